@@ -1,0 +1,49 @@
+// Every refusal a caller can cause or must know of has a code here; anything else that is thrown is our bug or the disk's.
+// What a code means as an HTTP status stands in http/error-reply.ts, and nowhere else.
+
+export type ErrorCode =
+  | 'invalid_request' //     a part of the request is malformed; the message names it
+  | 'unauthenticated' //     no credential where one is needed, or one that is wrong, revoked or expired
+  | 'forbidden' //           known, but not allowed
+  | 'not_found' //           absent, or invisible to the asker
+  | 'already_exists' //      the name is taken
+  | 'conflict' //            the state of the thing refuses the change
+  | 'stale_revision' //      the view has moved on from the revision the caller expected
+  | 'idempotency_mismatch' // the same Idempotency-Key came before with another request
+  | 'too_large' //           more bytes than the depot takes
+  | 'length_mismatch' //     fewer or more bytes than Content-Length announced
+  | 'stalled' //             the client stopped sending
+  | 'hart_malformed' //      not a hart file: header, compression, archive or metadata
+  | 'checksum_missing'
+  | 'checksum_mismatch'
+  | 'signer_unknown' //      signed with a key the depot does not hold
+  | 'signature_invalid' //   the signature does not open, or signs other bytes
+  | 'ident_malformed'
+  | 'ident_mismatch' //      the archive's IDENT is not the ident it was uploaded as
+  | 'target_malformed'
+  | 'target_mismatch' //     the archive's TARGET is not the target it was uploaded for
+  | 'target_unsupported' //  a real target this depot does not take
+  | 'key_malformed'
+  | 'origin_malformed'
+  | 'refused' //             a rule of the view refuses the promotion
+  | 'storage_full'
+  | 'data_in_use' //         another process holds the data directory
+  | 'shutting_down'
+
+/** One cause among several, for answers that can carry a list. `pointer` names the part of the request (RFC 6901). */
+export interface ErrorPart {
+  detail: string
+  pointer?: string
+}
+
+export class DepotError extends Error {
+  readonly code: ErrorCode
+  readonly parts: readonly ErrorPart[]
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; parts?: readonly ErrorPart[] } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'DepotError'
+    this.code = code
+    this.parts = options.parts ?? []
+  }
+}

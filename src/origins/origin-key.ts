@@ -1,0 +1,112 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import { DepotError } from '../errors.ts'
+import { isOriginName, quote } from '../package/ident.ts'
+
+// Key files (habitat-2016.md 7.4, habitat-today.md 1.9):
+//
+//   SIG-PUB-1 | SIG-SEC-1
+//   {origin}-{revision}             revision: 14 digits, UTC YYYYMMDDhhmmss
+//   (empty)
+//   base64 of the raw key           32 bytes public | 64 bytes secret: seed, then public key
+
+/** `acme-20260101120000`, taken apart. */
+export interface KeyName {
+  readonly origin: string
+  readonly revision: string
+}
+
+export interface PublicKey extends KeyName {
+  readonly raw: Buffer
+}
+
+/** `raw` is libsodium's 64-byte secret key: the seed, then the public key. */
+export interface SecretKey extends KeyName {
+  readonly raw: Buffer
+}
+
+const PUBLIC_KEY_BYTES = 32
+const SECRET_KEY_BYTES = 64
+const LONGEST_KEY_FILE = 4096
+// DER that comes before a raw Ed25519 key (RFC 8410): SubjectPublicKeyInfo, and PKCS #8 holding the seed.
+const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
+const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
+
+/** `undefined` when the text is not `{origin}-{14 digits}`. Origins may hold `-`: the revision is what follows the last one. */
+export function parseKeyName(text: string): KeyName | undefined {
+  const match = /^(.+)-(\d{14})$/.exec(text)
+  const [, origin, revision] = match ?? []
+  if (origin === undefined || revision === undefined || !isOriginName(origin)) return undefined
+  return { origin, revision }
+}
+
+export function formatKeyName(key: KeyName): string {
+  return `${key.origin}-${key.revision}`
+}
+
+/** Throws `key_malformed`. */
+export function parsePublicKey(text: string): PublicKey {
+  return parseKeyFile(text, 'SIG-PUB-1', PUBLIC_KEY_BYTES)
+}
+
+/** Throws `key_malformed`, also when the two halves of the key do not belong together. */
+export function parseSecretKey(text: string): SecretKey {
+  const key = parseKeyFile(text, 'SIG-SEC-1', SECRET_KEY_BYTES)
+  if (!publicHalf(key).raw.equals(key.raw.subarray(32))) {
+    throw new DepotError('key_malformed', `the secret key ${formatKeyName(key)} does not belong to the public key it carries`)
+  }
+  return key
+}
+
+export function formatPublicKey(key: PublicKey): string {
+  return `SIG-PUB-1\n${formatKeyName(key)}\n\n${key.raw.toString('base64')}`
+}
+
+export function formatSecretKey(key: SecretKey): string {
+  return `SIG-SEC-1\n${formatKeyName(key)}\n\n${key.raw.toString('base64')}`
+}
+
+/** A new pair, named for `origin` and the second that `at` (epoch milliseconds) falls in. */
+export function generateKeyPair(origin: string, at: number): { publicKey: PublicKey; secretKey: SecretKey } {
+  const { privateKey } = generateKeyPairSync('ed25519')
+  const seed = privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(PKCS8_PREFIX.length)
+  const name = { origin, revision: new Date(at).toISOString().replace(/\D/g, '').slice(0, 14) }
+  const publicKey = publicHalf({ ...name, raw: seed })
+  return { publicKey, secretKey: { ...name, raw: Buffer.concat([seed, publicKey.raw]) } }
+}
+
+export function publicHalf(secret: SecretKey): PublicKey {
+  const spki = createPublicKey(privateKeyObject(secret)).export({ format: 'der', type: 'spki' })
+  return { origin: secret.origin, revision: secret.revision, raw: spki.subarray(SPKI_PREFIX.length) }
+}
+
+/** The 64-byte Ed25519 signature of `message`. */
+export function signWith(secret: SecretKey, message: Buffer): Buffer {
+  return sign(null, message, privateKeyObject(secret))
+}
+
+export function verifyWith(key: PublicKey, message: Buffer, signature: Buffer): boolean {
+  const spki = Buffer.concat([SPKI_PREFIX, key.raw])
+  return verify(null, message, createPublicKey({ key: spki, format: 'der', type: 'spki' }), signature)
+}
+
+function privateKeyObject(secret: SecretKey): KeyObject {
+  const pkcs8 = Buffer.concat([PKCS8_PREFIX, secret.raw.subarray(0, 32)])
+  return createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
+}
+
+function parseKeyFile(text: string, kind: string, bytes: number): KeyName & { raw: Buffer } {
+  if (text.length > LONGEST_KEY_FILE) throw malformed(`it is longer than ${LONGEST_KEY_FILE} characters`)
+  const [version = '', nameLine = '', , ...body] = text.split('\n').map((line) => line.trim())
+  if (version !== kind) throw malformed(`it starts with ${quote(version)}, not ${kind}`)
+  const name = parseKeyName(nameLine)
+  if (name === undefined) throw malformed(`${quote(nameLine)} is not the name of a key`)
+  const encoded = body.join('')
+  const raw = Buffer.from(encoded, 'base64')
+  if (raw.length !== bytes || raw.toString('base64') !== encoded) throw malformed(`it does not hold ${bytes} bytes in base64`)
+  return { ...name, raw }
+}
+
+function malformed(why: string): DepotError {
+  return new DepotError('key_malformed', `not a key file: ${why}`)
+}

@@ -1,0 +1,72 @@
+import { DepotError } from '../errors.ts'
+
+declare const brand: unique symbol
+
+/** `origin/name`: what `latest` is asked of. */
+export type PackageName = { readonly origin: string; readonly name: string } & { readonly [brand]: 'PackageName' }
+
+/** `origin/name/version/release`: names one release (of each target). Only {@link parseIdent} and {@link makeIdent} make one. */
+export type Ident = PackageName & { readonly version: string; readonly release: string }
+
+const LONGEST_PART = 255
+const ORIGIN = /^[a-z0-9][a-z0-9_-]*$/
+const NAME = /^[A-Za-z0-9_-]+$/
+// Habitat itself lets anything pass. Here a part must survive a URL path, a file name and a quoted header value unescaped.
+const VERSION_OR_RELEASE = /^(?!\.{1,2}$)[A-Za-z0-9._+~:@!=,;()*$&'^-]+$/
+
+export function isOriginName(text: string): boolean {
+  return text.length <= LONGEST_PART && ORIGIN.test(text)
+}
+
+/** Throws `ident_malformed`, naming the text and the part that is wrong. */
+export function parseIdent(text: string): Ident {
+  const parts = text.split('/')
+  if (parts.length !== 4) throw malformed(text, 'it must have the four parts origin/name/version/release')
+  const [origin, name, version, release] = parts as [string, string, string, string]
+  return makeIdent({ origin, name, version, release })
+}
+
+/** Checks the parts of an ident that arrived apart, as in a URL. Throws `ident_malformed`. */
+export function makeIdent(parts: { origin: string; name: string; version: string; release: string }): Ident {
+  const { origin, name, version, release } = parts
+  makePackageName(parts)
+  const text = `${origin}/${name}/${version}/${release}`
+  if (!fits(VERSION_OR_RELEASE, version)) throw malformed(text, `its version ${quote(version)} is not a version`)
+  if (!fits(VERSION_OR_RELEASE, release)) throw malformed(text, `its release ${quote(release)} is not a release`)
+  return { origin, name, version, release } as Ident
+}
+
+/** Throws `ident_malformed`. */
+export function makePackageName(parts: { origin: string; name: string }): PackageName {
+  const { origin, name } = parts
+  if (!fits(ORIGIN, origin)) throw malformed(`${origin}/${name}`, `its origin ${quote(origin)} is not an origin's name`)
+  if (!fits(NAME, name)) throw malformed(`${origin}/${name}`, `its name ${quote(name)} is not a package's name`)
+  return { origin, name } as PackageName
+}
+
+export function formatIdent(ident: Ident): string {
+  return `${ident.origin}/${ident.name}/${ident.version}/${ident.release}`
+}
+
+export function formatPackageName(name: PackageName): string {
+  return `${name.origin}/${name.name}`
+}
+
+/** The name `hab` stores and looks for: `{o}-{n}-{v}-{r}-{target}.hart` (habitat-today.md 1.5). */
+export function hartFileName(ident: Ident, target: string): string {
+  return `${ident.origin}-${ident.name}-${ident.version}-${ident.release}-${target}.hart`
+}
+
+function fits(pattern: RegExp, part: string): boolean {
+  return part.length <= LONGEST_PART && pattern.test(part)
+}
+
+function malformed(text: string, why: string): DepotError {
+  return new DepotError('ident_malformed', `${quote(text)} is not an ident: ${why}`)
+}
+
+/** User input inside a message: visible, and short. */
+export function quote(text: string): string {
+  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text
+  return JSON.stringify(shown)
+}
