@@ -47,3 +47,9 @@ export class DepotError extends Error {
     this.parts = options.parts ?? []
   }
 }
+
+/** User input inside a message: visible, and short. */
+export function quote(text: string): string {
+  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text
+  return JSON.stringify(shown)
+}

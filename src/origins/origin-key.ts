@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { DepotError } from '../errors.ts'
-import { isOriginName, quote } from '../package/ident.ts'
+import { DepotError, quote } from '../errors.ts'
+import { isOriginName } from '../package/ident.ts'
 
 // Key files (habitat-2016.md 7.4, habitat-today.md 1.9):
 //

@@ -1,4 +1,4 @@
-import { DepotError } from '../errors.ts'
+import { DepotError, quote } from '../errors.ts'
 
 declare const brand: unique symbol
 
@@ -22,7 +22,7 @@ export function isOriginName(text: string): boolean {
 export function parseIdent(text: string): Ident {
   const parts = text.split('/')
   if (parts.length !== 4) throw malformed(text, 'it must have the four parts origin/name/version/release')
-  const [origin, name, version, release] = parts as [string, string, string, string]
+  const [origin = '', name = '', version = '', release = ''] = parts
   return makeIdent({ origin, name, version, release })
 }
 
@@ -63,10 +63,4 @@ function fits(pattern: RegExp, part: string): boolean {
 
 function malformed(text: string, why: string): DepotError {
   return new DepotError('ident_malformed', `${quote(text)} is not an ident: ${why}`)
-}
-
-/** User input inside a message: visible, and short. */
-export function quote(text: string): string {
-  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text
-  return JSON.stringify(shown)
 }
