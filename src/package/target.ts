@@ -1,5 +1,4 @@
-import { DepotError } from '../errors.ts'
-import { quote } from './ident.ts'
+import { DepotError, quote } from '../errors.ts'
 
 /** Every target Habitat knows (habitat-today.md 5). A depot takes a subset of them: `DEPOT_TARGETS`. */
 export const TARGETS = [
