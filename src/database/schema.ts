@@ -1,0 +1,170 @@
+import type { Generated } from 'kysely'
+import type { Role, Visibility } from '../accounts/access.ts'
+import type { Target } from '../package/target.ts'
+import type { ViewMaker, ViewRule } from '../views/view.ts'
+
+// The rows of migrations/sqlite, as Kysely sees them. Times are epoch milliseconds; flags are 0 or 1; lists are JSON text.
+
+export interface Schema {
+  accounts: AccountsTable
+  tokens: TokensTable
+  origins: OriginsTable
+  origin_members: OriginMembersTable
+  origin_keys: OriginKeysTable
+  packages: PackagesTable
+  blobs: BlobsTable
+  releases: ReleasesTable
+  views: ViewsTable
+  members: MembersTable
+  pointers: PointersTable
+  channels: ChannelsTable
+  ledger: LedgerTable
+  idempotency_keys: IdempotencyKeysTable
+}
+
+export interface AccountsTable {
+  id: Generated<number>
+  name: string
+  email: string | null
+  is_administrator: number
+  created_at: number
+  updated_at: number
+}
+
+export interface TokensTable {
+  id: Generated<number>
+  account_id: number
+  hash: string
+  label: string
+  scope: string | null
+  created_at: number
+  expires_at: number | null
+  revoked_at: number | null
+}
+
+export interface OriginsTable {
+  id: Generated<number>
+  name: string
+  owner_id: number
+  default_visibility: Visibility
+  created_at: number
+  updated_at: number
+}
+
+export interface OriginMembersTable {
+  origin_id: number
+  account_id: number
+  role: Role
+  created_at: number
+  updated_at: number
+}
+
+export interface OriginKeysTable {
+  id: Generated<number>
+  origin_id: number
+  kind: 'public' | 'secret'
+  revision: string
+  body: string
+  owner_id: number
+  created_at: number
+}
+
+export interface PackagesTable {
+  id: Generated<number>
+  origin_id: number
+  name: string
+}
+
+export interface BlobsTable {
+  checksum: string
+  size_bytes: number
+  created_at: number
+  unreferenced_since: number | null
+}
+
+export interface ReleasesTable {
+  id: Generated<number>
+  package_id: number
+  ident: string
+  target: Target
+  version: string
+  order_key: string
+  visibility: Visibility
+  checksum: string
+  size_bytes: number
+  signer: string
+  is_verified: number
+  publisher_id: number
+  package_type: 'standard' | 'native'
+  svc_user: string | null
+  svc_group: string | null
+  created_at: number
+  updated_at: number
+  exposes: string
+  deps: string
+  tdeps: string
+  build_deps: string
+  build_tdeps: string
+  config: string
+  manifest: string
+}
+
+export interface ViewsTable {
+  id: Generated<number>
+  name: string
+  rule: ViewRule
+  maker: ViewMaker
+  revision: Generated<number>
+  created_at: number
+  closed_at: number | null
+}
+
+export interface MembersTable {
+  view_id: number
+  package_id: number
+  release_id: number
+  from_revision: number
+  position: number
+  to_revision: number | null
+}
+
+export interface PointersTable {
+  view_id: number
+  package_id: number
+  target: Target
+  release_id: number
+  from_revision: number
+  to_revision: number | null
+}
+
+export interface ChannelsTable {
+  id: Generated<number>
+  origin_id: number
+  view_id: number
+  owner_id: number
+  is_declared: number
+  created_at: number
+  updated_at: number
+}
+
+export interface LedgerTable {
+  sequence: number
+  at: number
+  kind: string
+  account_id: number | null
+  origin_id: number | null
+  view_id: number | null
+  revision: number | null
+  salt: string
+  text: string
+  digest: string
+  hash: string
+}
+
+export interface IdempotencyKeysTable {
+  account_id: number
+  key: string
+  request_hash: string
+  outcome: string
+  created_at: number
+}
