@@ -1,0 +1,32 @@
+import { createHash, randomBytes } from 'node:crypto'
+
+// How entries are chained, in a form that `printf` and `sha256sum` can repeat:
+//
+//   digest = sha256( salt + text )                                  salt: 32 hex characters, so that a digest betrays no text
+//   hash   = sha256( previous hash + '\n' + sequence + '\n' + digest + '\n' )
+//
+// A reader who may not see an entry is shown its sequence and digest, and the chain still verifies.
+
+/** The end of the chain: what the next entry builds on. */
+export interface LedgerHead {
+  readonly sequence: number
+  readonly hash: string
+  readonly at: number
+}
+
+export interface Link {
+  readonly salt: string
+  readonly digest: string
+  readonly hash: string
+}
+
+export const FIRST_HEAD: LedgerHead = { sequence: 0, hash: '0'.repeat(64), at: 0 }
+
+export function link(head: LedgerHead, text: string, salt: string = randomBytes(16).toString('hex')): Link {
+  const digest = sha256(salt + text)
+  return { salt, digest, hash: sha256(`${head.hash}\n${head.sequence + 1}\n${digest}\n`) }
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}

@@ -1,0 +1,54 @@
+import type { Actor, Visibility } from '../accounts/access.ts'
+import type { Target } from '../package/target.ts'
+import type { ViewMaker, ViewRule } from '../views/view.ts'
+
+/** What can happen in a depot. Names, not row ids: an entry must be readable without the database that wrote it. */
+export type LedgerEvent =
+  | { kind: 'account-added'; account: string; isAdministrator: boolean }
+  | { kind: 'token-issued'; account: string; token: number; label: string; expiresAt: number | null }
+  | { kind: 'token-revoked'; account: string; token: number }
+  | { kind: 'origin-created'; origin: string; owner: string }
+  | { kind: 'key-added'; origin: string; revision: string; key: 'public' | 'secret' }
+  | { kind: 'release-published'; ident: string; target: Target; checksum: string; sizeBytes: number; signer: string; isVerified: boolean; visibility: Visibility }
+  | { kind: 'view-created'; view: string; rule: ViewRule; maker: ViewMaker }
+  | { kind: 'view-closed'; view: string }
+  | { kind: 'channel-declared'; origin: string; view: string }
+  | { kind: 'channel-removed'; origin: string; view: string }
+  | Promotion
+
+/** One committed change to one view: the only kind of entry that makes a revision, and all that is needed to fold a view. */
+export interface Promotion {
+  kind: 'promotion'
+  view: string
+  revision: number
+  act: 'promote' | 'demote'
+  /** What brought it about, when it was not asked for by itself. */
+  cause?: 'upload' | 'channel-removed'
+  reason?: string
+  joined: readonly ReleaseName[]
+  left: readonly ReleaseName[]
+  pointers: readonly PointerMove[]
+}
+
+export interface ReleaseName {
+  ident: string
+  target: Target
+}
+
+/** `latest` of `package` (`origin/name`) for `target` went from one ident to another; `null` where there is none. */
+export interface PointerMove {
+  package: string
+  target: Target
+  from: string | null
+  to: string | null
+}
+
+/** An entry as it stands in the ledger. `text` is the exact JSON that was hashed, and holds `at`, `actor` and the event. */
+export interface LedgerEntry {
+  readonly sequence: number
+  /** Epoch milliseconds; never lower than that of the entry before. */
+  readonly at: number
+  readonly actor: Actor
+  readonly event: LedgerEvent
+  readonly text: string
+}

@@ -1,0 +1,43 @@
+import type { Actor } from '../accounts/access.ts'
+import type { Db, Trx } from '../database/database.ts'
+import { FIRST_HEAD, link } from './chain.ts'
+import type { LedgerHead } from './chain.ts'
+import type { LedgerEntry, LedgerEvent } from './entry.ts'
+
+/** The rows an entry is about, for the indexes. */
+export interface EntrySubject {
+  readonly originId?: number
+  readonly viewId?: number
+}
+
+export async function findHead(db: Db): Promise<LedgerHead> {
+  const last = await db.selectFrom('ledger').select(['sequence', 'hash', 'at']).orderBy('sequence', 'desc').limit(1).executeTakeFirst()
+  return last ?? FIRST_HEAD
+}
+
+/** Appends one entry to the chain that ends in `head`. Only the writer calls it; it keeps the new head once it has committed. */
+export async function appendEntry(
+  trx: Trx,
+  head: LedgerHead,
+  entry: { at: number; actor: Actor; event: LedgerEvent; subject: EntrySubject },
+): Promise<{ entry: LedgerEntry; head: LedgerHead }> {
+  const { at, actor, event, subject } = entry
+  const sequence = head.sequence + 1
+  const text = JSON.stringify({ at, actor, ...event })
+  const chained = link(head, text)
+  await trx
+    .insertInto('ledger')
+    .values({
+      sequence,
+      at,
+      kind: event.kind,
+      account_id: actor.accountId ?? null,
+      origin_id: subject.originId ?? null,
+      view_id: subject.viewId ?? null,
+      revision: event.kind === 'promotion' ? event.revision : null,
+      text,
+      ...chained,
+    })
+    .execute()
+  return { entry: { sequence, at, actor, event, text }, head: { sequence, hash: chained.hash, at } }
+}

@@ -1,0 +1,40 @@
+import { addAccount, issueToken, revokeToken } from '../accounts/admit.ts'
+import type { Actor } from '../accounts/access.ts'
+import { addKey } from '../origins/add-key.ts'
+import { createOrigin } from '../origins/create-origin.ts'
+import { publishRelease } from '../releases/publish-release.ts'
+import { declareChannel, removeChannel } from '../views/channel.ts'
+import { createView } from '../views/create-view.ts'
+import { demote, promote } from '../views/promote.ts'
+import { setUp } from './set-up.ts'
+
+/** Every change there is. A handler takes the writer's {@link Change} and an input that survives JSON; its outcome does too. */
+export const handlers = {
+  setUp,
+  addAccount,
+  issueToken,
+  revokeToken,
+  createOrigin,
+  addKey,
+  publishRelease,
+  createView,
+  promote,
+  demote,
+  declareChannel,
+  removeChannel,
+}
+
+export type CommandKind = keyof typeof handlers
+export type Input<K extends CommandKind> = Parameters<(typeof handlers)[K]>[1]
+export type Outcome<K extends CommandKind> = Awaited<ReturnType<(typeof handlers)[K]>>
+
+/** A change as it travels: to the writer's queue, or from the command line over the control socket. */
+export interface Command<K extends CommandKind = CommandKind> {
+  readonly kind: K
+  readonly input: Input<K>
+  readonly actor: Actor
+}
+
+export function isCommandKind(text: string): text is CommandKind {
+  return Object.hasOwn(handlers, text)
+}

@@ -1,0 +1,34 @@
+import type { Db } from '../database/database.ts'
+import { DepotError } from '../errors.ts'
+
+/** What a client calls one request of its own, and a digest of what it asked. */
+export interface IdempotencyKey {
+  readonly key: string
+  readonly requestHash: string
+}
+
+const KEPT_MS = 7 * 86_400_000
+
+/** What was answered when this key came before; throws `idempotency_mismatch` when it came with another request. */
+export async function findOutcome(db: Db, accountId: number, { key, requestHash }: IdempotencyKey): Promise<unknown> {
+  const row = await db
+    .selectFrom('idempotency_keys')
+    .select(['request_hash', 'outcome'])
+    .where('account_id', '=', accountId)
+    .where('key', '=', key)
+    .executeTakeFirst()
+  if (row === undefined) return undefined
+  if (row.request_hash !== requestHash) throw new DepotError('idempotency_mismatch', `the Idempotency-Key ${key} came before with another request`)
+  return JSON.parse(row.outcome)
+}
+
+export async function keepOutcome(db: Db, accountId: number, { key, requestHash }: IdempotencyKey, outcome: unknown, at: number): Promise<void> {
+  await db
+    .insertInto('idempotency_keys')
+    .values({ account_id: accountId, key, request_hash: requestHash, outcome: JSON.stringify(outcome), created_at: at })
+    .execute()
+}
+
+export async function forgetOldOutcomes(db: Db, at: number): Promise<void> {
+  await db.deleteFrom('idempotency_keys').where('created_at', '<', at - KEPT_MS).execute()
+}

@@ -1,0 +1,20 @@
+import { findAccount, findTokenByHash } from '../accounts/account-store.ts'
+import { addAccount, issueToken } from '../accounts/admit.ts'
+import { createView } from '../views/create-view.ts'
+import { FIRST_VIEWS } from '../views/view.ts'
+import { findView } from '../views/view-store.ts'
+import type { Change } from './change.ts'
+
+export const ADMINISTRATOR = 'admin'
+
+/** Makes what every depot has: the first views and, once, an administrator, who holds the token of this hash. */
+export async function setUp(change: Change, input: { adminTokenHash: string | undefined }): Promise<void> {
+  for (const { name, rule } of FIRST_VIEWS) {
+    if ((await findView(change.trx, name)) === undefined) await createView(change, { name, rule, maker: 'depot' })
+  }
+  if ((await findAccount(change.trx, ADMINISTRATOR)) === undefined) await addAccount(change, { name: ADMINISTRATOR, isAdministrator: true })
+  const hash = input.adminTokenHash
+  if (hash !== undefined && (await findTokenByHash(change.trx, hash)) === undefined) {
+    await issueToken(change, { account: ADMINISTRATOR, hash, label: 'first administrator' })
+  }
+}

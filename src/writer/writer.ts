@@ -1,0 +1,138 @@
+import { isDiskFull } from '../database/database.ts'
+import type { Db, Trx } from '../database/database.ts'
+import { DepotError } from '../errors.ts'
+import type { LedgerHead } from '../ledger/chain.ts'
+import type { LedgerEntry } from '../ledger/entry.ts'
+import { appendEntry, findHead } from '../ledger/ledger-store.ts'
+import type { Change } from './change.ts'
+import { handlers } from './commands.ts'
+import type { Command, CommandKind, Outcome } from './commands.ts'
+
+/** Told what was committed, after the commit and before any of its commands is answered. Must not throw. */
+export type CommitListener = (entries: readonly LedgerEntry[]) => void
+
+interface Waiting {
+  readonly command: Command
+  resolve(outcome: unknown): void
+  reject(error: unknown): void
+}
+
+/** A command's end inside a batch that has not been committed yet. */
+interface Settled {
+  readonly waiting: Waiting
+  readonly result: { outcome: unknown } | { error: unknown }
+}
+
+const LARGEST_BATCH = 64
+
+/**
+ * The only place that begins and commits. Commands that wait together are committed together, each under a savepoint of its own,
+ * so that one that fails leaves nothing and harms no other; each hears of its own outcome once the commit is on the disk.
+ * A commit that fails (a full disk) fails every command of its batch.
+ */
+export class Writer {
+  readonly #db: Db
+  readonly #now: () => number
+  readonly #listeners: CommitListener[] = []
+  readonly #queue: Waiting[] = []
+  #head: LedgerHead
+  #draining: Promise<void> | undefined
+  #closed = false
+
+  private constructor(db: Db, now: () => number, head: LedgerHead) {
+    this.#db = db
+    this.#now = now
+    this.#head = head
+  }
+
+  static async open(db: Db, now: () => number): Promise<Writer> {
+    return new Writer(db, now, await findHead(db))
+  }
+
+  onCommit(listener: CommitListener): void {
+    this.#listeners.push(listener)
+  }
+
+  /**
+   * Resolves after the commit that holds the change, with what its handler returned. Rejects with the handler's error, with
+   * `storage_full`, or with `shutting_down`; nothing was changed then.
+   */
+  submit<K extends CommandKind>(command: Command<K>): Promise<Outcome<K>> {
+    if (this.#closed) return Promise.reject(new DepotError('shutting_down', 'the depot is shutting down'))
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome<K>>()
+    this.#queue.push({ command, resolve: (outcome) => resolve(outcome as Outcome<K>), reject })
+    this.#draining ??= this.#drain()
+    return promise
+  }
+
+  /** Refuses new commands and waits for those that are queued. The database stays open. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#draining
+  }
+
+  async #drain(): Promise<void> {
+    await undefined // let what is being submitted together be committed together
+    while (this.#queue.length > 0) await this.#commit(this.#queue.splice(0, LARGEST_BATCH))
+    this.#draining = undefined
+  }
+
+  async #commit(batch: readonly Waiting[]): Promise<void> {
+    const before = this.#head
+    const entries: LedgerEntry[] = []
+    const settled: Settled[] = []
+    try {
+      const trx = await this.#db.startTransaction().execute()
+      try {
+        for (const waiting of batch) settled.push({ waiting, result: await this.#run(trx, waiting.command, entries) })
+        await trx.commit().execute()
+      } catch (error) {
+        await trx.rollback().execute().catch(() => undefined) // SQLite may have rolled back by itself
+        throw error
+      }
+    } catch (error) {
+      this.#head = before
+      for (const waiting of batch) waiting.reject(explained(error))
+      return
+    }
+    for (const listener of this.#listeners) listener(entries)
+    for (const { waiting, result } of settled) {
+      if ('error' in result) waiting.reject(explained(result.error))
+      else waiting.resolve(result.outcome)
+    }
+  }
+
+  async #run(trx: Trx, command: Command, entries: LedgerEntry[]): Promise<Settled['result']> {
+    const before = this.#head
+    const recorded = entries.length
+    const at = Math.max(this.#now(), before.at + 1)
+    const inside = await trx.savepoint('command').execute()
+    const change: Change = {
+      trx: inside,
+      at,
+      actor: command.actor,
+      record: async (event, subject = {}) => {
+        const appended = await appendEntry(inside, this.#head, { at, actor: command.actor, event, subject })
+        this.#head = appended.head
+        entries.push(appended.entry)
+      },
+    }
+    try {
+      // The table pairs each kind with its own input, which a union of both cannot say.
+      const handler = handlers[command.kind] as (change: Change, input: unknown) => Promise<unknown>
+      const outcome = await handler(change, command.input)
+      await inside.releaseSavepoint('command').execute()
+      return { outcome }
+    } catch (error) {
+      // A full disk makes SQLite roll the whole transaction back: then the batch fails, for the first reason.
+      await inside.rollbackToSavepoint('command').execute().catch(() => { throw error })
+      this.#head = before
+      entries.length = recorded
+      return { error }
+    }
+  }
+}
+
+function explained(error: unknown): unknown {
+  return isDiskFull(error) ? new DepotError('storage_full', 'the disk of the depot is full; nothing was changed', { cause: error }) : error
+}
