@@ -1,0 +1,143 @@
+import type { Db } from '../database/database.ts'
+import { DepotError, quote } from '../errors.ts'
+import type { Role, Scope, Session } from './access.ts'
+
+export interface Account {
+  readonly id: number
+  readonly name: string
+  readonly email: string | undefined
+  readonly isAdministrator: boolean
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+/** A token as lists show it: everything but the token. */
+export interface TokenDescription {
+  readonly id: number
+  readonly account: string
+  readonly label: string
+  readonly createdAt: number
+  readonly expiresAt: number | undefined
+  readonly revokedAt: number | undefined
+}
+
+export async function findAccount(db: Db, name: string): Promise<Account | undefined> {
+  const row = await db.selectFrom('accounts').selectAll().where('name', '=', name).executeTakeFirst()
+  return (
+    row && {
+      id: row.id,
+      name: row.name,
+      email: row.email ?? undefined,
+      isAdministrator: row.is_administrator === 1,
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+    }
+  )
+}
+
+/** Throws `not_found`. */
+export async function getAccount(db: Db, name: string): Promise<Account> {
+  const account = await findAccount(db, name)
+  if (account === undefined) throw new DepotError('not_found', `there is no account ${quote(name)}`)
+  return account
+}
+
+/** The session a token opens, or `undefined` when it is unknown or revoked. Whether it has expired is left to the caller's clock. */
+export async function findSession(db: Db, tokenHash: string): Promise<Session | undefined> {
+  const row = await db
+    .selectFrom('tokens')
+    .innerJoin('accounts', 'accounts.id', 'tokens.account_id')
+    .select(['tokens.id as token_id', 'tokens.scope', 'tokens.expires_at', 'accounts.id', 'accounts.name', 'accounts.is_administrator'])
+    .where('tokens.hash', '=', tokenHash)
+    .where('tokens.revoked_at', 'is', null)
+    .executeTakeFirst()
+  if (row === undefined) return undefined
+  const memberships = await db
+    .selectFrom('origin_members')
+    .innerJoin('origins', 'origins.id', 'origin_members.origin_id')
+    .select(['origins.name', 'origin_members.role'])
+    .where('origin_members.account_id', '=', row.id)
+    .execute()
+  return {
+    accountId: row.id,
+    accountName: row.name,
+    isAdministrator: row.is_administrator === 1,
+    tokenId: row.token_id,
+    scope: row.scope === null ? {} : (JSON.parse(row.scope) as Scope),
+    expiresAt: row.expires_at ?? undefined,
+    roles: new Map<string, Role>(memberships.map(({ name, role }) => [name, role])),
+  }
+}
+
+/** Every token, or an account's, oldest first. */
+export async function listTokens(db: Db, account?: string): Promise<TokenDescription[]> {
+  const rows = await db
+    .selectFrom('tokens')
+    .innerJoin('accounts', 'accounts.id', 'tokens.account_id')
+    .select(['tokens.id', 'accounts.name', 'tokens.label', 'tokens.created_at', 'tokens.expires_at', 'tokens.revoked_at'])
+    .$if(account !== undefined, (query) => query.where('accounts.name', '=', account ?? ''))
+    .orderBy('tokens.id')
+    .execute()
+  return rows.map((row) => ({
+    id: row.id,
+    account: row.name,
+    label: row.label,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at ?? undefined,
+    revokedAt: row.revoked_at ?? undefined,
+  }))
+}
+
+export async function insertAccount(db: Db, account: { name: string; email: string | undefined; isAdministrator: boolean; at: number }): Promise<number> {
+  const { id } = await db
+    .insertInto('accounts')
+    .values({
+      name: account.name,
+      email: account.email ?? null,
+      is_administrator: account.isAdministrator ? 1 : 0,
+      created_at: account.at,
+      updated_at: account.at,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return id
+}
+
+export async function findTokenByHash(db: Db, hash: string): Promise<{ id: number; revokedAt: number | undefined } | undefined> {
+  const row = await db.selectFrom('tokens').select(['id', 'revoked_at']).where('hash', '=', hash).executeTakeFirst()
+  return row && { id: row.id, revokedAt: row.revoked_at ?? undefined }
+}
+
+export async function insertToken(
+  db: Db,
+  token: { accountId: number; hash: string; label: string; scope: Scope; expiresAt: number | undefined; at: number },
+): Promise<number> {
+  const { id } = await db
+    .insertInto('tokens')
+    .values({
+      account_id: token.accountId,
+      hash: token.hash,
+      label: token.label,
+      scope: Object.keys(token.scope).length === 0 ? null : JSON.stringify(token.scope),
+      created_at: token.at,
+      expires_at: token.expiresAt ?? null,
+      revoked_at: null,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return id
+}
+
+/** Throws `not_found` when there is no such token, and `conflict` when it was revoked before. Returns whose it was. */
+export async function markTokenRevoked(db: Db, id: number, at: number): Promise<string> {
+  const row = await db
+    .selectFrom('tokens')
+    .innerJoin('accounts', 'accounts.id', 'tokens.account_id')
+    .select(['accounts.name', 'tokens.revoked_at'])
+    .where('tokens.id', '=', id)
+    .executeTakeFirst()
+  if (row === undefined) throw new DepotError('not_found', `there is no token ${id}`)
+  if (row.revoked_at !== null) throw new DepotError('conflict', `token ${id} was revoked before`)
+  await db.updateTable('tokens').set({ revoked_at: at }).where('id', '=', id).execute()
+  return row.name
+}

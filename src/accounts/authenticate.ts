@@ -1,0 +1,69 @@
+import type { Db } from '../database/database.ts'
+import { DepotError } from '../errors.ts'
+import type { LedgerEntry } from '../ledger/entry.ts'
+import type { Caller, Session } from './access.ts'
+import { findSession } from './account-store.ts'
+import { hashToken } from './token.ts'
+
+const MOST_SESSIONS = 10_000
+
+/**
+ * Tells who is asking. Sessions are kept in memory, so that a supervisor's poll with a token reads no database; everything kept
+ * is dropped when the ledger says that an account, a token or an origin's members changed. Wrong tokens are not kept.
+ */
+export class Authenticator {
+  readonly #db: Db
+  readonly #now: () => number
+  readonly #sessions = new Map<string, Session>()
+  #generation = 0
+
+  constructor(db: Db, now: () => number) {
+    this.#db = db
+    this.#now = now
+  }
+
+  /**
+   * The caller that an `Authorization` header names: `Bearer TOKEN`, or `Basic` with the token as the password. No header is
+   * anonymous; one that is malformed, or names a wrong, revoked or expired token, throws `unauthenticated`.
+   */
+  async identify(authorization: string | undefined): Promise<Caller> {
+    if (authorization === undefined) return undefined
+    const hash = hashToken(tokenIn(authorization))
+    const session = this.#sessions.get(hash) ?? (await this.#open(hash))
+    if (session.expiresAt !== undefined && session.expiresAt <= this.#now()) throw new DepotError('unauthenticated', 'the token has expired')
+    return session
+  }
+
+  onCommit(entries: readonly LedgerEntry[]): void {
+    if (entries.some(({ event }) => CHANGES_SESSIONS.has(event.kind))) {
+      this.#generation += 1
+      this.#sessions.clear()
+    }
+  }
+
+  async #open(hash: string): Promise<Session> {
+    const generation = this.#generation
+    const session = await findSession(this.#db, hash)
+    if (session === undefined) throw new DepotError('unauthenticated', 'the token is unknown or revoked')
+    if (this.#sessions.size >= MOST_SESSIONS) this.#sessions.clear()
+    if (generation === this.#generation) this.#sessions.set(hash, session) // else it may have been revoked while we read
+    return session
+  }
+}
+
+const CHANGES_SESSIONS: ReadonlySet<LedgerEntry['event']['kind']> = new Set(['account-added', 'token-issued', 'token-revoked', 'origin-created'])
+
+function tokenIn(authorization: string): string {
+  const [scheme = '', credential = '', ...rest] = authorization.trim().split(/\s+/)
+  if (credential === '' || rest.length > 0) throw new DepotError('unauthenticated', 'the Authorization header is not "Bearer TOKEN" or "Basic CREDENTIALS"')
+  switch (scheme.toLowerCase()) {
+    case 'bearer':
+      return credential
+    case 'basic': {
+      const [, password = ''] = /^[^:]*:(.*)$/s.exec(Buffer.from(credential, 'base64').toString('utf8')) ?? []
+      return password
+    }
+    default:
+      throw new DepotError('unauthenticated', 'the Authorization header is neither Bearer nor Basic')
+  }
+}

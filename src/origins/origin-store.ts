@@ -1,0 +1,103 @@
+import type { Role, Visibility } from '../accounts/access.ts'
+import type { Db } from '../database/database.ts'
+import { DepotError, quote } from '../errors.ts'
+
+export interface Origin {
+  readonly id: number
+  readonly name: string
+  readonly ownerId: number
+  readonly owner: string
+  readonly defaultVisibility: Visibility
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+export interface StoredKey {
+  readonly revision: string
+  /** The key file exactly as it came; of a secret key, its ciphertext. */
+  readonly body: string
+}
+
+export async function findOrigin(db: Db, name: string): Promise<Origin | undefined> {
+  const row = await db
+    .selectFrom('origins')
+    .innerJoin('accounts', 'accounts.id', 'origins.owner_id')
+    .select(['origins.id', 'origins.name', 'owner_id', 'accounts.name as owner', 'default_visibility', 'origins.created_at', 'origins.updated_at'])
+    .where('origins.name', '=', name)
+    .executeTakeFirst()
+  return (
+    row && {
+      id: row.id,
+      name: row.name,
+      ownerId: row.owner_id,
+      owner: row.owner,
+      defaultVisibility: row.default_visibility,
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+    }
+  )
+}
+
+/** Throws `not_found`. */
+export async function getOrigin(db: Db, name: string): Promise<Origin> {
+  const origin = await findOrigin(db, name)
+  if (origin === undefined) throw new DepotError('not_found', `there is no origin ${quote(name)}`)
+  return origin
+}
+
+export async function getOwnerId(db: Db, originId: number): Promise<number> {
+  const { owner_id } = await db.selectFrom('origins').select('owner_id').where('id', '=', originId).executeTakeFirstOrThrow()
+  return owner_id
+}
+
+export async function insertOrigin(db: Db, origin: { name: string; ownerId: number; defaultVisibility: Visibility; at: number }): Promise<number> {
+  const { id } = await db
+    .insertInto('origins')
+    .values({ name: origin.name, owner_id: origin.ownerId, default_visibility: origin.defaultVisibility, created_at: origin.at, updated_at: origin.at })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return id
+}
+
+export async function insertMember(db: Db, member: { originId: number; accountId: number; role: Role; at: number }): Promise<void> {
+  await db
+    .insertInto('origin_members')
+    .values({ origin_id: member.originId, account_id: member.accountId, role: member.role, created_at: member.at, updated_at: member.at })
+    .execute()
+}
+
+export async function findKey(db: Db, origin: string, kind: 'public' | 'secret', revision: string): Promise<StoredKey | undefined> {
+  return keysOf(db, origin, kind).where('origin_keys.revision', '=', revision).executeTakeFirst()
+}
+
+/** The key with the highest revision: revisions are timestamps. */
+export async function findLatestKey(db: Db, origin: string, kind: 'public' | 'secret'): Promise<StoredKey | undefined> {
+  return keysOf(db, origin, kind).orderBy('origin_keys.revision', 'desc').limit(1).executeTakeFirst()
+}
+
+/** Newest first. */
+export async function listKeyRevisions(db: Db, origin: string, kind: 'public' | 'secret'): Promise<string[]> {
+  const rows = await keysOf(db, origin, kind).orderBy('origin_keys.revision', 'desc').limit(MOST_KEYS).execute()
+  return rows.map((row) => row.revision)
+}
+
+export async function insertKey(
+  db: Db,
+  key: { originId: number; kind: 'public' | 'secret'; revision: string; body: string; ownerId: number; at: number },
+): Promise<void> {
+  await db
+    .insertInto('origin_keys')
+    .values({ origin_id: key.originId, kind: key.kind, revision: key.revision, body: key.body, owner_id: key.ownerId, created_at: key.at })
+    .execute()
+}
+
+const MOST_KEYS = 1_000
+
+function keysOf(db: Db, origin: string, kind: 'public' | 'secret') {
+  return db
+    .selectFrom('origin_keys')
+    .innerJoin('origins', 'origins.id', 'origin_keys.origin_id')
+    .select(['origin_keys.revision', 'origin_keys.body'])
+    .where('origins.name', '=', origin)
+    .where('origin_keys.kind', '=', kind)
+}
