@@ -1,0 +1,120 @@
+import { createReadStream, createWriteStream } from 'node:fs'
+import type { ReadStream, WriteStream } from 'node:fs'
+import { access, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { randomUUID } from 'node:crypto'
+
+/** A file that is being received; nobody else sees it. */
+export interface SpoolFile {
+  readonly path: string
+  /** Syncs to the disk as it ends. The caller writes it and, by {@link FilesystemBlobs.discard}, is rid of it. */
+  write(): WriteStream
+}
+
+const READ_PIECE_BYTES = 512 * 1024
+
+/**
+ * Bytes by the BLAKE2b-256 of their whole, in files `ab/abcdef…`. A blob appears whole and durable or not at all. An upload
+ * holds its blob by a claim until the row that needs it is committed or refused, so that one that fails cannot take away bytes
+ * that another upload of the same file is about to point to.
+ */
+export class FilesystemBlobs {
+  readonly #folder: string
+  readonly #spoolFolder: string
+  readonly #claims = new Map<string, number>()
+  readonly #busy = new Map<string, Promise<unknown>>()
+
+  private constructor(folder: string, spoolFolder: string) {
+    this.#folder = folder
+    this.#spoolFolder = spoolFolder
+  }
+
+  /** Opens the store, and empties the spool of what a crash left. */
+  static async open(folder: string): Promise<FilesystemBlobs> {
+    const spoolFolder = join(folder, 'spool')
+    await rm(spoolFolder, { recursive: true, force: true })
+    await mkdir(spoolFolder, { recursive: true })
+    return new FilesystemBlobs(folder, spoolFolder)
+  }
+
+  spool(): SpoolFile {
+    const path = join(this.#spoolFolder, randomUUID())
+    return { path, write: () => createWriteStream(path, { flags: 'wx', flush: true, highWaterMark: READ_PIECE_BYTES }) }
+  }
+
+  async discard(file: SpoolFile): Promise<void> {
+    await rm(file.path, { force: true })
+  }
+
+  /** Makes a received file a blob, durably, and claims it. Each `keep` is followed by one `release`. */
+  async keep(file: SpoolFile, checksum: string): Promise<void> {
+    await this.#alone(checksum, async () => {
+      const path = this.#pathOf(checksum)
+      if (!(await exists(path))) {
+        await mkdir(dirname(path), { recursive: true })
+        await rename(file.path, path)
+        await syncFolder(dirname(path))
+        await syncFolder(this.#folder)
+      }
+      this.#claims.set(checksum, (this.#claims.get(checksum) ?? 0) + 1)
+    })
+  }
+
+  /** Ends a claim. The bytes go when no other upload claims them and `isNeeded` says that no row does. */
+  async release(checksum: string, isNeeded: () => Promise<boolean>): Promise<void> {
+    await this.#alone(checksum, async () => {
+      const claims = (this.#claims.get(checksum) ?? 1) - 1
+      if (claims > 0) {
+        this.#claims.set(checksum, claims)
+        return
+      }
+      this.#claims.delete(checksum)
+      if (!(await isNeeded())) await rm(this.#pathOf(checksum), { force: true })
+    })
+  }
+
+  /** Bytes `start` to `end`, both included, in large pieces. The reader of the stream closes it. */
+  read(checksum: string, range: { start: number; end: number }): ReadStream {
+    return createReadStream(this.#pathOf(checksum), { ...range, highWaterMark: READ_PIECE_BYTES })
+  }
+
+  /** In bytes; `undefined` when the blob is not there. */
+  async size(checksum: string): Promise<number | undefined> {
+    try {
+      return (await stat(this.#pathOf(checksum))).size
+    } catch {
+      return undefined
+    }
+  }
+
+  #pathOf(checksum: string): string {
+    return join(this.#folder, checksum.slice(0, 2), checksum)
+  }
+
+  /** Runs what concerns one blob one after another. */
+  async #alone(checksum: string, act: () => Promise<void>): Promise<void> {
+    const turn = (this.#busy.get(checksum) ?? Promise.resolve()).then(act, act)
+    this.#busy.set(checksum, turn)
+    try {
+      await turn
+    } finally {
+      if (this.#busy.get(checksum) === turn) this.#busy.delete(checksum)
+    }
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}

@@ -1,0 +1,73 @@
+import { EVERYONE } from '../accounts/access.ts'
+import { DepotError } from '../errors.ts'
+import type { HartMetadata } from '../hart/metadata.ts'
+import { getOrigin } from '../origins/origin-store.ts'
+import { formatIdent, parseIdent } from '../package/ident.ts'
+import { join } from '../views/promote.ts'
+import { UNSTABLE } from '../views/view.ts'
+import { findViewRelease, getView } from '../views/view-store.ts'
+import type { Change } from '../writer/change.ts'
+import { findPackageId, findPackageType, findRelease, insertPackage, insertRelease, referenceBlob } from './release-store.ts'
+
+export interface PublishInput {
+  readonly ident: string
+  readonly metadata: Omit<HartMetadata, 'ident' | 'deps' | 'tdeps' | 'buildDeps' | 'buildTdeps'> & {
+    readonly deps: readonly string[]
+    readonly tdeps: readonly string[]
+    readonly buildDeps: readonly string[]
+    readonly buildTdeps: readonly string[]
+  }
+  readonly checksum: string
+  readonly sizeBytes: number
+  readonly signer: string
+  readonly isVerified: boolean
+  readonly publisherId: number
+  /** Take an ident that is there already, if the bytes are the same. */
+  readonly isForced: boolean
+}
+
+/**
+ * Makes a release of verified bytes that are already durable, and a member of `unstable`. Throws `not_found` for the origin,
+ * `already_exists`, `release_differs` and `package_type_mismatch`.
+ */
+export async function publishRelease(change: Change, input: PublishInput): Promise<{ isNew: boolean }> {
+  const { trx, at } = change
+  const { metadata, checksum, sizeBytes, signer, isVerified } = input
+  const ident = parseIdent(input.ident)
+  const { target, packageType } = metadata
+  const origin = await getOrigin(trx, ident.origin)
+
+  const before = await findRelease(trx, input.ident, target, EVERYONE)
+  if (before !== undefined) {
+    if (!input.isForced) throw new DepotError('already_exists', `${input.ident} is already published for ${target}`)
+    if (before.checksum === checksum) return { isNew: false }
+    throw new DepotError('release_differs', `${input.ident} is already published for ${target} with other bytes: a release never changes`)
+  }
+
+  const packageId = (await findPackageId(trx, origin.id, ident.name)) ?? (await insertPackage(trx, origin.id, ident.name))
+  const type = (await findPackageType(trx, packageId)) ?? packageType
+  if (type !== packageType) {
+    throw new DepotError('package_type_mismatch', `${formatIdent(ident)} is a ${packageType} package, and the releases of ${ident.origin}/${ident.name} before it are ${type}`)
+  }
+  await referenceBlob(trx, { checksum, sizeBytes, at })
+  await insertRelease(trx, packageId, {
+    ...metadata,
+    ident,
+    checksum,
+    sizeBytes,
+    signer,
+    isVerified,
+    visibility: origin.defaultVisibility,
+    publisherId: input.publisherId,
+    createdAt: at,
+    updatedAt: at,
+  })
+  await change.record(
+    { kind: 'release-published', ident: input.ident, target, checksum, sizeBytes, signer, isVerified, visibility: origin.defaultVisibility },
+    { originId: origin.id },
+  )
+  const release = await findViewRelease(trx, ident, target)
+  if (release === undefined) throw new Error(`${input.ident} was published and is not there`)
+  await join(change, await getView(trx, UNSTABLE), [release], { cause: 'upload' })
+  return { isNew: true }
+}

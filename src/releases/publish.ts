@@ -1,0 +1,148 @@
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { Actor, Session } from '../accounts/access.ts'
+import type { SpoolFile } from '../blobs/filesystem.ts'
+import { isDiskFull } from '../database/database.ts'
+import type { Depot } from '../depot.ts'
+import { DepotError } from '../errors.ts'
+import { HartDigest } from '../hart/digest.ts'
+import type { HartFile } from '../hart/digest.ts'
+import { verifySignature } from '../hart/signature.ts'
+import { formatKeyName, parsePublicKey } from '../origins/origin-key.ts'
+import { findKey, findOrigin } from '../origins/origin-store.ts'
+import { formatIdent } from '../package/ident.ts'
+import type { Ident } from '../package/ident.ts'
+import type { Target } from '../package/target.ts'
+import { isBlobReferenced, releaseExists } from './release-store.ts'
+
+/** One upload, from a publisher who may. Where `target` is absent, the archive's stands. */
+export interface Upload {
+  readonly ident: Ident
+  readonly target: Target | undefined
+  /** BLAKE2b-256 of the whole file, 64 lower-case hex characters. */
+  readonly checksum: string | undefined
+  readonly isForced: boolean
+  /** Read to its end, or destroyed. */
+  readonly body: Readable
+  readonly publisher: Session
+  readonly actor: Actor
+}
+
+/**
+ * Publishes a hart: bytes first, then rows. The order of checks is that of the design: already there, bytes, checksum, signature,
+ * archive, ident, target. Nothing of an upload that fails stays behind: its spool file is removed, and a blob that no release
+ * needs; a crash leaves at most a blob without a release, never a release without its blob.
+ *
+ * Throws `already_exists`, `not_found` for the origin, `target_unsupported`, `checksum_missing`, `too_large`, `stalled`,
+ * `length_mismatch`, `hart_malformed`, `checksum_mismatch`, `signer_unknown`, `signature_invalid`, `ident_mismatch`,
+ * `target_mismatch`, `release_differs`, `package_type_mismatch`, `storage_full`.
+ */
+export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: boolean }> {
+  const { ident, target, checksum, isForced } = upload
+  const text = formatIdent(ident)
+  if (target !== undefined) expectTaken(depot, target)
+  if ((await findOrigin(depot.db, ident.origin)) === undefined) throw new DepotError('not_found', `there is no origin ${ident.origin}`)
+  if (!isForced && target !== undefined && (await releaseExists(depot.db, text, target))) {
+    throw new DepotError('already_exists', `${text} is already published for ${target}`)
+  }
+  if (checksum === undefined || checksum === '') throw new DepotError('checksum_missing', `the upload of ${text} names no checksum`)
+
+  const file = depot.blobs.spool()
+  try {
+    const received = await receive(depot, upload, file)
+    if (received.checksum !== checksum) {
+      throw new DepotError('checksum_mismatch', `the checksum of ${text} should be ${checksum}, and that of the bytes received is ${received.checksum}`)
+    }
+    const isVerified = await verify(depot, received)
+    const { ident: inside, deps, tdeps, buildDeps, buildTdeps, ...metadata } = await depot.scanner.scan(file.path, received.header.payloadOffset)
+    if (formatIdent(inside) !== text) throw new DepotError('ident_mismatch', `the archive is ${formatIdent(inside)}, not ${text}`)
+    if (target !== undefined && metadata.target !== target) throw new DepotError('target_mismatch', `the archive of ${text} is for ${metadata.target}, not ${target}`)
+    expectTaken(depot, metadata.target)
+
+    await depot.blobs.keep(file, checksum)
+    try {
+      return await depot.writer.submit({
+        kind: 'publishRelease',
+        actor: upload.actor,
+        input: {
+          ident: text,
+          metadata: {
+            ...metadata,
+            deps: deps.map(formatIdent),
+            tdeps: tdeps.map(formatIdent),
+            buildDeps: buildDeps.map(formatIdent),
+            buildTdeps: buildTdeps.map(formatIdent),
+          },
+          checksum,
+          sizeBytes: received.sizeBytes,
+          signer: formatKeyName(received.header.signer),
+          isVerified,
+          publisherId: upload.publisher.accountId,
+          isForced,
+        },
+      })
+    } finally {
+      await depot.blobs.release(checksum, () => isBlobReferenced(depot.db, checksum))
+    }
+  } catch (error) {
+    if (isDiskFull(error)) throw new DepotError('storage_full', `there is no room for ${text}; nothing was kept`, { cause: error })
+    throw error
+  } finally {
+    upload.body.destroy()
+    await depot.blobs.discard(file)
+  }
+}
+
+/** Writes each byte once and hashes it as it passes. */
+async function receive(depot: Depot, upload: Upload, file: SpoolFile): Promise<HartFile> {
+  const { body } = upload
+  const text = formatIdent(upload.ident)
+  const { maxUploadBytes } = depot.config
+  const digest = new HartDigest()
+  const stall = setTimeout(() => {
+    body.destroy(new DepotError('stalled', `nothing more of ${text} came for ${depot.limits.uploadIdleMs} ms`))
+  }, depot.limits.uploadIdleMs)
+  try {
+    await pipeline(
+      body,
+      async function* (source: AsyncIterable<Buffer>) {
+        let received = 0
+        for await (const piece of source) {
+          stall.refresh()
+          received += piece.length
+          if (received > maxUploadBytes) throw new DepotError('too_large', `${text} is larger than the ${maxUploadBytes} bytes this depot takes`)
+          digest.update(piece)
+          yield piece
+        }
+      },
+      file.write(),
+    )
+    return digest.finish()
+  } catch (error) {
+    if (leftEarly(error)) throw new DepotError('length_mismatch', `the upload of ${text} ended before its announced end`, { cause: error })
+    throw error
+  } finally {
+    clearTimeout(stall)
+  }
+}
+
+/** Whether the depot holds the signer's key; where it does, the signature must be good. */
+async function verify(depot: Depot, { header, payloadHash }: HartFile): Promise<boolean> {
+  const { signer } = header
+  const key = await findKey(depot.db, signer.origin, 'public', signer.revision)
+  if (key !== undefined) {
+    verifySignature(header, payloadHash, parsePublicKey(key.body))
+    return true
+  }
+  if (depot.config.signatures === 'verify') return false
+  throw new DepotError('signer_unknown', `the depot has no key ${formatKeyName(signer)}: upload it first`)
+}
+
+function expectTaken(depot: Depot, target: Target): void {
+  if (depot.config.targets.includes(target)) return
+  throw new DepotError('target_unsupported', `this depot takes no packages for ${target}; it takes ${depot.config.targets.join(', ')}`)
+}
+
+function leftEarly(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'ERR_STREAM_PREMATURE_CLOSE' || error.code === 'ABORT_ERR')
+}

@@ -1,0 +1,31 @@
+import type { Visibility } from '../accounts/access.ts'
+import type { Ident } from '../package/ident.ts'
+import type { Target } from '../package/target.ts'
+
+/** One published ident for one target: immutable, but for its visibility. Times are epoch milliseconds. */
+export interface Release {
+  readonly id: number
+  readonly ident: Ident
+  readonly target: Target
+  readonly visibility: Visibility
+  /** BLAKE2b-256 of the whole file, 64 lower-case hex characters; also its address among the blobs. */
+  readonly checksum: string
+  readonly sizeBytes: number
+  /** `{origin}-{revision}` of the key that signed it. */
+  readonly signer: string
+  /** False where the depot took a signature whose key it does not hold (`DEPOT_SIGNATURES=verify`). */
+  readonly isVerified: boolean
+  readonly publisherId: number
+  readonly packageType: 'standard' | 'native'
+  readonly svcUser: string | undefined
+  readonly svcGroup: string | undefined
+  readonly createdAt: number
+  readonly updatedAt: number
+  readonly exposes: readonly number[]
+  readonly deps: readonly string[]
+  readonly tdeps: readonly string[]
+  readonly buildDeps: readonly string[]
+  readonly buildTdeps: readonly string[]
+  readonly config: string
+  readonly manifest: string
+}

@@ -1,0 +1,45 @@
+import { DepotError } from '../errors.ts'
+import { getOrigin } from '../origins/origin-store.ts'
+import type { Change } from '../writer/change.ts'
+import { channelExists, deleteChannel, findChannel, hasChannels, insertChannel, markChannelDeclared } from './channel-store.ts'
+import type { Channel } from './channel-store.ts'
+import { createView } from './create-view.ts'
+import { leave } from './promote.ts'
+import { findView, listMembersOfOrigin, setViewClosed } from './view-store.ts'
+
+/** Makes a channel of an origin: a view of its name, where there is none yet. Throws `not_found` and `already_exists`. */
+export async function declareChannel(change: Change, input: { origin: string; name: string; ownerId: number }): Promise<Channel> {
+  const { trx, at } = change
+  const origin = await getOrigin(trx, input.origin)
+  const found = await findView(trx, input.name)
+  const view = found !== undefined && found.closedAt === undefined ? found : await createView(change, { name: input.name, rule: 'highest', maker: 'client' })
+  if (await channelExists(trx, origin.id, view.id)) throw new DepotError('already_exists', `the origin ${origin.name} has a channel ${view.name} already`)
+  const before = await findChannel(trx, origin.id, view.id)
+  if (before === undefined) await insertChannel(trx, { originId: origin.id, viewId: view.id, ownerId: input.ownerId, isDeclared: true, at })
+  else await markChannelDeclared(trx, before.id, input.ownerId, at)
+  await change.record({ kind: 'channel-declared', origin: origin.name, view: view.name }, { originId: origin.id, viewId: view.id })
+  const channel = await findChannel(trx, origin.id, view.id)
+  if (channel === undefined) throw new Error(`the channel ${view.name} of ${origin.name} was declared and is not there`)
+  return channel
+}
+
+/**
+ * Takes an origin's releases out of the view in one promotion, and the channel from its clients. Does nothing when there is no
+ * such channel. A view that only clients made is closed with its last channel.
+ */
+export async function removeChannel(change: Change, input: { origin: string; name: string }): Promise<{ isChanged: boolean }> {
+  const { trx, at } = change
+  const origin = await getOrigin(trx, input.origin)
+  const view = await findView(trx, input.name)
+  const channel = view && (await findChannel(trx, origin.id, view.id))
+  if (view === undefined || channel === undefined) return { isChanged: false }
+  const members = await listMembersOfOrigin(trx, view.id, origin.id)
+  if (members.length > 0) await leave(change, view, members, { cause: 'channel-removed' })
+  await deleteChannel(trx, channel.id)
+  await change.record({ kind: 'channel-removed', origin: origin.name, view: view.name }, { originId: origin.id, viewId: view.id })
+  if (view.maker === 'client' && !(await hasChannels(trx, view.id))) {
+    await setViewClosed(trx, view.id, at)
+    await change.record({ kind: 'view-closed', view: view.name }, { viewId: view.id })
+  }
+  return { isChanged: true }
+}
