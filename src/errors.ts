@@ -26,6 +26,9 @@ export type ErrorCode =
   | 'key_malformed'
   | 'origin_malformed'
   | 'refused' //             a rule of the view refuses the promotion
+  | 'not_member' //          a release to demote is not in the view
+  | 'release_differs' //     a forced upload of a published ident with other bytes
+  | 'package_type_mismatch' // earlier releases of the package are of the other type
   | 'storage_full'
   | 'data_in_use' //         another process holds the data directory
   | 'shutting_down'

@@ -1,0 +1,162 @@
+import { EVERYONE } from '../accounts/access.ts'
+import type { Audience } from '../accounts/access.ts'
+import type { Db } from '../database/database.ts'
+import type { LedgerEntry, Promotion } from '../ledger/entry.ts'
+import { formatIdent } from '../package/ident.ts'
+import type { Target } from '../package/target.ts'
+import type { Release } from '../releases/release.ts'
+import { findLatest, findRelease, listViewsOf } from '../releases/release-store.ts'
+import { findView, listPointers } from '../views/view-store.ts'
+
+/** A question of the kind that supervisors ask all day. The parts are as they stood in the URL, decoded. */
+export interface LatestQuestion {
+  readonly view: string
+  readonly origin: string
+  readonly name: string
+  readonly version?: string
+  readonly target: Target
+}
+
+/** The finished body of a package, with what its headers need. */
+export interface PackageAnswer {
+  readonly body: Buffer
+  readonly checksum: string
+  readonly target: Target
+}
+
+export interface LatestAnswer extends PackageAnswer {
+  /** The revision of the view at which this pointer moved; absent where the answer is not a pointer's. */
+  readonly revision: number | undefined
+}
+
+/** Makes the body of a release that is in these views. */
+export type Render = (release: Release, views: readonly string[]) => Buffer
+
+/** What `latest` of one package for one target is in one view. `versions` holds what was asked of it by version. */
+interface Pointer {
+  readonly ident: string
+  readonly revision: number
+  readonly versions: Map<string, string>
+}
+
+const MOST_BODY_BYTES = 64 * 1024 * 1024
+
+/**
+ * Answers `latest` without the database. All pointers of all views are in memory, so that one that is not there is a 404 at no
+ * cost; bodies are kept up to a number of bytes. Both follow the ledger: an entry is heard of after its commit and before its
+ * command is answered, so that a poll begun after a promotion's answer sees it. Only what the public may see is kept as bytes;
+ * where a pointer's release is not public, the question goes to the database with the asker's audience.
+ */
+export class Answers {
+  readonly #db: Db
+  readonly #render: Render
+  readonly #pointers = new Map<string, Map<string, Pointer>>()
+  readonly #bodies = new Map<string, PackageAnswer>()
+  #bodyBytes = 0
+  #generation = 0
+
+  private constructor(db: Db, render: Render) {
+    this.#db = db
+    this.#render = render
+  }
+
+  /** Reads every pointer. The caller passes on each commit made from then on. */
+  static async open(db: Db, render: Render): Promise<Answers> {
+    const answers = new Answers(db, render)
+    for (const { view, origin, name, target, ident, revision } of await listPointers(db)) {
+      answers.#ofView(view).set(`${origin}/${name} ${target}`, { ident, revision, versions: new Map() })
+    }
+    return answers
+  }
+
+  /** `undefined` when there is no such release in the view, or none that the audience may see. */
+  async latest(question: LatestQuestion, audience: Audience): Promise<LatestAnswer | undefined> {
+    const { view, origin, name, version, target } = question
+    const pointer = this.#pointers.get(view)?.get(`${origin}/${name} ${target}`)
+    if (pointer === undefined) return undefined
+    const ident = version === undefined ? pointer.ident : pointer.versions.get(version)
+    const kept = ident === undefined ? undefined : this.#bodies.get(`${ident} ${target}`)
+    if (kept !== undefined) return { ...kept, revision: version === undefined ? pointer.revision : undefined }
+    return this.#lookUp(question, pointer, audience)
+  }
+
+  /** The body of one release, as {@link latest} would give it. */
+  async exact(ident: string, target: Target | undefined, audience: Audience): Promise<PackageAnswer | undefined> {
+    const kept = target === undefined ? undefined : this.#bodies.get(`${ident} ${target}`)
+    if (kept !== undefined) return kept
+    const generation = this.#generation
+    const release = await findRelease(this.#db, ident, target, audience)
+    return release && this.#answer(release, generation)
+  }
+
+  /** Takes in what was committed. Never throws. */
+  onCommit(entries: readonly LedgerEntry[]): void {
+    for (const { event } of entries) {
+      if (event.kind === 'promotion') this.#apply(event)
+    }
+  }
+
+  #apply(promotion: Promotion): void {
+    this.#generation += 1
+    const pointers = this.#ofView(promotion.view)
+    for (const { ident, target } of [...promotion.joined, ...promotion.left]) {
+      this.#forget(`${ident} ${target}`)
+      pointers.get(`${ident.split('/', 2).join('/')} ${target}`)?.versions.clear()
+    }
+    for (const { package: name, target, to } of promotion.pointers) {
+      if (to === null) pointers.delete(`${name} ${target}`)
+      else pointers.set(`${name} ${target}`, { ident: to, revision: promotion.revision, versions: new Map() })
+    }
+  }
+
+  async #lookUp(question: LatestQuestion, pointer: Pointer, audience: Audience): Promise<LatestAnswer | undefined> {
+    const { version, target } = question
+    const generation = this.#generation
+    const view = await findView(this.#db, question.view)
+    if (view === undefined) return undefined
+    // What the rule puts first is the answer for everyone where it is public; where it is not, it depends on who asks.
+    const first =
+      version === undefined
+        ? await findRelease(this.#db, pointer.ident, target, EVERYONE)
+        : await findLatest(this.#db, { ...question, view, version }, EVERYONE)
+    const isForAll = first?.visibility === 'public'
+    const release = isForAll ? first : await findLatest(this.#db, { ...question, view, version }, audience)
+    if (release === undefined) return undefined
+    const ident = formatIdent(release.ident)
+    if (version !== undefined && isForAll && generation === this.#generation) pointer.versions.set(version, ident)
+    const answer = await this.#answer(release, generation)
+    return { ...answer, revision: version === undefined && ident === pointer.ident ? pointer.revision : undefined }
+  }
+
+  async #answer(release: Release, generation: number): Promise<PackageAnswer> {
+    const views = await listViewsOf(this.#db, release.id)
+    const body = this.#render(release, views.map((view) => view.name).toReversed())
+    const answer = { body, checksum: release.checksum, target: release.target }
+    // A commit in between may have changed what was read: then the next asker reads it anew.
+    if (release.visibility === 'public' && generation === this.#generation) this.#keep(`${formatIdent(release.ident)} ${release.target}`, answer)
+    return answer
+  }
+
+  #keep(key: string, answer: PackageAnswer): void {
+    this.#forget(key)
+    this.#bodies.set(key, answer)
+    this.#bodyBytes += answer.body.length
+    for (const oldest of this.#bodies.keys()) {
+      if (this.#bodyBytes <= MOST_BODY_BYTES) break
+      this.#forget(oldest)
+    }
+  }
+
+  #forget(key: string): void {
+    this.#bodyBytes -= this.#bodies.get(key)?.body.length ?? 0
+    this.#bodies.delete(key)
+  }
+
+  #ofView(view: string): Map<string, Pointer> {
+    const found = this.#pointers.get(view)
+    if (found !== undefined) return found
+    const made = new Map<string, Pointer>()
+    this.#pointers.set(view, made)
+    return made
+  }
+}

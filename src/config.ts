@@ -1,0 +1,87 @@
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { DepotError } from './errors.ts'
+import { TARGETS } from './package/target.ts'
+import type { Target } from './package/target.ts'
+
+/** How a depot was asked to run. Sizes are bytes, paths are absolute. */
+export interface Config {
+  readonly host: string
+  readonly port: number
+  readonly dataFolder: string
+  readonly databaseFile: string
+  readonly blobFolder: string
+  /** The first administrator's token; one is made and shown when this is absent at the first start. */
+  readonly adminToken: string | undefined
+  /** 32 bytes that encrypt stored secrets; read from or made in `secret.key` when absent. */
+  readonly secretKey: Buffer | undefined
+  readonly signatures: 'require' | 'verify'
+  /** Accounts that may create origins; absent for everyone signed in. */
+  readonly originCreators: readonly string[] | undefined
+  readonly targets: readonly Target[]
+  readonly maxUploadBytes: number
+  readonly trustProxy: boolean | string
+  readonly publicUrl: string | undefined
+  readonly logLevel: string
+}
+
+const BUILDERS_TARGETS = 'x86_64-linux,x86_64-linux-kernel2,x86_64-windows,aarch64-linux,aarch64-darwin'
+
+const list = z.string().transform((text) => text.split(',').map((item) => item.trim()).filter((item) => item !== ''))
+
+const Environment = z.object({
+  DEPOT_LISTEN: z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:]+):\d{1,5}$/, 'must be HOST:PORT, as 127.0.0.1:9636').default('127.0.0.1:9636'),
+  DEPOT_DATA: z.string().default('./data'),
+  DEPOT_DATABASE_URL: z.string().startsWith('sqlite:', 'must be sqlite:FILE').optional(),
+  DEPOT_BLOBS: z.string().startsWith('fs:', 'must be fs:FOLDER').optional(),
+  DEPOT_ADMIN_TOKEN: z.string().regex(/^[!-~]{16,}$/, 'must have at least 16 visible ASCII characters and no spaces').optional(),
+  DEPOT_SECRET_KEY: z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hex characters').optional(),
+  DEPOT_SIGNATURES: z.enum(['require', 'verify']).default('require'),
+  DEPOT_ORIGIN_CREATORS: list.optional(),
+  DEPOT_TARGETS: list.pipe(z.array(z.enum(TARGETS)).min(1)).default(() => BUILDERS_TARGETS.split(',') as Target[]),
+  DEPOT_MAX_UPLOAD: z.string().regex(/^\d+\s*(KiB|MiB|GiB)?$/, 'must be a size, as 512MiB').default('16GiB'),
+  DEPOT_TRUST_PROXY: z.string().default('off'),
+  DEPOT_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  DEPOT_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+})
+
+/** Every variable the depot reads. */
+export const VARIABLES: readonly string[] = Object.keys(Environment.shape)
+
+/** An empty variable counts as unset. Throws `invalid_request`, naming each variable that is wrong, or unknown though it starts with `DEPOT_`. */
+export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
+  const given = Object.entries(environment).filter(([name, value]) => name.startsWith('DEPOT_') && value !== '')
+  const unknown = given.map(([name]) => name).filter((name) => !VARIABLES.includes(name))
+  if (unknown.length > 0) throw new DepotError('invalid_request', `there is no setting ${unknown.join(', ')}; settings are ${VARIABLES.join(', ')}`)
+  const parsed = Environment.safeParse(Object.fromEntries(given))
+  if (!parsed.success) {
+    const wrong = parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`)
+    throw new DepotError('invalid_request', wrong.join('; '))
+  }
+  const env = parsed.data
+  const dataFolder = resolve(env.DEPOT_DATA)
+  const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(env.DEPOT_LISTEN) ?? []
+  return {
+    host: host.replace(/^\[|\]$/g, ''),
+    port: Number(port),
+    dataFolder,
+    databaseFile: env.DEPOT_DATABASE_URL === undefined ? join(dataFolder, 'depot.sqlite') : resolve(env.DEPOT_DATABASE_URL.slice('sqlite:'.length)),
+    blobFolder: env.DEPOT_BLOBS === undefined ? join(dataFolder, 'blobs') : resolve(env.DEPOT_BLOBS.slice('fs:'.length)),
+    adminToken: env.DEPOT_ADMIN_TOKEN,
+    secretKey: env.DEPOT_SECRET_KEY === undefined ? undefined : Buffer.from(env.DEPOT_SECRET_KEY, 'hex'),
+    signatures: env.DEPOT_SIGNATURES,
+    originCreators: env.DEPOT_ORIGIN_CREATORS,
+    targets: env.DEPOT_TARGETS,
+    maxUploadBytes: parseSize(env.DEPOT_MAX_UPLOAD),
+    trustProxy: env.DEPOT_TRUST_PROXY === 'on' ? true : env.DEPOT_TRUST_PROXY === 'off' ? false : env.DEPOT_TRUST_PROXY,
+    publicUrl: env.DEPOT_PUBLIC_URL?.replace(/\/$/, ''),
+    logLevel: env.DEPOT_LOG_LEVEL,
+  }
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }
+
+function parseSize(text: string): number {
+  const [, amount = '', unit = ''] = /^(\d+)\s*(\w*)$/.exec(text) ?? []
+  return Number(amount) * (UNITS[unit] ?? 1)
+}

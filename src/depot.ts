@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Logger } from 'pino'
+import { Authenticator } from './accounts/authenticate.ts'
+import { generateToken, hashToken } from './accounts/token.ts'
+import { FilesystemBlobs } from './blobs/filesystem.ts'
+import type { Config } from './config.ts'
+import { openDatabase } from './database/database.ts'
+import type { Db } from './database/database.ts'
+import { lockData } from './database/lock.ts'
+import { ArchiveScanner } from './hart/scan.ts'
+import { SecretBox } from './origins/secret-box.ts'
+import { findView } from './views/view-store.ts'
+import { UNSTABLE } from './views/view.ts'
+import { Writer } from './writer/writer.ts'
+
+/** The opened resources of one data directory, which no other process holds meanwhile. */
+export interface Depot {
+  readonly config: Config
+  readonly limits: Limits
+  readonly log: Logger
+  readonly now: () => number
+  /** For reading. */
+  readonly db: Db
+  readonly writer: Writer
+  readonly blobs: FilesystemBlobs
+  readonly scanner: ArchiveScanner
+  readonly secrets: SecretBox
+  readonly authenticator: Authenticator
+  /** The administrator's token, when this opening made it: to be shown once. */
+  readonly madeToken: string | undefined
+  close(): Promise<void>
+}
+
+export interface Limits {
+  /** How long an upload may send nothing. */
+  readonly uploadIdleMs: number
+}
+
+const LIMITS: Limits = { uploadIdleMs: 60_000 }
+
+/**
+ * Opens a data directory, making what is not there yet. Throws `data_in_use` when another process holds it. The caller closes
+ * the depot; commands that are queued then are still committed.
+ */
+export async function openDepot(config: Config, world: { log: Logger; now?: () => number; limits?: Partial<Limits> }): Promise<Depot> {
+  const { log, now = Date.now } = world
+  await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
+  const lock = lockData(join(config.dataFolder, 'lock.sqlite'))
+  const closers: (() => Promise<unknown> | void)[] = [() => lock.close()]
+  const close = async () => {
+    for (const closer of closers.splice(0).toReversed()) await closer()
+  }
+  try {
+    await mkdir(dirname(config.databaseFile), { recursive: true })
+    const secrets = new SecretBox(config.secretKey ?? (await readSecretKey(join(config.dataFolder, 'secret.key'))))
+    const blobs = await FilesystemBlobs.open(config.blobFolder)
+    const database = openDatabase(config.databaseFile, now())
+    closers.push(() => database.close())
+    const writer = await Writer.open(database.writable, now)
+    closers.push(() => writer.close())
+    const scanner = new ArchiveScanner()
+    closers.push(() => scanner.close())
+    const authenticator = new Authenticator(database.reader, now)
+    writer.onCommit((entries) => authenticator.onCommit(entries))
+
+    const isNew = (await findView(database.reader, UNSTABLE)) === undefined
+    const madeToken = isNew && config.adminToken === undefined ? generateToken() : undefined
+    const token = madeToken ?? config.adminToken
+    const adminTokenHash = token === undefined ? undefined : hashToken(token)
+    await writer.submit({ kind: 'setUp', input: { adminTokenHash }, actor: { client: 'hart-depot', door: 'depot' } })
+
+    const limits = { ...LIMITS, ...world.limits }
+    return { config, limits, log, now, db: database.reader, writer, blobs, scanner, secrets, authenticator, madeToken, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** The key in a file of 64 hex characters that only its owner reads; made when it is not there. */
+async function readSecretKey(path: string): Promise<Buffer> {
+  try {
+    const key = Buffer.from((await readFile(path, 'utf8')).trim(), 'hex')
+    if (key.length !== 32) throw new Error(`${path} does not hold 64 hex characters`)
+    return key
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    const key = randomBytes(32)
+    await writeFile(path, `${key.toString('hex')}\n`, { mode: 0o600, flag: 'wx', flush: true })
+    await chmod(path, 0o600)
+    return key
+  }
+}
