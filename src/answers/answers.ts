@@ -5,11 +5,15 @@ import type { LedgerEntry, Promotion } from '../ledger/entry.ts'
 import { formatIdent } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { Release } from '../releases/release.ts'
-import { findLatest, findRelease, listViewsOf } from '../releases/release-store.ts'
+import { findLatest, findRelease, isInView, listViewsOf } from '../releases/release-store.ts'
 import { findView, listPointers } from '../views/view-store.ts'
+
+/** Whole, or without the long texts, as Builder answers outside of channels. */
+export type Shape = 'whole' | 'brief'
 
 /** A question of the kind that supervisors ask all day. The parts are as they stood in the URL, decoded. */
 export interface LatestQuestion {
+  readonly shape: Shape
   readonly view: string
   readonly origin: string
   readonly name: string
@@ -29,8 +33,8 @@ export interface LatestAnswer extends PackageAnswer {
   readonly revision: number | undefined
 }
 
-/** Makes the body of a release that is in these views. */
-export type Render = (release: Release, views: readonly string[]) => Buffer
+/** Make the body of a release that is in these views, one for each shape. */
+export type Renderers = Readonly<Record<Shape, (release: Release, views: readonly string[]) => Buffer>>
 
 /** What `latest` of one package for one target is in one view. `versions` holds what was asked of it by version. */
 interface Pointer {
@@ -49,20 +53,20 @@ const MOST_BODY_BYTES = 64 * 1024 * 1024
  */
 export class Answers {
   readonly #db: Db
-  readonly #render: Render
+  readonly #renderers: Renderers
   readonly #pointers = new Map<string, Map<string, Pointer>>()
   readonly #bodies = new Map<string, PackageAnswer>()
   #bodyBytes = 0
   #generation = 0
 
-  private constructor(db: Db, render: Render) {
+  private constructor(db: Db, renderers: Renderers) {
     this.#db = db
-    this.#render = render
+    this.#renderers = renderers
   }
 
   /** Reads every pointer. The caller passes on each commit made from then on. */
-  static async open(db: Db, render: Render): Promise<Answers> {
-    const answers = new Answers(db, render)
+  static async open(db: Db, renderers: Renderers): Promise<Answers> {
+    const answers = new Answers(db, renderers)
     for (const { view, origin, name, target, ident, revision } of await listPointers(db)) {
       answers.#ofView(view).set(`${origin}/${name} ${target}`, { ident, revision, versions: new Map() })
     }
@@ -71,22 +75,25 @@ export class Answers {
 
   /** `undefined` when there is no such release in the view, or none that the audience may see. */
   async latest(question: LatestQuestion, audience: Audience): Promise<LatestAnswer | undefined> {
-    const { view, origin, name, version, target } = question
+    const { shape, view, origin, name, version, target } = question
     const pointer = this.#pointers.get(view)?.get(`${origin}/${name} ${target}`)
     if (pointer === undefined) return undefined
     const ident = version === undefined ? pointer.ident : pointer.versions.get(version)
-    const kept = ident === undefined ? undefined : this.#bodies.get(`${ident} ${target}`)
+    const kept = ident === undefined ? undefined : this.#bodies.get(`${ident} ${target} ${shape}`)
     if (kept !== undefined) return { ...kept, revision: version === undefined ? pointer.revision : undefined }
     return this.#lookUp(question, pointer, audience)
   }
 
-  /** The body of one release, as {@link latest} would give it. */
-  async exact(ident: string, target: Target | undefined, audience: Audience): Promise<PackageAnswer | undefined> {
-    const kept = target === undefined ? undefined : this.#bodies.get(`${ident} ${target}`)
-    if (kept !== undefined) return kept
+  /**
+   * The body of one release: `undefined` when it is not there, not for this audience or, where a view is named, not in that view.
+   * Without a target, that for `x86_64-linux` or, failing it, the first by name.
+   */
+  async exact(question: { shape: Shape; ident: string; target: Target | undefined; view?: string }, audience: Audience): Promise<PackageAnswer | undefined> {
+    const { shape, ident, target, view } = question
     const generation = this.#generation
     const release = await findRelease(this.#db, ident, target, audience)
-    return release && this.#answer(release, generation)
+    if (release === undefined || (view !== undefined && !(await isInView(this.#db, view, release.id)))) return undefined
+    return this.#bodies.get(`${ident} ${release.target} ${shape}`) ?? this.#answer(release, shape, generation)
   }
 
   /** Takes in what was committed. Never throws. */
@@ -100,7 +107,8 @@ export class Answers {
     this.#generation += 1
     const pointers = this.#ofView(promotion.view)
     for (const { ident, target } of [...promotion.joined, ...promotion.left]) {
-      this.#forget(`${ident} ${target}`)
+      this.#forget(`${ident} ${target} whole`)
+      this.#forget(`${ident} ${target} brief`)
       pointers.get(`${ident.split('/', 2).join('/')} ${target}`)?.versions.clear()
     }
     for (const { package: name, target, to } of promotion.pointers) {
@@ -124,16 +132,16 @@ export class Answers {
     if (release === undefined) return undefined
     const ident = formatIdent(release.ident)
     if (version !== undefined && isForAll && generation === this.#generation) pointer.versions.set(version, ident)
-    const answer = await this.#answer(release, generation)
+    const answer = await this.#answer(release, question.shape, generation)
     return { ...answer, revision: version === undefined && ident === pointer.ident ? pointer.revision : undefined }
   }
 
-  async #answer(release: Release, generation: number): Promise<PackageAnswer> {
+  async #answer(release: Release, shape: Shape, generation: number): Promise<PackageAnswer> {
     const views = await listViewsOf(this.#db, release.id)
-    const body = this.#render(release, views.map((view) => view.name).toReversed())
+    const body = this.#renderers[shape](release, views.map((view) => view.name).toReversed())
     const answer = { body, checksum: release.checksum, target: release.target }
     // A commit in between may have changed what was read: then the next asker reads it anew.
-    if (release.visibility === 'public' && generation === this.#generation) this.#keep(`${formatIdent(release.ident)} ${release.target}`, answer)
+    if (release.visibility === 'public' && generation === this.#generation) this.#keep(`${formatIdent(release.ident)} ${release.target} ${shape}`, answer)
     return answer
   }
 

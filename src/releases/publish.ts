@@ -1,3 +1,4 @@
+import { PassThrough, finished } from 'node:stream'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Actor, Session } from '../accounts/access.ts'
@@ -6,7 +7,7 @@ import { isDiskFull } from '../database/database.ts'
 import type { Depot } from '../depot.ts'
 import { DepotError } from '../errors.ts'
 import { HartDigest } from '../hart/digest.ts'
-import type { HartFile } from '../hart/digest.ts'
+import type { HartDigests } from '../hart/digest.ts'
 import { verifySignature } from '../hart/signature.ts'
 import { formatKeyName, parsePublicKey } from '../origins/origin-key.ts'
 import { findKey, findOrigin } from '../origins/origin-store.ts'
@@ -22,7 +23,7 @@ export interface Upload {
   /** BLAKE2b-256 of the whole file, 64 lower-case hex characters. */
   readonly checksum: string | undefined
   readonly isForced: boolean
-  /** Read to its end, or destroyed. */
+  /** Read to its end, or left where it failed: whoever opened it drains or closes it. */
   readonly body: Readable
   readonly publisher: Session
   readonly actor: Actor
@@ -88,26 +89,27 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
     if (isDiskFull(error)) throw new DepotError('storage_full', `there is no room for ${text}; nothing was kept`, { cause: error })
     throw error
   } finally {
-    upload.body.destroy()
     await depot.blobs.discard(file)
   }
 }
 
-/** Writes each byte once and hashes it as it passes. */
-async function receive(depot: Depot, upload: Upload, file: SpoolFile): Promise<HartFile> {
-  const { body } = upload
+/** Writes each byte once and hashes it as it passes. A relay stands between, because a broken pipeline destroys its source. */
+async function receive(depot: Depot, upload: Upload, file: SpoolFile): Promise<HartDigests> {
   const text = formatIdent(upload.ident)
   const { maxUploadBytes } = depot.config
+  const { uploadIdleMs } = depot.limits
   const digest = new HartDigest()
-  const stall = setTimeout(() => {
-    body.destroy(new DepotError('stalled', `nothing more of ${text} came for ${depot.limits.uploadIdleMs} ms`))
-  }, depot.limits.uploadIdleMs)
+  const relay = upload.body.pipe(new PassThrough())
+  const stopWatching = finished(upload.body, { writable: false }, (error) => {
+    if (error) relay.destroy(new DepotError('length_mismatch', `the upload of ${text} ended before its announced end`, { cause: error }))
+  })
+  const stall = setTimeout(() => relay.destroy(new DepotError('stalled', `nothing more of ${text} came for ${uploadIdleMs} ms`)), uploadIdleMs)
   try {
     await pipeline(
-      body,
-      async function* (source: AsyncIterable<Buffer>) {
+      relay,
+      async function* (pieces: AsyncIterable<Buffer>) {
         let received = 0
-        for await (const piece of source) {
+        for await (const piece of pieces) {
           stall.refresh()
           received += piece.length
           if (received > maxUploadBytes) throw new DepotError('too_large', `${text} is larger than the ${maxUploadBytes} bytes this depot takes`)
@@ -118,16 +120,15 @@ async function receive(depot: Depot, upload: Upload, file: SpoolFile): Promise<H
       file.write(),
     )
     return digest.finish()
-  } catch (error) {
-    if (leftEarly(error)) throw new DepotError('length_mismatch', `the upload of ${text} ended before its announced end`, { cause: error })
-    throw error
   } finally {
     clearTimeout(stall)
+    stopWatching()
+    upload.body.unpipe(relay)
   }
 }
 
 /** Whether the depot holds the signer's key; where it does, the signature must be good. */
-async function verify(depot: Depot, { header, payloadHash }: HartFile): Promise<boolean> {
+async function verify(depot: Depot, { header, payloadHash }: HartDigests): Promise<boolean> {
   const { signer } = header
   const key = await findKey(depot.db, signer.origin, 'public', signer.revision)
   if (key !== undefined) {
@@ -141,8 +142,4 @@ async function verify(depot: Depot, { header, payloadHash }: HartFile): Promise<
 function expectTaken(depot: Depot, target: Target): void {
   if (depot.config.targets.includes(target)) return
   throw new DepotError('target_unsupported', `this depot takes no packages for ${target}; it takes ${depot.config.targets.join(', ')}`)
-}
-
-function leftEarly(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'ERR_STREAM_PREMATURE_CLOSE' || error.code === 'ABORT_ERR')
 }

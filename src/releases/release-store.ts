@@ -79,14 +79,15 @@ export async function findLatest(
   return row && releaseOf(row)
 }
 
-/** Whether a release is a current member of a view. */
-export async function isInView(db: Db, viewId: number, releaseId: number): Promise<boolean> {
+/** Whether a release is a current member of the view of this name. */
+export async function isInView(db: Db, view: string, releaseId: number): Promise<boolean> {
   const row = await db
     .selectFrom('members')
-    .select('from_revision')
-    .where('release_id', '=', releaseId)
-    .where('view_id', '=', viewId)
-    .where('to_revision', 'is', null)
+    .innerJoin('views', 'views.id', 'members.view_id')
+    .select('members.from_revision')
+    .where('members.release_id', '=', releaseId)
+    .where('views.name', '=', view)
+    .where('members.to_revision', 'is', null)
     .executeTakeFirst()
   return row !== undefined
 }

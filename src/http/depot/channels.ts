@@ -1,0 +1,101 @@
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { audienceOf } from '../../accounts/access.ts'
+import type { Session } from '../../accounts/access.ts'
+import { DepotError } from '../../errors.ts'
+import type { Depot } from '../../depot.ts'
+import { formatIdent } from '../../package/ident.ts'
+import type { Target } from '../../package/target.ts'
+import { findRelease } from '../../releases/release-store.ts'
+import { listChannelNames } from '../../views/channel-store.ts'
+import type { PromotionOutcome } from '../../views/promote.ts'
+import { UNSTABLE, isViewName } from '../../views/view.ts'
+import { actorOf } from '../server.ts'
+import type { Door } from '../server.ts'
+import { identOf, identTextOf, mayPromote, meantTarget, namedTarget } from './asked.ts'
+import type { Asking } from './asked.ts'
+import { NO_CACHE, replyPackage } from './packages.ts'
+import { wireChannel } from './wire.ts'
+
+/** habitat-today.md 3.2. Below a view's URL, whatever channel is asked for is that view. */
+export function channelReads(app: FastifyInstance, { depot, answers }: Door, place: string): void {
+  const latest = async (request: Asking, reply: FastifyReply) => {
+    const { view = request.params.channel, origin, name, version } = request.params
+    const question = { shape: 'whole' as const, view, origin, name, target: meantTarget(request), ...(version !== undefined && { version }) }
+    const answer = await answers.latest(question, audienceOf(request.caller))
+    if (answer?.revision !== undefined) reply.headers({ 'depot-view': view, 'depot-revision': answer.revision })
+    return replyPackage(answer, reply, NO_CACHE)
+  }
+  const exact = async (request: Asking, reply: FastifyReply) => {
+    const { view, channel } = request.params
+    const inView = view === undefined ? { view: channel } : {}
+    const question = { shape: 'whole' as const, ident: identTextOf(request), target: meantTarget(request), ...inView }
+    return replyPackage(await answers.exact(question, audienceOf(request.caller)), reply, NO_CACHE)
+  }
+  app.get(`${place}/channels/:origin/:channel/pkgs/:name/latest`, latest)
+  app.get(`${place}/channels/:origin/:channel/pkgs/:name/:version/latest`, latest)
+  app.get(`${place}/channels/:origin/:channel/pkgs/:name/:version/:release`, exact)
+  app.get(`${place}/channels/:origin`, async (request: Asking, reply) => {
+    const names = await listChannelNames(depot.db, request.params.origin)
+    return reply.type('application/json').send(JSON.stringify(names.map((name) => ({ name }))))
+  })
+}
+
+/** habitat-today.md 3.2: every failure of rights is 401 here. */
+export function channelWrites(app: FastifyInstance, { depot }: Door, mount: string): void {
+  app.post(`${mount}/channels/:origin/:channel`, async (request: Asking, reply) => {
+    const { origin, channel } = request.params
+    request.subject = `channel ${channel} of ${origin}`
+    const { accountId: ownerId } = mayChange(request)
+    if (!isViewName(channel)) throw new DepotError('origin_malformed', `${channel} is not a channel's name`)
+    const declared = await depot.writer.submit({ kind: 'declareChannel', input: { origin, name: channel, ownerId }, actor: actorOf(request, 'habitat') })
+    return reply.code(201).type('application/json').send(JSON.stringify(wireChannel(declared, origin, channel)))
+  })
+  app.delete(`${mount}/channels/:origin/:channel`, async (request: Asking, reply) => {
+    const { origin, channel } = request.params
+    request.subject = `channel ${channel} of ${origin}`
+    mayChange(request)
+    if (channel === UNSTABLE || channel === 'stable') throw new DepotError('refused', `the channel ${channel} stays`)
+    await depot.writer.submit({ kind: 'removeChannel', input: { origin, name: channel }, actor: actorOf(request, 'habitat') })
+    return reply.send()
+  })
+  const move = (kind: 'promote' | 'demote') => async (request: Asking, reply: FastifyReply) => {
+    const view = request.params.channel
+    if (kind === 'demote' && view === UNSTABLE) throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}`)
+    mayChange(request)
+    const ident = formatIdent(identOf(request))
+    request.subject = `${ident}, ${view}`
+    const target = await releaseMeant(request, depot)
+    if (target === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
+    const outcome = await depot.writer.submit({ kind, input: { view, releases: [{ ident, target }] }, actor: actorOf(request, 'habitat') })
+    return replyPromotion(reply, outcome, target)
+  }
+  app.put(`${mount}/channels/:origin/:channel/pkgs/:name/:version/:release/promote`, move('promote'))
+  app.put(`${mount}/channels/:origin/:channel/pkgs/:name/:version/:release/demote`, move('demote'))
+}
+
+/**
+ * The target of the release that a promotion means: the one named; else the client's own or the default one; else, since the
+ * clients of 2016 know no targets, whichever there is.
+ */
+export async function releaseMeant(request: Asking, depot: Depot): Promise<Target | undefined> {
+  const audience = audienceOf(request.caller)
+  const meant = await findRelease(depot.db, identTextOf(request), meantTarget(request), audience)
+  if (meant !== undefined || namedTarget(request) !== undefined) return meant?.target
+  return (await findRelease(depot.db, identTextOf(request), undefined, audience))?.target
+}
+
+/** An empty 200; what was done is in the headers. */
+export function replyPromotion(reply: FastifyReply, outcome: PromotionOutcome, target: Target): FastifyReply {
+  return reply
+    .headers({ 'depot-view': outcome.view, 'depot-revision': outcome.revision, 'depot-target': target, 'depot-changed': String(outcome.isChanged) })
+    .send()
+}
+
+function mayChange(request: Asking): Session {
+  try {
+    return mayPromote(request, request.params.origin, request.params.channel)
+  } catch (error) {
+    if (error instanceof DepotError) throw new DepotError('unauthenticated', error.message, { cause: error })
+    throw error
+  }
+}

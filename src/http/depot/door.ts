@@ -1,0 +1,40 @@
+import multipart from '@fastify/multipart'
+import type { FastifyInstance } from 'fastify'
+import { replyHabitat } from '../error-reply.ts'
+import type { Door } from '../server.ts'
+import { channelReads, channelWrites } from './channels.ts'
+import { keyReads, keyWrites } from './keys.ts'
+import { originReads, originWrites } from './origins.ts'
+import { packageReads, packageWrites } from './packages.ts'
+import { statusReads } from './status.ts'
+import { viewReads, viewWrites } from './views.ts'
+
+/**
+ * What Habitat's clients of all years knock at, below `/v1`: under `depot/` and, as the depot of 2016 did alone, without it.
+ * Below a view's URL stands the read side of both generations, so that the URL can be all a client knows: `latest` and lists are
+ * the view's; downloads, keys and exact shows are the depot's, because dependencies are not promoted.
+ */
+export async function habitatDoor(app: FastifyInstance, { door }: { door: Door }): Promise<void> {
+  app.setErrorHandler(replyHabitat)
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send())
+  // Rights come before bodies, and clients send bodies under any type, or none: a handler gets the stream, and reads it or not.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, body, done) => done(null, body))
+  await app.register(multipart, { limits: { files: 1, fields: 8, fileSize: Number.MAX_SAFE_INTEGER } })
+
+  statusReads(app)
+  for (const mount of ['/depot', '']) {
+    viewReads(app, door, mount)
+    viewWrites(app, door, mount)
+    packageWrites(app, door, mount)
+    channelWrites(app, door, mount)
+    originReads(app, door, mount)
+    originWrites(app, door, mount)
+    keyWrites(app, door, mount)
+    for (const place of [mount, `${mount}/views/:view`, `${mount}/views/:view/depot`]) {
+      packageReads(app, door, place)
+      channelReads(app, door, place)
+      keyReads(app, door, place)
+    }
+  }
+}

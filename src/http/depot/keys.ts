@@ -1,0 +1,107 @@
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { DepotError } from '../../errors.ts'
+import { formatPublicKey, formatSecretKey, generateKeyPair, parsePublicKey, parseSecretKey } from '../../origins/origin-key.ts'
+import { findKey, findLatestKey, listKeyRevisions } from '../../origins/origin-store.ts'
+import type { StoredKey } from '../../origins/origin-store.ts'
+import { actorOf } from '../server.ts'
+import type { Door } from '../server.ts'
+import { signedInAs } from './asked.ts'
+import type { Asking } from './asked.ts'
+import { readText } from './body.ts'
+import { NO_CACHE } from './packages.ts'
+import { wireKeyLocation } from './wire.ts'
+
+const LARGEST_KEY_BYTES = 16 * 1024
+
+/** habitat-today.md 1.9 and 3.3: public keys are for everyone. */
+export function keyReads(app: FastifyInstance, { depot }: Door, place: string): void {
+  app.get(`${place}/origins/:origin/keys`, async (request: Asking, reply) => {
+    const { origin } = request.params
+    const revisions = await listKeyRevisions(depot.db, origin, 'public')
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(revisions.map((revision) => wireKeyLocation(origin, revision))))
+  })
+  app.get(`${place}/origins/:origin/keys/latest`, async (request: Asking, reply) => {
+    const { origin } = request.params
+    return replyKey(await findLatestKey(depot.db, origin, 'public'), origin, 'pub', reply)
+  })
+  app.get(`${place}/origins/:origin/keys/:revision`, async (request: Asking, reply) => {
+    const { origin, revision } = request.params
+    return replyKey(await findKey(depot.db, origin, 'public', revision), origin, 'pub', reply)
+  })
+}
+
+export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string): void {
+  app.post(`${mount}/origins/:origin/keys`, async (request: Asking, reply) => {
+    const { origin } = request.params
+    const caller = signedInAs(request, 'administrator', origin, 'manage')
+    const { publicKey, secretKey } = generateKeyPair(origin, depot.now())
+    const { revision } = publicKey
+    const publicBody = formatPublicKey(publicKey)
+    const secretBody = depot.secrets.seal(formatSecretKey(secretKey), secretPurpose(origin, revision))
+    const input = { origin, revision, ownerId: caller.accountId, publicBody, secretBody }
+    await depot.writer.submit({ kind: 'addKey', input, actor: actorOf(request, 'habitat') })
+    return replyAdded(request, reply, 201, revision)
+  })
+
+  /** Members are told that a key is there; only administrators add one. */
+  app.post(`${mount}/origins/:origin/keys/:revision`, async (request: Asking, reply) => {
+    const { origin } = request.params
+    const caller = signedInAs(request, 'member', origin, 'upload')
+    if ((await findKey(depot.db, origin, 'public', request.params.revision)) !== undefined) {
+      throw new DepotError('already_exists', `the key ${origin}-${request.params.revision} exists already`)
+    }
+    signedInAs(request, 'administrator', origin, 'upload')
+    const publicBody = await readText(request.body, LARGEST_KEY_BYTES)
+    const { revision } = ofOrigin(origin, parsePublicKey(publicBody))
+    await depot.writer.submit({ kind: 'addKey', input: { origin, revision, ownerId: caller.accountId, publicBody }, actor: actorOf(request, 'habitat') })
+    return replyAdded(request, reply, 201, revision)
+  })
+
+  /** The revision is the body's: `hab` may put the origin's name into the path. It takes only 200, and others want 201 (habitat-today.md 1.9). */
+  app.post(`${mount}/origins/:origin/secret_keys/:revision`, async (request: Asking, reply) => {
+    const { origin } = request.params
+    const caller = signedInAs(request, 'administrator', origin, 'manage')
+    const text = await readText(request.body, LARGEST_KEY_BYTES)
+    const { revision } = ofOrigin(origin, parseSecretKey(text))
+    const secretBody = depot.secrets.seal(text, secretPurpose(origin, revision))
+    await depot.writer.submit({ kind: 'addKey', input: { origin, revision, ownerId: caller.accountId, secretBody }, actor: actorOf(request, 'habitat') })
+    return replyAdded(request, reply, request.headers['user-agent']?.startsWith('hab/') ? 200 : 201, revision)
+  })
+
+  app.get(`${mount}/origins/:origin/secret_keys/latest`, async (request: Asking, reply) => {
+    const { origin } = request.params
+    signedInAs(request, 'member', origin, 'read')
+    const sealed = await findLatestKey(depot.db, origin, 'secret')
+    const opened = sealed && { ...sealed, body: depot.secrets.open(sealed.body, secretPurpose(origin, sealed.revision)) }
+    return replyKey(opened, origin, 'sig.key', reply)
+  })
+}
+
+function replyKey(key: StoredKey | undefined, origin: string, suffix: string, reply: FastifyReply): FastifyReply {
+  if (key === undefined) throw new DepotError('not_found', `there is no such key of the origin ${origin}`)
+  const fileName = `${origin}-${key.revision}.${suffix}`
+  return reply
+    .headers({ 'x-filename': fileName, 'content-disposition': `attachment; filename="${fileName}"`, 'cache-control': NO_CACHE })
+    .type('text/plain')
+    .send(key.body)
+}
+
+function replyAdded(request: Asking, reply: FastifyReply, status: 200 | 201, revision: string): FastifyReply {
+  return reply
+    .code(status)
+    .header('location', request.raw.url ?? '')
+    .type('text/plain')
+    .send(`/origins/${request.params.origin}/keys/${revision}`)
+}
+
+function ofOrigin<Key extends { origin: string }>(origin: string, key: Key): Key {
+  if (key.origin === origin) return key
+  throw new DepotError('key_malformed', `the key is one of ${key.origin}, not of ${origin}`)
+}
+
+function secretPurpose(origin: string, revision: string): string {
+  return `origin secret key ${origin}-${revision}`
+}

@@ -1,0 +1,37 @@
+import type { FastifyInstance } from 'fastify'
+import { DepotError } from '../../errors.ts'
+import { formatIdent } from '../../package/ident.ts'
+import { listViews, getView } from '../../views/view-store.ts'
+import { actorOf } from '../server.ts'
+import type { Door } from '../server.ts'
+import { identOf, mayPromote, signedIn } from './asked.ts'
+import type { Asking } from './asked.ts'
+import { releaseMeant, replyPromotion } from './channels.ts'
+import { NO_CACHE } from './packages.ts'
+
+/** habitat-2016.md 1.2 row 1. */
+export function viewReads(app: FastifyInstance, { depot }: Door, mount: string): void {
+  app.get(`${mount}/views`, async (_request, reply) => {
+    const views = await listViews(depot.db)
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(views.map((view) => view.name)))
+  })
+}
+
+/** habitat-2016.md 1.11: 401, then 404 for the view, 403, 404 for the package. */
+export function viewWrites(app: FastifyInstance, { depot }: Door, mount: string): void {
+  app.post(`${mount}/views/:view/pkgs/:origin/:name/:version/:release/promote`, async (request: Asking, reply) => {
+    signedIn(request, 'promote')
+    const view = await getView(depot.db, request.params.view)
+    mayPromote(request, request.params.origin, view.name)
+    const ident = identOf(request)
+    request.subject = `${formatIdent(ident)} into ${view.name}`
+    const target = await releaseMeant(request, depot)
+    if (target === undefined) throw new DepotError('not_found', `there is no release ${formatIdent(ident)}`)
+    const input = { view: view.name, releases: [{ ident: formatIdent(ident), target }] }
+    const outcome = await depot.writer.submit({ kind: 'promote', input, actor: actorOf(request, 'habitat') })
+    return replyPromotion(reply, outcome, target)
+  })
+}

@@ -1,0 +1,114 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { DepotError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
+
+interface Meaning {
+  readonly status: number
+  /** The text Builder gives with it (habitat-today.md 3.6), where it gives one. */
+  readonly text?: string
+  /** The number in `{code,msg}`, as of 2016 (habitat-2016.md 1.5). */
+  readonly netCode: number
+}
+
+const REMOTE_REJECTED = 2
+const NOT_FOUND = 4
+const INTERNAL = 5
+const ACCESS_DENIED = 7
+const SESSION_EXPIRED = 8
+const CONFLICT = 9
+
+/** What each code means to a client: the one table for all doors. */
+const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
+  invalid_request: { status: 400, netCode: REMOTE_REJECTED },
+  unauthenticated: { status: 401, netCode: SESSION_EXPIRED },
+  forbidden: { status: 403, netCode: ACCESS_DENIED },
+  not_found: { status: 404, netCode: NOT_FOUND },
+  already_exists: { status: 409, netCode: CONFLICT },
+  conflict: { status: 409, netCode: CONFLICT },
+  stale_revision: { status: 412, netCode: CONFLICT },
+  idempotency_mismatch: { status: 422, netCode: CONFLICT },
+  too_large: { status: 413, netCode: REMOTE_REJECTED },
+  length_mismatch: { status: 400, netCode: REMOTE_REJECTED },
+  stalled: { status: 408, netCode: REMOTE_REJECTED },
+  hart_malformed: { status: 422, text: 'ds:up:0', netCode: REMOTE_REJECTED },
+  checksum_missing: { status: 422, text: 'ds:up:3', netCode: REMOTE_REJECTED },
+  checksum_mismatch: { status: 422, text: 'ds:up:3', netCode: REMOTE_REJECTED },
+  signer_unknown: { status: 422, netCode: REMOTE_REJECTED },
+  signature_invalid: { status: 422, netCode: REMOTE_REJECTED },
+  ident_malformed: { status: 422, netCode: REMOTE_REJECTED },
+  ident_mismatch: { status: 422, text: 'ds:up:6', netCode: REMOTE_REJECTED },
+  target_malformed: { status: 422, netCode: REMOTE_REJECTED },
+  target_mismatch: { status: 422, text: 'ds:up:1', netCode: REMOTE_REJECTED },
+  target_unsupported: { status: 501, netCode: REMOTE_REJECTED },
+  key_malformed: { status: 422, netCode: REMOTE_REJECTED },
+  origin_malformed: { status: 417, netCode: REMOTE_REJECTED },
+  refused: { status: 403, netCode: ACCESS_DENIED },
+  not_member: { status: 400, netCode: REMOTE_REJECTED },
+  release_differs: { status: 422, text: 'ds:up:4', netCode: REMOTE_REJECTED },
+  package_type_mismatch: { status: 422, netCode: REMOTE_REJECTED },
+  storage_full: { status: 507, netCode: INTERNAL },
+  data_in_use: { status: 503, netCode: INTERNAL },
+  shutting_down: { status: 503, netCode: INTERNAL },
+}
+
+/** Where our own door says it in plainer HTTP than Builder does. */
+const API_STATUS: Partial<Record<ErrorCode, number>> = { refused: 409, not_member: 409, origin_malformed: 422, ident_malformed: 400, target_malformed: 400 }
+
+/** RFC 9457, for `/api` and the operator's routes. */
+export function replyProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { code, status, detail, parts } = describe(error, request)
+  const own = API_STATUS[code as ErrorCode] ?? status
+  if (own === 401) reply.header('www-authenticate', 'Bearer')
+  return reply
+    .code(own)
+    .type('application/problem+json')
+    .send(
+      JSON.stringify({
+        type: `urn:hart-depot:error:${code}`,
+        title: code.replaceAll('_', ' '),
+        status: own,
+        code,
+        detail,
+        ...(parts.length > 0 && { errors: parts }),
+        request_id: request.id,
+      }),
+    )
+}
+
+/** What Habitat's clients expect: mostly nothing. `hab` itself shows the `msg` of a `{code,msg}` (habitat-today.md 1.2). */
+export function replyHabitat(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { code, status, detail } = describe(error, request)
+  const meaning: Meaning | undefined = MEANINGS[code as ErrorCode]
+  reply.code(status)
+  if (request.headers['user-agent']?.startsWith('hab') && request.method !== 'HEAD') {
+    return reply.type('application/json').send(JSON.stringify({ code: meaning?.netCode ?? INTERNAL, msg: detail }))
+  }
+  return meaning?.text === undefined ? reply.send() : reply.type('text/plain').send(meaning.text)
+}
+
+interface Described {
+  readonly code: string
+  readonly status: number
+  readonly detail: string
+  readonly parts: DepotError['parts']
+}
+
+/** A refusal is logged in one line; what is our own fault, with its stack, and tells the client nothing but the request's id. */
+function describe(error: unknown, request: FastifyRequest): Described {
+  if (error instanceof DepotError) {
+    request.refusal = `${error.code}: ${error.message}`
+    return { code: error.code, status: MEANINGS[error.code].status, detail: error.message, parts: error.parts }
+  }
+  if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number' && error.statusCode < 500) {
+    request.refusal = error.message
+    return { code: 'invalid_request', status: error.statusCode, detail: error.message, parts: validationParts(error) }
+  }
+  request.log.error({ err: error }, 'request failed')
+  return { code: 'internal', status: 500, detail: `an error of the depot's own; its log has it under ${request.id}`, parts: [] }
+}
+
+function validationParts(error: Error): DepotError['parts'] {
+  if (!('validation' in error) || !Array.isArray(error.validation)) return []
+  const issues = error.validation as readonly { instancePath?: string; message?: string }[]
+  return issues.map((issue) => ({ detail: issue.message ?? 'invalid', ...(issue.instancePath !== undefined && { pointer: issue.instancePath }) }))
+}

@@ -1,0 +1,96 @@
+import { randomUUID } from 'node:crypto'
+import fastify from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import type { Logger } from 'pino'
+import type { Actor, Caller } from '../accounts/access.ts'
+import { Answers } from '../answers/answers.ts'
+import type { Depot } from '../depot.ts'
+import { habitatDoor } from './depot/door.ts'
+import { renderPackage, renderPackageBriefly } from './depot/wire.ts'
+import { replyProblem } from './error-reply.ts'
+import { drainRefused } from './drain.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    caller: Caller
+    /** Why it was refused, for the log. */
+    refusal: string | undefined
+    /** What it was about, for the log. */
+    subject: string | undefined
+  }
+}
+
+/** What routes work with. */
+export interface Door {
+  readonly depot: Depot
+  readonly answers: Answers
+}
+
+const LONGEST_PARAMETER = 2_048
+const LARGEST_JSON_BYTES = 4 * 1024 * 1024
+
+/** The HTTP server over a depot, not yet listening. Closing it waits for requests in flight; the depot stays open. */
+export async function buildServer(depot: Depot): Promise<FastifyInstance> {
+  const answers = await Answers.open(depot.db, { whole: renderPackage, brief: renderPackageBriefly })
+  depot.writer.onCommit((entries) => answers.onCommit(entries))
+  const door: Door = { depot, answers }
+
+  const app = fastify({
+    loggerInstance: depot.log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    genReqId: () => randomUUID(),
+    trustProxy: depot.config.trustProxy,
+    bodyLimit: LARGEST_JSON_BYTES,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: LONGEST_PARAMETER, ignoreTrailingSlash: true },
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  app.decorateRequest('caller', undefined)
+  app.decorateRequest('refusal', undefined)
+  app.decorateRequest('subject', undefined)
+  app.addHook('onRequest', async (request) => {
+    request.caller = await depot.authenticator.identify(request.headers.authorization)
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    logRequest(depot.log, request, reply)
+    drainRefused(request.raw)
+  })
+  app.setErrorHandler(replyProblem)
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send())
+
+  await app.register(habitatDoor, { prefix: '/v1', door })
+  return app
+}
+
+/** How a change that this request makes is booked. */
+export function actorOf(request: FastifyRequest, door: Actor['door']): Actor {
+  const client = request.headers['user-agent'] ?? ''
+  return {
+    ...(request.caller !== undefined && { accountId: request.caller.accountId, tokenId: request.caller.tokenId }),
+    client: client.slice(0, 200),
+    door,
+  }
+}
+
+/** Changes and refusals are one line each at `info`; reads, which are most of the traffic, at `debug`. Never a header's value. */
+function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): void {
+  const status = reply.statusCode
+  const isRead = request.method === 'GET' || request.method === 'HEAD'
+  const level = status >= 500 ? 'error' : isRead && (status < 400 || status === 404) ? 'debug' : 'info'
+  if (!log.isLevelEnabled(level)) return
+  log[level](
+    {
+      request: request.id,
+      method: request.method,
+      path: request.url.split('?', 1)[0],
+      status,
+      ms: Math.round(reply.elapsedTime * 10) / 10,
+      account: request.caller?.accountName,
+      subject: request.subject,
+      refusal: request.refusal,
+    },
+    'request',
+  )
+}

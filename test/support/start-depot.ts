@@ -1,0 +1,79 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import pino from 'pino'
+import type { Scope } from '../../src/accounts/access.ts'
+import { generateToken, hashToken } from '../../src/accounts/token.ts'
+import { readConfig } from '../../src/config.ts'
+import { openDepot } from '../../src/depot.ts'
+import type { Depot, Limits } from '../../src/depot.ts'
+import { buildServer } from '../../src/http/server.ts'
+
+/** When tests begin; each look at the clock is a millisecond later. */
+export const START = Date.parse('2026-01-01T00:00:00Z')
+
+export const ADMIN_TOKEN = 'administrator-token-of-tests'
+
+export interface TestDepot {
+  readonly depot: Depot
+  readonly app: FastifyInstance
+  readonly folder: string
+  /** `http://127.0.0.1:PORT`, when it was asked to listen. */
+  readonly url: string
+  /** Everything logged so far, one object per line. */
+  readonly logged: Record<string, unknown>[]
+  /** Makes an account and a token of it. */
+  account(name: string, scope?: Scope): Promise<string>
+  setClock(at: number): void
+  /** Closes the server and the depot, and keeps the folder. */
+  close(): Promise<void>
+}
+
+interface Options {
+  readonly environment?: Readonly<Record<string, string>>
+  readonly limits?: Partial<Limits>
+  readonly listen?: boolean
+  /** A data folder that is there already, and stays. */
+  readonly folder?: string
+}
+
+/** A real depot in a scratch folder, closed and removed when the test ends. */
+export async function startDepot(t: { teardown(fn: () => Promise<void>): unknown }, options: Options = {}): Promise<TestDepot> {
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'hart-depot-test-')))
+  const logged: Record<string, unknown>[] = []
+  const log = pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line) as Record<string, unknown>) })
+  let clock = START
+  const now = () => (clock += 1)
+  const config = readConfig({ DEPOT_DATA: folder, DEPOT_LISTEN: '127.0.0.1:0', DEPOT_ADMIN_TOKEN: ADMIN_TOKEN, ...options.environment })
+  const depot = await openDepot(config, { log, now, ...(options.limits && { limits: options.limits }) })
+  const app = await buildServer(depot)
+  const url = options.listen === true ? await app.listen({ host: '127.0.0.1', port: 0 }) : ''
+  let isOpen = true
+  const close = async () => {
+    if (!isOpen) return
+    isOpen = false
+    await app.close()
+    await depot.close()
+  }
+  t.teardown(async () => {
+    await close()
+    if (options.folder === undefined) await rm(folder, { recursive: true, force: true })
+  })
+  return {
+    depot,
+    app,
+    folder,
+    url,
+    logged,
+    close,
+    setClock: (at) => (clock = at),
+    async account(name, scope) {
+      const actor = { client: 'tests', door: 'cli' } as const
+      const token = generateToken()
+      await depot.writer.submit({ kind: 'addAccount', input: { name }, actor })
+      await depot.writer.submit({ kind: 'issueToken', input: { account: name, hash: hashToken(token), label: 'test', ...(scope && { scope }) }, actor })
+      return token
+    },
+  }
+}
