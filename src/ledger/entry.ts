@@ -1,4 +1,4 @@
-import type { Actor, Visibility } from '../accounts/access.ts'
+import type { Actor, Role, Visibility } from '../accounts/access.ts'
 import type { Target } from '../package/target.ts'
 import type { ViewMaker, ViewRule } from '../views/view.ts'
 
@@ -8,6 +8,7 @@ export type LedgerEvent =
   | { kind: 'token-issued'; account: string; token: number; label: string; expiresAt: number | null }
   | { kind: 'token-revoked'; account: string; token: number }
   | { kind: 'origin-created'; origin: string; owner: string }
+  | { kind: 'member-set'; origin: string; account: string; role: Role | null }
   | { kind: 'key-added'; origin: string; revision: string; key: 'public' | 'secret' }
   | { kind: 'release-published'; ident: string; target: Target; checksum: string; sizeBytes: number; signer: string; isVerified: boolean; visibility: Visibility }
   | { kind: 'view-created'; view: string; rule: ViewRule; maker: ViewMaker }

@@ -66,6 +66,36 @@ export async function insertMember(db: Db, member: { originId: number; accountId
     .execute()
 }
 
+export async function findRole(db: Db, originId: number, accountId: number): Promise<Role | undefined> {
+  const row = await db.selectFrom('origin_members').select('role').where('origin_id', '=', originId).where('account_id', '=', accountId).executeTakeFirst()
+  return row?.role
+}
+
+export async function updateRole(db: Db, member: { originId: number; accountId: number; role: Role; at: number }): Promise<void> {
+  await db
+    .updateTable('origin_members')
+    .set({ role: member.role, updated_at: member.at })
+    .where('origin_id', '=', member.originId)
+    .where('account_id', '=', member.accountId)
+    .execute()
+}
+
+export async function deleteMember(db: Db, originId: number, accountId: number): Promise<void> {
+  await db.deleteFrom('origin_members').where('origin_id', '=', originId).where('account_id', '=', accountId).execute()
+}
+
+/** The members of an origin with their roles, by name. */
+export async function listMembers(db: Db, origin: string): Promise<{ account: string; role: Role }[]> {
+  return db
+    .selectFrom('origin_members')
+    .innerJoin('origins', 'origins.id', 'origin_members.origin_id')
+    .innerJoin('accounts', 'accounts.id', 'origin_members.account_id')
+    .select(['accounts.name as account', 'origin_members.role'])
+    .where('origins.name', '=', origin)
+    .orderBy('accounts.name')
+    .execute()
+}
+
 export async function findKey(db: Db, origin: string, kind: 'public' | 'secret', revision: string): Promise<StoredKey | undefined> {
   return keysOf(db, origin, kind).where('origin_keys.revision', '=', revision).executeTakeFirst()
 }

@@ -2,6 +2,7 @@ import { addAccount, issueToken, revokeToken } from '../accounts/admit.ts'
 import type { Actor } from '../accounts/access.ts'
 import { addKey } from '../origins/add-key.ts'
 import { createOrigin } from '../origins/create-origin.ts'
+import { setMember } from '../origins/set-member.ts'
 import { publishRelease } from '../releases/publish-release.ts'
 import { declareChannel, removeChannel } from '../views/channel.ts'
 import { createView } from '../views/create-view.ts'
@@ -15,6 +16,7 @@ export const handlers = {
   issueToken,
   revokeToken,
   createOrigin,
+  setMember,
   addKey,
   publishRelease,
   createView,
