@@ -3,29 +3,13 @@ import fastify from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
-import type { Actor, Caller } from '../accounts/access.ts'
 import { Answers } from '../answers/answers.ts'
 import type { Depot } from '../depot.ts'
 import { habitatDoor } from './depot/door.ts'
 import { renderPackage, renderPackageBriefly } from './depot/wire.ts'
 import { replyProblem } from './error-reply.ts'
 import { drainRefused } from './drain.ts'
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    caller: Caller
-    /** Why it was refused, for the log. */
-    refusal: string | undefined
-    /** What it was about, for the log. */
-    subject: string | undefined
-  }
-}
-
-/** What routes work with. */
-export interface Door {
-  readonly depot: Depot
-  readonly answers: Answers
-}
+import type { Door } from './request.ts'
 
 const LONGEST_PARAMETER = 2_048
 const LARGEST_JSON_BYTES = 4 * 1024 * 1024
@@ -36,8 +20,9 @@ export async function buildServer(depot: Depot): Promise<FastifyInstance> {
   depot.writer.onCommit((entries) => answers.onCommit(entries))
   const door: Door = { depot, answers }
 
+  const loggerInstance: FastifyBaseLogger = depot.log
   const app = fastify({
-    loggerInstance: depot.log as FastifyBaseLogger,
+    loggerInstance,
     disableRequestLogging: true,
     genReqId: () => randomUUID(),
     trustProxy: depot.config.trustProxy,
@@ -62,16 +47,6 @@ export async function buildServer(depot: Depot): Promise<FastifyInstance> {
 
   await app.register(habitatDoor, { prefix: '/v1', door })
   return app
-}
-
-/** How a change that this request makes is booked. */
-export function actorOf(request: FastifyRequest, door: Actor['door']): Actor {
-  const client = request.headers['user-agent'] ?? ''
-  return {
-    ...(request.caller !== undefined && { accountId: request.caller.accountId, tokenId: request.caller.tokenId }),
-    client: client.slice(0, 200),
-    door,
-  }
 }
 
 /** Changes and refusals are one line each at `info`; reads, which are most of the traffic, at `debug`. Never a header's value. */

@@ -72,7 +72,7 @@ export class Writer {
   }
 
   async #drain(): Promise<void> {
-    await undefined // let what is being submitted together be committed together
+    await Promise.resolve() // let what is being submitted together be committed together
     while (this.#queue.length > 0) await this.#commit(this.#queue.splice(0, LARGEST_BATCH))
     this.#draining = undefined
   }

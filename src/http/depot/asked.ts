@@ -1,6 +1,4 @@
 import type { FastifyRequest } from 'fastify'
-import { allowsAction, allowsView, hasRole } from '../../accounts/access.ts'
-import type { Action, Role, Session } from '../../accounts/access.ts'
 import { DepotError } from '../../errors.ts'
 import { makeIdent } from '../../package/ident.ts'
 import type { Ident } from '../../package/ident.ts'
@@ -12,23 +10,24 @@ import { targetOfAgent } from './wire.ts'
 
 /** The parameters any of this door's routes may have; a handler reads those that its own route has. */
 export interface Path {
-  readonly view: string
+  readonly view: string | undefined
   readonly channel: string
   readonly origin: string
   readonly name: string
-  readonly version: string
+  readonly version: string | undefined
   readonly release: string
   readonly revision: string
 }
 
 export type Asking = FastifyRequest<{ Params: Path; Querystring: Record<string, string | string[] | undefined> }>
 
-export function identOf(request: Asking): Ident {
-  return makeIdent(request.params)
+/** Throws `ident_malformed`. */
+export function identOf({ params: { origin, name, version = '', release } }: Asking): Ident {
+  return makeIdent({ origin, name, version, release })
 }
 
 /** The text of an ident to look up: reads refuse none, they just do not find it. */
-export function identTextOf({ params: { origin, name, version, release } }: Asking): string {
+export function identTextOf({ params: { origin, name, version = '', release } }: Asking): string {
   return `${origin}/${name}/${version}/${release}`
 }
 
@@ -55,26 +54,4 @@ export function offsetOf(request: Asking): number {
   if (text === undefined || text === '') return 0
   if (!/^-?\d{1,15}$/.test(text)) throw new DepotError('invalid_request', `range must be a number, not ${text.slice(0, 40)}`)
   return Math.max(0, Number(text))
-}
-
-/** Throws `unauthenticated` when nobody is signed in, and `forbidden` when a narrowed token does not reach so far. */
-export function signedIn(request: FastifyRequest, action: Action): Session {
-  const { caller } = request
-  if (caller === undefined) throw new DepotError('unauthenticated', 'this needs a token')
-  if (!allowsAction(caller, action)) throw new DepotError('forbidden', `this token may not ${action}`)
-  return caller
-}
-
-/** Throws `unauthenticated`, or `forbidden` for whose role in the origin is less. */
-export function signedInAs(request: FastifyRequest, least: Role, origin: string, action: Action): Session {
-  const caller = signedIn(request, action)
-  if (!hasRole(caller, origin, least)) throw new DepotError('forbidden', `${caller.accountName} is not a ${least} of the origin ${origin}`)
-  return caller
-}
-
-/** As {@link signedInAs} for changes to views, which a token may also be narrowed to. */
-export function mayPromote(request: FastifyRequest, origin: string, view: string): Session {
-  const caller = signedInAs(request, 'maintainer', origin, 'promote')
-  if (!allowsView(caller, view)) throw new DepotError('forbidden', `this token may not change ${view}`)
-  return caller
 }

@@ -1,7 +1,7 @@
 import multipart from '@fastify/multipart'
 import type { FastifyInstance } from 'fastify'
 import { replyHabitat } from '../error-reply.ts'
-import type { Door } from '../server.ts'
+import type { Door } from '../request.ts'
 import { channelReads, channelWrites } from './channels.ts'
 import { keyReads, keyWrites } from './keys.ts'
 import { originReads, originWrites } from './origins.ts'

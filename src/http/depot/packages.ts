@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { audienceOf } from '../../accounts/access.ts'
-import type { PackageAnswer, Shape } from '../../answers/answers.ts'
+import type { Shape } from '../../answers/answers.ts'
 import { DepotError } from '../../errors.ts'
 import { formatIdent } from '../../package/ident.ts'
 import { findRelease, listIdents, listIdentsInView, listViewsOf } from '../../releases/release-store.ts'
@@ -8,15 +8,16 @@ import { publish } from '../../releases/publish.ts'
 import { UNSTABLE } from '../../views/view.ts'
 import { findView } from '../../views/view-store.ts'
 import { replyArchive } from '../archive-reply.ts'
-import { actorOf } from '../server.ts'
-import type { Door } from '../server.ts'
-import { identOf, identTextOf, meantTarget, namedTarget, offsetOf, query, signedInAs } from './asked.ts'
+import { actorOf } from '../request.ts'
+import type { Door } from '../request.ts'
+import { signedInAs } from '../rights.ts'
+import { identOf, identTextOf, meantTarget, namedTarget, offsetOf, query } from './asked.ts'
 import type { Asking } from './asked.ts'
 import { packageIn } from './body.ts'
+import { NO_CACHE, replyPackage } from './package-reply.ts'
 import { wireIdent, wireListed, wirePage, wireTime } from './wire.ts'
 
 const PAGE = 50
-export const NO_CACHE = 'private, no-cache, no-store'
 const YEAR = 'public, max-age=31536000'
 
 /** habitat-2016.md 1.2 rows 2–7 and 10–16, habitat-today.md 3.1; `place` is the mount, or a view's URL below it. */
@@ -97,17 +98,4 @@ export function packageWrites(app: FastifyInstance, { depot }: Door, mount: stri
       .type('text/plain')
       .send(`/pkgs/${formatIdent(ident)}/download`)
   })
-}
-
-/** Sends the finished body of a package, or nothing to a client that has it. */
-export function replyPackage(answer: PackageAnswer | undefined, reply: FastifyReply, cacheControl: string): FastifyReply {
-  if (answer === undefined) return reply.code(404).header('cache-control', NO_CACHE).send()
-  return reply
-    .headers({
-      'content-type': 'application/json; charset=utf-8',
-      'cache-control': cacheControl,
-      etag: `"${answer.checksum}"`,
-      'depot-target': answer.target,
-    })
-    .send(answer.body)
 }

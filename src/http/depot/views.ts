@@ -2,12 +2,13 @@ import type { FastifyInstance } from 'fastify'
 import { DepotError } from '../../errors.ts'
 import { formatIdent } from '../../package/ident.ts'
 import { listViews, getView } from '../../views/view-store.ts'
-import { actorOf } from '../server.ts'
-import type { Door } from '../server.ts'
-import { identOf, mayPromote, signedIn } from './asked.ts'
+import { actorOf } from '../request.ts'
+import type { Door } from '../request.ts'
+import { mayPromote, signedIn } from '../rights.ts'
+import { identOf } from './asked.ts'
 import type { Asking } from './asked.ts'
 import { releaseMeant, replyPromotion } from './channels.ts'
-import { NO_CACHE } from './packages.ts'
+import { NO_CACHE } from './package-reply.ts'
 
 /** habitat-2016.md 1.2 row 1. */
 export function viewReads(app: FastifyInstance, { depot }: Door, mount: string): void {
@@ -24,7 +25,7 @@ export function viewReads(app: FastifyInstance, { depot }: Door, mount: string):
 export function viewWrites(app: FastifyInstance, { depot }: Door, mount: string): void {
   app.post(`${mount}/views/:view/pkgs/:origin/:name/:version/:release/promote`, async (request: Asking, reply) => {
     signedIn(request, 'promote')
-    const view = await getView(depot.db, request.params.view)
+    const view = await getView(depot.db, request.params.view ?? '')
     mayPromote(request, request.params.origin, view.name)
     const ident = identOf(request)
     request.subject = `${formatIdent(ident)} into ${view.name}`

@@ -1,0 +1,30 @@
+import type { FastifyRequest } from 'fastify'
+import type { Actor, Caller } from '../accounts/access.ts'
+import type { Answers } from '../answers/answers.ts'
+import type { Depot } from '../depot.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    caller: Caller
+    /** Why it was refused, for the log. */
+    refusal: string | undefined
+    /** What it was about, for the log. */
+    subject: string | undefined
+  }
+}
+
+/** What routes work with. */
+export interface Door {
+  readonly depot: Depot
+  readonly answers: Answers
+}
+
+/** How a change that this request makes is booked. */
+export function actorOf(request: FastifyRequest, door: Actor['door']): Actor {
+  const client = request.headers['user-agent'] ?? ''
+  return {
+    ...(request.caller !== undefined && { accountId: request.caller.accountId, tokenId: request.caller.tokenId }),
+    client: client.slice(0, 200),
+    door,
+  }
+}

@@ -1,0 +1,26 @@
+import type { FastifyRequest } from 'fastify'
+import { allowsAction, allowsView, hasRole } from '../accounts/access.ts'
+import type { Action, Role, Session } from '../accounts/access.ts'
+import { DepotError } from '../errors.ts'
+
+/** Throws `unauthenticated` when nobody is signed in, and `forbidden` when a narrowed token does not reach so far. */
+export function signedIn(request: FastifyRequest, action: Action): Session {
+  const { caller } = request
+  if (caller === undefined) throw new DepotError('unauthenticated', 'this needs a token')
+  if (!allowsAction(caller, action)) throw new DepotError('forbidden', `this token may not ${action}`)
+  return caller
+}
+
+/** Throws `unauthenticated`, or `forbidden` for whose role in the origin is less. */
+export function signedInAs(request: FastifyRequest, least: Role, origin: string, action: Action): Session {
+  const caller = signedIn(request, action)
+  if (!hasRole(caller, origin, least)) throw new DepotError('forbidden', `${caller.accountName} is not a ${least} of the origin ${origin}`)
+  return caller
+}
+
+/** As {@link signedInAs} for changes to views, which a token may also be narrowed to. */
+export function mayPromote(request: FastifyRequest, origin: string, view: string): Session {
+  const caller = signedInAs(request, 'maintainer', origin, 'promote')
+  if (!allowsView(caller, view)) throw new DepotError('forbidden', `this token may not change ${view}`)
+  return caller
+}
