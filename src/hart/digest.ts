@@ -1,0 +1,51 @@
+import { DepotError } from '../errors.ts'
+import { Blake2b } from './blake2b.ts'
+import { parseHeader } from './header.ts'
+import type { HartHeader } from './header.ts'
+
+export interface HartDigests {
+  readonly header: HartHeader
+  /** Hash of the whole file, hex: what an upload announces and a download's ETag says. */
+  readonly checksum: string
+  /** Hash of what follows the header, hex: what the signature signs. */
+  readonly payloadHash: string
+  readonly sizeBytes: number
+}
+
+/** Hashes a hart file as it passes. How the bytes are cut into chunks does not matter. */
+export class HartDigest {
+  readonly #file = new Blake2b()
+  readonly #payload = new Blake2b()
+  #start = Buffer.alloc(0)
+  #header: HartHeader | undefined
+  #sizeBytes = 0
+
+  /** Known once its last byte has passed. */
+  get header(): HartHeader | undefined {
+    return this.#header
+  }
+
+  /** Throws `hart_malformed` as soon as the bytes cannot be those of a hart file. */
+  update(chunk: Uint8Array): void {
+    this.#file.update(chunk)
+    this.#sizeBytes += chunk.length
+    if (this.#header !== undefined) {
+      this.#payload.update(chunk)
+      return
+    }
+    // Never more than one chunk beyond the longest header: parseHeader gives up there.
+    this.#start = Buffer.concat([this.#start, chunk])
+    this.#header = parseHeader(this.#start)
+    if (this.#header === undefined) return
+    this.#payload.update(this.#start.subarray(this.#header.payloadOffset))
+    this.#start = Buffer.alloc(0)
+  }
+
+  /** Call it once, after the last byte. Throws `hart_malformed` when the file ended within its header or has no payload. */
+  finish(): HartDigests {
+    const header = this.#header
+    if (header === undefined) throw new DepotError('hart_malformed', `not a hart file: it ends within its header, after ${this.#sizeBytes} bytes`)
+    if (this.#sizeBytes === header.payloadOffset) throw new DepotError('hart_malformed', 'not a hart file: nothing follows its header')
+    return { header, checksum: this.#file.digest(), payloadHash: this.#payload.digest(), sizeBytes: this.#sizeBytes }
+  }
+}

@@ -1,0 +1,43 @@
+import { createReadStream } from 'node:fs'
+import { DepotError } from '../errors.ts'
+import { formatKeyName } from '../origins/origin-key.ts'
+import type { KeyName, PublicKey } from '../origins/origin-key.ts'
+import { HartDigest } from './digest.ts'
+import type { HartDigests } from './digest.ts'
+import type { HartMetadata } from './metadata.ts'
+import type { ArchiveScanner } from './scan.ts'
+import { verifySignature } from './signature.ts'
+
+export interface Hart extends HartDigests {
+  /** Whether the signer's key was there to check the signature with. A signature that is wrong is an error. */
+  readonly signature: 'valid' | 'unknown_signer'
+  readonly metadata: HartMetadata
+}
+
+export interface ReadHartOptions {
+  readonly keys: (signer: KeyName) => PublicKey | undefined
+  readonly scanner: ArchiveScanner
+  /** `require`, unless said otherwise: a signer whose key is not there is refused. `verify`: such a package is read all the same. */
+  readonly signatures?: 'require' | 'verify'
+}
+
+/**
+ * Reads a hart file on disk: first its bytes, then the signature, and only when that holds the archive. Throws `hart_malformed`,
+ * `signer_unknown`, `signature_invalid` or `target_malformed`.
+ */
+export async function readHart(path: string, options: ReadHartOptions): Promise<Hart> {
+  const digest = new HartDigest()
+  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES })) digest.update(chunk as Buffer)
+  const digests = digest.finish()
+
+  const key = options.keys(digests.header.signer)
+  if (key === undefined && options.signatures !== 'verify') {
+    throw new DepotError('signer_unknown', `it is signed with ${formatKeyName(digests.header.signer)}, a key that is not known here`)
+  }
+  if (key !== undefined) verifySignature(digests.header, digests.payloadHash, key)
+
+  const metadata = await options.scanner.scan(path, digests.header.payloadOffset)
+  return { ...digests, signature: key === undefined ? 'unknown_signer' : 'valid', metadata }
+}
+
+const CHUNK_BYTES = 256 * 1024

@@ -1,0 +1,152 @@
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { formatIdent } from '../package/ident.ts'
+import type { Ident } from '../package/ident.ts'
+import type { Target } from '../package/target.ts'
+import { signWith } from '../origins/origin-key.ts'
+import type { SecretKey } from '../origins/origin-key.ts'
+import { Blake2b } from './blake2b.ts'
+import { formatHeader } from './header.ts'
+import type { Metafile, PackageType } from './metadata.ts'
+import { BLOCK, formatTarHeader } from './tar-header.ts'
+import { storeXz } from './xz-writer.ts'
+
+/**
+ * What to put into a package. Metafiles are made from it; those without content are left out, as `hab` does. FILES, which lists and
+ * hashes all files but MANIFEST, is added.
+ */
+export interface PackOptions {
+  readonly ident: Ident
+  readonly target: Target
+  readonly secretKey: SecretKey
+  readonly files?: readonly PackedFile[]
+  /** Made from the ident when not given. */
+  readonly manifest?: string
+  readonly config?: string
+  readonly deps?: readonly Ident[]
+  readonly tdeps?: readonly Ident[]
+  readonly buildDeps?: readonly Ident[]
+  readonly buildTdeps?: readonly Ident[]
+  readonly exposes?: readonly number[]
+  readonly packageType?: PackageType
+  readonly svcUser?: string
+  readonly svcGroup?: string
+  /** Where the metafiles stand in the archive: `first`, unless said otherwise. */
+  readonly metadata?: 'first' | 'last'
+}
+
+/**
+ * One file of the package; `path` is below the package's folder. A large one comes in pieces, whose lengths must add up; they are
+ * asked for twice, first for their hash.
+ */
+export type PackedFile =
+  | { readonly path: string; readonly content: string | Uint8Array; readonly mode?: number }
+  | { readonly path: string; readonly sizeBytes: number; readonly chunks: () => Iterable<Uint8Array>; readonly mode?: number }
+
+/** A hart file in memory. The same options always give the same bytes. */
+export function packHart(options: PackOptions): Buffer {
+  return signHart(Buffer.concat([...storeXz(tar(options))]), options.secretKey)
+}
+
+/** A hart file on disk, of any size, made in the memory of one chunk. Blocks while it does. */
+export function packHartFile(path: string, options: PackOptions): void {
+  const fd = openSync(path, 'w')
+  try {
+    // The header holds the hash of all that follows it, but is of the same length whatever it says.
+    let at = headerFor('0'.repeat(64), options.secretKey).length
+    const hash = new Blake2b()
+    for (const chunk of storeXz(tar(options))) {
+      writeSync(fd, chunk, 0, chunk.length, at)
+      at += chunk.length
+      hash.update(chunk)
+    }
+    writeSync(fd, headerFor(hash.digest(), options.secretKey), 0, undefined, 0)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Puts the signed header before a payload, whatever that is. */
+export function signHart(payload: Buffer, secretKey: SecretKey): Buffer {
+  return Buffer.concat([headerFor(new Blake2b().update(payload).digest(), secretKey), payload])
+}
+
+function headerFor(payloadHash: string, secretKey: SecretKey): Buffer {
+  const message = Buffer.from(payloadHash, 'latin1')
+  return formatHeader({ signer: secretKey, signedMessage: Buffer.concat([signWith(secretKey, message), message]) })
+}
+
+function* tar(options: PackOptions): Generator<Uint8Array, void> {
+  const folder = `hab/pkgs/${formatIdent(options.ident)}/`
+  yield* entryHeader({ path: folder, sizeBytes: 0, mode: 0o755 }, '5')
+  const files = options.files ?? []
+  const metafiles = metafilesOf(options)
+  const listed = [...metafiles.filter((file) => file.path !== 'MANIFEST'), ...files]
+  metafiles.push({ path: 'FILES', content: filesList(folder, listed, options.secretKey) })
+  for (const file of options.metadata === 'last' ? [...files, ...metafiles] : [...metafiles, ...files]) yield* entry(folder, file)
+  yield Buffer.alloc(2 * BLOCK)
+}
+
+function metafilesOf(options: PackOptions): PackedFile[] {
+  const contents: Record<Metafile, string> = {
+    IDENT: lines([options.ident]),
+    TARGET: line(options.target),
+    MANIFEST: options.manifest ?? `# ${options.ident.origin} / ${options.ident.name}\n\n* __Version__: ${options.ident.version}\n* __Release__: ${options.ident.release}\n`,
+    DEPS: lines(options.deps),
+    TDEPS: lines(options.tdeps),
+    BUILD_DEPS: lines(options.buildDeps),
+    BUILD_TDEPS: lines(options.buildTdeps),
+    EXPOSES: line(options.exposes?.join(' ') || undefined),
+    'default.toml': options.config ?? '',
+    PACKAGE_TYPE: line(options.packageType),
+    SVC_USER: line(options.svcUser),
+    SVC_GROUP: line(options.svcGroup),
+  }
+  return Object.entries(contents).filter(([, content]) => content !== '').map(([path, content]) => ({ path, content }))
+}
+
+function filesList(folder: string, files: readonly PackedFile[], secretKey: SecretKey): Buffer {
+  const listed = files.map((file) => {
+    const hash = new Blake2b()
+    for (const chunk of chunksOf(file)) hash.update(chunk)
+    return `${hash.digest()}  /${folder}${file.path}\n`
+  })
+  return signHart(Buffer.from(listed.join('')), secretKey)
+}
+
+function chunksOf(file: PackedFile): Iterable<Uint8Array> {
+  return 'content' in file ? [Buffer.from(file.content)] : file.chunks()
+}
+
+function lines(idents: readonly Ident[] = []): string {
+  return idents.map((ident) => `${formatIdent(ident)}\n`).join('')
+}
+
+function line(text: string | undefined): string {
+  return text === undefined ? '' : `${text}\n`
+}
+
+function* entry(folder: string, file: PackedFile): Generator<Uint8Array, void> {
+  const sizeBytes = 'content' in file ? Buffer.byteLength(file.content) : file.sizeBytes
+  yield* entryHeader({ path: folder + file.path, sizeBytes, mode: file.mode }, '0')
+  let written = 0
+  for (const chunk of chunksOf(file)) {
+    written += chunk.length
+    yield chunk
+  }
+  if (written !== sizeBytes) throw new RangeError(`${file.path} has ${written} bytes, not ${sizeBytes}`)
+  yield Buffer.alloc(-sizeBytes & (BLOCK - 1))
+}
+
+function* entryHeader(file: { path: string; sizeBytes: number; mode: number | undefined }, typeFlag: string): Generator<Uint8Array, void> {
+  const header = { typeFlag, sizeBytes: file.sizeBytes, link: '', mode: file.mode ?? 0o644 }
+  if (Buffer.byteLength(file.path) <= 100) {
+    yield formatTarHeader({ ...header, path: file.path })
+    return
+  }
+  // GNU's way with long paths: one more entry before, whose content is the path.
+  const path = Buffer.from(`${file.path}\0`)
+  yield formatTarHeader({ path: '././@LongLink', typeFlag: 'L', sizeBytes: path.length, link: '' })
+  yield path
+  yield Buffer.alloc(-path.length & (BLOCK - 1))
+  yield formatTarHeader({ ...header, path: file.path.replaceAll(/[^ -~]/g, '_').slice(0, 100) })
+}

@@ -1,0 +1,46 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { DepotError } from '../errors.ts'
+
+/** The payload of a hart file on disk, read through a window of fixed size. Whoever opens it closes it. */
+export class PayloadFile {
+  readonly sizeBytes: number
+  readonly #fd: number
+  readonly #offset: number
+  readonly #window: Buffer
+  #start = 0
+  #length = 0
+
+  constructor(path: string, options: { payloadOffset: number; windowBytes: number }) {
+    this.#fd = openSync(path, 'r')
+    this.#offset = options.payloadOffset
+    this.#window = Buffer.alloc(options.windowBytes)
+    this.sizeBytes = Math.max(0, fstatSync(this.#fd).size - options.payloadOffset)
+  }
+
+  /**
+   * `length` bytes at `at`; good until the next call. `length` must fit in the window. Throws `hart_malformed` when the file ends
+   * before.
+   */
+  bytes(at: number, length: number): Buffer {
+    if (at < this.#start || at + length > this.#start + this.#length) this.#fill(at)
+    const from = at - this.#start
+    if (from + length > this.#length) {
+      throw new DepotError('hart_malformed', `its compressed archive is cut off after ${this.sizeBytes} bytes`)
+    }
+    return this.#window.subarray(from, from + length)
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+
+  #fill(at: number): void {
+    this.#start = at
+    this.#length = 0
+    for (;;) {
+      const read = readSync(this.#fd, this.#window, this.#length, this.#window.length - this.#length, this.#offset + at + this.#length)
+      this.#length += read
+      if (read === 0 || this.#length === this.#window.length) return
+    }
+  }
+}

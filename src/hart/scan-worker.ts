@@ -1,0 +1,32 @@
+import { parentPort } from 'node:worker_threads'
+import { DepotError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
+import { readArchive } from './archive.ts'
+import type { HartMetadata } from './metadata.ts'
+
+// The other side of scan.ts. One question is answered at a time. Errors lose their class on the way between threads, so a refusal
+// travels as what it is made of.
+
+export interface ScanQuestion {
+  readonly path: string
+  readonly payloadOffset: number
+}
+
+export type ScanAnswer =
+  | { readonly kind: 'metadata'; readonly metadata: HartMetadata }
+  | { readonly kind: 'refusal'; readonly code: ErrorCode; readonly message: string }
+  | { readonly kind: 'fault'; readonly error: unknown }
+
+parentPort?.on('message', (question: ScanQuestion) => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
+  parentPort?.postMessage(answer(question))
+})
+
+function answer(question: ScanQuestion): ScanAnswer {
+  try {
+    return { kind: 'metadata', metadata: readArchive(question.path, question.payloadOffset) }
+  } catch (error) {
+    if (error instanceof DepotError) return { kind: 'refusal', code: error.code, message: error.message }
+    return { kind: 'fault', error }
+  }
+}

@@ -1,0 +1,210 @@
+import { DepotError, quote } from '../errors.ts'
+import { BLOCK, parseTarHeader } from './tar-header.ts'
+import type { TarHeader } from './tar-header.ts'
+
+// A tar file: a header, the content padded to 512 bytes, the next header; two blocks of zeros at the end, and whatever follows them
+// is no part of it. Headers of some types speak of the entry after them:
+//
+//   L, K   GNU: the content is that entry's path, or its link
+//   x, g   pax: the content is records `{length} {key}={value}\n` for that entry, or for all that follow
+//
+// Nothing is allocated by a size that the archive declares. Where two readers could take the same bytes for different entries
+// (a folder with content, a sparse file, a path that holds NUL), the archive is refused: the depot would describe one package and
+// `hab` would unpack another.
+
+export type TarEntryType = 'file' | 'folder' | 'symlink' | 'hardlink' | 'device'
+
+export interface TarEntry {
+  readonly path: string
+  readonly type: TarEntryType
+  readonly sizeBytes: number
+  /** Where a link points to; empty for others. */
+  readonly link: string
+}
+
+/** Receives one entry's content. */
+export interface TarSink {
+  /** The bytes are good only during the call. */
+  write(bytes: Uint8Array): void
+  end(): void
+}
+
+/** Headers, extensions among them. The largest packages of today have some tens of thousands. */
+export const MOST_ENTRIES = 500_000
+export const LONGEST_PATH = 4096
+/** Content of an L, K, x or g header. pax headers may carry extended attributes. */
+export const LONGEST_EXTENSION = 1024 * 1024
+
+/** Reads a tar file that is pushed through it. `visit` answers where an entry's content goes; it is skipped if nowhere. */
+export class TarReader {
+  readonly #visit: (entry: TarEntry) => TarSink | undefined
+  readonly #block = Buffer.alloc(BLOCK)
+  #filled = 0 //        bytes of #block that are there
+  #left = 0 //          bytes of content to come
+  #padding = 0
+  #sink: TarSink | undefined
+  #next: Overrides = {}
+  #all: Overrides = {}
+  #entries = 0
+  #zeroBlocks = 0
+
+  constructor(visit: (entry: TarEntry) => TarSink | undefined) {
+    this.#visit = visit
+  }
+
+  /** Throws `hart_malformed`. */
+  write(bytes: Uint8Array): void {
+    let at = 0
+    while (at < bytes.length && this.#zeroBlocks < 2) {
+      if (this.#left > 0) {
+        const part = bytes.subarray(at, at + this.#left)
+        this.#sink?.write(part)
+        this.#left -= part.length
+        at += part.length
+        if (this.#left === 0) this.#endContent()
+      } else if (this.#padding > 0) {
+        const skipped = Math.min(this.#padding, bytes.length - at)
+        this.#padding -= skipped
+        at += skipped
+      } else {
+        const part = bytes.subarray(at, at + BLOCK - this.#filled)
+        this.#block.set(part, this.#filled)
+        this.#filled += part.length
+        at += part.length
+        if (this.#filled === BLOCK) this.#header()
+      }
+    }
+  }
+
+  /** Throws `hart_malformed` when the archive is not complete. */
+  end(): void {
+    if (this.#zeroBlocks === 0) throw malformed('its archive ends in the middle')
+  }
+
+  #header(): void {
+    this.#filled = 0
+    const header = parseTarHeader(this.#block)
+    if (header === undefined) {
+      this.#zeroBlocks += 1
+      return
+    }
+    if (this.#zeroBlocks > 0) throw malformed('its archive continues after its end')
+    this.#entries += 1
+    if (this.#entries > MOST_ENTRIES) throw malformed(`its archive has more than ${MOST_ENTRIES} entries`)
+
+    const sink = this.#extension(header) ?? this.#entry(header)
+    this.#sink = sink.sink
+    this.#left = sink.sizeBytes
+    this.#padding = -sink.sizeBytes & (BLOCK - 1)
+    if (this.#left === 0) this.#endContent()
+  }
+
+  #endContent(): void {
+    const sink = this.#sink
+    this.#sink = undefined
+    sink?.end()
+  }
+
+  #extension(header: TarHeader): { sink: TarSink; sizeBytes: number } | undefined {
+    const read = EXTENSIONS[header.typeFlag]
+    if (read === undefined) return undefined
+    if (header.sizeBytes > LONGEST_EXTENSION) {
+      throw malformed(`a header of its archive is ${header.sizeBytes} bytes long; the most is ${LONGEST_EXTENSION}`)
+    }
+    const chunks: Buffer[] = []
+    const sink: TarSink = {
+      write: (bytes) => chunks.push(Buffer.from(bytes)),
+      end: () => {
+        const overrides = read(Buffer.concat(chunks))
+        if (header.typeFlag === 'g') this.#all = { ...this.#all, ...overrides }
+        else this.#next = { ...this.#next, ...overrides }
+      },
+    }
+    return { sink, sizeBytes: header.sizeBytes }
+  }
+
+  #entry(header: TarHeader): { sink: TarSink | undefined; sizeBytes: number } {
+    const { path, link, sizeBytes } = { ...header, ...this.#all, ...this.#next }
+    this.#next = {}
+    if (path.length > LONGEST_PATH || link.length > LONGEST_PATH) {
+      throw malformed(`its archive holds a path of more than ${LONGEST_PATH} characters`)
+    }
+    if (path.includes('\0') || link.includes('\0')) throw malformed(`its archive holds a path with a NUL in it: ${quote(path)}`)
+    const type = entryType(header.typeFlag, path)
+    if (type !== 'file' && sizeBytes > 0) throw malformed(`${quote(path)} in its archive is no file but has content`)
+    return { sink: this.#visit({ path, type, sizeBytes, link }), sizeBytes }
+  }
+}
+
+interface Overrides {
+  path?: string
+  link?: string
+  sizeBytes?: number
+}
+
+const EXTENSIONS: Partial<Record<string, (content: Buffer) => Overrides>> = {
+  L: (content) => ({ path: untilNul(content) }),
+  K: (content) => ({ link: untilNul(content) }),
+  x: parsePax,
+  g: parsePax,
+}
+
+function untilNul(content: Buffer): string {
+  const end = content.indexOf(0)
+  return content.toString('utf8', 0, end === -1 ? content.length : end)
+}
+
+function parsePax(content: Buffer): Overrides {
+  const overrides: Overrides = {}
+  for (let at = 0; at < content.length; ) {
+    const space = content.indexOf(0x20, at)
+    const digits = content.toString('latin1', at, Math.min(space === -1 ? at : space, at + 8))
+    const end = at + Number(digits)
+    const equals = content.indexOf(0x3d, space)
+    if (!/^[1-9]\d*$/.test(digits) || end > content.length || equals === -1 || equals >= end || content[end - 1] !== 0x0a) {
+      throw malformed('its archive holds a damaged pax header')
+    }
+    setPax(overrides, content.toString('utf8', space + 1, equals), content.toString('utf8', equals + 1, end - 1))
+    at = end
+  }
+  return overrides
+}
+
+function setPax(overrides: Overrides, key: string, value: string): void {
+  if (key === 'path') overrides.path = value
+  else if (key === 'linkpath') overrides.link = value
+  else if (key === 'size') overrides.sizeBytes = paxSize(value)
+  else if (key.startsWith('GNU.sparse.')) throw malformed('its archive holds a sparse file')
+}
+
+function paxSize(value: string): number {
+  const size = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN
+  if (!Number.isSafeInteger(size)) throw malformed(`its archive holds a pax header with the size ${quote(value)}`)
+  return size
+}
+
+function entryType(flag: string, path: string): TarEntryType {
+  switch (flag) {
+    case '0':
+    case '7':
+    case '\0':
+      // Before there was a type for folders, a file whose name ended so was one.
+      return path.endsWith('/') ? 'folder' : 'file'
+    case '1':
+      return 'hardlink'
+    case '2':
+      return 'symlink'
+    case '3':
+    case '4':
+    case '6':
+      return 'device'
+    case '5':
+      return 'folder'
+    default:
+      throw malformed(`${quote(path)} in its archive is of an unknown type ${quote(flag)}`)
+  }
+}
+
+function malformed(why: string): DepotError {
+  return new DepotError('hart_malformed', why)
+}
