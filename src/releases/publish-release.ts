@@ -52,6 +52,7 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
   await referenceBlob(trx, { checksum, sizeBytes, at })
   await insertRelease(trx, packageId, {
     ...metadata,
+    config: metadata.config ?? '',
     ident,
     checksum,
     sizeBytes,
