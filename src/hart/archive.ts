@@ -2,7 +2,8 @@ import { PayloadFile } from './payload-file.ts'
 import { MetafileCollector } from './metafile-collector.ts'
 import type { HartMetadata } from './metadata.ts'
 import { TarReader } from './tar.ts'
-import { decodeXz, LONGEST_CHUNK, walkXz } from './xz.ts'
+import { decodeXz, DECODE_WINDOW_BYTES } from './xz-decoder.ts'
+import { walkXz } from './xz.ts'
 
 // How far an archive may unpack. Programs shrink to a quarter, text to a tenth; zeros to a seven thousandth, and nothing else comes
 // near that. So a small archive has a fixed allowance, which costs a second to use up, and beyond it every byte that was uploaded buys
@@ -11,38 +12,29 @@ const FREE_UNPACKED_BYTES = 256 * 1024 * 1024
 const UNPACKED_PER_BYTE = 250
 const MOST_UNPACKED_BYTES = 64 * 1024 ** 3
 
-/** Room for the largest header of a block; chunk headers, which is what is read most, are 64 KiB apart. */
+/** Room for the largest header of a block; chunk headers, which is what is read most, are up to 64 KiB apart. */
 const WALK_WINDOW_BYTES = 4096
-const DECODE_WINDOW_BYTES = 2 * LONGEST_CHUNK
 
 /**
- * Reads the metadata of the package whose tar.xz starts at `payloadOffset` of a file. Blocks while it does: call it in a worker. Holds
- * the dictionary that the file was packed with (8 MiB for what `hab` makes, at most 64), the metafiles and some 100 KiB. Throws
- * `hart_malformed` or `target_malformed`.
+ * Reads the metadata of the package whose tar.xz starts at `payloadOffset` of a file. Computes for long: call it in a worker, one at a
+ * time. Holds the dictionary that the file was packed with (8 MiB for what `hab` makes, at most 64), the metafiles and little else.
+ * Throws `hart_malformed` or `target_malformed`.
  */
-export function readArchive(path: string, payloadOffset: number): HartMetadata {
-  const shape = withFile(path, { payloadOffset, windowBytes: WALK_WINDOW_BYTES }, (file) => walkXz(file, mostUnpacked(file.sizeBytes)))
-  return withFile(path, { payloadOffset, windowBytes: DECODE_WINDOW_BYTES }, (file) => {
-    const collector = new MetafileCollector()
-    const tar = new TarReader((entry) => collector.visit(entry))
-    decodeXz(file, shape, (bytes) => {
-      tar.write(bytes)
-      return collector.complete ? 'enough' : 'more'
-    })
-    if (!collector.complete) tar.end()
-    return collector.finish()
+export async function readArchive(path: string, payloadOffset: number): Promise<HartMetadata> {
+  using walked = new PayloadFile(path, { payloadOffset, windowBytes: WALK_WINDOW_BYTES })
+  const shape = walkXz(walked, mostUnpacked(walked.sizeBytes))
+
+  using file = new PayloadFile(path, { payloadOffset, windowBytes: DECODE_WINDOW_BYTES })
+  const collector = new MetafileCollector()
+  const tar = new TarReader((entry) => collector.visit(entry))
+  await decodeXz(file, shape, (bytes) => {
+    tar.write(bytes)
+    return collector.complete ? 'enough' : 'more'
   })
+  if (!collector.complete) tar.end()
+  return collector.finish()
 }
 
 function mostUnpacked(packedBytes: number): number {
   return Math.min(MOST_UNPACKED_BYTES, FREE_UNPACKED_BYTES + UNPACKED_PER_BYTE * packedBytes)
-}
-
-function withFile<T>(path: string, options: { payloadOffset: number; windowBytes: number }, use: (file: PayloadFile) => T): T {
-  const file = new PayloadFile(path, options)
-  try {
-    return use(file)
-  } finally {
-    file.close()
-  }
 }

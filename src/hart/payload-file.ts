@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { DepotError } from '../errors.ts'
 
-/** The payload of a hart file on disk, read through a window of fixed size. Whoever opens it closes it. */
+/** The payload of a hart file on disk, read through a window of fixed size. Opened with `using`, it closes itself. */
 export class PayloadFile {
   readonly sizeBytes: number
   readonly #fd: number
@@ -30,7 +30,7 @@ export class PayloadFile {
     return this.#window.subarray(from, from + length)
   }
 
-  close(): void {
+  [Symbol.dispose](): void {
     closeSync(this.#fd)
   }
 

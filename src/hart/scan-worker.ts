@@ -18,15 +18,19 @@ export type ScanAnswer =
   | { readonly kind: 'fault'; readonly error: unknown }
 
 parentPort?.on('message', (question: ScanQuestion) => {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
-  parentPort?.postMessage(answer(question))
+  void answer(question).then(reply)
 })
 
-function answer(question: ScanQuestion): ScanAnswer {
+async function answer(question: ScanQuestion): Promise<ScanAnswer> {
   try {
-    return { kind: 'metadata', metadata: readArchive(question.path, question.payloadOffset) }
+    return { kind: 'metadata', metadata: await readArchive(question.path, question.payloadOffset) }
   } catch (error) {
     if (error instanceof DepotError) return { kind: 'refusal', code: error.code, message: error.message }
     return { kind: 'fault', error }
   }
+}
+
+function reply(result: ScanAnswer): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
+  parentPort?.postMessage(result)
 }
