@@ -1,0 +1,211 @@
+import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+import { Blake2b } from '../../src/hart/blake2b.ts'
+import { packHart, signHart } from '../../src/hart/pack.ts'
+import type { PackedFile } from '../../src/hart/pack.ts'
+import type { PackageType } from '../../src/hart/metadata.ts'
+import { BLOCK, formatTarHeader } from '../../src/hart/tar-header.ts'
+import { storeXz } from '../../src/hart/xz-writer.ts'
+import { publicHalf } from '../../src/origins/origin-key.ts'
+import type { PublicKey, SecretKey } from '../../src/origins/origin-key.ts'
+import { formatIdent, hartFileName, parseIdent } from '../../src/package/ident.ts'
+import type { Ident } from '../../src/package/ident.ts'
+import type { Target } from '../../src/package/target.ts'
+
+export interface Keys {
+  readonly publicKey: PublicKey
+  readonly secretKey: SecretKey
+}
+
+export interface BuildHartOptions {
+  /** `acme/app/1.0.0/20260101120000`, unless said otherwise. */
+  readonly ident?: string
+  readonly target?: Target
+  /** Those of the ident's origin, unless said otherwise. */
+  readonly keys?: Keys
+  readonly manifest?: string
+  readonly config?: string
+  readonly deps?: readonly string[]
+  readonly tdeps?: readonly string[]
+  readonly buildDeps?: readonly string[]
+  readonly buildTdeps?: readonly string[]
+  readonly exposes?: readonly number[]
+  readonly packageType?: PackageType
+  readonly svcUser?: string
+  readonly svcGroup?: string
+  readonly files?: readonly PackedFile[]
+  /** Metafiles by name, in place of what they would hold; `undefined` leaves one out. */
+  readonly metafiles?: Readonly<Record<string, string | Uint8Array | undefined>>
+  /** Entries after all others, as they are. */
+  readonly entries?: readonly Entry[]
+  readonly flaws?: readonly Flaw[]
+}
+
+/** One entry of an archive, with nothing checked. */
+export interface Entry {
+  readonly path: string
+  readonly typeFlag?: string
+  readonly link?: string
+  readonly content?: string | Uint8Array
+  /** What its header says, when that is not the content's length. */
+  readonly declaredBytes?: number
+}
+
+export type Flaw =
+  | 'wrong-signature' //       the signature was made by nobody
+  | 'signs-other-bytes' //     the signature is the signer's, over another payload
+  | 'signed-by-another' //     the signer is named, but another key signed
+  | 'cut-off' //               the last bytes are missing; signed so
+  | 'no-payload'
+  | 'not-xz'
+  | 'trailing-bytes' //        bytes follow the xz file
+  | 'huge-dictionary' //       1.5 GiB
+  | 'damaged-data' //          a byte in the middle of the compressed data differs
+  | 'bad-tar-checksum'
+  | 'no-tar-end'
+  | 'no-IDENT'
+  | 'no-TARGET'
+  | 'no-MANIFEST'
+  | 'other-IDENT' //           IDENT names another release than the folder
+  | 'unknown-TARGET'
+  | 'unknown-PACKAGE_TYPE'
+  | 'partial-DEPS'
+
+export interface BuiltHart {
+  readonly bytes: Buffer
+  /** What an upload announces. */
+  readonly checksum: string
+  readonly ident: Ident
+  readonly target: Target
+  readonly fileName: string
+  readonly keys: Keys
+}
+
+/** Keys that are the same for the same origin and revision. */
+export function makeKeys(origin: string, revision = '20260101000000'): Keys {
+  const seed = createHash('sha256').update(`${origin}-${revision}`).digest()
+  const publicKey = publicHalf({ origin, revision, raw: seed })
+  return { publicKey, secretKey: { origin, revision, raw: Buffer.concat([seed, publicKey.raw]) } }
+}
+
+/** A package, whole or flawed in the ways that are asked for. */
+export function buildHart(options: BuildHartOptions = {}): BuiltHart {
+  const ident = parseIdent(options.ident ?? 'acme/app/1.0.0/20260101120000')
+  const target = options.target ?? 'x86_64-linux'
+  const keys = options.keys ?? makeKeys(ident.origin)
+  const plain = options.flaws === undefined && options.metafiles === undefined && options.entries === undefined
+  const bytes = plain ? packHart(packOptions(options, ident, target, keys)) : flawed(options, ident, target, keys)
+  return { bytes, checksum: new Blake2b().update(bytes).digest(), ident, target, fileName: hartFileName(ident, target), keys }
+}
+
+/** A tar file of exactly these entries. */
+export function buildTar(entries: readonly Entry[]): Buffer {
+  return Buffer.concat([...entries.flatMap(tarEntry), Buffer.alloc(2 * BLOCK)])
+}
+
+/** An xz file that holds `content`. */
+export function buildXz(...content: readonly Uint8Array[]): Buffer {
+  return Buffer.concat([...storeXz(content)])
+}
+
+/** A pax header for the entry after it. */
+export function paxEntry(records: Readonly<Record<string, string>>, typeFlag: 'x' | 'g' = 'x'): Entry {
+  return { path: 'pax', typeFlag, content: Object.entries(records).map(([key, value]) => paxRecord(key, value)).join('') }
+}
+
+function packOptions(options: BuildHartOptions, ident: Ident, target: Target, keys: Keys): Parameters<typeof packHart>[0] {
+  const { deps = [], tdeps = [], buildDeps = [], buildTdeps = [], metafiles: _, entries: __, flaws: ___, keys: ____, ...rest } = options
+  return {
+    ...rest,
+    ident,
+    target,
+    secretKey: keys.secretKey,
+    deps: deps.map(parseIdent),
+    tdeps: tdeps.map(parseIdent),
+    buildDeps: buildDeps.map(parseIdent),
+    buildTdeps: buildTdeps.map(parseIdent),
+    files: options.files ?? [{ path: 'bin/app', content: '#!/bin/sh\n', mode: 0o755 }],
+  }
+}
+
+function flawed(options: BuildHartOptions, ident: Ident, target: Target, keys: Keys): Buffer {
+  const has = (flaw: Flaw): boolean => options.flaws?.includes(flaw) ?? false
+  const metafiles: Record<string, string | Uint8Array | undefined> = {
+    IDENT: has('no-IDENT') ? undefined : `${formatIdent(ident)}${has('other-IDENT') ? '1' : ''}\n`,
+    TARGET: has('no-TARGET') ? undefined : `${has('unknown-TARGET') ? 'vax-vms' : target}\n`,
+    MANIFEST: has('no-MANIFEST') ? undefined : (options.manifest ?? `# ${ident.origin} / ${ident.name}\n`),
+    DEPS: has('partial-DEPS') ? 'core/glibc\n' : lines(options.deps),
+    TDEPS: lines(options.tdeps),
+    BUILD_DEPS: lines(options.buildDeps),
+    BUILD_TDEPS: lines(options.buildTdeps),
+    EXPOSES: options.exposes?.join(' '),
+    'default.toml': options.config,
+    PACKAGE_TYPE: has('unknown-PACKAGE_TYPE') ? 'composite\n' : options.packageType,
+    SVC_USER: options.svcUser,
+    SVC_GROUP: options.svcGroup,
+    ...options.metafiles,
+  }
+  const folder = `hab/pkgs/${formatIdent(ident)}/`
+  const entries: Entry[] = [{ path: folder, typeFlag: '5' }]
+  for (const [name, content] of Object.entries(metafiles)) if (content !== undefined) entries.push({ path: folder + name, content })
+  for (const file of options.files ?? []) if ('content' in file) entries.push({ path: folder + file.path, content: file.content })
+  entries.push(...(options.entries ?? []))
+
+  let tar = buildTar(entries)
+  if (has('no-tar-end')) tar = tar.subarray(0, -2 * BLOCK)
+  if (has('bad-tar-checksum')) tar.writeUInt8(tar.readUInt8(BLOCK) ^ 1, BLOCK)
+  return sign(flawedPayload(buildXz(tar), has), keys, has)
+}
+
+function lines(idents: readonly string[] = []): string | undefined {
+  return idents.length === 0 ? undefined : `${idents.join('\n')}\n`
+}
+
+function flawedPayload(xz: Buffer, has: (flaw: Flaw) => boolean): Buffer {
+  if (has('no-payload')) return Buffer.alloc(0)
+  if (has('not-xz')) return Buffer.from('PK\x03\x04 is a zip file')
+  if (has('cut-off')) return xz.subarray(0, -5)
+  if (has('trailing-bytes')) return Buffer.concat([xz, Buffer.from('and more')])
+  if (has('damaged-data')) xz.writeUInt8(xz.readUInt8(xz.length >> 1) ^ 1, xz.length >> 1)
+  if (has('huge-dictionary')) {
+    // The block header is the 12 bytes after the stream's: its fifth byte is the size of the dictionary, its last four the checksum.
+    xz.writeUInt8(37, 16)
+    xz.writeUInt32LE(crc32(xz.subarray(12, 20)), 20)
+  }
+  return xz
+}
+
+function sign(payload: Buffer, keys: Keys, has: (flaw: Flaw) => boolean): Buffer {
+  if (has('signed-by-another')) {
+    const { raw } = makeKeys(keys.secretKey.origin, '20250101000000').secretKey
+    return signHart(payload, { ...keys.secretKey, raw })
+  }
+  const hart = signHart(payload, keys.secretKey)
+  const header = hart.subarray(0, hart.length - payload.length)
+  if (has('signs-other-bytes')) return Buffer.concat([signHart(Buffer.from('other'), keys.secretKey).subarray(0, header.length), payload])
+  if (has('wrong-signature')) {
+    // The fourth line in base64: its first character is the first bits of the signature.
+    const at = header.indexOf('\nBLAKE2b\n') + '\nBLAKE2b\n'.length
+    hart.write(String.fromCharCode(header.readUInt8(at)) === 'A' ? 'B' : 'A', at)
+  }
+  return hart
+}
+
+function tarEntry(entry: Entry): Buffer[] {
+  const content = Buffer.from(entry.content ?? '')
+  const header = formatTarHeader({
+    path: entry.path,
+    typeFlag: entry.typeFlag ?? '0',
+    sizeBytes: entry.declaredBytes ?? content.length,
+    link: entry.link ?? '',
+  })
+  return [header, content, Buffer.alloc(-content.length & (BLOCK - 1))]
+}
+
+/** `{length} {key}={value}\n`, where the length counts itself. */
+function paxRecord(key: string, value: string): string {
+  const rest = ` ${key}=${value}\n`
+  let length = Buffer.byteLength(rest)
+  while (String(length).length + Buffer.byteLength(rest) !== length) length = String(length).length + Buffer.byteLength(rest)
+  return `${length}${rest}`
+}
