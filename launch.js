@@ -1,41 +1,61 @@
 #!/usr/bin/env node
 // Runs a script of this project under a Node that can. Plain JavaScript, because any old Node must be able to read it.
-//   node launch.js SCRIPT [ARGUMENT...]      (as the bin: hart-depot ARGUMENT...)
+//   node launch.js SCRIPT [ARGUMENT...]      SCRIPT is a path from this folder, whatever the working directory is
+//   hart-depot ARGUMENT...                   the bin: under any other name this file runs src/main.ts
 import { spawn } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { delimiter, dirname, join } from 'node:path'
+import { basename, delimiter, dirname, join, resolve } from 'node:path'
+import { isatty } from 'node:tty'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const OLDEST = 24
 const here = dirname(fileURLToPath(import.meta.url))
-const asBin = process.argv[1].endsWith('hart-depot')
-const [script, ...args] = asBin ? [join(here, 'src/main.ts'), ...process.argv.slice(2)] : process.argv.slice(2)
+const given = process.argv.slice(2)
+const [script, ...args] = basename(process.argv[1]) === 'launch.js' ? given : ['src/main.ts', ...given]
+if (script === undefined) fail('usage: node launch.js SCRIPT [ARGUMENT...]')
+const path = resolve(here, script)
+if (!existsSync(path)) fail(`${path} does not exist`)
 
 if (Number(process.versions.node.split('.')[0]) >= OLDEST) {
-  process.argv = [process.execPath, realpathSync(script), ...args]
+  process.argv = [process.execPath, realpathSync(path), ...args]
   await import(pathToFileURL(process.argv[1]).href)
 } else {
   const node = packagedNode()
   if (node === undefined) {
-    console.error(`hart-depot needs Node ${OLDEST} or newer; this is ${process.version}, and no packaged Node is installed for ${process.platform}-${process.arch}`)
-    process.exit(1)
+    fail(`needs Node ${OLDEST} or newer; this is ${process.version}, and no packaged Node is installed for ${process.platform}-${process.arch}`)
   }
   const env = { ...process.env, PATH: dirname(node) + delimiter + (process.env.PATH ?? '') }
-  const child = spawn(node, [script, ...args], { stdio: 'inherit', env })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-  child.on('exit', (code, signal) => (signal ? process.kill(process.pid, 'SIGKILL') : process.exit(code)))
+  const child = spawn(node, [path, ...args], { stdio: 'inherit', env })
+  child.on('error', (error) => fail(`cannot run the packaged Node: ${error.message}`))
+
+  // A terminal sends Ctrl-C and its own end to the whole process group, so the child has them already; what `kill` sends reaches only us.
+  const byTerminal = [0, 1, 2].some((fd) => isatty(fd)) ? ['SIGINT', 'SIGHUP'] : []
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
+  for (const signal of signals) process.on(signal, () => byTerminal.includes(signal) || child.kill(signal))
+
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code)
+    for (const each of signals) process.removeAllListeners(each)
+    process.kill(process.pid, signal) // so that our parent sees the death we saw
+  })
 }
 
 function packagedNode() {
-  const names = [`node-${process.platform}-${process.arch}`, `node-bin-${process.platform}-${process.arch}`]
-  for (const name of names) {
+  const require = createRequire(import.meta.url)
+  // Not by node_modules/.bin/node: which npm makes that link, when several packages offer one, differs.
+  for (const name of [`node-${process.platform}-${process.arch}`, `node-bin-${process.platform}-${process.arch}`]) {
     try {
-      const binary = join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), 'bin/node')
+      const binary = join(dirname(require.resolve(`${name}/package.json`)), 'bin/node')
       if (existsSync(binary)) return binary
     } catch {
       // not installed for this machine
     }
   }
   return undefined
+}
+
+function fail(message) {
+  console.error(`hart-depot: ${message}`)
+  process.exit(1)
 }
