@@ -7,8 +7,8 @@ import { Answers } from '../answers/answers.ts'
 import type { Depot } from '../depot.ts'
 import { habitatDoor } from './depot/door.ts'
 import { renderPackage, renderPackageBriefly } from './depot/wire.ts'
-import { replyProblem } from './error-reply.ts'
-import { drainRefused } from './drain.ts'
+import { replyHabitat, replyProblem } from './error-reply.ts'
+import { askBeforeSending, closeGently } from './drain.ts'
 import type { Door } from './request.ts'
 
 const LONGEST_PARAMETER = 2_048
@@ -28,6 +28,14 @@ export async function buildServer(depot: Depot): Promise<FastifyInstance> {
     trustProxy: depot.config.trustProxy,
     bodyLimit: LARGEST_JSON_BYTES,
     forceCloseConnections: 'idle',
+    // For URLs that cannot be decoded, which reach no hook and no route.
+    frameworkErrors(error, request, reply) {
+      reply.header('connection', 'close')
+      closeGently(request.raw)
+      if (request.url.startsWith('/api/')) replyProblem(error, request, reply)
+      else replyHabitat(error, request, reply)
+      logRequest(depot.log, request, reply)
+    },
     routerOptions: { maxParamLength: LONGEST_PARAMETER, ignoreTrailingSlash: true },
   })
   app.setValidatorCompiler(validatorCompiler)
@@ -38,15 +46,27 @@ export async function buildServer(depot: Depot): Promise<FastifyInstance> {
   app.addHook('onRequest', async (request) => {
     request.caller = await depot.authenticator.identify(request.headers.authorization)
   })
-  app.addHook('onResponse', async (request, reply) => {
-    logRequest(depot.log, request, reply)
-    drainRefused(request.raw)
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    if (reply.raw.destroyed) {
+      logRequest(depot.log, request, reply) // the client has left: nothing follows
+    } else if (isStillSending(request)) {
+      reply.header('connection', 'close')
+      closeGently(request.raw)
+    }
+    done()
   })
+  app.addHook('onResponse', async (request, reply) => logRequest(depot.log, request, reply))
+  askBeforeSending(app.server)
   app.setErrorHandler(replyProblem)
   app.setNotFoundHandler((_request, reply) => reply.code(404).send())
 
   await app.register(habitatDoor, { prefix: '/v1', door })
   return app
+}
+
+function isStillSending(request: FastifyRequest): boolean {
+  const { complete } = request.raw as { complete?: boolean } // absent where a request is injected
+  return complete === false
 }
 
 /** Changes and refusals are one line each at `info`; reads, which are most of the traffic, at `debug`. Never a header's value. */

@@ -1,4 +1,3 @@
-import { PassThrough, finished } from 'node:stream'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Actor, Session } from '../accounts/access.ts'
@@ -23,8 +22,8 @@ export interface Upload {
   /** BLAKE2b-256 of the whole file, 64 lower-case hex characters. */
   readonly checksum: string | undefined
   readonly isForced: boolean
-  /** Read to its end, or left where it failed: whoever opened it drains or closes it. */
-  readonly body: Readable
+  /** Opens the stream of its bytes, once they are wanted. What is opened is read to its end, or destroyed. */
+  readonly open: () => Promise<Readable>
   readonly publisher: Session
   readonly actor: Actor
 }
@@ -93,37 +92,31 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
   }
 }
 
-/** Writes each byte once and hashes it as it passes. A relay stands between, because a broken pipeline destroys its source. */
+/** Writes each byte once and hashes it as it passes. The file is closed at the end, whatever happens. */
 async function receive(depot: Depot, upload: Upload, file: SpoolFile): Promise<HartDigests> {
-  const text = formatIdent(upload.ident)
   const { maxUploadBytes } = depot.config
-  const { uploadIdleMs } = depot.limits
   const digest = new HartDigest()
-  const relay = upload.body.pipe(new PassThrough())
-  const stopWatching = finished(upload.body, { writable: false }, (error) => {
-    if (error) relay.destroy(new DepotError('length_mismatch', `the upload of ${text} ended before its announced end`, { cause: error }))
-  })
-  const stall = setTimeout(() => relay.destroy(new DepotError('stalled', `nothing more of ${text} came for ${uploadIdleMs} ms`)), uploadIdleMs)
+  const body = await upload.open()
+  const written = file.write()
   try {
     await pipeline(
-      relay,
+      body,
       async function* (pieces: AsyncIterable<Buffer>) {
         let received = 0
         for await (const piece of pieces) {
-          stall.refresh()
           received += piece.length
-          if (received > maxUploadBytes) throw new DepotError('too_large', `${text} is larger than the ${maxUploadBytes} bytes this depot takes`)
+          if (received > maxUploadBytes) {
+            throw new DepotError('too_large', `${formatIdent(upload.ident)} is larger than the ${maxUploadBytes} bytes this depot takes`)
+          }
           digest.update(piece)
           yield piece
         }
       },
-      file.write(),
+      written,
     )
     return digest.finish()
   } finally {
-    clearTimeout(stall)
-    stopWatching()
-    upload.body.unpipe(relay)
+    if (!written.closed) await new Promise<void>((resolve) => written.once('close', resolve)) // else it might be made after it was removed
   }
 }
 

@@ -1,35 +1,39 @@
 import { Readable } from 'node:stream'
+import type { Depot } from '../../depot.ts'
 import { DepotError } from '../../errors.ts'
+import { incoming, incomingText } from '../incoming.ts'
 import type { Asking } from './asked.ts'
 
 /**
- * The stream of an uploaded package, and whether it came wrapped: raw, with or without a length, from `hab`; as the part `file`
- * of a form, from habitat-client. Nothing is read from a raw body yet. Throws `invalid_request` when there is none.
+ * Opens the stream of an uploaded package: raw, with or without a length, from `hab`; the part `file` of a form, from
+ * habitat-client. Nothing is read before. Throws `hart_malformed` when there is none, `invalid_request` for the form.
  */
-export async function packageIn(request: Asking): Promise<{ body: Readable; isMultipart: boolean }> {
+export async function packageIn(request: Asking, depot: Depot, what: string): Promise<Readable> {
+  const { uploadIdleMs } = depot.limits
   if (!request.isMultipart()) {
-    if (request.body instanceof Readable) return { body: request.body, isMultipart: false }
-    throw new DepotError('hart_malformed', 'the upload has no body')
+    if (request.body instanceof Readable) return incoming(request.body, what, uploadIdleMs)
+    throw new DepotError('hart_malformed', `the upload of ${what} has no body`)
   }
-  const part = await request.file()
-  if (part === undefined) throw new DepotError('invalid_request', 'the form has no part named file')
-  if (part.fieldname !== 'file') {
-    part.file.resume()
-    throw new DepotError('invalid_request', `the form's file is named ${part.fieldname}, not file`)
-  }
-  return { body: part.file, isMultipart: true }
+  return incoming(await fileOfForm(request, what, uploadIdleMs), what, uploadIdleMs)
 }
 
-/** Reads a short text, such as a key file. Throws `too_large`. */
-export async function readText(body: unknown, mostBytes: number): Promise<string> {
-  if (!(body instanceof Readable)) return ''
-  const pieces: Buffer[] = []
-  let size = 0
-  for await (const piece of body.iterator({ destroyOnReturn: false })) {
-    if (!Buffer.isBuffer(piece)) throw new TypeError('a request body came as something other than bytes')
-    size += piece.length
-    if (size > mostBytes) throw new DepotError('too_large', `the body is larger than ${mostBytes} bytes`)
-    pieces.push(piece)
+/** Reads a short text, such as a key file; '' where there is no body. Throws `too_large`, `stalled` and `length_mismatch`. */
+export async function readText(request: Asking, depot: Depot, asked: { what: string; mostBytes: number }): Promise<string> {
+  if (!(request.body instanceof Readable)) return ''
+  return incomingText(request.body, asked.what, { mostBytes: asked.mostBytes, idleMs: depot.limits.uploadIdleMs })
+}
+
+async function fileOfForm(request: Asking, what: string, idleMs: number): Promise<Readable> {
+  const { promise: stall, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new DepotError('stalled', `the form with ${what} did not come to its file within ${idleMs} ms`)), idleMs)
+  try {
+    const part = await Promise.race([request.file(), stall])
+    if (part?.fieldname === 'file') return part.file
+    throw new DepotError('invalid_request', `the form has no file named "file" to be ${what}`)
+  } catch (error) {
+    if (error instanceof DepotError) throw error
+    throw new DepotError('invalid_request', `the form with ${what} is malformed: ${error instanceof Error ? error.message : ''}`, { cause: error })
+  } finally {
+    clearTimeout(timer)
   }
-  return Buffer.concat(pieces).toString('utf8')
 }

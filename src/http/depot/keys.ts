@@ -11,7 +11,7 @@ import { readText } from './body.ts'
 import { NO_CACHE } from './package-reply.ts'
 import { wireKeyLocation } from './wire.ts'
 
-const LARGEST_KEY_BYTES = 16 * 1024
+const KEY_FILE = { what: 'the key file', mostBytes: 16 * 1024 }
 
 /** habitat-today.md 1.9 and 3.3: public keys are for everyone. */
 export function keyReads(app: FastifyInstance, { depot }: Door, place: string): void {
@@ -54,7 +54,7 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
       throw new DepotError('already_exists', `the key ${origin}-${request.params.revision} exists already`)
     }
     signedInAs(request, 'administrator', origin, 'upload')
-    const publicBody = await readText(request.body, LARGEST_KEY_BYTES)
+    const publicBody = await readText(request, depot, KEY_FILE)
     const { revision } = ofOrigin(origin, parsePublicKey(publicBody))
     await depot.writer.submit({ kind: 'addKey', input: { origin, revision, ownerId: caller.accountId, publicBody }, actor: actorOf(request, 'habitat') })
     return replyAdded(request, reply, 201, revision)
@@ -64,7 +64,7 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
   app.post(`${mount}/origins/:origin/secret_keys/:revision`, async (request: Asking, reply) => {
     const { origin } = request.params
     const caller = signedInAs(request, 'administrator', origin, 'manage')
-    const text = await readText(request.body, LARGEST_KEY_BYTES)
+    const text = await readText(request, depot, KEY_FILE)
     const { revision } = ofOrigin(origin, parseSecretKey(text))
     const secretBody = depot.secrets.seal(text, secretPurpose(origin, revision))
     await depot.writer.submit({ kind: 'addKey', input: { origin, revision, ownerId: caller.accountId, secretBody }, actor: actorOf(request, 'habitat') })

@@ -29,7 +29,7 @@ export function originWrites(app: FastifyInstance, { depot }: Door, mount: strin
     if (!caller.isAdministrator && originCreators !== undefined && !originCreators.includes(caller.accountName)) {
       throw new DepotError('forbidden', `${caller.accountName} may not create origins`)
     }
-    const { name } = parseBody(await readText(request.body, LARGEST_BODY_BYTES))
+    const { name } = parseBody(await readText(request, depot, { what: 'the origin', mostBytes: LARGEST_BODY_BYTES }))
     request.subject = `origin ${name}`
     const origin = await depot.writer.submit({ kind: 'createOrigin', input: { name, ownerId: caller.accountId }, actor: actorOf(request, 'habitat') })
     return reply.code(201).type('application/json').send(JSON.stringify(wireNewOrigin(origin)))

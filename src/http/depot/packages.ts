@@ -87,13 +87,13 @@ export function packageWrites(app: FastifyInstance, { depot }: Door, mount: stri
     request.subject = formatIdent(ident)
     const publisher = signedInAs(request, 'member', ident.origin, 'upload')
     const target = namedTarget(request)
-    const { body, isMultipart } = await packageIn(request)
     const checksum = query(request, 'checksum')?.toLowerCase()
     const isForced = query(request, 'forced') === 'true'
-    await publish(depot, { ident, target, checksum, isForced, body, publisher, actor: actorOf(request, 'habitat') })
+    const open = () => packageIn(request, depot, request.subject ?? '')
+    await publish(depot, { ident, target, checksum, isForced, open, publisher, actor: actorOf(request, 'habitat') })
     // The Ruby gem of 2016, which alone sends multipart, wants 200; `hab` wants 201 (habitat-2016.md 8.1).
     return reply
-      .code(isMultipart ? 200 : 201)
+      .code(request.isMultipart() ? 200 : 201)
       .header('location', request.raw.url ?? '')
       .type('text/plain')
       .send(`/pkgs/${formatIdent(ident)}/download`)

@@ -1,0 +1,102 @@
+import { Agent } from 'node:http'
+import { pipeline } from 'node:stream/promises'
+import { test } from 'tap'
+import { ask, converse } from '../../support/ask.ts'
+import { buildHart } from '../../support/build-hart.ts'
+import { bearer, makeOrigin, publishAll, upload, uploadPath } from '../../support/origin.ts'
+import { startDepot } from '../../support/start-depot.ts'
+import { traces } from '../../support/traces.ts'
+
+// An upload is refused by what its first line and headers say, and its client goes on sending: more than the kernel's buffers hold.
+
+const PIECE = Buffer.alloc(256 * 1024)
+const PIECES = 48
+
+function* pieces(): Generator<Buffer> {
+  for (let i = 0; i < PIECES; i += 1) yield PIECE
+}
+
+const FRAMINGS = { 'with a length': { 'content-length': PIECE.length * PIECES }, chunked: { 'transfer-encoding': 'chunked' } }
+
+const published = buildHart({ ident: 'acme/app/1.0.0/20260101120000' })
+const fresh = buildHart({ ident: 'acme/app/1.1.0/20260101120000' })
+const REFUSALS = [
+  { what: 'without a token', path: uploadPath(fresh), headers: {}, status: 401 },
+  { what: 'with a wrong token', path: uploadPath(fresh), headers: bearer('wrong-token-of-nobody'), status: 401 },
+  { what: 'into an origin that is not there', path: uploadPath(buildHart({ ident: 'nobody/app/1/20260101120000' })), headers: bearer(), status: 404 },
+  { what: 'of what is there already', path: uploadPath(published), headers: bearer(), status: 409 },
+  { what: 'without a checksum', path: uploadPath(fresh, { checksum: '' }), headers: bearer(), status: 422 },
+  { what: 'of what is no hart file', path: uploadPath(fresh), headers: bearer(), status: 422 },
+  { what: 'to where no route is', path: '/v1/depot/nothing/here', headers: bearer(), status: 404 },
+  { what: 'to a malformed URL', path: '/v1/depot/pkgs/acme/%zz', headers: bearer(), status: 400 },
+]
+
+test('a client that is refused while it sends hears why', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  await makeOrigin(started)
+  await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000' })
+  const before = await traces(started.depot)
+  const keepAlive = new Agent({ keepAlive: true })
+  t.teardown(() => keepAlive.destroy())
+  for (const refusal of REFUSALS) {
+    for (const [framing, length] of Object.entries(FRAMINGS)) {
+      for (const agent of [undefined, keepAlive]) {
+        await t.test(`${refusal.what}, ${framing}, ${agent === undefined ? 'closing' : 'keeping'} the connection`, async (s) => {
+          const headers = { ...refusal.headers, ...length }
+          const answer = await ask(started.url + refusal.path, { method: 'POST', headers, body: pieces(), ...(agent && { agent }) })
+          s.equal(answer.status, refusal.status)
+          s.equal(answer.headers.connection, 'close')
+        })
+      }
+    }
+  }
+  t.same(await traces(started.depot), before, 'and nothing is left behind')
+})
+
+test('a client that sends all before it listens, as that of 2016, hears why', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  await makeOrigin(started)
+  const [hart = published] = await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000' })
+  for (const connection of ['close', 'keep-alive']) {
+    const talk = converse(started.url)
+    talk.socket.pause()
+    const head = `POST ${uploadPath(hart)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nConnection: ${connection}\r\n`
+    await pipeline([Buffer.from(`${head}Content-Length: ${PIECE.length * PIECES}\r\n\r\n`), ...pieces()], talk.socket, { end: false })
+    talk.socket.resume()
+    t.match(await talk.toTheEnd(), /^HTTP\/1\.1 409 /)
+  }
+})
+
+test('one that asks before sending is refused without having sent', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  await makeOrigin(started)
+  const [hart = published] = await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000' })
+  const talk = converse(started.url)
+  talk.say(`POST ${uploadPath(hart)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: 99\r\nExpect: 100-continue\r\n\r\n`)
+  const heard = await talk.toTheEnd()
+  t.match(heard, /^HTTP\/1\.1 409 /)
+  t.notMatch(heard, '100 Continue')
+})
+
+test('one that asks before sending is told to go on when its bytes are wanted', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  await makeOrigin(started)
+  const talk = converse(started.url)
+  talk.say(
+    `POST ${uploadPath(fresh)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: ${fresh.bytes.length}\r\n` +
+      'Connection: close\r\nExpect: 100-continue\r\n\r\n',
+  )
+  await talk.hear(/^HTTP\/1\.1 100 Continue\r\n\r\n/)
+  talk.say(fresh.bytes)
+  t.match(await talk.toTheEnd(), /\r\n\r\nHTTP\/1\.1 201 /)
+})
+
+test('an upload that is too large is refused as it comes, and what came is gone', async (t) => {
+  const started = await startDepot(t, { listen: true, environment: { DEPOT_MAX_UPLOAD: '64KiB' } })
+  await makeOrigin(started)
+  const hart = buildHart({ files: [{ path: 'large', content: Buffer.alloc(128 * 1024) }] })
+  const before = await traces(started.depot)
+  const answer = await upload(started, hart)
+  t.equal(answer.status, 413)
+  t.same(await traces(started.depot), before)
+})

@@ -1,0 +1,83 @@
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { request as httpRequest } from 'node:http'
+import type { Agent, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+
+// Requests to a server that listens. Nothing is retried, followed or decoded.
+
+export interface Asked {
+  readonly method?: string
+  readonly headers?: OutgoingHttpHeaders
+  /** Pieces are sent chunked, unless the headers tell a length. */
+  readonly body?: Buffer | string | Iterable<Buffer> | AsyncIterable<Buffer>
+  /** A connection of its own, closed afterwards, unless said otherwise. */
+  readonly agent?: Agent
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer
+  readonly text: string
+}
+
+/** One request and the whole of its answer, which may come while the body is still being sent. */
+export async function ask(url: string, { method = 'GET', headers = {}, body, agent }: Asked = {}): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+  const request = httpRequest(url, { method, headers, agent: agent ?? false, setDefaultHeaders: true }, (response) => {
+    const pieces: Buffer[] = []
+    response.on('data', (piece: Buffer) => pieces.push(piece))
+    response.once('error', reject)
+    response.once('end', () => {
+      const whole = Buffer.concat(pieces)
+      resolve({ status: response.statusCode ?? 0, headers: response.headers, body: whole, text: whole.toString('utf8') })
+    })
+  })
+  request.once('error', reject)
+  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) request.end(body)
+  else await Promise.race([promise, pipeline(Readable.from(body), request)]).catch(() => undefined) // `promise` tells
+  return promise
+}
+
+/** A connection on which a test says every byte itself. */
+export interface Conversation {
+  readonly socket: Socket
+  say(bytes: string | Buffer): void
+  /** Resolves with everything heard so far, once it matches; rejects when the server closes before. */
+  hear(pattern: RegExp): Promise<string>
+  /** Resolves with everything that was heard until the server closed its side, or cut the connection. */
+  toTheEnd(): Promise<string>
+}
+
+export function converse(url: string): Conversation {
+  const { hostname, port } = new URL(url)
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+  let heard = ''
+  const closed = new Promise<void>((resolve) => {
+    socket.once('end', resolve)
+    socket.once('close', () => resolve())
+  })
+  socket.on('error', () => undefined)
+  socket.on('data', (piece: Buffer) => {
+    heard += piece.toString('latin1')
+  })
+  return {
+    socket,
+    say: (bytes) => void socket.write(bytes),
+    async hear(pattern) {
+      const { promise, resolve, reject } = Promise.withResolvers<string>()
+      const look = () => pattern.test(heard) && resolve(heard)
+      socket.on('data', look)
+      void closed.then(() => reject(new Error(`the connection ended after ${JSON.stringify(heard)}`)))
+      look()
+      return promise
+    },
+    async toTheEnd() {
+      await closed
+      socket.destroy()
+      return heard
+    },
+  }
+}
