@@ -26,12 +26,12 @@ export async function readArchive(path: string, payloadOffset: number): Promise<
 
   using file = new PayloadFile(path, { payloadOffset, windowBytes: DECODE_WINDOW_BYTES })
   const collector = new MetafileCollector()
-  const tar = new TarReader((entry) => collector.visit(entry))
+  const tar = new TarReader(collector)
   await decodeXz(file, shape, (bytes) => {
     tar.write(bytes)
-    return collector.complete ? 'enough' : 'more'
+    return tar.done ? 'enough' : 'more'
   })
-  if (!collector.complete) tar.end()
+  tar.end()
   return collector.finish()
 }
 

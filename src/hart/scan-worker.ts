@@ -4,8 +4,8 @@ import type { ErrorCode } from '../errors.ts'
 import { readArchive } from './archive.ts'
 import type { HartMetadata } from './metadata.ts'
 
-// The other side of scan.ts. One question is answered at a time. Errors lose their class on the way between threads, so a refusal
-// travels as what it is made of.
+// The other side of scan.ts. One question is answered at a time. On the way between threads errors lose their class, so a refusal
+// travels as what it is made of, and properties such as the system's `code`, so those travel beside.
 
 export interface ScanQuestion {
   readonly path: string
@@ -15,7 +15,7 @@ export interface ScanQuestion {
 export type ScanAnswer =
   | { readonly kind: 'metadata'; readonly metadata: HartMetadata }
   | { readonly kind: 'refusal'; readonly code: ErrorCode; readonly message: string }
-  | { readonly kind: 'fault'; readonly error: unknown }
+  | { readonly kind: 'fault'; readonly error: unknown; readonly properties: object }
 
 parentPort?.on('message', (question: ScanQuestion) => {
   void answer(question).then(reply)
@@ -26,7 +26,7 @@ async function answer(question: ScanQuestion): Promise<ScanAnswer> {
     return { kind: 'metadata', metadata: await readArchive(question.path, question.payloadOffset) }
   } catch (error) {
     if (error instanceof DepotError) return { kind: 'refusal', code: error.code, message: error.message }
-    return { kind: 'fault', error }
+    return { kind: 'fault', error, properties: { ...(error as object) } }
   }
 }
 

@@ -123,7 +123,7 @@ function settle(scan: Scan, answer: ScanAnswer): void {
     case 'refusal':
       return scan.reject(new DepotError(answer.code, answer.message))
     case 'fault':
-      return scan.reject(answer.error)
+      return scan.reject(Object.assign(answer.error as Error, answer.properties))
     default:
       return answer satisfies never
   }

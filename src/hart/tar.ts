@@ -22,6 +22,14 @@ export interface TarEntry {
   readonly link: string
 }
 
+/** Is told what an archive holds. */
+export interface TarVisitor {
+  /** Answers where the entry's content goes; it is skipped if nowhere. */
+  visit(entry: TarEntry): TarSink | undefined
+  /** Whether the rest does not matter any more; asked after each entry. */
+  readonly complete: boolean
+}
+
 /** Receives one entry's content. */
 export interface TarSink {
   /** The bytes are good only during the call. */
@@ -35,9 +43,9 @@ export const LONGEST_PATH = 4096
 /** Content of an L, K, x or g header. pax headers may carry extended attributes. */
 export const LONGEST_EXTENSION = 1024 * 1024
 
-/** Reads a tar file that is pushed through it. `visit` answers where an entry's content goes; it is skipped if nowhere. */
+/** Reads a tar file that is pushed through it. */
 export class TarReader {
-  readonly #visit: (entry: TarEntry) => TarSink | undefined
+  readonly #visitor: TarVisitor
   readonly #block = Buffer.alloc(BLOCK)
   #filled = 0 //        bytes of #block that are there
   #left = 0 //          bytes of content to come
@@ -47,15 +55,21 @@ export class TarReader {
   #all: Overrides = {}
   #entries = 0
   #zeroBlocks = 0
+  #enough = false
 
-  constructor(visit: (entry: TarEntry) => TarSink | undefined) {
-    this.#visit = visit
+  constructor(visitor: TarVisitor) {
+    this.#visitor = visitor
+  }
+
+  /** Whether the archive has ended, or the visitor has all it wanted. What is written then is ignored. */
+  get done(): boolean {
+    return this.#enough || this.#zeroBlocks === 2
   }
 
   /** Throws `hart_malformed`. */
   write(bytes: Uint8Array): void {
     let at = 0
-    while (at < bytes.length && this.#zeroBlocks < 2) {
+    while (at < bytes.length && !this.done) {
       if (this.#left > 0) {
         const part = bytes.subarray(at, at + this.#left)
         this.#sink?.write(part)
@@ -78,7 +92,7 @@ export class TarReader {
 
   /** Throws `hart_malformed` when the archive is not complete. */
   end(): void {
-    if (this.#zeroBlocks === 0) throw malformed('its archive ends in the middle')
+    if (!this.#enough && this.#zeroBlocks === 0) throw malformed('its archive ends in the middle')
   }
 
   #header(): void {
@@ -103,6 +117,7 @@ export class TarReader {
     const sink = this.#sink
     this.#sink = undefined
     sink?.end()
+    this.#enough = this.#visitor.complete
   }
 
   #extension(header: TarHeader): { sink: TarSink; sizeBytes: number } | undefined {
@@ -132,7 +147,7 @@ export class TarReader {
     if (path.includes('\0') || link.includes('\0')) throw malformed(`its archive holds a path with a NUL in it: ${quote(path)}`)
     const type = entryType(header.typeFlag, path)
     if (type !== 'file' && sizeBytes > 0) throw malformed(`${quote(path)} in its archive is no file but has content`)
-    return { sink: this.#visit({ path, type, sizeBytes, link }), sizeBytes }
+    return { sink: this.#visitor.visit({ path, type, sizeBytes, link }), sizeBytes }
   }
 }
 

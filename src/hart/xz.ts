@@ -39,7 +39,7 @@ export function walkXz(file: PayloadFile, mostUnpackedBytes: number): XzShape {
     }
   }
   for (let at = 0; at === 0 || at < file.sizeBytes; ) {
-    if (at > 0 && file.bytes(at, 4).readUInt32LE() === 0) {
+    if (at > 0 && isPadding(file, at)) {
       at += 4
       continue
     }
@@ -51,6 +51,10 @@ export function walkXz(file: PayloadFile, mostUnpackedBytes: number): XzShape {
   return { streams, unpackedBytes }
 }
 
+function isPadding(file: PayloadFile, at: number): boolean {
+  return file.sizeBytes - at >= 4 && file.bytes(at, 4).readUInt32LE() === 0
+}
+
 const STREAM_MAGIC = Buffer.from('fd377a585a00', 'hex')
 const FOOTER_MAGIC = Buffer.from('YZ')
 const LZMA2 = 0x21
@@ -59,10 +63,12 @@ const CHECK_BYTES = new Map([[0, 0], [1, 4], [4, 8]])
 
 /** Answers where the stream ends. */
 function walkStream(file: PayloadFile, start: number, unpack: (bytes: number) => void): number {
-  const header = file.bytes(start, 12)
-  if (!header.subarray(0, 6).equals(STREAM_MAGIC)) {
-    throw malformed(start === 0 ? 'its payload is not an xz file' : `${file.sizeBytes - start} bytes follow its compressed archive that do not belong to it`)
+  const left = file.sizeBytes - start
+  const magic = file.bytes(start, Math.min(left, STREAM_MAGIC.length))
+  if (!STREAM_MAGIC.subarray(0, magic.length).equals(magic)) {
+    throw malformed(start === 0 ? 'its payload is not an xz file' : `${left} bytes follow its compressed archive that do not belong to it`)
   }
+  const header = file.bytes(start, 12)
   const flags = header.readUInt16BE(6)
   if (crc32(header.subarray(6, 8)) !== header.readUInt32LE(8)) throw damaged('the header of a stream')
   const checkBytes = CHECK_BYTES.get(flags)

@@ -1,0 +1,10 @@
+import { test } from 'tap'
+import { Blake2b } from '../../src/hart/blake2b.ts'
+
+test('hashes nothing, and bytes in any pieces, to the published values', (t) => {
+  t.equal(new Blake2b().digest(), '0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8')
+  const abc = 'bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319'
+  t.equal(new Blake2b().update(Buffer.from('abc')).digest(), abc)
+  t.equal(new Blake2b().update(Buffer.from('a')).update(Buffer.alloc(0)).update(Buffer.from('bc')).digest(), abc)
+  t.end()
+})

@@ -1,0 +1,134 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { test } from 'tap'
+import { PayloadFile } from '../../src/hart/payload-file.ts'
+import { decodeXz, DECODE_WINDOW_BYTES } from '../../src/hart/xz-decoder.ts'
+import { MOST_STREAMS, walkXz } from '../../src/hart/xz.ts'
+import type { XzShape } from '../../src/hart/xz.ts'
+import { buildXz } from '../support/build-hart.ts'
+
+function fixture(name: string): Buffer {
+  return readFileSync(new URL(`../fixtures/xz/${name}`, import.meta.url))
+}
+
+function walk(folder: string, xz: Buffer, mostUnpackedBytes = 2 ** 40): XzShape {
+  const path = join(folder, 'walked.xz')
+  writeFileSync(path, xz)
+  using file = new PayloadFile(path, { payloadOffset: 0, windowBytes: 4096 })
+  return walkXz(file, mostUnpackedBytes)
+}
+
+async function decode(folder: string, xz: Buffer, enough = Infinity): Promise<Buffer> {
+  const shape = walk(folder, xz)
+  using file = new PayloadFile(join(folder, 'walked.xz'), { payloadOffset: 0, windowBytes: DECODE_WINDOW_BYTES })
+  const pieces: Buffer[] = []
+  let length = 0
+  await decodeXz(file, shape, (bytes) => {
+    pieces.push(Buffer.from(bytes))
+    length += bytes.length
+    return length >= enough ? 'enough' : 'more'
+  })
+  return Buffer.concat(pieces)
+}
+
+function fail(): 'more' {
+  throw new Error('output failed')
+}
+
+const possums = fixture('possums-9.tar.xz')
+
+test('several blocks, the largest dictionary and both checks unpack to the same', async (t) => {
+  const tar = await decode(t.testdir(), possums)
+  t.equal(tar.length, 10_240)
+  t.strictSame(await decode(t.testdir(), fixture('possums-blocks.tar.xz')), tar)
+  t.strictSame(await decode(t.testdir(), buildXz(tar)), tar)
+})
+
+test('streams one after the other unpack as one, with zeros between and after them', async (t) => {
+  const streams = [buildXz(Buffer.from('one')), Buffer.alloc(8), buildXz(), buildXz(Buffer.from(' two')), Buffer.alloc(4)]
+  t.equal((await decode(t.testdir(), Buffer.concat(streams))).toString(), 'one two')
+})
+
+test('stops when it is told that it is enough, and can be used again', async (t) => {
+  const zeros = fixture('zeros-64MiB.xz')
+  for (let i = 0; i < 3; i += 1) t.ok((await decode(t.testdir(), zeros, 1)).length <= 65536)
+  t.equal((await decode(t.testdir(), buildXz(Buffer.from('after')))).toString(), 'after')
+})
+
+test('an output that fails is not held against the next file', async (t) => {
+  const folder = t.testdir()
+  const shape = walk(folder, possums)
+  using file = new PayloadFile(join(folder, 'walked.xz'), { payloadOffset: 0, windowBytes: DECODE_WINDOW_BYTES })
+  await t.rejects(decodeXz(file, shape, fail), { message: 'output failed' })
+  t.equal((await decode(t.testdir(), possums)).length, 10_240)
+})
+
+test('the walk knows what comes out without unpacking it', (t) => {
+  t.equal(walk(t.testdir(), fixture('zeros-64MiB.xz')).unpackedBytes, 64 * 1024 * 1024)
+  t.end()
+})
+
+test('refuses what unpacks to more than it may, without unpacking it', (t) => {
+  t.throws(() => walk(t.testdir(), fixture('zeros-64MiB.xz'), 64 * 1024 * 1024 - 1), {
+    code: 'hart_malformed',
+    message: 'its archive of 9896 bytes unpacks to more than 67108863',
+  })
+  t.end()
+})
+
+test('refuses a file that is cut off at any byte', (t) => {
+  const folder = t.testdir()
+  for (const xz of [possums, fixture('possums-blocks.tar.xz'), buildXz(Buffer.alloc(70_000))]) {
+    const step = xz.length > 10_000 ? 501 : 1
+    for (let length = 0; length < xz.length; length += step) {
+      t.throws(() => walk(folder, xz.subarray(0, length)), { code: 'hart_malformed', message: /cut off|damaged/ }, `after ${length}`)
+    }
+  }
+  t.end()
+})
+
+test('refuses a file in which any byte of its structure differs', async (t) => {
+  const folder = t.testdir()
+  const xz = buildXz(Buffer.from('content'))
+  for (let at = 0; at < xz.length; at += 1) {
+    const damaged = Buffer.from(xz)
+    damaged.writeUInt8(damaged.readUInt8(at) ^ 0x10, at)
+    await t.rejects(async () => decode(folder, damaged), { code: 'hart_malformed' }, `at ${at}`)
+  }
+})
+
+const dictionaries: [string, number, boolean][] = [
+  ['64 MiB', 28, true],
+  ['96 MiB', 29, false],
+  ['1.5 GiB', 37, false],
+  ['4 GiB', 40, false],
+]
+
+for (const [size, code, fits] of dictionaries) {
+  test(`${fits ? 'takes' : 'refuses'} a dictionary of ${size}`, (t) => {
+    const xz = buildXz(Buffer.from('content'))
+    xz.writeUInt8(code, 16)
+    xz.writeUInt32LE(crc32(xz.subarray(12, 20)), 20)
+    if (fits) t.doesNotThrow(() => walk(t.testdir(), xz))
+    else t.throws(() => walk(t.testdir(), xz), { code: 'hart_malformed', message: /needs a dictionary of \d+ bytes.*the most is 67108864/ })
+    t.end()
+  })
+}
+
+const refused: [string, Buffer, RegExp][] = [
+  ['another format', Buffer.from('PK\x03\x04 is a zip file'), /not an xz file/],
+  ['bytes after its end', Buffer.concat([possums, Buffer.from('and more')]), /8 bytes follow its compressed archive/],
+  ['a text after its end', Buffer.concat([possums, Buffer.from('and much more')]), /13 bytes follow its compressed archive/],
+  ['zeros after its end that are not by fours', Buffer.concat([possums, Buffer.alloc(6)]), /2 bytes follow its compressed archive/],
+  ['a filter for x86 programs', fixture('possums-x86.tar.xz'), /filter other than LZMA2/],
+  ['a check that nobody uses', fixture('possums-sha256.tar.xz'), /checked in a way that is not supported \(10\)/],
+  ['more streams than anyone writes', Buffer.concat(Array.from({ length: MOST_STREAMS + 1 }, () => buildXz())), /more than 1000 xz streams/],
+]
+
+for (const [what, xz, why] of refused) {
+  test(`refuses ${what}`, (t) => {
+    t.throws(() => walk(t.testdir(), xz), { code: 'hart_malformed', message: why })
+    t.end()
+  })
+}
