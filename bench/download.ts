@@ -1,0 +1,83 @@
+import { rename, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { formatIdent, hartFileName } from '../src/package/ident.ts'
+import { byTurns, formatResults, spreadOf } from './figure.ts'
+import type { Limit, Results } from './figure.ts'
+import { makeIncompressible } from './harts.ts'
+import { getRequest, readAll } from './load.ts'
+import { checksumOf, introduce, TARGET, TOKEN, upload } from './publisher.ts'
+import { openScratch } from './scratch.ts'
+import { hasNginx, startNginx } from './servers/nginx.ts'
+import { forgetPeakMemory, memoryOf, startServer } from './servers/process.ts'
+import type { ServerProcess } from './servers/process.ts'
+
+// What a download costs, against nginx with sendfile, which never has the bytes in its own memory.
+
+const SIZE_MB = 256
+const QUICK_SIZE_MB = 64
+const MOST_GROWTH_MB = 64
+const MB = 1024 * 1024
+const HAB = { accept: '*/*', 'user-agent': `hab/2.0.450 (${TARGET}; 6.1.0)` }
+
+interface Sample {
+  readonly cpuMs: number
+  readonly wallMs: number
+}
+
+export async function measureDownload({ isQuick }: { isQuick: boolean }): Promise<Results> {
+  const sizeMb = isQuick ? QUICK_SIZE_MB : SIZE_MB
+  await using scratch = await openScratch()
+  await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
+  const hart = makeIncompressible(join(scratch.path, 'spare.hart'), { name: 'random', secretKey: await introduce(depot.port), sizeBytes: sizeMb * MB, metadata: 'first' })
+  await upload(depot.port, hart.ident, { path: hart.path, checksum: await checksumOf(hart.path) })
+  const fileName = hartFileName(hart.ident, TARGET)
+  await rename(hart.path, join(scratch.path, fileName))
+  const { size } = await stat(join(scratch.path, fileName))
+  const fromDepot = getRequest(`/v1/depot/pkgs/${formatIdent(hart.ident)}/download?target=${TARGET}`, HAB, 'close')
+  const fromNginx = getRequest(`/${fileName}`, HAB, 'close')
+
+  const limits: Limit[] = []
+  await download(depot, fromDepot, size)
+  const before = memoryOf(depot.pid)
+  forgetPeakMemory(depot.pid)
+  const alone = await sampleAlone(isQuick ? 1 : 3, () => download(depot, fromDepot, size))
+  const after = memoryOf(depot.pid)
+  if (before !== undefined && after !== undefined) {
+    limits.push({ name: `memory of a download of ${sizeMb} MB: growth`, unit: 'MB', value: (after.peakBytes - before.bytes) / MB, most: MOST_GROWTH_MB })
+  }
+  if (!hasNginx()) {
+    const seconds = spreadOf(alone.map((sample) => sample.cpuMs)).median / 1000
+    return { figures: [], limits, missing: [`download against nginx: nginx is not installed; the depot used ${seconds.toFixed(2)} s of processor for ${sizeMb} MB`] }
+  }
+
+  await using nginx = await startNginx(scratch.path, { 'X-Filename': fileName })
+  await download(nginx, fromNginx, size)
+  const samples = await byTurns(isQuick ? 4 : 15, {
+    depot: () => download(depot, fromDepot, size),
+    yardstick: () => download(nginx, fromNginx, size),
+  })
+  const figure = (unit: string, of: (sample: Sample) => number) => ({
+    name: `download of ${sizeMb} MB`,
+    unit,
+    depot: spreadOf(samples.depot.map(of)),
+    yardstick: { name: 'nginx, sendfile', ...spreadOf(samples.yardstick.map(of)) },
+  })
+  return { figures: [figure('processor ms', (sample) => sample.cpuMs), figure('ms', (sample) => sample.wallMs)], limits, missing: [] }
+}
+
+async function download(server: ServerProcess, request: Buffer, sizeBytes: number): Promise<Sample> {
+  const before = await server.cpuMs()
+  const start = performance.now()
+  const received = await readAll(server.port, request)
+  const wallMs = performance.now() - start
+  if (received < sizeBytes) throw new Error(`a download had ${received} bytes, not ${sizeBytes}`)
+  return { cpuMs: (await server.cpuMs()) - before, wallMs }
+}
+
+async function sampleAlone(rounds: number, take: () => Promise<Sample>): Promise<Sample[]> {
+  const samples: Sample[] = []
+  for (let round = 0; round < rounds; round += 1) samples.push(await take())
+  return samples
+}
+
+if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureDownload({ isQuick: process.argv.includes('--quick') })))

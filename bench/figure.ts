@@ -1,0 +1,82 @@
+// How figures are taken and shown: a thing and its yardstick in turns, so that what else the machine does hits both alike.
+
+/** Something measured beside the yardstick it is judged by. Numbers are of one operation. */
+export interface Figure {
+  readonly name: string
+  readonly unit: string
+  readonly depot: Spread
+  readonly yardstick: Spread & { readonly name: string }
+  /** The most that the ratio may be now; absent where nothing is promised. */
+  readonly goal?: number
+}
+
+export interface Spread {
+  readonly median: number
+  readonly least: number
+  readonly most: number
+}
+
+/** Something with an end of its own, without a yardstick. */
+export interface Limit {
+  readonly name: string
+  readonly unit: string
+  readonly value: number
+  readonly most: number
+}
+
+export interface Results {
+  readonly figures: readonly Figure[]
+  readonly limits: readonly Limit[]
+  /** What could not be measured here, and why. */
+  readonly missing: readonly string[]
+}
+
+export function joinResults(results: readonly Results[]): Results {
+  return {
+    figures: results.flatMap((each) => each.figures),
+    limits: results.flatMap((each) => each.limits),
+    missing: results.flatMap((each) => each.missing),
+  }
+}
+
+/** Takes `rounds` of both, A B A B …. */
+export async function byTurns<Sample>(rounds: number, sides: { depot: () => Promise<Sample>; yardstick: () => Promise<Sample> }): Promise<{ depot: Sample[]; yardstick: Sample[] }> {
+  const samples: { depot: Sample[]; yardstick: Sample[] } = { depot: [], yardstick: [] }
+  for (let round = 0; round < rounds; round += 1) {
+    samples.depot.push(await sides.depot())
+    samples.yardstick.push(await sides.yardstick())
+  }
+  return samples
+}
+
+export function spreadOf(samples: readonly number[]): Spread {
+  const sorted = samples.toSorted((a, b) => a - b)
+  const middle = (sorted.length - 1) / 2
+  const median = ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle)] ?? Number.NaN)) / 2
+  return { median, least: sorted[0] ?? Number.NaN, most: sorted.at(-1) ?? Number.NaN }
+}
+
+/** In Markdown, which also reads well in a terminal. */
+export function formatResults({ figures, limits, missing }: Results): string {
+  const rows = figures.map(({ name, unit, depot, yardstick, goal }) => {
+    const ratio = (depot.median / yardstick.median).toFixed(2)
+    return [name, unit, formatSpread(depot), formatSpread(yardstick), yardstick.name, ratio, goal === undefined ? '' : `≤ ${goal}`]
+  })
+  const parts = [table(['figure', 'unit', 'depot', 'yardstick', 'which is', 'ratio', 'goal'], rows)]
+  if (limits.length > 0) {
+    parts.push(table(['limit', 'unit', 'depot', 'most'], limits.map(({ name, unit, value, most }) => [name, unit, value.toFixed(0), `< ${most}`])))
+  }
+  if (missing.length > 0) parts.push(missing.map((line) => `- ${line}\n`).join(''))
+  return parts.join('\n')
+}
+
+function formatSpread({ median, least, most }: Spread): string {
+  const digits = median < 10 ? 2 : median < 100 ? 1 : 0
+  return `${median.toFixed(digits)} (${least.toFixed(digits)}–${most.toFixed(digits)})`
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)))
+  const line = (cells: readonly string[]) => `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |\n`
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('')
+}

@@ -1,0 +1,77 @@
+import { execFileSync } from 'node:child_process'
+import { randomFillSync } from 'node:crypto'
+import { closeSync, openSync, readFileSync, readSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { parseHeader } from '../src/hart/header.ts'
+import { packHartFile, signHart } from '../src/hart/pack.ts'
+import type { PackedFile } from '../src/hart/pack.ts'
+import type { SecretKey } from '../src/origins/origin-key.ts'
+import { makeIdent } from '../src/package/ident.ts'
+import type { Ident } from '../src/package/ident.ts'
+import { ORIGIN, TARGET } from './publisher.ts'
+
+/** A package file on disk. */
+export interface HartFile {
+  readonly path: string
+  readonly ident: Ident
+}
+
+interface Making {
+  readonly name: string
+  readonly secretKey: SecretKey
+  readonly sizeBytes: number
+  readonly metadata: 'first' | 'last'
+}
+
+const PIECE_BYTES = 1024 * 1024
+// The fastest: decoding costs the same, and this is not about packing.
+const LEVEL = '-1'
+
+/** Of random bytes, stored uncompressed. */
+export function makeIncompressible(path: string, { name, secretKey, sizeBytes, metadata }: Making): HartFile {
+  const random = randomFillSync(Buffer.alloc(PIECE_BYTES))
+  function* chunks() {
+    for (let left = sizeBytes; left > 0; left -= PIECE_BYTES) yield random.subarray(0, left)
+  }
+  return pack(path, { name, secretKey, metadata, file: { path: 'data', sizeBytes, chunks } })
+}
+
+/** Of a program, compressed by `xz`, with its metadata last. Throws where there is no `xz`. */
+export function makeCompressed(path: string, secretKey: SecretKey, program: string): HartFile {
+  const { size: sizeBytes } = statSync(program)
+  function* chunks() {
+    const fd = openSync(program, 'r')
+    try {
+      const piece = Buffer.alloc(PIECE_BYTES)
+      for (let read = readSync(fd, piece); read > 0; read = readSync(fd, piece)) yield piece.subarray(0, read)
+    } finally {
+      closeSync(fd)
+    }
+  }
+  const stored = `${path}.stored`
+  const made = pack(stored, { name: 'program', secretKey, metadata: 'last', file: { path: 'bin/program', sizeBytes, chunks } })
+  const offset = payloadOffsetOf(stored)
+  const packed = `${path}.xz`
+  execFileSync('sh', ['-c', `tail -c +"$1" "$2" | xz -dc | xz -T0 ${LEVEL} > "$3"`, 'sh', String(offset + 1), stored, packed])
+  writeFileSync(path, signHart(readFileSync(packed), secretKey))
+  rmSync(stored)
+  rmSync(packed)
+  return { ...made, path }
+}
+
+/** Where the archive begins in a hart file. */
+export function payloadOffsetOf(path: string): number {
+  const fd = openSync(path, 'r')
+  try {
+    const start = Buffer.alloc(1024)
+    readSync(fd, start)
+    return parseHeader(start)?.payloadOffset ?? 0
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function pack(path: string, of: { name: string; secretKey: SecretKey; metadata: 'first' | 'last'; file: PackedFile }): HartFile {
+  const ident = makeIdent({ origin: ORIGIN, name: of.name, version: '1.0.0', release: '20260101120000' })
+  packHartFile(path, { ident, target: TARGET, secretKey: of.secretKey, metadata: of.metadata, files: [of.file] })
+  return { path, ident }
+}

@@ -1,0 +1,54 @@
+import { createReadStream } from 'node:fs'
+import { request } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { HartDigest } from '../src/hart/digest.ts'
+import { formatPublicKey, generateKeyPair } from '../src/origins/origin-key.ts'
+import type { SecretKey } from '../src/origins/origin-key.ts'
+import { formatIdent } from '../src/package/ident.ts'
+import type { Ident } from '../src/package/ident.ts'
+
+export const TOKEN = 'administrator-token-of-benches'
+export const ORIGIN = 'acme'
+export const TARGET = 'x86_64-linux'
+const UPLOAD_PIECE_BYTES = 256 * 1024
+
+/** Makes the origin in a depot that has none, gives it a key, and answers the secret half. */
+export async function introduce(port: number): Promise<SecretKey> {
+  const { publicKey, secretKey } = generateKeyPair(ORIGIN, Date.now())
+  await send(port, 'POST', '/v1/depot/origins', Readable.from([JSON.stringify({ name: ORIGIN })]))
+  await send(port, 'POST', `/v1/depot/origins/${ORIGIN}/keys/${publicKey.revision}`, Readable.from([formatPublicKey(publicKey)]))
+  return secretKey
+}
+
+/** Uploads as `hab` does, without a length. `again` repeats an upload that is there: all is done anew but the renaming of the blob. */
+export async function upload(port: number, ident: Ident, hart: { path: string; checksum: string; again?: boolean }): Promise<void> {
+  const query = new URLSearchParams({ checksum: hart.checksum, target: TARGET, forced: String(hart.again === true) })
+  await send(port, 'POST', `/v1/depot/pkgs/${formatIdent(ident)}?${query.toString()}`, createReadStream(hart.path, { highWaterMark: UPLOAD_PIECE_BYTES }))
+}
+
+export async function promote(port: number, ident: Ident, view: string): Promise<void> {
+  const { origin, name, version, release } = ident
+  await send(port, 'PUT', `/v1/depot/channels/${origin}/${view}/pkgs/${name}/${version}/${release}/promote?target=${TARGET}`, Readable.from([]))
+}
+
+/** BLAKE2b-256 of a hart file. */
+export async function checksumOf(path: string): Promise<string> {
+  const digest = new HartDigest()
+  for await (const piece of createReadStream(path, { highWaterMark: UPLOAD_PIECE_BYTES })) digest.update(piece as Buffer)
+  return digest.finish().checksum
+}
+
+async function send(port: number, method: string, path: string, body: Readable): Promise<void> {
+  const headers = { authorization: `Bearer ${TOKEN}`, connection: 'close', 'user-agent': `hab/2.0.450 (${TARGET}; 6.1.0)` }
+  const outgoing = request({ host: '127.0.0.1', port, method, path, headers })
+  const answered = Promise.withResolvers<void>()
+  outgoing.on('error', answered.reject)
+  outgoing.on('response', (response) => {
+    response.resume()
+    const status = response.statusCode ?? 0
+    if (status >= 200 && status < 300) response.on('end', answered.resolve)
+    else answered.reject(new Error(`${method} ${path} was answered ${status}`))
+  })
+  await Promise.all([pipeline(body, outgoing), answered.promise])
+}

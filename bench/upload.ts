@@ -1,0 +1,104 @@
+import { execFile, execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { fileURLToPath } from 'node:url'
+import { byTurns, formatResults, spreadOf } from './figure.ts'
+import type { Figure, Limit, Results } from './figure.ts'
+import { makeCompressed, makeIncompressible } from './harts.ts'
+import type { HartFile } from './harts.ts'
+import { checksumOf, introduce, TOKEN, upload } from './publisher.ts'
+import { openScratch } from './scratch.ts'
+import { forgetPeakMemory, memoryOf, startServer } from './servers/process.ts'
+import type { ServerProcess } from './servers/process.ts'
+
+// What an upload costs, from the socket to the disk, against the programs that do as little as possible of the same: `cat` for the
+// writing, `b2sum` for one of the two hashes and, where the whole archive has to be unpacked to come to its metadata, the same decoder.
+
+const SIZE_MB = 256
+const QUICK_SIZE_MB = 64
+const MOST_GROWTH_MB = 64
+const MB = 1024 * 1024
+const DECODE = fileURLToPath(new URL('decode.ts', import.meta.url))
+
+interface Sample {
+  readonly cpuMs: number
+  readonly wallMs: number
+}
+
+export async function measureUpload({ isQuick }: { isQuick: boolean }): Promise<Results> {
+  if (!has('b2sum')) return { figures: [], limits: [], missing: ['upload: b2sum, of coreutils, is not installed'] }
+  const sizeMb = isQuick ? QUICK_SIZE_MB : SIZE_MB
+  await using scratch = await openScratch()
+  await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
+  const secretKey = await introduce(depot.port)
+  const small = makeIncompressible(join(scratch.path, 'small.hart'), { name: 'small', secretKey, sizeBytes: MB, metadata: 'last' })
+  // All that is there for a first upload: compiled code, the scanner's thread.
+  for (let i = 0; i < 5; i += 1) await uploadTo(depot, { ...small, checksum: await checksumOf(small.path), again: i > 0 })
+
+  const figures: Figure[] = []
+  const limits: Limit[] = []
+  const missing: string[] = []
+  const measure = async (kind: string, hart: HartFile, rounds: number, isDecoded: boolean) => {
+    const { growthMb, ...taken } = await measureHart(depot, hart, { rounds, isDecoded, copy: join(scratch.path, 'copy') })
+    const name = `upload of ${kind}`
+    const yardstick = isDecoded ? 'cat + sync + b2sum + decoder' : 'cat + sync + b2sum'
+    const figure = (unit: string, of: (sample: Sample) => number) => ({
+      name,
+      unit,
+      depot: spreadOf(taken.depot.map(of)),
+      yardstick: { name: yardstick, ...spreadOf(taken.yardstick.map(of)) },
+    })
+    figures.push(figure('processor ms', (sample) => sample.cpuMs), figure('ms', (sample) => sample.wallMs))
+    if (growthMb !== undefined) limits.push({ name: `memory of ${name}: growth`, unit: 'MB', value: growthMb, most: MOST_GROWTH_MB })
+  }
+  const sizeBytes = sizeMb * MB
+  for (const metadata of ['first', 'last'] as const) {
+    const hart = makeIncompressible(join(scratch.path, `${metadata}.hart`), { name: `random-${metadata}`, secretKey, sizeBytes, metadata })
+    await measure(`${sizeMb} MB, metadata ${metadata}`, hart, isQuick ? 2 : 7, metadata === 'last')
+  }
+  if (isQuick) missing.push('upload of a compressed program: not in a quick run')
+  else if (!has('xz')) missing.push('upload of a compressed program: xz is not installed')
+  else await measure('a compressed program, metadata last', makeCompressed(join(scratch.path, 'program.hart'), secretKey, process.execPath), 5, true)
+  return { figures, limits, missing }
+}
+
+async function measureHart(depot: ServerProcess, hart: HartFile, how: { rounds: number; isDecoded: boolean; copy: string }) {
+  const checksum = await checksumOf(hart.path)
+  const before = memoryOf(depot.pid)
+  forgetPeakMemory(depot.pid)
+  await uploadTo(depot, { ...hart, checksum, again: false })
+  const samples = await byTurns(how.rounds, {
+    depot: () => uploadTo(depot, { ...hart, checksum, again: true }),
+    yardstick: () => copyAndHash(hart.path, how.copy, how.isDecoded),
+  })
+  const after = memoryOf(depot.pid)
+  return { ...samples, growthMb: before && after && (after.peakBytes - before.bytes) / MB }
+}
+
+async function uploadTo(depot: ServerProcess, hart: HartFile & { checksum: string; again: boolean }): Promise<Sample> {
+  const before = await depot.cpuMs()
+  const start = performance.now()
+  await upload(depot.port, hart.ident, hart)
+  const wallMs = performance.now() - start
+  return { cpuMs: (await depot.cpuMs()) - before, wallMs }
+}
+
+/** The time is bash's own word for what its children used, and how long they took. */
+async function copyAndHash(path: string, copy: string, isDecoded: boolean): Promise<Sample> {
+  const decode = isDecoded ? ' && "$3" "$4" "$2"' : ''
+  const script = `TIMEFORMAT='%R %U %S'; time { cat "$1" > "$2" && sync "$2" && b2sum -l 256 "$2"${decode}; }`
+  const { stderr } = await promisify(execFile)('bash', ['-c', script, 'bash', path, copy, process.execPath, DECODE], { env: { ...process.env, LC_ALL: 'C' } })
+  const [wall = Number.NaN, user = Number.NaN, system = Number.NaN] = stderr.trim().split(' ').map(Number)
+  return { cpuMs: (user + system) * 1000, wallMs: wall * 1000 }
+}
+
+function has(program: string): boolean {
+  try {
+    execFileSync(program, ['--version'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureUpload({ isQuick: process.argv.includes('--quick') })))
