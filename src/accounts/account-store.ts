@@ -42,6 +42,12 @@ export async function getAccount(db: Db, name: string): Promise<Account> {
   return account
 }
 
+/** Whose row it is. */
+export async function getAccountName(db: Db, id: number): Promise<string> {
+  const { name } = await db.selectFrom('accounts').select('name').where('id', '=', id).executeTakeFirstOrThrow()
+  return name
+}
+
 /** The session a token opens, or `undefined` when it is unknown or revoked. Whether it has expired is left to the caller's clock. */
 export async function findSession(db: Db, tokenHash: string): Promise<Session | undefined> {
   const row = await db
