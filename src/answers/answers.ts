@@ -24,6 +24,7 @@ export interface LatestQuestion {
 /** The finished body of a package, with what its headers need. */
 export interface PackageAnswer {
   readonly body: Buffer
+  readonly ident: string
   readonly checksum: string
   readonly target: Target
 }
@@ -139,9 +140,9 @@ export class Answers {
   async #answer(release: Release, shape: Shape, generation: number): Promise<PackageAnswer> {
     const views = await listViewsOf(this.#db, release.id)
     const body = this.#renderers[shape](release, views.map((view) => view.name).toReversed())
-    const answer = { body, checksum: release.checksum, target: release.target }
+    const answer = { body, ident: formatIdent(release.ident), checksum: release.checksum, target: release.target }
     // A commit in between may have changed what was read: then the next asker reads it anew.
-    if (release.visibility === 'public' && generation === this.#generation) this.#keep(`${formatIdent(release.ident)} ${release.target} ${shape}`, answer)
+    if (release.visibility === 'public' && generation === this.#generation) this.#keep(`${answer.ident} ${release.target} ${shape}`, answer)
     return answer
   }
 

@@ -17,6 +17,7 @@ export interface Schema {
   views: ViewsTable
   members: MembersTable
   pointers: PointersTable
+  lines: LinesTable
   channels: ChannelsTable
   ledger: LedgerTable
   idempotency_keys: IdempotencyKeysTable
@@ -135,6 +136,13 @@ export interface PointersTable {
   release_id: number
   from_revision: number
   to_revision: number | null
+}
+
+export interface LinesTable {
+  view_id: number
+  package: string
+  target: Target
+  package_id: number
 }
 
 export interface ChannelsTable {

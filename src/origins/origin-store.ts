@@ -85,14 +85,16 @@ export async function deleteMember(db: Db, originId: number, accountId: number):
 }
 
 /** The members of an origin with their roles, by name. */
-export async function listMembers(db: Db, origin: string): Promise<{ account: string; role: Role }[]> {
+export async function listMembers(db: Db, origin: string, page: { after: string | undefined; limit: number }): Promise<{ account: string; role: Role }[]> {
   return db
     .selectFrom('origin_members')
     .innerJoin('origins', 'origins.id', 'origin_members.origin_id')
     .innerJoin('accounts', 'accounts.id', 'origin_members.account_id')
     .select(['accounts.name as account', 'origin_members.role'])
     .where('origins.name', '=', origin)
+    .$if(page.after !== undefined, (query) => query.where('accounts.name', '>', page.after ?? ''))
     .orderBy('accounts.name')
+    .limit(page.limit)
     .execute()
 }
 

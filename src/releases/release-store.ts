@@ -1,6 +1,8 @@
+import type { Expression, ExpressionBuilder, SqlBool } from 'kysely'
+import { EVERYONE } from '../accounts/access.ts'
 import type { Audience } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
-import type { ReleasesTable } from '../database/schema.ts'
+import type { ReleasesTable, Schema } from '../database/schema.ts'
 import { formatIdent, parseIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import { DEFAULT_TARGET } from '../package/target.ts'
@@ -48,6 +50,12 @@ export async function releaseExists(db: Db, ident: string, target: Target | unde
   return row !== undefined
 }
 
+/** The targets an ident was published for, by name, as far as the audience may know. */
+export async function listTargets(db: Db, ident: string, audience: Audience = EVERYONE): Promise<Target[]> {
+  const rows = await visible(db, audience).select('releases.target').where('releases.ident', '=', ident).orderBy('releases.target').execute()
+  return rows.map((row) => row.target)
+}
+
 /** What `latest` of a package, or of one version of it, is in a view to this audience (DESIGN: the rules of views). */
 export async function findLatest(
   db: Db,
@@ -92,20 +100,20 @@ export async function isInView(db: Db, view: string, releaseId: number): Promise
   return row !== undefined
 }
 
-/** The open views a release is in, by name descending, with the times a Habitat client is shown. */
-export async function listViewsOf(db: Db, releaseId: number): Promise<{ name: string; promotedAt: number; channelCreatedAt: number }[]> {
+/** The open views a release is in, by name descending: since which revision, and the times a Habitat client is shown. */
+export async function listViewsOf(db: Db, releaseId: number): Promise<{ name: string; revision: number; promotedAt: number; channelCreatedAt: number }[]> {
   const rows = await db
     .selectFrom('members')
     .innerJoin('views', 'views.id', 'members.view_id')
     .innerJoin('packages', 'packages.id', 'members.package_id')
     .innerJoin('ledger', (on) => on.onRef('ledger.view_id', '=', 'members.view_id').onRef('ledger.revision', '=', 'members.from_revision'))
     .leftJoin('channels', (on) => on.onRef('channels.view_id', '=', 'members.view_id').onRef('channels.origin_id', '=', 'packages.origin_id'))
-    .select(['views.name', 'ledger.at', 'channels.created_at', 'views.created_at as view_created_at'])
+    .select(['views.name', 'members.from_revision', 'ledger.at', 'channels.created_at', 'views.created_at as view_created_at'])
     .where('members.release_id', '=', releaseId)
     .where('members.to_revision', 'is', null)
     .orderBy('views.name', 'desc')
     .execute()
-  return rows.map((row) => ({ name: row.name, promotedAt: row.at, channelCreatedAt: row.created_at ?? row.view_created_at }))
+  return rows.map((row) => ({ name: row.name, revision: row.from_revision, promotedAt: row.at, channelCreatedAt: row.created_at ?? row.view_created_at }))
 }
 
 /** What has been published below a prefix, one line per ident, by ident text descending, as Builder lists it. */
@@ -203,17 +211,22 @@ export async function insertRelease(db: Db, packageId: number, release: Omit<Rel
   return id
 }
 
-/** The releases an audience may know of. */
-function visible(db: Db, audience: Audience) {
-  const releases = db.selectFrom('releases')
-  if (audience.seesAll) return releases
-  if (audience.origins.length === 0) return releases.where('releases.visibility', '=', 'public')
-  const theirs = db
+/** Whether an audience may know of a release: a condition on `releases`, for queries of any store. */
+export function visibleTo(eb: ExpressionBuilder<Schema, 'releases'>, audience: Audience): Expression<SqlBool> {
+  if (audience.seesAll) return eb.lit(true)
+  const isPublic = eb('releases.visibility', '=', 'public')
+  if (audience.origins.length === 0) return isPublic
+  const theirs = eb
     .selectFrom('packages')
     .innerJoin('origins', 'origins.id', 'packages.origin_id')
     .select('packages.id')
     .where('origins.name', 'in', audience.origins)
-  return releases.where((eb) => eb.or([eb('releases.visibility', '=', 'public'), eb('releases.package_id', 'in', theirs)]))
+  return eb.or([isPublic, eb('releases.package_id', 'in', theirs)])
+}
+
+function visible(db: Db, audience: Audience) {
+  const releases = db.selectFrom('releases')
+  return audience.seesAll ? releases : releases.where((eb) => visibleTo(eb, audience))
 }
 
 function maySee(row: { visibility: string }, origin: string, audience: Audience): boolean {

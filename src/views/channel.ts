@@ -5,7 +5,7 @@ import { channelExists, deleteChannel, findChannel, hasChannels, insertChannel, 
 import type { Channel } from './channel-store.ts'
 import { createView } from './create-view.ts'
 import { leave } from './promote.ts'
-import { findView, listMembersOfOrigin, setViewClosed } from './view-store.ts'
+import { closeView, findView, listMembersOfOrigin } from './view-store.ts'
 
 /** Makes a channel of an origin: a view of its name, where there is none yet. Throws `not_found` and `already_exists`. */
 export async function declareChannel(change: Change, input: { origin: string; name: string; ownerId: number }): Promise<Channel> {
@@ -38,7 +38,7 @@ export async function removeChannel(change: Change, input: { origin: string; nam
   await deleteChannel(trx, channel.id)
   await change.record({ kind: 'channel-removed', origin: origin.name, view: view.name }, { originId: origin.id, viewId: view.id })
   if (view.maker === 'client' && !(await hasChannels(trx, view.id))) {
-    await setViewClosed(trx, view.id, at)
+    await closeView(trx, view.id, at)
     await change.record({ kind: 'view-closed', view: view.name }, { viewId: view.id })
   }
   return { isChanged: true }

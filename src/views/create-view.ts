@@ -2,7 +2,7 @@ import { DepotError } from '../errors.ts'
 import type { Change } from '../writer/change.ts'
 import { parseViewName } from './view.ts'
 import type { View, ViewMaker, ViewRule } from './view.ts'
-import { findView, getView, insertView, setViewClosed } from './view-store.ts'
+import { findView, getView, insertView, reopenView } from './view-store.ts'
 
 /**
  * Makes a view, or opens a closed one again, whose revisions then go on from where they ended. Throws `invalid_request` for the
@@ -12,8 +12,9 @@ export async function createView(change: Change, input: { name: string; rule: Vi
   const name = parseViewName(input.name)
   const before = await findView(change.trx, name)
   if (before !== undefined && before.closedAt === undefined) throw new DepotError('already_exists', `the view ${name} exists already`)
-  const viewId = before?.id ?? (await insertView(change.trx, { name, rule: input.rule, maker: input.maker, at: change.at }))
-  if (before !== undefined) await setViewClosed(change.trx, viewId, undefined)
-  await change.record({ kind: 'view-created', view: name, rule: before?.rule ?? input.rule, maker: before?.maker ?? input.maker }, { viewId })
+  const { rule, maker } = input
+  const viewId = before?.id ?? (await insertView(change.trx, { name, rule, maker, at: change.at }))
+  if (before !== undefined) await reopenView(change.trx, viewId, { rule, maker })
+  await change.record({ kind: 'view-created', view: name, rule, maker }, { viewId })
   return getView(change.trx, name)
 }

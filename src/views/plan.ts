@@ -1,4 +1,5 @@
 import { formatIdent, formatPackageName } from '../package/ident.ts'
+import type { Target } from '../package/target.ts'
 import type { ViewRelease, ViewRule } from './view.ts'
 
 /** What a promotion would do with one of its releases. */
@@ -51,7 +52,7 @@ export function movesPointer(step: Step): boolean {
   return step.change === 'added' || step.change === 'moved' || step.change === 'downgraded'
 }
 
-export function describeStep(step: Step): { ident: string; target: string; change: ReleaseChange; from?: string } {
+export function describeStep(step: Step): { ident: string; target: Target; change: ReleaseChange; from?: string } {
   const described = { ident: formatIdent(step.release.ident), target: step.release.target, change: step.change }
   return step.from === undefined ? described : { ...described, from: formatIdent(step.from.ident) }
 }

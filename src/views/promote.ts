@@ -28,7 +28,7 @@ export interface PromotionOutcome {
   /** The revision this promotion made or, where it changed nothing, the one the view is at. */
   readonly revision: number
   readonly isChanged: boolean
-  readonly releases: readonly { ident: string; target: string; change: ReleaseChange | 'removed'; from?: string }[]
+  readonly releases: readonly (ReleaseName & { change: ReleaseChange | 'removed'; from?: string })[]
   /** What `latest` now answers differently. */
   readonly pointers: readonly PointerMove[]
 }

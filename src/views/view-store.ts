@@ -1,6 +1,6 @@
 import type { Db } from '../database/database.ts'
 import { DepotError, quote } from '../errors.ts'
-import { formatIdent, parseIdent } from '../package/ident.ts'
+import { formatIdent, formatPackageName, parseIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { View, ViewMaker, ViewName, ViewRelease, ViewRule } from './view.ts'
@@ -17,9 +17,22 @@ export async function getView(db: Db, name: string): Promise<View> {
   return view
 }
 
-/** The open views, in order of their making. */
-export async function listViews(db: Db): Promise<View[]> {
-  const rows = await db.selectFrom('views').selectAll().where('closed_at', 'is', null).orderBy('id').execute()
+/** As {@link getView}, but closed views too: their past can be read for ever. Throws `not_found`. */
+export async function getPastView(db: Db, name: string): Promise<View> {
+  const view = await findView(db, name)
+  if (view === undefined) throw new DepotError('not_found', `there is no view ${quote(name)}`)
+  return view
+}
+
+/** The open views, in order of their making; all of them, or a page of those made after the one of this id. */
+export async function listViews(db: Db, page?: { after: number; limit: number }): Promise<View[]> {
+  const rows = await db
+    .selectFrom('views')
+    .selectAll()
+    .where('closed_at', 'is', null)
+    .$if(page !== undefined, (query) => query.where('id', '>', page?.after ?? 0).limit(page?.limit ?? 0))
+    .orderBy('id')
+    .execute()
   return rows.map(viewOf)
 }
 
@@ -32,9 +45,13 @@ export async function insertView(db: Db, view: { name: string; rule: ViewRule; m
   return id
 }
 
-/** Closed views keep their revisions: opening one again continues its numbering. */
-export async function setViewClosed(db: Db, viewId: number, closedAt: number | undefined): Promise<void> {
-  await db.updateTable('views').set({ closed_at: closedAt ?? null }).where('id', '=', viewId).execute()
+export async function closeView(db: Db, viewId: number, at: number): Promise<void> {
+  await db.updateTable('views').set({ closed_at: at }).where('id', '=', viewId).execute()
+}
+
+/** Opens a closed view again, which has no members, under a rule and a maker of its new life. Its revisions go on. */
+export async function reopenView(db: Db, viewId: number, as: { rule: ViewRule; maker: ViewMaker }): Promise<void> {
+  await db.updateTable('views').set({ ...as, closed_at: null }).where('id', '=', viewId).execute()
 }
 
 export async function setViewRevision(db: Db, viewId: number, revision: number): Promise<void> {
@@ -151,6 +168,11 @@ export async function movePointer(
     .where('to_revision', 'is', null)
     .execute()
   if (pointer.to === undefined) return
+  await db
+    .insertInto('lines')
+    .values({ view_id: viewId, package: formatPackageName(pointer.to.ident), target: pointer.target, package_id: pointer.packageId })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
   await db
     .insertInto('pointers')
     .values({

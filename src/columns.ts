@@ -1,0 +1,11 @@
+/** Rows under a heading, in columns that people can read; what is empty shows as `-`. Control characters do not reach the terminal. */
+export function formatColumns(heading: readonly string[], rows: readonly (readonly string[])[]): string {
+  const cells = [heading, ...rows].map((row) => row.map((cell) => (cell === '' ? '-' : cell.replaceAll(/\p{Cc}/gu, '?'))))
+  const widths = heading.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
+  return cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()).join('\n')
+}
+
+/** Whole seconds, UTC; nothing for no time. */
+export function formatTime(at: number | undefined): string {
+  return at === undefined ? '' : `${new Date(at).toISOString().slice(0, 19)}Z`
+}
