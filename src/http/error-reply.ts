@@ -100,15 +100,22 @@ function describe(error: unknown, request: FastifyRequest): Described {
     return { code: error.code, status: MEANINGS[error.code].status, detail: error.message, parts: error.parts }
   }
   if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number' && error.statusCode < 500) {
-    request.refusal = error.message
-    return { code: 'invalid_request', status: error.statusCode, detail: error.message, parts: validationParts(error) }
+    const parts = validationParts(error)
+    const detail = parts.length === 0 ? error.message : parts.map((part) => `${part.pointer ?? ''}: ${part.detail}`).join('; ')
+    request.refusal = detail
+    return { code: 'invalid_request', status: error.statusCode, detail, parts }
   }
   request.log.error({ err: error }, 'request failed')
   return { code: 'internal', status: 500, detail: `an error of the depot's own; its log has it under ${request.id}`, parts: [] }
 }
 
+/** What is wrong with a request that is not of its route's shape, one part for each thing; an unknown field is named by itself. */
 function validationParts(error: Error): DepotError['parts'] {
   if (!('validation' in error) || !Array.isArray(error.validation)) return []
-  const issues = error.validation as readonly { instancePath?: string; message?: string }[]
-  return issues.map((issue) => ({ detail: issue.message ?? 'invalid', ...(issue.instancePath !== undefined && { pointer: issue.instancePath }) }))
+  const issues = error.validation as readonly { instancePath?: string; message?: string; params?: { keys?: readonly string[] } }[]
+  return issues.flatMap(({ instancePath = '', message = 'invalid', params }) => {
+    const place = instancePath === '/' ? '' : instancePath
+    if (params?.keys === undefined) return [{ detail: message, pointer: place }]
+    return params.keys.map((key) => ({ detail: 'there is no such field', pointer: `${place}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}` }))
+  })
 }

@@ -24,3 +24,17 @@ export function mayPromote(request: FastifyRequest, origin: string, view: string
   if (!allowsView(caller, view)) throw new DepotError('forbidden', `this token may not change ${view}`)
   return caller
 }
+
+/** A hook for routes: refuses who may not even begin, before a body is read. */
+export function needs(action: Action): (request: FastifyRequest) => Promise<void> {
+  return async (request) => {
+    signedIn(request, action)
+  }
+}
+
+/** A hook for routes that are about the whole depot. A token narrowed to origins or views does not speak for all of it. */
+export async function administratorOnly(request: FastifyRequest): Promise<void> {
+  const { accountName, isAdministrator, scope } = signedIn(request, 'manage')
+  if (!isAdministrator) throw new DepotError('forbidden', `${accountName} is not an administrator of the depot`)
+  if (scope.origins !== undefined || scope.views !== undefined) throw new DepotError('forbidden', 'this token does not reach the whole depot')
+}

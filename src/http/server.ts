@@ -1,24 +1,36 @@
 import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
 import fastify from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import { validatorCompiler } from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
 import { Answers } from '../answers/answers.ts'
 import type { Depot } from '../depot.ts'
+import { apiDoor } from './api/door.ts'
 import { habitatDoor } from './depot/door.ts'
 import { renderPackage, renderPackageBriefly } from './depot/wire.ts'
 import { replyHabitat, replyProblem } from './error-reply.ts'
 import { askBeforeSending, closeGently } from './drain.ts'
+import { collectRoutes } from './openapi.ts'
+import { operatorDoor } from './operator/door.ts'
+import { Metrics } from './operator/metrics.ts'
 import type { Door } from './request.ts'
+import { closeConnectionsWhenStopping } from './stop.ts'
 
 const LONGEST_PARAMETER = 2_048
 const LARGEST_JSON_BYTES = 4 * 1024 * 1024
+const LONGEST_GOODBYE_MS = 2_000
+const CONNECTION_STATUS: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+}
 
 /** The HTTP server over a depot, not yet listening. Closing it waits for requests in flight; the depot stays open. */
 export async function buildServer(depot: Depot): Promise<FastifyInstance> {
   const answers = await Answers.open(depot.db, { whole: renderPackage, brief: renderPackageBriefly })
   depot.writer.onCommit((entries) => answers.onCommit(entries))
   const door: Door = { depot, answers }
+  const metrics = new Metrics(depot)
 
   const loggerInstance: FastifyBaseLogger = depot.log
   const app = fastify({
@@ -28,6 +40,7 @@ export async function buildServer(depot: Depot): Promise<FastifyInstance> {
     trustProxy: depot.config.trustProxy,
     bodyLimit: LARGEST_JSON_BYTES,
     forceCloseConnections: 'idle',
+    clientErrorHandler: (error, socket) => refuseConnection(depot.log, error, socket),
     // For URLs that cannot be decoded, which reach no hook and no route.
     frameworkErrors(error, request, reply) {
       reply.header('connection', 'close')
@@ -39,7 +52,8 @@ export async function buildServer(depot: Depot): Promise<FastifyInstance> {
     routerOptions: { maxParamLength: LONGEST_PARAMETER, ignoreTrailingSlash: true },
   })
   app.setValidatorCompiler(validatorCompiler)
-  app.setSerializerCompiler(serializerCompiler)
+  app.setSerializerCompiler(() => JSON.stringify) // response schemas are for openapi.yaml and the compiler
+  closeConnectionsWhenStopping(app)
   app.decorateRequest('caller', undefined)
   app.decorateRequest('refusal', undefined)
   app.decorateRequest('subject', undefined)
@@ -55,13 +69,28 @@ export async function buildServer(depot: Depot): Promise<FastifyInstance> {
     }
     done()
   })
-  app.addHook('onResponse', async (request, reply) => logRequest(depot.log, request, reply))
+  app.addHook('onResponse', async (request, reply) => {
+    metrics.note(request, reply)
+    logRequest(depot.log, request, reply)
+  })
   askBeforeSending(app.server)
   app.setErrorHandler(replyProblem)
   app.setNotFoundHandler((_request, reply) => reply.code(404).send())
 
+  await collectRoutes(app)
   await app.register(habitatDoor, { prefix: '/v1', door })
+  await app.register(apiDoor, { prefix: '/api/v1', door })
+  await app.register(operatorDoor, { door, metrics })
   return app
+}
+
+/** For what is not HTTP, or ends before it should. */
+function refuseConnection(log: Logger, error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable) return
+  const status = CONNECTION_STATUS[error.code ?? ''] ?? '400 Bad Request'
+  log.info({ status: Number.parseInt(status, 10), refusal: `${error.code ?? ''}: ${error.message}` }, 'connection')
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  setTimeout(() => socket.destroy(), LONGEST_GOODBYE_MS).unref()
 }
 
 function isStillSending(request: FastifyRequest): boolean {

@@ -9,7 +9,13 @@ import { handlers } from './commands.ts'
 import type { Command, CommandKind, Outcome } from './commands.ts'
 
 /** Told what was committed, after the commit and before any of its commands is answered. Must not throw. */
-export type CommitListener = (entries: readonly LedgerEntry[]) => void
+export type CommitListener = (entries: readonly LedgerEntry[], commit: Commit) => void
+
+/** For figures: how many commands a commit held, and what it took them together. */
+export interface Commit {
+  readonly commands: number
+  readonly durationMs: number
+}
 
 interface Waiting {
   readonly command: Command
@@ -78,6 +84,7 @@ export class Writer {
   }
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
+    const begun = performance.now()
     const before = this.#head
     const entries: LedgerEntry[] = []
     const settled: Settled[] = []
@@ -95,7 +102,8 @@ export class Writer {
       for (const waiting of batch) waiting.reject(explained(error))
       return
     }
-    for (const listener of this.#listeners) listener(entries)
+    const commit: Commit = { commands: batch.length, durationMs: performance.now() - begun }
+    for (const listener of this.#listeners) listener(entries, commit)
     for (const { waiting, result } of settled) {
       if ('error' in result) waiting.reject(explained(result.error))
       else waiting.resolve(result.outcome)

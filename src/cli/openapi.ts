@@ -1,0 +1,45 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import pino from 'pino'
+import { readConfig } from '../config.ts'
+import { openDepot } from '../depot.ts'
+import { writeOpenApi } from '../http/openapi.ts'
+import { buildServer } from '../http/server.ts'
+import type { Subcommand } from './subcommand.ts'
+
+const FILE = fileURLToPath(new URL('../../openapi.yaml', import.meta.url))
+
+export const openapi: Subcommand = {
+  name: 'openapi',
+  usage: '[--write]',
+  summary: 'show the OpenAPI document of all doors',
+  details: ['--write    put it into openapi.yaml, beside the sources'],
+  async run(args) {
+    const { values } = parseArgs({ args, options: { write: { type: 'boolean', default: false } } })
+    const document = await describeDepot()
+    if (values.write) await writeFile(FILE, document)
+    else process.stdout.write(document)
+  },
+}
+
+/** The document, from the routes of a server over a depot that is made for it and thrown away. */
+export async function describeDepot(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-openapi-'))
+  try {
+    const depot = await openDepot(readConfig({ DEPOT_DATA: folder }), { log: pino({ level: 'silent' }) })
+    try {
+      const app = await buildServer(depot)
+      await app.ready()
+      const document = writeOpenApi(app)
+      await app.close()
+      return document
+    } finally {
+      await depot.close()
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}

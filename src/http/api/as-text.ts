@@ -1,0 +1,43 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+/**
+ * Lets a route answer people too: what its handler sends is JSON, unless the client likes `text/plain` better (`Accept`) or asks
+ * for `?format=text`; then `write` makes the text. curl accepts anything and so gets JSON, which scripts rely on.
+ */
+export function orText(write: (body: never) => string) {
+  return async (request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> => {
+    reply.header('vary', 'accept, authorization')
+    if (prefersText(request)) reply.type('text/plain; charset=utf-8').serializer((body: unknown) => `${write(body as never)}\n`)
+    return payload
+  }
+}
+
+function prefersText(request: FastifyRequest): boolean {
+  const { format } = request.query as { format?: string }
+  if (format !== undefined) return format === 'text'
+  const ranges = parseAccept(request.headers.accept ?? '*/*')
+  return quality(ranges, 'text', 'plain') > quality(ranges, 'application', 'json')
+}
+
+interface MediaRange {
+  readonly type: string
+  readonly subtype: string
+  readonly q: number
+}
+
+function parseAccept(header: string): MediaRange[] {
+  return header.split(',').map((text) => {
+    const [range = '', ...parameters] = text.split(';').map((part) => part.trim().toLowerCase())
+    const [type = '', subtype = ''] = range.split('/')
+    const q = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2)
+    return { type, subtype, q: q === undefined ? 1 : Number(q) || 0 }
+  })
+}
+
+/** That of the most specific range that matches (RFC 9110 12.5.1). */
+function quality(ranges: readonly MediaRange[], type: string, subtype: string): number {
+  const exact = ranges.find((range) => range.type === type && range.subtype === subtype)
+  const any = ranges.find((range) => range.type === type && range.subtype === '*')
+  const all = ranges.find((range) => range.type === '*')
+  return (exact ?? any ?? all)?.q ?? 0
+}

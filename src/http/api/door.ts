@@ -1,0 +1,39 @@
+import type { FastifyInstance } from 'fastify'
+import { DepotError } from '../../errors.ts'
+import { replyProblem } from '../error-reply.ts'
+import type { Door } from '../request.ts'
+import { contentRoutes } from './content.ts'
+import { historyRoutes } from './history.ts'
+import { originRoutes } from './origins.ts'
+import { promotionRoutes } from './promotions.ts'
+import { releaseRoutes } from './releases.ts'
+import { viewRoutes } from './views.ts'
+import { whoamiRoutes } from './whoami.ts'
+
+/** Our own door, below `/api/v1`: what Habitat's protocol has no words for. */
+export async function apiDoor(app: FastifyInstance, { door }: { door: Door }): Promise<void> {
+  app.setErrorHandler(replyProblem)
+  app.setNotFoundHandler((request, reply) => replyProblem(new DepotError('not_found', `there is nothing at ${request.method} ${request.url.split('?', 1)[0] ?? ''}`), request, reply))
+  takeAnyTypeAsJson(app)
+  app.addHook('onSend', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+  })
+
+  viewRoutes(app, door)
+  contentRoutes(app, door)
+  historyRoutes(app, door)
+  promotionRoutes(app, door)
+  releaseRoutes(app, door)
+  originRoutes(app, door)
+  whoamiRoutes(app)
+}
+
+/** `curl -d` calls everything a form, and clients without a body still name its type. */
+function takeAnyTypeAsJson(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined)
+    else void parse(request, String(body), done)
+  })
+}

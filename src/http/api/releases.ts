@@ -1,0 +1,30 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { audienceOf } from '../../accounts/access.ts'
+import { getAccountName } from '../../accounts/account-store.ts'
+import { DepotError } from '../../errors.ts'
+import { findRelease, listTargets, listViewsOf } from '../../releases/release-store.ts'
+import type { Door } from '../request.ts'
+import { answers } from './answers.ts'
+import { Release, ReleasePath, TargetQuery } from './shapes.ts'
+import { wireRelease } from './wire.ts'
+
+export function releaseRoutes(app: FastifyInstance, { depot }: Door): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+
+  api.get(
+    '/releases/:origin/:name/:version/:release',
+    { schema: { tags: ['releases'], summary: 'A release, and the views it is in', params: ReleasePath, querystring: TargetQuery, response: answers(Release) } },
+    async (request, reply) => {
+      const { origin, name, version, release: stamp } = request.params
+      const ident = `${origin}/${name}/${version}/${stamp}`
+      const audience = audienceOf(request.caller)
+      const release = await findRelease(depot.db, ident, request.query.target, audience)
+      if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
+      const targets = await listTargets(depot.db, ident, audience)
+      const publisher = await getAccountName(depot.db, release.publisherId)
+      const views = await listViewsOf(depot.db, release.id)
+      return reply.send(wireRelease(release, { targets, publisher, views: views.toReversed() }))
+    },
+  )
+}

@@ -1,0 +1,245 @@
+import { z } from 'zod'
+import { ACTIONS, ROLES } from '../../accounts/access.ts'
+import { DepotError } from '../../errors.ts'
+import { parseIdent } from '../../package/ident.ts'
+import { TARGETS } from '../../package/target.ts'
+import { parseViewName } from '../../views/view.ts'
+
+// The shapes of our own door's JSON. What comes in is checked against them; what goes out is not (the compiler and the tests hold
+// the two together), so that long lists cost no validation. Additive only: fields come, and neither go nor change their meaning.
+
+/** A shape with a name of its own in openapi.yaml. */
+function named<Shape extends z.ZodType>(id: string, shape: Shape): Shape {
+  return shape.meta({ id })
+}
+
+/** Text that one of the core's parsers takes; its refusal is what the caller is told. */
+function textOf(parse: (text: string) => unknown) {
+  return z.string().superRefine((text, context) => {
+    try {
+      parse(text)
+    } catch (error) {
+      if (!(error instanceof DepotError)) throw error
+      context.addIssue({ code: 'custom', message: error.message })
+    }
+  })
+}
+
+export const MOST_IN_A_PAGE = 1_000
+const USUAL_PAGE = 100
+const MOST_RELEASES = 1_000
+const LONGEST_REASON = 2_000
+
+const Time = z.iso.datetime().describe('RFC 3339, in UTC')
+const Ident = z.string().describe('origin/name/version/release')
+const Package = z.string().describe('origin/name')
+const Target = z.enum(TARGETS)
+const ViewName = z.string()
+const Revision = z.int().min(0)
+const Next = z.string().nullable().describe('where the next page is; null on the last one')
+
+// What comes in
+
+export const ViewPath = z.object({ view: z.string() })
+export const RevisionPath = z.object({ view: z.string(), revision: z.string() })
+export const LinePath = z.object({ view: z.string(), origin: z.string(), name: z.string() })
+export const VersionPath = LinePath.extend({ version: z.string() })
+export const ReleasePath = z.object({ origin: z.string(), name: z.string(), version: z.string(), release: z.string() })
+export const OriginPath = z.object({ origin: z.string() })
+export const MemberPath = z.object({ origin: z.string(), account: z.string() })
+
+export const TargetQuery = z.strictObject({ target: Target.optional() })
+
+const Format = z.enum(['json', 'text']).optional().describe('as Accept: application/json or text/plain, for clients that cannot say so')
+export const FormatQuery = z.strictObject({ format: Format })
+
+export const PageQuery = z.strictObject({
+  cursor: z.string().optional().describe('opaque: take it from next'),
+  limit: z.coerce.number().int().min(1).max(MOST_IN_A_PAGE).default(USUAL_PAGE),
+  format: Format,
+})
+
+export const ContentQuery = PageQuery.extend({
+  at: z.string().optional().describe('a revision, or a time (RFC 3339): the view as it was then; as it is now, when absent'),
+  origin: z.string().optional(),
+  name: z.string().optional(),
+})
+
+export const NewView = z.strictObject({
+  name: textOf(parseViewName),
+  rule: z.enum(['promoted', 'highest']).default('promoted').describe('what latest means: the release promoted last, or the highest version'),
+})
+
+export const PromotionBody = z.strictObject({
+  releases: z
+    .array(z.strictObject({ ident: textOf(parseIdent).describe('origin/name/version/release'), target: Target.optional() }))
+    .min(1)
+    .max(MOST_RELEASES)
+    .describe('all of them, or none. Without a target: x86_64-linux or, failing it, the only one the ident was published for'),
+  reason: z.string().max(LONGEST_REASON).optional(),
+  expect_revision: Revision.optional().describe('refuse (412) unless the view is at this revision'),
+})
+
+export const PromotionHeaders = z.looseObject({
+  'idempotency-key': z
+    .string()
+    .regex(/^[!-~]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
+    .optional()
+    .describe('a name of your own for this request: sent again with it, for seven days, it is answered as it was the first time'),
+  'if-match': z.string().optional().describe('the entity tag of the view ("12"): the same as expect_revision'),
+})
+
+export const MemberBody = z.strictObject({ role: z.enum(ROLES).exclude(['owner']) })
+
+// What goes out
+
+export const Problem = named(
+  'Problem',
+  z
+    .object({
+      type: z.string(),
+      title: z.string(),
+      status: z.int(),
+      code: z.string().describe('stable; what programs should look at'),
+      detail: z.string(),
+      errors: z.array(z.object({ detail: z.string(), pointer: z.string().optional().describe('the part of the request (RFC 6901)') })).optional(),
+      request_id: z.string().describe('what the log has this request under'),
+    })
+    .describe('why not (RFC 9457)'),
+)
+
+export const View = named(
+  'View',
+  z.object({
+    name: ViewName,
+    rule: z.enum(['promoted', 'highest']),
+    maker: z.enum(['depot', 'operator', 'client']),
+    revision: Revision.describe('the last one made; 0 before the first promotion'),
+    created_at: Time,
+  }),
+)
+export const ViewDetail = named(
+  'ViewDetail',
+  View.extend({
+    revised_at: Time.nullable(),
+    closed_at: Time.nullable(),
+    packages: z.int().describe('for how many packages and targets latest has an answer'),
+  }),
+)
+export const Views = named('Views', z.object({ views: z.array(View), next: Next }))
+
+const Pointer = named(
+  'Pointer',
+  z.object({ package: Package, target: Target, ident: Ident, since_revision: Revision, since: Time }).describe('what latest answers, and since when'),
+)
+const AtRevision = { view: ViewName, revision: Revision, at: Time.nullable().describe('when that revision was made') }
+export const Content = named('Content', z.object({ ...AtRevision, pointers: z.array(Pointer), next: Next }))
+
+const Member = named('Member', z.object({ ident: Ident, target: Target, since_revision: Revision, since: Time }))
+export const Members = named('Members', z.object({ ...AtRevision, members: z.array(Member), next: Next }))
+
+export const Latest = named(
+  'Latest',
+  z.object({
+    view: ViewName,
+    package: Package,
+    target: Target,
+    ident: Ident,
+    checksum: z.string().describe('BLAKE2b-256 of the file'),
+    revision: Revision.nullable().describe('the revision at which latest moved here; null for latest of one version'),
+  }),
+)
+
+const ReleaseName = z.object({ ident: Ident, target: Target })
+const PointerMove = named(
+  'PointerMove',
+  z.object({ package: Package, target: Target, from: Ident.nullable(), to: Ident.nullable() }).describe('latest answered from, and now answers to'),
+)
+export const RevisionShape = named(
+  'Revision',
+  z
+    .object({
+      revision: Revision,
+      at: Time,
+      act: z.enum(['promote', 'demote']),
+      actor: z.string().nullable().describe("the account; null for the depot's own doing"),
+      client: z.string().describe('what the client called itself'),
+      cause: z.enum(['upload', 'channel-removed']).nullable(),
+      reason: z.string().nullable(),
+      joined: z.array(ReleaseName),
+      left: z.array(ReleaseName),
+      pointers: z.array(PointerMove),
+    })
+    .describe('one promotion. Releases that you may not see are left out, and with them the reason'),
+)
+export const History = named('History', z.object({ view: ViewName, revisions: z.array(RevisionShape), next: Next }))
+
+export const PromotionAnswer = named(
+  'Promotion',
+  z.object({
+    view: ViewName,
+    revision: Revision.describe('the one this made or, where it changed nothing, the one the view is at'),
+    changed: z.boolean(),
+    releases: z.array(
+      z.object({
+        ident: Ident,
+        target: Target,
+        change: z
+          .enum(['added', 'moved', 'downgraded', 'joined', 'unchanged', 'removed'])
+          .describe('added: latest had no answer; moved: latest goes up to it; downgraded: latest goes down to it; joined: a member, and latest stays'),
+        from: Ident.nullable().describe('what latest answered before, where it moves'),
+      }),
+    ),
+    pointers: z.array(PointerMove),
+  }),
+)
+
+export const Release = named(
+  'Release',
+  z.object({
+    ident: Ident,
+    target: Target,
+    targets: z.array(Target).describe('all that the ident was published for'),
+    visibility: z.enum(['public', 'private', 'hidden']),
+    checksum: z.string().describe('BLAKE2b-256 of the file'),
+    size_bytes: z.int(),
+    signer: z.string(),
+    signature: z.enum(['verified', 'unknown_signer']),
+    published_at: Time,
+    publisher: z.string(),
+    package_type: z.enum(['standard', 'native']),
+    svc_user: z.string().nullable(),
+    svc_group: z.string().nullable(),
+    exposes: z.array(z.int()),
+    deps: z.array(Ident),
+    tdeps: z.array(Ident),
+    build_deps: z.array(Ident),
+    build_tdeps: z.array(Ident),
+    config: z.string(),
+    manifest: z.string(),
+    views: z.array(z.object({ view: ViewName, since_revision: Revision, since: Time })),
+  }),
+)
+
+export const Origin = named(
+  'Origin',
+  z.object({ name: z.string(), owner: z.string(), default_visibility: z.enum(['public', 'private', 'hidden']), created_at: Time }),
+)
+const OriginMember = named('OriginMember', z.object({ account: z.string(), role: z.enum(ROLES) }))
+export const OriginMembers = named('OriginMembers', z.object({ origin: z.string(), members: z.array(OriginMember), next: Next }))
+export const MemberAnswer = named('MemberChange', OriginMember.extend({ origin: z.string(), changed: z.boolean() }))
+
+export const WhoAmI = named(
+  'WhoAmI',
+  z.object({
+    account: z.string(),
+    administrator: z.boolean(),
+    token: z.object({
+      expires_at: Time.nullable(),
+      actions: z.array(z.enum(ACTIONS)).nullable().describe('null: not narrowed'),
+      origins: z.array(z.string()).nullable(),
+      views: z.array(z.string()).nullable(),
+    }),
+    roles: z.record(z.string(), z.enum(ROLES)).describe('by origin, as far as the token reaches'),
+  }),
+)

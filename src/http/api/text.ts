@@ -1,0 +1,87 @@
+import type { z } from 'zod'
+import { formatColumns } from '../../columns.ts'
+import type * as shapes from './shapes.ts'
+
+// Our answers as aligned columns, for people with curl.
+
+export function viewsText({ views, next }: z.infer<typeof shapes.Views>): string {
+  return page(['VIEW', 'REVISION', 'RULE', 'MADE BY', 'MADE AT'], views.map((view) => [view.name, String(view.revision), view.rule, view.maker, seconds(view.created_at)]), next)
+}
+
+export function viewText(view: z.infer<typeof shapes.ViewDetail>): string {
+  return formatColumns(
+    ['VIEW', 'REVISION', 'RULE', 'PACKAGES', 'REVISED AT', 'MADE BY', 'MADE AT', ...(view.closed_at === null ? [] : ['CLOSED AT'])],
+    [
+      [
+        view.name,
+        String(view.revision),
+        view.rule,
+        String(view.packages),
+        seconds(view.revised_at),
+        view.maker,
+        seconds(view.created_at),
+        ...(view.closed_at === null ? [] : [seconds(view.closed_at)]),
+      ],
+    ],
+  )
+}
+
+export function contentText(content: z.infer<typeof shapes.Content>): string {
+  const rows = content.pointers.map(({ ident, target, since_revision, since }) => [...identParts(ident), target, String(since_revision), seconds(since)])
+  return `${atRevision(content)}\n${page(['PACKAGE', 'VERSION', 'RELEASE', 'TARGET', 'SINCE', 'AT'], rows, content.next)}`
+}
+
+export function membersText(content: z.infer<typeof shapes.Members>): string {
+  const rows = content.members.map(({ ident, target, since_revision, since }) => [...identParts(ident), target, String(since_revision), seconds(since)])
+  return `${atRevision(content)}\n${page(['PACKAGE', 'VERSION', 'RELEASE', 'TARGET', 'SINCE', 'AT'], rows, content.next)}`
+}
+
+export function historyText({ revisions, next }: z.infer<typeof shapes.History>): string {
+  return page(HISTORY_HEADING, revisions.flatMap(historyRows), next)
+}
+
+export function revisionText(revision: z.infer<typeof shapes.RevisionShape>): string {
+  return formatColumns(HISTORY_HEADING, historyRows(revision))
+}
+
+export function latestText({ ident, target, revision }: z.infer<typeof shapes.Latest>): string {
+  return formatColumns(['IDENT', 'TARGET', 'REVISION'], [[ident, target, revision === null ? '' : String(revision)]])
+}
+
+const HISTORY_HEADING = ['REVISION', 'AT', 'ACT', 'BY', 'PACKAGE', 'FROM', 'TO', 'TARGET', 'REASON']
+
+/** A row for each move of `latest`, and one for each release that came or went without moving it. */
+function historyRows(revision: z.infer<typeof shapes.RevisionShape>): string[][] {
+  const { pointers } = revision
+  const moved = new Set(pointers.flatMap(({ from, to, target }) => [`${from} ${target}`, `${to} ${target}`]))
+  const quiet = [...revision.joined.map((release) => ({ ...release, sign: '+' })), ...revision.left.map((release) => ({ ...release, sign: '-' }))]
+  const lines = [
+    ...pointers.map((move) => [move.package, versionOf(move.from), versionOf(move.to), move.target]),
+    ...quiet.filter(({ ident, target }) => !moved.has(`${ident} ${target}`)).map(({ ident, target, sign }) => [identParts(ident)[0] ?? '', '', `${sign} ${versionOf(ident)}`, target]),
+  ]
+  const head = [String(revision.revision), seconds(revision.at), revision.act, revision.actor ?? '']
+  return (lines.length === 0 ? [['', '', '', '']] : lines).map((line) => [...head, ...line, revision.reason ?? revision.cause ?? ''])
+}
+
+function atRevision({ view, revision, at }: { view: string; revision: number; at: string | null }): string {
+  return at === null ? `${view} at revision ${revision}\n` : `${view} at revision ${revision}, made ${seconds(at)}\n`
+}
+
+function page(heading: readonly string[], rows: readonly (readonly string[])[], next: string | null): string {
+  const text = formatColumns(heading, rows)
+  return next === null ? text : `${text}\n\nmore: ${next}`
+}
+
+function identParts(ident: string): [string, string, string] {
+  const [origin = '', name = '', version = '', release = ''] = ident.split('/')
+  return [`${origin}/${name}`, version, release]
+}
+
+function versionOf(ident: string | null): string {
+  return ident === null ? '' : ident.split('/').slice(2).join('/')
+}
+
+/** `2026-01-01T00:00:00Z`, without the milliseconds. */
+function seconds(time: string | null): string {
+  return time === null ? '' : `${time.slice(0, 19)}Z`
+}

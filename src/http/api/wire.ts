@@ -1,0 +1,105 @@
+import type { z } from 'zod'
+import type { Session } from '../../accounts/access.ts'
+import type { Origin } from '../../origins/origin-store.ts'
+import { formatIdent } from '../../package/ident.ts'
+import type { Target } from '../../package/target.ts'
+import type { Release } from '../../releases/release.ts'
+import type { Revision } from '../../views/history-store.ts'
+import type { PromotionOutcome } from '../../views/promote.ts'
+import type { View } from '../../views/view.ts'
+import type * as shapes from './shapes.ts'
+
+// From what the core knows to the shapes of our own door: names instead of row ids, RFC 3339 times, null for what is absent.
+
+export function wireTime(at: number): string
+export function wireTime(at: number | undefined): string | null
+export function wireTime(at: number | undefined): string | null {
+  return at === undefined ? null : new Date(at).toISOString()
+}
+
+export function wireView(view: View): z.infer<typeof shapes.View> {
+  return { name: view.name, rule: view.rule, maker: view.maker, revision: view.revision, created_at: wireTime(view.createdAt) }
+}
+
+export function wireViewDetail(view: View, more: { revisedAt: number | undefined; packages: number }): z.infer<typeof shapes.ViewDetail> {
+  return { ...wireView(view), revised_at: wireTime(more.revisedAt), closed_at: wireTime(view.closedAt), packages: more.packages }
+}
+
+/** What held since a revision: a pointer, a member, a membership. */
+export function wireSince<Held extends object>({ sinceRevision, since, ...held }: Held & { sinceRevision: number; since: number }) {
+  return { ...held, since_revision: sinceRevision, since: wireTime(since) }
+}
+
+export function wireRevision(revision: Revision): z.infer<typeof shapes.RevisionShape> {
+  const { at, act, account, client, cause, reason, joined, left, pointers } = revision
+  return {
+    revision: revision.revision,
+    at: wireTime(at),
+    act,
+    actor: account ?? null,
+    client,
+    cause: cause ?? null,
+    reason: reason ?? null,
+    joined: [...joined],
+    left: [...left],
+    pointers: [...pointers],
+  }
+}
+
+export function wirePromotion(outcome: PromotionOutcome): z.infer<typeof shapes.PromotionAnswer> {
+  return {
+    view: outcome.view,
+    revision: outcome.revision,
+    changed: outcome.isChanged,
+    releases: outcome.releases.map(({ from = null, ...release }) => ({ ...release, from })),
+    pointers: [...outcome.pointers],
+  }
+}
+
+export function wireRelease(
+  release: Release,
+  more: { targets: readonly Target[]; publisher: string; views: readonly { name: string; revision: number; promotedAt: number }[] },
+): z.infer<typeof shapes.Release> {
+  return {
+    ident: formatIdent(release.ident),
+    target: release.target,
+    targets: [...more.targets],
+    visibility: release.visibility,
+    checksum: release.checksum,
+    size_bytes: release.sizeBytes,
+    signer: release.signer,
+    signature: release.isVerified ? 'verified' : 'unknown_signer',
+    published_at: wireTime(release.createdAt),
+    publisher: more.publisher,
+    package_type: release.packageType,
+    svc_user: release.svcUser ?? null,
+    svc_group: release.svcGroup ?? null,
+    exposes: [...release.exposes],
+    deps: [...release.deps],
+    tdeps: [...release.tdeps],
+    build_deps: [...release.buildDeps],
+    build_tdeps: [...release.buildTdeps],
+    config: release.config,
+    manifest: release.manifest,
+    views: more.views.map(({ name, revision, promotedAt }) => wireSince({ view: name, sinceRevision: revision, since: promotedAt })),
+  }
+}
+
+export function wireOrigin(origin: Origin): z.infer<typeof shapes.Origin> {
+  return { name: origin.name, owner: origin.owner, default_visibility: origin.defaultVisibility, created_at: wireTime(origin.createdAt) }
+}
+
+export function wireSession(session: Session): z.infer<typeof shapes.WhoAmI> {
+  const { actions, origins, views } = session.scope
+  return {
+    account: session.accountName,
+    administrator: session.isAdministrator,
+    token: {
+      expires_at: wireTime(session.expiresAt),
+      actions: actions === undefined ? null : [...actions],
+      origins: origins === undefined ? null : [...origins],
+      views: views === undefined ? null : [...views],
+    },
+    roles: Object.fromEntries([...session.roles].filter(([origin]) => origins?.includes(origin) ?? true)),
+  }
+}

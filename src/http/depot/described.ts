@@ -1,0 +1,195 @@
+// What openapi.yaml says of the Habitat door. It stands apart from the routes because nothing is checked against it at run time:
+// reads refuse nothing, and what a client gets for an impossible ident is decided where the protocol documents say so.
+
+interface Schema {
+  readonly [keyword: string]: unknown
+}
+
+interface Description {
+  readonly summary: string
+  readonly query?: readonly (keyof typeof PARAMETERS)[]
+  readonly body?: Schema
+  readonly consumes?: readonly string[]
+  /** By status. */
+  readonly answers: Readonly<Record<number, Schema>>
+}
+
+const PARAMETERS = {
+  target: { type: 'string', description: "the platform; when absent the client's own, told by its User-Agent, or x86_64-linux" },
+  range: { type: 'integer', description: 'a zero-based offset into the list' },
+  checksum: { type: 'string', description: 'BLAKE2b-256 of the file, in hex' },
+  forced: { type: 'string', description: '`true`: take an ident that is there already, if the bytes are the same' },
+} as const
+
+const text = (description: string) => ({ description, content: { 'text/plain': { schema: { type: 'string' } } } })
+const empty = (description: string) => ({ type: 'null', description })
+const json = (description: string, schema: Schema) => ({ description, content: { 'application/json': { schema } } })
+const list = (items: Schema): Schema => ({ type: 'array', items })
+const object = (properties: Record<string, Schema>): Schema => ({ type: 'object', properties, required: Object.keys(properties) })
+
+const shape = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` })
+
+const STRING = { type: 'string' }
+const IDENT = shape('HabitatIdent')
+const PACKAGE = shape('HabitatPackage')
+const LISTED = shape('HabitatListedIdent')
+const PAGE = shape('HabitatPage')
+
+const ident = object({ origin: STRING, name: STRING, version: STRING, release: STRING })
+const packageShape = object({
+  id: STRING,
+  owner_id: STRING,
+  name: STRING,
+  ident: IDENT,
+  ident_array: list(STRING),
+  origin: STRING,
+  checksum: STRING,
+  manifest: STRING,
+  config: STRING,
+  target: STRING,
+  deps: list(IDENT),
+  tdeps: list(IDENT),
+  build_deps: list(IDENT),
+  build_tdeps: list(IDENT),
+  exposes: list({ type: 'integer' }),
+  visibility: STRING,
+  package_type: STRING,
+  is_a_service: { type: 'boolean' },
+  channels: list(STRING),
+  created_at: STRING,
+  updated_at: STRING,
+})
+const listed = { ...ident, properties: { ...(ident['properties'] as object), channels: list(STRING), platforms: list(STRING) } }
+const page = object({ range_start: { type: 'integer' }, range_end: { type: 'integer' }, total_count: { type: 'integer' }, data: list(LISTED) })
+/** The shapes of Habitat's JSON that several routes answer, by their names in openapi.yaml. */
+export const HABITAT_SHAPES = { HabitatIdent: ident, HabitatPackage: packageShape, HabitatListedIdent: listed, HabitatPage: page }
+
+const KEY_LOCATION = object({ origin: STRING, revision: STRING, location: STRING })
+const CHANNEL = object({ id: STRING, owner_id: STRING, name: STRING, origin: STRING, created_at: STRING, updated_at: STRING })
+
+const NOT_FOUND = { 404: empty('not there, or not for this caller to see') }
+const REFUSED = { 401: empty('no token, or a wrong one'), 403: empty('a token that may not') }
+const IDENTS = { 200: json('the last page', PAGE), 206: json('a page, and there is more', PAGE) }
+const FOUND = { 200: json('the package', PACKAGE), ...NOT_FOUND }
+const KEY = { 200: text('the key file; its name is in X-Filename'), ...NOT_FOUND }
+const MOVED = { 200: empty('done, or done before: view, revision, target and whether anything changed are in Depot-View, Depot-Revision, Depot-Target, Depot-Changed') }
+
+/** Relative to `/v1`, its mount `/v1/depot`, or a view's URL below it. */
+const ROUTES: Readonly<Record<string, Description>> = {
+  'GET /status': { summary: 'The depot answers', answers: { 200: empty('it does') } },
+  'GET /views': { summary: 'The names of the open views', answers: { 200: json('names', list(STRING)) } },
+  'POST /views/:view/pkgs/:origin/:name/:version/:release/promote': { summary: 'Promote a release into a view', query: ['target'], answers: { ...MOVED, ...REFUSED, ...NOT_FOUND } },
+
+  'GET /pkgs/:origin': { summary: 'Releases of an origin', query: ['range'], answers: IDENTS },
+  'GET /pkgs/:origin/:name': { summary: 'Releases of a package', query: ['range'], answers: IDENTS },
+  'GET /pkgs/:origin/:name/:version': { summary: 'Releases of one version', query: ['range'], answers: IDENTS },
+  'GET /pkgs/:origin/:name/latest': { summary: 'The latest release of a package', query: ['target'], answers: FOUND },
+  'GET /pkgs/:origin/:name/:version/latest': { summary: 'The latest release of one version', query: ['target'], answers: FOUND },
+  'GET /pkgs/:origin/:name/:version/:release': { summary: 'One release', query: ['target'], answers: FOUND },
+  'GET /pkgs/:origin/:name/:version/:release/channels': {
+    summary: 'The views a release is in',
+    query: ['target'],
+    answers: { 200: json('by name, descending', list(object({ name: STRING, created_at: STRING, promoted_at: STRING }))) },
+  },
+  'GET /pkgs/:origin/:name/:version/:release/download': {
+    summary: 'The file of a release; its name is in X-Filename',
+    query: ['target'],
+    answers: {
+      200: { description: 'the whole', content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } },
+      206: { description: 'the range asked for', content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } },
+      304: empty('the client has it (If-None-Match)'),
+      416: empty('a range beyond its end'),
+      ...NOT_FOUND,
+    },
+  },
+  'POST /pkgs/:origin/:name/:version/:release': {
+    summary: 'Upload a release',
+    query: ['target', 'checksum', 'forced'],
+    consumes: ['application/octet-stream', 'multipart/form-data'],
+    body: { type: 'string', format: 'binary', description: 'the file as it is, or as the part `file` of a form' },
+    answers: {
+      200: text('published, for a client that sent a form'),
+      201: text('published'),
+      ...REFUSED,
+      404: empty('no such origin'),
+      409: empty('published before'),
+      413: empty('larger than the depot takes'),
+      422: text('refused: archive, checksum, signature, ident or target are wrong'),
+      501: empty('a target that this depot does not take'),
+      507: empty('no room'),
+    },
+  },
+
+  'GET /channels/:origin': { summary: "An origin's channels", answers: { 200: json('by name', list(object({ name: STRING }))) } },
+  'POST /channels/:origin/:channel': { summary: 'Make a channel', answers: { 201: json('made', CHANNEL), ...REFUSED, 409: empty('it is there') } },
+  'DELETE /channels/:origin/:channel': { summary: "Take an origin's releases out of a view, and the channel away", answers: { 200: empty('gone'), ...REFUSED } },
+  'GET /channels/:origin/:channel/pkgs/:name/latest': { summary: 'The latest release of a package in a channel', query: ['target'], answers: FOUND },
+  'GET /channels/:origin/:channel/pkgs/:name/:version/latest': { summary: 'The latest release of one version in a channel', query: ['target'], answers: FOUND },
+  'GET /channels/:origin/:channel/pkgs/:name/:version/:release': { summary: 'One release, if it is in the channel', query: ['target'], answers: FOUND },
+  'PUT /channels/:origin/:channel/pkgs/:name/:version/:release/promote': { summary: 'Promote a release', query: ['target'], answers: { ...MOVED, ...REFUSED, ...NOT_FOUND } },
+  'PUT /channels/:origin/:channel/pkgs/:name/:version/:release/demote': {
+    summary: 'Demote a release',
+    query: ['target'],
+    answers: { ...MOVED, 400: empty('it is not in the channel'), ...REFUSED, ...NOT_FOUND },
+  },
+
+  'GET /origins/:origin': {
+    summary: 'One origin',
+    answers: {
+      200: json('the origin', object({ name: STRING, owner_id: STRING, owner_account: STRING, private_key_name: { type: ['string', 'null'] }, default_package_visibility: STRING })),
+      ...NOT_FOUND,
+    },
+  },
+  'POST /origins': {
+    summary: 'Make an origin',
+    body: object({ name: STRING }),
+    consumes: ['application/json'],
+    answers: {
+      201: json('made', object({ name: STRING, owner_id: STRING, default_package_visibility: STRING, created_at: STRING, updated_at: STRING })),
+      ...REFUSED,
+      409: empty('the name is taken'),
+      417: empty('not a name for an origin'),
+    },
+  },
+  'GET /origins/:origin/keys': { summary: 'Public keys of an origin, newest first', answers: { 200: json('where they are', list(KEY_LOCATION)) } },
+  'GET /origins/:origin/keys/latest': { summary: 'The newest public key', answers: KEY },
+  'GET /origins/:origin/keys/:revision': { summary: 'One public key', answers: KEY },
+  'POST /origins/:origin/keys': { summary: 'Make a pair of keys', answers: { 201: text('made'), ...REFUSED } },
+  'POST /origins/:origin/keys/:revision': {
+    summary: 'Add a public key',
+    body: STRING,
+    consumes: ['text/plain'],
+    answers: { 201: text('added'), ...REFUSED, 409: empty('it is there'), 422: empty('not a key file') },
+  },
+  'POST /origins/:origin/secret_keys/:revision': {
+    summary: 'Add a secret key',
+    body: STRING,
+    consumes: ['text/plain'],
+    answers: { 200: text('added, for `hab`'), 201: text('added'), ...REFUSED, 409: empty('it is there'), 422: empty('not a key file') },
+  },
+  'GET /origins/:origin/secret_keys/latest': { summary: 'The newest secret key, for members of the origin', answers: { ...KEY, ...REFUSED } },
+}
+
+const BELOW_A_VIEW = '/views/:view'
+
+/**
+ * A route of this door, for openapi.yaml. Every route stands under `/v1/depot` and under `/v1`, as in 2016; it is described once.
+ * Throws for a route that has no description.
+ */
+export function describeHabitatRoute(method: string, url: string): Schema {
+  const isMounted = url.startsWith('/v1/depot/')
+  if ((!isMounted && url !== '/v1/status') || url.startsWith('/v1/depot/views/:view/depot/')) return { hide: true }
+  const path = url.slice((isMounted ? '/v1/depot' : '/v1').length)
+  const own = ROUTES[`${method} ${path}`]
+  const inherited = path.startsWith(`${BELOW_A_VIEW}/`) ? ROUTES[`${method} ${path.slice(BELOW_A_VIEW.length)}`] : undefined
+  const description = own ?? inherited
+  if (description === undefined) throw new Error(`${method} ${url} has no description: add one to ${import.meta.filename}`)
+  const { summary, query = [], body, consumes, answers } = description
+  return {
+    tags: [own === undefined ? 'Habitat, below the URL of a view' : 'Habitat'],
+    summary: own === undefined ? `${summary}, as the view has it` : summary,
+    ...(query.length > 0 && { querystring: { type: 'object', properties: Object.fromEntries(query.map((name) => [name, PARAMETERS[name]])) } }),
+    ...(body !== undefined && { body, consumes }),
+    response: answers,
+  }
+}

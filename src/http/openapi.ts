@@ -1,0 +1,50 @@
+import swagger from '@fastify/swagger'
+import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
+import type { FastifyInstance } from 'fastify'
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
+import { HABITAT_SHAPES, describeHabitatRoute } from './depot/described.ts'
+
+const INFO = {
+  title: 'hart-depot',
+  version: '1',
+  description:
+    'A Habitat package depot whose environments are named, versioned views. Below /v1 stands what Habitat clients of all years expect; below /api/v1 what their protocol has no words for. '
+    + 'Additive only: fields are added, never removed or changed.',
+  license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+}
+
+const SECURITY_SCHEMES = {
+  bearer: { type: 'http', scheme: 'bearer', description: 'a token' },
+  basic: { type: 'http', scheme: 'basic', description: 'a token as the password, whatever the user, for clients that can carry only a URL' },
+} as const
+
+/** Collects every route that is registered after it, for {@link writeOpenApi} and `/openapi.yaml`. */
+export async function collectRoutes(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: INFO,
+      servers: [{ url: '/' }],
+      components: { securitySchemes: SECURITY_SCHEMES, schemas: HABITAT_SHAPES },
+      security: [{}, { bearer: [] }, { basic: [] }],
+    },
+    transform: (route) =>
+      route.url.startsWith('/v1/') ? { schema: describeHabitatRoute(String(route.route.method), route.url), url: route.url } : jsonSchemaTransform(route),
+    transformObject: withoutInputs,
+  })
+}
+
+/** Every shape with a name is made once as it comes in and once as it goes out; ours only go out. */
+const withoutInputs: NonNullable<FastifyDynamicSwaggerOptions['transformObject']> = (document) => {
+  const made = jsonSchemaTransformObject(document)
+  const { schemas = {} } = ('components' in made ? made.components : undefined) ?? {}
+  for (const name of Object.keys(schemas)) {
+    if (name.endsWith('Input')) delete schemas[name]
+  }
+  return made
+}
+
+/** The whole document, of a server whose plugins are loaded. */
+export function writeOpenApi(app: FastifyInstance): string {
+  return `# Generated from the routes by \`npm run openapi\`: do not edit.\n${app.swagger({ yaml: true })}`
+}

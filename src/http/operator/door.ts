@@ -1,0 +1,40 @@
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import { writeOpenApi } from '../openapi.ts'
+import type { Door } from '../request.ts'
+import type { Metrics } from './metrics.ts'
+import { readiness } from './readiness.ts'
+
+const tags = ['operation']
+const Readiness = z.object({ ready: z.boolean(), database: z.string(), disk: z.string().describe('ok, or why writes are refused; reads are answered meanwhile') })
+
+/** What an operator's tools look at. */
+export async function operatorDoor(app: FastifyInstance, { door: { depot }, metrics }: { door: Door; metrics: Metrics }): Promise<void> {
+  app.addHook('onSend', async (_request, reply) => {
+    reply.header('cache-control', 'no-store')
+  })
+
+  app.get('/healthz', { schema: { tags, summary: 'The process is up', response: plain('ok') } }, async (_request, reply) => reply.type('text/plain').send('ok\n'))
+
+  app.get(
+    '/readyz',
+    { schema: { tags, summary: 'Requests should be sent here', response: { 200: Readiness.describe('ready'), 503: Readiness.describe('not now') } } },
+    async (_request, reply) => {
+      const { isReady, database, disk } = await readiness(depot)
+      return reply.code(isReady ? 200 : 503).send({ ready: isReady, database, disk })
+    },
+  )
+
+  app.get('/metrics', { schema: { tags, summary: 'Figures, for Prometheus', response: plain('figures') } }, async (_request, reply) => {
+    const { type, body } = await metrics.text()
+    return reply.type(type).send(body)
+  })
+
+  app.get('/openapi.yaml', { schema: { tags, summary: 'This document', response: { 200: { description: 'OpenAPI 3.1', content: { 'application/yaml': { schema: z.string() } } } } } }, async (_request, reply) =>
+    reply.type('application/yaml').send(writeOpenApi(app)),
+  )
+}
+
+function plain(description: string) {
+  return { 200: { description, content: { 'text/plain': { schema: z.string() } } } }
+}
