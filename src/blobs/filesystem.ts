@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 /** A file that is being received; nobody else sees it. */
 export interface SpoolFile {
   readonly path: string
-  /** Syncs to the disk as it ends. The caller writes it and, by {@link FilesystemBlobs.discard}, is rid of it. */
+  /** The caller writes it and, by {@link FilesystemBlobs.discard}, is rid of it. */
   write(): WriteStream
 }
 
@@ -39,22 +39,33 @@ export class FilesystemBlobs {
 
   spool(): SpoolFile {
     const path = join(this.#spoolFolder, randomUUID())
-    return { path, write: () => createWriteStream(path, { flags: 'wx', flush: true, highWaterMark: READ_PIECE_BYTES }) }
+    return { path, write: () => createWriteStream(path, { flags: 'wx', highWaterMark: READ_PIECE_BYTES }) }
   }
 
   async discard(file: SpoolFile): Promise<void> {
     await rm(file.path, { force: true })
   }
 
-  /** Makes a received file a blob, durably, and claims it. Each `keep` is followed by one `release`. */
+  /**
+   * Makes a received file a blob, durably, and claims it. Each `keep` that resolves is followed by one `release`; one that rejects
+   * leaves the store as it was.
+   */
   async keep(file: SpoolFile, checksum: string): Promise<void> {
     await this.#alone(checksum, async () => {
       const path = this.#pathOf(checksum)
-      if (!(await exists(path))) {
-        await mkdir(dirname(path), { recursive: true })
-        await rename(file.path, path)
-        await syncFolder(dirname(path))
-        await syncFolder(this.#folder)
+      const isNew = !(await exists(path))
+      try {
+        if (isNew) {
+          await sync(file.path)
+          await mkdir(dirname(path), { recursive: true })
+          await rename(file.path, path)
+        }
+        // Even where it is there already: a depot that was killed may have made it and not come to this.
+        await sync(dirname(path))
+        await sync(this.#folder)
+      } catch (error) {
+        if (isNew) await rm(path, { force: true })
+        throw error
       }
       this.#claims.set(checksum, (this.#claims.get(checksum) ?? 0) + 1)
     })
@@ -110,11 +121,12 @@ async function exists(path: string): Promise<boolean> {
   )
 }
 
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
+/** Of a file or a folder. */
+async function sync(path: string): Promise<void> {
+  const opened = await open(path, 'r')
   try {
-    await folder.sync()
+    await opened.sync()
   } finally {
-    await folder.close()
+    await opened.close()
   }
 }

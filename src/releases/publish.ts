@@ -19,6 +19,8 @@ import { isBlobReferenced, releaseExists } from './release-store.ts'
 export interface Upload {
   readonly ident: Ident
   readonly target: Target | undefined
+  /** The client's own target, where it tells one: what it most likely uploads for, when it names none. */
+  readonly ownTarget: Target | undefined
   /** BLAKE2b-256 of the whole file, 64 lower-case hex characters. */
   readonly checksum: string | undefined
   readonly isForced: boolean
@@ -42,8 +44,9 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
   const text = formatIdent(ident)
   if (target !== undefined) expectTaken(depot, target)
   if ((await findOrigin(depot.db, ident.origin)) === undefined) throw new DepotError('not_found', `there is no origin ${ident.origin}`)
-  if (!isForced && target !== undefined && (await releaseExists(depot.db, text, target))) {
-    throw new DepotError('already_exists', `${text} is already published for ${target}`)
+  const likely = target ?? upload.ownTarget
+  if (!isForced && likely !== undefined && (await releaseExists(depot.db, text, likely))) {
+    throw new DepotError('already_exists', `${text} is already published for ${likely}`)
   }
   if (checksum === undefined || checksum === '') throw new DepotError('checksum_missing', `the upload of ${text} names no checksum`)
 

@@ -26,7 +26,8 @@ export interface Answer {
 /** One request and the whole of its answer, which may come while the body is still being sent. */
 export async function ask(url: string, { method = 'GET', headers = {}, body, agent }: Asked = {}): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>()
-  const request = httpRequest(url, { method, headers, agent: agent ?? false, setDefaultHeaders: true }, (response) => {
+  const [, host = '', port = '', path = ''] = /^http:\/\/([^/:]+):(\d+)(\/.*)$/.exec(url) ?? [] // `new URL` would tidy the path
+  const request = httpRequest({ host, port, path, method, headers, agent: agent ?? false }, (response) => {
     const pieces: Buffer[] = []
     response.on('data', (piece: Buffer) => pieces.push(piece))
     response.once('error', reject)
@@ -44,7 +45,8 @@ export async function ask(url: string, { method = 'GET', headers = {}, body, age
 /** A connection on which a test says every byte itself. */
 export interface Conversation {
   readonly socket: Socket
-  say(bytes: string | Buffer): void
+  /** Resolves once the kernel has them. */
+  say(bytes: string | Buffer): Promise<void>
   /** Resolves with everything heard so far, once it matches; rejects when the server closes before. */
   hear(pattern: RegExp): Promise<string>
   /** Resolves with everything that was heard until the server closed its side, or cut the connection. */
@@ -65,7 +67,7 @@ export function converse(url: string): Conversation {
   })
   return {
     socket,
-    say: (bytes) => void socket.write(bytes),
+    say: (bytes) => new Promise((resolve) => void socket.write(bytes, () => resolve())),
     async hear(pattern) {
       const { promise, resolve, reject } = Promise.withResolvers<string>()
       const look = () => pattern.test(heard) && resolve(heard)

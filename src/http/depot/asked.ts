@@ -42,10 +42,15 @@ export function namedTarget(request: Asking): Target | undefined {
   return text === undefined || text === '' ? undefined : parseTarget(text)
 }
 
+/** The target that a client tells of itself. */
+export function ownTarget(request: Asking): Target | undefined {
+  const own = targetOfAgent(request.headers['user-agent'])
+  return own !== undefined && isTarget(own) ? own : undefined
+}
+
 /** The target named or, failing it, the client's own or the default one. */
 export function meantTarget(request: Asking): Target {
-  const own = targetOfAgent(request.headers['user-agent'])
-  return namedTarget(request) ?? (own !== undefined && isTarget(own) ? own : DEFAULT_TARGET)
+  return namedTarget(request) ?? ownTarget(request) ?? DEFAULT_TARGET
 }
 
 /** `range`: a zero-based offset. Throws `invalid_request`. */

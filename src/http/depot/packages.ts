@@ -11,7 +11,7 @@ import { replyArchive } from '../archive-reply.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
 import { signedInAs } from '../rights.ts'
-import { identOf, identTextOf, meantTarget, namedTarget, offsetOf, query } from './asked.ts'
+import { identOf, identTextOf, meantTarget, namedTarget, offsetOf, ownTarget, query } from './asked.ts'
 import type { Asking } from './asked.ts'
 import { packageIn } from './body.ts'
 import { NO_CACHE, replyPackage } from './package-reply.ts'
@@ -90,7 +90,8 @@ export function packageWrites(app: FastifyInstance, { depot }: Door, mount: stri
     const checksum = query(request, 'checksum')?.toLowerCase()
     const isForced = query(request, 'forced') === 'true'
     const open = () => packageIn(request, depot, request.subject ?? '')
-    await publish(depot, { ident, target, checksum, isForced, open, publisher, actor: actorOf(request, 'habitat') })
+    const upload = { ident, target, ownTarget: ownTarget(request), checksum, isForced, open, publisher }
+    await publish(depot, { ...upload, actor: actorOf(request, 'habitat') })
     // The Ruby gem of 2016, which alone sends multipart, wants 200; `hab` wants 201 (habitat-2016.md 8.1).
     return reply
       .code(request.isMultipart() ? 200 : 201)

@@ -72,7 +72,7 @@ test('one that asks before sending is refused without having sent', async (t) =>
   await makeOrigin(started)
   const [hart = published] = await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000' })
   const talk = converse(started.url)
-  talk.say(`POST ${uploadPath(hart)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: 99\r\nExpect: 100-continue\r\n\r\n`)
+  await talk.say(`POST ${uploadPath(hart)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: 99\r\nExpect: 100-continue\r\n\r\n`)
   const heard = await talk.toTheEnd()
   t.match(heard, /^HTTP\/1\.1 409 /)
   t.notMatch(heard, '100 Continue')
@@ -82,12 +82,12 @@ test('one that asks before sending is told to go on when its bytes are wanted', 
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const talk = converse(started.url)
-  talk.say(
+  await talk.say(
     `POST ${uploadPath(fresh)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: ${fresh.bytes.length}\r\n` +
       'Connection: close\r\nExpect: 100-continue\r\n\r\n',
   )
   await talk.hear(/^HTTP\/1\.1 100 Continue\r\n\r\n/)
-  talk.say(fresh.bytes)
+  await talk.say(fresh.bytes)
   t.match(await talk.toTheEnd(), /\r\n\r\nHTTP\/1\.1 201 /)
 })
 
