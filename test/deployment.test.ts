@@ -1,0 +1,82 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { Ajv2019 } from 'ajv/dist/2019.js'
+import { test } from 'tap'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { readConfig, VARIABLES } from '../src/config.ts'
+
+const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
+
+const Compose = z.object({
+  services: z.object({
+    depot: z.object({
+      ports: z.array(z.string()),
+      environment: z.record(z.string(), z.string()),
+      volumes: z.array(z.string()),
+    }),
+  }),
+  volumes: z.record(z.string(), z.unknown()),
+})
+const composeText = read('docker-compose.yml')
+const { services: { depot }, volumes } = Compose.parse(parse(composeText))
+
+const dockerfile = read('Dockerfile').replaceAll('\\\n', '').split('\n')
+const instructions = (name: string) => dockerfile.filter((line) => line.startsWith(`${name} `)).map((line) => line.slice(name.length + 1))
+const environment = instructions('ENV').join(' ').split(' ').map((pair) => pair.split('=', 2) as [string, string])
+const imageSettings = Object.fromEntries(environment.filter(([name]) => name.startsWith('DEPOT_')))
+const sources = instructions('COPY').filter((line) => !line.startsWith('--from')).flatMap((line) => line.split(' ').slice(0, -1))
+
+test('docker-compose.yml is what the Compose Specification allows', (t) => {
+  const isCompose = composeSchema()
+  t.ok(isCompose(parse(composeText)), JSON.stringify(isCompose.errors))
+  t.notOk(isCompose(parse(composeText.replace('restart:', 'restarts:'))), 'a misspelt key is refused')
+  t.notOk(isCompose(parse(composeText.replace('11m', 'soon'))), 'a duration that is none is refused')
+  t.end()
+})
+
+test('every COPY takes files that are in the tree and that .dockerignore lets through', (t) => {
+  const allowed = read('.dockerignore').split('\n').filter((line) => line.startsWith('!')).map((line) => line.slice(1))
+  for (const source of sources) t.ok(existsSync(new URL(`../${source}`, import.meta.url)), `${source} exists`)
+  t.strictSame(allowed.toSorted(), [...new Set(sources)].toSorted())
+  t.end()
+})
+
+test('image and compose file set only variables that the depot knows, to values it takes', (t) => {
+  for (const name of Object.keys({ ...imageSettings, ...depot.environment })) t.ok(VARIABLES.includes(name), name)
+  for (const [name, value] of Object.entries(depot.environment)) t.equal(value, `\${${name}:-}`, `${name} is optional and called the same outside`)
+  t.match(readConfig(imageSettings), { host: '0.0.0.0', dataFolder: '/data' })
+  t.end()
+})
+
+test('the port is the default one everywhere', (t) => {
+  const { port } = readConfig({})
+  t.equal(readConfig(imageSettings).port, port)
+  t.strictSame(instructions('EXPOSE'), [String(port)])
+  t.strictSame(depot.ports, [`127.0.0.1:${port}:${port}`])
+  t.end()
+})
+
+test('the data folder is a volume, in the image and by name in the compose file', (t) => {
+  t.strictSame(instructions('VOLUME'), [imageSettings['DEPOT_DATA']])
+  t.strictSame(depot.volumes, Object.keys(volumes).map((name) => `${name}:${imageSettings['DEPOT_DATA']}`))
+  t.end()
+})
+
+test('the image runs the same major Node as the packaged one, without root, and starts a file that exists', (t) => {
+  const { optionalDependencies } = z.object({ optionalDependencies: z.record(z.string(), z.string()) }).parse(JSON.parse(read('package.json')))
+  const majors = new Set(Object.values(optionalDependencies).map((version) => version.split('.')[0]))
+  t.strictSame(new Set(instructions('FROM').map((image) => /^node:(\d+)-/.exec(image)?.[1])), majors)
+  t.strictSame(instructions('USER'), ['node'])
+  const [node, script = '', command] = z.array(z.string()).parse(JSON.parse(instructions('CMD').at(-1) ?? ''))
+  t.strictSame([node, command], ['node', 'serve'])
+  t.ok(existsSync(new URL(`../${script}`, import.meta.url)), script)
+  t.end()
+})
+
+/** The schema says `id` where its draft has `$id`, calls the draft by another address than ajv, and only names its formats. */
+function composeSchema() {
+  const { $schema: _, ...schema } = z.looseObject({ $schema: z.string() }).parse(JSON.parse(read('test/fixtures/compose-spec.json')))
+  const ports = /^((\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:]+\]):)?(\d+(-\d+)?:)?\d+(-\d+)?(\/(tcp|udp))?$/
+  const formats = { duration: /^(\d+(us|ms|s|m|h))+$/, ports, expose: /^\d+(-\d+)?(\/(tcp|udp))?$/, subnet_ip_address: /^[0-9a-f.:]+\/\d+$/ }
+  return new Ajv2019({ strict: false, allErrors: true, formats }).removeKeyword('id').compile(schema)
+}
