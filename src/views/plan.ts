@@ -7,7 +7,7 @@ export type ReleaseChange =
   | 'added' //      it becomes what `latest` answers, where there was nothing
   | 'moved' //      `latest` goes up to it
   | 'downgraded' // `latest` goes down to it
-  | 'joined' //     it becomes a member, and `latest` stays where it is
+  | 'joined' //     it becomes a member, or does so anew, and `latest` stays where it is
   | 'unchanged' //  it is already what `latest` answers, or already a member below it
 
 /** A release to promote, with what the view holds of it and of its package now. */
@@ -35,11 +35,14 @@ export function planPromotion(rule: ViewRule, candidates: readonly Candidate[]):
     const best = highest.get(lineOf(candidate.release))
     if (best === undefined || best.release.orderKey < candidate.release.orderKey) highest.set(lineOf(candidate.release), candidate)
   }
+  const joinedLines = new Set(candidates.filter((candidate) => !candidate.isMember).map((candidate) => lineOf(candidate.release)))
   return candidates.map((candidate) => {
-    const { release, isMember, pointer } = candidate
+    const { release, pointer } = candidate
     const leads = (rule === 'promoted' ? last : highest).get(lineOf(release)) === candidate
     const moves = leads && (rule === 'promoted' ? pointer?.releaseId !== release.releaseId : pointer === undefined || pointer.orderKey < release.orderKey)
-    return { release, change: changeOf(release, { isMember, pointer, moves }), from: moves ? pointer : undefined }
+    // Where others join beside what `latest` answers, and it is named last, it joins anew, so as to be the one promoted last.
+    const stands = candidate.isMember && !(rule === 'promoted' && leads && joinedLines.has(lineOf(release)))
+    return { release, change: changeOf(release, { stands, pointer, moves }), from: moves ? pointer : undefined }
   })
 }
 
@@ -57,8 +60,8 @@ export function describeStep(step: Step): { ident: string; target: Target; chang
   return step.from === undefined ? described : { ...described, from: formatIdent(step.from.ident) }
 }
 
-function changeOf(release: ViewRelease, state: { isMember: boolean; pointer: ViewRelease | undefined; moves: boolean }): ReleaseChange {
-  if (!state.moves) return state.isMember ? 'unchanged' : 'joined'
+function changeOf(release: ViewRelease, state: { stands: boolean; pointer: ViewRelease | undefined; moves: boolean }): ReleaseChange {
+  if (!state.moves) return state.stands ? 'unchanged' : 'joined'
   if (state.pointer === undefined) return 'added'
   return state.pointer.orderKey < release.orderKey ? 'moved' : 'downgraded'
 }

@@ -1,5 +1,6 @@
 import type { PointerMove, Promotion, ReleaseName } from '../ledger/entry.ts'
 import { DepotError } from '../errors.ts'
+import type { ErrorCode, ErrorPart } from '../errors.ts'
 import { getOwnerId } from '../origins/origin-store.ts'
 import { formatIdent, formatPackageName, parseIdent } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
@@ -52,10 +53,7 @@ export async function demote(change: Change, input: PromotionInput): Promise<Pro
     const view = await viewToChange(change, input)
     if (view.name === UNSTABLE) throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}: it holds every release`)
     const releases = await namedReleases(change, input)
-    for (const release of releases) {
-      if (await views.isMember(change.trx, view.id, release)) continue
-      throw new DepotError('not_member', `${formatIdent(release.ident)} (${release.target}) is not in ${view.name}`)
-    }
+    await expectMembers(change, view, releases)
     return leave(change, view, releases, input.reason === undefined ? {} : { reason: input.reason })
   })
 }
@@ -132,12 +130,30 @@ async function viewToChange(change: Change, input: PromotionInput): Promise<View
 
 async function namedReleases(change: Change, input: PromotionInput): Promise<ViewRelease[]> {
   const releases = new Map<number, ViewRelease>()
-  for (const { ident, target } of input.releases) {
+  const missing: ErrorPart[] = []
+  for (const [index, { ident, target }] of input.releases.entries()) {
     const release = await views.findViewRelease(change.trx, parseIdent(ident), target)
-    if (release === undefined) throw new DepotError('not_found', `there is no release ${ident} for ${target}`)
-    releases.set(release.releaseId, release)
+    if (release === undefined) missing.push({ detail: `there is no release ${ident} for ${target}`, pointer: `/releases/${index}` })
+    else releases.set(release.releaseId, release)
   }
+  if (missing.length > 0) throw refusalOf('not_found', missing)
   return [...releases.values()]
+}
+
+async function expectMembers(change: Change, view: View, releases: readonly ViewRelease[]): Promise<void> {
+  const strangers: ErrorPart[] = []
+  for (const release of releases) {
+    if (await views.isMember(change.trx, view.id, release)) continue
+    strangers.push({ detail: `${formatIdent(release.ident)} (${release.target}) is not in ${view.name}` })
+  }
+  if (strangers.length > 0) throw refusalOf('not_member', strangers)
+}
+
+/** Tells of the first in one sentence, and of all in parts. */
+function refusalOf(code: ErrorCode, parts: readonly ErrorPart[]): DepotError {
+  const [first, ...others] = parts
+  const message = others.length === 0 ? first?.detail : `${first?.detail}, and ${others.length} more`
+  return new DepotError(code, message ?? code, { parts })
 }
 
 /** A view that only Habitat clients made is open to an origin once that origin has made it too. */

@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto'
+import BetterSqlite3 from 'better-sqlite3'
+import type { Visibility } from '../../src/accounts/access.ts'
+import { findOrigin } from '../../src/origins/origin-store.ts'
+import type { Target } from '../../src/package/target.ts'
+import type { TestDepot } from './start-depot.ts'
+
+export interface ReleaseRow {
+  readonly ident: string
+  readonly target: Target
+}
+
+const ACTOR = { client: 'tests', door: 'cli' } as const
+
+/**
+ * Releases without files, for tests that download nothing: published by the command alone, in order, for `x86_64-linux` unless
+ * `ident for target` says otherwise. An origin that is not there is made.
+ */
+export async function makeReleases({ depot }: TestDepot, ...names: readonly string[]): Promise<ReleaseRow[]> {
+  const made: ReleaseRow[] = []
+  for (const name of names) {
+    const [ident = '', target = 'x86_64-linux'] = name.split(' for ') as [string, Target?]
+    const origin = ident.split('/')[0] ?? ''
+    if ((await findOrigin(depot.db, origin)) === undefined) await depot.writer.submit({ kind: 'createOrigin', input: { name: origin, ownerId: 1 }, actor: ACTOR })
+    const checksum = createHash('sha256').update(name).digest('hex')
+    const texts = { manifest: `# ${ident}`, config: '', exposes: [], deps: [], tdeps: [], buildDeps: [], buildTdeps: [] }
+    const metadata = { target, ...texts, packageType: 'standard', svcUser: undefined, svcGroup: undefined } as const
+    await depot.writer.submit({
+      kind: 'publishRelease',
+      input: { ident, metadata, checksum, sizeBytes: 1, signer: `${origin}-20260101000000`, isVerified: true, publisherId: 1, isForced: false },
+      actor: ACTOR,
+    })
+    made.push({ ident, target })
+  }
+  return made
+}
+
+/** Changes who may see a release. There is no command for it yet, so this goes past the ledger; do it before anything was read. */
+export function setVisibility({ depot }: TestDepot, ident: string, visibility: Visibility): void {
+  const connection = new BetterSqlite3(depot.config.databaseFile)
+  const { changes } = connection.prepare('UPDATE releases SET visibility = ? WHERE ident = ?').run(visibility, ident)
+  connection.close()
+  if (changes === 0) throw new Error(`there is no release ${ident}`)
+}
+
+/** Promotes or demotes as the depot's operator would, by the command. */
+export async function move({ depot }: TestDepot, kind: 'promote' | 'demote', view: string, releases: readonly ReleaseRow[], more: { reason?: string; expectRevision?: number } = {}) {
+  return depot.writer.submit({ kind, input: { view, releases, ...more }, actor: ACTOR })
+}
+
+/** Makes a view of an operator's. */
+export async function makeView({ depot }: TestDepot, name: string, rule: 'promoted' | 'highest'): Promise<void> {
+  await depot.writer.submit({ kind: 'createView', input: { name, rule, maker: 'operator' }, actor: ACTOR })
+}

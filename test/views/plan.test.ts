@@ -1,0 +1,67 @@
+import { test } from 'tap'
+import { parseIdent } from '../../src/package/ident.ts'
+import { orderKey } from '../../src/package/version.ts'
+import { planPromotion } from '../../src/views/plan.ts'
+import type { ViewRelease } from '../../src/views/view.ts'
+
+let lastId = 0
+
+function release(text: string, target: ViewRelease['target'] = 'x86_64-linux'): ViewRelease {
+  const ident = parseIdent(`${text}/20260101000000`)
+  lastId += 1
+  return { releaseId: lastId, packageId: ident.name.length, originId: 1, ident, target, orderKey: orderKey(ident) }
+}
+
+const one = release('acme/app/1.0.0')
+const two = release('acme/app/2.0.0')
+const three = release('acme/app/3.0.0')
+
+const changes = (rule: 'promoted' | 'highest', candidates: Parameters<typeof planPromotion>[1]) => planPromotion(rule, candidates).map((step) => step.change)
+const stranger = (candidate: ViewRelease, pointer?: ViewRelease) => ({ release: candidate, isMember: false, pointer })
+const member = (candidate: ViewRelease, pointer?: ViewRelease) => ({ release: candidate, isMember: true, pointer })
+
+test('the first release of a package is added, under both rules', async (t) => {
+  t.strictSame(changes('promoted', [stranger(one)]), ['added'])
+  t.strictSame(changes('highest', [stranger(one)]), ['added'])
+})
+
+test('a higher release moves latest, under both rules', async (t) => {
+  t.strictSame(changes('promoted', [stranger(two, one)]), ['moved'])
+  t.strictSame(changes('highest', [stranger(two, one)]), ['moved'])
+})
+
+test('a lower release is a downgrade under promoted, and only joins under highest', async (t) => {
+  t.strictSame(changes('promoted', [stranger(one, two)]), ['downgraded'])
+  t.strictSame(changes('highest', [stranger(one, two)]), ['joined'])
+})
+
+test('promoting what is current is unchanged, under both rules', async (t) => {
+  t.strictSame(changes('promoted', [member(one, one)]), ['unchanged'])
+  t.strictSame(changes('highest', [member(one, one)]), ['unchanged'])
+})
+
+test('promoting a member that is not current moves latest under promoted, and changes nothing under highest', async (t) => {
+  t.strictSame(changes('promoted', [member(one, two)]), ['downgraded'])
+  t.strictSame(changes('highest', [member(one, two)]), ['unchanged'])
+})
+
+test('of several releases of one package, promoted points to the last named and highest to the highest', async (t) => {
+  t.strictSame(changes('promoted', [stranger(three), stranger(one)]), ['joined', 'added'])
+  t.strictSame(changes('highest', [stranger(three), stranger(one)]), ['added', 'joined'])
+})
+
+test('what is current and named last joins anew where another joins beside it, so as to stay the one promoted last', async (t) => {
+  t.strictSame(changes('promoted', [stranger(one, two), member(two, two)]), ['joined', 'joined'])
+  t.strictSame(changes('highest', [stranger(one, two), member(two, two)]), ['joined', 'unchanged'])
+})
+
+test('targets of one ident are lines of their own', async (t) => {
+  const windows = release('acme/app/1.0.0', 'x86_64-windows')
+  t.strictSame(changes('promoted', [stranger(two), stranger(windows)]), ['added', 'added'])
+})
+
+test('a step says where latest stood before it moved', async (t) => {
+  const [moved, joined] = [planPromotion('promoted', [stranger(two, one)])[0], planPromotion('highest', [stranger(one, two)])[0]]
+  t.equal(moved?.from, one)
+  t.equal(joined?.from, undefined)
+})
