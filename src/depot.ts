@@ -28,6 +28,8 @@ export interface Depot {
   readonly scanner: ArchiveScanner
   readonly secrets: SecretBox
   readonly authenticator: Authenticator
+  /** Whether this opening made the depot. */
+  readonly isNew: boolean
   /** The administrator's token, when this opening made it: to be shown once. */
   readonly madeToken: string | undefined
   close(): Promise<void>
@@ -72,7 +74,7 @@ export async function openDepot(config: Config, world: { log: Logger; now?: () =
     await writer.submit({ kind: 'setUp', input: { adminTokenHash }, actor: { client: 'hart-depot', door: 'depot' } })
 
     const limits = { ...LIMITS, ...world.limits }
-    return { config, limits, log, now, db: database.reader, writer, blobs, scanner, secrets, authenticator, madeToken, close }
+    return { config, limits, log, now, db: database.reader, writer, blobs, scanner, secrets, authenticator, isNew, madeToken, close }
   } catch (error) {
     await close()
     throw error

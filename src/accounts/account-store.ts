@@ -1,4 +1,6 @@
+import type { Selectable } from 'kysely'
 import type { Db } from '../database/database.ts'
+import type { AccountsTable } from '../database/schema.ts'
 import { DepotError, quote } from '../errors.ts'
 import type { Role, Scope, Session } from './access.ts'
 
@@ -16,6 +18,7 @@ export interface TokenDescription {
   readonly id: number
   readonly account: string
   readonly label: string
+  readonly scope: Scope
   readonly createdAt: number
   readonly expiresAt: number | undefined
   readonly revokedAt: number | undefined
@@ -23,16 +26,7 @@ export interface TokenDescription {
 
 export async function findAccount(db: Db, name: string): Promise<Account | undefined> {
   const row = await db.selectFrom('accounts').selectAll().where('name', '=', name).executeTakeFirst()
-  return (
-    row && {
-      id: row.id,
-      name: row.name,
-      email: row.email ?? undefined,
-      isAdministrator: row.is_administrator === 1,
-      createdAt: row.created_at,
-      updatedAt: row.updated_at,
-    }
-  )
+  return row && fromRow(row)
 }
 
 /** Throws `not_found`. */
@@ -46,6 +40,12 @@ export async function getAccount(db: Db, name: string): Promise<Account> {
 export async function getAccountName(db: Db, id: number): Promise<string> {
   const { name } = await db.selectFrom('accounts').select('name').where('id', '=', id).executeTakeFirstOrThrow()
   return name
+}
+
+/** Every account, by name. */
+export async function listAccounts(db: Db): Promise<Account[]> {
+  const rows = await db.selectFrom('accounts').selectAll().orderBy('name').execute()
+  return rows.map(fromRow)
 }
 
 /** The session a token opens, or `undefined` when it is unknown or revoked. Whether it has expired is left to the caller's clock. */
@@ -69,7 +69,7 @@ export async function findSession(db: Db, tokenHash: string): Promise<Session | 
     accountName: row.name,
     isAdministrator: row.is_administrator === 1,
     tokenId: row.token_id,
-    scope: row.scope === null ? {} : (JSON.parse(row.scope) as Scope),
+    scope: parseScope(row.scope),
     expiresAt: row.expires_at ?? undefined,
     roles: new Map<string, Role>(memberships.map(({ name, role }) => [name, role])),
   }
@@ -80,7 +80,7 @@ export async function listTokens(db: Db, account?: string): Promise<TokenDescrip
   const rows = await db
     .selectFrom('tokens')
     .innerJoin('accounts', 'accounts.id', 'tokens.account_id')
-    .select(['tokens.id', 'accounts.name', 'tokens.label', 'tokens.created_at', 'tokens.expires_at', 'tokens.revoked_at'])
+    .select(['tokens.id', 'accounts.name', 'tokens.label', 'tokens.scope', 'tokens.created_at', 'tokens.expires_at', 'tokens.revoked_at'])
     .$if(account !== undefined, (query) => query.where('accounts.name', '=', account ?? ''))
     .orderBy('tokens.id')
     .execute()
@@ -88,6 +88,7 @@ export async function listTokens(db: Db, account?: string): Promise<TokenDescrip
     id: row.id,
     account: row.name,
     label: row.label,
+    scope: parseScope(row.scope),
     createdAt: row.created_at,
     expiresAt: row.expires_at ?? undefined,
     revokedAt: row.revoked_at ?? undefined,
@@ -146,4 +147,19 @@ export async function markTokenRevoked(db: Db, id: number, at: number): Promise<
   if (row.revoked_at !== null) throw new DepotError('conflict', `token ${id} was revoked before`)
   await db.updateTable('tokens').set({ revoked_at: at }).where('id', '=', id).execute()
   return row.name
+}
+
+function fromRow(row: Selectable<AccountsTable>): Account {
+  return {
+    id: row.id,
+    name: row.name,
+    email: row.email ?? undefined,
+    isAdministrator: row.is_administrator === 1,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}
+
+function parseScope(text: string | null): Scope {
+  return text === null ? {} : (JSON.parse(text) as Scope)
 }

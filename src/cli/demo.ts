@@ -1,0 +1,157 @@
+import { rmSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import pino from 'pino'
+import { generateToken } from '../accounts/token.ts'
+import { readConfig } from '../config.ts'
+import { openDepot } from '../depot.ts'
+import { Blake2b } from '../hart/blake2b.ts'
+import { packHart } from '../hart/pack.ts'
+import { buildServer } from '../http/server.ts'
+import { formatKeyName, formatPublicKey, generateKeyPair } from '../origins/origin-key.ts'
+import { formatIdent, makeIdent } from '../package/ident.ts'
+import type { Ident } from '../package/ident.ts'
+import { SimulatedSupervisor } from './simulated-supervisor.ts'
+import type { Seen } from './simulated-supervisor.ts'
+import type { Subcommand } from './subcommand.ts'
+
+export const demo: Subcommand = {
+  name: 'demo',
+  usage: '',
+  summary: 'show three releases on their way through four views, on a depot of its own that is gone afterwards',
+  async run(args) {
+    parseArgs({ args, options: {} })
+    const folder = await mkdtemp(join(tmpdir(), 'hart-depot-demo-'))
+    const onSignal = () => {
+      rmSync(folder, { recursive: true, force: true })
+      process.exit(1)
+    }
+    process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+    try {
+      await withServer(folder, showPromotions)
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+      process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+    }
+  },
+}
+
+const PIPELINE = ['acceptance', 'union', 'rehearsal', 'delivered'] as const
+const VERSIONS = ['1.0.0', '1.1.0', '1.2.0'] as const
+
+/** A depot in the folder that listens on the loopback, for as long as `act` takes. */
+async function withServer(folder: string, act: (api: Api) => Promise<void>): Promise<void> {
+  const token = generateToken()
+  const config = readConfig({ DEPOT_DATA: folder, DEPOT_LISTEN: '127.0.0.1:0', DEPOT_ADMIN_TOKEN: token })
+  const depot = await openDepot(config, { log: pino({ level: 'silent' }) })
+  try {
+    const app = await buildServer(depot)
+    try {
+      await app.listen({ host: config.host, port: config.port })
+      const { port } = app.server.address() as AddressInfo
+      await act(new Api(`http://127.0.0.1:${port}/v1/depot`, token))
+    } finally {
+      await app.close()
+    }
+  } finally {
+    await depot.close()
+  }
+}
+
+/** The requests of a pipeline's job. Each throws unless it succeeds. */
+class Api {
+  readonly url: string
+  readonly #token: string
+
+  constructor(url: string, token: string) {
+    this.url = url
+    this.#token = token
+  }
+
+  createOrigin(name: string): Promise<void> {
+    return this.#post('origins', 201, JSON.stringify({ name }))
+  }
+
+  addKey(origin: string, revision: string, text: string): Promise<void> {
+    return this.#post(`origins/${origin}/keys/${revision}`, 201, text)
+  }
+
+  upload(ident: Ident, hart: Buffer): Promise<void> {
+    const checksum = new Blake2b().update(hart).digest()
+    return this.#post(`pkgs/${formatIdent(ident)}?checksum=${checksum}`, 201, new Uint8Array(hart))
+  }
+
+  promote(ident: Ident, view: string): Promise<void> {
+    return this.#post(`views/${view}/pkgs/${formatIdent(ident)}/promote`, 200)
+  }
+
+  async #post(path: string, expected: number, body?: string | Uint8Array<ArrayBuffer>): Promise<void> {
+    const response = await fetch(`${this.url}/${path}`, { method: 'POST', headers: { authorization: `Bearer ${this.#token}` }, ...(body !== undefined && { body }) })
+    const text = await response.text()
+    if (response.status !== expected) throw new Error(`POST ${path} answered ${response.status} ${text}`)
+  }
+}
+
+async function showPromotions(api: Api): Promise<void> {
+  const { publicKey, secretKey } = generateKeyPair('acme', Date.now())
+  await api.createOrigin('acme')
+  await api.addKey('acme', publicKey.revision, formatPublicKey(publicKey))
+  const releases = VERSIONS.map((version, day) => makeIdent({ origin: 'acme', name: 'app', version, release: `2026010${day + 1}120000` }))
+  for (const ident of releases) {
+    const files = [{ path: 'bin/app', content: `#!/bin/sh\necho this is acme/app ${ident.version}\n`, mode: 0o755 }]
+    await api.upload(ident, packHart({ ident, target: 'x86_64-linux', secretKey, files }))
+  }
+
+  console.log(`A depot at ${api.url}, and a supervisor for each view V that knows it only as`)
+  console.log(`…/views/V. Uploaded acme/app ${VERSIONS.join(', ')}, signed with ${formatKeyName(publicKey)}.\n`)
+  const supervisors = PIPELINE.map((view) => new SimulatedSupervisor(`${api.url}/views/${view}`, 'acme/app'))
+  const expected = new Map<string, Ident>()
+  let downloads = 0
+  const step = async (what: string, ident: Ident | undefined, view: (typeof PIPELINE)[number]): Promise<Map<string, Seen | undefined>> => {
+    if (ident !== undefined) {
+      await api.promote(ident, view)
+      expected.set(view, ident)
+    }
+    const seen = new Map<string, Seen | undefined>()
+    for (const [index, name] of PIPELINE.entries()) seen.set(name, await supervisors[index]?.poll())
+    for (const name of PIPELINE) expectSeen(name, seen.get(name)?.ident, expected.get(name))
+    downloads += [...seen.values()].filter((one) => one !== undefined && one.change !== 'none').length
+    console.log(formatRow(what, PIPELINE.map((name) => formatSeen(seen.get(name)))))
+    return seen
+  }
+
+  console.log(formatRow('', ['what the supervisor polling each view sees']))
+  console.log(formatRow('', PIPELINE))
+  await step('before any promotion', undefined, 'acceptance')
+  for (const ident of releases) {
+    for (const view of PIPELINE) await step(`promote ${ident.version} into ${view}`, ident, view)
+  }
+  const [, older, newest] = releases
+  if (older === undefined || newest === undefined) throw new Error('the demo has too few releases')
+  const seen = await step(`roll delivered back to ${older.version}`, older, 'delivered')
+  if (seen.get('delivered')?.change !== 'older') throw new Error('the rollback is not a downgrade')
+
+  console.log(`
+1.0.0 @1  the release that the view answers, and the revision of the view that made it so
+*         another than before: downloaded; its checksum and its signature hold (${downloads} times)
+!         the same, and a downgrade. These supervisors run with --update-condition track-channel;
+          one without it would not follow the rollback, and stay at ${newest.version}, as those of 2016 do.`)
+}
+
+function expectSeen(view: string, seen: Ident | undefined, expected: Ident | undefined): void {
+  const [left, right] = [seen, expected].map((ident) => (ident === undefined ? 'nothing' : formatIdent(ident)))
+  if (left !== right) throw new Error(`${view} should answer ${right}, and answers ${left}`)
+}
+
+function formatSeen(seen: Seen | undefined): string {
+  if (seen === undefined) return '-'
+  const mark = { first: '*', newer: '*', older: '!', none: '' }[seen.change]
+  return `${seen.ident.version} @${seen.revision} ${mark}`
+}
+
+function formatRow(what: string, cells: readonly string[]): string {
+  return `${what.padEnd(34)}${cells.map((cell) => cell.padEnd(14)).join('')}`.trimEnd()
+}

@@ -1,0 +1,31 @@
+import { fileURLToPath } from 'node:url'
+
+const CLONE = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
+// A package of the Habitat project's own test data, signed by the key beside it.
+const KEY_FILE = 'test/fixtures/keys/happyhumans-20160424223347.pub'
+const HART_FILE = 'test/fixtures/harts/happyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart'
+
+/** The line that a shell needs before the {@link firstSteps}. */
+export function tokenLine(token: string): string {
+  return `export HART_DEPOT_TOKEN=${token}`
+}
+
+/** What to paste into a shell to see the whole of it once: lines that work in this order, on a depot that is new. */
+export function firstSteps(url: string): string {
+  const curl = 'curl -fsS -H "Authorization: Bearer $HART_DEPOT_TOKEN"'
+  const release = 'happyhumans/possums/8.1.4/20160427165340'
+  return `
+To make an origin, add its key, upload a package, promote it and poll for it, with HART_DEPOT_TOKEN set to the administrator's token:
+
+cd ${quoteForShell(CLONE)}
+${curl} -d '{"name":"happyhumans"}' ${url}/v1/depot/origins
+${curl} --data-binary @${KEY_FILE} ${url}/v1/depot/origins/happyhumans/keys/20160424223347
+${curl} -X POST -T ${HART_FILE} "${url}/v1/depot/pkgs/${release}?checksum=$(b2sum -l 256 ${HART_FILE} | cut -c 1-64)"
+${curl} -X POST ${url}/v1/depot/views/acceptance/pkgs/${release}/promote
+curl -fsS ${url}/v1/depot/views/acceptance/pkgs/happyhumans/possums/latest
+`
+}
+
+function quoteForShell(text: string): string {
+  return /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}

@@ -1,0 +1,78 @@
+import type { AddressInfo } from 'node:net'
+import { parseArgs } from 'node:util'
+import type { Logger } from 'pino'
+import { readConfig } from '../config.ts'
+import type { Config } from '../config.ts'
+import { openDepot } from '../depot.ts'
+import { DepotError } from '../errors.ts'
+import { buildServer } from '../http/server.ts'
+import { stopServer } from '../http/stop.ts'
+import { openControl } from '../writer/control.ts'
+import { firstSteps, tokenLine } from './first-steps.ts'
+import { openLog } from './log.ts'
+import type { Subcommand } from './subcommand.ts'
+
+/** ^C in a terminal reaches the server more than once: from the terminal, and from npm and the launcher, which pass it on. */
+const SAME_SIGNAL_MS = 1_000
+
+export const serve: Subcommand = {
+  name: 'serve',
+  usage: '',
+  summary: 'run the depot, as DEPOT_… variables say, until SIGTERM or SIGINT',
+  details: ['The first signal lets uploads and downloads in flight come to their end, up to ten minutes; a second one ends at once.'],
+  async run(args) {
+    parseArgs({ args, options: {} })
+    const config = readConfig()
+    const log = openLog(config.logLevel)
+    const depot = await openDepot(config, { log })
+    // Before anything can fail: it was kept as a digest, and can never be shown again.
+    if (depot.madeToken !== undefined) console.log(`The administrator's token, shown only now:\n\n${tokenLine(depot.madeToken)}\n`)
+    const signals = listenForSignals(log)
+    try {
+      const app = await buildServer(depot)
+      const control = await openControl(config.dataFolder, depot)
+      try {
+        await app.listen({ host: config.host, port: config.port }).catch((error: unknown) => { throw cannotListen(config, error) })
+        const { port } = app.server.address() as AddressInfo
+        console.log(`hart-depot listens on ${urlOf(config.host, port)}`)
+        if (depot.isNew) console.log(firstSteps(urlOf(config.host, port)))
+        log.info({ signal: await signals.first }, 'stopping: waiting for requests in flight')
+        await stopServer(app)
+      } finally {
+        await app.close()
+        await control.close()
+      }
+    } finally {
+      await depot.close()
+      signals.close()
+    }
+    log.info('stopped')
+  },
+}
+
+/** The first signal to stop; one that comes later ends the process. The caller closes it. */
+function listenForSignals(log: Logger): { first: Promise<string>; close(): void } {
+  const { promise, resolve } = Promise.withResolvers<string>()
+  let firstAt: number | undefined
+  const onSignal = (signal: string) => {
+    firstAt ??= performance.now()
+    resolve(signal)
+    if (performance.now() - firstAt < SAME_SIGNAL_MS) return
+    log.warn({ signal }, 'stopping at once: requests in flight are cut off')
+    process.exit(1)
+  }
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  return { first: promise, close: () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal) }
+}
+
+/** Where this machine reaches a server that listens on `host`. */
+export function urlOf(host: string, port: number): string {
+  const reached = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+  return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`
+}
+
+function cannotListen({ host, port }: Config, error: unknown): unknown {
+  if (!(error instanceof Error && 'code' in error)) return error
+  const why = error.code === 'EADDRINUSE' ? 'another program listens there' : error.message
+  return new DepotError('conflict', `cannot listen on ${host.includes(':') ? `[${host}]` : host}:${port}: ${why}`, { cause: error })
+}

@@ -1,0 +1,48 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import pino from 'pino'
+import type { Config } from '../config.ts'
+import { openDepot } from '../depot.ts'
+import type { Depot } from '../depot.ts'
+import { DepotError } from '../errors.ts'
+import type { Input, Outcome, CommandKind, Command } from '../writer/commands.ts'
+import { connectControl, sendCommand } from '../writer/control.ts'
+
+const LONGEST_WAIT_MS = 5_000
+const PAUSE_MS = 50
+
+/**
+ * Makes a change to a data directory: through the server that holds it or, where there is none, by holding it meanwhile. Waits a
+ * little for one that is starting or stopping. Throws what the command throws, and `data_in_use`.
+ */
+export async function submit<K extends CommandKind>(config: Config, kind: K, input: Input<K>): Promise<Outcome<K>> {
+  const command: Command<K> = { kind, input, actor: { client: `hart-depot command line, uid ${process.getuid?.() ?? 'unknown'}`, door: 'cli' } }
+  for (const deadline = Date.now() + LONGEST_WAIT_MS; ; await pause(PAUSE_MS)) {
+    const connection = await connectControl(config.dataFolder)
+    if (connection !== undefined) return sendCommand(connection, command)
+    const depot = await openUnlessHeld(config)
+    if (depot !== undefined) return submitTo(depot, command)
+    if (Date.now() > deadline) {
+      throw new DepotError('data_in_use', `a hart-depot that takes no commands holds ${config.dataFolder}: it is starting or stopping; try again`)
+    }
+  }
+}
+
+async function submitTo<K extends CommandKind>(depot: Depot, command: Command<K>): Promise<Outcome<K>> {
+  try {
+    if (depot.madeToken !== undefined) {
+      console.error(`This is the first use of ${depot.config.dataFolder}. Its administrator's token, shown only now: ${depot.madeToken}`)
+    }
+    return await depot.writer.submit(command)
+  } finally {
+    await depot.close()
+  }
+}
+
+async function openUnlessHeld(config: Config): Promise<Depot | undefined> {
+  try {
+    return await openDepot(config, { log: pino({ level: 'silent' }) })
+  } catch (error) {
+    if (error instanceof DepotError && error.code === 'data_in_use') return undefined
+    throw error
+  }
+}
