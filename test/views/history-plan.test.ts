@@ -1,0 +1,48 @@
+import BetterSqlite3 from 'better-sqlite3'
+import { Kysely, SqliteDialect } from 'kysely'
+import tap, { test } from 'tap'
+import { EVERYONE, THE_PUBLIC } from '../../src/accounts/access.ts'
+import type { Schema } from '../../src/database/schema.ts'
+import { getRevision, getRevisionAt, listMembersAt, listPointersAt, listRevisions } from '../../src/views/history-store.ts'
+import { getView } from '../../src/views/view-store.ts'
+import { makeReleases, move } from '../support/release-rows.ts'
+import { startDepot } from '../support/start-depot.ts'
+
+// Reading the past must cost what is read, not what ever happened: no scan, and no sorting of more than the page.
+
+const started = await startDepot(tap)
+const releases = await makeReleases(started, 'acme/app/1.0.0/20260101000000', 'acme/web/1.0.0/20260101000000')
+await move(started, 'promote', 'stable', releases)
+await move(started, 'demote', 'stable', releases.slice(1))
+
+const connection = new BetterSqlite3(started.depot.config.databaseFile, { readonly: true })
+tap.teardown(() => connection.close())
+const statements: { sql: string; parameters: readonly unknown[] }[] = []
+const db = new Kysely<Schema>({
+  dialect: new SqliteDialect({ database: connection }),
+  log: ({ query }) => statements.push({ sql: query.sql, parameters: query.parameters }),
+})
+
+const reads: Record<string, () => Promise<unknown>> = {
+  'what latest answered at a revision': async () => listPointersAt(db, await getView(db, 'stable'), 1, { limit: 10 }, EVERYONE),
+  'what latest answered to the public, on a later page': async () =>
+    listPointersAt(db, await getView(db, 'stable'), 1, { limit: 10, after: ['acme/app', 'x86_64-linux'], origin: 'acme' }, THE_PUBLIC),
+  'the members at a revision': async () => listMembersAt(db, await getView(db, 'stable'), 1, { limit: 10 }, THE_PUBLIC),
+  'the members on a later page': async () => listMembersAt(db, await getView(db, 'stable'), 1, { limit: 10, after: ['acme/app', 'x86_64-linux', 1] }, EVERYONE),
+  'a page of the history': async () => listRevisions(db, await getView(db, 'stable'), { before: 3, limit: 10 }, THE_PUBLIC),
+  'one revision': async () => getRevision(db, await getView(db, 'stable'), 1, THE_PUBLIC),
+  'the revision at a time': async () => getRevisionAt(db, await getView(db, 'stable'), { time: Date.now() }),
+}
+
+for (const [name, read] of Object.entries(reads)) {
+  test(`${name} is read by index`, async (t) => {
+    statements.length = 0
+    await read()
+    t.ok(statements.length > 0)
+    for (const { sql, parameters } of statements) {
+      const plan = connection.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters)
+      const dear = plan.map(({ detail }) => detail).filter((detail) => /^SCAN (?!CONSTANT)|TEMP B-TREE/.test(detail))
+      t.strictSame(dear, [], plan.map(({ detail }) => detail).join('\n'))
+    }
+  })
+}
