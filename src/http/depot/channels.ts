@@ -8,7 +8,7 @@ import type { Target } from '../../package/target.ts'
 import { findRelease } from '../../releases/release-store.ts'
 import { listChannelNames } from '../../views/channel-store.ts'
 import type { PromotionOutcome } from '../../views/promote.ts'
-import { UNSTABLE, isViewName } from '../../views/view.ts'
+import { UNSTABLE } from '../../views/view.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
 import { mayPromote } from '../rights.ts'
@@ -17,10 +17,14 @@ import type { Asking } from './asked.ts'
 import { NO_CACHE, replyPackage } from './package-reply.ts'
 import { wireChannel } from './wire.ts'
 
-/** habitat-today.md 3.2. Below a view's URL, whatever channel is asked for is that view. */
+/** Origins that no view governs: what the Supervisor itself is made of lives there. */
+const UNGOVERNED: ReadonlySet<string> = new Set(['core', 'chef'])
+
+/** habitat-today.md 3.2. Below a view's URL, whatever channel is asked for is that view, but for the origins it does not govern. */
 export function channelReads(app: FastifyInstance, { depot, answers }: Door, place: string): void {
   const latest = async (request: Asking, reply: FastifyReply) => {
-    const { view = request.params.channel, origin, name, version } = request.params
+    const { channel, origin, name, version } = request.params
+    const view = UNGOVERNED.has(origin) ? channel : (request.params.view ?? channel)
     const question = { shape: 'whole' as const, view, origin, name, target: meantTarget(request), ...(version !== undefined && { version }) }
     const answer = await answers.latest(question, audienceOf(request.caller))
     if (answer?.revision !== undefined) reply.headers({ 'depot-view': view, 'depot-revision': answer.revision })
@@ -47,7 +51,6 @@ export function channelWrites(app: FastifyInstance, { depot }: Door, mount: stri
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`
     const { accountId: ownerId } = mayChange(request)
-    if (!isViewName(channel)) throw new DepotError('origin_malformed', `${channel} is not a channel's name`)
     const declared = await depot.writer.submit({ kind: 'declareChannel', input: { origin, name: channel, ownerId }, actor: actorOf(request, 'habitat') })
     return reply.code(201).type('application/json').send(JSON.stringify(wireChannel(declared, origin, channel)))
   })
