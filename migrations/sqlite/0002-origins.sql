@@ -21,11 +21,11 @@ CREATE TABLE origin_members (
 CREATE INDEX origin_members_by_account ON origin_members (account_id); -- what a caller may, in one read
 
 -- `body` is the key file as it came, because clients compare it byte by byte with the one they hold;
--- that of a secret key is encrypted (origins/secret-box.ts).
+-- that of a secret key is encrypted (origins/secret-box.ts). `public` and `secret` sign packages, the box keys encrypt secrets.
 CREATE TABLE origin_keys (
   id         INTEGER PRIMARY KEY,
   origin_id  INTEGER NOT NULL REFERENCES origins (id),
-  kind       TEXT    NOT NULL CHECK (kind IN ('public', 'secret')),
+  kind       TEXT    NOT NULL CHECK (kind IN ('public', 'secret', 'box_public', 'box_secret')),
   revision   TEXT    NOT NULL,
   body       TEXT    NOT NULL,
   owner_id   INTEGER NOT NULL REFERENCES accounts (id),

@@ -1,4 +1,5 @@
--- What has been published. A release is immutable, but for its visibility.
+-- What has been published. A release is immutable, but for its visibility. One that is deleted keeps its row, because the past of
+-- views names it; its ident may then be published again.
 
 CREATE TABLE packages (
   id        INTEGER PRIMARY KEY,
@@ -35,15 +36,18 @@ CREATE TABLE releases (
   svc_group    TEXT,
   created_at   INTEGER NOT NULL,
   updated_at   INTEGER NOT NULL,
+  deleted_at   INTEGER,
   exposes      TEXT    NOT NULL,
   deps         TEXT    NOT NULL,
   tdeps        TEXT    NOT NULL,
   build_deps   TEXT    NOT NULL,
   build_tdeps  TEXT    NOT NULL,
   config       TEXT    NOT NULL,
-  manifest     TEXT    NOT NULL,
-  UNIQUE (ident, target)
+  manifest     TEXT    NOT NULL
 ) STRICT;
+
+-- what requests ask for; what lists page through; and one of each ident and target that is not deleted
+CREATE UNIQUE INDEX releases_by_ident ON releases (ident, target, COALESCE(deleted_at, 0));
 
 CREATE INDEX releases_by_order ON releases (package_id, target, order_key); -- the highest of a package
 CREATE INDEX releases_by_checksum ON releases (checksum);                   -- is a blob still needed

@@ -9,6 +9,7 @@ CREATE TABLE ledger (
   origin_id  INTEGER,
   view_id    INTEGER REFERENCES views (id),
   revision   INTEGER,
+  release_id INTEGER REFERENCES releases (id),
   salt       TEXT    NOT NULL,
   text       TEXT    NOT NULL,
   digest     TEXT    NOT NULL,
@@ -16,6 +17,8 @@ CREATE TABLE ledger (
 ) STRICT;
 
 CREATE UNIQUE INDEX ledger_by_revision ON ledger (view_id, revision) WHERE view_id IS NOT NULL AND revision IS NOT NULL;
+-- `release_id` is set for a promotion or demotion of one release that was asked for by itself: what Habitat's clients call an event
+CREATE INDEX ledger_events ON ledger (at, sequence) WHERE release_id IS NOT NULL;
 CREATE INDEX ledger_by_origin ON ledger (origin_id, sequence) WHERE origin_id IS NOT NULL;
 
 -- A promotion retried with its key is answered as it was the first time.

@@ -64,9 +64,12 @@ function connect(file: string, readonly: boolean): BetterSqlite3.Database {
   return connection
 }
 
+// EFBIG: the process may not make a file so large.
+const DISK_FULL: readonly unknown[] = ['SQLITE_FULL', 'ENOSPC', 'EDQUOT', 'EFBIG']
+
 /** Whether the error is the disk's, for want of room. */
 export function isDiskFull(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'SQLITE_FULL' || error.code === 'ENOSPC' || error.code === 'EDQUOT')
+  return error instanceof Error && 'code' in error && DISK_FULL.includes(error.code)
 }
 
 function expectPragma(connection: BetterSqlite3.Database, name: string, value: string, reads: string | number): void {

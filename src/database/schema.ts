@@ -60,10 +60,13 @@ export interface OriginMembersTable {
   updated_at: number
 }
 
+/** Pairs that sign packages, and pairs that encrypt secrets. */
+export type KeyKind = 'public' | 'secret' | 'box_public' | 'box_secret'
+
 export interface OriginKeysTable {
   id: Generated<number>
   origin_id: number
-  kind: 'public' | 'secret'
+  kind: KeyKind
   revision: string
   body: string
   owner_id: number
@@ -101,6 +104,7 @@ export interface ReleasesTable {
   svc_group: string | null
   created_at: number
   updated_at: number
+  deleted_at: number | null
   exposes: string
   deps: string
   tdeps: string
@@ -163,6 +167,7 @@ export interface LedgerTable {
   origin_id: number | null
   view_id: number | null
   revision: number | null
+  release_id: number | null
   salt: string
   text: string
   digest: string

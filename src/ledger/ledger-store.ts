@@ -8,6 +8,8 @@ import type { LedgerEntry, LedgerEvent } from './entry.ts'
 export interface EntrySubject {
   readonly originId?: number
   readonly viewId?: number
+  /** Of a promotion or demotion of one release that was asked for by itself. */
+  readonly releaseId?: number
 }
 
 export async function findHead(db: Db): Promise<LedgerHead> {
@@ -34,6 +36,7 @@ export async function appendEntry(
       account_id: actor.accountId ?? null,
       origin_id: subject.originId ?? null,
       view_id: subject.viewId ?? null,
+      release_id: subject.releaseId ?? null,
       revision: event.kind === 'promotion' ? event.revision : null,
       text,
       ...chained,

@@ -1,5 +1,6 @@
 import type { Role, Visibility } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
+import type { KeyKind } from '../database/schema.ts'
 import { DepotError, quote } from '../errors.ts'
 
 export interface Origin {
@@ -98,24 +99,24 @@ export async function listMembers(db: Db, origin: string, page: { after: string 
     .execute()
 }
 
-export async function findKey(db: Db, origin: string, kind: 'public' | 'secret', revision: string): Promise<StoredKey | undefined> {
+export async function findKey(db: Db, origin: string, kind: KeyKind, revision: string): Promise<StoredKey | undefined> {
   return keysOf(db, origin, kind).where('origin_keys.revision', '=', revision).executeTakeFirst()
 }
 
 /** The key with the highest revision: revisions are timestamps. */
-export async function findLatestKey(db: Db, origin: string, kind: 'public' | 'secret'): Promise<StoredKey | undefined> {
+export async function findLatestKey(db: Db, origin: string, kind: KeyKind): Promise<StoredKey | undefined> {
   return keysOf(db, origin, kind).orderBy('origin_keys.revision', 'desc').limit(1).executeTakeFirst()
 }
 
 /** Newest first. */
-export async function listKeyRevisions(db: Db, origin: string, kind: 'public' | 'secret'): Promise<string[]> {
+export async function listKeyRevisions(db: Db, origin: string, kind: KeyKind): Promise<string[]> {
   const rows = await keysOf(db, origin, kind).orderBy('origin_keys.revision', 'desc').limit(MOST_KEYS).execute()
   return rows.map((row) => row.revision)
 }
 
 export async function insertKey(
   db: Db,
-  key: { originId: number; kind: 'public' | 'secret'; revision: string; body: string; ownerId: number; at: number },
+  key: { originId: number; kind: KeyKind; revision: string; body: string; ownerId: number; at: number },
 ): Promise<void> {
   await db
     .insertInto('origin_keys')
@@ -125,7 +126,7 @@ export async function insertKey(
 
 const MOST_KEYS = 1_000
 
-function keysOf(db: Db, origin: string, kind: 'public' | 'secret') {
+function keysOf(db: Db, origin: string, kind: KeyKind) {
   return db
     .selectFrom('origin_keys')
     .innerJoin('origins', 'origins.id', 'origin_keys.origin_id')

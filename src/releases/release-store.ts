@@ -45,6 +45,7 @@ export async function releaseExists(db: Db, ident: string, target: Target | unde
     .selectFrom('releases')
     .select('id')
     .where('ident', '=', ident)
+    .where('deleted_at', 'is', null)
     .$if(target !== undefined, (query) => query.where('target', '=', target ?? DEFAULT_TARGET))
     .executeTakeFirst()
   return row !== undefined
@@ -160,7 +161,7 @@ export async function insertPackage(db: Db, originId: number, name: string): Pro
 
 /** The type of the releases a package has so far. */
 export async function findPackageType(db: Db, packageId: number): Promise<Release['packageType'] | undefined> {
-  const row = await db.selectFrom('releases').select('package_type').where('package_id', '=', packageId).limit(1).executeTakeFirst()
+  const row = await db.selectFrom('releases').select('package_type').where('package_id', '=', packageId).where('deleted_at', 'is', null).limit(1).executeTakeFirst()
   return row?.package_type
 }
 
@@ -174,7 +175,7 @@ export async function referenceBlob(db: Db, blob: { checksum: string; sizeBytes:
 }
 
 export async function isBlobReferenced(db: Db, checksum: string): Promise<boolean> {
-  const row = await db.selectFrom('releases').select('id').where('checksum', '=', checksum).limit(1).executeTakeFirst()
+  const row = await db.selectFrom('releases').select('id').where('checksum', '=', checksum).where('deleted_at', 'is', null).limit(1).executeTakeFirst()
   return row !== undefined
 }
 
@@ -198,6 +199,7 @@ export async function insertRelease(db: Db, packageId: number, release: Omit<Rel
       svc_group: release.svcGroup ?? null,
       created_at: release.createdAt,
       updated_at: release.updatedAt,
+      deleted_at: null,
       exposes: JSON.stringify(release.exposes),
       deps: JSON.stringify(release.deps),
       tdeps: JSON.stringify(release.tdeps),
@@ -225,7 +227,7 @@ export function visibleTo(eb: ExpressionBuilder<Schema, 'releases'>, audience: A
 }
 
 function visible(db: Db, audience: Audience) {
-  const releases = db.selectFrom('releases')
+  const releases = db.selectFrom('releases').where('releases.deleted_at', 'is', null)
   return audience.seesAll ? releases : releases.where((eb) => visibleTo(eb, audience))
 }
 

@@ -85,7 +85,7 @@ export async function join(
   await keepChannels(change, view, releases)
   const joined = effective.map(({ release }) => nameOf(release))
   const pointers = effective.filter(movesPointer).map((step) => moveOf(step))
-  await makeRevision(change, view, { revision, act: 'promote', joined, left: [], pointers, ...why })
+  await makeRevision(change, view, { revision, act: 'promote', joined, left: [], pointers, ...why }, effective.map((step) => step.release))
   return { view: view.name, revision, isChanged: true, releases: described, pointers }
 }
 
@@ -115,7 +115,7 @@ export async function leave(
       to: to === undefined ? null : formatIdent(to.ident),
     })
   }
-  await makeRevision(change, view, { revision, act: 'demote', joined: [], left: releases.map(nameOf), pointers, ...why })
+  await makeRevision(change, view, { revision, act: 'demote', joined: [], left: releases.map(nameOf), pointers, ...why }, releases)
   const removed = releases.map((release) => ({ ...nameOf(release), change: 'removed' as const }))
   return { view: view.name, revision, isChanged: true, releases: removed, pointers }
 }
@@ -173,9 +173,10 @@ async function keepChannels(change: Change, view: View, releases: readonly ViewR
   }
 }
 
-async function makeRevision(change: Change, view: View, promotion: Omit<Promotion, 'kind' | 'view'>): Promise<void> {
+async function makeRevision(change: Change, view: View, promotion: Omit<Promotion, 'kind' | 'view'>, releases: readonly ViewRelease[]): Promise<void> {
   await views.setViewRevision(change.trx, view.id, promotion.revision)
-  await change.record({ kind: 'promotion', view: view.name, ...promotion }, { viewId: view.id })
+  const [only] = releases.length === 1 && promotion.cause === undefined ? releases : []
+  await change.record({ kind: 'promotion', view: view.name, ...promotion }, { viewId: view.id, ...(only && { releaseId: only.releaseId }) })
 }
 
 /** Answers a request that came before with the same key as it was answered then. */

@@ -200,6 +200,7 @@ function viewReleases(db: Db) {
     .selectFrom('releases')
     .innerJoin('packages', 'packages.id', 'releases.package_id')
     .select(['releases.id as release_id', 'releases.package_id', 'packages.origin_id', 'releases.ident', 'releases.target', 'releases.order_key'])
+    .where('releases.deleted_at', 'is', null)
 }
 
 function membersOf(db: Db, viewId: number) {
