@@ -18,6 +18,8 @@ const SECURITY_SCHEMES = {
   basic: { type: 'http', scheme: 'basic', description: 'a token as the password, whatever the user, for clients that can carry only a URL' },
 } as const
 
+const MEANINGS: Readonly<Record<string, string>> = { 200: 'as asked', 201: 'made' }
+
 /** Collects every route that is registered after it, for {@link writeOpenApi} and `/openapi.yaml`. */
 export async function collectRoutes(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
@@ -29,9 +31,16 @@ export async function collectRoutes(app: FastifyInstance): Promise<void> {
       security: [{}, { bearer: [] }, { basic: [] }],
     },
     transform: (route) =>
-      route.url.startsWith('/v1/') ? { schema: describeHabitatRoute(String(route.route.method), route.url), url: route.url } : jsonSchemaTransform(route),
+      route.url.startsWith('/v1/') ? { schema: describeHabitatRoute(String(route.route.method), route.url), url: route.url } : described(jsonSchemaTransform(route)),
     transformObject: withoutInputs,
   })
+}
+
+/** Answers that are nothing but a shape with a name have no description of their own, which the document requires. */
+function described(route: ReturnType<typeof jsonSchemaTransform>): ReturnType<typeof jsonSchemaTransform> {
+  const answers = Object.entries((route.schema.response ?? {}) as Record<string, object>)
+  const response = answers.map(([status, answer]) => [status, '$ref' in answer ? { description: MEANINGS[status] ?? 'as asked', content: { 'application/json': { schema: answer } } } : answer])
+  return { ...route, schema: { ...route.schema, response: Object.fromEntries(response) as object } }
 }
 
 /** Every shape with a name is made once as it comes in and once as it goes out; ours only go out. */

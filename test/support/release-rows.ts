@@ -19,7 +19,7 @@ const ACTOR = { client: 'tests', door: 'cli' } as const
 export async function makeReleases({ depot }: TestDepot, ...names: readonly string[]): Promise<ReleaseRow[]> {
   const made: ReleaseRow[] = []
   for (const name of names) {
-    const [ident = '', target = 'x86_64-linux'] = name.split(' for ') as [string, Target?]
+    const [ident, target = 'x86_64-linux'] = name.split(' for ') as [string, Target?]
     const origin = ident.split('/')[0] ?? ''
     if ((await findOrigin(depot.db, origin)) === undefined) await depot.writer.submit({ kind: 'createOrigin', input: { name: origin, ownerId: 1 }, actor: ACTOR })
     const checksum = createHash('sha256').update(name).digest('hex')

@@ -20,7 +20,9 @@ tap.teardown(() => connection.close())
 const statements: { sql: string; parameters: readonly unknown[] }[] = []
 const db = new Kysely<Schema>({
   dialect: new SqliteDialect({ database: connection }),
-  log: ({ query }) => statements.push({ sql: query.sql, parameters: query.parameters }),
+  log: ({ query }) => {
+    statements.push({ sql: query.sql, parameters: query.parameters })
+  },
 })
 
 const reads: Record<string, () => Promise<unknown>> = {

@@ -1,0 +1,71 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { test } from 'tap'
+
+// The arrows of ARCHITECTURE.md. Imports of types alone are no arrows: they vanish before the program runs, and a handler may name
+// the type of what it is handed.
+
+const SRC = resolve(import.meta.dirname, '../src')
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
+const sources = new Map(files.map((file) => [file, readFileSync(join(SRC, file), 'utf8')]))
+
+/** What runs because this file is loaded: its own files as paths below src/, and packages by name. */
+function importsOf(file: string): string[] {
+  const found = (sources.get(file) ?? '').matchAll(/^(?:import|export) (?!type\b)(?:[^'"]*? from )?'([^']+)'/gms)
+  return [...found].map(([, name = '']) => (name.startsWith('.') ? relative(SRC, resolve(SRC, dirname(file), name)) : name))
+}
+
+const inFolder = (...folders: string[]) => (file: string) => folders.some((folder) => file.startsWith(`${folder}/`))
+const isStore = (file: string) => file.endsWith('-store.ts')
+
+/** Each layer may load what stands in a lower one, or beside it. */
+const LAYERS: readonly (readonly [string, (file: string) => boolean])[] = [
+  ['main', (file) => file === 'main.ts'],
+  ['cli', inFolder('cli')],
+  ['http', inFolder('http')],
+  ['what serves requests and commands', (file) => ['depot.ts', 'releases/publish.ts', 'writer/control.ts'].includes(file)],
+  ['writer, and the handlers of its commands', (file) => inFolder('writer')(file) && !isStore(file)],
+  ['handlers', (file) => sources.get(file)?.includes('change: Change') === true],
+  ['stores, database, blobs, answers', (file) => isStore(file) || inFolder('database', 'blobs', 'answers')(file) || ['accounts/authenticate.ts', 'hart/scan.ts'].includes(file)],
+  ['values', () => true],
+]
+const layerOf = (file: string) => LAYERS.findIndex(([, holds]) => holds(file))
+
+test('no file loads another of a higher layer', async (t) => {
+  t.ok(importsOf('depot.ts').includes('database/database.ts') && importsOf('http/server.ts').includes('fastify'), 'imports are found')
+  for (const file of files) {
+    for (const imported of importsOf(file).filter((name) => sources.has(name))) {
+      t.ok(layerOf(imported) >= layerOf(file), `${file} (${LAYERS[layerOf(file)]?.[0]}) → ${imported} (${LAYERS[layerOf(imported)]?.[0]})`)
+    }
+  }
+})
+
+const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
+  'fastify|@fastify/.*|fastify-type-provider-zod|prom-client': inFolder('http'),
+  kysely: (file) => inFolder('database')(file) || isStore(file),
+  'better-sqlite3': inFolder('database'),
+  zod: (file) => inFolder('http', 'cli')(file) || file === 'config.ts' || file === 'writer/control.ts',
+  'sodium-native|xz-decompress|lzma-native|@napi-rs/lzma': inFolder('hart'),
+  'node:http': inFolder('http', 'cli'),
+}
+
+for (const [names, mayLoad] of Object.entries(ONLY_IN)) {
+  test(`${names.replaceAll('|', ', ')}: loaded only where it belongs`, async (t) => {
+    const loaders = files.filter((file) => importsOf(file).some((name) => new RegExp(`^(${names})$`).test(name)))
+    t.strictSame(loaders.filter((file) => !mayLoad(file)), [])
+  })
+}
+
+const SAID_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => boolean]>> = {
+  'the environment is read in config.ts': [/process\.env/, (file) => file === 'config.ts'],
+  'HTTP statuses are said below http/': [/\bstatusCode\b|\bstatus: [1-5]\d\d\b|\.code\([1-5]\d\d\)/, inFolder('http', 'cli')],
+  'SQL stands in stores and database/': [/\.(selectFrom|insertInto|updateTable|deleteFrom)\(/, (file) => inFolder('database')(file) || isStore(file)],
+  'only the writer begins and commits': [/\.(startTransaction|savepoint)\(|\.commit\(\)/, (file) => file === 'writer/writer.ts'],
+  'the clock is handed in': [/Date\.now\(|new Date\(\)/, (file) => ['depot.ts', 'main.ts'].includes(file) || inFolder('cli')(file)],
+}
+
+for (const [claim, [pattern, maySay]] of Object.entries(SAID_ONLY_IN)) {
+  test(claim, async (t) => {
+    t.strictSame([...sources].filter(([file, text]) => pattern.test(text) && !maySay(file)).map(([file]) => file), [])
+  })
+}
