@@ -17,7 +17,7 @@ export interface LatestQuestion {
   readonly view: string
   readonly origin: string
   readonly name: string
-  readonly version?: string
+  readonly version?: string | undefined
   readonly target: Target
 }
 
@@ -74,15 +74,18 @@ export class Answers {
     return answers
   }
 
-  /** `undefined` when there is no such release in the view, or none that the audience may see. */
-  async latest(question: LatestQuestion, audience: Audience): Promise<LatestAnswer | undefined> {
+  /**
+   * `undefined` when there is no such release in the view, or none that the audience may see. Nearly always the answer is at hand,
+   * and then it is no promise.
+   */
+  latest(question: LatestQuestion, audience: Audience): LatestAnswer | undefined | Promise<LatestAnswer | undefined> {
     const { shape, view, origin, name, version, target } = question
     const pointer = this.#pointers.get(view)?.get(`${origin}/${name} ${target}`)
     if (pointer === undefined) return undefined
     const ident = version === undefined ? pointer.ident : pointer.versions.get(version)
     const kept = ident === undefined ? undefined : this.#bodies.get(`${ident} ${target} ${shape}`)
-    if (kept !== undefined) return { ...kept, revision: version === undefined ? pointer.revision : undefined }
-    return this.#lookUp(question, pointer, audience)
+    if (kept === undefined) return this.#lookUp(question, pointer, audience)
+    return { ...kept, revision: version === undefined ? pointer.revision : undefined }
   }
 
   /**

@@ -105,7 +105,7 @@ function describe(error: unknown, request: FastifyRequest): Described {
     request.refusal = detail
     return { code: 'invalid_request', status: error.statusCode, detail, parts }
   }
-  request.log.error({ err: error }, 'request failed')
+  request.log.error({ request: request.id, err: error }, 'request failed')
   return { code: 'internal', status: 500, detail: `an error of the depot's own; its log has it under ${request.id}`, parts: [] }
 }
 

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -36,7 +36,8 @@ export async function buildServer(depot: Depot): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
-    genReqId: () => randomUUID(),
+    genReqId: requestIds(),
+    childLoggerFactory: (logger) => logger, // one for each request costs more than finding a poll's answer
     trustProxy: depot.config.trustProxy,
     bodyLimit: LARGEST_JSON_BYTES,
     forceCloseConnections: 'idle',
@@ -57,8 +58,14 @@ export async function buildServer(depot: Depot): Promise<FastifyInstance> {
   app.decorateRequest('caller', undefined)
   app.decorateRequest('refusal', undefined)
   app.decorateRequest('subject', undefined)
-  app.addHook('onRequest', async (request) => {
-    request.caller = await depot.authenticator.identify(request.headers.authorization)
+  const identify = async (request: FastifyRequest, authorization: string) => {
+    request.caller = await depot.authenticator.identify(authorization)
+  }
+  // Most requests come without a header, and need no promise.
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { authorization } = request.headers
+    if (authorization === undefined) return done()
+    return identify(request, authorization)
   })
   app.addHook('onSend', (request, reply, _payload, done) => {
     if (reply.raw.destroyed) {
@@ -69,9 +76,10 @@ export async function buildServer(depot: Depot): Promise<FastifyInstance> {
     }
     done()
   })
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     metrics.note(request, reply)
     logRequest(depot.log, request, reply)
+    done()
   })
   askBeforeSending(app.server)
   app.setErrorHandler(replyProblem)
@@ -91,6 +99,13 @@ function refuseConnection(log: Logger, error: Error & { code?: string }, socket:
   log.info({ status: Number.parseInt(status, 10), refusal: `${error.code ?? ''}: ${error.message}` }, 'connection')
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
   setTimeout(() => socket.destroy(), LONGEST_GOODBYE_MS).unref()
+}
+
+/** Random only once, because most requests are polls. */
+function requestIds(): () => string {
+  const start = randomBytes(6).toString('hex')
+  let count = 0
+  return () => `${start}-${(count += 1)}`
 }
 
 function isStillSending(request: FastifyRequest): boolean {

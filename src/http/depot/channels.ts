@@ -14,7 +14,7 @@ import type { Door } from '../request.ts'
 import { mayPromote } from '../rights.ts'
 import { identOf, identTextOf, meantTarget, namedTarget } from './asked.ts'
 import type { Asking } from './asked.ts'
-import { NO_CACHE, replyPackage } from './package-reply.ts'
+import { NO_CACHE, replyLatest, replyPackage } from './package-reply.ts'
 import { wireChannel } from './wire.ts'
 
 /** Origins that no view governs: what the Supervisor itself is made of lives there. */
@@ -22,13 +22,11 @@ const UNGOVERNED: ReadonlySet<string> = new Set(['core', 'chef'])
 
 /** habitat-today.md 3.2. Below a view's URL, whatever channel is asked for is that view, but for the origins it does not govern. */
 export function channelReads(app: FastifyInstance, { depot, answers }: Door, place: string): void {
-  const latest = async (request: Asking, reply: FastifyReply) => {
+  const latest = (request: Asking, reply: FastifyReply) => {
     const { channel, origin, name, version } = request.params
     const view = UNGOVERNED.has(origin) ? channel : (request.params.view ?? channel)
-    const question = { shape: 'whole' as const, view, origin, name, target: meantTarget(request), ...(version !== undefined && { version }) }
-    const answer = await answers.latest(question, audienceOf(request.caller))
-    if (answer?.revision !== undefined) reply.headers({ 'depot-view': view, 'depot-revision': answer.revision })
-    return replyPackage(answer, reply, NO_CACHE)
+    const question = { shape: 'whole' as const, view, origin, name, version, target: meantTarget(request) }
+    return replyLatest(answers.latest(question, audienceOf(request.caller)), reply, view)
   }
   const exact = async (request: Asking, reply: FastifyReply) => {
     const { view, channel } = request.params

@@ -1,7 +1,22 @@
 import type { FastifyReply } from 'fastify'
-import type { PackageAnswer } from '../../answers/answers.ts'
+import type { LatestAnswer, PackageAnswer } from '../../answers/answers.ts'
 
 export const NO_CACHE = 'private, no-cache, no-store'
+
+/**
+ * Sends what `latest` of a view is, and the revision that made it so. An answer that is at hand is sent at once: most requests come
+ * here, and each promise on their way would cost more than finding it.
+ */
+export function replyLatest(answer: LatestAnswer | undefined | Promise<LatestAnswer | undefined>, reply: FastifyReply, view: string | undefined): undefined | Promise<FastifyReply> {
+  if (answer instanceof Promise) return answer.then((found) => replyFound(found, reply, view))
+  replyFound(answer, reply, view)
+  return undefined
+}
+
+function replyFound(answer: LatestAnswer | undefined, reply: FastifyReply, view: string | undefined): FastifyReply {
+  if (answer?.revision !== undefined && view !== undefined) reply.headers({ 'depot-view': view, 'depot-revision': answer.revision })
+  return replyPackage(answer, reply, NO_CACHE)
+}
 
 /** Sends the finished body of a package, or nothing to a client that has it. */
 export function replyPackage(answer: PackageAnswer | undefined, reply: FastifyReply, cacheControl: string): FastifyReply {

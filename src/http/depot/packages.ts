@@ -14,7 +14,7 @@ import { signedInAs } from '../rights.ts'
 import { identOf, identTextOf, meantTarget, namedTarget, offsetOf, ownTarget, query } from './asked.ts'
 import type { Asking } from './asked.ts'
 import { packageIn } from './body.ts'
-import { NO_CACHE, replyPackage } from './package-reply.ts'
+import { NO_CACHE, replyLatest, replyPackage } from './package-reply.ts'
 import { wireIdent, wireListed, wirePage, wireTime } from './wire.ts'
 
 const PAGE = 50
@@ -22,13 +22,11 @@ const YEAR = 'public, max-age=31536000'
 
 /** habitat-2016.md 1.2 rows 2–7 and 10–16, habitat-today.md 3.1; `place` is the mount, or a view's URL below it. */
 export function packageReads(app: FastifyInstance, { depot, answers }: Door, place: string): void {
-  const latest = async (request: Asking, reply: FastifyReply) => {
+  const latest = (request: Asking, reply: FastifyReply) => {
     const { view, origin, name, version } = request.params
     const shape: Shape = view === undefined ? 'brief' : 'whole'
-    const question = { shape, view: view ?? UNSTABLE, origin, name, target: meantTarget(request), ...(version !== undefined && { version }) }
-    const answer = await answers.latest(question, audienceOf(request.caller))
-    if (answer?.revision !== undefined && view !== undefined) reply.headers({ 'depot-view': view, 'depot-revision': answer.revision })
-    return replyPackage(answer, reply, NO_CACHE)
+    const question = { shape, view: view ?? UNSTABLE, origin, name, version, target: meantTarget(request) }
+    return replyLatest(answers.latest(question, audienceOf(request.caller)), reply, view)
   }
   const exact = async (request: Asking, reply: FastifyReply) => {
     const isBelowView = request.params.view !== undefined
