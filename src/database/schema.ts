@@ -21,6 +21,12 @@ export interface Schema {
   channels: ChannelsTable
   ledger: LedgerTable
   idempotency_keys: IdempotencyKeysTable
+  invitations: InvitationsTable
+  origin_secrets: OriginSecretsTable
+  integrations: IntegrationsTable
+  package_settings: PackageSettingsTable
+  package_words: PackageWordsTable
+  dependents: DependentsTable
 }
 
 export interface AccountsTable {
@@ -41,6 +47,7 @@ export interface TokensTable {
   created_at: number
   expires_at: number | null
   revoked_at: number | null
+  is_profile: Generated<number>
 }
 
 export interface OriginsTable {
@@ -180,4 +187,52 @@ export interface IdempotencyKeysTable {
   request_hash: string
   outcome: string
   created_at: number
+}
+
+export interface InvitationsTable {
+  id: Generated<number>
+  origin_id: number
+  account_id: number
+  inviter_id: number
+  is_ignored: Generated<number>
+  created_at: number
+  updated_at: number
+}
+
+export interface OriginSecretsTable {
+  id: Generated<number>
+  origin_id: number
+  name: string
+  value: string
+  owner_id: number
+  created_at: number
+}
+
+export interface IntegrationsTable {
+  id: Generated<number>
+  origin_id: number
+  type: string
+  name: string
+  body: string
+  created_at: number
+}
+
+export interface PackageSettingsTable {
+  package_id: number
+  visibility: Visibility
+  owner_id: number
+  created_at: number
+  updated_at: number
+}
+
+/** Full-text; `rowid` is the package's id. */
+export interface PackageWordsTable {
+  rowid: number
+  words: string
+}
+
+export interface DependentsTable {
+  dependency: string
+  target: Target
+  package_id: number
 }
