@@ -53,18 +53,19 @@ export class FilesystemBlobs {
   async keep(file: SpoolFile, checksum: string): Promise<void> {
     await this.#alone(checksum, async () => {
       const path = this.#pathOf(checksum)
-      const isNew = !(await exists(path))
+      let isMade = false
       try {
-        if (isNew) {
+        if (!(await exists(path))) {
           await sync(file.path)
           await mkdir(dirname(path), { recursive: true })
           await rename(file.path, path)
+          isMade = true
         }
         // Even where it is there already: a depot that was killed may have made it and not come to this.
         await sync(dirname(path))
         await sync(this.#folder)
       } catch (error) {
-        if (isNew) await rm(path, { force: true })
+        if (isMade) await rm(path, { force: true })
         throw error
       }
       this.#claims.set(checksum, (this.#claims.get(checksum) ?? 0) + 1)

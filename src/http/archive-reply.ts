@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FilesystemBlobs } from '../blobs/filesystem.ts'
 import { hartFileName } from '../package/ident.ts'
@@ -15,30 +16,32 @@ export async function replyArchive(release: Release, blobs: FilesystemBlobs, req
   if (size === undefined) throw new Error(`the bytes of ${release.checksum} are gone from the blob store`)
   const fileName = hartFileName(release.ident, release.target)
   const tag = `"${release.checksum}"`
+  const range = wantsRange(request, tag) ? parseRange(request.headers.range ?? '', size) : 'whole'
+  const isKnown = matches(request.headers['if-none-match'], tag)
+  reply.header('accept-ranges', 'bytes')
+  if (range === 'unsatisfiable' && !isKnown) return reply.code(416).header('content-range', `bytes */${size}`).send()
   reply.headers({
     etag: tag,
-    'accept-ranges': 'bytes',
     'cache-control': release.visibility === 'public' ? `public, max-age=${YEAR_S}` : `private, max-age=${PRIVATE_S}`,
     'last-modified': new Date(release.createdAt).toUTCString(),
     'x-filename': fileName,
     'content-disposition': `attachment; filename="${fileName}"`,
     'content-type': 'application/octet-stream',
   })
-  if (matches(request.headers['if-none-match'], tag)) return reply.code(304).send()
+  if (isKnown) return reply.code(304).send()
 
-  const range = wantsRange(request, tag) ? parseRange(request.headers.range ?? '', size) : 'whole'
-  if (range === 'unsatisfiable') return reply.code(416).header('content-range', `bytes */${size}`).send()
-  const { start, end } = range === 'whole' ? { start: 0, end: size - 1 } : range
-  if (range !== 'whole') reply.code(206).header('content-range', `bytes ${start}-${end}/${size}`)
+  const { start, end } = typeof range === 'string' ? { start: 0, end: size - 1 } : range
+  if (typeof range !== 'string') reply.code(206).header('content-range', `bytes ${start}-${end}/${size}`)
   reply.header('content-length', end - start + 1)
-  return request.method === 'HEAD' ? reply.send() : reply.send(blobs.read(release.checksum, { start, end }))
+  // To HEAD nothing is sent, as a stream: for anything else fastify makes the length that of what is sent.
+  return reply.send(request.method === 'HEAD' ? Readable.from([]) : blobs.read(release.checksum, { start, end }))
 }
 
-/** A range counts only while the file is the one the client knows: `If-Range` (RFC 9110 13.1.5). */
+/** A range counts only for GET (RFC 9110 14.2), and only while the file is the one the client knows: `If-Range` (13.1.5). */
 function wantsRange(request: FastifyRequest, tag: string): boolean {
   const { range } = request.headers
   const known = request.headers['if-range']
-  return range !== undefined && (known === undefined || known === tag)
+  return request.method === 'GET' && range !== undefined && (known === undefined || known === tag)
 }
 
 /**
@@ -46,7 +49,7 @@ function wantsRange(request: FastifyRequest, tag: string): boolean {
  * whole (RFC 9110 14.2).
  */
 export function parseRange(header: string, size: number): { start: number; end: number } | 'whole' | 'unsatisfiable' {
-  const match = /^bytes=\s*(\d*)-(\d*)\s*$/.exec(header)
+  const match = /^bytes=\s*(\d*)-(\d*)\s*$/i.exec(header)
   if (match === null) return 'whole'
   const [, first = '', last = ''] = match
   if (first === '' && last === '') return 'whole'
