@@ -1,24 +1,19 @@
 import { readFileSync } from 'node:fs'
-import { accountAdd } from './cli/account-add.ts'
-import { accountList } from './cli/account-list.ts'
-import { demo } from './cli/demo.ts'
-import { serve } from './cli/serve.ts'
 import { UsageError } from './cli/subcommand.ts'
 import type { Subcommand } from './cli/subcommand.ts'
-import { tokenAdd } from './cli/token-add.ts'
-import { tokenList } from './cli/token-list.ts'
-import { tokenRevoke } from './cli/token-revoke.ts'
 import { DepotError } from './errors.ts'
 
-const SUBCOMMANDS: readonly Subcommand[] = [
-  serve,
-  accountAdd,
-  accountList,
-  tokenAdd,
-  tokenList,
-  tokenRevoke,
-  demo,
-]
+/** As they are typed. Each is loaded only when it is asked for: most need no server. */
+const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
+  serve: async () => (await import('./cli/serve.ts')).serve,
+  'account add': async () => (await import('./cli/account-add.ts')).accountAdd,
+  'account list': async () => (await import('./cli/account-list.ts')).accountList,
+  'token add': async () => (await import('./cli/token-add.ts')).tokenAdd,
+  'token list': async () => (await import('./cli/token-list.ts')).tokenList,
+  'token revoke': async () => (await import('./cli/token-revoke.ts')).tokenRevoke,
+  demo: async () => (await import('./cli/demo.ts')).demo,
+  openapi: async () => (await import('./cli/openapi.ts')).openapi,
+}
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -30,17 +25,18 @@ async function main(args: readonly string[]): Promise<number> {
     return 0
   }
   if (first === '--help' || first === '-h' || first === 'help') {
-    console.log(helpForAll())
+    console.log(await helpForAll())
     return 0
   }
-  const subcommand = SUBCOMMANDS.find(({ name }) => name.split(' ').every((word, index) => word === args[index]))
-  if (subcommand === undefined) {
-    console.error(first === undefined ? helpForAll() : `hart-depot: there is no command ${JSON.stringify(args.join(' '))}: see hart-depot --help`)
+  const [name, load] = Object.entries(SUBCOMMANDS).find(([typed]) => typed.split(' ').every((word, index) => word === args[index])) ?? []
+  if (name === undefined || load === undefined) {
+    console.error(first === undefined ? await helpForAll() : `hart-depot: there is no command ${JSON.stringify(args.join(' '))}: see hart-depot --help`)
     return 2
   }
-  const rest = args.slice(subcommand.name.split(' ').length)
+  const subcommand = await load()
+  const rest = args.slice(name.split(' ').length)
   if (rest.some((arg) => arg === '--help' || arg === '-h')) {
-    console.log(helpFor(subcommand))
+    console.log(helpFor(name, subcommand))
     return 0
   }
   try {
@@ -48,7 +44,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 0
   } catch (error) {
     const isUsage = error instanceof UsageError || codeOf(error)?.startsWith('ERR_PARSE_ARGS')
-    console.error(isUsage ? `hart-depot: ${oneLine(error)}; usage: hart-depot ${subcommand.name} ${subcommand.usage}`.trimEnd() : describeFailure(error))
+    console.error(isUsage ? `hart-depot: ${oneLine(error)}; usage: hart-depot ${name} ${subcommand.usage}`.trimEnd() : describeFailure(error))
     return isUsage ? 2 : 1
   }
 }
@@ -67,13 +63,14 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-function helpForAll(): string {
-  const width = Math.max(...SUBCOMMANDS.map(({ name }) => name.length))
-  const lines = SUBCOMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`)
-  return `hart-depot COMMAND\n\n${lines.join('\n')}\n\nhart-depot COMMAND --help says more. Settings are the DEPOT_… variables; DEPOT_DATA (./data) is where the depot is.`
+async function helpForAll(): Promise<string> {
+  const width = Math.max(...Object.keys(SUBCOMMANDS).map((name) => name.length))
+  const lines = Object.entries(SUBCOMMANDS).map(async ([name, load]) => `  ${name.padEnd(width)}  ${(await load()).summary}\n`)
+  const commands = (await Promise.all(lines)).join('')
+  return `hart-depot COMMAND\n\n${commands}\nhart-depot COMMAND --help says more. Settings are the DEPOT_… variables; DEPOT_DATA (./data) is where the depot is.`
 }
 
-function helpFor({ name, usage, summary, details = [] }: Subcommand): string {
+function helpFor(name: string, { usage, summary, details = [] }: Subcommand): string {
   return [`hart-depot ${name} ${usage}`.trimEnd(), '', `  ${summary}`, ...(details.length > 0 ? [''] : []), ...details.map((line) => `  ${line}`)].join('\n')
 }
 

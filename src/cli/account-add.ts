@@ -5,7 +5,6 @@ import type { Subcommand } from './subcommand.ts'
 import { submit } from './submit.ts'
 
 export const accountAdd: Subcommand = {
-  name: 'account add',
   usage: 'NAME [--admin] [--email ADDRESS]',
   summary: 'make an account',
   details: ['--admin  an administrator of the depot, who is an owner of every origin'],

@@ -6,7 +6,6 @@ import { readDepot } from './read.ts'
 import type { Subcommand } from './subcommand.ts'
 
 export const accountList: Subcommand = {
-  name: 'account list',
   usage: '[--json]',
   summary: 'show the accounts',
   async run(args) {

@@ -19,7 +19,6 @@ import type { Seen } from './simulated-supervisor.ts'
 import type { Subcommand } from './subcommand.ts'
 
 export const demo: Subcommand = {
-  name: 'demo',
   usage: '',
   summary: 'show three releases on their way through four views, on a depot of its own that is gone afterwards',
   async run(args) {

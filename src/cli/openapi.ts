@@ -13,7 +13,6 @@ import type { Subcommand } from './subcommand.ts'
 const FILE = fileURLToPath(new URL('../../openapi.yaml', import.meta.url))
 
 export const openapi: Subcommand = {
-  name: 'openapi',
   usage: '[--write]',
   summary: 'show the OpenAPI document of all doors',
   details: ['--write    put it into openapi.yaml, beside the sources'],

@@ -16,7 +16,6 @@ import type { Subcommand } from './subcommand.ts'
 const SAME_SIGNAL_MS = 1_000
 
 export const serve: Subcommand = {
-  name: 'serve',
   usage: '',
   summary: 'run the depot, as DEPOT_… variables say, until SIGTERM or SIGINT',
   details: ['The first signal lets uploads and downloads in flight come to their end, up to ten minutes; a second one ends at once.'],

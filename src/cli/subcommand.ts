@@ -1,8 +1,6 @@
 /** One thing the command line can do, as main.ts lists it. */
 export interface Subcommand {
-  /** As it is typed: `token add`. */
-  readonly name: string
-  /** What may follow the name, for the help. */
+  /** What may follow its name, for the help. */
   readonly usage: string
   /** One line. */
   readonly summary: string

@@ -20,7 +20,6 @@ const OPTIONS = {
 } as const
 
 export const tokenAdd: Subcommand = {
-  name: 'token add',
   usage: 'NAME [--label TEXT] [--expires WHEN] [--action A]… [--origin O]… [--view V]…',
   summary: 'make a token of an account, and print the token alone',
   details: [

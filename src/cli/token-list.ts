@@ -8,7 +8,6 @@ import { onlyArgument } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 
 export const tokenList: Subcommand = {
-  name: 'token list',
   usage: '[NAME] [--json]',
   summary: 'show the tokens, or those of one account: all but the tokens themselves',
   async run(args) {

@@ -5,7 +5,6 @@ import type { Subcommand } from './subcommand.ts'
 import { submit } from './submit.ts'
 
 export const tokenRevoke: Subcommand = {
-  name: 'token revoke',
   usage: 'ID',
   summary: 'end a token, at once and for good; its ID is in token list',
   async run(args) {

@@ -1,0 +1,90 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+// A process that finds its sources compiled starts in half the time.
+const COMPILED = fileURLToPath(new URL('../../node_modules/.cache/hart-depot', import.meta.url))
+
+type Environment = Readonly<Record<string, string>>
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A process of the real command line. What it writes is kept as it comes. */
+export interface Running {
+  readonly process: ChildProcess
+  readonly stdout: () => string
+  readonly stderr: () => string
+  /** Resolves with the match once the stream holds it; rejects when the process ends before. */
+  hears(stream: 'stdout' | 'stderr', pattern: RegExp): Promise<RegExpExecArray>
+  readonly ended: Promise<Ended>
+}
+
+export interface RunningServer extends Running {
+  readonly url: string
+}
+
+interface Teardown {
+  teardown(fn: () => Promise<void>): unknown
+}
+
+export async function scratchFolder(t: Teardown): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-cli-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+export function run(args: readonly string[], environment: Environment = {}): Running {
+  const { PATH = '', HOME = '', TMPDIR = tmpdir() } = process.env
+  const env = { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE: COMPILED, DEPOT_LISTEN: '127.0.0.1:0', ...environment }
+  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const written = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      written[name] += text
+    })
+  }
+  const ended = once(child, 'close').then(([code, signal]): Ended => ({ code: code as number | null, signal: signal as NodeJS.Signals | null, ...written }))
+  return {
+    process: child,
+    stdout: () => written.stdout,
+    stderr: () => written.stderr,
+    ended,
+    async hears(name, pattern) {
+      const { promise, resolve, reject } = Promise.withResolvers<RegExpExecArray>()
+      const look = () => {
+        const match = pattern.exec(written[name])
+        if (match !== null) resolve(match)
+      }
+      child[name].on('data', look)
+      void ended.then(({ code, stderr }) => reject(new Error(`it ended with ${code} and without ${pattern}: ${stderr}`)))
+      look()
+      return promise
+    },
+  }
+}
+
+/** Runs a command to its end. */
+export function runToEnd(args: readonly string[], environment: Environment = {}): Promise<Ended> {
+  return run(args, environment).ended
+}
+
+/** A server of its own process on the folder, on a port that was free; killed when the test ends, if it still runs then. */
+export async function startServer(t: Teardown, dataFolder: string, environment: Environment = {}): Promise<RunningServer> {
+  const running = run(['serve'], { DEPOT_DATA: dataFolder, ...environment })
+  t.teardown(async () => {
+    running.process.kill('SIGKILL')
+    await running.ended
+  })
+  const [, url = ''] = await running.hears('stdout', /hart-depot listens on (\S+)\n/)
+  return { ...running, url }
+}
