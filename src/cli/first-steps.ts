@@ -18,11 +18,11 @@ export function firstSteps(url: string): string {
 To make an origin, add its key, upload a package, promote it and poll for it, with HART_DEPOT_TOKEN set to the administrator's token:
 
 cd ${quoteForShell(CLONE)}
-${curl} -d '{"name":"happyhumans"}' ${url}/v1/depot/origins
-${curl} --data-binary @${KEY_FILE} ${url}/v1/depot/origins/happyhumans/keys/20160424223347
+${curl} -d '{"name":"happyhumans"}' "${url}/v1/depot/origins"
+${curl} --data-binary @${KEY_FILE} "${url}/v1/depot/origins/happyhumans/keys/20160424223347"
 ${curl} -X POST -T ${HART_FILE} "${url}/v1/depot/pkgs/${release}?checksum=$(b2sum -l 256 ${HART_FILE} | cut -c 1-64)"
-${curl} -X POST ${url}/v1/depot/views/acceptance/pkgs/${release}/promote
-curl -fsS ${url}/v1/depot/views/acceptance/pkgs/happyhumans/possums/latest
+${curl} -X POST "${url}/v1/depot/views/acceptance/pkgs/${release}/promote"
+curl -fsS "${url}/v1/depot/views/acceptance/pkgs/happyhumans/possums/latest"
 `
 }
 

@@ -5,7 +5,7 @@ import { scratchFolder, startServer } from '../support/run-cli.ts'
 
 test('the lines that the first start prints work when they are pasted', async (t) => {
   const server = await startServer(t, await scratchFolder(t))
-  await server.hears('stdout', /\/latest\n/)
+  await server.hears('stdout', /\/latest"\n/)
   const lines = server.stdout().split('\n').filter((line) => /^(export|cd|curl) /.test(line))
   t.equal(lines.filter((line) => line.startsWith('curl ')).length, 5)
 

@@ -19,7 +19,7 @@ test("the administrator's token is shown once, at the first start, and never log
   const folder = await scratchFolder(t)
   const first = await startServer(t, folder, { DEPOT_LOG_LEVEL: 'trace' })
   const [, token = ''] = await first.hears('stdout', /^export HART_DEPOT_TOKEN=(\S+)$/m)
-  await first.hears('stdout', /\/latest\n/)
+  await first.hears('stdout', /\/latest"\n/)
   t.equal((await createOrigin(first, token, 'acme')).status, 201)
   first.process.kill('SIGTERM')
   const { code, stdout, stderr } = await first.ended
@@ -35,7 +35,7 @@ test("the administrator's token is shown once, at the first start, and never log
 
 test('a token that was given is not shown', async (t) => {
   const server = await startServer(t, await scratchFolder(t), GIVEN)
-  await server.hears('stdout', /\/latest\n/)
+  await server.hears('stdout', /\/latest"\n/)
   t.notMatch(server.stdout(), ADMIN_TOKEN)
   t.equal((await createOrigin(server, ADMIN_TOKEN, 'acme')).status, 201)
 })
@@ -97,6 +97,28 @@ test('SIGTERM lets an upload in flight finish, and nothing else keeps the server
   t.equal(answer.headers.connection, 'close')
   t.match(await server.ended, { code: 0 })
   t.notOk((await readdir(folder)).includes('control.sock'))
+})
+
+test('SIGTERM lets a download in flight finish, and then closes its connection', async (t) => {
+  const server = await startServer(t, await scratchFolder(t), GIVEN)
+  await prepareOrigin(server)
+  // More than the buffers of both sides of a connection hold.
+  const hart = buildHart({ ident: 'acme/large/1.0.0/20260101120000', files: [{ path: 'bin/large', content: Buffer.alloc(32 * 1024 * 1024, 'x') }] })
+  t.equal((await ask(server.url + uploadPath(hart), { method: 'POST', headers: bearer(), body: hart.bytes })).status, 201)
+
+  const agent = new Agent({ keepAlive: true })
+  t.teardown(async () => agent.destroy())
+  const download = request(`${server.url}/v1/depot/pkgs/acme/large/1.0.0/20260101120000/download`, { agent }).end()
+  const [answer] = (await once(download, 'response')) as [IncomingMessage]
+  server.process.kill('SIGTERM')
+  await server.hears('stderr', /"msg":"stopping/)
+  let received = 0
+  answer.on('data', (piece: Buffer) => {
+    received += piece.length
+  })
+  await once(answer, 'end')
+  t.equal(received, hart.bytes.length)
+  t.match(await server.ended, { code: 0 })
 })
 
 test('a second signal ends at once', async (t) => {
