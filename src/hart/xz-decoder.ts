@@ -13,15 +13,17 @@ const FEED_BYTES = 65536
 export const DECODE_WINDOW_BYTES = FEED_BYTES
 
 /**
- * Unpacks a file that was walked. What comes out goes to `output` in pieces of at most 64 KiB; once it answers `'enough'` no more is
- * decoded. Throws `hart_malformed` when the data is damaged.
+ * Unpacks a file that was walked. What comes out goes to `output` in pieces of at most 64 KiB that are good only during the call; once
+ * it answers `'enough'` no more is decoded. Throws `hart_malformed` when the data is damaged.
  */
 export async function decodeXz(file: PayloadFile, shape: XzShape, output: (bytes: Uint8Array) => 'more' | 'enough'): Promise<void> {
   for (const stream of shape.streams) {
     const reader = new xz.XzReadableStream(feed(file, stream)).getReader()
     try {
       for (let piece = await next(reader); piece !== undefined; piece = await next(reader)) {
-        if (output(piece) === 'enough') return
+        const wanted = output(piece)
+        free(piece)
+        if (wanted === 'enough') return
       }
     } finally {
       // The decoder has one context, and the next file waits until it is given back. After a failure it is, and this only repeats
@@ -29,6 +31,12 @@ export async function decodeXz(file: PayloadFile, shape: XzShape, output: (bytes
       await reader.cancel().catch(() => undefined)
     }
   }
+}
+
+// Each piece is a buffer of its own. Left to the garbage collector, which does not feel their weight, a hundred megabytes of them
+// pile up; moved into a buffer of no length, the bytes are given back at once.
+function free(piece: Uint8Array): void {
+  if (piece.buffer instanceof ArrayBuffer) piece.buffer.transfer(0)
 }
 
 // Nothing is read ahead: the decoder copies each piece before it asks for the next, which the same window will hold.

@@ -95,10 +95,10 @@ test('hostile archives', async (t) => {
   })
 })
 
-test('memory grows by less than 64 MB over archives of gigabytes', async (t) => {
+test('memory grows by less than 64 MB, however much is unpacked', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1 })
   t.teardown(() => scanner.close())
-  // The fourth of a GiB that is free, four times.
+  // Most of what an archive of this size may unpack to, twice.
   const path = saved(t.testdir(), Buffer.concat([
     buildXz(withoutEnd(buildTar([{ path: `${FOLDER}blob`, declaredBytes: 192 * MIB }]))),
     ZEROS, ZEROS, ZEROS,
@@ -108,7 +108,7 @@ test('memory grows by less than 64 MB over archives of gigabytes', async (t) => 
   let most = 0
   const watch = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 5)
   t.teardown(() => clearInterval(watch))
-  for (let i = 0; i < 4; i += 1) t.equal((await scanner.scan(path, 0)).ident.name, 'app')
+  for (let i = 0; i < 2; i += 1) t.equal((await scanner.scan(path, 0)).ident.name, 'app')
   t.ok(most - before < 64_000_000, `grew by ${most - before} bytes`)
 })
 
