@@ -8,12 +8,12 @@ import type { BuildHartOptions, BuiltHart } from './build-hart.ts'
 import { ADMIN_TOKEN } from './start-depot.ts'
 import type { TestDepot } from './start-depot.ts'
 
-/** An origin of the administrator's, with the key that `buildHart` signs its packages with. */
-export async function makeOrigin({ depot }: TestDepot, name = 'acme'): Promise<void> {
+/** An origin, of the administrator's unless said otherwise, with the key that `buildHart` signs its packages with. */
+export async function makeOrigin({ depot }: TestDepot, name = 'acme', ownerId = 1): Promise<void> {
   const actor = { client: 'tests', door: 'cli' } as const
   const { publicKey } = makeKeys(name)
-  await depot.writer.submit({ kind: 'createOrigin', input: { name, ownerId: 1 }, actor })
-  const input = { origin: name, revision: publicKey.revision, ownerId: 1, publicBody: formatPublicKey(publicKey) }
+  await depot.writer.submit({ kind: 'createOrigin', input: { name, ownerId }, actor })
+  const input = { origin: name, revision: publicKey.revision, ownerId, publicBody: formatPublicKey(publicKey) }
   await depot.writer.submit({ kind: 'addKey', input, actor })
 }
 

@@ -1,0 +1,191 @@
+import { test } from 'tap'
+import { ROLES } from '../../../src/accounts/access.ts'
+import type { Action, Role, Scope } from '../../../src/accounts/access.ts'
+import { generateToken, hashToken } from '../../../src/accounts/token.ts'
+import { formatPublicKey, formatSecretKey } from '../../../src/origins/origin-key.ts'
+import { ask, converse } from '../../support/ask.ts'
+import { buildHart, makeKeys } from '../../support/build-hart.ts'
+import { bearer, makeOrigin, publishAll, uploadPath } from '../../support/origin.ts'
+import { ADMIN_TOKEN, START, startDepot } from '../../support/start-depot.ts'
+import type { TestDepot } from '../../support/start-depot.ts'
+import { traces } from '../../support/traces.ts'
+
+interface Route {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** What the n-th caller asks, who may; each asks for another thing. */
+  readonly asks: (n: number) => { readonly path: string; readonly body?: string | Buffer }
+  /** Absent where being signed in is enough. */
+  readonly least?: Role
+  readonly action: Action
+  /** Where a token may be narrowed to views. */
+  readonly view?: string
+  readonly done: number
+  /** What less than that is told. */
+  readonly refused: 401 | 403
+}
+
+const RELEASE = 'app/1.0.0/20260101120000'
+const hartOf = (n: number) => buildHart({ ident: `acme/app/2.${n}/20260101120000` })
+const keysOf = (n: number, year: number) => makeKeys('acme', `${year}0101${String(100_000 + n)}`)
+
+/** habitat-2016.md 1.10 to 1.14, habitat-today.md 3.1 to 3.3. */
+const ROUTES: Readonly<Record<string, Route>> = {
+  'create an origin': { method: 'POST', asks: (n) => ({ path: 'origins', body: `{"name":"origin-${n}"}` }), action: 'manage', done: 201, refused: 403 },
+  'make a pair of keys': { method: 'POST', asks: () => ({ path: 'origins/acme/keys' }), least: 'administrator', action: 'manage', done: 201, refused: 403 },
+  'add a public key': {
+    method: 'POST',
+    asks: (n) => ({ path: `origins/acme/keys/${keysOf(n, 2027).publicKey.revision}`, body: formatPublicKey(keysOf(n, 2027).publicKey) }),
+    least: 'administrator',
+    action: 'upload',
+    done: 201,
+    refused: 403,
+  },
+  'add a secret key': {
+    method: 'POST',
+    asks: (n) => ({ path: 'origins/acme/secret_keys/acme', body: formatSecretKey(keysOf(n, 2028).secretKey) }),
+    least: 'administrator',
+    action: 'manage',
+    done: 201,
+    refused: 403,
+  },
+  'have a secret key': { method: 'GET', asks: () => ({ path: 'origins/acme/secret_keys/latest' }), least: 'member', action: 'read', done: 200, refused: 403 },
+  'upload a package': {
+    method: 'POST',
+    asks: (n) => ({ path: uploadPath(hartOf(n)).replace('/v1/depot/', ''), body: hartOf(n).bytes }),
+    least: 'member',
+    action: 'upload',
+    done: 201,
+    refused: 403,
+  },
+  'promote into a view': {
+    method: 'POST',
+    asks: () => ({ path: `views/acceptance/pkgs/acme/${RELEASE}/promote` }),
+    least: 'maintainer',
+    action: 'promote',
+    view: 'acceptance',
+    done: 200,
+    refused: 403,
+  },
+  'create a channel': { method: 'POST', asks: (n) => ({ path: `channels/acme/new-${n}` }), least: 'maintainer', action: 'promote', done: 201, refused: 401 },
+  'delete a channel': { method: 'DELETE', asks: (n) => ({ path: `channels/acme/old-${n}` }), least: 'maintainer', action: 'promote', done: 200, refused: 401 },
+  'promote into a channel': {
+    method: 'PUT',
+    asks: () => ({ path: `channels/acme/stable/pkgs/${RELEASE}/promote?target=x86_64-linux` }),
+    least: 'maintainer',
+    action: 'promote',
+    view: 'stable',
+    done: 200,
+    refused: 401,
+  },
+  'demote from a channel': {
+    method: 'PUT',
+    asks: (n) => ({ path: `channels/acme/base/pkgs/in-base/1.${n}/20260101120000/demote?target=x86_64-linux` }),
+    least: 'maintainer',
+    action: 'promote',
+    view: 'base',
+    done: 200,
+    refused: 401,
+  },
+}
+
+interface Caller {
+  readonly authorization?: string
+  /** The role in `acme` it acts with; `nobody` is a credential that is none. */
+  readonly role: Role | 'stranger' | 'nobody'
+  readonly scope?: Scope
+}
+
+async function callers(started: TestDepot): Promise<Record<string, Caller>> {
+  const { depot } = started
+  const actor = { client: 'tests', door: 'cli' } as const
+  const issue = async (account: string, more: { scope?: Scope; expiresAt?: number } = {}) => {
+    const token = generateToken()
+    const { tokenId } = await depot.writer.submit({ kind: 'issueToken', input: { account, hash: hashToken(token), label: 'test', ...more }, actor })
+    return { token, tokenId }
+  }
+  const basic = (token: string) => `Basic ${Buffer.from(`ci:${token}`).toString('base64')}`
+
+  const made: Record<string, Caller> = {
+    'nobody signed in': { role: 'nobody' },
+    'a wrong token': { authorization: 'Bearer wrong-token-of-nobody', role: 'nobody' },
+    'a wrong password': { authorization: basic('wrong-token-of-nobody'), role: 'nobody' },
+    'no scheme': { authorization: ADMIN_TOKEN, role: 'nobody' },
+    'another scheme': { authorization: `Digest ${ADMIN_TOKEN}`, role: 'nobody' },
+    'a stranger': { authorization: `Bearer ${await started.account('stranger')}`, role: 'stranger' },
+    'the administrator of the depot': { authorization: `Bearer ${ADMIN_TOKEN}`, role: 'owner' },
+  }
+  for (const role of ROLES) {
+    if (role !== 'owner') {
+      await depot.writer.submit({ kind: 'addAccount', input: { name: role }, actor })
+      await depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: role, role }, actor })
+    }
+    const { token } = await issue(role)
+    made[`a ${role}, Bearer`] = { authorization: `Bearer ${token}`, role }
+    made[`a ${role}, Basic`] = { authorization: basic(token), role }
+  }
+  const expired = await issue('administrator', { expiresAt: START + 3_600_000 })
+  const revoked = await issue('administrator')
+  await depot.writer.submit({ kind: 'revokeToken', input: { tokenId: revoked.tokenId }, actor })
+  made['an expired token'] = { authorization: `Bearer ${expired.token}`, role: 'nobody' }
+  made['a revoked token'] = { authorization: `Bearer ${revoked.token}`, role: 'nobody' }
+  const scopes: Readonly<Record<string, Scope>> = {
+    'to reading': { actions: ['read'] },
+    'to uploads': { actions: ['upload'] },
+    'to promotions': { actions: ['promote'] },
+    'to another origin': { origins: ['other'] },
+    'to its origin': { origins: ['acme'] },
+    'to another view': { views: ['union'] },
+    'to stable': { views: ['stable'] },
+  }
+  for (const [how, scope] of Object.entries(scopes)) {
+    made[`a token narrowed ${how}`] = { authorization: `Bearer ${(await issue('administrator', { scope })).token}`, role: 'administrator', scope }
+  }
+  started.setClock(START + 7_200_000)
+  return made
+}
+
+function statusFor({ action, least, done, refused, ...route }: Route, { role, scope = {} }: Caller, name: string): number {
+  if (role === 'nobody') return 401
+  if (scope.actions !== undefined && !scope.actions.includes(action)) return refused
+  const rank = scope.origins !== undefined && !scope.origins.includes('acme') ? -1 : ROLES.indexOf(role as Role)
+  if (least !== undefined && rank < ROLES.indexOf(least)) return refused
+  const view = route.view ?? (name.endsWith('a channel') ? 'a new one' : undefined)
+  if (view !== undefined && scope.views !== undefined && !scope.views.includes(view)) return refused
+  return done
+}
+
+for (const [name, route] of Object.entries(ROUTES)) {
+  test(`who may ${name}`, async (t) => {
+    const started = await startDepot(t, { listen: true })
+    await started.account('owner')
+    await makeOrigin(started, 'acme', 2)
+    const all = Object.entries(await callers(started))
+    await publishAll(started, `acme/${RELEASE}`)
+    await ask(`${started.url}/v1/depot/origins/acme/keys`, { method: 'POST', headers: bearer() })
+    if (name === 'demote from a channel') {
+      for (let n = 0; n < all.length; n += 1) {
+        await publishAll(started, `acme/in-base/1.${n}/20260101120000`)
+        await ask(`${started.url}/v1/depot/channels/acme/base/pkgs/in-base/1.${n}/20260101120000/promote`, { method: 'PUT', headers: bearer() })
+      }
+    }
+    for (const [n, [who, caller]] of all.entries()) {
+      await t.test(who, async (s) => {
+        const { path, body } = route.asks(n)
+        const expected = statusFor(route, caller, name)
+        const headers = caller.authorization === undefined ? {} : { authorization: caller.authorization }
+        if (expected === route.done) {
+          started.setClock(START + 7_200_000 + n * 1_000) // a pair of keys is named for its second
+          s.equal((await ask(`${started.url}/v1/depot/${path}`, { method: route.method, headers, ...(body !== undefined && { body }) })).status, expected)
+          return
+        }
+        // Refused before any body is read: none is sent, though one is announced.
+        const before = await traces(started.depot)
+        const talk = converse(started.url)
+        const lines = [`${route.method} /v1/depot/${path} HTTP/1.1`, 'Host: depot', ...Object.entries(headers).map(([key, value]) => `${key}: ${value}`)]
+        await talk.say(`${lines.join('\r\n')}\r\n${route.method === 'GET' ? '' : 'Content-Length: 100\r\n'}Connection: close\r\n\r\n`)
+        s.match(await talk.toTheEnd(), new RegExp(`^HTTP/1\\.1 ${expected} [^]*\\r\\ncontent-length: 0\\r\\n[^]*\\r\\n\\r\\n$`))
+        s.same(await traces(started.depot), before)
+      })
+    }
+  })
+}
