@@ -1,0 +1,92 @@
+import { once } from 'node:events'
+import { Agent, request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { readdir } from 'node:fs/promises'
+import { test } from 'tap'
+import { formatPublicKey } from '../../src/origins/origin-key.ts'
+import { ask } from '../support/ask.ts'
+import { buildHart, makeKeys } from '../support/build-hart.ts'
+import { bearer, uploadPath } from '../support/origin.ts'
+import { runToEnd, scratchFolder, startServer } from '../support/run-cli.ts'
+import type { RunningServer } from '../support/run-cli.ts'
+import { ADMIN_TOKEN } from '../support/start-depot.ts'
+
+const GIVEN = { DEPOT_ADMIN_TOKEN: ADMIN_TOKEN }
+
+test('SIGTERM lets an upload in flight finish, and nothing else keeps the server', async (t) => {
+  const folder = await scratchFolder(t)
+  const server = await startServer(t, folder, GIVEN)
+  await prepareOrigin(server)
+  const idle = new Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(async () => idle.destroy())
+  t.equal((await ask(`${server.url}/v1/depot/views`, { agent: idle })).status, 200)
+
+  const upload = await beginUpload(server)
+  server.process.kill('SIGTERM')
+  await server.hears('stderr', /"msg":"stopping/)
+  t.match(await runToEnd(['account', 'add', 'meanwhile'], { DEPOT_DATA: folder }), { code: 0 }, 'the command line still reaches it')
+  const answer = await upload.finish()
+  t.equal(answer.statusCode, 201)
+  t.equal(answer.headers.connection, 'close')
+  t.match(await server.ended, { code: 0 })
+  t.notOk((await readdir(folder)).includes('control.sock'))
+})
+
+test('SIGTERM lets a download in flight finish, and then closes its connection', async (t) => {
+  const server = await startServer(t, await scratchFolder(t), GIVEN)
+  await prepareOrigin(server)
+  // More than the buffers of both sides of a connection hold.
+  const hart = buildHart({ ident: 'acme/large/1.0.0/20260101120000', files: [{ path: 'bin/large', content: Buffer.alloc(16 * 1024 * 1024, 'x') }] })
+  t.equal((await ask(server.url + uploadPath(hart), { method: 'POST', headers: bearer(), body: hart.bytes })).status, 201)
+
+  const agent = new Agent({ keepAlive: true })
+  t.teardown(async () => agent.destroy())
+  const download = request(`${server.url}/v1/depot/pkgs/acme/large/1.0.0/20260101120000/download`, { agent }).end()
+  const [answer] = (await once(download, 'response')) as [IncomingMessage]
+  server.process.kill('SIGTERM')
+  await server.hears('stderr', /"msg":"stopping/)
+  let received = 0
+  answer.on('data', (piece: Buffer) => {
+    received += piece.length
+  })
+  await once(answer, 'end')
+  t.equal(received, hart.bytes.length)
+  t.match(await server.ended, { code: 0 })
+})
+
+test('a second signal ends at once', async (t) => {
+  const server = await startServer(t, await scratchFolder(t), GIVEN)
+  await prepareOrigin(server)
+  const upload = await beginUpload(server)
+  server.process.kill('SIGTERM')
+  await server.hears('stderr', /"msg":"stopping/)
+  const insisting = setInterval(() => server.process.kill('SIGTERM'), 100)
+  t.match(await server.ended, { code: 1 })
+  clearInterval(insisting)
+  await t.rejects(upload.finish())
+})
+
+const HART = buildHart({ ident: 'acme/app/1.0.0/20260101120000' })
+
+async function prepareOrigin(server: RunningServer): Promise<void> {
+  await ask(`${server.url}/v1/depot/origins`, { method: 'POST', headers: bearer(), body: '{"name":"acme"}' })
+  const { publicKey } = makeKeys('acme')
+  await ask(`${server.url}/v1/depot/origins/acme/keys/${publicKey.revision}`, { method: 'POST', headers: bearer(), body: formatPublicKey(publicKey) })
+}
+
+/** An upload that the server has begun to read and that lacks its second half. */
+async function beginUpload(server: RunningServer): Promise<{ finish(): Promise<IncomingMessage> }> {
+  const headers = { ...bearer(), 'content-length': HART.bytes.length, expect: '100-continue' }
+  const upload = request(server.url + uploadPath(HART), { method: 'POST', headers, agent: new Agent({ keepAlive: true }) })
+  const answered = once(upload, 'response').then(([answer]) => answer as IncomingMessage)
+  answered.catch(() => undefined)
+  upload.flushHeaders()
+  await once(upload, 'continue')
+  upload.write(HART.bytes.subarray(0, HART.bytes.length / 2))
+  return {
+    async finish() {
+      upload.end(HART.bytes.subarray(HART.bytes.length / 2))
+      return (await answered).resume()
+    },
+  }
+}
