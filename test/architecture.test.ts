@@ -45,7 +45,7 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
   kysely: (file) => inFolder('database')(file) || isStore(file),
   'better-sqlite3': inFolder('database'),
   zod: (file) => inFolder('http', 'cli')(file) || file === 'config.ts' || file === 'writer/control.ts',
-  'sodium-native|xz-decompress|lzma-native|@napi-rs/lzma': inFolder('hart'),
+  'sodium-native|xz-decompress': inFolder('hart'),
   'node:http': inFolder('http', 'cli'),
 }
 
