@@ -1,6 +1,9 @@
-/** Rows under a heading, in columns that people can read; what is empty shows as `-`. Control characters do not reach the terminal. */
+/**
+ * Rows under a heading, in columns that people can read; what is empty shows as `-`. What would move a terminal's cursor, or turn its writing
+ * around, does not reach it.
+ */
 export function formatColumns(heading: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = [heading, ...rows].map((row) => row.map((cell) => (cell === '' ? '-' : cell.replaceAll(/\p{Cc}/gu, '?'))))
+  const cells = [heading, ...rows].map((row) => row.map((cell) => (cell === '' ? '-' : cell.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?'))))
   const widths = heading.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
   return cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()).join('\n')
 }

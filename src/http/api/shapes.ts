@@ -41,7 +41,7 @@ const Next = z.string().nullable().describe('where the next page is; null on the
 // What comes in
 
 export const ViewPath = z.object({ view: z.string() })
-export const RevisionPath = z.object({ view: z.string(), revision: z.string() })
+export const RevisionPath = z.object({ view: z.string(), revision: z.string().regex(/^\d{1,15}$/, 'must be a number') })
 export const LinePath = z.object({ view: z.string(), origin: z.string(), name: z.string() })
 export const VersionPath = LinePath.extend({ version: z.string() })
 export const ReleasePath = z.object({ origin: z.string(), name: z.string(), version: z.string(), release: z.string() })
