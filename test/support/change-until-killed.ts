@@ -1,0 +1,16 @@
+import pino from 'pino'
+import { readConfig } from '../../src/config.ts'
+import { openDepot } from '../../src/depot.ts'
+import { hashToken } from '../../src/accounts/token.ts'
+
+// A process that changes a depot and says each change that it was told is done, until somebody kills it.
+//   node change-until-killed.ts FOLDER
+
+const depot = await openDepot(readConfig({ DEPOT_DATA: process.argv[2] }), { log: pino({ level: 'silent' }) })
+const actor = { client: 'tests', door: 'cli' } as const
+for (let number = 1; ; number += 1) {
+  const names = [1, 2, 3].map((part) => `account-${number}-${part}`)
+  await Promise.all(names.map((name) => depot.writer.submit({ kind: 'addAccount', input: { name }, actor })))
+  await depot.writer.submit({ kind: 'issueToken', input: { account: names[0] ?? '', hash: hashToken(`token-${number}`), label: 'x'.repeat(5_000) }, actor })
+  process.stdout.write(`${names.join('\n')}\n`)
+}
