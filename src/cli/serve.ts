@@ -34,7 +34,7 @@ export const serve: Subcommand = {
         await app.listen({ host: config.host, port: config.port }).catch((error: unknown) => { throw cannotListen(config, error) })
         const { port } = app.server.address() as AddressInfo
         console.log(`hart-depot listens on ${urlOf(config.host, port)}`)
-        if (depot.isNew) console.log(firstSteps(urlOf(config.host, port)))
+        if (depot.isNew) console.log(firstSteps(config.publicUrl ?? urlOf(config.host, port)))
         log.info({ signal: await signals.first }, 'stopping: waiting for requests in flight')
         await stopServer(app)
       } finally {
