@@ -1,0 +1,35 @@
+import { test } from 'tap'
+import { checkToken, generateToken, hashToken, parseExpiry } from '../../src/accounts/token.ts'
+
+const NOW = Date.parse('2026-01-01T00:00:00Z')
+
+test('tokens are long, different, and can be found where they leaked', async (t) => {
+  const tokens = [generateToken(), generateToken()]
+  for (const token of tokens) t.match(token, /^hart_[A-Za-z0-9_-]{43}$/)
+  t.not(tokens[0], tokens[1])
+})
+
+test('a hash is 64 hex characters and tells tokens apart', async (t) => {
+  t.match(hashToken('one'), /^[0-9a-f]{64}$/)
+  t.equal(hashToken('one'), hashToken('one'))
+  t.not(hashToken('one'), hashToken('two'))
+})
+
+test('a token that an operator chose is long enough, visible ASCII, without spaces', async (t) => {
+  t.equal(checkToken('0123456789abcdef'), '0123456789abcdef')
+  for (const token of ['short', '0123456789 abcdef', '0123456789abcdéf', `0123456789abcde\n`]) t.throws(() => checkToken(token), { code: 'invalid_request' }, token)
+})
+
+test('an expiry is a span or a date', async (t) => {
+  t.equal(parseExpiry('30m', NOW), NOW + 1_800_000)
+  t.equal(parseExpiry('12h', NOW), NOW + 43_200_000)
+  t.equal(parseExpiry('90d', NOW), NOW + 90 * 86_400_000)
+  t.equal(parseExpiry('2w', NOW), NOW + 14 * 86_400_000)
+  t.equal(parseExpiry('1y', NOW), NOW + 365 * 86_400_000)
+  t.equal(parseExpiry('2027-01-31', NOW), Date.parse('2027-01-31T00:00:00Z'))
+  t.equal(parseExpiry('2027-01-31T12:00:00Z', NOW), Date.parse('2027-01-31T12:00:00Z'))
+})
+
+test('what is no expiry, or has passed, is refused', async (t) => {
+  for (const text of ['', 'soon', '90', 'd', '-1d', '1.5h', '2027-13-01', '27-01-31', '0d', '2025-12-31', '2026-01-01']) t.throws(() => parseExpiry(text, NOW), { code: 'invalid_request' }, text)
+})
