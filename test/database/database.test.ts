@@ -19,6 +19,7 @@ async function scratch(t: { teardown(fn: () => Promise<void>): unknown }): Promi
 const migration = (name: string, sql: string, checksum = sql): Migration => ({ name, sql, checksum })
 const ONE = migration('0001-one.sql', 'CREATE TABLE one (id INTEGER PRIMARY KEY) STRICT')
 const TWO = migration('0002-two.sql', 'CREATE TABLE two (id INTEGER PRIMARY KEY) STRICT')
+const coded = (code: string) => Object.assign(new Error(code), { code })
 const tables = (connection: BetterSqlite3.Database) => connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").pluck().all()
 
 test('a database is durable at every commit, and checks its foreign keys', async (t) => {
@@ -101,7 +102,6 @@ test('a data directory is held by one, and free again when it lets go', async (t
 })
 
 test('only want of room is a full disk', async (t) => {
-  const coded = (code: string) => Object.assign(new Error(code), { code })
   for (const code of ['SQLITE_FULL', 'ENOSPC', 'EDQUOT']) t.ok(isDiskFull(coded(code)), code)
   for (const error of [coded('SQLITE_BUSY'), coded('EIO'), new Error('full'), 'ENOSPC', undefined]) t.notOk(isDiskFull(error))
 })

@@ -36,7 +36,7 @@ export async function callApi(
   const { token = ADMIN_TOKEN, body, headers = {} } = options
   const credentials = token === null ? {} : { authorization: `Bearer ${token}` }
   const response = await app.inject({ method, url, headers: { ...credentials, ...headers }, ...(body !== undefined && { payload: body as object }) })
-  const type = String(response.headers['content-type'] ?? '').split(';', 1)[0] ?? ''
+  const [type = ''] = (response.headers['content-type'] ?? '').split(';', 1)
   const isJson = type.endsWith('json')
   const answer = { status: response.statusCode, headers: response.headers, text: response.body, body: isJson ? (JSON.parse(response.body) as Record<string, unknown>) : undefined }
   return { ...answer, differences: differences(method.toLowerCase(), url.split('?', 1)[0] ?? '', type, answer) }

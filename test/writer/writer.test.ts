@@ -18,7 +18,8 @@ const adding = (name: string) => ({ kind: 'addAccount', input: { name }, actor }
 async function openWriter(t: { teardown(fn: () => Promise<void>): unknown }, now: () => number = () => 1_000) {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-writer-'))
   const file = join(folder, 'depot.sqlite')
-  const { reader, close } = openDatabase(file, 0)
+  const database = openDatabase(file, 0)
+  const { reader } = database
   const connection = new BetterSqlite3(file)
   connection.pragma('foreign_keys = ON')
   const writer = await Writer.open(new Kysely<Schema>({ dialect: new SqliteDialect({ database: connection }) }), now)
@@ -27,7 +28,7 @@ async function openWriter(t: { teardown(fn: () => Promise<void>): unknown }, now
   t.teardown(async () => {
     await writer.close()
     connection.close()
-    close()
+    database.close()
     await rm(folder, { recursive: true })
   })
   return { writer, connection, reader, heard, names: async () => (await listAccounts(reader)).map(({ name }) => name) }

@@ -27,7 +27,9 @@ await move(started, 'demote', 'prod', [row(ident('web', '1.0.0'))])
 started.setClock(day(4))
 await move(started, 'promote', 'prod', [row(ident('app', '3.0.0')), row(ident('lib0', '1.0.0'))], { reason: 'with the secret app 3' })
 
-const idents = (body: Record<string, unknown> | undefined, list: string) => (body?.[list] as { ident: string }[]).map((item) => item.ident)
+const idents = (body: Record<string, unknown> | undefined, list: string) => ((body ?? {})[list] as { ident: string }[]).map((item) => item.ident)
+const contentAt = async (moment: string) => (await callApi(started, 'GET', `/api/v1/views/prod/content?at=${encodeURIComponent(moment)}`)).body
+const membersOf = async (query: string) => idents((await callApi(started, 'GET', `/api/v1/views/unstable/members?limit=1000&${query}`)).body, 'members')
 
 test('content is what latest answers, since which revision and time', async (t) => {
   const { status, body, differences } = await callApi(started, 'GET', '/api/v1/views/prod/content?origin=acme&name=app')
@@ -37,21 +39,19 @@ test('content is what latest answers, since which revision and time', async (t) 
 })
 
 test('content at a revision is what latest answered then', async (t) => {
-  const at = async (moment: string) => idents((await callApi(started, 'GET', `/api/v1/views/prod/content?at=${moment}`)).body, 'pointers')
-  t.strictSame(await at('0'), [])
-  t.strictSame(await at('1'), [ident('app', '1.0.0'), ident('web', '1.0.0')])
-  t.strictSame(await at('2'), [ident('app', '2.0.0'), ident('web', '1.0.0')])
-  t.strictSame(await at('3'), [ident('app', '2.0.0')])
+  t.strictSame(idents(await contentAt('0'), 'pointers'), [])
+  t.strictSame(idents(await contentAt('1'), 'pointers'), [ident('app', '1.0.0'), ident('web', '1.0.0')])
+  t.strictSame(idents(await contentAt('2'), 'pointers'), [ident('app', '2.0.0'), ident('web', '1.0.0')])
+  t.strictSame(idents(await contentAt('3'), 'pointers'), [ident('app', '2.0.0')])
 })
 
 test('content at a time is that of the last revision made until then', async (t) => {
-  const at = async (moment: string) => (await callApi(started, 'GET', `/api/v1/views/prod/content?at=${encodeURIComponent(moment)}`)).body
-  t.match(await at('2025-12-31T00:00:00Z'), { revision: 0, at: null, pointers: [] })
-  t.match(await at('2026-01-02T12:00:00Z'), { revision: 1 })
-  t.match(await at('2026-01-03T01:00:00+01:00'), { revision: 1 })
-  t.match(await at('2026-01-03T01:00:01+01:00'), { revision: 2 })
-  t.match(await at('2026-01-04'), { revision: 2 })
-  t.match(await at('2126-01-01T00:00:00.123Z'), { revision: 4 })
+  t.match(await contentAt('2025-12-31T00:00:00Z'), { revision: 0, at: null, pointers: [] })
+  t.match(await contentAt('2026-01-02T12:00:00Z'), { revision: 1 })
+  t.match(await contentAt('2026-01-03T01:00:00+01:00'), { revision: 1 })
+  t.match(await contentAt('2026-01-03T01:00:01+01:00'), { revision: 2 })
+  t.match(await contentAt('2026-01-04'), { revision: 2 })
+  t.match(await contentAt('2126-01-01T00:00:00.123Z'), { revision: 4 })
 })
 
 test('a moment that is none, or is not yet, is refused', async (t) => {
@@ -76,11 +76,10 @@ test('pages of a content are all of the revision the first was of, whatever happ
 })
 
 test('content and members can be narrowed to an origin, a package, or its name in every origin', async (t) => {
-  const members = async (query: string) => idents((await callApi(started, 'GET', `/api/v1/views/unstable/members?limit=1000&${query}`)).body, 'members')
-  t.strictSame(await members('origin=umbrella'), ['umbrella/app/1.0.0/20260101000000'])
-  t.equal((await members('origin=acme&name=app')).length, 3)
-  t.equal((await members('name=app')).length, 4)
-  t.equal((await members('origin=acm')).length, 0)
+  t.strictSame(await membersOf('origin=umbrella'), ['umbrella/app/1.0.0/20260101000000'])
+  t.equal((await membersOf('origin=acme&name=app')).length, 3)
+  t.equal((await membersOf('name=app')).length, 4)
+  t.equal((await membersOf('origin=acm')).length, 0)
 })
 
 test('members are every release that is in the view, in the order of publication within a package', async (t) => {
