@@ -27,6 +27,8 @@ export interface PackageAnswer {
   readonly ident: string
   readonly checksum: string
   readonly target: Target
+  /** Whether everyone may see it: what is not for everyone must not be kept by caches. */
+  readonly isPublic: boolean
 }
 
 export interface LatestAnswer extends PackageAnswer {
@@ -143,9 +145,10 @@ export class Answers {
   async #answer(release: Release, shape: Shape, generation: number): Promise<PackageAnswer> {
     const views = await listViewsOf(this.#db, release.id)
     const body = this.#renderers[shape](release, views.map((view) => view.name).toReversed())
-    const answer = { body, ident: formatIdent(release.ident), checksum: release.checksum, target: release.target }
+    const isPublic = release.visibility === 'public'
+    const answer = { body, ident: formatIdent(release.ident), checksum: release.checksum, target: release.target, isPublic }
     // A commit in between may have changed what was read: then the next asker reads it anew.
-    if (release.visibility === 'public' && generation === this.#generation) this.#keep(`${answer.ident} ${release.target} ${shape}`, answer)
+    if (isPublic && generation === this.#generation) this.#keep(`${answer.ident} ${release.target} ${shape}`, answer)
     return answer
   }
 

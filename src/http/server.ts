@@ -44,8 +44,7 @@ export async function buildServer(depot: Depot): Promise<FastifyInstance> {
     clientErrorHandler: (error, socket) => refuseConnection(depot.log, error, socket),
     // For URLs that cannot be decoded, which reach no hook and no route.
     frameworkErrors(error, request, reply) {
-      reply.header('connection', 'close')
-      closeGently(request.raw)
+      closeIfSending(request, reply)
       if (request.url.startsWith('/api/')) replyProblem(error, request, reply)
       else replyHabitat(error, request, reply)
       logRequest(depot.log, request, reply)
@@ -68,12 +67,8 @@ export async function buildServer(depot: Depot): Promise<FastifyInstance> {
     return identify(request, authorization)
   })
   app.addHook('onSend', (request, reply, _payload, done) => {
-    if (reply.raw.destroyed) {
-      logRequest(depot.log, request, reply) // the client has left: nothing follows
-    } else if (isStillSending(request)) {
-      reply.header('connection', 'close')
-      closeGently(request.raw)
-    }
+    if (reply.raw.destroyed) logRequest(depot.log, request, reply) // the client has left: nothing follows
+    else closeIfSending(request, reply)
     done()
   })
   app.addHook('onResponse', (request, reply, done) => {
@@ -108,9 +103,11 @@ function requestIds(): () => string {
   return () => `${start}-${(count += 1)}`
 }
 
-function isStillSending(request: FastifyRequest): boolean {
+function closeIfSending(request: FastifyRequest, reply: FastifyReply): void {
   const { complete } = request.raw as { complete?: boolean } // absent where a request is injected
-  return complete === false
+  if (complete !== false) return
+  reply.header('connection', 'close')
+  closeGently(request.raw)
 }
 
 /** Changes and refusals are one line each at `info`; reads, which are most of the traffic, at `debug`. Never a header's value. */

@@ -56,6 +56,9 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
     signedInAs(request, 'administrator', origin, 'upload')
     const publicBody = await readText(request, depot, KEY_FILE)
     const { revision } = ofOrigin(origin, parsePublicKey(publicBody))
+    if (revision !== request.params.revision) {
+      throw new DepotError('key_malformed', `the key is ${origin}-${revision}, not ${origin}-${request.params.revision}`)
+    }
     await depot.writer.submit({ kind: 'addKey', input: { origin, revision, ownerId: caller.accountId, publicBody }, actor: actorOf(request, 'habitat') })
     return replyAdded(request, reply, 201, revision)
   })

@@ -18,7 +18,10 @@ function replyFound(answer: LatestAnswer | undefined, reply: FastifyReply, view:
   return replyPackage(answer, reply, NO_CACHE)
 }
 
-/** Sends the finished body of a package, or nothing to a client that has it. */
+/**
+ * Sends the finished body of a package. Its entity tag is the package's, as in 2016, and outlives changes of the body: so
+ * conditional requests are not answered with it.
+ */
 export function replyPackage(answer: PackageAnswer | undefined, reply: FastifyReply, cacheControl: string): FastifyReply {
   if (answer === undefined) return reply.code(404).header('cache-control', NO_CACHE).send()
   return reply

@@ -31,7 +31,8 @@ export function packageReads(app: FastifyInstance, { depot, answers }: Door, pla
   const exact = async (request: Asking, reply: FastifyReply) => {
     const isBelowView = request.params.view !== undefined
     const question = { shape: isBelowView ? 'whole' : 'brief', ident: identTextOf(request), target: namedTarget(request) } as const
-    return replyPackage(await answers.exact(question, audienceOf(request.caller)), reply, isBelowView ? NO_CACHE : YEAR)
+    const answer = await answers.exact(question, audienceOf(request.caller))
+    return replyPackage(answer, reply, isBelowView || answer?.isPublic !== true ? NO_CACHE : YEAR)
   }
   const list = async (request: Asking, reply: FastifyReply) => {
     const { view, origin, name, version } = request.params

@@ -1,0 +1,161 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { test } from 'tap'
+import { EVERYONE, THE_PUBLIC } from '../../src/accounts/access.ts'
+import { Answers } from '../../src/answers/answers.ts'
+import type { LatestAnswer, LatestQuestion, Renderers } from '../../src/answers/answers.ts'
+import { formatIdent } from '../../src/package/ident.ts'
+import { makeReleases, move, setVisibility } from '../support/release-rows.ts'
+import { startDepot } from '../support/start-depot.ts'
+import type { TestDepot } from '../support/start-depot.ts'
+
+const ACME = { origins: ['acme'], seesAll: false }
+
+function ask(view: string, version?: string): LatestQuestion {
+  return { shape: 'whole', view, origin: 'acme', name: 'app', version, target: 'x86_64-linux' }
+}
+
+/** Answers whose bodies say the ident and its views, and how often one was made. */
+async function openAnswers({ depot }: TestDepot, bodyBytes = 0): Promise<{ answers: Answers; made: () => number }> {
+  let count = 0
+  const render: Renderers['whole'] = (release, views) => {
+    count += 1
+    return Buffer.from(`${formatIdent(release.ident)} ${views.join(',')}`.padEnd(bodyBytes))
+  }
+  const answers = await Answers.open(depot.db, { whole: render, brief: render })
+  depot.writer.onCommit((entries) => answers.onCommit(entries))
+  return { answers, made: () => count }
+}
+
+function textOf(answer: LatestAnswer | undefined): string | undefined {
+  return answer?.body.toString().trimEnd()
+}
+
+test('a poll that begins after a promotion was answered sees it, however they race', async (t) => {
+  const started = await startDepot(t)
+  const releases = await makeReleases(started, ...Array.from({ length: 8 }, (_, n) => `acme/app/1.${n}.0/20260101120000`))
+  const { answers } = await openAnswers(started)
+  const promoted: string[] = ['nothing'] // by revision
+  const ROUNDS = 100
+  let answered = 0
+  let polls = 0
+  const poll = async () => {
+    for (let least = 0; least < ROUNDS; least = answered) {
+      const answer = await answers.latest(ask('acceptance'), THE_PUBLIC)
+      const revision = answer?.revision ?? 0
+      if (revision < least) throw new Error(`revision ${revision} was answered after ${least}`)
+      if (answer !== undefined && textOf(answer)?.startsWith(`${promoted[revision] ?? ''} `) !== true) throw new Error(`revision ${revision} was answered as ${textOf(answer) ?? ''}`)
+      polls += 1
+      await (polls % 10 === 0 ? new Promise(setImmediate) : undefined) // between any two steps of a promotion
+    }
+  }
+  const pollers = [poll(), poll(), poll(), poll()]
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const release = releases[(round * 3) % releases.length]
+    if (release === undefined) continue
+    promoted.push(release.ident)
+    const { revision } = await move(started, 'promote', 'acceptance', [release])
+    answered = revision
+    await new Promise(setImmediate)
+  }
+  await Promise.all(pollers)
+  t.equal(answered, ROUNDS)
+  t.ok(polls > ROUNDS)
+})
+
+test('an answer that is at hand is no promise, and is made once', async (t) => {
+  const started = await startDepot(t)
+  const [release] = await makeReleases(started, 'acme/app/1.0.0/20260101120000')
+  const { answers, made } = await openAnswers(started)
+  await answers.latest(ask('unstable'), THE_PUBLIC)
+  for (let n = 0; n < 3; n += 1) await answers.latest(ask('unstable'), THE_PUBLIC)
+  t.notOk(answers.latest(ask('unstable'), THE_PUBLIC) instanceof Promise)
+  t.equal(answers.latest(ask('union'), THE_PUBLIC), undefined)
+  t.equal(made(), 1)
+  await move(started, 'promote', 'stable', release ? [release] : [])
+  t.equal(textOf(await answers.latest(ask('unstable'), THE_PUBLIC)), 'acme/app/1.0.0/20260101120000 stable,unstable', 'its views are in it')
+  await move(started, 'demote', 'stable', release ? [release] : [])
+  t.equal(textOf(await answers.latest(ask('unstable'), THE_PUBLIC)), 'acme/app/1.0.0/20260101120000 unstable')
+  t.equal(await answers.latest(ask('stable'), THE_PUBLIC), undefined)
+})
+
+test('latest of a version follows the members, though no pointer moves', async (t) => {
+  const started = await startDepot(t)
+  const [old, young] = await makeReleases(started, 'acme/app/1.0.0/20260101120000', 'acme/app/1.0.0/20260202120000', 'acme/app/2.0.0/20260101120000')
+  const { answers } = await openAnswers(started)
+  const latest = async () => textOf(await answers.latest(ask('stable', '1.0.0'), THE_PUBLIC))?.split(' ')[0]
+  await move(started, 'promote', 'stable', [{ ident: 'acme/app/2.0.0/20260101120000', target: 'x86_64-linux' }])
+  t.equal(await latest(), undefined)
+  for (const release of [old, young].flatMap((found) => found ?? [])) {
+    await move(started, 'promote', 'stable', [release])
+    t.equal(await latest(), release.ident)
+    t.equal(await latest(), release.ident, 'and once more')
+  }
+  await move(started, 'demote', 'stable', young ? [young] : [])
+  t.equal(await latest(), old?.ident)
+  t.equal((await answers.latest(ask('stable', '1.0.0'), THE_PUBLIC))?.revision, undefined, 'no pointer, no revision')
+})
+
+test('a release that is not public is never answered to the public, whoever asked before', async (t) => {
+  const started = await startDepot(t)
+  const names = ['acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000']
+  const releases = await makeReleases(started, ...names)
+  for (const view of ['stable', 'acceptance']) for (const release of releases) await move(started, 'promote', view, [release])
+  setVisibility(started, 'acme/app/2.0.0/20260101120000', 'private')
+  const { answers } = await openAnswers(started)
+  const latest = async (view: string, audience: typeof ACME, version?: string) => textOf(await answers.latest(ask(view, version), audience))?.split(' ')[0]
+  for (const who of [ACME, { ...EVERYONE, origins: [] }]) {
+    t.equal(await latest('stable', who), names[1])
+    t.equal(await latest('acceptance', who), names[1])
+    t.equal(await latest('stable', who, '2.0.0'), names[1])
+  }
+  for (const who of [{ ...THE_PUBLIC, origins: [] }, { seesAll: false, origins: ['other'] }]) {
+    t.equal(await latest('stable', who), names[0], 'the highest they may see')
+    t.equal(await latest('acceptance', who), undefined, 'where one was promoted, it or nothing')
+    t.equal(await latest('stable', who, '2.0.0'), undefined)
+  }
+  t.equal((await answers.latest(ask('stable'), THE_PUBLIC))?.revision, undefined)
+})
+
+test('answers are there again after a restart', async (t) => {
+  const started = await startDepot(t)
+  const releases = await makeReleases(started, 'acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000')
+  for (const release of releases) await move(started, 'promote', 'acceptance', [release])
+  await move(started, 'demote', 'acceptance', releases.slice(1))
+  const { answers } = await openAnswers(started)
+  const answer = await answers.latest(ask('acceptance'), THE_PUBLIC)
+  t.equal(textOf(answer), 'acme/app/1.0.0/20260101120000 acceptance,unstable')
+  t.equal(answer?.revision, 3)
+})
+
+test('what is asked for in vain costs no memory', async (t) => {
+  const started = await startDepot(t)
+  await makeReleases(started, 'acme/app/1.0.0/20260101120000')
+  const { answers } = await openAnswers(started)
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const vain = async (round: number) => {
+    for (let n = 0; n < 5_000; n += 1) {
+      const text = `${round}-${n}-${'x'.repeat(200)}`
+      await answers.latest({ ...ask(text), name: text }, THE_PUBLIC)
+      if (n % 20 === 0) await answers.latest(ask('unstable', text), THE_PUBLIC)
+    }
+    collect()
+    return process.memoryUsage().heapUsed
+  }
+  await vain(0)
+  const before = await vain(1)
+  const after = await vain(2)
+  t.ok(after - before < 512 * 1024, 'of 2 MB that were asked')
+})
+
+test('bodies are kept up to a number of bytes, the newest', async (t) => {
+  const started = await startDepot(t)
+  await makeReleases(started, ...Array.from({ length: 4 }, (_, n) => `acme/app/1.${n}.0/20260101120000`))
+  const { answers, made } = await openAnswers(started, 20 * 1024 * 1024)
+  for (let n = 0; n < 4; n += 1) await answers.latest(ask('unstable', `1.${n}.0`), THE_PUBLIC)
+  t.equal(made(), 4)
+  for (let n = 1; n < 4; n += 1) t.notOk(answers.latest(ask('unstable', `1.${n}.0`), THE_PUBLIC) instanceof Promise)
+  await answers.latest(ask('unstable', '1.0.0'), THE_PUBLIC)
+  t.equal(made(), 5, 'four are too many')
+})
