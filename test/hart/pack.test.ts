@@ -75,12 +75,15 @@ test('a file packed in pieces is the one packed in memory', (t) => {
   t.end()
 })
 
-const hasTools = ['xz', 'tar'].every((tool) => spawnSync(tool, ['--version']).status === 0)
+// The decoder of the reader, where a machine has no xz.
+const DECODE = `import xz from 'xz-decompress'; import { Readable, Writable } from 'node:stream'
+await new xz.XzReadableStream(Readable.toWeb(process.stdin)).pipeTo(Writable.toWeb(process.stdout))`
+const LIST = `decode=$1; command -v xz >/dev/null || xz() { '${process.execPath}' --input-type=module -e "$decode"; }; tail -n +6 "$0" | xz -dc | tar t`
 
-test('tail, xz and tar list what was packed', { skip: hasTools ? false : 'xz and tar are not installed' }, (t) => {
+test('tail, xz and tar list what was packed', (t) => {
   const path = join(t.testdir(), 'x.hart')
   packHartFile(path, everything)
-  const { status, stdout, stderr } = spawnSync('sh', ['-c', 'tail -n +6 "$0" | xz -dc | tar t', path], { encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', LIST, path, DECODE], { encoding: 'utf8' })
   const folder = 'hab/pkgs/acme/app/1.0.0/20260101120000/'
   t.equal(status, 0, stderr)
   t.equal(stderr, '')
