@@ -23,10 +23,19 @@ export type ErrorCode =
   | 'target_malformed'
   | 'target_mismatch' //     the archive's TARGET is not the target it was uploaded for
   | 'target_unsupported' //  a real target this depot does not take
-  | 'key_malformed'
+  | 'key_malformed' //       not the file of the origin's public key
+  | 'secret_key_malformed' // nor of its secret one
+  | 'key_not_yours' //       a new key, from who may only be told of those there are
   | 'origin_malformed'
+  | 'origin_not_empty' //    something in it must go before it can
+  | 'invalid_value' //       a number or word in the URL is none; elsewhere in a request it is `invalid_request`
+  | 'transfer_to_owner' //   an origin is given to who has it
+  | 'owner_departs' //       an origin would be left without its owner
+  | 'stranger_departs' //    from an origin that the caller is no member of, or that is not there
+  | 'token_not_yours' //     a token to revoke is not one of the caller's
   | 'refused' //             a rule of the view refuses the promotion
   | 'not_member' //          a release to demote is not in the view
+  | 'in_use' //              a release to delete is in stable, or others depend on its package
   | 'release_differs' //     a forced upload of a published ident with other bytes
   | 'package_type_mismatch' // earlier releases of the package are of the other type
   | 'storage_full'

@@ -42,8 +42,7 @@ export interface Actor {
 
 /** The role a caller acts with in an origin; administrators of the depot are owners everywhere. */
 export function roleIn(caller: Caller, origin: string): Role | undefined {
-  if (caller === undefined) return undefined
-  if (caller.scope.origins !== undefined && !caller.scope.origins.includes(origin)) return undefined
+  if (caller === undefined || !allowsOrigin(caller, origin)) return undefined
   return caller.isAdministrator ? 'owner' : caller.roles.get(origin)
 }
 
@@ -54,6 +53,10 @@ export function hasRole(caller: Caller, origin: string, least: Role): boolean {
 
 export function allowsAction(caller: Session, action: Action): boolean {
   return caller.scope.actions === undefined || caller.scope.actions.includes(action)
+}
+
+export function allowsOrigin(caller: Session, origin: string): boolean {
+  return caller.scope.origins === undefined || caller.scope.origins.includes(origin)
 }
 
 export function allowsView(caller: Session, view: string): boolean {

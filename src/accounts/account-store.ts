@@ -42,6 +42,13 @@ export async function getAccountName(db: Db, id: number): Promise<string> {
   return name
 }
 
+/** Throws `not_found`. */
+export async function getAccountById(db: Db, id: number): Promise<Account> {
+  const row = await db.selectFrom('accounts').selectAll().where('id', '=', id).executeTakeFirst()
+  if (row === undefined) throw new DepotError('not_found', `there is no account ${id}`)
+  return fromRow(row)
+}
+
 /** Every account, by name. */
 export async function listAccounts(db: Db): Promise<Account[]> {
   const rows = await db.selectFrom('accounts').selectAll().orderBy('name').execute()
@@ -147,6 +154,10 @@ export async function markTokenRevoked(db: Db, id: number, at: number): Promise<
   if (row.revoked_at !== null) throw new DepotError('conflict', `token ${id} was revoked before`)
   await db.updateTable('tokens').set({ revoked_at: at }).where('id', '=', id).execute()
   return row.name
+}
+
+export async function updateEmail(db: Db, accountId: number, email: string, at: number): Promise<void> {
+  await db.updateTable('accounts').set({ email, updated_at: at }).where('id', '=', accountId).execute()
 }
 
 function fromRow(row: Selectable<AccountsTable>): Account {

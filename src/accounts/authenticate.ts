@@ -51,7 +51,15 @@ export class Authenticator {
   }
 }
 
-const CHANGES_SESSIONS: ReadonlySet<LedgerEntry['event']['kind']> = new Set(['account-added', 'token-issued', 'token-revoked', 'origin-created', 'member-set'])
+const CHANGES_SESSIONS: ReadonlySet<LedgerEntry['event']['kind']> = new Set([
+  'account-added',
+  'token-issued',
+  'token-revoked',
+  'origin-created',
+  'origin-transferred',
+  'origin-deleted',
+  'member-set',
+])
 
 function tokenIn(authorization: string): string {
   const [scheme = '', credential = '', ...rest] = authorization.trim().split(/\s+/)

@@ -57,6 +57,7 @@ export interface OriginsTable {
   default_visibility: Visibility
   created_at: number
   updated_at: number
+  deleted_at: Generated<number | null>
 }
 
 export interface OriginMembersTable {

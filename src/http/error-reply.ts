@@ -4,8 +4,10 @@ import type { ErrorCode } from '../errors.ts'
 
 interface Meaning {
   readonly status: number
-  /** The text Builder gives with it (habitat-today.md 3.6), where it gives one. */
+  /** The text Builder gives with it (habitat-today.md 3.6 and 6), where it gives one. */
   readonly text?: string
+  /** Builder's text is the message of the error. */
+  readonly tellsWhy?: true
   /** The number in `{code,msg}`, as of 2016 (habitat-2016.md 1.5). */
   readonly netCode: number
 }
@@ -40,10 +42,19 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   target_malformed: { status: 422, netCode: REMOTE_REJECTED },
   target_mismatch: { status: 422, text: 'ds:up:1', netCode: REMOTE_REJECTED },
   target_unsupported: { status: 501, netCode: REMOTE_REJECTED },
-  key_malformed: { status: 422, netCode: REMOTE_REJECTED },
+  key_malformed: { status: 422, text: 'Invalid origin public key', netCode: REMOTE_REJECTED },
+  secret_key_malformed: { status: 422, text: 'Invalid origin secret key', netCode: REMOTE_REJECTED },
+  key_not_yours: { status: 403, tellsWhy: true, netCode: ACCESS_DENIED },
   origin_malformed: { status: 417, netCode: REMOTE_REJECTED },
+  origin_not_empty: { status: 409, tellsWhy: true, netCode: CONFLICT },
+  invalid_value: { status: 422, netCode: REMOTE_REJECTED },
+  transfer_to_owner: { status: 422, text: 'Cannot transfer origin ownership to self', netCode: REMOTE_REJECTED },
+  owner_departs: { status: 403, text: 'Departing the owner from the origin is not allowed', netCode: ACCESS_DENIED },
+  stranger_departs: { status: 422, tellsWhy: true, netCode: REMOTE_REJECTED },
+  token_not_yours: { status: 401, text: 'Unauthorized access.', netCode: ACCESS_DENIED },
   refused: { status: 403, netCode: ACCESS_DENIED },
   not_member: { status: 400, netCode: REMOTE_REJECTED },
+  in_use: { status: 422, netCode: CONFLICT },
   release_differs: { status: 422, text: 'ds:up:4', netCode: REMOTE_REJECTED },
   package_type_mismatch: { status: 422, netCode: REMOTE_REJECTED },
   storage_full: { status: 507, netCode: INTERNAL },
@@ -52,7 +63,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
 }
 
 /** Where our own door says it in plainer HTTP than Builder does. */
-const API_STATUS: Partial<Record<ErrorCode, number>> = { refused: 409, not_member: 409, origin_malformed: 422, ident_malformed: 400, target_malformed: 400 }
+const API_STATUS: Partial<Record<ErrorCode, number>> = { refused: 409, not_member: 409, in_use: 409, origin_malformed: 422, ident_malformed: 400, target_malformed: 400 }
 
 /** RFC 9457, for `/api` and the operator's routes. */
 export function replyProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -83,7 +94,8 @@ export function replyHabitat(error: unknown, request: FastifyRequest, reply: Fas
   if (request.headers['user-agent']?.startsWith('hab') && request.method !== 'HEAD') {
     return reply.type('application/json').send(JSON.stringify({ code: meaning?.netCode ?? INTERNAL, msg: detail }))
   }
-  return meaning?.text === undefined ? reply.send() : reply.type('text/plain').send(meaning.text)
+  const text = meaning?.tellsWhy === true ? detail : meaning?.text
+  return text === undefined ? reply.send() : reply.type('text/plain').send(text)
 }
 
 interface Described {

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { allowsAction, allowsView, hasRole } from '../accounts/access.ts'
+import { allowsAction, allowsOrigin, allowsView, hasRole } from '../accounts/access.ts'
 import type { Action, Role, Session } from '../accounts/access.ts'
 import { DepotError } from '../errors.ts'
 
@@ -15,6 +15,13 @@ export function signedIn(request: FastifyRequest, action: Action): Session {
 export function signedInAs(request: FastifyRequest, least: Role, origin: string, action: Action): Session {
   const caller = signedIn(request, action)
   if (!hasRole(caller, origin, least)) throw new DepotError('forbidden', `${caller.accountName} is not a ${least} of the origin ${origin}`)
+  return caller
+}
+
+/** As {@link signedIn}, for what a person does about an origin whatever their role there, or without one. */
+export function signedInFor(request: FastifyRequest, origin: string, action: Action): Session {
+  const caller = signedIn(request, action)
+  if (!allowsOrigin(caller, origin)) throw new DepotError('forbidden', `this token does not reach the origin ${origin}`)
   return caller
 }
 

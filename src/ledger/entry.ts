@@ -7,9 +7,20 @@ export type LedgerEvent =
   | { kind: 'account-added'; account: string; isAdministrator: boolean }
   | { kind: 'token-issued'; account: string; token: number; label: string; expiresAt: number | null }
   | { kind: 'token-revoked'; account: string; token: number }
+  | { kind: 'profile-changed'; account: string }
   | { kind: 'origin-created'; origin: string; owner: string }
+  | { kind: 'origin-changed'; origin: string; defaultVisibility: Visibility }
+  | { kind: 'origin-transferred'; origin: string; from: string; to: string }
+  | { kind: 'origin-deleted'; origin: string }
   | { kind: 'member-set'; origin: string; account: string; role: Role | null }
-  | { kind: 'key-added'; origin: string; revision: string; key: 'public' | 'secret' }
+  | { kind: 'member-invited'; origin: string; account: string }
+  | { kind: 'invitation-ended'; origin: string; account: string; how: 'accepted' | 'ignored' | 'rescinded' }
+  | { kind: 'key-added'; origin: string; revision: string; key: 'public' | 'secret' | 'box_public' | 'box_secret' }
+  | { kind: 'secret-added'; origin: string; name: string }
+  | { kind: 'secret-removed'; origin: string; name: string }
+  | { kind: 'integration-added'; origin: string; type: string; name: string }
+  | { kind: 'integration-removed'; origin: string; type: string; name: string }
+  | { kind: 'package-settings-set'; package: string; visibility: Visibility | null }
   | { kind: 'release-published'; ident: string; target: Target; checksum: string; sizeBytes: number; signer: string; isVerified: boolean; visibility: Visibility }
   | { kind: 'view-created'; view: string; rule: ViewRule; maker: ViewMaker }
   | { kind: 'view-closed'; view: string }

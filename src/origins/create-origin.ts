@@ -1,3 +1,4 @@
+import type { Visibility } from '../accounts/access.ts'
 import { DepotError, quote } from '../errors.ts'
 import { isOriginName } from '../package/ident.ts'
 import { insertChannel } from '../views/channel-store.ts'
@@ -7,11 +8,11 @@ import { findOrigin, getOrigin, insertMember, insertOrigin } from './origin-stor
 import type { Origin } from './origin-store.ts'
 
 /** The caller becomes its owner; the channels every Habitat origin has are declared with it. Throws `origin_malformed`, `already_exists`. */
-export async function createOrigin(change: Change, input: { name: string; ownerId: number }): Promise<Origin> {
-  const { name, ownerId } = input
+export async function createOrigin(change: Change, input: { name: string; ownerId: number; defaultVisibility?: Visibility }): Promise<Origin> {
+  const { name, ownerId, defaultVisibility = 'public' } = input
   if (!isOriginName(name)) throw new DepotError('origin_malformed', `${quote(name)} is not an origin's name: lower-case letters, digits, _ and -, at most 255`)
   if ((await findOrigin(change.trx, name)) !== undefined) throw new DepotError('already_exists', `the origin ${name} exists already`)
-  const originId = await insertOrigin(change.trx, { name, ownerId, defaultVisibility: 'public', at: change.at })
+  const originId = await insertOrigin(change.trx, { name, ownerId, defaultVisibility, at: change.at })
   await insertMember(change.trx, { originId, accountId: ownerId, role: 'owner', at: change.at })
   for (const channel of ['unstable', 'stable']) {
     const view = await findView(change.trx, channel)

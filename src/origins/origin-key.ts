@@ -49,11 +49,11 @@ export function parsePublicKey(text: string): PublicKey {
   return parseKeyFile(text, 'SIG-PUB-1', PUBLIC_KEY_BYTES)
 }
 
-/** Throws `key_malformed`, also when the two halves of the key do not belong together. */
+/** Throws `secret_key_malformed`, also when the two halves of the key do not belong together. */
 export function parseSecretKey(text: string): SecretKey {
   const key = parseKeyFile(text, 'SIG-SEC-1', SECRET_KEY_BYTES)
   if (!publicHalf(key).raw.equals(key.raw.subarray(32))) {
-    throw new DepotError('key_malformed', `the secret key ${formatKeyName(key)} does not belong to the public key it carries`)
+    throw new DepotError('secret_key_malformed', `the secret key ${formatKeyName(key)} does not belong to the public key it carries`)
   }
   return key
 }
@@ -70,9 +70,14 @@ export function formatSecretKey(key: SecretKey): string {
 export function generateKeyPair(origin: string, at: number): { publicKey: PublicKey; secretKey: SecretKey } {
   const { privateKey } = generateKeyPairSync('ed25519')
   const seed = privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(PKCS8_PREFIX.length)
-  const name = { origin, revision: new Date(at).toISOString().replace(/\D/g, '').slice(0, 14) }
+  const name = { origin, revision: revisionAt(at) }
   const publicKey = publicHalf({ ...name, raw: seed })
   return { publicKey, secretKey: { ...name, raw: Buffer.concat([seed, publicKey.raw]) } }
+}
+
+/** `20260101120000` for the second that `at` (epoch milliseconds) falls in. */
+export function revisionAt(at: number): string {
+  return new Date(at).toISOString().replace(/\D/g, '').slice(0, 14)
 }
 
 export function publicHalf(secret: SecretKey): PublicKey {
@@ -95,7 +100,8 @@ function privateKeyObject(secret: SecretKey): KeyObject {
   return createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
 }
 
-function parseKeyFile(text: string, kind: string, bytes: number): KeyName & { raw: Buffer } {
+function parseKeyFile(text: string, kind: 'SIG-PUB-1' | 'SIG-SEC-1', bytes: number): KeyName & { raw: Buffer } {
+  const malformed = (why: string) => new DepotError(kind === 'SIG-PUB-1' ? 'key_malformed' : 'secret_key_malformed', `not a key file: ${why}`)
   if (text.length > LONGEST_KEY_FILE) throw malformed(`it is longer than ${LONGEST_KEY_FILE} characters`)
   const [version = '', nameLine = '', , ...body] = text.split('\n').map((line) => line.trim())
   if (version !== kind) throw malformed(`it starts with ${quote(version)}, not ${kind}`)
@@ -105,8 +111,4 @@ function parseKeyFile(text: string, kind: string, bytes: number): KeyName & { ra
   const raw = Buffer.from(encoded, 'base64')
   if (raw.length !== bytes || raw.toString('base64') !== encoded) throw malformed(`it does not hold ${bytes} bytes in base64`)
   return { ...name, raw }
-}
-
-function malformed(why: string): DepotError {
-  return new DepotError('key_malformed', `not a key file: ${why}`)
 }

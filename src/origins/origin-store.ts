@@ -25,6 +25,7 @@ export async function findOrigin(db: Db, name: string): Promise<Origin | undefin
     .innerJoin('accounts', 'accounts.id', 'origins.owner_id')
     .select(['origins.id', 'origins.name', 'owner_id', 'accounts.name as owner', 'default_visibility', 'origins.created_at', 'origins.updated_at'])
     .where('origins.name', '=', name)
+    .where('origins.deleted_at', 'is', null)
     .executeTakeFirst()
   return (
     row && {
@@ -51,13 +52,67 @@ export async function getOwnerId(db: Db, originId: number): Promise<number> {
   return owner_id
 }
 
+/** Makes an origin, or lets one of this name that was deleted begin anew under its id. */
 export async function insertOrigin(db: Db, origin: { name: string; ownerId: number; defaultVisibility: Visibility; at: number }): Promise<number> {
+  const begun = { owner_id: origin.ownerId, default_visibility: origin.defaultVisibility, created_at: origin.at, updated_at: origin.at, deleted_at: null }
   const { id } = await db
     .insertInto('origins')
-    .values({ name: origin.name, owner_id: origin.ownerId, default_visibility: origin.defaultVisibility, created_at: origin.at, updated_at: origin.at })
+    .values({ name: origin.name, ...begun })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet(begun))
     .returning('id')
     .executeTakeFirstOrThrow()
   return id
+}
+
+export async function updateDefaultVisibility(db: Db, originId: number, visibility: Visibility, at: number): Promise<void> {
+  await db.updateTable('origins').set({ default_visibility: visibility, updated_at: at }).where('id', '=', originId).execute()
+}
+
+export async function updateOwner(db: Db, originId: number, ownerId: number, at: number): Promise<void> {
+  await db.updateTable('origins').set({ owner_id: ownerId, updated_at: at }).where('id', '=', originId).execute()
+}
+
+/** Takes away all that an empty origin still has, its members and keys, and keeps its row for the past. */
+export async function markOriginDeleted(db: Db, originId: number, at: number): Promise<void> {
+  for (const table of ['origin_members', 'origin_keys', 'invitations'] as const) await db.deleteFrom(table).where('origin_id', '=', originId).execute()
+  await db.updateTable('origins').set({ deleted_at: at }).where('id', '=', originId).execute()
+}
+
+/** An origin as its members list it. */
+export interface OwnOrigin extends Omit<Origin, 'owner'> {
+  /** How many names have releases. */
+  readonly packageCount: number
+}
+
+/** The origins an account belongs to, by name. */
+export async function listOriginsOf(db: Db, accountId: number): Promise<OwnOrigin[]> {
+  const rows = await db
+    .selectFrom('origins')
+    .innerJoin('origin_members', 'origin_members.origin_id', 'origins.id')
+    .select(['origins.id', 'origins.name', 'owner_id', 'default_visibility', 'origins.created_at', 'origins.updated_at'])
+    .select((eb) =>
+      eb
+        .selectFrom('packages')
+        .whereRef('packages.origin_id', '=', 'origins.id')
+        .where((inner) =>
+          inner.exists(inner.selectFrom('releases').select('releases.id').whereRef('releases.package_id', '=', 'packages.id').where('releases.deleted_at', 'is', null)),
+        )
+        .select((inner) => inner.fn.countAll<number>().as('count'))
+        .as('package_count'),
+    )
+    .where('origin_members.account_id', '=', accountId)
+    .where('origins.deleted_at', 'is', null)
+    .orderBy('origins.name')
+    .execute()
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name,
+    ownerId: row.owner_id,
+    defaultVisibility: row.default_visibility,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    packageCount: row.package_count ?? 0,
+  }))
 }
 
 export async function insertMember(db: Db, member: { originId: number; accountId: number; role: Role; at: number }): Promise<void> {
@@ -83,6 +138,18 @@ export async function updateRole(db: Db, member: { originId: number; accountId: 
 
 export async function deleteMember(db: Db, originId: number, accountId: number): Promise<void> {
   await db.deleteFrom('origin_members').where('origin_id', '=', originId).where('account_id', '=', accountId).execute()
+}
+
+/** The names of an origin's members, in order. */
+export async function listMemberNames(db: Db, originId: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('origin_members')
+    .innerJoin('accounts', 'accounts.id', 'origin_members.account_id')
+    .select('accounts.name')
+    .where('origin_members.origin_id', '=', originId)
+    .orderBy('accounts.name')
+    .execute()
+  return rows.map((row) => row.name)
 }
 
 /** The members of an origin with their roles, by name. */

@@ -8,6 +8,7 @@ import { UNSTABLE } from '../views/view.ts'
 import { findViewRelease, getView } from '../views/view-store.ts'
 import type { Change } from '../writer/change.ts'
 import { findPackageId, findPackageType, findRelease, insertPackage, insertRelease, referenceBlob } from './release-store.ts'
+import { settingsForUpload } from './settings.ts'
 
 export interface PublishInput {
   readonly ident: string
@@ -49,6 +50,7 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
   if (type !== packageType) {
     throw new DepotError('package_type_mismatch', `${formatIdent(ident)} is a ${packageType} package, and the releases of ${ident.origin}/${ident.name} before it are ${type}`)
   }
+  const { visibility } = await settingsForUpload(change, { origin: origin.name, name: ident.name, ownerId: input.publisherId })
   await referenceBlob(trx, { checksum, sizeBytes, at })
   await insertRelease(trx, packageId, {
     ...metadata,
@@ -58,13 +60,13 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
     sizeBytes,
     signer,
     isVerified,
-    visibility: origin.defaultVisibility,
+    visibility,
     publisherId: input.publisherId,
     createdAt: at,
     updatedAt: at,
   })
   await change.record(
-    { kind: 'release-published', ident: input.ident, target, checksum, sizeBytes, signer, isVerified, visibility: origin.defaultVisibility },
+    { kind: 'release-published', ident: input.ident, target, checksum, sizeBytes, signer, isVerified, visibility },
     { originId: origin.id },
   )
   const release = await findViewRelease(trx, ident, target)

@@ -1,9 +1,20 @@
 import { addAccount, issueToken, revokeToken } from '../accounts/admit.ts'
 import type { Actor } from '../accounts/access.ts'
+import { changeEmail, replaceProfileToken, revokeOwnToken } from '../accounts/profile.ts'
 import { addKey } from '../origins/add-key.ts'
+import { changeRole, removeMember } from '../origins/change-member.ts'
+import { changeOrigin } from '../origins/change-origin.ts'
 import { createOrigin } from '../origins/create-origin.ts'
+import { deleteOrigin } from '../origins/delete-origin.ts'
+import { departOrigin } from '../origins/depart.ts'
+import { addIntegration, removeIntegration } from '../origins/integration.ts'
+import { acceptInvitation, ignoreInvitation, invite, rescindInvitation } from '../origins/invite.ts'
+import { keepEncryptionKey } from '../origins/keep-encryption-key.ts'
+import { addSecret, removeSecret } from '../origins/origin-secret.ts'
 import { setMember } from '../origins/set-member.ts'
+import { transferOrigin } from '../origins/transfer.ts'
 import { publishRelease } from '../releases/publish-release.ts'
+import { changeSettings, makeSettings, removeSettings } from '../releases/settings.ts'
 import { declareChannel, removeChannel } from '../views/channel.ts'
 import { createView } from '../views/create-view.ts'
 import { demote, promote } from '../views/promote.ts'
@@ -15,10 +26,31 @@ export const handlers = {
   addAccount,
   issueToken,
   revokeToken,
+  changeEmail,
+  replaceProfileToken,
+  revokeOwnToken,
   createOrigin,
+  changeOrigin,
+  transferOrigin,
+  departOrigin,
+  deleteOrigin,
   setMember,
+  changeRole,
+  removeMember,
+  invite,
+  acceptInvitation,
+  ignoreInvitation,
+  rescindInvitation,
   addKey,
+  keepEncryptionKey,
+  addSecret,
+  removeSecret,
+  addIntegration,
+  removeIntegration,
   publishRelease,
+  makeSettings,
+  changeSettings,
+  removeSettings,
   createView,
   promote,
   demote,

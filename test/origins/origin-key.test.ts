@@ -116,6 +116,6 @@ for (const [what, file, why] of malformed) {
 
 test('refuses a secret key whose halves do not belong together', (t) => {
   const raw = Buffer.concat([secretKey.raw.subarray(0, 32), generateKeyPair('acme', AT).publicKey.raw])
-  t.throws(() => parseSecretKey(formatSecretKey({ ...secretKey, raw })), { code: 'key_malformed', message: /does not belong to the public key/ })
+  t.throws(() => parseSecretKey(formatSecretKey({ ...secretKey, raw })), { code: 'secret_key_malformed', message: /does not belong to the public key/ })
   t.end()
 })

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import type { z } from 'zod'
 import type { Depot } from '../../depot.ts'
 import { DepotError } from '../../errors.ts'
 import { incoming, incomingText } from '../incoming.ts'
@@ -6,11 +7,15 @@ import type { Asking } from './asked.ts'
 
 /**
  * Opens the stream of an uploaded package: raw, with or without a length, from `hab`; the part `file` of a form, from
- * habitat-client. Nothing is read before. Throws `hart_malformed` when there is none, `invalid_request` for the form.
+ * habitat-client. Nothing is read before. Throws `hart_malformed` when there is none, `too_large`, `invalid_request` for the form.
  */
 export async function packageIn(request: Asking, depot: Depot, what: string): Promise<Readable> {
   const { uploadIdleMs } = depot.limits
+  const { maxUploadBytes } = depot.config
   if (!request.isMultipart()) {
+    if (Number(request.headers['content-length']) > maxUploadBytes) {
+      throw new DepotError('too_large', `${what} would be larger than the ${maxUploadBytes} bytes this depot takes`)
+    }
     if (request.body instanceof Readable) return incoming(request.body, what, uploadIdleMs)
     throw new DepotError('hart_malformed', `the upload of ${what} has no body`)
   }
@@ -21,6 +26,23 @@ export async function packageIn(request: Asking, depot: Depot, what: string): Pr
 export async function readText(request: Asking, depot: Depot, asked: { what: string; mostBytes: number }): Promise<string> {
   if (!(request.body instanceof Readable)) return ''
   return incomingText(request.body, asked.what, { mostBytes: asked.mostBytes, idleMs: depot.limits.uploadIdleMs })
+}
+
+const LARGEST_JSON_BYTES = 64 * 1024
+
+/** Reads a body of JSON, whatever type it says it is. Throws `invalid_request` where it is not of the shape, and as {@link readText}. */
+export async function readJson<Shape extends z.ZodType>(request: Asking, depot: Depot, asked: { what: string; shape: Shape }): Promise<z.infer<Shape>> {
+  const text = await readText(request, depot, { what: asked.what, mostBytes: LARGEST_JSON_BYTES })
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    throw new DepotError('invalid_request', `the body with ${asked.what} is not JSON`, { cause: error })
+  }
+  const parsed = asked.shape.safeParse(json)
+  if (parsed.success) return parsed.data
+  const wrong = parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`.trim())
+  throw new DepotError('invalid_request', `the body with ${asked.what} is not as it must be: ${wrong.join('; ')}`)
 }
 
 async function fileOfForm(request: Asking, what: string, idleMs: number): Promise<Readable> {

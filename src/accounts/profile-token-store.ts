@@ -1,0 +1,30 @@
+import type { Db } from '../database/database.ts'
+
+/** The one token of an account that the routes of Builder's profile page make, list and replace. */
+export interface ProfileToken {
+  readonly id: number
+  readonly accountId: number
+  readonly createdAt: number
+}
+
+export async function findProfileToken(db: Db, accountId: number): Promise<ProfileToken | undefined> {
+  const row = await db
+    .selectFrom('tokens')
+    .select(['id', 'account_id', 'created_at'])
+    .where('account_id', '=', accountId)
+    .where('is_profile', '=', 1)
+    .where('revoked_at', 'is', null)
+    .executeTakeFirst()
+  return row && { id: row.id, accountId: row.account_id, createdAt: row.created_at }
+}
+
+/** Makes a token the profile's; there must be no other. */
+export async function markTokenOfProfile(db: Db, tokenId: number): Promise<void> {
+  await db.updateTable('tokens').set({ is_profile: 1 }).where('id', '=', tokenId).execute()
+}
+
+/** Whether an account has this token, and it is not revoked. */
+export async function ownsToken(db: Db, accountId: number, tokenId: number): Promise<boolean> {
+  const row = await db.selectFrom('tokens').select('id').where('id', '=', tokenId).where('account_id', '=', accountId).where('revoked_at', 'is', null).executeTakeFirst()
+  return row !== undefined
+}

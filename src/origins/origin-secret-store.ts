@@ -1,0 +1,32 @@
+import type { Db } from '../database/database.ts'
+
+/** A secret as it is kept: `sealed` is its value, encrypted. */
+export interface StoredSecret {
+  readonly id: number
+  readonly originId: number
+  readonly name: string
+  readonly sealed: string
+}
+
+/** By name. */
+export async function listSecrets(db: Db, originId: number): Promise<StoredSecret[]> {
+  const rows = await db.selectFrom('origin_secrets').select(['id', 'origin_id', 'name', 'value']).where('origin_id', '=', originId).orderBy('name').execute()
+  return rows.map((row) => ({ id: row.id, originId: row.origin_id, name: row.name, sealed: row.value }))
+}
+
+/** Whether it is new: one that is there stays as it is. */
+export async function insertSecret(db: Db, secret: { originId: number; name: string; sealed: string; ownerId: number; at: number }): Promise<boolean> {
+  const { originId, name, sealed, ownerId, at } = secret
+  const { numInsertedOrUpdatedRows } = await db
+    .insertInto('origin_secrets')
+    .values({ origin_id: originId, name, value: sealed, owner_id: ownerId, created_at: at })
+    .onConflict((conflict) => conflict.columns(['origin_id', 'name']).doNothing())
+    .executeTakeFirst()
+  return numInsertedOrUpdatedRows === 1n
+}
+
+/** Whether it was there. */
+export async function deleteSecret(db: Db, originId: number, name: string): Promise<boolean> {
+  const { numDeletedRows } = await db.deleteFrom('origin_secrets').where('origin_id', '=', originId).where('name', '=', name).executeTakeFirst()
+  return numDeletedRows > 0n
+}

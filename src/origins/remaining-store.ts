@@ -1,0 +1,37 @@
+import type { Db } from '../database/database.ts'
+
+/** How much an origin holds of what it must not hold when it is deleted. */
+export interface Remaining {
+  readonly members: number
+  readonly secrets: number
+  readonly integrations: number
+  readonly packages: number
+  readonly settings: number
+}
+
+export async function countRemaining(db: Db, originId: number): Promise<Remaining> {
+  const countIn = async (table: 'origin_members' | 'origin_secrets' | 'integrations') => {
+    const { count } = await db.selectFrom(table).select((eb) => eb.fn.countAll<number>().as('count')).where('origin_id', '=', originId).executeTakeFirstOrThrow()
+    return count
+  }
+  const packages = await db
+    .selectFrom('releases')
+    .innerJoin('packages', 'packages.id', 'releases.package_id')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('packages.origin_id', '=', originId)
+    .where('releases.deleted_at', 'is', null)
+    .executeTakeFirstOrThrow()
+  const settings = await db
+    .selectFrom('package_settings')
+    .innerJoin('packages', 'packages.id', 'package_settings.package_id')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('packages.origin_id', '=', originId)
+    .executeTakeFirstOrThrow()
+  return {
+    members: await countIn('origin_members'),
+    secrets: await countIn('origin_secrets'),
+    integrations: await countIn('integrations'),
+    packages: packages.count,
+    settings: settings.count,
+  }
+}

@@ -1,0 +1,66 @@
+import type { Audience, Visibility } from '../accounts/access.ts'
+import type { Db } from '../database/database.ts'
+import type { Page } from './release-store.ts'
+
+/** How the next releases of a package are published. */
+export interface PackageSettings {
+  readonly packageId: number
+  readonly origin: string
+  readonly name: string
+  readonly visibility: Visibility
+  readonly ownerId: number
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+export async function findSettings(db: Db, origin: string, name: string): Promise<PackageSettings | undefined> {
+  const row = await settings(db).where('origins.name', '=', origin).where('packages.name', '=', name).executeTakeFirst()
+  return row && settingsOf(row)
+}
+
+/** An origin's, by name, as far as the audience may know of them. */
+export async function listSettings(db: Db, origin: string, page: { offset: number; limit: number }, audience: Audience): Promise<Page<PackageSettings>> {
+  const isTheirs = audience.seesAll || audience.origins.includes(origin)
+  const matching = settings(db)
+    .where('origins.name', '=', origin)
+    .$if(!isTheirs, (query) => query.where('package_settings.visibility', '=', 'public'))
+  const { total } = await matching.clearSelect().select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
+  const rows = await matching.orderBy('packages.name').limit(page.limit).offset(page.offset).execute()
+  return { items: rows.map(settingsOf), total }
+}
+
+export async function insertSettings(db: Db, row: { packageId: number; visibility: Visibility; ownerId: number; at: number }): Promise<void> {
+  const { packageId, visibility, ownerId, at } = row
+  await db.insertInto('package_settings').values({ package_id: packageId, visibility, owner_id: ownerId, created_at: at, updated_at: at }).execute()
+}
+
+export async function updateSettings(db: Db, packageId: number, visibility: Visibility, at: number): Promise<void> {
+  await db.updateTable('package_settings').set({ visibility, updated_at: at }).where('package_id', '=', packageId).execute()
+}
+
+export async function deleteSettings(db: Db, packageId: number): Promise<void> {
+  await db.deleteFrom('package_settings').where('package_id', '=', packageId).execute()
+}
+
+function settings(db: Db) {
+  return db
+    .selectFrom('package_settings')
+    .innerJoin('packages', 'packages.id', 'package_settings.package_id')
+    .innerJoin('origins', 'origins.id', 'packages.origin_id')
+    .selectAll('package_settings')
+    .select(['origins.name as origin', 'packages.name'])
+}
+
+type Row = Awaited<ReturnType<ReturnType<typeof settings>['executeTakeFirstOrThrow']>>
+
+function settingsOf(row: Row): PackageSettings {
+  return {
+    packageId: row.package_id,
+    origin: row.origin,
+    name: row.name,
+    visibility: row.visibility,
+    ownerId: row.owner_id,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}
