@@ -3,9 +3,12 @@ import type { Audience } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
 import type { LedgerEntry, Promotion } from '../ledger/entry.ts'
 import { formatIdent } from '../package/ident.ts'
+import { TARGETS } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import type { Release } from '../releases/release.ts'
 import { findLatest, findRelease, isInView, listViewsOf } from '../releases/release-store.ts'
+import { listPointersAt } from '../views/content-store.ts'
+import type { View } from '../views/view.ts'
 import { findView, listPointers } from '../views/view-store.ts'
 
 /** Whole, or without the long texts, as Builder answers outside of channels. */
@@ -32,7 +35,7 @@ export interface PackageAnswer {
 }
 
 export interface LatestAnswer extends PackageAnswer {
-  /** The revision of the view at which this pointer moved; absent where the answer is not a pointer's. */
+  /** The revision of the view at which this pointer moved, as who asks could see; absent where the answer is not a pointer's. */
   readonly revision: number | undefined
 }
 
@@ -139,7 +142,14 @@ export class Answers {
     const ident = formatIdent(release.ident)
     if (version !== undefined && isForAll && generation === this.#generation) pointer.versions.set(version, ident)
     const answer = await this.#answer(release, question.shape, generation)
-    return { ...answer, revision: version === undefined && ident === pointer.ident ? pointer.revision : undefined }
+    if (version !== undefined) return { ...answer, revision: undefined }
+    return { ...answer, revision: ident === pointer.ident ? pointer.revision : await this.#revisionFor(audience, view, question) }
+  }
+
+  /** Since when a release below the pointer's is the latest to who may not see that. No revision at all would tell that there is one. */
+  async #revisionFor(audience: Audience, view: View, { origin, name, target }: LatestQuestion): Promise<number | undefined> {
+    const pointers = await listPointersAt(this.#db, view, view.revision, { origin, name, limit: TARGETS.length }, audience)
+    return pointers.find((pointer) => pointer.target === target)?.sinceRevision
   }
 
   async #answer(release: Release, shape: Shape, generation: number): Promise<PackageAnswer> {

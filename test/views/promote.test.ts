@@ -1,6 +1,7 @@
 import tap, { test } from 'tap'
 import { EVERYONE } from '../../src/accounts/access.ts'
-import { listMembersAt, listPointersAt, listRevisions } from '../../src/views/history-store.ts'
+import { listMembersAt, listPointersAt } from '../../src/views/content-store.ts'
+import { listRevisions } from '../../src/views/history-store.ts'
 import { getView } from '../../src/views/view-store.ts'
 import { makeReleases, makeView, move } from '../support/release-rows.ts'
 import type { ReleaseRow } from '../support/release-rows.ts'

@@ -182,6 +182,17 @@ test('latest answers what the content says, under a tag that changes when it mov
   t.match(await callApi(started, 'GET', '/api/v1/views/prod/latest/acme/lib0', { headers: headersOf }), { status: 200, body: { revision: 6 } })
 })
 
+// An absent revision would tell that something is above what is answered.
+test('under highest, latest tells who may not see what is above it the same as the content does, revision and all', async (t) => {
+  await makeView(started, 'train', 'highest')
+  for (const version of ['1.0.0', '3.0.0', '2.0.0']) await move(started, 'promote', 'train', [row(ident('app', version))])
+  const { body } = await callApi(started, 'GET', '/api/v1/views/train/content', { token: null })
+  t.match(body, { pointers: [{ ident: ident('app', '2.0.0'), since_revision: 3 }] })
+  t.match(await callApi(started, 'GET', '/api/v1/views/train/latest/acme/app', { token: null }), { body: { ident: ident('app', '2.0.0'), revision: 3 } })
+  t.match(await callApi(started, 'GET', '/v1/depot/views/train/pkgs/acme/app/latest', { token: null }), { headers: { 'depot-revision': '3' } })
+  t.match(await callApi(started, 'GET', '/api/v1/views/train/latest/acme/app', { token: friend }), { body: { ident: ident('app', '3.0.0'), revision: 2 } })
+})
+
 test('latest of one version, of another target, and as text', async (t) => {
   t.match(await callApi(started, 'GET', '/api/v1/views/prod/latest/acme/app/1.0.0'), { status: 200, differences: '', body: { ident: ident('app', '1.0.0'), revision: null } })
   t.match(await callApi(started, 'GET', '/api/v1/views/prod/latest/acme/app?target=x86_64-windows'), { status: 404, differences: '' })

@@ -1,0 +1,218 @@
+import type { ExpressionBuilder } from 'kysely'
+import type { Audience } from '../accounts/access.ts'
+import type { Db } from '../database/database.ts'
+import type { Schema } from '../database/schema.ts'
+import { DepotError } from '../errors.ts'
+import type { Target } from '../package/target.ts'
+import { visibleTo } from '../releases/release-store.ts'
+import type { View } from './view.ts'
+
+// A view as it was at any of its revisions, as an audience may see it. Rows of `pointers` and `members` hold from `from_revision`
+// until before `to_revision`, and `lines` has what the view ever pointed into, by name: a page is a walk along that index with
+// seeks into the intervals; the ledger gives the times of revisions, and is never folded.
+
+/** What `latest` of one package for one target answered. */
+export interface PointerAt {
+  /** `origin/name` */
+  readonly package: string
+  readonly target: Target
+  readonly ident: string
+  /** The revision since which it did, and when that was made. */
+  readonly sinceRevision: number
+  readonly since: number
+}
+
+export interface MemberAt {
+  readonly ident: string
+  readonly target: Target
+  readonly sinceRevision: number
+  readonly since: number
+}
+
+/** Where a page of lines begins, and what it is narrowed to. */
+export interface LinePage<Place> {
+  readonly origin?: string
+  readonly name?: string
+  readonly after?: Place
+  readonly limit: number
+}
+
+export type PointerPlace = readonly [name: string, target: Target]
+/** Members of a line stand in the order in which they were published. */
+export type MemberPlace = readonly [name: string, target: Target, releaseId: number]
+
+/** The revision a view is at or was at: of a number, itself; of a time, the last one made until then. Throws `not_found` for one not made yet. */
+export async function getRevisionAt(db: Db, view: View, at: { revision: number } | { time: number } | undefined): Promise<number> {
+  if (at === undefined) return view.revision
+  if ('revision' in at) {
+    if (at.revision <= view.revision) return at.revision
+    throw new DepotError('not_found', `${view.name} is at revision ${view.revision}; there is no revision ${at.revision} yet`)
+  }
+  const row = await db
+    .selectFrom('ledger')
+    .select('revision')
+    .where('view_id', '=', view.id)
+    .where('revision', 'is not', null)
+    .where('at', '<=', at.time)
+    .orderBy('at', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.revision ?? 0
+}
+
+/** When a revision was made; `undefined` for revision 0. */
+export async function findRevisionTime(db: Db, viewId: number, revision: number): Promise<number | undefined> {
+  const row = await db.selectFrom('ledger').select('at').where('view_id', '=', viewId).where('revision', '=', revision).executeTakeFirst()
+  return row?.at
+}
+
+/** What a view's `latest` answered at a revision, by package and target. */
+export async function listPointersAt(db: Db, view: View, revision: number, page: LinePage<PointerPlace>, audience: Audience): Promise<PointerAt[]> {
+  const { after } = page
+  const rows = await linesOf(db, view.id, page)
+    .crossJoin('pointers')
+    .whereRef('pointers.view_id', '=', 'lines.view_id')
+    .whereRef('pointers.package_id', '=', 'lines.package_id')
+    .whereRef('pointers.target', '=', 'lines.target')
+    .innerJoin('releases', 'releases.id', 'pointers.release_id')
+    .innerJoin('ledger', (on) => on.onRef('ledger.view_id', '=', 'pointers.view_id').onRef('ledger.revision', '=', 'pointers.from_revision'))
+    .select(['lines.package', 'lines.target', 'lines.package_id', 'releases.ident', 'pointers.from_revision', 'ledger.at'])
+    .select((eb) => eb.case().when(visibleTo(eb, audience)).then(1).else(0).end().as('is_visible'))
+    .where('pointers.from_revision', '=', (eb) =>
+      eb
+        .selectFrom('pointers as last')
+        .select((inner) => inner.fn.max('last.from_revision').as('from_revision'))
+        .whereRef('last.view_id', '=', 'lines.view_id')
+        .whereRef('last.package_id', '=', 'lines.package_id')
+        .whereRef('last.target', '=', 'lines.target')
+        .where('last.from_revision', '<=', revision),
+    )
+    .where((eb) => eb.or([eb('pointers.to_revision', 'is', null), eb('pointers.to_revision', '>', revision)]))
+    // Under `promoted`, what may not be seen is not there. Under `highest`, the highest that may be seen is.
+    .where((eb) => (view.rule === 'promoted' ? visibleTo(eb, audience) : eb.or([visibleTo(eb, audience), hasVisibleMember(eb, revision, audience)])))
+    .$if(after !== undefined, (query) => query.where((eb) => eb(eb.refTuple('lines.package', 'lines.target'), '>', eb.tuple(...(after ?? FIRST)))))
+    .orderBy('lines.package')
+    .orderBy('lines.target')
+    .limit(page.limit)
+    .execute()
+  const found: PointerAt[] = []
+  for (const { package_id, from_revision, at, is_visible, ...row } of rows) {
+    const pointer = { ident: row.ident, target: row.target, sinceRevision: from_revision, since: at }
+    const seen = is_visible === 1 ? pointer : await findHighestVisible(db, view.id, { packageId: package_id, target: row.target }, revision, audience)
+    if (seen !== undefined) found.push({ package: row.package, ...seen })
+  }
+  return found
+}
+
+/** The members of a view at a revision, by package and target, and then as they were published. */
+export async function listMembersAt(
+  db: Db,
+  view: View,
+  revision: number,
+  page: LinePage<MemberPlace>,
+  audience: Audience,
+): Promise<(MemberAt & { place: MemberPlace })[]> {
+  const { after } = page
+  const rows = await linesOf(db, view.id, page)
+    .crossJoin('members')
+    .whereRef('members.view_id', '=', 'lines.view_id')
+    .whereRef('members.package_id', '=', 'lines.package_id')
+    .innerJoin('releases', (on) => on.onRef('releases.id', '=', 'members.release_id').onRef('releases.target', '=', 'lines.target'))
+    .innerJoin('ledger', (on) => on.onRef('ledger.view_id', '=', 'members.view_id').onRef('ledger.revision', '=', 'members.from_revision'))
+    .select(['lines.package', 'lines.target', 'releases.ident', 'members.release_id', 'members.from_revision', 'ledger.at'])
+    .where((eb) => holdsAt(eb, revision))
+    .where((eb) => visibleTo(eb, audience))
+    .$if(after !== undefined, (query) =>
+      query.where((eb) => eb(eb.refTuple('lines.package', 'lines.target', 'members.release_id'), '>', eb.tuple(...(after ?? ([...FIRST, 0] as const))))),
+    )
+    .orderBy('lines.package')
+    .orderBy('lines.target')
+    .orderBy('members.release_id')
+    .limit(page.limit)
+    .execute()
+  return rows.map((row) => ({
+    ident: row.ident,
+    target: row.target,
+    sinceRevision: row.from_revision,
+    since: row.at,
+    place: [row.package, row.target, row.release_id],
+  }))
+}
+
+/** For how many packages and targets a view's `latest` has an answer that this audience may see, as the view stands. */
+export async function countPointers(db: Db, viewId: number, audience: Audience): Promise<number> {
+  const { count } = await db
+    .selectFrom('pointers')
+    .innerJoin('releases', 'releases.id', 'pointers.release_id')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('pointers.view_id', '=', viewId)
+    .where('pointers.to_revision', 'is', null)
+    .where((eb) => visibleTo(eb, audience))
+    .executeTakeFirstOrThrow()
+  return count
+}
+
+/** The highest member of a line that an audience may see, and since when it was that to them. */
+export async function findHighestVisible(
+  db: Db,
+  viewId: number,
+  line: { packageId: number; target: Target },
+  revision: number,
+  audience: Audience,
+): Promise<MemberAt | undefined> {
+  const members = db
+    .selectFrom('members')
+    .innerJoin('releases', 'releases.id', 'members.release_id')
+    .where('members.view_id', '=', viewId)
+    .where('members.package_id', '=', line.packageId)
+    .where('releases.target', '=', line.target)
+    .where((eb) => visibleTo(eb, audience))
+  const highest = await members
+    .select(['releases.ident', 'releases.target', 'releases.order_key', 'members.from_revision'])
+    .where((eb) => holdsAt(eb, revision))
+    .orderBy('releases.order_key', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  if (highest === undefined) return undefined
+  // It joined, or the last of those above it left.
+  const above = await members
+    .select((eb) => eb.fn.max('members.to_revision').as('left_revision'))
+    .where('releases.order_key', '>', highest.order_key)
+    .where('members.to_revision', '<=', revision)
+    .executeTakeFirst()
+  const sinceRevision = Math.max(highest.from_revision, above?.left_revision ?? 0)
+  const since = await findRevisionTime(db, viewId, sinceRevision)
+  return { ident: highest.ident, target: highest.target, sinceRevision, since: since ?? 0 }
+}
+
+const FIRST = ['', 'x86_64-linux'] as const
+
+/** What is joined to it is joined by `crossJoin`, which SQLite takes as the order to read in: lines first, so that nothing is sorted. */
+function linesOf(db: Db, viewId: number, page: { origin?: string; name?: string }) {
+  const { origin, name } = page
+  const lines = db.selectFrom('lines').where('lines.view_id', '=', viewId)
+  if (origin !== undefined && name !== undefined) return lines.where('lines.package', '=', `${origin}/${name}`)
+  // `0` is what follows `/`
+  if (origin !== undefined) return lines.where('lines.package', '>', `${origin}/`).where('lines.package', '<', `${origin}0`)
+  if (name === undefined) return lines
+  return lines.where((eb) => eb.exists(eb.selectFrom('packages').select('packages.id').whereRef('packages.id', '=', 'lines.package_id').where('packages.name', '=', name)))
+}
+
+/** Whether a membership holds at a revision. */
+function holdsAt(eb: ExpressionBuilder<Schema, 'members'>, revision: number) {
+  return eb.and([eb('members.from_revision', '<=', revision), eb.or([eb('members.to_revision', 'is', null), eb('members.to_revision', '>', revision)])])
+}
+
+function hasVisibleMember(eb: ExpressionBuilder<Schema, 'lines'>, revision: number, audience: Audience) {
+  return eb.exists(
+    eb
+      .selectFrom('members')
+      .innerJoin('releases', 'releases.id', 'members.release_id')
+      .select('members.release_id')
+      .whereRef('members.view_id', '=', 'lines.view_id')
+      .whereRef('members.package_id', '=', 'lines.package_id')
+      .whereRef('releases.target', '=', 'lines.target')
+      .where((inner) => holdsAt(inner, revision))
+      .where((inner) => visibleTo(inner, audience)),
+  )
+}
