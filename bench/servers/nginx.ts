@@ -8,7 +8,6 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ServerProcess } from './process.ts'
 
-const TICKS_PER_S = 100
 const LONGEST_START_MS = 5_000
 
 /** Whether nginx is here to be compared with, and processes can be asked what they used. */
@@ -47,10 +46,8 @@ http {
     pid,
     port,
     async cpuMs() {
-      // Fields 14 and 15 of proc(5)'s stat; the second, the name in parentheses, may hold spaces.
-      const [, fields = ''] = /.*\) (.*)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
-      const [user, system] = fields.split(' ').slice(11, 13).map(Number)
-      return (((user ?? 0) + (system ?? 0)) * 1000) / TICKS_PER_S
+      // Nanoseconds that its only thread ran, in the kernel too; /proc/PID/stat counts in hundredths of a second.
+      return Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6
     },
     async [Symbol.asyncDispose]() {
       const gone = once(child, 'exit')
