@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { DepotError } from '../../errors.ts'
+import { DepotError, quote } from '../../errors.ts'
 import { makeIdent } from '../../package/ident.ts'
 import type { Ident } from '../../package/ident.ts'
 import { DEFAULT_TARGET, isTarget, parseTarget } from '../../package/target.ts'
@@ -17,6 +17,11 @@ export interface Path {
   readonly version: string | undefined
   readonly release: string
   readonly revision: string
+  readonly account: string
+  /** Of an integration. */
+  readonly type: string
+  /** Of an invitation or a token. */
+  readonly id: string
 }
 
 export type Asking = FastifyRequest<{ Params: Path; Querystring: Record<string, string | string[] | undefined> }>
@@ -29,6 +34,12 @@ export function identOf({ params: { origin, name, version = '', release } }: Ask
 /** The text of an ident to look up: reads refuse none, they just do not find it. */
 export function identTextOf({ params: { origin, name, version = '', release } }: Asking): string {
   return `${origin}/${name}/${version}/${release}`
+}
+
+/** The number of an invitation or a token. Throws `invalid_value`. */
+export function idOf({ params: { id } }: Asking): number {
+  if (!/^\d{1,19}$/.test(id)) throw new DepotError('invalid_value', `${quote(id)} is not an id`)
+  return Number(id)
 }
 
 export function query(request: Asking, name: string): string | undefined {

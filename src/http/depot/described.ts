@@ -1,35 +1,11 @@
+import { ORIGIN_ROUTES } from './described-origins.ts'
+import { PEOPLE_ROUTES } from './described-people.ts'
+import { NOT_FOUND, PARAMETERS, REFUSED, STRING, empty, json, list, object, shape, text } from './describing.ts'
+import type { Description, Schema } from './describing.ts'
+
 // What openapi.yaml says of the Habitat door. It stands apart from the routes because nothing is checked against it at run time:
 // reads refuse nothing, and what a client gets for an impossible ident is decided where the protocol documents say so.
 
-interface Schema {
-  readonly [keyword: string]: unknown
-}
-
-interface Description {
-  readonly summary: string
-  readonly query?: readonly (keyof typeof PARAMETERS)[]
-  readonly body?: Schema
-  readonly consumes?: readonly string[]
-  /** By status. */
-  readonly answers: Readonly<Record<number, Schema>>
-}
-
-const PARAMETERS = {
-  target: { type: 'string', description: "the platform; when absent the client's own, told by its User-Agent, or x86_64-linux" },
-  range: { type: 'integer', description: 'a zero-based offset into the list' },
-  checksum: { type: 'string', description: 'BLAKE2b-256 of the file, in hex' },
-  forced: { type: 'string', description: '`true`: take an ident that is there already, if the bytes are the same' },
-} as const
-
-const text = (description: string) => ({ description, content: { 'text/plain': { schema: { type: 'string' } } } })
-const empty = (description: string) => ({ type: 'null', description })
-const json = (description: string, schema: Schema) => ({ description, content: { 'application/json': { schema } } })
-const list = (items: Schema): Schema => ({ type: 'array', items })
-const object = (properties: Record<string, Schema>): Schema => ({ type: 'object', properties, required: Object.keys(properties) })
-
-const shape = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` })
-
-const STRING = { type: 'string' }
 const IDENT = shape('HabitatIdent')
 const PACKAGE = shape('HabitatPackage')
 const LISTED = shape('HabitatListedIdent')
@@ -64,14 +40,10 @@ const page = object({ range_start: { type: 'integer' }, range_end: { type: 'inte
 /** The shapes of Habitat's JSON that several routes answer, by their names in openapi.yaml. */
 export const HABITAT_SHAPES = { HabitatIdent: ident, HabitatPackage: packageShape, HabitatListedIdent: listed, HabitatPage: page }
 
-const KEY_LOCATION = object({ origin: STRING, revision: STRING, location: STRING })
 const CHANNEL = object({ id: STRING, owner_id: STRING, name: STRING, origin: STRING, created_at: STRING, updated_at: STRING })
 
-const NOT_FOUND = { 404: empty('not there, or not for this caller to see') }
-const REFUSED = { 401: empty('no token, or a wrong one'), 403: empty('a token that may not') }
 const IDENTS = { 200: json('the last page', PAGE), 206: json('a page, and there is more', PAGE) }
 const FOUND = { 200: json('the package', PACKAGE), ...NOT_FOUND }
-const KEY = { 200: text('the key file; its name is in X-Filename'), ...NOT_FOUND }
 const MOVED = { 200: empty('done, or done before: view, revision, target and whether anything changed are in Depot-View, Depot-Revision, Depot-Target, Depot-Changed') }
 
 /** Relative to `/v1`, its mount `/v1/depot`, or a view's URL below it. */
@@ -133,52 +105,21 @@ const ROUTES: Readonly<Record<string, Description>> = {
     answers: { ...MOVED, 400: empty('it is not in the channel'), ...REFUSED, ...NOT_FOUND },
   },
 
-  'GET /origins/:origin': {
-    summary: 'One origin',
-    answers: {
-      200: json('the origin', object({ name: STRING, owner_id: STRING, owner_account: STRING, private_key_name: { type: ['string', 'null'] }, default_package_visibility: STRING })),
-      ...NOT_FOUND,
-    },
-  },
-  'POST /origins': {
-    summary: 'Make an origin',
-    body: object({ name: STRING }),
-    consumes: ['application/json'],
-    answers: {
-      201: json('made', object({ name: STRING, owner_id: STRING, default_package_visibility: STRING, created_at: STRING, updated_at: STRING })),
-      ...REFUSED,
-      409: empty('the name is taken'),
-      417: empty('not a name for an origin'),
-    },
-  },
-  'GET /origins/:origin/keys': { summary: 'Public keys of an origin, newest first', answers: { 200: json('where they are', list(KEY_LOCATION)) } },
-  'GET /origins/:origin/keys/latest': { summary: 'The newest public key', answers: KEY },
-  'GET /origins/:origin/keys/:revision': { summary: 'One public key', answers: KEY },
-  'POST /origins/:origin/keys': { summary: 'Make a pair of keys', answers: { 201: text('made'), ...REFUSED } },
-  'POST /origins/:origin/keys/:revision': {
-    summary: 'Add a public key',
-    body: STRING,
-    consumes: ['text/plain'],
-    answers: { 201: text('added'), ...REFUSED, 409: empty('it is there'), 422: empty('not a key file') },
-  },
-  'POST /origins/:origin/secret_keys/:revision': {
-    summary: 'Add a secret key',
-    body: STRING,
-    consumes: ['text/plain'],
-    answers: { 200: text('added, for `hab`'), 201: text('added'), ...REFUSED, 409: empty('it is there'), 422: empty('not a key file') },
-  },
-  'GET /origins/:origin/secret_keys/latest': { summary: 'The newest secret key, for members of the origin', answers: { ...KEY, ...REFUSED } },
+  ...ORIGIN_ROUTES,
+  ...PEOPLE_ROUTES,
 }
 
 const BELOW_A_VIEW = '/views/:view'
+/** What Builder serves under `/v1` alone. */
+const UNMOUNTED = /^\/v1\/(status|user|profile|settings|ext)(\/|$)/
 
 /**
- * A route of this door, for openapi.yaml. Every route stands under `/v1/depot` and under `/v1`, as in 2016; it is described once.
+ * A route of this door, for openapi.yaml. Nearly every route stands under `/v1/depot` and under `/v1`, as in 2016; it is described once.
  * Throws for a route that has no description.
  */
 export function describeHabitatRoute(method: string, url: string): Schema {
   const isMounted = url.startsWith('/v1/depot/')
-  if ((!isMounted && url !== '/v1/status') || url.startsWith('/v1/depot/views/:view/depot/')) return { hide: true }
+  if ((!isMounted && !UNMOUNTED.test(url)) || url.startsWith('/v1/depot/views/:view/depot/')) return { hide: true }
   const path = url.slice((isMounted ? '/v1/depot' : '/v1').length)
   const own = ROUTES[`${method} ${path}`]
   const inherited = path.startsWith(`${BELOW_A_VIEW}/`) ? ROUTES[`${method} ${path.slice(BELOW_A_VIEW.length)}`] : undefined

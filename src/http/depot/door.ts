@@ -3,10 +3,18 @@ import type { FastifyInstance } from 'fastify'
 import { replyHabitat } from '../error-reply.ts'
 import type { Door } from '../request.ts'
 import { channelReads, channelWrites } from './channels.ts'
-import { keyReads, keyWrites } from './keys.ts'
+import { integrationReads, integrationWrites } from './integrations.ts'
+import { invitationReads, invitationWrites } from './invitations.ts'
+import { encryptionKey, keyReads, keyWrites } from './keys.ts'
+import { memberReads, memberWrites } from './members.ts'
+import { notServed } from './not-served.ts'
 import { originReads, originWrites } from './origins.ts'
 import { packageReads, packageWrites } from './packages.ts'
+import { profileRoutes, profileTokenRoutes } from './profile.ts'
+import { secretRoutes } from './secrets.ts'
+import { settingsList, settingsRoutes } from './settings.ts'
 import { statusReads } from './status.ts'
+import { userReads } from './user.ts'
 import { viewReads, viewWrites } from './views.ts'
 
 /**
@@ -23,6 +31,12 @@ export async function habitatDoor(app: FastifyInstance, { door }: { door: Door }
   await app.register(multipart, { limits: { files: 1, fields: 8, fileSize: Number.MAX_SAFE_INTEGER } })
 
   statusReads(app)
+  settingsList(app, door)
+  settingsRoutes(app, door)
+  userReads(app, door)
+  profileRoutes(app, door)
+  profileTokenRoutes(app, door)
+  notServed(app)
   for (const mount of ['/depot', '']) {
     viewReads(app, door, mount)
     viewWrites(app, door, mount)
@@ -30,7 +44,15 @@ export async function habitatDoor(app: FastifyInstance, { door }: { door: Door }
     channelWrites(app, door, mount)
     originReads(app, door, mount)
     originWrites(app, door, mount)
+    memberReads(app, door, mount)
+    memberWrites(app, door, mount)
+    invitationReads(app, door, mount)
+    invitationWrites(app, door, mount)
     keyWrites(app, door, mount)
+    encryptionKey(app, door, mount)
+    secretRoutes(app, door, mount)
+    integrationReads(app, door, mount)
+    integrationWrites(app, door, mount)
     for (const place of [mount, `${mount}/views/:view`, `${mount}/views/:view/depot`]) {
       packageReads(app, door, place)
       channelReads(app, door, place)

@@ -1,7 +1,10 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import { hasRole } from '../../accounts/access.ts'
 import { DepotError } from '../../errors.ts'
-import { formatPublicKey, formatSecretKey, generateKeyPair, parsePublicKey, parseSecretKey } from '../../origins/origin-key.ts'
-import { findKey, findLatestKey, listKeyRevisions } from '../../origins/origin-store.ts'
+import { generateEncryptionKey } from '../../origins/encryption-key.ts'
+import { formatKeyName, formatPublicKey, formatSecretKey, generateKeyPair, parsePublicKey, parseSecretKey } from '../../origins/origin-key.ts'
+import type { KeyName } from '../../origins/origin-key.ts'
+import { findKey, findLatestKey, getOrigin, listKeyRevisions } from '../../origins/origin-store.ts'
 import type { StoredKey } from '../../origins/origin-store.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
@@ -48,17 +51,14 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
 
   /** Members are told that a key is there; only administrators add one. */
   app.post(`${mount}/origins/:origin/keys/:revision`, async (request: Asking, reply) => {
-    const { origin } = request.params
+    const { origin, revision } = request.params
     const caller = signedInAs(request, 'member', origin, 'upload')
-    if ((await findKey(depot.db, origin, 'public', request.params.revision)) !== undefined) {
-      throw new DepotError('already_exists', `the key ${origin}-${request.params.revision} exists already`)
+    if ((await findKey(depot.db, origin, 'public', revision)) !== undefined) {
+      throw new DepotError('already_exists', `the key ${origin}-${revision} exists already`)
     }
-    signedInAs(request, 'administrator', origin, 'upload')
+    if (!hasRole(caller, origin, 'administrator')) throw new DepotError('key_not_yours', `only an administrator of ${origin} adds a key to it`)
     const publicBody = await readText(request, depot, KEY_FILE)
-    const { revision } = ofOrigin(origin, parsePublicKey(publicBody))
-    if (revision !== request.params.revision) {
-      throw new DepotError('key_malformed', `the key is ${origin}-${revision}, not ${origin}-${request.params.revision}`)
-    }
+    expectName(parsePublicKey(publicBody), { origin, revision })
     await depot.writer.submit({ kind: 'addKey', input: { origin, revision, ownerId: caller.accountId, publicBody }, actor: actorOf(request, 'habitat') })
     return replyAdded(request, reply, 201, revision)
   })
@@ -68,7 +68,8 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
     const { origin } = request.params
     const caller = signedInAs(request, 'administrator', origin, 'manage')
     const text = await readText(request, depot, KEY_FILE)
-    const { revision } = ofOrigin(origin, parseSecretKey(text))
+    const { revision, ...key } = parseSecretKey(text)
+    if (key.origin !== origin) throw new DepotError('secret_key_malformed', `the key is one of ${key.origin}, not of ${origin}`)
     const secretBody = depot.secrets.seal(text, secretPurpose(origin, revision))
     await depot.writer.submit({ kind: 'addKey', input: { origin, revision, ownerId: caller.accountId, secretBody }, actor: actorOf(request, 'habitat') })
     return replyAdded(request, reply, request.headers['user-agent']?.startsWith('hab/') ? 200 : 201, revision)
@@ -80,6 +81,20 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
     const sealed = await findLatestKey(depot.db, origin, 'secret')
     const opened = sealed && { ...sealed, body: depot.secrets.open(sealed.body, secretPurpose(origin, sealed.revision)) }
     return replyKey(opened, origin, 'sig.key', reply)
+  })
+}
+
+/** Made when it is first asked for; if two ask at once, both are given the same. */
+export function encryptionKey(app: FastifyInstance, { depot }: Door, mount: string): void {
+  app.get(`${mount}/origins/:origin/encryption_key`, async (request: Asking, reply) => {
+    const { accountId: ownerId } = signedInAs(request, 'readonly_member', request.params.origin, 'read')
+    const { name: origin } = await getOrigin(depot.db, request.params.origin)
+    const key = await findLatestKey(depot.db, origin, 'box_public')
+    if (key !== undefined) return replyKey(key, origin, 'pub', reply)
+    const { revision, publicBody, secretBody } = generateEncryptionKey(origin, depot.now())
+    const sealed = depot.secrets.seal(secretBody, `origin encryption key ${origin}-${revision}`)
+    const input = { origin, revision, ownerId, publicBody, secretBody: sealed }
+    return replyKey(await depot.writer.submit({ kind: 'keepEncryptionKey', input, actor: actorOf(request, 'habitat') }), origin, 'pub', reply)
   })
 }
 
@@ -100,9 +115,10 @@ function replyAdded(request: Asking, reply: FastifyReply, status: 200 | 201, rev
     .send(`/origins/${request.params.origin}/keys/${revision}`)
 }
 
-function ofOrigin<Key extends { origin: string }>(origin: string, key: Key): Key {
-  if (key.origin === origin) return key
-  throw new DepotError('key_malformed', `the key is one of ${key.origin}, not of ${origin}`)
+/** What a public key must be that is added to this place: Habitat finds keys by their names. */
+function expectName(key: KeyName, asked: KeyName): void {
+  if (key.origin === asked.origin && key.revision === asked.revision) return
+  throw new DepotError('key_malformed', `the key is ${formatKeyName(key)}, not ${formatKeyName(asked)}`)
 }
 
 function secretPurpose(origin: string, revision: string): string {

@@ -4,13 +4,14 @@ import { DepotError } from '../../errors.ts'
 import { findLatestKey, getOrigin } from '../../origins/origin-store.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
-import { signedIn } from '../rights.ts'
+import { signedIn, signedInAs } from '../rights.ts'
 import type { Asking } from './asked.ts'
-import { readText } from './body.ts'
+import { readJson } from './body.ts'
+import { VisibilityShape } from './settings.ts'
 import { wireNewOrigin, wireOrigin } from './wire.ts'
 
-const LARGEST_BODY_BYTES = 64 * 1024
-const NewOrigin = z.object({ name: z.string() })
+const NewOrigin = z.object({ name: z.string(), default_package_visibility: VisibilityShape.optional() })
+const ChangedOrigin = z.object({ default_package_visibility: VisibilityShape })
 
 /** habitat-today.md 3.3; the answer of 2016 (habitat-2016.md 1.13) is within it. */
 export function originReads(app: FastifyInstance, { depot }: Door, mount: string): void {
@@ -29,21 +30,27 @@ export function originWrites(app: FastifyInstance, { depot }: Door, mount: strin
     if (!caller.isAdministrator && originCreators !== undefined && !originCreators.includes(caller.accountName)) {
       throw new DepotError('forbidden', `${caller.accountName} may not create origins`)
     }
-    const { name } = parseBody(await readText(request, depot, { what: 'the origin', mostBytes: LARGEST_BODY_BYTES }))
+    const { name, default_package_visibility: defaultVisibility } = await readJson(request, depot, { what: 'the origin', shape: NewOrigin })
     request.subject = `origin ${name}`
-    const origin = await depot.writer.submit({ kind: 'createOrigin', input: { name, ownerId: caller.accountId }, actor: actorOf(request, 'habitat') })
+    const input = { name, ownerId: caller.accountId, ...(defaultVisibility && { defaultVisibility }) }
+    const origin = await depot.writer.submit({ kind: 'createOrigin', input, actor: actorOf(request, 'habitat') })
     return reply.code(201).type('application/json').send(JSON.stringify(wireNewOrigin(origin)))
   })
-}
 
-function parseBody(text: string): z.infer<typeof NewOrigin> {
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (error) {
-    throw new DepotError('invalid_request', 'the body is not JSON', { cause: error })
-  }
-  const parsed = NewOrigin.safeParse(json)
-  if (!parsed.success) throw new DepotError('invalid_request', 'the body must be {"name": "ORIGIN"}')
-  return parsed.data
+  app.put(`${mount}/origins/:origin`, async (request: Asking, reply) => {
+    const { origin } = request.params
+    request.subject = `origin ${origin}`
+    signedInAs(request, 'administrator', origin, 'manage')
+    const { default_package_visibility: defaultVisibility } = await readJson(request, depot, { what: 'the origin', shape: ChangedOrigin })
+    await depot.writer.submit({ kind: 'changeOrigin', input: { origin, defaultVisibility }, actor: actorOf(request, 'habitat') })
+    return reply.code(204).send()
+  })
+
+  app.delete(`${mount}/origins/:origin`, async (request: Asking, reply) => {
+    const { origin } = request.params
+    request.subject = `origin ${origin}`
+    signedInAs(request, 'owner', origin, 'manage')
+    await depot.writer.submit({ kind: 'deleteOrigin', input: { origin }, actor: actorOf(request, 'habitat') })
+    return reply.code(204).send()
+  })
 }

@@ -1,0 +1,35 @@
+// The words that openapi.yaml's description of the Habitat door is made of.
+
+export interface Schema {
+  readonly [keyword: string]: unknown
+}
+
+export interface Description {
+  readonly summary: string
+  readonly query?: readonly (keyof typeof PARAMETERS)[]
+  readonly body?: Schema
+  readonly consumes?: readonly string[]
+  /** By status. */
+  readonly answers: Readonly<Record<number, Schema>>
+}
+
+export const PARAMETERS = {
+  target: { type: 'string', description: "the platform; when absent the client's own, told by its User-Agent, or x86_64-linux" },
+  range: { type: 'integer', description: 'a zero-based offset into the list' },
+  checksum: { type: 'string', description: 'BLAKE2b-256 of the file, in hex' },
+  role: { type: 'string', description: '`readonly_member`, `member`, `maintainer` or `administrator`' },
+  forced: { type: 'string', description: '`true`: take an ident that is there already, if the bytes are the same' },
+} as const
+
+export const text = (description: string) => ({ description, content: { 'text/plain': { schema: { type: 'string' } } } })
+export const empty = (description: string) => ({ type: 'null', description })
+export const json = (description: string, schema: Schema) => ({ description, content: { 'application/json': { schema } } })
+export const list = (items: Schema): Schema => ({ type: 'array', items })
+export const object = (properties: Record<string, Schema>): Schema => ({ type: 'object', properties, required: Object.keys(properties) })
+
+export const shape = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` })
+
+export const STRING = { type: 'string' }
+
+export const NOT_FOUND = { 404: empty('not there, or not for this caller to see') }
+export const REFUSED = { 401: empty('no token, or a wrong one'), 403: empty('a token that may not') }
