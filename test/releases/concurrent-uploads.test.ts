@@ -19,7 +19,6 @@ for (const [what, query] of [['with its target named', {}], ['with no target nam
   test(`of many uploads of one ident at once exactly one wins, ${what}`, async (t) => {
     const started = await startDepot(t, { listen: true })
     await makeOrigin(started)
-    const before = await traces(started.depot)
     for (const [bytes, config] of [['the same bytes', () => 'port = 1'], ['other bytes', (n: number) => `port = ${n}`]] as const) {
       await t.test(bytes, async (s) => {
         const ident = `acme/${bytes.replaceAll(' ', '-')}/1.0.0/20260101120000`
@@ -35,7 +34,7 @@ for (const [what, query] of [['with its target named', {}], ['with no target nam
     }
     const { files, rows } = await traces(started.depot)
     t.equal(files.length, 2, 'and nobody else left anything')
-    t.match(rows, { releases: 2, blobs: 2, members: 2, ledger: Number(before.rows['ledger']) + 4 })
+    t.match(rows, { packages: 2, releases: 2, blobs: 2, members: 2 })
   })
 }
 

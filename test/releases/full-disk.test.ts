@@ -13,6 +13,8 @@ import { traces } from '../support/traces.ts'
 // Two disks that are really full, without a file system of their own: the kernel lets no file of this process grow beyond a limit
 // (RLIMIT_FSIZE), and SQLite lets no database grow beyond a number of pages. Both need no rights.
 
+process.on('SIGXFSZ', () => undefined) // which node ignores by itself, and tap does not
+
 function limitFiles(soft: string): string {
   const before = execFileSync('prlimit', ['--pid', String(process.pid), '--fsize', '--output', 'SOFT', '--noheadings', '--raw'], { encoding: 'utf8' }).trim()
   execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${soft}:`])

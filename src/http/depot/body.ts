@@ -54,7 +54,7 @@ async function fileOfForm(request: Asking, what: string, idleMs: number): Promis
     throw new DepotError('invalid_request', `the form has no file named "file" to be ${what}`)
   } catch (error) {
     if (error instanceof DepotError) throw error
-    if (request.raw.destroyed) throw new DepotError('length_mismatch', `${what} ended before its announced end`, { cause: error })
+    if (request.raw.destroyed && !request.raw.complete) throw new DepotError('length_mismatch', `${what} ended before its announced end`, { cause: error })
     throw new DepotError('invalid_request', `the form with ${what} is malformed: ${error instanceof Error ? error.message : ''}`, { cause: error })
   } finally {
     clearTimeout(timer)

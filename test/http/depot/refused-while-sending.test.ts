@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { test } from 'tap'
 import { ask, converse } from '../../support/ask.ts'
 import { buildHart } from '../../support/build-hart.ts'
-import { bearer, makeOrigin, publishAll, upload, uploadPath } from '../../support/origin.ts'
+import { bearer, makeOrigin, publishAll, uploadPath } from '../../support/origin.ts'
 import { startDepot } from '../../support/start-depot.ts'
 import { traces } from '../../support/traces.ts'
 
@@ -91,12 +91,15 @@ test('one that asks before sending is told to go on when its bytes are wanted', 
   t.match(await talk.toTheEnd(), /\r\n\r\nHTTP\/1\.1 201 /)
 })
 
-test('an upload that is too large is refused as it comes, and what came is gone', async (t) => {
+test('an upload that is too large is refused before it comes where it tells, and else as it comes', async (t) => {
   const started = await startDepot(t, { listen: true, environment: { DEPOT_MAX_UPLOAD: '64KiB' } })
   await makeOrigin(started)
-  const hart = buildHart({ files: [{ path: 'large', content: Buffer.alloc(128 * 1024) }] })
   const before = await traces(started.depot)
-  const answer = await upload(started, hart)
+  const talk = converse(started.url)
+  await talk.say(`POST ${uploadPath(fresh)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: 65537\r\n\r\n`)
+  t.match(await talk.toTheEnd(), /^HTTP\/1\.1 413 /)
+  const hart = buildHart({ files: [{ path: 'large', content: Buffer.alloc(128 * 1024) }] })
+  const answer = await ask(started.url + uploadPath(hart), { method: 'POST', headers: bearer(), body: [hart.bytes] })
   t.equal(answer.status, 413)
-  t.same(await traces(started.depot), before)
+  t.same(await traces(started.depot), before, 'and what came is gone')
 })

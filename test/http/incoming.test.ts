@@ -1,0 +1,51 @@
+import { mock } from 'node:test'
+import { PassThrough, Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { test } from 'tap'
+import { incoming, incomingText } from '../../src/http/incoming.ts'
+
+test('what comes passes, and its end', async (t) => {
+  t.equal(String(await buffer(incoming(Readable.from([Buffer.from('one '), Buffer.from('two')]), 'it', 1_000))), 'one two')
+  t.equal(await incomingText(Readable.from([Buffer.from('text')]), 'it', { mostBytes: 4, idleMs: 1_000 }), 'text')
+})
+
+test('a client that stalls is not waited for', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const client = new PassThrough()
+  const read = buffer(incoming(client, 'acme/app', 1_000))
+  client.write('piece')
+  await new Promise(setImmediate)
+  mock.timers.tick(1_000)
+  await t.rejects(read, { code: 'stalled', message: 'nothing more of acme/app came for 1000 ms' })
+  t.notOk(client.destroyed, 'the answer has still to go out')
+})
+
+test('it is not the client that stalls while we do not read', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const client = new PassThrough()
+  const relay = incoming(client, 'acme/app', 1_000)
+  for (let n = 0; n < 10; n += 1) client.write(Buffer.alloc(64 * 1024))
+  await new Promise(setImmediate)
+  mock.timers.tick(10_000)
+  client.end()
+  t.equal((await buffer(relay)).length, 640 * 1024)
+})
+
+test('a client that leaves is told of, also when it left before', async (t) => {
+  const leaving = new PassThrough()
+  const read = buffer(incoming(leaving, 'acme/app', 1_000))
+  leaving.write('some')
+  leaving.destroy(new Error('aborted'))
+  await t.rejects(read, { code: 'length_mismatch', message: 'acme/app ended before its announced end' })
+  await t.rejects(buffer(incoming(leaving, 'acme/app', 1_000)), { code: 'length_mismatch' })
+})
+
+test('a reader that gives up leaves the request as it is', async (t) => {
+  const client = new PassThrough()
+  client.write(Buffer.alloc(100))
+  await t.rejects(incomingText(client, 'the key file', { mostBytes: 99, idleMs: 1_000 }), { code: 'too_large', message: 'the key file is larger than 99 bytes' })
+  t.notOk(client.destroyed)
+  client.end()
+})
