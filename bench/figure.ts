@@ -64,7 +64,7 @@ export function formatResults({ figures, limits, missing }: Results): string {
   })
   const parts = [table(['figure', 'unit', 'depot', 'yardstick', 'which is', 'ratio', 'goal'], rows)]
   if (limits.length > 0) {
-    parts.push(table(['limit', 'unit', 'depot', 'most'], limits.map(({ name, unit, value, most }) => [name, unit, value.toFixed(0), `< ${most}`])))
+    parts.push(table(['limit', 'unit', 'depot', 'most'], limits.map(({ name, unit, value, most }) => [name, unit, Math.max(0, value).toFixed(0), `< ${most}`])))
   }
   if (missing.length > 0) parts.push(missing.map((line) => `- ${line}\n`).join(''))
   return parts.join('\n')
