@@ -11,6 +11,7 @@ import type { Db } from './database/database.ts'
 import { lockData } from './database/lock.ts'
 import { ArchiveScanner } from './hart/scan.ts'
 import { SecretBox } from './origins/secret-box.ts'
+import { isBlobReferenced, listUnneededBlobs } from './releases/release-store.ts'
 import { findView } from './views/view-store.ts'
 import { UNSTABLE } from './views/view.ts'
 import { Writer } from './writer/writer.ts'
@@ -60,6 +61,7 @@ export async function openDepot(config: Config, world: { log: Logger; now?: () =
     const blobs = await FilesystemBlobs.open(config.blobFolder)
     const database = openDatabase(config.databaseFile, now())
     closers.push(() => database.close())
+    for (const checksum of await listUnneededBlobs(database.reader)) await blobs.forget(checksum, () => isBlobReferenced(database.reader, checksum))
     const writer = await Writer.open(database.writable, now)
     closers.push(() => writer.close())
     const scanner = new ArchiveScanner()

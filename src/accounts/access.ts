@@ -74,6 +74,12 @@ export const THE_PUBLIC: Audience = { seesAll: false, origins: [] }
 /** For the depot's own eyes. */
 export const EVERYONE: Audience = { seesAll: true, origins: [] }
 
+/** As {@link audienceOf}, of the origins where the caller has at least this role. */
+export function audienceAs(caller: Caller, least: Role): Audience {
+  const { seesAll, origins } = audienceOf(caller)
+  return { seesAll, origins: origins.filter((origin) => hasRole(caller, origin, least)) }
+}
+
 export function audienceOf(caller: Caller): Audience {
   if (caller === undefined || !allowsAction(caller, 'read')) return THE_PUBLIC
   const narrowed = caller.scope.origins

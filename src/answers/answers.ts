@@ -1,15 +1,15 @@
-import { EVERYONE } from '../accounts/access.ts'
+import { EVERYONE, THE_PUBLIC } from '../accounts/access.ts'
 import type { Audience } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
-import type { LedgerEntry, Promotion } from '../ledger/entry.ts'
+import type { LedgerEntry, LedgerEvent, Promotion } from '../ledger/entry.ts'
 import { formatIdent } from '../package/ident.ts'
-import { TARGETS } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import type { Release } from '../releases/release.ts'
 import { findLatest, findRelease, isInView, listViewsOf } from '../releases/release-store.ts'
-import { listPointersAt } from '../views/content-store.ts'
-import type { View } from '../views/view.ts'
-import { findView, listPointers } from '../views/view-store.ts'
+import { FIRST_UNGOVERNED } from '../views/view.ts'
+import { findView, listPointers, listViews } from '../views/view-store.ts'
+import { Outsiders, lineOf } from './outsiders.ts'
+import type { Line, Pointer } from './outsiders.ts'
 
 /** Whole, or without the long texts, as Builder answers outside of channels. */
 export type Shape = 'whole' | 'brief'
@@ -42,41 +42,45 @@ export interface LatestAnswer extends PackageAnswer {
 /** Make the body of a release that is in these views, one for each shape. */
 export type Renderers = Readonly<Record<Shape, (release: Release, views: readonly string[]) => Buffer>>
 
-/** What `latest` of one package for one target is in one view. `versions` holds what was asked of it by version. */
-interface Pointer {
-  readonly ident: string
-  readonly revision: number
-  readonly versions: Map<string, string>
-}
-
 const MOST_BODY_BYTES = 64 * 1024 * 1024
 
 /**
  * Answers `latest` without the database. All pointers of all views are in memory, so that one that is not there is a 404 at no
  * cost; bodies are kept up to a number of bytes. Both follow the ledger: an entry is heard of after its commit and before its
- * command is answered, so that a poll begun after a promotion's answer sees it. Only what the public may see is kept as bytes;
- * where a pointer's release is not public, the question goes to the database with the asker's audience.
+ * command is answered, so that a poll begun after a promotion's answer sees it. Who may see an origin's releases and who may not
+ * have pointers of their own; a body is the same for all who may have it.
  */
 export class Answers {
   readonly #db: Db
   readonly #renderers: Renderers
-  readonly #pointers = new Map<string, Map<string, Pointer>>()
+  readonly #pointers: Map<string, Map<Line, Pointer>>
+  readonly #outsiders: Outsiders
+  readonly #ungoverned: Map<string, ReadonlySet<string>>
   readonly #bodies = new Map<string, PackageAnswer>()
   #bodyBytes = 0
   #generation = 0
 
-  private constructor(db: Db, renderers: Renderers) {
+  private constructor(db: Db, renderers: Renderers, known: { pointers: Map<string, Map<Line, Pointer>>; outsiders: Outsiders; ungoverned: Map<string, ReadonlySet<string>> }) {
     this.#db = db
     this.#renderers = renderers
+    this.#pointers = known.pointers
+    this.#outsiders = known.outsiders
+    this.#ungoverned = known.ungoverned
   }
 
   /** Reads every pointer. The caller passes on each commit made from then on. */
   static async open(db: Db, renderers: Renderers): Promise<Answers> {
-    const answers = new Answers(db, renderers)
+    const pointers = new Map<string, Map<Line, Pointer>>()
     for (const { view, origin, name, target, ident, revision } of await listPointers(db)) {
-      answers.#ofView(view).set(`${origin}/${name} ${target}`, { ident, revision, versions: new Map() })
+      ofView(pointers, view).set(`${origin}/${name} ${target}`, { ident, revision, versions: new Map() })
     }
-    return answers
+    const ungoverned = new Map((await listViews(db)).map((view) => [view.name as string, new Set(view.ungoverned)]))
+    return new Answers(db, renderers, { pointers, outsiders: await Outsiders.open(db, pointers), ungoverned })
+  }
+
+  /** Whether a view says what is latest of an origin's packages to who knows nothing but the view's URL. */
+  governs(view: string, origin: string): boolean {
+    return this.#ungoverned.get(view)?.has(origin) !== true
   }
 
   /**
@@ -84,13 +88,15 @@ export class Answers {
    * and then it is no promise.
    */
   latest(question: LatestQuestion, audience: Audience): LatestAnswer | undefined | Promise<LatestAnswer | undefined> {
-    const { shape, view, origin, name, version, target } = question
-    const pointer = this.#pointers.get(view)?.get(`${origin}/${name} ${target}`)
+    const { view, origin, name, target } = question
+    const line = `${origin}/${name} ${target}`
+    const pointer = this.#pointers.get(view)?.get(line)
     if (pointer === undefined) return undefined
-    const ident = version === undefined ? pointer.ident : pointer.versions.get(version)
-    const kept = ident === undefined ? undefined : this.#bodies.get(`${ident} ${target} ${shape}`)
-    if (kept === undefined) return this.#lookUp(question, pointer, audience)
-    return { ...kept, revision: version === undefined ? pointer.revision : undefined }
+    if (audience.seesAll || audience.origins.includes(origin)) return this.#follow(question, pointer, EVERYONE)
+    if (!this.#outsiders.isVeiled(line)) return this.#follow(question, pointer, THE_PUBLIC)
+    const theirs = this.#outsiders.find(view, line)
+    if (theirs instanceof Promise) return theirs.then((found) => found && this.#follow(question, found, THE_PUBLIC))
+    return theirs && this.#follow(question, theirs, THE_PUBLIC)
   }
 
   /**
@@ -108,48 +114,54 @@ export class Answers {
   /** Takes in what was committed. Never throws. */
   onCommit(entries: readonly LedgerEntry[]): void {
     for (const { event } of entries) {
-      if (event.kind === 'promotion') this.#apply(event)
+      this.#take(event)
+      this.#outsiders.onEvent(event, this.#pointers)
     }
   }
 
+  #take(event: LedgerEvent): void {
+    if (event.kind === 'promotion') this.#apply(event)
+    if (event.kind === 'visibility-set') this.#forgetReleases(event.targets.map((target) => ({ ident: event.ident, target })), this.#pointers.values())
+    if (event.kind === 'view-created') this.#ungoverned.set(event.view, this.#ungoverned.get(event.view) ?? new Set(FIRST_UNGOVERNED))
+  }
+
   #apply(promotion: Promotion): void {
-    this.#generation += 1
-    const pointers = this.#ofView(promotion.view)
-    for (const { ident, target } of [...promotion.joined, ...promotion.left]) {
-      this.#forget(`${ident} ${target} whole`)
-      this.#forget(`${ident} ${target} brief`)
-      pointers.get(`${ident.split('/', 2).join('/')} ${target}`)?.versions.clear()
-    }
+    const pointers = ofView(this.#pointers, promotion.view)
+    this.#forgetReleases([...promotion.joined, ...promotion.left], [pointers])
     for (const { package: name, target, to } of promotion.pointers) {
       if (to === null) pointers.delete(`${name} ${target}`)
       else pointers.set(`${name} ${target}`, { ident: to, revision: promotion.revision, versions: new Map() })
     }
   }
 
-  async #lookUp(question: LatestQuestion, pointer: Pointer, audience: Audience): Promise<LatestAnswer | undefined> {
-    const { version, target } = question
-    const generation = this.#generation
-    const view = await findView(this.#db, question.view)
-    if (view === undefined) return undefined
-    // What the rule puts first is the answer for everyone where it is public; where it is not, it depends on who asks.
-    const first =
-      version === undefined
-        ? await findRelease(this.#db, pointer.ident, target, EVERYONE)
-        : await findLatest(this.#db, { ...question, view, version }, EVERYONE)
-    const isForAll = first?.visibility === 'public'
-    const release = isForAll ? first : await findLatest(this.#db, { ...question, view, version }, audience)
-    if (release === undefined) return undefined
-    const ident = formatIdent(release.ident)
-    if (version !== undefined && isForAll && generation === this.#generation) pointer.versions.set(version, ident)
-    const answer = await this.#answer(release, question.shape, generation)
-    if (version !== undefined) return { ...answer, revision: undefined }
-    return { ...answer, revision: ident === pointer.ident ? pointer.revision : await this.#revisionFor(audience, view, question) }
+  #forgetReleases(releases: readonly { ident: string; target: Target }[], views: Iterable<Map<Line, Pointer>>): void {
+    this.#generation += 1
+    for (const { ident, target } of releases) {
+      this.#forget(`${ident} ${target} whole`)
+      this.#forget(`${ident} ${target} brief`)
+    }
+    for (const pointers of views) {
+      for (const release of releases) pointers.get(lineOf(release))?.versions.clear()
+    }
   }
 
-  /** Since when a release below the pointer's is the latest to who may not see that. No revision at all would tell that there is one. */
-  async #revisionFor(audience: Audience, view: View, { origin, name, target }: LatestQuestion): Promise<number | undefined> {
-    const pointers = await listPointersAt(this.#db, view, view.revision, { origin, name, limit: TARGETS.length }, audience)
-    return pointers.find((pointer) => pointer.target === target)?.sinceRevision
+  #follow(question: LatestQuestion, pointer: Pointer, eyes: Audience): LatestAnswer | Promise<LatestAnswer | undefined> {
+    const { shape, version, target } = question
+    const ident = version === undefined ? pointer.ident : pointer.versions.get(version)
+    const kept = ident === undefined ? undefined : this.#bodies.get(`${ident} ${target} ${shape}`)
+    if (kept === undefined) return this.#lookUp(question, pointer, eyes)
+    return { ...kept, revision: version === undefined ? pointer.revision : undefined }
+  }
+
+  async #lookUp(question: LatestQuestion, pointer: Pointer, eyes: Audience): Promise<LatestAnswer | undefined> {
+    const { version, target } = question
+    const generation = this.#generation
+    const view = version === undefined ? undefined : await findView(this.#db, question.view)
+    const release = view === undefined ? await findRelease(this.#db, pointer.ident, target, eyes) : await findLatest(this.#db, { ...question, view, version }, eyes)
+    if (release === undefined) return undefined
+    if (version !== undefined && generation === this.#generation) pointer.versions.set(version, formatIdent(release.ident))
+    const answer = await this.#answer(release, question.shape, generation)
+    return { ...answer, revision: version === undefined ? pointer.revision : undefined }
   }
 
   async #answer(release: Release, shape: Shape, generation: number): Promise<PackageAnswer> {
@@ -158,7 +170,7 @@ export class Answers {
     const isPublic = release.visibility === 'public'
     const answer = { body, ident: formatIdent(release.ident), checksum: release.checksum, target: release.target, isPublic }
     // A commit in between may have changed what was read: then the next asker reads it anew.
-    if (isPublic && generation === this.#generation) this.#keep(`${answer.ident} ${release.target} ${shape}`, answer)
+    if (generation === this.#generation) this.#keep(`${answer.ident} ${release.target} ${shape}`, answer)
     return answer
   }
 
@@ -176,12 +188,10 @@ export class Answers {
     this.#bodyBytes -= this.#bodies.get(key)?.body.length ?? 0
     this.#bodies.delete(key)
   }
+}
 
-  #ofView(view: string): Map<string, Pointer> {
-    const found = this.#pointers.get(view)
-    if (found !== undefined) return found
-    const made = new Map<string, Pointer>()
-    this.#pointers.set(view, made)
-    return made
-  }
+function ofView(pointers: Map<string, Map<Line, Pointer>>, view: string): Map<Line, Pointer> {
+  const found = pointers.get(view) ?? new Map<Line, Pointer>()
+  pointers.set(view, found)
+  return found
 }

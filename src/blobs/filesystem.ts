@@ -85,6 +85,13 @@ export class FilesystemBlobs {
     })
   }
 
+  /** Takes bytes away that `isNeeded` says no row needs, unless an upload claims them: then that upload sees to them. */
+  async forget(checksum: string, isNeeded: () => Promise<boolean>): Promise<void> {
+    await this.#alone(checksum, async () => {
+      if (!this.#claims.has(checksum) && !(await isNeeded())) await rm(this.#pathOf(checksum), { force: true })
+    })
+  }
+
   /** Bytes `start` to `end`, both included, in large pieces. The reader of the stream closes it. */
   read(checksum: string, range: { start: number; end: number }): ReadStream {
     return createReadStream(this.#pathOf(checksum), { ...range, highWaterMark: READ_PIECE_BYTES })

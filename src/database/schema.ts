@@ -130,6 +130,7 @@ export interface ViewsTable {
   revision: Generated<number>
   created_at: number
   closed_at: number | null
+  ungoverned: Generated<string>
 }
 
 export interface MembersTable {

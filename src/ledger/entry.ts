@@ -22,6 +22,9 @@ export type LedgerEvent =
   | { kind: 'integration-removed'; origin: string; type: string; name: string }
   | { kind: 'package-settings-set'; package: string; visibility: Visibility | null }
   | { kind: 'release-published'; ident: string; target: Target; checksum: string; sizeBytes: number; signer: string; isVerified: boolean; visibility: Visibility }
+  | { kind: 'release-deleted'; ident: string; target: Target; checksum: string }
+  /** Of every release of the ident. */
+  | { kind: 'visibility-set'; ident: string; targets: readonly Target[]; visibility: Visibility }
   | { kind: 'view-created'; view: string; rule: ViewRule; maker: ViewMaker }
   | { kind: 'view-closed'; view: string }
   | { kind: 'channel-declared'; origin: string; view: string }
@@ -35,7 +38,7 @@ export interface Promotion {
   revision: number
   act: 'promote' | 'demote'
   /** What brought it about, when it was not asked for by itself. */
-  cause?: 'upload' | 'channel-removed'
+  cause?: 'upload' | 'channel-removed' | 'release-deleted' | 'bulk'
   reason?: string
   joined: readonly ReleaseName[]
   left: readonly ReleaseName[]

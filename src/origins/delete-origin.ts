@@ -1,3 +1,4 @@
+import { EVERYONE } from '../accounts/access.ts'
 import { DepotError } from '../errors.ts'
 import { removeChannel } from '../views/channel.ts'
 import { listChannelNames } from '../views/channel-store.ts'
@@ -17,7 +18,7 @@ export async function deleteOrigin(change: Change, input: { origin: string }): P
   const { trx, at } = change
   const origin = await getOrigin(trx, input.origin)
   const remaining = await countRemaining(trx, origin.id)
-  const channels = await listChannelNames(trx, origin.name)
+  const channels = await listChannelNames(trx, origin.name, { audience: EVERYONE, withSandboxes: true })
   const refuse = (count: number, things: string, hint = '') => {
     throw new DepotError('origin_not_empty', `There are ${count} ${things} remaining in origin ${origin.name}.${hint}`)
   }

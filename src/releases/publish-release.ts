@@ -7,7 +7,10 @@ import { join } from '../views/promote.ts'
 import { UNSTABLE } from '../views/view.ts'
 import { findViewRelease, getView } from '../views/view-store.ts'
 import type { Change } from '../writer/change.ts'
+import { keepWords } from '../search/words-store.ts'
+import { keepDependent } from './dependents-store.ts'
 import { findPackageId, findPackageType, findRelease, insertPackage, insertRelease, referenceBlob } from './release-store.ts'
+import { setVisibility } from './set-visibility.ts'
 import { settingsForUpload } from './settings.ts'
 
 export interface PublishInput {
@@ -41,7 +44,11 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
   const before = await findRelease(trx, input.ident, target, EVERYONE)
   if (before !== undefined) {
     if (!input.isForced) throw new DepotError('already_exists', `${input.ident} is already published for ${target}`)
-    if (before.checksum === checksum) return { isNew: false }
+    if (before.checksum === checksum) {
+      const { visibility } = await settingsForUpload(change, { ...ident, ownerId: input.publisherId })
+      await setVisibility(change, { ident: input.ident, target, visibility })
+      return { isNew: false }
+    }
     throw new DepotError('release_differs', `${input.ident} is already published for ${target} with other bytes: a release never changes`)
   }
 
@@ -51,6 +58,8 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
     throw new DepotError('package_type_mismatch', `${formatIdent(ident)} is a ${packageType} package, and the releases of ${ident.origin}/${ident.name} before it are ${type}`)
   }
   const { visibility } = await settingsForUpload(change, { origin: origin.name, name: ident.name, ownerId: input.publisherId })
+  await keepWords(trx, packageId, ident)
+  await keepDependent(trx, { packageId, target }, metadata.tdeps)
   await referenceBlob(trx, { checksum, sizeBytes, at })
   await insertRelease(trx, packageId, {
     ...metadata,

@@ -1,42 +1,49 @@
+import { sql } from 'kysely'
 import type { Expression, ExpressionBuilder, SqlBool } from 'kysely'
 import { EVERYONE } from '../accounts/access.ts'
-import type { Audience } from '../accounts/access.ts'
+import type { Audience, Visibility } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
 import type { ReleasesTable, Schema } from '../database/schema.ts'
 import { formatIdent, parseIdent } from '../package/ident.ts'
-import type { Ident } from '../package/ident.ts'
 import { DEFAULT_TARGET } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { orderKey } from '../package/version.ts'
 import type { ViewRule } from '../views/view.ts'
 import type { Release } from './release.ts'
 
-/** One line of a list: an ident, the targets it was published for, and the open views any of them is in. */
-export interface ListedIdent {
-  readonly ident: Ident
-  readonly targets: readonly Target[]
-  readonly views: readonly string[]
-}
-
-export interface Page<Item> {
-  readonly items: readonly Item[]
-  /** How many there are on all pages. */
-  readonly total: number
-}
-
-/** `origin`, `origin/name` or `origin/name/version`, as it stood in a URL: an unknown or impossible one matches nothing. */
-export type IdentPrefix = readonly string[]
-
 /** A release that the audience may see. Without a target, that for `x86_64-linux` or, failing it, the first by name. */
 export async function findRelease(db: Db, ident: string, target: Target | undefined, audience: Audience): Promise<Release | undefined> {
-  const rows = await visible(db, audience)
-    .selectAll('releases')
-    .where('releases.ident', '=', ident)
-    .$if(target !== undefined, (query) => query.where('releases.target', '=', target ?? DEFAULT_TARGET))
-    .orderBy('releases.target')
+  return pick(visible(db, audience), ident, target)
+}
+
+/** As {@link findRelease}, and what is hidden too: who knows its name may download it (habitat-today.md 3.9). */
+export async function findDownload(db: Db, ident: string, target: Target | undefined, audience: Audience): Promise<Release | undefined> {
+  const releases = visible(db, EVERYONE).where((eb) => eb.or([visibleTo(eb, audience), eb('releases.visibility', '=', 'hidden')]))
+  return pick(releases, ident, target)
+}
+
+/** Every release that is not public, as `origin/name target`, and whether that has no public one. */
+export async function listNotPublic(db: Db): Promise<{ line: string; ident: string; isAlone: boolean }[]> {
+  const rows = await db
+    .selectFrom('releases')
+    .select(['releases.ident', 'releases.target'])
+    .select((eb) =>
+      eb
+        .exists(
+          eb
+            .selectFrom('releases as other')
+            .select('other.id')
+            .whereRef('other.package_id', '=', 'releases.package_id')
+            .whereRef('other.target', '=', 'releases.target')
+            .where('other.visibility', '=', 'public')
+            .where('other.deleted_at', 'is', null),
+        )
+        .as('has_public'),
+    )
+    .where('releases.deleted_at', 'is', null)
+    .where(sql<SqlBool>`releases.visibility <> 'public'`) // in the words of the index
     .execute()
-  const row = rows.find((candidate) => candidate.target === DEFAULT_TARGET) ?? rows[0]
-  return row && releaseOf(row)
+  return rows.map(({ ident, target, has_public }) => ({ line: `${ident.split('/', 2).join('/')} ${target}`, ident, isAlone: !has_public }))
 }
 
 /** Whether an ident is taken for a target, or for any, whoever may see it. */
@@ -117,38 +124,6 @@ export async function listViewsOf(db: Db, releaseId: number): Promise<{ name: st
   return rows.map((row) => ({ name: row.name, revision: row.from_revision, promotedAt: row.at, channelCreatedAt: row.created_at ?? row.view_created_at }))
 }
 
-/** What has been published below a prefix, one line per ident, by ident text descending, as Builder lists it. */
-export async function listIdents(db: Db, prefix: IdentPrefix, page: { offset: number; limit: number }, audience: Audience): Promise<Page<ListedIdent>> {
-  const matching = below(visible(db, audience), prefix)
-  const { total } = await matching.select((eb) => eb.fn.count<number>('releases.ident').distinct().as('total')).executeTakeFirstOrThrow()
-  const idents = await matching
-    .select('releases.ident')
-    .groupBy('releases.ident')
-    .orderBy('releases.ident', 'desc')
-    .limit(page.limit)
-    .offset(page.offset)
-    .execute()
-  const found = await describeIdents(db, idents.map((row) => row.ident), audience)
-  return { items: found, total }
-}
-
-/** The idents of a view's members below a prefix, by ident text ascending. */
-export async function listIdentsInView(db: Db, viewId: number, prefix: IdentPrefix, page: { offset: number; limit: number }, audience: Audience): Promise<Page<Ident>> {
-  const matching = below(visible(db, audience), prefix)
-    .innerJoin('members', 'members.release_id', 'releases.id')
-    .where('members.view_id', '=', viewId)
-    .where('members.to_revision', 'is', null)
-  const { total } = await matching.select((eb) => eb.fn.count<number>('releases.ident').distinct().as('total')).executeTakeFirstOrThrow()
-  const rows = await matching
-    .select('releases.ident')
-    .groupBy('releases.ident')
-    .orderBy('releases.ident')
-    .limit(page.limit)
-    .offset(page.offset)
-    .execute()
-  return { items: rows.map((row) => parseIdent(row.ident)), total }
-}
-
 export async function findPackageId(db: Db, originId: number, name: string): Promise<number | undefined> {
   const row = await db.selectFrom('packages').select('id').where('origin_id', '=', originId).where('name', '=', name).executeTakeFirst()
   return row?.id
@@ -177,6 +152,38 @@ export async function referenceBlob(db: Db, blob: { checksum: string; sizeBytes:
 export async function isBlobReferenced(db: Db, checksum: string): Promise<boolean> {
   const row = await db.selectFrom('releases').select('id').where('checksum', '=', checksum).where('deleted_at', 'is', null).limit(1).executeTakeFirst()
   return row !== undefined
+}
+
+/** Notes since when no release needs the bytes of a checksum. */
+export async function unreferenceBlob(db: Db, checksum: string, at: number): Promise<void> {
+  await db.updateTable('blobs').set({ unreferenced_since: at }).where('checksum', '=', checksum).execute()
+}
+
+/** The checksums of bytes that no release needs; a crash may have left them. */
+export async function listUnneededBlobs(db: Db): Promise<string[]> {
+  const rows = await db.selectFrom('blobs').select('checksum').where('unreferenced_since', 'is not', null).execute()
+  return rows.map((row) => row.checksum)
+}
+
+/** The row stays for the past of views. Tells the checksum of its bytes. */
+export async function markReleaseDeleted(db: Db, releaseId: number, at: number): Promise<string> {
+  const { checksum } = await db.updateTable('releases').set({ deleted_at: at }).where('id', '=', releaseId).returning('checksum').executeTakeFirstOrThrow()
+  return checksum
+}
+
+/** Of every release of the ident, or of that for one target, that has another visibility: returns their targets, by name. */
+export async function updateVisibility(db: Db, ident: string, to: { visibility: Visibility; target?: Target }, at: number): Promise<Target[]> {
+  const { visibility, target } = to
+  const rows = await db
+    .updateTable('releases')
+    .set({ visibility, updated_at: at })
+    .where('ident', '=', ident)
+    .$if(target !== undefined, (query) => query.where('target', '=', target ?? DEFAULT_TARGET))
+    .where('deleted_at', 'is', null)
+    .where('visibility', '!=', visibility)
+    .returning('target')
+    .execute()
+  return rows.map((row) => row.target).toSorted()
 }
 
 export async function insertRelease(db: Db, packageId: number, release: Omit<Release, 'id'>): Promise<number> {
@@ -226,34 +233,25 @@ export function visibleTo(eb: ExpressionBuilder<Schema, 'releases'>, audience: A
   return eb.or([isPublic, eb('releases.package_id', 'in', theirs)])
 }
 
-function visible(db: Db, audience: Audience) {
+/** The releases that are there for an audience: what every list and look-up begins with. */
+export function visible(db: Db, audience: Audience) {
   const releases = db.selectFrom('releases').where('releases.deleted_at', 'is', null)
   return audience.seesAll ? releases : releases.where((eb) => visibleTo(eb, audience))
 }
 
+async function pick(releases: ReturnType<typeof visible>, ident: string, target: Target | undefined): Promise<Release | undefined> {
+  const rows = await releases
+    .selectAll('releases')
+    .where('releases.ident', '=', ident)
+    .$if(target !== undefined, (query) => query.where('releases.target', '=', target ?? DEFAULT_TARGET))
+    .orderBy('releases.target')
+    .execute()
+  const row = rows.find((candidate) => candidate.target === DEFAULT_TARGET) ?? rows[0]
+  return row && releaseOf(row)
+}
+
 function maySee(row: { visibility: string }, origin: string, audience: Audience): boolean {
   return row.visibility === 'public' || audience.seesAll || audience.origins.includes(origin)
-}
-
-/** Idents below a prefix are one range of the index on `ident`: from `prefix/` to before `prefix0`, `0` being what follows `/`. */
-function below(query: ReturnType<typeof visible>, prefix: IdentPrefix): ReturnType<typeof visible> {
-  const text = prefix.join('/')
-  return query.where('releases.ident', '>', `${text}/`).where('releases.ident', '<', `${text}0`)
-}
-
-async function describeIdents(db: Db, idents: readonly string[], audience: Audience): Promise<ListedIdent[]> {
-  if (idents.length === 0) return []
-  const rows = await visible(db, audience)
-    .leftJoin('members', (on) => on.onRef('members.release_id', '=', 'releases.id').on('members.to_revision', 'is', null))
-    .leftJoin('views', 'views.id', 'members.view_id')
-    .select(['releases.ident', 'releases.target', 'views.name as view'])
-    .where('releases.ident', 'in', idents)
-    .execute()
-  return idents.map((text) => {
-    const mine = rows.filter((row) => row.ident === text)
-    const names = mine.flatMap((row) => row.view ?? [])
-    return { ident: parseIdent(text), targets: [...new Set(mine.map((row) => row.target))].toSorted(), views: [...new Set(names)].toSorted() }
-  })
 }
 
 function releaseOf(row: Omit<ReleasesTable, 'id'> & { id: number }): Release {

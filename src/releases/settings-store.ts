@@ -1,6 +1,6 @@
 import type { Audience, Visibility } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
-import type { Page } from './release-store.ts'
+import type { Page } from './list-store.ts'
 
 /** How the next releases of a package are published. */
 export interface PackageSettings {

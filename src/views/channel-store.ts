@@ -1,4 +1,6 @@
+import type { Audience } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
+import { visibleTo } from '../releases/release-store.ts'
 
 // A view as one origin's Habitat clients know it: the channel exists for them while it is declared or has a member of theirs.
 
@@ -31,8 +33,11 @@ export async function channelExists(db: Db, originId: number, viewId: number): P
   return channel !== undefined && (channel.isDeclared || (await hasMemberOf(db, originId, viewId)))
 }
 
-/** Names of an origin's channels, bytewise ascending. */
-export async function listChannelNames(db: Db, origin: string): Promise<string[]> {
+/** What Builder's jobs made for themselves begins so (habitat-today.md 3.2): from `bldr-` until before `bldr.`, `.` being what follows `-`. */
+const SANDBOXES = { from: 'bldr-', to: 'bldr.' }
+
+/** Names of an origin's channels, bytewise ascending. One that nobody declared is there for who may see a member of it. */
+export async function listChannelNames(db: Db, origin: string, asked: { audience: Audience; withSandboxes: boolean }): Promise<string[]> {
   const rows = await db
     .selectFrom('channels')
     .innerJoin('origins', 'origins.id', 'channels.origin_id')
@@ -47,13 +52,16 @@ export async function listChannelNames(db: Db, origin: string): Promise<string[]
           eb
             .selectFrom('members')
             .innerJoin('packages', 'packages.id', 'members.package_id')
+            .innerJoin('releases', 'releases.id', 'members.release_id')
             .select('members.release_id')
             .whereRef('members.view_id', '=', 'channels.view_id')
             .whereRef('packages.origin_id', '=', 'channels.origin_id')
-            .where('members.to_revision', 'is', null),
+            .where('members.to_revision', 'is', null)
+            .where((inner) => visibleTo(inner, asked.audience)),
         ),
       ]),
     )
+    .$if(!asked.withSandboxes, (query) => query.where((eb) => eb.or([eb('views.name', '<', SANDBOXES.from), eb('views.name', '>=', SANDBOXES.to)])))
     .orderBy('views.name')
     .execute()
   return rows.map((row) => row.name)

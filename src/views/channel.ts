@@ -5,7 +5,8 @@ import { channelExists, deleteChannel, findChannel, hasChannels, insertChannel, 
 import type { Channel } from './channel-store.ts'
 import { createView } from './create-view.ts'
 import { leave } from './promote.ts'
-import { closeView, findView, listMembersOfOrigin } from './view-store.ts'
+import type { View } from './view.ts'
+import { closeView, findView, getView, listMembersOfOrigin } from './view-store.ts'
 
 /** Makes a channel of an origin: a view of its name, where there is none yet. Throws `not_found` and `already_exists`. */
 export async function declareChannel(change: Change, input: { origin: string; name: string; ownerId: number }): Promise<Channel> {
@@ -23,6 +24,15 @@ export async function declareChannel(change: Change, input: { origin: string; na
   return channel
 }
 
+/** The view that is a channel of an origin, which is made one where it is not. Throws `not_found` for the origin. */
+export async function ensureChannel(change: Change, input: { origin: string; name: string; ownerId: number }): Promise<View> {
+  const { trx } = change
+  const origin = await getOrigin(trx, input.origin)
+  const found = await findView(trx, input.name)
+  if (found === undefined || found.closedAt !== undefined || !(await channelExists(trx, origin.id, found.id))) await declareChannel(change, input)
+  return getView(trx, input.name)
+}
+
 /**
  * Takes an origin's releases out of the view in one promotion, and the channel from its clients. Does nothing when there is no
  * such channel. A view that only clients made is closed with its last channel.
@@ -33,7 +43,7 @@ export async function removeChannel(change: Change, input: { origin: string; nam
   const view = await findView(trx, input.name)
   const channel = view && (await findChannel(trx, origin.id, view.id))
   if (view === undefined || channel === undefined) return { isChanged: false }
-  const members = await listMembersOfOrigin(trx, view.id, origin.id)
+  const members = await listMembersOfOrigin(trx, view, origin.id)
   if (members.length > 0) await leave(change, view, members, { cause: 'channel-removed' })
   await deleteChannel(trx, channel.id)
   await change.record({ kind: 'channel-removed', origin: origin.name, view: view.name }, { originId: origin.id, viewId: view.id })

@@ -1,8 +1,11 @@
+import type { Selectable } from 'kysely'
 import type { Db } from '../database/database.ts'
+import type { ViewsTable } from '../database/schema.ts'
 import { DepotError, quote } from '../errors.ts'
 import { formatIdent, formatPackageName, parseIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
+import { FIRST_UNGOVERNED } from './view.ts'
 import type { View, ViewMaker, ViewName, ViewRelease, ViewRule } from './view.ts'
 
 export async function findView(db: Db, name: string): Promise<View | undefined> {
@@ -39,7 +42,7 @@ export async function listViews(db: Db, page?: { after: number; limit: number })
 export async function insertView(db: Db, view: { name: string; rule: ViewRule; maker: ViewMaker; at: number }): Promise<number> {
   const { id } = await db
     .insertInto('views')
-    .values({ name: view.name, rule: view.rule, maker: view.maker, created_at: view.at, closed_at: null })
+    .values({ name: view.name, rule: view.rule, maker: view.maker, created_at: view.at, closed_at: null, ungoverned: JSON.stringify(FIRST_UNGOVERNED) })
     .returning('id')
     .executeTakeFirstOrThrow()
   return id
@@ -121,10 +124,25 @@ export async function findFirstMember(
   return row && viewReleaseOf(row)
 }
 
-/** The current members that belong to an origin. */
-export async function listMembersOfOrigin(db: Db, viewId: number, originId: number): Promise<ViewRelease[]> {
-  const rows = await membersOf(db, viewId).where('packages.origin_id', '=', originId).orderBy('releases.id').execute()
-  return rows.map(viewReleaseOf)
+/** The current members that belong to an origin, such that of each package what the view's rule puts first comes last. */
+export async function listMembersOfOrigin(db: Db, view: { id: number; rule: ViewRule }, originId: number): Promise<ViewRelease[]> {
+  const members = membersOf(db, view.id).where('packages.origin_id', '=', originId)
+  const ordered =
+    view.rule === 'highest' ? members.orderBy('releases.order_key').orderBy('releases.id') : members.orderBy('members.from_revision').orderBy('members.position')
+  return (await ordered.execute()).map(viewReleaseOf)
+}
+
+/** The views a release is in. */
+export async function listViewsWith(db: Db, release: ViewRelease): Promise<View[]> {
+  const rows = await db
+    .selectFrom('members')
+    .innerJoin('views', 'views.id', 'members.view_id')
+    .selectAll('views')
+    .where('members.release_id', '=', release.releaseId)
+    .where('members.to_revision', 'is', null)
+    .orderBy('views.id')
+    .execute()
+  return rows.map(viewOf)
 }
 
 export async function openMembership(db: Db, viewId: number, release: ViewRelease, from: { revision: number; position: number }): Promise<void> {
@@ -221,7 +239,7 @@ function viewReleaseOf(row: ViewReleaseRow): ViewRelease {
   }
 }
 
-function viewOf(row: { id: number; name: string; rule: ViewRule; maker: ViewMaker; revision: number; created_at: number; closed_at: number | null }): View {
+function viewOf(row: Selectable<ViewsTable>): View {
   return {
     id: row.id,
     name: row.name as ViewName,
@@ -230,5 +248,6 @@ function viewOf(row: { id: number; name: string; rule: ViewRule; maker: ViewMake
     revision: row.revision,
     createdAt: row.created_at,
     closedAt: row.closed_at ?? undefined,
+    ungoverned: JSON.parse(row.ungoverned) as string[],
   }
 }

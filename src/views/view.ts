@@ -22,6 +22,8 @@ export interface View {
   readonly revision: number
   readonly createdAt: number
   readonly closedAt: number | undefined
+  /** Origins that answer from the channel asked for below the view's URL, rather than as the view has them. */
+  readonly ungoverned: readonly string[]
 }
 
 /** A release as views handle it. */
@@ -33,6 +35,9 @@ export interface ViewRelease {
   readonly target: Target
   readonly orderKey: string
 }
+
+/** Where what the Supervisor itself is made of lives (DESIGN 3). */
+export const FIRST_UNGOVERNED: readonly string[] = ['core', 'chef']
 
 /** Every upload joins it, and nothing leaves: `hab` looks for releases there. */
 export const UNSTABLE = 'unstable'

@@ -13,10 +13,13 @@ import { keepEncryptionKey } from '../origins/keep-encryption-key.ts'
 import { addSecret, removeSecret } from '../origins/origin-secret.ts'
 import { setMember } from '../origins/set-member.ts'
 import { transferOrigin } from '../origins/transfer.ts'
+import { deleteRelease } from '../releases/delete-release.ts'
 import { publishRelease } from '../releases/publish-release.ts'
+import { setVisibility } from '../releases/set-visibility.ts'
 import { changeSettings, makeSettings, removeSettings } from '../releases/settings.ts'
 import { declareChannel, removeChannel } from '../views/channel.ts'
 import { createView } from '../views/create-view.ts'
+import { demoteAll, promoteAll } from '../views/promote-all.ts'
 import { demote, promote } from '../views/promote.ts'
 import { setUp } from './set-up.ts'
 
@@ -48,12 +51,16 @@ export const handlers = {
   addIntegration,
   removeIntegration,
   publishRelease,
+  setVisibility,
+  deleteRelease,
   makeSettings,
   changeSettings,
   removeSettings,
   createView,
   promote,
   demote,
+  promoteAll,
+  demoteAll,
   declareChannel,
   removeChannel,
 }

@@ -101,7 +101,7 @@ test('a release that is not public is never answered to the public, whoever aske
   const names = ['acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000']
   const releases = await makeReleases(started, ...names)
   for (const view of ['stable', 'acceptance']) for (const release of releases) await move(started, 'promote', view, [release])
-  setVisibility(started, 'acme/app/2.0.0/20260101120000', 'private')
+  await setVisibility(started, 'acme/app/2.0.0/20260101120000', 'private')
   const { answers } = await openAnswers(started)
   const latest = async (view: string, audience: typeof ACME, version?: string) => textOf(await answers.latest(ask(view, version), audience))?.split(' ')[0]
   for (const who of [ACME, { ...EVERYONE, origins: [] }]) {

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import BetterSqlite3 from 'better-sqlite3'
 import type { Visibility } from '../../src/accounts/access.ts'
 import { findOrigin } from '../../src/origins/origin-store.ts'
 import type { Target } from '../../src/package/target.ts'
@@ -35,12 +34,9 @@ export async function makeReleases({ depot }: TestDepot, ...names: readonly stri
   return made
 }
 
-/** Changes who may see a release. There is no command for it yet, so this goes past the ledger; do it before anything was read. */
-export function setVisibility({ depot }: TestDepot, ident: string, visibility: Visibility): void {
-  const connection = new BetterSqlite3(depot.config.databaseFile)
-  const { changes } = connection.prepare('UPDATE releases SET visibility = ? WHERE ident = ?').run(visibility, ident)
-  connection.close()
-  if (changes === 0) throw new Error(`there is no release ${ident}`)
+/** Changes who may see the releases of an ident, by the command. */
+export async function setVisibility({ depot }: TestDepot, ident: string, visibility: Visibility): Promise<void> {
+  await depot.writer.submit({ kind: 'setVisibility', input: { ident, visibility }, actor: ACTOR })
 }
 
 /** Promotes or demotes as the depot's operator would, by the command. */

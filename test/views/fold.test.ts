@@ -30,7 +30,7 @@ const releases = await makeReleases(
   ),
 )
 const hidden = new Set(releases.map(({ ident }) => ident).filter((_, index) => index % 10 === 4))
-for (const ident of hidden) setVisibility(started, ident, 'private')
+for (const ident of hidden) await setVisibility(started, ident, 'private')
 
 /** What the ledger says happened, applied one revision after another. */
 interface Folded {

@@ -164,7 +164,7 @@ export const RevisionShape = named(
       act: z.enum(['promote', 'demote']),
       actor: z.string().nullable().describe("the account; null for the depot's own doing"),
       client: z.string().describe('what the client called itself'),
-      cause: z.enum(['upload', 'channel-removed']).nullable(),
+      cause: z.enum(['upload', 'channel-removed', 'release-deleted', 'bulk']).nullable(),
       reason: z.string().nullable(),
       joined: z.array(ReleaseName),
       left: z.array(ReleaseName),

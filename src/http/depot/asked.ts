@@ -17,6 +17,9 @@ export interface Path {
   readonly version: string | undefined
   readonly release: string
   readonly revision: string
+  readonly visibility: string
+  /** What is searched for. */
+  readonly words: string
   readonly account: string
   /** Of an integration. */
   readonly type: string
@@ -64,10 +67,31 @@ export function meantTarget(request: Asking): Target {
   return namedTarget(request) ?? ownTarget(request) ?? DEFAULT_TARGET
 }
 
-/** `range`: a zero-based offset. Throws `invalid_request`. */
-export function offsetOf(request: Asking): number {
+/** How many items a page of today's lists holds (habitat-today.md 3.5). */
+export const PAGE = 50
+
+/** `range`: a zero-based offset, or a negative number. Throws `invalid_request`. */
+export function rangeOf(request: Asking): number {
   const text = query(request, 'range')
   if (text === undefined || text === '') return 0
-  if (!/^-?\d{1,15}$/.test(text)) throw new DepotError('invalid_request', `range must be a number, not ${text.slice(0, 40)}`)
-  return Math.max(0, Number(text))
+  if (!/^-?\d{1,15}$/.test(text)) throw new DepotError('invalid_request', `range must be a number, not ${quote(text)}`)
+  return Number(text)
+}
+
+/** A {@link rangeOf} of which a negative one is the beginning. */
+export function offsetOf(request: Asking): number {
+  return Math.max(0, rangeOf(request))
+}
+
+/** The page that an offset falls into: most lists answer that one, whatever lies before the offset (habitat-today.md 3.5). */
+export function pageAt(offset: number): { offset: number; limit: number } {
+  return { offset: offset - (offset % PAGE), limit: PAGE }
+}
+
+/** `true` or `false`. Throws `invalid_request`. */
+export function flagOf(request: Asking, name: string): boolean {
+  const text = query(request, name)
+  if (text === undefined || text === 'false') return false
+  if (text === 'true') return true
+  throw new DepotError('invalid_request', `${name} must be true or false, not ${quote(text)}`)
 }

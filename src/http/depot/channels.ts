@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { audienceOf } from '../../accounts/access.ts'
 import type { Session } from '../../accounts/access.ts'
+import type { Answers } from '../../answers/answers.ts'
 import { DepotError } from '../../errors.ts'
 import type { Depot } from '../../depot.ts'
 import { formatIdent } from '../../package/ident.ts'
@@ -8,23 +9,22 @@ import type { Target } from '../../package/target.ts'
 import { findRelease } from '../../releases/release-store.ts'
 import { listChannelNames } from '../../views/channel-store.ts'
 import type { PromotionOutcome } from '../../views/promote.ts'
+import type { BulkOutcome } from '../../views/promote-all.ts'
 import { UNSTABLE } from '../../views/view.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
 import { mayPromote } from '../rights.ts'
-import { identOf, identTextOf, meantTarget, namedTarget } from './asked.ts'
+import { flagOf, identOf, identTextOf, meantTarget, namedTarget, query } from './asked.ts'
 import type { Asking } from './asked.ts'
 import { NO_CACHE, replyLatest, replyPackage } from './package-reply.ts'
 import { wireChannel } from './wire.ts'
 
-/** Origins that no view governs: what the Supervisor itself is made of lives there. */
-const UNGOVERNED: ReadonlySet<string> = new Set(['core', 'chef'])
 
 /** habitat-today.md 3.2. Below a view's URL, whatever channel is asked for is that view, but for the origins it does not govern. */
 export function channelReads(app: FastifyInstance, { depot, answers }: Door, place: string): void {
   const latest = (request: Asking, reply: FastifyReply) => {
-    const { channel, origin, name, version } = request.params
-    const view = UNGOVERNED.has(origin) ? channel : (request.params.view ?? channel)
+    const { origin, name, version } = request.params
+    const view = viewMeant(request, answers)
     const question = { shape: 'whole' as const, view, origin, name, version, target: meantTarget(request) }
     return replyLatest(answers.latest(question, audienceOf(request.caller)), reply, view)
   }
@@ -38,7 +38,7 @@ export function channelReads(app: FastifyInstance, { depot, answers }: Door, pla
   app.get(`${place}/channels/:origin/:channel/pkgs/:name/:version/latest`, latest)
   app.get(`${place}/channels/:origin/:channel/pkgs/:name/:version/:release`, exact)
   app.get(`${place}/channels/:origin`, async (request: Asking, reply) => {
-    const names = await listChannelNames(depot.db, request.params.origin)
+    const names = await listChannelNames(depot.db, request.params.origin, { audience: audienceOf(request.caller), withSandboxes: flagOf(request, 'sandbox') })
     return reply.type('application/json').send(JSON.stringify(names.map((name) => ({ name }))))
   })
 }
@@ -71,6 +71,18 @@ export function channelWrites(app: FastifyInstance, { depot }: Door, mount: stri
     const outcome = await depot.writer.submit({ kind, input: { view, releases: [{ ident, target }] }, actor: actorOf(request, 'habitat') })
     return replyPromotion(reply, outcome, target)
   }
+  /** habitat-today.md 6, Channels: rights, even where no channel is named to move into; then what cannot be. */
+  const moveAll = (kind: 'promoteAll' | 'demoteAll') => async (request: Asking, reply: FastifyReply) => {
+    const { origin, channel: source } = request.params
+    const target = query(request, 'channel') ?? ''
+    request.subject = `all of ${origin} in ${source}, ${target}`
+    const { accountId: ownerId } = mayChange(request, target)
+    if (target === '') throw new DepotError('invalid_request', 'no channel is named to move into')
+    const outcome = await depot.writer.submit({ kind, input: { origin, source, target, ownerId }, actor: actorOf(request, 'habitat') })
+    return reply.headers(movedHeaders(outcome)).send()
+  }
+  app.put(`${mount}/channels/:origin/:channel/pkgs/promote`, moveAll('promoteAll'))
+  app.put(`${mount}/channels/:origin/:channel/pkgs/demote`, moveAll('demoteAll'))
   app.put(`${mount}/channels/:origin/:channel/pkgs/:name/:version/:release/promote`, move('promote'))
   app.put(`${mount}/channels/:origin/:channel/pkgs/:name/:version/:release/demote`, move('demote'))
 }
@@ -88,14 +100,22 @@ export async function releaseMeant(request: Asking, depot: Depot): Promise<Targe
 
 /** An empty 200; what was done is in the headers. */
 export function replyPromotion(reply: FastifyReply, outcome: PromotionOutcome, target: Target): FastifyReply {
-  return reply
-    .headers({ 'depot-view': outcome.view, 'depot-revision': outcome.revision, 'depot-target': target, 'depot-changed': String(outcome.isChanged) })
-    .send()
+  return reply.headers({ ...movedHeaders(outcome), 'depot-target': target }).send()
 }
 
-function mayChange(request: Asking): Session {
+/** The view that a channel is: below a view's URL that view, whatever is asked for, but for the origins it does not govern (DESIGN 3). */
+export function viewMeant(request: Asking, answers: Answers): string {
+  const { view, channel, origin } = request.params
+  return view === undefined || !answers.governs(view, origin) ? channel : view
+}
+
+function movedHeaders({ view, revision, isChanged }: BulkOutcome): Record<string, string | number> {
+  return { 'depot-view': view, 'depot-revision': revision, 'depot-changed': String(isChanged) }
+}
+
+function mayChange(request: Asking, view = request.params.channel): Session {
   try {
-    return mayPromote(request, request.params.origin, request.params.channel)
+    return mayPromote(request, request.params.origin, view)
   } catch (error) {
     if (error instanceof DepotError) throw new DepotError('unauthenticated', error.message, { cause: error })
     throw error

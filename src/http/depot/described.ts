@@ -1,3 +1,4 @@
+import { LIST_ROUTES } from './described-lists.ts'
 import { ORIGIN_ROUTES } from './described-origins.ts'
 import { PEOPLE_ROUTES } from './described-people.ts'
 import { NOT_FOUND, PARAMETERS, REFUSED, STRING, empty, json, list, object, shape, text } from './describing.ts'
@@ -52,9 +53,9 @@ const ROUTES: Readonly<Record<string, Description>> = {
   'GET /views': { summary: 'The names of the open views', answers: { 200: json('names', list(STRING)) } },
   'POST /views/:view/pkgs/:origin/:name/:version/:release/promote': { summary: 'Promote a release into a view', query: ['target'], answers: { ...MOVED, ...REFUSED, ...NOT_FOUND } },
 
-  'GET /pkgs/:origin': { summary: 'Releases of an origin', query: ['range'], answers: IDENTS },
-  'GET /pkgs/:origin/:name': { summary: 'Releases of a package', query: ['range'], answers: IDENTS },
-  'GET /pkgs/:origin/:name/:version': { summary: 'Releases of one version', query: ['range'], answers: IDENTS },
+  'GET /pkgs/:origin': { summary: 'Releases of an origin', query: ['range', 'distinct'], answers: IDENTS },
+  'GET /pkgs/:origin/:name': { summary: 'Releases of a package', query: ['range', 'distinct'], answers: IDENTS },
+  'GET /pkgs/:origin/:name/:version': { summary: 'Releases of one version', query: ['range', 'distinct'], answers: IDENTS },
   'GET /pkgs/:origin/:name/latest': { summary: 'The latest release of a package', query: ['target'], answers: FOUND },
   'GET /pkgs/:origin/:name/:version/latest': { summary: 'The latest release of one version', query: ['target'], answers: FOUND },
   'GET /pkgs/:origin/:name/:version/:release': { summary: 'One release', query: ['target'], answers: FOUND },
@@ -92,7 +93,7 @@ const ROUTES: Readonly<Record<string, Description>> = {
     },
   },
 
-  'GET /channels/:origin': { summary: "An origin's channels", answers: { 200: json('by name', list(object({ name: STRING }))) } },
+  'GET /channels/:origin': { summary: "An origin's channels", query: ['sandbox'], answers: { 200: json('by name', list(object({ name: STRING }))) } },
   'POST /channels/:origin/:channel': { summary: 'Make a channel', answers: { 201: json('made', CHANNEL), ...REFUSED, 409: empty('it is there') } },
   'DELETE /channels/:origin/:channel': { summary: "Take an origin's releases out of a view, and the channel away", answers: { 200: empty('gone'), ...REFUSED } },
   'GET /channels/:origin/:channel/pkgs/:name/latest': { summary: 'The latest release of a package in a channel', query: ['target'], answers: FOUND },
@@ -105,13 +106,14 @@ const ROUTES: Readonly<Record<string, Description>> = {
     answers: { ...MOVED, 400: empty('it is not in the channel'), ...REFUSED, ...NOT_FOUND },
   },
 
+  ...LIST_ROUTES,
   ...ORIGIN_ROUTES,
   ...PEOPLE_ROUTES,
 }
 
 const BELOW_A_VIEW = '/views/:view'
 /** What Builder serves under `/v1` alone. */
-const UNMOUNTED = /^\/v1\/(status|user|profile|settings|ext)(\/|$)/
+const UNMOUNTED = /^\/v1\/(status|user|profile|settings|ext|rdeps)(\/|$)/
 
 /**
  * A route of this door, for openapi.yaml. Nearly every route stands under `/v1/depot` and under `/v1`, as in 2016; it is described once.

@@ -2,15 +2,20 @@ import multipart from '@fastify/multipart'
 import type { FastifyInstance } from 'fastify'
 import { replyHabitat } from '../error-reply.ts'
 import type { Door } from '../request.ts'
+import { channelLists } from './channel-lists.ts'
 import { channelReads, channelWrites } from './channels.ts'
+import { eventReads } from './events.ts'
 import { integrationReads, integrationWrites } from './integrations.ts'
 import { invitationReads, invitationWrites } from './invitations.ts'
 import { encryptionKey, keyReads, keyWrites } from './keys.ts'
+import { packageLists, versionLists } from './lists.ts'
 import { memberReads, memberWrites } from './members.ts'
 import { notServed } from './not-served.ts'
 import { originReads, originWrites } from './origins.ts'
 import { packageReads, packageWrites } from './packages.ts'
 import { profileRoutes, profileTokenRoutes } from './profile.ts'
+import { dependentReads } from './rdeps.ts'
+import { searchReads } from './search.ts'
 import { secretRoutes } from './secrets.ts'
 import { settingsList, settingsRoutes } from './settings.ts'
 import { statusReads } from './status.ts'
@@ -31,6 +36,7 @@ export async function habitatDoor(app: FastifyInstance, { door }: { door: Door }
   await app.register(multipart, { limits: { files: 1, fields: 8, fileSize: Number.MAX_SAFE_INTEGER } })
 
   statusReads(app)
+  dependentReads(app, door)
   settingsList(app, door)
   settingsRoutes(app, door)
   userReads(app, door)
@@ -41,6 +47,9 @@ export async function habitatDoor(app: FastifyInstance, { door }: { door: Door }
     viewReads(app, door, mount)
     viewWrites(app, door, mount)
     packageWrites(app, door, mount)
+    versionLists(app, door, mount)
+    searchReads(app, door, mount)
+    eventReads(app, door, mount)
     channelWrites(app, door, mount)
     originReads(app, door, mount)
     originWrites(app, door, mount)
@@ -55,7 +64,9 @@ export async function habitatDoor(app: FastifyInstance, { door }: { door: Door }
     integrationWrites(app, door, mount)
     for (const place of [mount, `${mount}/views/:view`, `${mount}/views/:view/depot`]) {
       packageReads(app, door, place)
+      packageLists(app, door, place)
       channelReads(app, door, place)
+      channelLists(app, door, place)
       keyReads(app, door, place)
     }
   }

@@ -1,26 +1,26 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { audienceOf } from '../../accounts/access.ts'
 import type { Shape } from '../../answers/answers.ts'
-import { DepotError } from '../../errors.ts'
+import { DepotError, quote } from '../../errors.ts'
 import { formatIdent } from '../../package/ident.ts'
-import { findRelease, listIdents, listIdentsInView, listViewsOf } from '../../releases/release-store.ts'
+import { findDownload } from '../../releases/release-store.ts'
+import { remove } from '../../releases/remove.ts'
 import { publish } from '../../releases/publish.ts'
 import { UNSTABLE } from '../../views/view.ts'
-import { findView } from '../../views/view-store.ts'
 import { replyArchive } from '../archive-reply.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
 import { signedInAs } from '../rights.ts'
-import { identOf, identTextOf, meantTarget, namedTarget, offsetOf, ownTarget, query } from './asked.ts'
+import { identOf, identTextOf, meantTarget, namedTarget, ownTarget, query } from './asked.ts'
 import type { Asking } from './asked.ts'
 import { packageIn } from './body.ts'
 import { NO_CACHE, replyLatest, replyPackage } from './package-reply.ts'
-import { wireIdent, wireListed, wirePage, wireTime } from './wire.ts'
 
-const PAGE = 50
 const YEAR = 'public, max-age=31536000'
 
-/** habitat-2016.md 1.2 rows 2–7 and 10–16, habitat-today.md 3.1; `place` is the mount, or a view's URL below it. */
+const SETTABLE: readonly string[] = ['public', 'private']
+
+/** habitat-2016.md 1.2 rows 10–16, habitat-today.md 3.1; `place` is the mount, or a view's URL below it. */
 export function packageReads(app: FastifyInstance, { depot, answers }: Door, place: string): void {
   const latest = (request: Asking, reply: FastifyReply) => {
     const { view, origin, name, version } = request.params
@@ -30,53 +30,24 @@ export function packageReads(app: FastifyInstance, { depot, answers }: Door, pla
   }
   const exact = async (request: Asking, reply: FastifyReply) => {
     const isBelowView = request.params.view !== undefined
-    const question = { shape: isBelowView ? 'whole' : 'brief', ident: identTextOf(request), target: namedTarget(request) } as const
-    const answer = await answers.exact(question, audienceOf(request.caller))
+    const question = { shape: isBelowView ? 'whole' : 'brief', ident: identTextOf(request) } as const
+    const audience = audienceOf(request.caller)
+    const target = namedTarget(request)
+    // Builder does not look at the target: where there is none for it, any other is shown (habitat-today.md 3.1).
+    const meant = target && (await answers.exact({ ...question, target }, audience))
+    const answer = meant ?? (await answers.exact({ ...question, target: undefined }, audience))
     return replyPackage(answer, reply, isBelowView || answer?.isPublic !== true ? NO_CACHE : YEAR)
   }
-  const list = async (request: Asking, reply: FastifyReply) => {
-    const { view, origin, name, version } = request.params
-    const prefix = [origin, name, version].filter((part) => part !== undefined)
-    reply.header('cache-control', NO_CACHE).type('application/json; charset=utf-8')
-    if (view !== undefined) return replyViewList(request, reply, { view, prefix })
-    const offset = offsetOf(request)
-    const page = await listIdents(depot.db, prefix, { offset, limit: PAGE }, audienceOf(request.caller))
-    const { status, body } = wirePage(page, offset, wireListed)
-    return reply.code(status).send(JSON.stringify(body))
-  }
   const download = async (request: Asking, reply: FastifyReply) => {
-    const release = await findRelease(depot.db, identTextOf(request), namedTarget(request), audienceOf(request.caller))
+    const release = await findDownload(depot.db, identTextOf(request), namedTarget(request), audienceOf(request.caller))
     if (release === undefined) throw new DepotError('not_found', `there is no release ${identTextOf(request)}`)
     return replyArchive(release, depot.blobs, request, reply)
   }
 
-  /** The bare array of 2016, paged by its integer `Range` (habitat-2016.md 1.7), without the overlap of its pages. */
-  async function replyViewList(request: Asking, reply: FastifyReply, asked: { view: string; prefix: readonly string[] }): Promise<FastifyReply> {
-    const [, first = '1'] = /^\s*(\d{1,15})\s*$/.exec(request.headers.range ?? '') ?? []
-    const offset = Math.max(0, Number(first) - 1)
-    const view = await findView(depot.db, asked.view)
-    const page = view && (await listIdentsInView(depot.db, view.id, asked.prefix, { offset, limit: PAGE }, audienceOf(request.caller)))
-    const { items, total } = page ?? { items: [], total: 0 }
-    const range = `${offset}..${offset + PAGE}; count=${total}`
-    reply.headers({ 'content-range': range, 'x-content-range': range, vary: 'range' })
-    if (total > offset + PAGE) reply.code(206).header('next-range', String(offset + PAGE + 1))
-    return reply.send(JSON.stringify(items.map(wireIdent)))
-  }
-
-  app.get(`${place}/pkgs/:origin`, list)
-  app.get(`${place}/pkgs/:origin/:name`, list)
   app.get(`${place}/pkgs/:origin/:name/latest`, latest)
-  app.get(`${place}/pkgs/:origin/:name/:version`, list)
   app.get(`${place}/pkgs/:origin/:name/:version/latest`, latest)
   app.get(`${place}/pkgs/:origin/:name/:version/:release`, exact)
   app.get(`${place}/pkgs/:origin/:name/:version/:release/download`, download)
-  app.get(`${place}/pkgs/:origin/:name/:version/:release/channels`, async (request: Asking, reply) => {
-    const release = await findRelease(depot.db, identTextOf(request), namedTarget(request), audienceOf(request.caller))
-    const views = release === undefined ? [] : await listViewsOf(depot.db, release.id)
-    return reply.type('application/json').send(
-      JSON.stringify(views.map((view) => ({ name: view.name, created_at: wireTime(view.channelCreatedAt), promoted_at: wireTime(view.promotedAt) }))),
-    )
-  })
 }
 
 /** habitat-2016.md 1.10, habitat-today.md 1.6 and 3.6. */
@@ -98,4 +69,28 @@ export function packageWrites(app: FastifyInstance, { depot }: Door, mount: stri
       .type('text/plain')
       .send(`/pkgs/${formatIdent(ident)}/download`)
   })
+
+  /** Of one target; 422 where something needs it (habitat-today.md 3.1). */
+  app.delete(`${mount}/pkgs/:origin/:name/:version/:release`, async (request: Asking, reply) => {
+    const ident = identOf(request)
+    request.subject = formatIdent(ident)
+    signedInAs(request, 'member', ident.origin, 'upload')
+    await remove(depot, { ident: formatIdent(ident), target: meantTarget(request) }, actorOf(request, 'habitat'))
+    return reply.code(204).send()
+  })
+
+  /** Of every target. Nobody hides a package by hand: `hidden` is 422, like what is no visibility at all. */
+  app.patch(`${mount}/pkgs/:origin/:name/:version/:release/:visibility`, async (request: Asking, reply) => {
+    const ident = formatIdent(identOf(request))
+    const { origin, visibility } = request.params
+    request.subject = `${ident}, ${visibility}`
+    signedInAs(request, 'maintainer', origin, 'manage')
+    if (!isSettable(visibility)) throw new DepotError('invalid_value', `a package is made public or private, not ${quote(visibility)}`)
+    await depot.writer.submit({ kind: 'setVisibility', input: { ident, visibility }, actor: actorOf(request, 'habitat') })
+    return reply.send()
+  })
+}
+
+function isSettable(text: string): text is 'public' | 'private' {
+  return SETTABLE.includes(text)
 }

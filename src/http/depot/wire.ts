@@ -1,7 +1,8 @@
+import type { HabitatEvent } from '../../ledger/event-store.ts'
 import type { Origin } from '../../origins/origin-store.ts'
 import { parseIdent } from '../../package/ident.ts'
 import type { Ident } from '../../package/ident.ts'
-import type { ListedIdent, Page } from '../../releases/release-store.ts'
+import type { ListedIdent, ListedPackage, ListedVersion, Page } from '../../releases/list-store.ts'
 import type { Release } from '../../releases/release.ts'
 
 // The shapes of Habitat's protocol, and only here (habitat-today.md 1.3 and 3, habitat-2016.md 1.6). Ids are strings; times are
@@ -59,6 +60,25 @@ function wireIdents(idents: readonly string[]): ReturnType<typeof wireIdent>[] {
 
 export function wireListed({ ident, targets, views }: ListedIdent) {
   return { ...wireIdent(ident), channels: views, platforms: targets }
+}
+
+/** A package in place of its releases. */
+export function wireName({ origin, name }: { origin: string; name: string }) {
+  return { origin, name, version: null, release: null }
+}
+
+export function wireListedPackage(listed: ListedPackage) {
+  return { ...wireName(listed.package), channels: listed.views, platforms: listed.targets }
+}
+
+export function wireVersion({ origin, name }: { origin: string; name: string }, listed: ListedVersion) {
+  const { version, releases, latest, targets, visibility } = listed
+  return { origin, name, version, release_count: String(releases), latest, platforms: targets, visibility }
+}
+
+/** One thing that happened to a release in a channel (habitat-today.md 3.4). */
+export function wireEvent({ act, at, view, ident }: HabitatEvent) {
+  return { operation: act === 'promote' ? 'Promote' : 'Demote', created_at: wireTime(at), origin: ident.origin, channel: view, package_ident: wireIdent(ident) }
 }
 
 /** A page of today's lists: 206 while there is more (habitat-today.md 3.5). */

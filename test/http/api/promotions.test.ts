@@ -11,7 +11,7 @@ const PRIVATE = 'acme/secret/1.0.0/20260101000000'
 
 const started = await startDepot(tap)
 await makeReleases(started, APP1, APP2, WEB1, OTHER, PRIVATE, `${WINDOWS} for x86_64-windows`, `${BOTH} for aarch64-linux`, `${BOTH} for x86_64-windows`)
-setVisibility(started, PRIVATE, 'private')
+await setVisibility(started, PRIVATE, 'private')
 
 /** An account that may promote in acme, with a token that may be narrowed. */
 async function maintainer(name: string, scope?: Scope): Promise<string> {

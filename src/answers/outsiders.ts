@@ -1,0 +1,132 @@
+import { THE_PUBLIC } from '../accounts/access.ts'
+import type { Db } from '../database/database.ts'
+import type { LedgerEvent } from '../ledger/entry.ts'
+import { TARGETS } from '../package/target.ts'
+import type { Target } from '../package/target.ts'
+import { listNotPublic } from '../releases/release-store.ts'
+import { listPointersAt } from '../views/content-store.ts'
+import { findView } from '../views/view-store.ts'
+
+/** What `latest` of one package for one target is in one view. `versions` holds what was asked of it by version. */
+export interface Pointer {
+  readonly ident: string
+  readonly revision: number
+  readonly versions: Map<string, string>
+}
+
+/** `origin/name target`. */
+export type Line = string
+
+type Known = Pointer | 'nothing' | Promise<Pointer | undefined>
+
+/**
+ * What `latest` is to who may not see every release of a package. It is known before it is asked for, so that a package of which
+ * nothing may be seen takes no longer to deny than one that is not there.
+ */
+export class Outsiders {
+  readonly #db: Db
+  /** Lines that hold releases which are not public, and which those are. */
+  readonly #veiled = new Map<Line, Set<string>>()
+  /** Of veiled lines, by view. */
+  readonly #pointers = new Map<string, Map<Line, Known>>()
+
+  private constructor(db: Db) {
+    this.#db = db
+  }
+
+  /** `pointers` are those of who sees everything, as they stand. */
+  static async open(db: Db, pointers: ReadonlyMap<string, ReadonlyMap<Line, Pointer>>): Promise<Outsiders> {
+    const outsiders = new Outsiders(db)
+    const alone = new Set<Line>()
+    for (const { line, ident, isAlone } of await listNotPublic(db)) {
+      outsiders.#veil(line, ident)
+      if (isAlone) alone.add(line)
+    }
+    for (const [view, lines] of pointers) {
+      for (const line of lines.keys()) {
+        if (alone.has(line)) outsiders.#ofView(view).set(line, 'nothing')
+        else if (outsiders.isVeiled(line)) await outsiders.#read(view, line)
+      }
+    }
+    return outsiders
+  }
+
+  isVeiled(line: Line): boolean {
+    return this.#veiled.has(line)
+  }
+
+  /** Of a veiled line. A promise only for the moment after a commit that concerns it. */
+  find(view: string, line: Line): Pointer | undefined | Promise<Pointer | undefined> {
+    const known = this.#pointers.get(view)?.get(line)
+    if (known === undefined) return this.#read(view, line)
+    return known === 'nothing' ? undefined : known
+  }
+
+  /** Takes in what was committed. `pointers` are those of who sees everything. Never throws. */
+  onEvent(event: LedgerEvent, pointers: ReadonlyMap<string, ReadonlyMap<Line, Pointer>>): void {
+    if (event.kind === 'release-published' && event.visibility !== 'public') this.#veil(lineOf(event), event.ident)
+    if (event.kind === 'release-deleted') this.#unveil(lineOf(event), event.ident)
+    if (event.kind === 'visibility-set') {
+      for (const target of event.targets) {
+        const line = lineOf({ ident: event.ident, target })
+        if (event.visibility === 'public') this.#unveil(line, event.ident)
+        else this.#veil(line, event.ident)
+        for (const [view, lines] of pointers) if (lines.has(line)) this.#readAhead(view, line)
+      }
+    }
+    if (event.kind === 'promotion') {
+      for (const line of new Set([...event.joined, ...event.left].map(lineOf))) this.#readAhead(event.view, line)
+    }
+  }
+
+  #veil(line: Line, ident: string): void {
+    const idents = this.#veiled.get(line) ?? new Set()
+    this.#veiled.set(line, idents.add(ident))
+  }
+
+  #unveil(line: Line, ident: string): void {
+    const idents = this.#veiled.get(line)
+    idents?.delete(ident)
+    if (idents?.size === 0) this.#veiled.delete(line)
+  }
+
+  #readAhead(view: string, line: Line): void {
+    const lines = this.#ofView(view)
+    lines.delete(line)
+    if (this.#veiled.has(line)) this.#read(view, line).catch(() => undefined) // who asks next reads it, and hears why not
+  }
+
+  /** Reads what the public sees. Where a commit comes in between, the reading after it counts. */
+  async #read(view: string, line: Line): Promise<Pointer | undefined> {
+    const lines = this.#ofView(view)
+    const reading = this.#findNow(view, line)
+    lines.set(line, reading)
+    try {
+      const pointer = await reading
+      if (lines.get(line) === reading) lines.set(line, pointer ?? 'nothing')
+      return pointer
+    } catch (error) {
+      if (lines.get(line) === reading) lines.delete(line)
+      throw error
+    }
+  }
+
+  async #findNow(name: string, line: Line): Promise<Pointer | undefined> {
+    const view = await findView(this.#db, name)
+    if (view === undefined) return undefined
+    const [origin = '', packageName = '', target = ''] = line.split(/[/ ]/)
+    const found = await listPointersAt(this.#db, view, view.revision, { origin, name: packageName, limit: TARGETS.length }, THE_PUBLIC)
+    const pointer = found.find((candidate) => candidate.target === target)
+    return pointer && { ident: pointer.ident, revision: pointer.sinceRevision, versions: new Map() }
+  }
+
+  #ofView(view: string): Map<Line, Known> {
+    const found = this.#pointers.get(view) ?? new Map<Line, Known>()
+    this.#pointers.set(view, found)
+    return found
+  }
+}
+
+export function lineOf({ ident, target }: { ident: string; target: Target }): Line {
+  return `${ident.split('/', 2).join('/')} ${target}`
+}

@@ -1,0 +1,171 @@
+import type { Audience, Visibility } from '../accounts/access.ts'
+import type { Db } from '../database/database.ts'
+import { compareReleases } from '../package/version.ts'
+import { parseIdent } from '../package/ident.ts'
+import type { Ident, PackageName } from '../package/ident.ts'
+import type { Target } from '../package/target.ts'
+import { visible, visibleTo } from './release-store.ts'
+
+// What lists show (habitat-today.md 3.1, 3.2 and 6, Lists). Order is that of text, bytewise; that of versions only among versions.
+
+/** One line of a list: an ident, the targets it was published for, and the open views any of them is in. */
+export interface ListedIdent {
+  readonly ident: Ident
+  readonly targets: readonly Target[]
+  readonly views: readonly string[]
+}
+
+/** One line of a list of packages, with what any of its releases has. */
+export interface ListedPackage {
+  readonly package: Pick<PackageName, 'origin' | 'name'>
+  readonly targets: readonly Target[]
+  readonly views: readonly string[]
+}
+
+/** One version of a package, as far as its releases are equally visible. */
+export interface ListedVersion {
+  readonly version: string
+  readonly releases: number
+  /** The highest release stamp. */
+  readonly latest: string
+  readonly targets: readonly Target[]
+  readonly visibility: Visibility
+}
+
+export interface Page<Item> {
+  readonly items: readonly Item[]
+  /** How many there are on all pages. */
+  readonly total: number
+}
+
+export interface Slice {
+  readonly offset: number
+  readonly limit: number
+}
+
+/** `origin`, `origin/name` or `origin/name/version`, as it stood in a URL: an unknown or impossible one matches nothing. */
+export type IdentPrefix = readonly string[]
+
+/** What has been published below a prefix, one line per ident, by ident text descending, as Builder lists it. */
+export async function listIdents(db: Db, prefix: IdentPrefix, { offset, limit }: Slice, audience: Audience): Promise<Page<ListedIdent>> {
+  const matching = below(visible(db, audience), prefix)
+  const { total } = await matching.select((eb) => eb.fn.count<number>('releases.ident').distinct().as('total')).executeTakeFirstOrThrow()
+  const rows = await matching.select('releases.ident').groupBy('releases.ident').orderBy('releases.ident', 'desc').limit(limit).offset(offset).execute()
+  return { items: await describeIdents(db, rows.map((row) => row.ident), audience), total }
+}
+
+/** The packages that have anything below a prefix, by name ascending. */
+export async function listPackages(db: Db, prefix: IdentPrefix, { offset, limit }: Slice, audience: Audience): Promise<Page<ListedPackage>> {
+  const [origin = '', name, version] = prefix
+  const matching = db
+    .selectFrom('packages')
+    .innerJoin('origins', 'origins.id', 'packages.origin_id')
+    .where('origins.name', '=', origin)
+    .$if(name !== undefined, (query) => query.where('packages.name', '=', name ?? ''))
+    .where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('releases')
+          .select('releases.id')
+          .whereRef('releases.package_id', '=', 'packages.id')
+          .where('releases.deleted_at', 'is', null)
+          .where((inner) => visibleTo(inner, audience))
+          .$if(version !== undefined, (query) => query.where('releases.version', '=', version ?? '')),
+      ),
+    )
+  const { total } = await matching.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
+  const rows = await matching.select(['packages.id', 'packages.name']).orderBy('packages.name').limit(limit).offset(offset).execute()
+  const described = await describePackages(db, rows.map((row) => row.id), audience)
+  return { items: rows.map((row) => ({ package: { origin, name: row.name }, ...described(row.id) })), total }
+}
+
+/** The versions of a package, highest first. */
+export async function listVersions(db: Db, { origin, name }: Pick<PackageName, 'origin' | 'name'>, audience: Audience): Promise<ListedVersion[]> {
+  const rows = await visible(db, audience)
+    .innerJoin('packages', 'packages.id', 'releases.package_id')
+    .innerJoin('origins', 'origins.id', 'packages.origin_id')
+    .select(['releases.ident', 'releases.version', 'releases.visibility', 'releases.target'])
+    .where('origins.name', '=', origin)
+    .where('packages.name', '=', name)
+    .execute()
+  const alike = Map.groupBy(rows, (row) => `${row.version} ${row.visibility}`)
+  const versions = [...alike.values()].flatMap(([first, ...others]) => {
+    if (first === undefined) return []
+    const all = [first, ...others]
+    const stamps = all.map((row) => parseIdent(row.ident).release).toSorted()
+    const targets = [...new Set(all.map((row) => row.target))].toSorted()
+    return [{ version: first.version, releases: all.length, latest: stamps.at(-1) ?? '', targets, visibility: first.visibility }]
+  })
+  return versions.toSorted((a, b) => compareReleases({ version: b.version, release: '' }, { version: a.version, release: '' }) || (a.visibility < b.visibility ? 1 : -1))
+}
+
+/** The idents of a view's members below a prefix, by ident text ascending. */
+export async function listIdentsInView(db: Db, viewId: number, prefix: IdentPrefix, { offset, limit }: Slice, audience: Audience): Promise<Page<Ident>> {
+  const matching = below(visible(db, audience), prefix)
+    .innerJoin('members', 'members.release_id', 'releases.id')
+    .where('members.view_id', '=', viewId)
+    .where('members.to_revision', 'is', null)
+  const { total } = await matching.select((eb) => eb.fn.count<number>('releases.ident').distinct().as('total')).executeTakeFirstOrThrow()
+  const rows = await matching.select('releases.ident').groupBy('releases.ident').orderBy('releases.ident').limit(limit).offset(offset).execute()
+  return { items: rows.map((row) => parseIdent(row.ident)), total }
+}
+
+/** Idents below a prefix are one range of the index on `ident`: from `prefix/` to before `prefix0`, `0` being what follows `/`. */
+function below(query: ReturnType<typeof visible>, prefix: IdentPrefix): ReturnType<typeof visible> {
+  const text = prefix.join('/')
+  return query.where('releases.ident', '>', `${text}/`).where('releases.ident', '<', `${text}0`)
+}
+
+const MOST_IN_A_LIST = 500
+
+async function describeIdents(db: Db, idents: readonly string[], audience: Audience): Promise<ListedIdent[]> {
+  const described: ListedIdent[] = []
+  for (let start = 0; start < idents.length; start += MOST_IN_A_LIST) {
+    const some = idents.slice(start, start + MOST_IN_A_LIST)
+    const rows = await visible(db, audience)
+      .leftJoin('members', (on) => on.onRef('members.release_id', '=', 'releases.id').on('members.to_revision', 'is', null))
+      .leftJoin('views', 'views.id', 'members.view_id')
+      .select(['releases.ident', 'releases.target', 'views.name as view'])
+      .where('releases.ident', 'in', some)
+      .execute()
+    const byIdent = Map.groupBy(rows, (row) => row.ident)
+    for (const text of some) described.push({ ident: parseIdent(text), ...gather(byIdent.get(text) ?? []) })
+  }
+  return described
+}
+
+/** What each of some packages was published for, and the views it has members in. */
+async function describePackages(db: Db, packageIds: readonly number[], audience: Audience): Promise<(packageId: number) => Pick<ListedPackage, 'targets' | 'views'>> {
+  const rows: { package_id: number; target: Target | null; view: string | null }[] = []
+  for (let start = 0; start < packageIds.length; start += MOST_IN_A_LIST) {
+    const some = packageIds.slice(start, start + MOST_IN_A_LIST)
+    const targets = await visible(db, audience).select(['releases.package_id', 'releases.target']).distinct().where('releases.package_id', 'in', some).execute()
+    const views = await db
+      .selectFrom('packages')
+      .crossJoin('views')
+      .select(['packages.id as package_id', 'views.name as view'])
+      .where('packages.id', 'in', some)
+      .where((eb) =>
+        eb.exists(
+          eb
+            .selectFrom('members')
+            .innerJoin('releases', 'releases.id', 'members.release_id')
+            .select('members.release_id')
+            .whereRef('members.view_id', '=', 'views.id')
+            .whereRef('members.package_id', '=', 'packages.id')
+            .where('members.to_revision', 'is', null)
+            .where((inner) => visibleTo(inner, audience)),
+        ),
+      )
+      .execute()
+    rows.push(...targets.map((row) => ({ ...row, view: null })), ...views.map((row) => ({ ...row, target: null })))
+  }
+  const byPackage = Map.groupBy(rows, (row) => row.package_id)
+  return (packageId) => gather(byPackage.get(packageId) ?? [])
+}
+
+function gather(rows: readonly { target: Target | null; view: string | null }[]): { targets: Target[]; views: string[] } {
+  const targets = new Set(rows.flatMap((row) => row.target ?? []))
+  const views = new Set(rows.flatMap((row) => row.view ?? []))
+  return { targets: [...targets].toSorted(), views: [...views].toSorted() }
+}

@@ -1,0 +1,13 @@
+import type { Actor } from '../accounts/access.ts'
+import type { Depot } from '../depot.ts'
+import type { Target } from '../package/target.ts'
+import { isBlobReferenced } from './release-store.ts'
+
+/**
+ * Deletes a release: rows first, then bytes, so that what is there can always be downloaded. A crash in between leaves bytes that
+ * nothing needs, which go when the depot is next opened. Throws what `deleteRelease` does.
+ */
+export async function remove(depot: Depot, input: { ident: string; target: Target }, actor: Actor): Promise<void> {
+  const { checksum } = await depot.writer.submit({ kind: 'deleteRelease', input, actor })
+  await depot.blobs.forget(checksum, () => isBlobReferenced(depot.db, checksum))
+}
