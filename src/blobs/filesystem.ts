@@ -1,14 +1,15 @@
-import { createReadStream, createWriteStream } from 'node:fs'
-import type { ReadStream, WriteStream } from 'node:fs'
+import { createReadStream } from 'node:fs'
+import type { ReadStream } from 'node:fs'
 import { access, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 
 /** A file that is being received; nobody else sees it. */
 export interface SpoolFile {
   readonly path: string
-  /** The caller writes it and, by {@link FilesystemBlobs.discard}, is rid of it. */
-  write(): WriteStream
+  /** Makes the file. The caller writes and closes it and, by {@link FilesystemBlobs.discard}, is rid of it. */
+  create(): Promise<FileHandle>
 }
 
 const READ_PIECE_BYTES = 512 * 1024
@@ -39,7 +40,7 @@ export class FilesystemBlobs {
 
   spool(): SpoolFile {
     const path = join(this.#spoolFolder, randomUUID())
-    return { path, write: () => createWriteStream(path, { flags: 'wx', highWaterMark: READ_PIECE_BYTES }) }
+    return { path, create: () => open(path, 'wx') }
   }
 
   async discard(file: SpoolFile): Promise<void> {

@@ -2,8 +2,6 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { FilesystemBlobs } from '../../src/blobs/filesystem.ts'
@@ -21,7 +19,8 @@ async function scratch(t: Test): Promise<string> {
 
 async function spooled(blobs: FilesystemBlobs, text: string): Promise<SpoolFile> {
   const file = blobs.spool()
-  await pipeline(Readable.from([Buffer.from(text)]), file.write())
+  await using written = await file.create()
+  await written.appendFile(text)
   return file
 }
 
