@@ -2,7 +2,9 @@ import type { Actor, Audience } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
 import type { PointerMove, Promotion, ReleaseName } from '../ledger/entry.ts'
+import { parseIdent } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
+import { compareReleases } from '../package/version.ts'
 import { visibleTo } from '../releases/release-store.ts'
 import { findHighestVisible } from './content-store.ts'
 import type { View } from './view.ts'
@@ -62,7 +64,7 @@ function revisionOf(row: { at: number; text: string; account: string | null }): 
 
 /**
  * Leaves out what an audience may not see, and tells of pointers as `latest` answered this audience. A reason may speak of what was
- * left out, and goes with it.
+ * left out, and goes with it. The revisions follow each other, newest first.
  */
 async function asSeenBy(audience: Audience, db: Db, view: View, revisions: readonly Revision[]): Promise<Revision[]> {
   if (audience.seesAll) return [...revisions]
@@ -72,8 +74,9 @@ async function asSeenBy(audience: Audience, db: Db, view: View, revisions: reado
   const visible = await listVisible(db, named.map(({ ident }) => ident), audience)
   const mayBeSeen = (release: ReleaseName) => !veiled.has(lineOf(release)) || visible.has(keyOf(release))
 
+  const latest = new Map<string, string | null>()
   const seen: Revision[] = []
-  for (const revision of revisions) {
+  for (const revision of revisions.toReversed()) {
     const joined = revision.joined.filter(mayBeSeen)
     const left = revision.left.filter(mayBeSeen)
     const isWhole = joined.length + left.length === revision.joined.length + revision.left.length
@@ -83,12 +86,19 @@ async function asSeenBy(audience: Audience, db: Db, view: View, revisions: reado
       const packageId = veiled.get(line)
       if (packageId === undefined) continue
       const [name = '', target = ''] = line.split(' ')
-      const move = await moveSeen(db, view, { name, packageId, target: target as Target }, revision, { audience, mayBeSeen })
+      const move = await moveSeen(db, view, { name, packageId, target: target as Target }, revision, { audience, mayBeSeen, latest })
       if (move.from !== move.to) pointers.push(move)
     }
     seen.push({ ...rest, ...(isWhole && reason !== undefined && { reason }), joined, left, pointers })
   }
-  return seen
+  return seen.toReversed()
+}
+
+interface Eyes {
+  readonly audience: Audience
+  mayBeSeen(release: ReleaseName): boolean
+  /** What was latest of the lines met so far, after the revision looked at last. */
+  readonly latest: Map<string, string | null>
 }
 
 /** How `latest` of a line that has releases which the audience may not see moved for this audience. */
@@ -97,17 +107,27 @@ async function moveSeen(
   view: View,
   line: { name: string; packageId: number; target: Target },
   revision: Revision,
-  eyes: { audience: Audience; mayBeSeen: (release: ReleaseName) => boolean },
+  eyes: Eyes,
 ): Promise<PointerMove> {
-  const { target } = line
+  const { name, target } = line
   if (view.rule === 'promoted') {
-    const move = revision.pointers.find((candidate) => candidate.package === line.name && candidate.target === target)
+    const move = revision.pointers.find((candidate) => candidate.package === name && candidate.target === target)
     const seen = (ident: string | null | undefined) => (typeof ident === 'string' && eyes.mayBeSeen({ ident, target }) ? ident : null)
-    return { package: line.name, target, from: seen(move?.from), to: seen(move?.to) }
+    return { package: name, target, from: seen(move?.from), to: seen(move?.to) }
   }
-  const before = await findHighestVisible(db, view.id, line, revision.revision - 1, eyes.audience)
-  const after = await findHighestVisible(db, view.id, line, revision.revision, eyes.audience)
-  return { package: line.name, target, from: before?.ident ?? null, to: after?.ident ?? null }
+  // Reading all members of a line twice for each revision would take seconds where a package has thousands of releases.
+  const key = `${name} ${target}`
+  const highestAt = async (at: number) => (await findHighestVisible(db, view.id, line, at, eyes.audience))?.ident ?? null
+  const from = eyes.latest.get(key) ?? (eyes.latest.has(key) ? null : await highestAt(revision.revision - 1))
+  const isGone = revision.left.some((release) => release.ident === from && release.target === target)
+  const joined = revision.joined.filter((release) => lineOf(release) === key && eyes.mayBeSeen(release)).map(({ ident }) => ident)
+  const to = isGone ? await highestAt(revision.revision) : joined.reduce(higher, from)
+  eyes.latest.set(key, to)
+  return { package: name, target, from, to }
+}
+
+function higher(one: string | null, other: string): string {
+  return one !== null && compareReleases(parseIdent(one), parseIdent(other)) > 0 ? one : other
 }
 
 /** Those lines of these packages that hold any release the audience may not see, with the ids of their packages. */

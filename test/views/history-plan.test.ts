@@ -6,7 +6,9 @@ import type { Schema } from '../../src/database/schema.ts'
 import { getRevisionAt, listMembersAt, listPointersAt } from '../../src/views/content-store.ts'
 import { getRevision, listRevisions } from '../../src/views/history-store.ts'
 import { getView } from '../../src/views/view-store.ts'
-import { makeReleases, move } from '../support/release-rows.ts'
+import { seeded } from '../support/random.ts'
+import { makeReleases, makeView, move, setVisibility } from '../support/release-rows.ts'
+import type { ReleaseRow } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 
 // Reading the past must cost what is read, not what ever happened: no scan, and no sorting of more than the page.
@@ -49,3 +51,27 @@ for (const [name, read] of Object.entries(reads)) {
     }
   })
 }
+
+test('a page of the history tells of each revision what is told of it by itself, and does not read the line of something private for each', async (t) => {
+  const versions = Array.from({ length: 12 }, (_, number) => `acme/veiled/1.${number}.0/20260101000000`)
+  const made = await makeReleases(started, ...versions)
+  await makeView(started, 'wild', 'highest')
+  const random = seeded(7)
+  const inside = new Set<ReleaseRow>()
+  for (let step = 0; step < 60; step += 1) {
+    const release = made[Math.floor(random() * made.length)]
+    if (release === undefined) continue
+    await move(started, inside.has(release) ? 'demote' : 'promote', 'wild', [release])
+    if (!inside.delete(release)) inside.add(release)
+  }
+  for (const ident of versions.filter((_, number) => number % 3 === 2)) await setVisibility(started, ident, 'private')
+
+  const view = await getView(db, 'wild')
+  statements.length = 0
+  const page = await listRevisions(db, view, { before: view.revision + 1, limit: 100 }, THE_PUBLIC)
+  t.equal(page.length, view.revision)
+  t.ok(statements.length < page.length, `${statements.length} statements for ${page.length} revisions`)
+  for (const revision of page) t.strictSame(revision, await getRevision(db, view, revision.revision, THE_PUBLIC))
+  const part = await listRevisions(db, view, { before: 41, limit: 10 }, THE_PUBLIC)
+  t.strictSame(part, page.slice(-40, -30), 'a page in the middle')
+})
