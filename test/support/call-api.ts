@@ -29,7 +29,7 @@ const templates = Object.keys(document.paths)
 /** As the administrator unless a token is given; `null` for anonymous. */
 export async function callApi(
   { app }: TestDepot,
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
   url: string,
   options: { token?: string | null; body?: unknown; headers?: Record<string, string> } = {},
 ): Promise<ApiAnswer> {

@@ -45,7 +45,7 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
   'GET /origins/:origin/keys': { summary: 'Public keys of an origin, newest first', answers: { 200: json('where they are', list(KEY_LOCATION)) } },
   'GET /origins/:origin/keys/latest': { summary: 'The newest public key', answers: KEY },
   'GET /origins/:origin/keys/:revision': { summary: 'One public key', answers: KEY },
-  'POST /origins/:origin/keys': { summary: 'Make a pair of keys', answers: { 201: text('made'), ...REFUSED } },
+  'POST /origins/:origin/keys': { summary: 'Make a pair of keys', answers: { 201: text('made'), ...REFUSED, ...NOT_FOUND, 409: empty('one of this second is there') } },
   'POST /origins/:origin/keys/:revision': {
     summary: 'Add a public key (members are told of one that is there, administrators add)',
     body: STRING,

@@ -1,0 +1,47 @@
+import { test } from 'tap'
+import { callApi } from '../../support/call-api.ts'
+import { furnish, gatherTeam } from '../../support/furnish.ts'
+import { startDepot } from '../../support/start-depot.ts'
+
+// habitat-today.md 6, Members.
+
+const USERS = '/v1/depot/origins/acme/users'
+
+test('members are listed by name', async (t) => {
+  const started = await startDepot(t)
+  const team = await gatherTeam(started)
+  await furnish(started, team, 'acme')
+  const members = ['administrator', 'maintainer', 'mate', 'member', 'owner', 'readonly_member']
+  const answer = await callApi(started, 'GET', USERS, { token: team.tokenOf('readonly_member') })
+  t.match(answer, { status: 200, differences: '', body: { origin: 'acme' } })
+  t.strictSame(answer.body?.['members'], members)
+})
+
+test('a role is shown and changed, and holds at once', async (t) => {
+  const started = await startDepot(t)
+  const team = await gatherTeam(started)
+  await furnish(started, team, 'acme')
+  const asMember = { token: team.tokenOf('member') }
+  t.match(await callApi(started, 'GET', `${USERS}/member/role`, asMember), { status: 200, differences: '', text: '{"role":"member"}' })
+  t.match(await callApi(started, 'POST', '/v1/depot/channels/acme/dev', asMember), { status: 401 })
+  t.match(await callApi(started, 'PUT', `${USERS}/member/role?role=maintainer`, { token: team.tokenOf('administrator') }), { status: 204, text: '' })
+  t.match(await callApi(started, 'POST', '/v1/depot/channels/acme/dev', asMember), { status: 201 })
+})
+
+test('a role that is none is told before the caller’s own is looked at', async (t) => {
+  const started = await startDepot(t)
+  const team = await gatherTeam(started)
+  await furnish(started, team, 'acme')
+  const put = (caller: 'nobody' | 'member', role: string) => callApi(started, 'PUT', `${USERS}/mate/role?role=${role}`, { token: team.tokenOf(caller) })
+  t.match(await put('nobody', 'king'), { status: 401 })
+  t.match(await put('member', 'king'), { status: 422 })
+  t.match(await put('member', 'maintainer'), { status: 403 })
+})
+
+test('who is removed is a stranger at once', async (t) => {
+  const started = await startDepot(t)
+  const team = await gatherTeam(started)
+  await furnish(started, team, 'acme')
+  t.match(await callApi(started, 'DELETE', `${USERS}/administrator`, { token: team.tokenOf('owner') }), { status: 204, text: '' })
+  t.match(await callApi(started, 'GET', USERS, { token: team.tokenOf('administrator') }), { status: 403, text: '' })
+})
