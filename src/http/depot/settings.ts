@@ -6,14 +6,12 @@ import { findSettings, listSettings } from '../../releases/settings-store.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
 import { signedInAs } from '../rights.ts'
-import { offsetOf } from './asked.ts'
+import { offsetOf, pageAt } from './asked.ts'
 import type { Asking } from './asked.ts'
 import { readJson } from './body.ts'
+import { replyPage } from './lists.ts'
 import { NO_CACHE } from './package-reply.ts'
 import { wireSettings } from './wire-affairs.ts'
-import { wirePage } from './wire.ts'
-
-const PAGE = 50
 
 export const VisibilityShape = z.enum(['public', 'private', 'hidden'])
 const ChangedSettings = z.object({ visibility: VisibilityShape })
@@ -22,9 +20,7 @@ const ChangedSettings = z.object({ visibility: VisibilityShape })
 export function settingsList(app: FastifyInstance, { depot }: Door): void {
   app.get('/depot/:origin/pkgs', async (request: Asking, reply) => {
     const offset = offsetOf(request)
-    const page = await listSettings(depot.db, request.params.origin, { offset, limit: PAGE }, audienceOf(request.caller))
-    const { status, body } = wirePage(page, offset, wireSettings)
-    return reply.code(status).header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify(body))
+    return replyPage(reply, await listSettings(depot.db, request.params.origin, pageAt(offset), audienceOf(request.caller)), offset, wireSettings)
   })
 }
 
