@@ -1,0 +1,21 @@
+import { test } from 'tap'
+import { parseSearch, wordsOf } from '../../src/search/package-search.ts'
+
+test('a question is whole words and the beginning of a last one', async (t) => {
+  const questions = {
+    redis: { whole: [], beginning: 'redis' },
+    'core/red': { whole: ['core'], beginning: 'red' },
+    'core/': { whole: [], beginning: 'core' },
+    'Core/Hart-Dep': { whole: ['core', 'hart'], beginning: 'dep' },
+    'snake_case': { whole: [], beginning: 'snake_case' },
+    '  a   b ': { whole: ['a'], beginning: 'b' },
+    'a" OR "b*': { whole: ['a', 'or'], beginning: 'b' },
+    "'); DROP TABLE packages; --": { whole: ['drop', 'table'], beginning: 'packages' },
+  }
+  for (const [text, search] of Object.entries(questions)) t.strictSame(parseSearch(text), search, text)
+  for (const nothing of ['', '/', '-', '***', '""', '\0', ' & | ! ']) t.equal(parseSearch(nothing), undefined, JSON.stringify(nothing))
+})
+
+test('words end at - and /, not at _', async (t) => {
+  t.strictSame(wordsOf({ origin: 'big-corp', name: 'My_App-x2' }), ['big', 'corp', 'my_app', 'x2'])
+})
