@@ -78,7 +78,7 @@ test('channels that begin with bldr- are listed when they are asked for', async 
 
 const listed = (name: string, channels: string[], platforms: string[]) => ({ origin: 'acme', name, version: null, release: null, channels, platforms })
 
-const version = (text: string, count: string, latest: string, platforms: string[], visibility = 'public') => ({ origin: 'acme', name: 'web', version: text, release_count: count, latest, platforms, visibility })
+const versionOf = (text: string, count: string, latest: string, platforms: string[], visibility = 'public') => ({ origin: 'acme', name: 'web', version: text, release_count: count, latest, platforms, visibility })
 
 test('a list of packages has what their releases have, and a list of versions is by version', async (t) => {
   const started = await startDepot(t)
@@ -97,9 +97,9 @@ test('a list of packages has what their releases have, and a list of versions is
   t.match(await get(started, 'pkgs/acme?distinct=yes'), { status: 400, body: '' })
 
   await setVisibility(started, `acme/web/1.0.0/${STAMP}`, 'private')
-  const open = [version('10.0.0', '1', STAMP, ['x86_64-linux']), version('10.0.0-rc1', '1', STAMP, ['x86_64-linux']), version('9.0.0', '2', '20260202120000', ['x86_64-linux', 'x86_64-windows'])]
+  const open = [versionOf('10.0.0', '1', STAMP, ['x86_64-linux']), versionOf('10.0.0-rc1', '1', STAMP, ['x86_64-linux']), versionOf('9.0.0', '2', '20260202120000', ['x86_64-linux', 'x86_64-windows'])]
   t.strictSame((await get(started, 'pkgs/acme/web/versions')).json, open)
-  t.strictSame((await get(started, 'pkgs/acme/web/versions', bearer())).json, [...open, version('1.0.0', '1', STAMP, ['x86_64-linux'], 'private')])
+  t.strictSame((await get(started, 'pkgs/acme/web/versions', bearer())).json, [...open, versionOf('1.0.0', '1', STAMP, ['x86_64-linux'], 'private')])
   t.match(await get(started, 'pkgs/acme/nothing/versions'), { status: 200, body: '[]' })
 })
 
