@@ -159,3 +159,33 @@ test('bodies are kept up to a number of bytes, the newest', async (t) => {
   await answers.latest(ask('unstable', '1.0.0'), THE_PUBLIC)
   t.equal(made(), 5, 'four are too many')
 })
+
+const settle = async () => new Promise(setImmediate)
+
+test('to who may not see a package it takes no longer to deny it than one that is not there', async (t) => {
+  const started = await startDepot(t)
+  const [lone, low, high] = await makeReleases(started, 'acme/lone/1.0.0/20260101120000', 'acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000')
+  const { answers } = await openAnswers(started)
+  const deny = (name: string, view = 'unstable') => answers.latest({ ...ask(view), name }, THE_PUBLIC)
+  await setVisibility(started, lone?.ident ?? '', 'private')
+  await setVisibility(started, high?.ident ?? '', 'private')
+  await settle()
+  for (const [name, view] of [['ghost', 'unstable'], ['lone', 'unstable'], ['lone', 'stable'], ['ghost', 'stable']] as const) t.equal(deny(name, view), undefined, `${name} in ${view}: at once`)
+  t.equal(textOf(await deny('app')), `${low?.ident ?? ''} unstable`)
+  t.notOk(deny('app') instanceof Promise, 'what may be seen is at hand')
+  t.equal(textOf(await answers.latest(ask('unstable'), ACME)), `${high?.ident ?? ''} unstable`)
+  t.notOk(answers.latest(ask('unstable'), ACME) instanceof Promise, 'for those who see more, too')
+
+  await move(started, 'promote', 'acceptance', high ? [high] : [])
+  await settle()
+  t.equal(deny('app', 'acceptance'), undefined)
+  await setVisibility(started, high?.ident ?? '', 'public')
+  t.equal(textOf(await deny('app', 'acceptance')), `${high?.ident ?? ''} acceptance,unstable`, 'what becomes public is told')
+  t.equal(textOf(await deny('app')), `${high?.ident ?? ''} acceptance,unstable`)
+  await started.depot.writer.submit({ kind: 'deleteRelease', input: { ident: high?.ident ?? '', target: 'x86_64-linux' }, actor: { client: 'tests', door: 'cli' } })
+  t.equal(deny('app', 'acceptance'), undefined, 'and what is deleted is not')
+  t.equal(textOf(await deny('app')), `${low?.ident ?? ''} unstable`)
+
+  const again = await openAnswers(started)
+  t.equal(again.answers.latest({ ...ask('unstable'), name: 'lone' }, THE_PUBLIC), undefined, 'also after a restart')
+})

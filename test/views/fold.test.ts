@@ -13,7 +13,7 @@ import { makeReleases, makeView, move, setVisibility } from '../support/release-
 import type { ReleaseRow } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 
-// A view's rows against a fold of its ledger, over a run that is random and always the same: every fifth release is private.
+// A view's rows against a fold of its ledger, over a run that is random and always the same: every fifth release is private, sets are moved in bulk, and some releases are deleted.
 
 const MOVES = 120
 const ALL = { limit: 1_000 }
@@ -65,12 +65,20 @@ function latestBy(rule: ViewRule, members: readonly ReleaseRow[]): Map<string, s
   return first
 }
 
+const ACTOR = { client: 'tests', door: 'cli' } as const
+const moveAll = async (kind: 'promoteAll' | 'demoteAll', target: string) =>
+  started.depot.writer.submit({ kind, input: { origin: 'acme', source: 'acceptance', target, ownerId: 1 }, actor: ACTOR })
+const remove = async ({ ident, target }: ReleaseRow) => started.depot.writer.submit({ kind: 'deleteRelease', input: { ident, target }, actor: ACTOR })
+await move(started, 'promote', 'acceptance', releases.filter((_, index) => index % 4 === 1))
+
 const sorted = (map: ReadonlyMap<string, unknown>) => [...map].map((entry) => JSON.stringify(entry)).toSorted((a, b) => (a < b ? -1 : 1))
 
 for (const rule of ['promoted', 'highest'] as const) {
   const name = `random-${rule}`
   await makeView(started, name, rule)
-  const moves = Array.from({ length: MOVES }, () => {
+  const moves = Array.from({ length: MOVES }, (_, index) => {
+    if (index % 10 === 3) return moveAll(random() < 0.5 ? 'promoteAll' : 'demoteAll', name)
+    if (index % 40 === 17) return remove(pick(releases))
     const set = Array.from({ length: 1 + Math.floor(random() * 3) }, () => pick(releases))
     return move(started, random() < 0.65 ? 'promote' : 'demote', name, set)
   })
@@ -88,6 +96,7 @@ for (const rule of ['promoted', 'highest'] as const) {
     const revisions = await revisionsFor(EVERYONE)
     t.strictSame(revisions.map(({ revision }) => revision), Array.from({ length: view.revision }, (_, index) => index + 1))
     t.ok(view.revision > MOVES / 3, `${view.revision} revisions`)
+    for (const cause of ['bulk', 'release-deleted']) t.ok(revisions.some((revision) => revision.cause === cause), cause)
     for (const revision of revisions) {
       folded = fold(folded, revision)
       const pointers = await pointersAt(revision.revision, EVERYONE)

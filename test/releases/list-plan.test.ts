@@ -1,0 +1,76 @@
+import BetterSqlite3 from 'better-sqlite3'
+import { Kysely, SqliteDialect } from 'kysely'
+import tap, { test } from 'tap'
+import { EVERYONE, THE_PUBLIC } from '../../src/accounts/access.ts'
+import type { Audience } from '../../src/accounts/access.ts'
+import type { Schema } from '../../src/database/schema.ts'
+import { listEvents } from '../../src/ledger/event-store.ts'
+import { hasDependents, listDependents } from '../../src/releases/dependents-store.ts'
+import { listIdents, listIdentsInView, listPackages, listVersions } from '../../src/releases/list-store.ts'
+import { listNotPublic, listUnneededBlobs } from '../../src/releases/release-store.ts'
+import { parseSearch } from '../../src/search/package-search.ts'
+import { searchIdents, searchPackages } from '../../src/search/search-store.ts'
+import { makePackageName } from '../../src/package/ident.ts'
+import { makeReleases, move, setVisibility } from '../support/release-rows.ts'
+import { startDepot } from '../support/start-depot.ts'
+
+// Lists must cost what they are lists of: no table is scanned, and what stands in the order of an index is not sorted.
+
+const started = await startDepot(tap)
+const releases = await makeReleases(started, 'acme/app/1.0.0/20260101000000', 'acme/web/1.0.0/20260101000000')
+await move(started, 'promote', 'stable', releases.slice(1))
+await setVisibility(started, 'acme/web/1.0.0/20260101000000', 'private')
+
+const connection = new BetterSqlite3(started.depot.config.databaseFile, { readonly: true })
+tap.teardown(() => connection.close())
+const statements: { sql: string; parameters: readonly unknown[] }[] = []
+const db = new Kysely<Schema>({
+  dialect: new SqliteDialect({ database: connection }),
+  log: ({ query }) => {
+    statements.push({ sql: query.sql, parameters: query.parameters })
+  },
+})
+
+const ACME: Audience = { seesAll: false, origins: ['acme'] }
+const SLICE = { offset: 0, limit: 50 }
+const NAME = makePackageName({ origin: 'acme', name: 'app' })
+const WORDS = parseSearch('acme/ap') ?? { whole: [], beginning: 'ap' }
+const viewId = (await db.selectFrom('views').select('id').where('name', '=', 'stable').executeTakeFirstOrThrow()).id
+
+/** `sorts` where the order asked for is no index's: what matches is sorted then, and nothing else. */
+const reads: Readonly<Record<string, { read: () => Promise<unknown>; sorts?: true }>> = {
+  'the idents of an origin, for everyone': { read: async () => listIdents(db, ['acme'], SLICE, THE_PUBLIC) },
+  'the idents of a package, for members': { read: async () => listIdents(db, ['acme', 'app'], SLICE, ACME) },
+  'the packages of an origin': { read: async () => listPackages(db, ['acme'], SLICE, THE_PUBLIC), sorts: true },
+  'the versions of a package': { read: async () => listVersions(db, NAME, THE_PUBLIC) },
+  'the idents of an origin in a view': { read: async () => listIdentsInView(db, viewId, ['acme'], SLICE, ACME), sorts: true },
+  'a search for releases': { read: async () => searchIdents(db, WORDS, SLICE, ACME), sorts: true },
+  'a search for packages': { read: async () => searchPackages(db, WORDS, SLICE, ACME), sorts: true },
+  'the events of some days': { read: async () => listEvents(db, { ...SLICE, from: 0, to: 9e12, view: undefined, search: undefined }, THE_PUBLIC, undefined) },
+  'the events of one channel and some words': { read: async () => listEvents(db, { ...SLICE, from: 0, to: 9e12, view: 'stable', search: WORDS }, ACME, 1) },
+  'whether anything depends on a package': { read: async () => hasDependents(db, NAME, 'x86_64-linux') },
+  'what depends on a package': { read: async () => listDependents(db, NAME, 'x86_64-linux', { audience: THE_PUBLIC, members: ACME }) },
+  'blobs that nothing needs': { read: async () => listUnneededBlobs(db) },
+}
+
+for (const [name, { read, sorts }] of Object.entries(reads)) {
+  test(`${name}: by index`, async (t) => {
+    statements.length = 0
+    await read()
+    t.ok(statements.length > 0)
+    for (const { sql, parameters } of statements) {
+      const plan = connection.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters).map(({ detail }) => detail)
+      const dear = plan.filter((detail) => /^SCAN (?!CONSTANT|\S+ VIRTUAL TABLE|views\b)/.test(detail) && !/USING (COVERING )?INDEX \S+_unneeded/.test(detail))
+      t.strictSame(dear, [], plan.join('\n'))
+      if (sorts === undefined) t.notOk(plan.some((detail) => /TEMP B-TREE FOR (ORDER|GROUP)/.test(detail)), plan.join('\n'))
+    }
+  })
+}
+
+test('what is not public is read from an index of nothing else', async (t) => {
+  statements.length = 0
+  t.strictSame(await listNotPublic(db), [{ line: 'acme/web x86_64-linux', ident: 'acme/web/1.0.0/20260101000000', isAlone: true }])
+  const plans = statements.flatMap(({ sql, parameters }) => connection.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters))
+  t.ok(plans.some(({ detail }) => /releases_not_public/.test(detail)), plans.map(({ detail }) => detail).join('\n'))
+  t.ok(await listIdents(db, ['acme'], SLICE, EVERYONE))
+})
