@@ -85,3 +85,8 @@ function parseSize(text: string): number {
   const [, amount = '', unit = ''] = /^(\d+)\s*(\w*)$/.exec(text) ?? []
   return Number(amount) * (UNITS[unit] ?? 1)
 }
+
+/** The tokens that a shell may hold for a client, by the names that `hab` and the README give them. No other command reads them. */
+export function readTokens(environment: Readonly<Record<string, string | undefined>> = process.env): { habitat: string | undefined; own: string | undefined } {
+  return { habitat: environment['HAB_AUTH_TOKEN'] || undefined, own: environment['HART_DEPOT_TOKEN'] || undefined }
+}

@@ -11,6 +11,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   'token add': async () => (await import('./cli/token-add.ts')).tokenAdd,
   'token list': async () => (await import('./cli/token-list.ts')).tokenList,
   'token revoke': async () => (await import('./cli/token-revoke.ts')).tokenRevoke,
+  'import-builder': async () => (await import('./cli/import-builder.ts')).importBuilder,
   demo: async () => (await import('./cli/demo.ts')).demo,
   openapi: async () => (await import('./cli/openapi.ts')).openapi,
 }

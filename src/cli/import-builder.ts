@@ -1,0 +1,172 @@
+import { rmSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { setTimeout as pause } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { formatColumns } from '../columns.ts'
+import { readConfig, readTokens } from '../config.ts'
+import { copy } from '../import/copy.ts'
+import type { Copied } from '../import/copy.ts'
+import { whoAmI } from '../import/destination.ts'
+import { planImport } from '../import/plan.ts'
+import type { ImportOptions, Plan, PlannedOrigin } from '../import/plan.ts'
+import { RemoteDepot, RemoteError } from '../import/remote-depot.ts'
+import { isOriginName } from '../package/ident.ts'
+import { TARGETS, isTarget } from '../package/target.ts'
+import { isViewName } from '../views/view.ts'
+import { Progress } from './progress.ts'
+import { urlOf } from './serve.ts'
+import { UsageError, onlyArgument } from './subcommand.ts'
+import type { Subcommand } from './subcommand.ts'
+
+const OPTIONS = {
+  origin: { type: 'string', multiple: true, default: [] as string[] },
+  channel: { type: 'string', multiple: true },
+  target: { type: 'string', multiple: true },
+  owner: { type: 'string' },
+  to: { type: 'string' },
+  'token-file': { type: 'string' },
+  'to-token-file': { type: 'string' },
+  'dry-run': { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+} as const
+
+export const importBuilder: Subcommand = {
+  usage: 'URL --origin O… [--channel C]… [--target T]… [--owner ACCOUNT] [--to URL] [--token-file FILE] [--to-token-file FILE] [--dry-run] [--json]',
+  summary: 'copy origins, keys, packages and channels from a Builder into a running depot',
+  details: [
+    'Every package is verified before it is offered, and what is there already is left alone: broken off, run it again.',
+    '--origin O           what to copy; more than once for several',
+    '--channel C          only this channel, and only releases in it; their dependencies are not looked for',
+    '--target T           only packages for this target',
+    '--owner ACCOUNT      who shall own the origins that would be yours',
+    '--to URL             the depot to copy into; this one (DEPOT_LISTEN), unless said otherwise. It must be running',
+    '--token-file FILE    the token for the source, for what is not public; - is stdin. Without it, $HAB_AUTH_TOKEN',
+    "--to-token-file FILE the token for the destination, best an administrator's. Without it, $HART_DEPOT_TOKEN",
+    '--dry-run            show what would be copied, and write nothing',
+    '--json               print what was found and done as JSON',
+    'Packages wait in $TMPDIR on their way, four at most.',
+  ],
+  async run(args) {
+    const { values, positionals } = parseArgs({ args, allowPositionals: true, options: OPTIONS })
+    const url = httpUrl(onlyArgument(positionals, 'URL'))
+    const options = importOptions(values)
+    const config = readConfig()
+    const to = httpUrl(values.to ?? urlOf(config.host, config.port))
+    if (values['token-file'] === '-' && values['to-token-file'] === '-') throw new UsageError('only one of the tokens can come from stdin')
+    const tokens = readTokens()
+    const source = new RemoteDepot({ url, token: (await tokenIn(values['token-file'])) ?? tokens.habitat, pause })
+    const destination = new RemoteDepot({ url: to, token: (await tokenIn(values['to-token-file'])) ?? tokens.own, pause })
+
+    const progress = new Progress(process.stderr)
+    const ends = { source, destination, watcher: progress }
+    for (const depot of [source, destination]) await expectThere(depot)
+    const account = await whoAmI(destination)
+    const plan = await planImport(ends, options)
+    progress.end()
+    if (!values.json) console.log(planText(plan))
+    const copied = values['dry-run'] ? undefined : await withFolder((folder) => copy(ends, plan, { folder, account, owner: values.owner }))
+    progress.end()
+    if (values.json) console.log(JSON.stringify({ plan: plan.origins.map(shownOrigin), copied: copied ?? null, failed: progress.failures, notes: progress.notes }, undefined, 2))
+    else if (copied !== undefined) console.log(`\n${copiedText(copied)}`)
+    if (progress.failures.length > 0) throw new ImportIncomplete(`${progress.failures.length} could not be copied, as told above; everything else ${copied === undefined ? 'can be' : 'was'}`)
+  },
+}
+
+/** The import did what it could: exit code 1. */
+class ImportIncomplete extends Error {
+  readonly code = 'ERR_IMPORT_INCOMPLETE'
+}
+
+/** An import waits long for a depot that falls silent, and not at all for one that was never there. */
+async function expectThere(depot: RemoteDepot): Promise<void> {
+  if (await depot.answers()) return
+  throw new RemoteError('unreachable', `no depot answers at ${depot.url}: both must be running, this one by hart-depot serve`)
+}
+
+/** A folder for packages on their way, gone however the command ends, but by kill -9. */
+async function withFolder<T>(act: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-import-'))
+  const onSignal = () => {
+    rmSync(folder, { recursive: true, force: true })
+    process.exit(1)
+  }
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  try {
+    return await act(folder)
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+function importOptions(values: { origin: string[]; channel?: string[] | undefined; target?: string[] | undefined }): ImportOptions {
+  if (values.origin.length === 0) throw new UsageError('--origin is missing')
+  const wrongOrigin = values.origin.find((name) => !isOriginName(name))
+  if (wrongOrigin !== undefined) throw new UsageError(`${JSON.stringify(wrongOrigin)} is not an origin's name`)
+  const wrongChannel = values.channel?.find((name) => !isViewName(name))
+  if (wrongChannel !== undefined) throw new UsageError(`${JSON.stringify(wrongChannel)} is not a channel's name`)
+  const targets = values.target?.map((target) => {
+    if (!isTarget(target)) throw new UsageError(`${JSON.stringify(target)} is not a target: ${TARGETS.join(', ')}`)
+    return target
+  })
+  return { origins: [...new Set(values.origin)], channels: values.channel, targets }
+}
+
+function httpUrl(given: string): string {
+  const url = URL.parse(given)
+  if (url === null || !/^https?:$/.test(url.protocol)) throw new UsageError(`${JSON.stringify(given)} is not a URL, as https://bldr.habitat.sh`)
+  if (url.username !== '' || url.password !== '') throw new UsageError('a URL here has no token in it, since every process sees it: put it into a file')
+  return url.href
+}
+
+/** `-` is stdin: what stands on the command line is seen by every process of the machine. */
+async function tokenIn(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined
+  const token = (file === '-' ? await text(process.stdin) : await readFile(file, 'utf8')).trim()
+  if (!/^[!-~]+$/.test(token)) throw new UsageError(`there is no token in ${file === '-' ? 'stdin' : file}: one word is expected`)
+  return token
+}
+
+function shownOrigin({ name, isNew, keys, keysHere, releases, filesHere, channels }: PlannedOrigin) {
+  const files = releases.flatMap((release) => release.files)
+  return {
+    origin: name,
+    is_new: isNew,
+    keys: keys.length,
+    keys_here: keysHere,
+    releases: files.length,
+    bytes: files.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0),
+    releases_of_unknown_size: files.filter(({ sizeBytes }) => sizeBytes === undefined).length,
+    releases_here: filesHere,
+    channels: channels.map((channel) => ({ channel: channel.name, is_new: channel.isNew, members: channel.joining, members_here: channel.membersHere })),
+  }
+}
+
+function planText(plan: Plan): string {
+  const origins = plan.origins.map(shownOrigin)
+  const rows = origins.map((shown) => [
+    shown.is_new ? `${shown.origin} (new)` : shown.origin,
+    `${shown.keys} (${shown.keys_here} here)`,
+    `${shown.releases} (${shown.releases_here} here)`,
+    `${shown.releases_of_unknown_size > 0 ? 'over ' : ''}${formatBytes(shown.bytes)}`,
+  ])
+  const channels = origins.flatMap((shown) =>
+    shown.channels.map((channel) => [shown.origin, channel.is_new ? `${channel.channel} (new)` : channel.channel, `${channel.members} (${channel.members_here} here)`]),
+  )
+  const tables = [formatColumns(['ORIGIN', 'KEYS', 'RELEASES', 'BYTES'], rows), ...(channels.length > 0 ? [formatColumns(['ORIGIN', 'CHANNEL', 'MEMBERS'], channels)] : [])]
+  return `To copy:\n\n${tables.join('\n\n')}`
+}
+
+function copiedText({ origins, keys, releases, bytes, channels, members }: Copied): string {
+  return `Copied ${origins} origins, ${keys} keys, ${releases} releases (${formatBytes(bytes)}), ${channels} channels; promoted ${members} members`
+}
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+
+function formatBytes(bytes: number): string {
+  const power = bytes < 1024 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10))
+  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${UNITS[power] ?? ''}`
+}

@@ -1,0 +1,57 @@
+import type { Watcher } from '../import/attempt.ts'
+
+/** A line for so many things done, where no line can be written over. */
+const EVERY = 100
+
+/** Shows how far an import is: one line that changes where a person looks on; else a line for each of its parts, and for every hundredth thing. */
+export class Progress implements Watcher {
+  readonly failures: { what: string; why: string }[] = []
+  readonly notes: string[] = []
+  readonly #out: { isTTY?: boolean; write(text: string): unknown }
+  #what = ''
+  #total: number | undefined
+  #done = 0
+
+  constructor(out: { isTTY?: boolean; write(text: string): unknown }) {
+    this.#out = out
+  }
+
+  begin(what: string, total?: number): void {
+    this.#what = what
+    this.#total = total
+    this.#done = 0
+    if (total !== 0) this.#show(true)
+  }
+
+  advance(): void {
+    this.#done += 1
+    this.#show(this.#done % EVERY === 0)
+  }
+
+  fail(what: string, why: string): void {
+    this.failures.push({ what, why })
+    this.#say(`failed: ${what}: ${why}`)
+  }
+
+  note(text: string): void {
+    this.notes.push(text)
+    this.#say(`note: ${text}`)
+  }
+
+  /** Leaves the terminal to what is printed next. */
+  end(): void {
+    if (this.#out.isTTY === true) this.#out.write('\r\u001B[K')
+  }
+
+  #say(text: string): void {
+    this.end()
+    this.#out.write(`${text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?')}\n`)
+    if (this.#out.isTTY === true) this.#show(true)
+  }
+
+  #show(isWorthALine: boolean): void {
+    const line = `${this.#what}${this.#done === 0 && this.#total === undefined ? '' : ` ${this.#done}`}${this.#total === undefined ? '' : ` of ${this.#total}`}`
+    if (this.#out.isTTY === true) this.#out.write(`\r${line}\u001B[K`)
+    else if (isWorthALine) this.#out.write(`${line}\n`)
+  }
+}

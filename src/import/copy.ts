@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto'
+import { openAsBlob } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DepotError } from '../errors.ts'
+import { formatKeyName, parsePublicKey } from '../origins/origin-key.ts'
+import type { KeyName, PublicKey } from '../origins/origin-key.ts'
+import { formatIdent } from '../package/ident.ts'
+import { attempt } from './attempt.ts'
+import type { Ends } from './attempt.ts'
+import * as destinations from './destination.ts'
+import type { Member } from './destination.ts'
+import { each } from './each.ts'
+import { fetchHart } from './fetch-hart.ts'
+import { findKey, findRelease } from './habitat-reads.ts'
+import { differ, nameOf } from './plan.ts'
+import type { Plan, PlannedChannel, PlannedFile, PlannedOrigin, PlannedRelease } from './plan.ts'
+
+export interface CopyOptions {
+  /** Where packages wait between the two depots: as many as are copied at once. */
+  readonly folder: string
+  /** The account that the token of the destination is of. */
+  readonly account: string
+  /** Whom the origins shall belong to that are the token's account's; nobody else, when absent. */
+  readonly owner: string | undefined
+}
+
+/** How much was copied. */
+export interface Copied {
+  origins: number
+  keys: number
+  releases: number
+  bytes: number
+  channels: number
+  members: number
+}
+
+const PARALLEL = 4
+const MOST_IN_A_PROMOTION = 500
+
+/**
+ * Does what was planned: origins and keys, then packages, then channels, so that nothing is in a channel whose dependencies are still on
+ * their way. May be broken off anywhere: the plan made next holds what is left.
+ */
+export async function copy(ends: Ends, plan: Plan, options: CopyOptions): Promise<Copied> {
+  const { watcher } = ends
+  const copied: Copied = { origins: 0, keys: 0, releases: 0, bytes: 0, channels: 0, members: 0 }
+  watcher.begin('copying origins and keys', plan.origins.length)
+  const origins: PlannedOrigin[] = []
+  for (const origin of plan.origins) {
+    if ((await attempt(ends, `the origin ${origin.name}`, () => copyOrigin(ends, origin, options, copied))) === true) origins.push(origin)
+    watcher.advance()
+  }
+
+  const failed = new Set(plan.differing)
+  const signers = new Signers(ends)
+  const releases = origins.flatMap((origin) => origin.releases)
+  watcher.begin('copying releases', releases.reduce((sum, { files }) => sum + files.length, 0))
+  await each(releases, PARALLEL, async (release) => {
+    for (const file of release.files) {
+      const name = nameOf({ ident: formatIdent(release.ident), target: file.target })
+      const bytes = await attempt(ends, name, () => copyFile(ends, release, file, { folder: options.folder, signers }))
+      if (bytes === undefined) failed.add(name)
+      else {
+        copied.releases += 1
+        copied.bytes += bytes
+      }
+      watcher.advance()
+    }
+  })
+
+  const channels = origins.flatMap((origin) => origin.channels.map((channel) => ({ origin, channel })))
+  watcher.begin('copying channels', channels.length)
+  for (const { origin, channel } of channels) {
+    await attempt(ends, `the channel ${channel.name} of ${origin.name}`, () => copyChannel(ends, origin, channel, { failed, copied }))
+    watcher.advance()
+  }
+  return copied
+}
+
+async function copyOrigin(ends: Ends, origin: PlannedOrigin, { account, owner }: CopyOptions, copied: Copied): Promise<true> {
+  const { destination } = ends
+  if (origin.isNew) {
+    await destinations.createOrigin(destination, origin.name, origin.visibility)
+    copied.origins += 1
+  }
+  for (const key of origin.keys) {
+    await attempt(ends, `the key ${formatKeyName(key)}`, async () => {
+      await destinations.addKey(destination, key)
+      copied.keys += 1
+    })
+  }
+  if (owner !== undefined && owner !== account && (origin.isNew || origin.owner === account)) {
+    await attempt(ends, `the origin ${origin.name}`, () => destinations.giveOrigin(destination, origin.name, owner))
+  }
+  return true
+}
+
+/** The number of bytes. The release is there then, with the bytes of the source, and no one saw it meanwhile who must not. */
+async function copyFile({ source, destination }: Ends, { ident, visibility }: PlannedRelease, { target, checksum }: PlannedFile, { folder, signers }: { folder: string; signers: Signers }): Promise<number> {
+  const file = join(folder, randomUUID())
+  try {
+    const { sizeBytes } = await fetchHart(source, { ident, target, checksum }, file, (signer) => signers.find(signer))
+    if (visibility === 'private') await destinations.keepPrivate(destination, ident)
+    await destinations.upload(destination, ident, { target, checksum, bytes: await openAsBlob(file) })
+    const here = await findRelease(destination, ident, target)
+    if (here?.checksum !== checksum) throw new DepotError('release_differs', differ(here?.checksum, checksum))
+    if ((here.visibility === 'public') !== (visibility === 'public')) await destinations.setVisibility(destination, ident, visibility)
+    return sizeBytes
+  } finally {
+    await rm(file, { force: true })
+  }
+}
+
+async function copyChannel(ends: Ends, origin: PlannedOrigin, channel: PlannedChannel, { failed, copied }: { failed: ReadonlySet<string>; copied: Copied }): Promise<void> {
+  const { source, destination } = ends
+  if (channel.isNew) {
+    await destinations.declareChannel(destination, origin.name, channel.name)
+    copied.channels += 1
+  }
+  const reason = `imported from ${source.url}`
+  const send = async (releases: readonly Member[]) => {
+    const joined = await attempt(ends, `${releases.length} releases of ${origin.name} into ${channel.name}`, async () => {
+      // A key for this one request: the same releases, taken out here and imported again, are another promotion.
+      await destinations.promote(destination, channel.name, { releases, reason, key: `import-${randomUUID()}` })
+      return releases.length
+    })
+    copied.members += joined ?? 0
+  }
+  let batch: Member[] = []
+  for (const promotion of channel.promotions) {
+    batch.push(...promotion.filter((member) => !failed.has(nameOf(member))))
+    while (batch.length >= MOST_IN_A_PROMOTION) {
+      await send(batch.slice(0, MOST_IN_A_PROMOTION))
+      batch = batch.slice(MOST_IN_A_PROMOTION)
+    }
+  }
+  if (batch.length > 0) await send(batch)
+}
+
+/** The keys that packages of the source are signed with, as the source has them. */
+class Signers {
+  readonly #source: Ends['source']
+  readonly #keys = new Map<string, PublicKey | undefined>()
+
+  constructor({ source }: Ends) {
+    this.#source = source
+  }
+
+  async find(signer: KeyName): Promise<PublicKey | undefined> {
+    const name = formatKeyName(signer)
+    if (!this.#keys.has(name)) {
+      const text = await findKey(this.#source, signer)
+      this.#keys.set(name, text === undefined ? undefined : parsePublicKey(text))
+    }
+    return this.#keys.get(name)
+  }
+}

@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import { formatPublicKey } from '../origins/origin-key.ts'
+import type { PublicKey } from '../origins/origin-key.ts'
+import { formatIdent } from '../package/ident.ts'
+import type { Ident } from '../package/ident.ts'
+import { TARGETS } from '../package/target.ts'
+import type { Target } from '../package/target.ts'
+import { RemoteError, path } from './remote-depot.ts'
+import type { RemoteDepot } from './remote-depot.ts'
+
+// What is changed in the depot that is imported into, and what is read by its own door. All of it can be said twice.
+
+/** A release as views hold it. */
+export interface Member {
+  readonly ident: string
+  readonly target: Target
+}
+
+const WhoAmI = z.object({ account: z.string() })
+const Members = z.object({ members: z.array(z.object({ ident: z.string(), target: z.enum(TARGETS) })), next: z.string().nullable() })
+const Settings = z.object({ visibility: z.string() })
+
+/** Whose the token is. Throws where it is none's, or where no hart-depot answers. */
+export async function whoAmI(destination: RemoteDepot): Promise<string> {
+  const found = await destination.get('/api/v1/whoami', WhoAmI)
+  if (found === undefined) throw new RemoteError('unreachable', `${destination.url} is no hart-depot`)
+  return found.account
+}
+
+export async function createOrigin(destination: RemoteDepot, name: string, visibility: 'public' | 'private'): Promise<void> {
+  await destination.send('POST', 'depot/origins', { body: JSON.stringify({ name, default_package_visibility: visibility }), expects: [201, 409] })
+}
+
+/** Gives an origin of the token's account to another, who need not have been a member. */
+export async function giveOrigin(destination: RemoteDepot, origin: string, account: string): Promise<void> {
+  await destination.send('PUT', path`/api/v1/origins/${origin}/members/${account}`, { body: '{"role":"administrator"}', expects: [200] })
+  await destination.send('POST', path`depot/origins/${origin}/transfer/${account}`, { expects: [204] })
+}
+
+export async function addKey(destination: RemoteDepot, key: PublicKey): Promise<void> {
+  await destination.send('POST', path`depot/origins/${key.origin}/keys/${key.revision}`, { body: formatPublicKey(key), expects: [200, 201, 409] })
+}
+
+/** Whether releases of this package that are uploaded from now on are not for everyone. */
+export async function keepPrivate(destination: RemoteDepot, { origin, name }: Ident): Promise<void> {
+  const asked = path`settings/${origin}/${name}`
+  await destination.send('POST', asked, { expects: [201, 409] })
+  const settings = await destination.get(asked, Settings)
+  if (settings?.visibility === 'public') await destination.send('PUT', asked, { body: '{"visibility":"private"}', expects: [200] })
+}
+
+/** Offers a package. It may be there already, with these bytes or with others: look afterwards. */
+export async function upload(destination: RemoteDepot, ident: Ident, file: { target: Target; checksum: string; bytes: Blob }): Promise<void> {
+  const { target, checksum, bytes } = file
+  await destination.send('POST', path`depot/pkgs/${formatIdent(ident)}?checksum=${checksum}&target=${target}`, { body: bytes, expects: [201, 409] })
+}
+
+/** For every target of the ident. */
+export async function setVisibility(destination: RemoteDepot, ident: Ident, visibility: 'public' | 'private'): Promise<void> {
+  await destination.send('PATCH', path`depot/pkgs/${formatIdent(ident)}/${visibility}`, { expects: [200] })
+}
+
+/** Every failure of rights is 401 there, as it is Builder's way (habitat-today.md 3.2), and says nothing of the token. */
+export async function declareChannel(destination: RemoteDepot, origin: string, channel: string): Promise<void> {
+  const status = await destination.send('POST', path`depot/channels/${origin}/${channel}`, { expects: [201, 401, 409] })
+  if (status === 401) throw new RemoteError('refused', `the token may not make the channel ${channel} of ${origin}`)
+}
+
+/** One package's releases in a view; none where there is no such view. */
+export async function listViewMembers(destination: RemoteDepot, place: { origin: string; channel: string; name: string }): Promise<Member[]> {
+  const members: Member[] = []
+  let asked: string | null = path`/api/v1/views/${place.channel}/members?origin=${place.origin}&name=${place.name}&limit=1000`
+  while (asked !== null) {
+    const page: z.infer<typeof Members> | undefined = await destination.get(asked, Members)
+    members.push(...(page?.members ?? []))
+    asked = page?.next ?? null
+  }
+  return members
+}
+
+/** In one revision, all or none; asked again with the same key, it is answered as it was the first time. */
+export async function promote(destination: RemoteDepot, view: string, promotion: { releases: readonly Member[]; reason: string; key: string }): Promise<void> {
+  const { releases, reason, key } = promotion
+  await destination.send('POST', path`/api/v1/views/${view}/promotions`, { body: JSON.stringify({ releases, reason }), headers: { 'idempotency-key': key }, expects: [200] })
+}

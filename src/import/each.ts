@@ -1,0 +1,30 @@
+/**
+ * Does something with each item, with at most `parallel` at a time. The first failure lets those that began come to their end, begins no
+ * other, and is thrown.
+ */
+export async function each<Item>(items: AsyncIterable<Item> | Iterable<Item>, parallel: number, act: (item: Item) => Promise<void>): Promise<void> {
+  const iterator = all(items)
+  let hasFailed = false
+  const worker = async () => {
+    try {
+      for (;;) {
+        const { done, value } = await iterator.next()
+        if (done === true || hasFailed) return
+        await act(value)
+      }
+    } catch (error) {
+      hasFailed = true
+      throw error
+    }
+  }
+  const ends = await Promise.allSettled(Array.from({ length: parallel }, worker))
+  await iterator.return(undefined)
+  const failed = ends.find((end) => end.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+}
+
+/** A generator takes its callers in turn, so that several may draw from it. */
+async function* all<Item>(items: AsyncIterable<Item> | Iterable<Item>): AsyncGenerator<Item, undefined> {
+  yield* items
+  return undefined
+}

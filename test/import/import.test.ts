@@ -1,0 +1,184 @@
+import { test } from 'tap'
+import { formatPublicKey } from '../../src/origins/origin-key.ts'
+import { formatIdent } from '../../src/package/ident.ts'
+import { ask } from '../support/ask.ts'
+import { makeKeys } from '../support/build-hart.ts'
+import { bytesOf, changesOf, importInto, latestIn, membersOf } from '../support/import.ts'
+import { APP, LIB, NEWER, TOOL, declare, startSource } from '../support/import-source.ts'
+import { makeOrigin, promoteTo, publishAll } from '../support/origin.ts'
+import { startProxy } from '../support/proxy.ts'
+import { setVisibility } from '../support/release-rows.ts'
+import { startDepot } from '../support/start-depot.ts'
+
+test('a dry run tells what would be copied, and writes nothing', async (t) => {
+  const { source } = await startSource(t)
+  const destination = await startDepot(t, { listen: true })
+  const before = await changesOf(destination)
+  const { plan, copied, failures } = await importInto(destination, source.url, { origins: ['acme', 'tools'], isDryRun: true })
+  t.strictSame(failures, [])
+  t.equal(copied, undefined)
+  t.match(plan.origins, [
+    { name: 'acme', isNew: true, keys: { length: 1 }, keysHere: 0, filesHere: 0 },
+    { name: 'tools', isNew: true, keys: { length: 1 }, releases: [{ files: [{ target: 'x86_64-linux' }] }] },
+  ])
+  const files = plan.origins[0]?.releases.flatMap((release) => release.files) ?? []
+  t.equal(files.length, 4)
+  t.ok(files.every(({ sizeBytes = 0 }) => sizeBytes > 0), 'sizes are known')
+  const channels = plan.origins.flatMap((origin) => origin.channels.map(({ name, isNew, joining }) => `${origin.name} ${name} ${isNew ? 'new ' : ''}${joining}`))
+  t.strictSame(channels.toSorted(), ['acme acceptance new 2', 'acme nightly new 1', 'acme stable 2', 'tools empty new 0', 'tools stable 1'])
+  t.equal(await changesOf(destination), before)
+})
+
+test('origins, keys, packages, channels and members are copied, byte by byte', async (t) => {
+  const { source, harts } = await startSource(t)
+  const destination = await startDepot(t, { listen: true })
+  const { copied, failures } = await importInto(destination, source.url, { origins: ['acme', 'tools'] })
+  t.strictSame(failures, [])
+  t.match(copied, { origins: 2, keys: 2, releases: 5, channels: 3, members: 6, bytes: harts.reduce((sum, { bytes }) => sum + bytes.length, 0) })
+  for (const hart of harts) t.ok((await bytesOf(destination, hart)).equals(hart.bytes), `${formatIdent(hart.ident)} for ${hart.target}`)
+  for (const view of ['unstable', 'stable', 'acceptance', 'nightly']) t.strictSame(await membersOf(destination, view), await membersOf(source, view), view)
+  t.equal(await declare(destination, 'tools', 'empty'), 409, 'a channel without members is there too')
+  const key = await ask(`${destination.url}/v1/depot/origins/acme/keys/latest`)
+  t.equal(key.text, formatPublicKey(makeKeys('acme').publicKey))
+})
+
+test('a second import changes nothing', async (t) => {
+  const { source } = await startSource(t)
+  const destination = await startDepot(t, { listen: true })
+  await importInto(destination, source.url, { origins: ['acme', 'tools'] })
+  const before = await changesOf(destination)
+  const { plan, copied, failures } = await importInto(destination, source.url, { origins: ['acme', 'tools'] })
+  t.strictSame(failures, [])
+  t.match(copied, { origins: 0, keys: 0, releases: 0, channels: 0, members: 0 })
+  t.strictSame(plan.origins.map(({ filesHere, keysHere, isNew }) => [filesHere, keysHere, isNew]), [[4, 1, false], [1, 1, false]])
+  t.equal(await changesOf(destination), before)
+})
+
+test('where the one promoted last is latest, it becomes the highest of the channel, as in Builder', async (t) => {
+  const source = await startDepot(t, { listen: true })
+  await makeOrigin(source)
+  const between = 'acme/app/1.9.0/20260102120000'
+  const [app, newer] = await publishAll(source, APP, NEWER)
+  for (const hart of [newer, app]) if (hart !== undefined) await promoteTo(source, 'acceptance', hart)
+  const destination = await startDepot(t, { listen: true })
+  await importInto(destination, source.url)
+  t.strictSame(await latestIn(destination, 'acceptance'), [`${NEWER} for x86_64-linux`])
+
+  for (const hart of await publishAll(source, between)) await promoteTo(source, 'acceptance', hart)
+  const { copied } = await importInto(destination, source.url)
+  t.match(copied, { releases: 1 })
+  t.equal((await membersOf(destination, 'acceptance')).length, 3)
+  t.strictSame(await latestIn(destination, 'acceptance'), [`${NEWER} for x86_64-linux`], 'also when a lower one joins later')
+})
+
+test('only the channels and targets that are named are copied', async (t) => {
+  const { source } = await startSource(t)
+  const byChannel = await startDepot(t, { listen: true })
+  const { notes } = await importInto(byChannel, source.url, { channels: ['stable', 'nowhere'] })
+  t.strictSame(notes, ['acme has no channel nowhere'])
+  t.strictSame(await membersOf(byChannel, 'unstable'), [`${APP} for aarch64-linux`, `${NEWER} for x86_64-linux`])
+  t.strictSame(await membersOf(byChannel, 'acceptance'), [])
+
+  const byTarget = await startDepot(t, { listen: true })
+  await importInto(byTarget, source.url, { targets: ['aarch64-linux'] })
+  t.strictSame(await membersOf(byTarget, 'unstable'), [`${APP} for aarch64-linux`, `${LIB} for aarch64-linux`])
+  t.strictSame(await membersOf(byTarget, 'stable'), [`${APP} for aarch64-linux`])
+})
+
+test('what the destination has with other bytes stays, is told of, and is promoted nowhere', async (t) => {
+  const { source } = await startSource(t)
+  const destination = await startDepot(t, { listen: true })
+  await makeOrigin(destination)
+  const [other] = await publishAll(destination, { ident: APP, config: 'port = 1\n' })
+  const { failures } = await importInto(destination, source.url)
+  t.match(failures, [new RegExp(`^${APP} for x86_64-linux: the destination has it with other bytes: ${other?.checksum} here, `)])
+  if (other !== undefined) t.ok((await bytesOf(destination, other)).equals(other.bytes))
+  t.strictSame(await membersOf(destination, 'nightly'), [])
+})
+
+test('another key of the same name at the destination is told of, and its packages are refused there', async (t) => {
+  const { source } = await startSource(t)
+  const destination = await startDepot(t, { listen: true })
+  const actor = { client: 'tests', door: 'cli' } as const
+  await destination.depot.writer.submit({ kind: 'createOrigin', input: { name: 'tools', ownerId: 1 }, actor })
+  const publicBody = formatPublicKey({ ...makeKeys('acme').publicKey, origin: 'tools' })
+  await destination.depot.writer.submit({ kind: 'addKey', input: { origin: 'tools', revision: '20260101000000', ownerId: 1, publicBody }, actor })
+  const { failures } = await importInto(destination, source.url, { origins: ['tools'] })
+  t.match(failures, ['the key tools-20260101000000: the destination has another key of this name', new RegExp(`^${TOOL} for x86_64-linux: .* answers 422: .*not made by tools-`)])
+})
+
+test('what is not public takes a token, and is at no moment public at the destination', async (t) => {
+  const { source } = await startSource(t)
+  const destination = await startDepot(t, { listen: true })
+  await setVisibility(source, NEWER, 'private')
+  await importInto(destination, source.url)
+  t.notOk((await membersOf(destination, 'unstable')).includes(`${NEWER} for x86_64-linux`), 'who may not see it does not copy it')
+
+  const token = await source.account('importer')
+  await source.depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'importer', role: 'readonly_member' }, actor: { client: 'tests', door: 'cli' } })
+  const seen: number[] = []
+  const proxy = await startProxy(t, destination.url, () => {
+    void ask(`${destination.url}/v1/depot/pkgs/${NEWER}`).then(({ status }) => seen.push(status))
+    return 'pass'
+  })
+  const { failures } = await importInto(proxy, source.url, { token })
+  t.strictSame(failures, [])
+  t.ok((await membersOf(destination, 'stable')).includes(`${NEWER} for x86_64-linux`))
+  t.equal((await ask(`${destination.url}/v1/depot/pkgs/${NEWER}`)).status, 404)
+  t.ok(seen.every((status) => status === 404))
+  t.equal((await ask(`${destination.url}/v1/depot/pkgs/${APP}`)).status, 200, 'another release of the package is as public as it was')
+})
+
+test('a visibility that was changed at the destination stays, and is told of', async (t) => {
+  const { source } = await startSource(t)
+  const destination = await startDepot(t, { listen: true })
+  await importInto(destination, source.url, { origins: ['tools'] })
+  await setVisibility(destination, TOOL, 'private')
+  const { notes } = await importInto(destination, source.url, { origins: ['tools'] })
+  t.strictSame(notes, [`${TOOL} for x86_64-linux is private here and public there, and stays so`])
+  t.equal((await ask(`${destination.url}/v1/depot/pkgs/${TOOL}`)).status, 404)
+})
+
+test('an origin that is new can be given to an account, which need not be a member', async (t) => {
+  const { source } = await startSource(t)
+  const destination = await startDepot(t, { listen: true })
+  await destination.account('ada')
+  const { failures } = await importInto(destination, source.url, { owner: 'ada' })
+  t.strictSame(failures, [])
+  const owner = async () => (JSON.parse((await ask(`${destination.url}/v1/depot/origins/acme`)).text) as { owner_account: string }).owner_account
+  t.equal(await owner(), 'ada')
+  await destination.account('bob')
+  await importInto(destination, source.url, { owner: 'bob' })
+  t.equal(await owner(), 'ada', "one that is somebody's stays so")
+})
+
+test('an origin that the source has not is told of, and the others are copied', async (t) => {
+  const { source } = await startSource(t)
+  const destination = await startDepot(t, { listen: true })
+  const { failures, copied } = await importInto(destination, source.url, { origins: ['nobody', 'tools'] })
+  t.strictSame(failures, [`the origin nobody: ${source.url}/v1 has no such origin`])
+  t.match(copied, { origins: 1, releases: 1 })
+})
+
+test('who may not make the origin is told so, and nothing else of it is tried', async (t) => {
+  const { source } = await startSource(t)
+  const destination = await startDepot(t, { listen: true, environment: { DEPOT_ORIGIN_CREATORS: 'admin' } })
+  const toToken = await destination.account('ada')
+  const { failures, copied } = await importInto(destination, source.url, { toToken })
+  t.match(failures, [/^the origin acme: POST .*\/depot\/origins answers 403: ada may not create origins$/])
+  t.match(copied, { origins: 0, releases: 0, members: 0 })
+})
+
+test('a list of more than a page is read to its end, and promoted in sets', async (t) => {
+  const source = await startDepot(t, { listen: true })
+  await makeOrigin(source)
+  const stamps = Array.from({ length: 53 }, (_, index) => `acme/app/1.0.${index}/20260101120000`)
+  for (const hart of await publishAll(source, ...stamps)) await promoteTo(source, 'acceptance', hart)
+  const destination = await startDepot(t, { listen: true })
+  const { copied } = await importInto(destination, source.url)
+  t.match(copied, { releases: 53, members: 53 })
+  t.equal((await membersOf(destination, 'acceptance')).length, 53)
+  t.strictSame(await latestIn(destination, 'acceptance'), ['acme/app/1.0.52/20260101120000 for x86_64-linux'])
+  const history = JSON.parse((await ask(`${destination.url}/api/v1/views/acceptance/history`)).text) as { revisions: { reason: string; joined: unknown[] }[] }
+  t.match(history.revisions, [{ reason: `imported from ${source.url}/v1`, joined: { length: 53 } }])
+})

@@ -1,0 +1,61 @@
+import { EventEmitter, once } from 'node:events'
+import { createServer, request as httpRequest } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** What becomes of a request: handed on; answered in place of the depot; its connection cut, at once or within the answer; or never answered. */
+export type Fate = 'pass' | 'cut' | 'cut-within' | 'ignore' | { status: number; headers?: Record<string, string>; body?: string }
+
+export interface Proxy {
+  readonly url: string
+  /** `GET /v1/status`, for all that came, in their order. */
+  readonly asked: string[]
+  /** Resolves once such a request has come. */
+  hears(isIt: (what: string, index: number) => boolean): Promise<void>
+}
+
+/** Stands between a client and a depot, on the loopback. */
+export async function startProxy(t: { teardown(fn: () => Promise<void>): unknown }, to: string, fateOf: (asked: string, nth: number) => Fate): Promise<Proxy> {
+  const asked: string[] = []
+  const arrivals = new EventEmitter()
+  const server = createServer((incoming, outgoing) => {
+    const what = `${incoming.method ?? ''} ${incoming.url ?? ''}`
+    asked.push(what)
+    arrivals.emit('asked')
+    const fate = fateOf(what, asked.filter((other) => other === what).length)
+    if (fate === 'ignore') return
+    if (fate === 'cut') {
+      incoming.socket.destroy()
+      return
+    }
+    if (typeof fate === 'object') {
+      incoming.resume()
+      outgoing.writeHead(fate.status, fate.headers).end(fate.body)
+      return
+    }
+    const forwarded = httpRequest(to + (incoming.url ?? ''), { method: incoming.method, headers: incoming.headers, agent: false }, (answer) => {
+      if (fate === 'pass') answer.pipe(outgoing.writeHead(answer.statusCode ?? 502, answer.headers))
+      else answer.once('readable', () => {
+        const piece = answer.read() as Buffer | null
+        outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, 'content-length': 1_000 })
+        outgoing.write(piece?.subarray(0, 10) ?? 'x', () => incoming.socket.destroy())
+      })
+    })
+    forwarded.once('error', () => incoming.socket.destroy())
+    incoming.pipe(forwarded)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(
+    () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  )
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked,
+    async hears(isIt) {
+      while (!asked.some(isIt)) await once(arrivals, 'asked')
+    },
+  }
+}
