@@ -74,7 +74,7 @@ export function packageWrites(app: FastifyInstance, { depot }: Door, mount: stri
   app.delete(`${mount}/pkgs/:origin/:name/:version/:release`, async (request: Asking, reply) => {
     const ident = identOf(request)
     request.subject = formatIdent(ident)
-    signedInAs(request, 'member', ident.origin, 'upload')
+    signedInAs(request, 'member', ident.origin, 'manage')
     await remove(depot, { ident: formatIdent(ident), target: meantTarget(request) }, actorOf(request, 'habitat'))
     return reply.code(204).send()
   })

@@ -12,7 +12,7 @@ import type { TestDepot } from '../../support/start-depot.ts'
 import { traces } from '../../support/traces.ts'
 
 interface Route {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** What the n-th caller asks, who may; each asks for another thing. */
   readonly asks: (n: number) => { readonly path: string; readonly body?: string | Buffer }
   /** Absent where being signed in is enough. */
@@ -86,6 +86,24 @@ const ROUTES: Readonly<Record<string, Route>> = {
     view: 'base',
     done: 200,
     refused: 401,
+  },
+  'promote all of a channel': {
+    method: 'PUT',
+    asks: () => ({ path: 'channels/acme/base/pkgs/promote?channel=stable' }),
+    least: 'maintainer',
+    action: 'promote',
+    view: 'stable',
+    done: 200,
+    refused: 401,
+  },
+  'make a package public': { method: 'PATCH', asks: () => ({ path: `pkgs/acme/${RELEASE}/public` }), least: 'maintainer', action: 'manage', done: 200, refused: 403 },
+  'delete a package': {
+    method: 'DELETE',
+    asks: (n) => ({ path: `pkgs/acme/to-delete/1.${n}/20260101120000?target=x86_64-linux` }),
+    least: 'member',
+    action: 'manage',
+    done: 204,
+    refused: 403,
   },
 }
 
@@ -164,6 +182,7 @@ test('who may change what', async (t) => {
   const all = Object.entries(await callers(started))
   const toDemote = await makeReleases(started, `acme/${RELEASE}`, ...all.map((_, n) => `acme/in-base/1.${n}/20260101120000`))
   await move(started, 'promote', 'base', toDemote)
+  await makeReleases(started, ...all.map((_, n) => `acme/to-delete/1.${n}/20260101120000`))
   await ask(`${started.url}/v1/depot/origins/acme/keys`, { method: 'POST', headers: bearer() })
   let second = START + 7_200_000
   for (const [name, route] of Object.entries(ROUTES)) {
