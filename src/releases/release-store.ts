@@ -225,12 +225,15 @@ export function visibleTo(eb: ExpressionBuilder<Schema, 'releases'>, audience: A
   if (audience.seesAll) return eb.lit(true)
   const isPublic = eb('releases.visibility', '=', 'public')
   if (audience.origins.length === 0) return isPublic
+  // An origin that was deleted and made again is somebody else's: what was published before is not theirs to see.
   const theirs = eb
     .selectFrom('packages')
     .innerJoin('origins', 'origins.id', 'packages.origin_id')
     .select('packages.id')
+    .whereRef('packages.id', '=', 'releases.package_id')
+    .whereRef('origins.created_at', '<=', 'releases.created_at')
     .where('origins.name', 'in', audience.origins)
-  return eb.or([isPublic, eb('releases.package_id', 'in', theirs)])
+  return eb.or([isPublic, eb.exists(theirs)])
 }
 
 /** The releases that are there for an audience: what every list and look-up begins with. */

@@ -3,7 +3,7 @@ import { formatPublicKey } from '../../../src/origins/origin-key.ts'
 import { makeKeys } from '../../support/build-hart.ts'
 import { callApi } from '../../support/call-api.ts'
 import { furnish, gatherTeam } from '../../support/furnish.ts'
-import { publishAll } from '../../support/origin.ts'
+import { makeOrigin, promoteTo, publishAll } from '../../support/origin.ts'
 import { makeReleases } from '../../support/release-rows.ts'
 import { startDepot } from '../../support/start-depot.ts'
 import type { TestDepot } from '../../support/start-depot.ts'
@@ -93,6 +93,24 @@ test('a name that was deleted can be taken by another, who is its owner', async 
   t.match(await callApi(started, 'GET', `${BASE}/acme`), { body: { owner_account: 'bob', default_package_visibility: 'public' } })
   t.match(await callApi(started, 'GET', '/v1/depot/channels/acme'), { text: '[{"name":"stable"},{"name":"unstable"}]' })
   t.match(await callApi(started, 'PUT', `${BASE}/acme`, { token: alice, body: { default_package_visibility: 'private' } }), { status: 403 }, 'who had it before may nothing')
+})
+
+test('who takes the name of a deleted origin sees nothing that was private in its past', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  const [alice, bob] = [await started.account('alice'), await started.account('bob')]
+  const ident = 'acme/secret/1.0.0/20260101120000'
+  await makeOrigin(started)
+  await callApi(started, 'PUT', `${BASE}/acme`, { body: { default_package_visibility: 'private' } })
+  const [hart] = await publishAll(started, ident)
+  if (hart !== undefined) await promoteTo(started, 'acceptance', hart)
+  for (const gone of [`pkgs/${ident}`, 'settings/acme/secret', 'channels/acme/acceptance', 'origins/acme']) {
+    const { status } = await callApi(started, 'DELETE', gone.startsWith('settings') ? `/v1/${gone}` : `/v1/depot/${gone}`)
+    t.ok(status === 200 || status === 204, gone)
+  }
+  const history = '/api/v1/views/acceptance/history'
+  t.match(await create(started, { name: 'acme' }, bob), { status: 201 })
+  t.ok((await callApi(started, 'GET', history)).text.includes(ident), 'administrators of the depot do')
+  for (const token of [alice, bob]) t.notOk((await callApi(started, 'GET', history, { token })).text.includes('secret'))
 })
 
 test('an origin is transferred to a member, and who had it stays as a maintainer', async (t) => {
