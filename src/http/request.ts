@@ -28,3 +28,8 @@ export function actorOf(request: FastifyRequest, door: Actor['door']): Actor {
     door,
   }
 }
+
+/** RFC 9112 6.3: a request has a body if it says so. */
+export function hasBody({ headers }: FastifyRequest): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}

@@ -14,6 +14,7 @@ import { askBeforeSending, closeGently } from './drain.ts'
 import { collectRoutes } from './openapi.ts'
 import { operatorDoor } from './operator/door.ts'
 import { Metrics } from './operator/metrics.ts'
+import { hasBody } from './request.ts'
 import type { Door } from './request.ts'
 import { closeConnectionsWhenStopping } from './stop.ts'
 
@@ -105,7 +106,8 @@ function requestIds(): () => string {
 
 function closeIfSending(request: FastifyRequest, reply: FastifyReply): void {
   const { complete } = request.raw as { complete?: boolean } // absent where a request is injected
-  if (complete !== false) return
+  // One without a body counts as incomplete as long as its answer comes at once.
+  if (complete !== false || !hasBody(request)) return
   reply.header('connection', 'close')
   closeGently(request.raw)
 }
