@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { DepotError } from '../../errors.ts'
 import { replyProblem } from '../error-reply.ts'
+import { incoming } from '../incoming.ts'
+import { hasBody } from '../request.ts'
 import type { Door } from '../request.ts'
 import { contentRoutes } from './content.ts'
 import { historyRoutes } from './history.ts'
@@ -15,6 +17,9 @@ export async function apiDoor(app: FastifyInstance, { door }: { door: Door }): P
   app.setErrorHandler(replyProblem)
   app.setNotFoundHandler((request, reply) => replyProblem(new DepotError('not_found', `there is nothing at ${request.method} ${request.url.split('?', 1)[0] ?? ''}`), request, reply))
   takeAnyTypeAsJson(app)
+  app.addHook('preParsing', (request, _reply, payload, done) => {
+    done(null, hasBody(request) ? incoming(payload, 'the body', door.depot.limits.uploadIdleMs) : payload)
+  })
   app.addHook('onSend', async (request, reply) => {
     reply.header('x-request-id', request.id)
   })
