@@ -37,11 +37,13 @@ export interface Depot {
 }
 
 export interface Limits {
-  /** How long an upload may send nothing. */
+  /** How long a client may send nothing of a body. */
   readonly uploadIdleMs: number
+  /** How long a client may take nothing of its answer. */
+  readonly unreadMs: number
 }
 
-const LIMITS: Limits = { uploadIdleMs: 60_000 }
+const LIMITS: Limits = { uploadIdleMs: 60_000, unreadMs: 60_000 }
 
 /**
  * Opens a data directory, making what is not there yet. Throws `data_in_use` when another process holds it. The caller closes

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { validatorCompiler } from 'fastify-type-provider-zod'
@@ -70,6 +70,8 @@ export async function buildServer(depot: Depot): Promise<FastifyInstance> {
   app.addHook('onSend', (request, reply, _payload, done) => {
     if (reply.raw.destroyed) logRequest(depot.log, request, reply) // the client has left: nothing follows
     else closeIfSending(request, reply)
+    const { socket } = reply.raw
+    if (socket instanceof Socket) socket.setTimeout(depot.limits.unreadMs) // and is cut then; each piece that is taken begins it anew
     done()
   })
   app.addHook('onResponse', (request, reply, done) => {

@@ -1,7 +1,12 @@
 import { Agent } from 'node:http'
+import { setTimeout } from 'node:timers/promises'
 import { test } from 'tap'
 import { ask, converse } from '../support/ask.ts'
+import { buildHart } from '../support/build-hart.ts'
+import { openBlobs } from '../support/open-blobs.ts'
+import { makeOrigin, publishAll } from '../support/origin.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
+import { until } from '../support/until.ts'
 
 // How long a connection lasts, and what a client that does nothing can hold.
 
@@ -31,4 +36,30 @@ test('a body of JSON that stalls or breaks off is told so', async (t) => {
     t.match(await leaving.toTheEnd(), /^HTTP\/1\.1 400 /, length)
   }
   t.notOk(started.logged.some((line) => Number(line['level']) >= 50), 'none of it is an error of ours')
+})
+
+test('a client that takes nothing of its answer is cut off, and one that takes it slowly is not', async (t) => {
+  const file = { ident: 'acme/app/1.0.0/20260101120000', files: [{ path: 'large', content: Buffer.alloc(32 * 1024 * 1024, 'x') }] }
+  const started = await startDepot(t, { listen: true, limits: { unreadMs: 200 } })
+  await makeOrigin(started)
+  await publishAll(started, file)
+  const question = 'GET /v1/depot/pkgs/acme/app/1.0.0/20260101120000/download HTTP/1.1\r\nHost: depot\r\nConnection: close\r\n\r\n'
+
+  const idle = converse(started.url)
+  idle.socket.pause()
+  await idle.say(question)
+  await until(async () => (await openBlobs(started.folder)) === 1)
+  await until(async () => (await openBlobs(started.folder)) === 0)
+  idle.socket.destroy()
+
+  const slow = converse(started.url)
+  slow.socket.removeAllListeners('data').pause()
+  await slow.say(question)
+  let received = 0
+  for await (const piece of slow.socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    if (received === 0) await setTimeout(150)
+    received += piece.length
+    if (Math.floor(received / 2 ** 22) !== Math.floor((received - piece.length) / 2 ** 22)) await setTimeout(60)
+  }
+  t.ok(received > buildHart(file).bytes.length, 'all of it, and its head')
 })

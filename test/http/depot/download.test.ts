@@ -1,10 +1,10 @@
-import { readdir, readlink } from 'node:fs/promises'
 import { Agent, request as httpRequest } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { once } from 'node:events'
 import { test } from 'tap'
 import { ask } from '../../support/ask.ts'
 import { buildHart } from '../../support/build-hart.ts'
+import { openBlobs } from '../../support/open-blobs.ts'
 import { makeOrigin, publishAll } from '../../support/origin.ts'
 import { startDepot } from '../../support/start-depot.ts'
 import { until } from '../../support/until.ts'
@@ -138,8 +138,3 @@ test('a client that leaves in the middle of a download leaves no file open', asy
   t.equal(String(whole.body.length), whole.headers['content-length'])
   await until(async () => (await openBlobs(started.folder)) === 0)
 })
-
-async function openBlobs(folder: string): Promise<number> {
-  const links = await Promise.all((await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')))
-  return links.filter((link) => link.startsWith(`${folder}/blobs/`)).length
-}
