@@ -64,13 +64,17 @@ export const importBuilder: Subcommand = {
     const ends = { source, destination, watcher: progress }
     for (const depot of [source, destination]) await expectThere(depot)
     const account = await whoAmI(destination)
-    const plan = await planImport(ends, options)
-    progress.end()
-    if (!values.json) console.log(planText(plan))
-    const copied = values['dry-run'] ? undefined : await withFolder((folder) => copy(ends, plan, { folder, account, owner: values.owner }))
-    progress.end()
-    if (values.json) console.log(JSON.stringify({ plan: plan.origins.map(shownOrigin), copied: copied ?? null, failed: progress.failures, notes: progress.notes }, undefined, 2))
-    else if (copied !== undefined) console.log(`\n${copiedText(copied)}`)
+    let copied: Copied | undefined
+    try {
+      const plan = await planImport(ends, options)
+      progress.end()
+      if (!values.json) console.log(planText(plan))
+      if (!values['dry-run']) copied = await withFolder((folder) => copy(ends, plan, { folder, account, owner: values.owner }))
+      if (values.json) console.log(JSON.stringify({ plan: plan.origins.map(shownOrigin), copied: copied ?? null, failed: progress.failures, notes: progress.notes }, undefined, 2))
+      else if (copied !== undefined) console.log(`\n${copiedText(copied)}`)
+    } finally {
+      progress.end()
+    }
     if (progress.failures.length > 0) throw new ImportIncomplete(`${progress.failures.length} could not be copied, as told above; everything else ${copied === undefined ? 'can be' : 'was'}`)
   },
 }

@@ -56,7 +56,7 @@ export async function isMember(depot: RemoteDepot, channel: string, ident: Ident
 /** Builder looks outside of channels for an ident alone, and knows sizes only there; in `unstable`, where every release is, it heeds the target. */
 export async function findRelease(depot: RemoteDepot, ident: Ident, target: Target): Promise<ShownRelease | undefined> {
   const shown = await depot.get(path`depot/pkgs/${formatIdent(ident)}?target=${target}`, PackageShape)
-  return shown?.target === target ? shown : showIn(depot, UNSTABLE, ident, target)
+  return shown === undefined || shown.target === target ? shown : showIn(depot, UNSTABLE, ident, target)
 }
 
 async function showIn(depot: RemoteDepot, channel: string, ident: Ident, target: Target): Promise<ShownRelease | undefined> {

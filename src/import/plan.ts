@@ -163,6 +163,8 @@ async function planPackage(ends: Ends, { origin, name }: { origin: string; name:
       listed.set(formatIdent(ident), { ident, targets: platforms.map(parseTarget) })
     })
   }
+  const here = new Set<string>()
+  for await (const { version, release } of reads.listReleases(ends.destination, origin, name)) here.add(`${origin}/${name}/${version}/${release}`)
   const members = new Map<string, Member[]>()
   for (const channel of found.channels.keys()) {
     const inChannel = await attempt(ends, `the channel ${channel} of ${origin}`, () => membersOf(ends, { origin, channel: parseViewName(channel), name }, listed))
@@ -171,7 +173,7 @@ async function planPackage(ends: Ends, { origin, name }: { origin: string; name:
   const inAny = new Set([...members.values()].flat().map(nameOf))
   for (const [text, { ident, targets }] of listed) {
     const isWanted = (target: Target) => (asked.targets?.includes(target) ?? true) && (asked.channels === undefined || inAny.has(nameOf({ ident: text, target })))
-    if (targets.some(isWanted)) await attempt(ends, text, () => planRelease(ends, { ident, targets, isWanted }, asked, found))
+    if (targets.some(isWanted)) await attempt(ends, text, () => planRelease(ends, { ident, targets, isWanted, isHere: here.has(text) }, asked, found))
   }
   for (const [channel, inChannel] of members) {
     const wanted = inChannel.filter(({ target }) => asked.targets?.includes(target) ?? true)
@@ -187,21 +189,21 @@ async function membersOf({ source }: Ends, place: { origin: string; channel: str
   for (const text of idents) {
     const { ident, targets = [] } = listed.get(text) ?? {}
     for (const target of targets) {
-      if (ident !== undefined && (await reads.isMember(source, place.channel, ident, target))) members.push({ ident: text, target })
+      if (ident !== undefined && (targets.length === 1 || (await reads.isMember(source, place.channel, ident, target)))) members.push({ ident: text, target })
     }
   }
   return members
 }
 
-async function planRelease(ends: Ends, release: { ident: Ident; targets: readonly Target[]; isWanted: (target: Target) => boolean }, { differing }: Asked, found: Found): Promise<void> {
+async function planRelease(ends: Ends, release: { ident: Ident; targets: readonly Target[]; isWanted: (target: Target) => boolean; isHere: boolean }, { differing }: Asked, found: Found): Promise<void> {
   const { source, destination, watcher } = ends
-  const { ident, targets, isWanted } = release
+  const { ident, targets, isWanted, isHere } = release
   const files: PlannedFile[] = []
   let isPublic = true
   for (const target of targets) {
     const name = nameOf({ ident: formatIdent(ident), target })
     const there = await reads.findRelease(source, ident, target)
-    const here = await reads.findRelease(destination, ident, target)
+    const here = isHere ? await reads.findRelease(destination, ident, target) : undefined
     isPublic &&= there?.visibility === 'public' && (here === undefined || here.visibility === 'public')
     if (!isWanted(target)) continue
     if (there === undefined) {

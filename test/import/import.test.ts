@@ -6,8 +6,6 @@ import { makeKeys } from '../support/build-hart.ts'
 import { bytesOf, changesOf, importInto, latestIn, membersOf } from '../support/import.ts'
 import { APP, LIB, NEWER, TOOL, declare, startSource } from '../support/import-source.ts'
 import { makeOrigin, promoteTo, publishAll } from '../support/origin.ts'
-import { startProxy } from '../support/proxy.ts'
-import { setVisibility } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 
 test('a dry run tells what would be copied, and writes nothing', async (t) => {
@@ -107,69 +105,7 @@ test('another key of the same name at the destination is told of, and its packag
   t.match(failures, ['the key tools-20260101000000: the destination has another key of this name', new RegExp(`^${TOOL} for x86_64-linux: .* answers 422: .*not made by tools-`)])
 })
 
-test('what is not public takes a token, and is at no moment public at the destination', async (t) => {
-  const { source } = await startSource(t)
-  const destination = await startDepot(t, { listen: true })
-  await setVisibility(source, NEWER, 'private')
-  await importInto(destination, source.url)
-  t.notOk((await membersOf(destination, 'unstable')).includes(`${NEWER} for x86_64-linux`), 'who may not see it does not copy it')
-
-  const token = await source.account('importer')
-  await source.depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'importer', role: 'readonly_member' }, actor: { client: 'tests', door: 'cli' } })
-  const seen: number[] = []
-  const proxy = await startProxy(t, destination.url, () => {
-    void ask(`${destination.url}/v1/depot/pkgs/${NEWER}`).then(({ status }) => seen.push(status))
-    return 'pass'
-  })
-  const { failures } = await importInto(proxy, source.url, { token })
-  t.strictSame(failures, [])
-  t.ok((await membersOf(destination, 'stable')).includes(`${NEWER} for x86_64-linux`))
-  t.equal((await ask(`${destination.url}/v1/depot/pkgs/${NEWER}`)).status, 404)
-  t.ok(seen.every((status) => status === 404))
-  t.equal((await ask(`${destination.url}/v1/depot/pkgs/${APP}`)).status, 200, 'another release of the package is as public as it was')
-})
-
-test('a visibility that was changed at the destination stays, and is told of', async (t) => {
-  const { source } = await startSource(t)
-  const destination = await startDepot(t, { listen: true })
-  await importInto(destination, source.url, { origins: ['tools'] })
-  await setVisibility(destination, TOOL, 'private')
-  const { notes } = await importInto(destination, source.url, { origins: ['tools'] })
-  t.strictSame(notes, [`${TOOL} for x86_64-linux is private here and public there, and stays so`])
-  t.equal((await ask(`${destination.url}/v1/depot/pkgs/${TOOL}`)).status, 404)
-})
-
-test('an origin that is new can be given to an account, which need not be a member', async (t) => {
-  const { source } = await startSource(t)
-  const destination = await startDepot(t, { listen: true })
-  await destination.account('ada')
-  const { failures } = await importInto(destination, source.url, { owner: 'ada' })
-  t.strictSame(failures, [])
-  const owner = async () => (JSON.parse((await ask(`${destination.url}/v1/depot/origins/acme`)).text) as { owner_account: string }).owner_account
-  t.equal(await owner(), 'ada')
-  await destination.account('bob')
-  await importInto(destination, source.url, { owner: 'bob' })
-  t.equal(await owner(), 'ada', "one that is somebody's stays so")
-})
-
-test('an origin that the source has not is told of, and the others are copied', async (t) => {
-  const { source } = await startSource(t)
-  const destination = await startDepot(t, { listen: true })
-  const { failures, copied } = await importInto(destination, source.url, { origins: ['nobody', 'tools'] })
-  t.strictSame(failures, [`the origin nobody: ${source.url}/v1 has no such origin`])
-  t.match(copied, { origins: 1, releases: 1 })
-})
-
-test('who may not make the origin is told so, and nothing else of it is tried', async (t) => {
-  const { source } = await startSource(t)
-  const destination = await startDepot(t, { listen: true, environment: { DEPOT_ORIGIN_CREATORS: 'admin' } })
-  const toToken = await destination.account('ada')
-  const { failures, copied } = await importInto(destination, source.url, { toToken })
-  t.match(failures, [/^the origin acme: POST .*\/depot\/origins answers 403: ada may not create origins$/])
-  t.match(copied, { origins: 0, releases: 0, members: 0 })
-})
-
-test('a list of more than a page is read to its end, and promoted in sets', async (t) => {
+test('a list of more than a page is read to its end, and its members promoted in one revision', async (t) => {
   const source = await startDepot(t, { listen: true })
   await makeOrigin(source)
   const stamps = Array.from({ length: 53 }, (_, index) => `acme/app/1.0.${index}/20260101120000`)
