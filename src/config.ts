@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { DepotError } from './errors.ts'
@@ -40,7 +41,7 @@ const Environment = z.object({
   DEPOT_ORIGIN_CREATORS: list.optional(),
   DEPOT_TARGETS: list.pipe(z.array(z.enum(TARGETS)).min(1)).default(() => BUILDERS_TARGETS.split(',') as Target[]),
   DEPOT_MAX_UPLOAD: z.string().regex(/^\d+\s*(KiB|MiB|GiB)?$/, 'must be a size, as 512MiB').default('16GiB'),
-  DEPOT_TRUST_PROXY: z.string().default('off'),
+  DEPOT_TRUST_PROXY: z.string().refine(namesProxies, 'must be on, off, or addresses and networks of proxies, as 10.0.0.1,192.168.0.0/16').default('off'),
   DEPOT_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   DEPOT_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
@@ -78,6 +79,17 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     logLevel: env.DEPOT_LOG_LEVEL,
   }
 }
+
+function namesProxies(text: string): boolean {
+  if (text === 'on' || text === 'off') return true
+  return text.split(',').every((item) => {
+    const [address = '', bits, ...rest] = item.trim().split('/')
+    if (rest.length > 0 || isIP(address) === 0) return bits === undefined && NAMED_NETWORKS.includes(address)
+    return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) > 0 && Number(bits) <= (isIP(address) === 4 ? 32 : 128))
+  })
+}
+
+const NAMED_NETWORKS: readonly string[] = ['loopback', 'linklocal', 'uniquelocal']
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }
 
