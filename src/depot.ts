@@ -52,13 +52,21 @@ const LIMITS: Limits = { uploadIdleMs: 60_000, unreadMs: 60_000 }
 export async function openDepot(config: Config, world: { log: Logger; now?: () => number; limits?: Partial<Limits> }): Promise<Depot> {
   const { log, now = Date.now } = world
   await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
-  const lock = lockData(join(config.dataFolder, 'lock.sqlite'))
-  const closers: (() => Promise<unknown> | void)[] = [() => lock.close()]
+  const closers: (() => Promise<unknown> | void)[] = []
+  const hold = (file: string) => {
+    const lock = lockData(file)
+    closers.push(() => lock.close())
+  }
+  hold(join(config.dataFolder, 'lock.sqlite'))
   const close = async () => {
     for (const closer of closers.splice(0).toReversed()) await closer()
   }
   try {
     await mkdir(dirname(config.databaseFile), { recursive: true })
+    await mkdir(config.blobFolder, { recursive: true })
+    // What lies elsewhere may be that of another data directory, too.
+    if (dirname(config.databaseFile) !== config.dataFolder) hold(`${config.databaseFile}.lock`)
+    if (dirname(config.blobFolder) !== config.dataFolder) hold(join(config.blobFolder, 'lock.sqlite'))
     const secrets = new SecretBox(config.secretKey ?? (await readSecretKey(join(config.dataFolder, 'secret.key'))))
     const blobs = await FilesystemBlobs.open(config.blobFolder)
     const database = openDatabase(config.databaseFile, now())
