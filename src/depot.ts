@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Logger } from 'pino'
 import { Authenticator } from './accounts/authenticate.ts'
@@ -9,6 +9,7 @@ import type { Config } from './config.ts'
 import { openDatabase } from './database/database.ts'
 import type { Db } from './database/database.ts'
 import { lockData } from './database/lock.ts'
+import { DepotError } from './errors.ts'
 import { ArchiveScanner } from './hart/scan.ts'
 import { SecretBox } from './origins/secret-box.ts'
 import { isBlobReferenced, listUnneededBlobs } from './releases/release-store.ts'
@@ -93,17 +94,19 @@ export async function openDepot(config: Config, world: { log: Logger; now?: () =
   }
 }
 
-/** The key in a file of 64 hex characters that only its owner reads; made when it is not there. */
+/** The key in a file of 64 hex characters that only its owner reads; made when it is not there, whole or not at all. */
 async function readSecretKey(path: string): Promise<Buffer> {
   try {
     const key = Buffer.from((await readFile(path, 'utf8')).trim(), 'hex')
-    if (key.length !== 32) throw new Error(`${path} does not hold 64 hex characters`)
+    if (key.length !== 32) throw new DepotError('invalid_request', `${path} does not hold 64 hex characters: put the depot's secret key back there`)
     return key
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
     const key = randomBytes(32)
-    await writeFile(path, `${key.toString('hex')}\n`, { mode: 0o600, flag: 'wx', flush: true })
-    await chmod(path, 0o600)
+    await rm(`${path}.new`, { force: true })
+    await writeFile(`${path}.new`, `${key.toString('hex')}\n`, { mode: 0o600, flag: 'wx', flush: true })
+    await chmod(`${path}.new`, 0o600)
+    await rename(`${path}.new`, path)
     return key
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
@@ -24,4 +24,22 @@ test('a database or a blob folder is held by one depot, wherever it lies', async
     await first.close()
     await (await openDepot(at('two', shared), world)).close()
   }
+})
+
+test('the secret key is made once, for its owner alone, and one that is damaged is neither used nor replaced', async (t) => {
+  const folder = await scratch(t)
+  const file = join(folder, 'secret.key')
+  await writeFile(`${file}.new`, 'what a depot left that was killed')
+  const open = () => openDepot(readConfig({ DEPOT_DATA: folder }), world)
+  const depot = await open()
+  const sealed = depot.secrets.seal('a secret', 'tests')
+  await depot.close()
+  t.match(await readFile(file, 'utf8'), /^[0-9a-f]{64}\n$/)
+  t.equal((await stat(file)).mode & 0o777, 0o600)
+  const again = await open()
+  t.equal(again.secrets.open(sealed, 'tests'), 'a secret')
+  await again.close()
+  await truncate(file, 10)
+  await t.rejects(open(), { code: 'invalid_request', message: /secret\.key does not hold 64 hex characters/ })
+  t.equal((await stat(file)).size, 10)
 })
