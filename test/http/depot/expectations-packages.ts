@@ -16,6 +16,8 @@ const BAD_TARGET = { what: 'a target that is none', status: 422 } as const
 const BAD_RANGE = { what: 'a range that is none', status: 400 } as const
 
 export const PACKAGE_READS: readonly PackageExpectation[] = [
+  { method: 'GET', path: '/status', least: 'anyone', done: 200 },
+  { method: 'GET', path: '/depot/views', least: 'anyone', done: 200, says: 'json' },
   ...['', '/app', '/app/1.0.0'].map(
     (rest): PackageExpectation => ({
       method: 'GET',
@@ -78,6 +80,18 @@ export const PACKAGE_READS: readonly PackageExpectation[] = [
 ]
 
 export const PACKAGE_WRITES: readonly PackageExpectation[] = [
+  {
+    method: 'POST',
+    path: `/depot/views/acceptance/pkgs/{origin}/${RELEASE}/promote`,
+    least: 'maintainer',
+    done: 200,
+    absent: 404,
+    wrong: [
+      { what: 'a view that is not there', path: `/depot/views/nothing/pkgs/{origin}/${RELEASE}/promote`, status: 404 },
+      { what: 'a release that is not there', path: `/depot/views/acceptance/pkgs/{origin}/${ABSENT}/promote`, status: 404 },
+      { ...BAD_TARGET, path: `/depot/views/acceptance/pkgs/{origin}/${RELEASE}/promote?target=vax-vms` },
+    ],
+  },
   {
     method: 'DELETE',
     path: `/depot/pkgs/{origin}/${RELEASE}`,

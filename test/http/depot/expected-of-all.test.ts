@@ -1,0 +1,30 @@
+import { readFileSync } from 'node:fs'
+import { test } from 'tap'
+import { parse } from 'yaml'
+import { ORIGIN_EXPECTATIONS, PEOPLE_EXPECTATIONS } from './expectations-origins.ts'
+import { PACKAGE_READS, PACKAGE_WRITES } from './expectations-packages.ts'
+
+const EXPECTATIONS = [...ORIGIN_EXPECTATIONS, ...PEOPLE_EXPECTATIONS, ...PACKAGE_READS, ...PACKAGE_WRITES]
+
+/** What takes more than a request to test, and where that is done. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  'POST /v1/depot/pkgs/{origin}/{name}/{version}/{release}': 'rights.test.ts, refused-uploads.test.ts',
+  'GET /v1/depot/pkgs/{origin}/{name}/{version}/{release}/download': 'download.test.ts, visibility.test.ts',
+  'POST /v1/depot/origins/{origin}/depart': 'origins.test.ts',
+}
+
+const { paths } = parse(readFileSync(new URL('../../../openapi.yaml', import.meta.url), 'utf8')) as { paths: Record<string, Record<string, { tags: string[] }>> }
+
+test('every route of the Habitat door stands in a table of what it answers to whom', async (t) => {
+  const missing: string[] = []
+  for (const [path, operations] of Object.entries(paths)) {
+    const pattern = new RegExp(`^${path.slice('/v1'.length).replaceAll(/\{\w+\}/g, '[^/?]+')}(\\?|$)`)
+    for (const [method, { tags }] of Object.entries(operations)) {
+      const route = `${method.toUpperCase()} ${path}`
+      if (!tags.includes('Habitat') || Object.hasOwn(ELSEWHERE, route)) continue
+      const isExpected = EXPECTATIONS.some((expected) => expected.method === method.toUpperCase() && pattern.test(expected.path))
+      if (!isExpected) missing.push(route)
+    }
+  }
+  t.strictSame(missing, [])
+})
