@@ -17,7 +17,7 @@ import { isOriginName } from '../package/ident.ts'
 import { TARGETS, isTarget } from '../package/target.ts'
 import { isViewName } from '../views/view.ts'
 import { Progress } from './progress.ts'
-import { urlOf } from './serve.ts'
+import { urlOf } from './url.ts'
 import { UsageError, onlyArgument } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 

@@ -11,6 +11,7 @@ import { openControl } from '../writer/control.ts'
 import { firstSteps, tokenLine } from './first-steps.ts'
 import { openLog } from './log.ts'
 import type { Subcommand } from './subcommand.ts'
+import { urlOf } from './url.ts'
 
 /** ^C in a terminal reaches the server more than once: from the terminal, and from npm and the launcher, which pass it on. */
 const SAME_SIGNAL_MS = 1_000
@@ -62,12 +63,6 @@ function listenForSignals(log: Logger): { first: Promise<string>; close(): void 
   }
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   return { first: promise, close: () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal) }
-}
-
-/** Where this machine reaches a server that listens on `host`. */
-export function urlOf(host: string, port: number): string {
-  const reached = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
-  return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`
 }
 
 function cannotListen({ host, port }: Config, error: unknown): unknown {
