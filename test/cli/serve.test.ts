@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { urlOf } from '../../src/cli/serve.ts'
+import { urlOf } from '../../src/cli/url.ts'
 import { ask } from '../support/ask.ts'
 import { bearer } from '../support/origin.ts'
 import { runToEnd, scratchFolder, startServer } from '../support/run-cli.ts'
