@@ -18,7 +18,11 @@ CREATE TABLE tokens (
   scope      TEXT,
   created_at INTEGER NOT NULL,
   expires_at INTEGER,
-  revoked_at INTEGER
+  revoked_at INTEGER,
+  is_profile INTEGER NOT NULL DEFAULT 0 CHECK (is_profile IN (0, 1))
 ) STRICT;
 
 CREATE INDEX tokens_by_account ON tokens (account_id); -- a person's tokens, listed
+
+-- the one token of an account that Builder's profile page makes and replaces
+CREATE UNIQUE INDEX tokens_of_profiles ON tokens (account_id) WHERE is_profile = 1 AND revoked_at IS NULL;

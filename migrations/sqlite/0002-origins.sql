@@ -1,12 +1,14 @@
 -- Who may speak for a name.
 
+-- One that is deleted keeps its row, because the past of views names the packages it had; its name may be taken again.
 CREATE TABLE origins (
   id                 INTEGER PRIMARY KEY,
   name               TEXT    NOT NULL UNIQUE,
   owner_id           INTEGER NOT NULL REFERENCES accounts (id),
   default_visibility TEXT    NOT NULL CHECK (default_visibility IN ('public', 'private', 'hidden')),
   created_at         INTEGER NOT NULL,
-  updated_at         INTEGER NOT NULL
+  updated_at         INTEGER NOT NULL,
+  deleted_at         INTEGER
 ) STRICT;
 
 CREATE TABLE origin_members (

@@ -51,3 +51,9 @@ CREATE UNIQUE INDEX releases_by_ident ON releases (ident, target, COALESCE(delet
 
 CREATE INDEX releases_by_order ON releases (package_id, target, order_key); -- the highest of a package
 CREATE INDEX releases_by_checksum ON releases (checksum);                   -- is a blob still needed
+
+-- Lists read nothing but an index: rows are fat with manifests.
+CREATE INDEX releases_listed ON releases (ident, visibility, package_id, target) WHERE deleted_at IS NULL;            -- idents by text
+CREATE INDEX releases_of_package ON releases (package_id, target, visibility, version, ident) WHERE deleted_at IS NULL; -- versions, platforms
+CREATE INDEX releases_not_public ON releases (package_id, target, ident) WHERE deleted_at IS NULL AND visibility <> 'public'; -- what polls must not betray
+CREATE INDEX blobs_unneeded ON blobs (unreferenced_since) WHERE unreferenced_since IS NOT NULL;                       -- whose bytes may still be there

@@ -1,6 +1,8 @@
 -- Named, versioned pointers into the releases. Members and pointers are intervals of revisions: a row holds from
 -- `from_revision` until before `to_revision`, so that any past state is an index read.
 
+-- `ungoverned` are the origins, as JSON, that answer below the view's URL from the channel asked for: the Supervisor's own binaries
+-- live there.
 CREATE TABLE views (
   id         INTEGER PRIMARY KEY,
   name       TEXT    NOT NULL UNIQUE,
@@ -8,7 +10,8 @@ CREATE TABLE views (
   maker      TEXT    NOT NULL CHECK (maker IN ('depot', 'operator', 'client')),
   revision   INTEGER NOT NULL DEFAULT 0,
   created_at INTEGER NOT NULL,
-  closed_at  INTEGER
+  closed_at  INTEGER,
+  ungoverned TEXT    NOT NULL DEFAULT '["core","chef"]'
 ) STRICT;
 
 -- `position` is the place within its promotion, so that "promoted last" has one answer. A release that is promoted again

@@ -10,9 +10,5 @@ CREATE TABLE lines (
   PRIMARY KEY (view_id, package, target)
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO lines (view_id, package, target, package_id)
-SELECT DISTINCT pointers.view_id, origins.name || '/' || packages.name, pointers.target, pointers.package_id
-FROM pointers JOIN packages ON packages.id = pointers.package_id JOIN origins ON origins.id = packages.origin_id;
-
 -- which revision a view was at, at a time
 CREATE INDEX ledger_by_time ON ledger (view_id, at, revision) WHERE view_id IS NOT NULL AND revision IS NOT NULL;

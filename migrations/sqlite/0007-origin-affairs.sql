@@ -41,7 +41,3 @@ CREATE TABLE package_settings (
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL
 ) STRICT;
-
--- The one token of an account that Builder's profile page makes and replaces.
-ALTER TABLE tokens ADD COLUMN is_profile INTEGER NOT NULL DEFAULT 0 CHECK (is_profile IN (0, 1));
-CREATE UNIQUE INDEX tokens_of_profiles ON tokens (account_id) WHERE is_profile = 1 AND revoked_at IS NULL;
