@@ -115,7 +115,7 @@ function describe(error: unknown, request: FastifyRequest): Described {
     const parts = validationParts(error)
     const detail = parts.length === 0 ? error.message : parts.map((part) => `${part.pointer ?? ''}: ${part.detail}`).join('; ')
     request.refusal = detail
-    return { code: 'invalid_request', status: error.statusCode, detail, parts }
+    return { code: error.statusCode === 413 ? 'too_large' : 'invalid_request', status: error.statusCode, detail, parts }
   }
   request.log.error({ request: request.id, err: error }, 'request failed')
   return { code: 'internal', status: 500, detail: `an error of the depot's own; its log has it under ${request.id}`, parts: [] }

@@ -125,6 +125,11 @@ test('everything that is wrong with a body is named at once', async (t) => {
   t.match(await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(APP1), headers: { 'idempotency-key': 'with space' } }), { status: 400 })
 })
 
+test('a body that is too large is called that', async (t) => {
+  const body = { ...of(APP1), reason: 'x'.repeat(4 * 1024 * 1024) }
+  t.match(await callApi(started, 'POST', `${await freshView()}/promotions`, { token: ci, body }), { status: 413, body: { code: 'too_large' } })
+})
+
 test('releases that are not there are all named, and nothing was done', async (t) => {
   const view = await freshView()
   t.match(await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(APP1, 'acme/app/7/1', 'acme/app/8/1') }), {
