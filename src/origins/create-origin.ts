@@ -2,6 +2,7 @@ import type { Visibility } from '../accounts/access.ts'
 import { DepotError, quote } from '../errors.ts'
 import { isOriginName } from '../package/ident.ts'
 import { insertChannel } from '../views/channel-store.ts'
+import { STAYING_CHANNELS } from '../views/view.ts'
 import { findView } from '../views/view-store.ts'
 import type { Change } from '../writer/change.ts'
 import { findOrigin, getOrigin, insertMember, insertOrigin } from './origin-store.ts'
@@ -14,7 +15,7 @@ export async function createOrigin(change: Change, input: { name: string; ownerI
   if ((await findOrigin(change.trx, name)) !== undefined) throw new DepotError('already_exists', `the origin ${name} exists already`)
   const originId = await insertOrigin(change.trx, { name, ownerId, defaultVisibility, at: change.at })
   await insertMember(change.trx, { originId, accountId: ownerId, role: 'owner', at: change.at })
-  for (const channel of ['unstable', 'stable']) {
+  for (const channel of STAYING_CHANNELS) {
     const view = await findView(change.trx, channel)
     if (view !== undefined) await insertChannel(change.trx, { originId, viewId: view.id, ownerId, isDeclared: true, at: change.at })
   }

@@ -2,13 +2,13 @@ import { EVERYONE } from '../accounts/access.ts'
 import { DepotError } from '../errors.ts'
 import { removeChannel } from '../views/channel.ts'
 import { listChannelNames } from '../views/channel-store.ts'
+import { STAYING_CHANNELS } from '../views/view.ts'
 import type { Change } from '../writer/change.ts'
 import { getOrigin, markOriginDeleted } from './origin-store.ts'
 import { countRemaining } from './remaining-store.ts'
 
 // Every Habitat origin has its owner and these two channels; the counts in what is told include them.
 const STAYING_MEMBERS = 1
-const STAYING_CHANNELS = ['unstable', 'stable']
 
 /**
  * Takes an origin away that has nothing left but its owner, its keys and the channels it began with (habitat-today.md 6). Throws

@@ -5,6 +5,7 @@ import { channelExists, deleteChannel, findChannel, hasChannels, insertChannel, 
 import type { Channel } from './channel-store.ts'
 import { createView } from './create-view.ts'
 import { leave } from './promote.ts'
+import { UNSTABLE } from './view.ts'
 import type { View } from './view.ts'
 import { closeView, findView, getView, listMembersOfOrigin } from './view-store.ts'
 
@@ -35,7 +36,7 @@ export async function ensureChannel(change: Change, input: { origin: string; nam
 
 /**
  * Takes an origin's releases out of the view in one promotion, and the channel from its clients. Does nothing when there is no
- * such channel. A view that only clients made is closed with its last channel.
+ * such channel. A view that only clients made is closed with its last channel. Throws `refused` for `unstable` while it holds any.
  */
 export async function removeChannel(change: Change, input: { origin: string; name: string }): Promise<{ isChanged: boolean }> {
   const { trx, at } = change
@@ -44,6 +45,7 @@ export async function removeChannel(change: Change, input: { origin: string; nam
   const channel = view && (await findChannel(trx, origin.id, view.id))
   if (view === undefined || channel === undefined) return { isChanged: false }
   const members = await listMembersOfOrigin(trx, view, origin.id)
+  if (view.name === UNSTABLE && members.length > 0) throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}: it holds every release`)
   if (members.length > 0) await leave(change, view, members, { cause: 'channel-removed' })
   await deleteChannel(trx, channel.id)
   await change.record({ kind: 'channel-removed', origin: origin.name, view: view.name }, { originId: origin.id, viewId: view.id })

@@ -183,10 +183,10 @@ async function makeRevision(change: Change, view: View, promotion: Omit<Promotio
 async function once(change: Change, key: IdempotencyKey | undefined, act: () => Promise<PromotionOutcome>): Promise<PromotionOutcome> {
   const accountId = change.actor.accountId
   if (key === undefined || accountId === undefined) return act()
+  await forgetOldOutcomes(change.trx, change.at)
   const kept = await findOutcome(change.trx, accountId, key)
   if (kept !== undefined) return kept as PromotionOutcome
   const outcome = await act()
-  await forgetOldOutcomes(change.trx, change.at)
   await keepOutcome(change.trx, accountId, key, outcome, change.at)
   return outcome
 }

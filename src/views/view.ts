@@ -42,6 +42,11 @@ export const FIRST_UNGOVERNED: readonly string[] = ['core', 'chef']
 /** Every upload joins it, and nothing leaves: `hab` looks for releases there. */
 export const UNSTABLE = 'unstable'
 
+export const STABLE = 'stable'
+
+/** The channels that every Habitat origin has, and keeps (habitat-today.md 3.7). */
+export const STAYING_CHANNELS: readonly string[] = [UNSTABLE, STABLE]
+
 /** Present from the first start (DESIGN: the pipeline, and the default channels of hab 1.6, 2.0 and 2.1). */
 export const FIRST_VIEWS: readonly { readonly name: string; readonly rule: ViewRule }[] = [
   { name: UNSTABLE, rule: 'highest' },
@@ -49,7 +54,7 @@ export const FIRST_VIEWS: readonly { readonly name: string; readonly rule: ViewR
   { name: 'union', rule: 'promoted' },
   { name: 'rehearsal', rule: 'promoted' },
   { name: 'delivered', rule: 'promoted' },
-  { name: 'stable', rule: 'highest' },
+  { name: STABLE, rule: 'highest' },
   { name: 'base', rule: 'highest' },
 ]
 

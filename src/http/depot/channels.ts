@@ -10,7 +10,7 @@ import { findRelease } from '../../releases/release-store.ts'
 import { listChannelNames } from '../../views/channel-store.ts'
 import type { PromotionOutcome } from '../../views/promote.ts'
 import type { BulkOutcome } from '../../views/promote-all.ts'
-import { UNSTABLE } from '../../views/view.ts'
+import { STAYING_CHANNELS, UNSTABLE } from '../../views/view.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
 import { mayPromote } from '../rights.ts'
@@ -56,7 +56,7 @@ export function channelWrites(app: FastifyInstance, { depot }: Door, mount: stri
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`
     mayChange(request)
-    if (channel === UNSTABLE || channel === 'stable') throw new DepotError('refused', `the channel ${channel} stays`)
+    if (STAYING_CHANNELS.includes(channel)) throw new DepotError('refused', `the channel ${channel} stays`)
     await depot.writer.submit({ kind: 'removeChannel', input: { origin, name: channel }, actor: actorOf(request, 'habitat') })
     return reply.send()
   })

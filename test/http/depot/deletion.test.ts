@@ -22,8 +22,8 @@ test('a release that is deleted is nowhere, and its ident may be uploaded again'
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const [hart] = await publishAll(started, IDENT, 'acme/app/0.9.0/20260101120000')
-  if (hart !== undefined) await promoteTo(started, 'acceptance', hart)
-  const places = ['/v1/depot/pkgs/acme/app/latest', path, `${path}/download`, '/v1/depot/channels/acme/unstable/pkgs/app/1.0.0/20260101120000', '/v1/depot/channels/acme/acceptance/pkgs/app/latest']
+  if (hart !== undefined) await promoteTo(started, 'base', hart)
+  const places = ['/v1/depot/pkgs/acme/app/latest', path, `${path}/download`, '/v1/depot/channels/acme/unstable/pkgs/app/1.0.0/20260101120000', '/v1/depot/channels/acme/base/pkgs/app/latest']
   for (const place of places) t.equal((await ask(started.url + place)).status, 200, place)
 
   t.match(await ask(`${started.url}${path}?target=x86_64-linux`, { method: 'DELETE', headers: bearer() }), { status: 204, text: '' })
@@ -33,7 +33,7 @@ test('a release that is deleted is nowhere, and its ident may be uploaded again'
   t.match(JSON.parse((await ask(`${started.url}/v1/depot/pkgs/search/app`)).text), { total_count: 1 })
   t.equal((await files(started)).length, 1, 'its bytes are gone')
   t.match(await ask(`${started.url}${path}?target=x86_64-linux`, { method: 'DELETE', headers: bearer() }), { status: 404, text: '' }, 'and it is not there to delete')
-  const history = await listRevisions(started.depot.db, await getView(started.depot.db, 'acceptance'), { before: 9, limit: 9 }, EVERYONE)
+  const history = await listRevisions(started.depot.db, await getView(started.depot.db, 'base'), { before: 9, limit: 9 }, EVERYONE)
   t.match(history[0], { revision: 2, act: 'demote', cause: 'release-deleted', left: [{ ident: IDENT }] })
 
   const other = buildHart({ ident: IDENT, config: 'other = 1' })
@@ -44,7 +44,7 @@ test('a release that is deleted is nowhere, and its ident may be uploaded again'
   t.match(JSON.parse((await ask(started.url + path)).text), { checksum: other.checksum })
 })
 
-test('a release in stable, or of a package that others depend on, is not deleted', async (t) => {
+test('a release in stable, in a view that says what should run, or of a package that others depend on, is not deleted', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const [hart, , dependent] = await publishAll(
@@ -62,6 +62,9 @@ test('a release in stable, or of a package that others depend on, is not deleted
   if (hart !== undefined) await promoteTo(started, 'stable', hart)
   t.match(await remove(IDENT), { status: 422, text: '' }, 'stable')
   if (hart !== undefined) await promoteTo(started, 'stable', hart, 'demote')
+  if (hart !== undefined) await promoteTo(started, 'delivered', hart)
+  t.match(await remove(IDENT), { status: 422, text: '' }, 'delivered')
+  if (hart !== undefined) await promoteTo(started, 'delivered', hart, 'demote')
   t.equal((await remove(IDENT)).status, 204)
   t.strictSame(await files(started), [])
 })

@@ -102,12 +102,12 @@ test('who takes the name of a deleted origin sees nothing that was private in it
   await makeOrigin(started)
   await callApi(started, 'PUT', `${BASE}/acme`, { body: { default_package_visibility: 'private' } })
   const [hart] = await publishAll(started, ident)
-  if (hart !== undefined) await promoteTo(started, 'acceptance', hart)
-  for (const gone of [`pkgs/${ident}`, 'settings/acme/secret', 'channels/acme/acceptance', 'origins/acme']) {
+  if (hart !== undefined) await promoteTo(started, 'base', hart)
+  for (const gone of [`pkgs/${ident}`, 'settings/acme/secret', 'channels/acme/base', 'origins/acme']) {
     const { status } = await callApi(started, 'DELETE', gone.startsWith('settings') ? `/v1/${gone}` : `/v1/depot/${gone}`)
     t.ok(status === 200 || status === 204, gone)
   }
-  const history = '/api/v1/views/acceptance/history'
+  const history = '/api/v1/views/base/history'
   t.match(await create(started, { name: 'acme' }, bob), { status: 201 })
   t.ok((await callApi(started, 'GET', history)).text.includes(ident), 'administrators of the depot do')
   for (const token of [alice, bob]) t.notOk((await callApi(started, 'GET', history, { token })).text.includes('secret'))
