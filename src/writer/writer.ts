@@ -98,7 +98,7 @@ export class Writer {
         throw error
       }
     } catch (error) {
-      this.#head = before
+      this.#head = await findHead(this.#db).catch(() => before) // a commit that failed may be there all the same
       for (const waiting of batch) waiting.reject(explained(error))
       return
     }
