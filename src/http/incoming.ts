@@ -12,7 +12,7 @@ export function incoming(source: Readable, what: string, idleMs: number): Readab
   const stall = setTimeout(() => {
     if (relay.writableNeedDrain) stall.refresh() // it is we who are slow
     else relay.destroy(new DepotError('stalled', `nothing more of ${what} came for ${idleMs} ms`))
-  }, idleMs)
+  }, idleMs).unref() // a body that is refused unread keeps nobody waiting
   source.on('data', () => stall.refresh())
   source.pipe(relay)
   finished(source, { writable: false }, (error) => {
