@@ -26,12 +26,17 @@ export interface Config {
   readonly logLevel: string
 }
 
+const LAST_PORT = 65_535
 const BUILDERS_TARGETS = 'x86_64-linux,x86_64-linux-kernel2,x86_64-windows,aarch64-linux,aarch64-darwin'
 
 const list = z.string().transform((text) => text.split(',').map((item) => item.trim()).filter((item) => item !== ''))
 
 const Environment = z.object({
-  DEPOT_LISTEN: z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:]+):\d{1,5}$/, 'must be HOST:PORT, as 127.0.0.1:9636').default('127.0.0.1:9636'),
+  DEPOT_LISTEN: z
+    .string()
+    .regex(/^(\[[0-9a-fA-F:]+\]|[^:]+):\d{1,5}$/, 'must be HOST:PORT, as 127.0.0.1:9636')
+    .refine((text) => Number(/\d+$/.exec(text)?.[0]) <= LAST_PORT, `has a port above ${LAST_PORT}`)
+    .default('127.0.0.1:9636'),
   DEPOT_DATA: z.string().default('./data'),
   DEPOT_DATABASE_URL: z.string().startsWith('sqlite:', 'must be sqlite:FILE').optional(),
   DEPOT_BLOBS: z.string().startsWith('fs:', 'must be fs:FOLDER').optional(),

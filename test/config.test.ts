@@ -9,3 +9,30 @@ test('proxies that are believed are on, off, or their addresses', async (t) => {
     t.throws(() => readConfig({ DEPOT_TRUST_PROXY: text }), { code: 'invalid_request', message: /^DEPOT_TRUST_PROXY must be/ }, text)
   }
 })
+
+test('an address is a host and a port, and IPv6 stands in brackets', async (t) => {
+  t.match(readConfig({}), { host: '127.0.0.1', port: 9636 })
+  t.match(readConfig({ DEPOT_LISTEN: '[::1]:0' }), { host: '::1', port: 0 })
+  t.match(readConfig({ DEPOT_LISTEN: 'depot.example:65535' }), { host: 'depot.example', port: 65_535 })
+  for (const text of ['127.0.0.1', ':9636', '::1:9636', '127.0.0.1:65536', '127.0.0.1:http']) {
+    t.throws(() => readConfig({ DEPOT_LISTEN: text }), { code: 'invalid_request', message: /^DEPOT_LISTEN / }, text)
+  }
+})
+
+test('sizes are bytes, or say their unit', async (t) => {
+  t.equal(readConfig({}).maxUploadBytes, 16 * 1024 ** 3)
+  t.equal(readConfig({ DEPOT_MAX_UPLOAD: '1000' }).maxUploadBytes, 1000)
+  t.equal(readConfig({ DEPOT_MAX_UPLOAD: '512MiB' }).maxUploadBytes, 512 * 1024 ** 2)
+  for (const text of ['1GB', '-1', 'much']) t.throws(() => readConfig({ DEPOT_MAX_UPLOAD: text }), { message: /^DEPOT_MAX_UPLOAD must be a size/ }, text)
+})
+
+test('everything that is wrong is named in one line, and what is unknown too; empty is unset', async (t) => {
+  t.throws(() => readConfig({ DEPOT_TARGETS: 'x86_64-linux,vax-vms', DEPOT_SIGNATURES: 'maybe' }), { message: /DEPOT_TARGETS .*; ?DEPOT_SIGNATURES|DEPOT_SIGNATURES .*; ?DEPOT_TARGETS/ })
+  t.throws(() => readConfig({ DEPOT_ADMIN_TOKEN: 'short' }), { message: /^DEPOT_ADMIN_TOKEN must have at least 16/ })
+  t.throws(() => readConfig({ DEPOT_SECRET_KEY: 'ab' }), { message: 'DEPOT_SECRET_KEY must be 64 hex characters' })
+  t.throws(() => readConfig({ DEPOT_DATABASE_URL: 'mysql://x' }), { message: /^DEPOT_DATABASE_URL must be sqlite:/ })
+  t.throws(() => readConfig({ DEPOT_COLOUR: 'red' }), { message: /^there is no setting DEPOT_COLOUR; settings are DEPOT_LISTEN/ })
+  t.strictSame(readConfig({ DEPOT_TARGETS: 'x86_64-linux, x86_64-darwin' }).targets, ['x86_64-linux', 'x86_64-darwin'])
+  t.strictSame(readConfig({ DEPOT_ORIGIN_CREATORS: 'alice, bob' }).originCreators, ['alice', 'bob'])
+  t.equal(readConfig({ DEPOT_TARGETS: '' }).targets.length, 5)
+})

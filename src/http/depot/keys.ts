@@ -45,6 +45,7 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
     const publicBody = formatPublicKey(publicKey)
     const secretBody = depot.secrets.seal(formatSecretKey(secretKey), secretPurpose(origin, revision))
     const input = { origin, revision, ownerId: caller.accountId, publicBody, secretBody }
+    request.subject = `key ${origin}-${revision}`
     await depot.writer.submit({ kind: 'addKey', input, actor: actorOf(request, 'habitat') })
     return replyAdded(request, reply, 201, revision)
   })
@@ -59,6 +60,7 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
     if (!hasRole(caller, origin, 'administrator')) throw new DepotError('key_not_yours', `only an administrator of ${origin} adds a key to it`)
     const publicBody = await readText(request, depot, KEY_FILE)
     expectName(parsePublicKey(publicBody), { origin, revision })
+    request.subject = `key ${origin}-${revision}`
     await depot.writer.submit({ kind: 'addKey', input: { origin, revision, ownerId: caller.accountId, publicBody }, actor: actorOf(request, 'habitat') })
     return replyAdded(request, reply, 201, revision)
   })
@@ -71,6 +73,7 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
     const { revision, ...key } = parseSecretKey(text)
     if (key.origin !== origin) throw new DepotError('secret_key_malformed', `the key is one of ${key.origin}, not of ${origin}`)
     const secretBody = depot.secrets.seal(text, secretPurpose(origin, revision))
+    request.subject = `key ${origin}-${revision}`
     await depot.writer.submit({ kind: 'addKey', input: { origin, revision, ownerId: caller.accountId, secretBody }, actor: actorOf(request, 'habitat') })
     return replyAdded(request, reply, request.headers['user-agent']?.startsWith('hab/') ? 200 : 201, revision)
   })
