@@ -182,8 +182,9 @@ test('to who may not see a package it takes no longer to deny it than one that i
   await setVisibility(started, high?.ident ?? '', 'public')
   t.equal(textOf(await deny('app', 'acceptance')), `${high?.ident ?? ''} acceptance,unstable`, 'what becomes public is told')
   t.equal(textOf(await deny('app')), `${high?.ident ?? ''} acceptance,unstable`)
+  await move(started, 'demote', 'acceptance', high ? [high] : [])
   await started.depot.writer.submit({ kind: 'deleteRelease', input: { ident: high?.ident ?? '', target: 'x86_64-linux' }, actor: { client: 'tests', door: 'cli' } })
-  t.equal(deny('app', 'acceptance'), undefined, 'and what is deleted is not')
+  t.equal(deny('app', 'acceptance'), undefined, 'and what is demoted or deleted is not')
   t.equal(textOf(await deny('app')), `${low?.ident ?? ''} unstable`)
 
   const again = await openAnswers(started)

@@ -69,9 +69,9 @@ const told = async (headers: Record<string, string>) => (await events('from_date
 
 test('an event is told while who asks may see a release of its ident, and always to who caused it', async (t) => {
   day('2026-10-01')
-  await act('promote', 'acceptance', secret)
-  await act('promote', 'acceptance', gone, await accountId('stranger'))
-  const both = ['Promote gone/1.0.0 acceptance', 'Promote secret/1.0.0 acceptance']
+  await act('promote', 'base', secret)
+  await act('promote', 'base', gone, await accountId('stranger'))
+  const both = ['Promote gone/1.0.0 base', 'Promote secret/1.0.0 base']
   t.strictSame(await told({}), both)
   await setVisibility(started, `acme/secret/1.0.0/${STAMP}`, 'private')
   await started.depot.writer.submit({ kind: 'deleteRelease', input: { ident: `acme/gone/1.0.0/${STAMP}`, target: 'x86_64-linux' }, actor: ACTOR })
