@@ -2,6 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release, type } from 'node:os'
 import { measureDownload } from './download.ts'
 import { formatResults, joinResults } from './figure.ts'
+import { measureFleet } from './fleet.ts'
+import { measureInstall } from './install.ts'
 import { measurePoll } from './poll.ts'
 import { measureUpload } from './upload.ts'
 
@@ -11,7 +13,7 @@ const RESULTS = new URL('RESULTS.md', import.meta.url)
 const isQuick = process.argv.includes('--quick')
 
 const measured = []
-for (const measure of [measurePoll, measureUpload, measureDownload]) measured.push(await measure({ isQuick }))
+for (const measure of [measurePoll, measureFleet, measureInstall, measureUpload, measureDownload]) measured.push(await measure({ isQuick }))
 const results = formatResults(joinResults(measured))
 console.log(results)
 if (!isQuick) writeFileSync(RESULTS, `${introduction()}\n${results}`)

@@ -39,14 +39,13 @@ export function joinResults(results: readonly Results[]): Results {
   }
 }
 
-/** Takes `rounds` of both, A B A B …. */
-export async function byTurns<Sample>(rounds: number, sides: { depot: () => Promise<Sample>; yardstick: () => Promise<Sample> }): Promise<{ depot: Sample[]; yardstick: Sample[] }> {
-  const samples: { depot: Sample[]; yardstick: Sample[] } = { depot: [], yardstick: [] }
+/** Takes `rounds` of each side, A B A B …. */
+export async function byTurns<Side extends string, Sample>(rounds: number, sides: Readonly<Record<Side, () => Promise<Sample>>>): Promise<Record<Side, Sample[]>> {
+  const taken = Object.entries<() => Promise<Sample>>(sides).map(([side, take]) => ({ side, take, samples: [] as Sample[] }))
   for (let round = 0; round < rounds; round += 1) {
-    samples.depot.push(await sides.depot())
-    samples.yardstick.push(await sides.yardstick())
+    for (const { take, samples } of taken) samples.push(await take())
   }
-  return samples
+  return Object.fromEntries(taken.map(({ side, samples }) => [side, samples])) as Record<Side, Sample[]>
 }
 
 export function spreadOf(samples: readonly number[]): Spread {

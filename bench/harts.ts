@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
 import { closeSync, openSync, readFileSync, readSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { parseHeader } from '../src/hart/header.ts'
-import { packHartFile, signHart } from '../src/hart/pack.ts'
+import { packHart, packHartFile, signHart } from '../src/hart/pack.ts'
 import type { PackedFile } from '../src/hart/pack.ts'
 import type { SecretKey } from '../src/origins/origin-key.ts'
-import { makeIdent } from '../src/package/ident.ts'
+import { makeIdent, parseIdent } from '../src/package/ident.ts'
 import type { Ident } from '../src/package/ident.ts'
 import { ORIGIN, TARGET } from './publisher.ts'
 
@@ -17,9 +17,11 @@ export interface HartFile {
 
 interface Making {
   readonly name: string
+  /** Of the origin that it is in. */
   readonly secretKey: SecretKey
   readonly sizeBytes: number
   readonly metadata: 'first' | 'last'
+  readonly tdeps?: readonly Ident[]
 }
 
 const PIECE_BYTES = 1024 * 1024
@@ -27,12 +29,21 @@ const PIECE_BYTES = 1024 * 1024
 const LEVEL = '-1'
 
 /** Of random bytes, stored uncompressed. */
-export function makeIncompressible(path: string, { name, secretKey, sizeBytes, metadata }: Making): HartFile {
+export function makeIncompressible(path: string, { sizeBytes, ...making }: Making): HartFile {
   const random = randomFillSync(Buffer.alloc(PIECE_BYTES))
   function* chunks() {
     for (let left = sizeBytes; left > 0; left -= PIECE_BYTES) yield random.subarray(0, left)
   }
-  return pack(path, { name, secretKey, metadata, file: { path: 'data', sizeBytes, chunks } })
+  return pack(path, { ...making, file: { path: 'data', sizeBytes, chunks } })
+}
+
+/** As services are: a manifest and a configuration of some kilobytes, and a score of dependencies. */
+export function makeService(path: string, ident: Ident, secretKey: SecretKey): HartFile {
+  const tdeps = Array.from({ length: 20 }, (_, i) => parseIdent(`core/library-${i}/1.${i}.0/20250101000000`))
+  const manifest = `# ${ORIGIN} / ${ident.name}\n\n${'A line of the plan that made it, as manifests carry it.\n'.repeat(60)}`
+  const config = Array.from({ length: 40 }, (_, i) => `setting_${i} = "a value of the usual length"\n`).join('')
+  writeFileSync(path, packHart({ ident, target: TARGET, secretKey, tdeps, deps: tdeps.slice(0, 5), manifest, config, files: [{ path: 'bin/app', content: 'x' }] }))
+  return { path, ident }
 }
 
 /** Of a program, compressed by `xz`, with its metadata last. Throws where there is no `xz`. */
@@ -70,8 +81,8 @@ export function payloadOffsetOf(path: string): number {
   }
 }
 
-function pack(path: string, of: { name: string; secretKey: SecretKey; metadata: 'first' | 'last'; file: PackedFile }): HartFile {
-  const ident = makeIdent({ origin: ORIGIN, name: of.name, version: '1.0.0', release: '20260101120000' })
-  packHartFile(path, { ident, target: TARGET, secretKey: of.secretKey, metadata: of.metadata, files: [of.file] })
+function pack(path: string, { name, file, ...options }: Omit<Making, 'sizeBytes'> & { file: PackedFile }): HartFile {
+  const ident = makeIdent({ origin: options.secretKey.origin, name, version: '1.0.0', release: '20260101120000' })
+  packHartFile(path, { ...options, ident, target: TARGET, files: [file] })
   return { path, ident }
 }

@@ -36,20 +36,26 @@ export async function ask(port: number, request: Buffer): Promise<Answer> {
   try {
     for await (const piece of socket as AsyncIterable<Buffer>) {
       received = Buffer.concat([received, piece])
-      const end = received.indexOf('\r\n\r\n')
-      if (end === -1) continue
-      const head = received.subarray(0, end).toString('latin1')
-      const bytes = /^content-length: (\d+)$/im.exec(head)?.[1]
-      if (!head.startsWith(GOOD) || bytes === undefined) throw new Error(`unexpected answer: ${head}`)
-      const sizeBytes = end + 4 + Number(bytes)
-      if (received.length < sizeBytes) continue
-      const headers = head.split('\r\n').slice(1).flatMap((line) => line.split(/: (.*)/s).slice(0, 2))
-      return { headers, body: received.subarray(end + 4, sizeBytes), sizeBytes }
+      const answer = parseAnswer(received)
+      if (answer !== undefined) return answer
     }
     throw new Error('the connection ended before the answer')
   } finally {
     socket.destroy()
   }
+}
+
+/** {@link ask} on a connection that the server closes. */
+export async function askClosing(port: number, request: Buffer): Promise<Answer> {
+  const socket = connect(port, '127.0.0.1')
+  socket.write(request)
+  const pieces: Buffer[] = []
+  socket.on('data', (piece: Buffer) => pieces.push(piece))
+  await once(socket, 'close')
+  const received = Buffer.concat(pieces)
+  const answer = parseAnswer(received)
+  if (answer?.sizeBytes !== received.length) throw unexpected(received)
+  return answer
 }
 
 /** Asks `count` times on a few connections that stay, each waiting for its answer. */
@@ -108,6 +114,19 @@ export async function readAll(port: number, request: Buffer): Promise<number> {
   socket.write(request)
   await once(socket, 'close')
   return received
+}
+
+/** `undefined` as long as it is not whole. */
+function parseAnswer(received: Buffer): Answer | undefined {
+  const end = received.indexOf('\r\n\r\n')
+  if (end === -1) return undefined
+  const head = received.subarray(0, end).toString('latin1')
+  const bytes = /^content-length: (\d+)$/im.exec(head)?.[1]
+  if (!head.startsWith(GOOD) || bytes === undefined) throw new Error(`unexpected answer: ${head}`)
+  const sizeBytes = end + 4 + Number(bytes)
+  if (received.length < sizeBytes) return undefined
+  const headers = head.split('\r\n').slice(1).flatMap((line) => line.split(/: (.*)/s).slice(0, 2))
+  return { headers, body: received.subarray(end + 4, sizeBytes), sizeBytes }
 }
 
 function isGood(piece: Buffer): boolean {

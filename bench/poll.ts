@@ -1,12 +1,12 @@
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { packHart } from '../src/hart/pack.ts'
-import { makeIdent, parseIdent } from '../src/package/ident.ts'
+import { makeIdent } from '../src/package/ident.ts'
 import { byTurns, formatResults, spreadOf } from './figure.ts'
 import type { Figure, Results } from './figure.ts'
+import { makeService } from './harts.ts'
 import { ask, getRequest, pollClosing, pollKeepingAlive } from './load.ts'
 import { checksumOf, introduce, ORIGIN, promote, TARGET, TOKEN, upload } from './publisher.ts'
 import { openScratch } from './scratch.ts'
+import { startBare } from './servers/record.ts'
 import { startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
 
@@ -17,8 +17,6 @@ const VIEW = 'delivered'
 const PATH = `/v1/depot/views/${VIEW}/depot/channels/${ORIGIN}/stable/pkgs/app/latest?target=${TARGET}`
 const SUPERVISOR = { accept: '*/*', 'user-agent': `hab-sup/2.0.450 (${TARGET}; 6.1.0)` }
 const GOAL = 2.5
-/** What node:http writes by itself. */
-const WRITTEN_BY_NODE = new Set(['date', 'connection', 'keep-alive'])
 
 const KINDS = [
   { name: 'poll, kept alive', connection: 'keep-alive', headers: SUPERVISOR },
@@ -30,7 +28,7 @@ export async function measurePoll({ isQuick }: { isQuick: boolean }): Promise<Re
   await using scratch = await openScratch()
   await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
   await publishApp(depot.port, scratch.path)
-  await using bare = await startBare(depot.port, scratch.path)
+  await using bare = await startBare(depot.port, [PATH], scratch.path)
   const figures: Figure[] = []
   for (const kind of KINDS) figures.push(await measureKind(kind, { depot, bare, isQuick }))
   return { figures, limits: [], missing: [] }
@@ -57,27 +55,12 @@ async function measureKind(kind: (typeof KINDS)[number], servers: { depot: Serve
   return { name: kind.name, unit: 'processor µs', depot: spreadOf(samples.depot), yardstick: { name: 'bare node:http', ...spreadOf(samples.yardstick) }, goal: GOAL }
 }
 
-/** A package as services are: a manifest and a configuration of some kilobytes, and a score of dependencies. */
 async function publishApp(port: number, folder: string): Promise<void> {
   const secretKey = await introduce(port)
   const ident = makeIdent({ origin: ORIGIN, name: 'app', version: '1.2.0', release: '20260101120000' })
-  const path = join(folder, 'app.hart')
-  const tdeps = Array.from({ length: 20 }, (_, i) => parseIdent(`core/library-${i}/1.${i}.0/20250101000000`))
-  const manifest = `# ${ORIGIN} / app\n\n${'A line of the plan that made it, as manifests carry it.\n'.repeat(60)}`
-  const config = Array.from({ length: 40 }, (_, i) => `setting_${i} = "a value of the usual length"\n`).join('')
-  await writeFile(path, packHart({ ident, target: TARGET, secretKey, tdeps, deps: tdeps.slice(0, 5), manifest, config, files: [{ path: 'bin/app', content: 'x' }] }))
+  const { path } = makeService(join(folder, 'app.hart'), ident, secretKey)
   await upload(port, ident, { path, checksum: await checksumOf(path) })
   await promote(port, ident, VIEW)
-}
-
-async function startBare(depotPort: number, folder: string): Promise<ServerProcess> {
-  const { headers, body } = await ask(depotPort, getRequest(PATH, SUPERVISOR, 'close'))
-  const sent = headers.filter((_, i) => !WRITTEN_BY_NODE.has(headers[i - (i % 2)]?.toLowerCase() ?? ''))
-  const headersFile = join(folder, 'headers.json')
-  const bodyFile = join(folder, 'body')
-  await writeFile(headersFile, JSON.stringify(sent))
-  await writeFile(bodyFile, body)
-  return startServer('bare.ts', [headersFile, bodyFile])
 }
 
 if (process.argv[1] === import.meta.filename) console.log(formatResults(await measurePoll({ isQuick: process.argv.includes('--quick') })))

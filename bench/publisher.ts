@@ -13,11 +13,11 @@ export const ORIGIN = 'acme'
 export const TARGET = 'x86_64-linux'
 const UPLOAD_PIECE_BYTES = 256 * 1024
 
-/** Makes the origin in a depot that has none, gives it a key, and answers the secret half. */
-export async function introduce(port: number): Promise<SecretKey> {
-  const { publicKey, secretKey } = generateKeyPair(ORIGIN, Date.now())
-  await send(port, 'POST', '/v1/depot/origins', Readable.from([JSON.stringify({ name: ORIGIN })]))
-  await send(port, 'POST', `/v1/depot/origins/${ORIGIN}/keys/${publicKey.revision}`, Readable.from([formatPublicKey(publicKey)]))
+/** Makes an origin in a depot that does not have it, gives it a key, and answers the secret half. */
+export async function introduce(port: number, origin = ORIGIN): Promise<SecretKey> {
+  const { publicKey, secretKey } = generateKeyPair(origin, Date.now())
+  await send(port, 'POST', '/v1/depot/origins', Readable.from([JSON.stringify({ name: origin })]))
+  await send(port, 'POST', `/v1/depot/origins/${origin}/keys/${publicKey.revision}`, Readable.from([formatPublicKey(publicKey)]))
   return secretKey
 }
 
@@ -27,9 +27,14 @@ export async function upload(port: number, ident: Ident, hart: { path: string; c
   await send(port, 'POST', `/v1/depot/pkgs/${formatIdent(ident)}?${query.toString()}`, createReadStream(hart.path, { highWaterMark: UPLOAD_PIECE_BYTES }))
 }
 
-export async function promote(port: number, ident: Ident, view: string): Promise<void> {
+/** What an origin needs before it promotes to a view that only clients made. */
+export async function createChannel(port: number, name: string): Promise<void> {
+  await send(port, 'POST', `/v1/depot/channels/${ORIGIN}/${name}`, Readable.from([]))
+}
+
+export async function promote(port: number, ident: Ident, view: string, act: 'promote' | 'demote' = 'promote'): Promise<void> {
   const { origin, name, version, release } = ident
-  await send(port, 'PUT', `/v1/depot/channels/${origin}/${view}/pkgs/${name}/${version}/${release}/promote?target=${TARGET}`, Readable.from([]))
+  await send(port, 'PUT', `/v1/depot/channels/${origin}/${view}/pkgs/${name}/${version}/${release}/${act}?target=${TARGET}`, Readable.from([]))
 }
 
 /** BLAKE2b-256 of a hart file. */

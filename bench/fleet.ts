@@ -1,0 +1,173 @@
+import { join } from 'node:path'
+import { formatIdent, makeIdent } from '../src/package/ident.ts'
+import type { Ident } from '../src/package/ident.ts'
+import { byTurns, formatResults, spreadOf } from './figure.ts'
+import type { Figure, Limit, Results } from './figure.ts'
+import { makeService } from './harts.ts'
+import { askClosing, getRequest } from './load.ts'
+import { checksumOf, createChannel, introduce, ORIGIN, promote, TARGET, TOKEN, upload } from './publisher.ts'
+import { openScratch } from './scratch.ts'
+import { memoryOf, startServer } from './servers/process.ts'
+import { startBare } from './servers/record.ts'
+
+// What a fleet costs: supervisors that poll one after another, each on a new connection, for services of their own in several views,
+// half of them by a channel of the depot and half by the view's URL, while releases are promoted and demoted under them. Against
+// node:http that has an answer ready for each URL, and nothing ever changing. Each answer is held to what was promoted.
+
+const SUPERVISORS = 1_000
+const PACKAGES = 50
+const VIEWS = ['develop', 'test', 'review', 'staging', 'production']
+/** With {@link SUPERVISORS} that poll every minute, as they do by default, this is two promotions a minute. */
+const POLLS_PER_PROMOTION = 500
+const IN_FLIGHT = 16
+const GOAL = 2.5
+const MOST_GROWTH_MB = 32
+const MB = 1024 * 1024
+/** Between one that is promoted and the next: of another view and another package, and every one has its turn. */
+const LINES_APART = PACKAGES + 7
+const HAB_SUP = { accept: '*/*', 'user-agent': `hab-sup/2.0.450 (${TARGET}; 6.1.0)` }
+/** Those of each package: the first is in every view all the time, the second comes and goes. */
+const RELEASES = ['20260101120000', '20260202120000'] as const
+
+/** A package in a view. */
+interface Line {
+  readonly view: string
+  readonly name: string
+  /** All that `latest` has been; the last is no fact yet while its promotion is not answered. */
+  readonly was: string[]
+  /** Which of them was the last whose promotion was answered. */
+  answered: number
+}
+
+interface Supervisor {
+  readonly line: Line
+  readonly url: string
+  readonly request: Buffer
+}
+
+interface Fleet {
+  readonly port: number
+  readonly supervisors: readonly Supervisor[]
+  readonly lines: readonly Line[]
+  /** Those who are to poll before it is anybody's turn. */
+  readonly next: Supervisor[]
+  polls: number
+  promotions: number
+  wrong: number
+}
+
+export async function measureFleet({ isQuick }: { isQuick: boolean }): Promise<Results> {
+  const [rounds, count, warming] = isQuick ? [4, 2_000, 4_000] : [15, 4_000, 20_000]
+  await using scratch = await openScratch()
+  await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
+  await publishServices(depot.port, scratch.path)
+  const ofDepot = makeFleet(depot.port)
+  const urls = new Set(ofDepot.supervisors.map((supervisor) => supervisor.url))
+  await using bare = await startBare(depot.port, urls, join(scratch.path, 'recorded'))
+  const ofBare = makeFleet(bare.port)
+
+  const microsPerPoll = async (side: 'depot' | 'bare', polls: number) => {
+    const server = side === 'depot' ? depot : bare
+    const before = await server.cpuMs()
+    if (side === 'depot') await poll(ofDepot, polls, () => promoteNext(ofDepot))
+    else await poll(ofBare, polls, async () => undefined)
+    return (((await server.cpuMs()) - before) * 1000) / polls
+  }
+  // Until both run compiled, and the depot has made each answer once.
+  for (const side of ['depot', 'bare'] as const) await microsPerPoll(side, warming)
+  const before = memoryOf(depot.pid)
+  const samples = await byTurns(rounds, { depot: () => microsPerPoll('depot', count), bare: () => microsPerPoll('bare', count) })
+  const after = memoryOf(depot.pid)
+  if (ofBare.wrong > 0) throw new Error('the yardstick does not answer as the depot did')
+
+  const figure: Figure = {
+    name: `poll of a fleet of ${SUPERVISORS}, a promotion each ${POLLS_PER_PROMOTION}`,
+    unit: 'processor µs',
+    depot: spreadOf(samples.depot),
+    yardstick: { name: 'bare node:http', ...spreadOf(samples.bare) },
+    goal: GOAL,
+  }
+  const limits: Limit[] = [{ name: `wrong answers to ${ofDepot.polls} polls of a fleet, ${ofDepot.promotions} promotions`, unit: 'answers', value: ofDepot.wrong, most: 1 }]
+  if (before !== undefined && after !== undefined) {
+    limits.push({ name: `memory of ${rounds * count} polls of a fleet: growth from ${(before.bytes / MB).toFixed(0)} MB`, unit: 'MB', value: (after.bytes - before.bytes) / MB, most: MOST_GROWTH_MB })
+  }
+  return { figures: [figure], limits, missing: [] }
+}
+
+/** As many polls, by turns; `promoteOne` is called in between, one call after another. */
+async function poll(fleet: Fleet, count: number, promoteOne: () => Promise<void>): Promise<void> {
+  let left = count
+  let promoting = Promise.resolve()
+  const one = async () => {
+    while (left > 0) {
+      left -= 1
+      if (left % POLLS_PER_PROMOTION === 0) promoting = promoting.then(promoteOne)
+      await pollOnce(fleet)
+    }
+  }
+  await Promise.all(Array.from({ length: IN_FLIGHT }, one))
+  await promoting
+}
+
+/** Right is what was `latest` when the poll began, and what has become it since. */
+async function pollOnce(fleet: Fleet): Promise<void> {
+  const supervisor = fleet.next.shift() ?? fleet.supervisors[fleet.polls % SUPERVISORS]
+  if (supervisor === undefined) throw new Error('there is no supervisor')
+  fleet.polls += 1
+  const { line, request } = supervisor
+  const { answered } = line
+  const { body } = await askClosing(fleet.port, request)
+  const { ident } = JSON.parse(body.toString('utf8')) as { ident: Ident }
+  if (!line.was.includes(formatIdent(ident), answered)) fleet.wrong += 1
+}
+
+/** Of one line after another, promotes the second release and, the next time, takes it back. Those whom it concerns poll next. */
+async function promoteNext(fleet: Fleet): Promise<void> {
+  const line = fleet.lines[(Math.floor(fleet.promotions / 2) * LINES_APART) % fleet.lines.length]
+  if (line === undefined) throw new Error('there is no line')
+  fleet.promotions += 1
+  const [first, second] = RELEASES.map((release) => identOf(line.name, release))
+  if (first === undefined || second === undefined) throw new Error('there are no releases')
+  const isThere = line.was.at(-1) === formatIdent(second)
+  line.was.push(formatIdent(isThere ? first : second))
+  await promote(fleet.port, second, line.view, isThere ? 'demote' : 'promote')
+  line.answered = line.was.length - 1
+  fleet.next.push(...fleet.supervisors.filter((supervisor) => supervisor.line === line))
+}
+
+/** Each line is polled by as many supervisors by its channel as by its view's URL. */
+function makeFleet(port: number): Fleet {
+  const lines = VIEWS.flatMap((view) =>
+    Array.from({ length: PACKAGES }, (_, i) => ({ view, name: nameOf(i), was: [formatIdent(identOf(nameOf(i), RELEASES[0]))], answered: 0 })),
+  )
+  const supervisors = [0, 1, 2, 3].flatMap((quarter) =>
+    lines.map((line) => {
+      const place = quarter % 2 === 0 ? `channels/${ORIGIN}/${line.view}` : `views/${line.view}/depot/channels/${ORIGIN}/stable`
+      const url = `/v1/depot/${place}/pkgs/${line.name}/latest?target=${TARGET}`
+      return { line, url, request: getRequest(url, HAB_SUP, 'close') }
+    }),
+  )
+  return { port, supervisors, lines, next: [], polls: 0, promotions: 0, wrong: 0 }
+}
+
+async function publishServices(port: number, folder: string): Promise<void> {
+  const secretKey = await introduce(port)
+  for (const view of VIEWS) await createChannel(port, view)
+  for (let i = 0; i < PACKAGES; i += 1) {
+    for (const release of RELEASES) {
+      const { path, ident } = makeService(join(folder, 'service.hart'), identOf(nameOf(i), release), secretKey)
+      await upload(port, ident, { path, checksum: await checksumOf(path) })
+    }
+    for (const view of VIEWS) await promote(port, identOf(nameOf(i), RELEASES[0]), view)
+  }
+}
+
+function nameOf(i: number): string {
+  return `service-${String(i).padStart(2, '0')}`
+}
+
+function identOf(name: string, release: string): Ident {
+  return makeIdent({ origin: ORIGIN, name, version: '1.2.0', release })
+}
+
+if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureFleet({ isQuick: process.argv.includes('--quick') })))

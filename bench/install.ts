@@ -1,0 +1,122 @@
+import { join } from 'node:path'
+import { HartDigest } from '../src/hart/digest.ts'
+import type { SecretKey } from '../src/origins/origin-key.ts'
+import { formatIdent } from '../src/package/ident.ts'
+import { byTurns, formatResults, spreadOf } from './figure.ts'
+import type { Figure, Results } from './figure.ts'
+import { makeIncompressible } from './harts.ts'
+import type { HartFile } from './harts.ts'
+import { ask, getRequest, readAll } from './load.ts'
+import { checksumOf, introduce, ORIGIN, promote, TARGET, TOKEN, upload } from './publisher.ts'
+import { openScratch } from './scratch.ts'
+import { hasNginx, startNginx } from './servers/nginx.ts'
+import { startServer } from './servers/process.ts'
+import type { ServerProcess } from './servers/process.ts'
+import { startBare } from './servers/record.ts'
+
+// What `hab pkg install` costs on a machine that has nothing yet (habitat-today.md 2.1): `latest` in a channel, the package and its
+// dependencies one after another, then the key of each signer; a connection for each. Against node:http and nginx that send the same
+// bodies from files at the same URLs.
+
+const VIEW = 'delivered'
+const DEPENDENCIES = 40
+const LEAST_BYTES = 200_000
+const MOST_BYTES = 2_000_000
+const APP_BYTES = 1_000_000
+const MB = 1024 * 1024
+const HAB = { accept: '*/*', 'user-agent': `hab/2.0.450 (${TARGET}; 6.1.0)` }
+
+/** One of an install's requests. */
+interface Step {
+  readonly url: string
+  /** Of a download. */
+  readonly checksum?: string
+}
+
+interface Sample {
+  readonly cpuMs: number
+  readonly wallMs: number
+}
+
+export async function measureInstall({ isQuick }: { isQuick: boolean }): Promise<Results> {
+  await using scratch = await openScratch()
+  await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
+  const steps = await publishAll(depot.port, scratch.path)
+  const mirror = join(scratch.path, 'mirror')
+  await using bare = await startBare(depot.port, steps.map((step) => step.url), mirror)
+  // Headers as long as the depot's: its `ETag` nginx makes itself.
+  await using nginx = hasNginx() ? await startNginx(mirror, { 'X-Filename': `core-library-00-1.0.0-20260101120000-${TARGET}.hart` }) : undefined
+
+  const servers = { depot, bare, ...(nginx !== undefined && { nginx }) }
+  let sizeBytes = 0
+  for (const server of Object.values(servers)) sizeBytes = await checkAll(server, steps)
+  const requests = steps.map((step) => getRequest(step.url, HAB, 'close'))
+  const sides = Object.fromEntries(Object.entries(servers).map(([side, server]) => [side, () => install(server, requests)])) as Record<keyof typeof servers, () => Promise<Sample>>
+  await byTurns(isQuick ? 5 : 15, sides) // until all run compiled
+  const samples = await byTurns(isQuick ? 5 : 25, sides)
+
+  const name = `install of ${DEPENDENCIES + 1} packages, ${(sizeBytes / MB).toFixed(0)} MB`
+  const figuresAgainst = (yardstick: string, taken: readonly Sample[]): Figure[] =>
+    [
+      { unit: 'processor ms', of: (sample: Sample) => sample.cpuMs },
+      { unit: 'ms', of: (sample: Sample) => sample.wallMs },
+    ].map(({ unit, of }) => ({ name, unit, depot: spreadOf(samples.depot.map(of)), yardstick: { name: yardstick, ...spreadOf(taken.map(of)) } }))
+  const figures = figuresAgainst('bare node:http', samples.bare)
+  if (nginx === undefined) return { figures, limits: [], missing: ['install against nginx: nginx is not installed'] }
+  return { figures: [...figures, ...figuresAgainst('nginx, sendfile', samples.nginx)], limits: [], missing: [] }
+}
+
+async function install(server: ServerProcess, requests: readonly Buffer[]): Promise<Sample> {
+  const before = await server.cpuMs()
+  const start = performance.now()
+  for (const request of requests) await readAll(server.port, request)
+  const wallMs = performance.now() - start
+  return { cpuMs: (await server.cpuMs()) - before, wallMs }
+}
+
+/** Takes every step, holding downloads to their checksums. Answers the bytes of all bodies. */
+async function checkAll(server: ServerProcess, steps: readonly Step[]): Promise<number> {
+  let sizeBytes = 0
+  for (const { url, checksum } of steps) {
+    const { body } = await ask(server.port, getRequest(url, HAB, 'close'))
+    sizeBytes += body.length
+    if (checksum === undefined) continue
+    const digest = new HartDigest()
+    digest.update(body)
+    if (digest.finish().checksum !== checksum) throw new Error(`${url} was answered with other bytes`)
+  }
+  return sizeBytes
+}
+
+/** An app of one origin, and what it needs, from another: many small packages and few large ones. Answers what an install asks for. */
+async function publishAll(port: number, folder: string): Promise<Step[]> {
+  const appKey = await introduce(port)
+  const coreKey = await introduce(port, 'core')
+  const downloads: Step[] = []
+  const publish = async (hart: HartFile) => {
+    const checksum = await checksumOf(hart.path)
+    await upload(port, hart.ident, { path: hart.path, checksum })
+    downloads.push({ url: `/v1/depot/pkgs/${formatIdent(hart.ident)}/download?target=${TARGET}`, checksum })
+  }
+  const path = join(folder, 'made.hart')
+  const libraries = Array.from({ length: DEPENDENCIES }, (_, i) => {
+    const sizeBytes = Math.round(LEAST_BYTES * (MOST_BYTES / LEAST_BYTES) ** (i / (DEPENDENCIES - 1)))
+    return { name: `library-${String(i).padStart(2, '0')}`, sizeBytes }
+  })
+  const tdeps = []
+  for (const library of libraries) {
+    const hart = makeIncompressible(path, { ...library, secretKey: coreKey, metadata: 'first' })
+    await publish(hart)
+    tdeps.push(hart.ident)
+  }
+  const app = makeIncompressible(path, { name: 'app', sizeBytes: APP_BYTES, secretKey: appKey, metadata: 'first', tdeps })
+  await publish(app)
+  await promote(port, app.ident, VIEW)
+  return [{ url: `/v1/depot/channels/${ORIGIN}/${VIEW}/pkgs/app/latest?target=${TARGET}` }, ...downloads.toReversed(), keyOf(appKey), keyOf(coreKey)]
+}
+
+function keyOf({ origin, revision }: SecretKey): Step {
+  return { url: `/v1/depot/origins/${origin}/keys/${revision}` }
+}
+
+if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureInstall({ isQuick: process.argv.includes('--quick') })))

@@ -1,0 +1,36 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { ask, getRequest } from '../load.ts'
+import { TARGET } from '../publisher.ts'
+import { startServer } from './process.ts'
+import type { ServerProcess } from './process.ts'
+
+/** What the depot answered to a URL. */
+export interface Recorded {
+  readonly url: string
+  /** Names and values by turns, but for those that node:http writes by itself. */
+  readonly headers: string[]
+  readonly file: string
+  readonly sizeBytes: number
+}
+
+const WRITTEN_BY_NODE = new Set(['date', 'connection', 'keep-alive'])
+const HAB = { accept: '*/*', 'user-agent': `hab/2.0.450 (${TARGET}; 6.1.0)` }
+
+/** Starts node:http that answers what the depot answers now to these URLs. Bodies are in `folder`, each at its URL's path. */
+export async function startBare(depotPort: number, urls: Iterable<string>, folder: string): Promise<ServerProcess> {
+  const answers: Recorded[] = []
+  for (const url of urls) answers.push(await record(depotPort, url, folder))
+  const answersFile = join(folder, 'answers.json')
+  await writeFile(answersFile, JSON.stringify(answers))
+  return startServer('bare.ts', [answersFile])
+}
+
+async function record(depotPort: number, url: string, folder: string): Promise<Recorded> {
+  const { headers, body } = await ask(depotPort, getRequest(url, HAB, 'close'))
+  const sent = headers.filter((_, i) => !WRITTEN_BY_NODE.has(headers[i - (i % 2)]?.toLowerCase() ?? ''))
+  const file = join(folder, new URL(url, 'http://127.0.0.1').pathname)
+  await mkdir(dirname(file), { recursive: true })
+  await writeFile(file, body)
+  return { url, headers: sent, file, sizeBytes: body.length }
+}
