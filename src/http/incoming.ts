@@ -19,6 +19,7 @@ export function incoming(source: Readable, what: string, idleMs: number): Readab
     clearTimeout(stall)
     if (error) relay.destroy(new DepotError('length_mismatch', `${what} ended before its announced end`, { cause: error }))
   })
+  relay.on('error', () => undefined) // who reads hears of it; where nobody does, it must not end the process
   relay.once('close', () => {
     clearTimeout(stall)
     source.unpipe(relay)

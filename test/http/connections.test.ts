@@ -38,6 +38,27 @@ test('a body of JSON that stalls or breaks off is told so', async (t) => {
   t.notOk(started.logged.some((line) => Number(line['level']) >= 50), 'none of it is an error of ours')
 })
 
+// Each such request once ended the server, for anyone who knew to break it off.
+test('a body that no route reads may break off or stall', async (t) => {
+  const started = await startDepot(t, { listen: true, limits: { uploadIdleMs: 30 } })
+  const unread = ['GET /api/v1/views', 'HEAD /api/v1/whoami', 'GET /api/v1/nothing', 'POST /api/v1/views']
+  for (const line of unread) {
+    for (const length of ['Content-Length: 100', 'Content-Length: 99999999', 'Transfer-Encoding: chunked', 'Content-Length: 100\r\nContent-Type: none of, these']) {
+      const begin = `${line} HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\n${length}\r\n\r\n`
+      for (const how of ['end', 'resetAndDestroy'] as const) {
+        const leaving = converse(started.url)
+        await leaving.say(begin)
+        leaving.socket[how]()
+        await leaving.toTheEnd()
+      }
+      const stalling = converse(started.url)
+      await stalling.say(begin)
+      await stalling.toTheEnd()
+      t.equal((await ask(`${started.url}/healthz`)).status, 200, `${line}, ${length}`)
+    }
+  }
+})
+
 test('a client that takes nothing of its answer is cut off, and one that takes it slowly is not', async (t) => {
   const file = { ident: 'acme/app/1.0.0/20260101120000', files: [{ path: 'large', content: Buffer.alloc(32 * 1024 * 1024, 'x') }] }
   const started = await startDepot(t, { listen: true, limits: { unreadMs: 200 } })

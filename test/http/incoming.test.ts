@@ -49,3 +49,10 @@ test('a reader that gives up leaves the request as it is', async (t) => {
   t.notOk(client.destroyed)
   client.end()
 })
+
+test('what nobody reads may break off', async () => {
+  const client = new PassThrough()
+  incoming(client, 'the body', 1_000)
+  client.destroy(new Error('aborted'))
+  await new Promise(setImmediate)
+})
