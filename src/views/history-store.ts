@@ -70,13 +70,14 @@ async function asSeenBy(audience: Audience, db: Db, view: View, revisions: reado
   if (audience.seesAll) return [...revisions]
   const veiled = await listVeiledLines(db, view.id, revisions.flatMap(releasesOf).map(packageOf), audience)
   if (veiled.size === 0) return [...revisions]
-  const named = revisions.flatMap(releasesOf).filter((release) => veiled.has(lineOf(release)))
-  const visible = await listVisible(db, named.map(({ ident }) => ident), audience)
-  const mayBeSeen = (release: ReleaseName) => !veiled.has(lineOf(release)) || visible.has(keyOf(release))
+  const named = revisions.flatMap((revision) => [...releasesOf(revision), ...revision.pointers.flatMap(endsOf)]).filter((release) => veiled.has(lineOf(release)))
+  const visible = await listVisible(db, view.id, named.map(({ ident }) => ident), audience)
 
   const latest = new Map<string, string | null>()
   const seen: Revision[] = []
   for (const revision of revisions.toReversed()) {
+    const wasMember = (stay: Stay) => stay.from <= revision.revision && (stay.to ?? Infinity) >= revision.revision
+    const mayBeSeen = (release: ReleaseName) => !veiled.has(lineOf(release)) || visible.get(keyOf(release))?.some(wasMember) === true
     const joined = revision.joined.filter(mayBeSeen)
     const left = revision.left.filter(mayBeSeen)
     const isWhole = joined.length + left.length === revision.joined.length + revision.left.length
@@ -155,18 +156,30 @@ async function listVeiledLines(db: Db, viewId: number, packages: readonly string
   return veiled
 }
 
-async function listVisible(db: Db, idents: readonly string[], audience: Audience): Promise<Set<string>> {
-  const visible = new Set<string>()
+/** From the revision at which a release joined to that at which it left. */
+interface Stay {
+  readonly from: number
+  readonly to: number | null
+}
+
+/**
+ * When members of these idents that the audience may see were there. What was deleted may have been published again, and is not the
+ * same release: one may be public and the other not. They were members at different times.
+ */
+async function listVisible(db: Db, viewId: number, idents: readonly string[], audience: Audience): Promise<Map<string, Stay[]>> {
+  const stays: (ReleaseName & Stay)[] = []
   for (const some of inLists(idents)) {
     const rows = await db
       .selectFrom('releases')
-      .select(['releases.ident', 'releases.target'])
+      .innerJoin('members', (on) => on.onRef('members.package_id', '=', 'releases.package_id').onRef('members.release_id', '=', 'releases.id'))
+      .select(['releases.ident', 'releases.target', 'members.from_revision as from', 'members.to_revision as to'])
       .where('releases.ident', 'in', some)
+      .where('members.view_id', '=', viewId)
       .where((eb) => visibleTo(eb, audience))
       .execute()
-    for (const row of rows) visible.add(keyOf(row))
+    stays.push(...rows)
   }
-  return visible
+  return Map.groupBy(stays, keyOf)
 }
 
 function inLists(values: readonly string[]): string[][] {
@@ -176,6 +189,10 @@ function inLists(values: readonly string[]): string[][] {
 
 function releasesOf(revision: Revision): ReleaseName[] {
   return [...revision.joined, ...revision.left]
+}
+
+function endsOf({ from, to, target }: PointerMove): ReleaseName[] {
+  return [from, to].filter((ident) => ident !== null).map((ident) => ({ ident, target }))
 }
 
 function packageOf({ ident }: ReleaseName): string {

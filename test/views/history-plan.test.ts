@@ -75,3 +75,32 @@ test('a page of the history tells of each revision what is told of it by itself,
   const part = await listRevisions(db, view, { before: 41, limit: 10 }, THE_PUBLIC)
   t.strictSame(part, page.slice(-40, -30), 'a page in the middle')
 })
+
+test('one revision tells where latest moved from, though that joined before', async (t) => {
+  const [first, second, secret] = await makeReleases(started, ...['1', '2', '3'].map((version) => `acme/tale/${version}/20260101000000`))
+  if (first === undefined || second === undefined || secret === undefined) throw new Error('made too few')
+  await setVisibility(started, secret.ident, 'private')
+  await makeView(started, 'tame', 'promoted')
+  for (const release of [first, second]) await move(started, 'promote', 'tame', [release])
+  const view = await getView(db, 'tame')
+  const pointers = [{ package: 'acme/tale', target: 'x86_64-linux', from: first.ident, to: second.ident }]
+  t.match(await getRevision(db, view, 2, THE_PUBLIC), { pointers })
+  t.match(await listRevisions(db, view, { before: 3, limit: 1 }, THE_PUBLIC), [{ pointers }])
+})
+
+test('what was deleted and is published again is told of as another release, which may not be public', async (t) => {
+  const ident = 'acme/phoenix/1.0.0/20260101000000'
+  await makeView(started, 'again', 'promoted')
+  const once = await makeReleases(started, ident)
+  await move(started, 'promote', 'again', once)
+  await move(started, 'demote', 'again', once)
+  await started.depot.writer.submit({ kind: 'deleteRelease', input: { ident, target: 'x86_64-linux' }, actor: { client: 'tests', door: 'cli' } })
+  const anew = await makeReleases(started, ident)
+  await setVisibility(started, ident, 'private')
+  await move(started, 'promote', 'again', anew)
+  const view = await getView(db, 'again')
+  const told = await listRevisions(db, view, { before: 4, limit: 10 }, THE_PUBLIC)
+  t.strictSame(told.map(({ joined, left }) => joined.length + left.length), [0, 1, 1], 'newest first')
+  t.strictSame(told[0]?.pointers, [])
+  for (const revision of told) t.strictSame(revision, await getRevision(db, view, revision.revision, THE_PUBLIC))
+})
