@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -21,6 +22,8 @@ import { closeConnectionsWhenStopping } from './stop.ts'
 const LONGEST_PARAMETER = 2_048
 const LARGEST_JSON_BYTES = 4 * 1024 * 1024
 const LONGEST_GOODBYE_MS = 2_000
+/** Where node:http keeps the answer that a connection is busy with, and looks before it refuses what is no HTTP. */
+const UNDER_WAY = '_httpMessage'
 const CONNECTION_STATUS: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
@@ -91,8 +94,10 @@ export async function buildServer(depot: Depot): Promise<FastifyInstance> {
 }
 
 /** For what is not HTTP, or ends before it should. */
-function refuseConnection(log: Logger, error: Error & { code?: string }, socket: Socket): void {
+function refuseConnection(log: Logger, error: Error & { code?: string }, socket: Socket & { [UNDER_WAY]?: ServerResponse | null }): void {
   if (!socket.writable) return
+  // In the middle of an answer, this one would be taken for a part of that.
+  if (socket[UNDER_WAY]?.headersSent === true) return void socket.destroy()
   const status = CONNECTION_STATUS[error.code ?? ''] ?? '400 Bad Request'
   log.info({ status: Number.parseInt(status, 10), refusal: `${error.code ?? ''}: ${error.message}` }, 'connection')
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)

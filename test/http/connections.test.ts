@@ -84,3 +84,19 @@ test('a client that takes nothing of its answer is cut off, and one that takes i
   }
   t.ok(received > buildHart(file).bytes.length, 'all of it, and its head')
 })
+
+test('what is no HTTP cuts off the answer before it, and is not answered in the middle of that', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  await makeOrigin(started)
+  await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000', files: [{ path: 'large', content: Buffer.alloc(32 * 1024 * 1024, 'x') }] })
+  const talk = converse(started.url)
+  await talk.say('GET /v1/depot/pkgs/acme/app/1.0.0/20260101120000/download HTTP/1.1\r\nHost: depot\r\n\r\n')
+  await talk.hear(/\r\n\r\n/)
+  talk.socket.pause()
+  await talk.say('this is none\r\n\r\n')
+  await until(async () => (await openBlobs(started.folder)) === 0)
+  talk.socket.resume()
+  const heard = await talk.toTheEnd()
+  t.match(heard, /^HTTP\/1\.1 200 /)
+  t.notMatch(heard.slice(1), 'HTTP/1.1 ')
+})
