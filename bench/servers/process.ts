@@ -11,14 +11,20 @@ export interface ServerProcess extends AsyncDisposable {
   cpuMs(): Promise<number>
 }
 
-/** What a child says: once where it listens, then, whenever it is sent anything, its processor time. */
-export type ChildMessage = { readonly port: number } | { readonly cpuMs: number }
+/** One of ours, which can also tell what it holds. */
+export interface NodeProcess extends ServerProcess {
+  /** Bytes that are left after a collection: unlike resident memory, they do not swing with the collector. */
+  liveBytes(): Promise<number>
+}
+
+/** What a child says: once where it listens, then what it is asked for. */
+export type ChildMessage = { readonly port: number } | { readonly cpuMs: number } | { readonly liveBytes: number }
 
 const LONGEST_CLOSE_MS = 10_000
 
 /** Starts a script beside this file, which calls {@link serve}. Closed where its scope ends. */
-export async function startServer(script: 'bare.ts' | 'depot.ts', args: readonly string[]): Promise<ServerProcess> {
-  const child = fork(new URL(script, import.meta.url), args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+export async function startServer(script: 'bare.ts' | 'depot.ts', args: readonly string[]): Promise<NodeProcess> {
+  const child = fork(new URL(script, import.meta.url), args, { execArgv: ['--expose-gc'], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const hear = async (): Promise<ChildMessage> => {
     const heard = Promise.withResolvers<ChildMessage>()
     const fail = (code: number | null) => heard.reject(new Error(`${script} ended with ${code}`))
@@ -37,6 +43,12 @@ export async function startServer(script: 'bare.ts' | 'depot.ts', args: readonly
       const heard = await answer
       return 'cpuMs' in heard ? heard.cpuMs : Number.NaN
     },
+    async liveBytes() {
+      const answer = hear()
+      child.send('live')
+      const heard = await answer
+      return 'liveBytes' in heard ? heard.liveBytes : Number.NaN
+    },
     async [Symbol.asyncDispose]() {
       const gone = once(child, 'exit')
       const kill = setTimeout(() => child.kill('SIGKILL'), LONGEST_CLOSE_MS)
@@ -47,9 +59,15 @@ export async function startServer(script: 'bare.ts' | 'depot.ts', args: readonly
   }
 }
 
-/** The child's side: tells where it listens, answers what it used, and closes when its parent is done with it or gone. */
+/** The child's side: tells where it listens, answers what it used and what it holds, and closes when its parent is done with it or gone. */
 export function serve(port: number, close: () => Promise<void>): void {
-  process.on('message', () => {
+  process.on('message', (asked) => {
+    if (asked === 'live') {
+      globalThis.gc?.()
+      const { heapUsed, external } = process.memoryUsage()
+      tell({ liveBytes: heapUsed + external })
+      return
+    }
     const { user, system } = process.cpuUsage()
     tell({ cpuMs: (user + system) / 1000 })
   })
