@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'already_exists' //      the name is taken
   | 'conflict' //            the state of the thing refuses the change
   | 'stale_revision' //      the view has moved on from the revision the caller expected
+  | 'stale_plan' //          a plan would no longer do what it says; `more` holds the one that takes its place
   | 'idempotency_mismatch' // the same Idempotency-Key came before with another request
   | 'too_large' //           more bytes than the depot takes
   | 'length_mismatch' //     fewer or more bytes than Content-Length announced
@@ -46,18 +47,35 @@ export type ErrorCode =
 export interface ErrorPart {
   detail: string
   pointer?: string
+  /** The rule of a view that says so. */
+  rule?: string
+  /** Idents, from the one that was asked for to the one that is missing. */
+  chain?: readonly string[]
 }
+
+/** How many causes an answer carries. */
+const MOST_PARTS = 1_000
 
 export class DepotError extends Error {
   readonly code: ErrorCode
   readonly parts: readonly ErrorPart[]
+  /** What an answer of our own door carries besides, by its names there. */
+  readonly more: Readonly<Record<string, unknown>>
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; parts?: readonly ErrorPart[] } = {}) {
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; parts?: readonly ErrorPart[]; more?: Readonly<Record<string, unknown>> } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'DepotError'
     this.code = code
     this.parts = options.parts ?? []
+    this.more = options.more ?? {}
   }
+}
+
+/** Tells of the first cause in one sentence, and of all in parts. */
+export function refusalOf(code: ErrorCode, parts: readonly ErrorPart[]): DepotError {
+  const [first, ...others] = parts
+  const message = others.length === 0 ? first?.detail : `${first?.detail}, and ${others.length} more`
+  return new DepotError(code, message ?? code, { parts: parts.slice(0, MOST_PARTS) })
 }
 
 /** User input inside a message: visible, and short. */

@@ -87,3 +87,9 @@ export function audienceOf(caller: Caller): Audience {
   const origins = [...caller.roles.keys()]
   return { seesAll: false, origins: narrowed === undefined ? origins : origins.filter((origin) => narrowed.includes(origin)) }
 }
+
+/** Whose non-public packages a caller may move: a token that may promote and not read still finds what it is to promote. */
+export function audienceOfChanges(caller: Session): Audience {
+  const { actions: _actions, ...scope } = caller.scope
+  return audienceOf({ ...caller, scope })
+}

@@ -15,6 +15,7 @@ export interface Schema {
   blobs: BlobsTable
   releases: ReleasesTable
   views: ViewsTable
+  plans: PlansTable
   members: MembersTable
   pointers: PointersTable
   lines: LinesTable
@@ -131,6 +132,27 @@ export interface ViewsTable {
   created_at: number
   closed_at: number | null
   ungoverned: Generated<string>
+  gates: Generated<string>
+  freeze: Generated<string | null>
+  base_id: Generated<number | null>
+  plan_id: Generated<number | null>
+}
+
+export interface PlansTable {
+  id: Generated<number>
+  token: string
+  kind: 'draft' | 'proposal'
+  view_id: number
+  account_id: number | null
+  request: string
+  effect: string
+  digest: string
+  created_at: number
+  expires_at: number
+  ended_at: number | null
+  ending: 'applied' | 'rejected' | 'stale' | null
+  decider_id: number | null
+  revision: number | null
 }
 
 export interface MembersTable {

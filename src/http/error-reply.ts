@@ -28,6 +28,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   already_exists: { status: 409, netCode: CONFLICT },
   conflict: { status: 409, netCode: CONFLICT },
   stale_revision: { status: 412, netCode: CONFLICT },
+  stale_plan: { status: 412, netCode: CONFLICT },
   idempotency_mismatch: { status: 422, netCode: CONFLICT },
   too_large: { status: 413, netCode: REMOTE_REJECTED },
   length_mismatch: { status: 400, netCode: REMOTE_REJECTED },
@@ -81,6 +82,7 @@ export function replyProblem(error: unknown, request: FastifyRequest, reply: Fas
         code,
         detail,
         ...(parts.length > 0 && { errors: parts }),
+        ...(error instanceof DepotError && error.more),
         request_id: request.id,
       }),
     )

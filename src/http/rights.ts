@@ -2,6 +2,9 @@ import type { FastifyRequest } from 'fastify'
 import { allowsAction, allowsOrigin, allowsView, hasRole } from '../accounts/access.ts'
 import type { Action, Role, Session } from '../accounts/access.ts'
 import { DepotError } from '../errors.ts'
+import { mayTouch } from '../views/gates.ts'
+import type { Asker } from '../views/gates.ts'
+import type { View } from '../views/view.ts'
 
 /** Throws `unauthenticated` when nobody is signed in, and `forbidden` when a narrowed token does not reach so far. */
 export function signedIn(request: FastifyRequest, action: Action): Session {
@@ -30,6 +33,24 @@ export function mayPromote(request: FastifyRequest, origin: string, view: string
   const caller = signedInAs(request, 'maintainer', origin, 'promote')
   if (!allowsView(caller, view)) throw new DepotError('forbidden', `this token may not change ${view}`)
   return caller
+}
+
+/** As {@link mayPromote} for a set, in a view whose rules may name who changes it, whatever their roles. Throws `unauthenticated` and `forbidden`. */
+export function mayChange(request: FastifyRequest, view: View, origins: Iterable<string>): { caller: Session; asker: Asker } {
+  const caller = signedIn(request, 'promote')
+  const asker = askerOf(caller)
+  if (!allowsView(caller, view.name)) throw new DepotError('forbidden', `this token may not change ${view.name}`)
+  if (!mayTouch(asker, view.gates)) throw new DepotError('forbidden', `${asker.account} is not among those who may change ${view.name}`)
+  if (view.gates.promoters === undefined) for (const origin of origins) mayPromote(request, origin, view.name)
+  return { caller, asker }
+}
+
+/** What the rules of views ask about a caller. */
+export function askerOf(caller: Session): Asker {
+  const { accountName: account, scope } = caller
+  const isAdministrator = caller.isAdministrator && scope.origins === undefined
+  const maintains = [...new Set([...caller.roles.keys(), ...(scope.origins ?? [])])].filter((origin) => hasRole(caller, origin, 'maintainer'))
+  return { account, isAdministrator, maintains: isAdministrator ? 'all' : maintains, reaches: scope.origins ?? 'all' }
 }
 
 /** A hook for routes: refuses who may not even begin, before a body is read. */

@@ -1,5 +1,6 @@
 import type { Actor, Role, Visibility } from '../accounts/access.ts'
 import type { Target } from '../package/target.ts'
+import type { Gates } from '../views/gates.ts'
 import type { ViewMaker, ViewRule } from '../views/view.ts'
 
 /** What can happen in a depot. Names, not row ids: an entry must be readable without the database that wrote it. */
@@ -27,23 +28,47 @@ export type LedgerEvent =
   | { kind: 'visibility-set'; ident: string; targets: readonly Target[]; visibility: Visibility }
   | { kind: 'view-created'; view: string; rule: ViewRule; maker: ViewMaker }
   | { kind: 'view-closed'; view: string }
+  | { kind: 'gates-set'; view: string; gates: Gates }
+  | { kind: 'view-frozen'; view: string; reason: string; until: number | null }
+  | { kind: 'view-thawed'; view: string }
+  | { kind: 'preview-made'; view: string; base: string; plan: string }
+  | { kind: 'proposal-made'; view: string; proposal: string; reason: string | null; expiresAt: number }
+  | { kind: 'proposal-ended'; view: string; proposal: string; how: 'applied' | 'rejected' | 'stale'; reason: string | null }
   | { kind: 'channel-declared'; origin: string; view: string }
   | { kind: 'channel-removed'; origin: string; view: string }
   | Promotion
 
-/** One committed change to one view: the only kind of entry that makes a revision, and all that is needed to fold a view. */
+/** What is done to a view; going back to a revision and taking one back are promotions as any other. */
+export const ACTS = ['promote', 'demote', 'rollback', 'revert'] as const
+export type Act = (typeof ACTS)[number]
+
+/**
+ * One committed change to one view: the only kind of entry that makes a revision, and all that is needed to fold a view. What is in
+ * `left` leaves, then what is in `joined` joins, in that order; what is a member already joins anew.
+ */
 export interface Promotion {
   kind: 'promotion'
   view: string
   revision: number
-  act: 'promote' | 'demote'
+  act: Act
   /** What brought it about, when it was not asked for by itself. */
-  cause?: 'upload' | 'channel-removed' | 'release-deleted' | 'bulk'
+  cause?: 'upload' | 'channel-removed' | 'release-deleted' | 'bulk' | 'preview'
   reason?: string
+  /** The revision that was gone back to, or that was taken back. */
+  of?: number
+  /** Where the set was taken from. */
+  source?: Source
+  /** Who proposed what the actor approved. */
+  proposer?: string
+  /** Which refusals were set aside, and why. */
+  override?: { reason: string; refusals: readonly string[] }
   joined: readonly ReleaseName[]
   left: readonly ReleaseName[]
   pointers: readonly PointerMove[]
 }
+
+/** A view at a revision, or a lockfile by the digest of its text. */
+export type Source = { view: string; revision: number } | { lockfile: string }
 
 export interface ReleaseName {
   ident: string

@@ -1,9 +1,10 @@
 import { DepotError } from '../errors.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
-import { leave } from '../views/promote.ts'
+import { findViewRelease } from '../views/member-store.ts'
+import { alter } from '../views/promote.ts'
 import { STABLE } from '../views/view.ts'
-import { findViewRelease, listViewsWith } from '../views/view-store.ts'
+import { listViewsWith } from '../views/view-store.ts'
 import type { Change } from '../writer/change.ts'
 import { hasDependents, renewDependent } from './dependents-store.ts'
 import { isBlobReferenced, markReleaseDeleted, unreferenceBlob } from './release-store.ts'
@@ -12,7 +13,7 @@ import { isBlobReferenced, markReleaseDeleted, unreferenceBlob } from './release
  * Takes a release out of every view it is in, with a revision in each, and away; its row stays for their past, and its ident may be
  * published again. Throws `not_found`, and `in_use` while it is in `stable` or any package has its package among its TDEPS
  * (habitat-today.md 3.1 and 6, Packages), or while it is in a view that says what should be running: who may upload may not decide
- * that. Tells the checksum of its bytes, which another release may still need.
+ * that. Throws `refused` where a rule of a view it is in keeps it. Tells the checksum of its bytes, which another release may still need.
  */
 export async function deleteRelease(change: Change, input: { ident: string; target: Target }): Promise<{ checksum: string }> {
   const { trx, at } = change
@@ -24,7 +25,7 @@ export async function deleteRelease(change: Change, input: { ident: string; targ
   const holding = views.find((view) => view.name === STABLE || view.rule === 'promoted')
   if (holding !== undefined) throw new DepotError('in_use', `${text} is in ${holding.name}: demote it first`)
   if (await hasDependents(trx, ident, target)) throw new DepotError('in_use', `other packages depend on ${ident.origin}/${ident.name}`)
-  for (const view of views) await leave(change, view, [release], { cause: 'release-deleted' })
+  for (const view of views) await alter(change, view, { joining: [], leaving: [release] }, { act: 'demote', cause: 'release-deleted' })
   const checksum = await markReleaseDeleted(trx, release.releaseId, at)
   await renewDependent(trx, release)
   if (!(await isBlobReferenced(trx, checksum))) await unreferenceBlob(trx, checksum, at)

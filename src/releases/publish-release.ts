@@ -3,9 +3,10 @@ import { DepotError } from '../errors.ts'
 import type { HartMetadata } from '../hart/metadata.ts'
 import { getOrigin } from '../origins/origin-store.ts'
 import { formatIdent, parseIdent } from '../package/ident.ts'
-import { join } from '../views/promote.ts'
+import { alter } from '../views/promote.ts'
 import { UNSTABLE } from '../views/view.ts'
-import { findViewRelease, getView } from '../views/view-store.ts'
+import { findViewRelease } from '../views/member-store.ts'
+import { getView } from '../views/view-store.ts'
 import type { Change } from '../writer/change.ts'
 import { keepWords } from '../search/words-store.ts'
 import { keepDependent } from './dependents-store.ts'
@@ -80,6 +81,6 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
   )
   const release = await findViewRelease(trx, ident, target)
   if (release === undefined) throw new Error(`${input.ident} was published and is not there`)
-  await join(change, await getView(trx, UNSTABLE), [release], { cause: 'upload' })
+  await alter(change, await getView(trx, UNSTABLE), { joining: [{ release }], leaving: [] }, { act: 'promote', cause: 'upload' })
   return { isNew: true }
 }

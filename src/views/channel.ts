@@ -4,10 +4,12 @@ import type { Change } from '../writer/change.ts'
 import { channelExists, deleteChannel, findChannel, hasChannels, insertChannel, markChannelDeclared } from './channel-store.ts'
 import type { Channel } from './channel-store.ts'
 import { createView } from './create-view.ts'
-import { leave } from './promote.ts'
+import type { Asker } from './gates.ts'
+import { listMembersOfOrigin } from './member-store.ts'
+import { alter } from './promote.ts'
 import { UNSTABLE } from './view.ts'
 import type { View } from './view.ts'
-import { closeView, findView, getView, listMembersOfOrigin } from './view-store.ts'
+import { closeView, findView, getView } from './view-store.ts'
 
 /** Makes a channel of an origin: a view of its name, where there is none yet. Throws `not_found` and `already_exists`. */
 export async function declareChannel(change: Change, input: { origin: string; name: string; ownerId: number }): Promise<Channel> {
@@ -38,7 +40,7 @@ export async function ensureChannel(change: Change, input: { origin: string; nam
  * Takes an origin's releases out of the view in one promotion, and the channel from its clients. Does nothing when there is no
  * such channel. A view that only clients made is closed with its last channel. Throws `refused` for `unstable` while it holds any.
  */
-export async function removeChannel(change: Change, input: { origin: string; name: string }): Promise<{ isChanged: boolean }> {
+export async function removeChannel(change: Change, input: { origin: string; name: string; asker?: Asker }): Promise<{ isChanged: boolean }> {
   const { trx, at } = change
   const origin = await getOrigin(trx, input.origin)
   const view = await findView(trx, input.name)
@@ -46,7 +48,7 @@ export async function removeChannel(change: Change, input: { origin: string; nam
   if (view === undefined || channel === undefined) return { isChanged: false }
   const members = await listMembersOfOrigin(trx, view, origin.id)
   if (view.name === UNSTABLE && members.length > 0) throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}: it holds every release`)
-  if (members.length > 0) await leave(change, view, members, { cause: 'channel-removed' })
+  if (members.length > 0) await alter(change, view, { joining: [], leaving: members }, { act: 'demote', cause: 'channel-removed', ...(input.asker && { asker: input.asker }) })
   await deleteChannel(trx, channel.id)
   await change.record({ kind: 'channel-removed', origin: origin.name, view: view.name }, { originId: origin.id, viewId: view.id })
   if (view.maker === 'client' && !(await hasChannels(trx, view.id))) {

@@ -13,6 +13,7 @@ import type { View } from './view.ts'
 
 /** What `latest` of one package for one target answered. */
 export interface PointerAt {
+  readonly releaseId: number
   /** `origin/name` */
   readonly package: string
   readonly target: Target
@@ -23,6 +24,7 @@ export interface PointerAt {
 }
 
 export interface MemberAt {
+  readonly releaseId: number
   readonly ident: string
   readonly target: Target
   readonly sinceRevision: number
@@ -76,7 +78,7 @@ export async function listPointersAt(db: Db, view: View, revision: number, page:
     .whereRef('pointers.target', '=', 'lines.target')
     .innerJoin('releases', 'releases.id', 'pointers.release_id')
     .innerJoin('ledger', (on) => on.onRef('ledger.view_id', '=', 'pointers.view_id').onRef('ledger.revision', '=', 'pointers.from_revision'))
-    .select(['lines.package', 'lines.target', 'lines.package_id', 'releases.ident', 'pointers.from_revision', 'ledger.at'])
+    .select(['lines.package', 'lines.target', 'lines.package_id', 'pointers.release_id', 'releases.ident', 'pointers.from_revision', 'ledger.at'])
     .select((eb) => eb.case().when(visibleTo(eb, audience)).then(1).else(0).end().as('is_visible'))
     .where('pointers.from_revision', '=', (eb) =>
       eb
@@ -96,8 +98,8 @@ export async function listPointersAt(db: Db, view: View, revision: number, page:
     .limit(page.limit)
     .execute()
   const found: PointerAt[] = []
-  for (const { package_id, from_revision, at, is_visible, ...row } of rows) {
-    const pointer = { ident: row.ident, target: row.target, sinceRevision: from_revision, since: at }
+  for (const { package_id, release_id, from_revision, at, is_visible, ...row } of rows) {
+    const pointer = { releaseId: release_id, ident: row.ident, target: row.target, sinceRevision: from_revision, since: at }
     const seen = is_visible === 1 ? pointer : await findHighestVisible(db, view.id, { packageId: package_id, target: row.target }, revision, audience)
     if (seen !== undefined) found.push({ package: row.package, ...seen })
   }
@@ -131,6 +133,7 @@ export async function listMembersAt(
     .limit(page.limit)
     .execute()
   return rows.map((row) => ({
+    releaseId: row.release_id,
     ident: row.ident,
     target: row.target,
     sinceRevision: row.from_revision,
@@ -168,7 +171,7 @@ export async function findHighestVisible(
     .where('releases.target', '=', line.target)
     .where((eb) => visibleTo(eb, audience))
   const highest = await members
-    .select(['releases.ident', 'releases.target', 'releases.order_key', 'members.from_revision'])
+    .select(['members.release_id', 'releases.ident', 'releases.target', 'releases.order_key', 'members.from_revision'])
     .where((eb) => holdsAt(eb, revision))
     .orderBy('releases.order_key', 'desc')
     .limit(1)
@@ -182,7 +185,7 @@ export async function findHighestVisible(
     .executeTakeFirst()
   const sinceRevision = Math.max(highest.from_revision, above?.left_revision ?? 0)
   const since = await findRevisionTime(db, viewId, sinceRevision)
-  return { ident: highest.ident, target: highest.target, sinceRevision, since: since ?? 0 }
+  return { releaseId: highest.release_id, ident: highest.ident, target: highest.target, sinceRevision, since: since ?? 0 }
 }
 
 const FIRST = ['', 'x86_64-linux'] as const

@@ -1,4 +1,5 @@
 import type { Actor, Audience } from '../accounts/access.ts'
+import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
 import type { PointerMove, Promotion, ReleaseName } from '../ledger/entry.ts'
@@ -35,8 +36,6 @@ export async function getRevision(db: Db, view: View, revision: number, audience
   return seen
 }
 
-const MOST_IN_A_LIST = 500
-
 function promotionsOf(db: Db, viewId: number) {
   return db
     .selectFrom('ledger')
@@ -47,7 +46,7 @@ function promotionsOf(db: Db, viewId: number) {
 }
 
 function revisionOf(row: { at: number; text: string; account: string | null }): Revision {
-  const { act, revision, cause, reason, joined, left, pointers, actor } = JSON.parse(row.text) as Promotion & { actor: Actor }
+  const { act, revision, cause, reason, of, source, proposer, override, joined, left, pointers, actor } = JSON.parse(row.text) as Promotion & { actor: Actor }
   return {
     revision,
     at: row.at,
@@ -56,6 +55,10 @@ function revisionOf(row: { at: number; text: string; account: string | null }): 
     client: actor.client,
     ...(cause !== undefined && { cause }),
     ...(reason !== undefined && { reason }),
+    ...(of !== undefined && { of }),
+    ...(source !== undefined && { source }),
+    ...(proposer !== undefined && { proposer }),
+    ...(override !== undefined && { override }),
     joined,
     left,
     pointers,
@@ -63,8 +66,8 @@ function revisionOf(row: { at: number; text: string; account: string | null }): 
 }
 
 /**
- * Leaves out what an audience may not see, and tells of pointers as `latest` answered this audience. A reason may speak of what was
- * left out, and goes with it. The revisions follow each other, newest first.
+ * Leaves out what an audience may not see, and tells of pointers as `latest` answered this audience. A reason, and what was
+ * set aside, may speak of what was left out, and go with it. The revisions follow each other, newest first.
  */
 async function asSeenBy(audience: Audience, db: Db, view: View, revisions: readonly Revision[]): Promise<Revision[]> {
   if (audience.seesAll) return [...revisions]
@@ -81,7 +84,7 @@ async function asSeenBy(audience: Audience, db: Db, view: View, revisions: reado
     const joined = revision.joined.filter(mayBeSeen)
     const left = revision.left.filter(mayBeSeen)
     const isWhole = joined.length + left.length === revision.joined.length + revision.left.length
-    const { reason, ...rest } = revision
+    const { reason, override, ...rest } = revision
     const pointers: PointerMove[] = revision.pointers.filter((move) => !veiled.has(`${move.package} ${move.target}`))
     for (const line of new Set(releasesOf(revision).map(lineOf))) {
       const packageId = veiled.get(line)
@@ -90,7 +93,7 @@ async function asSeenBy(audience: Audience, db: Db, view: View, revisions: reado
       const move = await moveSeen(db, view, { name, packageId, target: target as Target }, revision, { audience, mayBeSeen, latest })
       if (move.from !== move.to) pointers.push(move)
     }
-    seen.push({ ...rest, ...(isWhole && reason !== undefined && { reason }), joined, left, pointers })
+    seen.push({ ...rest, ...(isWhole && reason !== undefined && { reason }), ...(isWhole && override !== undefined && { override }), joined, left, pointers })
   }
   return seen.toReversed()
 }
@@ -134,7 +137,7 @@ function higher(one: string | null, other: string): string {
 /** Those lines of these packages that hold any release the audience may not see, with the ids of their packages. */
 async function listVeiledLines(db: Db, viewId: number, packages: readonly string[], audience: Audience): Promise<Map<string, number>> {
   const veiled = new Map<string, number>()
-  for (const some of inLists(packages)) {
+  for (const some of inBatches(packages)) {
     const rows = await db
       .selectFrom('lines')
       .select(['lines.package', 'lines.target', 'lines.package_id'])
@@ -168,7 +171,7 @@ interface Stay {
  */
 async function listVisible(db: Db, viewId: number, idents: readonly string[], audience: Audience): Promise<Map<string, Stay[]>> {
   const stays: (ReleaseName & Stay)[] = []
-  for (const some of inLists(idents)) {
+  for (const some of inBatches(idents)) {
     const rows = await db
       .selectFrom('releases')
       .innerJoin('members', (on) => on.onRef('members.package_id', '=', 'releases.package_id').onRef('members.release_id', '=', 'releases.id'))
@@ -180,11 +183,6 @@ async function listVisible(db: Db, viewId: number, idents: readonly string[], au
     stays.push(...rows)
   }
   return Map.groupBy(stays, keyOf)
-}
-
-function inLists(values: readonly string[]): string[][] {
-  const different = [...new Set(values)]
-  return Array.from({ length: Math.ceil(different.length / MOST_IN_A_LIST) }, (_, index) => different.slice(index * MOST_IN_A_LIST, (index + 1) * MOST_IN_A_LIST))
 }
 
 function releasesOf(revision: Revision): ReleaseName[] {

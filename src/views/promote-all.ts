@@ -2,10 +2,12 @@ import { DepotError } from '../errors.ts'
 import { getOrigin } from '../origins/origin-store.ts'
 import type { Change } from '../writer/change.ts'
 import { ensureChannel } from './channel.ts'
-import { join, leave } from './promote.ts'
+import type { Asker } from './gates.ts'
+import { listMembersOfOrigin, onlyMembers } from './member-store.ts'
+import { alter } from './promote.ts'
 import { UNSTABLE } from './view.ts'
 import type { View, ViewRelease } from './view.ts'
-import { findView, isMember, listMembersOfOrigin } from './view-store.ts'
+import { findView } from './view-store.ts'
 
 export interface BulkInput {
   readonly origin: string
@@ -14,6 +16,7 @@ export interface BulkInput {
   readonly target: string
   /** Of the channel `target`, where it is made. */
   readonly ownerId: number
+  readonly asker?: Asker
 }
 
 export interface BulkOutcome {
@@ -31,7 +34,7 @@ export async function promoteAll(change: Change, input: BulkInput): Promise<Bulk
   expectDifferent(input, input.target === UNSTABLE)
   const { target, releases } = await sides(change, input)
   if (releases.length === 0) return unchanged(target)
-  const { view, revision, isChanged } = await join(change, target, releases, { cause: 'bulk' })
+  const { view, revision, isChanged } = await alter(change, target, { joining: releases.map((release) => ({ release })), leaving: [] }, { act: 'promote', ...asAsked(input) })
   return { view, revision, isChanged }
 }
 
@@ -39,12 +42,9 @@ export async function promoteAll(change: Change, input: BulkInput): Promise<Bulk
 export async function demoteAll(change: Change, input: BulkInput): Promise<BulkOutcome> {
   expectDifferent(input, input.target === UNSTABLE || input.source === UNSTABLE)
   const { target, releases } = await sides(change, input)
-  const members: ViewRelease[] = []
-  for (const release of releases) {
-    if (await isMember(change.trx, target.id, release)) members.push(release)
-  }
+  const members = await onlyMembers(change.trx, target, releases)
   if (members.length === 0) return unchanged(target)
-  const { view, revision, isChanged } = await leave(change, target, members, { cause: 'bulk' })
+  const { view, revision, isChanged } = await alter(change, target, { joining: [], leaving: members }, { act: 'demote', ...asAsked(input) })
   return { view, revision, isChanged }
 }
 
@@ -58,6 +58,10 @@ async function sides(change: Change, { origin, source, target, ownerId }: BulkIn
   const from = await findView(change.trx, source)
   const releases = from === undefined ? [] : await listMembersOfOrigin(change.trx, from, id)
   return { target: await ensureChannel(change, { origin, name: target, ownerId }), releases }
+}
+
+function asAsked({ asker }: BulkInput): { cause: 'bulk'; asker?: Asker } {
+  return { cause: 'bulk', ...(asker && { asker }) }
 }
 
 function unchanged({ name, revision }: View): BulkOutcome {

@@ -2,9 +2,7 @@ import type { Selectable } from 'kysely'
 import type { Db } from '../database/database.ts'
 import type { ViewsTable } from '../database/schema.ts'
 import { DepotError, quote } from '../errors.ts'
-import { formatIdent, formatPackageName, parseIdent } from '../package/ident.ts'
-import type { Ident } from '../package/ident.ts'
-import type { Target } from '../package/target.ts'
+import type { Freeze, Gates } from './gates.ts'
 import { FIRST_UNGOVERNED } from './view.ts'
 import type { View, ViewMaker, ViewName, ViewRelease, ViewRule } from './view.ts'
 
@@ -25,6 +23,11 @@ export async function getPastView(db: Db, name: string): Promise<View> {
   const view = await findView(db, name)
   if (view === undefined) throw new DepotError('not_found', `there is no view ${quote(name)}`)
   return view
+}
+
+/** Of an id that a row names. */
+export async function getViewById(db: Db, id: number): Promise<View> {
+  return viewOf(await db.selectFrom('views').selectAll().where('id', '=', id).executeTakeFirstOrThrow())
 }
 
 /** The open views, in order of their making; all of them, or a page of those made after the one of this id. */
@@ -49,87 +52,36 @@ export async function insertView(db: Db, view: { name: string; rule: ViewRule; m
 }
 
 export async function closeView(db: Db, viewId: number, at: number): Promise<void> {
-  await db.updateTable('views').set({ closed_at: at }).where('id', '=', viewId).execute()
+  await db.updateTable('views').set({ closed_at: at, base_id: null, plan_id: null }).where('id', '=', viewId).execute()
 }
 
-/** Opens a closed view again, which has no members, under a rule and a maker of its new life. Its revisions go on. */
+/** Opens a closed view again, which has no members, under a rule and a maker of its new life, and without rules of before. Its revisions go on. */
 export async function reopenView(db: Db, viewId: number, as: { rule: ViewRule; maker: ViewMaker }): Promise<void> {
-  await db.updateTable('views').set({ ...as, closed_at: null }).where('id', '=', viewId).execute()
+  await db.updateTable('views').set({ ...as, closed_at: null, gates: '{}', freeze: null }).where('id', '=', viewId).execute()
+}
+
+export async function setGates(db: Db, viewId: number, gates: Gates): Promise<void> {
+  await db.updateTable('views').set({ gates: JSON.stringify(gates) }).where('id', '=', viewId).execute()
+}
+
+export async function setFreeze(db: Db, viewId: number, freeze: Freeze | undefined): Promise<void> {
+  await db.updateTable('views').set({ freeze: freeze === undefined ? null : JSON.stringify(freeze) }).where('id', '=', viewId).execute()
+}
+
+/** Makes a view show another one and what a plan would do there. */
+export async function setPreview(db: Db, viewId: number, preview: { baseId: number; planId: number }): Promise<void> {
+  await db.updateTable('views').set({ base_id: preview.baseId, plan_id: preview.planId }).where('id', '=', viewId).execute()
+}
+
+/** The open previews of a view, or those of one plan. */
+export async function listPreviews(db: Db, of: { baseId: number } | { planId: number }): Promise<View[]> {
+  const previews = db.selectFrom('views').selectAll().where('closed_at', 'is', null)
+  const rows = await ('baseId' in of ? previews.where('base_id', '=', of.baseId) : previews.where('plan_id', '=', of.planId)).orderBy('id').execute()
+  return rows.map(viewOf)
 }
 
 export async function setViewRevision(db: Db, viewId: number, revision: number): Promise<void> {
   await db.updateTable('views').set({ revision }).where('id', '=', viewId).execute()
-}
-
-/** A release by its ident and target, whoever may see it. */
-export async function findViewRelease(db: Db, ident: Ident, target: Target): Promise<ViewRelease | undefined> {
-  const row = await viewReleases(db).where('releases.ident', '=', formatIdent(ident)).where('releases.target', '=', target).executeTakeFirst()
-  return row && viewReleaseOf(row)
-}
-
-export async function isMember(db: Db, viewId: number, release: ViewRelease): Promise<boolean> {
-  const row = await db
-    .selectFrom('members')
-    .select('from_revision')
-    .where('view_id', '=', viewId)
-    .where('package_id', '=', release.packageId)
-    .where('release_id', '=', release.releaseId)
-    .where('to_revision', 'is', null)
-    .executeTakeFirst()
-  return row !== undefined
-}
-
-/** What `latest` of a package answers for a target, as the view stands. */
-export async function findPointer(db: Db, viewId: number, packageId: number, target: Target): Promise<ViewRelease | undefined> {
-  const row = await viewReleases(db)
-    .innerJoin('pointers', 'pointers.release_id', 'releases.id')
-    .where('pointers.view_id', '=', viewId)
-    .where('pointers.package_id', '=', packageId)
-    .where('pointers.target', '=', target)
-    .where('pointers.to_revision', 'is', null)
-    .executeTakeFirst()
-  return row && viewReleaseOf(row)
-}
-
-/** Every pointer of every open view, as it stands. */
-export async function listPointers(
-  db: Db,
-): Promise<{ view: string; origin: string; name: string; target: Target; ident: string; revision: number }[]> {
-  return db
-    .selectFrom('pointers')
-    .innerJoin('views', 'views.id', 'pointers.view_id')
-    .innerJoin('releases', 'releases.id', 'pointers.release_id')
-    .innerJoin('packages', 'packages.id', 'pointers.package_id')
-    .innerJoin('origins', 'origins.id', 'packages.origin_id')
-    .select(['views.name as view', 'origins.name as origin', 'packages.name', 'pointers.target', 'releases.ident', 'pointers.from_revision as revision'])
-    .where('pointers.to_revision', 'is', null)
-    .execute()
-}
-
-/** The current member that the view's rule puts first, for what a pointer moves to when its release leaves. */
-export async function findFirstMember(
-  db: Db,
-  view: { id: number; rule: ViewRule },
-  packageId: number,
-  target: Target,
-): Promise<ViewRelease | undefined> {
-  const members = membersOf(db, view.id)
-    .where('members.package_id', '=', packageId)
-    .where('releases.target', '=', target)
-  const ordered =
-    view.rule === 'highest'
-      ? members.orderBy('releases.order_key', 'desc')
-      : members.orderBy('members.from_revision', 'desc').orderBy('members.position', 'desc')
-  const row = await ordered.limit(1).executeTakeFirst()
-  return row && viewReleaseOf(row)
-}
-
-/** The current members that belong to an origin, such that of each package what the view's rule puts first comes last. */
-export async function listMembersOfOrigin(db: Db, view: { id: number; rule: ViewRule }, originId: number): Promise<ViewRelease[]> {
-  const members = membersOf(db, view.id).where('packages.origin_id', '=', originId)
-  const ordered =
-    view.rule === 'highest' ? members.orderBy('releases.order_key').orderBy('releases.id') : members.orderBy('members.from_revision').orderBy('members.position')
-  return (await ordered.execute()).map(viewReleaseOf)
 }
 
 /** The views a release is in. */
@@ -145,100 +97,6 @@ export async function listViewsWith(db: Db, release: ViewRelease): Promise<View[
   return rows.map(viewOf)
 }
 
-export async function openMembership(db: Db, viewId: number, release: ViewRelease, from: { revision: number; position: number }): Promise<void> {
-  await db
-    .insertInto('members')
-    .values({
-      view_id: viewId,
-      package_id: release.packageId,
-      release_id: release.releaseId,
-      from_revision: from.revision,
-      position: from.position,
-      to_revision: null,
-    })
-    .execute()
-}
-
-export async function closeMembership(db: Db, viewId: number, release: ViewRelease, revision: number): Promise<void> {
-  await db
-    .updateTable('members')
-    .set({ to_revision: revision })
-    .where('view_id', '=', viewId)
-    .where('package_id', '=', release.packageId)
-    .where('release_id', '=', release.releaseId)
-    .where('to_revision', 'is', null)
-    .execute()
-}
-
-/** Ends a pointer at `revision` and, when there is a release to point to, starts the next. */
-export async function movePointer(
-  db: Db,
-  viewId: number,
-  pointer: { packageId: number; target: Target; to: ViewRelease | undefined },
-  revision: number,
-): Promise<void> {
-  await db
-    .updateTable('pointers')
-    .set({ to_revision: revision })
-    .where('view_id', '=', viewId)
-    .where('package_id', '=', pointer.packageId)
-    .where('target', '=', pointer.target)
-    .where('to_revision', 'is', null)
-    .execute()
-  if (pointer.to === undefined) return
-  await db
-    .insertInto('lines')
-    .values({ view_id: viewId, package: formatPackageName(pointer.to.ident), target: pointer.target, package_id: pointer.packageId })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute()
-  await db
-    .insertInto('pointers')
-    .values({
-      view_id: viewId,
-      package_id: pointer.packageId,
-      target: pointer.target,
-      release_id: pointer.to.releaseId,
-      from_revision: revision,
-      to_revision: null,
-    })
-    .execute()
-}
-
-interface ViewReleaseRow {
-  release_id: number
-  package_id: number
-  origin_id: number
-  ident: string
-  target: Target
-  order_key: string
-}
-
-function viewReleases(db: Db) {
-  return db
-    .selectFrom('releases')
-    .innerJoin('packages', 'packages.id', 'releases.package_id')
-    .select(['releases.id as release_id', 'releases.package_id', 'packages.origin_id', 'releases.ident', 'releases.target', 'releases.order_key'])
-    .where('releases.deleted_at', 'is', null)
-}
-
-function membersOf(db: Db, viewId: number) {
-  return viewReleases(db)
-    .innerJoin('members', 'members.release_id', 'releases.id')
-    .where('members.view_id', '=', viewId)
-    .where('members.to_revision', 'is', null)
-}
-
-function viewReleaseOf(row: ViewReleaseRow): ViewRelease {
-  return {
-    releaseId: row.release_id,
-    packageId: row.package_id,
-    originId: row.origin_id,
-    ident: parseIdent(row.ident),
-    target: row.target,
-    orderKey: row.order_key,
-  }
-}
-
 function viewOf(row: Selectable<ViewsTable>): View {
   return {
     id: row.id,
@@ -249,5 +107,8 @@ function viewOf(row: Selectable<ViewsTable>): View {
     createdAt: row.created_at,
     closedAt: row.closed_at ?? undefined,
     ungoverned: JSON.parse(row.ungoverned) as string[],
+    gates: JSON.parse(row.gates) as Gates,
+    freeze: row.freeze === null ? undefined : (JSON.parse(row.freeze) as Freeze),
+    preview: row.base_id === null || row.plan_id === null ? undefined : { baseId: row.base_id, planId: row.plan_id },
   }
 }

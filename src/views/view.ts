@@ -1,6 +1,7 @@
 import { DepotError, quote } from '../errors.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
+import type { Freeze, Gates } from './gates.ts'
 
 declare const brand: unique symbol
 
@@ -24,6 +25,10 @@ export interface View {
   readonly closedAt: number | undefined
   /** Origins that answer from the channel asked for below the view's URL, rather than as the view has them. */
   readonly ungoverned: readonly string[]
+  readonly gates: Gates
+  readonly freeze: Freeze | undefined
+  /** Of a preview: the view it shows, and the plan whose effect it shows there. */
+  readonly preview: { readonly baseId: number; readonly planId: number } | undefined
 }
 
 /** A release as views handle it. */

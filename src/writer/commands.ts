@@ -18,9 +18,12 @@ import { publishRelease } from '../releases/publish-release.ts'
 import { setVisibility } from '../releases/set-visibility.ts'
 import { changeSettings, makeSettings, removeSettings } from '../releases/settings.ts'
 import { declareChannel, removeChannel } from '../views/channel.ts'
+import { applyPlan, approve, draftPlan, propose, reject } from '../views/apply-plan.ts'
 import { createView } from '../views/create-view.ts'
+import { freeze, govern, thaw } from '../views/govern.ts'
+import { dropPreview, makePreview } from '../views/preview.ts'
 import { demoteAll, promoteAll } from '../views/promote-all.ts'
-import { demote, promote } from '../views/promote.ts'
+import { changeView, demote, promote } from '../views/promote.ts'
 import { setUp } from './set-up.ts'
 
 /** Every change there is. A handler takes the writer's {@link Change} and an input that survives JSON; its outcome does too. */
@@ -57,8 +60,19 @@ export const handlers = {
   changeSettings,
   removeSettings,
   createView,
+  govern,
+  freeze,
+  thaw,
   promote,
   demote,
+  changeView,
+  draftPlan,
+  applyPlan,
+  propose,
+  approve,
+  reject,
+  makePreview,
+  dropPreview,
   promoteAll,
   demoteAll,
   declareChannel,

@@ -1,5 +1,6 @@
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
+import type { Change } from './change.ts'
 
 /** What a client calls one request of its own, and a digest of what it asked. */
 export interface IdempotencyKey {
@@ -9,8 +10,20 @@ export interface IdempotencyKey {
 
 const KEPT_MS = 7 * 86_400_000
 
+/** Acts, unless the same request came before with the same key: then it is answered as it was then. Throws `idempotency_mismatch`. */
+export async function once<Outcome>(change: Change, key: IdempotencyKey | undefined, act: () => Promise<Outcome>): Promise<Outcome> {
+  const accountId = change.actor.accountId
+  if (key === undefined || accountId === undefined) return act()
+  await forgetOldOutcomes(change.trx, change.at)
+  const kept = await findOutcome(change.trx, accountId, key)
+  if (kept !== undefined) return kept as Outcome
+  const outcome = await act()
+  await keepOutcome(change.trx, accountId, key, outcome, change.at)
+  return outcome
+}
+
 /** What was answered when this key came before; throws `idempotency_mismatch` when it came with another request. */
-export async function findOutcome(db: Db, accountId: number, { key, requestHash }: IdempotencyKey): Promise<unknown> {
+async function findOutcome(db: Db, accountId: number, { key, requestHash }: IdempotencyKey): Promise<unknown> {
   const row = await db
     .selectFrom('idempotency_keys')
     .select(['request_hash', 'outcome'])
@@ -22,13 +35,13 @@ export async function findOutcome(db: Db, accountId: number, { key, requestHash 
   return JSON.parse(row.outcome)
 }
 
-export async function keepOutcome(db: Db, accountId: number, { key, requestHash }: IdempotencyKey, outcome: unknown, at: number): Promise<void> {
+async function keepOutcome(db: Db, accountId: number, { key, requestHash }: IdempotencyKey, outcome: unknown, at: number): Promise<void> {
   await db
     .insertInto('idempotency_keys')
     .values({ account_id: accountId, key, request_hash: requestHash, outcome: JSON.stringify(outcome), created_at: at })
     .execute()
 }
 
-export async function forgetOldOutcomes(db: Db, at: number): Promise<void> {
+async function forgetOldOutcomes(db: Db, at: number): Promise<void> {
   await db.deleteFrom('idempotency_keys').where('created_at', '<', at - KEPT_MS).execute()
 }

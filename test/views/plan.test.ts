@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { parseIdent } from '../../src/package/ident.ts'
 import { orderKey } from '../../src/package/version.ts'
-import { planPromotion } from '../../src/views/plan.ts'
+import { lineOf, planChange } from '../../src/views/plan.ts'
 import type { ViewRelease } from '../../src/views/view.ts'
 
 let lastId = 0
@@ -16,7 +16,23 @@ const one = release('acme/app/1.0.0')
 const two = release('acme/app/2.0.0')
 const three = release('acme/app/3.0.0')
 
-const changes = (rule: 'promoted' | 'highest', candidates: Parameters<typeof planPromotion>[1]) => planPromotion(rule, candidates).map((step) => step.change)
+interface Candidate {
+  readonly release: ViewRelease
+  readonly isMember: boolean
+  readonly pointer: ViewRelease | undefined
+}
+
+const stepsOf = (rule: 'promoted' | 'highest', candidates: readonly Candidate[]) =>
+  planChange(
+    rule,
+    { joining: candidates.map(({ release: joining }) => ({ release: joining })), leaving: [] },
+    {
+      members: new Set(candidates.flatMap((candidate) => (candidate.isMember ? candidate.release.releaseId : []))),
+      pointers: new Map(candidates.flatMap(({ pointer }) => (pointer === undefined ? [] : [[lineOf(pointer), pointer]]))),
+      heirs: new Map(),
+    },
+  ).steps
+const changes = (rule: 'promoted' | 'highest', candidates: readonly Candidate[]) => stepsOf(rule, candidates).map((step) => step.change)
 const stranger = (candidate: ViewRelease, pointer?: ViewRelease) => ({ release: candidate, isMember: false, pointer })
 const member = (candidate: ViewRelease, pointer?: ViewRelease) => ({ release: candidate, isMember: true, pointer })
 
@@ -61,7 +77,7 @@ test('targets of one ident are lines of their own', async (t) => {
 })
 
 test('a step says where latest stood before it moved', async (t) => {
-  const [moved, joined] = [planPromotion('promoted', [stranger(two, one)])[0], planPromotion('highest', [stranger(one, two)])[0]]
+  const [moved, joined] = [stepsOf('promoted', [stranger(two, one)])[0], stepsOf('highest', [stranger(one, two)])[0]]
   t.equal(moved?.from, one)
   t.equal(joined?.from, undefined)
 })

@@ -10,7 +10,7 @@ export function answers<Shape extends z.ZodType, Status extends 200 | 201 | 204 
 }
 
 /** As JSON, and as columns of text. */
-export function textToo<Shape extends z.ZodType>(shape: Shape) {
+export function textToo<Shape extends z.ZodType, Status extends 200 | 201 = 200>(shape: Shape, status: Status = 200 as Status) {
   const ok = { description: shape.description ?? 'as asked', content: { 'application/json': { schema: shape }, 'text/plain': { schema: z.string() } } }
-  return { 200: ok, ...problems }
+  return { [status]: ok, ...problems } as Record<Status, typeof ok> & typeof problems
 }

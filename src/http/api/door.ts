@@ -5,8 +5,10 @@ import { incoming } from '../incoming.ts'
 import { hasBody } from '../request.ts'
 import type { Door } from '../request.ts'
 import { contentRoutes } from './content.ts'
+import { governanceRoutes } from './governance.ts'
 import { historyRoutes } from './history.ts'
 import { originRoutes } from './origins.ts'
+import { planRoutes } from './plans.ts'
 import { promotionRoutes } from './promotions.ts'
 import { releaseRoutes } from './releases.ts'
 import { viewRoutes } from './views.ts'
@@ -28,6 +30,8 @@ export async function apiDoor(app: FastifyInstance, { door }: { door: Door }): P
   contentRoutes(app, door)
   historyRoutes(app, door)
   promotionRoutes(app, door)
+  planRoutes(app, door)
+  governanceRoutes(app, door)
   releaseRoutes(app, door)
   originRoutes(app, door)
   whoamiRoutes(app)

@@ -1,15 +1,15 @@
 import { DepotError, quote } from '../../errors.ts'
 
 /** `12`, a revision; or `2026-01-01T00:00:00Z`, a time, with any offset of RFC 3339, or a date alone. Throws `invalid_request`. */
-export function momentOf(text: string | undefined): { revision: number } | { time: number } | undefined {
+export function momentOf(text: string | undefined, pointer = '/at'): { revision: number } | { time: number } | undefined {
   if (text === undefined) return undefined
   if (/^\d{1,15}$/.test(text)) return { revision: Number(text) }
   // A `+` that was not encoded arrives as a space.
   const match = /^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+ -]\d{2}:\d{2}))?$/.exec(text)
   const time = match === null ? Number.NaN : Date.parse(text.replace(/ (\d{2}:\d{2})$/, '+$1').toUpperCase())
   if (Number.isNaN(time)) {
-    const detail = `at must be a revision, as 12, or a time, as 2026-01-01T00:00:00Z, not ${quote(text)}`
-    throw new DepotError('invalid_request', detail, { parts: [{ detail, pointer: '/at' }] })
+    const detail = `${pointer.slice(1)} must be a revision, as 12, or a time, as 2026-01-01T00:00:00Z, not ${quote(text)}`
+    throw new DepotError('invalid_request', detail, { parts: [{ detail, pointer }] })
   }
   return { time }
 }

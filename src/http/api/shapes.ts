@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ACTIONS, ROLES } from '../../accounts/access.ts'
 import { DepotError } from '../../errors.ts'
-import { parseIdent } from '../../package/ident.ts'
+import { ACTS } from '../../ledger/entry.ts'
 import { TARGETS } from '../../package/target.ts'
 import { parseViewName } from '../../views/view.ts'
 
@@ -9,12 +9,12 @@ import { parseViewName } from '../../views/view.ts'
 // the two together), so that long lists cost no validation. Additive only: fields come, and neither go nor change their meaning.
 
 /** A shape with a name of its own in openapi.yaml. */
-function named<Shape extends z.ZodType>(id: string, shape: Shape): Shape {
+export function named<Shape extends z.ZodType>(id: string, shape: Shape): Shape {
   return shape.meta({ id })
 }
 
 /** Text that one of the core's parsers takes; its refusal is what the caller is told. */
-function textOf(parse: (text: string) => unknown) {
+export function textOf(parse: (text: string) => unknown) {
   return z.string().superRefine((text, context) => {
     try {
       parse(text)
@@ -27,16 +27,14 @@ function textOf(parse: (text: string) => unknown) {
 
 export const MOST_IN_A_PAGE = 1_000
 const USUAL_PAGE = 100
-const MOST_RELEASES = 1_000
-const LONGEST_REASON = 2_000
 
-const Time = z.iso.datetime().describe('RFC 3339, in UTC')
-const Ident = z.string().describe('origin/name/version/release')
-const Package = z.string().describe('origin/name')
-const Target = z.enum(TARGETS)
-const ViewName = z.string()
-const Revision = z.int().min(0)
-const Next = z.string().nullable().describe('where the next page is; null on the last one')
+export const Time = z.iso.datetime().describe('RFC 3339, in UTC')
+export const Ident = z.string().describe('origin/name/version/release')
+export const Package = z.string().describe('origin/name')
+export const Target = z.enum(TARGETS)
+export const ViewName = z.string()
+export const Revision = z.int().min(0)
+export const Next = z.string().nullable().describe('where the next page is; null on the last one')
 
 // What comes in
 
@@ -70,16 +68,6 @@ export const NewView = z.strictObject({
   rule: z.enum(['promoted', 'highest']).default('promoted').describe('what latest means: the release promoted last, or the highest version'),
 })
 
-export const PromotionBody = z.strictObject({
-  releases: z
-    .array(z.strictObject({ ident: textOf(parseIdent).describe('origin/name/version/release'), target: Target.optional() }))
-    .min(1)
-    .max(MOST_RELEASES)
-    .describe('all of them, or none. Without a target: x86_64-linux or, failing it, the only one the ident was published for'),
-  reason: z.string().max(LONGEST_REASON).optional(),
-  expect_revision: Revision.optional().describe('refuse (412) unless the view is at this revision'),
-})
-
 export const PromotionHeaders = z.looseObject({
   'idempotency-key': z
     .string()
@@ -102,7 +90,17 @@ export const Problem = named(
       status: z.int(),
       code: z.string().describe('stable; what programs should look at'),
       detail: z.string(),
-      errors: z.array(z.object({ detail: z.string(), pointer: z.string().optional().describe('the part of the request (RFC 6901)') })).optional(),
+      errors: z
+        .array(
+          z.object({
+            detail: z.string(),
+            pointer: z.string().optional().describe('the part of the request (RFC 6901)'),
+            rule: z.string().optional().describe('the rule of the view that says so'),
+            chain: z.array(z.string()).optional().describe('idents, from the one that was asked for to the one that is missing'),
+          }),
+        )
+        .optional(),
+      plan: z.looseObject({}).optional().describe('the Plan that takes the place of a stale one'),
       request_id: z.string().describe('what the log has this request under'),
     })
     .describe('why not (RFC 9457)'),
@@ -118,12 +116,15 @@ export const View = named(
     created_at: Time,
   }),
 )
+export const Frozen = z.object({ reason: z.string(), until: Time.nullable(), by: z.string(), since: Time }).describe('nothing moves')
 export const ViewDetail = named(
   'ViewDetail',
   View.extend({
     revised_at: Time.nullable(),
     closed_at: Time.nullable(),
     packages: z.int().describe('for how many packages and targets latest has an answer'),
+    frozen: Frozen.nullable(),
+    preview_of: ViewName.nullable().describe('the view that this one is a preview of'),
   }),
 )
 export const Views = named('Views', z.object({ views: z.array(View), next: Next }))
@@ -150,8 +151,9 @@ export const Latest = named(
   }),
 )
 
-const ReleaseName = z.object({ ident: Ident, target: Target })
-const PointerMove = named(
+export const Source = z.union([z.object({ view: ViewName, revision: Revision }), z.object({ lockfile: z.string().describe('SHA-256 of its text') })])
+export const ReleaseName = z.object({ ident: Ident, target: Target })
+export const PointerMove = named(
   'PointerMove',
   z.object({ package: Package, target: Target, from: Ident.nullable(), to: Ident.nullable() }).describe('latest answered from, and now answers to'),
 )
@@ -161,11 +163,15 @@ export const RevisionShape = named(
     .object({
       revision: Revision,
       at: Time,
-      act: z.enum(['promote', 'demote']),
+      act: z.enum(ACTS),
       actor: z.string().nullable().describe("the account; null for the depot's own doing"),
       client: z.string().describe('what the client called itself'),
-      cause: z.enum(['upload', 'channel-removed', 'release-deleted', 'bulk']).nullable(),
+      cause: z.enum(['upload', 'channel-removed', 'release-deleted', 'bulk', 'preview']).nullable(),
       reason: z.string().nullable(),
+      of: Revision.nullable().describe('the revision that was gone back to (rollback) or taken back (revert)'),
+      source: Source.nullable().describe('where the set was taken from'),
+      proposer: z.string().nullable().describe('who proposed what the actor approved'),
+      override: z.object({ reason: z.string(), refusals: z.array(z.string()) }).nullable().describe('rules that were set aside, and why'),
       joined: z.array(ReleaseName),
       left: z.array(ReleaseName),
       pointers: z.array(PointerMove),
@@ -173,26 +179,6 @@ export const RevisionShape = named(
     .describe('one promotion. Releases that you may not see are left out, and with them the reason'),
 )
 export const History = named('History', z.object({ view: ViewName, revisions: z.array(RevisionShape), next: Next }))
-
-export const PromotionAnswer = named(
-  'Promotion',
-  z.object({
-    view: ViewName,
-    revision: Revision.describe('the one this made or, where it changed nothing, the one the view is at'),
-    changed: z.boolean(),
-    releases: z.array(
-      z.object({
-        ident: Ident,
-        target: Target,
-        change: z
-          .enum(['added', 'moved', 'downgraded', 'joined', 'unchanged', 'removed'])
-          .describe('added: latest had no answer; moved: latest goes up to it; downgraded: latest goes down to it; joined: a member, and latest stays'),
-        from: Ident.nullable().describe('what latest answered before, where it moves'),
-      }),
-    ),
-    pointers: z.array(PointerMove),
-  }),
-)
 
 export const Release = named(
   'Release',

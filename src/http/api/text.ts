@@ -67,7 +67,7 @@ function atRevision({ view, revision, at }: { view: string; revision: number; at
   return at === null ? `${view} at revision ${revision}\n` : `${view} at revision ${revision}, made ${seconds(at)}\n`
 }
 
-function page(heading: readonly string[], rows: readonly (readonly string[])[], next: string | null): string {
+export function page(heading: readonly string[], rows: readonly (readonly string[])[], next: string | null): string {
   const text = formatColumns(heading, rows)
   return next === null ? text : `${text}\n\nmore: ${next}`
 }
@@ -77,11 +77,11 @@ function identParts(ident: string): [string, string, string] {
   return [`${origin}/${name}`, version, release]
 }
 
-function versionOf(ident: string | null): string {
+export function versionOf(ident: string | null): string {
   return ident === null ? '' : ident.split('/').slice(2).join('/')
 }
 
 /** `2026-01-01T00:00:00Z`, without the milliseconds. */
-function seconds(time: string | null): string {
+export function seconds(time: string | null): string {
   return time === null ? '' : `${time.slice(0, 19)}Z`
 }

@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../accounts/access.ts'
 import { countPointers, findRevisionTime } from '../../views/content-store.ts'
-import { getPastView, listViews } from '../../views/view-store.ts'
+import { getPastView, getViewById, listViews } from '../../views/view-store.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
 import { administratorOnly } from '../rights.ts'
@@ -58,7 +58,8 @@ export function viewRoutes(app: FastifyInstance, { depot }: Door): void {
       const view = await getPastView(depot.db, request.params.view)
       return replyTagged(request, reply, `"${view.revision}"`, async () => {
         const revisedAt = await findRevisionTime(depot.db, view.id, view.revision)
-        return wireViewDetail(view, { revisedAt, packages: await countPointers(depot.db, view.id, audienceOf(request.caller)) })
+        const base = view.preview === undefined ? undefined : await getViewById(depot.db, view.preview.baseId)
+        return wireViewDetail(view, { revisedAt, packages: await countPointers(depot.db, view.id, audienceOf(request.caller)), previewOf: base?.name })
       })
     },
   )

@@ -5,7 +5,7 @@ import { formatIdent } from '../../package/ident.ts'
 import type { Target } from '../../package/target.ts'
 import type { Release } from '../../releases/release.ts'
 import type { Revision } from '../../views/history-store.ts'
-import type { PromotionOutcome } from '../../views/promote.ts'
+import type { Freeze } from '../../views/gates.ts'
 import type { View } from '../../views/view.ts'
 import type * as shapes from './shapes.ts'
 
@@ -21,17 +21,21 @@ export function wireView(view: View): z.infer<typeof shapes.View> {
   return { name: view.name, rule: view.rule, maker: view.maker, revision: view.revision, created_at: wireTime(view.createdAt) }
 }
 
-export function wireViewDetail(view: View, more: { revisedAt: number | undefined; packages: number }): z.infer<typeof shapes.ViewDetail> {
-  return { ...wireView(view), revised_at: wireTime(more.revisedAt), closed_at: wireTime(view.closedAt), packages: more.packages }
+export function wireViewDetail(view: View, more: { revisedAt: number | undefined; packages: number; previewOf: string | undefined }): z.infer<typeof shapes.ViewDetail> {
+  return { ...wireView(view), revised_at: wireTime(more.revisedAt), closed_at: wireTime(view.closedAt), packages: more.packages, frozen: wireFreeze(view.freeze), preview_of: more.previewOf ?? null }
 }
 
-/** What held since a revision: a pointer, a member, a membership. */
-export function wireSince<Held extends object>({ sinceRevision, since, ...held }: Held & { sinceRevision: number; since: number }) {
+export function wireFreeze(freeze: Freeze | undefined): z.infer<typeof shapes.ViewDetail>['frozen'] {
+  return freeze === undefined ? null : { reason: freeze.reason, until: wireTime(freeze.until), by: freeze.by, since: wireTime(freeze.since) }
+}
+
+/** What held since a revision: a pointer, a member, a membership. Row ids stay here. */
+export function wireSince<Held extends object>({ sinceRevision, since, releaseId: _releaseId, ...held }: Held & { sinceRevision: number; since: number; releaseId?: number }) {
   return { ...held, since_revision: sinceRevision, since: wireTime(since) }
 }
 
 export function wireRevision(revision: Revision): z.infer<typeof shapes.RevisionShape> {
-  const { at, act, account, client, cause, reason, joined, left, pointers } = revision
+  const { at, act, account, client, cause, reason, of, source, proposer, override, joined, left, pointers } = revision
   return {
     revision: revision.revision,
     at: wireTime(at),
@@ -40,19 +44,13 @@ export function wireRevision(revision: Revision): z.infer<typeof shapes.Revision
     client,
     cause: cause ?? null,
     reason: reason ?? null,
+    of: of ?? null,
+    source: source ?? null,
+    proposer: proposer ?? null,
+    override: override === undefined ? null : { reason: override.reason, refusals: [...override.refusals] },
     joined: [...joined],
     left: [...left],
     pointers: [...pointers],
-  }
-}
-
-export function wirePromotion(outcome: PromotionOutcome): z.infer<typeof shapes.PromotionAnswer> {
-  return {
-    view: outcome.view,
-    revision: outcome.revision,
-    changed: outcome.isChanged,
-    releases: outcome.releases.map(({ from = null, ...release }) => ({ ...release, from })),
-    pointers: [...outcome.pointers],
   }
 }
 

@@ -8,12 +8,12 @@ import { formatIdent } from '../../package/ident.ts'
 import type { Target } from '../../package/target.ts'
 import { findRelease } from '../../releases/release-store.ts'
 import { listChannelNames } from '../../views/channel-store.ts'
-import type { PromotionOutcome } from '../../views/promote.ts'
+import type { PromotionOutcome } from '../../views/make-revision.ts'
 import type { BulkOutcome } from '../../views/promote-all.ts'
 import { STAYING_CHANNELS, UNSTABLE } from '../../views/view.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
-import { mayPromote } from '../rights.ts'
+import { askerOf, mayPromote } from '../rights.ts'
 import { flagOf, identOf, identTextOf, meantTarget, namedTarget, query } from './asked.ts'
 import type { Asking } from './asked.ts'
 import { NO_CACHE, replyLatest, replyPackage } from './package-reply.ts'
@@ -55,20 +55,20 @@ export function channelWrites(app: FastifyInstance, { depot }: Door, mount: stri
   app.delete(`${mount}/channels/:origin/:channel`, async (request: Asking, reply) => {
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`
-    mayChange(request)
+    const asker = askerOf(mayChange(request))
     if (STAYING_CHANNELS.includes(channel)) throw new DepotError('refused', `the channel ${channel} stays`)
-    await depot.writer.submit({ kind: 'removeChannel', input: { origin, name: channel }, actor: actorOf(request, 'habitat') })
+    await depot.writer.submit({ kind: 'removeChannel', input: { origin, name: channel, asker }, actor: actorOf(request, 'habitat') })
     return reply.send()
   })
   const move = (kind: 'promote' | 'demote') => async (request: Asking, reply: FastifyReply) => {
     const view = request.params.channel
     if (kind === 'demote' && view === UNSTABLE) throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}`)
-    mayChange(request)
+    const asker = askerOf(mayChange(request))
     const ident = formatIdent(identOf(request))
     request.subject = `${ident}, ${view}`
     const target = await releaseMeant(request, depot)
     if (target === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
-    const outcome = await depot.writer.submit({ kind, input: { view, releases: [{ ident, target }] }, actor: actorOf(request, 'habitat') })
+    const outcome = await depot.writer.submit({ kind, input: { view, releases: [{ ident, target }], asker }, actor: actorOf(request, 'habitat') })
     return replyPromotion(reply, outcome, target)
   }
   /** habitat-today.md 6, Channels: rights, even where no channel is named to move into; then what cannot be. */
@@ -76,9 +76,9 @@ export function channelWrites(app: FastifyInstance, { depot }: Door, mount: stri
     const { origin, channel: source } = request.params
     const target = query(request, 'channel') ?? ''
     request.subject = `all of ${origin} in ${source}, ${target}`
-    const { accountId: ownerId } = mayChange(request, target)
+    const session = mayChange(request, target)
     if (target === '') throw new DepotError('invalid_request', 'no channel is named to move into')
-    const outcome = await depot.writer.submit({ kind, input: { origin, source, target, ownerId }, actor: actorOf(request, 'habitat') })
+    const outcome = await depot.writer.submit({ kind, input: { origin, source, target, ownerId: session.accountId, asker: askerOf(session) }, actor: actorOf(request, 'habitat') })
     return reply.headers(movedHeaders(outcome)).send()
   }
   app.put(`${mount}/channels/:origin/:channel/pkgs/promote`, moveAll('promoteAll'))

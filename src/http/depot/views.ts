@@ -4,7 +4,7 @@ import { formatIdent } from '../../package/ident.ts'
 import { listViews, getView } from '../../views/view-store.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
-import { mayPromote, signedIn } from '../rights.ts'
+import { askerOf, mayPromote, signedIn } from '../rights.ts'
 import { identOf } from './asked.ts'
 import type { Asking } from './asked.ts'
 import { releaseMeant, replyPromotion } from './channels.ts'
@@ -26,12 +26,12 @@ export function viewWrites(app: FastifyInstance, { depot }: Door, mount: string)
   app.post(`${mount}/views/:view/pkgs/:origin/:name/:version/:release/promote`, async (request: Asking, reply) => {
     signedIn(request, 'promote')
     const view = await getView(depot.db, request.params.view ?? '')
-    mayPromote(request, request.params.origin, view.name)
+    const asker = askerOf(mayPromote(request, request.params.origin, view.name))
     const ident = identOf(request)
     request.subject = `${formatIdent(ident)} into ${view.name}`
     const target = await releaseMeant(request, depot)
     if (target === undefined) throw new DepotError('not_found', `there is no release ${formatIdent(ident)}`)
-    const input = { view: view.name, releases: [{ ident: formatIdent(ident), target }] }
+    const input = { view: view.name, releases: [{ ident: formatIdent(ident), target }], asker }
     const outcome = await depot.writer.submit({ kind: 'promote', input, actor: actorOf(request, 'habitat') })
     return replyPromotion(reply, outcome, target)
   })

@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto'
+import type { z } from 'zod'
+import { audienceOfChanges } from '../../accounts/access.ts'
+import type { Session } from '../../accounts/access.ts'
+import type { Depot } from '../../depot.ts'
+import { DepotError, refusalOf } from '../../errors.ts'
+import type { ErrorPart } from '../../errors.ts'
+import { parseIdent } from '../../package/ident.ts'
+import { DEFAULT_TARGET } from '../../package/target.ts'
+import type { Target } from '../../package/target.ts'
+import { listTargets } from '../../releases/release-store.ts'
+import type { ChangeRequest, Moment, ReleaseSource } from '../../views/change-request.ts'
+import type { Asking } from '../../views/promote.ts'
+import type { IdempotencyKey } from '../../writer/idempotency-store.ts'
+import type { PlanBody } from './change-shapes.ts'
+import { momentOf } from './moment.ts'
+import type { PromotionHeaders } from './shapes.ts'
+
+/** What of a request says which change is meant: any of the bodies of change-shapes.ts. */
+export type ChangeBody = Partial<z.infer<typeof PlanBody>>
+
+/** What of a request says how. */
+export interface AskedHow {
+  readonly method: string
+  readonly url: string
+  readonly headers: z.infer<typeof PromotionHeaders>
+  readonly body: { readonly reason?: string | undefined; readonly expect_revision?: number | undefined; readonly override?: { readonly reason: string } | undefined }
+}
+
+/** Throws `invalid_request`, naming the part of the body. */
+export async function changeAsked(depot: Depot, act: ChangeRequest['act'], asked: { view: string; body: ChangeBody; caller: Session }): Promise<ChangeRequest> {
+  const { view, body, caller } = asked
+  const base = { view, audience: audienceOfChanges(caller) }
+  if (act === 'rollback' || act === 'revert') return { ...base, ...pastAsked(act, body) }
+  const source = await sourceAsked(depot, body)
+  if (act === 'demote') return { ...base, act, source }
+  return { ...base, act, source, ...(body.with_deps !== undefined && { withDeps: body.with_deps }), ...(body.exact !== undefined && { isExact: body.exact }) }
+}
+
+function pastAsked(act: 'rollback' | 'revert', body: ChangeBody): { act: 'rollback'; to: Moment } | { act: 'revert'; revision: number } {
+  if (act === 'revert') {
+    if (body.revision === undefined) throw missing('/revision', 'a revert needs the revision that it takes back')
+    return { act, revision: body.revision }
+  }
+  const to = momentOf(body.to === undefined ? undefined : String(body.to), '/to')
+  if (to === undefined) throw missing('/to', 'a rollback needs the revision or time that it goes back to')
+  return { act, to }
+}
+
+/** The origins of releases that are named one by one: rights to these are asked before anything is looked up. */
+export function originsAsked({ releases = [] }: ChangeBody): Set<string> {
+  return new Set(releases.map(({ ident }) => parseIdent(ident).origin))
+}
+
+/** For the log. */
+export function subjectOf(act: string, view: string, { releases = [], from, to, revision }: ChangeBody): string {
+  const [first] = releases
+  const others = releases.length > 1 ? ` and ${releases.length - 1} more` : ''
+  const what = first === undefined ? (from?.view ?? to ?? revision ?? '') : `${first.ident}${others}`
+  return `${act} ${what}, ${view}`
+}
+
+/** How a change is asked for. Throws `invalid_request` for an `If-Match` that is none, or disagrees with the body. */
+export function howAsked(asked: AskedHow): Omit<Asking, 'asker'> {
+  const { reason, override } = asked.body
+  const expectRevision = expectedRevision(asked)
+  const idempotency = idempotencyOf(asked, expectRevision)
+  return {
+    ...(reason !== undefined && { reason }),
+    ...(override !== undefined && { override }),
+    ...(expectRevision !== undefined && { expectRevision }),
+    ...(idempotency !== undefined && { idempotency }),
+  }
+}
+
+/** The body was parsed, and so has its fields in the schema's order: it is canonical as it is. */
+export function idempotencyOf({ method, url, headers, body }: AskedHow, expectRevision?: number): IdempotencyKey | undefined {
+  const key = headers['idempotency-key']
+  if (key === undefined) return undefined
+  const question = JSON.stringify({ ...body, expect_revision: expectRevision })
+  return { key, requestHash: createHash('sha256').update(`${method} ${url}\n${question}`).digest('hex') }
+}
+
+async function sourceAsked(depot: Depot, { releases, from }: ChangeBody): Promise<ReleaseSource> {
+  if (releases !== undefined && from === undefined) return { releases: await withTargets(depot, releases) }
+  if (from === undefined || releases !== undefined) throw missing('', 'say what to move, in one way: releases, or from')
+  const at = momentOf(from.at === undefined ? undefined : String(from.at), '/from/at')
+  return { from: from.view, ...(at !== undefined && { at }), ...(from.origin !== undefined && { origin: from.origin }), ...(from.name !== undefined && { name: from.name }) }
+}
+
+/** The body's, or that of `If-Match: "12"`. */
+function expectedRevision({ headers, body }: AskedHow): number | undefined {
+  const header = headers['if-match']?.trim()
+  const { expect_revision: expected } = body
+  if (header === undefined || header === '*') return expected
+  const [, digits] = /^"(\d{1,15})"$/.exec(header) ?? []
+  if (digits === undefined) throw new DepotError('invalid_request', 'If-Match must be the entity tag of the view, as "12"')
+  if (expected !== undefined && expected !== Number(digits)) throw new DepotError('invalid_request', 'If-Match and expect_revision name different revisions')
+  return Number(digits)
+}
+
+/** A release named without a target is that for `x86_64-linux` or, failing it, the only one. Throws `invalid_request` where there are several others. */
+async function withTargets(depot: Depot, releases: NonNullable<ChangeBody['releases']>): Promise<{ ident: string; target: Target }[]> {
+  const named: { ident: string; target: Target }[] = []
+  const unclear: ErrorPart[] = []
+  for (const [index, { ident, target }] of releases.entries()) {
+    const targets = target === undefined ? await listTargets(depot.db, ident) : [target]
+    const [first = DEFAULT_TARGET] = targets
+    if (targets.length > 1 && !targets.includes(DEFAULT_TARGET)) {
+      unclear.push({ detail: `${ident} is there for ${targets.join(', ')}: say which target`, pointer: `/releases/${index}/target` })
+    }
+    named.push({ ident, target: targets.includes(DEFAULT_TARGET) ? DEFAULT_TARGET : first })
+  }
+  if (unclear.length > 0) throw new DepotError('invalid_request', unclear.map(({ detail }) => detail).join('; '), { parts: unclear })
+  return named
+}
+
+function missing(pointer: string, detail: string): DepotError {
+  return refusalOf('invalid_request', [{ detail, pointer }])
+}

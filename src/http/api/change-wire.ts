@@ -1,0 +1,84 @@
+import type { z } from 'zod'
+import type { DescribedStep } from '../../views/plan.ts'
+import type { Gates } from '../../views/gates.ts'
+import type { PromotionOutcome } from '../../views/make-revision.ts'
+import type { StoredPlan } from '../../views/stored-plan.ts'
+import type { View } from '../../views/view.ts'
+import type * as shapes from './change-shapes.ts'
+import { wireFreeze, wireTime } from './wire.ts'
+
+/** What is true of every downgrade (DESIGN: downgrade honesty). */
+const DOWNGRADE = 'latest goes down: a Supervisor of today follows that only under --update-condition track-channel, and one of 2016 never does'
+
+export function wirePromotion(outcome: PromotionOutcome): z.infer<typeof shapes.PromotionAnswer> {
+  return {
+    view: outcome.view,
+    revision: outcome.revision,
+    changed: outcome.isChanged,
+    releases: outcome.releases.map(wireStep),
+    pointers: [...outcome.pointers],
+    overridden: [...outcome.overridden],
+    notes: notesOn(outcome.releases),
+  }
+}
+
+export function wirePlan(plan: StoredPlan, now: number): z.infer<typeof shapes.Plan> {
+  const { effect, end } = plan
+  return {
+    plan: plan.token,
+    kind: plan.kind,
+    state: end?.how ?? (plan.expiresAt <= now ? 'expired' : 'open'),
+    view: plan.view,
+    act: effect.act,
+    revision: effect.revision,
+    source: effect.source ?? null,
+    of: effect.of ?? null,
+    account: plan.account ?? null,
+    reason: plan.request.reason ?? null,
+    created_at: wireTime(plan.createdAt),
+    expires_at: wireTime(plan.expiresAt),
+    ended_at: wireTime(end?.at),
+    decided_by: end?.by ?? null,
+    made_revision: end?.revision ?? null,
+    releases: effect.releases.map(wireStep),
+    pointers: [...effect.pointers],
+    blocked: effect.refusals.map(({ chain, ...refusal }) => ({ ...refusal, ...(chain && { chain: [...chain] }) })),
+    missing: effect.missing.map(({ chain, ...missing }) => ({ ...missing, chain: [...chain] })),
+    notes: notesOn(effect.releases),
+  }
+}
+
+export function wireGates({ name, gates, freeze }: View): z.infer<typeof shapes.GatesShape> {
+  const { requires = [], closure = null, downgrade = null, promoters, approval, overriders } = gates
+  return {
+    view: name,
+    requires: requires.map(({ view, as, soakMs = 0 }) => ({ view, as, soak_seconds: soakMs / 1_000 })),
+    closure,
+    downgrade,
+    promoters: promoters === undefined ? null : [...promoters],
+    approval: approval === undefined ? null : { approvers: approval.approvers === undefined ? null : [...approval.approvers], expires_seconds: approval.expiresMs / 1_000 },
+    overriders: overriders === undefined ? null : [...overriders],
+    frozen: wireFreeze(freeze),
+  }
+}
+
+/** From the shape in which they are set. */
+export function gatesOf(body: z.infer<typeof shapes.GatesBody>): Gates {
+  const { requires, closure, downgrade, promoters, approval, overriders } = body
+  return {
+    ...(requires.length > 0 && { requires: requires.map(({ view, as, soak_seconds }) => ({ view, as, ...(soak_seconds > 0 && { soakMs: soak_seconds * 1_000 }) })) }),
+    ...(closure !== null && { closure }),
+    ...(downgrade !== null && { downgrade }),
+    ...(promoters !== null && { promoters }),
+    ...(approval !== null && { approval: { expiresMs: approval.expires_seconds * 1_000, ...(approval.approvers !== null && { approvers: approval.approvers }) } }),
+    ...(overriders !== null && { overriders }),
+  }
+}
+
+function wireStep({ ident, target, change, from, isDependency }: DescribedStep) {
+  return { ident, target, change, from: from ?? null, dependency: isDependency === true }
+}
+
+function notesOn(releases: readonly DescribedStep[]): string[] {
+  return releases.some(({ change }) => change === 'downgraded') ? [DOWNGRADE] : []
+}

@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { audienceOf, audienceOfChanges } from '../../accounts/access.ts'
+import type { Audience } from '../../accounts/access.ts'
+import { DepotError, quote } from '../../errors.ts'
+import type { Depot } from '../../depot.ts'
+import type { Applied } from '../../views/apply-plan.ts'
+import type { PromotionOutcome } from '../../views/make-revision.ts'
+import { getPlan, listProposals, onlyVisible } from '../../views/plan-store.ts'
+import type { StoredPlan } from '../../views/stored-plan.ts'
+import { getPastView, getView } from '../../views/view-store.ts'
+import { actorOf } from '../request.ts'
+import type { Door } from '../request.ts'
+import { askerOf, mayChange, needs, signedIn } from '../rights.ts'
+import { answers, textToo } from './answers.ts'
+import { orText } from './as-text.ts'
+import { changeAsked, idempotencyOf, originsAsked, subjectOf } from './asked-change.ts'
+import { ApplyBody, Plan, PlanBody, PlanPath, PromotionAnswer, Proposals, RejectBody } from './change-shapes.ts'
+import { planText, promotionText, proposalsText } from './change-text.ts'
+import { wirePlan, wirePromotion } from './change-wire.ts'
+import { cutPage, placeIn } from './pages.ts'
+import { FormatQuery, PageQuery, PromotionHeaders, ViewPath } from './shapes.ts'
+
+const tags = ['plans and proposals']
+
+/** `open`: those that wait for a second person. */
+const ProposalsQuery = PageQuery.extend({ state: z.enum(['open', 'all']).default('open') })
+
+export function planRoutes(app: FastifyInstance, { depot }: Door): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+
+  for (const [url, kind, summary] of [
+    ['/views/:view/plans', 'draftPlan', 'Work out a change without making it; apply makes exactly that, within an hour'],
+    ['/views/:view/proposals', 'propose', 'Propose a change, for a second person to approve'],
+  ] as const) {
+    const schema = { tags, summary, params: ViewPath, querystring: FormatQuery, body: PlanBody, response: textToo(Plan, 201) }
+    api.post(url, { schema, onRequest: needs('promote'), preSerialization: orText(planText) }, async (request, reply) => {
+      const view = await getView(depot.db, request.params.view)
+      const { act, reason, ...body } = request.body
+      request.subject = `${kind === 'propose' ? 'propose' : 'plan'} ${subjectOf(act, view.name, body)}`
+      const { caller, asker } = mayChange(request, view, originsAsked(body))
+      const change = await changeAsked(depot, act, { view: view.name, body, caller })
+      const input = { token: newToken(), request: change, asker, ...(reason !== undefined && { reason }) }
+      const plan = await depot.writer.submit({ kind, input, actor: actorOf(request, 'api') })
+      return reply.code(201).header('location', `/api/v1/plans/${plan.token}`).send(wirePlan(plan, depot.now()))
+    })
+  }
+
+  api.get(
+    '/views/:view/proposals',
+    {
+      schema: { tags, summary: 'What is or was proposed for a view, newest first', params: ViewPath, querystring: ProposalsQuery, response: textToo(Proposals) },
+      onRequest: needs('read'),
+      preSerialization: orText(proposalsText),
+    },
+    async (request, reply) => {
+      const view = await getPastView(depot.db, request.params.view)
+      const { state, limit } = request.query
+      const question = { list: 'proposals', view: view.name, state }
+      const before = placeIn(request.query, question, z.int()) ?? Number.MAX_SAFE_INTEGER
+      const found = await listProposals(depot.db, view.id, { before, limit: limit + 1, ...(state === 'open' && { waitingAt: depot.now() }) })
+      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ id }) => id })
+      const visible = await onlyVisible(depot.db, items, audienceOf(request.caller))
+      return reply.send({ view: view.name, proposals: visible.map((plan) => wirePlan(plan, depot.now())), next })
+    },
+  )
+
+  api.get(
+    '/plans/:plan',
+    {
+      schema: { tags, summary: 'A plan or a proposal, as it was made', params: PlanPath, querystring: FormatQuery, response: textToo(Plan) },
+      onRequest: needs('read'),
+      preSerialization: orText(planText),
+    },
+    async (request, reply) => reply.send(wirePlan(await visiblePlan(depot, request.params.plan, audienceOf(request.caller)), depot.now())),
+  )
+
+  for (const [url, kind, summary] of [
+    ['/plans/:plan/apply', 'applyPlan', 'Make exactly what a plan says; a plan that no longer holds is answered with a new one (412)'],
+    ['/plans/:plan/approve', 'approve', 'Make exactly what a proposal says, as a second person'],
+  ] as const) {
+    const schema = { tags, summary, params: PlanPath, querystring: FormatQuery, body: ApplyBody.optional(), headers: PromotionHeaders, response: textToo(PromotionAnswer) }
+    api.post(url, { schema, onRequest: needs('promote'), preSerialization: orText(promotionText) }, async (request, reply) => {
+      const plan = await visiblePlan(depot, request.params.plan, audienceOfChanges(signedIn(request, 'promote')))
+      request.subject = `${kind === 'approve' ? 'approve' : 'apply'} ${plan.token}, ${plan.view}`
+      const { asker } = mayChange(request, await getView(depot.db, plan.view), [])
+      const body = request.body ?? {}
+      const idempotency = idempotencyOf({ method: request.method, url: request.url, headers: request.headers, body })
+      const input = {
+        plan: plan.token,
+        nextToken: newToken(),
+        asker,
+        ...(body.reason !== undefined && { reason: body.reason }),
+        ...(body.override !== undefined && { override: body.override }),
+        ...(idempotency !== undefined && { idempotency }),
+      }
+      const outcome = outcomeOf(await depot.writer.submit({ kind, input, actor: actorOf(request, 'api') }), depot.now())
+      return reply.header('etag', `"${outcome.revision}"`).send(wirePromotion(outcome))
+    })
+  }
+
+  api.post(
+    '/plans/:plan/reject',
+    { schema: { tags, summary: 'End a proposal: its maker, or who may approve it', params: PlanPath, body: RejectBody.optional(), response: answers(Plan) }, onRequest: needs('promote') },
+    async (request, reply) => {
+      const caller = signedIn(request, 'promote')
+      const plan = await visiblePlan(depot, request.params.plan, audienceOfChanges(caller))
+      request.subject = `reject ${plan.token}, ${plan.view}`
+      if (plan.account !== caller.accountName) mayChange(request, await getView(depot.db, plan.view), [])
+      const reason = request.body?.reason
+      const input = { plan: plan.token, asker: askerOf(caller), ...(reason !== undefined && { reason }) }
+      return reply.send(wirePlan(await depot.writer.submit({ kind: 'reject', input, actor: actorOf(request, 'api') }), depot.now()))
+    },
+  )
+}
+
+/** Throws `not_found`, also for one that names what the caller may not see. */
+async function visiblePlan(depot: Depot, token: string, audience: Audience): Promise<StoredPlan> {
+  const [plan] = await onlyVisible(depot.db, [await getPlan(depot.db, token)], audience)
+  if (plan === undefined) throw new DepotError('not_found', `there is no plan ${quote(token)}: drafts are forgotten after a while`)
+  return plan
+}
+
+/** Throws `stale_plan`, with the plan that takes its place. */
+function outcomeOf(applied: Applied, now: number): PromotionOutcome {
+  if ('outcome' in applied) return applied.outcome
+  const { stale } = applied
+  throw new DepotError('stale_plan', `the plan no longer holds: ${stale.view} is at revision ${stale.effect.revision}; this is what the change would do now`, { more: { plan: wirePlan(stale, now) } })
+}
+
+function newToken(): string {
+  return randomBytes(16).toString('base64url')
+}

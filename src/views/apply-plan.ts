@@ -1,0 +1,162 @@
+import { DepotError, refusalOf } from '../errors.ts'
+import type { Change } from '../writer/change.ts'
+import { once } from '../writer/idempotency-store.ts'
+import type { IdempotencyKey } from '../writer/idempotency-store.ts'
+import type { ChangeRequest } from './change-request.ts'
+import type { Considered, Override } from './consider.ts'
+import type { Asker } from './gates.ts'
+import type { PromotionOutcome } from './make-revision.ts'
+import { endPlan, forgetOldDrafts, getPlan, insertPlan } from './plan-store.ts'
+import { closePreviews, showInPreviews } from './preview.ts'
+import { commit, work } from './promote.ts'
+import type { Resolved } from './resolve.ts'
+import { digestOf, effectOf } from './stored-plan.ts'
+import type { StoredPlan } from './stored-plan.ts'
+import type { View } from './view.ts'
+import { getView } from './view-store.ts'
+
+const DRAFT_KEPT_MS = 60 * 60_000
+const PROPOSAL_KEPT_MS = 7 * 86_400_000
+
+/** A plan's token is made by who submits the command, so that a command has one outcome. */
+export interface PlanInput {
+  readonly token: string
+  readonly request: ChangeRequest
+  readonly reason?: string
+  readonly asker?: Asker
+}
+
+/** What applying a plan came to: the promotion, or another plan, because this one would no longer do what it says. */
+export type Applied = { readonly outcome: PromotionOutcome } | { readonly stale: StoredPlan }
+
+export interface ApplyInput {
+  readonly plan: string
+  /** Of the plan that takes its place, where it is stale. */
+  readonly nextToken: string
+  readonly reason?: string
+  readonly asker?: Asker
+  readonly override?: Override
+  readonly idempotency?: IdempotencyKey
+}
+
+/** Works out a change and keeps it, without making it. Throws as `changeView`, but for what rules say, which is in the plan. */
+export async function draftPlan(change: Change, input: PlanInput): Promise<StoredPlan> {
+  await forgetOldDrafts(change.trx, change.actor.accountId, change.at)
+  return keep(change, 'draft', input)
+}
+
+/** Keeps a change until a second person approves it. Throws as {@link draftPlan}, and `forbidden` for who may not make the change. */
+export async function propose(change: Change, input: PlanInput): Promise<StoredPlan> {
+  const proposal = await keep(change, 'proposal', input)
+  const rights = proposal.effect.refusals.filter(({ rule }) => rule === 'rights')
+  if (rights.length > 0) throw refusalOf('forbidden', rights)
+  const { viewId } = await subjectOf(change, proposal)
+  const { view, token, expiresAt } = proposal
+  await change.record({ kind: 'proposal-made', view, proposal: token, reason: input.reason ?? null, expiresAt }, { viewId })
+  return proposal
+}
+
+/**
+ * Makes what a draft says, if that is what would happen now; else answers with a new draft. Throws `not_found`, `conflict` for one
+ * that was applied or can no longer be made, `idempotency_mismatch`, and what rules say.
+ */
+export async function applyPlan(change: Change, input: ApplyInput): Promise<Applied> {
+  return once(change, input.idempotency, async () => {
+    const plan = await getOpen(change, input.plan, 'draft')
+    return carryOut(change, plan, input)
+  })
+}
+
+/** Makes what a proposal says, by a second person. As {@link applyPlan}; a proposal that is stale has ended. */
+export async function approve(change: Change, input: ApplyInput): Promise<Applied> {
+  return once(change, input.idempotency, async () => {
+    const plan = await getOpen(change, input.plan, 'proposal')
+    const applied = await carryOut(change, plan, { ...input, proposer: plan.account ?? '' })
+    await recordEnd(change, plan, 'stale' in applied ? 'stale' : 'applied', input.reason)
+    return applied
+  })
+}
+
+/** Ends a proposal without making it: by who proposed it, or by who may approve it. Throws `not_found`, `conflict` and `forbidden`. */
+export async function reject(change: Change, input: { plan: string; reason?: string; asker?: Asker }): Promise<StoredPlan> {
+  const plan = await getOpen(change, input.plan, 'proposal')
+  const view = await getView(change.trx, plan.view)
+  const { asker } = input
+  const approvers = view.gates.approval?.approvers
+  const mayDecide = asker === undefined || asker.isAdministrator || asker.account === plan.account || approvers === undefined || approvers.includes(asker.account)
+  if (!mayDecide) throw new DepotError('forbidden', `${asker.account} is not among those who decide for ${view.name}`)
+  await endPlan(change.trx, plan.id, { at: change.at, how: 'rejected', deciderId: change.actor.accountId })
+  await closePreviews(change, plan.id)
+  await recordEnd(change, plan, 'rejected', input.reason)
+  return getPlan(change.trx, plan.token)
+}
+
+async function keep(change: Change, kind: StoredPlan['kind'], { token, request, reason, asker }: PlanInput): Promise<StoredPlan> {
+  const { trx, at } = change
+  const view = await getView(trx, request.view)
+  const worked = await work(change, view, request, { asker, isThorough: true })
+  const expiresAt = at + (kind === 'draft' ? DRAFT_KEPT_MS : (view.gates.approval?.expiresMs ?? PROPOSAL_KEPT_MS))
+  await insert(change, view, { kind, token, expiresAt, worked, ...(reason !== undefined && { reason }) })
+  return getPlan(trx, token)
+}
+
+async function insert(
+  change: Change,
+  view: View,
+  plan: { kind: StoredPlan['kind']; token: string; expiresAt: number; reason?: string; worked: { resolved: Resolved; considered: Considered } },
+): Promise<number> {
+  const { kind, token, expiresAt, reason, worked } = plan
+  const effect = effectOf(view, worked)
+  const request = { ...worked.resolved.pinned, ...(reason !== undefined && { reason }) }
+  const digest = digestOf(kind, effect)
+  return insertPlan(change.trx, { token, kind, viewId: view.id, accountId: change.actor.accountId, request, effect, digest, createdAt: change.at, expiresAt })
+}
+
+/** Throws `not_found`, and `conflict` for one that has ended. */
+async function getOpen(change: Change, token: string, kind: StoredPlan['kind']): Promise<StoredPlan> {
+  const plan = await getPlan(change.trx, token)
+  if (plan.kind !== kind) throw new DepotError('conflict', plan.kind === 'draft' ? 'this is a plan, which is applied' : 'this is a proposal, which is approved or rejected')
+  if (plan.end?.how === 'applied') throw new DepotError('conflict', `this was applied before: it made revision ${plan.end.revision} of ${plan.view}`)
+  if (plan.end !== undefined) throw new DepotError('conflict', `this has ended: it is ${plan.end.how}`)
+  if (plan.expiresAt <= change.at) throw new DepotError('conflict', `this has expired at ${new Date(plan.expiresAt).toISOString()}`)
+  return plan
+}
+
+async function carryOut(change: Change, plan: StoredPlan, input: ApplyInput & { proposer?: string }): Promise<Applied> {
+  const { trx, at } = change
+  const { asker, proposer, nextToken } = input
+  const view = await getView(trx, plan.view)
+  const { reason: planned, ...request } = plan.request
+  const reason = input.reason ?? planned
+  const worked = await workAgain(change, view, request, { asker, isThorough: true, ...(proposer !== undefined && { proposer }) })
+  const deciderId = change.actor.accountId
+  if (digestOf(plan.kind, effectOf(view, worked)) !== plan.digest) {
+    const planId = await insert(change, view, { kind: 'draft', token: nextToken, expiresAt: at + DRAFT_KEPT_MS, worked, ...(reason !== undefined && { reason }) })
+    await endPlan(trx, plan.id, { at, how: 'stale', deciderId })
+    await showInPreviews(change, view, plan.id, planId)
+    return { stale: await getPlan(trx, nextToken) }
+  }
+  const outcome = await commit(change, view, worked, { ...input, ...(reason !== undefined && { reason }) })
+  await endPlan(trx, plan.id, { at, how: 'applied', deciderId, revision: outcome.revision })
+  await closePreviews(change, plan.id)
+  return { outcome }
+}
+
+/** As `work`; what is no longer there is a conflict, since it was there. */
+async function workAgain(...given: Parameters<typeof work>): ReturnType<typeof work> {
+  try {
+    return await work(...given)
+  } catch (cause) {
+    if (!(cause instanceof DepotError) || (cause.code !== 'not_found' && cause.code !== 'not_member')) throw cause
+    throw new DepotError('conflict', `this can no longer be done: ${cause.message}`, { cause, parts: cause.parts })
+  }
+}
+
+async function recordEnd(change: Change, plan: StoredPlan, how: 'applied' | 'rejected' | 'stale', reason: string | undefined): Promise<void> {
+  await change.record({ kind: 'proposal-ended', view: plan.view, proposal: plan.token, how, reason: reason ?? null }, await subjectOf(change, plan))
+}
+
+async function subjectOf(change: Change, plan: StoredPlan): Promise<{ viewId: number }> {
+  const { id } = await getView(change.trx, plan.view)
+  return { viewId: id }
+}

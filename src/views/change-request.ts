@@ -1,0 +1,39 @@
+import type { Audience } from '../accounts/access.ts'
+import type { Target } from '../package/target.ts'
+
+/** A revision of a view, or a time (epoch milliseconds). */
+export type Moment = { readonly revision: number } | { readonly time: number }
+
+/** What a change takes its releases from. */
+export type ReleaseSource =
+  /** In the order they are promoted; one named twice counts once. */
+  | { readonly releases: readonly { readonly ident: string; readonly target: Target }[] }
+  /** What `latest` answers or answered in another view, of everything or of an origin or a name. */
+  | { readonly from: string; readonly at?: Moment; readonly origin?: string; readonly name?: string }
+  /** What `latest` answered where a lockfile was made, whose signature was verified. */
+  | { readonly lockfile: Lockfile }
+
+export interface Lockfile {
+  /** Of its text. */
+  readonly digest: string
+  readonly releases: readonly { readonly ident: string; readonly target: Target; readonly checksum: string }[]
+}
+
+/** What is asked of a view. It survives JSON, so that a plan can be made again from it. */
+export type ChangeRequest = {
+  readonly view: string
+  /** Whose eyes look for releases: what they may not see is not there. */
+  readonly audience: Audience
+} & (
+  | {
+      readonly act: 'promote'
+      readonly source: ReleaseSource
+      /** Everything that the releases need comes along. */
+      readonly withDeps?: boolean
+      /** Of packages that the source does not have, everything leaves. */
+      readonly isExact?: boolean
+    }
+  | { readonly act: 'demote'; readonly source: ReleaseSource }
+  | { readonly act: 'rollback'; readonly to: Moment }
+  | { readonly act: 'revert'; readonly revision: number }
+)

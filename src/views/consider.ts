@@ -1,0 +1,92 @@
+import type { Db } from '../database/database.ts'
+import { DepotError, refusalOf } from '../errors.ts'
+import type { Act } from '../ledger/entry.ts'
+import type { Target } from '../package/target.ts'
+import type { Conflict } from './restore.ts'
+import { listDependentMembers, readDependencies } from './dependency-store.ts'
+import { readHeldSince } from './gate-store.ts'
+import { chainTo, isOverridable, judge, mayOverride } from './gates.ts'
+import type { Asker, Dependencies, Refusal } from './gates.ts'
+import { readPresent } from './member-store.ts'
+import { joins, planChange } from './plan.ts'
+import type { Effect, Wanted } from './plan.ts'
+import type { View } from './view.ts'
+
+/** Who wants a change, when, and how. */
+export interface Context {
+  readonly act: Act
+  /** Epoch milliseconds. */
+  readonly at: number
+  /** `undefined` for the depot's own doing and its operator's shell. */
+  readonly asker: Asker | undefined
+  /** Who proposed it, where the asker approves it. */
+  readonly proposer?: string | undefined
+  readonly conflicts?: readonly Conflict[]
+  /** Also tell what is missing where no rule asks. */
+  readonly isThorough?: boolean
+}
+
+/** What a release needs and the depot does not have. */
+export interface Missing {
+  readonly ident: string
+  readonly target: Target
+  /** From the release that was asked for to the one that is missing. */
+  readonly chain: readonly string[]
+}
+
+export interface Considered {
+  readonly effect: Effect
+  readonly refusals: readonly Refusal[]
+  readonly missing: readonly Missing[]
+}
+
+const NOTHING_KNOWN: Dependencies = { tdeps: new Map(), deps: new Map(), inDepot: new Map(), inView: new Set() }
+
+/** What a change would do to a view as it stands, and what its rules say of that. Reads, and writes nothing. */
+export async function consider(db: Db, view: View, wanted: Wanted, context: Context): Promise<Considered> {
+  const effect = planChange(view.rule, wanted, await readPresent(db, view, wanted))
+  const { gates } = view
+  const joining = effect.steps.filter(joins).map(({ release }) => release)
+  const held = await Promise.all((gates.requires ?? []).map((requirement) => readHeldSince(db, requirement, joining)))
+  const isClosed = gates.closure !== undefined
+  const dependencies = isClosed || context.isThorough === true ? await readDependencies(db, view.id, joining) : NOTHING_KNOWN
+  const dependents = gates.closure === 'view' ? await listDependentMembers(db, view.id, wanted.leaving) : new Map<number, never>()
+  const state = { view, act: context.act, at: context.at, asker: context.asker, proposer: context.proposer, held, dependencies, dependents }
+  const conflicts = (context.conflicts ?? []).map((detail) => ({ rule: 'conflict' as const, detail }))
+  const touches = effect.steps.some(({ change }) => change !== 'unchanged')
+  const refusals = touches ? [...judge(effect, state), ...conflicts] : conflicts
+  return { effect, refusals, missing: context.isThorough === true ? missingOf(effect, dependencies) : [] }
+}
+
+/** Breaking the glass. */
+export interface Override {
+  readonly reason: string
+}
+
+/**
+ * Throws `forbidden`, `conflict` or `refused`, with every refusal as a part, unless there is none or all are set aside by who may.
+ * Returns those that were set aside.
+ */
+export function expectAllowed(view: View, refusals: readonly Refusal[], { asker, override }: { asker: Asker | undefined; override?: Override | undefined }): readonly Refusal[] {
+  if (override !== undefined && !mayOverride(asker, view.gates)) throw new DepotError('forbidden', `${asker?.account} may not override the rules of ${view.name}`)
+  const standing = override === undefined ? refusals : refusals.filter((refusal) => !isOverridable(refusal))
+  if (standing.length === 0) return override === undefined ? [] : refusals
+  const code = standing.some(({ rule }) => rule === 'rights') ? 'forbidden' : standing.some(({ rule }) => rule === 'conflict') ? 'conflict' : 'refused'
+  throw refusalOf(code, standing.map(({ rule, detail, chain }) => ({ rule, detail, ...(chain && { chain }) })))
+}
+
+function missingOf({ steps }: Effect, dependencies: Dependencies): Missing[] {
+  const missing: Missing[] = []
+  const told = new Set<string>()
+  for (const { release } of steps.filter(joins)) {
+    const { origin, name, version, release: stamp } = release.ident
+    const ident = `${origin}/${name}/${version}/${stamp}`
+    for (const needed of dependencies.tdeps.get(`${ident} ${release.target}`) ?? []) {
+      const key = `${needed} ${release.target}`
+      if (dependencies.inDepot.has(key) || told.has(key)) continue
+      told.add(key)
+      missing.push({ ident: needed, target: release.target, chain: chainTo(needed, ident, release.target, dependencies) })
+    }
+  }
+  return missing
+}

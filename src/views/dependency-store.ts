@@ -1,0 +1,106 @@
+import { sql } from 'kysely'
+import type { SqlBool } from 'kysely'
+import type { Audience } from '../accounts/access.ts'
+import { inBatches } from '../database/batches.ts'
+import type { Db } from '../database/database.ts'
+import { formatIdent, formatPackageName } from '../package/ident.ts'
+import type { Target } from '../package/target.ts'
+import { visibleTo } from '../releases/release-store.ts'
+import type { Dependencies } from './gates.ts'
+import { listMemberIds, viewReleaseOf, viewReleases } from './member-store.ts'
+import type { ViewRelease } from './view.ts'
+
+// What releases need (TDEPS, all of them, and DEPS, the direct ones), for the same target.
+
+const MOST_DEPENDENTS = 20
+
+/** Releases that are there, by `ident target`; those that the audience may not see are not. */
+export async function findReleases(
+  db: Db,
+  names: Iterable<{ readonly ident: string; readonly target: Target }>,
+  audience: Audience,
+): Promise<Map<string, ViewRelease & { readonly checksum: string }>> {
+  const targets = new Map<string, Set<Target>>()
+  for (const { ident, target } of names) targets.set(ident, (targets.get(ident) ?? new Set()).add(target))
+  const found = new Map<string, ViewRelease & { readonly checksum: string }>()
+  for (const idents of inBatches(targets.keys())) {
+    const rows = await viewReleases(db)
+      .select('releases.checksum')
+      .where('releases.ident', 'in', idents)
+      .where((eb) => visibleTo(eb, audience))
+      .execute()
+    for (const row of rows) {
+      if (targets.get(row.ident)?.has(row.target) === true) found.set(`${row.ident} ${row.target}`, { ...viewReleaseOf(row), checksum: row.checksum })
+    }
+  }
+  return found
+}
+
+/** As {@link findReleases}, by their ids; those that were deleted are not there. */
+export async function findReleasesById(db: Db, ids: Iterable<number>): Promise<Map<number, ViewRelease>> {
+  const found = new Map<number, ViewRelease>()
+  for (const some of inBatches(ids)) {
+    for (const row of await viewReleases(db).where('releases.id', 'in', some).execute()) found.set(row.release_id, viewReleaseOf(row))
+  }
+  return found
+}
+
+/** By id: the TDEPS of releases. */
+export async function listNeeds(db: Db, releases: readonly ViewRelease[]): Promise<Map<number, readonly string[]>> {
+  const found = new Map<number, readonly string[]>()
+  for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
+    const rows = await db.selectFrom('releases').select(['id', 'tdeps']).where('id', 'in', ids).execute()
+    for (const row of rows) found.set(row.id, JSON.parse(row.tdeps) as string[])
+  }
+  return found
+}
+
+/** What is known of what releases need, and where of it they find what. */
+export async function readDependencies(db: Db, viewId: number, releases: readonly ViewRelease[]): Promise<Dependencies> {
+  const tdeps = new Map<string, readonly string[]>()
+  const deps = new Map<string, readonly string[]>()
+  const inDepot = new Map<string, number>()
+  const needed = new Map<string, Set<Target>>()
+  for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
+    const rows = await db.selectFrom('releases').select(['ident', 'target', 'tdeps', 'deps']).where('id', 'in', ids).execute()
+    for (const row of rows) {
+      const needs = JSON.parse(row.tdeps) as string[]
+      tdeps.set(`${row.ident} ${row.target}`, needs)
+      deps.set(`${row.ident} ${row.target}`, JSON.parse(row.deps) as string[])
+      for (const ident of needs) needed.set(ident, (needed.get(ident) ?? new Set()).add(row.target))
+    }
+  }
+  for (const idents of inBatches(needed.keys())) {
+    const rows = await db.selectFrom('releases').select(['id', 'ident', 'target', 'deps']).where('ident', 'in', idents).where('deleted_at', 'is', null).execute()
+    for (const row of rows) {
+      if (needed.get(row.ident)?.has(row.target) !== true) continue
+      inDepot.set(`${row.ident} ${row.target}`, row.id)
+      deps.set(`${row.ident} ${row.target}`, JSON.parse(row.deps) as string[])
+    }
+  }
+  const inView = new Set<number>()
+  for (const ids of inBatches(inDepot.values())) {
+    for (const id of await listMemberIds(db, viewId, ids)) inView.add(id)
+  }
+  return { tdeps, deps, inDepot, inView }
+}
+
+/** By id of a release: some of the members of a view that need it. */
+export async function listDependentMembers(db: Db, viewId: number, releases: readonly ViewRelease[]): Promise<Map<number, ViewRelease[]>> {
+  const found = new Map<number, ViewRelease[]>()
+  for (const release of releases) {
+    const rows = await viewReleases(db)
+      .innerJoin('members', 'members.release_id', 'releases.id')
+      .innerJoin('dependents', (on) => on.onRef('dependents.package_id', '=', 'releases.package_id').onRef('dependents.target', '=', 'releases.target'))
+      .where('dependents.dependency', '=', formatPackageName(release.ident))
+      .where('dependents.target', '=', release.target)
+      .where('members.view_id', '=', viewId)
+      .where('members.to_revision', 'is', null)
+      .where(sql<SqlBool>`instr(releases.tdeps, ${JSON.stringify(formatIdent(release.ident))}) > 0`)
+      .orderBy('releases.ident')
+      .limit(MOST_DEPENDENTS + releases.length)
+      .execute()
+    if (rows.length > 0) found.set(release.releaseId, rows.map(viewReleaseOf))
+  }
+  return found
+}

@@ -1,0 +1,206 @@
+import { formatIdent } from '../package/ident.ts'
+import type { Act } from '../ledger/entry.ts'
+import { joins } from './plan.ts'
+import type { Effect } from './plan.ts'
+import type { View, ViewRelease } from './view.ts'
+
+// What must be true before a view changes: one ordered list of pure functions, each of which looks at what a change would do and at
+// what was read for it, and answers with its refusals, a sentence each.
+
+/** The rules of a view, as its administrators set them; an absent one does not hold. */
+export interface Gates {
+  /** What joins must be, or have been for some time, in other views. */
+  readonly requires?: readonly Requirement[]
+  /** Every dependency (TDEPS) of what joins must be in the depot or, strictest, in the view; and what is needed stays. */
+  readonly closure?: 'depot' | 'view'
+  /** `latest` does not go down, but for a rollback or a revert, which say so by their names. */
+  readonly downgrade?: 'refuse'
+  /** Accounts that may change the view, whatever their roles in origins; nobody else but administrators of the depot may then. */
+  readonly promoters?: readonly string[]
+  /** A change is proposed by one person and approved by another: by one of these or, when absent, by anyone who may promote. */
+  readonly approval?: { readonly approvers?: readonly string[]; readonly expiresMs: number }
+  /** Accounts that may break the glass, besides administrators of the depot. */
+  readonly overriders?: readonly string[]
+}
+
+export interface Requirement {
+  readonly view: string
+  /** A member there, or what `latest` there answers. */
+  readonly as: 'member' | 'current'
+  /** Without a break until now. */
+  readonly soakMs?: number
+}
+
+/** Nothing moves until it is over, or taken away. */
+export interface Freeze {
+  readonly reason: string
+  /** Epoch milliseconds; absent for one without an end. */
+  readonly until?: number
+  readonly by: string
+  readonly since: number
+}
+
+export type Rule = 'rights' | 'freeze' | 'conflict' | 'requires' | 'closure' | 'downgrade' | 'approval'
+
+/** Why not, in one sentence. `chain` are the idents from the release that was asked for to the one that is missing. */
+export interface Refusal {
+  readonly rule: Rule
+  readonly detail: string
+  readonly chain?: readonly string[]
+}
+
+/** Whose wish a change is, as far as rules of views ask. */
+export interface Asker {
+  readonly account: string
+  readonly isAdministrator: boolean
+  /** Origins in which they may promote by their role. */
+  readonly maintains: readonly string[] | 'all'
+  /** Origins that their token reaches at all. */
+  readonly reaches: readonly string[] | 'all'
+}
+
+/** What was read for the gates. Keys are `ident target`. */
+export interface GateState {
+  readonly view: View
+  readonly act: Act
+  readonly at: number
+  /** `undefined` for the depot's own doing and its operator's shell. */
+  readonly asker: Asker | undefined
+  /** Who proposed what the asker approves. */
+  readonly proposer: string | undefined
+  /** For each of the view's requirements: since when releases are there as it wants them; those that are not are absent. */
+  readonly held: readonly ReadonlyMap<number, number>[]
+  readonly dependencies: Dependencies
+  /** By id of a release that leaves: members that need it. */
+  readonly dependents: ReadonlyMap<number, readonly ViewRelease[]>
+}
+
+/** What is known of dependencies, of the releases that join and of those that they need. */
+export interface Dependencies {
+  readonly tdeps: ReadonlyMap<string, readonly string[]>
+  readonly deps: ReadonlyMap<string, readonly string[]>
+  /** What of these is in the depot, by id; and what of it is in the view before the change. */
+  readonly inDepot: ReadonlyMap<string, number>
+  readonly inView: ReadonlySet<number>
+}
+
+type Gate = (effect: Effect, state: GateState) => Refusal[]
+
+const GATES: readonly Gate[] = [mayChange, isThawed, meetsRequirements, keepsClosure, keepsUp, isApproved]
+
+/** Rules that a change is refused by whoever asks, and that who may break the glass can set aside. */
+const OVERRIDABLE: ReadonlySet<Rule> = new Set(['freeze', 'requires', 'closure', 'downgrade', 'approval'])
+
+export function judge(effect: Effect, state: GateState): Refusal[] {
+  return GATES.flatMap((gate) => gate(effect, state))
+}
+
+export function isOverridable({ rule }: Refusal): boolean {
+  return OVERRIDABLE.has(rule)
+}
+
+export function mayOverride(asker: Asker | undefined, gates: Gates): boolean {
+  return asker === undefined || asker.isAdministrator || gates.overriders?.includes(asker.account) === true
+}
+
+/** Whether an account may change a view at all, before it is known which releases. */
+export function mayTouch(asker: Asker, { promoters }: Gates): boolean {
+  return promoters === undefined || asker.isAdministrator || promoters.includes(asker.account)
+}
+
+function mayChange({ steps }: Effect, { view, asker }: GateState): Refusal[] {
+  if (asker === undefined) return []
+  if (!mayTouch(asker, view.gates)) return [{ rule: 'rights', detail: `${asker.account} is not among those who may change ${view.name}` }]
+  // Who is named for a view needs no role in the origins of what is promoted there.
+  const origins = new Set(steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release.ident.origin))
+  const isNamed = view.gates.promoters !== undefined
+  const theirs = isNamed ? asker.reaches : asker.maintains
+  const others = theirs === 'all' ? [] : [...origins].filter((origin) => !theirs.includes(origin))
+  return others.map((origin) => ({ rule: 'rights', detail: isNamed ? `this token does not reach the origin ${origin}` : `${asker.account} is not a maintainer of the origin ${origin}` }))
+}
+
+function isThawed(_effect: Effect, { view, at }: GateState): Refusal[] {
+  const { freeze } = view
+  if (freeze === undefined || (freeze.until !== undefined && freeze.until <= at)) return []
+  const until = freeze.until === undefined ? '' : ` until ${new Date(freeze.until).toISOString()}`
+  return [{ rule: 'freeze', detail: `${view.name} is frozen${until} by ${freeze.by}: ${freeze.reason}` }]
+}
+
+/** What goes back was let in before. */
+function meetsRequirements({ steps }: Effect, { view, act, at, held }: GateState): Refusal[] {
+  if (act !== 'promote') return []
+  const refusals: Refusal[] = []
+  for (const [index, { view: other, as, soakMs = 0 }] of (view.gates.requires ?? []).entries()) {
+    for (const { release } of steps.filter(joins)) {
+      const since = held[index]?.get(release.releaseId)
+      const name = `${formatIdent(release.ident)} (${release.target})`
+      if (since === undefined) refusals.push({ rule: 'requires', detail: `${name} is not ${as === 'member' ? 'in' : 'what latest answers in'} ${other}` })
+      else if (at - since < soakMs) refusals.push({ rule: 'requires', detail: `${name} is in ${other} since ${new Date(since).toISOString()}, and has to be until ${new Date(since + soakMs).toISOString()}` })
+    }
+  }
+  return refusals
+}
+
+function keepsClosure({ steps }: Effect, { view, dependencies, dependents }: GateState): Refusal[] {
+  const { closure } = view.gates
+  if (closure === undefined) return []
+  const { tdeps, inDepot, inView } = dependencies
+  const joining = new Set(steps.filter(joins).map(({ release }) => release.releaseId))
+  const leaving = new Set(steps.filter(({ change }) => change === 'removed').map(({ release }) => release.releaseId))
+  const isThere = (key: string) => {
+    const id = inDepot.get(key)
+    if (id === undefined || closure === 'depot') return id !== undefined
+    return joining.has(id) || (inView.has(id) && !leaving.has(id))
+  }
+  const where = closure === 'depot' ? 'the depot' : view.name
+  const refusals: Refusal[] = []
+  for (const { release } of steps.filter(joins)) {
+    const ident = formatIdent(release.ident)
+    for (const needed of tdeps.get(`${ident} ${release.target}`) ?? []) {
+      if (isThere(`${needed} ${release.target}`)) continue
+      const chain = chainTo(needed, ident, release.target, dependencies)
+      refusals.push({ rule: 'closure', detail: `${chain.join(' → ')} is not in ${where}`, chain })
+    }
+  }
+  if (closure === 'depot') return refusals
+  for (const { release, change } of steps) {
+    if (change !== 'removed') continue
+    const needed = formatIdent(release.ident)
+    const needy = (dependents.get(release.releaseId) ?? []).filter(({ releaseId }) => !leaving.has(releaseId))
+    for (const member of needy) refusals.push({ rule: 'closure', detail: `${formatIdent(member.ident)}, which is in ${view.name}, needs ${needed}`, chain: [formatIdent(member.ident), needed] })
+  }
+  return refusals
+}
+
+/** The shortest way along direct dependencies, or straight where these are not known. */
+export function chainTo(needed: string, from: string, target: string, { deps }: Dependencies): string[] {
+  const cameFrom = new Map<string, string>()
+  const waiting = [from]
+  for (let ident = waiting.shift(); ident !== undefined; ident = waiting.shift()) {
+    for (const next of deps.get(`${ident} ${target}`) ?? []) {
+      if (next === from || cameFrom.has(next)) continue
+      cameFrom.set(next, ident)
+      waiting.push(next)
+    }
+  }
+  const chain = [needed]
+  for (let ident = cameFrom.get(needed); ident !== undefined; ident = cameFrom.get(ident)) chain.unshift(ident)
+  return chain[0] === from ? chain : [from, needed]
+}
+
+function keepsUp({ moves }: Effect, { view, act }: GateState): Refusal[] {
+  if (view.gates.downgrade === undefined || act === 'rollback' || act === 'revert') return []
+  return moves.flatMap(({ from, to }) => {
+    if (from === undefined || to === undefined || from.orderKey <= to.orderKey) return []
+    return [{ rule: 'downgrade' as const, detail: `latest of ${from.ident.origin}/${from.ident.name} for ${from.target} would go down from ${formatIdent(from.ident)} to ${formatIdent(to.ident)}` }]
+  })
+}
+
+function isApproved(_effect: Effect, { view, asker, proposer }: GateState): Refusal[] {
+  const { approval } = view.gates
+  if (approval === undefined || asker === undefined) return []
+  if (proposer === undefined) return [{ rule: 'approval', detail: `${view.name} changes only when a second person approves: propose it` }]
+  if (proposer === asker.account) return [{ rule: 'approval', detail: `${asker.account} proposed this, and somebody else approves it` }]
+  if (approval.approvers === undefined || approval.approvers.includes(asker.account)) return []
+  return [{ rule: 'approval', detail: `${asker.account} is not among those who approve for ${view.name}` }]
+}

@@ -1,0 +1,252 @@
+import type { Db } from '../database/database.ts'
+import { inBatches } from '../database/batches.ts'
+import { formatIdent, formatPackageName, parseIdent } from '../package/ident.ts'
+import type { Ident } from '../package/ident.ts'
+import type { Target } from '../package/target.ts'
+import { lineOf } from './plan.ts'
+import type { Move, Present, Wanted } from './plan.ts'
+import type { PastRelease } from './restore.ts'
+import type { View, ViewRelease, ViewRule } from './view.ts'
+
+// What views hold, and the writing of a revision: by sets, since a promotion may move thousands of releases.
+
+/** A release by its ident and target, whoever may see it. */
+export async function findViewRelease(db: Db, ident: Ident, target: Target): Promise<ViewRelease | undefined> {
+  const row = await viewReleases(db).where('releases.ident', '=', formatIdent(ident)).where('releases.target', '=', target).executeTakeFirst()
+  return row && viewReleaseOf(row)
+}
+
+/** Every pointer of every open view, as it stands. */
+export async function listPointers(
+  db: Db,
+): Promise<{ view: string; origin: string; name: string; target: Target; ident: string; revision: number }[]> {
+  return db
+    .selectFrom('pointers')
+    .innerJoin('views', 'views.id', 'pointers.view_id')
+    .innerJoin('releases', 'releases.id', 'pointers.release_id')
+    .innerJoin('packages', 'packages.id', 'pointers.package_id')
+    .innerJoin('origins', 'origins.id', 'packages.origin_id')
+    .select(['views.name as view', 'origins.name as origin', 'packages.name', 'pointers.target', 'releases.ident', 'pointers.from_revision as revision'])
+    .where('pointers.to_revision', 'is', null)
+    .execute()
+}
+
+/** What `latest` answers in one view, for every package and target. */
+export async function listPointersOf(db: Db, viewId: number): Promise<ViewRelease[]> {
+  const rows = await viewReleases(db)
+    .innerJoin('pointers', 'pointers.release_id', 'releases.id')
+    .where('pointers.view_id', '=', viewId)
+    .where('pointers.to_revision', 'is', null)
+    .orderBy('pointers.package_id')
+    .orderBy('pointers.target')
+    .execute()
+  return rows.map(viewReleaseOf)
+}
+
+/** What a view holds of the packages of a change. */
+export async function readPresent(db: Db, view: View, { joining, leaving }: Wanted): Promise<Present> {
+  const named = [...joining.map(({ release }) => release), ...leaving]
+  const members = new Set((await onlyMembers(db, view, named)).map(({ releaseId }) => releaseId))
+  const pointers = new Map<string, ViewRelease>()
+  for (const ids of inBatches(named.map(({ packageId }) => packageId))) {
+    for (const pointer of await listPointersOfPackages(db, view.id, ids)) pointers.set(lineOf(pointer), pointer)
+  }
+  const heirs = new Map<string, ViewRelease>()
+  const joined = new Set(joining.map(({ release }) => lineOf(release)))
+  for (const [line, gone] of Map.groupBy(leaving, lineOf)) {
+    const pointer = pointers.get(line)
+    const goneIds = new Set(gone.map(({ releaseId }) => releaseId))
+    if (pointer === undefined || !goneIds.has(pointer.releaseId)) continue
+    if (view.rule === 'promoted' && joined.has(line)) continue // what joins leads
+    const heir = (await listFirstMembers(db, view, pointer, gone.length + 1)).find(({ releaseId }) => !goneIds.has(releaseId))
+    if (heir !== undefined) heirs.set(line, heir)
+  }
+  return { members, pointers, heirs }
+}
+
+/** Which of these releases, at most a batch of them, are members. */
+export async function listMemberIds(db: Db, viewId: number, releaseIds: readonly number[]): Promise<number[]> {
+  const rows = await db
+    .selectFrom('members')
+    .select('release_id')
+    .where('view_id', '=', viewId)
+    .where('release_id', 'in', releaseIds)
+    .where('to_revision', 'is', null)
+    .execute()
+  return rows.map((row) => row.release_id)
+}
+
+/** Those of these releases that are members. */
+export async function onlyMembers(db: Db, view: { id: number }, releases: readonly ViewRelease[]): Promise<ViewRelease[]> {
+  const members = new Set<number>()
+  for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
+    for (const id of await listMemberIds(db, view.id, ids)) members.add(id)
+  }
+  return releases.filter(({ releaseId }) => members.has(releaseId))
+}
+
+/** The current members that belong to an origin, such that of each package what the view's rule puts first comes last. */
+export async function listMembersOfOrigin(db: Db, view: { id: number; rule: ViewRule }, originId: number): Promise<ViewRelease[]> {
+  const members = membersOf(db, view.id).where('packages.origin_id', '=', originId)
+  const ordered =
+    view.rule === 'highest' ? members.orderBy('releases.order_key').orderBy('releases.id') : members.orderBy('members.from_revision').orderBy('members.position')
+  return (await ordered.execute()).map(viewReleaseOf)
+}
+
+/** Members of some packages at a revision, in the order in which they joined, deleted ones too. */
+export async function listPastMembers(db: Db, viewId: number, packageIds: readonly number[], revision: number): Promise<PastRelease[]> {
+  const rows = await pastReleases(db)
+    .innerJoin('members', 'members.release_id', 'releases.id')
+    .where('members.view_id', '=', viewId)
+    .where('members.package_id', 'in', packageIds)
+    .where('members.from_revision', '<=', revision)
+    .where((eb) => eb.or([eb('members.to_revision', 'is', null), eb('members.to_revision', '>', revision)]))
+    .orderBy('members.from_revision')
+    .orderBy('members.position')
+    .execute()
+  return rows.map((row) => ({ ...viewReleaseOf(row), isDeleted: row.deleted_at !== null }))
+}
+
+/** The packages of which a member came or went after a revision. */
+export async function listPackagesChangedSince(db: Db, viewId: number, revision: number): Promise<number[]> {
+  const rows = await db
+    .selectFrom('members')
+    .select('package_id')
+    .distinct()
+    .where('view_id', '=', viewId)
+    .where((eb) => eb.or([eb('from_revision', '>', revision), eb('to_revision', '>', revision)]))
+    .execute()
+  return rows.map((row) => row.package_id)
+}
+
+/** Of releases that came or went with a revision: their packages. */
+export async function listPackagesChangedAt(db: Db, viewId: number, revision: number): Promise<number[]> {
+  const rows = await db
+    .selectFrom('members')
+    .select('package_id')
+    .distinct()
+    .where('view_id', '=', viewId)
+    .where((eb) => eb.or([eb('from_revision', '=', revision), eb('to_revision', '=', revision)]))
+    .execute()
+  return rows.map((row) => row.package_id)
+}
+
+/** By `package_id target`: the revision since which `latest` is what it is, or is nothing. */
+export async function listPointerRevisions(db: Db, viewId: number, packageIds: readonly number[]): Promise<Map<string, number>> {
+  const rows = await db
+    .selectFrom('pointers')
+    .select(['package_id', 'target'])
+    .select((eb) => eb.fn.max<number>(eb.fn.coalesce('to_revision', 'from_revision')).as('revision'))
+    .where('view_id', '=', viewId)
+    .where('package_id', 'in', packageIds)
+    .groupBy(['package_id', 'target'])
+    .execute()
+  return new Map(rows.map((row) => [`${row.package_id} ${row.target}`, row.revision]))
+}
+
+/** Makes releases members from a revision on, in this order; those that are members are so anew. */
+export async function openMemberships(db: Db, viewId: number, releases: readonly ViewRelease[], revision: number): Promise<void> {
+  const rows = releases.map((release, position) => ({
+    view_id: viewId,
+    package_id: release.packageId,
+    release_id: release.releaseId,
+    from_revision: revision,
+    position,
+    to_revision: null,
+  }))
+  for (const some of inBatches(rows)) await db.insertInto('members').values(some).execute()
+}
+
+export async function closeMemberships(db: Db, viewId: number, releases: readonly ViewRelease[], revision: number): Promise<void> {
+  for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
+    await db.updateTable('members').set({ to_revision: revision }).where('view_id', '=', viewId).where('release_id', 'in', ids).where('to_revision', 'is', null).execute()
+  }
+}
+
+/** Ends pointers at `revision` and, where there is a release to point to, starts the next. */
+export async function movePointers(db: Db, viewId: number, moves: readonly Move[], revision: number): Promise<void> {
+  const ending = moves.flatMap(({ from }) => (from === undefined ? [] : [from]))
+  for (const [target, releases] of Map.groupBy(ending, (release) => release.target)) {
+    for (const ids of inBatches(releases.map(({ packageId }) => packageId))) {
+      await db
+        .updateTable('pointers')
+        .set({ to_revision: revision })
+        .where('view_id', '=', viewId)
+        .where('package_id', 'in', ids)
+        .where('target', '=', target)
+        .where('to_revision', 'is', null)
+        .execute()
+    }
+  }
+  for (const some of inBatches(moves.flatMap(({ to }) => (to === undefined ? [] : [to])))) {
+    const lines = some.map((to) => ({ view_id: viewId, package: formatPackageName(to.ident), target: to.target, package_id: to.packageId }))
+    await db.insertInto('lines').values(lines).onConflict((conflict) => conflict.doNothing()).execute()
+    const pointers = some.map((to) => ({ view_id: viewId, package_id: to.packageId, target: to.target, release_id: to.releaseId, from_revision: revision, to_revision: null }))
+    await db.insertInto('pointers').values(pointers).execute()
+  }
+}
+
+async function listPointersOfPackages(db: Db, viewId: number, packageIds: readonly number[]): Promise<ViewRelease[]> {
+  const rows = await viewReleases(db)
+    .innerJoin('pointers', 'pointers.release_id', 'releases.id')
+    .where('pointers.view_id', '=', viewId)
+    .where('pointers.package_id', 'in', packageIds)
+    .where('pointers.to_revision', 'is', null)
+    .execute()
+  return rows.map(viewReleaseOf)
+}
+
+/** The first current members of a line, as the view's rule orders them. */
+async function listFirstMembers(db: Db, view: { id: number; rule: ViewRule }, line: ViewRelease, limit: number): Promise<ViewRelease[]> {
+  const members = membersOf(db, view.id).where('members.package_id', '=', line.packageId).where('releases.target', '=', line.target)
+  const ordered =
+    view.rule === 'highest' ? members.orderBy('releases.order_key', 'desc') : members.orderBy('members.from_revision', 'desc').orderBy('members.position', 'desc')
+  return (await ordered.limit(limit).execute()).map(viewReleaseOf)
+}
+
+interface ViewReleaseRow {
+  release_id: number
+  package_id: number
+  origin_id: number
+  ident: string
+  target: Target
+  order_key: string
+}
+
+/** Releases as views handle them. */
+export function viewReleases(db: Db) {
+  return pastReleases(db).where('releases.deleted_at', 'is', null)
+}
+
+export function viewReleaseOf(row: ViewReleaseRow): ViewRelease {
+  return {
+    releaseId: row.release_id,
+    packageId: row.package_id,
+    originId: row.origin_id,
+    ident: parseIdent(row.ident),
+    target: row.target,
+    orderKey: row.order_key,
+  }
+}
+
+function pastReleases(db: Db) {
+  return db
+    .selectFrom('releases')
+    .innerJoin('packages', 'packages.id', 'releases.package_id')
+    .select([
+      'releases.id as release_id',
+      'releases.package_id',
+      'packages.origin_id',
+      'releases.ident',
+      'releases.target',
+      'releases.order_key',
+      'releases.deleted_at',
+    ])
+}
+
+function membersOf(db: Db, viewId: number) {
+  return viewReleases(db)
+    .innerJoin('members', 'members.release_id', 'releases.id')
+    .where('members.view_id', '=', viewId)
+    .where('members.to_revision', 'is', null)
+}

@@ -1,0 +1,141 @@
+import type { Audience } from '../accounts/access.ts'
+import { EVERYONE } from '../accounts/access.ts'
+import type { Db } from '../database/database.ts'
+import { DepotError, quote } from '../errors.ts'
+import type { PointerMove } from '../ledger/entry.ts'
+import { findReleases } from './dependency-store.ts'
+import { releasesIn } from './stored-plan.ts'
+import type { PlanEnd, PlannedEffect, StoredPlan } from './stored-plan.ts'
+
+/** Drafts that one account may have at once; the oldest go. */
+const MOST_DRAFTS = 100
+
+export interface NewPlan extends Pick<StoredPlan, 'token' | 'kind' | 'request' | 'effect' | 'digest' | 'createdAt' | 'expiresAt'> {
+  readonly viewId: number
+  readonly accountId: number | undefined
+}
+
+/** Returns its id. */
+export async function insertPlan(db: Db, plan: NewPlan): Promise<number> {
+  const { id } = await db
+    .insertInto('plans')
+    .values({
+      token: plan.token,
+      kind: plan.kind,
+      view_id: plan.viewId,
+      account_id: plan.accountId ?? null,
+      request: JSON.stringify(plan.request),
+      effect: JSON.stringify(plan.effect),
+      digest: plan.digest,
+      created_at: plan.createdAt,
+      expires_at: plan.expiresAt,
+      ended_at: null,
+      ending: null,
+      decider_id: null,
+      revision: null,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return id
+}
+
+/** Forgets drafts that have expired, and an account's oldest beyond what it may have; what a preview shows stays. */
+export async function forgetOldDrafts(db: Db, accountId: number | undefined, at: number): Promise<void> {
+  const shown = db.selectFrom('views').select('plan_id').where('plan_id', 'is not', null)
+  await db.deleteFrom('plans').where('kind', '=', 'draft').where('expires_at', '<=', at).where('id', 'not in', shown).execute()
+  const kept = db
+    .selectFrom('plans')
+    .select('id')
+    .where('kind', '=', 'draft')
+    .where('account_id', accountId === undefined ? 'is' : '=', accountId ?? null)
+    .orderBy('id', 'desc')
+    .limit(MOST_DRAFTS)
+  await db
+    .deleteFrom('plans')
+    .where('kind', '=', 'draft')
+    .where('account_id', accountId === undefined ? 'is' : '=', accountId ?? null)
+    .where('id', 'not in', kept)
+    .where('id', 'not in', shown)
+    .execute()
+}
+
+export async function findPlan(db: Db, token: string): Promise<StoredPlan | undefined> {
+  const row = await plans(db).where('plans.token', '=', token).executeTakeFirst()
+  return row && planOf(row)
+}
+
+/** Throws `not_found`. */
+export async function getPlan(db: Db, token: string): Promise<StoredPlan> {
+  const plan = await findPlan(db, token)
+  if (plan === undefined) throw new DepotError('not_found', `there is no plan ${quote(token)}: drafts are forgotten after a while`)
+  return plan
+}
+
+/** Of an id that a row names. */
+export async function getPlanById(db: Db, id: number): Promise<StoredPlan> {
+  return planOf(await plans(db).where('plans.id', '=', id).executeTakeFirstOrThrow())
+}
+
+/** Those proposed for a view, newest first, before the one of this id; all of them, or those that wait. */
+export async function listProposals(db: Db, viewId: number, page: { before: number; limit: number; waitingAt?: number }): Promise<StoredPlan[]> {
+  const { waitingAt } = page
+  const rows = await plans(db)
+    .where('plans.view_id', '=', viewId)
+    .where('plans.kind', '=', 'proposal')
+    .where('plans.id', '<', page.before)
+    .$if(waitingAt !== undefined, (query) => query.where('plans.ended_at', 'is', null).where('plans.expires_at', '>', waitingAt ?? 0))
+    .orderBy('plans.id', 'desc')
+    .limit(page.limit)
+    .execute()
+  return rows.map(planOf)
+}
+
+export async function endPlan(db: Db, id: number, end: { at: number; how: PlanEnd['how']; deciderId: number | undefined; revision?: number }): Promise<void> {
+  await db
+    .updateTable('plans')
+    .set({ ended_at: end.at, ending: end.how, decider_id: end.deciderId ?? null, revision: end.revision ?? null })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** How the pointers of a view move in a plan. */
+export async function readPlannedMoves(db: Db, planId: number): Promise<readonly PointerMove[]> {
+  const row = await db.selectFrom('plans').select('effect').where('id', '=', planId).executeTakeFirst()
+  return row === undefined ? [] : (JSON.parse(row.effect) as PlannedEffect).pointers
+}
+
+/** Those plans that name nothing which the audience may not see. */
+export async function onlyVisible(db: Db, found: readonly StoredPlan[], audience: Audience): Promise<StoredPlan[]> {
+  if (audience.seesAll) return [...found]
+  const named = found.flatMap(({ effect }) => releasesIn(effect))
+  const [all, visible] = [await findReleases(db, named, EVERYONE), await findReleases(db, named, audience)]
+  return found.filter(({ effect }) => releasesIn(effect).every(({ ident, target }) => visible.has(`${ident} ${target}`) || !all.has(`${ident} ${target}`)))
+}
+
+function plans(db: Db) {
+  return db
+    .selectFrom('plans')
+    .innerJoin('views', 'views.id', 'plans.view_id')
+    .leftJoin('accounts', 'accounts.id', 'plans.account_id')
+    .leftJoin('accounts as deciders', 'deciders.id', 'plans.decider_id')
+    .selectAll('plans')
+    .select(['views.name as view', 'accounts.name as account', 'deciders.name as decider'])
+}
+
+type PlanRow = Awaited<ReturnType<ReturnType<typeof plans>['executeTakeFirstOrThrow']>>
+
+function planOf(row: PlanRow): StoredPlan {
+  return {
+    id: row.id,
+    token: row.token,
+    kind: row.kind,
+    view: row.view,
+    account: row.account ?? undefined,
+    request: JSON.parse(row.request) as StoredPlan['request'],
+    effect: JSON.parse(row.effect) as PlannedEffect,
+    digest: row.digest,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    end: row.ended_at === null || row.ending === null ? undefined : { at: row.ended_at, how: row.ending, by: row.decider ?? undefined, revision: row.revision ?? undefined },
+  }
+}

@@ -1,0 +1,89 @@
+import { EVERYONE } from '../accounts/access.ts'
+import { DepotError, quote } from '../errors.ts'
+import type { Change } from '../writer/change.ts'
+import { createView } from './create-view.ts'
+import { findReleases } from './dependency-store.ts'
+import type { Asker } from './gates.ts'
+import { makeRevision } from './make-revision.ts'
+import { listPointersOf, readPresent } from './member-store.ts'
+import { lineOf, planChange } from './plan.ts'
+import { getPlan, getPlanById, readPlannedMoves } from './plan-store.ts'
+import type { StoredPlan } from './stored-plan.ts'
+import { UNSTABLE } from './view.ts'
+import type { View, ViewRelease } from './view.ts'
+import { closeView, findView, getView, listPreviews, setPreview } from './view-store.ts'
+
+// A preview is a view as any other, which every client can use: the pointers of its base, but for those that its plan moves. It follows
+// its base (make-revision.ts), and is closed when the plan is applied or dropped.
+
+/**
+ * Throws `not_found` for the plan, `conflict` for one that has ended, `forbidden` for who neither made it nor could, `already_exists` and
+ * `invalid_request` for the name.
+ */
+export async function makePreview(change: Change, input: { name: string; plan: string; asker?: Asker }): Promise<View> {
+  const plan = await getPlan(change.trx, input.plan)
+  expectOwn(plan, input.asker)
+  if (plan.effect.refusals.some(({ rule }) => rule === 'rights')) throw new DepotError('forbidden', 'who made this plan may not make the change that it shows')
+  if (plan.end !== undefined) throw new DepotError('conflict', `there is nothing to preview: the plan is ${plan.end.how}`)
+  const base = await getView(change.trx, plan.view)
+  if (base.name === UNSTABLE) throw new DepotError('refused', `${UNSTABLE} has no preview: everything is in it`)
+  const made = await createView(change, { name: input.name, rule: 'promoted', maker: 'operator' })
+  await setPreview(change.trx, made.id, { baseId: base.id, planId: plan.id })
+  await change.record({ kind: 'preview-made', view: made.name, base: base.name, plan: plan.token }, { viewId: made.id })
+  await fill(change, await getView(change.trx, made.name), base, plan.id)
+  return getView(change.trx, made.name)
+}
+
+/** Closes a preview; its plan stays. Throws `not_found`, `refused` for another view, and `forbidden` for who did not make the plan. */
+export async function dropPreview(change: Change, input: { name: string; asker?: Asker }): Promise<void> {
+  const view = await findView(change.trx, input.name)
+  if (view === undefined || view.closedAt !== undefined) throw new DepotError('not_found', `there is no view ${quote(input.name)}`)
+  if (view.preview === undefined) throw new DepotError('refused', `${view.name} is no preview: views stay`)
+  expectOwn(await getPlanById(change.trx, view.preview.planId), input.asker)
+  await close(change, view)
+}
+
+/** Closes what shows a plan. */
+export async function closePreviews(change: Change, planId: number): Promise<void> {
+  for (const preview of await listPreviews(change.trx, { planId })) await close(change, preview)
+}
+
+/** What showed one plan of a view shows another one. */
+export async function showInPreviews(change: Change, base: View, planId: number, nextId: number): Promise<void> {
+  for (const preview of await listPreviews(change.trx, { planId })) {
+    await setPreview(change.trx, preview.id, { baseId: base.id, planId: nextId })
+    await fill(change, preview, base, nextId)
+  }
+}
+
+/** Makes a preview's pointers what they are to be, whatever they were. */
+async function fill(change: Change, preview: View, base: View, planId: number): Promise<void> {
+  const pointers = new Map((await listPointersOf(change.trx, base.id)).map((pointer) => [lineOf(pointer), pointer]))
+  const moves = await readPlannedMoves(change.trx, planId)
+  const found = await findReleases(change.trx, moves.flatMap(({ to, target }) => (to === null ? [] : [{ ident: to, target }])), EVERYONE)
+  for (const { package: name, target, to } of moves) {
+    const release = to === null ? undefined : found.get(`${to} ${target}`)
+    if (release === undefined) pointers.delete(`${name} ${target}`)
+    else pointers.set(`${name} ${target}`, release)
+  }
+  const before = await listPointersOf(change.trx, preview.id)
+  const stays = (release: ViewRelease) => pointers.get(lineOf(release))?.releaseId === release.releaseId
+  const staying = new Set(before.filter(stays).map(({ releaseId }) => releaseId))
+  const joining = [...pointers.values()].filter(({ releaseId }) => !staying.has(releaseId)).map((release) => ({ release }))
+  const wanted = { joining, leaving: before.filter((release) => !stays(release)) }
+  const effect = planChange(preview.rule, wanted, await readPresent(change.trx, preview, wanted))
+  await makeRevision(change, preview, effect, { act: 'promote', cause: 'preview' })
+}
+
+async function close(change: Change, preview: View): Promise<void> {
+  const wanted = { joining: [], leaving: await listPointersOf(change.trx, preview.id) }
+  const effect = planChange(preview.rule, wanted, await readPresent(change.trx, preview, wanted))
+  await makeRevision(change, preview, effect, { act: 'demote', cause: 'preview' })
+  await closeView(change.trx, preview.id, change.at)
+  await change.record({ kind: 'view-closed', view: preview.name }, { viewId: preview.id })
+}
+
+function expectOwn(plan: StoredPlan, asker: Asker | undefined): void {
+  if (asker === undefined || asker.isAdministrator || asker.account === plan.account) return
+  throw new DepotError('forbidden', `the plan is ${plan.account === undefined ? "the operator's" : `${plan.account}'s`}`)
+}

@@ -1,0 +1,112 @@
+import { formatIdent, formatPackageName } from '../package/ident.ts'
+import type { Joining, Wanted } from './plan.ts'
+import type { ViewRelease, ViewRule } from './view.ts'
+
+// Going back, as a change of the present. Members are given in the order in which they joined, which under `promoted` decides what
+// `latest` is, now and after each demotion to come.
+
+/** A release as the past of a view names it; it may be deleted since. */
+export interface PastRelease extends ViewRelease {
+  readonly isDeleted: boolean
+}
+
+/** The members of one line at some revision. */
+export type Members = readonly PastRelease[]
+
+/** Why the past cannot come back, a sentence each. */
+export type Conflict = string
+
+/** What makes a view what it was, and what stands in the way. `wanted` is whole where nothing does. */
+export interface Restored {
+  readonly wanted: Wanted
+  readonly conflicts: readonly Conflict[]
+}
+
+/**
+ * Brings the members of a line back to what they were. Those that stand in the old order at its beginning stay; the others leave or
+ * join anew. What was deleted stays away, which is a conflict where `latest` was it.
+ */
+export function restoreLine(rule: ViewRule, then: Members, now: Members): Restored {
+  const wasLatest = leading(rule, then)
+  const conflicts = wasLatest?.isDeleted === true ? [`${nameOf(wasLatest)} was deleted, and was what latest answered`] : []
+  const old = then.filter(({ isDeleted }) => !isDeleted)
+  const oldIds = new Set(old.map(({ releaseId }) => releaseId))
+  const nowIds = new Set(now.map(({ releaseId }) => releaseId))
+  const leaving = now.filter(({ releaseId }) => !oldIds.has(releaseId))
+  if (rule === 'highest') return { wanted: { joining: old.filter(({ releaseId }) => !nowIds.has(releaseId)).map(joinAnew), leaving }, conflicts }
+  const staying = now.filter(({ releaseId }) => oldIds.has(releaseId))
+  const common = old.findIndex(({ releaseId }, index) => staying[index]?.releaseId !== releaseId)
+  return { wanted: { joining: common === -1 ? [] : old.slice(common).map(joinAnew), leaving }, conflicts }
+}
+
+/** One line before and after the revision that is to be undone, and now. */
+export interface Undoing {
+  readonly before: Members
+  readonly after: Members
+  readonly now: Members
+  /** The revision since which `latest` is what it is now. */
+  readonly since: number
+}
+
+/**
+ * Takes back what one revision did to a line, and leaves what came later. It is a conflict where that revision moved `latest`, and
+ * `latest` has moved on since or cannot go back.
+ */
+export function revertLine(rule: ViewRule, { before, after, now, since }: Undoing): Restored {
+  const [wasLatest, becameLatest, isLatest] = [leading(rule, before), leading(rule, after), leading(rule, now)]
+  const didMove = wasLatest?.releaseId !== becameLatest?.releaseId
+  const conflicts: Conflict[] = []
+  if (didMove && isLatest?.releaseId !== becameLatest?.releaseId) {
+    conflicts.push(`latest of ${labelOf(becameLatest ?? wasLatest)} has moved on: it is ${identOf(isLatest)} since revision ${since}`)
+  }
+  if (didMove && wasLatest?.isDeleted === true) conflicts.push(`${nameOf(wasLatest)} was deleted, and was what latest answered`)
+  const leaving = now.filter((release) => has(after, release) && !has(before, release))
+  const returning = before.filter((release) => !has(after, release) && !has(now, release) && !release.isDeleted)
+  const rest = [...now.filter((release) => !has(leaving, release)), ...returning]
+  const joining = returning.map(joinAnew)
+  // Under `promoted`, what comes back would be what was promoted last: then `latest` is put there once more.
+  const target = rest.find((release) => release.releaseId === (didMove ? wasLatest : isLatest)?.releaseId)
+  if (rule === 'promoted' && target !== undefined && rest.at(-1) !== target) {
+    return { wanted: { joining: [...joining.filter(({ release }) => release !== target), joinAnew(target)], leaving }, conflicts }
+  }
+  const willBe = leading(rule, rest)
+  if (didMove && conflicts.length === 0 && willBe?.releaseId !== wasLatest?.releaseId) {
+    conflicts.push(`latest of ${labelOf(becameLatest ?? wasLatest)} cannot go back to ${identOf(wasLatest)}: without this revision it is ${identOf(willBe)}`)
+  }
+  return { wanted: { joining, leaving }, conflicts }
+}
+
+function has(members: Members, { releaseId }: ViewRelease): boolean {
+  return members.some((member) => member.releaseId === releaseId)
+}
+
+/** Puts what concerns different lines together. */
+export function together(parts: readonly Restored[]): Restored {
+  return {
+    wanted: { joining: parts.flatMap(({ wanted }) => wanted.joining), leaving: parts.flatMap(({ wanted }) => wanted.leaving) },
+    conflicts: parts.flatMap(({ conflicts }) => conflicts),
+  }
+}
+
+/** What the rule puts first. */
+function leading(rule: ViewRule, members: Members): PastRelease | undefined {
+  if (rule === 'promoted') return members.at(-1)
+  return members.reduce<PastRelease | undefined>((best, member) => (best === undefined || best.orderKey < member.orderKey ? member : best), undefined)
+}
+
+function joinAnew(release: ViewRelease): Joining {
+  return { release, isAnew: true }
+}
+
+function nameOf(release: ViewRelease): string {
+  return `${formatIdent(release.ident)} (${release.target})`
+}
+
+function identOf(release: ViewRelease | undefined): string {
+  return release === undefined ? 'nothing' : formatIdent(release.ident)
+}
+
+function labelOf(release: ViewRelease | undefined): string {
+  return release === undefined ? 'a package' : `${formatPackageName(release.ident)} for ${release.target}`
+}
+
