@@ -10,6 +10,7 @@ import { openDatabase } from './database/database.ts'
 import type { Db } from './database/database.ts'
 import { lockData } from './database/lock.ts'
 import { DepotError } from './errors.ts'
+import type { LedgerEntry } from './ledger/entry.ts'
 import { ArchiveScanner } from './hart/scan.ts'
 import { SecretBox } from './origins/secret-box.ts'
 import { isBlobReferenced, listUnneededBlobs } from './releases/release-store.ts'
@@ -79,6 +80,7 @@ export async function openDepot(config: Config, world: { log: Logger; now?: () =
     closers.push(() => scanner.close())
     const authenticator = new Authenticator(database.reader, now)
     writer.onCommit((entries) => authenticator.onCommit(entries))
+    writer.onCommit((entries) => warnOfOverrides(log, entries))
 
     const isNew = (await findView(database.reader, UNSTABLE)) === undefined
     const madeToken = isNew && config.adminToken === undefined ? generateToken() : undefined
@@ -91,6 +93,14 @@ export async function openDepot(config: Config, world: { log: Logger; now?: () =
   } catch (error) {
     await close()
     throw error
+  }
+}
+
+/** Who breaks the glass is heard. */
+function warnOfOverrides(log: Logger, entries: readonly LedgerEntry[]): void {
+  for (const { sequence, event } of entries) {
+    if (event.kind !== 'promotion' || event.override === undefined) continue
+    log.warn({ sequence, view: event.view, revision: event.revision, ...event.override }, 'rules of a view were overridden')
   }
 }
 

@@ -45,6 +45,13 @@ export function mayChange(request: FastifyRequest, view: View, origins: Iterable
   return { caller, asker }
 }
 
+/** As {@link mayChange}, for who decides what another one proposed; the rules of the view say who may. Throws `unauthenticated` and `forbidden`. */
+export function mayDecide(request: FastifyRequest, view: View): Asker {
+  const caller = signedIn(request, 'promote')
+  if (!allowsView(caller, view.name)) throw new DepotError('forbidden', `this token may not change ${view.name}`)
+  return askerOf(caller)
+}
+
 /** What the rules of views ask about a caller. */
 export function askerOf(caller: Session): Asker {
   const { accountName: account, scope } = caller

@@ -4,6 +4,7 @@ import { once } from '../writer/idempotency-store.ts'
 import type { IdempotencyKey } from '../writer/idempotency-store.ts'
 import type { ChangeRequest } from './change-request.ts'
 import type { Considered, Override } from './consider.ts'
+import { mayApprove } from './gates.ts'
 import type { Asker } from './gates.ts'
 import type { PromotionOutcome } from './make-revision.ts'
 import { endPlan, forgetOldDrafts, getPlan, insertPlan } from './plan-store.ts'
@@ -41,8 +42,9 @@ export interface ApplyInput {
 
 /** Works out a change and keeps it, without making it. Throws as `changeView`, but for what rules say, which is in the plan. */
 export async function draftPlan(change: Change, input: PlanInput): Promise<StoredPlan> {
+  const plan = await keep(change, 'draft', input)
   await forgetOldDrafts(change.trx, change.actor.accountId, change.at)
-  return keep(change, 'draft', input)
+  return plan
 }
 
 /** Keeps a change until a second person approves it. Throws as {@link draftPlan}, and `forbidden` for who may not make the change. */
@@ -82,9 +84,7 @@ export async function reject(change: Change, input: { plan: string; reason?: str
   const plan = await getOpen(change, input.plan, 'proposal')
   const view = await getView(change.trx, plan.view)
   const { asker } = input
-  const approvers = view.gates.approval?.approvers
-  const mayDecide = asker === undefined || asker.isAdministrator || asker.account === plan.account || approvers === undefined || approvers.includes(asker.account)
-  if (!mayDecide) throw new DepotError('forbidden', `${asker.account} is not among those who decide for ${view.name}`)
+  if (asker !== undefined && asker.account !== plan.account && !mayApprove(asker, view.gates)) throw new DepotError('forbidden', `${asker.account} is not among those who decide for ${view.name}`)
   await endPlan(change.trx, plan.id, { at: change.at, how: 'rejected', deciderId: change.actor.accountId })
   await closePreviews(change, plan.id)
   await recordEnd(change, plan, 'rejected', input.reason)

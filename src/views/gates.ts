@@ -108,8 +108,16 @@ export function mayTouch(asker: Asker, { promoters }: Gates): boolean {
   return promoters === undefined || asker.isAdministrator || promoters.includes(asker.account)
 }
 
-function mayChange({ steps }: Effect, { view, asker }: GateState): Refusal[] {
+/** Whether an account may end what another one proposed. */
+export function mayApprove(asker: Asker, gates: Gates): boolean {
+  if (asker.isAdministrator) return true
+  return gates.approval?.approvers?.includes(asker.account) ?? (gates.promoters?.includes(asker.account) === true)
+}
+
+function mayChange({ steps }: Effect, { view, asker, proposer }: GateState): Refusal[] {
   if (asker === undefined) return []
+  // Who was named to approve needs no other right: the one who proposed had it.
+  if (proposer !== undefined && view.gates.approval?.approvers?.includes(asker.account) === true) return []
   if (!mayTouch(asker, view.gates)) return [{ rule: 'rights', detail: `${asker.account} is not among those who may change ${view.name}` }]
   // Who is named for a view needs no role in the origins of what is promoted there.
   const origins = new Set(steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release.ident.origin))

@@ -11,18 +11,26 @@ export interface ReleaseRow {
 
 const ACTOR = { client: 'tests', door: 'cli' } as const
 
+/** A release and what it needs: `deps` directly, `tdeps` in all (`deps`, unless said otherwise). */
+export interface Needy {
+  readonly name: string
+  readonly deps: readonly string[]
+  readonly tdeps?: readonly string[]
+}
+
 /**
  * Releases without files, for tests that download nothing: published by the command alone, in order, for `x86_64-linux` unless
  * `ident for target` says otherwise. An origin that is not there is made.
  */
-export async function makeReleases({ depot }: TestDepot, ...names: readonly string[]): Promise<ReleaseRow[]> {
+export async function makeReleases({ depot }: TestDepot, ...releases: readonly (string | Needy)[]): Promise<ReleaseRow[]> {
   const made: ReleaseRow[] = []
-  for (const name of names) {
+  for (const release of releases) {
+    const { name, deps, tdeps = deps }: Needy = typeof release === 'string' ? { name: release, deps: [] } : release
     const [ident, target = 'x86_64-linux'] = name.split(' for ') as [string, Target?]
     const origin = ident.split('/')[0] ?? ''
     if ((await findOrigin(depot.db, origin)) === undefined) await depot.writer.submit({ kind: 'createOrigin', input: { name: origin, ownerId: 1 }, actor: ACTOR })
     const checksum = createHash('sha256').update(name).digest('hex')
-    const texts = { manifest: `# ${ident}`, config: '', exposes: [], deps: [], tdeps: [], buildDeps: [], buildTdeps: [] }
+    const texts = { manifest: `# ${ident}`, config: '', exposes: [], deps, tdeps, buildDeps: [], buildTdeps: [] }
     const metadata = { target, ...texts, packageType: 'standard', svcUser: undefined, svcGroup: undefined } as const
     await depot.writer.submit({
       kind: 'publishRelease',

@@ -13,7 +13,7 @@ import type { StoredPlan } from '../../views/stored-plan.ts'
 import { getPastView, getView } from '../../views/view-store.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
-import { askerOf, mayChange, needs, signedIn } from '../rights.ts'
+import { mayChange, mayDecide, needs, signedIn } from '../rights.ts'
 import { answers, textToo } from './answers.ts'
 import { orText } from './as-text.ts'
 import { changeAsked, idempotencyOf, originsAsked, subjectOf } from './asked-change.ts'
@@ -81,11 +81,11 @@ export function planRoutes(app: FastifyInstance, { depot }: Door): void {
     ['/plans/:plan/apply', 'applyPlan', 'Make exactly what a plan says; a plan that no longer holds is answered with a new one (412)'],
     ['/plans/:plan/approve', 'approve', 'Make exactly what a proposal says, as a second person'],
   ] as const) {
-    const schema = { tags, summary, params: PlanPath, querystring: FormatQuery, body: ApplyBody.optional(), headers: PromotionHeaders, response: textToo(PromotionAnswer) }
+    const schema = { tags, summary, params: PlanPath, querystring: FormatQuery, body: ApplyBody.nullish(), headers: PromotionHeaders, response: textToo(PromotionAnswer) }
     api.post(url, { schema, onRequest: needs('promote'), preSerialization: orText(promotionText) }, async (request, reply) => {
       const plan = await visiblePlan(depot, request.params.plan, audienceOfChanges(signedIn(request, 'promote')))
       request.subject = `${kind === 'approve' ? 'approve' : 'apply'} ${plan.token}, ${plan.view}`
-      const { asker } = mayChange(request, await getView(depot.db, plan.view), [])
+      const asker = mayDecide(request, await getView(depot.db, plan.view))
       const body = request.body ?? {}
       const idempotency = idempotencyOf({ method: request.method, url: request.url, headers: request.headers, body })
       const input = {
@@ -103,14 +103,14 @@ export function planRoutes(app: FastifyInstance, { depot }: Door): void {
 
   api.post(
     '/plans/:plan/reject',
-    { schema: { tags, summary: 'End a proposal: its maker, or who may approve it', params: PlanPath, body: RejectBody.optional(), response: answers(Plan) }, onRequest: needs('promote') },
+    { schema: { tags, summary: 'End a proposal: its maker, or who may approve it', params: PlanPath, body: RejectBody.nullish(), response: answers(Plan) }, onRequest: needs('promote') },
     async (request, reply) => {
       const caller = signedIn(request, 'promote')
       const plan = await visiblePlan(depot, request.params.plan, audienceOfChanges(caller))
       request.subject = `reject ${plan.token}, ${plan.view}`
-      if (plan.account !== caller.accountName) mayChange(request, await getView(depot.db, plan.view), [])
+      const asker = mayDecide(request, await getView(depot.db, plan.view))
       const reason = request.body?.reason
-      const input = { plan: plan.token, asker: askerOf(caller), ...(reason !== undefined && { reason }) }
+      const input = { plan: plan.token, asker, ...(reason !== undefined && { reason }) }
       return reply.send(wirePlan(await depot.writer.submit({ kind: 'reject', input, actor: actorOf(request, 'api') }), depot.now()))
     },
   )

@@ -59,8 +59,11 @@ function historyRows(revision: z.infer<typeof shapes.RevisionShape>): string[][]
     ...pointers.map((move) => [move.package, versionOf(move.from), versionOf(move.to), move.target]),
     ...quiet.filter(({ ident, target }) => !moved.has(`${ident} ${target}`)).map(({ ident, target, sign }) => [identParts(ident)[0] ?? '', '', `${sign} ${versionOf(ident)}`, target]),
   ]
-  const head = [String(revision.revision), seconds(revision.at), revision.act, revision.actor ?? '']
-  return (lines.length === 0 ? [['', '', '', '']] : lines).map((line) => [...head, ...line, revision.reason ?? revision.cause ?? ''])
+  const { act, of, override } = revision
+  const what = of === null ? act : act === 'rollback' ? `rollback to ${of}` : `${act} of ${of}`
+  const why = override === null ? (revision.reason ?? revision.cause ?? '') : `OVERRIDE: ${override.reason}`
+  const head = [String(revision.revision), seconds(revision.at), what, revision.actor ?? '']
+  return (lines.length === 0 ? [['', '', '', '']] : lines).map((line) => [...head, ...line, why])
 }
 
 function atRevision({ view, revision, at }: { view: string; revision: number; at: string | null }): string {

@@ -1,0 +1,232 @@
+import tap, { test } from 'tap'
+import { callApi } from '../../support/call-api.ts'
+import { ask } from '../../support/ask.ts'
+import { bearer } from '../../support/origin.ts'
+import { makeReleases, makeView, move, setVisibility } from '../../support/release-rows.ts'
+import type { ReleaseRow } from '../../support/release-rows.ts'
+import { START, startDepot } from '../../support/start-depot.ts'
+
+const STAMP = '20260101000000'
+const started = await startDepot(tap, { listen: true })
+const [ssl, curl, app1, app2, web, lost] = (await makeReleases(
+  started,
+  `core/openssl/1.1.1/${STAMP}`,
+  { name: `core/curl/8.0/${STAMP}`, deps: [`core/openssl/1.1.1/${STAMP}`] },
+  { name: `acme/app/1.0/${STAMP}`, deps: [`core/curl/8.0/${STAMP}`], tdeps: [`core/curl/8.0/${STAMP}`, `core/openssl/1.1.1/${STAMP}`] },
+  `acme/app/2.0/${STAMP}`,
+  `acme/web/1.0/${STAMP}`,
+  { name: `acme/lost/1.0/${STAMP}`, deps: [`core/nowhere/1.0/${STAMP}`] },
+)) as [ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow]
+
+async function account(name: string): Promise<string> {
+  const token = await started.account(name)
+  for (const origin of ['acme', 'core']) await callApi(started, 'PUT', `/api/v1/origins/${origin}/members/${name}`, { body: { role: 'maintainer' } })
+  return token
+}
+const [ci, lead, stranger] = [await account('ci'), await account('lead'), await started.account('stranger')]
+
+let count = 0
+async function viewWith(gates: unknown, rule: 'promoted' | 'highest' = 'promoted'): Promise<string> {
+  count += 1
+  await makeView(started, `gated-${count}`, rule)
+  const answer = await callApi(started, 'PUT', `/api/v1/views/gated-${count}/gates`, { body: gates })
+  if (answer.status !== 200) throw new Error(answer.text)
+  return `gated-${count}`
+}
+
+const post = async (view: string, what: string, body: unknown, token = ci) => callApi(started, 'POST', `/api/v1/views/${view}/${what}`, { body, token })
+const promote = async (view: string, releases: readonly ReleaseRow[], more: object = {}, token = ci) => post(view, 'promotions', { releases, ...more }, token)
+const refused = (rule: string, detail: RegExp | string) => ({ status: 409, differences: '', body: { code: 'refused', errors: [{ rule, detail }] } })
+const revisionOf = async (view: string) => (await callApi(started, 'GET', `/api/v1/views/${view}`)).body?.['revision']
+
+test('what is promoted must be in the view that is required', async (t) => {
+  const before = await viewWith({})
+  const view = await viewWith({ requires: [{ view: before }] })
+  t.match(await promote(view, [app1, web]), { status: 409, body: { detail: /^acme\/app.* is not in gated-\d+, and 1 more$/, errors: [{ rule: 'requires', detail: `${app1.ident} (x86_64-linux) is not in ${before}` }, {}] } })
+  t.equal(await revisionOf(view), 0)
+  await move(started, 'promote', before, [app1, web])
+  t.match(await promote(view, [app1, web]), { status: 200, differences: '' })
+})
+
+test('a view may require what latest answers there, and not only a member', async (t) => {
+  const before = await viewWith({})
+  const view = await viewWith({ requires: [{ view: before, as: 'current' }] })
+  for (const release of [app1, app2]) await move(started, 'promote', before, [release])
+  t.match(await promote(view, [app1]), refused('requires', /is not what latest answers in/))
+  t.match(await promote(view, [app2]), { status: 200 })
+})
+
+test('a release soaks in the required view without a break, and joining anew is none', async (t) => {
+  const before = await viewWith({})
+  const view = await viewWith({ requires: [{ view: before, soak_seconds: 3_600 }] })
+  started.setClock(START + 10_000_000)
+  await move(started, 'promote', before, [app2])
+  started.setClock(START + 10_000_000 + 3_000_000)
+  t.match(await promote(view, [app2]), refused('requires', /is in gated-\d+ since 2026-01-01T02:46:40\.\d+Z, and has to be until 2026-01-01T03:46:40/))
+  await move(started, 'promote', before, [app1, app2]) // app2 joins anew
+  started.setClock(START + 10_000_000 + 3_700_000)
+  t.match(await promote(view, [app1]), { status: 409 })
+  t.match(await promote(view, [app2]), { status: 200 })
+  await move(started, 'demote', before, [app1])
+  await move(started, 'promote', before, [app1])
+  started.setClock(START + 10_000_000 + 7_000_000)
+  t.match(await promote(view, [app1]), { status: 409 }, 'it left in between')
+})
+
+test('a clock that goes back makes no soak time', async (t) => {
+  const before = await viewWith({})
+  const view = await viewWith({ requires: [{ view: before, soak_seconds: 60 }] })
+  await move(started, 'promote', before, [app1])
+  started.setClock(START)
+  t.match(await promote(view, [app1]), { status: 409 })
+})
+
+test('everything that is needed must be in the view, and the chain is named', async (t) => {
+  const view = await viewWith({ closure: 'view' })
+  t.match(await promote(view, [app1]), {
+    ...refused('closure', `${app1.ident} → ${curl.ident} is not in ${view}`),
+    body: { errors: [{ chain: [app1.ident, curl.ident] }, { rule: 'closure', chain: [app1.ident, curl.ident, ssl.ident], detail: `${app1.ident} → ${curl.ident} → ${ssl.ident} is not in ${view}` }] },
+  })
+  t.match(await promote(view, [app1], { with_deps: true }), { status: 200, differences: '' })
+})
+
+test('what is needed does not leave, unless what needs it leaves with it', async (t) => {
+  const view = await viewWith({ closure: 'view' })
+  await promote(view, [app1], { with_deps: true })
+  t.match(await post(view, 'demotions', { releases: [curl] }), refused('closure', `${app1.ident}, which is in ${view}, needs ${curl.ident}`))
+  t.match(await post(view, 'demotions', { releases: [ssl, app1] }), refused('closure', `${curl.ident}, which is in ${view}, needs ${ssl.ident}`))
+  t.match(await post(view, 'demotions', { releases: [ssl, curl, app1] }), { status: 200 })
+})
+
+test('closure in the depot is satisfied by what is published, and by nothing else', async (t) => {
+  const view = await viewWith({ closure: 'depot' })
+  t.match(await promote(view, [app1]), { status: 200 })
+  t.match(await promote(view, [lost]), refused('closure', `${lost.ident} → core/nowhere/1.0/${STAMP} is not in the depot`))
+})
+
+test('a release that a view needs is not deleted', async (t) => {
+  const view = await viewWith({ closure: 'view' }, 'highest')
+  const [leaf, user] = (await makeReleases(started, `acme/leaf/1.0/${STAMP}`, { name: `acme/user/1.0/${STAMP}`, deps: [`acme/leaf/1.0/${STAMP}`] })) as [ReleaseRow, ReleaseRow]
+  await move(started, 'promote', view, [leaf, user])
+  await t.rejects(started.depot.writer.submit({ kind: 'deleteRelease', input: leaf, actor: { client: 'tests', door: 'cli' } }), { code: 'in_use' })
+})
+
+test('latest does not go down where that is refused, by promotion or demotion, but it does by rollback', async (t) => {
+  const view = await viewWith({ downgrade: 'refuse' })
+  for (const release of [app1, app2]) await promote(view, [release])
+  t.match(await promote(view, [app1]), refused('downgrade', `latest of acme/app for x86_64-linux would go down from ${app2.ident} to ${app1.ident}`))
+  t.match(await post(view, 'demotions', { releases: [app2] }), refused('downgrade', /would go down/))
+  t.match(await post(view, 'rollbacks', { to: 1 }), { status: 200, body: { releases: [{ change: 'removed' }] } })
+})
+
+test('only who is named changes the view, whatever their role in origins', async (t) => {
+  const view = await viewWith({ promoters: ['stranger'] })
+  t.match(await promote(view, [app1]), { status: 403, differences: '', body: { code: 'forbidden', detail: `ci is not among those who may change ${view}` } })
+  t.match(await promote(view, [app1], {}, stranger), { status: 200, differences: '' })
+  const narrowed = await started.account('narrowed', { origins: ['core'], views: [view] })
+  await callApi(started, 'PUT', `/api/v1/views/${view}/gates`, { body: { promoters: ['narrowed'] } })
+  t.match(await promote(view, [app2], {}, narrowed), { status: 403, body: { detail: 'this token does not reach the origin acme' } })
+  t.match(await promote(view, [curl], {}, narrowed), { status: 200 })
+})
+
+test('a frozen view does not change, by any door, until it is thawed or the time is over', async (t) => {
+  const view = await viewWith({})
+  started.setClock(START + 50_000_000)
+  const until = new Date(START + 60_000_000).toISOString()
+  const frozen = await callApi(started, 'PUT', `/api/v1/views/${view}/freeze`, { body: { reason: 'audit', until } })
+  t.match(frozen, { status: 200, differences: '', body: { frozen: { reason: 'audit', by: 'admin', until } } })
+  const sentence = `${view} is frozen until ${until} by admin: audit`
+  t.match(await promote(view, [app1]), refused('freeze', sentence))
+  t.match(await post(view, 'rollbacks', { to: 0 }), { status: 200, body: { changed: false } }, 'what changes nothing is not refused')
+  const habitat = await ask(`${started.url}/v1/depot/views/${view}/pkgs/${app1.ident}/promote`, { method: 'POST', headers: { ...bearer(ci), 'content-length': 0 } })
+  t.equal(habitat.status, 403)
+  t.match(await callApi(started, 'GET', `/api/v1/views/${view}`), { differences: '', body: { frozen: { reason: 'audit' }, revision: 0 } })
+  started.setClock(START + 60_000_000)
+  t.match(await promote(view, [app1]), { status: 200 })
+  await callApi(started, 'PUT', `/api/v1/views/${view}/freeze`, { body: { reason: 'for good' } })
+  t.match(await promote(view, [app2]), refused('freeze', `${view} is frozen by admin: for good`))
+  t.match(await callApi(started, 'DELETE', `/api/v1/views/${view}/freeze`), { status: 200, differences: '', body: { frozen: null } })
+  t.match(await promote(view, [app2]), { status: 200 })
+})
+
+test('who may freeze: administrators, and who was named to change the view', async (t) => {
+  const view = await viewWith({ promoters: ['lead'] })
+  const freeze = async (token: string) => callApi(started, 'PUT', `/api/v1/views/${view}/freeze`, { body: { reason: 'stop' }, token })
+  t.match(await freeze(ci), { status: 403, differences: '' })
+  t.match(await freeze(lead), { status: 200 })
+  t.match(await callApi(started, 'DELETE', `/api/v1/views/${view}/freeze`, { token: ci }), { status: 403 })
+  const open = await viewWith({})
+  t.match(await callApi(started, 'PUT', `/api/v1/views/${open}/freeze`, { body: { reason: 'stop' }, token: ci }), { status: 403, differences: '' })
+  t.match(await callApi(started, 'PUT', `/api/v1/views/${open}/freeze`, { body: { reason: 'stop', until: '2020-01-01T00:00:00Z' } }), { status: 400, differences: '', body: { errors: [{ pointer: '/until' }] } })
+})
+
+test('who may break the glass sets rules aside, which is recorded, answered, shown and logged', async (t) => {
+  const view = await viewWith({ downgrade: 'refuse', closure: 'view', overriders: ['lead'] })
+  await callApi(started, 'PUT', `/api/v1/views/${view}/freeze`, { body: { reason: 'audit' } })
+  const override = { reason: 'the site is down' }
+  t.match(await promote(view, [app1], { override }), { status: 403, differences: '', body: { detail: `ci may not override the rules of ${view}` } })
+  const answer = await promote(view, [app1], { override }, lead)
+  t.match(answer, { status: 200, differences: '', body: { overridden: [/is frozen/, /is not in/, /is not in/] } })
+  t.match(await callApi(started, 'GET', `/api/v1/views/${view}/revisions/1`), { differences: '', body: { override: { reason: 'the site is down', refusals: [/frozen/, /curl/, /openssl/] } } })
+  t.match((await callApi(started, 'GET', `/api/v1/views/${view}/history?format=text`)).text, /OVERRIDE: the site is down/)
+  const [warning] = started.logged.filter(({ msg }) => msg === 'rules of a view were overridden')
+  t.match(warning, { level: 40, view, revision: 1, reason: 'the site is down' })
+})
+
+test('rights are not overridden', async (t) => {
+  const view = await viewWith({ overriders: ['stranger'] })
+  t.match(await promote(view, [app1], { override: { reason: 'mine' } }, stranger), { status: 403 })
+})
+
+test('an override that nothing stood against is a promotion as any other', async (t) => {
+  const view = await viewWith({ overriders: ['lead'] })
+  t.match(await promote(view, [app1], { override: { reason: 'to be sure' } }, lead), { status: 200, body: { overridden: [] } })
+  t.match(await callApi(started, 'GET', `/api/v1/views/${view}/revisions/1`), { body: { override: null } })
+})
+
+test('rules are shown, whole and as text, and only administrators set them', async (t) => {
+  const gates = { requires: [{ view: 'acceptance', as: 'current', soak_seconds: 60 }], closure: 'view', downgrade: 'refuse', promoters: ['ci'], approval: { approvers: ['lead'], expires_seconds: 3_600 }, overriders: ['lead'] }
+  const view = await viewWith(gates)
+  t.match(await callApi(started, 'GET', `/api/v1/views/${view}/gates`, { token: null }), { status: 200, differences: '', body: { view, frozen: null, ...gates } })
+  t.match((await callApi(started, 'GET', `/api/v1/views/${view}/gates?format=text`)).text, new RegExp(`^${view}\n\nRULE +SAYS\nrequires +current in acceptance for 60 s\nclosure +in the view\n`))
+  t.match(await callApi(started, 'PUT', `/api/v1/views/${view}/gates`, { body: {}, token: ci }), { status: 403 })
+})
+
+test('rules that cannot hold are refused, and every part is named', async (t) => {
+  const [one, two] = [await viewWith({}), await viewWith({})]
+  await callApi(started, 'PUT', `/api/v1/views/${two}/gates`, { body: { requires: [{ view: one }] } })
+  const set = async (view: string, body: unknown) => callApi(started, 'PUT', `/api/v1/views/${view}/gates`, { body })
+  t.match(await set(one, { requires: [{ view: two }, { view: 'nowhere' }], promoters: ['nobody'] }), {
+    status: 400,
+    differences: '',
+    body: { errors: [{ pointer: '/promoters/0' }, { pointer: '/requires/0/view', detail: /nothing could be promoted/ }, { pointer: '/requires/1/view' }] },
+  })
+  t.match(await set(one, { requires: [{ view: one }] }), { status: 400 })
+  t.match(await set(one, { closure: 'world', soak: 1 }), { status: 400, body: { errors: [{ pointer: '/closure' }, { pointer: '/soak' }] } })
+  t.match(await set('unstable', {}), { status: 409, differences: '', body: { code: 'refused' } })
+  t.match(await set('nowhere', {}), { status: 404 })
+  t.match(await callApi(started, 'PUT', '/api/v1/views/unstable/freeze', { body: { reason: 'x' } }), { status: 409 })
+})
+
+test('bulk moves and channels of Habitat clients are judged by the same rules', async (t) => {
+  const before = await viewWith({})
+  const view = await viewWith({ requires: [{ view: before }] })
+  await callApi(started, 'PUT', `/api/v1/views/${view}/gates`, { body: { requires: [{ view: before }] } })
+  const from = await viewWith({})
+  await move(started, 'promote', from, [web])
+  const put = async (path: string) => (await ask(`${started.url}/v1/depot/channels/acme/${path}`, { method: 'PUT', headers: { ...bearer(ci), 'content-length': 0 } })).status
+  t.equal(await put(`${from}/pkgs/promote?channel=${view}`), 403)
+  await move(started, 'promote', before, [web])
+  t.equal(await put(`${from}/pkgs/promote?channel=${view}`), 200)
+  await callApi(started, 'PUT', `/api/v1/views/${view}/freeze`, { body: { reason: 'stop' } })
+  t.equal(await put(`${from}/pkgs/demote?channel=${view}`), 403)
+  t.equal((await ask(`${started.url}/v1/depot/channels/acme/${view}`, { method: 'DELETE', headers: bearer(ci) })).status, 403)
+  t.equal(await revisionOf(view), 1)
+})
+
+test('what a private release needs is judged too, and told to nobody else', async (t) => {
+  const [hidden, user] = (await makeReleases(started, `core/hidden/1.0/${STAMP}`, { name: `acme/open/1.0/${STAMP}`, deps: [`core/hidden/1.0/${STAMP}`] })) as [ReleaseRow, ReleaseRow]
+  await setVisibility(started, hidden.ident, 'private')
+  const view = await viewWith({ closure: 'depot' })
+  t.match(await promote(view, [user]), { status: 200 })
+})
