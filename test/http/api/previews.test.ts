@@ -27,11 +27,12 @@ async function previewed(sets: readonly (readonly ReleaseRow[])[], body: unknown
   return { base, name, plan, made }
 }
 
+const identIn = (text: string) => Object.values((JSON.parse(text) as { ident: Record<string, string> }).ident).slice(0, 4).join('/')
+
 /** As a Supervisor of either generation would ask. */
 const poll = async (view: string, name: string) => {
   const old = await ask(`${started.url}/v1/depot/views/${view}/pkgs/acme/${name}/latest`)
   const today = await ask(`${started.url}/v1/depot/channels/acme/${view}/pkgs/${name}/latest`)
-  const identIn = (text: string) => Object.values((JSON.parse(text) as { ident: Record<string, string> }).ident).slice(0, 4).join('/')
   if (old.status !== today.status) throw new Error(`${old.status} and ${today.status}`)
   return old.status === 200 && identIn(old.text) === identIn(today.text) ? identIn(old.text) : old.status
 }
@@ -75,7 +76,7 @@ test('a preview shows the plan that takes the place of a stale one', async (t) =
   const stale = await apply(plan)
   t.equal(stale.status, 412)
   t.equal(await poll(name, 'app'), app2.ident)
-  t.match(await apply(String((stale.body?.['plan'] as { plan: string }).plan)), { status: 200 })
+  t.match(await apply((stale.body?.['plan'] as { plan: string } | undefined)?.plan ?? ''), { status: 200 })
   t.equal(await poll(name, 'app'), 404)
 })
 
@@ -118,9 +119,10 @@ test('what is blocked by rules can be looked at, and what its maker had no right
   t.match(await callApi(started, 'POST', '/api/v1/views/walled/previews', { body: { name: 'squat', plan }, token: ci }), { status: 403, differences: '' })
 })
 
+const make = async (view: string, body: unknown, token = ci) => callApi(started, 'POST', `/api/v1/views/${view}/previews`, { body, token })
+
 test('a preview needs a plan of its view that has not ended, and a name that is free', async (t) => {
   const { base, plan } = await previewed([[app1]], { releases: [app2] })
-  const make = async (view: string, body: unknown, token = ci) => callApi(started, 'POST', `/api/v1/views/${view}/previews`, { body, token })
   t.match(await make('delivered', { name: 'x', plan }), { status: 400, differences: '' })
   t.match(await make(base, { name: 'stable', plan }), { status: 409, differences: '', body: { code: 'already_exists' } })
   t.match(await make(base, { name: '-x', plan }), { status: 400, differences: '' })

@@ -18,10 +18,10 @@ async function viewWith(rule: 'promoted' | 'highest', ...sets: readonly (readonl
 }
 
 const post = async (view: string, what: 'rollbacks' | 'reverts', body: unknown) => callApi(started, 'POST', `/api/v1/views/${view}/${what}`, { body })
+const idents = (list: unknown) => (list as { ident: string }[]).map(({ ident }) => ident)
 const stateOf = async (view: string, at?: number) => {
   const query = at === undefined ? '' : `?at=${at}`
   const [content, members] = [await callApi(started, 'GET', `/api/v1/views/${view}/content${query}`), await callApi(started, 'GET', `/api/v1/views/${view}/members${query}`)]
-  const idents = (list: unknown) => (list as { ident: string }[]).map(({ ident }) => ident)
   return { latest: idents(content.body?.['pointers']), members: idents(members.body?.['members']) }
 }
 
