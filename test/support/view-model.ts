@@ -1,0 +1,194 @@
+// What views should do, said once more and differently: whole states in memory, one per revision, and nothing that the depot's own
+// code computes. A view's state is, by line, the list of its members in the order in which they were promoted.
+
+/** A release that was published; one that is deleted and published again is another one. */
+export interface ModelRelease {
+  readonly ident: string
+  /** `origin/name`: in this model, a line, since everything is for one target. */
+  readonly line: string
+  readonly version: number
+  readonly needs: readonly string[]
+  isDeleted: boolean
+}
+
+export type State = ReadonlyMap<string, readonly ModelRelease[]>
+
+export interface ModelGates {
+  readonly requires?: { readonly view: string; readonly as: 'member' | 'current' }
+  readonly closure?: 'depot' | 'view'
+  readonly downgrade?: 'refuse'
+}
+
+export interface ModelView {
+  readonly name: string
+  readonly rule: 'promoted' | 'highest'
+  /** By revision, from 0 on. */
+  readonly states: State[]
+  gates: ModelGates
+  isFrozen: boolean
+}
+
+/** What came of a change: the code of its refusal, or whether it made a revision. */
+export type Came = 'changed' | 'unchanged' | 'not_found' | 'not_member' | 'refused' | 'conflict' | 'in_use'
+
+export class ViewModel {
+  readonly views = new Map<string, ModelView>()
+  readonly releases: ModelRelease[] = []
+
+  view(name: string): ModelView {
+    const view = this.views.get(name)
+    if (view === undefined) throw new Error(`the model has no view ${name}`)
+    return view
+  }
+
+  find(ident: string): ModelRelease | undefined {
+    return this.releases.find((release) => release.ident === ident && !release.isDeleted)
+  }
+
+  promote(name: string, idents: readonly string[]): Came {
+    const view = this.view(name)
+    const asked = this.#all(idents)
+    if (asked === undefined) return 'not_found'
+    const next = new Map(now(view))
+    const joined = new Set<ModelRelease>()
+    for (const line of new Set(asked.map((release) => release.line))) {
+      const named = asked.filter((release) => release.line === line)
+      const before = next.get(line) ?? []
+      const strangers = named.filter((release) => !before.includes(release))
+      const last = named.at(-1)
+      const stays = last === undefined || strangers.includes(last) ? [] : [last]
+      // Under `promoted` the one named last becomes the one promoted last, if it is not that already.
+      const isToMove = view.rule === 'promoted' && stays.some((release) => before.at(-1) !== release || strangers.length > 0)
+      const coming = named.filter((release) => strangers.includes(release) || (isToMove && stays.includes(release)))
+      for (const release of coming) joined.add(release)
+      next.set(line, [...before.filter((release) => !coming.includes(release)), ...coming])
+    }
+    return this.#change(view, next, { act: 'promote', joined, conflicts: 0 })
+  }
+
+  demote(name: string, idents: readonly string[]): Came {
+    const view = this.view(name)
+    const asked = this.#all(idents)
+    if (asked === undefined) return 'not_found'
+    if (asked.some((release) => !members(now(view)).includes(release))) return 'not_member'
+    return this.#change(view, without(now(view), asked), { act: 'demote', joined: new Set(), conflicts: 0 })
+  }
+
+  rollback(name: string, revision: number): Came {
+    const view = this.view(name)
+    const then = view.states[revision]
+    if (then === undefined) return 'not_found'
+    const changed = [...new Set([...then.keys(), ...now(view).keys()])].filter((line) => !this.#wasUntouched(view, line, revision))
+    const next = new Map(now(view))
+    for (const line of changed) next.set(line, (then.get(line) ?? []).filter((release) => !release.isDeleted))
+    const conflicts = changed.filter((line) => latest(view.rule, then.get(line))?.isDeleted === true).length
+    return this.#change(view, next, { act: 'rollback', joined: joinedBetween(view.rule, now(view), next), conflicts })
+  }
+
+  revert(name: string, revision: number): Came {
+    const view = this.view(name)
+    const [before, after] = [view.states[revision - 1], view.states[revision]]
+    if (before === undefined || after === undefined) return 'not_found'
+    const next = new Map(now(view))
+    let conflicts = 0
+    for (const line of new Set([...before.keys(), ...after.keys()])) {
+      const [old, made, present] = [before.get(line) ?? [], after.get(line) ?? [], now(view).get(line) ?? []]
+      if (isSame(old, made)) continue
+      const [was, became] = [latest(view.rule, old), latest(view.rule, made)]
+      const rest = present.filter((release) => old.includes(release) || !made.includes(release))
+      const back = old.filter((release) => !made.includes(release) && !present.includes(release) && !release.isDeleted)
+      let result = [...rest, ...back]
+      const leader = was === became ? latest(view.rule, present) : was
+      if (view.rule === 'promoted' && leader !== undefined && result.includes(leader)) result = [...result.filter((release) => release !== leader), leader]
+      if (was !== became && (latest(view.rule, present) !== became || was?.isDeleted === true || latest(view.rule, result) !== was)) conflicts += 1
+      next.set(line, result)
+    }
+    return this.#change(view, next, { act: 'revert', joined: joinedBetween(view.rule, now(view), next), conflicts })
+  }
+
+  /** Of every release there is, who depends on a package is told by name. */
+  remove(ident: string): Came {
+    const release = this.find(ident)
+    if (release === undefined) return 'not_found'
+    const holding = [...this.views.values()].filter((view) => members(now(view)).includes(release))
+    if (holding.some((view) => view.rule === 'promoted')) return 'in_use'
+    const isNeeded = this.releases.some((other) => !other.isDeleted && other.needs.some((need) => need.startsWith(`${release.line}/`)))
+    if (isNeeded) return 'in_use'
+    const left = holding.map((view) => ({ view, next: without(now(view), [release]) }))
+    if (left.some(({ view, next }) => this.#isRefused(view, next, { act: 'demote', joined: new Set() }))) return 'refused'
+    for (const { view, next } of left) view.states.push(next)
+    release.isDeleted = true
+    return 'changed'
+  }
+
+  #change(view: ModelView, next: State, how: { act: 'promote' | 'demote' | 'rollback' | 'revert'; joined: ReadonlySet<ModelRelease>; conflicts: number }): Came {
+    if (how.conflicts > 0) return 'conflict'
+    const isChanged = how.joined.size > 0 || members(now(view)).length !== members(next).length
+    if (!isChanged) return 'unchanged'
+    if (this.#isRefused(view, next, how)) return 'refused'
+    view.states.push(next)
+    return 'changed'
+  }
+
+  #isRefused(view: ModelView, next: State, { act, joined }: { act: string; joined: ReadonlySet<ModelRelease> }): boolean {
+    const { requires, closure, downgrade } = view.gates
+    if (view.isFrozen) return true
+    if (requires !== undefined && act === 'promote') {
+      const other = this.view(requires.view)
+      const there = requires.as === 'member' ? members(now(other)) : [...now(other).values()].map((line) => latest(other.rule, line))
+      if ([...joined].some((release) => !there.includes(release))) return true
+    }
+    const isThere = (ident: string) => (closure === 'view' ? members(next).some((release) => release.ident === ident) : this.find(ident) !== undefined)
+    if (closure !== undefined && [...joined].some((release) => !release.needs.every(isThere))) return true
+    if (closure === 'view') {
+      const left = members(now(view)).filter((release) => !members(next).includes(release))
+      if (members(next).some((release) => left.some((gone) => release.needs.includes(gone.ident)))) return true
+    }
+    if (downgrade === undefined || act === 'rollback' || act === 'revert') return false
+    return [...next].some(([line, list]) => {
+      const [from, to] = [latest(view.rule, now(view).get(line)), latest(view.rule, list)]
+      return from !== undefined && to !== undefined && to.version < from.version
+    })
+  }
+
+  #all(idents: readonly string[]): ModelRelease[] | undefined {
+    const found = [...new Set(idents)].map((ident) => this.find(ident))
+    return found.includes(undefined) ? undefined : found.filter((release) => release !== undefined)
+  }
+
+  #wasUntouched(view: ModelView, line: string, revision: number): boolean {
+    return view.states.slice(revision + 1).every((state, index) => isSame(state.get(line) ?? [], view.states[revision + index]?.get(line) ?? []))
+  }
+}
+
+export function latest(rule: 'promoted' | 'highest', line: readonly ModelRelease[] = []): ModelRelease | undefined {
+  return rule === 'promoted' ? line.at(-1) : line.toSorted((a, b) => a.version - b.version).at(-1)
+}
+
+export function members(state: State): ModelRelease[] {
+  return [...state.values()].flat()
+}
+
+export function now(view: ModelView): State {
+  return view.states.at(-1) ?? new Map()
+}
+
+function without(state: State, gone: readonly ModelRelease[]): State {
+  return new Map([...state].map(([line, list]) => [line, list.filter((release) => !gone.includes(release))]))
+}
+
+function isSame(one: readonly ModelRelease[], other: readonly ModelRelease[]): boolean {
+  return one.length === other.length && one.every((release, index) => other[index] === release)
+}
+
+/** Who has to join, anew if need be, so that one state becomes another one: under `highest` order decides nothing. */
+function joinedBetween(rule: 'promoted' | 'highest', from: State, to: State): Set<ModelRelease> {
+  const joined = new Set<ModelRelease>()
+  for (const [line, list] of to) {
+    const staying = (from.get(line) ?? []).filter((release) => list.includes(release))
+    const common = list.findIndex((release, index) => staying[index] !== release)
+    const strangers = list.filter((release) => !staying.includes(release))
+    for (const release of rule === 'highest' ? strangers : common === -1 ? [] : list.slice(common)) joined.add(release)
+  }
+  return joined
+}

@@ -1,0 +1,202 @@
+import fc from 'fast-check'
+import tap, { test } from 'tap'
+import { EVERYONE } from '../../src/accounts/access.ts'
+import { DepotError } from '../../src/errors.ts'
+import { listMembersAt, listPointersAt } from '../../src/views/content-store.ts'
+import type { Gates } from '../../src/views/gates.ts'
+import { getView } from '../../src/views/view-store.ts'
+import type { Command } from '../../src/writer/commands.ts'
+import { makeReleases, makeView } from '../support/release-rows.ts'
+import { startDepot } from '../support/start-depot.ts'
+import { ViewModel, latest, members, now } from '../support/view-model.ts'
+import type { Came, ModelGates } from '../support/view-model.ts'
+
+// Random commands against the depot and against a model of it, side by side. A run that differs is shrunk to the shortest that does,
+// and told with the seed it came from; another seed looks elsewhere.
+
+const SEED = 7
+const RUNS = 20
+const COMMANDS = 100
+const ACTOR = { client: 'tests', door: 'cli' } as const
+const STAMP = '20260101000000'
+const target = 'x86_64-linux'
+const ALL = { limit: 1_000 }
+
+const started = await startDepot(tap)
+const { db, writer } = started.depot
+
+/** By name: versions, and what each needs. */
+const PACKAGES: Readonly<Record<string, readonly (readonly string[])[]>> = { lib: [[], []], base: [['lib/1'], ['lib/2']], app: [['base/1', 'lib/1'], ['base/2', 'lib/2'], []], tool: [[], []] }
+const NAMES = Object.entries(PACKAGES).flatMap(([name, versions]) => versions.map((_, index) => `${name}/${index + 1}`))
+
+/** One run: its own origin and views. */
+interface World {
+  readonly model: ViewModel
+  readonly origin: string
+  readonly lower: string
+  readonly upper: string
+}
+type Act = (world: World) => Promise<{ expected: Came; came: Came }>
+
+let runs = 0
+async function makeWorld(rule: 'promoted' | 'highest'): Promise<World> {
+  runs += 1
+  const world = { model: new ViewModel(), origin: `o${runs}`, lower: `lower-${runs}`, upper: `upper-${runs}` }
+  for (const [name, viewRule] of [[world.lower, 'promoted'], [world.upper, rule]] as const) {
+    await makeView(started, name, viewRule)
+    world.model.views.set(name, { name, rule: viewRule, states: [new Map()], gates: {}, isFrozen: false })
+  }
+  const [first = '', ...others] = NAMES
+  await publish(world, first)
+  await Promise.all(others.map((name) => publish(world, name)))
+  return world
+}
+
+const identOf = ({ origin }: World, name: string) => `${origin}/${name}.0/${STAMP}`
+
+async function publish(world: World, name: string): Promise<void> {
+  const [packageName = '', version = ''] = name.split('/')
+  const needs = (PACKAGES[packageName]?.[Number(version) - 1] ?? []).map((need) => identOf(world, need))
+  await makeReleases(started, { name: identOf(world, name), deps: needs })
+  world.model.releases.push({ ident: identOf(world, name), line: `${world.origin}/${packageName}`, version: Number(version), needs, isDeleted: false })
+}
+
+async function submit(command: Omit<Command, 'actor'>): Promise<Came> {
+  try {
+    const outcome = await writer.submit({ ...command, actor: ACTOR })
+    return typeof outcome === 'object' && 'isChanged' in outcome && !outcome.isChanged ? 'unchanged' : 'changed'
+  } catch (error) {
+    if (error instanceof DepotError) return error.code as Came
+    throw error
+  }
+}
+
+/** A draft is made and applied: the same must come of it, or of its refusal, as of the change alone. */
+async function planAndApply(view: string, releases: readonly { ident: string; target: typeof target }[]): Promise<Came> {
+  try {
+    const token = `plan-${(plans += 1)}`
+    await writer.submit({ kind: 'draftPlan', input: { token, request: { view, act: 'promote', audience: EVERYONE, source: { releases } } }, actor: ACTOR })
+    const applied = await writer.submit({ kind: 'applyPlan', input: { plan: token, nextToken: `${token}-next` }, actor: ACTOR })
+    if (!('outcome' in applied)) throw new Error('a plan was stale at once')
+    return applied.outcome.isChanged ? 'changed' : 'unchanged'
+  } catch (error) {
+    if (error instanceof DepotError) return error.code as Came
+    throw error
+  }
+}
+let plans = 0
+
+/** What happened in all runs: kinds of commands and what came of them. */
+const met = new Set<string>()
+
+const viewArbitrary = fc.constantFrom('lower' as const, 'upper' as const)
+const setArbitrary = fc.array(fc.constantFrom(...NAMES, 'tool/1', 'tool/2'), { minLength: 1, maxLength: 4 })
+const revisionArbitrary = fc.nat({ max: 1_000 })
+const gatesArbitrary: fc.Arbitrary<ModelGates> = fc.record(
+  {
+    requires: fc.record({ view: fc.constant('lower'), as: fc.constantFrom('member' as const, 'current' as const) }),
+    closure: fc.constantFrom('depot' as const, 'view' as const),
+    downgrade: fc.constant('refuse' as const),
+  },
+  { requiredKeys: [] },
+)
+
+class Doing implements fc.AsyncCommand<World, object> {
+  readonly #name: string
+  readonly #act: Act
+
+  constructor(name: string, act: Act) {
+    this.#name = name
+    this.#act = act
+  }
+
+  check(): boolean {
+    return true
+  }
+
+  async run(world: World): Promise<void> {
+    const { expected, came } = await this.#act(world)
+    const [kind = ''] = this.#name.split(' ')
+    met.add(`${kind} ${came}`)
+    if (expected !== came) throw new Error(`${this.#name}: ${came}, not ${expected}`)
+    for (const view of world.model.views.values()) await compare(world, view.name)
+  }
+
+  toString(): string {
+    return this.#name
+  }
+}
+
+/** One that a view has had or, now and then, the one after. */
+const revisionIn = (world: World, view: 'lower' | 'upper', number: number) => number % (world.model.view(world[view]).states.length + 1)
+const rowsOf = (world: World, names: readonly string[]) => names.map((name) => ({ ident: identOf(world, name), target }) as const)
+const identsOf = (world: World, names: readonly string[]) => names.map((name) => identOf(world, name))
+
+const commands = [
+  fc.tuple(viewArbitrary, setArbitrary).map(([view, set]) => new Doing(`promote ${set.join(' ')} into ${view}`, async (world) => ({ came: await submit({ kind: 'promote', input: { view: world[view], releases: rowsOf(world, set) } }), expected: world.model.promote(world[view], identsOf(world, set)) }))),
+  fc.tuple(viewArbitrary, setArbitrary).map(([view, set]) => new Doing(`plan and apply ${set.join(' ')} into ${view}`, async (world) => ({ came: await planAndApply(world[view], rowsOf(world, set)), expected: world.model.promote(world[view], identsOf(world, set)) }))),
+  fc.tuple(viewArbitrary, setArbitrary).map(([view, set]) => new Doing(`demote ${set.join(' ')} from ${view}`, async (world) => ({ came: await submit({ kind: 'demote', input: { view: world[view], releases: rowsOf(world, set) } }), expected: world.model.demote(world[view], identsOf(world, set)) }))),
+  fc.tuple(viewArbitrary, revisionArbitrary).map(([view, revision]) => new Doing(`roll ${view} back to revision ${revision}`, async (world) => {
+    const to = revisionIn(world, view, revision)
+    return { came: await submit({ kind: 'changeView', input: { request: { view: world[view], act: 'rollback', to: { revision: to }, audience: EVERYONE } } }), expected: world.model.rollback(world[view], to) }
+  })),
+  fc.tuple(viewArbitrary, revisionArbitrary).map(([view, revision]) => new Doing(`revert revision ${revision} of ${view}`, async (world) => {
+    const which = revisionIn(world, view, revision)
+    return { came: await submit({ kind: 'changeView', input: { request: { view: world[view], act: 'revert', revision: which, audience: EVERYONE } } }), expected: world.model.revert(world[view], which) }
+  })),
+  fc.tuple(viewArbitrary, fc.constantFrom(true, false, false)).map(([view, isFrozen]) => new Doing(`${isFrozen ? 'freeze' : 'thaw'} ${view}`, async (world) => {
+    await writer.submit(isFrozen ? { kind: 'freeze', input: { view: world[view], reason: 'audit', by: 'tests' }, actor: ACTOR } : { kind: 'thaw', input: { view: world[view] }, actor: ACTOR })
+    world.model.view(world[view]).isFrozen = isFrozen
+    return { came: 'changed', expected: 'changed' }
+  })),
+  gatesArbitrary.map((gates) => new Doing(`set the gates ${JSON.stringify(gates)}`, async (world) => {
+    const named = gates.requires === undefined ? gates : { ...gates, requires: { ...gates.requires, view: world.lower } }
+    world.model.view(world.upper).gates = named
+    const { requires, ...others } = named
+    const set: Gates = requires === undefined ? others : { ...others, requires: [requires] }
+    await writer.submit({ kind: 'govern', input: { view: world.upper, gates: set }, actor: ACTOR })
+    return { came: 'changed', expected: 'changed' }
+  })),
+  fc.constantFrom(...NAMES, 'tool/1', 'tool/2').map((name) => new Doing(`delete ${name}`, async (world) => ({ came: await submit({ kind: 'deleteRelease', input: { ident: identOf(world, name), target } }), expected: world.model.remove(identOf(world, name)) }))),
+  fc.constantFrom(...NAMES).map((name) => new Doing(`publish ${name} again`, async (world) => {
+    if (world.model.find(identOf(world, name)) === undefined) await publish(world, name)
+    return { came: 'changed', expected: 'changed' }
+  })),
+]
+
+async function compare(world: World, name: string, revision?: number): Promise<void> {
+  const modelled = world.model.view(name)
+  const view = await getView(db, name)
+  const at = revision ?? view.revision
+  const state = revision === undefined ? now(modelled) : (modelled.states[revision] ?? new Map())
+  const held = (await listMembersAt(db, view, at, ALL, EVERYONE)).map(({ ident }) => ident).toSorted()
+  const answered = (await listPointersAt(db, view, at, ALL, EVERYONE)).map(({ ident }) => ident).toSorted()
+  const should = {
+    revision: modelled.states.length - 1,
+    members: members(state).map(({ ident }) => ident).toSorted(),
+    latest: [...state.values()].flatMap((line) => latest(modelled.rule, line)?.ident ?? []).toSorted(),
+  }
+  const is = { revision: view.revision, members: held, latest: answered }
+  if (JSON.stringify(is) !== JSON.stringify(should)) throw new Error(`${name} at ${at} is ${JSON.stringify(is)}, not ${JSON.stringify(should)}`)
+}
+
+for (const rule of ['promoted', 'highest'] as const) {
+  test(`${rule}: whatever is done, the depot does what the model does`, async (t) => {
+    t.comment(`seed ${SEED}`)
+    const property = fc.asyncProperty(fc.commands(commands, { maxCommands: COMMANDS, size: 'max' }), async (some) => {
+      const world = await makeWorld(rule)
+      await fc.asyncModelRun(() => ({ model: world, real: {} }), some)
+      for (const view of world.model.views.values()) for (const revision of view.states.keys()) await compare(world, view.name, revision)
+    })
+    await fc.assert(property, { seed: SEED, numRuns: RUNS })
+    t.pass(`${RUNS} runs of up to ${COMMANDS} commands`)
+  })
+}
+
+test('the runs met what there is to meet', async (t) => {
+  const came: readonly Came[] = ['changed', 'unchanged', 'not_found', 'refused']
+  for (const kind of ['promote', 'plan']) for (const each of came) t.ok(met.has(`${kind} ${each}`), `${kind} ${each}`)
+  for (const each of ['changed', 'not_found', 'not_member', 'refused']) t.ok(met.has(`demote ${each}`), `demote ${each}`)
+  for (const kind of ['roll', 'revert']) for (const each of [...came, 'conflict']) t.ok(met.has(`${kind} ${each}`), `${kind} ${each}`)
+  for (const each of ['changed', 'not_found', 'refused', 'in_use']) t.ok(met.has(`delete ${each}`), `delete ${each}`)
+})
