@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import tap, { test } from 'tap'
 import { EVERYONE } from '../../src/accounts/access.ts'
 import { DepotError } from '../../src/errors.ts'
