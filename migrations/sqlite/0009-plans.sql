@@ -30,3 +30,4 @@ ALTER TABLE views ADD COLUMN base_id INTEGER REFERENCES views (id);
 ALTER TABLE views ADD COLUMN plan_id INTEGER REFERENCES plans (id);
 
 CREATE INDEX views_previewing ON views (base_id) WHERE base_id IS NOT NULL AND closed_at IS NULL; -- what moves with a view
+CREATE INDEX views_showing ON views (plan_id) WHERE plan_id IS NOT NULL AND closed_at IS NULL;   -- what goes with a plan

@@ -1,3 +1,5 @@
+import { sql } from 'kysely'
+import type { SqlBool } from 'kysely'
 import type { Db } from '../database/database.ts'
 import { inBatches } from '../database/batches.ts'
 import { formatIdent, formatPackageName, parseIdent } from '../package/ident.ts'
@@ -31,14 +33,21 @@ export async function listPointers(
     .execute()
 }
 
-/** What `latest` answers in one view, for every package and target. */
+/** What `latest` answers in one view, for every package and target, by name. Along the lines, or all that ever was latest would be read. */
 export async function listPointersOf(db: Db, viewId: number): Promise<ViewRelease[]> {
-  const rows = await viewReleases(db)
-    .innerJoin('pointers', 'pointers.release_id', 'releases.id')
-    .where('pointers.view_id', '=', viewId)
+  const rows = await db
+    .selectFrom('lines')
+    .crossJoin('pointers')
+    .innerJoin('releases', 'releases.id', 'pointers.release_id')
+    .innerJoin('packages', 'packages.id', 'pointers.package_id')
+    .select(VIEW_RELEASE)
+    .where('lines.view_id', '=', viewId)
+    .whereRef('pointers.view_id', '=', 'lines.view_id')
+    .whereRef('pointers.package_id', '=', 'lines.package_id')
+    .whereRef('pointers.target', '=', 'lines.target')
     .where('pointers.to_revision', 'is', null)
-    .orderBy('pointers.package_id')
-    .orderBy('pointers.target')
+    .orderBy('lines.package')
+    .orderBy('lines.target')
     .execute()
   return rows.map(viewReleaseOf)
 }
@@ -69,7 +78,7 @@ export async function listMemberIds(db: Db, viewId: number, releaseIds: readonly
   const rows = await db
     .selectFrom('members')
     .select('release_id')
-    .where('view_id', '=', viewId)
+    .where(ofView(viewId))
     .where('release_id', 'in', releaseIds)
     .where('to_revision', 'is', null)
     .execute()
@@ -159,7 +168,7 @@ export async function openMemberships(db: Db, viewId: number, releases: readonly
 
 export async function closeMemberships(db: Db, viewId: number, releases: readonly ViewRelease[], revision: number): Promise<void> {
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
-    await db.updateTable('members').set({ to_revision: revision }).where('view_id', '=', viewId).where('release_id', 'in', ids).where('to_revision', 'is', null).execute()
+    await db.updateTable('members').set({ to_revision: revision }).where(ofView(viewId)).where('release_id', 'in', ids).where('to_revision', 'is', null).execute()
   }
 }
 
@@ -204,6 +213,11 @@ async function listFirstMembers(db: Db, view: { id: number; rule: ViewRule }, li
   return (await ordered.limit(limit).execute()).map(viewReleaseOf)
 }
 
+/** A condition on `members` by release: the `+` keeps SQLite from walking all that the view ever held instead. */
+function ofView(viewId: number) {
+  return sql<SqlBool>`+view_id = ${viewId}`
+}
+
 interface ViewReleaseRow {
   release_id: number
   package_id: number
@@ -229,19 +243,18 @@ export function viewReleaseOf(row: ViewReleaseRow): ViewRelease {
   }
 }
 
+const VIEW_RELEASE = [
+  'releases.id as release_id',
+  'releases.package_id',
+  'packages.origin_id',
+  'releases.ident',
+  'releases.target',
+  'releases.order_key',
+  'releases.deleted_at',
+] as const
+
 function pastReleases(db: Db) {
-  return db
-    .selectFrom('releases')
-    .innerJoin('packages', 'packages.id', 'releases.package_id')
-    .select([
-      'releases.id as release_id',
-      'releases.package_id',
-      'packages.origin_id',
-      'releases.ident',
-      'releases.target',
-      'releases.order_key',
-      'releases.deleted_at',
-    ])
+  return db.selectFrom('releases').innerJoin('packages', 'packages.id', 'releases.package_id').select(VIEW_RELEASE)
 }
 
 function membersOf(db: Db, viewId: number) {

@@ -1,0 +1,78 @@
+import BetterSqlite3 from 'better-sqlite3'
+import { Kysely, SqliteDialect } from 'kysely'
+import tap, { test } from 'tap'
+import { EVERYONE } from '../../src/accounts/access.ts'
+import type { Schema } from '../../src/database/schema.ts'
+import { consider } from '../../src/views/consider.ts'
+import { closeMemberships, movePointers, openMemberships } from '../../src/views/member-store.ts'
+import { resolve } from '../../src/views/resolve.ts'
+import { getView, listPreviews } from '../../src/views/view-store.ts'
+import { makeReleases, makeView, move } from '../support/release-rows.ts'
+import { startDepot } from '../support/start-depot.ts'
+
+// A change of a view must cost what it moves, not what the view or the depot holds: no scan of a table or of all that a view ever held,
+// and a number of statements that does not grow with the number of releases.
+
+const STAMP = '20260101000000'
+const started = await startDepot(tap)
+const names = Array.from({ length: 20 }, (_, index) => `acme/p${index}`)
+const libs = await makeReleases(started, `core/lib/1.0/${STAMP}`)
+const [first, second] = [
+  await makeReleases(started, ...names.map((name) => ({ name: `${name}/1.0/${STAMP}`, deps: [`core/lib/1.0/${STAMP}`] }))),
+  await makeReleases(started, ...names.map((name) => ({ name: `${name}/2.0/${STAMP}`, deps: [`core/lib/1.0/${STAMP}`] }))),
+]
+await makeView(started, 'ruled', 'promoted')
+for (const view of ['acceptance', 'ruled']) for (const set of [libs, first, second]) await move(started, 'promote', view, set)
+await started.depot.writer.submit({
+  kind: 'govern',
+  input: { view: 'ruled', gates: { requires: [{ view: 'acceptance', as: 'member', soakMs: 1 }, { view: 'acceptance', as: 'current' }], closure: 'view', downgrade: 'refuse' } },
+  actor: { client: 'tests', door: 'cli' },
+})
+
+const connection = new BetterSqlite3(started.depot.config.databaseFile)
+tap.teardown(() => connection.close())
+const statements: { sql: string; parameters: readonly unknown[] }[] = []
+const db = new Kysely<Schema>({
+  dialect: new SqliteDialect({ database: connection }),
+  log: ({ query }) => {
+    statements.push({ sql: query.sql, parameters: query.parameters })
+  },
+})
+
+const view = await getView(db, 'ruled')
+const at = started.depot.now()
+const wanted = async (count: number) => (await resolve(db, view, { view: 'ruled', act: 'promote', audience: EVERYONE, withDeps: true, source: { releases: first.slice(0, count) } })).wanted
+const changes: Record<string, (count: number) => Promise<unknown>> = {
+  'a promotion with what it needs, under every rule': async (count) => consider(db, view, await wanted(count), { act: 'promote', at, asker: undefined, isThorough: true }),
+  'a set from another view': async () => resolve(db, view, { view: 'ruled', act: 'promote', audience: EVERYONE, isExact: true, source: { from: 'acceptance' } }),
+  'a rollback': async () => resolve(db, view, { view: 'ruled', act: 'rollback', to: { revision: 1 }, audience: EVERYONE }),
+  'a revert': async () => resolve(db, view, { view: 'ruled', act: 'revert', revision: 3, audience: EVERYONE }),
+  'the writing of a revision': async (count) => {
+    const { joining } = await wanted(count)
+    const releases = joining.map(({ release }) => release)
+    connection.exec('BEGIN')
+    await closeMemberships(db, view.id, releases, 9)
+    await openMemberships(db, view.id, releases, 9)
+    await movePointers(db, view.id, releases.map((release) => ({ from: release, to: release })), 9)
+    connection.exec('ROLLBACK')
+  },
+  'the look for previews': async () => {
+    await listPreviews(db, { baseId: view.id })
+    await listPreviews(db, { planId: 1 })
+  },
+}
+
+for (const [name, change] of Object.entries(changes)) {
+  test(`${name}: by index, and by sets`, async (t) => {
+    statements.length = 0
+    await change(1)
+    const few = statements.length
+    for (const { sql, parameters } of statements) {
+      const plan = connection.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters)
+      t.strictSame(plan.map(({ detail }) => detail).filter((detail) => /^SCAN (?!CONSTANT)|^SEARCH (members|pointers) .*\(view_id=\?\)$/.test(detail)), [], `${sql}\n${plan.map(({ detail }) => detail).join('\n')}`)
+    }
+    statements.length = 0
+    await change(names.length)
+    t.equal(statements.length, few, `${few} statements for one release, and for ${names.length}`)
+  })
+}
