@@ -23,7 +23,7 @@ const LAYERS: readonly (readonly [string, (file: string) => boolean])[] = [
   ['main', (file) => file === 'main.ts'],
   ['cli', inFolder('cli')],
   ['http', inFolder('http')],
-  ['import, a client of depots', inFolder('import')],
+  ['import and pull, clients of depots', inFolder('import', 'pull', 'remote')],
   ['what serves requests and commands', (file) => ['depot.ts', 'releases/publish.ts', 'releases/remove.ts', 'writer/control.ts'].includes(file)],
   ['writer, and the handlers of its commands', (file) => inFolder('writer')(file) && !isStore(file)],
   ['handlers', (file) => sources.get(file)?.includes('change: Change') === true],
@@ -45,7 +45,7 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
   'fastify|@fastify/.*|fastify-type-provider-zod|prom-client': inFolder('http'),
   kysely: (file) => inFolder('database')(file) || isStore(file),
   'better-sqlite3': inFolder('database'),
-  zod: (file) => inFolder('http', 'cli', 'import')(file) || file === 'config.ts' || file === 'writer/control.ts',
+  zod: (file) => inFolder('http', 'cli', 'pull', 'remote')(file) || file === 'config.ts' || file === 'writer/control.ts',
   'sodium-native|xz-decompress': inFolder('hart'),
   'node:http': inFolder('http', 'cli'),
 }

@@ -1,4 +1,4 @@
-import type { Watcher } from '../import/attempt.ts'
+import type { Watcher } from '../remote/attempt.ts'
 
 /** A line for so many things done, where no line can be written over. */
 const EVERY = 100

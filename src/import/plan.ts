@@ -7,12 +7,12 @@ import { parseTarget } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { compareReleases } from '../package/version.ts'
 import { UNSTABLE, parseViewName } from '../views/view.ts'
-import { attempt } from './attempt.ts'
-import type { Ends } from './attempt.ts'
-import { listViewMembers } from './destination.ts'
-import type { Member } from './destination.ts'
-import { each } from './each.ts'
-import * as reads from './habitat-reads.ts'
+import { attempt } from '../remote/attempt.ts'
+import type { Ends } from '../remote/attempt.ts'
+import { listViewMembers } from '../remote/destination.ts'
+import type { Member } from '../remote/destination.ts'
+import { each } from '../remote/each.ts'
+import * as reads from '../remote/habitat-reads.ts'
 
 // What an import would do: what the source has and the destination has not. Nothing is written to find out, and nothing is kept of
 // an import before this one: what it did is in the destination. Holds the names of what is missing, about 300 bytes for a release.

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { copy } from '../../src/import/copy.ts'
-import { RemoteDepot } from '../../src/import/remote-depot.ts'
+import { RemoteDepot } from '../../src/remote/remote-depot.ts'
 import { ask } from '../support/ask.ts'
 import { makeReleases } from '../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
