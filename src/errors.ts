@@ -17,7 +17,7 @@ export type ErrorCode =
   | 'hart_malformed' //      not a hart file: header, compression, archive or metadata
   | 'checksum_missing'
   | 'checksum_mismatch'
-  | 'signer_unknown' //      signed with a key the depot does not hold
+  | 'signer_unknown' //      signed with a key the depot does not hold, or does not trust
   | 'signature_invalid' //   the signature does not open, or signs other bytes
   | 'ident_malformed'
   | 'ident_mismatch' //      the archive's IDENT is not the ident it was uploaded as
@@ -37,8 +37,9 @@ export type ErrorCode =
   | 'refused' //             a rule of the view refuses the promotion
   | 'not_member' //          a release to demote is not in the view
   | 'in_use' //              a release to delete is in stable, or others depend on its package
-  | 'release_differs' //     a forced upload of a published ident with other bytes
+  | 'release_differs' //     a published ident has other bytes than a forced upload, or than a lockfile says
   | 'package_type_mismatch' // earlier releases of the package are of the other type
+  | 'lockfile_malformed'
   | 'storage_full'
   | 'data_in_use' //         another process holds the data directory
   | 'shutting_down'

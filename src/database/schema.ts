@@ -28,6 +28,8 @@ export interface Schema {
   package_settings: PackageSettingsTable
   package_words: PackageWordsTable
   dependents: DependentsTable
+  depot_keys: DepotKeysTable
+  trusted_keys: TrustedKeysTable
 }
 
 export interface AccountsTable {
@@ -259,4 +261,18 @@ export interface DependentsTable {
   dependency: string
   target: Target
   package_id: number
+}
+
+export interface DepotKeysTable {
+  id: string
+  public_key: string
+  sealed: string
+  created_at: number
+}
+
+export interface TrustedKeysTable {
+  name: string
+  id: string
+  public_key: string
+  created_at: number
 }

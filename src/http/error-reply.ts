@@ -58,6 +58,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   in_use: { status: 422, netCode: CONFLICT },
   release_differs: { status: 422, text: 'ds:up:4', netCode: REMOTE_REJECTED },
   package_type_mismatch: { status: 422, netCode: REMOTE_REJECTED },
+  lockfile_malformed: { status: 422, netCode: REMOTE_REJECTED },
   storage_full: { status: 507, netCode: INTERNAL },
   data_in_use: { status: 503, netCode: INTERNAL },
   shutting_down: { status: 503, netCode: INTERNAL },

@@ -36,6 +36,10 @@ export type LedgerEvent =
   | { kind: 'proposal-ended'; view: string; proposal: string; how: 'applied' | 'rejected' | 'stale'; reason: string | null }
   | { kind: 'channel-declared'; origin: string; view: string }
   | { kind: 'channel-removed'; origin: string; view: string }
+  /** `key` is the id of a depot's key, `publicKey` the key in base64. */
+  | { kind: 'depot-key-made'; key: string; publicKey: string }
+  | { kind: 'trusted-key-added'; name: string; key: string; publicKey: string }
+  | { kind: 'trusted-key-removed'; name: string; key: string }
   | Promotion
 
 /** What is done to a view; going back to a revision and taking one back are promotions as any other. */

@@ -17,6 +17,12 @@ export async function findHead(db: Db): Promise<LedgerHead> {
   return last ?? FIRST_HEAD
 }
 
+/** The end of the chain when a view's revision was made, which is the entry that made it; that of an empty one before the first. */
+export async function findHeadOf(db: Db, viewId: number, revision: number): Promise<LedgerHead> {
+  const made = await db.selectFrom('ledger').select(['sequence', 'hash', 'at']).where('view_id', '=', viewId).where('revision', '=', revision).executeTakeFirst()
+  return made ?? FIRST_HEAD
+}
+
 /** Appends one entry to the chain that ends in `head`. Only the writer calls it; it keeps the new head once it has committed. */
 export async function appendEntry(
   trx: Trx,

@@ -1,6 +1,8 @@
 import { addAccount, issueToken, revokeToken } from '../accounts/admit.ts'
 import type { Actor } from '../accounts/access.ts'
 import { changeEmail, replaceProfileToken, revokeOwnToken } from '../accounts/profile.ts'
+import { makeDepotKey } from '../lockfiles/make-depot-key.ts'
+import { distrustKey, trustKey } from '../lockfiles/trust-key.ts'
 import { addKey } from '../origins/add-key.ts'
 import { changeRole, removeMember } from '../origins/change-member.ts'
 import { changeOrigin } from '../origins/change-origin.ts'
@@ -77,6 +79,9 @@ export const handlers = {
   demoteAll,
   declareChannel,
   removeChannel,
+  makeDepotKey,
+  trustKey,
+  distrustKey,
 }
 
 export type CommandKind = keyof typeof handlers

@@ -6,7 +6,9 @@ import { hasBody } from '../request.ts'
 import type { Door } from '../request.ts'
 import { contentRoutes } from './content.ts'
 import { governanceRoutes } from './governance.ts'
+import { depotKeyRoutes, trustedKeyRoutes } from './depot-keys.ts'
 import { historyRoutes } from './history.ts'
+import { lockfileRoutes } from './lockfiles.ts'
 import { originRoutes } from './origins.ts'
 import { planRoutes } from './plans.ts'
 import { promotionRoutes } from './promotions.ts'
@@ -35,6 +37,9 @@ export async function apiDoor(app: FastifyInstance, { door }: { door: Door }): P
   releaseRoutes(app, door)
   originRoutes(app, door)
   whoamiRoutes(app)
+  depotKeyRoutes(app, door)
+  trustedKeyRoutes(app, door)
+  lockfileRoutes(app, door)
 }
 
 /** `curl -d` calls everything a form, and clients without a body still name its type. */

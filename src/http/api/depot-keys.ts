@@ -1,0 +1,146 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { formatColumns, formatTime } from '../../columns.ts'
+import type { Depot } from '../../depot.ts'
+import { DepotError } from '../../errors.ts'
+import { formatDepotKey, generateDepotKey, parseDepotKey } from '../../lockfiles/depot-key.ts'
+import type { DepotSecretKey } from '../../lockfiles/depot-key.ts'
+import { findSigningKey, findTrustedKey, listOwnKeys, listTrustedKeys, sealPurpose } from '../../lockfiles/depot-key-store.ts'
+import type { OwnKey, TrustedKey as Trusted } from '../../lockfiles/depot-key-store.ts'
+import { actorOf } from '../request.ts'
+import type { Door } from '../request.ts'
+import { administratorOnly, needs } from '../rights.ts'
+import { answers, textToo } from './answers.ts'
+import { orText } from './as-text.ts'
+import { DepotKeys, OwnKeyPath, TrustedKey, TrustedKeyPath, TrustedKeys } from './depot-key-shapes.ts'
+import { FormatQuery } from './shapes.ts'
+import { wireTime } from './wire.ts'
+
+const tags = ['lockfiles']
+const LARGEST_KEY_FILE = 4_096
+const keyFile = { 200: { description: 'the key file', content: { 'text/plain': { schema: z.string() } } }, '4xx': answers(z.undefined())['4xx'] }
+
+/** The depot's own keys: public, since lockfiles are verified with them. */
+export function depotKeyRoutes(app: FastifyInstance, { depot }: Door): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+
+  api.get(
+    '/depot/keys',
+    { schema: { tags, summary: "The depot's own public keys, which sign its lockfiles", querystring: FormatQuery, response: textToo(DepotKeys) }, preSerialization: orText(ownKeysText) },
+    async (request, reply) => {
+      await signingKey(depot, request)
+      return reply.send({ keys: (await listOwnKeys(depot.db)).map(wireOwnKey) })
+    },
+  )
+
+  api.get('/depot/keys/:key', { schema: { tags, summary: "The file of one of the depot's own public keys", params: OwnKeyPath, response: keyFile } }, async (request, reply) => {
+    const asked = request.params.key
+    if (asked === 'current') await signingKey(depot, request)
+    const found = asked === 'current' ? await findSigningKey(depot.db) : (await listOwnKeys(depot.db)).find(({ key }) => key.id === asked)
+    if (found === undefined) throw new DepotError('not_found', `this depot has no key ${asked}`)
+    return replyKeyFile(reply, formatDepotKey(found.key))
+  })
+
+  api.post(
+    '/depot/keys',
+    { schema: { tags, summary: 'Make a new key, which signs from now on; those before it stay known (administrators of the depot)', response: answers(DepotKeys, 201) }, onRequest: administratorOnly },
+    async (request, reply) => {
+      await makeKey(depot, request, { isFirst: false })
+      return reply.code(201).send({ keys: (await listOwnKeys(depot.db)).map(wireOwnKey) })
+    },
+  )
+}
+
+/** Keys of other depots. Who carries lockfiles between depots may see what is trusted; only administrators change it. */
+export function trustedKeyRoutes(app: FastifyInstance, { depot }: Door): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+
+  api.get(
+    '/depot/trusted-keys',
+    {
+      schema: { tags, summary: 'The keys of other depots whose lockfiles are taken (whoever is signed in)', querystring: FormatQuery, response: textToo(TrustedKeys) },
+      onRequest: needs('read'),
+      preSerialization: orText(trustedKeysText),
+    },
+    async (_request, reply) => reply.send({ trusted_keys: (await listTrustedKeys(depot.db)).map(wireTrustedKey) }),
+  )
+
+  api.get(
+    '/depot/trusted-keys/:name',
+    { schema: { tags, summary: 'The key file of a trusted key (whoever is signed in)', params: TrustedKeyPath, response: keyFile }, onRequest: needs('read') },
+    async (request, reply) => {
+      const found = await findTrustedKey(depot.db, request.params.name)
+      if (found === undefined) throw new DepotError('not_found', `no trusted key is called ${request.params.name}`)
+      return replyKeyFile(reply, formatDepotKey(found.key))
+    },
+  )
+
+  void api.register(async (scope) => {
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit: LARGEST_KEY_FILE }, (_request, body, done) => done(null, body))
+    scope.withTypeProvider<ZodTypeProvider>().put(
+      '/depot/trusted-keys/:name',
+      {
+        schema: { tags, summary: 'Take lockfiles of the depot that has this key; the body is its key file (administrators of the depot)', consumes: ['text/plain'], params: TrustedKeyPath, body: z.string(), response: answers(TrustedKey) },
+        onRequest: administratorOnly,
+      },
+      async (request, reply) => {
+        const { name } = request.params
+        const { id } = parseDepotKey(request.body)
+        request.subject = `trusted key ${name}, ${id}`
+        await depot.writer.submit({ kind: 'trustKey', input: { name, publicKey: request.body }, actor: actorOf(request, 'api') })
+        const trusted = await findTrustedKey(depot.db, name)
+        if (trusted === undefined) throw new DepotError('not_found', `the trusted key ${name} was removed meanwhile`)
+        return reply.send(wireTrustedKey(trusted))
+      },
+    )
+  })
+
+  api.delete(
+    '/depot/trusted-keys/:name',
+    { schema: { tags, summary: 'Take no more lockfiles of this depot (administrators of the depot)', params: TrustedKeyPath, response: answers(z.undefined().describe('done'), 204) }, onRequest: administratorOnly },
+    async (request, reply) => {
+      const { name } = request.params
+      request.subject = `trusted key ${name}`
+      await depot.writer.submit({ kind: 'distrustKey', input: { name }, actor: actorOf(request, 'api') })
+      return reply.code(204).send()
+    },
+  )
+}
+
+/** The private half of the key that signs. Made when it is first needed; if two need it at once, both are given the same. */
+export async function signingKey(depot: Depot, request: FastifyRequest): Promise<DepotSecretKey> {
+  if ((await findSigningKey(depot.db)) === undefined) await makeKey(depot, request, { isFirst: true })
+  const signing = await findSigningKey(depot.db)
+  if (signing === undefined) throw new Error('the depot has no key though it was just made')
+  const { id } = signing.key
+  return { id, pem: depot.secrets.open(signing.sealed, sealPurpose(id)) }
+}
+
+async function makeKey(depot: Depot, request: FastifyRequest, { isFirst }: { isFirst: boolean }): Promise<void> {
+  const { publicKey, secretKey } = generateDepotKey()
+  const sealed = depot.secrets.seal(secretKey.pem, sealPurpose(publicKey.id))
+  request.subject = `depot key ${publicKey.id}`
+  await depot.writer.submit({ kind: 'makeDepotKey', input: { publicKey: formatDepotKey(publicKey), sealed, isFirst }, actor: actorOf(request, 'api') })
+}
+
+function replyKeyFile(reply: FastifyReply, file: string): FastifyReply {
+  return reply.header('cache-control', 'no-cache').type('text/plain; charset=utf-8').serializer(String).send(file)
+}
+
+function wireOwnKey({ key, madeAt }: OwnKey): z.infer<typeof DepotKeys>['keys'][number] {
+  return { key: key.id, made_at: wireTime(madeAt), file: formatDepotKey(key) }
+}
+
+function wireTrustedKey({ name, key, addedAt }: Trusted): z.infer<typeof TrustedKey> {
+  return { name, key: key.id, added_at: wireTime(addedAt), file: formatDepotKey(key) }
+}
+
+function ownKeysText({ keys }: z.infer<typeof DepotKeys>): string {
+  return formatColumns(['KEY', 'MADE'], keys.map(({ key, made_at }) => [key, formatTime(Date.parse(made_at))]))
+}
+
+function trustedKeysText({ trusted_keys }: z.infer<typeof TrustedKeys>): string {
+  return formatColumns(['NAME', 'KEY', 'ADDED'], trusted_keys.map(({ name, key, added_at }) => [name, key, formatTime(Date.parse(added_at))]))
+}

@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { audienceOf } from '../../accounts/access.ts'
+import type { Audience } from '../../accounts/access.ts'
+import type { LockfileAudience } from '../../lockfiles/lockfile.ts'
+import { readLocked } from '../../lockfiles/lockfile-store.ts'
+import { signLockfile } from '../../lockfiles/signed-lockfile.ts'
+import { makePackageName } from '../../package/ident.ts'
+import { getRevisionAt } from '../../views/content-store.ts'
+import { getPastView } from '../../views/view-store.ts'
+import type { Door } from '../request.ts'
+import { answers } from './answers.ts'
+import { signingKey } from './depot-keys.ts'
+import { momentOf } from './moment.ts'
+import { Target, ViewPath } from './shapes.ts'
+import { replyTagged } from './tagged.ts'
+
+const LockfileQuery = z.strictObject({
+  at: z.string().optional().describe('a revision, or a time (RFC 3339): the view as it was then; as it is now, when absent'),
+  origin: z.string().optional(),
+  name: z.string().optional(),
+  target: Target.optional(),
+  skip_deleted: z.enum(['true', 'false']).default('false').describe('leave out releases that were deleted since; refuse (409), otherwise'),
+})
+
+const response = {
+  200: { description: 'the lockfile: lines of headers, an empty line, a line for each release, and a signature', content: { 'text/plain': { schema: z.string() } } },
+  '4xx': answers(z.undefined())['4xx'],
+}
+
+export function lockfileRoutes(app: FastifyInstance, { depot }: Door): void {
+  app.withTypeProvider<ZodTypeProvider>().get(
+    '/views/:view/lockfile',
+    { schema: { tags: ['lockfiles'], summary: 'A view at a revision as a signed text, which another depot can pull', params: ViewPath, querystring: LockfileQuery, response } },
+    async (request, reply) => {
+      const { at, origin, name, target, skip_deleted } = request.query
+      makePackageName({ origin: origin ?? 'any', name: name ?? 'any' })
+      const filter = { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }), ...(target !== undefined && { target }) }
+      const view = await getPastView(depot.db, request.params.view)
+      const revision = await getRevisionAt(depot.db, view, momentOf(at))
+      const audience = audienceOf(request.caller)
+      const locked = await readLocked(depot.db, { view, revision, filter, skipsDeleted: skip_deleted === 'true' }, audience)
+      // Only what its operator says it is called is signed: what a request names as its host is anyone's word.
+      const { publicUrl } = depot.config
+      const head = { depot: publicUrl === undefined ? undefined : new URL(publicUrl).href.replace(/\/$/, ''), view: view.name, revision, filter, audience: kindOf(audience) }
+      const text = signLockfile({ ...head, ...locked }, await signingKey(depot, request))
+      reply.type('text/plain; charset=utf-8').serializer(String)
+      return replyTagged(request, reply, `"${createHash('sha256').update(text).digest('hex')}"`, () => text)
+    },
+  )
+}
+
+function kindOf({ seesAll, origins }: Audience): LockfileAudience {
+  if (seesAll) return 'everyone'
+  return origins.length === 0 ? 'public' : 'members'
+}

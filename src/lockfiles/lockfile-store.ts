@@ -1,0 +1,164 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Audience } from '../accounts/access.ts'
+import type { Db } from '../database/database.ts'
+import { DepotError } from '../errors.ts'
+import { findHeadOf } from '../ledger/ledger-store.ts'
+import { findKey } from '../origins/origin-store.ts'
+import { parseKeyName } from '../origins/origin-key.ts'
+import type { Target } from '../package/target.ts'
+import { visible } from '../releases/release-store.ts'
+import { listPointersAt } from '../views/content-store.ts'
+import type { PointerPlace } from '../views/content-store.ts'
+import type { View } from '../views/view.ts'
+import { MOST_LOCKED_RELEASES } from './lockfile.ts'
+import type { LockedKey, LockedRelease, Lockfile, LockfileFilter } from './lockfile.ts'
+
+// Reading what a lockfile holds, and holding one against what is here. Both may be about a hundred thousand releases: no statement
+// reads more than a thousand rows, and between two of them others have their turn.
+
+export interface LockfileAsked {
+  readonly view: View
+  readonly revision: number
+  readonly filter: LockfileFilter
+  /** Leave out what was deleted since; refuse, otherwise. */
+  readonly skipsDeleted: boolean
+}
+
+type Content = Pick<Lockfile, 'ledger' | 'at' | 'skipped' | 'absent' | 'originKeys' | 'releases'>
+
+/** A release, and what has to be known of it to lock it. */
+interface Row {
+  readonly ident: string
+  readonly target: Target
+  readonly checksum: string
+  readonly size_bytes: number
+  readonly visibility: string
+  readonly signer: string
+}
+
+const COLUMNS = ['releases.ident', 'releases.target', 'releases.checksum', 'releases.size_bytes', 'releases.visibility', 'releases.signer'] as const
+const PIECE = 500
+const MOST_NAMED = 100
+
+/**
+ * What a lockfile of a view at a revision holds, as an audience may see it: what `latest` answered, and of what that depends on all that
+ * is here for the same target. Throws `conflict`, naming releases that were deleted since, and `too_large`.
+ */
+export async function readLocked(db: Db, asked: LockfileAsked, audience: Audience): Promise<Content> {
+  const { view, revision } = asked
+  const kept: Row[] = []
+  const deleted: Row[] = []
+  const needed = new Map<Target, Set<string>>()
+  for await (const { tdeps, deleted_at, ...row } of readPointers(db, asked, audience)) {
+    if (deleted_at !== null) {
+      deleted.push(row)
+      continue
+    }
+    kept.push(row)
+    expectRoom(kept.length)
+    const ofTarget = needed.get(row.target) ?? new Set()
+    for (const ident of JSON.parse(tdeps) as string[]) ofTarget.add(ident)
+    needed.set(row.target, ofTarget)
+  }
+  if (deleted.length > 0 && !asked.skipsDeleted) throw deletedSince(view, revision, deleted)
+
+  for (const { ident, target } of kept) needed.get(target)?.delete(ident)
+  const dependencies: Row[] = []
+  let absent = 0
+  for (const [target, idents] of needed) {
+    const found = await readDependencies(db, [...idents], target, audience)
+    for (const row of found) dependencies.push(row)
+    expectRoom(kept.length + dependencies.length)
+    absent += idents.size - found.length
+  }
+  const { at, ...ledger } = await findHeadOf(db, view.id, revision)
+  return {
+    ledger,
+    at: revision === 0 ? view.createdAt : at,
+    skipped: deleted.length,
+    absent,
+    originKeys: await readKeys(db, [...kept, ...dependencies]),
+    releases: [...kept.map((row) => lockedOf(row, false)), ...dependencies.map((row) => lockedOf(row, true))],
+  }
+}
+
+/**
+ * Makes sure that each of these releases is here, with the bytes that a lockfile says. Throws `release_differs` and `not_found`, naming
+ * the first in a sentence, and up to a hundred in parts.
+ */
+export async function expectLocked(db: Db, releases: readonly LockedRelease[]): Promise<void> {
+  const missing: string[] = []
+  const differing: string[] = []
+  for (const piece of piecesOf(releases)) {
+    const rows = await db
+      .selectFrom('releases')
+      .select(['ident', 'target', 'checksum'])
+      .where('ident', 'in', [...new Set(piece.map(({ ident }) => ident))])
+      .where('deleted_at', 'is', null)
+      .execute()
+    const here = new Map(rows.map((row) => [`${row.ident} ${row.target}`, row.checksum]))
+    for (const { ident, target, checksum } of piece) {
+      const found = here.get(`${ident} ${target}`)
+      if (found === undefined) missing.push(`there is no release ${ident} for ${target}`)
+      else if (found !== checksum) differing.push(`${ident} for ${target} has other bytes here: its checksum differs, ${found} here and ${checksum} in the lockfile`)
+    }
+  }
+  if (differing.length > 0) throw refusal('release_differs', differing)
+  if (missing.length > 0) throw refusal('not_found', missing)
+}
+
+async function* readPointers(db: Db, { view, revision, filter }: LockfileAsked, audience: Audience): AsyncGenerator<Row & { tdeps: string; deleted_at: number | null }> {
+  const { target, ...place } = filter
+  for (let after: PointerPlace | undefined; ; ) {
+    const page = await listPointersAt(db, view, revision, { ...place, limit: PIECE, ...(after && { after }) }, audience)
+    const ids = page.filter((pointer) => target === undefined || pointer.target === target).map(({ releaseId }) => releaseId)
+    if (ids.length > 0) yield* await db.selectFrom('releases').select([...COLUMNS, 'releases.tdeps', 'releases.deleted_at']).where('releases.id', 'in', ids).execute()
+    const last = page.at(-1)
+    if (page.length < PIECE || last === undefined) return
+    after = [last.package, last.target]
+    await setImmediate()
+  }
+}
+
+async function readDependencies(db: Db, idents: readonly string[], target: Target, audience: Audience): Promise<Row[]> {
+  const rows: Row[] = []
+  for (const piece of piecesOf(idents)) {
+    rows.push(...(await visible(db, audience).select(COLUMNS).where('releases.ident', 'in', piece).where('releases.target', '=', target).execute()))
+    await setImmediate()
+  }
+  return rows
+}
+
+/** Those that the depot holds: where signatures are not required, it may hold packages of others. */
+async function readKeys(db: Db, rows: readonly Row[]): Promise<LockedKey[]> {
+  const keys: LockedKey[] = []
+  for (const name of new Set(rows.map(({ signer }) => signer))) {
+    const parsed = parseKeyName(name)
+    const key = parsed && (await findKey(db, parsed.origin, 'public', parsed.revision))
+    if (key !== undefined) keys.push({ name, text: key.body })
+  }
+  return keys
+}
+
+function lockedOf(row: Row, isDependency: boolean): LockedRelease {
+  return { ident: row.ident, target: row.target, checksum: row.checksum, sizeBytes: row.size_bytes, isDependency, isPrivate: row.visibility !== 'public' }
+}
+
+function expectRoom(count: number): void {
+  if (count > MOST_LOCKED_RELEASES) throw new DepotError('too_large', `a lockfile has at most ${MOST_LOCKED_RELEASES} releases, and this would have more: narrow it by origin, name or target`)
+}
+
+function deletedSince(view: View, revision: number, rows: readonly Row[]): DepotError {
+  const { code, message, parts } = refusal('conflict', rows.map(({ ident, target }) => `${ident} for ${target} was deleted since`))
+  return new DepotError(code, `${view.name} cannot be locked at revision ${revision}: ${message}. With skip_deleted=true they are left out`, { parts })
+}
+
+function refusal(code: 'conflict' | 'release_differs' | 'not_found', details: readonly string[]): DepotError {
+  const [first = '', ...others] = details
+  const message = others.length === 0 ? first : `${first}, and ${others.length} more`
+  return new DepotError(code, message, { parts: details.slice(0, MOST_NAMED).map((detail) => ({ detail })) })
+}
+
+function* piecesOf<Item>(items: readonly Item[]): Generator<Item[]> {
+  for (let start = 0; start < items.length; start += PIECE) yield items.slice(start, start + PIECE)
+}

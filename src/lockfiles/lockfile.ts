@@ -1,0 +1,264 @@
+import { DepotError, quote } from '../errors.ts'
+import { formatKeyName, parsePublicKey } from '../origins/origin-key.ts'
+import { formatPackageName, makePackageName, parseIdent } from '../package/ident.ts'
+import { parseTarget } from '../package/target.ts'
+import type { Target } from '../package/target.ts'
+import { parseViewName } from '../views/view.ts'
+
+// A view at a revision, as a text for people, `sort` and `diff`. Nothing in it depends on when it was asked for: the same question
+// about the same revision has the same bytes, as long as no release of it is deleted, hidden or, of the dependencies, uploaded.
+//
+//   hart-depot-lock 1
+//   depot http://depot.example          its public URL; - where it has been told none
+//   view delivered
+//   revision 34
+//   at 2026-01-05T00:00:00.000Z         when that revision was made
+//   ledger 812 9c0f…                    sequence and hash of the entry that made it
+//   filter origin=acme target=…         what it was narrowed to: origin, name, target; - for the whole view
+//   audience everyone                   what it may hold: everyone (all), public, or members (public, and what is its reader's)
+//   skipped 0                           how many releases of it were deleted since, and are left out
+//   absent 2                            how many of their dependencies the depot does not hold, or its reader may not see
+//   origin-key acme-20260101000000 …    base64 of the key file, for each key that a release here is signed with
+//   (empty)
+//   acme/app/1.0.0/20260101120000 x86_64-linux 4f2a… 10240
+//   acme/lib/1.0.0/20260101120000 x86_64-linux 91bd… 5120 dependency
+//
+// A release is ident, target, BLAKE2b-256 and size. First what `latest` answers; then what that depends on, to be fetched and not
+// promoted. `private` follows where a release is not for everyone, and shall not be so elsewhere. Keys and releases stand in the order
+// of their bytes. The last line, of signed-lockfile.ts, signs all others: keys of origins too, so that who carries the file adds none.
+
+/** A release that a lockfile names. */
+export interface LockedRelease {
+  readonly ident: string
+  readonly target: Target
+  /** BLAKE2b-256 of the file, 64 lower-case hex characters. */
+  readonly checksum: string
+  readonly sizeBytes: number
+  /** Not what `latest` answers, but needed by it. */
+  readonly isDependency: boolean
+  /** Not for everyone, where the lockfile is from. */
+  readonly isPrivate: boolean
+}
+
+/** A key file of an origin, exactly as it is, by its name. */
+export interface LockedKey {
+  readonly name: string
+  readonly text: string
+}
+
+export interface LockfileFilter {
+  readonly origin?: string
+  readonly name?: string
+  readonly target?: Target
+}
+
+export interface Lockfile {
+  readonly depot: string | undefined
+  readonly view: string
+  readonly revision: number
+  /** Epoch milliseconds. */
+  readonly at: number
+  readonly ledger: { readonly sequence: number; readonly hash: string }
+  readonly filter: LockfileFilter
+  readonly audience: LockfileAudience
+  readonly skipped: number
+  readonly absent: number
+  readonly originKeys: readonly LockedKey[]
+  readonly releases: readonly LockedRelease[]
+}
+
+const AUDIENCES = ['everyone', 'public', 'members'] as const
+export type LockfileAudience = (typeof AUDIENCES)[number]
+
+export const MOST_LOCKED_RELEASES = 100_000
+/** With its signature: what a reader takes into memory. */
+export const LARGEST_LOCKFILE_BYTES = 32 * 1024 * 1024
+
+const FIRST_LINE = 'hart-depot-lock 1'
+const MOST_LINES = MOST_LOCKED_RELEASES + 10_000
+const CHECKSUM = /^[0-9a-f]{64}$/
+const NONE = '-'
+
+/** All lines but the signature's. Releases may come in any order. What is ASCII sorts as its bytes do. */
+export function formatLockfile(lockfile: Lockfile): string {
+  const { depot, view, revision, at, ledger, filter, audience, skipped, absent } = lockfile
+  const [dependencies, pointers] = [true, false].map((isDependency) => lockfile.releases.filter((release) => release.isDependency === isDependency).map(releaseLine).toSorted())
+  const lines = [
+    FIRST_LINE,
+    `depot ${depot ?? NONE}`,
+    `view ${view}`,
+    `revision ${revision}`,
+    `at ${new Date(at).toISOString()}`,
+    `ledger ${ledger.sequence} ${ledger.hash}`,
+    `filter ${filterText(filter)}`,
+    `audience ${audience}`,
+    `skipped ${skipped}`,
+    `absent ${absent}`,
+    ...lockfile.originKeys.map(({ name, text }) => `origin-key ${name} ${Buffer.from(text).toString('base64')}`).toSorted(),
+    '',
+    ...(pointers ?? []),
+    ...(dependencies ?? []),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+/** Of all lines but the signature's. Throws `lockfile_malformed` with the line for whatever {@link formatLockfile} would not have written. */
+export function parseLockfile(text: string): Lockfile {
+  const lines = new Lines(text)
+  if (lines.next() !== FIRST_LINE) throw lines.wrong(`a lockfile starts with ${quote(FIRST_LINE)}`)
+  const head = {
+    depot: lines.take('depot', parseDepotUrl),
+    view: lines.take('view', parseViewName),
+    revision: lines.take('revision', parseNumber),
+    at: lines.take('at', parseTime),
+    ledger: lines.take('ledger', parseLedger),
+    filter: lines.take('filter', parseFilter),
+    audience: lines.take('audience', parseAudience),
+    skipped: lines.take('skipped', parseNumber),
+    absent: lines.take('absent', parseNumber),
+  }
+  return { ...head, originKeys: parseOriginKeys(lines), releases: parseReleases(lines) }
+}
+
+function parseOriginKeys(lines: Lines): LockedKey[] {
+  const keys: LockedKey[] = []
+  for (let line = lines.next(); line !== ''; line = lines.next()) {
+    const [, name = '', encoded = ''] = /^origin-key (\S+) (\S+)$/.exec(line) ?? []
+    if (name === '') throw lines.wrong('an origin-key line, or the empty line before the releases, is expected')
+    const text = Buffer.from(encoded, 'base64').toString('utf8')
+    if (Buffer.from(text).toString('base64') !== encoded) throw lines.wrong('the key is not base64 of a text')
+    const key = lines.parse(text, parsePublicKey)
+    if (formatKeyName(key) !== name) throw lines.wrong(`the key ${quote(name)} is the key ${formatKeyName(key)}`)
+    const before = keys.at(-1)?.name
+    if (before !== undefined && name <= before) throw lines.wrong(`the key ${name} comes after ${before}: keys are listed once, in the order of their bytes`)
+    keys.push({ name, text })
+  }
+  return keys
+}
+
+function parseReleases(lines: Lines): LockedRelease[] {
+  const releases: LockedRelease[] = []
+  const named = new Set<string>()
+  const pointed = new Set<string>()
+  let before = { line: '', isDependency: false }
+  while (!lines.isAtEnd()) {
+    if (releases.length === MOST_LOCKED_RELEASES) throw lines.wrong(`a lockfile has at most ${MOST_LOCKED_RELEASES} releases`)
+    const line = lines.next()
+    const [ident = '', targetName = '', checksum = '', size = '', ...marks] = line.split(' ')
+    const isDependency = marks[0] === 'dependency'
+    const isPrivate = marks.at(-1) === 'private'
+    if (marks.length !== Number(isDependency) + Number(isPrivate)) throw lines.wrong('a release is ident, target, checksum, size and, where they hold, "dependency" and "private"')
+    const packageName = formatPackageName(lines.parse(ident, parseIdent))
+    const target = lines.parse(targetName, parseTarget)
+    if (!CHECKSUM.test(checksum)) throw lines.wrong(`${quote(checksum)} is not a BLAKE2b-256 of 64 lower-case hex characters`)
+    const sizeBytes = lines.parse(size, parseNumber)
+
+    if (before.isDependency && !isDependency) throw lines.wrong('what latest answers comes before its dependencies')
+    if (before.isDependency === isDependency && line <= before.line) throw lines.wrong('releases are listed in the order of their bytes')
+    if (!isNew(named, `${ident} ${target}`)) throw lines.wrong(`${ident} for ${target} is listed twice`)
+    if (!isDependency && !isNew(pointed, `${packageName} ${target}`)) throw lines.wrong(`latest of ${packageName} for ${target} has two answers`)
+    before = { line, isDependency }
+    releases.push({ ident, target, checksum, sizeBytes, isDependency, isPrivate })
+  }
+  return releases
+}
+
+function releaseLine({ ident, target, checksum, sizeBytes, isDependency, isPrivate }: LockedRelease): string {
+  return `${ident} ${target} ${checksum} ${sizeBytes}${isDependency ? ' dependency' : ''}${isPrivate ? ' private' : ''}`
+}
+
+const FILTERS = ['origin', 'name', 'target'] as const
+
+function filterText(filter: LockfileFilter): string {
+  const narrowed = FILTERS.flatMap((name) => (filter[name] === undefined ? [] : [`${name}=${filter[name]}`]))
+  return narrowed.length === 0 ? NONE : narrowed.join(' ')
+}
+
+function parseFilter(text: string): LockfileFilter {
+  const [origin, name, target] = FILTERS.map((part) => new RegExp(`(?:^| )${part}=([^ ]+)`).exec(text)?.[1])
+  makePackageName({ origin: origin ?? 'any', name: name ?? 'any' })
+  const filter = { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }), ...(target !== undefined && { target: parseTarget(target) }) }
+  if (filterText(filter) !== text) throw malformed(`${quote(text)} is no filter: origin=…, name=… and target=…, in this order, or ${NONE}`)
+  return filter
+}
+
+function parseDepotUrl(text: string): string | undefined {
+  if (text === NONE) return undefined
+  if (/^https?:\/\/[!-~]+$/.test(text)) return text
+  throw malformed(`${quote(text)} is not the URL of a depot, or ${NONE}`)
+}
+
+function parseAudience(text: string): LockfileAudience {
+  const audience = AUDIENCES.find((known) => known === text)
+  if (audience === undefined) throw malformed(`${quote(text)} is not one of ${AUDIENCES.join(', ')}`)
+  return audience
+}
+
+function parseLedger(text: string): Lockfile['ledger'] {
+  const [sequence = '', hash = '', ...rest] = text.split(' ')
+  if (rest.length > 0 || !CHECKSUM.test(hash)) throw malformed(`${quote(text)} is not the sequence and the hash of a ledger entry`)
+  return { sequence: parseNumber(sequence), hash }
+}
+
+function parseNumber(text: string): number {
+  if (/^(0|[1-9]\d{0,14})$/.test(text)) return Number(text)
+  throw malformed(`${quote(text)} is not a number`)
+}
+
+function parseTime(text: string): number {
+  const at = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(at) || new Date(at).toISOString() !== text) throw malformed(`${quote(text)} is not a time, as 2026-01-01T00:00:00.000Z`)
+  return at
+}
+
+function isNew(set: Set<string>, item: string): boolean {
+  if (set.has(item)) return false
+  set.add(item)
+  return true
+}
+
+function malformed(why: string): DepotError {
+  return new DepotError('lockfile_malformed', why)
+}
+
+/** The lines of a text, one after another. Whatever is wrong with one is told with its number. */
+class Lines {
+  readonly #lines: readonly string[]
+  #number = 0
+
+  constructor(text: string) {
+    this.#lines = text.split('\n', MOST_LINES + 1)
+    if (this.#lines.length > MOST_LINES) throw malformed(`not a lockfile: it has more than ${MOST_LINES} lines`)
+  }
+
+  /** The next line, without its end, which it must have. */
+  next(): string {
+    const line = this.#lines[this.#number]
+    this.#number += 1
+    if (line === undefined || this.#number >= this.#lines.length) throw this.wrong('it ends here, in the middle')
+    return line
+  }
+
+  isAtEnd(): boolean {
+    return this.#number === this.#lines.length - 1 && this.#lines[this.#number] === ''
+  }
+
+  /** What follows the name of a header line. */
+  take<T>(name: string, parse: (text: string) => T): T {
+    const line = this.next()
+    if (!line.startsWith(`${name} `)) throw this.wrong(`${quote(name)} is expected, not ${quote(line)}`)
+    return this.parse(line.slice(name.length + 1), parse)
+  }
+
+  parse<T>(text: string, parse: (text: string) => T): T {
+    try {
+      return parse(text)
+    } catch (error) {
+      throw error instanceof DepotError ? this.wrong(error.message, error) : error
+    }
+  }
+
+  wrong(why: string, cause?: unknown): DepotError {
+    return new DepotError('lockfile_malformed', `line ${this.#number} of the lockfile: ${why}`, { cause })
+  }
+}
