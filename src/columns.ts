@@ -12,3 +12,10 @@ export function formatColumns(heading: readonly string[], rows: readonly (readon
 export function formatTime(at: number | undefined): string {
   return at === undefined ? '' : `${new Date(at).toISOString().slice(0, 19)}Z`
 }
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+
+export function formatBytes(bytes: number): string {
+  const power = bytes < 1024 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10))
+  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${UNITS[power] ?? ''}`
+}

@@ -12,6 +12,9 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   'token list': async () => (await import('./cli/token-list.ts')).tokenList,
   'token revoke': async () => (await import('./cli/token-revoke.ts')).tokenRevoke,
   'import-builder': async () => (await import('./cli/import-builder.ts')).importBuilder,
+  pull: async () => (await import('./cli/pull.ts')).pull,
+  'key show': async () => (await import('./cli/key-show.ts')).keyShow,
+  'key trust': async () => (await import('./cli/key-trust.ts')).keyTrust,
   demo: async () => (await import('./cli/demo.ts')).demo,
   openapi: async () => (await import('./cli/openapi.ts')).openapi,
 }

@@ -1,21 +1,17 @@
-import { rmSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { formatColumns } from '../columns.ts'
+import { formatBytes, formatColumns } from '../columns.ts'
 import { readConfig, readTokens } from '../config.ts'
 import { copy } from '../import/copy.ts'
 import type { Copied } from '../import/copy.ts'
 import { whoAmI } from '../remote/destination.ts'
 import { planImport } from '../import/plan.ts'
 import type { ImportOptions, Plan, PlannedOrigin } from '../import/plan.ts'
-import { RemoteDepot, RemoteError } from '../remote/remote-depot.ts'
+import { RemoteDepot } from '../remote/remote-depot.ts'
 import { isOriginName } from '../package/ident.ts'
 import { TARGETS, isTarget } from '../package/target.ts'
 import { isViewName } from '../views/view.ts'
+import { expectThere, httpUrl, tokenIn, withFolder } from './other-depot.ts'
 import { Progress } from './progress.ts'
 import { urlOf } from './url.ts'
 import { UsageError, onlyArgument } from './subcommand.ts'
@@ -69,7 +65,7 @@ export const importBuilder: Subcommand = {
       const plan = await planImport(ends, options)
       progress.end()
       if (!values.json) console.log(planText(plan))
-      if (!values['dry-run']) copied = await withFolder((folder) => copy(ends, plan, { folder, account, owner: values.owner }))
+      if (!values['dry-run']) copied = await withFolder('hart-depot-import-', (folder) => copy(ends, plan, { folder, account, owner: values.owner }))
       if (values.json) console.log(JSON.stringify({ plan: plan.origins.map(shownOrigin), copied: copied ?? null, failed: progress.failures, notes: progress.notes }, undefined, 2))
       else if (copied !== undefined) console.log(`\n${copiedText(copied)}`)
     } finally {
@@ -84,28 +80,6 @@ class ImportIncomplete extends Error {
   readonly code = 'ERR_IMPORT_INCOMPLETE'
 }
 
-/** An import waits long for a depot that falls silent, and not at all for one that was never there. */
-async function expectThere(depot: RemoteDepot): Promise<void> {
-  if (await depot.answers()) return
-  throw new RemoteError('unreachable', `no depot answers at ${depot.url}: both must be running, this one by hart-depot serve`)
-}
-
-/** A folder for packages on their way, gone however the command ends, but by kill -9. */
-async function withFolder<T>(act: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-import-'))
-  const onSignal = () => {
-    rmSync(folder, { recursive: true, force: true })
-    process.exit(1)
-  }
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
-  try {
-    return await act(folder)
-  } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
-    await rm(folder, { recursive: true, force: true })
-  }
-}
-
 function importOptions(values: { origin: string[]; channel?: string[] | undefined; target?: string[] | undefined }): ImportOptions {
   if (values.origin.length === 0) throw new UsageError('--origin is missing')
   const wrongOrigin = values.origin.find((name) => !isOriginName(name))
@@ -117,21 +91,6 @@ function importOptions(values: { origin: string[]; channel?: string[] | undefine
     return target
   })
   return { origins: [...new Set(values.origin)], channels: values.channel, targets }
-}
-
-function httpUrl(given: string): string {
-  const url = URL.parse(given)
-  if (url === null || !/^https?:$/.test(url.protocol)) throw new UsageError(`${JSON.stringify(given)} is not a URL, as https://bldr.habitat.sh`)
-  if (url.username !== '' || url.password !== '') throw new UsageError('a URL here has no token in it, since every process sees it: put it into a file')
-  return url.href
-}
-
-/** `-` is stdin: what stands on the command line is seen by every process of the machine. */
-async function tokenIn(file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined
-  const token = (file === '-' ? await text(process.stdin) : await readFile(file, 'utf8')).trim()
-  if (!/^[!-~]+$/.test(token)) throw new UsageError(`there is no token in ${file === '-' ? 'stdin' : file}: one word is expected`)
-  return token
 }
 
 function shownOrigin({ name, isNew, keys, keysHere, releases, filesHere, channels }: PlannedOrigin) {
@@ -166,11 +125,4 @@ function planText(plan: Plan): string {
 
 function copiedText({ origins, keys, releases, bytes, channels, members }: Copied): string {
   return `Copied ${origins} origins, ${keys} keys, ${releases} releases (${formatBytes(bytes)}), ${channels} channels; promoted ${members} members`
-}
-
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
-
-function formatBytes(bytes: number): string {
-  const power = bytes < 1024 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10))
-  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${UNITS[power] ?? ''}`
 }

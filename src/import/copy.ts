@@ -1,19 +1,18 @@
 import { randomUUID } from 'node:crypto'
-import { openAsBlob } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DepotError } from '../errors.ts'
 import { formatKeyName, parsePublicKey } from '../origins/origin-key.ts'
 import type { KeyName, PublicKey } from '../origins/origin-key.ts'
 import { formatIdent } from '../package/ident.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Ends } from '../remote/attempt.ts'
 import * as destinations from '../remote/destination.ts'
+import { nameOf } from '../remote/destination.ts'
 import type { Member } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
 import { fetchHart } from '../remote/fetch-hart.ts'
-import { findKey, findRelease } from '../remote/habitat-reads.ts'
-import { differ, nameOf } from './plan.ts'
+import { findKey } from '../remote/habitat-reads.ts'
+import { offerHart } from '../remote/offer-hart.ts'
 import type { Plan, PlannedChannel, PlannedFile, PlannedOrigin, PlannedRelease } from './plan.ts'
 
 export interface CopyOptions {
@@ -96,16 +95,12 @@ async function copyOrigin(ends: Ends, origin: PlannedOrigin, { account, owner }:
   return true
 }
 
-/** The number of bytes. The release is there then, with the bytes of the source, and no one saw it meanwhile who must not. */
+/** The number of bytes. */
 async function copyFile({ source, destination }: Ends, { ident, visibility }: PlannedRelease, { target, checksum }: PlannedFile, { folder, signers }: { folder: string; signers: Signers }): Promise<number> {
   const file = join(folder, randomUUID())
   try {
     const { sizeBytes } = await fetchHart(source, { ident, target, checksum }, file, (signer) => signers.find(signer))
-    if (visibility === 'private') await destinations.keepPrivate(destination, ident)
-    await destinations.upload(destination, ident, { target, checksum, bytes: await openAsBlob(file) })
-    const here = await findRelease(destination, ident, target)
-    if (here?.checksum !== checksum) throw new DepotError('release_differs', differ(here?.checksum, checksum))
-    if ((here.visibility === 'public') !== (visibility === 'public')) await destinations.setVisibility(destination, ident, visibility)
+    await offerHart(destination, { ident, target, checksum, visibility }, file)
     return sizeBytes
   } finally {
     await rm(file, { force: true })

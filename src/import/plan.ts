@@ -9,7 +9,7 @@ import { compareReleases } from '../package/version.ts'
 import { UNSTABLE, parseViewName } from '../views/view.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Ends } from '../remote/attempt.ts'
-import { listViewMembers } from '../remote/destination.ts'
+import { differ, listViewMembers, nameOf } from '../remote/destination.ts'
 import type { Member } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
 import * as reads from '../remote/habitat-reads.ts'
@@ -68,15 +68,6 @@ export interface PlannedChannel {
 }
 
 const PARALLEL = 4
-
-export function nameOf({ ident, target }: Member): string {
-  return `${ident} for ${target}`
-}
-
-/** Why a release is not copied: none ever changes. */
-export function differ(here: string | undefined, there: string): string {
-  return `the destination has it with other bytes: ${here ?? 'none'} here, ${there} there`
-}
 
 export async function planImport(ends: Ends, options: ImportOptions): Promise<Plan> {
   const origins: PlannedOrigin[] = []

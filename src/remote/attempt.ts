@@ -20,11 +20,18 @@ export interface Ends {
   readonly watcher: Watcher
 }
 
+/** Two sides, whatever they are. */
+interface Sides {
+  readonly source: Pick<RemoteDepot, 'answers'>
+  readonly destination: Pick<RemoteDepot, 'answers'>
+  readonly watcher: Watcher
+}
+
 /**
  * Does what is about one thing. Where that is refused or broken, it is told of, and the import goes on without it: `undefined`. Throws
  * what would befall the next thing too: a depot that is gone or full, a token that is none, a fault of our own.
  */
-export async function attempt<T>(ends: Ends, what: string, act: () => Promise<T>): Promise<T | undefined> {
+export async function attempt<T>(ends: Sides, what: string, act: () => Promise<T>): Promise<T | undefined> {
   try {
     return await act()
   } catch (error) {
@@ -34,7 +41,7 @@ export async function attempt<T>(ends: Ends, what: string, act: () => Promise<T>
   }
 }
 
-async function isOfOneThing({ source, destination }: Ends, error: unknown): Promise<boolean> {
+async function isOfOneThing({ source, destination }: Sides, error: unknown): Promise<boolean> {
   if (error instanceof DepotError) return true
   if (!(error instanceof RemoteError)) return false
   switch (error.failure) {

@@ -16,8 +16,22 @@ export interface Member {
   readonly target: Target
 }
 
+export function nameOf({ ident, target }: Member): string {
+  return `${ident} for ${target}`
+}
+
+/** Why a release is not copied: none ever changes. */
+export function differ(here: string | undefined, there: string): string {
+  return `the destination has it with other bytes: ${here ?? 'none'} here, ${there} there`
+}
+
 const WhoAmI = z.object({ account: z.string() })
 const Members = z.object({ members: z.array(z.object({ ident: z.string(), target: z.enum(TARGETS) })), next: z.string().nullable() })
+const Promoted = z.object({ revision: z.int(), changed: z.boolean() })
+const View = z.object({ revision: z.int(), closed_at: z.string().nullable() })
+const KeyFile = z.object({ file: z.string() })
+const OwnKeys = z.object({ keys: z.array(KeyFile) })
+const TrustedKeys = z.object({ trusted_keys: z.array(KeyFile) })
 const Settings = z.object({ visibility: z.string() })
 
 /** Whose the token is. Throws where it is none's, or where no hart-depot answers. */
@@ -37,8 +51,8 @@ export async function giveOrigin(destination: RemoteDepot, origin: string, accou
   await destination.send('POST', path`depot/origins/${origin}/transfer/${account}`, { expects: [204] })
 }
 
-export async function addKey(destination: RemoteDepot, key: PublicKey): Promise<void> {
-  await destination.send('POST', path`depot/origins/${key.origin}/keys/${key.revision}`, { body: formatPublicKey(key), expects: [200, 201, 409] })
+export async function addKey(destination: RemoteDepot, key: PublicKey, file: string = formatPublicKey(key)): Promise<void> {
+  await destination.send('POST', path`depot/origins/${key.origin}/keys/${key.revision}`, { body: file, expects: [200, 201, 409] })
 }
 
 /** Whether releases of this package that are uploaded from now on are not for everyone. */
@@ -78,8 +92,30 @@ export async function listViewMembers(destination: RemoteDepot, place: { origin:
   return members
 }
 
+/** What to promote, and how to say it twice. Where the view is at another revision than expected, nothing is promoted. */
+export interface PromotionAsked {
+  readonly releases: readonly Member[]
+  readonly reason: string
+  readonly key: string
+  readonly expectRevision?: number
+}
+
 /** In one revision, all or none; asked again with the same key, it is answered as it was the first time. */
-export async function promote(destination: RemoteDepot, view: string, promotion: { releases: readonly Member[]; reason: string; key: string }): Promise<void> {
-  const { releases, reason, key } = promotion
-  await destination.send('POST', path`/api/v1/views/${view}/promotions`, { body: JSON.stringify({ releases, reason }), headers: { 'idempotency-key': key }, expects: [200] })
+export async function promote(destination: RemoteDepot, view: string, { releases, reason, key, expectRevision }: PromotionAsked): Promise<z.infer<typeof Promoted>> {
+  const body = JSON.stringify({ releases, reason, expect_revision: expectRevision })
+  return destination.sendFor(path`/api/v1/views/${view}/promotions`, { body, headers: { 'idempotency-key': key }, expects: [200] }, Promoted)
+}
+
+/** Which revision a view is at. Throws where there is no such view. */
+export async function getViewRevision(destination: RemoteDepot, view: string): Promise<number> {
+  const found = await destination.get(path`/api/v1/views/${view}`, View)
+  if (found === undefined || found.closed_at !== null) throw new RemoteError('refused', `${destination.url} has no view ${view}: an administrator makes it there, by POST /api/v1/views`)
+  return found.revision
+}
+
+/** The key files of the depots whose lockfiles are taken there, its own too. */
+export async function listLockfileKeys(destination: RemoteDepot): Promise<string[]> {
+  const own = await destination.get('/api/v1/depot/keys', OwnKeys)
+  const trusted = await destination.get('/api/v1/depot/trusted-keys', TrustedKeys)
+  return [...(own?.keys ?? []), ...(trusted?.trusted_keys ?? [])].map(({ file }) => file)
 }

@@ -9,6 +9,8 @@ export interface RemoteOptions {
   readonly token: string | undefined
   /** Waits. Handed in, so that tests need not. */
   readonly pause: (ms: number) => Promise<unknown>
+  /** What it calls itself: `hab-…`. */
+  readonly agent?: string
 }
 
 /**
@@ -43,7 +45,7 @@ const LONGEST_PAUSE_MS = 300_000
 const PASSING: readonly number[] = [408, 429, 500, 502, 503, 504]
 const LONGEST_REASON = 300
 
-/** Builder's proxy slows down who is not called so, and only to who is called so does a depot say why (habitat-today.md 1.2 and 4). */
+/** Builder's proxy slows down who is not called `hab…`, and only to who is called so does a depot say why (habitat-today.md 1.2 and 4). */
 const AGENT = 'hab-import-builder (hart-depot)'
 
 /** A path of encoded parts. What is put in must not be `..`, which no encoding saves: parse it first. */
@@ -55,21 +57,21 @@ export class RemoteDepot {
   readonly url: string
   readonly #token: string | undefined
   readonly #pause: RemoteOptions['pause']
+  readonly #agent: string
 
-  constructor({ url, token, pause }: RemoteOptions) {
+  constructor({ url, token, pause, agent = AGENT }: RemoteOptions) {
     const { origin, pathname } = new URL(url)
     this.url = `${origin}${pathname === '/' ? '/v1' : pathname.replace(/\/$/, '')}`
     this.#token = token
     this.#pause = pause
+    this.#agent = agent
   }
 
   /** `undefined` where there is nothing. */
   async get<Shape extends z.ZodType>(asked: string, shape: Shape): Promise<z.infer<Shape> | undefined> {
     const text = await this.getText(asked)
     if (text === undefined) return undefined
-    const parsed = shape.safeParse(parseJson(text))
-    if (!parsed.success) throw new RemoteError('refused', `GET ${this.#at(asked)} answers what no depot does: ${z.prettifyError(parsed.error)}`)
-    return parsed.data
+    return this.#parse('GET', asked, text, shape)
   }
 
   /** `undefined` where there is nothing. */
@@ -111,10 +113,19 @@ export class RemoteDepot {
     })
   }
 
+  /** As a POST of {@link send}, for what is answered. */
+  async sendFor<Shape extends z.ZodType>(asked: string, { body, headers = {}, expects }: Sent, shape: Shape): Promise<z.infer<Shape>> {
+    return this.#ask(asked, { method: 'POST', headers, ...(body !== undefined && { body }) }, async (response) => {
+      const text = await response.text()
+      if (!expects.includes(response.status)) throw refusal('POST', response, text)
+      return this.#parse('POST', asked, text, shape)
+    })
+  }
+
   /** Whether it answers at all, at this moment. */
   async answers(): Promise<boolean> {
     try {
-      const response = await fetch(this.#at('status'), { headers: { 'user-agent': AGENT } })
+      const response = await fetch(this.#at('status'), { headers: { 'user-agent': this.#agent } })
       await response.body?.cancel()
       return response.status < 500
     } catch {
@@ -136,13 +147,19 @@ export class RemoteDepot {
     const url = this.#at(asked)
     const credentials = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }
     try {
-      const response = await fetch(url, { ...init, headers: { ...init.headers, ...credentials, 'user-agent': AGENT } })
+      const response = await fetch(url, { ...init, headers: { ...init.headers, ...credentials, 'user-agent': this.#agent } })
       if (PASSING.includes(response.status)) return { error: refusal(init.method, response, await response.text()), pauseMs: pauseAsked(response) }
       return { result: await read(response) }
     } catch (error) {
       if (!isBroken(error)) throw error
       return { error: new RemoteError('unreachable', `${init.method} ${url} found no answer: ${causeOf(error)}`, { cause: error }) }
     }
+  }
+
+  #parse<Shape extends z.ZodType>(method: string, asked: string, text: string, shape: Shape): z.infer<Shape> {
+    const parsed = shape.safeParse(parseJson(text))
+    if (!parsed.success) throw new RemoteError('refused', `${method} ${this.#at(asked)} answers what no depot does: ${z.prettifyError(parsed.error)}`)
+    return parsed.data
   }
 
   /** A path that starts with `/` is one of the host's; any other is below the URL. */

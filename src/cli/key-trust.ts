@@ -1,0 +1,22 @@
+import { readFile } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
+import { parseArgs } from 'node:util'
+import { readConfig } from '../config.ts'
+import { formatDepotKey, parseDepotKey, parseTrustedName } from '../lockfiles/depot-key.ts'
+import { UsageError } from './subcommand.ts'
+import type { Subcommand } from './subcommand.ts'
+import { submit } from './submit.ts'
+
+export const keyTrust: Subcommand = {
+  usage: 'NAME FILE',
+  summary: 'take lockfiles of the depot that has the key in FILE, which is called NAME here',
+  details: ['- is stdin. A key that had this name is trusted no longer.'],
+  async run(args) {
+    const { positionals } = parseArgs({ args, allowPositionals: true, options: {} })
+    const [name, file, ...others] = positionals
+    if (name === undefined || file === undefined || others.length > 0) throw new UsageError('NAME and FILE are expected')
+    const key = parseDepotKey(file === '-' ? await text(process.stdin) : await readFile(file, 'utf8'))
+    const { id } = await submit(readConfig(), 'trustKey', { name: parseTrustedName(name), publicKey: formatDepotKey(key) })
+    console.log(`trusting the depot key ${id} as ${name}`)
+  },
+}

@@ -1,0 +1,47 @@
+import { rmSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { RemoteError } from '../remote/remote-depot.ts'
+import type { RemoteDepot } from '../remote/remote-depot.ts'
+import { UsageError } from './subcommand.ts'
+
+// What commands have in common that talk to depots over HTTP: their URLs, tokens, and room for packages on their way.
+
+/** One that falls silent is waited for; one that was never there is not. Throws `unreachable`. */
+export async function expectThere(depot: RemoteDepot): Promise<void> {
+  if (await depot.answers()) return
+  throw new RemoteError('unreachable', `no depot answers at ${depot.url}: both must be running, this one by hart-depot serve`)
+}
+
+/** A folder for packages on their way, gone however the command ends, but by kill -9. */
+export async function withFolder<T>(prefix: string, act: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), prefix))
+  const onSignal = () => {
+    rmSync(folder, { recursive: true, force: true })
+    process.exit(1)
+  }
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  try {
+    return await act(folder)
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+export function httpUrl(given: string): string {
+  const url = URL.parse(given)
+  if (url === null || !/^https?:$/.test(url.protocol)) throw new UsageError(`${JSON.stringify(given)} is not a URL, as https://bldr.habitat.sh`)
+  if (url.username !== '' || url.password !== '') throw new UsageError('a URL here has no token in it, since every process sees it: put it into a file')
+  return url.href
+}
+
+/** `-` is stdin: what stands on the command line is seen by every process of the machine. */
+export async function tokenIn(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined
+  const token = (file === '-' ? await text(process.stdin) : await readFile(file, 'utf8')).trim()
+  if (!/^[!-~]+$/.test(token)) throw new UsageError(`there is no token in ${file === '-' ? 'stdin' : file}: one word is expected`)
+  return token
+}

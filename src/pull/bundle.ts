@@ -1,0 +1,126 @@
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { sync } from '../blobs/sync.ts'
+import { DepotError } from '../errors.ts'
+import { LARGEST_LOCKFILE_BYTES } from '../lockfiles/lockfile.ts'
+import type { Ident } from '../package/ident.ts'
+import type { Target } from '../package/target.ts'
+import { checkHart } from '../remote/fetch-hart.ts'
+import type { KeyOf, Wanted } from '../remote/fetch-hart.ts'
+import type { PullSource } from './source.ts'
+
+// A lockfile and its packages in a folder, to be carried where no network is:
+//
+//   lockfile                                        written last: what has one is whole
+//   depot.key                                       of the depot that signed it, for people to compare
+//   harts/{origin}/{name}/{version}/{release}/{target}.hart
+//
+// A file appears whole and durable, or not at all. The parts of an ident are folders, because names joined by `-` may mean two idents.
+
+const LOCKFILE = 'lockfile'
+
+/** Reads from such a folder, and fills it. */
+export class Bundle implements PullSource {
+  readonly place: string
+  readonly #folder: string
+
+  private constructor(folder: string, lockfile: string) {
+    this.place = lockfile
+    this.#folder = folder
+  }
+
+  /** Of a folder that need not be there yet. */
+  static in(folder: string): Bundle {
+    return new Bundle(resolve(folder), join(resolve(folder), LOCKFILE))
+  }
+
+  /** Of a folder, or of a lockfile with `harts` beside it. Throws `not_found`. */
+  static async open(place: string): Promise<Bundle> {
+    const file = resolve(place)
+    const found = await stat(file).catch(() => undefined)
+    if (found === undefined) throw new DepotError('not_found', `there is neither a folder nor a lockfile ${file}`)
+    return found.isDirectory() ? Bundle.in(file) : new Bundle(dirname(file), file)
+  }
+
+  async answers(): Promise<boolean> {
+    return true
+  }
+
+  /** Throws `not_found`, where no save came to its end, and `lockfile_malformed` for what is far too large. */
+  async readLockfile(): Promise<string> {
+    const { size } = await orMissing(stat(this.place), `there is no lockfile ${this.place}: a save that came to its end writes one`)
+    if (size > LARGEST_LOCKFILE_BYTES) throw new DepotError('lockfile_malformed', `not a lockfile: ${this.place} has more than ${LARGEST_LOCKFILE_BYTES} bytes`)
+    return readFile(this.place, 'utf8')
+  }
+
+  async readKey(): Promise<string | undefined> {
+    return readFile(join(this.#folder, 'depot.key'), 'utf8').catch(() => undefined)
+  }
+
+  async withHart<T>(wanted: Wanted, keyOf: KeyOf, use: (file: string) => Promise<T>): Promise<T> {
+    const file = this.#pathOf(wanted)
+    await orMissing(stat(file), `there is no file ${file}`)
+    await checkHart(file, wanted, keyOf)
+    return use(file)
+  }
+
+  /** Whether a package is there, whole and as it should be. */
+  async has(wanted: Wanted, keyOf: KeyOf): Promise<boolean> {
+    const file = this.#pathOf(wanted)
+    const found = await stat(file).catch(() => undefined)
+    if (found === undefined || found.size !== wanted.sizeBytes) return false
+    return checkHart(file, wanted, keyOf).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof DepotError) return false
+        throw error
+      },
+    )
+  }
+
+  /** Takes a verified file over. */
+  async keep(wanted: Wanted, from: string): Promise<void> {
+    const file = this.#pathOf(wanted)
+    await mkdir(dirname(file), { recursive: true })
+    await sync(from)
+    await rename(from, file)
+    for (let folder = dirname(file); ; folder = dirname(folder)) {
+      await sync(folder)
+      if (folder === this.#folder) return
+    }
+  }
+
+  /** Packages on their way, below the folder so that taking one over is a renaming. Emptied of what a killed save left. */
+  async makeSpool(): Promise<string> {
+    const spool = join(this.#folder, 'incoming')
+    await rm(spool, { recursive: true, force: true })
+    await mkdir(spool, { recursive: true })
+    return spool
+  }
+
+  /** Writes what makes the folder whole. */
+  async finish(lockfile: string, key: string | undefined): Promise<void> {
+    await rm(join(this.#folder, 'incoming'), { recursive: true, force: true })
+    if (key !== undefined) await this.#write('depot.key', key)
+    await this.#write(LOCKFILE, lockfile)
+  }
+
+  async #write(name: string, text: string): Promise<void> {
+    const file = join(this.#folder, name)
+    await writeFile(`${file}.new`, text, { flush: true })
+    await rename(`${file}.new`, file)
+    await sync(this.#folder)
+  }
+
+  /** No part of an ident leads out of a folder: parsing it saw to that. */
+  #pathOf({ ident, target }: { ident: Ident; target: Target }): string {
+    return join(this.#folder, 'harts', ident.origin, ident.name, ident.version, ident.release, `${target}.hart`)
+  }
+}
+
+async function orMissing<T>(found: Promise<T>, message: string): Promise<T> {
+  return found.catch((cause: unknown) => {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') throw new DepotError('not_found', message, { cause })
+    throw cause
+  })
+}

@@ -1,0 +1,111 @@
+import { DepotError } from '../errors.ts'
+import type { LockedRelease } from '../lockfiles/lockfile.ts'
+import type { SignedLockfile } from '../lockfiles/signed-lockfile.ts'
+import { formatKeyName, parsePublicKey } from '../origins/origin-key.ts'
+import type { PublicKey } from '../origins/origin-key.ts'
+import { parseIdent } from '../package/ident.ts'
+import { attempt } from '../remote/attempt.ts'
+import type { Watcher } from '../remote/attempt.ts'
+import { differ, getViewRevision, nameOf } from '../remote/destination.ts'
+import { each } from '../remote/each.ts'
+import { findKey, findOrigin, findRelease, listKeyRevisions } from '../remote/habitat-reads.ts'
+import type { RemoteDepot } from '../remote/remote-depot.ts'
+import type { PullSource } from './source.ts'
+
+// What a pull would do: what a lockfile names and the destination has not. Nothing is written to find out.
+
+/** The two sides of a pull. */
+export interface PullEnds {
+  readonly source: PullSource
+  readonly destination: RemoteDepot
+  readonly watcher: Watcher
+}
+
+export interface PullPlan {
+  readonly lockfile: SignedLockfile
+  /** The view that is promoted into, and the revision it is at. */
+  readonly into: string
+  readonly revision: number
+  readonly origins: readonly PulledOrigin[]
+  readonly missing: readonly LockedRelease[]
+  readonly here: number
+  /** How much stands in the way of the whole, each told to the watcher. */
+  readonly failures: number
+}
+
+export interface PulledOrigin {
+  readonly name: string
+  readonly isNew: boolean
+  readonly visibility: 'public' | 'private'
+  /** Those that are missing, with the text of their files. */
+  readonly keys: readonly { readonly key: PublicKey; readonly text: string }[]
+}
+
+const PARALLEL = 8
+
+/** Throws where there is no such view. */
+export async function planPull(ends: PullEnds, lockfile: SignedLockfile, into: string): Promise<PullPlan> {
+  const { destination, watcher } = ends
+  const revision = await getViewRevision(destination, into)
+  let failures = 0
+  const tell = async <T>(what: string, act: () => Promise<T>): Promise<T | undefined> => {
+    const done = await attempt(ends, what, act)
+    if (done === undefined) failures += 1
+    return done
+  }
+
+  const origins: PulledOrigin[] = []
+  watcher.begin('comparing origins and keys')
+  for (const [name, visibility] of originsOf(lockfile)) {
+    const planned = await tell(`the origin ${name}`, () => planOrigin(destination, lockfile, { name, visibility }))
+    if (planned !== undefined) origins.push(planned)
+    watcher.advance()
+  }
+
+  const missing: LockedRelease[] = []
+  let here = 0
+  watcher.begin('comparing releases', lockfile.releases.length)
+  await each(lockfile.releases, PARALLEL, async (release) => {
+    const isHere = await tell(nameOf(release), async () => isThere(destination, release))
+    if (isHere === true) here += 1
+    if (isHere === false) missing.push(release)
+    watcher.advance()
+  })
+  return { lockfile, into, revision, origins, missing, here, failures }
+}
+
+/** By name. One is made private where a release of it is. */
+function originsOf({ releases, originKeys }: SignedLockfile): Map<string, 'public' | 'private'> {
+  const origins = new Map<string, 'public' | 'private'>()
+  for (const { ident, isPrivate } of releases) {
+    const { origin } = parseIdent(ident)
+    if (isPrivate || !origins.has(origin)) origins.set(origin, isPrivate ? 'private' : 'public')
+  }
+  for (const { text } of originKeys) {
+    const { origin } = parsePublicKey(text)
+    if (!origins.has(origin)) origins.set(origin, 'public')
+  }
+  return origins
+}
+
+async function planOrigin(destination: RemoteDepot, { originKeys }: SignedLockfile, origin: { name: string; visibility: 'public' | 'private' }): Promise<PulledOrigin> {
+  const isNew = (await findOrigin(destination, origin.name)) === undefined
+  const here = new Set(isNew ? [] : await listKeyRevisions(destination, origin.name))
+  const keys: { key: PublicKey; text: string }[] = []
+  for (const { text } of originKeys) {
+    const key = parsePublicKey(text)
+    if (key.origin !== origin.name) continue
+    if (!here.has(key.revision)) keys.push({ key, text })
+    else if (!key.raw.equals(parsePublicKey((await findKey(destination, key)) ?? '').raw)) {
+      throw new DepotError('conflict', `the destination has another key of the name ${formatKeyName(key)}`)
+    }
+  }
+  return { ...origin, isNew, keys }
+}
+
+async function isThere(destination: RemoteDepot, { ident, target, checksum }: LockedRelease): Promise<boolean> {
+  const here = await findRelease(destination, parseIdent(ident), target)
+  if (here === undefined) return false
+  if (here.checksum !== checksum) throw new DepotError('release_differs', differ(here.checksum, checksum))
+  return true
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto'
+import { formatLockfile } from '../lockfiles/lockfile.ts'
+import type { LockedRelease } from '../lockfiles/lockfile.ts'
+import type { SignedLockfile } from '../lockfiles/signed-lockfile.ts'
+import { formatKeyName, parsePublicKey } from '../origins/origin-key.ts'
+import type { PublicKey } from '../origins/origin-key.ts'
+import { parseIdent } from '../package/ident.ts'
+import { attempt } from '../remote/attempt.ts'
+import type { Watcher } from '../remote/attempt.ts'
+import { addKey, createOrigin, nameOf, promote } from '../remote/destination.ts'
+import { each } from '../remote/each.ts'
+import type { KeyOf, Wanted } from '../remote/fetch-hart.ts'
+import { offerHart } from '../remote/offer-hart.ts'
+import type { Bundle } from './bundle.ts'
+import type { PullEnds, PullPlan } from './plan-pull.ts'
+import type { PullSource } from './source.ts'
+
+/** How much a pull did. */
+export interface Pulled {
+  origins: number
+  keys: number
+  releases: number
+  bytes: number
+  /** How much stood in its way, each told to the watcher. */
+  failures: number
+  /** What the promotion made, or found; absent where there was none. */
+  promotion: { readonly revision: number; readonly changed: boolean } | undefined
+}
+
+const PARALLEL = 4
+
+/**
+ * Does what was planned: origins and keys, then packages, then one promotion of what `latest` answers, which is not made where anything
+ * is missing still. May be broken off anywhere: the plan made next holds what is left. Throws what the promotion is refused for.
+ */
+export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
+  const { source, destination, watcher } = ends
+  const { lockfile, into, revision } = plan
+  const pulled: Pulled = { origins: 0, keys: 0, releases: 0, bytes: 0, failures: plan.failures, promotion: undefined }
+  const tell = async <T>(what: string, act: () => Promise<T>): Promise<T | undefined> => {
+    const done = await attempt(ends, what, act)
+    if (done === undefined) pulled.failures += 1
+    return done
+  }
+
+  watcher.begin('making origins and keys', plan.origins.length)
+  const origins = new Set<string>()
+  for (const { name, isNew, visibility, keys } of plan.origins) {
+    await tell(`the origin ${name}`, async () => {
+      if (isNew) await createOrigin(destination, name, visibility)
+      pulled.origins += Number(isNew)
+      for (const { key, text } of keys) await addKey(destination, key, text)
+      pulled.keys += keys.length
+      return origins.add(name)
+    })
+    watcher.advance()
+  }
+
+  const keyOf = keysOf(lockfile)
+  watcher.begin('fetching releases', plan.missing.length)
+  await each(plan.missing, PARALLEL, async (release) => {
+    const wanted = wantedOf(release)
+    if (origins.has(wanted.ident.origin)) {
+      const visibility = release.isPrivate ? 'private' : 'public'
+      const isThere = await tell(nameOf(release), () => source.withHart(wanted, keyOf, async (file) => {
+        await offerHart(destination, { ...wanted, visibility }, file)
+        return true
+      }))
+      if (isThere === true) {
+        pulled.releases += 1
+        pulled.bytes += release.sizeBytes
+      }
+    }
+    watcher.advance()
+  })
+
+  const pointers = lockfile.releases.filter(({ isDependency }) => !isDependency)
+  if (pulled.failures > 0 || pointers.length === 0) return pulled
+  watcher.begin(`promoting into ${into}`)
+  pulled.promotion = await promote(destination, into, {
+    releases: pointers.map(({ ident, target }) => ({ ident, target })),
+    reason: `pull of ${lockfile.view}@${lockfile.revision} from ${source.place}`,
+    // A key for this lockfile upon this revision: asked twice, it is one promotion; after another one, it is another.
+    key: `pull-${createHash('sha256').update(`${into} ${revision}\n${formatLockfile(lockfile)}`).digest('hex')}`,
+    expectRevision: revision,
+  })
+  return pulled
+}
+
+/**
+ * Writes a lockfile and its packages to a folder. What is there already is left alone, so that a save that broke off is begun again. The
+ * lockfile comes last, and only where nothing is missing.
+ */
+export async function save({ source, watcher }: { source: PullSource; watcher: Watcher }, { text, lockfile }: { text: string; lockfile: SignedLockfile }, bundle: Bundle): Promise<Pulled> {
+  const saved: Pulled = { origins: 0, keys: 0, releases: 0, bytes: 0, failures: 0, promotion: undefined }
+  const keyOf = keysOf(lockfile)
+  watcher.begin('saving releases', lockfile.releases.length)
+  await each(lockfile.releases, PARALLEL, async (release) => {
+    const wanted = wantedOf(release)
+    const isFetched = await attempt({ source, destination: bundle, watcher }, nameOf(release), async () => {
+      if (await bundle.has(wanted, keyOf)) return false
+      await source.withHart(wanted, keyOf, (file) => bundle.keep(wanted, file))
+      return true
+    })
+    if (isFetched === undefined) saved.failures += 1
+    if (isFetched === true) {
+      saved.releases += 1
+      saved.bytes += release.sizeBytes
+    }
+    watcher.advance()
+  })
+  if (saved.failures === 0) await bundle.finish(text, await source.readKey(lockfile.key.id))
+  return saved
+}
+
+function wantedOf({ ident, target, checksum, sizeBytes }: LockedRelease): Wanted {
+  return { ident: parseIdent(ident), target, checksum, sizeBytes }
+}
+
+/** The keys that a lockfile vouches for. */
+function keysOf({ originKeys }: SignedLockfile): KeyOf {
+  const keys = new Map<string, PublicKey>(originKeys.map(({ name, text }) => [name, parsePublicKey(text)]))
+  return (signer) => keys.get(formatKeyName(signer))
+}
