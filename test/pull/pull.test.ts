@@ -1,4 +1,4 @@
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { formatPublicKey } from '../../src/origins/origin-key.ts'
 import { ask } from '../support/ask.ts'
 import { makeKeys } from '../support/build-hart.ts'
@@ -9,6 +9,9 @@ import { APP, LIB, NEWER, TOOL, pullFrom, startDestination, startPullSource } fr
 import { startProxy } from '../support/proxy.ts'
 import { setVisibility } from '../support/release-rows.ts'
 import type { TestDepot } from '../support/start-depot.ts'
+
+/** Of tests that change nothing of it. */
+const { source, newer, lib, tool } = await startPullSource(tap)
 
 interface Revision {
   readonly revision: number
@@ -24,7 +27,6 @@ async function historyOf({ url }: TestDepot, view: string): Promise<Revision[]> 
 const targeted = (...idents: readonly string[]) => idents.map((ident) => `${ident} for x86_64-linux`).toSorted()
 
 test('a view is pulled with what it needs: origins, keys and packages, the same bytes, and one promotion that says from where', async (t) => {
-  const { source, newer, lib, tool } = await startPullSource(t)
   const destination = await startDestination(t, source)
   const { pulled, failures } = await pullFrom(source.url, destination)
   t.strictSame(failures, [])
@@ -37,7 +39,6 @@ test('a view is pulled with what it needs: origins, keys and packages, the same 
 })
 
 test('a second pull fetches and changes nothing; the next revision brings only what is new', async (t) => {
-  const { source } = await startPullSource(t)
   const destination = await startDestination(t, source)
   t.match((await pullFrom(source.url, destination, { at: '1' })).pulled, { releases: 2, promotion: { revision: 1, changed: true } })
   t.strictSame(await latestIn(destination, 'delivered'), targeted(APP))
@@ -88,7 +89,6 @@ test('only what is asked for is pulled: an origin, a target', async (t) => {
 })
 
 test('a lockfile is taken that the destination trusts, or of the key that is given, and no other', async (t) => {
-  const { source } = await startPullSource(t)
   const destination = await startDestination(t)
   const before = await changesOf(destination)
   await t.rejects(pullFrom(source.url, destination), { code: 'signer_unknown' })
@@ -98,7 +98,6 @@ test('a lockfile is taken that the destination trusts, or of the key that is giv
 })
 
 test('who carries lockfiles needs no administrator: a maintainer of the origins pulls', async (t) => {
-  const { source } = await startPullSource(t)
   const destination = await startDestination(t, source)
   const toToken = await destination.account('ci')
   const { failures, pulled } = await pullFrom(source.url, destination, { toToken })
