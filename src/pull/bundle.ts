@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { sync } from '../blobs/sync.ts'
 import { DepotError } from '../errors.ts'
 import { LARGEST_LOCKFILE_BYTES } from '../lockfiles/lockfile.ts'
+import type { SignedLockfile } from '../lockfiles/signed-lockfile.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { checkHart } from '../remote/fetch-hart.ts'
@@ -40,6 +41,11 @@ export class Bundle implements PullSource {
     const found = await stat(file).catch(() => undefined)
     if (found === undefined) throw new DepotError('not_found', `there is neither a folder nor a lockfile ${file}`)
     return found.isDirectory() ? Bundle.in(file) : new Bundle(dirname(file), file)
+  }
+
+  /** Not the name of a folder, which is another one tomorrow. */
+  originOf({ depot, key }: SignedLockfile): string {
+    return `${depot ?? `the depot with the key ${key.id}`}, as files`
   }
 
   async answers(): Promise<boolean> {

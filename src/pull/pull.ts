@@ -79,7 +79,7 @@ export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
   watcher.begin(`promoting into ${into}`)
   pulled.promotion = await promote(destination, into, {
     releases: pointers.map(({ ident, target }) => ({ ident, target })),
-    reason: `pull of ${lockfile.view}@${lockfile.revision} from ${source.place}`,
+    reason: `pull of ${lockfile.view}@${lockfile.revision} from ${source.originOf(lockfile)}`,
     // A key for this lockfile upon this revision: asked twice, it is one promotion; after another one, it is another.
     key: `pull-${createHash('sha256').update(`${into} ${revision}\n${formatLockfile(lockfile)}`).digest('hex')}`,
     expectRevision: revision,

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import { DepotError } from '../errors.ts'
 import { LARGEST_LOCKFILE_BYTES } from '../lockfiles/lockfile.ts'
 import type { Lockfile, LockfileFilter } from '../lockfiles/lockfile.ts'
+import type { SignedLockfile } from '../lockfiles/signed-lockfile.ts'
 import { fetchHart } from '../remote/fetch-hart.ts'
 import type { KeyOf, Wanted } from '../remote/fetch-hart.ts'
 import { path } from '../remote/remote-depot.ts'
@@ -14,6 +15,8 @@ import type { RemoteDepot } from '../remote/remote-depot.ts'
 export interface PullSource {
   /** For people. */
   readonly place: string
+  /** Where a lockfile of it is from, for the ledger. */
+  originOf(lockfile: SignedLockfile): string
   /** Whether it is there at all. */
   answers(): Promise<boolean>
   readLockfile(): Promise<string>
@@ -44,6 +47,10 @@ export class DepotSource implements PullSource {
     this.#depot = depot
     this.#asked = asked
     this.#folder = folder
+  }
+
+  originOf(): string {
+    return this.place
   }
 
   answers(): Promise<boolean> {

@@ -11,7 +11,7 @@ import { setVisibility } from '../support/release-rows.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
 /** Of tests that change nothing of it. */
-const { source, newer, lib, tool } = await startPullSource(tap)
+const shared = await startPullSource(tap)
 
 interface Revision {
   readonly revision: number
@@ -27,6 +27,7 @@ async function historyOf({ url }: TestDepot, view: string): Promise<Revision[]> 
 const targeted = (...idents: readonly string[]) => idents.map((ident) => `${ident} for x86_64-linux`).toSorted()
 
 test('a view is pulled with what it needs: origins, keys and packages, the same bytes, and one promotion that says from where', async (t) => {
+  const { source, newer, lib, tool } = shared
   const destination = await startDestination(t, source)
   const { pulled, failures } = await pullFrom(source.url, destination)
   t.strictSame(failures, [])
@@ -39,6 +40,7 @@ test('a view is pulled with what it needs: origins, keys and packages, the same 
 })
 
 test('a second pull fetches and changes nothing; the next revision brings only what is new', async (t) => {
+  const { source } = shared
   const destination = await startDestination(t, source)
   t.match((await pullFrom(source.url, destination, { at: '1' })).pulled, { releases: 2, promotion: { revision: 1, changed: true } })
   t.strictSame(await latestIn(destination, 'delivered'), targeted(APP))
@@ -89,6 +91,7 @@ test('only what is asked for is pulled: an origin, a target', async (t) => {
 })
 
 test('a lockfile is taken that the destination trusts, or of the key that is given, and no other', async (t) => {
+  const { source } = shared
   const destination = await startDestination(t)
   const before = await changesOf(destination)
   await t.rejects(pullFrom(source.url, destination), { code: 'signer_unknown' })
@@ -98,6 +101,7 @@ test('a lockfile is taken that the destination trusts, or of the key that is giv
 })
 
 test('who carries lockfiles needs no administrator: a maintainer of the origins pulls', async (t) => {
+  const { source } = shared
   const destination = await startDestination(t, source)
   const toToken = await destination.account('ci')
   const { failures, pulled } = await pullFrom(source.url, destination, { toToken })

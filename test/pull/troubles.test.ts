@@ -157,11 +157,12 @@ test('a view that is not there, or that moved meanwhile, is told, and what was f
   t.match((await pullFrom(source.url, destination)).pulled, { releases: 0, promotion: { revision: 2, changed: true } })
 })
 
+const onceLost = (what: string, nth: number) => (nth === 1 && !what.includes('whoami') ? 'cut-within' : 'pass')
+
 test('lost answers are asked for again, on both sides, and make no second revision', async (t) => {
   const destination = await startDestination(t, source)
-  const fate = (what: string, nth: number) => (nth === 1 && !what.includes('whoami') ? 'cut-within' : 'pass')
-  const from = await startProxy(t, source.url, fate)
-  const to = await startProxy(t, destination.url, fate)
+  const from = await startProxy(t, source.url, onceLost)
+  const to = await startProxy(t, destination.url, onceLost)
   const { failures, pulled } = await pullFrom(from.url, to)
   t.strictSame(failures, [])
   t.match(pulled, { releases: 3, promotion: { revision: 1, changed: true } })
