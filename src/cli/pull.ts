@@ -34,6 +34,7 @@ const OPTIONS = {
   target: { type: 'string' },
   key: { type: 'string' },
   save: { type: 'string' },
+  exact: { type: 'boolean', default: false },
   to: { type: 'string' },
   'token-file': { type: 'string' },
   'to-token-file': { type: 'string' },
@@ -46,7 +47,7 @@ type Values = ReturnType<typeof parse>['values']
 const AGENT = 'hab-pull (hart-depot)'
 
 export const pull: Subcommand = {
-  usage: 'SOURCE [--view VIEW] [--into VIEW] [--at REVISION] [--origin O] [--target T] [--key FILE] [--save FOLDER] [--to URL] [--token-file FILE] [--to-token-file FILE] [--dry-run] [--json]',
+  usage: 'SOURCE [--view VIEW] [--into VIEW] [--at REVISION] [--origin O] [--target T] [--key FILE] [--exact] [--save FOLDER] [--to URL] [--token-file FILE] [--to-token-file FILE] [--dry-run] [--json]',
   summary: "bring a view of another depot, at a revision, into a running depot: what is missing of its packages, and one promotion",
   details: [
     'SOURCE is the URL of a depot, a folder that --save wrote, or a lockfile with harts/ beside it.',
@@ -57,6 +58,7 @@ export const pull: Subcommand = {
     '--origin O           only packages of this origin, and what they depend on',
     '--target T           only packages for this target',
     "--key FILE           the key file of the depot that signed the lockfile; without it, the destination's own and trusted keys count",
+    '--exact             what the source does not have leaves the view, too: for a lockfile of a whole view, made for who may see everything',
     '--save FOLDER        write lockfile and packages to a folder instead, to be carried to where SOURCE cannot be reached',
     '--to URL             the depot to pull into; this one (DEPOT_LISTEN), unless said otherwise. It must be running',
     '--token-file FILE    a token for the source, for what is not public; - is stdin',
@@ -91,11 +93,13 @@ async function pullInto(source: PullSource, values: Values, progress: Progress):
   await expectThere(destination)
   await whoAmI(destination)
   const text = await source.readLockfile()
-  const lockfile = verified(text, (await keyIn(values.key)) ?? (await listLockfileKeys(destination)).map(parseDepotKey))
+  const trustedThere = (await listLockfileKeys(destination)).map(parseDepotKey)
+  const lockfile = verified(text, (await keyIn(values.key)) ?? trustedThere)
   if (source instanceof DepotSource) source.expectAsked(lockfile)
   const into = values.into ?? lockfile.view
   const ends = { source, destination, watcher: progress }
-  const plan = await planPull(ends, lockfile, into)
+  const isTrustedThere = trustedThere.some(({ id }) => id === lockfile.key.id)
+  const plan = await planPull(ends, { text, lockfile, into, isTrustedThere, isExact: values.exact })
   progress.end()
   if (!values.json) console.log(planText(plan, source.place))
   const pulled = values['dry-run'] ? undefined : await pullPlanned(ends, plan)
@@ -150,7 +154,7 @@ function checked(place: string, values: Values): AskedView | undefined {
   const { view, into, at, origin, target, save: folder } = values
   for (const name of [view, into]) if (name !== undefined && !isViewName(name)) throw new UsageError(`${JSON.stringify(name)} is not a view's name`)
   if (values['token-file'] === '-' && values['to-token-file'] === '-') throw new UsageError('only one of the tokens can come from stdin')
-  if (folder !== undefined && (into !== undefined || values.to !== undefined || values['dry-run'])) throw new UsageError('--save writes to a folder: --into, --to and --dry-run are for pulls into a depot')
+  if (folder !== undefined && (into !== undefined || values.to !== undefined || values['dry-run'] || values.exact)) throw new UsageError('--save writes to a folder: --into, --to, --exact and --dry-run are for pulls into a depot')
   if (!/^[A-Za-z][A-Za-z0-9+.-]+:/.test(place)) {
     for (const [name, value] of Object.entries({ view, at, origin, target, 'token-file': values['token-file'] })) if (value !== undefined) throw new UsageError(`--${name} is for a depot's URL: ${place} has one lockfile`)
     return undefined
@@ -166,7 +170,7 @@ function titleOf({ view, revision, key }: SignedLockfile, place: string): string
   return `${view}@${revision} from ${place}, signed with the depot key ${key.id}`
 }
 
-function planText({ lockfile, into, revision, origins, missing }: PullPlan, place: string): string {
+function planText({ asked: { lockfile, into }, revision, origins, missing }: PullPlan, place: string): string {
   const rows = ([['latest', false], ['dependencies', true]] as const).map(([what, isDependency]) => {
     const all = lockfile.releases.filter((release) => release.isDependency === isDependency)
     const fetched = missing.filter((release) => release.isDependency === isDependency)
@@ -192,7 +196,7 @@ function shownLockfile({ view, revision, depot, key, audience, skipped, absent, 
   return { view, revision, depot: depot ?? null, key: key.id, audience, skipped, absent, releases: releases.length }
 }
 
-function shownPlan({ lockfile, into, revision, origins, missing, here }: PullPlan) {
+function shownPlan({ asked: { lockfile, into }, revision, origins, missing, here }: PullPlan) {
   return {
     lockfile: shownLockfile(lockfile),
     into,

@@ -1,7 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Audience } from '../accounts/access.ts'
+import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
-import { DepotError } from '../errors.ts'
+import { DepotError, refusalOf } from '../errors.ts'
+import type { ErrorPart } from '../errors.ts'
 import { findHeadOf } from '../ledger/ledger-store.ts'
 import { findKey } from '../origins/origin-store.ts'
 import { parseKeyName } from '../origins/origin-key.ts'
@@ -9,6 +11,7 @@ import type { Target } from '../package/target.ts'
 import { visible } from '../releases/release-store.ts'
 import { listPointersAt } from '../views/content-store.ts'
 import type { PointerPlace } from '../views/content-store.ts'
+import { findReleases } from '../views/dependency-store.ts'
 import type { View } from '../views/view.ts'
 import { MOST_LOCKED_RELEASES } from './lockfile.ts'
 import type { LockedKey, LockedRelease, Lockfile, LockfileFilter } from './lockfile.ts'
@@ -38,7 +41,6 @@ interface Row {
 
 const COLUMNS = ['releases.ident', 'releases.target', 'releases.checksum', 'releases.size_bytes', 'releases.visibility', 'releases.signer'] as const
 const PIECE = 500
-const MOST_NAMED = 100
 
 /**
  * What a lockfile of a view at a revision holds, as an audience may see it: what `latest` answered, and of what that depends on all that
@@ -83,28 +85,23 @@ export async function readLocked(db: Db, asked: LockfileAsked, audience: Audienc
 }
 
 /**
- * Makes sure that each of these releases is here, with the bytes that a lockfile says. Throws `release_differs` and `not_found`, naming
- * the first in a sentence, and up to a hundred in parts.
+ * Makes sure that each of these releases is here, for the audience, with the bytes that a lockfile says. Throws `release_differs` and
+ * `not_found`, with a part for each release.
  */
-export async function expectLocked(db: Db, releases: readonly LockedRelease[]): Promise<void> {
-  const missing: string[] = []
-  const differing: string[] = []
-  for (const piece of piecesOf(releases)) {
-    const rows = await db
-      .selectFrom('releases')
-      .select(['ident', 'target', 'checksum'])
-      .where('ident', 'in', [...new Set(piece.map(({ ident }) => ident))])
-      .where('deleted_at', 'is', null)
-      .execute()
-    const here = new Map(rows.map((row) => [`${row.ident} ${row.target}`, row.checksum]))
-    for (const { ident, target, checksum } of piece) {
-      const found = here.get(`${ident} ${target}`)
-      if (found === undefined) missing.push(`there is no release ${ident} for ${target}`)
-      else if (found !== checksum) differing.push(`${ident} for ${target} has other bytes here: its checksum differs, ${found} here and ${checksum} in the lockfile`)
+export async function expectLocked(db: Db, releases: readonly LockedRelease[], audience: Audience): Promise<void> {
+  const missing: ErrorPart[] = []
+  const differing: ErrorPart[] = []
+  for (const some of inBatches(releases)) {
+    const here = await findReleases(db, some, audience)
+    for (const { ident, target, checksum } of some) {
+      const found = here.get(`${ident} ${target}`)?.checksum
+      if (found === undefined) missing.push({ detail: `there is no release ${ident} for ${target}` })
+      else if (found !== checksum) differing.push({ detail: `${ident} for ${target} has other bytes here: its checksum differs, ${found} here and ${checksum} in the lockfile` })
     }
+    await setImmediate()
   }
-  if (differing.length > 0) throw refusal('release_differs', differing)
-  if (missing.length > 0) throw refusal('not_found', missing)
+  if (differing.length > 0) throw refusalOf('release_differs', differing)
+  if (missing.length > 0) throw refusalOf('not_found', missing)
 }
 
 async function* readPointers(db: Db, { view, revision, filter }: LockfileAsked, audience: Audience): AsyncGenerator<Row & { tdeps: string; deleted_at: number | null }> {
@@ -122,7 +119,7 @@ async function* readPointers(db: Db, { view, revision, filter }: LockfileAsked, 
 
 async function readDependencies(db: Db, idents: readonly string[], target: Target, audience: Audience): Promise<Row[]> {
   const rows: Row[] = []
-  for (const piece of piecesOf(idents)) {
+  for (const piece of inBatches(idents)) {
     rows.push(...(await visible(db, audience).select(COLUMNS).where('releases.ident', 'in', piece).where('releases.target', '=', target).execute()))
     await setImmediate()
   }
@@ -149,16 +146,6 @@ function expectRoom(count: number): void {
 }
 
 function deletedSince(view: View, revision: number, rows: readonly Row[]): DepotError {
-  const { code, message, parts } = refusal('conflict', rows.map(({ ident, target }) => `${ident} for ${target} was deleted since`))
+  const { code, message, parts } = refusalOf('conflict', rows.map(({ ident, target }) => ({ detail: `${ident} for ${target} was deleted since` })))
   return new DepotError(code, `${view.name} cannot be locked at revision ${revision}: ${message}. With skip_deleted=true they are left out`, { parts })
-}
-
-function refusal(code: 'conflict' | 'release_differs' | 'not_found', details: readonly string[]): DepotError {
-  const [first = '', ...others] = details
-  const message = others.length === 0 ? first : `${first}, and ${others.length} more`
-  return new DepotError(code, message, { parts: details.slice(0, MOST_NAMED).map((detail) => ({ detail })) })
-}
-
-function* piecesOf<Item>(items: readonly Item[]): Generator<Item[]> {
-  for (let start = 0; start < items.length; start += PIECE) yield items.slice(start, start + PIECE)
 }

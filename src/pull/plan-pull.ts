@@ -21,10 +21,21 @@ export interface PullEnds {
   readonly watcher: Watcher
 }
 
-export interface PullPlan {
+/** What is pulled, and how. */
+export interface PullAsked {
+  /** The lockfile's, as it came. */
+  readonly text: string
   readonly lockfile: SignedLockfile
-  /** The view that is promoted into, and the revision it is at. */
   readonly into: string
+  /** Whether the destination takes lockfiles of this key; if not, it is told names. */
+  readonly isTrustedThere: boolean
+  /** Of packages that the lockfile does not have, everything leaves the view. */
+  readonly isExact: boolean
+}
+
+export interface PullPlan {
+  readonly asked: PullAsked
+  /** That the view is at which is promoted into. */
   readonly revision: number
   readonly origins: readonly PulledOrigin[]
   readonly missing: readonly LockedRelease[]
@@ -37,15 +48,17 @@ export interface PulledOrigin {
   readonly name: string
   readonly isNew: boolean
   readonly visibility: 'public' | 'private'
-  /** Those that are missing, with the text of their files. */
-  readonly keys: readonly { readonly key: PublicKey; readonly text: string }[]
+  /** Those that are missing, and their files exactly as they are. */
+  readonly keys: readonly { readonly key: PublicKey; readonly file: string }[]
 }
 
 const PARALLEL = 8
 
-/** Throws where there is no such view. */
-export async function planPull(ends: PullEnds, lockfile: SignedLockfile, into: string): Promise<PullPlan> {
+/** Throws where there is no such view, and `invalid_request` for what the destination would refuse. */
+export async function planPull(ends: PullEnds, asked: PullAsked): Promise<PullPlan> {
   const { destination, watcher } = ends
+  const { lockfile, into } = asked
+  if (asked.isExact && !asked.isTrustedThere) throw new DepotError('invalid_request', `an exact pull takes a destination that trusts the depot key ${lockfile.key.id} itself`)
   const revision = await getViewRevision(destination, into)
   let failures = 0
   const tell = async <T>(what: string, act: () => Promise<T>): Promise<T | undefined> => {
@@ -71,7 +84,7 @@ export async function planPull(ends: PullEnds, lockfile: SignedLockfile, into: s
     if (isHere === false) missing.push(release)
     watcher.advance()
   })
-  return { lockfile, into, revision, origins, missing, here, failures }
+  return { asked, revision, origins, missing, here, failures }
 }
 
 /** By name. One is made private where a release of it is. */
@@ -91,11 +104,11 @@ function originsOf({ releases, originKeys }: SignedLockfile): Map<string, 'publi
 async function planOrigin(destination: RemoteDepot, { originKeys }: SignedLockfile, origin: { name: string; visibility: 'public' | 'private' }): Promise<PulledOrigin> {
   const isNew = (await findOrigin(destination, origin.name)) === undefined
   const here = new Set(isNew ? [] : await listKeyRevisions(destination, origin.name))
-  const keys: { key: PublicKey; text: string }[] = []
-  for (const { text } of originKeys) {
-    const key = parsePublicKey(text)
+  const keys: { key: PublicKey; file: string }[] = []
+  for (const { text: file } of originKeys) {
+    const key = parsePublicKey(file)
     if (key.origin !== origin.name) continue
-    if (!here.has(key.revision)) keys.push({ key, text })
+    if (!here.has(key.revision)) keys.push({ key, file })
     else if (!key.raw.equals(parsePublicKey((await findKey(destination, key)) ?? '').raw)) {
       throw new DepotError('conflict', `the destination has another key of the name ${formatKeyName(key)}`)
     }

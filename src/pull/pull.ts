@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { formatLockfile } from '../lockfiles/lockfile.ts'
 import type { LockedRelease } from '../lockfiles/lockfile.ts'
 import type { SignedLockfile } from '../lockfiles/signed-lockfile.ts'
 import { formatKeyName, parsePublicKey } from '../origins/origin-key.ts'
@@ -35,7 +34,8 @@ const PARALLEL = 4
  */
 export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
   const { source, destination, watcher } = ends
-  const { lockfile, into, revision } = plan
+  const { revision } = plan
+  const { text, lockfile, into, isTrustedThere, isExact } = plan.asked
   const pulled: Pulled = { origins: 0, keys: 0, releases: 0, bytes: 0, failures: plan.failures, promotion: undefined }
   const tell = async <T>(what: string, act: () => Promise<T>): Promise<T | undefined> => {
     const done = await attempt(ends, what, act)
@@ -49,7 +49,7 @@ export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
     await tell(`the origin ${name}`, async () => {
       if (isNew) await createOrigin(destination, name, visibility)
       pulled.origins += Number(isNew)
-      for (const { key, text } of keys) await addKey(destination, key, text)
+      for (const { key, file } of keys) await addKey(destination, key, file)
       pulled.keys += keys.length
       return origins.add(name)
     })
@@ -75,13 +75,13 @@ export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
   })
 
   const pointers = lockfile.releases.filter(({ isDependency }) => !isDependency)
-  if (pulled.failures > 0 || pointers.length === 0) return pulled
+  if (pulled.failures > 0 || (pointers.length === 0 && !isExact)) return pulled
   watcher.begin(`promoting into ${into}`)
   pulled.promotion = await promote(destination, into, {
-    releases: pointers.map(({ ident, target }) => ({ ident, target })),
+    what: isTrustedThere ? { lockfile: text, exact: isExact } : { releases: pointers.map(({ ident, target }) => ({ ident, target })) },
     reason: `pull of ${lockfile.view}@${lockfile.revision} from ${source.originOf(lockfile)}`,
     // A key for this lockfile upon this revision: asked twice, it is one promotion; after another one, it is another.
-    key: `pull-${createHash('sha256').update(`${into} ${revision}\n${formatLockfile(lockfile)}`).digest('hex')}`,
+    key: `pull-${createHash('sha256').update(`${into} ${revision} ${isExact}\n${text}`).digest('hex')}`,
     expectRevision: revision,
   })
   return pulled

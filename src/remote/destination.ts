@@ -94,15 +94,16 @@ export async function listViewMembers(destination: RemoteDepot, place: { origin:
 
 /** What to promote, and how to say it twice. Where the view is at another revision than expected, nothing is promoted. */
 export interface PromotionAsked {
-  readonly releases: readonly Member[]
+  /** Names, or the text of a lockfile that the destination verifies itself; then, what it does not name may leave. */
+  readonly what: { readonly releases: readonly Member[] } | { readonly lockfile: string; readonly exact: boolean }
   readonly reason: string
   readonly key: string
   readonly expectRevision?: number
 }
 
 /** In one revision, all or none; asked again with the same key, it is answered as it was the first time. */
-export async function promote(destination: RemoteDepot, view: string, { releases, reason, key, expectRevision }: PromotionAsked): Promise<z.infer<typeof Promoted>> {
-  const body = JSON.stringify({ releases, reason, expect_revision: expectRevision })
+export async function promote(destination: RemoteDepot, view: string, { what, reason, key, expectRevision }: PromotionAsked): Promise<z.infer<typeof Promoted>> {
+  const body = JSON.stringify({ ...what, reason, expect_revision: expectRevision })
   return destination.sendFor(path`/api/v1/views/${view}/promotions`, { body, headers: { 'idempotency-key': key }, expects: [200] }, Promoted)
 }
 

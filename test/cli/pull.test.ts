@@ -99,7 +99,7 @@ test('what was typed wrong is told before anything is asked', async (t) => {
     [[url, '--view', '../x'], '"../x" is not a view\'s name'],
     [[url, '--view', 'x', '--into', 'a b'], '"a b" is not a view\'s name'],
     [[url, '--view', 'x', '--origin', 'Acme'], '"Acme" is not an origin\'s name'],
-    [[url, '--view', 'x', '--save', 'folder', '--into', 'y'], '--save writes to a folder: --into, --to and --dry-run are for pulls into a depot'],
+    [[url, '--view', 'x', '--save', 'folder', '--into', 'y'], '--save writes to a folder: --into, --to, --exact and --dry-run are for pulls into a depot'],
     [['folder', '--at', '12'], "--at is for a depot's URL: folder has one lockfile"],
     [[url, '--view', 'x', '--token-file', '-', '--to-token-file', '-'], 'only one of the tokens can come from stdin'],
   ] as const) {

@@ -1,13 +1,15 @@
 import tap, { test } from 'tap'
 import { formatPublicKey } from '../../src/origins/origin-key.ts'
+import { formatIdent } from '../../src/package/ident.ts'
 import { ask } from '../support/ask.ts'
 import { makeKeys } from '../support/build-hart.ts'
 import { bytesOf, changesOf, latestIn, membersOf } from '../support/import.ts'
 import { keyOf } from '../support/locked-releases.ts'
-import { bearer, publishAll } from '../support/origin.ts'
+import { bearer, makeOrigin, promoteTo, publishAll } from '../support/origin.ts'
 import { APP, LIB, NEWER, TOOL, pullFrom, startDestination, startPullSource } from '../support/pull.ts'
 import { startProxy } from '../support/proxy.ts'
 import { setVisibility } from '../support/release-rows.ts'
+import { ADMIN_TOKEN } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
 /** Of tests that change nothing of it. */
@@ -113,7 +115,7 @@ test('what is private takes a token, and is at no moment public at the destinati
   const { source } = await startPullSource(t)
   await setVisibility(source, LIB, 'private')
   const outside = await startDestination(t, source)
-  t.match(await pullFrom(source.url, outside), { plan: { lockfile: { absent: 1, audience: 'public' } }, pulled: { releases: 2 } })
+  t.match(await pullFrom(source.url, outside), { plan: { asked: { lockfile: { absent: 1, audience: 'public' } } }, pulled: { releases: 2 } })
 
   const destination = await startDestination(t, source)
   const token = await source.account('reader')
@@ -130,4 +132,20 @@ test('what is private takes a token, and is at no moment public at the destinati
   t.equal((await ask(`${destination.url}/v1/depot/pkgs/${LIB}`, { headers: bearer() })).status, 200)
   t.ok(seen.length > 0 && seen.every((status) => status === 404))
   t.equal((await ask(`${destination.url}/v1/depot/pkgs/${NEWER}`)).status, 200)
+})
+
+test('an exact pull takes from the view what the source does not have; one of a part, or of a key that only the puller trusts, does not', async (t) => {
+  const { source, newer } = shared
+  const destination = await startDestination(t, source)
+  await pullFrom(source.url, destination)
+  await makeOrigin(destination, 'other')
+  const [other] = await publishAll(destination, 'other/app/1.0.0/20260101120000')
+  if (other === undefined) throw new Error('there is no package')
+  await promoteTo(destination, 'delivered', other)
+  t.match((await pullFrom(source.url, destination)).pulled, { promotion: { revision: 2, changed: false } })
+  await t.rejects(pullFrom(source.url, destination, { isExact: true }), /answers 400: exact is for a lockfile of a whole view/)
+  t.match((await pullFrom(source.url, destination, { isExact: true, token: ADMIN_TOKEN })).pulled, { promotion: { revision: 3, changed: true } })
+  t.strictSame(await membersOf(destination, 'delivered'), targeted(formatIdent(newer.ident)))
+  const distrusting = await startDestination(t)
+  await t.rejects(pullFrom(source.url, distrusting, { isExact: true, token: ADMIN_TOKEN, key: await keyOf(source) }), { code: 'invalid_request' })
 })

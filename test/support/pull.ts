@@ -68,6 +68,7 @@ interface Options extends Partial<AskedView> {
   readonly token?: string
   readonly toToken?: string
   readonly key?: DepotKey
+  readonly isExact?: boolean
 }
 
 const pauses = async () => undefined
@@ -78,10 +79,12 @@ export async function pullFrom(place: string, destination: { url: string }, opti
     const failures: string[] = []
     const source = await sourceAt(place, options, spool)
     const ends = { source, destination: new RemoteDepot({ url: destination.url, token: options.toToken ?? ADMIN_TOKEN, pause: pauses }), watcher: watcherInto(failures) }
-    const keys = options.key === undefined ? (await listLockfileKeys(ends.destination)).map(parseDepotKey) : [options.key]
-    const lockfile = readLockfile(await source.readLockfile(), keys)
+    const trustedThere = (await listLockfileKeys(ends.destination)).map(parseDepotKey)
+    const text = await source.readLockfile()
+    const lockfile = readLockfile(text, options.key === undefined ? trustedThere : [options.key])
     if (source instanceof DepotSource) source.expectAsked(lockfile)
-    const plan = await planPull(ends, lockfile, options.into ?? lockfile.view)
+    const isTrustedThere = trustedThere.some(({ id }) => id === lockfile.key.id)
+    const plan = await planPull(ends, { text, lockfile, into: options.into ?? lockfile.view, isTrustedThere, isExact: options.isExact ?? false })
     const pulled = await pull(ends, plan)
     return { plan, pulled, failures: failures.toSorted() }
   })

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { z } from 'zod'
 import { audienceOfChanges } from '../../accounts/access.ts'
-import type { Session } from '../../accounts/access.ts'
+import type { Audience, Session } from '../../accounts/access.ts'
 import type { Depot } from '../../depot.ts'
 import { DepotError, refusalOf } from '../../errors.ts'
 import type { ErrorPart } from '../../errors.ts'
@@ -12,6 +12,7 @@ import { listTargets } from '../../releases/release-store.ts'
 import type { ChangeRequest, Moment, ReleaseSource } from '../../views/change-request.ts'
 import type { Asking } from '../../views/promote.ts'
 import type { IdempotencyKey } from '../../writer/idempotency-store.ts'
+import { lockfileAsked } from './asked-lockfile.ts'
 import type { PlanBody } from './change-shapes.ts'
 import { momentOf } from './moment.ts'
 import type { PromotionHeaders } from './shapes.ts'
@@ -32,7 +33,7 @@ export async function changeAsked(depot: Depot, act: ChangeRequest['act'], asked
   const { view, body, caller } = asked
   const base = { view, audience: audienceOfChanges(caller) }
   if (act === 'rollback' || act === 'revert') return { ...base, ...pastAsked(act, body) }
-  const source = await sourceAsked(depot, body)
+  const source = await sourceAsked(depot, body, base.audience)
   if (act === 'demote') return { ...base, act, source }
   return { ...base, act, source, ...(body.with_deps !== undefined && { withDeps: body.with_deps }), ...(body.exact !== undefined && { isExact: body.exact }) }
 }
@@ -53,10 +54,10 @@ export function originsAsked({ releases = [] }: ChangeBody): Set<string> {
 }
 
 /** For the log. */
-export function subjectOf(act: string, view: string, { releases = [], from, to, revision }: ChangeBody): string {
+export function subjectOf(act: string, view: string, { releases = [], from, lockfile, to, revision }: ChangeBody): string {
   const [first] = releases
   const others = releases.length > 1 ? ` and ${releases.length - 1} more` : ''
-  const what = first === undefined ? (from?.view ?? to ?? revision ?? '') : `${first.ident}${others}`
+  const what = first === undefined ? (from?.view ?? (lockfile === undefined ? to : 'a lockfile') ?? revision ?? '') : `${first.ident}${others}`
   return `${act} ${what}, ${view}`
 }
 
@@ -81,9 +82,12 @@ export function idempotencyOf({ method, url, headers, body }: AskedHow, expectRe
   return { key, requestHash: createHash('sha256').update(`${method} ${url}\n${question}`).digest('hex') }
 }
 
-async function sourceAsked(depot: Depot, { releases, from }: ChangeBody): Promise<ReleaseSource> {
-  if (releases !== undefined && from === undefined) return { releases: await withTargets(depot, releases) }
-  if (from === undefined || releases !== undefined) throw missing('', 'say what to move, in one way: releases, or from')
+async function sourceAsked(depot: Depot, body: ChangeBody, audience: Audience): Promise<ReleaseSource> {
+  const { releases, from, lockfile } = body
+  const ways = [releases, from, lockfile].filter((way) => way !== undefined).length
+  if (ways === 1 && releases !== undefined) return { releases: await withTargets(depot, releases) }
+  if (ways === 1 && lockfile !== undefined) return lockfileAsked(depot, lockfile, { audience, isExact: body.exact === true })
+  if (ways !== 1 || from === undefined) throw missing('', 'say what to move, in one way: releases, from, or lockfile')
   const at = momentOf(from.at === undefined ? undefined : String(from.at), '/from/at')
   return { from: from.view, ...(at !== undefined && { at }), ...(from.origin !== undefined && { origin: from.origin }), ...(from.name !== undefined && { name: from.name }) }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ACTS } from '../../ledger/entry.ts'
+import { LARGEST_LOCKFILE_BYTES } from '../../lockfiles/lockfile.ts'
 import { parseIdent } from '../../package/ident.ts'
 import { Frozen, Ident, PointerMove, Revision, Source, Target, Time, Next, ViewName, named, textOf } from './shapes.ts'
 
@@ -27,7 +28,9 @@ const From = z
   .strictObject({ view: ViewName, at: Moment.optional(), origin: z.string().optional(), name: z.string().optional() })
   .describe('what latest answers in another view, or answered there: everything, or of an origin or a name')
 
-const Sources = { releases: Named.optional(), from: From.optional() }
+const Lockfile = z.string().max(LARGEST_LOCKFILE_BYTES).describe('the text of a lockfile that a trusted key signed: what latest answered there. All that it names must be here')
+
+const Sources = { releases: Named.optional(), from: From.optional(), lockfile: Lockfile.optional() }
 
 const Asking = {
   reason: Reason.optional(),

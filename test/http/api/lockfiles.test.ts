@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { THE_PUBLIC } from '../../../src/accounts/access.ts'
+import { EVERYONE, THE_PUBLIC } from '../../../src/accounts/access.ts'
 import { expectLocked, readLocked } from '../../../src/lockfiles/lockfile-store.ts'
 import { readLockfile } from '../../../src/lockfiles/signed-lockfile.ts'
 import type { SignedLockfile } from '../../../src/lockfiles/signed-lockfile.ts'
@@ -155,9 +155,11 @@ test('what a lockfile names is here with its bytes, or named as what is not', as
   const locked = [app, lib].map((release) => ({ ...release, sizeBytes: 7, isDependency: false, isPrivate: false }))
   const [first, second] = locked
   if (first === undefined || second === undefined) throw new Error('there are no releases')
-  await expectLocked(started.depot.db, locked)
-  await t.rejects(expectLocked(started.depot.db, [first, { ...second, checksum: 'ab'.repeat(32) }]), { code: 'release_differs', message: /^acme\/lib\/\S+ for x86_64-linux has other bytes here: its checksum differs, [0-9a-f]{64} here and (ab){32} in the lockfile$/ })
-  await t.rejects(expectLocked(started.depot.db, [{ ...first, target: 'aarch64-linux' }, { ...second, ident: ident('none') }]), { code: 'not_found', message: /^there is no release acme\/app\/\S+ for aarch64-linux, and 1 more$/, parts: { length: 2 } })
+  await expectLocked(started.depot.db, locked, EVERYONE)
+  await t.rejects(expectLocked(started.depot.db, [first, { ...second, checksum: 'ab'.repeat(32) }], EVERYONE), { code: 'release_differs', message: /^acme\/lib\/\S+ for x86_64-linux has other bytes here: its checksum differs, [0-9a-f]{64} here and (ab){32} in the lockfile$/ })
+  await t.rejects(expectLocked(started.depot.db, [{ ...first, target: 'aarch64-linux' }, { ...second, ident: ident('none') }], EVERYONE), { code: 'not_found', message: /^there is no release acme\/app\/\S+ for aarch64-linux, and 1 more$/, parts: { length: 2 } })
+  await setVisibility(started, ident('lib'), 'private')
+  await t.rejects(expectLocked(started.depot.db, [{ ...second, checksum: 'ab'.repeat(32) }], THE_PUBLIC), { code: 'not_found' }, 'of what may not be seen, no checksum is told')
 })
 
 test('pointers and dependencies by the hundred are read in pieces, between which others have their turn', async (t) => {
