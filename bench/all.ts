@@ -6,6 +6,7 @@ import { measureFleet } from './fleet.ts'
 import { measureInstall } from './install.ts'
 import { measurePoll } from './poll.ts'
 import { measurePromotions } from './promotions.ts'
+import { measurePull } from './pull.ts'
 import { measureUpload } from './upload.ts'
 
 // `npm run bench`: every figure, printed and kept in RESULTS.md. `npm run bench -- --quick`: within a minute, rougher, only printed.
@@ -14,7 +15,7 @@ const RESULTS = new URL('RESULTS.md', import.meta.url)
 const isQuick = process.argv.includes('--quick')
 
 const measured = []
-for (const measure of [measurePoll, measureFleet, measureInstall, measureUpload, measureDownload, measurePromotions]) measured.push(await measure({ isQuick }))
+for (const measure of [measurePoll, measureFleet, measureInstall, measureUpload, measureDownload, measurePromotions, measurePull]) measured.push(await measure({ isQuick }))
 const results = formatResults(joinResults(measured))
 console.log(results)
 if (!isQuick) writeFileSync(RESULTS, `${introduction()}\n${results}`)

@@ -6,7 +6,7 @@ import type { PublicKey } from '../origins/origin-key.ts'
 import { parseIdent } from '../package/ident.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Watcher } from '../remote/attempt.ts'
-import { differ, getViewRevision, nameOf } from '../remote/destination.ts'
+import { MOST_NAMED, differ, getViewRevision, nameOf } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
 import { findKey, findOrigin, findRelease, listKeyRevisions } from '../remote/habitat-reads.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
@@ -59,6 +59,7 @@ export async function planPull(ends: PullEnds, asked: PullAsked): Promise<PullPl
   const { destination, watcher } = ends
   const { lockfile, into } = asked
   if (asked.isExact && !asked.isTrustedThere) throw new DepotError('invalid_request', `an exact pull takes a destination that trusts the depot key ${lockfile.key.id} itself`)
+  if (lockfile.releases.length > MOST_NAMED && !asked.isTrustedThere) throw new DepotError('invalid_request', `more than ${MOST_NAMED} releases take a destination that trusts the depot key ${lockfile.key.id} itself`)
   const revision = await getViewRevision(destination, into)
   let failures = 0
   const tell = async <T>(what: string, act: () => Promise<T>): Promise<T | undefined> => {

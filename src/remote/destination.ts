@@ -92,6 +92,9 @@ export async function listViewMembers(destination: RemoteDepot, place: { origin:
   return members
 }
 
+/** How many releases a promotion takes by their names. */
+export const MOST_NAMED = 10_000
+
 /** What to promote, and how to say it twice. Where the view is at another revision than expected, nothing is promoted. */
 export interface PromotionAsked {
   /** Names, or the text of a lockfile that the destination verifies itself; then, what it does not name may leave. */

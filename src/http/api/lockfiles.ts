@@ -31,6 +31,14 @@ const response = {
 }
 
 export function lockfileRoutes(app: FastifyInstance, { depot }: Door): void {
+  // One at a time: a lockfile may be of a hundred thousand releases, which are all in memory while it is made.
+  let last: Promise<unknown> = Promise.resolve()
+  const inTurn = <T>(make: () => Promise<T>): Promise<T> => {
+    const turn = last.then(make, make)
+    last = turn
+    return turn
+  }
+
   app.withTypeProvider<ZodTypeProvider>().get(
     '/views/:view/lockfile',
     { schema: { tags: ['lockfiles'], summary: 'A view at a revision as a signed text, which another depot can pull', params: ViewPath, querystring: LockfileQuery, response } },
@@ -41,11 +49,12 @@ export function lockfileRoutes(app: FastifyInstance, { depot }: Door): void {
       const view = await getPastView(depot.db, request.params.view)
       const revision = await getRevisionAt(depot.db, view, momentOf(at))
       const audience = audienceOf(request.caller)
-      const locked = await readLocked(depot.db, { view, revision, filter, skipsDeleted: skip_deleted === 'true' }, audience)
+      const asked = { view, revision, filter, skipsDeleted: skip_deleted === 'true' }
       // Only what its operator says it is called is signed: what a request names as its host is anyone's word.
       const { publicUrl } = depot.config
       const head = { depot: publicUrl === undefined ? undefined : new URL(publicUrl).href.replace(/\/$/, ''), view: view.name, revision, filter, audience: kindOf(audience) }
-      const text = signLockfile({ ...head, ...locked }, await signingKey(depot, request))
+      const key = await signingKey(depot, request)
+      const text = await inTurn(async () => signLockfile({ ...head, ...(await readLocked(depot.db, asked, audience)) }, key))
       reply.type('text/plain; charset=utf-8').serializer(String)
       return replyTagged(request, reply, `"${createHash('sha256').update(text).digest('hex')}"`, () => text)
     },

@@ -131,6 +131,17 @@ test('a view that was closed can be locked as it was', async (t) => {
   t.match(await lockfileOf(started, 'gone/lockfile'), { revision: 2, releases: [] })
 })
 
+test('many may ask at once, and one that is refused holds up no other', async (t) => {
+  const started = await startDepot(t)
+  const [app, lib] = await makeReleases(started, ident('app'), ident('lib'))
+  if (app === undefined || lib === undefined) throw new Error('there are no releases')
+  await move(started, 'promote', 'acceptance', [app, lib])
+  await move(started, 'demote', 'acceptance', [app])
+  await started.depot.writer.submit({ kind: 'deleteRelease', input: app, actor: { client: 'tests', door: 'cli' } })
+  const asked = Array.from({ length: 9 }, (_, index) => callApi(started, 'GET', `/api/v1/views/acceptance/lockfile?at=${index % 3}`))
+  t.strictSame((await Promise.all(asked)).map(({ status }) => status), [200, 409, 200, 200, 409, 200, 200, 409, 200])
+})
+
 test('what was asked wrong is told', async (t) => {
   const started = await startDepot(t)
   for (const [url, status] of [
