@@ -48,7 +48,7 @@ const AGENT = 'hab-pull (hart-depot)'
 
 export const pull: Subcommand = {
   usage: 'SOURCE [--view VIEW] [--into VIEW] [--at REVISION] [--origin O] [--target T] [--key FILE] [--exact] [--save FOLDER] [--to URL] [--token-file FILE] [--to-token-file FILE] [--dry-run] [--json]',
-  summary: "bring a view of another depot, at a revision, into a running depot: what is missing of its packages, and one promotion",
+  summary: "bring a view of another depot, at a revision, into a running one",
   details: [
     'SOURCE is the URL of a depot, a folder that --save wrote, or a lockfile with harts/ beside it.',
     'Lockfile and packages are verified before anything is offered, and what is there already is not fetched: broken off, run it again.',
@@ -58,7 +58,7 @@ export const pull: Subcommand = {
     '--origin O           only packages of this origin, and what they depend on',
     '--target T           only packages for this target',
     "--key FILE           the key file of the depot that signed the lockfile; without it, the destination's own and trusted keys count",
-    '--exact             what the source does not have leaves the view, too: for a lockfile of a whole view, made for who may see everything',
+    '--exact              what the source does not have leaves the view, too: for a lockfile of a whole view, made for who may see everything',
     '--save FOLDER        write lockfile and packages to a folder instead, to be carried to where SOURCE cannot be reached',
     '--to URL             the depot to pull into; this one (DEPOT_LISTEN), unless said otherwise. It must be running',
     '--token-file FILE    a token for the source, for what is not public; - is stdin',

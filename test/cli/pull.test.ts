@@ -27,7 +27,7 @@ test('a dry run is a table, the pull a table and a line, and progress goes to st
   const done = await runToEnd([...args, '--to-token-file', tokenFile, '--token-file', tokenFile])
   t.match(done, { code: 0, stdout: /\nPulled 2 origins, 2 keys, 3 releases \(.*\); delivered is at revision 1\n$/, stderr: /^fetching releases 0 of 3$/m })
   t.notMatch(done.stdout + done.stderr, ADMIN_TOKEN)
-  const again = await runToEnd([...args, '--json'], { HART_DEPOT_TOKEN })
+  const again = await runToEnd([...args, '--json', '--exact', '--token-file', tokenFile], { HART_DEPOT_TOKEN })
   t.match(JSON.parse(again.stdout), { lockfile: { view: 'delivered', revision: 2, releases: 3 }, into: 'delivered', into_revision: 1, releases: 0, releases_here: 3, pulled: { releases: 0, revision: 1, changed: false }, failed: [] })
 })
 

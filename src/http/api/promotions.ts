@@ -16,7 +16,7 @@ import { FormatQuery, PromotionHeaders, ViewPath } from './shapes.ts'
 const tags = ['promotions']
 
 /** Room for the text of a lockfile, whose ends of lines are two characters in JSON. */
-const LARGEST_CHANGE_BYTES = LARGEST_LOCKFILE_BYTES + 1024 * 1024
+const LARGEST_PROMOTION_BYTES = LARGEST_LOCKFILE_BYTES + 1024 * 1024
 
 const ROUTES = [
   ['/views/:view/promotions', 'promote', PromotionBody, 'Promote releases into a view: all of them, in one revision, or none'],
@@ -29,7 +29,7 @@ export function promotionRoutes(app: FastifyInstance, { depot }: Door): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
   for (const [url, act, body, summary] of ROUTES) {
     const schema = { tags, summary, params: ViewPath, querystring: FormatQuery, body, headers: PromotionHeaders, response: textToo(PromotionAnswer) }
-    api.post(url, { schema, bodyLimit: LARGEST_CHANGE_BYTES, onRequest: needs('promote'), preSerialization: orText(promotionText) }, async (request, reply) => {
+    api.post(url, { schema, ...(act === 'promote' && { bodyLimit: LARGEST_PROMOTION_BYTES }), onRequest: needs('promote'), preSerialization: orText(promotionText) }, async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
       request.subject = subjectOf(act, view.name, request.body)
       const { caller, asker } = mayChange(request, view, originsAsked(request.body))

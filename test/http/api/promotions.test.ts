@@ -127,7 +127,7 @@ test('everything that is wrong with a body is named at once', async (t) => {
 
 test('a body that is too large is called that', async (t) => {
   const body = { ...of(APP1), reason: 'x'.repeat(4 * 1024 * 1024) }
-  t.match(await callApi(started, 'POST', `${await freshView()}/promotions`, { token: ci, body }), { status: 413, body: { code: 'too_large' } })
+  t.match(await callApi(started, 'POST', `${await freshView()}/demotions`, { token: ci, body }), { status: 413, body: { code: 'too_large' } })
 })
 
 test('releases that are not there are all named, and nothing was done', async (t) => {
