@@ -35,7 +35,11 @@ export interface MemberAt {
 export interface LinePage<Place> {
   readonly origin?: string
   readonly name?: string
+  /** Of these alone, as `origin/name`. */
+  readonly packages?: readonly string[]
   readonly after?: Place
+  /** The last place it may reach. */
+  readonly until?: Place
   readonly limit: number
 }
 
@@ -70,7 +74,7 @@ export async function findRevisionTime(db: Db, viewId: number, revision: number)
 
 /** What a view's `latest` answered at a revision, by package and target. */
 export async function listPointersAt(db: Db, view: View, revision: number, page: LinePage<PointerPlace>, audience: Audience): Promise<PointerAt[]> {
-  const { after } = page
+  const { after, until } = page
   const rows = await linesOf(db, view.id, page)
     .crossJoin('pointers')
     .whereRef('pointers.view_id', '=', 'lines.view_id')
@@ -93,6 +97,7 @@ export async function listPointersAt(db: Db, view: View, revision: number, page:
     // Under `promoted`, what may not be seen is not there. Under `highest`, the highest that may be seen is.
     .where((eb) => (view.rule === 'promoted' ? visibleTo(eb, audience) : eb.or([visibleTo(eb, audience), hasVisibleMember(eb, revision, audience)])))
     .$if(after !== undefined, (query) => query.where((eb) => eb(eb.refTuple('lines.package', 'lines.target'), '>', eb.tuple(...(after ?? FIRST)))))
+    .$if(until !== undefined, (query) => query.where((eb) => eb(eb.refTuple('lines.package', 'lines.target'), '<=', eb.tuple(...(until ?? FIRST)))))
     .orderBy('lines.package')
     .orderBy('lines.target')
     .limit(page.limit)
@@ -104,6 +109,19 @@ export async function listPointersAt(db: Db, view: View, revision: number, page:
     if (seen !== undefined) found.push({ package: row.package, ...seen })
   }
   return found
+}
+
+/** The line that stands `count` lines after a place, for walking along a view's lines in pieces; `undefined` where it has fewer. */
+export async function findLineAfter(db: Db, viewId: number, after: PointerPlace | undefined, count: number): Promise<PointerPlace | undefined> {
+  const row = await linesOf(db, viewId, {})
+    .select(['lines.package', 'lines.target'])
+    .$if(after !== undefined, (query) => query.where((eb) => eb(eb.refTuple('lines.package', 'lines.target'), '>', eb.tuple(...(after ?? FIRST)))))
+    .orderBy('lines.package')
+    .orderBy('lines.target')
+    .limit(1)
+    .offset(count - 1)
+    .executeTakeFirst()
+  return row && [row.package, row.target]
 }
 
 /** The members of a view at a revision, by package and target, and then as they were published. */
@@ -120,7 +138,9 @@ export async function listMembersAt(
     .whereRef('members.view_id', '=', 'lines.view_id')
     .whereRef('members.package_id', '=', 'lines.package_id')
     .innerJoin('releases', (on) => on.onRef('releases.id', '=', 'members.release_id').onRef('releases.target', '=', 'lines.target'))
-    .innerJoin('ledger', (on) => on.onRef('ledger.view_id', '=', 'members.view_id').onRef('ledger.revision', '=', 'members.from_revision'))
+    .crossJoin('ledger')
+    .whereRef('ledger.view_id', '=', 'members.view_id')
+    .whereRef('ledger.revision', '=', 'members.from_revision')
     .select(['lines.package', 'lines.target', 'releases.ident', 'members.release_id', 'members.from_revision', 'ledger.at'])
     .where((eb) => holdsAt(eb, revision))
     .where((eb) => visibleTo(eb, audience))
@@ -191,9 +211,12 @@ export async function findHighestVisible(
 const FIRST = ['', 'x86_64-linux'] as const
 
 /** What is joined to it is joined by `crossJoin`, which SQLite takes as the order to read in: lines first, so that nothing is sorted. */
-function linesOf(db: Db, viewId: number, page: { origin?: string; name?: string }) {
-  const { origin, name } = page
-  const lines = db.selectFrom('lines').where('lines.view_id', '=', viewId)
+function linesOf(db: Db, viewId: number, page: { origin?: string; name?: string; packages?: readonly string[] }) {
+  const { origin, name, packages } = page
+  const lines = db
+    .selectFrom('lines')
+    .where('lines.view_id', '=', viewId)
+    .$if(packages !== undefined, (query) => query.where('lines.package', 'in', packages ?? []))
   if (origin !== undefined && name !== undefined) return lines.where('lines.package', '=', `${origin}/${name}`)
   // `0` is what follows `/`
   if (origin !== undefined) return lines.where('lines.package', '>', `${origin}/`).where('lines.package', '<', `${origin}0`)

@@ -135,7 +135,7 @@ function higher(one: string | null, other: string): string {
 }
 
 /** Those lines of these packages that hold any release the audience may not see, with the ids of their packages. */
-async function listVeiledLines(db: Db, viewId: number, packages: readonly string[], audience: Audience): Promise<Map<string, number>> {
+export async function listVeiledLines(db: Db, viewId: number, packages: readonly string[], audience: Audience): Promise<Map<string, number>> {
   const veiled = new Map<string, number>()
   for (const some of inBatches(packages)) {
     const rows = await db

@@ -4,7 +4,9 @@ import tap, { test } from 'tap'
 import { EVERYONE, THE_PUBLIC } from '../../src/accounts/access.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { getRevisionAt, listMembersAt, listPointersAt } from '../../src/views/content-store.ts'
+import { listDifferences } from '../../src/views/diff-store.ts'
 import { getRevision, listRevisions } from '../../src/views/history-store.ts'
+import { listHolders, listStays } from '../../src/views/stay-store.ts'
 import { getView } from '../../src/views/view-store.ts'
 import { seeded } from '../support/random.ts'
 import { makeReleases, makeView, move, setVisibility } from '../support/release-rows.ts'
@@ -17,6 +19,8 @@ const started = await startDepot(tap)
 const releases = await makeReleases(started, 'acme/app/1.0.0/20260101000000', 'acme/web/1.0.0/20260101000000')
 await move(started, 'promote', 'stable', releases)
 await move(started, 'demote', 'stable', releases.slice(1))
+await move(started, 'promote', 'stable', await makeReleases(started, 'acme/secret/1.0.0/20260101000000'))
+await setVisibility(started, 'acme/secret/1.0.0/20260101000000', 'private')
 
 const connection = new BetterSqlite3(started.depot.config.databaseFile, { readonly: true })
 tap.teardown(() => connection.close())
@@ -36,6 +40,13 @@ const reads: Record<string, () => Promise<unknown>> = {
   'the members on a later page': async () => listMembersAt(db, await getView(db, 'stable'), 1, { limit: 10, after: ['acme/app', 'x86_64-linux', 1] }, EVERYONE),
   'a page of the history': async () => listRevisions(db, await getView(db, 'stable'), { before: 3, limit: 10 }, THE_PUBLIC),
   'one revision': async () => getRevision(db, await getView(db, 'stable'), 1, THE_PUBLIC),
+  'what changed between two revisions': async () =>
+    listDifferences(db, { from: { view: await getView(db, 'stable'), revision: 1 }, to: { view: await getView(db, 'stable'), revision: 2 } }, { limit: 10, after: ['acme/app', 'x86_64-linux'] }, THE_PUBLIC),
+  'what differs in two views': async () =>
+    listDifferences(db, { from: { view: await getView(db, 'stable'), revision: 2 }, to: { view: await getView(db, 'unstable'), revision: 2 } }, { limit: 10, origin: 'acme' }, THE_PUBLIC),
+  'who held a pointer': async () => listHolders(db, await getView(db, 'stable'), { package: 'acme/app', target: 'x86_64-linux' }, { before: 9, limit: 10 }, THE_PUBLIC),
+  'who was the highest that the public may see': async () => listHolders(db, await getView(db, 'stable'), { package: 'acme/secret', target: 'x86_64-linux' }, { before: 9, limit: 10 }, THE_PUBLIC),
+  'where a release is and was': async () => listStays(db, 1, { after: [1, 1], limit: 10 }),
   'the revision at a time': async () => getRevisionAt(db, await getView(db, 'stable'), { time: Date.now() }),
 }
 
@@ -46,7 +57,7 @@ for (const [name, read] of Object.entries(reads)) {
     t.ok(statements.length > 0)
     for (const { sql, parameters } of statements) {
       const plan = connection.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters)
-      const dear = plan.map(({ detail }) => detail).filter((detail) => /^SCAN (?!CONSTANT)|TEMP B-TREE/.test(detail))
+      const dear = plan.map(({ detail }) => detail).filter((detail) => /^SCAN (?!CONSTANT)|TEMP B-TREE|^SEARCH (members|pointers) .*\(view_id=\?\)$/.test(detail))
       t.strictSame(dear, [], plan.map(({ detail }) => detail).join('\n'))
     }
   })

@@ -10,6 +10,7 @@ import { depotKeyRoutes, trustedKeyRoutes } from './depot-keys.ts'
 import { historyRoutes } from './history.ts'
 import { lockfileRoutes } from './lockfiles.ts'
 import { originRoutes } from './origins.ts'
+import { pastRoutes } from './past.ts'
 import { planRoutes } from './plans.ts'
 import { promotionRoutes } from './promotions.ts'
 import { releaseRoutes } from './releases.ts'
@@ -31,6 +32,7 @@ export async function apiDoor(app: FastifyInstance, { door }: { door: Door }): P
   viewRoutes(app, door)
   contentRoutes(app, door)
   historyRoutes(app, door)
+  pastRoutes(app, door)
   promotionRoutes(app, door)
   planRoutes(app, door)
   governanceRoutes(app, door)

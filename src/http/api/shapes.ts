@@ -48,7 +48,7 @@ export const MemberPath = z.object({ origin: z.string(), account: z.string() })
 
 export const TargetQuery = z.strictObject({ target: Target.optional() })
 
-const Format = z.enum(['json', 'text']).optional().describe('as Accept: application/json or text/plain, for clients that cannot say so')
+export const Format = z.enum(['json', 'text']).optional().describe('as Accept: application/json or text/plain, for clients that cannot say so')
 export const FormatQuery = z.strictObject({ format: Format })
 
 export const PageQuery = z.strictObject({

@@ -75,7 +75,7 @@ export function page(heading: readonly string[], rows: readonly (readonly string
   return next === null ? text : `${text}\n\nmore: ${next}`
 }
 
-function identParts(ident: string): [string, string, string] {
+export function identParts(ident: string): [string, string, string] {
   const [origin = '', name = '', version = '', release = ''] = ident.split('/')
   return [`${origin}/${name}`, version, release]
 }

@@ -34,6 +34,11 @@ export function wireSince<Held extends object>({ sinceRevision, since, releaseId
   return { ...held, since_revision: sinceRevision, since: wireTime(since) }
 }
 
+/** What began at a revision and may have ended at another. */
+export function wireSpan({ from, since, to, until }: { from: number; since: number; to: number | undefined; until: number | undefined }) {
+  return { from_revision: from, since: wireTime(since), to_revision: to ?? null, until: wireTime(until) }
+}
+
 export function wireRevision(revision: Revision): z.infer<typeof shapes.RevisionShape> {
   const { at, act, account, client, cause, reason, of, source, proposer, override, joined, left, pointers } = revision
   return {

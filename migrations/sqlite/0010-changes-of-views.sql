@@ -1,0 +1,9 @@
+-- What makes reading the changes of a view as cheap as what changed, however much the view holds.
+
+-- what joined and what left between two revisions: without these, a view's whole past is read for it
+CREATE INDEX members_joined ON members (view_id, from_revision);
+CREATE INDEX members_left ON members (view_id, to_revision) WHERE to_revision IS NOT NULL;
+
+-- which views a release is or was in, since when: the index it replaces knew only of those it is in
+CREATE INDEX members_of_release ON members (release_id, view_id, from_revision);
+DROP INDEX members_by_release;

@@ -1,0 +1,27 @@
+import type { z } from 'zod'
+import type * as shapes from './past-shapes.ts'
+import { identParts, page, seconds, versionOf } from './text.ts'
+
+export function diffText({ from, to, differences, next }: z.infer<typeof shapes.Diff>): string {
+  const rows = differences.map((line) => [line.package, versionOf(line.from), versionOf(line.to), line.target, line.change])
+  return `from ${stateText(from)}\nto   ${stateText(to)}\n\n${page(['PACKAGE', 'FROM', 'TO', 'TARGET', 'CHANGE'], rows, next)}`
+}
+
+export function holdersText({ holders, target, next }: z.infer<typeof shapes.Holders>): string {
+  const rows = holders.map((held) => [...identParts(held.ident), target, ...heldCells(held)])
+  return page(['PACKAGE', 'VERSION', 'RELEASE', 'TARGET', ...HELD], rows, next)
+}
+
+export function staysText({ views, next }: z.infer<typeof shapes.Stays>): string {
+  return page(['VIEW', ...HELD], views.map((stay) => [stay.view, ...heldCells(stay)]), next)
+}
+
+const HELD = ['FROM', 'SINCE', 'TO', 'UNTIL']
+
+function heldCells(held: { from_revision: number; since: string; to_revision: number | null; until: string | null }): string[] {
+  return [String(held.from_revision), seconds(held.since), held.to_revision === null ? '' : String(held.to_revision), seconds(held.until)]
+}
+
+function stateText({ view, revision, at }: { view: string; revision: number; at: string | null }): string {
+  return `${view} at revision ${revision}${at === null ? '' : `, made ${seconds(at)}`}`
+}

@@ -1,0 +1,100 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { audienceOf } from '../../accounts/access.ts'
+import { DepotError } from '../../errors.ts'
+import { formatIdent } from '../../package/ident.ts'
+import { DEFAULT_TARGET, TARGETS } from '../../package/target.ts'
+import { findRelease } from '../../releases/release-store.ts'
+import { findRevisionTime, getRevisionAt } from '../../views/content-store.ts'
+import { listDifferences } from '../../views/diff-store.ts'
+import type { ViewState } from '../../views/diff-store.ts'
+import { listHolders, listStays } from '../../views/stay-store.ts'
+import { getPastView } from '../../views/view-store.ts'
+import type { Door } from '../request.ts'
+import { textToo } from './answers.ts'
+import { orText } from './as-text.ts'
+import { momentOf } from './moment.ts'
+import { cutPage, placeIn } from './pages.ts'
+import { Diff, DiffQuery, Holders, HoldersQuery, Stays, StaysQuery } from './past-shapes.ts'
+import { diffText, holdersText, staysText } from './past-text.ts'
+import { LinePath, ReleasePath, ViewPath } from './shapes.ts'
+import { wireSpan, wireTime } from './wire.ts'
+
+const tags = ['history of views']
+const LinePlace = z.tuple([z.string(), z.enum(TARGETS)])
+const StayPlace = z.tuple([z.int(), z.int()])
+
+/** What the past of views answers beyond their revisions: what differs, who held a pointer, where a release was. */
+export function pastRoutes(app: FastifyInstance, { depot }: Door): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+
+  async function stateOf(name: string, moment: ReturnType<typeof momentOf>): Promise<ViewState> {
+    const view = await getPastView(depot.db, name)
+    return { view, revision: await getRevisionAt(depot.db, view, moment) }
+  }
+
+  async function wireState({ view, revision }: ViewState) {
+    return { view: view.name, revision, at: wireTime(await findRevisionTime(depot.db, view.id, revision)) }
+  }
+
+  api.get(
+    '/views/:view/diff',
+    {
+      schema: { tags, summary: 'What latest answers differently in two states of views', params: ViewPath, querystring: DiffQuery, response: textToo(Diff) },
+      preSerialization: orText(diffText),
+    },
+    async (request, reply) => {
+      const { at, with_at: withAt, with: other = request.params.view, origin, name, limit } = request.query
+      const from = await stateOf(request.params.view, momentOf(at))
+      const to = await stateOf(other, momentOf(withAt, '/with_at'))
+      const question = { list: 'diff', view: from.view.name, revision: from.revision, with: to.view.name, withRevision: to.revision, origin, name }
+      const after = placeIn(request.query, question, LinePlace)
+      const page = { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }), ...(after && { after }), limit: limit + 1 }
+      const found = await listDifferences(depot.db, { from, to }, page, audienceOf(request.caller))
+      const pinned = { at: String(from.revision), with_at: String(to.revision) }
+      const { items, next } = cutPage(request, reply, { items: found, question, pinned, placeOf: (line) => [line.package, line.target] })
+      const differences = items.map((line) => ({ ...line, from: line.from ?? null, to: line.to ?? null }))
+      return reply.send({ from: await wireState(from), to: await wireState(to), differences, next })
+    },
+  )
+
+  api.get(
+    '/views/:view/pointers/:origin/:name',
+    {
+      schema: { tags, summary: 'Which releases latest of a package answered, and when', params: LinePath, querystring: HoldersQuery, response: textToo(Holders) },
+      preSerialization: orText(holdersText),
+    },
+    async (request, reply) => {
+      const { origin, name } = request.params
+      const { target = DEFAULT_TARGET, limit } = request.query
+      const view = await getPastView(depot.db, request.params.view)
+      const line = { package: `${origin}/${name}`, target }
+      const question = { list: 'holders', view: view.name, ...line }
+      const place = placeIn(request.query, question, z.int())
+      const found = await listHolders(depot.db, view, line, { before: place ?? view.revision + 1, limit: limit + 1 }, audienceOf(request.caller))
+      if (found.length === 0 && place === undefined) throw new DepotError('not_found', `${view.name} never had ${line.package} for ${target}`)
+      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ from }) => from })
+      return reply.send({ view: view.name, ...line, holders: items.map(({ ident, ...span }) => ({ ident, ...wireSpan(span) })), next })
+    },
+  )
+
+  api.get(
+    '/releases/:origin/:name/:version/:release/views',
+    {
+      schema: { tags: ['releases'], summary: 'Every view that a release is or was in, and when', params: ReleasePath, querystring: StaysQuery, response: textToo(Stays) },
+      preSerialization: orText(staysText),
+    },
+    async (request, reply) => {
+      const { origin, name, version, release: stamp } = request.params
+      const ident = `${origin}/${name}/${version}/${stamp}`
+      const release = await findRelease(depot.db, ident, request.query.target, audienceOf(request.caller))
+      if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
+      const question = { list: 'stays', release: release.id }
+      const after = placeIn(request.query, question, StayPlace)
+      const found = await listStays(depot.db, release.id, { after, limit: request.query.limit + 1 })
+      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ place }) => place })
+      return reply.send({ ident: formatIdent(release.ident), target: release.target, views: items.map(({ view, ...span }) => ({ view, ...wireSpan(span) })), next })
+    },
+  )
+}

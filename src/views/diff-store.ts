@@ -1,0 +1,158 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Audience } from '../accounts/access.ts'
+import type { Db } from '../database/database.ts'
+import { parseIdent } from '../package/ident.ts'
+import type { Target } from '../package/target.ts'
+import { compareReleases } from '../package/version.ts'
+import { findLineAfter, listPointersAt } from './content-store.ts'
+import type { LinePage, PointerAt, PointerPlace } from './content-store.ts'
+import type { View } from './view.ts'
+
+// What `latest` answers differently in two states of views. Of one view, only the packages are looked at whose members changed
+// between its revisions, as long as those are few: a pointer moves only when a release of its line joins or leaves. Otherwise both
+// sides are walked along their lines in pieces, between which the process does other things.
+
+/** A view at one of its revisions. */
+export interface ViewState {
+  readonly view: View
+  readonly revision: number
+}
+
+/** `undefined` where `latest` has no answer. */
+export interface Difference {
+  readonly package: string
+  readonly target: Target
+  readonly from: string | undefined
+  readonly to: string | undefined
+  readonly change: 'added' | 'removed' | 'moved' | 'downgraded'
+}
+
+// A piece may need some queries of its own for each line that holds what the audience may not see.
+const LINES_IN_A_PIECE = 200
+const PACKAGES_IN_A_PIECE = 100
+// As many as there can be: of a package there is one for each target.
+const MOST_IN_A_PIECE = 1_000
+const MOST_CHANGES = 1_000
+
+/** By package and target, as an audience sees both sides. */
+export async function listDifferences(
+  db: Db,
+  states: { from: ViewState; to: ViewState },
+  page: Pick<LinePage<PointerPlace>, 'origin' | 'name' | 'after' | 'limit'>,
+  audience: Audience,
+): Promise<Difference[]> {
+  const { from, to } = states
+  const found: Difference[] = []
+  for await (const piece of piecesOf(db, [from, to], page)) {
+    const before = await listPointersAt(db, from.view, from.revision, piece, audience)
+    const after = await listPointersAt(db, to.view, to.revision, piece, audience)
+    found.push(...compare(before, after))
+    if (found.length >= page.limit) break
+    await setImmediate()
+  }
+  return found.slice(0, page.limit)
+}
+
+type Piece = LinePage<PointerPlace>
+
+/** What to compare, from the page's place on, in the order of lines. */
+async function* piecesOf(db: Db, [one, other]: readonly [ViewState, ViewState], page: Omit<Piece, 'limit'>): AsyncGenerator<Piece> {
+  const { after, ...filter } = page
+  const changed = one.view.id === other.view.id ? await listChangedPackages(db, one.view.id, [one.revision, other.revision]) : undefined
+  if (changed !== undefined) {
+    const packages = changed.filter((name) => isIn(name, filter) && name >= (after?.[0] ?? ''))
+    for (let begin = 0; begin < packages.length; begin += PACKAGES_IN_A_PIECE) {
+      yield { packages: packages.slice(begin, begin + PACKAGES_IN_A_PIECE), ...(after && { after }), limit: MOST_IN_A_PIECE }
+    }
+    return
+  }
+  const viewIds = [...new Set([one.view.id, other.view.id])]
+  for (let begin = after ?? firstPlace(filter); ; ) {
+    const until = await findEndOfPiece(db, viewIds, begin)
+    yield { ...filter, ...(begin && { after: begin }), ...(until && { until }), limit: MOST_IN_A_PIECE }
+    if (until === undefined || isBehind(until, filter)) return
+    begin = until
+  }
+}
+
+/**
+ * The packages, by name, of which a release joined or left a view between two of its revisions; `undefined` where that happened too
+ * often to say so in few reads.
+ */
+async function listChangedPackages(db: Db, viewId: number, revisions: readonly number[]): Promise<string[] | undefined> {
+  const [first, last] = [Math.min(...revisions), Math.max(...revisions)]
+  const names = new Set<string>()
+  for (const moment of ['members.from_revision', 'members.to_revision'] as const) {
+    const rows = await db
+      .selectFrom('members')
+      .innerJoin('packages', 'packages.id', 'members.package_id')
+      .innerJoin('origins', 'origins.id', 'packages.origin_id')
+      .select(['origins.name as origin', 'packages.name'])
+      .where('members.view_id', '=', viewId)
+      .where(moment, '>', first)
+      .where(moment, '<=', last)
+      .limit(MOST_CHANGES + 1)
+      .execute()
+    if (rows.length > MOST_CHANGES) return undefined
+    for (const { origin, name } of rows) names.add(`${origin}/${name}`)
+  }
+  return [...names].toSorted(compareText)
+}
+
+async function findEndOfPiece(db: Db, viewIds: readonly number[], after: PointerPlace | undefined): Promise<PointerPlace | undefined> {
+  let nearest: PointerPlace | undefined
+  for (const viewId of viewIds) {
+    const end = await findLineAfter(db, viewId, after, LINES_IN_A_PIECE)
+    if (end !== undefined && (nearest === undefined || comparePlaces(end, nearest) < 0)) nearest = end
+  }
+  return nearest
+}
+
+/** Lines of an origin stand between `origin/` and `origin0`, `0` being what follows `/`. */
+function firstPlace({ origin }: { origin?: string }): PointerPlace | undefined {
+  return origin === undefined ? undefined : [`${origin}/`, 'x86_64-linux']
+}
+
+function isBehind([name]: PointerPlace, { origin }: { origin?: string }): boolean {
+  return origin !== undefined && name >= `${origin}0`
+}
+
+function isIn(packageName: string, { origin, name }: { origin?: string; name?: string }): boolean {
+  const [itsOrigin, itsName] = packageName.split('/')
+  return (origin === undefined || itsOrigin === origin) && (name === undefined || itsName === name)
+}
+
+/** Merges two lists that are sorted by place. */
+function compare(before: readonly PointerAt[], after: readonly PointerAt[]): Difference[] {
+  const found: Difference[] = []
+  for (let [left, right] = [0, 0]; left < before.length || right < after.length; ) {
+    const [one, other] = [before[left], after[right]]
+    const order = one === undefined ? 1 : other === undefined ? -1 : comparePlaces([one.package, one.target], [other.package, other.target])
+    if (order <= 0) left += 1
+    if (order >= 0) right += 1
+    const difference = differenceOf(order <= 0 ? one : undefined, order >= 0 ? other : undefined)
+    if (difference !== undefined) found.push(difference)
+  }
+  return found
+}
+
+function differenceOf(before: PointerAt | undefined, after: PointerAt | undefined): Difference | undefined {
+  const line = before ?? after
+  if (line === undefined || before?.ident === after?.ident) return undefined
+  const { package: name, target } = line
+  return { package: name, target, from: before?.ident, to: after?.ident, change: changeOf(before?.ident, after?.ident) }
+}
+
+function changeOf(from: string | undefined, to: string | undefined): Difference['change'] {
+  if (from === undefined) return 'added'
+  if (to === undefined) return 'removed'
+  return compareReleases(parseIdent(from), parseIdent(to)) < 0 ? 'moved' : 'downgraded'
+}
+
+function comparePlaces(one: PointerPlace, other: PointerPlace): number {
+  return compareText(one[0], other[0]) || compareText(one[1], other[1])
+}
+
+function compareText(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0
+}

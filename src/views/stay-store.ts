@@ -1,0 +1,136 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Audience } from '../accounts/access.ts'
+import type { Db } from '../database/database.ts'
+import type { Target } from '../package/target.ts'
+import { visibleTo } from '../releases/release-store.ts'
+import { listVeiledLines } from './history-store.ts'
+import { sweepHighest } from './sweep.ts'
+import type { Span, Stay } from './sweep.ts'
+import type { View } from './view.ts'
+
+/** A {@link Span} with the times of its revisions. */
+export interface TimedSpan extends Span {
+  readonly since: number
+  readonly until: number | undefined
+}
+
+const MOST_IN_A_READ = 1_000
+const MOST_IN_A_LIST = 500
+
+/**
+ * What `latest` of a line answered an audience over time, of what began before the revision `before`, newest first. Under
+ * `promoted`, times at which it answered what the audience may not see are left out; under `highest`, the highest they may see held
+ * it then.
+ */
+export async function listHolders(
+  db: Db,
+  view: View,
+  line: { package: string; target: Target },
+  page: { before: number; limit: number },
+  audience: Audience,
+): Promise<TimedSpan[]> {
+  const row = await db
+    .selectFrom('lines')
+    .select('package_id')
+    .where('view_id', '=', view.id)
+    .where('package', '=', line.package)
+    .where('target', '=', line.target)
+    .executeTakeFirst()
+  if (row === undefined) return []
+  const its = { packageId: row.package_id, target: line.target }
+  const isVeiled = !audience.seesAll && view.rule === 'highest' && (await listVeiledLines(db, view.id, [line.package], audience)).has(`${line.package} ${line.target}`)
+  const spans = isVeiled ? await sweepLine(db, view.id, its, page, audience) : await listPointerSpans(db, view.id, its, page, audience)
+  return withTimes(db, view.id, spans)
+}
+
+/** Every stay of a release in a view, by the order in which views were made, and then the oldest first; `after` is the place of one. */
+export async function listStays(
+  db: Db,
+  releaseId: number,
+  page: { after: StayPlace | undefined; limit: number },
+): Promise<(Omit<TimedSpan, 'ident'> & { view: string; place: StayPlace })[]> {
+  const { after } = page
+  const rows = await db
+    .selectFrom('members')
+    .innerJoin('views', 'views.id', 'members.view_id')
+    .innerJoin('ledger as begun', (on) => on.onRef('begun.view_id', '=', 'members.view_id').onRef('begun.revision', '=', 'members.from_revision'))
+    .leftJoin('ledger as ended', (on) => on.onRef('ended.view_id', '=', 'members.view_id').onRef('ended.revision', '=', 'members.to_revision'))
+    .select(['members.view_id', 'views.name', 'members.from_revision', 'members.to_revision', 'begun.at as since', 'ended.at as until'])
+    .where('members.release_id', '=', releaseId)
+    .$if(after !== undefined, (query) => query.where((eb) => eb(eb.refTuple('members.view_id', 'members.from_revision'), '>', eb.tuple(...(after ?? ([0, 0] as const))))))
+    .orderBy('members.view_id')
+    .orderBy('members.from_revision')
+    .limit(page.limit)
+    .execute()
+  return rows.map((row) => ({
+    view: row.name,
+    from: row.from_revision,
+    since: row.since,
+    to: row.to_revision ?? undefined,
+    until: row.until ?? undefined,
+    place: [row.view_id, row.from_revision],
+  }))
+}
+
+export type StayPlace = readonly [viewId: number, fromRevision: number]
+
+interface Line {
+  readonly packageId: number
+  readonly target: Target
+}
+
+async function listPointerSpans(db: Db, viewId: number, line: Line, page: { before: number; limit: number }, audience: Audience): Promise<Span[]> {
+  const rows = await db
+    .selectFrom('pointers')
+    .innerJoin('releases', 'releases.id', 'pointers.release_id')
+    .select(['releases.ident', 'pointers.from_revision as from', 'pointers.to_revision as to'])
+    .where('pointers.view_id', '=', viewId)
+    .where('pointers.package_id', '=', line.packageId)
+    .where('pointers.target', '=', line.target)
+    .where('pointers.from_revision', '<', page.before)
+    .where((eb) => visibleTo(eb, audience))
+    .orderBy('pointers.from_revision', 'desc')
+    .limit(page.limit)
+    .execute()
+  return rows.map(({ ident, from, to }) => ({ ident, from, to: to ?? undefined }))
+}
+
+/** Reads every stay on the line, in pieces: which of them were the highest is known only when all are there. */
+async function sweepLine(db: Db, viewId: number, line: Line, page: { before: number; limit: number }, audience: Audience): Promise<Span[]> {
+  const stays: Stay[] = []
+  for (let after = { release_id: 0, from_revision: 0 }; ; ) {
+    const rows = await db
+      .selectFrom('members')
+      .innerJoin('releases', 'releases.id', 'members.release_id')
+      .select(['releases.ident', 'releases.order_key', 'members.release_id', 'members.from_revision', 'members.to_revision'])
+      .where('members.view_id', '=', viewId)
+      .where('members.package_id', '=', line.packageId)
+      .where('releases.target', '=', line.target)
+      .where((eb) => eb(eb.refTuple('members.release_id', 'members.from_revision'), '>', eb.tuple(after.release_id, after.from_revision)))
+      .where((eb) => visibleTo(eb, audience))
+      .orderBy('members.release_id')
+      .orderBy('members.from_revision')
+      .limit(MOST_IN_A_READ)
+      .execute()
+    stays.push(...rows.map((row) => ({ ident: row.ident, orderKey: row.order_key, from: row.from_revision, to: row.to_revision ?? undefined })))
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < MOST_IN_A_READ) break
+    after = last
+    await setImmediate()
+  }
+  return sweepHighest(stays)
+    .filter(({ from }) => from < page.before)
+    .toReversed()
+    .slice(0, page.limit)
+}
+
+async function withTimes(db: Db, viewId: number, spans: readonly Span[]): Promise<TimedSpan[]> {
+  const revisions = [...new Set(spans.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to])))]
+  const times = new Map<number | null | undefined, number>()
+  for (let begin = 0; begin < revisions.length; begin += MOST_IN_A_LIST) {
+    const some = revisions.slice(begin, begin + MOST_IN_A_LIST)
+    const rows = await db.selectFrom('ledger').select(['revision', 'at']).where('view_id', '=', viewId).where('revision', 'in', some).execute()
+    for (const { revision, at } of rows) times.set(revision, at)
+  }
+  return spans.map((span) => ({ ...span, since: times.get(span.from) ?? 0, until: times.get(span.to) }))
+}

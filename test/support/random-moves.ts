@@ -1,0 +1,38 @@
+import type { ViewRule } from '../../src/views/view.ts'
+import { seeded } from './random.ts'
+import { makeReleases, makeView, move, setVisibility } from './release-rows.ts'
+import type { ReleaseRow } from './release-rows.ts'
+import type { TestDepot } from './start-depot.ts'
+
+// A run of changes that is random and always the same: sets are promoted and demoted, moved in bulk, and some releases deleted.
+
+const ACTOR = { client: 'tests', door: 'cli' } as const
+const VERSIONS = ['1.0.0', '1.0.0-rc1', '2.0.0', '10.0.0', '9.0.0']
+
+/** Releases of a few packages, for two targets each, of which every fifth is private. */
+export async function makeManyReleases(started: TestDepot, names: readonly string[] = ['app', 'db', 'web']): Promise<{ releases: ReleaseRow[]; hidden: ReadonlySet<string> }> {
+  const idents = names.flatMap((name) => VERSIONS.map((version) => `acme/${name}/${version}/20260101000000`))
+  const releases = await makeReleases(started, ...idents.flatMap((ident) => [ident, `${ident} for x86_64-windows`]))
+  const hidden = new Set(releases.map(({ ident }) => ident).filter((_, index) => index % 10 === 4))
+  for (const ident of hidden) await setVisibility(started, ident, 'private')
+  return { releases, hidden }
+}
+
+/** Makes a view and moves releases in and out of it; some of the moves are refused. */
+export async function moveAtRandom(started: TestDepot, view: string, run: { rule: ViewRule; releases: readonly ReleaseRow[]; moves: number; seed: number }): Promise<void> {
+  const { rule, releases, moves, seed } = run
+  const random = seeded(seed)
+  const pick = () => releases[Math.floor(random() * releases.length)] as ReleaseRow
+  await makeView(started, view, rule)
+  await move(started, 'promote', 'acceptance', releases.filter((_, index) => index % 4 === 1))
+  const submitted = Array.from({ length: moves }, (_, index) => {
+    if (index % 10 === 3) {
+      const kind = random() < 0.5 ? 'promoteAll' : 'demoteAll'
+      return started.depot.writer.submit({ kind, input: { origin: 'acme', source: 'acceptance', target: view, ownerId: 1 }, actor: ACTOR })
+    }
+    if (index % 40 === 17) return started.depot.writer.submit({ kind: 'deleteRelease', input: pick(), actor: ACTOR })
+    const set = Array.from({ length: 1 + Math.floor(random() * 3) }, pick)
+    return move(started, random() < 0.65 ? 'promote' : 'demote', view, set)
+  })
+  await Promise.allSettled(submitted)
+}

@@ -1,0 +1,41 @@
+import { test } from 'tap'
+import { sweepHighest } from '../../src/views/sweep.ts'
+import type { Span, Stay } from '../../src/views/sweep.ts'
+import { seeded } from '../support/random.ts'
+
+const stay = (ident: string, from: number, to?: number): Stay => ({ ident, orderKey: ident, from, to })
+
+test('the highest holds while it is there, and what is below it before and after', async (t) => {
+  t.strictSame(sweepHighest([stay('b', 2, 5), stay('a', 1)]), [
+    { ident: 'a', from: 1, to: 2 },
+    { ident: 'b', from: 2, to: 5 },
+    { ident: 'a', from: 5, to: undefined },
+  ])
+})
+
+test('nobody holds while nobody is there, and who joins anew without having left goes on holding', async (t) => {
+  t.strictSame(sweepHighest([]), [])
+  t.strictSame(sweepHighest([stay('a', 1, 2), stay('a', 2, 3), stay('b', 5, 6)]), [
+    { ident: 'a', from: 1, to: 3 },
+    { ident: 'b', from: 5, to: 6 },
+  ])
+})
+
+test('it is what looking at each revision by itself finds', async (t) => {
+  const random = seeded(11)
+  for (let run = 0; run < 50; run += 1) {
+    const stays: Stay[] = []
+    for (const ident of 'abcdef') {
+      for (let revision = Math.floor(random() * 6); revision < 20; revision += 1 + Math.floor(random() * 4)) {
+        const from = revision
+        revision += 1 + Math.floor(random() * 6)
+        stays.push(stay(ident, from, revision > 18 ? undefined : revision))
+      }
+    }
+    const highestAt = (revision: number) => stays.filter(({ from, to }) => from <= revision && (to ?? Infinity) > revision).map(({ ident }) => ident).toSorted().at(-1)
+    const spans = sweepHighest(stays)
+    const heldAt = (revision: number) => spans.filter(({ from, to }: Span) => from <= revision && (to ?? Infinity) > revision).map(({ ident }) => ident)
+    for (let revision = 0; revision < 25; revision += 1) t.strictSame(heldAt(revision), [highestAt(revision)].filter((ident) => ident !== undefined), `run ${run}, revision ${revision}`)
+    t.ok(spans.every((span, index) => span.to !== spans[index + 1]?.from || span.ident !== spans[index + 1]?.ident), 'no span is cut in two')
+  }
+})
