@@ -4,10 +4,10 @@ import { openReader } from '../database/database.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
 
-/** Reads a depot's database, whether or not a server runs on it. Throws `not_found` where there is no depot yet. */
-export async function readDepot<T>(config: Config, read: (db: Db) => Promise<T>): Promise<T> {
+/** Reads a depot's database, whether or not a server runs on it; all from one state of it with `openSnapshot`. Throws `not_found` where there is no depot yet. */
+export async function readDepot<T>(config: Config, read: (db: Db) => Promise<T>, open = openReader): Promise<T> {
   if (!existsSync(config.databaseFile)) throw new DepotError('not_found', `there is no depot in ${config.dataFolder} yet`)
-  const database = openReader(config.databaseFile)
+  const database = open(config.databaseFile)
   try {
     return await read(database.reader)
   } finally {

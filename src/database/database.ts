@@ -49,6 +49,13 @@ export function openReader(file: string): { reader: Db; close(): void } {
   return { reader: kysely(reading), close: () => reading.close() }
 }
 
+/** As {@link openReader}, of one state of the database, however long the look takes. It may keep tables of its own (`TEMP`). */
+export function openSnapshot(file: string): { reader: Db; close(): void } {
+  const reading = connect(file, true)
+  reading.exec('BEGIN')
+  return { reader: kysely(reading), close: () => reading.close() }
+}
+
 function kysely(connection: BetterSqlite3.Database): Db {
   return new Kysely<Schema>({ dialect: new SqliteDialect({ database: connection }) })
 }

@@ -77,7 +77,7 @@ test('help and version are told', async (t) => {
   t.match(await runToEnd(['--version']), { code: 0, stdout: /^hart-depot \d+\.\d+\.\d+\n$/ })
   const { code, stdout } = await runToEnd(['--help'])
   t.equal(code, 0)
-  for (const name of ['serve', 'account add', 'account list', 'token add', 'token list', 'token revoke', 'demo', 'openapi']) t.match(stdout, `\n  ${name} `)
+  for (const name of ['serve', 'account add', 'account list', 'token add', 'token list', 'token revoke', 'verify', 'demo', 'openapi']) t.match(stdout, `\n  ${name} `)
   t.match(await runToEnd(['token', 'add', '--help']), { code: 0, stdout: /^hart-depot token add NAME .*--expires WHEN/s })
   t.match(await runToEnd([]), { code: 2, stdout: '', stderr: /^hart-depot COMMAND/ })
 })

@@ -30,7 +30,7 @@ export async function moveAtRandom(started: TestDepot, view: string, run: { rule
       const kind = random() < 0.5 ? 'promoteAll' : 'demoteAll'
       return started.depot.writer.submit({ kind, input: { origin: 'acme', source: 'acceptance', target: view, ownerId: 1 }, actor: ACTOR })
     }
-    if (index % 40 === 17) return started.depot.writer.submit({ kind: 'deleteRelease', input: pick(), actor: ACTOR })
+    if (index % 20 === 17) return started.depot.writer.submit({ kind: 'deleteRelease', input: pick(), actor: ACTOR })
     const set = Array.from({ length: 1 + Math.floor(random() * 3) }, pick)
     return move(started, random() < 0.65 ? 'promote' : 'demote', view, set)
   })

@@ -84,7 +84,7 @@ acme/web     1.0.0/20260101000000  -                     x86_64-linux  removed
 })
 
 test('a diff with what is none is refused', async (t) => {
-  for (const [query, pointer] of [['at=soon', '/at'], ['with_at=-1', '/with_at'], ['with_at=', '/with_at'], ['limit=0', '/limit'], ['limit=1001', '/limit'], ['cursor=x', '/cursor']]) {
+  for (const [query, pointer] of [['at=soon', '/at'], ['with_at=-1', '/with_at'], ['with_at=', '/with_at'], ['limit=0', '/limit'], ['limit=1001', '/limit'], ['cursor=x', '/cursor']] as const) {
     t.match(await get(`/views/prod/diff?${query}`), { status: 400, differences: '', body: { errors: [{ pointer }] } }, query)
   }
   t.match(await get('/views/prod/diff?colour=red'), { status: 400, differences: '' })

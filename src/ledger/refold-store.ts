@@ -1,0 +1,160 @@
+import { sql } from 'kysely'
+import type { Kysely } from 'kysely'
+import type { Db } from '../database/database.ts'
+import type { Schema } from '../database/schema.ts'
+import type { EntryRow } from './audit-entry.ts'
+
+// What a fold of the ledger says, beside the rows, in tables that only this connection sees and that go with it: so a ledger of any
+// length is compared with its rows at every revision, and memory holds no more than the views as they stand.
+
+/** A membership; `release` is `ident target`. */
+export interface RefoldedMember {
+  readonly view: string
+  readonly package: string
+  readonly release: string
+  readonly from_revision: number
+  readonly position: number
+  readonly to_revision: number | null
+}
+
+/** What a pointer was at. */
+export interface RefoldedPointer {
+  readonly view: string
+  readonly package: string
+  readonly target: string
+  readonly release: string
+  readonly from_revision: number
+  readonly to_revision: number | null
+}
+
+type Refolded = {
+  refolded_members: RefoldedMember
+  refolded_pointers: RefoldedPointer
+}
+
+/** A connection that holds a fold, for {@link openRefold}'s caller alone. */
+export type RefoldDb = Kysely<Schema & Refolded>
+
+/** Makes the tables; once for each connection, which must see one state of the database all the time. */
+export async function openRefold(db: Db): Promise<RefoldDb> {
+  await sql`CREATE TEMP TABLE refolded_members (view TEXT, package TEXT, release TEXT, from_revision INTEGER, position INTEGER, to_revision INTEGER)`.execute(db)
+  await sql`CREATE TEMP TABLE refolded_pointers (view TEXT, package TEXT, target TEXT, release TEXT, from_revision INTEGER, to_revision INTEGER)`.execute(db)
+  return db.withTables<Refolded>()
+}
+
+export async function insertRefolded(db: RefoldDb, rows: { members: readonly RefoldedMember[]; pointers: readonly RefoldedPointer[] }): Promise<void> {
+  if (rows.members.length > 0) await db.insertInto('refolded_members').values([...rows.members]).execute()
+  if (rows.pointers.length > 0) await db.insertInto('refolded_pointers').values([...rows.pointers]).execute()
+}
+
+/** The entries that follow one, with the names of what their columns refer to. */
+export async function listEntryRows(db: Db, page: { after: number; limit: number }): Promise<EntryRow[]> {
+  return db
+    .selectFrom('ledger')
+    .leftJoin('views', 'views.id', 'ledger.view_id')
+    .leftJoin('origins', 'origins.id', 'ledger.origin_id')
+    .leftJoin('releases', 'releases.id', 'ledger.release_id')
+    .selectAll('ledger')
+    .select(['views.name as view', 'origins.name as origin', 'releases.ident as release', 'releases.target as release_target'])
+    .where('ledger.sequence', '>', page.after)
+    .orderBy('ledger.sequence')
+    .limit(page.limit)
+    .execute()
+}
+
+/** Every view as its row says, closed ones too. */
+export async function listViewRows(db: Db) {
+  return db.selectFrom('views').select(['name', 'rule', 'maker', 'revision', 'created_at', 'closed_at']).orderBy('id').execute()
+}
+
+/** Memberships that stand on one side alone. */
+export async function listUnlikeMembers(db: RefoldDb, limit: number): Promise<{ refolded: RefoldedMember[]; rows: RefoldedMember[] }> {
+  const refolded = db.selectFrom('refolded_members').select(['view', 'package', 'release', 'from_revision', 'position', 'to_revision'])
+  const rows = db
+    .selectFrom('members')
+    .leftJoin('views', 'views.id', 'members.view_id')
+    .leftJoin('packages', 'packages.id', 'members.package_id')
+    .leftJoin('origins', 'origins.id', 'packages.origin_id')
+    .leftJoin('releases', 'releases.id', 'members.release_id')
+    .select(['views.name as view', packageName, releaseName, 'members.from_revision', 'members.position', 'members.to_revision'])
+    .$narrowType<{ view: string }>()
+  return { refolded: await refolded.except(rows).limit(limit).execute(), rows: await rows.except(refolded).limit(limit).execute() }
+}
+
+/** What pointers were at, on one side alone. */
+export async function listUnlikePointers(db: RefoldDb, limit: number): Promise<{ refolded: RefoldedPointer[]; rows: RefoldedPointer[] }> {
+  const refolded = db.selectFrom('refolded_pointers').select(['view', 'package', 'target', 'release', 'from_revision', 'to_revision'])
+  const rows = db
+    .selectFrom('pointers')
+    .leftJoin('views', 'views.id', 'pointers.view_id')
+    .leftJoin('packages', 'packages.id', 'pointers.package_id')
+    .leftJoin('origins', 'origins.id', 'packages.origin_id')
+    .leftJoin('releases', 'releases.id', 'pointers.release_id')
+    .select((eb) => ['views.name as view', packageName, eb.cast<string>('pointers.target', 'text').as('target'), releaseName, 'pointers.from_revision', 'pointers.to_revision'])
+    .$narrowType<{ view: string }>()
+  return { refolded: await refolded.except(rows).limit(limit).execute(), rows: await rows.except(refolded).limit(limit).execute() }
+}
+
+export interface RefoldedLine {
+  readonly view: string
+  readonly package: string
+  readonly target: string
+  /** The package that is meant. */
+  readonly meant: string
+}
+
+/** Lines that a view pointed into, on one side alone. */
+export async function listUnlikeLines(db: RefoldDb, limit: number): Promise<{ refolded: RefoldedLine[]; rows: RefoldedLine[] }> {
+  const refolded = db.selectFrom('refolded_pointers').select(['view', 'package', 'target', 'package as meant'])
+  const rows = db
+    .selectFrom('lines')
+    .leftJoin('views', 'views.id', 'lines.view_id')
+    .leftJoin('packages', 'packages.id', 'lines.package_id')
+    .leftJoin('origins', 'origins.id', 'packages.origin_id')
+    .select((eb) => ['views.name as view', 'lines.package', eb.cast<string>('lines.target', 'text').as('target'), sql<string>`origins.name || '/' || packages.name`.as('meant')])
+    .$narrowType<{ view: string }>()
+  return { refolded: await refolded.except(rows).limit(limit).execute(), rows: await rows.except(refolded).limit(limit).execute() }
+}
+
+/**
+ * Names may be those of a release that was deleted or of one that was published after it: members that were there when the release
+ * of their row was not, and pointers at a release that was no member when they moved there.
+ */
+export async function listMisplaced(db: Db, limit: number): Promise<{ view: string; ident: string; revision: number }[]> {
+  const members = db
+    .selectFrom('members')
+    .innerJoin('views', 'views.id', 'members.view_id')
+    .innerJoin('releases', 'releases.id', 'members.release_id')
+    .innerJoin('ledger as begun', (on) => on.onRef('begun.view_id', '=', 'members.view_id').onRef('begun.revision', '=', 'members.from_revision'))
+    .leftJoin('ledger as ended', (on) => on.onRef('ended.view_id', '=', 'members.view_id').onRef('ended.revision', '=', 'members.to_revision'))
+    .select(['views.name as view', 'releases.ident', 'members.from_revision as revision'])
+    .where((eb) =>
+      eb.or([
+        eb('releases.created_at', '>', eb.ref('begun.at')),
+        eb.and([eb('releases.deleted_at', 'is not', null), eb.or([eb('ended.at', 'is', null), eb('ended.at', '>', eb.ref('releases.deleted_at'))])]),
+      ]),
+    )
+  const pointers = db
+    .selectFrom('pointers')
+    .innerJoin('views', 'views.id', 'pointers.view_id')
+    .innerJoin('releases', 'releases.id', 'pointers.release_id')
+    .select(['views.name as view', 'releases.ident', 'pointers.from_revision as revision'])
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('members')
+            .select('members.release_id')
+            .whereRef('members.view_id', '=', 'pointers.view_id')
+            .whereRef('members.package_id', '=', 'pointers.package_id')
+            .whereRef('members.release_id', '=', 'pointers.release_id')
+            .whereRef('members.from_revision', '<=', 'pointers.from_revision')
+            .where((inner) => inner.or([inner('members.to_revision', 'is', null), inner('members.to_revision', '>', inner.ref('pointers.from_revision'))])),
+        ),
+      ),
+    )
+  return members.unionAll(pointers).limit(limit).execute()
+}
+
+const packageName = sql<string>`origins.name || '/' || packages.name`.as('package')
+const releaseName = sql<string>`releases.ident || ' ' || releases.target`.as('release')
