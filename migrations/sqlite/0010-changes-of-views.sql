@@ -4,6 +4,5 @@
 CREATE INDEX members_joined ON members (view_id, from_revision);
 CREATE INDEX members_left ON members (view_id, to_revision) WHERE to_revision IS NOT NULL;
 
--- which views a release is or was in, since when: the index it replaces knew only of those it is in
-CREATE INDEX members_of_release ON members (release_id, view_id, from_revision);
-DROP INDEX members_by_release;
+-- where a release was; members_by_release has where it is
+CREATE INDEX members_before ON members (release_id, view_id, from_revision) WHERE to_revision IS NOT NULL;

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Audience } from '../accounts/access.ts'
+import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import type { Target } from '../package/target.ts'
 import { visibleTo } from '../releases/release-store.ts'
@@ -15,7 +16,6 @@ export interface TimedSpan extends Span {
 }
 
 const MOST_IN_A_READ = 1_000
-const MOST_IN_A_LIST = 500
 
 /**
  * What `latest` of a line answered an audience over time, of what began before the revision `before`, newest first. Under
@@ -43,13 +43,22 @@ export async function listHolders(
   return withTimes(db, view.id, spans)
 }
 
-/** Every stay of a release in a view, by the order in which views were made, and then the oldest first; `after` is the place of one. */
-export async function listStays(
-  db: Db,
-  releaseId: number,
-  page: { after: StayPlace | undefined; limit: number },
-): Promise<(Omit<TimedSpan, 'ident'> & { view: string; place: StayPlace })[]> {
-  const { after } = page
+/** A stay of a release in a view. */
+export type Stayed = Omit<TimedSpan, 'ident'> & { readonly view: string; readonly place: StayPlace }
+
+/** Where it is comes before where it was. */
+export type StayPlace = readonly [isOver: 0 | 1, viewId: number, fromRevision: number]
+
+/** Where a release is, by the order in which views were made, and then where it was, of each view the oldest first. */
+export async function listStays(db: Db, releaseId: number, page: { after: StayPlace | undefined; limit: number }): Promise<Stayed[]> {
+  const [begun, viewId, fromRevision] = page.after ?? [0, 0, 0]
+  const found = begun === 0 ? await readStays(db, releaseId, { after: [0, viewId, fromRevision], limit: page.limit }) : []
+  const after: StayPlace = begun === 0 ? [1, 0, 0] : [1, viewId, fromRevision]
+  return found.length === page.limit ? found : [...found, ...(await readStays(db, releaseId, { after, limit: page.limit - found.length }))]
+}
+
+async function readStays(db: Db, releaseId: number, page: { after: StayPlace; limit: number }): Promise<Stayed[]> {
+  const [isOver, ...after] = page.after
   const rows = await db
     .selectFrom('members')
     .innerJoin('views', 'views.id', 'members.view_id')
@@ -57,9 +66,10 @@ export async function listStays(
     .leftJoin('ledger as ended', (on) => on.onRef('ended.view_id', '=', 'members.view_id').onRef('ended.revision', '=', 'members.to_revision'))
     .select(['members.view_id', 'views.name', 'members.from_revision', 'members.to_revision', 'begun.at as since', 'ended.at as until'])
     .where('members.release_id', '=', releaseId)
-    .$if(after !== undefined, (query) => query.where((eb) => eb(eb.refTuple('members.view_id', 'members.from_revision'), '>', eb.tuple(...(after ?? ([0, 0] as const))))))
+    .where('members.to_revision', isOver === 1 ? 'is not' : 'is', null)
+    .where((eb) => eb(eb.refTuple('members.view_id', 'members.from_revision'), '>', eb.tuple(...after)))
     .orderBy('members.view_id')
-    .orderBy('members.from_revision')
+    .$if(isOver === 1, (query) => query.orderBy('members.from_revision')) // of what is, there is one for each view
     .limit(page.limit)
     .execute()
   return rows.map((row) => ({
@@ -68,11 +78,9 @@ export async function listStays(
     since: row.since,
     to: row.to_revision ?? undefined,
     until: row.until ?? undefined,
-    place: [row.view_id, row.from_revision],
+    place: [isOver, row.view_id, row.from_revision],
   }))
 }
-
-export type StayPlace = readonly [viewId: number, fromRevision: number]
 
 interface Line {
   readonly packageId: number
@@ -125,10 +133,9 @@ async function sweepLine(db: Db, viewId: number, line: Line, page: { before: num
 }
 
 async function withTimes(db: Db, viewId: number, spans: readonly Span[]): Promise<TimedSpan[]> {
-  const revisions = [...new Set(spans.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to])))]
+  const revisions = spans.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to]))
   const times = new Map<number | null | undefined, number>()
-  for (let begin = 0; begin < revisions.length; begin += MOST_IN_A_LIST) {
-    const some = revisions.slice(begin, begin + MOST_IN_A_LIST)
+  for (const some of inBatches(revisions)) {
     const rows = await db.selectFrom('ledger').select(['revision', 'at']).where('view_id', '=', viewId).where('revision', 'in', some).execute()
     for (const { revision, at } of rows) times.set(revision, at)
   }

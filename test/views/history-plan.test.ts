@@ -46,7 +46,7 @@ const reads: Record<string, () => Promise<unknown>> = {
     listDifferences(db, { from: { view: await getView(db, 'stable'), revision: 2 }, to: { view: await getView(db, 'unstable'), revision: 2 } }, { limit: 10, origin: 'acme' }, THE_PUBLIC),
   'who held a pointer': async () => listHolders(db, await getView(db, 'stable'), { package: 'acme/app', target: 'x86_64-linux' }, { before: 9, limit: 10 }, THE_PUBLIC),
   'who was the highest that the public may see': async () => listHolders(db, await getView(db, 'stable'), { package: 'acme/secret', target: 'x86_64-linux' }, { before: 9, limit: 10 }, THE_PUBLIC),
-  'where a release is and was': async () => listStays(db, 1, { after: [1, 1], limit: 10 }),
+  'where a release is and was': async () => listStays(db, 1, { after: [0, 1, 1], limit: 10 }),
   'the revision at a time': async () => getRevisionAt(db, await getView(db, 'stable'), { time: Date.now() }),
 }
 

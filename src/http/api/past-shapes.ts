@@ -44,7 +44,7 @@ export const Stays = named(
   z.object({
     ident: Ident,
     target: Target,
-    views: z.array(z.object({ view: ViewName, ...Held })).describe('views in the order they were made, of each the oldest first; a release that is promoted anew begins anew'),
+    views: z.array(z.object({ view: ViewName, ...Held })).describe('where it is, then where it was: views in the order they were made, of each the oldest first. A release that is promoted anew begins anew'),
     next: Next,
   }),
 )

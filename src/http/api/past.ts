@@ -23,7 +23,7 @@ import { wireSpan, wireTime } from './wire.ts'
 
 const tags = ['history of views']
 const LinePlace = z.tuple([z.string(), z.enum(TARGETS)])
-const StayPlace = z.tuple([z.int(), z.int()])
+const StayPlace = z.tuple([z.union([z.literal(0), z.literal(1)]), z.int(), z.int()])
 
 /** What the past of views answers beyond their revisions: what differs, who held a pointer, where a release was. */
 export function pastRoutes(app: FastifyInstance, { depot }: Door): void {
