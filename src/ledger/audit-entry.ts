@@ -1,6 +1,7 @@
 import { link } from './chain.ts'
 import type { LedgerHead } from './chain.ts'
 import type { LedgerEvent } from './entry.ts'
+import { VIEW_EVENTS } from './refold.ts'
 
 /** A row of the ledger as it lies there, with the names of the rows it refers to. */
 export interface EntryRow {
@@ -58,7 +59,7 @@ interface Said {
 type Entry = LedgerEvent & Said
 
 function wrongColumns(row: EntryRow, entry: Entry): string[] {
-  const isOfView = ['promotion', 'view-created', 'view-closed'].includes(entry.kind)
+  const isOfView = (VIEW_EVENTS as readonly string[]).includes(entry.kind)
   const origin = entry.origin ?? (entry.ident ?? entry.package)?.split('/', 1)[0]
   const releases = entry.kind === 'promotion' ? [...entry.joined, ...entry.left] : []
   const isRight: Readonly<Record<string, boolean>> = {

@@ -3,29 +3,10 @@ import type { Kysely } from 'kysely'
 import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import type { EntryRow } from './audit-entry.ts'
+import type { RefoldedMember, RefoldedPointer } from './refold.ts'
 
 // What a fold of the ledger says, beside the rows, in tables that only this connection sees and that go with it: so a ledger of any
 // length is compared with its rows at every revision, and memory holds no more than the views as they stand.
-
-/** A membership; `release` is `ident target`. */
-export interface RefoldedMember {
-  readonly view: string
-  readonly package: string
-  readonly release: string
-  readonly from_revision: number
-  readonly position: number
-  readonly to_revision: number | null
-}
-
-/** What a pointer was at. */
-export interface RefoldedPointer {
-  readonly view: string
-  readonly package: string
-  readonly target: string
-  readonly release: string
-  readonly from_revision: number
-  readonly to_revision: number | null
-}
 
 type Refolded = {
   refolded_members: RefoldedMember
@@ -64,7 +45,12 @@ export async function listEntryRows(db: Db, page: { after: number; limit: number
 
 /** Every view as its row says, closed ones too. */
 export async function listViewRows(db: Db) {
-  return db.selectFrom('views').select(['name', 'rule', 'maker', 'revision', 'created_at', 'closed_at']).orderBy('id').execute()
+  return db
+    .selectFrom('views')
+    .leftJoin('views as bases', 'bases.id', 'views.base_id')
+    .select(['views.name', 'views.rule', 'views.maker', 'views.revision', 'views.created_at', 'views.closed_at', 'views.gates', 'views.freeze', 'bases.name as base'])
+    .orderBy('views.id')
+    .execute()
 }
 
 /** Memberships that stand on one side alone. */

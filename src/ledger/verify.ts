@@ -1,13 +1,11 @@
 import type { Db } from '../database/database.ts'
-import { emptyFold, foldPromotion, latestOf } from '../views/fold.ts'
-import type { Fold, FoldedMember, FoldedPointer } from '../views/fold.ts'
-import type { ViewMaker, ViewRule } from '../views/view.ts'
 import { auditEntry } from './audit-entry.ts'
 import { FIRST_HEAD } from './chain.ts'
 import type { LedgerHead } from './chain.ts'
-import type { LedgerEvent, Promotion } from './entry.ts'
+import { Refold } from './refold.ts'
+import type { RefoldedMember, RefoldedPointer, RefoldedView, Tell } from './refold.ts'
 import { insertRefolded, listEntryRows, listMisplaced, listUnlikeLines, listUnlikeMembers, listUnlikePointers, listViewRows, openRefold } from './refold-store.ts'
-import type { RefoldDb, RefoldedLine, RefoldedMember, RefoldedPointer } from './refold-store.ts'
+import type { RefoldDb, RefoldedLine } from './refold-store.ts'
 
 export interface Verification {
   readonly entries: number
@@ -20,7 +18,7 @@ export interface Verification {
   readonly head: LedgerHead
   /** The first {@link MOST_FINDINGS}. */
   readonly findings: readonly Finding[]
-  /** Of more than are listed, as many as were counted. */
+  /** Of very many, as many as were counted. */
   readonly findingCount: number
 }
 
@@ -31,165 +29,94 @@ export interface Finding {
   readonly detail: string
 }
 
-/** A view as the ledger makes it. */
-interface RefoldedView {
-  readonly name: string
-  readonly createdAt: number
-  rule: ViewRule
-  maker: ViewMaker
-  closedAt: number | undefined
-  revision: number
-  readonly fold: Fold
-}
-
 export const MOST_FINDINGS = 100
 const ENTRIES_IN_A_PAGE = 200
-const ROWS_IN_A_PIECE = 500
+const ROWS_IN_A_STATEMENT = 500
 
 /**
  * Recomputes the chain of the ledger, refolds every view from it, and compares what comes out with the rows, at every revision.
- * Memory does not grow with the ledger, only with what is in the views at once. `db` must see one state of the database all the time, and be
+ * Memory grows with what is in the views at once, not with the ledger. `db` must see one state of the database all the time, and be
  * the caller's alone.
  */
 export async function verifyDepot(db: Db): Promise<Verification> {
-  const refold = new Refold(await openRefold(db))
+  const findings: Finding[] = []
+  let findingCount = 0
+  const tell: Tell = (place, detail) => {
+    findingCount += 1
+    if (findings.length < MOST_FINDINGS) findings.push({ place, detail })
+  }
+  const beside = await openRefold(db)
+  const refold = new Refold(tell)
+  const counts = { entries: 0, promotions: 0, members: 0, pointers: 0 }
+  const keep = async () => {
+    const { members, pointers } = refold.takeEnded()
+    counts.members += members.length
+    counts.pointers += pointers.length
+    for (let begin = 0; begin < Math.max(members.length, pointers.length); begin += ROWS_IN_A_STATEMENT) {
+      const end = begin + ROWS_IN_A_STATEMENT
+      await insertRefolded(beside, { members: members.slice(begin, end), pointers: pointers.slice(begin, end) })
+    }
+  }
+
   let head = FIRST_HEAD
-  let entries = 0
   for (let rows = await listEntryRows(db, { after: 0, limit: ENTRIES_IN_A_PAGE }); rows.length > 0; rows = await listEntryRows(db, { after: head.sequence, limit: ENTRIES_IN_A_PAGE })) {
     for (const row of rows) {
       const audited = auditEntry(row, head)
-      for (const fault of audited.faults) refold.find(`entry ${row.sequence}`, fault)
+      for (const fault of audited.faults) tell(`entry ${row.sequence}`, fault)
       if (audited.event !== undefined) refold.take(audited.event, row)
       head = audited.head
-      entries += 1
+      counts.entries += 1
+      if (audited.event?.kind === 'promotion') counts.promotions += 1
     }
-    await refold.keep()
+    await keep()
   }
-  await refold.finish()
-  await compareViews(db, refold)
-  await compareRows(refold)
-  const { promotions, members, pointers, findings, findingCount } = refold
-  return { entries, promotions, views: refold.views.size, members, pointers, head, findings, findingCount }
+  for (const view of refold.views.values()) {
+    refold.finish(view)
+    await keep()
+  }
+  await compareViews(db, refold.views, tell)
+  await compareRows(beside, tell)
+  return { ...counts, views: refold.views.size, head, findings, findingCount }
 }
 
-/** The views as far as the ledger was read, and what was found. */
-class Refold {
-  readonly db: RefoldDb
-  readonly views = new Map<string, RefoldedView>()
-  readonly findings: Finding[] = []
-  findingCount = 0
-  promotions = 0
-  members = 0
-  pointers = 0
-  #ended: { members: RefoldedMember[]; pointers: RefoldedPointer[] } = { members: [], pointers: [] }
-
-  constructor(db: RefoldDb) {
-    this.db = db
-  }
-
-  find(place: string, detail: string): void {
-    this.findingCount += 1
-    if (this.findings.length < MOST_FINDINGS) this.findings.push({ place, detail })
-  }
-
-  take(event: LedgerEvent, entry: { sequence: number; at: number }): void {
-    const place = `entry ${entry.sequence}`
-    if (event.kind === 'promotion') this.#promote(event, place)
-    else if (event.kind === 'view-created') {
-      const view = this.views.get(event.view)
-      if (view !== undefined && view.closedAt === undefined) this.find(place, `it makes the view ${event.view}, which was there`)
-      if (view === undefined) this.views.set(event.view, { name: event.view, createdAt: entry.at, rule: event.rule, maker: event.maker, closedAt: undefined, revision: 0, fold: emptyFold() })
-      else Object.assign(view, { rule: event.rule, maker: event.maker, closedAt: undefined })
-    } else if (event.kind === 'view-closed') {
-      const view = this.views.get(event.view)
-      if (view === undefined || view.closedAt !== undefined) this.find(place, `it closes the view ${event.view}, which was not open`)
-      else view.closedAt = entry.at
-    }
-  }
-
-  #promote(promotion: Promotion, place: string): void {
-    const { revision } = promotion
-    const view = this.views.get(promotion.view)
-    this.promotions += 1
-    if (view === undefined || view.closedAt !== undefined) {
-      this.find(place, `it promotes in the view ${promotion.view}, which was not open`)
-      if (view === undefined) return
-    }
-    if (revision !== view.revision + 1) this.find(place, `it makes revision ${revision} of ${view.name} after revision ${view.revision}`)
-    view.revision = revision
-    const { endedMembers, endedPointers, faults } = foldPromotion(view.fold, promotion)
-    for (const fault of faults) this.find(view.name, fault)
-    this.#end(view, { members: endedMembers, pointers: endedPointers }, revision)
-  }
-
-  #end({ name }: RefoldedView, ended: { members: Iterable<FoldedMember>; pointers: Iterable<FoldedPointer> }, to: number | null): void {
-    for (const { ident, target, from, position } of ended.members) {
-      this.#ended.members.push({ view: name, package: ident.split('/', 2).join('/'), release: `${ident} ${target}`, from_revision: from, position, to_revision: to })
-    }
-    for (const pointer of ended.pointers) {
-      const { target, ident, from } = pointer
-      this.#ended.pointers.push({ view: name, package: pointer.package, target, release: `${ident} ${target}`, from_revision: from, to_revision: to })
-    }
-  }
-
-  /** Puts what is over where it does not cost memory. */
-  async keep(): Promise<void> {
-    const { members, pointers } = this.#ended
-    this.#ended = { members: [], pointers: [] }
-    this.members += members.length
-    this.pointers += pointers.length
-    for (let begin = 0; begin < Math.max(members.length, pointers.length); begin += ROWS_IN_A_PIECE) {
-      const end = begin + ROWS_IN_A_PIECE
-      await insertRefolded(this.db, { members: members.slice(begin, end), pointers: pointers.slice(begin, end) })
-    }
-  }
-
-  /** After the last entry: what holds still, which must be what the rules of the views say. */
-  async finish(): Promise<void> {
-    for (const view of this.views.values()) {
-      const { members, pointers } = view.fold
-      if (view.closedAt !== undefined && members.size > 0) this.find(view.name, `it is closed, and has ${members.size} members`)
-      const latest = latestOf(view.rule, members.values())
-      for (const line of new Set([...latest.keys(), ...pointers.keys()])) {
-        const [is, shouldBe] = [pointers.get(line)?.ident, latest.get(line)]
-        if (is !== shouldBe) this.find(view.name, `latest of ${line} is ${is ?? 'nothing'} and should be ${shouldBe ?? 'nothing'}, as the view's rule is ${view.rule}`)
-      }
-      this.#end(view, { members: members.values(), pointers: pointers.values() }, null)
-      await this.keep()
-    }
-  }
-}
-
-async function compareViews(db: Db, refold: Refold): Promise<void> {
+async function compareViews(db: Db, views: ReadonlyMap<string, RefoldedView>, tell: Tell): Promise<void> {
   const rows = await listViewRows(db)
   for (const row of rows) {
-    const view = refold.views.get(row.name)
+    const view = views.get(row.name)
     if (view === undefined) {
-      refold.find(row.name, 'there is a row of this view, and no entry that makes it')
+      tell(row.name, 'there is a row of this view, and no entry that makes it')
       continue
     }
-    const said = { rule: view.rule, maker: view.maker, revision: view.revision, created_at: view.createdAt, closed_at: view.closedAt ?? null }
-    for (const [column, value] of Object.entries(said)) {
-      const is = row[column as keyof typeof said]
-      if (is !== value) refold.find(row.name, `its row has ${column} ${is ?? 'empty'}, and the ledger ${value ?? 'empty'}`)
+    const { rule, maker, revision, createdAt, closedAt = null, gates, freeze, base = null } = view
+    const expected = { rule, maker, revision, created_at: createdAt, closed_at: closedAt, gates, freeze: freeze === undefined ? null : JSON.stringify(freeze), base }
+    const found = { ...row, freeze: freezeOf(row.freeze) }
+    for (const [column, value] of Object.entries(expected)) {
+      const is = found[column as keyof typeof expected]
+      if (is !== value) tell(row.name, `its row has ${column} ${is ?? 'empty'}, and the ledger ${value ?? 'empty'}`)
     }
   }
   const names = new Set(rows.map(({ name }) => name))
-  for (const name of refold.views.keys()) if (!names.has(name)) refold.find(name, 'the ledger makes this view, and there is no row of it')
+  for (const name of views.keys()) if (!names.has(name)) tell(name, 'the ledger makes this view, and there is no row of it')
 }
 
-async function compareRows(refold: Refold): Promise<void> {
-  const { db } = refold
+/** What of a freeze stands in the ledger, in one order. */
+function freezeOf(text: string | null): string | null {
+  if (text === null) return null
+  const { reason, until = null, since } = JSON.parse(text) as { reason: string; until?: number; since: number }
+  return JSON.stringify({ reason, until, since })
+}
+
+async function compareRows(db: RefoldDb, tell: Tell): Promise<void> {
   const limit = MOST_FINDINGS + 1
-  const tell = <Row extends { view: string | null }>(unlike: { refolded: readonly Row[]; rows: readonly Row[] }, describe: (row: Row) => string) => {
-    for (const row of unlike.refolded) refold.find(row.view ?? '', `only the ledger has ${describe(row)}`)
-    for (const row of unlike.rows) refold.find(row.view ?? '', `only the rows have ${describe(row)}`)
+  const tellUnlike = <Row extends { view: string | null }>(unlike: { refolded: readonly Row[]; rows: readonly Row[] }, describe: (row: Row) => string) => {
+    for (const row of unlike.refolded) tell(row.view ?? 'no view', `only the ledger has ${describe(row)}`)
+    for (const row of unlike.rows) tell(row.view ?? 'no view', `only the rows have ${describe(row)}`)
   }
-  tell(await listUnlikeMembers(db, limit), describeMember)
-  tell(await listUnlikePointers(db, limit), describePointer)
-  tell(await listUnlikeLines(db, limit), describeLine)
+  tellUnlike(await listUnlikeMembers(db, limit), describeMember)
+  tellUnlike(await listUnlikePointers(db, limit), describePointer)
+  tellUnlike(await listUnlikeLines(db, limit), describeLine)
   for (const { view, ident, revision } of await listMisplaced(db, limit)) {
-    refold.find(view, `the row of ${ident} from revision ${revision} is of another release of this ident, which was not there then`)
+    tell(view, `the row of ${ident} from revision ${revision} is of another release of this ident, which was not there then`)
   }
 }
 

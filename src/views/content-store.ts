@@ -83,7 +83,7 @@ export async function listPointersAt(db: Db, view: View, revision: number, page:
     .innerJoin('releases', 'releases.id', 'pointers.release_id')
     .innerJoin('ledger', (on) => on.onRef('ledger.view_id', '=', 'pointers.view_id').onRef('ledger.revision', '=', 'pointers.from_revision'))
     .select(['lines.package', 'lines.target', 'lines.package_id', 'pointers.release_id', 'releases.ident', 'pointers.from_revision', 'ledger.at'])
-    .select((eb) => eb.case().when(visibleTo(eb, audience)).then(1).else(0).end().as('is_visible'))
+    .select((eb) => eb.case().when(eb.and([visibleTo(eb, audience), ...(view.rule === 'highest' ? [eb.not(followsInvisible(eb, audience))] : [])])).then(1).else(0).end().as('is_as_seen'))
     .where('pointers.from_revision', '=', (eb) =>
       eb
         .selectFrom('pointers as last')
@@ -103,9 +103,9 @@ export async function listPointersAt(db: Db, view: View, revision: number, page:
     .limit(page.limit)
     .execute()
   const found: PointerAt[] = []
-  for (const { package_id, release_id, from_revision, at, is_visible, ...row } of rows) {
+  for (const { package_id, release_id, from_revision, at, is_as_seen, ...row } of rows) {
     const pointer = { releaseId: release_id, ident: row.ident, target: row.target, sinceRevision: from_revision, since: at }
-    const seen = is_visible === 1 ? pointer : await findHighestVisible(db, view.id, { packageId: package_id, target: row.target }, revision, audience)
+    const seen = is_as_seen === 1 ? pointer : await findHighestVisible(db, view.id, { packageId: package_id, target: row.target }, revision, audience)
     if (seen !== undefined) found.push({ package: row.package, ...seen })
   }
   return found
@@ -240,5 +240,29 @@ function hasVisibleMember(eb: ExpressionBuilder<Schema, 'lines'>, revision: numb
       .whereRef('releases.target', '=', 'lines.target')
       .where((inner) => holdsAt(inner, revision))
       .where((inner) => visibleTo(inner, audience)),
+  )
+}
+
+/** Whether `latest` came down to what it is from what may not be seen: who sees neither that nor its leaving was answered the same before. */
+function followsInvisible(eb: ExpressionBuilder<Schema, 'pointers' | 'lines'>, audience: Audience) {
+  if (audience.seesAll) return eb.lit(false)
+  const before = eb
+    .selectFrom('pointers as earlier')
+    .select((inner) => inner.fn.max('earlier.from_revision').as('from_revision'))
+    .whereRef('earlier.view_id', '=', 'lines.view_id')
+    .whereRef('earlier.package_id', '=', 'lines.package_id')
+    .whereRef('earlier.target', '=', 'lines.target')
+    .whereRef('earlier.from_revision', '<', 'pointers.from_revision')
+  return eb.exists(
+    eb
+      .selectFrom('pointers as before')
+      .innerJoin('releases', 'releases.id', 'before.release_id')
+      .select('before.release_id')
+      .whereRef('before.view_id', '=', 'lines.view_id')
+      .whereRef('before.package_id', '=', 'lines.package_id')
+      .whereRef('before.target', '=', 'lines.target')
+      .where('before.from_revision', '=', before)
+      .whereRef('before.to_revision', '=', 'pointers.from_revision')
+      .where((inner) => inner.not(visibleTo(inner, audience))),
   )
 }

@@ -18,14 +18,18 @@ const folder = await mkdtemp(join(tmpdir(), 'hart-depot-verify-'))
 tap.teardown(() => rm(folder, { recursive: true, force: true }))
 const started = await startDepot(tap)
 const { releases } = await makeManyReleases(started)
-for (const [seed, rule] of (['promoted', 'highest'] as const).entries()) await moveAtRandom(started, rule, { rule, releases, moves: 60, seed: seed + 1 })
-await move(started, 'promote', 'delivered', await makeReleases(started, ...Array.from({ length: 150 }, (_, index) => `acme/lib${index}/1.0.0/20260101000000`)))
+for (const [seed, rule] of (['promoted', 'highest'] as const).entries()) await moveAtRandom(started, rule, { rule, releases, moves: 50, seed: seed + 1 })
+const libraries = await Promise.all(Array.from({ length: 150 }, (_, index) => makeReleases(started, `acme/lib${index}/1.0.0/20260101000000`)))
+await move(started, 'promote', 'delivered', libraries.flat())
 const actor = { client: 'tests', door: 'cli' } as const
 for (const life of [1, 2]) {
   await started.depot.writer.submit({ kind: 'declareChannel', input: { origin: 'acme', name: 'gone', ownerId: 1 }, actor })
   await move(started, 'promote', 'gone', await makeReleases(started, `acme/mayfly/${life}/20260101000000`))
   await started.depot.writer.submit({ kind: 'removeChannel', input: { origin: 'acme', name: 'gone' }, actor })
 }
+await started.depot.writer.submit({ kind: 'govern', input: { view: 'rehearsal', gates: { downgrade: 'refuse', requires: [{ view: 'union', as: 'member' }] } }, actor })
+for (const view of ['union', 'rehearsal']) await started.depot.writer.submit({ kind: 'freeze', input: { view, reason: 'the day of the fair', by: 'nobody' }, actor })
+await started.depot.writer.submit({ kind: 'thaw', input: { view: 'union' }, actor })
 // what was deleted and published again has two rows of one name
 await started.depot.writer.submit({ kind: 'deleteRelease', input: { ident: 'acme/mayfly/2/20260101000000', target: 'x86_64-linux' }, actor })
 await makeReleases(started, 'acme/mayfly/2/20260101000000')
@@ -155,6 +159,9 @@ test('each way to tamper with the rows of views is told, by view', async (t) => 
     "a view's revision": [`UPDATE views SET revision = 7 WHERE name = 'promoted'`, /^promoted: its row has revision 7, and the ledger \d+$/],
     "a view's rule": [`UPDATE views SET rule = 'highest' WHERE name = 'promoted'`, /^promoted: its row has rule highest, and the ledger promoted$/],
     "a view's maker": [`UPDATE views SET maker = 'client' WHERE name = 'promoted'`, /^promoted: its row has maker client, and the ledger operator$/],
+    "a view's gates": [`UPDATE views SET gates = '{}' WHERE name = 'rehearsal'`, /^rehearsal: its row has gates \{\}, and the ledger \{"downgrade":"refuse"/],
+    'a view that was frozen': [`UPDATE views SET freeze = NULL WHERE name = 'rehearsal'`, /^rehearsal: its row has freeze empty, and the ledger \{"reason":"the day of the fair"/],
+    'a view that shows another': [`UPDATE views SET base_id = 1 WHERE name = 'rehearsal'`, /^rehearsal: its row has base unstable, and the ledger empty$/],
     'a view that was opened': [`UPDATE views SET closed_at = NULL WHERE name = 'gone'`, /^gone: its row has closed_at empty, and the ledger \d+$/],
     'a view that nobody made': [`UPDATE views SET name = 'forged' WHERE name = 'base'`, /^forged: there is a row of this view, and no entry that makes it$/, /^base: the ledger makes this view, and there is no row of it$/],
     'a release of the same name': [

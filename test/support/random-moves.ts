@@ -1,10 +1,11 @@
+import { EVERYONE } from '../../src/accounts/access.ts'
 import type { ViewRule } from '../../src/views/view.ts'
 import { seeded } from './random.ts'
 import { makeReleases, makeView, move, setVisibility } from './release-rows.ts'
 import type { ReleaseRow } from './release-rows.ts'
 import type { TestDepot } from './start-depot.ts'
 
-// A run of changes that is random and always the same: sets are promoted and demoted, moved in bulk, and some releases deleted.
+// A run of changes that is random and always the same: sets are promoted and demoted, moved in bulk, gone back to and taken back, and some releases deleted.
 
 const ACTOR = { client: 'tests', door: 'cli' } as const
 const VERSIONS = ['1.0.0', '1.0.0-rc1', '2.0.0', '10.0.0', '9.0.0']
@@ -22,7 +23,8 @@ export async function makeManyReleases(started: TestDepot, names: readonly strin
 export async function moveAtRandom(started: TestDepot, view: string, run: { rule: ViewRule; releases: readonly ReleaseRow[]; moves: number; seed: number }): Promise<void> {
   const { rule, releases, moves, seed } = run
   const random = seeded(seed)
-  const pick = () => releases[Math.floor(random() * releases.length)] as ReleaseRow
+  const pick = (some: readonly ReleaseRow[]) => some[Math.floor(random() * some.length)] as ReleaseRow
+  const perishable = releases.filter((_, index) => index % 4 !== 1) // what is to run is not deleted
   await makeView(started, view, rule)
   await move(started, 'promote', 'acceptance', releases.filter((_, index) => index % 4 === 1))
   const submitted = Array.from({ length: moves }, (_, index) => {
@@ -30,8 +32,16 @@ export async function moveAtRandom(started: TestDepot, view: string, run: { rule
       const kind = random() < 0.5 ? 'promoteAll' : 'demoteAll'
       return started.depot.writer.submit({ kind, input: { origin: 'acme', source: 'acceptance', target: view, ownerId: 1 }, actor: ACTOR })
     }
-    if (index % 20 === 17) return started.depot.writer.submit({ kind: 'deleteRelease', input: pick(), actor: ACTOR })
-    const set = Array.from({ length: 1 + Math.floor(random() * 3) }, pick)
+    if (index % 20 === 17) {
+      const release = pick(perishable)
+      return Promise.allSettled([move(started, 'promote', view, [release]), started.depot.writer.submit({ kind: 'deleteRelease', input: release, actor: ACTOR })])
+    }
+    if (index % 10 === 6) {
+      const revision = 1 + Math.floor((random() * index) / 2)
+      const request = random() < 0.5 ? ({ act: 'rollback', to: { revision } } as const) : ({ act: 'revert', revision } as const)
+      return started.depot.writer.submit({ kind: 'changeView', input: { request: { ...request, view, audience: EVERYONE } }, actor: ACTOR })
+    }
+    const set = Array.from({ length: 1 + Math.floor(random() * 3) }, () => pick(releases))
     return move(started, random() < 0.65 ? 'promote' : 'demote', view, set)
   })
   await Promise.allSettled(submitted)

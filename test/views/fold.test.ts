@@ -1,6 +1,7 @@
 import tap, { test } from 'tap'
 import { EVERYONE, THE_PUBLIC } from '../../src/accounts/access.ts'
 import type { Audience } from '../../src/accounts/access.ts'
+import { ACTS } from '../../src/ledger/entry.ts'
 import { listMembersAt, listPointersAt } from '../../src/views/content-store.ts'
 import { emptyFold, foldPromotion, latestOf } from '../../src/views/fold.ts'
 import type { Fold } from '../../src/views/fold.ts'
@@ -48,6 +49,8 @@ for (const rule of ['promoted', 'highest'] as const) {
     t.ok(view.revision > MOVES / 3, `${view.revision} revisions`)
     const causes = rule === 'highest' ? ['bulk', 'release-deleted'] : ['bulk'] // what is to run is not deleted
     for (const cause of causes) t.ok(revisions.some((revision) => revision.cause === cause), cause)
+    for (const act of ACTS) t.ok(revisions.some((revision) => revision.act === act), act)
+    t.ok(revisions.some(({ joined, left }) => joined.length > 0 && left.length > 0), 'a revision in which releases leave and join')
     for (const revision of revisions) {
       apply(folded, revision)
       const pointers = await pointersAt(revision.revision, EVERYONE)

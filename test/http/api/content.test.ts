@@ -193,6 +193,16 @@ test('under highest, latest tells who may not see what is above it the same as t
   t.match(await callApi(started, 'GET', '/api/v1/views/train/latest/acme/app', { token: friend }), { body: { ident: ident('app', '3.0.0'), revision: 2 } })
 })
 
+test('under highest, nothing tells who may not see what was above it that this left', async (t) => {
+  await makeView(started, 'tracks', 'highest')
+  for (const version of ['1.0.0', '3.0.0']) await move(started, 'promote', 'tracks', [row(ident('app', version))])
+  await move(started, 'demote', 'tracks', [row(ident('app', '3.0.0'))])
+  for (const [token, revision] of [[null, 1], [friend, 3]] as const) {
+    t.match(await callApi(started, 'GET', '/api/v1/views/tracks/content', { token }), { body: { pointers: [{ ident: ident('app', '1.0.0'), since_revision: revision }] } })
+  }
+  t.match(await callApi(started, 'GET', '/api/v1/views/tracks/latest/acme/app', { token: null }), { body: { ident: ident('app', '1.0.0'), revision: 1 } })
+})
+
 test('latest of one version, of another target, and as text', async (t) => {
   t.match(await callApi(started, 'GET', '/api/v1/views/prod/latest/acme/app/1.0.0'), { status: 200, differences: '', body: { ident: ident('app', '1.0.0'), revision: null } })
   t.match(await callApi(started, 'GET', '/api/v1/views/prod/latest/acme/app?target=x86_64-windows'), { status: 404, differences: '' })
