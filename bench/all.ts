@@ -3,6 +3,7 @@ import { cpus, release, type } from 'node:os'
 import { measureDownload } from './download.ts'
 import { formatResults, joinResults } from './figure.ts'
 import { measureFleet } from './fleet.ts'
+import { measureHistory } from './history.ts'
 import { measureInstall } from './install.ts'
 import { measurePoll } from './poll.ts'
 import { measurePromotions } from './promotions.ts'
@@ -14,8 +15,19 @@ import { measureUpload } from './upload.ts'
 const RESULTS = new URL('RESULTS.md', import.meta.url)
 const isQuick = process.argv.includes('--quick')
 
+const MEASURES = [
+  measurePoll,
+  measureFleet,
+  measureInstall,
+  measureUpload,
+  measureDownload,
+  measurePromotions,
+  measureHistory,
+  measurePull,
+]
+
 const measured = []
-for (const measure of [measurePoll, measureFleet, measureInstall, measureUpload, measureDownload, measurePromotions, measurePull]) measured.push(await measure({ isQuick }))
+for (const measure of MEASURES) measured.push(await measure({ isQuick }))
 const results = formatResults(joinResults(measured))
 console.log(results)
 if (!isQuick) writeFileSync(RESULTS, `${introduction()}\n${results}`)

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Audience } from '../accounts/access.ts'
+import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
@@ -32,7 +33,8 @@ const LINES_IN_A_PIECE = 200
 const PACKAGES_IN_A_PIECE = 100
 // As many as there can be: of a package there is one for each target.
 const MOST_IN_A_PIECE = 1_000
-const MOST_CHANGES = 1_000
+const ROWS_IN_A_READ = 1_000
+const MOST_CHANGES = 5_000
 
 /** By package and target, as an audience sees both sides. */
 export async function listDifferences(
@@ -76,27 +78,58 @@ async function* piecesOf(db: Db, [one, other]: readonly [ViewState, ViewState], 
 }
 
 /**
- * The packages, by name, of which a release joined or left a view between two of its revisions; `undefined` where that happened too
- * often to say so in few reads.
+ * The packages, by name, of which a release joined or left a view between two of its revisions; `undefined` where that happened so
+ * often that walking along the lines is cheaper.
  */
 async function listChangedPackages(db: Db, viewId: number, revisions: readonly number[]): Promise<string[] | undefined> {
-  const [first, last] = [Math.min(...revisions), Math.max(...revisions)]
-  const names = new Set<string>()
-  for (const moment of ['members.from_revision', 'members.to_revision'] as const) {
+  const between = { first: Math.min(...revisions), last: Math.max(...revisions) }
+  const ids = new Set<number>()
+  for (const moment of ['from_revision', 'to_revision'] as const) {
+    for (let [after, read] = [{ revision: between.first, package_id: Infinity, release_id: 0 }, 0]; ; read += ROWS_IN_A_READ) {
+      if (read === MOST_CHANGES) return undefined
+      const rows = await listChanges(db, viewId, moment, { after, last: between.last })
+      for (const row of rows) ids.add(row.package_id)
+      const last = rows.at(-1)
+      if (last === undefined || rows.length < ROWS_IN_A_READ) break
+      after = last
+      await setImmediate()
+    }
+  }
+  const names: string[] = []
+  for (const some of inBatches(ids)) {
     const rows = await db
-      .selectFrom('members')
-      .innerJoin('packages', 'packages.id', 'members.package_id')
+      .selectFrom('packages')
       .innerJoin('origins', 'origins.id', 'packages.origin_id')
       .select(['origins.name as origin', 'packages.name'])
-      .where('members.view_id', '=', viewId)
-      .where(moment, '>', first)
-      .where(moment, '<=', last)
-      .limit(MOST_CHANGES + 1)
+      .where('packages.id', 'in', some)
       .execute()
-    if (rows.length > MOST_CHANGES) return undefined
-    for (const { origin, name } of rows) names.add(`${origin}/${name}`)
+    names.push(...rows.map(({ origin, name }) => `${origin}/${name}`))
   }
-  return [...names].toSorted(compareText)
+  return names.toSorted(compareText)
+}
+
+interface Joined {
+  readonly revision: number
+  readonly package_id: number
+  readonly release_id: number
+}
+
+async function listChanges(db: Db, viewId: number, moment: 'from_revision' | 'to_revision', page: { after: Joined; last: number }): Promise<Joined[]> {
+  const { after, last } = page
+  const rows = await db
+    .selectFrom('members')
+    .select(['package_id', 'release_id', `${moment} as revision`])
+    .where('view_id', '=', viewId)
+    .where((eb) => eb(eb.refTuple(moment, 'package_id', 'release_id'), '>', eb.tuple(after.revision, after.package_id, after.release_id)))
+    .where(moment, '<=', last)
+    .where(moment, 'is not', null)
+    .orderBy(moment)
+    .orderBy('package_id')
+    .orderBy('release_id')
+    .limit(ROWS_IN_A_READ)
+    .$narrowType<{ revision: number }>()
+    .execute()
+  return rows
 }
 
 async function findEndOfPiece(db: Db, viewIds: readonly number[], after: PointerPlace | undefined): Promise<PointerPlace | undefined> {

@@ -103,9 +103,11 @@ test('differences are narrowed to an origin or a name, whether few or many chang
   for (const act of ['promote', 'demote', 'promote', 'demote', 'promote', 'demote', 'promote', 'demote', 'promote'] as const) await move(started, act, 'wide', made)
   await move(started, 'promote', 'wide', newer)
   const view = await getView(db, 'wide')
-  const all = { from: { view, revision: 0 }, to: { view, revision: 10 } } // 1,160 joined: too many to list what changed
+  const all = { from: { view: await getView(db, 'delivered'), revision: 0 }, to: { view, revision: 10 } }
+  const same = { from: { view, revision: 0 }, to: { view, revision: 10 } } // 1,160 joined: in more reads than one
   const few = { from: { view, revision: 9 }, to: { view, revision: 10 } }
   t.equal((await listDifferences(db, all, { limit: 1_000 }, EVERYONE)).length, 220)
+  t.strictSame(await listDifferences(db, all, { limit: 1_000 }, EVERYONE), await listDifferences(db, same, { limit: 1_000 }, EVERYONE))
   t.strictSame((await listDifferences(db, all, { origin: 'bee', limit: 1_000 }, EVERYONE)).map((line) => line.package), names.map((name) => `bee/${name}`))
   t.strictSame((await listDifferences(db, all, { name: 'lib007', limit: 1_000 }, EVERYONE)).map((line) => line.package), ['acme/lib007', 'bee/lib007'])
   t.strictSame((await listDifferences(db, few, { limit: 1_000 }, EVERYONE)).map((line) => line.to), names.slice(0, 30).map((name) => `acme/${name}/3.0.0/20260101000000`))
