@@ -118,25 +118,15 @@ export async function listPastMembers(db: Db, viewId: number, packageIds: readon
 
 /** The packages of which a member came or went after a revision. */
 export async function listPackagesChangedSince(db: Db, viewId: number, revision: number): Promise<number[]> {
-  const rows = await db
-    .selectFrom('members')
-    .select('package_id')
-    .distinct()
-    .where('view_id', '=', viewId)
-    .where((eb) => eb.or([eb('from_revision', '>', revision), eb('to_revision', '>', revision)]))
-    .execute()
+  const changes = db.selectFrom('members').select('package_id').where('view_id', '=', viewId)
+  const rows = await changes.where('from_revision', '>', revision).union(changes.where('to_revision', '>', revision)).execute()
   return rows.map((row) => row.package_id)
 }
 
 /** Of releases that came or went with a revision: their packages. */
 export async function listPackagesChangedAt(db: Db, viewId: number, revision: number): Promise<number[]> {
-  const rows = await db
-    .selectFrom('members')
-    .select('package_id')
-    .distinct()
-    .where('view_id', '=', viewId)
-    .where((eb) => eb.or([eb('from_revision', '=', revision), eb('to_revision', '=', revision)]))
-    .execute()
+  const changes = db.selectFrom('members').select('package_id').where('view_id', '=', viewId)
+  const rows = await changes.where('from_revision', '=', revision).union(changes.where('to_revision', '=', revision)).execute()
   return rows.map((row) => row.package_id)
 }
 
