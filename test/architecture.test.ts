@@ -27,7 +27,7 @@ const LAYERS: readonly (readonly [string, (file: string) => boolean])[] = [
   ['what serves requests and commands', (file) => ['depot.ts', 'ledger/verify.ts', 'releases/publish.ts', 'releases/remove.ts', 'writer/control.ts'].includes(file)],
   ['writer, and the handlers of its commands', (file) => inFolder('writer')(file) && !isStore(file)],
   ['handlers', (file) => sources.get(file)?.includes('change: Change') === true],
-  ['stores, database, blobs, answers', (file) => isStore(file) || inFolder('database', 'blobs', 'answers')(file) || ['accounts/authenticate.ts', 'hart/scan.ts', 'views/resolve.ts', 'views/consider.ts'].includes(file)],
+  ['stores, database, blobs, answers, feed', (file) => isStore(file) || inFolder('database', 'blobs', 'answers')(file) || ['accounts/authenticate.ts', 'hart/scan.ts', 'views/resolve.ts', 'views/consider.ts', 'ledger/feed.ts', 'ledger/seen-pages.ts'].includes(file)],
   ['values', () => true],
 ]
 const layerOf = (file: string) => LAYERS.findIndex(([, holds]) => holds(file))

@@ -57,16 +57,18 @@ export class Answers {
   readonly #pointers: Map<string, Map<Line, Pointer>>
   readonly #outsiders: Outsiders
   readonly #ungoverned: Map<string, ReadonlySet<string>>
+  readonly #revisions: Map<string, number>
   readonly #bodies = new Map<string, PackageAnswer>()
   #bodyBytes = 0
   #generation = 0
 
-  private constructor(db: Db, renderers: Renderers, known: { pointers: Map<string, Map<Line, Pointer>>; outsiders: Outsiders; ungoverned: Map<string, ReadonlySet<string>> }) {
+  private constructor(db: Db, renderers: Renderers, known: { pointers: Map<string, Map<Line, Pointer>>; outsiders: Outsiders; ungoverned: Map<string, ReadonlySet<string>>; revisions: Map<string, number> }) {
     this.#db = db
     this.#renderers = renderers
     this.#pointers = known.pointers
     this.#outsiders = known.outsiders
     this.#ungoverned = known.ungoverned
+    this.#revisions = known.revisions
   }
 
   /** Reads every pointer. The caller passes on each commit made from then on. */
@@ -75,13 +77,20 @@ export class Answers {
     for (const { view, origin, name, target, ident, revision } of await listPointers(db)) {
       ofView(pointers, view).set(`${origin}/${name} ${target}`, { ident, revision, versions: new Map() })
     }
-    const ungoverned = new Map((await listViews(db)).map((view) => [view.name as string, new Set(view.ungoverned)]))
-    return new Answers(db, renderers, { pointers, outsiders: await Outsiders.open(db, pointers), ungoverned })
+    const views = await listViews(db)
+    const ungoverned = new Map(views.map((view) => [view.name as string, new Set(view.ungoverned)]))
+    const revisions = new Map(views.map((view) => [view.name as string, view.revision]))
+    return new Answers(db, renderers, { pointers, outsiders: await Outsiders.open(db, pointers), ungoverned, revisions })
   }
 
   /** Whether a view says what is latest of an origin's packages to who knows nothing but the view's URL. */
   governs(view: string, origin: string): boolean {
     return this.#ungoverned.get(view)?.has(origin) !== true
+  }
+
+  /** The revision of the view that {@link latest} answers from; 0 for one that was never promoted into, or is not there. */
+  revisionOf(view: string): number {
+    return this.#revisions.get(view) ?? 0
   }
 
   /**
@@ -127,6 +136,7 @@ export class Answers {
   }
 
   #apply(promotion: Promotion): void {
+    this.#revisions.set(promotion.view, promotion.revision)
     const pointers = ofView(this.#pointers, promotion.view)
     this.#forgetReleases([...promotion.joined, ...promotion.left], [pointers])
     for (const { package: name, target, to } of promotion.pointers) {

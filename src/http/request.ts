@@ -2,6 +2,8 @@ import type { FastifyRequest } from 'fastify'
 import type { Actor, Caller } from '../accounts/access.ts'
 import type { Answers } from '../answers/answers.ts'
 import type { Depot } from '../depot.ts'
+import type { Feed } from '../ledger/feed.ts'
+import type { SeenPages } from '../ledger/seen-pages.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -10,6 +12,8 @@ declare module 'fastify' {
     refusal: string | undefined
     /** What it was about, for the log. */
     subject: string | undefined
+    /** Whether it waits for something to happen: its time says nothing of the depot's. */
+    isHeld: boolean
   }
 }
 
@@ -17,6 +21,8 @@ declare module 'fastify' {
 export interface Door {
   readonly depot: Depot
   readonly answers: Answers
+  readonly feed: Feed
+  readonly pages: SeenPages
 }
 
 /** How a change that this request makes is booked. */

@@ -7,6 +7,8 @@ import { validatorCompiler } from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
 import { Answers } from '../answers/answers.ts'
 import type { Depot } from '../depot.ts'
+import { Feed } from '../ledger/feed.ts'
+import { SeenPages } from '../ledger/seen-pages.ts'
 import { apiDoor } from './api/door.ts'
 import { habitatDoor } from './depot/door.ts'
 import { renderPackage, renderPackageBriefly } from './depot/wire.ts'
@@ -33,7 +35,9 @@ const CONNECTION_STATUS: Readonly<Record<string, string>> = {
 export async function buildServer(depot: Depot): Promise<FastifyInstance> {
   const answers = await Answers.open(depot.db, { whole: renderPackage, brief: renderPackageBriefly })
   depot.writer.onCommit((entries) => answers.onCommit(entries))
-  const door: Door = { depot, answers }
+  const feed = await Feed.open(depot.db)
+  depot.writer.onCommit((entries) => feed.onCommit(entries)) // after the answers: who is woken by it asks them
+  const door: Door = { depot, answers, feed, pages: new SeenPages(depot.db, feed) }
   const metrics = new Metrics(depot)
 
   const loggerInstance: FastifyBaseLogger = depot.log
@@ -58,9 +62,11 @@ export async function buildServer(depot: Depot): Promise<FastifyInstance> {
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(() => JSON.stringify) // response schemas are for openapi.yaml and the compiler
   closeConnectionsWhenStopping(app)
+  app.addHook('preClose', async () => feed.close()) // whoever waits is answered
   app.decorateRequest('caller', undefined)
   app.decorateRequest('refusal', undefined)
   app.decorateRequest('subject', undefined)
+  app.decorateRequest('isHeld', false)
   const identify = async (request: FastifyRequest, authorization: string) => {
     request.caller = await depot.authenticator.identify(authorization)
   }

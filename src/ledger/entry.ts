@@ -2,6 +2,7 @@ import type { Actor, Role, Visibility } from '../accounts/access.ts'
 import type { Target } from '../package/target.ts'
 import type { Gates } from '../views/gates.ts'
 import type { ViewMaker, ViewRule } from '../views/view.ts'
+import type { Link } from './chain.ts'
 
 /** What can happen in a depot. Names, not row ids: an entry must be readable without the database that wrote it. */
 export type LedgerEvent =
@@ -88,11 +89,26 @@ export interface PointerMove {
 }
 
 /** An entry as it stands in the ledger. `text` is the exact JSON that was hashed, and holds `at`, `actor` and the event. */
-export interface LedgerEntry {
+export interface LedgerEntry extends Link {
   readonly sequence: number
   /** Epoch milliseconds; never lower than that of the entry before. */
   readonly at: number
   readonly actor: Actor
   readonly event: LedgerEvent
   readonly text: string
+}
+
+/** The view that an event is about. */
+export function viewOf(event: LedgerEvent): string | undefined {
+  return 'view' in event ? event.view : undefined
+}
+
+/** The origins that an event names, or that own what it names. */
+export function originsOf(event: LedgerEvent): ReadonlySet<string> {
+  const names: string[] = []
+  if ('origin' in event) names.push(event.origin)
+  if ('package' in event) names.push(event.package)
+  if ('ident' in event) names.push(event.ident)
+  if (event.kind === 'promotion') names.push(...[...event.joined, ...event.left].map(({ ident }) => ident), ...event.pointers.map((move) => move.package))
+  return new Set(names.map((name) => name.split('/', 1)[0] ?? ''))
 }

@@ -48,5 +48,31 @@ export async function appendEntry(
       ...chained,
     })
     .execute()
-  return { entry: { sequence, at, actor, event, text }, head: { sequence, hash: chained.hash, at } }
+  return { entry: { sequence, at, actor, event, text, ...chained }, head: { sequence, hash: chained.hash, at } }
+}
+
+/** Which entries are read: of those after `after` and through `through`, the first `limit`, of these kinds if any are named. */
+export interface EntriesAsked {
+  readonly after: number
+  readonly through: number
+  readonly limit: number
+  readonly kinds?: readonly string[]
+}
+
+/** Oldest first, whoever may see them. */
+export async function listEntries(db: Db, asked: EntriesAsked): Promise<LedgerEntry[]> {
+  const { kinds } = asked
+  const rows = await db
+    .selectFrom('ledger')
+    .select(['sequence', 'salt', 'digest', 'hash', 'text'])
+    .where('sequence', '>', asked.after)
+    .where('sequence', '<=', asked.through)
+    .$if(kinds !== undefined, (query) => query.where('kind', 'in', kinds ?? []))
+    .orderBy('sequence')
+    .limit(asked.limit)
+    .execute()
+  return rows.map((row) => {
+    const { at, actor, ...event } = JSON.parse(row.text) as { at: number; actor: Actor } & LedgerEvent
+    return { ...row, at, actor, event }
+  })
 }

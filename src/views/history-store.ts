@@ -45,7 +45,7 @@ function promotionsOf(db: Db, viewId: number) {
     .where('ledger.revision', 'is not', null)
 }
 
-function revisionOf(row: { at: number; text: string; account: string | null }): Revision {
+export function revisionOf(row: { at: number; text: string; account: string | null }): Revision {
   const { act, revision, cause, reason, of, source, proposer, override, joined, left, pointers, actor } = JSON.parse(row.text) as Promotion & { actor: Actor }
   return {
     revision,
@@ -69,7 +69,7 @@ function revisionOf(row: { at: number; text: string; account: string | null }): 
  * Leaves out what an audience may not see, and tells of pointers as `latest` answered this audience. A reason, and what was
  * set aside, may speak of what was left out, and go with it. The revisions follow each other, newest first.
  */
-async function asSeenBy(audience: Audience, db: Db, view: View, revisions: readonly Revision[]): Promise<Revision[]> {
+export async function asSeenBy(audience: Audience, db: Db, view: View, revisions: readonly Revision[]): Promise<Revision[]> {
   if (audience.seesAll) return [...revisions]
   const veiled = await listVeiledLines(db, view.id, revisions.flatMap(releasesOf).map(packageOf), audience)
   if (veiled.size === 0) return [...revisions]

@@ -12,11 +12,18 @@ export function orText(write: (body: never) => string) {
   }
 }
 
-function prefersText(request: FastifyRequest): boolean {
+export function prefersText(request: FastifyRequest): boolean {
   const { format } = request.query as { format?: string }
   if (format !== undefined) return format === 'text'
   const ranges = parseAccept(request.headers.accept ?? '*/*')
   return quality(ranges, 'text', 'plain') > quality(ranges, 'application', 'json')
+}
+
+/** Whether the client names `text/event-stream`, as every `EventSource` does, and likes it no less than JSON. */
+export function prefersEvents(request: FastifyRequest): boolean {
+  const ranges = parseAccept(request.headers.accept ?? '*/*')
+  const named = ranges.find((range) => range.type === 'text' && range.subtype === 'event-stream')
+  return named !== undefined && named.q > 0 && named.q >= quality(ranges, 'application', 'json')
 }
 
 interface MediaRange {

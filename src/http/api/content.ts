@@ -2,9 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../accounts/access.ts'
-import type { LatestAnswer } from '../../answers/answers.ts'
-import { DepotError } from '../../errors.ts'
-import { DEFAULT_TARGET, TARGETS } from '../../package/target.ts'
+import { TARGETS } from '../../package/target.ts'
 import { findRevisionTime, getRevisionAt, listMembersAt, listPointersAt } from '../../views/content-store.ts'
 import { getPastView } from '../../views/view-store.ts'
 import type { Door } from '../request.ts'
@@ -12,17 +10,15 @@ import { textToo } from './answers.ts'
 import { orText } from './as-text.ts'
 import { cutPage, placeIn } from './pages.ts'
 import { momentOf } from './moment.ts'
-import { Content, ContentQuery, FormatQuery, Latest, LinePath, Members, TargetQuery, VersionPath, ViewPath } from './shapes.ts'
-import { replyTagged } from './tagged.ts'
-import { contentText, latestText, membersText } from './text.ts'
+import { Content, ContentQuery, Members, ViewPath } from './shapes.ts'
+import { contentText, membersText } from './text.ts'
 import { wireSince, wireTime } from './wire.ts'
 
 const tags = ['content of views']
 const LinePlace = z.tuple([z.string(), z.enum(TARGETS)])
 const MemberPlace = z.tuple([z.string(), z.enum(TARGETS), z.int()])
-const LatestQuery = TargetQuery.extend(FormatQuery.shape)
 
-export function contentRoutes(app: FastifyInstance, { depot, answers }: Door): void {
+export function contentRoutes(app: FastifyInstance, { depot }: Door): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   /** What a request for a content is about. Its pages are all of one revision, whatever happens between them. */
@@ -66,28 +62,4 @@ export function contentRoutes(app: FastifyInstance, { depot, answers }: Door): v
       return reply.send({ view: view.name, revision, at: made, members: items.map(({ place: _place, ...member }) => wireSince(member)), next })
     },
   )
-
-  const latest = (withVersion: boolean) => ({
-    schema: {
-      tags,
-      summary: withVersion ? 'The latest release of one version' : 'The latest release of a package',
-      params: withVersion ? VersionPath : LinePath,
-      querystring: LatestQuery,
-      response: textToo(Latest),
-    },
-    preSerialization: orText(latestText),
-  })
-  for (const [url, withVersion] of [['/views/:view/latest/:origin/:name', false], ['/views/:view/latest/:origin/:name/:version', true]] as const) {
-    api.get(url, latest(withVersion), async (request, reply) => {
-      const { view, ...names } = request.params
-      const question = { shape: 'brief' as const, view, ...names, target: request.query.target ?? DEFAULT_TARGET }
-      const answer = await answers.latest(question, audienceOf(request.caller))
-      if (answer === undefined) throw new DepotError('not_found', `${view} has no ${Object.values(names).join('/')} for ${question.target}`)
-      return replyTagged(request, reply, `"${answer.revision ?? ''}-${answer.checksum}"`, () => wireLatest(answer, view))
-    })
-  }
-}
-
-function wireLatest({ ident, target, checksum, revision }: LatestAnswer, view: string): z.infer<typeof Latest> {
-  return { view, package: ident.split('/', 2).join('/'), target, ident, checksum, revision: revision ?? null }
 }

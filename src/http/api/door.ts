@@ -5,10 +5,13 @@ import { incoming } from '../incoming.ts'
 import { hasBody } from '../request.ts'
 import type { Door } from '../request.ts'
 import { contentRoutes } from './content.ts'
+import { tagAnswers } from './etag.ts'
+import { eventRoutes } from './events.ts'
 import { governanceRoutes } from './governance.ts'
 import { depotKeyRoutes, trustedKeyRoutes } from './depot-keys.ts'
 import { historyRoutes } from './history.ts'
 import { lockfileRoutes } from './lockfiles.ts'
+import { latestRoutes } from './latest.ts'
 import { originRoutes } from './origins.ts'
 import { pastRoutes } from './past.ts'
 import { planRoutes } from './plans.ts'
@@ -29,10 +32,14 @@ export async function apiDoor(app: FastifyInstance, { door }: { door: Door }): P
     reply.header('x-request-id', request.id)
   })
 
+  app.addHook('onSend', tagAnswers)
+
   viewRoutes(app, door)
   contentRoutes(app, door)
+  latestRoutes(app, door)
   historyRoutes(app, door)
   pastRoutes(app, door)
+  eventRoutes(app, door)
   promotionRoutes(app, door)
   planRoutes(app, door)
   governanceRoutes(app, door)

@@ -26,7 +26,7 @@ export function textOf(parse: (text: string) => unknown) {
 }
 
 export const MOST_IN_A_PAGE = 1_000
-const USUAL_PAGE = 100
+export const USUAL_PAGE = 100
 
 export const Time = z.iso.datetime().describe('RFC 3339, in UTC')
 export const Ident = z.string().describe('origin/name/version/release')

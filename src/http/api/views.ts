@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../accounts/access.ts'
+import { viewTopic } from '../../ledger/feed.ts'
+import type { Waking } from '../../ledger/feed.ts'
 import { countPointers, findRevisionTime } from '../../views/content-store.ts'
 import { getPastView, getViewById, listViews } from '../../views/view-store.ts'
 import { actorOf } from '../request.ts'
@@ -9,16 +12,20 @@ import type { Door } from '../request.ts'
 import { administratorOnly } from '../rights.ts'
 import { orText } from './as-text.ts'
 import { answers, textToo } from './answers.ts'
+import { Wait } from './event-shapes.ts'
+import { deadlineOf, hold } from './held.ts'
 import { cutPage, placeIn } from './pages.ts'
 import { FormatQuery, NewView, PageQuery, View, ViewDetail, ViewPath, Views } from './shapes.ts'
-import { replyTagged } from './tagged.ts'
+import { isKnown, replyTagged, tagOf } from './tagged.ts'
 import { viewText, viewsText } from './text.ts'
 import { wireView, wireViewDetail } from './wire.ts'
 
 const tags = ['views']
+const ViewQuery = FormatQuery.extend({ wait: Wait })
 
-export function viewRoutes(app: FastifyInstance, { depot }: Door): void {
+export function viewRoutes(app: FastifyInstance, door: Door): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
+  const { depot, feed } = door
 
   api.get(
     '/views',
@@ -51,16 +58,32 @@ export function viewRoutes(app: FastifyInstance, { depot }: Door): void {
   api.get(
     '/views/:view',
     {
-      schema: { tags, summary: 'One view; its entity tag is its revision', params: ViewPath, querystring: FormatQuery, response: textToo(ViewDetail) },
+      schema: {
+        tags,
+        summary: 'One view; its entity tag begins with its revision, and does for If-Match. With wait, held until it is another than that of If-None-Match',
+        params: ViewPath,
+        querystring: ViewQuery,
+        response: textToo(ViewDetail),
+      },
       preSerialization: orText(viewText),
     },
     async (request, reply) => {
-      const view = await getPastView(depot.db, request.params.view)
-      return replyTagged(request, reply, `"${view.revision}"`, async () => {
+      const deadline = deadlineOf(request.query.wait)
+      for (let waking: Waking = 'committed'; ; ) {
+        const after = feed.head.sequence
+        const view = await getPastView(depot.db, request.params.view)
         const revisedAt = await findRevisionTime(depot.db, view.id, view.revision)
         const base = view.preview === undefined ? undefined : await getViewById(depot.db, view.preview.baseId)
-        return wireViewDetail(view, { revisedAt, packages: await countPointers(depot.db, view.id, audienceOf(request.caller)), previewOf: base?.name })
-      })
+        const body = wireViewDetail(view, { revisedAt, packages: await countPointers(depot.db, view.id, audienceOf(request.caller)), previewOf: base?.name })
+        const tag = tagOf(request, view.revision, digestOf(body))
+        if (deadline === undefined || waking !== 'committed' || !isKnown(request, tag)) return replyTagged(request, reply, { tag, body })
+        waking = await hold(door, { request, reply }, { topic: viewTopic(view.name), after, deadline })
+      }
     },
   )
+}
+
+/** What else than the revision an answer depends on: who asks, and what became of the view besides. */
+function digestOf(body: z.infer<typeof ViewDetail>): string {
+  return createHash('sha256').update(JSON.stringify(body)).digest('hex').slice(0, 12)
 }

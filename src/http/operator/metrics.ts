@@ -22,7 +22,7 @@ export class Metrics {
     collectDefaultMetrics({ register: this.#registry })
     this.#requests = new Histogram({
       name: 'hart_depot_request_duration_seconds',
-      help: 'Requests, from their headers to the end of their answer',
+      help: 'Requests, from their headers to the end of their answer; those that waited for something to happen are of the door "held"',
       labelNames: ['door', 'method', 'status'],
       buckets: REQUEST_SECONDS,
       registers,
@@ -34,7 +34,7 @@ export class Metrics {
 
   /** Takes in a request that was answered. */
   note(request: FastifyRequest, reply: FastifyReply): void {
-    const door = doorOf(request.url)
+    const door = request.isHeld ? 'held' : doorOf(request.url)
     this.#requests.observe({ door, method: request.method, status: `${Math.trunc(reply.statusCode / 100)}xx` }, reply.elapsedTime / 1_000)
     const length = Number(reply.getHeader('content-length'))
     if (length > 0 && request.method !== 'HEAD') this.#sentBytes.inc({ door }, length)

@@ -1,0 +1,68 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { z } from 'zod'
+import { DepotError, quote } from '../../errors.ts'
+import { matchesFilter } from '../../ledger/entry-filter.ts'
+import type { EntryFilter } from '../../ledger/entry-filter.ts'
+import { EVERYTHING } from '../../ledger/feed.ts'
+import type { Feed } from '../../ledger/feed.ts'
+import type { SeenPage } from '../../ledger/seen-pages.ts'
+import { KINDS, readerOf } from '../../ledger/sight.ts'
+import type { Door } from '../request.ts'
+import type { EventsQuery } from './event-shapes.ts'
+import { deadlineOf, hold } from './held.ts'
+
+const MOST_NAMES = 100
+/** What a request that waits reads at once before it answers that it found nothing so far: the client goes on from there. */
+const MOST_PAGES_AT_ONCE = 10
+
+/** Throws `invalid_request` for more names than a hundred, and for a kind that there is none of. */
+export function questionOf(query: Pick<z.infer<typeof EventsQuery>, 'view' | 'origin' | 'kind'>): EntryFilter {
+  const kinds = namesIn('kind', query.kind)
+  const unknown = kinds?.find((kind) => !(KINDS as readonly string[]).includes(kind))
+  if (unknown !== undefined) throw refusal('kind', `there is no kind ${quote(unknown)}; there are ${KINDS.join(', ')}`)
+  return { views: namesIn('view', query.view), origins: namesIn('origin', query.origin), kinds }
+}
+
+/** Throws `conflict` for one that is not yet: who knows it read another ledger, such as this one before an older backup was put back. */
+export function placeIn(text: string, { head }: Feed): number {
+  const after = Number(text)
+  if (after <= head.sequence) return after
+  throw new DepotError('conflict', `the ledger ends at ${head.sequence}: what you have read up to ${after} was not this one, or it was put back to what it was before`)
+}
+
+/**
+ * The page after an entry. With `wait`, the first that holds anything for this reader, which is waited for; and when the time is over,
+ * or the depot stops, one that tells how far there is nothing.
+ */
+export async function firstPage(
+  door: Door,
+  exchange: { request: FastifyRequest; reply: FastifyReply },
+  asked: { after: number; limit: number; filter: EntryFilter; wait?: number | undefined },
+): Promise<SeenPage> {
+  const { feed, pages } = door
+  const { limit, filter } = asked
+  const deadline = deadlineOf(asked.wait)
+  let { after } = asked
+  for (let left = MOST_PAGES_AT_ONCE; ; left -= 1) {
+    const head = feed.head.sequence
+    const page = await pages.read({ after, head, limit, filter }, readerOf(exchange.request.caller))
+    after = page.through
+    if (page.entries.length > 0 || deadline === undefined || left <= 1) return page
+    if (after < head) continue
+    const waking = await hold(door, exchange, { topic: EVERYTHING, wants: ({ event }) => matchesFilter(event, filter), after, deadline })
+    if (waking === 'left' || waking === 'closed') return page
+    left = waking === 'committed' ? MOST_PAGES_AT_ONCE + 1 : 2 // one more, to tell how far there was nothing
+  }
+}
+
+function namesIn(parameter: string, given: string | readonly string[] | undefined): string[] | undefined {
+  if (given === undefined) return undefined
+  const names = [...new Set([given].flat().flatMap((text) => text.split(',')))]
+  if (names.length > MOST_NAMES) throw refusal(parameter, `at most ${MOST_NAMES} names, not ${names.length}: leave it out and pick from everything`)
+  if (names.includes('')) throw refusal(parameter, 'a name is empty')
+  return names
+}
+
+function refusal(parameter: string, detail: string): DepotError {
+  return new DepotError('invalid_request', `${parameter}: ${detail}`, { parts: [{ detail, pointer: `/${parameter}` }] })
+}

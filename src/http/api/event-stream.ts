@@ -1,0 +1,190 @@
+import { Readable } from 'node:stream'
+import type { FastifyRequest } from 'fastify'
+import { DepotError } from '../../errors.ts'
+import { matchesFilter } from '../../ledger/entry-filter.ts'
+import type { EntryFilter } from '../../ledger/entry-filter.ts'
+import { EVERYTHING } from '../../ledger/feed.ts'
+import { readerOf } from '../../ledger/sight.ts'
+import type { SeenEntry } from '../../ledger/sight-store.ts'
+import type { Caller } from '../../accounts/access.ts'
+import type { Door } from '../request.ts'
+import { wireEntry } from './event-wire.ts'
+import { changesRights } from './held.ts'
+
+// The ledger as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). Each block has the sequence
+// number as its id; one that has nothing but an id makes a client remember it and shows it nothing, and so tells it where to resume
+// before anything came, and where filters let nothing through.
+
+interface StreamAsked {
+  readonly after: number
+  readonly filter: EntryFilter
+}
+
+/** What is written to one client before it has taken any of it; a single entry may be longer. */
+const MOST_UNREAD_BYTES = 16 * 1024
+const MOST_IN_A_STEP = 100
+const RECONNECT_AFTER_MS = 2_000
+/** Proxies and clients give up on what is silent, and so does {@link Limits.unreadMs}. */
+const HEARTBEATS_PER_UNREAD = 4
+
+/** All open streams of a server: they share a timer, and the text of each event with whoever sees the same of it. */
+export class EventStreams {
+  readonly #door: Door
+  readonly #open = new Set<EventStream>()
+  readonly #texts = new WeakMap<SeenEntry, string>()
+  #heartbeat: NodeJS.Timeout | undefined
+
+  constructor(door: Door) {
+    this.#door = door
+  }
+
+  /** A stream for the client of this request, for as long as it stays and its token is good. It ends when the depot stops. */
+  open(request: FastifyRequest, asked: StreamAsked): Readable {
+    const stream = new EventStream(this.#door, request, { ...asked, textOf: (entry) => this.#textOf(entry), onClose: () => this.#forget(stream) })
+    this.#open.add(stream)
+    request.isHeld = true
+    this.#heartbeat ??= setInterval(() => this.#beat(), this.#door.depot.limits.unreadMs / HEARTBEATS_PER_UNREAD).unref()
+    return stream
+  }
+
+  #beat(): void {
+    for (const stream of this.#open) stream.beat()
+  }
+
+  #forget(stream: EventStream): void {
+    this.#open.delete(stream)
+    if (this.#open.size > 0) return
+    clearInterval(this.#heartbeat)
+    this.#heartbeat = undefined
+  }
+
+  #textOf(entry: SeenEntry): string {
+    const kept = this.#texts.get(entry)
+    if (kept !== undefined) return kept
+    const text = `id: ${entry.sequence}\nevent: ${entry.told?.event.kind ?? 'sealed'}\ndata: ${JSON.stringify(wireEntry(entry))}\n\n`
+    this.#texts.set(entry, text)
+    return text
+  }
+}
+
+interface StreamSetting extends StreamAsked {
+  readonly textOf: (entry: SeenEntry) => string
+  readonly onClose: () => void
+}
+
+/**
+ * Writes from where it is up to the head, whenever its client has taken what was written before and something was committed. A client
+ * that takes nothing is written nothing, not even heartbeats, so that it is cut off like any other that leaves its answer unread; one
+ * that is slow reads on from where it is, from memory or the database.
+ */
+class EventStream extends Readable {
+  readonly #door: Door
+  readonly #authorization: string | undefined
+  readonly #setting: StreamSetting
+  readonly #unwatch: () => void
+  #caller: Caller
+  /** Everything up to it was written, or was not for this client. */
+  #place: number
+  /** The last id that the client was told. */
+  #told: number
+  #isTaken = false
+  #isEnded = false
+  #isStepping = false
+
+  constructor(door: Door, request: FastifyRequest, setting: StreamSetting) {
+    super({ highWaterMark: MOST_UNREAD_BYTES })
+    this.#door = door
+    this.#authorization = request.headers.authorization
+    this.#caller = request.caller
+    this.#setting = setting
+    this.#place = setting.after
+    this.#told = setting.after
+    const wants = (entry: Parameters<typeof changesRights>[0]) => matchesFilter(entry.event, setting.filter) || changesRights(entry, this.#caller)
+    this.#unwatch = door.feed.watch({ topic: EVERYTHING, wants }, () => this.#step())
+    this.push(`retry: ${RECONNECT_AFTER_MS}\nid: ${setting.after}\n\n`)
+  }
+
+  /** Says that the depot is there, and how far there was nothing for this client. */
+  beat(): void {
+    if (this.#isTaken && !this.#isStepping) this.#run(() => this.#beat())
+  }
+
+  override _read(): void {
+    this.#isTaken = true
+    if (this.#door.feed.isClosed || this.#place < this.#door.feed.head.sequence) this.#step()
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#unwatch()
+    this.#setting.onClose()
+    callback(error)
+  }
+
+  #step(): void {
+    if (this.#door.feed.isClosed) this.#end()
+    else if (this.#isTaken && !this.#isStepping) this.#run(() => this.#writeOn())
+  }
+
+  /** One thing after another; who lost the right to read hears no more, and is told why when it comes again. */
+  #run(act: () => Promise<void>): void {
+    this.#isStepping = true
+    act()
+      .catch((error: unknown) => {
+        if (error instanceof DepotError) this.#end()
+        else this.destroy(error instanceof Error ? error : new Error('a stream failed', { cause: error }))
+      })
+      .finally(() => {
+        this.#isStepping = false
+        // What came meanwhile, or did not fit into one step: the next one, when others have had their turn.
+        if (this.#isTaken && !this.#isOver() && this.#hasMore()) setImmediate(() => this.#step())
+      })
+      .catch(() => undefined)
+  }
+
+  async #writeOn(): Promise<void> {
+    const { feed, pages, depot } = this.#door
+    const { filter, textOf } = this.#setting
+    const head = feed.head.sequence
+    if (this.#authorization !== undefined) this.#caller = await depot.authenticator.identify(this.#authorization)
+    const page = await pages.read({ after: this.#place, head, limit: MOST_IN_A_STEP, filter }, readerOf(this.#caller))
+    let text = ''
+    for (const entry of page.entries) {
+      text += textOf(entry)
+      this.#place = entry.sequence
+      if (text.length >= MOST_UNREAD_BYTES && !this.#write(text)) return
+      if (text.length >= MOST_UNREAD_BYTES) text = ''
+    }
+    if (text !== '') this.#write(text)
+    this.#place = page.through
+  }
+
+  async #beat(): Promise<void> {
+    const { feed, depot } = this.#door
+    if (this.#authorization !== undefined) this.#caller = await depot.authenticator.identify(this.#authorization)
+    if (this.#place < feed.head.sequence) await this.#writeOn()
+    if (!this.#isTaken || this.#isOver()) return
+    this.#isTaken = this.push(this.#told < this.#place ? `id: ${this.#place}\n\n` : ':\n\n')
+    this.#told = this.#place
+  }
+
+  /** Whether more may be written. */
+  #write(text: string): boolean {
+    if (this.#isOver()) return false
+    this.#told = this.#place
+    this.#isTaken = this.push(text)
+    return this.#isTaken
+  }
+
+  #hasMore(): boolean {
+    return this.#place < this.#door.feed.head.sequence
+  }
+
+  #end(): void {
+    if (!this.#isEnded) this.push(null)
+    this.#isEnded = true
+  }
+
+  #isOver(): boolean {
+    return this.destroyed || this.#isEnded || this.#door.feed.isClosed
+  }
+}

@@ -1,0 +1,66 @@
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { Door } from '../request.ts'
+import { textToo } from './answers.ts'
+import { orText, prefersEvents } from './as-text.ts'
+import { firstPage, placeIn, questionOf } from './event-pages.ts'
+import { Events, EventsHeaders, EventsQuery, LedgerHead } from './event-shapes.ts'
+import { EventStreams } from './event-stream.ts'
+import { eventsText, ledgerText } from './event-text.ts'
+import { wireEntry } from './event-wire.ts'
+import { FormatQuery } from './shapes.ts'
+import { wireTime } from './wire.ts'
+
+const tags = ['ledger']
+const EVENT_STREAM = 'text/event-stream'
+
+export function eventRoutes(app: FastifyInstance, door: Door): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+  const { feed } = door
+  const streams = new EventStreams(door)
+
+  const described = textToo(Events)
+  const stream = { [EVENT_STREAM]: { schema: z.string().describe('id: the sequence number; event: the kind, or sealed; data: the entry as JSON') } }
+  api.get(
+    '/events',
+    {
+      schema: {
+        tags,
+        summary: 'What happened, from any entry on: in pages, held until there is more (wait), or as a stream (Accept: text/event-stream)',
+        querystring: EventsQuery,
+        headers: EventsHeaders,
+        response: { ...described, 200: { ...described[200], content: { ...described[200].content, ...stream } } },
+      },
+      preSerialization: orText(eventsText),
+    },
+    async (request, reply) => {
+      const { after, format } = request.query
+      if (format === undefined && prefersEvents(request)) {
+        const place = placeIn(request.headers['last-event-id'] ?? after ?? String(feed.head.sequence), feed)
+        reply.headers({ 'content-type': EVENT_STREAM, 'cache-control': 'no-store', vary: 'accept, authorization', 'x-accel-buffering': 'no' })
+        return (reply as FastifyReply).send(request.method === 'HEAD' ? '' : streams.open(request, { after: place, filter: questionOf(request.query) }))
+      }
+      const { entries, through } = await firstPage(door, { request, reply }, { ...request.query, after: placeIn(after ?? '0', feed), filter: questionOf(request.query) })
+      const next = through < feed.head.sequence ? nextOf(request.url, through) : null
+      if (next !== null) reply.header('link', `<${next}>; rel="next"`)
+      return reply.send({ events: entries.map(wireEntry), through, next })
+    },
+  )
+
+  api.get(
+    '/ledger',
+    { schema: { tags, summary: 'The last entry of the ledger', querystring: FormatQuery, response: textToo(LedgerHead) }, preSerialization: orText(ledgerText) },
+    async (_request, reply) => {
+      const { sequence, hash, at } = feed.head
+      return reply.send({ sequence, hash, at: wireTime(at) })
+    },
+  )
+}
+
+function nextOf(url: string, through: number): string {
+  const [path = '', search = ''] = url.split('?', 2)
+  const parameters = new URLSearchParams(search)
+  parameters.set('after', String(through))
+  return `${path}?${parameters.toString()}`
+}

@@ -1,0 +1,32 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { LedgerEntry } from '../../ledger/entry.ts'
+import type { Waking, Watching } from '../../ledger/feed.ts'
+import type { Caller } from '../../accounts/access.ts'
+import type { Door } from '../request.ts'
+
+/** Until when a request that came now is held, in the time of `performance.now()`; absent where it does not ask to be. */
+export function deadlineOf(waitSeconds: number | undefined): number | undefined {
+  return waitSeconds === undefined || waitSeconds === 0 ? undefined : performance.now() + waitSeconds * 1_000
+}
+
+/**
+ * Holds a request until something that it wants is committed after what it knows. Who waits is asked for their token again: one that
+ * was revoked, or has expired, ends the wait with `unauthenticated`, and a role that was lost is lost from then on.
+ */
+export async function hold(
+  door: Door,
+  { request, reply }: { request: FastifyRequest; reply: FastifyReply },
+  waiting: Watching & { after: number; deadline: number },
+): Promise<Waking> {
+  const { authorization } = request.headers
+  const { wants = () => true } = waiting
+  request.isHeld = true
+  const waking = await door.feed.wait({ ...waiting, wants: (entry) => wants(entry) || changesRights(entry, request.caller), client: reply.raw })
+  if (authorization !== undefined && waking !== 'left') request.caller = await door.depot.authenticator.identify(authorization)
+  return waking
+}
+
+/** Whether an entry is about what this caller may. */
+export function changesRights({ event }: LedgerEntry, caller: Caller): boolean {
+  return caller !== undefined && (event.kind === 'token-revoked' || event.kind === 'member-set') && event.account === caller.accountName
+}

@@ -1,0 +1,79 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { audienceOf } from '../../accounts/access.ts'
+import type { LatestAnswer, LatestQuestion } from '../../answers/answers.ts'
+import { DepotError } from '../../errors.ts'
+import { lineTopic, viewTopic } from '../../ledger/feed.ts'
+import type { Waking, Watching } from '../../ledger/feed.ts'
+import { DEFAULT_TARGET } from '../../package/target.ts'
+import { getView } from '../../views/view-store.ts'
+import type { Door } from '../request.ts'
+import { textToo } from './answers.ts'
+import { orText } from './as-text.ts'
+import { Wait } from './event-shapes.ts'
+import { deadlineOf, hold } from './held.ts'
+import { FormatQuery, Latest, LinePath, TargetQuery, VersionPath } from './shapes.ts'
+import { isKnown, replyTagged, tagOf } from './tagged.ts'
+import { latestText } from './text.ts'
+
+const LatestQuery = TargetQuery.extend({
+  ...FormatQuery.shape,
+  min_revision: z.coerce.number().int().min(0).optional().describe('refuse (412) what is older than this revision of the view; with wait, it is waited for first'),
+  wait: Wait.describe('seconds, with decimals, to hold a request that names what it has (If-None-Match) until latest is something else'),
+})
+
+const routes = [
+  ['/views/:view/latest/:origin/:name', LinePath, 'The latest release of a package'],
+  ['/views/:view/latest/:origin/:name/:version', VersionPath, 'The latest release of one version'],
+] as const
+
+export function latestRoutes(app: FastifyInstance, door: Door): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+  for (const [url, params, summary] of routes) {
+    const schema = { tags: ['content of views'], summary, params, querystring: LatestQuery, response: textToo(Latest) }
+    api.get(url, { schema, preSerialization: orText(latestText) }, async (request, reply) => {
+      const { target = DEFAULT_TARGET, min_revision: least = 0, wait } = request.query
+      const answer = await answerWhenMoved(door, { request, reply }, { question: { shape: 'brief', ...request.params, target }, least, deadline: deadlineOf(wait) })
+      return replyTagged(request, reply, { tag: latestTag(request, answer), body: wireLatest(answer, request.params.view) })
+    })
+  }
+}
+
+interface LatestAsked {
+  readonly question: LatestQuestion
+  /** The revision that the view must have reached. */
+  readonly least: number
+  readonly deadline: number | undefined
+}
+
+/** Throws `not_found`, also when what was latest goes while it is waited for; and `stale_revision` when the view is not there in time. */
+async function answerWhenMoved(door: Door, exchange: { request: FastifyRequest; reply: FastifyReply }, { question, least, deadline }: LatestAsked): Promise<LatestAnswer> {
+  const { depot, answers, feed } = door
+  const { request } = exchange
+  const { view, origin, name, version, target } = question
+  for (let waking: Waking = 'committed'; ; ) {
+    const after = feed.head.sequence // before anything is looked at: what comes while it is, is not missed
+    const mayWait = deadline !== undefined && waking === 'committed'
+    let waiting: Watching
+    if (answers.revisionOf(view) < least) {
+      await getView(depot.db, view)
+      if (!mayWait) throw new DepotError('stale_revision', `${view} is at revision ${answers.revisionOf(view)}, and not yet at ${least}`)
+      waiting = { topic: viewTopic(view), wants: ({ event }) => event.kind !== 'promotion' || event.revision >= least }
+    } else {
+      const answer = await answers.latest(question, audienceOf(request.caller))
+      if (answer === undefined) throw new DepotError('not_found', `${view} has no ${[origin, name, version].filter((part) => part !== undefined).join('/')} for ${target}`)
+      if (!mayWait || !isKnown(request, latestTag(request, answer))) return answer
+      waiting = { topic: lineTopic(`${origin}/${name}`, target), wants: ({ event }) => event.kind !== 'promotion' || event.view === view }
+    }
+    waking = await hold(door, exchange, { ...waiting, after, deadline })
+  }
+}
+
+function latestTag(request: FastifyRequest, { revision, checksum }: LatestAnswer): string {
+  return tagOf(request, revision ?? '', checksum)
+}
+
+function wireLatest({ ident, target, checksum, revision }: LatestAnswer, view: string): z.infer<typeof Latest> {
+  return { view, package: ident.split('/', 2).join('/'), target, ident, checksum, revision: revision ?? null }
+}

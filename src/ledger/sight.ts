@@ -1,0 +1,81 @@
+import { EVERYONE, THE_PUBLIC, allowsAction, audienceOf } from '../accounts/access.ts'
+import type { Audience, Caller } from '../accounts/access.ts'
+import type { LedgerEvent, Promotion, ReleaseName } from './entry.ts'
+
+// Who may see which entry of the ledger. Of what a reader may not see, number, digest and hash are told, so that the chain can be
+// verified by anyone; how much goes on in a depot is no secret.
+
+/** Whose eyes read the ledger. */
+export interface Reader {
+  readonly audience: Audience
+  /** Whose own affairs may be seen too; absent for who is anonymous, or comes with a token that does not speak for all of the account. */
+  readonly account: string | undefined
+}
+
+/** For the depot's own eyes, and those of its administrators. */
+export const ALL_EYES: Reader = { audience: EVERYONE, account: undefined }
+
+export const PUBLIC_EYES: Reader = { audience: THE_PUBLIC, account: undefined }
+
+export function readerOf(caller: Caller): Reader {
+  if (caller === undefined) return PUBLIC_EYES
+  const { scope, accountName } = caller
+  const isWhole = allowsAction(caller, 'read') && scope.origins === undefined && scope.views === undefined
+  return { audience: audienceOf(caller), account: isWhole ? accountName : undefined }
+}
+
+/** Whom an entry concerns, and who may therefore see it. Administrators of the depot see all of every entry. */
+export type Concern =
+  | { readonly of: 'everyone' }
+  | { readonly of: 'administrators' }
+  | { readonly of: 'account'; readonly account: string }
+  /** Its members, and an account that it is about. */
+  | { readonly of: 'origin'; readonly origin: string; readonly account?: string }
+  /** Who may see all of these, as visible as they are now; they are the releases of these names that were there at the entry's time. */
+  | { readonly of: 'releases'; readonly releases: readonly ReleaseName[] }
+  /** Told as history tells it: numbers and times to everyone, releases to who may see them, the text to who may see all. */
+  | { readonly of: 'promotion'; readonly promotion: Promotion }
+
+type Kind = LedgerEvent['kind']
+type EventOf<K extends Kind> = Extract<LedgerEvent, { kind: K }>
+
+const everyone = (): Concern => ({ of: 'everyone' })
+const itsAccount = ({ account }: { account: string }): Concern => ({ of: 'account', account })
+const itsOrigin = ({ origin, account }: { origin: string; account?: string }): Concern => ({ of: 'origin', origin, ...(account !== undefined && { account }) })
+const itsRelease = ({ ident, target }: ReleaseName): Concern => ({ of: 'releases', releases: [{ ident, target }] })
+
+/** Each kind must decide. What an origin's page and the lists of channels tell anyone is for everyone here. */
+const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
+  'account-added': itsAccount,
+  'token-issued': itsAccount,
+  'token-revoked': itsAccount,
+  'profile-changed': itsAccount,
+  'origin-created': everyone,
+  'origin-changed': everyone,
+  'origin-transferred': everyone,
+  'origin-deleted': everyone,
+  'member-set': itsOrigin,
+  'member-invited': itsOrigin,
+  'invitation-ended': itsOrigin,
+  'key-added': (event) => (event.key === 'public' ? everyone() : itsOrigin(event)),
+  'secret-added': itsOrigin,
+  'secret-removed': itsOrigin,
+  'integration-added': itsOrigin,
+  'integration-removed': itsOrigin,
+  'package-settings-set': (event) => itsOrigin({ origin: event.package.split('/', 1)[0] ?? '' }), // that of a package may be private altogether
+  'release-published': itsRelease,
+  'release-deleted': itsRelease,
+  'visibility-set': ({ ident, targets }) => ({ of: 'releases', releases: targets.map((target) => ({ ident, target })) }),
+  'view-created': everyone,
+  'view-closed': everyone,
+  'channel-declared': everyone,
+  'channel-removed': everyone,
+  promotion: (promotion) => ({ of: 'promotion', promotion }),
+}
+
+export const KINDS = Object.keys(CONCERNS) as readonly Kind[]
+
+export function concernOf(event: LedgerEvent): Concern {
+  // The table pairs each kind with its own event, which a union of both cannot say.
+  return (CONCERNS[event.kind] as (event: LedgerEvent) => Concern)(event)
+}
