@@ -28,7 +28,7 @@ export class Deadlines {
     const timer = setTimeout(() => {
       this.#moments.delete(moment)
       for (const call of shared.due) call()
-    }, Math.max(0, moment * GRAIN_MS - performance.now())).unref()
+    }, Math.max(0, moment * GRAIN_MS - performance.now()))
     const shared = { due: new Set<() => void>(), timer }
     this.#moments.set(moment, shared)
     return shared

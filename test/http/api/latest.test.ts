@@ -1,0 +1,127 @@
+import tap, { test } from 'tap'
+import { ask, converse } from '../../support/ask.ts'
+import { callApi } from '../../support/call-api.ts'
+import { makeReleases, makeView, move, setVisibility } from '../../support/release-rows.ts'
+import { startDepot } from '../../support/start-depot.ts'
+import { until } from '../../support/until.ts'
+
+// A view followed with one open request.
+
+const ident = (name: string, version: string) => `acme/${name}/${version}/20260101000000`
+const row = (text: string) => ({ ident: text, target: 'x86_64-linux' }) as const
+
+const started = await startDepot(tap, { listen: true })
+await makeReleases(started, ident('app', '1.0.0'), ident('app', '2.0.0'), ident('app', '3.0.0'), ident('web', '1.0.0'))
+await setVisibility(started, ident('app', '3.0.0'), 'private')
+await makeView(started, 'prod', 'promoted')
+await makeView(started, 'train', 'highest')
+await move(started, 'promote', 'prod', [row(ident('app', '1.0.0')), row(ident('web', '1.0.0'))])
+await move(started, 'promote', 'train', [row(ident('app', '1.0.0'))])
+
+const LATEST = '/api/v1/views/prod/latest/acme/app'
+const get = async (url: string, tag?: unknown, token: string | null = null) => callApi(started, 'GET', url, { token, headers: tag === undefined ? {} : { 'if-none-match': String(tag) } })
+const tagOf = async (url: string, token: string | null = null) => (await get(url, undefined, token)).headers['etag']
+
+async function settled(): Promise<void> {
+  let turns = 0
+  await until(() => (turns += 1) > 20)
+}
+
+test('what is older than the revision asked for is refused, or waited for', async (t) => {
+  t.match(await get(`${LATEST}?min_revision=1`), { status: 200, differences: '', body: { revision: 1 } })
+  t.match(await get(`${LATEST}?min_revision=2`), { status: 412, differences: '', body: { code: 'stale_revision', detail: 'prod is at revision 1, and not yet at 2' } })
+  t.match(await get(`${LATEST}?min_revision=2&wait=0.01`), { status: 412 })
+  const waiting = get(`${LATEST}?min_revision=3&wait=60`)
+  await settled()
+  await move(started, 'promote', 'prod', [row(ident('app', '2.0.0'))])
+  await move(started, 'demote', 'prod', [row(ident('web', '1.0.0'))])
+  t.match(await waiting, { status: 200, body: { ident: ident('app', '2.0.0'), revision: 2 } }, 'a revision that moved another package counts')
+  t.match(await get('/api/v1/views/nowhere/latest/acme/app?min_revision=1&wait=60'), { status: 404, differences: '' })
+  for (const bad of ['-1', 'x', '1.5']) t.match(await get(`${LATEST}?min_revision=${bad}`), { status: 400, differences: '', body: { errors: [{ pointer: '/min_revision' }] } }, bad)
+})
+
+test('a poll that asks for the revision its promotion was told never sees an older one', async (t) => {
+  for (let i = 0; i < 30; i += 1) {
+    const version = i % 2 === 0 ? '1.0.0' : '2.0.0'
+    const { revision } = await move(started, 'promote', 'prod', [row(ident('app', version))])
+    const polls = [get(`${LATEST}?min_revision=${revision}`), get(`${LATEST}?min_revision=${revision + 1}&wait=60`)]
+    const next = await move(started, 'promote', 'prod', [row(ident('app', version === '1.0.0' ? '2.0.0' : '1.0.0'))])
+    const [now, later] = await Promise.all(polls)
+    t.ok(Number(now?.body?.['revision']) >= revision)
+    t.match(later, { status: 200, body: { revision: next.revision } })
+  }
+})
+
+test('who has what is latest is held until it moves', async (t) => {
+  const tag = await tagOf(LATEST)
+  const waiting = get(`${LATEST}?wait=60`, tag)
+  const other = get('/api/v1/views/train/latest/acme/app?wait=60', await tagOf('/api/v1/views/train/latest/acme/app'))
+  await settled()
+  await move(started, 'promote', 'prod', [row(ident('web', '1.0.0'))])
+  await move(started, 'promote', 'prod', [row(ident('app', '1.0.0'))])
+  t.match(await waiting, { status: 200, differences: '', body: { ident: ident('app', '1.0.0') } })
+  t.match(await get(`${LATEST}?wait=60`, tag), { status: 200 }, 'at once, when it has moved already')
+  t.match(await get(`${LATEST}?wait=60`), { status: 200 }, 'at once, when there is nothing to compare with')
+  t.match(await get(`${LATEST}?wait=0.01`, await tagOf(LATEST)), { status: 304, text: '' })
+  await move(started, 'promote', 'train', [row(ident('app', '2.0.0'))])
+  t.match(await other, { status: 200, body: { ident: ident('app', '2.0.0'), view: 'train' } })
+})
+
+test('what is held for an outsider moves as the outsider sees it', async (t) => {
+  const url = '/api/v1/views/train/latest/acme/app'
+  const waiting = get(`${url}?wait=60`, await tagOf(url))
+  const insider = get(`${url}?wait=60`, await tagOf(url, undefined as unknown as null), undefined as unknown as null)
+  await settled()
+  await move(started, 'promote', 'train', [row(ident('app', '3.0.0'))])
+  await settled()
+  await setVisibility(started, ident('app', '2.0.0'), 'private')
+  t.match(await waiting, { status: 200, body: { ident: ident('app', '1.0.0') } })
+  await setVisibility(started, ident('app', '2.0.0'), 'public')
+  await insider
+})
+
+test('what goes while it is waited for is not there', async (t) => {
+  await move(started, 'promote', 'prod', [row(ident('web', '1.0.0'))]).catch(() => undefined)
+  const url = '/api/v1/views/prod/latest/acme/web'
+  const waiting = get(`${url}?wait=60`, await tagOf(url))
+  await settled()
+  await move(started, 'demote', 'prod', [row(ident('web', '1.0.0'))])
+  t.match(await waiting, { status: 404, differences: '', body: { code: 'not_found' } })
+})
+
+test('latest of one version can be followed too', async (t) => {
+  const url = `${LATEST}/1.0.0`
+  const waiting = get(`${url}?wait=60`, await tagOf(url))
+  await settled()
+  await move(started, 'demote', 'prod', [row(ident('app', '1.0.0'))])
+  t.match(await waiting, { status: 404 })
+})
+
+test('a view is held until its revision moves, and its tag is another to who sees other packages or asks for text', async (t) => {
+  const url = '/api/v1/views/prod'
+  const tag = await tagOf(url)
+  const waiting = get(`${url}?wait=60`, tag)
+  await settled()
+  await move(started, 'promote', 'prod', [row(ident('app', '3.0.0'))])
+  const { body } = await waiting
+  t.match(body, { packages: 0 })
+  const tags = [await tagOf(url), (await callApi(started, 'GET', url)).headers['etag'], await tagOf(`${url}?format=text`)]
+  t.equal(new Set(tags).size, 3)
+  for (const each of tags) t.match(each, new RegExp(`^"${String(body?.['revision'])}-`))
+  t.match(await get(`${url}?wait=0.01`, tags[0]), { status: 304 })
+})
+
+test('a client that leaves is waited for no longer', async (t) => {
+  const talk = converse(started.url)
+  await talk.say(`GET ${LATEST}?wait=60&min_revision=9999 HTTP/1.1\r\nHost: depot\r\n\r\n`)
+  await settled()
+  talk.socket.destroy()
+  const connections = async () => new Promise<number>((resolve) => void started.app.server.getConnections((_error, count) => resolve(count)))
+  await until(async () => (await connections()) === 0)
+  await until(() => started.logged.some((line) => line['path'] === LATEST && String(line['refusal']).includes('9999')))
+})
+
+test('requests that are held do not count as slow', async (t) => {
+  await get(`${LATEST}?wait=0.3&min_revision=9999`)
+  t.match((await ask(`${started.url}/metrics`)).text, /hart_depot_request_duration_seconds_count\{door="held",method="GET",status="4xx"\} [1-9]/)
+})
