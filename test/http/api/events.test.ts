@@ -41,10 +41,10 @@ const head = async () => (await callApi(started, 'GET', '/api/v1/ledger')).body 
 const entriesIn = (body: Record<string, unknown> | undefined) => (body ?? {})['events'] as Entry[]
 
 /** All pages, of whatever size, from an entry on. */
-async function readAll(query: string, token: string | null | undefined = undefined, from: object = {}): Promise<Entry[]> {
+async function readAll(query: string, token?: string | null): Promise<Entry[]> {
   const found: Entry[] = []
   for (let url: unknown = `/api/v1/events?${query}`; typeof url === 'string'; ) {
-    const { body, headers, differences } = await callApi(started, 'GET', url, { ...from, ...(token !== undefined && { token }) })
+    const { body, headers, differences } = await callApi(started, 'GET', url, token === undefined ? {} : { token })
     tap.equal(differences, '')
     found.push(...entriesIn(body))
     url = body?.['next']
@@ -52,6 +52,9 @@ async function readAll(query: string, token: string | null | undefined = undefin
   }
   return found
 }
+
+const affairs = async (token: string | null) => new Set((await readAll('kind=account-added,token-issued&kind=member-set', token)).map(({ kind, event }) => `${kind} ${String(event?.['account'])}`))
+const promotionsOf = async (token: string | null, view: string) => readAll(`kind=promotion&view=${view}`, token)
 
 test('the ledger reads from the beginning, without a gap, in pages, and its chain can be verified by whoever may see what', async (t) => {
   const last = await head()
@@ -85,12 +88,11 @@ test('what a reader may not see shows its number, digest and hash alone', async 
 })
 
 test('accounts see their own affairs, members those of their origin, and nobody else does', async (t) => {
-  const kinds = async (token: string | null) => new Set((await readAll('kind=account-added,token-issued&kind=member-set', token)).map(({ kind, event }) => `${kind} ${String(event?.['account'])}`))
-  t.strictSame([...(await kinds(null))], [])
-  t.strictSame([...(await kinds(stranger))], ['account-added stranger', 'token-issued stranger'])
-  t.strictSame([...(await kinds(friend))].toSorted(), ['account-added friend', 'member-set friend', 'token-issued friend'])
+  t.strictSame([...(await affairs(null))], [])
+  t.strictSame([...(await affairs(stranger))], ['account-added stranger', 'token-issued stranger'])
+  t.strictSame([...(await affairs(friend))].toSorted(), ['account-added friend', 'member-set friend', 'token-issued friend'])
   const narrowed = await started.account('narrowed', { origins: ['acme'] })
-  t.strictSame([...(await kinds(narrowed))], [], 'a narrowed token speaks for a part of the account')
+  t.strictSame([...(await affairs(narrowed))], [], 'a narrowed token speaks for a part of the account')
 })
 
 test('nothing tells an outsider of a private release, whatever they ask', async (t) => {
@@ -111,21 +113,20 @@ test('nothing tells an outsider of a private release, whatever they ask', async 
 })
 
 test('a promotion is told as history tells it, and its text only to who may see all of it', async (t) => {
-  const told = async (token: string | null, view: string) => readAll(`kind=promotion&view=${view}`, token)
-  const [mixed, web, hidden] = await told(null, 'prod')
+  const [mixed, web, hidden] = await promotionsOf(null, 'prod')
   t.match(mixed, { event: { view: 'prod', revision: 1, joined: [row(ident('app'))], pointers: [{ to: ident('app') }] }, text: undefined, salt: undefined })
   t.notMatch(mixed, { event: { reason: String } })
   t.match(web, { event: { revision: 2, reason: 'the web' }, text: /web/, salt: /^[0-9a-f]{32}$/ })
   t.match(hidden, { event: { revision: 3, joined: [], pointers: [{ from: ident('app'), to: null }] }, text: undefined })
-  const [seen, unseen] = await told(null, 'train')
+  const [seen, unseen] = await promotionsOf(null, 'train')
   t.match(seen, { event: { revision: 1, pointers: [{ to: ident('app') }] }, text: String })
   t.match(unseen, { event: { revision: 2, joined: [], pointers: [] }, text: undefined })
   for (const view of ['prod', 'train']) {
     const { body } = await callApi(started, 'GET', `/api/v1/views/${view}/history`, { token: null })
     const revisions = ((body ?? {})['revisions'] as Record<string, unknown>[]).toReversed()
-    for (const [i, entry] of (await told(null, view)).entries()) t.match(entry, { at: revisions[i]?.['at'], event: { joined: revisions[i]?.['joined'], left: revisions[i]?.['left'], pointers: revisions[i]?.['pointers'] } })
+    for (const [i, entry] of (await promotionsOf(null, view)).entries()) t.match(entry, { at: revisions[i]?.['at'], event: { joined: revisions[i]?.['joined'], left: revisions[i]?.['left'], pointers: revisions[i]?.['pointers'] } })
   }
-  t.ok((await told(friend, 'prod')).every(({ text }) => text !== undefined))
+  t.ok((await promotionsOf(friend, 'prod')).every(({ text }) => text !== undefined))
 })
 
 test('visibility is that of now: what becomes private is not betrayed by what was said before, and a namesake is another release', async (t) => {
