@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release, type } from 'node:os'
 import { measureDownload } from './download.ts'
+import { measureFeed } from './feed.ts'
 import { formatResults, joinResults } from './figure.ts'
 import { measureFleet } from './fleet.ts'
 import { measureHistory } from './history.ts'
@@ -18,6 +19,7 @@ const isQuick = process.argv.includes('--quick')
 const MEASURES = [
   measurePoll,
   measureFleet,
+  measureFeed,
   measureInstall,
   measureUpload,
   measureDownload,

@@ -1,0 +1,203 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { makeIdent } from '../src/package/ident.ts'
+import { formatResults, joinResults, spreadOf } from './figure.ts'
+import type { Figure, Results } from './figure.ts'
+import { makeService } from './harts.ts'
+import { ask, getRequest } from './load.ts'
+import { checksumOf, createChannel, introduce, ORIGIN, promote, TOKEN, upload } from './publisher.ts'
+import { openScratch } from './scratch.ts'
+import { memoryOf, startServer } from './servers/process.ts'
+import type { NodeProcess } from './servers/process.ts'
+
+// What it costs that thousands follow a view with one open request each: the memory of one who waits, and how long it takes until the
+// last one has heard of a promotion. Against node:http that holds as many responses, and writes the same to each.
+
+const FOLLOWERS = 5_000
+const VIEW = 'production'
+const NAME = 'service'
+const CONNECTING_AT_ONCE = 200
+/** What a server gets to take in what has reached it, where it answers nothing. */
+const SETTLING_MS = 1_000
+const SPARE_FILES = 500
+const KB = 1024
+const IDENT = makeIdent({ origin: ORIGIN, name: NAME, version: '1.2.0', release: '20260202120000' })
+const FIRST = makeIdent({ origin: ORIGIN, name: NAME, version: '1.2.0', release: '20260101120000' })
+
+type How = 'stream' | 'poll'
+
+/** What is measured of one server, in bytes of each who waits, and in milliseconds. */
+interface Sample {
+  readonly residentBytes: number
+  readonly liveBytes: number
+  readonly lastHeardMs: readonly number[]
+  /** Until who made the change was answered, while all the others were about to hear. */
+  readonly answeredMs: readonly number[]
+}
+
+/** A server that can be followed. */
+interface Followed {
+  readonly process: NodeProcess
+  /** What each follower says at first, and to go on. */
+  readonly requestOf: () => Promise<Buffer>
+  /** Makes something happen that every one hears of. Resolves when it is answered. */
+  readonly change: () => Promise<void>
+}
+
+export async function measureFeed({ isQuick }: { isQuick: boolean }): Promise<Results> {
+  const [count, rounds] = isQuick ? [1_000, 5] : [FOLLOWERS, 15]
+  const files = Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Infinity)
+  if (files < count + SPARE_FILES) return { figures: [], limits: [], missing: [`${count} who follow a view: only ${files} files may be open (ulimit -n)`] }
+  const results: Results[] = []
+  for (const how of ['stream', 'poll'] as const) results.push(await measure(how, count, rounds))
+  return joinResults(results)
+}
+
+async function measure(how: How, count: number, rounds: number): Promise<Results> {
+  await using scratch = await openScratch()
+  await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
+  await using bare = await startServer('idle.ts', [])
+  const followed = await publish(depot, scratch.path, how)
+  const alone: number[] = []
+  for (let round = 0; round < rounds + 1; round += 1) alone.push(await timeOf(followed.change))
+  const ofDepot = await sample(how, followed, { count, rounds })
+  const event = `id: 1\nevent: promotion\ndata: ${'x'.repeat(900)}\n\n`
+  const ofBare = await sample(how, bareFollowed(bare, how, event), { count, rounds })
+
+  const what = how === 'stream' ? 'reader of an event stream' : 'long poll'
+  const figure = (name: string, unit: string, take: (sample: Sample) => readonly number[]): Figure => ({
+    name,
+    unit,
+    depot: spreadOf(take(ofDepot)),
+    yardstick: { name: 'bare node:http', ...spreadOf(take(ofBare)) },
+  })
+  return {
+    figures: [
+      figure(`resident memory of each ${what}, of ${count}`, 'KB', ({ residentBytes }) => [residentBytes / KB]),
+      figure(`live memory of each ${what}, of ${count}`, 'KB', ({ liveBytes }) => [liveBytes / KB]),
+      figure(`a promotion until the last ${what} of ${count} has heard`, 'ms', ({ lastHeardMs }) => lastHeardMs),
+      {
+        name: `a promotion until it is answered, before ${count} are told`,
+        unit: 'ms',
+        depot: spreadOf(ofDepot.answeredMs),
+        yardstick: { name: 'nobody follows', ...spreadOf(alone.slice(1)) },
+      },
+    ],
+    limits: [],
+    missing: [],
+  }
+}
+
+async function sample(how: How, { process, requestOf, change }: Followed, { count, rounds }: { count: number; rounds: number }): Promise<Sample> {
+  const warming = await openCrowd(process.port, 100, how, await requestOf())
+  await change()
+  await warming.heard()
+  warming.close()
+  await pause(SETTLING_MS)
+  const before = { live: await process.liveBytes(), resident: memoryOf(process.pid)?.bytes ?? Number.NaN }
+  const crowd = await openCrowd(process.port, count, how, await requestOf())
+  await pause(SETTLING_MS)
+  const after = { live: await process.liveBytes(), resident: memoryOf(process.pid)?.bytes ?? Number.NaN }
+  const lastHeardMs: number[] = []
+  const answeredMs: number[] = []
+  for (let round = 0; round < rounds; round += 1) {
+    const begun = performance.now()
+    const heard = crowd.heard()
+    answeredMs.push(await timeOf(change))
+    await heard
+    lastHeardMs.push(performance.now() - begun)
+    if (how === 'poll') crowd.say(await requestOf())
+    await pause(SETTLING_MS)
+  }
+  crowd.close()
+  return { residentBytes: (after.resident - before.resident) / count, liveBytes: (after.live - before.live) / count, lastHeardMs, answeredMs }
+}
+
+interface Crowd {
+  /** Resolves once every one has heard of something that happens from now on. */
+  heard(): Promise<void>
+  say(bytes: Buffer): void
+  close(): void
+}
+
+/** Connections that have all said this and, where they are answered at once, heard the beginning. */
+async function openCrowd(port: number, count: number, how: How, bytes: Buffer): Promise<Crowd> {
+  const sign = how === 'stream' ? 'event: promotion' : 'HTTP/1.1 200 '
+  const sockets: Socket[] = []
+  let missing = new Set<Socket>()
+  let all = Promise.withResolvers<void>()
+  const open = async () => {
+    const socket = connect(port, '127.0.0.1').setNoDelay()
+    sockets.push(socket)
+    await once(socket, 'connect')
+    socket.write(bytes)
+    if (how === 'stream') await once(socket, 'data')
+    socket.on('data', (piece: Buffer) => {
+      if (!missing.has(socket) || !piece.includes(sign)) return
+      missing.delete(socket)
+      if (missing.size === 0) all.resolve()
+    })
+  }
+  while (sockets.length < count) await Promise.all(Array.from({ length: Math.min(CONNECTING_AT_ONCE, count - sockets.length) }, open))
+  return {
+    async heard() {
+      missing = new Set(sockets)
+      all = Promise.withResolvers()
+      return all.promise
+    },
+    say: (words) => sockets.forEach((socket) => socket.write(words)),
+    close: () => sockets.forEach((socket) => socket.destroy()),
+  }
+}
+
+async function publish(process: NodeProcess, folder: string, how: How): Promise<Followed> {
+  const { port } = process
+  const secretKey = await introduce(port)
+  await createChannel(port, VIEW)
+  for (const ident of [FIRST, IDENT]) {
+    const { path } = makeService(join(folder, 'service.hart'), ident, secretKey)
+    await upload(port, ident, { path, checksum: await checksumOf(path) })
+  }
+  await promote(port, FIRST, VIEW)
+  const latest = `/api/v1/views/${VIEW}/latest/${ORIGIN}/${NAME}`
+  let isThere = false
+  return {
+    process,
+    async requestOf() {
+      if (how === 'stream') return getRequest(`/api/v1/events?view=${VIEW}&kind=promotion`, { accept: 'text/event-stream' }, 'keep-alive')
+      const { headers } = await ask(port, getRequest(latest, {}, 'close'))
+      const tag = headers[headers.findIndex((name) => name.toLowerCase() === 'etag') + 1] ?? ''
+      return getRequest(`${latest}?wait=300`, { 'if-none-match': tag }, 'keep-alive')
+    },
+    async change() {
+      isThere = !isThere
+      await promote(port, IDENT, VIEW, isThere ? 'promote' : 'demote')
+    },
+  }
+}
+
+function bareFollowed(process: NodeProcess, how: How, event: string): Followed {
+  return {
+    process,
+    requestOf: async () => getRequest(how === 'stream' ? '/stream' : '/poll', {}, 'keep-alive'),
+    async change() {
+      const outgoing = request({ host: '127.0.0.1', port: process.port, method: 'POST', path: '/', headers: { connection: 'close' } }).end(event)
+      const [response] = (await once(outgoing, 'response')) as [NodeJS.ReadableStream]
+      response.resume()
+      await once(response, 'end')
+    },
+  }
+}
+
+async function timeOf(act: () => Promise<void>): Promise<number> {
+  const begun = performance.now()
+  await act()
+  return performance.now() - begun
+}
+
+if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureFeed({ isQuick: process.argv.includes('--quick') })))
