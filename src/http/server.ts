@@ -38,7 +38,7 @@ export async function buildServer(depot: Depot): Promise<FastifyInstance> {
   const feed = await Feed.open(depot.db)
   depot.writer.onCommit((entries) => feed.onCommit(entries)) // after the answers: who is woken by it asks them
   const door: Door = { depot, answers, feed, pages: new SeenPages(depot.db, feed) }
-  const metrics = new Metrics(depot)
+  const metrics = new Metrics(depot, feed)
 
   const loggerInstance: FastifyBaseLogger = depot.log
   const app = fastify({

@@ -1,4 +1,4 @@
-import { EVERYONE, THE_PUBLIC, allowsAction, audienceOf } from '../accounts/access.ts'
+import { allowsAction, audienceOf } from '../accounts/access.ts'
 import type { Audience, Caller } from '../accounts/access.ts'
 import type { LedgerEvent, Promotion, ReleaseName } from './entry.ts'
 
@@ -12,16 +12,9 @@ export interface Reader {
   readonly account: string | undefined
 }
 
-/** For the depot's own eyes, and those of its administrators. */
-export const ALL_EYES: Reader = { audience: EVERYONE, account: undefined }
-
-export const PUBLIC_EYES: Reader = { audience: THE_PUBLIC, account: undefined }
-
 export function readerOf(caller: Caller): Reader {
-  if (caller === undefined) return PUBLIC_EYES
-  const { scope, accountName } = caller
-  const isWhole = allowsAction(caller, 'read') && scope.origins === undefined && scope.views === undefined
-  return { audience: audienceOf(caller), account: isWhole ? accountName : undefined }
+  const isWhole = caller !== undefined && allowsAction(caller, 'read') && caller.scope.origins === undefined && caller.scope.views === undefined
+  return { audience: audienceOf(caller), account: isWhole ? caller.accountName : undefined }
 }
 
 /** Whom an entry concerns, and who may therefore see it. Administrators of the depot see all of every entry. */

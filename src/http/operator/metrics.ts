@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { Depot } from '../../depot.ts'
 import type { LedgerEntry } from '../../ledger/entry.ts'
+import type { Feed } from '../../ledger/feed.ts'
 import { listViews } from '../../views/view-store.ts'
 
 const REQUEST_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
@@ -17,7 +18,7 @@ export class Metrics {
   readonly #requests: Histogram<'door' | 'method' | 'status'>
   readonly #sentBytes: Counter<'door'>
 
-  constructor(depot: Depot) {
+  constructor(depot: Depot, feed: Feed) {
     const registers = [this.#registry]
     collectDefaultMetrics({ register: this.#registry })
     this.#requests = new Histogram({
@@ -30,6 +31,7 @@ export class Metrics {
     this.#sentBytes = new Counter({ name: 'hart_depot_sent_bytes_total', help: 'Bytes of bodies that answers announced', labelNames: ['door'], registers })
     this.#countCommits(depot)
     this.#gaugeViews(depot)
+    this.#gaugeFollowers(feed)
   }
 
   /** Takes in a request that was answered. */
@@ -65,6 +67,17 @@ export class Metrics {
       for (const entry of entries) take(entry)
       const last = entries.at(-1)
       if (last !== undefined) sequence.set(last.sequence)
+    })
+  }
+
+  #gaugeFollowers(feed: Feed): void {
+    const followers = new Gauge({
+      name: 'hart_depot_followers',
+      help: 'Requests that are held, and open streams of events',
+      registers: [this.#registry],
+      collect() {
+        followers.set(feed.load.watches)
+      },
     })
   }
 

@@ -1,3 +1,4 @@
+import { Agent } from 'node:http'
 import tap, { test } from 'tap'
 import { ask, converse } from '../../support/ask.ts'
 import { callApi } from '../../support/call-api.ts'
@@ -121,7 +122,21 @@ test('a client that leaves is waited for no longer', async () => {
   await until(() => started.logged.some((line) => line['path'] === LATEST && String(line['refusal']).includes('9999')))
 })
 
-test('requests that are held do not count as slow', async (t) => {
-  await get(`${LATEST}?wait=0.3&min_revision=9999`)
+test('requests that are held are counted while they are, and are not slow', async (t) => {
+  const waiting = get(`${LATEST}?wait=0.3&min_revision=9999`)
+  await settled()
+  t.match((await ask(`${started.url}/metrics`)).text, /^hart_depot_followers 1$/m)
+  await waiting
+  t.match((await ask(`${started.url}/metrics`)).text, /^hart_depot_followers 0$/m)
   t.match((await ask(`${started.url}/metrics`)).text, /hart_depot_request_duration_seconds_count\{door="held",method="GET",status="4xx"\} [1-9]/)
+})
+
+// An answer is cut off when nothing of it is taken for a while; a request that waits has none yet.
+test('a wait on a connection that was answered before outlasts the time that answers are given', async (t) => {
+  const { url } = await startDepot(t, { listen: true, limits: { unreadMs: 100 } })
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(async () => agent.destroy())
+  const first = await ask(`${url}/api/v1/views/stable`, { agent })
+  const second = await ask(`${url}/api/v1/views/stable?wait=0.5`, { agent, headers: { 'if-none-match': String(first.headers.etag) } })
+  t.equal(second.status, 304)
 })
