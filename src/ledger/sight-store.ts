@@ -4,6 +4,8 @@ import type { Db } from '../database/database.ts'
 import { visibleTo } from '../releases/release-store.ts'
 import { asSeenBy, revisionOf } from '../views/history-store.ts'
 import type { Revision } from '../views/history-store.ts'
+import { findPlan } from '../views/plan-store.ts'
+import { releasesIn } from '../views/stored-plan.ts'
 import { findView } from '../views/view-store.ts'
 import type { LedgerEntry, LedgerEvent, ReleaseName } from './entry.ts'
 import { concernOf } from './sight.ts'
@@ -43,7 +45,7 @@ export async function seeEntries(db: Db, entries: readonly LedgerEntry[], reader
     ...(isWhole && { hashed: { salt: entry.salt, text: entry.text } }),
   })
   const { audience, account } = reader
-  const concerns = audience.seesAll ? [] : entries.map((entry) => ({ entry, concern: concernOf(entry.event) }))
+  const concerns = audience.seesAll ? [] : await Promise.all(entries.map(async (entry) => ({ entry, concern: await lookInto(db, concernOf(entry.event), reader) })))
   const isMember = await knowOrigins(db, concerns, audience)
   const isVisible = await knowReleases(db, concerns, audience)
   const promotions = await seePromotions(db, concerns, { audience, accounts })
@@ -54,6 +56,7 @@ export async function seeEntries(db: Db, entries: readonly LedgerEntry[], reader
       case 'everyone':
         return tell(entry, entry.event, true)
       case 'administrators':
+      case 'plan':
         return undefined
       case 'account':
         return ifSo(account === concern.account)
@@ -76,6 +79,13 @@ export async function seeEntries(db: Db, entries: readonly LedgerEntry[], reader
     const seen = concern === undefined ? tell(entry, entry.event, true) : told(entry, concern)
     return { sequence, digest, hash, ...(seen && { told: seen }) }
   })
+}
+
+/** A plan concerns who may see what it names. Drafts are forgotten after a while, and are then nobody's. */
+async function lookInto(db: Db, concern: Concern, { account }: Reader): Promise<Concern> {
+  if (concern.of !== 'plan' || account === undefined) return concern
+  const plan = await findPlan(db, concern.plan)
+  return plan === undefined ? concern : { of: 'releases', releases: releasesIn(plan.effect) }
 }
 
 interface Concerned {

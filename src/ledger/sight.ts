@@ -26,6 +26,8 @@ export type Concern =
   | { readonly of: 'origin'; readonly origin: string; readonly account?: string }
   /** Who may see all of these, as visible as they are now; they are the releases of these names that were there at the entry's time. */
   | { readonly of: 'releases'; readonly releases: readonly ReleaseName[] }
+  /** Who is signed in and may see every release that the plan or proposal of this token names: those may read that, too. */
+  | { readonly of: 'plan'; readonly plan: string }
   /** Told as history tells it: numbers and times to everyone, releases to who may see them, the text to who may see all. */
   | { readonly of: 'promotion'; readonly promotion: Promotion }
 
@@ -37,7 +39,7 @@ const itsAccount = ({ account }: { account: string }): Concern => ({ of: 'accoun
 const itsOrigin = ({ origin, account }: { origin: string; account?: string }): Concern => ({ of: 'origin', origin, ...(account !== undefined && { account }) })
 const itsRelease = ({ ident, target }: ReleaseName): Concern => ({ of: 'releases', releases: [{ ident, target }] })
 
-/** Each kind must decide. What an origin's page and the lists of channels tell anyone is for everyone here. */
+/** Each kind must decide. What an origin's page, the lists of channels and the rules of views tell anyone is for everyone here. */
 const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
   'account-added': itsAccount,
   'token-issued': itsAccount,
@@ -61,6 +63,12 @@ const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
   'visibility-set': ({ ident, targets }) => ({ of: 'releases', releases: targets.map((target) => ({ ident, target })) }),
   'view-created': everyone,
   'view-closed': everyone,
+  'gates-set': everyone,
+  'view-frozen': everyone,
+  'view-thawed': everyone,
+  'preview-made': ({ plan }) => ({ of: 'plan', plan }),
+  'proposal-made': ({ proposal }) => ({ of: 'plan', plan: proposal }),
+  'proposal-ended': ({ proposal }) => ({ of: 'plan', plan: proposal }),
   'channel-declared': everyone,
   'channel-removed': everyone,
   promotion: (promotion) => ({ of: 'promotion', promotion }),

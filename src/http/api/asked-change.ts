@@ -92,12 +92,12 @@ async function sourceAsked(depot: Depot, body: ChangeBody, audience: Audience): 
   return { from: from.view, ...(at !== undefined && { at }), ...(from.origin !== undefined && { origin: from.origin }), ...(from.name !== undefined && { name: from.name }) }
 }
 
-/** The body's, or that of `If-Match: "12"`. */
+/** The body's, or that of `If-Match: "12"`: an entity tag of the view begins with its revision, and what follows depends on who asked. */
 function expectedRevision({ headers, body }: AskedHow): number | undefined {
   const header = headers['if-match']?.trim()
   const { expect_revision: expected } = body
   if (header === undefined || header === '*') return expected
-  const [, digits] = /^"(\d{1,15})"$/.exec(header) ?? []
+  const [, digits] = /^"(\d{1,15})(?:-[^"]*)?"$/.exec(header) ?? []
   if (digits === undefined) throw new DepotError('invalid_request', 'If-Match must be the entity tag of the view, as "12"')
   if (expected !== undefined && expected !== Number(digits)) throw new DepotError('invalid_request', 'If-Match and expect_revision name different revisions')
   return Number(digits)

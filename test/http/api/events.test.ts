@@ -144,6 +144,18 @@ test('visibility is that of now: what becomes private is not betrayed by what wa
   t.strictSame((await readAll(`after=${after}&kind=release-published,release-deleted`, friend)).map(({ kind }) => kind), ['release-published', 'release-deleted', 'release-published'])
 })
 
+test('proposals are for who is signed in and may see what they name, and the rules of views for everyone', async (t) => {
+  const from = (await head()).sequence
+  await makeView(started, 'gated', 'promoted')
+  for (const name of ['web', 'secret']) t.match(await callApi(started, 'POST', '/api/v1/views/gated/proposals', { body: { releases: [row(ident(name))], reason: `the ${name}` } }), { status: 201 })
+  await callApi(started, 'PUT', '/api/v1/views/gated/freeze', { body: { reason: 'holidays' } })
+  const reasons = async (token?: string | null) => (await readAll(`after=${from}&view=gated&kind=proposal-made,view-frozen`, token)).map(({ event }) => event?.['reason'])
+  t.strictSame(await reasons(), ['the web', 'the secret', 'holidays'])
+  t.strictSame(await reasons(friend), ['the web', 'the secret', 'holidays'])
+  t.strictSame(await reasons(stranger), ['the web', 'holidays'])
+  t.strictSame(await reasons(null), ['holidays'])
+})
+
 test('filters find what matches, and tell how far was read', async (t) => {
   const last = (await head()).sequence
   t.match((await callApi(started, 'GET', '/api/v1/events?view=nowhere')).body, { events: [], through: last, next: null })
@@ -167,7 +179,7 @@ test('bad questions are refused, and named', async (t) => {
 test('people get the entries as columns', async (t) => {
   const { text, headers } = await callApi(started, 'GET', '/api/v1/events?kind=promotion&view=prod&limit=2&format=text')
   t.match(headers['content-type'], 'text/plain')
-  t.match(text, /^SEQUENCE +AT +KIND +BY +WHAT\n\d+ +2026-01-01T00:00:00Z +promotion +- +view=prod revision=1 act=promote joined=acme\/app\/1\.0\.0\/20260101000000,acme\/secret.* reason=with the secret\n.*\n\nread through \d+\nmore: /)
+  t.match(text, /^SEQUENCE +AT +KIND +BY +WHAT\n\d+ +2026-01-01T00:00:00Z +promotion +- +view=prod revision=1 act=promote .*\bjoined=acme\/app\/1\.0\.0\/20260101000000,acme\/secret\/.*\n.*\breason=the web\b.*\n\nread through \d+\nmore: /)
   t.match((await callApi(started, 'GET', '/api/v1/ledger?format=text')).text, /^SEQUENCE +AT +HASH\n\d+ +2026/)
 })
 

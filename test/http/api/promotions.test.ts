@@ -72,6 +72,16 @@ test('a stale expectation is refused, in the body or as If-Match, and changes no
   t.match(await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(APP2), headers: { 'if-match': '"1"' } }), { status: 200, body: { revision: 2 } })
 })
 
+test('the entity tag that a view was read under is good as If-Match, whoever read it in whatever form', async (t) => {
+  const view = await freshView()
+  for (const [read, release] of [[view, APP1], [`${view}?format=text`, APP2]] as const) {
+    const { headers } = await callApi(started, 'GET', read, { token: ci })
+    const tag = { 'if-match': String(headers['etag']) }
+    t.match(await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(release), headers: tag }), { status: 200 })
+    t.match(await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(release), headers: tag }), { status: 412 })
+  }
+})
+
 test('an If-Match that is no revision, or is another than expect_revision, is refused', async (t) => {
   const view = await freshView()
   for (const tag of ['"abc"', 'W/"1"', '1']) t.match(await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(APP1), headers: { 'if-match': tag } }), { status: 400, differences: '' }, tag)
