@@ -8,7 +8,7 @@ import type { Release } from '../releases/release.ts'
 import { findLatest, findRelease, isInView, listViewsOf } from '../releases/release-store.ts'
 import { FIRST_UNGOVERNED } from '../views/view.ts'
 import { listPointers } from '../views/member-store.ts'
-import { findView, listViews } from '../views/view-store.ts'
+import { findView, listViews, readRevisions } from '../views/view-store.ts'
 import { Outsiders, lineOf } from './outsiders.ts'
 import type { Line, Pointer } from './outsiders.ts'
 
@@ -77,9 +77,8 @@ export class Answers {
     for (const { view, origin, name, target, ident, revision } of await listPointers(db)) {
       ofView(pointers, view).set(`${origin}/${name} ${target}`, { ident, revision, versions: new Map() })
     }
-    const views = await listViews(db)
-    const ungoverned = new Map(views.map((view) => [view.name as string, new Set(view.ungoverned)]))
-    const revisions = new Map(views.map((view) => [view.name as string, view.revision]))
+    const ungoverned = new Map((await listViews(db)).map((view) => [view.name as string, new Set(view.ungoverned)]))
+    const revisions = await readRevisions(db)
     return new Answers(db, renderers, { pointers, outsiders: await Outsiders.open(db, pointers), ungoverned, revisions })
   }
 

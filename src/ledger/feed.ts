@@ -47,7 +47,7 @@ interface Watch extends Watching {
 const MOST_KEPT = 10_000
 const MOST_KEPT_BYTES = 8 * 1024 * 1024
 /** Who is woken in one turn of the event loop; others are served in between, first of all who made the change. */
-const WAKES_PER_TURN = 64
+const WAKES_PER_TURN = 16
 
 /**
  * Hears what was committed, keeps the last of it in memory, and wakes who waits for it. A commit only marks who is to be woken, so

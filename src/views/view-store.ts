@@ -42,6 +42,12 @@ export async function listViews(db: Db, page?: { after: number; limit: number })
   return rows.map(viewOf)
 }
 
+/** The revisions of all views by name, those that are closed too: one that is opened again goes on from there. */
+export async function readRevisions(db: Db): Promise<Map<string, number>> {
+  const rows = await db.selectFrom('views').select(['name', 'revision']).execute()
+  return new Map(rows.map(({ name, revision }) => [name, revision]))
+}
+
 export async function insertView(db: Db, view: { name: string; rule: ViewRule; maker: ViewMaker; at: number }): Promise<number> {
   const { id } = await db
     .insertInto('views')

@@ -41,6 +41,22 @@ test('what is older than the revision asked for is refused, or waited for', asyn
   for (const bad of ['-1', 'x', '1.5']) t.match(await get(`${LATEST}?min_revision=${bad}`), { status: 400, differences: '', body: { errors: [{ pointer: '/min_revision' }] } }, bad)
 })
 
+test('a view that was closed and is opened again is at the revision it was at, also after a restart', async (t) => {
+  const first = await startDepot(t)
+  const actor = { client: 'tests', door: 'cli' } as const
+  const act = async ({ depot }: typeof first, kind: 'declareChannel' | 'removeChannel') => depot.writer.submit({ kind, input: { origin: 'acme', name: 'often', ownerId: 1 }, actor })
+  const [app] = await makeReleases(first, ident('app', '1.0.0'))
+  await act(first, 'declareChannel')
+  if (app !== undefined) await move(first, 'promote', 'often', [app])
+  await act(first, 'removeChannel')
+  await first.close()
+  const again = await startDepot(t, { folder: first.folder })
+  await act(again, 'declareChannel')
+  const url = '/api/v1/views/often/latest/acme/app?min_revision='
+  t.match(await callApi(again, 'GET', `${url}2`), { status: 404 })
+  t.match(await callApi(again, 'GET', `${url}3`), { status: 412, body: { detail: 'often is at revision 2, and not yet at 3' } })
+})
+
 test('a poll that asks for the revision its promotion was told never sees an older one', async (t) => {
   for (let i = 0; i < 30; i += 1) {
     const version = i % 2 === 0 ? '1.0.0' : '2.0.0'
