@@ -84,6 +84,22 @@ test('who has what is latest is held until it moves', async (t) => {
   t.match(await other, { status: 200, body: { ident: ident('app', '2.0.0'), view: 'train' } })
 })
 
+test('a promotion that comes while a request is being looked at is not missed, whenever it comes', async (t) => {
+  const url = '/api/v1/views/race/latest/acme/app'
+  await makeView(started, 'race', 'promoted')
+  const promoteNext = async (i: number) => move(started, 'promote', 'race', [row(ident('app', `${(i % 2) + 1}.0.0`))])
+  await promoteNext(0)
+  for (let turns = 0; turns < 12; turns += 1) {
+    const following = get(`${url}?wait=10`, await tagOf(url))
+    const waiting = get(`${url}?min_revision=${turns + 2}&wait=10`)
+    for (let turn = 0; turn < turns; turn += 1) await (turns % 2 === 0 ? new Promise(setImmediate) : undefined)
+    await promoteNext(turns + 1)
+    const begun = performance.now()
+    t.match([await following, await waiting], [{ status: 200, body: { revision: turns + 2 } }, { status: 200 }], `after ${turns} turns`)
+    t.ok(performance.now() - begun < 5_000, 'not at the end of the wait')
+  }
+})
+
 test('what is held for an outsider moves as the outsider sees it', async (t) => {
   const url = '/api/v1/views/train/latest/acme/app'
   const waiting = get(`${url}?wait=60`, await tagOf(url))
