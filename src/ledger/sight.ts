@@ -35,6 +35,7 @@ type Kind = LedgerEvent['kind']
 type EventOf<K extends Kind> = Extract<LedgerEvent, { kind: K }>
 
 const everyone = (): Concern => ({ of: 'everyone' })
+const administrators = (): Concern => ({ of: 'administrators' })
 const itsAccount = ({ account }: { account: string }): Concern => ({ of: 'account', account })
 const itsOrigin = ({ origin, account }: { origin: string; account?: string }): Concern => ({ of: 'origin', origin, ...(account !== undefined && { account }) })
 const itsRelease = ({ ident, target }: ReleaseName): Concern => ({ of: 'releases', releases: [{ ident, target }] })
@@ -69,6 +70,9 @@ const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
   'preview-made': ({ plan }) => ({ of: 'plan', plan }),
   'proposal-made': ({ proposal }) => ({ of: 'plan', plan: proposal }),
   'proposal-ended': ({ proposal }) => ({ of: 'plan', plan: proposal }),
+  'depot-key-made': everyone,
+  'trusted-key-added': administrators,
+  'trusted-key-removed': administrators,
   'channel-declared': everyone,
   'channel-removed': everyone,
   promotion: (promotion) => ({ of: 'promotion', promotion }),

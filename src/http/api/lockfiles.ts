@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
@@ -15,7 +14,6 @@ import { answers } from './answers.ts'
 import { signingKey } from './depot-keys.ts'
 import { momentOf } from './moment.ts'
 import { Target, ViewPath } from './shapes.ts'
-import { replyTagged } from './tagged.ts'
 
 const LockfileQuery = z.strictObject({
   at: z.string().optional().describe('a revision, or a time (RFC 3339): the view as it was then; as it is now, when absent'),
@@ -56,7 +54,7 @@ export function lockfileRoutes(app: FastifyInstance, { depot }: Door): void {
       const key = await signingKey(depot, request)
       const text = await inTurn(async () => signLockfile({ ...head, ...(await readLocked(depot.db, asked, audience)) }, key))
       reply.type('text/plain; charset=utf-8').serializer(String)
-      return replyTagged(request, reply, `"${createHash('sha256').update(text).digest('hex')}"`, () => text)
+      return reply.send(text)
     },
   )
 }
