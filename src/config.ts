@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { DepotError } from './errors.ts'
 import { TARGETS } from './package/target.ts'
 import type { Target } from './package/target.ts'
+import { isNetwork } from './webhooks/address-rules.ts'
 
 /** How a depot was asked to run. Sizes are bytes, paths are absolute. */
 export interface Config {
@@ -23,6 +24,8 @@ export interface Config {
   readonly maxUploadBytes: number
   readonly trustProxy: boolean | string
   readonly publicUrl: string | undefined
+  /** Networks besides the public ones that webhooks may be sent to. */
+  readonly webhookNetworks: readonly string[] | 'any'
   readonly logLevel: string
 }
 
@@ -48,6 +51,7 @@ const Environment = z.object({
   DEPOT_MAX_UPLOAD: z.string().regex(/^\d+\s*(KiB|MiB|GiB)?$/, 'must be a size, as 512MiB').default('16GiB'),
   DEPOT_TRUST_PROXY: z.string().refine(namesProxies, 'must be on, off, or addresses and networks of proxies, as 10.0.0.1,192.168.0.0/16').default('off'),
   DEPOT_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  DEPOT_WEBHOOK_NETWORKS: list.refine((items) => items.join() === 'any' || items.every(isNetwork), 'must be any, or networks, as 10.0.0.0/8,fd00::/8').optional(),
   DEPOT_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
 
@@ -81,6 +85,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     maxUploadBytes: parseSize(env.DEPOT_MAX_UPLOAD),
     trustProxy: env.DEPOT_TRUST_PROXY === 'on' ? true : env.DEPOT_TRUST_PROXY === 'off' ? false : env.DEPOT_TRUST_PROXY,
     publicUrl: env.DEPOT_PUBLIC_URL?.replace(/\/$/, ''),
+    webhookNetworks: env.DEPOT_WEBHOOK_NETWORKS?.join() === 'any' ? 'any' : (env.DEPOT_WEBHOOK_NETWORKS ?? []),
     logLevel: env.DEPOT_LOG_LEVEL,
   }
 }

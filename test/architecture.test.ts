@@ -24,7 +24,7 @@ const LAYERS: readonly (readonly [string, (file: string) => boolean])[] = [
   ['cli', inFolder('cli')],
   ['http', inFolder('http')],
   ['import and pull, clients of depots', inFolder('import', 'pull', 'remote')],
-  ['what serves requests and commands', (file) => ['depot.ts', 'ledger/verify.ts', 'releases/publish.ts', 'releases/remove.ts', 'writer/control.ts'].includes(file)],
+  ['what serves requests and commands', (file) => ['depot.ts', 'ledger/verify.ts', 'releases/publish.ts', 'releases/remove.ts', 'writer/control.ts', 'webhooks/webhooks.ts', 'webhooks/courier.ts'].includes(file)],
   ['writer, and the handlers of its commands', (file) => inFolder('writer')(file) && !isStore(file)],
   ['handlers', (file) => sources.get(file)?.includes('change: Change') === true],
   ['stores, database, blobs, answers, feed', (file) => isStore(file) || inFolder('database', 'blobs', 'answers')(file) || ['accounts/authenticate.ts', 'hart/scan.ts', 'views/resolve.ts', 'views/consider.ts', 'ledger/feed.ts', 'ledger/seen-pages.ts'].includes(file)],
@@ -47,7 +47,7 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
   'better-sqlite3': inFolder('database'),
   zod: (file) => inFolder('http', 'cli', 'pull', 'remote')(file) || file === 'config.ts' || file === 'writer/control.ts',
   'sodium-native|xz-decompress': inFolder('hart'),
-  'node:http': inFolder('http', 'cli'),
+  'node:https?': (file) => inFolder('http', 'cli')(file) || file === 'webhooks/send.ts',
 }
 
 for (const [names, mayLoad] of Object.entries(ONLY_IN)) {
@@ -59,7 +59,7 @@ for (const [names, mayLoad] of Object.entries(ONLY_IN)) {
 
 const SAID_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => boolean]>> = {
   'the environment is read in config.ts': [/process\.env/, (file) => file === 'config.ts'],
-  'HTTP statuses are said below http/': [/\bstatusCode\b|\bstatus: [1-5]\d\d\b|\.code\([1-5]\d\d\)/, inFolder('http', 'cli')],
+  'HTTP statuses are said below http/': [/\bstatusCode\b|\bstatus: [1-5]\d\d\b|\.code\([1-5]\d\d\)/, (file) => inFolder('http', 'cli')(file) || file === 'webhooks/send.ts'],
   'SQL stands in stores and database/': [/\.(selectFrom|insertInto|updateTable|deleteFrom)\(/, (file) => inFolder('database')(file) || isStore(file)],
   'only the writer begins and commits': [/\.(startTransaction|savepoint)\(|\.commit\(\)/, (file) => file === 'writer/writer.ts'],
   'the clock is handed in': [/Date\.now\(|new Date\(\)/, (file) => ['depot.ts', 'main.ts'].includes(file) || inFolder('cli')(file)],

@@ -36,3 +36,12 @@ test('everything that is wrong is named in one line, and what is unknown too; em
   t.strictSame(readConfig({ DEPOT_ORIGIN_CREATORS: 'alice, bob' }).originCreators, ['alice', 'bob'])
   t.equal(readConfig({ DEPOT_TARGETS: '' }).targets.length, 5)
 })
+
+test('networks that webhooks may be sent to besides the public ones are none, some, or any', async (t) => {
+  t.strictSame(readConfig({}).webhookNetworks, [])
+  t.strictSame(readConfig({ DEPOT_WEBHOOK_NETWORKS: '10.0.0.0/8, fd00::/8,127.0.0.1' }).webhookNetworks, ['10.0.0.0/8', 'fd00::/8', '127.0.0.1'])
+  t.equal(readConfig({ DEPOT_WEBHOOK_NETWORKS: 'any' }).webhookNetworks, 'any')
+  for (const text of ['all', 'any,10.0.0.0/8', '10.0.0.0/33', 'localhost', '10.0.0/8', 'loopback']) {
+    t.throws(() => readConfig({ DEPOT_WEBHOOK_NETWORKS: text }), { code: 'invalid_request', message: /^DEPOT_WEBHOOK_NETWORKS must be any, or networks/ }, text)
+  }
+})

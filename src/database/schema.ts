@@ -30,6 +30,8 @@ export interface Schema {
   dependents: DependentsTable
   depot_keys: DepotKeysTable
   trusted_keys: TrustedKeysTable
+  webhooks: WebhooksTable
+  webhook_deliveries: WebhookDeliveriesTable
 }
 
 export interface AccountsTable {
@@ -275,4 +277,39 @@ export interface TrustedKeysTable {
   id: string
   public_key: string
   created_at: number
+}
+
+export interface WebhooksTable {
+  id: Generated<number>
+  name: string
+  key: string
+  host: string
+  url: string
+  secret: string
+  previous_secret: string | null
+  previous_until: number | null
+  filter: string
+  maker_id: number | null
+  version: Generated<number>
+  created_at: number
+  position: number
+  replay_next: number | null
+  replay_to: number | null
+  attempts: Generated<number>
+  next_attempt_at: number | null
+  failing_since: number | null
+  paused_at: number | null
+  paused_why: 'asked' | 'failing' | 'gone' | null
+}
+
+export interface WebhookDeliveriesTable {
+  id: Generated<number>
+  webhook_id: number
+  sequence: number
+  attempt: number
+  at: number
+  duration_ms: number
+  status: number | null
+  error: string | null
+  excerpt: string
 }

@@ -4,6 +4,7 @@ import type { Answers } from '../answers/answers.ts'
 import type { Depot } from '../depot.ts'
 import type { Feed } from '../ledger/feed.ts'
 import type { SeenPages } from '../ledger/seen-pages.ts'
+import type { Webhooks } from '../webhooks/webhooks.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -23,6 +24,7 @@ export interface Door {
   readonly answers: Answers
   readonly feed: Feed
   readonly pages: SeenPages
+  readonly webhooks: Webhooks
 }
 
 /** How a change that this request makes is booked. */

@@ -9,6 +9,8 @@ import { Answers } from '../answers/answers.ts'
 import type { Depot } from '../depot.ts'
 import { Feed } from '../ledger/feed.ts'
 import { SeenPages } from '../ledger/seen-pages.ts'
+import { Webhooks } from '../webhooks/webhooks.ts'
+import type { Seams } from '../webhooks/webhooks.ts'
 import { apiDoor } from './api/door.ts'
 import { habitatDoor } from './depot/door.ts'
 import { renderPackage, renderPackageBriefly } from './depot/wire.ts'
@@ -31,14 +33,19 @@ const CONNECTION_STATUS: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
 }
 
-/** The HTTP server over a depot, not yet listening. Closing it waits for requests in flight; the depot stays open. */
-export async function buildServer(depot: Depot): Promise<FastifyInstance> {
+/**
+ * The HTTP server over a depot, not yet listening; it delivers webhooks until it is closed. Closing it waits for requests in flight; the
+ * depot stays open.
+ */
+export async function buildServer(depot: Depot, seams: { webhooks?: Partial<Seams> } = {}): Promise<FastifyInstance> {
   const answers = await Answers.open(depot.db, { whole: renderPackage, brief: renderPackageBriefly })
   depot.writer.onCommit((entries) => answers.onCommit(entries))
   const feed = await Feed.open(depot.db)
   depot.writer.onCommit((entries) => feed.onCommit(entries)) // after the answers: who is woken by it asks them
-  const door: Door = { depot, answers, feed, pages: new SeenPages(depot.db, feed) }
-  const metrics = new Metrics(depot, feed)
+  const webhooks = await Webhooks.open(depot, seams.webhooks)
+  depot.writer.onCommit((entries) => webhooks.onCommit(entries))
+  const door: Door = { depot, answers, feed, pages: new SeenPages(depot.db, feed), webhooks }
+  const metrics = new Metrics(depot, { feed, webhooks })
 
   const loggerInstance: FastifyBaseLogger = depot.log
   const app = fastify({
@@ -63,6 +70,7 @@ export async function buildServer(depot: Depot): Promise<FastifyInstance> {
   app.setSerializerCompiler(() => JSON.stringify) // response schemas are for openapi.yaml and the compiler
   closeConnectionsWhenStopping(app)
   app.addHook('preClose', async () => feed.close()) // whoever waits is answered
+  app.addHook('onClose', () => webhooks.close()) // once requests are answered: what they commit is delivered as long as they last
   app.decorateRequest('caller', undefined)
   app.decorateRequest('refusal', undefined)
   app.decorateRequest('subject', undefined)

@@ -41,6 +41,10 @@ export type LedgerEvent =
   | { kind: 'depot-key-made'; key: string; publicKey: string }
   | { kind: 'trusted-key-added'; name: string; key: string; publicKey: string }
   | { kind: 'trusted-key-removed'; name: string; key: string }
+  /** For administrators' eyes. Of the URL only the host: the rest may be a secret. */
+  | { kind: 'webhook-added'; webhook: string; host: string }
+  | { kind: 'webhook-changed'; webhook: string; host: string; changed: readonly WebhookPart[] }
+  | { kind: 'webhook-removed'; webhook: string }
   | Promotion
 
 /** What is done to a view; going back to a revision and taking one back are promotions as any other. */
@@ -74,6 +78,9 @@ export interface Promotion {
 
 /** A view at a revision, or a lockfile by the digest of its text. */
 export type Source = { view: string; revision: number } | { lockfile: string }
+
+/** What of a webhook was changed; `replay`: entries are to be sent again. */
+export type WebhookPart = 'url' | 'filter' | 'paused' | 'resumed' | 'secret' | 'replay'
 
 export interface ReleaseName {
   ident: string

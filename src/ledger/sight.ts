@@ -73,12 +73,15 @@ const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
   'depot-key-made': everyone,
   'trusted-key-added': administrators,
   'trusted-key-removed': administrators,
+  'webhook-added': administrators,
+  'webhook-changed': administrators,
+  'webhook-removed': administrators,
   'channel-declared': everyone,
   'channel-removed': everyone,
   promotion: (promotion) => ({ of: 'promotion', promotion }),
 }
 
-export const KINDS = Object.keys(CONCERNS) as readonly Kind[]
+export const KINDS = Object.keys(CONCERNS) as [Kind, ...Kind[]]
 
 export function concernOf(event: LedgerEvent): Concern {
   // The table pairs each kind with its own event, which a union of both cannot say.

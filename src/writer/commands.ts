@@ -26,6 +26,9 @@ import { freeze, govern, thaw } from '../views/govern.ts'
 import { dropPreview, makePreview } from '../views/preview.ts'
 import { demoteAll, promoteAll } from '../views/promote-all.ts'
 import { changeView, demote, promote } from '../views/promote.ts'
+import { addWebhook } from '../webhooks/add-webhook.ts'
+import { changeWebhook, removeWebhook } from '../webhooks/change-webhook.ts'
+import { noteDeliveries } from '../webhooks/note-deliveries.ts'
 import { setUp } from './set-up.ts'
 
 /** Every change there is. A handler takes the writer's {@link Change} and an input that survives JSON; its outcome does too. */
@@ -82,6 +85,10 @@ export const handlers = {
   makeDepotKey,
   trustKey,
   distrustKey,
+  addWebhook,
+  changeWebhook,
+  removeWebhook,
+  noteDeliveries,
 }
 
 export type CommandKind = keyof typeof handlers

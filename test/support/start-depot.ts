@@ -9,6 +9,7 @@ import { readConfig } from '../../src/config.ts'
 import { openDepot } from '../../src/depot.ts'
 import type { Depot, Limits } from '../../src/depot.ts'
 import { buildServer } from '../../src/http/server.ts'
+import type { Seams } from '../../src/webhooks/webhooks.ts'
 
 /** When tests begin; each look at the clock is a millisecond later. */
 export const START = Date.parse('2026-01-01T00:00:00Z')
@@ -34,6 +35,8 @@ interface Options {
   readonly environment?: Readonly<Record<string, string>>
   readonly limits?: Partial<Limits>
   readonly listen?: boolean
+  /** How webhooks are sent. */
+  readonly webhooks?: Partial<Seams>
   /** A data folder that is there already, and stays. */
   readonly folder?: string
 }
@@ -47,7 +50,7 @@ export async function startDepot(t: { teardown(fn: () => Promise<void>): unknown
   const now = () => (clock += 1)
   const config = readConfig({ DEPOT_DATA: folder, DEPOT_LISTEN: '127.0.0.1:0', DEPOT_ADMIN_TOKEN: ADMIN_TOKEN, ...options.environment })
   const depot = await openDepot(config, { log, now, ...(options.limits && { limits: options.limits }) })
-  const app = await buildServer(depot)
+  const app = await buildServer(depot, { ...(options.webhooks && { webhooks: options.webhooks }) })
   const url = options.listen === true ? await app.listen({ host: '127.0.0.1', port: 0 }) : ''
   let isOpen = true
   const close = async () => {

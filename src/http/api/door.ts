@@ -18,6 +18,7 @@ import { planRoutes } from './plans.ts'
 import { promotionRoutes } from './promotions.ts'
 import { releaseRoutes } from './releases.ts'
 import { viewRoutes } from './views.ts'
+import { webhookRoutes } from './webhooks.ts'
 import { whoamiRoutes } from './whoami.ts'
 
 /** Our own door, below `/api/v1`: what Habitat's protocol has no words for. */
@@ -45,6 +46,7 @@ export async function apiDoor(app: FastifyInstance, { door }: { door: Door }): P
   governanceRoutes(app, door)
   releaseRoutes(app, door)
   originRoutes(app, door)
+  webhookRoutes(app, door)
   whoamiRoutes(app)
   depotKeyRoutes(app, door)
   trustedKeyRoutes(app, door)

@@ -4,6 +4,8 @@ import type { Depot } from '../../depot.ts'
 import type { LedgerEntry } from '../../ledger/entry.ts'
 import type { Feed } from '../../ledger/feed.ts'
 import { listViews } from '../../views/view-store.ts'
+import { STATES, stateOf } from '../../webhooks/progress.ts'
+import type { Webhooks } from '../../webhooks/webhooks.ts'
 
 const REQUEST_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
 const COMMIT_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
@@ -18,7 +20,7 @@ export class Metrics {
   readonly #requests: Histogram<'door' | 'method' | 'status'>
   readonly #sentBytes: Counter<'door'>
 
-  constructor(depot: Depot, feed: Feed) {
+  constructor(depot: Depot, followed: { feed: Feed; webhooks: Webhooks }) {
     const registers = [this.#registry]
     collectDefaultMetrics({ register: this.#registry })
     this.#requests = new Histogram({
@@ -31,7 +33,8 @@ export class Metrics {
     this.#sentBytes = new Counter({ name: 'hart_depot_sent_bytes_total', help: 'Bytes of bodies that answers announced', labelNames: ['door'], registers })
     this.#countCommits(depot)
     this.#gaugeViews(depot)
-    this.#gaugeFollowers(feed)
+    this.#gaugeFollowers(followed.feed)
+    this.#countWebhooks(followed.webhooks)
   }
 
   /** Takes in a request that was answered. */
@@ -90,6 +93,33 @@ export class Metrics {
       async collect() {
         revisions.reset()
         for (const view of await listViews(depot.db)) if (view.maker !== 'client') revisions.set({ view: view.name }, view.revision)
+      },
+    })
+  }
+
+  /** By name, since only administrators make them, and not many. */
+  #countWebhooks(webhooks: Webhooks): void {
+    const registers = [this.#registry]
+    const attempts = new Counter({ name: 'hart_depot_webhook_attempts_total', help: 'Attempts to deliver an entry to a webhook, by what came of them', labelNames: ['outcome'], registers })
+    webhooks.onReceipt(({ verdict, status }) => attempts.inc({ outcome: verdict === 'failed' && status === undefined ? 'unanswered' : verdict }))
+    const states = new Gauge({
+      name: 'hart_depot_webhooks',
+      help: 'Webhooks, by how they fare',
+      labelNames: ['state'],
+      registers,
+      collect() {
+        for (const state of STATES) states.set({ state }, 0)
+        for (const { progress } of webhooks.standing()) states.inc({ state: stateOf(progress) })
+      },
+    })
+    const behind = new Gauge({
+      name: 'hart_depot_webhook_behind_entries',
+      help: 'Entries of the ledger that a webhook has still to look at',
+      labelNames: ['webhook'],
+      registers,
+      collect() {
+        behind.reset()
+        for (const { name, progress } of webhooks.standing()) behind.set({ webhook: name }, webhooks.behind(progress))
       },
     })
   }

@@ -1,0 +1,87 @@
+import { BlockList, isIP } from 'node:net'
+
+// Which addresses a webhook may reach. What is not public on the Internet belongs to the operator's own network, where a POST from
+// the depot's machine may mean more than one from outside (IANA's special-purpose registries, RFC 6890).
+
+const REFUSED_IPV4 = [
+  '0.0.0.0/8', //       this host
+  '10.0.0.0/8',
+  '100.64.0.0/10', //   carrier-grade NAT, and the metadata address of one cloud
+  '127.0.0.0/8',
+  '168.63.129.16/32', // the metadata address of another, which looks public
+  '169.254.0.0/16', //  link-local, and the metadata address of most clouds
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.0.2.0/24', //    documentation, as 198.51.100.0/24 and 203.0.113.0/24
+  '192.88.99.0/24', //  relays of 6to4
+  '192.168.0.0/16',
+  '198.18.0.0/15', //   benchmarks
+  '198.51.100.0/24',
+  '203.0.113.0/24',
+  '224.0.0.0/4', //     multicast
+  '240.0.0.0/4', //     reserved, and broadcast
+]
+
+// Of IPv6, only this is public. It leaves out loopback, link-local, unique-local and multicast addresses, and all that carry an IPv4
+// address in another clothing: mapped ones, NAT64 …
+const PUBLIC_IPV6 = ['2000::/3']
+const REFUSED_IPV6 = [
+  '2001::/23', //     … Teredo among these
+  '2001:db8::/32', // documentation, as 3fff::/20
+  '2002::/16', //     … and 6to4
+  '3fff::/20',
+]
+
+const refused = networks([...REFUSED_IPV4, ...REFUSED_IPV6])
+const publicIpv6 = networks(PUBLIC_IPV6)
+
+/** Says of an IP address whether a webhook may be sent there: a public one, or one of the networks that the operator allows, `any` for all. */
+export class AddressRules {
+  readonly #allowed: BlockList | 'any'
+
+  constructor(allowed: readonly string[] | 'any') {
+    this.#allowed = allowed === 'any' ? 'any' : networks(allowed)
+  }
+
+  allows(address: string): boolean {
+    const [plain = ''] = address.split('%', 1) // less the zone of a link-local one
+    const family = familyOf(plain)
+    if (family === undefined) return false
+    if (this.#allowed === 'any' || this.#allowed.check(plain, family)) return true
+    return (family === 'ipv4' || publicIpv6.check(plain, family)) && !refused.check(plain, family)
+  }
+}
+
+/** Whether the text is a network, as `10.0.0.0/8` or `fd00::/8`, or one address. */
+export function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/')
+  const family = familyOf(address)
+  if (family === undefined || rest.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= widthOf(family))
+}
+
+function networks(texts: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const text of texts) {
+    const [address = '', bits] = text.split('/')
+    const family = familyOf(address)
+    if (family === undefined) throw new Error(`${text} is not a network`)
+    list.addSubnet(address, bits === undefined ? widthOf(family) : Number(bits), family)
+  }
+  return list
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' | undefined {
+  switch (isIP(address)) {
+    case 4:
+      return 'ipv4'
+    case 6:
+      return 'ipv6'
+    default:
+      return undefined
+  }
+}
+
+function widthOf(family: 'ipv4' | 'ipv6'): number {
+  return family === 'ipv4' ? 32 : 128
+}

@@ -1,0 +1,20 @@
+import { createHmac, randomBytes } from 'node:crypto'
+
+// Standard Webhooks 1.0 (standardwebhooks.com): a secret is `whsec_` and base64; what is signed is `{id}.{timestamp}.{body}`.
+
+const PREFIX = 'whsec_'
+const SECRET_BYTES = 32 // the specification takes 24 to 64
+
+export function makeSecret(): string {
+  return PREFIX + randomBytes(SECRET_BYTES).toString('base64')
+}
+
+/** The headers of one attempt at `at`, epoch milliseconds; signed with each of the secrets, of which a receiver needs to know one. */
+export function signedHeaders(message: { id: string; at: number; body: string }, secrets: readonly string[]): Record<string, string> {
+  const timestamp = String(Math.floor(message.at / 1_000))
+  const signatures = secrets.map((secret) => {
+    const key = Buffer.from(secret.slice(PREFIX.length), 'base64')
+    return `v1,${createHmac('sha256', key).update(`${message.id}.${timestamp}.${message.body}`).digest('base64')}`
+  })
+  return { 'webhook-id': message.id, 'webhook-timestamp': timestamp, 'webhook-signature': signatures.join(' ') }
+}

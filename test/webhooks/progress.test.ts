@@ -1,0 +1,68 @@
+import { test } from 'tap'
+import { LONGEST_RETRY_MS, MOST_ATTEMPTS, advance, afterAttempt, dueIn, freshProgress } from '../../src/webhooks/progress.ts'
+import type { Progress } from '../../src/webhooks/progress.ts'
+import type { Receipt } from '../../src/webhooks/send.ts'
+
+const accepted: Receipt = { verdict: 'accepted', status: 200, excerpt: '', durationMs: 1 }
+const failed: Receipt = { verdict: 'failed', status: 500, error: 'answered 500', excerpt: '', durationMs: 1 }
+const AT = 1_000_000
+
+/** As if each attempt came exactly when it is due. */
+function failUntilPaused(random: number): { waits: number[]; end: Progress } {
+  const waits: number[] = []
+  let now = AT
+  let progress = freshProgress(7)
+  while (progress.pause === undefined) {
+    progress = afterAttempt(progress, 8, failed, { now, random })
+    const wait = dueIn(progress, now)
+    if (progress.pause === undefined) waits.push(wait)
+    now += wait
+  }
+  return { waits, end: progress }
+}
+
+test('attempts are made for at least five days, at waits that double from five seconds to six hours, and then the webhook pauses itself', async (t) => {
+  const { waits, end } = failUntilPaused(0)
+  t.strictSame(waits.slice(0, 4), [5_000, 10_000, 20_000, 40_000])
+  t.equal(waits.at(-1), LONGEST_RETRY_MS)
+  const days = waits.reduce((sum, wait) => sum + wait, 0) / 86_400_000
+  t.ok(days >= 5 && days < 6, `${days} days`)
+  t.match(end, { position: 7, attempts: MOST_ATTEMPTS, failingSince: AT, nextAttemptAt: undefined, pause: { why: 'failing' } })
+})
+
+test('jitter lengthens a wait by up to a quarter, and shortens none', async (t) => {
+  const [least, most] = [failUntilPaused(0).waits, failUntilPaused(1).waits]
+  for (const [index, wait] of most.entries()) t.equal(wait, (least[index] ?? 0) * 1.25)
+})
+
+test('what is accepted ends the failing, and moves on', async (t) => {
+  const failing = afterAttempt(freshProgress(7), 8, failed, { now: AT, random: 0 })
+  t.match(failing, { position: 7, attempts: 1, failingSince: AT, nextAttemptAt: AT + 5_000 })
+  t.strictSame(afterAttempt(failing, 8, accepted, { now: AT + 5_000, random: 0 }), freshProgress(8))
+})
+
+test('a receiver that asks for patience gets it, within bounds, and none that asks for haste', async (t) => {
+  const next = (retryAfterMs: number) => afterAttempt(freshProgress(7), 8, { ...failed, retryAfterMs }, { now: AT, random: 0 }).nextAttemptAt
+  t.equal(next(60_000), AT + 60_000)
+  t.equal(next(0), AT + 5_000)
+  t.equal(next(365 * 86_400_000), AT + LONGEST_RETRY_MS)
+})
+
+test('a receiver that is gone is not asked again', async (t) => {
+  t.match(afterAttempt(freshProgress(7), 8, { ...failed, verdict: 'gone' }, { now: AT, random: 0 }), { position: 7, attempts: 1, pause: { at: AT, why: 'gone' }, nextAttemptAt: undefined })
+})
+
+test('a clock that was set back by a year makes nobody wait longer than the longest wait', async (t) => {
+  const failing = afterAttempt(freshProgress(7), 8, failed, { now: AT + 365 * 86_400_000, random: 0 })
+  t.ok(dueIn(failing, AT) <= LONGEST_RETRY_MS * 1.25)
+  t.equal(dueIn(failing, AT + 400 * 86_400_000), 0)
+})
+
+test('a replay goes to its end and leaves the position where it was', async (t) => {
+  let progress: Progress = { ...freshProgress(9), replay: { next: 3, to: 4 } }
+  progress = afterAttempt(progress, 3, accepted, { now: AT, random: 0 })
+  t.match(progress, { position: 9, replay: { next: 4, to: 4 } })
+  t.match(afterAttempt(progress, 4, failed, { now: AT, random: 0 }), { position: 9, replay: { next: 4, to: 4 }, attempts: 1 })
+  t.strictSame(afterAttempt(progress, 4, accepted, { now: AT, random: 0 }), freshProgress(9))
+  t.strictSame(advance(progress, 100), freshProgress(9))
+})
