@@ -1,3 +1,4 @@
+import type { Audience } from '../accounts/access.ts'
 import { DepotError } from '../errors.ts'
 import { getOrigin } from '../origins/origin-store.ts'
 import type { Change } from '../writer/change.ts'
@@ -40,7 +41,7 @@ export async function ensureChannel(change: Change, input: { origin: string; nam
  * Takes an origin's releases out of the view in one promotion, and the channel from its clients. Does nothing when there is no
  * such channel. A view that only clients made is closed with its last channel. Throws `refused` for `unstable` while it holds any.
  */
-export async function removeChannel(change: Change, input: { origin: string; name: string; asker?: Asker }): Promise<{ isChanged: boolean }> {
+export async function removeChannel(change: Change, input: { origin: string; name: string; asker?: Asker; audience?: Audience }): Promise<{ isChanged: boolean }> {
   const { trx, at } = change
   const origin = await getOrigin(trx, input.origin)
   const view = await findView(trx, input.name)
@@ -48,7 +49,7 @@ export async function removeChannel(change: Change, input: { origin: string; nam
   if (view === undefined || channel === undefined) return { isChanged: false }
   const members = await listMembersOfOrigin(trx, view, origin.id)
   if (view.name === UNSTABLE && members.length > 0) throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}: it holds every release`)
-  if (members.length > 0) await alter(change, view, { joining: [], leaving: members }, { act: 'demote', cause: 'channel-removed', ...(input.asker && { asker: input.asker }) })
+  if (members.length > 0) await alter(change, view, { joining: [], leaving: members }, { act: 'demote', cause: 'channel-removed', ...(input.asker && { asker: input.asker }), ...(input.audience && { audience: input.audience }) })
   await deleteChannel(trx, channel.id)
   await change.record({ kind: 'channel-removed', origin: origin.name, view: view.name }, { originId: origin.id, viewId: view.id })
   if (view.maker === 'client' && !(await hasChannels(trx, view.id))) {

@@ -1,3 +1,4 @@
+import type { Audience } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError, refusalOf } from '../errors.ts'
 import type { Act } from '../ledger/entry.ts'
@@ -19,6 +20,8 @@ export interface Context {
   readonly at: number
   /** `undefined` for the depot's own doing and its operator's shell. */
   readonly asker: Asker | undefined
+  /** Whose eyes look for what is needed; nobody is told of what they may not see. */
+  readonly audience: Audience
   /** Who proposed it, where the asker approves it. */
   readonly proposer?: string | undefined
   readonly conflicts?: readonly Conflict[]
@@ -49,8 +52,8 @@ export async function consider(db: Db, view: View, wanted: Wanted, context: Cont
   const joining = effect.steps.filter(joins).map(({ release }) => release)
   const held = await Promise.all((gates.requires ?? []).map((requirement) => readHeldSince(db, requirement, joining)))
   const isClosed = gates.closure !== undefined
-  const dependencies = isClosed || context.isThorough === true ? await readDependencies(db, view.id, joining) : NOTHING_KNOWN
-  const dependents = gates.closure === 'view' ? await listDependentMembers(db, view.id, wanted.leaving) : new Map<number, never>()
+  const dependencies = isClosed || context.isThorough === true ? await readDependencies(db, view.id, joining, context.audience) : NOTHING_KNOWN
+  const dependents = gates.closure === 'view' ? await listDependentMembers(db, view.id, wanted.leaving, context.audience) : new Map<number, never>()
   const state = { view, act: context.act, at: context.at, asker: context.asker, proposer: context.proposer, held, dependencies, dependents }
   const conflicts = (context.conflicts ?? []).map((detail) => ({ rule: 'conflict' as const, detail }))
   const touches = effect.steps.some(({ change }) => change !== 'unchanged')

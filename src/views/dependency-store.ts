@@ -5,8 +5,8 @@ import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import { formatIdent, formatPackageName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
-import { visibleTo } from '../releases/release-store.ts'
-import type { Dependencies } from './gates.ts'
+import { visible, visibleTo } from '../releases/release-store.ts'
+import type { Dependencies, Dependent } from './gates.ts'
 import { listMemberIds, viewReleaseOf, viewReleases } from './member-store.ts'
 import type { ViewRelease } from './view.ts'
 
@@ -36,6 +36,21 @@ export async function findReleases(
   return found
 }
 
+/** Of these names, those that a release has or had which the audience may not see, as `ident target`. */
+export async function listHidden(db: Db, names: readonly { readonly ident: string; readonly target: Target }[], audience: Audience): Promise<Set<string>> {
+  const hidden = new Set<string>()
+  for (const idents of inBatches(names.map(({ ident }) => ident))) {
+    const rows = await db
+      .selectFrom('releases')
+      .select(['ident', 'target'])
+      .where('ident', 'in', idents)
+      .where((eb) => eb.not(visibleTo(eb, audience)))
+      .execute()
+    for (const row of rows) hidden.add(`${row.ident} ${row.target}`)
+  }
+  return hidden
+}
+
 /** As {@link findReleases}, by their ids; those that were deleted are not there. */
 export async function findReleasesById(db: Db, ids: Iterable<number>): Promise<Map<number, ViewRelease>> {
   const found = new Map<number, ViewRelease>()
@@ -55,8 +70,8 @@ export async function listNeeds(db: Db, releases: readonly ViewRelease[]): Promi
   return found
 }
 
-/** What is known of what releases need, and where of it they find what. */
-export async function readDependencies(db: Db, viewId: number, releases: readonly ViewRelease[]): Promise<Dependencies> {
+/** What is known of what releases need, and where they find it; what the audience may not see is not there. */
+export async function readDependencies(db: Db, viewId: number, releases: readonly ViewRelease[], audience: Audience): Promise<Dependencies> {
   const tdeps = new Map<string, readonly string[]>()
   const deps = new Map<string, readonly string[]>()
   const inDepot = new Map<string, number>()
@@ -71,7 +86,7 @@ export async function readDependencies(db: Db, viewId: number, releases: readonl
     }
   }
   for (const idents of inBatches(needed.keys())) {
-    const rows = await db.selectFrom('releases').select(['id', 'ident', 'target', 'deps']).where('ident', 'in', idents).where('deleted_at', 'is', null).execute()
+    const rows = await visible(db, audience).select(['releases.id', 'releases.ident', 'releases.target', 'releases.deps']).where('releases.ident', 'in', idents).execute()
     for (const row of rows) {
       if (needed.get(row.ident)?.has(row.target) !== true) continue
       inDepot.set(`${row.ident} ${row.target}`, row.id)
@@ -85,13 +100,14 @@ export async function readDependencies(db: Db, viewId: number, releases: readonl
   return { tdeps, deps, inDepot, inView }
 }
 
-/** By id of a release: some of the members of a view that need it. */
-export async function listDependentMembers(db: Db, viewId: number, releases: readonly ViewRelease[]): Promise<Map<number, ViewRelease[]>> {
-  const found = new Map<number, ViewRelease[]>()
+/** By id of a release: some of the members of a view that need it, and whether the audience may know of them. */
+export async function listDependentMembers(db: Db, viewId: number, releases: readonly ViewRelease[], audience: Audience): Promise<Map<number, Dependent[]>> {
+  const found = new Map<number, Dependent[]>()
   for (const release of releases) {
     const rows = await viewReleases(db)
       .innerJoin('members', 'members.release_id', 'releases.id')
       .innerJoin('dependents', (on) => on.onRef('dependents.package_id', '=', 'releases.package_id').onRef('dependents.target', '=', 'releases.target'))
+      .select((eb) => eb.case().when(visibleTo(eb, audience)).then(1).else(0).end().as('is_visible'))
       .where('dependents.dependency', '=', formatPackageName(release.ident))
       .where('dependents.target', '=', release.target)
       .where('members.view_id', '=', viewId)
@@ -100,7 +116,7 @@ export async function listDependentMembers(db: Db, viewId: number, releases: rea
       .orderBy('releases.ident')
       .limit(MOST_DEPENDENTS + releases.length)
       .execute()
-    if (rows.length > 0) found.set(release.releaseId, rows.map(viewReleaseOf))
+    if (rows.length > 0) found.set(release.releaseId, rows.map((row) => ({ release: viewReleaseOf(row), isVisible: row.is_visible === 1 })))
   }
   return found
 }

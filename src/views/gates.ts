@@ -72,7 +72,13 @@ export interface GateState {
   readonly held: readonly ReadonlyMap<number, number>[]
   readonly dependencies: Dependencies
   /** By id of a release that leaves: members that need it. */
-  readonly dependents: ReadonlyMap<number, readonly ViewRelease[]>
+  readonly dependents: ReadonlyMap<number, readonly Dependent[]>
+}
+
+/** A member that needs another one. What the asker may not see is not named to them. */
+export interface Dependent {
+  readonly release: ViewRelease
+  readonly isVisible: boolean
 }
 
 /** What is known of dependencies, of the releases that join and of those that they need. */
@@ -174,8 +180,12 @@ function keepsClosure({ steps }: Effect, { view, dependencies, dependents }: Gat
   for (const { release, change } of steps) {
     if (change !== 'removed') continue
     const needed = formatIdent(release.ident)
-    const needy = (dependents.get(release.releaseId) ?? []).filter(({ releaseId }) => !leaving.has(releaseId))
-    for (const member of needy) refusals.push({ rule: 'closure', detail: `${formatIdent(member.ident)}, which is in ${view.name}, needs ${needed}`, chain: [formatIdent(member.ident), needed] })
+    const needy = (dependents.get(release.releaseId) ?? []).filter((member) => !leaving.has(member.release.releaseId))
+    if (needy.some(({ isVisible }) => !isVisible)) refusals.push({ rule: 'closure', detail: `something in ${view.name} needs ${needed}` })
+    for (const member of needy.filter(({ isVisible }) => isVisible)) {
+      const chain = [formatIdent(member.release.ident), needed]
+      refusals.push({ rule: 'closure', detail: `${chain[0]}, which is in ${view.name}, needs ${needed}`, chain })
+    }
   }
   return refusals
 }

@@ -1,9 +1,8 @@
 import type { Audience } from '../accounts/access.ts'
-import { EVERYONE } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError, quote } from '../errors.ts'
 import type { PointerMove } from '../ledger/entry.ts'
-import { findReleases } from './dependency-store.ts'
+import { listHidden } from './dependency-store.ts'
 import { releasesIn } from './stored-plan.ts'
 import type { PlanEnd, PlannedEffect, StoredPlan } from './stored-plan.ts'
 
@@ -104,12 +103,11 @@ export async function readPlannedMoves(db: Db, planId: number): Promise<readonly
   return row === undefined ? [] : (JSON.parse(row.effect) as PlannedEffect).pointers
 }
 
-/** Those plans that name nothing which the audience may not see. */
+/** Those plans that name nothing which the audience may not see, also of what was deleted since. */
 export async function onlyVisible(db: Db, found: readonly StoredPlan[], audience: Audience): Promise<StoredPlan[]> {
   if (audience.seesAll) return [...found]
-  const named = found.flatMap(({ effect }) => releasesIn(effect))
-  const [all, visible] = [await findReleases(db, named, EVERYONE), await findReleases(db, named, audience)]
-  return found.filter(({ effect }) => releasesIn(effect).every(({ ident, target }) => visible.has(`${ident} ${target}`) || !all.has(`${ident} ${target}`)))
+  const hidden = await listHidden(db, found.flatMap(({ effect }) => releasesIn(effect)), audience)
+  return found.filter(({ effect }) => !releasesIn(effect).some(({ ident, target }) => hidden.has(`${ident} ${target}`)))
 }
 
 function plans(db: Db) {

@@ -1,3 +1,4 @@
+import type { Audience } from '../accounts/access.ts'
 import { DepotError } from '../errors.ts'
 import { getOrigin } from '../origins/origin-store.ts'
 import type { Change } from '../writer/change.ts'
@@ -17,6 +18,7 @@ export interface BulkInput {
   /** Of the channel `target`, where it is made. */
   readonly ownerId: number
   readonly asker?: Asker
+  readonly audience?: Audience
 }
 
 export interface BulkOutcome {
@@ -60,8 +62,8 @@ async function sides(change: Change, { origin, source, target, ownerId }: BulkIn
   return { target: await ensureChannel(change, { origin, name: target, ownerId }), releases }
 }
 
-function asAsked({ asker }: BulkInput): { cause: 'bulk'; asker?: Asker } {
-  return { cause: 'bulk', ...(asker && { asker }) }
+function asAsked({ asker, audience }: BulkInput): { cause: 'bulk'; asker?: Asker; audience?: Audience } {
+  return { cause: 'bulk', ...(asker && { asker }), ...(audience && { audience }) }
 }
 
 function unchanged({ name, revision }: View): BulkOutcome {

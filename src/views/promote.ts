@@ -1,4 +1,5 @@
 import { EVERYONE } from '../accounts/access.ts'
+import type { Audience } from '../accounts/access.ts'
 import { DepotError } from '../errors.ts'
 import type { Target } from '../package/target.ts'
 import type { Change } from '../writer/change.ts'
@@ -33,16 +34,18 @@ export interface PromotionInput extends Asking {
   readonly view: string
   /** In the order they are promoted; one named twice counts once. */
   readonly releases: readonly { readonly ident: string; readonly target: Target }[]
+  /** Whose eyes look for them; everyone's, unless it is said. */
+  readonly audience?: Audience
 }
 
 /** Moves releases into a view. As {@link changeView}. */
-export async function promote(change: Change, { view, releases, ...asking }: PromotionInput): Promise<PromotionOutcome> {
-  return changeView(change, { ...asking, request: { view, act: 'promote', audience: EVERYONE, source: { releases } } })
+export async function promote(change: Change, { view, releases, audience = EVERYONE, ...asking }: PromotionInput): Promise<PromotionOutcome> {
+  return changeView(change, { ...asking, request: { view, act: 'promote', audience, source: { releases } } })
 }
 
 /** Takes releases out of a view. As {@link changeView}. */
-export async function demote(change: Change, { view, releases, ...asking }: PromotionInput): Promise<PromotionOutcome> {
-  return changeView(change, { ...asking, request: { view, act: 'demote', audience: EVERYONE, source: { releases } } })
+export async function demote(change: Change, { view, releases, audience = EVERYONE, ...asking }: PromotionInput): Promise<PromotionOutcome> {
+  return changeView(change, { ...asking, request: { view, act: 'demote', audience, source: { releases } } })
 }
 
 /**
@@ -70,7 +73,7 @@ export async function work(
   expectChangeable(view, request)
   const resolved = await resolve(change.trx, view, request)
   await expectChannels(change, view, resolved.wanted)
-  const considered = await consider(change.trx, view, resolved.wanted, { act: request.act, at: change.at, conflicts: resolved.conflicts, ...who })
+  const considered = await consider(change.trx, view, resolved.wanted, { act: request.act, at: change.at, audience: request.audience, conflicts: resolved.conflicts, ...who })
   return { resolved, considered }
 }
 
@@ -95,10 +98,10 @@ export async function commit(
 }
 
 /** A change that follows from another one, such as an upload. It is judged by the view's rules, and made whole or not at all. */
-export async function alter(change: Change, view: View, wanted: Wanted, why: Pick<Why, 'act' | 'cause'> & { asker?: Asker }): Promise<PromotionOutcome> {
-  const { asker, ...cause } = why
+export async function alter(change: Change, view: View, wanted: Wanted, why: Pick<Why, 'act' | 'cause'> & { asker?: Asker; audience?: Audience }): Promise<PromotionOutcome> {
+  const { asker, audience = EVERYONE, ...cause } = why
   expectNoPreview(view)
-  const context: Context = { act: why.act, at: change.at, asker }
+  const context: Context = { act: why.act, at: change.at, asker, audience }
   const { effect, refusals } = await consider(change.trx, view, wanted, context)
   expectAllowed(view, refusals, { asker })
   return makeRevision(change, view, effect, cause)

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { audienceOf } from '../../accounts/access.ts'
-import type { Session } from '../../accounts/access.ts'
+import { audienceOf, audienceOfChanges } from '../../accounts/access.ts'
+import type { Audience, Session } from '../../accounts/access.ts'
 import type { Answers } from '../../answers/answers.ts'
 import { DepotError } from '../../errors.ts'
 import type { Depot } from '../../depot.ts'
@@ -9,6 +9,7 @@ import type { Target } from '../../package/target.ts'
 import { findRelease } from '../../releases/release-store.ts'
 import { listChannelNames } from '../../views/channel-store.ts'
 import type { PromotionOutcome } from '../../views/make-revision.ts'
+import type { Asker } from '../../views/gates.ts'
 import type { BulkOutcome } from '../../views/promote-all.ts'
 import { STAYING_CHANNELS, UNSTABLE } from '../../views/view.ts'
 import { actorOf } from '../request.ts'
@@ -55,20 +56,20 @@ export function channelWrites(app: FastifyInstance, { depot }: Door, mount: stri
   app.delete(`${mount}/channels/:origin/:channel`, async (request: Asking, reply) => {
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`
-    const asker = askerOf(mayChange(request))
+    const session = mayChange(request)
     if (STAYING_CHANNELS.includes(channel)) throw new DepotError('refused', `the channel ${channel} stays`)
-    await depot.writer.submit({ kind: 'removeChannel', input: { origin, name: channel, asker }, actor: actorOf(request, 'habitat') })
+    await depot.writer.submit({ kind: 'removeChannel', input: { origin, name: channel, ...eyesOf(session) }, actor: actorOf(request, 'habitat') })
     return reply.send()
   })
   const move = (kind: 'promote' | 'demote') => async (request: Asking, reply: FastifyReply) => {
     const view = request.params.channel
     if (kind === 'demote' && view === UNSTABLE) throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}`)
-    const asker = askerOf(mayChange(request))
+    const session = mayChange(request)
     const ident = formatIdent(identOf(request))
     request.subject = `${ident}, ${view}`
     const target = await releaseMeant(request, depot)
     if (target === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
-    const outcome = await depot.writer.submit({ kind, input: { view, releases: [{ ident, target }], asker }, actor: actorOf(request, 'habitat') })
+    const outcome = await depot.writer.submit({ kind, input: { view, releases: [{ ident, target }], ...eyesOf(session) }, actor: actorOf(request, 'habitat') })
     return replyPromotion(reply, outcome, target)
   }
   /** habitat-today.md 6, Channels: rights, even where no channel is named to move into; then what cannot be. */
@@ -78,7 +79,7 @@ export function channelWrites(app: FastifyInstance, { depot }: Door, mount: stri
     request.subject = `all of ${origin} in ${source}, ${target}`
     const session = mayChange(request, target)
     if (target === '') throw new DepotError('invalid_request', 'no channel is named to move into')
-    const outcome = await depot.writer.submit({ kind, input: { origin, source, target, ownerId: session.accountId, asker: askerOf(session) }, actor: actorOf(request, 'habitat') })
+    const outcome = await depot.writer.submit({ kind, input: { origin, source, target, ownerId: session.accountId, ...eyesOf(session) }, actor: actorOf(request, 'habitat') })
     return reply.headers(movedHeaders(outcome)).send()
   }
   app.put(`${mount}/channels/:origin/:channel/pkgs/promote`, moveAll('promoteAll'))
@@ -111,6 +112,11 @@ export function viewMeant(request: Asking, answers: Answers): string {
 
 function movedHeaders({ view, revision, isChanged }: BulkOutcome): Record<string, string | number> {
   return { 'depot-view': view, 'depot-revision': revision, 'depot-changed': String(isChanged) }
+}
+
+/** Whom the rules of the view are asked about, and who hears of what they say. */
+export function eyesOf(session: Session): { asker: Asker; audience: Audience } {
+  return { asker: askerOf(session), audience: audienceOfChanges(session) }
 }
 
 function mayChange(request: Asking, view = request.params.channel): Session {

@@ -4,10 +4,10 @@ import { formatIdent } from '../../package/ident.ts'
 import { listViews, getView } from '../../views/view-store.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
-import { askerOf, mayPromote, signedIn } from '../rights.ts'
+import { mayPromote, signedIn } from '../rights.ts'
 import { identOf } from './asked.ts'
 import type { Asking } from './asked.ts'
-import { releaseMeant, replyPromotion } from './channels.ts'
+import { eyesOf, releaseMeant, replyPromotion } from './channels.ts'
 import { NO_CACHE } from './package-reply.ts'
 
 /** habitat-2016.md 1.2 row 1. */
@@ -26,12 +26,12 @@ export function viewWrites(app: FastifyInstance, { depot }: Door, mount: string)
   app.post(`${mount}/views/:view/pkgs/:origin/:name/:version/:release/promote`, async (request: Asking, reply) => {
     signedIn(request, 'promote')
     const view = await getView(depot.db, request.params.view ?? '')
-    const asker = askerOf(mayPromote(request, request.params.origin, view.name))
+    const session = mayPromote(request, request.params.origin, view.name)
     const ident = identOf(request)
     request.subject = `${formatIdent(ident)} into ${view.name}`
     const target = await releaseMeant(request, depot)
     if (target === undefined) throw new DepotError('not_found', `there is no release ${formatIdent(ident)}`)
-    const input = { view: view.name, releases: [{ ident: formatIdent(ident), target }], asker }
+    const input = { view: view.name, releases: [{ ident: formatIdent(ident), target }], ...eyesOf(session) }
     const outcome = await depot.writer.submit({ kind: 'promote', input, actor: actorOf(request, 'habitat') })
     return replyPromotion(reply, outcome, target)
   })

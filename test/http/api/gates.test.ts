@@ -224,9 +224,19 @@ test('bulk moves and channels of Habitat clients are judged by the same rules', 
   t.equal(await revisionOf(view), 1)
 })
 
-test('what a private release needs is judged too, and told to nobody else', async (t) => {
-  const [hidden, user] = (await makeReleases(started, `core/hidden/1.0/${STAMP}`, { name: `acme/open/1.0/${STAMP}`, deps: [`core/hidden/1.0/${STAMP}`] })) as [ReleaseRow, ReleaseRow]
+test('what the asker may not see is not there for what they promote, and is named to nobody who may not know of it', async (t) => {
+  const [hidden, open] = (await makeReleases(started, `umbrella/hidden/1.0/${STAMP}`, { name: `acme/open/1.0/${STAMP}`, deps: [`umbrella/hidden/1.0/${STAMP}`] })) as [ReleaseRow, ReleaseRow]
   await setVisibility(started, hidden.ident, 'private')
   const view = await viewWith({ closure: 'depot' })
-  t.match(await promote(view, [user]), { status: 200 })
+  const told = await promote(view, [open])
+  t.match(told, refused('closure', `${open.ident} → ${hidden.ident} is not in the depot`))
+  t.match(await promote(view, [{ ...open }], {}, 'administrator-token-of-tests'), { status: 200 })
+
+  const [leaf, user] = (await makeReleases(started, `acme/stem/1.0/${STAMP}`, { name: `umbrella/user/1.0/${STAMP}`, deps: [`acme/stem/1.0/${STAMP}`] })) as [ReleaseRow, ReleaseRow]
+  await setVisibility(started, user.ident, 'private')
+  const whole = await viewWith({ closure: 'view' })
+  await move(started, 'promote', whole, [leaf, user])
+  const answer = await post(whole, 'demotions', { releases: [leaf] })
+  t.match(answer, refused('closure', `something in ${whole} needs ${leaf.ident}`))
+  t.notOk(answer.text.includes('umbrella'))
 })

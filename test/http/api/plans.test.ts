@@ -161,6 +161,8 @@ test('who may not see what a plan names does not see the plan, and who may not m
   for (const token of [stranger, boss]) t.match(await callApi(started, 'GET', `/api/v1/plans/${tokenOf(planned)}`, { token }), { status: 404 })
   t.match(await callApi(started, 'GET', `/api/v1/plans/${tokenOf(planned)}`, { token: null }), { status: 401 })
   t.match(await decide(planned, 'apply', stranger), { status: 404 })
+  await started.depot.writer.submit({ kind: 'deleteRelease', input: hidden, actor: { client: 'tests', door: 'cli' } })
+  t.match(await callApi(started, 'GET', `/api/v1/plans/${tokenOf(planned)}`, { token: stranger }), { status: 404 }, 'nor once that is deleted')
   const open = await plan(view, { releases: [web] })
   t.match(await decide(open, 'apply', stranger), { status: 403, differences: '', body: { errors: [{ rule: 'rights' }] } })
   t.match(await plan(view, { releases: [web] }, stranger), { status: 403 })
