@@ -17,6 +17,9 @@ export interface Pointer {
 /** `origin/name target`. */
 export type Line = string
 
+/** For all that was deleted: no ident. */
+const DELETED = ''
+
 type Known = Pointer | 'nothing' | Promise<Pointer | undefined>
 
 /**
@@ -25,7 +28,7 @@ type Known = Pointer | 'nothing' | Promise<Pointer | undefined>
  */
 export class Outsiders {
   readonly #db: Db
-  /** Lines that hold releases which are not public, and which those are. */
+  /** Lines that hold or held releases which are not public, and which those are. What was deleted stays: when `latest` moved would tell of it. */
   readonly #veiled = new Map<Line, Set<string>>()
   /** Of veiled lines, by view. */
   readonly #pointers = new Map<string, Map<Line, Known>>()
@@ -38,8 +41,8 @@ export class Outsiders {
   static async open(db: Db, pointers: ReadonlyMap<string, ReadonlyMap<Line, Pointer>>): Promise<Outsiders> {
     const outsiders = new Outsiders(db)
     const alone = new Set<Line>()
-    for (const { line, ident, isAlone } of await listNotPublic(db)) {
-      outsiders.#veil(line, ident)
+    for (const { line, ident, isDeleted, isAlone } of await listNotPublic(db)) {
+      outsiders.#veil(line, isDeleted ? DELETED : ident)
       if (isAlone) alone.add(line)
     }
     for (const [view, lines] of pointers) {
@@ -65,7 +68,10 @@ export class Outsiders {
   /** Takes in what was committed. `pointers` are those of who sees everything. Never throws. */
   onEvent(event: LedgerEvent, pointers: ReadonlyMap<string, ReadonlyMap<Line, Pointer>>): void {
     if (event.kind === 'release-published' && event.visibility !== 'public') this.#veil(lineOf(event), event.ident)
-    if (event.kind === 'release-deleted') this.#unveil(lineOf(event), event.ident)
+    if (event.kind === 'release-deleted' && this.#veiled.get(lineOf(event))?.has(event.ident) === true) {
+      this.#unveil(lineOf(event), event.ident)
+      this.#veil(lineOf(event), DELETED)
+    }
     if (event.kind === 'visibility-set') {
       for (const target of event.targets) {
         const line = lineOf({ ident: event.ident, target })

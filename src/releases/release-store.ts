@@ -22,11 +22,11 @@ export async function findDownload(db: Db, ident: string, target: Target | undef
   return pick(releases, ident, target)
 }
 
-/** Every release that is not public, as `origin/name target`, and whether that has no public one. */
-export async function listNotPublic(db: Db): Promise<{ line: string; ident: string; isAlone: boolean }[]> {
+/** Every release that is not public, or was not when it was deleted, as `origin/name target`, and whether that has no public one. */
+export async function listNotPublic(db: Db): Promise<{ line: string; ident: string; isDeleted: boolean; isAlone: boolean }[]> {
   const rows = await db
     .selectFrom('releases')
-    .select(['releases.ident', 'releases.target'])
+    .select(['releases.ident', 'releases.target', 'releases.deleted_at'])
     .select((eb) =>
       eb
         .exists(
@@ -40,10 +40,9 @@ export async function listNotPublic(db: Db): Promise<{ line: string; ident: stri
         )
         .as('has_public'),
     )
-    .where('releases.deleted_at', 'is', null)
     .where(sql<SqlBool>`releases.visibility <> 'public'`) // in the words of the index
     .execute()
-  return rows.map(({ ident, target, has_public }) => ({ line: `${ident.split('/', 2).join('/')} ${target}`, ident, isAlone: !has_public }))
+  return rows.map(({ ident, target, deleted_at, has_public }) => ({ line: `${ident.split('/', 2).join('/')} ${target}`, ident, isDeleted: deleted_at !== null, isAlone: !has_public }))
 }
 
 /** Whether an ident is taken for a target, or for any, whoever may see it. */

@@ -190,3 +190,16 @@ test('to who may not see a package it takes no longer to deny it than one that i
   const again = await openAnswers(started)
   t.equal(again.answers.latest({ ...ask('unstable'), name: 'lone' }, THE_PUBLIC), undefined, 'also after a restart')
 })
+
+test('that something left which the public could not see is not told by the revision, neither at once nor after a restart', async (t) => {
+  const started = await startDepot(t)
+  const [, high] = await makeReleases(started, 'acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000')
+  const ident = high?.ident ?? ''
+  await setVisibility(started, ident, 'private')
+  const { answers } = await openAnswers(started)
+  const before = await answers.latest(ask('unstable'), THE_PUBLIC)
+  await started.depot.writer.submit({ kind: 'deleteRelease', input: { ident, target: 'x86_64-linux' }, actor: { client: 'tests', door: 'cli' } })
+  t.equal((await answers.latest(ask('unstable'), THE_PUBLIC))?.revision, before?.revision)
+  const again = await openAnswers(started)
+  t.equal((await again.answers.latest(ask('unstable'), THE_PUBLIC))?.revision, before?.revision)
+})

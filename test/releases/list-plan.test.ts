@@ -69,7 +69,7 @@ for (const [name, { read, sorts }] of Object.entries(reads)) {
 
 test('what is not public is read from an index of nothing else', async (t) => {
   statements.length = 0
-  t.strictSame(await listNotPublic(db), [{ line: 'acme/web x86_64-linux', ident: 'acme/web/1.0.0/20260101000000', isAlone: true }])
+  t.strictSame(await listNotPublic(db), [{ line: 'acme/web x86_64-linux', ident: 'acme/web/1.0.0/20260101000000', isDeleted: false, isAlone: true }])
   const plans = statements.flatMap(({ sql, parameters }) => connection.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters))
   t.ok(plans.some(({ detail }) => /releases_not_public/.test(detail)), plans.map(({ detail }) => detail).join('\n'))
   t.ok(await listIdents(db, ['acme'], SLICE, EVERYONE))
