@@ -1,7 +1,6 @@
 import type { Actor, Role, Visibility } from '../accounts/access.ts'
 import type { Target } from '../package/target.ts'
-import type { Gates } from '../views/gates.ts'
-import type { ViewMaker, ViewRule } from '../views/view.ts'
+import type { Act, Gates, ViewMaker, ViewRule } from '../views/view.ts'
 import type { Link } from './chain.ts'
 
 /** What can happen in a depot. Names, not row ids: an entry must be readable without the database that wrote it. */
@@ -46,10 +45,6 @@ export type LedgerEvent =
   | { kind: 'webhook-changed'; webhook: string; host: string; changed: readonly WebhookPart[] }
   | { kind: 'webhook-removed'; webhook: string }
   | Promotion
-
-/** What is done to a view; going back to a revision and taking one back are promotions as any other. */
-export const ACTS = ['promote', 'demote', 'rollback', 'revert'] as const
-export type Act = (typeof ACTS)[number]
 
 /**
  * One committed change to one view: the only kind of entry that makes a revision, and all that is needed to fold a view. What is in

@@ -1,7 +1,6 @@
 import type { Audience } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError, refusalOf } from '../errors.ts'
-import type { Act } from '../ledger/entry.ts'
 import type { Target } from '../package/target.ts'
 import type { Conflict } from './restore.ts'
 import { listDependentMembers, readDependencies } from './dependency-store.ts'
@@ -11,7 +10,7 @@ import type { Asker, Dependencies, Refusal } from './gates.ts'
 import { readPresent } from './member-store.ts'
 import { joins, planChange } from './plan.ts'
 import type { Effect, Wanted } from './plan.ts'
-import type { View } from './view.ts'
+import type { Act, View } from './view.ts'
 
 /** Who wants a change, when, and how. */
 export interface Context {

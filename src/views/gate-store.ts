@@ -2,8 +2,7 @@ import { sql } from 'kysely'
 import type { SqlBool } from 'kysely'
 import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
-import type { Requirement } from './gates.ts'
-import type { ViewRelease } from './view.ts'
+import type { Requirement, ViewRelease } from './view.ts'
 import { findView } from './view-store.ts'
 
 /** By id of a release: since when, without a break, another view holds it as a requirement wants it. Those it does not hold are absent. */

@@ -1,44 +1,10 @@
 import { formatIdent } from '../package/ident.ts'
-import type { Act } from '../ledger/entry.ts'
 import { joins } from './plan.ts'
 import type { Effect } from './plan.ts'
-import type { View, ViewRelease } from './view.ts'
+import type { Act, Gates, View, ViewRelease } from './view.ts'
 
 // What must be true before a view changes: one ordered list of pure functions, each of which looks at what a change would do and at
 // what was read for it, and answers with its refusals, a sentence each.
-
-/** The rules of a view, as its administrators set them; an absent one does not hold. */
-export interface Gates {
-  /** What joins must be, or have been for some time, in other views. */
-  readonly requires?: readonly Requirement[]
-  /** Every dependency (TDEPS) of what joins must be in the depot or, strictest, in the view; and what is needed stays. */
-  readonly closure?: 'depot' | 'view'
-  /** `latest` does not go down, but for a rollback or a revert, which say so by their names. */
-  readonly downgrade?: 'refuse'
-  /** Accounts that may change the view, whatever their roles in origins; nobody else but administrators of the depot may then. */
-  readonly promoters?: readonly string[]
-  /** A change is proposed by one person and approved by another: by one of these or, when absent, by anyone who may promote. */
-  readonly approval?: { readonly approvers?: readonly string[]; readonly expiresMs: number }
-  /** Accounts that may break the glass, besides administrators of the depot. */
-  readonly overriders?: readonly string[]
-}
-
-export interface Requirement {
-  readonly view: string
-  /** A member there, or what `latest` there answers. */
-  readonly as: 'member' | 'current'
-  /** Without a break until now. */
-  readonly soakMs?: number
-}
-
-/** Nothing moves until it is over, or taken away. */
-export interface Freeze {
-  readonly reason: string
-  /** Epoch milliseconds; absent for one without an end. */
-  readonly until?: number
-  readonly by: string
-  readonly since: number
-}
 
 export type Rule = 'rights' | 'freeze' | 'conflict' | 'requires' | 'closure' | 'downgrade' | 'approval'
 

@@ -3,9 +3,9 @@ import { DepotError, quote, refusalOf } from '../errors.ts'
 import type { ErrorPart } from '../errors.ts'
 import type { Change } from '../writer/change.ts'
 import { mayTouch } from './gates.ts'
-import type { Asker, Gates } from './gates.ts'
+import type { Asker } from './gates.ts'
 import { UNSTABLE } from './view.ts'
-import type { View } from './view.ts'
+import type { Gates, View } from './view.ts'
 import { findView, getView, setFreeze, setGates } from './view-store.ts'
 
 /**

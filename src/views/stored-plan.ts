@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { Act, PointerMove, ReleaseName, Source } from '../ledger/entry.ts'
+import type { PointerMove, ReleaseName, Source } from '../ledger/entry.ts'
 import type { ChangeRequest } from './change-request.ts'
 import type { Considered, Missing } from './consider.ts'
 import type { Refusal } from './gates.ts'
 import { describeMove, describeStep } from './plan.ts'
 import type { DescribedStep } from './plan.ts'
 import type { Resolved } from './resolve.ts'
-import type { View } from './view.ts'
+import type { Act, View } from './view.ts'
 
 /** What a change would do, in names: what people look at, and what two plans are compared by. */
 export interface PlannedEffect {

@@ -2,9 +2,8 @@ import type { Selectable } from 'kysely'
 import type { Db } from '../database/database.ts'
 import type { ViewsTable } from '../database/schema.ts'
 import { DepotError, quote } from '../errors.ts'
-import type { Freeze, Gates } from './gates.ts'
 import { FIRST_UNGOVERNED } from './view.ts'
-import type { View, ViewMaker, ViewName, ViewRelease, ViewRule } from './view.ts'
+import type { Freeze, Gates, View, ViewMaker, ViewName, ViewRelease, ViewRule } from './view.ts'
 
 export async function findView(db: Db, name: string): Promise<View | undefined> {
   const row = await db.selectFrom('views').selectAll().where('name', '=', name).executeTakeFirst()

@@ -1,7 +1,6 @@
 import { DepotError, quote } from '../errors.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
-import type { Freeze, Gates } from './gates.ts'
 
 declare const brand: unique symbol
 
@@ -30,6 +29,43 @@ export interface View {
   /** Of a preview: the view it shows, and the plan whose effect it shows there. */
   readonly preview: { readonly baseId: number; readonly planId: number } | undefined
 }
+
+/** The rules of a view, as its administrators set them; an absent one does not hold. */
+export interface Gates {
+  /** What joins must be, or have been for some time, in other views. */
+  readonly requires?: readonly Requirement[]
+  /** Every dependency (TDEPS) of what joins must be in the depot or, strictest, in the view; and what is needed stays. */
+  readonly closure?: 'depot' | 'view'
+  /** `latest` does not go down, but for a rollback or a revert, which say so by their names. */
+  readonly downgrade?: 'refuse'
+  /** Accounts that may change the view, whatever their roles in origins; nobody else but administrators of the depot may then. */
+  readonly promoters?: readonly string[]
+  /** A change is proposed by one person and approved by another: by one of these or, when absent, by anyone who may promote. */
+  readonly approval?: { readonly approvers?: readonly string[]; readonly expiresMs: number }
+  /** Accounts that may break the glass, besides administrators of the depot. */
+  readonly overriders?: readonly string[]
+}
+
+export interface Requirement {
+  readonly view: string
+  /** A member there, or what `latest` there answers. */
+  readonly as: 'member' | 'current'
+  /** Without a break until now. */
+  readonly soakMs?: number
+}
+
+/** Nothing moves until it is over, or taken away. */
+export interface Freeze {
+  readonly reason: string
+  /** Epoch milliseconds; absent for one without an end. */
+  readonly until?: number
+  readonly by: string
+  readonly since: number
+}
+
+/** What is done to a view; going back to a revision and taking one back are promotions as any other. */
+export const ACTS = ['promote', 'demote', 'rollback', 'revert'] as const
+export type Act = (typeof ACTS)[number]
 
 /** A release as views handle it. */
 export interface ViewRelease {

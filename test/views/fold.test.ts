@@ -1,7 +1,7 @@
 import tap, { test } from 'tap'
 import { EVERYONE, THE_PUBLIC } from '../../src/accounts/access.ts'
 import type { Audience } from '../../src/accounts/access.ts'
-import { ACTS } from '../../src/ledger/entry.ts'
+import { ACTS } from '../../src/views/view.ts'
 import { listMembersAt, listPointersAt } from '../../src/views/content-store.ts'
 import { emptyFold, foldPromotion, latestOf } from '../../src/views/fold.ts'
 import type { Fold } from '../../src/views/fold.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { ACTS } from '../../ledger/entry.ts'
 import { LARGEST_LOCKFILE_BYTES } from '../../lockfiles/lockfile.ts'
 import { parseIdent } from '../../package/ident.ts'
+import { ACTS } from '../../views/view.ts'
 import { Frozen, Ident, PointerMove, Revision, Source, Target, Time, Next, ViewName, named, textOf } from './shapes.ts'
 
 // The shapes of changes of views, and of the rules they are judged by.

@@ -1,9 +1,8 @@
 import type { z } from 'zod'
 import type { DescribedStep } from '../../views/plan.ts'
-import type { Gates } from '../../views/gates.ts'
 import type { PromotionOutcome } from '../../views/make-revision.ts'
 import type { StoredPlan } from '../../views/stored-plan.ts'
-import type { View } from '../../views/view.ts'
+import type { Gates, View } from '../../views/view.ts'
 import type * as shapes from './change-shapes.ts'
 import { wireFreeze, wireTime } from './wire.ts'
 

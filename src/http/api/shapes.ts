@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import { ACTIONS, ROLES } from '../../accounts/access.ts'
 import { DepotError } from '../../errors.ts'
-import { ACTS } from '../../ledger/entry.ts'
 import { TARGETS } from '../../package/target.ts'
-import { parseViewName } from '../../views/view.ts'
+import { ACTS, parseViewName } from '../../views/view.ts'
 
 // The shapes of our own door's JSON. What comes in is checked against them; what goes out is not (the compiler and the tests hold
 // the two together), so that long lists cost no validation. Additive only: fields come, and neither go nor change their meaning.

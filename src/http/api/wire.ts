@@ -5,8 +5,7 @@ import { formatIdent } from '../../package/ident.ts'
 import type { Target } from '../../package/target.ts'
 import type { Release } from '../../releases/release.ts'
 import type { Revision } from '../../views/history-store.ts'
-import type { Freeze } from '../../views/gates.ts'
-import type { View } from '../../views/view.ts'
+import type { Freeze, View } from '../../views/view.ts'
 import type * as shapes from './shapes.ts'
 
 // From what the core knows to the shapes of our own door: names instead of row ids, RFC 3339 times, null for what is absent.
