@@ -79,7 +79,7 @@ export class ArchiveScanner {
   }
 
   #start(): Worker {
-    const worker = new Worker(WORKER, { resourceLimits: HEAP_LIMITS })
+    const worker = new Worker(WORKER, { resourceLimits: HEAP_LIMITS, execArgv: [] }) // what its parent preloads is no concern of it
     worker.on('message', (answer: ScanAnswer) => {
       const scan = this.#finish(worker)
       // An answer that crossed the end of its time: the thread is being ended.
