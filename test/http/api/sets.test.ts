@@ -159,3 +159,32 @@ test('people are shown what a promotion did', async (t) => {
   const { text } = await callApi(started, 'POST', `/api/v1/views/${view}/promotions?format=text`, { body: { releases: [{ ident: app1.ident }, { ident: web1.ident }] } })
   t.match(text, new RegExp(`^${view} is at revision 2\n\nCHANGE +RELEASE +TARGET +FROM +WHY\ndowngraded +${app1.ident} +x86_64-linux +2.0/${STAMP} +-\nadded +${web1.ident} .*\n\nlatest goes down: .*track-channel.*\n$`))
 })
+
+const membersOf = async (view: string) => idents((await callApi(started, 'GET', `/api/v1/views/${view}/members`)).body?.['members'])
+
+test('what is latest may be asked for together with what needs an older one of its package', async (t) => {
+  const view = await freshView()
+  await move(started, 'promote', view, [ssl3])
+  t.match(await promote(view, { releases: [{ ident: ssl3.ident }, { ident: app1.ident }], with_deps: true }), { status: 200, differences: '', body: { changed: true } })
+  t.strictSame(await contentOf(view), [app1.ident, curl.ident, ssl3.ident])
+  t.strictSame(await membersOf(view), [app1.ident, curl.ident, ssl1.ident, ssl3.ident])
+})
+
+test('an exact set with what it needs is the same when it is asked for again', async (t) => {
+  const [from, to] = [await freshView(), await freshView()]
+  await move(started, 'promote', from, [app1])
+  await move(started, 'promote', to, [web1])
+  const body = { from: { view: from }, exact: true, with_deps: true }
+  t.match(await promote(to, body), { body: { revision: 2 } })
+  t.match(await promote(to, body), { status: 200, differences: '', body: { revision: 2, changed: false } })
+  t.strictSame(await membersOf(to), [app1.ident, curl.ident, ssl1.ident])
+})
+
+test('an exact set with what it needs leaves nothing else of the packages that are needed', async (t) => {
+  const [from, to] = [await freshView(), await freshView()]
+  await move(started, 'promote', from, [app1])
+  await move(started, 'promote', to, [ssl3])
+  await promote(to, { from: { view: from }, exact: true, with_deps: true })
+  t.strictSame(await membersOf(to), [app1.ident, curl.ident, ssl1.ident])
+  t.strictSame(await contentOf(to), [app1.ident, curl.ident, ssl1.ident])
+})
