@@ -58,8 +58,10 @@ type Of<A extends ChangeRequest['act']> = Extract<ChangeRequest, { act: A }>
 
 async function resolvePromotion(db: Db, view: View, request: Of<'promote'>): Promise<Resolved> {
   const { pinned, releases, ...taken } = await takeFrom(db, request.source, request)
-  const dependencies = request.withDeps === true ? await comeAlong(db, view, releases, request) : []
-  const leaving = request.isExact === true ? await absentFrom(db, view, request.source, releases) : []
+  const needed = request.withDeps === true ? await findNeeded(db, releases, request) : []
+  const kept = new Set([...releases, ...needed].map(({ releaseId }) => releaseId))
+  const leaving = request.isExact === true ? (await absentFrom(db, view, request.source, releases)).filter(({ releaseId }) => !kept.has(releaseId)) : []
+  const dependencies = await comeAlong(db, view, needed, { releases, leaving })
   const wanted = { joining: [...dependencies, ...releases.map((release) => ({ release }))], leaving }
   return { wanted, ...taken, of: undefined, pinned: { ...request, source: pinned } }
 }
@@ -128,23 +130,29 @@ async function takePointers(db: Db, source: Extract<ReleaseSource, { from: strin
   }
 }
 
-/**
- * What releases need and the view does not have. A dependency is there to be found, not to be run: it joins without taking `latest`
- * from a higher release that the view has of its package.
- */
-async function comeAlong(db: Db, view: View, releases: readonly ViewRelease[], { audience }: ChangeRequest): Promise<Joining[]> {
+/** What releases need besides themselves. */
+async function findNeeded(db: Db, releases: readonly ViewRelease[], { audience }: ChangeRequest): Promise<ViewRelease[]> {
   const needs = await listNeeds(db, releases)
   const names = releases.flatMap((release) => (needs.get(release.releaseId) ?? []).map((ident) => ({ ident, target: release.target })))
   const asked = new Set(releases.map(({ releaseId }) => releaseId))
-  const needed = [...(await findReleases(db, names, audience)).values()].filter(({ releaseId }) => !asked.has(releaseId))
+  return [...(await findReleases(db, names, audience)).values()].filter(({ releaseId }) => !asked.has(releaseId))
+}
+
+/**
+ * What is needed and the view does not have. A dependency is there to be found, not to be run: it joins without taking `latest`
+ * from a higher release that the view has of its package, unless that leaves, or joins by itself.
+ */
+async function comeAlong(db: Db, view: View, needed: readonly ViewRelease[], { releases, leaving }: { releases: readonly ViewRelease[]; leaving: readonly ViewRelease[] }): Promise<Joining[]> {
   const { members, pointers } = await readPresent(db, view, { joining: needed.map((release) => ({ release })), leaving: [] })
   const strangers = needed.filter(({ releaseId }) => !members.has(releaseId))
+  const settled = new Set([...releases, ...leaving].map(({ releaseId }) => releaseId))
   const joining: Joining[] = []
   for (const [line, some] of Map.groupBy(strangers, lineOf)) {
     const rising = some.toSorted((a, b) => (a.orderKey < b.orderKey ? -1 : 1))
     joining.push(...rising.map((release) => ({ release, isDependency: true })))
     const pointer = pointers.get(line)
-    if (view.rule === 'promoted' && pointer !== undefined && pointer.orderKey > (rising.at(-1)?.orderKey ?? '')) joining.push({ release: pointer, isAnew: true, isDependency: true })
+    const isHigher = pointer !== undefined && !settled.has(pointer.releaseId) && pointer.orderKey > (rising.at(-1)?.orderKey ?? '')
+    if (view.rule === 'promoted' && isHigher) joining.push({ release: pointer, isAnew: true, isDependency: true })
   }
   // What was asked for joins after what it needs, also where that is of the same package.
   return joining
