@@ -240,3 +240,27 @@ test('what the asker may not see is not there for what they promote, and is name
   t.match(answer, refused('closure', `something in ${whole} needs ${leaf.ident}`))
   t.notOk(answer.text.includes('umbrella'))
 })
+
+test('the rules of a view that clients made outlast its channels', async (t) => {
+  const channel = async (method: 'POST' | 'DELETE') => (await ask(`${started.url}/v1/depot/channels/acme/prod`, { method, headers: { ...bearer(ci), 'content-length': 0 } })).status
+  t.equal(await channel('POST'), 201)
+  await callApi(started, 'PUT', '/api/v1/views/prod/gates', { body: { promoters: ['lead'] } })
+  t.match(await promote('prod', [web]), { status: 403 })
+  t.strictSame([await channel('DELETE'), await channel('POST')], [200, 201])
+  t.match(await promote('prod', [web]), { status: 403, differences: '' })
+  await callApi(started, 'PUT', '/api/v1/views/prod/gates', { body: {} })
+  await callApi(started, 'PUT', '/api/v1/views/prod/freeze', { body: { reason: 'audit' } })
+  t.strictSame([await channel('DELETE'), await channel('POST')], [200, 201])
+  t.match(await promote('prod', [web]), refused('freeze', 'prod is frozen by admin: audit'))
+})
+
+test('who may not change a view does not do so by deleting releases', async (t) => {
+  const releases = await makeReleases(started, `acme/base/1.0/${STAMP}`, `acme/base/2.0/${STAMP}`)
+  for (const gates of [{ promoters: ['lead'] }, { approval: {} }]) {
+    const view = await viewWith(gates, 'highest')
+    await move(started, 'promote', view, releases)
+    const { status } = await ask(`${started.url}/v1/depot/pkgs/acme/base/2.0/${STAMP}?target=x86_64-linux`, { method: 'DELETE', headers: bearer(ci) })
+    t.equal(status, 422)
+    t.match(await callApi(started, 'GET', `/api/v1/views/${view}/latest/acme/base`), { body: { ident: `acme/base/2.0/${STAMP}` } })
+  }
+})
