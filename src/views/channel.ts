@@ -8,7 +8,7 @@ import { createView } from './create-view.ts'
 import type { Asker } from './gates.ts'
 import { listMembersOfOrigin } from './member-store.ts'
 import { alter } from './promote.ts'
-import { UNSTABLE } from './view.ts'
+import { UNSTABLE, isRuled } from './view.ts'
 import type { View } from './view.ts'
 import { closeView, findView, getView } from './view-store.ts'
 
@@ -39,7 +39,8 @@ export async function ensureChannel(change: Change, input: { origin: string; nam
 
 /**
  * Takes an origin's releases out of the view in one promotion, and the channel from its clients. Does nothing when there is no
- * such channel. A view that only clients made is closed with its last channel. Throws `refused` for `unstable` while it holds any.
+ * such channel. A view that only clients made is closed with its last channel, unless it has rules, which would go with it: who may
+ * make channels may not undo what administrators set. Throws `refused` for `unstable` while it holds any.
  */
 export async function removeChannel(change: Change, input: { origin: string; name: string; asker?: Asker; audience?: Audience }): Promise<{ isChanged: boolean }> {
   const { trx, at } = change
@@ -52,7 +53,7 @@ export async function removeChannel(change: Change, input: { origin: string; nam
   if (members.length > 0) await alter(change, view, { joining: [], leaving: members }, { act: 'demote', cause: 'channel-removed', ...(input.asker && { asker: input.asker }), ...(input.audience && { audience: input.audience }) })
   await deleteChannel(trx, channel.id)
   await change.record({ kind: 'channel-removed', origin: origin.name, view: view.name }, { originId: origin.id, viewId: view.id })
-  if (view.maker === 'client' && !(await hasChannels(trx, view.id))) {
+  if (view.maker === 'client' && !isRuled(view) && !(await hasChannels(trx, view.id))) {
     await closeView(trx, view.id, at)
     await change.record({ kind: 'view-closed', view: view.name }, { viewId: view.id })
   }

@@ -63,6 +63,11 @@ export interface Freeze {
   readonly since: number
 }
 
+/** Whether administrators set anything that a view is to be changed by. */
+export function isRuled({ gates, freeze }: View): boolean {
+  return Object.keys(gates).length > 0 || freeze !== undefined
+}
+
 /** What is done to a view; going back to a revision and taking one back are promotions as any other. */
 export const ACTS = ['promote', 'demote', 'rollback', 'revert'] as const
 export type Act = (typeof ACTS)[number]
