@@ -1,6 +1,7 @@
 import tap, { test } from 'tap'
 import { ask } from '../../support/ask.ts'
 import { callApi } from '../../support/call-api.ts'
+import { bearer } from '../../support/origin.ts'
 import { makeReleases, makeView, move } from '../../support/release-rows.ts'
 import type { ReleaseRow } from '../../support/release-rows.ts'
 import { startDepot } from '../../support/start-depot.ts'
@@ -130,4 +131,33 @@ test('a preview needs a plan of its view that has not ended, and a name that is 
   t.match(await make(base, { name: 'x', plan }, lead), { status: 403, differences: '' })
   await apply(plan)
   t.match(await make(base, { name: 'x', plan }), { status: 409, differences: '' })
+})
+
+test('a plan that changes nothing takes no name of a view', async (t) => {
+  const nobody = await started.account('nobody')
+  const { base } = await previewed([[app1]], { releases: [app2] })
+  const planned = await callApi(started, 'POST', `/api/v1/views/${base}/plans`, { body: { from: { view: 'rehearsal' } }, token: nobody })
+  t.match(planned, { status: 201, body: { releases: [] } })
+  t.match(await make(base, { name: 'production', plan: planned.body?.['plan'] }, nobody), { status: 409, differences: '', body: { code: 'refused' } })
+})
+
+test('a preview is nobody\'s channel, and what was shown there keeps no view of its name open', async (t) => {
+  const { name } = await previewed([[app1]], { releases: [app2] })
+  await makeReleases(started, `umbrella/tool/1/${STAMP}`)
+  const channel = async (method: 'POST' | 'DELETE') => (await ask(`${started.url}/v1/depot/channels/umbrella/${name}`, { method, headers: { ...bearer(), 'content-length': 0 } })).status
+  t.equal(await channel('POST'), 403)
+  await callApi(started, 'DELETE', `/api/v1/views/${name}`, { token: ci })
+  t.equal(await channel('POST'), 201)
+  t.equal(await channel('DELETE'), 200)
+  t.notOk(JSON.stringify((await callApi(started, 'GET', '/api/v1/views')).body).includes(name))
+})
+
+test('a preview does not keep a release from being deleted', async (t) => {
+  await makeView(started, 'high', 'highest')
+  const [old, young, planned] = (await makeReleases(started, ...['old/1', 'old/2', 'new/1'].map((name) => `acme/${name}/${STAMP}`))) as [ReleaseRow, ReleaseRow, ReleaseRow]
+  await move(started, 'promote', 'high', [old, young])
+  const plan = (await callApi(started, 'POST', '/api/v1/views/high/plans', { body: { releases: [planned] }, token: ci })).body?.['plan']
+  t.match(await make('high', { name: 'high.tomorrow', plan }), { status: 201 })
+  for (const { ident } of [young, planned]) t.equal((await ask(`${started.url}/v1/depot/pkgs/${ident}?target=x86_64-linux`, { method: 'DELETE', headers: bearer(ci) })).status, 204)
+  t.strictSame([await poll('high.tomorrow', 'old'), await poll('high.tomorrow', 'new')], [old.ident, 404])
 })
