@@ -89,6 +89,11 @@ export async function deleteChannel(db: Db, channelId: number): Promise<void> {
   await db.deleteFrom('channels').where('id', '=', channelId).execute()
 }
 
+/** Those that origins had by their members alone, or a view of the same name would seem to be theirs later. */
+export async function deleteChannelsOf(db: Db, viewId: number): Promise<void> {
+  await db.deleteFrom('channels').where('view_id', '=', viewId).execute()
+}
+
 /** Whether any origin still has this view as its channel. */
 export async function hasChannels(db: Db, viewId: number): Promise<boolean> {
   const row = await db.selectFrom('channels').select('id').where('view_id', '=', viewId).limit(1).executeTakeFirst()

@@ -12,11 +12,12 @@ import { UNSTABLE, isRuled } from './view.ts'
 import type { View } from './view.ts'
 import { closeView, findView, getView } from './view-store.ts'
 
-/** Makes a channel of an origin: a view of its name, where there is none yet. Throws `not_found` and `already_exists`. */
+/** Makes a channel of an origin: a view of its name, where there is none yet. Throws `not_found`, `already_exists`, and `refused` for a preview, which does not stay. */
 export async function declareChannel(change: Change, input: { origin: string; name: string; ownerId: number }): Promise<Channel> {
   const { trx, at } = change
   const origin = await getOrigin(trx, input.origin)
   const found = await findView(trx, input.name)
+  if (found?.preview !== undefined) throw new DepotError('refused', `${found.name} is a preview, and no channel`)
   const view = found !== undefined && found.closedAt === undefined ? found : await createView(change, { name: input.name, rule: 'highest', maker: 'client' })
   if (await channelExists(trx, origin.id, view.id)) throw new DepotError('already_exists', `the origin ${origin.name} has a channel ${view.name} already`)
   const before = await findChannel(trx, origin.id, view.id)

@@ -1,6 +1,7 @@
 import { EVERYONE } from '../accounts/access.ts'
 import { DepotError, quote } from '../errors.ts'
 import type { Change } from '../writer/change.ts'
+import { deleteChannelsOf } from './channel-store.ts'
 import { createView } from './create-view.ts'
 import { findReleases } from './dependency-store.ts'
 import type { Asker } from './gates.ts'
@@ -79,6 +80,7 @@ async function close(change: Change, preview: View): Promise<void> {
   const wanted = { joining: [], leaving: await listPointersOf(change.trx, preview.id) }
   const effect = planChange(preview.rule, wanted, await readPresent(change.trx, preview, wanted))
   await makeRevision(change, preview, effect, { act: 'demote', cause: 'preview' })
+  await deleteChannelsOf(change.trx, preview.id)
   await closeView(change.trx, preview.id, change.at)
   await change.record({ kind: 'view-closed', view: preview.name }, { viewId: preview.id })
 }
