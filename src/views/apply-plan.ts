@@ -11,7 +11,7 @@ import { endPlan, forgetOldDrafts, getPlan, insertPlan } from './plan-store.ts'
 import { closePreviews, showInPreviews } from './preview.ts'
 import { commit, work } from './promote.ts'
 import type { Resolved } from './resolve.ts'
-import { digestOf, effectOf } from './stored-plan.ts'
+import { changesAnything, digestOf, effectOf } from './stored-plan.ts'
 import type { StoredPlan } from './stored-plan.ts'
 import type { View } from './view.ts'
 import { getView } from './view-store.ts'
@@ -47,11 +47,13 @@ export async function draftPlan(change: Change, input: PlanInput): Promise<Store
   return plan
 }
 
-/** Keeps a change until a second person approves it. Throws as {@link draftPlan}, and `forbidden` for who may not make the change. */
+/** Keeps a change until a second person approves it. Throws as {@link draftPlan}, `forbidden` for who may not make the change, and `refused` where nothing would change. */
 export async function propose(change: Change, input: PlanInput): Promise<StoredPlan> {
   const proposal = await keep(change, 'proposal', input)
   const rights = proposal.effect.refusals.filter(({ rule }) => rule === 'rights')
   if (rights.length > 0) throw refusalOf('forbidden', rights)
+  // Rights are asked of what moves: where nothing does, anyone could propose.
+  if (!changesAnything(proposal.effect)) throw new DepotError('refused', `there is nothing to propose: ${proposal.view} would not change`)
   const { viewId } = await subjectOf(change, proposal)
   const { view, token, expiresAt } = proposal
   await change.record({ kind: 'proposal-made', view, proposal: token, reason: input.reason ?? null, expiresAt }, { viewId })

@@ -9,6 +9,7 @@ import { makeRevision } from './make-revision.ts'
 import { listPointersOf, readPresent } from './member-store.ts'
 import { lineOf, planChange } from './plan.ts'
 import { getPlan, getPlanById, readPlannedMoves } from './plan-store.ts'
+import { changesAnything } from './stored-plan.ts'
 import type { StoredPlan } from './stored-plan.ts'
 import { UNSTABLE } from './view.ts'
 import type { View, ViewRelease } from './view.ts'
@@ -18,7 +19,7 @@ import { closeView, findView, getView, listPreviews, setPreview } from './view-s
 // its base (make-revision.ts), and is closed when the plan is applied or dropped.
 
 /**
- * Throws `not_found` for the plan, `conflict` for one that has ended, `forbidden` for who neither made it nor could, `already_exists` and
+ * Throws `not_found` for the plan, `conflict` for one that has ended, `refused` for one that changes nothing, `forbidden` for who neither made it nor could, `already_exists` and
  * `invalid_request` for the name.
  */
 export async function makePreview(change: Change, input: { name: string; plan: string; asker?: Asker }): Promise<View> {
@@ -26,6 +27,8 @@ export async function makePreview(change: Change, input: { name: string; plan: s
   expectOwn(plan, input.asker)
   if (plan.effect.refusals.some(({ rule }) => rule === 'rights')) throw new DepotError('forbidden', 'who made this plan may not make the change that it shows')
   if (plan.end !== undefined) throw new DepotError('conflict', `there is nothing to preview: the plan is ${plan.end.how}`)
+  // Rights are asked of what moves: where nothing does, anyone could take a name.
+  if (!changesAnything(plan.effect)) throw new DepotError('refused', `there is nothing to preview: ${plan.view} would not change`)
   const base = await getView(change.trx, plan.view)
   if (base.name === UNSTABLE) throw new DepotError('refused', `${UNSTABLE} has no preview: everything is in it`)
   const made = await createView(change, { name: input.name, rule: 'promoted', maker: 'operator' })

@@ -71,6 +71,10 @@ export function digestOf(kind: StoredPlan['kind'], { revision, releases, pointer
   return createHash('sha256').update(JSON.stringify([bound, releases, pointers, lasting])).digest('hex')
 }
 
+export function changesAnything({ releases }: PlannedEffect): boolean {
+  return releases.some(({ change }) => change !== 'unchanged')
+}
+
 /** Every release that a plan names. */
 export function releasesIn({ releases, pointers }: PlannedEffect): ReleaseName[] {
   const ends = pointers.flatMap(({ from, to, target }) => [from, to].filter((ident) => ident !== null).map((ident) => ({ ident, target })))
