@@ -1,10 +1,11 @@
 import { DepotError, refusalOf } from '../errors.ts'
+import { parseIdent } from '../package/ident.ts'
 import type { Change } from '../writer/change.ts'
 import { once } from '../writer/idempotency-store.ts'
 import type { IdempotencyKey } from '../writer/idempotency-store.ts'
 import type { ChangeRequest } from './change-request.ts'
 import type { Considered, Override } from './consider.ts'
-import { mayApprove } from './gates.ts'
+import { mayReject } from './gates.ts'
 import type { Asker } from './gates.ts'
 import type { PromotionOutcome } from './make-revision.ts'
 import { endPlan, forgetOldDrafts, getPlan, insertPlan } from './plan-store.ts'
@@ -86,7 +87,8 @@ export async function reject(change: Change, input: { plan: string; reason?: str
   const plan = await getOpen(change, input.plan, 'proposal')
   const view = await getView(change.trx, plan.view)
   const { asker } = input
-  if (asker !== undefined && asker.account !== plan.account && !mayApprove(asker, view.gates)) throw new DepotError('forbidden', `${asker.account} is not among those who decide for ${view.name}`)
+  const origins = new Set(plan.effect.releases.map(({ ident }) => parseIdent(ident).origin))
+  if (asker !== undefined && asker.account !== plan.account && !mayReject(asker, view.gates, origins)) throw new DepotError('forbidden', `${asker.account} is not among those who decide for ${view.name}`)
   await endPlan(change.trx, plan.id, { at: change.at, how: 'rejected', deciderId: change.actor.accountId })
   await closePreviews(change, plan.id)
   await recordEnd(change, plan, 'rejected', input.reason)

@@ -80,10 +80,13 @@ export function mayTouch(asker: Asker, { promoters }: Gates): boolean {
   return promoters === undefined || asker.isAdministrator || promoters.includes(asker.account)
 }
 
-/** Whether an account may end what another one proposed. */
-export function mayApprove(asker: Asker, gates: Gates): boolean {
+/** Whether an account may end what another one proposed for releases of these origins: those who are named, or who could make the change. */
+export function mayReject(asker: Asker, { approval, promoters }: Gates, origins: Iterable<string>): boolean {
   if (asker.isAdministrator) return true
-  return gates.approval?.approvers?.includes(asker.account) ?? (gates.promoters?.includes(asker.account) === true)
+  const named = approval?.approvers ?? promoters
+  if (named !== undefined) return named.includes(asker.account)
+  const { maintains } = asker
+  return maintains === 'all' || [...origins].every((origin) => maintains.includes(origin))
 }
 
 function mayChange({ steps }: Effect, { view, asker, proposer }: GateState): Refusal[] {
