@@ -2,6 +2,7 @@ import { DepotError } from '../errors.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { findViewRelease } from '../views/member-store.ts'
+import { leavePreview } from '../views/preview.ts'
 import { alter } from '../views/promote.ts'
 import { STABLE } from '../views/view.ts'
 import { listViewsWith } from '../views/view-store.ts'
@@ -12,8 +13,8 @@ import { isBlobReferenced, markReleaseDeleted, unreferenceBlob } from './release
 /**
  * Takes a release out of every view it is in, with a revision in each, and away; its row stays for their past, and its ident may be
  * published again. Throws `not_found`, and `in_use` while it is in `stable` or any package has its package among its TDEPS
- * (habitat-today.md 3.1 and 6, Packages), or while it is in a view that says what should be running: who may upload may not decide
- * that. Throws `refused` where a rule of a view it is in keeps it. Tells the checksum of its bytes, which another release may still need.
+ * (habitat-today.md 3.1 and 6, Packages), or while it is in a view that says what should be running, or whose rules say who changes it: who
+ * may upload may not decide that. Previews hold nothing. Throws `refused` where a rule of a view it is in keeps it. Tells the checksum of its bytes, which another release may still need.
  */
 export async function deleteRelease(change: Change, input: { ident: string; target: Target }): Promise<{ checksum: string }> {
   const { trx, at } = change
@@ -21,11 +22,12 @@ export async function deleteRelease(change: Change, input: { ident: string; targ
   const ident = parseIdent(text)
   const release = await findViewRelease(trx, ident, target)
   if (release === undefined) throw new DepotError('not_found', `there is no release ${text} for ${target}`)
-  const views = await listViewsWith(trx, release)
-  const holding = views.find((view) => view.name === STABLE || view.rule === 'promoted')
+  const { views = [], previews = [] } = Object.groupBy(await listViewsWith(trx, release), ({ preview }) => (preview === undefined ? 'views' : 'previews'))
+  const holding = views.find(({ name, rule, gates }) => name === STABLE || rule === 'promoted' || gates.promoters !== undefined || gates.approval !== undefined)
   if (holding !== undefined) throw new DepotError('in_use', `${text} is in ${holding.name}: demote it first`)
   if (await hasDependents(trx, ident, target)) throw new DepotError('in_use', `other packages depend on ${ident.origin}/${ident.name}`)
   for (const view of views) await alter(change, view, { joining: [], leaving: [release] }, { act: 'demote', cause: 'release-deleted' })
+  for (const preview of previews) await leavePreview(change, preview, release)
   const checksum = await markReleaseDeleted(trx, release.releaseId, at)
   await renewDependent(trx, release)
   if (!(await isBlobReferenced(trx, checksum))) await unreferenceBlob(trx, checksum, at)

@@ -6,14 +6,14 @@ import { createView } from './create-view.ts'
 import { findReleases } from './dependency-store.ts'
 import type { Asker } from './gates.ts'
 import { makeRevision } from './make-revision.ts'
-import { listPointersOf, readPresent } from './member-store.ts'
+import { listPointersOf, onlyMembers, readPresent } from './member-store.ts'
 import { lineOf, planChange } from './plan.ts'
 import { getPlan, getPlanById, readPlannedMoves } from './plan-store.ts'
 import { changesAnything } from './stored-plan.ts'
 import type { StoredPlan } from './stored-plan.ts'
 import { UNSTABLE } from './view.ts'
 import type { View, ViewRelease } from './view.ts'
-import { closeView, findView, getView, listPreviews, setPreview } from './view-store.ts'
+import { closeView, findView, getView, getViewById, listPreviews, setPreview } from './view-store.ts'
 
 // A preview is a view as any other, which every client can use: the pointers of its base, but for those that its plan moves. It follows
 // its base (make-revision.ts), and is closed when the plan is applied or dropped.
@@ -58,6 +58,13 @@ export async function showInPreviews(change: Change, base: View, planId: number,
     await setPreview(change.trx, preview.id, { baseId: base.id, planId: nextId })
     await fill(change, preview, base, nextId)
   }
+}
+
+/** Takes a release that is deleted out of a preview, where only its plan brought it there. */
+export async function leavePreview(change: Change, preview: View, release: ViewRelease): Promise<void> {
+  const wanted = { joining: [], leaving: await onlyMembers(change.trx, preview, [release]) }
+  const effect = planChange(preview.rule, wanted, await readPresent(change.trx, preview, wanted))
+  await makeRevision(change, await getViewById(change.trx, preview.id), effect, { act: 'demote', cause: 'release-deleted' })
 }
 
 /** Makes a preview's pointers what they are to be, whatever they were. */
