@@ -8,7 +8,7 @@ import type { Considered, Override } from './consider.ts'
 import { mayReject } from './gates.ts'
 import type { Asker } from './gates.ts'
 import type { PromotionOutcome } from './make-revision.ts'
-import { endPlan, forgetOldDrafts, getPlan, insertPlan } from './plan-store.ts'
+import { endPlan, forgetOldDrafts, getPlan, insertPlan, onlyVisible } from './plan-store.ts'
 import { closePreviews, showInPreviews } from './preview.ts'
 import { commit, work } from './promote.ts'
 import type { Resolved } from './resolve.ts'
@@ -41,7 +41,10 @@ export interface ApplyInput {
   readonly idempotency?: IdempotencyKey
 }
 
-/** Works out a change and keeps it, without making it. Throws as `changeView`, but for what rules say, which is in the plan. */
+/**
+ * Works out a change and keeps it, without making it. Throws as `changeView`, but for what rules say, which is in the plan; and
+ * `forbidden` for a plan that would name what its maker may not see.
+ */
 export async function draftPlan(change: Change, input: PlanInput): Promise<StoredPlan> {
   const plan = await keep(change, 'draft', input)
   await forgetOldDrafts(change.trx, change.actor.accountId, change.at)
@@ -101,7 +104,9 @@ async function keep(change: Change, kind: StoredPlan['kind'], { token, request, 
   const worked = await work(change, view, request, { asker, isThorough: true })
   const expiresAt = at + (kind === 'draft' ? DRAFT_KEPT_MS : (view.gates.approval?.expiresMs ?? PROPOSAL_KEPT_MS))
   await insert(change, view, { kind, token, expiresAt, worked, ...(reason !== undefined && { reason }) })
-  return getPlan(trx, token)
+  const plan = await getPlan(trx, token)
+  if ((await onlyVisible(trx, [plan], request.audience)).length === 0) throw new DepotError('forbidden', `this would change what not everyone who may look at ${view.name} may see`)
+  return plan
 }
 
 async function insert(

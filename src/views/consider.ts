@@ -3,7 +3,7 @@ import type { Db } from '../database/database.ts'
 import { DepotError, refusalOf } from '../errors.ts'
 import type { Target } from '../package/target.ts'
 import type { Conflict } from './restore.ts'
-import { listDependentMembers, readDependencies } from './dependency-store.ts'
+import { listDependentMembers, listHidden, readDependencies } from './dependency-store.ts'
 import { readHeldSince } from './gate-store.ts'
 import { chainTo, isOverridable, judge, mayOverride } from './gates.ts'
 import type { Asker, Dependencies, Refusal } from './gates.ts'
@@ -54,10 +54,18 @@ export async function consider(db: Db, view: View, wanted: Wanted, context: Cont
   const dependencies = isClosed || context.isThorough === true ? await readDependencies(db, view.id, joining, context.audience) : NOTHING_KNOWN
   const dependents = gates.closure === 'view' ? await listDependentMembers(db, view.id, wanted.leaving, context.audience) : new Map<number, never>()
   const state = { view, act: context.act, at: context.at, asker: context.asker, proposer: context.proposer, held, dependencies, dependents }
-  const conflicts = (context.conflicts ?? []).map((detail) => ({ rule: 'conflict' as const, detail }))
+  const conflicts = (context.conflicts ?? []).map((conflict) => ({ rule: 'conflict' as const, ...conflict }))
   const touches = effect.steps.some(({ change }) => change !== 'unchanged')
-  const refusals = touches ? [...judge(effect, state), ...conflicts] : conflicts
+  const refusals = await withoutHidden(db, touches ? [...judge(effect, state), ...conflicts] : conflicts, context.audience)
   return { effect, refusals, missing: context.isThorough === true ? missingOf(effect, dependencies) : [] }
+}
+
+/** What tells of something that the audience may not see says only which rule it is. */
+async function withoutHidden(db: Db, refusals: readonly Refusal[], audience: Audience): Promise<readonly Refusal[]> {
+  if (audience.seesAll) return refusals
+  const hidden = await listHidden(db, refusals.flatMap(({ names = [] }) => names), audience)
+  const isHidden = ({ names = [] }: Refusal) => names.some(({ ident, target }) => hidden.has(`${ident} ${target}`))
+  return refusals.map((refusal) => (isHidden(refusal) ? { rule: refusal.rule, detail: `the rule ${refusal.rule} refuses this, for what not everyone may see` } : refusal))
 }
 
 /** Breaking the glass. */
@@ -66,14 +74,16 @@ export interface Override {
 }
 
 /**
- * Throws `forbidden`, `conflict` or `refused`, with every refusal as a part, unless there is none or all are set aside by who may.
+ * Throws `forbidden` for who may not make the change at all, and tells them no more; `conflict` or `refused`, with every refusal as a part, unless there is none or all are set aside by who may.
  * Returns those that were set aside.
  */
 export function expectAllowed(view: View, refusals: readonly Refusal[], { asker, override }: { asker: Asker | undefined; override?: Override | undefined }): readonly Refusal[] {
   if (override !== undefined && !mayOverride(asker, view.gates)) throw new DepotError('forbidden', `${asker?.account} may not override the rules of ${view.name}`)
   const standing = override === undefined ? refusals : refusals.filter((refusal) => !isOverridable(refusal))
   if (standing.length === 0) return override === undefined ? [] : refusals
-  const code = standing.some(({ rule }) => rule === 'rights') ? 'forbidden' : standing.some(({ rule }) => rule === 'conflict') ? 'conflict' : 'refused'
+  const rights = standing.filter(({ rule }) => rule === 'rights')
+  if (rights.length > 0) throw refusalOf('forbidden', rights)
+  const code = standing.some(({ rule }) => rule === 'conflict') ? 'conflict' : 'refused'
   throw refusalOf(code, standing.map(({ rule, detail, chain }) => ({ rule, detail, ...(chain && { chain }) })))
 }
 

@@ -1,3 +1,4 @@
+import type { ReleaseName } from '../ledger/entry.ts'
 import { formatIdent } from '../package/ident.ts'
 import { joins } from './plan.ts'
 import type { Effect } from './plan.ts'
@@ -13,6 +14,8 @@ export interface Refusal {
   readonly rule: Rule
   readonly detail: string
   readonly chain?: readonly string[]
+  /** Releases that it tells of, for who decides whom it is told to. What is in `chain` because a release says so itself is not among them. */
+  readonly names?: readonly ReleaseName[]
 }
 
 /** Whose wish a change is, as far as rules of views ask. */
@@ -117,8 +120,9 @@ function meetsRequirements({ steps }: Effect, { view, act, at, held }: GateState
     for (const { release } of steps.filter(joins)) {
       const since = held[index]?.get(release.releaseId)
       const name = `${formatIdent(release.ident)} (${release.target})`
-      if (since === undefined) refusals.push({ rule: 'requires', detail: `${name} is not ${as === 'member' ? 'in' : 'what latest answers in'} ${other}` })
-      else if (at - since < soakMs) refusals.push({ rule: 'requires', detail: `${name} is in ${other} since ${new Date(since).toISOString()}, and has to be until ${new Date(since + soakMs).toISOString()}` })
+      const names = namesOf(release)
+      if (since === undefined) refusals.push({ rule: 'requires', detail: `${name} is not ${as === 'member' ? 'in' : 'what latest answers in'} ${other}`, names })
+      else if (at - since < soakMs) refusals.push({ rule: 'requires', detail: `${name} is in ${other} since ${new Date(since).toISOString()}, and has to be until ${new Date(since + soakMs).toISOString()}`, names })
     }
   }
   return refusals
@@ -142,7 +146,7 @@ function keepsClosure({ steps }: Effect, { view, dependencies, dependents }: Gat
     for (const needed of tdeps.get(`${ident} ${release.target}`) ?? []) {
       if (isThere(`${needed} ${release.target}`)) continue
       const chain = chainTo(needed, ident, release.target, dependencies)
-      refusals.push({ rule: 'closure', detail: `${chain.join(' → ')} is not in ${where}`, chain })
+      refusals.push({ rule: 'closure', detail: `${chain.join(' → ')} is not in ${where}`, chain, names: namesOf(release) })
     }
   }
   if (closure === 'depot') return refusals
@@ -153,7 +157,7 @@ function keepsClosure({ steps }: Effect, { view, dependencies, dependents }: Gat
     if (needy.some(({ isVisible }) => !isVisible)) refusals.push({ rule: 'closure', detail: `something in ${view.name} needs ${needed}` })
     for (const member of needy.filter(({ isVisible }) => isVisible)) {
       const chain = [formatIdent(member.release.ident), needed]
-      refusals.push({ rule: 'closure', detail: `${chain[0]}, which is in ${view.name}, needs ${needed}`, chain })
+      refusals.push({ rule: 'closure', detail: `${chain[0]}, which is in ${view.name}, needs ${needed}`, chain, names: namesOf(member.release, release) })
     }
   }
   return refusals
@@ -179,7 +183,7 @@ function keepsUp({ moves }: Effect, { view, act }: GateState): Refusal[] {
   if (view.gates.downgrade === undefined || act === 'rollback' || act === 'revert') return []
   return moves.flatMap(({ from, to }) => {
     if (from === undefined || to === undefined || from.orderKey <= to.orderKey) return []
-    return [{ rule: 'downgrade' as const, detail: `latest of ${from.ident.origin}/${from.ident.name} for ${from.target} would go down from ${formatIdent(from.ident)} to ${formatIdent(to.ident)}` }]
+    return [{ rule: 'downgrade' as const, detail: `latest of ${from.ident.origin}/${from.ident.name} for ${from.target} would go down from ${formatIdent(from.ident)} to ${formatIdent(to.ident)}`, names: namesOf(from, to) }]
   })
 }
 
@@ -190,4 +194,8 @@ function isApproved(_effect: Effect, { view, asker, proposer }: GateState): Refu
   if (proposer === asker.account) return [{ rule: 'approval', detail: `${asker.account} proposed this, and somebody else approves it` }]
   if (approval.approvers === undefined || approval.approvers.includes(asker.account)) return []
   return [{ rule: 'approval', detail: `${asker.account} is not among those who approve for ${view.name}` }]
+}
+
+function namesOf(...releases: readonly ViewRelease[]): ReleaseName[] {
+  return releases.map(({ ident, target }) => ({ ident: formatIdent(ident), target }))
 }

@@ -99,7 +99,7 @@ async function takeFrom(db: Db, source: ReleaseSource, { audience }: ChangeReque
     const { ident, target } = name
     const release = found.get(`${ident} ${target}`)
     if (release === undefined) missing.push({ detail: `there is no release ${ident} for ${target}`, ...('releases' in source && { pointer: `/releases/${index}` }) })
-    else if ('checksum' in name && name.checksum !== release.checksum) conflicts.push(`${ident} (${target}) has other bytes here than in the lockfile`)
+    else if ('checksum' in name && name.checksum !== release.checksum) conflicts.push({ detail: `${ident} (${target}) has other bytes here than in the lockfile`, names: [{ ident, target }] })
     else releases.set(release.releaseId, release)
   }
   if (missing.length > 0) throw refusalOf('not_found', missing)
@@ -121,7 +121,7 @@ async function takePointers(db: Db, source: Extract<ReleaseSource, { from: strin
     after = [last.package, last.target]
   }
   const found = await findReleasesById(db, pointers.map(({ releaseId }) => releaseId))
-  const conflicts = pointers.filter(({ releaseId }) => !found.has(releaseId)).map(({ ident, target }) => `${ident} (${target}), which is in ${view.name} at revision ${revision}, was deleted`)
+  const conflicts = pointers.filter(({ releaseId }) => !found.has(releaseId)).map(({ ident, target }) => ({ detail: `${ident} (${target}), which is in ${view.name} at revision ${revision}, was deleted`, names: [{ ident, target }] }))
   return {
     releases: pointers.flatMap(({ releaseId }) => found.get(releaseId) ?? []),
     source: { view: view.name, revision },

@@ -1,3 +1,4 @@
+import type { ReleaseName } from '../ledger/entry.ts'
 import { formatIdent, formatPackageName } from '../package/ident.ts'
 import type { Joining, Wanted } from './plan.ts'
 import type { ViewRelease, ViewRule } from './view.ts'
@@ -13,8 +14,11 @@ export interface PastRelease extends ViewRelease {
 /** The members of one line at some revision. */
 export type Members = readonly PastRelease[]
 
-/** Why the past cannot come back, a sentence each. */
-export type Conflict = string
+/** Why the past cannot come back: a sentence, and the releases that it tells of. */
+export interface Conflict {
+  readonly detail: string
+  readonly names: readonly ReleaseName[]
+}
 
 /** What makes a view what it was, and what stands in the way. `wanted` is whole where nothing does. */
 export interface Restored {
@@ -28,7 +32,7 @@ export interface Restored {
  */
 export function restoreLine(rule: ViewRule, then: Members, now: Members): Restored {
   const wasLatest = leading(rule, then)
-  const conflicts = wasLatest?.isDeleted === true ? [`${nameOf(wasLatest)} was deleted, and was what latest answered`] : []
+  const conflicts = wasLatest?.isDeleted === true ? [conflictOf(`${nameOf(wasLatest)} was deleted, and was what latest answered`, wasLatest)] : []
   const old = then.filter(({ isDeleted }) => !isDeleted)
   const oldIds = new Set(old.map(({ releaseId }) => releaseId))
   const nowIds = new Set(now.map(({ releaseId }) => releaseId))
@@ -57,9 +61,9 @@ export function revertLine(rule: ViewRule, { before, after, now, since }: Undoin
   const didMove = wasLatest?.releaseId !== becameLatest?.releaseId
   const conflicts: Conflict[] = []
   if (didMove && isLatest?.releaseId !== becameLatest?.releaseId) {
-    conflicts.push(`latest of ${labelOf(becameLatest ?? wasLatest)} has moved on: it is ${identOf(isLatest)} since revision ${since}`)
+    conflicts.push(conflictOf(`latest of ${labelOf(becameLatest ?? wasLatest)} has moved on: it is ${identOf(isLatest)} since revision ${since}`, wasLatest, becameLatest, isLatest))
   }
-  if (didMove && wasLatest?.isDeleted === true) conflicts.push(`${nameOf(wasLatest)} was deleted, and was what latest answered`)
+  if (didMove && wasLatest?.isDeleted === true) conflicts.push(conflictOf(`${nameOf(wasLatest)} was deleted, and was what latest answered`, wasLatest))
   const leaving = now.filter((release) => has(after, release) && !has(before, release))
   const returning = before.filter((release) => !has(after, release) && !has(now, release) && !release.isDeleted)
   const rest = [...now.filter((release) => !has(leaving, release)), ...returning]
@@ -71,7 +75,7 @@ export function revertLine(rule: ViewRule, { before, after, now, since }: Undoin
   }
   const willBe = leading(rule, rest)
   if (didMove && conflicts.length === 0 && willBe?.releaseId !== wasLatest?.releaseId) {
-    conflicts.push(`latest of ${labelOf(becameLatest ?? wasLatest)} cannot go back to ${identOf(wasLatest)}: without this revision it is ${identOf(willBe)}`)
+    conflicts.push(conflictOf(`latest of ${labelOf(becameLatest ?? wasLatest)} cannot go back to ${identOf(wasLatest)}: without this revision it is ${identOf(willBe)}`, wasLatest, becameLatest, willBe))
   }
   return { wanted: { joining, leaving }, conflicts }
 }
@@ -92,6 +96,10 @@ export function together(parts: readonly Restored[]): Restored {
 function leading(rule: ViewRule, members: Members): PastRelease | undefined {
   if (rule === 'promoted') return members.at(-1)
   return members.reduce<PastRelease | undefined>((best, member) => (best === undefined || best.orderKey < member.orderKey ? member : best), undefined)
+}
+
+function conflictOf(detail: string, ...releases: readonly (ViewRelease | undefined)[]): Conflict {
+  return { detail, names: releases.flatMap((release) => (release === undefined ? [] : [{ ident: formatIdent(release.ident), target: release.target }])) }
 }
 
 function joinAnew(release: ViewRelease): Joining {

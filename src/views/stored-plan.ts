@@ -75,8 +75,8 @@ export function changesAnything({ releases }: PlannedEffect): boolean {
   return releases.some(({ change }) => change !== 'unchanged')
 }
 
-/** Every release that a plan names. */
-export function releasesIn({ releases, pointers }: PlannedEffect): ReleaseName[] {
+/** Every release that a plan names, also in what blocks it. */
+export function releasesIn({ releases, pointers, refusals }: PlannedEffect): ReleaseName[] {
   const ends = pointers.flatMap(({ from, to, target }) => [from, to].filter((ident) => ident !== null).map((ident) => ({ ident, target })))
-  return [...releases.map(({ ident, target }) => ({ ident, target })), ...ends]
+  return [...releases.map(({ ident, target }) => ({ ident, target })), ...ends, ...refusals.flatMap(({ names = [] }) => names)]
 }

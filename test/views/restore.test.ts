@@ -37,7 +37,7 @@ test('under promoted the old order comes back, from where it differs; under high
 test('what was deleted stays away, which is a conflict where it was latest', async (t) => {
   t.strictSame(told(restoreLine('promoted', [gone, one], [two])), { joining: ['1.0'], leaving: ['2.0'], conflicts: 0 })
   t.strictSame(told(restoreLine('promoted', [one, gone], [two])), { joining: ['1.0'], leaving: ['2.0'], conflicts: 1 })
-  t.match(restoreLine('highest', [gone, one], [one]).conflicts, [`${formatIdent(gone.ident)} (x86_64-linux) was deleted, and was what latest answered`])
+  t.match(restoreLine('highest', [gone, one], [one]).conflicts, [{ detail: `${formatIdent(gone.ident)} (x86_64-linux) was deleted, and was what latest answered` }])
 })
 
 test('a revert takes out what the revision let in, and leaves what came later', async (t) => {
@@ -52,10 +52,10 @@ test('a revert brings back what the revision took out, and latest is what it was
 
 test('a revert of what latest has moved on from is a conflict that says to what, and since when', async (t) => {
   const { conflicts } = revertLine('promoted', { before: [one], after: [one, two], now: [one, two, three], since: 7 })
-  t.match(conflicts, [/^latest of acme\/app for x86_64-linux has moved on: it is acme\/app\/3.0\/20260101000000 since revision 7$/])
+  t.match(conflicts, [{ detail: /^latest of acme\/app for x86_64-linux has moved on: it is acme\/app\/3.0\/20260101000000 since revision 7$/ }])
 })
 
 test('a revert to what is not there any more is a conflict', async (t) => {
-  t.match(revertLine('promoted', { before: [one], after: [one, two], now: [two], since: 2 }).conflicts, [/cannot go back to acme\/app\/1.0\S*: without this revision it is nothing$/])
-  t.match(revertLine('promoted', { before: [gone], after: [gone, two], now: [two], since: 2 }).conflicts, [/was deleted/])
+  t.match(revertLine('promoted', { before: [one], after: [one, two], now: [two], since: 2 }).conflicts, [{ detail: /cannot go back to acme\/app\/1.0\S*: without this revision it is nothing$/ }])
+  t.match(revertLine('promoted', { before: [gone], after: [gone, two], now: [two], since: 2 }).conflicts, [{ detail: /was deleted/ }])
 })

@@ -41,7 +41,7 @@ export function wirePlan(plan: StoredPlan, now: number): z.infer<typeof shapes.P
     made_revision: end?.revision ?? null,
     releases: effect.releases.map(wireStep),
     pointers: [...effect.pointers],
-    blocked: effect.refusals.map(({ chain, ...refusal }) => ({ ...refusal, ...(chain && { chain: [...chain] }) })),
+    blocked: effect.refusals.map(({ rule, detail, chain }) => ({ rule, detail, ...(chain && { chain: [...chain] }) })),
     missing: effect.missing.map(({ chain, ...missing }) => ({ ...missing, chain: [...chain] })),
     notes: notesOn(effect.releases),
   }

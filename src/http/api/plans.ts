@@ -83,7 +83,8 @@ export function planRoutes(app: FastifyInstance, { depot }: Door): void {
   ] as const) {
     const schema = { tags, summary, params: PlanPath, querystring: FormatQuery, body: ApplyBody.nullish(), headers: PromotionHeaders, response: textToo(PromotionAnswer) }
     api.post(url, { schema, onRequest: needs('promote'), preSerialization: orText(promotionText) }, async (request, reply) => {
-      const plan = await visiblePlan(depot, request.params.plan, audienceOfChanges(signedIn(request, 'promote')))
+      const audience = audienceOfChanges(signedIn(request, 'promote'))
+      const plan = await visiblePlan(depot, request.params.plan, audience)
       request.subject = `${kind === 'approve' ? 'approve' : 'apply'} ${plan.token}, ${plan.view}`
       const asker = mayDecide(request, await getView(depot.db, plan.view))
       const body = request.body ?? {}
@@ -96,7 +97,7 @@ export function planRoutes(app: FastifyInstance, { depot }: Door): void {
         ...(body.override !== undefined && { override: body.override }),
         ...(idempotency !== undefined && { idempotency }),
       }
-      const outcome = outcomeOf(await depot.writer.submit({ kind, input, actor: actorOf(request, 'api') }), depot.now())
+      const outcome = await outcomeOf(depot, await depot.writer.submit({ kind, input, actor: actorOf(request, 'api') }), audience)
       return reply.header('etag', `"${outcome.revision}"`).send(wirePromotion(outcome))
     })
   }
@@ -123,11 +124,12 @@ async function visiblePlan(depot: Depot, token: string, audience: Audience): Pro
   return plan
 }
 
-/** Throws `stale_plan`, with the plan that takes its place. */
-function outcomeOf(applied: Applied, now: number): PromotionOutcome {
+/** Throws `stale_plan`, with the plan that takes its place where it names nothing that the caller may not see. */
+async function outcomeOf(depot: Depot, applied: Applied, audience: Audience): Promise<PromotionOutcome> {
   if ('outcome' in applied) return applied.outcome
-  const { stale } = applied
-  throw new DepotError('stale_plan', `the plan no longer holds: ${stale.view} is at revision ${stale.effect.revision}; this is what the change would do now`, { more: { plan: wirePlan(stale, now) } })
+  const [stale] = await onlyVisible(depot.db, [applied.stale], audience)
+  if (stale === undefined) throw new DepotError('stale_plan', `the plan no longer holds: ${applied.stale.view} is at revision ${applied.stale.effect.revision}`)
+  throw new DepotError('stale_plan', `the plan no longer holds: ${stale.view} is at revision ${stale.effect.revision}; this is what the change would do now`, { more: { plan: wirePlan(stale, depot.now()) } })
 }
 
 function newToken(): string {
