@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Audience } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError, quote } from '../errors.ts'
@@ -47,7 +48,7 @@ export async function forgetOldDrafts(db: Db, accountId: number | undefined, at:
     .select('id')
     .where('kind', '=', 'draft')
     .where('account_id', accountId === undefined ? 'is' : '=', accountId ?? null)
-    .orderBy('id', 'desc')
+    .orderBy(sql`+id`, 'desc') // or every proposal there ever was would be walked for it
     .limit(MOST_DRAFTS)
   await db
     .deleteFrom('plans')
