@@ -89,9 +89,7 @@ export async function approve(change: Change, input: ApplyInput): Promise<Applie
 export async function reject(change: Change, input: { plan: string; reason?: string; asker?: Asker }): Promise<StoredPlan> {
   const plan = await getOpen(change, input.plan, 'proposal')
   const view = await getView(change.trx, plan.view)
-  const { asker } = input
-  const origins = new Set(plan.effect.releases.map(({ ident }) => parseIdent(ident).origin))
-  if (asker !== undefined && asker.account !== plan.account && !mayReject(asker, view.gates, origins)) throw new DepotError('forbidden', `${asker.account} is not among those who decide for ${view.name}`)
+  expectMayEnd(plan, view, input.asker)
   await endPlan(change.trx, plan.id, { at: change.at, how: 'rejected', deciderId: change.actor.accountId })
   await closePreviews(change, plan.id)
   await recordEnd(change, plan, 'rejected', input.reason)
@@ -140,6 +138,7 @@ async function carryOut(change: Change, plan: StoredPlan, input: ApplyInput & { 
   const worked = await workAgain(change, view, request, { asker, isThorough: true, ...(proposer !== undefined && { proposer }) })
   const deciderId = change.actor.accountId
   if (digestOf(plan.kind, effectOf(view, worked)) !== plan.digest) {
+    expectMayEnd(plan, view, asker)
     const planId = await insert(change, view, { kind: 'draft', token: nextToken, expiresAt: at + DRAFT_KEPT_MS, worked, ...(reason !== undefined && { reason }) })
     await endPlan(trx, plan.id, { at, how: 'stale', deciderId })
     await showInPreviews(change, view, plan.id, planId)
@@ -149,6 +148,13 @@ async function carryOut(change: Change, plan: StoredPlan, input: ApplyInput & { 
   await endPlan(trx, plan.id, { at, how: 'applied', deciderId, revision: outcome.revision })
   await closePreviews(change, plan.id)
   return { outcome }
+}
+
+/** Its maker, or who may decide about it. Throws `forbidden`. */
+function expectMayEnd({ account, effect }: StoredPlan, view: View, asker: Asker | undefined): void {
+  if (asker === undefined || asker.account === account) return
+  const origins = new Set(effect.releases.map(({ ident }) => parseIdent(ident).origin))
+  if (!mayReject(asker, view.gates, origins)) throw new DepotError('forbidden', `${asker.account} is not among those who decide for ${view.name}`)
 }
 
 /** As `work`; what is no longer there is a conflict, since it was there. */
