@@ -8,12 +8,12 @@ import { DepotError, quote } from '../../errors.ts'
 import type { Depot } from '../../depot.ts'
 import type { Applied } from '../../views/apply-plan.ts'
 import type { PromotionOutcome } from '../../views/make-revision.ts'
-import { getPlan, listProposals, onlyVisible } from '../../views/plan-store.ts'
+import { findPlan, getPlan, listProposals, onlyVisible } from '../../views/plan-store.ts'
 import type { StoredPlan } from '../../views/stored-plan.ts'
 import { getPastView, getView } from '../../views/view-store.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
-import { mayChange, mayDecide, needs, signedIn } from '../rights.ts'
+import { askerOf, mayChange, mayDecide, needs, signedIn } from '../rights.ts'
 import { answers, textToo } from './answers.ts'
 import { orText } from './as-text.ts'
 import { changeAsked, idempotencyOf, originsAsked, subjectOf } from './asked-change.ts'
@@ -83,14 +83,18 @@ export function planRoutes(app: FastifyInstance, { depot }: Door): void {
   ] as const) {
     const schema = { tags, summary, params: PlanPath, querystring: FormatQuery, body: ApplyBody.nullish(), headers: PromotionHeaders, response: textToo(PromotionAnswer) }
     api.post(url, { schema, onRequest: needs('promote'), preSerialization: orText(promotionText) }, async (request, reply) => {
-      const audience = audienceOfChanges(signedIn(request, 'promote'))
-      const plan = await visiblePlan(depot, request.params.plan, audience)
-      request.subject = `${kind === 'approve' ? 'approve' : 'apply'} ${plan.token}, ${plan.view}`
-      const asker = mayDecide(request, await getView(depot.db, plan.view))
+      const caller = signedIn(request, 'promote')
+      const audience = audienceOfChanges(caller)
+      const token = request.params.plan
       const body = request.body ?? {}
       const idempotency = idempotencyOf({ method: request.method, url: request.url, headers: request.headers, body })
+      // What a key was answered is kept for longer than a draft, of which nothing else can come once it is forgotten.
+      const isForgotten = idempotency !== undefined && (await findPlan(depot.db, token)) === undefined
+      const plan = isForgotten ? undefined : await visiblePlan(depot, token, audience)
+      request.subject = `${kind === 'approve' ? 'approve' : 'apply'} ${token}, ${plan?.view ?? 'forgotten'}`
+      const asker = plan === undefined ? askerOf(caller) : mayDecide(request, await getView(depot.db, plan.view))
       const input = {
-        plan: plan.token,
+        plan: token,
         nextToken: newToken(),
         asker,
         ...(body.reason !== undefined && { reason: body.reason }),
