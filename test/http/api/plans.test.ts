@@ -308,3 +308,10 @@ test('who may not decide does not end a stale proposal by approving it', async (
   t.match(await callApi(started, 'GET', `/api/v1/plans/${tokenOf(proposed)}`), { body: { state: 'open' } })
   t.match(await decide(proposed, 'approve', lead), { status: 412, differences: '' })
 })
+
+test('a plan is told what its act has no use for, rather than doing more than was meant', async (t) => {
+  const view = await viewWith({}, [web])
+  t.match(await plan(view, { act: 'rollback', to: 0, releases: [app1], exact: true }), { status: 400, differences: '', body: { errors: [{ pointer: '/releases' }, { pointer: '/exact' }] } })
+  t.match(await plan(view, { act: 'demote', releases: [web], with_deps: true }), { status: 400, differences: '', body: { errors: [{ pointer: '/with_deps' }] } })
+  t.match(await plan(view, { releases: [app1], to: 0 }), { status: 400, differences: '', body: { errors: [{ pointer: '/to' }] } })
+})

@@ -161,3 +161,19 @@ test('a preview does not keep a release from being deleted', async (t) => {
   for (const { ident } of [young, planned]) t.equal((await ask(`${started.url}/v1/depot/pkgs/${ident}?target=x86_64-linux`, { method: 'DELETE', headers: bearer(ci) })).status, 204)
   t.strictSame([await poll('high.tomorrow', 'old'), await poll('high.tomorrow', 'new')], [old.ident, 404])
 })
+
+test('a token that is narrowed to views makes no preview of another name', async (t) => {
+  const { base } = await previewed([[app1]], { releases: [app2] })
+  const token = await started.account('narrow', { views: [base, `${base}.mine`] })
+  await callApi(started, 'PUT', '/api/v1/origins/acme/members/narrow', { body: { role: 'maintainer' } })
+  const plan = (await callApi(started, 'POST', `/api/v1/views/${base}/plans`, { body: { releases: [app2] }, token })).body?.['plan']
+  t.match(await make(base, { name: 'anything', plan }, token), { status: 403, differences: '' })
+  t.match(await make(base, { name: `${base}.mine`, plan }, token), { status: 201 })
+  t.match(await callApi(started, 'DELETE', `/api/v1/views/${base}.mine`, { token }), { status: 204 })
+})
+
+test('a plan that has expired has no preview', async (t) => {
+  const { base, plan } = await previewed([[app1]], { releases: [app2] })
+  started.setClock(started.depot.now() + 3_600_000)
+  t.match(await make(base, { name: 'late', plan }), { status: 409, differences: '', body: { code: 'conflict' } })
+})
