@@ -31,11 +31,22 @@ export interface AskedHow {
 /** Throws `invalid_request`, naming the part of the body. */
 export async function changeAsked(depot: Depot, act: ChangeRequest['act'], asked: { view: string; body: ChangeBody; caller: Session }): Promise<ChangeRequest> {
   const { view, body, caller } = asked
+  expectMeant(act, body)
   const base = { view, audience: audienceOfChanges(caller) }
   if (act === 'rollback' || act === 'revert') return { ...base, ...pastAsked(act, body) }
   const source = await sourceAsked(depot, body, base.audience)
   if (act === 'demote') return { ...base, act, source }
   return { ...base, act, source, ...(body.with_deps !== undefined && { withDeps: body.with_deps }), ...(body.exact !== undefined && { isExact: body.exact }) }
+}
+
+const SOURCES = ['releases', 'from', 'lockfile'] as const
+const ASIDE = ['with_deps', 'exact', 'to', 'revision'] as const
+const MEANT: Readonly<Record<ChangeRequest['act'], readonly string[]>> = { promote: [...SOURCES, 'with_deps', 'exact'], demote: SOURCES, rollback: ['to'], revert: ['revision'] }
+
+/** What has no meaning for an act is refused: a rollback that names releases would still go back with everything. */
+function expectMeant(act: ChangeRequest['act'], body: ChangeBody): void {
+  const strays = [...SOURCES, ...ASIDE].filter((field) => body[field] !== undefined && !MEANT[act].includes(field))
+  if (strays.length > 0) throw refusalOf('invalid_request', strays.map((field) => ({ detail: `a ${act} has no ${field}`, pointer: `/${field}` })))
 }
 
 function pastAsked(act: 'rollback' | 'revert', body: ChangeBody): { act: 'rollback'; to: Moment } | { act: 'revert'; revision: number } {
