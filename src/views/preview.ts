@@ -19,7 +19,7 @@ import { closeView, findView, getView, getViewById, listPreviews, setPreview } f
 // its base (make-revision.ts), and is closed when the plan is applied or dropped.
 
 /**
- * Throws `not_found` for the plan, `conflict` for one that has ended, `refused` for one that changes nothing, `forbidden` for who neither made it nor could, `already_exists` and
+ * Throws `not_found` for the plan, `conflict` for one that has ended or expired, `refused` for one that changes nothing, `forbidden` for who neither made it nor could, `already_exists` and
  * `invalid_request` for the name.
  */
 export async function makePreview(change: Change, input: { name: string; plan: string; asker?: Asker }): Promise<View> {
@@ -27,6 +27,7 @@ export async function makePreview(change: Change, input: { name: string; plan: s
   expectOwn(plan, input.asker)
   if (plan.effect.refusals.some(({ rule }) => rule === 'rights')) throw new DepotError('forbidden', 'who made this plan may not make the change that it shows')
   if (plan.end !== undefined) throw new DepotError('conflict', `there is nothing to preview: the plan is ${plan.end.how}`)
+  if (plan.expiresAt <= change.at) throw new DepotError('conflict', 'there is nothing to preview: the plan has expired')
   // Rights are asked of what moves: where nothing does, anyone could take a name.
   if (!changesAnything(plan.effect)) throw new DepotError('refused', `there is nothing to preview: ${plan.view} would not change`)
   const base = await getView(change.trx, plan.view)

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { allowsView } from '../../accounts/access.ts'
 import { DepotError } from '../../errors.ts'
 import { getPlan } from '../../views/plan-store.ts'
 import { getPastView, getView } from '../../views/view-store.ts'
@@ -68,7 +69,8 @@ export function governanceRoutes(app: FastifyInstance, { depot }: Door): void {
       const view = await getView(depot.db, request.params.view)
       const { name, plan: token } = request.body
       request.subject = `preview ${name} of ${view.name}`
-      const { asker } = mayChange(request, view, [])
+      const { caller, asker } = mayChange(request, view, [])
+      if (!allowsView(caller, name)) throw new DepotError('forbidden', `this token may not change ${name}`)
       const plan = await getPlan(depot.db, token)
       if (plan.view !== view.name) throw new DepotError('invalid_request', `the plan is for ${plan.view}, not for ${view.name}`)
       const made = await depot.writer.submit({ kind: 'makePreview', input: { name, plan: token, asker }, actor: actorOf(request, 'api') })
