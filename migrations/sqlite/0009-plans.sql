@@ -9,19 +9,21 @@ CREATE TABLE plans (
   kind       TEXT    NOT NULL CHECK (kind IN ('draft', 'proposal')),
   view_id    INTEGER NOT NULL REFERENCES views (id),
   account_id INTEGER REFERENCES accounts (id),
-  request    TEXT    NOT NULL,
-  effect     TEXT    NOT NULL,
   digest     TEXT    NOT NULL,
   created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
   ended_at   INTEGER,
   ending     TEXT    CHECK (ending IN ('applied', 'rejected', 'stale')),
   decider_id INTEGER REFERENCES accounts (id),
-  revision   INTEGER
+  revision   INTEGER,
+  request    TEXT    NOT NULL,
+  effect     TEXT    NOT NULL
 ) STRICT;
 
 CREATE INDEX plans_expiring ON plans (expires_at) WHERE kind = 'draft'; -- forgetting the old
-CREATE INDEX plans_proposed ON plans (view_id, id) WHERE kind = 'proposal'; -- what waits for whom
+CREATE INDEX plans_drafted ON plans (account_id, id) WHERE kind = 'draft';                         -- how many somebody has
+CREATE INDEX plans_waiting ON plans (view_id, id) WHERE kind = 'proposal' AND ended_at IS NULL; -- what waits for whom
+CREATE INDEX plans_proposed ON plans (view_id, id) WHERE kind = 'proposal'; -- and what was decided
 
 -- `gates` and `freeze` are JSON (views/gates.ts). A preview is a view of its own: that of `base_id` with what `plan_id` would do.
 ALTER TABLE views ADD COLUMN gates TEXT NOT NULL DEFAULT '{}';

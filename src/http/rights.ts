@@ -41,7 +41,11 @@ export function mayChange(request: FastifyRequest, view: View, origins: Iterable
   const asker = askerOf(caller)
   if (!allowsView(caller, view.name)) throw new DepotError('forbidden', `this token may not change ${view.name}`)
   if (!mayTouch(asker, view.gates)) throw new DepotError('forbidden', `${asker.account} is not among those who may change ${view.name}`)
-  if (view.gates.promoters === undefined) for (const origin of origins) mayPromote(request, origin, view.name)
+  if (view.gates.promoters === undefined) {
+    for (const origin of origins) mayPromote(request, origin, view.name)
+    // Nothing is worked out for who could change nothing at all.
+    if (asker.maintains.length === 0) throw new DepotError('forbidden', `${asker.account} is not a maintainer of any origin`)
+  }
   return { caller, asker }
 }
 

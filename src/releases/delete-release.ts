@@ -13,8 +13,9 @@ import { isBlobReferenced, markReleaseDeleted, unreferenceBlob } from './release
 /**
  * Takes a release out of every view it is in, with a revision in each, and away; its row stays for their past, and its ident may be
  * published again. Throws `not_found`, and `in_use` while it is in `stable` or any package has its package among its TDEPS
- * (habitat-today.md 3.1 and 6, Packages), or while it is in a view that says what should be running, or whose rules say who changes it: who
- * may upload may not decide that. Previews hold nothing. Throws `refused` where a rule of a view it is in keeps it. Tells the checksum of its bytes, which another release may still need.
+ * (habitat-today.md 3.1 and 6, Packages), or while it is in a view that says what should be running, or whose rules say who changes it:
+ * who may upload may not decide that. Previews hold nothing. Throws `refused` where a rule of a view it is in keeps it. Tells the
+ * checksum of its bytes, which another release may still need.
  */
 export async function deleteRelease(change: Change, input: { ident: string; target: Target }): Promise<{ checksum: string }> {
   const { trx, at } = change

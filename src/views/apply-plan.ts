@@ -8,7 +8,7 @@ import type { Considered, Override } from './consider.ts'
 import { mayReject } from './gates.ts'
 import type { Asker } from './gates.ts'
 import type { PromotionOutcome } from './make-revision.ts'
-import { endPlan, forgetOldDrafts, getPlan, insertPlan, onlyVisible } from './plan-store.ts'
+import { countWaiting, endPlan, forgetOldDrafts, getPlan, insertPlan, onlyVisible } from './plan-store.ts'
 import { closePreviews, showInPreviews } from './preview.ts'
 import { commit, work } from './promote.ts'
 import type { Resolved } from './resolve.ts'
@@ -18,6 +18,8 @@ import type { View } from './view.ts'
 import { getView } from './view-store.ts'
 
 const DRAFT_KEPT_MS = 60 * 60_000
+/** Of one view. */
+const MOST_WAITING = 100
 const PROPOSAL_KEPT_MS = 7 * 86_400_000
 
 /** A plan's token is made by who submits the command, so that a command has one outcome. */
@@ -51,8 +53,11 @@ export async function draftPlan(change: Change, input: PlanInput): Promise<Store
   return plan
 }
 
-/** Keeps a change until a second person approves it. Throws as {@link draftPlan}, `forbidden` for who may not make the change, and `refused` where nothing would change. */
+/** Keeps a change until a second person approves it. Throws as {@link draftPlan}, `forbidden` for who may not make the change, `refused` where
+ * nothing would change, and `conflict` where too many wait. */
 export async function propose(change: Change, input: PlanInput): Promise<StoredPlan> {
+  const { id } = await getView(change.trx, input.request.view)
+  if ((await countWaiting(change.trx, id, change.at)) >= MOST_WAITING) throw new DepotError('conflict', `${MOST_WAITING} proposals wait for ${input.request.view} already`)
   const proposal = await keep(change, 'proposal', input)
   const rights = proposal.effect.refusals.filter(({ rule }) => rule === 'rights')
   if (rights.length > 0) throw refusalOf('forbidden', rights)

@@ -1,6 +1,7 @@
 import type { Audience } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError, refusalOf } from '../errors.ts'
+import { formatIdent } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { Conflict } from './restore.ts'
 import { listDependentMembers, listHidden, readDependencies } from './dependency-store.ts'
@@ -56,8 +57,16 @@ export async function consider(db: Db, view: View, wanted: Wanted, context: Cont
   const state = { view, act: context.act, at: context.at, asker: context.asker, proposer: context.proposer, held, dependencies, dependents }
   const conflicts = (context.conflicts ?? []).map((conflict) => ({ rule: 'conflict' as const, ...conflict }))
   const touches = effect.steps.some(({ change }) => change !== 'unchanged')
-  const refusals = await withoutHidden(db, touches ? [...judge(effect, state), ...conflicts] : conflicts, context.audience)
+  const refusals = await withoutHidden(db, touches ? [...(await mayKnow(db, effect, context)), ...judge(effect, state), ...conflicts] : conflicts, context.audience)
   return { effect, refusals, missing: context.isThorough === true ? missingOf(effect, dependencies) : [] }
+}
+
+/** Nobody changes what they may not see: a view may name accounts that have no role in an origin. */
+async function mayKnow(db: Db, { steps, moves }: Effect, { asker, audience }: Context): Promise<Refusal[]> {
+  if (asker === undefined || audience.seesAll) return []
+  const changed = steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release)
+  const hidden = await listHidden(db, [...changed, ...moves.flatMap(({ from, to }) => [from, to].filter((end) => end !== undefined))].map(({ ident, target }) => ({ ident: formatIdent(ident), target })), audience)
+  return hidden.size === 0 ? [] : [{ rule: 'rights', detail: `this would change what ${asker.account} may not see` }]
 }
 
 /** What tells of something that the audience may not see says only which rule it is. */
@@ -74,8 +83,8 @@ export interface Override {
 }
 
 /**
- * Throws `forbidden` for who may not make the change at all, and tells them no more; `conflict` or `refused`, with every refusal as a part, unless there is none or all are set aside by who may.
- * Returns those that were set aside.
+ * Throws `forbidden` for who may not make the change at all, and tells them no more; `conflict` or `refused`, with every refusal as a
+ * part, unless there is none or all are set aside by who may. Returns those that were set aside.
  */
 export function expectAllowed(view: View, refusals: readonly Refusal[], { asker, override }: { asker: Asker | undefined; override?: Override | undefined }): readonly Refusal[] {
   if (override !== undefined && !mayOverride(asker, view.gates)) throw new DepotError('forbidden', `${asker?.account} may not override the rules of ${view.name}`)
@@ -91,8 +100,7 @@ function missingOf({ steps }: Effect, dependencies: Dependencies): Missing[] {
   const missing: Missing[] = []
   const told = new Set<string>()
   for (const { release } of steps.filter(joins)) {
-    const { origin, name, version, release: stamp } = release.ident
-    const ident = `${origin}/${name}/${version}/${stamp}`
+    const ident = formatIdent(release.ident)
     for (const needed of dependencies.tdeps.get(`${ident} ${release.target}`) ?? []) {
       const key = `${needed} ${release.target}`
       if (dependencies.inDepot.has(key) || told.has(key)) continue

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { SqlBool } from 'kysely'
 import type { Audience } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError, quote } from '../errors.ts'
@@ -9,6 +10,10 @@ import type { PlanEnd, PlannedEffect, StoredPlan } from './stored-plan.ts'
 
 /** Drafts that one account may have at once; the oldest go. */
 const MOST_DRAFTS = 100
+
+// In the words of the indexes: a parameter would not be known to be one of theirs.
+const isDraft = sql<SqlBool>`plans.kind = 'draft'`
+const isProposal = sql<SqlBool>`plans.kind = 'proposal'`
 
 export interface NewPlan extends Pick<StoredPlan, 'token' | 'kind' | 'request' | 'effect' | 'digest' | 'createdAt' | 'expiresAt'> {
   readonly viewId: number
@@ -42,17 +47,17 @@ export async function insertPlan(db: Db, plan: NewPlan): Promise<number> {
 /** Forgets drafts that have expired, and an account's oldest beyond what it may have; what a preview shows stays. */
 export async function forgetOldDrafts(db: Db, accountId: number | undefined, at: number): Promise<void> {
   const shown = db.selectFrom('views').select('plan_id').where('plan_id', 'is not', null)
-  await db.deleteFrom('plans').where('kind', '=', 'draft').where('expires_at', '<=', at).where('id', 'not in', shown).execute()
+  await db.deleteFrom('plans').where(isDraft).where('expires_at', '<=', at).where('id', 'not in', shown).execute()
   const kept = db
     .selectFrom('plans')
     .select('id')
-    .where('kind', '=', 'draft')
+    .where(isDraft)
     .where('account_id', accountId === undefined ? 'is' : '=', accountId ?? null)
-    .orderBy(sql`+id`, 'desc') // or every proposal there ever was would be walked for it
+    .orderBy('id', 'desc')
     .limit(MOST_DRAFTS)
   await db
     .deleteFrom('plans')
-    .where('kind', '=', 'draft')
+    .where(isDraft)
     .where('account_id', accountId === undefined ? 'is' : '=', accountId ?? null)
     .where('id', 'not in', kept)
     .where('id', 'not in', shown)
@@ -81,13 +86,26 @@ export async function listProposals(db: Db, viewId: number, page: { before: numb
   const { waitingAt } = page
   const rows = await plans(db)
     .where('plans.view_id', '=', viewId)
-    .where('plans.kind', '=', 'proposal')
+    .where(isProposal)
     .where('plans.id', '<', page.before)
     .$if(waitingAt !== undefined, (query) => query.where('plans.ended_at', 'is', null).where('plans.expires_at', '>', waitingAt ?? 0))
     .orderBy('plans.id', 'desc')
     .limit(page.limit)
     .execute()
   return rows.map(planOf)
+}
+
+/** How many of a view's proposals wait, expired ones left out. */
+export async function countWaiting(db: Db, viewId: number, at: number): Promise<number> {
+  const { count } = await db
+    .selectFrom('plans')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('plans.view_id', '=', viewId)
+    .where(isProposal)
+    .where('plans.ended_at', 'is', null)
+    .where('plans.expires_at', '>', at)
+    .executeTakeFirstOrThrow()
+  return count
 }
 
 export async function endPlan(db: Db, id: number, end: { at: number; how: PlanEnd['how']; deciderId: number | undefined; revision?: number }): Promise<void> {

@@ -18,9 +18,12 @@ import { closeView, findView, getView, getViewById, listPreviews, setPreview } f
 // A preview is a view as any other, which every client can use: the pointers of its base, but for those that its plan moves. It follows
 // its base (make-revision.ts), and is closed when the plan is applied or dropped.
 
+/** Of one view: every promotion of it is written once more for each. */
+const MOST_PREVIEWS = 10
+
 /**
- * Throws `not_found` for the plan, `conflict` for one that has ended or expired, `refused` for one that changes nothing, `forbidden` for who neither made it nor could, `already_exists` and
- * `invalid_request` for the name.
+ * Throws `not_found` for the plan, `conflict` for one that has ended or expired and where there are too many, `refused` for one that
+ * changes nothing, `forbidden` for who neither made it nor could, `already_exists` and `invalid_request` for the name.
  */
 export async function makePreview(change: Change, input: { name: string; plan: string; asker?: Asker }): Promise<View> {
   const plan = await getPlan(change.trx, input.plan)
@@ -32,6 +35,7 @@ export async function makePreview(change: Change, input: { name: string; plan: s
   if (!changesAnything(plan.effect)) throw new DepotError('refused', `there is nothing to preview: ${plan.view} would not change`)
   const base = await getView(change.trx, plan.view)
   if (base.name === UNSTABLE) throw new DepotError('refused', `${UNSTABLE} has no preview: everything is in it`)
+  if ((await listPreviews(change.trx, { baseId: base.id })).length >= MOST_PREVIEWS) throw new DepotError('conflict', `${base.name} has ${MOST_PREVIEWS} previews already: each moves with it`)
   const made = await createView(change, { name: input.name, rule: 'promoted', maker: 'operator' })
   await setPreview(change.trx, made.id, { baseId: base.id, planId: plan.id })
   await change.record({ kind: 'preview-made', view: made.name, base: base.name, plan: plan.token }, { viewId: made.id })

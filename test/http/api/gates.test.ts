@@ -264,3 +264,15 @@ test('who may not change a view does not do so by deleting releases', async (t) 
     t.match(await callApi(started, 'GET', `/api/v1/views/${view}/latest/acme/base`), { body: { ident: `acme/base/2.0/${STAMP}` } })
   }
 })
+
+test('who is named for a view changes nothing there that they may not see', async (t) => {
+  const [open, hidden] = (await makeReleases(started, `umbrella/seen/1.0/${STAMP}`, `umbrella/seen/2.0/${STAMP}`)) as [ReleaseRow, ReleaseRow]
+  await setVisibility(started, hidden.ident, 'private')
+  const view = await viewWith({ promoters: ['stranger'] })
+  await move(started, 'promote', view, [hidden])
+  const answers = [await promote(view, [open], {}, stranger), await post(view, 'rollbacks', { to: 0 }, stranger), await post(view, 'reverts', { revision: 1 }, stranger)]
+  for (const answer of answers) {
+    t.match(answer, { status: 403, differences: '', body: { detail: 'this would change what stranger may not see' } })
+    t.notOk(answer.text.includes(hidden.ident))
+  }
+})

@@ -23,6 +23,8 @@ async function account(name: string): Promise<string> {
   return token
 }
 const [ci, lead, boss, stranger] = [await account('ci'), await account('lead'), await started.account('boss'), await started.account('stranger')]
+await makeReleases(started, `elsewhere/tool/1.0/${STAMP}`)
+await callApi(started, 'PUT', '/api/v1/origins/elsewhere/members/stranger', { body: { role: 'maintainer' } })
 
 let count = 0
 async function viewWith(gates: object, ...sets: readonly (readonly ReleaseRow[])[]): Promise<string> {
@@ -314,4 +316,20 @@ test('a plan is told what its act has no use for, rather than doing more than wa
   t.match(await plan(view, { act: 'rollback', to: 0, releases: [app1], exact: true }), { status: 400, differences: '', body: { errors: [{ pointer: '/releases' }, { pointer: '/exact' }] } })
   t.match(await plan(view, { act: 'demote', releases: [web], with_deps: true }), { status: 400, differences: '', body: { errors: [{ pointer: '/with_deps' }] } })
   t.match(await plan(view, { releases: [app1], to: 0 }), { status: 400, differences: '', body: { errors: [{ pointer: '/to' }] } })
+})
+
+test('a hundred proposals of a view wait at most', async (t) => {
+  const view = await viewWith({ approval: {} })
+  const proposed = await Promise.all(Array.from({ length: 101 }, async () => propose(view, { releases: [web] })))
+  t.equal(proposed.filter(({ status }) => status === 201).length, 100)
+  const [late] = proposed.filter(({ status }) => status !== 201)
+  t.match(late, { status: 409, differences: '', body: { code: 'conflict', detail: `100 proposals wait for ${view} already` } })
+  const [first] = proposed
+  if (first !== undefined) await decide(first, 'reject')
+  t.match(await propose(view, { releases: [web] }), { status: 201 })
+})
+
+test('who is a maintainer of nothing makes no plan', async (t) => {
+  const view = await viewWith({})
+  for (const body of [{ from: { view: 'unstable' } }, { act: 'rollback', to: 0 }]) t.match(await plan(view, body, boss), { status: 403, differences: '', body: { detail: 'boss is not a maintainer of any origin' } })
 })

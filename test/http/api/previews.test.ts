@@ -135,6 +135,8 @@ test('a preview needs a plan of its view that has not ended, and a name that is 
 
 test('a plan that changes nothing takes no name of a view', async (t) => {
   const nobody = await started.account('nobody')
+  await makeReleases(started, `elsewhere/tool/1/${STAMP}`)
+  await callApi(started, 'PUT', '/api/v1/origins/elsewhere/members/nobody', { body: { role: 'maintainer' } })
   const { base } = await previewed([[app1]], { releases: [app2] })
   const planned = await callApi(started, 'POST', `/api/v1/views/${base}/plans`, { body: { from: { view: 'rehearsal' } }, token: nobody })
   t.match(planned, { status: 201, body: { releases: [] } })
@@ -176,4 +178,10 @@ test('a plan that has expired has no preview', async (t) => {
   const { base, plan } = await previewed([[app1]], { releases: [app2] })
   started.setClock(started.depot.now() + 3_600_000)
   t.match(await make(base, { name: 'late', plan }), { status: 409, differences: '', body: { code: 'conflict' } })
+})
+
+test('a view has ten previews at most', async (t) => {
+  const { base, plan } = await previewed([[app1]], { releases: [app2] })
+  for (let number = 2; number <= 10; number += 1) t.match(await make(base, { name: `${base}.${number}`, plan }), { status: 201 })
+  t.match(await make(base, { name: `${base}.11`, plan }), { status: 409, differences: '', body: { code: 'conflict' } })
 })
