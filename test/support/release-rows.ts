@@ -23,23 +23,23 @@ export interface Needy {
  * `ident for target` says otherwise. An origin that is not there is made.
  */
 export async function makeReleases({ depot }: TestDepot, ...releases: readonly (string | Needy)[]): Promise<ReleaseRow[]> {
-  const made: ReleaseRow[] = []
-  for (const release of releases) {
-    const { name, deps, tdeps = deps }: Needy = typeof release === 'string' ? { name: release, deps: [] } : release
-    const [ident, target = 'x86_64-linux'] = name.split(' for ') as [string, Target?]
-    const origin = ident.split('/')[0] ?? ''
+  const needy = releases.map((release): Needy => (typeof release === 'string' ? { name: release, deps: [] } : release))
+  for (const origin of new Set(needy.map(({ name }) => name.split('/')[0] ?? ''))) {
     if ((await findOrigin(depot.db, origin)) === undefined) await depot.writer.submit({ kind: 'createOrigin', input: { name: origin, ownerId: 1 }, actor: ACTOR })
+  }
+  const made = needy.map(async ({ name, deps, tdeps = deps }): Promise<ReleaseRow> => {
+    const [ident, target = 'x86_64-linux'] = name.split(' for ') as [string, Target?]
     const checksum = createHash('sha256').update(name).digest('hex')
     const texts = { manifest: `# ${ident}`, config: '', exposes: [], deps, tdeps, buildDeps: [], buildTdeps: [] }
     const metadata = { target, ...texts, packageType: 'standard', svcUser: undefined, svcGroup: undefined } as const
     await depot.writer.submit({
       kind: 'publishRelease',
-      input: { ident, metadata, checksum, sizeBytes: 1, signer: `${origin}-20260101000000`, isVerified: true, publisherId: 1, isForced: false },
+      input: { ident, metadata, checksum, sizeBytes: 1, signer: `${ident.split('/')[0]}-20260101000000`, isVerified: true, publisherId: 1, isForced: false },
       actor: ACTOR,
     })
-    made.push({ ident, target })
-  }
-  return made
+    return { ident, target }
+  })
+  return Promise.all(made) // the writer takes them in their order, and commits many at once
 }
 
 /** Changes who may see the releases of an ident, by the command. */
