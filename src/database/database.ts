@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import BetterSqlite3 from 'better-sqlite3'
 import { Kysely, SqliteDialect } from 'kysely'
-import type { ControlledTransaction } from 'kysely'
+import type { ControlledTransaction, SqliteDatabase } from 'kysely'
 import { migrate, readMigrations } from './migrate.ts'
 import type { Schema } from './schema.ts'
 
@@ -57,7 +57,28 @@ export function openSnapshot(file: string): { reader: Db; close(): void } {
 }
 
 function kysely(connection: BetterSqlite3.Database): Db {
-  return new Kysely<Schema>({ dialect: new SqliteDialect({ database: connection }) })
+  return new Kysely<Schema>({ dialect: new SqliteDialect({ database: keepingStatements(connection) }) })
+}
+
+/** Those of sets of many sizes are each used rarely, and large. */
+const LONGEST_KEPT_SQL = 2_000
+const MOST_STATEMENTS = 500
+
+/** Prepares each statement once: that costs a small one as much as running it. Nothing here iterates, so that none is busy when it is used again. */
+function keepingStatements(connection: BetterSqlite3.Database): SqliteDatabase {
+  const kept = new Map<string, BetterSqlite3.Statement>()
+  return {
+    prepare(sql) {
+      const known = kept.get(sql)
+      if (known !== undefined) return known
+      const statement = connection.prepare(sql)
+      const [oldest] = kept.keys()
+      if (kept.size >= MOST_STATEMENTS && oldest !== undefined) kept.delete(oldest)
+      if (sql.length <= LONGEST_KEPT_SQL) kept.set(sql, statement)
+      return statement
+    },
+    close: () => connection.close(),
+  }
 }
 
 function connect(file: string, readonly: boolean): BetterSqlite3.Database {
