@@ -50,7 +50,7 @@ export async function consider(db: Db, view: View, wanted: Wanted, context: Cont
   const effect = planChange(view.rule, wanted, await readPresent(db, view, wanted))
   const { gates } = view
   const joining = effect.steps.filter(joins).map(({ release }) => release)
-  const held = await Promise.all((gates.requires ?? []).map((requirement) => readHeldSince(db, requirement, joining)))
+  const held = await Promise.all((gates.requires ?? []).map((requirement) => readHeldSince(db, requirement, joining, context.at)))
   const isClosed = gates.closure !== undefined
   const dependencies = isClosed || context.isThorough === true ? await readDependencies(db, view.id, joining, context.audience) : NOTHING_KNOWN
   const dependents = gates.closure === 'view' ? await listDependentMembers(db, view.id, wanted.leaving, context.audience) : new Map<number, never>()

@@ -5,25 +5,45 @@ import type { Db } from '../database/database.ts'
 import type { Requirement, ViewRelease } from './view.ts'
 import { findView } from './view-store.ts'
 
-/** By id of a release: since when, without a break, another view holds it as a requirement wants it. Those it does not hold are absent. */
-export async function readHeldSince(db: Db, { view: name, as }: Requirement, releases: readonly ViewRelease[]): Promise<Map<number, number>> {
+/**
+ * By id of a release: since when, without a break, another view holds it as a requirement wants it; those it does not hold are absent.
+ * It is looked back only as far as the requirement asks at this time (epoch milliseconds): a release may have come and gone very often.
+ */
+export async function readHeldSince(db: Db, { view: name, as, soakMs = 0 }: Requirement, releases: readonly ViewRelease[], at: number): Promise<Map<number, number>> {
   const view = await findView(db, name)
   if (view === undefined || view.closedAt !== undefined) return new Map()
-  return as === 'member' ? readMembersSince(db, view.id, releases) : readPointersSince(db, view.id, releases)
-}
-
-/** A member that joins anew was there before. */
-async function readMembersSince(db: Db, viewId: number, releases: readonly ViewRelease[]): Promise<Map<number, number>> {
+  if (as === 'current') return readPointersSince(db, view.id, releases)
   const since = new Map<number, number>()
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
-    const began = new Map<number, number>()
-    for (const row of await listMemberships(db, viewId, ids)) {
-      if (row.to_revision !== null && began.get(row.release_id) !== row.to_revision) continue
-      began.set(row.release_id, row.from_revision)
-      since.set(row.release_id, row.at)
-    }
+    // The `+`, or all that the view ever held would be walked.
+    const members = await memberships(db).where(sql<SqlBool>`+members.view_id = ${view.id}`).where('members.release_id', 'in', ids).where('members.to_revision', 'is', null).execute()
+    for (const member of members) since.set(member.release_id, await lookBack(db, view.id, member, at - soakMs))
   }
   return since
+}
+
+interface Membership {
+  readonly release_id: number
+  readonly from_revision: number
+  readonly at: number
+}
+
+/** When a member joined that joined anew, maybe often, and did not leave in between. */
+async function lookBack(db: Db, viewId: number, member: Membership, until: number): Promise<number> {
+  let { from_revision, at } = member
+  while (at > until) {
+    const before = await memberships(db)
+      .where('members.view_id', '=', viewId)
+      .where('members.release_id', '=', member.release_id)
+      .where('members.to_revision', 'is not', null)
+      .where('members.from_revision', '<', from_revision)
+      .orderBy('members.from_revision', 'desc')
+      .limit(1)
+      .executeTakeFirst()
+    if (before?.to_revision !== from_revision) return at
+    ;({ from_revision, at } = before)
+  }
+  return at
 }
 
 async function readPointersSince(db: Db, viewId: number, releases: readonly ViewRelease[]): Promise<Map<number, number>> {
@@ -43,15 +63,9 @@ async function readPointersSince(db: Db, viewId: number, releases: readonly View
   return since
 }
 
-/** Those that hold and those that are over, which are in indexes of their own; the newest first. */
-async function listMemberships(db: Db, viewId: number, releaseIds: readonly number[]) {
-  const memberships = db
+function memberships(db: Db) {
+  return db
     .selectFrom('members')
     .innerJoin('ledger', (on) => on.onRef('ledger.view_id', '=', 'members.view_id').onRef('ledger.revision', '=', 'members.from_revision'))
     .select(['members.release_id', 'members.from_revision', 'members.to_revision', 'ledger.at'])
-    .where('members.release_id', 'in', releaseIds)
-    .where(sql<SqlBool>`+members.view_id = ${viewId}`)
-  const current = await memberships.where('members.to_revision', 'is', null).execute()
-  const over = await memberships.where('members.to_revision', 'is not', null).orderBy('members.from_revision', 'desc').execute()
-  return [...current, ...over]
 }

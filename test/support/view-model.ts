@@ -14,9 +14,21 @@ export interface ModelRelease {
 export type State = ReadonlyMap<string, readonly ModelRelease[]>
 
 export interface ModelGates {
-  readonly requires?: { readonly view: string; readonly as: 'member' | 'current' }
+  /** `soaks`: since an hour before this one. */
+  readonly requires?: { readonly view: string; readonly as: 'member' | 'current'; readonly soaks?: boolean }
   readonly closure?: 'depot' | 'view'
   readonly downgrade?: 'refuse'
+  /** Who alone may change the view. */
+  readonly promoters?: readonly string[]
+  /** Nobody changes it alone. */
+  readonly approval?: true
+}
+
+/** Whose change it is: of nobody in particular, of somebody, or of somebody with another one's approval; with the glass broken or not. */
+export interface Asked {
+  readonly by?: string
+  readonly approved?: true
+  readonly override?: true
 }
 
 export interface ModelView {
@@ -26,12 +38,21 @@ export interface ModelView {
   readonly states: State[]
   gates: ModelGates
   isFrozen: boolean
+  /** Since which hour a release is a member without a break, and what latest answers. */
+  readonly since: { member: Map<ModelRelease, number>; current: Map<ModelRelease, number> }
 }
 
 /** What came of a change: the code of its refusal, or whether it made a revision. */
-export type Came = 'changed' | 'unchanged' | 'not_found' | 'not_member' | 'refused' | 'conflict' | 'in_use'
+export type Came = 'changed' | 'unchanged' | 'not_found' | 'not_member' | 'refused' | 'conflict' | 'in_use' | 'forbidden'
+
+interface How {
+  readonly act: 'promote' | 'demote' | 'rollback' | 'revert'
+  readonly joined: ReadonlySet<ModelRelease>
+  readonly asked: Asked
+}
 
 export class ViewModel {
+  hour = 0
   readonly views = new Map<string, ModelView>()
   readonly releases: ModelRelease[] = []
 
@@ -45,14 +66,14 @@ export class ViewModel {
     return this.releases.find((release) => release.ident === ident && !release.isDeleted)
   }
 
-  promote(name: string, idents: readonly string[]): Came {
+  promote(name: string, idents: readonly string[], asked: Asked = {}): Came {
     const view = this.view(name)
-    const asked = this.#all(idents)
-    if (asked === undefined) return 'not_found'
+    const found = this.#all(idents)
+    if (found === undefined) return 'not_found'
     const next = new Map(now(view))
     const joined = new Set<ModelRelease>()
-    for (const line of new Set(asked.map((release) => release.line))) {
-      const named = asked.filter((release) => release.line === line)
+    for (const line of new Set(found.map((release) => release.line))) {
+      const named = found.filter((release) => release.line === line)
       const before = next.get(line) ?? []
       const strangers = named.filter((release) => !before.includes(release))
       const last = named.at(-1)
@@ -63,18 +84,18 @@ export class ViewModel {
       for (const release of coming) joined.add(release)
       next.set(line, [...before.filter((release) => !coming.includes(release)), ...coming])
     }
-    return this.#change(view, next, { act: 'promote', joined, conflicts: 0 })
+    return this.#change(view, next, { act: 'promote', joined, conflicts: 0, asked })
   }
 
-  demote(name: string, idents: readonly string[]): Came {
+  demote(name: string, idents: readonly string[], asked: Asked = {}): Came {
     const view = this.view(name)
-    const asked = this.#all(idents)
-    if (asked === undefined) return 'not_found'
-    if (asked.some((release) => !members(now(view)).includes(release))) return 'not_member'
-    return this.#change(view, without(now(view), asked), { act: 'demote', joined: new Set(), conflicts: 0 })
+    const found = this.#all(idents)
+    if (found === undefined) return 'not_found'
+    if (found.some((release) => !members(now(view)).includes(release))) return 'not_member'
+    return this.#change(view, without(now(view), found), { act: 'demote', joined: new Set(), conflicts: 0, asked })
   }
 
-  rollback(name: string, revision: number): Came {
+  rollback(name: string, revision: number, asked: Asked = {}): Came {
     const view = this.view(name)
     const then = view.states[revision]
     if (then === undefined) return 'not_found'
@@ -82,10 +103,10 @@ export class ViewModel {
     const next = new Map(now(view))
     for (const line of changed) next.set(line, (then.get(line) ?? []).filter((release) => !release.isDeleted))
     const conflicts = changed.filter((line) => latest(view.rule, then.get(line))?.isDeleted === true).length
-    return this.#change(view, next, { act: 'rollback', joined: joinedBetween(view.rule, now(view), next), conflicts })
+    return this.#change(view, next, { act: 'rollback', joined: joinedBetween(view.rule, now(view), next), conflicts, asked })
   }
 
-  revert(name: string, revision: number): Came {
+  revert(name: string, revision: number, asked: Asked = {}): Came {
     const view = this.view(name)
     const [before, after] = [view.states[revision - 1], view.states[revision]]
     if (before === undefined || after === undefined) return 'not_found'
@@ -103,7 +124,7 @@ export class ViewModel {
       if (was !== became && (latest(view.rule, present) !== became || was?.isDeleted === true || latest(view.rule, result) !== was)) conflicts += 1
       next.set(line, result)
     }
-    return this.#change(view, next, { act: 'revert', joined: joinedBetween(view.rule, now(view), next), conflicts })
+    return this.#change(view, next, { act: 'revert', joined: joinedBetween(view.rule, now(view), next), conflicts, asked })
   }
 
   /** Of every release there is, who depends on a package is told by name. */
@@ -111,32 +132,45 @@ export class ViewModel {
     const release = this.find(ident)
     if (release === undefined) return 'not_found'
     const holding = [...this.views.values()].filter((view) => members(now(view)).includes(release))
-    if (holding.some((view) => view.rule === 'promoted')) return 'in_use'
+    if (holding.some(({ rule, gates }) => rule === 'promoted' || gates.promoters !== undefined || gates.approval !== undefined)) return 'in_use'
     const isNeeded = this.releases.some((other) => !other.isDeleted && other.needs.some((need) => need.startsWith(`${release.line}/`)))
     if (isNeeded) return 'in_use'
     const left = holding.map((view) => ({ view, next: without(now(view), [release]) }))
-    if (left.some(({ view, next }) => this.#isRefused(view, next, { act: 'demote', joined: new Set() }))) return 'refused'
-    for (const { view, next } of left) view.states.push(next)
+    if (left.some(({ view, next }) => this.#isRefused(view, next, { act: 'demote', joined: new Set(), asked: {} }))) return 'refused'
+    for (const { view, next } of left) this.#push(view, next)
     release.isDeleted = true
     return 'changed'
   }
 
-  #change(view: ModelView, next: State, how: { act: 'promote' | 'demote' | 'rollback' | 'revert'; joined: ReadonlySet<ModelRelease>; conflicts: number }): Came {
-    if (how.conflicts > 0) return 'conflict'
+  #change(view: ModelView, next: State, how: How & { conflicts: number }): Came {
     const isChanged = how.joined.size > 0 || members(now(view)).length !== members(next).length
-    if (!isChanged) return 'unchanged'
-    if (this.#isRefused(view, next, how)) return 'refused'
-    view.states.push(next)
+    const { promoters, approval } = view.gates
+    // Who was named to approve needs no other right; where nobody was, it takes the right to make the change.
+    const deciding = how.asked.approved === true && approval === undefined ? ['carol'] : []
+    const asking = how.asked.by === undefined ? [] : [how.asked.by, ...deciding]
+    if (isChanged && promoters !== undefined && asking.some((account) => !promoters.includes(account))) return 'forbidden'
+    if (how.conflicts > 0) return 'conflict'
+    if (!isChanged) return how.asked.approved === true ? 'refused' : 'unchanged' // nothing is proposed that changes nothing
+    if (how.asked.override !== true && this.#isRefused(view, next, how)) return 'refused'
+    this.#push(view, next)
     return 'changed'
   }
 
-  #isRefused(view: ModelView, next: State, { act, joined }: { act: string; joined: ReadonlySet<ModelRelease> }): boolean {
-    const { requires, closure, downgrade } = view.gates
-    if (view.isFrozen) return true
+  #push(view: ModelView, next: State): void {
+    view.states.push(next)
+    const { since } = view
+    const current = [...next.values()].flatMap((line) => latest(view.rule, line) ?? [])
+    since.member = new Map(members(next).map((release) => [release, since.member.get(release) ?? this.hour]))
+    since.current = new Map(current.map((release) => [release, since.current.get(release) ?? this.hour]))
+  }
+
+  #isRefused(view: ModelView, next: State, { act, joined, asked }: How): boolean {
+    const { requires, closure, downgrade, approval } = view.gates
+    if (view.isFrozen || (approval === true && asked.by !== undefined && asked.approved !== true)) return true
     if (requires !== undefined && act === 'promote') {
       const other = this.view(requires.view)
-      const there = requires.as === 'member' ? members(now(other)) : [...now(other).values()].map((line) => latest(other.rule, line))
-      if ([...joined].some((release) => !there.includes(release))) return true
+      const longest = requires.soaks === true ? this.hour - 1 : this.hour
+      if ([...joined].some((release) => (other.since[requires.as].get(release) ?? Infinity) > longest)) return true
     }
     const isThere = (ident: string) => (closure === 'view' ? members(next).some((release) => release.ident === ident) : this.find(ident) !== undefined)
     if (closure !== undefined && [...joined].some((release) => !release.needs.every(isThere))) return true

@@ -4,6 +4,7 @@ import tap, { test } from 'tap'
 import { EVERYONE } from '../../src/accounts/access.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { consider } from '../../src/views/consider.ts'
+import { readHeldSince } from '../../src/views/gate-store.ts'
 import { closeMemberships, movePointers, openMemberships } from '../../src/views/member-store.ts'
 import { resolve } from '../../src/views/resolve.ts'
 import { getView, listPreviews } from '../../src/views/view-store.ts'
@@ -56,6 +57,8 @@ const changes: Record<string, (count: number) => Promise<unknown>> = {
     await movePointers(db, view.id, releases.map((release) => ({ from: release, to: release })), 9)
     connection.exec('ROLLBACK')
   },
+  'a look back for how long a release has soaked': async () =>
+    readHeldSince(db, { view: 'acceptance', as: 'member', soakMs: 1e12 }, (await wanted(1)).joining.map(({ release }) => release), at),
   'the look for previews': async () => {
     await listPreviews(db, { baseId: view.id })
     await listPreviews(db, { planId: 1 })

@@ -3,31 +3,39 @@ import tap, { test } from 'tap'
 import { EVERYONE } from '../../src/accounts/access.ts'
 import { DepotError } from '../../src/errors.ts'
 import { listMembersAt, listPointersAt } from '../../src/views/content-store.ts'
+import type { Asker } from '../../src/views/gates.ts'
 import type { Gates } from '../../src/views/view.ts'
 import { getView } from '../../src/views/view-store.ts'
 import type { Command } from '../../src/writer/commands.ts'
 import { makeReleases, makeView } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 import { ViewModel, latest, members, now } from '../support/view-model.ts'
-import type { Came, ModelGates } from '../support/view-model.ts'
+import type { Asked, Came, ModelGates } from '../support/view-model.ts'
 
 // Random commands against the depot and against a model of it, side by side. A run that differs is shrunk to the shortest that does,
 // and told with the seed it came from; another seed looks elsewhere.
 
-const SEED = 7
-const RUNS = 20
+const SEED = 22
+const RUNS = 25
 const COMMANDS = 100
 const ACTOR = { client: 'tests', door: 'cli' } as const
 const STAMP = '20260101000000'
 const target = 'x86_64-linux'
 const ALL = { limit: 1_000 }
+const HOUR_MS = 3_600_000
 
 const started = await startDepot(tap)
 const { db, writer } = started.depot
+const accounts = new Map<string, number>()
+for (const name of ['alice', 'bob', 'carol']) accounts.set(name, (await writer.submit({ kind: 'addAccount', input: { name }, actor: ACTOR })).accountId)
+const actorOf = (account: string) => ({ ...ACTOR, accountId: accounts.get(account) ?? 0 })
 
 /** By name: versions, and what each needs. */
-const PACKAGES: Readonly<Record<string, readonly (readonly string[])[]>> = { lib: [[], []], base: [['lib/1'], ['lib/2']], app: [['base/1', 'lib/1'], ['base/2', 'lib/2'], []], tool: [[], []] }
-const NAMES = Object.entries(PACKAGES).flatMap(([name, versions]) => versions.map((_, index) => `${name}/${index + 1}`))
+const PACKAGES: Readonly<Record<string, readonly (readonly string[])[]>> = { lib: [[], []], base: [['lib/1'], ['lib/2']], app: [['base/1', 'lib/1'], ['base/2', 'lib/2'], []], tool: [[], []], leaf: [[], []] }
+/** Nothing needs a leaf, and only the upper view ever has one: there it may be deleted. */
+const LEAVES = ['leaf/1', 'leaf/2']
+const ALL_NAMES = Object.entries(PACKAGES).flatMap(([name, versions]) => versions.map((_, index) => `${name}/${index + 1}`))
+const NAMES = ALL_NAMES.filter((name) => !LEAVES.includes(name))
 
 /** One run: its own origin and views. */
 interface World {
@@ -44,9 +52,9 @@ async function makeWorld(rule: 'promoted' | 'highest'): Promise<World> {
   const world = { model: new ViewModel(), origin: `o${runs}`, lower: `lower-${runs}`, upper: `upper-${runs}` }
   for (const [name, viewRule] of [[world.lower, 'promoted'], [world.upper, rule]] as const) {
     await makeView(started, name, viewRule)
-    world.model.views.set(name, { name, rule: viewRule, states: [new Map()], gates: {}, isFrozen: false })
+    world.model.views.set(name, { name, rule: viewRule, states: [new Map()], gates: {}, isFrozen: false, since: { member: new Map(), current: new Map() } })
   }
-  const [first = '', ...others] = NAMES
+  const [first = '', ...others] = ALL_NAMES
   await publish(world, first)
   await Promise.all(others.map((name) => publish(world, name)))
   return world
@@ -84,6 +92,19 @@ async function planAndApply(view: string, releases: readonly { ident: string; ta
     throw error
   }
 }
+/** Alice proposes, and Carol, who may not do it herself, approves. */
+async function proposeAndApprove(view: string, releases: readonly { ident: string; target: typeof target }[]): Promise<Came> {
+  const token = `plan-${(plans += 1)}`
+  try {
+    await writer.submit({ kind: 'propose', input: { token, request: { view, act: 'promote', audience: EVERYONE, source: { releases } }, asker: askerOf('alice') }, actor: actorOf('alice') })
+    const applied = await writer.submit({ kind: 'approve', input: { plan: token, nextToken: `${token}-next`, asker: askerOf('carol') }, actor: actorOf('carol') })
+    if (!('outcome' in applied)) throw new Error('a proposal was stale at once')
+    return 'changed'
+  } catch (error) {
+    if (error instanceof DepotError) return error.code as Came
+    throw error
+  }
+}
 let plans = 0
 
 /** What happened in all runs: kinds of commands and what came of them. */
@@ -94,12 +115,20 @@ const setArbitrary = fc.array(fc.constantFrom(...NAMES, 'tool/1', 'tool/2'), { m
 const revisionArbitrary = fc.nat({ max: 1_000 })
 const gatesArbitrary: fc.Arbitrary<ModelGates> = fc.record(
   {
-    requires: fc.record({ view: fc.constant('lower'), as: fc.constantFrom('member' as const, 'current' as const) }),
+    requires: fc.record({ view: fc.constant('lower'), as: fc.constantFrom('member' as const, 'current' as const), soaks: fc.boolean() }),
+    promoters: fc.constantFrom(['alice'], ['bob'], ['bob']),
+    approval: fc.constant(true as const),
     closure: fc.constantFrom('depot' as const, 'view' as const),
     downgrade: fc.constant('refuse' as const),
   },
   { requiredKeys: [] },
 )
+
+/** Most changes are of nobody in particular, whom no rule asks about rights. */
+const askedArbitrary: fc.Arbitrary<Asked> = fc.constantFrom({}, {}, {}, { by: 'alice' }, { by: 'alice' }, { override: true })
+const askerOf = (account: string): Asker => ({ account, isAdministrator: false, maintains: 'all', reaches: 'all' })
+const howOf = ({ by, override }: Asked) => ({ ...(by !== undefined && { asker: askerOf(by) }), ...(override === true && { override: { reason: 'tests' } }) })
+const nameOf = ({ by, override }: Asked) => `${by === undefined ? '' : ` by ${by}`}${override === true ? ' with the glass broken' : ''}`
 
 class Doing implements fc.AsyncCommand<World, object> {
   readonly #name: string
@@ -133,16 +162,19 @@ const rowsOf = (world: World, names: readonly string[]) => names.map((name) => (
 const identsOf = (world: World, names: readonly string[]) => names.map((name) => identOf(world, name))
 
 const commands = [
-  fc.tuple(viewArbitrary, setArbitrary).map(([view, set]) => new Doing(`promote ${set.join(' ')} into ${view}`, async (world) => ({ came: await submit({ kind: 'promote', input: { view: world[view], releases: rowsOf(world, set) } }), expected: world.model.promote(world[view], identsOf(world, set)) }))),
+  fc.tuple(viewArbitrary, setArbitrary, askedArbitrary).map(([view, set, asked]) => new Doing(`promote ${set.join(' ')} into ${view}${nameOf(asked)}`, async (world) => ({ came: await submit({ kind: 'promote', input: { view: world[view], releases: rowsOf(world, set), ...howOf(asked) } }), expected: world.model.promote(world[view], identsOf(world, set), asked) }))),
+  fc.constantFrom(...LEAVES).map((name) => new Doing(`promote ${name} into upper`, async (world) => ({ came: await submit({ kind: 'promote', input: { view: world.upper, releases: rowsOf(world, [name]) } }), expected: world.model.promote(world.upper, identsOf(world, [name])) }))),
+  fc.tuple(viewArbitrary, setArbitrary).map(([view, set]) => new Doing(`propose and approve ${set.join(' ')} into ${view}`, async (world) => ({ came: await proposeAndApprove(world[view], rowsOf(world, set)), expected: world.model.promote(world[view], identsOf(world, set), { by: 'alice', approved: true }) }))),
   fc.tuple(viewArbitrary, setArbitrary).map(([view, set]) => new Doing(`plan and apply ${set.join(' ')} into ${view}`, async (world) => ({ came: await planAndApply(world[view], rowsOf(world, set)), expected: world.model.promote(world[view], identsOf(world, set)) }))),
-  fc.tuple(viewArbitrary, setArbitrary).map(([view, set]) => new Doing(`demote ${set.join(' ')} from ${view}`, async (world) => ({ came: await submit({ kind: 'demote', input: { view: world[view], releases: rowsOf(world, set) } }), expected: world.model.demote(world[view], identsOf(world, set)) }))),
-  fc.tuple(viewArbitrary, revisionArbitrary).map(([view, revision]) => new Doing(`roll ${view} back to revision ${revision}`, async (world) => {
+  fc.tuple(fc.constantFrom(...LEAVES), askedArbitrary).map(([name, asked]) => new Doing(`demote ${name} from upper${nameOf(asked)}`, async (world) => ({ came: await submit({ kind: 'demote', input: { view: world.upper, releases: rowsOf(world, [name]), ...howOf(asked) } }), expected: world.model.demote(world.upper, identsOf(world, [name]), asked) }))),
+  fc.tuple(viewArbitrary, setArbitrary, askedArbitrary).map(([view, set, asked]) => new Doing(`demote ${set.join(' ')} from ${view}${nameOf(asked)}`, async (world) => ({ came: await submit({ kind: 'demote', input: { view: world[view], releases: rowsOf(world, set), ...howOf(asked) } }), expected: world.model.demote(world[view], identsOf(world, set), asked) }))),
+  fc.tuple(viewArbitrary, revisionArbitrary, askedArbitrary).map(([view, revision, asked]) => new Doing(`roll ${view} back to revision ${revision}${nameOf(asked)}`, async (world) => {
     const to = revisionIn(world, view, revision)
-    return { came: await submit({ kind: 'changeView', input: { request: { view: world[view], act: 'rollback', to: { revision: to }, audience: EVERYONE } } }), expected: world.model.rollback(world[view], to) }
+    return { came: await submit({ kind: 'changeView', input: { request: { view: world[view], act: 'rollback', to: { revision: to }, audience: EVERYONE }, ...howOf(asked) } }), expected: world.model.rollback(world[view], to, asked) }
   })),
-  fc.tuple(viewArbitrary, revisionArbitrary).map(([view, revision]) => new Doing(`revert revision ${revision} of ${view}`, async (world) => {
+  fc.tuple(viewArbitrary, revisionArbitrary, askedArbitrary).map(([view, revision, asked]) => new Doing(`revert revision ${revision} of ${view}${nameOf(asked)}`, async (world) => {
     const which = revisionIn(world, view, revision)
-    return { came: await submit({ kind: 'changeView', input: { request: { view: world[view], act: 'revert', revision: which, audience: EVERYONE } } }), expected: world.model.revert(world[view], which) }
+    return { came: await submit({ kind: 'changeView', input: { request: { view: world[view], act: 'revert', revision: which, audience: EVERYONE }, ...howOf(asked) } }), expected: world.model.revert(world[view], which, asked) }
   })),
   fc.tuple(viewArbitrary, fc.constantFrom(true, false, false)).map(([view, isFrozen]) => new Doing(`${isFrozen ? 'freeze' : 'thaw'} ${view}`, async (world) => {
     await writer.submit(isFrozen ? { kind: 'freeze', input: { view: world[view], reason: 'audit', by: 'tests' }, actor: ACTOR } : { kind: 'thaw', input: { view: world[view] }, actor: ACTOR })
@@ -152,13 +184,22 @@ const commands = [
   gatesArbitrary.map((gates) => new Doing(`set the gates ${JSON.stringify(gates)}`, async (world) => {
     const named = gates.requires === undefined ? gates : { ...gates, requires: { ...gates.requires, view: world.lower } }
     world.model.view(world.upper).gates = named
-    const { requires, ...others } = named
-    const set: Gates = requires === undefined ? others : { ...others, requires: [requires] }
+    const { requires, approval, ...others } = named
+    const set: Gates = {
+      ...others,
+      ...(requires !== undefined && { requires: [{ view: requires.view, as: requires.as, ...(requires.soaks === true && { soakMs: HOUR_MS / 2 }) }] }),
+      ...(approval === true && { approval: { approvers: ['carol'], expiresMs: 100 * HOUR_MS } }),
+    }
     await writer.submit({ kind: 'govern', input: { view: world.upper, gates: set }, actor: ACTOR })
     return { came: 'changed', expected: 'changed' }
   })),
-  fc.constantFrom(...NAMES, 'tool/1', 'tool/2').map((name) => new Doing(`delete ${name}`, async (world) => ({ came: await submit({ kind: 'deleteRelease', input: { ident: identOf(world, name), target } }), expected: world.model.remove(identOf(world, name)) }))),
-  fc.constantFrom(...NAMES).map((name) => new Doing(`publish ${name} again`, async (world) => {
+  fc.constant(new Doing('wait an hour', async ({ model }) => {
+    model.hour += 1
+    started.setClock(started.depot.now() + HOUR_MS)
+    return { came: 'changed', expected: 'changed' }
+  })),
+  fc.constantFrom(...NAMES, ...LEAVES, ...LEAVES, ...LEAVES).map((name) => new Doing(`delete ${name}`, async (world) => ({ came: await submit({ kind: 'deleteRelease', input: { ident: identOf(world, name), target } }), expected: world.model.remove(identOf(world, name)) }))),
+  fc.constantFrom(...ALL_NAMES).map((name) => new Doing(`publish ${name} again`, async (world) => {
     if (world.model.find(identOf(world, name)) === undefined) await publish(world, name)
     return { came: 'changed', expected: 'changed' }
   })),
@@ -196,6 +237,8 @@ for (const rule of ['promoted', 'highest'] as const) {
 test('the runs met what there is to meet', async (t) => {
   const came: readonly Came[] = ['changed', 'unchanged', 'not_found', 'refused']
   for (const kind of ['promote', 'plan']) for (const each of came) t.ok(met.has(`${kind} ${each}`), `${kind} ${each}`)
+  for (const kind of ['promote', 'demote', 'propose', 'roll', 'revert']) t.ok(met.has(`${kind} forbidden`), `${kind} forbidden`)
+  for (const each of ['changed', 'refused']) t.ok(met.has(`propose ${each}`), `propose ${each}`)
   for (const each of ['changed', 'not_found', 'not_member', 'refused']) t.ok(met.has(`demote ${each}`), `demote ${each}`)
   for (const kind of ['roll', 'revert']) for (const each of [...came, 'conflict']) t.ok(met.has(`${kind} ${each}`), `${kind} ${each}`)
   for (const each of ['changed', 'not_found', 'refused', 'in_use']) t.ok(met.has(`delete ${each}`), `delete ${each}`)
