@@ -43,7 +43,7 @@ test('requests are counted by door, method and class of status, and by nothing t
 })
 
 test('uploads, promotions, commits and revisions are counted', async (t) => {
-  const releases = await makeReleases(started, 'acme/app/1.0.0/20260101000000', 'acme/web/1.0.0/20260101000000')
+  const releases = [...(await makeReleases(started, 'acme/app/1.0.0/20260101000000')), ...(await makeReleases(started, 'acme/web/1.0.0/20260101000000'))]
   await move(started, 'promote', 'delivered', releases)
   await move(started, 'demote', 'delivered', releases)
   t.equal(await figure('hart_depot_uploads_total'), 2)
