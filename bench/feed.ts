@@ -9,7 +9,7 @@ import { makeIdent } from '../src/package/ident.ts'
 import { formatResults, joinResults, spreadOf } from './figure.ts'
 import type { Figure, Results } from './figure.ts'
 import { makeService } from './harts.ts'
-import { ask, getRequest } from './load.ts'
+import { ask, getRequest, headerOf } from './load.ts'
 import { checksumOf, createChannel, introduce, ORIGIN, promote, TOKEN, upload } from './publisher.ts'
 import { openScratch } from './scratch.ts'
 import { memoryOf, startServer } from './servers/process.ts'
@@ -170,8 +170,7 @@ async function publish(process: NodeProcess, folder: string, how: How): Promise<
     process,
     async requestOf() {
       if (how === 'stream') return getRequest(`/api/v1/events?view=${VIEW}&kind=promotion`, { accept: 'text/event-stream' }, 'keep-alive')
-      const { headers } = await ask(port, getRequest(latest, {}, 'close'))
-      const tag = headers[headers.findIndex((name) => name.toLowerCase() === 'etag') + 1] ?? ''
+      const tag = headerOf(await ask(port, getRequest(latest, {}, 'close')), 'etag') ?? ''
       return getRequest(`${latest}?wait=300`, { 'if-none-match': tag }, 'keep-alive')
     },
     async change() {

@@ -58,12 +58,13 @@ export function spreadOf(samples: readonly number[]): Spread {
 /** In Markdown, which also reads well in a terminal. */
 export function formatResults({ figures, limits, missing }: Results): string {
   const rows = figures.map(({ name, unit, depot, yardstick, goal }) => {
-    const ratio = (depot.median / yardstick.median).toFixed(2)
-    return [name, unit, formatSpread(depot), formatSpread(yardstick), yardstick.name, ratio, goal === undefined ? '' : `≤ ${goal}`]
+    const ratio = depot.median / yardstick.median
+    const end = goal === undefined ? '' : `≤ ${goal.toFixed(2)}${ratio > goal ? ' missed' : ''}`
+    return [name, unit, formatSpread(depot), formatSpread(yardstick), yardstick.name, ratio.toFixed(2), end]
   })
   const parts = [table(['figure', 'unit', 'depot', 'yardstick', 'which is', 'ratio', 'goal'], rows)]
   if (limits.length > 0) {
-    parts.push(table(['limit', 'unit', 'depot', 'most'], limits.map(({ name, unit, value, most }) => [name, unit, Math.max(0, value).toFixed(0), `< ${most}`])))
+    parts.push(table(['limit', 'unit', 'depot', 'most'], limits.map(({ name, unit, value, most }) => [name, unit, Math.max(0, value).toFixed(0), `< ${most}${value < most ? '' : ' missed'}`])))
   }
   if (missing.length > 0) parts.push(missing.map((line) => `- ${line}\n`).join(''))
   return parts.join('\n')

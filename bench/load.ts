@@ -4,6 +4,8 @@ import { connect } from 'node:net'
 // Load from raw sockets: an HTTP client would cost more than the server, and hide what it answers.
 
 export interface Answer {
+  /** As `HTTP/1.1 200 OK`. */
+  readonly firstLine: string
   /** Names and values by turns, as they came. */
   readonly headers: readonly string[]
   readonly body: Buffer
@@ -11,16 +13,16 @@ export interface Answer {
   readonly sizeBytes: number
 }
 
-/** What is asked, over and over. */
+/** What is asked, over and over, and what {@link askAny} was answered; any other first line or length fails the run. */
 export interface Poll {
-  readonly port: number
   readonly request: Buffer
-  /** What {@link ask} was answered; any other length fails the run. */
+  readonly firstLine: string
   readonly answerBytes: number
 }
 
 const CONNECTIONS = 16
 const GOOD = 'HTTP/1.1 200 '
+const BODILESS = /^HTTP\/1\.1 (204|304) /
 
 /** The bytes of a GET. `close` asks as `hab` does, which opens a connection for each request. */
 export function getRequest(path: string, headers: Readonly<Record<string, string>>, connection: 'keep-alive' | 'close'): Buffer {
@@ -30,6 +32,13 @@ export function getRequest(path: string, headers: Readonly<Record<string, string
 
 /** Asks once. Throws when the answer is not 200 with a `Content-Length`. */
 export async function ask(port: number, request: Buffer): Promise<Answer> {
+  const answer = await askAny(port, request)
+  if (!answer.firstLine.startsWith(GOOD)) throw new Error(`unexpected answer: ${answer.firstLine}`)
+  return answer
+}
+
+/** {@link ask}, whatever the status is. */
+export async function askAny(port: number, request: Buffer): Promise<Answer> {
   const socket = connect(port, '127.0.0.1')
   socket.write(request)
   let received = Buffer.alloc(0)
@@ -54,25 +63,33 @@ export async function askClosing(port: number, request: Buffer): Promise<Answer>
   await once(socket, 'close')
   const received = Buffer.concat(pieces)
   const answer = parseAnswer(received)
-  if (answer?.sizeBytes !== received.length) throw unexpected(received)
+  if (answer?.sizeBytes !== received.length || !answer.firstLine.startsWith(GOOD)) throw unexpected(received)
   return answer
 }
 
-/** Asks `count` times on a few connections that stay, each waiting for its answer. */
-export async function pollKeepingAlive(poll: Poll, count: number): Promise<void> {
+/** The value of a header, by its name in lower case. */
+export function headerOf({ headers }: Answer, name: string): string | undefined {
+  const at = headers.findIndex((each, index) => index % 2 === 0 && each.toLowerCase() === name)
+  return at === -1 ? undefined : headers[at + 1]
+}
+
+/** Asks `count` times, these polls by turns, on a few connections that stay, each waiting for its answer. */
+export async function pollKeepingAlive(port: number, polls: readonly Poll[], count: number): Promise<void> {
   let left = count
   const one = async () => {
-    const socket = connect(poll.port, '127.0.0.1').setNoDelay()
-    let missing = poll.answerBytes
+    const socket = connect(port, '127.0.0.1').setNoDelay()
+    let poll = turn(polls, left)
+    let missing = 0
     const next = () => {
-      missing = poll.answerBytes
       left -= 1
+      poll = turn(polls, left)
+      missing = poll.answerBytes
       if (left < 0) socket.end()
       else socket.write(poll.request)
     }
     socket.once('connect', next)
     socket.on('data', (piece: Buffer) => {
-      if (missing === poll.answerBytes && !isGood(piece)) socket.destroy(unexpected(piece))
+      if (missing === poll.answerBytes && !isBegunBy(piece, poll)) socket.destroy(unexpected(piece))
       missing -= piece.length
       if (missing === 0) next()
       else if (missing < 0) socket.destroy(unexpected(piece))
@@ -83,17 +100,18 @@ export async function pollKeepingAlive(poll: Poll, count: number): Promise<void>
   await Promise.all(Array.from({ length: CONNECTIONS }, one))
 }
 
-/** Asks `count` times, each on a connection of its own that the server closes. */
-export async function pollClosing(poll: Poll, count: number): Promise<void> {
+/** Asks `count` times, these polls by turns, each on a connection of its own that the server closes. */
+export async function pollClosing(port: number, polls: readonly Poll[], count: number): Promise<void> {
   let left = count
   const one = async () => {
     while (left > 0) {
       left -= 1
-      const socket = connect(poll.port, '127.0.0.1')
+      const poll = turn(polls, left)
+      const socket = connect(port, '127.0.0.1')
       socket.write(poll.request)
       let received = 0
       socket.on('data', (piece: Buffer) => {
-        if (received === 0 && !isGood(piece)) socket.destroy(unexpected(piece))
+        if (received === 0 && !isBegunBy(piece, poll)) socket.destroy(unexpected(piece))
         received += piece.length
       })
       await once(socket, 'close')
@@ -121,16 +139,23 @@ function parseAnswer(received: Buffer): Answer | undefined {
   const end = received.indexOf('\r\n\r\n')
   if (end === -1) return undefined
   const head = received.subarray(0, end).toString('latin1')
-  const bytes = /^content-length: (\d+)$/im.exec(head)?.[1]
-  if (!head.startsWith(GOOD) || bytes === undefined) throw new Error(`unexpected answer: ${head}`)
+  const bytes = BODILESS.test(head) ? 0 : /^content-length: (\d+)\r?$/im.exec(head)?.[1]
+  if (bytes === undefined) throw new Error(`unexpected answer: ${head}`)
   const sizeBytes = end + 4 + Number(bytes)
   if (received.length < sizeBytes) return undefined
-  const headers = head.split('\r\n').slice(1).flatMap((line) => line.split(/: (.*)/s).slice(0, 2))
-  return { headers, body: received.subarray(end + 4, sizeBytes), sizeBytes }
+  const [firstLine = '', ...lines] = head.split('\r\n')
+  const headers = lines.flatMap((line) => line.split(/: (.*)/s).slice(0, 2))
+  return { firstLine, headers, body: received.subarray(end + 4, sizeBytes), sizeBytes }
 }
 
-function isGood(piece: Buffer): boolean {
-  return piece.toString('latin1', 0, GOOD.length) === GOOD
+function turn(polls: readonly Poll[], number: number): Poll {
+  const poll = polls[Math.abs(number) % polls.length]
+  if (poll === undefined) throw new Error('there is nothing to poll')
+  return poll
+}
+
+function isBegunBy(piece: Buffer, { firstLine }: Poll): boolean {
+  return piece.toString('latin1', 0, firstLine.length) === firstLine
 }
 
 function unexpected(piece: Buffer): Error {

@@ -3,61 +3,128 @@ import { makeIdent } from '../src/package/ident.ts'
 import { byTurns, formatResults, spreadOf } from './figure.ts'
 import type { Figure, Results } from './figure.ts'
 import { makeService } from './harts.ts'
-import { ask, getRequest, pollClosing, pollKeepingAlive } from './load.ts'
+import { askAny, getRequest, headerOf, pollClosing, pollKeepingAlive } from './load.ts'
+import type { Poll } from './load.ts'
 import { checksumOf, introduce, ORIGIN, promote, TARGET, TOKEN, upload } from './publisher.ts'
 import { openScratch } from './scratch.ts'
+import { hasNginx, startNginx } from './servers/nginx.ts'
 import { startBare } from './servers/record.ts'
 import { startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
 
-// What a poll costs: processor time of the server per answer of `latest` through a view's URL, as a supervisor asks that has this
-// URL as its depot's, against node:http that sends the same bytes.
+// What a poll costs: processor time of the server per answer, as a supervisor asks that has a view's URL as its depot's, against
+// node:http that sends the same bytes from memory, and against nginx that sends them from files.
 
 const VIEW = 'delivered'
-const PATH = `/v1/depot/views/${VIEW}/depot/channels/${ORIGIN}/stable/pkgs/app/latest?target=${TARGET}`
+const IDENT = { origin: ORIGIN, name: 'app', version: '1.2.0', release: '20260101120000' }
+const IN_VIEW = `/v1/depot/views/${VIEW}/depot/channels/${ORIGIN}/stable/pkgs`
+const LATEST = `${IN_VIEW}/${IDENT.name}/latest?target=${TARGET}`
+const MISS = `${IN_VIEW}/nothing/latest?target=${TARGET}`
+const EXACT = `${IDENT.name}/${IDENT.version}/${IDENT.release}?target=${TARGET}`
+const EXACT_IN_CHANNEL = `/v1/depot/channels/${ORIGIN}/${VIEW}/pkgs/${EXACT}`
+const EXACT_IN_VIEW = `${IN_VIEW}/${EXACT}`
 const SUPERVISOR = { accept: '*/*', 'user-agent': `hab-sup/2.0.450 (${TARGET}; 6.1.0)` }
-const GOAL = 2.5
+const MOST_OF_BARE = 1.1
+const MOST_OF_NGINX = { 'keep-alive': 1.8, close: 2.2 }
+/** What nginx is to say with each answer. Its `ETag` it makes itself, and a type, a length and dates all do. */
+const NOT_ADDED = new Set(['content-type', 'content-length', 'etag', 'date', 'connection', 'keep-alive'])
 
-const KINDS = [
-  { name: 'poll, kept alive', connection: 'keep-alive', headers: SUPERVISOR },
-  { name: 'poll, Connection: close', connection: 'close', headers: SUPERVISOR },
-  { name: 'poll, Connection: close, with a token', connection: 'close', headers: { ...SUPERVISOR, authorization: `Bearer ${TOKEN}` } },
-] as const
+interface Kind {
+  readonly name: string
+  /** By turns. */
+  readonly paths: readonly string[]
+  readonly connection: 'keep-alive' | 'close'
+  readonly headers?: Readonly<Record<string, string>>
+  /** Asks whether what the same server answered before is still so. */
+  readonly isConditional?: boolean
+}
+
+const KINDS: readonly [Kind, ...Kind[]] = [
+  { name: 'poll, kept alive', paths: [LATEST], connection: 'keep-alive' },
+  { name: 'poll, Connection: close', paths: [LATEST], connection: 'close' },
+  { name: 'poll, Connection: close, with a token', paths: [LATEST], connection: 'close', headers: { authorization: `Bearer ${TOKEN}` } },
+  { name: 'poll, If-None-Match, kept alive', paths: [LATEST], connection: 'keep-alive', isConditional: true },
+  { name: 'poll of what is not there, kept alive', paths: [MISS], connection: 'keep-alive' },
+  { name: 'polls, 20 % of what is not there, kept alive', paths: [LATEST, LATEST, LATEST, LATEST, MISS], connection: 'keep-alive' },
+  { name: 'exact show in a channel, kept alive', paths: [EXACT_IN_CHANNEL], connection: 'keep-alive' },
+  { name: "exact show by a view's URL, kept alive", paths: [EXACT_IN_VIEW], connection: 'keep-alive' },
+]
 
 export async function measurePoll({ isQuick }: { isQuick: boolean }): Promise<Results> {
   await using scratch = await openScratch()
   await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
   await publishApp(depot.port, scratch.path)
-  await using bare = await startBare(depot.port, [PATH], scratch.path)
+  const mirror = join(scratch.path, 'mirror')
+  await using bare = await startBare(depot.port, [LATEST, MISS, EXACT_IN_CHANNEL, EXACT_IN_VIEW], mirror)
+  await using nginx = hasNginx() ? await startNginx(mirror, ...(await headersOf(depot.port))) : undefined
+  // Until they run compiled.
+  for (const server of [depot, bare]) await pollKeepingAlive(server.port, (await prepare(server.port, KINDS[0])).polls, isQuick ? 6_000 : 20_000)
   const figures: Figure[] = []
-  for (const kind of KINDS) figures.push(await measureKind(kind, { depot, bare, isQuick }))
-  return { figures, limits: [], missing: [] }
+  for (const kind of KINDS) figures.push(...(await measureKind(kind, { depot, bare, ...(nginx !== undefined && { nginx }) }, isQuick)))
+  return { figures, limits: [], missing: nginx === undefined ? ['polls against nginx: nginx is not installed (Debian: nginx-light)'] : [] }
 }
 
-async function measureKind(kind: (typeof KINDS)[number], servers: { depot: ServerProcess; bare: ServerProcess; isQuick: boolean }): Promise<Figure> {
-  const { depot, bare, isQuick } = servers
-  const request = getRequest(PATH, kind.headers, kind.connection)
+async function measureKind(kind: Kind, servers: { depot: ServerProcess; bare: ServerProcess; nginx?: ServerProcess }, isQuick: boolean): Promise<Figure[]> {
   const isKept = kind.connection === 'keep-alive'
-  const rounds = isQuick ? 5 : 15
-  const count = isKept ? 12_000 : isQuick ? 1_500 : 4_000
-  const microsPerAnswer = async (server: ServerProcess, answers: number) => {
-    const { sizeBytes } = await ask(server.port, request)
-    const before = await server.cpuMs()
-    await (isKept ? pollKeepingAlive : pollClosing)({ port: server.port, request, answerBytes: sizeBytes }, answers)
-    return (((await server.cpuMs()) - before) * 1000) / answers
+  const [rounds, count, warming] = isQuick ? [3, isKept ? 1_500 : 500, 500] : [7, isKept ? 5_000 : 2_500, 5_000]
+  const poll = isKept ? pollKeepingAlive : pollClosing
+  const sides: Record<string, () => Promise<number>> = {}
+  const bodies: string[] = []
+  let statuses = ''
+  for (const [side, server] of Object.entries(servers)) {
+    const { polls, answers } = await prepare(server.port, kind)
+    bodies.push(answers.map(({ status, body }) => `${status} ${body}`).join())
+    if (side === 'depot') statuses = [...new Set(answers.map(({ status }) => status))].join(', ')
+    sides[side] = async () => {
+      const before = await server.cpuMs()
+      await poll(server.port, polls, count)
+      return (((await server.cpuMs()) - before) * 1000) / count
+    }
+    await poll(server.port, polls, warming)
   }
-  // Until both run compiled.
-  for (const server of [depot, bare]) await microsPerAnswer(server, isQuick ? count : 20_000)
-  const samples = await byTurns(rounds, {
-    depot: () => microsPerAnswer(depot, count),
-    yardstick: () => microsPerAnswer(bare, count),
+  // That the depot does not do what is asked with a tag is its own matter, and seen in the name.
+  if (kind.isConditional !== true && new Set(bodies).size > 1) throw new Error(`${kind.name}: not all answer the same`)
+  const samples = await byTurns(rounds, sides)
+  const figure = (yardstick: string, goal: number, taken: readonly number[]): Figure => ({
+    name: `${kind.name}: ${statuses}`,
+    unit: 'processor µs',
+    depot: spreadOf(samples['depot'] ?? []),
+    yardstick: { name: yardstick, ...spreadOf(taken) },
+    goal,
   })
-  return { name: kind.name, unit: 'processor µs', depot: spreadOf(samples.depot), yardstick: { name: 'bare node:http', ...spreadOf(samples.yardstick) }, goal: GOAL }
+  const figures = [figure('bare node:http', MOST_OF_BARE, samples['bare'] ?? [])]
+  if (samples['nginx'] !== undefined) figures.push(figure('nginx, a file', MOST_OF_NGINX[kind.connection], samples['nginx']))
+  return figures
+}
+
+/** What to ask this server, by what it answers when it is asked once. */
+async function prepare(port: number, { paths, connection, headers, isConditional }: Kind): Promise<{ polls: Poll[]; answers: { status: string; body: string }[] }> {
+  const polls: Poll[] = []
+  const answers = []
+  for (const path of paths) {
+    const asked: Record<string, string> = { ...SUPERVISOR, ...headers }
+    if (isConditional === true) asked['if-none-match'] = headerOf(await askAny(port, getRequest(path, asked, connection)), 'etag') ?? ''
+    const request = getRequest(path, asked, connection)
+    const { firstLine, sizeBytes, body } = await askAny(port, request)
+    polls.push({ request, firstLine, answerBytes: sizeBytes })
+    answers.push({ status: firstLine.split(' ')[1] ?? '', body: body.toString() })
+  }
+  return { polls, answers }
+}
+
+async function headersOf(port: number): Promise<[Record<string, string>, string | undefined]> {
+  const answer = await askAny(port, getRequest(LATEST, SUPERVISOR, 'close'))
+  const added: Record<string, string> = {}
+  for (let i = 0; i + 1 < answer.headers.length; i += 2) {
+    const [name = '', value = ''] = answer.headers.slice(i, i + 2)
+    if (!NOT_ADDED.has(name.toLowerCase())) added[name] = value
+  }
+  return [added, headerOf(answer, 'content-type')]
 }
 
 async function publishApp(port: number, folder: string): Promise<void> {
   const secretKey = await introduce(port)
-  const ident = makeIdent({ origin: ORIGIN, name: 'app', version: '1.2.0', release: '20260101120000' })
+  const ident = makeIdent(IDENT)
   const { path } = makeService(join(folder, 'app.hart'), ident, secretKey)
   await upload(port, ident, { path, checksum: await checksumOf(path) })
   await promote(port, ident, VIEW)

@@ -12,7 +12,7 @@ const READ_PIECE_BYTES = 512 * 1024
 
 const [answersFile = ''] = process.argv.slice(2)
 const recorded = JSON.parse(readFileSync(answersFile, 'utf8')) as Recorded[]
-const answers = new Map(recorded.map(({ url, headers, file, sizeBytes }) => [url, { headers, file, kept: sizeBytes > MOST_KEPT_BYTES ? undefined : readFileSync(file) }]))
+const answers = new Map(recorded.map((answer) => [answer.url, { ...answer, ...unchanged(answer), kept: answer.sizeBytes > MOST_KEPT_BYTES ? undefined : readFileSync(answer.file) }]))
 
 const server = createServer((request, response) => {
   const answer = answers.get(request.url ?? '')
@@ -20,10 +20,22 @@ const server = createServer((request, response) => {
     response.writeHead(404).end()
     return
   }
-  response.writeHead(200, answer.headers)
+  if (answer.tag !== undefined && request.rawHeaders.includes(answer.tag)) {
+    response.writeHead(304, answer.unchangedHeaders).end()
+    return
+  }
+  response.writeHead(answer.status, answer.headers)
   if (answer.kept !== undefined) response.end(answer.kept)
   else createReadStream(answer.file, { highWaterMark: READ_PIECE_BYTES }).pipe(response)
 })
+
+/** The tag of an answer, and the headers of the 304 to who has it. */
+function unchanged({ headers }: Recorded): { tag: string | undefined; unchangedHeaders: string[] } {
+  const nameAt = (index: number) => headers[index - (index % 2)]?.toLowerCase() ?? ''
+  const tag = headers.find((_, index) => index % 2 === 1 && nameAt(index) === 'etag')
+  return { tag, unchangedHeaders: headers.filter((_, index) => !nameAt(index).startsWith('content-')) }
+}
+
 server.listen(0, '127.0.0.1', () => {
   serve((server.address() as AddressInfo).port, async () => {
     server.close()

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ask, getRequest } from '../load.ts'
+import { askAny, getRequest } from '../load.ts'
 import { TARGET } from '../publisher.ts'
 import { startServer } from './process.ts'
 import type { ServerProcess } from './process.ts'
@@ -8,6 +8,7 @@ import type { ServerProcess } from './process.ts'
 /** What the depot answered to a URL. */
 export interface Recorded {
   readonly url: string
+  readonly status: number
   /** Names and values by turns, but for those that node:http writes by itself. */
   readonly headers: string[]
   readonly file: string
@@ -15,9 +16,10 @@ export interface Recorded {
 }
 
 const WRITTEN_BY_NODE = new Set(['date', 'connection', 'keep-alive'])
+const OK = 200
 const HAB = { accept: '*/*', 'user-agent': `hab/2.0.450 (${TARGET}; 6.1.0)` }
 
-/** Starts node:http that answers what the depot answers now to these URLs. Bodies are in `folder`, each at its URL's path. */
+/** Starts node:http that answers what the depot answers now to these URLs, and 304 to who names the tag of that. Bodies are in `folder`, each at its URL's path; those of refusals beside it. */
 export async function startBare(depotPort: number, urls: Iterable<string>, folder: string): Promise<ServerProcess> {
   const answers: Recorded[] = []
   for (const url of urls) answers.push(await record(depotPort, url, folder))
@@ -27,10 +29,11 @@ export async function startBare(depotPort: number, urls: Iterable<string>, folde
 }
 
 async function record(depotPort: number, url: string, folder: string): Promise<Recorded> {
-  const { headers, body } = await ask(depotPort, getRequest(url, HAB, 'close'))
+  const { firstLine, headers, body } = await askAny(depotPort, getRequest(url, HAB, 'close'))
   const sent = headers.filter((_, i) => !WRITTEN_BY_NODE.has(headers[i - (i % 2)]?.toLowerCase() ?? ''))
-  const file = join(folder, new URL(url, 'http://127.0.0.1').pathname)
+  const status = Number(firstLine.split(' ')[1])
+  const file = join(folder, new URL(url, 'http://127.0.0.1').pathname) + (status === OK ? '' : `.${status}`)
   await mkdir(dirname(file), { recursive: true })
   await writeFile(file, body)
-  return { url, headers: sent, file, sizeBytes: body.length }
+  return { url, status, headers: sent, file, sizeBytes: body.length }
 }
