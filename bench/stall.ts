@@ -1,0 +1,179 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { makeIdent } from '../src/package/ident.ts'
+import type { Ident } from '../src/package/ident.ts'
+import type { Pace } from './clients/paced.ts'
+import { byTurns, formatResults, spreadOf } from './figure.ts'
+import type { Figure, Results } from './figure.ts'
+import { fillWithHistory, REVISIONS } from './filling.ts'
+import { makeIncompressible, makeService } from './harts.ts'
+import type { HartFile } from './harts.ts'
+import { askAny, getRequest } from './load.ts'
+import { checksumOf, introduce, promote, TARGET, TOKEN, upload } from './publisher.ts'
+import { openScratch } from './scratch.ts'
+import { startServer } from './servers/process.ts'
+
+// How long a poll takes while the depot is busy, beside how long it takes while nothing else happens: with promotions and a large
+// upload, and with each kind of long read, over and over. In a depot of 10,000 packages and as many revisions.
+
+const SHOP = 'shop'
+const VIEWS = ['acceptance', 'union', 'rehearsal', 'delivered']
+const PACKAGES = 10
+const RELEASES = ['20260101120000', '20260202120000'] as const
+const POLLS_PER_SECOND = 400
+const CONNECTIONS = 8
+const PROMOTIONS_PER_SECOND = 100
+const MOST_PROMOTIONS_AT_ONCE = 32
+const UPLOAD_MB = 2_048
+const QUICK_UPLOAD_MB = 256
+const QUICK_READS = 2
+const GOAL = 3
+const MB = 1024 * 1024
+const SUPERVISOR = { accept: '*/*', 'user-agent': `hab-sup/2.0.450 (${TARGET}; 6.1.0)` }
+
+const LONG_READS = [
+  { name: `a diff of ${REVISIONS / 2} revisions`, path: `/api/v1/views/delivered/diff?at=${REVISIONS / 2}&limit=1000` },
+  { name: 'a walk through all events', path: '/api/v1/events?after=0&limit=1000' },
+  { name: 'a search that finds 10,000', path: '/v1/depot/pkgs/search/acme' },
+  { name: 'a list of 10,000', path: '/v1/depot/pkgs/acme?range=-1' },
+]
+
+/** Milliseconds of each poll. */
+type Taken = readonly number[]
+
+export async function measureStall({ isQuick }: { isQuick: boolean }): Promise<Results> {
+  const [rounds, readingMs, uploadMb] = isQuick ? [2, 500, QUICK_UPLOAD_MB] : [3, 2_000, UPLOAD_MB]
+  const reads = LONG_READS.slice(0, isQuick ? QUICK_READS : undefined)
+  await using scratch = await openScratch()
+  const data = join(scratch.path, 'data')
+  await mkdir(data)
+  await fillWithHistory(join(data, 'depot.sqlite'))
+  await using depot = await startServer('depot.ts', [data, TOKEN])
+  const { port } = depot
+  const secretKey = await introduce(port, SHOP)
+  await publishServices(port, scratch.path, secretKey)
+  const large = makeIncompressible(join(scratch.path, 'large.hart'), { name: 'large', secretKey, sizeBytes: uploadMb * MB, metadata: 'first' })
+  const checksum = await checksumOf(large.path)
+  await using polls = startPolls(port)
+
+  let uploads = 0
+  let promotions = 0
+  let changingMs = 0
+  const change = async () => {
+    const begun = performance.now()
+    const uploading = new AbortController()
+    const promoting = promoteByPace(port, uploading.signal)
+    await upload(port, large.ident, { path: large.path, checksum, again: uploads > 0 })
+    uploads += 1
+    uploading.abort()
+    promotions += await promoting
+    changingMs += performance.now() - begun
+  }
+  // Until it runs compiled.
+  await polls.during(async () => pause(isQuick ? 500 : 5_000))
+  const samples = await byTurns<string, Taken>(rounds, {
+    idle: () => polls.during(async () => pause(readingMs)),
+    changing: () => polls.during(change),
+    ...Object.fromEntries(reads.map(({ name, path }) => [name, () => polls.during(async () => readFor(port, path, readingMs))])),
+  })
+
+  const figures = (name: string, taken: readonly Taken[], goal?: number): Figure[] => {
+    const figure = (what: string, of: (sample: Taken) => number, end?: number): Figure => ({
+      name: `${what} while ${name}`,
+      unit: 'ms',
+      depot: spreadOf(taken.map(of)),
+      yardstick: { name: 'the same, idle', ...spreadOf((samples['idle'] ?? []).map(of)) },
+      ...(end !== undefined && { goal: end }),
+    })
+    return [figure('p99 of polls', percentile99, goal), figure('longest poll', (sample) => Math.max(...sample))]
+  }
+  const rate = ((promotions * 1_000) / changingMs).toFixed(0)
+  return {
+    figures: [
+      ...figures(`${rate} promotions a second and an upload of ${uploadMb} MB run`, samples['changing'] ?? [], GOAL),
+      ...reads.flatMap(({ name }) => figures(`${name} runs over and over`, samples[name] ?? [])),
+    ],
+    limits: [],
+    missing: LONG_READS.slice(reads.length).map(({ name }) => `polls while ${name} runs over and over: not in a quick run`),
+  }
+}
+
+/** A process that polls while something is done, and tells how long each poll took. */
+function startPolls(port: number): { during(act: () => Promise<unknown>): Promise<Taken> } & AsyncDisposable {
+  const child = fork(new URL('clients/paced.ts', import.meta.url), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const gone = once(child, 'exit')
+  const urls = VIEWS.flatMap((view) => Array.from({ length: PACKAGES }, (_, i) => `/v1/depot/views/${view}/depot/channels/${SHOP}/stable/pkgs/${nameOf(i)}/latest?target=${TARGET}`))
+  const requests = urls.map((url) => getRequest(url, SUPERVISOR, 'keep-alive').toString())
+  const pace: Pace = { port, requests, perSecond: POLLS_PER_SECOND, connections: CONNECTIONS }
+  return {
+    async during(act) {
+      child.send(pace)
+      await act()
+      const answered = once(child, 'message')
+      child.send('stop')
+      const fail = gone.then(() => { throw new Error('the process that polls has ended') })
+      const [taken] = (await Promise.race([answered, fail])) as [Taken]
+      return taken
+    },
+    async [Symbol.asyncDispose]() {
+      child.disconnect()
+      await gone
+    },
+  }
+}
+
+/** Promotes one release after another and then takes them back, at a fixed rate, as long as nobody stops it. Answers how many were acknowledged. */
+async function promoteByPace(port: number, signal: AbortSignal): Promise<number> {
+  const begun = performance.now()
+  const running = new Set<Promise<void>>()
+  let made = 0
+  for (let count = 0; !signal.aborted; count += 1) {
+    await pause(Math.max(0, begun + (count * 1_000) / PROMOTIONS_PER_SECOND - performance.now()))
+    while (running.size >= MOST_PROMOTIONS_AT_ONCE) await Promise.race(running)
+    const view = VIEWS[count % VIEWS.length] ?? ''
+    const ident = identOf(Math.floor(count / VIEWS.length) % PACKAGES, RELEASES[1])
+    const isBack = Math.floor(count / (VIEWS.length * PACKAGES)) % 2 === 1
+    const promotion: Promise<void> = promote(port, ident, view, isBack ? 'demote' : 'promote').finally(() => running.delete(promotion))
+    made += 1
+    running.add(promotion)
+  }
+  await Promise.all(running)
+  return made
+}
+
+/** Reads it, and what it says is next, and begins anew at the end. */
+async function readFor(port: number, path: string, ms: number): Promise<void> {
+  const end = performance.now() + ms
+  for (let next = path; performance.now() < end; ) {
+    const { firstLine, body } = await askAny(port, getRequest(next, SUPERVISOR, 'close'))
+    if (!/^HTTP\/1\.1 20[06] /.test(firstLine)) throw new Error(`${next} was answered ${firstLine}`)
+    next = /"next":"([^"]+)"/.exec(body.toString('latin1', Math.max(0, body.length - 500)))?.[1] ?? path
+  }
+}
+
+async function publishServices(port: number, folder: string, secretKey: Parameters<typeof makeService>[2]): Promise<void> {
+  for (let i = 0; i < PACKAGES; i += 1) {
+    for (const release of RELEASES) {
+      const { path, ident }: HartFile = makeService(join(folder, 'service.hart'), identOf(i, release), secretKey)
+      await upload(port, ident, { path, checksum: await checksumOf(path) })
+    }
+    for (const view of VIEWS) await promote(port, identOf(i, RELEASES[0]), view)
+  }
+}
+
+function nameOf(i: number): string {
+  return `service-${i}`
+}
+
+function identOf(i: number, release: string): Ident {
+  return makeIdent({ origin: SHOP, name: nameOf(i), version: '1.2.0', release })
+}
+
+function percentile99(taken: Taken): number {
+  return taken.toSorted((a, b) => a - b)[Math.floor(taken.length * 0.99)] ?? Number.NaN
+}
+
+if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureStall({ isQuick: process.argv.includes('--quick') })))
