@@ -1,45 +1,59 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { copyFileSync } from 'node:fs'
-import { createHash, randomBytes } from 'node:crypto'
+import { connect } from 'node:net'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import BetterSqlite3 from 'better-sqlite3'
 import pino from 'pino'
 import { readConfig } from '../src/config.ts'
 import { openDepot } from '../src/depot.ts'
 import type { Depot } from '../src/depot.ts'
+import { ACTOR, CLIENTS, openByHand, perPromotion, rowOf, VERSIONS, VIEW } from './by-hand.ts'
+import type { PromotionCost, Row } from './by-hand.ts'
 import { byTurns, formatResults, spreadOf } from './figure.ts'
 import type { Figure, Results } from './figure.ts'
-import { TARGET } from './publisher.ts'
+import { TARGET, TOKEN } from './publisher.ts'
 import { openScratch } from './scratch.ts'
+import { startServer } from './servers/process.ts'
+import type { ServerProcess } from './servers/process.ts'
 
 // What a promotion costs beyond its rows: the command, through the writer, against the same rows written by prepared statements in one
-// transaction of a copy of the database, with `synchronous=FULL` on both sides. Each promotion moves `latest` of each of its packages.
+// transaction of a copy of the database, with `synchronous=FULL` on both sides. Each promotion moves `latest` of each of its packages. Then the same over HTTP by many clients at once, whom one commit
+// may serve together, against as many transactions one after another.
 
 const PACKAGES = 500
-const VIEW = 'delivered'
+const QUICK_PACKAGES = 100
 const RULED = 'ruled'
-const ACTOR = { client: 'bench', door: 'cli' } as const
-const VERSIONS = ['1.0.0', '2.0.0']
-
-interface Row {
-  readonly ident: string
-  readonly target: typeof TARGET
-}
+const BY_HAND = fileURLToPath(new URL('by-hand.ts', import.meta.url))
+const MOST_OF_BY_HAND = 0.33
 
 export async function measurePromotions({ isQuick }: { isQuick: boolean }): Promise<Results> {
   await using scratch = await openScratch()
-  const depot = await openDepot(readConfig({ DEPOT_DATA: join(scratch.path, 'data') }), { log: pino({ level: 'silent' }) })
+  const data = join(scratch.path, 'data')
+  const file = join(scratch.path, 'by-hand.sqlite')
+  const figures = await measureAlone(data, file, isQuick)
+  figures.push(...(await measureTogether(data, file, isQuick)))
+  return { figures, limits: [], missing: [] }
+}
+
+/** Makes the depot, and a copy of its database as `file`. */
+async function measureAlone(data: string, file: string, isQuick: boolean): Promise<Figure[]> {
+  const depot = await openDepot(readConfig({ DEPOT_DATA: data, DEPOT_ADMIN_TOKEN: TOKEN }), { log: pino({ level: 'silent' }) })
   try {
-    const sets = await publishRows(depot)
+    const packages = isQuick ? QUICK_PACKAGES : PACKAGES
+    const sets = await publishRows(depot, packages)
     await depot.writer.submit({ kind: 'createView', input: { name: RULED, rule: 'promoted', maker: 'operator' }, actor: ACTOR })
     await depot.writer.submit({ kind: 'govern', input: { view: RULED, gates: { requires: [{ view: VIEW, as: 'member' }], closure: 'depot', promoters: [] } }, actor: ACTOR })
     for (const set of sets) await promote(depot, VIEW, set)
-    const file = join(scratch.path, 'by-hand.sqlite')
     await checkpoint(depot)
     copyFileSync(depot.config.databaseFile, file)
     using hand = openByHand(file)
 
     const figures: Figure[] = []
-    for (const { size, times } of [{ size: 1, times: isQuick ? 200 : 1_000 }, { size: PACKAGES, times: isQuick ? 6 : 20 }]) {
+    for (const { size, times } of [{ size: 1, times: isQuick ? 100 : 1_000 }, { size: packages, times: isQuick ? 6 : 20 }]) {
       const some = sets.map((set) => set.slice(0, size))
       // Every other time the other versions, so that each promotion moves every pointer.
       const repeat = async (act: (set: readonly Row[], number: number) => Promise<unknown> | void) => perPromotion(times, async (number) => act(some[number % some.length] ?? [], number))
@@ -57,18 +71,65 @@ export async function measurePromotions({ isQuick }: { isQuick: boolean }): Prom
       const what = size === 1 ? 'promotion of 1 release' : `promotion of ${size} releases`
       figures.push(figure(what, samples.depot, 'micros'), figure(what, samples.depot, 'cpuMicros'), figure(`${what}, three rules`, samples.ruled, 'cpuMicros'))
     }
-    return { figures, limits: [], missing: [] }
+    return figures
   } finally {
     await depot.close()
   }
 }
 
+async function measureTogether(data: string, file: string, isQuick: boolean): Promise<Figure[]> {
+  const [rounds, times, warming] = isQuick ? [2, 8, 4] : [7, 40, 60]
+  await using depot = await startServer('depot.ts', [data, TOKEN])
+  await promoteAtOnce(depot, warming)
+  const samples = await byTurns(rounds, {
+    depot: () => promoteAtOnce(depot, times),
+    alone: () => promoteByHand(file, times * CLIENTS, 1),
+    together: () => promoteByHand(file, times * CLIENTS, CLIENTS),
+  })
+  const figures = (yardstick: string, taken: readonly PromotionCost[], goal?: number): Figure[] => {
+    const name = `promotion, ${CLIENTS} clients at once`
+    const figure = (unit: string, of: (sample: PromotionCost) => number) => ({ name, unit, depot: spreadOf(samples.depot.map(of)), yardstick: { name: yardstick, ...spreadOf(taken.map(of)) } })
+    return [{ ...figure('µs', ({ micros }) => micros), ...(goal !== undefined && { goal }) }, figure('processor µs', ({ cpuMicros }) => cpuMicros)]
+  }
+  // How far a commit for many can bring it at most: the rows are as many.
+  return [...figures('by hand, one commit each', samples.alone, MOST_OF_BY_HAND), ...figures(`by hand, a commit for ${CLIENTS}`, samples.together)]
+}
+
+/** Each client promotes as many times, its own package on its own connection, the versions by turns. */
+async function promoteAtOnce(depot: ServerProcess, times: number): Promise<PromotionCost> {
+  const before = await depot.cpuMs()
+  const begun = performance.now()
+  await Promise.all(Array.from({ length: CLIENTS }, async (_, client) => promoteOften(depot.port, client, times)))
+  const micros = ((performance.now() - begun) * 1_000) / (times * CLIENTS)
+  return { micros, cpuMicros: (((await depot.cpuMs()) - before) * 1_000) / (times * CLIENTS) }
+}
+
+async function promoteOften(port: number, client: number, times: number): Promise<void> {
+  const socket = connect(port, '127.0.0.1').setNoDelay()
+  await once(socket, 'connect')
+  const requests = VERSIONS.map((version) => {
+    const path = `/v1/depot/views/${VIEW}/pkgs/${rowOf(client, version).ident}/promote?target=${TARGET}`
+    return `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${TOKEN}\r\ncontent-length: 0\r\n\r\n`
+  })
+  for (let number = 0; number < times; number += 1) {
+    socket.write(requests[number % requests.length] ?? '')
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    if (!/^HTTP\/1\.1 20\d .*\r\ncontent-length: 0\r\n/is.test(answer.toString('latin1'))) throw new Error(`unexpected answer: ${answer.toString('latin1')}`)
+  }
+  socket.destroy()
+}
+
+async function promoteByHand(file: string, times: number, together: number): Promise<PromotionCost> {
+  const { stdout } = await promisify(execFile)(process.execPath, [BY_HAND, file, String(times), String(together)])
+  return JSON.parse(stdout) as PromotionCost
+}
+
 /** Two versions of each package, in two sets. */
-async function publishRows({ writer }: Depot): Promise<Row[][]> {
+async function publishRows({ writer }: Depot, packages: number): Promise<Row[][]> {
   await writer.submit({ kind: 'createOrigin', input: { name: 'acme', ownerId: 1 }, actor: ACTOR })
   const sets: Row[][] = []
   for (const version of VERSIONS) {
-    const set = Array.from({ length: PACKAGES }, (_, index): Row => ({ ident: `acme/package-${String(index).padStart(3, '0')}/${version}/20260101000000`, target: TARGET }))
+    const set = Array.from({ length: packages }, (_, index) => rowOf(index, version))
     const texts = { manifest: '', config: '', exposes: [], deps: [], tdeps: [], buildDeps: [], buildTdeps: [] }
     const metadata = { target: TARGET, ...texts, packageType: 'standard', svcUser: undefined, svcGroup: undefined } as const
     await Promise.all(
@@ -94,52 +155,6 @@ async function checkpoint({ config }: Depot): Promise<void> {
   const connection = new BetterSqlite3(config.databaseFile)
   connection.pragma('wal_checkpoint(TRUNCATE)')
   connection.close()
-}
-
-/** The rows of a promotion that moves the pointers of all its releases, written as one would who writes nothing else. */
-function openByHand(file: string): { promote(set: readonly Row[]): void } & Disposable {
-  const db = new BetterSqlite3(file)
-  db.pragma('journal_mode = WAL')
-  db.pragma('synchronous = FULL')
-  db.pragma('foreign_keys = ON')
-  const viewOf = db.prepare<[], { id: number; revision: number }>(`SELECT id, revision FROM views WHERE name = '${VIEW}'`)
-  const headOf = db.prepare<[], { sequence: number; hash: string }>('SELECT sequence, hash FROM ledger ORDER BY sequence DESC LIMIT 1')
-  const releaseOf = db.prepare<[string, string], { id: number; package_id: number }>('SELECT id, package_id FROM releases WHERE ident = ? AND target = ? AND deleted_at IS NULL')
-  const closeMember = db.prepare('UPDATE members SET to_revision = ? WHERE view_id = ? AND package_id = ? AND release_id = ? AND to_revision IS NULL')
-  const openMember = db.prepare('INSERT INTO members VALUES (?, ?, ?, ?, ?, NULL)')
-  const closePointer = db.prepare('UPDATE pointers SET to_revision = ? WHERE view_id = ? AND package_id = ? AND target = ? AND to_revision IS NULL')
-  const openPointer = db.prepare('INSERT INTO pointers VALUES (?, ?, ?, ?, ?, NULL)')
-  const setRevision = db.prepare('UPDATE views SET revision = ? WHERE id = ?')
-  const append = db.prepare("INSERT INTO ledger VALUES (?, ?, 'promotion', NULL, NULL, ?, ?, NULL, ?, ?, ?, ?)")
-  const write = db.transaction((set: readonly Row[]) => {
-    const { id, revision: before } = viewOf.get() ?? { id: 0, revision: 0 }
-    const head = headOf.get() ?? { sequence: 0, hash: '' }
-    const revision = before + 1
-    for (const [position, { ident, target }] of set.entries()) {
-      const release = releaseOf.get(ident, target) ?? { id: 0, package_id: 0 }
-      closeMember.run(revision, id, release.package_id, release.id)
-      openMember.run(id, release.package_id, release.id, revision, position)
-      closePointer.run(revision, id, release.package_id, target)
-      openPointer.run(id, release.package_id, target, release.id, revision)
-    }
-    setRevision.run(revision, id)
-    const text = JSON.stringify({ at: Date.now(), actor: ACTOR, kind: 'promotion', view: VIEW, revision, act: 'promote', joined: set, left: [], pointers: set.map(({ ident, target }) => ({ package: ident.split('/', 2).join('/'), target, from: ident, to: ident })) })
-    const salt = randomBytes(16).toString('hex')
-    const digest = createHash('sha256').update(salt + text).digest('hex')
-    const hash = createHash('sha256').update(`${head.hash}\n${head.sequence + 1}\n${digest}\n`).digest('hex')
-    append.run(head.sequence + 1, Date.now(), id, revision, salt, text, digest, hash)
-  })
-  return { promote: (set) => write(set), [Symbol.dispose]: () => void db.close() }
-}
-
-/** Of one, over a number of them. */
-async function perPromotion(times: number, act: (number: number) => Promise<unknown>): Promise<{ micros: number; cpuMicros: number }> {
-  const cpu = process.cpuUsage()
-  const start = performance.now()
-  for (let number = 0; number < times; number += 1) await act(number)
-  const micros = ((performance.now() - start) * 1_000) / times
-  const { user, system } = process.cpuUsage(cpu)
-  return { micros, cpuMicros: (user + system) / times }
 }
 
 if (process.argv[1] === import.meta.filename) console.log(formatResults(await measurePromotions({ isQuick: process.argv.includes('--quick') })))
