@@ -62,7 +62,7 @@ export function formatResults({ figures, limits, missing }: Results): string {
     const end = goal === undefined ? '' : `≤ ${goal.toFixed(2)}${ratio > goal ? ' missed' : ''}`
     return [name, unit, formatSpread(depot), formatSpread(yardstick), yardstick.name, ratio.toFixed(2), end]
   })
-  const parts = [table(['figure', 'unit', 'depot', 'yardstick', 'which is', 'ratio', 'goal'], rows)]
+  const parts = rows.length === 0 ? [] : [table(['figure', 'unit', 'depot', 'yardstick', 'which is', 'ratio', 'goal'], rows)]
   if (limits.length > 0) {
     parts.push(table(['limit', 'unit', 'depot', 'most'], limits.map(({ name, unit, value, most }) => [name, unit, Math.max(0, value).toFixed(0), `< ${most}${value < most ? '' : ' missed'}`])))
   }

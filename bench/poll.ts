@@ -18,12 +18,12 @@ import type { ServerProcess } from './servers/process.ts'
 const VIEW = 'delivered'
 const IDENT = { origin: ORIGIN, name: 'app', version: '1.2.0', release: '20260101120000' }
 const IN_VIEW = `/v1/depot/views/${VIEW}/depot/channels/${ORIGIN}/stable/pkgs`
-const LATEST = `${IN_VIEW}/${IDENT.name}/latest?target=${TARGET}`
+export const LATEST = `${IN_VIEW}/${IDENT.name}/latest?target=${TARGET}`
 const MISS = `${IN_VIEW}/nothing/latest?target=${TARGET}`
 const EXACT = `${IDENT.name}/${IDENT.version}/${IDENT.release}?target=${TARGET}`
 const EXACT_IN_CHANNEL = `/v1/depot/channels/${ORIGIN}/${VIEW}/pkgs/${EXACT}`
 const EXACT_IN_VIEW = `${IN_VIEW}/${EXACT}`
-const SUPERVISOR = { accept: '*/*', 'user-agent': `hab-sup/2.0.450 (${TARGET}; 6.1.0)` }
+export const SUPERVISOR = { accept: '*/*', 'user-agent': `hab-sup/2.0.450 (${TARGET}; 6.1.0)` }
 const MOST_OF_BARE = 1.1
 const MOST_OF_NGINX = { 'keep-alive': 1.8, close: 2.2 }
 /** What nginx is to say with each answer. Its `ETag` it makes itself, and a type, a length and dates all do. */
@@ -122,7 +122,8 @@ async function headersOf(port: number): Promise<[Record<string, string>, string 
   return [added, headerOf(answer, 'content-type')]
 }
 
-async function publishApp(port: number, folder: string): Promise<void> {
+/** Publishes and promotes what {@link LATEST} asks for. */
+export async function publishApp(port: number, folder: string): Promise<void> {
   const secretKey = await introduce(port)
   const ident = makeIdent(IDENT)
   const { path } = makeService(join(folder, 'app.hart'), ident, secretKey)
