@@ -1,15 +1,20 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { cpus, release, type } from 'node:os'
+import { join } from 'node:path'
 import { measureDownload } from './download.ts'
 import { measureFeed } from './feed.ts'
-import { formatResults, joinResults } from './figure.ts'
+import { formatResults, joinResults, spreadOf } from './figure.ts'
 import { measureFleet } from './fleet.ts'
 import { measureHistory } from './history.ts'
 import { measureInstall } from './install.ts'
+import { measureOthers } from './others.ts'
 import { measurePoll } from './poll.ts'
 import { measurePromotions } from './promotions.ts'
 import { measurePull } from './pull.ts'
+import { openScratch } from './scratch.ts'
+import { measureStall } from './stall.ts'
 import { measureUpload } from './upload.ts'
+import { measureWorkers } from './workers.ts'
 
 // `npm run bench`: every figure, printed and kept in RESULTS.md. `npm run bench -- --quick`: within a minute, rougher, only printed.
 
@@ -18,6 +23,9 @@ const isQuick = process.argv.includes('--quick')
 
 const MEASURES = [
   measurePoll,
+  measureOthers,
+  measureWorkers,
+  measureStall,
   measureFleet,
   measureFeed,
   measureInstall,
@@ -29,20 +37,40 @@ const MEASURES = [
 ]
 
 const measured = []
-for (const measure of MEASURES) measured.push(await measure({ isQuick }))
+for (const measure of MEASURES) {
+  const begun = performance.now()
+  measured.push(await measure({ isQuick }))
+  console.error(`${measure.name}: ${((performance.now() - begun) / 1_000).toFixed(1)} s`)
+}
 const results = formatResults(joinResults(measured))
 console.log(results)
-if (!isQuick) writeFileSync(RESULTS, `${introduction()}\n${results}`)
+if (!isQuick) writeFileSync(RESULTS, `${await introduction()}\n${results}`)
 
-function introduction(): string {
+async function introduction(): Promise<string> {
   const [cpu] = cpus()
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
   return `# The last run of \`npm run bench\`
 
-hart-depot ${version}, Node ${process.versions.node}, ${type()} ${release().replace(/-.*/, '')}, ${cpus().length} × ${cpu?.model ?? 'unknown processor'}, ${new Date().toISOString().slice(0, 10)}.
+hart-depot ${version}, Node ${process.versions.node}, ${type()} ${release().replace(/-.*/, '')}, ${cpus().length} × ${cpu?.model ?? 'unknown processor'}, 4 KB
+written and synced in ${(await syncMicros()).toFixed(0)} µs, ${new Date().toISOString().slice(0, 10)}.
 
 Each cell is the median of the rounds, and in brackets their least and most. Depot and yardstick ran by turns, each in a process of
 its own; processor time is that of the server's process, in the kernel too. The ratio, of the medians, is what to look at: the rest
 is the machine's.
 `
+}
+
+/** What a disk makes of `synchronous=FULL`, at least. */
+async function syncMicros(): Promise<number> {
+  await using scratch = await openScratch()
+  const fd = openSync(join(scratch.path, 'synced'), 'w')
+  const page = Buffer.alloc(4096)
+  const micros = Array.from({ length: 200 }, () => {
+    const begun = performance.now()
+    writeSync(fd, page)
+    fsyncSync(fd)
+    return (performance.now() - begun) * 1_000
+  })
+  closeSync(fd)
+  return spreadOf(micros).median
 }

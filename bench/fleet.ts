@@ -14,10 +14,12 @@ import { startBare } from './servers/record.ts'
 // half of them by a channel of the depot and half by the view's URL, while releases are promoted and demoted under them. Against
 // node:http that has an answer ready for each URL, and nothing ever changing. Each answer is held to what was promoted.
 
-const SUPERVISORS = 1_000
 const PACKAGES = 50
+const QUICK_PACKAGES = 10
+/** A quarter each: by the depot's channel, by the view's URL, twice. */
+const SUPERVISORS_PER_LINE = 4
 const VIEWS = ['develop', 'test', 'review', 'staging', 'production']
-/** With {@link SUPERVISORS} that poll every minute, as they do by default, this is two promotions a minute. */
+/** With a thousand supervisors that poll every minute, as they do by default, this is two promotions a minute. */
 const POLLS_PER_PROMOTION = 500
 const IN_FLIGHT = 16
 const GOAL = 2.5
@@ -25,8 +27,8 @@ const GOAL = 2.5
 const MOST_GROWTH_MB = 128
 const MOST_LIVE_GROWTH_MB = 8
 const MB = 1024 * 1024
-/** Between one that is promoted and the next: of another view and another package, and every one has its turn. */
-const LINES_APART = PACKAGES + 7
+/** Between one that is promoted and the next, beyond as many as a view has: of another view and another package, and every one has its turn. */
+const LINES_APART = 7
 const HAB_SUP = { accept: '*/*', 'user-agent': `hab-sup/2.0.450 (${TARGET}; 6.1.0)` }
 /** Those of each package: the first is in every view all the time, the second comes and goes. */
 const RELEASES = ['20260101120000', '20260202120000'] as const
@@ -59,14 +61,15 @@ interface Fleet {
 }
 
 export async function measureFleet({ isQuick }: { isQuick: boolean }): Promise<Results> {
-  const [rounds, count, warming] = isQuick ? [4, 2_000, 4_000] : [15, 4_000, 20_000]
+  const [rounds, count, warming] = isQuick ? [3, 1_000, 2_000] : [9, 4_000, 20_000]
+  const packages = isQuick ? QUICK_PACKAGES : PACKAGES
   await using scratch = await openScratch()
   await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
-  await publishServices(depot.port, scratch.path)
-  const ofDepot = makeFleet(depot.port)
+  await publishServices(depot.port, scratch.path, packages)
+  const ofDepot = makeFleet(depot.port, packages)
   const urls = new Set(ofDepot.supervisors.map((supervisor) => supervisor.url))
   await using bare = await startBare(depot.port, urls, join(scratch.path, 'recorded'))
-  const ofBare = makeFleet(bare.port)
+  const ofBare = makeFleet(bare.port, packages)
 
   const microsPerPoll = async (side: 'depot' | 'bare', polls: number) => {
     const server = side === 'depot' ? depot : bare
@@ -87,7 +90,7 @@ export async function measureFleet({ isQuick }: { isQuick: boolean }): Promise<R
   if (ofBare.wrong > 0) throw new Error('the yardstick does not answer as the depot did')
 
   const figure: Figure = {
-    name: `poll of a fleet of ${SUPERVISORS}, a promotion each ${POLLS_PER_PROMOTION}`,
+    name: `poll of a fleet of ${ofDepot.supervisors.length}, a promotion each ${POLLS_PER_PROMOTION}`,
     unit: 'processor µs',
     depot: spreadOf(samples.depot),
     yardstick: { name: 'bare node:http', ...spreadOf(samples.bare) },
@@ -119,7 +122,7 @@ async function poll(fleet: Fleet, count: number, promoteOne: () => Promise<void>
 
 /** Right is what was `latest` when the poll began, and what has become it since. */
 async function pollOnce(fleet: Fleet): Promise<void> {
-  const supervisor = fleet.next.shift() ?? fleet.supervisors[fleet.polls % SUPERVISORS]
+  const supervisor = fleet.next.shift() ?? fleet.supervisors[fleet.polls % fleet.supervisors.length]
   if (supervisor === undefined) throw new Error('there is no supervisor')
   fleet.polls += 1
   const { line, request } = supervisor
@@ -131,7 +134,7 @@ async function pollOnce(fleet: Fleet): Promise<void> {
 
 /** Of one line after another, promotes the second release and, the next time, takes it back. Those whom it concerns poll next. */
 async function promoteNext(fleet: Fleet): Promise<void> {
-  const line = fleet.lines[(Math.floor(fleet.promotions / 2) * LINES_APART) % fleet.lines.length]
+  const line = fleet.lines[(Math.floor(fleet.promotions / 2) * (fleet.lines.length / VIEWS.length + LINES_APART)) % fleet.lines.length]
   if (line === undefined) throw new Error('there is no line')
   fleet.promotions += 1
   const [first, second] = RELEASES.map((release) => identOf(line.name, release))
@@ -144,11 +147,11 @@ async function promoteNext(fleet: Fleet): Promise<void> {
 }
 
 /** Each line is polled by as many supervisors by its channel as by its view's URL. */
-function makeFleet(port: number): Fleet {
+function makeFleet(port: number, packages: number): Fleet {
   const lines = VIEWS.flatMap((view) =>
-    Array.from({ length: PACKAGES }, (_, i) => ({ view, name: nameOf(i), was: [formatIdent(identOf(nameOf(i), RELEASES[0]))], answered: 0 })),
+    Array.from({ length: packages }, (_, i) => ({ view, name: nameOf(i), was: [formatIdent(identOf(nameOf(i), RELEASES[0]))], answered: 0 })),
   )
-  const supervisors = [0, 1, 2, 3].flatMap((quarter) =>
+  const supervisors = Array.from({ length: SUPERVISORS_PER_LINE }, (_, quarter) => quarter).flatMap((quarter) =>
     lines.map((line) => {
       const place = quarter % 2 === 0 ? `channels/${ORIGIN}/${line.view}` : `views/${line.view}/depot/channels/${ORIGIN}/stable`
       const url = `/v1/depot/${place}/pkgs/${line.name}/latest?target=${TARGET}`
@@ -158,10 +161,10 @@ function makeFleet(port: number): Fleet {
   return { port, supervisors, lines, next: [], polls: 0, promotions: 0, wrong: 0 }
 }
 
-async function publishServices(port: number, folder: string): Promise<void> {
+async function publishServices(port: number, folder: string, packages: number): Promise<void> {
   const secretKey = await introduce(port)
   for (const view of VIEWS) await createChannel(port, view)
-  for (let i = 0; i < PACKAGES; i += 1) {
+  for (let i = 0; i < packages; i += 1) {
     for (const release of RELEASES) {
       const { path, ident } = makeService(join(folder, 'service.hart'), identOf(nameOf(i), release), secretKey)
       await upload(port, ident, { path, checksum: await checksumOf(path) })

@@ -87,14 +87,14 @@ async function measureRead({ name, depot, yardstick, repeats }: Read, isQuick: b
   }
   const found = { depot: (await depot()).length, yardstick: yardstick().length }
   if (found.depot !== found.yardstick) throw new Error(`${name}: the depot finds ${found.depot} and the yardstick ${found.yardstick}`)
-  const samples = await byTurns(isQuick ? 5 : 15, { depot: () => timed(depot), yardstick: () => timed(yardstick) })
+  const samples = await byTurns(isQuick ? 3 : 15, { depot: () => timed(depot), yardstick: () => timed(yardstick) })
   return { name, unit: 'ms', depot: spreadOf(samples.depot), yardstick: { name: 'a prepared statement', ...spreadOf(samples.yardstick) } }
 }
 
 async function measureVerify(file: string, bare: BetterSqlite3.Database, isQuick: boolean): Promise<Figure> {
   const count = Number(bare.prepare('SELECT count(*) FROM ledger').pluck().get())
   const per10000 = (begun: number) => ((performance.now() - begun) / count) * 10_000
-  const samples = await byTurns(isQuick ? 3 : 7, {
+  const samples = await byTurns(isQuick ? 2 : 7, {
     depot: async () => {
       const begun = performance.now()
       const snapshot = openSnapshot(file)

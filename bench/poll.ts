@@ -58,7 +58,7 @@ export async function measurePoll({ isQuick }: { isQuick: boolean }): Promise<Re
   await using bare = await startBare(depot.port, [LATEST, MISS, EXACT_IN_CHANNEL, EXACT_IN_VIEW], mirror)
   await using nginx = hasNginx() ? await startNginx(mirror, ...(await headersOf(depot.port))) : undefined
   // Until they run compiled.
-  for (const server of [depot, bare]) await pollKeepingAlive(server.port, (await prepare(server.port, KINDS[0])).polls, isQuick ? 6_000 : 20_000)
+  for (const server of [depot, bare]) await pollKeepingAlive(server.port, (await prepare(server.port, KINDS[0])).polls, isQuick ? 5_000 : 20_000)
   const figures: Figure[] = []
   for (const kind of KINDS) figures.push(...(await measureKind(kind, { depot, bare, ...(nginx !== undefined && { nginx }) }, isQuick)))
   return { figures, limits: [], missing: nginx === undefined ? ['polls against nginx: nginx is not installed (Debian: nginx-light)'] : [] }
@@ -66,7 +66,7 @@ export async function measurePoll({ isQuick }: { isQuick: boolean }): Promise<Re
 
 async function measureKind(kind: Kind, servers: { depot: ServerProcess; bare: ServerProcess; nginx?: ServerProcess }, isQuick: boolean): Promise<Figure[]> {
   const isKept = kind.connection === 'keep-alive'
-  const [rounds, count, warming] = isQuick ? [3, isKept ? 1_500 : 500, 500] : [7, isKept ? 5_000 : 2_500, 5_000]
+  const [rounds, count, warming] = isQuick ? [3, isKept ? 800 : 400, 300] : [7, isKept ? 5_000 : 2_500, 5_000]
   const poll = isKept ? pollKeepingAlive : pollClosing
   const sides: Record<string, () => Promise<number>> = {}
   const bodies: string[] = []

@@ -25,7 +25,7 @@ import type { ServerProcess } from './servers/process.ts'
 // may serve together, against as many transactions one after another.
 
 const PACKAGES = 500
-const QUICK_PACKAGES = 100
+const QUICK_PACKAGES = 64
 const RULED = 'ruled'
 const BY_HAND = fileURLToPath(new URL('by-hand.ts', import.meta.url))
 const MOST_OF_BY_HAND = 0.33
@@ -57,7 +57,7 @@ async function measureAlone(data: string, file: string, isQuick: boolean): Promi
       const some = sets.map((set) => set.slice(0, size))
       // Every other time the other versions, so that each promotion moves every pointer.
       const repeat = async (act: (set: readonly Row[], number: number) => Promise<unknown> | void) => perPromotion(times, async (number) => act(some[number % some.length] ?? [], number))
-      const samples = await byTurns(isQuick ? 3 : 7, {
+      const samples = await byTurns(isQuick ? 2 : 7, {
         depot: async () => repeat(async (set) => promote(depot, VIEW, set)),
         ruled: async () => repeat(async (set) => promote(depot, RULED, set)),
         hand: async () => repeat((set) => hand.promote(set)),

@@ -17,7 +17,7 @@ import { startServer } from './servers/process.ts'
 // with a `sync` of what was written. Processor time is that of the command, not of the depots.
 
 const PACKAGES = 200
-const QUICK_PACKAGES = 50
+const QUICK_PACKAGES = 20
 const SIZE_KB = 256
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const VIEW = 'delivered'
@@ -31,7 +31,7 @@ export async function measurePull({ isQuick }: { isQuick: boolean }): Promise<Re
   const missing = ['curl', 'b2sum'].filter((program) => !has(program)).map((program) => `pull: ${program} is not installed`)
   if (missing.length > 0) return { figures: [], limits: [], missing }
   const count = isQuick ? QUICK_PACKAGES : PACKAGES
-  const rounds = isQuick ? 2 : 5
+  const rounds = isQuick ? 1 : 5
   await using scratch = await openScratch()
   await using source = await startServer('depot.ts', [join(scratch.path, 'source'), TOKEN])
   const idents = await publish(source.port, scratch.path, count)

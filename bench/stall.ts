@@ -29,7 +29,7 @@ const PROMOTIONS_PER_SECOND = 100
 const MOST_PROMOTIONS_AT_ONCE = 32
 const UPLOAD_MB = 2_048
 const QUICK_UPLOAD_MB = 256
-const QUICK_READS = 2
+const QUICK_READS = 1
 const GOAL = 3
 const MB = 1024 * 1024
 const SUPERVISOR = { accept: '*/*', 'user-agent': `hab-sup/2.0.450 (${TARGET}; 6.1.0)` }
@@ -45,7 +45,7 @@ const LONG_READS = [
 type Taken = readonly number[]
 
 export async function measureStall({ isQuick }: { isQuick: boolean }): Promise<Results> {
-  const [rounds, readingMs, uploadMb] = isQuick ? [2, 500, QUICK_UPLOAD_MB] : [3, 2_000, UPLOAD_MB]
+  const [rounds, readingMs, uploadMb] = isQuick ? [1, 800, QUICK_UPLOAD_MB] : [3, 2_000, UPLOAD_MB]
   const reads = LONG_READS.slice(0, isQuick ? QUICK_READS : undefined)
   await using scratch = await openScratch()
   const data = join(scratch.path, 'data')
