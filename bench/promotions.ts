@@ -53,11 +53,11 @@ async function measureAlone(data: string, file: string, isQuick: boolean): Promi
     using hand = openByHand(file)
 
     const figures: Figure[] = []
-    for (const { size, times } of [{ size: 1, times: isQuick ? 100 : 1_000 }, { size: packages, times: isQuick ? 6 : 20 }]) {
+    for (const { size, times } of [{ size: 1, times: isQuick ? 100 : 1_000 }, { size: packages, times: isQuick ? 6 : 10 }]) {
       const some = sets.map((set) => set.slice(0, size))
       // Every other time the other versions, so that each promotion moves every pointer.
       const repeat = async (act: (set: readonly Row[], number: number) => Promise<unknown> | void) => perPromotion(times, async (number) => act(some[number % some.length] ?? [], number))
-      const samples = await byTurns(isQuick ? 2 : 7, {
+      const samples = await byTurns(isQuick ? 2 : 5, {
         depot: async () => repeat(async (set) => promote(depot, VIEW, set)),
         ruled: async () => repeat(async (set) => promote(depot, RULED, set)),
         hand: async () => repeat((set) => hand.promote(set)),
@@ -78,7 +78,7 @@ async function measureAlone(data: string, file: string, isQuick: boolean): Promi
 }
 
 async function measureTogether(data: string, file: string, isQuick: boolean): Promise<Figure[]> {
-  const [rounds, times, warming] = isQuick ? [2, 8, 4] : [7, 40, 60]
+  const [rounds, times, warming] = isQuick ? [2, 8, 4] : [5, 20, 60]
   await using depot = await startServer('depot.ts', [data, TOKEN])
   await promoteAtOnce(depot, warming)
   const samples = await byTurns(rounds, {
