@@ -26,6 +26,8 @@ export interface Config {
   readonly publicUrl: string | undefined
   /** Networks besides the public ones that webhooks may be sent to. */
   readonly webhookNetworks: readonly string[] | 'any'
+  /** Whether polls are answered straight from the socket. */
+  readonly hasShortWay: boolean
   readonly logLevel: string
 }
 
@@ -52,6 +54,7 @@ const Environment = z.object({
   DEPOT_TRUST_PROXY: z.string().refine(namesProxies, 'must be on, off, or addresses and networks of proxies, as 10.0.0.1,192.168.0.0/16').default('off'),
   DEPOT_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   DEPOT_WEBHOOK_NETWORKS: list.refine((items) => items.join() === 'any' || items.every(isNetwork), 'must be any, or networks, as 10.0.0.0/8,fd00::/8').optional(),
+  DEPOT_SHORT_WAY: z.enum(['on', 'off']).default('on'),
   DEPOT_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
 
@@ -86,6 +89,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     trustProxy: env.DEPOT_TRUST_PROXY === 'on' ? true : env.DEPOT_TRUST_PROXY === 'off' ? false : env.DEPOT_TRUST_PROXY,
     publicUrl: env.DEPOT_PUBLIC_URL?.replace(/\/$/, ''),
     webhookNetworks: env.DEPOT_WEBHOOK_NETWORKS?.join() === 'any' ? 'any' : (env.DEPOT_WEBHOOK_NETWORKS ?? []),
+    hasShortWay: env.DEPOT_SHORT_WAY === 'on',
     logLevel: env.DEPOT_LOG_LEVEL,
   }
 }

@@ -24,14 +24,14 @@ export class Authenticator {
 
   /**
    * The caller that an `Authorization` header names: `Bearer TOKEN`, or `Basic` with the token as the password. No header is
-   * anonymous; one that is malformed, or names a wrong, revoked or expired token, throws `unauthenticated`.
+   * anonymous; one that is malformed, or names a wrong, revoked or expired token, throws `unauthenticated`, or rejects with it.
+   * Whoever asked before is known at once, and then it is no promise.
    */
-  async identify(authorization: string | undefined): Promise<Caller> {
+  identify(authorization: string | undefined): Caller | Promise<Caller> {
     if (authorization === undefined) return undefined
     const hash = hashToken(tokenIn(authorization))
-    const session = this.#sessions.get(hash) ?? (await this.#open(hash))
-    if (session.expiresAt !== undefined && session.expiresAt <= this.#now()) throw new DepotError('unauthenticated', 'the token has expired')
-    return session
+    const session = this.#sessions.get(hash)
+    return session === undefined ? this.#open(hash).then((opened) => this.#unexpired(opened)) : this.#unexpired(session)
   }
 
   onCommit(entries: readonly LedgerEntry[]): void {
@@ -39,6 +39,11 @@ export class Authenticator {
       this.#generation += 1
       this.#sessions.clear()
     }
+  }
+
+  #unexpired(session: Session): Session {
+    if (session.expiresAt !== undefined && session.expiresAt <= this.#now()) throw new DepotError('unauthenticated', 'the token has expired')
+    return session
   }
 
   async #open(hash: string): Promise<Session> {

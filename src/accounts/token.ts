@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { DepotError, quote } from '../errors.ts'
 
 const PREFIX = 'hart_' // so that a token that leaked into a log or a repository can be found
@@ -10,7 +10,7 @@ export function generateToken(): string {
 
 /** What is kept of a token. Tokens are long and random, so that a plain digest is enough. */
 export function hashToken(token: string): string {
-  return createHash('sha256').update(token).digest('hex')
+  return hash('sha256', token, 'hex')
 }
 
 const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000, y: 365 * 86_400_000 }

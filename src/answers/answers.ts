@@ -11,6 +11,7 @@ import { listPointers } from '../views/member-store.ts'
 import { findView, listViews, readRevisions } from '../views/view-store.ts'
 import { Outsiders, lineOf } from './outsiders.ts'
 import type { Line, Pointer } from './outsiders.ts'
+import { PackageAnswer } from './package-answer.ts'
 
 /** Whole, or without the long texts, as Builder answers outside of channels. */
 export type Shape = 'whole' | 'brief'
@@ -25,17 +26,17 @@ export interface LatestQuestion {
   readonly target: Target
 }
 
-/** The finished body of a package, with what its headers need. */
-export interface PackageAnswer {
-  readonly body: Buffer
+/** One release, in one view or wherever it is. */
+export interface ExactQuestion {
+  readonly shape: Shape
   readonly ident: string
-  readonly checksum: string
-  readonly target: Target
-  /** Whether everyone may see it: what is not for everyone must not be kept by caches. */
-  readonly isPublic: boolean
+  /** Without one, that for `x86_64-linux` or, failing it, the first by name. */
+  readonly target: Target | undefined
+  readonly view?: string
 }
 
-export interface LatestAnswer extends PackageAnswer {
+export interface LatestAnswer {
+  readonly package: PackageAnswer
   /** The revision of the view at which this pointer moved, as who asks could see; absent where the answer is not a pointer's. */
   readonly revision: number | undefined
 }
@@ -44,6 +45,9 @@ export interface LatestAnswer extends PackageAnswer {
 export type Renderers = Readonly<Record<Shape, (release: Release, views: readonly string[]) => Buffer>>
 
 const MOST_BODY_BYTES = 64 * 1024 * 1024
+/** Questions that pointers alone do not answer, and that have no answer: so many, and so long in characters. */
+const MOST_ABSENT = 10_000
+const LONGEST_ABSENT = 300
 
 /**
  * Answers `latest` without the database. All pointers of all views are in memory, so that one that is not there is a 404 at no
@@ -59,6 +63,7 @@ export class Answers {
   readonly #ungoverned: Map<string, ReadonlySet<string>>
   readonly #revisions: Map<string, number>
   readonly #bodies = new Map<string, PackageAnswer>()
+  readonly #absent = new Set<string>()
   #bodyBytes = 0
   #generation = 0
 
@@ -109,15 +114,16 @@ export class Answers {
   }
 
   /**
-   * The body of one release: `undefined` when it is not there, not for this audience or, where a view is named, not in that view.
-   * Without a target, that for `x86_64-linux` or, failing it, the first by name.
+   * The body of one release: `undefined` when it is not there, not for this audience or, where a view is named, not in that view. What
+   * was asked a moment ago is at hand, and then it is no promise.
    */
-  async exact(question: { shape: Shape; ident: string; target: Target | undefined; view?: string }, audience: Audience): Promise<PackageAnswer | undefined> {
+  exact(question: ExactQuestion, audience: Audience): PackageAnswer | undefined | Promise<PackageAnswer | undefined> {
     const { shape, ident, target, view } = question
-    const generation = this.#generation
-    const release = await findRelease(this.#db, ident, target, audience)
-    if (release === undefined || (view !== undefined && !(await isInView(this.#db, view, release.id)))) return undefined
-    return this.#bodies.get(`${ident} ${release.target} ${shape}`) ?? this.#answer(release, shape, generation)
+    if (target === undefined) return this.#lookUpExactly(question, audience)
+    const kept = this.#bodies.get(`${ident} ${target} ${shape}`)
+    if (kept === undefined) return this.#absent.has(`${ident} ${target}`) ? undefined : this.#lookUpExactly(question, audience)
+    const maySee = kept.isPublic || audience.seesAll || audience.origins.includes(kept.origin)
+    return maySee && (view === undefined || kept.views.includes(view)) ? kept : undefined
   }
 
   /** Takes in what was committed. Never throws. */
@@ -146,6 +152,7 @@ export class Answers {
 
   #forgetReleases(releases: readonly { ident: string; target: Target }[], views: Iterable<Map<Line, Pointer>>): void {
     this.#generation += 1
+    this.#absent.clear()
     for (const { ident, target } of releases) {
       this.#forget(`${ident} ${target} whole`)
       this.#forget(`${ident} ${target} brief`)
@@ -155,12 +162,13 @@ export class Answers {
     }
   }
 
-  #follow(question: LatestQuestion, pointer: Pointer, eyes: Audience): LatestAnswer | Promise<LatestAnswer | undefined> {
+  #follow(question: LatestQuestion, pointer: Pointer, eyes: Audience): LatestAnswer | undefined | Promise<LatestAnswer | undefined> {
     const { shape, version, target } = question
     const ident = version === undefined ? pointer.ident : pointer.versions.get(version)
     const kept = ident === undefined ? undefined : this.#bodies.get(`${ident} ${target} ${shape}`)
-    if (kept === undefined) return this.#lookUp(question, pointer, eyes)
-    return { ...kept, revision: version === undefined ? pointer.revision : undefined }
+    if (kept !== undefined) return { package: kept, revision: version === undefined ? pointer.revision : undefined }
+    if (version !== undefined && this.#absent.has(keyOf(question, eyes))) return undefined
+    return this.#lookUp(question, pointer, eyes)
   }
 
   async #lookUp(question: LatestQuestion, pointer: Pointer, eyes: Audience): Promise<LatestAnswer | undefined> {
@@ -168,26 +176,52 @@ export class Answers {
     const generation = this.#generation
     const view = version === undefined ? undefined : await findView(this.#db, question.view)
     const release = view === undefined ? await findRelease(this.#db, pointer.ident, target, eyes) : await findLatest(this.#db, { ...question, view, version }, eyes)
-    if (release === undefined) return undefined
+    if (release === undefined) {
+      this.#noteAbsent(keyOf(question, eyes), generation)
+      return undefined
+    }
     if (version !== undefined && generation === this.#generation) pointer.versions.set(version, formatIdent(release.ident))
     const answer = await this.#answer(release, question.shape, generation)
-    return { ...answer, revision: version === undefined ? pointer.revision : undefined }
+    return { package: answer, revision: version === undefined ? pointer.revision : undefined }
+  }
+
+  async #lookUpExactly({ shape, ident, target, view }: ExactQuestion, audience: Audience): Promise<PackageAnswer | undefined> {
+    const generation = this.#generation
+    const release = await findRelease(this.#db, ident, target, audience)
+    if (release === undefined && target !== undefined && isThePublic(audience)) this.#noteAbsent(`${ident} ${target}`, generation)
+    if (release === undefined || (view !== undefined && !(await isInView(this.#db, view, release.id)))) return undefined
+    return this.#bodies.get(`${ident} ${release.target} ${shape}`) ?? this.#answer(release, shape, generation)
   }
 
   async #answer(release: Release, shape: Shape, generation: number): Promise<PackageAnswer> {
-    const views = await listViewsOf(this.#db, release.id)
-    const body = this.#renderers[shape](release, views.map((view) => view.name).toReversed())
-    const isPublic = release.visibility === 'public'
-    const answer = { body, ident: formatIdent(release.ident), checksum: release.checksum, target: release.target, isPublic }
+    const views = (await listViewsOf(this.#db, release.id)).map((view) => view.name).toReversed()
+    const ident = formatIdent(release.ident)
+    const { checksum, target } = release
+    const answer = new PackageAnswer({ ident, checksum, target, isPublic: release.visibility === 'public', views }, this.#renderers[shape](release, views))
     // A commit in between may have changed what was read: then the next asker reads it anew.
-    if (generation === this.#generation) this.#keep(`${answer.ident} ${release.target} ${shape}`, answer)
+    if (generation === this.#generation) this.#keep(`${ident} ${target} ${shape}`, answer)
     return answer
+  }
+
+  /** Until something moves. There are only so many: who asks for nothing fills no memory. */
+  #noteAbsent(key: string, generation: number): void {
+    if (generation !== this.#generation || key.length > LONGEST_ABSENT) return
+    if (this.#absent.size >= MOST_ABSENT) this.#absent.clear()
+    this.#absent.add(key)
   }
 
   #keep(key: string, answer: PackageAnswer): void {
     this.#forget(key)
     this.#bodies.set(key, answer)
-    this.#bodyBytes += answer.body.length
+    this.#bodyBytes += answer.bytes
+    answer.countGrowth((bytes) => {
+      this.#bodyBytes += bytes
+      this.#makeRoom()
+    })
+    this.#makeRoom()
+  }
+
+  #makeRoom(): void {
     for (const oldest of this.#bodies.keys()) {
       if (this.#bodyBytes <= MOST_BODY_BYTES) break
       this.#forget(oldest)
@@ -195,9 +229,20 @@ export class Answers {
   }
 
   #forget(key: string): void {
-    this.#bodyBytes -= this.#bodies.get(key)?.body.length ?? 0
+    const answer = this.#bodies.get(key)
+    if (answer === undefined) return
+    answer.countGrowth(() => undefined) // it may still be on its way to somebody
+    this.#bodyBytes -= answer.bytes
     this.#bodies.delete(key)
   }
+}
+
+function keyOf({ view, origin, name, version = '', target }: LatestQuestion, eyes: Audience): string {
+  return `${view} ${origin}/${name}/${version} ${target} ${eyes.seesAll}`
+}
+
+function isThePublic(audience: Audience): boolean {
+  return !audience.seesAll && audience.origins.length === 0
 }
 
 function ofView(pointers: Map<string, Map<Line, Pointer>>, view: string): Map<Line, Pointer> {

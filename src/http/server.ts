@@ -13,6 +13,8 @@ import { Webhooks } from '../webhooks/webhooks.ts'
 import type { Seams } from '../webhooks/webhooks.ts'
 import { apiDoor } from './api/door.ts'
 import { habitatDoor } from './depot/door.ts'
+import { ShortWay } from './depot/short-way.ts'
+import type { ShortAnswer } from './depot/short-way.ts'
 import { renderPackage, renderPackageBriefly } from './depot/wire.ts'
 import { replyHabitat, replyProblem } from './error-reply.ts'
 import { askBeforeSending, closeGently } from './drain.ts'
@@ -47,11 +49,12 @@ export async function buildServer(depot: Depot, seams: { webhooks?: Partial<Seam
   const door: Door = { depot, answers, feed, pages: new SeenPages(depot.db, feed), webhooks }
   const metrics = new Metrics(depot, { feed, webhooks })
 
+  const nextId = requestIds()
   const loggerInstance: FastifyBaseLogger = depot.log
   const app = fastify({
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
-    genReqId: requestIds(),
+    genReqId: nextId,
     childLoggerFactory: (logger) => logger, // one for each request costs more than finding a poll's answer
     trustProxy: depot.config.trustProxy,
     bodyLimit: LARGEST_JSON_BYTES,
@@ -97,6 +100,14 @@ export async function buildServer(depot: Depot, seams: { webhooks?: Partial<Seam
     done()
   })
   askBeforeSending(app.server)
+  if (depot.config.hasShortWay) {
+    const isLogged = depot.log.isLevelEnabled('debug')
+    const shortWay = new ShortWay(app.server, door, (answer) => {
+      metrics.notePoll(answer)
+      if (isLogged) logPoll(depot.log, nextId(), answer)
+    })
+    app.addHook('preClose', async () => shortWay.stop())
+  }
   app.setErrorHandler(replyProblem)
   app.setNotFoundHandler((_request, reply) => reply.code(404).send())
 
@@ -131,6 +142,11 @@ function closeIfSending(request: FastifyRequest, reply: FastifyReply): void {
   if (complete !== false || !hasBody(request)) return
   reply.header('connection', 'close')
   closeGently(request.raw)
+}
+
+/** As {@link logRequest}, of a poll that went the short way. */
+function logPoll(log: Logger, request: string, { url, status, ms, caller }: ShortAnswer): void {
+  log.debug({ request, method: 'GET', path: url.split('?', 1)[0], status, ms: Math.round(ms * 10) / 10, account: caller?.accountName }, 'request')
 }
 
 /** Changes and refusals are one line each at `info`; reads, which are most of the traffic, at `debug`. Never a header's value. */

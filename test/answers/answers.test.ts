@@ -28,7 +28,7 @@ async function openAnswers({ depot }: TestDepot, bodyBytes = 0): Promise<{ answe
 }
 
 function textOf(answer: LatestAnswer | undefined): string | undefined {
-  return answer?.body.toString().trimEnd()
+  return answer?.package.body.toString().trimEnd()
 }
 
 test('a poll that begins after a promotion was answered sees it, however they race', async (t) => {

@@ -70,10 +70,10 @@ async function answerWhenMoved(door: Door, exchange: { request: FastifyRequest; 
   }
 }
 
-function latestTag(request: FastifyRequest, { revision, checksum }: LatestAnswer): string {
+function latestTag(request: FastifyRequest, { revision, package: { checksum } }: LatestAnswer): string {
   return tagOf(request, revision ?? '', checksum)
 }
 
-function wireLatest({ ident, target, checksum, revision }: LatestAnswer, view: string): z.infer<typeof Latest> {
+function wireLatest({ package: { ident, target, checksum }, revision }: LatestAnswer, view: string): z.infer<typeof Latest> {
   return { view, package: ident.split('/', 2).join('/'), target, ident, checksum, revision: revision ?? null }
 }

@@ -2,9 +2,10 @@ import type { FastifyRequest } from 'fastify'
 import { DepotError, quote } from '../../errors.ts'
 import { makeIdent } from '../../package/ident.ts'
 import type { Ident } from '../../package/ident.ts'
-import { DEFAULT_TARGET, isTarget, parseTarget } from '../../package/target.ts'
+import { DEFAULT_TARGET, parseTarget } from '../../package/target.ts'
 import type { Target } from '../../package/target.ts'
-import { targetOfAgent } from './wire.ts'
+import { ownTarget } from './polls.ts'
+import type { Poll } from './polls.ts'
 
 // What a request at the Habitat door asks for and who asks, taken from its URL and headers.
 
@@ -56,15 +57,16 @@ export function namedTarget(request: Asking): Target | undefined {
   return text === undefined || text === '' ? undefined : parseTarget(text)
 }
 
-/** The target that a client tells of itself. */
-export function ownTarget(request: Asking): Target | undefined {
-  const own = targetOfAgent(request.headers['user-agent'])
-  return own !== undefined && isTarget(own) ? own : undefined
-}
-
 /** The target named or, failing it, the client's own or the default one. */
 export function meantTarget(request: Asking): Target {
-  return namedTarget(request) ?? ownTarget(request) ?? DEFAULT_TARGET
+  return namedTarget(request) ?? ownTarget(request.headers['user-agent']) ?? DEFAULT_TARGET
+}
+
+/** What a poll asks. Throws `target_malformed`. */
+export function pollOf(request: Asking, { isLatest, isChannel }: { isLatest: boolean; isChannel: boolean }): Poll {
+  const { view, channel, origin, name, version, release } = request.params
+  const path = { view, channel: isChannel ? channel : undefined, origin, name, version, release: isLatest ? undefined : release }
+  return { ...path, target: namedTarget(request), userAgent: request.headers['user-agent'] }
 }
 
 /** How many items a page of today's lists holds (habitat-today.md 3.5). */

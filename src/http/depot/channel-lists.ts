@@ -13,7 +13,7 @@ import type { View } from '../../views/view.ts'
 import type { Door } from '../request.ts'
 import { namedTarget, offsetOf, pageAt } from './asked.ts'
 import type { Asking } from './asked.ts'
-import { viewMeant } from './channels.ts'
+import { viewMeant } from './polls.ts'
 import { replyPage } from './lists.ts'
 import { NO_CACHE } from './package-reply.ts'
 import { wireIdent } from './wire.ts'
@@ -26,7 +26,7 @@ export function channelLists(app: FastifyInstance, { depot, answers }: Door, pla
     const { origin, name, version } = request.params
     const parts: (string | undefined)[] = [origin, name, version]
     const offset = offsetOf(request)
-    const view = await findView(depot.db, viewMeant(request, answers))
+    const view = await findView(depot.db, viewMeant(answers, request.params))
     const prefix = parts.filter((part) => part !== undefined)
     const page = view && (await listIdentsInView(depot.db, view.id, prefix, pageAt(offset), audienceOf(request.caller)))
     return replyPage(reply, page ?? { items: [], total: 0 }, offset, wireIdent)
@@ -38,7 +38,7 @@ export function channelLists(app: FastifyInstance, { depot, answers }: Door, pla
     const { origin, channel } = request.params
     const target = namedTarget(request)
     if (target === undefined) throw new DepotError('invalid_request', 'the newest of a channel are those for one target: name it')
-    const view = await findView(depot.db, viewMeant(request, answers))
+    const view = await findView(depot.db, viewMeant(answers, request.params))
     const pointers = view === undefined ? [] : await pointersOf(depot.db, view, { origin, target }, audienceOf(request.caller))
     const data = pointers.map(({ ident }) => wireIdent(parseIdent(ident)))
     return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify({ channel, target, data }))

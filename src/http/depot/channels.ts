@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { audienceOf, audienceOfChanges } from '../../accounts/access.ts'
 import type { Audience, Session } from '../../accounts/access.ts'
-import type { Answers } from '../../answers/answers.ts'
 import { DepotError } from '../../errors.ts'
 import type { Depot } from '../../depot.ts'
 import { formatIdent } from '../../package/ident.ts'
@@ -17,27 +16,14 @@ import type { Door } from '../request.ts'
 import { askerOf, mayPromote } from '../rights.ts'
 import { flagOf, identOf, identTextOf, meantTarget, namedTarget, query } from './asked.ts'
 import type { Asking } from './asked.ts'
-import { NO_CACHE, replyLatest, replyPackage } from './package-reply.ts'
+import { pollRoute } from './poll-route.ts'
 import { wireChannel } from './wire.ts'
-
 
 /** habitat-today.md 3.2. Below a view's URL, whatever channel is asked for is that view, but for the origins it does not govern. */
 export function channelReads(app: FastifyInstance, { depot, answers }: Door, place: string): void {
-  const latest = (request: Asking, reply: FastifyReply) => {
-    const { origin, name, version } = request.params
-    const view = viewMeant(request, answers)
-    const question = { shape: 'whole' as const, view, origin, name, version, target: meantTarget(request) }
-    return replyLatest(answers.latest(question, audienceOf(request.caller)), reply, view)
-  }
-  const exact = async (request: Asking, reply: FastifyReply) => {
-    const { view, channel } = request.params
-    const inView = view === undefined ? { view: channel } : {}
-    const question = { shape: 'whole' as const, ident: identTextOf(request), target: meantTarget(request), ...inView }
-    return replyPackage(await answers.exact(question, audienceOf(request.caller)), reply, NO_CACHE)
-  }
-  app.get(`${place}/channels/:origin/:channel/pkgs/:name/latest`, latest)
-  app.get(`${place}/channels/:origin/:channel/pkgs/:name/:version/latest`, latest)
-  app.get(`${place}/channels/:origin/:channel/pkgs/:name/:version/:release`, exact)
+  app.get(`${place}/channels/:origin/:channel/pkgs/:name/latest`, pollRoute(answers, { isLatest: true, isChannel: true }))
+  app.get(`${place}/channels/:origin/:channel/pkgs/:name/:version/latest`, pollRoute(answers, { isLatest: true, isChannel: true }))
+  app.get(`${place}/channels/:origin/:channel/pkgs/:name/:version/:release`, pollRoute(answers, { isLatest: false, isChannel: true }))
   app.get(`${place}/channels/:origin`, async (request: Asking, reply) => {
     const names = await listChannelNames(depot.db, request.params.origin, { audience: audienceOf(request.caller), withSandboxes: flagOf(request, 'sandbox') })
     return reply.type('application/json').send(JSON.stringify(names.map((name) => ({ name }))))
@@ -102,12 +88,6 @@ export async function releaseMeant(request: Asking, depot: Depot): Promise<Targe
 /** An empty 200; what was done is in the headers. */
 export function replyPromotion(reply: FastifyReply, outcome: PromotionOutcome, target: Target): FastifyReply {
   return reply.headers({ ...movedHeaders(outcome), 'depot-target': target }).send()
-}
-
-/** The view that a channel is: below a view's URL that view, whatever is asked for, but for the origins it does not govern (DESIGN 3). */
-export function viewMeant(request: Asking, answers: Answers): string {
-  const { view, channel, origin } = request.params
-  return view === undefined || !answers.governs(view, origin) ? channel : view
 }
 
 function movedHeaders({ view, revision, isChanged }: BulkOutcome): Record<string, string | number> {

@@ -1,52 +1,33 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { audienceOf } from '../../accounts/access.ts'
-import type { Shape } from '../../answers/answers.ts'
 import { DepotError, quote } from '../../errors.ts'
 import { formatIdent } from '../../package/ident.ts'
 import { findDownload } from '../../releases/release-store.ts'
 import { remove } from '../../releases/remove.ts'
 import { publish } from '../../releases/publish.ts'
-import { UNSTABLE } from '../../views/view.ts'
 import { replyArchive } from '../archive-reply.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
 import { signedInAs } from '../rights.ts'
-import { identOf, identTextOf, meantTarget, namedTarget, ownTarget, query } from './asked.ts'
+import { identOf, identTextOf, meantTarget, namedTarget, query } from './asked.ts'
 import type { Asking } from './asked.ts'
 import { packageIn } from './body.ts'
-import { NO_CACHE, replyLatest, replyPackage } from './package-reply.ts'
-
-const YEAR = 'public, max-age=31536000'
+import { ownTarget } from './polls.ts'
+import { pollRoute } from './poll-route.ts'
 
 const SETTABLE: readonly string[] = ['public', 'private']
 
 /** habitat-2016.md 1.2 rows 10–16, habitat-today.md 3.1; `place` is the mount, or a view's URL below it. */
 export function packageReads(app: FastifyInstance, { depot, answers }: Door, place: string): void {
-  const latest = (request: Asking, reply: FastifyReply) => {
-    const { view, origin, name, version } = request.params
-    const shape: Shape = view === undefined ? 'brief' : 'whole'
-    const question = { shape, view: view ?? UNSTABLE, origin, name, version, target: meantTarget(request) }
-    return replyLatest(answers.latest(question, audienceOf(request.caller)), reply, view)
-  }
-  const exact = async (request: Asking, reply: FastifyReply) => {
-    const isBelowView = request.params.view !== undefined
-    const question = { shape: isBelowView ? 'whole' : 'brief', ident: identTextOf(request) } as const
-    const audience = audienceOf(request.caller)
-    const target = namedTarget(request)
-    // Builder does not look at the target: where there is none for it, any other is shown (habitat-today.md 3.1).
-    const meant = target && (await answers.exact({ ...question, target }, audience))
-    const answer = meant ?? (await answers.exact({ ...question, target: undefined }, audience))
-    return replyPackage(answer, reply, isBelowView || answer?.isPublic !== true ? NO_CACHE : YEAR)
-  }
   const download = async (request: Asking, reply: FastifyReply) => {
     const release = await findDownload(depot.db, identTextOf(request), namedTarget(request), audienceOf(request.caller))
     if (release === undefined) throw new DepotError('not_found', `there is no release ${identTextOf(request)}`)
     return replyArchive(release, depot.blobs, request, reply)
   }
 
-  app.get(`${place}/pkgs/:origin/:name/latest`, latest)
-  app.get(`${place}/pkgs/:origin/:name/:version/latest`, latest)
-  app.get(`${place}/pkgs/:origin/:name/:version/:release`, exact)
+  app.get(`${place}/pkgs/:origin/:name/latest`, pollRoute(answers, { isLatest: true, isChannel: false }))
+  app.get(`${place}/pkgs/:origin/:name/:version/latest`, pollRoute(answers, { isLatest: true, isChannel: false }))
+  app.get(`${place}/pkgs/:origin/:name/:version/:release`, pollRoute(answers, { isLatest: false, isChannel: false }))
   app.get(`${place}/pkgs/:origin/:name/:version/:release/download`, download)
 }
 
@@ -60,7 +41,7 @@ export function packageWrites(app: FastifyInstance, { depot }: Door, mount: stri
     const checksum = query(request, 'checksum')?.toLowerCase()
     const isForced = query(request, 'forced') === 'true'
     const open = () => packageIn(request, depot, request.subject ?? '')
-    const upload = { ident, target, ownTarget: ownTarget(request), checksum, isForced, open, publisher }
+    const upload = { ident, target, ownTarget: ownTarget(request.headers['user-agent']), checksum, isForced, open, publisher }
     await publish(depot, { ...upload, actor: actorOf(request, 'habitat') })
     // The Ruby gem of 2016, which alone sends multipart, wants 200; `hab` wants 201 (habitat-2016.md 8.1).
     return reply

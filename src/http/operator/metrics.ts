@@ -6,10 +6,18 @@ import type { Feed } from '../../ledger/feed.ts'
 import { listViews } from '../../views/view-store.ts'
 import { STATES, stateOf } from '../../webhooks/progress.ts'
 import type { Webhooks } from '../../webhooks/webhooks.ts'
+import type { ShortAnswer } from '../depot/short-way.ts'
 
 const REQUEST_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
 const COMMIT_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
 const BATCH_COMMANDS = [1, 2, 4, 8, 16, 32, 64]
+
+const HABITAT = { door: 'habitat' } as const
+const POLLS = {
+  200: { ...HABITAT, method: 'GET', status: '2xx' },
+  304: { ...HABITAT, method: 'GET', status: '3xx' },
+  404: { ...HABITAT, method: 'GET', status: '4xx' },
+} as const
 
 /**
  * What the depot counts of itself, in a registry of its own. Labels have few values, whatever is asked: no ident, URL, account or
@@ -43,6 +51,12 @@ export class Metrics {
     this.#requests.observe({ door, method: request.method, status: `${Math.trunc(reply.statusCode / 100)}xx` }, reply.elapsedTime / 1_000)
     const length = Number(reply.getHeader('content-length'))
     if (length > 0 && request.method !== 'HEAD') this.#sentBytes.inc({ door }, length)
+  }
+
+  /** Takes in a poll that was answered the short way. */
+  notePoll({ status, bodyBytes, ms }: ShortAnswer): void {
+    this.#requests.observe(POLLS[status], ms / 1_000)
+    if (bodyBytes > 0) this.#sentBytes.inc(HABITAT, bodyBytes)
   }
 
   /** In Prometheus' text format. */

@@ -1,0 +1,63 @@
+import type { Target } from '../package/target.ts'
+
+/**
+ * The finished body of a package, with what its headers need and who may have it. It can hold forms of itself, such as its bytes with
+ * their head as one view's `latest` sends them; they go when it goes.
+ */
+export class PackageAnswer {
+  readonly ident: string
+  readonly origin: string
+  readonly checksum: string
+  readonly target: Target
+  /** Whether everyone may see it: what is not for everyone must not be kept by caches. */
+  readonly isPublic: boolean
+  /** The names of the views it is in. */
+  readonly views: readonly string[]
+  #body: Buffer
+  #forms: Map<string, Buffer> | undefined
+  #bytes: number
+  #onGrowth: (bytes: number) => void = () => undefined
+
+  constructor(release: { ident: string; checksum: string; target: Target; isPublic: boolean; views: readonly string[] }, body: Buffer) {
+    this.ident = release.ident
+    this.origin = release.ident.split('/', 1)[0] ?? ''
+    this.checksum = release.checksum
+    this.target = release.target
+    this.isPublic = release.isPublic
+    this.views = release.views
+    this.#body = body
+    this.#bytes = body.length
+  }
+
+  get body(): Buffer {
+    return this.#body
+  }
+
+  /** What it holds, with its forms. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Made once for each key: a head, then the body. The first one is where the body is from then on, so that it is not held twice. */
+  form(key: string, head: () => Buffer): Buffer {
+    const known = this.#forms?.get(key)
+    if (known !== undefined) return known
+    const made = Buffer.concat([head(), this.#body])
+    const before = this.#bytes
+    if (this.#forms === undefined) {
+      this.#forms = new Map()
+      this.#body = made.subarray(made.length - this.#body.length)
+      this.#bytes = made.length
+    } else {
+      this.#bytes += made.length
+    }
+    this.#forms.set(key, made)
+    this.#onGrowth(this.#bytes - before)
+    return made
+  }
+
+  /** Whoever keeps it hears how many bytes each new form adds. */
+  countGrowth(onGrowth: (bytes: number) => void): void {
+    this.#onGrowth = onGrowth
+  }
+}
