@@ -104,8 +104,10 @@ test('both ways answer the same to everyone, after every kind of move', async (t
 
 const POLL = 'GET /v1/depot/views/acceptance/pkgs/acme/app/latest HTTP/1.1\r\nHost: depot\r\n'
 
+const isShort = (text: string) => readShortRequest(Buffer.from(text, 'latin1')) !== undefined
+const count = (text: string, part: string) => text.split(part).length - 1
+
 test('only what everybody reads the same is read here', async (t) => {
-  const isShort = (text: string) => readShortRequest(Buffer.from(text, 'latin1')) !== undefined
   t.ok(isShort(`${POLL}\r\n`))
   t.ok(isShort(`${POLL}Accept: */*\r\nX-Any:\r\nauthorization:Bearer x\r\n\r\n`))
   const others = [
@@ -149,7 +151,6 @@ test('a connection goes on as it began, whatever comes on it and however it is c
   const started = await startDepot(t, { listen: true })
   await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   await move(started, 'promote', 'acceptance', [{ ident: 'acme/app/1.0.0/20260101120000', target: 'x86_64-linux' }])
-  const count = (heard: string, what: string) => heard.split(what).length - 1
   const body = JSON.stringify({ name: 'made', rule: 'promoted' })
   const post = `POST /api/v1/views HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\nContent-Length: ${body.length}\r\n\r\n${body}`
   for (const pieces of [
