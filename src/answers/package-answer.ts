@@ -14,7 +14,8 @@ export class PackageAnswer {
   /** The names of the views it is in. */
   readonly views: readonly string[]
   #body: Buffer
-  #forms: Map<string, Buffer> | undefined
+  readonly #forms = new Map<string, Buffer>()
+  #isShared = false
   #bytes: number
   #onGrowth: (bytes: number) => void = () => undefined
 
@@ -38,21 +39,21 @@ export class PackageAnswer {
     return this.#bytes
   }
 
-  /** Made once for each key: a head, then the body. The first one is where the body is from then on, so that it is not held twice. */
-  form(key: string, head: () => Buffer): Buffer {
-    const known = this.#forms?.get(key)
+  /** Made once for each key: a head, and the body after it unless it is told to a client that has that. */
+  form(key: string, part: 'whole' | 'head', head: () => Buffer): Buffer {
+    const known = this.#forms.get(key)
     if (known !== undefined) return known
-    const made = Buffer.concat([head(), this.#body])
-    const before = this.#bytes
-    if (this.#forms === undefined) {
-      this.#forms = new Map()
+    const made = part === 'head' ? head() : Buffer.concat([head(), this.#body])
+    let growth = made.length
+    if (part === 'whole' && !this.#isShared) {
+      // The first one is where the body is from then on, so that it is not held twice.
+      growth -= this.#body.length
       this.#body = made.subarray(made.length - this.#body.length)
-      this.#bytes = made.length
-    } else {
-      this.#bytes += made.length
+      this.#isShared = true
     }
     this.#forms.set(key, made)
-    this.#onGrowth(this.#bytes - before)
+    this.#bytes += growth
+    this.#onGrowth(growth)
     return made
   }
 

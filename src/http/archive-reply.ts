@@ -66,5 +66,6 @@ export function parseRange(header: string, size: number): { start: number; end: 
 /** `If-None-Match`: `*`, or a list that holds the tag, compared weakly (RFC 9110 13.1.2). */
 export function matches(header: string | undefined, tag: string): boolean {
   if (header === undefined) return false
+  if (header === tag) return true
   return header.trim() === '*' || header.split(',').some((candidate) => candidate.trim().replace(/^W\//, '') === tag)
 }

@@ -54,20 +54,36 @@ const FOUND = 'HTTP/1.1 200 OK\r\nDate: '
 const KNOWN = 'HTTP/1.1 304 Not Modified\r\nDate: '
 const MISSING = 'HTTP/1.1 404 Not Found\r\nDate: '
 
+const missing = new Map<string, Buffer>()
+
 /** The same to GET, head and body, as bytes that are good until the next call: of a body that is polled they are made once. */
 export function writePackage(asked: PackageReply, { date, ifNoneMatch, connection }: Exchange): { status: 200 | 304 | 404; bytes: Buffer } {
   const { found, cacheControl, view = '', revision = '' } = asked
-  if (found === undefined) return { status: 404, bytes: Buffer.from(headOf(MISSING + date, asked, `content-length: 0\r\n${connection}`), 'latin1') }
-  if (ifNoneMatch !== undefined && matches(ifNoneMatch, tagOf(found))) return { status: 304, bytes: Buffer.from(headOf(KNOWN + date, asked, connection), 'latin1') }
-  const key = `${view} ${revision} ${cacheControl} ${connection}`
-  const bytes = found.form(key, () => Buffer.from(headOf(FOUND + date, asked, `content-length: ${found.body.length}\r\n${connection}`), 'latin1'))
-  // One date is as long as another.
-  bytes.write(date, FOUND.length, 'latin1')
-  return { status: 200, bytes }
+  if (found === undefined) return { status: 404, bytes: dated(missing.get(connection) ?? keepMissing(connection), MISSING, date) }
+  const isKnown = ifNoneMatch !== undefined && matches(ifNoneMatch, tagOf(found))
+  const key = `${isKnown} ${view} ${revision} ${cacheControl} ${connection}`
+  const bytes = isKnown
+    ? found.form(key, 'head', () => headOf(KNOWN, asked, connection))
+    : found.form(key, 'whole', () => headOf(FOUND, asked, `content-length: ${found.body.length}\r\n${connection}`))
+  return isKnown ? { status: 304, bytes: dated(bytes, KNOWN, date) } : { status: 200, bytes: dated(bytes, FOUND, date) }
 }
 
-function headOf(start: string, asked: PackageReply, end: string): string {
+function keepMissing(connection: string): Buffer {
+  const bytes = headOf(MISSING, { found: undefined, cacheControl: NO_CACHE }, `content-length: 0\r\n${connection}`)
+  missing.set(connection, bytes)
+  return bytes
+}
+
+/** One date is as long as another. */
+function dated(bytes: Buffer, start: string, date: string): Buffer {
+  bytes.write(date, start.length, 'latin1')
+  return bytes
+}
+
+const NO_DATE = 'Thu, 01 Jan 1970 00:00:00 GMT'
+
+function headOf(start: string, asked: PackageReply, end: string): Buffer {
   const { 'content-type': type, ...others } = headersOf(asked)
-  const lines = Object.entries({ ...(type !== undefined && start.startsWith(FOUND) && { 'content-type': type }), ...others }).map(([name, value]) => `${name}: ${value}\r\n`)
-  return `${start}\r\n${lines.join('')}${end}\r\n`
+  const lines = Object.entries({ ...(type !== undefined && start === FOUND && { 'content-type': type }), ...others }).map(([name, value]) => `${name}: ${value}\r\n`)
+  return Buffer.from(`${start}${NO_DATE}\r\n${lines.join('')}${end}\r\n`, 'latin1')
 }
