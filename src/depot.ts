@@ -6,8 +6,9 @@ import { Authenticator } from './accounts/authenticate.ts'
 import { generateToken, hashToken } from './accounts/token.ts'
 import { FilesystemBlobs } from './blobs/filesystem.ts'
 import type { Config } from './config.ts'
-import { openDatabase } from './database/database.ts'
+import { migrateDatabase, openDatabase } from './database/database.ts'
 import type { Db } from './database/database.ts'
+import { ReadingThreads } from './database/reading-threads.ts'
 import { lockData } from './database/lock.ts'
 import { DepotError } from './errors.ts'
 import type { LedgerEntry } from './ledger/entry.ts'
@@ -16,7 +17,9 @@ import { SecretBox } from './origins/secret-box.ts'
 import { isBlobReferenced, listUnneededBlobs } from './releases/release-store.ts'
 import { findView } from './views/view-store.ts'
 import { UNSTABLE } from './views/view.ts'
+import { ThreadedWriter } from './writer/threaded-writer.ts'
 import { Writer } from './writer/writer.ts'
+import type { DepotWriter } from './writer/writer.ts'
 
 /** The opened resources of one data directory, which no other process holds meanwhile. */
 export interface Depot {
@@ -26,7 +29,7 @@ export interface Depot {
   readonly now: () => number
   /** For reading. */
   readonly db: Db
-  readonly writer: Writer
+  readonly writer: DepotWriter
   readonly blobs: FilesystemBlobs
   readonly scanner: ArchiveScanner
   readonly secrets: SecretBox
@@ -45,13 +48,21 @@ export interface Limits {
   readonly unreadMs: number
 }
 
+interface World {
+  readonly log: Logger
+  readonly now?: () => number
+  readonly limits?: Partial<Limits>
+  /** Reads and writes without threads of their own: for what is over before they would have started, and where each step must come in its order. */
+  readonly isAlone?: boolean
+}
+
 const LIMITS: Limits = { uploadIdleMs: 60_000, unreadMs: 60_000 }
 
 /**
  * Opens a data directory, making what is not there yet. Throws `data_in_use` when another process holds it. The caller closes
  * the depot; commands that are queued then are still committed.
  */
-export async function openDepot(config: Config, world: { log: Logger; now?: () => number; limits?: Partial<Limits> }): Promise<Depot> {
+export async function openDepot(config: Config, world: World): Promise<Depot> {
   const { log, now = Date.now } = world
   await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
   const closers: (() => Promise<unknown> | void)[] = []
@@ -71,29 +82,42 @@ export async function openDepot(config: Config, world: { log: Logger; now?: () =
     if (dirname(config.blobFolder) !== config.dataFolder) hold(join(config.blobFolder, 'lock.sqlite'))
     const secrets = new SecretBox(config.secretKey ?? (await readSecretKey(join(config.dataFolder, 'secret.key'))))
     const blobs = await FilesystemBlobs.open(config.blobFolder)
-    const database = openDatabase(config.databaseFile, now())
-    closers.push(() => database.close())
-    for (const checksum of await listUnneededBlobs(database.reader)) await blobs.forget(checksum, () => isBlobReferenced(database.reader, checksum))
-    const writer = await Writer.open(database.writable, now)
-    closers.push(() => writer.close())
+    const { db, writer } = await openData(config.databaseFile, { now, isAlone: world.isAlone === true, closers })
+    for (const checksum of await listUnneededBlobs(db)) await blobs.forget(checksum, () => isBlobReferenced(db, checksum))
     const scanner = new ArchiveScanner()
     closers.push(() => scanner.close())
-    const authenticator = new Authenticator(database.reader, now)
+    const authenticator = new Authenticator(db, now)
     writer.onCommit((entries) => authenticator.onCommit(entries))
     writer.onCommit((entries) => warnOfOverrides(log, entries))
 
-    const isNew = (await findView(database.reader, UNSTABLE)) === undefined
+    const isNew = (await findView(db, UNSTABLE)) === undefined
     const madeToken = isNew && config.adminToken === undefined ? generateToken() : undefined
     const token = madeToken ?? config.adminToken
     const adminTokenHash = token === undefined ? undefined : hashToken(token)
     await writer.submit({ kind: 'setUp', input: { adminTokenHash }, actor: { client: 'hart-depot', door: 'depot' } })
 
     const limits = { ...LIMITS, ...world.limits }
-    return { config, limits, log, now, db: database.reader, writer, blobs, scanner, secrets, authenticator, isNew, madeToken, close }
+    return { config, limits, log, now, db, writer, blobs, scanner, secrets, authenticator, isNew, madeToken, close }
   } catch (error) {
     await close()
     throw error
   }
+}
+
+async function openData(file: string, { now, isAlone, closers }: { now: () => number; isAlone: boolean; closers: (() => Promise<unknown> | void)[] }): Promise<{ db: Db; writer: DepotWriter }> {
+  if (isAlone) {
+    const database = openDatabase(file, now())
+    closers.push(() => database.close())
+    const writer = await Writer.open(database.writable, now)
+    closers.push(() => writer.close())
+    return { db: database.reader, writer }
+  }
+  migrateDatabase(file, now())
+  const threads = new ReadingThreads(file)
+  closers.push(() => threads.close())
+  const writer = new ThreadedWriter(file, now)
+  closers.push(() => writer.close())
+  return { db: threads.db(), writer }
 }
 
 /** Who breaks the glass is heard. */

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url'
-import BetterSqlite3 from 'better-sqlite3'
+import type BetterSqlite3 from 'better-sqlite3'
 import { Kysely, SqliteDialect } from 'kysely'
-import type { ControlledTransaction, SqliteDatabase } from 'kysely'
+import type { ControlledTransaction } from 'kysely'
+import { connect, keepingStatements } from './connection.ts'
 import { migrate, readMigrations } from './migrate.ts'
 import type { Schema } from './schema.ts'
 
@@ -18,20 +19,13 @@ export interface Database {
 }
 
 const MIGRATIONS = fileURLToPath(new URL('../../migrations/sqlite', import.meta.url))
-const CACHE_KIB = 64 * 1024
 
 /**
  * Opens and, where needed, creates and migrates the database in `file`. Journal mode WAL, `synchronous=FULL` (a commit that
  * returned survives a power cut) and foreign keys are set and asserted. The caller closes it.
  */
 export function openDatabase(file: string, at: number): Database {
-  const writing = connect(file, false)
-  try {
-    migrate(writing, readMigrations(MIGRATIONS), at)
-  } catch (error) {
-    writing.close()
-    throw error
-  }
+  const writing = connectMigrated(file, at)
   const reading = connect(file, true)
   return {
     reader: kysely(reading),
@@ -41,6 +35,17 @@ export function openDatabase(file: string, at: number): Database {
       writing.close()
     },
   }
+}
+
+/** Creates the database where it is not there, and brings it up to date. */
+export function migrateDatabase(file: string, at: number): void {
+  connectMigrated(file, at).close()
+}
+
+/** For the writer alone, of a database that is migrated. The caller closes it. */
+export function openWriting(file: string): { writable: Db; close(): void } {
+  const writing = connect(file, false)
+  return { writable: kysely(writing), close: () => writing.close() }
 }
 
 /** For a look at a database that another process may be writing. The caller closes it. */
@@ -56,40 +61,19 @@ export function openSnapshot(file: string): { reader: Db; close(): void } {
   return { reader: kysely(reading), close: () => reading.close() }
 }
 
+function connectMigrated(file: string, at: number): BetterSqlite3.Database {
+  const writing = connect(file, false)
+  try {
+    migrate(writing, readMigrations(MIGRATIONS), at)
+    return writing
+  } catch (error) {
+    writing.close()
+    throw error
+  }
+}
+
 function kysely(connection: BetterSqlite3.Database): Db {
   return new Kysely<Schema>({ dialect: new SqliteDialect({ database: keepingStatements(connection) }) })
-}
-
-/** Those of sets of many sizes are each used rarely, and large. */
-const LONGEST_KEPT_SQL = 2_000
-const MOST_STATEMENTS = 500
-
-/** Prepares each statement once: that costs a small one as much as running it. Nothing here iterates, so that none is busy when it is used again. */
-function keepingStatements(connection: BetterSqlite3.Database): SqliteDatabase {
-  const kept = new Map<string, BetterSqlite3.Statement>()
-  return {
-    prepare(sql) {
-      const known = kept.get(sql)
-      if (known !== undefined) return known
-      const statement = connection.prepare(sql)
-      const [oldest] = kept.keys()
-      if (kept.size >= MOST_STATEMENTS && oldest !== undefined) kept.delete(oldest)
-      if (sql.length <= LONGEST_KEPT_SQL) kept.set(sql, statement)
-      return statement
-    },
-    close: () => connection.close(),
-  }
-}
-
-function connect(file: string, readonly: boolean): BetterSqlite3.Database {
-  const connection = new BetterSqlite3(file, { readonly, fileMustExist: readonly, timeout: 5_000 })
-  if (!readonly) {
-    expectPragma(connection, 'journal_mode', 'WAL', 'wal')
-    expectPragma(connection, 'synchronous', 'FULL', 2)
-  }
-  expectPragma(connection, 'foreign_keys', 'ON', 1)
-  connection.pragma(`cache_size = -${CACHE_KIB}`)
-  return connection
 }
 
 // EFBIG: the process may not make a file so large.
@@ -98,10 +82,4 @@ const DISK_FULL: readonly unknown[] = ['SQLITE_FULL', 'ENOSPC', 'EDQUOT', 'EFBIG
 /** Whether the error is the disk's, for want of room. */
 export function isDiskFull(error: unknown): boolean {
   return error instanceof Error && 'code' in error && DISK_FULL.includes(error.code)
-}
-
-function expectPragma(connection: BetterSqlite3.Database, name: string, value: string, reads: string | number): void {
-  connection.pragma(`${name} = ${value}`)
-  const got = connection.pragma(name, { simple: true })
-  if (got !== reads) throw new Error(`SQLite answers ${name} = ${String(got)} after it was set to ${value}`)
 }

@@ -2,6 +2,7 @@ import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { DepotError } from '../errors.ts'
 import type { HartMetadata } from './metadata.ts'
+import { unpackError } from '../thread-error.ts'
 import type { ScanAnswer } from './scan-worker.ts'
 
 export interface ArchiveScannerOptions {
@@ -119,16 +120,8 @@ interface Scan {
 }
 
 function settle(scan: Scan, answer: ScanAnswer): void {
-  switch (answer.kind) {
-    case 'metadata':
-      return scan.resolve(answer.metadata)
-    case 'refusal':
-      return scan.reject(new DepotError(answer.code, answer.message))
-    case 'fault':
-      return scan.reject(Object.assign(answer.error as Error, answer.properties))
-    default:
-      return answer satisfies never
-  }
+  if ('error' in answer) scan.reject(unpackError(answer.error))
+  else scan.resolve(answer.metadata)
 }
 
 function closed(): DepotError {

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { DepotError } from '../errors.ts'
-import type { Writer } from '../writer/writer.ts'
+import type { DepotWriter } from '../writer/writer.ts'
 import type { Noted } from './note-deliveries.ts'
 import type { Progress } from './progress.ts'
 import type { Delivery, Webhook } from './webhook.ts'
@@ -15,7 +15,7 @@ const MOST_UNBOOKED = 300
  * writer's queue, a second after the last one, or with a hundred attempts. What was not noted when the process is killed is delivered again.
  */
 export class Bookings {
-  readonly #writer: Writer
+  readonly #writer: DepotWriter
   readonly #log: Logger
   readonly #after: (ms: number, act: () => void) => () => void
   #noted = new Map<string, Noted>()
@@ -24,7 +24,7 @@ export class Bookings {
   #cancelTimer: (() => void) | undefined
   #isTroubled = false
 
-  constructor(writer: Writer, log: Logger, after: (ms: number, act: () => void) => () => void) {
+  constructor(writer: DepotWriter, log: Logger, after: (ms: number, act: () => void) => () => void) {
     this.#writer = writer
     this.#log = log
     this.#after = after

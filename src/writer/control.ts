@@ -10,7 +10,7 @@ import { DepotError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { isCommandKind } from './commands.ts'
 import type { Command, CommandKind, Outcome } from './commands.ts'
-import type { Writer } from './writer.ts'
+import type { DepotWriter } from './writer.ts'
 
 // How the command line reaches the process that holds a data directory: a Unix socket in it, which only the user of that process
 // may open. A connection carries one command and its answer, a line of JSON each:
@@ -44,7 +44,7 @@ const INTERNAL = 'internal'
  * Takes commands on the socket of a data directory, which the caller must hold: a socket that is there was left by a process that
  * was killed, and is replaced. Closing it answers what was asked and removes the socket; do so before closing the writer.
  */
-export async function openControl(dataFolder: string, world: { writer: Writer; log: Logger }): Promise<{ close(): Promise<void> }> {
+export async function openControl(dataFolder: string, world: { writer: DepotWriter; log: Logger }): Promise<{ close(): Promise<void> }> {
   const unasked = new Set<Socket>()
   const server = createServer((socket) => {
     unasked.add(socket)
@@ -103,7 +103,7 @@ export async function sendCommand<K extends CommandKind>(socket: Socket, command
   throw code === INTERNAL ? new Error(message) : new DepotError(code as ErrorCode, message)
 }
 
-async function serveCommand(socket: Socket, world: { writer: Writer; log: Logger }, onAsked: () => void): Promise<void> {
+async function serveCommand(socket: Socket, world: { writer: DepotWriter; log: Logger }, onAsked: () => void): Promise<void> {
   try {
     const line = await readLine(socket)
     onAsked()

@@ -17,6 +17,9 @@ export interface Commit {
   readonly durationMs: number
 }
 
+/** What a depot's changes go through, wherever they are made. */
+export type DepotWriter = Pick<Writer, 'submit' | 'onCommit' | 'close'>
+
 interface Waiting {
   readonly command: Command
   resolve(outcome: unknown): void
@@ -78,8 +81,10 @@ export class Writer {
   }
 
   async #drain(): Promise<void> {
-    await Promise.resolve() // let what is being submitted together be committed together
-    while (this.#queue.length > 0) await this.#commit(this.#queue.splice(0, LARGEST_BATCH))
+    do {
+      await new Promise(setImmediate) // let what comes together, or came during the commit before, be committed together
+      await this.#commit(this.#queue.splice(0, LARGEST_BATCH))
+    } while (this.#queue.length > 0)
     this.#draining = undefined
   }
 

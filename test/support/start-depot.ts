@@ -35,6 +35,8 @@ interface Options {
   readonly environment?: Readonly<Record<string, string>>
   readonly limits?: Partial<Limits>
   readonly listen?: boolean
+  /** Reads and writes in threads, as a server does. Otherwise each step comes in its order. */
+  readonly hasThreads?: boolean
   /** How webhooks are sent. */
   readonly webhooks?: Partial<Seams>
   /** A data folder that is there already, and stays. */
@@ -49,7 +51,7 @@ export async function startDepot(t: { teardown(fn: () => Promise<void>): unknown
   let clock = START
   const now = () => (clock += 1)
   const config = readConfig({ DEPOT_DATA: folder, DEPOT_LISTEN: '127.0.0.1:0', DEPOT_ADMIN_TOKEN: ADMIN_TOKEN, ...options.environment })
-  const depot = await openDepot(config, { log, now, ...(options.limits && { limits: options.limits }) })
+  const depot = await openDepot(config, { log, now, isAlone: options.hasThreads !== true, ...(options.limits && { limits: options.limits }) })
   const app = await buildServer(depot, { ...(options.webhooks && { webhooks: options.webhooks }) })
   const url = options.listen === true ? await app.listen({ host: '127.0.0.1', port: 0 }) : ''
   let isOpen = true

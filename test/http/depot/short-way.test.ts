@@ -10,7 +10,7 @@ import type { TestDepot } from '../../support/start-depot.ts'
 // One depot, two servers: one that answers polls straight from the socket, and one that does not. They must not be told apart.
 
 async function startBoth(t: Parameters<typeof startDepot>[0]): Promise<TestDepot & { ordinaryUrl: string }> {
-  const started = await startDepot(t, { listen: true })
+  const started = await startDepot(t, { listen: true, hasThreads: true })
   const ordinary = await buildServer({ ...started.depot, config: { ...started.depot.config, hasShortWay: false } })
   t.teardown(() => ordinary.close())
   return { ...started, ordinaryUrl: await ordinary.listen({ host: '127.0.0.1', port: 0 }) }
@@ -148,7 +148,7 @@ test('only what everybody reads the same is read here', async (t) => {
 })
 
 test('a connection goes on as it began, whatever comes on it and however it is cut', async (t) => {
-  const started = await startDepot(t, { listen: true })
+  const started = await startDepot(t, { listen: true, hasThreads: true })
   await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   await move(started, 'promote', 'acceptance', [{ ident: 'acme/app/1.0.0/20260101120000', target: 'x86_64-linux' }])
   const body = JSON.stringify({ name: 'made', rule: 'promoted' })
@@ -173,7 +173,7 @@ test('a connection goes on as it began, whatever comes on it and however it is c
 })
 
 test('a client that shuts its side down is answered, and who reads nothing is asked nothing more', async (t) => {
-  const started = await startDepot(t, { listen: true })
+  const started = await startDepot(t, { listen: true, hasThreads: true })
   await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   await move(started, 'promote', 'acceptance', [{ ident: 'acme/app/1.0.0/20260101120000', target: 'x86_64-linux' }])
   const brief = converse(started.url)

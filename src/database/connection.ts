@@ -1,0 +1,42 @@
+import BetterSqlite3 from 'better-sqlite3'
+import type { SqliteDatabase } from 'kysely'
+
+const CACHE_KIB = 64 * 1024
+/** Those of sets of many sizes are each used rarely, and large. */
+const LONGEST_KEPT_SQL = 2_000
+const MOST_STATEMENTS = 500
+
+/** Opens a connection to an SQLite file. One that writes keeps a log beside it (WAL), and what it committed survives a power cut. The caller closes it. */
+export function connect(file: string, readonly: boolean): BetterSqlite3.Database {
+  const connection = new BetterSqlite3(file, { readonly, fileMustExist: readonly, timeout: 5_000 })
+  if (!readonly) {
+    expectPragma(connection, 'journal_mode', 'WAL', 'wal')
+    expectPragma(connection, 'synchronous', 'FULL', 2)
+  }
+  expectPragma(connection, 'foreign_keys', 'ON', 1)
+  connection.pragma(`cache_size = -${CACHE_KIB}`)
+  return connection
+}
+
+/** Prepares each statement once: that costs a small one as much as running it. Nothing here iterates, so that none is busy when it is used again. */
+export function keepingStatements(connection: BetterSqlite3.Database): SqliteDatabase {
+  const kept = new Map<string, BetterSqlite3.Statement>()
+  return {
+    prepare(sql) {
+      const known = kept.get(sql)
+      if (known !== undefined) return known
+      const statement = connection.prepare(sql)
+      const [oldest] = kept.keys()
+      if (kept.size >= MOST_STATEMENTS && oldest !== undefined) kept.delete(oldest)
+      if (sql.length <= LONGEST_KEPT_SQL) kept.set(sql, statement)
+      return statement
+    },
+    close: () => connection.close(),
+  }
+}
+
+function expectPragma(connection: BetterSqlite3.Database, name: string, value: string, reads: string | number): void {
+  connection.pragma(`${name} = ${value}`)
+  const got = connection.pragma(name, { simple: true })
+  if (got !== reads) throw new Error(`SQLite answers ${name} = ${String(got)} after it was set to ${value}`)
+}

@@ -1,0 +1,57 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import { test } from 'tap'
+import { migrateDatabase } from '../../src/database/database.ts'
+import { ReadingThreads } from '../../src/database/reading-threads.ts'
+
+async function openThreads(t: { teardown(fn: () => Promise<void>): unknown }): Promise<ReadingThreads> {
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-test-'))
+  const file = join(folder, 'depot.sqlite')
+  migrateDatabase(file, 1_000)
+  const threads = new ReadingThreads(file)
+  t.teardown(async () => {
+    await threads.close()
+    await rm(folder, { recursive: true, force: true })
+  })
+  return threads
+}
+
+const countTo = (most: number) => sql<{ n: number }>`WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ${most}) SELECT count(*) AS n FROM c`
+
+test('a short read does not wait for a long one', async (t) => {
+  const db = (await openThreads(t)).db()
+  await Promise.all([countTo(1).execute(db), countTo(1).execute(db)]) // both threads run
+  const done: string[] = []
+  const long = countTo(5_000_000).execute(db).then(({ rows }) => done.push(`long ${rows[0]?.n}`))
+  const short = countTo(3).execute(db).then(({ rows }) => done.push(`short ${rows[0]?.n}`))
+  await Promise.all([long, short])
+  t.strictSame(done, ['short 3', 'long 5000000'])
+})
+
+test('many reads at once share a few threads, and each gets its own answer', async (t) => {
+  const db = (await openThreads(t)).db()
+  const counted = await Promise.all(Array.from({ length: 100 }, (_, n) => countTo(n + 1).execute(db)))
+  t.strictSame(counted.map(({ rows }) => rows[0]?.n), Array.from({ length: 100 }, (_, n) => n + 1))
+})
+
+test('a read that fails says why, writes are refused, and the next read goes on', async (t) => {
+  const db = (await openThreads(t)).db()
+  await t.rejects(sql`SELECT ident FROM nowhere`.execute(db), { code: 'SQLITE_ERROR', message: /nowhere/ })
+  await t.rejects(sql`INSERT INTO origins VALUES (1)`.execute(db), { code: /^SQLITE/ })
+  await t.rejects(db.transaction().execute(async () => undefined))
+  t.equal((await countTo(2).execute(db)).rows[0]?.n, 2)
+})
+
+test('closing lets what is read come to its end, and refuses the rest', async (t) => {
+  const threads = await openThreads(t)
+  const db = threads.db()
+  const under = countTo(1_000_000).execute(db)
+  const others = Promise.allSettled(Array.from({ length: 10 }, () => countTo(1_000_000).execute(db)))
+  await new Promise(setImmediate) // they are asked
+  await threads.close()
+  t.equal((await under).rows[0]?.n, 1_000_000)
+  t.ok((await others).some((other) => other.status === 'rejected'))
+  await t.rejects(countTo(1).execute(db), { code: 'shutting_down' })
+})
