@@ -105,8 +105,10 @@ export class ReadingThreads {
     const thread = new Worker(THREAD, { workerData: { file: this.#file }, execArgv: [] }) // what its parent preloads is no concern of it
     thread.on('message', (answer: QueryAnswer) => {
       const reading = this.#finish(thread)
-      thread.unref()
-      if (!this.#isClosed) this.#idle.push(thread)
+      if (!this.#isClosed) {
+        thread.unref()
+        this.#idle.push(thread)
+      }
       if ('error' in answer) reading?.reject(unpackError(answer.error))
       else reading?.resolve(answer.rows)
       this.#dispatch()

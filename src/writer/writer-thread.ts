@@ -25,7 +25,8 @@ const { file, at } = workerData as { file: string; at: number }
 const database = openWriting(file)
 // A thread cannot ask its parent's clock; commands say what it was.
 let clock = at
-const writer = await Writer.open(database.writable, () => clock)
+// Messages come one by one, and all that have come before what is set for the end of this turn.
+const writer = await Writer.open(database.writable, () => clock, () => new Promise(setImmediate))
 writer.onCommit((entries, commit) => tell({ kind: 'committed', entries, commit }))
 
 parentPort?.on('message', (message: Sent | 'close') => {

@@ -42,20 +42,23 @@ const LARGEST_BATCH = 64
 export class Writer {
   readonly #db: Db
   readonly #now: () => number
+  readonly #gather: () => Promise<unknown>
   readonly #listeners: CommitListener[] = []
   readonly #queue: Waiting[] = []
   #head: LedgerHead
   #draining: Promise<void> | undefined
   #closed = false
 
-  private constructor(db: Db, now: () => number, head: LedgerHead) {
+  private constructor(db: Db, world: { now: () => number; gather: () => Promise<unknown> }, head: LedgerHead) {
     this.#db = db
-    this.#now = now
+    this.#now = world.now
+    this.#gather = world.gather
     this.#head = head
   }
 
-  static async open(db: Db, now: () => number): Promise<Writer> {
-    return new Writer(db, now, await findHead(db))
+  /** `gather` is waited for before each commit, for what comes meanwhile to be a part of it: unless said otherwise, what is submitted together. */
+  static async open(db: Db, now: () => number, gather: () => Promise<unknown> = () => Promise.resolve()): Promise<Writer> {
+    return new Writer(db, { now, gather }, await findHead(db))
   }
 
   onCommit(listener: CommitListener): void {
@@ -82,7 +85,7 @@ export class Writer {
 
   async #drain(): Promise<void> {
     do {
-      await new Promise(setImmediate) // let what comes together, or came during the commit before, be committed together
+      await this.#gather()
       await this.#commit(this.#queue.splice(0, LARGEST_BATCH))
     } while (this.#queue.length > 0)
     this.#draining = undefined
