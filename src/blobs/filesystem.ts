@@ -1,9 +1,8 @@
-import { createReadStream } from 'node:fs'
-import type { ReadStream } from 'node:fs'
 import { access, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { randomUUID } from 'node:crypto'
+import { FileStream } from './file-stream.ts'
 import { sync } from './sync.ts'
 
 /** A file that is being received; nobody else sees it. */
@@ -12,8 +11,6 @@ export interface SpoolFile {
   /** Makes the file. The caller writes and closes it and, by {@link FilesystemBlobs.discard}, is rid of it. */
   create(): Promise<FileHandle>
 }
-
-const READ_PIECE_BYTES = 512 * 1024
 
 /**
  * Bytes by the BLAKE2b-256 of their whole, in files `ab/abcdef…`. A blob appears whole and durable or not at all. An upload
@@ -95,8 +92,8 @@ export class FilesystemBlobs {
   }
 
   /** Bytes `start` to `end`, both included, in large pieces. The reader of the stream closes it. */
-  read(checksum: string, range: { start: number; end: number }): ReadStream {
-    return createReadStream(this.#pathOf(checksum), { ...range, highWaterMark: READ_PIECE_BYTES })
+  read(checksum: string, range: { start: number; end: number }): FileStream {
+    return new FileStream(this.#pathOf(checksum), range)
   }
 
   /** In bytes; `undefined` when the blob is not there. */
