@@ -3,12 +3,12 @@ import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 
 /** Large enough that what a piece costs by itself is nothing beside its bytes. */
-const PIECE_BYTES = 512 * 1024
+const PIECE_BYTES = 1024 * 1024
 /** Pieces at work before further streams make do with small ones, so that a fleet that downloads at once stays within memory. */
-const MOST_PIECES = 128
-const SMALL_PIECE_BYTES = 32 * 1024
+const MOST_PIECES = 64
+const SMALL_PIECE_BYTES = 64 * 1024
 /** Pieces that are kept for the next stream: making one costs as much as filling it. */
-const MOST_SPARE = 32
+const MOST_SPARE = 16
 
 const spare: Buffer[] = []
 let taken = 0
@@ -68,7 +68,7 @@ export class FileStream extends Readable {
 
   async #pump(destination: NodeJS.WritableStream, ends: boolean): Promise<void> {
     await this.#opened.promise
-    const pieces = takePieces()
+    const pieces = takePieces(this.#end + 1 - this.#at)
     this.#pieces = pieces
     let written: Promise<void> | undefined
     for (let n = 0; ; n += 1) {
@@ -113,10 +113,10 @@ function write(destination: NodeJS.WritableStream, piece: Buffer): Promise<void>
   })
 }
 
-function takePieces(): readonly [Buffer, Buffer] {
-  const isMany = taken >= MOST_PIECES
+function takePieces(length: number): readonly [Buffer, Buffer] {
+  const isSmall = taken >= MOST_PIECES || length <= 2 * SMALL_PIECE_BYTES
   taken += 2
-  if (isMany) return [Buffer.allocUnsafeSlow(SMALL_PIECE_BYTES), Buffer.allocUnsafeSlow(SMALL_PIECE_BYTES)]
+  if (isSmall) return [Buffer.allocUnsafeSlow(SMALL_PIECE_BYTES), Buffer.allocUnsafeSlow(SMALL_PIECE_BYTES)]
   return [spare.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES), spare.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES)]
 }
 
