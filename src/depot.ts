@@ -12,6 +12,7 @@ import { ReadingThreads } from './database/reading-threads.ts'
 import { lockData } from './database/lock.ts'
 import { DepotError } from './errors.ts'
 import type { LedgerEntry } from './ledger/entry.ts'
+import { HashThreads } from './hart/hash-threads.ts'
 import { ArchiveScanner } from './hart/scan.ts'
 import { SecretBox } from './origins/secret-box.ts'
 import { isBlobReferenced, listUnneededBlobs } from './releases/release-store.ts'
@@ -32,6 +33,7 @@ export interface Depot {
   readonly writer: DepotWriter
   readonly blobs: FilesystemBlobs
   readonly scanner: ArchiveScanner
+  readonly hashes: HashThreads
   readonly secrets: SecretBox
   readonly authenticator: Authenticator
   /** Whether this opening made the depot. */
@@ -86,6 +88,8 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     for (const checksum of await listUnneededBlobs(db)) await blobs.forget(checksum, () => isBlobReferenced(db, checksum))
     const scanner = new ArchiveScanner()
     closers.push(() => scanner.close())
+    const hashes = new HashThreads()
+    closers.push(() => hashes.close())
     const authenticator = new Authenticator(db, now)
     writer.onCommit((entries) => authenticator.onCommit(entries))
     writer.onCommit((entries) => warnOfOverrides(log, entries))
@@ -97,7 +101,7 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     await writer.submit({ kind: 'setUp', input: { adminTokenHash }, actor: { client: 'hart-depot', door: 'depot' } })
 
     const limits = { ...LIMITS, ...world.limits }
-    return { config, limits, log, now, db, writer, blobs, scanner, secrets, authenticator, isNew, madeToken, close }
+    return { config, limits, log, now, db, writer, blobs, scanner, hashes, secrets, authenticator, isNew, madeToken, close }
   } catch (error) {
     await close()
     throw error

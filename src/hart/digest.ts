@@ -12,10 +12,8 @@ export interface HartDigests {
   readonly sizeBytes: number
 }
 
-/** Hashes a hart file as it passes. How the bytes are cut into chunks does not matter. */
-export class HartDigest {
-  readonly #file = new Blake2b()
-  readonly #payload = new Blake2b()
+/** Finds the header of a hart file as it passes. How the bytes are cut into chunks does not matter. */
+export class HartStart {
   #start = Buffer.alloc(0)
   #header: HartHeader | undefined
   #sizeBytes = 0
@@ -25,27 +23,51 @@ export class HartDigest {
     return this.#header
   }
 
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
   /** Throws `hart_malformed` as soon as the bytes cannot be those of a hart file. */
   update(chunk: Uint8Array): void {
-    this.#file.update(chunk)
     this.#sizeBytes += chunk.length
-    if (this.#header !== undefined) {
-      this.#payload.update(chunk)
-      return
-    }
+    if (this.#header !== undefined) return
     // Never more than one chunk beyond the longest header: parseHeader gives up there.
     this.#start = Buffer.concat([this.#start, chunk])
     this.#header = parseHeader(this.#start)
-    if (this.#header === undefined) return
-    this.#payload.update(this.#start.subarray(this.#header.payloadOffset))
-    this.#start = Buffer.alloc(0)
+    if (this.#header !== undefined) this.#start = Buffer.alloc(0)
+  }
+
+  /** After the last byte. Throws `hart_malformed` when the file ended within its header or has no payload. */
+  finish(): HartHeader {
+    const header = this.#header
+    if (header === undefined) throw new DepotError('hart_malformed', `not a hart file: it ends within its header, after ${this.#sizeBytes} bytes`)
+    if (this.#sizeBytes === header.payloadOffset) throw new DepotError('hart_malformed', 'not a hart file: nothing follows its header')
+    return header
+  }
+}
+
+/** Hashes a hart file as it passes. */
+export class HartDigest {
+  readonly #start = new HartStart()
+  readonly #file = new Blake2b()
+  readonly #payload = new Blake2b()
+
+  get header(): HartHeader | undefined {
+    return this.#start.header
+  }
+
+  /** Throws `hart_malformed` as soon as the bytes cannot be those of a hart file. */
+  update(chunk: Uint8Array): void {
+    const before = this.#start.sizeBytes
+    this.#start.update(chunk)
+    this.#file.update(chunk)
+    const { header } = this.#start
+    if (header !== undefined && this.#start.sizeBytes > header.payloadOffset) this.#payload.update(chunk.subarray(Math.max(0, header.payloadOffset - before)))
   }
 
   /** Call it once, after the last byte. Throws `hart_malformed` when the file ended within its header or has no payload. */
   finish(): HartDigests {
-    const header = this.#header
-    if (header === undefined) throw new DepotError('hart_malformed', `not a hart file: it ends within its header, after ${this.#sizeBytes} bytes`)
-    if (this.#sizeBytes === header.payloadOffset) throw new DepotError('hart_malformed', 'not a hart file: nothing follows its header')
-    return { header, checksum: this.#file.digest(), payloadHash: this.#payload.digest(), sizeBytes: this.#sizeBytes }
+    const header = this.#start.finish()
+    return { header, checksum: this.#file.digest(), payloadHash: this.#payload.digest(), sizeBytes: this.#start.sizeBytes }
   }
 }

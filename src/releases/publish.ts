@@ -1,11 +1,8 @@
 import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import type { Actor, Session } from '../accounts/access.ts'
-import type { SpoolFile } from '../blobs/filesystem.ts'
 import { isDiskFull } from '../database/database.ts'
 import type { Depot } from '../depot.ts'
 import { DepotError } from '../errors.ts'
-import { HartDigest } from '../hart/digest.ts'
 import type { HartDigests } from '../hart/digest.ts'
 import { verifySignature } from '../hart/signature.ts'
 import { formatKeyName, parsePublicKey } from '../origins/origin-key.ts'
@@ -13,6 +10,7 @@ import { findKey, findOrigin } from '../origins/origin-store.ts'
 import { formatIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
+import { receive } from './receive.ts'
 import { isBlobReferenced, releaseExists } from './release-store.ts'
 
 /** One upload, from a publisher who may. Where `target` is absent, the archive's stands. */
@@ -52,7 +50,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
 
   const file = depot.blobs.spool()
   try {
-    const received = await receive(depot, upload, file)
+    const received = await receive(depot, await upload.open(), file, text)
     if (received.checksum !== checksum) {
       throw new DepotError('checksum_mismatch', `the checksum of ${text} should be ${checksum}, and that of the bytes received is ${received.checksum}`)
     }
@@ -93,32 +91,6 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
   } finally {
     await depot.blobs.discard(file)
   }
-}
-
-/** Hashes each byte as it passes and writes it once. The file is closed at the end, whatever happens. */
-async function receive(depot: Depot, upload: Upload, file: SpoolFile): Promise<HartDigests> {
-  const { maxUploadBytes } = depot.config
-  const digest = new HartDigest()
-  await pipeline(await upload.open(), async (pieces: AsyncIterable<Buffer>) => {
-    await using written = await file.create()
-    let received = 0
-    for await (const piece of pieces) {
-      received += piece.length
-      if (received > maxUploadBytes) {
-        throw new DepotError('too_large', `${formatIdent(upload.ident)} is larger than the ${maxUploadBytes} bytes this depot takes`)
-      }
-      digest.update(piece)
-      await written.appendFile(piece)
-      free(piece)
-    }
-  })
-  return digest.finish()
-}
-
-// A piece that came from the socket is a buffer of its own. Left to the garbage collector, which does not feel their weight, tens of
-// megabytes of them pile up; moved into a buffer of no length, the bytes are given back at once. A part of a form is cut from a piece.
-function free(piece: Buffer): void {
-  if (piece.buffer instanceof ArrayBuffer && piece.buffer.byteLength === piece.length) piece.buffer.transfer(0)
 }
 
 /** Whether the depot holds the signer's key; where it does, the signature must be good. */
