@@ -1,4 +1,5 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { MessageChannel, parentPort, workerData } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
 import { openWriting } from '../database/database.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { packError } from '../thread-error.ts'
@@ -7,8 +8,9 @@ import type { Command } from './commands.ts'
 import { Writer } from './writer.ts'
 import type { Commit } from './writer.ts'
 
-// The other side of threaded-writer.ts: a writer with a connection of its own. What was committed is told before what became of its commands.
+// The other side of threaded-writer.ts: a writer with a connection of its own, and the seats of the threads that submit to it.
 
+/** By a seat. */
 export interface Sent {
   readonly id: number
   readonly command: Command
@@ -16,40 +18,66 @@ export interface Sent {
   readonly at: number
 }
 
+/** To a seat: to every one what was committed, and to the one that asked what became of it. */
 export type Told =
   | { readonly kind: 'committed'; readonly entries: readonly LedgerEntry[]; readonly commit: Commit }
   | { readonly kind: 'done'; readonly id: number; readonly outcome: unknown }
   | { readonly kind: 'failed'; readonly id: number; readonly error: PackedError }
 
-const { file, at } = workerData as { file: string; at: number }
+/** By the thread that made this one. */
+export type Asked = { readonly kind: 'join'; readonly port: MessagePort } | { readonly kind: 'seat' } | { readonly kind: 'close' }
+
+/** To it: the other end of a seat that was asked for. */
+export interface Seated {
+  readonly port: MessagePort
+}
+
+const { file, at, commits } = workerData as { file: string; at: number; commits: SharedArrayBuffer }
 const database = openWriting(file)
+const count = new Uint32Array(commits)
+const seats = new Set<MessagePort>()
 // A thread cannot ask its parent's clock; commands say what it was.
 let clock = at
 // Messages come one by one, and all that have come before what is set for the end of this turn.
 const writer = await Writer.open(database.writable, () => clock, () => new Promise(setImmediate))
-writer.onCommit((entries, commit) => tell({ kind: 'committed', entries, commit }))
-
-parentPort?.on('message', (message: Sent | 'close') => {
-  if (message === 'close') void end()
-  else void run(message)
+writer.onCommit((entries, commit) => {
+  for (const seat of seats) tell(seat, { kind: 'committed', entries, commit })
+  Atomics.add(count, 0, 1) // and commands are answered after this
 })
 
-async function run({ id, command, at: now }: Sent): Promise<void> {
+parentPort?.on('message', (asked: Asked) => {
+  if (asked.kind === 'join') seat(asked.port)
+  else if (asked.kind === 'close') void end()
+  else {
+    const { port1, port2 } = new MessageChannel()
+    seat(port1)
+    parentPort?.postMessage({ port: port2 } satisfies Seated, [port2])
+  }
+})
+
+function seat(port: MessagePort): void {
+  seats.add(port)
+  port.on('message', (sent: Sent) => void run(port, sent))
+  port.on('close', () => seats.delete(port)) // given up, or the thread that sat there died
+}
+
+async function run(port: MessagePort, { id, command, at: now }: Sent): Promise<void> {
   clock = now
   try {
-    tell({ kind: 'done', id, outcome: await writer.submit(command) })
+    tell(port, { kind: 'done', id, outcome: await writer.submit(command) })
   } catch (error) {
-    tell({ kind: 'failed', id, error: packError(error) })
+    tell(port, { kind: 'failed', id, error: packError(error) })
   }
 }
 
 async function end(): Promise<void> {
   await writer.close()
   database.close()
+  for (const port of seats) port.close()
   parentPort?.close()
 }
 
-function tell(message: Told): void {
+function tell(port: MessagePort, message: Told): void {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
-  parentPort?.postMessage(message)
+  port.postMessage(message)
 }

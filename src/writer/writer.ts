@@ -18,7 +18,7 @@ export interface Commit {
 }
 
 /** What a depot's changes go through, wherever they are made. */
-export type DepotWriter = Pick<Writer, 'submit' | 'onCommit' | 'close'>
+export type DepotWriter = Pick<Writer, 'submit' | 'onCommit' | 'catchUp' | 'close'>
 
 interface Waiting {
   readonly command: Command
@@ -75,6 +75,11 @@ export class Writer {
     this.#queue.push({ command, resolve: (outcome) => resolve(outcome as Outcome<K>), reject })
     this.#draining ??= this.#drain()
     return promise
+  }
+
+  /** Tells the listeners of every commit whose commands were answered, wherever that was. Costs nothing when they know. Here they do. */
+  catchUp(): void {
+    // they heard before any command was answered
   }
 
   /** Refuses new commands and waits for those that are queued. The database stays open. */

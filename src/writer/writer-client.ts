@@ -1,0 +1,101 @@
+import { receiveMessageOnPort } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
+import { DepotError } from '../errors.ts'
+import { unpackError } from '../thread-error.ts'
+import type { Command, CommandKind, Outcome } from './commands.ts'
+import type { CommitListener, DepotWriter } from './writer.ts'
+import type { Sent, Told } from './writer-thread.ts'
+
+/** Where a thread sits with the thread that writes. */
+export interface Seat {
+  /** Hears each commit, and takes commands. */
+  readonly port: MessagePort
+  /** One number of 32 bits: how many commits every seat has been told of. */
+  readonly commits: SharedArrayBuffer
+}
+
+interface Waiting {
+  resolve(outcome: unknown): void
+  reject(error: unknown): void
+}
+
+/**
+ * A writer that is in another thread. Of each commit every seat is told, then the number is raised, then its commands are answered:
+ * so who looks at the number first, and hears what has come when it was raised, knows of every change that anybody was told of.
+ */
+export class WriterClient implements DepotWriter {
+  readonly #port: MessagePort
+  readonly #commits: Uint32Array
+  readonly #now: () => number
+  readonly #listeners: CommitListener[] = []
+  readonly #waiting = new Map<number, Waiting>()
+  readonly #hear = (told: Told) => this.#take(told)
+  #caughtUp = 0
+  #count = 0
+  #isClosed = false
+  #onIdle: (() => void) | undefined
+
+  constructor({ port, commits }: Seat, now: () => number) {
+    this.#port = port
+    this.#commits = new Uint32Array(commits)
+    this.#now = now
+  }
+
+  /** From now on commits are heard, and outcomes. Those from before, since the seat was taken, are heard first, before this returns. */
+  start(): void {
+    this.#drain()
+    this.#port.on('message', this.#hear)
+  }
+
+  onCommit(listener: CommitListener): void {
+    this.#listeners.push(listener)
+  }
+
+  submit<K extends CommandKind>(command: Command<K>): Promise<Outcome<K>> {
+    if (this.#isClosed) return Promise.reject(new DepotError('shutting_down', 'the depot is shutting down'))
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome<K>>()
+    this.#waiting.set(this.#count, { resolve: (outcome) => resolve(outcome as Outcome<K>), reject })
+    const sent: Sent = { id: this.#count, command, at: this.#now() }
+    this.#count += 1
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
+    this.#port.postMessage(sent)
+    return promise
+  }
+
+  catchUp(): void {
+    const commits = Atomics.load(this.#commits, 0)
+    if (commits === this.#caughtUp) return
+    this.#caughtUp = commits
+    this.#drain()
+  }
+
+  /** Waits for the outcomes of what was submitted, and gives up the seat. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    if (this.#waiting.size > 0) await new Promise<void>((resolve) => { this.#onIdle = resolve })
+    this.#port.close()
+  }
+
+  /** Whether everything that was submitted has its outcome, once all is heard that was said. */
+  isSettled(): boolean {
+    this.#drain()
+    return this.#waiting.size === 0
+  }
+
+  #drain(): void {
+    for (let received = receiveMessageOnPort(this.#port); received !== undefined; received = receiveMessageOnPort(this.#port)) this.#take(received.message as Told)
+  }
+
+  #take(told: Told): void {
+    if (told.kind === 'committed') {
+      for (const listener of this.#listeners) listener(told.entries, told.commit)
+      return
+    }
+    const waiting = this.#waiting.get(told.id)
+    this.#waiting.delete(told.id)
+    if (told.kind === 'done') waiting?.resolve(told.outcome)
+    else waiting?.reject(unpackError(told.error))
+    if (this.#waiting.size === 0) this.#onIdle?.()
+  }
+}
