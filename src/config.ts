@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { DepotError } from './errors.ts'
@@ -26,12 +27,15 @@ export interface Config {
   readonly publicUrl: string | undefined
   /** Networks besides the public ones that webhooks may be sent to. */
   readonly webhookNetworks: readonly string[] | 'any'
+  /** Threads that answer requests, all on one port. */
+  readonly workers: number
   /** Whether polls are answered straight from the socket. */
   readonly hasShortWay: boolean
   readonly logLevel: string
 }
 
 const LAST_PORT = 65_535
+const MOST_WORKERS = 64
 const BUILDERS_TARGETS = 'x86_64-linux,x86_64-linux-kernel2,x86_64-windows,aarch64-linux,aarch64-darwin'
 
 const list = z.string().transform((text) => text.split(',').map((item) => item.trim()).filter((item) => item !== ''))
@@ -54,6 +58,7 @@ const Environment = z.object({
   DEPOT_TRUST_PROXY: z.string().refine(namesProxies, 'must be on, off, or addresses and networks of proxies, as 10.0.0.1,192.168.0.0/16').default('off'),
   DEPOT_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   DEPOT_WEBHOOK_NETWORKS: list.refine((items) => items.join() === 'any' || items.every(isNetwork), 'must be any, or networks, as 10.0.0.0/8,fd00::/8').optional(),
+  DEPOT_WORKERS: z.string().refine((text) => text === 'auto' || (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= MOST_WORKERS), `must be a number from 1 to ${MOST_WORKERS}, or auto`).default('1'),
   DEPOT_SHORT_WAY: z.enum(['on', 'off']).default('on'),
   DEPOT_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
@@ -89,6 +94,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     trustProxy: env.DEPOT_TRUST_PROXY === 'on' ? true : env.DEPOT_TRUST_PROXY === 'off' ? false : env.DEPOT_TRUST_PROXY,
     publicUrl: env.DEPOT_PUBLIC_URL?.replace(/\/$/, ''),
     webhookNetworks: env.DEPOT_WEBHOOK_NETWORKS?.join() === 'any' ? 'any' : (env.DEPOT_WEBHOOK_NETWORKS ?? []),
+    workers: env.DEPOT_WORKERS === 'auto' ? Math.min(availableParallelism(), MOST_WORKERS) : Number(env.DEPOT_WORKERS),
     hasShortWay: env.DEPOT_SHORT_WAY === 'on',
     logLevel: env.DEPOT_LOG_LEVEL,
   }

@@ -21,6 +21,7 @@ import { UNSTABLE } from './views/view.ts'
 import { ThreadedWriter } from './writer/threaded-writer.ts'
 import { Writer } from './writer/writer.ts'
 import type { DepotWriter } from './writer/writer.ts'
+import type { Seat } from './writer/writer-client.ts'
 
 /** The opened resources of one data directory, which no other process holds meanwhile. */
 export interface Depot {
@@ -40,7 +41,17 @@ export interface Depot {
   readonly isNew: boolean
   /** The administrator's token, when this opening made it: to be shown once. */
   readonly madeToken: string | undefined
+  /** What another thread joins by. Rejects where reads and writes have no threads of their own. */
+  share(): Promise<Share>
   close(): Promise<void>
+}
+
+/** What a thread is handed that takes part in a depot. The port of the seat is moved to it. */
+export interface Share {
+  readonly config: Config
+  readonly limits: Limits
+  readonly secretKey: Uint8Array
+  readonly seat: Seat
 }
 
 export interface Limits {
@@ -82,10 +93,11 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     // What lies elsewhere may be that of another data directory, too.
     if (dirname(config.databaseFile) !== config.dataFolder) hold(`${config.databaseFile}.lock`)
     if (dirname(config.blobFolder) !== config.dataFolder) hold(join(config.blobFolder, 'lock.sqlite'))
-    const secrets = new SecretBox(config.secretKey ?? (await readSecretKey(join(config.dataFolder, 'secret.key'))))
-    const blobs = await FilesystemBlobs.open(config.blobFolder)
+    const secretKey = config.secretKey ?? (await readSecretKey(join(config.dataFolder, 'secret.key')))
+    const secrets = new SecretBox(secretKey)
     const { db, writer } = await openData(config.databaseFile, { now, isAlone: world.isAlone === true, closers })
-    for (const checksum of await listUnneededBlobs(db)) await blobs.forget(checksum, () => isBlobReferenced(db, checksum))
+    const blobs = await FilesystemBlobs.open(config.blobFolder, (checksum) => isBlobReferenced(db, checksum))
+    for (const checksum of await listUnneededBlobs(db)) await blobs.forget(checksum)
     const scanner = new ArchiveScanner()
     closers.push(() => scanner.close())
     const hashes = new HashThreads()
@@ -101,7 +113,11 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     await writer.submit({ kind: 'setUp', input: { adminTokenHash }, actor: { client: 'hart-depot', door: 'depot' } })
 
     const limits = { ...LIMITS, ...world.limits }
-    return { config, limits, log, now, db, writer, blobs, scanner, hashes, secrets, authenticator, isNew, madeToken, close }
+    const share = async (): Promise<Share> => {
+      if (!(writer instanceof ThreadedWriter)) throw new Error('a depot without threads of its own is not shared')
+      return { config, limits, secretKey, seat: await writer.join() }
+    }
+    return { config, limits, log, now, db, writer, blobs, scanner, hashes, secrets, authenticator, isNew, madeToken, share, close }
   } catch (error) {
     await close()
     throw error

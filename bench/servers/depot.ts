@@ -2,6 +2,7 @@ import pino from 'pino'
 import { readConfig } from '../../src/config.ts'
 import { openDepot } from '../../src/depot.ts'
 import { buildServer } from '../../src/http/server.ts'
+import { Workers, listen } from '../../src/http/workers.ts'
 import { serve } from './process.ts'
 
 // The depot, as it runs by default, but for how many workers the environment says. `depot.ts DATA TOKEN`: its data folder, and the
@@ -11,9 +12,9 @@ const [dataFolder = '', token = ''] = process.argv.slice(2)
 const { DEPOT_WORKERS } = process.env
 const config = readConfig({ ...(DEPOT_WORKERS !== undefined && { DEPOT_WORKERS }), DEPOT_DATA: dataFolder, DEPOT_LISTEN: '127.0.0.1:0', DEPOT_ADMIN_TOKEN: token })
 const depot = await openDepot(config, { log: pino({ level: config.logLevel }) })
-const app = await buildServer(depot)
-const url = await app.listen({ host: config.host, port: config.port })
-serve(Number(new URL(url).port), async () => {
+const workers = config.workers > 1 ? new Workers(depot, config.workers - 1) : undefined
+const app = await buildServer(depot, { ...(workers && { workers }) })
+serve(await listen(app, config, workers), async () => {
   await app.close()
   await depot.close()
 })

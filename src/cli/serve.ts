@@ -1,4 +1,3 @@
-import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import type { Logger } from 'pino'
 import { readConfig } from '../config.ts'
@@ -7,9 +6,10 @@ import { openDepot } from '../depot.ts'
 import { DepotError } from '../errors.ts'
 import { buildServer } from '../http/server.ts'
 import { stopServer } from '../http/stop.ts'
+import { Workers, listen } from '../http/workers.ts'
 import { openControl } from '../writer/control.ts'
 import { firstSteps, tokenLine } from './first-steps.ts'
-import { openLog } from './log.ts'
+import { openLog } from '../log.ts'
 import type { Subcommand } from './subcommand.ts'
 import { urlOf } from './url.ts'
 
@@ -29,11 +29,11 @@ export const serve: Subcommand = {
     if (depot.madeToken !== undefined) console.log(`The administrator's token, shown only now:\n\n${tokenLine(depot.madeToken)}\n`)
     const signals = listenForSignals(log)
     try {
-      const app = await buildServer(depot)
+      const workers = config.workers > 1 ? new Workers(depot, config.workers - 1) : undefined
+      const app = await buildServer(depot, { ...(workers && { workers }) })
       const control = await openControl(config.dataFolder, depot)
       try {
-        await app.listen({ host: config.host, port: config.port }).catch((error: unknown) => { throw cannotListen(config, error) })
-        const { port } = app.server.address() as AddressInfo
+        const port = await listen(app, config, workers).catch((error: unknown) => { throw cannotListen(config, error) })
         console.log(`hart-depot listens on ${urlOf(config.host, port)}`)
         if (depot.isNew) console.log(firstSteps(config.publicUrl ?? urlOf(config.host, port)))
         log.info({ signal: await signals.first }, 'stopping: waiting for requests in flight')

@@ -4,7 +4,7 @@ import type { Answers } from '../answers/answers.ts'
 import type { Depot } from '../depot.ts'
 import type { Feed } from '../ledger/feed.ts'
 import type { SeenPages } from '../ledger/seen-pages.ts'
-import type { Webhooks } from '../webhooks/webhooks.ts'
+import type { WebhookDesk } from '../webhooks/webhooks.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -24,7 +24,7 @@ export interface Door {
   readonly answers: Answers
   readonly feed: Feed
   readonly pages: SeenPages
-  readonly webhooks: Webhooks
+  readonly webhooks: WebhookDesk
 }
 
 /** How a change that this request makes is booked. */

@@ -10,7 +10,7 @@ import type { Depot } from '../depot.ts'
 import { Feed } from '../ledger/feed.ts'
 import { SeenPages } from '../ledger/seen-pages.ts'
 import { Webhooks } from '../webhooks/webhooks.ts'
-import type { Seams } from '../webhooks/webhooks.ts'
+import type { Seams, WebhookDesk } from '../webhooks/webhooks.ts'
 import { apiDoor } from './api/door.ts'
 import { habitatDoor } from './depot/door.ts'
 import { ShortWay } from './depot/short-way.ts'
@@ -20,10 +20,12 @@ import { replyHabitat, replyProblem } from './error-reply.ts'
 import { askBeforeSending, closeGently } from './drain.ts'
 import { collectRoutes } from './openapi.ts'
 import { operatorDoor } from './operator/door.ts'
-import { Metrics } from './operator/metrics.ts'
+import { DepotMetrics, RequestMetrics } from './operator/metrics.ts'
+import type { Figures, FiguresText } from './operator/metrics.ts'
 import { hasBody } from './request.ts'
 import type { Door } from './request.ts'
 import { closeConnectionsWhenStopping } from './stop.ts'
+import type { Workers } from './workers.ts'
 
 const LONGEST_PARAMETER = 2_048
 const LARGEST_JSON_BYTES = 4 * 1024 * 1024
@@ -35,20 +37,59 @@ const CONNECTION_STATUS: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
 }
 
+interface Options {
+  /** What a test replaces of how webhooks are sent. */
+  readonly webhooks?: Partial<Seams>
+  /** Other threads that answer requests: they end with this server, and their figures are part of its own. */
+  readonly workers?: Workers
+}
+
+/** What all threads that answer requests have in one of them. */
+export interface Office {
+  readonly webhooks: WebhookDesk
+  /** Those of the whole depot. */
+  readonly figures: () => Promise<FiguresText>
+}
+
 /**
  * The HTTP server over a depot, not yet listening; it delivers webhooks until it is closed. Closing it waits for requests in flight; the
  * depot stays open.
  */
-export async function buildServer(depot: Depot, seams: { webhooks?: Partial<Seams> } = {}): Promise<FastifyInstance> {
+export async function buildServer(depot: Depot, { webhooks: seams, workers }: Options = {}): Promise<FastifyInstance> {
+  const memory = await openMemory(depot)
+  const webhooks = await Webhooks.open(depot, seams)
+  depot.writer.onCommit((entries) => webhooks.onCommit(entries))
+  const requests = new RequestMetrics(memory.feed)
+  const metrics = new DepotMetrics(depot, { webhooks, ofThreads: async () => [await requests.figures(), ...((await workers?.figures()) ?? [])] })
+  const office = { webhooks, figures: () => metrics.text() }
+  workers?.open(office)
+  const app = await assemble({ depot, ...memory, webhooks }, office, requests)
+  app.addHook('preClose', async () => void workers?.stop())
+  app.addHook('onClose', async () => {
+    await workers?.stop()
+    await webhooks.close() // once requests are answered: what they commit is delivered as long as they last
+  })
+  return app
+}
+
+/** The same in a thread that joined the depot. */
+export async function buildWorkerServer(depot: Depot, office: Office): Promise<{ app: FastifyInstance; figures: () => Promise<Figures> }> {
+  const memory = await openMemory(depot)
+  const requests = new RequestMetrics(memory.feed)
+  return { app: await assemble({ depot, ...memory, webhooks: office.webhooks }, office, requests), figures: () => requests.figures() }
+}
+
+/** What a thread knows of the database without asking it. */
+async function openMemory(depot: Depot): Promise<Pick<Door, 'answers' | 'feed' | 'pages'>> {
   const answers = await Answers.open(depot.db, { whole: renderPackage, brief: renderPackageBriefly })
   depot.writer.onCommit((entries) => answers.onCommit(entries))
   const feed = await Feed.open(depot.db)
   depot.writer.onCommit((entries) => feed.onCommit(entries)) // after the answers: who is woken by it asks them
-  const webhooks = await Webhooks.open(depot, seams.webhooks)
-  depot.writer.onCommit((entries) => webhooks.onCommit(entries))
-  const door: Door = { depot, answers, feed, pages: new SeenPages(depot.db, feed), webhooks }
-  const metrics = new Metrics(depot, { feed, webhooks })
+  return { answers, feed, pages: new SeenPages(depot.db, feed) }
+}
 
+async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics): Promise<FastifyInstance> {
+  const { depot, feed } = door
   const nextId = requestIds()
   const loggerInstance: FastifyBaseLogger = depot.log
   const app = fastify({
@@ -73,7 +114,6 @@ export async function buildServer(depot: Depot, seams: { webhooks?: Partial<Seam
   app.setSerializerCompiler(() => JSON.stringify) // response schemas are for openapi.yaml and the compiler
   closeConnectionsWhenStopping(app)
   app.addHook('preClose', async () => feed.close()) // whoever waits is answered
-  app.addHook('onClose', () => webhooks.close()) // once requests are answered: what they commit is delivered as long as they last
   app.decorateRequest('caller', undefined)
   app.decorateRequest('refusal', undefined)
   app.decorateRequest('subject', undefined)
@@ -83,6 +123,7 @@ export async function buildServer(depot: Depot, seams: { webhooks?: Partial<Seam
   }
   // Most requests come without a header, and need no promise.
   app.addHook('onRequest', (request, _reply, done) => {
+    depot.writer.catchUp()
     const { authorization } = request.headers
     if (authorization === undefined) return done()
     return identify(request, authorization)
@@ -114,7 +155,7 @@ export async function buildServer(depot: Depot, seams: { webhooks?: Partial<Seam
   await collectRoutes(app)
   await app.register(habitatDoor, { prefix: '/v1', door })
   await app.register(apiDoor, { prefix: '/api/v1', door })
-  await app.register(operatorDoor, { door, metrics })
+  await app.register(operatorDoor, { door, figures })
   return app
 }
 

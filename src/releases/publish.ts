@@ -11,7 +11,7 @@ import { formatIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { receive } from './receive.ts'
-import { isBlobReferenced, releaseExists } from './release-store.ts'
+import { releaseExists } from './release-store.ts'
 
 /** One upload, from a publisher who may. Where `target` is absent, the archive's stands. */
 export interface Upload {
@@ -83,7 +83,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
         },
       })
     } finally {
-      await depot.blobs.release(checksum, () => isBlobReferenced(depot.db, checksum))
+      await depot.blobs.release(checksum)
     }
   } catch (error) {
     if (isDiskFull(error)) throw new DepotError('storage_full', `there is no room for ${text}; nothing was kept`, { cause: error })

@@ -1,7 +1,6 @@
 import type { Actor } from '../accounts/access.ts'
 import type { Depot } from '../depot.ts'
 import type { Target } from '../package/target.ts'
-import { isBlobReferenced } from './release-store.ts'
 
 /**
  * Deletes a release: rows first, then bytes, so that what is there can always be downloaded. A crash in between leaves bytes that
@@ -9,5 +8,5 @@ import { isBlobReferenced } from './release-store.ts'
  */
 export async function remove(depot: Depot, input: { ident: string; target: Target }, actor: Actor): Promise<void> {
   const { checksum } = await depot.writer.submit({ kind: 'deleteRelease', input, actor })
-  await depot.blobs.forget(checksum, () => isBlobReferenced(depot.db, checksum))
+  await depot.blobs.forget(checksum)
 }

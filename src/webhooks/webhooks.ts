@@ -41,11 +41,26 @@ const SEAMS: Seams = {
   lookup: (hostname, done) => lookup(hostname, { all: true }, done),
 }
 
+/** What requests ask of webhooks, in whatever thread they are answered. */
+export interface WebhookDesk {
+  /** How far a webhook is, which the database hears of a little later, and how many entries it has still to look at, without those it is sent again. */
+  standingOf(webhook: Webhook): Promise<{ progress: Progress; behind: number }>
+  /** Notes in the database what is known until now. Never rejects. */
+  book(): Promise<void>
+  /** Sends a message that is about nothing, once and now, also to one that is paused. */
+  ping(webhook: Webhook): Promise<{ id: string; receipt: Receipt }>
+  /**
+   * Refuses a URL whose host has addresses now, and none that may be reached: throws `invalid_request`. It is a courtesy: a name may get
+   * other addresses later, and what counts is where each attempt connects to.
+   */
+  refuseUnreachable(url: string): Promise<void>
+}
+
 /**
  * Tells receivers what happens: a {@link Courier} for each webhook, which begins once an entry is committed and its command answered,
  * so that no promotion waits. At least once: what was delivered and not yet noted when the process ends is delivered again, with the same id.
  */
-export class Webhooks {
+export class Webhooks implements WebhookDesk {
   readonly #depot: Pick<Depot, 'db' | 'log' | 'secrets'>
   readonly #dispatch: Dispatch
   readonly #receiptListeners: ((receipt: Receipt) => void)[] = []
@@ -96,13 +111,13 @@ export class Webhooks {
     this.#receiptListeners.push(listener)
   }
 
-  /** How far a webhook is, which the database hears of a little later. */
-  progressOf(webhook: Webhook): Progress {
+  async standingOf(webhook: Webhook): Promise<{ progress: Progress; behind: number }> {
     const courier = this.#couriers.get(webhook.name)
-    return courier?.webhook.key === webhook.key && courier.webhook.version === webhook.version ? courier.progress : webhook.progress
+    const progress = courier?.webhook.key === webhook.key && courier.webhook.version === webhook.version ? courier.progress : webhook.progress
+    return { progress, behind: this.behind(progress) }
   }
 
-  /** How many entries it has still to look at, without those it is sent again. */
+  /** How many entries are still to be looked at, without those that are sent again. */
   behind({ position }: Progress): number {
     return Math.max(this.#head - position, 0)
   }
@@ -112,13 +127,11 @@ export class Webhooks {
     for (const [name, { progress }] of this.#couriers) yield { name, progress }
   }
 
-  /** Notes in the database what is known until now. Never rejects. */
   async book(): Promise<void> {
     for (const courier of this.#couriers.values()) courier.note()
     await this.#dispatch.bookings.book()
   }
 
-  /** Sends a message that is about nothing, once and now, also to one that is paused. */
   async ping(webhook: Webhook): Promise<{ id: string; receipt: Receipt }> {
     const { surroundings, secrets, connections } = this.#dispatch
     const id = `${messageId(webhook.key, 0)}_ping_${randomBytes(8).toString('hex')}`
@@ -130,13 +143,9 @@ export class Webhooks {
     return { id, receipt }
   }
 
-  /**
-   * Refuses a URL whose host has addresses now, and none that may be reached: throws `invalid_request`. It is a courtesy: a name may get
-   * other addresses later, and what counts is where each attempt connects to.
-   */
-  async refuseUnreachable(url: URL): Promise<void> {
+  async refuseUnreachable(url: string): Promise<void> {
     const { rules, lookup: look } = this.#dispatch.surroundings
-    const host = hostOf(url)
+    const host = hostOf(new URL(url))
     const lookUp = () => new Promise<string[]>((resolve) => look(host, (error, found) => resolve(error === null ? found.map(({ address }) => address) : [])))
     const addresses = isIP(host) === 0 ? await lookUp() : [host]
     if (addresses.length === 0 || addresses.some((address) => rules.allows(address))) return

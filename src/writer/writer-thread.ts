@@ -46,16 +46,16 @@ writer.onCommit((entries, commit) => {
 })
 
 parentPort?.on('message', (asked: Asked) => {
-  if (asked.kind === 'join') seat(asked.port)
+  if (asked.kind === 'join') serve(asked.port)
   else if (asked.kind === 'close') void end()
   else {
     const { port1, port2 } = new MessageChannel()
-    seat(port1)
+    serve(port1)
     parentPort?.postMessage({ port: port2 } satisfies Seated, [port2])
   }
 })
 
-function seat(port: MessagePort): void {
+function serve(port: MessagePort): void {
   seats.add(port)
   port.on('message', (sent: Sent) => void run(port, sent))
   port.on('close', () => seats.delete(port)) // given up, or the thread that sat there died

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { test } from 'tap'
 import type { Test } from 'tap'
@@ -30,10 +30,10 @@ async function filesIn(folder: string): Promise<string[]> {
 }
 
 test('a blob that is kept can be read, whole and in part', async (t) => {
-  const blobs = await FilesystemBlobs.open(await scratch(t))
+  const blobs = await FilesystemBlobs.open(await scratch(t), needed)
   const file = await spooled(blobs, 'some bytes')
   await blobs.keep(file, CHECKSUM)
-  await blobs.release(CHECKSUM, needed)
+  await blobs.release(CHECKSUM)
   await blobs.discard(file)
   t.equal(await blobs.size(CHECKSUM), 10)
   t.equal(String(await buffer(blobs.read(CHECKSUM, { start: 0, end: 9 }))), 'some bytes')
@@ -43,38 +43,38 @@ test('a blob that is kept can be read, whole and in part', async (t) => {
 
 test('opening empties the spool of what a crash left, and keeps the blobs', async (t) => {
   const folder = await scratch(t)
-  const before = await FilesystemBlobs.open(folder)
+  const before = await FilesystemBlobs.open(folder, needed)
   await before.keep(await spooled(before, 'kept'), CHECKSUM)
   await spooled(before, 'left by a crash')
-  const after = await FilesystemBlobs.open(folder)
+  const after = await FilesystemBlobs.open(folder, needed)
   t.same(await filesIn(folder), [CHECKSUM])
   t.equal(await after.size(CHECKSUM), 4)
 })
 
 test('bytes that no row needs go with the last upload that claims them', async (t) => {
   const folder = await scratch(t)
-  const blobs = await FilesystemBlobs.open(folder)
+  const blobs = await FilesystemBlobs.open(folder, unneeded)
   const [one, two] = [await spooled(blobs, 'same'), await spooled(blobs, 'same')]
   await Promise.all([blobs.keep(one, CHECKSUM), blobs.keep(two, CHECKSUM)])
-  await blobs.release(CHECKSUM, unneeded)
+  await blobs.release(CHECKSUM)
   t.equal(await blobs.size(CHECKSUM), 4, 'another upload is about to point to them')
-  await blobs.release(CHECKSUM, unneeded)
+  await blobs.release(CHECKSUM)
   t.equal(await blobs.size(CHECKSUM), undefined)
   await Promise.all([blobs.discard(one), blobs.discard(two)])
   t.same(await filesIn(folder), [])
 })
 
 test('a claim that ends while the same bytes are kept again does not take them away', async (t) => {
-  const blobs = await FilesystemBlobs.open(await scratch(t))
+  const blobs = await FilesystemBlobs.open(await scratch(t), unneeded)
   await blobs.keep(await spooled(blobs, 'same'), CHECKSUM)
   const again = await spooled(blobs, 'same')
-  await Promise.all([blobs.release(CHECKSUM, unneeded), blobs.keep(again, CHECKSUM)])
+  await Promise.all([blobs.release(CHECKSUM), blobs.keep(again, CHECKSUM)])
   t.equal(await blobs.size(CHECKSUM), 4)
 })
 
 test('a blob that cannot be kept is not there, and not in the way', async (t) => {
   const folder = await scratch(t)
-  const blobs = await FilesystemBlobs.open(folder)
+  const blobs = await FilesystemBlobs.open(folder, needed)
   const file = await spooled(blobs, 'some bytes')
   await writeFile(join(folder, 'ab'), 'a file where the folder should be')
   await t.rejects(blobs.keep(file, CHECKSUM), { code: 'EEXIST' })
@@ -84,4 +84,27 @@ test('a blob that cannot be kept is not there, and not in the way', async (t) =>
   await mkdir(join(folder, 'ab'))
   await blobs.keep(await spooled(blobs, 'some bytes'), CHECKSUM)
   t.equal(await blobs.size(CHECKSUM), 10)
+})
+
+test('a writer that is gone leaves nothing in the spool, and takes nothing of others', async (t) => {
+  const folder = await scratch(t)
+  const blobs = await FilesystemBlobs.open(folder, unneeded)
+  const gone = FilesystemBlobs.join(folder, blobs.claims, 'worker1')
+  await spooled(gone, 'half of an upload')
+  const other = await spooled(FilesystemBlobs.join(folder, blobs.claims, 'worker12'), 'of another')
+  const own = await spooled(blobs, 'own')
+  await blobs.sweep('worker1')
+  t.same((await readdir(join(folder, 'spool'))).toSorted(), [own.path, other.path].map((path) => basename(path)).toSorted())
+})
+
+test('claims of all writers are one', async (t) => {
+  const folder = await scratch(t)
+  const blobs = await FilesystemBlobs.open(folder, unneeded)
+  const joined = FilesystemBlobs.join(folder, blobs.claims, 'worker1')
+  await blobs.keep(await spooled(blobs, 'same'), CHECKSUM)
+  await joined.keep(await spooled(joined, 'same'), CHECKSUM)
+  await blobs.release(CHECKSUM)
+  t.equal(await blobs.size(CHECKSUM), 4)
+  await joined.release(CHECKSUM)
+  t.equal(await joined.size(CHECKSUM), undefined)
 })

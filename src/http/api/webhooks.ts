@@ -31,14 +31,12 @@ const NO_STORE = { 'cache-control': 'no-store' }
 export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: Door): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
-  const shown = (webhook: Kept): z.infer<typeof Webhook> => {
-    const progress = webhooks.progressOf(webhook)
-    return wireWebhook(webhook, { url: urlOf(webhook, depot.secrets), progress, behind: webhooks.behind(progress) })
-  }
+  const shown = async (webhook: Kept): Promise<z.infer<typeof Webhook>> =>
+    wireWebhook(webhook, { url: urlOf(webhook, depot.secrets), ...(await webhooks.standingOf(webhook)) })
 
   const sealedUrl = async (text: string, key: string) => {
     const url = parseWebhookUrl(text)
-    await webhooks.refuseUnreachable(url)
+    await webhooks.refuseUnreachable(url.href)
     return { sealed: depot.secrets.seal(url.href, urlPurpose(key)), host: hostOf(url) }
   }
 
@@ -57,7 +55,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: Door): 
       const url = await sealedUrl(request.body.url, key)
       const sealed = { sealedUrl: url.sealed, host: url.host, sealedSecret: depot.secrets.seal(secret, secretPurpose(key)) }
       const made = await depot.writer.submit({ kind: 'addWebhook', input: { name, key, filter: withoutAbsent(filter), ...sealed, ...(after !== undefined && { after }) }, actor: actorOf(request, 'api') })
-      return reply.code(201).headers({ ...NO_STORE, location: `/api/v1/webhooks/${name}` }).send({ ...shown(made), secret })
+      return reply.code(201).headers({ ...NO_STORE, location: `/api/v1/webhooks/${name}` }).send({ ...(await shown(made)), secret })
     },
   )
 
@@ -68,7 +66,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: Door): 
       const question = { list: 'webhooks' }
       const found = await listWebhooks(depot.db, { after: placeIn(request.query, question, z.string()), limit: request.query.limit + 1 })
       const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ name }) => name })
-      return reply.headers(NO_STORE).send({ webhooks: items.map(shown), next })
+      return reply.headers(NO_STORE).send({ webhooks: await Promise.all(items.map(shown)), next })
     },
   )
 
@@ -79,7 +77,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: Door): 
       onRequest,
       preSerialization: orText(webhookText),
     },
-    async (request, reply) => reply.headers(NO_STORE).send(shown(await getWebhook(depot.db, request.params.webhook))),
+    async (request, reply) => reply.headers(NO_STORE).send(await shown(await getWebhook(depot.db, request.params.webhook))),
   )
 
   api.patch(
@@ -98,7 +96,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: Door): 
         ...(filter !== undefined && { filter: withoutAbsent(filter) }),
         ...(paused !== undefined && { isPaused: paused }),
       })
-      return reply.headers(NO_STORE).send(shown(changed))
+      return reply.headers(NO_STORE).send(await shown(changed))
     },
   )
 
@@ -157,7 +155,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: Door): 
     async (request, reply) => {
       const { from, to } = request.body
       request.subject = `webhook ${request.params.webhook} from ${from}`
-      return reply.headers(NO_STORE).send(shown(await change(request, { webhook: request.params.webhook, replay: { from, ...(to !== undefined && { to }) } })))
+      return reply.headers(NO_STORE).send(await shown(await change(request, { webhook: request.params.webhook, replay: { from, ...(to !== undefined && { to }) } })))
     },
   )
 

@@ -106,6 +106,7 @@ export class ShortWay {
   }
 
   #reply({ poll, authorization }: ShortRequest): Answered | Promise<Answered> {
+    this.#door.depot.writer.catchUp()
     return whenKnown(this.#door.depot.authenticator.identify(authorization), (caller) =>
       whenKnown(answerPoll(this.#door.answers, poll, audienceOf(caller)), (reply) => ({ reply, caller })),
     )

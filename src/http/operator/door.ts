@@ -2,14 +2,14 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { writeOpenApi } from '../openapi.ts'
 import type { Door } from '../request.ts'
-import type { Metrics } from './metrics.ts'
+import type { FiguresText } from './metrics.ts'
 import { readiness } from './readiness.ts'
 
 const tags = ['operation']
 const Readiness = z.object({ ready: z.boolean(), database: z.string(), disk: z.string().describe('ok, or why writes are refused; reads are answered meanwhile') })
 
 /** What an operator's tools look at. */
-export async function operatorDoor(app: FastifyInstance, { door: { depot }, metrics }: { door: Door; metrics: Metrics }): Promise<void> {
+export async function operatorDoor(app: FastifyInstance, { door: { depot }, figures }: { door: Door; figures: () => Promise<FiguresText> }): Promise<void> {
   app.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store')
   })
@@ -26,7 +26,7 @@ export async function operatorDoor(app: FastifyInstance, { door: { depot }, metr
   )
 
   app.get('/metrics', { schema: { tags, summary: 'Figures, for Prometheus', response: plain('figures') } }, async (_request, reply) => {
-    const { type, body } = await metrics.text()
+    const { type, body } = await figures()
     return reply.type(type).send(body)
   })
 

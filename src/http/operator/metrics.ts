@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import { AggregatorRegistry, Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { Depot } from '../../depot.ts'
 import type { LedgerEntry } from '../../ledger/entry.ts'
 import type { Feed } from '../../ledger/feed.ts'
@@ -19,18 +19,23 @@ const POLLS = {
   404: { ...HABITAT, method: 'GET', status: '4xx' },
 } as const
 
-/**
- * What the depot counts of itself, in a registry of its own. Labels have few values, whatever is asked: no ident, URL, account or
- * client is one, and a view is one only where the depot or its operators made it. Noting a request costs under a microsecond.
- */
-export class Metrics {
+/** As it is sent. */
+export interface FiguresText {
+  readonly type: string
+  readonly body: string
+}
+
+/** Figures that a thread hands to another one. */
+export type Figures = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
+
+/** What a thread counts of the requests that it answers. Noting one costs under a microsecond. */
+export class RequestMetrics {
   readonly #registry = new Registry()
   readonly #requests: Histogram<'door' | 'method' | 'status'>
   readonly #sentBytes: Counter<'door'>
 
-  constructor(depot: Depot, followed: { feed: Feed; webhooks: Webhooks }) {
+  constructor(feed: Feed) {
     const registers = [this.#registry]
-    collectDefaultMetrics({ register: this.#registry })
     this.#requests = new Histogram({
       name: 'hart_depot_request_duration_seconds',
       help: 'Requests, from their headers to the end of their answer; those that waited for something to happen are of the door "held"',
@@ -39,10 +44,14 @@ export class Metrics {
       registers,
     })
     this.#sentBytes = new Counter({ name: 'hart_depot_sent_bytes_total', help: 'Bytes of bodies that answers announced', labelNames: ['door'], registers })
-    this.#countCommits(depot)
-    this.#gaugeViews(depot)
-    this.#gaugeFollowers(followed.feed)
-    this.#countWebhooks(followed.webhooks)
+    const followers = new Gauge({
+      name: 'hart_depot_followers',
+      help: 'Requests that are held, and open streams of events',
+      registers,
+      collect() {
+        followers.set(feed.load.watches)
+      },
+    })
   }
 
   /** Takes in a request that was answered. */
@@ -59,9 +68,31 @@ export class Metrics {
     if (bodyBytes > 0) this.#sentBytes.inc(HABITAT, bodyBytes)
   }
 
+  figures(): Promise<Figures> {
+    return this.#registry.getMetricsAsJSON()
+  }
+}
+
+/**
+ * What the depot counts of itself: what is there once, in a registry of its own, and the sums over the threads that answer requests. Labels
+ * have few values, whatever is asked: no ident, URL, account or client is one, and a view is one only where the depot or its operators made it.
+ */
+export class DepotMetrics {
+  readonly #registry = new Registry()
+  readonly #ofThreads: () => Promise<readonly Figures[]>
+
+  constructor(depot: Depot, { webhooks, ofThreads }: { webhooks: Webhooks; ofThreads: () => Promise<readonly Figures[]> }) {
+    this.#ofThreads = ofThreads
+    collectDefaultMetrics({ register: this.#registry })
+    this.#countCommits(depot)
+    this.#gaugeViews(depot)
+    this.#countWebhooks(webhooks)
+  }
+
   /** In Prometheus' text format. */
-  async text(): Promise<{ type: string; body: string }> {
-    return { type: this.#registry.contentType, body: await this.#registry.metrics() }
+  async text(): Promise<FiguresText> {
+    const summed = AggregatorRegistry.aggregate([...(await this.#ofThreads())])
+    return { type: this.#registry.contentType, body: `${await this.#registry.metrics()}${await summed.metrics()}` }
   }
 
   #countCommits(depot: Depot): void {
@@ -84,17 +115,6 @@ export class Metrics {
       for (const entry of entries) take(entry)
       const last = entries.at(-1)
       if (last !== undefined) sequence.set(last.sequence)
-    })
-  }
-
-  #gaugeFollowers(feed: Feed): void {
-    const followers = new Gauge({
-      name: 'hart_depot_followers',
-      help: 'Requests that are held, and open streams of events',
-      registers: [this.#registry],
-      collect() {
-        followers.set(feed.load.watches)
-      },
     })
   }
 

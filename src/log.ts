@@ -1,13 +1,16 @@
+import { isatty } from 'node:tty'
 import { inspect } from 'node:util'
 import pino from 'pino'
 import type { Logger } from 'pino'
 
+const STDERR = 2
+
 /**
  * The log, on stderr: lines of JSON for programs, and of text where a person looks on. Stdout is left to what was asked for, so that
- * a token shown there is in no log.
+ * a token shown there is in no log. Threads may each open it: a line is written at once, and whole.
  */
 export function openLog(level: string): Logger {
-  if (!process.stderr.isTTY) return pino({ level }, pino.destination({ fd: process.stderr.fd, sync: true }))
+  if (!isatty(STDERR)) return pino({ level }, pino.destination({ fd: STDERR, sync: true }))
   return pino({ level }, { write: (line: string) => process.stderr.write(formatLogLine(line)) })
 }
 

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { formatLogLine } from '../../src/cli/log.ts'
+import { formatLogLine } from '../src/log.ts'
 
 test('a line of the log reads as text, with the stack of an error below it', async (t) => {
   const time = Date.parse('2026-01-01T12:00:01Z')

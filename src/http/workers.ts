@@ -1,0 +1,190 @@
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import type { FastifyInstance } from 'fastify'
+import type { Config } from '../config.ts'
+import type { Depot } from '../depot.ts'
+import { ThreadCalls } from '../thread-calls.ts'
+import type { Figures } from './operator/metrics.ts'
+import type { Office } from './server.ts'
+import type { OfWorker, OfWorkers, Start } from './worker-thread.ts'
+
+// Beside this file, whether that is the source or what was built from it.
+const THREAD = new URL(`./worker-thread${extname(import.meta.filename)}`, import.meta.url)
+/** What a thread that dies soon after its start waits for another to begin. */
+const SOON_MS = 1_000
+
+interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** A thread, from its start to its end. */
+interface Standing {
+  readonly calls: ThreadCalls<OfWorker>
+  readonly thread: Worker
+  readonly gone: Promise<unknown>
+  isListening: boolean
+}
+
+/**
+ * Threads besides this one that answer requests on the same port; the system deals out connections. Each is a whole server, with pointers and
+ * bodies of its own; what there may be only one of (webhooks, claims on blobs, the sums of figures) it asks this thread for. One that dies
+ * takes its connections with it, and another takes its place.
+ */
+export class Workers {
+  readonly #depot: Depot
+  readonly #count: number
+  readonly #standing = new Set<Standing>()
+  #office: Office | undefined
+  #stopping: Promise<void> | undefined
+  #started = 0
+
+  /** So many; none runs yet. */
+  constructor(depot: Depot, count: number) {
+    this.#depot = depot
+    this.#count = count
+  }
+
+  /** Where they find what this thread has for them. */
+  open(office: Office): void {
+    this.#office = office
+  }
+
+  /** Resolves when all of them listen. Rejects when one cannot; those that can go on until {@link stop}. */
+  async start(address: Address): Promise<void> {
+    await Promise.all(Array.from({ length: this.#count }, () => this.#start(address)))
+  }
+
+  /** Those of threads that answer; one that is on its way out has taken its own with it. */
+  async figures(): Promise<readonly Figures[]> {
+    const found = await Promise.all([...this.#standing].filter(({ isListening }) => isListening).map(({ calls }) => calls.call('figures').catch(() => [])))
+    return found.filter((figures) => figures.length > 0)
+  }
+
+  /** They take no new connections, and end with the requests they have in flight. */
+  stop(): Promise<void> {
+    this.#stopping ??= Promise.all([...this.#standing].map((standing) => end(standing))).then(() => undefined)
+    return this.#stopping
+  }
+
+  async #start(address: Address): Promise<void> {
+    const { log } = this.#depot
+    const share = await this.#depot.share()
+    this.#started += 1
+    const name = `worker${this.#started}`
+    const begun = performance.now()
+    const claimed: string[] = []
+    const start: Start = { ...address, name, share }
+    const thread = new Worker(THREAD, { workerData: start, transferList: [share.seat.port], execArgv: [] }) // what its parent preloads is no concern of it
+    const { promise: listening, resolve, reject } = Promise.withResolvers<void>()
+    const calls = new ThreadCalls<OfWorker>(thread, {
+      ...this.#services(claimed, () => !this.#standing.has(standing)),
+      listening: async () => {
+        standing.isListening = true
+        resolve()
+      },
+    })
+    const standing: Standing = { calls, thread, gone: once(thread, 'exit').catch(() => undefined), isListening: false }
+    this.#standing.add(standing)
+    if (this.#stopping !== undefined) void end(standing) // while it was on its way
+    let cause: unknown
+    thread.on('error', (error) => (cause = error))
+    thread.on('exit', (code) => {
+      this.#standing.delete(standing)
+      const reason = new Error(`the thread ${name} ended with ${code}`, { cause })
+      calls.end(reason)
+      reject(cause instanceof Error ? cause : reason)
+      void this.#clear(name, claimed)
+      if (this.#stopping !== undefined || !standing.isListening) return
+      log.error({ err: cause ?? reason, worker: name }, 'a thread that answered requests died; another takes its place')
+      setTimeout(() => this.#replace(address), performance.now() - begun < SOON_MS ? SOON_MS : 0).unref()
+    })
+    await listening
+  }
+
+  #replace(address: Address): void {
+    if (this.#stopping !== undefined) return
+    this.#start(address).catch((error: unknown) => {
+      if (this.#stopping !== undefined) return
+      this.#depot.log.error({ err: error }, 'a thread that should answer requests did not start; it is tried again')
+      setTimeout(() => this.#replace(address), SOON_MS).unref()
+    })
+  }
+
+  /** `claimed` is what the thread has claims on, until it is gone. */
+  #services(claimed: string[], isGone: () => boolean): Omit<OfWorkers, 'listening'> {
+    const { claims } = this.#depot.blobs
+    const { webhooks, figures } = this.#office ?? unopened()
+    return {
+      async keep(spooled, checksum) {
+        await claims.keep(spooled, checksum)
+        if (isGone()) await claims.release(checksum)
+        else claimed.push(checksum)
+      },
+      async release(checksum) {
+        claimed.splice(claimed.indexOf(checksum), 1)
+        await claims.release(checksum)
+      },
+      forget: (checksum) => claims.forget(checksum),
+      standingOf: (webhook) => webhooks.standingOf(webhook),
+      book: () => webhooks.book(),
+      ping: (webhook) => webhooks.ping(webhook),
+      refuseUnreachable: (url) => webhooks.refuseUnreachable(url),
+      figures,
+    }
+  }
+
+  /** Ends what a thread that is gone had begun. */
+  async #clear(name: string, claimed: readonly string[]): Promise<void> {
+    const { blobs, log } = this.#depot
+    try {
+      for (const checksum of claimed) await blobs.release(checksum)
+      await blobs.sweep(name)
+    } catch (error) {
+      log.error({ err: error, worker: name }, 'what a thread left behind could not be cleared away; it is when the depot next starts')
+    }
+  }
+}
+
+/**
+ * Makes a server listen, and its workers. Where there are some, the port is tried first: the system would share it with another depot.
+ * Resolves with the port; rejects with the system's error.
+ */
+export async function listen(app: FastifyInstance, { host, port }: Pick<Config, 'host' | 'port'>, workers: Workers | undefined): Promise<number> {
+  if (workers === undefined) {
+    await app.listen({ host, port })
+    return portOf(app.server.address())
+  }
+  const address = { host, port: await tryPort({ host, port }) }
+  await app.listen({ ...address, reusePort: true } as { host: string; port: number })
+  await workers.start(address)
+  return address.port
+}
+
+async function tryPort({ host, port }: Address): Promise<number> {
+  const server = createServer().listen({ host, port })
+  await once(server, 'listening')
+  const found = portOf(server.address())
+  server.close()
+  await once(server, 'close')
+  return found
+}
+
+function portOf(address: AddressInfo | string | null): number {
+  if (address === null || typeof address === 'string') throw new Error('the server has no port')
+  return address.port
+}
+
+/** Before it listens, there is nothing to wait for. */
+async function end({ calls, thread, gone, isListening }: Standing): Promise<void> {
+  if (isListening) calls.call('stop').catch(() => undefined)
+  else await thread.terminate()
+  await gone
+}
+
+function unopened(): never {
+  throw new Error('workers start once the server is built')
+}

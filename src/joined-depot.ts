@@ -1,0 +1,57 @@
+import type { Logger } from 'pino'
+import { Authenticator } from './accounts/authenticate.ts'
+import type { Claims } from './blobs/claims.ts'
+import { FilesystemBlobs } from './blobs/filesystem.ts'
+import { ReadingThreads } from './database/reading-threads.ts'
+import type { Depot, Share } from './depot.ts'
+import { HashThreads } from './hart/hash-threads.ts'
+import { ArchiveScanner } from './hart/scan.ts'
+import { SecretBox } from './origins/secret-box.ts'
+import { WriterClient } from './writer/writer-client.ts'
+
+interface World {
+  readonly log: Logger
+  /** Those of the thread that opened the depot. */
+  readonly claims: Claims
+  /** Of this thread, in letters and digits. */
+  readonly name: string
+}
+
+/**
+ * Takes part, in a thread of its own, in a depot that another thread opened. Commits are heard once `begin` is called: what was read
+ * until then may be older than those it hears first, never newer. The caller closes the depot before the other thread closes its own.
+ */
+export function joinDepot(share: Share, { log, claims, name }: World): { depot: Depot; begin: () => void } {
+  const { config, limits } = share
+  const now = Date.now
+  const threads = new ReadingThreads(config.databaseFile)
+  const db = threads.db()
+  const writer = new WriterClient(share.seat, now)
+  const scanner = new ArchiveScanner()
+  const hashes = new HashThreads()
+  const authenticator = new Authenticator(db, now)
+  writer.onCommit((entries) => authenticator.onCommit(entries))
+  const depot: Depot = {
+    config,
+    limits,
+    log,
+    now,
+    db,
+    writer,
+    blobs: FilesystemBlobs.join(config.blobFolder, claims, name),
+    scanner,
+    hashes,
+    secrets: new SecretBox(Buffer.from(share.secretKey)),
+    authenticator,
+    isNew: false,
+    madeToken: undefined,
+    share: () => Promise.reject(new Error('a depot is shared by the thread that opened it')),
+    async close() {
+      await hashes.close()
+      await scanner.close()
+      await writer.close()
+      await threads.close()
+    },
+  }
+  return { depot, begin: () => writer.start() }
+}
