@@ -78,7 +78,7 @@ export class Workers {
     const begun = performance.now()
     const claimed: string[] = []
     const start: Start = { ...address, name, share }
-    const thread = new Worker(THREAD, { workerData: start, transferList: [share.seat.port], execArgv: [] }) // what its parent preloads is no concern of it
+    const thread = new Worker(THREAD, { name, workerData: start, transferList: [share.seat.port], execArgv: [] }) // what its parent preloads is no concern of it
     const { promise: listening, resolve, reject } = Promise.withResolvers<void>()
     const calls = new ThreadCalls<OfWorker>(thread, {
       ...this.#services(claimed, () => !this.#standing.has(standing)),

@@ -9,6 +9,7 @@ import { readConfig } from '../../src/config.ts'
 import { openDepot } from '../../src/depot.ts'
 import type { Depot, Limits } from '../../src/depot.ts'
 import { buildServer } from '../../src/http/server.ts'
+import { Workers, listen } from '../../src/http/workers.ts'
 import type { Seams } from '../../src/webhooks/webhooks.ts'
 
 /** When tests begin; each look at the clock is a millisecond later. */
@@ -52,8 +53,9 @@ export async function startDepot(t: { teardown(fn: () => Promise<void>): unknown
   const now = () => (clock += 1)
   const config = readConfig({ DEPOT_DATA: folder, DEPOT_LISTEN: '127.0.0.1:0', DEPOT_ADMIN_TOKEN: ADMIN_TOKEN, ...options.environment })
   const depot = await openDepot(config, { log, now, isAlone: options.hasThreads !== true, ...(options.limits && { limits: options.limits }) })
-  const app = await buildServer(depot, { ...(options.webhooks && { webhooks: options.webhooks }) })
-  const url = options.listen === true ? await app.listen({ host: '127.0.0.1', port: 0 }) : ''
+  const workers = config.workers > 1 ? new Workers(depot, config.workers - 1) : undefined
+  const app = await buildServer(depot, { ...(options.webhooks && { webhooks: options.webhooks }), ...(workers && { workers }) })
+  const url = options.listen === true ? `http://127.0.0.1:${await listen(app, config, workers)}` : ''
   let isOpen = true
   const close = async () => {
     if (!isOpen) return

@@ -1,0 +1,189 @@
+import { once } from 'node:events'
+import { readdir } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { Worker } from 'node:worker_threads'
+import { test } from 'tap'
+import type { Test } from 'tap'
+import { Workers, listen } from '../../src/http/workers.ts'
+import { buildServer } from '../../src/http/server.ts'
+import { formatIdent } from '../../src/package/ident.ts'
+import { ask, converse } from '../support/ask.ts'
+import type { Answer } from '../support/ask.ts'
+import { buildHart } from '../support/build-hart.ts'
+import { bearer, makeOrigin, promoteTo, publishAll, upload, uploadPath } from '../support/origin.ts'
+import { startReceiver } from '../support/receiver.ts'
+import { startDepot } from '../support/start-depot.ts'
+import type { TestDepot } from '../support/start-depot.ts'
+import { until } from '../support/until.ts'
+
+// Each request comes on a connection of its own, which the system gives to any of the threads: of 24 that all miss one of three there are
+// some in 17,000 cases.
+
+const EVERYWHERE = 24
+const VERSIONS = ['acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000']
+
+interface Started extends TestDepot {
+  /** Those that answer requests, besides the thread that opened the depot. */
+  readonly threads: Worker[]
+}
+
+async function start(t: Test, environment: Readonly<Record<string, string>> = {}): Promise<Started> {
+  const threads: Worker[] = []
+  const note = (thread: Worker) => void (thread.threadName?.startsWith('worker') === true && threads.push(thread))
+  process.on('worker', note)
+  t.teardown(() => process.off('worker', note))
+  const started = await startDepot(t, { listen: true, hasThreads: true, environment: { DEPOT_WORKERS: '3', DEPOT_LOG_LEVEL: 'silent', ...environment } })
+  return { ...started, threads }
+}
+
+async function everywhere(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer[]> {
+  return Promise.all(Array.from({ length: EVERYWHERE }, () => ask(url, { headers })))
+}
+
+async function figure({ url }: TestDepot, name: string): Promise<number> {
+  const { text } = await ask(`${url}/metrics`)
+  return Number(text.split('\n').find((line) => line.startsWith(`${name} `))?.slice(name.length + 1))
+}
+
+test('whatever thread a promotion went through, every thread answers with it from then on', async (t) => {
+  const started = await start(t)
+  await makeOrigin(started)
+  const harts = await publishAll(started, ...VERSIONS)
+  const latest = `${started.url}/v1/depot/channels/acme/acceptance/pkgs/app/latest`
+  for (let round = 0; round < 20; round += 1) {
+    const hart = harts[round % 2]
+    const before = harts[(round + 1) % 2]
+    if (hart === undefined || before === undefined) throw new Error('no hart')
+    t.equal((await promoteTo(started, 'acceptance', hart)).status, 200)
+    if (round > 0) t.equal((await promoteTo(started, 'acceptance', before, 'demote')).status, 200)
+    const answers = await everywhere(latest)
+    t.strictSame([...new Set(answers.map(({ status, text }) => `${status} ${(JSON.parse(text) as { ident: { version: string } }).ident.version}`))], [`200 ${hart.ident.version}`])
+    const gone = await everywhere(`${started.url}/v1/depot/channels/acme/acceptance/pkgs/app/${before.ident.version}/${before.ident.release}`)
+    t.strictSame([...new Set(gone.map(({ status }) => status))], [404])
+  }
+})
+
+test('a token that was revoked, or a release that was hidden, is so for every thread', async (t) => {
+  const started = await start(t)
+  await makeOrigin(started)
+  await publishAll(started, ...VERSIONS)
+  const token = await started.account('friend')
+  const profile = `${started.url}/v1/profile`
+  t.ok((await everywhere(profile, bearer(token))).every(({ status }) => status === 200))
+  await started.depot.writer.submit({ kind: 'revokeToken', input: { tokenId: 2 }, actor: { client: 'tests', door: 'cli' } })
+  t.ok((await everywhere(profile, bearer(token))).every(({ status }) => status === 401))
+
+  const shown = `${started.url}/v1/depot/pkgs/${VERSIONS[1]}`
+  t.ok((await everywhere(shown)).every(({ status }) => status === 200))
+  t.equal((await ask(`${shown}/private`, { method: 'PATCH', headers: { ...bearer(), 'content-length': 0 } })).status, 200)
+  t.ok((await everywhere(shown)).every(({ status }) => status === 404))
+})
+
+test('every thread takes uploads, gives downloads, and deletes', async (t) => {
+  const started = await start(t)
+  await makeOrigin(started)
+  const harts = Array.from({ length: EVERYWHERE }, (_, n) => buildHart({ ident: `acme/app/1.0.${n}/20260101120000` }))
+  const uploads = await Promise.all(harts.map((hart) => upload(started, hart)))
+  t.ok(uploads.every(({ status }) => status === 201))
+  const downloads = await Promise.all(harts.map((hart) => ask(`${started.url}/v1/depot/pkgs/${formatIdent(hart.ident)}/download`)))
+  t.ok(downloads.every(({ body }, n) => body.equals(harts[n]?.bytes ?? Buffer.of())))
+  const deletions = await Promise.all(harts.map((hart) => ask(`${started.url}/v1/depot/pkgs/${formatIdent(hart.ident)}?target=${hart.target}`, { method: 'DELETE', headers: bearer() })))
+  t.ok(deletions.every(({ status }) => status === 204), String(deletions.map(({ status }) => status)))
+  const left = (await readdir(started.depot.config.blobFolder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
+  t.strictSame(left.map(({ name }) => name), [])
+})
+
+test('who waits in one thread hears of what is done in another', async (t) => {
+  const started = await start(t)
+  await makeOrigin(started)
+  const [hart] = await publishAll(started, ...VERSIONS)
+  if (hart === undefined) throw new Error('no hart')
+  const { text } = await ask(`${started.url}/api/v1/events?limit=1000`)
+  const { through } = JSON.parse(text) as { through: number }
+  const waiting = everywhere(`${started.url}/api/v1/events?after=${through}&wait=60`)
+  await until(async () => (await figure(started, 'hart_depot_followers')) === EVERYWHERE)
+  await promoteTo(started, 'acceptance', hart)
+  const heard = (await waiting).map((answer) => JSON.parse(answer.text) as { events: { sequence: number }[] })
+  t.ok(heard.every(({ events }) => events[0]?.sequence === through + 1))
+})
+
+test('figures are those of all threads', async (t) => {
+  const started = await start(t)
+  await everywhere(`${started.url}/v1/depot/channels/acme/stable/pkgs/app/latest`)
+  t.equal(await figure(started, 'hart_depot_request_duration_seconds_count{door="habitat",method="GET",status="4xx"}'), EVERYWHERE)
+  const all = (await ask(`${started.url}/metrics`)).text.split('\n').filter((line) => line.startsWith('# TYPE')).map((line) => line.split(' ')[2])
+  t.strictSame(all.length, new Set(all).size, 'each has one heading')
+})
+
+test('webhooks are asked for through every thread', async (t) => {
+  const receiver = await startReceiver(t)
+  const started = await start(t, { DEPOT_WEBHOOK_NETWORKS: '127.0.0.0/8' })
+  const json = { ...bearer(), 'content-type': 'application/json' }
+  const made = await ask(`${started.url}/api/v1/webhooks`, { method: 'POST', headers: json, body: JSON.stringify({ name: 'ci', url: receiver.url }) })
+  t.equal(made.status, 201)
+  const pings = await Promise.all(Array.from({ length: EVERYWHERE }, () => ask(`${started.url}/api/v1/webhooks/ci/pings`, { method: 'POST', headers: { ...bearer(), 'content-length': 0 } })))
+  t.ok(pings.every(({ status, text }) => status === 200 && text.includes('"accepted"')), pings[0]?.text ?? '')
+  t.equal(receiver.received.length, EVERYWHERE)
+  const refused = await Promise.all(
+    Array.from({ length: EVERYWHERE }, (_, n) => ask(`${started.url}/api/v1/webhooks`, { method: 'POST', headers: json, body: JSON.stringify({ name: `bad-${n}`, url: 'http://10.1.2.3/' }) })),
+  )
+  t.ok(refused.every(({ status }) => status === 400), refused[0]?.text ?? '')
+  const shown = await everywhere(`${started.url}/api/v1/webhooks/ci`, bearer())
+  t.ok(shown.every(({ status }) => status === 200))
+})
+
+test('a thread that dies is replaced, and what it had begun is cleared away', async (t) => {
+  const started = await start(t)
+  const { threads, url, depot } = started
+  await makeOrigin(started)
+  const hart = buildHart({ ident: 'acme/app/1.0.0/20260101120000' })
+  // Uploads that stop halfway, in all threads.
+  const halves = Array.from({ length: EVERYWHERE }, () => converse(url))
+  const path = uploadPath(hart)
+  await Promise.all(halves.map((half) => half.say(`POST ${path} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: ${hart.bytes.length}\r\n\r\n`)))
+  await Promise.all(halves.map((half) => half.say(hart.bytes.subarray(0, 100))))
+  const spool = join(depot.config.blobFolder, 'spool')
+  const inSpool = async (writer: string) => (await readdir(spool)).filter((name) => name.startsWith(`${writer}.`)).length
+  await until(async () => (await readdir(spool)).length === EVERYWHERE)
+  const [ofFirst, ofOwn] = [await inSpool('worker1'), await inSpool('own')]
+  t.ok(ofFirst > 0 && ofOwn > 0)
+
+  const [first] = threads
+  const count = threads.length
+  await first?.terminate()
+  await until(async () => (await inSpool('worker1')) === 0)
+  t.equal(await inSpool('own'), ofOwn, 'others go on')
+  await until(() => threads.length > count)
+  const polls = await everywhere(`${url}/v1/depot/channels/acme/stable/pkgs/app/latest`)
+  t.ok(polls.every(({ status }) => status === 404))
+  for (const half of halves) half.socket.destroy()
+  t.equal((await upload(started, hart)).status, 201)
+})
+
+test('a port that another depot listens on is not shared with it', async (t) => {
+  const other = createServer().listen({ host: '127.0.0.1', port: 0, reusePort: true } as { host: string; port: number })
+  await once(other, 'listening')
+  t.teardown(() => void other.close())
+  const { depot } = await startDepot(t, { hasThreads: true })
+  const workers = new Workers(depot, 1)
+  const app = await buildServer(depot, { workers })
+  t.teardown(() => app.close())
+  const { port } = other.address() as AddressInfo
+  await t.rejects(listen(app, { host: '127.0.0.1', port }, workers), { code: 'EADDRINUSE' })
+})
+
+test('a server that closes ends its threads, once they have answered', async (t) => {
+  const started = await start(t)
+  await makeOrigin(started)
+  await publishAll(started, ...VERSIONS)
+  const { threads } = started
+  const ended = Promise.all(threads.map((thread) => once(thread, 'exit')))
+  const { through } = JSON.parse((await ask(`${started.url}/api/v1/events?limit=1000`)).text) as { through: number }
+  const waiting = everywhere(`${started.url}/api/v1/events?after=${through}&wait=60`)
+  await until(async () => (await figure(started, 'hart_depot_followers')) === EVERYWHERE)
+  await started.close()
+  t.ok((await waiting).every(({ status, headers }) => status === 200 && headers.connection === 'close'), 'who waited is answered')
+  t.strictSame((await ended).flat(), [0, 0])
+})
