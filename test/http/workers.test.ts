@@ -47,6 +47,11 @@ async function figure({ url }: TestDepot, name: string): Promise<number> {
   return Number(text.split('\n').find((line) => line.startsWith(`${name} `))?.slice(name.length + 1))
 }
 
+async function promoteByCommand({ depot }: TestDepot, ident: string): Promise<void> {
+  const input = { view: 'acceptance', releases: [{ ident, target: 'x86_64-linux' as const }] }
+  await depot.writer.submit({ kind: 'promote', input, actor: { client: 'tests', door: 'cli' } })
+}
+
 test('whatever thread a promotion went through, every thread answers with it from then on', async (t) => {
   const started = await start(t)
   await makeOrigin(started)
@@ -64,6 +69,29 @@ test('whatever thread a promotion went through, every thread answers with it fro
     t.strictSame([...new Set(gone.map(({ status }) => status))], [404])
   }
 })
+
+for (const DEPOT_SHORT_WAY of ['on', 'off']) {
+  test(`a thread that had no time to hear of a commit hears of it before it answers, with the short way ${DEPOT_SHORT_WAY}`, async (t) => {
+    const started = await start(t, { DEPOT_WORKERS: '1', DEPOT_SHORT_WAY })
+    await makeOrigin(started)
+    await publishAll(started, ...VERSIONS)
+    const seat = await started.depot.share()
+    const commits = new Int32Array(seat.seat.commits)
+    const talk = converse(started.url)
+    const poll = 'GET /v1/depot/views/acceptance/pkgs/acme/app/latest HTTP/1.1\r\nHost: depot\r\n\r\n'
+    await talk.say(poll)
+    await talk.hear(/ 404 [^]*\r\n\r\n$/)
+    // The poll is there first, and nobody looks at it, nor at what the writer says, until the change is committed.
+    const before = Atomics.load(commits, 0)
+    talk.socket.write(poll)
+    const promotion = promoteByCommand(started, VERSIONS[1] ?? '')
+    while (Atomics.load(commits, 0) === before) Atomics.wait(commits, 0, before, 1)
+    await talk.hear(/ 200 [^]*"version":"2.0.0"/)
+    await promotion
+    talk.socket.destroy()
+    seat.seat.port.close()
+  })
+}
 
 test('a token that was revoked, or a release that was hidden, is so for every thread', async (t) => {
   const started = await start(t)
