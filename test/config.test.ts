@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { test } from 'tap'
 import { readConfig } from '../src/config.ts'
 
@@ -17,6 +18,13 @@ test('an address is a host and a port, and IPv6 stands in brackets', async (t) =
   for (const text of ['127.0.0.1', ':9636', '::1:9636', '127.0.0.1:65536', '127.0.0.1:http']) {
     t.throws(() => readConfig({ DEPOT_LISTEN: text }), { code: 'invalid_request', message: /^DEPOT_LISTEN / }, text)
   }
+})
+
+test('threads that answer are one, or so many, or as many as there are cores', async (t) => {
+  t.equal(readConfig({}).workers, 1)
+  t.equal(readConfig({ DEPOT_WORKERS: '3' }).workers, 3)
+  t.equal(readConfig({ DEPOT_WORKERS: 'auto' }).workers, Math.min(availableParallelism(), 64))
+  for (const text of ['0', '65', '-1', '1.5', 'two', '1e1']) t.throws(() => readConfig({ DEPOT_WORKERS: text }), { code: 'invalid_request', message: 'DEPOT_WORKERS must be a number from 1 to 64, or auto' }, text)
 })
 
 test('sizes are bytes, or say their unit', async (t) => {

@@ -5,12 +5,12 @@ import { buildServer } from '../../src/http/server.ts'
 import { Workers, listen } from '../../src/http/workers.ts'
 import { serve } from './process.ts'
 
-// The depot, as it runs by default, but for how many workers the environment says. `depot.ts DATA TOKEN`: its data folder, and the
+// The depot, as it runs by default, but for how many workers the environment says; their log would be on our stderr. `depot.ts DATA TOKEN`: its data folder, and the
 // administrator's token.
 
 const [dataFolder = '', token = ''] = process.argv.slice(2)
 const { DEPOT_WORKERS } = process.env
-const config = readConfig({ ...(DEPOT_WORKERS !== undefined && { DEPOT_WORKERS }), DEPOT_DATA: dataFolder, DEPOT_LISTEN: '127.0.0.1:0', DEPOT_ADMIN_TOKEN: token })
+const config = readConfig({ ...(DEPOT_WORKERS !== undefined && { DEPOT_WORKERS, DEPOT_LOG_LEVEL: 'warn' }), DEPOT_DATA: dataFolder, DEPOT_LISTEN: '127.0.0.1:0', DEPOT_ADMIN_TOKEN: token })
 const depot = await openDepot(config, { log: pino({ level: config.logLevel }) })
 const workers = config.workers > 1 ? new Workers(depot, config.workers - 1) : undefined
 const app = await buildServer(depot, { ...(workers && { workers }) })
