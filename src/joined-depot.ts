@@ -11,6 +11,7 @@ import { WriterClient } from './writer/writer-client.ts'
 
 interface World {
   readonly log: Logger
+  readonly now?: () => number
   /** Those of the thread that opened the depot. */
   readonly claims: Claims
   /** Of this thread, in letters and digits. */
@@ -21,9 +22,8 @@ interface World {
  * Takes part, in a thread of its own, in a depot that another thread opened. Commits are heard once `begin` is called: what was read
  * until then may be older than those it hears first, never newer. The caller closes the depot before the other thread closes its own.
  */
-export function joinDepot(share: Share, { log, claims, name }: World): { depot: Depot; begin: () => void } {
+export function joinDepot(share: Share, { log, claims, name, now = Date.now }: World): { depot: Depot; begin: () => void } {
   const { config, limits } = share
-  const now = Date.now
   const threads = new ReadingThreads(config.databaseFile)
   const db = threads.db()
   const writer = new WriterClient(share.seat, now)
