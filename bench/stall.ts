@@ -15,6 +15,7 @@ import { askAny, getRequest } from './load.ts'
 import { checksumOf, introduce, promote, TARGET, TOKEN, upload } from './publisher.ts'
 import { openScratch } from './scratch.ts'
 import { startServer } from './servers/process.ts'
+import { startBare } from './servers/record.ts'
 
 // How long a poll takes while the depot is busy, beside how long it takes while nothing else happens: with promotions and a large
 // upload, and with each kind of long read, over and over. In a depot of 10,000 packages and as many revisions.
@@ -58,6 +59,9 @@ export async function measureStall({ isQuick }: { isQuick: boolean }): Promise<R
   const large = makeIncompressible(join(scratch.path, 'large.hart'), { name: 'large', secretKey, sizeBytes: uploadMb * MB, metadata: 'first' })
   const checksum = await checksumOf(large.path)
   await using polls = startPolls(port)
+  // What a machine that has all this to do leaves to whoever answers: a server that does nothing else, polled meanwhile.
+  await using bare = await startBare(port, pollUrls(), join(scratch.path, 'bare'))
+  await using barePolls = startPolls(bare.port)
 
   let uploads = 0
   let promotions = 0
@@ -77,6 +81,7 @@ export async function measureStall({ isQuick }: { isQuick: boolean }): Promise<R
   const samples = await byTurns<string, Taken>(rounds, {
     idle: () => polls.during(async () => pause(readingMs)),
     changing: () => polls.during(change),
+    beside: () => barePolls.during(change),
     ...Object.fromEntries(reads.map(({ name, path }) => [name, () => polls.during(async () => readFor(port, path, readingMs))])),
   })
 
@@ -91,9 +96,19 @@ export async function measureStall({ isQuick }: { isQuick: boolean }): Promise<R
     return [figure('p99 of polls', percentile99, goal), figure('longest poll', (sample) => Math.max(...sample))]
   }
   const rate = ((promotions * 1_000) / changingMs).toFixed(0)
+  const busy = `${rate} promotions a second and an upload of ${uploadMb} MB run`
+  const beside: Figure[] = [
+    {
+      name: `p99 of polls while ${busy}`,
+      unit: 'ms',
+      depot: spreadOf((samples['changing'] ?? []).map(percentile99)),
+      yardstick: { name: 'bare node:http, meanwhile', ...spreadOf((samples['beside'] ?? []).map(percentile99)) },
+    },
+  ]
   return {
     figures: [
-      ...figures(`${rate} promotions a second and an upload of ${uploadMb} MB run`, samples['changing'] ?? [], GOAL),
+      ...figures(busy, samples['changing'] ?? [], GOAL),
+      ...beside,
       ...reads.flatMap(({ name }) => figures(`${name} runs over and over`, samples[name] ?? [])),
     ],
     limits: [],
@@ -101,12 +116,15 @@ export async function measureStall({ isQuick }: { isQuick: boolean }): Promise<R
   }
 }
 
+function pollUrls(): string[] {
+  return VIEWS.flatMap((view) => Array.from({ length: PACKAGES }, (_, i) => `/v1/depot/views/${view}/depot/channels/${SHOP}/stable/pkgs/${nameOf(i)}/latest?target=${TARGET}`))
+}
+
 /** A process that polls while something is done, and tells how long each poll took. */
 function startPolls(port: number): { during(act: () => Promise<unknown>): Promise<Taken> } & AsyncDisposable {
   const child = fork(new URL('clients/paced.ts', import.meta.url), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const gone = once(child, 'exit')
-  const urls = VIEWS.flatMap((view) => Array.from({ length: PACKAGES }, (_, i) => `/v1/depot/views/${view}/depot/channels/${SHOP}/stable/pkgs/${nameOf(i)}/latest?target=${TARGET}`))
-  const requests = urls.map((url) => getRequest(url, SUPERVISOR, 'keep-alive').toString())
+  const requests = pollUrls().map((url) => getRequest(url, SUPERVISOR, 'keep-alive').toString())
   const pace: Pace = { port, requests, perSecond: POLLS_PER_SECOND, connections: CONNECTIONS }
   return {
     async during(act) {

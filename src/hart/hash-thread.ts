@@ -2,6 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
 import { packError } from '../thread-error.ts'
 import type { PackedError } from '../thread-error.ts'
+import { stepBehind } from '../thread-priority.ts'
 import { Blake2b } from './blake2b.ts'
 
 // The other side of hash-threads.ts. What was just written is in the system's cache: reading it again costs little beside its hash.
@@ -21,6 +22,7 @@ const WINDOW_BYTES = 256 * 1024
 const window = Buffer.allocUnsafeSlow(WINDOW_BYTES)
 const files = new Map<number, { fd: number; at: number; hash: Blake2b }>()
 
+stepBehind()
 parentPort?.on('message', (step: HashStep) => {
   try {
     const digest = take(step)

@@ -1,6 +1,7 @@
 import { parentPort } from 'node:worker_threads'
 import { packError } from '../thread-error.ts'
 import type { PackedError } from '../thread-error.ts'
+import { stepBehind } from '../thread-priority.ts'
 import { readArchive } from './archive.ts'
 import type { HartMetadata } from './metadata.ts'
 
@@ -13,6 +14,7 @@ export interface ScanQuestion {
 
 export type ScanAnswer = { readonly metadata: HartMetadata } | { readonly error: PackedError }
 
+stepBehind()
 parentPort?.on('message', (question: ScanQuestion) => {
   void answer(question).then(reply)
 })
