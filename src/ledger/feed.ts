@@ -4,8 +4,8 @@ import type { LedgerHead } from './chain.ts'
 import { Deadlines } from './deadlines.ts'
 import { viewOf } from './entry.ts'
 import type { LedgerEntry, LedgerEvent } from './entry.ts'
-import { findHead, listEntries } from './ledger-store.ts'
-import type { EntriesAsked } from './ledger-store.ts'
+import { MOST_TEXT_AT_ONCE, findHead, listEntries } from './ledger-store.ts'
+import type { EntriesAsked, EntriesRead } from './ledger-store.ts'
 
 /** What a watch is about: each commit looks only at the watches whose topic it touches. */
 export type Topic = string
@@ -89,16 +89,20 @@ export class Feed {
   }
 
   /** As {@link listEntries}, from memory where it reaches back far enough. */
-  async entries(asked: EntriesAsked): Promise<readonly LedgerEntry[]> {
+  async entries(asked: EntriesAsked): Promise<EntriesRead> {
     const first = this.#recent[0]?.sequence ?? this.#head.sequence + 1
     if (asked.after + 1 < first) return listEntries(this.#db, asked)
-    const found: LedgerEntry[] = []
-    for (let at = asked.after + 1 - first; at < this.#recent.length && found.length < asked.limit; at += 1) {
+    const entries: LedgerEntry[] = []
+    let left = MOST_TEXT_AT_ONCE
+    for (let at = asked.after + 1 - first; at < this.#recent.length; at += 1) {
       const entry = this.#recent[at]
       if (entry === undefined || entry.sequence > asked.through) break
-      if (asked.kinds?.includes(entry.event.kind) !== false) found.push(entry)
+      if (asked.kinds?.includes(entry.event.kind) === false) continue
+      entries.push(entry)
+      left -= Buffer.byteLength(entry.text)
+      if (entries.length === asked.limit || left <= 0) return { entries, through: entry.sequence }
     }
-    return found
+    return { entries, through: asked.through }
   }
 
   /**

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Actor } from '../accounts/access.ts'
 import type { Db, Trx } from '../database/database.ts'
 import { FIRST_HEAD, link } from './chain.ts'
@@ -51,7 +52,10 @@ export async function appendEntry(
   return { entry: { sequence, at, actor, event, text, ...chained }, head: { sequence, hash: chained.hash, at } }
 }
 
-/** Which entries are read: of those after `after` and through `through`, the first `limit`, of these kinds if any are named. */
+/**
+ * Which entries are read: of those after `after` and through `through`, the first `limit`, of these kinds if any are named; fewer where
+ * they are large.
+ */
 export interface EntriesAsked {
   readonly after: number
   readonly through: number
@@ -59,20 +63,37 @@ export interface EntriesAsked {
   readonly kinds?: readonly string[]
 }
 
+/** Every entry that was asked for, from the first through `through`. */
+export interface EntriesRead {
+  readonly entries: readonly LedgerEntry[]
+  readonly through: number
+}
+
+/** What entries read at once hold of text, but for the last of them: a promotion may name thousands of releases. */
+export const MOST_TEXT_AT_ONCE = 256 * 1024
+
 /** Oldest first, whoever may see them. */
-export async function listEntries(db: Db, asked: EntriesAsked): Promise<LedgerEntry[]> {
-  const { kinds } = asked
-  const rows = await db
+export async function listEntries(db: Db, { after, through, limit, kinds }: EntriesAsked): Promise<EntriesRead> {
+  const asked = db
     .selectFrom('ledger')
-    .select(['sequence', 'salt', 'digest', 'hash', 'text'])
-    .where('sequence', '>', asked.after)
-    .where('sequence', '<=', asked.through)
+    .where('sequence', '>', after)
     .$if(kinds !== undefined, (query) => query.where('kind', 'in', kinds ?? []))
     .orderBy('sequence')
-    .limit(asked.limit)
-    .execute()
-  return rows.map((row) => {
+  const sizes = await asked.select(['sequence', sql<number>`octet_length(text)`.as('bytes')]).where('sequence', '<=', through).limit(limit).execute()
+  const last = lastWithin(sizes)
+  if (last === undefined) return { entries: [], through }
+  const rows = await asked.select(['sequence', 'salt', 'digest', 'hash', 'text']).where('sequence', '<=', last).execute()
+  const entries = rows.map((row) => {
     const { at, actor, ...event } = JSON.parse(row.text) as { at: number; actor: Actor } & LedgerEvent
     return { ...row, at, actor, event }
   })
+  const isAll = sizes.length < limit && last === sizes.at(-1)?.sequence
+  return { entries, through: isAll ? through : last }
+}
+
+/** The last of those that are read at once, which there is at least one of. */
+function lastWithin(sizes: readonly { sequence: number; bytes: number }[]): number | undefined {
+  let left = MOST_TEXT_AT_ONCE
+  const over = sizes.find(({ bytes }) => (left -= bytes) <= 0)
+  return (over ?? sizes.at(-1))?.sequence
 }

@@ -20,7 +20,7 @@ export interface SeenPage {
   readonly through: number
 }
 
-/** What one page reads at most, whatever it finds: sequence numbers passed over, and entries looked at. */
+/** What one page reads at most, whatever it finds: sequence numbers passed over, and entries looked at. {@link listEntries} bounds their text. */
 const MOST_PASSED = 10_000
 const MOST_LOOKED_AT = 1_000
 /** Pages are shared by those who follow closely; who reads the past does so alone, and what it read is not kept. */
@@ -59,12 +59,12 @@ export class SeenPages {
   async #read({ after, head, limit, filter }: PageAsked, reader: Reader): Promise<SeenPage> {
     const isNarrow = isFiltering(filter)
     const through = Math.min(head, after + (isNarrow ? MOST_PASSED : limit))
-    const most = isNarrow ? MOST_LOOKED_AT : limit
-    const entries = await this.#feed.entries({ after, through, limit: most, ...(filter.kinds && { kinds: filter.kinds }) })
+    const read = await this.#feed.entries({ after, through, limit: isNarrow ? MOST_LOOKED_AT : limit, ...(filter.kinds && { kinds: filter.kinds }) })
+    const { entries } = read
     const candidates = isNarrow ? entries.filter(({ event }) => matchesBriefly(event, filter)) : entries
     const seen = await seeEntries(this.#db, candidates, reader)
     const wanted = isNarrow ? seen.filter(({ told }) => told !== undefined && matchesFilter(told.event, filter)) : seen
-    const last = wanted.length > limit ? wanted[limit - 1] : entries.length === most ? entries.at(-1) : undefined
-    return { entries: wanted.slice(0, limit), through: last?.sequence ?? Math.max(after, through) }
+    const last = wanted.length > limit ? wanted[limit - 1] : undefined
+    return { entries: wanted.slice(0, limit), through: last?.sequence ?? Math.max(after, read.through) }
   }
 }

@@ -127,9 +127,9 @@ export class Courier {
       if (after >= to) return undefined
       const end = Math.min(to, after + LARGEST_SPAN)
       const page = await listEntries(this.#dispatch.db, { after, through: end, limit, ...(kinds && { kinds }) })
-      const found = page.find(({ event }) => this.#matches(event))
+      const found = page.entries.find(({ event }) => this.#matches(event))
       if (found !== undefined) return found
-      this.#pass(page.length < limit ? end : (page.at(-1)?.sequence ?? end))
+      this.#pass(page.through)
       await setImmediate() // others want the processor too
     }
     return undefined

@@ -22,7 +22,8 @@ test('the head is the last entry of the ledger, at the start and after each comm
   const feed = await openFeed(started)
   t.ok(feed.head.sequence > 0)
   await makeReleases(started, APP)
-  const [last] = (await listEntries(started.depot.db, { after: feed.head.sequence - 1, through: Infinity, limit: 10 })).toReversed()
+  const { entries } = await listEntries(started.depot.db, { after: feed.head.sequence - 1, through: Infinity, limit: 10 })
+  const last = entries.at(-1)
   t.match(last, { sequence: feed.head.sequence, hash: feed.head.hash, at: feed.head.at })
 })
 
@@ -41,6 +42,25 @@ test('entries from memory are those of the database, whatever is asked', async (
   }
 })
 
+test('large entries come in pieces, each of them sometime', async (t) => {
+  const started = await startDepot(t)
+  const { depot } = started
+  const feed = await openFeed(started)
+  const first = feed.head.sequence
+  const clients = [10, 100_000, 100_000, 100_000, 300_000, 300_000, 10, 10].map((length) => 'x'.repeat(length))
+  for (const [n, client] of clients.entries()) await depot.writer.submit({ kind: 'addAccount', input: { name: `account-${n}` }, actor: { client, door: 'cli' } })
+  const through = feed.head.sequence
+  for (const read of [async (after: number) => feed.entries({ after, through, limit: 100 }), async (after: number) => listEntries(depot.db, { after, through, limit: 100 })]) {
+    const pieces: number[][] = []
+    for (let after = first; after < through; ) {
+      const piece = await read(after)
+      pieces.push(piece.entries.map(({ sequence }) => sequence - first))
+      after = piece.through
+    }
+    t.strictSame(pieces, [[1, 2, 3, 4], [5], [6], [7, 8]])
+  }
+})
+
 // A commit that was reported as failed may be there all the same: nobody is told of its entries.
 test('entries that were never heard of come from the database', async (t) => {
   const { depot } = await startDepot(t)
@@ -56,7 +76,7 @@ test('entries that were never heard of come from the database', async (t) => {
   feed.onCommit(heard.slice(2))
   t.equal(feed.head.sequence, before + 3)
   const found = await feed.entries({ after: before, through: before + 3, limit: 10 })
-  t.strictSame(found.map(({ sequence }) => sequence), [before + 1, before + 2, before + 3])
+  t.strictSame(found.entries.map(({ sequence }) => sequence), [before + 1, before + 2, before + 3])
 })
 
 test('who waits hears of a commit, and of one between its last look and the wait', async (t) => {
