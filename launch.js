@@ -4,7 +4,7 @@
 //   hart-depot ARGUMENT...                   the bin: under any other name this file runs src/main.ts
 import { spawn } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import * as modules from 'node:module'
 import { basename, delimiter, dirname, join, resolve } from 'node:path'
 import { isatty } from 'node:tty'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -17,7 +17,11 @@ if (script === undefined) fail('usage: node launch.js SCRIPT [ARGUMENT...]')
 const path = resolve(here, script)
 if (!existsSync(path)) fail(`${path} does not exist`)
 
+// What was compiled once need not be again, by threads and programs started from here either. A folder that may not be written is no fault.
+process.env.NODE_COMPILE_CACHE ??= join(here, 'node_modules/.cache/hart-depot')
+
 if (Number(process.versions.node.split('.')[0]) >= OLDEST) {
+  modules.enableCompileCache?.(process.env.NODE_COMPILE_CACHE)
   process.argv = [process.execPath, realpathSync(path), ...args]
   await import(pathToFileURL(process.argv[1]).href)
 } else {
@@ -42,7 +46,7 @@ if (Number(process.versions.node.split('.')[0]) >= OLDEST) {
 }
 
 function packagedNode() {
-  const require = createRequire(import.meta.url)
+  const require = modules.createRequire(import.meta.url)
   // Not by node_modules/.bin/node: which npm makes that link, when several packages offer one, differs.
   for (const name of [`node-${process.platform}-${process.arch}`, `node-bin-${process.platform}-${process.arch}`]) {
     try {

@@ -5,9 +5,10 @@ import type { LedgerEntry, LedgerEvent, Promotion } from '../ledger/entry.ts'
 import { formatIdent } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { Release } from '../releases/release.ts'
-import { findLatest, findRelease, isInView, listViewsOf } from '../releases/release-store.ts'
+import { findLatest, findRelease, isInView, listViewsOf, readPackageNames } from '../releases/release-store.ts'
 import { FIRST_UNGOVERNED } from '../views/view.ts'
-import { listPointers } from '../views/member-store.ts'
+import type { View } from '../views/view.ts'
+import { listPointersIn } from '../views/member-store.ts'
 import { findView, listViews, readRevisions } from '../views/view-store.ts'
 import { Outsiders, lineOf } from './outsiders.ts'
 import type { Line, Pointer } from './outsiders.ts'
@@ -76,15 +77,16 @@ export class Answers {
     this.#revisions = known.revisions
   }
 
-  /** Reads every pointer. The caller passes on each commit made from then on. */
-  static async open(db: Db, renderers: Renderers): Promise<Answers> {
-    const pointers = new Map<string, Map<Line, Pointer>>()
-    for (const { view, origin, name, target, ident, revision } of await listPointers(db)) {
-      ofView(pointers, view).set(`${origin}/${name} ${target}`, { ident, revision, versions: new Map() })
-    }
-    const ungoverned = new Map((await listViews(db)).map((view) => [view.name as string, new Set(view.ungoverned)]))
-    const revisions = await readRevisions(db)
-    return new Answers(db, renderers, { pointers, outsiders: await Outsiders.open(db, pointers), ungoverned, revisions })
+  /**
+   * Reads every pointer, from `start`: a connection that is for this alone, and may be in the way of others as long as it takes. The caller
+   * passes on each commit made from then on.
+   */
+  static async open(db: Db, renderers: Renderers, start: Db = db): Promise<Answers> {
+    const views = await listViews(start)
+    const pointers = await readPointers(start, views)
+    const ungoverned = new Map(views.map((view) => [view.name as string, new Set(view.ungoverned)]))
+    const revisions = await readRevisions(start)
+    return new Answers(db, renderers, { pointers, outsiders: await Outsiders.open(db, pointers, start), ungoverned, revisions })
   }
 
   /** Whether a view says what is latest of an origin's packages to who knows nothing but the view's URL. */
@@ -146,7 +148,7 @@ export class Answers {
     this.#forgetReleases([...promotion.joined, ...promotion.left], [pointers])
     for (const { package: name, target, to } of promotion.pointers) {
       if (to === null) pointers.delete(`${name} ${target}`)
-      else pointers.set(`${name} ${target}`, { ident: to, revision: promotion.revision, versions: new Map() })
+      else pointers.set(`${name} ${target}`, { ident: to, revision: promotion.revision, versions: undefined })
     }
   }
 
@@ -158,13 +160,13 @@ export class Answers {
       this.#forget(`${ident} ${target} brief`)
     }
     for (const pointers of views) {
-      for (const release of releases) pointers.get(lineOf(release))?.versions.clear()
+      for (const release of releases) pointers.get(lineOf(release))?.versions?.clear()
     }
   }
 
   #follow(question: LatestQuestion, pointer: Pointer, eyes: Audience): LatestAnswer | undefined | Promise<LatestAnswer | undefined> {
     const { shape, version, target } = question
-    const ident = version === undefined ? pointer.ident : pointer.versions.get(version)
+    const ident = version === undefined ? pointer.ident : pointer.versions?.get(version)
     const kept = ident === undefined ? undefined : this.#bodies.get(`${ident} ${target} ${shape}`)
     if (kept !== undefined) return { package: kept, revision: version === undefined ? pointer.revision : undefined }
     if (version !== undefined && this.#absent.has(keyOf(question, eyes))) return undefined
@@ -180,7 +182,7 @@ export class Answers {
       this.#noteAbsent(keyOf(question, eyes), generation)
       return undefined
     }
-    if (version !== undefined && generation === this.#generation) pointer.versions.set(version, formatIdent(release.ident))
+    if (version !== undefined && generation === this.#generation) (pointer.versions ??= new Map()).set(version, formatIdent(release.ident))
     const answer = await this.#answer(release, question.shape, generation)
     return { package: answer, revision: version === undefined ? pointer.revision : undefined }
   }
@@ -235,6 +237,23 @@ export class Answers {
     this.#bodyBytes -= answer.bytes
     this.#bodies.delete(key)
   }
+}
+
+/** A view after the other, so that what is read is soon what is kept. Lines are many views' own, and one text each. */
+async function readPointers(start: Db, views: readonly View[]): Promise<Map<string, Map<Line, Pointer>>> {
+  const names = await readPackageNames(start)
+  const lines = new Map<Line, Line>()
+  const pointers = new Map<string, Map<Line, Pointer>>()
+  for (const view of views) {
+    const its = ofView(pointers, view.name)
+    for (const { packageId, target, ident, revision } of await listPointersIn(start, view.id)) {
+      const text = `${names.get(packageId) ?? ''} ${target}`
+      const line = lines.get(text) ?? text
+      lines.set(line, line)
+      its.set(line, { ident, revision, versions: undefined })
+    }
+  }
+  return pointers
 }
 
 function keyOf({ view, origin, name, version = '', target }: LatestQuestion, eyes: Audience): string {

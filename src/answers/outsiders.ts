@@ -7,11 +7,11 @@ import { listNotPublic } from '../releases/release-store.ts'
 import { listPointersAt } from '../views/content-store.ts'
 import { findView } from '../views/view-store.ts'
 
-/** What `latest` of one package for one target is in one view. `versions` holds what was asked of it by version. */
+/** What `latest` of one package for one target is in one view. `versions` holds what was asked of it by version, if anything was. */
 export interface Pointer {
   readonly ident: string
   readonly revision: number
-  readonly versions: Map<string, string>
+  versions: Map<string, string> | undefined
 }
 
 /** `origin/name target`. */
@@ -37,18 +37,18 @@ export class Outsiders {
     this.#db = db
   }
 
-  /** `pointers` are those of who sees everything, as they stand. */
-  static async open(db: Db, pointers: ReadonlyMap<string, ReadonlyMap<Line, Pointer>>): Promise<Outsiders> {
+  /** `pointers` are those of who sees everything, as they stand; `start` is a connection for reading at the start. */
+  static async open(db: Db, pointers: ReadonlyMap<string, ReadonlyMap<Line, Pointer>>, start: Db): Promise<Outsiders> {
     const outsiders = new Outsiders(db)
     const alone = new Set<Line>()
-    for (const { line, ident, isDeleted, isAlone } of await listNotPublic(db)) {
+    for (const { line, ident, isDeleted, isAlone } of await listNotPublic(start)) {
       outsiders.#veil(line, isDeleted ? DELETED : ident)
       if (isAlone) alone.add(line)
     }
     for (const [view, lines] of pointers) {
       for (const line of lines.keys()) {
         if (alone.has(line)) outsiders.#ofView(view).set(line, 'nothing')
-        else if (outsiders.isVeiled(line)) await outsiders.#read(view, line)
+        else if (outsiders.isVeiled(line)) outsiders.#ofView(view).set(line, (await outsiders.#findNow(start, view, line)) ?? 'nothing')
       }
     }
     return outsiders
@@ -105,7 +105,7 @@ export class Outsiders {
   /** Reads what the public sees. Where a commit comes in between, the reading after it counts. */
   async #read(view: string, line: Line): Promise<Pointer | undefined> {
     const lines = this.#ofView(view)
-    const reading = this.#findNow(view, line)
+    const reading = this.#findNow(this.#db, view, line)
     lines.set(line, reading)
     try {
       const pointer = await reading
@@ -117,13 +117,13 @@ export class Outsiders {
     }
   }
 
-  async #findNow(name: string, line: Line): Promise<Pointer | undefined> {
-    const view = await findView(this.#db, name)
+  async #findNow(db: Db, name: string, line: Line): Promise<Pointer | undefined> {
+    const view = await findView(db, name)
     if (view === undefined) return undefined
     const [origin = '', packageName = '', target = ''] = line.split(/[/ ]/)
-    const found = await listPointersAt(this.#db, view, view.revision, { origin, name: packageName, limit: TARGETS.length }, THE_PUBLIC)
+    const found = await listPointersAt(db, view, view.revision, { origin, name: packageName, limit: TARGETS.length }, THE_PUBLIC)
     const pointer = found.find((candidate) => candidate.target === target)
-    return pointer && { ident: pointer.ident, revision: pointer.sinceRevision, versions: new Map() }
+    return pointer && { ident: pointer.ident, revision: pointer.sinceRevision, versions: undefined }
   }
 
   #ofView(view: string): Map<Line, Known> {

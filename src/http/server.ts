@@ -6,6 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest }
 import { validatorCompiler } from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
 import { Answers } from '../answers/answers.ts'
+import { openReader } from '../database/database.ts'
 import type { Depot } from '../depot.ts'
 import { Feed } from '../ledger/feed.ts'
 import { SeenPages } from '../ledger/seen-pages.ts'
@@ -81,7 +82,8 @@ export async function buildWorkerServer(depot: Depot, office: Office): Promise<{
 
 /** What a thread knows of the database without asking it. */
 async function openMemory(depot: Depot): Promise<Pick<Door, 'answers' | 'feed' | 'pages'>> {
-  const answers = await Answers.open(depot.db, { whole: renderPackage, brief: renderPackageBriefly })
+  const start = openReader(depot.config.databaseFile)
+  const answers = await Answers.open(depot.db, { whole: renderPackage, brief: renderPackageBriefly }, start.reader).finally(() => start.close())
   depot.writer.onCommit((entries) => answers.onCommit(entries))
   const feed = await Feed.open(depot.db)
   depot.writer.onCommit((entries) => feed.onCommit(entries)) // after the answers: who is woken by it asks them

@@ -1,4 +1,5 @@
 import type { Audience, Visibility } from '../accounts/access.ts'
+import { along } from '../database/along.ts'
 import type { Db } from '../database/database.ts'
 import { compareReleases } from '../package/version.ts'
 import { parseIdent } from '../package/ident.ts'
@@ -99,12 +100,24 @@ export async function listVersions(db: Db, { origin, name }: Pick<PackageName, '
   return versions.toSorted((a, b) => compareReleases({ version: b.version, release: '' }, { version: a.version, release: '' }) || (a.visibility < b.visibility ? 1 : -1))
 }
 
-/** The idents of a view's members below a prefix, by ident text ascending. */
+/** The idents of a view's members below a prefix, by ident text ascending. It walks the packages below it, and of each what the view holds. */
 export async function listIdentsInView(db: Db, viewId: number, prefix: IdentPrefix, { offset, limit }: Slice, audience: Audience): Promise<Page<Ident>> {
-  const matching = below(visible(db, audience), prefix)
-    .innerJoin('members', 'members.release_id', 'releases.id')
+  const [origin = '', name, version] = prefix
+  const matching = db
+    .selectFrom('origins')
+    .crossJoin('packages')
+    .crossJoin(along('members', 'members_current'))
+    .crossJoin('releases')
+    .where('origins.name', '=', origin)
+    .whereRef('packages.origin_id', '=', 'origins.id')
+    .$if(name !== undefined, (query) => query.where('packages.name', '=', name ?? ''))
     .where('members.view_id', '=', viewId)
+    .whereRef('members.package_id', '=', 'packages.id')
     .where('members.to_revision', 'is', null)
+    .whereRef('releases.id', '=', 'members.release_id')
+    .where('releases.deleted_at', 'is', null)
+    .$if(version !== undefined, (query) => query.where('releases.version', '=', version ?? ''))
+    .where((eb) => visibleTo(eb, audience))
   const { total } = await matching.select((eb) => eb.fn.count<number>('releases.ident').distinct().as('total')).executeTakeFirstOrThrow()
   const rows = await matching.select('releases.ident').groupBy('releases.ident').orderBy('releases.ident').limit(limit).offset(offset).execute()
   return { items: rows.map((row) => parseIdent(row.ident)), total }

@@ -281,3 +281,9 @@ function releaseOf(row: Omit<ReleasesTable, 'id'> & { id: number }): Release {
     manifest: row.manifest,
   }
 }
+
+/** Of every package, `origin/name` by its id. */
+export async function readPackageNames(db: Db): Promise<Map<number, string>> {
+  const rows = await db.selectFrom('packages').innerJoin('origins', 'origins.id', 'packages.origin_id').select(['packages.id', 'origins.name as origin', 'packages.name']).execute()
+  return new Map(rows.map(({ id, origin, name }) => [id, `${origin}/${name}`]))
+}

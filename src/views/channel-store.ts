@@ -50,11 +50,12 @@ export async function listChannelNames(db: Db, origin: string, asked: { audience
         eb('channels.is_declared', '=', 1),
         eb.exists(
           eb
-            .selectFrom('members')
-            .innerJoin('packages', 'packages.id', 'members.package_id')
+            .selectFrom('packages')
+            .crossJoin('members') // in this order
             .innerJoin('releases', 'releases.id', 'members.release_id')
             .select('members.release_id')
             .whereRef('members.view_id', '=', 'channels.view_id')
+            .whereRef('members.package_id', '=', 'packages.id')
             .whereRef('packages.origin_id', '=', 'channels.origin_id')
             .where('members.to_revision', 'is', null)
             .where((inner) => visibleTo(inner, asked.audience)),
@@ -102,11 +103,12 @@ export async function hasChannels(db: Db, viewId: number): Promise<boolean> {
 
 async function hasMemberOf(db: Db, originId: number, viewId: number): Promise<boolean> {
   const row = await db
-    .selectFrom('members')
-    .innerJoin('packages', 'packages.id', 'members.package_id')
+    .selectFrom('packages')
+    .crossJoin('members') // in this order
     .select('members.release_id')
-    .where('members.view_id', '=', viewId)
     .where('packages.origin_id', '=', originId)
+    .where('members.view_id', '=', viewId)
+    .whereRef('members.package_id', '=', 'packages.id')
     .where('members.to_revision', 'is', null)
     .limit(1)
     .executeTakeFirst()

@@ -1,5 +1,6 @@
 import type { ExpressionBuilder } from 'kysely'
 import type { Audience } from '../accounts/access.ts'
+import { along } from '../database/along.ts'
 import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { DepotError } from '../errors.ts'
@@ -165,7 +166,7 @@ export async function listMembersAt(
 /** For how many packages and targets a view's `latest` has an answer that this audience may see, as the view stands. */
 export async function countPointers(db: Db, viewId: number, audience: Audience): Promise<number> {
   const { count } = await db
-    .selectFrom('pointers')
+    .selectFrom(along('pointers', 'pointers_current'))
     .innerJoin('releases', 'releases.id', 'pointers.release_id')
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('pointers.view_id', '=', viewId)

@@ -174,7 +174,9 @@ async function listVisible(db: Db, viewId: number, idents: readonly string[], au
   for (const some of inBatches(idents)) {
     const rows = await db
       .selectFrom('releases')
-      .innerJoin('members', (on) => on.onRef('members.package_id', '=', 'releases.package_id').onRef('members.release_id', '=', 'releases.id'))
+      .crossJoin('members') // in this order
+      .whereRef('members.package_id', '=', 'releases.package_id')
+      .whereRef('members.release_id', '=', 'releases.id')
       .select(['releases.ident', 'releases.target', 'members.from_revision as from', 'members.to_revision as to'])
       .where('releases.ident', 'in', some)
       .where('members.view_id', '=', viewId)

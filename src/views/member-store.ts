@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { SqlBool } from 'kysely'
+import { along } from '../database/along.ts'
 import type { Db } from '../database/database.ts'
 import { inBatches } from '../database/batches.ts'
 import { formatIdent, formatPackageName, parseIdent } from '../package/ident.ts'
@@ -18,17 +19,13 @@ export async function findViewRelease(db: Db, ident: Ident, target: Target): Pro
   return row && viewReleaseOf(row)
 }
 
-/** Every pointer of every open view, as it stands. */
-export async function listPointers(
-  db: Db,
-): Promise<{ view: string; origin: string; name: string; target: Target; ident: string; revision: number }[]> {
+/** What `latest` answers in one view, in no order. */
+export async function listPointersIn(db: Db, viewId: number): Promise<{ packageId: number; target: Target; ident: string; revision: number }[]> {
   return db
-    .selectFrom('pointers')
-    .innerJoin('views', 'views.id', 'pointers.view_id')
+    .selectFrom(along('pointers', 'pointers_current'))
     .innerJoin('releases', 'releases.id', 'pointers.release_id')
-    .innerJoin('packages', 'packages.id', 'pointers.package_id')
-    .innerJoin('origins', 'origins.id', 'packages.origin_id')
-    .select(['views.name as view', 'origins.name as origin', 'packages.name', 'pointers.target', 'releases.ident', 'pointers.from_revision as revision'])
+    .select(['pointers.package_id as packageId', 'pointers.target', 'releases.ident', 'pointers.from_revision as revision'])
+    .where('pointers.view_id', '=', viewId)
     .where('pointers.to_revision', 'is', null)
     .execute()
 }

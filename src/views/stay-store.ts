@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Audience } from '../accounts/access.ts'
+import { along } from '../database/along.ts'
 import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import type { Target } from '../package/target.ts'
@@ -136,7 +137,7 @@ async function withTimes(db: Db, viewId: number, spans: readonly Span[]): Promis
   const revisions = spans.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to]))
   const times = new Map<number | null | undefined, number>()
   for (const some of inBatches(revisions)) {
-    const rows = await db.selectFrom('ledger').select(['revision', 'at']).where('view_id', '=', viewId).where('revision', 'in', some).execute()
+    const rows = await db.selectFrom(along('ledger', 'ledger_by_revision')).select(['revision', 'at']).where('view_id', '=', viewId).where('revision', 'in', some).execute()
     for (const { revision, at } of rows) times.set(revision, at)
   }
   return spans.map((span) => ({ ...span, since: times.get(span.from) ?? 0, until: times.get(span.to) }))

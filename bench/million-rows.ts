@@ -1,0 +1,152 @@
+import BetterSqlite3 from 'better-sqlite3'
+import pino from 'pino'
+import { readConfig } from '../src/config.ts'
+import { openDepot } from '../src/depot.ts'
+import { link } from '../src/ledger/chain.ts'
+import { orderKey } from '../src/package/version.ts'
+import { ACTOR } from './by-hand.ts'
+import { TARGET, TOKEN } from './publisher.ts'
+
+// What so many uploads and promotions leave, written without making them: the rows, the ledger and its chain are those that commands
+// would have written, so that `hart-depot verify` finds nothing wrong but the bytes missing.
+
+export interface Size {
+  readonly releases: number
+  readonly packages: number
+}
+
+const ORIGINS = 20
+export const VIEWS = 20
+/** Packages promoted together when a view begins, and releases promoted one by one afterwards. */
+const SET = 100
+const LATER_MOVES = 1_000
+const FIRST_DAY = 20_260_101
+
+export const originOf = (n: number) => `origin${String(n % ORIGINS).padStart(2, '0')}`
+export const packageOf = (n: number) => `${originOf(n)}/package${String(n).padStart(5, '0')}`
+/** The release of a package that is the `nth`: its version, and its ident. */
+export const versionOf = (nth: number) => `1.${nth}.0`
+export const identOf = (n: number, nth: number) => `${packageOf(n)}/${versionOf(nth)}/${FIRST_DAY}000000`
+export const viewOf = (n: number) => `view${String(n).padStart(2, '0')}`
+
+/** Makes a data folder with `size` in it, in 20 views of every package besides `unstable`. */
+export async function fill(dataFolder: string, size: Size): Promise<void> {
+  const depot = await openDepot(readConfig({ DEPOT_DATA: dataFolder, DEPOT_ADMIN_TOKEN: TOKEN }), { log: pino({ level: 'silent' }), isAlone: true })
+  for (let n = 0; n < ORIGINS; n += 1) await depot.writer.submit({ kind: 'createOrigin', input: { name: originOf(n), ownerId: 1 }, actor: ACTOR })
+  for (let n = 0; n < VIEWS; n += 1) await depot.writer.submit({ kind: 'createView', input: { name: viewOf(n), rule: 'promoted', maker: 'operator' }, actor: ACTOR })
+  const file = depot.config.databaseFile
+  await depot.close()
+  const db = new BetterSqlite3(file)
+  db.pragma('synchronous = OFF')
+  db.pragma('cache_size = -1000000')
+  db.exec('BEGIN')
+  const rows = new Rows(db)
+  publishAll(rows, db, size)
+  for (let n = 0; n < VIEWS; n += 1) promoteAll(rows, db, viewOf(n), n, size)
+  db.exec('COMMIT')
+  db.pragma('wal_checkpoint(TRUNCATE)')
+  db.close()
+}
+
+function publishAll(rows: Rows, db: BetterSqlite3.Database, { releases, packages }: Size): void {
+  const origins = new Map(db.prepare<[], { id: number; name: string }>('SELECT id, name FROM origins').all().map(({ id, name }) => [name, id]))
+  const unstable = rows.view('unstable')
+  const addPackage = db.prepare('INSERT INTO packages (id, origin_id, name) VALUES (?, ?, ?)')
+  const addWords = db.prepare('INSERT INTO package_words (rowid, words) VALUES (?, ?)')
+  const addBlob = db.prepare('INSERT INTO blobs (checksum, size_bytes, created_at) VALUES (?, 1, 1)')
+  const addRelease = db.prepare(
+    `INSERT INTO releases (id, package_id, ident, target, version, order_key, visibility, checksum, size_bytes, signer, is_verified, publisher_id, package_type,
+     created_at, updated_at, exposes, deps, tdeps, build_deps, build_tdeps, config, manifest)
+     VALUES (?, ?, ?, ?, ?, ?, 'public', ?, 1, 'signer', 1, 1, 'standard', 1, 1, '[]', '[]', '[]', '[]', '[]', '', ?)`,
+  )
+  const manifest = '# what a package says of itself\n'.repeat(10)
+  for (let n = 0; n < packages; n += 1) {
+    addPackage.run(n + 1, origins.get(originOf(n)), packageOf(n).split('/')[1])
+    addWords.run(n + 1, packageOf(n).replace('/', ' '))
+  }
+  for (let made = 0; made < releases; made += 1) {
+    const [n, nth] = [made % packages, Math.floor(made / packages)]
+    const ident = identOf(n, nth)
+    const checksum = made.toString(16).padStart(64, '0')
+    addBlob.run(checksum)
+    addRelease.run(made + 1, n + 1, ident, TARGET, versionOf(nth), orderKey({ version: versionOf(nth), release: `${FIRST_DAY}000000` }), checksum, manifest)
+    rows.book({ kind: 'release-published', ident, target: TARGET, checksum, sizeBytes: 1, signer: 'signer', isVerified: true, visibility: 'public' }, { originId: origins.get(originOf(n)) ?? 0 })
+    unstable.promote([{ n, nth, releaseId: made + 1 }], 'upload')
+  }
+  unstable.close()
+}
+
+/** Each package, in sets; then one release after another. */
+function promoteAll(rows: Rows, db: BetterSqlite3.Database, name: string, salt: number, { releases, packages }: Size): void {
+  const view = rows.view(name)
+  const ofPackage = Math.floor(releases / packages)
+  const pick = (n: number, turn: number) => {
+    const nth = (n + salt + turn) % ofPackage
+    return { n, nth, releaseId: nth * packages + n + 1 }
+  }
+  for (let n = 0; n < packages; n += SET) view.promote(Array.from({ length: Math.min(SET, packages - n) }, (_, i) => pick(n + i, 0)))
+  if (ofPackage > 1) for (let move = 0; move < LATER_MOVES; move += 1) view.promote([pick((move * 7) % packages, 1 + Math.floor((move * 7) / packages))])
+  db.prepare('INSERT OR IGNORE INTO channels (origin_id, view_id, owner_id, is_declared, created_at, updated_at) SELECT id, ?, 1, 0, 1, 1 FROM origins').run(view.id)
+  view.close()
+}
+
+interface Picked {
+  readonly n: number
+  readonly nth: number
+  readonly releaseId: number
+}
+
+/** The rows of the ledger and of views, continued from where they are. */
+class Rows {
+  readonly #db: BetterSqlite3.Database
+  readonly #add: BetterSqlite3.Statement
+  #head: { sequence: number; hash: string; at: number }
+
+  constructor(db: BetterSqlite3.Database) {
+    this.#db = db
+    this.#add = db.prepare('INSERT INTO ledger (sequence, at, kind, origin_id, view_id, revision, salt, text, digest, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+    this.#head = db.prepare<[], { sequence: number; hash: string; at: number }>('SELECT sequence, hash, at FROM ledger ORDER BY sequence DESC LIMIT 1').get() ?? { sequence: 0, hash: '', at: 0 }
+  }
+
+  book(event: Readonly<Record<string, unknown>> & { readonly kind: string }, of: { originId?: number; viewId?: number; revision?: number }): void {
+    const at = this.#head.at + 1
+    const text = JSON.stringify({ at, actor: ACTOR, ...event })
+    const { salt, digest, hash } = link(this.#head, text, '0'.repeat(32))
+    this.#head = { sequence: this.#head.sequence + 1, hash, at }
+    this.#add.run(this.#head.sequence, at, event.kind, of.originId ?? null, of.viewId ?? null, of.revision ?? null, salt, text, digest, hash)
+  }
+
+  view(name: string): { readonly id: number; promote(picked: readonly Picked[], cause?: 'upload'): void; close(): void } {
+    const db = this.#db
+    const { id } = db.prepare<[string], { id: number }>('SELECT id FROM views WHERE name = ?').get(name) ?? { id: 0 }
+    const endMember = db.prepare(`UPDATE members SET to_revision = ? WHERE view_id = ${id} AND package_id = ? AND release_id = ? AND to_revision IS NULL`)
+    const addMember = db.prepare(`INSERT INTO members (view_id, package_id, release_id, from_revision, position) VALUES (${id}, ?, ?, ?, ?)`)
+    const endPointer = db.prepare(`UPDATE pointers SET to_revision = ? WHERE view_id = ${id} AND package_id = ? AND target = '${TARGET}' AND to_revision IS NULL`)
+    const addPointer = db.prepare(`INSERT INTO pointers (view_id, package_id, target, release_id, from_revision) VALUES (${id}, ?, '${TARGET}', ?, ?)`)
+    const addLine = db.prepare(`INSERT INTO lines (view_id, package, target, package_id) VALUES (${id}, ?, '${TARGET}', ?)`)
+    const latest = new Map<number, string>()
+    const members = new Set<number>()
+    let revision = 0
+    return {
+      id,
+      promote: (picked, cause) => {
+        revision += 1
+        const pointers = []
+        for (const [position, { n, nth, releaseId }] of picked.entries()) {
+          if (members.has(releaseId)) endMember.run(revision, n + 1, releaseId)
+          members.add(releaseId)
+          addMember.run(n + 1, releaseId, revision, position)
+          const from = latest.get(n)
+          if (from === undefined) addLine.run(packageOf(n), n + 1)
+          else endPointer.run(revision, n + 1)
+          addPointer.run(n + 1, releaseId, revision)
+          latest.set(n, identOf(n, nth))
+          pointers.push({ package: packageOf(n), target: TARGET, from: from ?? null, to: identOf(n, nth) })
+        }
+        const joined = picked.map(({ n, nth }) => ({ ident: identOf(n, nth), target: TARGET }))
+        this.book({ kind: 'promotion', view: name, revision, act: 'promote', ...(cause && { cause }), joined, left: [], pointers }, { viewId: id, revision })
+      },
+      close: () => void db.prepare('UPDATE views SET revision = ? WHERE id = ?').run(revision, id),
+    }
+  }
+}
