@@ -40,9 +40,13 @@ export async function fill(dataFolder: string, size: Size): Promise<void> {
   db.pragma('synchronous = OFF')
   db.pragma('cache_size = -1000000')
   db.exec('BEGIN')
+  // Made at the end, when all is there to be sorted.
+  const indexes = db.prepare<[], { name: string; sql: string }>("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ('releases', 'members', 'pointers', 'ledger')").all()
+  for (const { name } of indexes) db.exec(`DROP INDEX ${name}`)
   const rows = new Rows(db)
   publishAll(rows, db, size)
   for (let n = 0; n < VIEWS; n += 1) promoteAll(rows, db, viewOf(n), n, size)
+  for (const { sql } of indexes) db.exec(sql)
   db.exec('COMMIT')
   db.pragma('wal_checkpoint(TRUNCATE)')
   db.close()

@@ -161,7 +161,7 @@ async function describePackages(db: Db, packageIds: readonly number[], audience:
       .where((eb) =>
         eb.exists(
           eb
-            .selectFrom('members')
+            .selectFrom(along('members', 'members_current'))
             .innerJoin('releases', 'releases.id', 'members.release_id')
             .select('members.release_id')
             .whereRef('members.view_id', '=', 'views.id')

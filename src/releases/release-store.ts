@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Expression, ExpressionBuilder, SqlBool } from 'kysely'
 import { EVERYONE } from '../accounts/access.ts'
 import type { Audience, Visibility } from '../accounts/access.ts'
+import { along } from '../database/along.ts'
 import type { Db } from '../database/database.ts'
 import type { ReleasesTable, Schema } from '../database/schema.ts'
 import { formatIdent, parseIdent } from '../package/ident.ts'
@@ -71,7 +72,7 @@ export async function findLatest(
 ): Promise<Release | undefined> {
   const { view, version } = asked
   const members = db
-    .selectFrom('members')
+    .selectFrom(along('members', 'members_current'))
     .innerJoin('releases', 'releases.id', 'members.release_id')
     .innerJoin('packages', 'packages.id', 'members.package_id')
     .innerJoin('origins', 'origins.id', 'packages.origin_id')

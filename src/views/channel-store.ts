@@ -1,4 +1,5 @@
 import type { Audience } from '../accounts/access.ts'
+import { along } from '../database/along.ts'
 import type { Db } from '../database/database.ts'
 import { visibleTo } from '../releases/release-store.ts'
 
@@ -51,7 +52,7 @@ export async function listChannelNames(db: Db, origin: string, asked: { audience
         eb.exists(
           eb
             .selectFrom('packages')
-            .crossJoin('members') // in this order
+            .crossJoin(along('members', 'members_current')) // in this order
             .innerJoin('releases', 'releases.id', 'members.release_id')
             .select('members.release_id')
             .whereRef('members.view_id', '=', 'channels.view_id')
@@ -104,7 +105,7 @@ export async function hasChannels(db: Db, viewId: number): Promise<boolean> {
 async function hasMemberOf(db: Db, originId: number, viewId: number): Promise<boolean> {
   const row = await db
     .selectFrom('packages')
-    .crossJoin('members') // in this order
+    .crossJoin(along('members', 'members_current')) // in this order
     .select('members.release_id')
     .where('packages.origin_id', '=', originId)
     .where('members.view_id', '=', viewId)

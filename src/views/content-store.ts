@@ -1,4 +1,5 @@
-import type { ExpressionBuilder } from 'kysely'
+import { sql } from 'kysely'
+import type { ExpressionBuilder, SqlBool } from 'kysely'
 import type { Audience } from '../accounts/access.ts'
 import { along } from '../database/along.ts'
 import type { Db } from '../database/database.ts'
@@ -225,9 +226,9 @@ function linesOf(db: Db, viewId: number, page: { origin?: string; name?: string;
   return lines.where((eb) => eb.exists(eb.selectFrom('packages').select('packages.id').whereRef('packages.id', '=', 'lines.package_id').where('packages.name', '=', name)))
 }
 
-/** Whether a membership holds at a revision. */
+/** Whether a membership holds at a revision: the `+` keeps SQLite from walking all that joined the view until then. */
 function holdsAt(eb: ExpressionBuilder<Schema, 'members'>, revision: number) {
-  return eb.and([eb('members.from_revision', '<=', revision), eb.or([eb('members.to_revision', 'is', null), eb('members.to_revision', '>', revision)])])
+  return eb.and([sql<SqlBool>`+${eb.ref('members.from_revision')} <= ${revision}`, eb.or([eb('members.to_revision', 'is', null), eb('members.to_revision', '>', revision)])])
 }
 
 function hasVisibleMember(eb: ExpressionBuilder<Schema, 'lines'>, revision: number, audience: Audience) {

@@ -91,9 +91,19 @@ export async function onlyMembers(db: Db, view: { id: number }, releases: readon
   return releases.filter(({ releaseId }) => members.has(releaseId))
 }
 
-/** The current members that belong to an origin, such that of each package what the view's rule puts first comes last. */
+/** The current members that belong to an origin, such that of each package what the view's rule puts first comes last. It walks the origin's packages. */
 export async function listMembersOfOrigin(db: Db, view: { id: number; rule: ViewRule }, originId: number): Promise<ViewRelease[]> {
-  const members = membersOf(db, view.id).where('packages.origin_id', '=', originId)
+  const members = db
+    .selectFrom('packages')
+    .crossJoin(along('members', 'members_current'))
+    .crossJoin('releases')
+    .select(VIEW_RELEASE)
+    .where('packages.origin_id', '=', originId)
+    .where('members.view_id', '=', view.id)
+    .whereRef('members.package_id', '=', 'packages.id')
+    .where('members.to_revision', 'is', null)
+    .whereRef('releases.id', '=', 'members.release_id')
+    .where('releases.deleted_at', 'is', null)
   const ordered =
     view.rule === 'highest' ? members.orderBy('releases.order_key').orderBy('releases.id') : members.orderBy('members.from_revision').orderBy('members.position')
   return (await ordered.execute()).map(viewReleaseOf)
@@ -105,7 +115,7 @@ export async function listPastMembers(db: Db, viewId: number, packageIds: readon
     .innerJoin('members', 'members.release_id', 'releases.id')
     .where('members.view_id', '=', viewId)
     .where('members.package_id', 'in', packageIds)
-    .where('members.from_revision', '<=', revision)
+    .where(sql<SqlBool>`+members.from_revision <= ${revision}`) // or all that joined the view until then would be walked
     .where((eb) => eb.or([eb('members.to_revision', 'is', null), eb('members.to_revision', '>', revision)]))
     .orderBy('members.from_revision')
     .orderBy('members.position')
@@ -184,7 +194,7 @@ export async function movePointers(db: Db, viewId: number, moves: readonly Move[
 
 async function listPointersOfPackages(db: Db, viewId: number, packageIds: readonly number[]): Promise<ViewRelease[]> {
   const rows = await viewReleases(db)
-    .innerJoin('pointers', 'pointers.release_id', 'releases.id')
+    .innerJoin(along('pointers', 'pointers_current'), 'pointers.release_id', 'releases.id')
     .where('pointers.view_id', '=', viewId)
     .where('pointers.package_id', 'in', packageIds)
     .where('pointers.to_revision', 'is', null)
@@ -246,7 +256,7 @@ function pastReleases(db: Db) {
 
 function membersOf(db: Db, viewId: number) {
   return viewReleases(db)
-    .innerJoin('members', 'members.release_id', 'releases.id')
+    .innerJoin(along('members', 'members_current'), 'members.release_id', 'releases.id')
     .where('members.view_id', '=', viewId)
     .where('members.to_revision', 'is', null)
 }

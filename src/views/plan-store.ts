@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { SqlBool } from 'kysely'
 import type { Audience } from '../accounts/access.ts'
+import { along } from '../database/along.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError, quote } from '../errors.ts'
 import type { PointerMove } from '../ledger/entry.ts'
@@ -84,21 +85,23 @@ export async function getPlanById(db: Db, id: number): Promise<StoredPlan> {
 /** Those proposed for a view, newest first, before the one of this id; all of them, or those that wait. */
 export async function listProposals(db: Db, viewId: number, page: { before: number; limit: number; waitingAt?: number }): Promise<StoredPlan[]> {
   const { waitingAt } = page
-  const rows = await plans(db)
+  const found = db
+    .selectFrom(along('plans', waitingAt === undefined ? 'plans_proposed' : 'plans_waiting'))
+    .select('plans.id')
     .where('plans.view_id', '=', viewId)
     .where(isProposal)
     .where('plans.id', '<', page.before)
     .$if(waitingAt !== undefined, (query) => query.where('plans.ended_at', 'is', null).where('plans.expires_at', '>', waitingAt ?? 0))
     .orderBy('plans.id', 'desc')
     .limit(page.limit)
-    .execute()
+  const rows = await plans(db).where('plans.id', 'in', found).orderBy('plans.id', 'desc').execute()
   return rows.map(planOf)
 }
 
 /** How many of a view's proposals wait, expired ones left out. */
 export async function countWaiting(db: Db, viewId: number, at: number): Promise<number> {
   const { count } = await db
-    .selectFrom('plans')
+    .selectFrom(along('plans', 'plans_waiting'))
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('plans.view_id', '=', viewId)
     .where(isProposal)
