@@ -37,6 +37,7 @@ export async function fill(dataFolder: string, size: Size): Promise<void> {
   const file = depot.config.databaseFile
   await depot.close()
   const db = new BetterSqlite3(file)
+  db.pragma('journal_mode = OFF')
   db.pragma('synchronous = OFF')
   db.pragma('cache_size = -1000000')
   db.exec('BEGIN')
@@ -48,7 +49,6 @@ export async function fill(dataFolder: string, size: Size): Promise<void> {
   for (let n = 0; n < VIEWS; n += 1) promoteAll(rows, db, viewOf(n), n, size)
   for (const { sql } of indexes) db.exec(sql)
   db.exec('COMMIT')
-  db.pragma('wal_checkpoint(TRUNCATE)')
   db.close()
 }
 
