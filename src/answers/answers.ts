@@ -3,6 +3,7 @@ import type { Audience } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
 import type { LedgerEntry, LedgerEvent, Promotion } from '../ledger/entry.ts'
 import { formatIdent } from '../package/ident.ts'
+import { TARGETS } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import type { Release } from '../releases/release.ts'
 import { findLatest, findRelease, isInView, listViewsOf, readPackageNames } from '../releases/release-store.ts'
@@ -239,17 +240,16 @@ export class Answers {
   }
 }
 
-/** A view after the other, so that what is read is soon what is kept. Lines are many views' own, and one text each. */
+/** A view after the other, so that what is read is soon what is kept. A line is the same text in all views. */
 async function readPointers(start: Db, views: readonly View[]): Promise<Map<string, Map<Line, Pointer>>> {
   const names = await readPackageNames(start)
-  const lines = new Map<Line, Line>()
+  const lines = new Map(TARGETS.map((target) => [target, new Map<number, Line>()]))
   const pointers = new Map<string, Map<Line, Pointer>>()
   for (const view of views) {
     const its = ofView(pointers, view.name)
     for (const { packageId, target, ident, revision } of await listPointersIn(start, view.id)) {
-      const text = `${names.get(packageId) ?? ''} ${target}`
-      const line = lines.get(text) ?? text
-      lines.set(line, line)
+      const line = lines.get(target)?.get(packageId) ?? `${names.get(packageId) ?? ''} ${target}`
+      lines.get(target)?.set(packageId, line)
       its.set(line, { ident, revision, versions: undefined })
     }
   }
