@@ -1,4 +1,4 @@
-# The sources run as they are under this Node, so nothing is compiled. Debian, not Alpine: sodium-native has no build for musl.
+# The sources run as they are under this Node, so nothing is compiled.
 FROM node:26-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./

@@ -46,7 +46,7 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
   kysely: (file) => inFolder('database')(file) || isStore(file),
   'better-sqlite3': inFolder('database'),
   zod: (file) => inFolder('http', 'cli', 'pull', 'remote')(file) || file === 'config.ts' || file === 'writer/control.ts',
-  'sodium-native|hash-wasm|xz-decompress': inFolder('hart'),
+  'hash-wasm|xz-decompress': inFolder('hart'),
   'node:https?': (file) => inFolder('http', 'cli')(file) || file === 'webhooks/send.ts',
 }
 

@@ -1,12 +1,11 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
-import { createBLAKE2b } from 'hash-wasm'
 import { packError } from '../thread-error.ts'
 import type { PackedError } from '../thread-error.ts'
 import { stepBehind } from '../thread-priority.ts'
+import { Blake2b } from './blake2b.ts'
 
-// The other side of hash-threads.ts. What was just written is in the system's cache: reading it again costs little beside its hash. Of much,
-// this BLAKE2b takes two thirds of the time that blake2b.ts does; one of it serves all files by turns.
+// The other side of hash-threads.ts. What was just written is in the system's cache: reading it again costs little beside its hash.
 
 export interface HashStep {
   readonly id: number
@@ -20,10 +19,8 @@ export interface HashStep {
 export type HashAnswer = { readonly id: number; readonly digest: string } | { readonly id: number; readonly error: PackedError }
 
 const WINDOW_BYTES = 256 * 1024
-const DIGEST_BITS = 256
 const window = Buffer.allocUnsafeSlow(WINDOW_BYTES)
-const files = new Map<number, { fd: number; at: number; state: Uint8Array }>()
-const hasher = await createBLAKE2b(DIGEST_BITS)
+const files = new Map<number, { fd: number; at: number; hash: Blake2b }>()
 
 stepBehind()
 parentPort?.on('message', (step: HashStep) => {
@@ -41,21 +38,17 @@ function take({ id, path, from, upTo, next }: HashStep): string | undefined {
     forget(id)
     return undefined
   }
-  const file = files.get(id) ?? { fd: openSync(path, 'r'), at: from, state: hasher.init().save() }
+  const file = files.get(id) ?? { fd: openSync(path, 'r'), at: from, hash: new Blake2b() }
   files.set(id, file)
-  hasher.load(file.state)
   while (file.at < upTo) {
     const bytes = readSync(file.fd, window, 0, Math.min(WINDOW_BYTES, upTo - file.at), file.at)
     if (bytes === 0) throw new Error(`${path} ends before byte ${upTo}`)
-    hasher.update(window.subarray(0, bytes))
+    file.hash.update(window.subarray(0, bytes))
     file.at += bytes
   }
-  if (next === 'go on') {
-    file.state = hasher.save()
-    return undefined
-  }
+  if (next === 'go on') return undefined
   forget(id)
-  return hasher.digest()
+  return file.hash.digest()
 }
 
 function forget(id: number): void {
