@@ -4,6 +4,7 @@ import type { PackedError } from '../thread-error.ts'
 import { stepBehind } from '../thread-priority.ts'
 import { readArchive } from './archive.ts'
 import type { HartMetadata } from './metadata.ts'
+import { hasXzProgram } from './xz-program.ts'
 
 // The other side of scan.ts. One question is answered at a time.
 
@@ -15,13 +16,14 @@ export interface ScanQuestion {
 export type ScanAnswer = { readonly metadata: HartMetadata } | { readonly error: PackedError }
 
 stepBehind()
+const withProgram = hasXzProgram()
 parentPort?.on('message', (question: ScanQuestion) => {
   void answer(question).then(reply)
 })
 
 async function answer(question: ScanQuestion): Promise<ScanAnswer> {
   try {
-    return { metadata: await readArchive(question.path, question.payloadOffset) }
+    return { metadata: await readArchive(question.path, question.payloadOffset, { withProgram }) }
   } catch (error) {
     return { error: packError(error) }
   }
