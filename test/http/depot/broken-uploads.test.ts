@@ -58,6 +58,18 @@ for (const [framing, { head: start, body }] of Object.entries(BODIES)) {
     t.equal((await upload(started, hart)).status, 201, 'and its ident is free')
   })
 
+  test(`an upload ${framing} whose client leaves after its last byte is published, and its retry is told so`, async (t) => {
+    const started = await startDepot(t, { listen: true })
+    await makeOrigin(started)
+    const talk = converse(started.url)
+    await talk.say(start)
+    await talk.say(body)
+    talk.socket.destroy()
+    await until(async () => (await ask(`${started.url}/v1/depot/pkgs/acme/app/1.0.0/20260101120000`)).status === 200)
+    t.equal((await upload(started, hart)).status, 409)
+    t.ok((await ask(`${started.url}/v1/depot/pkgs/acme/app/1.0.0/20260101120000/download`)).body.equals(hart.bytes))
+  })
+
   test(`an upload ${framing} whose client stalls is told so, and leaves nothing`, async (t) => {
     const started = await startDepot(t, { listen: true, limits: { uploadIdleMs: 30 } })
     await makeOrigin(started)
