@@ -1,5 +1,8 @@
 import type { Target } from '../package/target.ts'
 
+/** What the rest of an answer, its names and its first form take, measured. */
+const BESIDE_BODY_BYTES = 2_560
+
 /**
  * The finished body of a package, with what its headers need and who may have it. It can hold forms of itself, such as its bytes with
  * their head as one view's `latest` sends them; they go when it goes.
@@ -27,14 +30,14 @@ export class PackageAnswer {
     this.isPublic = release.isPublic
     this.views = release.views
     this.#body = body
-    this.#bytes = body.length
+    this.#bytes = body.length + BESIDE_BODY_BYTES
   }
 
   get body(): Buffer {
     return this.#body
   }
 
-  /** What it holds, with its forms. */
+  /** What it takes of memory, about, with its forms. */
   get bytes(): number {
     return this.#bytes
   }
