@@ -138,17 +138,17 @@ async function seePromotions(
   eyes: { audience: Audience; accounts: ReadonlyMap<number | undefined, string> },
 ): Promise<Map<number, LedgerEvent | 'whole'>> {
   const seen = new Map<number, LedgerEvent | 'whole'>()
-  const promotions = concerns.flatMap(({ entry, concern }) => (concern.of === 'promotion' ? [{ entry, view: concern.promotion.view }] : []))
-  for (const [name, ofView] of Map.groupBy(promotions, ({ view }) => view)) {
+  const promotions = concerns.flatMap(({ entry, concern }) => (concern.of === 'promotion' ? [{ entry, promotion: concern.promotion }] : []))
+  for (const [name, ofView] of Map.groupBy(promotions, ({ promotion }) => promotion.view)) {
     const view = await findView(db, name)
     if (view === undefined) continue
-    const revisions = ofView.map(({ entry }) => revisionOf({ at: entry.at, text: entry.text, account: eyes.accounts.get(entry.actor.accountId) ?? null }))
+    const revisions = ofView.map(({ entry: { at, actor }, promotion }) => revisionOf(promotion, { at, account: eyes.accounts.get(actor.accountId), client: actor.client }))
     const visible = (await asSeenBy(eyes.audience, db, view, revisions.toReversed())).toReversed()
     for (const [index, { entry }] of ofView.entries()) {
       const [revision, shown] = [revisions[index], visible[index]]
       if (revision === undefined || shown === undefined) continue
       const { at: _at, account: _account, client: _client, ...promotion } = shown
-      seen.set(entry.sequence, isSame(revision, shown) ? 'whole' : { kind: 'promotion', view: name, ...promotion })
+      seen.set(entry.sequence, revision === shown || isSame(revision, shown) ? 'whole' : { kind: 'promotion', view: name, ...promotion })
     }
   }
   return seen

@@ -25,13 +25,13 @@ export interface Revision extends Omit<Promotion, 'kind' | 'view'> {
 /** The revisions of a view before `before`, newest first. */
 export async function listRevisions(db: Db, view: View, page: { before: number; limit: number }, audience: Audience): Promise<Revision[]> {
   const rows = await promotionsOf(db, view.id).where('ledger.revision', '<', page.before).orderBy('ledger.revision', 'desc').limit(page.limit).execute()
-  return asSeenBy(audience, db, view, rows.map(revisionOf))
+  return asSeenBy(audience, db, view, rows.map(parseRevision))
 }
 
 /** Throws `not_found`. */
 export async function getRevision(db: Db, view: View, revision: number, audience: Audience): Promise<Revision> {
   const row = await promotionsOf(db, view.id).where('ledger.revision', '=', revision).executeTakeFirst()
-  const [seen] = row === undefined ? [] : await asSeenBy(audience, db, view, [revisionOf(row)])
+  const [seen] = row === undefined ? [] : await asSeenBy(audience, db, view, [parseRevision(row)])
   if (seen === undefined) throw new DepotError('not_found', `${view.name} has no revision ${revision}; it is at revision ${view.revision}`)
   return seen
 }
@@ -45,14 +45,20 @@ function promotionsOf(db: Db, viewId: number) {
     .where('ledger.revision', 'is not', null)
 }
 
-export function revisionOf(row: { at: number; text: string; account: string | null }): Revision {
-  const { act, revision, cause, reason, of, source, proposer, override, joined, left, pointers, actor } = JSON.parse(row.text) as Promotion & { actor: Actor }
+function parseRevision(row: { at: number; text: string; account: string | null }): Revision {
+  const { actor, ...promotion } = JSON.parse(row.text) as Promotion & { actor: Actor }
+  return revisionOf(promotion, { at: row.at, account: row.account ?? undefined, client: actor.client })
+}
+
+/** What a promotion made of its view. */
+export function revisionOf(promotion: Promotion, made: Pick<Revision, 'at' | 'account' | 'client'>): Revision {
+  const { act, revision, cause, reason, of, source, proposer, override, joined, left, pointers } = promotion
   return {
     revision,
-    at: row.at,
+    at: made.at,
     act,
-    account: row.account ?? undefined,
-    client: actor.client,
+    account: made.account,
+    client: made.client,
     ...(cause !== undefined && { cause }),
     ...(reason !== undefined && { reason }),
     ...(of !== undefined && { of }),
