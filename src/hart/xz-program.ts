@@ -32,6 +32,7 @@ export async function decodeByProgram(path: string, { start, skipped }: { start:
   const ended = once(program, 'close') as Promise<[number | null, NodeJS.Signals | null]>
   ended.catch(() => undefined) // where it did not start; who waits hears of it
   let isEnough = false
+  let isRead = false
   try {
     let left = skipped
     for await (const piece of program.stdout as AsyncIterable<Buffer>) {
@@ -40,8 +41,9 @@ export async function decodeByProgram(path: string, { start, skipped }: { start:
       isEnough = wanted.length > 0 && output(wanted) === 'enough'
       if (isEnough) break
     }
+    isRead = !isEnough
   } finally {
-    if (program.exitCode === null) program.kill('SIGKILL')
+    if (!isRead) program.kill('SIGKILL') // one that said everything ends by itself, and says how
     await ended.catch(() => undefined)
   }
   const [code, signal] = await ended
