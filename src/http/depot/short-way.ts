@@ -117,8 +117,9 @@ export class ShortWay {
     const connection = closes ? 'Connection: close\r\n' : `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(this.#server.keepAliveTimeout / 1000)}\r\n`
     const { status, bytes } = writePackage(reply, { date: this.#now(), ifNoneMatch, connection })
     if (closes) {
-      // Without a shutdown first, which would be another call to the system: what was written is sent before the end is.
-      socket.write(bytes, () => socket.destroy())
+      // Without a shutdown first, which would be another call to the system: what was written is sent before the end is. Not within the
+      // callback, where node:net would make an error for whoever still writes.
+      socket.write(bytes, () => process.nextTick(destroy, socket))
     } else if (!socket.write(bytes)) {
       socket.pause() // a client that does not read is asked nothing more
       socket.once('drain', () => socket.resume())
@@ -135,4 +136,8 @@ export class ShortWay {
     }
     return this.#date
   }
+}
+
+function destroy(socket: Socket): void {
+  socket.destroy()
 }
