@@ -29,6 +29,8 @@ export interface Results {
   readonly limits: readonly Limit[]
   /** What could not be measured here, and why. */
   readonly missing: readonly string[]
+  /** What a figure comes to at best here, or where it would be met. */
+  readonly notes?: readonly string[]
 }
 
 export function joinResults(results: readonly Results[]): Results {
@@ -36,6 +38,7 @@ export function joinResults(results: readonly Results[]): Results {
     figures: results.flatMap((each) => each.figures),
     limits: results.flatMap((each) => each.limits),
     missing: results.flatMap((each) => each.missing),
+    notes: results.flatMap((each) => each.notes ?? []),
   }
 }
 
@@ -56,7 +59,7 @@ export function spreadOf(samples: readonly number[]): Spread {
 }
 
 /** In Markdown, which also reads well in a terminal. */
-export function formatResults({ figures, limits, missing }: Results): string {
+export function formatResults({ figures, limits, missing, notes = [] }: Results): string {
   const rows = figures.map(({ name, unit, depot, yardstick, goal }) => {
     const ratio = depot.median / yardstick.median
     const end = goal === undefined ? '' : `≤ ${goal.toFixed(2)}${ratio > goal ? ' missed' : ''}`
@@ -67,6 +70,7 @@ export function formatResults({ figures, limits, missing }: Results): string {
     parts.push(table(['limit', 'unit', 'depot', 'most'], limits.map(({ name, unit, value, most }) => [name, unit, Math.max(0, value).toFixed(0), `< ${most}${value < most ? '' : ' missed'}`])))
   }
   if (missing.length > 0) parts.push(missing.map((line) => `- ${line}\n`).join(''))
+  if (notes.length > 0) parts.push(notes.map((line) => `- ${line}\n`).join(''))
   return parts.join('\n')
 }
 
