@@ -58,7 +58,7 @@ interface Followed {
 }
 
 export async function measureFeed({ isQuick }: { isQuick: boolean }): Promise<Results> {
-  const scale = isQuick ? { count: 1_000, rounds: 2, settlingMs: QUICK_SETTLING_MS } : { count: FOLLOWERS, rounds: 9, settlingMs: SETTLING_MS }
+  const scale = isQuick ? { count: 1_000, rounds: 2, settlingMs: QUICK_SETTLING_MS } : { count: FOLLOWERS, rounds: 5, settlingMs: SETTLING_MS }
   const { count } = scale
   const files = Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Infinity)
   if (files < count + SPARE_FILES) return { figures: [], limits: [], missing: [`${count} who follow a view: only ${files} files may be open (ulimit -n)`] }

@@ -73,7 +73,7 @@ export async function measureMillion({ isQuick }: { isQuick: boolean }): Promise
   const largest = all.at(-1)
   if (smallest === undefined || largest === undefined) throw new Error('there is no size')
   for (const { depot, polls } of all) await pollKeepingAlive(depot.port, polls, POLLS * 2) // until it runs compiled, and has all bodies
-  const rounds = isQuick ? 2 : 7
+  const rounds = isQuick ? 2 : 5
   const compare = async (name: string, unit: string, act: (of: Measured) => Promise<number>, goal?: number): Promise<Figure[]> => {
     const samples = await byTurns(rounds, Object.fromEntries(all.map((of) => [of.size.releases, () => act(of)])))
     const spread = ({ size }: Measured) => spreadOf(samples[size.releases] ?? [])

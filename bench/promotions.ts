@@ -103,7 +103,7 @@ async function measureTogether(data: string, file: string, isQuick: boolean): Pr
 function noteOn({ depot, alone, together }: Record<'depot' | 'alone' | 'together', number>): string {
   const commit = ((alone - together) * CLIENTS) / (CLIENTS - 1)
   const met = (depot / MOST_OF_BY_HAND - (alone - commit)) / 1_000
-  return `promotions of ${CLIENTS} clients: a commit takes ${commit.toFixed(0)} µs on this disk, so that the same rows by hand, with one for all, come to ${(together / alone).toFixed(2)} of one each; the depot comes to ${MOST_OF_BY_HAND} where a commit takes ${met.toFixed(1)} ms, as on disks that keep their word without a battery`
+  return `promotions of ${CLIENTS} clients: a commit takes ${commit.toFixed(0)} µs on this disk, so that the same rows by hand, with one for all, come to ${(together / alone).toFixed(2)} of one each; the depot comes to ${MOST_OF_BY_HAND} where a commit takes ${met.toFixed(1)} ms, as on disks without a cache that outlives the power`
 }
 
 /** Each client promotes as many times, its own package on its own connection, the versions by turns. */

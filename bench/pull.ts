@@ -31,7 +31,7 @@ export async function measurePull({ isQuick }: { isQuick: boolean }): Promise<Re
   const missing = ['curl', 'b2sum'].filter((program) => !has(program)).map((program) => `pull: ${program} is not installed`)
   if (missing.length > 0) return { figures: [], limits: [], missing }
   const count = isQuick ? QUICK_PACKAGES : PACKAGES
-  const rounds = isQuick ? 1 : 5
+  const rounds = isQuick ? 1 : 3
   await using scratch = await openScratch()
   await using source = await startServer('depot.ts', [join(scratch.path, 'source'), TOKEN])
   const idents = await publish(source.port, scratch.path, count)

@@ -54,7 +54,7 @@ export async function measureUpload({ isQuick }: { isQuick: boolean }): Promise<
   const sizeBytes = sizeMb * MB
   for (const metadata of ['first', 'last'] as const) {
     const hart = makeIncompressible(join(scratch.path, `${metadata}.hart`), { name: `random-${metadata}`, secretKey, sizeBytes, metadata })
-    await measure(`${sizeMb} MB, metadata ${metadata}`, hart, isQuick ? 2 : 7, metadata === 'last')
+    await measure(`${sizeMb} MB, metadata ${metadata}`, hart, isQuick ? 2 : 5, metadata === 'last')
   }
   if (isQuick) missing.push('upload of a compressed program: not in a quick run')
   else if (!has('xz')) missing.push('upload of a compressed program: xz is not installed')
