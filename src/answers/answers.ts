@@ -46,6 +46,8 @@ export interface LatestAnswer {
 /** Make the body of a release that is in these views, one for each shape. */
 export type Renderers = Readonly<Record<Shape, (release: Release, views: readonly string[]) => Buffer>>
 
+/** Views whose pointers are read at the same time: as many as there are threads for reading from the start. */
+const READ_AT_ONCE = 2
 const MOST_BODY_BYTES = 64 * 1024 * 1024
 /** Questions that pointers alone do not answer, and that have no answer: so many, and so long in characters. */
 const MOST_ABSENT = 10_000
@@ -79,14 +81,14 @@ export class Answers {
   }
 
   /**
-   * Reads every pointer, from `start`: a connection that is for this alone, and may be in the way of others as long as it takes. The caller
-   * passes on each commit made from then on.
+   * Reads every pointer, and from `start`, a connection that is for this alone, what takes many small reads. The caller passes on each commit
+   * made from then on.
    */
   static async open(db: Db, renderers: Renderers, start: Db = db): Promise<Answers> {
-    const views = await listViews(start)
-    const pointers = await readPointers(start, views)
+    const views = await listViews(db)
+    const pointers = await readPointers(db, views)
     const ungoverned = new Map(views.map((view) => [view.name as string, new Set(view.ungoverned)]))
-    const revisions = await readRevisions(start)
+    const revisions = await readRevisions(db)
     return new Answers(db, renderers, { pointers, outsiders: await Outsiders.open(db, pointers, start), ungoverned, revisions })
   }
 
@@ -240,19 +242,23 @@ export class Answers {
   }
 }
 
-/** A view after the other, so that what is read is soon what is kept. A line is the same text in all views. */
-async function readPointers(start: Db, views: readonly View[]): Promise<Map<string, Map<Line, Pointer>>> {
-  const names = await readPackageNames(start)
+/** A line is the same text in all views. */
+async function readPointers(db: Db, views: readonly View[]): Promise<Map<string, Map<Line, Pointer>>> {
+  const names = await readPackageNames(db)
   const lines = new Map(TARGETS.map((target) => [target, new Map<number, Line>()]))
   const pointers = new Map<string, Map<Line, Pointer>>()
-  for (const view of views) {
-    const its = ofView(pointers, view.name)
-    for (const { packageId, target, ident, revision } of await listPointersIn(start, view.id)) {
-      const line = lines.get(target)?.get(packageId) ?? `${names.get(packageId) ?? ''} ${target}`
-      lines.get(target)?.set(packageId, line)
-      its.set(line, { ident, revision, versions: undefined })
+  const remaining = views.values()
+  const readRemaining = async () => {
+    for (const view of remaining) {
+      const its = ofView(pointers, view.name)
+      for (const [packageId, target, ident, revision] of await listPointersIn(db, view.id)) {
+        const line = lines.get(target)?.get(packageId) ?? `${names.get(packageId) ?? ''} ${target}`
+        lines.get(target)?.set(packageId, line)
+        its.set(line, { ident, revision, versions: undefined })
+      }
     }
   }
+  await Promise.all(Array.from({ length: READ_AT_ONCE }, readRemaining))
   return pointers
 }
 

@@ -1,7 +1,7 @@
 import BetterSqlite3 from 'better-sqlite3'
 import type { SqliteDatabase } from 'kysely'
 
-const CACHE_KIB = 64 * 1024
+const CACHE_KIB = 16 * 1024
 /** Those of sets of many sizes are each used rarely, and large. */
 const LONGEST_KEPT_SQL = 2_000
 const MOST_STATEMENTS = 500

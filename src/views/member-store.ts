@@ -19,15 +19,19 @@ export async function findViewRelease(db: Db, ident: Ident, target: Target): Pro
   return row && viewReleaseOf(row)
 }
 
-/** What `latest` answers in one view, in no order. */
-export async function listPointersIn(db: Db, viewId: number): Promise<{ packageId: number; target: Target; ident: string; revision: number }[]> {
-  return db
+/** What `latest` answers in one view, in no order. One text, because threads hand that on at no cost for each row. */
+export async function listPointersIn(db: Db, viewId: number): Promise<[packageId: number, target: Target, ident: string, revision: number][]> {
+  const { pointers } = await db
     .selectFrom(along('pointers', 'pointers_current'))
     .innerJoin('releases', 'releases.id', 'pointers.release_id')
-    .select(['pointers.package_id as packageId', 'pointers.target', 'releases.ident', 'pointers.from_revision as revision'])
+    .select((eb) => {
+      const row = eb.fn('json_array', ['pointers.package_id', 'pointers.target', 'releases.ident', 'pointers.from_revision'])
+      return eb.fn<string>('json_group_array', [row]).as('pointers')
+    })
     .where('pointers.view_id', '=', viewId)
     .where('pointers.to_revision', 'is', null)
-    .execute()
+    .executeTakeFirstOrThrow()
+  return JSON.parse(pointers) as [number, Target, string, number][]
 }
 
 /** What `latest` answers in one view, for every package and target, by name. Along the lines, or all that ever was latest would be read. */

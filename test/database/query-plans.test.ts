@@ -32,6 +32,7 @@ const db = new Kysely<Schema>({
 })
 const depot = { ...started.depot, db, writer: await Writer.open(db, started.depot.now), authenticator: new Authenticator(db, started.depot.now) }
 const app = await buildServer(depot)
+statements.clear() // the start reads what there is
 tap.teardown(() => app.close())
 const toured = { ...started, depot, app }
 const ACTOR = { client: 'tests', door: 'cli' } as const
@@ -114,7 +115,7 @@ await isBlobReferenced(db, 'none')
 await listTokens(db, 'mate')
 
 const served = new Set(statements.keys())
-// The start reads what there is.
+// As the start does.
 await Answers.open(db, { whole: renderPackage, brief: renderPackageBriefly })
 
 const plans = new Map([...statements].map(([sql, parameters]) => [sql, connection.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters).map(({ detail }) => detail)]))
