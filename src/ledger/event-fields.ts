@@ -6,15 +6,23 @@ export function fieldsOf({ kind: _kind, ...fields }: LedgerEvent): Record<string
 }
 
 function renamed(fields: object): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(fields).map(([name, value]: [string, unknown]) => [
-      name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      name.endsWith('At') && typeof value === 'number' ? new Date(value).toISOString() : valueOf(value),
-    ]),
-  )
+  const told: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(fields) as [string, unknown][]) {
+    told[wordsOf(name)] = name.endsWith('At') && typeof value === 'number' ? new Date(value).toISOString() : valueOf(value)
+  }
+  return told
 }
 
 function valueOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(valueOf)
   return typeof value === 'object' && value !== null ? renamed(value) : value
+}
+
+/** Of the names that events have, which are few; a promotion may have them thousands of times. */
+const words = new Map<string, string>()
+
+function wordsOf(name: string): string {
+  const known = words.get(name) ?? name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  words.set(name, known)
+  return known
 }
