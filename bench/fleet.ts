@@ -15,7 +15,9 @@ import { startBare } from './servers/record.ts'
 // node:http that has an answer ready for each URL, and nothing ever changing. Each answer is held to what was promoted.
 
 const PACKAGES = 50
-const QUICK_PACKAGES = 10
+const ROUNDS = 9
+const POLLS = 4_000
+const WARMING_POLLS = 20_000
 /** A quarter each: by the depot's channel, by the view's URL, twice. */
 const SUPERVISORS_PER_LINE = 4
 const VIEWS = ['develop', 'test', 'review', 'staging', 'production']
@@ -60,16 +62,14 @@ interface Fleet {
   wrong: number
 }
 
-export async function measureFleet({ isQuick }: { isQuick: boolean }): Promise<Results> {
-  const [rounds, count, warming] = isQuick ? [3, 1_000, 2_000] : [9, 4_000, 20_000]
-  const packages = isQuick ? QUICK_PACKAGES : PACKAGES
+export async function measureFleet(): Promise<Results> {
   await using scratch = await openScratch()
   await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
-  await publishServices(depot.port, scratch.path, packages)
-  const ofDepot = makeFleet(depot.port, packages)
+  await publishServices(depot.port, scratch.path)
+  const ofDepot = makeFleet(depot.port)
   const urls = new Set(ofDepot.supervisors.map((supervisor) => supervisor.url))
   await using bare = await startBare(depot.port, urls, join(scratch.path, 'recorded'))
-  const ofBare = makeFleet(bare.port, packages)
+  const ofBare = makeFleet(bare.port)
 
   const microsPerPoll = async (side: 'depot' | 'bare', polls: number) => {
     const server = side === 'depot' ? depot : bare
@@ -79,13 +79,13 @@ export async function measureFleet({ isQuick }: { isQuick: boolean }): Promise<R
     return (((await server.cpuMs()) - before) * 1000) / polls
   }
   // Until both run compiled, and the depot has made each answer once.
-  for (const side of ['depot', 'bare'] as const) await microsPerPoll(side, warming)
+  for (const side of ['depot', 'bare'] as const) await microsPerPoll(side, WARMING_POLLS)
   const before = memoryOf(depot.pid)
-  const samples = await byTurns(rounds, { depot: () => microsPerPoll('depot', count), bare: () => microsPerPoll('bare', count) })
+  const samples = await byTurns(ROUNDS, { depot: () => microsPerPoll('depot', POLLS), bare: () => microsPerPoll('bare', POLLS) })
   const after = memoryOf(depot.pid)
   // Last, because polls after a collection that was asked for cost more for a good while.
   const liveBefore = await depot.liveBytes()
-  await microsPerPoll('depot', warming)
+  await microsPerPoll('depot', WARMING_POLLS)
   const liveAfter = await depot.liveBytes()
   if (ofBare.wrong > 0) throw new Error('the yardstick does not answer as the depot did')
 
@@ -100,8 +100,8 @@ export async function measureFleet({ isQuick }: { isQuick: boolean }): Promise<R
   const growth = ({ what, polls, from, to, most }: { what: string; polls: number; from: number; to: number; most: number }) => {
     limits.push({ name: `${what} memory of ${polls} polls of a fleet: growth from ${(from / MB).toFixed(0)} MB`, unit: 'MB', value: (to - from) / MB, most })
   }
-  growth({ what: 'live', polls: warming, from: liveBefore, to: liveAfter, most: MOST_LIVE_GROWTH_MB })
-  if (before !== undefined && after !== undefined) growth({ what: 'resident', polls: rounds * count, from: before.bytes, to: after.bytes, most: MOST_GROWTH_MB })
+  growth({ what: 'live', polls: WARMING_POLLS, from: liveBefore, to: liveAfter, most: MOST_LIVE_GROWTH_MB })
+  if (before !== undefined && after !== undefined) growth({ what: 'resident', polls: ROUNDS * POLLS, from: before.bytes, to: after.bytes, most: MOST_GROWTH_MB })
   return { figures: [figure], limits, missing: [] }
 }
 
@@ -147,9 +147,9 @@ async function promoteNext(fleet: Fleet): Promise<void> {
 }
 
 /** Each line is polled by as many supervisors by its channel as by its view's URL. */
-function makeFleet(port: number, packages: number): Fleet {
+function makeFleet(port: number): Fleet {
   const lines = VIEWS.flatMap((view) =>
-    Array.from({ length: packages }, (_, i) => ({ view, name: nameOf(i), was: [formatIdent(identOf(nameOf(i), RELEASES[0]))], answered: 0 })),
+    Array.from({ length: PACKAGES }, (_, i) => ({ view, name: nameOf(i), was: [formatIdent(identOf(nameOf(i), RELEASES[0]))], answered: 0 })),
   )
   const supervisors = Array.from({ length: SUPERVISORS_PER_LINE }, (_, quarter) => quarter).flatMap((quarter) =>
     lines.map((line) => {
@@ -161,10 +161,10 @@ function makeFleet(port: number, packages: number): Fleet {
   return { port, supervisors, lines, next: [], polls: 0, promotions: 0, wrong: 0 }
 }
 
-async function publishServices(port: number, folder: string, packages: number): Promise<void> {
+async function publishServices(port: number, folder: string): Promise<void> {
   const secretKey = await introduce(port)
   for (const view of VIEWS) await createChannel(port, view)
-  for (let i = 0; i < packages; i += 1) {
+  for (let i = 0; i < PACKAGES; i += 1) {
     for (const release of RELEASES) {
       const { path, ident } = makeService(join(folder, 'service.hart'), identOf(nameOf(i), release), secretKey)
       await upload(port, ident, { path, checksum: await checksumOf(path) })
@@ -181,4 +181,4 @@ function identOf(name: string, release: string): Ident {
   return makeIdent({ origin: ORIGIN, name, version: '1.2.0', release })
 }
 
-if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureFleet({ isQuick: process.argv.includes('--quick') })))
+if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureFleet()))

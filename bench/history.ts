@@ -18,8 +18,10 @@ import { openScratch } from './scratch.ts'
 // rows read by statements written by hand; and what verifying a ledger costs, beside hashing its texts.
 
 const PAGE = 100
+const READ_ROUNDS = 15
+const VERIFY_ROUNDS = 7
 
-export async function measureHistory({ isQuick }: { isQuick: boolean }): Promise<Results> {
+export async function measureHistory(): Promise<Results> {
   await using scratch = await openScratch()
   const file = join(scratch.path, 'depot.sqlite')
   await fillWithHistory(file)
@@ -29,8 +31,8 @@ export async function measureHistory({ isQuick }: { isQuick: boolean }): Promise
     const view = await getView(snapshot.reader, 'delivered')
     const reads = historyReads(snapshot.reader, bare.db, view)
     const figures: Figure[] = []
-    for (const read of reads) figures.push(await measureRead(read, isQuick))
-    figures.push(await measureVerify(file, bare.db, isQuick))
+    for (const read of reads) figures.push(await measureRead(read))
+    figures.push(await measureVerify(file, bare.db))
     return { figures, limits: [], missing: [] }
   } finally {
     snapshot.close()
@@ -79,7 +81,7 @@ function historyReads(db: Db, bare: BetterSqlite3.Database, view: View): Read[] 
   ]
 }
 
-async function measureRead({ name, depot, yardstick, repeats }: Read, isQuick: boolean): Promise<Figure> {
+async function measureRead({ name, depot, yardstick, repeats }: Read): Promise<Figure> {
   const timed = async (read: () => unknown) => {
     const begun = performance.now()
     for (let repeat = 0; repeat < repeats; repeat += 1) await read()
@@ -87,14 +89,14 @@ async function measureRead({ name, depot, yardstick, repeats }: Read, isQuick: b
   }
   const found = { depot: (await depot()).length, yardstick: yardstick().length }
   if (found.depot !== found.yardstick) throw new Error(`${name}: the depot finds ${found.depot} and the yardstick ${found.yardstick}`)
-  const samples = await byTurns(isQuick ? 3 : 15, { depot: () => timed(depot), yardstick: () => timed(yardstick) })
+  const samples = await byTurns(READ_ROUNDS, { depot: () => timed(depot), yardstick: () => timed(yardstick) })
   return { name, unit: 'ms', depot: spreadOf(samples.depot), yardstick: { name: 'a prepared statement', ...spreadOf(samples.yardstick) } }
 }
 
-async function measureVerify(file: string, bare: BetterSqlite3.Database, isQuick: boolean): Promise<Figure> {
+async function measureVerify(file: string, bare: BetterSqlite3.Database): Promise<Figure> {
   const count = Number(bare.prepare('SELECT count(*) FROM ledger').pluck().get())
   const per10000 = (begun: number) => ((performance.now() - begun) / count) * 10_000
-  const samples = await byTurns(isQuick ? 2 : 7, {
+  const samples = await byTurns(VERIFY_ROUNDS, {
     depot: async () => {
       const begun = performance.now()
       const snapshot = openSnapshot(file)
@@ -115,4 +117,4 @@ async function measureVerify(file: string, bare: BetterSqlite3.Database, isQuick
   return { name: 'verify, 10,000 entries', unit: 'ms', depot: spreadOf(samples.depot), yardstick: { name: 'sha256 of the texts', ...spreadOf(samples.yardstick) } }
 }
 
-if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureHistory({ isQuick: process.argv.includes('--quick') })))
+if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureHistory()))

@@ -23,6 +23,8 @@ const DEPENDENCIES = 40
 const LEAST_BYTES = 200_000
 const MOST_BYTES = 2_000_000
 const APP_BYTES = 1_000_000
+const WARMING_ROUNDS = 15
+const ROUNDS = 25
 const MB = 1024 * 1024
 const HAB = { accept: '*/*', 'user-agent': `hab/2.0.450 (${TARGET}; 6.1.0)` }
 
@@ -38,7 +40,7 @@ interface Sample {
   readonly wallMs: number
 }
 
-export async function measureInstall({ isQuick }: { isQuick: boolean }): Promise<Results> {
+export async function measureInstall(): Promise<Results> {
   await using scratch = await openScratch()
   await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
   const steps = await publishAll(depot.port, scratch.path)
@@ -52,8 +54,8 @@ export async function measureInstall({ isQuick }: { isQuick: boolean }): Promise
   for (const server of Object.values(servers)) sizeBytes = await checkAll(server, steps)
   const requests = steps.map((step) => getRequest(step.url, HAB, 'close'))
   const sides = Object.fromEntries(Object.entries(servers).map(([side, server]) => [side, () => install(server, requests)])) as Record<keyof typeof servers, () => Promise<Sample>>
-  await byTurns(isQuick ? 5 : 15, sides) // until all run compiled
-  const samples = await byTurns(isQuick ? 5 : 25, sides)
+  await byTurns(WARMING_ROUNDS, sides) // until all run compiled
+  const samples = await byTurns(ROUNDS, sides)
 
   const name = `install of ${DEPENDENCIES + 1} packages, ${(sizeBytes / MB).toFixed(0)} MB`
   const figuresAgainst = (yardstick: string, taken: readonly Sample[]): Figure[] =>
@@ -119,4 +121,4 @@ function keyOf({ origin, revision }: SecretKey): Step {
   return { url: `/v1/depot/origins/${origin}/keys/${revision}` }
 }
 
-if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureInstall({ isQuick: process.argv.includes('--quick') })))
+if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureInstall()))

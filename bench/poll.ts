@@ -59,7 +59,7 @@ export async function measurePoll({ isQuick }: { isQuick: boolean }): Promise<Re
   await using bare = await startBare(depot.port, [LATEST, MISS, EXACT_IN_CHANNEL, EXACT_IN_VIEW], mirror)
   await using nginx = hasNginx() ? await startNginx(mirror, ...(await headersOf(depot.port))) : undefined
   // Until they run compiled.
-  for (const server of [depot, bare]) await pollKeepingAlive(server.port, (await prepare(server.port, KINDS[0])).polls, isQuick ? 5_000 : 20_000)
+  for (const server of [depot, bare]) await pollKeepingAlive(server.port, (await prepare(server.port, KINDS[0])).polls, isQuick ? 10_000 : 20_000)
   const figures: Figure[] = []
   const kinds = KINDS.filter(({ isLeftOutOfQuick }) => !isQuick || isLeftOutOfQuick !== true)
   for (const kind of kinds) figures.push(...(await measureKind(kind, { depot, bare, ...(nginx !== undefined && { nginx }) }, isQuick)))

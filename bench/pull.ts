@@ -17,7 +17,7 @@ import { startServer } from './servers/process.ts'
 // with a `sync` of what was written. Processor time is that of the command, not of the depots.
 
 const PACKAGES = 200
-const QUICK_PACKAGES = 20
+const ROUNDS = 3
 const SIZE_KB = 256
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const VIEW = 'delivered'
@@ -27,14 +27,12 @@ interface Sample {
   readonly wallMs: number
 }
 
-export async function measurePull({ isQuick }: { isQuick: boolean }): Promise<Results> {
+export async function measurePull(): Promise<Results> {
   const missing = ['curl', 'b2sum'].filter((program) => !has(program)).map((program) => `pull: ${program} is not installed`)
   if (missing.length > 0) return { figures: [], limits: [], missing }
-  const count = isQuick ? QUICK_PACKAGES : PACKAGES
-  const rounds = isQuick ? 1 : 3
   await using scratch = await openScratch()
   await using source = await startServer('depot.ts', [join(scratch.path, 'source'), TOKEN])
-  const idents = await publish(source.port, scratch.path, count)
+  const idents = await publish(source.port, scratch.path)
   const url = `http://127.0.0.1:${source.port}`
   const token = join(scratch.path, 'token')
   await writeFile(token, TOKEN)
@@ -46,12 +44,12 @@ export async function measurePull({ isQuick }: { isQuick: boolean }): Promise<Re
   await writeFile(config, idents.map((ident, index) => `url = "${url}/v1/depot/pkgs/${formatIdent(ident)}/download?target=${TARGET}"\noutput = "${join(fetched, `${index}.hart`)}"\n`).join(''))
 
   const download = 'curl -fsSZ --parallel-max 4 -K "$1" && b2sum -l 256 "$2"/* > /dev/null'
-  const name = `${count} packages of ${SIZE_KB} KB`
-  const saved = await byTurns(rounds, {
+  const name = `${PACKAGES} packages of ${SIZE_KB} KB`
+  const saved = await byTurns(ROUNDS, {
     depot: () => inFolder(carried, '"$1" "$2" pull "$3" --view "$4" --key "$5" --save "$6" > /dev/null', [process.execPath, MAIN, url, VIEW, key, carried]),
     yardstick: () => inFolder(fetched, `${download} && sync "$2"/*`, [config, fetched]),
   })
-  const pulled = isQuick ? undefined : await byTurns(rounds, {
+  const pulled = await byTurns(ROUNDS, {
     async depot() {
       const data = join(scratch.path, 'destination')
       await rm(data, { recursive: true, force: true })
@@ -68,15 +66,13 @@ export async function measurePull({ isQuick }: { isQuick: boolean }): Promise<Re
       depot: spreadOf(samples.depot.map(of)),
       yardstick: { name: yardstick, ...spreadOf(samples.yardstick.map(of)) },
     }))
-  const intoFolder = figures('pull to a folder of', 'curl + b2sum + sync', saved)
-  if (pulled === undefined) return { figures: intoFolder, limits: [], missing: ['pull into a depot: not in a quick run'] }
-  return { figures: [...intoFolder, ...figures('pull into a depot of', 'curl + b2sum', pulled)], limits: [], missing: [] }
+  return { figures: [...figures('pull to a folder of', 'curl + b2sum + sync', saved), ...figures('pull into a depot of', 'curl + b2sum', pulled)], limits: [], missing: [] }
 }
 
-async function publish(port: number, folder: string, count: number): Promise<Ident[]> {
+async function publish(port: number, folder: string): Promise<Ident[]> {
   const secretKey = await introduce(port)
   const idents: Ident[] = []
-  for (let index = 0; index < count; index += 1) {
+  for (let index = 0; index < PACKAGES; index += 1) {
     const { path, ident } = makeIncompressible(join(folder, 'spare.hart'), { name: `package-${index}`, secretKey, sizeBytes: SIZE_KB * 1024, metadata: 'first' })
     await upload(port, ident, { path, checksum: await checksumOf(path) })
     await promote(port, ident, VIEW)
@@ -108,4 +104,4 @@ function has(program: string): boolean {
   }
 }
 
-if (process.argv[1] === import.meta.filename) console.log(formatResults(await measurePull({ isQuick: process.argv.includes('--quick') })))
+if (process.argv[1] === import.meta.filename) console.log(formatResults(await measurePull()))

@@ -29,8 +29,8 @@ const CONNECTIONS = 8
 const PROMOTIONS_PER_SECOND = 100
 const MOST_PROMOTIONS_AT_ONCE = 32
 const UPLOAD_MB = 2_048
-const QUICK_UPLOAD_MB = 256
-const QUICK_READS = 1
+const ROUNDS = 3
+const READING_MS = 2_000
 const GOAL = 3
 const MB = 1024 * 1024
 const SUPERVISOR = { accept: '*/*', 'user-agent': `hab-sup/2.0.450 (${TARGET}; 6.1.0)` }
@@ -45,9 +45,7 @@ const LONG_READS = [
 /** Milliseconds of each poll. */
 type Taken = readonly number[]
 
-export async function measureStall({ isQuick }: { isQuick: boolean }): Promise<Results> {
-  const [rounds, readingMs, uploadMb] = isQuick ? [1, 800, QUICK_UPLOAD_MB] : [3, 2_000, UPLOAD_MB]
-  const reads = LONG_READS.slice(0, isQuick ? QUICK_READS : undefined)
+export async function measureStall(): Promise<Results> {
   await using scratch = await openScratch()
   const data = join(scratch.path, 'data')
   await mkdir(data)
@@ -56,7 +54,7 @@ export async function measureStall({ isQuick }: { isQuick: boolean }): Promise<R
   const { port } = depot
   const secretKey = await introduce(port, SHOP)
   await publishServices(port, scratch.path, secretKey)
-  const large = makeIncompressible(join(scratch.path, 'large.hart'), { name: 'large', secretKey, sizeBytes: uploadMb * MB, metadata: 'first' })
+  const large = makeIncompressible(join(scratch.path, 'large.hart'), { name: 'large', secretKey, sizeBytes: UPLOAD_MB * MB, metadata: 'first' })
   const checksum = await checksumOf(large.path)
   await using polls = startPolls(port)
   // What a machine that has all this to do leaves to whoever answers: a server that does nothing else, polled meanwhile.
@@ -77,12 +75,12 @@ export async function measureStall({ isQuick }: { isQuick: boolean }): Promise<R
     changingMs += performance.now() - begun
   }
   // Until it runs compiled.
-  await polls.during(async () => pause(isQuick ? 500 : 5_000))
-  const samples = await byTurns<string, Taken>(rounds, {
-    idle: () => polls.during(async () => pause(readingMs)),
+  await polls.during(async () => pause(5_000))
+  const samples = await byTurns<string, Taken>(ROUNDS, {
+    idle: () => polls.during(async () => pause(READING_MS)),
     changing: () => polls.during(change),
     beside: () => barePolls.during(change),
-    ...Object.fromEntries(reads.map(({ name, path }) => [name, () => polls.during(async () => readFor(port, path, readingMs))])),
+    ...Object.fromEntries(LONG_READS.map(({ name, path }) => [name, () => polls.during(async () => readFor(port, path, READING_MS))])),
   })
 
   const figures = (name: string, taken: readonly Taken[], goal?: number): Figure[] => {
@@ -96,7 +94,7 @@ export async function measureStall({ isQuick }: { isQuick: boolean }): Promise<R
     return [figure('p99 of polls', percentile99, goal), figure('longest poll', (sample) => Math.max(...sample))]
   }
   const rate = ((promotions * 1_000) / changingMs).toFixed(0)
-  const busy = `${rate} promotions a second and an upload of ${uploadMb} MB run`
+  const busy = `${rate} promotions a second and an upload of ${UPLOAD_MB} MB run`
   const beside: Figure[] = [
     {
       name: `p99 of polls while ${busy}`,
@@ -109,10 +107,10 @@ export async function measureStall({ isQuick }: { isQuick: boolean }): Promise<R
     figures: [
       ...figures(busy, samples['changing'] ?? [], GOAL),
       ...beside,
-      ...reads.flatMap(({ name }) => figures(`${name} runs over and over`, samples[name] ?? [])),
+      ...LONG_READS.flatMap(({ name }) => figures(`${name} runs over and over`, samples[name] ?? [])),
     ],
     limits: [],
-    missing: LONG_READS.slice(reads.length).map(({ name }) => `polls while ${name} runs over and over: not in a quick run`),
+    missing: [],
   }
 }
 
@@ -194,4 +192,4 @@ function percentile99(taken: Taken): number {
   return taken.toSorted((a, b) => a - b)[Math.floor(taken.length * 0.99)] ?? Number.NaN
 }
 
-if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureStall({ isQuick: process.argv.includes('--quick') })))
+if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureStall()))
