@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import type BetterSqlite3 from 'better-sqlite3'
-import { Kysely, SqliteDialect } from 'kysely'
+import { Kysely } from 'kysely'
 import type { ControlledTransaction } from 'kysely'
 import { connect, keepingStatements } from './connection.ts'
+import { OneConnection } from './dialect.ts'
 import { migrate, readMigrations } from './migrate.ts'
 import type { Schema } from './schema.ts'
 
@@ -73,7 +74,7 @@ function connectMigrated(file: string, at: number): BetterSqlite3.Database {
 }
 
 function kysely(connection: BetterSqlite3.Database): Db {
-  return new Kysely<Schema>({ dialect: new SqliteDialect({ database: keepingStatements(connection) }) })
+  return new Kysely<Schema>({ dialect: new OneConnection(keepingStatements(connection)) })
 }
 
 // EFBIG: the process may not make a file so large.

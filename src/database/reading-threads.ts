@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely'
+import { Kysely, SqliteAdapter, SqliteIntrospector } from 'kysely'
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely'
 import { DepotError } from '../errors.ts'
 import { unpackError } from '../thread-error.ts'
 import type { Db } from './database.ts'
+import { PlanningOnce } from './dialect.ts'
 import type { Query, QueryAnswer } from './reading-thread.ts'
 import type { Schema } from './schema.ts'
 
@@ -61,7 +62,7 @@ export class ReadingThreads {
         createAdapter: () => new ManyConnections(),
         createDriver: () => driver,
         createIntrospector: (db) => new SqliteIntrospector(db),
-        createQueryCompiler: () => new SqliteQueryCompiler(),
+        createQueryCompiler: () => new PlanningOnce(),
       },
     })
   }

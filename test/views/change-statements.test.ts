@@ -1,7 +1,8 @@
 import BetterSqlite3 from 'better-sqlite3'
-import { Kysely, SqliteDialect } from 'kysely'
+import { Kysely } from 'kysely'
 import tap, { test } from 'tap'
 import { EVERYONE } from '../../src/accounts/access.ts'
+import { OneConnection } from '../../src/database/dialect.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { consider } from '../../src/views/consider.ts'
 import { readHeldSince } from '../../src/views/gate-store.ts'
@@ -34,7 +35,7 @@ const connection = new BetterSqlite3(started.depot.config.databaseFile)
 tap.teardown(() => connection.close())
 const statements: { sql: string; parameters: readonly unknown[] }[] = []
 const db = new Kysely<Schema>({
-  dialect: new SqliteDialect({ database: connection }),
+  dialect: new OneConnection(connection),
   log: ({ query }) => {
     statements.push({ sql: query.sql, parameters: query.parameters })
   },

@@ -1,7 +1,8 @@
 import BetterSqlite3 from 'better-sqlite3'
-import { Kysely, SqliteDialect } from 'kysely'
+import { Kysely } from 'kysely'
 import tap, { test } from 'tap'
 import { EVERYONE, THE_PUBLIC } from '../../src/accounts/access.ts'
+import { OneConnection } from '../../src/database/dialect.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { getRevisionAt, listMembersAt, listPointersAt } from '../../src/views/content-store.ts'
 import { listDifferences } from '../../src/views/diff-store.ts'
@@ -26,7 +27,7 @@ const connection = new BetterSqlite3(started.depot.config.databaseFile, { readon
 tap.teardown(() => connection.close())
 const statements: { sql: string; parameters: readonly unknown[] }[] = []
 const db = new Kysely<Schema>({
-  dialect: new SqliteDialect({ database: connection }),
+  dialect: new OneConnection(connection),
   log: ({ query }) => {
     statements.push({ sql: query.sql, parameters: query.parameters })
   },

@@ -2,10 +2,11 @@ import BetterSqlite3 from 'better-sqlite3'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Kysely, SqliteDialect } from 'kysely'
+import { Kysely } from 'kysely'
 import { test } from 'tap'
 import { listAccounts } from '../../src/accounts/account-store.ts'
 import { openDatabase } from '../../src/database/database.ts'
+import { OneConnection } from '../../src/database/dialect.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import type { LedgerEntry } from '../../src/ledger/entry.ts'
 import { Writer } from '../../src/writer/writer.ts'
@@ -22,7 +23,7 @@ async function openWriter(t: { teardown(fn: () => Promise<void>): unknown }, now
   const { reader } = database
   const connection = new BetterSqlite3(file)
   connection.pragma('foreign_keys = ON')
-  const writer = await Writer.open(new Kysely<Schema>({ dialect: new SqliteDialect({ database: connection }) }), now)
+  const writer = await Writer.open(new Kysely<Schema>({ dialect: new OneConnection(connection) }), now)
   const heard: { entries: readonly LedgerEntry[]; commit: Commit }[] = []
   writer.onCommit((entries, commit) => heard.push({ entries, commit }))
   t.teardown(async () => {

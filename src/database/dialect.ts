@@ -1,0 +1,24 @@
+import { SqliteDialect, SqliteQueryCompiler } from 'kysely'
+import type { SqliteDatabase } from 'kysely'
+
+/**
+ * SQLite takes a parameter's value into account when it plans a statement, and plans it anew whenever another is bound, which costs several
+ * times what a small statement does. The value of an expression it takes for what it is: so each parameter has a plus before it, which
+ * does nothing else. What a partial index is chosen by must therefore be a literal.
+ */
+export class PlanningOnce extends SqliteQueryCompiler {
+  protected override getCurrentParameterPlaceholder(): string {
+    return '+?'
+  }
+}
+
+/** Of one connection. */
+export class OneConnection extends SqliteDialect {
+  constructor(database: SqliteDatabase) {
+    super({ database })
+  }
+
+  override createQueryCompiler(): PlanningOnce {
+    return new PlanningOnce()
+  }
+}
