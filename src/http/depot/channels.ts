@@ -53,9 +53,9 @@ export function channelWrites(app: FastifyInstance, { depot }: Door, mount: stri
     const session = mayChange(request)
     const ident = formatIdent(identOf(request))
     request.subject = `${ident}, ${view}`
-    const target = await releaseMeant(request, depot)
-    if (target === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
-    const outcome = await depot.writer.submit({ kind, input: { view, releases: [{ ident, target }], ...eyesOf(session) }, actor: actorOf(request, 'habitat') })
+    const eyes = eyesOf(session)
+    const target = await targetMeant(request, depot, eyes.audience)
+    const outcome = await depot.writer.submit({ kind, input: { view, releases: [{ ident, target }], ...eyes }, actor: actorOf(request, 'habitat') })
     return replyPromotion(reply, outcome, target)
   }
   /** habitat-today.md 6, Channels: rights, even where no channel is named to move into; then what cannot be. */
@@ -75,14 +75,16 @@ export function channelWrites(app: FastifyInstance, { depot }: Door, mount: stri
 }
 
 /**
- * The target of the release that a promotion means: the one named; else the client's own or the default one; else, since the
- * clients of 2016 know no targets, whichever there is.
+ * The target of the release that a promotion means: the one named, whether or not there is such a release; else the client's own or the
+ * default one; else, since the clients of 2016 know no targets, whichever there is. Throws `not_found` and `target_malformed`.
  */
-export async function releaseMeant(request: Asking, depot: Depot): Promise<Target | undefined> {
-  const audience = audienceOf(request.caller)
-  const meant = await findRelease(depot.db, identTextOf(request), meantTarget(request), audience)
-  if (meant !== undefined || namedTarget(request) !== undefined) return meant?.target
-  return (await findRelease(depot.db, identTextOf(request), undefined, audience))?.target
+export async function targetMeant(request: Asking, depot: Depot, audience: Audience): Promise<Target> {
+  const named = namedTarget(request)
+  if (named !== undefined) return named
+  const ident = identTextOf(request)
+  const meant = (await findRelease(depot.db, ident, meantTarget(request), audience)) ?? (await findRelease(depot.db, ident, undefined, audience))
+  if (meant === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
+  return meant.target
 }
 
 /** An empty 200; what was done is in the headers. */

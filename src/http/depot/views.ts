@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import { DepotError } from '../../errors.ts'
+import type { Session } from '../../accounts/access.ts'
+import type { Depot } from '../../depot.ts'
 import { formatIdent } from '../../package/ident.ts'
 import { listViews, getView } from '../../views/view-store.ts'
 import { actorOf } from '../request.ts'
@@ -7,7 +8,7 @@ import type { Door } from '../request.ts'
 import { mayPromote, signedIn } from '../rights.ts'
 import { identOf } from './asked.ts'
 import type { Asking } from './asked.ts'
-import { eyesOf, releaseMeant, replyPromotion } from './channels.ts'
+import { eyesOf, targetMeant, replyPromotion } from './channels.ts'
 import { NO_CACHE } from './package-reply.ts'
 
 /** habitat-2016.md 1.2 row 1. */
@@ -24,15 +25,23 @@ export function viewReads(app: FastifyInstance, { depot }: Door, mount: string):
 /** habitat-2016.md 1.11: 401, then 404 for the view, 403, 404 for the package. */
 export function viewWrites(app: FastifyInstance, { depot }: Door, mount: string): void {
   app.post(`${mount}/views/:view/pkgs/:origin/:name/:version/:release/promote`, async (request: Asking, reply) => {
-    signedIn(request, 'promote')
-    const view = await getView(depot.db, request.params.view ?? '')
-    const session = mayPromote(request, request.params.origin, view.name)
-    const ident = identOf(request)
-    request.subject = `${formatIdent(ident)} into ${view.name}`
-    const target = await releaseMeant(request, depot)
-    if (target === undefined) throw new DepotError('not_found', `there is no release ${formatIdent(ident)}`)
-    const input = { view: view.name, releases: [{ ident: formatIdent(ident), target }], ...eyesOf(session) }
-    const outcome = await depot.writer.submit({ kind: 'promote', input, actor: actorOf(request, 'habitat') })
+    const { origin, view = '' } = request.params
+    const eyes = eyesOf(await mayPromoteInto(request, depot, origin, view))
+    const ident = formatIdent(identOf(request))
+    request.subject = `${ident} into ${view}`
+    const target = await targetMeant(request, depot, eyes.audience)
+    const outcome = await depot.writer.submit({ kind: 'promote', input: { view, releases: [{ ident, target }], ...eyes }, actor: actorOf(request, 'habitat') })
     return replyPromotion(reply, outcome, target)
   })
+}
+
+/** Who may is not kept from it by a look for the view: the writer looks. */
+async function mayPromoteInto(request: Asking, { db }: Depot, origin: string, view: string): Promise<Session> {
+  signedIn(request, 'promote')
+  try {
+    return mayPromote(request, origin, view)
+  } catch (error) {
+    await getView(db, view)
+    throw error
+  }
 }

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { ask } from '../../support/ask.ts'
 import { bearer, makeOrigin, promoteTo, publishAll, upload } from '../../support/origin.ts'
-import { setVisibility } from '../../support/release-rows.ts'
+import { makeReleases, makeView, setVisibility } from '../../support/release-rows.ts'
 import { startDepot } from '../../support/start-depot.ts'
 import type { TestDepot } from '../../support/start-depot.ts'
 
@@ -116,4 +116,21 @@ test('a forced upload of the same bytes gives its package the visibility of its 
   t.equal((await ask(`${started.url}/v1/depot/pkgs/${IDENT}`)).status, 200)
   t.equal(hart && (await upload(started, hart, { query: { forced: 'true' } })).status, 201)
   t.equal((await ask(`${started.url}/v1/depot/pkgs/${IDENT}`)).status, 404)
+})
+
+test('a token that may promote and not read moves what is private all the same', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  await makeReleases(started, IDENT)
+  await setVisibility(started, IDENT, 'private')
+  const pipeline = await started.account('pipeline', { actions: ['promote'] })
+  await started.depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'pipeline', role: 'maintainer' }, actor: ACTOR })
+  await makeView(started, 'prod', 'promoted')
+  const moves = [
+    ['PUT', `channels/acme/acceptance/pkgs/${IDENT.slice('acme/'.length)}/promote`],
+    ['PUT', `channels/acme/acceptance/pkgs/${IDENT.slice('acme/'.length)}/demote?target=x86_64-linux`],
+    ['POST', `views/prod/pkgs/${IDENT}/promote`],
+  ] as const
+  for (const [method, path] of moves) {
+    t.match(await ask(`${started.url}/v1/depot/${path}`, { method, headers: bearer(pipeline) }), { status: 200, headers: { 'depot-changed': 'true', 'depot-target': 'x86_64-linux' } }, path)
+  }
 })
