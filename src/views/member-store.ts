@@ -188,9 +188,12 @@ export async function movePointers(db: Db, viewId: number, moves: readonly Move[
         .execute()
     }
   }
-  for (const some of inBatches(moves.flatMap(({ to }) => (to === undefined ? [] : [to])))) {
+  // Where there was a pointer, there is a line.
+  for (const some of inBatches(moves.flatMap(({ from, to }) => (to === undefined || from !== undefined ? [] : [to])))) {
     const lines = some.map((to) => ({ view_id: viewId, package: formatPackageName(to.ident), target: to.target, package_id: to.packageId }))
     await db.insertInto('lines').values(lines).onConflict((conflict) => conflict.doNothing()).execute()
+  }
+  for (const some of inBatches(moves.flatMap(({ to }) => to ?? []))) {
     const pointers = some.map((to) => ({ view_id: viewId, package_id: to.packageId, target: to.target, release_id: to.releaseId, from_revision: revision, to_revision: null }))
     await db.insertInto('pointers').values(pointers).execute()
   }
