@@ -70,7 +70,7 @@ export async function measurePoll({ isQuick }: { isQuick: boolean }): Promise<Re
 
 async function measureKind(kind: Kind, servers: { depot: ServerProcess; bare: ServerProcess; nginx?: ServerProcess }, isQuick: boolean): Promise<Figure[]> {
   const isKept = kind.connection === 'keep-alive'
-  const [rounds, count, warming] = isQuick ? [3, isKept ? 800 : 400, 300] : [5, isKept ? 5_000 : 2_500, 5_000]
+  const [rounds, count, warming] = isQuick ? [3, isKept ? 800 : 400, 300] : [25, isKept ? 1_000 : 500, 5_000]
   const poll = isKept ? pollKeepingAlive : pollClosing
   const sides: Record<string, () => Promise<number>> = {}
   const bodies: string[] = []

@@ -55,7 +55,7 @@ export async function measureWorkers({ isQuick }: { isQuick: boolean }): Promise
     await publishApp(depot.port, scratch.path)
     await load(depot, ANYWHERE, isQuick ? 1 : 4) // until it runs compiled
   }
-  const [rounds, seconds] = isQuick ? [2, 1] : [5, 2]
+  const [rounds, seconds] = isQuick ? [2, 1] : [10, 1]
   const figures = async (kind: string, places: { one: Places; two: Places }, yardstick: string, isPromised: boolean): Promise<Figure[]> => {
     const samples = await byTurns(rounds, { one: () => load(one, places.one, seconds), two: () => load(two, places.two, seconds) })
     const figure = (unit: string, of: (sample: Sample) => number, goal: number): Figure => ({
