@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -11,6 +11,7 @@ import { makeIncompressible } from './harts.ts'
 import { checksumOf, introduce, promote, TARGET, TOKEN, upload } from './publisher.ts'
 import { openScratch } from './scratch.ts'
 import { startServer } from './servers/process.ts'
+import { has } from './servers/program.ts'
 
 // What it costs to bring the packages of a view over, against one `curl` that downloads the same files and `b2sum` that hashes them: to
 // a folder, and into another depot that has none of them. Both as people run them, with the start of their processes; the first also
@@ -93,15 +94,6 @@ async function timed(script: string, args: readonly string[]): Promise<Sample> {
   const { stderr } = await promisify(execFile)('bash', ['-c', `TIMEFORMAT='%R %U %S'; time { ${script}; } 2> /dev/null`, 'bash', ...args], { env: { PATH, HOME, TMPDIR, LC_ALL: 'C' } })
   const [wall = Number.NaN, user = Number.NaN, system = Number.NaN] = stderr.trim().split(' ').map(Number)
   return { cpuMs: (user + system) * 1000, wallMs: wall * 1000 }
-}
-
-function has(program: string): boolean {
-  try {
-    execFileSync(program, ['--version'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
 }
 
 if (process.argv[1] === import.meta.filename) console.log(formatResults(await measurePull()))

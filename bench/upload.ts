@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +10,7 @@ import { checksumOf, introduce, TOKEN, upload } from './publisher.ts'
 import { openScratch } from './scratch.ts'
 import { forgetPeakMemory, memoryOf, startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
+import { has } from './servers/program.ts'
 
 // What an upload costs, from the socket to the disk, against the programs that do as little as possible of the same: `cat` for the
 // writing, `b2sum` for one of the two hashes and, where the whole archive has to be unpacked to come to its metadata, the same decoder.
@@ -90,15 +91,6 @@ async function copyAndHash(path: string, copy: string, isDecoded: boolean): Prom
   const { stderr } = await promisify(execFile)('bash', ['-c', script, 'bash', path, copy, process.execPath, DECODE], { env: { ...process.env, LC_ALL: 'C' } })
   const [wall = Number.NaN, user = Number.NaN, system = Number.NaN] = stderr.trim().split(' ').map(Number)
   return { cpuMs: (user + system) * 1000, wallMs: wall * 1000 }
-}
-
-function has(program: string): boolean {
-  try {
-    execFileSync(program, ['--version'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
 }
 
 if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureUpload({ isQuick: process.argv.includes('--quick') })))
