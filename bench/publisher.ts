@@ -23,8 +23,12 @@ export async function introduce(port: number, origin = ORIGIN): Promise<SecretKe
 
 /** Uploads as `hab` does, without a length. `again` repeats an upload that is there: all is done anew but the renaming of the blob. */
 export async function upload(port: number, ident: Ident, hart: { path: string; checksum: string; again?: boolean }): Promise<void> {
-  const query = new URLSearchParams({ checksum: hart.checksum, target: TARGET, forced: String(hart.again === true) })
-  await send(port, 'POST', `/v1/depot/pkgs/${formatIdent(ident)}?${query.toString()}`, createReadStream(hart.path, { highWaterMark: UPLOAD_PIECE_BYTES }))
+  await send(port, 'POST', uploadPath(ident, hart), createReadStream(hart.path, { highWaterMark: UPLOAD_PIECE_BYTES }))
+}
+
+export function uploadPath(ident: Ident, { checksum, again }: { checksum: string; again?: boolean }): string {
+  const query = new URLSearchParams({ checksum, target: TARGET, forced: String(again === true) })
+  return `/v1/depot/pkgs/${formatIdent(ident)}?${query.toString()}`
 }
 
 /** What an origin needs before it promotes to a view that only clients made. */

@@ -6,7 +6,7 @@ import { byTurns, formatResults, spreadOf } from './figure.ts'
 import type { Figure, Limit, Results } from './figure.ts'
 import { makeCompressed, makeIncompressible } from './harts.ts'
 import type { HartFile } from './harts.ts'
-import { checksumOf, introduce, TOKEN, upload } from './publisher.ts'
+import { checksumOf, introduce, TOKEN, uploadPath } from './publisher.ts'
 import { openScratch } from './scratch.ts'
 import { forgetPeakMemory, memoryOf, startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
@@ -14,9 +14,11 @@ import { has } from './servers/program.ts'
 
 // What an upload costs, from the socket to the disk, against the programs that do as little as possible of the same: `cat` for the
 // writing, `b2sum` for one of the two hashes and, where the whole archive has to be unpacked to come to its metadata, the same decoder.
+// `curl` sends it, which shares the cores with the depot and takes the least of them. Both write a file that was not there before.
 
 const SIZE_MB = 256
 const QUICK_SIZE_MB = 64
+const MOST_TIME = 1 / 0.8
 const MOST_GROWTH_MB = 64
 const MB = 1024 * 1024
 const DECODE = fileURLToPath(new URL('decode.ts', import.meta.url))
@@ -27,7 +29,8 @@ interface Sample {
 }
 
 export async function measureUpload({ isQuick }: { isQuick: boolean }): Promise<Results> {
-  if (!has('b2sum')) return { figures: [], limits: [], missing: ['upload: b2sum, of coreutils, is not installed'] }
+  const absent = ['curl', 'b2sum'].filter((program) => !has(program)).map((program) => `upload: ${program} is not installed`)
+  if (absent.length > 0) return { figures: [], limits: [], missing: absent }
   const sizeMb = isQuick ? QUICK_SIZE_MB : SIZE_MB
   await using scratch = await openScratch()
   await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
@@ -49,7 +52,7 @@ export async function measureUpload({ isQuick }: { isQuick: boolean }): Promise<
       depot: spreadOf(taken.depot.map(of)),
       yardstick: { name: yardstick, ...spreadOf(taken.yardstick.map(of)) },
     })
-    figures.push(figure('processor ms', (sample) => sample.cpuMs), figure('ms', (sample) => sample.wallMs))
+    figures.push(figure('processor ms', (sample) => sample.cpuMs), { ...figure('ms', (sample) => sample.wallMs), goal: MOST_TIME })
     if (growthMb !== undefined) limits.push({ name: `memory of ${name}: growth`, unit: 'MB', value: growthMb, most: MOST_GROWTH_MB })
   }
   const sizeBytes = sizeMb * MB
@@ -79,7 +82,7 @@ async function measureHart(depot: ServerProcess, hart: HartFile, how: { rounds: 
 async function uploadTo(depot: ServerProcess, hart: HartFile & { checksum: string; again: boolean }): Promise<Sample> {
   const before = await depot.cpuMs()
   const start = performance.now()
-  await upload(depot.port, hart.ident, hart)
+  await promisify(execFile)('curl', ['-fsS', '-X', 'POST', '-H', 'Expect:', '-H', `Authorization: Bearer ${TOKEN}`, '-T', hart.path, `http://127.0.0.1:${depot.port}${uploadPath(hart.ident, hart)}`])
   const wallMs = performance.now() - start
   return { cpuMs: (await depot.cpuMs()) - before, wallMs }
 }
@@ -87,7 +90,7 @@ async function uploadTo(depot: ServerProcess, hart: HartFile & { checksum: strin
 /** The time is bash's own word for what its children used, and how long they took. */
 async function copyAndHash(path: string, copy: string, isDecoded: boolean): Promise<Sample> {
   const decode = isDecoded ? ' && "$3" "$4" "$2"' : ''
-  const script = `TIMEFORMAT='%R %U %S'; time { cat "$1" > "$2" && sync "$2" && b2sum -l 256 "$2"${decode}; }`
+  const script = `TIMEFORMAT='%R %U %S'; time { cat "$1" > "$2" && sync "$2" && b2sum -l 256 "$2"${decode}; }; rm "$2"`
   const { stderr } = await promisify(execFile)('bash', ['-c', script, 'bash', path, copy, process.execPath, DECODE], { env: { ...process.env, LC_ALL: 'C' } })
   const [wall = Number.NaN, user = Number.NaN, system = Number.NaN] = stderr.trim().split(' ').map(Number)
   return { cpuMs: (user + system) * 1000, wallMs: wall * 1000 }
