@@ -11,7 +11,7 @@ import type { Depot } from '../depot.ts'
 import { Feed } from '../ledger/feed.ts'
 import { SeenPages } from '../ledger/seen-pages.ts'
 import { Webhooks } from '../webhooks/webhooks.ts'
-import type { Seams, WebhookDesk } from '../webhooks/webhooks.ts'
+import type { Seams } from '../webhooks/webhooks.ts'
 import { apiDoor } from './api/door.ts'
 import { habitatDoor } from './depot/door.ts'
 import { ShortWay } from './depot/short-way.ts'
@@ -22,11 +22,11 @@ import { askBeforeSending, closeGently } from './drain.ts'
 import { collectRoutes } from './openapi.ts'
 import { operatorDoor } from './operator/door.ts'
 import { DepotMetrics, RequestMetrics } from './operator/metrics.ts'
-import type { Figures, FiguresText } from './operator/metrics.ts'
+import type { Figures } from './operator/metrics.ts'
 import { hasBody } from './request.ts'
 import type { Door } from './request.ts'
 import { closeConnectionsWhenStopping } from './stop.ts'
-import type { Workers } from './workers.ts'
+import type { Office, Workers } from './workers.ts'
 
 const LONGEST_PARAMETER = 2_048
 const LARGEST_JSON_BYTES = 4 * 1024 * 1024
@@ -43,13 +43,6 @@ interface Options {
   readonly webhooks?: Partial<Seams>
   /** Other threads that answer requests: they end with this server, and their figures are part of its own. */
   readonly workers?: Workers
-}
-
-/** What all threads that answer requests have in one of them. */
-export interface Office {
-  readonly webhooks: WebhookDesk
-  /** Those of the whole depot. */
-  readonly figures: () => Promise<FiguresText>
 }
 
 /**

@@ -1,38 +1,14 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Claims } from '../blobs/claims.ts'
-import type { Share } from '../depot.ts'
 import { joinDepot } from '../joined-depot.ts'
 import { openLog } from '../log.ts'
 import { ThreadCalls } from '../thread-calls.ts'
 import type { WebhookDesk } from '../webhooks/webhooks.ts'
-import type { Figures } from './operator/metrics.ts'
 import { buildWorkerServer } from './server.ts'
-import type { Office } from './server.ts'
 import { stopServer } from './stop.ts'
+import type { OfWorker, OfWorkers, Start } from './workers.ts'
 
 // The other side of workers.ts: a thread that answers requests.
-
-export interface Start {
-  readonly host: string
-  readonly port: number
-  /** Of the thread, in letters and digits. */
-  readonly name: string
-  readonly share: Share
-}
-
-/** What the thread that opened the depot does for this one. */
-export type OfWorkers = {
-  readonly [Name in keyof Claims]: Claims[Name]
-} & {
-  readonly [Name in keyof WebhookDesk]: WebhookDesk[Name]
-} & Pick<Office, 'figures'> & { readonly listening: () => Promise<void> }
-
-/** And this one for it. */
-export type OfWorker = {
-  readonly figures: () => Promise<Figures>
-  /** Resolves when all requests in flight are answered, and the thread is about to end. */
-  readonly stop: () => Promise<void>
-}
 
 const { host, port, name, share } = workerData as Start
 if (parentPort === null) throw new Error('this is run as a thread')

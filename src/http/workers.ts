@@ -4,12 +4,12 @@ import { once } from 'node:events'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { FastifyInstance } from 'fastify'
+import type { Claims } from '../blobs/claims.ts'
 import type { Config } from '../config.ts'
-import type { Depot } from '../depot.ts'
+import type { Depot, Share } from '../depot.ts'
 import { ThreadCalls } from '../thread-calls.ts'
-import type { Figures } from './operator/metrics.ts'
-import type { Office } from './server.ts'
-import type { OfWorker, OfWorkers, Start } from './worker-thread.ts'
+import type { WebhookDesk } from '../webhooks/webhooks.ts'
+import type { Figures, FiguresText } from './operator/metrics.ts'
 
 // Beside this file, whether that is the source or what was built from it.
 const THREAD = new URL(`./worker-thread${extname(import.meta.filename)}`, import.meta.url)
@@ -19,6 +19,36 @@ const SOON_MS = 1_000
 interface Address {
   readonly host: string
   readonly port: number
+}
+
+/** What all threads that answer requests have in one of them. */
+export interface Office {
+  readonly webhooks: WebhookDesk
+  /** Those of the whole depot. */
+  readonly figures: () => Promise<FiguresText>
+}
+
+/** What one of them is told at its start. */
+export interface Start {
+  readonly host: string
+  readonly port: number
+  /** Of the thread, in letters and digits. */
+  readonly name: string
+  readonly share: Share
+}
+
+/** What this thread does for one of them. */
+export type OfWorkers = {
+  readonly [Name in keyof Claims]: Claims[Name]
+} & {
+  readonly [Name in keyof WebhookDesk]: WebhookDesk[Name]
+} & Pick<Office, 'figures'> & { readonly listening: () => Promise<void> }
+
+/** And that one for it. */
+export type OfWorker = {
+  readonly figures: () => Promise<Figures>
+  /** Resolves when all requests in flight are answered, and the thread is about to end. */
+  readonly stop: () => Promise<void>
 }
 
 /** A thread, from its start to its end. */

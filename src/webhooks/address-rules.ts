@@ -85,3 +85,8 @@ function familyOf(address: string): 'ipv4' | 'ipv6' | undefined {
 function widthOf(family: 'ipv4' | 'ipv6'): number {
   return family === 'ipv4' ? 32 : 128
 }
+
+/** The host without the brackets of an IPv6 address. */
+export function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '')
+}

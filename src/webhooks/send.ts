@@ -4,8 +4,8 @@ import type { IncomingMessage } from 'node:http'
 import { request as requestSecurely } from 'node:https'
 import { isIP } from 'node:net'
 import type { LookupFunction } from 'node:net'
+import { hostOf } from './address-rules.ts'
 import type { AddressRules } from './address-rules.ts'
-import { hostOf } from './webhook.ts'
 
 /** What became of one attempt. */
 export interface Receipt {

@@ -67,11 +67,6 @@ export function parseWebhookUrl(text: string): URL {
   return url
 }
 
-/** The host without the brackets of an IPv6 address. */
-export function hostOf(url: URL): string {
-  return url.hostname.replace(/^\[|\]$/g, '')
-}
-
 /** Whether a filter takes an event. Whoever asks of several filters hands over the event's origins, looked up once. */
 export function matcherOf(filter: EntryFilter): (event: LedgerEvent, originsOfIt?: () => ReadonlySet<string>) => boolean {
   const { origins } = filter
