@@ -9,9 +9,9 @@ const SRC = resolve(import.meta.dirname, '../src')
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
 const sources = new Map(files.map((file) => [file, readFileSync(join(SRC, file), 'utf8')]))
 
-/** What runs because this file is loaded: its own files as paths below src/, and packages by name. */
-function importsOf(file: string): string[] {
-  const found = (sources.get(file) ?? '').matchAll(/^(?:import|export) (?!type\b)(?:[^'"]*? from )?'([^']+)'/gms)
+/** What runs because this file is loaded, or with `types` what it knows of: its own files as paths below src/, and packages by name. */
+function importsOf(file: string, { types = false } = {}): string[] {
+  const found = (sources.get(file) ?? '').matchAll(types ? /^(?:import|export) (?:[^'"]*? from )?'([^']+)'/gms : /^(?:import|export) (?!type\b)(?:[^'"]*? from )?'([^']+)'/gms)
   return [...found].map(([, name = '']) => (name.startsWith('.') ? relative(SRC, resolve(SRC, dirname(file), name)) : name))
 }
 
@@ -38,6 +38,15 @@ test('no file loads another of a higher layer', async (t) => {
     for (const imported of importsOf(file).filter((name) => sources.has(name))) {
       t.ok(layerOf(imported) >= layerOf(file), `${file} (${LAYERS[layerOf(file)]?.[0]}) → ${imported} (${LAYERS[layerOf(imported)]?.[0]})`)
     }
+  }
+})
+
+test('no file knows of itself by way of others, not even of types', async (t) => {
+  const known = new Map(files.map((file) => [file, importsOf(file, { types: true }).filter((name) => sources.has(name))]))
+  for (const file of files) {
+    const reached = new Set(known.get(file))
+    for (const other of reached) for (const further of known.get(other) ?? []) reached.add(further) // a set walks on through what joins it
+    t.notOk(reached.has(file), file)
   }
 })
 
