@@ -66,7 +66,7 @@ export async function listPackages(db: Db, prefix: IdentPrefix, { offset, limit 
     .where((eb) =>
       eb.exists(
         eb
-          .selectFrom('releases')
+          .selectFrom(along('releases', 'releases_of_package'))
           .select('releases.id')
           .whereRef('releases.package_id', '=', 'packages.id')
           .where('releases.deleted_at', 'is', null)
@@ -152,7 +152,14 @@ async function describePackages(db: Db, packageIds: readonly number[], audience:
   const rows: { package_id: number; target: Target | null; view: string | null }[] = []
   for (let start = 0; start < packageIds.length; start += MOST_IN_A_LIST) {
     const some = packageIds.slice(start, start + MOST_IN_A_LIST)
-    const targets = await visible(db, audience).select(['releases.package_id', 'releases.target']).distinct().where('releases.package_id', 'in', some).execute()
+    const targets = await db
+      .selectFrom(along('releases', 'releases_of_package'))
+      .select(['releases.package_id', 'releases.target'])
+      .distinct()
+      .where('releases.package_id', 'in', some)
+      .where('releases.deleted_at', 'is', null)
+      .where((eb) => visibleTo(eb, audience))
+      .execute()
     const views = await db
       .selectFrom('packages')
       .crossJoin('views')
