@@ -1,7 +1,9 @@
+import { EVERYONE } from '../accounts/access.ts'
 import type { Role, Visibility } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
 import type { KeyKind } from '../database/schema.ts'
 import { DepotError, quote } from '../errors.ts'
+import { hasVisible } from '../releases/release-store.ts'
 
 export interface Origin {
   readonly id: number
@@ -94,9 +96,7 @@ export async function listOriginsOf(db: Db, accountId: number): Promise<OwnOrigi
       eb
         .selectFrom('packages')
         .whereRef('packages.origin_id', '=', 'origins.id')
-        .where((inner) =>
-          inner.exists(inner.selectFrom('releases').select('releases.id').whereRef('releases.package_id', '=', 'packages.id').where('releases.deleted_at', 'is', null)),
-        )
+        .where((inner) => hasVisible(inner, EVERYONE))
         .select((inner) => inner.fn.countAll<number>().as('count'))
         .as('package_count'),
     )

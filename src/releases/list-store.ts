@@ -5,7 +5,7 @@ import { compareReleases } from '../package/version.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { Ident, PackageName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
-import { visible, visibleTo } from './release-store.ts'
+import { hasVisible, visible, visibleTo } from './release-store.ts'
 
 // What lists show (habitat-today.md 3.1, 3.2 and 6, Lists). Order is that of text, bytewise; that of versions only among versions.
 
@@ -63,17 +63,7 @@ export async function listPackages(db: Db, prefix: IdentPrefix, { offset, limit 
     .innerJoin('origins', 'origins.id', 'packages.origin_id')
     .where('origins.name', '=', origin)
     .$if(name !== undefined, (query) => query.where('packages.name', '=', name ?? ''))
-    .where((eb) =>
-      eb.exists(
-        eb
-          .selectFrom(along('releases', 'releases_of_package'))
-          .select('releases.id')
-          .whereRef('releases.package_id', '=', 'packages.id')
-          .where('releases.deleted_at', 'is', null)
-          .where((inner) => visibleTo(inner, audience))
-          .$if(version !== undefined, (query) => query.where('releases.version', '=', version ?? '')),
-      ),
-    )
+    .where((eb) => hasVisible(eb, audience, version))
   const { total } = await matching.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
   const rows = await matching.select(['packages.id', 'packages.name']).orderBy('packages.name').limit(limit).offset(offset).execute()
   const described = await describePackages(db, rows.map((row) => row.id), audience)
@@ -82,12 +72,15 @@ export async function listPackages(db: Db, prefix: IdentPrefix, { offset, limit 
 
 /** The versions of a package, highest first. */
 export async function listVersions(db: Db, { origin, name }: Pick<PackageName, 'origin' | 'name'>, audience: Audience): Promise<ListedVersion[]> {
-  const rows = await visible(db, audience)
-    .innerJoin('packages', 'packages.id', 'releases.package_id')
+  const rows = await db
+    .selectFrom('packages')
     .innerJoin('origins', 'origins.id', 'packages.origin_id')
+    .innerJoin(along('releases', 'releases_of_package'), 'releases.package_id', 'packages.id')
     .select(['releases.ident', 'releases.version', 'releases.visibility', 'releases.target'])
     .where('origins.name', '=', origin)
     .where('packages.name', '=', name)
+    .where('releases.deleted_at', 'is', null)
+    .where((eb) => visibleTo(eb, audience))
     .execute()
   const alike = Map.groupBy(rows, (row) => `${row.version} ${row.visibility}`)
   const versions = [...alike.values()].flatMap(([first, ...others]) => {

@@ -12,6 +12,9 @@ import { orderKey } from '../package/version.ts'
 import type { ViewRule } from '../views/view.ts'
 import type { Release } from './release.ts'
 
+/** In the words of the index of those. */
+const NOT_PUBLIC = sql<SqlBool>`releases.visibility <> 'public'`
+
 /** A release that the audience may see. Without a target, that for `x86_64-linux` or, failing it, the first by name. */
 export async function findRelease(db: Db, ident: string, target: Target | undefined, audience: Audience): Promise<Release | undefined> {
   return pick(visible(db, audience), ident, target)
@@ -41,7 +44,7 @@ export async function listNotPublic(db: Db): Promise<{ line: string; ident: stri
         )
         .as('has_public'),
     )
-    .where(sql<SqlBool>`releases.visibility <> 'public'`) // in the words of the index
+    .where(NOT_PUBLIC)
     .execute()
   return rows.map(({ ident, target, deleted_at, has_public }) => ({ line: `${ident.split('/', 2).join('/')} ${target}`, ident, isDeleted: deleted_at !== null, isAlone: !has_public }))
 }
@@ -136,7 +139,13 @@ export async function insertPackage(db: Db, originId: number, name: string): Pro
 
 /** The type of the releases a package has so far. */
 export async function findPackageType(db: Db, packageId: number): Promise<Release['packageType'] | undefined> {
-  const row = await db.selectFrom('releases').select('package_type').where('package_id', '=', packageId).where('deleted_at', 'is', null).limit(1).executeTakeFirst()
+  const row = await db
+    .selectFrom(along('releases', 'releases_of_package'))
+    .select('package_type')
+    .where('package_id', '=', packageId)
+    .where('deleted_at', 'is', null)
+    .limit(1)
+    .executeTakeFirst()
   return row?.package_type
 }
 
@@ -234,6 +243,24 @@ export function visibleTo(eb: ExpressionBuilder<Schema, 'releases'>, audience: A
     .whereRef('origins.created_at', '<=', 'releases.created_at')
     .where('origins.name', 'in', audience.origins)
   return eb.or([isPublic, eb.exists(theirs)])
+}
+
+/** Whether a package has a release, of this version where one is given, that the audience may see. */
+export function hasVisible(eb: ExpressionBuilder<Schema, 'packages'>, audience: Audience, version?: string): Expression<SqlBool> {
+  return eb.exists(
+    eb
+      .selectFrom(along('releases', 'releases_of_package'))
+      .select('releases.id')
+      .whereRef('releases.package_id', '=', 'packages.id')
+      .where('releases.deleted_at', 'is', null)
+      .where((inner) => visibleTo(inner, audience))
+      .$if(version !== undefined, (query) => query.where('releases.version', '=', version ?? '')),
+  )
+}
+
+/** The opposite of {@link visibleTo}, which looks at no release that is public: `releases` is best read along `releases_not_public`. */
+export function invisibleTo(eb: ExpressionBuilder<Schema, 'releases'>, audience: Audience): Expression<SqlBool> {
+  return eb.and([NOT_PUBLIC, eb.not(visibleTo(eb, audience))])
 }
 
 /** The releases that are there for an audience: what every list and look-up begins with. */

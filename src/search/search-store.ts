@@ -4,7 +4,7 @@ import type { Db } from '../database/database.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { Ident, PackageName } from '../package/ident.ts'
 import type { Page, Slice } from '../releases/list-store.ts'
-import { visibleTo } from '../releases/release-store.ts'
+import { hasVisible, visibleTo } from '../releases/release-store.ts'
 import type { Search } from './package-search.ts'
 import { isFound } from './words-store.ts'
 
@@ -27,16 +27,7 @@ export async function searchPackages(db: Db, search: Search, { offset, limit }: 
     .selectFrom('packages')
     .innerJoin('origins', 'origins.id', 'packages.origin_id')
     .where((eb) => isFound(eb.ref('packages.id'), search))
-    .where((eb) =>
-      eb.exists(
-        eb
-          .selectFrom('releases')
-          .select('releases.id')
-          .whereRef('releases.package_id', '=', 'packages.id')
-          .where('releases.deleted_at', 'is', null)
-          .where((inner) => visibleTo(inner, audience)),
-      ),
-    )
+    .where((eb) => hasVisible(eb, audience))
   const { total } = await matching.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
   const items = await matching.select(['origins.name as origin', 'packages.name']).orderBy('packages.name').orderBy('origins.name').limit(limit).offset(offset).execute()
   return { items, total }

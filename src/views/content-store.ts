@@ -6,7 +6,7 @@ import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { DepotError } from '../errors.ts'
 import type { Target } from '../package/target.ts'
-import { visibleTo } from '../releases/release-store.ts'
+import { invisibleTo, visibleTo } from '../releases/release-store.ts'
 import type { View } from './view.ts'
 
 // A view as it was at any of its revisions, as an audience may see it. Rows of `pointers` and `members` hold from `from_revision`
@@ -168,11 +168,24 @@ export async function listMembersAt(
 export async function countPointers(db: Db, viewId: number, audience: Audience): Promise<number> {
   const { count } = await db
     .selectFrom(along('pointers', 'pointers_current'))
-    .innerJoin('releases', 'releases.id', 'pointers.release_id')
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('pointers.view_id', '=', viewId)
     .where('pointers.to_revision', 'is', null)
-    .where((eb) => visibleTo(eb, audience))
+    .$if(!audience.seesAll, (query) =>
+      query.where((eb) =>
+        eb.not(
+          eb.exists(
+            eb
+              .selectFrom(along('releases', 'releases_not_public'))
+              .select('releases.id')
+              .whereRef('releases.package_id', '=', 'pointers.package_id')
+              .whereRef('releases.target', '=', 'pointers.target')
+              .whereRef('releases.id', '=', 'pointers.release_id')
+              .where((inner) => invisibleTo(inner, audience)),
+          ),
+        ),
+      ),
+    )
     .executeTakeFirstOrThrow()
   return count
 }

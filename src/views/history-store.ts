@@ -1,4 +1,5 @@
 import type { Actor, Audience } from '../accounts/access.ts'
+import { along } from '../database/along.ts'
 import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
@@ -6,7 +7,7 @@ import type { PointerMove, Promotion, ReleaseName } from '../ledger/entry.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { compareReleases } from '../package/version.ts'
-import { visibleTo } from '../releases/release-store.ts'
+import { invisibleTo, visibleTo } from '../releases/release-store.ts'
 import { findHighestVisible } from './content-store.ts'
 import type { View } from './view.ts'
 
@@ -152,11 +153,11 @@ export async function listVeiledLines(db: Db, viewId: number, packages: readonly
       .where((eb) =>
         eb.exists(
           eb
-            .selectFrom('releases')
+            .selectFrom(along('releases', 'releases_not_public'))
             .select('releases.id')
             .whereRef('releases.package_id', '=', 'lines.package_id')
             .whereRef('releases.target', '=', 'lines.target')
-            .where((inner) => inner.not(visibleTo(inner, audience))),
+            .where((inner) => invisibleTo(inner, audience)),
         ),
       )
       .execute()

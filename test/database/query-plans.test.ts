@@ -129,6 +129,8 @@ const ofForeignKeys = (sql: string) => /^insert into "(packages|releases|views)"
 const ALL_OF_A_VIEW = /^SEARCH (members|pointers|ledger) USING .*\(view_id=\?( AND from_revision<\?)?\)$/
 /** What stands in a view now is counted. */
 const COUNTED = /^SEARCH pointers USING INDEX pointers_current \(view_id=\?\)$/
+/** Each release of a package, one row after another, where an index has all that is asked. */
+const EACH_RELEASE = /^SEARCH releases .*INDEX releases_by_order \(package_id=\?( AND target=\?)?\)$/
 /** Every row of a package's past, where only the present is asked for. */
 const ALL_OF_A_LINE = /^SEARCH (members|pointers) USING PRIMARY KEY \(view_id=\? AND package_id=\?\)$/
 
@@ -138,6 +140,7 @@ function dearIn(sql: string, plan: readonly string[]): string[] {
     (step) =>
       (step.startsWith('SCAN ') && !SMALL.test(step) && !ofForeignKeys(sql) && !sql.endsWith('from "ledger" order by "sequence" desc limit +?'))
       || (ALL_OF_A_VIEW.test(step) && !COUNTED.test(step) && !ofForeignKeys(sql))
+      || (EACH_RELEASE.test(step) && !ofForeignKeys(sql))
       || (ALL_OF_A_LINE.test(step) && sql.includes('"to_revision" is null') && !isOfThePast),
   )
 }
