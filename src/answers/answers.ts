@@ -126,7 +126,8 @@ export class Answers {
     const { shape, ident, target, view } = question
     if (target === undefined) return this.#lookUpExactly(question, audience)
     const kept = this.#bodies.get(`${ident} ${target} ${shape}`)
-    if (kept === undefined) return this.#absent.has(`${ident} ${target}`) ? undefined : this.#lookUpExactly(question, audience)
+    // What is absent is so to the public alone.
+    if (kept === undefined) return isThePublic(audience) && this.#absent.has(`${ident} ${target}`) ? undefined : this.#lookUpExactly(question, audience)
     const maySee = kept.isPublic || audience.seesAll || audience.origins.includes(kept.origin)
     return maySee && (view === undefined || kept.views.includes(view)) ? kept : undefined
   }

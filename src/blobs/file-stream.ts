@@ -68,6 +68,7 @@ export class FileStream extends Readable {
 
   async #pump(destination: NodeJS.WritableStream, ends: boolean): Promise<void> {
     await this.#opened.promise
+    if (this.destroyed || this.#fd === undefined) return // pieces that are taken now, nobody would give back
     const pieces = takePieces(this.#end + 1 - this.#at)
     this.#pieces = pieces
     let written: Promise<void> | undefined

@@ -10,6 +10,8 @@ import type { HashThreads, Hashing } from '../hart/hash-threads.ts'
 
 /** So much is written at a time: the pieces of a socket are small, and each write is a trip to another thread and back. */
 const BATCH_BYTES = 1024 * 1024
+/** And so many pieces at most: each weighs a hundred bytes and more, however small it is. */
+const BATCH_PIECES = 1_000
 /** So much is handed to the disk while more comes, so that little is left to wait for at the end. */
 const SYNC_BYTES = 32 * 1024 * 1024
 
@@ -60,7 +62,7 @@ class Reception {
     this.#start.update(piece)
     this.#batch.push(piece)
     this.#batchBytes += piece.length
-    if (this.#batchBytes >= BATCH_BYTES) await this.#flush()
+    if (this.#batchBytes >= BATCH_BYTES || this.#batch.length >= BATCH_PIECES) await this.#flush()
   }
 
   async finish(): Promise<HartDigests> {

@@ -56,7 +56,9 @@ export class ShortWay {
   stop(): void {
     this.#isStopping = true
     for (const socket of this.#sockets) {
-      if (!this.#busy.has(socket) && socket.writableLength === 0) socket.destroy()
+      if (this.#busy.has(socket)) continue
+      if (socket.writableLength === 0) socket.destroy()
+      else socket.end(() => process.nextTick(destroy, socket))
     }
   }
 
@@ -68,7 +70,7 @@ export class ShortWay {
       const known = await reply.finally(() => this.#busy.delete(socket))
       if (socket.destroyed) return
       this.#send(socket, hasEnded ? { ...request, isLast: true } : request, known, begun)
-      socket.resume()
+      if (!socket.writableNeedDrain) socket.resume()
     }
     const onData = (piece: Buffer) => {
       const begun = performance.now()

@@ -134,3 +134,17 @@ test('a token that may promote and not read moves what is private all the same',
     t.match(await ask(`${started.url}/v1/depot/${path}`, { method, headers: bearer(pipeline) }), { status: 200, headers: { 'depot-changed': 'true', 'depot-target': 'x86_64-linux' } }, path)
   }
 })
+
+for (const DEPOT_SHORT_WAY of ['on', 'off']) {
+  test(`what a stranger was not told of hides nothing from a member: short way ${DEPOT_SHORT_WAY}`, async (t) => {
+    const started = await startDepot(t, { listen: true, environment: { DEPOT_SHORT_WAY } })
+    await makeOrigin(started)
+    const [hart] = await publishAll(started, IDENT)
+    if (hart !== undefined) await promoteTo(started, 'stable', hart)
+    t.match(await patch(started, IDENT, 'private'), { status: 200 })
+    const inChannel = `${started.url}/v1/depot/channels/acme/stable/pkgs/app/1.0.0/20260101120000?target=x86_64-linux`
+    t.equal((await ask(inChannel)).status, 404)
+    t.equal((await ask(inChannel, { headers: bearer() })).status, 200, 'in a channel')
+    t.equal((await ask(`${started.url}/v1/depot/pkgs/${IDENT}?target=x86_64-linux`, { headers: bearer() })).status, 200, 'wherever it is')
+  })
+}
