@@ -106,12 +106,11 @@ export class Workers {
     this.#started += 1
     const name = `worker${this.#started}`
     const begun = performance.now()
-    const claimed: string[] = []
     const start: Start = { ...address, name, share }
     const thread = new Worker(THREAD, { name, workerData: start, transferList: [share.seat.port], execArgv: [] }) // what its parent preloads is no concern of it
     const { promise: listening, resolve, reject } = Promise.withResolvers<void>()
     const calls = new ThreadCalls<OfWorker>(thread, {
-      ...this.#services(claimed, () => !this.#standing.has(standing)),
+      ...this.#services(() => !this.#standing.has(standing)),
       listening: async () => {
         standing.isListening = true
         resolve()
@@ -127,7 +126,7 @@ export class Workers {
       const reason = new Error(`the thread ${name} ended with ${code}`, { cause })
       calls.end(reason)
       reject(cause instanceof Error ? cause : reason)
-      void this.#clear(name, claimed)
+      void this.#clear(name)
       if (this.#stopping !== undefined || !standing.isListening) return
       log.error({ err: cause ?? reason, worker: name }, 'a thread that answered requests died; another takes its place')
       setTimeout(() => this.#replace(address), performance.now() - begun < SOON_MS ? SOON_MS : 0).unref()
@@ -144,20 +143,15 @@ export class Workers {
     })
   }
 
-  /** `claimed` is what the thread has claims on, until it is gone. */
-  #services(claimed: string[], isGone: () => boolean): Omit<OfWorkers, 'listening'> {
+  #services(isGone: () => boolean): Omit<OfWorkers, 'listening'> {
     const { claims } = this.#depot.blobs
     const { webhooks, figures } = this.#office ?? unopened()
     return {
       async keep(spooled, checksum) {
         await claims.keep(spooled, checksum)
-        if (isGone()) await claims.release(checksum)
-        else claimed.push(checksum)
+        if (isGone()) await claims.release(checksum) // it can have told nobody of it
       },
-      async release(checksum) {
-        claimed.splice(claimed.indexOf(checksum), 1)
-        await claims.release(checksum)
-      },
+      release: (checksum) => claims.release(checksum),
       forget: (checksum) => claims.forget(checksum),
       standingOf: (webhook) => webhooks.standingOf(webhook),
       book: () => webhooks.book(),
@@ -167,11 +161,13 @@ export class Workers {
     }
   }
 
-  /** Ends what a thread that is gone had begun. */
-  async #clear(name: string, claimed: readonly string[]): Promise<void> {
+  /**
+   * Takes away what a thread that is gone was receiving. Its claims on blobs stay until the depot next starts: the writer may still have
+   * the command that needs one, and a blob too many is better than a release without its bytes.
+   */
+  async #clear(name: string): Promise<void> {
     const { blobs, log } = this.#depot
     try {
-      for (const checksum of claimed) await blobs.release(checksum)
       await blobs.sweep(name)
     } catch (error) {
       log.error({ err: error, worker: name }, 'what a thread left behind could not be cleared away; it is when the depot next starts')
