@@ -3,8 +3,8 @@ import type { SqliteDatabase } from 'kysely'
 
 /**
  * SQLite takes a parameter's value into account when it plans a statement, and plans it anew whenever another is bound, which costs several
- * times what a small statement does. The value of an expression it takes for what it is: so each parameter has a plus before it, which
- * does nothing else. What a partial index is chosen by must therefore be a literal.
+ * times what a small statement does. Into an expression it does not look: so each parameter has a plus before it, which does nothing else.
+ * What a partial index is chosen by must therefore be a literal.
  */
 export class PlanningOnce extends SqliteQueryCompiler {
   protected override getCurrentParameterPlaceholder(): string {

@@ -35,7 +35,7 @@ export function viewWrites(app: FastifyInstance, { depot }: Door, mount: string)
   })
 }
 
-/** Who may is not kept from it by a look for the view: the writer looks. */
+/** Throws `not_found` for the view before `forbidden`. For who may, the writer looks whether it is there. */
 async function mayPromoteInto(request: Asking, { db }: Depot, origin: string, view: string): Promise<Session> {
   signedIn(request, 'promote')
   try {

@@ -1,11 +1,15 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
+import type { Socket } from 'node:net'
 import { test } from 'tap'
 import { buildServer } from '../../../src/http/server.ts'
 import { readShortRequest } from '../../../src/http/depot/short-request.ts'
 import { converse } from '../../support/ask.ts'
+import { makeOrigin, promoteTo, publishAll } from '../../support/origin.ts'
 import { makeReleases, makeView, move, setVisibility } from '../../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../../support/start-depot.ts'
 import type { TestDepot } from '../../support/start-depot.ts'
+import { until } from '../../support/until.ts'
 
 // One depot, two servers: one that answers polls straight from the socket, and one that does not. They must not be told apart.
 
@@ -189,4 +193,34 @@ test('a client that shuts its side down is answered, and who reads nothing is as
   }
   await started.close()
   t.pass('and the server stops all the same')
+})
+
+test('who does not read is asked nothing more, also where answers were looked up, and is let go at the end once all is read', async (t) => {
+  const started = await startDepot(t, { listen: true, hasThreads: true })
+  await makeOrigin(started)
+  const [hart] = await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000', config: 'x'.repeat(200_000) })
+  if (hart !== undefined) await promoteTo(started, 'stable', hart)
+  started.app.server.keepAliveTimeout = 600_000 // longer than the test may take
+  const taken = once(started.app.server, 'connection') as Promise<[Socket]>
+  const client = connect(Number(new URL(started.url).port), '127.0.0.1').pause()
+  t.teardown(() => client.destroy())
+  const [socket] = await taken
+  // There is none for this target, so each is looked up.
+  const poll = 'GET /v1/views/stable/pkgs/acme/app/1.0.0/20260101120000?target=x86_64-windows HTTP/1.1\r\nHost: depot\r\n\r\n'
+  let asked = 0
+  while (!socket.writableNeedDrain) {
+    client.write(poll)
+    asked += 1
+    await until(() => socket.bytesRead === asked * poll.length && (socket.writableNeedDrain || !socket.isPaused()))
+  }
+  await new Promise(setImmediate)
+  t.ok(socket.isPaused())
+
+  const closing = started.close()
+  const closed = once(client, 'close')
+  let heard = ''
+  client.setEncoding('latin1').on('data', (piece: string) => (heard += piece)).resume()
+  await Promise.all([closing, closed])
+  t.equal(count(heard, 'HTTP/1.1 200 OK'), asked)
+  t.ok(heard.endsWith('}'))
 })
