@@ -1,9 +1,11 @@
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Worker } from 'node:worker_threads'
+import BetterSqlite3 from 'better-sqlite3'
 import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import { Workers, listen } from '../../src/http/workers.ts'
@@ -191,6 +193,37 @@ test('a thread that dies is replaced, and what it had begun is cleared away', as
   t.ok(polls.every(({ status }) => status === 404))
   for (const half of halves) half.socket.destroy()
   t.equal((await upload(started, hart)).status, 201)
+})
+
+test('the bytes of a release that a thread handed over before it died stay, while the writer has not come to it', async (t) => {
+  const started = await start(t)
+  const { threads, url, depot } = started
+  await makeOrigin(started)
+  const hart = buildHart({ ident: 'acme/app/1.0.0/20260101120000' })
+  const blob = join(depot.config.blobFolder, hart.checksum.slice(0, 2), hart.checksum)
+  const spool = join(depot.config.blobFolder, 'spool')
+  const halves: ReturnType<typeof converse>[] = []
+  t.teardown(() => halves.forEach((half) => half.socket.destroy()))
+  // Until one is with the worker: the system deals out connections.
+  while (!(await readdir(spool)).some((name) => name.startsWith('worker1.'))) {
+    const half = converse(url)
+    halves.push(half)
+    await half.say(`POST ${uploadPath(hart)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: ${hart.bytes.length}\r\n\r\n`)
+    await half.say(hart.bytes.subarray(0, 100))
+    await until(async () => (await readdir(spool)).length === halves.length)
+  }
+  using other = { db: new BetterSqlite3(depot.config.databaseFile), [Symbol.dispose]: () => other.db.close() }
+  other.db.exec('BEGIN IMMEDIATE') // the writer has to wait
+  await halves.at(-1)?.say(hart.bytes.subarray(100))
+  await until(() => existsSync(blob))
+  await depot.blobs.claims.forget(hart.checksum) // has its turn once the claim is made, which keeps the bytes
+  const [first] = threads
+  const count = threads.length
+  await first?.terminate()
+  await until(() => threads.length > count)
+  await depot.blobs.claims.forget(hart.checksum) // as who deletes a release of the same bytes
+  t.ok(existsSync(blob))
+  other.db.exec('ROLLBACK')
 })
 
 test('a port that another depot listens on is not shared with it', async (t) => {
