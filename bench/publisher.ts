@@ -8,7 +8,7 @@ import type { SecretKey } from '../src/origins/origin-key.ts'
 import { formatIdent } from '../src/package/ident.ts'
 import type { Ident } from '../src/package/ident.ts'
 
-export const TOKEN = 'administrator-token-of-benches'
+export const TOKEN = 'administrator-token-of-the-benches'
 export const ORIGIN = 'acme'
 export const TARGET = 'x86_64-linux'
 const UPLOAD_PIECE_BYTES = 256 * 1024

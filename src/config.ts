@@ -16,8 +16,12 @@ export interface Config {
   readonly blobFolder: string
   /** The first administrator's token; one is made and shown when this is absent at the first start. */
   readonly adminToken: string | undefined
+  /** A file that holds it. */
+  readonly adminTokenFile: string | undefined
   /** 32 bytes that encrypt stored secrets; read from or made in `secret.key` when absent. */
   readonly secretKey: Buffer | undefined
+  /** A file that holds them as 64 hex characters. */
+  readonly secretKeyFile: string | undefined
   readonly signatures: 'require' | 'verify'
   /** Accounts that may create origins; absent for everyone signed in. */
   readonly originCreators: readonly string[] | undefined
@@ -40,6 +44,9 @@ const BUILDERS_TARGETS = 'x86_64-linux,x86_64-linux-kernel2,x86_64-windows,aarch
 
 const list = z.string().transform((text) => text.split(',').map((item) => item.trim()).filter((item) => item !== ''))
 
+const AdminToken = z.string().regex(/^[!-~]{32,}$/, 'must have at least 32 visible ASCII characters and no spaces')
+const SecretKey = z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hex characters').transform((text) => Buffer.from(text, 'hex'))
+
 const Environment = z.object({
   DEPOT_LISTEN: z
     .string()
@@ -49,8 +56,10 @@ const Environment = z.object({
   DEPOT_DATA: z.string().default('./data'),
   DEPOT_DATABASE_URL: z.string().startsWith('sqlite:', 'must be sqlite:FILE').optional(),
   DEPOT_BLOBS: z.string().startsWith('fs:', 'must be fs:FOLDER').optional(),
-  DEPOT_ADMIN_TOKEN: z.string().regex(/^[!-~]{16,}$/, 'must have at least 16 visible ASCII characters and no spaces').optional(),
-  DEPOT_SECRET_KEY: z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hex characters').optional(),
+  DEPOT_ADMIN_TOKEN: AdminToken.optional(),
+  DEPOT_ADMIN_TOKEN_FILE: z.string().optional(),
+  DEPOT_SECRET_KEY: SecretKey.optional(),
+  DEPOT_SECRET_KEY_FILE: z.string().optional(),
   DEPOT_SIGNATURES: z.enum(['require', 'verify']).default('require'),
   DEPOT_ORIGIN_CREATORS: list.optional(),
   DEPOT_TARGETS: list.pipe(z.array(z.enum(TARGETS)).min(1)).default(() => BUILDERS_TARGETS.split(',') as Target[]),
@@ -77,6 +86,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     throw new DepotError('invalid_request', wrong.join('; '))
   }
   const env = parsed.data
+  for (const name of ['DEPOT_ADMIN_TOKEN', 'DEPOT_SECRET_KEY'] as const) {
+    if (env[name] !== undefined && env[`${name}_FILE`] !== undefined) throw new DepotError('invalid_request', `${name} and ${name}_FILE are both set: the secret comes from one of them`)
+  }
   const dataFolder = resolve(env.DEPOT_DATA)
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(env.DEPOT_LISTEN) ?? []
   return {
@@ -86,7 +98,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     databaseFile: env.DEPOT_DATABASE_URL === undefined ? join(dataFolder, 'depot.sqlite') : resolve(env.DEPOT_DATABASE_URL.slice('sqlite:'.length)),
     blobFolder: env.DEPOT_BLOBS === undefined ? join(dataFolder, 'blobs') : resolve(env.DEPOT_BLOBS.slice('fs:'.length)),
     adminToken: env.DEPOT_ADMIN_TOKEN,
-    secretKey: env.DEPOT_SECRET_KEY === undefined ? undefined : Buffer.from(env.DEPOT_SECRET_KEY, 'hex'),
+    adminTokenFile: env.DEPOT_ADMIN_TOKEN_FILE === undefined ? undefined : resolve(env.DEPOT_ADMIN_TOKEN_FILE),
+    secretKey: env.DEPOT_SECRET_KEY,
+    secretKeyFile: env.DEPOT_SECRET_KEY_FILE === undefined ? undefined : resolve(env.DEPOT_SECRET_KEY_FILE),
     signatures: env.DEPOT_SIGNATURES,
     originCreators: env.DEPOT_ORIGIN_CREATORS,
     targets: env.DEPOT_TARGETS,
@@ -116,6 +130,22 @@ const UNITS: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 **
 function parseSize(text: string): number {
   const [, amount = '', unit = ''] = /^(\d+)\s*(\w*)$/.exec(text) ?? []
   return Number(amount) * (UNITS[unit] ?? 1)
+}
+
+/** What a file of `DEPOT_ADMIN_TOKEN_FILE` holds. Throws `invalid_request` as {@link readConfig} does. */
+export function parseAdminToken(text: string, file: string): string {
+  return parseSecret(AdminToken, text, file)
+}
+
+/** What a file of `DEPOT_SECRET_KEY_FILE`, or `secret.key`, holds. Throws `invalid_request`. */
+export function parseSecretKey(text: string, file: string): Buffer {
+  return parseSecret(SecretKey, text, file)
+}
+
+function parseSecret<T>(shape: z.ZodType<T>, text: string, file: string): T {
+  const parsed = shape.safeParse(text)
+  if (parsed.success) return parsed.data
+  throw new DepotError('invalid_request', `the secret in ${file} ${parsed.error.issues.map(({ message }) => message).join('; ')}`)
 }
 
 /** The tokens that a shell may hold for a client, by the names that `hab` and the README give them. No other command reads them. */

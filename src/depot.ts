@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Logger } from 'pino'
 import { Authenticator } from './accounts/authenticate.ts'
 import { generateToken, hashToken } from './accounts/token.ts'
 import { FilesystemBlobs } from './blobs/filesystem.ts'
+import { sync } from './blobs/sync.ts'
+import { parseAdminToken, parseSecretKey } from './config.ts'
 import type { Config } from './config.ts'
 import { migrateDatabase, openDatabase } from './database/database.ts'
 import type { Db } from './database/database.ts'
@@ -15,10 +17,14 @@ import type { LedgerEntry } from './ledger/entry.ts'
 import { HashThreads } from './hart/hash-threads.ts'
 import { ArchiveScanner } from './hart/scan.ts'
 import { SecretBox } from './origins/secret-box.ts'
+import { listSealingKeys } from './origins/sealed-store.ts'
+import { keepPrivate } from './private-files.ts'
 import { isBlobReferenced, listUnneededBlobs } from './releases/release-store.ts'
+import { readSecretFile } from './secret-file.ts'
 import { findView } from './views/view-store.ts'
 import { UNSTABLE } from './views/view.ts'
 import { ThreadedWriter } from './writer/threaded-writer.ts'
+import type { GivenToken } from './writer/set-up.ts'
 import { Writer } from './writer/writer.ts'
 import type { DepotWriter } from './writer/writer.ts'
 import type { Seat } from './writer/writer-client.ts'
@@ -41,6 +47,8 @@ export interface Depot {
   readonly isNew: boolean
   /** The administrator's token, when this opening made it: to be shown once. */
   readonly madeToken: string | undefined
+  /** What became of an administrator's token that was given to a depot which had been made before. */
+  readonly givenToken: GivenToken | undefined
   /** What another thread joins by. Rejects where reads and writes have no threads of their own. */
   share(): Promise<Share>
   close(): Promise<void>
@@ -77,6 +85,8 @@ const LIMITS: Limits = { uploadIdleMs: 60_000, unreadMs: 60_000 }
  */
 export async function openDepot(config: Config, world: World): Promise<Depot> {
   const { log, now = Date.now } = world
+  const givenToken = await readAdminToken(config, log)
+  await keepPrivate(config)
   await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
   const closers: (() => Promise<unknown> | void)[] = []
   const hold = (file: string) => {
@@ -93,9 +103,9 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     // What lies elsewhere may be that of another data directory, too.
     if (dirname(config.databaseFile) !== config.dataFolder) hold(`${config.databaseFile}.lock`)
     if (dirname(config.blobFolder) !== config.dataFolder) hold(join(config.blobFolder, 'lock.sqlite'))
-    const secretKey = config.secretKey ?? (await readSecretKey(join(config.dataFolder, 'secret.key')))
-    const secrets = new SecretBox(secretKey)
     const { db, writer } = await openData(config.databaseFile, { now, isAlone: world.isAlone === true, closers })
+    const secretKey = await findSecretKey(config, db, log)
+    const secrets = new SecretBox(secretKey)
     const blobs = await FilesystemBlobs.open(config.blobFolder, (checksum) => isBlobReferenced(db, checksum))
     for (const checksum of await listUnneededBlobs(db)) await blobs.forget(checksum)
     const scanner = new ArchiveScanner()
@@ -107,17 +117,20 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     writer.onCommit((entries) => warnOfOverrides(log, entries))
 
     const isNew = (await findView(db, UNSTABLE)) === undefined
-    const madeToken = isNew && config.adminToken === undefined ? generateToken() : undefined
-    const token = madeToken ?? config.adminToken
+    const madeToken = isNew && givenToken === undefined ? generateToken() : undefined
+    const token = madeToken ?? givenToken
     const adminTokenHash = token === undefined ? undefined : hashToken(token)
-    await writer.submit({ kind: 'setUp', input: { adminTokenHash }, actor: { client: 'hart-depot', door: 'depot' } })
+    const { adminToken } = await writer.submit({ kind: 'setUp', input: { adminTokenHash }, actor: { client: 'hart-depot', door: 'depot' } })
+
+    if (!isNew && adminToken === 'added') log.warn('the administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN; those of before are still good')
+    if (adminToken === 'revoked') log.warn('the token of DEPOT_ADMIN_TOKEN was revoked, and is no good')
 
     const limits = { ...LIMITS, ...world.limits }
     const share = async (): Promise<Share> => {
       if (!(writer instanceof ThreadedWriter)) throw new Error('a depot without threads of its own is not shared')
       return { config, limits, secretKey, seat: await writer.join() }
     }
-    return { config, limits, log, now, db, writer, blobs, scanner, hashes, secrets, authenticator, isNew, madeToken, share, close }
+    return { config, limits, log, now, db, writer, blobs, scanner, hashes, secrets, authenticator, isNew, madeToken, givenToken: isNew ? undefined : adminToken, share, close }
   } catch (error) {
     await close()
     throw error
@@ -148,19 +161,46 @@ function warnOfOverrides(log: Logger, entries: readonly LedgerEntry[]): void {
   }
 }
 
-/** The key in a file of 64 hex characters that only its owner reads; made when it is not there, whole or not at all. */
-async function readSecretKey(path: string): Promise<Buffer> {
-  try {
-    const key = Buffer.from((await readFile(path, 'utf8')).trim(), 'hex')
-    if (key.length !== 32) throw new DepotError('invalid_request', `${path} does not hold 64 hex characters: put the depot's secret key back there`)
-    return key
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
-    const key = randomBytes(32)
-    await rm(`${path}.new`, { force: true })
-    await writeFile(`${path}.new`, `${key.toString('hex')}\n`, { mode: 0o600, flag: 'wx', flush: true })
-    await chmod(`${path}.new`, 0o600)
-    await rename(`${path}.new`, path)
-    return key
-  }
+/** The administrator's token that was given. Throws `invalid_request`. */
+async function readAdminToken({ adminToken, adminTokenFile: file }: Config, log: Logger): Promise<string | undefined> {
+  if (file === undefined) return adminToken
+  return parseAdminToken(await readNamedFile(file, 'DEPOT_ADMIN_TOKEN_FILE', log), file)
+}
+
+async function readNamedFile(file: string, variable: string, log: Logger): Promise<string> {
+  const text = await readSecretFile(file, log)
+  if (text === undefined) throw new DepotError('invalid_request', `${variable} names ${file}, and there is no such file`)
+  return text
+}
+
+/**
+ * The key that encrypts secrets: the one that was given, or that of `secret.key`, which is made while nothing is encrypted. Throws
+ * `invalid_request` where it is not the key that the secrets in the database were encrypted with.
+ */
+async function findSecretKey({ secretKey, secretKeyFile, dataFolder }: Config, db: Db, log: Logger): Promise<Buffer> {
+  const used = await listSealingKeys(db)
+  const ownFile = join(dataFolder, 'secret.key')
+  if (secretKey !== undefined) return expectUsed(secretKey, used, 'DEPOT_SECRET_KEY')
+  if (secretKeyFile !== undefined) return expectUsed(parseSecretKey(await readNamedFile(secretKeyFile, 'DEPOT_SECRET_KEY_FILE', log), secretKeyFile), used, secretKeyFile)
+  const text = await readSecretFile(ownFile, log)
+  if (text !== undefined) return expectUsed(parseSecretKey(text, ownFile), used, ownFile)
+  if (used.length > 0) throw new DepotError('invalid_request', `${ownFile} is missing, and stored secrets are encrypted with the key ${used.join(' and ')} that was in it: put the file back, from where the backup of the database is`)
+  return makeSecretKey(ownFile)
+}
+
+function expectUsed(key: Buffer, used: readonly string[], place: string): Buffer {
+  const { keyId } = new SecretBox(key)
+  const others = used.filter((id) => id !== keyId)
+  if (others.length === 0) return key
+  throw new DepotError('invalid_request', `${place} holds the key ${keyId}, and stored secrets are encrypted with the key ${others.join(' and ')}: start the depot with that one`)
+}
+
+/** Makes a key in a file of 64 hex characters, whole and durable or not at all. */
+async function makeSecretKey(path: string): Promise<Buffer> {
+  const key = randomBytes(32)
+  await rm(`${path}.new`, { force: true })
+  await writeFile(`${path}.new`, `${key.toString('hex')}\n`, { mode: 0o600, flag: 'wx', flush: true })
+  await rename(`${path}.new`, path)
+  await sync(dirname(path))
+  return key
 }

@@ -45,6 +45,7 @@ export function joinDepot(share: Share, { log, claims, name, now = Date.now }: W
     authenticator,
     isNew: false,
     madeToken: undefined,
+    givenToken: undefined,
     share: () => Promise.reject(new Error('a depot is shared by the thread that opened it')),
     async close() {
       await hashes.close()

@@ -36,7 +36,10 @@ test('sizes are bytes, or say their unit', async (t) => {
 
 test('everything that is wrong is named in one line, and what is unknown too; empty is unset', async (t) => {
   t.throws(() => readConfig({ DEPOT_TARGETS: 'x86_64-linux,vax-vms', DEPOT_SIGNATURES: 'maybe' }), { message: /DEPOT_TARGETS .*; ?DEPOT_SIGNATURES|DEPOT_SIGNATURES .*; ?DEPOT_TARGETS/ })
-  t.throws(() => readConfig({ DEPOT_ADMIN_TOKEN: 'short' }), { message: /^DEPOT_ADMIN_TOKEN must have at least 16/ })
+  t.throws(() => readConfig({ DEPOT_ADMIN_TOKEN: 'x'.repeat(31) }), { message: /^DEPOT_ADMIN_TOKEN must have at least 32/ })
+  for (const [name, value] of [['DEPOT_ADMIN_TOKEN', 'x'.repeat(32)], ['DEPOT_SECRET_KEY', 'ab'.repeat(32)]] as const) {
+    t.throws(() => readConfig({ [name]: value, [`${name}_FILE`]: '/run/secrets/one' }), { code: 'invalid_request', message: `${name} and ${name}_FILE are both set: the secret comes from one of them` })
+  }
   t.throws(() => readConfig({ DEPOT_SECRET_KEY: 'ab' }), { message: 'DEPOT_SECRET_KEY must be 64 hex characters' })
   t.throws(() => readConfig({ DEPOT_DATABASE_URL: 'mysql://x' }), { message: /^DEPOT_DATABASE_URL must be sqlite:/ })
   t.throws(() => readConfig({ DEPOT_COLOUR: 'red' }), { message: /^there is no setting DEPOT_COLOUR; settings are DEPOT_LISTEN/ })

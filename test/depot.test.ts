@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
@@ -6,6 +6,7 @@ import { test } from 'tap'
 import type { Test } from 'tap'
 import { readConfig } from '../src/config.ts'
 import { openDepot } from '../src/depot.ts'
+import { openControl } from '../src/writer/control.ts'
 
 const world = { log: pino({ level: 'silent' }) }
 
@@ -40,6 +41,104 @@ test('the secret key is made once, for its owner alone, and one that is damaged 
   t.equal(again.secrets.open(sealed, 'tests'), 'a secret')
   await again.close()
   await truncate(file, 10)
-  await t.rejects(open(), { code: 'invalid_request', message: /secret\.key does not hold 64 hex characters/ })
+  await t.rejects(open(), { code: 'invalid_request', message: /secret\.key must be 64 hex characters/ })
   t.equal((await stat(file)).size, 10)
 })
+
+test('a secret key that is missing, or is another one, is refused once something is encrypted, and made anew before', async (t) => {
+  const folder = await scratch(t)
+  const file = join(folder, 'secret.key')
+  const open = (more: Record<string, string> = {}) => openDepot(readConfig({ DEPOT_DATA: folder, ...more }), { ...world, isAlone: true })
+  await (await open()).close()
+  await rm(file)
+  const depot = await open()
+  await depot.writer.submit({ kind: 'createOrigin', input: { name: 'acme', ownerId: 1 }, actor: { client: 'tests', door: 'cli' } })
+  const sealed = depot.secrets.seal('BOX-1', 'a purpose')
+  await depot.writer.submit({ kind: 'addSecret', input: { origin: 'acme', name: 'password', ownerId: 1, sealed }, actor: { client: 'tests', door: 'cli' } })
+  await depot.close()
+
+  const key = await readFile(file, 'utf8')
+  await rm(file)
+  await t.rejects(open(), { code: 'invalid_request', message: /secret\.key is missing, and stored secrets are encrypted with the key [0-9a-f]{8} that was in it/ })
+  t.notOk((await readdir(folder)).includes('secret.key'), 'none is made')
+  const other = 'ab'.repeat(32)
+  await t.rejects(open({ DEPOT_SECRET_KEY: other }), { code: 'invalid_request', message: /^DEPOT_SECRET_KEY holds the key [0-9a-f]{8}, and stored secrets are encrypted with the key [0-9a-f]{8}/ })
+  await writeFile(file, other, { mode: 0o600 })
+  await t.rejects(open(), { code: 'invalid_request', message: /secret\.key holds the key/ })
+  await writeFile(file, key)
+  const again = await open()
+  t.equal(again.secrets.open(sealed, 'a purpose'), 'BOX-1')
+  await again.close()
+})
+
+test('secrets come from files, which nobody else may read', async (t) => {
+  const folder = await scratch(t)
+  const [tokenFile, keyFile] = [join(folder, 'token'), join(folder, 'key')]
+  await writeFile(tokenFile, `${'t'.repeat(32)}\n`, { mode: 0o600 })
+  await writeFile(keyFile, `${'ab'.repeat(32)}\n`, { mode: 0o600 })
+  const warnings: string[] = []
+  const log = pino({ level: 'warn' }, { write: (line: string) => warnings.push(line) })
+  const environment = { DEPOT_DATA: join(folder, 'data'), DEPOT_ADMIN_TOKEN_FILE: tokenFile, DEPOT_SECRET_KEY_FILE: keyFile }
+  const open = (more: Record<string, string> = {}) => openDepot(readConfig({ ...environment, ...more }), { log, isAlone: true })
+
+  const depot = await open()
+  t.equal(depot.madeToken, undefined)
+  t.match(await depot.authenticator.identify(`Bearer ${'t'.repeat(32)}`), { accountName: 'admin' })
+  await depot.close()
+  t.notOk((await readdir(join(folder, 'data'))).includes('secret.key'))
+  t.strictSame(warnings, [])
+
+  await chmod(keyFile, 0o640)
+  await (await open()).close()
+  t.match(warnings.join(''), `chmod 600 ${keyFile}`, 'a group may be that of Kubernetes')
+  for (const file of [keyFile, tokenFile]) {
+    await chmod(file, 0o604)
+    await t.rejects(open(), { code: 'invalid_request', message: `every user of this machine may read the secret in ${file}: chmod 600 ${file}` })
+    await chmod(file, 0o600)
+  }
+  await t.rejects(open({ DEPOT_ADMIN_TOKEN_FILE: join(folder, 'none') }), { code: 'invalid_request', message: /^DEPOT_ADMIN_TOKEN_FILE names .*none, and there is no such file/ })
+  await writeFile(tokenFile, 'short')
+  await t.rejects(open(), { code: 'invalid_request', message: `the secret in ${tokenFile} must have at least 32 visible ASCII characters and no spaces` })
+  const made = join(folder, 'made')
+  await (await openDepot(readConfig({ DEPOT_DATA: made }), { log, isAlone: true })).close()
+  await chmod(join(made, 'secret.key'), 0o644)
+  await t.rejects(openDepot(readConfig({ DEPOT_DATA: made }), { log, isAlone: true }), { code: 'invalid_request', message: `every user of this machine may read the secret in ${made}/secret.key: chmod 600 ${made}/secret.key` })
+})
+
+test('what the depot makes is private to its user, whatever the umask and in folders that are open to others', async (t) => {
+  const before = process.umask(0o000)
+  t.teardown(() => process.umask(before))
+  const folder = await scratch(t)
+  const [data, blobs] = [join(folder, 'data'), join(folder, 'blobs')]
+  for (const place of [data, blobs]) await mkdir(place, { mode: 0o755 })
+  const open = () => openDepot(readConfig({ DEPOT_DATA: data, DEPOT_BLOBS: `fs:${blobs}` }), world)
+  const publish = async () => {
+    const depot = await open()
+    const spooled = depot.blobs.spool()
+    await (await spooled.create()).close()
+    await depot.blobs.keep(spooled, 'ab'.repeat(32))
+    const control = await openControl(data, depot)
+    const modes = await modesBelow(folder)
+    await control.close()
+    await depot.close()
+    return modes
+  }
+  t.strictSame(await publish(), [])
+  t.equal((await stat(data)).mode & 0o777, 0o755, "the operator's folders stay as they are")
+
+  process.umask(0o000)
+  for (const name of ['depot.sqlite', 'lock.sqlite']) await chmod(join(data, name), 0o666)
+  await chmod(join(blobs, 'ab'), 0o777)
+  t.strictSame(await publish(), [], 'what an earlier version left open is closed')
+})
+
+/** What is open to others, but for the two folders that the operator made. */
+async function modesBelow(folder: string): Promise<string[]> {
+  const open: string[] = []
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    const { mode } = await stat(path)
+    if (entry.parentPath !== folder && (mode & 0o077) !== 0) open.push(`${(mode & 0o777).toString(8)} ${path}`)
+  }
+  return open
+}

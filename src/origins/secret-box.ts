@@ -6,28 +6,32 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
+/** The id of the key that a ciphertext needs. */
+export const KEY_ID_LENGTH = 8
+
 /** Encrypts and decrypts secrets with one key of 32 bytes. */
 export class SecretBox {
   readonly #key: Buffer
-  readonly #id: string
+  /** What its ciphertexts name it by. */
+  readonly keyId: string
 
   constructor(key: Buffer) {
     if (key.length !== 32) throw new Error(`the secret key must have 32 bytes, not ${key.length}`)
     this.#key = key
-    this.#id = createHash('sha256').update(key).digest('hex').slice(0, 8)
+    this.keyId = createHash('sha256').update(key).digest('hex').slice(0, KEY_ID_LENGTH)
   }
 
   seal(text: string, purpose: string): string {
     const nonce = randomBytes(NONCE_BYTES)
     const cipher = createCipheriv('aes-256-gcm', this.#key, nonce).setAAD(Buffer.from(purpose))
     const sealed = Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()])
-    return `${this.#id}.${sealed.toString('base64url')}`
+    return `${this.keyId}.${sealed.toString('base64url')}`
   }
 
   /** Throws when the text was sealed with another key, for another purpose, or altered. */
   open(sealed: string, purpose: string): string {
     const [id, encoded = ''] = sealed.split('.')
-    if (id !== this.#id) throw new Error(`the secret was encrypted with the key ${id ?? ''}, which is not the one this depot was started with`)
+    if (id !== this.keyId) throw new Error(`the secret was encrypted with the key ${id ?? ''}, which is not the one this depot was started with`)
     const bytes = Buffer.from(encoded, 'base64url')
     const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, NONCE_BYTES))
     decipher.setAAD(Buffer.from(purpose)).setAuthTag(bytes.subarray(-TAG_BYTES))

@@ -15,7 +15,7 @@ import type { Seams } from '../../src/webhooks/webhooks.ts'
 /** When tests begin; each look at the clock is a millisecond later. */
 export const START = Date.parse('2026-01-01T00:00:00Z')
 
-export const ADMIN_TOKEN = 'administrator-token-of-tests'
+export const ADMIN_TOKEN = 'administrator-token-of-the-tests'
 
 export interface TestDepot {
   readonly depot: Depot

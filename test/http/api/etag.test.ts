@@ -22,7 +22,7 @@ test('every read has an entity tag, and sends nothing to who has it', async (t) 
     t.match(headers, { vary: /authorization/, 'cache-control': /private|no-store/ }, read)
     for (const known of [tag, `W/${tag}`, '*', `"other", ${tag}`]) t.match(await callApi(started, 'GET', url, { headers: { 'if-none-match': known } }), { status: 304, text: '', headers: { etag: tag, vary: /authorization/ } }, `${read} ${known}`)
     t.match(await callApi(started, 'GET', url, { headers: { 'if-none-match': '"other"' } }), { status: 200, text }, read)
-    const head = await started.app.inject({ method: 'HEAD', url, headers: { authorization: 'Bearer administrator-token-of-tests' } })
+    const head = await started.app.inject({ method: 'HEAD', url, headers: { authorization: 'Bearer administrator-token-of-the-tests' } })
     t.equal(head.headers['etag'], tag, `HEAD ${read}`)
     if (!NO_TEXT.test(read)) t.not((await callApi(started, 'GET', `${url}?format=text`)).headers['etag'], tag, `${read} as text`)
   }

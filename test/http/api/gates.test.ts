@@ -230,7 +230,7 @@ test('what the asker may not see is not there for what they promote, and is name
   const view = await viewWith({ closure: 'depot' })
   const told = await promote(view, [open])
   t.match(told, refused('closure', `${open.ident} → ${hidden.ident} is not in the depot`))
-  t.match(await promote(view, [{ ...open }], {}, 'administrator-token-of-tests'), { status: 200 })
+  t.match(await promote(view, [{ ...open }], {}, 'administrator-token-of-the-tests'), { status: 200 })
 
   const [leaf, user] = (await makeReleases(started, `acme/stem/1.0/${STAMP}`, { name: `umbrella/user/1.0/${STAMP}`, deps: [`acme/stem/1.0/${STAMP}`] })) as [ReleaseRow, ReleaseRow]
   await setVisibility(started, user.ident, 'private')
