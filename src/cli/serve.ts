@@ -6,8 +6,8 @@ import { openDepot } from '../depot.ts'
 import { DepotError } from '../errors.ts'
 import { buildServer } from '../http/server.ts'
 import { stopServer } from '../http/stop.ts'
-import { Workers, listen } from '../http/workers.ts'
-import { openControl } from '../writer/control.ts'
+import { Workers, listen, tryPort } from '../http/workers.ts'
+import { connectControl, openControl } from '../writer/control.ts'
 import { firstSteps, tokenLine } from './first-steps.ts'
 import { openLog } from '../log.ts'
 import type { Subcommand } from './subcommand.ts'
@@ -24,9 +24,12 @@ export const serve: Subcommand = {
     parseArgs({ args, options: {} })
     const config = readConfig()
     const log = openLog(config.logLevel)
+    // Before a depot is made: where nothing can run, no token is made that somebody would have to keep.
+    await tryPort(config).catch(async (error: unknown) => { throw (await isServed(config)) ?? cannotListen(config, error) })
     const depot = await openDepot(config, { log })
     // Before anything can fail: it was kept as a digest, and can never be shown again.
     if (depot.madeToken !== undefined) console.log(`The administrator's token, shown only now:\n\n${tokenLine(depot.madeToken)}\n`)
+    if (depot.givenToken === 'added') console.log('The administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN. Those of before are still good: hart-depot token list admin')
     const signals = listenForSignals(log)
     try {
       const workers = config.workers > 1 ? new Workers(depot, config.workers - 1) : undefined
@@ -63,6 +66,13 @@ function listenForSignals(log: Logger): { first: Promise<string>; close(): void 
   }
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   return { first: promise, close: () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal) }
+}
+
+/** Why a port is in use, where it is by a server on the same data. */
+async function isServed({ dataFolder }: Config): Promise<DepotError | undefined> {
+  const control = await connectControl(dataFolder)
+  control?.destroy()
+  return control && new DepotError('data_in_use', `another hart-depot is running on ${dataFolder}/`)
 }
 
 function cannotListen({ host, port }: Config, error: unknown): unknown {

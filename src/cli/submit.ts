@@ -32,6 +32,7 @@ async function submitTo<K extends CommandKind>(depot: Depot, command: Command<K>
     if (depot.madeToken !== undefined) {
       console.error(`This is the first use of ${depot.config.dataFolder}. Its administrator's token, shown only now: ${depot.madeToken}`)
     }
+    if (depot.givenToken === 'added') console.error('The administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN. Those of before are still good.')
     return await depot.writer.submit(command)
   } finally {
     await depot.close()

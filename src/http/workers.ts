@@ -190,7 +190,8 @@ export async function listen(app: FastifyInstance, { host, port }: Pick<Config, 
   return address.port
 }
 
-async function tryPort({ host, port }: Address): Promise<number> {
+/** Listens for a moment. Resolves with the port, a free one for 0; rejects with the system's error. */
+export async function tryPort({ host, port }: Address): Promise<number> {
   const server = createServer().listen({ host, port })
   await once(server, 'listening')
   const found = portOf(server.address())

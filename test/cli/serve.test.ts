@@ -35,6 +35,19 @@ test('a token that was given is not shown', async (t) => {
   t.equal((await createOrigin(server, ADMIN_TOKEN, 'acme')).status, 201)
 })
 
+test('a token that is given to a depot of before is added, and that is told once', async (t) => {
+  const folder = await scratchFolder(t)
+  t.match(await runToEnd(['account', 'add', 'ci'], { DEPOT_DATA: folder }), { code: 0 })
+  for (const told of [1, 0]) {
+    const server = await startServer(t, folder, GIVEN)
+    t.equal((await createOrigin(server, ADMIN_TOKEN, `acme${told}`)).status, 201)
+    server.process.kill('SIGTERM')
+    const { stdout, stderr } = await server.ended
+    t.equal(stdout.split('The administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN').length - 1, told)
+    t.equal(stderr.split('the administrator has another token from now on').length - 1, told)
+  }
+})
+
 test('a token made beside a running server is good at once, and one revoked is not', async (t) => {
   const folder = await scratchFolder(t)
   const server = await startServer(t, folder, GIVEN)
@@ -70,9 +83,12 @@ test('a second server on the same data, or the same port, is refused in one line
   const sameData = await runToEnd(['serve'], { DEPOT_DATA: folder })
   t.match(sameData, { code: 1, stdout: '', stderr: /^hart-depot: another hart-depot is running on .*\n$/ })
   const address = server.url.slice('http://'.length)
-  const samePort = await runToEnd(['serve'], { DEPOT_DATA: await scratchFolder(t), DEPOT_LISTEN: address, DEPOT_LOG_LEVEL: 'silent' })
-  t.match(samePort, { code: 1, stderr: `hart-depot: cannot listen on ${address}: another program listens there\n` })
-  t.match(samePort.stdout, /^export HART_DEPOT_TOKEN=hart_/m, 'the token that was made is not lost')
+  const samePlace = await runToEnd(['serve'], { DEPOT_DATA: folder, DEPOT_LISTEN: address })
+  t.match(samePlace, { code: 1, stdout: '', stderr: /^hart-depot: another hart-depot is running on .*\n$/ })
+  const fresh = join(await scratchFolder(t), 'data')
+  const samePort = await runToEnd(['serve'], { DEPOT_DATA: fresh, DEPOT_LISTEN: address, DEPOT_LOG_LEVEL: 'silent' })
+  t.match(samePort, { code: 1, stdout: '', stderr: `hart-depot: cannot listen on ${address}: another program listens there\n` })
+  await t.rejects(stat(fresh), { code: 'ENOENT' }, 'no depot is made, and no token')
 })
 
 test('an address is told as this machine reaches it', async (t) => {
