@@ -84,3 +84,8 @@ export function quote(text: string): string {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text
   return JSON.stringify(shown)
 }
+
+/** The beginning of a text that is longer than `most` UTF-16 code units, and how long it is. */
+export function shorten(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}… (${text.length} characters)` : text
+}

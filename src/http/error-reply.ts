@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { DepotError } from '../errors.ts'
+import { DepotError, shorten } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 
 interface Meaning {
@@ -11,6 +11,12 @@ interface Meaning {
   /** The number in `{code,msg}`, as of 2016 (habitat-2016.md 1.5). */
   readonly netCode: number
 }
+
+/** Things that are wrong with one request which its answer names. */
+const MOST_NAMED = 50
+/** In characters. */
+const LONGEST_DETAIL = 2_000
+const LONGEST_PART = 500
 
 const REMOTE_REJECTED = 2
 const NOT_FOUND = 4
@@ -112,13 +118,16 @@ interface Described {
 function describe(error: unknown, request: FastifyRequest): Described {
   if (error instanceof DepotError) {
     request.refusal = `${error.code}: ${error.message}`
-    return { code: error.code, status: MEANINGS[error.code].status, detail: error.message, parts: error.parts }
+    return { code: error.code, status: MEANINGS[error.code].status, detail: shorten(error.message, LONGEST_DETAIL), parts: error.parts }
   }
   if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number' && error.statusCode < 500) {
     const parts = validationParts(error)
-    const detail = parts.length === 0 ? error.message : parts.map((part) => `${part.pointer ?? ''}: ${part.detail}`).join('; ')
+    const named = parts.slice(0, MOST_NAMED)
+    const others = parts.length > MOST_NAMED ? `; and ${parts.length - MOST_NAMED} more` : ''
+    const told = parts.length === 0 ? error.message : named.map((part) => `${part.pointer ?? ''}: ${part.detail}`).join('; ')
+    const detail = `${shorten(told, LONGEST_DETAIL)}${others}`
     request.refusal = detail
-    return { code: error.statusCode === 413 ? 'too_large' : 'invalid_request', status: error.statusCode, detail, parts }
+    return { code: error.statusCode === 413 ? 'too_large' : 'invalid_request', status: error.statusCode, detail, parts: named }
   }
   request.log.error({ request: request.id, err: error }, 'request failed')
   return { code: 'internal', status: 500, detail: `an error of the depot's own; its log has it under ${request.id}`, parts: [] }
@@ -130,7 +139,7 @@ function validationParts(error: Error): DepotError['parts'] {
   const issues = error.validation as readonly { instancePath?: string; message?: string; params?: { keys?: readonly string[] } }[]
   return issues.flatMap(({ instancePath = '', message = 'invalid', params }) => {
     const place = instancePath === '/' ? '' : instancePath
-    if (params?.keys === undefined) return [{ detail: message, pointer: place }]
-    return params.keys.map((key) => ({ detail: 'there is no such field', pointer: `${place}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}` }))
+    if (params?.keys === undefined) return [{ detail: shorten(message, LONGEST_PART), pointer: shorten(place, LONGEST_PART) }]
+    return params.keys.map((key) => ({ detail: 'there is no such field', pointer: shorten(`${place}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, LONGEST_PART) }))
   })
 }

@@ -1,10 +1,12 @@
 import type { FastifyRequest } from 'fastify'
 import { allowsAction, allowsOrigin, allowsView, hasRole } from '../accounts/access.ts'
 import type { Action, Role, Session } from '../accounts/access.ts'
+import type { Depot } from '../depot.ts'
 import { DepotError } from '../errors.ts'
 import { mayTouch } from '../views/gates.ts'
 import type { Asker } from '../views/gates.ts'
 import type { View } from '../views/view.ts'
+import { getView } from '../views/view-store.ts'
 
 /** Throws `unauthenticated` when nobody is signed in, and `forbidden` when a narrowed token does not reach so far. */
 export function signedIn(request: FastifyRequest, action: Action): Session {
@@ -68,6 +70,18 @@ export function askerOf(caller: Session): Asker {
 export function needs(action: Action): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
     signedIn(request, action)
+  }
+}
+
+/**
+ * Route hook for changes of the view that the URL names: rejects callers who may not change it before the body is read. Throws
+ * `not_found`, and as {@link mayChange}.
+ */
+export function mayChangeView({ db }: Depot): (request: FastifyRequest) => Promise<void> {
+  return async (request) => {
+    signedIn(request, 'promote')
+    const { view } = request.params as { view: string }
+    mayChange(request, await getView(db, view), [])
   }
 }
 

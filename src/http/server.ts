@@ -12,6 +12,7 @@ import { Feed } from '../ledger/feed.ts'
 import { SeenPages } from '../ledger/seen-pages.ts'
 import { Webhooks } from '../webhooks/webhooks.ts'
 import type { Seams } from '../webhooks/webhooks.ts'
+import { USUAL_BODY_BYTES } from './api/bodies.ts'
 import { apiDoor } from './api/door.ts'
 import { habitatDoor } from './depot/door.ts'
 import { ShortWay } from './depot/short-way.ts'
@@ -29,7 +30,6 @@ import { closeConnectionsWhenStopping } from './stop.ts'
 import type { Office, Workers } from './workers.ts'
 
 const LONGEST_PARAMETER = 2_048
-const LARGEST_JSON_BYTES = 4 * 1024 * 1024
 const LONGEST_GOODBYE_MS = 2_000
 /** Where node:http keeps the answer that a connection is busy with, and looks before it refuses what is no HTTP. */
 const UNDER_WAY = '_httpMessage'
@@ -93,7 +93,7 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
     genReqId: nextId,
     childLoggerFactory: (logger) => logger, // one for each request costs more than finding a poll's answer
     trustProxy: depot.config.trustProxy,
-    bodyLimit: LARGEST_JSON_BYTES,
+    bodyLimit: USUAL_BODY_BYTES,
     forceCloseConnections: 'idle',
     clientErrorHandler: (error, socket) => refuseConnection(depot.log, error, socket),
     // For URLs that cannot be decoded, which reach no hook and no route.

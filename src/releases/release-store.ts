@@ -3,6 +3,7 @@ import type { Expression, ExpressionBuilder, SqlBool } from 'kysely'
 import { EVERYONE } from '../accounts/access.ts'
 import type { Audience, Visibility } from '../accounts/access.ts'
 import { along } from '../database/along.ts'
+import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import type { ReleasesTable, Schema } from '../database/schema.ts'
 import { formatIdent, parseIdent } from '../package/ident.ts'
@@ -65,6 +66,16 @@ export async function releaseExists(db: Db, ident: string, target: Target | unde
 export async function listTargets(db: Db, ident: string, audience: Audience = EVERYONE): Promise<Target[]> {
   const rows = await visible(db, audience).select('releases.target').where('releases.ident', '=', ident).orderBy('releases.target').execute()
   return rows.map((row) => row.target)
+}
+
+/** As {@link listTargets}, of many idents: by ident; those that nobody published are absent. */
+export async function listTargetsOf(db: Db, idents: Iterable<string>, audience: Audience): Promise<Map<string, Target[]>> {
+  const found = new Map<string, Target[]>()
+  for (const some of inBatches(idents)) {
+    const rows = await visible(db, audience).select(['releases.ident', 'releases.target']).where('releases.ident', 'in', some).orderBy('releases.target').execute()
+    for (const { ident, target } of rows) found.set(ident, [...(found.get(ident) ?? []), target])
+  }
+  return found
 }
 
 /** What `latest` of a package, or of one version of it, is in a view to this audience (DESIGN: the rules of views). */

@@ -71,7 +71,8 @@ async function resolveDemotion(db: Db, view: View, request: Of<'demote'>): Promi
   const { pinned, releases, ...taken } = await takeFrom(db, request.source, request)
   const leaving = await onlyMembers(db, view, releases)
   if ('releases' in request.source && leaving.length < releases.length) {
-    const strangers = releases.filter((release) => !leaving.includes(release))
+    const members = new Set(leaving)
+    const strangers = releases.filter((release) => !members.has(release))
     throw refusalOf('not_member', strangers.map((release) => ({ detail: `${formatIdent(release.ident)} (${release.target}) is not in ${view.name}` })))
   }
   return { wanted: { joining: [], leaving }, ...taken, of: undefined, pinned: { ...request, source: pinned } }

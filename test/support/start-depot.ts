@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import pino from 'pino'
 import type { Scope } from '../../src/accounts/access.ts'
 import { generateToken, hashToken } from '../../src/accounts/token.ts'
 import { readConfig } from '../../src/config.ts'
@@ -10,6 +9,7 @@ import { openDepot } from '../../src/depot.ts'
 import type { Depot, Limits } from '../../src/depot.ts'
 import { buildServer } from '../../src/http/server.ts'
 import { Workers, listen } from '../../src/http/workers.ts'
+import { openLogTo } from '../../src/log.ts'
 import type { Seams } from '../../src/webhooks/webhooks.ts'
 
 /** When tests begin; each look at the clock is a millisecond later. */
@@ -48,7 +48,7 @@ interface Options {
 export async function startDepot(t: { teardown(fn: () => Promise<void>): unknown }, options: Options = {}): Promise<TestDepot> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'hart-depot-test-')))
   const logged: Record<string, unknown>[] = []
-  const log = pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line) as Record<string, unknown>) })
+  const log = openLogTo('debug', { write: (line: string) => logged.push(JSON.parse(line) as Record<string, unknown>) })
   let clock = START
   const now = () => (clock += 1)
   const config = readConfig({ DEPOT_DATA: folder, DEPOT_LISTEN: '127.0.0.1:0', DEPOT_ADMIN_TOKEN: ADMIN_TOKEN, ...options.environment })

@@ -3,12 +3,13 @@ import type { z } from 'zod'
 import { audienceOfChanges } from '../../accounts/access.ts'
 import type { Audience, Session } from '../../accounts/access.ts'
 import type { Depot } from '../../depot.ts'
+import type { Db } from '../../database/database.ts'
 import { DepotError, refusalOf } from '../../errors.ts'
 import type { ErrorPart } from '../../errors.ts'
 import { parseIdent } from '../../package/ident.ts'
 import { DEFAULT_TARGET } from '../../package/target.ts'
 import type { Target } from '../../package/target.ts'
-import { listTargets } from '../../releases/release-store.ts'
+import { listTargetsOf } from '../../releases/release-store.ts'
 import type { ChangeRequest, Moment, ReleaseSource } from '../../views/change-request.ts'
 import type { Asking } from '../../views/promote.ts'
 import type { IdempotencyKey } from '../../writer/idempotency-store.ts'
@@ -96,7 +97,7 @@ export function idempotencyOf({ method, url, headers, body }: AskedHow, expectRe
 async function sourceAsked(depot: Depot, body: ChangeBody, audience: Audience): Promise<ReleaseSource> {
   const { releases, from, lockfile } = body
   const ways = [releases, from, lockfile].filter((way) => way !== undefined).length
-  if (ways === 1 && releases !== undefined) return { releases: await withTargets(depot, releases) }
+  if (ways === 1 && releases !== undefined) return { releases: await withTargets(depot.db, releases, audience) }
   if (ways === 1 && lockfile !== undefined) return lockfileAsked(depot, lockfile, { audience, isExact: body.exact === true })
   if (ways !== 1 || from === undefined) throw missing('', 'say what to move, in one way: releases, from, or lockfile')
   const at = momentOf(from.at === undefined ? undefined : String(from.at), '/from/at')
@@ -115,18 +116,19 @@ function expectedRevision({ headers, body }: AskedHow): number | undefined {
 }
 
 /** A release named without a target is that for `x86_64-linux` or, failing it, the only one. Throws `invalid_request` where there are several others. */
-async function withTargets(depot: Depot, releases: NonNullable<ChangeBody['releases']>): Promise<{ ident: string; target: Target }[]> {
+async function withTargets(db: Db, releases: NonNullable<ChangeBody['releases']>, audience: Audience): Promise<{ ident: string; target: Target }[]> {
+  const known = await listTargetsOf(db, releases.flatMap(({ ident, target }) => (target === undefined ? [ident] : [])), audience)
   const named: { ident: string; target: Target }[] = []
   const unclear: ErrorPart[] = []
   for (const [index, { ident, target }] of releases.entries()) {
-    const targets = target === undefined ? await listTargets(depot.db, ident) : [target]
+    const targets = target === undefined ? (known.get(ident) ?? []) : [target]
     const [first = DEFAULT_TARGET] = targets
     if (targets.length > 1 && !targets.includes(DEFAULT_TARGET)) {
       unclear.push({ detail: `${ident} is there for ${targets.join(', ')}: say which target`, pointer: `/releases/${index}/target` })
     }
     named.push({ ident, target: targets.includes(DEFAULT_TARGET) ? DEFAULT_TARGET : first })
   }
-  if (unclear.length > 0) throw new DepotError('invalid_request', unclear.map(({ detail }) => detail).join('; '), { parts: unclear })
+  if (unclear.length > 0) throw refusalOf('invalid_request', unclear)
   return named
 }
 

@@ -6,7 +6,8 @@ import { Frozen, Ident, PointerMove, Revision, Source, Target, Time, Next, ViewN
 
 // The shapes of changes of views, and of the rules they are judged by.
 
-const MOST_NAMED = 10_000
+/** One by one, in a body. */
+export const MOST_NAMED = 10_000
 const LONGEST_REASON = 2_000
 const MOST_ACCOUNTS = 1_000
 const MOST_REQUIREMENTS = 10

@@ -2,8 +2,10 @@ import type { FastifyInstance } from 'fastify'
 import { DepotError } from '../../errors.ts'
 import { replyProblem } from '../error-reply.ts'
 import { incoming } from '../incoming.ts'
+import { expectModest } from '../json-limits.ts'
 import { hasBody } from '../request.ts'
 import type { Door } from '../request.ts'
+import { USUAL_JSON } from './bodies.ts'
 import { contentRoutes } from './content.ts'
 import { tagAnswers } from './etag.ts'
 import { eventRoutes } from './events.ts'
@@ -57,8 +59,13 @@ export async function apiDoor(app: FastifyInstance, { door }: { door: Door }): P
 function takeAnyTypeAsJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, undefined)
-    else void parse(request, String(body), done)
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) => {
+    if (body.length === 0) return done(null, undefined)
+    try {
+      expectModest(body as Buffer, request.routeOptions.config.json ?? USUAL_JSON)
+    } catch (error) {
+      return done(error instanceof Error ? error : new Error('the body could not be looked through', { cause: error }))
+    }
+    void parse(request, body.toString(), done)
   })
 }

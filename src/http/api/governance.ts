@@ -7,7 +7,7 @@ import { getPlan } from '../../views/plan-store.ts'
 import { getPastView, getView } from '../../views/view-store.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
-import { administratorOnly, mayChange, needs } from '../rights.ts'
+import { administratorOnly, mayChange, mayChangeView, needs } from '../rights.ts'
 import { answers, textToo } from './answers.ts'
 import { orText } from './as-text.ts'
 import { FreezeBody, GatesBody, GatesShape, PreviewBody } from './change-shapes.ts'
@@ -40,7 +40,7 @@ export function governanceRoutes(app: FastifyInstance, { depot }: Door): void {
 
   api.put(
     '/views/:view/freeze',
-    { schema: { tags, summary: 'Let nothing move, until a time or until it is thawed (administrators, and who was named to change the view)', params: ViewPath, body: FreezeBody, response: answers(GatesShape) }, onRequest: needs('promote') },
+    { schema: { tags, summary: 'Let nothing move, until a time or until it is thawed (administrators, and who was named to change the view)', params: ViewPath, body: FreezeBody, response: answers(GatesShape) }, onRequest: mayChangeView(depot) },
     async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
       request.subject = `freeze ${view.name}`
@@ -53,7 +53,7 @@ export function governanceRoutes(app: FastifyInstance, { depot }: Door): void {
 
   api.delete(
     '/views/:view/freeze',
-    { schema: { tags, summary: 'Let a view change again', params: ViewPath, response: answers(GatesShape) }, onRequest: needs('promote') },
+    { schema: { tags, summary: 'Let a view change again', params: ViewPath, response: answers(GatesShape) }, onRequest: mayChangeView(depot) },
     async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
       request.subject = `thaw ${view.name}`
@@ -64,7 +64,7 @@ export function governanceRoutes(app: FastifyInstance, { depot }: Door): void {
 
   api.post(
     '/views/:view/previews',
-    { schema: { tags, summary: 'Make a view that is this one with what a plan would do; it goes when the plan is applied or it is dropped', params: ViewPath, body: PreviewBody, response: answers(View, 201) }, onRequest: needs('promote') },
+    { schema: { tags, summary: 'Make a view that is this one with what a plan would do; it goes when the plan is applied or it is dropped', params: ViewPath, body: PreviewBody, response: answers(View, 201) }, onRequest: mayChangeView(depot) },
     async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
       const { name, plan: token } = request.body

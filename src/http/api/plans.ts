@@ -13,10 +13,11 @@ import type { StoredPlan } from '../../views/stored-plan.ts'
 import { getPastView, getView } from '../../views/view-store.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
-import { askerOf, mayChange, mayDecide, needs, signedIn } from '../rights.ts'
+import { askerOf, mayChange, mayChangeView, mayDecide, needs, signedIn } from '../rights.ts'
 import { answers, textToo } from './answers.ts'
 import { orText } from './as-text.ts'
 import { changeAsked, idempotencyOf, originsAsked, subjectOf } from './asked-change.ts'
+import { SET_BODY } from './bodies.ts'
 import { ApplyBody, Plan, PlanBody, PlanPath, PromotionAnswer, Proposals, RejectBody } from './change-shapes.ts'
 import { planText, promotionText, proposalsText } from './change-text.ts'
 import { wirePlan, wirePromotion } from './change-wire.ts'
@@ -36,7 +37,7 @@ export function planRoutes(app: FastifyInstance, { depot }: Door): void {
     ['/views/:view/proposals', 'propose', 'Propose a change, for a second person to approve'],
   ] as const) {
     const schema = { tags, summary, params: ViewPath, querystring: FormatQuery, body: PlanBody, response: textToo(Plan, 201) }
-    api.post(url, { schema, onRequest: needs('promote'), preSerialization: orText(planText) }, async (request, reply) => {
+    api.post(url, { schema, ...SET_BODY, onRequest: mayChangeView(depot), preSerialization: orText(planText) }, async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
       const { act, reason, ...body } = request.body
       request.subject = `${kind === 'propose' ? 'propose' : 'plan'} ${subjectOf(act, view.name, body)}`

@@ -1,22 +1,19 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { LARGEST_LOCKFILE_BYTES } from '../../lockfiles/lockfile.ts'
 import { getView } from '../../views/view-store.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
-import { mayChange, needs } from '../rights.ts'
+import { mayChange, mayChangeView } from '../rights.ts'
 import { textToo } from './answers.ts'
 import { orText } from './as-text.ts'
 import { changeAsked, howAsked, originsAsked, subjectOf } from './asked-change.ts'
+import { SET_BODY } from './bodies.ts'
 import { DemotionBody, PromotionAnswer, PromotionBody, RevertBody, RollbackBody } from './change-shapes.ts'
 import { promotionText } from './change-text.ts'
 import { wirePromotion } from './change-wire.ts'
 import { FormatQuery, PromotionHeaders, ViewPath } from './shapes.ts'
 
 const tags = ['promotions']
-
-/** Room for the text of a lockfile, whose ends of lines are two characters in JSON. */
-const LARGEST_PROMOTION_BYTES = LARGEST_LOCKFILE_BYTES + 1024 * 1024
 
 const ROUTES = [
   ['/views/:view/promotions', 'promote', PromotionBody, 'Promote releases into a view: all of them, in one revision, or none'],
@@ -29,7 +26,7 @@ export function promotionRoutes(app: FastifyInstance, { depot }: Door): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
   for (const [url, act, body, summary] of ROUTES) {
     const schema = { tags, summary, params: ViewPath, querystring: FormatQuery, body, headers: PromotionHeaders, response: textToo(PromotionAnswer) }
-    api.post(url, { schema, ...(act === 'promote' && { bodyLimit: LARGEST_PROMOTION_BYTES }), onRequest: needs('promote'), preSerialization: orText(promotionText) }, async (request, reply) => {
+    api.post(url, { schema, ...((act === 'promote' || act === 'demote') && SET_BODY), onRequest: mayChangeView(depot), preSerialization: orText(promotionText) }, async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
       request.subject = subjectOf(act, view.name, request.body)
       const { caller, asker } = mayChange(request, view, originsAsked(request.body))

@@ -3,6 +3,8 @@ import type { z } from 'zod'
 import type { Depot } from '../../depot.ts'
 import { DepotError } from '../../errors.ts'
 import { incoming, incomingText } from '../incoming.ts'
+import { expectModest } from '../json-limits.ts'
+import type { JsonLimits } from '../json-limits.ts'
 import type { Asking } from './asked.ts'
 
 /**
@@ -29,10 +31,13 @@ export async function readText(request: Asking, depot: Depot, asked: { what: str
 }
 
 const LARGEST_JSON_BYTES = 64 * 1024
+const MODEST: JsonLimits = { deepest: 16, mostValues: 1_000, mostKeys: 100, longestKeyBytes: 256, longestTextBytes: LARGEST_JSON_BYTES }
+const MOST_NAMED = 20
 
 /** Reads a body of JSON, whatever type it says it is. Throws `invalid_request` where it is not of the shape, and as {@link readText}. */
 export async function readJson<Shape extends z.ZodType>(request: Asking, depot: Depot, asked: { what: string; shape: Shape }): Promise<z.infer<Shape>> {
   const text = await readText(request, depot, { what: asked.what, mostBytes: LARGEST_JSON_BYTES })
+  expectModest(Buffer.from(text), MODEST)
   let json: unknown
   try {
     json = JSON.parse(text)
@@ -41,7 +46,7 @@ export async function readJson<Shape extends z.ZodType>(request: Asking, depot: 
   }
   const parsed = asked.shape.safeParse(json)
   if (parsed.success) return parsed.data
-  const wrong = parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`.trim())
+  const wrong = parsed.error.issues.slice(0, MOST_NAMED).map((issue) => `${issue.path.join('.')} ${issue.message}`.trim())
   throw new DepotError('invalid_request', `the body with ${asked.what} is not as it must be: ${wrong.join('; ')}`)
 }
 

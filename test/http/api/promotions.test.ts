@@ -136,8 +136,50 @@ test('everything that is wrong with a body is named at once', async (t) => {
 })
 
 test('a body that is too large is called that', async (t) => {
-  const body = { ...of(APP1), reason: 'x'.repeat(4 * 1024 * 1024) }
-  t.match(await callApi(started, 'POST', `${await freshView()}/demotions`, { token: ci, body }), { status: 413, body: { code: 'too_large' } })
+  const body = { ...of(APP1), reason: 'x'.repeat(2 * 1024 * 1024) }
+  for (const [url, room] of [[`${await freshView()}/rollbacks`, false], ['/api/v1/plans/none/apply', false], [`${await freshView()}/demotions`, true]] as const) {
+    const answer = await callApi(started, 'POST', url, { token: ci, body })
+    t.match(answer, { status: room ? 400 : 413, body: { code: room ? 'invalid_request' : 'too_large' } }, url)
+    t.ok(answer.text.length < 10_000)
+  }
+})
+
+test('a body of many fields or values, or a deep one, is refused before it is taken apart, in a short answer', async (t) => {
+  const view = await freshView()
+  const fields = Object.fromEntries(Array.from({ length: 200_000 }, (_, index) => [`field-${index}`, index]))
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+  for (const body of [fields, { releases: Array.from({ length: 200_000 }, () => 0) }, `{"releases":${deep}}`, { ['k'.repeat(100_000)]: 1 }]) {
+    const answer = await callApi(started, 'POST', `${view}/promotions`, { token: ci, body })
+    t.match(answer, { status: 413, body: { code: 'too_large' } })
+    t.ok(answer.text.length < 1_000, answer.text.slice(0, 1_000))
+  }
+})
+
+test('of many things that are wrong some tens are named, and how many more there are, in the answer and in the log', async (t) => {
+  const releases = Array.from({ length: 5_000 }, (_, index) => ({ ident: `${'x'.repeat(200)}-${index}`, ['y'.repeat(200)]: 1 }))
+  const answer = await callApi(started, 'POST', `${await freshView()}/promotions`, { token: ci, body: { releases } })
+  t.match(answer, { status: 400, differences: '', body: { detail: /and 9950 more/ } })
+  t.match(answer.body?.['errors'], { length: 50 })
+  t.ok(answer.text.length < 50_000, `${answer.text.length} characters`)
+  const line = started.logged.find((logged) => logged['request'] === answer.headers['x-request-id'])
+  t.ok(JSON.stringify(line).length < 3_000, `${JSON.stringify(line).length} characters`)
+})
+
+test('who may not change the view is told so before the body is read', async (t) => {
+  const view = await freshView()
+  const elsewhere = await maintainer('not-here', { views: ['delivered'] })
+  const reader = await maintainer('only-reads', { actions: ['read'] })
+  const named = await freshView()
+  await callApi(started, 'PUT', `${named}/gates`, { body: { promoters: ['member'] } })
+  for (const what of ['promotions', 'demotions', 'rollbacks', 'reverts', 'plans', 'proposals', 'previews']) {
+    // What is no JSON would be refused as that, if it were read.
+    const ask = async (url: string, token: string | null) => callApi(started, 'POST', `${url}/${what}`, { token, body: '{' })
+    t.match(await ask(view, null), { status: 401 }, what)
+    for (const token of [elsewhere, reader, member]) t.match(await ask(view, token), { status: 403 }, what)
+    t.match(await ask(named, ci), { status: 403 }, `${what}, which names its promoters`)
+    t.match(await ask('/api/v1/views/nowhere', ci), { status: 404 }, what)
+    t.match(await ask(view, ci), { status: 400 }, `${what} by who may`)
+  }
 })
 
 test('releases that are not there are all named, and nothing was done', async (t) => {
@@ -186,7 +228,7 @@ test('the log names each promotion, who asked and why not, and never a token', a
   const refused = await callApi(started, 'POST', `${view}/promotions`, { token: member, body: of(APP2) })
   const line = (answer: typeof done) => started.logged.find((logged) => logged['request'] === answer.headers['x-request-id'])
   t.match(line(done), { msg: 'request', account: 'ci', status: 200, path: `${view}/promotions`, subject: `promote ${APP1} and 1 more, ${view.slice('/api/v1/views/'.length)}` })
-  t.match(line(refused), { account: 'member', status: 403, refusal: /^forbidden: member is not a maintainer of the origin acme/ })
+  t.match(line(refused), { account: 'member', status: 403, refusal: /^forbidden: member is not a maintainer of any origin/ })
   const log = JSON.stringify(started.logged)
   for (const token of [ci, member]) t.notOk(log.includes(token))
 })
