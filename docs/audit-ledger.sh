@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # audit-ledger.sh http://127.0.0.1:9636 [SEQUENCE HASH]: audits a depot's ledger as docs/ledger.md says, and for a head noted before.
 set -euo pipefail
+[[ $# =~ ^[13]$ && ${1-} && ${2-0} =~ ^[0-9]+$ && ${3-$(printf '0%.0s' {1..64})} =~ ^[0-9a-f]{64}$ ]] || { echo 'usage: audit-ledger.sh URL [SEQUENCE HASH], with HART_DEPOT_TOKEN for what only a token may see' >&2; exit 2; }
 depot=${1%/} noted="${2:-0} ${3:-}" hash=$(printf '0%.0s' {1..64}) last=0 texts=0 page='/api/v1/events?after=0&limit=1000'
-ask() { curl -fsS ${HART_DEPOT_TOKEN:+-H "Authorization: Bearer $HART_DEPOT_TOKEN"} "$depot$1"; }
+ask() { curl -sS --fail-with-body ${HART_DEPOT_TOKEN:+-H "Authorization: Bearer $HART_DEPOT_TOKEN"} "$depot$1" > answer && cat answer || { code=$?; [ ! -s answer ] || cat answer >&2; exit $code; }; }
 fail() { echo "audit-ledger: $*" >&2; exit 1; }
-folder=$(mktemp -d) && cd "$folder" && trap 'rm -rf "$folder"' EXIT
-head=$(ask /api/v1/ledger | jq -r '"\(.sequence) \(.hash)"')
+folder=$(mktemp -d) && cd "$folder" && trap 'rm -rf "$folder"' EXIT; head=$(ask /api/v1/ledger | jq -r '"\(.sequence) \(.hash)"')
 while [ "$page" != null ]; do
   ask "$page" > page && jq -r '.events[] | .sequence, .salt // "", .text // "", .digest, .hash' page > lines && page=$(jq -r .next page)
   while read -r sequence && IFS= read -r salt && IFS= read -r text && read -r digest && read -r claimed; do

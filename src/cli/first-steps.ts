@@ -12,7 +12,7 @@ export function tokenLine(token: string): string {
 
 /** What to paste into a shell to see the whole of it once: lines that work in this order, on a depot that is new. */
 export function firstSteps(url: string): string {
-  const curl = 'curl -fsS -H "Authorization: Bearer $HART_DEPOT_TOKEN"'
+  const curl = 'curl -sS --fail-with-body -H "Authorization: Bearer $HART_DEPOT_TOKEN"'
   const release = 'happyhumans/possums/8.1.4/20160427165340'
   return `
 To make an origin, add its key, upload a package, promote it and poll for it, with HART_DEPOT_TOKEN set to the administrator's token:
@@ -22,7 +22,7 @@ ${curl} -d '{"name":"happyhumans"}' "${url}/v1/depot/origins"
 ${curl} --data-binary @${KEY_FILE} "${url}/v1/depot/origins/happyhumans/keys/20160424223347"
 ${curl} -X POST -T ${HART_FILE} "${url}/v1/depot/pkgs/${release}?checksum=$(b2sum -l 256 ${HART_FILE} | cut -c 1-64)"
 ${curl} -X POST "${url}/v1/depot/views/acceptance/pkgs/${release}/promote"
-curl -fsS "${url}/v1/depot/views/acceptance/pkgs/happyhumans/possums/latest"
+curl -sS --fail-with-body "${url}/v1/depot/views/acceptance/pkgs/happyhumans/possums/latest"
 `
 }
 

@@ -1,27 +1,20 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import tap, { test } from 'tap'
 import { findHead } from '../../src/ledger/ledger-store.ts'
+import { standIns } from '../support/document.ts'
 import { makeReleases, move, setVisibility } from '../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 
 // docs/audit-ledger.sh as an auditor runs it. Where this machine has no curl or jq, something stands in for them.
 
 const SCRIPT = fileURLToPath(new URL('../../docs/audit-ledger.sh', import.meta.url))
-const standIn = (name: string) => fileURLToPath(new URL(`../support/${name}-stand-in.ts`, import.meta.url))
-
-const programs = await mkdtemp(join(tmpdir(), 'hart-depot-programs-'))
-tap.teardown(() => rm(programs, { recursive: true, force: true }))
-for (const [name, command] of [['curl', `'${standIn('curl')}' curl`], ['jq', `'${standIn('jq')}'`]] as const) {
-  await writeFile(join(programs, name), `#!/bin/sh\nexec '${process.execPath}' ${command} "$@"\n`)
-  await chmod(join(programs, name), 0o755)
-}
+const programs = await standIns(tap)
 
 interface Audited {
   readonly code: number
@@ -70,9 +63,16 @@ test('a head that was noted before must be there still', async (t) => {
   t.match(await audit([url, String(head.sequence + 1), other]), { code: 1, stdout: '', stderr: `audit-ledger: the ledger ends at ${head.sequence}\n` })
 })
 
+test('without what it needs, it says how it is used', async (t) => {
+  const usage = 'usage: audit-ledger.sh URL [SEQUENCE HASH], with HART_DEPOT_TOKEN for what only a token may see\n'
+  for (const args of [[], [''], [url, '3'], [url, 'three', noted.hash], [url, '3', 'abc'], [url, '3', noted.hash, 'more']]) {
+    t.match(await audit(args), { code: 2, stdout: '', stderr: usage }, args.join(' '))
+  }
+})
+
 test('a depot that cannot be asked is told of', async (t) => {
   t.match(await audit(['http://127.0.0.1:9']), { code: /[1-9]/, stdout: '' })
-  t.match(await audit([url], { HART_DEPOT_TOKEN: 'wrong' }), { code: 22, stdout: '', stderr: /401/ })
+  t.match(await audit([url], { HART_DEPOT_TOKEN: 'wrong' }), { code: 22, stdout: '', stderr: /401\n.*"detail":"the token is unknown or revoked"/ }, 'with what the depot says')
 })
 
 interface Page {
