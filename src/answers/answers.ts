@@ -200,7 +200,7 @@ export class Answers {
   }
 
   async #answer(release: Release, shape: Shape, generation: number): Promise<PackageAnswer> {
-    const views = (await listViewsOf(this.#db, release.id)).map((view) => view.name).toReversed()
+    const views = (await listViewsOf(this.#db, release.id)).map((view) => view.name)
     const ident = formatIdent(release.ident)
     const { checksum, target } = release
     const answer = new PackageAnswer({ ident, checksum, target, isPublic: release.visibility === 'public', views }, this.#renderers[shape](release, views))
