@@ -62,13 +62,20 @@ export class DepotError extends Error {
   readonly parts: readonly ErrorPart[]
   /** What an answer of our own door carries besides, by its names there. */
   readonly more: Readonly<Record<string, unknown>>
+  /** The text that Builder answers in this case, where it names something and so does not follow from the code. */
+  readonly builderText: string | undefined
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; parts?: readonly ErrorPart[]; more?: Readonly<Record<string, unknown>> } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; parts?: readonly ErrorPart[]; more?: Readonly<Record<string, unknown>>; builderText?: string } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'DepotError'
     this.code = code
     this.parts = options.parts ?? []
     this.more = options.more ?? {}
+    this.builderText = options.builderText
   }
 }
 

@@ -103,7 +103,8 @@ export function replyHabitat(error: unknown, request: FastifyRequest, reply: Fas
   if (request.headers['user-agent']?.startsWith('hab') && request.method !== 'HEAD') {
     return reply.type('application/json').send(JSON.stringify({ code: meaning?.netCode ?? INTERNAL, msg: detail }))
   }
-  const text = meaning?.tellsWhy === true ? detail : meaning?.text
+  const builderText = error instanceof DepotError ? error.builderText : undefined
+  const text = builderText ?? (meaning?.tellsWhy === true ? detail : meaning?.text)
   return text === undefined ? reply.send() : reply.type('text/plain').send(text)
 }
 

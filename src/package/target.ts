@@ -23,5 +23,5 @@ export function isTarget(text: string): text is Target {
 /** Throws `target_malformed`. */
 export function parseTarget(text: string): Target {
   if (isTarget(text)) return text
-  throw new DepotError('target_malformed', `${quote(text)} is not a target; targets are ${TARGETS.join(', ')}`)
+  throw new DepotError('target_malformed', `${quote(text)} is not a target; targets are ${TARGETS.join(', ')}`, { builderText: `Invalid package target '${text}'` })
 }

@@ -25,8 +25,14 @@ export async function deleteRelease(change: Change, input: { ident: string; targ
   if (release === undefined) throw new DepotError('not_found', `there is no release ${text} for ${target}`)
   const { views = [], previews = [] } = Object.groupBy(await listViewsWith(trx, release), ({ preview }) => (preview === undefined ? 'views' : 'previews'))
   const holding = views.find(({ name, rule, gates }) => name === STABLE || rule === 'promoted' || gates.promoters !== undefined || gates.approval !== undefined)
-  if (holding !== undefined) throw new DepotError('in_use', `${text} is in ${holding.name}: demote it first`)
-  if (await hasDependents(trx, ident, target)) throw new DepotError('in_use', `other packages depend on ${ident.origin}/${ident.name}`)
+  if (holding !== undefined) {
+    const builderText = `Deleting package in ${holding.name} channel not allowed '${text}'`
+    throw new DepotError('in_use', `${text} is in ${holding.name}: demote it first`, { builderText })
+  }
+  if (await hasDependents(trx, ident, target)) {
+    const builderText = `Deleting package with rdeps not allowed '${text}'`
+    throw new DepotError('in_use', `other packages depend on ${ident.origin}/${ident.name}`, { builderText })
+  }
   for (const view of views) await alter(change, view, { joining: [], leaving: [release] }, { act: 'demote', cause: 'release-deleted' })
   for (const preview of previews) await leavePreview(change, preview, release)
   const checksum = await markReleaseDeleted(trx, release.releaseId, at)

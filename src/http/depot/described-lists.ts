@@ -1,4 +1,4 @@
-import { NOT_FOUND, REFUSED, STRING, empty, json, list, object, shape } from './describing.ts'
+import { NOT_FOUND, REFUSED, STRING, empty, json, list, object, shape, text } from './describing.ts'
 import type { Description } from './describing.ts'
 
 // What openapi.yaml says of lists, search, events, and of what is done to many releases or takes one away.
@@ -26,7 +26,7 @@ export const LIST_ROUTES: Readonly<Record<string, Description>> = {
   'DELETE /pkgs/:origin/:name/:version/:release': {
     summary: 'Delete a release',
     query: ['target'],
-    answers: { 204: empty('gone'), ...REFUSED, ...NOT_FOUND, 422: empty('it is in stable, or others depend on its package') },
+    answers: { 204: empty('gone'), ...REFUSED, ...NOT_FOUND, 422: text('it is in stable, or others depend on its package; or the target is none') },
   },
   'PATCH /pkgs/:origin/:name/:version/:release/:visibility': {
     summary: 'Make a release `public` or `private`, for every target',

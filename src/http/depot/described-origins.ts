@@ -45,7 +45,7 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
   'GET /origins/:origin/keys': { summary: 'Public keys of an origin, newest first', answers: { 200: json('where they are', list(KEY_LOCATION)) } },
   'GET /origins/:origin/keys/latest': { summary: 'The newest public key', answers: KEY },
   'GET /origins/:origin/keys/:revision': { summary: 'One public key', answers: KEY },
-  'POST /origins/:origin/keys': { summary: 'Make a pair of keys', answers: { 201: text('made'), ...REFUSED, ...NOT_FOUND, 409: empty('one of this second is there') } },
+  'POST /origins/:origin/keys': { summary: 'Make a pair of keys', answers: { 201: empty('made'), ...REFUSED, ...NOT_FOUND, 409: empty('one of this second is there') } },
   'POST /origins/:origin/keys/:revision': {
     summary: 'Add a public key (members are told of one that is there, administrators add)',
     body: STRING,
@@ -56,7 +56,7 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     summary: 'Add a secret key',
     body: STRING,
     consumes: ['text/plain'],
-    answers: { 200: text('added, for `hab`'), 201: text('added'), ...REFUSED, 409: empty('it is there'), 422: text('not a key file') },
+    answers: { 200: empty('added, for `hab`'), 201: empty('added'), ...REFUSED, 409: empty('it is there'), 422: text('not a key file') },
   },
   'GET /origins/:origin/secret_keys/latest': { summary: 'The newest secret key, for members of the origin', answers: { ...KEY, ...REFUSED } },
   'GET /origins/:origin/encryption_key': { summary: 'The public key to encrypt secrets of an origin with, made when it is first asked for', answers: { ...KEY, ...REFUSED } },

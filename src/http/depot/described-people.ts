@@ -30,7 +30,7 @@ export const PEOPLE_ROUTES: Readonly<Record<string, Description>> = {
   'PUT /origins/:origin/users/:account/role': {
     summary: 'Make a member more or less (administrators)',
     query: ['role'],
-    answers: { 204: empty('done'), ...REFUSED, ...NOT_FOUND, 422: empty('not a role') },
+    answers: { 204: empty('done'), ...REFUSED, ...NOT_FOUND, 422: text('not a role') },
   },
 
   'POST /origins/:origin/users/:account/invitations': { summary: 'Invite an account (maintainers)', answers: { 201: json('invited', INVITATION), ...REFUSED, ...NOT_FOUND, 409: empty('invited, or a member, already') } },

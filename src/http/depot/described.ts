@@ -133,6 +133,6 @@ export function describeHabitatRoute(method: string, url: string): Schema {
     summary: own === undefined ? `${summary}, as the view has it` : summary,
     ...(query.length > 0 && { querystring: { type: 'object', properties: Object.fromEntries(query.map((name) => [name, PARAMETERS[name]])) } }),
     ...(body !== undefined && { body, consumes }),
-    response: answers,
+    response: { ...(query.includes('target') && { 422: text('a target that is none') }), ...answers },
   }
 }

@@ -47,7 +47,7 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
     const input = { origin, revision, ownerId: caller.accountId, publicBody, secretBody }
     request.subject = `key ${origin}-${revision}`
     await depot.writer.submit({ kind: 'addKey', input, actor: actorOf(request, 'habitat') })
-    return replyAdded(request, reply, 201, revision)
+    return reply.code(201).send()
   })
 
   /** Members are told that a key is there; only administrators add one. */
@@ -62,7 +62,11 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
     expectName(parsePublicKey(publicBody), { origin, revision })
     request.subject = `key ${origin}-${revision}`
     await depot.writer.submit({ kind: 'addKey', input: { origin, revision, ownerId: caller.accountId, publicBody }, actor: actorOf(request, 'habitat') })
-    return replyAdded(request, reply, 201, revision)
+    return reply
+      .code(201)
+      .header('location', request.raw.url ?? '')
+      .type('text/plain')
+      .send(`/origins/${origin}/keys/${revision}`)
   })
 
   /** The revision is the body's: `hab` may put the origin's name into the path. It takes only 200, and others want 201 (habitat-today.md 1.9). */
@@ -75,7 +79,7 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
     const secretBody = depot.secrets.seal(text, secretPurpose(origin, revision))
     request.subject = `key ${origin}-${revision}`
     await depot.writer.submit({ kind: 'addKey', input: { origin, revision, ownerId: caller.accountId, secretBody }, actor: actorOf(request, 'habitat') })
-    return replyAdded(request, reply, request.headers['user-agent']?.startsWith('hab/') ? 200 : 201, revision)
+    return reply.code(request.headers['user-agent']?.startsWith('hab/') === true ? 200 : 201).send()
   })
 
   app.get(`${mount}/origins/:origin/secret_keys/latest`, async (request: Asking, reply) => {
@@ -108,14 +112,6 @@ function replyKey(key: StoredKey | undefined, origin: string, suffix: string, re
     .headers({ 'x-filename': fileName, 'content-disposition': `attachment; filename="${fileName}"`, 'cache-control': NO_CACHE })
     .type('text/plain')
     .send(key.body)
-}
-
-function replyAdded(request: Asking, reply: FastifyReply, status: 200 | 201, revision: string): FastifyReply {
-  return reply
-    .code(status)
-    .header('location', request.raw.url ?? '')
-    .type('text/plain')
-    .send(`/origins/${request.params.origin}/keys/${revision}`)
 }
 
 /** What a public key must be that is added to this place: Habitat finds keys by their names. */

@@ -37,8 +37,9 @@ function wirePackage(release: Release, views: readonly string[]) {
     ident_array: [ident.origin, ident.name, ident.version, ident.release],
     origin: ident.origin,
     checksum: release.checksum,
-    manifest: release.manifest,
-    config: release.config,
+    // Builder trims every metafile that it reads.
+    manifest: release.manifest.trim(),
+    config: release.config.trim(),
     target: release.target,
     deps: wireIdents(release.deps),
     tdeps: wireIdents(release.tdeps),

@@ -12,7 +12,7 @@ export interface PackageExpectation extends Expectation {
 
 const RELEASE = 'app/1.0.0/20260101120000'
 const ABSENT = 'app/9.9.9/20260101120000'
-const BAD_TARGET = { what: 'a target that is none', status: 422 } as const
+const BAD_TARGET = { what: 'a target that is none', status: 422, text: "Invalid package target 'vax-vms'" } as const
 const BAD_RANGE = { what: 'a range that is none', status: 400 } as const
 
 export const PACKAGE_READS: readonly PackageExpectation[] = [

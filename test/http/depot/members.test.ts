@@ -33,9 +33,23 @@ test('a role that is none is told before the caller’s own is looked at', async
   const team = await gatherTeam(started)
   await furnish(started, team, 'acme')
   const put = (caller: 'nobody' | 'member', role: string) => callApi(started, 'PUT', `${USERS}/mate/role?role=${role}`, { token: team.tokenOf(caller) })
-  t.match(await put('nobody', 'king'), { status: 401 })
-  t.match(await put('member', 'king'), { status: 422 })
-  t.match(await put('member', 'maintainer'), { status: 403 })
+  t.match(await put('nobody', 'king'), { status: 422, text: "Invalid member role 'king'" })
+  t.match(await put('member', 'king'), { status: 422, text: "Invalid member role 'king'", differences: '' })
+  t.match(await put('nobody', 'maintainer'), { status: 401, text: '' })
+  t.match(await put('member', 'maintainer'), { status: 403, text: '' })
+})
+
+test('the role of somebody who is no member is 404, whoever they are, once the caller and the role pass', async (t) => {
+  const started = await startDepot(t)
+  const team = await gatherTeam(started)
+  await furnish(started, team, 'acme')
+  const put = (caller: 'administrator' | 'outsider' | 'depot', account: string, role: string) => callApi(started, 'PUT', `${USERS}/${account}/role?role=${role}`, { token: team.tokenOf(caller) })
+  for (const account of ['stranger', 'ghost', 'outsider']) {
+    t.match(await put('administrator', account, 'member'), { status: 404, text: '' }, account)
+    t.match(await put('administrator', account, 'owner'), { status: 403, text: '' }, `${account} as owner`)
+    t.match(await put('outsider', account, 'member'), { status: 403, text: '' }, `${account}, by an outsider`)
+  }
+  t.match(await put('depot', 'admin', 'member'), { status: 403, text: '' }, 'but nobody changes a role of their own, not even one they do not have')
 })
 
 test('who is removed is a stranger at once', async (t) => {

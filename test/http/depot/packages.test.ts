@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
+import { parse } from 'yaml'
 import { ask } from '../../support/ask.ts'
 import { bearer, makeOrigin, promoteTo, publishAll } from '../../support/origin.ts'
-import { makeReleases, move, setVisibility } from '../../support/release-rows.ts'
+import { makeReleases, makeView, move, setVisibility } from '../../support/release-rows.ts'
 import { startDepot } from '../../support/start-depot.ts'
 import type { TestDepot } from '../../support/start-depot.ts'
 
@@ -92,8 +94,8 @@ test('the object of a package has every field of both generations', async (t) =>
     ident_array: ['acme', 'app', '1.0.0', '20260101120000'],
     origin: 'acme',
     checksum: hart?.checksum,
-    manifest: '# acme / app\n\n    pkg_exports=()\n',
-    config: 'port = 80\n',
+    manifest: '# acme / app\n\n    pkg_exports=()',
+    config: 'port = 80',
     target: 'x86_64-linux',
     deps: [dep],
     tdeps: [dep],
@@ -103,7 +105,7 @@ test('the object of a package has every field of both generations', async (t) =>
     visibility: 'public',
     package_type: 'Standard',
     is_a_service: true,
-    channels: ['stable', 'unstable'],
+    channels: ['unstable', 'stable'],
   }
   for (const path of ['channels/acme/stable/pkgs/app/latest', 'views/stable/pkgs/acme/app/latest', 'channels/acme/stable/pkgs/app/1.0.0/20260101120000', 'views/union/pkgs/acme/app/1.0.0/20260101120000']) {
     const { headers, body } = await get(started, path)
@@ -147,10 +149,42 @@ test('what is not public is not there for the public, and no cache keeps it', as
   t.equal(await identAt(started, 'pkgs/acme/app/latest'), 'app/1.0.0/20260101120000', 'and who may has not shown it to who may not')
 })
 
-test('a target that is none is 422', async (t) => {
+test('a target that is none is 422 and named, on every route that takes one', async (t) => {
   const started = await startDepot(t)
-  for (const path of ['pkgs/acme/app/latest', 'pkgs/acme/app/1/2', 'channels/acme/stable/pkgs/app/latest', 'views/acceptance/pkgs/acme/app/latest']) {
-    t.match(await get(started, `${path}?target=vax-vms`), { status: 422, body: '' }, path)
+  await makeReleases(started, 'acme/app/1.0.0/20260101120000')
+  const examples: Record<string, string> = { origin: 'acme', name: 'app', version: '1.0.0', release: '20260101120000', channel: 'stable', view: 'acceptance' }
+  const document = parse(await readFile(new URL('../../../openapi.yaml', import.meta.url), 'utf8')) as { paths: Record<string, Record<string, { parameters?: { name: string }[] }>> }
+  const asked: string[] = []
+  for (const [template, operations] of Object.entries(document.paths).filter(([path]) => path.startsWith('/v1/'))) {
+    for (const [verb, operation] of Object.entries(operations)) {
+      if (operation.parameters?.some(({ name }) => name === 'target') !== true) continue
+      const url = `${template.replaceAll(/\{(\w+)\}/g, (_, name: string) => examples[name] ?? name)}?target=vax-vms`
+      const method = verb.toUpperCase() as 'GET'
+      const { statusCode, body } = await started.app.inject({ method, url, headers: bearer() })
+      t.strictSame([statusCode, body], [422, "Invalid package target 'vax-vms'"], `${method} ${url}`)
+      asked.push(`${method} ${url}`)
+    }
+  }
+  t.ok(asked.length >= 20, 'not all in vain')
+  for (const method of ['POST', 'DELETE', 'PUT']) t.ok(asked.some((one) => one.startsWith(method)), method)
+})
+
+test('metafiles are shown without the white space around them, as Builder reads them', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  await makeOrigin(started)
+  await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000', manifest: '\n# acme / app\n\n* text \n\n', config: '\n port = 80\n\n' })
+  const shown = JSON.parse((await get(started, 'channels/acme/unstable/pkgs/app/latest')).body) as Record<string, unknown>
+  t.match([shown['manifest'], shown['config']], ['# acme / app\n\n* text', 'port = 80'])
+})
+
+test('the channels of a package are listed by name, descending bytewise', async (t) => {
+  const started = await startDepot(t)
+  const releases = await makeReleases(started, 'acme/app/1.0.0/20260101120000')
+  await makeView(started, 'Zeta', 'promoted')
+  for (const view of ['acceptance', 'Zeta', 'stable']) await move(started, 'promote', view, releases)
+  for (const path of ['channels/acme/stable/pkgs/app/latest', 'pkgs/acme/app/latest', 'pkgs/acme/app/1.0.0/20260101120000', 'views/acceptance/pkgs/acme/app/latest']) {
+    const shown = JSON.parse((await get(started, path)).body) as Record<string, unknown>
+    t.strictSame(shown['channels'], ['unstable', 'stable', 'acceptance', 'Zeta'], path)
   }
 })
 
