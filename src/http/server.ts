@@ -189,7 +189,8 @@ function logPoll(log: Logger, request: string, { url, status, ms, caller }: Shor
 function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): void {
   const status = reply.statusCode
   const isRead = request.method === 'GET' || request.method === 'HEAD'
-  const level = status >= 500 ? 'error' : isRead && (status < 400 || status === 404) ? 'debug' : 'info'
+  // 501 refuses a platform that this depot does not accept.
+  const level = status >= 500 && status !== 501 ? 'error' : isRead && (status < 400 || status === 404) ? 'debug' : 'info'
   if (!log.isLevelEnabled(level)) return
   log[level](
     {

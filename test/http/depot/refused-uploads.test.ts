@@ -45,6 +45,7 @@ test('a flawed package is refused', async (t) => {
       const answer = await upload(started, buildHart({ ident: 'acme/app/1.1.0/20260101120000', flaws: [flaw as Flaw] }))
       s.match(answer, { status: 422, text })
       s.match(lastRefusal(started), new RegExp(`^${code}: `))
+      s.equal(started.logged.find((line) => line['level'] === 50 || line['level'] === 'error'), undefined, 'a refusal is no error of the depot')
       s.same(await traces(started.depot), before)
     })
   }
