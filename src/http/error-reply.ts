@@ -46,7 +46,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   signature_invalid: { status: 422, netCode: REMOTE_REJECTED },
   ident_malformed: { status: 422, netCode: REMOTE_REJECTED },
   ident_mismatch: { status: 422, text: 'ds:up:6', netCode: REMOTE_REJECTED },
-  target_malformed: { status: 422, netCode: REMOTE_REJECTED },
+  target_malformed: { status: 422, text: 'ds:up:1', netCode: REMOTE_REJECTED },
   target_mismatch: { status: 422, text: 'ds:up:1', netCode: REMOTE_REJECTED },
   target_unsupported: { status: 501, netCode: REMOTE_REJECTED },
   key_malformed: { status: 422, text: 'Invalid origin public key', netCode: REMOTE_REJECTED },

@@ -20,8 +20,8 @@ export function isTarget(text: string): text is Target {
   return (TARGETS as readonly string[]).includes(text)
 }
 
-/** Throws `target_malformed`. */
-export function parseTarget(text: string): Target {
+/** Throws `target_malformed`, which carries Builder's text for it where one is given. */
+export function parseTarget(text: string, refusal: { builderText?: string } = {}): Target {
   if (isTarget(text)) return text
-  throw new DepotError('target_malformed', `${quote(text)} is not a target; targets are ${TARGETS.join(', ')}`, { builderText: `Invalid package target '${text}'` })
+  throw new DepotError('target_malformed', `${quote(text)} is not a target; targets are ${TARGETS.join(', ')}`, refusal)
 }

@@ -54,7 +54,7 @@ export function query(request: Asking, name: string): string | undefined {
 /** The target named in the query. Throws `target_malformed`. */
 export function namedTarget(request: Asking): Target | undefined {
   const text = query(request, 'target')
-  return text === undefined || text === '' ? undefined : parseTarget(text)
+  return text === undefined || text === '' ? undefined : parseTarget(text, { builderText: `Invalid package target '${text}'` }) // habitat-today.md 6, Packages
 }
 
 /** The target named or, failing it, the client's own or the default one. */
