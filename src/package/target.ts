@@ -20,8 +20,13 @@ export function isTarget(text: string): text is Target {
   return (TARGETS as readonly string[]).includes(text)
 }
 
-/** Throws `target_malformed`, which carries Builder's text for it where one is given. */
-export function parseTarget(text: string, refusal: { builderText?: string } = {}): Target {
+/** Throws `target_malformed`. */
+export function parseTarget(text: string): Target {
   if (isTarget(text)) return text
-  throw new DepotError('target_malformed', `${quote(text)} is not a target; targets are ${TARGETS.join(', ')}`, refusal)
+  throw targetMalformed(text)
+}
+
+/** The refusal of a text that is no target. */
+export function targetMalformed(text: string, more: { builderText?: string } = {}): DepotError {
+  return new DepotError('target_malformed', `${quote(text)} is not a target; targets are ${TARGETS.join(', ')}`, more)
 }

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { DepotError, quote } from '../../errors.ts'
 import { makeIdent } from '../../package/ident.ts'
 import type { Ident } from '../../package/ident.ts'
-import { DEFAULT_TARGET, parseTarget } from '../../package/target.ts'
+import { DEFAULT_TARGET, isTarget, targetMalformed } from '../../package/target.ts'
 import type { Target } from '../../package/target.ts'
 import { ownTarget } from './polls.ts'
 import type { Poll } from './polls.ts'
@@ -54,7 +54,9 @@ export function query(request: Asking, name: string): string | undefined {
 /** The target named in the query. Throws `target_malformed`. */
 export function namedTarget(request: Asking): Target | undefined {
   const text = query(request, 'target')
-  return text === undefined || text === '' ? undefined : parseTarget(text, { builderText: `Invalid package target '${text}'` }) // habitat-today.md 6, Packages
+  if (text === undefined || text === '') return undefined
+  if (isTarget(text)) return text
+  throw targetMalformed(text, { builderText: `Invalid package target '${text}'` }) // habitat-today.md 6, Packages
 }
 
 /** The target named or, failing it, the client's own or the default one. */
