@@ -40,7 +40,7 @@ test('a download has what its clients need', async (t) => {
     t.match(await ask(`${started.url}/v1/depot/pkgs/${absent}/download`), { status: 404, text: '', headers: { 'content-length': '0' } }, absent)
   }
   t.equal((await ask(`${started.url}${path}?target=x86_64-windows`)).status, 404, 'it is for another target')
-  t.match(await ask(`${started.url}${path}?target=vax-vms`), { status: 422, text: '' })
+  t.match(await ask(`${started.url}${path}?target=vax-vms`), { status: 422, text: "Invalid package target 'vax-vms'" })
 })
 
 test('without a target the one for x86_64-linux is meant, or the only one there is', async (t) => {
