@@ -1,6 +1,8 @@
+import type { ExpressionBuilder } from 'kysely'
 import type { Audience } from '../accounts/access.ts'
 import { along } from '../database/along.ts'
 import type { Db } from '../database/database.ts'
+import type { Schema } from '../database/schema.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { Ident, PackageName } from '../package/ident.ts'
 import type { Page, Slice } from '../releases/list-store.ts'
@@ -8,27 +10,54 @@ import { hasVisible, visibleTo } from '../releases/release-store.ts'
 import type { Search } from './package-search.ts'
 import { isFound } from './words-store.ts'
 
+/** A page of what is found, of all that there is or among the members of one view. */
+export interface SearchSlice extends Slice {
+  readonly viewId?: number | undefined
+}
+
 /** The releases of what is looked for, one line per ident, by ident text ascending. */
-export async function searchIdents(db: Db, search: Search, { offset, limit }: Slice, audience: Audience): Promise<Page<Ident>> {
+export async function searchIdents(db: Db, search: Search, { offset, limit, viewId }: SearchSlice, audience: Audience): Promise<Page<Ident>> {
   // Rows are fat with manifests, and a word may be a whole origin's.
   const matching = db
     .selectFrom(along('releases', 'releases_of_package'))
     .where('releases.deleted_at', 'is', null)
     .where((eb) => visibleTo(eb, audience))
     .where((eb) => isFound(eb.ref('releases.package_id'), search))
+    .$if(viewId !== undefined, (query) => query.where((eb) => eb.exists(membershipIn(eb, viewId ?? 0))))
   const { total } = await matching.select((eb) => eb.fn.count<number>('releases.ident').distinct().as('total')).executeTakeFirstOrThrow()
   const rows = await matching.select('releases.ident').groupBy('releases.ident').orderBy('releases.ident').limit(limit).offset(offset).execute()
   return { items: rows.map((row) => parseIdent(row.ident)), total }
 }
 
 /** The packages that are looked for and have a release to see, by name and then by origin. */
-export async function searchPackages(db: Db, search: Search, { offset, limit }: Slice, audience: Audience): Promise<Page<Pick<PackageName, 'origin' | 'name'>>> {
+export async function searchPackages(db: Db, search: Search, { offset, limit, viewId }: SearchSlice, audience: Audience): Promise<Page<Pick<PackageName, 'origin' | 'name'>>> {
   const matching = db
     .selectFrom('packages')
     .innerJoin('origins', 'origins.id', 'packages.origin_id')
     .where((eb) => isFound(eb.ref('packages.id'), search))
-    .where((eb) => hasVisible(eb, audience))
+    .where((eb) => (viewId === undefined ? hasVisible(eb, audience) : eb.exists(visibleMembersIn(eb, viewId, audience))))
   const { total } = await matching.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
   const items = await matching.select(['origins.name as origin', 'packages.name']).orderBy('packages.name').orderBy('origins.name').limit(limit).offset(offset).execute()
   return { items, total }
+}
+
+function membershipIn(eb: ExpressionBuilder<Schema, 'releases'>, viewId: number) {
+  return eb
+    .selectFrom('members')
+    .select('members.release_id')
+    .whereRef('members.release_id', '=', 'releases.id')
+    .where('members.view_id', '=', viewId)
+    .where('members.to_revision', 'is', null)
+}
+
+function visibleMembersIn(eb: ExpressionBuilder<Schema, 'packages'>, viewId: number, audience: Audience) {
+  return eb
+    .selectFrom(along('members', 'members_current'))
+    .innerJoin('releases', 'releases.id', 'members.release_id')
+    .select('members.release_id')
+    .where('members.view_id', '=', viewId)
+    .whereRef('members.package_id', '=', 'packages.id')
+    .where('members.to_revision', 'is', null)
+    .where('releases.deleted_at', 'is', null)
+    .where((inner) => visibleTo(inner, audience))
 }

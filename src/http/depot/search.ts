@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { audienceAs, audienceOf } from '../../accounts/access.ts'
+import { findView } from '../../views/view-store.ts'
 import { parseSearch } from '../../search/package-search.ts'
 import { searchIdents, searchPackages } from '../../search/search-store.ts'
 import type { Door } from '../request.ts'
@@ -12,16 +13,19 @@ const NOTHING = { items: [], total: 0 }
 
 /**
  * habitat-today.md 1.8, 3.1 and 6 (Search). `hab` sends `core%2Fredis` in one segment. What is not public is found by the origin's
- * members and, `distinct`, by its owner alone (3.9).
+ * members and, `distinct`, by its owner alone (3.9). Below a view's URL, only the members of the view are found.
  */
-export function searchReads(app: FastifyInstance, { depot }: Door, mount: string): void {
-  app.get(`${mount}/pkgs/search/:words`, async (request: Asking, reply) => {
+export function searchReads(app: FastifyInstance, { depot }: Door, place: string): void {
+  app.get(`${place}/pkgs/search/:words`, async (request: Asking, reply) => {
     const { caller } = request
+    const { view: name, words } = request.params
     const offset = offsetOf(request)
     const isDistinct = flagOf(request, 'distinct')
-    const search = parseSearch(request.params.words)
+    const search = parseSearch(words)
     if (search === undefined) return replyPage(reply, NOTHING, offset, wireName)
-    if (isDistinct) return replyPage(reply, await searchPackages(depot.db, search, pageAt(offset), audienceAs(caller, 'owner')), offset, wireName)
-    return replyPage(reply, await searchIdents(depot.db, search, pageAt(offset), audienceOf(caller)), offset, wireIdent)
+    const viewId = name === undefined ? undefined : (await findView(depot.db, name))?.id
+    const slice = { ...pageAt(offset), viewId }
+    if (isDistinct) return replyPage(reply, await searchPackages(depot.db, search, slice, audienceAs(caller, 'owner')), offset, wireName)
+    return replyPage(reply, await searchIdents(depot.db, search, slice, audienceOf(caller)), offset, wireIdent)
   })
 }

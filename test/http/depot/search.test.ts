@@ -1,6 +1,6 @@
 import tap, { test } from 'tap'
 import { bearer } from '../../support/origin.ts'
-import { makeReleases, setVisibility } from '../../support/release-rows.ts'
+import { makeReleases, move, setVisibility } from '../../support/release-rows.ts'
 import { startDepot } from '../../support/start-depot.ts'
 
 // habitat-today.md 1.8, 3.1, 3.9 and 6 (Search).
@@ -84,5 +84,36 @@ test('a page is the one that its offset falls into', async (t) => {
     t.equal(last.found?.data[0]?.name, 'thing-50')
     t.match(await search('many', `?range=60${query}`), { status: 200, found: { range_start: 60, range_end: 69 } }, 'an offset within a page')
     t.match(await search('many', `?range=100${query}`), { status: 200, found: { range_start: 100, range_end: 60, data: [] } })
+  }
+})
+
+test("below a view's URL, what the view has is found", async (t) => {
+  const names = ['redis/4.0.0', 'redis/5.0.0', 'redis-tools/1.0.0', 'rust/1.0.0', 'secret/1.0.0']
+  const releases = await makeReleases(started, ...names.map((name) => `viewed/${name}/${STAMP}`))
+  await setVisibility(started, `viewed/secret/1.0.0/${STAMP}`, 'private')
+  await move(started, 'promote', 'acceptance', releases.filter((_, index) => index !== 1))
+  const below = async (place: string, question: string, headers: Record<string, string> = {}) => {
+    const { statusCode, body } = await started.app.inject({ url: `/v1/depot/views/${place}/pkgs/search/${question}`, headers })
+    return { status: statusCode, found: JSON.parse(body) as Found }
+  }
+  for (const place of ['acceptance', 'acceptance/depot']) {
+    const [tools, redis] = [['redis-tools', '1.0.0'], ['redis', '4.0.0']].map(([name, version]) => ({ origin: 'viewed', name, version, release: STAMP }))
+    t.strictSame(await below(place, 'viewed%2Fredis'), { status: 200, found: { range_start: 0, range_end: 1, total_count: 2, data: [tools, redis] } }, place)
+    t.strictSame((await below(place, 'redis?range=0&distinct=true')).found.data, ['redis', 'redis-tools'].map((name) => ({ origin: 'viewed', name, version: null, release: null })), place)
+    t.equal((await below(place, 'secret')).found.total_count, 0)
+    t.equal((await below(place, 'secret', bearer())).found.total_count, 1)
+    t.equal((await below(place, 'secret?distinct=true')).found.total_count, 0)
+    t.equal((await below(place, 'secret?distinct=true', bearer())).found.total_count, 1)
+    t.strictSame(await below(place, '-'), { status: 200, found: { range_start: 0, range_end: 0, total_count: 0, data: [] } })
+    t.equal((await started.app.inject({ url: `/v1/depot/views/${place}/pkgs/search/redis?range=x` })).statusCode, 400)
+  }
+  t.strictSame((await below('union', 'redis')).found.data, [], 'another view has none of it')
+  await move(started, 'demote', 'acceptance', releases.slice(0, 1))
+  t.equal((await below('acceptance', 'redis')).found.total_count, 1, 'what left is no longer found')
+  const many = await makeReleases(started, ...Array.from({ length: 60 }, (_, n) => `paged/thing-${String(n).padStart(2, '0')}/1.0.0/${STAMP}`))
+  await move(started, 'promote', 'acceptance', many.slice(0, 55))
+  for (const query of ['', '&distinct=true']) {
+    t.match(await below('acceptance', `paged?range=0${query}`), { status: 206, found: { range_start: 0, range_end: 49, total_count: 55 } })
+    t.match(await below('acceptance', `paged?range=50${query}`), { status: 200, found: { range_start: 50, range_end: 54, total_count: 55 } })
   }
 })
