@@ -34,6 +34,8 @@ export type ErrorCode =
   | 'owner_departs' //       an origin would be left without its owner
   | 'stranger_departs' //    from an origin that the caller is no member of, or that is not there
   | 'token_not_yours' //     a token to revoke is not one of the caller's
+  | 'view_absent' //         below the URL of a view that does not exist or is closed
+  | 'read_only' //           a write below the URL of a view
   | 'refused' //             a rule of the view refuses the promotion
   | 'not_member' //          a release to demote is not in the view
   | 'in_use' //              a release to delete is in stable, or others depend on its package

@@ -64,6 +64,7 @@ export class Answers {
   readonly #renderers: Renderers
   readonly #pointers: Map<string, Map<Line, Pointer>>
   readonly #outsiders: Outsiders
+  /** By name of an open view: origins that it does not govern. */
   readonly #ungoverned: Map<string, ReadonlySet<string>>
   readonly #revisions: Map<string, number>
   readonly #bodies = new Map<string, PackageAnswer>()
@@ -90,6 +91,16 @@ export class Answers {
     const ungoverned = new Map(views.map((view) => [view.name as string, new Set(view.ungoverned)]))
     const revisions = await readRevisions(db)
     return new Answers(db, renderers, { pointers, outsiders: await Outsiders.open(db, pointers, start), ungoverned, revisions })
+  }
+
+  /** Whether there is a view of this name, which is not closed. */
+  isOpen(view: string): boolean {
+    return this.#ungoverned.has(view)
+  }
+
+  /** The names of the open views, in the order in which they were opened. */
+  openViews(): Iterable<string> {
+    return this.#ungoverned.keys()
   }
 
   /** Whether a view says what is latest of an origin's packages to who knows nothing but the view's URL. */
@@ -143,7 +154,8 @@ export class Answers {
   #take(event: LedgerEvent): void {
     if (event.kind === 'promotion') this.#apply(event)
     if (event.kind === 'visibility-set') this.#forgetReleases(event.targets.map((target) => ({ ident: event.ident, target })), this.#pointers.values())
-    if (event.kind === 'view-created') this.#ungoverned.set(event.view, this.#ungoverned.get(event.view) ?? new Set(FIRST_UNGOVERNED))
+    if (event.kind === 'view-created') this.#ungoverned.set(event.view, new Set(FIRST_UNGOVERNED))
+    if (event.kind === 'view-closed') this.#ungoverned.delete(event.view)
   }
 
   #apply(promotion: Promotion): void {

@@ -4,6 +4,8 @@ import type { ErrorCode } from '../errors.ts'
 
 interface Meaning {
   readonly status: number
+  /** What `hab` gets instead, which hides the sentence of some statuses. */
+  readonly habStatus?: number
   /** The text Builder gives with it (habitat-today.md 3.6 and 6), where it gives one. */
   readonly text?: string
   /** Builder's text is the message of the error. */
@@ -59,6 +61,8 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   owner_departs: { status: 403, text: 'Departing the owner from the origin is not allowed', netCode: ACCESS_DENIED },
   stranger_departs: { status: 422, tellsWhy: true, netCode: REMOTE_REJECTED },
   token_not_yours: { status: 401, text: 'Unauthorized access.', netCode: ACCESS_DENIED },
+  view_absent: { status: 404, habStatus: 400, tellsWhy: true, netCode: NOT_FOUND },
+  read_only: { status: 405, tellsWhy: true, netCode: REMOTE_REJECTED },
   refused: { status: 403, netCode: ACCESS_DENIED },
   not_member: { status: 400, netCode: REMOTE_REJECTED },
   in_use: { status: 422, netCode: CONFLICT },
@@ -99,8 +103,9 @@ export function replyProblem(error: unknown, request: FastifyRequest, reply: Fas
 export function replyHabitat(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { code, status, detail } = describe(error, request)
   const meaning: Meaning | undefined = MEANINGS[code as ErrorCode]
-  reply.code(status)
-  if (request.headers['user-agent']?.startsWith('hab') && request.method !== 'HEAD') {
+  const isHab = request.headers['user-agent']?.startsWith('hab') === true
+  reply.code(isHab ? (meaning?.habStatus ?? status) : status)
+  if (isHab && request.method !== 'HEAD') {
     return reply.type('application/json').send(JSON.stringify({ code: meaning?.netCode ?? INTERNAL, msg: detail }))
   }
   const builderText = error instanceof DepotError ? error.builderText : undefined

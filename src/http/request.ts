@@ -13,6 +13,8 @@ declare module 'fastify' {
     refusal: string | undefined
     /** What it was about, for the log. */
     subject: string | undefined
+    /** Whether the log has a line of its refusal besides that of the request. */
+    isLoggedElsewhere: boolean
     /** Whether it waits for something to happen: its time says nothing of the depot's. */
     isHeld: boolean
   }

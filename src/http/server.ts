@@ -112,6 +112,7 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
   app.decorateRequest('caller', undefined)
   app.decorateRequest('refusal', undefined)
   app.decorateRequest('subject', undefined)
+  app.decorateRequest('isLoggedElsewhere', false)
   app.decorateRequest('isHeld', false)
   const identify = async (request: FastifyRequest, authorization: string) => {
     request.caller = await depot.authenticator.identify(authorization)
@@ -190,7 +191,7 @@ function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): 
   const status = reply.statusCode
   const isRead = request.method === 'GET' || request.method === 'HEAD'
   // 501 refuses a platform that this depot does not accept.
-  const level = status >= 500 && status !== 501 ? 'error' : isRead && (status < 400 || status === 404) ? 'debug' : 'info'
+  const level = status >= 500 && status !== 501 ? 'error' : isRead && (status < 400 || status === 404 || request.isLoggedElsewhere) ? 'debug' : 'info'
   if (!log.isLevelEnabled(level)) return
   log[level](
     {

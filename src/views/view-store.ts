@@ -62,7 +62,7 @@ export async function closeView(db: Db, viewId: number, at: number): Promise<voi
 
 /** Opens a closed view again, which has no members, under a rule and a maker of its new life, and without rules of before. Its revisions go on. */
 export async function reopenView(db: Db, viewId: number, as: { rule: ViewRule; maker: ViewMaker }): Promise<void> {
-  await db.updateTable('views').set({ ...as, closed_at: null, gates: '{}', freeze: null }).where('id', '=', viewId).execute()
+  await db.updateTable('views').set({ ...as, closed_at: null, gates: '{}', freeze: null, ungoverned: JSON.stringify(FIRST_UNGOVERNED) }).where('id', '=', viewId).execute()
 }
 
 export async function setGates(db: Db, viewId: number, gates: Gates): Promise<void> {

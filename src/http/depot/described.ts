@@ -121,7 +121,7 @@ const UNMOUNTED = /^\/v1\/(status|user|profile|settings|ext|rdeps)(\/|$)/
  */
 export function describeHabitatRoute(method: string, url: string): Schema {
   const isMounted = url.startsWith('/v1/depot/')
-  if ((!isMounted && !UNMOUNTED.test(url)) || url.startsWith('/v1/depot/views/:view/depot/')) return { hide: true }
+  if ((!isMounted && !UNMOUNTED.test(url)) || /\/views\/:view(\/depot\/.*|\/\*)?$/.test(url)) return { hide: true }
   const path = url.slice((isMounted ? '/v1/depot' : '/v1').length)
   const own = ROUTES[`${method} ${path}`]
   const inherited = path.startsWith(`${BELOW_A_VIEW}/`) ? ROUTES[`${method} ${path.slice(BELOW_A_VIEW.length)}`] : undefined

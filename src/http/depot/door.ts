@@ -2,6 +2,8 @@ import multipart from '@fastify/multipart'
 import type { FastifyInstance } from 'fastify'
 import { replyHabitat } from '../error-reply.ts'
 import type { Door } from '../request.ts'
+import { AbsentViews } from './absent-views.ts'
+import { belowViews } from './below-views.ts'
 import { channelLists } from './channel-lists.ts'
 import { channelReads, channelWrites } from './channels.ts'
 import { eventReads } from './events.ts'
@@ -24,8 +26,6 @@ import { viewReads, viewWrites } from './views.ts'
 
 /**
  * What Habitat's clients of all years knock at, below `/v1`: under `depot/` and, as the depot of 2016 did alone, without it.
- * Below a view's URL stands the read side of both generations, so that the URL can be all a client knows: `latest` and lists are
- * the view's; downloads, keys and exact shows are the depot's, because dependencies are not promoted.
  */
 export async function habitatDoor(app: FastifyInstance, { door }: { door: Door }): Promise<void> {
   app.setErrorHandler(replyHabitat)
@@ -43,13 +43,18 @@ export async function habitatDoor(app: FastifyInstance, { door }: { door: Door }
   profileRoutes(app, door)
   profileTokenRoutes(app, door)
   notServed(app)
+  const absentViews = new AbsentViews(door.depot, door.answers)
   for (const mount of ['/depot', '']) {
     viewReads(app, door, mount)
-    viewWrites(app, door, mount)
+    viewWrites(app, door, mount, absentViews)
+    packageReads(app, door, mount)
+    packageLists(app, door, mount)
     packageWrites(app, door, mount)
     versionLists(app, door, mount)
     searchReads(app, door, mount)
     eventReads(app, door, mount)
+    channelReads(app, door, mount)
+    channelLists(app, door, mount)
     channelWrites(app, door, mount)
     originReads(app, door, mount)
     originWrites(app, door, mount)
@@ -57,17 +62,12 @@ export async function habitatDoor(app: FastifyInstance, { door }: { door: Door }
     memberWrites(app, door, mount)
     invitationReads(app, door, mount)
     invitationWrites(app, door, mount)
+    keyReads(app, door, mount)
     keyWrites(app, door, mount)
     encryptionKey(app, door, mount)
     secretRoutes(app, door, mount)
     integrationReads(app, door, mount)
     integrationWrites(app, door, mount)
-    for (const place of [mount, `${mount}/views/:view`, `${mount}/views/:view/depot`]) {
-      packageReads(app, door, place)
-      packageLists(app, door, place)
-      channelReads(app, door, place)
-      channelLists(app, door, place)
-      keyReads(app, door, place)
-    }
+    await app.register(belowViews, { door, mount, absentViews })
   }
 }

@@ -78,6 +78,7 @@ export class ShortWay {
       if (request === undefined) return goOver(piece)
       try {
         const reply = this.#reply(request)
+        if (reply === undefined) return goOver(piece)
         if (!(reply instanceof Promise)) return this.#send(socket, request, reply, begun)
         void sendLater(request, reply, begun).catch(() => (socket.destroyed ? undefined : goOver(piece)))
       } catch {
@@ -107,8 +108,10 @@ export class ShortWay {
     socket.setTimeout(this.#server.keepAliveTimeout)
   }
 
-  #reply({ poll, authorization }: ShortRequest): Answered | Promise<Answered> {
+  /** `undefined` for a poll below the URL of a view that is not open, which is refused. */
+  #reply({ poll, authorization }: ShortRequest): Answered | Promise<Answered> | undefined {
     this.#door.depot.writer.catchUp()
+    if (poll.view !== undefined && !this.#door.answers.isOpen(poll.view)) return undefined
     return whenKnown(this.#door.depot.authenticator.identify(authorization), (caller) =>
       whenKnown(answerPoll(this.#door.answers, poll, audienceOf(caller)), (reply) => ({ reply, caller })),
     )

@@ -1,11 +1,10 @@
 import type { FastifyInstance } from 'fastify'
-import type { Session } from '../../accounts/access.ts'
-import type { Depot } from '../../depot.ts'
 import { formatIdent } from '../../package/ident.ts'
-import { listViews, getView } from '../../views/view-store.ts'
+import { listViews } from '../../views/view-store.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
 import { mayPromote, signedIn } from '../rights.ts'
+import type { AbsentViews } from './absent-views.ts'
 import { identOf } from './asked.ts'
 import type { Asking } from './asked.ts'
 import { eyesOf, targetMeant, replyPromotion } from './channels.ts'
@@ -23,25 +22,17 @@ export function viewReads(app: FastifyInstance, { depot }: Door, mount: string):
 }
 
 /** habitat-2016.md 1.11: 401, then 404 for the view, 403, 404 for the package. */
-export function viewWrites(app: FastifyInstance, { depot }: Door, mount: string): void {
+export function viewWrites(app: FastifyInstance, { depot }: Door, mount: string, absentViews: AbsentViews): void {
   app.post(`${mount}/views/:view/pkgs/:origin/:name/:version/:release/promote`, async (request: Asking, reply) => {
     const { origin, view = '' } = request.params
-    const eyes = eyesOf(await mayPromoteInto(request, depot, origin, view))
+    signedIn(request, 'promote')
+    const absent = absentViews.refusalOf(view, request.ip)
+    if (absent !== undefined) throw absent
+    const eyes = eyesOf(mayPromote(request, origin, view))
     const ident = formatIdent(identOf(request))
     request.subject = `${ident} into ${view}`
     const target = await targetMeant(request, depot, eyes.audience)
     const outcome = await depot.writer.submit({ kind: 'promote', input: { view, releases: [{ ident, target }], ...eyes }, actor: actorOf(request, 'habitat') })
     return replyPromotion(reply, outcome, target)
   })
-}
-
-/** Throws `not_found` for the view before `forbidden`. For who may, the writer looks whether it is there. */
-async function mayPromoteInto(request: Asking, { db }: Depot, origin: string, view: string): Promise<Session> {
-  signedIn(request, 'promote')
-  try {
-    return mayPromote(request, origin, view)
-  } catch (error) {
-    await getView(db, view)
-    throw error
-  }
 }
