@@ -87,7 +87,7 @@ export const PACKAGE_WRITES: readonly PackageExpectation[] = [
     done: 200,
     absent: 404,
     wrong: [
-      { what: 'a view that is not there', path: `/depot/views/nothing/pkgs/{origin}/${RELEASE}/promote`, status: 404 },
+      { what: 'a view that is not there', path: `/depot/views/nothing/pkgs/{origin}/${RELEASE}/promote`, status: 404, text: 'there is no open view "nothing"' },
       { what: 'a release that is not there', path: `/depot/views/acceptance/pkgs/{origin}/${ABSENT}/promote`, status: 404 },
       { ...BAD_TARGET, path: `/depot/views/acceptance/pkgs/{origin}/${RELEASE}/promote?target=vax-vms` },
     ],

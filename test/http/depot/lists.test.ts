@@ -74,7 +74,7 @@ test('below a view lists are the bare arrays of 2016, of its members', async (t)
     }
   }
   t.strictSame((await get(started, 'views/acceptance/pkgs/acme/app/1.0.0')).json, [{ origin: 'acme', name: 'app', version: '1.0.0', release: '20260101120000' }])
-  for (const path of ['views/union/pkgs/acme', 'views/no-such-view/pkgs/acme', 'views/acceptance/pkgs/acme/ap', 'views/acceptance/pkgs/acme/app/1', 'views/%00/pkgs/acme']) {
+  for (const path of ['views/union/pkgs/acme', 'views/acceptance/pkgs/acme/ap', 'views/acceptance/pkgs/acme/app/1']) {
     t.match(await get(started, path), { status: 200, body: '[]', headers: { 'content-range': '0..50; count=0' } }, path)
   }
 })
