@@ -103,7 +103,10 @@ export class Answers {
     return this.#ungoverned.keys()
   }
 
-  /** Whether a view says what is latest of an origin's packages to who knows nothing but the view's URL. */
+  /**
+   * Whether a view governs an origin: below the URL of the view, a package that the view does not have is absent. Of an ungoverned
+   * origin, the channel asked for has it instead.
+   */
   governs(view: string, origin: string): boolean {
     return this.#ungoverned.get(view)?.has(origin) !== true
   }
@@ -127,6 +130,15 @@ export class Answers {
     const theirs = this.#outsiders.find(view, line)
     if (theirs instanceof Promise) return theirs.then((found) => found && this.#follow(question, found, THE_PUBLIC))
     return theirs && this.#follow(question, theirs, THE_PUBLIC)
+  }
+
+  /** Whether {@link latest} has an answer for a package and target in a view. Nearly always it is at hand, and then it is no promise. */
+  hasLatest({ view, origin, name, target }: Pick<LatestQuestion, 'view' | 'origin' | 'name' | 'target'>, audience: Audience): boolean | Promise<boolean> {
+    const line = `${origin}/${name} ${target}`
+    if (this.#pointers.get(view)?.has(line) !== true) return false
+    if (audience.seesAll || audience.origins.includes(origin) || !this.#outsiders.isVeiled(line)) return true
+    const theirs = this.#outsiders.find(view, line)
+    return theirs instanceof Promise ? theirs.then((found) => found !== undefined) : theirs !== undefined
   }
 
   /**

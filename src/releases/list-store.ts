@@ -1,6 +1,9 @@
+import { sql } from 'kysely'
+import type { ExpressionBuilder, SqlBool } from 'kysely'
 import type { Audience, Visibility } from '../accounts/access.ts'
 import { along } from '../database/along.ts'
 import type { Db } from '../database/database.ts'
+import type { Schema } from '../database/schema.ts'
 import { compareReleases } from '../package/version.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { Ident, PackageName } from '../package/ident.ts'
@@ -93,8 +96,13 @@ export async function listVersions(db: Db, { origin, name }: Pick<PackageName, '
   return versions.toSorted((a, b) => compareReleases({ version: b.version, release: '' }, { version: a.version, release: '' }) || (a.visibility < b.visibility ? 1 : -1))
 }
 
+/**
+ * Members of one view, or of two: of `lines` (`origin/name target`) those of `viewId`, and of all others those of `otherId`.
+ */
+export type MembersOf = number | { readonly viewId: number; readonly otherId: number; readonly lines: readonly string[] }
+
 /** The idents of a view's members below a prefix, by ident text ascending. It walks the packages below it, and of each what the view holds. */
-export async function listIdentsInView(db: Db, viewId: number, prefix: IdentPrefix, { offset, limit }: Slice, audience: Audience): Promise<Page<Ident>> {
+export async function listIdentsInView(db: Db, of: MembersOf, prefix: IdentPrefix, { offset, limit }: Slice, audience: Audience): Promise<Page<Ident>> {
   const [origin = '', name, version] = prefix
   const matching = db
     .selectFrom('origins')
@@ -104,7 +112,7 @@ export async function listIdentsInView(db: Db, viewId: number, prefix: IdentPref
     .where('origins.name', '=', origin)
     .whereRef('packages.origin_id', '=', 'origins.id')
     .$if(name !== undefined, (query) => query.where('packages.name', '=', name ?? ''))
-    .where('members.view_id', '=', viewId)
+    .where((eb) => (typeof of === 'number' ? eb('members.view_id', '=', of) : isOneOf(eb, of)))
     .whereRef('members.package_id', '=', 'packages.id')
     .where('members.to_revision', 'is', null)
     .whereRef('releases.id', '=', 'members.release_id')
@@ -114,6 +122,16 @@ export async function listIdentsInView(db: Db, viewId: number, prefix: IdentPref
   const { total } = await matching.select((eb) => eb.fn.count<number>('releases.ident').distinct().as('total')).executeTakeFirstOrThrow()
   const rows = await matching.select('releases.ident').groupBy('releases.ident').orderBy('releases.ident').limit(limit).offset(offset).execute()
   return { items: rows.map((row) => parseIdent(row.ident)), total }
+}
+
+/** The lines are one parameter, however many there are. */
+function isOneOf(eb: ExpressionBuilder<Schema, 'origins' | 'packages' | 'members' | 'releases'>, { viewId, otherId, lines }: Exclude<MembersOf, number>) {
+  const line = sql<string>`${eb.ref('origins.name')} || '/' || ${eb.ref('packages.name')} || ' ' || ${eb.ref('releases.target')}`
+  const isLine = sql<SqlBool>`${line} IN (SELECT value FROM json_each(${JSON.stringify(lines)}))`
+  return eb.and([
+    eb('members.view_id', 'in', [viewId, otherId]),
+    sql<SqlBool>`${eb.ref('members.view_id')} = CASE WHEN ${isLine} THEN ${viewId} ELSE ${otherId} END`,
+  ])
 }
 
 /** Idents below a prefix are one range of the index on `ident`: from `prefix/` to before `prefix0`, `0` being what follows `/`. */

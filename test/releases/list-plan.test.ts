@@ -45,6 +45,7 @@ const reads: Readonly<Record<string, { read: () => Promise<unknown>; sorts?: tru
   'the packages of an origin': { read: async () => listPackages(db, ['acme'], SLICE, THE_PUBLIC), sorts: true },
   'the versions of a package': { read: async () => listVersions(db, NAME, THE_PUBLIC) },
   'the idents of an origin in a view': { read: async () => listIdentsInView(db, viewId, ['acme'], SLICE, ACME), sorts: true },
+  'the idents of an origin in two views': { read: async () => listIdentsInView(db, { viewId, otherId: viewId + 1, lines: ['acme/app x86_64-linux'] }, ['acme'], SLICE, ACME), sorts: true },
   'a search for releases': { read: async () => searchIdents(db, WORDS, SLICE, ACME), sorts: true },
   'a search for packages': { read: async () => searchPackages(db, WORDS, SLICE, ACME), sorts: true },
   'a search for releases in a view': { read: async () => searchIdents(db, WORDS, { ...SLICE, viewId }, ACME), sorts: true },

@@ -13,7 +13,7 @@ import type { View } from '../../views/view.ts'
 import type { Door } from '../request.ts'
 import { namedTarget, offsetOf, pageAt } from './asked.ts'
 import type { Asking } from './asked.ts'
-import { viewMeant } from './polls.ts'
+import { viewsMeant } from './polls.ts'
 import { replyPage } from './lists.ts'
 import { NO_CACHE } from './package-reply.ts'
 import { wireIdent } from './wire.ts'
@@ -26,10 +26,13 @@ export function channelLists(app: FastifyInstance, { depot, answers }: Door, pla
     const { origin, name, version } = request.params
     const parts: (string | undefined)[] = [origin, name, version]
     const offset = offsetOf(request)
-    const view = await findView(depot.db, viewMeant(answers, request.params))
     const prefix = parts.filter((part) => part !== undefined)
-    const page = view && (await listIdentsInView(depot.db, view.id, prefix, pageAt(offset), audienceOf(request.caller)))
-    return replyPage(reply, page ?? { items: [], total: 0 }, offset, wireIdent)
+    const audience = audienceOf(request.caller)
+    const meant = viewsMeant(answers, request.params)
+    const [first, otherwise] = [await findView(depot.db, meant.first), meant.otherwise === undefined ? undefined : await findView(depot.db, meant.otherwise)]
+    if (first === undefined) return replyPage(reply, { items: [], total: 0 }, offset, wireIdent)
+    const members = otherwise === undefined ? first.id : { viewId: first.id, otherId: otherwise.id, lines: (await pointersOf(depot.db, first, { origin, name }, audience)).map(({ package: of, target }) => `${of} ${target}`) }
+    return replyPage(reply, await listIdentsInView(depot.db, members, prefix, pageAt(offset), audience), offset, wireIdent)
   }
   app.get(`${place}/channels/:origin/:channel/pkgs`, list)
   app.get(`${place}/channels/:origin/:channel/pkgs/:name`, list)
@@ -38,19 +41,24 @@ export function channelLists(app: FastifyInstance, { depot, answers }: Door, pla
     const { origin, channel } = request.params
     const target = namedTarget(request)
     if (target === undefined) throw new DepotError('invalid_request', 'the newest of a channel are those for one target: name it')
-    const view = await findView(depot.db, viewMeant(answers, request.params))
-    const pointers = view === undefined ? [] : await pointersOf(depot.db, view, { origin, target }, audienceOf(request.caller))
-    const data = pointers.map(({ ident }) => wireIdent(parseIdent(ident)))
+    const { first, otherwise } = viewsMeant(answers, request.params)
+    const latest = new Map<string, string>()
+    for (const name of [otherwise, first]) {
+      const view = name === undefined ? undefined : await findView(depot.db, name)
+      if (view === undefined) continue
+      for (const pointer of await pointersOf(depot.db, view, { origin, target }, audienceOf(request.caller))) latest.set(pointer.package, pointer.ident)
+    }
+    const data = [...latest].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, ident]) => wireIdent(parseIdent(ident)))
     return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify({ channel, target, data }))
   })
 }
 
-/** What `latest` is of each of an origin's packages for a target, by name. */
-async function pointersOf(db: Db, view: View, { origin, target }: { origin: string; target: Target }, audience: Audience): Promise<PointerAt[]> {
+/** What `latest` is of an origin's packages, or of one of them, for every target or for one, by name. */
+async function pointersOf(db: Db, view: View, { origin, name, target }: { origin: string; name?: string | undefined; target?: Target }, audience: Audience): Promise<PointerAt[]> {
   const found: PointerAt[] = []
   for (let after: PointerPlace | undefined; ; ) {
-    const page = await listPointersAt(db, view, view.revision, { origin, limit: MOST_LINES, ...(after && { after }) }, audience)
-    found.push(...page.filter((pointer) => pointer.target === target))
+    const page = await listPointersAt(db, view, view.revision, { origin, ...(name !== undefined && { name }), limit: MOST_LINES, ...(after && { after }) }, audience)
+    found.push(...page.filter((pointer) => target === undefined || pointer.target === target))
     const last = page.at(-1)
     if (last === undefined) return found
     after = [last.package, last.target]

@@ -19,7 +19,7 @@ import type { Asking } from './asked.ts'
 import { pollRoute } from './poll-route.ts'
 import { wireChannel } from './wire.ts'
 
-/** habitat-today.md 3.2. Below a view's URL, whatever channel is asked for is that view, but for the origins it does not govern. */
+/** habitat-today.md 3.2. Below a view's URL, what a channel means is decided in polls.ts. */
 export function channelReads(app: FastifyInstance, { depot, answers }: Door, place: string): void {
   app.get(`${place}/channels/:origin/:channel/pkgs/:name/latest`, pollRoute(answers, { isLatest: true, isChannel: true }))
   app.get(`${place}/channels/:origin/:channel/pkgs/:name/:version/latest`, pollRoute(answers, { isLatest: true, isChannel: true }))

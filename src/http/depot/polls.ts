@@ -41,9 +41,16 @@ export function ownTarget(userAgent: string | undefined): Target | undefined {
   return own !== undefined && isTarget(own) ? own : undefined
 }
 
-/** habitat-2016.md 1.2 rows 13–16, habitat-today.md 3.1 and 3.2. Outside of views and channels it is that of `unstable`, and brief. */
+/** habitat-2016.md 1.2 rows 13–16, habitat-today.md 3.1 and 3.2. */
 function answerLatest(answers: Answers, poll: Poll, audience: Audience): PackageReply | Promise<PackageReply> {
-  const view = poll.channel === undefined ? poll.view : viewMeant(answers, { ...poll, channel: poll.channel })
+  const { view, channel, origin, name } = poll
+  if (view === undefined || channel === undefined || answers.governs(view, origin)) return answerLatestIn(answers, poll, view ?? channel, audience)
+  const isInView = answers.hasLatest({ view, origin, name, target: targetMeant(poll) }, audience)
+  return whenKnown(isInView, (isThere) => answerLatestIn(answers, poll, isThere ? view : channel, audience))
+}
+
+/** Without a view it is the answer of `unstable`, and brief. */
+function answerLatestIn(answers: Answers, poll: Poll, view: string | undefined, audience: Audience): PackageReply | Promise<PackageReply> {
   const { origin, name, version } = poll
   const question = { shape: view === undefined ? 'brief' : 'whole', view: view ?? UNSTABLE, origin, name, version, target: targetMeant(poll) } as const
   const reply = (answer: LatestAnswer | undefined) => ({ found: answer?.package, cacheControl: NO_CACHE, view, revision: answer?.revision })
@@ -65,9 +72,17 @@ function answerExact(answers: Answers, poll: Poll, audience: Audience): PackageR
   return whenKnown(named, (found) => (found === undefined ? whenKnown(ask(undefined), reply) : reply(found)))
 }
 
-/** The view that a channel is: below a view's URL that view, whatever is asked for, but for the origins it does not govern (DESIGN 3). */
-export function viewMeant(answers: Answers, { view, channel, origin }: { view: string | undefined; channel: string; origin: string }): string {
-  return view === undefined || !answers.governs(view, origin) ? channel : view
+/** The views that a channel means. */
+export interface ViewsMeant {
+  readonly first: string
+  /** The view that answers for each package and target of which `first` has no `latest` that the caller may see. */
+  readonly otherwise: string | undefined
+}
+
+/** Below a view's URL every channel is that view. For origins that it does not govern, the channel asked for has what the view does not (DESIGN 3). */
+export function viewsMeant(answers: Answers, { view, channel, origin }: { view: string | undefined; channel: string; origin: string }): ViewsMeant {
+  if (view === undefined) return { first: channel, otherwise: undefined }
+  return { first: view, otherwise: answers.governs(view, origin) ? undefined : channel }
 }
 
 /** The target named or, failing it, the client's own or the default one. */

@@ -117,6 +117,46 @@ test("below a view's URL channels are the view, but for origins it does not gove
   t.match((await get(started, url('chef/stable/pkgs/hab-sup/2.1.78/latest'))).json, { ident: { version: '2.1.78' } })
   t.match((await get(started, url('chef/stable/pkgs'))).json, { total_count: 1 })
   t.equal((await get(started, url('chef/base/pkgs/hab-sup/latest'))).status, 404, 'in the channel asked for')
-  const rows = await started.depot.db.selectFrom('views').select('ungoverned').distinct().execute()
-  t.strictSame(rows, [{ ungoverned: '["core","chef"]' }])
+})
+
+test('of an origin that a view does not govern, the view answers for what it has, and the channel asked for otherwise', async (t) => {
+  const started = await startDepot(t)
+  const versions = ['1.0.0', '1.1.0', '2.0.0']
+  const small = await makeReleases(started, ...versions.map((version) => `core/small/${version}/${STAMP}`))
+  const windows = await makeReleases(started, `core/small/2.0.0/${STAMP} for x86_64-windows`)
+  const glibc = await makeReleases(started, `core/glibc/2.41/${STAMP}`)
+  await move(started, 'promote', 'base', [...small, ...windows, ...glibc])
+  await move(started, 'promote', 'acceptance', small.slice(0, 2))
+  const headers = { 'user-agent': 'hab/2.1.78 (x86_64-linux; 6.1)' }
+  const version = async (path: string, more: Record<string, string> = {}) => {
+    const { status, headers: given, json } = await get(started, path, { ...headers, ...more })
+    if (status !== 200) return status
+    const { ident } = json as unknown as { ident: { version: string } }
+    return given['depot-view'] === undefined ? ident.version : `${ident.version} of ${String(given['depot-view'])}`
+  }
+  const list = async (path: string, more: Record<string, string> = {}) => (await get(started, path, { ...headers, ...more })).json?.data.map((item) => `${item.name}/${item.version}`)
+
+  t.equal(await version(url('core/base/pkgs/small/latest')), '1.1.0 of acceptance', 'what was promoted into the view')
+  t.equal(await version(url('core/base/pkgs/small/1.0.0/latest')), '1.0.0')
+  t.equal(await version(url('core/base/pkgs/small/2.0.0/latest')), 404, 'a version that the view does not have, of a package that it has')
+  t.equal(await version(url('core/base/pkgs/small/latest?target=x86_64-windows')), '2.0.0 of base', 'of another target the view has none')
+  t.equal(await version(url('core/base/pkgs/glibc/latest')), '2.41 of base')
+  t.equal(await version(url('core/stable/pkgs/glibc/latest')), 404, 'in the channel asked for')
+  t.equal(await version('views/acceptance/pkgs/core/small/latest'), '1.1.0 of acceptance', 'the path of 2016 names no channel')
+  t.equal(await version('views/acceptance/pkgs/core/glibc/latest'), 404)
+
+  t.strictSame(await list(url('core/base/pkgs')), ['glibc/2.41', 'small/1.0.0', 'small/1.1.0', 'small/2.0.0'], 'small/2.0.0 is there for Windows')
+  t.strictSame(await list(url('core/base/pkgs/small')), ['small/1.0.0', 'small/1.1.0', 'small/2.0.0'])
+  t.strictSame(await list(url('core/base/pkgs/small/2.0.0')), ['small/2.0.0'])
+  t.strictSame(await list(url('core/stable/pkgs')), ['small/1.0.0', 'small/1.1.0'])
+  t.strictSame(await list(url('core/nothing/pkgs')), ['small/1.0.0', 'small/1.1.0'])
+  t.strictSame(await list(url('core/base/pkgs/_latest?target=x86_64-linux')), ['glibc/2.41', 'small/1.1.0'])
+  t.strictSame(await list(url('core/base/pkgs/_latest?target=x86_64-windows')), ['small/2.0.0'])
+
+  await setVisibility(started, `core/small/1.1.0/${STAMP}`, 'private')
+  t.equal(await version(url('core/base/pkgs/small/latest')), '2.0.0 of base', 'a pointer that the caller may not see is none')
+  t.equal(await version(url('core/base/pkgs/small/1.0.0/latest')), '1.0.0')
+  t.strictSame(await list(url('core/base/pkgs/_latest?target=x86_64-linux')), ['glibc/2.41', 'small/2.0.0'])
+  t.strictSame(await list(url('core/base/pkgs/small')), ['small/1.0.0', 'small/2.0.0'])
+  t.equal(await version(url('core/base/pkgs/small/latest'), bearer()), '1.1.0 of acceptance')
 })

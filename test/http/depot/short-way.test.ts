@@ -92,6 +92,7 @@ test('both ways answer the same to everyone, after every kind of move', async (t
   }
   await compare('published')
   for (const view of ['acceptance', 'stable', 'mine']) for (const release of [three, two]) await move(started, 'promote', view, [release])
+  await move(started, 'promote', 'acceptance', [{ ident: 'core/glibc/2.27/20260101120000', target: 'x86_64-linux' }])
   await compare('promoted')
   await move(started, 'promote', 'acceptance', [one])
   await compare('moved down')
