@@ -32,13 +32,27 @@ export interface Session {
 /** `undefined` is anonymous. */
 export type Caller = Session | undefined
 
-/** What a change is booked to in the ledger. `accountId` is absent for what the depot or its operator's shell does. */
-export interface Actor {
-  readonly accountId?: number
-  readonly tokenId?: number
+/** Who makes a change: what the ledger books it to, and whose rights the writer looks up when it commits. */
+export type Actor = CallerActor | OperatorActor
+
+/** A request over HTTP, with the token that it came with. */
+export interface CallerActor {
+  readonly accountId: number
+  readonly tokenId: number
   readonly client: string
-  readonly door: 'habitat' | 'api' | 'cli' | 'depot'
+  readonly door: 'habitat' | 'api'
 }
+
+/** The operator's shell over the control socket, or the depot itself. Nothing that came over HTTP is this. */
+export interface OperatorActor {
+  readonly accountId?: undefined
+  readonly tokenId?: undefined
+  readonly client: string
+  readonly door: 'cli' | 'depot'
+}
+
+/** Whose rights a change is judged by. The operator, who could write to the database itself, may make every change. */
+export type Authority = Session | 'operator'
 
 /** The role a caller acts with in an origin; administrators of the depot are owners everywhere. */
 export function roleIn(caller: Caller, origin: string): Role | undefined {
@@ -89,7 +103,8 @@ export function audienceOf(caller: Caller): Audience {
 }
 
 /** Whose non-public packages a caller may move: a token that may promote and not read still finds what it is to promote. */
-export function audienceOfChanges(caller: Session): Audience {
+export function audienceOfChanges(caller: Authority): Audience {
+  if (caller === 'operator') return EVERYONE
   const { actions: _actions, ...scope } = caller.scope
   return audienceOf({ ...caller, scope })
 }

@@ -55,15 +55,14 @@ export async function listAccounts(db: Db): Promise<Account[]> {
   return rows.map(fromRow)
 }
 
-/** The session a token opens, or `undefined` when it is unknown or revoked. Whether it has expired is left to the caller's clock. */
-export async function findSession(db: Db, tokenHash: string): Promise<Session | undefined> {
-  const row = await db
+/** The session that a token opens, by its hash or its id, or `undefined` when it is unknown or revoked. Whether it has expired is left to the caller's clock. */
+export async function findSession(db: Db, token: { readonly hash: string } | { readonly id: number }): Promise<Session | undefined> {
+  const tokens = db
     .selectFrom('tokens')
     .innerJoin('accounts', 'accounts.id', 'tokens.account_id')
     .select(['tokens.id as token_id', 'tokens.scope', 'tokens.expires_at', 'accounts.id', 'accounts.name', 'accounts.is_administrator'])
-    .where('tokens.hash', '=', tokenHash)
     .where('tokens.revoked_at', 'is', null)
-    .executeTakeFirst()
+  const row = await ('hash' in token ? tokens.where('tokens.hash', '=', token.hash) : tokens.where('tokens.id', '=', token.id)).executeTakeFirst()
   if (row === undefined) return undefined
   const memberships = await db
     .selectFrom('origin_members')

@@ -1,6 +1,6 @@
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
-import type { LedgerEntry } from '../ledger/entry.ts'
+import type { LedgerEntry, LedgerEvent } from '../ledger/entry.ts'
 import type { Caller, Session } from './access.ts'
 import { findSession } from './account-store.ts'
 import { hashToken } from './token.ts'
@@ -35,25 +35,35 @@ export class Authenticator {
   }
 
   onCommit(entries: readonly LedgerEntry[]): void {
-    if (entries.some(({ event }) => CHANGES_SESSIONS.has(event.kind))) {
+    if (entries.some(({ event }) => changesSessions(event))) {
       this.#generation += 1
       this.#sessions.clear()
     }
   }
 
   #unexpired(session: Session): Session {
-    if (session.expiresAt !== undefined && session.expiresAt <= this.#now()) throw new DepotError('unauthenticated', 'the token has expired')
-    return session
+    return expectUnexpired(session, this.#now())
   }
 
   async #open(hash: string): Promise<Session> {
     const generation = this.#generation
-    const session = await findSession(this.#db, hash)
+    const session = await findSession(this.#db, { hash })
     if (session === undefined) throw new DepotError('unauthenticated', 'the token is unknown or revoked')
     if (this.#sessions.size >= MOST_SESSIONS) this.#sessions.clear()
     if (generation === this.#generation) this.#sessions.set(hash, session) // else it may have been revoked while we read
     return session
   }
+}
+
+/** Throws `unauthenticated`. `now` is the wall clock, which commit times may be ahead of. */
+export function expectUnexpired(session: Session, now: number): Session {
+  if (session.expiresAt !== undefined && session.expiresAt <= now) throw new DepotError('unauthenticated', 'the token has expired')
+  return session
+}
+
+/** Whether what a token or a role allows may be different after this event. */
+export function changesSessions({ kind }: LedgerEvent): boolean {
+  return CHANGES_SESSIONS.has(kind)
 }
 
 const CHANGES_SESSIONS: ReadonlySet<LedgerEntry['event']['kind']> = new Set([

@@ -1,7 +1,8 @@
 import type { FastifyRequest } from 'fastify'
-import type { Actor, Caller } from '../accounts/access.ts'
+import type { Caller, CallerActor } from '../accounts/access.ts'
 import type { Answers } from '../answers/answers.ts'
 import type { Depot } from '../depot.ts'
+import { DepotError } from '../errors.ts'
 import type { Feed } from '../ledger/feed.ts'
 import type { SeenPages } from '../ledger/seen-pages.ts'
 import type { WebhookDesk } from '../webhooks/webhooks.ts'
@@ -29,14 +30,11 @@ export interface Door {
   readonly webhooks: WebhookDesk
 }
 
-/** How a change that this request makes is booked. */
-export function actorOf(request: FastifyRequest, door: Actor['door']): Actor {
-  const client = request.headers['user-agent'] ?? ''
-  return {
-    ...(request.caller !== undefined && { accountId: request.caller.accountId, tokenId: request.caller.tokenId }),
-    client: client.slice(0, 200),
-    door,
-  }
+/** Who makes the change that this request asks for. Throws `unauthenticated`: nobody changes anything without a token. */
+export function actorOf({ caller, headers }: FastifyRequest, door: CallerActor['door']): CallerActor {
+  if (caller === undefined) throw new DepotError('unauthenticated', 'this needs a token')
+  const { accountId, tokenId } = caller
+  return { accountId, tokenId, client: (headers['user-agent'] ?? '').slice(0, 200), door }
 }
 
 /** RFC 9112 6.3: a request has a body if it says so. */

@@ -1,3 +1,5 @@
+import { hasRole } from '../accounts/access.ts'
+import type { Authority } from '../accounts/access.ts'
 import { getAccount } from '../accounts/account-store.ts'
 import { DepotError } from '../errors.ts'
 import type { Change } from '../writer/change.ts'
@@ -26,7 +28,7 @@ export async function invite(change: Change, input: { origin: string; account: s
 /** The account named in the invitation, whoever submits this, joins with the least role (habitat-today.md 6). Throws `not_found`. */
 export async function acceptInvitation(change: Change, input: Named): Promise<void> {
   const { trx } = change
-  const { id, origin, originId, account, accountId } = await getInvitation(change, input)
+  const { id, origin, originId, account, accountId } = await getDecidable(change, input)
   await deleteInvitation(trx, id)
   await change.record({ kind: 'invitation-ended', origin, account, how: 'accepted' }, { originId })
   if ((await findRole(trx, originId, accountId)) === undefined) await setMember(change, { origin, account, role: 'readonly_member' })
@@ -34,7 +36,7 @@ export async function acceptInvitation(change: Change, input: Named): Promise<vo
 
 /** Its account is not shown it any more; the origin is. Throws `not_found`. */
 export async function ignoreInvitation(change: Change, input: Named): Promise<{ isChanged: boolean }> {
-  const { id, origin, originId, account, isIgnored } = await getInvitation(change, input)
+  const { id, origin, originId, account, isIgnored } = await getDecidable(change, input)
   if (isIgnored) return { isChanged: false }
   await markInvitationIgnored(change.trx, id, change.at)
   await change.record({ kind: 'invitation-ended', origin, account, how: 'ignored' }, { originId })
@@ -43,9 +45,22 @@ export async function ignoreInvitation(change: Change, input: Named): Promise<{ 
 
 /** Throws `not_found`. */
 export async function rescindInvitation(change: Change, input: Named): Promise<void> {
-  const { id, origin, originId, account } = await getInvitation(change, input)
+  const { id, origin, originId, account } = await getDecidable(change, input)
   await deleteInvitation(change.trx, id)
   await change.record({ kind: 'invitation-ended', origin, account, how: 'rescinded' }, { originId })
+}
+
+/** An invitation is decided by the account it is for, and by the origin's maintainers. Throws `not_found` and `forbidden`. */
+async function getDecidable(change: Change, named: Named): Promise<Invitation> {
+  const invitation = await getInvitation(change, named)
+  expectMayDecide(change.caller, invitation)
+  return invitation
+}
+
+/** Throws `forbidden`. */
+export function expectMayDecide(caller: Authority, { id, origin, accountId }: Invitation): void {
+  if (caller === 'operator' || accountId === caller.accountId || hasRole(caller, origin, 'maintainer')) return
+  throw new DepotError('forbidden', `the invitation ${id} is neither to ${caller.accountName}, nor is that a maintainer of ${origin}`)
 }
 
 async function getInvitation({ trx }: Change, { origin, invitationId }: Named): Promise<Invitation> {

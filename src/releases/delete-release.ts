@@ -33,7 +33,7 @@ export async function deleteRelease(change: Change, input: { ident: string; targ
     const builderText = `Deleting package with rdeps not allowed '${text}'`
     throw new DepotError('in_use', `other packages depend on ${ident.origin}/${ident.name}`, { builderText })
   }
-  for (const view of views) await alter(change, view, { joining: [], leaving: [release] }, { act: 'demote', cause: 'release-deleted' })
+  for (const view of views) await alter(change, view, { joining: [], leaving: [release] }, { act: 'demote', cause: 'release-deleted', by: 'operator' })
   for (const preview of previews) await leavePreview(change, preview, release)
   const checksum = await markReleaseDeleted(trx, release.releaseId, at)
   await renewDependent(trx, release)

@@ -81,6 +81,6 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
   )
   const release = await findViewRelease(trx, ident, target)
   if (release === undefined) throw new Error(`${input.ident} was published and is not there`)
-  await alter(change, await getView(trx, UNSTABLE), { joining: [{ release }], leaving: [] }, { act: 'promote', cause: 'upload' })
+  await alter(change, await getView(trx, UNSTABLE), { joining: [{ release }], leaving: [] }, { act: 'promote', cause: 'upload', by: 'operator' })
   return { isNew: true }
 }

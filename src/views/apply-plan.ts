@@ -1,3 +1,6 @@
+import { audienceOfChanges } from '../accounts/access.ts'
+import type { Authority } from '../accounts/access.ts'
+import { expectView } from '../accounts/rights.ts'
 import { DepotError, refusalOf } from '../errors.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { Change } from '../writer/change.ts'
@@ -5,12 +8,11 @@ import { once } from '../writer/idempotency-store.ts'
 import type { IdempotencyKey } from '../writer/idempotency-store.ts'
 import type { ChangeRequest } from './change-request.ts'
 import type { Considered, Override } from './consider.ts'
-import { mayReject } from './gates.ts'
-import type { Asker } from './gates.ts'
+import { askerOf, mayReject } from './gates.ts'
 import type { PromotionOutcome } from './make-revision.ts'
-import { countWaiting, endPlan, forgetOldDrafts, getPlan, insertPlan, onlyVisible } from './plan-store.ts'
+import { countWaiting, endPlan, forgetOldDrafts, getPlan, insertPlan, onlyVisible, planNotFound } from './plan-store.ts'
 import { closePreviews, showInPreviews } from './preview.ts'
-import { commit, work } from './promote.ts'
+import { commit, expectStillAllowed, work } from './promote.ts'
 import type { Resolved } from './resolve.ts'
 import { changesAnything, digestOf, effectOf } from './stored-plan.ts'
 import type { StoredPlan } from './stored-plan.ts'
@@ -27,7 +29,6 @@ export interface PlanInput {
   readonly token: string
   readonly request: ChangeRequest
   readonly reason?: string
-  readonly asker?: Asker
 }
 
 /** What applying a plan came to: the promotion, or another plan, because this one would no longer do what it says. */
@@ -38,7 +39,6 @@ export interface ApplyInput {
   /** Of the plan that takes its place, where it is stale. */
   readonly nextToken: string
   readonly reason?: string
-  readonly asker?: Asker
   readonly override?: Override
   readonly idempotency?: IdempotencyKey
 }
@@ -74,7 +74,7 @@ export async function propose(change: Change, input: PlanInput): Promise<StoredP
  * that was applied or can no longer be made, `idempotency_mismatch`, and what rules say.
  */
 export async function applyPlan(change: Change, input: ApplyInput): Promise<Applied> {
-  return once(change, input.idempotency, async () => {
+  return once(change, input.idempotency, { expectStill: (applied) => expectStillTold(change, applied) }, async () => {
     const plan = await getOpen(change, input.plan, 'draft')
     return carryOut(change, plan, input)
   })
@@ -82,7 +82,7 @@ export async function applyPlan(change: Change, input: ApplyInput): Promise<Appl
 
 /** Makes what a proposal says, by a second person. As {@link applyPlan}; a proposal that is stale has ended. */
 export async function approve(change: Change, input: ApplyInput): Promise<Applied> {
-  return once(change, input.idempotency, async () => {
+  return once(change, input.idempotency, { expectStill: (applied) => expectStillTold(change, applied, { isApproval: true }) }, async () => {
     const plan = await getOpen(change, input.plan, 'proposal')
     const applied = await carryOut(change, plan, { ...input, proposer: plan.account ?? '' })
     await recordEnd(change, plan, 'stale' in applied ? 'stale' : 'applied', input.reason)
@@ -91,20 +91,21 @@ export async function approve(change: Change, input: ApplyInput): Promise<Applie
 }
 
 /** Ends a proposal without making it: by who proposed it, or by who may approve it. Throws `not_found`, `conflict` and `forbidden`. */
-export async function reject(change: Change, input: { plan: string; reason?: string; asker?: Asker }): Promise<StoredPlan> {
+export async function reject(change: Change, input: { plan: string; reason?: string }): Promise<StoredPlan> {
   const plan = await getOpen(change, input.plan, 'proposal')
   const view = await getView(change.trx, plan.view)
-  expectMayEnd(plan, view, input.asker)
+  expectMayEnd(plan, view, change.caller)
   await endPlan(change.trx, plan.id, { at: change.at, how: 'rejected', deciderId: change.actor.accountId })
   await closePreviews(change, plan.id)
   await recordEnd(change, plan, 'rejected', input.reason)
   return getPlan(change.trx, plan.token)
 }
 
-async function keep(change: Change, kind: StoredPlan['kind'], { token, request, reason, asker }: PlanInput): Promise<StoredPlan> {
+async function keep(change: Change, kind: StoredPlan['kind'], { token, reason, ...input }: PlanInput): Promise<StoredPlan> {
   const { trx, at } = change
+  const request = { ...input.request, audience: audienceOfChanges(change.caller) }
   const view = await getView(trx, request.view)
-  const worked = await work(change, view, request, { asker, isThorough: true })
+  const worked = await work(change, view, request, { isThorough: true })
   const expiresAt = at + (kind === 'draft' ? DRAFT_KEPT_MS : (view.gates.approval?.expiresMs ?? PROPOSAL_KEPT_MS))
   await insert(change, view, { kind, token, expiresAt, worked, ...(reason !== undefined && { reason }) })
   const plan = await getPlan(trx, token)
@@ -124,9 +125,23 @@ async function insert(
   return insertPlan(change.trx, { token, kind, viewId: view.id, accountId: change.actor.accountId, request, effect, digest, createdAt: change.at, expiresAt })
 }
 
-/** Throws `not_found`, and `conflict` for one that has ended. */
+/** Throws `not_found` for a plan that names what the caller may not see. */
+async function expectVisible(change: Change, plan: StoredPlan): Promise<void> {
+  if ((await onlyVisible(change.trx, [plan], audienceOfChanges(change.caller))).length > 0) return
+  throw planNotFound(plan.token)
+}
+
+/** As {@link expectStillAllowed}, for what applying a plan came to. */
+async function expectStillTold(change: Change, applied: Applied, how?: { isApproval: boolean }): Promise<void> {
+  if ('outcome' in applied) await expectStillAllowed(change, applied.outcome, how)
+  else await expectVisible(change, applied.stale)
+}
+
+/** Throws `not_found`, `forbidden` for a token that does not reach the view, and `conflict` for a plan that has ended. */
 async function getOpen(change: Change, token: string, kind: StoredPlan['kind']): Promise<StoredPlan> {
   const plan = await getPlan(change.trx, token)
+  await expectVisible(change, plan)
+  if (change.caller !== 'operator') expectView(change.caller, plan.view)
   if (plan.kind !== kind) throw new DepotError('conflict', plan.kind === 'draft' ? 'this is a plan, which is applied' : 'this is a proposal, which is approved or rejected')
   if (plan.end?.how === 'applied') throw new DepotError('conflict', `this was applied before: it made revision ${plan.end.revision} of ${plan.view}`)
   if (plan.end !== undefined) throw new DepotError('conflict', `this has ended: it is ${plan.end.how}`)
@@ -136,14 +151,14 @@ async function getOpen(change: Change, token: string, kind: StoredPlan['kind']):
 
 async function carryOut(change: Change, plan: StoredPlan, input: ApplyInput & { proposer?: string }): Promise<Applied> {
   const { trx, at } = change
-  const { asker, proposer, nextToken } = input
+  const { proposer, nextToken } = input
   const view = await getView(trx, plan.view)
   const { reason: planned, ...request } = plan.request
   const reason = input.reason ?? planned
-  const worked = await workAgain(change, view, request, { asker, isThorough: true, ...(proposer !== undefined && { proposer }) })
+  const worked = await workAgain(change, view, request, { isThorough: true, ...(proposer !== undefined && { proposer }) })
   const deciderId = change.actor.accountId
   if (digestOf(plan.kind, effectOf(view, worked)) !== plan.digest) {
-    expectMayEnd(plan, view, asker)
+    expectMayEnd(plan, view, change.caller)
     const planId = await insert(change, view, { kind: 'draft', token: nextToken, expiresAt: at + DRAFT_KEPT_MS, worked, ...(reason !== undefined && { reason }) })
     await endPlan(trx, plan.id, { at, how: 'stale', deciderId })
     await showInPreviews(change, view, plan.id, planId)
@@ -156,7 +171,8 @@ async function carryOut(change: Change, plan: StoredPlan, input: ApplyInput & { 
 }
 
 /** Its maker, or who may decide about it. Throws `forbidden`. */
-function expectMayEnd({ account, effect }: StoredPlan, view: View, asker: Asker | undefined): void {
+function expectMayEnd({ account, effect }: StoredPlan, view: View, caller: Authority): void {
+  const asker = askerOf(caller)
   if (asker === undefined || asker.account === account) return
   const origins = new Set(effect.releases.map(({ ident }) => parseIdent(ident).origin))
   if (!mayReject(asker, view.gates, origins)) throw new DepotError('forbidden', `${asker.account} is not among those who decide for ${view.name}`)

@@ -19,12 +19,11 @@ export interface Lockfile {
   readonly releases: readonly { readonly ident: string; readonly target: Target; readonly checksum: string }[]
 }
 
+/** A request as it is worked out: the audience, whose rights are those of that moment, limits the search. Releases it cannot see are not found. */
+export type SeenRequest = ChangeRequest & { readonly audience: Audience }
+
 /** What is asked of a view. It survives JSON, so that a plan can be made again from it. */
-export type ChangeRequest = {
-  readonly view: string
-  /** Whose eyes look for releases: what they may not see is not there. */
-  readonly audience: Audience
-} & (
+export type ChangeRequest = { readonly view: string } & (
   | {
       readonly act: 'promote'
       readonly source: ReleaseSource

@@ -1,11 +1,9 @@
-import type { Audience } from '../accounts/access.ts'
 import { DepotError } from '../errors.ts'
 import { getOrigin } from '../origins/origin-store.ts'
 import type { Change } from '../writer/change.ts'
 import { channelExists, deleteChannel, findChannel, hasChannels, insertChannel, markChannelDeclared } from './channel-store.ts'
 import type { Channel } from './channel-store.ts'
 import { createView } from './create-view.ts'
-import type { Asker } from './gates.ts'
 import { listMembersOfOrigin } from './member-store.ts'
 import { alter } from './promote.ts'
 import { UNSTABLE, isRuled } from './view.ts'
@@ -43,7 +41,7 @@ export async function ensureChannel(change: Change, input: { origin: string; nam
  * such channel. A view that only clients made is closed with its last channel, unless it has rules, which would go with it: who may
  * make channels may not undo what administrators set. Throws `refused` for `unstable` while it holds any.
  */
-export async function removeChannel(change: Change, input: { origin: string; name: string; asker?: Asker; audience?: Audience }): Promise<{ isChanged: boolean }> {
+export async function removeChannel(change: Change, input: { origin: string; name: string }): Promise<{ isChanged: boolean }> {
   const { trx, at } = change
   const origin = await getOrigin(trx, input.origin)
   const view = await findView(trx, input.name)
@@ -51,7 +49,7 @@ export async function removeChannel(change: Change, input: { origin: string; nam
   if (view === undefined || channel === undefined) return { isChanged: false }
   const members = await listMembersOfOrigin(trx, view, origin.id)
   if (view.name === UNSTABLE && members.length > 0) throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}: it holds every release`)
-  if (members.length > 0) await alter(change, view, { joining: [], leaving: members }, { act: 'demote', cause: 'channel-removed', ...(input.asker && { asker: input.asker }), ...(input.audience && { audience: input.audience }) })
+  if (members.length > 0) await alter(change, view, { joining: [], leaving: members }, { act: 'demote', cause: 'channel-removed', by: change.caller })
   await deleteChannel(trx, channel.id)
   await change.record({ kind: 'channel-removed', origin: origin.name, view: view.name }, { originId: origin.id, viewId: view.id })
   if (view.maker === 'client' && !isRuled(view) && !(await hasChannels(trx, view.id))) {

@@ -1,4 +1,5 @@
-import type { Audience } from '../accounts/access.ts'
+import { audienceOfChanges } from '../accounts/access.ts'
+import type { Audience, Authority } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError, refusalOf } from '../errors.ts'
 import { formatIdent } from '../package/ident.ts'
@@ -6,8 +7,8 @@ import type { Target } from '../package/target.ts'
 import type { Conflict } from './restore.ts'
 import { listDependentMembers, listHidden, readDependencies } from './dependency-store.ts'
 import { readHeldSince } from './gate-store.ts'
-import { chainTo, isOverridable, judge, mayOverride } from './gates.ts'
-import type { Asker, Dependencies, Refusal } from './gates.ts'
+import { askerOf, chainTo, isOverridable, judge, mayOverride } from './gates.ts'
+import type { Dependencies, Refusal } from './gates.ts'
 import { readPresent } from './member-store.ts'
 import { joins, planChange } from './plan.ts'
 import type { Effect, Wanted } from './plan.ts'
@@ -18,11 +19,11 @@ export interface Context {
   readonly act: Act
   /** Epoch milliseconds. */
   readonly at: number
-  /** `undefined` for the depot's own doing and its operator's shell. */
-  readonly asker: Asker | undefined
-  /** Whose eyes look for what is needed; nobody is told of what they may not see. */
+  /** Whose rights count. */
+  readonly caller: Authority
+  /** The audience that limits the search for dependencies: the caller's or, for a plan, its maker's when it was made. */
   readonly audience: Audience
-  /** Who proposed it, where the asker approves it. */
+  /** Who proposed it, where the caller approves it. */
   readonly proposer?: string | undefined
   readonly conflicts?: readonly Conflict[]
   /** Also tell what is missing where no rule asks. */
@@ -54,7 +55,7 @@ export async function consider(db: Db, view: View, wanted: Wanted, context: Cont
   const isClosed = gates.closure !== undefined
   const dependencies = isClosed || context.isThorough === true ? await readDependencies(db, view.id, joining, context.audience) : NOTHING_KNOWN
   const dependents = gates.closure === 'view' ? await listDependentMembers(db, view.id, wanted.leaving, context.audience) : new Map<number, never>()
-  const state = { view, act: context.act, at: context.at, asker: context.asker, proposer: context.proposer, held, dependencies, dependents }
+  const state = { view, act: context.act, at: context.at, asker: askerOf(context.caller), proposer: context.proposer, held, dependencies, dependents }
   const conflicts = (context.conflicts ?? []).map((conflict) => ({ rule: 'conflict' as const, ...conflict }))
   const touches = effect.steps.some(({ change }) => change !== 'unchanged')
   const refusals = await withoutHidden(db, touches ? [...(await mayKnow(db, effect, context)), ...judge(effect, state), ...conflicts] : conflicts, context.audience)
@@ -62,15 +63,16 @@ export async function consider(db: Db, view: View, wanted: Wanted, context: Cont
 }
 
 /** Nobody changes what they may not see: a view may name accounts that have no role in an origin. */
-async function mayKnow(db: Db, { steps, moves }: Effect, { asker, audience }: Context): Promise<Refusal[]> {
-  if (asker === undefined || audience.seesAll) return []
+async function mayKnow(db: Db, { steps, moves }: Effect, { caller }: Context): Promise<Refusal[]> {
+  const audience = audienceOfChanges(caller)
+  if (caller === 'operator' || audience.seesAll) return []
   const changed = steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release)
   const hidden = await listHidden(db, [...changed, ...moves.flatMap(({ from, to }) => [from, to].filter((end) => end !== undefined))].map(({ ident, target }) => ({ ident: formatIdent(ident), target })), audience)
-  return hidden.size === 0 ? [] : [{ rule: 'rights', detail: `this would change what ${asker.account} may not see` }]
+  return hidden.size === 0 ? [] : [{ rule: 'rights', detail: `this would change what ${caller.accountName} may not see` }]
 }
 
 /** What tells of something that the audience may not see says only which rule it is. */
-async function withoutHidden(db: Db, refusals: readonly Refusal[], audience: Audience): Promise<readonly Refusal[]> {
+export async function withoutHidden(db: Db, refusals: readonly Refusal[], audience: Audience): Promise<readonly Refusal[]> {
   if (audience.seesAll) return refusals
   const hidden = await listHidden(db, refusals.flatMap(({ names = [] }) => names), audience)
   const isHidden = ({ names = [] }: Refusal) => names.some(({ ident, target }) => hidden.has(`${ident} ${target}`))
@@ -86,7 +88,8 @@ export interface Override {
  * Throws `forbidden` for who may not make the change at all, and tells them no more; `conflict` or `refused`, with every refusal as a
  * part, unless there is none or all are set aside by who may. Returns those that were set aside.
  */
-export function expectAllowed(view: View, refusals: readonly Refusal[], { asker, override }: { asker: Asker | undefined; override?: Override | undefined }): readonly Refusal[] {
+export function expectAllowed(view: View, refusals: readonly Refusal[], { caller, override }: { caller: Authority; override?: Override | undefined }): readonly Refusal[] {
+  const asker = askerOf(caller)
   if (override !== undefined && !mayOverride(asker, view.gates)) throw new DepotError('forbidden', `${asker?.account} may not override the rules of ${view.name}`)
   const standing = override === undefined ? refusals : refusals.filter((refusal) => !isOverridable(refusal))
   if (standing.length === 0) return override === undefined ? [] : refusals

@@ -1,3 +1,7 @@
+import { hasRole } from '../accounts/access.ts'
+import type { Authority, Session } from '../accounts/access.ts'
+import { expectView } from '../accounts/rights.ts'
+import { DepotError } from '../errors.ts'
 import type { ReleaseName } from '../ledger/entry.ts'
 import { formatIdent } from '../package/ident.ts'
 import { joins } from './plan.ts'
@@ -66,6 +70,17 @@ const GATES: readonly Gate[] = [mayChange, isThawed, meetsRequirements, keepsClo
 /** Rules that a change is refused by whoever asks, and that who may break the glass can set aside. */
 const OVERRIDABLE: ReadonlySet<Rule> = new Set(['freeze', 'requires', 'closure', 'downgrade', 'approval'])
 
+/** What the rules of views ask about a caller; nothing of the operator. */
+export function askerOf(caller: Session): Asker
+export function askerOf(caller: Authority): Asker | undefined
+export function askerOf(caller: Authority): Asker | undefined {
+  if (caller === 'operator') return undefined
+  const { accountName: account, scope } = caller
+  const isAdministrator = caller.isAdministrator && scope.origins === undefined
+  const maintains = [...new Set([...caller.roles.keys(), ...(scope.origins ?? [])])].filter((origin) => hasRole(caller, origin, 'maintainer'))
+  return { account, isAdministrator, maintains: isAdministrator ? 'all' : maintains, reaches: scope.origins ?? 'all' }
+}
+
 export function judge(effect: Effect, state: GateState): Refusal[] {
   return GATES.flatMap((gate) => gate(effect, state))
 }
@@ -83,6 +98,16 @@ export function mayTouch(asker: Asker, { promoters }: Gates): boolean {
   return promoters === undefined || asker.isAdministrator || promoters.includes(asker.account)
 }
 
+/** What a caller needs to change a view at all, before it is known which releases. Throws `forbidden`. */
+export function expectMayTouch(caller: Authority, view: View): void {
+  if (caller === 'operator') return
+  expectView(caller, view.name)
+  const asker = askerOf(caller)
+  if (!mayTouch(asker, view.gates)) throw new DepotError('forbidden', `${asker.account} is not among those who may change ${view.name}`)
+  // Nothing is worked out for who could change nothing at all.
+  if (view.gates.promoters === undefined && asker.maintains.length === 0) throw new DepotError('forbidden', `${asker.account} is not a maintainer of any origin`)
+}
+
 /** Whether an account may end what another one proposed for releases of these origins: those who are named, or who could make the change. */
 export function mayReject(asker: Asker, { approval, promoters }: Gates, origins: Iterable<string>): boolean {
   if (asker.isAdministrator) return true
@@ -94,11 +119,16 @@ export function mayReject(asker: Asker, { approval, promoters }: Gates, origins:
 
 function mayChange({ steps }: Effect, { view, asker, proposer }: GateState): Refusal[] {
   if (asker === undefined) return []
+  const origins = new Set(steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release.ident.origin))
+  return rightsRefused(view, origins, { asker, isApproval: proposer !== undefined })
+}
+
+/** Why an account may not change a view by releases of these origins, or approve that. */
+export function rightsRefused(view: View, origins: ReadonlySet<string>, { asker, isApproval }: { asker: Asker; isApproval: boolean }): Refusal[] {
   // Who was named to approve needs no other right: the one who proposed had it.
-  if (proposer !== undefined && view.gates.approval?.approvers?.includes(asker.account) === true) return []
+  if (isApproval && view.gates.approval?.approvers?.includes(asker.account) === true) return []
   if (!mayTouch(asker, view.gates)) return [{ rule: 'rights', detail: `${asker.account} is not among those who may change ${view.name}` }]
   // Who is named for a view needs no role in the origins of what is promoted there.
-  const origins = new Set(steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release.ident.origin))
   const isNamed = view.gates.promoters !== undefined
   const theirs = isNamed ? asker.reaches : asker.maintains
   const others = theirs === 'all' ? [] : [...origins].filter((origin) => !theirs.includes(origin))

@@ -1,9 +1,9 @@
+import type { Authority } from '../accounts/access.ts'
 import { findAccount } from '../accounts/account-store.ts'
 import { DepotError, quote, refusalOf } from '../errors.ts'
 import type { ErrorPart } from '../errors.ts'
 import type { Change } from '../writer/change.ts'
-import { mayTouch } from './gates.ts'
-import type { Asker } from './gates.ts'
+import { askerOf, mayTouch } from './gates.ts'
 import { UNSTABLE } from './view.ts'
 import type { Gates, View } from './view.ts'
 import { findView, getView, setFreeze, setGates } from './view-store.ts'
@@ -35,10 +35,11 @@ export async function govern(change: Change, input: { view: string; gates: Gates
 }
 
 /** Stops every change of a view, until a time or until it is thawed. Throws `not_found`, `refused` and `forbidden`. */
-export async function freeze(change: Change, input: { view: string; reason: string; until?: number; by: string; asker?: Asker }): Promise<View> {
+export async function freeze(change: Change, input: { view: string; reason: string; until?: number }): Promise<View> {
   const view = await viewToGovern(change, input.view)
-  expectMayStop(view, input.asker)
-  const { reason, until, by } = input
+  expectMayStop(view, change.caller)
+  const { reason, until } = input
+  const by = change.caller === 'operator' ? 'the operator' : change.caller.accountName
   if (until !== undefined && until <= change.at) throw refusalOf('invalid_request', [{ detail: 'until is in the past', pointer: '/until' }])
   await setFreeze(change.trx, view.id, { reason, by, since: change.at, ...(until !== undefined && { until }) })
   await change.record({ kind: 'view-frozen', view: view.name, reason, until: until ?? null }, { viewId: view.id })
@@ -46,9 +47,9 @@ export async function freeze(change: Change, input: { view: string; reason: stri
 }
 
 /** Lets a view change again; does nothing where it may. Throws `not_found` and `forbidden`. */
-export async function thaw(change: Change, input: { view: string; asker?: Asker }): Promise<View> {
+export async function thaw(change: Change, input: { view: string }): Promise<View> {
   const view = await getView(change.trx, input.view)
-  expectMayStop(view, input.asker)
+  expectMayStop(view, change.caller)
   if (view.freeze === undefined) return view
   await setFreeze(change.trx, view.id, undefined)
   await change.record({ kind: 'view-thawed', view: view.name }, { viewId: view.id })
@@ -56,7 +57,8 @@ export async function thaw(change: Change, input: { view: string; asker?: Asker 
 }
 
 /** Who was named as one who may change the view may stop it, too. */
-function expectMayStop(view: View, asker: Asker | undefined): void {
+function expectMayStop(view: View, caller: Authority): void {
+  const asker = askerOf(caller)
   if (asker === undefined || asker.isAdministrator || (view.gates.promoters !== undefined && mayTouch(asker, view.gates))) return
   throw new DepotError('forbidden', `${asker.account} may not freeze or thaw ${view.name}`)
 }

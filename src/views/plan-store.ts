@@ -73,8 +73,13 @@ export async function findPlan(db: Db, token: string): Promise<StoredPlan | unde
 /** Throws `not_found`. */
 export async function getPlan(db: Db, token: string): Promise<StoredPlan> {
   const plan = await findPlan(db, token)
-  if (plan === undefined) throw new DepotError('not_found', `there is no plan ${quote(token)}: drafts are forgotten after a while`)
+  if (plan === undefined) throw planNotFound(token)
   return plan
+}
+
+/** Also for a plan that the caller may not see. */
+export function planNotFound(token: string): DepotError {
+  return new DepotError('not_found', `there is no plan ${quote(token)}: drafts are forgotten after a while`)
 }
 
 /** Of an id that a row names. */

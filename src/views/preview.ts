@@ -1,10 +1,11 @@
 import { EVERYONE } from '../accounts/access.ts'
+import type { Authority } from '../accounts/access.ts'
 import { DepotError, quote } from '../errors.ts'
 import type { Change } from '../writer/change.ts'
 import { deleteChannelsOf } from './channel-store.ts'
 import { createView } from './create-view.ts'
 import { findReleases } from './dependency-store.ts'
-import type { Asker } from './gates.ts'
+import { askerOf, expectMayTouch } from './gates.ts'
 import { makeRevision } from './make-revision.ts'
 import { listPointersOf, onlyMembers, readPresent } from './member-store.ts'
 import { lineOf, planChange } from './plan.ts'
@@ -25,15 +26,16 @@ const MOST_PREVIEWS = 10
  * Throws `not_found` for the plan, `conflict` for one that has ended or expired and where there are too many, `refused` for one that
  * changes nothing, `forbidden` for who neither made it nor could, `already_exists` and `invalid_request` for the name.
  */
-export async function makePreview(change: Change, input: { name: string; plan: string; asker?: Asker }): Promise<View> {
+export async function makePreview(change: Change, input: { name: string; plan: string }): Promise<View> {
   const plan = await getPlan(change.trx, input.plan)
-  expectOwn(plan, input.asker)
+  expectOwn(plan, change.caller)
   if (plan.effect.refusals.some(({ rule }) => rule === 'rights')) throw new DepotError('forbidden', 'who made this plan may not make the change that it shows')
   if (plan.end !== undefined) throw new DepotError('conflict', `there is nothing to preview: the plan is ${plan.end.how}`)
   if (plan.expiresAt <= change.at) throw new DepotError('conflict', 'there is nothing to preview: the plan has expired')
   // Rights are asked of what moves: where nothing does, anyone could take a name.
   if (!changesAnything(plan.effect)) throw new DepotError('refused', `there is nothing to preview: ${plan.view} would not change`)
   const base = await getView(change.trx, plan.view)
+  expectMayTouch(change.caller, base)
   if (base.name === UNSTABLE) throw new DepotError('refused', `${UNSTABLE} has no preview: everything is in it`)
   if ((await listPreviews(change.trx, { baseId: base.id })).length >= MOST_PREVIEWS) throw new DepotError('conflict', `${base.name} has ${MOST_PREVIEWS} previews already: each moves with it`)
   const made = await createView(change, { name: input.name, rule: 'promoted', maker: 'operator' })
@@ -44,11 +46,11 @@ export async function makePreview(change: Change, input: { name: string; plan: s
 }
 
 /** Closes a preview; its plan stays. Throws `not_found`, `refused` for another view, and `forbidden` for who did not make the plan. */
-export async function dropPreview(change: Change, input: { name: string; asker?: Asker }): Promise<void> {
+export async function dropPreview(change: Change, input: { name: string }): Promise<void> {
   const view = await findView(change.trx, input.name)
   if (view === undefined || view.closedAt !== undefined) throw new DepotError('not_found', `there is no view ${quote(input.name)}`)
   if (view.preview === undefined) throw new DepotError('refused', `${view.name} is no preview: views stay`)
-  expectOwn(await getPlanById(change.trx, view.preview.planId), input.asker)
+  expectOwn(await getPlanById(change.trx, view.preview.planId), change.caller)
   await close(change, view)
 }
 
@@ -100,7 +102,8 @@ async function close(change: Change, preview: View): Promise<void> {
   await change.record({ kind: 'view-closed', view: preview.name }, { viewId: preview.id })
 }
 
-function expectOwn(plan: StoredPlan, asker: Asker | undefined): void {
+function expectOwn(plan: StoredPlan, caller: Authority): void {
+  const asker = askerOf(caller)
   if (asker === undefined || asker.isAdministrator || asker.account === plan.account) return
   throw new DepotError('forbidden', `the plan is ${plan.account === undefined ? "the operator's" : `${plan.account}'s`}`)
 }

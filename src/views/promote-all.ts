@@ -1,9 +1,7 @@
-import type { Audience } from '../accounts/access.ts'
 import { DepotError } from '../errors.ts'
 import { getOrigin } from '../origins/origin-store.ts'
 import type { Change } from '../writer/change.ts'
 import { ensureChannel } from './channel.ts'
-import type { Asker } from './gates.ts'
 import { listMembersOfOrigin, onlyMembers } from './member-store.ts'
 import { alter } from './promote.ts'
 import { UNSTABLE } from './view.ts'
@@ -17,8 +15,6 @@ export interface BulkInput {
   readonly target: string
   /** Of the channel `target`, where it is made. */
   readonly ownerId: number
-  readonly asker?: Asker
-  readonly audience?: Audience
 }
 
 export interface BulkOutcome {
@@ -36,7 +32,7 @@ export async function promoteAll(change: Change, input: BulkInput): Promise<Bulk
   expectDifferent(input, input.target === UNSTABLE)
   const { target, releases } = await sides(change, input)
   if (releases.length === 0) return unchanged(target)
-  const { view, revision, isChanged } = await alter(change, target, { joining: releases.map((release) => ({ release })), leaving: [] }, { act: 'promote', ...asAsked(input) })
+  const { view, revision, isChanged } = await alter(change, target, { joining: releases.map((release) => ({ release })), leaving: [] }, { act: 'promote', cause: 'bulk', by: change.caller })
   return { view, revision, isChanged }
 }
 
@@ -46,7 +42,7 @@ export async function demoteAll(change: Change, input: BulkInput): Promise<BulkO
   const { target, releases } = await sides(change, input)
   const members = await onlyMembers(change.trx, target, releases)
   if (members.length === 0) return unchanged(target)
-  const { view, revision, isChanged } = await alter(change, target, { joining: [], leaving: members }, { act: 'demote', ...asAsked(input) })
+  const { view, revision, isChanged } = await alter(change, target, { joining: [], leaving: members }, { act: 'demote', cause: 'bulk', by: change.caller })
   return { view, revision, isChanged }
 }
 
@@ -60,10 +56,6 @@ async function sides(change: Change, { origin, source, target, ownerId }: BulkIn
   const from = await findView(change.trx, source)
   const releases = from === undefined ? [] : await listMembersOfOrigin(change.trx, from, id)
   return { target: await ensureChannel(change, { origin, name: target, ownerId }), releases }
-}
-
-function asAsked({ asker, audience }: BulkInput): { cause: 'bulk'; asker?: Asker; audience?: Audience } {
-  return { cause: 'bulk', ...(asker && { asker }), ...(audience && { audience }) }
 }
 
 function unchanged({ name, revision }: View): BulkOutcome {

@@ -1,15 +1,18 @@
-import { EVERYONE } from '../accounts/access.ts'
-import type { Audience } from '../accounts/access.ts'
-import { DepotError } from '../errors.ts'
+import { audienceOfChanges } from '../accounts/access.ts'
+import type { Authority } from '../accounts/access.ts'
+import { expectView } from '../accounts/rights.ts'
+import { DepotError, refusalOf } from '../errors.ts'
+import { parseIdent } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { Change } from '../writer/change.ts'
 import { once } from '../writer/idempotency-store.ts'
 import type { IdempotencyKey } from '../writer/idempotency-store.ts'
 import { channelExists } from './channel-store.ts'
-import type { ChangeRequest } from './change-request.ts'
-import { consider, expectAllowed } from './consider.ts'
+import type { ChangeRequest, SeenRequest } from './change-request.ts'
+import { listHidden } from './dependency-store.ts'
+import { consider, expectAllowed, withoutHidden } from './consider.ts'
 import type { Considered, Context, Override } from './consider.ts'
-import type { Asker } from './gates.ts'
+import { askerOf, rightsRefused } from './gates.ts'
 import { makeRevision } from './make-revision.ts'
 import type { PromotionOutcome, Why } from './make-revision.ts'
 import type { Wanted } from './plan.ts'
@@ -17,7 +20,7 @@ import { resolve } from './resolve.ts'
 import type { Resolved } from './resolve.ts'
 import { UNSTABLE } from './view.ts'
 import type { View, ViewRelease } from './view.ts'
-import { getView } from './view-store.ts'
+import { getPastView, getView } from './view-store.ts'
 
 /** How a change is asked for, whatever it is. */
 export interface Asking {
@@ -25,8 +28,6 @@ export interface Asking {
   /** Refuse with `stale_revision` unless the view is at this revision. */
   readonly expectRevision?: number
   readonly idempotency?: IdempotencyKey
-  /** Whom the rules of the view are asked about; absent for the operator's shell. */
-  readonly asker?: Asker
   readonly override?: Override
 }
 
@@ -34,18 +35,16 @@ export interface PromotionInput extends Asking {
   readonly view: string
   /** In the order they are promoted; one named twice counts once. */
   readonly releases: readonly { readonly ident: string; readonly target: Target }[]
-  /** Whose eyes look for them; everyone's, unless it is said. */
-  readonly audience?: Audience
 }
 
 /** Moves releases into a view. As {@link changeView}. */
-export async function promote(change: Change, { view, releases, audience = EVERYONE, ...asking }: PromotionInput): Promise<PromotionOutcome> {
-  return changeView(change, { ...asking, request: { view, act: 'promote', audience, source: { releases } } })
+export async function promote(change: Change, { view, releases, ...asking }: PromotionInput): Promise<PromotionOutcome> {
+  return changeView(change, { ...asking, request: { view, act: 'promote', source: { releases } } })
 }
 
 /** Takes releases out of a view. As {@link changeView}. */
-export async function demote(change: Change, { view, releases, audience = EVERYONE, ...asking }: PromotionInput): Promise<PromotionOutcome> {
-  return changeView(change, { ...asking, request: { view, act: 'demote', audience, source: { releases } } })
+export async function demote(change: Change, { view, releases, ...asking }: PromotionInput): Promise<PromotionOutcome> {
+  return changeView(change, { ...asking, request: { view, act: 'demote', source: { releases } } })
 }
 
 /**
@@ -53,12 +52,12 @@ export async function demote(change: Change, { view, releases, audience = EVERYO
  * `stale_revision`, `idempotency_mismatch`, `too_large`, and what {@link expectAllowed} does.
  */
 export async function changeView(change: Change, input: Asking & { readonly request: ChangeRequest }): Promise<PromotionOutcome> {
-  return once(change, input.idempotency, async () => {
+  return once(change, input.idempotency, { expectStill: (outcome) => expectStillAllowed(change, outcome) }, async () => {
     const view = await getView(change.trx, input.request.view)
     if (input.expectRevision !== undefined && input.expectRevision !== view.revision) {
       throw new DepotError('stale_revision', `${view.name} is at revision ${view.revision}, not ${input.expectRevision}`)
     }
-    const { resolved, considered } = await work(change, view, input.request, { asker: input.asker })
+    const { resolved, considered } = await work(change, view, { ...input.request, audience: audienceOfChanges(change.caller) })
     return commit(change, view, { resolved, considered }, input)
   })
 }
@@ -67,13 +66,13 @@ export async function changeView(change: Change, input: Asking & { readonly requ
 export async function work(
   change: Change,
   view: View,
-  request: ChangeRequest,
-  who: { asker: Asker | undefined; proposer?: string; isThorough?: boolean },
+  request: SeenRequest,
+  how: { proposer?: string; isThorough?: boolean } = {},
 ): Promise<{ resolved: Resolved; considered: Considered }> {
   expectChangeable(view, request)
   const resolved = await resolve(change.trx, view, request)
   await expectChannels(change, view, resolved.wanted)
-  const considered = await consider(change.trx, view, resolved.wanted, { act: request.act, at: change.at, audience: request.audience, conflicts: resolved.conflicts, ...who })
+  const considered = await consider(change.trx, view, resolved.wanted, { act: request.act, at: change.at, audience: request.audience, conflicts: resolved.conflicts, caller: change.caller, ...how })
   return { resolved, considered }
 }
 
@@ -84,8 +83,9 @@ export async function commit(
   { resolved, considered }: { resolved: Resolved; considered: Considered },
   how: Asking & { readonly proposer?: string },
 ): Promise<PromotionOutcome> {
-  const { asker, override, reason, proposer } = how
-  const overridden = expectAllowed(view, considered.refusals, { asker, override }).map(({ detail }) => detail)
+  const { override, reason, proposer } = how
+  const refusals = await withoutHidden(change.trx, considered.refusals, audienceOfChanges(change.caller))
+  const overridden = expectAllowed(view, refusals, { caller: change.caller, override }).map(({ detail }) => detail)
   const { source, of, pinned } = resolved
   return makeRevision(change, view, considered.effect, {
     act: pinned.act,
@@ -97,17 +97,37 @@ export async function commit(
   })
 }
 
-/** A change that follows from another one, such as an upload. It is judged by the view's rules, and made whole or not at all. */
-export async function alter(change: Change, view: View, wanted: Wanted, why: Pick<Why, 'act' | 'cause'> & { asker?: Asker; audience?: Audience }): Promise<PromotionOutcome> {
-  const { asker, audience = EVERYONE, ...cause } = why
+/**
+ * A change that follows from another one, such as an upload. It is judged by the view's rules, and made whole or not at all. Rights on
+ * the view are those of `by`: the caller's, or the operator's where the change follows from what the caller may do anyway.
+ */
+export async function alter(change: Change, view: View, wanted: Wanted, why: Pick<Why, 'act' | 'cause'> & { by: Authority }): Promise<PromotionOutcome> {
+  const { by, ...cause } = why
   expectNoPreview(view)
-  const context: Context = { act: why.act, at: change.at, asker, audience }
+  const context: Context = { act: why.act, at: change.at, caller: by, audience: audienceOfChanges(by) }
   const { effect, refusals } = await consider(change.trx, view, wanted, context)
-  expectAllowed(view, refusals, { asker })
+  expectAllowed(view, refusals, { caller: by })
   return makeRevision(change, view, effect, cause)
 }
 
-function expectChangeable(view: View, request: ChangeRequest): void {
+/**
+ * Refuses to repeat the answer to a change whose caller may no longer make it, or see what it names. Throws `forbidden`, as the change
+ * itself would now.
+ */
+export async function expectStillAllowed(change: Change, outcome: PromotionOutcome, { isApproval = false } = {}): Promise<void> {
+  const { caller, trx } = change
+  if (caller === 'operator') return
+  const view = await getPastView(trx, outcome.view)
+  expectView(caller, view.name)
+  const origins = new Set(outcome.releases.filter((step) => step.change !== 'unchanged').map(({ ident }) => parseIdent(ident).origin))
+  const refusals = rightsRefused(view, origins, { asker: askerOf(caller), isApproval })
+  if (refusals.length > 0) throw refusalOf('forbidden', refusals)
+  const named = [...outcome.releases, ...outcome.pointers.flatMap(({ from, to, target }) => [from, to].flatMap((ident) => (ident === null ? [] : [{ ident, target }])))]
+  const hidden = await listHidden(trx, named, audienceOfChanges(caller))
+  if (hidden.size > 0) throw new DepotError('forbidden', `this was done, and names what ${caller.accountName} may not see any more`)
+}
+
+function expectChangeable(view: View, request: SeenRequest): void {
   expectNoPreview(view)
   if (view.name === UNSTABLE && (request.act !== 'promote' || request.isExact === true)) {
     throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}: it holds every release`)

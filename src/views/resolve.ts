@@ -4,7 +4,7 @@ import { DepotError, refusalOf } from '../errors.ts'
 import type { ErrorPart } from '../errors.ts'
 import type { Source } from '../ledger/entry.ts'
 import { formatIdent } from '../package/ident.ts'
-import type { ChangeRequest, ReleaseSource } from './change-request.ts'
+import type { SeenRequest, ReleaseSource } from './change-request.ts'
 import { getRevisionAt, listPointersAt } from './content-store.ts'
 import type { PointerPlace } from './content-store.ts'
 import { findReleases, findReleasesById, listNeeds } from './dependency-store.ts'
@@ -29,7 +29,7 @@ export interface Resolved {
   /** The revision that is gone back to, or taken back. */
   readonly of: number | undefined
   /** The request, such that it means the same later: a view it takes from is named at its revision. */
-  readonly pinned: ChangeRequest
+  readonly pinned: SeenRequest
 }
 
 interface Taken {
@@ -40,21 +40,21 @@ interface Taken {
 }
 
 /** Finds what a request means for a view now. Throws `not_found`, `not_member`, `invalid_request` and `too_large`. */
-export async function resolve(db: Db, view: View, request: ChangeRequest): Promise<Resolved> {
+export async function resolve(db: Db, view: View, request: SeenRequest): Promise<Resolved> {
   const resolved = await resolveAct(db, view, request)
   const { joining, leaving } = resolved.wanted
   if (joining.length + leaving.length <= MOST_RELEASES) return resolved
   throw new DepotError('too_large', `one change of ${view.name} may move ${MOST_RELEASES} releases, not ${joining.length + leaving.length}: narrow it by origin or name`)
 }
 
-function resolveAct(db: Db, view: View, request: ChangeRequest): Promise<Resolved> {
+function resolveAct(db: Db, view: View, request: SeenRequest): Promise<Resolved> {
   if (request.act === 'promote') return resolvePromotion(db, view, request)
   if (request.act === 'demote') return resolveDemotion(db, view, request)
   if (request.act === 'rollback') return resolveRollback(db, view, request)
   return resolveRevert(db, view, request)
 }
 
-type Of<A extends ChangeRequest['act']> = Extract<ChangeRequest, { act: A }>
+type Of<A extends SeenRequest['act']> = Extract<SeenRequest, { act: A }>
 
 async function resolvePromotion(db: Db, view: View, request: Of<'promote'>): Promise<Resolved> {
   const { pinned, releases, ...taken } = await takeFrom(db, request.source, request)
@@ -89,7 +89,7 @@ async function resolveRevert(db: Db, view: View, request: Of<'revert'>): Promise
   return { ...(await revert(db, view, revision)), source: undefined, of: revision, pinned: request }
 }
 
-async function takeFrom(db: Db, source: ReleaseSource, { audience }: ChangeRequest): Promise<Taken> {
+async function takeFrom(db: Db, source: ReleaseSource, { audience }: SeenRequest): Promise<Taken> {
   if ('from' in source) return takePointers(db, source, { audience })
   const named = 'lockfile' in source ? source.lockfile.releases : source.releases
   const found = await findReleases(db, named, audience)
@@ -108,7 +108,7 @@ async function takeFrom(db: Db, source: ReleaseSource, { audience }: ChangeReque
 }
 
 /** In the order of names, which decides nothing: each is of a line of its own. */
-async function takePointers(db: Db, source: Extract<ReleaseSource, { from: string }>, { audience }: Pick<ChangeRequest, 'audience'>): Promise<Taken> {
+async function takePointers(db: Db, source: Extract<ReleaseSource, { from: string }>, { audience }: Pick<SeenRequest, 'audience'>): Promise<Taken> {
   const { from, at, ...filter } = source
   const view = await getPastView(db, from)
   const revision = await getRevisionAt(db, view, at)
@@ -132,7 +132,7 @@ async function takePointers(db: Db, source: Extract<ReleaseSource, { from: strin
 }
 
 /** What releases need besides themselves. */
-async function findNeeded(db: Db, releases: readonly ViewRelease[], { audience }: ChangeRequest): Promise<ViewRelease[]> {
+async function findNeeded(db: Db, releases: readonly ViewRelease[], { audience }: SeenRequest): Promise<ViewRelease[]> {
   const needs = await listNeeds(db, releases)
   const names = releases.flatMap((release) => (needs.get(release.releaseId) ?? []).map((ident) => ({ ident, target: release.target })))
   const asked = new Set(releases.map(({ releaseId }) => releaseId))

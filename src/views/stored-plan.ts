@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { PointerMove, ReleaseName, Source } from '../ledger/entry.ts'
-import type { ChangeRequest } from './change-request.ts'
+import type { SeenRequest } from './change-request.ts'
 import type { Considered, Missing } from './consider.ts'
 import type { Refusal } from './gates.ts'
 import { describeMove, describeStep } from './plan.ts'
@@ -31,7 +31,7 @@ export interface StoredPlan {
   readonly view: string
   /** Whose it is; `undefined` for the operator's shell. */
   readonly account: string | undefined
-  readonly request: ChangeRequest & { readonly reason?: string }
+  readonly request: SeenRequest & { readonly reason?: string }
   readonly effect: PlannedEffect
   readonly digest: string
   readonly createdAt: number

@@ -10,13 +10,19 @@ export interface IdempotencyKey {
 
 const KEPT_MS = 7 * 86_400_000
 
-/** Acts, unless the same request came before with the same key: then it is answered as it was then. Throws `idempotency_mismatch`. */
-export async function once<Outcome>(change: Change, key: IdempotencyKey | undefined, act: () => Promise<Outcome>): Promise<Outcome> {
+/**
+ * Acts, unless the same request came before with the same key: then it is answered as it was then, if `expectStill` does not throw for
+ * what the caller lost since. Throws `idempotency_mismatch`.
+ */
+export async function once<Outcome>(change: Change, key: IdempotencyKey | undefined, { expectStill }: { expectStill: (kept: Outcome) => Promise<void> }, act: () => Promise<Outcome>): Promise<Outcome> {
   const accountId = change.actor.accountId
   if (key === undefined || accountId === undefined) return act()
   await forgetOldOutcomes(change.trx, change.at)
   const kept = await findOutcome(change.trx, accountId, key)
-  if (kept !== undefined) return kept as Outcome
+  if (kept !== undefined) {
+    await expectStill(kept as Outcome)
+    return kept as Outcome
+  }
   const outcome = await act()
   await keepOutcome(change.trx, accountId, key, outcome, change.at)
   return outcome

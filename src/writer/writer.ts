@@ -5,6 +5,7 @@ import type { LedgerHead } from '../ledger/chain.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { appendEntry, findHead } from '../ledger/ledger-store.ts'
 import type { Change } from './change.ts'
+import { Callers } from './callers.ts'
 import { handlers } from './commands.ts'
 import type { Command, CommandKind, Outcome } from './commands.ts'
 
@@ -103,8 +104,9 @@ export class Writer {
     const settled: Settled[] = []
     try {
       const trx = await this.#db.startTransaction().execute()
+      const callers = new Callers(this.#now)
       try {
-        for (const waiting of batch) settled.push({ waiting, result: await this.#run(trx, waiting.command, entries) })
+        for (const waiting of batch) settled.push({ waiting, result: await this.#run(trx, waiting.command, { entries, callers }) })
         await trx.commit().execute()
       } catch (error) {
         await trx.rollback().execute().catch(() => undefined) // SQLite may have rolled back by itself
@@ -123,25 +125,22 @@ export class Writer {
     }
   }
 
-  async #run(trx: Trx, command: Command, entries: LedgerEntry[]): Promise<Settled['result']> {
+  async #run(trx: Trx, command: Command, { entries, callers }: { entries: LedgerEntry[]; callers: Callers }): Promise<Settled['result']> {
     const before = this.#head
     const recorded = entries.length
     const at = Math.max(this.#now(), before.at + 1)
     const inside = await trx.savepoint('command').execute()
-    const change: Change = {
-      trx: inside,
-      at,
-      actor: command.actor,
-      record: async (event, subject = {}) => {
-        const appended = await appendEntry(inside, this.#head, { at, actor: command.actor, event, subject })
-        this.#head = appended.head
-        entries.push(appended.entry)
-      },
+    const record: Change['record'] = async (event, subject = {}) => {
+      callers.onRecord(event)
+      const appended = await appendEntry(inside, this.#head, { at, actor: command.actor, event, subject })
+      this.#head = appended.head
+      entries.push(appended.entry)
     }
     try {
+      const caller = await callers.authorize(inside, command)
       // The table pairs each kind with its own input, which a union of both cannot say.
       const handler = handlers[command.kind] as (change: Change, input: unknown) => Promise<unknown>
-      const outcome = await handler(change, command.input)
+      const outcome = await handler({ trx: inside, at, actor: command.actor, caller, record }, command.input)
       await inside.releaseSavepoint('command').execute()
       return { outcome }
     } catch (error) {

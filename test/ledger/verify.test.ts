@@ -28,7 +28,7 @@ for (const life of [1, 2]) {
   await started.depot.writer.submit({ kind: 'removeChannel', input: { origin: 'acme', name: 'gone' }, actor })
 }
 await started.depot.writer.submit({ kind: 'govern', input: { view: 'rehearsal', gates: { downgrade: 'refuse', requires: [{ view: 'union', as: 'member' }] } }, actor })
-for (const view of ['union', 'rehearsal']) await started.depot.writer.submit({ kind: 'freeze', input: { view, reason: 'the day of the fair', by: 'nobody' }, actor })
+for (const view of ['union', 'rehearsal']) await started.depot.writer.submit({ kind: 'freeze', input: { view, reason: 'the day of the fair' }, actor })
 await started.depot.writer.submit({ kind: 'thaw', input: { view: 'union' }, actor })
 // what was deleted and published again has two rows of one name
 await started.depot.writer.submit({ kind: 'deleteRelease', input: { ident: 'acme/mayfly/2/20260101000000', target: 'x86_64-linux' }, actor })

@@ -1,4 +1,3 @@
-import { EVERYONE } from '../../src/accounts/access.ts'
 import type { ViewRule } from '../../src/views/view.ts'
 import { seeded } from './random.ts'
 import { makeReleases, makeView, move, setVisibility } from './release-rows.ts'
@@ -39,7 +38,7 @@ export async function moveAtRandom(started: TestDepot, view: string, run: { rule
     if (index % 10 === 6) {
       const revision = 1 + Math.floor((random() * index) / 2)
       const request = random() < 0.5 ? ({ act: 'rollback', to: { revision } } as const) : ({ act: 'revert', revision } as const)
-      return started.depot.writer.submit({ kind: 'changeView', input: { request: { ...request, view, audience: EVERYONE } }, actor: ACTOR })
+      return started.depot.writer.submit({ kind: 'changeView', input: { request: { ...request, view } }, actor: ACTOR })
     }
     const set = Array.from({ length: 1 + Math.floor(random() * 3) }, () => pick(releases))
     return move(started, random() < 0.65 ? 'promote' : 'demote', view, set)

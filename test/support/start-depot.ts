@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import type { Scope } from '../../src/accounts/access.ts'
+import type { CallerActor, Scope } from '../../src/accounts/access.ts'
+import { getAccount } from '../../src/accounts/account-store.ts'
 import { generateToken, hashToken } from '../../src/accounts/token.ts'
 import { readConfig } from '../../src/config.ts'
 import { openDepot } from '../../src/depot.ts'
@@ -27,6 +28,8 @@ export interface TestDepot {
   readonly logged: Record<string, unknown>[]
   /** Makes an account and a token of it. */
   account(name: string, scope?: Scope): Promise<string>
+  /** Makes a token of an account that is there, and commands as a request with it would send them. */
+  actor(account: string, scope?: Scope): Promise<CallerActor>
   setClock(at: number): void
   /** Closes the server and the depot, and keeps the folder. */
   close(): Promise<void>
@@ -81,6 +84,12 @@ export async function startDepot(t: { teardown(fn: () => Promise<void>): unknown
       await depot.writer.submit({ kind: 'addAccount', input: { name }, actor })
       await depot.writer.submit({ kind: 'issueToken', input: { account: name, hash: hashToken(token), label: 'test', ...(scope && { scope }) }, actor })
       return token
+    },
+    async actor(account, scope) {
+      const token = { account, hash: hashToken(generateToken()), label: 'test', ...(scope && { scope }) }
+      const { tokenId } = await depot.writer.submit({ kind: 'issueToken', input: token, actor: { client: 'tests', door: 'cli' } })
+      const { id: accountId } = await getAccount(depot.db, account)
+      return { accountId, tokenId, client: 'tests', door: 'api' }
     },
   }
 }

@@ -45,7 +45,7 @@ const view = await getView(db, 'ruled')
 const at = started.depot.now()
 const wanted = async (count: number) => (await resolve(db, view, { view: 'ruled', act: 'promote', audience: EVERYONE, withDeps: true, source: { releases: first.slice(0, count) } })).wanted
 const changes: Record<string, (count: number) => Promise<unknown>> = {
-  'a promotion with what it needs, under every rule': async (count) => consider(db, view, await wanted(count), { act: 'promote', at, asker: undefined, audience: EVERYONE, isThorough: true }),
+  'a promotion with what it needs, under every rule': async (count) => consider(db, view, await wanted(count), { act: 'promote', at, caller: 'operator', audience: EVERYONE, isThorough: true }),
   'a set from another view': async () => resolve(db, view, { view: 'ruled', act: 'promote', audience: EVERYONE, isExact: true, source: { from: 'acceptance' } }),
   'a rollback': async () => resolve(db, view, { view: 'ruled', act: 'rollback', to: { revision: 1 }, audience: EVERYONE }),
   'a revert': async () => resolve(db, view, { view: 'ruled', act: 'revert', revision: 3, audience: EVERYONE }),

@@ -1,9 +1,9 @@
 import * as fc from 'fast-check'
 import tap, { test } from 'tap'
 import { EVERYONE } from '../../src/accounts/access.ts'
+import type { Actor, CallerActor } from '../../src/accounts/access.ts'
 import { DepotError } from '../../src/errors.ts'
 import { listMembersAt, listPointersAt } from '../../src/views/content-store.ts'
-import type { Asker } from '../../src/views/gates.ts'
 import type { Gates } from '../../src/views/view.ts'
 import { getView } from '../../src/views/view-store.ts'
 import type { Command } from '../../src/writer/commands.ts'
@@ -26,9 +26,13 @@ const HOUR_MS = 3_600_000
 
 const started = await startDepot(tap)
 const { db, writer } = started.depot
-const accounts = new Map<string, number>()
-for (const name of ['alice', 'bob', 'carol']) accounts.set(name, (await writer.submit({ kind: 'addAccount', input: { name }, actor: ACTOR })).accountId)
-const actorOf = (account: string) => ({ ...ACTOR, accountId: accounts.get(account) ?? 0 })
+/** Maintainers of every origin. */
+const people = new Map<string, CallerActor>()
+for (const name of ['alice', 'bob', 'carol']) {
+  await started.account(name)
+  people.set(name, await started.actor(name))
+}
+const actorOf = (account: string | undefined): Actor => people.get(account ?? '') ?? ACTOR
 
 /** By name: versions, and what each needs. */
 const PACKAGES: Readonly<Record<string, readonly (readonly string[])[]>> = { lib: [[], []], base: [['lib/1'], ['lib/2']], app: [['base/1', 'lib/1'], ['base/2', 'lib/2'], []], tool: [[], []], leaf: [[], []] }
@@ -56,6 +60,7 @@ async function makeWorld(rule: 'promoted' | 'highest'): Promise<World> {
   }
   const [first = '', ...others] = ALL_NAMES
   await publish(world, first)
+  for (const account of people.keys()) await writer.submit({ kind: 'setMember', input: { origin: world.origin, account, role: 'maintainer' }, actor: ACTOR })
   await Promise.all(others.map((name) => publish(world, name)))
   return world
 }
@@ -69,9 +74,9 @@ async function publish(world: World, name: string): Promise<void> {
   world.model.releases.push({ ident: identOf(world, name), line: `${world.origin}/${packageName}`, version: Number(version), needs, isDeleted: false })
 }
 
-async function submit(command: Omit<Command, 'actor'>): Promise<Came> {
+async function submit(command: Omit<Command, 'actor'>, { by }: Asked = {}): Promise<Came> {
   try {
-    const outcome = await writer.submit({ ...command, actor: ACTOR })
+    const outcome = await writer.submit({ ...command, actor: actorOf(by) })
     return typeof outcome === 'object' && 'isChanged' in outcome && !outcome.isChanged ? 'unchanged' : 'changed'
   } catch (error) {
     if (error instanceof DepotError) return error.code as Came
@@ -83,7 +88,7 @@ async function submit(command: Omit<Command, 'actor'>): Promise<Came> {
 async function planAndApply(view: string, releases: readonly { ident: string; target: typeof target }[]): Promise<Came> {
   try {
     const token = `plan-${(plans += 1)}`
-    await writer.submit({ kind: 'draftPlan', input: { token, request: { view, act: 'promote', audience: EVERYONE, source: { releases } } }, actor: ACTOR })
+    await writer.submit({ kind: 'draftPlan', input: { token, request: { view, act: 'promote', source: { releases } } }, actor: ACTOR })
     const applied = await writer.submit({ kind: 'applyPlan', input: { plan: token, nextToken: `${token}-next` }, actor: ACTOR })
     if (!('outcome' in applied)) throw new Error('a plan was stale at once')
     return applied.outcome.isChanged ? 'changed' : 'unchanged'
@@ -96,8 +101,8 @@ async function planAndApply(view: string, releases: readonly { ident: string; ta
 async function proposeAndApprove(view: string, releases: readonly { ident: string; target: typeof target }[]): Promise<Came> {
   const token = `plan-${(plans += 1)}`
   try {
-    await writer.submit({ kind: 'propose', input: { token, request: { view, act: 'promote', audience: EVERYONE, source: { releases } }, asker: askerOf('alice') }, actor: actorOf('alice') })
-    const applied = await writer.submit({ kind: 'approve', input: { plan: token, nextToken: `${token}-next`, asker: askerOf('carol') }, actor: actorOf('carol') })
+    await writer.submit({ kind: 'propose', input: { token, request: { view, act: 'promote', source: { releases } } }, actor: actorOf('alice') })
+    const applied = await writer.submit({ kind: 'approve', input: { plan: token, nextToken: `${token}-next` }, actor: actorOf('carol') })
     if (!('outcome' in applied)) throw new Error('a proposal was stale at once')
     return 'changed'
   } catch (error) {
@@ -124,10 +129,9 @@ const gatesArbitrary: fc.Arbitrary<ModelGates> = fc.record(
   { requiredKeys: [] },
 )
 
-/** Most changes are of nobody in particular, whom no rule asks about rights. */
+/** Most changes are the operator's, whom no rule asks about rights. */
 const askedArbitrary: fc.Arbitrary<Asked> = fc.constantFrom({}, {}, {}, { by: 'alice' }, { by: 'alice' }, { override: true })
-const askerOf = (account: string): Asker => ({ account, isAdministrator: false, maintains: 'all', reaches: 'all' })
-const howOf = ({ by, override }: Asked) => ({ ...(by !== undefined && { asker: askerOf(by) }), ...(override === true && { override: { reason: 'tests' } }) })
+const howOf = ({ override }: Asked) => ({ ...(override === true && { override: { reason: 'tests' } }) })
 const nameOf = ({ by, override }: Asked) => `${by === undefined ? '' : ` by ${by}`}${override === true ? ' with the glass broken' : ''}`
 
 class Doing implements fc.AsyncCommand<World, object> {
@@ -162,22 +166,22 @@ const rowsOf = (world: World, names: readonly string[]) => names.map((name) => (
 const identsOf = (world: World, names: readonly string[]) => names.map((name) => identOf(world, name))
 
 const commands = [
-  fc.tuple(viewArbitrary, setArbitrary, askedArbitrary).map(([view, set, asked]) => new Doing(`promote ${set.join(' ')} into ${view}${nameOf(asked)}`, async (world) => ({ came: await submit({ kind: 'promote', input: { view: world[view], releases: rowsOf(world, set), ...howOf(asked) } }), expected: world.model.promote(world[view], identsOf(world, set), asked) }))),
+  fc.tuple(viewArbitrary, setArbitrary, askedArbitrary).map(([view, set, asked]) => new Doing(`promote ${set.join(' ')} into ${view}${nameOf(asked)}`, async (world) => ({ came: await submit({ kind: 'promote', input: { view: world[view], releases: rowsOf(world, set), ...howOf(asked) } }, asked), expected: world.model.promote(world[view], identsOf(world, set), asked) }))),
   fc.constantFrom(...LEAVES).map((name) => new Doing(`promote ${name} into upper`, async (world) => ({ came: await submit({ kind: 'promote', input: { view: world.upper, releases: rowsOf(world, [name]) } }), expected: world.model.promote(world.upper, identsOf(world, [name])) }))),
   fc.tuple(viewArbitrary, setArbitrary).map(([view, set]) => new Doing(`propose and approve ${set.join(' ')} into ${view}`, async (world) => ({ came: await proposeAndApprove(world[view], rowsOf(world, set)), expected: world.model.promote(world[view], identsOf(world, set), { by: 'alice', approved: true }) }))),
   fc.tuple(viewArbitrary, setArbitrary).map(([view, set]) => new Doing(`plan and apply ${set.join(' ')} into ${view}`, async (world) => ({ came: await planAndApply(world[view], rowsOf(world, set)), expected: world.model.promote(world[view], identsOf(world, set)) }))),
-  fc.tuple(fc.constantFrom(...LEAVES), askedArbitrary).map(([name, asked]) => new Doing(`demote ${name} from upper${nameOf(asked)}`, async (world) => ({ came: await submit({ kind: 'demote', input: { view: world.upper, releases: rowsOf(world, [name]), ...howOf(asked) } }), expected: world.model.demote(world.upper, identsOf(world, [name]), asked) }))),
-  fc.tuple(viewArbitrary, setArbitrary, askedArbitrary).map(([view, set, asked]) => new Doing(`demote ${set.join(' ')} from ${view}${nameOf(asked)}`, async (world) => ({ came: await submit({ kind: 'demote', input: { view: world[view], releases: rowsOf(world, set), ...howOf(asked) } }), expected: world.model.demote(world[view], identsOf(world, set), asked) }))),
+  fc.tuple(fc.constantFrom(...LEAVES), askedArbitrary).map(([name, asked]) => new Doing(`demote ${name} from upper${nameOf(asked)}`, async (world) => ({ came: await submit({ kind: 'demote', input: { view: world.upper, releases: rowsOf(world, [name]), ...howOf(asked) } }, asked), expected: world.model.demote(world.upper, identsOf(world, [name]), asked) }))),
+  fc.tuple(viewArbitrary, setArbitrary, askedArbitrary).map(([view, set, asked]) => new Doing(`demote ${set.join(' ')} from ${view}${nameOf(asked)}`, async (world) => ({ came: await submit({ kind: 'demote', input: { view: world[view], releases: rowsOf(world, set), ...howOf(asked) } }, asked), expected: world.model.demote(world[view], identsOf(world, set), asked) }))),
   fc.tuple(viewArbitrary, revisionArbitrary, askedArbitrary).map(([view, revision, asked]) => new Doing(`roll ${view} back to revision ${revision}${nameOf(asked)}`, async (world) => {
     const to = revisionIn(world, view, revision)
-    return { came: await submit({ kind: 'changeView', input: { request: { view: world[view], act: 'rollback', to: { revision: to }, audience: EVERYONE }, ...howOf(asked) } }), expected: world.model.rollback(world[view], to, asked) }
+    return { came: await submit({ kind: 'changeView', input: { request: { view: world[view], act: 'rollback', to: { revision: to } }, ...howOf(asked) } }, asked), expected: world.model.rollback(world[view], to, asked) }
   })),
   fc.tuple(viewArbitrary, revisionArbitrary, askedArbitrary).map(([view, revision, asked]) => new Doing(`revert revision ${revision} of ${view}${nameOf(asked)}`, async (world) => {
     const which = revisionIn(world, view, revision)
-    return { came: await submit({ kind: 'changeView', input: { request: { view: world[view], act: 'revert', revision: which, audience: EVERYONE }, ...howOf(asked) } }), expected: world.model.revert(world[view], which, asked) }
+    return { came: await submit({ kind: 'changeView', input: { request: { view: world[view], act: 'revert', revision: which }, ...howOf(asked) } }, asked), expected: world.model.revert(world[view], which, asked) }
   })),
   fc.tuple(viewArbitrary, fc.constantFrom(true, false, false)).map(([view, isFrozen]) => new Doing(`${isFrozen ? 'freeze' : 'thaw'} ${view}`, async (world) => {
-    await writer.submit(isFrozen ? { kind: 'freeze', input: { view: world[view], reason: 'audit', by: 'tests' }, actor: ACTOR } : { kind: 'thaw', input: { view: world[view] }, actor: ACTOR })
+    await writer.submit(isFrozen ? { kind: 'freeze', input: { view: world[view], reason: 'audit' }, actor: ACTOR } : { kind: 'thaw', input: { view: world[view] }, actor: ACTOR })
     world.model.view(world[view]).isFrozen = isFrozen
     return { came: 'changed', expected: 'changed' }
   })),

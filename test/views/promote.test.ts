@@ -153,10 +153,12 @@ test('a view that is made again after it was closed goes on with its revisions, 
   t.match(await move(started, 'promote', 'weekly', [one]), { revision: 3 })
 })
 
+const caller = await started.actor('admin')
+
 test('a key that came before is answered as it was then, and with another request is refused', async (t) => {
   const name = await freshView()
   const ask = (release: ReleaseRow, requestHash: string) =>
-    writer.submit({ kind: 'promote', input: { view: name, releases: [release], expectRevision: 0, idempotency: { key: `key of ${name}`, requestHash } }, actor: { ...OPERATOR, accountId: 1 } })
+    writer.submit({ kind: 'promote', input: { view: name, releases: [release], expectRevision: 0, idempotency: { key: `key of ${name}`, requestHash } }, actor: caller })
   // Both stand in the queue at once, as when a client gives up waiting and sends again.
   const [first, again] = await Promise.all([ask(one, 'a'), ask(one, 'a')])
   t.match(first, { revision: 1, isChanged: true })
@@ -169,7 +171,7 @@ test('a key that came before is answered as it was then, and with another reques
 
 test('a key is forgotten after seven days', async (t) => {
   const name = await freshView()
-  const ask = (key: string) => writer.submit({ kind: 'promote', input: { view: name, releases: [one], idempotency: { key, requestHash: 'a' } }, actor: { ...OPERATOR, accountId: 1 } })
+  const ask = (key: string) => writer.submit({ kind: 'promote', input: { view: name, releases: [one], idempotency: { key, requestHash: 'a' } }, actor: caller })
   await ask('weekly')
   const later = started.depot.now() + 8 * 86_400_000
   started.setClock(later)

@@ -33,9 +33,9 @@ export interface AskedHow {
 export async function changeAsked(depot: Depot, act: ChangeRequest['act'], asked: { view: string; body: ChangeBody; caller: Session }): Promise<ChangeRequest> {
   const { view, body, caller } = asked
   expectMeant(act, body)
-  const base = { view, audience: audienceOfChanges(caller) }
+  const base = { view }
   if (act === 'rollback' || act === 'revert') return { ...base, ...pastAsked(act, body) }
-  const source = await sourceAsked(depot, body, base.audience)
+  const source = await sourceAsked(depot, body, audienceOfChanges(caller))
   if (act === 'demote') return { ...base, act, source }
   return { ...base, act, source, ...(body.with_deps !== undefined && { withDeps: body.with_deps }), ...(body.exact !== undefined && { isExact: body.exact }) }
 }
@@ -74,7 +74,7 @@ export function subjectOf(act: string, view: string, { releases = [], from, lock
 }
 
 /** How a change is asked for. Throws `invalid_request` for an `If-Match` that is none, or disagrees with the body. */
-export function howAsked(asked: AskedHow): Omit<Asking, 'asker'> {
+export function howAsked(asked: AskedHow): Asking {
   const { reason, override } = asked.body
   const expectRevision = expectedRevision(asked)
   const idempotency = idempotencyOf(asked, expectRevision)

@@ -1,6 +1,7 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import type { Actor } from '../../accounts/access.ts'
 import { formatColumns, formatTime } from '../../columns.ts'
 import type { Depot } from '../../depot.ts'
 import { DepotError } from '../../errors.ts'
@@ -28,15 +29,15 @@ export function depotKeyRoutes(app: FastifyInstance, { depot }: Door): void {
   api.get(
     '/depot/keys',
     { schema: { tags, summary: "The depot's own public keys, which sign its lockfiles", querystring: FormatQuery, response: textToo(DepotKeys) }, preSerialization: orText(ownKeysText) },
-    async (request, reply) => {
-      await signingKey(depot, request)
+    async (_request, reply) => {
+      await signingKey(depot)
       return reply.send({ keys: (await listOwnKeys(depot.db)).map(wireOwnKey) })
     },
   )
 
   api.get('/depot/keys/:key', { schema: { tags, summary: "The file of one of the depot's own public keys", params: OwnKeyPath, response: keyFile } }, async (request, reply) => {
     const asked = request.params.key
-    if (asked === 'current') await signingKey(depot, request)
+    if (asked === 'current') await signingKey(depot)
     const found = asked === 'current' ? await findSigningKey(depot.db) : (await listOwnKeys(depot.db)).find(({ key }) => key.id === asked)
     if (found === undefined) throw new DepotError('not_found', `this depot has no key ${asked}`)
     return replyKeyFile(reply, formatDepotKey(found.key))
@@ -46,7 +47,7 @@ export function depotKeyRoutes(app: FastifyInstance, { depot }: Door): void {
     '/depot/keys',
     { schema: { tags, summary: 'Make a new key, which signs from now on; those before it stay known (administrators of the depot)', response: answers(DepotKeys, 201) }, onRequest: administratorOnly },
     async (request, reply) => {
-      await makeKey(depot, request, { isFirst: false })
+      request.subject = `depot key ${await makeKey(depot, { isFirst: false, actor: actorOf(request, 'api') })}`
       return reply.code(201).send({ keys: (await listOwnKeys(depot.db)).map(wireOwnKey) })
     },
   )
@@ -110,19 +111,20 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: Door): void {
 }
 
 /** The private half of the key that signs. Made when it is first needed; if two need it at once, both are given the same. */
-export async function signingKey(depot: Depot, request: FastifyRequest): Promise<DepotSecretKey> {
-  if ((await findSigningKey(depot.db)) === undefined) await makeKey(depot, request, { isFirst: true })
+export async function signingKey(depot: Depot): Promise<DepotSecretKey> {
+  if ((await findSigningKey(depot.db)) === undefined) await makeKey(depot, { isFirst: true, actor: { client: 'hart-depot', door: 'depot' } })
   const signing = await findSigningKey(depot.db)
   if (signing === undefined) throw new Error('the depot has no key though it was just made')
   const { id } = signing.key
   return { id, pem: depot.secrets.open(signing.sealed, sealPurpose(id)) }
 }
 
-async function makeKey(depot: Depot, request: FastifyRequest, { isFirst }: { isFirst: boolean }): Promise<void> {
+/** Returns its id. The first one is the depot's own doing, whoever needs it. */
+async function makeKey(depot: Depot, { isFirst, actor }: { isFirst: boolean; actor: Actor }): Promise<string> {
   const { publicKey, secretKey } = generateDepotKey()
   const sealed = depot.secrets.seal(secretKey.pem, sealPurpose(publicKey.id))
-  request.subject = `depot key ${publicKey.id}`
-  await depot.writer.submit({ kind: 'makeDepotKey', input: { publicKey: formatDepotKey(publicKey), sealed, isFirst }, actor: actorOf(request, 'api') })
+  await depot.writer.submit({ kind: 'makeDepotKey', input: { publicKey: formatDepotKey(publicKey), sealed, isFirst }, actor })
+  return publicKey.id
 }
 
 function replyKeyFile(reply: FastifyReply, file: string): FastifyReply {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { allowsView } from '../../accounts/access.ts'
+import { expectView } from '../../accounts/rights.ts'
 import { DepotError } from '../../errors.ts'
 import { getPlan } from '../../views/plan-store.ts'
 import { getPastView, getView } from '../../views/view-store.ts'
@@ -44,9 +44,9 @@ export function governanceRoutes(app: FastifyInstance, { depot }: Door): void {
     async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
       request.subject = `freeze ${view.name}`
-      const { asker } = mayChange(request, view, [])
+      mayChange(request, view, [])
       const { reason, until } = request.body
-      const input = { view: view.name, reason, by: asker.account, asker, ...(until !== undefined && { until: Date.parse(until) }) }
+      const input = { view: view.name, reason, ...(until !== undefined && { until: Date.parse(until) }) }
       return reply.send(wireGates(await depot.writer.submit({ kind: 'freeze', input, actor: actorOf(request, 'api') })))
     },
   )
@@ -57,8 +57,8 @@ export function governanceRoutes(app: FastifyInstance, { depot }: Door): void {
     async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
       request.subject = `thaw ${view.name}`
-      const { asker } = mayChange(request, view, [])
-      return reply.send(wireGates(await depot.writer.submit({ kind: 'thaw', input: { view: view.name, asker }, actor: actorOf(request, 'api') })))
+      mayChange(request, view, [])
+      return reply.send(wireGates(await depot.writer.submit({ kind: 'thaw', input: { view: view.name }, actor: actorOf(request, 'api') })))
     },
   )
 
@@ -69,11 +69,10 @@ export function governanceRoutes(app: FastifyInstance, { depot }: Door): void {
       const view = await getView(depot.db, request.params.view)
       const { name, plan: token } = request.body
       request.subject = `preview ${name} of ${view.name}`
-      const { caller, asker } = mayChange(request, view, [])
-      if (!allowsView(caller, name)) throw new DepotError('forbidden', `this token may not change ${name}`)
+      expectView(mayChange(request, view, []), name)
       const plan = await getPlan(depot.db, token)
       if (plan.view !== view.name) throw new DepotError('invalid_request', `the plan is for ${plan.view}, not for ${view.name}`)
-      const made = await depot.writer.submit({ kind: 'makePreview', input: { name, plan: token, asker }, actor: actorOf(request, 'api') })
+      const made = await depot.writer.submit({ kind: 'makePreview', input: { name, plan: token }, actor: actorOf(request, 'api') })
       return reply.code(201).header('location', `/api/v1/views/${encodeURIComponent(made.name)}`).send(wireView(made))
     },
   )
@@ -84,8 +83,8 @@ export function governanceRoutes(app: FastifyInstance, { depot }: Door): void {
     async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
       request.subject = `drop ${view.name}`
-      const { asker } = mayChange(request, view, [])
-      await depot.writer.submit({ kind: 'dropPreview', input: { name: view.name, asker }, actor: actorOf(request, 'api') })
+      mayChange(request, view, [])
+      await depot.writer.submit({ kind: 'dropPreview', input: { name: view.name }, actor: actorOf(request, 'api') })
       return reply.code(204).send()
     },
   )

@@ -51,7 +51,7 @@ export function lockfileRoutes(app: FastifyInstance, { depot }: Door): void {
       // Only what its operator says it is called is signed: what a request names as its host is anyone's word.
       const { publicUrl } = depot.config
       const head = { depot: publicUrl === undefined ? undefined : new URL(publicUrl).href.replace(/\/$/, ''), view: view.name, revision, filter, audience: kindOf(audience) }
-      const key = await signingKey(depot, request)
+      const key = await signingKey(depot)
       const text = await inTurn(async () => signLockfile({ ...head, ...(await readLocked(depot.db, asked, audience)) }, key))
       reply.type('text/plain; charset=utf-8').serializer(String)
       return reply.send(text)

@@ -4,16 +4,16 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf, audienceOfChanges } from '../../accounts/access.ts'
 import type { Audience } from '../../accounts/access.ts'
-import { DepotError, quote } from '../../errors.ts'
+import { DepotError } from '../../errors.ts'
 import type { Depot } from '../../depot.ts'
 import type { Applied } from '../../views/apply-plan.ts'
 import type { PromotionOutcome } from '../../views/make-revision.ts'
-import { findPlan, getPlan, listProposals, onlyVisible } from '../../views/plan-store.ts'
+import { findPlan, getPlan, listProposals, onlyVisible, planNotFound } from '../../views/plan-store.ts'
 import type { StoredPlan } from '../../views/stored-plan.ts'
 import { getPastView, getView } from '../../views/view-store.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
-import { askerOf, mayChange, mayChangeView, mayDecide, needs, signedIn } from '../rights.ts'
+import { mayChange, mayChangeView, mayDecide, needs, signedIn } from '../rights.ts'
 import { answers, textToo } from './answers.ts'
 import { orText } from './as-text.ts'
 import { changeAsked, idempotencyOf, originsAsked, subjectOf } from './asked-change.ts'
@@ -41,9 +41,9 @@ export function planRoutes(app: FastifyInstance, { depot }: Door): void {
       const view = await getView(depot.db, request.params.view)
       const { act, reason, ...body } = request.body
       request.subject = `${kind === 'propose' ? 'propose' : 'plan'} ${subjectOf(act, view.name, body)}`
-      const { caller, asker } = mayChange(request, view, originsAsked(body))
+      const caller = mayChange(request, view, originsAsked(body))
       const change = await changeAsked(depot, act, { view: view.name, body, caller })
-      const input = { token: newToken(), request: change, asker, ...(reason !== undefined && { reason }) }
+      const input = { token: newToken(), request: change, ...(reason !== undefined && { reason }) }
       const plan = await depot.writer.submit({ kind, input, actor: actorOf(request, 'api') })
       return reply.code(201).header('location', `/api/v1/plans/${plan.token}`).send(wirePlan(plan, depot.now()))
     })
@@ -93,11 +93,10 @@ export function planRoutes(app: FastifyInstance, { depot }: Door): void {
       const isForgotten = idempotency !== undefined && (await findPlan(depot.db, token)) === undefined
       const plan = isForgotten ? undefined : await visiblePlan(depot, token, audience)
       request.subject = `${kind === 'approve' ? 'approve' : 'apply'} ${token}, ${plan?.view ?? 'forgotten'}`
-      const asker = plan === undefined ? askerOf(caller) : mayDecide(request, await getView(depot.db, plan.view))
+      if (plan !== undefined) mayDecide(request, await getView(depot.db, plan.view))
       const input = {
         plan: token,
         nextToken: newToken(),
-        asker,
         ...(body.reason !== undefined && { reason: body.reason }),
         ...(body.override !== undefined && { override: body.override }),
         ...(idempotency !== undefined && { idempotency }),
@@ -114,9 +113,9 @@ export function planRoutes(app: FastifyInstance, { depot }: Door): void {
       const caller = signedIn(request, 'promote')
       const plan = await visiblePlan(depot, request.params.plan, audienceOfChanges(caller))
       request.subject = `reject ${plan.token}, ${plan.view}`
-      const asker = mayDecide(request, await getView(depot.db, plan.view))
+      mayDecide(request, await getView(depot.db, plan.view))
       const reason = request.body?.reason
-      const input = { plan: plan.token, asker, ...(reason !== undefined && { reason }) }
+      const input = { plan: plan.token, ...(reason !== undefined && { reason }) }
       return reply.send(wirePlan(await depot.writer.submit({ kind: 'reject', input, actor: actorOf(request, 'api') }), depot.now()))
     },
   )
@@ -125,7 +124,7 @@ export function planRoutes(app: FastifyInstance, { depot }: Door): void {
 /** Throws `not_found`, also for one that names what the caller may not see. */
 async function visiblePlan(depot: Depot, token: string, audience: Audience): Promise<StoredPlan> {
   const [plan] = await onlyVisible(depot.db, [await getPlan(depot.db, token)], audience)
-  if (plan === undefined) throw new DepotError('not_found', `there is no plan ${quote(token)}: drafts are forgotten after a while`)
+  if (plan === undefined) throw planNotFound(token)
   return plan
 }
 

@@ -29,10 +29,10 @@ export function promotionRoutes(app: FastifyInstance, { depot }: Door): void {
     api.post(url, { schema, ...((act === 'promote' || act === 'demote') && SET_BODY), onRequest: mayChangeView(depot), preSerialization: orText(promotionText) }, async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
       request.subject = subjectOf(act, view.name, request.body)
-      const { caller, asker } = mayChange(request, view, originsAsked(request.body))
+      const caller = mayChange(request, view, originsAsked(request.body))
       const how = howAsked({ method: request.method, url: request.url, headers: request.headers, body: request.body })
       const change = await changeAsked(depot, act, { view: view.name, body: request.body, caller })
-      const outcome = await depot.writer.submit({ kind: 'changeView', input: { request: change, asker, ...how }, actor: actorOf(request, 'api') })
+      const outcome = await depot.writer.submit({ kind: 'changeView', input: { request: change, ...how }, actor: actorOf(request, 'api') })
       return reply.header('etag', `"${outcome.revision}"`).send(wirePromotion(outcome))
     })
   }

@@ -8,12 +8,11 @@ import type { Target } from '../../package/target.ts'
 import { findRelease } from '../../releases/release-store.ts'
 import { listChannelNames } from '../../views/channel-store.ts'
 import type { PromotionOutcome } from '../../views/make-revision.ts'
-import type { Asker } from '../../views/gates.ts'
 import type { BulkOutcome } from '../../views/promote-all.ts'
 import { STAYING_CHANNELS, UNSTABLE } from '../../views/view.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
-import { askerOf, mayPromote } from '../rights.ts'
+import { mayPromote } from '../rights.ts'
 import { flagOf, identOf, identTextOf, meantTarget, namedTarget, query } from './asked.ts'
 import type { Asking } from './asked.ts'
 import { pollRoute } from './poll-route.ts'
@@ -42,9 +41,9 @@ export function channelWrites(app: FastifyInstance, { depot }: Door, mount: stri
   app.delete(`${mount}/channels/:origin/:channel`, async (request: Asking, reply) => {
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`
-    const session = mayChange(request)
+    mayChange(request)
     if (STAYING_CHANNELS.includes(channel)) throw new DepotError('refused', `the channel ${channel} stays`)
-    await depot.writer.submit({ kind: 'removeChannel', input: { origin, name: channel, ...eyesOf(session) }, actor: actorOf(request, 'habitat') })
+    await depot.writer.submit({ kind: 'removeChannel', input: { origin, name: channel }, actor: actorOf(request, 'habitat') })
     return reply.send()
   })
   const move = (kind: 'promote' | 'demote') => async (request: Asking, reply: FastifyReply) => {
@@ -53,9 +52,8 @@ export function channelWrites(app: FastifyInstance, { depot }: Door, mount: stri
     const session = mayChange(request)
     const ident = formatIdent(identOf(request))
     request.subject = `${ident}, ${view}`
-    const eyes = eyesOf(session)
-    const target = await targetMeant(request, depot, eyes.audience)
-    const outcome = await depot.writer.submit({ kind, input: { view, releases: [{ ident, target }], ...eyes }, actor: actorOf(request, 'habitat') })
+    const target = await targetMeant(request, depot, audienceOfChanges(session))
+    const outcome = await depot.writer.submit({ kind, input: { view, releases: [{ ident, target }] }, actor: actorOf(request, 'habitat') })
     return replyPromotion(reply, outcome, target)
   }
   /** habitat-today.md 6, Channels: rights, even where no channel is named to move into; then what cannot be. */
@@ -65,7 +63,7 @@ export function channelWrites(app: FastifyInstance, { depot }: Door, mount: stri
     request.subject = `all of ${origin} in ${source}, ${target}`
     const session = mayChange(request, target)
     if (target === '') throw new DepotError('invalid_request', 'no channel is named to move into')
-    const outcome = await depot.writer.submit({ kind, input: { origin, source, target, ownerId: session.accountId, ...eyesOf(session) }, actor: actorOf(request, 'habitat') })
+    const outcome = await depot.writer.submit({ kind, input: { origin, source, target, ownerId: session.accountId }, actor: actorOf(request, 'habitat') })
     return reply.headers(movedHeaders(outcome)).send()
   }
   app.put(`${mount}/channels/:origin/:channel/pkgs/promote`, moveAll('promoteAll'))
@@ -94,11 +92,6 @@ export function replyPromotion(reply: FastifyReply, outcome: PromotionOutcome, t
 
 function movedHeaders({ view, revision, isChanged }: BulkOutcome): Record<string, string | number> {
   return { 'depot-view': view, 'depot-revision': revision, 'depot-changed': String(isChanged) }
-}
-
-/** Whom the rules of the view are asked about, and who hears of what they say. */
-export function eyesOf(session: Session): { asker: Asker; audience: Audience } {
-  return { asker: askerOf(session), audience: audienceOfChanges(session) }
 }
 
 function mayChange(request: Asking, view = request.params.channel): Session {

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { hasRole } from '../../accounts/access.ts'
 import { DepotError } from '../../errors.ts'
+import { expectMayDecide } from '../../origins/invite.ts'
 import { findInvitation, listInvitationsTo } from '../../origins/invitation-store.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
 import { actorOf } from '../request.ts'
@@ -48,9 +48,7 @@ export function invitationWrites(app: FastifyInstance, { depot }: Door, mount: s
     const id = idOf(request)
     const invitation = await findInvitation(depot.db, origin, id)
     if (invitation === undefined) throw new DepotError('not_found', `there is no invitation ${id} to ${origin}`)
-    if (invitation.accountId !== caller.accountId && !hasRole(caller, origin, 'maintainer')) {
-      throw new DepotError('forbidden', `the invitation ${id} is neither to ${caller.accountName}, nor is that a maintainer of ${origin}`)
-    }
+    expectMayDecide(caller, invitation)
     return id
   }
 }

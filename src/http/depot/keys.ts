@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { hasRole } from '../../accounts/access.ts'
+import { allowsAction, hasRole } from '../../accounts/access.ts'
 import { DepotError } from '../../errors.ts'
 import { generateEncryptionKey } from '../../origins/encryption-key.ts'
 import { formatKeyName, formatPublicKey, formatSecretKey, generateKeyPair, parsePublicKey, parseSecretKey } from '../../origins/origin-key.ts'
@@ -50,14 +50,16 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
     return reply.code(201).send()
   })
 
-  /** Members are told that a key is there; only administrators add one. */
+  /** `hab` posts the public key before each upload: who may upload is told that the key is there. Only administrators add one, with a token that manages. */
   app.post(`${mount}/origins/:origin/keys/:revision`, async (request: Asking, reply) => {
     const { origin, revision } = request.params
-    const caller = signedInAs(request, 'member', origin, 'upload')
+    const mayManage = request.caller !== undefined && allowsAction(request.caller, 'manage')
+    const caller = signedInAs(request, 'member', origin, mayManage ? 'manage' : 'upload')
     if ((await findKey(depot.db, origin, 'public', revision)) !== undefined) {
       throw new DepotError('already_exists', `the key ${origin}-${revision} exists already`)
     }
     if (!hasRole(caller, origin, 'administrator')) throw new DepotError('key_not_yours', `only an administrator of ${origin} adds a key to it`)
+    if (!mayManage) throw new DepotError('key_not_yours', `this token may not manage, which adding a key to ${origin} needs`)
     const publicBody = await readText(request, depot, KEY_FILE)
     expectName(parsePublicKey(publicBody), { origin, revision })
     request.subject = `key ${origin}-${revision}`

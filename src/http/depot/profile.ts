@@ -2,9 +2,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Session } from '../../accounts/access.ts'
 import { getAccountById } from '../../accounts/account-store.ts'
+import { expectOwnAccount, expectWholeAccount } from '../../accounts/rights.ts'
 import { findProfileToken } from '../../accounts/profile-token-store.ts'
 import { generateToken, hashToken } from '../../accounts/token.ts'
-import { DepotError } from '../../errors.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
 import { signedIn } from '../rights.ts'
@@ -24,7 +24,9 @@ export function profileRoutes(app: FastifyInstance, { depot }: Door): void {
   })
 
   app.patch('/profile', async (request: Asking, reply) => {
-    const { accountId } = signedIn(request, 'manage')
+    const caller = signedIn(request, 'manage')
+    const { accountId } = caller
+    expectOwnAccount(caller, accountId)
     const { email } = await readJson(request, depot, { what: 'the profile', shape: ChangedProfile })
     await depot.writer.submit({ kind: 'changeEmail', input: { accountId, email }, actor: actorOf(request, 'habitat') })
     return reply.send()
@@ -55,9 +57,9 @@ export function profileTokenRoutes(app: FastifyInstance, { depot }: Door): void 
   })
 }
 
-/** Whose token speaks for all of the account: one that is narrowed must not make a wider one, and none outlives that which made it. */
+/** A token made here does not outlive the one that made it. */
 function wholeAccount(request: FastifyRequest): Session {
   const caller = signedIn(request, 'manage')
-  if (Object.values(caller.scope).some((part) => part !== undefined)) throw new DepotError('forbidden', 'a narrowed token neither makes nor revokes others')
+  expectWholeAccount(caller, caller.accountId)
   return caller
 }

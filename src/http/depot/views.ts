@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { audienceOfChanges } from '../../accounts/access.ts'
 import { formatIdent } from '../../package/ident.ts'
 import { listViews } from '../../views/view-store.ts'
 import { actorOf } from '../request.ts'
@@ -7,7 +8,7 @@ import { mayPromote, signedIn } from '../rights.ts'
 import type { AbsentViews } from './absent-views.ts'
 import { identOf } from './asked.ts'
 import type { Asking } from './asked.ts'
-import { eyesOf, targetMeant, replyPromotion } from './channels.ts'
+import { targetMeant, replyPromotion } from './channels.ts'
 import { NO_CACHE } from './package-reply.ts'
 
 /** habitat-2016.md 1.2 row 1. */
@@ -28,11 +29,11 @@ export function viewWrites(app: FastifyInstance, { depot }: Door, mount: string,
     signedIn(request, 'promote')
     const absent = absentViews.refusalOf(view, request.ip)
     if (absent !== undefined) throw absent
-    const eyes = eyesOf(mayPromote(request, origin, view))
+    const caller = mayPromote(request, origin, view)
     const ident = formatIdent(identOf(request))
     request.subject = `${ident} into ${view}`
-    const target = await targetMeant(request, depot, eyes.audience)
-    const outcome = await depot.writer.submit({ kind: 'promote', input: { view, releases: [{ ident, target }], ...eyes }, actor: actorOf(request, 'habitat') })
+    const target = await targetMeant(request, depot, audienceOfChanges(caller))
+    const outcome = await depot.writer.submit({ kind: 'promote', input: { view, releases: [{ ident, target }] }, actor: actorOf(request, 'habitat') })
     return replyPromotion(reply, outcome, target)
   })
 }

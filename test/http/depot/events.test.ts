@@ -1,4 +1,5 @@
 import tap, { test } from 'tap'
+import type { Actor } from '../../../src/accounts/access.ts'
 import { bearer } from '../../support/origin.ts'
 import { makeReleases, move, setVisibility } from '../../support/release-rows.ts'
 import { startDepot } from '../../support/start-depot.ts'
@@ -11,11 +12,10 @@ const started = await startDepot(tap)
 const [one, two, secret, gone] = await makeReleases(started, `acme/app/1.0.0/${STAMP}`, `acme/app/2.0.0/${STAMP}`, `acme/secret/1.0.0/${STAMP}`, `acme/gone/1.0.0/${STAMP}`)
 const tokens = { member: await started.account('member'), stranger: await started.account('stranger') }
 await started.depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'member', role: 'readonly_member' }, actor: ACTOR })
-const accountId = async (name: string) => (await started.depot.db.selectFrom('accounts').select('id').where('name', '=', name).executeTakeFirstOrThrow()).id
 
 const day = (date: string, time = '12:00') => started.setClock(Date.parse(`${date}T${time}:00Z`))
-const act = async (kind: 'promote' | 'demote', view: string, release: typeof one, account?: number) =>
-  started.depot.writer.submit({ kind, input: { view, releases: release ? [release] : [] }, actor: { ...ACTOR, ...(account !== undefined && { accountId: account }) } })
+const act = async (kind: 'promote' | 'demote', view: string, release: typeof one, actor: Actor = ACTOR) =>
+  started.depot.writer.submit({ kind, input: { view, releases: release ? [release] : [] }, actor })
 
 interface Page {
   readonly total_count: number
@@ -70,7 +70,10 @@ const told = async (headers: Record<string, string>) => (await events('from_date
 test('an event is told while who asks may see a release of its ident, and always to who caused it', async (t) => {
   day('2026-10-01')
   await act('promote', 'base', secret)
-  await act('promote', 'base', gone, await accountId('stranger'))
+  const setRole = async (role: 'maintainer' | null) => started.depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'stranger', role }, actor: ACTOR })
+  await setRole('maintainer')
+  await act('promote', 'base', gone, await started.actor('stranger'))
+  await setRole(null)
   const both = ['Promote gone/1.0.0 base', 'Promote secret/1.0.0 base']
   t.strictSame(await told({}), both)
   await setVisibility(started, `acme/secret/1.0.0/${STAMP}`, 'private')

@@ -20,6 +20,8 @@ interface Route {
   readonly action: Action
   /** Where a token may be narrowed to views. */
   readonly view?: string
+  /** Where the body names the origin. */
+  readonly isJudgedByBody?: true
   readonly done: number
   /** What less than that is told. */
   readonly refused: 401 | 403
@@ -31,13 +33,13 @@ const keysOf = (n: number, year: number) => makeKeys('acme', `${year}0101${Strin
 
 /** habitat-2016.md 1.10 to 1.14, habitat-today.md 3.1 to 3.3. */
 const ROUTES: Readonly<Record<string, Route>> = {
-  'create an origin': { method: 'POST', asks: (n) => ({ path: 'origins', body: `{"name":"origin-${n}"}` }), action: 'manage', done: 201, refused: 403 },
+  'create an origin': { method: 'POST', asks: (n) => ({ path: 'origins', body: `{"name":"origin-${n}"}` }), action: 'manage', isJudgedByBody: true, done: 201, refused: 403 },
   'make a pair of keys': { method: 'POST', asks: () => ({ path: 'origins/acme/keys' }), least: 'administrator', action: 'manage', done: 201, refused: 403 },
   'add a public key': {
     method: 'POST',
     asks: (n) => ({ path: `origins/acme/keys/${keysOf(n, 2027).publicKey.revision}`, body: formatPublicKey(keysOf(n, 2027).publicKey) }),
     least: 'administrator',
-    action: 'upload',
+    action: 'manage',
     done: 201,
     refused: 403,
   },
@@ -165,9 +167,10 @@ async function callers(started: TestDepot): Promise<Record<string, Caller>> {
   return made
 }
 
-function statusFor({ action, least, done, refused, ...route }: Route, { role, scope = {} }: Caller, name: string): number {
+function statusFor({ action, least, done, refused, isJudgedByBody, ...route }: Route, { role, scope = {} }: Caller, name: string): number {
   if (role === 'nobody') return 401
   if (scope.actions !== undefined && !scope.actions.includes(action)) return refused
+  if (isJudgedByBody === true && scope.origins !== undefined) return refused
   const rank = scope.origins !== undefined && !scope.origins.includes('acme') ? -1 : ROLES.indexOf(role as Role)
   if (least !== undefined && rank < ROLES.indexOf(least)) return refused
   const view = route.view ?? (name.endsWith('a channel') ? 'a new one' : undefined)
@@ -191,7 +194,7 @@ test('who may change what', async (t) => {
         const { path, body } = route.asks(n)
         const expected = statusFor(route, caller, name)
         const headers = caller.authorization === undefined ? {} : { authorization: caller.authorization }
-        if (expected === route.done) {
+        if (expected === route.done || (route.isJudgedByBody === true && caller.scope?.origins !== undefined)) {
           started.setClock((second += 1_000)) // a pair of keys is named for its second
           const answer = await ask(`${started.url}/v1/depot/${path}`, { method: route.method, headers, ...(body !== undefined && { body }) })
           r.equal(answer.status, expected, who)
@@ -206,5 +209,35 @@ test('who may change what', async (t) => {
         r.same(await traces(started.depot), before)
       }
     })
+  }
+})
+
+test('what begins before a right is lost and ends after it is refused, and leaves nothing', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  const { depot } = started
+  const actor = { client: 'tests', door: 'cli' } as const
+  await makeOrigin(started)
+  const hart = buildHart({ ident: 'acme/slow/1.0.0/20260101120000' })
+  const losses: Readonly<Record<string, readonly [number, (tokenId: number) => Promise<unknown>]>> = {
+    'its token is revoked': [401, (tokenId) => depot.writer.submit({ kind: 'revokeToken', input: { tokenId }, actor })],
+    'its token expires': [401, async () => started.setClock(START + 3_600_000)],
+    'its role is taken away': [403, () => depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'publisher', role: null }, actor })],
+  }
+  await depot.writer.submit({ kind: 'addAccount', input: { name: 'publisher' }, actor })
+  await depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'publisher', role: 'member' }, actor })
+  for (const [how, [status, lose]] of Object.entries(losses)) {
+    const token = generateToken()
+    const { tokenId } = await depot.writer.submit({ kind: 'issueToken', input: { account: 'publisher', hash: hashToken(token), label: 'test', expiresAt: START + (how.endsWith('expires') ? 3_600_000 : 7_200_000) }, actor })
+    const before = await traces(depot)
+    const talk = converse(started.url)
+    await talk.say(`POST ${uploadPath(hart)} HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer ${token}\r\nContent-Length: ${hart.bytes.length}\r\nConnection: close\r\n\r\n`)
+    await talk.say(hart.bytes.subarray(0, 100))
+    // Its bytes are written down: it was let in.
+    while ((await traces(depot)).files.length === before.files.length) await new Promise(setImmediate)
+    await lose(tokenId)
+    const { rows } = await traces(depot)
+    await talk.say(hart.bytes.subarray(100))
+    t.match(await talk.toTheEnd(), new RegExp(`^HTTP/1\\.1 ${status} `), how)
+    t.strictSame(await traces(depot), { ...before, rows }, how)
   }
 })

@@ -1,0 +1,56 @@
+import type { Authority, Session } from '../accounts/access.ts'
+import { findSession } from '../accounts/account-store.ts'
+import { changesSessions, expectUnexpired } from '../accounts/authenticate.ts'
+import type { Db } from '../database/database.ts'
+import { DepotError } from '../errors.ts'
+import type { LedgerEvent } from '../ledger/entry.ts'
+import type { Command } from './commands.ts'
+import { requirements } from './requirements.ts'
+
+/**
+ * The rights of callers inside one transaction. A session is read once for all commands of its token, and again after an event of
+ * the same transaction that may have changed it.
+ */
+export class Callers {
+  readonly #now: () => number
+  readonly #sessions = new Map<number, Session>()
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /**
+   * Whose rights a command has at this moment. Throws `unauthenticated` for a token that was revoked or has expired by the wall
+   * clock, and `forbidden` where the requirement of the command is not met.
+   */
+  async authorize(db: Db, { kind, input, actor }: Command): Promise<Authority> {
+    switch (actor.door) {
+      case 'cli':
+      case 'depot':
+        return 'operator'
+      case 'habitat':
+      case 'api': {
+        const session = expectUnexpired(await this.#find(db, actor.tokenId), this.#now())
+        // The table pairs each kind with its own input, which a union of both cannot say.
+        const require = requirements[kind] as (caller: Session, input: unknown) => void
+        require(session, input)
+        return session
+      }
+      default:
+        return actor satisfies never
+    }
+  }
+
+  onRecord(event: LedgerEvent): void {
+    if (changesSessions(event)) this.#sessions.clear()
+  }
+
+  async #find(db: Db, tokenId: number): Promise<Session> {
+    const kept = this.#sessions.get(tokenId)
+    if (kept !== undefined) return kept
+    const session = await findSession(db, { id: tokenId })
+    if (session === undefined) throw new DepotError('unauthenticated', 'the token is unknown or revoked')
+    this.#sessions.set(tokenId, session)
+    return session
+  }
+}
