@@ -1,7 +1,7 @@
 import tap, { test } from 'tap'
 import { ROLES } from '../../src/accounts/access.ts'
 import type { Scope, Session } from '../../src/accounts/access.ts'
-import type { Command, CommandKind, Input } from '../../src/writer/commands.ts'
+import type { CommandKind, Input } from '../../src/writer/commands.ts'
 import { handlers } from '../../src/writer/commands.ts'
 import { requirements } from '../../src/writer/requirements.ts'
 import { makeReleases } from '../support/release-rows.ts'
@@ -149,7 +149,7 @@ test('no command of a revoked or an expired token changes anything', async (t) =
   started.setClock(START + 60_000)
   const before = await head()
   for (const actor of [revoked, { ...expired, tokenId }, { ...expired, tokenId: 999 }]) {
-    for (const kind of KINDS) await t.rejects(writer.submit({ kind, input: INPUTS[kind], actor } as Command), { code: 'unauthenticated' }, kind)
+    for (const kind of KINDS) await t.rejects(writer.submit({ kind, input: INPUTS[kind], actor }), { code: 'unauthenticated' }, kind)
   }
   t.strictSame(await head(), before)
 })
