@@ -20,6 +20,7 @@ import type { ShortAnswer } from './depot/short-way.ts'
 import { renderPackage, renderPackageBriefly } from './depot/wire.ts'
 import { replyHabitat, replyProblem } from './error-reply.ts'
 import { askBeforeSending, closeGently } from './drain.ts'
+import { UNDER_WAY, answerOneAtATime } from './one-at-a-time.ts'
 import { collectRoutes } from './openapi.ts'
 import { operatorDoor } from './operator/door.ts'
 import { DepotMetrics, RequestMetrics } from './operator/metrics.ts'
@@ -31,8 +32,6 @@ import type { Office, Workers } from './workers.ts'
 
 const LONGEST_PARAMETER = 2_048
 const LONGEST_GOODBYE_MS = 2_000
-/** Where node:http keeps the answer that a connection is busy with, and looks before it refuses what is no HTTP. */
-const UNDER_WAY = '_httpMessage'
 const CONNECTION_STATUS: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
@@ -137,6 +136,7 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
     done()
   })
   askBeforeSending(app.server)
+  answerOneAtATime(app.server)
   if (depot.config.hasShortWay) {
     const isLogged = depot.log.isLevelEnabled('debug')
     const shortWay = new ShortWay(app.server, door, (answer) => {
@@ -155,11 +155,11 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
   return app
 }
 
-/** For what is not HTTP, or ends before it should. */
+/** For what is not HTTP, or ends before it should. An answer that has begun is sent to its end: in the middle of it, another one would be taken for a part of it. */
 function refuseConnection(log: Logger, error: Error & { code?: string }, socket: Socket & { [UNDER_WAY]?: ServerResponse | null }): void {
   if (!socket.writable) return
-  // In the middle of an answer, this one would be taken for a part of that.
-  if (socket[UNDER_WAY]?.headersSent === true) return void socket.destroy()
+  const begun = socket[UNDER_WAY]
+  if (begun?.headersSent === true) return void begun.once('finish', () => socket.destroySoon())
   const status = CONNECTION_STATUS[error.code ?? ''] ?? '400 Bad Request'
   log.info({ status: Number.parseInt(status, 10), refusal: `${error.code ?? ''}: ${error.message}` }, 'connection')
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)

@@ -1,10 +1,17 @@
+import { once } from 'node:events'
 import { Agent } from 'node:http'
+import type { ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { test } from 'tap'
 import { ask, converse } from '../support/ask.ts'
+import { findHead } from '../../src/ledger/ledger-store.ts'
+import { buildServer } from '../../src/http/server.ts'
 import { buildHart } from '../support/build-hart.ts'
 import { openBlobs } from '../support/open-blobs.ts'
 import { makeOrigin, publishAll } from '../support/origin.ts'
+import { makeReleases } from '../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
 
@@ -85,18 +92,105 @@ test('a client that takes nothing of its answer is cut off, and one that takes i
   t.ok(received > buildHart(file).bytes.length, 'all of it, and its head')
 })
 
-test('what is no HTTP cuts off the answer before it, and is not answered in the middle of that', async (t) => {
+test('a request that came whole is answered before what follows it is judged', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
-  await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000', files: [{ path: 'large', content: Buffer.alloc(32 * 1024 * 1024, 'x') }] })
+  const [hart] = await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000', files: [{ path: 'large', content: Buffer.alloc(8 * 1024 * 1024, 'x') }] })
   const talk = converse(started.url)
-  await talk.say('GET /v1/depot/pkgs/acme/app/1.0.0/20260101120000/download HTTP/1.1\r\nHost: depot\r\n\r\n')
-  await talk.hear(/\r\n\r\n/)
-  talk.socket.pause()
-  await talk.say('this is none\r\n\r\n')
-  await until(async () => (await openBlobs(started.folder)) === 0)
-  talk.socket.resume()
-  const heard = await talk.toTheEnd()
-  t.match(heard, /^HTTP\/1\.1 200 /)
-  t.notMatch(heard.slice(1), 'HTTP/1.1 ')
+  await talk.say('GET /v1/depot/pkgs/acme/app/1.0.0/20260101120000/download HTTP/1.1\r\nHost: depot\r\n\r\nthis is none\r\n\r\n')
+  const [head = '', body = ''] = (await talk.toTheEnd()).split(/\r\n\r\n([^]*)/)
+  t.match(head, /^HTTP\/1\.1 200 /)
+  t.equal(body.slice(0, hart?.bytes.length), hart?.bytes.toString('latin1'), 'all of the package')
+  t.match(body.slice(hart?.bytes.length), /^HTTP\/1\.1 400 Bad Request\r\n/, 'and then what the rest was')
+
+  for (const rubbish of ['this is none\r\n\r\n', '\0\0\0', 'GET / HTTP/1.1\r\nno header\r\n\r\n']) {
+    const view = JSON.stringify({ name: `made-${rubbish.length}`, rule: 'promoted' })
+    const change = converse(started.url)
+    await change.say(`POST /api/v1/views HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\nContent-Length: ${view.length}\r\n\r\n${view}${rubbish}`)
+    t.match(await change.toTheEnd(), /^HTTP\/1\.1 201 [^]*HTTP\/1\.1 400 /, JSON.stringify(rubbish))
+  }
+})
+
+test('a connection is asked nothing more while its client reads no answer', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  let asked = 0
+  started.app.server.prependListener('request', () => (asked += 1))
+  const taken = once(started.app.server, 'connection') as Promise<[Socket]>
+  const client = connect(Number(new URL(started.url).port), '127.0.0.1').pause()
+  t.teardown(() => client.destroy())
+  const [socket] = await taken
+  const REQUESTS = 100
+  const question = 'GET /openapi.yaml HTTP/1.1\r\nHost: depot\r\n'
+  client.write(`${`${question}\r\n`.repeat(REQUESTS - 1)}${question}Connection: close\r\n\r\n`)
+  await until(() => socket.isPaused() && socket.writableLength > 0)
+  const length = (await ask(`${started.url}/openapi.yaml`)).body.length
+  asked -= 1
+  t.ok(asked < REQUESTS / 2, `${asked} of ${REQUESTS} requests were read`)
+  t.ok(socket.writableLength <= 2 * length, 'one answer is pending')
+
+  let heard = 0
+  client.on('data', (piece) => (heard += piece.length)).resume()
+  await once(client, 'end')
+  t.equal(asked, REQUESTS)
+  t.ok(heard > REQUESTS * length, 'all are answered in the end')
+})
+
+test('requests that come at once are answered one after another, wherever they are cut', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  let most = 0
+  let open = 0
+  started.app.server.prependListener('request', (_request, response: ServerResponse) => {
+    open += 1
+    most = Math.max(most, open)
+    response.once('finish', () => (open -= 1))
+  })
+  const body = JSON.stringify({ name: 'made', rule: 'promoted' })
+  const auth = `Host: depot\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\n`
+  const whole = [
+    `GET /healthz HTTP/1.1\r\nHost: depot\r\n\r\n`,
+    `POST /api/v1/views HTTP/1.1\r\n${auth}Content-Length: ${body.length}\r\n\r\n${body}`,
+    `\r\nGET /healthz HTTP/1.1\r\nHost: depot\r\n\r\n`,
+    `POST /api/v1/views HTTP/1.1\r\n${auth}Transfer-Encoding: chunked\r\n\r\n4\r\n\r\n\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\nX-Trailer: a\r\n\r\n`,
+    `POST /nothing HTTP/1.1\r\nHost: depot\r\nContent-Length: 0\r\n\r\n`,
+    `GET /healthz HTTP/1.1\r\nHost: depot\r\nExpect: nothing\r\n\r\n`,
+    `GET /readyz HTTP/1.1\r\nHost: depot\r\nConnection: close\r\n\r\n`,
+  ].join('')
+  const statuses = [/200/, /201|409/, /200/, /409/, /404/, /417/, /200/]
+  for (let size = 1; size <= whole.length; size += size < 40 ? 1 : 97) {
+    const talk = converse(started.url)
+    for (let at = 0; at < whole.length; at += size) await talk.say(whole.slice(at, at + size))
+    const heard = [...(await talk.toTheEnd()).matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status)
+    t.match(heard, statuses, `in pieces of ${size}`)
+    t.equal(heard.length, statuses.length)
+  }
+  t.equal(most, 1)
+})
+
+test('a client that closes its sending side after a request is answered', async (t) => {
+  const started = await startDepot(t, { listen: true, hasThreads: true })
+  const ordinary = await buildServer({ ...started.depot, config: { ...started.depot.config, hasShortWay: false } })
+  t.teardown(() => ordinary.close())
+  await makeReleases(started, 'acme/app/1.0.0/20260101120000')
+  let count = 0
+  for (const url of [started.url, await ordinary.listen({ host: '127.0.0.1', port: 0 })]) {
+    const auth = `Host: depot\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\n`
+    const body = JSON.stringify({ name: `made-${(count += 1)}`, rule: 'promoted' })
+    const requests = {
+      'a change': [`POST /api/v1/views HTTP/1.1\r\n${auth}Content-Length: ${body.length}\r\n\r\n${body}`, 201],
+      'a read that needs a thread': [`GET /v1/depot/pkgs/acme/app/1.0.0/20260101120000?target=x86_64-linux HTTP/1.1\r\nHost: depot\r\n\r\n`, 200],
+      'a poll with a token that is looked up': [`GET /v1/depot/pkgs/acme/app/latest HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer wrong-token\r\n\r\n`, 401],
+      'a list': [`GET /v1/depot/pkgs/acme HTTP/1.1\r\nHost: depot\r\n\r\n`, 200],
+      'two requests': [`GET /api/v1/views HTTP/1.1\r\n${auth}\r\nGET /api/v1/whoami HTTP/1.1\r\n${auth}\r\n`, 200],
+      'a request that waits': [`GET /api/v1/events?after=${(await findHead(started.depot.db)).sequence}&wait=60 HTTP/1.1\r\n${auth}\r\n`, 200],
+      'a stream': [`GET /api/v1/events HTTP/1.1\r\n${auth}Accept: text/event-stream\r\n\r\n`, 200],
+    } as const
+    for (const [what, [request, status]] of Object.entries(requests)) {
+      const talk = converse(url)
+      talk.socket.end(request)
+      const heard = await talk.toTheEnd()
+      t.match(heard, new RegExp(`^HTTP/1\\.1 ${status} `), what)
+      if (what === 'two requests') t.match(heard.slice(1), /HTTP\/1\.1 200 /)
+      if (what === 'a stream') t.match(heard, /\r\n0\r\n\r\n$/)
+    }
+  }
 })

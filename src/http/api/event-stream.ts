@@ -38,9 +38,20 @@ export class EventStreams {
     this.#door = door
   }
 
-  /** A stream for the client of this request, for as long as it stays and its token is good. It ends when the depot stops. */
+  /**
+   * A stream for the client of this request, for as long as it stays and its token is good. It ends when the depot stops, and when the
+   * client closes its sending side.
+   */
   open(request: FastifyRequest, asked: StreamAsked): Readable {
-    const stream = new EventStream(this.#door, request, { ...asked, textOf: (entry) => this.#textOf(entry), onClose: () => this.#forget(stream) })
+    const { socket } = request.raw
+    const leave = () => stream.end()
+    const onClose = () => {
+      socket.off('end', leave)
+      this.#forget(stream)
+    }
+    const stream = new EventStream(this.#door, request, { ...asked, textOf: (entry) => this.#textOf(entry), onClose })
+    if (socket.readableEnded) leave()
+    else socket.once('end', leave)
     this.#open.add(stream)
     request.isHeld = true
     this.#heartbeat ??= setInterval(() => this.#beat(), this.#door.depot.limits.unreadMs / HEARTBEATS_PER_UNREAD).unref()
@@ -109,6 +120,12 @@ class EventStream extends Readable {
     if (this.#isTaken && !this.#isStepping) this.#run(() => this.#beat())
   }
 
+  /** Ends the stream after what was written. */
+  end(): void {
+    if (!this.#isEnded) this.push(null)
+    this.#isEnded = true
+  }
+
   override _read(): void {
     this.#isTaken = true
     if (this.#door.feed.isClosed || this.#place < this.#door.feed.head.sequence) this.#step()
@@ -121,7 +138,7 @@ class EventStream extends Readable {
   }
 
   #step(): void {
-    if (this.#door.feed.isClosed) this.#end()
+    if (this.#door.feed.isClosed) this.end()
     else if (this.#isTaken && !this.#isStepping) this.#run(() => this.#writeOn())
   }
 
@@ -130,7 +147,7 @@ class EventStream extends Readable {
     this.#isStepping = true
     act()
       .catch((error: unknown) => {
-        if (error instanceof DepotError) this.#end()
+        if (error instanceof DepotError) this.end()
         else this.destroy(error instanceof Error ? error : new Error('a stream failed', { cause: error }))
       })
       .finally(() => {
@@ -177,11 +194,6 @@ class EventStream extends Readable {
 
   #hasMore(): boolean {
     return this.#place < this.#door.feed.head.sequence
-  }
-
-  #end(): void {
-    if (!this.#isEnded) this.push(null)
-    this.#isEnded = true
   }
 
   #isOver(): boolean {

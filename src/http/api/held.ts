@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { LedgerEntry } from '../../ledger/entry.ts'
 import type { Waking, Watching } from '../../ledger/feed.ts'
@@ -21,7 +22,9 @@ export async function hold(
   const { authorization } = request.headers
   const { wants = () => true } = waiting
   request.isHeld = true
-  const waking = await door.feed.wait({ ...waiting, wants: (entry) => wants(entry) || changesRights(entry, request.caller), client: reply.raw })
+  const client = clientOf(request, reply)
+  const waking = client.hasLeft() ? 'left' : await door.feed.wait({ ...waiting, wants: (entry) => wants(entry) || changesRights(entry, request.caller), client })
+  client.forget()
   if (authorization !== undefined && waking !== 'left') request.caller = await door.depot.authenticator.identify(authorization)
   return waking
 }
@@ -29,4 +32,24 @@ export async function hold(
 /** Whether an entry is about what this caller may. */
 export function changesRights({ event }: LedgerEntry, caller: Caller): boolean {
   return caller !== undefined && (event.kind === 'token-revoked' || event.kind === 'member-set') && event.account === caller.accountName
+}
+
+interface Client extends EventEmitter {
+  hasLeft(): boolean
+  forget(): void
+}
+
+/** Emits `close` when a client leaves, or closes its sending side: such a client may have left, and gets its answer without waiting further. */
+function clientOf({ raw: { socket } }: FastifyRequest, { raw: response }: FastifyReply): Client {
+  const client = new EventEmitter()
+  const leave = () => void client.emit('close')
+  response.once('close', leave)
+  socket.once('end', leave)
+  return Object.assign(client, {
+    hasLeft: () => socket.readableEnded,
+    forget() {
+      response.off('close', leave)
+      socket.off('end', leave)
+    },
+  })
 }

@@ -100,6 +100,12 @@ export class ShortWay {
       socket.setTimeout(0)
       socket.off('data', onData).off('end', onEnd).off('timeout', onTimeout).off('error', onError).off('close', onClose)
       this.#goOver.call(this.#server, socket)
+      if (hasEnded) {
+        // Nothing can be put back any more.
+        socket.emit('data', piece)
+        socket.emit('end')
+        return
+      }
       socket.unshift(piece)
       socket.resume()
     }

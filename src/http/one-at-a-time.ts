@@ -1,0 +1,115 @@
+import type { Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** The property under which node:http keeps the response that a connection is busy with. */
+export const UNDER_WAY = '_httpMessage'
+/** Set by node:http while it reads nothing; it accepts no bytes then. */
+const PAUSED = '_paused'
+
+interface HttpSocket extends Socket {
+  readonly [UNDER_WAY]?: ServerResponse | null
+  readonly [PAUSED]?: boolean
+}
+
+const LARGE_PIECE_BYTES = 16 * 1024
+const END_OF_HEAD = '\r\n\r\n'
+const MOST_TAIL = END_OF_HEAD.length - 1
+const NOTHING: Buffer = Buffer.alloc(0)
+
+/**
+ * Makes a server parse the next request of a connection only when the previous one is answered, and the answer is in the kernel. By itself
+ * node:http parses all that came in one piece: 64 KiB hold more than a thousand requests, whose answers wait in memory for a client that may never
+ * read them. It also means that a request is answered before the bytes behind it are judged, and that a client may close its
+ * sending side when it has sent its request.
+ */
+export function answerOneAtATime(server: Server & { httpAllowHalfOpen?: boolean }): void {
+  server.httpAllowHalfOpen = true
+  const [ordinary] = server.listeners('connection')
+  if (ordinary === undefined) throw new Error('the server takes no connections')
+  server.removeAllListeners('connection')
+  server.on('connection', (socket: Socket) => {
+    ordinary.call(server, socket)
+    const [parse] = socket.listeners('data')
+    if (parse === undefined) throw new Error('node:http does not listen for data')
+    const connection = new Connection(socket, (piece) => parse.call(socket, piece))
+    socket.off('data', parse as (piece: NonSharedBuffer) => void)
+    socket.on('data', (piece: NonSharedBuffer) => connection.take(piece)) // which makes node:http stop reading past the stream
+  })
+}
+
+/**
+ * Stands between a socket and the parser of node:http. A piece is cut where a request may end, and what is behind the cut goes back into
+ * the stream, which is paused until the answer is out.
+ */
+class Connection {
+  readonly #socket: HttpSocket
+  readonly #parse: (piece: NonSharedBuffer) => void
+  /** The last response that began; kept until its request has come whole. */
+  #response: ServerResponse | undefined
+  /** How much of the request's body is still to come, where its length was announced. */
+  #bodyLeft: number | undefined
+  /** The last bytes parsed, in which the end of a head or of a chunked body may have begun. */
+  #tail = NOTHING
+
+  constructor(socket: Socket, parse: (piece: NonSharedBuffer) => void) {
+    this.#socket = socket
+    this.#parse = parse
+  }
+
+  take(piece: NonSharedBuffer): void {
+    const socket = this.#socket
+    if (socket.writableEnded && this.#response?.req.complete !== false) return // after the last answer nothing is read
+    if (this.#isBusy()) return this.#putBack(piece)
+    const end = this.#endOf(piece)
+    this.#parse(end < piece.length ? piece.subarray(0, end) : piece)
+    const response = socket[UNDER_WAY]
+    if (response !== null && response !== undefined && response !== this.#response) this.#begin(response)
+    if (end === piece.length) return free(piece)
+    const isPaused = socket.isPaused()
+    this.#putBack(piece.subarray(end))
+    if (!isPaused && !this.#isBusy()) socket.resume()
+  }
+
+  #begin(response: ServerResponse): void {
+    this.#response = response
+    const { headers } = response.req
+    this.#bodyLeft = headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : undefined
+    response.once('finish', () => {
+      if (response.req.complete) this.#response = undefined
+      this.#socket.resume()
+    })
+  }
+
+  #isBusy(): boolean {
+    const { [UNDER_WAY]: response, [PAUSED]: isPaused } = this.#socket
+    return isPaused === true || (response !== null && response !== undefined && response.req.complete)
+  }
+
+  #putBack(piece: NonSharedBuffer): void {
+    this.#socket.pause()
+    this.#socket.unshift(piece)
+  }
+
+  /** How much of a piece belongs to one request: to the end of its head, or of its body. More than one never, less perhaps. */
+  #endOf(piece: Buffer): number {
+    if (this.#response?.req.complete === false && this.#bodyLeft !== undefined) {
+      const end = Math.min(this.#bodyLeft, piece.length)
+      this.#bodyLeft -= end
+      return end
+    }
+    const tail = this.#tail
+    this.#tail = NOTHING
+    const seam = tail.length === 0 ? piece : Buffer.concat([tail, piece.subarray(0, MOST_TAIL)])
+    const inSeam = seam.indexOf(END_OF_HEAD, 0, 'latin1')
+    if (inSeam !== -1) return inSeam + END_OF_HEAD.length - tail.length
+    const at = tail.length === 0 ? -1 : piece.indexOf(END_OF_HEAD, 0, 'latin1')
+    if (at !== -1) return at + END_OF_HEAD.length
+    this.#tail = Buffer.from((piece.length < MOST_TAIL ? seam : piece).subarray(-MOST_TAIL))
+    return piece.length
+  }
+}
+
+/** Gives the memory of a large piece back at once. The parser copied what it needed; the garbage collector would let tens of megabytes of an upload pile up. */
+function free(piece: NonSharedBuffer): void {
+  if (piece.length >= LARGE_PIECE_BYTES && piece.buffer.byteLength === piece.length) piece.buffer.transfer(0)
+}
