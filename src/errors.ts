@@ -6,6 +6,7 @@ export type ErrorCode =
   | 'unauthenticated' //     no credential where one is needed, or one that is wrong, revoked or expired
   | 'forbidden' //           known, but not allowed
   | 'not_found' //           absent, or invisible to the asker
+  | 'method_not_allowed' //  the path exists, but not for this method
   | 'already_exists' //      the name is taken
   | 'conflict' //            the state of the thing refuses the change
   | 'stale_revision' //      the view has moved on from the revision the caller expected

@@ -33,6 +33,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   unauthenticated: { status: 401, netCode: SESSION_EXPIRED },
   forbidden: { status: 403, netCode: ACCESS_DENIED },
   not_found: { status: 404, netCode: NOT_FOUND },
+  method_not_allowed: { status: 405, netCode: REMOTE_REJECTED },
   already_exists: { status: 409, netCode: CONFLICT },
   conflict: { status: 409, netCode: CONFLICT },
   stale_revision: { status: 412, netCode: CONFLICT },

@@ -8,6 +8,7 @@ import type { Logger } from 'pino'
 import { Answers } from '../answers/answers.ts'
 import { openReader } from '../database/database.ts'
 import type { Depot } from '../depot.ts'
+import { DepotError } from '../errors.ts'
 import { Feed } from '../ledger/feed.ts'
 import { SeenPages } from '../ledger/seen-pages.ts'
 import { Webhooks } from '../webhooks/webhooks.ts'
@@ -119,6 +120,7 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
   // Most requests come without a header, and need no promise.
   app.addHook('onRequest', (request, _reply, done) => {
     depot.writer.catchUp()
+    if (hasTwoHosts(request.raw.rawHeaders)) return done(new DepotError('invalid_request', 'the request has more than one Host header'))
     const { authorization } = request.headers
     if (authorization === undefined) return done()
     return identify(request, authorization)
@@ -164,6 +166,16 @@ function refuseConnection(log: Logger, error: Error & { code?: string }, socket:
   log.info({ status: Number.parseInt(status, 10), refusal: `${error.code ?? ''}: ${error.message}` }, 'connection')
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
   setTimeout(() => socket.destroy(), LONGEST_GOODBYE_MS).unref()
+}
+
+/** RFC 9112 3.2: it is answered 400. node:http keeps the first one, and says nothing. */
+function hasTwoHosts(rawHeaders: readonly string[]): boolean {
+  let count = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? ''
+    if (name.length === 'host'.length && name.toLowerCase() === 'host') count += 1
+  }
+  return count > 1
 }
 
 /** Random only once, because most requests are polls. */

@@ -194,3 +194,35 @@ test('a client that closes its sending side after a request is answered', async 
     }
   }
 })
+
+test('two Host headers are 400, for each door and on the fast path', async (t) => {
+  const { url } = await startDepot(t, { listen: true })
+  for (const path of ['/healthz', '/api/v1/views', '/v1/depot/pkgs/acme', '/v1/depot/pkgs/acme/app/latest', '/nothing']) {
+    for (const [first, second] of [['depot', 'depot'], ['depot', 'other']]) {
+      const talk = converse(url)
+      await talk.say(`GET ${path} HTTP/1.1\r\nHost: ${first}\r\nhost: ${second}\r\nConnection: close\r\n\r\n`)
+      t.match(await talk.toTheEnd(), /^HTTP\/1\.1 400 /, path)
+    }
+  }
+})
+
+test('a path of /api answers 405 and names its methods', async (t) => {
+  const { url } = await startDepot(t, { listen: true })
+  const allowed = {
+    '/api/v1/views': 'GET, HEAD, POST',
+    '/api/v1/views/': 'GET, HEAD, POST',
+    '/api/v1/views/prod/history?x=1': 'GET, HEAD',
+    '/api/v1/events': 'GET, HEAD',
+    '/api/v1/whoami': 'GET, HEAD',
+  }
+  for (const [path, methods] of Object.entries(allowed)) {
+    for (const method of ['PATCH', 'OPTIONS', 'PROPFIND', 'TRACE']) {
+      const answer = await ask(url + path, { method, ...(method === 'PATCH' && { body: '{}' }) })
+      t.match(answer, { status: 405, headers: { allow: methods, 'content-type': 'application/problem+json' } }, `${method} ${path}`)
+      t.match(JSON.parse(answer.text), { code: 'method_not_allowed' })
+    }
+  }
+  for (const path of ['/api/v1/nothing', '/api/v1/views/a/b/c/d/e', '/v1/depot/views', '/v1/depot/pkgs/acme/app/latest']) {
+    t.match(await ask(url + path, { method: 'PATCH' }), { status: 404 }, path)
+  }
+})

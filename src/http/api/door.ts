@@ -5,6 +5,7 @@ import { incoming } from '../incoming.ts'
 import { expectModest } from '../json-limits.ts'
 import { hasBody } from '../request.ts'
 import type { Door } from '../request.ts'
+import { collectMethods } from './allowed-methods.ts'
 import { USUAL_JSON } from './bodies.ts'
 import { contentRoutes } from './content.ts'
 import { tagAnswers } from './etag.ts'
@@ -26,7 +27,14 @@ import { whoamiRoutes } from './whoami.ts'
 /** Our own door, below `/api/v1`: what Habitat's protocol has no words for. */
 export async function apiDoor(app: FastifyInstance, { door }: { door: Door }): Promise<void> {
   app.setErrorHandler(replyProblem)
-  app.setNotFoundHandler((request, reply) => replyProblem(new DepotError('not_found', `there is nothing at ${request.method} ${request.url.split('?', 1)[0] ?? ''}`), request, reply))
+  const methodsAt = collectMethods(app)
+  app.setNotFoundHandler((request, reply) => {
+    const [path = ''] = request.url.split('?', 1)
+    const methods = methodsAt(path)
+    if (methods.length === 0) return replyProblem(new DepotError('not_found', `there is nothing at ${request.method} ${path}`), request, reply)
+    reply.header('allow', methods.join(', '))
+    return replyProblem(new DepotError('method_not_allowed', `${path} takes ${methods.join(', ')}, not ${request.method}`), request, reply)
+  })
   takeAnyTypeAsJson(app)
   app.addHook('preParsing', (request, _reply, payload, done) => {
     done(null, hasBody(request) ? incoming(payload, 'the body', door.depot.limits.uploadIdleMs) : payload)

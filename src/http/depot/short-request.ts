@@ -23,8 +23,8 @@ const PATH = new RegExp(
   `^/v1(?:/depot)?(?:/views/${SEGMENT}(?:/depot)?)?/(?:pkgs/${SEGMENT}|channels/${SEGMENT}/${SEGMENT}/pkgs)/${SEGMENT}(?:/${SEGMENT})?/${SEGMENT}(?:\\?target=([a-z0-9_-]+))?$`,
 )
 
-/** Headers that change what a request means or how it is read: with any of them it goes the ordinary way. */
-const NOT_SHORT = new Set(['content-length', 'transfer-encoding', 'expect', 'upgrade', 'te', 'trailer'])
+/** Headers that change what a request means, how it is read, or what becomes of its connection: with any of them it goes the ordinary way. */
+const NOT_SHORT = new Set(['content-length', 'transfer-encoding', 'expect', 'upgrade', 'te', 'trailer', 'proxy-connection'])
 
 /** `undefined` for whatever is not exactly one whole poll. Nothing that this reads does node:http read otherwise. */
 export function readShortRequest(piece: Buffer): ShortRequest | undefined {

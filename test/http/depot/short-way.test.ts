@@ -24,7 +24,7 @@ async function startBoth(t: Parameters<typeof startDepot>[0]): Promise<TestDepot
 async function answerTo(url: string, path: string, headers: readonly string[]): Promise<string> {
   const talk = converse(url)
   await talk.say(`GET ${path} HTTP/1.1\r\nHost: depot\r\n${headers.map((line) => `${line}\r\n`).join('')}\r\n`)
-  const closes = headers.includes('Connection: close')
+  const closes = headers.some((line) => line.endsWith('Connection: close'))
   const heard = closes ? await talk.toTheEnd() : await talk.hear(/\r\n\r\n/)
   const length = Number(/content-length: (\d+)/i.exec(heard)?.[1] ?? 0)
   const whole = closes ? heard : await talk.hear(new RegExp(`\\r\\n\\r\\n[^]{${heard.includes(' 304 ') ? 0 : length}}$`))
@@ -73,6 +73,7 @@ test('both ways answer the same to everyone, after every kind of move', async (t
     ['Connection: close'],
     ['User-Agent: hab/2.0 (aarch64-linux; 6.1)'],
     [`If-None-Match: W/${tag}`, 'Connection: keep-alive'],
+    ['Proxy-Connection: close'],
     ['If-None-Match: *', 'Connection: close', 'User-Agent: hab-sup/0.8.0/20160708161531 (x86_64-linux; 4.4.0)'],
   ]
   const all = [...paths()]
@@ -140,6 +141,7 @@ test('only what everybody reads the same is read here', async (t) => {
     `${POLL}Expect: 100-continue\r\n\r\n`,
     `${POLL}Upgrade: h2c\r\nConnection: upgrade\r\n\r\n`,
     `${POLL}Connection: te, close\r\n\r\n`,
+    `${POLL}Proxy-Connection: close\r\n\r\n`,
     `${POLL}Host: other\r\n\r\n`,
     `${POLL}Authorization: a\r\nauthorization: b\r\n\r\n`,
     `${POLL}X-Fold: a\r\n b\r\n\r\n`,
