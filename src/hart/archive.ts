@@ -39,7 +39,7 @@ export async function readArchive(path: string, payloadOffset: number, { withPro
     return tar.done ? 'enough' : 'more'
   }
   const isLong = () => shape.unpackedBytes - unpacked >= WORTH_A_PROGRAM && unpacked >= UNPACKED_HERE && withProgram
-  await decodeXz(file, shape, (bytes) => (take(bytes) === 'enough' || isLong() ? 'enough' : 'more'))
+  await decodeXz(file, (bytes) => (take(bytes) === 'enough' || isLong() ? 'enough' : 'more'))
   if (!tar.done && isLong()) await decodeByProgram(path, { start: payloadOffset, skipped: unpacked }, take)
   tar.end()
   return collector.finish()

@@ -5,22 +5,25 @@ import type { HartMetadata, Metafile } from './metadata.ts'
 import { PackagePaths } from './package-paths.ts'
 import type { TarEntry, TarSink } from './tar.ts'
 
+/** The package's own list of files, which only tells what is still to come. */
+const FILES = 'FILES'
+
 /** Picks the metafiles out of a package's archive, entry by entry. */
 export class MetafileCollector {
   readonly #paths = new PackagePaths()
   readonly #contents = new Map<Metafile, Buffer>()
-  #filesSeen = false
+  readonly #seen = new Set<string>()
   #listed: ReadonlySet<string> | undefined
 
   /** Where the entry's content should go; nowhere for what is no metafile. Throws `hart_malformed`. */
   visit(entry: TarEntry): TarSink | undefined {
     const name = this.#paths.enter(entry)
-    if (name === 'FILES') return this.#collectFiles(entry)
-    if (name === undefined || !isMetafile(name)) return undefined
+    if (name === undefined || !(isMetafile(name) || name === FILES)) return undefined
     if (entry.type !== 'file') throw new DepotError('hart_malformed', `the metafile ${name} is malformed: it is a ${entry.type}`)
     // The one that is unpacked last would win: the archive would say two things, and which is true would depend on the reader.
-    if (this.#contents.has(name)) throw new DepotError('hart_malformed', `the metafile ${name} is malformed: it is in the archive twice`)
-    return this.#collect(name, entry.sizeBytes)
+    if (this.#seen.has(name)) throw new DepotError('hart_malformed', `the metafile ${name} is malformed: it is in the archive twice`)
+    this.#seen.add(name)
+    return name === FILES ? this.#collectFiles() : this.#collect(name, entry.sizeBytes)
   }
 
   /**
@@ -48,18 +51,13 @@ export class MetafileCollector {
     }
   }
 
-  #collectFiles(entry: TarEntry): TarSink | undefined {
-    // Two lists, or something that is none, only mean that the whole archive is read.
-    const usable = !this.#filesSeen && entry.type === 'file'
-    this.#filesSeen = true
-    this.#listed = undefined
-    if (!usable) return undefined
+  #collectFiles(): TarSink {
     const list = new FilesList((path) => isMetafile(this.#paths.below(path) ?? ''))
     return {
       write: (bytes) => list.write(bytes),
       end: () => {
         const names = new Set([...(list.end() ?? [])].map((path) => this.#paths.below(path) ?? ''))
-        // A list that does not even name IDENT is not this package's.
+        // A list that does not even name IDENT is not this package's. Without a list, the whole archive is read.
         if (names.has('IDENT')) this.#listed = names
       },
     }

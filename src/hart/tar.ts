@@ -42,6 +42,11 @@ export const MOST_ENTRIES = 500_000
 export const LONGEST_PATH = 4096
 /** Content of an L, K, x or g header. pax headers may carry extended attributes. */
 export const LONGEST_EXTENSION = 1024 * 1024
+/**
+ * Reading ends at a multiple of this many bytes. What a decoder hands out together is looked at together, so that nothing hides directly
+ * behind the last entry that the visitor wanted, and the answer does not depend on how the decoder cuts its pieces.
+ */
+export const READ_STEP_BYTES = 64 * 1024
 
 /** Reads a tar file that is pushed through it. */
 export class TarReader {
@@ -55,44 +60,53 @@ export class TarReader {
   #all: Overrides = {}
   #entries = 0
   #zeroBlocks = 0
+  #read = 0
   #enough = false
+  #readUpTo = Infinity
 
   constructor(visitor: TarVisitor) {
     this.#visitor = visitor
   }
 
-  /** Whether the archive has ended, or the visitor has all it wanted. What is written then is ignored. */
+  /** Whether the archive has ended, or the visitor had all it wanted and the step that this was in is read. What is written then is ignored. */
   get done(): boolean {
-    return this.#enough || this.#zeroBlocks === 2
+    return this.#read >= this.#readUpTo || this.#zeroBlocks === 2
   }
 
   /** Throws `hart_malformed`. */
   write(bytes: Uint8Array): void {
-    let at = 0
-    while (at < bytes.length && !this.done) {
-      if (this.#left > 0) {
-        const part = bytes.subarray(at, at + this.#left)
-        this.#sink?.write(part)
-        this.#left -= part.length
-        at += part.length
-        if (this.#left === 0) this.#endContent()
-      } else if (this.#padding > 0) {
-        const skipped = Math.min(this.#padding, bytes.length - at)
-        this.#padding -= skipped
-        at += skipped
-      } else {
-        const part = bytes.subarray(at, at + BLOCK - this.#filled)
-        this.#block.set(part, this.#filled)
-        this.#filled += part.length
-        at += part.length
-        if (this.#filled === BLOCK) this.#header()
-      }
+    for (let at = 0; at < bytes.length && !this.done; ) {
+      const taken = this.#take(bytes.subarray(at, at + this.#readUpTo - this.#read))
+      at += taken
+      this.#read += taken
+      if (this.#enough && this.#readUpTo === Infinity) this.#readUpTo = Math.ceil(this.#read / READ_STEP_BYTES) * READ_STEP_BYTES
     }
   }
 
   /** Throws `hart_malformed` when the archive is not complete. */
   end(): void {
     if (!this.#enough && this.#zeroBlocks === 0) throw malformed('its archive ends in the middle')
+  }
+
+  /** Takes the beginning of the bytes, and returns how many bytes that was. */
+  #take(bytes: Uint8Array): number {
+    if (this.#left > 0) {
+      const part = bytes.subarray(0, this.#left)
+      this.#sink?.write(part)
+      this.#left -= part.length
+      if (this.#left === 0) this.#endContent()
+      return part.length
+    }
+    if (this.#padding > 0) {
+      const skipped = Math.min(this.#padding, bytes.length)
+      this.#padding -= skipped
+      return skipped
+    }
+    const part = bytes.subarray(0, BLOCK - this.#filled)
+    this.#block.set(part, this.#filled)
+    this.#filled += part.length
+    if (this.#filled === BLOCK) this.#header()
+    return part.length
   }
 
   #header(): void {

@@ -1,10 +1,9 @@
 import xz from 'xz-decompress'
 import { DepotError } from '../errors.ts'
 import type { PayloadFile } from './payload-file.ts'
-import type { XzShape } from './xz.ts'
 
-// xz-decompress is xz-embedded in WebAssembly behind a web stream. It reads one stream of the container and forgets the rest, so each
-// is decoded on its own; it takes the end of its input badly, which the walk has excluded; it computes the checks of the blocks. Its
+// xz-decompress is xz-embedded in WebAssembly behind a web stream. It reads one stream, which is all
+// that a walked file holds; it takes the end of its input badly, which the walk has excluded; it computes the checks of the blocks. Its
 // memory holds the dictionary and two buffers of 64 KiB, and does not shrink again.
 
 const FEED_BYTES = 65536
@@ -16,20 +15,18 @@ export const DECODE_WINDOW_BYTES = FEED_BYTES
  * Unpacks a file that was walked. What comes out goes to `output` in pieces of at most 64 KiB that are good only during the call; once
  * it answers `'enough'` no more is decoded. Throws `hart_malformed` when the data is damaged.
  */
-export async function decodeXz(file: PayloadFile, shape: XzShape, output: (bytes: Uint8Array) => 'more' | 'enough'): Promise<void> {
-  for (const stream of shape.streams) {
-    const reader = new xz.XzReadableStream(feed(file, stream)).getReader()
-    try {
-      for (let piece = await next(reader); piece !== undefined; piece = await next(reader)) {
-        const wanted = output(piece)
-        free(piece)
-        if (wanted === 'enough') return
-      }
-    } finally {
-      // The decoder has one context, and the next file waits until it is given back. After a failure it is, and this only repeats
-      // the failure that is on its way already.
-      await reader.cancel().catch(() => undefined)
+export async function decodeXz(file: PayloadFile, output: (bytes: Uint8Array) => 'more' | 'enough'): Promise<void> {
+  const reader = new xz.XzReadableStream(feed(file)).getReader()
+  try {
+    for (let piece = await next(reader); piece !== undefined; piece = await next(reader)) {
+      const wanted = output(piece)
+      free(piece)
+      if (wanted === 'enough') return
     }
+  } finally {
+    // The decoder has one context, and the next file waits until it is given back. After a failure it is, and this only repeats
+    // the failure that is on its way already.
+    await reader.cancel().catch(() => undefined)
   }
 }
 
@@ -40,12 +37,12 @@ function free(piece: Uint8Array): void {
 }
 
 // Nothing is read ahead: the decoder copies each piece before it asks for the next, which the same window will hold.
-function feed(file: PayloadFile, stream: { start: number; end: number }): ReadableStream<Uint8Array> {
-  let at = stream.start
+function feed(file: PayloadFile): ReadableStream<Uint8Array> {
+  let at = 0
   return new ReadableStream<Uint8Array>(
     {
       pull(controller) {
-        const bytes = file.bytes(at, Math.min(FEED_BYTES, stream.end - at))
+        const bytes = file.bytes(at, Math.min(FEED_BYTES, file.sizeBytes - at))
         at += bytes.length
         if (bytes.length === 0) controller.close()
         else controller.enqueue(bytes)

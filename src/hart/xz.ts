@@ -2,8 +2,10 @@ import { crc32 } from 'node:zlib'
 import { DepotError } from '../errors.ts'
 import type { PayloadFile } from './payload-file.ts'
 
-// The xz container. A file is one stream or more (`cat a.xz b.xz`, with zeros by fours between them); a stream has any number of
-// blocks (`xz -T`, pixz and 7z make many); a block is a run of LZMA2 chunks of at most 64 KiB in and 2 MiB out.
+// The xz container. A package's file is one stream, as `hab` has always made it; a stream has any number of blocks (`xz -T`, pixz and 7z
+// make many); a block is a run of LZMA2 chunks of at most 64 KiB in and 2 MiB out. The format allows more streams after the first, with
+// zeros by fours between them (`cat a.xz b.xz`). Some readers stop at the end of the first and others go on, so that such a file would
+// hold one package for the one and another for the other: it is refused.
 //
 //   stream   fd 37 7a 58 5a 00 | 00 check | crc32    blocks    index    crc32 | backward size / 4 - 1 (4) | 00 check | 59 5a
 //   block    header: size / 4 - 1 (1) | flags | [packed] | [unpacked] | filters | zeros | crc32    chunks    zeros to a 4th    check
@@ -17,42 +19,24 @@ import type { PayloadFile } from './payload-file.ts'
 // reading a few bytes in 64 KiB. The decoder sees the same headers, and cannot give more than they say.
 
 export interface XzShape {
-  /** Where each stream begins and ends; the decoder takes them one by one. */
-  readonly streams: readonly { readonly start: number; readonly end: number }[]
-  /** What the whole file unpacks to. */
+  /** What the file unpacks to. */
   readonly unpackedBytes: number
 }
 
 /** What `xz -9` asks for; `hab` packs with -6, which asks for 8 MiB. The format allows 4 GiB. */
 export const LARGEST_DICTIONARY = 64 * 1024 * 1024
-/** Tools write one. Only files put together from pieces have more. */
-export const MOST_STREAMS = 1000
 
-/** Throws `hart_malformed` when the file is no xz file, or unpacks to more than `mostUnpackedBytes`. */
+/** Throws `hart_malformed` when the file is anything but one xz stream, or unpacks to more than `mostUnpackedBytes`. */
 export function walkXz(file: PayloadFile, mostUnpackedBytes: number): XzShape {
-  const streams: { start: number; end: number }[] = []
   let unpackedBytes = 0
-  const unpack = (bytes: number): void => {
+  const end = walkStream(file, (bytes) => {
     unpackedBytes += bytes
     if (unpackedBytes > mostUnpackedBytes) {
       throw malformed(`its archive of ${file.sizeBytes} bytes unpacks to more than ${mostUnpackedBytes}`)
     }
-  }
-  for (let at = 0; at === 0 || at < file.sizeBytes; ) {
-    if (at > 0 && isPadding(file, at)) {
-      at += 4
-      continue
-    }
-    const end = walkStream(file, at, unpack)
-    streams.push({ start: at, end })
-    if (streams.length > MOST_STREAMS) throw malformed(`its archive is made of more than ${MOST_STREAMS} xz streams`)
-    at = end
-  }
-  return { streams, unpackedBytes }
-}
-
-function isPadding(file: PayloadFile, at: number): boolean {
-  return file.sizeBytes - at >= 4 && file.bytes(at, 4).readUInt32LE() === 0
+  })
+  if (end < file.sizeBytes) throw malformed(`${file.sizeBytes - end} bytes follow its compressed archive that do not belong to it`)
+  return { unpackedBytes }
 }
 
 const STREAM_MAGIC = Buffer.from('fd377a585a00', 'hex')
@@ -62,19 +46,16 @@ const LZMA2 = 0x21
 const CHECK_BYTES = new Map([[0, 0], [1, 4], [4, 8]])
 
 /** Answers where the stream ends. */
-function walkStream(file: PayloadFile, start: number, unpack: (bytes: number) => void): number {
-  const left = file.sizeBytes - start
-  const magic = file.bytes(start, Math.min(left, STREAM_MAGIC.length))
-  if (!STREAM_MAGIC.subarray(0, magic.length).equals(magic)) {
-    throw malformed(start === 0 ? 'its payload is not an xz file' : `${left} bytes follow its compressed archive that do not belong to it`)
-  }
-  const header = file.bytes(start, 12)
+function walkStream(file: PayloadFile, unpack: (bytes: number) => void): number {
+  const magic = file.bytes(0, Math.min(file.sizeBytes, STREAM_MAGIC.length))
+  if (!STREAM_MAGIC.subarray(0, magic.length).equals(magic)) throw malformed('its payload is not an xz file')
+  const header = file.bytes(0, 12)
   const flags = header.readUInt16BE(6)
   if (crc32(header.subarray(6, 8)) !== header.readUInt32LE(8)) throw damaged('the header of a stream')
   const checkBytes = CHECK_BYTES.get(flags)
   if (checkBytes === undefined) throw malformed(`its archive is checked in a way that is not supported (${flags}): CRC32 and CRC64 are`)
 
-  let at = start + 12
+  let at = 12
   const blocks = new BlockSum()
   while (file.bytes(at, 1).readUInt8() !== 0) at += walkBlock(file, at, { checkBytes, blocks, unpack })
   const indexBytes = checkIndex(file, at, blocks)

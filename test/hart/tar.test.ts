@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { BLOCK, formatTarHeader, parseTarHeader } from '../../src/hart/tar-header.ts'
-import { LONGEST_EXTENSION, LONGEST_PATH, MOST_ENTRIES, TarReader } from '../../src/hart/tar.ts'
+import { LONGEST_EXTENSION, LONGEST_PATH, MOST_ENTRIES, READ_STEP_BYTES, TarReader } from '../../src/hart/tar.ts'
 import type { TarEntry } from '../../src/hart/tar.ts'
 import { buildTar, paxEntry } from '../support/build-hart.ts'
 import type { Entry } from '../support/build-hart.ts'
@@ -92,13 +92,28 @@ test('ignores what follows the end', (t) => {
   t.end()
 })
 
-test('stops at the entry that completes what the visitor wanted, wherever the chunk ends', (t) => {
-  const tar = buildTar([{ path: 'a', content: 'x' }, { path: 'b', typeFlag: '?' }])
+function readUntilComplete(tar: Buffer, chunkBytes: number): TarReader {
   const visitor = { complete: false, visit: () => ({ write: () => undefined, end: () => (visitor.complete = true) }) }
   const reader = new TarReader(visitor)
-  reader.write(tar)
-  t.equal(reader.done, true)
-  t.doesNotThrow(() => reader.end())
+  for (let at = 0; at < tar.length && !reader.done; at += chunkBytes) reader.write(tar.subarray(at, at + chunkBytes))
+  return reader
+}
+
+const UNREADABLE = { path: 'b', typeFlag: '?' }
+
+test('stops after the step in which the visitor had all it wanted, wherever the chunks end', (t) => {
+  const tar = buildTar([{ path: 'a', content: 'x' }, { path: 'large', content: 'x'.repeat(READ_STEP_BYTES) }, UNREADABLE])
+  for (const chunkBytes of [511, 65536, tar.length]) {
+    const reader = readUntilComplete(tar, chunkBytes)
+    t.equal(reader.done, true)
+    t.doesNotThrow(() => reader.end())
+  }
+  t.end()
+})
+
+test('reads the whole step in which the visitor had all it wanted, wherever the chunks end', (t) => {
+  const tar = buildTar([{ path: 'a', content: 'x' }, { path: 'large', content: 'x'.repeat(READ_STEP_BYTES - 4 * BLOCK) }, UNREADABLE])
+  for (const chunkBytes of [511, 65536, tar.length]) t.throws(() => readUntilComplete(tar, chunkBytes), { message: /unknown type/ })
   t.end()
 })
 

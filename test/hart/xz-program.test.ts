@@ -6,8 +6,7 @@ import { signHart } from '../../src/hart/pack.ts'
 import { PayloadFile } from '../../src/hart/payload-file.ts'
 import { DECODE_WINDOW_BYTES, decodeXz } from '../../src/hart/xz-decoder.ts'
 import { decodeByProgram, hasXzProgram } from '../../src/hart/xz-program.ts'
-import { walkXz } from '../../src/hart/xz.ts'
-import { buildHart, buildTar, buildXz, makeKeys } from '../support/build-hart.ts'
+import { buildHart, buildTar, buildXz, joinXz, makeKeys } from '../support/build-hart.ts'
 
 const options = { skip: hasXzProgram() ? false : 'this machine has no xz of 5.4 or later' }
 const MIB = 1024 * 1024
@@ -34,7 +33,7 @@ async function collect(path: string, where: { start: number; skipped: number }):
 async function decodeHere(path: string): Promise<Buffer> {
   using file = new PayloadFile(path, { payloadOffset: 0, windowBytes: DECODE_WINDOW_BYTES })
   const pieces: Buffer[] = []
-  await decodeXz(file, walkXz(file, 2 ** 40), (bytes) => {
+  await decodeXz(file, (bytes) => {
     pieces.push(Buffer.from(bytes))
     return 'more'
   })
@@ -49,7 +48,7 @@ function running(): number {
 }
 
 test('gives what the other decoder gives, from any place of a file, less what is skipped', options, async (t) => {
-  const samples = [fixture('possums-9.tar.xz'), fixture('possums-blocks.tar.xz'), Buffer.concat([buildXz(Buffer.from('one')), Buffer.alloc(8), buildXz(), buildXz(Buffer.from(' two')), Buffer.alloc(4)])]
+  const samples = [fixture('possums-9.tar.xz'), fixture('possums-blocks.tar.xz'), joinXz(buildXz(Buffer.from('one')), buildXz(), buildXz(Buffer.from(' two')))]
   for (const sample of samples) {
     const expected = await decodeHere(save(t.testdir(), sample))
     for (const before of [0, 1, 70_000]) {

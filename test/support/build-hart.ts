@@ -108,6 +108,22 @@ export function buildXz(...content: readonly Uint8Array[]): Buffer {
   return Buffer.concat([...storeXz(content)])
 }
 
+/** One xz stream of the blocks of several, which must have checks of the same kind. */
+export function joinXz(...files: readonly Buffer[]): Buffer {
+  const parts = files.map((file) => {
+    const end = file.length - 12
+    const index = file.subarray(end - (file.readUInt32LE(end + 4) + 1) * 4, end)
+    return { blocks: file.subarray(12, end - index.length), count: index.readUInt8(1), records: index.subarray(2, -4) }
+  })
+  const records = parts.map(({ count, records: padded }) => numbersOf(padded, 2 * count))
+  const content = Buffer.concat([Buffer.of(0, parts.reduce((sum, { count }) => sum + count, 0)), ...records])
+  if (content.readUInt8(1) >= 0x80) throw new Error('an index of 128 blocks and more needs a longer number')
+  const index = withCrc(Buffer.concat([content, Buffer.alloc(-content.length & 3)]))
+  const [first = Buffer.alloc(0)] = files
+  const footer = withCrc(Buffer.concat([littleEndian(index.length / 4 - 1), first.subarray(6, 8)]))
+  return Buffer.concat([first.subarray(0, 12), ...parts.map(({ blocks }) => blocks), index, footer.subarray(-4), footer.subarray(0, -4), Buffer.from('YZ')])
+}
+
 /** A pax header for the entry after it. */
 export function paxEntry(records: Readonly<Record<string, string>>, typeFlag: 'x' | 'g' = 'x'): Entry {
   return { path: 'pax', typeFlag, content: Object.entries(records).map(([key, value]) => paxRecord(key, value)).join('') }
@@ -200,6 +216,23 @@ function tarEntry(entry: Entry): Buffer[] {
     link: entry.link ?? '',
   })
   return [header, content, Buffer.alloc(-content.length & (BLOCK - 1))]
+}
+
+/** The first numbers of an index, each of which ends with a byte below 80. */
+function numbersOf(bytes: Buffer, count: number): Buffer {
+  let at = 0
+  for (let left = count; left > 0; at += 1) if (bytes.readUInt8(at) < 0x80) left -= 1
+  return bytes.subarray(0, at)
+}
+
+function withCrc(bytes: Buffer): Buffer {
+  return Buffer.concat([bytes, littleEndian(crc32(bytes))])
+}
+
+function littleEndian(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32LE(value)
+  return bytes
 }
 
 /** `{length} {key}={value}\n`, where the length counts itself. */
