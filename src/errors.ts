@@ -46,6 +46,7 @@ export type ErrorCode =
   | 'storage_full'
   | 'data_in_use' //         another process holds the data directory
   | 'shutting_down'
+  | 'overloaded' //          too much of the same waits; the client may try again
 
 /** One cause among several, for answers that can carry a list. `pointer` names the part of the request (RFC 6901). */
 export interface ErrorPart {
@@ -67,11 +68,13 @@ export class DepotError extends Error {
   readonly more: Readonly<Record<string, unknown>>
   /** The text that Builder answers in this case, where it names something and so does not follow from the code. */
   readonly builderText: string | undefined
+  /** When the same request may fare better. */
+  readonly retryAfterSeconds: number | undefined
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { cause?: unknown; parts?: readonly ErrorPart[]; more?: Readonly<Record<string, unknown>>; builderText?: string } = {},
+    options: { cause?: unknown; parts?: readonly ErrorPart[]; more?: Readonly<Record<string, unknown>>; builderText?: string; retryAfterSeconds?: number } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'DepotError'
@@ -79,6 +82,7 @@ export class DepotError extends Error {
     this.parts = options.parts ?? []
     this.more = options.more ?? {}
     this.builderText = options.builderText
+    this.retryAfterSeconds = options.retryAfterSeconds
   }
 }
 

@@ -36,8 +36,9 @@ export async function readHart(path: string, options: ReadHartOptions): Promise<
   }
   if (key !== undefined) verifySignature(digests.header, digests.payloadHash, key)
 
-  const metadata = await options.scanner.scan(path, digests.header.payloadOffset)
+  const metadata = await options.scanner.scan(path, digests.header.payloadOffset, NO_ACCOUNT)
   return { ...digests, signature: key === undefined ? 'unknown_signer' : 'valid', metadata }
 }
 
 const CHUNK_BYTES = 256 * 1024
+const NO_ACCOUNT = 0

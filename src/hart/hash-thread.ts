@@ -16,7 +16,8 @@ export interface HashStep {
   readonly next: 'go on' | 'finish' | 'forget'
 }
 
-export type HashAnswer = { readonly id: number; readonly digest: string } | { readonly id: number; readonly error: PackedError }
+/** To each step but `forget`; the digest is there once it was asked for. */
+export type HashAnswer = { readonly id: number; readonly digest: string | undefined } | { readonly id: number; readonly error: PackedError }
 
 const WINDOW_BYTES = 256 * 1024
 const window = Buffer.allocUnsafeSlow(WINDOW_BYTES)
@@ -26,7 +27,7 @@ stepBehind()
 parentPort?.on('message', (step: HashStep) => {
   try {
     const digest = take(step)
-    if (digest !== undefined) tell({ id: step.id, digest })
+    if (step.next !== 'forget') tell({ id: step.id, digest })
   } catch (error) {
     forget(step.id)
     tell({ id: step.id, error: packError(error) })

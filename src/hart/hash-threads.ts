@@ -3,11 +3,14 @@ import { Worker } from 'node:worker_threads'
 import { DepotError } from '../errors.ts'
 import { unpackError } from '../thread-error.ts'
 import type { HashAnswer, HashStep } from './hash-thread.ts'
+import { Turns } from './turns.ts'
 
 // Beside this file, whether that is the source or what was built from it.
 const THREAD = new URL(`./hash-thread${extname(import.meta.filename)}`, import.meta.url)
 /** An upload takes two hashes of nearly the same bytes. */
 const THREADS = 2
+/** A turn of one hash, which is some milliseconds. */
+const TURN_BYTES = 4 * 1024 * 1024
 
 /** A hash of a file that is still being written. */
 export interface Hashing {
@@ -19,41 +22,64 @@ export interface Hashing {
   forget(): void
 }
 
+/** A hash from its beginning to its end. */
+interface Begun {
+  readonly id: number
+  readonly path: string
+  readonly from: number
+  readonly accountId: number
+  readonly thread: Thread
+  readonly resolve: (digest: string) => void
+  readonly reject: (error: unknown) => void
+  /** Where the next turn begins. */
+  at: number
+  upTo: number
+  isLast: boolean
+  /** Whether it has a turn, or waits for one. */
+  isQueued: boolean
+}
+
+interface Thread {
+  readonly worker: Worker
+  readonly queue: Turns<Begun>
+  current: Begun | undefined
+}
+
 /**
- * Hashes large files while they are written, off the event loop, which answers polls. The threads are started when they are needed first,
- * and kept; idle, they do not keep the process alive. Close them anyway.
+ * Hashes large files while they are written, off the event loop, which answers polls. What was written of the files of several accounts
+ * is hashed in turns, so that the uploads of one do not hold up those of another. The threads are started when they are needed first, and
+ * kept; idle, they do not keep the process alive. Close them anyway.
  */
 export class HashThreads {
-  readonly #threads: Worker[] = []
-  readonly #waiting = new Map<number, { resolve(digest: string): void; reject(error: unknown): void }>()
-  readonly #thread = new Map<number, Worker>()
+  readonly #threads: Thread[] = []
+  readonly #begun = new Map<number, Begun>()
   #count = 0
   #isClosed = false
 
-  /** Hashes what follows byte `from`. */
-  begin(path: string, from: number): Hashing {
+  /** Hashes what follows byte `from`, for an upload of an account. */
+  begin(path: string, from: number, accountId: number): Hashing {
     if (this.#isClosed) throw new DepotError('shutting_down', 'the depot is shutting down')
     const id = this.#count
     this.#count += 1
     const thread = this.#threads[id % THREADS] ?? this.#start()
     const { promise, resolve, reject } = Promise.withResolvers<string>()
     promise.catch(() => undefined) // who finishes hears of it
-    this.#waiting.set(id, { resolve, reject })
-    this.#thread.set(id, thread)
-    const step = (upTo: number, next: HashStep['next']) => {
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
-      if (this.#waiting.has(id)) thread.postMessage({ id, path, from, upTo, next } satisfies HashStep)
+    const hash: Begun = { id, path, from, accountId, thread, resolve, reject, at: from, upTo: from, isLast: false, isQueued: false }
+    this.#begun.set(id, hash)
+    const goOn = (upTo: number) => {
+      hash.upTo = upTo
+      this.#queue(hash)
     }
     return {
-      advance: (upTo) => step(upTo, 'go on'),
+      advance: goOn,
       finish: (upTo) => {
-        thread.ref()
-        step(upTo, 'finish')
+        thread.worker.ref()
+        hash.isLast = true
+        goOn(upTo)
         return promise
       },
       forget: () => {
-        step(0, 'forget')
-        this.#settle(id)
+        if (this.#settle(id) !== undefined) post(thread, { id, path, from, upTo: 0, next: 'forget' })
       },
     }
   }
@@ -61,34 +87,64 @@ export class HashThreads {
   /** Rejects what was not finished with `shutting_down`. */
   async close(): Promise<void> {
     this.#isClosed = true
-    for (const id of this.#waiting.keys()) this.#settle(id)?.reject(new DepotError('shutting_down', 'the depot is shutting down'))
-    await Promise.all(this.#threads.splice(0).map((thread) => thread.terminate()))
+    for (const id of this.#begun.keys()) this.#settle(id)?.reject(new DepotError('shutting_down', 'the depot is shutting down'))
+    await Promise.all(this.#threads.splice(0).map(({ worker }) => worker.terminate()))
   }
 
-  #start(): Worker {
-    const thread = new Worker(THREAD, { execArgv: [] }) // what its parent preloads is no concern of it
-    thread.unref()
-    thread.on('message', (answer: HashAnswer) => {
-      const waiting = this.#settle(answer.id)
-      if ('error' in answer) waiting?.reject(unpackError(answer.error))
-      else waiting?.resolve(answer.digest)
+  #queue(hash: Begun): void {
+    if (hash.isQueued || !this.#begun.has(hash.id)) return
+    hash.isQueued = true
+    hash.thread.queue.push(hash.accountId, hash)
+    this.#dispatch(hash.thread)
+  }
+
+  #dispatch(thread: Thread): void {
+    while (thread.current === undefined) {
+      const hash = thread.queue.shift()
+      if (hash === undefined) return
+      if (!this.#begun.has(hash.id)) continue // forgotten while it waited
+      const upTo = Math.min(hash.upTo, hash.at + TURN_BYTES)
+      const next = hash.isLast && upTo === hash.upTo ? 'finish' : 'go on'
+      hash.at = upTo
+      thread.current = hash
+      post(thread, { id: hash.id, path: hash.path, from: hash.from, upTo, next })
+    }
+  }
+
+  #start(): Thread {
+    const worker = new Worker(THREAD, { execArgv: [] }) // what its parent preloads is no concern of it
+    const thread: Thread = { worker, queue: new Turns(), current: undefined }
+    worker.unref()
+    worker.on('message', (answer: HashAnswer) => {
+      const hash = thread.current
+      thread.current = undefined
+      if ('error' in answer) this.#settle(answer.id)?.reject(unpackError(answer.error))
+      else if (answer.digest !== undefined) this.#settle(answer.id)?.resolve(answer.digest)
+      else if (hash !== undefined) {
+        hash.isQueued = false
+        if (hash.isLast || hash.at < hash.upTo) this.#queue(hash)
+      }
+      this.#dispatch(thread)
     })
     // It takes its hashes with it; the next upload gets another.
-    thread.on('error', (error) => {
+    worker.on('error', (error) => {
       const at = this.#threads.indexOf(thread)
       if (at !== -1) this.#threads.splice(at, 1)
-      for (const [id, its] of this.#thread) if (its === thread) this.#settle(id)?.reject(error)
+      for (const hash of this.#begun.values()) if (hash.thread === thread) this.#settle(hash.id)?.reject(error)
     })
     this.#threads.push(thread)
     return thread
   }
 
-  #settle(id: number): { resolve(digest: string): void; reject(error: unknown): void } | undefined {
-    const waiting = this.#waiting.get(id)
-    const thread = this.#thread.get(id)
-    this.#waiting.delete(id)
-    this.#thread.delete(id)
-    if (thread !== undefined && ![...this.#thread.values()].includes(thread)) thread.unref()
-    return waiting
+  #settle(id: number): Begun | undefined {
+    const hash = this.#begun.get(id)
+    this.#begun.delete(id)
+    if (hash !== undefined && ![...this.#begun.values()].some(({ thread }) => thread === hash.thread)) hash.thread.worker.unref()
+    return hash
   }
+}
+
+function post({ worker }: Thread, step: HashStep): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
+  worker.postMessage(step)
 }

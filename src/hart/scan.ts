@@ -4,10 +4,17 @@ import { DepotError } from '../errors.ts'
 import type { HartMetadata } from './metadata.ts'
 import { unpackError } from '../thread-error.ts'
 import type { ScanAnswer } from './scan-worker.ts'
+import { Turns } from './turns.ts'
 
 export interface ArchiveScannerOptions {
-  /** Scans at the same time; each costs a thread, and memory as readArchive says. The others wait. */
+  /**
+   * Scans at the same time; each costs a thread, and memory as readArchive says. The others wait. One thread more is there for accounts of
+   * which no scan runs.
+   */
   readonly workers?: number
+  /** Scans that wait for a thread, of all accounts. */
+  readonly mostWaiting?: number
+  readonly mostWaitingOfOne?: number
   /** Time that one scan may take, in milliseconds, not counting what it waited. */
   readonly timeoutMs?: number
 }
@@ -15,6 +22,11 @@ export interface ArchiveScannerOptions {
 /** At 35 MB/s, 20 GB of programs. Most packages stop long before, at the last of their metadata. */
 const LONGEST_SCAN_MS = 10 * 60 * 1000
 const WORKERS = 2
+/** Each has a file in the spool. */
+const MOST_WAITING = 512
+/** More than a site uploads at once; less than what keeps an upload of another account out. */
+const MOST_WAITING_OF_ONE = 64
+const RETRY_AFTER_SECONDS = 10
 // Far more than a scan needs: what it reads is in buffers, which do not count here. Measured, a thread that scans what `hab` packs
 // adds 50 MB to the process, most of it for being a thread; one that scans what was packed with `xz -9`, 115.
 const HEAP_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 4 }
@@ -30,23 +42,36 @@ export class ArchiveScanner {
   readonly #timeoutMs: number
   readonly #idle: Worker[] = []
   readonly #busy = new Map<Worker, Scan>()
-  readonly #waiting: Scan[] = []
+  readonly #waiting = new Turns<Scan>()
+  readonly #mostWaiting: number
+  readonly #mostWaitingOfOne: number
   #closed = false
 
   constructor(options: ArchiveScannerOptions = {}) {
     this.#workers = options.workers ?? WORKERS
     this.#timeoutMs = options.timeoutMs ?? LONGEST_SCAN_MS
+    this.#mostWaiting = options.mostWaiting ?? MOST_WAITING
+    this.#mostWaitingOfOne = options.mostWaitingOfOne ?? MOST_WAITING_OF_ONE
   }
 
   /**
-   * The metadata of the package whose payload starts at `payloadOffset` of the file. Rejects with `hart_malformed` or
-   * `target_malformed`, and with `shutting_down` when the scanner is closed.
+   * The metadata of the package whose payload starts at `payloadOffset` of the file. Scans of several accounts take turns. Rejects with
+   * `hart_malformed` or `target_malformed`, with `overloaded` as {@link expectRoom}, and with `shutting_down` when the scanner is closed.
    */
-  scan(path: string, payloadOffset: number): Promise<HartMetadata> {
+  async scan(path: string, payloadOffset: number, accountId: number): Promise<HartMetadata> {
+    this.expectRoom(accountId)
     const { promise, resolve, reject } = Promise.withResolvers<HartMetadata>()
-    this.#waiting.push({ path, payloadOffset, resolve, reject, timer: undefined })
+    this.#waiting.push(accountId, { path, payloadOffset, accountId, resolve, reject, timer: undefined })
     this.#dispatch()
     return promise
+  }
+
+  /** Throws `overloaded` when too many scans wait, of all accounts or of this one. */
+  expectRoom(accountId: number): void {
+    const mine = this.#waiting.lengthOf(accountId)
+    const full =
+      mine >= this.#mostWaitingOfOne ? `${mine} packages of this account wait to be looked at` : this.#waiting.length >= this.#mostWaiting ? `${this.#waiting.length} packages wait to be looked at` : undefined
+    if (full !== undefined) throw new DepotError('overloaded', `${full}: try again in ${RETRY_AFTER_SECONDS} seconds`, { retryAfterSeconds: RETRY_AFTER_SECONDS })
   }
 
   /** Ends every thread, and rejects what was not finished with `shutting_down`. */
@@ -59,12 +84,17 @@ export class ArchiveScanner {
   }
 
   #dispatch(): void {
-    while (this.#closed || this.#busy.size < this.#workers) {
-      const scan = this.#waiting.shift()
+    while (this.#closed || this.#busy.size <= this.#workers) {
+      const isSpare = this.#busy.size === this.#workers && !this.#closed
+      const scan = this.#waiting.shift((accountId) => !isSpare || !this.#isRunning(accountId))
       if (scan === undefined) return
       if (this.#closed) scan.reject(closed())
       else this.#begin(scan)
     }
+  }
+
+  #isRunning(accountId: number): boolean {
+    return [...this.#busy.values()].some((scan) => scan.accountId === accountId)
   }
 
   #begin(scan: Scan): void {
@@ -114,6 +144,7 @@ export class ArchiveScanner {
 interface Scan {
   readonly path: string
   readonly payloadOffset: number
+  readonly accountId: number
   readonly resolve: (metadata: HartMetadata) => void
   readonly reject: (reason: unknown) => void
   timer: NodeJS.Timeout | undefined

@@ -73,6 +73,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   storage_full: { status: 507, netCode: INTERNAL },
   data_in_use: { status: 503, netCode: INTERNAL },
   shutting_down: { status: 503, netCode: INTERNAL },
+  overloaded: { status: 503, netCode: INTERNAL },
 }
 
 /** Where our own door says it in plainer HTTP than Builder does. */
@@ -80,7 +81,7 @@ const API_STATUS: Partial<Record<ErrorCode, number>> = { refused: 409, not_membe
 
 /** RFC 9457, for `/api` and the operator's routes. */
 export function replyProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { code, status, detail, parts } = describe(error, request)
+  const { code, status, detail, parts } = describe(error, request, reply)
   const own = API_STATUS[code as ErrorCode] ?? status
   if (own === 401) reply.header('www-authenticate', 'Bearer')
   return reply
@@ -102,7 +103,7 @@ export function replyProblem(error: unknown, request: FastifyRequest, reply: Fas
 
 /** What Habitat's clients expect: mostly nothing. `hab` itself shows the `msg` of a `{code,msg}` (habitat-today.md 1.2). */
 export function replyHabitat(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { code, status, detail } = describe(error, request)
+  const { code, status, detail } = describe(error, request, reply)
   const meaning: Meaning | undefined = MEANINGS[code as ErrorCode]
   const isHab = request.headers['user-agent']?.startsWith('hab') === true
   reply.code(isHab ? (meaning?.habStatus ?? status) : status)
@@ -121,9 +122,10 @@ interface Described {
   readonly parts: DepotError['parts']
 }
 
-/** A refusal is logged in one line; what is our own fault, with its stack, and tells the client nothing but the request's id. */
-function describe(error: unknown, request: FastifyRequest): Described {
+/** A refusal is logged in one line, and says when to try again where that helps; what is our own fault, with its stack, and tells the client nothing but the request's id. */
+function describe(error: unknown, request: FastifyRequest, reply: FastifyReply): Described {
   if (error instanceof DepotError) {
+    if (error.retryAfterSeconds !== undefined) reply.header('retry-after', error.retryAfterSeconds)
     request.refusal = `${error.code}: ${error.message}`
     return { code: error.code, status: MEANINGS[error.code].status, detail: shorten(error.message, LONGEST_DETAIL), parts: error.parts }
   }

@@ -35,7 +35,7 @@ export interface Upload {
  *
  * Throws `already_exists`, `not_found` for the origin, `target_unsupported`, `checksum_missing`, `too_large`, `stalled`,
  * `length_mismatch`, `hart_malformed`, `checksum_mismatch`, `signer_unknown`, `signature_invalid`, `ident_mismatch`,
- * `target_mismatch`, `release_differs`, `package_type_mismatch`, `storage_full`.
+ * `target_mismatch`, `release_differs`, `package_type_mismatch`, `storage_full`, `overloaded`.
  */
 export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: boolean }> {
   const { ident, target, checksum, isForced } = upload
@@ -48,14 +48,16 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
   }
   if (checksum === undefined || checksum === '') throw new DepotError('checksum_missing', `the upload of ${text} names no checksum`)
 
+  depot.scanner.expectRoom(upload.publisher.accountId)
+
   const file = depot.blobs.spool()
   try {
-    const received = await receive(depot, await upload.open(), file, text)
+    const received = await receive(depot, await upload.open(), file, { what: text, accountId: upload.publisher.accountId })
     if (received.checksum !== checksum) {
       throw new DepotError('checksum_mismatch', `the checksum of ${text} should be ${checksum}, and that of the bytes received is ${received.checksum}`)
     }
     const isVerified = await verify(depot, received)
-    const { ident: inside, deps, tdeps, buildDeps, buildTdeps, ...metadata } = await depot.scanner.scan(file.path, received.header.payloadOffset)
+    const { ident: inside, deps, tdeps, buildDeps, buildTdeps, ...metadata } = await depot.scanner.scan(file.path, received.header.payloadOffset, upload.publisher.accountId)
     if (formatIdent(inside) !== text) throw new DepotError('ident_mismatch', `the archive is ${formatIdent(inside)}, not ${text}`)
     if (target !== undefined && metadata.target !== target) throw new DepotError('target_mismatch', `the archive of ${text} is for ${metadata.target}, not ${target}`)
     expectTaken(depot, metadata.target)

@@ -15,14 +15,20 @@ const BATCH_PIECES = 1_000
 /** So much is handed to the disk while more comes, so that little is left to wait for at the end. */
 const SYNC_BYTES = 32 * 1024 * 1024
 
+/** What is received, in the words of a refusal, and from whom. */
+export interface Received {
+  readonly what: string
+  readonly accountId: number
+}
+
 /**
  * Writes what a stream brings to a file, each byte once, and answers its digests. The stream is read to its end or destroyed, the file
  * closed, and the pieces are emptied. Throws `hart_malformed` as soon as it can be told, `too_large`, and what the stream fails with.
  */
-export async function receive({ config, hashes }: Pick<Depot, 'config' | 'hashes'>, stream: Readable, file: SpoolFile, what: string): Promise<HartDigests> {
+export async function receive({ config, hashes }: Pick<Depot, 'config' | 'hashes'>, stream: Readable, file: SpoolFile, { what, accountId }: Received): Promise<HartDigests> {
   const { promise, resolve } = Promise.withResolvers<HartDigests>()
   await pipeline(stream, async (pieces: AsyncIterable<Buffer>) => {
-    await using reception = new Reception(await file.create(), file.path, hashes)
+    await using reception = new Reception(await file.create(), { path: file.path, accountId, threads: hashes })
     let received = 0
     for await (const piece of pieces) {
       received += piece.length
@@ -40,8 +46,7 @@ export async function receive({ config, hashes }: Pick<Depot, 'config' | 'hashes
  */
 class Reception {
   readonly #handle: FileHandle
-  readonly #path: string
-  readonly #threads: HashThreads
+  readonly #beginHash: (from: number) => Hashing
   readonly #start = new HartStart()
   #batch: Buffer[] = []
   #batchBytes = 0
@@ -51,10 +56,9 @@ class Reception {
   #syncing: Promise<void> | undefined
   #hashings: { file: Hashing; payload: Hashing } | undefined
 
-  constructor(handle: FileHandle, path: string, threads: HashThreads) {
+  constructor(handle: FileHandle, { path, accountId, threads }: { path: string; accountId: number; threads: HashThreads }) {
     this.#handle = handle
-    this.#path = path
-    this.#threads = threads
+    this.#beginHash = (from) => threads.begin(path, from, accountId)
   }
 
   /** Resolves when there is room for the next one. */
@@ -120,7 +124,7 @@ class Reception {
   }
 
   #hash(payloadOffset: number): { file: Hashing; payload: Hashing } {
-    this.#hashings ??= { file: this.#threads.begin(this.#path, 0), payload: this.#threads.begin(this.#path, payloadOffset) }
+    this.#hashings ??= { file: this.#beginHash(0), payload: this.#beginHash(payloadOffset) }
     return this.#hashings
   }
 }

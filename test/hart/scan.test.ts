@@ -3,12 +3,15 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { signHart } from '../../src/hart/pack.ts'
 import { ArchiveScanner } from '../../src/hart/scan.ts'
-import { buildHart, buildTar, buildXz, makeKeys } from '../support/build-hart.ts'
+import { READ_STEP_BYTES } from '../../src/hart/tar.ts'
+import { Turns } from '../../src/hart/turns.ts'
+import { buildHart, buildTar, buildXz, joinXz, makeKeys } from '../support/build-hart.ts'
 import type { BuildHartOptions } from '../support/build-hart.ts'
 
 const MIB = 1024 * 1024
 const FOLDER = 'hab/pkgs/acme/app/1.0.0/20260101120000/'
 const ZEROS = readFileSync(new URL('../fixtures/xz/zeros-64MiB.xz', import.meta.url))
+const ANYONE = 1
 const LAST_MEMBER = { path: `${FOLDER}bin/app`, content: '#!/bin/sh\n' }
 
 /** A payload in a file of its own, behind nothing. */
@@ -25,7 +28,7 @@ function payloadOf(options: BuildHartOptions): Buffer {
 
 /** An archive that begins with `start`, without the end that the packer gives it, and goes on with zeros. */
 function followedByZeros(start: Buffer, times: number): Buffer {
-  return Buffer.concat([buildXz(start), ...Array.from({ length: times }, () => ZEROS)])
+  return joinXz(buildXz(start), ...Array.from({ length: times }, () => ZEROS))
 }
 
 function withoutEnd(tar: Buffer): Buffer {
@@ -39,7 +42,7 @@ test('reads many archives at once, each to its own', async (t) => {
   const scans = Array.from({ length: 20 }, (_, i) => {
     const path = join(folder, `${i}.xz`)
     writeFileSync(path, payloadOf({ ident: `acme/app/1.0.${i}/20260101120000` }))
-    return scanner.scan(path, 0)
+    return scanner.scan(path, 0, ANYONE)
   })
   t.strictSame((await Promise.all(scans)).map(({ ident }) => ident.version), Array.from({ length: 20 }, (_, i) => `1.0.${i}`))
 })
@@ -48,23 +51,24 @@ test('does not unpack what comes after the last of the metadata', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1 })
   t.teardown(() => scanner.close())
   const all = { deps: ['core/a/1/2'], tdeps: ['core/a/1/2'], buildDeps: ['core/a/1/2'], buildTdeps: ['core/a/1/2'], exposes: [80], config: 'a = 1', svcUser: 'hab', svcGroup: 'hab' }
-  const payload = payloadOf({ ...all, packageType: 'standard', entries: [{ path: `${FOLDER}rubbish`, typeFlag: '?', content: 'x'.repeat(MIB) }] })
-  t.equal((await scanner.scan(saved(t.testdir(), payload), 0)).svcGroup, 'hab')
+  const rubbish = [{ path: `${FOLDER}large`, content: 'x'.repeat(READ_STEP_BYTES) }, { path: `${FOLDER}rubbish`, typeFlag: '?', content: 'x'.repeat(MIB) }]
+  const payload = payloadOf({ ...all, packageType: 'standard', entries: rubbish })
+  t.equal((await scanner.scan(saved(t.testdir(), payload), 0, ANYONE)).svcGroup, 'hab')
   // With one metafile less, the same archive is read on to what it may not hold.
   const { svcGroup: _, ...less } = all
-  const longer = payloadOf({ ...less, entries: [{ path: `${FOLDER}rubbish`, typeFlag: '?', content: 'x'.repeat(MIB) }] })
-  await t.rejects(scanner.scan(saved(t.testdir(), longer), 0), { code: 'hart_malformed', message: /unknown type/ })
+  const longer = payloadOf({ ...less, entries: rubbish })
+  await t.rejects(scanner.scan(saved(t.testdir(), longer), 0, ANYONE), { code: 'hart_malformed', message: /unknown type/ })
 })
 
 const hostile: [string, () => Buffer, RegExp][] = [
   [
     'a bomb: 320 MiB in 50 KB',
     () => followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}blob`, declaredBytes: 320 * MIB }])), 5),
-    /archive of 50\d+ bytes unpacks to more than 28\d{7}$/,
+    /archive of 49\d+ bytes unpacks to more than 28\d{7}$/,
   ],
   [
-    'a bomb of 60 GiB',
-    () => followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}blob`, declaredBytes: 60 * 1024 * MIB }])), 960),
+    'a bomb of 7 GiB',
+    () => followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}blob`, declaredBytes: 7 * 1024 * MIB }])), 112),
     /unpacks to more than/,
   ],
   [
@@ -87,54 +91,108 @@ test('hostile archives', async (t) => {
   t.teardown(() => scanner.close())
   for (const [what, payload, message] of hostile) {
     await t.test(`refuses ${what}`, async (u) => {
-      await u.rejects(scanner.scan(saved(u.testdir(), payload()), 0), { name: 'DepotError', code: 'hart_malformed', message })
+      await u.rejects(scanner.scan(saved(u.testdir(), payload()), 0, ANYONE), { name: 'DepotError', code: 'hart_malformed', message })
     })
   }
   await t.test('and reads on afterwards', async (u) => {
-    u.equal((await scanner.scan(saved(u.testdir(), payloadOf({})), 0)).ident.name, 'app')
+    u.equal((await scanner.scan(saved(u.testdir(), payloadOf({})), 0, ANYONE)).ident.name, 'app')
   })
+})
+
+test('refuses a metafile that comes again directly after the last of the metadata', async (t) => {
+  const scanner = new ArchiveScanner({ workers: 1 })
+  t.teardown(() => scanner.close())
+  const list = `HART-1\nacme-20260101000000\nBLAKE2b\nsignature\n\n${'0'.repeat(64)}  /${FOLDER}IDENT\n`
+  const payload = payloadOf({ metafiles: { MANIFEST: undefined }, entries: [
+    { path: `${FOLDER}FILES`, content: list },
+    { path: `${FOLDER}MANIFEST`, content: '# all that is needed\n' },
+    { path: `${FOLDER}IDENT`, content: 'acme/other/1.0.0/20260101120000\n' },
+  ] })
+  await t.rejects(scanner.scan(saved(t.testdir(), payload), 0, ANYONE), { code: 'hart_malformed', message: /metafile IDENT .* twice/ })
 })
 
 test('memory grows by less than 64 MB, however much is unpacked', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1 })
   t.teardown(() => scanner.close())
   // Most of what an archive of this size may unpack to, twice.
-  const path = saved(t.testdir(), Buffer.concat([
+  const path = saved(t.testdir(), joinXz(
     buildXz(withoutEnd(buildTar([{ path: `${FOLDER}blob`, declaredBytes: 192 * MIB }]))),
     ZEROS, ZEROS, ZEROS,
     payloadOf({ metafiles: {} }),
-  ]))
+  ))
   const before = process.memoryUsage.rss()
   let most = 0
   const watch = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 5)
   t.teardown(() => clearInterval(watch))
-  for (let i = 0; i < 2; i += 1) t.equal((await scanner.scan(path, 0)).ident.name, 'app')
+  for (let i = 0; i < 2; i += 1) t.equal((await scanner.scan(path, 0, ANYONE)).ident.name, 'app')
   t.ok(most - before < 64_000_000, `grew by ${most - before} bytes`)
 })
 
 test('a scan that takes too long is ended, and the next one has another thread', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1, timeoutMs: 1 })
   t.teardown(() => scanner.close())
-  const slow = scanner.scan(saved(t.testdir(), followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}x`, declaredBytes: 192 * MIB }])), 3)), 0)
+  const slow = scanner.scan(saved(t.testdir(), followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}x`, declaredBytes: 192 * MIB }])), 3)), 0, ANYONE)
   await t.rejects(slow, { code: 'hart_malformed', message: /took longer than/ })
   const patient = new ArchiveScanner({ workers: 1 })
   t.teardown(() => patient.close())
-  t.equal((await patient.scan(saved(t.testdir(), payloadOf({ entries: [LAST_MEMBER] })), 0)).ident.name, 'app')
+  t.equal((await patient.scan(saved(t.testdir(), payloadOf({ entries: [LAST_MEMBER] })), 0, ANYONE)).ident.name, 'app')
+})
+
+test('a queue takes turns among keys, those that may go', (t) => {
+  const queue = new Turns<string>()
+  for (const [key, item] of [[1, 'a1'], [1, 'a2'], [1, 'a3'], [2, 'b1'], [3, 'c1'], [3, 'c2']] as const) queue.push(key, item)
+  t.strictSame([queue.length, queue.lengthOf(1), queue.lengthOf(4)], [6, 3, 0])
+  t.equal(queue.shift((key) => key === 3), 'c1')
+  t.equal(queue.shift((key) => key === 4), undefined)
+  t.strictSame(Array.from({ length: 6 }, () => queue.shift()), ['a1', 'b1', 'c2', 'a2', 'a3', undefined])
+  t.equal(queue.length, 0)
+  t.end()
+})
+
+test('packages of other accounts are read before all those of one that has many', async (t) => {
+  const scanner = new ArchiveScanner({ workers: 1 })
+  t.teardown(() => scanner.close())
+  const bomb = saved(t.testdir(), followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}x`, declaredBytes: 192 * MIB }])), 3))
+  const path = join(t.testdir(), 'good.xz')
+  writeFileSync(path, payloadOf({}))
+  const ended: string[] = []
+  const bombs = Array.from({ length: 60 }, () => scanner.scan(bomb, 0, 1).catch(() => ended.push('bomb')))
+  const scans = [2, 3].flatMap((account) => [1, 2].map(() => scanner.scan(path, 0, account).then(() => ended.push('good'))))
+  await Promise.all(scans)
+  t.ok(ended.filter((what) => what === 'bomb').length < 60, ended.join())
+  await scanner.close()
+  await Promise.all(bombs)
+})
+
+test('takes no more scans of one account, or in all, than may wait, and says so before there is one', async (t) => {
+  const scanner = new ArchiveScanner({ workers: 1, mostWaiting: 3, mostWaitingOfOne: 2 })
+  const path = saved(t.testdir(), payloadOf({}))
+  const outcomes = Promise.allSettled([1, 1, 1, 2].map((account) => scanner.scan(path, 0, account)))
+  const busy = { name: 'DepotError', code: 'overloaded', retryAfterSeconds: 10 }
+  t.throws(() => scanner.expectRoom(1), { ...busy, message: /2 packages of this account wait/ })
+  await t.rejects(scanner.scan(path, 0, 1), busy)
+  t.doesNotThrow(() => scanner.expectRoom(2))
+  const last = scanner.scan(path, 0, 3)
+  t.throws(() => scanner.expectRoom(2), { ...busy, message: /3 packages wait/ })
+  t.match(await outcomes, Array.from({ length: 4 }, () => ({ status: 'fulfilled' })))
+  await last
+  t.doesNotThrow(() => scanner.expectRoom(1))
+  await scanner.close()
 })
 
 test('closing ends what runs and what waits, and refuses what comes after', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1 })
   const path = saved(t.testdir(), payloadOf({}))
-  const scans = [scanner.scan(path, 0), scanner.scan(path, 0), scanner.scan(path, 0)]
+  const scans = [scanner.scan(path, 0, ANYONE), scanner.scan(path, 0, ANYONE), scanner.scan(path, 0, ANYONE)]
   const outcomes = Promise.allSettled(scans)
   await scanner.close()
   for (const outcome of await outcomes) t.match(outcome, { status: 'rejected', reason: { code: 'shutting_down' } })
-  await t.rejects(scanner.scan(path, 0), { code: 'shutting_down' })
+  await t.rejects(scanner.scan(path, 0, ANYONE), { code: 'shutting_down' })
   await scanner.close()
 })
 
 test('a file that is not there is no refusal', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1 })
   t.teardown(() => scanner.close())
-  await t.rejects(scanner.scan(join(t.testdir(), 'absent'), 0), { code: 'ENOENT' })
+  await t.rejects(scanner.scan(join(t.testdir(), 'absent'), 0, ANYONE), { code: 'ENOENT' })
 })

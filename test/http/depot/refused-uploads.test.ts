@@ -1,6 +1,8 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'tap'
-import { ask } from '../../support/ask.ts'
-import { buildHart, makeKeys } from '../../support/build-hart.ts'
+import { ask, converse } from '../../support/ask.ts'
+import { buildHart, buildTar, buildXz, joinXz, makeKeys } from '../../support/build-hart.ts'
 import type { BuiltHart, Flaw } from '../../support/build-hart.ts'
 import { bearer, makeOrigin, publishAll, upload, uploadPath } from '../../support/origin.ts'
 import { startDepot } from '../../support/start-depot.ts'
@@ -99,6 +101,29 @@ test('an upload is refused', async (t) => {
     })
   }
   t.equal((await upload(started, whole)).status, 201, 'and its ident is free')
+})
+
+test('an upload is refused before its bytes, while too many packages of its account wait to be looked at', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  await makeOrigin(started)
+  const { scanner } = started.depot
+  const slow = join(t.testdir(), 'slow.tar.xz')
+  const entry = buildTar([{ path: 'hab/pkgs/acme/slow/1/20260101120000/x', declaredBytes: 192 * 1024 * 1024 }]).subarray(0, -1024)
+  const zeros = readFileSync(new URL('../../fixtures/xz/zeros-64MiB.xz', import.meta.url))
+  writeFileSync(slow, joinXz(buildXz(entry), zeros, zeros, zeros))
+  // The line of the first account moves once for each of the others.
+  const scans = [2, 3, 4, 5, 6, 1].flatMap((account) => Array.from({ length: 65 }, () => scanner.scan(slow, 0, account)))
+  const outcomes = Promise.allSettled(scans)
+  await t.rejects(async () => scans.at(-1), { code: 'overloaded' })
+
+  const hart = buildHart()
+  const client = converse(started.url)
+  await client.say(`POST ${uploadPath(hart)} HTTP/1.1\r\nHost: x\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: ${hart.bytes.length}\r\n\r\n`)
+  t.match(await client.hear(/\r\n\r\n/), /^HTTP\/1\.1 503 [^]*\r\nretry-after: 10\r\n/i)
+  client.socket.destroy()
+  t.match(lastRefusal(started), /^overloaded: 64 packages of this account wait to be looked at: try again in 10 seconds$/)
+  await scanner.close()
+  await outcomes
 })
 
 test('a hostile URL is refused', async (t) => {
