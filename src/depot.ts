@@ -67,6 +67,8 @@ export interface Limits {
   readonly uploadIdleMs: number
   /** How long a client may take nothing of its answer. */
   readonly unreadMs: number
+  /** How often an address may send a wrong token: so often at once, and so often a minute from then on. */
+  readonly wrongTokensPerMinute: number
 }
 
 interface World {
@@ -77,7 +79,7 @@ interface World {
   readonly isAlone?: boolean
 }
 
-const LIMITS: Limits = { uploadIdleMs: 60_000, unreadMs: 60_000 }
+const LIMITS: Limits = { uploadIdleMs: 60_000, unreadMs: 60_000, wrongTokensPerMinute: 20 }
 
 /**
  * Opens a data directory, making what is not there yet. Throws `data_in_use` when another process holds it. The caller closes

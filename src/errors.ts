@@ -4,6 +4,7 @@
 export type ErrorCode =
   | 'invalid_request' //     a part of the request is malformed; the message names it
   | 'unauthenticated' //     no credential where one is needed, or one that is wrong, revoked or expired
+  | 'too_many_attempts' //   too many wrong credentials came from one address
   | 'forbidden' //           known, but not allowed
   | 'not_found' //           absent, or invisible to the asker
   | 'method_not_allowed' //  the path exists, but not for this method

@@ -31,6 +31,7 @@ const CONFLICT = 9
 const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   invalid_request: { status: 400, netCode: REMOTE_REJECTED },
   unauthenticated: { status: 401, netCode: SESSION_EXPIRED },
+  too_many_attempts: { status: 429, netCode: ACCESS_DENIED },
   forbidden: { status: 403, netCode: ACCESS_DENIED },
   not_found: { status: 404, netCode: NOT_FOUND },
   method_not_allowed: { status: 405, netCode: REMOTE_REJECTED },

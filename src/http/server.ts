@@ -5,6 +5,7 @@ import fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { validatorCompiler } from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
+import { GuessLimit } from '../accounts/guess-limit.ts'
 import { Answers } from '../answers/answers.ts'
 import { openReader } from '../database/database.ts'
 import type { Depot } from '../depot.ts'
@@ -114,8 +115,16 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
   app.decorateRequest('subject', undefined)
   app.decorateRequest('isLoggedElsewhere', false)
   app.decorateRequest('isHeld', false)
+  const guesses = new GuessLimit(depot.now, { perMinute: depot.limits.wrongTokensPerMinute })
   const identify = async (request: FastifyRequest, authorization: string) => {
-    request.caller = await depot.authenticator.identify(authorization)
+    try {
+      request.caller = await depot.authenticator.identify(authorization)
+    } catch (error) {
+      if (!(error instanceof DepotError && error.code === 'unauthenticated')) throw error
+      const limited = guesses.note(request.ip)
+      metrics.noteWrongToken(limited === undefined ? 'refused' : 'limited')
+      throw limited ?? error
+    }
   }
   // Most requests come without a header, and need no promise.
   app.addHook('onRequest', (request, _reply, done) => {

@@ -13,6 +13,9 @@ import { Workers, listen } from '../../src/http/workers.ts'
 import { openLogTo } from '../../src/log.ts'
 import type { Seams } from '../../src/webhooks/webhooks.ts'
 
+/** Tests of rights send many wrong tokens from one address. */
+const LIMITS: Partial<Limits> = { wrongTokensPerMinute: 1_000_000 }
+
 /** When tests begin; each look at the clock is a millisecond later. */
 export const START = Date.parse('2026-01-01T00:00:00Z')
 
@@ -55,7 +58,7 @@ export async function startDepot(t: { teardown(fn: () => Promise<void>): unknown
   let clock = START
   const now = () => (clock += 1)
   const config = readConfig({ DEPOT_DATA: folder, DEPOT_LISTEN: '127.0.0.1:0', DEPOT_ADMIN_TOKEN: ADMIN_TOKEN, ...options.environment })
-  const depot = await openDepot(config, { log, now, isAlone: options.hasThreads !== true, ...(options.limits && { limits: options.limits }) })
+  const depot = await openDepot(config, { log, now, isAlone: options.hasThreads !== true, limits: { ...LIMITS, ...options.limits } })
   const workers = config.workers > 1 ? new Workers(depot, config.workers - 1) : undefined
   const app = await buildServer(depot, { ...(options.webhooks && { webhooks: options.webhooks }), ...(workers && { workers }) })
   const url = options.listen === true ? `http://127.0.0.1:${await listen(app, config, workers)}` : ''

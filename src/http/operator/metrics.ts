@@ -33,6 +33,7 @@ export class RequestMetrics {
   readonly #registry = new Registry()
   readonly #requests: Histogram<'door' | 'method' | 'status'>
   readonly #sentBytes: Counter<'door'>
+  readonly #wrongTokens: Counter<'answer'>
 
   constructor(feed: Feed) {
     const registers = [this.#registry]
@@ -44,6 +45,7 @@ export class RequestMetrics {
       registers,
     })
     this.#sentBytes = new Counter({ name: 'hart_depot_sent_bytes_total', help: 'Bytes of bodies that answers announced', labelNames: ['door'], registers })
+    this.#wrongTokens = new Counter({ name: 'hart_depot_wrong_tokens_total', help: 'Requests with a wrong token: refused (401), or limited (429) since too many came from their address', labelNames: ['answer'], registers })
     const followers = new Gauge({
       name: 'hart_depot_followers',
       help: 'Requests that are held, and open streams of events',
@@ -66,6 +68,10 @@ export class RequestMetrics {
   notePoll({ status, bodyBytes, ms }: ShortAnswer): void {
     this.#requests.observe(POLLS[status], ms / 1_000)
     if (bodyBytes > 0) this.#sentBytes.inc(HABITAT, bodyBytes)
+  }
+
+  noteWrongToken(answer: 'refused' | 'limited'): void {
+    this.#wrongTokens.inc({ answer })
   }
 
   figures(): Promise<Figures> {
