@@ -13,6 +13,7 @@ import type { Db } from './database/database.ts'
 import { ReadingThreads } from './database/reading-threads.ts'
 import { lockData } from './database/lock.ts'
 import { DepotError } from './errors.ts'
+import { MOST_AHEAD_MS } from './ledger/clock.ts'
 import type { LedgerEntry } from './ledger/entry.ts'
 import { HashThreads } from './hart/hash-threads.ts'
 import { ArchiveScanner } from './hart/scan.ts'
@@ -26,7 +27,7 @@ import { UNSTABLE } from './views/view.ts'
 import { ThreadedWriter } from './writer/threaded-writer.ts'
 import type { GivenToken } from './writer/set-up.ts'
 import { Writer } from './writer/writer.ts'
-import type { DepotWriter } from './writer/writer.ts'
+import type { CommitListener, DepotWriter } from './writer/writer.ts'
 import type { Seat } from './writer/writer-client.ts'
 
 /** The opened resources of one data directory, which no other process holds meanwhile. */
@@ -117,6 +118,7 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     const authenticator = new Authenticator(db, now)
     writer.onCommit((entries) => authenticator.onCommit(entries))
     writer.onCommit((entries) => warnOfOverrides(log, entries))
+    writer.onCommit(clockWarner(log))
 
     const isNew = (await findView(db, UNSTABLE)) === undefined
     const madeToken = isNew && givenToken === undefined ? generateToken() : undefined
@@ -160,6 +162,17 @@ function warnOfOverrides(log: Logger, entries: readonly LedgerEntry[]): void {
   for (const { sequence, event } of entries) {
     if (event.kind !== 'promotion' || event.override === undefined) continue
     log.warn({ sequence, view: event.view, revision: event.revision, ...event.override }, 'rules of a view were overridden')
+  }
+}
+
+/** Tells once that the clock is behind what was committed, and once that it is no longer. */
+function clockWarner(log: Logger): CommitListener {
+  let isAhead = false
+  return (_entries, { aheadMs }) => {
+    const seconds = Math.round(aheadMs / 1_000)
+    if (aheadMs > MOST_AHEAD_MS && !isAhead) log.warn({ ahead_s: seconds }, 'commit times are ahead of the clock, which was set back or is wrong: entries keep their order, and durations are measured by the clock')
+    if (aheadMs <= MOST_AHEAD_MS && isAhead) log.info('the clock has caught up with commit times')
+    isAhead = aheadMs > MOST_AHEAD_MS
   }
 }
 

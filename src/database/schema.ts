@@ -32,6 +32,7 @@ export interface Schema {
   trusted_keys: TrustedKeysTable
   webhooks: WebhooksTable
   webhook_deliveries: WebhookDeliveriesTable
+  depot_state: DepotStateTable
 }
 
 export interface AccountsTable {
@@ -207,6 +208,7 @@ export interface LedgerTable {
   text: string
   digest: string
   hash: string
+  clock: number | null
 }
 
 export interface IdempotencyKeysTable {
@@ -312,4 +314,9 @@ export interface WebhookDeliveriesTable {
   status: number | null
   error: string | null
   excerpt: string
+}
+
+export interface DepotStateTable {
+  name: string
+  value: string
 }

@@ -7,6 +7,7 @@ import { VIEW_EVENTS } from './refold.ts'
 export interface EntryRow {
   readonly sequence: number
   readonly at: number
+  readonly clock: number | null
   readonly kind: string
   readonly account_id: number | null
   readonly view_id: number | null
@@ -49,6 +50,7 @@ export function auditEntry(row: EntryRow, before: LedgerHead): AuditedEntry {
 /** What a text says besides its event, and what some events say. */
 interface Said {
   readonly at: number
+  readonly clock?: number
   readonly actor: { readonly accountId?: number }
   readonly view?: string
   readonly origin?: string
@@ -64,6 +66,7 @@ function wrongColumns(row: EntryRow, entry: Entry): string[] {
   const releases = entry.kind === 'promotion' ? [...entry.joined, ...entry.left] : []
   const isRight: Readonly<Record<string, boolean>> = {
     at: row.at === entry.at,
+    clock: row.clock === (entry.clock ?? null),
     kind: row.kind === entry.kind,
     account_id: row.account_id === (entry.actor.accountId ?? null),
     revision: row.revision === (entry.kind === 'promotion' ? entry.revision : null),

@@ -3,6 +3,8 @@ import type { Actor } from '../accounts/access.ts'
 import type { Db, Trx } from '../database/database.ts'
 import { FIRST_HEAD, link } from './chain.ts'
 import type { LedgerHead } from './chain.ts'
+import { MOST_AHEAD_MS } from './clock.ts'
+import type { Clock } from './clock.ts'
 import type { LedgerEntry, LedgerEvent } from './entry.ts'
 
 /** The rows an entry is about, for the indexes. */
@@ -28,11 +30,12 @@ export async function findHeadOf(db: Db, viewId: number, revision: number): Prom
 export async function appendEntry(
   trx: Trx,
   head: LedgerHead,
-  entry: { at: number; actor: Actor; event: LedgerEvent; subject: EntrySubject },
+  entry: { at: number; clock: Clock; actor: Actor; event: LedgerEvent; subject: EntrySubject },
 ): Promise<{ entry: LedgerEntry; head: LedgerHead }> {
   const { at, actor, event, subject } = entry
+  const clock = at - entry.clock.now > MOST_AHEAD_MS ? entry.clock.now : undefined
   const sequence = head.sequence + 1
-  const text = JSON.stringify({ at, actor, ...event })
+  const text = JSON.stringify({ at, clock, actor, ...event })
   const chained = link(head, text)
   await trx
     .insertInto('ledger')
@@ -46,6 +49,7 @@ export async function appendEntry(
       release_id: subject.releaseId ?? null,
       revision: event.kind === 'promotion' ? event.revision : null,
       text,
+      clock: clock ?? null,
       ...chained,
     })
     .execute()
@@ -84,7 +88,7 @@ export async function listEntries(db: Db, { after, through, limit, kinds }: Entr
   if (last === undefined) return { entries: [], through }
   const rows = await asked.select(['sequence', 'salt', 'digest', 'hash', 'text']).where('sequence', '<=', last).execute()
   const entries = rows.map((row) => {
-    const { at, actor, ...event } = JSON.parse(row.text) as { at: number; actor: Actor } & LedgerEvent
+    const { at, clock: _, actor, ...event } = JSON.parse(row.text) as { at: number; clock?: number; actor: Actor } & LedgerEvent
     return { ...row, at, actor, event }
   })
   const isAll = sizes.length < limit && last === sizes.at(-1)?.sequence

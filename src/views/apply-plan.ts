@@ -14,7 +14,7 @@ import { countWaiting, endPlan, forgetOldDrafts, getPlan, insertPlan, onlyVisibl
 import { closePreviews, showInPreviews } from './preview.ts'
 import { commit, expectStillAllowed, work } from './promote.ts'
 import type { Resolved } from './resolve.ts'
-import { changesAnything, digestOf, effectOf } from './stored-plan.ts'
+import { changesAnything, digestOf, effectOf, expiryOf } from './stored-plan.ts'
 import type { StoredPlan } from './stored-plan.ts'
 import type { View } from './view.ts'
 import { getView } from './view-store.ts'
@@ -49,7 +49,7 @@ export interface ApplyInput {
  */
 export async function draftPlan(change: Change, input: PlanInput): Promise<StoredPlan> {
   const plan = await keep(change, 'draft', input)
-  await forgetOldDrafts(change.trx, change.actor.accountId, change.at)
+  await forgetOldDrafts(change.trx, change.actor.accountId, change.clock)
   return plan
 }
 
@@ -57,7 +57,7 @@ export async function draftPlan(change: Change, input: PlanInput): Promise<Store
  * nothing would change, and `conflict` where too many wait. */
 export async function propose(change: Change, input: PlanInput): Promise<StoredPlan> {
   const { id } = await getView(change.trx, input.request.view)
-  if ((await countWaiting(change.trx, id, change.at)) >= MOST_WAITING) throw new DepotError('conflict', `${MOST_WAITING} proposals wait for ${input.request.view} already`)
+  if ((await countWaiting(change.trx, id, change.clock.now)) >= MOST_WAITING) throw new DepotError('conflict', `${MOST_WAITING} proposals wait for ${input.request.view} already`)
   const proposal = await keep(change, 'proposal', input)
   const rights = proposal.effect.refusals.filter(({ rule }) => rule === 'rights')
   if (rights.length > 0) throw refusalOf('forbidden', rights)
@@ -102,12 +102,12 @@ export async function reject(change: Change, input: { plan: string; reason?: str
 }
 
 async function keep(change: Change, kind: StoredPlan['kind'], { token, reason, ...input }: PlanInput): Promise<StoredPlan> {
-  const { trx, at } = change
+  const { trx } = change
   const request = { ...input.request, audience: audienceOfChanges(change.caller) }
   const view = await getView(trx, request.view)
   const worked = await work(change, view, request, { isThorough: true })
-  const expiresAt = at + (kind === 'draft' ? DRAFT_KEPT_MS : (view.gates.approval?.expiresMs ?? PROPOSAL_KEPT_MS))
-  await insert(change, view, { kind, token, expiresAt, worked, ...(reason !== undefined && { reason }) })
+  const keptMs = kind === 'draft' ? DRAFT_KEPT_MS : (view.gates.approval?.expiresMs ?? PROPOSAL_KEPT_MS)
+  await insert(change, view, { kind, token, keptMs, worked, ...(reason !== undefined && { reason }) })
   const plan = await getPlan(trx, token)
   if ((await onlyVisible(trx, [plan], request.audience)).length === 0) throw new DepotError('forbidden', `this would change what not everyone who may look at ${view.name} may see`)
   return plan
@@ -116,13 +116,14 @@ async function keep(change: Change, kind: StoredPlan['kind'], { token, reason, .
 async function insert(
   change: Change,
   view: View,
-  plan: { kind: StoredPlan['kind']; token: string; expiresAt: number; reason?: string; worked: { resolved: Resolved; considered: Considered } },
+  plan: { kind: StoredPlan['kind']; token: string; keptMs: number; reason?: string; worked: { resolved: Resolved; considered: Considered } },
 ): Promise<number> {
-  const { kind, token, expiresAt, reason, worked } = plan
+  const { kind, token, keptMs, reason, worked } = plan
+  const { now } = change.clock
   const effect = effectOf(view, worked)
   const request = { ...worked.resolved.pinned, ...(reason !== undefined && { reason }) }
   const digest = digestOf(kind, effect)
-  return insertPlan(change.trx, { token, kind, viewId: view.id, accountId: change.actor.accountId, request, effect, digest, createdAt: change.at, expiresAt })
+  return insertPlan(change.trx, { token, kind, viewId: view.id, accountId: change.actor.accountId, request, effect, digest, createdAt: now, expiresAt: now + keptMs })
 }
 
 /** Throws `not_found` for a plan that names what the caller may not see. */
@@ -145,7 +146,8 @@ async function getOpen(change: Change, token: string, kind: StoredPlan['kind']):
   if (plan.kind !== kind) throw new DepotError('conflict', plan.kind === 'draft' ? 'this is a plan, which is applied' : 'this is a proposal, which is approved or rejected')
   if (plan.end?.how === 'applied') throw new DepotError('conflict', `this was applied before: it made revision ${plan.end.revision} of ${plan.view}`)
   if (plan.end !== undefined) throw new DepotError('conflict', `this has ended: it is ${plan.end.how}`)
-  if (plan.expiresAt <= change.at) throw new DepotError('conflict', `this has expired at ${new Date(plan.expiresAt).toISOString()}`)
+  const expiresAt = expiryOf(plan, change.clock.now)
+  if (expiresAt <= change.clock.now) throw new DepotError('conflict', `this has expired at ${new Date(expiresAt).toISOString()}`)
   return plan
 }
 
@@ -159,7 +161,7 @@ async function carryOut(change: Change, plan: StoredPlan, input: ApplyInput & { 
   const deciderId = change.actor.accountId
   if (digestOf(plan.kind, effectOf(view, worked)) !== plan.digest) {
     expectMayEnd(plan, view, change.caller)
-    const planId = await insert(change, view, { kind: 'draft', token: nextToken, expiresAt: at + DRAFT_KEPT_MS, worked, ...(reason !== undefined && { reason }) })
+    const planId = await insert(change, view, { kind: 'draft', token: nextToken, keptMs: DRAFT_KEPT_MS, worked, ...(reason !== undefined && { reason }) })
     await endPlan(trx, plan.id, { at, how: 'stale', deciderId })
     await showInPreviews(change, view, plan.id, planId)
     return { stale: await getPlan(trx, nextToken) }

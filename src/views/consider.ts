@@ -2,6 +2,7 @@ import { audienceOfChanges } from '../accounts/access.ts'
 import type { Audience, Authority } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError, refusalOf } from '../errors.ts'
+import type { Clock } from '../ledger/clock.ts'
 import { formatIdent } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { Conflict } from './restore.ts'
@@ -17,8 +18,7 @@ import type { Act, View } from './view.ts'
 /** Who wants a change, when, and how. */
 export interface Context {
   readonly act: Act
-  /** Epoch milliseconds. */
-  readonly at: number
+  readonly clock: Clock
   /** Whose rights count. */
   readonly caller: Authority
   /** The audience that limits the search for dependencies: the caller's or, for a plan, its maker's when it was made. */
@@ -51,11 +51,11 @@ export async function consider(db: Db, view: View, wanted: Wanted, context: Cont
   const effect = planChange(view.rule, wanted, await readPresent(db, view, wanted))
   const { gates } = view
   const joining = effect.steps.filter(joins).map(({ release }) => release)
-  const held = await Promise.all((gates.requires ?? []).map((requirement) => readHeldSince(db, requirement, joining, context.at)))
+  const held = await Promise.all((gates.requires ?? []).map((requirement) => readHeldSince(db, requirement, joining, context.clock)))
   const isClosed = gates.closure !== undefined
   const dependencies = isClosed || context.isThorough === true ? await readDependencies(db, view.id, joining, context.audience) : NOTHING_KNOWN
   const dependents = gates.closure === 'view' ? await listDependentMembers(db, view.id, wanted.leaving, context.audience) : new Map<number, never>()
-  const state = { view, act: context.act, at: context.at, asker: askerOf(context.caller), proposer: context.proposer, held, dependencies, dependents }
+  const state = { view, act: context.act, clock: context.clock, asker: askerOf(context.caller), proposer: context.proposer, held, dependencies, dependents }
   const conflicts = (context.conflicts ?? []).map((conflict) => ({ rule: 'conflict' as const, ...conflict }))
   const touches = effect.steps.some(({ change }) => change !== 'unchanged')
   const refusals = await withoutHidden(db, touches ? [...(await mayKnow(db, effect, context)), ...judge(effect, state), ...conflicts] : conflicts, context.audience)

@@ -2,6 +2,7 @@ import { hasRole } from '../accounts/access.ts'
 import type { Authority, Session } from '../accounts/access.ts'
 import { expectView } from '../accounts/rights.ts'
 import { DepotError } from '../errors.ts'
+import type { Clock } from '../ledger/clock.ts'
 import type { ReleaseName } from '../ledger/entry.ts'
 import { formatIdent } from '../package/ident.ts'
 import { joins } from './plan.ts'
@@ -36,7 +37,7 @@ export interface Asker {
 export interface GateState {
   readonly view: View
   readonly act: Act
-  readonly at: number
+  readonly clock: Clock
   /** `undefined` for the depot's own doing and its operator's shell. */
   readonly asker: Asker | undefined
   /** Who proposed what the asker approves. */
@@ -135,15 +136,15 @@ export function rightsRefused(view: View, origins: ReadonlySet<string>, { asker,
   return others.map((origin) => ({ rule: 'rights', detail: isNamed ? `this token does not reach the origin ${origin}` : `${asker.account} is not a maintainer of the origin ${origin}` }))
 }
 
-function isThawed(_effect: Effect, { view, at }: GateState): Refusal[] {
+function isThawed(_effect: Effect, { view, clock }: GateState): Refusal[] {
   const { freeze } = view
-  if (freeze === undefined || (freeze.until !== undefined && freeze.until <= at)) return []
+  if (freeze === undefined || (freeze.until !== undefined && freeze.until <= clock.now)) return []
   const until = freeze.until === undefined ? '' : ` until ${new Date(freeze.until).toISOString()}`
   return [{ rule: 'freeze', detail: `${view.name} is frozen${until} by ${freeze.by}: ${freeze.reason}` }]
 }
 
 /** What goes back was let in before. */
-function meetsRequirements({ steps }: Effect, { view, act, at, held }: GateState): Refusal[] {
+function meetsRequirements({ steps }: Effect, { view, act, clock, held }: GateState): Refusal[] {
   if (act !== 'promote') return []
   const refusals: Refusal[] = []
   for (const [index, { view: other, as, soakMs = 0 }] of (view.gates.requires ?? []).entries()) {
@@ -152,7 +153,7 @@ function meetsRequirements({ steps }: Effect, { view, act, at, held }: GateState
       const name = `${formatIdent(release.ident)} (${release.target})`
       const names = namesOf(release)
       if (since === undefined) refusals.push({ rule: 'requires', detail: `${name} is not ${as === 'member' ? 'in' : 'what latest answers in'} ${other}`, names })
-      else if (at - since < soakMs) refusals.push({ rule: 'requires', detail: `${name} is in ${other} since ${new Date(since).toISOString()}, and has to be until ${new Date(since + soakMs).toISOString()}`, names })
+      else if (clock.now - since < soakMs) refusals.push({ rule: 'requires', detail: `${name} is in ${other} since ${new Date(since).toISOString()}, and has to be until ${new Date(since + soakMs).toISOString()}`, names })
     }
   }
   return refusals

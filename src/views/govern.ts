@@ -40,7 +40,7 @@ export async function freeze(change: Change, input: { view: string; reason: stri
   expectMayStop(view, change.caller)
   const { reason, until } = input
   const by = change.caller === 'operator' ? 'the operator' : change.caller.accountName
-  if (until !== undefined && until <= change.at) throw refusalOf('invalid_request', [{ detail: 'until is in the past', pointer: '/until' }])
+  if (until !== undefined && until <= change.clock.now) throw refusalOf('invalid_request', [{ detail: 'until is in the past', pointer: '/until' }])
   await setFreeze(change.trx, view.id, { reason, by, since: change.at, ...(until !== undefined && { until }) })
   await change.record({ kind: 'view-frozen', view: view.name, reason, until: until ?? null }, { viewId: view.id })
   return getView(change.trx, view.name)

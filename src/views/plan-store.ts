@@ -3,7 +3,9 @@ import type { SqlBool } from 'kysely'
 import type { Audience } from '../accounts/access.ts'
 import { along } from '../database/along.ts'
 import type { Db } from '../database/database.ts'
+import { clockSetBackAt } from '../database/state-store.ts'
 import { DepotError, quote } from '../errors.ts'
+import type { Clock } from '../ledger/clock.ts'
 import type { PointerMove } from '../ledger/entry.ts'
 import { listHidden } from './dependency-store.ts'
 import { releasesIn } from './stored-plan.ts'
@@ -15,6 +17,11 @@ const MOST_DRAFTS = 100
 // In the words of the indexes: a parameter would not be known to be one of theirs.
 const isDraft = sql<SqlBool>`plans.kind = 'draft'`
 const isProposal = sql<SqlBool>`plans.kind = 'proposal'`
+
+/** Whether a plan has not expired, as `expiryOf` has it. */
+function isOpenAt(now: number) {
+  return sql<SqlBool>`(plans.expires_at > ${now} AND (plans.created_at <= ${now} OR coalesce(${clockSetBackAt}, ${now}) + plans.expires_at - plans.created_at > ${now}))`
+}
 
 export interface NewPlan extends Pick<StoredPlan, 'token' | 'kind' | 'request' | 'effect' | 'digest' | 'createdAt' | 'expiresAt'> {
   readonly viewId: number
@@ -46,9 +53,10 @@ export async function insertPlan(db: Db, plan: NewPlan): Promise<number> {
 }
 
 /** Forgets drafts that have expired, and an account's oldest beyond what it may have; what a preview shows stays. */
-export async function forgetOldDrafts(db: Db, accountId: number | undefined, at: number): Promise<void> {
+export async function forgetOldDrafts(db: Db, accountId: number | undefined, { now, setBackAt }: Clock): Promise<void> {
   const shown = db.selectFrom('views').select('plan_id').where('plan_id', 'is not', null)
-  await db.deleteFrom('plans').where(isDraft).where('expires_at', '<=', at).where('id', 'not in', shown).execute()
+  await db.deleteFrom('plans').where(isDraft).where('expires_at', '<=', now).where('id', 'not in', shown).execute()
+  if (setBackAt !== undefined) await db.deleteFrom('plans').where(isDraft).where((eb) => eb.not(isOpenAt(now))).where('id', 'not in', shown).execute()
   const kept = db
     .selectFrom('plans')
     .select('id')
@@ -96,7 +104,7 @@ export async function listProposals(db: Db, viewId: number, page: { before: numb
     .where('plans.view_id', '=', viewId)
     .where(isProposal)
     .where('plans.id', '<', page.before)
-    .$if(waitingAt !== undefined, (query) => query.where('plans.ended_at', 'is', null).where('plans.expires_at', '>', waitingAt ?? 0))
+    .$if(waitingAt !== undefined, (query) => query.where('plans.ended_at', 'is', null).where(isOpenAt(waitingAt ?? 0)))
     .orderBy('plans.id', 'desc')
     .limit(page.limit)
   const rows = await plans(db).where('plans.id', 'in', found).orderBy('plans.id', 'desc').execute()
@@ -111,7 +119,7 @@ export async function countWaiting(db: Db, viewId: number, at: number): Promise<
     .where('plans.view_id', '=', viewId)
     .where(isProposal)
     .where('plans.ended_at', 'is', null)
-    .where('plans.expires_at', '>', at)
+    .where(isOpenAt(at))
     .executeTakeFirstOrThrow()
   return count
 }
@@ -144,7 +152,7 @@ function plans(db: Db) {
     .leftJoin('accounts', 'accounts.id', 'plans.account_id')
     .leftJoin('accounts as deciders', 'deciders.id', 'plans.decider_id')
     .selectAll('plans')
-    .select(['views.name as view', 'accounts.name as account', 'deciders.name as decider'])
+    .select(['views.name as view', 'accounts.name as account', 'deciders.name as decider', clockSetBackAt.as('set_back_at')])
 }
 
 type PlanRow = Awaited<ReturnType<ReturnType<typeof plans>['executeTakeFirstOrThrow']>>
@@ -161,6 +169,7 @@ function planOf(row: PlanRow): StoredPlan {
     digest: row.digest,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
+    setBackAt: row.set_back_at ?? undefined,
     end: row.ended_at === null || row.ending === null ? undefined : { at: row.ended_at, how: row.ending, by: row.decider ?? undefined, revision: row.revision ?? undefined },
   }
 }

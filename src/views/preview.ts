@@ -10,7 +10,7 @@ import { makeRevision } from './make-revision.ts'
 import { listPointersOf, onlyMembers, readPresent } from './member-store.ts'
 import { lineOf, planChange } from './plan.ts'
 import { getPlan, getPlanById, readPlannedMoves } from './plan-store.ts'
-import { changesAnything } from './stored-plan.ts'
+import { changesAnything, expiryOf } from './stored-plan.ts'
 import type { StoredPlan } from './stored-plan.ts'
 import { UNSTABLE } from './view.ts'
 import type { View, ViewRelease } from './view.ts'
@@ -31,7 +31,7 @@ export async function makePreview(change: Change, input: { name: string; plan: s
   expectOwn(plan, change.caller)
   if (plan.effect.refusals.some(({ rule }) => rule === 'rights')) throw new DepotError('forbidden', 'who made this plan may not make the change that it shows')
   if (plan.end !== undefined) throw new DepotError('conflict', `there is nothing to preview: the plan is ${plan.end.how}`)
-  if (plan.expiresAt <= change.at) throw new DepotError('conflict', 'there is nothing to preview: the plan has expired')
+  if (expiryOf(plan, change.clock.now) <= change.clock.now) throw new DepotError('conflict', 'there is nothing to preview: the plan has expired')
   // Rights are asked of what moves: where nothing does, anyone could take a name.
   if (!changesAnything(plan.effect)) throw new DepotError('refused', `there is nothing to preview: ${plan.view} would not change`)
   const base = await getView(change.trx, plan.view)

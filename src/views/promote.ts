@@ -72,7 +72,7 @@ export async function work(
   expectChangeable(view, request)
   const resolved = await resolve(change.trx, view, request)
   await expectChannels(change, view, resolved.wanted)
-  const considered = await consider(change.trx, view, resolved.wanted, { act: request.act, at: change.at, audience: request.audience, conflicts: resolved.conflicts, caller: change.caller, ...how })
+  const considered = await consider(change.trx, view, resolved.wanted, { act: request.act, clock: change.clock, audience: request.audience, conflicts: resolved.conflicts, caller: change.caller, ...how })
   return { resolved, considered }
 }
 
@@ -104,7 +104,7 @@ export async function commit(
 export async function alter(change: Change, view: View, wanted: Wanted, why: Pick<Why, 'act' | 'cause'> & { by: Authority }): Promise<PromotionOutcome> {
   const { by, ...cause } = why
   expectNoPreview(view)
-  const context: Context = { act: why.act, at: change.at, caller: by, audience: audienceOfChanges(by) }
+  const context: Context = { act: why.act, clock: change.clock, caller: by, audience: audienceOfChanges(by) }
   const { effect, refusals } = await consider(change.trx, view, wanted, context)
   expectAllowed(view, refusals, { caller: by })
   return makeRevision(change, view, effect, cause)

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { lastsFrom } from '../ledger/clock.ts'
 import type { PointerMove, ReleaseName, Source } from '../ledger/entry.ts'
 import type { SeenRequest } from './change-request.ts'
 import type { Considered, Missing } from './consider.ts'
@@ -36,6 +37,8 @@ export interface StoredPlan {
   readonly digest: string
   readonly createdAt: number
   readonly expiresAt: number
+  /** As of {@link Clock}, when the plan was read. */
+  readonly setBackAt: number | undefined
   readonly end: PlanEnd | undefined
 }
 
@@ -69,6 +72,11 @@ export function digestOf(kind: StoredPlan['kind'], { revision, releases, pointer
   const lasting = refusals.filter(({ rule }) => rule !== 'rights' && rule !== 'approval')
   const bound = kind === 'draft' ? revision : null
   return createHash('sha256').update(JSON.stringify([bound, releases, pointers, lasting])).digest('hex')
+}
+
+/** When a plan expires, by a clock that may have been set back since it was made. */
+export function expiryOf({ createdAt, expiresAt, setBackAt }: StoredPlan, now: number): number {
+  return expiresAt - createdAt + lastsFrom(createdAt, { now, setBackAt })
 }
 
 export function changesAnything({ releases }: PlannedEffect): boolean {

@@ -28,7 +28,7 @@ export async function changeWebhook(change: Change, input: WebhookChange): Promi
     ...before,
     ...(url !== undefined && { sealedUrl: url.sealed, host: url.host }),
     ...(filter !== undefined && { filter }),
-    ...(secret !== undefined && { sealedSecret: secret.sealed, previous: { sealedSecret: before.sealedSecret, until: change.at + PREVIOUS_SECRET_MS } }),
+    ...(secret !== undefined && { sealedSecret: secret.sealed, previous: { sealedSecret: before.sealedSecret, until: change.clock.now + PREVIOUS_SECRET_MS } }),
     progress: changeProgress(before, input, change.at),
   }
   const changed = partsOf(before, after, input)

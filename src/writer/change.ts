@@ -1,17 +1,19 @@
 import type { Actor, Authority } from '../accounts/access.ts'
 import type { Trx } from '../database/database.ts'
+import type { Clock } from '../ledger/clock.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
 import type { EntrySubject } from '../ledger/ledger-store.ts'
 
 /**
  * What the writer hands a command's handler: its transaction, the commit's time in epoch milliseconds (later than that of any
- * entry before), who asked, their rights as they are in this transaction, and the ledger. The requirement of the command
- * (requirements.ts) holds already; what depends on the state of a view or an origin, the handler asks. A handler awaits nothing
- * but `trx` and `record`, and throws to undo all it did.
+ * entry before), the wall clock, by which durations are measured, who asked, their rights as they are in this transaction, and the
+ * ledger. The requirement of the command (requirements.ts) holds already; what depends on the state of a view or an origin, the
+ * handler asks. A handler awaits nothing but `trx` and `record`, and throws to undo all it did.
  */
 export interface Change {
   readonly trx: Trx
   readonly at: number
+  readonly clock: Clock
   readonly actor: Actor
   readonly caller: Authority
   record(event: LedgerEvent, subject?: EntrySubject): Promise<void>

@@ -1,5 +1,6 @@
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
+import type { Clock } from '../ledger/clock.ts'
 import type { Change } from './change.ts'
 
 /** What a client calls one request of its own, and a digest of what it asked. */
@@ -17,14 +18,14 @@ const KEPT_MS = 7 * 86_400_000
 export async function once<Outcome>(change: Change, key: IdempotencyKey | undefined, { expectStill }: { expectStill: (kept: Outcome) => Promise<void> }, act: () => Promise<Outcome>): Promise<Outcome> {
   const accountId = change.actor.accountId
   if (key === undefined || accountId === undefined) return act()
-  await forgetOldOutcomes(change.trx, change.at)
+  await forgetOldOutcomes(change.trx, change.clock)
   const kept = await findOutcome(change.trx, accountId, key)
   if (kept !== undefined) {
     await expectStill(kept as Outcome)
     return kept as Outcome
   }
   const outcome = await act()
-  await keepOutcome(change.trx, accountId, key, outcome, change.at)
+  await keepOutcome(change.trx, accountId, key, outcome, change.clock.now)
   return outcome
 }
 
@@ -48,6 +49,8 @@ async function keepOutcome(db: Db, accountId: number, { key, requestHash }: Idem
     .execute()
 }
 
-async function forgetOldOutcomes(db: Db, at: number): Promise<void> {
-  await db.deleteFrom('idempotency_keys').where('created_at', '<', at - KEPT_MS).execute()
+/** Those that the clock stamped while it ran ahead last from when it was set back. */
+async function forgetOldOutcomes(db: Db, { now, setBackAt }: Clock): Promise<void> {
+  await db.deleteFrom('idempotency_keys').where('created_at', '<', now - KEPT_MS).execute()
+  if (setBackAt !== undefined && setBackAt < now - KEPT_MS) await db.deleteFrom('idempotency_keys').where('created_at', '>', now).execute()
 }

@@ -1,7 +1,10 @@
 import { isDiskFull } from '../database/database.ts'
 import type { Db, Trx } from '../database/database.ts'
+import { findState, setState } from '../database/state-store.ts'
 import { DepotError } from '../errors.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
+import { MOST_AHEAD_MS } from '../ledger/clock.ts'
+import type { Clock } from '../ledger/clock.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { appendEntry, findHead } from '../ledger/ledger-store.ts'
 import type { Change } from './change.ts'
@@ -16,6 +19,8 @@ export type CommitListener = (entries: readonly LedgerEntry[], commit: Commit) =
 export interface Commit {
   readonly commands: number
   readonly durationMs: number
+  /** By how much the last commit time is ahead of the clock. */
+  readonly aheadMs: number
 }
 
 /** What a depot's changes go through, wherever they are made. */
@@ -47,19 +52,22 @@ export class Writer {
   readonly #listeners: CommitListener[] = []
   readonly #queue: Waiting[] = []
   #head: LedgerHead
+  #clock: Clock
   #draining: Promise<void> | undefined
   #closed = false
 
-  private constructor(db: Db, world: { now: () => number; gather: () => Promise<unknown> }, head: LedgerHead) {
+  private constructor(db: Db, world: { now: () => number; gather: () => Promise<unknown> }, { head, setBackAt }: { head: LedgerHead; setBackAt: number | undefined }) {
     this.#db = db
     this.#now = world.now
     this.#gather = world.gather
     this.#head = head
+    this.#clock = { now: head.at, setBackAt }
   }
 
   /** `gather` is waited for before each commit, for what comes meanwhile to be a part of it: unless said otherwise, what is submitted together. */
   static async open(db: Db, now: () => number, gather: () => Promise<unknown> = () => Promise.resolve()): Promise<Writer> {
-    return new Writer(db, { now, gather }, await findHead(db))
+    const setBackAt = await findState(db, 'clock_set_back_at')
+    return new Writer(db, { now, gather }, { head: await findHead(db), setBackAt: setBackAt === undefined ? undefined : Number(setBackAt) })
   }
 
   onCommit(listener: CommitListener): void {
@@ -99,7 +107,7 @@ export class Writer {
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
     const begun = performance.now()
-    const before = this.#head
+    const before = { head: this.#head, clock: this.#clock }
     const entries: LedgerEntry[] = []
     const settled: Settled[] = []
     try {
@@ -113,11 +121,12 @@ export class Writer {
         throw error
       }
     } catch (error) {
-      this.#head = await findHead(this.#db).catch(() => before) // a commit that failed may be there all the same
+      this.#head = await findHead(this.#db).catch(() => before.head) // a commit that failed may be there all the same
+      this.#clock = before.clock
       for (const waiting of batch) waiting.reject(explained(error))
       return
     }
-    const commit: Commit = { commands: batch.length, durationMs: performance.now() - begun }
+    const commit: Commit = { commands: batch.length, durationMs: performance.now() - begun, aheadMs: Math.max(this.#head.at - this.#clock.now, 0) }
     for (const listener of this.#listeners) listener(entries, commit)
     for (const { waiting, result } of settled) {
       if ('error' in result) waiting.reject(explained(result.error))
@@ -128,11 +137,12 @@ export class Writer {
   async #run(trx: Trx, command: Command, { entries, callers }: { entries: LedgerEntry[]; callers: Callers }): Promise<Settled['result']> {
     const before = this.#head
     const recorded = entries.length
-    const at = Math.max(this.#now(), before.at + 1)
+    const clock = await this.#readClock(trx)
+    const at = Math.max(clock.now, before.at + 1)
     const inside = await trx.savepoint('command').execute()
     const record: Change['record'] = async (event, subject = {}) => {
       callers.onRecord(event)
-      const appended = await appendEntry(inside, this.#head, { at, actor: command.actor, event, subject })
+      const appended = await appendEntry(inside, this.#head, { at, clock, actor: command.actor, event, subject })
       this.#head = appended.head
       entries.push(appended.entry)
     }
@@ -140,7 +150,7 @@ export class Writer {
       const caller = await callers.authorize(inside, command)
       // The table pairs each kind with its own input, which a union of both cannot say.
       const handler = handlers[command.kind] as (change: Change, input: unknown) => Promise<unknown>
-      const outcome = await handler({ trx: inside, at, actor: command.actor, caller, record }, command.input)
+      const outcome = await handler({ trx: inside, at, clock, actor: command.actor, caller, record }, command.input)
       await inside.releaseSavepoint('command').execute()
       return { outcome }
     } catch (error) {
@@ -150,6 +160,16 @@ export class Writer {
       entries.length = recorded
       return { error }
     }
+  }
+
+  /** Notes, whatever becomes of the command, that the clock was set back behind what was committed, or has caught up. */
+  async #readClock(trx: Trx): Promise<Clock> {
+    const now = this.#now()
+    const before = this.#clock.setBackAt
+    const setBackAt = this.#head.at - now > MOST_AHEAD_MS ? Math.min(before ?? now, now) : undefined
+    if (setBackAt !== before) await setState(trx, 'clock_set_back_at', setBackAt?.toString())
+    this.#clock = { now, setBackAt }
+    return this.#clock
   }
 }
 

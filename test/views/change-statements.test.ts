@@ -42,10 +42,10 @@ const db = new Kysely<Schema>({
 })
 
 const view = await getView(db, 'ruled')
-const at = started.depot.now()
+const clock = { now: started.depot.now(), setBackAt: undefined }
 const wanted = async (count: number) => (await resolve(db, view, { view: 'ruled', act: 'promote', audience: EVERYONE, withDeps: true, source: { releases: first.slice(0, count) } })).wanted
 const changes: Record<string, (count: number) => Promise<unknown>> = {
-  'a promotion with what it needs, under every rule': async (count) => consider(db, view, await wanted(count), { act: 'promote', at, caller: 'operator', audience: EVERYONE, isThorough: true }),
+  'a promotion with what it needs, under every rule': async (count) => consider(db, view, await wanted(count), { act: 'promote', clock, caller: 'operator', audience: EVERYONE, isThorough: true }),
   'a set from another view': async () => resolve(db, view, { view: 'ruled', act: 'promote', audience: EVERYONE, isExact: true, source: { from: 'acceptance' } }),
   'a rollback': async () => resolve(db, view, { view: 'ruled', act: 'rollback', to: { revision: 1 }, audience: EVERYONE }),
   'a revert': async () => resolve(db, view, { view: 'ruled', act: 'revert', revision: 3, audience: EVERYONE }),
@@ -59,7 +59,7 @@ const changes: Record<string, (count: number) => Promise<unknown>> = {
     connection.exec('ROLLBACK')
   },
   'a look back for how long a release has soaked': async () =>
-    readHeldSince(db, { view: 'acceptance', as: 'member', soakMs: 1e12 }, (await wanted(1)).joining.map(({ release }) => release), at),
+    readHeldSince(db, { view: 'acceptance', as: 'member', soakMs: 1e12 }, (await wanted(1)).joining.map(({ release }) => release), clock),
   'the look for previews': async () => {
     await listPreviews(db, { baseId: view.id })
     await listPreviews(db, { planId: 1 })

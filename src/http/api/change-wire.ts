@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { DescribedStep } from '../../views/plan.ts'
 import type { PromotionOutcome } from '../../views/make-revision.ts'
+import { expiryOf } from '../../views/stored-plan.ts'
 import type { StoredPlan } from '../../views/stored-plan.ts'
 import type { Gates, View } from '../../views/view.ts'
 import type * as shapes from './change-shapes.ts'
@@ -23,10 +24,11 @@ export function wirePromotion(outcome: PromotionOutcome): z.infer<typeof shapes.
 
 export function wirePlan(plan: StoredPlan, now: number): z.infer<typeof shapes.Plan> {
   const { effect, end } = plan
+  const expiresAt = expiryOf(plan, now)
   return {
     plan: plan.token,
     kind: plan.kind,
-    state: end?.how ?? (plan.expiresAt <= now ? 'expired' : 'open'),
+    state: end?.how ?? (expiresAt <= now ? 'expired' : 'open'),
     view: plan.view,
     act: effect.act,
     revision: effect.revision,
@@ -35,7 +37,7 @@ export function wirePlan(plan: StoredPlan, now: number): z.infer<typeof shapes.P
     account: plan.account ?? null,
     reason: plan.request.reason ?? null,
     created_at: wireTime(plan.createdAt),
-    expires_at: wireTime(plan.expiresAt),
+    expires_at: wireTime(expiresAt),
     ended_at: wireTime(end?.at),
     decided_by: end?.by ?? null,
     made_revision: end?.revision ?? null,

@@ -3,6 +3,7 @@ import { AggregatorRegistry, Counter, Gauge, Histogram, Registry, collectDefault
 import type { Depot } from '../../depot.ts'
 import type { LedgerEntry } from '../../ledger/entry.ts'
 import type { Feed } from '../../ledger/feed.ts'
+import { findHead } from '../../ledger/ledger-store.ts'
 import { listViews } from '../../views/view-store.ts'
 import { STATES, stateOf } from '../../webhooks/progress.ts'
 import type { Webhooks } from '../../webhooks/webhooks.ts'
@@ -115,6 +116,14 @@ export class DepotMetrics {
       uploads.inc()
       uploadedBytes.inc(event.sizeBytes)
     }
+    const ahead = new Gauge({
+      name: 'hart_depot_commit_time_ahead_seconds',
+      help: 'By how much the last commit time is ahead of the clock: above a minute, the clock was set back or is wrong',
+      registers,
+      async collect() {
+        ahead.set(Math.max((await findHead(depot.db)).at - depot.now(), 0) / 1_000)
+      },
+    })
     depot.writer.onCommit((entries, commit) => {
       commits.observe(commit.durationMs / 1_000)
       batches.observe(commit.commands)
