@@ -19,7 +19,7 @@ interface Scene {
   readonly started: TestDepot
   readonly releases: readonly [ReleaseRow, ReleaseRow, ReleaseRow]
   readonly folder: string
-  post(path: string, body: unknown, key?: string): Promise<{ status: number; body?: Record<string, unknown> | undefined }>
+  readonly post: (path: string, body: unknown, key?: string) => Promise<{ status: number; body?: Record<string, unknown> | undefined }>
 }
 
 /** A depot with releases and a view that they soak in for an hour before they may be in another one. */
