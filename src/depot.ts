@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Logger } from 'pino'
 import { Authenticator } from './accounts/authenticate.ts'
@@ -8,8 +8,11 @@ import { FilesystemBlobs } from './blobs/filesystem.ts'
 import { sync } from './blobs/sync.ts'
 import { parseAdminToken, parseSecretKey } from './config.ts'
 import type { Config } from './config.ts'
-import { migrateDatabase, openDatabase } from './database/database.ts'
+import { migrateDatabase, openDatabase, walOf } from './database/database.ts'
 import type { Db } from './database/database.ts'
+import { makeFolder } from './database/make-folder.ts'
+import { OpenedFiles } from './database/opened-files.ts'
+import type { OpenedFile } from './database/opened-files.ts'
 import { ReadingThreads } from './database/reading-threads.ts'
 import { lockData } from './database/lock.ts'
 import { DepotError } from './errors.ts'
@@ -22,6 +25,7 @@ import { listSealingKeys } from './origins/sealed-store.ts'
 import { keepPrivate } from './private-files.ts'
 import { isBlobReferenced, listUnneededBlobs } from './releases/release-store.ts'
 import { readSecretFile } from './secret-file.ts'
+import { Upkeep } from './upkeep.ts'
 import { findView } from './views/view-store.ts'
 import { UNSTABLE } from './views/view.ts'
 import { ThreadedWriter } from './writer/threaded-writer.ts'
@@ -36,6 +40,8 @@ export interface Depot {
   readonly limits: Limits
   readonly log: Logger
   readonly now: () => number
+  /** What it opened: its lock, its database, its folder of blobs. */
+  readonly files: OpenedFiles
   /** For reading. */
   readonly db: Db
   readonly writer: DepotWriter
@@ -44,6 +50,8 @@ export interface Depot {
   readonly hashes: HashThreads
   readonly secrets: SecretBox
   readonly authenticator: Authenticator
+  /** In the thread that opened the depot. It does nothing before it is started. */
+  readonly upkeep: Upkeep | undefined
   /** Whether this opening made the depot. */
   readonly isNew: boolean
   /** The administrator's token, when this opening made it: to be shown once. */
@@ -60,6 +68,7 @@ export interface Share {
   readonly config: Config
   readonly limits: Limits
   readonly secretKey: Uint8Array
+  readonly files: readonly OpenedFile[]
   readonly seat: Seat
 }
 
@@ -80,33 +89,35 @@ interface World {
   readonly isAlone?: boolean
 }
 
+const LOCK = 'lock.sqlite'
+
 const LIMITS: Limits = { uploadIdleMs: 60_000, unreadMs: 60_000, wrongTokensPerMinute: 20 }
 
 /**
- * Opens a data directory, making what is not there yet. Throws `data_in_use` when another process holds it. The caller closes
- * the depot; commands that are queued then are still committed.
+ * Opens a data directory, making what is not there yet. Throws `data_in_use` when another process holds it, and
+ * `invalid_request` when a folder cannot be made or written to. The caller closes the depot; commands that are queued then are still committed.
  */
 export async function openDepot(config: Config, world: World): Promise<Depot> {
   const { log, now = Date.now } = world
   const givenToken = await readAdminToken(config, log)
+  await makeFolder(config.dataFolder, 'DEPOT_DATA')
+  await makeFolder(dirname(config.databaseFile), 'DEPOT_DATABASE_URL')
+  await makeFolder(config.blobFolder, 'DEPOT_BLOBS')
   await keepPrivate(config)
-  await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
   const closers: (() => Promise<unknown> | void)[] = []
   const hold = (file: string) => {
     const lock = lockData(file)
     closers.push(() => lock.close())
   }
-  hold(join(config.dataFolder, 'lock.sqlite'))
+  hold(join(config.dataFolder, LOCK))
   const close = async () => {
     for (const closer of closers.splice(0).toReversed()) await closer()
   }
   try {
-    await mkdir(dirname(config.databaseFile), { recursive: true })
-    await mkdir(config.blobFolder, { recursive: true })
     // What lies elsewhere may be that of another data directory, too.
     if (dirname(config.databaseFile) !== config.dataFolder) hold(`${config.databaseFile}.lock`)
     if (dirname(config.blobFolder) !== config.dataFolder) hold(join(config.blobFolder, 'lock.sqlite'))
-    const { db, writer } = await openData(config.databaseFile, { now, isAlone: world.isAlone === true, closers })
+    const { db, writer, files: opened } = await openData(config, { now, isAlone: world.isAlone === true, closers })
     const secretKey = await findSecretKey(config, db, log)
     const secrets = new SecretBox(secretKey)
     const blobs = await FilesystemBlobs.open(config.blobFolder, (checksum) => isBlobReferenced(db, checksum))
@@ -128,33 +139,44 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
 
     if (!isNew && adminToken === 'added') log.warn('the administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN; those of before are still good')
     if (adminToken === 'revoked') log.warn('the token of DEPOT_ADMIN_TOKEN was revoked, and is no good')
+    const files = opened.with([walOf(config.databaseFile)]) // which is there after the first commit
+    const upkeep = new Upkeep({ files, log })
+    closers.push(() => upkeep.close())
 
     const limits = { ...LIMITS, ...world.limits }
     const share = async (): Promise<Share> => {
       if (!(writer instanceof ThreadedWriter)) throw new Error('a depot without threads of its own is not shared')
-      return { config, limits, secretKey, seat: await writer.join() }
+      return { config, limits, secretKey, files: files.noted, seat: await writer.join() }
     }
-    return { config, limits, log, now, db, writer, blobs, scanner, hashes, secrets, authenticator, isNew, madeToken, givenToken: isNew ? undefined : adminToken, share, close }
+    return { config, limits, log, now, files, db, writer, blobs, scanner, hashes, secrets, authenticator, upkeep, isNew, madeToken, givenToken: isNew ? undefined : adminToken, share, close }
   } catch (error) {
     await close()
     throw error
   }
 }
 
-async function openData(file: string, { now, isAlone, closers }: { now: () => number; isAlone: boolean; closers: (() => Promise<unknown> | void)[] }): Promise<{ db: Db; writer: DepotWriter }> {
+async function openData(
+  config: Config,
+  { now, isAlone, closers }: { now: () => number; isAlone: boolean; closers: (() => Promise<unknown> | void)[] },
+): Promise<{ db: Db; writer: DepotWriter; files: OpenedFiles }> {
+  const file = config.databaseFile
+  const note = () => OpenedFiles.note([join(config.dataFolder, LOCK), file, config.blobFolder])
   if (isAlone) {
     const database = openDatabase(file, now())
     closers.push(() => database.close())
-    const writer = await Writer.open(database.writable, now)
+    const files = note()
+    const withLog = files.with([walOf(file)])
+    const writer = await Writer.open(database.writable, now, { beforeCommit: () => withLog.expectThere() })
     closers.push(() => writer.close())
-    return { db: database.reader, writer }
+    return { db: database.reader, writer, files }
   }
   migrateDatabase(file, now())
+  const files = note()
   const threads = new ReadingThreads(file)
   closers.push(() => threads.close())
-  const writer = new ThreadedWriter(file, now)
+  const writer = new ThreadedWriter(file, files.noted, now)
   closers.push(() => writer.close())
-  return { db: threads.db(), writer }
+  return { db: threads.db(), writer, files }
 }
 
 /** Who breaks the glass is heard. */

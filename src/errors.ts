@@ -46,6 +46,7 @@ export type ErrorCode =
   | 'lockfile_malformed'
   | 'storage_full'
   | 'data_in_use' //         another process holds the data directory
+  | 'data_gone' //           the data folder was removed or replaced under the depot
   | 'shutting_down'
   | 'overloaded' //          too much of the same waits; the client may try again
 

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { Authenticator } from './accounts/authenticate.ts'
 import type { Claims } from './blobs/claims.ts'
 import { FilesystemBlobs } from './blobs/filesystem.ts'
+import { OpenedFiles } from './database/opened-files.ts'
 import { ReadingThreads } from './database/reading-threads.ts'
 import type { Depot, Share } from './depot.ts'
 import { HashThreads } from './hart/hash-threads.ts'
@@ -36,6 +37,7 @@ export function joinDepot(share: Share, { log, claims, name, now = Date.now }: W
     limits,
     log,
     now,
+    files: new OpenedFiles(share.files),
     db,
     writer,
     blobs: FilesystemBlobs.join(config.blobFolder, claims, name),
@@ -43,6 +45,7 @@ export function joinDepot(share: Share, { log, claims, name, now = Date.now }: W
     hashes,
     secrets: new SecretBox(Buffer.from(share.secretKey)),
     authenticator,
+    upkeep: undefined,
     isNew: false,
     madeToken: undefined,
     givenToken: undefined,

@@ -1,4 +1,5 @@
-import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { chmod, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
@@ -7,6 +8,10 @@ import type { Test } from 'tap'
 import { readConfig } from '../src/config.ts'
 import { openDepot } from '../src/depot.ts'
 import { openControl } from '../src/writer/control.ts'
+import { buildHart } from './support/build-hart.ts'
+import { makeOrigin, upload } from './support/origin.ts'
+import { makeReleases, move } from './support/release-rows.ts'
+import { startDepot } from './support/start-depot.ts'
 
 const world = { log: pino({ level: 'silent' }) }
 
@@ -142,3 +147,82 @@ async function modesBelow(folder: string): Promise<string[]> {
   }
   return open
 }
+
+test('a folder that cannot be used is refused at once, with a sentence that names the setting and the reason', async (t) => {
+  const folder = await scratch(t)
+  const file = join(folder, 'file')
+  await writeFile(file, 'in the way')
+  await symlink('circle', join(folder, 'circle'))
+  const cases: readonly (readonly [Record<string, string>, RegExp])[] = [
+    [{ DEPOT_DATA: '/proc/nope' }, /^DEPOT_DATA: the folder \/proc\/nope cannot be used: its file system takes no folders there \(ENOENT\)$/],
+    [{ DEPOT_DATA: '/proc/nope/deeper' }, /^DEPOT_DATA: .*ENOENT/],
+    [{ DEPOT_DATA: file }, /^DEPOT_DATA: the folder \S+\/file cannot be used: a file is in its place \(EEXIST\)$/],
+    [{ DEPOT_DATA: join(file, 'below') }, /^DEPOT_DATA: .* a file is in the place of a folder above it \(ENOTDIR\)$/],
+    [{ DEPOT_DATA: join(folder, 'circle', 'below') }, /^DEPOT_DATA: .* its links lead in a circle \(ELOOP\)$/],
+    [{ DEPOT_DATA: '/sys/nope' }, /^DEPOT_DATA: .* \((EPERM|EROFS|EACCES)\)$/],
+    [{ DEPOT_DATA: join(folder, 'data'), DEPOT_BLOBS: 'fs:/proc/nope' }, /^DEPOT_BLOBS: the folder \/proc\/nope/],
+    [{ DEPOT_DATA: join(folder, 'data'), DEPOT_DATABASE_URL: 'sqlite:/proc/nope/depot.sqlite' }, /^DEPOT_DATABASE_URL: the folder \/proc\/nope/],
+  ]
+  for (const [environment, message] of cases) await t.rejects(openDepot(readConfig(environment), world), { code: 'invalid_request', message })
+})
+
+test('folders that are missing above the data folder are made, for their owner alone', async (t) => {
+  const folder = join(await scratch(t), 'a', 'b')
+  const depot = await openDepot(readConfig({ DEPOT_DATA: folder, DEPOT_DATABASE_URL: `sqlite:${folder}/rows/depot.sqlite` }), world)
+  await depot.close()
+  for (const made of [join(folder, '..'), folder, join(folder, 'rows'), join(folder, 'blobs')]) t.equal((await stat(made)).mode & 0o777, 0o700, made)
+})
+
+for (const [what, remove] of Object.entries({
+  'the data folder is removed': async (folder: string) => rm(folder, { recursive: true }),
+  'the data folder is replaced by a copy': async (folder: string) => {
+    await rename(folder, `${folder}.before`)
+    execFileSync('cp', ['-a', `${folder}.before`, folder])
+  },
+  'the database is removed': async (folder: string) => rm(join(folder, 'depot.sqlite')),
+  'the log of the database is removed': async (folder: string) => rm(join(folder, 'depot.sqlite-wal')),
+  'the lock is replaced': async (folder: string) => {
+    await rename(join(folder, 'lock.sqlite'), join(folder, 'lock.before'))
+    await writeFile(join(folder, 'lock.sqlite'), '')
+  },
+  'the folder of blobs is replaced by an empty one': async (folder: string) => {
+    await rename(join(folder, 'blobs'), join(folder, 'blobs.before'))
+    await mkdir(join(folder, 'blobs'))
+  },
+})) {
+  test(`when ${what}, a depot refuses every change, says so, and answers polls`, async (t) => {
+    const folder = join(await scratch(t), 'data')
+    const started = await startDepot(t, { folder, hasThreads: /data folder|log/.test(what), listen: true })
+    const { depot, logged } = started
+    await makeOrigin(started)
+    const releases = await makeReleases(started, 'acme/app/1.0.0/20260101120000')
+    const latest = `${started.url}/v1/depot/views/delivered/pkgs/acme/app/latest`
+    await move(started, 'promote', 'delivered', releases)
+    t.equal((await fetch(latest)).status, 200)
+    depot.upkeep?.look()
+    const fatal = () => logged.filter(({ level }) => level === 60)
+    t.strictSame(fatal(), [])
+
+    await remove(folder)
+    await t.rejects(move(started, 'demote', 'delivered', releases), { code: 'data_gone', message: /^the data folder of the depot was removed or replaced/ })
+    t.match(await upload(started, buildHart()), { status: 503 })
+    t.equal((await fetch(latest)).status, 200, 'the refused change is not seen')
+    const ready = await fetch(`${started.url}/readyz`)
+    t.match({ status: ready.status, body: await ready.json() }, { status: 200, body: { ready: true, reasons: [/^every change is refused: the data folder was removed or replaced/] } })
+    for (let looks = 0; looks < 3; looks += 1) depot.upkeep?.look()
+    t.match(fatal(), [{ path: String, msg: /^the data folder was removed or replaced/ }], 'it is logged once')
+  })
+}
+
+test('a data folder that comes back as it was is written to again', async (t) => {
+  const folder = join(await scratch(t), 'data')
+  const started = await startDepot(t, { folder, hasThreads: true })
+  const releases = await makeReleases(started, 'acme/app/1.0.0/20260101120000')
+  await rename(folder, `${folder}.aside`)
+  started.depot.upkeep?.look()
+  await t.rejects(move(started, 'promote', 'delivered', releases), { code: 'data_gone' })
+  await rename(`${folder}.aside`, folder)
+  await move(started, 'promote', 'delivered', releases)
+  started.depot.upkeep?.look()
+  t.match(started.logged.at(-1), { level: 40, msg: 'the data folder is back: changes are taken again' })
+})

@@ -37,6 +37,7 @@ export const serve: Subcommand = {
       const control = await openControl(config.dataFolder, depot)
       try {
         const port = await listen(app, config, workers).catch((error: unknown) => { throw cannotListen(config, error) })
+        depot.upkeep?.start()
         console.log(`hart-depot listens on ${urlOf(config.host, port)}`)
         if (depot.isNew) console.log(firstSteps(config.publicUrl ?? urlOf(config.host, port)))
         log.info({ signal: await signals.first }, 'stopping: waiting for requests in flight')

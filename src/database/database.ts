@@ -62,6 +62,11 @@ export function openSnapshot(file: string): { reader: Db; close(): void } {
   return { reader: kysely(reading), close: () => reading.close() }
 }
 
+/** The log that SQLite keeps beside a database, as long as a connection is open that writes. */
+export function walOf(file: string): string {
+  return `${file}-wal`
+}
+
 function connectMigrated(file: string, at: number): BetterSqlite3.Database {
   const writing = connect(file, false)
   try {

@@ -73,6 +73,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   lockfile_malformed: { status: 422, netCode: REMOTE_REJECTED },
   storage_full: { status: 507, netCode: INTERNAL },
   data_in_use: { status: 503, netCode: INTERNAL },
+  data_gone: { status: 503, netCode: INTERNAL },
   shutting_down: { status: 503, netCode: INTERNAL },
   overloaded: { status: 503, netCode: INTERNAL },
 }

@@ -35,11 +35,12 @@ export interface Upload {
  *
  * Throws `already_exists`, `not_found` for the origin, `target_unsupported`, `checksum_missing`, `too_large`, `stalled`,
  * `length_mismatch`, `hart_malformed`, `checksum_mismatch`, `signer_unknown`, `signature_invalid`, `ident_mismatch`,
- * `target_mismatch`, `release_differs`, `package_type_mismatch`, `storage_full`, `overloaded`.
+ * `target_mismatch`, `release_differs`, `package_type_mismatch`, `storage_full`, `overloaded`, `data_gone`.
  */
 export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: boolean }> {
   const { ident, target, checksum, isForced } = upload
   const text = formatIdent(ident)
+  depot.files.expectThere()
   if (target !== undefined) expectTaken(depot, target)
   if ((await findOrigin(depot.db, ident.origin)) === undefined) throw new DepotError('not_found', `there is no origin ${ident.origin}`)
   const likely = target ?? upload.ownTarget
@@ -89,6 +90,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
     }
   } catch (error) {
     if (isDiskFull(error)) throw new DepotError('storage_full', `there is no room for ${text}; nothing was kept`, { cause: error })
+    if (!(error instanceof DepotError)) depot.files.expectThere() // or that is why
     throw error
   } finally {
     await depot.blobs.discard(file)

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { extname } from 'node:path'
 import { MessageChannel, Worker } from 'node:worker_threads'
+import type { OpenedFile } from '../database/opened-files.ts'
 import type { Command, CommandKind, Outcome } from './commands.ts'
 import type { CommitListener, DepotWriter } from './writer.ts'
 import { WriterClient } from './writer-client.ts'
@@ -22,9 +23,9 @@ export class ThreadedWriter implements DepotWriter {
   readonly #joining: ((seat: Seat) => void)[] = []
   #isClosed = false
 
-  /** Of a database that is migrated. */
-  constructor(file: string, now: () => number) {
-    this.#thread = new Worker(THREAD, { workerData: { file, at: now(), commits: this.#commits }, execArgv: [] }) // what its parent preloads is no concern of it
+  /** Of a database that is migrated. Nothing is committed unless the paths of `files` still name what was opened. */
+  constructor(file: string, files: readonly OpenedFile[], now: () => number) {
+    this.#thread = new Worker(THREAD, { workerData: { file, at: now(), commits: this.#commits, files }, execArgv: [] }) // what its parent preloads is no concern of it
     const { port1, port2 } = new MessageChannel()
     this.#own = new WriterClient({ port: port1, commits: this.#commits }, now)
     this.#own.start()

@@ -1,6 +1,8 @@
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
-import { openWriting } from '../database/database.ts'
+import { openWriting, walOf } from '../database/database.ts'
+import { OpenedFiles } from '../database/opened-files.ts'
+import type { OpenedFile } from '../database/opened-files.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { packError } from '../thread-error.ts'
 import type { PackedError } from '../thread-error.ts'
@@ -32,14 +34,15 @@ export interface Seated {
   readonly port: MessagePort
 }
 
-const { file, at, commits } = workerData as { file: string; at: number; commits: SharedArrayBuffer }
+const { file, at, commits, files: noted } = workerData as { file: string; at: number; commits: SharedArrayBuffer; files: readonly OpenedFile[] }
 const database = openWriting(file)
 const count = new Uint32Array(commits)
 const seats = new Set<MessagePort>()
 // A thread cannot ask its parent's clock; commands say what it was.
 let clock = at
 // Messages come one by one, and all that have come before what is set for the end of this turn.
-const writer = await Writer.open(database.writable, () => clock, () => new Promise(setImmediate))
+const files = new OpenedFiles(noted).with([walOf(file)])
+const writer = await Writer.open(database.writable, () => clock, { gather: () => new Promise(setImmediate), beforeCommit: () => files.expectThere() })
 writer.onCommit((entries, commit) => {
   for (const seat of seats) tell(seat, { kind: 'committed', entries, commit })
   Atomics.add(count, 0, 1) // and commands are answered after this

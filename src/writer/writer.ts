@@ -49,6 +49,7 @@ export class Writer {
   readonly #db: Db
   readonly #now: () => number
   readonly #gather: () => Promise<unknown>
+  readonly #beforeCommit: () => void
   readonly #listeners: CommitListener[] = []
   readonly #queue: Waiting[] = []
   #head: LedgerHead
@@ -56,18 +57,22 @@ export class Writer {
   #draining: Promise<void> | undefined
   #closed = false
 
-  private constructor(db: Db, world: { now: () => number; gather: () => Promise<unknown> }, { head, setBackAt }: { head: LedgerHead; setBackAt: number | undefined }) {
+  private constructor(db: Db, world: { now: () => number; gather: () => Promise<unknown>; beforeCommit: () => void }, { head, setBackAt }: { head: LedgerHead; setBackAt: number | undefined }) {
     this.#db = db
     this.#now = world.now
     this.#gather = world.gather
+    this.#beforeCommit = world.beforeCommit
     this.#head = head
     this.#clock = { now: head.at, setBackAt }
   }
 
-  /** `gather` is waited for before each commit, for what comes meanwhile to be a part of it: unless said otherwise, what is submitted together. */
-  static async open(db: Db, now: () => number, gather: () => Promise<unknown> = () => Promise.resolve()): Promise<Writer> {
+  /**
+   * `gather` is waited for before each batch, for what comes meanwhile to be a part of it: unless said otherwise, what is submitted
+   * together. `beforeCommit` is called at the last moment before a batch is committed; what it throws fails the batch.
+   */
+  static async open(db: Db, now: () => number, { gather = () => Promise.resolve(), beforeCommit = () => undefined }: { gather?: () => Promise<unknown>; beforeCommit?: () => void } = {}): Promise<Writer> {
     const setBackAt = await findState(db, 'clock_set_back_at')
-    return new Writer(db, { now, gather }, { head: await findHead(db), setBackAt: setBackAt === undefined ? undefined : Number(setBackAt) })
+    return new Writer(db, { now, gather, beforeCommit }, { head: await findHead(db), setBackAt: setBackAt === undefined ? undefined : Number(setBackAt) })
   }
 
   onCommit(listener: CommitListener): void {
@@ -76,7 +81,7 @@ export class Writer {
 
   /**
    * Resolves after the commit that holds the change, with what its handler returned. Rejects with the handler's error, with
-   * `storage_full`, or with `shutting_down`; nothing was changed then.
+   * `storage_full`, `data_gone` or `shutting_down`; nothing was changed then.
    */
   submit<K extends CommandKind>(command: Command<K>): Promise<Outcome<K>> {
     if (this.#closed) return Promise.reject(new DepotError('shutting_down', 'the depot is shutting down'))
@@ -115,6 +120,7 @@ export class Writer {
       const callers = new Callers(this.#now)
       try {
         for (const waiting of batch) settled.push({ waiting, result: await this.#run(trx, waiting.command, { entries, callers }) })
+        this.#beforeCommit()
         await trx.commit().execute()
       } catch (error) {
         await trx.rollback().execute().catch(() => undefined) // SQLite may have rolled back by itself

@@ -6,7 +6,7 @@ import type { FiguresText } from './metrics.ts'
 import { readiness } from './readiness.ts'
 
 const tags = ['operation']
-const Readiness = z.object({ ready: z.boolean(), database: z.string(), disk: z.string().describe('ok, or why writes are refused; reads are answered meanwhile') })
+const Readiness = z.object({ ready: z.boolean(), database: z.string(), disk: z.string().describe('ok, or why writes are refused; reads are answered meanwhile'), reasons: z.array(z.string()).describe('what the operator should mend, a sentence each; empty where all is well') })
 
 /** What an operator's tools look at. */
 export async function operatorDoor(app: FastifyInstance, { door: { depot }, figures }: { door: Door; figures: () => Promise<FiguresText> }): Promise<void> {
@@ -20,8 +20,8 @@ export async function operatorDoor(app: FastifyInstance, { door: { depot }, figu
     '/readyz',
     { schema: { tags, summary: 'Requests should be sent here', response: { 200: Readiness.describe('ready'), 503: Readiness.describe('not now') } } },
     async (_request, reply) => {
-      const { isReady, database, disk } = await readiness(depot)
-      return reply.code(isReady ? 200 : 503).send({ ready: isReady, database, disk })
+      const { isReady, database, disk, reasons } = await readiness(depot)
+      return reply.code(isReady ? 200 : 503).send({ ready: isReady, database, disk, reasons: [...reasons] })
     },
   )
 

@@ -8,6 +8,8 @@ export interface Readiness {
   readonly database: string
   /** `ok`, or why writes are going to be refused. Reads are answered all the same, so that this alone makes no depot unready. */
   readonly disk: string
+  /** What the operator should mend, a sentence each, without paths. */
+  readonly reasons: readonly string[]
 }
 
 const LEAST_FREE_BYTES = 64 * 1024 * 1024
@@ -16,7 +18,13 @@ const LEAST_FREE_BYTES = 64 * 1024 * 1024
 export async function readiness(depot: Depot): Promise<Readiness> {
   const database = await listViews(depot.db, { after: 0, limit: 1 }).then(() => 'ok', reason)
   const disks = await Promise.all([depot.config.dataFolder, depot.config.blobFolder].map((folder) => diskState(folder).catch(reason)))
-  return { isReady: database === 'ok', database, disk: disks.find((state) => state !== 'ok') ?? 'ok' }
+  const disk = disks.find((state) => state !== 'ok') ?? 'ok'
+  const reasons = [
+    ...(database === 'ok' ? [] : ['the database does not answer']),
+    ...(depot.files.findGone() === undefined ? [] : ['every change is refused: the data folder was removed or replaced while the depot ran']),
+    ...(disk === 'ok' ? [] : [`uploads are refused: the disk is ${disk}`]),
+  ]
+  return { isReady: database === 'ok', database, disk, reasons }
 }
 
 async function diskState(folder: string): Promise<string> {

@@ -1,0 +1,50 @@
+import { access, constants, mkdir, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { DepotError } from '../errors.ts'
+
+/**
+ * Makes a folder that only its owner may enter, and the folders above it where they are missing; a folder that exists stays as it is.
+ * Throws `invalid_request`, with a sentence that names the setting, when there is none that this process can write to.
+ */
+export async function makeFolder(folder: string, setting: string): Promise<void> {
+  try {
+    await make(folder)
+    await access(folder, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    throw new DepotError('invalid_request', `${setting}: the folder ${folder} cannot be used: ${REASONS[code] ?? code}`, { cause: error })
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not write there (EACCES)',
+  EPERM: 'this user may not write there (EPERM)',
+  EROFS: 'its file system is read-only (EROFS)',
+  ENOENT: 'its file system takes no folders there (ENOENT)',
+  EEXIST: 'a file is in its place (EEXIST)',
+  ENOTDIR: 'a file is in the place of a folder above it (ENOTDIR)',
+  ENOSPC: 'the disk is full (ENOSPC)',
+  EDQUOT: 'the quota of this user is used up (EDQUOT)',
+  ELOOP: 'its links lead in a circle (ELOOP)',
+  ENAMETOOLONG: 'its name is too long (ENAMETOOLONG)',
+}
+
+// By hand, because mkdir of node with `recursive` never returns for a folder that /proc refuses to make.
+async function make(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 })
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error
+    if (await isFolder(folder)) return
+    if (error.code !== 'ENOENT' || dirname(folder) === folder) throw error
+    await make(dirname(folder))
+    await mkdir(folder, { mode: 0o700 })
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
+}
