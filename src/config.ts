@@ -27,6 +27,8 @@ export interface Config {
   readonly originCreators: readonly string[] | undefined
   readonly targets: readonly Target[]
   readonly maxUploadBytes: number
+  /** What uploads leave free on each disk; absent for the smaller of 1 % and 256 MiB. */
+  readonly diskReserveBytes: number | undefined
   readonly trustProxy: boolean | string
   readonly publicUrl: string | undefined
   /** Networks besides the public ones that webhooks may be sent to. */
@@ -64,6 +66,7 @@ const Environment = z.object({
   DEPOT_ORIGIN_CREATORS: list.optional(),
   DEPOT_TARGETS: list.pipe(z.array(z.enum(TARGETS)).min(1)).default(() => BUILDERS_TARGETS.split(',') as Target[]),
   DEPOT_MAX_UPLOAD: z.string().regex(/^\d+\s*(KiB|MiB|GiB)?$/, 'must be a size, as 512MiB').default('16GiB'),
+  DEPOT_DISK_RESERVE: z.string().regex(/^\d+\s*(KiB|MiB|GiB)?$/, 'must be a size, as 256MiB').optional(),
   DEPOT_TRUST_PROXY: z.string().refine(namesProxies, 'must be on, off, or addresses and networks of proxies, as 10.0.0.1,192.168.0.0/16').default('off'),
   DEPOT_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   DEPOT_WEBHOOK_NETWORKS: list.refine((items) => items.join() === 'any' || items.every(isNetwork), 'must be any, or networks, as 10.0.0.0/8,fd00::/8').optional(),
@@ -105,6 +108,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     originCreators: env.DEPOT_ORIGIN_CREATORS,
     targets: env.DEPOT_TARGETS,
     maxUploadBytes: parseSize(env.DEPOT_MAX_UPLOAD),
+    diskReserveBytes: env.DEPOT_DISK_RESERVE === undefined ? undefined : parseSize(env.DEPOT_DISK_RESERVE),
     trustProxy: env.DEPOT_TRUST_PROXY === 'on' ? true : env.DEPOT_TRUST_PROXY === 'off' ? false : env.DEPOT_TRUST_PROXY,
     publicUrl: env.DEPOT_PUBLIC_URL?.replace(/\/$/, ''),
     webhookNetworks: env.DEPOT_WEBHOOK_NETWORKS?.join() === 'any' ? 'any' : (env.DEPOT_WEBHOOK_NETWORKS ?? []),

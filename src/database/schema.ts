@@ -13,6 +13,8 @@ export interface Schema {
   origin_keys: OriginKeysTable
   packages: PackagesTable
   blobs: BlobsTable
+  stored: StoredTable
+  upkeep: UpkeepTable
   releases: ReleasesTable
   views: ViewsTable
   plans: PlansTable
@@ -98,6 +100,23 @@ export interface BlobsTable {
   size_bytes: number
   created_at: number
   unreferenced_since: number | null
+  removed_at: Generated<number | null>
+  damage: Generated<string | null>
+  damaged_at: Generated<number | null>
+}
+
+export interface StoredTable {
+  id: number
+  blobs: number
+  bytes: number
+}
+
+export interface UpkeepTable {
+  id: number
+  is_collecting: number
+  scrubbed_to: string
+  scrub_begun_at: number | null
+  scrub_ended_at: number | null
 }
 
 export interface ReleasesTable {

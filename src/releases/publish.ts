@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Actor, Session } from '../accounts/access.ts'
+import { expectRoom } from '../blobs/disk-space.ts'
 import { isDiskFull } from '../database/database.ts'
 import type { Depot } from '../depot.ts'
 import { DepotError } from '../errors.ts'
@@ -19,6 +20,8 @@ export interface Upload {
   readonly target: Target | undefined
   /** The client's own target, where it tells one: what it most likely uploads for, when it names none. */
   readonly ownTarget: Target | undefined
+  /** How long it will be, where the client says so; with what surrounds it in a form. */
+  readonly announcedBytes: number | undefined
   /** BLAKE2b-256 of the whole file, 64 lower-case hex characters. */
   readonly checksum: string | undefined
   readonly isForced: boolean
@@ -48,6 +51,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
     throw new DepotError('already_exists', `${text} is already published for ${likely}`)
   }
   if (checksum === undefined || checksum === '') throw new DepotError('checksum_missing', `the upload of ${text} names no checksum`)
+  await expectRoom(depot.config, { bytes: upload.announcedBytes ?? 0, what: text })
 
   depot.scanner.expectRoom(upload.publisher.accountId)
 

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { expectRoom } from '../blobs/disk-space.ts'
 import type { SpoolFile } from '../blobs/filesystem.ts'
 import type { Depot } from '../depot.ts'
 import { DepotError } from '../errors.ts'
@@ -14,6 +15,8 @@ const BATCH_BYTES = 1024 * 1024
 const BATCH_PIECES = 1_000
 /** So much is handed to the disk while more comes, so that little is left to wait for at the end. */
 const SYNC_BYTES = 32 * 1024 * 1024
+/** So often it is looked whether the disk has room for more. */
+const LOOK_BYTES = 4 * 1024 * 1024
 
 /** What is received, in the words of a refusal, and from whom. */
 export interface Received {
@@ -23,17 +26,21 @@ export interface Received {
 
 /**
  * Writes what a stream brings to a file, each byte once, and answers its digests. The stream is read to its end or destroyed, the file
- * closed, and the pieces are emptied. Throws `hart_malformed` as soon as it can be told, `too_large`, and what the stream fails with.
+ * closed, and the pieces are emptied. Throws `hart_malformed` as soon as it can be told, `too_large`, `storage_full`, and what the stream fails with.
  */
 export async function receive({ config, hashes }: Pick<Depot, 'config' | 'hashes'>, stream: Readable, file: SpoolFile, { what, accountId }: Received): Promise<HartDigests> {
   const { promise, resolve } = Promise.withResolvers<HartDigests>()
   await pipeline(stream, async (pieces: AsyncIterable<Buffer>) => {
     await using reception = new Reception(await file.create(), { path: file.path, accountId, threads: hashes })
     let received = 0
+    let lookedAt = 0
     for await (const piece of pieces) {
       received += piece.length
       if (received > config.maxUploadBytes) throw new DepotError('too_large', `${what} is larger than the ${config.maxUploadBytes} bytes this depot takes`)
       await reception.take(piece)
+      if (received - lookedAt < LOOK_BYTES) continue
+      lookedAt = received
+      await expectRoom(config, { bytes: 0, what })
     }
     resolve(await reception.finish())
   })

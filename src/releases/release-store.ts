@@ -165,7 +165,7 @@ export async function referenceBlob(db: Db, blob: { checksum: string; sizeBytes:
   await db
     .insertInto('blobs')
     .values({ checksum: blob.checksum, size_bytes: blob.sizeBytes, created_at: blob.at, unreferenced_since: null })
-    .onConflict((conflict) => conflict.column('checksum').doUpdateSet({ unreferenced_since: null }))
+    .onConflict((conflict) => conflict.column('checksum').doUpdateSet({ unreferenced_since: null, removed_at: null }))
     .execute()
 }
 
@@ -181,7 +181,7 @@ export async function unreferenceBlob(db: Db, checksum: string, at: number): Pro
 
 /** The checksums of bytes that no release needs; a crash may have left them. */
 export async function listUnneededBlobs(db: Db): Promise<string[]> {
-  const rows = await db.selectFrom('blobs').select('checksum').where('unreferenced_since', 'is not', null).execute()
+  const rows = await db.selectFrom('blobs').select('checksum').where('unreferenced_since', 'is not', null).where('removed_at', 'is', null).execute()
   return rows.map((row) => row.checksum)
 }
 

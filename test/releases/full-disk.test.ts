@@ -1,14 +1,21 @@
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm, statfs } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { sql } from 'kysely'
 import { test } from 'tap'
+import type { Test } from 'tap'
+import { listTokens } from '../../src/accounts/account-store.ts'
 import { openDatabase } from '../../src/database/database.ts'
 import { buildServer } from '../../src/http/server.ts'
 import { Writer } from '../../src/writer/writer.ts'
 import { ask } from '../support/ask.ts'
 import { buildHart } from '../support/build-hart.ts'
-import { bearer, makeOrigin, publishAll, upload, uploadPath } from '../support/origin.ts'
+import { bearer, makeOrigin, promoteTo, publishAll, upload, uploadPath } from '../support/origin.ts'
 import { startDepot } from '../support/start-depot.ts'
 import { traces } from '../support/traces.ts'
+import { until } from '../support/until.ts'
 
 // Two disks that are really full, without a file system of their own: the kernel lets no file of this process grow beyond a limit
 // (RLIMIT_FSIZE), and SQLite lets no database grow beyond a number of pages. Both need no rights.
@@ -59,4 +66,74 @@ test('a disk that is full when the rows are written is a 507, and takes the byte
   t.same(await traces(depot), before)
   t.match(await fullApp.inject({ url: '/v1/depot/origins/acme' }), { statusCode: 200 })
   t.match(await app.inject(request()), { statusCode: 201 }, 'with room its ident is free')
+})
+
+/** The value of one line of the figures. */
+async function figure(url: string, name: string): Promise<number> {
+  const line = (await (await fetch(`${url}/metrics`)).text()).split('\n').find((candidate) => candidate.startsWith(`${name} `))
+  return Number(line?.slice(name.length + 1))
+}
+
+/** Of a file system in memory, where there is one: nobody else writes to it. */
+async function scratch(t: Test): Promise<string> {
+  const folder = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'hart-depot-test-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+const UNREACHABLE = '1000000GiB'
+const AS_HAB = { ...bearer(), 'user-agent': 'hab/2.1.78' }
+
+test('below the reserve an upload is refused before its bytes are read, and everything else succeeds', async (t) => {
+  const folder = await scratch(t)
+  const roomy = await startDepot(t, { folder, listen: true, environment: { DEPOT_DISK_RESERVE: '0' } })
+  await makeOrigin(roomy)
+  const hart = buildHart({ ident: 'acme/tool/1.0.0/20260101120000' })
+  t.equal((await upload(roomy, hart)).status, 201)
+  t.equal(await figure(roomy.url, 'hart_depot_stored_bytes'), hart.bytes.length)
+  t.equal(await figure(roomy.url, 'hart_depot_disk_reserve_bytes{holds="packages"}'), 0)
+  t.ok((await figure(roomy.url, 'hart_depot_disk_free_bytes{holds="packages"}')) > 0)
+  t.ok((await figure(roomy.url, 'hart_depot_disk_free_bytes{holds="database"}')) > 0)
+  await roomy.account('ci')
+  await roomy.close()
+
+  const started = await startDepot(t, { folder, listen: true, environment: { DEPOT_DISK_RESERVE: UNREACHABLE } })
+  const { depot, url } = started
+  const before = await traces(depot)
+  const announced = await ask(url + uploadPath(buildHart()), { method: 'POST', headers: { ...AS_HAB, expect: '100-continue', 'content-length': 1 }, body: '' })
+  t.match(announced, { status: 507, text: /there is no room for acme\/app\/\S+: \d+ bytes more must be free on the disk of the depot; nothing was kept/ })
+  t.match(await upload(started, hart), { status: 409 }, 'what is there is told first')
+  t.match(await upload(started, hart, { query: { forced: 'true' } }), { status: 507 })
+  t.same(await traces(depot), before)
+
+  t.match(await promoteTo(started, 'stable', hart), { status: 200 })
+  t.match(await promoteTo(started, 'stable', hart, 'demote'), { status: 200 })
+  t.match(await ask(`${url}/v1/depot/pkgs/acme/tool/1.0.0/20260101120000`, { method: 'DELETE', headers: bearer() }), { status: 204 })
+  const [token] = (await listTokens(depot.db)).filter(({ account }) => account === 'ci')
+  await depot.writer.submit({ kind: 'revokeToken', input: { tokenId: Number(token?.id) }, actor: { client: 'tests', door: 'cli' } })
+  t.match(await (await fetch(`${url}/readyz`)).json(), { ready: true, disk: /^full: \d+ bytes are left, and \d+ are reserved$/, reasons: [/^uploads are refused: the disk is full: /] })
+})
+
+test('an upload that would use the reserve is refused when it says its length, and when it comes to that', async (t) => {
+  const folder = await scratch(t)
+  const { bavail, bsize } = await statfs(folder)
+  const started = await startDepot(t, { folder, listen: true, environment: { DEPOT_DISK_RESERVE: String(bavail * bsize - 12 * 1024 * 1024) } })
+  await makeOrigin(started)
+  await publishAll(started, 'acme/app/1.0.0/20260101120000')
+  const before = await traces(started.depot)
+  const large = buildHart({ ident: 'acme/app/1.1.0/20260101120000', files: [{ path: 'large', content: Buffer.alloc(24 * 1024 * 1024, 'x') }] })
+  t.match(await upload(started, large, { headers: AS_HAB }), { status: 507, text: /no room for acme\/app\/1\.1\.0/ })
+  let sent = 0
+  const pieces = function* () {
+    for (let at = 0; at < large.bytes.length; at += 64 * 1024) {
+      sent += 1
+      yield large.bytes.subarray(at, at + 64 * 1024)
+    }
+  }
+  const chunked = await ask(started.url + uploadPath(large), { method: 'POST', headers: AS_HAB, body: pieces() })
+  t.match(chunked, { status: 507, text: /no room for acme\/app\/1\.1\.0/ })
+  t.ok(sent > 100, 'its bytes were taken until then')
+  t.same(await traces(started.depot), before)
+  await until(async () => (await statfs(folder)).bavail * bsize > bavail * bsize - 6 * 1024 * 1024) // once the threads that hashed it have let go of it
+  await publishAll(started, 'acme/app/1.0.1/20260101120000')
 })

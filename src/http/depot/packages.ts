@@ -40,8 +40,9 @@ export function packageWrites(app: FastifyInstance, { depot }: Door, mount: stri
     const target = namedTarget(request)
     const checksum = query(request, 'checksum')?.toLowerCase()
     const isForced = query(request, 'forced') === 'true'
+    const announcedBytes = Number(request.headers['content-length'] ?? 0)
     const open = () => packageIn(request, depot, request.subject ?? '')
-    const upload = { ident, target, ownTarget: ownTarget(request.headers['user-agent']), checksum, isForced, open, publisher }
+    const upload = { ident, target, ownTarget: ownTarget(request.headers['user-agent']), announcedBytes, checksum, isForced, open, publisher }
     await publish(depot, { ...upload, actor: actorOf(request, 'habitat') })
     // The Ruby gem of 2016, which alone sends multipart, wants 200; `hab` wants 201 (habitat-2016.md 8.1).
     return reply

@@ -1,5 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AggregatorRegistry, Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import { countDamaged, readStored } from '../../blobs/blob-store.ts'
+import { readDiskSpace } from '../../blobs/disk-space.ts'
 import type { Depot } from '../../depot.ts'
 import type { LedgerEntry } from '../../ledger/entry.ts'
 import type { Feed } from '../../ledger/feed.ts'
@@ -94,6 +96,7 @@ export class DepotMetrics {
     this.#countCommits(depot)
     this.#gaugeViews(depot)
     this.#countWebhooks(webhooks)
+    this.#gaugeDisks(depot)
   }
 
   /** In Prometheus' text format. */
@@ -142,6 +145,48 @@ export class DepotMetrics {
       async collect() {
         revisions.reset()
         for (const view of await listViews(depot.db)) if (view.maker !== 'client') revisions.set({ view: view.name }, view.revision)
+      },
+    })
+  }
+
+  #gaugeDisks(depot: Depot): void {
+    const registers = [this.#registry]
+    const labelNames = ['holds'] as const
+    const disks = async () => Object.entries(await readDiskSpace(depot.config).catch(() => ({}))) // a folder that is gone takes no other figures with it
+    const free = new Gauge({
+      name: 'hart_depot_disk_free_bytes',
+      help: 'Bytes that are free on the disk that holds the database, or the packages',
+      labelNames,
+      registers,
+      async collect() {
+        free.reset()
+        for (const [holds, { freeBytes }] of await disks()) free.set({ holds }, freeBytes)
+      },
+    })
+    const reserve = new Gauge({
+      name: 'hart_depot_disk_reserve_bytes',
+      help: 'Bytes that uploads leave free there',
+      labelNames,
+      registers,
+      async collect() {
+        reserve.reset()
+        for (const [holds, { reserveBytes }] of await disks()) reserve.set({ holds }, reserveBytes)
+      },
+    })
+    const stored = new Gauge({
+      name: 'hart_depot_stored_bytes',
+      help: 'Bytes of the packages that are stored',
+      registers,
+      async collect() {
+        stored.set((await readStored(depot.db)).bytes)
+      },
+    })
+    const damaged = new Gauge({
+      name: 'hart_depot_damaged_blobs',
+      help: 'Packages whose bytes are known to be damaged, and which are not served until the same bytes are uploaded again',
+      registers,
+      async collect() {
+        damaged.set(await countDamaged(depot.db))
       },
     })
   }

@@ -1,4 +1,7 @@
-import { access, constants, statfs } from 'node:fs/promises'
+import { access, constants } from 'node:fs/promises'
+import { countDamaged } from '../../blobs/blob-store.ts'
+import { readDiskSpace } from '../../blobs/disk-space.ts'
+import type { DiskSpace } from '../../blobs/disk-space.ts'
 import type { Depot } from '../../depot.ts'
 import { listViews } from '../../views/view-store.ts'
 
@@ -12,26 +15,29 @@ export interface Readiness {
   readonly reasons: readonly string[]
 }
 
-const LEAST_FREE_BYTES = 64 * 1024 * 1024
-
 /** Looks at what a depot needs to answer. Never rejects: what is wrong is said in the answer. */
 export async function readiness(depot: Depot): Promise<Readiness> {
   const database = await listViews(depot.db, { after: 0, limit: 1 }).then(() => 'ok', reason)
-  const disks = await Promise.all([depot.config.dataFolder, depot.config.blobFolder].map((folder) => diskState(folder).catch(reason)))
-  const disk = disks.find((state) => state !== 'ok') ?? 'ok'
+  const damaged = database === 'ok' ? await countDamaged(depot.db).catch(() => 0) : 0
+  const disk = await diskState(depot).catch(reason)
   const reasons = [
     ...(database === 'ok' ? [] : ['the database does not answer']),
     ...(depot.files.findGone() === undefined ? [] : ['every change is refused: the data folder was removed or replaced while the depot ran']),
     ...(disk === 'ok' ? [] : [`uploads are refused: the disk is ${disk}`]),
+    ...(damaged === 0 ? [] : [`${damaged === 1 ? 'one package is' : `${damaged} packages are`} damaged on the disk and not served: upload the same bytes again`]),
   ]
   return { isReady: database === 'ok', database, disk, reasons }
 }
 
-async function diskState(folder: string): Promise<string> {
-  await access(folder, constants.W_OK)
-  const { bavail, bsize } = await statfs(folder)
-  const freeBytes = bavail * bsize
-  return freeBytes >= LEAST_FREE_BYTES ? 'ok' : `full: ${freeBytes} bytes are left`
+async function diskState({ config }: Depot): Promise<string> {
+  await Promise.all([config.dataFolder, config.blobFolder].map((folder) => access(folder, constants.W_OK)))
+  const { database, packages } = await readDiskSpace(config)
+  const full = [database, packages].find(isFull)
+  return full === undefined ? 'ok' : `full: ${full.freeBytes} bytes are left, and ${full.reserveBytes} are reserved`
+}
+
+function isFull({ freeBytes, reserveBytes }: DiskSpace): boolean {
+  return freeBytes < reserveBytes
 }
 
 /** The kind of error, without paths. */
