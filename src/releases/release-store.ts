@@ -3,7 +3,7 @@ import type { Expression, ExpressionBuilder, SqlBool } from 'kysely'
 import { EVERYONE } from '../accounts/access.ts'
 import type { Audience, Visibility } from '../accounts/access.ts'
 import { along } from '../database/along.ts'
-import { inBatches } from '../database/batches.ts'
+import { among, inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import type { ReleasesTable, Schema } from '../database/schema.ts'
 import { formatIdent, parseIdent } from '../package/ident.ts'
@@ -72,7 +72,7 @@ export async function listTargets(db: Db, ident: string, audience: Audience = EV
 export async function listTargetsOf(db: Db, idents: Iterable<string>, audience: Audience): Promise<Map<string, Target[]>> {
   const found = new Map<string, Target[]>()
   for (const some of inBatches(idents)) {
-    const rows = await visible(db, audience).select(['releases.ident', 'releases.target']).where('releases.ident', 'in', some).orderBy('releases.target').execute()
+    const rows = await visible(db, audience).select(['releases.ident', 'releases.target']).where('releases.ident', 'in', among(some)).orderBy('releases.target').execute()
     for (const { ident, target } of rows) found.set(ident, [...(found.get(ident) ?? []), target])
   }
   return found

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { SqlBool } from 'kysely'
 import type { Audience } from '../accounts/access.ts'
-import { inBatches } from '../database/batches.ts'
+import { among, inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import { formatIdent, formatPackageName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
@@ -26,7 +26,7 @@ export async function findReleases(
   for (const idents of inBatches(targets.keys())) {
     const rows = await viewReleases(db)
       .select('releases.checksum')
-      .where('releases.ident', 'in', idents)
+      .where('releases.ident', 'in', among(idents))
       .where((eb) => visibleTo(eb, audience))
       .execute()
     for (const row of rows) {
@@ -43,7 +43,7 @@ export async function listHidden(db: Db, names: readonly { readonly ident: strin
     const rows = await db
       .selectFrom('releases')
       .select(['ident', 'target'])
-      .where('ident', 'in', idents)
+      .where('ident', 'in', among(idents))
       .where((eb) => eb.not(visibleTo(eb, audience)))
       .execute()
     for (const row of rows) hidden.add(`${row.ident} ${row.target}`)
@@ -55,7 +55,7 @@ export async function listHidden(db: Db, names: readonly { readonly ident: strin
 export async function findReleasesById(db: Db, ids: Iterable<number>): Promise<Map<number, ViewRelease>> {
   const found = new Map<number, ViewRelease>()
   for (const some of inBatches(ids)) {
-    for (const row of await viewReleases(db).where('releases.id', 'in', some).execute()) found.set(row.release_id, viewReleaseOf(row))
+    for (const row of await viewReleases(db).where('releases.id', 'in', among(some)).execute()) found.set(row.release_id, viewReleaseOf(row))
   }
   return found
 }
@@ -64,7 +64,7 @@ export async function findReleasesById(db: Db, ids: Iterable<number>): Promise<M
 export async function listNeeds(db: Db, releases: readonly ViewRelease[]): Promise<Map<number, readonly string[]>> {
   const found = new Map<number, readonly string[]>()
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
-    const rows = await db.selectFrom('releases').select(['id', 'tdeps']).where('id', 'in', ids).execute()
+    const rows = await db.selectFrom('releases').select(['id', 'tdeps']).where('id', 'in', among(ids)).execute()
     for (const row of rows) found.set(row.id, JSON.parse(row.tdeps) as string[])
   }
   return found
@@ -77,7 +77,7 @@ export async function readDependencies(db: Db, viewId: number, releases: readonl
   const inDepot = new Map<string, number>()
   const needed = new Map<string, Set<Target>>()
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
-    const rows = await db.selectFrom('releases').select(['ident', 'target', 'tdeps', 'deps']).where('id', 'in', ids).execute()
+    const rows = await db.selectFrom('releases').select(['ident', 'target', 'tdeps', 'deps']).where('id', 'in', among(ids)).execute()
     for (const row of rows) {
       const needs = JSON.parse(row.tdeps) as string[]
       tdeps.set(`${row.ident} ${row.target}`, needs)
@@ -86,7 +86,7 @@ export async function readDependencies(db: Db, viewId: number, releases: readonl
     }
   }
   for (const idents of inBatches(needed.keys())) {
-    const rows = await visible(db, audience).select(['releases.id', 'releases.ident', 'releases.target', 'releases.deps']).where('releases.ident', 'in', idents).execute()
+    const rows = await visible(db, audience).select(['releases.id', 'releases.ident', 'releases.target', 'releases.deps']).where('releases.ident', 'in', among(idents)).execute()
     for (const row of rows) {
       if (needed.get(row.ident)?.has(row.target) !== true) continue
       inDepot.set(`${row.ident} ${row.target}`, row.id)

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { SqlBool } from 'kysely'
-import { inBatches } from '../database/batches.ts'
+import { among, inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import { lastsFrom } from '../ledger/clock.ts'
 import type { Clock } from '../ledger/clock.ts'
@@ -18,7 +18,7 @@ export async function readHeldSince(db: Db, { view: name, as, soakMs = 0 }: Requ
   const since = new Map<number, number>()
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
     // The `+`, or all that the view ever held would be walked.
-    const members = await memberships(db).where(sql<SqlBool>`+members.view_id = ${view.id}`).where('members.release_id', 'in', ids).where('members.to_revision', 'is', null).execute()
+    const members = await memberships(db).where(sql<SqlBool>`+members.view_id = ${view.id}`).where('members.release_id', 'in', among(ids)).where('members.to_revision', 'is', null).execute()
     for (const member of members) since.set(member.release_id, await lookBack(db, view.id, member, { clock, soakMs }))
   }
   return since
@@ -57,7 +57,7 @@ async function readPointersSince(db: Db, viewId: number, releases: readonly View
       .innerJoin('ledger', (on) => on.onRef('ledger.view_id', '=', 'pointers.view_id').onRef('ledger.revision', '=', 'pointers.from_revision'))
       .select(['pointers.release_id', stamp])
       .where('pointers.view_id', '=', viewId)
-      .where('pointers.package_id', 'in', ids)
+      .where('pointers.package_id', 'in', among(ids))
       .where('pointers.to_revision', 'is', null)
       .execute()
     for (const row of rows) if (asked.has(row.release_id)) since.set(row.release_id, lastsFrom(row.at, clock))

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { SqlBool } from 'kysely'
 import { along } from '../database/along.ts'
 import type { Db } from '../database/database.ts'
-import { inBatches } from '../database/batches.ts'
+import { among, inBatches, rowsOf } from '../database/batches.ts'
 import { formatIdent, formatPackageName, parseIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
@@ -77,10 +77,10 @@ export async function readPresent(db: Db, view: View, { joining, leaving }: Want
 /** Which of these releases, at most a batch of them, are members. */
 export async function listMemberIds(db: Db, viewId: number, releaseIds: readonly number[]): Promise<number[]> {
   const rows = await db
-    .selectFrom('members')
+    .selectFrom(along('members', 'members_by_release'))
     .select('release_id')
-    .where(ofView(viewId))
-    .where('release_id', 'in', releaseIds)
+    .where('view_id', '=', viewId)
+    .where('release_id', 'in', among(releaseIds))
     .where('to_revision', 'is', null)
     .execute()
   return rows.map((row) => row.release_id)
@@ -118,7 +118,7 @@ export async function listPastMembers(db: Db, viewId: number, packageIds: readon
   const rows = await pastReleases(db)
     .innerJoin('members', 'members.release_id', 'releases.id')
     .where('members.view_id', '=', viewId)
-    .where('members.package_id', 'in', packageIds)
+    .where('members.package_id', 'in', among(packageIds))
     .where(sql<SqlBool>`+members.from_revision <= ${revision}`) // or all that joined the view until then would be walked
     .where((eb) => eb.or([eb('members.to_revision', 'is', null), eb('members.to_revision', '>', revision)]))
     .orderBy('members.from_revision')
@@ -148,7 +148,7 @@ export async function listPointerRevisions(db: Db, viewId: number, packageIds: r
     .select(['package_id', 'target'])
     .select((eb) => eb.fn.max<number>(eb.fn.coalesce('to_revision', 'from_revision')).as('revision'))
     .where('view_id', '=', viewId)
-    .where('package_id', 'in', packageIds)
+    .where('package_id', 'in', among(packageIds))
     .groupBy(['package_id', 'target'])
     .execute()
   return new Map(rows.map((row) => [`${row.package_id} ${row.target}`, row.revision]))
@@ -156,20 +156,17 @@ export async function listPointerRevisions(db: Db, viewId: number, packageIds: r
 
 /** Makes releases members from a revision on, in this order; those that are members are so anew. */
 export async function openMemberships(db: Db, viewId: number, releases: readonly ViewRelease[], revision: number): Promise<void> {
-  const rows = releases.map((release, position) => ({
-    view_id: viewId,
-    package_id: release.packageId,
-    release_id: release.releaseId,
-    from_revision: revision,
-    position,
-    to_revision: null,
-  }))
-  for (const some of inBatches(rows)) await db.insertInto('members').values(some).execute()
+  const members = releases.map(({ packageId, releaseId }, position) => [packageId, releaseId, position])
+  for (const some of inBatches(members)) {
+    await sql`insert into members (view_id, package_id, release_id, from_revision, position, to_revision)
+      select ${viewId}, value ->> 0, value ->> 1, ${revision}, value ->> 2, null from ${rowsOf(some)}`.execute(db)
+  }
 }
 
 export async function closeMemberships(db: Db, viewId: number, releases: readonly ViewRelease[], revision: number): Promise<void> {
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
-    await db.updateTable('members').set({ to_revision: revision }).where(ofView(viewId)).where('release_id', 'in', ids).where('to_revision', 'is', null).execute()
+    await sql`update members indexed by members_by_release set to_revision = ${revision}
+      where release_id in ${among(ids)} and view_id = ${viewId} and to_revision is null`.execute(db)
   }
 }
 
@@ -182,7 +179,7 @@ export async function movePointers(db: Db, viewId: number, moves: readonly Move[
         .updateTable('pointers')
         .set({ to_revision: revision })
         .where('view_id', '=', viewId)
-        .where('package_id', 'in', ids)
+        .where('package_id', 'in', among(ids))
         .where('target', '=', target)
         .where('to_revision', 'is', null)
         .execute()
@@ -190,12 +187,14 @@ export async function movePointers(db: Db, viewId: number, moves: readonly Move[
   }
   // Where there was a pointer, there is a line.
   for (const some of inBatches(moves.flatMap(({ from, to }) => (to === undefined || from !== undefined ? [] : [to])))) {
-    const lines = some.map((to) => ({ view_id: viewId, package: formatPackageName(to.ident), target: to.target, package_id: to.packageId }))
-    await db.insertInto('lines').values(lines).onConflict((conflict) => conflict.doNothing()).execute()
+    const lines = some.map((to) => [formatPackageName(to.ident), to.target, to.packageId])
+    await sql`insert into lines (view_id, package, target, package_id)
+      select ${viewId}, value ->> 0, value ->> 1, value ->> 2 from ${rowsOf(lines)} where true on conflict do nothing`.execute(db)
   }
   for (const some of inBatches(moves.flatMap(({ to }) => to ?? []))) {
-    const pointers = some.map((to) => ({ view_id: viewId, package_id: to.packageId, target: to.target, release_id: to.releaseId, from_revision: revision, to_revision: null }))
-    await db.insertInto('pointers').values(pointers).execute()
+    const pointers = some.map((to) => [to.packageId, to.target, to.releaseId])
+    await sql`insert into pointers (view_id, package_id, target, release_id, from_revision, to_revision)
+      select ${viewId}, value ->> 0, value ->> 1, value ->> 2, ${revision}, null from ${rowsOf(pointers)}`.execute(db)
   }
 }
 
@@ -203,7 +202,7 @@ async function listPointersOfPackages(db: Db, viewId: number, packageIds: readon
   const rows = await viewReleases(db)
     .innerJoin(along('pointers', 'pointers_current'), 'pointers.release_id', 'releases.id')
     .where('pointers.view_id', '=', viewId)
-    .where('pointers.package_id', 'in', packageIds)
+    .where('pointers.package_id', 'in', among(packageIds))
     .where('pointers.to_revision', 'is', null)
     .execute()
   return rows.map(viewReleaseOf)
@@ -215,11 +214,6 @@ async function listFirstMembers(db: Db, view: { id: number; rule: ViewRule }, li
   const ordered =
     view.rule === 'highest' ? members.orderBy('releases.order_key', 'desc') : members.orderBy('members.from_revision', 'desc').orderBy('members.position', 'desc')
   return (await ordered.limit(limit).execute()).map(viewReleaseOf)
-}
-
-/** A condition on `members` by release: the `+` keeps SQLite from walking all that the view ever held instead. */
-function ofView(viewId: number) {
-  return sql<SqlBool>`+view_id = ${viewId}`
 }
 
 interface ViewReleaseRow {

@@ -122,7 +122,7 @@ await Answers.open(db, { whole: renderPackage, brief: renderPackageBriefly })
 const plans = new Map([...statements].map(([sql, parameters]) => [sql, connection.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters).map(({ detail }) => detail)]))
 
 /** There are few of these, and only operators make them; words are found by their own index; rows of a statement are its own. */
-const SMALL = /^SCAN (CONSTANT ROW|\d+-ROW VALUES CLAUSE|package_words VIRTUAL TABLE INDEX 0:\S+|(views|webhooks|depot_keys|trusted_keys)( .*)?)$/
+const SMALL = /^SCAN (CONSTANT ROW|json_each VIRTUAL TABLE INDEX 1:|\d+-ROW VALUES CLAUSE|package_words VIRTUAL TABLE INDEX 0:\S+|(views|webhooks|depot_keys|trusted_keys)( .*)?)$/
 /** Looked at only where a row that others refer to goes, and none does. */
 const ofForeignKeys = (sql: string) => /^insert into "(packages|releases|views)"/.test(sql)
 /** All that is, was, or happened in a view. */
