@@ -43,7 +43,7 @@ export async function searchPackages(db: Db, search: Search, { offset, limit, vi
 
 function membershipIn(eb: ExpressionBuilder<Schema, 'releases'>, viewId: number) {
   return eb
-    .selectFrom('members')
+    .selectFrom(along('members', 'members_by_release'))
     .select('members.release_id')
     .whereRef('members.release_id', '=', 'releases.id')
     .where('members.view_id', '=', viewId)
