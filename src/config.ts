@@ -30,6 +30,7 @@ export interface Config {
   /** What uploads leave free on each disk; absent for the smaller of 1 % and 256 MiB. */
   readonly diskReserveBytes: number | undefined
   readonly trustProxy: boolean | string
+  /** Without a slash at its end. */
   readonly publicUrl: string | undefined
   /** Networks besides the public ones that webhooks may be sent to. */
   readonly webhookNetworks: readonly string[] | 'any'
@@ -68,7 +69,7 @@ const Environment = z.object({
   DEPOT_MAX_UPLOAD: z.string().regex(/^\d+\s*(KiB|MiB|GiB)?$/, 'must be a size, as 512MiB').default('16GiB'),
   DEPOT_DISK_RESERVE: z.string().regex(/^\d+\s*(KiB|MiB|GiB)?$/, 'must be a size, as 256MiB').optional(),
   DEPOT_TRUST_PROXY: z.string().refine(namesProxies, 'must be on, off, or addresses and networks of proxies, as 10.0.0.1,192.168.0.0/16').default('off'),
-  DEPOT_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  DEPOT_PUBLIC_URL: z.url({ protocol: /^https?$/ }).refine(namesDepot, 'must be the URL of the depot itself, as https://depot.example or https://example.com/depot: without /v1 or /api, a token, or anything behind ? or #').optional(),
   DEPOT_WEBHOOK_NETWORKS: list.refine((items) => items.join() === 'any' || items.every(isNetwork), 'must be any, or networks, as 10.0.0.0/8,fd00::/8').optional(),
   DEPOT_WORKERS: z.string().refine((text) => text === 'auto' || (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= MOST_WORKERS), `must be a number from 1 to ${MOST_WORKERS}, or auto`).default('1'),
   DEPOT_SHORT_WAY: z.enum(['on', 'off']).default('on'),
@@ -116,6 +117,13 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     hasShortWay: env.DEPOT_SHORT_WAY === 'on',
     logLevel: env.DEPOT_LOG_LEVEL,
   }
+}
+
+function namesDepot(text: string): boolean {
+  const url = URL.parse(text)
+  if (url === null) return true // said already
+  const { pathname, username, password, search, hash } = url
+  return username + password + search + hash === '' && !/^\/(v1|api)(\/|$)|\/v1\/?$|\/\//.test(pathname)
 }
 
 function namesProxies(text: string): boolean {

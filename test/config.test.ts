@@ -56,3 +56,12 @@ test('networks that webhooks may be sent to besides the public ones are none, so
     t.throws(() => readConfig({ DEPOT_WEBHOOK_NETWORKS: text }), { code: 'invalid_request', message: /^DEPOT_WEBHOOK_NETWORKS must be any, or networks/ }, text)
   }
 })
+
+test('the public URL is that of the depot itself, and may be below a path', async (t) => {
+  t.equal(readConfig({}).publicUrl, undefined)
+  t.equal(readConfig({ DEPOT_PUBLIC_URL: 'https://depot.example/' }).publicUrl, 'https://depot.example')
+  t.equal(readConfig({ DEPOT_PUBLIC_URL: 'https://example.com/builder/depot/' }).publicUrl, 'https://example.com/builder/depot')
+  for (const text of ['ftp://x', 'example.com', 'https://example.com/v1', 'https://example.com/depot/v1/', 'https://example.com/v1/depot', 'https://example.com/api', 'https://example.com/a//b', 'https://u:p@example.com/', 'https://example.com/?x', 'https://example.com/#x']) {
+    t.throws(() => readConfig({ DEPOT_PUBLIC_URL: text }), { code: 'invalid_request', message: /^DEPOT_PUBLIC_URL / }, text)
+  }
+})

@@ -50,7 +50,8 @@ const withoutInputs: NonNullable<FastifyDynamicSwaggerOptions['transformObject']
   for (const name of Object.keys(schemas)) {
     if (name.endsWith('Input')) delete schemas[name]
   }
-  return made
+  // Beside the document itself: the depot may lie below a path of its host. @fastify/swagger knows only URLs and paths from the root.
+  return { ...made, servers: [{ url: '.' }] }
 }
 
 /** The whole document, of a server whose plugins are loaded. */

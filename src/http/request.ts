@@ -16,6 +16,8 @@ declare module 'fastify' {
     subject: string | undefined
     /** Whether the log has a line of its refusal besides that of the request. */
     isLoggedElsewhere: boolean
+    /** Where the depot is, as the client sees it: `/depot` for `https://host/depot`, and empty for the root of a host. */
+    readonly publicPath: string
     /** Whether it waits for something to happen: its time says nothing of the depot's. */
     isHeld: boolean
   }

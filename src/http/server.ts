@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -28,6 +28,7 @@ import { operatorDoor } from './operator/door.ts'
 import { DepotMetrics, RequestMetrics } from './operator/metrics.ts'
 import type { Figures } from './operator/metrics.ts'
 import { hasBody } from './request.ts'
+import { pathOf, proxyTrust, publicPathOf, withoutPath } from './public-path.ts'
 import type { Door } from './request.ts'
 import { closeConnectionsWhenStopping } from './stop.ts'
 import type { Office, Workers } from './workers.ts'
@@ -88,12 +89,15 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
   const { depot, feed } = door
   const nextId = requestIds()
   const loggerInstance: FastifyBaseLogger = depot.log
+  const publicPath = pathOf(depot.config.publicUrl)
+  const trusts = proxyTrust(depot.config.trustProxy)
   const app = fastify({
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: nextId,
     childLoggerFactory: (logger) => logger, // one for each request costs more than finding a poll's answer
-    trustProxy: depot.config.trustProxy,
+    trustProxy: depot.config.trustProxy === false ? false : trusts,
+    rewriteUrl: ({ url = '/' }: IncomingMessage) => withoutPath(url, publicPath),
     bodyLimit: USUAL_BODY_BYTES,
     forceCloseConnections: 'idle',
     clientErrorHandler: (error, socket) => refuseConnection(depot.log, error, socket),
@@ -115,6 +119,11 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
   app.decorateRequest('subject', undefined)
   app.decorateRequest('isLoggedElsewhere', false)
   app.decorateRequest('isHeld', false)
+  app.decorateRequest('publicPath', {
+    getter(this: FastifyRequest) {
+      return publicPathOf(this, publicPath, trusts)
+    },
+  })
   const guesses = new GuessLimit(depot.now, { perMinute: depot.limits.wrongTokensPerMinute })
   const identify = async (request: FastifyRequest, authorization: string) => {
     try {

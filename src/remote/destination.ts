@@ -83,11 +83,13 @@ export async function declareChannel(destination: RemoteDepot, origin: string, c
 /** One package's releases in a view; none where there is no such view. */
 export async function listViewMembers(destination: RemoteDepot, place: { origin: string; channel: string; name: string }): Promise<Member[]> {
   const members: Member[] = []
-  let asked: string | null = path`/api/v1/views/${place.channel}/members?origin=${place.origin}&name=${place.name}&limit=1000`
+  const list = path`/api/v1/views/${place.channel}/members`
+  let asked: string | null = `${list}${path`?origin=${place.origin}&name=${place.name}&limit=1000`}`
   while (asked !== null) {
     const page: z.infer<typeof Members> | undefined = await destination.get(asked, Members)
     members.push(...(page?.members ?? []))
-    asked = page?.next ?? null
+    // Of the next page's URL, only the query is new: the path that this depot is reached by may be one that it does not know.
+    asked = typeof page?.next === 'string' ? `${list}${page.next.slice(page.next.indexOf('?'))}` : null
   }
   return members
 }

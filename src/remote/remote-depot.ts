@@ -4,7 +4,10 @@ import { z } from 'zod'
 // The client of a depot that is reached over HTTP, Builder or our own: which failures pass, and which do not.
 
 export interface RemoteOptions {
-  /** As operators write it. What has no path is meant as its `/v1`, as `hab` has it (habitat-today.md 1.1). */
+  /**
+   * As operators write it: the depot's own URL, below whatever path of its host, or that of its Habitat API, which ends with `/v1`. `hab`
+   * takes the latter, and the former where it has no path (habitat-today.md 1.1).
+   */
   readonly url: string
   readonly token: string | undefined
   /** Waits. Handed in, so that tests need not. */
@@ -54,14 +57,17 @@ export function path(parts: TemplateStringsArray, ...values: readonly string[]):
 }
 
 export class RemoteDepot {
+  /** Of its Habitat API. */
   readonly url: string
+  readonly #base: string
   readonly #token: string | undefined
   readonly #pause: RemoteOptions['pause']
   readonly #agent: string
 
   constructor({ url, token, pause, agent = AGENT }: RemoteOptions) {
     const { origin, pathname } = new URL(url)
-    this.url = `${origin}${pathname === '/' ? '/v1' : pathname.replace(/\/$/, '')}`
+    this.#base = `${origin}${pathname}`.replace(/\/+$/, '').replace(/\/v1$/, '')
+    this.url = `${this.#base}/v1`
     this.#token = token
     this.#pause = pause
     this.#agent = agent
@@ -162,9 +168,9 @@ export class RemoteDepot {
     return parsed.data
   }
 
-  /** A path that starts with `/` is one of the host's; any other is below the URL. */
+  /** A path that starts with `/` is below the depot's own URL; any other is below that of its Habitat API. */
   #at(asked: string): string {
-    return asked.startsWith('/') ? new URL(asked, this.url).href : `${this.url}/${asked}`
+    return asked.startsWith('/') ? `${this.#base}${asked}` : `${this.url}/${asked}`
   }
 }
 

@@ -13,15 +13,27 @@ export interface Proxy {
   hears(isIt: (what: string, index: number) => boolean): Promise<void>
 }
 
+/** How a proxy serves a depot below a path of its own. */
+export interface Below {
+  /** `/depot`; everything else is 404. */
+  readonly path: string
+  /** Whether the path is taken away before a request is handed on. */
+  readonly isTakenAway: boolean
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const ROOT: Below = { path: '', isTakenAway: true }
+
 /** Stands between a client and a depot, on the loopback. */
-export async function startProxy(t: { teardown(fn: () => Promise<void>): unknown }, to: string, fateOf: (asked: string, nth: number) => Fate): Promise<Proxy> {
+export async function startProxy(t: { teardown(fn: () => Promise<void>): unknown }, to: string, fateOf: (asked: string, nth: number) => Fate = () => 'pass', below = ROOT): Promise<Proxy> {
   const asked: string[] = []
   const arrivals = new EventEmitter()
   const server = createServer((incoming, outgoing) => {
     const what = `${incoming.method ?? ''} ${incoming.url ?? ''}`
     asked.push(what)
     arrivals.emit('asked')
-    const fate = fateOf(what, asked.filter((other) => other === what).length)
+    const url = incoming.url ?? ''
+    const fate = !url.startsWith(`${below.path}/`) ? { status: 404 } : fateOf(what, asked.filter((other) => other === what).length)
     if (fate === 'ignore') return
     if (fate === 'cut') {
       incoming.socket.destroy()
@@ -32,7 +44,7 @@ export async function startProxy(t: { teardown(fn: () => Promise<void>): unknown
       outgoing.writeHead(fate.status, fate.headers).end(fate.body)
       return
     }
-    const forwarded = httpRequest(to + (incoming.url ?? ''), { method: incoming.method, headers: incoming.headers, agent: false }, (answer) => {
+    const forwarded = httpRequest(to + (below.isTakenAway ? url.slice(below.path.length) : url), { method: incoming.method, headers: { ...incoming.headers, ...below.headers }, agent: false }, (answer) => {
       if (fate === 'pass') answer.pipe(outgoing.writeHead(answer.statusCode ?? 502, answer.headers))
       else answer.once('readable', () => {
         const piece = answer.read() as Buffer | null

@@ -9,6 +9,7 @@ import { Events, EventsHeaders, EventsQuery, LedgerHead } from './event-shapes.t
 import { EventStreams } from './event-stream.ts'
 import { eventsText, ledgerText } from './event-text.ts'
 import { wireEntry } from './event-wire.ts'
+import { linkNext } from './pages.ts'
 import { FormatQuery } from './shapes.ts'
 import { wireTime } from './wire.ts'
 
@@ -42,8 +43,7 @@ export function eventRoutes(app: FastifyInstance, door: Door): void {
         return (reply as FastifyReply).send(request.method === 'HEAD' ? '' : streams.open(request, { after: place, filter: questionOf(request.query) }))
       }
       const { entries, through } = await firstPage(door, { request, reply }, { ...request.query, after: placeIn(after ?? '0', feed), filter: questionOf(request.query) })
-      const next = through < feed.head.sequence ? nextOf(request.url, through) : null
-      if (next !== null) reply.header('link', `<${next}>; rel="next"`)
+      const next = through < feed.head.sequence ? linkNext(request, reply as FastifyReply, { after: String(through) }) : null
       return reply.send({ events: entries.map(wireEntry), through, next })
     },
   )
@@ -56,11 +56,4 @@ export function eventRoutes(app: FastifyInstance, door: Door): void {
       return reply.send({ sequence, hash, at: wireTime(at) })
     },
   )
-}
-
-function nextOf(url: string, through: number): string {
-  const [path = '', search = ''] = url.split('?', 2)
-  const parameters = new URLSearchParams(search)
-  parameters.set('after', String(through))
-  return `${path}?${parameters.toString()}`
 }

@@ -73,7 +73,7 @@ export function governanceRoutes(app: FastifyInstance, { depot }: Door): void {
       const plan = await getPlan(depot.db, token)
       if (plan.view !== view.name) throw new DepotError('invalid_request', `the plan is for ${plan.view}, not for ${view.name}`)
       const made = await depot.writer.submit({ kind: 'makePreview', input: { name, plan: token }, actor: actorOf(request, 'api') })
-      return reply.code(201).header('location', `/api/v1/views/${encodeURIComponent(made.name)}`).send(wireView(made))
+      return reply.code(201).header('location', `${request.publicPath}/api/v1/views/${encodeURIComponent(made.name)}`).send(wireView(made))
     },
   )
 

@@ -37,13 +37,17 @@ export function cutPage<Item>(
   const items = page.items.slice(0, limit)
   const last = items.at(-1)
   if (page.items.length <= limit || last === undefined) return { items, next: null }
+  return { items, next: linkNext(request, reply, { ...page.pinned, cursor: pack(digestOf(page.question), page.placeOf(last)) }) }
+}
+
+/** Says in the `Link` header where the next page is, and returns it: the same request with some parameters changed. */
+export function linkNext(request: FastifyRequest, reply: FastifyReply, changed: Readonly<Record<string, string>>): string {
   const [path = '', search = ''] = request.url.split('?', 2)
   const parameters = new URLSearchParams(search)
-  for (const [name, value] of Object.entries(page.pinned ?? {})) parameters.set(name, value)
-  parameters.set('cursor', pack(digestOf(page.question), page.placeOf(last)))
-  const next = `${path}?${parameters.toString()}`
+  for (const [name, value] of Object.entries(changed)) parameters.set(name, value)
+  const next = `${request.publicPath}${path}?${parameters.toString()}`
   reply.header('link', `<${next}>; rel="next"`)
-  return { items, next }
+  return next
 }
 
 function pack(digest: string, place: unknown): string {

@@ -45,7 +45,7 @@ export function planRoutes(app: FastifyInstance, { depot }: Door): void {
       const change = await changeAsked(depot, act, { view: view.name, body, caller })
       const input = { token: newToken(), request: change, ...(reason !== undefined && { reason }) }
       const plan = await depot.writer.submit({ kind, input, actor: actorOf(request, 'api') })
-      return reply.code(201).header('location', `/api/v1/plans/${plan.token}`).send(wirePlan(plan, depot.now()))
+      return reply.code(201).header('location', `${request.publicPath}/api/v1/plans/${plan.token}`).send(wirePlan(plan, depot.now()))
     })
   }
 

@@ -51,7 +51,7 @@ export function viewRoutes(app: FastifyInstance, door: Door): void {
     async (request, reply) => {
       request.subject = `view ${request.body.name}`
       const view = await depot.writer.submit({ kind: 'createView', input: { ...request.body, maker: 'operator' }, actor: actorOf(request, 'api') })
-      return reply.code(201).header('location', `/api/v1/views/${encodeURIComponent(view.name)}`).send(wireView(view))
+      return reply.code(201).header('location', `${request.publicPath}/api/v1/views/${encodeURIComponent(view.name)}`).send(wireView(view))
     },
   )
 

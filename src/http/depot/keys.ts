@@ -66,7 +66,7 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
     await depot.writer.submit({ kind: 'addKey', input: { origin, revision, ownerId: caller.accountId, publicBody }, actor: actorOf(request, 'habitat') })
     return reply
       .code(201)
-      .header('location', request.raw.url ?? '')
+      .header('location', `${request.publicPath}${request.url}`)
       .type('text/plain')
       .send(`/origins/${origin}/keys/${revision}`)
   })

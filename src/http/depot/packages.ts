@@ -47,7 +47,7 @@ export function packageWrites(app: FastifyInstance, { depot }: Door, mount: stri
     // The Ruby gem of 2016, which alone sends multipart, wants 200; `hab` wants 201 (habitat-2016.md 8.1).
     return reply
       .code(request.isMultipart() ? 200 : 201)
-      .header('location', request.raw.url ?? '')
+      .header('location', `${request.publicPath}${request.url}`)
       .type('text/plain')
       .send(`/pkgs/${formatIdent(ident)}/download`)
   })
