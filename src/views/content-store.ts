@@ -20,6 +20,8 @@ export interface PointerAt {
   readonly package: string
   readonly target: Target
   readonly ident: string
+  /** Of its bytes: an ident that was deleted may be published again with others. */
+  readonly checksum: string
   /** The revision since which it did, and when that was made. */
   readonly sinceRevision: number
   readonly since: number
@@ -84,7 +86,7 @@ export async function listPointersAt(db: Db, view: View, revision: number, page:
     .whereRef('pointers.target', '=', 'lines.target')
     .innerJoin('releases', 'releases.id', 'pointers.release_id')
     .innerJoin('ledger', (on) => on.onRef('ledger.view_id', '=', 'pointers.view_id').onRef('ledger.revision', '=', 'pointers.from_revision'))
-    .select(['lines.package', 'lines.target', 'lines.package_id', 'pointers.release_id', 'releases.ident', 'pointers.from_revision', 'ledger.at'])
+    .select(['lines.package', 'lines.target', 'lines.package_id', 'pointers.release_id', 'releases.ident', 'releases.checksum', 'pointers.from_revision', 'ledger.at'])
     .select((eb) => eb.case().when(eb.and([visibleTo(eb, audience), ...(view.rule === 'highest' ? [eb.not(followsInvisible(eb, audience))] : [])])).then(1).else(0).end().as('is_as_seen'))
     .where('pointers.from_revision', '=', (eb) =>
       eb
@@ -106,7 +108,7 @@ export async function listPointersAt(db: Db, view: View, revision: number, page:
     .execute()
   const found: PointerAt[] = []
   for (const { package_id, release_id, from_revision, at, is_as_seen, ...row } of rows) {
-    const pointer = { releaseId: release_id, ident: row.ident, target: row.target, sinceRevision: from_revision, since: at }
+    const pointer = { releaseId: release_id, ident: row.ident, checksum: row.checksum, target: row.target, sinceRevision: from_revision, since: at }
     const seen = is_as_seen === 1 ? pointer : await findHighestVisible(db, view.id, { packageId: package_id, target: row.target }, revision, audience)
     if (seen !== undefined) found.push({ package: row.package, ...seen })
   }
@@ -197,7 +199,7 @@ export async function findHighestVisible(
   line: { packageId: number; target: Target },
   revision: number,
   audience: Audience,
-): Promise<MemberAt | undefined> {
+): Promise<(MemberAt & { checksum: string }) | undefined> {
   const members = db
     .selectFrom('members')
     .innerJoin('releases', 'releases.id', 'members.release_id')
@@ -206,7 +208,7 @@ export async function findHighestVisible(
     .where('releases.target', '=', line.target)
     .where((eb) => visibleTo(eb, audience))
   const highest = await members
-    .select(['members.release_id', 'releases.ident', 'releases.target', 'releases.order_key', 'members.from_revision'])
+    .select(['members.release_id', 'releases.ident', 'releases.checksum', 'releases.target', 'releases.order_key', 'members.from_revision'])
     .where((eb) => holdsAt(eb, revision))
     .orderBy('releases.order_key', 'desc')
     .limit(1)
@@ -220,7 +222,7 @@ export async function findHighestVisible(
     .executeTakeFirst()
   const sinceRevision = Math.max(highest.from_revision, above?.left_revision ?? 0)
   const since = await findRevisionTime(db, viewId, sinceRevision)
-  return { releaseId: highest.release_id, ident: highest.ident, target: highest.target, sinceRevision, since: since ?? 0 }
+  return { releaseId: highest.release_id, ident: highest.ident, checksum: highest.checksum, target: highest.target, sinceRevision, since: since ?? 0 }
 }
 
 const FIRST = ['', 'x86_64-linux'] as const

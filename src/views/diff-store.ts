@@ -25,7 +25,10 @@ export interface Difference {
   readonly target: Target
   readonly from: string | undefined
   readonly to: string | undefined
-  readonly change: 'added' | 'removed' | 'moved' | 'downgraded'
+  readonly fromChecksum: string | undefined
+  readonly toChecksum: string | undefined
+  /** `republished`: the same ident with other bytes. */
+  readonly change: 'added' | 'removed' | 'moved' | 'downgraded' | 'republished'
 }
 
 // A piece may need some queries of its own for each line that holds what the audience may not see.
@@ -171,14 +174,15 @@ function compare(before: readonly PointerAt[], after: readonly PointerAt[]): Dif
 
 function differenceOf(before: PointerAt | undefined, after: PointerAt | undefined): Difference | undefined {
   const line = before ?? after
-  if (line === undefined || before?.ident === after?.ident) return undefined
+  if (line === undefined || (before?.ident === after?.ident && before?.checksum === after?.checksum)) return undefined
   const { package: name, target } = line
-  return { package: name, target, from: before?.ident, to: after?.ident, change: changeOf(before?.ident, after?.ident) }
+  return { package: name, target, from: before?.ident, to: after?.ident, fromChecksum: before?.checksum, toChecksum: after?.checksum, change: changeOf(before?.ident, after?.ident) }
 }
 
 function changeOf(from: string | undefined, to: string | undefined): Difference['change'] {
   if (from === undefined) return 'added'
   if (to === undefined) return 'removed'
+  if (from === to) return 'republished'
   return compareReleases(parseIdent(from), parseIdent(to)) < 0 ? 'moved' : 'downgraded'
 }
 

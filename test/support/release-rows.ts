@@ -16,6 +16,8 @@ export interface Needy {
   readonly name: string
   readonly deps: readonly string[]
   readonly tdeps?: readonly string[]
+  /** Something that differs where the bytes of two releases do. */
+  readonly bytes?: string
 }
 
 /**
@@ -27,9 +29,9 @@ export async function makeReleases({ depot }: TestDepot, ...releases: readonly (
   for (const origin of new Set(needy.map(({ name }) => name.split('/')[0] ?? ''))) {
     if ((await findOrigin(depot.db, origin)) === undefined) await depot.writer.submit({ kind: 'createOrigin', input: { name: origin, ownerId: 1 }, actor: ACTOR })
   }
-  const made = needy.map(async ({ name, deps, tdeps = deps }): Promise<ReleaseRow> => {
+  const made = needy.map(async ({ name, deps, tdeps = deps, bytes = name }): Promise<ReleaseRow> => {
     const [ident, target = 'x86_64-linux'] = name.split(' for ') as [string, Target?]
-    const checksum = createHash('sha256').update(name).digest('hex')
+    const checksum = createHash('sha256').update(bytes).digest('hex')
     const texts = { manifest: `# ${ident}`, config: '', exposes: [], deps, tdeps, buildDeps: [], buildTdeps: [] }
     const metadata = { target, ...texts, packageType: 'standard', svcUser: undefined, svcGroup: undefined } as const
     await depot.writer.submit({

@@ -23,13 +23,13 @@ const highest = await getView(db, 'highest')
 const AUDIENCES: Readonly<Record<string, Audience>> = { everyone: EVERYONE, 'the public': THE_PUBLIC }
 
 const contentOf = async ({ view, revision }: ViewState, audience: Audience) =>
-  new Map((await listPointersAt(db, view, revision, { limit: 1_000 }, audience)).map((pointer) => [`${pointer.package} ${pointer.target}`, pointer.ident]))
+  new Map((await listPointersAt(db, view, revision, { limit: 1_000 }, audience)).map((pointer) => [`${pointer.package} ${pointer.target}`, pointer]))
 
 async function expectedOf(from: ViewState, to: ViewState, audience: Audience) {
   const [before, after] = [await contentOf(from, audience), await contentOf(to, audience)]
   const lines = [...new Set([...before.keys(), ...after.keys()])].toSorted()
   return lines
-    .map((line) => ({ package: line.split(' ')[0], target: line.split(' ')[1], from: before.get(line), to: after.get(line) }))
+    .map((line) => ({ package: line.split(' ')[0], target: line.split(' ')[1], from: before.get(line)?.ident, to: after.get(line)?.ident, fromChecksum: before.get(line)?.checksum, toChecksum: after.get(line)?.checksum }))
     .filter((line) => line.from !== line.to)
     .map((line) => ({ ...line, change: line.from === undefined ? 'added' : line.to === undefined ? 'removed' : compareReleases(parseIdent(line.from), parseIdent(line.to)) < 0 ? 'moved' : 'downgraded' }))
 }

@@ -16,6 +16,7 @@ export const DiffQuery = PageQuery.extend({
 export const HoldersQuery = PageQuery.extend({ target: Target.optional() })
 export const StaysQuery = HoldersQuery
 
+const Checksum = z.string().describe('BLAKE2b-256 of the file')
 const State = z.object({ view: ViewName, revision: Revision, at: Time.nullable().describe('when that revision was made') })
 const Difference = named(
   'Difference',
@@ -24,7 +25,11 @@ const Difference = named(
     target: Target,
     from: Ident.nullable(),
     to: Ident.nullable(),
-    change: z.enum(['added', 'removed', 'moved', 'downgraded']).describe('moved: up; downgraded: down, which a supervisor follows only under --update-condition track-channel'),
+    from_checksum: Checksum.nullable(),
+    to_checksum: Checksum.nullable(),
+    change: z
+      .enum(['added', 'removed', 'moved', 'downgraded', 'republished'])
+      .describe('moved: up; downgraded: down, which a supervisor follows only under --update-condition track-channel; republished: the ident was deleted and published again with other bytes, which a supervisor that has it does not notice'),
   }),
 )
 export const Diff = named('Diff', z.object({ from: State, to: State, differences: z.array(Difference), next: Next }))

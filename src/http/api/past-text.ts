@@ -3,9 +3,16 @@ import type * as shapes from './past-shapes.ts'
 import { identParts, page, seconds, versionOf } from './text.ts'
 
 export function diffText({ from, to, differences, next }: z.infer<typeof shapes.Diff>): string {
-  const rows = differences.map((line) => [line.package, versionOf(line.from), versionOf(line.to), line.target, line.change])
+  const rows = differences.map((line) => [line.package, versionOf(line.from), versionOf(line.to), line.target, changeText(line)])
   return `from ${stateText(from)}\nto   ${stateText(to)}\n\n${page(['PACKAGE', 'FROM', 'TO', 'TARGET', 'CHANGE'], rows, next)}`
 }
+
+/** Of the same ident, the bytes are what differs: the beginnings of their checksums. */
+function changeText({ change, from_checksum: from, to_checksum: to }: z.infer<typeof shapes.Diff>['differences'][number]): string {
+  return change === 'republished' ? `republished: ${from?.slice(0, SHOWN)} became ${to?.slice(0, SHOWN)}` : change
+}
+
+const SHOWN = 12
 
 export function holdersText({ holders, target, next }: z.infer<typeof shapes.Holders>): string {
   const rows = holders.map((held) => [...identParts(held.ident), target, ...heldCells(held)])

@@ -54,7 +54,13 @@ export function pastRoutes(app: FastifyInstance, { depot }: Door): void {
       const found = await listDifferences(depot.db, { from, to }, page, audienceOf(request.caller))
       const pinned = { at: String(from.revision), with_at: String(to.revision) }
       const { items, next } = cutPage(request, reply, { items: found, question, pinned, placeOf: (line) => [line.package, line.target] })
-      const differences = items.map((line) => ({ ...line, from: line.from ?? null, to: line.to ?? null }))
+      const differences = items.map(({ fromChecksum, toChecksum, ...line }) => ({
+        ...line,
+        from: line.from ?? null,
+        to: line.to ?? null,
+        from_checksum: fromChecksum ?? null,
+        to_checksum: toChecksum ?? null,
+      }))
       return reply.send({ from: await wireState(from), to: await wireState(to), differences, next })
     },
   )

@@ -1,9 +1,13 @@
+import { createHash } from 'node:crypto'
 import tap, { test } from 'tap'
 import { callApi } from '../../support/call-api.ts'
 import { makeReleases, makeView, move, setVisibility } from '../../support/release-rows.ts'
 import { START, startDepot } from '../../support/start-depot.ts'
 
 const ident = (name: string, version: string) => `acme/${name}/${version}/20260101000000`
+/** As `makeReleases` has them. */
+const checksum = (name: string, version: string) => sum(ident(name, version))
+const sum = (bytes: string) => createHash('sha256').update(bytes).digest('hex')
 const row = (text: string) => ({ ident: text, target: 'x86_64-linux' }) as const
 
 const started = await startDepot(tap)
@@ -37,9 +41,9 @@ test('diff tells what has changed since a revision or a time', async (t) => {
     from: { view: 'prod', revision: 1, at: '2026-01-02T00:00:00.001Z' },
     to: { view: 'prod', revision: 4, at: '2026-01-05T00:00:00.001Z' },
     differences: [
-      { package: 'acme/app', target: 'x86_64-linux', from: ident('app', '1.0.0'), to: ident('app', '2.0.0'), change: 'moved' },
-      { package: 'acme/secret', target: 'x86_64-linux', from: null, to: ident('secret', '1.0.0'), change: 'added' },
-      { package: 'acme/web', target: 'x86_64-linux', from: ident('web', '1.0.0'), to: null, change: 'removed' },
+      { package: 'acme/app', target: 'x86_64-linux', from: ident('app', '1.0.0'), to: ident('app', '2.0.0'), from_checksum: checksum('app', '1.0.0'), to_checksum: checksum('app', '2.0.0'), change: 'moved' },
+      { package: 'acme/secret', target: 'x86_64-linux', from: null, to: ident('secret', '1.0.0'), from_checksum: null, to_checksum: checksum('secret', '1.0.0'), change: 'added' },
+      { package: 'acme/web', target: 'x86_64-linux', from: ident('web', '1.0.0'), to: null, from_checksum: checksum('web', '1.0.0'), to_checksum: null, change: 'removed' },
     ],
     next: null,
   })
@@ -81,6 +85,26 @@ acme/secret  -                     1.0.0/20260101000000  x86_64-linux  added
 acme/web     1.0.0/20260101000000  -                     x86_64-linux  removed
 `,
   )
+})
+
+test('diff tells that an ident was published again with other bytes, and is silent where the bytes are the same', async (t) => {
+  const other = await startDepot(t)
+  const [app, same] = [ident('app', '1.0.0'), ident('same', '1.0.0')]
+  await makeReleases(other, app, same)
+  for (const [name, rule] of [['prod', 'promoted'], ['train', 'highest']] as const) await makeView(other, name, rule)
+  const everywhere = async (act: 'promote' | 'demote') => {
+    for (const view of ['prod', 'train']) await move(other, act, view, [row(app), row(same)])
+  }
+  await everywhere('promote')
+  await everywhere('demote')
+  for (const one of [app, same]) await other.depot.writer.submit({ kind: 'deleteRelease', input: row(one), actor: { client: 'tests', door: 'cli' } })
+  await makeReleases(other, { name: app, deps: [], bytes: 'other bytes' }, same)
+  await everywhere('promote')
+  const republished = { package: 'acme/app', target: 'x86_64-linux', from: app, to: app, from_checksum: sum(app), to_checksum: sum('other bytes'), change: 'republished' }
+  for (const query of ['/views/prod/diff?at=1', '/views/train/diff?at=1', '/views/prod/diff?at=1&with=train', '/views/train/diff?at=1&with=prod']) {
+    t.match(await callApi(other, 'GET', `/api/v1${query}`), { status: 200, differences: '', body: { differences: { length: 1, 0: republished } } }, query)
+  }
+  t.match((await callApi(other, 'GET', '/api/v1/views/prod/diff?at=1&format=text')).text, `  republished: ${sum(app).slice(0, 12)} became ${sum('other bytes').slice(0, 12)}\n`)
 })
 
 test('a diff with what is none is refused', async (t) => {
