@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { DepotError, shorten } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
+import { acceptsTextRather, namesProblem } from './api/as-text.ts'
 
 interface Meaning {
   readonly status: number
@@ -86,36 +87,45 @@ export function replyProblem(error: unknown, request: FastifyRequest, reply: Fas
   const { code, status, detail, parts } = describe(error, request, reply)
   const own = API_STATUS[code as ErrorCode] ?? status
   if (own === 401) reply.header('www-authenticate', 'Bearer')
-  return reply
-    .code(own)
-    .type('application/problem+json')
-    .send(
-      JSON.stringify({
-        type: `urn:hart-depot:error:${code}`,
-        title: code.replaceAll('_', ' '),
-        status: own,
-        code,
-        detail,
-        ...(parts.length > 0 && { errors: parts }),
-        ...(error instanceof DepotError && error.more),
-        request_id: request.id,
-      }),
-    )
+  return sendProblem({ code, status: own, detail, parts, ...(error instanceof DepotError && { more: error.more }) }, request, reply)
 }
 
-/** What Habitat's clients expect: mostly nothing. `hab` itself shows the `msg` of a `{code,msg}` (habitat-today.md 1.2). */
+function sendProblem({ code, status, detail, parts, more }: Described & { more?: DepotError['more'] }, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = {
+    type: `urn:hart-depot:error:${code}`,
+    title: code.replaceAll('_', ' '),
+    status,
+    code,
+    detail,
+    ...(parts.length > 0 && { errors: parts }),
+    ...more,
+    request_id: request.id,
+  }
+  return reply.code(status).type('application/problem+json').send(JSON.stringify(problem))
+}
+
+/**
+ * What Habitat's clients expect: mostly nothing. `hab` itself shows the `msg` of a `{code,msg}` (habitat-today.md 1.2). People at a shell, and
+ * clients that ask for a text or a problem, are told why; all others get what Builder answers, to the byte.
+ */
 export function replyHabitat(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { code, status, detail } = describe(error, request, reply)
+  const described = describe(error, request, reply)
+  const { code, status, detail } = described
   const meaning: Meaning | undefined = MEANINGS[code as ErrorCode]
   const isHab = request.headers['user-agent']?.startsWith('hab') === true
   reply.code(isHab ? (meaning?.habStatus ?? status) : status)
   if (isHab && request.method !== 'HEAD') {
     return reply.type('application/json').send(JSON.stringify({ code: meaning?.netCode ?? INTERNAL, msg: detail }))
   }
+  if (namesProblem(request)) return sendProblem(described, request, reply)
+  if (acceptsTextRather(request) || AT_A_SHELL.test(request.headers['user-agent'] ?? '')) return reply.type('text/plain; charset=utf-8').send(`${detail}\n`)
   const builderText = error instanceof DepotError ? error.builderText : undefined
   const text = builderText ?? (meaning?.tellsWhy === true ? detail : meaning?.text)
   return text === undefined ? reply.send() : reply.type('text/plain').send(text)
 }
+
+/** `curl/8.5.0`, `Wget/1.21` */
+const AT_A_SHELL = /^(curl|wget)\b/i
 
 interface Described {
   readonly code: string

@@ -9,6 +9,7 @@ const INFO = {
   version: '1',
   description:
     'A Habitat package depot whose environments are named, versioned views. Below /v1 stands what Habitat clients of all years expect; below /api/v1 what their protocol has no words for. '
+    + 'A refusal below /v1 has the body that Builder gives it, which is mostly none. hab gets {code,msg}; curl, wget and clients that prefer text/plain get a sentence, and those that name application/problem+json a problem (RFC 9457). '
     + 'Additive only: fields are added, never removed or changed.',
   license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
 }

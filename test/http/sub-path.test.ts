@@ -7,6 +7,12 @@ import { followLinks, pullAndImport } from '../support/sub-path.ts'
 
 const PATH = '/builder/depot'
 
+/** What comes before `/api/v1/…` in the URL of a next page. */
+async function prefixOfNext(url: string, prefix: string): Promise<string> {
+  const { text } = await ask(`${url}/api/v1/views?limit=1`, { headers: { 'x-forwarded-prefix': prefix } })
+  return (JSON.parse(text) as { next: string }).next.replace(/\/api\/v1\/views\?.*$/, '')
+}
+
 test('a depot below a path of its host, as its public URL says, is whole for everyone', async (t) => {
   const started = await startDepot(t, { listen: true, environment: { DEPOT_PUBLIC_URL: `https://host.example${PATH}/` } })
   const proxy = await startProxy(t, started.url, undefined, { path: PATH, isTakenAway: true })
@@ -26,18 +32,14 @@ test('a depot below a path of its host, as a trusted proxy says, is whole for ev
 })
 
 test('a forwarded path is believed of a trusted proxy alone, and only if it is one', async (t) => {
-  const nextOf = async (url: string, prefix: string): Promise<string> => {
-    const { text } = await ask(`${url}/api/v1/views?limit=1`, { headers: { 'x-forwarded-prefix': prefix } })
-    return String((JSON.parse(text) as { next: string }).next).replace(/\/api\/v1\/views\?.*$/, '')
-  }
   const trusting = await startDepot(t, { listen: true, environment: { DEPOT_TRUST_PROXY: 'loopback', DEPOT_PUBLIC_URL: 'https://host.example/own' } })
-  t.equal(await nextOf(trusting.url, '/a/b'), '/a/b')
-  t.equal(await nextOf(trusting.url, '/'), '')
-  t.equal(await nextOf(trusting.url, ''), '')
-  for (const other of ['//evil.example', 'https://evil.example', 'evil', '/a//b', '/a?b', '/a"b', '/<a>', `/${'a'.repeat(200)}`]) t.equal(await nextOf(trusting.url, other), '/own', other)
+  t.equal(await prefixOfNext(trusting.url, '/a/b'), '/a/b')
+  t.equal(await prefixOfNext(trusting.url, '/'), '')
+  t.equal(await prefixOfNext(trusting.url, ''), '')
+  for (const other of ['//evil.example', 'https://evil.example', 'evil', '/a//b', '/a?b', '/a"b', '/<a>', `/${'a'.repeat(200)}`]) t.equal(await prefixOfNext(trusting.url, other), '/own', other)
   const others = await startDepot(t, { listen: true, environment: { DEPOT_TRUST_PROXY: '192.0.2.1', DEPOT_PUBLIC_URL: 'https://host.example/own' } })
-  t.equal(await nextOf(others.url, '/a/b'), '/own')
-  t.equal(await nextOf((await startDepot(t, { listen: true })).url, '/a/b'), '')
+  t.equal(await prefixOfNext(others.url, '/a/b'), '/own')
+  t.equal(await prefixOfNext((await startDepot(t, { listen: true })).url, '/a/b'), '')
 })
 
 test('where nothing says so, what the depot tells is the root of its host', async (t) => {

@@ -14,9 +14,20 @@ export function orText(write: (body: never) => string) {
 
 export function prefersText(request: FastifyRequest): boolean {
   const { format } = request.query as { format?: string }
-  if (format !== undefined) return format === 'text'
+  return format === undefined ? acceptsTextRather(request) : format === 'text'
+}
+
+/** Whether the client likes `text/plain` better than JSON (`Accept`). */
+export function acceptsTextRather(request: FastifyRequest): boolean {
   const ranges = parseAccept(request.headers.accept ?? '*/*')
   return quality(ranges, 'text', 'plain') > quality(ranges, 'application', 'json')
+}
+
+/** Whether the client names `application/problem+json` (RFC 9457), and likes it no less than a text. */
+export function namesProblem(request: FastifyRequest): boolean {
+  const ranges = parseAccept(request.headers.accept ?? '*/*')
+  const named = ranges.find((range) => range.type === 'application' && range.subtype === 'problem+json')
+  return named !== undefined && named.q > 0 && named.q >= quality(ranges, 'text', 'plain')
 }
 
 /** Whether the client names `text/event-stream`, as every `EventSource` does, and likes it no less than JSON. */

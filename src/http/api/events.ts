@@ -43,7 +43,7 @@ export function eventRoutes(app: FastifyInstance, door: Door): void {
         return (reply as FastifyReply).send(request.method === 'HEAD' ? '' : streams.open(request, { after: place, filter: questionOf(request.query) }))
       }
       const { entries, through } = await firstPage(door, { request, reply }, { ...request.query, after: placeIn(after ?? '0', feed), filter: questionOf(request.query) })
-      const next = through < feed.head.sequence ? linkNext(request, reply as FastifyReply, { after: String(through) }) : null
+      const next = through < feed.head.sequence ? linkNext(request, reply, { after: String(through) }) : null
       return reply.send({ events: entries.map(wireEntry), through, next })
     },
   )

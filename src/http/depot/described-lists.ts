@@ -40,6 +40,6 @@ export const LIST_ROUTES: Readonly<Record<string, Description>> = {
     query: ['target'],
     answers: { 200: json('by name', object({ channel: STRING, target: STRING, data: list(IDENT) })), 400: empty('no target') },
   },
-  'PUT /channels/:origin/:channel/pkgs/promote': { summary: 'Promote all that is in one channel into another', query: ['channel'], answers: MOVED_ALL },
-  'PUT /channels/:origin/:channel/pkgs/demote': { summary: 'Take all that is in one channel out of another', query: ['channel'], answers: MOVED_ALL },
+  'PUT /channels/:origin/:channel/pkgs/promote': { summary: 'Promote all that is in one channel into another', query: ['channel'], needs: ['channel'], answers: MOVED_ALL },
+  'PUT /channels/:origin/:channel/pkgs/demote': { summary: 'Take all that is in one channel out of another', query: ['channel'], needs: ['channel'], answers: MOVED_ALL },
 }

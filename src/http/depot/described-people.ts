@@ -30,6 +30,7 @@ export const PEOPLE_ROUTES: Readonly<Record<string, Description>> = {
   'PUT /origins/:origin/users/:account/role': {
     summary: 'Make a member more or less (administrators)',
     query: ['role'],
+    needs: ['role'],
     answers: { 204: empty('done'), ...REFUSED, ...NOT_FOUND, 422: text('not a role') },
   },
 

@@ -78,6 +78,7 @@ const ROUTES: Readonly<Record<string, Description>> = {
   'POST /pkgs/:origin/:name/:version/:release': {
     summary: 'Upload a release',
     query: ['target', 'checksum', 'forced'],
+    needs: ['checksum'],
     consumes: ['application/octet-stream', 'multipart/form-data'],
     body: { type: 'string', format: 'binary', description: 'the file as it is, or as the part `file` of a form' },
     answers: {
@@ -127,11 +128,11 @@ export function describeHabitatRoute(method: string, url: string): Schema {
   const inherited = path.startsWith(`${BELOW_A_VIEW}/`) ? ROUTES[`${method} ${path.slice(BELOW_A_VIEW.length)}`] : undefined
   const description = own ?? inherited
   if (description === undefined) throw new Error(`${method} ${url} has no description: add one to ${import.meta.filename}`)
-  const { summary, query = [], body, consumes, answers } = description
+  const { summary, query = [], needs = [], body, consumes, answers } = description
   return {
     tags: [own === undefined ? 'Habitat, below the URL of a view' : 'Habitat'],
     summary: own === undefined ? `${summary}, as the view has it` : summary,
-    ...(query.length > 0 && { querystring: { type: 'object', properties: Object.fromEntries(query.map((name) => [name, PARAMETERS[name]])) } }),
+    ...(query.length > 0 && { querystring: { type: 'object', properties: Object.fromEntries(query.map((name) => [name, PARAMETERS[name]])), required: needs } }),
     ...(body !== undefined && { body, consumes }),
     response: { ...(query.includes('target') && { 422: text('a target that is none') }), ...answers },
   }

@@ -7,6 +7,8 @@ export interface Schema {
 export interface Description {
   readonly summary: string
   readonly query?: readonly (keyof typeof PARAMETERS)[]
+  /** Those of `query` without which a request is refused. */
+  readonly needs?: readonly (keyof typeof PARAMETERS)[]
   readonly body?: Schema
   readonly consumes?: readonly string[]
   /** By status. */

@@ -103,6 +103,57 @@ test('an upload is refused', async (t) => {
   t.equal((await upload(started, whole)).status, 201, 'and its ident is free')
 })
 
+const PERSONAL: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  curl: { 'user-agent': 'curl/8.5.0', accept: '*/*' },
+  wget: { 'user-agent': 'Wget/1.21.3', accept: '*/*' },
+  'Accept: text/plain': { accept: 'text/plain' },
+  'Accept: text/plain before JSON': { accept: 'application/json;q=0.5, text/plain' },
+}
+const OTHERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'the gem of 2016': { 'user-agent': 'Faraday v0.9.2', accept: '*/*' },
+  axios: { 'user-agent': 'axios/1.7.0', accept: 'application/json, text/plain, */*' },
+  'a browser': { 'user-agent': 'Mozilla/5.0', accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' },
+  'a name with curl in it': { 'user-agent': 'libcurl-agent/1.0' },
+}
+
+test('people at a shell, and clients that ask for it, are told why an upload is refused; others get the body of Builder', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  await makeOrigin(started)
+  await publishAll(started, 'acme/app/1.0.0/20260101120000')
+  for (const { what, hart = whole, query = {}, body = hart.bytes, status, code, text = '' } of REFUSED) {
+    const answerTo = (headers: Readonly<Record<string, string>>) => upload(started, hart, { query, body, headers: { ...bearer(), ...headers } })
+    for (const [who, headers] of Object.entries(PERSONAL)) {
+      const answer = await answerTo(headers)
+      const sentence = lastRefusal(started).slice(`${code}: `.length)
+      t.match(answer, { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, text: `${sentence}\n` }, `${what}: ${who}`)
+      t.ok(sentence.length > 20, sentence)
+    }
+    const problem = await answerTo({ accept: 'application/problem+json' })
+    t.match({ ...problem, body: JSON.parse(problem.text) }, { status, headers: { 'content-type': 'application/problem+json' }, body: { status, code, detail: lastRefusal(started).slice(`${code}: `.length) } }, what)
+    for (const [who, headers] of Object.entries(OTHERS)) t.match(await answerTo(headers), { status, text }, `${what}: ${who}`)
+    for (const headers of [{ 'user-agent': 'hab/2.1.78/20260801000000 (x86_64-linux; 6.12.0)', accept: '*/*' }, { 'user-agent': 'hab/2.1.78', accept: 'text/plain' }]) {
+      const { text: told } = await answerTo(headers)
+      t.match(JSON.parse(told), { code: Number, msg: lastRefusal(started).slice(`${code}: `.length) }, what)
+    }
+  }
+})
+
+test('people at a shell are told why by every route of Habitat', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  await makeOrigin(started)
+  const asked: readonly (readonly [method: string, path: string, headers: Readonly<Record<string, string>>, status: number, text: string | RegExp])[] = [
+    ['GET', '/v1/depot/origins/nowhere', {}, 404, /nowhere/],
+    ['POST', '/v1/depot/origins', {}, 401, 'this needs a token\n'],
+    ['GET', '/v1/depot/views/acceptance/pkgs/acme/app/latest', { authorization: 'Bearer wrong' }, 401, 'the token is unknown or revoked\n'],
+    ['PUT', '/v1/depot/channels/acme/stable/pkgs/app/1.0.0/20260101120000/promote', bearer(), 404, /acme\/app\/1\.0\.0\/20260101120000/],
+    ['POST', '/v1/depot/origins/acme/keys/20260202000000', { ...bearer(), 'content-length': '0' }, 422, /SIG-PUB-1/],
+  ]
+  for (const [method, path, headers, status, text] of asked) {
+    t.match(await ask(started.url + path, { method, headers: { ...headers, ...PERSONAL['curl'] } }), { status, text }, path)
+    t.notMatch((await ask(started.url + path, { method, headers })).text, text, `${path} of others`)
+  }
+})
+
 test('an upload is refused before its bytes, while too many packages of its account wait to be looked at', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
