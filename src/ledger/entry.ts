@@ -60,6 +60,8 @@ export interface Promotion {
   reason?: string
   /** The revision that was gone back to, or that was taken back. */
   of?: number
+  /** What it was restricted to, where it goes back or takes back. */
+  only?: { readonly origin?: string; readonly name?: string }
   /** Where the set was taken from. */
   source?: Source
   /** Who proposed what the actor approved. */

@@ -4,6 +4,12 @@ import type { Target } from '../package/target.ts'
 /** A revision of a view, or a time (epoch milliseconds). */
 export type Moment = { readonly revision: number } | { readonly time: number }
 
+/** What a change is restricted to: packages of an origin, of a name, or one package where both are given. */
+export interface Only {
+  readonly origin?: string
+  readonly name?: string
+}
+
 /** What a change takes its releases from. */
 export type ReleaseSource =
   /** In the order they are promoted; one named twice counts once. */
@@ -33,6 +39,6 @@ export type ChangeRequest = { readonly view: string } & (
       readonly isExact?: boolean
     }
   | { readonly act: 'demote'; readonly source: ReleaseSource }
-  | { readonly act: 'rollback'; readonly to: Moment }
-  | { readonly act: 'revert'; readonly revision: number }
+  | { readonly act: 'rollback'; readonly to: Moment; readonly only?: Only }
+  | { readonly act: 'revert'; readonly revision: number; readonly only?: Only }
 )

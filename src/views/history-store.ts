@@ -53,7 +53,7 @@ function parseRevision(row: { at: number; text: string; account: string | null }
 
 /** What a promotion made of its view. */
 export function revisionOf(promotion: Promotion, made: Pick<Revision, 'at' | 'account' | 'client'>): Revision {
-  const { act, revision, cause, reason, of, source, proposer, override, joined, left, pointers } = promotion
+  const { act, revision, cause, reason, of, only, source, proposer, override, joined, left, pointers } = promotion
   return {
     revision,
     at: made.at,
@@ -63,6 +63,7 @@ export function revisionOf(promotion: Promotion, made: Pick<Revision, 'at' | 'ac
     ...(cause !== undefined && { cause }),
     ...(reason !== undefined && { reason }),
     ...(of !== undefined && { of }),
+    ...(only !== undefined && { only }),
     ...(source !== undefined && { source }),
     ...(proposer !== undefined && { proposer }),
     ...(override !== undefined && { override }),
@@ -73,8 +74,8 @@ export function revisionOf(promotion: Promotion, made: Pick<Revision, 'at' | 'ac
 }
 
 /**
- * Leaves out what an audience may not see, and tells of pointers as `latest` answered this audience. A reason, and what was
- * set aside, may speak of what was left out, and go with it. The revisions follow each other, newest first.
+ * Leaves out what an audience may not see, and tells of pointers as `latest` answered this audience. A reason, what was set aside, and
+ * what the change was restricted to may speak of what was left out, and go with it. The revisions follow each other, newest first.
  */
 export async function asSeenBy(audience: Audience, db: Db, view: View, revisions: readonly Revision[]): Promise<Revision[]> {
   if (audience.seesAll) return [...revisions]
@@ -91,7 +92,7 @@ export async function asSeenBy(audience: Audience, db: Db, view: View, revisions
     const joined = revision.joined.filter(mayBeSeen)
     const left = revision.left.filter(mayBeSeen)
     const isWhole = joined.length + left.length === revision.joined.length + revision.left.length
-    const { reason, override, ...rest } = revision
+    const { reason, override, only, ...rest } = revision
     const pointers: PointerMove[] = revision.pointers.filter((move) => !veiled.has(`${move.package} ${move.target}`))
     for (const line of new Set(releasesOf(revision).map(lineOf))) {
       const packageId = veiled.get(line)
@@ -100,7 +101,7 @@ export async function asSeenBy(audience: Audience, db: Db, view: View, revisions
       const move = await moveSeen(db, view, { name, packageId, target: target as Target }, revision, { audience, mayBeSeen, latest })
       if (move.from !== move.to) pointers.push(move)
     }
-    seen.push({ ...rest, ...(isWhole && reason !== undefined && { reason }), ...(isWhole && override !== undefined && { override }), joined, left, pointers })
+    seen.push({ ...rest, ...(isWhole && reason !== undefined && { reason }), ...(isWhole && override !== undefined && { override }), ...(isWhole && only !== undefined && { only }), joined, left, pointers })
   }
   return seen.toReversed()
 }

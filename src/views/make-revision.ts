@@ -23,7 +23,7 @@ export interface PromotionOutcome {
 }
 
 /** What a promotion says of itself besides its effect. */
-export type Why = Pick<Promotion, 'act' | 'cause' | 'reason' | 'of' | 'source' | 'proposer' | 'override'>
+export type Why = Pick<Promotion, 'act' | 'cause' | 'reason' | 'of' | 'only' | 'source' | 'proposer' | 'override'>
 
 /** Writes what a change does to a view as its next revision, and what follows from it in previews. Asks no rules. */
 export async function makeRevision(change: Change, view: View, effect: Effect, why: Why): Promise<PromotionOutcome> {

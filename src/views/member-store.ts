@@ -9,6 +9,7 @@ import type { Target } from '../package/target.ts'
 import { lineOf } from './plan.ts'
 import type { Move, Present, Wanted } from './plan.ts'
 import type { PastRelease } from './restore.ts'
+import type { Only } from './change-request.ts'
 import type { View, ViewRelease, ViewRule } from './view.ts'
 
 // What views hold, and the writing of a revision: by sets, since a promotion may move thousands of releases.
@@ -128,17 +129,37 @@ export async function listPastMembers(db: Db, viewId: number, packageIds: readon
 }
 
 /** The packages of which a member came or went after a revision. */
-export async function listPackagesChangedSince(db: Db, viewId: number, revision: number): Promise<number[]> {
-  const changes = db.selectFrom('members').select('package_id').where('view_id', '=', viewId)
+export async function listPackagesChangedSince(db: Db, viewId: number, revision: number, only: Only | undefined): Promise<number[]> {
+  const changes = changesOf(db, viewId, only)
   const rows = await changes.where('from_revision', '>', revision).union(changes.where('to_revision', '>', revision)).execute()
   return rows.map((row) => row.package_id)
 }
 
 /** Of releases that came or went with a revision: their packages. */
-export async function listPackagesChangedAt(db: Db, viewId: number, revision: number): Promise<number[]> {
-  const changes = db.selectFrom('members').select('package_id').where('view_id', '=', viewId)
+export async function listPackagesChangedAt(db: Db, viewId: number, revision: number, only: Only | undefined): Promise<number[]> {
+  const changes = changesOf(db, viewId, only)
   const rows = await changes.where('from_revision', '=', revision).union(changes.where('to_revision', '=', revision)).execute()
   return rows.map((row) => row.package_id)
+}
+
+function changesOf(db: Db, viewId: number, { origin, name }: Only = {}) {
+  return db
+    .selectFrom('members')
+    .select('package_id')
+    .where('view_id', '=', viewId)
+    .$if(origin !== undefined || name !== undefined, (query) =>
+      query.where((eb) =>
+        eb.exists(
+          eb
+            .selectFrom('packages')
+            .innerJoin('origins', 'origins.id', 'packages.origin_id')
+            .select('packages.id')
+            .whereRef('packages.id', '=', 'members.package_id')
+            .$if(origin !== undefined, (inner) => inner.where('origins.name', '=', origin ?? ''))
+            .$if(name !== undefined, (inner) => inner.where('packages.name', '=', name ?? '')),
+        ),
+      ),
+    )
 }
 
 /** By `package_id target`: the revision since which `latest` is what it is, or is nothing. */

@@ -86,11 +86,12 @@ export async function commit(
   const { override, reason, proposer } = how
   const refusals = await withoutHidden(change.trx, considered.refusals, audienceOfChanges(change.caller))
   const overridden = expectAllowed(view, refusals, { caller: change.caller, override }).map(({ detail }) => detail)
-  const { source, of, pinned } = resolved
+  const { source, of, only, pinned } = resolved
   return makeRevision(change, view, considered.effect, {
     act: pinned.act,
     ...(reason !== undefined && { reason }),
     ...(of !== undefined && { of }),
+    ...(only !== undefined && { only }),
     ...(source !== undefined && { source }),
     ...(proposer !== undefined && { proposer }),
     ...(override !== undefined && overridden.length > 0 && { override: { reason: override.reason, refusals: overridden } }),

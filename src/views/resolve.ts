@@ -4,7 +4,7 @@ import { DepotError, refusalOf } from '../errors.ts'
 import type { ErrorPart } from '../errors.ts'
 import type { Source } from '../ledger/entry.ts'
 import { formatIdent } from '../package/ident.ts'
-import type { SeenRequest, ReleaseSource } from './change-request.ts'
+import type { Only, SeenRequest, ReleaseSource } from './change-request.ts'
 import { getRevisionAt, listPointersAt } from './content-store.ts'
 import type { PointerPlace } from './content-store.ts'
 import { findReleases, findReleasesById, listNeeds } from './dependency-store.ts'
@@ -28,6 +28,7 @@ export interface Resolved {
   readonly source: Source | undefined
   /** The revision that is gone back to, or taken back. */
   readonly of: number | undefined
+  readonly only: Only | undefined
   /** The request, such that it means the same later: a view it takes from is named at its revision. */
   readonly pinned: SeenRequest
 }
@@ -63,7 +64,7 @@ async function resolvePromotion(db: Db, view: View, request: Of<'promote'>): Pro
   const leaving = request.isExact === true ? (await absentFrom(db, view, request.source, releases)).filter(({ releaseId }) => !kept.has(releaseId)) : []
   const dependencies = await comeAlong(db, view, needed, { releases, leaving })
   const wanted = { joining: [...dependencies, ...releases.map((release) => ({ release }))], leaving }
-  return { wanted, ...taken, of: undefined, pinned: { ...request, source: pinned } }
+  return { wanted, ...taken, of: undefined, only: undefined, pinned: { ...request, source: pinned } }
 }
 
 /** Of a set from elsewhere, what is a member leaves; what is named one by one must be one. */
@@ -75,18 +76,18 @@ async function resolveDemotion(db: Db, view: View, request: Of<'demote'>): Promi
     const strangers = releases.filter((release) => !members.has(release))
     throw refusalOf('not_member', strangers.map((release) => ({ detail: `${formatIdent(release.ident)} (${release.target}) is not in ${view.name}` })))
   }
-  return { wanted: { joining: [], leaving }, ...taken, of: undefined, pinned: { ...request, source: pinned } }
+  return { wanted: { joining: [], leaving }, ...taken, of: undefined, only: undefined, pinned: { ...request, source: pinned } }
 }
 
 async function resolveRollback(db: Db, view: View, request: Of<'rollback'>): Promise<Resolved> {
   const revision = await getRevisionAt(db, view, request.to)
-  return { ...(await restore(db, view, revision)), source: undefined, of: revision, pinned: { ...request, to: { revision } } }
+  return { ...(await restore(db, view, revision, request.only)), source: undefined, of: revision, only: request.only, pinned: { ...request, to: { revision } } }
 }
 
 async function resolveRevert(db: Db, view: View, request: Of<'revert'>): Promise<Resolved> {
   const { revision } = request
   if (revision < 1 || revision > view.revision) throw new DepotError('not_found', `${view.name} has no revision ${revision}; it is at revision ${view.revision}`)
-  return { ...(await revert(db, view, revision)), source: undefined, of: revision, pinned: request }
+  return { ...(await revert(db, view, revision, request.only)), source: undefined, of: revision, only: request.only, pinned: request }
 }
 
 async function takeFrom(db: Db, source: ReleaseSource, { audience }: SeenRequest): Promise<Taken> {
@@ -171,9 +172,9 @@ async function absentFrom(db: Db, view: View, source: ReleaseSource, releases: r
   return members.filter((member) => gone.has(lineOf(member)))
 }
 
-async function restore(db: Db, view: View, revision: number): Promise<Restored> {
+async function restore(db: Db, view: View, revision: number, only: Only | undefined): Promise<Restored> {
   const parts: Restored[] = []
-  for (const ids of inBatches(await listPackagesChangedSince(db, view.id, revision))) {
+  for (const ids of inBatches(await listPackagesChangedSince(db, view.id, revision, only))) {
     const then = Map.groupBy(await listPastMembers(db, view.id, ids, revision), lineOf)
     const now = Map.groupBy(await listPastMembers(db, view.id, ids, view.revision), lineOf)
     for (const line of new Set([...then.keys(), ...now.keys()])) parts.push(restoreLine(view.rule, then.get(line) ?? [], now.get(line) ?? []))
@@ -181,9 +182,9 @@ async function restore(db: Db, view: View, revision: number): Promise<Restored> 
   return together(parts)
 }
 
-async function revert(db: Db, view: View, revision: number): Promise<Restored> {
+async function revert(db: Db, view: View, revision: number, only: Only | undefined): Promise<Restored> {
   const parts: Restored[] = []
-  for (const ids of inBatches(await listPackagesChangedAt(db, view.id, revision))) {
+  for (const ids of inBatches(await listPackagesChangedAt(db, view.id, revision, only))) {
     const [before, after, now] = await Promise.all([revision - 1, revision, view.revision].map(async (at) => Map.groupBy(await listPastMembers(db, view.id, ids, at), lineOf)))
     const since = await listPointerRevisions(db, view.id, ids)
     for (const [line, some] of new Map([...(before ?? []), ...(after ?? [])])) {

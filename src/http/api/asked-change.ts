@@ -6,11 +6,11 @@ import type { Depot } from '../../depot.ts'
 import type { Db } from '../../database/database.ts'
 import { DepotError, refusalOf } from '../../errors.ts'
 import type { ErrorPart } from '../../errors.ts'
-import { parseIdent } from '../../package/ident.ts'
+import { makePackageName, parseIdent } from '../../package/ident.ts'
 import { DEFAULT_TARGET } from '../../package/target.ts'
 import type { Target } from '../../package/target.ts'
 import { listTargetsOf } from '../../releases/release-store.ts'
-import type { ChangeRequest, Moment, ReleaseSource } from '../../views/change-request.ts'
+import type { ChangeRequest, Only, ReleaseSource } from '../../views/change-request.ts'
 import type { Asking } from '../../views/promote.ts'
 import type { IdempotencyKey } from '../../writer/idempotency-store.ts'
 import { lockfileAsked } from './asked-lockfile.ts'
@@ -41,8 +41,8 @@ export async function changeAsked(depot: Depot, act: ChangeRequest['act'], asked
 }
 
 const SOURCES = ['releases', 'from', 'lockfile'] as const
-const ASIDE = ['with_deps', 'exact', 'to', 'revision'] as const
-const MEANT: Readonly<Record<ChangeRequest['act'], readonly string[]>> = { promote: [...SOURCES, 'with_deps', 'exact'], demote: SOURCES, rollback: ['to'], revert: ['revision'] }
+const ASIDE = ['with_deps', 'exact', 'to', 'revision', 'origin', 'name'] as const
+const MEANT: Readonly<Record<ChangeRequest['act'], readonly string[]>> = { promote: [...SOURCES, 'with_deps', 'exact'], demote: SOURCES, rollback: ['to', 'origin', 'name'], revert: ['revision', 'origin', 'name'] }
 
 /** What has no meaning for an act is refused: a rollback that names releases would still go back with everything. */
 function expectMeant(act: ChangeRequest['act'], body: ChangeBody): void {
@@ -50,19 +50,29 @@ function expectMeant(act: ChangeRequest['act'], body: ChangeBody): void {
   if (strays.length > 0) throw refusalOf('invalid_request', strays.map((field) => ({ detail: `a ${act} has no ${field}`, pointer: `/${field}` })))
 }
 
-function pastAsked(act: 'rollback' | 'revert', body: ChangeBody): { act: 'rollback'; to: Moment } | { act: 'revert'; revision: number } {
+type Past<Act> = Omit<Extract<ChangeRequest, { act: Act }>, 'view'>
+
+function pastAsked(act: 'rollback' | 'revert', body: ChangeBody): Past<'rollback'> | Past<'revert'> {
+  const only = onlyAsked(body)
   if (act === 'revert') {
     if (body.revision === undefined) throw missing('/revision', 'a revert needs the revision that it takes back')
-    return { act, revision: body.revision }
+    return { act, revision: body.revision, ...(only && { only }) }
   }
   const to = momentOf(body.to === undefined ? undefined : String(body.to), '/to')
   if (to === undefined) throw missing('/to', 'a rollback needs the revision or time that it goes back to')
-  return { act, to }
+  return { act, to, ...(only && { only }) }
 }
 
-/** The origins of releases that are named one by one: rights to these are asked before anything is looked up. */
-export function originsAsked({ releases = [] }: ChangeBody): Set<string> {
-  return new Set(releases.map(({ ident }) => parseIdent(ident).origin))
+/** Throws `ident_malformed`. */
+export function onlyAsked({ origin, name }: { origin?: string | undefined; name?: string | undefined }): Only | undefined {
+  makePackageName({ origin: origin ?? 'any', name: name ?? 'any' })
+  if (origin === undefined && name === undefined) return undefined
+  return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }) }
+}
+
+/** The origins of releases that are named one by one, or that a change is restricted to: rights to these are asked before anything is looked up. */
+export function originsAsked({ releases = [], origin }: ChangeBody): Set<string> {
+  return new Set([...releases.map(({ ident }) => parseIdent(ident).origin), ...(origin === undefined ? [] : [origin])])
 }
 
 /** For the log. */

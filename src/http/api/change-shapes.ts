@@ -47,14 +47,21 @@ const Promotion = {
 
 export const PromotionBody = z.strictObject({ ...Promotion, ...Asking })
 export const DemotionBody = z.strictObject({ ...Sources, ...Asking })
-export const RollbackBody = z.strictObject({ to: Moment, ...Asking })
-export const RevertBody = z.strictObject({ revision: Revision, ...Asking })
+const Only = {
+  origin: z.string().optional().describe('nothing but packages of this origin'),
+  name: z.string().optional().describe('nothing but packages of this name'),
+}
+
+export const RollbackBody = z.strictObject({ to: Moment, ...Only, ...Asking })
+export const RevertBody = z.strictObject({ revision: Revision, ...Only, ...Asking })
 
 export const PlanBody = z.strictObject({
   act: z.enum(ACTS).default('promote'),
   ...Promotion,
   to: Moment.optional().describe('of a rollback'),
   revision: Revision.optional().describe('of a revert'),
+  origin: z.string().optional().describe('of a rollback or revert: nothing but packages of this origin'),
+  name: z.string().optional().describe('of a rollback or revert: nothing but packages of this name'),
   reason: Reason.optional(),
 })
 

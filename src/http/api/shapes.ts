@@ -150,6 +150,7 @@ export const Latest = named(
   }),
 )
 
+export const Only = z.object({ origin: z.string().nullable(), name: z.string().nullable() })
 export const Source = z.union([z.object({ view: ViewName, revision: Revision }), z.object({ lockfile: z.string().describe('SHA-256 of its text') })])
 export const ReleaseName = z.object({ ident: Ident, target: Target })
 export const PointerMove = named(
@@ -168,6 +169,7 @@ export const RevisionShape = named(
       cause: z.enum(['upload', 'channel-removed', 'release-deleted', 'bulk', 'preview']).nullable(),
       reason: z.string().nullable(),
       of: Revision.nullable().describe('the revision that was gone back to (rollback) or taken back (revert)'),
+      only: Only.nullable().describe('the packages that a rollback or revert was restricted to'),
       source: Source.nullable().describe('where the set was taken from'),
       proposer: z.string().nullable().describe('who proposed what the actor approved'),
       override: z.object({ reason: z.string(), refusals: z.array(z.string()) }).nullable().describe('rules that were set aside, and why'),

@@ -59,8 +59,9 @@ function historyRows(revision: z.infer<typeof shapes.RevisionShape>): string[][]
     ...pointers.map((move) => [move.package, versionOf(move.from), versionOf(move.to), move.target]),
     ...quiet.filter(({ ident, target }) => !moved.has(`${ident} ${target}`)).map(({ ident, target, sign }) => [identParts(ident)[0] ?? '', '', `${sign} ${versionOf(ident)}`, target]),
   ]
-  const { act, of, override } = revision
-  const what = of === null ? act : act === 'rollback' ? `rollback to ${of}` : `${act} of ${of}`
+  const { act, of, only, override } = revision
+  const within = only === null ? '' : ` for ${only.origin ?? '*'}/${only.name ?? '*'}`
+  const what = of === null ? act : `${act === 'rollback' ? 'rollback to' : `${act} of`} ${of}${within}`
   const why = override === null ? (revision.reason ?? revision.cause ?? '') : `OVERRIDE: ${override.reason}`
   const head = [String(revision.revision), seconds(revision.at), what, revision.actor ?? '']
   return (lines.length === 0 ? [['', '', '', '']] : lines).map((line) => [...head, ...line, why])

@@ -39,7 +39,7 @@ export function wireSpan({ from, since, to, until }: { from: number; since: numb
 }
 
 export function wireRevision(revision: Revision): z.infer<typeof shapes.RevisionShape> {
-  const { at, act, account, client, cause, reason, of, source, proposer, override, joined, left, pointers } = revision
+  const { at, act, account, client, cause, reason, of, only, source, proposer, override, joined, left, pointers } = revision
   return {
     revision: revision.revision,
     at: wireTime(at),
@@ -49,6 +49,7 @@ export function wireRevision(revision: Revision): z.infer<typeof shapes.Revision
     cause: cause ?? null,
     reason: reason ?? null,
     of: of ?? null,
+    only: only === undefined ? null : { origin: only.origin ?? null, name: only.name ?? null },
     source: source ?? null,
     proposer: proposer ?? null,
     override: override === undefined ? null : { reason: override.reason, refusals: [...override.refusals] },

@@ -8,6 +8,8 @@ const STAMP = '20260101000000'
 const started = await startDepot(tap)
 const [app1, app2, app3, web1, web2] = (await makeReleases(started, ...['app/1', 'app/2', 'app/3', 'web/1', 'web/2'].map((name) => `acme/${name}/${STAMP}`))) as [ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow]
 
+const [other1, other2] = (await makeReleases(started, ...['app/1', 'app/2'].map((name) => `other/${name}/${STAMP}`))) as [ReleaseRow, ReleaseRow]
+
 let count = 0
 async function viewWith(rule: 'promoted' | 'highest', ...sets: readonly (readonly ReleaseRow[])[]): Promise<string> {
   count += 1
@@ -111,4 +113,51 @@ test('a retried rollback with its key is answered as the first time', async (t) 
   await move(started, 'promote', view, [app3])
   t.equal((await ask()).text, first.text)
   t.match(await callApi(started, 'GET', `/api/v1/views/${view}`), { body: { revision: 4 } })
+})
+
+/** Two teams in one view: each revision moves something of both. */
+async function viewOfTwoTeams(rule: 'promoted' | 'highest'): Promise<string> {
+  return viewWith(rule, [app1, web1, other1], [app2, web2, other2])
+}
+
+test('a rollback and a revert of one origin or package move nothing else, and say so', async (t) => {
+  for (const rule of ['promoted', 'highest'] as const) {
+    for (const [what, body, act] of [['rollbacks', { to: 1 }, 'rollback'], ['reverts', { revision: 2 }, 'revert']] as const) {
+      const view = await viewOfTwoTeams(rule)
+      const only = { origin: 'acme', name: 'app' }
+      t.match(await post(view, what, { ...body, ...only }), { status: 200, differences: '', body: { revision: 3, pointers: [{ package: 'acme/app', from: app2.ident, to: app1.ident }] } })
+      t.strictSame((await stateOf(view)).latest, [app1.ident, web2.ident, other2.ident])
+      t.match(await callApi(started, 'GET', `/api/v1/views/${view}/revisions/3`), { differences: '', body: { act, only } })
+      t.match((await callApi(started, 'GET', `/api/v1/views/${view}/revisions/3?format=text`)).text, ' for acme/app ')
+      if (act === 'revert') t.match(await post(view, what, { ...body, name: 'app' }), { status: 409 }, 'app of acme has moved on')
+      t.match(await post(view, 'rollbacks', { to: 1, origin: 'other' }), { body: { pointers: [{ package: 'other/app' }] } })
+      t.strictSame((await stateOf(view)).latest, [app1.ident, web2.ident, other1.ident])
+      t.match(await post(view, 'rollbacks', { to: 1, name: 'app' }), { body: { changed: false } })
+      t.match(await post(view, 'rollbacks', { to: 1, name: 'nothing' }), { body: { changed: false } })
+      t.match(await post(view, 'rollbacks', { to: 1 }), { body: { pointers: [{ package: 'acme/web' }] } })
+    }
+  }
+})
+
+test('who undoes one origin needs no rights to others', async (t) => {
+  const view = await viewOfTwoTeams('promoted')
+  const token = await started.account('acmes')
+  await started.depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'acmes', role: 'maintainer' }, actor: { client: 'tests', door: 'cli' } })
+  const ask = (what: string, body: unknown) => callApi(started, 'POST', `/api/v1/views/${view}/${what}`, { token, body })
+  for (const narrowed of [{}, { origin: 'other' }, { name: 'app' }]) {
+    t.match(await ask('rollbacks', { to: 1, ...narrowed }), { status: 403, body: { detail: 'acmes is not a maintainer of the origin other' } })
+    t.match(await ask('reverts', { revision: 2, ...narrowed }), { status: 403 })
+  }
+  const plan = await ask('plans', { act: 'rollback', to: 1, origin: 'acme' })
+  t.match(plan, { status: 201, differences: '', body: { act: 'rollback', of: 1, blocked: [], pointers: { length: 2 } } })
+  t.match(await callApi(started, 'POST', `/api/v1/plans/${String(plan.body?.['plan'])}/apply`, { token }), { status: 200, body: { pointers: [{ package: 'acme/app' }, { package: 'acme/web' }] } })
+  t.match(await callApi(started, 'GET', `/api/v1/views/${view}/revisions/3`), { body: { only: { origin: 'acme', name: null } } })
+})
+
+test('what is restricted to no name, or cannot be restricted, is refused', async (t) => {
+  const view = await viewWith('promoted', [app1])
+  t.match(await post(view, 'rollbacks', { to: 0, origin: 'No Origin' }), { status: 400, differences: '' })
+  for (const field of ['origin', 'name']) {
+    t.match(await callApi(started, 'POST', `/api/v1/views/${view}/plans`, { body: { act: 'demote', releases: [app1], [field]: 'acme' } }), { status: 400, body: { errors: [{ pointer: `/${field}` }] } })
+  }
 })
