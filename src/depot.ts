@@ -75,6 +75,11 @@ export interface Share {
 export interface Limits {
   /** How long a client may send nothing of a body. */
   readonly uploadIdleMs: number
+  /** How long a body may take, besides the time that its bytes need at the lowest rate. */
+  readonly bodyGraceMs: number
+  readonly leastBodyBytesPerSecond: number
+  /** How long the head of a request may take. */
+  readonly headMs: number
   /** How long a client may take nothing of its answer. */
   readonly unreadMs: number
   /** How often an address may send a wrong token: so often at once, and so often a minute from then on. */
@@ -91,7 +96,14 @@ interface World {
 
 const LOCK = 'lock.sqlite'
 
-const LIMITS: Limits = { uploadIdleMs: 60_000, unreadMs: 60_000, wrongTokensPerMinute: 20 }
+const LIMITS: Limits = {
+  uploadIdleMs: 60_000,
+  bodyGraceMs: 30_000,
+  leastBodyBytesPerSecond: 1_024,
+  headMs: 60_000,
+  unreadMs: 60_000,
+  wrongTokensPerMinute: 20,
+}
 
 /**
  * Opens a data directory, making what is not there yet. Throws `data_in_use` when another process holds it, and

@@ -100,6 +100,7 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
     rewriteUrl: ({ url = '/' }: IncomingMessage) => withoutPath(url, publicPath),
     bodyLimit: USUAL_BODY_BYTES,
     forceCloseConnections: 'idle',
+    http: { headersTimeout: depot.limits.headMs, connectionsCheckingInterval: depot.limits.headMs / 2 },
     clientErrorHandler: (error, socket) => refuseConnection(depot.log, error, socket),
     // For URLs that cannot be decoded, which reach no hook and no route.
     frameworkErrors(error, request, reply) {

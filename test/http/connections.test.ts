@@ -10,7 +10,7 @@ import { findHead } from '../../src/ledger/ledger-store.ts'
 import { buildServer } from '../../src/http/server.ts'
 import { buildHart } from '../support/build-hart.ts'
 import { openBlobs } from '../support/open-blobs.ts'
-import { makeOrigin, publishAll } from '../support/origin.ts'
+import { makeOrigin, publishAll, uploadPath } from '../support/origin.ts'
 import { makeReleases } from '../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
@@ -224,5 +224,34 @@ test('a path of /api answers 405 and names its methods', async (t) => {
   }
   for (const path of ['/api/v1/nothing', '/api/v1/views/a/b/c/d/e', '/v1/depot/views', '/v1/depot/pkgs/acme/app/latest']) {
     t.match(await ask(url + path, { method: 'PATCH' }), { status: 404 }, path)
+  }
+})
+
+test('a body of any kind that comes too slowly is 408, and so is a head', async (t) => {
+  const started = await startDepot(t, { listen: true, limits: { bodyGraceMs: 30, leastBodyBytesPerSecond: 1_000_000, headMs: 60 } })
+  await makeOrigin(started)
+  const hart = buildHart({ ident: 'acme/app/1.0.0/20260101120000' })
+  const form = '--x\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
+  const bodies: readonly [line: string, headers: string, begin: string][] = [
+    [`POST ${uploadPath(hart)}`, 'Content-Length: 1000', hart.bytes.toString('latin1').slice(0, 10)],
+    [`POST ${uploadPath(hart)}`, 'Transfer-Encoding: chunked', '2\r\nHA\r\n'],
+    [`POST ${uploadPath(hart)}`, 'Content-Length: 1000\r\nContent-Type: multipart/form-data; boundary=x', '--x\r\n'],
+    [`POST ${uploadPath(hart)}`, 'Content-Length: 1000\r\nContent-Type: multipart/form-data; boundary=x', `${form}HART-1`],
+    ['POST /v1/depot/origins', 'Content-Length: 1000', '{'],
+    ['POST /v1/depot/origins/acme/keys/20260101120000', 'Content-Length: 1000', 'SIG-PUB-1'],
+    ['POST /v1/depot/origins/acme/secret_keys/20260101120000', 'Content-Length: 1000', 'SIG-SEC-1'],
+    ['POST /v1/depot/origins/acme/secret', 'Content-Length: 1000', '{'],
+    ['POST /api/v1/views', 'Content-Length: 1000', '{'],
+    ['PUT /api/v1/views/stable/freeze', 'Transfer-Encoding: chunked', '1\r\n{\r\n'],
+  ]
+  for (const [line, headers, begin] of bodies) {
+    const talk = converse(started.url)
+    await talk.say(`${line} HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\n${headers}\r\n\r\n${begin}`)
+    t.match(await talk.toTheEnd(), /^HTTP\/1\.1 408 /, `${line}, ${headers}`)
+  }
+  for (const begin of ['G', 'GET /v1/depot/pkgs/acme/app/latest HTTP/1.1\r\nHost: depot\r\n', 'POST /v1/depot/origins HTTP/1.1\r\nHost:']) {
+    const talk = converse(started.url)
+    await talk.say(begin)
+    t.match(await talk.toTheEnd(), /^HTTP\/1\.1 408 /, begin)
   }
 })

@@ -37,7 +37,7 @@ export async function apiDoor(app: FastifyInstance, { door }: { door: Door }): P
   })
   takeAnyTypeAsJson(app)
   app.addHook('preParsing', (request, _reply, payload, done) => {
-    done(null, hasBody(request) ? incoming(payload, 'the body', door.depot.limits.uploadIdleMs) : payload)
+    done(null, hasBody(request) ? incoming(payload, 'the body', door.depot.limits) : payload)
   })
   app.addHook('onSend', async (request, reply) => {
     reply.header('x-request-id', request.id)

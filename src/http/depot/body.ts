@@ -12,22 +12,21 @@ import type { Asking } from './asked.ts'
  * habitat-client. Nothing is read before. Throws `hart_malformed` when there is none, `too_large`, `invalid_request` for the form.
  */
 export async function packageIn(request: Asking, depot: Depot, what: string): Promise<Readable> {
-  const { uploadIdleMs } = depot.limits
   const { maxUploadBytes } = depot.config
   if (!request.isMultipart()) {
     if (Number(request.headers['content-length']) > maxUploadBytes) {
       throw new DepotError('too_large', `${what} would be larger than the ${maxUploadBytes} bytes this depot takes`)
     }
-    if (request.body instanceof Readable) return incoming(request.body, what, uploadIdleMs)
+    if (request.body instanceof Readable) return incoming(request.body, what, depot.limits)
     throw new DepotError('hart_malformed', `the upload of ${what} has no body`)
   }
-  return incoming(await fileOfForm(request, what, uploadIdleMs), what, uploadIdleMs)
+  return incoming(await fileOfForm(request, what, depot.limits.bodyGraceMs), what, depot.limits)
 }
 
 /** Reads a short text, such as a key file; '' where there is no body. Throws `too_large`, `stalled` and `length_mismatch`. */
 export async function readText(request: Asking, depot: Depot, asked: { what: string; mostBytes: number }): Promise<string> {
   if (!(request.body instanceof Readable)) return ''
-  return incomingText(request.body, asked.what, { mostBytes: asked.mostBytes, idleMs: depot.limits.uploadIdleMs })
+  return incomingText(request.body, asked.what, { ...depot.limits, mostBytes: asked.mostBytes })
 }
 
 const LARGEST_JSON_BYTES = 64 * 1024
@@ -50,9 +49,9 @@ export async function readJson<Shape extends z.ZodType>(request: Asking, depot: 
   throw new DepotError('invalid_request', `the body with ${asked.what} is not as it must be: ${wrong.join('; ')}`)
 }
 
-async function fileOfForm(request: Asking, what: string, idleMs: number): Promise<Readable> {
+async function fileOfForm(request: Asking, what: string, graceMs: number): Promise<Readable> {
   const { promise: stall, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new DepotError('stalled', `the form with ${what} did not come to its file within ${idleMs} ms`)), idleMs)
+  const timer = setTimeout(() => reject(new DepotError('stalled', `the form with ${what} did not come to its file within ${graceMs} ms`)), graceMs)
   try {
     const part = await Promise.race([request.file(), stall])
     if (part?.fieldname === 'file') return part.file
