@@ -50,6 +50,8 @@ export async function readJson<Shape extends z.ZodType>(request: Asking, depot: 
 }
 
 async function fileOfForm(request: Asking, what: string, graceMs: number): Promise<Readable> {
+  // The parser would wait for an event that has been.
+  if (request.raw.destroyed) throw new DepotError('length_mismatch', `${what} ended before its announced end`)
   const { promise: stall, reject } = Promise.withResolvers<never>()
   const timer = setTimeout(() => reject(new DepotError('stalled', `the form with ${what} did not come to its file within ${graceMs} ms`)), graceMs)
   try {
