@@ -13,6 +13,7 @@ import type { Db } from './database/database.ts'
 import { makeFolder } from './database/make-folder.ts'
 import { OpenedFiles } from './database/opened-files.ts'
 import type { OpenedFile } from './database/opened-files.ts'
+import { findState } from './database/state-store.ts'
 import { ReadingThreads } from './database/reading-threads.ts'
 import { lockData } from './database/lock.ts'
 import { DepotError } from './errors.ts'
@@ -92,6 +93,8 @@ interface World {
   readonly limits?: Partial<Limits>
   /** Reads and writes without threads of their own: for what is over before they would have started, and where each step must come in its order. */
   readonly isAlone?: boolean
+  /** Takes away no bytes, whoever needs them or not: for `hart-depot restored`, which settles what is to become of them. */
+  readonly keepsBlobs?: boolean
 }
 
 const LOCK = 'lock.sqlite'
@@ -132,8 +135,10 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     const { db, writer, files: opened } = await openData(config, { now, isAlone: world.isAlone === true, closers })
     const secretKey = await findSecretKey(config, db, log)
     const secrets = new SecretBox(secretKey)
-    const blobs = await FilesystemBlobs.open(config.blobFolder, (checksum) => isBlobReferenced(db, checksum))
-    for (const checksum of await listUnneededBlobs(db)) await blobs.forget(checksum)
+    const keepsBlobs = world.keepsBlobs === true || (await findState(db, 'orphans_kept_since')) !== undefined
+    const blobs = await FilesystemBlobs.open(config.blobFolder, async (checksum) => keepsBlobs || isBlobReferenced(db, checksum))
+    if (keepsBlobs) log.warn('bytes that no release needs are kept, since the depot was put back to an older copy: hart-depot restored --list shows them')
+    else for (const checksum of await listUnneededBlobs(db)) await blobs.forget(checksum)
     const scanner = new ArchiveScanner()
     closers.push(() => scanner.close())
     const hashes = new HashThreads()

@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'already_exists' //      the name is taken
   | 'conflict' //            the state of the thing refuses the change
   | 'stale_revision' //      the view has moved on from the revision the caller expected
+  | 'other_history' //       a position was read in a history that is not this ledger's
   | 'stale_plan' //          a plan would no longer do what it says; `more` holds the one that takes its place
   | 'idempotency_mismatch' // the same Idempotency-Key came before with another request
   | 'too_large' //           more bytes than the depot takes

@@ -11,6 +11,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   'token add': async () => (await import('./cli/token-add.ts')).tokenAdd,
   'token list': async () => (await import('./cli/token-list.ts')).tokenList,
   'token revoke': async () => (await import('./cli/token-revoke.ts')).tokenRevoke,
+  restored: async () => (await import('./cli/restored.ts')).restored,
   verify: async () => (await import('./cli/verify.ts')).verify,
   'import-builder': async () => (await import('./cli/import-builder.ts')).importBuilder,
   pull: async () => (await import('./cli/pull.ts')).pull,

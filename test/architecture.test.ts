@@ -24,7 +24,7 @@ const LAYERS: readonly (readonly [string, (file: string) => boolean])[] = [
   ['cli', inFolder('cli')],
   ['http', inFolder('http')],
   ['import and pull, clients of depots', inFolder('import', 'pull', 'remote')],
-  ['what serves requests and commands', (file) => ['depot.ts', 'joined-depot.ts', 'upkeep.ts', 'ledger/verify.ts', 'releases/publish.ts', 'releases/receive.ts', 'releases/remove.ts', 'writer/control.ts', 'webhooks/webhooks.ts', 'webhooks/courier.ts'].includes(file)],
+  ['what serves requests and commands', (file) => ['depot.ts', 'joined-depot.ts', 'upkeep.ts', 'ledger/verify.ts', 'releases/orphans.ts', 'releases/publish.ts', 'releases/receive.ts', 'releases/remove.ts', 'writer/control.ts', 'webhooks/webhooks.ts', 'webhooks/courier.ts'].includes(file)],
   ['writer, and the handlers of its commands', (file) => inFolder('writer')(file) && !isStore(file)],
   ['handlers', (file) => sources.get(file)?.includes('change: Change') === true],
   ['stores, database, blobs, answers, feed', (file) => isStore(file) || inFolder('database', 'blobs', 'answers')(file) || ['accounts/authenticate.ts', 'hart/scan.ts', 'views/resolve.ts', 'views/consider.ts', 'ledger/feed.ts', 'ledger/seen-pages.ts'].includes(file)],

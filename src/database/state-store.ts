@@ -4,7 +4,14 @@ import type { Db } from './database.ts'
 /** What a depot knows of itself. */
 export type StateName =
   /** Since when the clock is behind commit times, in epoch milliseconds. */
-  'clock_set_back_at'
+  | 'clock_set_back_at'
+  /** What the history is called since the last `depot-restored`. */
+  | 'incarnation'
+  /**
+   * Since when bytes that no release needs are kept, in epoch milliseconds: the depot was put back to an older copy, and its operator
+   * has not said what is to become of them.
+   */
+  | 'orphans_kept_since'
 
 export async function findState(db: Db, name: StateName): Promise<string | undefined> {
   const row = await db.selectFrom('depot_state').select('value').where('name', '=', name).executeTakeFirst()

@@ -39,6 +39,8 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   already_exists: { status: 409, netCode: CONFLICT },
   conflict: { status: 409, netCode: CONFLICT },
   stale_revision: { status: 412, netCode: CONFLICT },
+  // Not 412: a client that only reads the revision again and goes on would never learn that it missed something.
+  other_history: { status: 409, netCode: CONFLICT },
   stale_plan: { status: 412, netCode: CONFLICT },
   idempotency_mismatch: { status: 422, netCode: CONFLICT },
   too_large: { status: 413, netCode: REMOTE_REJECTED },

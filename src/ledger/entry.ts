@@ -44,6 +44,8 @@ export type LedgerEvent =
   | { kind: 'webhook-added'; webhook: string; host: string }
   | { kind: 'webhook-changed'; webhook: string; host: string; changed: readonly WebhookPart[] }
   | { kind: 'webhook-removed'; webhook: string }
+  /** The depot was put back to an older copy: what had been committed after the entry before this one is lost. */
+  | { kind: 'depot-restored'; incarnation: string }
   | Promotion
 
 /**

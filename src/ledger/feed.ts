@@ -4,7 +4,8 @@ import type { LedgerHead } from './chain.ts'
 import { Deadlines } from './deadlines.ts'
 import { viewOf } from './entry.ts'
 import type { LedgerEntry, LedgerEvent } from './entry.ts'
-import { MOST_TEXT_AT_ONCE, findHead, listEntries } from './ledger-store.ts'
+import { findState } from '../database/state-store.ts'
+import { MOST_TEXT_AT_ONCE, findHash, findHead, listEntries } from './ledger-store.ts'
 import type { EntriesAsked, EntriesRead } from './ledger-store.ts'
 
 /** What a watch is about: each commit looks only at the watches whose topic it touches. */
@@ -61,22 +62,36 @@ export class Feed {
   readonly #recent: LedgerEntry[] = []
   #recentBytes = 0
   #head: LedgerHead
+  readonly #incarnation: string | undefined
   #isWaking = false
   #isClosed = false
 
-  private constructor(db: Db, head: LedgerHead) {
+  private constructor(db: Db, head: LedgerHead, incarnation: string | undefined) {
     this.#db = db
+    this.#incarnation = incarnation
     this.#head = head
   }
 
   /** The caller passes on each commit made from then on, and closes it. */
   static async open(db: Db): Promise<Feed> {
-    return new Feed(db, await findHead(db))
+    return new Feed(db, await findHead(db), await findState(db, 'incarnation'))
   }
 
   /** The last entry that was heard of. */
   get head(): LedgerHead {
     return this.#head
+  }
+
+  /** What the history is called since the depot was put back to an older copy; `undefined` for a depot that never was. A depot that serves is not put back. */
+  get incarnation(): string | undefined {
+    return this.#incarnation
+  }
+
+  /** The hash of an entry that was heard of, from memory where it reaches back far enough; `undefined` for one that was not. */
+  async hashAt(sequence: number): Promise<string | undefined> {
+    if (sequence > this.#head.sequence) return undefined
+    if (sequence === this.#head.sequence) return this.#head.hash
+    return this.#recent[sequence - (this.#recent[0]?.sequence ?? Infinity)]?.hash ?? findHash(this.#db, sequence)
   }
 
   get isClosed(): boolean {

@@ -26,6 +26,13 @@ export async function findHeadOf(db: Db, viewId: number, revision: number): Prom
   return made ?? FIRST_HEAD
 }
 
+/** The hash of an entry, or what stands before the first; `undefined` for one that is not there. */
+export async function findHash(db: Db, sequence: number): Promise<string | undefined> {
+  if (sequence === 0) return FIRST_HEAD.hash
+  const row = await db.selectFrom('ledger').select('hash').where('sequence', '=', sequence).executeTakeFirst()
+  return row?.hash
+}
+
 /** Appends one entry to the chain that ends in `head`. Only the writer calls it; it keeps the new head once it has committed. */
 export async function appendEntry(
   trx: Trx,

@@ -78,6 +78,7 @@ const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
   'webhook-removed': administrators,
   'channel-declared': everyone,
   'channel-removed': everyone,
+  'depot-restored': everyone,
   promotion: (promotion) => ({ of: 'promotion', promotion }),
 }
 

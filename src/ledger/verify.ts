@@ -1,4 +1,5 @@
 import type { Db } from '../database/database.ts'
+import { findState } from '../database/state-store.ts'
 import { auditEntry } from './audit-entry.ts'
 import { FIRST_HEAD } from './chain.ts'
 import type { LedgerHead } from './chain.ts'
@@ -24,7 +25,7 @@ export interface Verification {
 
 /** Where the ledger disagrees with itself or with the rows. */
 export interface Finding {
-  /** `entry 12`, or the view of this name. */
+  /** `entry 12`, the view of this name, or the depot. */
   readonly place: string
   readonly detail: string
 }
@@ -59,6 +60,7 @@ export async function verifyDepot(db: Db): Promise<Verification> {
   }
 
   let head = FIRST_HEAD
+  let incarnation: string | undefined
   for (let rows = await listEntryRows(db, { after: 0, limit: ENTRIES_IN_A_PAGE }); rows.length > 0; rows = await listEntryRows(db, { after: head.sequence, limit: ENTRIES_IN_A_PAGE })) {
     for (const row of rows) {
       const audited = auditEntry(row, head)
@@ -67,6 +69,7 @@ export async function verifyDepot(db: Db): Promise<Verification> {
       head = audited.head
       counts.entries += 1
       if (audited.event?.kind === 'promotion') counts.promotions += 1
+      if (audited.event?.kind === 'depot-restored') incarnation = audited.event.incarnation
     }
     await keep()
   }
@@ -74,6 +77,8 @@ export async function verifyDepot(db: Db): Promise<Verification> {
     refold.finish(view)
     await keep()
   }
+  const called = await findState(db, 'incarnation')
+  if (called !== incarnation) tell('the depot', `it calls its history ${called ?? 'nothing'}, and the last depot-restored calls it ${incarnation ?? 'nothing'}`)
   await compareViews(db, refold.views, tell)
   await compareRows(beside, tell)
   return { ...counts, views: refold.views.size, head, findings, findingCount }

@@ -35,8 +35,8 @@ export interface PullAsked {
 
 export interface PullPlan {
   readonly asked: PullAsked
-  /** That the view is at which is promoted into. */
-  readonly revision: number
+  /** That the view is at which is promoted into, as {@link getViewRevision} tells it. */
+  readonly revision: number | string
   readonly origins: readonly PulledOrigin[]
   readonly missing: readonly LockedRelease[]
   readonly here: number

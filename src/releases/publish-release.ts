@@ -1,4 +1,5 @@
 import { EVERYONE } from '../accounts/access.ts'
+import type { Visibility } from '../accounts/access.ts'
 import { DepotError } from '../errors.ts'
 import type { HartMetadata } from '../hart/metadata.ts'
 import { getOrigin } from '../origins/origin-store.ts'
@@ -29,6 +30,8 @@ export interface PublishInput {
   readonly publisherId: number
   /** Take an ident that is there already, if the bytes are the same. */
   readonly isForced: boolean
+  /** Instead of what the package's settings or its origin say. */
+  readonly visibility?: Visibility
 }
 
 /**
@@ -58,7 +61,8 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
   if (type !== packageType) {
     throw new DepotError('package_type_mismatch', `${formatIdent(ident)} is a ${packageType} package, and the releases of ${ident.origin}/${ident.name} before it are ${type}`)
   }
-  const { visibility } = await settingsForUpload(change, { origin: origin.name, name: ident.name, ownerId: input.publisherId })
+  const settings = await settingsForUpload(change, { origin: origin.name, name: ident.name, ownerId: input.publisherId })
+  const visibility = input.visibility ?? settings.visibility
   await keepWords(trx, packageId, ident)
   await keepDependent(trx, { packageId, target }, metadata.tdeps)
   await referenceBlob(trx, { checksum, sizeBytes, at })

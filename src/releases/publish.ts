@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { Actor, Session } from '../accounts/access.ts'
+import type { Actor, Session, Visibility } from '../accounts/access.ts'
 import { expectRoom } from '../blobs/disk-space.ts'
 import { isDiskFull } from '../database/database.ts'
 import type { Depot } from '../depot.ts'
@@ -25,9 +25,11 @@ export interface Upload {
   /** BLAKE2b-256 of the whole file, 64 lower-case hex characters. */
   readonly checksum: string | undefined
   readonly isForced: boolean
+  /** Instead of what the package's settings or its origin say. */
+  readonly visibility?: Visibility
   /** Opens the stream of its bytes, once they are wanted. What is opened is read to its end, or destroyed; the pieces are emptied. */
   readonly open: () => Promise<Readable>
-  readonly publisher: Session
+  readonly publisher: Pick<Session, 'accountId'>
   readonly actor: Actor
 }
 
@@ -87,6 +89,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
           isVerified,
           publisherId: upload.publisher.accountId,
           isForced,
+          ...(upload.visibility !== undefined && { visibility: upload.visibility }),
         },
       })
     } finally {

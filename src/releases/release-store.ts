@@ -174,6 +174,19 @@ export async function isBlobReferenced(db: Db, checksum: string): Promise<boolea
   return row !== undefined
 }
 
+/** Checksums that releases need, from one up to before another, or to the last. */
+export async function listNeededChecksums(db: Db, { from, before }: { from: string; before: string | undefined }): Promise<string[]> {
+  const rows = await db
+    .selectFrom('releases')
+    .select('checksum')
+    .distinct()
+    .where('checksum', '>=', from)
+    .$if(before !== undefined, (query) => query.where('checksum', '<', before ?? ''))
+    .where('deleted_at', 'is', null)
+    .execute()
+  return rows.map(({ checksum }) => checksum)
+}
+
 /** Notes since when no release needs the bytes of a checksum. */
 export async function unreferenceBlob(db: Db, checksum: string, at: number): Promise<void> {
   await db.updateTable('blobs').set({ unreferenced_since: at }).where('checksum', '=', checksum).execute()

@@ -28,7 +28,8 @@ export function differ(here: string | undefined, there: string): string {
 const WhoAmI = z.object({ account: z.string() })
 const Members = z.object({ members: z.array(z.object({ ident: z.string(), target: z.enum(TARGETS) })), next: z.string().nullable() })
 const Promoted = z.object({ revision: z.int(), changed: z.boolean() })
-const View = z.object({ revision: z.int(), closed_at: z.string().nullable() })
+// An earlier version of the depot tells no revision_id.
+const View = z.object({ revision: z.int(), revision_id: z.string().optional(), closed_at: z.string().nullable() })
 const KeyFile = z.object({ file: z.string() })
 const OwnKeys = z.object({ keys: z.array(KeyFile) })
 const TrustedKeys = z.object({ trusted_keys: z.array(KeyFile) })
@@ -103,7 +104,7 @@ export interface PromotionAsked {
   readonly what: { readonly releases: readonly Member[] } | { readonly lockfile: string; readonly exact: boolean }
   readonly reason: string
   readonly key: string
-  readonly expectRevision?: number
+  readonly expectRevision?: number | string
 }
 
 /** In one revision, all or none; asked again with the same key, it is answered as it was the first time. */
@@ -112,11 +113,11 @@ export async function promote(destination: RemoteDepot, view: string, { what, re
   return destination.sendFor(path`/api/v1/views/${view}/promotions`, { body, headers: { 'idempotency-key': key }, expects: [200] }, Promoted)
 }
 
-/** Which revision a view is at. Throws where there is no such view. */
-export async function getViewRevision(destination: RemoteDepot, view: string): Promise<number> {
+/** Which revision a view is at, marked as that of its depot's history where the depot does so. Throws where there is no such view. */
+export async function getViewRevision(destination: RemoteDepot, view: string): Promise<number | string> {
   const found = await destination.get(path`/api/v1/views/${view}`, View)
   if (found === undefined || found.closed_at !== null) throw new RemoteError('refused', `${destination.url} has no view ${view}: an administrator makes it there, by POST /api/v1/views`)
-  return found.revision
+  return found.revision_id ?? found.revision
 }
 
 /** The key files of the depots whose lockfiles are taken there, its own too. */

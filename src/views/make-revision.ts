@@ -1,4 +1,5 @@
 import type { PointerMove, Promotion, ReleaseName } from '../ledger/entry.ts'
+import { findHeadOf } from '../ledger/ledger-store.ts'
 import { getOwnerId } from '../origins/origin-store.ts'
 import { formatIdent } from '../package/ident.ts'
 import type { Change } from '../writer/change.ts'
@@ -14,6 +15,8 @@ export interface PromotionOutcome {
   readonly view: string
   /** The revision this promotion made or, where it changed nothing, the one the view is at. */
   readonly revision: number
+  /** Of the ledger entry that made the revision; absent in what an idempotency key was answered by an earlier version. */
+  readonly hash?: string
   readonly isChanged: boolean
   readonly releases: readonly DescribedStep[]
   /** What `latest` now answers differently. */
@@ -32,7 +35,7 @@ export async function makeRevision(change: Change, view: View, effect: Effect, w
   const leaving = effect.steps.filter((step) => step.change === 'removed').map(({ release }) => release)
   const releases = effect.steps.map(describeStep)
   const overridden = why.override?.refusals ?? []
-  if (joining.length + leaving.length === 0) return { view: view.name, revision: view.revision, isChanged: false, releases, pointers: [], overridden }
+  if (joining.length + leaving.length === 0) return { view: view.name, revision: view.revision, hash: (await findHeadOf(trx, view.id, view.revision)).hash, isChanged: false, releases, pointers: [], overridden }
 
   const revision = view.revision + 1
   await closeMemberships(trx, view.id, [...leaving, ...joining], revision)
@@ -44,7 +47,7 @@ export async function makeRevision(change: Change, view: View, effect: Effect, w
   const promotion: Promotion = { kind: 'promotion', view: view.name, revision, ...why, joined: joining.map(nameOf), left: leaving.map(nameOf), pointers }
   await change.record(promotion, { viewId: view.id, ...subjectOf(why, [...joining, ...leaving]) })
   if (view.preview === undefined) await moveInPreviews(change, view, effect)
-  return { view: view.name, revision, isChanged: true, releases, pointers, overridden }
+  return { view: view.name, revision, hash: (await findHeadOf(trx, view.id, revision)).hash, isChanged: true, releases, pointers, overridden }
 }
 
 /** A preview follows its view but for what its own plan moves there. It has one member for each pointer. */

@@ -2,6 +2,7 @@ import { audienceOfChanges } from '../accounts/access.ts'
 import type { Authority } from '../accounts/access.ts'
 import { expectView } from '../accounts/rights.ts'
 import { DepotError, refusalOf } from '../errors.ts'
+import { expectRevisionKnown } from '../ledger/position-store.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { Change } from '../writer/change.ts'
@@ -25,8 +26,10 @@ import { getPastView, getView } from './view-store.ts'
 /** How a change is asked for, whatever it is. */
 export interface Asking {
   readonly reason?: string
-  /** Refuse with `stale_revision` unless the view is at this revision. */
+  /** Refuse with `stale_revision` unless the view is at this revision, and with `other_history` where it is another one than was read. */
   readonly expectRevision?: number
+  /** The mark of that revision, as of {@link Position}. */
+  readonly expectMark?: string
   readonly idempotency?: IdempotencyKey
   readonly override?: Override
 }
@@ -49,11 +52,12 @@ export async function demote(change: Change, { view, releases, ...asking }: Prom
 
 /**
  * Makes one change of one view, all of it or nothing. Throws `not_found` for a view, revision or release, `not_member`,
- * `stale_revision`, `idempotency_mismatch`, `too_large`, and what {@link expectAllowed} does.
+ * `stale_revision`, `other_history`, `idempotency_mismatch`, `too_large`, and what {@link expectAllowed} does.
  */
 export async function changeView(change: Change, input: Asking & { readonly request: ChangeRequest }): Promise<PromotionOutcome> {
   return once(change, input.idempotency, { expectStill: (outcome) => expectStillAllowed(change, outcome) }, async () => {
     const view = await getView(change.trx, input.request.view)
+    if (input.expectRevision !== undefined) await expectRevisionKnown(change.trx, view, { number: input.expectRevision, mark: input.expectMark })
     if (input.expectRevision !== undefined && input.expectRevision !== view.revision) {
       throw new DepotError('stale_revision', `${view.name} is at revision ${view.revision}, not ${input.expectRevision}`)
     }

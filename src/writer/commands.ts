@@ -29,6 +29,7 @@ import { changeView, demote, promote } from '../views/promote.ts'
 import { addWebhook } from '../webhooks/add-webhook.ts'
 import { changeWebhook, removeWebhook } from '../webhooks/change-webhook.ts'
 import { noteDeliveries } from '../webhooks/note-deliveries.ts'
+import { noteOrphansSettled, noteRestored } from './note-restored.ts'
 import { setUp } from './set-up.ts'
 
 /** Every change there is. A handler takes the writer's {@link Change} and an input that survives JSON; its outcome does too. */
@@ -89,6 +90,8 @@ export const handlers = {
   changeWebhook,
   removeWebhook,
   noteDeliveries,
+  noteRestored,
+  noteOrphansSettled,
 }
 
 export type CommandKind = keyof typeof handlers

@@ -14,6 +14,8 @@ export const requirements: Requirements = {
   issueToken: expectOperator,
   revokeToken: expectOperator,
   noteDeliveries: expectOperator,
+  noteRestored: expectOperator,
+  noteOrphansSettled: expectOperator,
 
   changeEmail: (caller, { accountId }) => expectOwnAccount(caller, accountId),
   replaceProfileToken: (caller, { accountId }) => expectWholeAccount(caller, accountId),

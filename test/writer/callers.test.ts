@@ -23,6 +23,8 @@ const INPUTS: { readonly [K in CommandKind]: Input<K> } = {
   issueToken: { account: 'admin', hash: 'hash', label: 'label' },
   revokeToken: { tokenId: 1 },
   noteDeliveries: { webhooks: [] },
+  noteRestored: { incarnation: '0123456789abcdef' },
+  noteOrphansSettled: {},
   changeEmail: { accountId: 1, email: 'a@b' },
   replaceProfileToken: { accountId: 1, hash: 'other hash' },
   revokeOwnToken: { accountId: 1, tokenId: 1 },
@@ -78,7 +80,7 @@ const INPUTS: { readonly [K in CommandKind]: Input<K> } = {
 
 /** What a session needs for each kind, beyond which the handlers ask: an action, and a role in `acme`, or being of the depot. */
 const NEEDS: Readonly<Record<CommandKind, string>> = {
-  setUp: 'nobody', addAccount: 'nobody', issueToken: 'nobody', revokeToken: 'nobody', noteDeliveries: 'nobody',
+  setUp: 'nobody', addAccount: 'nobody', issueToken: 'nobody', revokeToken: 'nobody', noteDeliveries: 'nobody', noteRestored: 'nobody', noteOrphansSettled: 'nobody',
   changeEmail: 'manage account', replaceProfileToken: 'manage whole account', revokeOwnToken: 'manage whole account',
   createOrigin: 'manage anyone', departOrigin: 'manage anyone', acceptInvitation: 'manage anyone', ignoreInvitation: 'manage anyone', rescindInvitation: 'manage anyone',
   changeOrigin: 'manage administrator', transferOrigin: 'manage owner', deleteOrigin: 'manage owner', setMember: 'manage administrator', changeRole: 'manage administrator', removeMember: 'manage owner', invite: 'manage maintainer',

@@ -6,6 +6,8 @@ import type { Depot } from '../../depot.ts'
 import type { Db } from '../../database/database.ts'
 import { DepotError, refusalOf } from '../../errors.ts'
 import type { ErrorPart } from '../../errors.ts'
+import { parsePosition } from '../../ledger/position.ts'
+import type { Position } from '../../ledger/position.ts'
 import { makePackageName, parseIdent } from '../../package/ident.ts'
 import { DEFAULT_TARGET } from '../../package/target.ts'
 import type { Target } from '../../package/target.ts'
@@ -26,7 +28,7 @@ export interface AskedHow {
   readonly method: string
   readonly url: string
   readonly headers: z.infer<typeof PromotionHeaders>
-  readonly body: { readonly reason?: string | undefined; readonly expect_revision?: number | undefined; readonly override?: { readonly reason: string } | undefined }
+  readonly body: { readonly reason?: string | undefined; readonly expect_revision?: number | string | undefined; readonly override?: { readonly reason: string } | undefined }
 }
 
 /** Throws `invalid_request`, naming the part of the body. */
@@ -86,18 +88,19 @@ export function subjectOf(act: string, view: string, { releases = [], from, lock
 /** How a change is asked for. Throws `invalid_request` for an `If-Match` that is none, or disagrees with the body. */
 export function howAsked(asked: AskedHow): Asking {
   const { reason, override } = asked.body
-  const expectRevision = expectedRevision(asked)
-  const idempotency = idempotencyOf(asked, expectRevision)
+  const expected = expectedRevision(asked)
+  const idempotency = idempotencyOf(asked, expected?.mark === undefined ? expected?.number : `${expected.number}-${expected.mark}`)
   return {
     ...(reason !== undefined && { reason }),
     ...(override !== undefined && { override }),
-    ...(expectRevision !== undefined && { expectRevision }),
+    ...(expected !== undefined && { expectRevision: expected.number }),
+    ...(expected?.mark !== undefined && { expectMark: expected.mark }),
     ...(idempotency !== undefined && { idempotency }),
   }
 }
 
 /** The body was parsed, and so has its fields in the schema's order: it is canonical as it is. */
-export function idempotencyOf({ method, url, headers, body }: AskedHow, expectRevision?: number): IdempotencyKey | undefined {
+export function idempotencyOf({ method, url, headers, body }: AskedHow, expectRevision?: number | string): IdempotencyKey | undefined {
   const key = headers['idempotency-key']
   if (key === undefined) return undefined
   const question = JSON.stringify({ ...body, expect_revision: expectRevision })
@@ -114,15 +117,18 @@ async function sourceAsked(depot: Depot, body: ChangeBody, audience: Audience): 
   return { from: from.view, ...(at !== undefined && { at }), ...(from.origin !== undefined && { origin: from.origin }), ...(from.name !== undefined && { name: from.name }) }
 }
 
-/** The body's, or that of `If-Match: "12"`: an entity tag of the view begins with its revision, and what follows depends on who asked. */
-function expectedRevision({ headers, body }: AskedHow): number | undefined {
+/**
+ * The body's, or that of `If-Match: "12"`. An entity tag of a view begins with its `revision_id`, and what follows depends on who asked;
+ * one that an earlier version gave begins with the revision alone.
+ */
+function expectedRevision({ headers, body }: AskedHow): Position | undefined {
   const header = headers['if-match']?.trim()
-  const { expect_revision: expected } = body
+  const expected = body.expect_revision === undefined ? undefined : parsePosition(String(body.expect_revision))
   if (header === undefined || header === '*') return expected
-  const [, digits] = /^"(\d{1,15})(?:-[^"]*)?"$/.exec(header) ?? []
+  const [, digits, mark] = /^"(\d{1,15})(?:-([0-9a-f]{16})(?=[-"]))?(?:-[^"]*)?"$/.exec(header) ?? []
   if (digits === undefined) throw new DepotError('invalid_request', 'If-Match must be the entity tag of the view, as "12"')
-  if (expected !== undefined && expected !== Number(digits)) throw new DepotError('invalid_request', 'If-Match and expect_revision name different revisions')
-  return Number(digits)
+  if (expected !== undefined && expected.number !== Number(digits)) throw new DepotError('invalid_request', 'If-Match and expect_revision name different revisions')
+  return { number: Number(digits), mark: mark ?? expected?.mark }
 }
 
 /** A release named without a target is that for `x86_64-linux` or, failing it, the only one. Throws `invalid_request` where there are several others. */

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { LARGEST_LOCKFILE_BYTES } from '../../lockfiles/lockfile.ts'
+import { POSITION } from '../../ledger/position.ts'
 import { parseIdent } from '../../package/ident.ts'
 import { ACTS } from '../../views/view.ts'
-import { Frozen, Ident, PointerMove, Revision, Source, Target, Time, Next, ViewName, named, textOf } from './shapes.ts'
+import { Frozen, Ident, PointerMove, Revision, RevisionId, Source, Target, Time, Next, ViewName, named, textOf } from './shapes.ts'
 
 // The shapes of changes of views, and of the rules they are judged by.
 
@@ -35,7 +36,10 @@ const Sources = { releases: Named.optional(), from: From.optional(), lockfile: L
 
 const Asking = {
   reason: Reason.optional(),
-  expect_revision: Revision.optional().describe('refuse (412) unless the view is at this revision'),
+  expect_revision: z
+    .union([Revision, z.string().regex(POSITION, 'must be a revision, or a revision_id such as 12-9c0f1b2a3d4e5f60')])
+    .optional()
+    .describe('refuse (412) unless the view is at this revision. A revision_id of another history is refused, too (409 other_history)'),
   override: z.strictObject({ reason: Reason }).optional().describe("break the glass: set the view's rules aside, for the record"),
 }
 
@@ -120,6 +124,7 @@ export const PromotionAnswer = named(
   z.object({
     view: ViewName,
     revision: Revision.describe('the one this made or, where it changed nothing, the one the view is at'),
+    revision_id: RevisionId,
     changed: z.boolean(),
     releases: z.array(Step),
     pointers: z.array(PointerMove),

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { formatPosition } from '../../ledger/position.ts'
 import type { DescribedStep } from '../../views/plan.ts'
 import type { PromotionOutcome } from '../../views/make-revision.ts'
 import { expiryOf } from '../../views/stored-plan.ts'
@@ -14,6 +15,7 @@ export function wirePromotion(outcome: PromotionOutcome): z.infer<typeof shapes.
   return {
     view: outcome.view,
     revision: outcome.revision,
+    revision_id: outcome.hash === undefined ? String(outcome.revision) : formatPosition(outcome.revision, { hash: outcome.hash }),
     changed: outcome.isChanged,
     releases: outcome.releases.map(wireStep),
     pointers: [...outcome.pointers],

@@ -5,6 +5,7 @@ import { matchesFilter } from '../../ledger/entry-filter.ts'
 import type { EntryFilter } from '../../ledger/entry-filter.ts'
 import { EVERYTHING } from '../../ledger/feed.ts'
 import type { Feed } from '../../ledger/feed.ts'
+import { formatPosition, isAt, parsePosition } from '../../ledger/position.ts'
 import type { SeenPage } from '../../ledger/seen-pages.ts'
 import { KINDS, readerOf } from '../../ledger/sight.ts'
 import type { Door } from '../request.ts'
@@ -23,11 +24,26 @@ export function questionOf(query: Pick<z.infer<typeof EventsQuery>, 'view' | 'or
   return { views: namesIn('view', query.view), origins: namesIn('origin', query.origin), kinds }
 }
 
-/** Throws `conflict` for one that is not yet: who knows it read another ledger, such as this one before an older backup was put back. */
-export function placeIn(text: string, { head }: Feed): number {
-  const after = Number(text)
-  if (after <= head.sequence) return after
-  throw new DepotError('conflict', `the ledger ends at ${head.sequence}: what you have read up to ${after} was not this one, or it was put back to what it was before`)
+/**
+ * The entry at a place that a client names. Throws `other_history` for a position that is not of this ledger, and `conflict` for a number
+ * beyond its end: the client read another one, such as this one before an older copy was put back.
+ */
+export async function placeIn(text: string, feed: Feed): Promise<number> {
+  const position = parsePosition(text)
+  const { number, mark } = position
+  const { sequence } = feed.head
+  if (number > sequence) {
+    throw new DepotError(mark === undefined ? 'conflict' : 'other_history', `the ledger ends at ${sequence}: what you have read up to ${text} was not this one, or it was put back to what it was before`)
+  }
+  if (mark === undefined) return number
+  const hash = await feed.hashAt(number)
+  if (hash !== undefined && isAt(position, hash)) return number
+  throw new DepotError('other_history', `entry ${number} is another one than ${text}: the depot was put back to an older copy since. Read again from an entry that is the same in both`)
+}
+
+/** How a client names the place of an entry that was heard of. */
+export async function positionAt(sequence: number, feed: Feed): Promise<string> {
+  return formatPosition(sequence, { hash: (await feed.hashAt(sequence)) ?? '' })
 }
 
 /**

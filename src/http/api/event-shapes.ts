@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { POSITION } from '../../ledger/position.ts'
 import { KINDS } from '../../ledger/sight.ts'
 import { MOST_IN_A_PAGE, Next, Time, USUAL_PAGE, named } from './shapes.ts'
 
@@ -12,11 +13,12 @@ export const Wait = z.coerce
   .describe('seconds, with decimals, to hold the request while there is nothing new to answer')
 
 const Sequence = z.int().min(0)
-const SequenceText = z.string().regex(/^\d{1,15}$/, 'must be the number of an entry')
+const Position = z.string().describe('a number and the first 16 characters of the hash of the entry there: for after and Last-Event-ID')
+const PlaceText = z.string().regex(POSITION, 'must be the number of an entry, or a position such as 812-9c0f1b2a3d4e5f60')
 const Names = (what: string) => z.union([z.string(), z.array(z.string())]).optional().describe(`${what}; several by commas, or given again`)
 
 export const EventsQuery = z.strictObject({
-  after: SequenceText.optional().describe('the last entry that is known; 0 is before the first. A stream without it begins with what comes'),
+  after: PlaceText.optional().describe('the last entry that is known: its number, or a position, which is refused (409 other_history) where the ledger has another entry there. 0 is before the first. A stream without it begins with what comes'),
   limit: z.coerce.number().int().min(1).max(MOST_IN_A_PAGE).default(USUAL_PAGE),
   view: Names('only entries about this view'),
   origin: Names('only entries that name this origin, or something of it'),
@@ -26,7 +28,7 @@ export const EventsQuery = z.strictObject({
 })
 
 export const EventsHeaders = z.looseObject({
-  'last-event-id': SequenceText.optional().describe('of a stream: the last entry that was heard of, wins over after'),
+  'last-event-id': PlaceText.optional().describe('of a stream: the last entry that was heard of, wins over after. A stream that begins at a position has positions as ids'),
 })
 
 export const LedgerEvent = named(
@@ -52,8 +54,20 @@ export const Events = named(
   z.object({
     events: z.array(LedgerEvent).describe('oldest first. Without a filter every number is there; with one, what matches and you may see'),
     through: Sequence.describe('the last entry that was read, shown or not: where to go on'),
+    position: Position.describe('through, with the mark of the entry there'),
     next: Next.describe('where more is; null when all there is has been read'),
   }),
 )
 
-export const LedgerHead = named('LedgerHead', z.object({ sequence: Sequence, hash: z.string(), at: Time }).describe('the last entry of the ledger'))
+export const LedgerHead = named(
+  'LedgerHead',
+  z
+    .object({
+      sequence: Sequence,
+      hash: z.string(),
+      at: Time,
+      position: Position,
+      incarnation: z.string().nullable().describe('another one each time the depot was put back to an older copy; null where it never was'),
+    })
+    .describe('the last entry of the ledger'),
+)

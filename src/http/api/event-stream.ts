@@ -8,15 +8,21 @@ import { readerOf } from '../../ledger/sight.ts'
 import type { SeenEntry } from '../../ledger/sight-store.ts'
 import type { Caller } from '../../accounts/access.ts'
 import type { Door } from '../request.ts'
+import { formatPosition } from '../../ledger/position.ts'
+import { positionAt } from './event-pages.ts'
 import { wireEntry } from './event-wire.ts'
 import { changesRights } from './held.ts'
 
 // The ledger as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). Each block has the sequence
-// number as its id; one that has nothing but an id makes a client remember it and shows it nothing, and so tells it where to resume
+// number, or the position, as its id; one that has nothing but an id makes a client remember it and shows it nothing, and so tells it where to resume
 // before anything came, and where filters let nothing through.
 
 interface StreamAsked {
   readonly after: number
+  /** What the place is called. */
+  readonly firstId: string
+  /** Whether ids are positions. They are numbers for clients that know no others, unless the depot was put back to an older copy. */
+  readonly isMarked: boolean
   readonly filter: EntryFilter
 }
 
@@ -72,13 +78,14 @@ export class EventStreams {
   #textOf(entry: SeenEntry): string {
     const kept = this.#texts.get(entry)
     if (kept !== undefined) return kept
-    const text = `id: ${entry.sequence}\nevent: ${entry.told?.event.kind ?? 'sealed'}\ndata: ${JSON.stringify(wireEntry(entry))}\n\n`
+    const text = `event: ${entry.told?.event.kind ?? 'sealed'}\ndata: ${JSON.stringify(wireEntry(entry))}\n\n`
     this.#texts.set(entry, text)
     return text
   }
 }
 
 interface StreamSetting extends StreamAsked {
+  /** All but the id. */
   readonly textOf: (entry: SeenEntry) => string
   readonly onClose: () => void
 }
@@ -112,7 +119,7 @@ class EventStream extends Readable {
     this.#told = setting.after
     const wants = (entry: Parameters<typeof changesRights>[0]) => matchesFilter(entry.event, setting.filter) || changesRights(entry, this.#caller)
     this.#unwatch = door.feed.watch({ topic: EVERYTHING, wants }, () => this.#step())
-    this.push(`retry: ${RECONNECT_AFTER_MS}\nid: ${setting.after}\n\n`)
+    this.push(`retry: ${RECONNECT_AFTER_MS}\nid: ${setting.firstId}\n\n`)
   }
 
   /** Says that the depot is there, and how far there was nothing for this client. */
@@ -160,13 +167,13 @@ class EventStream extends Readable {
 
   async #writeOn(): Promise<void> {
     const { feed, pages, depot } = this.#door
-    const { filter, textOf } = this.#setting
+    const { filter, textOf, isMarked } = this.#setting
     const head = feed.head.sequence
     if (this.#authorization !== undefined) this.#caller = await depot.authenticator.identify(this.#authorization)
     const page = await pages.read({ after: this.#place, head, limit: MOST_IN_A_STEP, filter }, readerOf(this.#caller))
     let text = ''
     for (const entry of page.entries) {
-      text += textOf(entry)
+      text += `id: ${isMarked ? formatPosition(entry.sequence, entry) : entry.sequence}\n${textOf(entry)}`
       this.#place = entry.sequence
       if (text.length >= MOST_UNREAD_BYTES && !this.#write(text)) return
       if (text.length >= MOST_UNREAD_BYTES) text = ''
@@ -179,9 +186,11 @@ class EventStream extends Readable {
     const { feed, depot } = this.#door
     if (this.#authorization !== undefined) this.#caller = await depot.authenticator.identify(this.#authorization)
     if (this.#place < feed.head.sequence) await this.#writeOn()
+    const place = this.#place
+    const id = this.#setting.isMarked ? await positionAt(place, feed) : String(place)
     if (!this.#isTaken || this.#isOver()) return
-    this.#isTaken = this.push(this.#told < this.#place ? `id: ${this.#place}\n\n` : ':\n\n')
-    this.#told = this.#place
+    this.#isTaken = this.push(this.#told < place ? `id: ${id}\n\n` : ':\n\n')
+    this.#told = place
   }
 
   /** Whether more may be written. */

@@ -4,7 +4,8 @@ import { z } from 'zod'
 import type { Door } from '../request.ts'
 import { textToo } from './answers.ts'
 import { orText, prefersEvents } from './as-text.ts'
-import { firstPage, placeIn, questionOf } from './event-pages.ts'
+import { formatPosition, parsePosition } from '../../ledger/position.ts'
+import { firstPage, placeIn, positionAt, questionOf } from './event-pages.ts'
 import { Events, EventsHeaders, EventsQuery, LedgerHead } from './event-shapes.ts'
 import { EventStreams } from './event-stream.ts'
 import { eventsText, ledgerText } from './event-text.ts'
@@ -22,7 +23,7 @@ export function eventRoutes(app: FastifyInstance, door: Door): void {
   const streams = new EventStreams(door)
 
   const described = textToo(Events)
-  const stream = { [EVENT_STREAM]: { schema: z.string().describe('id: the sequence number; event: the kind, or sealed; data: the entry as JSON') } }
+  const stream = { [EVENT_STREAM]: { schema: z.string().describe('id: the sequence number, or the position; event: the kind, or sealed; data: the entry as JSON') } }
   api.get(
     '/events',
     {
@@ -38,13 +39,17 @@ export function eventRoutes(app: FastifyInstance, door: Door): void {
     async (request, reply) => {
       const { after, format } = request.query
       if (format === undefined && prefersEvents(request)) {
-        const place = placeIn(request.headers['last-event-id'] ?? after ?? String(feed.head.sequence), feed)
+        const asked = request.headers['last-event-id'] ?? after
+        const place = await placeIn(asked ?? String(feed.head.sequence), feed)
+        const isMarked = feed.incarnation !== undefined || (asked !== undefined && parsePosition(asked).mark !== undefined)
+        const firstId = isMarked ? await positionAt(place, feed) : String(place)
         reply.headers({ 'content-type': EVENT_STREAM, 'cache-control': 'no-store', vary: 'accept, authorization', 'x-accel-buffering': 'no' })
-        return (reply as FastifyReply).send(request.method === 'HEAD' ? '' : streams.open(request, { after: place, filter: questionOf(request.query) }))
+        return (reply as FastifyReply).send(request.method === 'HEAD' ? '' : streams.open(request, { after: place, firstId, isMarked, filter: questionOf(request.query) }))
       }
-      const { entries, through } = await firstPage(door, { request, reply }, { ...request.query, after: placeIn(after ?? '0', feed), filter: questionOf(request.query) })
-      const next = through < feed.head.sequence ? linkNext(request, reply, { after: String(through) }) : null
-      return reply.send({ events: entries.map(wireEntry), through, next })
+      const { entries, through } = await firstPage(door, { request, reply }, { ...request.query, after: await placeIn(after ?? '0', feed), filter: questionOf(request.query) })
+      const position = await positionAt(through, feed)
+      const next = through < feed.head.sequence ? linkNext(request, reply, { after: position }) : null
+      return reply.send({ events: entries.map(wireEntry), through, position, next })
     },
   )
 
@@ -53,7 +58,7 @@ export function eventRoutes(app: FastifyInstance, door: Door): void {
     { schema: { tags, summary: 'The last entry of the ledger', querystring: FormatQuery, response: textToo(LedgerHead) }, preSerialization: orText(ledgerText) },
     async (_request, reply) => {
       const { sequence, hash, at } = feed.head
-      return reply.send({ sequence, hash, at: wireTime(at) })
+      return reply.send({ sequence, hash, at: wireTime(at), position: formatPosition(sequence, { hash }), incarnation: feed.incarnation ?? null })
     },
   )
 }

@@ -6,6 +6,9 @@ import type { LatestAnswer, LatestQuestion } from '../../answers/answers.ts'
 import { DepotError } from '../../errors.ts'
 import { lineTopic, viewTopic } from '../../ledger/feed.ts'
 import type { Waking, Watching } from '../../ledger/feed.ts'
+import { expectRevisionKnown } from '../../ledger/position-store.ts'
+import { POSITION, parsePosition } from '../../ledger/position.ts'
+import type { Position } from '../../ledger/position.ts'
 import { DEFAULT_TARGET } from '../../package/target.ts'
 import { getView } from '../../views/view-store.ts'
 import type { Door } from '../request.ts'
@@ -19,7 +22,11 @@ import { latestText } from './text.ts'
 
 const LatestQuery = TargetQuery.extend({
   ...FormatQuery.shape,
-  min_revision: z.coerce.number().int().min(0).optional().describe('refuse (412) what is older than this revision of the view; with wait, it is waited for first'),
+  min_revision: z
+    .string()
+    .regex(POSITION, 'must be a revision, or a revision_id such as 12-9c0f1b2a3d4e5f60')
+    .optional()
+    .describe('refuse (412) what is older than this revision of the view; with wait, it is waited for first. A revision_id of another history is refused (409 other_history)'),
   wait: Wait.describe('seconds, with decimals, to hold a request that names what it has (If-None-Match) until latest is something else'),
 })
 
@@ -33,8 +40,8 @@ export function latestRoutes(app: FastifyInstance, door: Door): void {
   for (const [url, params, summary] of routes) {
     const schema = { tags: ['content of views'], summary, params, querystring: LatestQuery, response: textToo(Latest) }
     api.get(url, { schema, preSerialization: orText(latestText) }, async (request, reply) => {
-      const { target = DEFAULT_TARGET, min_revision: least = 0, wait } = request.query
-      const answer = await answerWhenMoved(door, { request, reply }, { question: { shape: 'brief', ...request.params, target }, least, deadline: deadlineOf(wait) })
+      const { target = DEFAULT_TARGET, min_revision: least = '0', wait } = request.query
+      const answer = await answerWhenMoved(door, { request, reply }, { question: { shape: 'brief', ...request.params, target }, least: parsePosition(least), deadline: deadlineOf(wait) })
       return replyTagged(request, reply, { tag: latestTag(request, answer), body: wireLatest(answer, request.params.view) })
     })
   }
@@ -43,11 +50,11 @@ export function latestRoutes(app: FastifyInstance, door: Door): void {
 interface LatestAsked {
   readonly question: LatestQuestion
   /** The revision that the view must have reached. */
-  readonly least: number
+  readonly least: Position
   readonly deadline: number | undefined
 }
 
-/** Throws `not_found`, also when what was latest goes while it is waited for; and `stale_revision` when the view is not there in time. */
+/** Throws `not_found`, also when what was latest goes while it is waited for; and `stale_revision` when the view is not there in time; and `other_history`. */
 async function answerWhenMoved(door: Door, exchange: { request: FastifyRequest; reply: FastifyReply }, { question, least, deadline }: LatestAsked): Promise<LatestAnswer> {
   const { depot, answers, feed } = door
   const { request } = exchange
@@ -56,10 +63,11 @@ async function answerWhenMoved(door: Door, exchange: { request: FastifyRequest; 
     const after = feed.head.sequence // before anything is looked at: what comes while it is, is not missed
     const mayWait = deadline !== undefined && waking === 'committed'
     let waiting: Watching
-    if (answers.revisionOf(view) < least) {
+    if (least.mark !== undefined) await expectRevisionKnown(depot.db, await getView(depot.db, view), least)
+    if (answers.revisionOf(view) < least.number) {
       await getView(depot.db, view)
-      if (!mayWait) throw new DepotError('stale_revision', `${view} is at revision ${answers.revisionOf(view)}, and not yet at ${least}`)
-      waiting = { topic: viewTopic(view), wants: ({ event }) => event.kind !== 'promotion' || event.revision >= least }
+      if (!mayWait) throw new DepotError('stale_revision', `${view} is at revision ${answers.revisionOf(view)}, and not yet at ${least.number}`)
+      waiting = { topic: viewTopic(view), wants: ({ event }) => event.kind !== 'promotion' || event.revision >= least.number }
     } else {
       const answer = await answers.latest(question, audienceOf(request.caller))
       if (answer === undefined) throw new DepotError('not_found', `${view} has no ${[origin, name, version].filter((part) => part !== undefined).join('/')} for ${target}`)

@@ -33,6 +33,7 @@ export const Package = z.string().describe('origin/name')
 export const Target = z.enum(TARGETS)
 export const ViewName = z.string()
 export const Revision = z.int().min(0)
+export const RevisionId = z.string().describe('a revision and the first 16 characters of the hash of the ledger entry that made it, for expect_revision and min_revision')
 export const Next = z.string().nullable().describe('where the next page is; null on the last one')
 
 // What comes in
@@ -73,7 +74,7 @@ export const PromotionHeaders = z.looseObject({
     .regex(/^[!-~]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
     .optional()
     .describe('a name of your own for this request: sent again with it, for seven days, it is answered as it was the first time'),
-  'if-match': z.string().optional().describe('the entity tag of the view ("12"): the same as expect_revision'),
+  'if-match': z.string().optional().describe('the entity tag of the view, or "12": the same as expect_revision'),
 })
 
 export const MemberBody = z.strictObject({ role: z.enum(ROLES).exclude(['owner']) })
@@ -119,6 +120,7 @@ export const Frozen = z.object({ reason: z.string(), until: Time.nullable(), by:
 export const ViewDetail = named(
   'ViewDetail',
   View.extend({
+    revision_id: RevisionId,
     revised_at: Time.nullable(),
     closed_at: Time.nullable(),
     packages: z.int().describe('for how many packages and targets latest has an answer'),

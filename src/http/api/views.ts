@@ -4,8 +4,10 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../accounts/access.ts'
 import { viewTopic } from '../../ledger/feed.ts'
+import { findHeadOf } from '../../ledger/ledger-store.ts'
+import { formatPosition } from '../../ledger/position.ts'
 import type { Waking } from '../../ledger/feed.ts'
-import { countPointers, findRevisionTime } from '../../views/content-store.ts'
+import { countPointers } from '../../views/content-store.ts'
 import { getPastView, getViewById, listViews } from '../../views/view-store.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
@@ -72,10 +74,10 @@ export function viewRoutes(app: FastifyInstance, door: Door): void {
       for (let waking: Waking = 'committed'; ; ) {
         const after = feed.head.sequence
         const view = await getPastView(depot.db, request.params.view)
-        const revisedAt = await findRevisionTime(depot.db, view.id, view.revision)
+        const made = await findHeadOf(depot.db, view.id, view.revision)
         const base = view.preview === undefined ? undefined : await getViewById(depot.db, view.preview.baseId)
-        const body = wireViewDetail(view, { revisedAt, packages: await countPointers(depot.db, view.id, audienceOf(request.caller)), previewOf: base?.name })
-        const tag = tagOf(request, view.revision, digestOf(body))
+        const body = wireViewDetail(view, { made, packages: await countPointers(depot.db, view.id, audienceOf(request.caller)), previewOf: base?.name })
+        const tag = tagOf(request, formatPosition(view.revision, made), digestOf(body))
         if (deadline === undefined || waking !== 'committed' || !isKnown(request, tag)) return replyTagged(request, reply, { tag, body })
         waking = await hold(door, { request, reply }, { topic: viewTopic(view.name), after, deadline })
       }

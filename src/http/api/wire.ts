@@ -1,5 +1,7 @@
 import type { z } from 'zod'
 import type { Session } from '../../accounts/access.ts'
+import type { LedgerHead } from '../../ledger/chain.ts'
+import { formatPosition } from '../../ledger/position.ts'
 import type { Origin } from '../../origins/origin-store.ts'
 import { formatIdent } from '../../package/ident.ts'
 import type { Target } from '../../package/target.ts'
@@ -20,8 +22,17 @@ export function wireView(view: View): z.infer<typeof shapes.View> {
   return { name: view.name, rule: view.rule, maker: view.maker, revision: view.revision, created_at: wireTime(view.createdAt) }
 }
 
-export function wireViewDetail(view: View, more: { revisedAt: number | undefined; packages: number; previewOf: string | undefined }): z.infer<typeof shapes.ViewDetail> {
-  return { ...wireView(view), revised_at: wireTime(more.revisedAt), closed_at: wireTime(view.closedAt), packages: more.packages, frozen: wireFreeze(view.freeze), preview_of: more.previewOf ?? null }
+export function wireViewDetail(view: View, more: { made: LedgerHead; packages: number; previewOf: string | undefined }): z.infer<typeof shapes.ViewDetail> {
+  const { made } = more
+  return {
+    ...wireView(view),
+    revision_id: formatPosition(view.revision, made),
+    revised_at: wireTime(view.revision === 0 ? undefined : made.at),
+    closed_at: wireTime(view.closedAt),
+    packages: more.packages,
+    frozen: wireFreeze(view.freeze),
+    preview_of: more.previewOf ?? null,
+  }
 }
 
 export function wireFreeze(freeze: Freeze | undefined): z.infer<typeof shapes.ViewDetail>['frozen'] {

@@ -1,0 +1,34 @@
+import type { LedgerHead } from './chain.ts'
+
+/**
+ * A place in the ledger, or a revision of a view, as clients name it: a number, and where they read it in a depot that tells it, a
+ * mark: the first characters of the hash of the entry at that place. In another history the same number has another mark.
+ */
+export interface Position {
+  readonly number: number
+  readonly mark: string | undefined
+}
+
+const MARK_LENGTH = 16
+
+/** `812`, or `812-9c0f1b2a3d4e5f60`. */
+export const POSITION = /^(\d{1,15})(?:-([0-9a-f]{16}))?$/
+
+/** Of a text that {@link POSITION} takes. */
+export function parsePosition(text: string): Position {
+  const [, number = '', mark] = POSITION.exec(text) ?? []
+  return { number: Number(number), mark }
+}
+
+export function formatPosition(number: number, { hash }: Pick<LedgerHead, 'hash'>): string {
+  return `${number}-${markOf(hash)}`
+}
+
+/** Whether a position was read where this hash is at its number. */
+export function isAt({ mark }: Position, hash: string): boolean {
+  return mark === undefined || mark === markOf(hash)
+}
+
+function markOf(hash: string): string {
+  return hash.slice(0, MARK_LENGTH)
+}
