@@ -1,21 +1,39 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdir, unlink, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { test } from 'tap'
+import { blobPath } from '../../src/blobs/claims.ts'
+import { makeOrigin, publishAll } from '../support/origin.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
 import { runToEnd, scratchFolder, startServer } from '../support/run-cli.ts'
 import { startDepot } from '../support/start-depot.ts'
+import type { TestDepot } from '../support/start-depot.ts'
+
+const byChecksum = <Item extends { checksum?: string | undefined }>(items: readonly Item[]) => items.toSorted((a, b) => String(a.checksum).localeCompare(String(b.checksum)))
+
+/** Of the size that `makeReleases` says. */
+async function makeFiles({ depot }: TestDepot, ...idents: readonly string[]): Promise<void> {
+  for (const ident of idents) {
+    const path = blobPath(depot.config.blobFolder, createHash('sha256').update(ident).digest('hex'))
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, 'x')
+  }
+}
 
 test('verify tells what it counted and the head, and names what someone changed with exit code 1', async (t) => {
   const DEPOT_DATA = await scratchFolder(t)
   const started = await startDepot(t, { folder: DEPOT_DATA })
   await move(started, 'promote', 'delivered', await makeReleases(started, 'acme/app/1.0.0/20260101000000'))
+  await makeFiles(started, 'acme/app/1.0.0/20260101000000')
   await started.close()
 
   const agreed = await runToEnd(['verify'], { DEPOT_DATA })
   t.match(agreed, { code: 0, stderr: '' })
   t.match(
     agreed.stdout,
-    /^ENTRIES +PROMOTIONS +VIEWS +MEMBERSHIPS +POINTERS\n\d+ +2 +7 +2 +2\n\nhead \d+ {2}[0-9a-f]{64} {2}2026-01-01T00:00:00Z\n\nthe ledger, the views and their past agree\n$/,
+    /^ENTRIES +PROMOTIONS +VIEWS +MEMBERSHIPS +POINTERS\n\d+ +2 +7 +2 +2\n\nhead \d+ {2}[0-9a-f]{64} {2}2026-01-01T00:00:00Z\n\nthe ledger, the views and their past agree\n\none package has its file, 1 bytes, of the right sizes; --bytes reads them, too\n$/,
   )
   const [, sequence, hash] = /^head (\d+) {2}(\w+)/m.exec(agreed.stdout) ?? []
   const json = await runToEnd(['verify', '--json'], { DEPOT_DATA })
@@ -24,7 +42,7 @@ test('verify tells what it counted and the head, and names what someone changed 
 
   new BetterSqlite3(started.depot.config.databaseFile).exec('UPDATE views SET revision = 9 WHERE name = \'delivered\'').close()
   const [text, told] = await Promise.all([runToEnd(['verify'], { DEPOT_DATA }), runToEnd(['verify', '--json'], { DEPOT_DATA })])
-  t.match(text, { code: 1, stdout: /\n\nWHERE +WHAT\ndelivered +its row has revision 9, and the ledger 1\n$/, stderr: 'hart-depot: the ledger and the depot differ in one place, as told above\n' })
+  t.match(text, { code: 1, stdout: /\n\nWHERE +WHAT\ndelivered +its row has revision 9, and the ledger 1\n\none package/, stderr: 'hart-depot: the ledger and the depot differ in one place, as told above\n' })
   t.equal(told.code, 1)
   t.match(JSON.parse(told.stdout), { agrees: false, findings: [{ where: 'delivered', what: 'its row has revision 9, and the ledger 1' }], findings_in_all: 1 })
 })
@@ -44,5 +62,41 @@ test('verify works beside a running server, and sees one state of it while that 
 test('verify of nothing, or typed wrong, says so', async (t) => {
   const DEPOT_DATA = `${await scratchFolder(t)}/nothing`
   t.match(await runToEnd(['verify'], { DEPOT_DATA }), { code: 1, stdout: '', stderr: /^hart-depot: there is no depot in \S+ yet\n$/ })
-  t.match(await runToEnd(['verify', '--quickly'], { DEPOT_DATA }), { code: 2, stdout: '', stderr: /usage: hart-depot verify \[--json\]\n$/ })
+  t.match(await runToEnd(['verify', '--quickly'], { DEPOT_DATA }), { code: 2, stdout: '', stderr: /usage: hart-depot verify \[--bytes\] \[--json\]\n$/ })
+})
+
+test('verify compares rows and files in both directions, and with --bytes what is in them', async (t) => {
+  const DEPOT_DATA = await scratchFolder(t)
+  const started = await startDepot(t, { folder: DEPOT_DATA, listen: true })
+  await makeOrigin(started)
+  const [sound, longer, gone] = await publishAll(started, 'acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000', 'acme/app/3.0.0/20260101120000')
+  const pathOf = ({ checksum = '' }: { checksum?: string } = {}) => blobPath(started.depot.config.blobFolder, checksum)
+  await started.close()
+  t.match(await runToEnd(['verify', '--bytes'], { DEPOT_DATA }), { code: 0, stdout: /\n3 packages have their files, \d+ bytes, with the right checksums\n$/ })
+
+  const orphans = [pathOf({ checksum: 'ab'.repeat(32) }), pathOf({ checksum: `cd-what-is-this` })]
+  for (const orphan of orphans) {
+    await mkdir(dirname(orphan), { recursive: true })
+    await writeFile(orphan, 'orphan')
+  }
+  const listed = await runToEnd(['verify'], { DEPOT_DATA })
+  t.match(listed, { code: 0, stdout: /\n\nBYTES +NO RELEASE NEEDS\n6 +\S+\n6 +\S+\n$/ }, 'files without a row are no difference: an upload may be under way')
+  for (const orphan of orphans) t.ok(listed.stdout.includes(orphan))
+
+  await writeFile(pathOf(sound), Buffer.alloc(Number(sound?.bytes.length), 'x'))
+  await writeFile(pathOf(longer), 'x', { flag: 'a' })
+  await unlink(pathOf(gone))
+  const [cheap, read] = await Promise.all([runToEnd(['verify'], { DEPOT_DATA }), runToEnd(['verify', '--bytes', '--json'], { DEPOT_DATA })])
+  t.match(cheap, { code: 1, stdout: /\nFILE +IS +OF\n/, stderr: /differ in 2 places/ })
+  t.match(cheap.stdout, new RegExp(`${longer?.checksum} +of another size +acme/app/2.0.0/20260101120000`))
+  t.match(cheap.stdout, new RegExp(`${gone?.checksum} +missing +acme/app/3.0.0/20260101120000`))
+  t.equal(read.code, 1)
+  const found = [
+    { checksum: sound?.checksum, damage: 'of other bytes', idents: ['acme/app/1.0.0/20260101120000'] },
+    { checksum: longer?.checksum, damage: 'of another size', idents: ['acme/app/2.0.0/20260101120000'] },
+    { checksum: gone?.checksum, damage: 'missing', idents: ['acme/app/3.0.0/20260101120000'] },
+  ]
+  const json = JSON.parse(read.stdout) as { damaged: { checksum: string }[] }
+  t.match(json, { agrees: true, packages: 3, bytes_read: true, damaged_in_all: 3, orphans_in_all: 2 })
+  t.strictSame(byChecksum(json.damaged), byChecksum(found))
 })
