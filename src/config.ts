@@ -29,6 +29,8 @@ export interface Config {
   readonly maxUploadBytes: number
   /** What uploads leave free on each disk; absent for the smaller of 1 % and 256 MiB. */
   readonly diskReserveBytes: number | undefined
+  /** How many bytes of the packages are read again in a second, to find damage; 0 for none. */
+  readonly scrubBytesPerS: number
   readonly trustProxy: boolean | string
   /** Without a slash at its end. */
   readonly publicUrl: string | undefined
@@ -68,6 +70,7 @@ const Environment = z.object({
   DEPOT_TARGETS: list.pipe(z.array(z.enum(TARGETS)).min(1)).default(() => BUILDERS_TARGETS.split(',') as Target[]),
   DEPOT_MAX_UPLOAD: z.string().regex(/^\d+\s*(KiB|MiB|GiB)?$/, 'must be a size, as 512MiB').default('16GiB'),
   DEPOT_DISK_RESERVE: z.string().regex(/^\d+\s*(KiB|MiB|GiB)?$/, 'must be a size, as 256MiB').optional(),
+  DEPOT_SCRUB_RATE: z.string().regex(/^\d+\s*(KiB|MiB|GiB)?$/, 'must be a size, as 8MiB, or 0').default('8MiB'),
   DEPOT_TRUST_PROXY: z.string().refine(namesProxies, 'must be on, off, or addresses and networks of proxies, as 10.0.0.1,192.168.0.0/16').default('off'),
   DEPOT_PUBLIC_URL: z.url({ protocol: /^https?$/ }).refine(namesDepot, 'must be the URL of the depot itself, as https://depot.example or https://example.com/depot: without /v1 or /api, a token, or anything behind ? or #').optional(),
   DEPOT_WEBHOOK_NETWORKS: list.refine((items) => items.join() === 'any' || items.every(isNetwork), 'must be any, or networks, as 10.0.0.0/8,fd00::/8').optional(),
@@ -110,6 +113,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     targets: env.DEPOT_TARGETS,
     maxUploadBytes: parseSize(env.DEPOT_MAX_UPLOAD),
     diskReserveBytes: env.DEPOT_DISK_RESERVE === undefined ? undefined : parseSize(env.DEPOT_DISK_RESERVE),
+    scrubBytesPerS: parseSize(env.DEPOT_SCRUB_RATE),
     trustProxy: env.DEPOT_TRUST_PROXY === 'on' ? true : env.DEPOT_TRUST_PROXY === 'off' ? false : env.DEPOT_TRUST_PROXY,
     publicUrl: env.DEPOT_PUBLIC_URL?.replace(/\/$/, ''),
     webhookNetworks: env.DEPOT_WEBHOOK_NETWORKS?.join() === 'any' ? 'any' : (env.DEPOT_WEBHOOK_NETWORKS ?? []),

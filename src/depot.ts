@@ -4,7 +4,10 @@ import { dirname, join } from 'node:path'
 import type { Logger } from 'pino'
 import { Authenticator } from './accounts/authenticate.ts'
 import { generateToken, hashToken } from './accounts/token.ts'
-import { FilesystemBlobs } from './blobs/filesystem.ts'
+import { Collector } from './blobs/collect.ts'
+import type { Damage } from './blobs/damage.ts'
+import { FilesystemBlobs, spoolOf } from './blobs/filesystem.ts'
+import { Scrub } from './blobs/scrub.ts'
 import { sync } from './blobs/sync.ts'
 import { parseAdminToken, parseSecretKey } from './config.ts'
 import type { Config } from './config.ts'
@@ -24,7 +27,7 @@ import { ArchiveScanner } from './hart/scan.ts'
 import { SecretBox } from './origins/secret-box.ts'
 import { listSealingKeys } from './origins/sealed-store.ts'
 import { keepPrivate } from './private-files.ts'
-import { isBlobReferenced, listUnneededBlobs } from './releases/release-store.ts'
+import { isBlobReferenced } from './releases/release-store.ts'
 import { readSecretFile } from './secret-file.ts'
 import { Upkeep } from './upkeep.ts'
 import { findView } from './views/view-store.ts'
@@ -51,6 +54,8 @@ export interface Depot {
   readonly hashes: HashThreads
   readonly secrets: SecretBox
   readonly authenticator: Authenticator
+  /** As {@link Scrub.examine}. */
+  readonly examine: (checksum: string) => Promise<Damage | undefined>
   /** In the thread that opened the depot. It does nothing before it is started. */
   readonly upkeep: Upkeep | undefined
   /** Whether this opening made the depot. */
@@ -85,6 +90,10 @@ export interface Limits {
   readonly unreadMs: number
   /** How often an address may send a wrong token: so often at once, and so often a minute from then on. */
   readonly wrongTokensPerMinute: number
+  /** How long nothing needs a file before it is taken away. */
+  readonly orphanGraceMs: number
+  /** How long a file that is being received stays as it is before it is taken away: it belongs to nobody then. */
+  readonly spoolGraceMs: number
 }
 
 interface World {
@@ -106,6 +115,8 @@ const LIMITS: Limits = {
   headMs: 60_000,
   unreadMs: 60_000,
   wrongTokensPerMinute: 20,
+  orphanGraceMs: 60 * 60_000,
+  spoolGraceMs: 60 * 60_000,
 }
 
 /**
@@ -135,10 +146,9 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     const { db, writer, files: opened } = await openData(config, { now, isAlone: world.isAlone === true, closers })
     const secretKey = await findSecretKey(config, db, log)
     const secrets = new SecretBox(secretKey)
-    const keepsBlobs = world.keepsBlobs === true || (await findState(db, 'orphans_kept_since')) !== undefined
-    const blobs = await FilesystemBlobs.open(config.blobFolder, async (checksum) => keepsBlobs || isBlobReferenced(db, checksum))
-    if (keepsBlobs) log.warn('bytes that no release needs are kept, since the depot was put back to an older copy: hart-depot restored --list shows them')
-    else for (const checksum of await listUnneededBlobs(db)) await blobs.forget(checksum)
+    const keepsBlobs = async () => world.keepsBlobs === true || (await findState(db, 'orphans_kept_since')) !== undefined
+    const blobs = await FilesystemBlobs.open(config.blobFolder, async (checksum) => (await isBlobReferenced(db, checksum)) || keepsBlobs())
+    if (await keepsBlobs()) log.warn('bytes that no release needs are kept, since the depot was put back to an older copy: hart-depot restored --list shows them')
     const scanner = new ArchiveScanner()
     closers.push(() => scanner.close())
     const hashes = new HashThreads()
@@ -157,15 +167,18 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     if (!isNew && adminToken === 'added') log.warn('the administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN; those of before are still good')
     if (adminToken === 'revoked') log.warn('the token of DEPOT_ADMIN_TOKEN was revoked, and is no good')
     const files = opened.with([walOf(config.databaseFile)]) // which is there after the first commit
-    const upkeep = new Upkeep({ files, log })
+    const limits = { ...LIMITS, ...world.limits }
+    const store = { db, folder: config.blobFolder, claims: blobs.claims, writer, log, now }
+    const scrub = new Scrub({ ...store, hashes, bytesPerS: config.scrubBytesPerS })
+    const collector = new Collector({ ...store, isOff: keepsBlobs, spool: spoolOf(config.blobFolder), graceMs: limits.orphanGraceMs, spoolGraceMs: limits.spoolGraceMs })
+    const upkeep = new Upkeep({ files, log, scrub, collector })
     closers.push(() => upkeep.close())
 
-    const limits = { ...LIMITS, ...world.limits }
     const share = async (): Promise<Share> => {
       if (!(writer instanceof ThreadedWriter)) throw new Error('a depot without threads of its own is not shared')
       return { config, limits, secretKey, files: files.noted, seat: await writer.join() }
     }
-    return { config, limits, log, now, files, db, writer, blobs, scanner, hashes, secrets, authenticator, upkeep, isNew, madeToken, givenToken: isNew ? undefined : adminToken, share, close }
+    return { config, limits, log, now, files, db, writer, blobs, scanner, hashes, secrets, authenticator, examine: (checksum) => scrub.examine(checksum), upkeep, isNew, madeToken, givenToken: isNew ? undefined : adminToken, share, close }
   } catch (error) {
     await close()
     throw error

@@ -46,6 +46,7 @@ export type ErrorCode =
   | 'package_type_mismatch' // earlier releases of the package are of the other type
   | 'lockfile_malformed'
   | 'storage_full'
+  | 'blob_damaged' //        the bytes of a release are damaged on the disk
   | 'data_in_use' //         another process holds the data directory
   | 'data_gone' //           the data folder was removed or replaced under the depot
   | 'shutting_down'

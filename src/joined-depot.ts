@@ -4,6 +4,7 @@ import type { Claims } from './blobs/claims.ts'
 import { FilesystemBlobs } from './blobs/filesystem.ts'
 import { OpenedFiles } from './database/opened-files.ts'
 import { ReadingThreads } from './database/reading-threads.ts'
+import type { Damage } from './blobs/damage.ts'
 import type { Depot, Share } from './depot.ts'
 import { HashThreads } from './hart/hash-threads.ts'
 import { ArchiveScanner } from './hart/scan.ts'
@@ -15,6 +16,7 @@ interface World {
   readonly now?: () => number
   /** Those of the thread that opened the depot. */
   readonly claims: Claims
+  readonly examine: (checksum: string) => Promise<Damage | undefined>
   /** Of this thread, in letters and digits. */
   readonly name: string
 }
@@ -23,7 +25,7 @@ interface World {
  * Takes part, in a thread of its own, in a depot that another thread opened. Commits are heard once `begin` is called: what was read
  * until then may be older than those it hears first, never newer. The caller closes the depot before the other thread closes its own.
  */
-export function joinDepot(share: Share, { log, claims, name, now = Date.now }: World): { depot: Depot; begin: () => void } {
+export function joinDepot(share: Share, { log, claims, examine, name, now = Date.now }: World): { depot: Depot; begin: () => void } {
   const { config, limits } = share
   const threads = new ReadingThreads(config.databaseFile)
   const db = threads.db()
@@ -45,6 +47,7 @@ export function joinDepot(share: Share, { log, claims, name, now = Date.now }: W
     hashes,
     secrets: new SecretBox(Buffer.from(share.secretKey)),
     authenticator,
+    examine,
     upkeep: undefined,
     isNew: false,
     madeToken: undefined,

@@ -1,26 +1,39 @@
 import type { Logger } from 'pino'
+import type { Collector } from './blobs/collect.ts'
+import type { Scrub } from './blobs/scrub.ts'
 import type { OpenedFiles } from './database/opened-files.ts'
 
 const LOOK_MS = 1_000
 
 /** What a depot does by itself while it serves. One thread of a depot does it. The caller closes it. */
 export class Upkeep {
+  readonly scrub: Scrub
+  readonly collector: Collector
   readonly #files: OpenedFiles
   readonly #log: Logger
+  readonly #abort = new AbortController()
   #isGone = false
   #timer: NodeJS.Timeout | undefined
+  #running: Promise<unknown> = Promise.resolve()
 
-  constructor({ files, log }: { files: OpenedFiles; log: Logger }) {
+  constructor({ files, log, scrub, collector }: { files: OpenedFiles; log: Logger; scrub: Scrub; collector: Collector }) {
+    this.scrub = scrub
+    this.collector = collector
     this.#files = files
     this.#log = log
   }
 
   start(): void {
     this.#timer = setInterval(() => this.look(), LOOK_MS).unref()
+    const { signal } = this.#abort
+    this.#running = Promise.all([this.scrub.run(signal), this.collector.run(signal)])
   }
 
-  close(): void {
+  /** Ends what it is doing; what it had done is noted. */
+  async close(): Promise<void> {
     clearInterval(this.#timer)
+    this.#abort.abort()
+    await this.#running
   }
 
   /** Looks whether the files of the depot are there, and tells the log when that changes. */

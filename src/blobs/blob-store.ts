@@ -1,4 +1,5 @@
 import type { Db } from '../database/database.ts'
+import type { Damage } from './damage.ts'
 
 /** How many blobs are stored, and their bytes. */
 export async function readStored(db: Db): Promise<{ blobs: number; bytes: number }> {
@@ -9,4 +10,118 @@ export async function readStored(db: Db): Promise<{ blobs: number; bytes: number
 export async function countDamaged(db: Db): Promise<number> {
   const { count } = await db.selectFrom('blobs').select((eb) => eb.fn.countAll<number>().as('count')).where('damage', 'is not', null).where('checksum', '>', '').executeTakeFirstOrThrow()
   return count
+}
+
+/** A blob that a release needs. */
+export interface StoredBlob {
+  readonly checksum: string
+  readonly sizeBytes: number
+  /** What is known to be wrong with it. */
+  readonly damage: Damage | undefined
+}
+
+/** `undefined` for a blob that no release needs. */
+export async function findBlob(db: Db, checksum: string): Promise<StoredBlob | undefined> {
+  const row = await needed(db).where('checksum', '=', checksum).executeTakeFirst()
+  return row && blobOf(row)
+}
+
+/** By checksum, those after one. */
+export async function listBlobs(db: Db, { after, limit }: { after: string; limit: number }): Promise<StoredBlob[]> {
+  const rows = await needed(db).where('checksum', '>', after).orderBy('checksum').limit(limit).execute()
+  return rows.map(blobOf)
+}
+
+/** The checksums of blobs that are known to be damaged, so many at most. */
+export async function listDamaged(db: Db, limit: number): Promise<string[]> {
+  const rows = await db.selectFrom('blobs').select('checksum').where('damage', 'is not', null).where('checksum', '>', '').limit(limit).execute()
+  return rows.map(({ checksum }) => checksum)
+}
+
+/** Notes what is wrong with the bytes of a blob, or that nothing is. Of a blob that no release needs nothing is noted. */
+export async function updateDamage(db: Db, checksum: string, found: { damage: Damage; at: number } | undefined): Promise<void> {
+  await db
+    .updateTable('blobs')
+    .set({ damage: found?.damage ?? null, damaged_at: found?.at ?? null })
+    .where('checksum', '=', checksum)
+    .where('unreferenced_since', 'is', null)
+    .execute()
+}
+
+/** How far the pass over all blobs is that is under way. */
+export interface ScrubPosition {
+  /** The last checksum that it has read; empty between passes. */
+  readonly scrubbedTo: string
+  readonly begunAt: number | null
+  /** When the last one came to its end. */
+  readonly endedAt: number | null
+}
+
+export async function readScrub(db: Db): Promise<ScrubPosition> {
+  const row = await db.selectFrom('upkeep').selectAll().where('id', '=', 1).executeTakeFirstOrThrow()
+  return { scrubbedTo: row.scrubbed_to, begunAt: row.scrub_begun_at, endedAt: row.scrub_ended_at }
+}
+
+export async function updateScrub(db: Db, { scrubbedTo, begunAt, endedAt }: { scrubbedTo: string; begunAt: number; endedAt?: number }): Promise<void> {
+  await db
+    .updateTable('upkeep')
+    .set({ scrubbed_to: scrubbedTo, scrub_begun_at: begunAt, ...(endedAt !== undefined && { scrub_ended_at: endedAt }) })
+    .where('id', '=', 1)
+    .execute()
+}
+
+function needed(db: Db) {
+  return db.selectFrom('blobs').select(['checksum', 'size_bytes', 'damage']).where('unreferenced_since', 'is', null)
+}
+
+function blobOf(row: { checksum: string; size_bytes: number; damage: string | null }): StoredBlob {
+  return { checksum: row.checksum, sizeBytes: row.size_bytes, damage: (row.damage ?? undefined) as Damage | undefined }
+}
+
+/** A blob that no release needs, and whose bytes are not known to be gone. */
+export interface UnneededBlob {
+  readonly checksum: string
+  readonly since: number
+}
+
+/** Since when they are not needed, the first ones first: those after one. */
+export async function listUnneeded(db: Db, { after, limit }: { after: UnneededBlob | undefined; limit: number }): Promise<UnneededBlob[]> {
+  const { since = 0, checksum = '' } = after ?? {}
+  const rows = await db
+    .selectFrom('blobs')
+    .select(['checksum', 'unreferenced_since'])
+    .where('unreferenced_since', 'is not', null)
+    .where('removed_at', 'is', null)
+    .where('unreferenced_since', '>=', since)
+    .where((eb) => eb.or([eb('unreferenced_since', '>', since), eb('checksum', '>', checksum)]))
+    .orderBy('unreferenced_since')
+    .orderBy('checksum')
+    .limit(limit)
+    .execute()
+  return rows.map((row) => ({ checksum: row.checksum, since: row.unreferenced_since ?? 0 }))
+}
+
+/** Of these checksums, those of blobs whose bytes should be there. */
+export async function listStored(db: Db, checksums: readonly string[]): Promise<string[]> {
+  if (checksums.length === 0) return []
+  const rows = await db.selectFrom('blobs').select('checksum').where('checksum', 'in', checksums).where('removed_at', 'is', null).execute()
+  return rows.map(({ checksum }) => checksum)
+}
+
+/** Of these checksums, those of blobs that a release needs. */
+export async function listNeeded(db: Db, checksums: readonly string[]): Promise<string[]> {
+  if (checksums.length === 0) return []
+  const rows = await needed(db).where('checksum', 'in', checksums).execute()
+  return rows.map(({ checksum }) => checksum)
+}
+
+/** Notes that the bytes of these blobs are gone, of those that no release needs. */
+export async function markRemoved(db: Db, checksums: readonly string[], at: number): Promise<void> {
+  await db.updateTable('blobs').set({ removed_at: at, damage: null, damaged_at: null }).where('checksum', 'in', checksums).where('unreferenced_since', 'is not', null).execute()
+}
+
+/** The releases that need a blob, as `origin/name/version/release`. */
+export async function listIdentsOf(db: Db, checksum: string): Promise<string[]> {
+  const rows = await db.selectFrom('releases').select('ident').where('checksum', '=', checksum).where('deleted_at', 'is', null).orderBy('ident').execute()
+  return rows.map(({ ident }) => ident)
 }

@@ -1,4 +1,4 @@
-import { access, mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { sync } from './sync.ts'
 
@@ -10,7 +10,8 @@ export function blobPath(folder: string, checksum: string): string {
 /** What makes blobs, and takes them away: one thing for a store, however many threads work with it. */
 export interface Claims {
   /**
-   * Makes the file at `spooled` a blob, durably, and claims it. Each that resolves is followed by one `release`; one that rejects leaves
+   * Makes the file at `spooled` a blob, durably, and claims it. It takes the place of a file that is there: its bytes are known to be right,
+   * and those may be damaged. Each that resolves is followed by one `release`; one that rejects leaves
    * the store as it was.
    */
   keep(spooled: string, checksum: string): Promise<void>
@@ -37,21 +38,16 @@ export class ClaimsInMemory implements Claims {
   }
 
   async keep(spooled: string, checksum: string): Promise<void> {
-    await this.#alone(checksum, async () => {
+    await this.alone(checksum, async () => {
       const path = blobPath(this.#folder, checksum)
-      let isMade = false
+      await sync(spooled)
+      await makeFolderOf(path)
       try {
-        if (!(await exists(path))) {
-          await sync(spooled)
-          await mkdir(dirname(path), { recursive: true })
-          await rename(spooled, path)
-          isMade = true
-        }
-        // Even where it is there already: a depot that was killed may have made it and not come to this.
+        await rename(spooled, path)
         await sync(dirname(path))
         await sync(this.#folder)
       } catch (error) {
-        if (isMade) await rm(path, { force: true })
+        if (!this.#claims.has(checksum)) await this.#remove(checksum).catch(() => undefined) // or it is collected
         throw error
       }
       this.#claims.set(checksum, (this.#claims.get(checksum) ?? 0) + 1)
@@ -59,7 +55,7 @@ export class ClaimsInMemory implements Claims {
   }
 
   async release(checksum: string): Promise<void> {
-    await this.#alone(checksum, async () => {
+    await this.alone(checksum, async () => {
       const claims = (this.#claims.get(checksum) ?? 1) - 1
       if (claims > 0) {
         this.#claims.set(checksum, claims)
@@ -71,7 +67,7 @@ export class ClaimsInMemory implements Claims {
   }
 
   async forget(checksum: string): Promise<void> {
-    await this.#alone(checksum, async () => {
+    await this.alone(checksum, async () => {
       if (!this.#claims.has(checksum)) await this.#remove(checksum)
     })
   }
@@ -80,21 +76,21 @@ export class ClaimsInMemory implements Claims {
     if (!(await this.#isNeeded(checksum))) await rm(blobPath(this.#folder, checksum), { force: true })
   }
 
-  /** Runs what concerns one blob one after another. */
-  async #alone(checksum: string, act: () => Promise<void>): Promise<void> {
+  /** Runs what concerns one blob one after another: while `act` runs, nothing makes the blob, replaces it or takes it away. */
+  async alone<T>(checksum: string, act: () => Promise<T>): Promise<T> {
     const turn = (this.#busy.get(checksum) ?? Promise.resolve()).then(act, act)
     this.#busy.set(checksum, turn)
     try {
-      await turn
+      return await turn
     } finally {
       if (this.#busy.get(checksum) === turn) this.#busy.delete(checksum)
     }
   }
 }
 
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
+/** Never the folders above it: a store that was removed under the depot is not made anew. */
+async function makeFolderOf(path: string): Promise<void> {
+  await mkdir(dirname(path)).catch((error: unknown) => {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+  })
 }

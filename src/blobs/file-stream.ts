@@ -1,6 +1,7 @@
 import { close, open, read } from 'node:fs'
 import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
+import { endsBefore } from './damage.ts'
 
 /** Large enough that what a piece costs by itself is nothing beside its bytes. */
 const PIECE_BYTES = 1024 * 1024
@@ -97,7 +98,7 @@ export class FileStream extends Readable {
       this.#isReading = false
       this.emit(READ)
       if (error !== null) reject(error)
-      else if (bytes === 0) reject(new Error(`${this.#path} ends before byte ${this.#end}`))
+      else if (bytes === 0) reject(endsBefore(this.#path, this.#end))
       else resolve(bytes)
     })
     const bytes = await promise

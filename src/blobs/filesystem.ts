@@ -1,9 +1,11 @@
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, rm } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { ClaimsInMemory, blobPath } from './claims.ts'
 import type { Claims } from './claims.ts'
+import { look } from './damage.ts'
+import type { Damage } from './damage.ts'
 import { FileStream } from './file-stream.ts'
 
 /** A file that is being received; nobody else sees it. */
@@ -13,21 +15,24 @@ export interface SpoolFile {
   create(): Promise<FileHandle>
 }
 
-/** Bytes by the BLAKE2b-256 of their whole. A blob appears whole and durable or not at all. */
-export class FilesystemBlobs {
+/**
+ * Bytes by the BLAKE2b-256 of their whole. A blob appears whole and durable or not at all. `Claimant` is {@link ClaimsInMemory} in the thread
+ * that opened the store.
+ */
+export class FilesystemBlobs<Claimant extends Claims = Claims> {
   /** For threads that {@link join}. */
-  readonly claims: Claims
+  readonly claims: Claimant
   readonly #folder: string
   readonly #writer: string
 
-  private constructor(folder: string, claims: Claims, writer: string) {
+  private constructor(folder: string, claims: Claimant, writer: string) {
     this.#folder = folder
     this.#writer = writer
     this.claims = claims
   }
 
   /** Opens the store, and empties the spool of what a crash left. `isNeeded` says whether a row points to a blob. */
-  static async open(folder: string, isNeeded: (checksum: string) => Promise<boolean>): Promise<FilesystemBlobs> {
+  static async open(folder: string, isNeeded: (checksum: string) => Promise<boolean>): Promise<FilesystemBlobs<ClaimsInMemory>> {
     await rm(spoolOf(folder), { recursive: true, force: true })
     await mkdir(spoolOf(folder), { recursive: true })
     return new FilesystemBlobs(folder, new ClaimsInMemory(folder, isNeeded), 'own')
@@ -73,16 +78,13 @@ export class FilesystemBlobs {
     return new FileStream(blobPath(this.#folder, checksum), range)
   }
 
-  /** In bytes; `undefined` when the blob is not there. */
-  async size(checksum: string): Promise<number | undefined> {
-    try {
-      return (await stat(blobPath(this.#folder, checksum))).size
-    } catch {
-      return undefined
-    }
+  /** What is wrong with a blob that should have so many bytes, as far as it can be told without reading it. As {@link look}. */
+  async look(checksum: string, sizeBytes: number): Promise<Damage | undefined> {
+    return (await look(blobPath(this.#folder, checksum), sizeBytes)).damage
   }
 }
 
-function spoolOf(folder: string): string {
+/** Where files are that are being received. */
+export function spoolOf(folder: string): string {
   return join(folder, 'spool')
 }

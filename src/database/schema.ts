@@ -113,7 +113,6 @@ export interface StoredTable {
 
 export interface UpkeepTable {
   id: number
-  is_collecting: number
   scrubbed_to: string
   scrub_begun_at: number | null
   scrub_ended_at: number | null

@@ -16,6 +16,8 @@ const TURN_BYTES = 4 * 1024 * 1024
 export interface Hashing {
   /** So much of it is there. */
   advance(upTo: number): void
+  /** As `advance`; resolves once it is hashed so far. */
+  reach(upTo: number): Promise<void>
   /** BLAKE2b-256 in hex, of everything from where it began up to here. */
   finish(upTo: number): Promise<string>
   /** For whoever does not come to the end. */
@@ -35,6 +37,8 @@ interface Begun {
   at: number
   upTo: number
   isLast: boolean
+  /** Of who waits until it comes to `upTo`. */
+  onReached: (() => void) | undefined
   /** Whether it has a turn, or waits for one. */
   isQueued: boolean
 }
@@ -56,6 +60,11 @@ export class HashThreads {
   #count = 0
   #isClosed = false
 
+  /** How many hashes are under way. */
+  get count(): number {
+    return this.#begun.size
+  }
+
   /** Hashes what follows byte `from`, for an upload of an account. */
   begin(path: string, from: number, accountId: number): Hashing {
     if (this.#isClosed) throw new DepotError('shutting_down', 'the depot is shutting down')
@@ -64,7 +73,7 @@ export class HashThreads {
     const thread = this.#threads[id % THREADS] ?? this.#start()
     const { promise, resolve, reject } = Promise.withResolvers<string>()
     promise.catch(() => undefined) // who finishes hears of it
-    const hash: Begun = { id, path, from, accountId, thread, resolve, reject, at: from, upTo: from, isLast: false, isQueued: false }
+    const hash: Begun = { id, path, from, accountId, thread, resolve, reject, at: from, upTo: from, isLast: false, onReached: undefined, isQueued: false }
     this.#begun.set(id, hash)
     const goOn = (upTo: number) => {
       hash.upTo = upTo
@@ -72,6 +81,12 @@ export class HashThreads {
     }
     return {
       advance: goOn,
+      reach: (upTo) => {
+        thread.worker.ref()
+        const reached = new Promise<void>((done) => void (hash.onReached = done))
+        goOn(upTo)
+        return Promise.race([reached, promise.then(() => undefined)]) // which rejects where it fails
+      },
       finish: (upTo) => {
         thread.worker.ref()
         hash.isLast = true
@@ -123,6 +138,7 @@ export class HashThreads {
       else if (hash !== undefined) {
         hash.isQueued = false
         if (hash.isLast || hash.at < hash.upTo) this.#queue(hash)
+        else hash.onReached?.()
       }
       this.#dispatch(thread)
     })

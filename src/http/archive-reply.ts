@@ -1,7 +1,10 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { FilesystemBlobs } from '../blobs/filesystem.ts'
-import { hartFileName } from '../package/ident.ts'
+import { findBlob } from '../blobs/blob-store.ts'
+import { damageOf } from '../blobs/damage.ts'
+import type { Depot } from '../depot.ts'
+import { DepotError } from '../errors.ts'
+import { formatIdent, hartFileName } from '../package/ident.ts'
 import type { Release } from '../releases/release.ts'
 
 const YEAR_S = 31_536_000
@@ -10,10 +13,12 @@ const PRIVATE_S = 300
 /**
  * Sends the bytes of a release: whole, or one range of them, streamed in large pieces; nothing to who has them already. The
  * entity tag is the checksum of the whole file. `X-Filename` is what `hab` stores it as, and must be on every 200 (habitat-today.md 1.5).
+ * Throws `blob_damaged` for bytes that are known to be damaged, and for a file of another size than the release's.
  */
-export async function replyArchive(release: Release, blobs: FilesystemBlobs, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const size = await blobs.size(release.checksum)
-  if (size === undefined) throw new Error(`the bytes of ${release.checksum} are gone from the blob store`)
+export async function replyArchive(release: Release, depot: Depot, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { blobs } = depot
+  const size = release.sizeBytes
+  await expectSound(release, depot, request)
   const fileName = hartFileName(release.ident, release.target)
   const tag = `"${release.checksum}"`
   const range = wantsRange(request, tag) ? parseRange(request.headers.range ?? '', size) : 'whole'
@@ -34,7 +39,31 @@ export async function replyArchive(release: Release, blobs: FilesystemBlobs, req
   if (typeof range !== 'string') reply.code(206).header('content-range', `bytes ${start}-${end}/${size}`)
   reply.header('content-length', end - start + 1)
   // To HEAD nothing is sent, as a stream: for anything else fastify makes the length that of what is sent.
-  return reply.send(request.method === 'HEAD' ? Readable.from([]) : blobs.read(release.checksum, { start, end }))
+  if (request.method === 'HEAD') return reply.send(Readable.from([]))
+  const bytes = blobs.read(release.checksum, { start, end })
+  bytes.once('error', (error: NodeJS.ErrnoException) => {
+    if (damageOf(error) !== undefined && !CONNECTION.includes(error.code)) examineLater(release, depot)
+  })
+  return reply.send(bytes)
+}
+
+/** What a stream of bytes fails with because of the client that reads it. */
+const CONNECTION: readonly unknown[] = ['EPIPE', 'ECONNRESET', 'ECONNABORTED', 'ETIMEDOUT']
+
+async function expectSound(release: Release, depot: Depot, request: FastifyRequest): Promise<void> {
+  const [blob, seen] = await Promise.all([findBlob(depot.db, release.checksum), depot.blobs.look(release.checksum, release.sizeBytes)])
+  const damage = blob?.damage ?? seen
+  if (damage === undefined) return
+  depot.files.expectThere() // or that is why
+  // What was put back, or has just gone, is news.
+  if (blob?.damage !== seen && blob?.damage !== 'of other bytes') examineLater(release, depot)
+  const ident = formatIdent(release.ident)
+  request.log.error({ request: request.id, ident, checksum: release.checksum, damage }, 'the bytes of a package are damaged, and were not served')
+  throw new DepotError('blob_damaged', `the file of ${ident} is ${damage} on the disk of the depot: upload the same file again, which repairs it`)
+}
+
+function examineLater({ checksum }: Release, { examine, log }: Depot): void {
+  examine(checksum).catch((error: unknown) => log.error({ err: error, checksum }, 'a package could not be read again'))
 }
 
 /** A range counts only for GET (RFC 9110 14.2), and only while the file is the one the client knows: `If-Range` (13.1.5). */

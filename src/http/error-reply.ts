@@ -75,6 +75,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   package_type_mismatch: { status: 422, netCode: REMOTE_REJECTED },
   lockfile_malformed: { status: 422, netCode: REMOTE_REJECTED },
   storage_full: { status: 507, netCode: INTERNAL },
+  blob_damaged: { status: 503, netCode: INTERNAL },
   data_in_use: { status: 503, netCode: INTERNAL },
   data_gone: { status: 503, netCode: INTERNAL },
   shutting_down: { status: 503, netCode: INTERNAL },

@@ -26,7 +26,7 @@ const webhooks: WebhookDesk = {
   ping: (webhook) => calls.call('ping', webhook),
   refuseUnreachable: (url) => calls.call('refuseUnreachable', url),
 }
-const { depot, begin } = joinDepot(share, { log: openLog(share.config.logLevel), claims, name })
+const { depot, begin } = joinDepot(share, { log: openLog(share.config.logLevel), claims, examine: (checksum) => calls.call('examine', checksum), name })
 const { app, figures } = await buildWorkerServer(depot, { webhooks, figures: () => calls.call('figures') })
 begin()
 await app.listen({ host, port, reusePort: true } as { host: string; port: number })

@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads'
 import type { FastifyInstance } from 'fastify'
 import type { Claims } from '../blobs/claims.ts'
 import type { Config } from '../config.ts'
+import type { Damage } from '../blobs/damage.ts'
 import type { Depot, Share } from '../depot.ts'
 import { ThreadCalls } from '../thread-calls.ts'
 import type { WebhookDesk } from '../webhooks/webhooks.ts'
@@ -42,7 +43,7 @@ export type OfWorkers = {
   readonly [Name in keyof Claims]: Claims[Name]
 } & {
   readonly [Name in keyof WebhookDesk]: WebhookDesk[Name]
-} & Pick<Office, 'figures'> & { readonly listening: () => Promise<void> }
+} & Pick<Office, 'figures'> & { readonly examine: (checksum: string) => Promise<Damage | undefined>; readonly listening: () => Promise<void> }
 
 /** And that one for it. */
 export type OfWorker = {
@@ -153,6 +154,7 @@ export class Workers {
       },
       release: (checksum) => claims.release(checksum),
       forget: (checksum) => claims.forget(checksum),
+      examine: (checksum) => this.#depot.examine(checksum),
       standingOf: (webhook) => webhooks.standingOf(webhook),
       book: () => webhooks.book(),
       ping: (webhook) => webhooks.ping(webhook),

@@ -1,5 +1,6 @@
 import { EVERYONE } from '../accounts/access.ts'
 import type { Visibility } from '../accounts/access.ts'
+import { findBlob, updateDamage } from '../blobs/blob-store.ts'
 import { DepotError } from '../errors.ts'
 import type { HartMetadata } from '../hart/metadata.ts'
 import { getOrigin } from '../origins/origin-store.ts'
@@ -35,7 +36,8 @@ export interface PublishInput {
 }
 
 /**
- * Makes a release of verified bytes that are already durable, and a member of `unstable`. Throws `not_found` for the origin,
+ * Makes a release of verified bytes that are already durable, and a member of `unstable`. A release that is there keeps its views; its
+ * bytes are no longer damaged, since these have taken their place. Throws `not_found` for the origin,
  * `already_exists`, `release_differs` and `package_type_mismatch`.
  */
 export async function publishRelease(change: Change, input: PublishInput): Promise<{ isNew: boolean }> {
@@ -47,6 +49,9 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
 
   const before = await findRelease(trx, input.ident, target, EVERYONE)
   if (before !== undefined) {
+    const isRepair = before.checksum === checksum && (await findBlob(trx, checksum))?.damage !== undefined
+    if (isRepair) await updateDamage(trx, checksum, undefined)
+    if (isRepair && !input.isForced) return { isNew: false }
     if (!input.isForced) throw new DepotError('already_exists', `${input.ident} is already published for ${target}`)
     if (before.checksum === checksum) {
       const { visibility } = await settingsForUpload(change, { ...ident, ownerId: input.publisherId })

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Actor, Session, Visibility } from '../accounts/access.ts'
+import { findBlob } from '../blobs/blob-store.ts'
 import { expectRoom } from '../blobs/disk-space.ts'
 import { isDiskFull } from '../database/database.ts'
 import type { Depot } from '../depot.ts'
@@ -12,7 +13,7 @@ import { formatIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { receive } from './receive.ts'
-import { releaseExists } from './release-store.ts'
+import { findBytes } from './release-store.ts'
 
 /** One upload, from a publisher who may. Where `target` is absent, the archive's stands. */
 export interface Upload {
@@ -36,7 +37,7 @@ export interface Upload {
 /**
  * Publishes a hart: bytes first, then rows. The order of checks is that of the design: already there, bytes, checksum, signature,
  * archive, ident, target. Nothing of an upload that fails stays behind: its spool file is removed, and a blob that no release
- * needs; a crash leaves at most a blob without a release, never a release without its blob.
+ * needs; a release whose bytes are damaged is repaired by an upload of the right ones. A crash leaves at most a blob without a release, never a release without its blob.
  *
  * Throws `already_exists`, `not_found` for the origin, `target_unsupported`, `checksum_missing`, `too_large`, `stalled`,
  * `length_mismatch`, `hart_malformed`, `checksum_mismatch`, `signer_unknown`, `signature_invalid`, `ident_mismatch`,
@@ -49,7 +50,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
   if (target !== undefined) expectTaken(depot, target)
   if ((await findOrigin(depot.db, ident.origin)) === undefined) throw new DepotError('not_found', `there is no origin ${ident.origin}`)
   const likely = target ?? upload.ownTarget
-  if (!isForced && likely !== undefined && (await releaseExists(depot.db, text, likely))) {
+  if (!isForced && likely !== undefined && (await isThere(depot, { ident: text, target: likely, checksum }))) {
     throw new DepotError('already_exists', `${text} is already published for ${likely}`)
   }
   if (checksum === undefined || checksum === '') throw new DepotError('checksum_missing', `the upload of ${text} names no checksum`)
@@ -102,6 +103,15 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
   } finally {
     await depot.blobs.discard(file)
   }
+}
+
+/** Whether a release is there, but for one whose bytes are damaged, and would be repaired by these. */
+async function isThere(depot: Depot, { ident, target, checksum }: { ident: string; target: Target; checksum: string | undefined }): Promise<boolean> {
+  const bytes = await findBytes(depot.db, ident, target)
+  if (bytes === undefined) return false
+  if (bytes.checksum !== checksum) return true
+  const isSuspect = (await depot.blobs.look(checksum, bytes.sizeBytes)) !== undefined || (await findBlob(depot.db, checksum))?.damage !== undefined
+  return !isSuspect || (await depot.examine(checksum)) === undefined
 }
 
 /** Whether the depot holds the signer's key; where it does, the signature must be good. */

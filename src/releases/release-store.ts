@@ -62,6 +62,12 @@ export async function releaseExists(db: Db, ident: string, target: Target | unde
   return row !== undefined
 }
 
+/** The bytes of the release that has an ident for a target, whoever may see it. */
+export async function findBytes(db: Db, ident: string, target: Target): Promise<Pick<Release, 'checksum' | 'sizeBytes'> | undefined> {
+  const row = await db.selectFrom('releases').select(['checksum', 'size_bytes']).where('ident', '=', ident).where('deleted_at', 'is', null).where('target', '=', target).executeTakeFirst()
+  return row && { checksum: row.checksum, sizeBytes: row.size_bytes }
+}
+
 /** The targets an ident was published for, by name, as far as the audience may know. */
 export async function listTargets(db: Db, ident: string, audience: Audience = EVERYONE): Promise<Target[]> {
   const rows = await visible(db, audience).select('releases.target').where('releases.ident', '=', ident).orderBy('releases.target').execute()
@@ -160,12 +166,12 @@ export async function findPackageType(db: Db, packageId: number): Promise<Releas
   return row?.package_type
 }
 
-/** Notes that the bytes of a checksum are there and needed. */
+/** Notes that the bytes of a checksum are there, as they should be, and needed. */
 export async function referenceBlob(db: Db, blob: { checksum: string; sizeBytes: number; at: number }): Promise<void> {
   await db
     .insertInto('blobs')
     .values({ checksum: blob.checksum, size_bytes: blob.sizeBytes, created_at: blob.at, unreferenced_since: null })
-    .onConflict((conflict) => conflict.column('checksum').doUpdateSet({ unreferenced_since: null, removed_at: null }))
+    .onConflict((conflict) => conflict.column('checksum').doUpdateSet({ unreferenced_since: null, removed_at: null, damage: null, damaged_at: null }))
     .execute()
 }
 
@@ -189,13 +195,7 @@ export async function listNeededChecksums(db: Db, { from, before }: { from: stri
 
 /** Notes since when no release needs the bytes of a checksum. */
 export async function unreferenceBlob(db: Db, checksum: string, at: number): Promise<void> {
-  await db.updateTable('blobs').set({ unreferenced_since: at }).where('checksum', '=', checksum).execute()
-}
-
-/** The checksums of bytes that no release needs; a crash may have left them. */
-export async function listUnneededBlobs(db: Db): Promise<string[]> {
-  const rows = await db.selectFrom('blobs').select('checksum').where('unreferenced_since', 'is not', null).where('removed_at', 'is', null).execute()
-  return rows.map((row) => row.checksum)
+  await db.updateTable('blobs').set({ unreferenced_since: at, damage: null, damaged_at: null }).where('checksum', '=', checksum).execute()
 }
 
 /** The row stays for the past of views. Tells the checksum of its bytes. */

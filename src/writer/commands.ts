@@ -1,6 +1,9 @@
 import { addAccount, issueToken, revokeToken } from '../accounts/admit.ts'
 import type { Actor } from '../accounts/access.ts'
 import { changeEmail, replaceProfileToken, revokeOwnToken } from '../accounts/profile.ts'
+import { noteCollected } from '../blobs/note-collected.ts'
+import { noteDamage } from '../blobs/note-damage.ts'
+import { noteScrub } from '../blobs/note-scrub.ts'
 import { makeDepotKey } from '../lockfiles/make-depot-key.ts'
 import { distrustKey, trustKey } from '../lockfiles/trust-key.ts'
 import { addKey } from '../origins/add-key.ts'
@@ -92,6 +95,9 @@ export const handlers = {
   noteDeliveries,
   noteRestored,
   noteOrphansSettled,
+  noteDamage,
+  noteScrub,
+  noteCollected,
 }
 
 export type CommandKind = keyof typeof handlers

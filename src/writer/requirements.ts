@@ -16,6 +16,9 @@ export const requirements: Requirements = {
   noteDeliveries: expectOperator,
   noteRestored: expectOperator,
   noteOrphansSettled: expectOperator,
+  noteDamage: expectOperator,
+  noteScrub: expectOperator,
+  noteCollected: expectOperator,
 
   changeEmail: (caller, { accountId }) => expectOwnAccount(caller, accountId),
   replaceProfileToken: (caller, { accountId }) => expectWholeAccount(caller, accountId),

@@ -35,10 +35,10 @@ test('a blob that is kept can be read, whole and in part', async (t) => {
   await blobs.keep(file, CHECKSUM)
   await blobs.release(CHECKSUM)
   await blobs.discard(file)
-  t.equal(await blobs.size(CHECKSUM), 10)
+  t.equal(await blobs.look(CHECKSUM, 10), undefined)
   t.equal(String(await buffer(blobs.read(CHECKSUM, { start: 0, end: 9 }))), 'some bytes')
   t.equal(String(await buffer(blobs.read(CHECKSUM, { start: 5, end: 8 }))), 'byte')
-  t.equal(await blobs.size(`cd${'0'.repeat(62)}`), undefined)
+  t.equal(await blobs.look(`cd${'0'.repeat(62)}`, 10), 'missing')
 })
 
 test('opening empties the spool of what a crash left, and keeps the blobs', async (t) => {
@@ -48,7 +48,7 @@ test('opening empties the spool of what a crash left, and keeps the blobs', asyn
   await spooled(before, 'left by a crash')
   const after = await FilesystemBlobs.open(folder, needed)
   t.same(await filesIn(folder), [CHECKSUM])
-  t.equal(await after.size(CHECKSUM), 4)
+  t.equal(await after.look(CHECKSUM, 4), undefined)
 })
 
 test('bytes that no row needs go with the last upload that claims them', async (t) => {
@@ -57,9 +57,9 @@ test('bytes that no row needs go with the last upload that claims them', async (
   const [one, two] = [await spooled(blobs, 'same'), await spooled(blobs, 'same')]
   await Promise.all([blobs.keep(one, CHECKSUM), blobs.keep(two, CHECKSUM)])
   await blobs.release(CHECKSUM)
-  t.equal(await blobs.size(CHECKSUM), 4, 'another upload is about to point to them')
+  t.equal(await blobs.look(CHECKSUM, 4), undefined, 'another upload is about to point to them')
   await blobs.release(CHECKSUM)
-  t.equal(await blobs.size(CHECKSUM), undefined)
+  t.equal(await blobs.look(CHECKSUM, 4), 'missing')
   await Promise.all([blobs.discard(one), blobs.discard(two)])
   t.same(await filesIn(folder), [])
 })
@@ -69,7 +69,7 @@ test('a claim that ends while the same bytes are kept again does not take them a
   await blobs.keep(await spooled(blobs, 'same'), CHECKSUM)
   const again = await spooled(blobs, 'same')
   await Promise.all([blobs.release(CHECKSUM), blobs.keep(again, CHECKSUM)])
-  t.equal(await blobs.size(CHECKSUM), 4)
+  t.equal(await blobs.look(CHECKSUM, 4), undefined)
 })
 
 test('a blob that cannot be kept is not there, and not in the way', async (t) => {
@@ -77,13 +77,13 @@ test('a blob that cannot be kept is not there, and not in the way', async (t) =>
   const blobs = await FilesystemBlobs.open(folder, needed)
   const file = await spooled(blobs, 'some bytes')
   await writeFile(join(folder, 'ab'), 'a file where the folder should be')
-  await t.rejects(blobs.keep(file, CHECKSUM), { code: 'EEXIST' })
+  await t.rejects(blobs.keep(file, CHECKSUM), { code: 'ENOTDIR' })
   await blobs.discard(file)
   t.same(await filesIn(folder), ['ab'])
   await rm(join(folder, 'ab'))
   await mkdir(join(folder, 'ab'))
   await blobs.keep(await spooled(blobs, 'some bytes'), CHECKSUM)
-  t.equal(await blobs.size(CHECKSUM), 10)
+  t.equal(await blobs.look(CHECKSUM, 10), undefined)
 })
 
 test('a writer that is gone leaves nothing in the spool, and takes nothing of others', async (t) => {
@@ -104,7 +104,7 @@ test('claims of all writers are one', async (t) => {
   await blobs.keep(await spooled(blobs, 'same'), CHECKSUM)
   await joined.keep(await spooled(joined, 'same'), CHECKSUM)
   await blobs.release(CHECKSUM)
-  t.equal(await blobs.size(CHECKSUM), 4)
+  t.equal(await blobs.look(CHECKSUM, 4), undefined)
   await joined.release(CHECKSUM)
-  t.equal(await joined.size(CHECKSUM), undefined)
+  t.equal(await joined.look(CHECKSUM, 4), 'missing')
 })

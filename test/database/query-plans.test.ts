@@ -11,7 +11,8 @@ import { OneConnection } from '../../src/database/dialect.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { renderPackage, renderPackageBriefly } from '../../src/http/depot/wire.ts'
 import { buildServer } from '../../src/http/server.ts'
-import { isBlobReferenced, listUnneededBlobs } from '../../src/releases/release-store.ts'
+import { findBlob, listBlobs, listDamaged, listStored, listUnneeded, readScrub } from '../../src/blobs/blob-store.ts'
+import { isBlobReferenced } from '../../src/releases/release-store.ts'
 import { Writer } from '../../src/writer/writer.ts'
 import { furnish, gatherTeam } from '../support/furnish.ts'
 import { bearer } from '../support/origin.ts'
@@ -111,7 +112,12 @@ await move(toured, 'demote', 'stable', [{ ident: HIDDEN, target: 'x86_64-linux' 
 for (const view of ['acceptance', 'prod', 'wild']) await move(toured, 'demote', view, [{ ident: HIDDEN, target: 'x86_64-linux' }]).catch(() => undefined)
 await depot.writer.submit({ kind: 'deleteRelease', input: { ident: HIDDEN, target: 'x86_64-linux' }, actor: ACTOR })
 await depot.writer.submit({ kind: 'removeWebhook', input: { webhook: 'ci' }, actor: ACTOR })
-await listUnneededBlobs(db)
+await listUnneeded(db, { after: undefined, limit: 1 })
+await listBlobs(db, { after: '', limit: 1 })
+await listStored(db, ['none'])
+await listDamaged(db, 1)
+await findBlob(db, 'none')
+await readScrub(db)
 await isBlobReferenced(db, 'none')
 await listTokens(db, 'mate')
 

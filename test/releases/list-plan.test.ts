@@ -8,7 +8,8 @@ import type { Schema } from '../../src/database/schema.ts'
 import { listEvents } from '../../src/ledger/event-store.ts'
 import { hasDependents, listDependents } from '../../src/releases/dependents-store.ts'
 import { listIdents, listIdentsInView, listPackages, listVersions } from '../../src/releases/list-store.ts'
-import { listNotPublic, listUnneededBlobs } from '../../src/releases/release-store.ts'
+import { listUnneeded } from '../../src/blobs/blob-store.ts'
+import { listNotPublic } from '../../src/releases/release-store.ts'
 import { parseSearch } from '../../src/search/package-search.ts'
 import { searchIdents, searchPackages } from '../../src/search/search-store.ts'
 import { makePackageName } from '../../src/package/ident.ts'
@@ -54,7 +55,7 @@ const reads: Readonly<Record<string, { read: () => Promise<unknown>; sorts?: tru
   'the events of one channel and some words': { read: async () => listEvents(db, { ...SLICE, from: 0, to: 9e12, view: 'stable', search: WORDS }, ACME, 1) },
   'whether anything depends on a package': { read: async () => hasDependents(db, NAME, 'x86_64-linux') },
   'what depends on a package': { read: async () => listDependents(db, NAME, 'x86_64-linux', { audience: THE_PUBLIC, members: ACME }) },
-  'blobs that nothing needs': { read: async () => listUnneededBlobs(db) },
+  'blobs that nothing needs': { read: async () => listUnneeded(db, { after: undefined, limit: 100 }) },
 }
 
 for (const [name, { read, sorts }] of Object.entries(reads)) {

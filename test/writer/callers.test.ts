@@ -25,6 +25,9 @@ const INPUTS: { readonly [K in CommandKind]: Input<K> } = {
   noteDeliveries: { webhooks: [] },
   noteRestored: { incarnation: '0123456789abcdef' },
   noteOrphansSettled: {},
+  noteDamage: { checksum: 'none' },
+  noteScrub: { scrubbedTo: '', begunAt: 0 },
+  noteCollected: { checksums: [] },
   changeEmail: { accountId: 1, email: 'a@b' },
   replaceProfileToken: { accountId: 1, hash: 'other hash' },
   revokeOwnToken: { accountId: 1, tokenId: 1 },
@@ -80,7 +83,7 @@ const INPUTS: { readonly [K in CommandKind]: Input<K> } = {
 
 /** What a session needs for each kind, beyond which the handlers ask: an action, and a role in `acme`, or being of the depot. */
 const NEEDS: Readonly<Record<CommandKind, string>> = {
-  setUp: 'nobody', addAccount: 'nobody', issueToken: 'nobody', revokeToken: 'nobody', noteDeliveries: 'nobody', noteRestored: 'nobody', noteOrphansSettled: 'nobody',
+  setUp: 'nobody', addAccount: 'nobody', issueToken: 'nobody', revokeToken: 'nobody', noteDeliveries: 'nobody', noteRestored: 'nobody', noteOrphansSettled: 'nobody', noteDamage: 'nobody', noteScrub: 'nobody', noteCollected: 'nobody',
   changeEmail: 'manage account', replaceProfileToken: 'manage whole account', revokeOwnToken: 'manage whole account',
   createOrigin: 'manage anyone', departOrigin: 'manage anyone', acceptInvitation: 'manage anyone', ignoreInvitation: 'manage anyone', rescindInvitation: 'manage anyone',
   changeOrigin: 'manage administrator', transferOrigin: 'manage owner', deleteOrigin: 'manage owner', setMember: 'manage administrator', changeRole: 'manage administrator', removeMember: 'manage owner', invite: 'manage maintainer',

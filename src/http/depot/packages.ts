@@ -22,7 +22,7 @@ export function packageReads(app: FastifyInstance, { depot, answers }: Door, pla
   const download = async (request: Asking, reply: FastifyReply) => {
     const release = await findDownload(depot.db, identTextOf(request), namedTarget(request), audienceOf(request.caller))
     if (release === undefined) throw new DepotError('not_found', `there is no release ${identTextOf(request)}`)
-    return replyArchive(release, depot.blobs, request, reply)
+    return replyArchive(release, depot, request, reply)
   }
 
   app.get(`${place}/pkgs/:origin/:name/latest`, pollRoute(answers, { isLatest: true, isChannel: false }))

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AggregatorRegistry, Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
-import { countDamaged, readStored } from '../../blobs/blob-store.ts'
+import { countDamaged, readScrub, readStored } from '../../blobs/blob-store.ts'
 import { readDiskSpace } from '../../blobs/disk-space.ts'
 import type { Depot } from '../../depot.ts'
 import type { LedgerEntry } from '../../ledger/entry.ts'
@@ -179,6 +179,32 @@ export class DepotMetrics {
       registers,
       async collect() {
         stored.set((await readStored(depot.db)).bytes)
+      },
+    })
+    const scrubbed = new Counter({
+      name: 'hart_depot_scrubbed_bytes_total',
+      help: 'Bytes of packages that were read again to find damage',
+      registers,
+      collect() {
+        scrubbed.reset()
+        scrubbed.inc(depot.upkeep?.scrub.scrubbedBytes ?? 0)
+      },
+    })
+    const collected = new Counter({
+      name: 'hart_depot_collected_files_total',
+      help: 'Files that nothing needed, and that were taken away',
+      registers,
+      collect() {
+        collected.reset()
+        collected.inc(depot.upkeep?.collector.collected ?? 0)
+      },
+    })
+    const lastPass = new Gauge({
+      name: 'hart_depot_scrub_last_pass_timestamp_seconds',
+      help: 'When all packages had last been read again; 0 before the first time',
+      registers,
+      async collect() {
+        lastPass.set(((await readScrub(depot.db)).endedAt ?? 0) / 1_000)
       },
     })
     const damaged = new Gauge({

@@ -69,7 +69,7 @@ test('a release in stable, in a view that says what should run, or of a package 
   t.strictSame(await files(started), [])
 })
 
-test('bytes that another release needs stay, and what a crash left goes at the next start', async (t) => {
+test('bytes that a crash left go while the depot runs, and those that are needed again stay', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const [hart] = await publishAll(started, IDENT)
@@ -78,9 +78,12 @@ test('bytes that another release needs stay, and what a crash left goes at the n
   await started.depot.writer.submit({ kind: 'deleteRelease', input: { ident: IDENT, target: 'x86_64-linux' }, actor }) // and no more
   t.equal((await files(started)).length, 1)
   await started.close()
-  const again = await startDepot(t, { listen: true, folder })
+  const again = await startDepot(t, { listen: true, folder, limits: { orphanGraceMs: 0 } })
+  await again.depot.upkeep?.collector.walk()
   t.strictSame(await files(again), [])
   t.equal((await upload(again, hart ?? buildHart())).status, 201)
+  t.equal((await files(again)).length, 1)
+  await again.depot.upkeep?.collector.walk()
   t.equal((await files(again)).length, 1)
   await again.close()
   const third = await startDepot(t, { listen: true, folder })
