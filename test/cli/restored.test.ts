@@ -158,7 +158,7 @@ test('restored begins a new history, and the operator adopts or discards what th
   t.match(all, { code: 1, stdout: `${adopted.checksum}  acme/new/1.0.0/20260101000000 for x86_64-linux is published, as private\n` })
   t.match(all.stderr, new RegExp(`${stranger.checksum} +there is no origin umbrella\n`))
   t.match(await runToEnd(['restored', '--discard', 'all'], environment), { code: 0, stdout: /Every file among the packages is one that a release needs\. The server may start\.\n$/ })
-  t.match(await runToEnd(['verify'], environment), { code: 0 })
+  t.match(await runToEnd(['verify'], environment), { code: 1, stdout: new RegExp(`the views and their past agree\n\nFILE +IS +OF\n${deleted.checksum} +missing +acme/old/1.0.0/20260101000000\n$`) })
 
   const after = await startDepot(t, { folder, listen: true })
   t.notMatch(after.logged.map(({ msg }) => msg).join('\n'), /bytes that no release needs are kept/)
