@@ -26,6 +26,8 @@ export interface Watching {
   readonly topic: Topic
   /** Whether an entry that touches the topic wakes; every one does, when absent. Must not throw. */
   readonly wants?: ((entry: LedgerEntry) => boolean) | undefined
+  /** Whose rights matter: an entry that may change what this account is allowed wakes too, whatever the topic. */
+  readonly account?: string | undefined
 }
 
 export interface Waiting extends Watching {
@@ -57,6 +59,7 @@ const WAKES_PER_TURN = 16
 export class Feed {
   readonly #db: Db
   readonly #watches = new Map<Topic, Set<Watch>>()
+  readonly #ofAccounts = new Map<string, Set<Watch>>()
   readonly #due = new Set<Watch>()
   readonly #deadlines = new Deadlines()
   readonly #recent: LedgerEntry[] = []
@@ -126,12 +129,12 @@ export class Feed {
    */
   watch(watching: Watching, wake: () => void): () => void {
     const watch: Watch = { ...watching, wake }
-    const watches = this.#watches.get(watch.topic) ?? new Set()
-    this.#watches.set(watch.topic, watches.add(watch))
+    const leaveTopic = join(this.#watches, watch.topic, watch)
+    const leaveAccount = watch.account === undefined ? undefined : join(this.#ofAccounts, watch.account, watch)
     return () => {
       this.#due.delete(watch)
-      watches.delete(watch)
-      if (watches.size === 0 && this.#watches.get(watch.topic) === watches) this.#watches.delete(watch.topic)
+      leaveTopic()
+      leaveAccount?.()
     }
   }
 
@@ -161,6 +164,7 @@ export class Feed {
       for (const topic of topicsOf(entry.event)) {
         for (const watch of this.#watches.get(topic) ?? []) if (watch.wants?.(entry) !== false) this.#due.add(watch)
       }
+      for (const account of losersOf(entry.event)) for (const watch of this.#ofAccounts.get(account) ?? []) this.#due.add(watch)
     }
     this.#wakeSome()
   }
@@ -197,6 +201,22 @@ export class Feed {
       this.#wakeSome()
     })
   }
+}
+
+/** What is returned takes the watch out again. */
+function join<Key>(watches: Map<Key, Set<Watch>>, key: Key, watch: Watch): () => void {
+  const joined = watches.get(key) ?? new Set()
+  watches.set(key, joined.add(watch))
+  return () => {
+    joined.delete(watch)
+    if (joined.size === 0 && watches.get(key) === joined) watches.delete(key)
+  }
+}
+
+/** The accounts that may be allowed less after an event. */
+function losersOf(event: LedgerEvent): readonly string[] {
+  if (event.kind === 'token-revoked' || event.kind === 'member-set') return [event.account]
+  return event.kind === 'origin-transferred' ? [event.from] : []
 }
 
 function topicsOf(event: LedgerEvent): ReadonlySet<Topic> {

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import { DepotError } from '../../errors.ts'
 import { matchesFilter } from '../../ledger/entry-filter.ts'
+import type { LedgerEntry } from '../../ledger/entry.ts'
 import type { EntryFilter } from '../../ledger/entry-filter.ts'
 import { EVERYTHING } from '../../ledger/feed.ts'
 import { readerOf } from '../../ledger/sight.ts'
@@ -11,7 +12,7 @@ import type { Door } from '../request.ts'
 import { formatPosition } from '../../ledger/position.ts'
 import { positionAt } from './event-pages.ts'
 import { wireEntry } from './event-wire.ts'
-import { changesRights } from './held.ts'
+import { lifetimeMs } from './held.ts'
 
 // The ledger as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). Each block has the sequence
 // number, or the position, as its id; one that has nothing but an id makes a client remember it and shows it nothing, and so tells it where to resume
@@ -32,6 +33,10 @@ const MOST_IN_A_STEP = 100
 const RECONNECT_AFTER_MS = 2_000
 /** Proxies and clients give up on what is silent, and so does {@link Limits.unreadMs}. */
 const HEARTBEATS_PER_UNREAD = 4
+/** A timer may fire a little before its time. */
+const SHORTEST_TIMER_MS = 10
+/** What `setTimeout` takes. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** All open streams of a server: they share a timer, and the text of each event with whoever sees the same of it. */
 export class EventStreams {
@@ -108,6 +113,9 @@ class EventStream extends Readable {
   #isTaken = false
   #isEnded = false
   #isStepping = false
+  /** Woken while it was stepping. */
+  #isDue = false
+  #expiry: NodeJS.Timeout | undefined
 
   constructor(door: Door, request: FastifyRequest, setting: StreamSetting) {
     super({ highWaterMark: MOST_UNREAD_BYTES })
@@ -117,8 +125,9 @@ class EventStream extends Readable {
     this.#setting = setting
     this.#place = setting.after
     this.#told = setting.after
-    const wants = (entry: Parameters<typeof changesRights>[0]) => matchesFilter(entry.event, setting.filter) || changesRights(entry, this.#caller)
-    this.#unwatch = door.feed.watch({ topic: EVERYTHING, wants }, () => this.#step())
+    const watching = { topic: EVERYTHING, wants: ({ event }: LedgerEntry) => matchesFilter(event, setting.filter), account: request.caller?.accountName }
+    this.#unwatch = door.feed.watch(watching, () => this.#step())
+    this.#expectExpiry()
     this.push(`retry: ${RECONNECT_AFTER_MS}\nid: ${setting.firstId}\n\n`)
   }
 
@@ -140,36 +149,56 @@ class EventStream extends Readable {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#unwatch()
+    clearTimeout(this.#expiry)
     this.#setting.onClose()
     callback(error)
   }
 
   #step(): void {
     if (this.#door.feed.isClosed) this.end()
-    else if (this.#isTaken && !this.#isStepping) this.#run(() => this.#writeOn())
+    else if (this.#isStepping) this.#isDue = true
+    else this.#run(() => (this.#isTaken ? this.#writeOn() : this.#identify()))
+  }
+
+  /** Looks at the token when it expires, whatever is committed until then. */
+  #expectExpiry(): void {
+    const ms = lifetimeMs(this.#caller, this.#door.depot.now())
+    if (ms === Infinity) return
+    this.#expiry = setTimeout(() => {
+      this.#step()
+      this.#expectExpiry()
+    }, Math.min(Math.max(ms, SHORTEST_TIMER_MS), LONGEST_TIMER_MS)).unref()
+  }
+
+  /** Throws `unauthenticated` where the token is good no more. */
+  async #identify(): Promise<void> {
+    if (this.#authorization !== undefined) this.#caller = await this.#door.depot.authenticator.identify(this.#authorization)
   }
 
   /** One thing after another; who lost the right to read hears no more, and is told why when it comes again. */
   #run(act: () => Promise<void>): void {
     this.#isStepping = true
+    this.#isDue = false
     act()
       .catch((error: unknown) => {
-        if (error instanceof DepotError) this.end()
+        // A client that reads sees the end; one that does not is cut off.
+        if (error instanceof DepotError && this.#isTaken) this.end()
+        else if (error instanceof DepotError) this.destroy()
         else this.destroy(error instanceof Error ? error : new Error('a stream failed', { cause: error }))
       })
       .finally(() => {
         this.#isStepping = false
         // What came meanwhile, or did not fit into one step: the next one, when others have had their turn.
-        if (this.#isTaken && !this.#isOver() && this.#hasMore()) setImmediate(() => this.#step())
+        if (!this.#isOver() && (this.#isDue || (this.#isTaken && this.#hasMore()))) setImmediate(() => this.#step())
       })
       .catch(() => undefined)
   }
 
   async #writeOn(): Promise<void> {
-    const { feed, pages, depot } = this.#door
+    const { feed, pages } = this.#door
     const { filter, textOf, isMarked } = this.#setting
     const head = feed.head.sequence
-    if (this.#authorization !== undefined) this.#caller = await depot.authenticator.identify(this.#authorization)
+    await this.#identify()
     const page = await pages.read({ after: this.#place, head, limit: MOST_IN_A_STEP, filter }, readerOf(this.#caller))
     let text = ''
     for (const entry of page.entries) {
@@ -183,8 +212,8 @@ class EventStream extends Readable {
   }
 
   async #beat(): Promise<void> {
-    const { feed, depot } = this.#door
-    if (this.#authorization !== undefined) this.#caller = await depot.authenticator.identify(this.#authorization)
+    const { feed } = this.#door
+    await this.#identify()
     if (this.#place < feed.head.sequence) await this.#writeOn()
     const place = this.#place
     const id = this.#setting.isMarked ? await positionAt(place, feed) : String(place)

@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { LedgerEntry } from '../../ledger/entry.ts'
 import type { Waking, Watching } from '../../ledger/feed.ts'
 import type { Caller } from '../../accounts/access.ts'
 import type { Door } from '../request.ts'
@@ -11,27 +10,27 @@ export function deadlineOf(waitSeconds: number | undefined): number | undefined 
 }
 
 /**
- * Holds a request until something that it wants is committed after what it knows. Who waits is asked for their token again: one that
- * was revoked, or has expired, ends the wait with `unauthenticated`, and a role that was lost is lost from then on.
+ * Holds a request until something that it wants is committed after what it knows, or what its caller may do changes. Its token is looked
+ * at again then: one that was revoked, or has expired, ends the wait with `unauthenticated`, and a role that was lost is lost from then on.
  */
 export async function hold(
   door: Door,
   { request, reply }: { request: FastifyRequest; reply: FastifyReply },
   waiting: Watching & { after: number; deadline: number },
 ): Promise<Waking> {
-  const { authorization } = request.headers
-  const { wants = () => true } = waiting
+  const { headers: { authorization }, caller } = request
   request.isHeld = true
   const client = clientOf(request, reply)
-  const waking = client.hasLeft() ? 'left' : await door.feed.wait({ ...waiting, wants: (entry) => wants(entry) || changesRights(entry, request.caller), client })
+  const deadline = Math.min(waiting.deadline, performance.now() + lifetimeMs(caller, door.depot.now()))
+  const waking = client.hasLeft() ? 'left' : await door.feed.wait({ ...waiting, deadline, account: caller?.accountName, client })
   client.forget()
   if (authorization !== undefined && waking !== 'left') request.caller = await door.depot.authenticator.identify(authorization)
   return waking
 }
 
-/** Whether an entry is about what this caller may. */
-export function changesRights({ event }: LedgerEntry, caller: Caller): boolean {
-  return caller !== undefined && (event.kind === 'token-revoked' || event.kind === 'member-set') && event.account === caller.accountName
+/** How long the caller's token is good for, by the clock of the depot. */
+export function lifetimeMs(caller: Caller, now: number): number {
+  return caller?.expiresAt === undefined ? Infinity : Math.max(0, caller.expiresAt - now)
 }
 
 interface Client extends EventEmitter {

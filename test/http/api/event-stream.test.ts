@@ -129,6 +129,18 @@ test('a stream ends when its token is revoked, or has expired', async (t) => {
   }
 })
 
+test('a token that expires ends its stream, though nothing is committed', async (t) => {
+  const started = await startWithView(t)
+  const { writer, now } = started.depot
+  await writer.submit({ kind: 'addAccount', input: { name: 'reader' }, actor })
+  const soon = now() + 50
+  await writer.submit({ kind: 'issueToken', input: { account: 'reader', hash: hashToken('expiring-token'), label: 'test', expiresAt: soon }, actor })
+  const expiring = await listen(started, '?after=0', { authorization: 'Bearer expiring-token' })
+  started.setClock(soon)
+  await expiring.hear(/\r\n0\r\n\r\n$/)
+  expiring.socket.destroy()
+})
+
 test('a client that stops reading is written no more, keeps nobody else, and is cut off', async (t) => {
   const started = await startWithView(t, { unreadMs: 300 })
   const reason = 'x'.repeat(200_000)

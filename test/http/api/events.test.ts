@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import tap, { test } from 'tap'
+import { hashToken } from '../../../src/accounts/token.ts'
 import { callApi } from '../../support/call-api.ts'
 import { makeReleases, makeView, move, setVisibility } from '../../support/release-rows.ts'
 import { startDepot } from '../../support/start-depot.ts'
@@ -248,6 +249,24 @@ test('a token that is revoked ends the wait of its holder, and a role that is lo
   const [token] = (await depot.db.selectFrom('tokens').innerJoin('accounts', 'accounts.id', 'tokens.account_id').select('tokens.id').where('accounts.name', '=', 'leaver').execute())
   await depot.writer.submit({ kind: 'revokeToken', input: { tokenId: token?.id ?? 0 }, actor })
   t.match(await waiting, { status: 401, differences: '', body: { code: 'unauthenticated' } })
+})
+
+test('a token that is revoked or expires ends the wait for a view, of which no entry tells', async (t) => {
+  await depot.writer.submit({ kind: 'addAccount', input: { name: 'waiter' }, actor })
+  await move(started, 'promote', 'prod', [row(ident('web'))])
+  await depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'waiter', role: 'readonly_member' }, actor })
+  for (const [url, how] of [['/api/v1/views/prod', 'revoked'], ['/api/v1/views/prod/latest/acme/web', 'revoked'], ['/api/v1/views/prod', 'expired'], [`/api/v1/events?view=prod&after=${await after()}`, 'expired']] as const) {
+    const token = `${how} token for ${url}`.replaceAll(/[^a-z]/g, '-')
+    const soon = depot.now() + 50
+    const { tokenId } = await depot.writer.submit({ kind: 'issueToken', input: { account: 'waiter', hash: hashToken(token), label: how, ...(how === 'expired' && { expiresAt: soon }) }, actor })
+    const { headers } = await callApi(started, 'GET', url, { token })
+    const waiting = callApi(started, 'GET', `${url}${url.includes('?') ? '&' : '?'}wait=60`, { token, ...(headers['etag'] !== undefined && { headers: { 'if-none-match': String(headers['etag']) } }) })
+    await untilHeld()
+    if (how === 'revoked') await depot.writer.submit({ kind: 'revokeToken', input: { tokenId }, actor })
+    else started.setClock(soon)
+    t.match(await waiting, { status: 401, differences: '' }, `${url}, ${how}`)
+  }
+  await move(started, 'demote', 'prod', [row(ident('web'))])
 })
 
 test('the clock of the depot may jump while somebody waits', async (t) => {
