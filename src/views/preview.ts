@@ -1,11 +1,12 @@
 import { EVERYONE } from '../accounts/access.ts'
 import type { Authority } from '../accounts/access.ts'
-import { DepotError, quote } from '../errors.ts'
+import { DepotError, quote, refusalOf } from '../errors.ts'
+import { parseIdent } from '../package/ident.ts'
 import type { Change } from '../writer/change.ts'
 import { deleteChannelsOf } from './channel-store.ts'
 import { createView } from './create-view.ts'
 import { findReleases } from './dependency-store.ts'
-import { askerOf, expectMayTouch } from './gates.ts'
+import { askerOf, expectMayTouch, rightsRefused } from './gates.ts'
 import { makeRevision } from './make-revision.ts'
 import { listPointersOf, onlyMembers, readPresent } from './member-store.ts'
 import { lineOf, planChange } from './plan.ts'
@@ -36,6 +37,10 @@ export async function makePreview(change: Change, input: { name: string; plan: s
   if (!changesAnything(plan.effect)) throw new DepotError('refused', `there is nothing to preview: ${plan.view} would not change`)
   const base = await getView(change.trx, plan.view)
   expectMayTouch(change.caller, base)
+  const origins = new Set(plan.effect.releases.filter((step) => step.change !== 'unchanged').map(({ ident }) => parseIdent(ident).origin))
+  const asker = askerOf(change.caller)
+  const refusals = asker === undefined ? [] : rightsRefused(base, origins, { asker, isApproval: false })
+  if (refusals.length > 0) throw refusalOf('forbidden', refusals)
   if (base.name === UNSTABLE) throw new DepotError('refused', `${UNSTABLE} has no preview: everything is in it`)
   if ((await listPreviews(change.trx, { baseId: base.id })).length >= MOST_PREVIEWS) throw new DepotError('conflict', `${base.name} has ${MOST_PREVIEWS} previews already: each moves with it`)
   const made = await createView(change, { name: input.name, rule: 'promoted', maker: 'operator' })

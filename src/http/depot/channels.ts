@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { audienceOf, audienceOfChanges } from '../../accounts/access.ts'
+import { audienceOf, audienceOfChanges, hasRole } from '../../accounts/access.ts'
 import type { Audience, Session } from '../../accounts/access.ts'
 import { DepotError } from '../../errors.ts'
 import type { Depot } from '../../depot.ts'
@@ -10,6 +10,7 @@ import { listChannelNames } from '../../views/channel-store.ts'
 import type { PromotionOutcome } from '../../views/make-revision.ts'
 import type { BulkOutcome } from '../../views/promote-all.ts'
 import { STAYING_CHANNELS, UNSTABLE } from '../../views/view.ts'
+import { replyHabitat } from '../error-reply.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
 import { mayPromote } from '../rights.ts'
@@ -29,8 +30,15 @@ export function channelReads(app: FastifyInstance, { depot, answers }: Door, pla
   })
 }
 
-/** habitat-today.md 3.2: every failure of rights is 401 here. */
-export function channelWrites(app: FastifyInstance, { depot }: Door, mount: string): void {
+/** habitat-today.md 3.2: who lacks the role is told 401 here, and who lacks a right that Builder does not know, 403 and why. */
+export function channelWrites(app: FastifyInstance, door: Door, mount: string): void {
+  void app.register(async (scope) => {
+    scope.setErrorHandler(async (error, request, reply) => replyHabitat(await asBuilder(error, request as Asking, door.depot), request, reply))
+    writeRoutes(scope, door, mount)
+  })
+}
+
+function writeRoutes(app: FastifyInstance, { depot }: Door, mount: string): void {
   app.post(`${mount}/channels/:origin/:channel`, async (request: Asking, reply) => {
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`
@@ -95,10 +103,20 @@ function movedHeaders({ view, revision, isChanged }: BulkOutcome): Record<string
 }
 
 function mayChange(request: Asking, view = request.params.channel): Session {
+  return mayPromote(request, request.params.origin, view)
+}
+
+/**
+ * `forbidden` is `unauthenticated` where the account, as it is now, lacks the role that Builder asks for. Otherwise the token, or a rule
+ * of the view, refuses: hab shows the sentence of a 403, and hides that of a 401.
+ */
+async function asBuilder(error: unknown, { headers, params }: Asking, { authenticator }: Depot): Promise<unknown> {
+  if (!(error instanceof DepotError) || error.code !== 'forbidden') return error
   try {
-    return mayPromote(request, request.params.origin, view)
-  } catch (error) {
-    if (error instanceof DepotError) throw new DepotError('unauthenticated', error.message, { cause: error })
-    throw error
+    const caller = await authenticator.identify(headers.authorization)
+    if (caller !== undefined && hasRole({ ...caller, scope: {} }, params.origin, 'maintainer')) return error
+  } catch (cause) {
+    return cause // revoked meanwhile
   }
+  return new DepotError('unauthenticated', error.message, { cause: error })
 }

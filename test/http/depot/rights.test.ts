@@ -169,12 +169,12 @@ async function callers(started: TestDepot): Promise<Record<string, Caller>> {
 
 function statusFor({ action, least, done, refused, isJudgedByBody, ...route }: Route, { role, scope = {} }: Caller, name: string): number {
   if (role === 'nobody') return 401
-  if (scope.actions !== undefined && !scope.actions.includes(action)) return refused
-  if (isJudgedByBody === true && scope.origins !== undefined) return refused
-  const rank = scope.origins !== undefined && !scope.origins.includes('acme') ? -1 : ROLES.indexOf(role as Role)
-  if (least !== undefined && rank < ROLES.indexOf(least)) return refused
+  if (least !== undefined && ROLES.indexOf(role as Role) < ROLES.indexOf(least)) return refused
+  // What a token is narrowed to, Builder does not know.
+  if (scope.actions !== undefined && !scope.actions.includes(action)) return 403
+  if (scope.origins !== undefined && (isJudgedByBody === true || (least !== undefined && !scope.origins.includes('acme')))) return 403
   const view = route.view ?? (name.endsWith('a channel') ? 'a new one' : undefined)
-  if (view !== undefined && scope.views !== undefined && !scope.views.includes(view)) return refused
+  if (view !== undefined && scope.views !== undefined && !scope.views.includes(view)) return 403
   return done
 }
 
