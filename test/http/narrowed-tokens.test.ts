@@ -148,15 +148,16 @@ for (const [route, row] of Object.entries(ACTIONS_OF_ROUTES)) {
   })
 }
 
+const originsFor = async (scope: Scope) => (JSON.parse((await ask('GET /v1/user/origins', await tokenOf(scope))).text) as { name: string }[]).map(({ name }) => name)
+const promote = async (token: string) => ask('PUT /v1/depot/channels/{origin}/{channel}/pkgs/{name}/{version}/{release}/promote', token)
+
 test('lists of what is the account’s show a token that is narrowed to origins these alone', async (t) => {
   for (const origin of ['acme', 'other']) await writer.submit({ kind: 'setMember', input: { origin, account: 'boss', role: 'member' }, actor: OPERATOR })
-  const namesOf = async (scope: Scope) => (JSON.parse((await ask('GET /v1/user/origins', await tokenOf(scope))).text) as { name: string }[]).map(({ name }) => name)
-  t.strictSame(await namesOf({}), ['acme', 'other'])
-  t.strictSame(await namesOf({ origins: ['other'] }), ['other'])
+  t.strictSame(await originsFor({}), ['acme', 'other'])
+  t.strictSame(await originsFor({ origins: ['other'] }), ['other'])
 })
 
 test('on channel routes hab is told why, but for the lack of a role, which is 401 as in Builder', async (t) => {
-  const promote = async (token: string) => ask('PUT /v1/depot/channels/{origin}/{channel}/pkgs/{name}/{version}/{release}/promote', token)
   const maintainer = team.tokenOf('maintainer') ?? ''
   await move(started, 'promote', 'prod', [APP]).then(() => move(started, 'demote', 'prod', [APP]))
   await writer.submit({ kind: 'govern', input: { view: 'prod', gates: { promoters: ['boss'] } }, actor: OPERATOR })

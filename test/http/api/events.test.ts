@@ -260,7 +260,7 @@ test('a token that is revoked or expires ends the wait for a view, of which no e
     const soon = depot.now() + 50
     const { tokenId } = await depot.writer.submit({ kind: 'issueToken', input: { account: 'waiter', hash: hashToken(token), label: how, ...(how === 'expired' && { expiresAt: soon }) }, actor })
     const { headers } = await callApi(started, 'GET', url, { token })
-    const waiting = callApi(started, 'GET', `${url}${url.includes('?') ? '&' : '?'}wait=60`, { token, ...(headers['etag'] !== undefined && { headers: { 'if-none-match': String(headers['etag']) } }) })
+    const waiting = callApi(started, 'GET', `${url}${url.includes('?') ? '&' : '?'}wait=60`, { token, ...(typeof headers['etag'] === 'string' && { headers: { 'if-none-match': headers['etag'] } }) })
     await untilHeld()
     if (how === 'revoked') await depot.writer.submit({ kind: 'revokeToken', input: { tokenId }, actor })
     else started.setClock(soon)
