@@ -2,7 +2,13 @@ import type { Audience } from '../accounts/access.ts'
 import type { Target } from '../package/target.ts'
 
 /** A revision of a view, or a time (epoch milliseconds). */
-export type Moment = { readonly revision: number } | { readonly time: number }
+export type Moment = MarkedRevision | { readonly time: number }
+
+export interface MarkedRevision {
+  readonly revision: number
+  /** Of its history, as of {@link Position}. */
+  readonly mark?: string
+}
 
 /** What a change is restricted to: packages of an origin, of a name, or one package where both are given. */
 export interface Only {
@@ -40,5 +46,5 @@ export type ChangeRequest = { readonly view: string } & (
     }
   | { readonly act: 'demote'; readonly source: ReleaseSource }
   | { readonly act: 'rollback'; readonly to: Moment; readonly only?: Only }
-  | { readonly act: 'revert'; readonly revision: number; readonly only?: Only }
+  | ({ readonly act: 'revert'; readonly only?: Only } & MarkedRevision)
 )

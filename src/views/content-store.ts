@@ -5,8 +5,10 @@ import { along } from '../database/along.ts'
 import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { DepotError } from '../errors.ts'
+import { expectRevisionKnown } from '../ledger/position-store.ts'
 import type { Target } from '../package/target.ts'
 import { invisibleTo, visibleTo } from '../releases/release-store.ts'
+import type { Moment } from './change-request.ts'
 import type { View } from './view.ts'
 
 // A view as it was at any of its revisions, as an audience may see it. Rows of `pointers` and `members` hold from `from_revision`
@@ -51,10 +53,11 @@ export type PointerPlace = readonly [name: string, target: Target]
 /** Members of a line stand in the order in which they were published. */
 export type MemberPlace = readonly [name: string, target: Target, releaseId: number]
 
-/** The revision a view is at or was at: of a number, itself; of a time, the last one made until then. Throws `not_found` for one not made yet. */
-export async function getRevisionAt(db: Db, view: View, at: { revision: number } | { time: number } | undefined): Promise<number> {
+/** The revision a view is at or was at: of a number, itself; of a time, the last one made until then. Throws `not_found` for one not made yet, and `other_history`. */
+export async function getRevisionAt(db: Db, view: View, at: Moment | undefined): Promise<number> {
   if (at === undefined) return view.revision
   if ('revision' in at) {
+    await expectRevisionKnown(db, view, { number: at.revision, mark: at.mark })
     if (at.revision <= view.revision) return at.revision
     throw new DepotError('not_found', `${view.name} is at revision ${view.revision}; there is no revision ${at.revision} yet`)
   }

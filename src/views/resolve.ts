@@ -3,6 +3,7 @@ import type { Db } from '../database/database.ts'
 import { DepotError, refusalOf } from '../errors.ts'
 import type { ErrorPart } from '../errors.ts'
 import type { Source } from '../ledger/entry.ts'
+import { expectRevisionKnown } from '../ledger/position-store.ts'
 import { formatIdent } from '../package/ident.ts'
 import type { Only, SeenRequest, ReleaseSource } from './change-request.ts'
 import { getRevisionAt, listPointersAt } from './content-store.ts'
@@ -85,7 +86,8 @@ async function resolveRollback(db: Db, view: View, request: Of<'rollback'>): Pro
 }
 
 async function resolveRevert(db: Db, view: View, request: Of<'revert'>): Promise<Resolved> {
-  const { revision } = request
+  const { revision, mark } = request
+  await expectRevisionKnown(db, view, { number: revision, mark })
   if (revision < 1 || revision > view.revision) throw new DepotError('not_found', `${view.name} has no revision ${revision}; it is at revision ${view.revision}`)
   return { ...(await revert(db, view, revision, request.only)), source: undefined, of: revision, only: request.only, pinned: request }
 }

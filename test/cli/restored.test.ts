@@ -73,6 +73,11 @@ test('positions of a history that is lost are refused, and those from before it 
   t.match(await demote({ expect_revision: gone.revision }), otherHistory)
   t.match(await demote({}, { 'if-match': gone.tag }), otherHistory)
   t.match(await demote({ expect_revision: 2 }, { 'if-match': gone.tag }), otherHistory)
+  for (const [path, body] of [['prod/rollbacks', { to: gone.revision }], ['prod/reverts', { revision: gone.revision }], ['union/promotions', { from: { view: 'prod', at: gone.revision } }]] as const) {
+    t.match(await callApi(started, 'POST', `/api/v1/views/${path}`, { body }), otherHistory, path)
+  }
+  for (const path of ['content', 'members', 'lockfile']) t.match(await callApi(started, 'GET', `/api/v1/views/prod/${path}?at=${gone.revision}`), { status: 409, body: { code: 'other_history' } }, path)
+  t.match(await callApi(started, 'GET', `/api/v1/views/prod/content?at=${known.revision}`), { status: 200, body: { revision: 1 } })
 
   t.match(await events(known.position), { status: 200, differences: '', body: { events: [{ sequence: known.sequence + 1 }, {}], position: (await marksOf(started)).position } })
   t.match(await events(String(known.sequence)), { status: 200, body: { events: [{}, {}] } }, 'numbers are taken as before')

@@ -17,7 +17,7 @@ import type { Asking } from '../../views/promote.ts'
 import type { IdempotencyKey } from '../../writer/idempotency-store.ts'
 import { lockfileAsked } from './asked-lockfile.ts'
 import type { PlanBody } from './change-shapes.ts'
-import { momentOf } from './moment.ts'
+import { momentOf, revisionOf } from './moment.ts'
 import type { PromotionHeaders } from './shapes.ts'
 
 /** What of a request says which change is meant: any of the bodies of change-shapes.ts. */
@@ -58,7 +58,7 @@ function pastAsked(act: 'rollback' | 'revert', body: ChangeBody): Past<'rollback
   const only = onlyAsked(body)
   if (act === 'revert') {
     if (body.revision === undefined) throw missing('/revision', 'a revert needs the revision that it takes back')
-    return { act, revision: body.revision, ...(only && { only }) }
+    return { act, ...revisionOf(parsePosition(String(body.revision))), ...(only && { only }) }
   }
   const to = momentOf(body.to === undefined ? undefined : String(body.to), '/to')
   if (to === undefined) throw missing('/to', 'a rollback needs the revision or time that it goes back to')

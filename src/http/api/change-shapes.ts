@@ -18,7 +18,8 @@ const LONGEST_PROPOSAL_SECONDS = 90 * 86_400
 // What comes in
 
 const Reason = z.string().min(1).max(LONGEST_REASON)
-const Moment = z.union([z.int().min(0), z.string()]).describe('a revision, or a time (RFC 3339)')
+const Moment = z.union([z.int().min(0), z.string()]).describe('a revision, a revision_id, or a time (RFC 3339)')
+const RevisionNamed = z.union([Revision, z.string().regex(POSITION, 'must be a revision, or a revision_id such as 12-9c0f1b2a3d4e5f60')])
 
 const Named = z
   .array(z.strictObject({ ident: textOf(parseIdent).describe('origin/name/version/release'), target: Target.optional() }))
@@ -36,10 +37,7 @@ const Sources = { releases: Named.optional(), from: From.optional(), lockfile: L
 
 const Asking = {
   reason: Reason.optional(),
-  expect_revision: z
-    .union([Revision, z.string().regex(POSITION, 'must be a revision, or a revision_id such as 12-9c0f1b2a3d4e5f60')])
-    .optional()
-    .describe('refuse (412) unless the view is at this revision. A revision_id of another history is refused, too (409 other_history)'),
+  expect_revision: RevisionNamed.optional().describe('refuse (412) unless the view is at this revision. A revision_id of another history is refused, too (409 other_history)'),
   override: z.strictObject({ reason: Reason }).optional().describe("break the glass: set the view's rules aside, for the record"),
 }
 
@@ -57,13 +55,13 @@ const Only = {
 }
 
 export const RollbackBody = z.strictObject({ to: Moment, ...Only, ...Asking })
-export const RevertBody = z.strictObject({ revision: Revision, ...Only, ...Asking })
+export const RevertBody = z.strictObject({ revision: RevisionNamed, ...Only, ...Asking })
 
 export const PlanBody = z.strictObject({
   act: z.enum(ACTS).default('promote'),
   ...Promotion,
   to: Moment.optional().describe('of a rollback'),
-  revision: Revision.optional().describe('of a revert'),
+  revision: RevisionNamed.optional().describe('of a revert'),
   origin: z.string().optional().describe('of a rollback or revert: nothing but packages of this origin'),
   name: z.string().optional().describe('of a rollback or revert: nothing but packages of this name'),
   reason: Reason.optional(),

@@ -16,7 +16,7 @@ import { momentOf } from './moment.ts'
 import { Target, ViewPath } from './shapes.ts'
 
 const LockfileQuery = z.strictObject({
-  at: z.string().optional().describe('a revision, or a time (RFC 3339): the view as it was then; as it is now, when absent'),
+  at: z.string().optional().describe('a revision, a revision_id, or a time (RFC 3339): the view as it was then; as it is now, when absent'),
   origin: z.string().optional(),
   name: z.string().optional(),
   target: Target.optional(),

@@ -1,9 +1,12 @@
 import { DepotError, quote } from '../../errors.ts'
+import { POSITION, parsePosition } from '../../ledger/position.ts'
+import type { Position } from '../../ledger/position.ts'
+import type { MarkedRevision, Moment } from '../../views/change-request.ts'
 
-/** `12`, a revision; or `2026-01-01T00:00:00Z`, a time, with any offset of RFC 3339, or a date alone. Throws `invalid_request`. */
-export function momentOf(text: string | undefined, pointer = '/at'): { revision: number } | { time: number } | undefined {
+/** `12`, a revision; `12-9c0f1b2a3d4e5f60`, one with its mark; or `2026-01-01T00:00:00Z`, a time, with any offset of RFC 3339, or a date alone. Throws `invalid_request`. */
+export function momentOf(text: string | undefined, pointer = '/at'): Moment | undefined {
   if (text === undefined) return undefined
-  if (/^\d{1,15}$/.test(text)) return { revision: Number(text) }
+  if (POSITION.test(text)) return revisionOf(parsePosition(text))
   // A `+` that was not encoded arrives as a space.
   const match = /^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+ -]\d{2}:\d{2}))?$/.exec(text)
   const time = match === null ? Number.NaN : Date.parse(text.replace(/ (\d{2}:\d{2})$/, '+$1').toUpperCase())
@@ -12,4 +15,8 @@ export function momentOf(text: string | undefined, pointer = '/at'): { revision:
     throw new DepotError('invalid_request', detail, { parts: [{ detail, pointer }] })
   }
   return { time }
+}
+
+export function revisionOf({ number, mark }: Position): MarkedRevision {
+  return { revision: number, ...(mark !== undefined && { mark }) }
 }

@@ -3,7 +3,7 @@ import { Ident, Next, Package, PageQuery, Revision, Target, Time, ViewName, name
 
 // The shapes of what happened between two states of views, and of who was where and when.
 
-const moment = 'a revision, or a time (RFC 3339)'
+const moment = 'a revision, a revision_id, or a time (RFC 3339)'
 
 export const DiffQuery = PageQuery.extend({
   at: z.string().optional().describe(`${moment}: what the view was then is where the differences begin; as it is now, when absent`),

@@ -58,7 +58,7 @@ export const PageQuery = z.strictObject({
 })
 
 export const ContentQuery = PageQuery.extend({
-  at: z.string().optional().describe('a revision, or a time (RFC 3339): the view as it was then; as it is now, when absent'),
+  at: z.string().optional().describe('a revision, a revision_id, or a time (RFC 3339): the view as it was then; as it is now, when absent'),
   origin: z.string().optional(),
   name: z.string().optional(),
 })
