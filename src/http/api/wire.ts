@@ -40,7 +40,7 @@ export function wireFreeze(freeze: Freeze | undefined): z.infer<typeof shapes.Vi
 }
 
 /** What held since a revision: a pointer, a member, a membership. Row ids stay here. */
-export function wireSince<Held extends object>({ sinceRevision, since, releaseId: _releaseId, ...held }: Held & { sinceRevision: number; since: number; releaseId?: number }) {
+export function wireSince<Held extends object>({ sinceRevision, since, releaseId: _releaseId, checksum: _checksum, ...held }: Held & { sinceRevision: number; since: number; releaseId?: number; checksum?: string }) {
   return { ...held, since_revision: sinceRevision, since: wireTime(since) }
 }
 
