@@ -69,7 +69,7 @@ async function settle(depot: Depot, { adopt, discard }: { adopt: string[]; disca
   let refused = 0
   for (const checksum of pick(orphans, [...adopt, ...discard])) {
     try {
-      if (discard.length > 0) await discardOrphan(depot, checksum)
+      if (discard.length > 0) await discardOrphan(depot, checksum, ACTOR)
       const content = discard.length > 0 ? undefined : await adoptOrphan(depot, checksum, ACTOR)
       console.log(`${checksum}  ${content === undefined ? 'discarded' : `${formatIdent(content.ident)} for ${content.target} is published, as private`}`)
     } catch (error) {

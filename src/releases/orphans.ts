@@ -86,8 +86,10 @@ export async function adoptOrphan(depot: Depot, checksum: string, actor: Actor):
   return content
 }
 
-export async function discardOrphan({ config }: Depot, checksum: string): Promise<void> {
+/** A row may tell of the file, as of one that nothing needs. */
+export async function discardOrphan({ config, writer }: Depot, checksum: string, actor: Actor): Promise<void> {
   await rm(blobPath(config.blobFolder, checksum), { force: true })
+  await writer.submit({ kind: 'noteCollected', input: { checksums: [checksum] }, actor })
 }
 
 export function describeOrphan({ content }: Orphan): string {
