@@ -42,7 +42,7 @@ export function openByHand(file: string): { promote(set: readonly Row[]): void; 
   const closePointer = db.prepare('UPDATE pointers SET to_revision = ? WHERE view_id = ? AND package_id = ? AND target = ? AND to_revision IS NULL')
   const openPointer = db.prepare('INSERT INTO pointers VALUES (?, ?, ?, ?, ?, NULL)')
   const setRevision = db.prepare('UPDATE views SET revision = ? WHERE id = ?')
-  const append = db.prepare("INSERT INTO ledger VALUES (?, ?, 'promotion', NULL, NULL, ?, ?, NULL, ?, ?, ?, ?)")
+  const append = db.prepare("INSERT INTO ledger (sequence, at, kind, view_id, revision, salt, text, digest, hash) VALUES (?, ?, 'promotion', ?, ?, ?, ?, ?, ?)")
   const write = db.transaction((set: readonly Row[]) => {
     const { id, revision: before } = viewOf.get() ?? { id: 0, revision: 0 }
     const head = headOf.get() ?? { sequence: 0, hash: '' }

@@ -11,7 +11,7 @@ import { Scrub } from './blobs/scrub.ts'
 import { sync } from './blobs/sync.ts'
 import { parseAdminToken, parseSecretKey } from './config.ts'
 import type { Config } from './config.ts'
-import { migrateDatabase, openDatabase, walOf } from './database/database.ts'
+import { migrateDatabase, openDatabase, openSnapshot, walOf } from './database/database.ts'
 import type { Db } from './database/database.ts'
 import { makeFolder } from './database/make-folder.ts'
 import { OpenedFiles } from './database/opened-files.ts'
@@ -104,6 +104,8 @@ interface World {
   readonly isAlone?: boolean
   /** Takes away no bytes, whoever needs them or not: for `hart-depot restored`, which settles what is to become of them. */
   readonly keepsBlobs?: boolean
+  /** Milliseconds of the clock by which commands take long, in a depot without threads. */
+  readonly elapsed?: (() => number) | undefined
 }
 
 const LOCK = 'lock.sqlite'
@@ -143,7 +145,7 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     // What lies elsewhere may be that of another data directory, too.
     if (dirname(config.databaseFile) !== config.dataFolder) hold(`${config.databaseFile}.lock`)
     if (dirname(config.blobFolder) !== config.dataFolder) hold(join(config.blobFolder, 'lock.sqlite'))
-    const { db, writer, files: opened } = await openData(config, { now, isAlone: world.isAlone === true, closers })
+    const { db, writer, files: opened } = await openData(config, { now, elapsed: world.elapsed, isAlone: world.isAlone === true, closers })
     const secretKey = await findSecretKey(config, db, log)
     const secrets = new SecretBox(secretKey)
     const keepsBlobs = async () => world.keepsBlobs === true || (await findState(db, 'orphans_kept_since')) !== undefined
@@ -187,7 +189,7 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
 
 async function openData(
   config: Config,
-  { now, isAlone, closers }: { now: () => number; isAlone: boolean; closers: (() => Promise<unknown> | void)[] },
+  { now, elapsed, isAlone, closers }: { now: () => number; elapsed: World['elapsed']; isAlone: boolean; closers: (() => Promise<unknown> | void)[] },
 ): Promise<{ db: Db; writer: DepotWriter; files: OpenedFiles }> {
   const file = config.databaseFile
   const note = () => OpenedFiles.note([join(config.dataFolder, LOCK), file, config.blobFolder])
@@ -196,7 +198,7 @@ async function openData(
     closers.push(() => database.close())
     const files = note()
     const withLog = files.with([walOf(file)])
-    const writer = await Writer.open(database.writable, now, { beforeCommit: () => withLog.expectThere() })
+    const writer = await Writer.open(database.writable, now, { ...(elapsed !== undefined && { elapsed }), openSnapshot: () => openSnapshot(file), beforeCommit: () => withLog.expectThere() })
     closers.push(() => writer.close())
     return { db: database.reader, writer, files }
   }

@@ -12,9 +12,10 @@ import { askerOf, mayReject } from './gates.ts'
 import type { PromotionOutcome } from './make-revision.ts'
 import { countWaiting, endPlan, forgetOldDrafts, getPlan, insertPlan, onlyVisible, planNotFound } from './plan-store.ts'
 import { closePreviews, showInPreviews } from './preview.ts'
+import { listHidden } from './dependency-store.ts'
 import { commit, expectStillAllowed, work } from './promote.ts'
 import type { Resolved } from './resolve.ts'
-import { changesAnything, digestOf, effectOf, expiryOf } from './stored-plan.ts'
+import { changesAnything, digestOf, effectOf, expiryOf, releasesIn } from './stored-plan.ts'
 import type { StoredPlan } from './stored-plan.ts'
 import type { View } from './view.ts'
 import { getView } from './view-store.ts'
@@ -106,11 +107,12 @@ async function keep(change: Change, kind: StoredPlan['kind'], { token, reason, .
   const request = { ...input.request, audience: audienceOfChanges(change.caller) }
   const view = await getView(trx, request.view)
   const worked = await work(change, view, request, { isThorough: true })
+  const { audience } = request
+  const hidden = audience.seesAll ? new Set() : await change.read('what the plan names and may not be seen', { views: [] }, (db) => listHidden(db, releasesIn(effectOf(view, worked)), audience))
+  if (hidden.size > 0) throw new DepotError('forbidden', `this would change what not everyone who may look at ${view.name} may see`)
   const keptMs = kind === 'draft' ? DRAFT_KEPT_MS : (view.gates.approval?.expiresMs ?? PROPOSAL_KEPT_MS)
   await insert(change, view, { kind, token, keptMs, worked, ...(reason !== undefined && { reason }) })
-  const plan = await getPlan(trx, token)
-  if ((await onlyVisible(trx, [plan], request.audience)).length === 0) throw new DepotError('forbidden', `this would change what not everyone who may look at ${view.name} may see`)
-  return plan
+  return getPlan(trx, token)
 }
 
 async function insert(
@@ -128,7 +130,8 @@ async function insert(
 
 /** Throws `not_found` for a plan that names what the caller may not see. */
 async function expectVisible(change: Change, plan: StoredPlan): Promise<void> {
-  if ((await onlyVisible(change.trx, [plan], audienceOfChanges(change.caller))).length > 0) return
+  const visible = await change.read(`sight of ${plan.token}`, { views: [] }, (db) => onlyVisible(db, [plan], audienceOfChanges(change.caller)))
+  if (visible.length > 0) return
   throw planNotFound(plan.token)
 }
 

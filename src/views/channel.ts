@@ -47,7 +47,7 @@ export async function removeChannel(change: Change, input: { origin: string; nam
   const view = await findView(trx, input.name)
   const channel = view && (await findChannel(trx, origin.id, view.id))
   if (view === undefined || channel === undefined) return { isChanged: false }
-  const members = await listMembersOfOrigin(trx, view, origin.id)
+  const members = await change.read(`members of ${view.name}`, { views: [view.name] }, (db) => listMembersOfOrigin(db, view, origin.id))
   if (view.name === UNSTABLE && members.length > 0) throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}: it holds every release`)
   if (members.length > 0) await alter(change, view, { joining: [], leaving: members }, { act: 'demote', cause: 'channel-removed', by: change.caller })
   await deleteChannel(trx, channel.id)

@@ -8,6 +8,7 @@ import { closeMemberships, movePointers, openMemberships, readPresent } from './
 import { describeMove, describeStep, joins, planChange } from './plan.ts'
 import type { DescribedStep, Effect } from './plan.ts'
 import { readPlannedMoves } from './plan-store.ts'
+import { expectMovable } from './view.ts'
 import type { View, ViewRelease } from './view.ts'
 import { listPreviews, setViewRevision } from './view-store.ts'
 
@@ -37,6 +38,8 @@ export async function makeRevision(change: Change, view: View, effect: Effect, w
   const overridden = why.override?.refusals ?? []
   if (joining.length + leaving.length === 0) return { view: view.name, revision: view.revision, hash: (await findHeadOf(trx, view.id, view.revision)).hash, isChanged: false, releases, pointers: [], overridden }
 
+  const previews = view.preview === undefined ? await listPreviews(trx, { baseId: view.id }) : []
+  expectMovable(view, joining.length + leaving.length, previews.length)
   const revision = view.revision + 1
   await closeMemberships(trx, view.id, [...leaving, ...joining], revision)
   await openMemberships(trx, view.id, joining, revision)
@@ -46,13 +49,13 @@ export async function makeRevision(change: Change, view: View, effect: Effect, w
   const pointers = effect.moves.map(describeMove)
   const promotion: Promotion = { kind: 'promotion', view: view.name, revision, ...why, joined: joining.map(nameOf), left: leaving.map(nameOf), pointers }
   await change.record(promotion, { viewId: view.id, ...subjectOf(why, [...joining, ...leaving]) })
-  if (view.preview === undefined) await moveInPreviews(change, view, effect)
+  await moveInPreviews(change, previews, effect)
   return { view: view.name, revision, hash: (await findHeadOf(trx, view.id, revision)).hash, isChanged: true, releases, pointers, overridden }
 }
 
 /** A preview follows its view but for what its own plan moves there. It has one member for each pointer. */
-async function moveInPreviews(change: Change, view: View, { moves }: Effect): Promise<void> {
-  for (const preview of await listPreviews(change.trx, { baseId: view.id })) {
+async function moveInPreviews(change: Change, previews: readonly View[], { moves }: Effect): Promise<void> {
+  for (const preview of previews) {
     const own = await readPlannedMoves(change.trx, preview.preview?.planId ?? 0)
     const ownLines = new Set(own.map((move) => `${move.package} ${move.target}`))
     const following = moves.filter((move) => {

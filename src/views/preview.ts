@@ -1,5 +1,6 @@
 import { EVERYONE } from '../accounts/access.ts'
 import type { Authority } from '../accounts/access.ts'
+import type { Db } from '../database/database.ts'
 import { DepotError, quote, refusalOf } from '../errors.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { Change } from '../writer/change.ts'
@@ -13,7 +14,7 @@ import { lineOf, planChange } from './plan.ts'
 import { getPlan, getPlanById, readPlannedMoves } from './plan-store.ts'
 import { changesAnything, expiryOf } from './stored-plan.ts'
 import type { StoredPlan } from './stored-plan.ts'
-import { UNSTABLE } from './view.ts'
+import { MOST_MOVED, UNSTABLE } from './view.ts'
 import type { View, ViewRelease } from './view.ts'
 import { closeView, findView, getView, getViewById, listPreviews, setPreview } from './view-store.ts'
 
@@ -42,11 +43,14 @@ export async function makePreview(change: Change, input: { name: string; plan: s
   const refusals = asker === undefined ? [] : rightsRefused(base, origins, { asker, isApproval: false })
   if (refusals.length > 0) throw refusalOf('forbidden', refusals)
   if (base.name === UNSTABLE) throw new DepotError('refused', `${UNSTABLE} has no preview: everything is in it`)
-  if ((await listPreviews(change.trx, { baseId: base.id })).length >= MOST_PREVIEWS) throw new DepotError('conflict', `${base.name} has ${MOST_PREVIEWS} previews already: each moves with it`)
+  const { length: others } = await listPreviews(change.trx, { baseId: base.id })
+  if (others >= MOST_PREVIEWS) throw new DepotError('conflict', `${base.name} has ${MOST_PREVIEWS} previews already: each moves with it`)
+  const pointers = await change.read(`what a preview of ${base.name} points to`, { views: [base.name] }, (db) => readPointers(db, base, plan.id))
+  if (pointers.size * (1 + others) > MOST_MOVED) throw new DepotError('too_large', `${base.name} and its previews would point to ${pointers.size * (1 + others)} releases, and previews together may to ${MOST_MOVED}`)
   const made = await createView(change, { name: input.name, rule: 'promoted', maker: 'operator' })
   await setPreview(change.trx, made.id, { baseId: base.id, planId: plan.id })
   await change.record({ kind: 'preview-made', view: made.name, base: base.name, plan: plan.token }, { viewId: made.id })
-  await fill(change, await getView(change.trx, made.name), base, plan.id)
+  await fill(change, await getView(change.trx, made.name), pointers)
   return getView(change.trx, made.name)
 }
 
@@ -68,7 +72,7 @@ export async function closePreviews(change: Change, planId: number): Promise<voi
 export async function showInPreviews(change: Change, base: View, planId: number, nextId: number): Promise<void> {
   for (const preview of await listPreviews(change.trx, { planId })) {
     await setPreview(change.trx, preview.id, { baseId: base.id, planId: nextId })
-    await fill(change, preview, base, nextId)
+    await fill(change, preview, await readPointers(change.trx, base, nextId))
   }
 }
 
@@ -79,16 +83,21 @@ export async function leavePreview(change: Change, preview: View, release: ViewR
   await makeRevision(change, await getViewById(change.trx, preview.id), effect, { act: 'demote', cause: 'release-deleted' })
 }
 
-/** Makes a preview's pointers what they are to be, whatever they were. */
-async function fill(change: Change, preview: View, base: View, planId: number): Promise<void> {
-  const pointers = new Map((await listPointersOf(change.trx, base.id)).map((pointer) => [lineOf(pointer), pointer]))
-  const moves = await readPlannedMoves(change.trx, planId)
-  const found = await findReleases(change.trx, moves.flatMap(({ to, target }) => (to === null ? [] : [{ ident: to, target }])), EVERYONE)
+/** What a preview points to, by line: what its base does, but for what the plan moves. */
+async function readPointers(db: Db, base: View, planId: number): Promise<Map<string, ViewRelease>> {
+  const pointers = new Map((await listPointersOf(db, base.id)).map((pointer) => [lineOf(pointer), pointer]))
+  const moves = await readPlannedMoves(db, planId)
+  const found = await findReleases(db, moves.flatMap(({ to, target }) => (to === null ? [] : [{ ident: to, target }])), EVERYONE)
   for (const { package: name, target, to } of moves) {
     const release = to === null ? undefined : found.get(`${to} ${target}`)
     if (release === undefined) pointers.delete(`${name} ${target}`)
     else pointers.set(`${name} ${target}`, release)
   }
+  return pointers
+}
+
+/** Makes a preview's pointers what they are to be, whatever they were. */
+async function fill(change: Change, preview: View, pointers: ReadonlyMap<string, ViewRelease>): Promise<void> {
   const before = await listPointersOf(change.trx, preview.id)
   const stays = (release: ViewRelease) => pointers.get(lineOf(release))?.releaseId === release.releaseId
   const staying = new Set(before.filter(stays).map(({ releaseId }) => releaseId))
@@ -99,8 +108,10 @@ async function fill(change: Change, preview: View, base: View, planId: number): 
 }
 
 async function close(change: Change, preview: View): Promise<void> {
-  const wanted = { joining: [], leaving: await listPointersOf(change.trx, preview.id) }
-  const effect = planChange(preview.rule, wanted, await readPresent(change.trx, preview, wanted))
+  const effect = await change.read(`the end of ${preview.name}`, { views: [preview.name] }, async (db) => {
+    const wanted = { joining: [], leaving: await listPointersOf(db, preview.id) }
+    return planChange(preview.rule, wanted, await readPresent(db, preview, wanted))
+  })
   await makeRevision(change, preview, effect, { act: 'demote', cause: 'preview' })
   await deleteChannelsOf(change.trx, preview.id)
   await closeView(change.trx, preview.id, change.at)

@@ -40,7 +40,7 @@ export async function promoteAll(change: Change, input: BulkInput): Promise<Bulk
 export async function demoteAll(change: Change, input: BulkInput): Promise<BulkOutcome> {
   expectDifferent(input, input.target === UNSTABLE || input.source === UNSTABLE)
   const { target, releases } = await sides(change, input)
-  const members = await onlyMembers(change.trx, target, releases)
+  const members = await change.read(`members of ${target.name}`, { views: [target.name] }, (db) => onlyMembers(db, target, releases))
   if (members.length === 0) return unchanged(target)
   const { view, revision, isChanged } = await alter(change, target, { joining: [], leaving: members }, { act: 'demote', cause: 'bulk', by: change.caller })
   return { view, revision, isChanged }
@@ -54,7 +54,7 @@ function expectDifferent({ source, target }: BulkInput, isUnstable: boolean): vo
 async function sides(change: Change, { origin, source, target, ownerId }: BulkInput): Promise<{ target: View; releases: ViewRelease[] }> {
   const { id } = await getOrigin(change.trx, origin)
   const from = await findView(change.trx, source)
-  const releases = from === undefined ? [] : await listMembersOfOrigin(change.trx, from, id)
+  const releases = from === undefined ? [] : await change.read(`members of ${source}`, { views: [] }, (db) => listMembersOfOrigin(db, from, id))
   return { target: await ensureChannel(change, { origin, name: target, ownerId }), releases }
 }
 

@@ -1,6 +1,7 @@
 import { audienceOfChanges } from '../accounts/access.ts'
 import type { Authority } from '../accounts/access.ts'
 import { expectView } from '../accounts/rights.ts'
+import type { Db } from '../database/database.ts'
 import { DepotError, refusalOf } from '../errors.ts'
 import { expectRevisionKnown } from '../ledger/position-store.ts'
 import { parseIdent } from '../package/ident.ts'
@@ -8,6 +9,7 @@ import type { Target } from '../package/target.ts'
 import type { Change } from '../writer/change.ts'
 import { once } from '../writer/idempotency-store.ts'
 import type { IdempotencyKey } from '../writer/idempotency-store.ts'
+import type { Basis } from '../writer/read-ahead.ts'
 import { channelExists } from './channel-store.ts'
 import type { ChangeRequest, SeenRequest } from './change-request.ts'
 import { listHidden } from './dependency-store.ts'
@@ -20,7 +22,7 @@ import type { Wanted } from './plan.ts'
 import { resolve } from './resolve.ts'
 import type { Resolved } from './resolve.ts'
 import { UNSTABLE } from './view.ts'
-import type { View, ViewRelease } from './view.ts'
+import type { Requirement, View, ViewRelease } from './view.ts'
 import { getPastView, getView } from './view-store.ts'
 
 /** How a change is asked for, whatever it is. */
@@ -74,10 +76,12 @@ export async function work(
   how: { proposer?: string; isThorough?: boolean } = {},
 ): Promise<{ resolved: Resolved; considered: Considered }> {
   expectChangeable(view, request)
-  const resolved = await resolve(change.trx, view, request)
-  await expectChannels(change, view, resolved.wanted)
-  const considered = await consider(change.trx, view, resolved.wanted, { act: request.act, clock: change.clock, audience: request.audience, conflicts: resolved.conflicts, caller: change.caller, ...how })
-  return { resolved, considered }
+  return change.read(`what a change does to ${view.name}`, basisOf(view), async (db) => {
+    const resolved = await resolve(db, view, request)
+    await expectChannels(db, view, resolved.wanted)
+    const considered = await consider(db, view, resolved.wanted, { act: request.act, clock: change.clock, audience: request.audience, conflicts: resolved.conflicts, caller: change.caller, ...how })
+    return { resolved, considered }
+  })
 }
 
 /** Makes what was worked out, if the rules of the view let it pass or are set aside. */
@@ -110,7 +114,7 @@ export async function alter(change: Change, view: View, wanted: Wanted, why: Pic
   const { by, ...cause } = why
   expectNoPreview(view)
   const context: Context = { act: why.act, clock: change.clock, caller: by, audience: audienceOfChanges(by) }
-  const { effect, refusals } = await consider(change.trx, view, wanted, context)
+  const { effect, refusals } = await change.read(`what follows for ${view.name}`, basisOf(view), (db) => consider(db, view, wanted, context))
   expectAllowed(view, refusals, { caller: by })
   return makeRevision(change, view, effect, cause)
 }
@@ -128,8 +132,15 @@ export async function expectStillAllowed(change: Change, outcome: PromotionOutco
   const refusals = rightsRefused(view, origins, { asker: askerOf(caller), isApproval })
   if (refusals.length > 0) throw refusalOf('forbidden', refusals)
   const named = [...outcome.releases, ...outcome.pointers.flatMap(({ from, to, target }) => [from, to].flatMap((ident) => (ident === null ? [] : [{ ident, target }])))]
-  const hidden = await listHidden(trx, named, audienceOfChanges(caller))
+  const hidden = await change.read('what was done and may not be seen', { views: [] }, (db) => listHidden(db, named, audienceOfChanges(caller)))
   if (hidden.size > 0) throw new DepotError('forbidden', `this was done, and names what ${caller.accountName} may not see any more`)
+}
+
+/** What the effect of a change depends on. A set from another view is that of one of its revisions, whatever follows there. */
+function basisOf({ name, gates: { requires = [] } }: View): Basis {
+  const required = Map.groupBy(requires, ({ as }) => as)
+  const named = (as: Requirement['as']) => (required.get(as) ?? []).map(({ view }) => view)
+  return { views: [name, ...named('current')], keeping: named('member') }
 }
 
 function expectChangeable(view: View, request: SeenRequest): void {
@@ -144,11 +155,11 @@ function expectNoPreview(view: View): void {
 }
 
 /** A view that only Habitat clients made is open to an origin once that origin has made it too. */
-async function expectChannels(change: Change, view: View, { joining }: Wanted): Promise<void> {
+async function expectChannels(db: Db, view: View, { joining }: Wanted): Promise<void> {
   if (view.maker !== 'client') return
   const origins = new Map<number, ViewRelease>(joining.map(({ release }) => [release.originId, release]))
   for (const [originId, release] of origins) {
-    if (await channelExists(change.trx, originId, view.id)) continue
+    if (await channelExists(db, originId, view.id)) continue
     throw new DepotError('not_found', `the origin ${release.ident.origin} has no channel ${view.name}`)
   }
 }

@@ -14,11 +14,10 @@ import { lineOf } from './plan.ts'
 import type { Joining, Wanted } from './plan.ts'
 import { restoreLine, revertLine, together } from './restore.ts'
 import type { Conflict, PastRelease, Restored } from './restore.ts'
+import { MOST_MOVED, expectMovable } from './view.ts'
 import type { View, ViewRelease } from './view.ts'
 import { getPastView } from './view-store.ts'
 
-/** The most that one change may move; a set beyond it is refused, not cut. */
-export const MOST_RELEASES = 50_000
 const PAGE = 1_000
 
 /** What was asked, as releases. */
@@ -45,8 +44,8 @@ interface Taken {
 export async function resolve(db: Db, view: View, request: SeenRequest): Promise<Resolved> {
   const resolved = await resolveAct(db, view, request)
   const { joining, leaving } = resolved.wanted
-  if (joining.length + leaving.length <= MOST_RELEASES) return resolved
-  throw new DepotError('too_large', `one change of ${view.name} may move ${MOST_RELEASES} releases, not ${joining.length + leaving.length}: narrow it by origin or name`)
+  expectMovable(view, joining.length + leaving.length)
+  return resolved
 }
 
 function resolveAct(db: Db, view: View, request: SeenRequest): Promise<Resolved> {
@@ -121,7 +120,7 @@ async function takePointers(db: Db, source: Extract<ReleaseSource, { from: strin
     pointers.push(...page)
     const last = page.at(-1)
     if (last === undefined || page.length < PAGE) break
-    if (pointers.length > MOST_RELEASES) break
+    if (pointers.length > MOST_MOVED) break
     after = [last.package, last.target]
   }
   const found = await findReleasesById(db, pointers.map(({ releaseId }) => releaseId))

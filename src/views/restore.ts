@@ -64,9 +64,11 @@ export function revertLine(rule: ViewRule, { before, after, now, since }: Undoin
     conflicts.push(conflictOf(`latest of ${labelOf(becameLatest ?? wasLatest)} has moved on: it is ${identOf(isLatest)} since revision ${since}`, wasLatest, becameLatest, isLatest))
   }
   if (didMove && wasLatest?.isDeleted === true) conflicts.push(conflictOf(`${nameOf(wasLatest)} was deleted, and was what latest answered`, wasLatest))
-  const leaving = now.filter((release) => has(after, release) && !has(before, release))
-  const returning = before.filter((release) => !has(after, release) && !has(now, release) && !release.isDeleted)
-  const rest = [...now.filter((release) => !has(leaving, release)), ...returning]
+  const [wasThere, cameThere, isThere] = [idsOf(before), idsOf(after), idsOf(now)]
+  const leaving = now.filter(({ releaseId }) => cameThere.has(releaseId) && !wasThere.has(releaseId))
+  const returning = before.filter(({ releaseId, isDeleted }) => !cameThere.has(releaseId) && !isThere.has(releaseId) && !isDeleted)
+  const gone = idsOf(leaving)
+  const rest = [...now.filter(({ releaseId }) => !gone.has(releaseId)), ...returning]
   const joining = returning.map(joinAnew)
   // Under `promoted`, what comes back would be what was promoted last: then `latest` is put there once more.
   const target = rest.find((release) => release.releaseId === (didMove ? wasLatest : isLatest)?.releaseId)
@@ -80,8 +82,8 @@ export function revertLine(rule: ViewRule, { before, after, now, since }: Undoin
   return { wanted: { joining, leaving }, conflicts }
 }
 
-function has(members: Members, { releaseId }: ViewRelease): boolean {
-  return members.some((member) => member.releaseId === releaseId)
+function idsOf(members: Members): Set<number> {
+  return new Set(members.map(({ releaseId }) => releaseId))
 }
 
 /** Puts what concerns different lines together. */

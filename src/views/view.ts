@@ -69,6 +69,17 @@ export function isRuled({ gates, freeze }: View): boolean {
 }
 
 /** What is done to a view; going back to a revision and taking one back are promotions as any other. */
+/** Releases that one change of a view may move, those that previews move with it included: a larger set is refused, not cut. */
+export const MOST_MOVED = 10_000
+
+/** Throws `too_large`. */
+export function expectMovable({ name }: Pick<View, 'name'>, count: number, previews = 0): void {
+  const most = Math.floor(MOST_MOVED / (1 + previews))
+  if (count <= most) return
+  const besides = previews === 0 ? '' : ` while ${previews} previews follow it`
+  throw new DepotError('too_large', `one change of ${name} may move ${most} releases${besides}, not ${count}: narrow it by origin or name${previews === 0 ? '' : ', or drop previews'}`)
+}
+
 export const ACTS = ['promote', 'demote', 'rollback', 'revert'] as const
 export type Act = (typeof ACTS)[number]
 

@@ -1,6 +1,6 @@
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
-import { openWriting, walOf } from '../database/database.ts'
+import { openSnapshot, openWriting, walOf } from '../database/database.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import type { OpenedFile } from '../database/opened-files.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
@@ -42,7 +42,7 @@ const seats = new Set<MessagePort>()
 let clock = at
 // Messages come one by one, and all that have come before what is set for the end of this turn.
 const files = new OpenedFiles(noted).with([walOf(file)])
-const writer = await Writer.open(database.writable, () => clock, { gather: () => new Promise(setImmediate), beforeCommit: () => files.expectThere() })
+const writer = await Writer.open(database.writable, () => clock, { gather: () => new Promise(setImmediate), openSnapshot: () => openSnapshot(file), beforeCommit: () => files.expectThere() })
 writer.onCommit((entries, commit) => {
   for (const seat of seats) tell(seat, { kind: 'committed', entries, commit })
   Atomics.add(count, 0, 1) // and commands are answered after this

@@ -11,6 +11,7 @@ import type { Change } from './change.ts'
 import { Callers } from './callers.ts'
 import { handlers } from './commands.ts'
 import type { Command, CommandKind, Outcome } from './commands.ts'
+import { PutOff, ReadAhead, anotherTurn, byTurns, whileNotOver } from './read-ahead.ts'
 
 /** Told what was committed, after the commit and before any of its commands is answered. Must not throw. */
 export type CommitListener = (entries: readonly LedgerEntry[], commit: Commit) => void
@@ -28,51 +29,70 @@ export type DepotWriter = Pick<Writer, 'submit' | 'onCommit' | 'catchUp' | 'clos
 
 interface Waiting {
   readonly command: Command
+  /** What was read for it; `anyhow`: its reads are made in the transaction, however long they take. */
+  readonly ahead?: ReadAhead | 'anyhow'
   resolve(outcome: unknown): void
   reject(error: unknown): void
+  /** Its reads took too long, or what was read no longer holds: nothing was changed, and it has to run again. */
+  putOff(): void
 }
 
 /** A command's end inside a batch that has not been committed yet. */
 interface Settled {
   readonly waiting: Waiting
-  readonly result: { outcome: unknown } | { error: unknown }
+  readonly result: { outcome: unknown } | { error: unknown } | 'put off'
 }
 
 const LARGEST_BATCH = 64
+/** A batch closes after so much work: commands that come meanwhile do not wait for all of it. */
+const LONGEST_BATCH_MS = 100
+/** What a command may read in the transaction. */
+const LONGEST_READ_MS = 50
+/** How often a command's reads are made on a snapshot before they are made in the transaction. */
+const MOST_READ_AHEAD = 3
+
+export interface WriterWorld {
+  readonly now: () => number
+  /** Waited for before each batch, for what comes meanwhile to be a part of it: unless said otherwise, what is submitted together. */
+  readonly gather: () => Promise<unknown>
+  /** Called at the last moment before a batch is committed; what it throws fails the batch. */
+  readonly beforeCommit: () => void
+  /** Milliseconds of a clock that nobody sets. */
+  readonly elapsed: () => number
+  /** A look at one state of the database, apart from the writer's transactions. Without it, all reads are made in these. */
+  readonly openSnapshot?: (() => { reader: Db; close(): void }) | undefined
+}
 
 /**
  * The only place that begins and commits. Commands that wait together are committed together, each under a savepoint of its own,
  * so that one that fails leaves nothing and harms no other; each hears of its own outcome once the commit is on the disk.
- * A commit that fails (a full disk) fails every command of its batch.
+ * A commit that fails (a full disk) fails every command of its batch. Commands that read much do so outside of the transaction, one
+ * after another, while others are committed (read-ahead.ts).
  */
 export class Writer {
   readonly #db: Db
-  readonly #now: () => number
-  readonly #gather: () => Promise<unknown>
-  readonly #beforeCommit: () => void
+  readonly #world: WriterWorld
   readonly #listeners: CommitListener[] = []
   readonly #queue: Waiting[] = []
+  readonly #long: Waiting[] = []
+  #ahead: ReadAhead | undefined
+  #reading: Promise<void> | undefined
   #head: LedgerHead
   #clock: Clock
   #draining: Promise<void> | undefined
   #closed = false
 
-  private constructor(db: Db, world: { now: () => number; gather: () => Promise<unknown>; beforeCommit: () => void }, { head, setBackAt }: { head: LedgerHead; setBackAt: number | undefined }) {
+  private constructor(db: Db, world: WriterWorld, { head, setBackAt }: { head: LedgerHead; setBackAt: number | undefined }) {
     this.#db = db
-    this.#now = world.now
-    this.#gather = world.gather
-    this.#beforeCommit = world.beforeCommit
+    this.#world = world
     this.#head = head
     this.#clock = { now: head.at, setBackAt }
   }
 
-  /**
-   * `gather` is waited for before each batch, for what comes meanwhile to be a part of it: unless said otherwise, what is submitted
-   * together. `beforeCommit` is called at the last moment before a batch is committed; what it throws fails the batch.
-   */
-  static async open(db: Db, now: () => number, { gather = () => Promise.resolve(), beforeCommit = () => undefined }: { gather?: () => Promise<unknown>; beforeCommit?: () => void } = {}): Promise<Writer> {
+  static async open(db: Db, now: () => number, world: Partial<WriterWorld> = {}): Promise<Writer> {
     const setBackAt = await findState(db, 'clock_set_back_at')
-    return new Writer(db, { now, gather, beforeCommit }, { head: await findHead(db), setBackAt: setBackAt === undefined ? undefined : Number(setBackAt) })
+    const defaults = { now, gather: () => Promise.resolve(), beforeCommit: () => undefined, elapsed: () => performance.now() }
+    return new Writer(db, { ...defaults, ...world }, { head: await findHead(db), setBackAt: setBackAt === undefined ? undefined : Number(setBackAt) })
   }
 
   onCommit(listener: CommitListener): void {
@@ -86,8 +106,8 @@ export class Writer {
   submit<K extends CommandKind>(command: Command<K>): Promise<Outcome<K>> {
     if (this.#closed) return Promise.reject(new DepotError('shutting_down', 'the depot is shutting down'))
     const { promise, resolve, reject } = Promise.withResolvers<Outcome<K>>()
-    this.#queue.push({ command, resolve: (outcome) => resolve(outcome as Outcome<K>), reject })
-    this.#draining ??= this.#drain()
+    const waiting: Waiting = { command, resolve: (outcome) => resolve(outcome as Outcome<K>), reject, putOff: () => this.#readLater(waiting) }
+    this.#enqueue(waiting)
     return promise
   }
 
@@ -99,28 +119,115 @@ export class Writer {
   /** Refuses new commands and waits for those that are queued. The database stays open. */
   async close(): Promise<void> {
     this.#closed = true
-    await this.#draining
+    while (this.#draining !== undefined || this.#reading !== undefined) await (this.#draining ?? this.#reading)
+  }
+
+  #enqueue(waiting: Waiting): void {
+    this.#queue.push(waiting)
+    this.#draining ??= this.#drain()
   }
 
   async #drain(): Promise<void> {
     do {
-      await this.#gather()
+      await this.#world.gather()
       await this.#commit(this.#queue.splice(0, LARGEST_BATCH))
     } while (this.#queue.length > 0)
     this.#draining = undefined
   }
 
-  async #commit(batch: readonly Waiting[]): Promise<void> {
-    const begun = performance.now()
+  #readLater(waiting: Waiting): void {
+    this.#long.push(waiting)
+    this.#reading ??= this.#runLong()
+  }
+
+  async #runLong(): Promise<void> {
+    for (let next = this.#long.shift(); next !== undefined; next = this.#long.shift()) await this.#runAhead(next)
+    this.#reading = undefined
+  }
+
+  /** Reads for a command outside of the transaction, and runs it with what was read, again where this has changed meanwhile. */
+  async #runAhead(asked: Waiting): Promise<void> {
+    const { command } = asked
+    for (let attempt = 1, isDone = false; !isDone; attempt += 1) {
+      const ahead = attempt > MOST_READ_AHEAD ? 'anyhow' : (this.#ahead = new ReadAhead()) // which hears what is committed from before its snapshot on
+      if (ahead !== 'anyhow') {
+        try {
+          return asked.resolve(await this.#readFor(command, ahead))
+        } catch (error) {
+          if (!isForWriting(error)) return asked.reject(error)
+        }
+        await anotherTurn() // commands that came during the last read go first
+      }
+      const { promise: done, resolve: settle } = Promise.withResolvers<boolean>()
+      this.#enqueue({
+        command,
+        ahead,
+        resolve(outcome) {
+          asked.resolve(outcome)
+          settle(true)
+        },
+        reject(error) {
+          asked.reject(error)
+          settle(true)
+        },
+        putOff: () => settle(false),
+      })
+      isDone = await done
+    }
+  }
+
+  /** Runs a handler on a snapshot, up to the first statement that would write. What it answers or throws before that is its outcome. */
+  async #readFor(command: Command, ahead: ReadAhead): Promise<unknown> {
+    const { now, openSnapshot } = this.#world
+    if (openSnapshot === undefined) throw new PutOff('there is nothing to read ahead on')
+    const snapshot = openSnapshot()
+    const db = byTurns(snapshot.reader)
+    try {
+      const head = await findHead(db)
+      const clock = { ...this.#clock, now: now() }
+      const caller = await new Callers(now).authorize(db, command)
+      const read: Change['read'] = async (name, basis, act) => {
+        const value = await act(db)
+        ahead.keep(name, basis, value)
+        return value
+      }
+      return await handle({ trx: db as Trx, at: Math.max(clock.now, head.at + 1), clock, actor: command.actor, caller, read, record: refuseEntry }, command)
+    } finally {
+      snapshot.close()
+    }
+  }
+
+  /** How a command in a transaction reads. */
+  #readIn(inside: Trx, ahead: Waiting['ahead']): Change['read'] {
+    const { elapsed, openSnapshot } = this.#world
+    if (ahead === 'anyhow' || openSnapshot === undefined) return async (_name, _basis, act) => act(inside)
+    if (ahead !== undefined) {
+      return async (name, _basis, act) => {
+        const taken = ahead.take(name)
+        return taken === undefined ? act(inside) : (taken.value as Awaited<ReturnType<typeof act>>)
+      }
+    }
+    const end = elapsed() + LONGEST_READ_MS
+    const hasty = whileNotOver(inside, () => elapsed() > end)
+    return async (_name, _basis, act) => act(hasty)
+  }
+
+  async #commit(taken: readonly Waiting[]): Promise<void> {
+    const { elapsed } = this.#world
+    const begun = elapsed()
     const before = { head: this.#head, clock: this.#clock }
     const entries: LedgerEntry[] = []
     const settled: Settled[] = []
     try {
       const trx = await this.#db.startTransaction().execute()
-      const callers = new Callers(this.#now)
+      const callers = new Callers(this.#world.now)
       try {
-        for (const waiting of batch) settled.push({ waiting, result: await this.#run(trx, waiting.command, { entries, callers }) })
-        this.#beforeCommit()
+        for (const waiting of taken) {
+          // One that writes much is alone in its batch.
+          if (settled.length > 0 && (waiting.ahead !== undefined || elapsed() - begun >= LONGEST_BATCH_MS)) break
+          settled.push({ waiting, result: await this.#run(trx, waiting, { entries, callers }) })
+        }
+        this.#world.beforeCommit()
         await trx.commit().execute()
       } catch (error) {
         await trx.rollback().execute().catch(() => undefined) // SQLite may have rolled back by itself
@@ -129,18 +236,21 @@ export class Writer {
     } catch (error) {
       this.#head = await findHead(this.#db).catch(() => before.head) // a commit that failed may be there all the same
       this.#clock = before.clock
-      for (const waiting of batch) waiting.reject(explained(error))
+      for (const waiting of taken) waiting.reject(explained(error))
       return
     }
-    const commit: Commit = { commands: batch.length, durationMs: performance.now() - begun, aheadMs: Math.max(this.#head.at - this.#clock.now, 0) }
+    this.#queue.unshift(...taken.slice(settled.length))
+    this.#ahead?.onCommit(entries)
+    const commit: Commit = { commands: settled.filter(({ result }) => result !== 'put off').length, durationMs: elapsed() - begun, aheadMs: Math.max(this.#head.at - this.#clock.now, 0) }
     for (const listener of this.#listeners) listener(entries, commit)
     for (const { waiting, result } of settled) {
-      if ('error' in result) waiting.reject(explained(result.error))
+      if (result === 'put off') waiting.putOff()
+      else if ('error' in result) waiting.reject(explained(result.error))
       else waiting.resolve(result.outcome)
     }
   }
 
-  async #run(trx: Trx, command: Command, { entries, callers }: { entries: LedgerEntry[]; callers: Callers }): Promise<Settled['result']> {
+  async #run(trx: Trx, { command, ahead }: Waiting, { entries, callers }: { entries: LedgerEntry[]; callers: Callers }): Promise<Settled['result']> {
     const before = this.#head
     const recorded = entries.length
     const clock = await this.#readClock(trx)
@@ -154,9 +264,7 @@ export class Writer {
     }
     try {
       const caller = await callers.authorize(inside, command)
-      // The table pairs each kind with its own input, which a union of both cannot say.
-      const handler = handlers[command.kind] as (change: Change, input: unknown) => Promise<unknown>
-      const outcome = await handler({ trx: inside, at, clock, actor: command.actor, caller, record }, command.input)
+      const outcome = await handle({ trx: inside, at, clock, actor: command.actor, caller, read: this.#readIn(inside, ahead), record }, command)
       await inside.releaseSavepoint('command').execute()
       return { outcome }
     } catch (error) {
@@ -164,19 +272,34 @@ export class Writer {
       await inside.rollbackToSavepoint('command').execute().catch(() => { throw error })
       this.#head = before
       entries.length = recorded
-      return { error }
+      return error instanceof PutOff ? 'put off' : { error }
     }
   }
 
   /** Notes, whatever becomes of the command, that the clock was set back behind what was committed, or has caught up. */
   async #readClock(trx: Trx): Promise<Clock> {
-    const now = this.#now()
+    const now = this.#world.now()
     const before = this.#clock.setBackAt
     const setBackAt = this.#head.at - now > MOST_AHEAD_MS ? Math.min(before ?? now, now) : undefined
     if (setBackAt !== before) await setState(trx, 'clock_set_back_at', setBackAt?.toString())
     this.#clock = { now, setBackAt }
     return this.#clock
   }
+}
+
+function handle(change: Change, { kind, input }: Command): Promise<unknown> {
+  // The table pairs each kind with its own input, which a union of both cannot say.
+  const handler = handlers[kind] as (change: Change, input: unknown) => Promise<unknown>
+  return handler(change, input)
+}
+
+async function refuseEntry(): Promise<never> {
+  throw new PutOff('nothing is written to a snapshot')
+}
+
+/** Whether a handler came to what it would write, where it could not. */
+function isForWriting(error: unknown): boolean {
+  return error instanceof PutOff || (error instanceof Error && 'code' in error && error.code === 'SQLITE_READONLY')
 }
 
 function explained(error: unknown): unknown {

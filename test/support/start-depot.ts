@@ -44,6 +44,8 @@ interface Options {
   readonly listen?: boolean
   /** Reads and writes in threads, as a server does. Otherwise each step comes in its order. */
   readonly hasThreads?: boolean
+  /** The clock by which commands take long; by default they never do. */
+  readonly elapsed?: () => number
   /** How webhooks are sent. */
   readonly webhooks?: Partial<Seams>
   /** A data folder that is there already, and stays. */
@@ -58,7 +60,7 @@ export async function startDepot(t: { teardown(fn: () => Promise<void>): unknown
   let clock = START
   const now = () => (clock += 1)
   const config = readConfig({ DEPOT_DATA: folder, DEPOT_LISTEN: '127.0.0.1:0', DEPOT_ADMIN_TOKEN: ADMIN_TOKEN, ...options.environment })
-  const depot = await openDepot(config, { log, now, isAlone: options.hasThreads !== true, limits: { ...LIMITS, ...options.limits } })
+  const depot = await openDepot(config, { log, now, isAlone: options.hasThreads !== true, elapsed: options.elapsed ?? (() => 0), limits: { ...LIMITS, ...options.limits } })
   const workers = config.workers > 1 ? new Workers(depot, config.workers - 1) : undefined
   const app = await buildServer(depot, { ...(options.webhooks && { webhooks: options.webhooks }), ...(workers && { workers }) })
   const url = options.listen === true ? `http://127.0.0.1:${await listen(app, config, workers)}` : ''

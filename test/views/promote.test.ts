@@ -2,6 +2,7 @@ import tap, { test } from 'tap'
 import { EVERYONE } from '../../src/accounts/access.ts'
 import { listMembersAt, listPointersAt } from '../../src/views/content-store.ts'
 import { listRevisions } from '../../src/views/history-store.ts'
+import { expectMovable } from '../../src/views/view.ts'
 import { getView } from '../../src/views/view-store.ts'
 import { makeReleases, makeView, move } from '../support/release-rows.ts'
 import type { ReleaseRow } from '../support/release-rows.ts'
@@ -178,4 +179,12 @@ test('a key is forgotten after seven days', async (t) => {
   await ask('another')
   const kept = await db.selectFrom('idempotency_keys').select('key').execute()
   t.strictSame(kept.map(({ key }) => key), ['another'])
+})
+
+test('a change that moves more than it may is refused, with how much it may', async (t) => {
+  const view = await getView(db, await freshView())
+  t.doesNotThrow(() => expectMovable(view, 10_000))
+  t.throws(() => expectMovable(view, 10_001), { code: 'too_large', message: `one change of ${view.name} may move 10000 releases, not 10001: narrow it by origin or name` })
+  t.doesNotThrow(() => expectMovable(view, 2_500, 3))
+  t.throws(() => expectMovable(view, 2_501, 3), { code: 'too_large', message: /may move 2500 releases while 3 previews follow it, not 2501: .*drop previews/ })
 })

@@ -16,14 +16,14 @@ const actor = { client: 'tests', door: 'cli' } as const
 const adding = (name: string) => ({ kind: 'addAccount', input: { name }, actor }) as const
 
 /** A writer over a new database, with the connection it writes to, to be made to fail. */
-async function openWriter(t: { teardown(fn: () => Promise<void>): unknown }, now: () => number = () => 1_000) {
+async function openWriter(t: { teardown(fn: () => Promise<void>): unknown }, now: () => number = () => 1_000, elapsed: () => number = () => 0) {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-writer-'))
   const file = join(folder, 'depot.sqlite')
   const database = openDatabase(file, 0)
   const { reader } = database
   const connection = new BetterSqlite3(file)
   connection.pragma('foreign_keys = ON')
-  const writer = await Writer.open(new Kysely<Schema>({ dialect: new OneConnection(connection) }), now)
+  const writer = await Writer.open(new Kysely<Schema>({ dialect: new OneConnection(connection) }), now, { elapsed })
   const heard: { entries: readonly LedgerEntry[]; commit: Commit }[] = []
   writer.onCommit((entries, commit) => heard.push({ entries, commit }))
   t.teardown(async () => {
@@ -47,6 +47,14 @@ test('a batch has an end, and the rest is the next one', async (t) => {
   const { writer, heard } = await openWriter(t)
   await Promise.all(Array.from({ length: 100 }, (_, index) => writer.submit(adding(`account-${index}`))))
   t.strictSame(heard.map(({ commit }) => commit.commands), [64, 36])
+})
+
+test('a batch closes after a tenth of a second of work', async (t) => {
+  let time = 0
+  const { writer, heard, names } = await openWriter(t, undefined, () => (time += 40)) // looked at before each command but the first
+  await Promise.all(Array.from({ length: 7 }, (_, index) => writer.submit(adding(`account-${index}`))))
+  t.strictSame(heard.map(({ commit }) => commit.commands), [3, 3, 1])
+  t.equal((await names()).length, 7)
 })
 
 test('a command that fails leaves nothing and harms no other of its batch', async (t) => {
