@@ -16,6 +16,7 @@ import { measurePull } from './pull.ts'
 import { openScratch } from './scratch.ts'
 import { measureStall } from './stall.ts'
 import { measureUpload } from './upload.ts'
+import { measureWaits } from './waits.ts'
 import { measureWorkers } from './workers.ts'
 
 // `npm run bench`: every figure, printed and kept in RESULTS.md. `npm run bench -- --quick`: within a minute, rougher, only printed.
@@ -36,6 +37,7 @@ const MEASURES = [
   measureUpload,
   measureDownload,
   measurePromotions,
+  measureWaits,
   measureHistory,
   measurePull,
   measureMillion,

@@ -16,7 +16,7 @@ import { FormatQuery, PromotionHeaders, ViewPath } from './shapes.ts'
 const tags = ['promotions']
 
 const ROUTES = [
-  ['/views/:view/promotions', 'promote', PromotionBody, 'Promote releases into a view: all of them, in one revision, or none'],
+  ['/views/:view/promotions', 'promote', PromotionBody, 'Promote releases into a view: all of them, in one revision, or none; 10,000 at most'],
   ['/views/:view/demotions', 'demote', DemotionBody, 'Take releases out of a view: all of them, in one revision, or none'],
   ['/views/:view/rollbacks', 'rollback', RollbackBody, 'Make a view what it was at a revision or a time, in a new revision; what cannot come back is a conflict'],
   ['/views/:view/reverts', 'revert', RevertBody, 'Take one revision of a view back, in a new revision, and leave what came later; what has moved on since is a conflict'],
