@@ -48,6 +48,7 @@ const atOnce: Pace = () => Promise.resolve()
 export class Scrub {
   readonly #world: World
   readonly #running = new Map<string, Promise<Damage | undefined>>()
+  #hashings = 0
   #scrubbedBytes = 0
 
   constructor(world: World) {
@@ -63,10 +64,10 @@ export class Scrub {
    * Reads a blob and notes whether it is damaged. Resolves with what is wrong with it; `undefined` for a blob that is as it should be,
    * and for one that no release needs. Rejects with what keeps it from being told.
    */
-  examine(checksum: string, pace: Pace = atOnce): Promise<Damage | undefined> {
+  examine(checksum: string): Promise<Damage | undefined> {
     const running = this.#running.get(checksum)
     if (running !== undefined) return running
-    const examining = this.#examine(checksum, pace).finally(() => this.#running.delete(checksum))
+    const examining = this.#examine(checksum, atOnce).finally(() => this.#running.delete(checksum))
     this.#running.set(checksum, examining)
     return examining
   }
@@ -78,7 +79,7 @@ export class Scrub {
     const wait = (ms: number) => sleep(ms, undefined, { signal, ref: false })
     while (!signal.aborted) {
       try {
-        for (const checksum of await listDamaged(db, MOST_AT_START)) await this.examine(checksum, this.#throttle(signal))
+        for (const checksum of await listDamaged(db, MOST_AT_START)) await this.#examine(checksum, this.#throttle(signal))
         const { scrubbedTo, begunAt } = await readScrub(db)
         const leftMs = scrubbedTo === '' && begunAt !== null ? begunAt + PASS_EVERY_MS - now() : 0
         if (leftMs <= 0) await this.pass(signal)
@@ -104,7 +105,7 @@ export class Scrub {
       for (let page = await listBlobs(db, { after: scrubbedTo, limit: ROWS_IN_A_PAGE }); page.length > 0; page = await listBlobs(db, { after: scrubbedTo, limit: ROWS_IN_A_PAGE })) {
         for (const { checksum } of page) {
           signal?.throwIfAborted()
-          if ((await this.examine(checksum, pace)) !== undefined) damaged += 1
+          if ((await this.#examine(checksum, pace)) !== undefined) damaged += 1
           scrubbedTo = checksum
           if (performance.now() - notedAt < NOTE_EVERY_MS) continue
           await this.#note({ scrubbedTo, begunAt })
@@ -140,6 +141,7 @@ export class Scrub {
   /** Resolves with what is wrong with the bytes of a file of the right size. */
   async #read(path: string, { checksum, sizeBytes, pace }: { checksum: string; sizeBytes: number; pace: Pace }): Promise<Damage | undefined> {
     const hashing = this.#world.hashes.begin(path, 0, NOBODY)
+    this.#hashings += 1
     try {
       await pace(FILE_BYTES)
       for (let at = 0; at < sizeBytes; ) {
@@ -156,6 +158,7 @@ export class Scrub {
       return damage
     } finally {
       hashing.forget()
+      this.#hashings -= 1
     }
   }
 
@@ -165,7 +168,7 @@ export class Scrub {
     return async (bytes) => {
       const ms = (bytes / bytesPerS) * 1_000
       if (ms >= 1) await wait(ms)
-      for (let waitedMs = 0; hashes.count > this.#running.size && waitedMs < LONGEST_YIELD_MS; waitedMs += YIELD_MS) await wait(YIELD_MS)
+      for (let waitedMs = 0; hashes.count > this.#hashings && waitedMs < LONGEST_YIELD_MS; waitedMs += YIELD_MS) await wait(YIELD_MS)
     }
   }
 

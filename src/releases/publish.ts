@@ -110,8 +110,8 @@ async function isThere(depot: Depot, { ident, target, checksum }: { ident: strin
   const bytes = await findBytes(depot.db, ident, target)
   if (bytes === undefined) return false
   if (bytes.checksum !== checksum) return true
-  const isSuspect = (await depot.blobs.look(checksum, bytes.sizeBytes)) !== undefined || (await findBlob(depot.db, checksum))?.damage !== undefined
-  return !isSuspect || (await depot.examine(checksum)) === undefined
+  if ((await findBlob(depot.db, checksum))?.damage !== undefined) return false
+  return (await depot.blobs.look(checksum, bytes.sizeBytes)) === undefined || (await depot.examine(checksum)) === undefined
 }
 
 /** Whether the depot holds the signer's key; where it does, the signature must be good. */

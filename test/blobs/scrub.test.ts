@@ -9,7 +9,7 @@ import { ask } from '../support/ask.ts'
 import { buildHart } from '../support/build-hart.ts'
 import type { BuiltHart } from '../support/build-hart.ts'
 import { bearer, makeOrigin, publishAll, upload } from '../support/origin.ts'
-import { startDepot } from '../support/start-depot.ts'
+import { START, startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
 
@@ -173,4 +173,29 @@ test('every thread knows of damage that any has met, and asks the first to note 
   const served = await Promise.all(Array.from({ length: 16 }, () => download(started, hart)))
   t.ok(served.every(({ status, body }) => status === 200 && body.compare(hart.bytes) === 0))
   t.equal(buildHart().checksum, hart.checksum)
+})
+
+test('a depot that serves reads all packages when it starts, and again a week later, and looks at once at what was damaged', async (t) => {
+  const { started, harts, pathOf } = await start(t)
+  const [hart] = harts as [BuiltHart]
+  const total = harts.reduce((sum, { bytes }) => sum + bytes.length, 0)
+  await flipByte(pathOf(hart))
+  started.depot.upkeep?.start()
+  await until(async () => (await readScrub(started.depot.db)).endedAt !== null)
+  t.equal(scrubOf(started).scrubbedBytes, total)
+  t.equal(await countDamaged(started.depot.db), 1)
+  await started.close() // which ends what it does by itself
+
+  await writeFile(pathOf(hart), hart.bytes)
+  const sameDay = await startDepot(t, { folder: started.folder, environment: FAST })
+  sameDay.depot.upkeep?.start()
+  await until(async () => (await countDamaged(sameDay.depot.db)) === 0)
+  await sameDay.close()
+  t.equal(scrubOf(sameDay).scrubbedBytes, hart.bytes.length, 'the next pass is not due')
+
+  const nextWeek = await startDepot(t, { folder: started.folder, environment: FAST })
+  nextWeek.setClock(START + 8 * 24 * 60 * 60 * 1_000)
+  nextWeek.depot.upkeep?.start()
+  await until(async () => scrubOf(nextWeek).scrubbedBytes === total)
+  t.equal(await countDamaged(nextWeek.depot.db), 0)
 })

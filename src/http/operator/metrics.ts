@@ -175,7 +175,7 @@ export class DepotMetrics {
     })
     const stored = new Gauge({
       name: 'hart_depot_stored_bytes',
-      help: 'Bytes of the packages that are stored',
+      help: 'Bytes of the packages that are stored; those of deleted ones until they are collected',
       registers,
       async collect() {
         stored.set((await readStored(depot.db)).bytes)
