@@ -11,7 +11,7 @@ import type { SignedLockfile } from '../lockfiles/signed-lockfile.ts'
 import { isOriginName } from '../package/ident.ts'
 import { TARGETS, isTarget } from '../package/target.ts'
 import { Bundle } from '../pull/bundle.ts'
-import { planPull } from '../pull/plan-pull.ts'
+import { expectPromotable, planPull } from '../pull/plan-pull.ts'
 import type { PullPlan } from '../pull/plan-pull.ts'
 import { pull as pullPlanned, save } from '../pull/pull.ts'
 import type { Pulled } from '../pull/pull.ts'
@@ -63,7 +63,7 @@ export const pull: Subcommand = {
     '--to URL             the depot to pull into; this one (DEPOT_LISTEN), unless said otherwise. It must be running',
     '--token-file FILE    a token for the source, for what is not public; - is stdin',
     '--to-token-file FILE the token for the destination. Without it, $HART_DEPOT_TOKEN',
-    '--dry-run            show what would be pulled, and write nothing',
+    '--dry-run            show what would be pulled, and write nothing. Rules of the view are asked where all packages are there already',
     '--json               print what was found and done as JSON',
   ],
   async run(args) {
@@ -102,6 +102,7 @@ async function pullInto(source: PullSource, values: Values, progress: Progress):
   const plan = await planPull(ends, { text, lockfile, into, isTrustedThere, isExact: values.exact })
   progress.end()
   if (!values.json) console.log(planText(plan, source.place))
+  if (values['dry-run']) await expectPromotable(ends, plan)
   const pulled = values['dry-run'] ? undefined : await pullPlanned(ends, plan)
   progress.end()
   if (values.json) console.log(JSON.stringify({ ...shownPlan(plan), pulled: pulled === undefined ? null : shownPulled(pulled), failed: progress.failures }, undefined, 2))

@@ -117,7 +117,7 @@ async function copyChannel(ends: Ends, origin: PlannedOrigin, channel: PlannedCh
   const send = async (releases: readonly Member[]) => {
     const joined = await attempt(ends, `${releases.length} releases of ${origin.name} into ${channel.name}`, async () => {
       // A key for this one request: the same releases, taken out here and imported again, are another promotion.
-      await destinations.promote(destination, channel.name, { what: { releases }, reason, key: `import-${randomUUID()}` })
+      await destinations.promote(destination, channel.name, { what: { releases }, reason })
       return releases.length
     })
     copied.members += joined ?? 0

@@ -1,4 +1,4 @@
-import { DepotError, quote } from '../errors.ts'
+import { DepotError, quote, refusalOf } from '../errors.ts'
 import { formatKeyName, parsePublicKey } from '../origins/origin-key.ts'
 import { formatPackageName, makePackageName, parseIdent } from '../package/ident.ts'
 import { parseTarget } from '../package/target.ts'
@@ -73,6 +73,12 @@ export type LockfileAudience = (typeof AUDIENCES)[number]
 export const MOST_LOCKED_RELEASES = 100_000
 /** With its signature: what a reader takes into memory. */
 export const LARGEST_LOCKFILE_BYTES = 32 * 1024 * 1024
+
+/** Makes sure that what a lockfile does not name was not in the view. Throws `invalid_request`. */
+export function expectWhole({ filter, audience, skipped }: Pick<Lockfile, 'filter' | 'audience' | 'skipped'>): void {
+  if (Object.keys(filter).length === 0 && audience === 'everyone' && skipped === 0) return
+  throw refusalOf('invalid_request', [{ detail: 'exact is for a lockfile of a whole view: this one is narrowed, or was made for who may not see everything', pointer: '/exact' }])
+}
 
 const FIRST_LINE = 'hart-depot-lock 1'
 const MOST_LINES = MOST_LOCKED_RELEASES + 10_000

@@ -1,4 +1,5 @@
-import { DepotError } from '../errors.ts'
+import { DepotError, refusalOf } from '../errors.ts'
+import { expectWhole } from '../lockfiles/lockfile.ts'
 import type { LockedRelease } from '../lockfiles/lockfile.ts'
 import type { SignedLockfile } from '../lockfiles/signed-lockfile.ts'
 import { formatKeyName, parsePublicKey } from '../origins/origin-key.ts'
@@ -6,7 +7,8 @@ import type { PublicKey } from '../origins/origin-key.ts'
 import { parseIdent } from '../package/ident.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Watcher } from '../remote/attempt.ts'
-import { MOST_NAMED, differ, getViewRevision, nameOf } from '../remote/destination.ts'
+import { MOST_NAMED, differ, getViewRevision, listRefusals, nameOf } from '../remote/destination.ts'
+import type { PromotedSet } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
 import { findKey, findOrigin, findRelease, listKeyRevisions } from '../remote/habitat-reads.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
@@ -58,6 +60,7 @@ const PARALLEL = 8
 export async function planPull(ends: PullEnds, asked: PullAsked): Promise<PullPlan> {
   const { destination, watcher } = ends
   const { lockfile, into } = asked
+  if (asked.isExact) expectWhole(lockfile)
   if (asked.isExact && !asked.isTrustedThere) throw new DepotError('invalid_request', `an exact pull takes a destination that trusts the depot key ${lockfile.key.id} itself`)
   if (lockfile.releases.length > MOST_NAMED && !asked.isTrustedThere) throw new DepotError('invalid_request', `more than ${MOST_NAMED} releases take a destination that trusts the depot key ${lockfile.key.id} itself`)
   const revision = await getViewRevision(destination, into)
@@ -86,6 +89,31 @@ export async function planPull(ends: PullEnds, asked: PullAsked): Promise<PullPl
     watcher.advance()
   })
   return { asked, revision, origins, missing, here, failures }
+}
+
+/** What the promotion is asked to promote. */
+export function promotedSet({ text, lockfile, isTrustedThere, isExact }: PullAsked): PromotedSet {
+  return isTrustedThere ? { lockfile: text, exact: isExact } : { releases: pointersOf(lockfile).map(({ ident, target }) => ({ ident, target })) }
+}
+
+export function promotesAnything({ lockfile, isExact }: PullAsked): boolean {
+  return isExact || pointersOf(lockfile).length > 0
+}
+
+/**
+ * Makes sure that the rules of the view let the promotion of a plan pass, without making it. Only a destination that has everything can
+ * tell: where releases, keys or origins are missing still, nothing is asked. Throws `refused` with every cause, and what the promotion
+ * would be refused for otherwise.
+ */
+export async function expectPromotable({ destination }: Pick<PullEnds, 'destination'>, plan: PullPlan): Promise<void> {
+  const isThere = plan.missing.length === 0 && plan.failures === 0 && plan.origins.every(({ isNew, keys }) => !isNew && keys.length === 0)
+  if (!isThere || !promotesAnything(plan.asked)) return
+  const refusals = await listRefusals(destination, plan.asked.into, promotedSet(plan.asked))
+  if (refusals.length > 0) throw refusalOf('refused', refusals.map((detail) => ({ detail })))
+}
+
+function pointersOf({ releases }: SignedLockfile): LockedRelease[] {
+  return releases.filter(({ isDependency }) => !isDependency)
 }
 
 /** By name. One is made private where a release of it is. */

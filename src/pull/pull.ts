@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { LockedRelease } from '../lockfiles/lockfile.ts'
 import type { SignedLockfile } from '../lockfiles/signed-lockfile.ts'
 import { formatKeyName, parsePublicKey } from '../origins/origin-key.ts'
@@ -11,6 +10,7 @@ import { each } from '../remote/each.ts'
 import type { KeyOf, Wanted } from '../remote/fetch-hart.ts'
 import { offerHart } from '../remote/offer-hart.ts'
 import type { Bundle } from './bundle.ts'
+import { promotedSet, promotesAnything } from './plan-pull.ts'
 import type { PullEnds, PullPlan } from './plan-pull.ts'
 import type { PullSource } from './source.ts'
 
@@ -35,7 +35,7 @@ const PARALLEL = 4
 export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
   const { source, destination, watcher } = ends
   const { revision } = plan
-  const { text, lockfile, into, isTrustedThere, isExact } = plan.asked
+  const { lockfile, into } = plan.asked
   const pulled: Pulled = { origins: 0, keys: 0, releases: 0, bytes: 0, failures: plan.failures, promotion: undefined }
   const tell = async <T>(what: string, act: () => Promise<T>): Promise<T | undefined> => {
     const done = await attempt(ends, what, act)
@@ -74,14 +74,11 @@ export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
     watcher.advance()
   })
 
-  const pointers = lockfile.releases.filter(({ isDependency }) => !isDependency)
-  if (pulled.failures > 0 || (pointers.length === 0 && !isExact)) return pulled
+  if (pulled.failures > 0 || !promotesAnything(plan.asked)) return pulled
   watcher.begin(`promoting into ${into}`)
   pulled.promotion = await promote(destination, into, {
-    what: isTrustedThere ? { lockfile: text, exact: isExact } : { releases: pointers.map(({ ident, target }) => ({ ident, target })) },
+    what: promotedSet(plan.asked),
     reason: `pull of ${lockfile.view}@${lockfile.revision} from ${source.originOf(lockfile)}`,
-    // A key for this lockfile upon this revision: asked twice, it is one promotion; after another one, it is another.
-    key: `pull-${createHash('sha256').update(`${into} ${revision} ${isExact}\n${text}`).digest('hex')}`,
     expectRevision: revision,
   })
   return pulled

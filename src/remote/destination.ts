@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { formatPublicKey } from '../origins/origin-key.ts'
 import type { PublicKey } from '../origins/origin-key.ts'
@@ -28,6 +29,7 @@ export function differ(here: string | undefined, there: string): string {
 const WhoAmI = z.object({ account: z.string() })
 const Members = z.object({ members: z.array(z.object({ ident: z.string(), target: z.enum(TARGETS) })), next: z.string().nullable() })
 const Promoted = z.object({ revision: z.int(), changed: z.boolean() })
+const Planned = z.object({ blocked: z.array(z.object({ detail: z.string() })) })
 // An earlier version of the depot tells no revision_id.
 const View = z.object({ revision: z.int(), revision_id: z.string().optional(), closed_at: z.string().nullable() })
 const KeyFile = z.object({ file: z.string() })
@@ -98,19 +100,26 @@ export async function listViewMembers(destination: RemoteDepot, place: { origin:
 /** How many releases a promotion takes by their names. */
 export const MOST_NAMED = 10_000
 
-/** What to promote, and how to say it twice. Where the view is at another revision than expected, nothing is promoted. */
+/** What to promote: names, or the text of a lockfile that the destination verifies itself. With `exact`, what the lockfile does not name leaves. */
+export type PromotedSet = { readonly releases: readonly Member[] } | { readonly lockfile: string; readonly exact: boolean }
+
+/** Where the view is at another revision than expected, nothing is promoted. */
 export interface PromotionAsked {
-  /** Names, or the text of a lockfile that the destination verifies itself; then, what it does not name may leave. */
-  readonly what: { readonly releases: readonly Member[] } | { readonly lockfile: string; readonly exact: boolean }
+  readonly what: PromotedSet
   readonly reason: string
-  readonly key: string
   readonly expectRevision?: number | string
 }
 
-/** In one revision, all or none; asked again with the same key, it is answered as it was the first time. */
-export async function promote(destination: RemoteDepot, view: string, { what, reason, key, expectRevision }: PromotionAsked): Promise<z.infer<typeof Promoted>> {
+/** Promotes all or nothing, in one revision. A request whose answer was lost is repeated under its key, and so is one promotion. */
+export async function promote(destination: RemoteDepot, view: string, { what, reason, expectRevision }: PromotionAsked): Promise<z.infer<typeof Promoted>> {
   const body = JSON.stringify({ ...what, reason, expect_revision: expectRevision })
-  return destination.sendFor(path`/api/v1/views/${view}/promotions`, { body, headers: { 'idempotency-key': key }, expects: [200] }, Promoted)
+  return destination.sendFor(path`/api/v1/views/${view}/promotions`, { body, headers: { 'idempotency-key': randomUUID() }, expects: [200] }, Promoted)
+}
+
+/** The sentences by which the rules of a view would refuse a promotion now. Makes a plan, which the destination forgets after an hour. Throws for all other refusals. */
+export async function listRefusals(destination: RemoteDepot, view: string, what: PromotedSet): Promise<string[]> {
+  const { blocked } = await destination.sendFor(path`/api/v1/views/${view}/plans`, { body: JSON.stringify(what), expects: [201] }, Planned)
+  return blocked.map(({ detail }) => detail)
 }
 
 /** Which revision a view is at, marked as that of its depot's history where the depot does so. Throws where there is no such view. */

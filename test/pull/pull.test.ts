@@ -7,6 +7,7 @@ import { bytesOf, changesOf, latestIn, membersOf } from '../support/import.ts'
 import { keyOf } from '../support/locked-releases.ts'
 import { bearer, makeOrigin, promoteTo, publishAll } from '../support/origin.ts'
 import { APP, LIB, NEWER, TOOL, pullFrom, startDestination, startPullSource } from '../support/pull.ts'
+import type { PullOptions as Options } from '../support/pull.ts'
 import { startProxy } from '../support/proxy.ts'
 import { setVisibility } from '../support/release-rows.ts'
 import { ADMIN_TOKEN } from '../support/start-depot.ts'
@@ -143,9 +144,37 @@ test('an exact pull takes from the view what the source does not have; one of a 
   if (other === undefined) throw new Error('there is no package')
   await promoteTo(destination, 'delivered', other)
   t.match((await pullFrom(source.url, destination)).pulled, { promotion: { revision: 2, changed: false } })
-  await t.rejects(pullFrom(source.url, destination, { isExact: true }), /answers 400: exact is for a lockfile of a whole view/)
+  await t.rejects(pullFrom(source.url, destination, { isExact: true }), { message: /^exact is for a lockfile of a whole view/ })
   t.match((await pullFrom(source.url, destination, { isExact: true, token: ADMIN_TOKEN })).pulled, { promotion: { revision: 3, changed: true } })
   t.strictSame(await membersOf(destination, 'delivered'), targeted(formatIdent(newer.ident)))
   const distrusting = await startDestination(t)
   await t.rejects(pullFrom(source.url, distrusting, { isExact: true, token: ADMIN_TOKEN, key: await keyOf(source) }), { code: 'invalid_request' })
+})
+
+test('a pull of the same lockfile by another way is a request of its own', async (t) => {
+  const { source } = shared
+  const destination = await startDestination(t, source)
+  await pullFrom(source.url, destination)
+  t.match((await pullFrom(source.url, destination)).pulled, { promotion: { revision: 1, changed: false } })
+  const elsewhere = await startProxy(t, source.url, () => 'pass')
+  t.match((await pullFrom(elsewhere.url, destination)).pulled, { promotion: { revision: 1, changed: false } })
+  t.match((await pullFrom(source.url, destination, { token: ADMIN_TOKEN, isExact: true })).pulled, { promotion: { revision: 1, changed: false } })
+})
+
+test('a dry run refuses what the pull refuses', async (t) => {
+  const { source } = shared
+  const destination = await startDestination(t, source)
+  const refused = async (options: Options, message: RegExp) => {
+    await t.rejects(pullFrom(source.url, destination, { ...options, isDry: true }), { message })
+    await t.rejects(pullFrom(source.url, destination, options), { message })
+  }
+  await refused({ isExact: true }, /^exact is for a lockfile of a whole view/)
+  t.match((await pullFrom(source.url, destination, { isDry: true })).plan, { missing: { length: 3 } }, 'what is missing still cannot be judged')
+  for (const at of ['1', '2']) await pullFrom(source.url, destination, { at })
+  t.match((await pullFrom(source.url, destination, { isDry: true })).pulled, { promotion: undefined })
+
+  t.equal((await ask(`${destination.url}/api/v1/views/delivered/freeze`, { method: 'PUT', headers: bearer(), body: '{"reason":"audit"}' })).status, 200)
+  await refused({ at: '1' }, /frozen/)
+  const reader = await destination.account('other', { actions: ['read'] })
+  await refused({ at: '1', toToken: reader }, /answers 403/)
 })

@@ -5,7 +5,7 @@ import { parseDepotKey } from '../../src/lockfiles/depot-key.ts'
 import type { DepotKey } from '../../src/lockfiles/depot-key.ts'
 import { claimedKeyId, readLockfile } from '../../src/lockfiles/signed-lockfile.ts'
 import { Bundle } from '../../src/pull/bundle.ts'
-import { planPull } from '../../src/pull/plan-pull.ts'
+import { expectPromotable, planPull } from '../../src/pull/plan-pull.ts'
 import type { PullPlan } from '../../src/pull/plan-pull.ts'
 import { pull, save } from '../../src/pull/pull.ts'
 import type { Pulled } from '../../src/pull/pull.ts'
@@ -63,18 +63,21 @@ export interface PullOutcome {
   readonly failures: readonly string[]
 }
 
-interface Options extends Partial<AskedView> {
+export interface PullOptions extends Partial<AskedView> {
   readonly into?: string
   readonly token?: string
   readonly toToken?: string
   readonly key?: DepotKey
   readonly isExact?: boolean
+  /** Judges what the pull would do, and does nothing. */
+  readonly isDry?: boolean
 }
 
+const NOTHING_PULLED: Pulled = { origins: 0, keys: 0, releases: 0, bytes: 0, failures: 0, promotion: undefined }
 const pauses = async () => undefined
 
 /** What the command does, without its process, and without waiting: from a URL, or from a folder. */
-export async function pullFrom(place: string, destination: { url: string }, options: Options = {}): Promise<PullOutcome> {
+export async function pullFrom(place: string, destination: { url: string }, options: PullOptions = {}): Promise<PullOutcome> {
   return withSpool(async (spool) => {
     const failures: string[] = []
     const source = await sourceAt(place, options, spool)
@@ -85,13 +88,14 @@ export async function pullFrom(place: string, destination: { url: string }, opti
     if (source instanceof DepotSource) source.expectAsked(lockfile)
     const isTrustedThere = trustedThere.some(({ id }) => id === lockfile.key.id)
     const plan = await planPull(ends, { text, lockfile, into: options.into ?? lockfile.view, isTrustedThere, isExact: options.isExact ?? false })
-    const pulled = await pull(ends, plan)
+    if (options.isDry === true) await expectPromotable(ends, plan)
+    const pulled = options.isDry === true ? NOTHING_PULLED : await pull(ends, plan)
     return { plan, pulled, failures: failures.toSorted() }
   })
 }
 
 /** As {@link pullFrom}, into a folder. */
-export async function saveFrom(place: string, folder: string, options: Options = {}): Promise<{ saved: Pulled; failures: readonly string[] }> {
+export async function saveFrom(place: string, folder: string, options: PullOptions = {}): Promise<{ saved: Pulled; failures: readonly string[] }> {
   const bundle = Bundle.in(folder)
   const failures: string[] = []
   const source = await sourceAt(place, options, await bundle.makeSpool())
@@ -101,7 +105,7 @@ export async function saveFrom(place: string, folder: string, options: Options =
   return { saved, failures: failures.toSorted() }
 }
 
-async function sourceAt(place: string, { view = 'delivered', at, filter = {}, token }: Options, spool: string) {
+async function sourceAt(place: string, { view = 'delivered', at, filter = {}, token }: PullOptions, spool: string) {
   if (!place.startsWith('http:')) return Bundle.open(place)
   return new DepotSource(new RemoteDepot({ url: place, token, pause: pauses }), { view, at, filter }, spool)
 }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Audience } from '../../accounts/access.ts'
 import type { Depot } from '../../depot.ts'
-import { refusalOf } from '../../errors.ts'
 import { listLockfileKeys } from '../../lockfiles/depot-key-store.ts'
+import { expectWhole } from '../../lockfiles/lockfile.ts'
 import { expectLocked } from '../../lockfiles/lockfile-store.ts'
 import { readLockfile } from '../../lockfiles/signed-lockfile.ts'
 import type { ReleaseSource } from '../../views/change-request.ts'
@@ -13,10 +13,9 @@ import type { ReleaseSource } from '../../views/change-request.ts'
  * it does not name everything.
  */
 export async function lockfileAsked(depot: Depot, text: string, asked: { audience: Audience; isExact: boolean }): Promise<ReleaseSource> {
-  const { filter, audience, skipped, releases } = readLockfile(text, await listLockfileKeys(depot.db))
-  const isWhole = Object.keys(filter).length === 0 && audience === 'everyone' && skipped === 0
-  if (asked.isExact && !isWhole) throw refusalOf('invalid_request', [{ detail: 'exact is for a lockfile of a whole view: this one is narrowed, or was made for who may not see everything', pointer: '/exact' }])
-  await expectLocked(depot.db, releases, asked.audience)
-  const pointers = releases.filter(({ isDependency }) => !isDependency)
+  const lockfile = readLockfile(text, await listLockfileKeys(depot.db))
+  if (asked.isExact) expectWhole(lockfile)
+  await expectLocked(depot.db, lockfile.releases, asked.audience)
+  const pointers = lockfile.releases.filter(({ isDependency }) => !isDependency)
   return { lockfile: { digest: createHash('sha256').update(text).digest('hex'), releases: pointers.map(({ ident, target, checksum }) => ({ ident, target, checksum })) } }
 }
