@@ -1,8 +1,10 @@
 import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join, resolve as absolute } from 'node:path'
 import { z } from 'zod'
+import { ACCOUNT_NAME } from './accounts/account-name.ts'
 import { DepotError } from './errors.ts'
+import { didYouMean } from './nearest.ts'
 import { TARGETS } from './package/target.ts'
 import type { Target } from './package/target.ts'
 import { isNetwork } from './webhooks/address-rules.ts'
@@ -43,11 +45,50 @@ export interface Config {
   readonly logLevel: string
 }
 
+const DEFAULT_DATA = './data'
 const LAST_PORT = 65_535
 const MOST_WORKERS = 64
 const BUILDERS_TARGETS = 'x86_64-linux,x86_64-linux-kernel2,x86_64-windows,aarch64-linux,aarch64-darwin'
 
+const LEAST_UPLOAD_BYTES = 1024
+const MOST_BYTES = 1024 ** 5
+const UNITS: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4, PiB: 1024 ** 5 }
+
+/**
+ * The variables that Kubernetes sets in each container for a Service called `depot` or `depot-…`
+ * (kubernetes.io/docs/concepts/services-networking/service, environment variables): name and value have one of these forms.
+ */
+const OF_KUBERNETES: readonly (readonly [name: RegExp, value: RegExp])[] = [
+  [/^DEPOT(_[A-Z0-9_]+)?_SERVICE_HOST$/, /^[0-9a-fA-F.:]+$/],
+  [/^DEPOT(_[A-Z0-9_]+)?_SERVICE_PORT(_[A-Z0-9_]+)?$/, /^\d+$/],
+  [/^DEPOT(_[A-Z0-9_]+)?_PORT(_\d+_(TCP|UDP|SCTP))?$/, /^(tcp|udp|sctp):\/\/\S+:\d+$/],
+  [/^DEPOT(_[A-Z0-9_]+)?_PORT_\d+_(TCP|UDP|SCTP)_PROTO$/, /^(tcp|udp|sctp)$/],
+  [/^DEPOT(_[A-Z0-9_]+)?_PORT_\d+_(TCP|UDP|SCTP)_PORT$/, /^\d+$/],
+  [/^DEPOT(_[A-Z0-9_]+)?_PORT_\d+_(TCP|UDP|SCTP)_ADDR$/, /^[0-9a-fA-F.:]+$/],
+]
+
 const list = z.string().transform((text) => text.split(',').map((item) => item.trim()).filter((item) => item !== ''))
+
+const accounts = list.pipe(z.array(z.string().regex(ACCOUNT_NAME, { error: ({ input }) => `names ${JSON.stringify(input)}, which is no name of an account` })).min(1, 'names no account'))
+const targets = list.pipe(z.array(z.enum(TARGETS, { error: ({ input }) => `names ${JSON.stringify(input)}, which is no target${didYouMean(String(input), TARGETS) || `; targets are ${TARGETS.join(', ')}`}` })).min(1, 'names no target'))
+
+/** One of some words. */
+function choice<const Words extends readonly string[]>(words: Words) {
+  return z.enum(words, { error: ({ input }) => `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}${didYouMean(String(input), words)}` })
+}
+
+/** A size as `512MiB`, in bytes. */
+function size(least: number, most: number) {
+  const range = `must be a size from ${formatSize(least)} to ${formatSize(most)}, such as 512MiB`
+  return z.string().transform((text, context) => {
+    const bytes = parseSize(text)
+    if (bytes !== undefined && bytes >= least && bytes <= most) return bytes
+    const [, amount, letter] = /^(\d+)\s*([kmgtp])(?:i?b)?$/i.exec(text) ?? []
+    const meant = letter === undefined || bytes !== undefined ? '' : `; did you mean ${amount}${letter.toUpperCase()}iB?`
+    context.addIssue({ code: 'custom', message: `${range}${meant}` })
+    return z.NEVER
+  })
+}
 
 const AdminToken = z.string().regex(/^[!-~]{32,}$/, 'must have at least 32 visible ASCII characters and no spaces')
 const SecretKey = z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hex characters').transform((text) => Buffer.from(text, 'hex'))
@@ -55,48 +96,57 @@ const SecretKey = z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hex characte
 const Environment = z.object({
   DEPOT_LISTEN: z
     .string()
-    .regex(/^(\[[0-9a-fA-F:]+\]|[^:]+):\d{1,5}$/, 'must be HOST:PORT, as 127.0.0.1:9636')
+    .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, 'must be HOST:PORT, as 127.0.0.1:9636')
     .refine((text) => Number(/\d+$/.exec(text)?.[0]) <= LAST_PORT, `has a port above ${LAST_PORT}`)
     .default('127.0.0.1:9636'),
-  DEPOT_DATA: z.string().default('./data'),
-  DEPOT_DATABASE_URL: z.string().startsWith('sqlite:', 'must be sqlite:FILE').optional(),
-  DEPOT_BLOBS: z.string().startsWith('fs:', 'must be fs:FOLDER').optional(),
+  DEPOT_DATA: z.string().optional(),
+  DEPOT_DATABASE_URL: z.string().regex(/^sqlite:./, 'must be sqlite:FILE').optional(),
+  DEPOT_BLOBS: z.string().regex(/^fs:./, 'must be fs:FOLDER').optional(),
   DEPOT_ADMIN_TOKEN: AdminToken.optional(),
   DEPOT_ADMIN_TOKEN_FILE: z.string().optional(),
   DEPOT_SECRET_KEY: SecretKey.optional(),
   DEPOT_SECRET_KEY_FILE: z.string().optional(),
-  DEPOT_SIGNATURES: z.enum(['require', 'verify']).default('require'),
-  DEPOT_ORIGIN_CREATORS: list.optional(),
-  DEPOT_TARGETS: list.pipe(z.array(z.enum(TARGETS)).min(1)).default(() => BUILDERS_TARGETS.split(',') as Target[]),
-  DEPOT_MAX_UPLOAD: z.string().regex(/^\d+\s*(KiB|MiB|GiB)?$/, 'must be a size, as 512MiB').default('16GiB'),
-  DEPOT_DISK_RESERVE: z.string().regex(/^\d+\s*(KiB|MiB|GiB)?$/, 'must be a size, as 256MiB').optional(),
-  DEPOT_SCRUB_RATE: z.string().regex(/^\d+\s*(KiB|MiB|GiB)?$/, 'must be a size, as 8MiB, or 0').default('8MiB'),
+  DEPOT_SIGNATURES: choice(['require', 'verify']).default('require'),
+  DEPOT_ORIGIN_CREATORS: accounts.optional(),
+  DEPOT_TARGETS: targets.default(() => BUILDERS_TARGETS.split(',') as Target[]),
+  DEPOT_MAX_UPLOAD: size(LEAST_UPLOAD_BYTES, MOST_BYTES).default(16 * 1024 ** 3),
+  DEPOT_DISK_RESERVE: size(0, MOST_BYTES).optional(),
+  DEPOT_SCRUB_RATE: size(0, MOST_BYTES).default(8 * 1024 ** 2),
   DEPOT_TRUST_PROXY: z.string().refine(namesProxies, 'must be on, off, or addresses and networks of proxies, as 10.0.0.1,192.168.0.0/16').default('off'),
-  DEPOT_PUBLIC_URL: z.url({ protocol: /^https?$/ }).refine(namesDepot, 'must be the URL of the depot itself, as https://depot.example or https://example.com/depot: without /v1 or /api, a token, or anything behind ? or #').optional(),
+  DEPOT_PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be a URL, such as https://depot.example' }).refine(namesDepot, 'must be the URL of the depot itself, as https://depot.example or https://example.com/depot: without /v1 or /api, a token, or anything behind ? or #').optional(),
   DEPOT_WEBHOOK_NETWORKS: list.refine((items) => items.join() === 'any' || items.every(isNetwork), 'must be any, or networks, as 10.0.0.0/8,fd00::/8').optional(),
   DEPOT_WORKERS: z.string().refine((text) => text === 'auto' || (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= MOST_WORKERS), `must be a number from 1 to ${MOST_WORKERS}, or auto`).default('1'),
-  DEPOT_SHORT_WAY: z.enum(['on', 'off']).default('on'),
-  DEPOT_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  DEPOT_SHORT_WAY: choice(['on', 'off']).default('on'),
+  DEPOT_LOG_LEVEL: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
 
 /** Every variable the depot reads. */
 export const VARIABLES: readonly string[] = Object.keys(Environment.shape)
 
-/** An empty variable counts as unset. Throws `invalid_request`, naming each variable that is wrong, or unknown though it starts with `DEPOT_`. */
+/**
+ * An empty variable counts as unset; those that Kubernetes sets for a Service called `depot` are ignored. A relative path means the
+ * folder that {@link givenPath} names. Throws `invalid_request`, naming each variable that is wrong, or unknown though it starts with `DEPOT_`.
+ */
 export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
-  const given = Object.entries(environment).filter(([name, value]) => name.startsWith('DEPOT_') && value !== '')
-  const unknown = given.map(([name]) => name).filter((name) => !VARIABLES.includes(name))
-  if (unknown.length > 0) throw new DepotError('invalid_request', `there is no setting ${unknown.join(', ')}; settings are ${VARIABLES.join(', ')}`)
-  const parsed = Environment.safeParse(Object.fromEntries(given))
+  const given = Object.entries(environment).filter(([name, value]) => name.startsWith('DEPOT_') && value !== undefined && value !== '')
+  const own = given.filter(([name, value = '']) => VARIABLES.includes(name) || !OF_KUBERNETES.some(([names, values]) => names.test(name) && values.test(value)))
+  const unknown = own.map(([name]) => name).filter((name) => !VARIABLES.includes(name))
+  if (unknown.length > 0) {
+    const sentences = unknown.map((name) => `there is no setting ${name}${didYouMean(name, VARIABLES)}`)
+    const settings = sentences.some((sentence) => sentence.endsWith('?')) ? '' : `; settings are ${VARIABLES.join(', ')}`
+    throw new DepotError('invalid_request', `${sentences.join(' ')}${settings}`)
+  }
+  const parsed = Environment.safeParse(Object.fromEntries(own))
   if (!parsed.success) {
     const wrong = parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`)
     throw new DepotError('invalid_request', wrong.join('; '))
   }
+  const resolve = (path: string) => givenPath(path, environment)
   const env = parsed.data
   for (const name of ['DEPOT_ADMIN_TOKEN', 'DEPOT_SECRET_KEY'] as const) {
     if (env[name] !== undefined && env[`${name}_FILE`] !== undefined) throw new DepotError('invalid_request', `${name} and ${name}_FILE are both set: the secret comes from one of them`)
   }
-  const dataFolder = resolve(env.DEPOT_DATA)
+  const dataFolder = env.DEPOT_DATA === undefined ? absolute(DEFAULT_DATA) : resolve(env.DEPOT_DATA)
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(env.DEPOT_LISTEN) ?? []
   return {
     host: host.replace(/^\[|\]$/g, ''),
@@ -111,9 +161,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     signatures: env.DEPOT_SIGNATURES,
     originCreators: env.DEPOT_ORIGIN_CREATORS,
     targets: env.DEPOT_TARGETS,
-    maxUploadBytes: parseSize(env.DEPOT_MAX_UPLOAD),
-    diskReserveBytes: env.DEPOT_DISK_RESERVE === undefined ? undefined : parseSize(env.DEPOT_DISK_RESERVE),
-    scrubBytesPerS: parseSize(env.DEPOT_SCRUB_RATE),
+    maxUploadBytes: env.DEPOT_MAX_UPLOAD,
+    diskReserveBytes: env.DEPOT_DISK_RESERVE,
+    scrubBytesPerS: env.DEPOT_SCRUB_RATE,
     trustProxy: env.DEPOT_TRUST_PROXY === 'on' ? true : env.DEPOT_TRUST_PROXY === 'off' ? false : env.DEPOT_TRUST_PROXY,
     publicUrl: env.DEPOT_PUBLIC_URL?.replace(/\/$/, ''),
     webhookNetworks: env.DEPOT_WEBHOOK_NETWORKS?.join() === 'any' ? 'any' : (env.DEPOT_WEBHOOK_NETWORKS ?? []),
@@ -141,11 +191,25 @@ function namesProxies(text: string): boolean {
 
 const NAMED_NETWORKS: readonly string[] = ['loopback', 'linklocal', 'uniquelocal']
 
-const UNITS: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }
-
-function parseSize(text: string): number {
+function parseSize(text: string): number | undefined {
   const [, amount = '', unit = ''] = /^(\d+)\s*(\w*)$/.exec(text) ?? []
-  return Number(amount) * (UNITS[unit] ?? 1)
+  const factor = UNITS[unit]
+  return amount === '' || factor === undefined ? undefined : Number(amount) * factor
+}
+
+function formatSize(bytes: number): string {
+  if (bytes === 0) return '0'
+  const [unit = '', factor = 1] = Object.entries(UNITS).findLast(([, each]) => bytes % each === 0) ?? []
+  return `${bytes / factor}${unit}`
+}
+
+/**
+ * The absolute path of one that a person typed, in a variable or on the command line. Relative to the folder that the person stands in:
+ * npm runs its scripts in the folder of package.json, and says in `INIT_CWD` where it was called (docs.npmjs.com/cli/commands/npm-run).
+ */
+export function givenPath(path: string, environment: Readonly<Record<string, string | undefined>> = process.env): string {
+  const { npm_package_name: script, INIT_CWD: standing } = environment
+  return absolute(script === 'hart-depot' && standing !== undefined ? standing : '.', path)
 }
 
 /** What a file of `DEPOT_ADMIN_TOKEN_FILE` holds. Throws `invalid_request` as {@link readConfig} does. */

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { describeFailure } from './cli/failure.ts'
 import { UsageError } from './cli/subcommand.ts'
 import type { Subcommand } from './cli/subcommand.ts'
-import { DepotError } from './errors.ts'
+import { didYouMean } from './nearest.ts'
 
 /** As they are typed. Each is loaded only when it is asked for: most need no server. */
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
@@ -30,48 +31,51 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(`hart-depot ${readVersion()}`)
     return 0
   }
-  if (first === '--help' || first === '-h' || first === 'help') {
-    console.log(await helpForAll())
-    return 0
-  }
-  const [name, load] = Object.entries(SUBCOMMANDS).find(([typed]) => typed.split(' ').every((word, index) => word === args[index])) ?? []
+  const isHelp = first === 'help' || args.some((arg) => arg === '--help' || arg === '-h')
+  const words = args.filter((arg, index) => !(arg === 'help' && index === 0) && arg !== '--help' && arg !== '-h')
+  const name = Object.keys(SUBCOMMANDS).find((known) => startsWith(words, known))
+  const load = name === undefined ? undefined : SUBCOMMANDS[name]
   if (name === undefined || load === undefined) {
-    console.error(first === undefined ? await helpForAll() : `hart-depot: there is no command ${JSON.stringify(args.join(' '))}: see hart-depot --help`)
+    const group = Object.keys(SUBCOMMANDS).filter((known) => words.length === 1 && known.startsWith(`${words[0]} `))
+    if (isHelp && (words.length === 0 || group.length > 0)) {
+      console.log(await helpForAll(words.length === 0 ? undefined : group))
+      return 0
+    }
+    console.error(first === undefined ? await helpForAll() : group.length > 0 ? await helpForAll(group) : `hart-depot: ${unknownCommand(words)}`)
     return 2
   }
   const subcommand = await load()
-  const rest = args.slice(name.split(' ').length)
-  if (rest.some((arg) => arg === '--help' || arg === '-h')) {
+  if (isHelp) {
     console.log(helpFor(name, subcommand))
     return 0
   }
   try {
-    await subcommand.run(rest)
+    await subcommand.run(args.slice(name.split(' ').length))
     return 0
   } catch (error) {
-    const isUsage = error instanceof UsageError || codeOf(error)?.startsWith('ERR_PARSE_ARGS')
-    console.error(isUsage ? `hart-depot: ${oneLine(error)}; usage: hart-depot ${name} ${subcommand.usage}`.trimEnd() : describeFailure(error))
-    return isUsage ? 2 : 1
+    if (!(error instanceof UsageError)) {
+      console.error(`hart-depot: ${describeFailure(error)}`)
+      return 1
+    }
+    console.error(`hart-depot: ${error.message}; usage: hart-depot ${name} ${subcommand.usage}`.trimEnd())
+    return 2
   }
 }
 
-/** One line for what the caller or the machine caused, which is what has a code; the stack for a fault of our own. */
-function describeFailure(error: unknown): string {
-  if (error instanceof DepotError || codeOf(error) !== undefined) return `hart-depot: ${oneLine(error)}`
-  return `hart-depot: ${error instanceof Error ? error.stack : String(error)}`
+function startsWith(words: readonly string[], name: string): boolean {
+  return name.split(' ').every((word, index) => word === words[index])
 }
 
-function oneLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, ' ')
+function unknownCommand(words: readonly string[]): string {
+  const names = Object.keys(SUBCOMMANDS)
+  const [first = ''] = words
+  const hint = didYouMean(words.slice(0, 2).join(' '), names) || didYouMean(first, [...names, ...names.map((name) => name.split(' ', 1)[0] ?? '')])
+  return `there is no command ${JSON.stringify(words.join(' '))}${hint === '' ? ': see hart-depot --help' : hint}`
 }
 
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
-}
-
-async function helpForAll(): Promise<string> {
-  const width = Math.max(...Object.keys(SUBCOMMANDS).map((name) => name.length))
-  const lines = Object.entries(SUBCOMMANDS).map(async ([name, load]) => `  ${name.padEnd(width)}  ${(await load()).summary}\n`)
+async function helpForAll(names = Object.keys(SUBCOMMANDS)): Promise<string> {
+  const width = Math.max(...names.map((name) => name.length))
+  const lines = names.map(async (name) => `  ${name.padEnd(width)}  ${(await SUBCOMMANDS[name]?.())?.summary}\n`)
   const commands = (await Promise.all(lines)).join('')
   return `hart-depot COMMAND\n\n${commands}\nhart-depot COMMAND --help says more. Settings are the DEPOT_… variables; DEPOT_DATA (./data) is where the depot is.`
 }

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
 import { test } from 'tap'
-import { readConfig } from '../src/config.ts'
+import { givenPath, readConfig } from '../src/config.ts'
 
 test('proxies that are believed are on, off, or their addresses', async (t) => {
   t.equal(readConfig({}).trustProxy, false)
@@ -29,9 +30,13 @@ test('threads that answer are one, or so many, or as many as there are cores', a
 
 test('sizes are bytes, or say their unit', async (t) => {
   t.equal(readConfig({}).maxUploadBytes, 16 * 1024 ** 3)
-  t.equal(readConfig({ DEPOT_MAX_UPLOAD: '1000' }).maxUploadBytes, 1000)
+  t.equal(readConfig({ DEPOT_MAX_UPLOAD: '5000' }).maxUploadBytes, 5000)
   t.equal(readConfig({ DEPOT_MAX_UPLOAD: '512MiB' }).maxUploadBytes, 512 * 1024 ** 2)
-  for (const text of ['1GB', '-1', 'much']) t.throws(() => readConfig({ DEPOT_MAX_UPLOAD: text }), { message: /^DEPOT_MAX_UPLOAD must be a size/ }, text)
+  t.equal(readConfig({ DEPOT_MAX_UPLOAD: '2 TiB' }).maxUploadBytes, 2 * 1024 ** 4)
+  for (const text of ['0', '16', '1023', '0GiB', '-1', '-1GiB', 'much', '2PiB', '99999999999999999999', '1.5GiB', '1e9', 'GiB']) t.throws(() => readConfig({ DEPOT_MAX_UPLOAD: text }), { message: 'DEPOT_MAX_UPLOAD must be a size from 1KiB to 1PiB, such as 512MiB' }, text)
+  for (const [text, meant] of [['16GB', '16GiB'], ['16G', '16GiB'], ['512 mb', '512MiB'], ['1gib', '1GiB']] as const) {
+    t.throws(() => readConfig({ DEPOT_MAX_UPLOAD: text }), { message: `DEPOT_MAX_UPLOAD must be a size from 1KiB to 1PiB, such as 512MiB; did you mean ${meant}?` }, text)
+  }
 })
 
 test('everything that is wrong is named in one line, and what is unknown too; empty is unset', async (t) => {
@@ -64,4 +69,68 @@ test('the public URL is that of the depot itself, and may be below a path', asyn
   for (const text of ['ftp://x', 'example.com', 'https://example.com/v1', 'https://example.com/depot/v1/', 'https://example.com/v1/depot', 'https://example.com/api', 'https://example.com/a//b', 'https://u:p@example.com/', 'https://example.com/?x', 'https://example.com/#x']) {
     t.throws(() => readConfig({ DEPOT_PUBLIC_URL: text }), { code: 'invalid_request', message: /^DEPOT_PUBLIC_URL / }, text)
   }
+})
+
+test('what Kubernetes sets for a Service called depot, or depot-…, is ignored', async (t) => {
+  const service = (name: string) => ({
+    [`${name}_SERVICE_HOST`]: '10.96.12.7',
+    [`${name}_SERVICE_PORT`]: '9636',
+    [`${name}_SERVICE_PORT_HTTP`]: '9636',
+    [`${name}_SERVICE_PORT_HTTP_METRICS`]: '9637',
+    [`${name}_PORT`]: 'tcp://10.96.12.7:9636',
+    [`${name}_PORT_9636_TCP`]: 'tcp://10.96.12.7:9636',
+    [`${name}_PORT_9636_TCP_PROTO`]: 'tcp',
+    [`${name}_PORT_9636_TCP_PORT`]: '9636',
+    [`${name}_PORT_9636_TCP_ADDR`]: '10.96.12.7',
+    [`${name}_PORT_53_UDP`]: 'udp://[fd00::7]:53',
+    [`${name}_PORT_53_UDP_ADDR`]: 'fd00::7',
+  })
+  t.strictSame(readConfig({ ...service('DEPOT'), ...service('DEPOT_API'), ...service('DEPOT_DATABASE_2') }), readConfig({}))
+  for (const [name, value] of [
+    ['DEPOT_PORT', '9636'],
+    ['DEPOT_PORT', 'http://10.96.12.7:9636'],
+    ['DEPOT_HOST', '10.96.12.7'],
+    ['DEPOT_SERVICE', 'x'],
+    ['DEPOT_SERVICE_HOST', 'depot.example'],
+    ['DEPOT_SERVICE_PORT', 'http'],
+    ['DEPOT_PORT_9636_TCP_NAME', 'x'],
+    ['DEPOT_PORT_HTTP', '9636'],
+  ] as const) {
+    t.throws(() => readConfig({ [name]: value }), { code: 'invalid_request', message: new RegExp(`^there is no setting ${name}`) }, `${name}=${value}`)
+  }
+})
+
+test('a setting that is nearly one is told with the one that was meant', async (t) => {
+  for (const [wrong, message] of [
+    [{ DEPOT_MAXUPLOAD: '1GiB' }, 'there is no setting DEPOT_MAXUPLOAD; did you mean DEPOT_MAX_UPLOAD?'],
+    [{ DEPOT_LISTN: 'x', DEPOT_WORKER: '2' }, 'there is no setting DEPOT_LISTN; did you mean DEPOT_LISTEN? there is no setting DEPOT_WORKER; did you mean DEPOT_WORKERS?'],
+    [{ DEPOT_SIGNATURES: 'verfy' }, 'DEPOT_SIGNATURES must be require or verify; did you mean verify?'],
+    [{ DEPOT_SIGNATURES: 'none' }, 'DEPOT_SIGNATURES must be require or verify'],
+    [{ DEPOT_SHORT_WAY: 'yes' }, 'DEPOT_SHORT_WAY must be on or off'],
+    [{ DEPOT_LOG_LEVEL: 'Debug' }, 'DEPOT_LOG_LEVEL must be fatal, error, warn, info, debug, trace or silent; did you mean debug?'],
+    [{ DEPOT_TARGETS: 'x86_64-linux,x86_64-linx' }, 'DEPOT_TARGETS names "x86_64-linx", which is no target; did you mean x86_64-linux?'],
+    [{ DEPOT_TARGETS: ',' }, 'DEPOT_TARGETS names no target'],
+    [{ DEPOT_ORIGIN_CREATORS: ' , ' }, 'DEPOT_ORIGIN_CREATORS names no account'],
+    [{ DEPOT_ORIGIN_CREATORS: 'alice,bob smith' }, 'DEPOT_ORIGIN_CREATORS names "bob smith", which is no name of an account'],
+    [{ DEPOT_PUBLIC_URL: 'depot.example' }, 'DEPOT_PUBLIC_URL must be a URL, such as https://depot.example'],
+    [{ DEPOT_DATABASE_URL: 'sqlite:' }, 'DEPOT_DATABASE_URL must be sqlite:FILE'],
+    [{ DEPOT_BLOBS: 'fs:' }, 'DEPOT_BLOBS must be fs:FOLDER'],
+    [{ DEPOT_LISTEN: 'a b:1' }, 'DEPOT_LISTEN must be HOST:PORT, as 127.0.0.1:9636'],
+  ] as const) {
+    t.throws(() => readConfig(wrong), { code: 'invalid_request', message }, message)
+  }
+})
+
+test('a relative path means the folder that the person stands in, also through npm', async (t) => {
+  const throughNpm = { npm_package_name: 'hart-depot', INIT_CWD: '/srv/site' }
+  t.match(readConfig({ ...throughNpm, DEPOT_DATA: 'depot', DEPOT_BLOBS: 'fs:../blobs', DEPOT_DATABASE_URL: 'sqlite:db/depot.sqlite' }), {
+    dataFolder: '/srv/site/depot',
+    blobFolder: '/srv/blobs',
+    databaseFile: '/srv/site/db/depot.sqlite',
+  })
+  t.match(readConfig({ ...throughNpm, DEPOT_DATA: '/var/lib/depot' }), { dataFolder: '/var/lib/depot' })
+  t.match(readConfig(throughNpm), { dataFolder: resolve('data') }, 'the default one is that of the clone')
+  t.match(readConfig({ ...throughNpm, npm_package_name: 'another', DEPOT_DATA: 'depot' }), { dataFolder: resolve('depot') }, 'scripts of other packages run where they say')
+  t.equal(givenPath('token', throughNpm), '/srv/site/token')
+  t.equal(givenPath('token', {}), resolve('token'))
 })

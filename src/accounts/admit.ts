@@ -1,18 +1,16 @@
 import { DepotError, quote } from '../errors.ts'
 import type { Change } from '../writer/change.ts'
 import type { Scope } from './access.ts'
+import { ACCOUNT_NAME, LONGEST_ACCOUNT_NAME } from './account-name.ts'
 import { findAccount, getAccount, insertAccount, insertToken, markTokenRevoked } from './account-store.ts'
-
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
-const LONGEST_NAME = 100
 
 export async function addAccount(
   change: Change,
   input: { name: string; email?: string; isAdministrator?: boolean },
 ): Promise<{ accountId: number }> {
   const { name, email, isAdministrator = false } = input
-  if (!NAME.test(name) || name.length > LONGEST_NAME) {
-    throw new DepotError('invalid_request', `${quote(name)} is not an account's name: letters, digits and . _ -, at most ${LONGEST_NAME}`)
+  if (!ACCOUNT_NAME.test(name) || name.length > LONGEST_ACCOUNT_NAME) {
+    throw new DepotError('invalid_request', `${quote(name)} is not an account's name: letters, digits and . _ -, at most ${LONGEST_ACCOUNT_NAME}`)
   }
   if ((await findAccount(change.trx, name)) !== undefined) throw new DepotError('already_exists', `the account ${quote(name)} exists already`)
   const accountId = await insertAccount(change.trx, { name, email, isAdministrator, at: change.at })

@@ -1,6 +1,5 @@
-import { parseArgs } from 'node:util'
 import { readConfig } from '../config.ts'
-import { onlyArgument } from './subcommand.ts'
+import { onlyArgument, parseOptions } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 import { submit } from './submit.ts'
 
@@ -9,7 +8,7 @@ export const accountAdd: Subcommand = {
   summary: 'make an account',
   details: ['--admin  an administrator of the depot, who is an owner of every origin'],
   async run(args) {
-    const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { admin: { type: 'boolean', default: false }, email: { type: 'string' } } })
+    const { values, positionals } = parseOptions(args, { admin: { type: 'boolean', default: false }, email: { type: 'string' } })
     const name = onlyArgument(positionals, 'NAME')
     await submit(readConfig(), 'addAccount', { name, isAdministrator: values.admin, ...(values.email !== undefined && { email: values.email }) })
     console.log(`added the account ${name}`)

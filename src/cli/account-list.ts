@@ -1,15 +1,15 @@
-import { parseArgs } from 'node:util'
 import { listAccounts } from '../accounts/account-store.ts'
 import { formatColumns, formatTime } from '../columns.ts'
 import { readConfig } from '../config.ts'
 import { readDepot } from './read.ts'
+import { optionsAlone } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 
 export const accountList: Subcommand = {
   usage: '[--json]',
   summary: 'show the accounts',
   async run(args) {
-    const { values } = parseArgs({ args, options: { json: { type: 'boolean', default: false } } })
+    const values = optionsAlone(args, { json: { type: 'boolean', default: false } })
     const accounts = await readDepot(readConfig(), listAccounts)
     if (values.json) {
       const shown = accounts.map(({ name, email = null, isAdministrator, createdAt }) => ({ name, email, is_administrator: isAdministrator, created_at: formatTime(createdAt) }))

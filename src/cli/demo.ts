@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import pino from 'pino'
 import { generateToken } from '../accounts/token.ts'
 import { readConfig } from '../config.ts'
@@ -16,13 +15,14 @@ import { formatIdent, makeIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import { SimulatedSupervisor } from './simulated-supervisor.ts'
 import type { Seen } from './simulated-supervisor.ts'
+import { optionsAlone } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 
 export const demo: Subcommand = {
   usage: '',
   summary: 'show three releases on their way through four views, on a depot of its own that is gone afterwards',
   async run(args) {
-    parseArgs({ args, options: {} })
+    optionsAlone(args, {})
     const folder = await mkdtemp(join(tmpdir(), 'hart-depot-demo-'))
     const onSignal = () => {
       rmSync(folder, { recursive: true, force: true })

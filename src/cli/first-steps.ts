@@ -26,6 +26,7 @@ curl -sS --fail-with-body "${url}/v1/depot/views/acceptance/pkgs/happyhumans/pos
 `
 }
 
-function quoteForShell(text: string): string {
+/** A word as a shell takes it. */
+export function quoteForShell(text: string): string {
   return /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

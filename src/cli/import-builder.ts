@@ -1,5 +1,4 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { formatBytes, formatColumns } from '../columns.ts'
 import { readConfig, readTokens } from '../config.ts'
 import { copy } from '../import/copy.ts'
@@ -8,13 +7,14 @@ import { whoAmI } from '../remote/destination.ts'
 import { planImport } from '../import/plan.ts'
 import type { ImportOptions, Plan, PlannedOrigin } from '../import/plan.ts'
 import { RemoteDepot } from '../remote/remote-depot.ts'
+import { didYouMean } from '../nearest.ts'
 import { isOriginName } from '../package/ident.ts'
 import { TARGETS, isTarget } from '../package/target.ts'
 import { isViewName } from '../views/view.ts'
 import { expectThere, httpUrl, tokenIn, withFolder } from './other-depot.ts'
 import { Progress } from './progress.ts'
 import { urlOf } from './url.ts'
-import { UsageError, onlyArgument } from './subcommand.ts'
+import { UsageError, onlyArgument, parseOptions } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 
 const OPTIONS = {
@@ -46,7 +46,7 @@ export const importBuilder: Subcommand = {
     'Packages wait in $TMPDIR on their way, four at most.',
   ],
   async run(args) {
-    const { values, positionals } = parseArgs({ args, allowPositionals: true, options: OPTIONS })
+    const { values, positionals } = parseOptions(args, OPTIONS)
     const url = httpUrl(onlyArgument(positionals, 'URL'))
     const options = importOptions(values)
     const config = readConfig()
@@ -87,7 +87,7 @@ function importOptions(values: { origin: string[]; channel?: string[] | undefine
   const wrongChannel = values.channel?.find((name) => !isViewName(name))
   if (wrongChannel !== undefined) throw new UsageError(`${JSON.stringify(wrongChannel)} is not a channel's name`)
   const targets = values.target?.map((target) => {
-    if (!isTarget(target)) throw new UsageError(`${JSON.stringify(target)} is not a target: ${TARGETS.join(', ')}`)
+    if (!isTarget(target)) throw new UsageError(`${JSON.stringify(target)} is not a target: ${TARGETS.join(', ')}${didYouMean(target, TARGETS)}`)
     return target
   })
   return { origins: [...new Set(values.origin)], channels: values.channel, targets }

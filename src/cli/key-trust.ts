@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
-import { parseArgs } from 'node:util'
-import { readConfig } from '../config.ts'
+import { givenPath, readConfig } from '../config.ts'
 import { formatDepotKey, parseDepotKey, parseTrustedName } from '../lockfiles/depot-key.ts'
-import { UsageError } from './subcommand.ts'
+import { UsageError, parseOptions } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 import { submit } from './submit.ts'
 
@@ -12,10 +11,10 @@ export const keyTrust: Subcommand = {
   summary: 'take lockfiles of the depot that has the key in FILE, which is called NAME here',
   details: ['- is stdin. A key that had this name is trusted no longer.'],
   async run(args) {
-    const { positionals } = parseArgs({ args, allowPositionals: true, options: {} })
+    const { positionals } = parseOptions(args, {})
     const [name, file, ...others] = positionals
     if (name === undefined || file === undefined || others.length > 0) throw new UsageError('NAME and FILE are expected')
-    const key = parseDepotKey(file === '-' ? await text(process.stdin) : await readFile(file, 'utf8'))
+    const key = parseDepotKey(file === '-' ? await text(process.stdin) : await readFile(givenPath(file), 'utf8'))
     const { id } = await submit(readConfig(), 'trustKey', { name: parseTrustedName(name), publicKey: formatDepotKey(key) })
     console.log(`trusting the depot key ${id} as ${name}`)
   },

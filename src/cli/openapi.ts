@@ -2,12 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import pino from 'pino'
 import { readConfig } from '../config.ts'
 import { openDepot } from '../depot.ts'
 import { writeOpenApi } from '../http/openapi.ts'
 import { buildServer } from '../http/server.ts'
+import { optionsAlone } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 
 const FILE = fileURLToPath(new URL('../../openapi.yaml', import.meta.url))
@@ -17,7 +17,7 @@ export const openapi: Subcommand = {
   summary: 'show the OpenAPI document of all doors',
   details: ['--write    put it into openapi.yaml, beside the sources'],
   async run(args) {
-    const { values } = parseArgs({ args, options: { write: { type: 'boolean', default: false } } })
+    const values = optionsAlone(args, { write: { type: 'boolean', default: false } })
     const document = await describeDepot()
     if (values.write) await writeFile(FILE, document)
     else process.stdout.write(document)

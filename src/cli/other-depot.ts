@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { givenPath } from '../config.ts'
 import { RemoteError } from '../remote/remote-depot.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
 import { UsageError } from './subcommand.ts'
@@ -41,7 +42,7 @@ export function httpUrl(given: string): string {
 /** `-` is stdin: what stands on the command line is seen by every process of the machine. */
 export async function tokenIn(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined
-  const token = (file === '-' ? await text(process.stdin) : await readFile(file, 'utf8')).trim()
+  const token = (file === '-' ? await text(process.stdin) : await readFile(givenPath(file), 'utf8')).trim()
   if (!/^[!-~]+$/.test(token)) throw new UsageError(`there is no token in ${file === '-' ? 'stdin' : file}: one word is expected`)
   return token
 }

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { formatBytes, formatColumns } from '../columns.ts'
-import { readConfig, readTokens } from '../config.ts'
+import { givenPath, readConfig, readTokens } from '../config.ts'
 import { DepotError } from '../errors.ts'
 import { parseDepotKey } from '../lockfiles/depot-key.ts'
 import type { DepotKey } from '../lockfiles/depot-key.ts'
 import { claimedKeyId, readLockfile } from '../lockfiles/signed-lockfile.ts'
 import type { SignedLockfile } from '../lockfiles/signed-lockfile.ts'
+import { didYouMean } from '../nearest.ts'
 import { isOriginName } from '../package/ident.ts'
 import { TARGETS, isTarget } from '../package/target.ts'
 import { Bundle } from '../pull/bundle.ts'
@@ -22,7 +22,7 @@ import { RemoteDepot } from '../remote/remote-depot.ts'
 import { isViewName } from '../views/view.ts'
 import { expectThere, httpUrl, tokenIn, withFolder } from './other-depot.ts'
 import { Progress } from './progress.ts'
-import { UsageError, onlyArgument } from './subcommand.ts'
+import { UsageError, onlyArgument, parseOptions } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 import { urlOf } from './url.ts'
 
@@ -96,6 +96,7 @@ async function pullInto(source: PullSource, values: Values, progress: Progress):
   const trustedThere = (await listLockfileKeys(destination)).map(parseDepotKey)
   const lockfile = verified(text, (await keyIn(values.key)) ?? trustedThere)
   if (source instanceof DepotSource) source.expectAsked(lockfile)
+  if (values.origin !== undefined && lockfile.releases.length === 0) progress.note(`${lockfile.view} has nothing of the origin ${values.origin}`)
   const into = values.into ?? lockfile.view
   const ends = { source, destination, watcher: progress }
   const isTrustedThere = trustedThere.some(({ id }) => id === lockfile.key.id)
@@ -113,7 +114,7 @@ async function pullInto(source: PullSource, values: Values, progress: Progress):
 
 /** With `--key`, what was saved is known to be that depot's; without it, only to be whole: who pulls from the folder verifies it anyway. */
 async function saveTo(folder: string, place: string, asked: AskedView | undefined, values: Values, progress: Progress): Promise<void> {
-  const bundle = Bundle.in(folder)
+  const bundle = Bundle.in(givenPath(folder))
   const source = await openSource(place, asked, values, await bundle.makeSpool())
   const text = await source.readLockfile()
   const claimed = await source.readKey(claimedKeyId(text))
@@ -127,7 +128,7 @@ async function saveTo(folder: string, place: string, asked: AskedView | undefine
 }
 
 async function openSource(place: string, asked: AskedView | undefined, values: Values, folder: string): Promise<PullSource> {
-  if (asked === undefined) return Bundle.open(place)
+  if (asked === undefined) return Bundle.open(givenPath(place))
   const depot = new RemoteDepot({ url: httpUrl(place), token: await tokenIn(values['token-file']), pause, agent: AGENT })
   await expectThere(depot)
   return new DepotSource(depot, asked, folder)
@@ -143,11 +144,11 @@ function verified(text: string, keys: readonly DepotKey[]): SignedLockfile {
 }
 
 async function keyIn(file: string | undefined): Promise<DepotKey[] | undefined> {
-  return file === undefined ? undefined : [parseDepotKey(await readFile(file, 'utf8'))]
+  return file === undefined ? undefined : [parseDepotKey(await readFile(givenPath(file), 'utf8'))]
 }
 
 function parse(args: string[]) {
-  return parseArgs({ args, allowPositionals: true, options: OPTIONS })
+  return parseOptions(args, OPTIONS)
 }
 
 /** What is asked of a depot; `undefined` where the source is a folder, in which everything was decided already. */
@@ -163,7 +164,7 @@ function checked(place: string, values: Values): AskedView | undefined {
   httpUrl(place)
   if (view === undefined) throw new UsageError('--view is missing')
   if (origin !== undefined && !isOriginName(origin)) throw new UsageError(`${JSON.stringify(origin)} is not an origin's name`)
-  if (target !== undefined && !isTarget(target)) throw new UsageError(`${JSON.stringify(target)} is not a target: ${TARGETS.join(', ')}`)
+  if (target !== undefined && !isTarget(target)) throw new UsageError(`${JSON.stringify(target)} is not a target: ${TARGETS.join(', ')}${didYouMean(target, TARGETS)}`)
   return { view, at, filter: { ...(origin !== undefined && { origin }), ...(target !== undefined && { target }) } }
 }
 

@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import type { Logger } from 'pino'
 import { readConfig } from '../config.ts'
 import type { Config } from '../config.ts'
@@ -10,8 +9,10 @@ import { Workers, listen, tryPort } from '../http/workers.ts'
 import { connectControl, openControl } from '../writer/control.ts'
 import { firstSteps, tokenLine } from './first-steps.ts'
 import { openLog } from '../log.ts'
+import { optionsAlone } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 import { urlOf } from './url.ts'
+import { expectOpen } from './whose.ts'
 
 /** ^C in a terminal reaches the server more than once: from the terminal, and from npm and the launcher, which pass it on. */
 const SAME_SIGNAL_MS = 1_000
@@ -21,8 +22,9 @@ export const serve: Subcommand = {
   summary: 'run the depot, as DEPOT_… variables say, until SIGTERM or SIGINT',
   details: ['The first signal lets uploads and downloads in flight come to their end, up to ten minutes; a second one ends at once.'],
   async run(args) {
-    parseArgs({ args, options: {} })
+    optionsAlone(args, {})
     const config = readConfig()
+    expectOpen(config, 'write')
     const log = openLog(config.logLevel)
     // Before a depot is made: where nothing can run, no token is made that somebody would have to keep.
     await tryPort(config).catch(async (error: unknown) => { throw (await isServed(config)) ?? cannotListen(config, error) })

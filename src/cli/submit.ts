@@ -5,6 +5,7 @@ import { openDepot } from '../depot.ts'
 import type { Depot } from '../depot.ts'
 import { DepotError } from '../errors.ts'
 import type { Input, Outcome, CommandKind, Command } from '../writer/commands.ts'
+import { expectOpen } from './whose.ts'
 import { connectControl, sendCommand } from '../writer/control.ts'
 
 const LONGEST_WAIT_MS = 5_000
@@ -12,9 +13,10 @@ const PAUSE_MS = 50
 
 /**
  * Makes a change to a data directory: through the server that holds it or, where there is none, by holding it meanwhile. Waits a
- * little for one that is starting or stopping. Throws what the command throws, and `data_in_use`.
+ * little for one that is starting or stopping. Throws what the command throws, `data_in_use`, and `forbidden` as {@link expectOpen}.
  */
 export async function submit<K extends CommandKind>(config: Config, kind: K, input: Input<K>): Promise<Outcome<K>> {
+  expectOpen(config, 'write')
   const command: Command<K> = { kind, input, actor: { client: `hart-depot command line, uid ${process.getuid?.() ?? 'unknown'}`, door: 'cli' } }
   for (const deadline = Date.now() + LONGEST_WAIT_MS; ; await pause(PAUSE_MS)) {
     const connection = await connectControl(config.dataFolder)

@@ -1,11 +1,12 @@
-import { parseArgs } from 'node:util'
 import { ACTIONS } from '../accounts/access.ts'
 import type { Action, Scope } from '../accounts/access.ts'
 import { generateToken, hashToken, parseExpiry } from '../accounts/token.ts'
 import { readConfig } from '../config.ts'
+import { didYouMean } from '../nearest.ts'
 import { isOriginName } from '../package/ident.ts'
 import { isViewName } from '../views/view.ts'
-import { UsageError, onlyArgument } from './subcommand.ts'
+import { expectKnown } from './known.ts'
+import { UsageError, onlyArgument, parseOptions } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 import { submit } from './submit.ts'
 
@@ -29,19 +30,22 @@ export const tokenAdd: Subcommand = {
     '--view V        only into these views',
   ],
   async run(args) {
-    const { values, positionals } = parseArgs({ args, allowPositionals: true, options: OPTIONS })
+    const { values, positionals } = parseOptions(args, OPTIONS)
     const account = onlyArgument(positionals, 'NAME')
     const { label } = values
     if (label.length > LONGEST_LABEL) throw new UsageError(`the label is longer than ${LONGEST_LABEL} characters`)
+    const scope = scopeOf(values)
+    const config = readConfig()
+    await expectKnown(config, { accounts: [account], ...scope })
     const token = generateToken()
     const expiresAt = values.expires === undefined ? {} : { expiresAt: parseExpiry(values.expires, Date.now()) }
-    await submit(readConfig(), 'issueToken', { account, hash: hashToken(token), label, scope: scopeOf(values), ...expiresAt })
+    await submit(config, 'issueToken', { account, hash: hashToken(token), label, scope, ...expiresAt })
     console.log(token)
   },
 }
 
 function scopeOf(values: { action?: string[]; origin?: string[]; view?: string[] }): Scope {
-  const actions = items(values.action, 'an action', isAction)
+  const actions = items(values.action, `an action: ${ACTIONS.join(', ')}`, isAction)
   const origins = items(values.origin, "an origin's name", isOriginName)
   const views = items(values.view, "a view's name", isViewName)
   return { ...(actions && { actions }), ...(origins && { origins }), ...(views && { views }) }
@@ -52,7 +56,7 @@ function items(given: readonly string[] | undefined, what: string, isOne: (text:
 function items(given: readonly string[] | undefined, what: string, isOne: (text: string) => boolean): string[] | undefined {
   const all = given?.flatMap((text) => text.split(',')).map((text) => text.trim())
   const wrong = all?.find((text) => !isOne(text))
-  if (wrong !== undefined) throw new UsageError(`${JSON.stringify(wrong)} is not ${what}`)
+  if (wrong !== undefined) throw new UsageError(`${JSON.stringify(wrong)} is not ${what}${didYouMean(wrong, isOne === isAction ? ACTIONS : [])}`)
   return all
 }
 

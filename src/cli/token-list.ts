@@ -1,19 +1,21 @@
-import { parseArgs } from 'node:util'
-import { getAccount, listTokens } from '../accounts/account-store.ts'
+import { listTokens } from '../accounts/account-store.ts'
 import type { TokenDescription } from '../accounts/account-store.ts'
 import { formatColumns, formatTime } from '../columns.ts'
 import { readConfig } from '../config.ts'
+import { expectKnown } from './known.ts'
 import { readDepot } from './read.ts'
-import { onlyArgument } from './subcommand.ts'
+import { onlyArgument, parseOptions } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 
 export const tokenList: Subcommand = {
   usage: '[NAME] [--json]',
   summary: 'show the tokens, or those of one account: all but the tokens themselves',
   async run(args) {
-    const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { json: { type: 'boolean', default: false } } })
+    const { values, positionals } = parseOptions(args, { json: { type: 'boolean', default: false } })
     const account = positionals.length === 0 ? undefined : onlyArgument(positionals, 'NAME')
-    const tokens = await readDepot(readConfig(), async (db) => listTokens(db, account && (await getAccount(db, account)).name))
+    const config = readConfig()
+    if (account !== undefined) await expectKnown(config, { accounts: [account] })
+    const tokens = await readDepot(config, async (db) => listTokens(db, account))
     const now = Date.now()
     console.log(values.json ? JSON.stringify(tokens.map((token) => toJson(token, now)), undefined, 2) : formatColumns(HEADING, tokens.map((token) => toRow(token, now))))
   },

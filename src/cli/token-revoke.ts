@@ -1,6 +1,5 @@
-import { parseArgs } from 'node:util'
 import { readConfig } from '../config.ts'
-import { UsageError, onlyArgument } from './subcommand.ts'
+import { UsageError, onlyArgument, parseOptions } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 import { submit } from './submit.ts'
 
@@ -8,7 +7,7 @@ export const tokenRevoke: Subcommand = {
   usage: 'ID',
   summary: 'end a token, at once and for good; its ID is in token list',
   async run(args) {
-    const { positionals } = parseArgs({ args, allowPositionals: true, options: {} })
+    const { positionals } = parseOptions(args, {})
     const id = onlyArgument(positionals, 'ID')
     if (!/^\d{1,15}$/.test(id)) throw new UsageError(`${JSON.stringify(id)} is not the ID of a token: token list shows them`)
     const { account } = await submit(readConfig(), 'revokeToken', { tokenId: Number(id) })

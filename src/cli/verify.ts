@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import { verifyBlobs } from '../blobs/verify-blobs.ts'
 import type { BlobVerification } from '../blobs/verify-blobs.ts'
 import { formatColumns, formatTime } from '../columns.ts'
@@ -9,6 +8,7 @@ import { HashThreads } from '../hart/hash-threads.ts'
 import { verifyDepot } from '../ledger/verify.ts'
 import type { Verification } from '../ledger/verify.ts'
 import { readDepot } from './read.ts'
+import { optionsAlone } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 
 export const verify: Subcommand = {
@@ -21,7 +21,7 @@ export const verify: Subcommand = {
     'release needs are listed; the depot takes them away by itself.',
   ],
   async run(args) {
-    const { values } = parseArgs({ args, options: { bytes: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } } })
+    const values = optionsAlone(args, { bytes: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } })
     const config = readConfig()
     const ledger = await readDepot(config, verifyDepot, openSnapshot)
     const files = await readDepot(config, (db) => verifyFiles(db, config.blobFolder, values.bytes))

@@ -1,4 +1,5 @@
 import { DepotError } from '../errors.ts'
+import { didYouMean } from '../nearest.ts'
 import { formatKeyName, parsePublicKey } from '../origins/origin-key.ts'
 import type { PublicKey } from '../origins/origin-key.ts'
 import { formatIdent, makeIdent } from '../package/ident.ts'
@@ -142,7 +143,7 @@ async function getKey(ends: Ends, side: 'source' | 'destination', name: { origin
 
 async function channelsOf({ source, watcher }: Ends, origin: string, { channels }: Asked): Promise<string[]> {
   const there = [...new Set(await reads.listChannels(source, origin))]
-  for (const missing of channels?.filter((name) => !there.includes(name)) ?? []) watcher.note(`${origin} has no channel ${missing}`)
+  for (const missing of channels?.filter((name) => !there.includes(name)) ?? []) watcher.note(`${origin} has no channel ${missing}${didYouMean(missing, there)}`)
   return there.filter((name) => (channels === undefined ? name !== UNSTABLE : channels.includes(name)))
 }
 

@@ -49,6 +49,12 @@ export async function getOrigin(db: Db, name: string): Promise<Origin> {
   return origin
 }
 
+/** Of all origins that are not deleted. */
+export async function listOriginNames(db: Db): Promise<string[]> {
+  const rows = await db.selectFrom('origins').select('name').where('deleted_at', 'is', null).orderBy('name').execute()
+  return rows.map(({ name }) => name)
+}
+
 export async function getOwnerId(db: Db, originId: number): Promise<number> {
   const { owner_id } = await db.selectFrom('origins').select('owner_id').where('id', '=', originId).executeTakeFirstOrThrow()
   return owner_id

@@ -56,6 +56,8 @@ test('a token made beside a running server is good at once, and one revoked is n
   const issued = await runToEnd(['token', 'add', 'ci'], { DEPOT_DATA: folder })
   const token = issued.stdout.trim()
   t.equal((await createOrigin(server, token, 'first')).status, 201)
+  t.match(await runToEnd(['token', 'add', 'ci', '--origin', 'first'], { DEPOT_DATA: folder }), { code: 0 })
+  t.match(await runToEnd(['token', 'add', 'ci', '--origin', 'frist'], { DEPOT_DATA: folder }), { code: 1, stderr: 'hart-depot: there is no origin "frist"; did you mean first?\n' })
 
   const { stdout } = await runToEnd(['token', 'list', 'ci', '--json'], { DEPOT_DATA: folder })
   const [listed] = JSON.parse(stdout) as { id: number }[]
