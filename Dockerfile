@@ -11,12 +11,13 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json launch.js ./
 COPY migrations ./migrations
 COPY src ./src
-RUN ln -s /app/launch.js /usr/local/bin/hart-depot && install -d -o node -g node /data
+RUN ln -s /app/launch.js /usr/local/bin/hart-depot && install -d -o 1000 -g 1000 /data
 ENV NODE_ENV=production DEPOT_LISTEN=0.0.0.0:9636 DEPOT_DATA=/data
 VOLUME /data
 EXPOSE 9636
-USER node
+# The user node, by number: Kubernetes' runAsNonRoot knows no names.
+USER 1000:1000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=1m \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.DEPOT_LISTEN.split(':').at(-1) + '/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "src/main.ts", "healthy"]
 CMD ["node", "src/main.ts", "serve"]

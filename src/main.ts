@@ -7,6 +7,7 @@ import { didYouMean } from './nearest.ts'
 /** As they are typed. Each is loaded only when it is asked for: most need no server. */
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   serve: async () => (await import('./cli/serve.ts')).serve,
+  healthy: async () => (await import('./cli/healthy.ts')).healthy,
   'account add': async () => (await import('./cli/account-add.ts')).accountAdd,
   'account list': async () => (await import('./cli/account-list.ts')).accountList,
   'token add': async () => (await import('./cli/token-add.ts')).tokenAdd,

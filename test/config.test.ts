@@ -71,20 +71,22 @@ test('the public URL is that of the depot itself, and may be below a path', asyn
   }
 })
 
+/** What Kubernetes sets for a Service. */
+const service = (name: string) => ({
+  [`${name}_SERVICE_HOST`]: '10.96.12.7',
+  [`${name}_SERVICE_PORT`]: '9636',
+  [`${name}_SERVICE_PORT_HTTP`]: '9636',
+  [`${name}_SERVICE_PORT_HTTP_METRICS`]: '9637',
+  [`${name}_PORT`]: 'tcp://10.96.12.7:9636',
+  [`${name}_PORT_9636_TCP`]: 'tcp://10.96.12.7:9636',
+  [`${name}_PORT_9636_TCP_PROTO`]: 'tcp',
+  [`${name}_PORT_9636_TCP_PORT`]: '9636',
+  [`${name}_PORT_9636_TCP_ADDR`]: '10.96.12.7',
+  [`${name}_PORT_53_UDP`]: 'udp://[fd00::7]:53',
+  [`${name}_PORT_53_UDP_ADDR`]: 'fd00::7',
+})
+
 test('what Kubernetes sets for a Service called depot, or depot-…, is ignored', async (t) => {
-  const service = (name: string) => ({
-    [`${name}_SERVICE_HOST`]: '10.96.12.7',
-    [`${name}_SERVICE_PORT`]: '9636',
-    [`${name}_SERVICE_PORT_HTTP`]: '9636',
-    [`${name}_SERVICE_PORT_HTTP_METRICS`]: '9637',
-    [`${name}_PORT`]: 'tcp://10.96.12.7:9636',
-    [`${name}_PORT_9636_TCP`]: 'tcp://10.96.12.7:9636',
-    [`${name}_PORT_9636_TCP_PROTO`]: 'tcp',
-    [`${name}_PORT_9636_TCP_PORT`]: '9636',
-    [`${name}_PORT_9636_TCP_ADDR`]: '10.96.12.7',
-    [`${name}_PORT_53_UDP`]: 'udp://[fd00::7]:53',
-    [`${name}_PORT_53_UDP_ADDR`]: 'fd00::7',
-  })
   t.strictSame(readConfig({ ...service('DEPOT'), ...service('DEPOT_API'), ...service('DEPOT_DATABASE_2') }), readConfig({}))
   for (const [name, value] of [
     ['DEPOT_PORT', '9636'],

@@ -1,9 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { test } from 'tap'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { readConfig, VARIABLES } from '../src/config.ts'
+import { runToEnd } from './support/run-cli.ts'
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
 
@@ -66,11 +70,27 @@ test('the image runs the same major Node as the packaged one, without root, and 
   const { optionalDependencies } = z.object({ optionalDependencies: z.record(z.string(), z.string()) }).parse(JSON.parse(read('package.json')))
   const majors = new Set(Object.values(optionalDependencies).map((version) => version.split('.')[0]))
   t.strictSame(new Set(instructions('FROM').map((image) => /^node:(\d+)-/.exec(image)?.[1])), majors)
-  t.strictSame(instructions('USER'), ['node'])
+  t.match(instructions('USER'), [/^[1-9]\d*:[1-9]\d*$/], 'by number, or runAsNonRoot of Kubernetes refuses it')
   const [node, script = '', command] = z.array(z.string()).parse(JSON.parse(instructions('CMD').at(-1) ?? ''))
   t.strictSame([node, command], ['node', 'serve'])
   t.ok(existsSync(new URL(`../${script}`, import.meta.url)), script)
   t.end()
+})
+
+test('the health check of the image asks the address that is configured', async (t) => {
+  const [, json = ''] = /CMD (\[.*\])$/.exec(instructions('HEALTHCHECK')[0] ?? '') ?? []
+  const [node, script, ...args] = z.array(z.string()).parse(JSON.parse(json))
+  t.strictSame([node, script], ['node', instructions('CMD').map((command) => z.array(z.string()).parse(JSON.parse(command))[1]).at(-1)])
+  const server = createServer((request, response) => response.writeHead(request.url === '/healthz' ? status : 404).end())
+  let status = 200
+  t.teardown(() => server.close())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const configured = { DEPOT_LISTEN: `127.0.0.1:${port}` }
+  t.match(await runToEnd(args, configured), { code: 0, stdout: `the depot at http://127.0.0.1:${port}/healthz is well\n` })
+  status = 503
+  t.match(await runToEnd(args, configured), { code: 1, stdout: '', stderr: `hart-depot: the depot at http://127.0.0.1:${port}/healthz answers 503\n` })
+  t.match(await runToEnd(args, { DEPOT_LISTEN: '127.0.0.1:9' }), { code: 1, stderr: 'hart-depot: no depot answers at http://127.0.0.1:9/healthz\n' })
 })
 
 /** The schema says `id` where its draft has `$id`, calls the draft by another address than ajv, and only names its formats. */

@@ -106,8 +106,8 @@ export function promotesAnything({ lockfile, isExact }: PullAsked): boolean {
  * would be refused for otherwise.
  */
 export async function expectPromotable({ destination }: Pick<PullEnds, 'destination'>, plan: PullPlan): Promise<void> {
-  const isThere = plan.missing.length === 0 && plan.failures === 0 && plan.origins.every(({ isNew, keys }) => !isNew && keys.length === 0)
-  if (!isThere || !promotesAnything(plan.asked)) return
+  const hasAll = plan.missing.length === 0 && plan.failures === 0 && plan.origins.every(({ isNew, keys }) => !isNew && keys.length === 0)
+  if (!hasAll || !promotesAnything(plan.asked)) return
   const refusals = await listRefusals(destination, plan.asked.into, promotedSet(plan.asked))
   if (refusals.length > 0) throw refusalOf('refused', refusals.map((detail) => ({ detail })))
 }
