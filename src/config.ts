@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { ACCOUNT_NAME } from './accounts/account-name.ts'
 import { DepotError } from './errors.ts'
 import { didYouMean } from './nearest.ts'
+import { shapeFault } from './shape-fault.ts'
 import { TARGETS } from './package/target.ts'
 import type { Target } from './package/target.ts'
 import { isNetwork } from './webhooks/address-rules.ts'
@@ -136,7 +137,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     const settings = sentences.some((sentence) => sentence.endsWith('?')) ? '' : `; settings are ${VARIABLES.join(', ')}`
     throw new DepotError('invalid_request', `${sentences.join(' ')}${settings}`)
   }
-  const parsed = Environment.safeParse(Object.fromEntries(own))
+  const parsed = Environment.safeParse(Object.fromEntries(own), { error: shapeFault })
   if (!parsed.success) {
     const wrong = parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`)
     throw new DepotError('invalid_request', wrong.join('; '))

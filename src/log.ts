@@ -18,9 +18,9 @@ export function openLog(level: string): Logger {
   return openLogTo(level, { write: (line: string) => process.stderr.write(formatLogLine(line)) })
 }
 
-/** A log whose lines of JSON go to `destination`. Texts that are too long, as what clients send may be, are cut. */
+/** A log whose lines of JSON go to `destination`, each with the name of its level and a time in RFC 3339. Texts that are too long, as what clients send may be, are cut. */
 export function openLogTo(level: string, destination: DestinationStream): Logger {
-  return pino({ level, formatters: { log: cut }, serializers: { err: (error: Error) => cut(pino.stdSerializers.err(error)) } }, destination)
+  return pino({ level, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }), log: cut }, serializers: { err: (error: Error) => cut(pino.stdSerializers.err(error)) } }, destination)
 }
 
 function cut<Fields extends object>(fields: Fields): Fields & Record<string, unknown> {
@@ -30,9 +30,8 @@ function cut<Fields extends object>(fields: Fields): Fields & Record<string, unk
 /** `12:00:01 info  request method=PUT status=200`, and below it the stack of an error. */
 export function formatLogLine(line: string): string {
   const { level, time, msg = '', pid: _, hostname: __, err, ...rest } = JSON.parse(line) as Record<string, unknown>
-  const clock = new Date(Number(time)).toISOString().slice(11, 19)
-  const name = pino.levels.labels[Number(level)] ?? String(level)
+  const clock = String(time).slice(11, 19)
   const fields = Object.entries(rest).map(([field, value]) => ` ${field}=${typeof value === 'string' && /^[!-~]+$/.test(value) ? value : inspect(value, { breakLength: Infinity })}`)
   const stack = typeof err === 'object' && err !== null && 'stack' in err ? `\n${String(err.stack)}` : ''
-  return `${clock} ${name.padEnd(5)} ${String(msg)}${fields.join('')}${stack}\n`
+  return `${clock} ${String(level).padEnd(5)} ${String(msg)}${fields.join('')}${stack}\n`
 }

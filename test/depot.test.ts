@@ -200,7 +200,7 @@ for (const [what, remove] of Object.entries({
     await move(started, 'promote', 'delivered', releases)
     t.equal((await fetch(latest)).status, 200)
     depot.upkeep?.look()
-    const fatal = () => logged.filter(({ level }) => level === 60)
+    const fatal = () => logged.filter(({ level }) => level === 'fatal')
     t.strictSame(fatal(), [])
 
     await remove(folder)
@@ -224,5 +224,5 @@ test('a data folder that comes back as it was is written to again', async (t) =>
   await rename(`${folder}.aside`, folder)
   await move(started, 'promote', 'delivered', releases)
   started.depot.upkeep?.look()
-  t.match(started.logged.at(-1), { level: 40, msg: 'the data folder is back: changes are taken again' })
+  t.match(started.logged.at(-1), { level: 'warn', msg: 'the data folder is back: changes are taken again' })
 })

@@ -104,7 +104,7 @@ function sendProblem({ code, status, detail, parts, more }: Described & { more?:
     ...more,
     request_id: request.id,
   }
-  return reply.code(status).type('application/problem+json').send(JSON.stringify(problem))
+  return reply.code(status).type('application/problem+json').send(`${JSON.stringify(problem)}\n`)
 }
 
 /**
@@ -148,13 +148,34 @@ function describe(error: unknown, request: FastifyRequest, reply: FastifyReply):
     const parts = validationParts(error)
     const named = parts.slice(0, MOST_NAMED)
     const others = parts.length > MOST_NAMED ? `; and ${parts.length - MOST_NAMED} more` : ''
-    const told = parts.length === 0 ? error.message : named.map((part) => `${part.pointer ?? ''}: ${part.detail}`).join('; ')
+    const told = parts.length === 0 ? sentenceFor(error) : named.map((part) => `${part.pointer ?? ''}: ${part.detail}`).join('; ')
     const detail = `${shorten(told, LONGEST_DETAIL)}${others}`
     request.refusal = detail
     return { code: error.statusCode === 413 ? 'too_large' : 'invalid_request', status: error.statusCode, detail, parts: named }
   }
   request.log.error({ request: request.id, err: error }, 'request failed')
   return { code: 'internal', status: 500, detail: `an error of the depot's own; its log has it under ${request.id}`, parts: [] }
+}
+
+/** For what fastify and its parsers refuse, by its code (fastify.dev/docs/latest/Reference/Errors): their own words name settings and functions. */
+const SENTENCES: Readonly<Record<string, string>> = {
+  FST_ERR_BAD_URL: 'the URL cannot be decoded: a % in it stands for itself only as %25',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'the body is larger than is taken here',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'the body is empty, and JSON is expected',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'the body has another length than Content-Length says',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'the body is not JSON, or has a field with the name __proto__ or constructor',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'a body of this Content-Type is not taken here',
+  FST_INVALID_MULTIPART_CONTENT_TYPE: 'the form is not what its Content-Type says: multipart/form-data with a boundary is expected',
+  FST_REQ_FILE_TOO_LARGE: 'the file in the form is larger than is taken here',
+  FST_FILES_LIMIT: 'the form has more files than are taken here',
+  FST_FIELDS_LIMIT: 'the form has more fields than are taken here',
+  FST_PARTS_LIMIT: 'the form has more parts than are taken here',
+  FST_PROTO_VIOLATION: 'the form has a field with a name that is not taken here',
+}
+
+function sentenceFor(error: Error): string {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  return SENTENCES[code] ?? `the request cannot be taken${code === '' ? '' : ` (${code})`}`
 }
 
 /** What is wrong with a request that is not of its route's shape, one part for each thing; an unknown field is named by itself. */

@@ -3,7 +3,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { validatorCompiler } from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
 import { GuessLimit } from '../accounts/guess-limit.ts'
 import { Answers } from '../answers/answers.ts'
@@ -30,6 +29,7 @@ import type { Figures } from './operator/metrics.ts'
 import { hasBody } from './request.ts'
 import { pathOf, proxyTrust, publicPathOf, withoutPath } from './public-path.ts'
 import type { Door } from './request.ts'
+import { validate } from './validate.ts'
 import { closeConnectionsWhenStopping } from './stop.ts'
 import type { Office, Workers } from './workers.ts'
 
@@ -111,7 +111,7 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
     },
     routerOptions: { maxParamLength: LONGEST_PARAMETER, ignoreTrailingSlash: true },
   })
-  app.setValidatorCompiler(validatorCompiler)
+  app.setValidatorCompiler(validate)
   app.setSerializerCompiler(() => JSON.stringify) // response schemas are for openapi.yaml and the compiler
   closeConnectionsWhenStopping(app)
   app.addHook('preClose', async () => feed.close()) // whoever waits is answered

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { z } from 'zod'
+import { shapeFault } from '../shape-fault.ts'
 
 // The client of a depot that is reached over HTTP, Builder or our own: which failures pass, and which do not.
 
@@ -46,6 +47,7 @@ type Asked = Pick<Sent, 'body' | 'headers'> & { readonly method: string }
 const PAUSES_MS = [1_000, 2_000, 5_000, 10_000, 30_000]
 const LONGEST_PAUSE_MS = 300_000
 const PASSING: readonly number[] = [408, 429, 500, 502, 503, 504]
+const MOST_FAULTS = 3
 const LONGEST_REASON = 300
 
 /** Builder's proxy slows down who is not called `hab…`, and only to who is called so does a depot say why (habitat-today.md 1.2 and 4). */
@@ -163,8 +165,8 @@ export class RemoteDepot {
   }
 
   #parse<Shape extends z.ZodType>(method: string, asked: string, text: string, shape: Shape): z.infer<Shape> {
-    const parsed = shape.safeParse(parseJson(text))
-    if (!parsed.success) throw new RemoteError('refused', `${method} ${this.#at(asked)} answers what no depot does: ${z.prettifyError(parsed.error)}`)
+    const parsed = shape.safeParse(parseJson(text), { error: shapeFault })
+    if (!parsed.success) throw new RemoteError('refused', `${method} ${this.#at(asked)} answers what no depot does: ${faultsIn(parsed.error)}`)
     return parsed.data
   }
 
@@ -172,6 +174,10 @@ export class RemoteDepot {
   #at(asked: string): string {
     return asked.startsWith('/') ? `${this.#base}${asked}` : `${this.url}/${asked}`
   }
+}
+
+function faultsIn({ issues }: z.ZodError): string {
+  return issues.slice(0, MOST_FAULTS).map(({ path: place, message }) => `${place.length === 0 ? 'the whole' : place.join('/')} ${message}`).join('; ')
 }
 
 function refusal(method: string, response: Response, text: string): RemoteError {
@@ -207,6 +213,23 @@ function isBroken(error: unknown): error is TypeError {
   return error instanceof TypeError && error.cause !== undefined
 }
 
+/** Of connections that failed, by the code of Node or of its fetch; what certificates are refused for is told by Node. */
+const CAUSES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ECONNRESET: 'the connection was cut',
+  EHOSTUNREACH: 'there is no way to that machine',
+  ENETUNREACH: 'there is no way to that network',
+  ENOTFOUND: 'no machine has this name',
+  EAI_AGAIN: 'names cannot be looked up now',
+  ETIMEDOUT: 'no answer came in time',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection was made in time',
+  UND_ERR_HEADERS_TIMEOUT: 'no answer came in time',
+  UND_ERR_BODY_TIMEOUT: 'the answer stopped coming',
+  UND_ERR_SOCKET: 'the connection was cut',
+}
+
 function causeOf({ cause, message }: TypeError): string {
-  return cause instanceof Error && cause.message !== '' ? cause.message : message
+  if (!(cause instanceof Error)) return message
+  const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : ''
+  return CAUSES[code] ?? (cause.message === '' ? message : cause.message)
 }

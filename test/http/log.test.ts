@@ -34,5 +34,5 @@ test('a change at the Habitat door is one line with its request, who asked, and 
   await makeReleases(started, APP)
   const { statusCode } = await started.app.inject({ method: 'POST', url: `/v1/depot/views/delivered/pkgs/${APP}/promote`, headers: { authorization: `Bearer ${ADMIN_TOKEN}` } })
   t.equal(statusCode, 200)
-  t.match(started.logged.filter((line) => line['method'] === 'POST'), [{ msg: 'request', level: 30, request: /\S/, account: 'admin', status: 200, subject: `${APP} into delivered` }])
+  t.match(started.logged.filter((line) => line['method'] === 'POST'), [{ msg: 'request', level: 'info', request: /\S/, account: 'admin', status: 200, subject: `${APP} into delivered` }])
 })

@@ -42,7 +42,7 @@ export function contentRoutes(app: FastifyInstance, { depot }: Door): void {
       const after = placeIn(request.query, question, LinePlace)
       const found = await listPointersAt(depot.db, view, revision, { ...filter, ...(after && { after }) }, audienceOf(request.caller))
       const { items, next } = cutPage(request, reply, { items: found, question, pinned, placeOf: (pointer) => [pointer.package, pointer.target] })
-      return reply.send({ view: view.name, revision, at: made, pointers: items.map(({ releaseId: _releaseId, ...pointer }) => wireSince(pointer)), next })
+      return reply.send({ view: view.name, revision, at: made, pointers: items.map(({ releaseId: _releaseId, checksum: _checksum, ...pointer }) => wireSince(pointer)), next })
     },
   )
 

@@ -36,6 +36,7 @@ export async function apiDoor(app: FastifyInstance, { door }: { door: Door }): P
     return replyProblem(new DepotError('method_not_allowed', `${path} takes ${methods.join(', ')}, not ${request.method}`), request, reply)
   })
   takeAnyTypeAsJson(app)
+  app.setSerializerCompiler(() => (body) => `${JSON.stringify(body)}\n`) // so that a shell's prompt comes in a line of its own
   app.addHook('preParsing', (request, _reply, payload, done) => {
     done(null, hasBody(request) ? incoming(payload, 'the body', door.depot.limits) : payload)
   })

@@ -5,9 +5,11 @@ import { getOrigin, listMembers } from '../../origins/origin-store.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
 import { needs, signedInAs } from '../rights.ts'
-import { answers } from './answers.ts'
+import { answers, textToo } from './answers.ts'
+import { orText } from './as-text.ts'
 import { cutPage, placeIn } from './pages.ts'
-import { MemberAnswer, MemberBody, MemberPath, Origin, OriginMembers, OriginPath, PageQuery } from './shapes.ts'
+import { FormatQuery, MemberAnswer, MemberBody, MemberPath, Origin, OriginMembers, OriginPath, PageQuery } from './shapes.ts'
+import { originMembersText, originText } from './text.ts'
 import { wireOrigin } from './wire.ts'
 
 const tags = ['origins']
@@ -17,13 +19,13 @@ export function originRoutes(app: FastifyInstance, { depot }: Door): void {
 
   api.get(
     '/origins/:origin',
-    { schema: { tags, summary: 'One origin', params: OriginPath, response: answers(Origin) } },
+    { schema: { tags, summary: 'One origin', params: OriginPath, querystring: FormatQuery, response: textToo(Origin) }, preSerialization: orText(originText) },
     async (request, reply) => reply.send(wireOrigin(await getOrigin(depot.db, request.params.origin))),
   )
 
   api.get(
     '/origins/:origin/members',
-    { schema: { tags, summary: 'Who may what in an origin (its members)', params: OriginPath, querystring: PageQuery, response: answers(OriginMembers) }, onRequest: needs('read') },
+    { schema: { tags, summary: 'Who may what in an origin (its members)', params: OriginPath, querystring: PageQuery, response: textToo(OriginMembers) }, onRequest: needs('read'), preSerialization: orText(originMembersText) },
     async (request, reply) => {
       const origin = await getOrigin(depot.db, request.params.origin)
       signedInAs(request, 'readonly_member', origin.name, 'read')

@@ -5,16 +5,20 @@ import { getAccountName } from '../../accounts/account-store.ts'
 import { DepotError } from '../../errors.ts'
 import { findRelease, listTargets, listViewsOf } from '../../releases/release-store.ts'
 import type { Door } from '../request.ts'
-import { answers } from './answers.ts'
-import { Release, ReleasePath, TargetQuery } from './shapes.ts'
+import { textToo } from './answers.ts'
+import { orText } from './as-text.ts'
+import { FormatQuery, Release, ReleasePath, TargetQuery } from './shapes.ts'
+import { releaseText } from './text.ts'
 import { wireRelease } from './wire.ts'
+
+const ReleaseQuery = TargetQuery.extend(FormatQuery.shape)
 
 export function releaseRoutes(app: FastifyInstance, { depot }: Door): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   api.get(
     '/releases/:origin/:name/:version/:release',
-    { schema: { tags: ['releases'], summary: 'A release, and the views it is in', params: ReleasePath, querystring: TargetQuery, response: answers(Release) } },
+    { schema: { tags: ['releases'], summary: 'A release, and the views it is in', params: ReleasePath, querystring: ReleaseQuery, response: textToo(Release) }, preSerialization: orText(releaseText) },
     async (request, reply) => {
       const { origin, name, version, release: stamp } = request.params
       const ident = `${origin}/${name}/${version}/${stamp}`

@@ -48,6 +48,29 @@ export function latestText({ ident, target, revision }: z.infer<typeof shapes.La
   return formatColumns(['IDENT', 'TARGET', 'REVISION'], [[ident, target, revision === null ? '' : String(revision)]])
 }
 
+export function originText({ name, owner, default_visibility, created_at }: z.infer<typeof shapes.Origin>): string {
+  return formatColumns(['ORIGIN', 'OWNER', 'NEW PACKAGES', 'MADE AT'], [[name, owner, default_visibility, seconds(created_at)]])
+}
+
+export function originMembersText({ members, next }: z.infer<typeof shapes.OriginMembers>): string {
+  return page(['ACCOUNT', 'ROLE'], members.map(({ account, role }) => [account, role]), next)
+}
+
+export function whoAmIText({ account, administrator, token, roles }: z.infer<typeof shapes.WhoAmI>): string {
+  const only = [token.actions, token.origins, token.views].map((names) => (names === null ? 'all' : names.join(',')))
+  const rights = formatColumns(['ACCOUNT', 'ADMINISTRATOR', 'EXPIRES', 'ACTIONS', 'ORIGINS', 'VIEWS'], [[account, administrator ? 'yes' : 'no', seconds(token.expires_at), ...only]])
+  const rows = Object.entries(roles)
+  return rows.length === 0 ? rights : `${rights}\n\n${formatColumns(['ORIGIN', 'ROLE'], rows)}`
+}
+
+/** A field in each line; long texts and lists of dependencies are left to JSON. */
+export function releaseText(release: z.infer<typeof shapes.Release>): string {
+  const { views, manifest: _, config: __, ...fields } = release
+  const rows = Object.entries(fields).map(([name, value]) => [name.replaceAll('_', ' '), Array.isArray(value) ? value.join(' ') : String(value ?? '')])
+  const places = views.map(({ view, since_revision, since }) => [view, String(since_revision), seconds(since)])
+  return `${formatColumns(['RELEASE', release.ident], rows.slice(1))}\n\n${formatColumns(['VIEW', 'SINCE', 'AT'], places)}`
+}
+
 const HISTORY_HEADING = ['REVISION', 'AT', 'ACT', 'BY', 'PACKAGE', 'FROM', 'TO', 'TARGET', 'REASON']
 
 /** A row for each move of `latest`, and one for each release that came or went without moving it. */

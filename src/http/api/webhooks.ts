@@ -89,7 +89,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: Door): 
     },
     async (request, reply) => {
       const { url, filter, paused } = request.body
-      request.subject = `webhook ${request.params.webhook}: ${Object.keys(request.body).join(', ')}`
+      request.subject = `webhook ${request.params.webhook}: ${Object.entries(request.body).map(([part, value]) => (part === 'paused' && value === false ? 'resumed' : part)).join(', ')}`
       const { name, key } = await getWebhook(depot.db, request.params.webhook)
       const changed = await change(request, {
         webhook: name,

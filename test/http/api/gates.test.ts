@@ -170,7 +170,7 @@ test('who may break the glass sets rules aside, which is recorded, answered, sho
   t.match(await callApi(started, 'GET', `/api/v1/views/${view}/revisions/1`), { differences: '', body: { override: { reason: 'the site is down', refusals: [/frozen/, /curl/, /openssl/] } } })
   t.match((await callApi(started, 'GET', `/api/v1/views/${view}/history?format=text`)).text, /OVERRIDE: the site is down/)
   const [warning] = started.logged.filter(({ msg }) => msg === 'rules of a view were overridden')
-  t.match(warning, { level: 40, view, revision: 1, reason: 'the site is down' })
+  t.match(warning, { level: 'warn', view, revision: 1, reason: 'the site is down' })
 })
 
 test('rights are not overridden', async (t) => {
