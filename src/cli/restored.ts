@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import pino from 'pino'
 import type { Actor } from '../accounts/access.ts'
 import { formatBytes, formatColumns } from '../columns.ts'
@@ -12,8 +10,9 @@ import type { Depot } from '../depot.ts'
 import { DepotError, quote } from '../errors.ts'
 import { formatIdent } from '../package/ident.ts'
 import { adoptOrphan, describeOrphan, discardOrphan, findStrays, readOrphan } from '../releases/orphans.ts'
-import { UsageError } from './subcommand.ts'
+import { UsageError, optionsAlone } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
+import { expectDepot } from './whose.ts'
 
 const ALL = 'all'
 const SHORTEST_CHECKSUM = 6
@@ -30,7 +29,7 @@ export const restored: Subcommand = {
   ],
   async run(args) {
     const several = { type: 'string', multiple: true, default: [] } satisfies { type: 'string'; multiple: true; default: string[] }
-    const { values } = parseArgs({ args, options: { list: { type: 'boolean', default: false }, adopt: several, discard: several } })
+    const values = optionsAlone(args, { list: { type: 'boolean', default: false }, adopt: several, discard: several })
     const asked = [values.list, values.adopt.length > 0, values.discard.length > 0].filter(Boolean).length
     if (asked > 1) throw new UsageError('one of --list, --adopt and --discard at a time')
     await withDepot(readConfig(), async (depot) => {
@@ -44,7 +43,7 @@ export const restored: Subcommand = {
 const ACTOR: Actor = { client: `hart-depot command line, uid ${process.getuid?.() ?? 'unknown'}`, door: 'cli' }
 
 async function withDepot(config: Config, act: (depot: Depot) => Promise<void>): Promise<void> {
-  if (!existsSync(config.databaseFile)) throw new DepotError('not_found', `there is no depot in ${config.dataFolder} yet`)
+  expectDepot(config, 'write')
   const depot = await openDepot(config, { log: pino({ level: 'silent' }), isAlone: true, keepsBlobs: true }).catch((error: unknown) => {
     if (!(error instanceof DepotError) || error.code !== 'data_in_use') throw error
     throw new DepotError('data_in_use', `${error.message}: stop it first`, { cause: error })

@@ -1,4 +1,4 @@
-import { accessSync, constants, readFileSync, readdirSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Config } from '../config.ts'
@@ -26,6 +26,13 @@ export function expectOpen(config: Config, to: 'read' | 'write'): void {
       if (code !== 'ENOENT') throw cause
     }
   }
+}
+
+/** As {@link expectOpen}, of a depot that must be there. Throws `not_found`. */
+export function expectDepot(config: Config, to: 'read' | 'write'): void {
+  expectOpen(config, to)
+  if (existsSync(config.databaseFile)) return
+  throw new DepotError('not_found', `there is no depot in ${config.dataFolder}: looked for ${config.databaseFile}. DEPOT_DATA names the folder of a depot; hart-depot serve makes one`)
 }
 
 /** Why a path may not be used, and by whom it may: a sentence. */

@@ -112,9 +112,9 @@ test("a depot's own clients expect the revision that they read, in its history",
   const destination = new RemoteDepot({ url: `${started.url}/v1`, token: ADMIN_TOKEN, pause: async () => undefined })
   const revision = await getViewRevision(destination, 'prod')
   t.equal(revision, (await marksOf(started)).revision)
-  const pullOnto = (expectRevision: number | string, key: string) => promote(destination, 'prod', { what: { releases: [web] }, reason: 'a pull', key, expectRevision })
-  await t.rejects(pullOnto('1-0123456789abcdef', 'one'), { message: /answers 409: revision 1 of prod is another one than 1-0123456789abcdef/ })
-  t.match(await pullOnto(revision, 'two'), { revision: 2 })
+  const pullOnto = (expectRevision: number | string) => promote(destination, 'prod', { what: { releases: [web] }, reason: 'a pull', expectRevision })
+  await t.rejects(pullOnto('1-0123456789abcdef'), { message: /answers 409: revision 1 of prod is another one than 1-0123456789abcdef/ })
+  t.match(await pullOnto(revision), { revision: 2 })
 })
 
 test('restored begins a new history, and the operator adopts or discards what the copy does not know', async (t) => {
@@ -175,6 +175,6 @@ test('restored begins a new history, and the operator adopts or discards what th
 
 test('restored where there is no depot, or typed wrong, says so', async (t) => {
   const DEPOT_DATA = join(await scratchFolder(t), 'nothing')
-  t.match(await runToEnd(['restored'], { DEPOT_DATA }), { code: 1, stdout: '', stderr: /^hart-depot: there is no depot in \S+ yet\n$/ })
+  t.match(await runToEnd(['restored'], { DEPOT_DATA }), { code: 1, stdout: '', stderr: /^hart-depot: there is no depot in \S+: looked for \S+\. .*\n$/ })
   t.match(await runToEnd(['restored', '--list', '--discard', 'all'], { DEPOT_DATA }), { code: 2, stderr: /one of --list, --adopt and --discard at a time; usage: hart-depot restored/ })
 })

@@ -61,7 +61,7 @@ test('verify works beside a running server, and sees one state of it while that 
 
 test('verify of nothing, or typed wrong, says so', async (t) => {
   const DEPOT_DATA = `${await scratchFolder(t)}/nothing`
-  t.match(await runToEnd(['verify'], { DEPOT_DATA }), { code: 1, stdout: '', stderr: /^hart-depot: there is no depot in \S+ yet\n$/ })
+  t.match(await runToEnd(['verify'], { DEPOT_DATA }), { code: 1, stdout: '', stderr: /^hart-depot: there is no depot in \S+: looked for \S+\. .*\n$/ })
   t.match(await runToEnd(['verify', '--quickly'], { DEPOT_DATA }), { code: 2, stdout: '', stderr: /usage: hart-depot verify \[--bytes\] \[--json\]\n$/ })
 })
 
