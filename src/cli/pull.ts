@@ -180,7 +180,7 @@ function planText({ asked: { lockfile, into }, revision, origins, missing }: Pul
   })
   const made = origins.filter(({ isNew }) => isNew).map(({ name }) => name)
   const notes = [
-    `into ${into}, which is at revision ${revision}`,
+    `into ${into}, which is at revision ${numberOf(revision)}`,
     ...(made.length > 0 ? [`origins to make: ${made.join(', ')}`] : []),
     ...(lockfile.skipped > 0 ? [`${lockfile.skipped} releases were deleted at the source, and are left out`] : []),
     ...(lockfile.absent > 0 ? [`${lockfile.absent} dependencies are not at the source, or not for who asked`] : []),
@@ -194,6 +194,11 @@ function pulledText({ origins, keys, releases, bytes, promotion }: Pulled, into:
   return promotion.changed ? `${done}; ${into} is at revision ${promotion.revision}` : `${done}; ${into} was as the lockfile says, at revision ${promotion.revision}`
 }
 
+/** Of a revision that may be marked as that of its depot's history: `34-9f2ab3c1d4e5f607`. */
+function numberOf(revision: number | string): number {
+  return Number.parseInt(String(revision), 10)
+}
+
 function shownLockfile({ view, revision, depot, key, audience, skipped, absent, releases }: SignedLockfile) {
   return { view, revision, depot: depot ?? null, key: key.id, audience, skipped, absent, releases: releases.length }
 }
@@ -202,7 +207,7 @@ function shownPlan({ asked: { lockfile, into }, revision, origins, missing, here
   return {
     lockfile: shownLockfile(lockfile),
     into,
-    into_revision: revision,
+    into_revision: numberOf(revision),
     new_origins: origins.filter(({ isNew }) => isNew).map(({ name }) => name),
     releases: missing.length,
     bytes: missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),

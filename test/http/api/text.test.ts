@@ -82,7 +82,7 @@ test('what libraries find wrong with a request is told in our own words', async 
     ['{"from": {"view": 5}}', '/from/view: must be a text'],
     ['{"from": {}}', '/from/view: is missing'],
     ['{"from": {"view": "union"}, "with_deps": "yes"}', '/with_deps: must be true or false'],
-    ['{"from": {"view": "union"}, "expect_revision": 1.5}', '/expect_revision: must be a whole number'],
+    ['{"from": {"view": "union"}, "expect_revision": 1.5}', '/expect_revision: has none of the forms that are taken here'],
     ['{"releases": []}', '/releases: must have at least 1 item'],
     ['{"releases": [{"ident": "acme/app/1.0.0/20260101000000", "target": "x86_64-linx"}]}', /^\/releases\/0\/target: must be x86_64-linux, .* or aarch64-windows; did you mean x86_64-linux\?$/],
     ['{"form": {}}', '/form: there is no such field'],
@@ -90,6 +90,7 @@ test('what libraries find wrong with a request is told in our own words', async 
     t.match(await detailOf('POST', promotions, body), [400, detail], body)
   }
   t.match(await detailOf('GET', '/api/v1/views?limit=0'), [400, '/limit: must be at least 1'])
+  t.match(await detailOf('GET', '/api/v1/views?limit=1.5'), [400, '/limit: must be a whole number'])
   t.match(await detailOf('GET', '/api/v1/views?limit=many'), [400, '/limit: must be a number'])
   t.match(await detailOf('GET', '/api/v1/views/%zz'), [400, 'the URL cannot be decoded: a % in it stands for itself only as %25'])
 })
