@@ -88,6 +88,10 @@ export interface Limits {
   readonly headMs: number
   /** How long a client may take nothing of its answer. */
   readonly unreadMs: number
+  /** Bytes of answers that may wait in memory for their clients, of the depot as a whole. */
+  readonly pendingBytes: number
+  /** How long a client may take its answer slowly before it is cut off to make room for others. */
+  readonly slowAfterMs: number
   /** How often an address may send a wrong token: so often at once, and so often a minute from then on. */
   readonly wrongTokensPerMinute: number
   /** How long nothing needs a file before it is taken away. */
@@ -116,6 +120,8 @@ const LIMITS: Limits = {
   leastBodyBytesPerSecond: 1_024,
   headMs: 60_000,
   unreadMs: 60_000,
+  pendingBytes: 256 * 1024 * 1024,
+  slowAfterMs: 10_000,
   wrongTokensPerMinute: 20,
   orphanGraceMs: 60 * 60_000,
   spoolGraceMs: 60 * 60_000,

@@ -35,6 +35,11 @@ export class FileStream extends Readable {
     this.#end = end
   }
 
+  /** What a client that takes nothing makes it hold: memory beyond that comes from a pool that all streams share. */
+  get heldBytes(): number {
+    return Math.min(2 * SMALL_PIECE_BYTES, this.#end + 1 - this.#at)
+  }
+
   override _construct(done: (error?: Error | null) => void): void {
     open(this.#path, 'r', (error, fd) => {
       if (error === null) this.#fd = fd

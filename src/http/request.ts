@@ -5,6 +5,7 @@ import type { Depot } from '../depot.ts'
 import { DepotError } from '../errors.ts'
 import type { Feed } from '../ledger/feed.ts'
 import type { SeenPages } from '../ledger/seen-pages.ts'
+import type { PendingAnswers } from './pending-answers.ts'
 import type { WebhookDesk } from '../webhooks/webhooks.ts'
 
 declare module 'fastify' {
@@ -20,6 +21,8 @@ declare module 'fastify' {
     readonly publicPath: string
     /** Whether it waits for something to happen: its time says nothing of the depot's. */
     isHeld: boolean
+    /** Whether it is answered even when too many answers wait for their clients: for polls, whose bodies are shared, and for figures. */
+    isVital: boolean
   }
 }
 
@@ -28,6 +31,7 @@ export interface Door {
   readonly depot: Depot
   readonly answers: Answers
   readonly feed: Feed
+  readonly pending: PendingAnswers
   readonly pages: SeenPages
   readonly webhooks: WebhookDesk
 }

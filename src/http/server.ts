@@ -6,6 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest }
 import type { Logger } from 'pino'
 import { GuessLimit } from '../accounts/guess-limit.ts'
 import { Answers } from '../answers/answers.ts'
+import { FileStream } from '../blobs/file-stream.ts'
 import { openReader } from '../database/database.ts'
 import type { Depot } from '../depot.ts'
 import { DepotError } from '../errors.ts'
@@ -22,6 +23,7 @@ import { renderPackage, renderPackageBriefly } from './depot/wire.ts'
 import { replyHabitat, replyProblem } from './error-reply.ts'
 import { askBeforeSending, closeGently } from './drain.ts'
 import { UNDER_WAY, answerOneAtATime } from './one-at-a-time.ts'
+import { PendingAnswers } from './pending-answers.ts'
 import { collectRoutes } from './openapi.ts'
 import { operatorDoor } from './operator/door.ts'
 import { DepotMetrics, RequestMetrics } from './operator/metrics.ts'
@@ -34,6 +36,9 @@ import { closeConnectionsWhenStopping } from './stop.ts'
 import type { Office, Workers } from './workers.ts'
 
 const LONGEST_PARAMETER = 2_048
+/** Answers that are not counted: a connection has one at a time. */
+const FEW_BYTES = 4 * 1024
+const RETRY_AFTER_SECONDS = 5
 const LONGEST_GOODBYE_MS = 2_000
 const CONNECTION_STATUS: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
@@ -55,7 +60,7 @@ export async function buildServer(depot: Depot, { webhooks: seams, workers }: Op
   const memory = await openMemory(depot)
   const webhooks = await Webhooks.open(depot, seams)
   depot.writer.onCommit((entries) => webhooks.onCommit(entries))
-  const requests = new RequestMetrics(memory.feed)
+  const requests = new RequestMetrics(memory)
   const metrics = new DepotMetrics(depot, { webhooks, ofThreads: async () => [await requests.figures(), ...((await workers?.figures()) ?? [])] })
   const office = { webhooks, figures: () => metrics.text() }
   workers?.open(office)
@@ -71,18 +76,20 @@ export async function buildServer(depot: Depot, { webhooks: seams, workers }: Op
 /** The same in a thread that joined the depot. */
 export async function buildWorkerServer(depot: Depot, office: Office): Promise<{ app: FastifyInstance; figures: () => Promise<Figures> }> {
   const memory = await openMemory(depot)
-  const requests = new RequestMetrics(memory.feed)
+  const requests = new RequestMetrics(memory)
   return { app: await assemble({ depot, ...memory, webhooks: office.webhooks }, office, requests), figures: () => requests.figures() }
 }
 
 /** What a thread knows of the database without asking it. */
-async function openMemory(depot: Depot): Promise<Pick<Door, 'answers' | 'feed' | 'pages'>> {
+async function openMemory(depot: Depot): Promise<Pick<Door, 'answers' | 'feed' | 'pages' | 'pending'>> {
   const start = openReader(depot.config.databaseFile)
   const answers = await Answers.open(depot.db, { whole: renderPackage, brief: renderPackageBriefly }, start.reader).finally(() => start.close())
   depot.writer.onCommit((entries) => answers.onCommit(entries))
   const feed = await Feed.open(depot.db)
   depot.writer.onCommit((entries) => feed.onCommit(entries)) // after the answers: who is woken by it asks them
-  return { answers, feed, pages: new SeenPages(depot.db, feed) }
+  const { pendingBytes, slowAfterMs } = depot.limits
+  const pending = new PendingAnswers({ mostBytes: pendingBytes / depot.config.workers, slowAfterMs })
+  return { answers, feed, pages: new SeenPages(depot.db, feed), pending }
 }
 
 async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics): Promise<FastifyInstance> {
@@ -120,6 +127,7 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
   app.decorateRequest('subject', undefined)
   app.decorateRequest('isLoggedElsewhere', false)
   app.decorateRequest('isHeld', false)
+  app.decorateRequest('isVital', false)
   app.decorateRequest('publicPath', {
     getter(this: FastifyRequest) {
       return publicPathOf(this, publicPath, trusts)
@@ -144,12 +152,14 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
     if (authorization === undefined) return done()
     return identify(request, authorization)
   })
-  app.addHook('onSend', (request, reply, _payload, done) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
     if (reply.raw.destroyed) logRequest(depot.log, request, reply) // the client has left: nothing follows
     else closeIfSending(request, reply)
     const { socket } = reply.raw
     if (socket instanceof Socket) socket.setTimeout(depot.limits.unreadMs) // and is cut then; each piece that is taken begins it anew
-    done()
+    const refusal = chargeAnswer(door.pending, { request, reply, payload })
+    if (refusal === undefined) done()
+    else done(refusal)
   })
   app.addHook('onResponse', (request, reply, done) => {
     metrics.note(request, reply)
@@ -185,6 +195,24 @@ function refuseConnection(log: Logger, error: Error & { code?: string }, socket:
   log.info({ status: Number.parseInt(status, 10), refusal: `${error.code ?? ''}: ${error.message}` }, 'connection')
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
   setTimeout(() => socket.destroy(), LONGEST_GOODBYE_MS).unref()
+}
+
+/**
+ * Counts what an answer holds in memory until its client has taken it. What is returned refuses it, where there is no room: only an answer
+ * to a read, since a change has happened.
+ */
+function chargeAnswer(pending: PendingAnswers, { request, reply, payload }: { request: FastifyRequest; reply: FastifyReply; payload: unknown }): DepotError | undefined {
+  const { socket } = reply.raw
+  const bytes = payload instanceof FileStream ? payload.heldBytes : typeof payload === 'string' || Buffer.isBuffer(payload) ? payload.length : 0
+  if (bytes < FEW_BYTES || !(socket instanceof Socket) || reply.raw.destroyed) return undefined
+  const mayRefuse = (request.method === 'GET' || request.method === 'HEAD') && reply.statusCode < 400 && !request.isVital
+  if (!pending.makeRoom(bytes) && mayRefuse) {
+    if (payload instanceof FileStream) payload.destroy()
+    for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name) // they are those of another answer
+    return new DepotError('overloaded', `too many answers wait for their clients: try again in ${RETRY_AFTER_SECONDS} seconds`, { retryAfterSeconds: RETRY_AFTER_SECONDS })
+  }
+  reply.raw.once('close', pending.charge(socket, bytes))
+  return undefined
 }
 
 /** RFC 9112 3.2: it is answered 400. node:http keeps the first one, and says nothing. */

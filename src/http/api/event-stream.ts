@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import { DepotError } from '../../errors.ts'
@@ -42,7 +43,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 export class EventStreams {
   readonly #door: Door
   readonly #open = new Set<EventStream>()
-  readonly #texts = new WeakMap<SeenEntry, string>()
+  readonly #texts = new WeakMap<SeenEntry, Buffer>()
   #heartbeat: NodeJS.Timeout | undefined
 
   constructor(door: Door) {
@@ -80,18 +81,18 @@ export class EventStreams {
     this.#heartbeat = undefined
   }
 
-  #textOf(entry: SeenEntry): string {
+  #textOf(entry: SeenEntry): Buffer {
     const kept = this.#texts.get(entry)
     if (kept !== undefined) return kept
-    const text = `event: ${entry.told?.event.kind ?? 'sealed'}\ndata: ${JSON.stringify(wireEntry(entry))}\n\n`
+    const text = Buffer.from(`event: ${entry.told?.event.kind ?? 'sealed'}\ndata: ${JSON.stringify(wireEntry(entry))}\n\n`)
     this.#texts.set(entry, text)
     return text
   }
 }
 
 interface StreamSetting extends StreamAsked {
-  /** All but the id. */
-  readonly textOf: (entry: SeenEntry) => string
+  /** All but the id. All streams that may see an entry alike share these bytes, however many clients leave them unread. */
+  readonly textOf: (entry: SeenEntry) => Buffer
   readonly onClose: () => void
 }
 
@@ -105,12 +106,15 @@ class EventStream extends Readable {
   readonly #authorization: string | undefined
   readonly #setting: StreamSetting
   readonly #unwatch: () => void
+  readonly #socket: Socket
   #caller: Caller
   /** Everything up to it was written, or was not for this client. */
   #place: number
   /** The last id that the client was told. */
   #told: number
   #isTaken = false
+  /** Ends the count of what waits for the client. */
+  #settle: (() => void) | undefined
   #isEnded = false
   #isStepping = false
   /** Woken while it was stepping. */
@@ -122,6 +126,7 @@ class EventStream extends Readable {
     this.#door = door
     this.#authorization = request.headers.authorization
     this.#caller = request.caller
+    this.#socket = request.raw.socket
     this.#setting = setting
     this.#place = setting.after
     this.#told = setting.after
@@ -144,12 +149,15 @@ class EventStream extends Readable {
 
   override _read(): void {
     this.#isTaken = true
+    this.#settle?.()
+    this.#settle = undefined
     if (this.#door.feed.isClosed || this.#place < this.#door.feed.head.sequence) this.#step()
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#unwatch()
     clearTimeout(this.#expiry)
+    this.#settle?.()
     this.#setting.onClose()
     callback(error)
   }
@@ -200,14 +208,23 @@ class EventStream extends Readable {
     const head = feed.head.sequence
     await this.#identify()
     const page = await pages.read({ after: this.#place, head, limit: MOST_IN_A_STEP, filter }, readerOf(this.#caller))
-    let text = ''
-    for (const entry of page.entries) {
-      text += `id: ${isMarked ? formatPosition(entry.sequence, entry) : entry.sequence}\n${textOf(entry)}`
-      this.#place = entry.sequence
-      if (text.length >= MOST_UNREAD_BYTES && !this.#write(text)) return
-      if (text.length >= MOST_UNREAD_BYTES) text = ''
+    let texts: Buffer[] = []
+    let bytes = 0
+    const flush = () => {
+      const isTaken = this.#write(texts, bytes)
+      texts = []
+      bytes = 0
+      return isTaken
     }
-    if (text !== '') this.#write(text)
+    for (const entry of page.entries) {
+      const id = Buffer.from(`id: ${isMarked ? formatPosition(entry.sequence, entry) : entry.sequence}\n`)
+      const text = textOf(entry)
+      if (bytes > 0 && bytes + text.length > MOST_UNREAD_BYTES && !flush()) return
+      texts.push(id, text)
+      bytes += id.length + text.length
+      this.#place = entry.sequence
+    }
+    if (bytes > 0 && !flush()) return
     this.#place = page.through
   }
 
@@ -223,11 +240,21 @@ class EventStream extends Readable {
   }
 
   /** Whether more may be written. */
-  #write(text: string): boolean {
+  #write(texts: readonly Buffer[], bytes: number): boolean {
     if (this.#isOver()) return false
     this.#told = this.#place
-    this.#isTaken = this.push(text)
+    for (const text of bytes > MOST_UNREAD_BYTES ? texts : [Buffer.concat(texts, bytes)]) this.#isTaken = this.push(text) // what is long is not copied
+    if (!this.#isTaken) this.#settle ??= this.#charge()
     return this.#isTaken
+  }
+
+  /** What it and its socket hold at most; an entry longer than that is shared. */
+  #charge(): (() => void) | undefined {
+    const { pending } = this.#door
+    const bytes = MOST_UNREAD_BYTES + this.#socket.writableHighWaterMark
+    if (!(this.#socket instanceof Socket)) return undefined
+    pending.makeRoom(bytes)
+    return pending.charge(this.#socket, bytes)
   }
 
   #hasMore(): boolean {

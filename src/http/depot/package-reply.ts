@@ -35,6 +35,7 @@ function tagOf({ checksum }: PackageAnswer): string {
 /** To a request of GET or HEAD, by way of fastify. */
 export function replyPackage(request: FastifyRequest, reply: FastifyReply, asked: PackageReply): FastifyReply {
   const { found } = asked
+  request.isVital = true
   reply.headers(headersOf(asked))
   if (found === undefined) return reply.code(404).send()
   if (matches(request.headers['if-none-match'], tagOf(found))) return reply.code(304).removeHeader('content-type').send()

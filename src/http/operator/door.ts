@@ -25,7 +25,8 @@ export async function operatorDoor(app: FastifyInstance, { door: { depot }, figu
     },
   )
 
-  app.get('/metrics', { schema: { tags, summary: 'Figures, for Prometheus', response: plain('figures') } }, async (_request, reply) => {
+  app.get('/metrics', { schema: { tags, summary: 'Figures, for Prometheus', response: plain('figures') } }, async (request, reply) => {
+    request.isVital = true
     const { type, body } = await figures()
     return reply.type(type).send(body)
   })

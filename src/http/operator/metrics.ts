@@ -9,6 +9,7 @@ import { findHead } from '../../ledger/ledger-store.ts'
 import { listViews } from '../../views/view-store.ts'
 import { STATES, stateOf } from '../../webhooks/progress.ts'
 import type { Webhooks } from '../../webhooks/webhooks.ts'
+import type { PendingAnswers } from '../pending-answers.ts'
 import type { ShortAnswer } from '../depot/short-way.ts'
 
 const REQUEST_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
@@ -38,7 +39,7 @@ export class RequestMetrics {
   readonly #sentBytes: Counter<'door'>
   readonly #wrongTokens: Counter<'answer'>
 
-  constructor(feed: Feed) {
+  constructor({ feed, pending }: { readonly feed: Feed; readonly pending: PendingAnswers }) {
     const registers = [this.#registry]
     this.#requests = new Histogram({
       name: 'hart_depot_request_duration_seconds',
@@ -55,6 +56,14 @@ export class RequestMetrics {
       registers,
       collect() {
         followers.set(feed.load.watches)
+      },
+    })
+    const waiting = new Gauge({
+      name: 'hart_depot_pending_answer_bytes',
+      help: 'Bytes of answers that wait in memory for their clients',
+      registers,
+      collect() {
+        waiting.set(pending.bytes)
       },
     })
   }
