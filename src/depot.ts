@@ -170,7 +170,7 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     const madeToken = isNew && givenToken === undefined ? generateToken() : undefined
     const token = madeToken ?? givenToken
     const adminTokenHash = token === undefined ? undefined : hashToken(token)
-    const { adminToken } = await writer.submit({ kind: 'setUp', input: { adminTokenHash }, actor: { client: 'hart-depot', door: 'depot' } })
+    const adminToken = await writer.submit({ kind: 'setUp', input: { adminTokenHash }, actor: { client: 'hart-depot', door: 'depot' } })
 
     if (!isNew && adminToken === 'added') log.warn('the administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN; those of before are still good')
     if (adminToken === 'revoked') log.warn('the token of DEPOT_ADMIN_TOKEN was revoked, and is no good')

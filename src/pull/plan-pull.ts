@@ -37,8 +37,9 @@ export interface PullAsked {
 
 export interface PullPlan {
   readonly asked: PullAsked
-  /** That the view is at which is promoted into, as {@link getViewRevision} tells it. */
-  readonly revision: number | string
+  /** That the view is at which is promoted into, also in the form of {@link getViewRevision}. */
+  readonly revision: number
+  readonly expected: number | string
   readonly origins: readonly PulledOrigin[]
   readonly missing: readonly LockedRelease[]
   readonly here: number
@@ -63,7 +64,7 @@ export async function planPull(ends: PullEnds, asked: PullAsked): Promise<PullPl
   if (asked.isExact) expectWhole(lockfile)
   if (asked.isExact && !asked.isTrustedThere) throw new DepotError('invalid_request', `an exact pull takes a destination that trusts the depot key ${lockfile.key.id} itself`)
   if (lockfile.releases.length > MOST_NAMED && !asked.isTrustedThere) throw new DepotError('invalid_request', `more than ${MOST_NAMED} releases take a destination that trusts the depot key ${lockfile.key.id} itself`)
-  const revision = await getViewRevision(destination, into)
+  const { revision, expected } = await getViewRevision(destination, into)
   let failures = 0
   const tell = async <T>(what: string, act: () => Promise<T>): Promise<T | undefined> => {
     const done = await attempt(ends, what, act)
@@ -88,7 +89,7 @@ export async function planPull(ends: PullEnds, asked: PullAsked): Promise<PullPl
     if (isHere === false) missing.push(release)
     watcher.advance()
   })
-  return { asked, revision, origins, missing, here, failures }
+  return { asked, revision, expected, origins, missing, here, failures }
 }
 
 /** What the promotion is asked to promote. */

@@ -34,7 +34,7 @@ const PARALLEL = 4
  */
 export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
   const { source, destination, watcher } = ends
-  const { revision } = plan
+  const { expected } = plan
   const { lockfile, into } = plan.asked
   const pulled: Pulled = { origins: 0, keys: 0, releases: 0, bytes: 0, failures: plan.failures, promotion: undefined }
   const tell = async <T>(what: string, act: () => Promise<T>): Promise<T | undefined> => {
@@ -79,7 +79,7 @@ export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
   pulled.promotion = await promote(destination, into, {
     what: promotedSet(plan.asked),
     reason: `pull of ${lockfile.view}@${lockfile.revision} from ${source.originOf(lockfile)}`,
-    expectRevision: revision,
+    expectRevision: expected,
   })
   return pulled
 }

@@ -122,11 +122,11 @@ export async function listRefusals(destination: RemoteDepot, view: string, what:
   return blocked.map(({ detail }) => detail)
 }
 
-/** Which revision a view is at, marked as that of its depot's history where the depot does so. Throws where there is no such view. */
-export async function getViewRevision(destination: RemoteDepot, view: string): Promise<number | string> {
+/** Which revision a view is at; `expected` names it such that it is no other in another history, where the depot does so. Throws where there is no such view. */
+export async function getViewRevision(destination: RemoteDepot, view: string): Promise<{ revision: number; expected: number | string }> {
   const found = await destination.get(path`/api/v1/views/${view}`, View)
   if (found === undefined || found.closed_at !== null) throw new RemoteError('refused', `${destination.url} has no view ${view}: an administrator makes it there, by POST /api/v1/views`)
-  return found.revision_id ?? found.revision
+  return { revision: found.revision, expected: found.revision_id ?? found.revision }
 }
 
 /** The key files of the depots whose lockfiles are taken there, its own too. */

@@ -10,16 +10,16 @@ export const ADMINISTRATOR = 'admin'
 /** Of a token that was given: whether it is another one of the administrator's from now on, was one before, or had been revoked. */
 export type GivenToken = 'added' | 'known' | 'revoked'
 
-/** Makes what every depot has: the first views and, once, an administrator, who holds the token of this hash. */
-export async function setUp(change: Change, input: { adminTokenHash: string | undefined }): Promise<{ adminToken: GivenToken | undefined }> {
+/** Makes what every depot has: the first views and, once, an administrator, who holds the token of this hash. Returns what became of that. */
+export async function setUp(change: Change, input: { adminTokenHash: string | undefined }): Promise<GivenToken | undefined> {
   for (const { name, rule } of FIRST_VIEWS) {
     if ((await findView(change.trx, name)) === undefined) await createView(change, { name, rule, maker: 'depot' })
   }
   if ((await findAccount(change.trx, ADMINISTRATOR)) === undefined) await addAccount(change, { name: ADMINISTRATOR, isAdministrator: true })
   const hash = input.adminTokenHash
-  if (hash === undefined) return { adminToken: undefined }
+  if (hash === undefined) return undefined
   const known = await findTokenByHash(change.trx, hash)
-  if (known !== undefined) return { adminToken: known.revokedAt === undefined ? 'known' : 'revoked' }
+  if (known !== undefined) return known.revokedAt === undefined ? 'known' : 'revoked'
   await issueToken(change, { account: ADMINISTRATOR, hash, label: 'first administrator' })
-  return { adminToken: 'added' }
+  return 'added'
 }

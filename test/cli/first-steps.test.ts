@@ -17,6 +17,6 @@ test('the lines that the first start prints work when they are pasted', async (t
   t.match(JSON.parse(answers.at(0) ?? ''), { name: 'happyhumans' })
   t.match(JSON.parse(answers.at(-1) ?? ''), {
     ident: { origin: 'happyhumans', name: 'possums', version: '8.1.4', release: '20160427165340' },
-    channels: ['acceptance', 'unstable'],
+    channels: ['unstable', 'acceptance'],
   })
 })
