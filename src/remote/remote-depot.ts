@@ -215,6 +215,7 @@ function isBroken(error: unknown): error is TypeError {
 
 /** Of connections that failed, by the code of Node or of its fetch; what certificates are refused for is told by Node. */
 const CAUSES: Readonly<Record<string, string>> = {
+  'bad port': 'Node connects to no server of HTTP at this port', // fetch.spec.whatwg.org, port blocking
   ECONNREFUSED: 'nothing listens there',
   ECONNRESET: 'the connection was cut',
   EHOSTUNREACH: 'there is no way to that machine',
@@ -231,5 +232,5 @@ const CAUSES: Readonly<Record<string, string>> = {
 function causeOf({ cause, message }: TypeError): string {
   if (!(cause instanceof Error)) return message
   const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : ''
-  return CAUSES[code] ?? (cause.message === '' ? message : cause.message)
+  return CAUSES[code === '' ? cause.message : code] ?? (cause.message === '' ? message : cause.message)
 }

@@ -1,10 +1,15 @@
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import tap, { test } from 'tap'
 import { generateDepotKey } from '../../src/lockfiles/depot-key.ts'
 import { readLockfile, signLockfile } from '../../src/lockfiles/signed-lockfile.ts'
 import type { Lockfile } from '../../src/lockfiles/lockfile.ts'
 import { formatPublicKey } from '../../src/origins/origin-key.ts'
+import { getViewRevision } from '../../src/remote/destination.ts'
+import { RemoteDepot } from '../../src/remote/remote-depot.ts'
 import { ask } from '../support/ask.ts'
 import { buildHart, makeKeys } from '../support/build-hart.ts'
 import { bytesOf, changesOf, latestIn, membersOf } from '../support/import.ts'
@@ -21,6 +26,8 @@ const signer = generateDepotKey()
 
 /** A source that answers with this lockfile, and with everything else as the real one. */
 const answering = (t: Parameters<typeof startProxy>[0], text: string) => startProxy(t, source.url, (what) => (what.includes('/lockfile') ? { status: 200, body: text } : 'pass'))
+
+const pause = async () => undefined
 
 /** The source's lockfile, changed, and signed by a key that the destination trusts: a depot that went mad. */
 async function madLockfile(change: (lockfile: Lockfile) => Partial<Lockfile>): Promise<string> {
@@ -167,4 +174,15 @@ test('lost answers are asked for again, on both sides, and make no second revisi
   t.strictSame(failures, [])
   t.match(pulled, { releases: 3, promotion: { revision: 1, changed: true } })
   t.equal((JSON.parse((await ask(`${destination.url}/api/v1/views/delivered`, { headers: bearer() })).text) as { revision: number }).revision, 1)
+})
+
+test('a depot that cannot be reached, or is none, is told of in our own words', async (t) => {
+  const closed = createServer()
+  await once(closed.listen(0, '127.0.0.1'), 'listening')
+  const url = `http://127.0.0.1:${(closed.address() as AddressInfo).port}`
+  closed.close()
+  await t.rejects(getViewRevision(new RemoteDepot({ url, token: undefined, pause }), 'union'), { message: `GET ${url}/api/v1/views/union found no answer: nothing listens there` })
+  await t.rejects(getViewRevision(new RemoteDepot({ url: 'http://127.0.0.1:9', token: undefined, pause }), 'union'), { message: /found no answer: Node connects to no server of HTTP at this port$/ })
+  const other = await startProxy(t, source.url, () => ({ status: 200, body: '{"revision":"one","closed_at":null}' }))
+  await t.rejects(getViewRevision(new RemoteDepot({ url: other.url, token: undefined, pause }), 'union'), { message: `GET ${other.url}/api/v1/views/union answers what no depot does: revision must be a number` })
 })
