@@ -29,8 +29,12 @@ export type LedgerEvent =
   | { kind: 'view-created'; view: string; rule: ViewRule; maker: ViewMaker }
   | { kind: 'view-closed'; view: string }
   | { kind: 'gates-set'; view: string; gates: Gates }
-  | { kind: 'view-frozen'; view: string; reason: string; until: number | null }
-  | { kind: 'view-thawed'; view: string }
+  /** Restricted to packages of an origin or name, where it says so. */
+  | { kind: 'view-frozen'; view: string; origin?: string; name?: string; reason: string; until: number | null }
+  | { kind: 'view-thawed'; view: string; origin?: string; name?: string }
+  /** As these, of every view. */
+  | { kind: 'views-frozen'; origin?: string; name?: string; reason: string; until: number | null }
+  | { kind: 'views-thawed'; origin?: string; name?: string }
   | { kind: 'preview-made'; view: string; base: string; plan: string }
   | { kind: 'proposal-made'; view: string; proposal: string; reason: string | null; expiresAt: number }
   | { kind: 'proposal-ended'; view: string; proposal: string; how: 'applied' | 'rejected' | 'stale'; reason: string | null }
@@ -112,7 +116,7 @@ export function viewOf(event: LedgerEvent): string | undefined {
 /** The origins that an event names, or that own what it names. */
 export function originsOf(event: LedgerEvent): ReadonlySet<string> {
   const names: string[] = []
-  if ('origin' in event) names.push(event.origin)
+  if ('origin' in event && event.origin !== undefined) names.push(event.origin)
   if ('package' in event) names.push(event.package)
   if ('ident' in event) names.push(event.ident)
   if (event.kind === 'promotion') names.push(...[...event.joined, ...event.left].map(({ ident }) => ident), ...event.pointers.map((move) => move.package))

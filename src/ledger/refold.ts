@@ -1,3 +1,5 @@
+import type { Only } from '../views/change-request.ts'
+import { withFreeze, withoutFreeze } from '../views/freeze.ts'
 import { emptyFold, foldPromotion, latestOf } from '../views/fold.ts'
 import type { Fold, FoldedMember, FoldedPointer } from '../views/fold.ts'
 import type { ViewMaker, ViewRule } from '../views/view.ts'
@@ -23,6 +25,13 @@ export interface RefoldedPointer {
   readonly to_revision: number | null
 }
 
+/** A freeze, with its fields in the order in which they are compared. */
+export interface RefoldedFreeze extends Only {
+  readonly reason: string
+  readonly until: number | null
+  readonly since: number
+}
+
 /** A view as the ledger makes it. */
 export interface RefoldedView {
   readonly name: string
@@ -33,7 +42,7 @@ export interface RefoldedView {
   revision: number
   /** JSON, as it is written. */
   gates: string
-  freeze: { readonly reason: string; readonly until: number | null; readonly since: number } | undefined
+  freezes: readonly RefoldedFreeze[]
   /** The view that this one is a preview of. */
   base: string | undefined
   readonly fold: Fold
@@ -46,11 +55,13 @@ export type Tell = (place: string, detail: string) => void
 export const VIEW_EVENTS = ['promotion', 'view-created', 'view-closed', 'gates-set', 'view-frozen', 'view-thawed', 'preview-made'] as const
 type ViewEvent = Extract<LedgerEvent, { kind: (typeof VIEW_EVENTS)[number] }>
 
-const NEW_LIFE = { closedAt: undefined, gates: '{}', freeze: undefined, base: undefined }
+const NEW_LIFE = { closedAt: undefined, gates: '{}', freezes: [], base: undefined }
 
 /** Every view as far as the ledger was read, entry after entry. */
 export class Refold {
   readonly views = new Map<string, RefoldedView>()
+  /** Those of every view. */
+  freezes: readonly RefoldedFreeze[] = []
   readonly #tell: Tell
   #members: RefoldedMember[] = []
   #pointers: RefoldedPointer[] = []
@@ -60,6 +71,8 @@ export class Refold {
   }
 
   take(event: LedgerEvent, { sequence, at }: { sequence: number; at: number }): void {
+    if (event.kind === 'views-frozen') this.freezes = withFreeze(this.freezes, refoldedFreeze(event, at))
+    if (event.kind === 'views-thawed') this.freezes = withoutFreeze(this.freezes, event)
     if (!isViewEvent(event)) return
     const place = `entry ${sequence}`
     switch (event.kind) {
@@ -72,9 +85,9 @@ export class Refold {
       case 'gates-set':
         return this.#change(event.view, place, (view) => Object.assign(view, { gates: JSON.stringify(event.gates) }))
       case 'view-frozen':
-        return this.#change(event.view, place, (view) => Object.assign(view, { freeze: { reason: event.reason, until: event.until, since: at } }))
+        return this.#change(event.view, place, (view) => Object.assign(view, { freezes: withFreeze(view.freezes, refoldedFreeze(event, at)) }))
       case 'view-thawed':
-        return this.#change(event.view, place, (view) => Object.assign(view, { freeze: undefined }))
+        return this.#change(event.view, place, (view) => Object.assign(view, { freezes: withoutFreeze(view.freezes, event) }))
       case 'preview-made':
         return this.#change(event.view, place, (view) => Object.assign(view, { base: event.base }))
     }
@@ -131,6 +144,11 @@ export class Refold {
       this.#pointers.push({ view, package: name, target, release: `${ident} ${target}`, from_revision: from, to_revision: to })
     }
   }
+}
+
+/** Of an entry, or of a row. */
+export function refoldedFreeze({ origin, name, reason, until }: Only & { reason: string; until?: number | null }, since: number): RefoldedFreeze {
+  return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }), reason, until: until ?? null, since }
 }
 
 function isViewEvent(event: LedgerEvent): event is ViewEvent {

@@ -40,6 +40,9 @@ const itsAccount = ({ account }: { account: string }): Concern => ({ of: 'accoun
 const itsOrigin = ({ origin, account }: { origin: string; account?: string }): Concern => ({ of: 'origin', origin, ...(account !== undefined && { account }) })
 const itsRelease = ({ ident, target }: ReleaseName): Concern => ({ of: 'releases', releases: [{ ident, target }] })
 
+/** The name of a package may be that of a private one. */
+const itsPackage = ({ origin, name }: { origin?: string; name?: string }): Concern => (name === undefined ? everyone() : origin === undefined ? administrators() : itsOrigin({ origin }))
+
 /** Each kind must decide. What an origin's page, the lists of channels and the rules of views tell anyone is for everyone here. */
 const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
   'account-added': itsAccount,
@@ -65,8 +68,10 @@ const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
   'view-created': everyone,
   'view-closed': everyone,
   'gates-set': everyone,
-  'view-frozen': everyone,
-  'view-thawed': everyone,
+  'view-frozen': itsPackage,
+  'view-thawed': itsPackage,
+  'views-frozen': itsPackage,
+  'views-thawed': itsPackage,
   'preview-made': ({ plan }) => ({ of: 'plan', plan }),
   'proposal-made': ({ proposal }) => ({ of: 'plan', plan: proposal }),
   'proposal-ended': ({ proposal }) => ({ of: 'plan', plan: proposal }),

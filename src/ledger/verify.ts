@@ -3,8 +3,10 @@ import { findState } from '../database/state-store.ts'
 import { auditEntry } from './audit-entry.ts'
 import { FIRST_HEAD } from './chain.ts'
 import type { LedgerHead } from './chain.ts'
-import { Refold } from './refold.ts'
-import type { RefoldedMember, RefoldedPointer, RefoldedView, Tell } from './refold.ts'
+import type { Freeze } from '../views/freeze.ts'
+import { listCommonFreezes, parseFreezes } from '../views/freeze-store.ts'
+import { Refold, refoldedFreeze } from './refold.ts'
+import type { RefoldedFreeze, RefoldedMember, RefoldedPointer, RefoldedView, Tell } from './refold.ts'
 import { insertRefolded, listEntryRows, listMisplaced, listUnlikeLines, listUnlikeMembers, listUnlikePointers, listViewRows, openRefold } from './refold-store.ts'
 import type { RefoldDb, RefoldedLine } from './refold-store.ts'
 
@@ -80,6 +82,7 @@ export async function verifyDepot(db: Db): Promise<Verification> {
   const called = await findState(db, 'incarnation')
   if (called !== incarnation) tell('the depot', `it calls its history ${called ?? 'nothing'}, and the last depot-restored calls it ${incarnation ?? 'nothing'}`)
   await compareViews(db, refold.views, tell)
+  await compareCommonFreezes(db, refold.freezes, tell)
   await compareRows(beside, tell)
   return { ...counts, views: refold.views.size, head, findings, findingCount }
 }
@@ -92,9 +95,9 @@ async function compareViews(db: Db, views: ReadonlyMap<string, RefoldedView>, te
       tell(row.name, 'there is a row of this view, and no entry that makes it')
       continue
     }
-    const { rule, maker, revision, createdAt, closedAt = null, gates, freeze, base = null } = view
-    const expected = { rule, maker, revision, created_at: createdAt, closed_at: closedAt, gates, freeze: freeze === undefined ? null : JSON.stringify(freeze), base }
-    const found = { ...row, freeze: freezeOf(row.freeze) }
+    const { rule, maker, revision, createdAt, closedAt = null, gates, freezes, base = null } = view
+    const expected = { rule, maker, revision, created_at: createdAt, closed_at: closedAt, gates, freeze: textOf(freezes), base }
+    const found = { ...row, freeze: storedText(parseFreezes(row.freeze)) }
     for (const [column, value] of Object.entries(expected)) {
       const is = found[column as keyof typeof expected]
       if (is !== value) tell(row.name, `its row has ${column} ${is ?? 'empty'}, and the ledger ${value ?? 'empty'}`)
@@ -104,11 +107,18 @@ async function compareViews(db: Db, views: ReadonlyMap<string, RefoldedView>, te
   for (const name of views.keys()) if (!names.has(name)) tell(name, 'the ledger makes this view, and there is no row of it')
 }
 
-/** What of a freeze stands in the ledger, in one order. */
-function freezeOf(text: string | null): string | null {
-  if (text === null) return null
-  const { reason, until = null, since } = JSON.parse(text) as { reason: string; until?: number; since: number }
-  return JSON.stringify({ reason, until, since })
+async function compareCommonFreezes(db: Db, freezes: readonly RefoldedFreeze[], tell: Tell): Promise<void> {
+  const [is, value] = [storedText(await listCommonFreezes(db)), textOf(freezes)]
+  if (is !== value) tell('every view', `the rows have its freezes ${is ?? 'empty'}, and the ledger ${value ?? 'empty'}`)
+}
+
+/** What of freezes stands in the ledger. */
+function storedText(freezes: readonly Freeze[]): string | null {
+  return textOf(freezes.map((freeze) => refoldedFreeze(freeze, freeze.since)))
+}
+
+function textOf(freezes: readonly RefoldedFreeze[]): string | null {
+  return freezes.length === 0 ? null : JSON.stringify(freezes)
 }
 
 async function compareRows(db: RefoldDb, tell: Tell): Promise<void> {

@@ -5,6 +5,7 @@ import { DepotError } from '../errors.ts'
 import type { Clock } from '../ledger/clock.ts'
 import type { ReleaseName } from '../ledger/entry.ts'
 import { formatIdent } from '../package/ident.ts'
+import { concerns, formatOnly, isRestricted, lasts } from './freeze.ts'
 import { joins } from './plan.ts'
 import type { Effect } from './plan.ts'
 import type { Act, Gates, View, ViewRelease } from './view.ts'
@@ -136,11 +137,17 @@ export function rightsRefused(view: View, origins: ReadonlySet<string>, { asker,
   return others.map((origin) => ({ rule: 'rights', detail: isNamed ? `this token does not reach the origin ${origin}` : `${asker.account} is not a maintainer of the origin ${origin}` }))
 }
 
-function isThawed(_effect: Effect, { view, clock }: GateState): Refusal[] {
-  const { freeze } = view
-  if (freeze === undefined || (freeze.until !== undefined && freeze.until <= clock.now)) return []
-  const until = freeze.until === undefined ? '' : ` until ${new Date(freeze.until).toISOString()}`
-  return [{ rule: 'freeze', detail: `${view.name} is frozen${until} by ${freeze.by}: ${freeze.reason}` }]
+function isThawed({ steps }: Effect, { view, clock }: GateState): Refusal[] {
+  const changed = steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release)
+  return view.freezes.flatMap((freeze) => {
+    const release = lasts(freeze, clock.now) ? changed.find(({ ident }) => concerns(freeze, ident)) : undefined
+    if (release === undefined) return []
+    const place = freeze.isOfAll ? 'every view' : view.name
+    const until = freeze.until === undefined ? '' : ` until ${new Date(freeze.until).toISOString()}`
+    const sentence = `is frozen${until} by ${freeze.by}: ${freeze.reason}`
+    if (!isRestricted(freeze)) return [{ rule: 'freeze' as const, detail: `${place} ${sentence}` }]
+    return [{ rule: 'freeze' as const, detail: `${formatOnly(freeze)} in ${place} ${sentence}`, names: namesOf(release) }]
+  })
 }
 
 /** What goes back was let in before. */

@@ -3,10 +3,14 @@ import { findAccount } from '../accounts/account-store.ts'
 import { DepotError, quote, refusalOf } from '../errors.ts'
 import type { ErrorPart } from '../errors.ts'
 import type { Change } from '../writer/change.ts'
+import type { Only } from './change-request.ts'
+import { MOST_FREEZES, withFreeze, withoutFreeze } from './freeze.ts'
+import type { Freeze } from './freeze.ts'
+import { listCommonFreezes, setCommonFreezes, setFreezes } from './freeze-store.ts'
 import { askerOf, mayTouch } from './gates.ts'
 import { UNSTABLE } from './view.ts'
 import type { Gates, View } from './view.ts'
-import { findView, getView, setFreeze, setGates } from './view-store.ts'
+import { findView, getView, setGates } from './view-store.ts'
 
 /**
  * Sets a view's rules, all of them at once. Throws `not_found` for the view, `refused` for `unstable` and previews, and
@@ -34,26 +38,68 @@ export async function govern(change: Change, input: { view: string; gates: Gates
   return getView(trx, view.name)
 }
 
-/** Stops every change of a view, until a time or until it is thawed. Throws `not_found`, `refused` and `forbidden`. */
-export async function freeze(change: Change, input: { view: string; reason: string; until?: number }): Promise<View> {
-  const view = await viewToGovern(change, input.view)
+/** What is to be stopped, why, and until when (epoch milliseconds). */
+interface FreezeInput extends Only {
+  readonly reason: string
+  readonly until?: number
+}
+
+/**
+ * Stops every change of a view, or of some packages in it, until a time or until it is thawed; in place of a freeze of the same packages.
+ * Throws `not_found`, `refused`, `invalid_request` and `forbidden`.
+ */
+export async function freeze(change: Change, { view: name, ...input }: FreezeInput & { view: string }): Promise<View> {
+  const view = await viewToGovern(change, name)
   expectMayStop(view, change.caller)
-  const { reason, until } = input
-  const by = change.caller === 'operator' ? 'the operator' : change.caller.accountName
-  if (until !== undefined && until <= change.clock.now) throw refusalOf('invalid_request', [{ detail: 'until is in the past', pointer: '/until' }])
-  await setFreeze(change.trx, view.id, { reason, by, since: change.at, ...(until !== undefined && { until }) })
-  await change.record({ kind: 'view-frozen', view: view.name, reason, until: until ?? null }, { viewId: view.id })
+  await setFreezes(change.trx, view.id, frozen(change, ownFreezes(view), input))
+  await change.record({ kind: 'view-frozen', view: view.name, ...onlyOf(input), reason: input.reason, until: input.until ?? null }, { viewId: view.id })
   return getView(change.trx, view.name)
 }
 
-/** Lets a view change again; does nothing where it may. Throws `not_found` and `forbidden`. */
-export async function thaw(change: Change, input: { view: string }): Promise<View> {
-  const view = await getView(change.trx, input.view)
+/** Ends the freeze of a view, or that of exactly these packages in it; does nothing where there is none. Throws `not_found` and `forbidden`. */
+export async function thaw(change: Change, { view: name, ...only }: Only & { view: string }): Promise<View> {
+  const view = await getView(change.trx, name)
   expectMayStop(view, change.caller)
-  if (view.freeze === undefined) return view
-  await setFreeze(change.trx, view.id, undefined)
-  await change.record({ kind: 'view-thawed', view: view.name }, { viewId: view.id })
+  const before = ownFreezes(view)
+  const after = withoutFreeze(before, only)
+  if (after.length === before.length) return view
+  await setFreezes(change.trx, view.id, after)
+  await change.record({ kind: 'view-thawed', view: view.name, ...onlyOf(only) }, { viewId: view.id })
   return getView(change.trx, view.name)
+}
+
+/** As {@link freeze}, of every view there is and will be but `unstable`, which every upload joins. */
+export async function freezeAll(change: Change, input: FreezeInput): Promise<readonly Freeze[]> {
+  const freezes = frozen(change, await listCommonFreezes(change.trx), input)
+  await setCommonFreezes(change.trx, freezes)
+  await change.record({ kind: 'views-frozen', ...onlyOf(input), reason: input.reason, until: input.until ?? null }, {})
+  return freezes
+}
+
+/** Ends such a freeze; those of single views stay. */
+export async function thawAll(change: Change, only: Only): Promise<readonly Freeze[]> {
+  const before = await listCommonFreezes(change.trx)
+  const after = withoutFreeze(before, only)
+  if (after.length === before.length) return before
+  await setCommonFreezes(change.trx, after)
+  await change.record({ kind: 'views-thawed', ...onlyOf(only) }, {})
+  return after
+}
+
+function frozen(change: Change, before: readonly Freeze[], { reason, until, ...only }: FreezeInput): Freeze[] {
+  if (until !== undefined && until <= change.clock.now) throw refusalOf('invalid_request', [{ detail: 'until is in the past', pointer: '/until' }])
+  const by = change.caller === 'operator' ? 'the operator' : change.caller.accountName
+  const after = withFreeze(before, { ...onlyOf(only), reason, by, since: change.at, ...(until !== undefined && { until }) })
+  if (after.length > MOST_FREEZES) throw new DepotError('refused', `there are ${MOST_FREEZES} freezes here already: end those that are over`)
+  return after
+}
+
+function ownFreezes({ freezes }: View): Freeze[] {
+  return freezes.filter(({ isOfAll }) => !isOfAll).map(({ isOfAll: _isOfAll, ...own }) => own)
+}
+
+function onlyOf({ origin, name }: Only): Only {
+  return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }) }
 }
 
 /** Who was named as one who may change the view may stop it, too. */

@@ -1,12 +1,14 @@
 import type { Selectable } from 'kysely'
 import type { Db } from '../database/database.ts'
 import type { ViewsTable } from '../database/schema.ts'
+import { commonFreezes } from '../database/state-store.ts'
 import { DepotError, quote } from '../errors.ts'
-import { FIRST_UNGOVERNED } from './view.ts'
-import type { Freeze, Gates, View, ViewMaker, ViewName, ViewRelease, ViewRule } from './view.ts'
+import { parseFreezes } from './freeze-store.ts'
+import { FIRST_UNGOVERNED, UNSTABLE } from './view.ts'
+import type { Gates, View, ViewMaker, ViewName, ViewRelease, ViewRule } from './view.ts'
 
 export async function findView(db: Db, name: string): Promise<View | undefined> {
-  const row = await db.selectFrom('views').selectAll().where('name', '=', name).executeTakeFirst()
+  const row = await viewRows(db).where('name', '=', name).executeTakeFirst()
   return row && viewOf(row)
 }
 
@@ -26,14 +28,12 @@ export async function getPastView(db: Db, name: string): Promise<View> {
 
 /** Of an id that a row names. */
 export async function getViewById(db: Db, id: number): Promise<View> {
-  return viewOf(await db.selectFrom('views').selectAll().where('id', '=', id).executeTakeFirstOrThrow())
+  return viewOf(await viewRows(db).where('id', '=', id).executeTakeFirstOrThrow())
 }
 
 /** The open views, in order of their making; all of them, or a page of those made after the one of this id. */
 export async function listViews(db: Db, page?: { after: number; limit: number }): Promise<View[]> {
-  const rows = await db
-    .selectFrom('views')
-    .selectAll()
+  const rows = await viewRows(db)
     .where('closed_at', 'is', null)
     .$if(page !== undefined, (query) => query.where('id', '>', page?.after ?? 0).limit(page?.limit ?? 0))
     .orderBy('id')
@@ -69,10 +69,6 @@ export async function setGates(db: Db, viewId: number, gates: Gates): Promise<vo
   await db.updateTable('views').set({ gates: JSON.stringify(gates) }).where('id', '=', viewId).execute()
 }
 
-export async function setFreeze(db: Db, viewId: number, freeze: Freeze | undefined): Promise<void> {
-  await db.updateTable('views').set({ freeze: freeze === undefined ? null : JSON.stringify(freeze) }).where('id', '=', viewId).execute()
-}
-
 /** Makes a view show another one and what a plan would do there. */
 export async function setPreview(db: Db, viewId: number, preview: { baseId: number; planId: number }): Promise<void> {
   await db.updateTable('views').set({ base_id: preview.baseId, plan_id: preview.planId }).where('id', '=', viewId).execute()
@@ -80,7 +76,7 @@ export async function setPreview(db: Db, viewId: number, preview: { baseId: numb
 
 /** The open previews of a view, or those of one plan. */
 export async function listPreviews(db: Db, of: { baseId: number } | { planId: number }): Promise<View[]> {
-  const previews = db.selectFrom('views').selectAll().where('closed_at', 'is', null)
+  const previews = viewRows(db).where('closed_at', 'is', null)
   const rows = await ('baseId' in of ? previews.where('base_id', '=', of.baseId) : previews.where('plan_id', '=', of.planId)).orderBy('id').execute()
   return rows.map(viewOf)
 }
@@ -95,6 +91,7 @@ export async function listViewsWith(db: Db, release: ViewRelease): Promise<View[
     .selectFrom('members')
     .innerJoin('views', 'views.id', 'members.view_id')
     .selectAll('views')
+    .select(commonFreezes)
     .where('members.release_id', '=', release.releaseId)
     .where('members.to_revision', 'is', null)
     .orderBy('views.id')
@@ -102,7 +99,13 @@ export async function listViewsWith(db: Db, release: ViewRelease): Promise<View[
   return rows.map(viewOf)
 }
 
-function viewOf(row: Selectable<ViewsTable>): View {
+function viewRows(db: Db) {
+  return db.selectFrom('views').selectAll('views').select(commonFreezes)
+}
+
+function viewOf(row: Selectable<ViewsTable> & { common_freezes: string | null }): View {
+  const isFreezable = row.name !== UNSTABLE && row.base_id === null
+  const common = isFreezable ? parseFreezes(row.common_freezes) : []
   return {
     id: row.id,
     name: row.name as ViewName,
@@ -113,7 +116,7 @@ function viewOf(row: Selectable<ViewsTable>): View {
     closedAt: row.closed_at ?? undefined,
     ungoverned: JSON.parse(row.ungoverned) as string[],
     gates: JSON.parse(row.gates) as Gates,
-    freeze: row.freeze === null ? undefined : (JSON.parse(row.freeze) as Freeze),
+    freezes: [...parseFreezes(row.freeze).map((freeze) => ({ ...freeze, isOfAll: false })), ...common.map((freeze) => ({ ...freeze, isOfAll: true }))],
     preview: row.base_id === null || row.plan_id === null ? undefined : { baseId: row.base_id, planId: row.plan_id },
   }
 }

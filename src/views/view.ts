@@ -1,6 +1,7 @@
 import { DepotError, quote } from '../errors.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
+import type { ViewFreeze } from './freeze.ts'
 
 declare const brand: unique symbol
 
@@ -25,7 +26,8 @@ export interface View {
   /** Origins that answer from the channel asked for below the view's URL, rather than as the view has them. */
   readonly ungoverned: readonly string[]
   readonly gates: Gates
-  readonly freeze: Freeze | undefined
+  /** Its own and, where it can be frozen, those of every view; some may be over. */
+  readonly freezes: readonly ViewFreeze[]
   /** Of a preview: the view it shows, and the plan whose effect it shows there. */
   readonly preview: { readonly baseId: number; readonly planId: number } | undefined
 }
@@ -54,18 +56,9 @@ export interface Requirement {
   readonly soakMs?: number
 }
 
-/** Nothing moves until it is over, or taken away. */
-export interface Freeze {
-  readonly reason: string
-  /** Epoch milliseconds; absent for one without an end. */
-  readonly until?: number
-  readonly by: string
-  readonly since: number
-}
-
 /** Whether administrators set anything that a view is to be changed by. */
-export function isRuled({ gates, freeze }: View): boolean {
-  return Object.keys(gates).length > 0 || freeze !== undefined
+export function isRuled({ gates, freezes }: View): boolean {
+  return Object.keys(gates).length > 0 || freezes.some(({ isOfAll }) => !isOfAll)
 }
 
 /** What is done to a view; going back to a revision and taking one back are promotions as any other. */

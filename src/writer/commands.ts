@@ -25,7 +25,7 @@ import { changeSettings, makeSettings, removeSettings } from '../releases/settin
 import { declareChannel, removeChannel } from '../views/channel.ts'
 import { applyPlan, approve, draftPlan, propose, reject } from '../views/apply-plan.ts'
 import { createView } from '../views/create-view.ts'
-import { freeze, govern, thaw } from '../views/govern.ts'
+import { freeze, freezeAll, govern, thaw, thawAll } from '../views/govern.ts'
 import { dropPreview, makePreview } from '../views/preview.ts'
 import { demoteAll, promoteAll } from '../views/promote-all.ts'
 import { changeView, demote, promote } from '../views/promote.ts'
@@ -72,6 +72,8 @@ export const handlers = {
   govern,
   freeze,
   thaw,
+  freezeAll,
+  thawAll,
   promote,
   demote,
   changeView,

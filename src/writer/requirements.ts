@@ -58,6 +58,8 @@ export const requirements: Requirements = {
   // The rules of the view say who else may, and the handlers ask them.
   freeze: (caller, { view }) => expectView(caller, view),
   thaw: (caller, { view }) => expectView(caller, view),
+  freezeAll: expectAdministrator,
+  thawAll: expectAdministrator,
   changeView: (caller, { request }) => expectView(caller, request.view),
   draftPlan: (caller, { request }) => expectView(caller, request.view),
   propose: (caller, { request }) => expectView(caller, request.view),

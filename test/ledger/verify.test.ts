@@ -10,7 +10,7 @@ import { MOST_FINDINGS, verifyDepot } from '../../src/ledger/verify.ts'
 import type { Verification } from '../../src/ledger/verify.ts'
 import { makeManyReleases, moveAtRandom } from '../support/random-moves.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
-import { startDepot } from '../support/start-depot.ts'
+import { START, startDepot } from '../support/start-depot.ts'
 
 // A depot after a run that is random and always the same, and copies of its database that someone has been at.
 
@@ -29,6 +29,12 @@ for (const life of [1, 2]) {
 }
 await started.depot.writer.submit({ kind: 'govern', input: { view: 'rehearsal', gates: { downgrade: 'refuse', requires: [{ view: 'union', as: 'member' }] } }, actor })
 for (const view of ['union', 'rehearsal']) await started.depot.writer.submit({ kind: 'freeze', input: { view, reason: 'the day of the fair' }, actor })
+for (const only of [{ origin: 'acme', name: 'lib7' }, { origin: 'other' }, { name: 'lib7' }]) {
+  await started.depot.writer.submit({ kind: 'freeze', input: { view: 'delivered', ...only, reason: 'a part', until: START + 1e12 }, actor })
+  await started.depot.writer.submit({ kind: 'freezeAll', input: { ...only, reason: 'a part of all' }, actor })
+}
+await started.depot.writer.submit({ kind: 'thaw', input: { view: 'delivered', origin: 'other' }, actor })
+await started.depot.writer.submit({ kind: 'thawAll', input: { name: 'lib7' }, actor })
 await started.depot.writer.submit({ kind: 'thaw', input: { view: 'union' }, actor })
 // what was deleted and published again has two rows of one name
 await started.depot.writer.submit({ kind: 'deleteRelease', input: { ident: 'acme/mayfly/2/20260101000000', target: 'x86_64-linux' }, actor })
@@ -81,7 +87,7 @@ test('a depot after a random run agrees with its ledger, at every revision', asy
 })
 
 test('a database in which nothing happened yet agrees, too', async (t) => {
-  t.strictSame(await findingsAfter((db) => ['pointers', 'lines', 'members', 'ledger', 'views'].map((table) => db.exec(`DELETE FROM ${table}`))), [])
+  t.strictSame(await findingsAfter((db) => ['pointers', 'lines', 'members', 'ledger', 'views', 'depot_state'].map((table) => db.exec(`DELETE FROM ${table}`))), [])
 })
 
 test('each way to tamper with the ledger is told, at the entry', async (t) => {
@@ -160,7 +166,9 @@ test('each way to tamper with the rows of views is told, by view', async (t) => 
     "a view's rule": [`UPDATE views SET rule = 'highest' WHERE name = 'promoted'`, /^promoted: its row has rule highest, and the ledger promoted$/],
     "a view's maker": [`UPDATE views SET maker = 'client' WHERE name = 'promoted'`, /^promoted: its row has maker client, and the ledger operator$/],
     "a view's gates": [`UPDATE views SET gates = '{}' WHERE name = 'rehearsal'`, /^rehearsal: its row has gates \{\}, and the ledger \{"downgrade":"refuse"/],
-    'a view that was frozen': [`UPDATE views SET freeze = NULL WHERE name = 'rehearsal'`, /^rehearsal: its row has freeze empty, and the ledger \{"reason":"the day of the fair"/],
+    'a view that was frozen': [`UPDATE views SET freeze = NULL WHERE name = 'rehearsal'`, /^rehearsal: its row has freeze empty, and the ledger \[\{"reason":"the day of the fair"/],
+    'a freeze of some packages': [`UPDATE views SET freeze = replace(freeze, 'lib7', 'lib8') WHERE name = 'delivered'`, /^delivered: its row has freeze \[\{"origin":"acme","name":"lib8",.* and the ledger \[\{"origin":"acme","name":"lib7"/],
+    'the freezes of every view': [`DELETE FROM depot_state WHERE name = 'freezes'`, /^every view: the rows have its freezes empty, and the ledger \[\{"origin":"acme","name":"lib7","reason":"a part of all"/],
     'a view that shows another': [`UPDATE views SET base_id = 1 WHERE name = 'rehearsal'`, /^rehearsal: its row has base unstable, and the ledger empty$/],
     'a view that was opened': [`UPDATE views SET closed_at = NULL WHERE name = 'gone'`, /^gone: its row has closed_at empty, and the ledger \d+$/],
     'a view that nobody made': [`UPDATE views SET name = 'forged' WHERE name = 'base'`, /^forged: there is a row of this view, and no entry that makes it$/, /^base: the ledger makes this view, and there is no row of it$/],

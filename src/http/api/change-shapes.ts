@@ -3,7 +3,7 @@ import { LARGEST_LOCKFILE_BYTES } from '../../lockfiles/lockfile.ts'
 import { POSITION } from '../../ledger/position.ts'
 import { parseIdent } from '../../package/ident.ts'
 import { ACTS } from '../../views/view.ts'
-import { Frozen, Ident, PointerMove, Revision, RevisionId, Source, Target, Time, Next, ViewName, named, textOf } from './shapes.ts'
+import { FreezeShape, Frozen, Ident, PointerMove, Revision, RevisionId, Source, Target, Time, Next, ViewName, named, textOf } from './shapes.ts'
 
 // The shapes of changes of views, and of the rules they are judged by.
 
@@ -71,7 +71,8 @@ export const ApplyBody = z.strictObject({ reason: Asking.reason, override: Askin
 export const RejectBody = z.strictObject({ reason: Reason.optional() })
 export const PlanPath = z.object({ plan: z.string() })
 export const PreviewBody = z.strictObject({ name: z.string(), plan: z.string().describe('the plan of a draft or a proposal for this view') })
-export const FreezeBody = z.strictObject({ reason: Reason, until: Time.optional() })
+export const FreezeBody = z.strictObject({ reason: Reason, until: Time.optional().describe('it ends by itself then'), ...Only })
+export const ThawQuery = z.strictObject({ ...Only })
 
 const Accounts = z.array(z.string()).min(1).max(MOST_ACCOUNTS)
 
@@ -103,7 +104,8 @@ export const GatesBody = z.strictObject({
 
 // What goes out
 
-export const GatesShape = named('Gates', GatesBody.extend({ view: ViewName, frozen: Frozen.nullable() }))
+export const GatesShape = named('Gates', GatesBody.extend({ view: ViewName, frozen: Frozen.nullable(), freezes: z.array(FreezeShape).describe('those that hold in the view now, and that you may know of') }))
+export const Freezes = named('Freezes', z.object({ freezes: z.array(FreezeShape) }).describe('those that hold in every view now, and that you may know of'))
 
 const Step = z.object({
   ident: Ident,

@@ -27,7 +27,7 @@ export function proposalsText({ proposals, next }: z.infer<typeof shapes.Proposa
 }
 
 export function gatesText(gates: z.infer<typeof shapes.GatesShape>): string {
-  const { requires, closure, downgrade, promoters, approval, overriders, frozen } = gates
+  const { requires, closure, downgrade, promoters, approval, overriders, freezes } = gates
   const rows = [
     ...requires.map(({ view, as, soak_seconds }) => ['requires', `${as === 'member' ? 'in' : 'current in'} ${view}${soak_seconds === 0 ? '' : ` for ${soak_seconds} s`}`]),
     ['closure', closure === null ? '' : `in the ${closure}`],
@@ -35,9 +35,18 @@ export function gatesText(gates: z.infer<typeof shapes.GatesShape>): string {
     ['promoters', promoters?.join(', ') ?? ''],
     ['approval', approval === null ? '' : `by ${approval.approvers?.join(', ') ?? 'a second person'}, within ${approval.expires_seconds} s`],
     ['overriders', overriders?.join(', ') ?? ''],
-    ['frozen', frozen === null ? '' : `${frozen.until === null ? '' : `until ${seconds(frozen.until)} `}by ${frozen.by}: ${frozen.reason}`],
+    ...(freezes.length === 0 ? [['frozen', '']] : freezes.map((freeze) => ['frozen', freezeText(freeze)])),
   ]
   return `${gates.view}\n\n${formatColumns(['RULE', 'SAYS'], rows)}`
+}
+
+export function freezesText({ freezes }: z.infer<typeof shapes.Freezes>): string {
+  return formatColumns(['EVERY VIEW IS FROZEN'], freezes.map((freeze) => [freezeText(freeze)]))
+}
+
+function freezeText({ view, origin, name, until, by, reason }: z.infer<typeof shapes.Freezes>['freezes'][number]): string {
+  const what = origin === null && name === null ? [] : [`${origin ?? '*'}/${name ?? '*'}`]
+  return `${[...what, ...(view === null ? ['in every view'] : []), ...(until === null ? [] : [`until ${seconds(until)}`])].map((part) => `${part} `).join('')}by ${by}: ${reason}`
 }
 
 function stepsText({ releases, pointers }: Pick<z.infer<typeof shapes.Plan>, 'releases' | 'pointers'>): string[] {

@@ -4,9 +4,11 @@ import type { DescribedStep } from '../../views/plan.ts'
 import type { PromotionOutcome } from '../../views/make-revision.ts'
 import { expiryOf } from '../../views/stored-plan.ts'
 import type { StoredPlan } from '../../views/stored-plan.ts'
+import { lasts } from '../../views/freeze.ts'
+import type { ViewFreeze } from '../../views/freeze.ts'
 import type { Gates, View } from '../../views/view.ts'
 import type * as shapes from './change-shapes.ts'
-import { wireFreeze, wireTime } from './wire.ts'
+import { wireFreeze, wireFrozen, wireTime } from './wire.ts'
 
 /** What is true of every downgrade (DESIGN: downgrade honesty). */
 const DOWNGRADE = 'latest goes down: a Supervisor of today follows that only under --update-condition track-channel, and one of 2016 never does'
@@ -51,7 +53,8 @@ export function wirePlan(plan: StoredPlan, now: number): z.infer<typeof shapes.P
   }
 }
 
-export function wireGates({ name, gates, freeze }: View): z.infer<typeof shapes.GatesShape> {
+/** With the freezes that the reader may know of. */
+export function wireGates({ name, gates }: View, { freezes, now }: { freezes: readonly ViewFreeze[]; now: number }): z.infer<typeof shapes.GatesShape> {
   const { requires = [], closure = null, downgrade = null, promoters, approval, overriders } = gates
   return {
     view: name,
@@ -61,7 +64,8 @@ export function wireGates({ name, gates, freeze }: View): z.infer<typeof shapes.
     promoters: promoters === undefined ? null : [...promoters],
     approval: approval === undefined ? null : { approvers: approval.approvers === undefined ? null : [...approval.approvers], expires_seconds: approval.expiresMs / 1_000 },
     overriders: overriders === undefined ? null : [...overriders],
-    frozen: wireFreeze(freeze),
+    frozen: wireFrozen(freezes, now),
+    freezes: freezes.filter((freeze) => lasts(freeze, now)).map((freeze) => wireFreeze(freeze, freeze.isOfAll ? null : name)),
   }
 }
 

@@ -1,20 +1,27 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { audienceOf } from '../../accounts/access.ts'
 import { expectView } from '../../accounts/rights.ts'
 import { DepotError } from '../../errors.ts'
+import type { Only } from '../../views/change-request.ts'
+import { lasts } from '../../views/freeze.ts'
+import type { Freeze } from '../../views/freeze.ts'
+import { listCommonFreezes, onlyKnown } from '../../views/freeze-store.ts'
 import { getPlan } from '../../views/plan-store.ts'
+import type { View as ViewOfCore } from '../../views/view.ts'
 import { getPastView, getView } from '../../views/view-store.ts'
 import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
 import { administratorOnly, mayChange, mayChangeView, needs } from '../rights.ts'
 import { answers, textToo } from './answers.ts'
 import { orText } from './as-text.ts'
-import { FreezeBody, GatesBody, GatesShape, PreviewBody } from './change-shapes.ts'
-import { gatesText } from './change-text.ts'
+import { onlyAsked } from './asked-change.ts'
+import { FreezeBody, Freezes, GatesBody, GatesShape, PreviewBody, ThawQuery } from './change-shapes.ts'
+import { freezesText, gatesText } from './change-text.ts'
 import { gatesOf, wireGates } from './change-wire.ts'
 import { FormatQuery, View, ViewPath } from './shapes.ts'
-import { wireView } from './wire.ts'
+import { wireFreeze, wireView } from './wire.ts'
 
 const tags = ['rules of views']
 
@@ -22,10 +29,19 @@ const tags = ['rules of views']
 export function governanceRoutes(app: FastifyInstance, { depot }: Door): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
+  async function tell(request: FastifyRequest, view: ViewOfCore) {
+    return wireGates(view, { freezes: await onlyKnown(depot.db, view.freezes, audienceOf(request.caller)), now: depot.now() })
+  }
+
+  async function tellCommon(request: FastifyRequest, freezes: readonly Freeze[]) {
+    const known = await onlyKnown(depot.db, freezes, audienceOf(request.caller))
+    return { freezes: known.filter((freeze) => lasts(freeze, depot.now())).map((freeze) => wireFreeze(freeze, null)) }
+  }
+
   api.get(
     '/views/:view/gates',
     { schema: { tags, summary: "A view's rules", params: ViewPath, querystring: FormatQuery, response: textToo(GatesShape) }, preSerialization: orText(gatesText) },
-    async (request, reply) => reply.send(wireGates(await getPastView(depot.db, request.params.view))),
+    async (request, reply) => reply.send(await tell(request, await getPastView(depot.db, request.params.view))),
   )
 
   api.put(
@@ -34,31 +50,55 @@ export function governanceRoutes(app: FastifyInstance, { depot }: Door): void {
     async (request, reply) => {
       request.subject = `gates of ${request.params.view}`
       const view = await depot.writer.submit({ kind: 'govern', input: { view: request.params.view, gates: gatesOf(request.body) }, actor: actorOf(request, 'api') })
-      return reply.send(wireGates(view))
+      return reply.send(await tell(request, view))
     },
   )
 
   api.put(
     '/views/:view/freeze',
-    { schema: { tags, summary: 'Let nothing move, until a time or until it is thawed (administrators, and who was named to change the view)', params: ViewPath, body: FreezeBody, response: answers(GatesShape) }, onRequest: mayChangeView(depot) },
+    { schema: { tags, summary: 'Let nothing move, or no package of an origin or a name, until a time or until it is ended (administrators, and who was named to change the view)', params: ViewPath, body: FreezeBody, response: answers(GatesShape) }, onRequest: mayChangeView(depot) },
     async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
       request.subject = `freeze ${view.name}`
       mayChange(request, view, [])
-      const { reason, until } = request.body
-      const input = { view: view.name, reason, ...(until !== undefined && { until: Date.parse(until) }) }
-      return reply.send(wireGates(await depot.writer.submit({ kind: 'freeze', input, actor: actorOf(request, 'api') })))
+      const input = { view: view.name, ...freezeAsked(request.body) }
+      return reply.send(await tell(request, await depot.writer.submit({ kind: 'freeze', input, actor: actorOf(request, 'api') })))
     },
   )
 
   api.delete(
     '/views/:view/freeze',
-    { schema: { tags, summary: 'Let a view change again', params: ViewPath, response: answers(GatesShape) }, onRequest: mayChangeView(depot) },
+    { schema: { tags, summary: 'End the freeze of everything, or that of exactly this origin and name', params: ViewPath, querystring: ThawQuery, response: answers(GatesShape) }, onRequest: mayChangeView(depot) },
     async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
       request.subject = `thaw ${view.name}`
       mayChange(request, view, [])
-      return reply.send(wireGates(await depot.writer.submit({ kind: 'thaw', input: { view: view.name }, actor: actorOf(request, 'api') })))
+      const input = { view: view.name, ...onlyAsked(request.query) }
+      return reply.send(await tell(request, await depot.writer.submit({ kind: 'thaw', input, actor: actorOf(request, 'api') })))
+    },
+  )
+
+  api.get(
+    '/freeze',
+    { schema: { tags, summary: 'The freezes of every view', querystring: FormatQuery, response: textToo(Freezes) }, preSerialization: orText(freezesText) },
+    async (request, reply) => reply.send(await tellCommon(request, await listCommonFreezes(depot.db))),
+  )
+
+  api.put(
+    '/freeze',
+    { schema: { tags, summary: 'Freeze every view there is and will be, but unstable, which every upload joins (administrators of the depot)', body: FreezeBody, response: answers(Freezes) }, onRequest: administratorOnly },
+    async (request, reply) => {
+      request.subject = 'freeze every view'
+      return reply.send(await tellCommon(request, await depot.writer.submit({ kind: 'freezeAll', input: freezeAsked(request.body), actor: actorOf(request, 'api') })))
+    },
+  )
+
+  api.delete(
+    '/freeze',
+    { schema: { tags, summary: 'End the freeze of every view, or that of exactly this origin and name; those of single views stay (administrators of the depot)', querystring: ThawQuery, response: answers(Freezes) }, onRequest: administratorOnly },
+    async (request, reply) => {
+      request.subject = 'thaw every view'
+      return reply.send(await tellCommon(request, await depot.writer.submit({ kind: 'thawAll', input: { ...onlyAsked(request.query) }, actor: actorOf(request, 'api') })))
     },
   )
 
@@ -88,4 +128,9 @@ export function governanceRoutes(app: FastifyInstance, { depot }: Door): void {
       return reply.code(204).send()
     },
   )
+}
+
+/** Throws `ident_malformed`. */
+function freezeAsked({ reason, until, origin, name }: z.infer<typeof FreezeBody>): Only & { reason: string; until?: number } {
+  return { ...onlyAsked({ origin, name }), reason, ...(until !== undefined && { until: Date.parse(until) }) }
 }

@@ -116,6 +116,20 @@ export const View = named(
     created_at: Time,
   }),
 )
+export const FreezeShape = named(
+  'Freeze',
+  z
+    .object({
+      view: ViewName.nullable().describe('null: every view'),
+      origin: z.string().nullable(),
+      name: z.string().nullable(),
+      reason: z.string(),
+      until: Time.nullable().describe('null: until it is ended'),
+      by: z.string(),
+      since: Time,
+    })
+    .describe('nothing of what it is about moves: of everything or, where it names them, of packages of an origin, of a name, or of both'),
+)
 export const Frozen = z.object({ reason: z.string(), until: Time.nullable(), by: z.string(), since: Time }).describe('nothing moves')
 export const ViewDetail = named(
   'ViewDetail',

@@ -76,7 +76,7 @@ export function viewRoutes(app: FastifyInstance, door: Door): void {
         const view = await getPastView(depot.db, request.params.view)
         const made = await findHeadOf(depot.db, view.id, view.revision)
         const base = view.preview === undefined ? undefined : await getViewById(depot.db, view.preview.baseId)
-        const body = wireViewDetail(view, { made, packages: await countPointers(depot.db, view.id, audienceOf(request.caller)), previewOf: base?.name })
+        const body = wireViewDetail(view, { made, packages: await countPointers(depot.db, view.id, audienceOf(request.caller)), previewOf: base?.name, now: depot.now() })
         const tag = tagOf(request, formatPosition(view.revision, made), digestOf(body))
         if (deadline === undefined || waking !== 'committed' || !isKnown(request, tag)) return replyTagged(request, reply, { tag, body })
         waking = await hold(door, { request, reply }, { topic: viewTopic(view.name), after, deadline })

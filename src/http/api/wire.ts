@@ -7,7 +7,9 @@ import { formatIdent } from '../../package/ident.ts'
 import type { Target } from '../../package/target.ts'
 import type { Release } from '../../releases/release.ts'
 import type { Revision } from '../../views/history-store.ts'
-import type { Freeze, View } from '../../views/view.ts'
+import { isRestricted, lasts } from '../../views/freeze.ts'
+import type { Freeze } from '../../views/freeze.ts'
+import type { View } from '../../views/view.ts'
 import type * as shapes from './shapes.ts'
 
 // From what the core knows to the shapes of our own door: names instead of row ids, RFC 3339 times, null for what is absent.
@@ -22,7 +24,7 @@ export function wireView(view: View): z.infer<typeof shapes.View> {
   return { name: view.name, rule: view.rule, maker: view.maker, revision: view.revision, created_at: wireTime(view.createdAt) }
 }
 
-export function wireViewDetail(view: View, more: { made: LedgerHead; packages: number; previewOf: string | undefined }): z.infer<typeof shapes.ViewDetail> {
+export function wireViewDetail(view: View, more: { made: LedgerHead; packages: number; previewOf: string | undefined; now: number }): z.infer<typeof shapes.ViewDetail> {
   const { made } = more
   return {
     ...wireView(view),
@@ -30,13 +32,20 @@ export function wireViewDetail(view: View, more: { made: LedgerHead; packages: n
     revised_at: wireTime(view.revision === 0 ? undefined : made.at),
     closed_at: wireTime(view.closedAt),
     packages: more.packages,
-    frozen: wireFreeze(view.freeze),
+    frozen: wireFrozen(view.freezes, more.now),
     preview_of: more.previewOf ?? null,
   }
 }
 
-export function wireFreeze(freeze: Freeze | undefined): z.infer<typeof shapes.ViewDetail>['frozen'] {
+/** What keeps everything from moving. */
+export function wireFrozen(freezes: readonly Freeze[], now: number): z.infer<typeof shapes.ViewDetail>['frozen'] {
+  const freeze = freezes.find((one) => !isRestricted(one) && lasts(one, now))
   return freeze === undefined ? null : { reason: freeze.reason, until: wireTime(freeze.until), by: freeze.by, since: wireTime(freeze.since) }
+}
+
+export function wireFreeze(freeze: Freeze, view: string | null): z.infer<typeof shapes.FreezeShape> {
+  const { origin = null, name = null, reason, until, by, since } = freeze
+  return { view, origin, name, reason, until: wireTime(until), by, since: wireTime(since) }
 }
 
 /** What held since a revision: a pointer, a member, a membership. Row ids stay here. */
