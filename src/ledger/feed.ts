@@ -13,8 +13,10 @@ export type Topic = string
 
 export const EVERYTHING: Topic = 'everything'
 
+const VIEW = 'view '
+
 export function viewTopic(view: string): Topic {
-  return `view ${view}`
+  return VIEW + view
 }
 
 /** A package, `origin/name`, for a target, in whatever view. */
@@ -161,12 +163,17 @@ export class Feed {
   onCommit(entries: readonly LedgerEntry[]): void {
     for (const entry of entries) {
       this.#keep(entry)
-      for (const topic of topicsOf(entry.event)) {
+      for (const topic of this.#touched(entry.event)) {
         for (const watch of this.#watches.get(topic) ?? []) if (watch.wants?.(entry) !== false) this.#due.add(watch)
       }
       for (const account of losersOf(entry.event)) for (const watch of this.#ofAccounts.get(account) ?? []) this.#due.add(watch)
     }
     this.#wakeSome()
+  }
+
+  #touched(event: LedgerEvent): Iterable<Topic> {
+    if (event.kind !== 'views-frozen' && event.kind !== 'views-thawed') return topicsOf(event)
+    return [...this.#watches.keys()].filter((topic) => topic === EVERYTHING || topic.startsWith(VIEW))
   }
 
   /** Wakes everyone, now; nobody waits from then on. */

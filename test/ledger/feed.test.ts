@@ -118,6 +118,20 @@ test('who waits for a line is woken by it in that view alone, and by a change of
   t.strictSame(await heardOf(move(started, 'demote', 'union', [app])), ['app in union', 'union'])
 })
 
+test('who waits for any view is woken by a freeze of every view', async (t) => {
+  const started = await startDepot(t)
+  const feed = await openFeed(started)
+  const waiting = { after: feed.head.sequence, deadline: inMs(60_000) }
+  const client = makeClient()
+  const waits = [viewTopic('acceptance'), viewTopic('stable'), EVERYTHING].map((topic) => feed.wait({ ...waiting, topic, client }))
+  let isOther = true
+  const unwatch = feed.watch({ topic: lineTopic('acme/app', 'x86_64-linux') }, () => (isOther = false))
+  await started.depot.writer.submit({ kind: 'freezeAll', input: { reason: 'audit' }, actor: { client: 'tests', door: 'cli' } })
+  t.strictSame(await Promise.all(waits), ['committed', 'committed', 'committed'])
+  t.ok(isOther, 'what latest answers is as it was')
+  unwatch()
+})
+
 test('a change is answered before any who follow hear of it, and many are woken by turns', async (t) => {
   const started = await startDepot(t)
   const feed = await openFeed(started)
