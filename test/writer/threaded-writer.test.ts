@@ -38,6 +38,15 @@ test('a refusal keeps its causes on the way', async (t) => {
   await t.rejects(move(started, 'promote', 'acceptance', [{ ident: 'acme/app/1.0.0/20260101120000', target: 'x86_64-linux' }], { expectRevision: 7 }), { code: 'stale_revision' })
 })
 
+test('a refusal keeps the text of Builder on the way', async (t) => {
+  const started = await startDepot(t, { hasThreads: true })
+  const [release] = await makeReleases(started, 'acme/app/1.0.0/20260101120000')
+  if (release === undefined) throw new Error('there is no release')
+  await move(started, 'promote', 'stable', [release])
+  const builderText = "Deleting package in stable channel not allowed 'acme/app/1.0.0/20260101120000'"
+  await t.rejects(started.depot.writer.submit({ kind: 'deleteRelease', input: release, actor: ACTOR }), { code: 'in_use', builderText })
+})
+
 test('closing commits what was submitted, and refuses what comes later', async (t) => {
   const started = await startDepot(t, { hasThreads: true })
   const submitted = Array.from({ length: 10 }, (_, n) => started.depot.writer.submit({ kind: 'addAccount', input: { name: `late-${n}` }, actor: ACTOR }))
