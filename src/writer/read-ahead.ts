@@ -70,6 +70,8 @@ const UNSETTLES: Readonly<Record<LedgerEvent['kind'], Unsettles>> = {
   'gates-set': 'its view',
   'view-frozen': 'its view',
   'view-thawed': 'its view',
+  'views-frozen': 'always',
+  'views-thawed': 'always',
   'preview-made': 'never',
   'proposal-made': 'never',
   'proposal-ended': 'never',
