@@ -90,6 +90,8 @@ export interface Limits {
   readonly unreadMs: number
   /** Bytes of answers that may wait in memory for their clients, of the depot as a whole. */
   readonly pendingBytes: number
+  /** Of a thread that answers; absent where the process's limit of open files decides. */
+  readonly mostConnections?: number
   /** How long a client may take its answer slowly before it is cut off to make room for others. */
   readonly slowAfterMs: number
   /** How often an address may send a wrong token: so often at once, and so often a minute from then on. */

@@ -1,7 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { DepotError, shorten } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
+import { lacksDescriptors } from './descriptors.ts'
 import { acceptsTextRather, namesProblem } from './api/as-text.ts'
+
+const RETRY_AFTER_SECONDS = 5
 
 interface Meaning {
   readonly status: number
@@ -139,7 +142,12 @@ interface Described {
 
 /** A refusal is logged in one line, and says when to try again where that helps; what is our own fault, with its stack, and tells the client nothing but the request's id. */
 function describe(error: unknown, request: FastifyRequest, reply: FastifyReply): Described {
+  if (lacksDescriptors(error)) {
+    request.lacksDescriptors = true
+    return describe(new DepotError('overloaded', `the depot has no file descriptors left: try again in ${RETRY_AFTER_SECONDS} seconds`, { retryAfterSeconds: RETRY_AFTER_SECONDS }), request, reply)
+  }
   if (error instanceof DepotError) {
+    if (error.code === 'overloaded') forgetHeaders(reply)
     if (error.retryAfterSeconds !== undefined) reply.header('retry-after', error.retryAfterSeconds)
     request.refusal = `${error.code}: ${error.message}`
     return { code: error.code, status: MEANINGS[error.code].status, detail: shorten(error.message, LONGEST_DETAIL), parts: error.parts }
@@ -155,6 +163,11 @@ function describe(error: unknown, request: FastifyRequest, reply: FastifyReply):
   }
   request.log.error({ request: request.id, err: error }, 'request failed')
   return { code: 'internal', status: 500, detail: `an error of the depot's own; its log has it under ${request.id}`, parts: [] }
+}
+
+/** Those that were set for another answer: a cache must not keep a refusal as what it stands for. */
+function forgetHeaders(reply: FastifyReply): void {
+  for (const name of Object.keys(reply.getHeaders())) if (name !== 'connection') reply.removeHeader(name)
 }
 
 /** For what fastify and its parsers refuse, by its code (fastify.dev/docs/latest/Reference/Errors): their own words name settings and functions. */

@@ -23,6 +23,8 @@ declare module 'fastify' {
     isHeld: boolean
     /** Whether it is answered even when too many answers wait for their clients: for polls, whose bodies are shared, and for figures. */
     isVital: boolean
+    /** Whether it failed because no file descriptor was left. */
+    lacksDescriptors: boolean
   }
 }
 

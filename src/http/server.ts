@@ -23,6 +23,8 @@ import { renderPackage, renderPackageBriefly } from './depot/wire.ts'
 import { replyHabitat, replyProblem } from './error-reply.ts'
 import { askBeforeSending, closeGently } from './drain.ts'
 import { UNDER_WAY, answerOneAtATime } from './one-at-a-time.ts'
+import { mostConnections } from './descriptors.ts'
+import { limitConnections } from './limit-connections.ts'
 import { PendingAnswers } from './pending-answers.ts'
 import { collectRoutes } from './openapi.ts'
 import { operatorDoor } from './operator/door.ts'
@@ -128,6 +130,7 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
   app.decorateRequest('isLoggedElsewhere', false)
   app.decorateRequest('isHeld', false)
   app.decorateRequest('isVital', false)
+  app.decorateRequest('lacksDescriptors', false)
   app.decorateRequest('publicPath', {
     getter(this: FastifyRequest) {
       return publicPathOf(this, publicPath, trusts)
@@ -176,6 +179,9 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
     })
     app.addHook('preClose', async () => shortWay.stop())
   }
+  limitConnections(app.server, () => depot.limits.mostConnections ?? mostConnections(depot.config.workers), () => metrics.noteRefusedConnection())
+  // The system's own words, where it cannot take a connection: without a listener the process would end.
+  app.server.once('listening', () => app.server.on('error', (error) => depot.log.error({ err: error }, 'a connection could not be taken')))
   app.setErrorHandler(replyProblem)
   app.setNotFoundHandler((_request, reply) => reply.code(404).send())
 
@@ -208,7 +214,6 @@ function chargeAnswer(pending: PendingAnswers, { request, reply, payload }: { re
   const mayRefuse = (request.method === 'GET' || request.method === 'HEAD') && reply.statusCode < 400 && !request.isVital
   if (!pending.makeRoom(bytes) && mayRefuse) {
     if (payload instanceof FileStream) payload.destroy()
-    for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name) // they are those of another answer
     return new DepotError('overloaded', `too many answers wait for their clients: try again in ${RETRY_AFTER_SECONDS} seconds`, { retryAfterSeconds: RETRY_AFTER_SECONDS })
   }
   reply.raw.once('close', pending.charge(socket, bytes))

@@ -43,10 +43,13 @@ export async function scratchFolder(t: Teardown): Promise<string> {
   return folder
 }
 
-export function run(args: readonly string[], environment: Environment = {}): Running {
+/** With `files`, the process may have so many files open. */
+export function run(args: readonly string[], environment: Environment = {}, { files }: { files?: number } = {}): Running {
   const { PATH = '', HOME = '', TMPDIR = tmpdir() } = process.env
   const env = { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE: COMPILED, DEPOT_LISTEN: '127.0.0.1:0', ...environment }
-  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const command = [process.execPath, MAIN, ...args]
+  const [program = '', ...rest] = files === undefined ? command : ['sh', '-c', `ulimit -n ${files}; exec "$@"`, 'sh', ...command]
+  const child = spawn(program, rest, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const written = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {
@@ -79,8 +82,8 @@ export function runToEnd(args: readonly string[], environment: Environment = {})
 }
 
 /** A server of its own process on the folder, on a port that was free; killed when the test ends, if it still runs then. */
-export async function startServer(t: Teardown, dataFolder: string, environment: Environment = {}): Promise<RunningServer> {
-  const running = run(['serve'], { DEPOT_DATA: dataFolder, ...environment })
+export async function startServer(t: Teardown, dataFolder: string, environment: Environment = {}, options: { files?: number } = {}): Promise<RunningServer> {
+  const running = run(['serve'], { DEPOT_DATA: dataFolder, ...environment }, options)
   t.teardown(async () => {
     running.process.kill('SIGKILL')
     await running.ended

@@ -38,6 +38,7 @@ export class RequestMetrics {
   readonly #requests: Histogram<'door' | 'method' | 'status'>
   readonly #sentBytes: Counter<'door'>
   readonly #wrongTokens: Counter<'answer'>
+  readonly #exhausted: Counter<'what'>
 
   constructor({ feed, pending }: { readonly feed: Feed; readonly pending: PendingAnswers }) {
     const registers = [this.#registry]
@@ -50,6 +51,13 @@ export class RequestMetrics {
     })
     this.#sentBytes = new Counter({ name: 'hart_depot_sent_bytes_total', help: 'Bytes of bodies that answers announced', labelNames: ['door'], registers })
     this.#wrongTokens = new Counter({ name: 'hart_depot_wrong_tokens_total', help: 'Requests with a wrong token: refused (401), or limited (429) since too many came from their address', labelNames: ['answer'], registers })
+    this.#exhausted = new Counter({
+      name: 'hart_depot_file_descriptors_exhausted_total',
+      help: 'Connections that were refused to leave file descriptors to others, and requests that failed since none was left; process_open_fds and process_max_fds tell how many there are',
+      labelNames: ['what'],
+      registers,
+    })
+    for (const what of ['connection', 'request']) this.#exhausted.inc({ what }, 0)
     const followers = new Gauge({
       name: 'hart_depot_followers',
       help: 'Requests that are held, and open streams of events',
@@ -70,10 +78,15 @@ export class RequestMetrics {
 
   /** Takes in a request that was answered. */
   note(request: FastifyRequest, reply: FastifyReply): void {
+    if (request.lacksDescriptors) this.#exhausted.inc({ what: 'request' })
     const door = request.isHeld ? 'held' : doorOf(request.url)
     this.#requests.observe({ door, method: request.method, status: `${Math.trunc(reply.statusCode / 100)}xx` }, reply.elapsedTime / 1_000)
     const length = Number(reply.getHeader('content-length'))
     if (length > 0 && request.method !== 'HEAD') this.#sentBytes.inc({ door }, length)
+  }
+
+  noteRefusedConnection(): void {
+    this.#exhausted.inc({ what: 'connection' })
   }
 
   /** Takes in a poll that was answered the short way. */
