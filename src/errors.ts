@@ -93,8 +93,10 @@ export class DepotError extends Error {
 /** Tells of the first cause in one sentence, and of all in parts. */
 export function refusalOf(code: ErrorCode, parts: readonly ErrorPart[]): DepotError {
   const [first, ...others] = parts
+  // What a part has besides is for whoever judges it, and may name what the caller may not see.
+  const told = parts.slice(0, MOST_PARTS).map(({ detail, pointer, rule, chain }): ErrorPart => ({ ...(rule !== undefined && { rule }), detail, ...(pointer !== undefined && { pointer }), ...(chain !== undefined && { chain }) }))
   const message = others.length === 0 ? first?.detail : `${first?.detail}, and ${others.length} more`
-  return new DepotError(code, message ?? code, { parts: parts.slice(0, MOST_PARTS) })
+  return new DepotError(code, message ?? code, { parts: told })
 }
 
 /** User input inside a message: visible, and short. */

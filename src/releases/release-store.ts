@@ -282,6 +282,11 @@ export function hasVisible(eb: ExpressionBuilder<Schema, 'packages'>, audience: 
   )
 }
 
+/** Whether a package has a release that is not public, or had one that was not when it was deleted. */
+export function hasNotPublic(eb: ExpressionBuilder<Schema, 'packages'>): Expression<SqlBool> {
+  return eb.exists(eb.selectFrom(along('releases', 'releases_not_public')).select('releases.id').whereRef('releases.package_id', '=', 'packages.id').where(NOT_PUBLIC))
+}
+
 /** The opposite of {@link visibleTo}, which looks at no release that is public: `releases` is best read along `releases_not_public`. */
 export function invisibleTo(eb: ExpressionBuilder<Schema, 'releases'>, audience: Audience): Expression<SqlBool> {
   return eb.and([NOT_PUBLIC, eb.not(visibleTo(eb, audience))])

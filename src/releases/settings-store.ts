@@ -1,6 +1,7 @@
 import type { Audience, Visibility } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
 import type { Page } from './list-store.ts'
+import { hasNotPublic, hasVisible } from './release-store.ts'
 
 /** How the next releases of a package are published. */
 export interface PackageSettings {
@@ -23,7 +24,12 @@ export async function listSettings(db: Db, origin: string, page: { offset: numbe
   const isTheirs = audience.seesAll || audience.origins.includes(origin)
   const matching = settings(db)
     .where('origins.name', '=', origin)
-    .$if(!isTheirs, (query) => query.where('package_settings.visibility', '=', 'public'))
+    .$if(!isTheirs, (query) =>
+      query
+        .where('package_settings.visibility', '=', 'public')
+        // The name of a package is private where its releases are; where it has none, its settings decide.
+        .where((eb) => eb.or([hasVisible(eb, audience), eb.not(hasNotPublic(eb))])),
+    )
   const { total } = await matching.clearSelect().select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
   const rows = await matching.orderBy('packages.name').limit(page.limit).offset(page.offset).execute()
   return { items: rows.map(settingsOf), total }

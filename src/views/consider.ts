@@ -3,6 +3,7 @@ import type { Audience, Authority } from '../accounts/access.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError, refusalOf } from '../errors.ts'
 import type { Clock } from '../ledger/clock.ts'
+import type { ReleaseName } from '../ledger/entry.ts'
 import { formatIdent } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { Conflict } from './restore.ts'
@@ -71,12 +72,19 @@ async function mayKnow(db: Db, { steps, moves }: Effect, { caller }: Context): P
   return hidden.size === 0 ? [] : [{ rule: 'rights', detail: `this would change what ${caller.accountName} may not see` }]
 }
 
-/** What tells of something that the audience may not see says only which rule it is. */
+/** What an audience may be told of refusals: one that tells of what it may not see says only which rule it is. */
 export async function withoutHidden(db: Db, refusals: readonly Refusal[], audience: Audience): Promise<readonly Refusal[]> {
   if (audience.seesAll) return refusals
   const hidden = await listHidden(db, refusals.flatMap(({ names = [] }) => names), audience)
-  const isHidden = ({ names = [] }: Refusal) => names.some(({ ident, target }) => hidden.has(`${ident} ${target}`))
-  return refusals.map((refusal) => (isHidden(refusal) ? { rule: refusal.rule, detail: `the rule ${refusal.rule} refuses this, for what not everyone may see` } : refusal))
+  const isUnseen = ({ ident, target }: ReleaseName) => hidden.has(`${ident} ${target}`)
+  const isHidden = ({ names = [], isOfAny }: Refusal) => (isOfAny === true ? names.every(isUnseen) : names.some(isUnseen))
+  const told = new Map<string, Refusal>()
+  for (const refusal of refusals) {
+    const { rule, names } = refusal
+    const shown = isHidden(refusal) ? { rule, detail: `the rule ${rule} refuses this, for what not everyone may see` } : { ...refusal, ...(names && { names: names.filter((name) => !isUnseen(name)) }) }
+    told.set(`${shown.rule} ${shown.detail}`, shown) // each once: how many there are would tell
+  }
+  return [...told.values()]
 }
 
 /** Breaking the glass. */
@@ -96,7 +104,7 @@ export function expectAllowed(view: View, refusals: readonly Refusal[], { caller
   const rights = standing.filter(({ rule }) => rule === 'rights')
   if (rights.length > 0) throw refusalOf('forbidden', rights)
   const code = standing.some(({ rule }) => rule === 'conflict') ? 'conflict' : 'refused'
-  throw refusalOf(code, standing.map(({ rule, detail, chain }) => ({ rule, detail, ...(chain && { chain }) })))
+  throw refusalOf(code, standing)
 }
 
 function missingOf({ steps }: Effect, dependencies: Dependencies): Missing[] {

@@ -22,6 +22,8 @@ export interface Refusal {
   readonly chain?: readonly string[]
   /** Releases that it tells of, for who decides whom it is told to. What is in `chain` because a release says so itself is not among them. */
   readonly names?: readonly ReleaseName[]
+  /** It tells what `names` have in common: enough for whoever may see one of them. */
+  readonly isOfAny?: true
 }
 
 /** Whose wish a change is, as far as rules of views ask. */
@@ -121,12 +123,12 @@ export function mayReject(asker: Asker, { approval, promoters }: Gates, origins:
 
 function mayChange({ steps }: Effect, { view, asker, proposer }: GateState): Refusal[] {
   if (asker === undefined) return []
-  const origins = new Set(steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release.ident.origin))
-  return rightsRefused(view, origins, { asker, isApproval: proposer !== undefined })
+  const moving = Map.groupBy(steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release), ({ ident }) => ident.origin)
+  return rightsRefused(view, moving.keys(), { asker, isApproval: proposer !== undefined }).map(({ origin, ...refusal }) => (origin === undefined ? refusal : { ...refusal, names: namesOf(...(moving.get(origin) ?? [])), isOfAny: true as const }))
 }
 
 /** Why an account may not change a view by releases of these origins, or approve that. */
-export function rightsRefused(view: View, origins: ReadonlySet<string>, { asker, isApproval }: { asker: Asker; isApproval: boolean }): Refusal[] {
+export function rightsRefused(view: View, origins: Iterable<string>, { asker, isApproval }: { asker: Asker; isApproval: boolean }): (Refusal & { readonly origin?: string })[] {
   // Who was named to approve needs no other right: the one who proposed had it.
   if (isApproval && view.gates.approval?.approvers?.includes(asker.account) === true) return []
   if (!mayTouch(asker, view.gates)) return [{ rule: 'rights', detail: `${asker.account} is not among those who may change ${view.name}` }]
@@ -134,7 +136,7 @@ export function rightsRefused(view: View, origins: ReadonlySet<string>, { asker,
   const isNamed = view.gates.promoters !== undefined
   const theirs = isNamed ? asker.reaches : asker.maintains
   const others = theirs === 'all' ? [] : [...origins].filter((origin) => !theirs.includes(origin))
-  return others.map((origin) => ({ rule: 'rights', detail: isNamed ? `this token does not reach the origin ${origin}` : `${asker.account} is not a maintainer of the origin ${origin}` }))
+  return others.map((origin) => ({ rule: 'rights', origin, detail: isNamed ? `this token does not reach the origin ${origin}` : `${asker.account} is not a maintainer of the origin ${origin}` }))
 }
 
 function isThawed({ steps }: Effect, { view, clock }: GateState): Refusal[] {

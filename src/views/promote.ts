@@ -1,10 +1,10 @@
 import { audienceOfChanges } from '../accounts/access.ts'
-import type { Authority } from '../accounts/access.ts'
+import type { Audience, Authority } from '../accounts/access.ts'
 import { expectView } from '../accounts/rights.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError, refusalOf } from '../errors.ts'
 import { expectRevisionKnown } from '../ledger/position-store.ts'
-import { parseIdent } from '../package/ident.ts'
+import { formatIdent, parseIdent } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { Change } from '../writer/change.ts'
 import { once } from '../writer/idempotency-store.ts'
@@ -78,7 +78,7 @@ export async function work(
   expectChangeable(view, request)
   return change.read(`what a change does to ${view.name}`, basisOf(view), async (db) => {
     const resolved = await resolve(db, view, request)
-    await expectChannels(db, view, resolved.wanted)
+    await expectChannels(db, view, resolved.wanted, request.audience)
     const considered = await consider(db, view, resolved.wanted, { act: request.act, clock: change.clock, audience: request.audience, conflicts: resolved.conflicts, caller: change.caller, ...how })
     return { resolved, considered }
   })
@@ -155,11 +155,13 @@ function expectNoPreview(view: View): void {
 }
 
 /** A view that only Habitat clients made is open to an origin once that origin has made it too. */
-async function expectChannels(db: Db, view: View, { joining }: Wanted): Promise<void> {
+async function expectChannels(db: Db, view: View, { joining }: Wanted, audience: Audience): Promise<void> {
   if (view.maker !== 'client') return
   const origins = new Map<number, ViewRelease>(joining.map(({ release }) => [release.originId, release]))
   for (const [originId, release] of origins) {
     if (await channelExists(db, originId, view.id)) continue
-    throw new DepotError('not_found', `the origin ${release.ident.origin} has no channel ${view.name}`)
+    const theirs = joining.filter((other) => other.release.originId === originId).map(({ release: { ident, target } }) => ({ ident: formatIdent(ident), target }))
+    const isUnseen = (await listHidden(db, theirs, audience)).size === theirs.length
+    throw new DepotError('not_found', isUnseen ? `an origin has no channel ${view.name}` : `the origin ${release.ident.origin} has no channel ${view.name}`)
   }
 }

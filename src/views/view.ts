@@ -70,7 +70,7 @@ export function expectMovable({ name }: Pick<View, 'name'>, count: number, previ
   const most = Math.floor(MOST_MOVED / (1 + previews))
   if (count <= most) return
   const besides = previews === 0 ? '' : ` while ${previews} previews follow it`
-  throw new DepotError('too_large', `one change of ${name} may move ${most} releases${besides}, not ${count}: narrow it by origin or name${previews === 0 ? '' : ', or drop previews'}`)
+  throw new DepotError('too_large', `one change of ${name} may move ${most} releases${besides}, and this would move more: narrow it by origin or name${previews === 0 ? '' : ', or drop previews'}`)
 }
 
 export const ACTS = ['promote', 'demote', 'rollback', 'revert'] as const
