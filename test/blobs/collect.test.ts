@@ -62,7 +62,7 @@ test('within the grace period nothing goes, however old a file says it is, and i
   const before = await blobsOf(started)
   for (let walks = 0; walks < 2; walks += 1) await walk(started)
   t.strictSame(await blobsOf(started), before)
-  t.match(started.logged.at(-1), { level: 40, files: 3, msg: /^files were found that nothing needs/ })
+  t.match(started.logged.at(-1), { level: 'warn', files: 3, msg: /^files were found that nothing needs/ })
 })
 
 test('nothing goes while the operator of a restored depot has not said what is to become of it, not even the bytes of what is deleted', async (t) => {

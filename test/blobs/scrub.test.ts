@@ -61,7 +61,7 @@ for (const [what, { damage, isSeen, harm }] of Object.entries(DAMAGES)) {
     t.equal(await countDamaged(started.depot.db), 1)
     for (const method of ['GET', 'HEAD']) t.equal((await download(started, hart, method)).status, 503, method)
     t.match((await download(started, hart)).text, new RegExp(`the file of acme/app/1\\.0\\.0/20260101120000 is ${damage} on the disk of the depot: upload the same file again`))
-    t.ok(started.logged.some(({ level, msg }) => level === 50 && /were not served/.test(String(msg))))
+    t.ok(started.logged.some(({ level, msg }) => level === 'error' && /were not served/.test(String(msg))))
     t.equal((await download(started, other)).status, 200)
     t.match(await (await fetch(`${started.url}/readyz`)).json(), { ready: true, reasons: [/^one package is damaged on the disk and not served/] })
     t.match(await (await fetch(`${started.url}/metrics`)).text(), /^hart_depot_damaged_blobs 1$/m)
