@@ -176,13 +176,13 @@ test('what a lockfile names is here with its bytes, or named as what is not', as
 test('pointers and dependencies by the hundred are read in pieces, between which others have their turn', async (t) => {
   const started = await startDepot(t)
   await makeOrigin(started)
-  await fillView(started, 'acceptance', { pointers: 600, dependencies: 1_500 })
+  await fillView(started, 'acceptance', { pointers: 600, dependencies: 3_000 })
   const view = await getView(started.depot.db, 'acceptance')
   let turns = 0
   const timer = setInterval(() => (turns += 1), 0)
   const locked = await readLocked(started.depot.db, { view, revision: 1, filter: {}, skipsDeleted: false }, THE_PUBLIC)
   clearInterval(timer)
-  t.equal(locked.releases.length, 2_100)
+  t.equal(locked.releases.length, 3_600)
   t.equal(locked.absent, 0)
   t.ok(turns >= 3, `others had ${turns} turns`)
 })
