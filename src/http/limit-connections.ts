@@ -31,17 +31,25 @@ export function limitConnections(server: Server, most: () => number | undefined,
     for (const listener of listeners) listener.call(server, socket)
   })
   server.on('drop', onRefused)
+  // To node:http a connection is idle when its answer is made. A server that stops would cut off clients that have yet to take it.
+  server.closeIdleConnections = () => {
+    for (const socket of open) if (!isBusy(socket)) socket.destroy()
+  }
 }
 
-function closeIdle(open: Set<Socket & { readonly [UNDER_WAY]?: unknown }>): boolean {
+/** Closes the oldest connection on which nothing is under way. Whether there was one. */
+function closeIdle(open: Set<Socket>): boolean {
   for (const socket of open) {
-    const isBusy = (socket[UNDER_WAY] ?? undefined) !== undefined || socket.isPaused() || socket.writableLength > 0
-    if (isBusy) continue
+    if (isBusy(socket)) continue
     socket.destroy()
     open.delete(socket)
     return true
   }
   return false
+}
+
+function isBusy(socket: Socket & { readonly [UNDER_WAY]?: unknown }): boolean {
+  return (socket[UNDER_WAY] ?? undefined) !== undefined || socket.isPaused() || socket.writableLength > 0
 }
 
 /** What comes is read and thrown away, since closing a connection with unread bytes would take the answer with it. */

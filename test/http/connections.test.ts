@@ -255,3 +255,28 @@ test('a body of any kind that comes too slowly is 408, and so is a head', async 
     t.match(await talk.toTheEnd(), /^HTTP\/1\.1 408 /, begin)
   }
 })
+
+test('a server that stops sends an answer to its end, though its client reads it late', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  const document = (await ask(`${started.url}/openapi.yaml`)).text
+  const taken = once(started.app.server, 'connection') as Promise<[Socket]>
+  const client = connect(Number(new URL(started.url).port), '127.0.0.1').pause()
+  t.teardown(() => client.destroy())
+  client.write('GET /openapi.yaml HTTP/1.1\r\nHost: depot\r\n\r\n'.repeat(100))
+  const [socket] = await taken
+  let written = -1
+  let rounds = 0
+  await until(() => {
+    rounds = socket.writableLength > 0 && socket.bytesWritten === written ? rounds + 1 : 0
+    written = socket.bytesWritten
+    return rounds > 100
+  })
+  const closing = started.close()
+  await new Promise(setImmediate)
+  let heard = ''
+  client.setEncoding('utf8').on('data', (piece: string) => (heard += piece)).resume()
+  await Promise.all([once(client, 'close'), closing])
+  const answers = heard.split(/(?=HTTP\/1\.1 \d{3} )/).filter((answer) => answer.startsWith('HTTP/1.1 200 '))
+  t.ok(answers.length > 1)
+  for (const answer of answers) t.ok(answer.endsWith(document), 'an answer that began is whole')
+})
