@@ -167,6 +167,7 @@ export class Answers {
     if (event.kind === 'promotion') this.#apply(event)
     if (event.kind === 'visibility-set') this.#forgetReleases(event.targets.map((target) => ({ ident: event.ident, target })), this.#pointers.values())
     if (event.kind === 'view-created') this.#ungoverned.set(event.view, new Set(FIRST_UNGOVERNED))
+    if (event.kind === 'ungoverned-set') this.#ungoverned.set(event.view, new Set(event.origins))
     if (event.kind === 'view-closed') this.#ungoverned.delete(event.view)
   }
 
@@ -174,6 +175,7 @@ export class Answers {
     this.#revisions.set(promotion.view, promotion.revision)
     const pointers = ofView(this.#pointers, promotion.view)
     this.#forgetReleases([...promotion.joined, ...promotion.left], [pointers])
+    if (promotion.rule !== undefined) for (const pointer of pointers.values()) pointer.versions = undefined
     for (const { package: name, target, to } of promotion.pointers) {
       if (to === null) pointers.delete(`${name} ${target}`)
       else pointers.set(`${name} ${target}`, { ident: to, revision: promotion.revision, versions: undefined })

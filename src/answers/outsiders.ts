@@ -81,7 +81,9 @@ export class Outsiders {
       }
     }
     if (event.kind === 'promotion') {
-      for (const line of new Set([...event.joined, ...event.left].map(lineOf))) this.#readAhead(event.view, line)
+      // Under another rule, `latest` may be another one to outsiders where it is the same to insiders.
+      const others = event.rule === undefined ? [] : (pointers.get(event.view)?.keys() ?? [])
+      for (const line of new Set([...[...event.joined, ...event.left].map(lineOf), ...others])) this.#readAhead(event.view, line)
     }
   }
 

@@ -1,7 +1,8 @@
 import type { Generated } from 'kysely'
 import type { Role, Visibility } from '../accounts/access.ts'
 import type { Target } from '../package/target.ts'
-import type { ViewMaker, ViewRule } from '../views/view.ts'
+import type { ViewRule } from '../views/rule.ts'
+import type { ViewMaker } from '../views/view.ts'
 
 // The rows of migrations/sqlite, as Kysely sees them. Times are epoch milliseconds; flags are 0 or 1; lists are JSON text.
 
@@ -150,6 +151,7 @@ export interface ViewsTable {
   id: Generated<number>
   name: string
   rule: ViewRule
+  past_rules: Generated<string>
   maker: ViewMaker
   revision: Generated<number>
   created_at: number

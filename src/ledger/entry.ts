@@ -1,6 +1,7 @@
 import type { Actor, Role, Visibility } from '../accounts/access.ts'
 import type { Target } from '../package/target.ts'
-import type { Act, Gates, ViewMaker, ViewRule } from '../views/view.ts'
+import type { ViewRule } from '../views/rule.ts'
+import type { Act, Gates, ViewMaker } from '../views/view.ts'
 import type { Link } from './chain.ts'
 
 /** What can happen in a depot. Names, not row ids: an entry must be readable without the database that wrote it. */
@@ -28,6 +29,7 @@ export type LedgerEvent =
   | { kind: 'visibility-set'; ident: string; targets: readonly Target[]; visibility: Visibility }
   | { kind: 'view-created'; view: string; rule: ViewRule; maker: ViewMaker }
   | { kind: 'view-closed'; view: string }
+  | { kind: 'ungoverned-set'; view: string; origins: readonly string[] }
   | { kind: 'gates-set'; view: string; gates: Gates }
   /** Restricted to packages of an origin or name, where it says so. */
   | { kind: 'view-frozen'; view: string; origin?: string; name?: string; reason: string; until: number | null }
@@ -68,6 +70,8 @@ export interface Promotion {
   of?: number
   /** What it was restricted to, where it goes back or takes back. */
   only?: { readonly origin?: string; readonly name?: string }
+  /** The rule of the view from this revision on, where it set another one. */
+  rule?: ViewRule
   /** Where the set was taken from. */
   source?: Source
   /** Who proposed what the actor approved. */

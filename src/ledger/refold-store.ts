@@ -48,7 +48,7 @@ export async function listViewRows(db: Db) {
   return db
     .selectFrom('views')
     .leftJoin('views as bases', 'bases.id', 'views.base_id')
-    .select(['views.name', 'views.rule', 'views.maker', 'views.revision', 'views.created_at', 'views.closed_at', 'views.gates', 'views.freeze', 'bases.name as base'])
+    .select(['views.name', 'views.rule', 'views.past_rules', 'views.ungoverned', 'views.maker', 'views.revision', 'views.created_at', 'views.closed_at', 'views.gates', 'views.freeze', 'bases.name as base'])
     .orderBy('views.id')
     .execute()
 }

@@ -2,7 +2,9 @@ import type { Only } from '../views/change-request.ts'
 import { withFreeze, withoutFreeze } from '../views/freeze.ts'
 import { emptyFold, foldPromotion, latestOf } from '../views/fold.ts'
 import type { Fold, FoldedMember, FoldedPointer } from '../views/fold.ts'
-import type { ViewMaker, ViewRule } from '../views/view.ts'
+import { FIRST_UNGOVERNED } from '../views/view.ts'
+import type { PastRule, ViewRule } from '../views/rule.ts'
+import type { ViewMaker } from '../views/view.ts'
 import type { LedgerEvent, Promotion } from './entry.ts'
 
 /** A membership; `release` is `ident target`. */
@@ -37,6 +39,10 @@ export interface RefoldedView {
   readonly name: string
   readonly createdAt: number
   rule: ViewRule
+  /** JSON, as it is written. */
+  pastRules: string
+  /** JSON, as it is written. */
+  ungoverned: string
   maker: ViewMaker
   closedAt: number | undefined
   revision: number
@@ -52,10 +58,10 @@ export interface RefoldedView {
 export type Tell = (place: string, detail: string) => void
 
 /** What says of views what they are. */
-export const VIEW_EVENTS = ['promotion', 'view-created', 'view-closed', 'gates-set', 'view-frozen', 'view-thawed', 'preview-made'] as const
+export const VIEW_EVENTS = ['promotion', 'view-created', 'view-closed', 'ungoverned-set', 'gates-set', 'view-frozen', 'view-thawed', 'preview-made'] as const
 type ViewEvent = Extract<LedgerEvent, { kind: (typeof VIEW_EVENTS)[number] }>
 
-const NEW_LIFE = { closedAt: undefined, gates: '{}', freezes: [], base: undefined }
+const NEW_LIFE = { closedAt: undefined, gates: '{}', freezes: [], base: undefined, ungoverned: JSON.stringify(FIRST_UNGOVERNED) }
 
 /** Every view as far as the ledger was read, entry after entry. */
 export class Refold {
@@ -82,6 +88,8 @@ export class Refold {
         return this.#change(event.view, place, (view) => this.#promote(view, event, place))
       case 'view-closed':
         return this.#change(event.view, place, (view) => Object.assign(view, { closedAt: at, base: undefined }))
+      case 'ungoverned-set':
+        return this.#change(event.view, place, (view) => Object.assign(view, { ungoverned: JSON.stringify(event.origins) }))
       case 'gates-set':
         return this.#change(event.view, place, (view) => Object.assign(view, { gates: JSON.stringify(event.gates) }))
       case 'view-frozen':
@@ -117,7 +125,7 @@ export class Refold {
     const { view: name, rule, maker } = event
     const before = this.views.get(name)
     if (before !== undefined && before.closedAt === undefined) this.#tell(place, `it makes the view ${name}, which was there`)
-    if (before === undefined) this.views.set(name, { name, createdAt: at, rule, maker, ...NEW_LIFE, revision: 0, fold: emptyFold() })
+    if (before === undefined) this.views.set(name, { name, createdAt: at, rule, pastRules: '[]', maker, ...NEW_LIFE, revision: 0, fold: emptyFold() })
     else Object.assign(before, { rule, maker, ...NEW_LIFE })
   }
 
@@ -131,6 +139,10 @@ export class Refold {
     const { revision } = promotion
     if (revision !== view.revision + 1) this.#tell(place, `it makes revision ${revision} of ${view.name} after revision ${view.revision}`)
     view.revision = revision
+    if (promotion.rule !== undefined) {
+      view.pastRules = JSON.stringify([...(JSON.parse(view.pastRules) as PastRule[]), { rule: view.rule, until: revision }])
+      view.rule = promotion.rule
+    }
     const { endedMembers, endedPointers, faults } = foldPromotion(view.fold, promotion)
     for (const fault of faults) this.#tell(view.name, fault)
     this.#end(view.name, { members: endedMembers, pointers: endedPointers }, revision)

@@ -67,6 +67,7 @@ const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
   'visibility-set': ({ ident, targets }) => ({ of: 'releases', releases: targets.map((target) => ({ ident, target })) }),
   'view-created': everyone,
   'view-closed': everyone,
+  'ungoverned-set': everyone,
   'gates-set': everyone,
   'view-frozen': itsPackage,
   'view-thawed': itsPackage,

@@ -95,8 +95,8 @@ async function compareViews(db: Db, views: ReadonlyMap<string, RefoldedView>, te
       tell(row.name, 'there is a row of this view, and no entry that makes it')
       continue
     }
-    const { rule, maker, revision, createdAt, closedAt = null, gates, freezes, base = null } = view
-    const expected = { rule, maker, revision, created_at: createdAt, closed_at: closedAt, gates, freeze: textOf(freezes), base }
+    const { rule, pastRules, ungoverned, maker, revision, createdAt, closedAt = null, gates, freezes, base = null } = view
+    const expected = { rule, past_rules: pastRules, ungoverned, maker, revision, created_at: createdAt, closed_at: closedAt, gates, freeze: textOf(freezes), base }
     const found = { ...row, freeze: storedText(parseFreezes(row.freeze)) }
     for (const [column, value] of Object.entries(expected)) {
       const is = found[column as keyof typeof expected]

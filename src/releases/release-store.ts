@@ -10,7 +10,7 @@ import { formatIdent, parseIdent } from '../package/ident.ts'
 import { DEFAULT_TARGET } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { orderKey } from '../package/version.ts'
-import type { ViewRule } from '../views/view.ts'
+import type { ViewRule } from '../views/rule.ts'
 import type { Release } from './release.ts'
 
 /** In the words of the index of those. */

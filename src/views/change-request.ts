@@ -1,5 +1,6 @@
 import type { Audience } from '../accounts/access.ts'
 import type { Target } from '../package/target.ts'
+import type { ViewRule } from './rule.ts'
 
 /** A revision of a view, or a time (epoch milliseconds). */
 export type Moment = MarkedRevision | { readonly time: number }
@@ -47,4 +48,5 @@ export type ChangeRequest = { readonly view: string } & (
   | { readonly act: 'demote'; readonly source: ReleaseSource }
   | { readonly act: 'rollback'; readonly to: Moment; readonly only?: Only }
   | ({ readonly act: 'revert'; readonly only?: Only } & MarkedRevision)
+  | { readonly act: 'set-rule'; readonly rule: ViewRule }
 )

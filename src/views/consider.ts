@@ -12,7 +12,7 @@ import { readHeldSince } from './gate-store.ts'
 import { askerOf, chainTo, isOverridable, judge, mayOverride } from './gates.ts'
 import type { Dependencies, Refusal } from './gates.ts'
 import { readPresent } from './member-store.ts'
-import { joins, planChange } from './plan.ts'
+import { changesView, joins, planChange } from './plan.ts'
 import type { Effect, Wanted } from './plan.ts'
 import type { Act, View } from './view.ts'
 
@@ -49,7 +49,8 @@ const NOTHING_KNOWN: Dependencies = { tdeps: new Map(), deps: new Map(), inDepot
 
 /** What a change would do to a view as it stands, and what its rules say of that. Reads, and writes nothing. */
 export async function consider(db: Db, view: View, wanted: Wanted, context: Context): Promise<Considered> {
-  const effect = planChange(view.rule, wanted, await readPresent(db, view, wanted))
+  const rule = wanted.rule ?? view.rule
+  const effect = planChange(rule, wanted, await readPresent(db, { id: view.id, rule }, wanted))
   const { gates } = view
   const joining = effect.steps.filter(joins).map(({ release }) => release)
   const held = await Promise.all((gates.requires ?? []).map((requirement) => readHeldSince(db, requirement, joining, context.clock)))
@@ -58,8 +59,7 @@ export async function consider(db: Db, view: View, wanted: Wanted, context: Cont
   const dependents = gates.closure === 'view' ? await listDependentMembers(db, view.id, wanted.leaving, context.audience) : new Map<number, never>()
   const state = { view, act: context.act, clock: context.clock, asker: askerOf(context.caller), proposer: context.proposer, held, dependencies, dependents }
   const conflicts = (context.conflicts ?? []).map((conflict) => ({ rule: 'conflict' as const, ...conflict }))
-  const touches = effect.steps.some(({ change }) => change !== 'unchanged')
-  const refusals = await withoutHidden(db, touches ? [...(await mayKnow(db, effect, context)), ...judge(effect, state), ...conflicts] : conflicts, context.audience)
+  const refusals = await withoutHidden(db, changesView(effect) ? [...(await mayKnow(db, effect, context)), ...judge(effect, state), ...conflicts] : conflicts, context.audience)
   return { effect, refusals, missing: context.isThorough === true ? missingOf(effect, dependencies) : [] }
 }
 

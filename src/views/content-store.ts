@@ -9,6 +9,9 @@ import { expectRevisionKnown } from '../ledger/position-store.ts'
 import type { Target } from '../package/target.ts'
 import { invisibleTo, visibleTo } from '../releases/release-store.ts'
 import type { Moment } from './change-request.ts'
+import { listSeenSpans } from './seen-span-store.ts'
+import type { Line } from './seen-span-store.ts'
+import { ruleAt } from './rule.ts'
 import type { View } from './view.ts'
 
 // A view as it was at any of its revisions, as an audience may see it. Rows of `pointers` and `members` hold from `from_revision`
@@ -82,6 +85,8 @@ export async function findRevisionTime(db: Db, viewId: number, revision: number)
 /** What a view's `latest` answered at a revision, by package and target. */
 export async function listPointersAt(db: Db, view: View, revision: number, page: LinePage<PointerPlace>, audience: Audience): Promise<PointerAt[]> {
   const { after, until } = page
+  const rule = ruleAt(view, revision)
+  const hadOtherRules = view.pastRules.length > 0 && !audience.seesAll
   const rows = await linesOf(db, view.id, page)
     .crossJoin('pointers')
     .whereRef('pointers.view_id', '=', 'lines.view_id')
@@ -90,7 +95,15 @@ export async function listPointersAt(db: Db, view: View, revision: number, page:
     .innerJoin('releases', 'releases.id', 'pointers.release_id')
     .innerJoin('ledger', (on) => on.onRef('ledger.view_id', '=', 'pointers.view_id').onRef('ledger.revision', '=', 'pointers.from_revision'))
     .select(['lines.package', 'lines.target', 'lines.package_id', 'pointers.release_id', 'releases.ident', 'releases.checksum', 'pointers.from_revision', 'ledger.at'])
-    .select((eb) => eb.case().when(eb.and([visibleTo(eb, audience), ...(view.rule === 'highest' ? [eb.not(followsInvisible(eb, audience))] : [])])).then(1).else(0).end().as('is_as_seen'))
+    .select((eb) =>
+      eb
+        .case()
+        .when(hadOtherRules ? eb.not(hasInvisible(eb, audience)) : eb.and([visibleTo(eb, audience), ...(rule === 'highest' ? [eb.not(followsInvisible(eb, audience))] : [])]))
+        .then(1)
+        .else(0)
+        .end()
+        .as('is_as_seen'),
+    )
     .where('pointers.from_revision', '=', (eb) =>
       eb
         .selectFrom('pointers as last')
@@ -102,7 +115,7 @@ export async function listPointersAt(db: Db, view: View, revision: number, page:
     )
     .where((eb) => eb.or([eb('pointers.to_revision', 'is', null), eb('pointers.to_revision', '>', revision)]))
     // Under `promoted`, what may not be seen is not there. Under `highest`, the highest that may be seen is.
-    .where((eb) => (view.rule === 'promoted' ? visibleTo(eb, audience) : eb.or([visibleTo(eb, audience), hasVisibleMember(eb, revision, audience)])))
+    .where((eb) => (rule === 'promoted' ? visibleTo(eb, audience) : eb.or([visibleTo(eb, audience), hasVisibleMember(eb, revision, audience)])))
     .$if(after !== undefined, (query) => query.where((eb) => eb(eb.refTuple('lines.package', 'lines.target'), '>', eb.tuple(...(after ?? FIRST)))))
     .$if(until !== undefined, (query) => query.where((eb) => eb(eb.refTuple('lines.package', 'lines.target'), '<=', eb.tuple(...(until ?? FIRST)))))
     .orderBy('lines.package')
@@ -112,7 +125,8 @@ export async function listPointersAt(db: Db, view: View, revision: number, page:
   const found: PointerAt[] = []
   for (const { package_id, release_id, from_revision, at, is_as_seen, ...row } of rows) {
     const pointer = { releaseId: release_id, ident: row.ident, checksum: row.checksum, target: row.target, sinceRevision: from_revision, since: at }
-    const seen = is_as_seen === 1 ? pointer : await findHighestVisible(db, view.id, { packageId: package_id, target: row.target }, revision, audience)
+    const line = { packageId: package_id, target: row.target }
+    const seen = is_as_seen === 1 ? pointer : hadOtherRules ? await findSeen(db, view, line, revision, audience) : await findHighestVisible(db, view.id, line, revision, audience)
     if (seen !== undefined) found.push({ package: row.package, ...seen })
   }
   return found
@@ -195,6 +209,27 @@ export async function countPointers(db: Db, viewId: number, audience: Audience):
   return count
 }
 
+/** What `latest` of a line answered an audience at a revision, and since when, in a view that had other rules. */
+async function findSeen(db: Db, view: View, line: Line, revision: number, audience: Audience): Promise<(MemberAt & { checksum: string }) | undefined> {
+  const spans = await listSeenSpans(db, view, line, audience)
+  const span = spans.find(({ from, to }) => from <= revision && revision < (to ?? Infinity))
+  if (span === undefined) return undefined
+  // An ident may have been deleted and published again: the release is the one that was a member then.
+  const release = await db
+    .selectFrom('members')
+    .innerJoin('releases', 'releases.id', 'members.release_id')
+    .select(['members.release_id', 'releases.ident', 'releases.checksum', 'releases.target'])
+    .where('members.view_id', '=', view.id)
+    .where('members.package_id', '=', line.packageId)
+    .where('releases.ident', '=', span.ident)
+    .where('releases.target', '=', line.target)
+    .where((eb) => holdsAt(eb, revision))
+    .executeTakeFirst()
+  if (release === undefined) return undefined
+  const { release_id, ...seen } = release
+  return { releaseId: release_id, ...seen, sinceRevision: span.from, since: (await findRevisionTime(db, view.id, span.from)) ?? 0 }
+}
+
 /** The highest member of a line that an audience may see, and since when it was that to them. */
 export async function findHighestVisible(
   db: Db,
@@ -247,6 +282,18 @@ function linesOf(db: Db, viewId: number, page: { origin?: string; name?: string;
 /** Whether a membership holds at a revision: the `+` keeps SQLite from walking all that joined the view until then. */
 function holdsAt(eb: ExpressionBuilder<Schema, 'members'>, revision: number) {
   return eb.and([sql<SqlBool>`+${eb.ref('members.from_revision')} <= ${revision}`, eb.or([eb('members.to_revision', 'is', null), eb('members.to_revision', '>', revision)])])
+}
+
+/** Whether a line has releases that the audience may not see. */
+function hasInvisible(eb: ExpressionBuilder<Schema, 'lines'>, audience: Audience) {
+  return eb.exists(
+    eb
+      .selectFrom(along('releases', 'releases_not_public'))
+      .select('releases.id')
+      .whereRef('releases.package_id', '=', 'lines.package_id')
+      .whereRef('releases.target', '=', 'lines.target')
+      .where((inner) => invisibleTo(inner, audience)),
+  )
 }
 
 function hasVisibleMember(eb: ExpressionBuilder<Schema, 'lines'>, revision: number, audience: Audience) {

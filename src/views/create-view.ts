@@ -1,7 +1,8 @@
 import { DepotError } from '../errors.ts'
 import type { Change } from '../writer/change.ts'
 import { parseViewName } from './view.ts'
-import type { View, ViewMaker, ViewRule } from './view.ts'
+import type { ViewRule } from './rule.ts'
+import type { View, ViewMaker } from './view.ts'
 import { findView, getView, insertView, reopenView } from './view-store.ts'
 
 /**

@@ -7,6 +7,7 @@ import type { Target } from '../package/target.ts'
 import { compareReleases } from '../package/version.ts'
 import { findLineAfter, listPointersAt } from './content-store.ts'
 import type { LinePage, PointerAt, PointerPlace } from './content-store.ts'
+import { ruleAt } from './rule.ts'
 import type { View } from './view.ts'
 
 // What `latest` answers differently in two states of views. Of one view, only the packages are looked at whose members changed
@@ -63,7 +64,9 @@ type Piece = LinePage<PointerPlace>
 /** What to compare, from the page's place on, in the order of lines. */
 async function* piecesOf(db: Db, [one, other]: readonly [ViewState, ViewState], page: Omit<Piece, 'limit'>): AsyncGenerator<Piece> {
   const { after, ...filter } = page
-  const changed = one.view.id === other.view.id ? await listChangedPackages(db, one.view.id, [one.revision, other.revision]) : undefined
+  // Where the rule was another one, `latest` may be another one to some of which no member changed.
+  const hasOneRule = ruleAt(one.view, one.revision) === ruleAt(other.view, other.revision)
+  const changed = one.view.id === other.view.id && hasOneRule ? await listChangedPackages(db, one.view.id, [one.revision, other.revision]) : undefined
   if (changed !== undefined) {
     const packages = changed.filter((name) => isIn(name, filter) && name >= (after?.[0] ?? ''))
     for (let begin = 0; begin < packages.length; begin += PACKAGES_IN_A_PIECE) {

@@ -1,7 +1,7 @@
 import type { Promotion, ReleaseName } from '../ledger/entry.ts'
 import type { Target } from '../package/target.ts'
 import { orderKey } from '../package/version.ts'
-import type { ViewRule } from './view.ts'
+import type { ViewRule } from './rule.ts'
 
 // A view as its ledger makes it, one promotion after the other, whatever their acts: what left leaves first, then what joined joins,
 // in order. `docs/ledger.md` says the same to who has no source.

@@ -9,6 +9,8 @@ import type { Target } from '../package/target.ts'
 import { compareReleases } from '../package/version.ts'
 import { invisibleTo, visibleTo } from '../releases/release-store.ts'
 import { findHighestVisible } from './content-store.ts'
+import { listSeenSpans } from './seen-span-store.ts'
+import { ruleAt } from './rule.ts'
 import type { View } from './view.ts'
 
 // What the ledger says of a view's revisions, as an audience may see it: numbers and times are for everyone, what is not public
@@ -53,7 +55,7 @@ function parseRevision(row: { at: number; text: string; account: string | null }
 
 /** What a promotion made of its view. */
 export function revisionOf(promotion: Promotion, made: Pick<Revision, 'at' | 'account' | 'client'>): Revision {
-  const { act, revision, cause, reason, of, only, source, proposer, override, joined, left, pointers } = promotion
+  const { act, revision, cause, reason, of, only, rule, source, proposer, override, joined, left, pointers } = promotion
   return {
     revision,
     at: made.at,
@@ -64,6 +66,7 @@ export function revisionOf(promotion: Promotion, made: Pick<Revision, 'at' | 'ac
     ...(reason !== undefined && { reason }),
     ...(of !== undefined && { of }),
     ...(only !== undefined && { only }),
+    ...(rule !== undefined && { rule }),
     ...(source !== undefined && { source }),
     ...(proposer !== undefined && { proposer }),
     ...(override !== undefined && { override }),
@@ -79,7 +82,7 @@ export function revisionOf(promotion: Promotion, made: Pick<Revision, 'at' | 'ac
  */
 export async function asSeenBy(audience: Audience, db: Db, view: View, revisions: readonly Revision[]): Promise<Revision[]> {
   if (audience.seesAll) return [...revisions]
-  const veiled = await listVeiledLines(db, view.id, revisions.flatMap(releasesOf).map(packageOf), audience)
+  const veiled = await listVeiledLines(db, view.id, revisions.some(({ rule }) => rule !== undefined) ? 'all' : revisions.flatMap(releasesOf).map(packageOf), audience)
   if (veiled.size === 0) return [...revisions]
   const named = revisions.flatMap((revision) => [...releasesOf(revision), ...revision.pointers.flatMap(endsOf)]).filter((release) => veiled.has(lineOf(release)))
   const visible = await listVisible(db, view.id, named.map(({ ident }) => ident), audience)
@@ -94,7 +97,8 @@ export async function asSeenBy(audience: Audience, db: Db, view: View, revisions
     const isWhole = joined.length + left.length === revision.joined.length + revision.left.length
     const { reason, override, only, ...rest } = revision
     const pointers: PointerMove[] = revision.pointers.filter((move) => !veiled.has(`${move.package} ${move.target}`))
-    for (const line of new Set(releasesOf(revision).map(lineOf))) {
+    // Under another rule, `latest` may be another one to some where it is the same to others.
+    for (const line of revision.rule === undefined ? new Set(releasesOf(revision).map(lineOf)) : veiled.keys()) {
       const packageId = veiled.get(line)
       if (packageId === undefined) continue
       const [name = '', target = ''] = line.split(' ')
@@ -122,13 +126,20 @@ async function moveSeen(
   eyes: Eyes,
 ): Promise<PointerMove> {
   const { name, target } = line
-  if (view.rule === 'promoted') {
+  const key = `${name} ${target}`
+  if (revision.rule !== undefined) {
+    const [before, after] = [revision.revision - 1, revision.revision]
+    const spans = await listSeenSpans(db, view, line, eyes.audience)
+    const seenAt = (at: number) => spans.find((span) => span.from <= at && at < (span.to ?? Infinity))?.ident ?? null
+    eyes.latest.set(key, seenAt(after))
+    return { package: name, target, from: seenAt(before), to: seenAt(after) }
+  }
+  if (ruleAt(view, revision.revision) === 'promoted') {
     const move = revision.pointers.find((candidate) => candidate.package === name && candidate.target === target)
     const seen = (ident: string | null | undefined) => (typeof ident === 'string' && eyes.mayBeSeen({ ident, target }) ? ident : null)
     return { package: name, target, from: seen(move?.from), to: seen(move?.to) }
   }
   // Reading all members of a line twice for each revision would take seconds where a package has thousands of releases.
-  const key = `${name} ${target}`
   const highestAt = async (at: number) => (await findHighestVisible(db, view.id, line, at, eyes.audience))?.ident ?? null
   const from = eyes.latest.get(key) ?? (eyes.latest.has(key) ? null : await highestAt(revision.revision - 1))
   const isGone = revision.left.some((release) => release.ident === from && release.target === target)
@@ -142,15 +153,15 @@ function higher(one: string | null, other: string): string {
   return one !== null && compareReleases(parseIdent(one), parseIdent(other)) > 0 ? one : other
 }
 
-/** Those lines of these packages that hold any release the audience may not see, with the ids of their packages. */
-export async function listVeiledLines(db: Db, viewId: number, packages: readonly string[], audience: Audience): Promise<Map<string, number>> {
+/** Those lines of these packages, or of all that a view has, that hold any release the audience may not see, with the ids of their packages. */
+export async function listVeiledLines(db: Db, viewId: number, packages: readonly string[] | 'all', audience: Audience): Promise<Map<string, number>> {
   const veiled = new Map<string, number>()
-  for (const some of inBatches(packages)) {
+  for (const some of packages === 'all' ? [undefined] : inBatches(packages)) {
     const rows = await db
       .selectFrom('lines')
       .select(['lines.package', 'lines.target', 'lines.package_id'])
       .where('lines.view_id', '=', viewId)
-      .where('lines.package', 'in', some)
+      .$if(some !== undefined, (query) => query.where('lines.package', 'in', some ?? []))
       .where((eb) =>
         eb.exists(
           eb

@@ -9,8 +9,9 @@ import { describeMove, describeStep, joins, planChange } from './plan.ts'
 import type { DescribedStep, Effect } from './plan.ts'
 import { readPlannedMoves } from './plan-store.ts'
 import { expectMovable } from './view.ts'
+import type { ViewRule } from './rule.ts'
 import type { View, ViewRelease } from './view.ts'
-import { listPreviews, setViewRevision } from './view-store.ts'
+import { listPreviews, setViewRevision, setViewRule } from './view-store.ts'
 
 export interface PromotionOutcome {
   readonly view: string
@@ -19,6 +20,8 @@ export interface PromotionOutcome {
   /** Of the ledger entry that made the revision; absent in what an idempotency key was answered by an earlier version. */
   readonly hash?: string
   readonly isChanged: boolean
+  /** The rule that it set. */
+  readonly rule?: ViewRule
   readonly releases: readonly DescribedStep[]
   /** What `latest` now answers differently. */
   readonly pointers: readonly PointerMove[]
@@ -36,7 +39,7 @@ export async function makeRevision(change: Change, view: View, effect: Effect, w
   const leaving = effect.steps.filter((step) => step.change === 'removed').map(({ release }) => release)
   const releases = effect.steps.map(describeStep)
   const overridden = why.override?.refusals ?? []
-  if (joining.length + leaving.length === 0) return { view: view.name, revision: view.revision, hash: (await findHeadOf(trx, view.id, view.revision)).hash, isChanged: false, releases, pointers: [], overridden }
+  if (joining.length + leaving.length === 0 && effect.rule === undefined) return { view: view.name, revision: view.revision, hash: (await findHeadOf(trx, view.id, view.revision)).hash, isChanged: false, releases, pointers: [], overridden }
 
   const previews = view.preview === undefined ? await listPreviews(trx, { baseId: view.id }) : []
   expectMovable(view, joining.length + leaving.length, previews.length)
@@ -46,11 +49,13 @@ export async function makeRevision(change: Change, view: View, effect: Effect, w
   await movePointers(trx, view.id, effect.moves, revision)
   await keepChannels(change, view, joining)
   await setViewRevision(trx, view.id, revision)
+  if (effect.rule !== undefined) await setViewRule(trx, view, { rule: effect.rule, from: revision })
   const pointers = effect.moves.map(describeMove)
-  const promotion: Promotion = { kind: 'promotion', view: view.name, revision, ...why, joined: joining.map(nameOf), left: leaving.map(nameOf), pointers }
+  const rule = effect.rule === undefined ? {} : { rule: effect.rule }
+  const promotion: Promotion = { kind: 'promotion', view: view.name, revision, ...why, ...rule, joined: joining.map(nameOf), left: leaving.map(nameOf), pointers }
   await change.record(promotion, { viewId: view.id, ...subjectOf(why, [...joining, ...leaving]) })
   await moveInPreviews(change, previews, effect)
-  return { view: view.name, revision, hash: (await findHeadOf(trx, view.id, revision)).hash, isChanged: true, releases, pointers, overridden }
+  return { view: view.name, revision, hash: (await findHeadOf(trx, view.id, revision)).hash, isChanged: true, ...rule, releases, pointers, overridden }
 }
 
 /** A preview follows its view but for what its own plan moves there. It has one member for each pointer. */

@@ -10,7 +10,8 @@ import { lineOf } from './plan.ts'
 import type { Move, Present, Wanted } from './plan.ts'
 import type { PastRelease } from './restore.ts'
 import type { Only } from './change-request.ts'
-import type { View, ViewRelease, ViewRule } from './view.ts'
+import type { ViewRule } from './rule.ts'
+import type { View, ViewRelease } from './view.ts'
 
 // What views hold, and the writing of a revision: by sets, since a promotion may move thousands of releases.
 
@@ -55,7 +56,7 @@ export async function listPointersOf(db: Db, viewId: number): Promise<ViewReleas
 }
 
 /** What a view holds of the packages of a change. */
-export async function readPresent(db: Db, view: View, { joining, leaving }: Wanted): Promise<Present> {
+export async function readPresent(db: Db, view: Pick<View, 'id' | 'rule'>, { joining, leaving }: Wanted): Promise<Present> {
   const named = [...joining.map(({ release }) => release), ...leaving]
   const members = new Set((await onlyMembers(db, view, named)).map(({ releaseId }) => releaseId))
   const pointers = new Map<string, ViewRelease>()
@@ -73,6 +74,26 @@ export async function readPresent(db: Db, view: View, { joining, leaving }: Want
     if (heir !== undefined) heirs.set(line, heir)
   }
   return { members, pointers, heirs }
+}
+
+/** Of each line of which `latest` would be another one under a rule: the release that it would be, by package and target. */
+export async function listLeadersUnder(db: Db, viewId: number, rule: ViewRule): Promise<ViewRelease[]> {
+  const order = rule === 'highest' ? sql`releases.order_key DESC` : sql`members.from_revision DESC, members.position DESC`
+  const rows = await db
+    .with('ranked', (query) =>
+      membersOf(query as Db, viewId).select(sql<number>`row_number() OVER (PARTITION BY members.package_id, releases.target ORDER BY ${order})`.as('place')),
+    )
+    .selectFrom('ranked')
+    .innerJoin('pointers', (on) => on.onRef('pointers.package_id', '=', 'ranked.package_id').onRef('pointers.target', '=', 'ranked.target'))
+    .selectAll('ranked')
+    .where('pointers.view_id', '=', viewId)
+    .where('pointers.to_revision', 'is', null)
+    .where('ranked.place', '=', 1)
+    .whereRef('pointers.release_id', '<>', 'ranked.release_id')
+    .orderBy('ranked.ident')
+    .orderBy('ranked.target')
+    .execute()
+  return rows.map(viewReleaseOf)
 }
 
 /** Which of these releases, at most a batch of them, are members. */

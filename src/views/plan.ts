@@ -1,6 +1,7 @@
 import { formatIdent, formatPackageName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
-import type { ViewRelease, ViewRule } from './view.ts'
+import type { ViewRule } from './rule.ts'
+import type { ViewRelease } from './view.ts'
 
 /** What a change of a view does with one of its releases. */
 export type ReleaseChange =
@@ -24,6 +25,8 @@ export interface Joining {
 export interface Wanted {
   readonly joining: readonly Joining[]
   readonly leaving: readonly ViewRelease[]
+  /** The rule from then on, where it is another. */
+  readonly rule?: ViewRule
 }
 
 /** What a view holds now of the packages that a change is about. */
@@ -54,13 +57,15 @@ export interface Move {
 export interface Effect {
   readonly steps: readonly Step[]
   readonly moves: readonly Move[]
+  /** The rule from then on, where it is another. */
+  readonly rule?: ViewRule
 }
 
 /**
- * What a change means under a view's rule. Of several releases of one package and target, `promoted` points to the last one that
+ * What a change means under a view's rule, which is the next one where that is set. Of several releases of one package and target, `promoted` points to the last one that
  * joins and `highest` to the highest.
  */
-export function planChange(rule: ViewRule, { joining, leaving }: Wanted, present: Present): Effect {
+export function planChange(rule: ViewRule, { joining, leaving, rule: next }: Wanted, present: Present): Effect {
   const leavingIds = new Set(leaving.map(({ releaseId }) => releaseId))
   const isMember = ({ releaseId }: ViewRelease) => present.members.has(releaseId)
   const candidatesOf = Map.groupBy(joining, ({ release }) => lineOf(release))
@@ -91,12 +96,17 @@ export function planChange(rule: ViewRule, { joining, leaving }: Wanted, present
     steps.push({ release, change: changeOf(release, { stands, pointer, isMoving }), from: isMoving ? pointer : undefined, isDependency })
   }
   for (const release of leaving) steps.push({ release, change: 'removed', from: undefined, isDependency: false })
-  return { steps, moves }
+  return { steps, moves, ...(next !== undefined && { rule: next }) }
 }
 
 /** What a pointer belongs to: one package for one target. */
 export function lineOf(release: ViewRelease): string {
   return `${formatPackageName(release.ident)} ${release.target}`
+}
+
+/** Whether a change does anything at all. */
+export function changesView({ steps, rule }: Effect): boolean {
+  return rule !== undefined || steps.some(({ change }) => change !== 'unchanged')
 }
 
 /** Whether a release joins, or does so anew. */

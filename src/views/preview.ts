@@ -14,6 +14,7 @@ import { lineOf, planChange } from './plan.ts'
 import { getPlan, getPlanById, readPlannedMoves } from './plan-store.ts'
 import { changesAnything, expiryOf } from './stored-plan.ts'
 import type { StoredPlan } from './stored-plan.ts'
+import { setUngoverned } from './ungoverned.ts'
 import { MOST_MOVED, UNSTABLE } from './view.ts'
 import type { View, ViewRelease } from './view.ts'
 import { closeView, findView, getView, getViewById, listPreviews, setPreview } from './view-store.ts'
@@ -50,6 +51,7 @@ export async function makePreview(change: Change, input: { name: string; plan: s
   const made = await createView(change, { name: input.name, rule: 'promoted', maker: 'operator' })
   await setPreview(change.trx, made.id, { baseId: base.id, planId: plan.id })
   await change.record({ kind: 'preview-made', view: made.name, base: base.name, plan: plan.token }, { viewId: made.id })
+  await setUngoverned(change, made, base.ungoverned)
   await fill(change, await getView(change.trx, made.name), pointers)
   return getView(change.trx, made.name)
 }

@@ -1,6 +1,6 @@
 import { audienceOfChanges } from '../accounts/access.ts'
 import type { Audience, Authority } from '../accounts/access.ts'
-import { expectView } from '../accounts/rights.ts'
+import { expectAdministrator, expectView } from '../accounts/rights.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError, refusalOf } from '../errors.ts'
 import { expectRevisionKnown } from '../ledger/position-store.ts'
@@ -59,13 +59,17 @@ export async function demote(change: Change, { view, releases, ...asking }: Prom
 export async function changeView(change: Change, input: Asking & { readonly request: ChangeRequest }): Promise<PromotionOutcome> {
   return once(change, input.idempotency, { expectStill: (outcome) => expectStillAllowed(change, outcome) }, async () => {
     const view = await getView(change.trx, input.request.view)
-    if (input.expectRevision !== undefined) await expectRevisionKnown(change.trx, view, { number: input.expectRevision, mark: input.expectMark })
-    if (input.expectRevision !== undefined && input.expectRevision !== view.revision) {
-      throw new DepotError('stale_revision', `${view.name} is at revision ${view.revision}, not ${input.expectRevision}`)
-    }
+    await expectRevision(change, view, input)
     const { resolved, considered } = await work(change, view, { ...input.request, audience: audienceOfChanges(change.caller) })
     return commit(change, view, { resolved, considered }, input)
   })
+}
+
+/** Throws `stale_revision` unless a view is at the revision that the caller expects, where one is expected, and as for {@link expectRevisionKnown}. */
+export async function expectRevision({ trx }: Change, view: View, { expectRevision: expected, expectMark: mark }: Asking): Promise<void> {
+  if (expected === undefined) return
+  await expectRevisionKnown(trx, view, { number: expected, mark })
+  if (expected !== view.revision) throw new DepotError('stale_revision', `${view.name} is at revision ${view.revision}, not ${expected}`)
 }
 
 /** Works out what a request would do to a view now. Throws as {@link changeView}, but for what rules say. */
@@ -76,6 +80,7 @@ export async function work(
   how: { proposer?: string; isThorough?: boolean } = {},
 ): Promise<{ resolved: Resolved; considered: Considered }> {
   expectChangeable(view, request)
+  if (request.act === 'set-rule' && change.caller !== 'operator') expectAdministrator(change.caller)
   return change.read(`what a change does to ${view.name}`, basisOf(view), async (db) => {
     const resolved = await resolve(db, view, request)
     await expectChannels(db, view, resolved.wanted, request.audience)
@@ -128,6 +133,7 @@ export async function expectStillAllowed(change: Change, outcome: PromotionOutco
   if (caller === 'operator') return
   const view = await getPastView(trx, outcome.view)
   expectView(caller, view.name)
+  if (outcome.rule !== undefined) expectAdministrator(caller)
   const origins = new Set(outcome.releases.filter((step) => step.change !== 'unchanged').map(({ ident }) => parseIdent(ident).origin))
   const refusals = rightsRefused(view, origins, { asker: askerOf(caller), isApproval })
   if (refusals.length > 0) throw refusalOf('forbidden', refusals)
@@ -146,7 +152,7 @@ function basisOf({ name, gates: { requires = [] } }: View): Basis {
 function expectChangeable(view: View, request: SeenRequest): void {
   expectNoPreview(view)
   if (view.name === UNSTABLE && (request.act !== 'promote' || request.isExact === true)) {
-    throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}: it holds every release`)
+    throw new DepotError('refused', request.act === 'set-rule' ? `${UNSTABLE} keeps its rule: every upload joins it` : `nothing is demoted from ${UNSTABLE}: it holds every release`)
   }
 }
 

@@ -9,11 +9,12 @@ import type { Only, SeenRequest, ReleaseSource } from './change-request.ts'
 import { getRevisionAt, listPointersAt } from './content-store.ts'
 import type { PointerPlace } from './content-store.ts'
 import { findReleases, findReleasesById, listNeeds } from './dependency-store.ts'
-import { listPackagesChangedAt, listPackagesChangedSince, listPastMembers, listPointerRevisions, listPointersOf, onlyMembers, readPresent } from './member-store.ts'
+import { listLeadersUnder, listPackagesChangedAt, listPackagesChangedSince, listPastMembers, listPointerRevisions, listPointersOf, onlyMembers, readPresent } from './member-store.ts'
 import { lineOf } from './plan.ts'
 import type { Joining, Wanted } from './plan.ts'
 import { restoreLine, revertLine, together } from './restore.ts'
 import type { Conflict, PastRelease, Restored } from './restore.ts'
+import { ruleAt, setsRule } from './rule.ts'
 import { MOST_MOVED, expectMovable } from './view.ts'
 import type { View, ViewRelease } from './view.ts'
 import { getPastView } from './view-store.ts'
@@ -52,7 +53,8 @@ function resolveAct(db: Db, view: View, request: SeenRequest): Promise<Resolved>
   if (request.act === 'promote') return resolvePromotion(db, view, request)
   if (request.act === 'demote') return resolveDemotion(db, view, request)
   if (request.act === 'rollback') return resolveRollback(db, view, request)
-  return resolveRevert(db, view, request)
+  if (request.act === 'revert') return resolveRevert(db, view, request)
+  return resolveRule(db, view, request)
 }
 
 type Of<A extends SeenRequest['act']> = Extract<SeenRequest, { act: A }>
@@ -88,7 +90,16 @@ async function resolveRevert(db: Db, view: View, request: Of<'revert'>): Promise
   const { revision, mark } = request
   await expectRevisionKnown(db, view, { number: revision, mark })
   if (revision < 1 || revision > view.revision) throw new DepotError('not_found', `${view.name} has no revision ${revision}; it is at revision ${view.revision}`)
+  if (setsRule(view, revision)) throw new DepotError('refused', `revision ${revision} set the rule of ${view.name} to ${ruleAt(view, revision)}: set the rule that it is to have`)
   return { ...(await revert(db, view, revision, request.only)), source: undefined, of: revision, only: request.only, pinned: request }
+}
+
+/** The releases that `latest` would be under the other rule join anew. So `latest` moves with members only, whatever moves it. */
+async function resolveRule(db: Db, view: View, request: Of<'set-rule'>): Promise<Resolved> {
+  const isOther = request.rule !== view.rule
+  const leaders = isOther ? await listLeadersUnder(db, view.id, request.rule) : []
+  const wanted = { joining: leaders.map((release) => ({ release, isAnew: true })), leaving: [], ...(isOther && { rule: request.rule }) }
+  return { wanted, conflicts: [], source: undefined, of: undefined, only: undefined, pinned: request }
 }
 
 async function takeFrom(db: Db, source: ReleaseSource, { audience }: SeenRequest): Promise<Taken> {
@@ -178,7 +189,7 @@ async function restore(db: Db, view: View, revision: number, only: Only | undefi
   for (const ids of inBatches(await listPackagesChangedSince(db, view.id, revision, only))) {
     const then = Map.groupBy(await listPastMembers(db, view.id, ids, revision), lineOf)
     const now = Map.groupBy(await listPastMembers(db, view.id, ids, view.revision), lineOf)
-    for (const line of new Set([...then.keys(), ...now.keys()])) parts.push(restoreLine(view.rule, then.get(line) ?? [], now.get(line) ?? []))
+    for (const line of new Set([...then.keys(), ...now.keys()])) parts.push(restoreLine({ past: ruleAt(view, revision), present: view.rule }, then.get(line) ?? [], now.get(line) ?? []))
   }
   return together(parts)
 }
@@ -194,7 +205,7 @@ async function revert(db: Db, view: View, revision: number, only: Only | undefin
       const members = { before: before?.get(line) ?? [], after: after?.get(line) ?? [], now: now?.get(line) ?? [] }
       // Lines of the package that this revision did not touch are as they were before it.
       if (isSame(members.before, members.after)) continue
-      parts.push(revertLine(view.rule, { ...members, since: since.get(`${one.packageId} ${one.target}`) ?? 0 }))
+      parts.push(revertLine({ past: ruleAt(view, revision), present: view.rule }, { ...members, since: since.get(`${one.packageId} ${one.target}`) ?? 0 }))
     }
   }
   return together(parts)

@@ -1,7 +1,8 @@
 import type { ReleaseName } from '../ledger/entry.ts'
 import { formatIdent, formatPackageName } from '../package/ident.ts'
 import type { Joining, Wanted } from './plan.ts'
-import type { ViewRelease, ViewRule } from './view.ts'
+import type { ViewRule } from './rule.ts'
+import type { ViewRelease } from './view.ts'
 
 // Going back, as a change of the present. Members are given in the order in which they joined, which under `promoted` decides what
 // `latest` is, now and after each demotion to come.
@@ -26,18 +27,31 @@ export interface Restored {
   readonly conflicts: readonly Conflict[]
 }
 
+/** The rule of a view at the revision that is gone back to or taken back, and the rule that it has now and keeps. */
+export interface Rules {
+  readonly past: ViewRule
+  readonly present: ViewRule
+}
+
 /**
  * Brings the members of a line back to what they were. Those that stand in the old order at its beginning stay; the others leave or
- * join anew. What was deleted stays away, which is a conflict where `latest` was it.
+ * join anew. What was deleted stays away, which is a conflict where `latest` was it. `latest` becomes what it was then, whatever the rule
+ * is now: under `promoted`, it joins last; under `highest`, it is a conflict where it would be another one.
  */
-export function restoreLine(rule: ViewRule, then: Members, now: Members): Restored {
-  const wasLatest = leading(rule, then)
+export function restoreLine(rules: Rules, then: Members, now: Members): Restored {
+  const wasLatest = leading(rules.past, then)
   const conflicts = wasLatest?.isDeleted === true ? [conflictOf(`${nameOf(wasLatest)} was deleted, and was what latest answered`, wasLatest)] : []
-  const old = then.filter(({ isDeleted }) => !isDeleted)
+  const kept = then.filter(({ isDeleted }) => !isDeleted)
+  const isLast = ({ releaseId }: PastRelease) => rules.present === 'promoted' && releaseId === wasLatest?.releaseId
+  const old = [...kept.filter((release) => !isLast(release)), ...kept.filter(isLast)]
+  const willBe = leading(rules.present, old)
+  if (wasLatest !== undefined && conflicts.length === 0 && willBe?.releaseId !== wasLatest.releaseId) {
+    conflicts.push(conflictOf(`latest of ${labelOf(wasLatest)} cannot go back to ${identOf(wasLatest)}: under the rule ${rules.present} it would be ${identOf(willBe)}`, wasLatest, willBe))
+  }
   const oldIds = new Set(old.map(({ releaseId }) => releaseId))
   const nowIds = new Set(now.map(({ releaseId }) => releaseId))
   const leaving = now.filter(({ releaseId }) => !oldIds.has(releaseId))
-  if (rule === 'highest') return { wanted: { joining: old.filter(({ releaseId }) => !nowIds.has(releaseId)).map(joinAnew), leaving }, conflicts }
+  if (rules.present === 'highest') return { wanted: { joining: old.filter(({ releaseId }) => !nowIds.has(releaseId)).map(joinAnew), leaving }, conflicts }
   const staying = now.filter(({ releaseId }) => oldIds.has(releaseId))
   const common = old.findIndex(({ releaseId }, index) => staying[index]?.releaseId !== releaseId)
   return { wanted: { joining: common === -1 ? [] : old.slice(common).map(joinAnew), leaving }, conflicts }
@@ -56,8 +70,9 @@ export interface Undoing {
  * Takes back what one revision did to a line, and leaves what came later. It is a conflict where that revision moved `latest`, and
  * `latest` has moved on since or cannot go back.
  */
-export function revertLine(rule: ViewRule, { before, after, now, since }: Undoing): Restored {
-  const [wasLatest, becameLatest, isLatest] = [leading(rule, before), leading(rule, after), leading(rule, now)]
+export function revertLine(rules: Rules, { before, after, now, since }: Undoing): Restored {
+  const rule = rules.present
+  const [wasLatest, becameLatest, isLatest] = [leading(rules.past, before), leading(rules.past, after), leading(rule, now)]
   const didMove = wasLatest?.releaseId !== becameLatest?.releaseId
   const conflicts: Conflict[] = []
   if (didMove && isLatest?.releaseId !== becameLatest?.releaseId) {

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Audience } from '../accounts/access.ts'
 import { along } from '../database/along.ts'
 import { inBatches } from '../database/batches.ts'
@@ -6,8 +5,10 @@ import type { Db } from '../database/database.ts'
 import type { Target } from '../package/target.ts'
 import { visibleTo } from '../releases/release-store.ts'
 import { listVeiledLines } from './history-store.ts'
+import { listSeenSpans, listVisibleStays } from './seen-span-store.ts'
+import type { Line } from './seen-span-store.ts'
 import { sweepHighest } from './sweep.ts'
-import type { Span, Stay } from './sweep.ts'
+import type { Span } from './sweep.ts'
 import type { View } from './view.ts'
 
 /** A {@link Span} with the times of its revisions. */
@@ -16,12 +17,11 @@ export interface TimedSpan extends Span {
   readonly until: number | undefined
 }
 
-const MOST_IN_A_READ = 1_000
 const NO_PACKAGE = 0
 
 /**
- * What `latest` of a line answered an audience over time, of what began before the revision `before`, newest first. Under
- * `promoted`, times at which it answered what the audience may not see are left out; under `highest`, the highest they may see held
+ * What `latest` of a line answered an audience over time, of what began before the revision `before`, newest first. While the rule was
+ * `promoted`, times at which it answered what the audience may not see are left out; while it was `highest`, the highest they may see held
  * it then.
  */
 export async function listHolders(
@@ -40,8 +40,10 @@ export async function listHolders(
     .executeTakeFirst()
   // The same statements follow whether the view has the line or not: how long they take must not tell of one that is hidden.
   const its = { packageId: row?.package_id ?? NO_PACKAGE, target: line.target }
-  const isVeiled = !audience.seesAll && view.rule === 'highest' && (await listVeiledLines(db, view.id, [line.package], audience)).has(`${line.package} ${line.target}`)
-  const spans = isVeiled ? await sweepLine(db, view.id, its, page, audience) : await listPointerSpans(db, view.id, its, page, audience)
+  const hadOtherRules = view.pastRules.length > 0
+  const isAsked = !audience.seesAll && (view.rule === 'highest' || hadOtherRules)
+  const isVeiled = isAsked && (await listVeiledLines(db, view.id, [line.package], audience)).has(`${line.package} ${line.target}`)
+  const spans = isVeiled && hadOtherRules ? pageOf(await listSeenSpans(db, view, its, audience), page) : isVeiled ? await sweepLine(db, view.id, its, page, audience) : await listPointerSpans(db, view.id, its, page, audience)
   return withTimes(db, view.id, spans)
 }
 
@@ -84,11 +86,6 @@ async function readStays(db: Db, releaseId: number, page: { after: StayPlace; li
   }))
 }
 
-interface Line {
-  readonly packageId: number
-  readonly target: Target
-}
-
 async function listPointerSpans(db: Db, viewId: number, line: Line, page: { before: number; limit: number }, audience: Audience): Promise<Span[]> {
   const rows = await db
     .selectFrom('pointers')
@@ -105,30 +102,13 @@ async function listPointerSpans(db: Db, viewId: number, line: Line, page: { befo
   return rows.map(({ ident, from, to }) => ({ ident, from, to: to ?? undefined }))
 }
 
-/** Reads every stay on the line, in pieces: which of them were the highest is known only when all are there. */
 async function sweepLine(db: Db, viewId: number, line: Line, page: { before: number; limit: number }, audience: Audience): Promise<Span[]> {
-  const stays: Stay[] = []
-  for (let after = { release_id: 0, from_revision: 0 }; ; ) {
-    const rows = await db
-      .selectFrom('members')
-      .innerJoin('releases', 'releases.id', 'members.release_id')
-      .select(['releases.ident', 'releases.order_key', 'members.release_id', 'members.from_revision', 'members.to_revision'])
-      .where('members.view_id', '=', viewId)
-      .where('members.package_id', '=', line.packageId)
-      .where('releases.target', '=', line.target)
-      .where((eb) => eb(eb.refTuple('members.release_id', 'members.from_revision'), '>', eb.tuple(after.release_id, after.from_revision)))
-      .where((eb) => visibleTo(eb, audience))
-      .orderBy('members.release_id')
-      .orderBy('members.from_revision')
-      .limit(MOST_IN_A_READ)
-      .execute()
-    stays.push(...rows.map((row) => ({ ident: row.ident, orderKey: row.order_key, from: row.from_revision, to: row.to_revision ?? undefined })))
-    const last = rows.at(-1)
-    if (last === undefined || rows.length < MOST_IN_A_READ) break
-    after = last
-    await setImmediate()
-  }
-  return sweepHighest(stays)
+  return pageOf(sweepHighest(await listVisibleStays(db, viewId, line, audience)), page)
+}
+
+/** Newest first. */
+function pageOf(spans: readonly Span[], page: { before: number; limit: number }): Span[] {
+  return spans
     .filter(({ from }) => from < page.before)
     .toReversed()
     .slice(0, page.limit)

@@ -7,6 +7,7 @@ import type { Refusal } from './gates.ts'
 import { describeMove, describeStep } from './plan.ts'
 import type { DescribedStep } from './plan.ts'
 import type { Resolved } from './resolve.ts'
+import type { ViewRule } from './rule.ts'
 import type { Act, View } from './view.ts'
 
 /** What a change would do, in names: what people look at, and what two plans are compared by. */
@@ -16,6 +17,8 @@ export interface PlannedEffect {
   readonly act: Act
   readonly source?: Source
   readonly of?: number
+  /** The rule that it would set. */
+  readonly rule?: ViewRule
   readonly releases: readonly DescribedStep[]
   readonly pointers: readonly PointerMove[]
   readonly refusals: readonly Refusal[]
@@ -57,6 +60,7 @@ export function effectOf(view: View, { resolved, considered }: { resolved: Resol
     act: pinned.act,
     ...(source !== undefined && { source }),
     ...(of !== undefined && { of }),
+    ...(considered.effect.rule !== undefined && { rule: considered.effect.rule }),
     releases: considered.effect.steps.map(describeStep),
     pointers: considered.effect.moves.map(describeMove),
     refusals: considered.refusals,
@@ -68,10 +72,10 @@ export function effectOf(view: View, { resolved, considered }: { resolved: Resol
  * Equal for plans that do the same and are blocked by the same. What depends on who applies it does not count. A draft is bound to
  * the revision of its view; a proposal, which waits for days, only to what it does.
  */
-export function digestOf(kind: StoredPlan['kind'], { revision, releases, pointers, refusals }: PlannedEffect): string {
+export function digestOf(kind: StoredPlan['kind'], { revision, rule: nextRule, releases, pointers, refusals }: PlannedEffect): string {
   const lasting = refusals.filter(({ rule }) => rule !== 'rights' && rule !== 'approval')
   const bound = kind === 'draft' ? revision : null
-  return createHash('sha256').update(JSON.stringify([bound, releases, pointers, lasting])).digest('hex')
+  return createHash('sha256').update(JSON.stringify([bound, releases, pointers, lasting, ...(nextRule === undefined ? [] : [nextRule])])).digest('hex')
 }
 
 /** When a plan expires, by a clock that may have been set back since it was made. */
@@ -79,8 +83,8 @@ export function expiryOf({ createdAt, expiresAt, setBackAt }: StoredPlan, now: n
   return expiresAt - createdAt + lastsFrom(createdAt, { now, setBackAt })
 }
 
-export function changesAnything({ releases }: PlannedEffect): boolean {
-  return releases.some(({ change }) => change !== 'unchanged')
+export function changesAnything({ releases, rule }: PlannedEffect): boolean {
+  return rule !== undefined || releases.some(({ change }) => change !== 'unchanged')
 }
 
 /** Every release that a plan names, also in what blocks it. */

@@ -5,7 +5,8 @@ import { commonFreezes } from '../database/state-store.ts'
 import { DepotError, quote } from '../errors.ts'
 import { parseFreezes } from './freeze-store.ts'
 import { FIRST_UNGOVERNED, UNSTABLE } from './view.ts'
-import type { Gates, View, ViewMaker, ViewName, ViewRelease, ViewRule } from './view.ts'
+import type { PastRule, ViewRule } from './rule.ts'
+import type { Gates, View, ViewMaker, ViewName, ViewRelease } from './view.ts'
 
 export async function findView(db: Db, name: string): Promise<View | undefined> {
   const row = await viewRows(db).where('name', '=', name).executeTakeFirst()
@@ -85,6 +86,16 @@ export async function setViewRevision(db: Db, viewId: number, revision: number):
   await db.updateTable('views').set({ revision }).where('id', '=', viewId).execute()
 }
 
+/** Sets the rule from a revision on. */
+export async function setViewRule(db: Db, { id, rule, pastRules }: View, next: { rule: ViewRule; from: number }): Promise<void> {
+  const past: PastRule[] = [...pastRules, { rule, until: next.from }]
+  await db.updateTable('views').set({ rule: next.rule, past_rules: JSON.stringify(past) }).where('id', '=', id).execute()
+}
+
+export async function setUngovernedOrigins(db: Db, viewId: number, origins: readonly string[]): Promise<void> {
+  await db.updateTable('views').set({ ungoverned: JSON.stringify(origins) }).where('id', '=', viewId).execute()
+}
+
 /** The views a release is in. */
 export async function listViewsWith(db: Db, release: ViewRelease): Promise<View[]> {
   const rows = await db
@@ -110,6 +121,7 @@ function viewOf(row: Selectable<ViewsTable> & { common_freezes: string | null })
     id: row.id,
     name: row.name as ViewName,
     rule: row.rule,
+    pastRules: JSON.parse(row.past_rules) as PastRule[],
     maker: row.maker,
     revision: row.revision,
     createdAt: row.created_at,

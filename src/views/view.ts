@@ -1,15 +1,13 @@
 import { DepotError, quote } from '../errors.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
+import type { PastRule, ViewRule } from './rule.ts'
 import type { ViewFreeze } from './freeze.ts'
 
 declare const brand: unique symbol
 
 /** A view's name, which only {@link parseViewName} makes. Wide enough for a service group's, `app.production@acme`. */
 export type ViewName = string & { readonly [brand]: 'ViewName' }
-
-/** What `latest` means: the member promoted last, or the member with the highest version. */
-export type ViewRule = 'promoted' | 'highest'
 
 /** Who made a view. One that only Habitat clients made needs to be made by each origin before it promotes there. */
 export type ViewMaker = 'depot' | 'operator' | 'client'
@@ -18,12 +16,14 @@ export interface View {
   readonly id: number
   readonly name: ViewName
   readonly rule: ViewRule
+  /** The rules before that, oldest first. */
+  readonly pastRules: readonly PastRule[]
   readonly maker: ViewMaker
   /** The last revision made; 0 before the first promotion. */
   readonly revision: number
   readonly createdAt: number
   readonly closedAt: number | undefined
-  /** Origins that answer from the channel asked for below the view's URL, rather than as the view has them. */
+  /** Origins of which, below the view's URL, the channel asked for has what the view does not have. */
   readonly ungoverned: readonly string[]
   readonly gates: Gates
   /** Its own and, where it can be frozen, those of every view; some may be over. */
@@ -61,7 +61,6 @@ export function isRuled({ gates, freezes }: View): boolean {
   return Object.keys(gates).length > 0 || freezes.some(({ isOfAll }) => !isOfAll)
 }
 
-/** What is done to a view; going back to a revision and taking one back are promotions as any other. */
 /** Releases that one change of a view may move, those that previews move with it included: a larger set is refused, not cut. */
 export const MOST_MOVED = 10_000
 
@@ -73,7 +72,8 @@ export function expectMovable({ name }: Pick<View, 'name'>, count: number, previ
   throw new DepotError('too_large', `one change of ${name} may move ${most} releases${besides}, and this would move more: narrow it by origin or name${previews === 0 ? '' : ', or drop previews'}`)
 }
 
-export const ACTS = ['promote', 'demote', 'rollback', 'revert'] as const
+/** What is done to a view; going back to a revision, taking one back and setting the rule are promotions as any other. */
+export const ACTS = ['promote', 'demote', 'rollback', 'revert', 'set-rule'] as const
 export type Act = (typeof ACTS)[number]
 
 /** A release as views handle it. */
@@ -86,7 +86,7 @@ export interface ViewRelease {
   readonly orderKey: string
 }
 
-/** Where what the Supervisor itself is made of lives (DESIGN 3). */
+/** The origins that a new view does not govern: the Supervisor's own binaries live there (DESIGN 3). */
 export const FIRST_UNGOVERNED: readonly string[] = ['core', 'chef']
 
 /** Every upload joins it, and nothing leaves: `hab` looks for releases there. */

@@ -27,6 +27,7 @@ import { applyPlan, approve, draftPlan, propose, reject } from '../views/apply-p
 import { createView } from '../views/create-view.ts'
 import { freeze, freezeAll, govern, thaw, thawAll } from '../views/govern.ts'
 import { dropPreview, makePreview } from '../views/preview.ts'
+import { setView } from '../views/set-view.ts'
 import { demoteAll, promoteAll } from '../views/promote-all.ts'
 import { changeView, demote, promote } from '../views/promote.ts'
 import { addWebhook } from '../webhooks/add-webhook.ts'
@@ -69,6 +70,7 @@ export const handlers = {
   changeSettings,
   removeSettings,
   createView,
+  setView,
   govern,
   freeze,
   thaw,

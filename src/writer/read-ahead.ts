@@ -67,6 +67,7 @@ const UNSETTLES: Readonly<Record<LedgerEvent['kind'], Unsettles>> = {
   'visibility-set': 'always',
   'view-created': 'its view',
   'view-closed': 'its view',
+  'ungoverned-set': 'never',
   'gates-set': 'its view',
   'view-frozen': 'its view',
   'view-thawed': 'its view',

@@ -54,6 +54,7 @@ export const requirements: Requirements = {
   removeSettings: (caller, { origin }) => expectRole(caller, 'maintainer', origin, 'manage'),
 
   createView: expectAdministrator,
+  setView: expectAdministrator,
   govern: expectAdministrator,
   // The rules of the view say who else may, and the handlers ask them.
   freeze: (caller, { view }) => expectView(caller, view),

@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { test } from 'tap'
 import { EVERYONE, THE_PUBLIC } from '../../src/accounts/access.ts'
+import type { Audience } from '../../src/accounts/access.ts'
 import { Answers } from '../../src/answers/answers.ts'
 import type { LatestAnswer, LatestQuestion, Renderers } from '../../src/answers/answers.ts'
 import { formatIdent } from '../../src/package/ident.ts'
@@ -202,4 +203,24 @@ test('that something left which the public could not see is not told by the revi
   t.equal((await answers.latest(ask('unstable'), THE_PUBLIC))?.revision, before?.revision)
   const again = await openAnswers(started)
   t.equal((await again.answers.latest(ask('unstable'), THE_PUBLIC))?.revision, before?.revision)
+})
+
+test('another rule holds at once: for latest of a package, of a version, and for outsiders', async (t) => {
+  const started = await startDepot(t)
+  const [older, newer, low, secret] = await makeReleases(started, ...['2.0.0/20260101120000', '2.0.0/20260202120000', '1.0.0/20260101120000', '3.0.0/20260101120000'].map((name) => `acme/app/${name}`))
+  await setVisibility(started, 'acme/app/3.0.0/20260101120000', 'private')
+  for (const release of [secret, newer, older, low].flatMap((one) => one ?? [])) await move(started, 'promote', 'stable', [release])
+  const { answers } = await openAnswers(started)
+  const latest = async (version: string | undefined, audience: Audience) => textOf(await answers.latest(ask('stable', version), audience))?.split(' ')[0]
+  const setRule = (rule: 'promoted' | 'highest') => started.depot.writer.submit({ kind: 'setView', input: { view: 'stable', rule }, actor: { client: 'tests', door: 'cli' } })
+  const all = async () => [await latest(undefined, EVERYONE), await latest('2.0.0', EVERYONE), await latest(undefined, THE_PUBLIC), await latest('2.0.0', THE_PUBLIC)]
+  t.strictSame(await all(), [secret?.ident, newer?.ident, newer?.ident, newer?.ident])
+  await setRule('promoted')
+  t.strictSame(await all(), [low?.ident, older?.ident, low?.ident, older?.ident])
+  await setRule('highest')
+  t.strictSame(await all(), [secret?.ident, newer?.ident, newer?.ident, newer?.ident])
+  await setRule('promoted')
+  t.strictSame(await all(), [secret?.ident, older?.ident, undefined, undefined], 'what latest was stays, and is not for everyone')
+  const { answers: again } = await openAnswers(started)
+  t.equal(textOf(await again.latest(ask('stable'), THE_PUBLIC)), undefined, 'also after a restart')
 })

@@ -19,6 +19,7 @@ tap.teardown(() => rm(folder, { recursive: true, force: true }))
 const started = await startDepot(tap)
 const { releases } = await makeManyReleases(started)
 for (const [seed, rule] of (['promoted', 'highest'] as const).entries()) await moveAtRandom(started, rule, { rule, releases, moves: 50, seed: seed + 1 })
+await moveAtRandom(started, 'both', { rule: 'highest', setsRules: true, releases, moves: 50, seed: 3 })
 const libraries = await Promise.all(Array.from({ length: 150 }, (_, index) => makeReleases(started, `acme/lib${index}/1.0.0/20260101000000`)))
 await move(started, 'promote', 'delivered', libraries.flat())
 const actor = { client: 'tests', door: 'cli' } as const
@@ -27,6 +28,7 @@ for (const life of [1, 2]) {
   await move(started, 'promote', 'gone', await makeReleases(started, `acme/mayfly/${life}/20260101000000`))
   await started.depot.writer.submit({ kind: 'removeChannel', input: { origin: 'acme', name: 'gone' }, actor })
 }
+await started.depot.writer.submit({ kind: 'setView', input: { view: 'union', ungoverned: ['core'] }, actor })
 await started.depot.writer.submit({ kind: 'govern', input: { view: 'rehearsal', gates: { downgrade: 'refuse', requires: [{ view: 'union', as: 'member' }] } }, actor })
 for (const view of ['union', 'rehearsal']) await started.depot.writer.submit({ kind: 'freeze', input: { view, reason: 'the day of the fair' }, actor })
 for (const only of [{ origin: 'acme', name: 'lib7' }, { origin: 'other' }, { name: 'lib7' }]) {
@@ -76,7 +78,7 @@ test('a depot after a random run agrees with its ledger, at every revision', asy
   t.equal(findingCount, 0)
   t.strictSame(end, head)
   t.equal(entries, head.sequence)
-  t.equal(views, 10)
+  t.equal(views, 11)
   const db = new BetterSqlite3(original, { readonly: true })
   t.strictSame({ promotions, members, pointers }, {
     promotions: number(db, "SELECT count(*) FROM ledger WHERE kind = 'promotion'"),
@@ -150,6 +152,8 @@ test('each way to tamper with the rows of views is told, by view', async (t) => 
       /^promoted: only the ledger has latest of acme\/\S+ x86\S+ at acme\/\S+ x86\S+, from revision \d+ until \d+$/,
       /^promoted: only the rows have latest of acme\/\S+ x86\S+ at acme\/mayfly\/\S+ x86\S+, from revision/,
     ],
+    'the rules that it had': ["UPDATE views SET past_rules = '[]' WHERE name = 'both'", /^both: its row has past_rules \[\], and the ledger \[\{"rule":"highest","until":\d+\}/],
+    'the origins that it does not govern': [`UPDATE views SET ungoverned = '["core","chef"]' WHERE name = 'union'`, /^union: its row has ungoverned \["core","chef"\], and the ledger \["core"\]$/],
     'when a pointer moved': [`UPDATE pointers SET to_revision = to_revision - 1 ${past('pointers')}`, /^promoted: only the ledger has latest of/, /^promoted: only the rows have latest of/],
     'a pointer that is gone': [`DELETE FROM pointers ${past('pointers')}`, /^promoted: only the ledger has latest of/],
     'a pointer of another package': [`UPDATE pointers SET package_id = (SELECT max(id) FROM packages) ${past('pointers')}`, /^promoted: only the rows have latest of acme\/mayfly/],

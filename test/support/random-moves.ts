@@ -1,4 +1,4 @@
-import type { ViewRule } from '../../src/views/view.ts'
+import type { ViewRule } from '../../src/views/rule.ts'
 import { seeded } from './random.ts'
 import { makeReleases, makeView, move, setVisibility } from './release-rows.ts'
 import type { ReleaseRow } from './release-rows.ts'
@@ -18,9 +18,9 @@ export async function makeManyReleases(started: TestDepot, names: readonly strin
   return { releases, hidden }
 }
 
-/** Makes a view and moves releases in and out of it; some of the moves are refused. */
-export async function moveAtRandom(started: TestDepot, view: string, run: { rule: ViewRule; releases: readonly ReleaseRow[]; moves: number; seed: number }): Promise<void> {
-  const { rule, releases, moves, seed } = run
+/** Makes a view and moves releases in and out of it, and sets its rule now and then where that is asked for; some of the moves are refused. */
+export async function moveAtRandom(started: TestDepot, view: string, run: { rule: ViewRule; setsRules?: boolean; releases: readonly ReleaseRow[]; moves: number; seed: number }): Promise<void> {
+  const { rule, setsRules = false, releases, moves, seed } = run
   const random = seeded(seed)
   const pick = (some: readonly ReleaseRow[]) => some[Math.floor(random() * some.length)] as ReleaseRow
   const perishable = releases.filter((_, index) => index % 4 !== 1) // what is to run is not deleted
@@ -30,6 +30,10 @@ export async function moveAtRandom(started: TestDepot, view: string, run: { rule
     if (index % 10 === 3) {
       const kind = random() < 0.5 ? 'promoteAll' : 'demoteAll'
       return started.depot.writer.submit({ kind, input: { origin: 'acme', source: 'acceptance', target: view, ownerId: 1 }, actor: ACTOR })
+    }
+    if (setsRules && index % 12 === 5) {
+      const other = (rule === 'highest') === (index % 24 === 5) ? 'promoted' : 'highest'
+      return started.depot.writer.submit({ kind: 'changeView', input: { request: { view, act: 'set-rule', rule: other } }, actor: ACTOR })
     }
     if (index % 20 === 17) {
       const release = pick(perishable)

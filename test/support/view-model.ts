@@ -31,10 +31,12 @@ export interface Asked {
   readonly override?: true
 }
 
+type Rule = 'promoted' | 'highest'
+
 export interface ModelView {
   readonly name: string
-  readonly rule: 'promoted' | 'highest'
-  /** By revision, from 0 on. */
+  /** By revision, from 0 on: the rule that made it, and what it holds. */
+  readonly rules: Rule[]
   readonly states: State[]
   gates: ModelGates
   isFrozen: boolean
@@ -46,7 +48,9 @@ export interface ModelView {
 export type Came = 'changed' | 'unchanged' | 'not_found' | 'not_member' | 'refused' | 'conflict' | 'in_use' | 'forbidden'
 
 interface How {
-  readonly act: 'promote' | 'demote' | 'rollback' | 'revert'
+  readonly act: 'promote' | 'demote' | 'rollback' | 'revert' | 'set-rule'
+  /** The next one, where it is set. */
+  readonly rule?: Rule
   readonly joined: ReadonlySet<ModelRelease>
   readonly asked: Asked
 }
@@ -79,7 +83,7 @@ export class ViewModel {
       const last = named.at(-1)
       const stays = last === undefined || strangers.includes(last) ? [] : [last]
       // Under `promoted` the one named last becomes the one promoted last, if it is not that already.
-      const isToMove = view.rule === 'promoted' && stays.some((release) => before.at(-1) !== release || strangers.length > 0)
+      const isToMove = ruleOf(view) === 'promoted' && stays.some((release) => before.at(-1) !== release || strangers.length > 0)
       const coming = named.filter((release) => strangers.includes(release) || (isToMove && stays.includes(release)))
       for (const release of coming) joined.add(release)
       next.set(line, [...before.filter((release) => !coming.includes(release)), ...coming])
@@ -99,32 +103,56 @@ export class ViewModel {
     const view = this.view(name)
     const then = view.states[revision]
     if (then === undefined) return 'not_found'
-    const changed = [...new Set([...then.keys(), ...now(view).keys()])].filter((line) => !this.#wasUntouched(view, line, revision))
+    const was = (line: string) => latest(view.rules[revision] ?? 'promoted', then.get(line))
+    const lines = [...new Set([...then.keys(), ...now(view).keys()])]
+    const changed = lines.filter((line) => !this.#wasUntouched(view, line, revision) || was(line) !== latest(ruleOf(view), now(view).get(line)))
     const next = new Map(now(view))
-    for (const line of changed) next.set(line, (then.get(line) ?? []).filter((release) => !release.isDeleted))
-    const conflicts = changed.filter((line) => latest(view.rule, then.get(line))?.isDeleted === true).length
-    return this.#change(view, next, { act: 'rollback', joined: joinedBetween(view.rule, now(view), next), conflicts, asked })
+    for (const line of changed) {
+      const kept = (then.get(line) ?? []).filter((release) => !release.isDeleted)
+      const isLast = (release: ModelRelease) => ruleOf(view) === 'promoted' && release === was(line)
+      next.set(line, [...kept.filter((release) => !isLast(release)), ...kept.filter(isLast)])
+    }
+    const conflicts = changed.filter((line) => was(line) !== undefined && (was(line)?.isDeleted === true || latest(ruleOf(view), next.get(line)) !== was(line))).length
+    return this.#change(view, next, { act: 'rollback', joined: joinedBetween(ruleOf(view), now(view), next), conflicts, asked })
   }
 
   revert(name: string, revision: number, asked: Asked = {}): Came {
     const view = this.view(name)
     const [before, after] = [view.states[revision - 1], view.states[revision]]
     if (before === undefined || after === undefined) return 'not_found'
+    const then = view.rules[revision] ?? 'promoted'
+    if (view.rules[revision - 1] !== then) return 'refused'
     const next = new Map(now(view))
     let conflicts = 0
     for (const line of new Set([...before.keys(), ...after.keys()])) {
       const [old, made, present] = [before.get(line) ?? [], after.get(line) ?? [], now(view).get(line) ?? []]
       if (isSame(old, made)) continue
-      const [was, became] = [latest(view.rule, old), latest(view.rule, made)]
+      const [was, became] = [latest(then, old), latest(then, made)]
       const rest = present.filter((release) => old.includes(release) || !made.includes(release))
       const back = old.filter((release) => !made.includes(release) && !present.includes(release) && !release.isDeleted)
       let result = [...rest, ...back]
-      const leader = was === became ? latest(view.rule, present) : was
-      if (view.rule === 'promoted' && leader !== undefined && result.includes(leader)) result = [...result.filter((release) => release !== leader), leader]
-      if (was !== became && (latest(view.rule, present) !== became || was?.isDeleted === true || latest(view.rule, result) !== was)) conflicts += 1
+      const leader = was === became ? latest(ruleOf(view), present) : was
+      if (ruleOf(view) === 'promoted' && leader !== undefined && result.includes(leader)) result = [...result.filter((release) => release !== leader), leader]
+      if (was !== became && (latest(ruleOf(view), present) !== became || was?.isDeleted === true || latest(ruleOf(view), result) !== was)) conflicts += 1
       next.set(line, result)
     }
-    return this.#change(view, next, { act: 'revert', joined: joinedBetween(view.rule, now(view), next), conflicts, asked })
+    return this.#change(view, next, { act: 'revert', joined: joinedBetween(ruleOf(view), now(view), next), conflicts, asked })
+  }
+
+  /** What `latest` becomes under it is promoted once more. Nobody but administrators does this. */
+  setRule(name: string, rule: Rule, asked: Asked = {}): Came {
+    const view = this.view(name)
+    if (asked.by !== undefined) return 'forbidden'
+    if (rule === ruleOf(view)) return 'unchanged'
+    const next = new Map(now(view))
+    const joined = new Set<ModelRelease>()
+    for (const [line, list] of now(view)) {
+      const leader = latest(rule, list)
+      if (leader === undefined || leader === latest(ruleOf(view), list)) continue
+      joined.add(leader)
+      next.set(line, [...list.filter((release) => release !== leader), leader])
+    }
+    return this.#change(view, next, { act: 'set-rule', rule, joined, conflicts: 0, asked })
   }
 
   /** Of every release there is, who depends on a package is told by name. */
@@ -132,7 +160,7 @@ export class ViewModel {
     const release = this.find(ident)
     if (release === undefined) return 'not_found'
     const holding = [...this.views.values()].filter((view) => members(now(view)).includes(release))
-    if (holding.some(({ rule, gates }) => rule === 'promoted' || gates.promoters !== undefined || gates.approval !== undefined)) return 'in_use'
+    if (holding.some((view) => ruleOf(view) === 'promoted' || view.gates.promoters !== undefined || view.gates.approval !== undefined)) return 'in_use'
     const isNeeded = this.releases.some((other) => !other.isDeleted && other.needs.some((need) => need.startsWith(`${release.line}/`)))
     if (isNeeded) return 'in_use'
     const left = holding.map((view) => ({ view, next: without(now(view), [release]) }))
@@ -143,7 +171,7 @@ export class ViewModel {
   }
 
   #change(view: ModelView, next: State, how: How & { conflicts: number }): Came {
-    const isChanged = how.joined.size > 0 || members(now(view)).length !== members(next).length
+    const isChanged = how.rule !== undefined || how.joined.size > 0 || members(now(view)).length !== members(next).length
     const { promoters, approval } = view.gates
     // Who was named to approve needs no other right; where nobody was, it takes the right to make the change.
     const deciding = how.asked.approved === true && approval === undefined ? ['carol'] : []
@@ -152,19 +180,20 @@ export class ViewModel {
     if (how.conflicts > 0) return 'conflict'
     if (!isChanged) return how.asked.approved === true ? 'refused' : 'unchanged' // nothing is proposed that changes nothing
     if (how.asked.override !== true && this.#isRefused(view, next, how)) return 'refused'
-    this.#push(view, next)
+    this.#push(view, next, how.rule)
     return 'changed'
   }
 
-  #push(view: ModelView, next: State): void {
+  #push(view: ModelView, next: State, rule: Rule = ruleOf(view)): void {
     view.states.push(next)
+    view.rules.push(rule)
     const { since } = view
-    const current = [...next.values()].flatMap((line) => latest(view.rule, line) ?? [])
+    const current = [...next.values()].flatMap((line) => latest(rule, line) ?? [])
     since.member = new Map(members(next).map((release) => [release, since.member.get(release) ?? this.hour]))
     since.current = new Map(current.map((release) => [release, since.current.get(release) ?? this.hour]))
   }
 
-  #isRefused(view: ModelView, next: State, { act, joined, asked }: How): boolean {
+  #isRefused(view: ModelView, next: State, { act, rule = ruleOf(view), joined, asked }: How): boolean {
     const { requires, closure, downgrade, approval } = view.gates
     if (view.isFrozen || (approval === true && asked.by !== undefined && asked.approved !== true)) return true
     if (requires !== undefined && act === 'promote') {
@@ -180,7 +209,7 @@ export class ViewModel {
     }
     if (downgrade === undefined || act === 'rollback' || act === 'revert') return false
     return [...next].some(([line, list]) => {
-      const [from, to] = [latest(view.rule, now(view).get(line)), latest(view.rule, list)]
+      const [from, to] = [latest(ruleOf(view), now(view).get(line)), latest(rule, list)]
       return from !== undefined && to !== undefined && to.version < from.version
     })
   }
@@ -193,6 +222,10 @@ export class ViewModel {
   #wasUntouched(view: ModelView, line: string, revision: number): boolean {
     return view.states.slice(revision + 1).every((state, index) => isSame(state.get(line) ?? [], view.states[revision + index]?.get(line) ?? []))
   }
+}
+
+export function ruleOf({ rules }: ModelView): Rule {
+  return rules.at(-1) ?? 'promoted'
 }
 
 export function latest(rule: 'promoted' | 'highest', line: readonly ModelRelease[] = []): ModelRelease | undefined {

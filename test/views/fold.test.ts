@@ -1,7 +1,9 @@
 import tap, { test } from 'tap'
 import { EVERYONE, THE_PUBLIC } from '../../src/accounts/access.ts'
 import type { Audience } from '../../src/accounts/access.ts'
+import { ruleAt } from '../../src/views/rule.ts'
 import { ACTS } from '../../src/views/view.ts'
+import type { ViewRule } from '../../src/views/rule.ts'
 import { listMembersAt, listPointersAt } from '../../src/views/content-store.ts'
 import { emptyFold, foldPromotion, latestOf } from '../../src/views/fold.ts'
 import type { Fold } from '../../src/views/fold.ts'
@@ -31,9 +33,12 @@ const pointersOf = (fold: Fold) => new Map([...fold.pointers].map(([line, { iden
 
 const sorted = (map: ReadonlyMap<string, unknown>) => [...map].map((entry) => JSON.stringify(entry)).toSorted((a, b) => (a < b ? -1 : 1))
 
-for (const rule of ['promoted', 'highest'] as const) {
-  const name = `random-${rule}`
-  await moveAtRandom(started, name, { rule, releases, moves: MOVES, seed: 20_260_101 })
+const RUNS = [{ rule: 'promoted', setsRules: false }, { rule: 'highest', setsRules: false }, { rule: 'promoted', setsRules: true }, { rule: 'highest', setsRules: true }] as const
+
+for (const { rule: first, setsRules } of RUNS) {
+  const rule = setsRules ? `${first} and others` : first
+  const name = `random-${first}-${setsRules}`
+  await moveAtRandom(started, name, { rule: first, setsRules, releases, moves: setsRules ? 2 * MOVES : MOVES, seed: 20_260_103 })
   const view = await getView(db, name)
 
   const revisionsFor = async (audience: Audience) => (await listRevisions(db, view, { before: Number.MAX_SAFE_INTEGER, limit: 1_000 }, audience)).toReversed()
@@ -47,17 +52,20 @@ for (const rule of ['promoted', 'highest'] as const) {
     const revisions = await revisionsFor(EVERYONE)
     t.strictSame(revisions.map(({ revision }) => revision), Array.from({ length: view.revision }, (_, index) => index + 1))
     t.ok(view.revision > MOVES / 3, `${view.revision} revisions`)
-    const causes = rule === 'highest' ? ['bulk', 'release-deleted'] : ['bulk'] // what is to run is not deleted
+    const causes = first === 'highest' && !setsRules ? ['bulk', 'release-deleted'] : ['bulk'] // what is to run is not deleted
     for (const cause of causes) t.ok(revisions.some((revision) => revision.cause === cause), cause)
-    for (const act of ACTS) t.ok(revisions.some((revision) => revision.act === act), act)
+    for (const act of ACTS.filter((one) => setsRules || one !== 'set-rule')) t.ok(revisions.some((revision) => revision.act === act), act)
     t.ok(revisions.some(({ joined, left }) => joined.length > 0 && left.length > 0), 'a revision in which releases leave and join')
+    let holding: ViewRule = first
     for (const revision of revisions) {
       apply(folded, revision)
+      holding = revision.rule ?? holding
+      t.equal(ruleAt(view, revision.revision), holding)
       const pointers = await pointersAt(revision.revision, EVERYONE)
       const rows = { pointers: sorted(pointers), members: sorted(await membersAt(revision.revision, EVERYONE)) }
       t.strictSame(rows, { pointers: sorted(pointersOf(folded)), members: sorted(membersOf(folded)) }, `revision ${revision.revision}`)
       const latest = new Map([...pointers].map(([line, { ident }]) => [line, ident]))
-      t.strictSame(sorted(latest), sorted(latestOf(rule, [...folded.members.values()])), `the rule at revision ${revision.revision}`)
+      t.strictSame(sorted(latest), sorted(latestOf(holding, [...folded.members.values()])), `the rule at revision ${revision.revision}`)
     }
   })
 
@@ -67,13 +75,15 @@ for (const rule of ['promoted', 'highest'] as const) {
     t.strictSame(told.map(({ revision, at }) => ({ revision, at })), whole.map(({ revision, at }) => ({ revision, at })), 'numbers and times stay')
     const folded = emptyFold()
     const all = emptyFold()
+    let holding: ViewRule = first
     for (const [index, revision] of told.entries()) {
       apply(folded, revision)
+      holding = revision.rule ?? holding
       apply(all, whole[index] as Revision)
       const rows = { pointers: sorted(await pointersAt(revision.revision, THE_PUBLIC)), members: sorted(await membersAt(revision.revision, THE_PUBLIC)) }
       t.strictSame(rows, { pointers: sorted(pointersOf(folded)), members: sorted(membersOf(folded)) }, `revision ${revision.revision}`)
       const visible = [...all.members.values()].filter(({ ident }) => !hidden.has(ident))
-      const latest = rule === 'highest' ? latestOf(rule, visible) : new Map([...latestOf(rule, [...all.members.values()])].filter(([, ident]) => !hidden.has(ident)))
+      const latest = holding === 'highest' ? latestOf(holding, visible) : new Map([...latestOf(holding, [...all.members.values()])].filter(([, ident]) => !hidden.has(ident)))
       t.strictSame(sorted(new Map([...folded.pointers].map(([line, { ident }]) => [line, ident]))), sorted(latest), `latest at revision ${revision.revision}`)
     }
     const text = JSON.stringify(told)

@@ -14,6 +14,7 @@ import type { Target } from '../../package/target.ts'
 import { listTargetsOf } from '../../releases/release-store.ts'
 import type { ChangeRequest, Only, ReleaseSource } from '../../views/change-request.ts'
 import type { Asking } from '../../views/promote.ts'
+import type { ViewRule } from '../../views/rule.ts'
 import type { IdempotencyKey } from '../../writer/idempotency-store.ts'
 import { lockfileAsked } from './asked-lockfile.ts'
 import type { PlanBody } from './change-shapes.ts'
@@ -37,14 +38,15 @@ export async function changeAsked(depot: Depot, act: ChangeRequest['act'], asked
   expectMeant(act, body)
   const base = { view }
   if (act === 'rollback' || act === 'revert') return { ...base, ...pastAsked(act, body) }
+  if (act === 'set-rule') return { ...base, act, rule: ruleAsked(body) }
   const source = await sourceAsked(depot, body, audienceOfChanges(caller))
   if (act === 'demote') return { ...base, act, source }
   return { ...base, act, source, ...(body.with_deps !== undefined && { withDeps: body.with_deps }), ...(body.exact !== undefined && { isExact: body.exact }) }
 }
 
 const SOURCES = ['releases', 'from', 'lockfile'] as const
-const ASIDE = ['with_deps', 'exact', 'to', 'revision', 'origin', 'name'] as const
-const MEANT: Readonly<Record<ChangeRequest['act'], readonly string[]>> = { promote: [...SOURCES, 'with_deps', 'exact'], demote: SOURCES, rollback: ['to', 'origin', 'name'], revert: ['revision', 'origin', 'name'] }
+const ASIDE = ['with_deps', 'exact', 'to', 'revision', 'origin', 'name', 'rule'] as const
+const MEANT: Readonly<Record<ChangeRequest['act'], readonly string[]>> = { promote: [...SOURCES, 'with_deps', 'exact'], demote: SOURCES, rollback: ['to', 'origin', 'name'], revert: ['revision', 'origin', 'name'], 'set-rule': ['rule'] }
 
 /** What has no meaning for an act is refused: a rollback that names releases would still go back with everything. */
 function expectMeant(act: ChangeRequest['act'], body: ChangeBody): void {
@@ -65,6 +67,11 @@ function pastAsked(act: 'rollback' | 'revert', body: ChangeBody): Past<'rollback
   return { act, to, ...(only && { only }) }
 }
 
+function ruleAsked({ rule }: ChangeBody): ViewRule {
+  if (rule === undefined) throw missing('/rule', 'a set-rule needs the rule that it sets')
+  return rule
+}
+
 /** Throws `ident_malformed`. */
 export function onlyAsked({ origin, name }: { origin?: string | undefined; name?: string | undefined }): Only | undefined {
   makePackageName({ origin: origin ?? 'any', name: name ?? 'any' })
@@ -78,10 +85,10 @@ export function originsAsked({ releases = [], origin }: ChangeBody): Set<string>
 }
 
 /** For the log. */
-export function subjectOf(act: string, view: string, { releases = [], from, lockfile, to, revision }: ChangeBody): string {
+export function subjectOf(act: string, view: string, { releases = [], from, lockfile, to, revision, rule }: ChangeBody): string {
   const [first] = releases
   const others = releases.length > 1 ? ` and ${releases.length - 1} more` : ''
-  const what = first === undefined ? (from?.view ?? (lockfile === undefined ? to : 'a lockfile') ?? revision ?? '') : `${first.ident}${others}`
+  const what = first === undefined ? (from?.view ?? (lockfile === undefined ? to : 'a lockfile') ?? revision ?? rule ?? '') : `${first.ident}${others}`
   return `${act} ${what}, ${view}`
 }
 

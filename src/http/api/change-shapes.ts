@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { LARGEST_LOCKFILE_BYTES } from '../../lockfiles/lockfile.ts'
 import { POSITION } from '../../ledger/position.ts'
-import { parseIdent } from '../../package/ident.ts'
+import { isOriginName, parseIdent } from '../../package/ident.ts'
+import { VIEW_RULES } from '../../views/rule.ts'
 import { ACTS } from '../../views/view.ts'
-import { FreezeShape, Frozen, Ident, PointerMove, Revision, RevisionId, Source, Target, Time, Next, ViewName, named, textOf } from './shapes.ts'
+import { FreezeShape, Frozen, Ident, PointerMove, Revision, RevisionId, Source, Target, Time, Next, View, ViewName, named, textOf } from './shapes.ts'
 
 // The shapes of changes of views, and of the rules they are judged by.
 
@@ -12,6 +13,7 @@ export const MOST_NAMED = 10_000
 const LONGEST_REASON = 2_000
 const MOST_ACCOUNTS = 1_000
 const MOST_REQUIREMENTS = 10
+const MOST_UNGOVERNED = 100
 const LONGEST_SOAK_SECONDS = 366 * 86_400
 const LONGEST_PROPOSAL_SECONDS = 90 * 86_400
 
@@ -64,8 +66,21 @@ export const PlanBody = z.strictObject({
   revision: RevisionNamed.optional().describe('of a revert'),
   origin: z.string().optional().describe('of a rollback or revert: nothing but packages of this origin'),
   name: z.string().optional().describe('of a rollback or revert: nothing but packages of this name'),
+  rule: z.enum(VIEW_RULES).optional().describe('of a set-rule, which administrators of the depot apply'),
   reason: Reason.optional(),
 })
+
+export const ViewBody = z
+  .strictObject({
+    rule: z.enum(VIEW_RULES).optional().describe('what latest means; another one makes a revision, which a plan with act "set-rule" shows before'),
+    ungoverned: z
+      .array(z.string().refine(isOriginName, "must be an origin's name"))
+      .max(MOST_UNGOVERNED)
+      .optional()
+      .describe('origins of which, below the URL of the view, the channel asked for has what the view does not have'),
+    ...Asking,
+  })
+  .refine(({ rule, ungoverned }) => rule !== undefined || ungoverned !== undefined, 'say what to set: rule, ungoverned, or both')
 
 export const ApplyBody = z.strictObject({ reason: Asking.reason, override: Asking.override })
 export const RejectBody = z.strictObject({ reason: Reason.optional() })
@@ -126,12 +141,15 @@ export const PromotionAnswer = named(
     revision: Revision.describe('the one this made or, where it changed nothing, the one the view is at'),
     revision_id: RevisionId,
     changed: z.boolean(),
+    rule: z.enum(VIEW_RULES).nullable().describe('the rule that it set'),
     releases: z.array(Step),
     pointers: z.array(PointerMove),
     overridden: z.array(z.string()).describe('rules that were set aside'),
     notes: Notes,
   }),
 )
+
+export const ViewAnswer = named('ViewChange', z.object({ view: View, change: PromotionAnswer.nullable().describe('what another rule did; null where the rule is as it was') }))
 
 const Blocked = z.object({ rule: z.enum(['rights', 'freeze', 'conflict', 'requires', 'closure', 'downgrade', 'approval']), detail: z.string(), chain: z.array(Ident).optional() })
 
@@ -146,6 +164,7 @@ export const Plan = named(
     revision: Revision.describe('of the view, when the plan was made'),
     source: Source.nullable(),
     of: Revision.nullable(),
+    rule: z.enum(VIEW_RULES).nullable().describe('the rule that it would set'),
     account: z.string().nullable().describe('whose it is'),
     reason: z.string().nullable(),
     created_at: Time,

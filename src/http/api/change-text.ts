@@ -1,19 +1,24 @@
 import type { z } from 'zod'
 import { formatColumns } from '../../columns.ts'
 import type * as shapes from './change-shapes.ts'
-import { page, seconds, versionOf } from './text.ts'
+import { page, seconds, versionOf, viewsText } from './text.ts'
 
 // Changes, plans and rules as aligned columns.
 
 export function promotionText(promotion: z.infer<typeof shapes.PromotionAnswer>): string {
-  const { view, revision, changed } = promotion
-  const head = changed ? `${view} is at revision ${revision}` : `${view} is unchanged, at revision ${revision}`
+  const { view, revision, changed, rule } = promotion
+  const head = changed ? `${view} is at revision ${revision}${rule === null ? '' : `, under the rule ${rule}`}` : `${view} is unchanged, at revision ${revision}`
   return sections(head, stepsText(promotion), promotion.overridden.map((detail) => `overridden: ${detail}`), promotion.notes)
+}
+
+/** The view as it is now and, where another rule was set, what that did. */
+export function viewChangeText({ view, change }: z.infer<typeof shapes.ViewAnswer>): string {
+  return sections(viewsText({ views: [view], next: null }), change === null ? '' : promotionText(change))
 }
 
 export function planText(plan: z.infer<typeof shapes.Plan>): string {
   const of = plan.of === null ? '' : ` of revision ${plan.of}`
-  const head = `${plan.kind} ${plan.plan}, ${plan.state}: ${plan.act}${of}, ${plan.view} at revision ${plan.revision}`
+  const head = `${plan.kind} ${plan.plan}, ${plan.state}: ${plan.act}${of}${plan.rule === null ? '' : ` ${plan.rule}`}, ${plan.view} at revision ${plan.revision}`
   const who = [plan.account === null ? '' : `by ${plan.account}`, plan.reason ?? '', plan.state === 'open' ? `until ${seconds(plan.expires_at)}` : ''].filter((part) => part !== '').join(', ')
   const end = plan.ended_at === null ? '' : `${plan.state} ${seconds(plan.ended_at)}${plan.decided_by === null ? '' : ` by ${plan.decided_by}`}${plan.made_revision === null ? '' : `, revision ${plan.made_revision}`}`
   const blocked = plan.blocked.map(({ rule, detail }) => `blocked by ${rule}: ${detail}`)

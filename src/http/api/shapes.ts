@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ACTIONS, ROLES } from '../../accounts/access.ts'
 import { DepotError } from '../../errors.ts'
 import { TARGETS } from '../../package/target.ts'
+import { VIEW_RULES } from '../../views/rule.ts'
 import { ACTS, parseViewName } from '../../views/view.ts'
 
 // The shapes of our own door's JSON. What comes in is checked against them; what goes out is not (the compiler and the tests hold
@@ -114,6 +115,7 @@ export const View = named(
     maker: z.enum(['depot', 'operator', 'client']),
     revision: Revision.describe('the last one made; 0 before the first promotion'),
     created_at: Time,
+    ungoverned: z.array(z.string()).describe('origins of which, below the URL of the view, the channel asked for has what the view does not have'),
   }),
 )
 export const FreezeShape = named(
@@ -186,6 +188,7 @@ export const RevisionShape = named(
       reason: z.string().nullable(),
       of: Revision.nullable().describe('the revision that was gone back to (rollback) or taken back (revert)'),
       only: Only.nullable().describe('the packages that a rollback or revert was restricted to'),
+      rule: z.enum(VIEW_RULES).nullable().describe('the rule of the view from this revision on, where it set another one'),
       source: Source.nullable().describe('where the set was taken from'),
       proposer: z.string().nullable().describe('who proposed what the actor approved'),
       override: z.object({ reason: z.string(), refusals: z.array(z.string()) }).nullable().describe('rules that were set aside, and why'),

@@ -5,12 +5,12 @@ import type * as shapes from './shapes.ts'
 // Our answers as aligned columns, for people with curl.
 
 export function viewsText({ views, next }: z.infer<typeof shapes.Views>): string {
-  return page(['VIEW', 'REVISION', 'RULE', 'MADE BY', 'MADE AT'], views.map((view) => [view.name, String(view.revision), view.rule, view.maker, seconds(view.created_at)]), next)
+  return page(['VIEW', 'REVISION', 'RULE', 'MADE BY', 'MADE AT', 'UNGOVERNED'], views.map((view) => [view.name, String(view.revision), view.rule, view.maker, seconds(view.created_at), view.ungoverned.join(', ')]), next)
 }
 
 export function viewText(view: z.infer<typeof shapes.ViewDetail>): string {
   return formatColumns(
-    ['VIEW', 'REVISION', 'RULE', 'PACKAGES', 'REVISED AT', 'MADE BY', 'MADE AT', ...(view.closed_at === null ? [] : ['CLOSED AT'])],
+    ['VIEW', 'REVISION', 'RULE', 'PACKAGES', 'REVISED AT', 'MADE BY', 'MADE AT', 'UNGOVERNED', ...(view.closed_at === null ? [] : ['CLOSED AT'])],
     [
       [
         view.name,
@@ -20,6 +20,7 @@ export function viewText(view: z.infer<typeof shapes.ViewDetail>): string {
         seconds(view.revised_at),
         view.maker,
         seconds(view.created_at),
+        view.ungoverned.join(', '),
         ...(view.closed_at === null ? [] : [seconds(view.closed_at)]),
       ],
     ],
@@ -82,9 +83,9 @@ function historyRows(revision: z.infer<typeof shapes.RevisionShape>): string[][]
     ...pointers.map((move) => [move.package, versionOf(move.from), versionOf(move.to), move.target]),
     ...quiet.filter(({ ident, target }) => !moved.has(`${ident} ${target}`)).map(({ ident, target, sign }) => [identParts(ident)[0] ?? '', '', `${sign} ${versionOf(ident)}`, target]),
   ]
-  const { act, of, only, override } = revision
+  const { act, of, only, rule, override } = revision
   const within = only === null ? '' : ` for ${only.origin ?? '*'}/${only.name ?? '*'}`
-  const what = of === null ? act : `${act === 'rollback' ? 'rollback to' : `${act} of`} ${of}${within}`
+  const what = rule !== null ? `${act} ${rule}` : of === null ? act : `${act === 'rollback' ? 'rollback to' : `${act} of`} ${of}${within}`
   const why = override === null ? (revision.reason ?? revision.cause ?? '') : `OVERRIDE: ${override.reason}`
   const head = [String(revision.revision), seconds(revision.at), what, revision.actor ?? '']
   return (lines.length === 0 ? [['', '', '', '']] : lines).map((line) => [...head, ...line, why])

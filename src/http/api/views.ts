@@ -13,11 +13,15 @@ import { actorOf } from '../request.ts'
 import type { Door } from '../request.ts'
 import { administratorOnly } from '../rights.ts'
 import { orText } from './as-text.ts'
+import { howAsked } from './asked-change.ts'
 import { answers, textToo } from './answers.ts'
+import { ViewAnswer, ViewBody } from './change-shapes.ts'
+import { viewChangeText } from './change-text.ts'
+import { wirePromotion } from './change-wire.ts'
 import { Wait } from './event-shapes.ts'
 import { deadlineOf, hold } from './held.ts'
 import { cutPage, placeIn } from './pages.ts'
-import { FormatQuery, NewView, PageQuery, View, ViewDetail, ViewPath, Views } from './shapes.ts'
+import { FormatQuery, NewView, PageQuery, PromotionHeaders, View, ViewDetail, ViewPath, Views } from './shapes.ts'
 import { isKnown, replyTagged, tagOf } from './tagged.ts'
 import { viewText, viewsText } from './text.ts'
 import { wireView, wireViewDetail } from './wire.ts'
@@ -54,6 +58,31 @@ export function viewRoutes(app: FastifyInstance, door: Door): void {
       request.subject = `view ${request.body.name}`
       const view = await depot.writer.submit({ kind: 'createView', input: { ...request.body, maker: 'operator' }, actor: actorOf(request, 'api') })
       return reply.code(201).header('location', `${request.publicPath}/api/v1/views/${encodeURIComponent(view.name)}`).send(wireView(view))
+    },
+  )
+
+  api.put(
+    '/views/:view',
+    {
+      schema: {
+        tags,
+        summary: "Set a view's rule, and the origins that it does not govern (administrators of the depot). What is absent stays. Another rule makes one revision",
+        params: ViewPath,
+        querystring: FormatQuery,
+        headers: PromotionHeaders,
+        body: ViewBody,
+        response: textToo(ViewAnswer),
+      },
+      onRequest: administratorOnly,
+      preSerialization: orText(viewChangeText),
+    },
+    async (request, reply) => {
+      const { rule, ungoverned } = request.body
+      request.subject = `view ${request.params.view}${rule === undefined ? '' : `, rule ${rule}`}`
+      const how = howAsked({ method: request.method, url: request.url, headers: request.headers, body: request.body })
+      const input = { view: request.params.view, ...(rule !== undefined && { rule }), ...(ungoverned !== undefined && { ungoverned }), ...how }
+      const { view, promotion } = await depot.writer.submit({ kind: 'setView', input, actor: actorOf(request, 'api') })
+      return reply.header('etag', `"${view.revision}"`).send({ view: wireView(view), change: promotion === undefined ? null : wirePromotion(promotion) })
     },
   )
 

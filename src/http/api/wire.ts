@@ -21,7 +21,7 @@ export function wireTime(at: number | undefined): string | null {
 }
 
 export function wireView(view: View): z.infer<typeof shapes.View> {
-  return { name: view.name, rule: view.rule, maker: view.maker, revision: view.revision, created_at: wireTime(view.createdAt) }
+  return { name: view.name, rule: view.rule, maker: view.maker, revision: view.revision, created_at: wireTime(view.createdAt), ungoverned: [...view.ungoverned] }
 }
 
 export function wireViewDetail(view: View, more: { made: LedgerHead; packages: number; previewOf: string | undefined; now: number }): z.infer<typeof shapes.ViewDetail> {
@@ -59,7 +59,7 @@ export function wireSpan({ from, since, to, until }: { from: number; since: numb
 }
 
 export function wireRevision(revision: Revision): z.infer<typeof shapes.RevisionShape> {
-  const { at, act, account, client, cause, reason, of, only, source, proposer, override, joined, left, pointers } = revision
+  const { at, act, account, client, cause, reason, of, only, rule, source, proposer, override, joined, left, pointers } = revision
   return {
     revision: revision.revision,
     at: wireTime(at),
@@ -70,6 +70,7 @@ export function wireRevision(revision: Revision): z.infer<typeof shapes.Revision
     reason: reason ?? null,
     of: of ?? null,
     only: only === undefined ? null : { origin: only.origin ?? null, name: only.name ?? null },
+    rule: rule ?? null,
     source: source ?? null,
     proposer: proposer ?? null,
     override: override === undefined ? null : { reason: override.reason, refusals: [...override.refusals] },

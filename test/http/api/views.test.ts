@@ -89,7 +89,7 @@ test('people get columns, when they ask for text', async (t) => {
   const { headers, text, differences } = await callApi(started, 'GET', '/api/v1/views?limit=2', { headers: { accept: 'text/plain' } })
   t.equal(differences, '')
   t.match(headers, { 'content-type': 'text/plain; charset=utf-8', vary: /accept/ })
-  t.match(text, /^VIEW +REVISION +RULE +MADE BY +MADE AT\nunstable +1 +highest +depot +2026-01-01T00:00:00Z\nacceptance .*\n\nmore: \/api\/v1\/views\?limit=2&cursor=\S+\n$/)
+  t.match(text, /^VIEW +REVISION +RULE +MADE BY +MADE AT +UNGOVERNED\nunstable +1 +highest +depot +2026-01-01T00:00:00Z +core, chef\nacceptance .*\n\nmore: \/api\/v1\/views\?limit=2&cursor=\S+\n$/)
 })
 
 test('JSON is the answer for whoever does not prefer text', async (t) => {

@@ -1,0 +1,34 @@
+// What `latest` means in a view, now and at each of its revisions.
+
+/** What `latest` means: the member promoted last, or the member with the highest version. */
+export const VIEW_RULES = ['promoted', 'highest'] as const
+export type ViewRule = (typeof VIEW_RULES)[number]
+
+/** A rule that a view no longer has. */
+export interface PastRule {
+  readonly rule: ViewRule
+  /** The revision that set the next rule. */
+  readonly until: number
+}
+
+/** The rules of a view: the one that it has, and those before, oldest first. */
+interface Rules {
+  readonly rule: ViewRule
+  readonly pastRules: readonly PastRule[]
+}
+
+/** The rule under which a revision of a view was made, or will be. */
+export function ruleAt({ rule, pastRules }: Rules, revision: number): ViewRule {
+  return pastRules.find(({ until }) => revision < until)?.rule ?? rule
+}
+
+/** The rules of a view, oldest first, each from the revision that set it until before the one that set the next. */
+export function periodsOf({ rule, pastRules }: Rules): { rule: ViewRule; from: number; until: number | undefined }[] {
+  const begins = [0, ...pastRules.map(({ until }) => until)]
+  return [...pastRules.map((past) => past.rule), rule].map((its, index) => ({ rule: its, from: begins[index] ?? 0, until: begins[index + 1] }))
+}
+
+/** Whether a revision set another rule. */
+export function setsRule({ pastRules }: Pick<Rules, 'pastRules'>, revision: number): boolean {
+  return pastRules.some(({ until }) => until === revision)
+}
