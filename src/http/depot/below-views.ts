@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { DepotError } from '../../errors.ts'
 import type { Door } from '../request.ts'
 import type { AbsentViews } from './absent-views.ts'
@@ -33,15 +33,20 @@ export async function belowViews(app: FastifyInstance, { door, mount, absentView
     channelLists(app, door, place)
     keyReads(app, door, place)
   }
-  app.route({ method: WRITING, url: `${view}/*`, handler: refuseWriting })
+  app.route({
+    method: WRITING,
+    url: `${view}/*`,
+    handler: async (request: Asking, reply) => {
+      reply.header('allow', 'GET, HEAD')
+      throw new DepotError('read_only', `the URL of a view is for reading: ${request.method} to ${urlWithoutView(request, door.depot.config.publicUrl)}`)
+    },
+  })
   for (const rest of ['', '/*']) app.get(`${view}${rest}`, async (_request, reply) => reply.code(404).send())
 }
 
-/** Throws `read_only`, which names the URL that is meant. */
-async function refuseWriting(request: Asking, reply: FastifyReply): Promise<never> {
-  const { method, protocol, host, url } = request
+/** The URL that a write below a view's URL was meant for, as the client sees the depot. */
+function urlWithoutView({ protocol, host, publicPath, url }: Asking, publicUrl: string | undefined): string {
   const [path = ''] = url.split('?', 1)
-  const meant = `${protocol}://${host}${path.replace(/\/views\/[^/]*(\/depot)?\//, '/')}`
-  reply.header('allow', 'GET, HEAD')
-  throw new DepotError('read_only', `the URL of a view is for reading: ${method} to ${meant}`)
+  const origin = publicUrl === undefined ? `${protocol}://${host}` : new URL(publicUrl).origin
+  return `${origin}${publicPath}${path.replace(/\/views\/[^/]*(\/depot)?\//, '/')}`
 }

@@ -129,6 +129,9 @@ test("writing below a view's URL is refused with the URL that writes", async (t)
       }
     }
   }
+  const published = await startDepot(t, { environment: { DEPOT_PUBLIC_URL: 'https://host.example/builder/' } })
+  const { body } = await published.app.inject({ method: 'POST', url: '/v1/depot/views/stable/depot/channels/acme/fresh' })
+  t.equal(body, 'the URL of a view is for reading: POST to https://host.example/builder/v1/depot/channels/acme/fresh')
   t.match(await ask(`${started.url}/v1/depot/views/produktion/channels/acme/fresh`, { method: 'POST', headers: HAB }), { status: 400, text: /did you mean production/ }, 'a view that is not there comes first')
   t.match(await ask(`${started.url}/v1/depot/views/production/pkgs/acme/${RELEASE}/promote`, { method: 'POST', headers: bearer() }), { status: 200 }, 'but the promotion of 2016')
 })

@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { ROLES } from '../../../src/accounts/access.ts'
 import { callApi } from '../../support/call-api.ts'
 import { furnish, gatherTeam } from '../../support/furnish.ts'
 import { startDepot } from '../../support/start-depot.ts'
@@ -58,4 +59,23 @@ test('who is removed is a stranger at once', async (t) => {
   await furnish(started, team, 'acme')
   t.match(await callApi(started, 'DELETE', `${USERS}/administrator`, { token: team.tokenOf('owner') }), { status: 204, text: '' })
   t.match(await callApi(started, 'GET', USERS, { token: team.tokenOf('administrator') }), { status: 403, text: '' })
+})
+
+test('hab is told the role that is missing, with its article', async (t) => {
+  const started = await startDepot(t)
+  const team = await gatherTeam(started)
+  await furnish(started, team, 'acme')
+  const needed = {
+    owner: ['DELETE', `${USERS}/mate`],
+    administrator: ['PUT', `${USERS}/mate/role?role=member`],
+    maintainer: ['PATCH', '/v1/depot/pkgs/acme/app/1/2/private'],
+    member: ['GET', `${USERS}/mate/role`],
+    readonly_member: ['GET', USERS],
+  } as const
+  const articles = { owner: 'an', administrator: 'an', maintainer: 'a', member: 'a', readonly_member: 'a' } as const
+  for (const role of ROLES) {
+    const [method, path] = needed[role]
+    const { text } = await callApi(started, method, path, { token: team.tokenOf('outsider'), headers: { 'user-agent': 'hab/2.1.78' } })
+    t.match(JSON.parse(text), { msg: `outsider is not ${articles[role]} ${role} of the origin acme` })
+  }
 })
