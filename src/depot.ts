@@ -92,6 +92,8 @@ export interface Limits {
   readonly pendingBytes: number
   /** Of a thread that answers; absent where the process's limit of open files decides. */
   readonly mostConnections?: number
+  /** Bytes of bodies that may be held in memory, of the depot as a whole. Those of packages are not held. */
+  readonly bodyBytes: number
   /** How long a client may take its answer slowly before it is cut off to make room for others. */
   readonly slowAfterMs: number
   /** How often an address may send a wrong token: so often at once, and so often a minute from then on. */
@@ -123,6 +125,7 @@ const LIMITS: Limits = {
   headMs: 60_000,
   unreadMs: 60_000,
   pendingBytes: 256 * 1024 * 1024,
+  bodyBytes: 128 * 1024 * 1024,
   slowAfterMs: 10_000,
   wrongTokensPerMinute: 20,
   orphanGraceMs: 60 * 60_000,

@@ -6,6 +6,7 @@ import { DepotError } from '../errors.ts'
 import type { Feed } from '../ledger/feed.ts'
 import type { SeenPages } from '../ledger/seen-pages.ts'
 import type { PendingAnswers } from './pending-answers.ts'
+import type { ReceivedBodies } from './received-bodies.ts'
 import type { WebhookDesk } from '../webhooks/webhooks.ts'
 
 declare module 'fastify' {
@@ -25,6 +26,8 @@ declare module 'fastify' {
     isVital: boolean
     /** Whether it failed because no file descriptor was left. */
     lacksDescriptors: boolean
+    /** What this thread holds of bodies. */
+    readonly bodies: ReceivedBodies
   }
 }
 
@@ -34,6 +37,7 @@ export interface Door {
   readonly answers: Answers
   readonly feed: Feed
   readonly pending: PendingAnswers
+  readonly bodies: ReceivedBodies
   readonly pages: SeenPages
   readonly webhooks: WebhookDesk
 }

@@ -26,6 +26,7 @@ import { UNDER_WAY, answerOneAtATime } from './one-at-a-time.ts'
 import { mostConnections } from './descriptors.ts'
 import { limitConnections } from './limit-connections.ts'
 import { PendingAnswers } from './pending-answers.ts'
+import { ReceivedBodies } from './received-bodies.ts'
 import { collectRoutes } from './openapi.ts'
 import { operatorDoor } from './operator/door.ts'
 import { DepotMetrics, RequestMetrics } from './operator/metrics.ts'
@@ -83,15 +84,16 @@ export async function buildWorkerServer(depot: Depot, office: Office): Promise<{
 }
 
 /** What a thread knows of the database without asking it. */
-async function openMemory(depot: Depot): Promise<Pick<Door, 'answers' | 'feed' | 'pages' | 'pending'>> {
+async function openMemory(depot: Depot): Promise<Pick<Door, 'answers' | 'feed' | 'pages' | 'pending' | 'bodies'>> {
   const start = openReader(depot.config.databaseFile)
   const answers = await Answers.open(depot.db, { whole: renderPackage, brief: renderPackageBriefly }, start.reader).finally(() => start.close())
   depot.writer.onCommit((entries) => answers.onCommit(entries))
   const feed = await Feed.open(depot.db)
   depot.writer.onCommit((entries) => feed.onCommit(entries)) // after the answers: who is woken by it asks them
-  const { pendingBytes, slowAfterMs } = depot.limits
+  const { pendingBytes, bodyBytes, slowAfterMs } = depot.limits
   const pending = new PendingAnswers({ mostBytes: pendingBytes / depot.config.workers, slowAfterMs })
-  return { answers, feed, pages: new SeenPages(depot.db, feed), pending }
+  const bodies = new ReceivedBodies({ mostBytes: bodyBytes / depot.config.workers })
+  return { answers, feed, pages: new SeenPages(depot.db, feed), pending, bodies }
 }
 
 async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics): Promise<FastifyInstance> {
@@ -131,6 +133,11 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
   app.decorateRequest('isHeld', false)
   app.decorateRequest('isVital', false)
   app.decorateRequest('lacksDescriptors', false)
+  app.decorateRequest('bodies', {
+    getter() {
+      return door.bodies
+    },
+  })
   app.decorateRequest('publicPath', {
     getter(this: FastifyRequest) {
       return publicPathOf(this, publicPath, trusts)
@@ -156,6 +163,7 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
     return identify(request, authorization)
   })
   app.addHook('onSend', (request, reply, payload, done) => {
+    door.bodies.settle(request)
     if (reply.raw.destroyed) logRequest(depot.log, request, reply) // the client has left: nothing follows
     else closeIfSending(request, reply)
     const { socket } = reply.raw
@@ -182,6 +190,9 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
   limitConnections(app.server, () => depot.limits.mostConnections ?? mostConnections(depot.config.workers), () => metrics.noteRefusedConnection())
   // The system's own words, where it cannot take a connection: without a listener the process would end.
   app.server.once('listening', () => app.server.on('error', (error) => depot.log.error({ err: error }, 'a connection could not be taken')))
+  // Only the doors below read bodies. Here nothing does, not even of a request that reaches no route.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _body, done) => done(null))
   app.setErrorHandler(replyProblem)
   app.setNotFoundHandler((_request, reply) => reply.code(404).send())
 

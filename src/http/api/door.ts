@@ -38,7 +38,7 @@ export async function apiDoor(app: FastifyInstance, { door }: { door: Door }): P
   takeAnyTypeAsJson(app)
   app.setSerializerCompiler(() => (body) => `${JSON.stringify(body)}\n`) // so that a shell's prompt comes in a line of its own
   app.addHook('preParsing', (request, _reply, payload, done) => {
-    done(null, hasBody(request) ? incoming(payload, 'the body', door.depot.limits) : payload)
+    done(null, hasBody(request) ? incoming(payload, 'the body', door.depot.limits, (bytes) => request.bodies.take(request, bytes)) : payload)
   })
   app.addHook('onSend', async (request, reply) => {
     reply.header('x-request-id', request.id)

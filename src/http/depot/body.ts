@@ -23,10 +23,10 @@ export async function packageIn(request: Asking, depot: Depot, what: string): Pr
   return incoming(await fileOfForm(request, what, depot.limits.bodyGraceMs), what, depot.limits)
 }
 
-/** Reads a short text, such as a key file; '' where there is no body. Throws `too_large`, `stalled` and `length_mismatch`. */
+/** Reads a short text, such as a key file; '' where there is no body. Throws `too_large`, `stalled`, `overloaded` and `length_mismatch`. */
 export async function readText(request: Asking, depot: Depot, asked: { what: string; mostBytes: number }): Promise<string> {
   if (!(request.body instanceof Readable)) return ''
-  return incomingText(request.body, asked.what, { ...depot.limits, mostBytes: asked.mostBytes })
+  return incomingText(request.body, asked.what, { ...depot.limits, mostBytes: asked.mostBytes, take: (bytes) => request.bodies.take(request, bytes) })
 }
 
 const LARGEST_JSON_BYTES = 64 * 1024

@@ -24,6 +24,9 @@ import { statusReads } from './status.ts'
 import { userReads } from './user.ts'
 import { viewReads, viewWrites } from './views.ts'
 
+/** Of a field beside the package in a form: nothing reads it. */
+const LARGEST_FIELD_BYTES = 1024
+
 /**
  * What Habitat's clients of all years knock at, below `/v1`: under `depot/` and, as the depot of 2016 did alone, without it.
  */
@@ -33,7 +36,7 @@ export async function habitatDoor(app: FastifyInstance, { door }: { door: Door }
   // Rights come before bodies, and clients send bodies under any type, or none: a handler gets the stream, and reads it or not.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, body, done) => done(null, body))
-  await app.register(multipart, { limits: { files: 1, fields: 8, fileSize: Number.MAX_SAFE_INTEGER } })
+  await app.register(multipart, { limits: { files: 1, fields: 8, fieldSize: LARGEST_FIELD_BYTES, fileSize: Number.MAX_SAFE_INTEGER } })
 
   statusReads(app)
   dependentReads(app, door)

@@ -10,6 +10,7 @@ import { listViews } from '../../views/view-store.ts'
 import { STATES, stateOf } from '../../webhooks/progress.ts'
 import type { Webhooks } from '../../webhooks/webhooks.ts'
 import type { PendingAnswers } from '../pending-answers.ts'
+import type { ReceivedBodies } from '../received-bodies.ts'
 import type { ShortAnswer } from '../depot/short-way.ts'
 
 const REQUEST_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
@@ -40,7 +41,7 @@ export class RequestMetrics {
   readonly #wrongTokens: Counter<'answer'>
   readonly #exhausted: Counter<'what'>
 
-  constructor({ feed, pending }: { readonly feed: Feed; readonly pending: PendingAnswers }) {
+  constructor({ feed, pending, bodies }: { readonly feed: Feed; readonly pending: PendingAnswers; readonly bodies: ReceivedBodies }) {
     const registers = [this.#registry]
     this.#requests = new Histogram({
       name: 'hart_depot_request_duration_seconds',
@@ -72,6 +73,14 @@ export class RequestMetrics {
       registers,
       collect() {
         waiting.set(pending.bytes)
+      },
+    })
+    const received = new Gauge({
+      name: 'hart_depot_received_body_bytes',
+      help: 'Bytes of bodies, other than packages, that are held in memory until their requests are answered',
+      registers,
+      collect() {
+        received.set(bodies.bytes)
       },
     })
   }
