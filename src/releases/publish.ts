@@ -51,7 +51,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
   if ((await findOrigin(depot.db, ident.origin)) === undefined) throw new DepotError('not_found', `there is no origin ${ident.origin}`)
   const likely = target ?? upload.ownTarget
   if (!isForced && likely !== undefined && (await isThere(depot, { ident: text, target: likely, checksum }))) {
-    throw new DepotError('already_exists', `${text} is already published for ${likely}`)
+    throw alreadyThere(text, likely)
   }
   if (checksum === undefined || checksum === '') throw new DepotError('checksum_missing', `the upload of ${text} names no checksum`)
   await expectRoom(depot.config, { bytes: upload.announcedBytes ?? 0, what: text })
@@ -69,6 +69,8 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
     if (formatIdent(inside) !== text) throw new DepotError('ident_mismatch', `the archive is ${formatIdent(inside)}, not ${text}`)
     if (target !== undefined && metadata.target !== target) throw new DepotError('target_mismatch', `the archive of ${text} is for ${metadata.target}, not ${target}`)
     expectTaken(depot, metadata.target)
+    // Damage that nobody has noticed is noted now: afterwards, these bytes have taken the place of those.
+    if (!isForced && metadata.target !== likely && (await isThere(depot, { ident: text, target: metadata.target, checksum }))) throw alreadyThere(text, metadata.target)
 
     await depot.blobs.keep(file, checksum)
     try {
@@ -103,6 +105,10 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
   } finally {
     await depot.blobs.discard(file)
   }
+}
+
+function alreadyThere(ident: string, target: Target): DepotError {
+  return new DepotError('already_exists', `${ident} is already published for ${target}`)
 }
 
 /** Whether a release is there, but for one whose bytes are damaged, and would be repaired by these. */

@@ -88,6 +88,21 @@ test('a damaged file that nobody has noticed is repaired by a forced upload, and
   t.equal(await countDamaged(started.depot.db), 0)
 })
 
+for (const [what, { isSeen, harm }] of Object.entries(DAMAGES)) {
+  if (!isSeen) continue
+  test(`a file that is ${what} and that nobody has noticed is repaired by an upload that names no target`, async (t) => {
+    const { started, harts, pathOf } = await start(t)
+    const [hart, other] = harts as [BuiltHart, BuiltHart]
+    const uploadPlainly = ({ ident, checksum, bytes }: BuiltHart) =>
+      ask(`${started.url}/v1/depot/pkgs/${formatIdent(ident)}?checksum=${checksum}`, { method: 'POST', headers: bearer(), body: bytes })
+    await harm(pathOf(hart))
+    t.equal((await uploadPlainly(hart)).status, 201)
+    t.equal((await download(started, hart)).body.compare(hart.bytes), 0)
+    t.equal(await countDamaged(started.depot.db), 0)
+    for (const whole of [hart, other]) t.equal((await uploadPlainly(whole)).status, 409)
+  })
+}
+
 test('an error of the file system is none of absence', async (t) => {
   const { started, harts, pathOf } = await start(t)
   const [hart] = harts as [BuiltHart]
