@@ -1,4 +1,5 @@
 import { DepotError } from '../errors.ts'
+import { isNetworkFault, networkFault } from '../network-fault.ts'
 import { denial } from './whose.ts'
 
 /** What a person is told of a failure: one sentence for what the caller or the machine caused, the stack for a fault of our own. */
@@ -48,6 +49,7 @@ function sentenceFor(error: unknown): string | undefined {
   const of = SYSTEM[code]
   if (of !== undefined) return of(path ?? 'a file')
   const database = Object.entries(DATABASE).find(([known]) => code === known || code.startsWith(`${known}_`))
+  if (database !== undefined) return database[1]
   // The other codes are those of our own commands, and of the client of other depots.
-  return database?.[1] ?? error.message
+  return isNetworkFault(code) ? `the connection${path === undefined ? '' : ` to ${path}`} failed: ${networkFault(error)}` : error.message
 }

@@ -3,6 +3,7 @@ import { readConfig } from '../config.ts'
 import type { Config } from '../config.ts'
 import { openDepot } from '../depot.ts'
 import { DepotError } from '../errors.ts'
+import { networkFault } from '../network-fault.ts'
 import { buildServer } from '../http/server.ts'
 import { stopServer } from '../http/stop.ts'
 import { Workers, listen, tryPort } from '../http/workers.ts'
@@ -80,6 +81,5 @@ async function isServed({ dataFolder }: Config): Promise<DepotError | undefined>
 
 function cannotListen({ host, port }: Config, error: unknown): unknown {
   if (!(error instanceof Error && 'code' in error)) return error
-  const why = error.code === 'EADDRINUSE' ? 'another program listens there' : error.message
-  return new DepotError('conflict', `cannot listen on ${host.includes(':') ? `[${host}]` : host}:${port}: ${why}`, { cause: error })
+  return new DepotError('conflict', `cannot listen on ${host.includes(':') ? `[${host}]` : host}:${port}: ${networkFault(error)}`, { cause: error })
 }

@@ -186,7 +186,8 @@ const SENTENCES: Readonly<Record<string, string>> = {
   FST_PROTO_VIOLATION: 'the form has a field with a name that is not taken here',
 }
 
-function sentenceFor(error: Error): string {
+/** What a client is told of a refusal of fastify or of one of its parsers. */
+export function sentenceFor(error: Error): string {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   return SENTENCES[code] ?? `the request cannot be taken${code === '' ? '' : ` (${code})`}`
 }

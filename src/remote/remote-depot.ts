@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { z } from 'zod'
+import { networkFault } from '../network-fault.ts'
 import { shapeFault } from '../shape-fault.ts'
 
 // The client of a depot that is reached over HTTP, Builder or our own: which failures pass, and which do not.
@@ -160,7 +161,7 @@ export class RemoteDepot {
       return { result: await read(response) }
     } catch (error) {
       if (!isBroken(error)) throw error
-      return { error: new RemoteError('unreachable', `${init.method} ${url} found no answer: ${causeOf(error)}`, { cause: error }) }
+      return { error: new RemoteError('unreachable', `${init.method} ${url} found no answer: ${networkFault(error.cause instanceof Error ? error.cause : error)}`, { cause: error }) }
     }
   }
 
@@ -211,26 +212,4 @@ function pauseAsked(response: Response): number | undefined {
 /** `fetch` throws a TypeError with a cause for a connection that failed, was cut, or stalled. */
 function isBroken(error: unknown): error is TypeError {
   return error instanceof TypeError && error.cause !== undefined
-}
-
-/** Of connections that failed, by the code of Node or of its fetch; what certificates are refused for is told by Node. */
-const CAUSES: Readonly<Record<string, string>> = {
-  'bad port': 'Node connects to no server of HTTP at this port', // fetch.spec.whatwg.org, port blocking
-  ECONNREFUSED: 'nothing listens there',
-  ECONNRESET: 'the connection was cut',
-  EHOSTUNREACH: 'there is no way to that machine',
-  ENETUNREACH: 'there is no way to that network',
-  ENOTFOUND: 'no machine has this name',
-  EAI_AGAIN: 'names cannot be looked up now',
-  ETIMEDOUT: 'no answer came in time',
-  UND_ERR_CONNECT_TIMEOUT: 'no connection was made in time',
-  UND_ERR_HEADERS_TIMEOUT: 'no answer came in time',
-  UND_ERR_BODY_TIMEOUT: 'the answer stopped coming',
-  UND_ERR_SOCKET: 'the connection was cut',
-}
-
-function causeOf({ cause, message }: TypeError): string {
-  if (!(cause instanceof Error)) return message
-  const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : ''
-  return CAUSES[code === '' ? cause.message : code] ?? (cause.message === '' ? message : cause.message)
 }

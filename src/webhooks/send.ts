@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import { request as requestSecurely } from 'node:https'
 import { isIP } from 'node:net'
 import type { LookupFunction } from 'node:net'
+import { networkFault } from '../network-fault.ts'
 import { hostOf } from './address-rules.ts'
 import type { AddressRules } from './address-rules.ts'
 
@@ -77,7 +78,7 @@ export function send(message: Message, world: Surroundings, signal: AbortSignal)
       })
     })
     // Once an answer has begun, its status is what counts.
-    client.on('error', (error) => { if (!isAnswered) fail(reasonOf(error)) })
+    client.on('error', (error) => { if (!isAnswered) fail(networkFault(error)) })
     client.once('close', () => {
       cancel()
       if (!isAnswered) fail('closed without an answer')
@@ -137,8 +138,4 @@ function readExcerpt(answer: IncomingMessage, done: (excerpt: string) => void): 
   })
   answer.on('error', finish)
   answer.once('close', finish)
-}
-
-function reasonOf(error: Error & { code?: string }): string {
-  return (error.message === '' ? (error.code ?? error.name) : error.message).slice(0, 500)
 }

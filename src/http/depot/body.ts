@@ -2,6 +2,8 @@ import { Readable } from 'node:stream'
 import type { z } from 'zod'
 import type { Depot } from '../../depot.ts'
 import { DepotError } from '../../errors.ts'
+import { shapeFault } from '../../shape-fault.ts'
+import { sentenceFor } from '../error-reply.ts'
 import { incoming, incomingText } from '../incoming.ts'
 import { expectModest } from '../json-limits.ts'
 import type { JsonLimits } from '../json-limits.ts'
@@ -43,7 +45,7 @@ export async function readJson<Shape extends z.ZodType>(request: Asking, depot: 
   } catch (error) {
     throw new DepotError('invalid_request', `the body with ${asked.what} is not JSON`, { cause: error })
   }
-  const parsed = asked.shape.safeParse(json)
+  const parsed = asked.shape.safeParse(json, { error: shapeFault })
   if (parsed.success) return parsed.data
   const wrong = parsed.error.issues.slice(0, MOST_NAMED).map((issue) => `${issue.path.join('.')} ${issue.message}`.trim())
   throw new DepotError('invalid_request', `the body with ${asked.what} is not as it must be: ${wrong.join('; ')}`)
@@ -61,8 +63,13 @@ async function fileOfForm(request: Asking, what: string, graceMs: number): Promi
   } catch (error) {
     if (error instanceof DepotError) throw error
     if (request.raw.destroyed && !request.raw.complete) throw new DepotError('length_mismatch', `${what} ended before its announced end`, { cause: error })
-    throw new DepotError('invalid_request', `the form with ${what} is malformed: ${error instanceof Error ? error.message : ''}`, { cause: error })
+    throw new DepotError('invalid_request', `the form with ${what} is malformed: ${formFault(error)}`, { cause: error })
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** The parser of forms has codes only for its limits, and few words for all else. */
+function formFault(error: unknown): string {
+  return error instanceof Error && 'code' in error ? sentenceFor(error) : 'it ends early, or its parts are not as its Content-Type says'
 }

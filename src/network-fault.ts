@@ -1,0 +1,61 @@
+// What people are told of connections that fail, whoever made them: the words of Node and its libraries name functions and codes.
+
+/** By the code of Node, of its fetch, or of OpenSSL (nodejs.org/api/errors.html, nodejs.org/api/tls.html); by the text where there is no code. */
+const SENTENCES: Readonly<Record<string, string>> = {
+  'bad port': 'Node connects to no server of HTTP at this port', // fetch.spec.whatwg.org, port blocking
+  ABORT_ERR: 'it was broken off',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet',
+  CERT_REVOKED: 'its certificate was revoked',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by itself, and this machine does not trust it',
+  EACCES: 'this user may not use this address or port',
+  EADDRINUSE: 'another program listens there',
+  EADDRNOTAVAIL: 'this machine does not have this address',
+  EAI_AGAIN: 'names cannot be looked up now',
+  EAI_FAIL: 'names cannot be looked up',
+  ECONNABORTED: 'the connection was cut',
+  ECONNREFUSED: 'nothing listens there',
+  ECONNRESET: 'the connection was cut',
+  EHOSTDOWN: 'that machine does not answer',
+  EHOSTUNREACH: 'there is no way to that machine',
+  EMFILE: 'too many files are open here',
+  ENETDOWN: 'the network is down',
+  ENETUNREACH: 'there is no way to that network',
+  ENODATA: 'this name has no address',
+  ENFILE: 'too many files are open on this machine',
+  ENOTFOUND: 'no machine has this name',
+  EPERM: 'this machine does not let the depot connect there',
+  EPIPE: 'the connection was cut',
+  EPROTO: 'what answers there does not speak TLS as it is spoken here',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for other names',
+  ETIMEDOUT: 'no answer came in time',
+  HPE_HEADER_OVERFLOW: 'the headers of the answer are too large',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is signed by an authority that this machine does not trust',
+  UNABLE_TO_GET_ISSUER_CERT: 'its certificate is signed by an authority that this machine does not know',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is signed by an authority that this machine does not know',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is signed by an authority that this machine does not know',
+  UND_ERR_BODY_TIMEOUT: 'the answer stopped coming',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection was made in time',
+  UND_ERR_HEADERS_OVERFLOW: 'the headers of the answer are too large',
+  UND_ERR_HEADERS_TIMEOUT: 'no answer came in time',
+  UND_ERR_SOCKET: 'the connection was cut',
+}
+
+/** By how a code begins: those of the parser of HTTP, and of OpenSSL. */
+const FAMILIES: readonly (readonly [prefix: string, sentence: string])[] = [
+  ['HPE_', 'what answers there does not speak HTTP'],
+  ['ERR_SSL_', 'what answers there does not speak TLS as it is spoken here'],
+]
+
+/** Whether a code says why a connection failed. */
+export function isNetworkFault(code: string): boolean {
+  return code in SENTENCES || FAMILIES.some(([prefix]) => code.startsWith(prefix))
+}
+
+/** Why a connection failed, as a part of a sentence. An error without a code is one of our own, and says it itself. */
+export function networkFault(error: Error): string {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const sentence = SENTENCES[code === '' ? error.message : code] ?? FAMILIES.find(([prefix]) => code.startsWith(prefix))?.[1]
+  if (sentence !== undefined) return sentence
+  return code === '' && error.message !== '' ? error.message : `the connection failed (${code === '' ? error.name : code})`
+}
