@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { formatBytes, formatColumns } from '../columns.ts'
 import { readConfig, readTokens } from '../config.ts'
+import { ACCOUNT_NAME } from '../accounts/account-name.ts'
 import { copy } from '../import/copy.ts'
 import type { Copied } from '../import/copy.ts'
 import { whoAmI } from '../remote/destination.ts'
@@ -80,17 +81,18 @@ class ImportIncomplete extends Error {
   readonly code = 'ERR_IMPORT_INCOMPLETE'
 }
 
-function importOptions(values: { origin: string[]; channel?: string[] | undefined; target?: string[] | undefined }): ImportOptions {
+function importOptions(values: { origin: string[]; channel?: string[] | undefined; target?: string[] | undefined; owner?: string | undefined }): ImportOptions {
   if (values.origin.length === 0) throw new UsageError('--origin is missing')
   const wrongOrigin = values.origin.find((name) => !isOriginName(name))
   if (wrongOrigin !== undefined) throw new UsageError(`${JSON.stringify(wrongOrigin)} is not an origin's name`)
   const wrongChannel = values.channel?.find((name) => !isViewName(name))
   if (wrongChannel !== undefined) throw new UsageError(`${JSON.stringify(wrongChannel)} is not a channel's name`)
+  if (values.owner !== undefined && !ACCOUNT_NAME.test(values.owner)) throw new UsageError(`${JSON.stringify(values.owner)} is not an account's name`)
   const targets = values.target?.map((target) => {
     if (!isTarget(target)) throw new UsageError(`${JSON.stringify(target)} is not a target: ${TARGETS.join(', ')}${didYouMean(target, TARGETS)}`)
     return target
   })
-  return { origins: [...new Set(values.origin)], channels: values.channel, targets }
+  return { origins: [...new Set(values.origin)], channels: values.channel, targets, owner: values.owner }
 }
 
 function shownOrigin({ name, isNew, keys, keysHere, releases, filesHere, channels }: PlannedOrigin) {

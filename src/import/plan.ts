@@ -10,7 +10,7 @@ import { compareReleases } from '../package/version.ts'
 import { UNSTABLE, parseViewName } from '../views/view.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Ends } from '../remote/attempt.ts'
-import { differ, listViewMembers, nameOf } from '../remote/destination.ts'
+import { differ, expectAccount, listViewMembers, nameOf } from '../remote/destination.ts'
 import type { Member } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
 import * as reads from '../remote/habitat-reads.ts'
@@ -23,6 +23,8 @@ export interface ImportOptions {
   /** Only these channels, and only releases that are in one of them; all, when absent. */
   readonly channels: readonly string[] | undefined
   readonly targets: readonly Target[] | undefined
+  /** Whom the origins shall belong to that are the token's account's; nobody else, when absent. */
+  readonly owner: string | undefined
 }
 
 export interface Plan {
@@ -70,7 +72,9 @@ export interface PlannedChannel {
 
 const PARALLEL = 4
 
+/** Throws where the destination has no account of the owner's name. */
 export async function planImport(ends: Ends, options: ImportOptions): Promise<Plan> {
+  if (options.owner !== undefined) await expectAccount(ends.destination, options.owner)
   const origins: PlannedOrigin[] = []
   const differing = new Set<string>()
   for (const name of options.origins) {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
+import { didYouMean } from '../nearest.ts'
 import { formatPublicKey } from '../origins/origin-key.ts'
 import type { PublicKey } from '../origins/origin-key.ts'
 import { formatIdent } from '../package/ident.ts'
@@ -32,6 +33,8 @@ const Promoted = z.object({ revision: z.int(), changed: z.boolean() })
 const Planned = z.object({ blocked: z.array(z.object({ detail: z.string() })) })
 // An earlier version of the depot tells no revision_id.
 const View = z.object({ revision: z.int(), revision_id: z.string().optional(), closed_at: z.string().nullable() })
+const Views = z.object({ views: z.array(z.object({ name: z.string() })) })
+const Account = z.object({ account: z.string() })
 const KeyFile = z.object({ file: z.string() })
 const OwnKeys = z.object({ keys: z.array(KeyFile) })
 const TrustedKeys = z.object({ trusted_keys: z.array(KeyFile) })
@@ -42,6 +45,12 @@ export async function whoAmI(destination: RemoteDepot): Promise<string> {
   const found = await destination.get('/api/v1/whoami', WhoAmI)
   if (found === undefined) throw new RemoteError('unreachable', `${destination.url} is no hart-depot`)
   return found.account
+}
+
+/** Throws where no account there has this name. */
+export async function expectAccount(destination: RemoteDepot, name: string): Promise<void> {
+  const found = await destination.get(path`/api/v1/accounts/${name}`, Account)
+  if (found === undefined) throw new RemoteError('refused', `${destination.url} has no account ${name}: an administrator makes it there, by hart-depot account add`)
 }
 
 export async function createOrigin(destination: RemoteDepot, name: string, visibility: 'public' | 'private'): Promise<void> {
@@ -125,7 +134,11 @@ export async function listRefusals(destination: RemoteDepot, view: string, what:
 /** Which revision a view is at; `expected` names it such that it is no other in another history, where the depot does so. Throws where there is no such view. */
 export async function getViewRevision(destination: RemoteDepot, view: string): Promise<{ revision: number; expected: number | string }> {
   const found = await destination.get(path`/api/v1/views/${view}`, View)
-  if (found === undefined || found.closed_at !== null) throw new RemoteError('refused', `${destination.url} has no view ${view}: an administrator makes it there, by POST /api/v1/views`)
+  if (found === undefined || found.closed_at !== null) {
+    const { views } = (await destination.get('/api/v1/views?limit=1000', Views)) ?? { views: [] }
+    const meant = didYouMean(view, views.map(({ name }) => name)) || ': an administrator makes it there, by POST /api/v1/views'
+    throw new RemoteError('refused', `${destination.url} has no view ${view}${meant}`)
+  }
   return { revision: found.revision, expected: found.revision_id ?? found.revision }
 }
 

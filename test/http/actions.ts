@@ -165,6 +165,7 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'POST /api/v1/webhooks/{webhook}/replays': 'manage depot',
   'POST /api/v1/webhooks/{webhook}/pings': 'manage depot',
   'GET /api/v1/whoami': 'session',
+  'GET /api/v1/accounts/{account}': 'manage',
   'GET /api/v1/depot/keys': 'anyone',
   'POST /api/v1/depot/keys': 'manage depot',
   'GET /api/v1/depot/keys/{key}': 'anyone',

@@ -51,6 +51,13 @@ test('an origin that is new can be given to an account, which need not be a memb
   t.equal(await owner(), 'ada', "one that is somebody's stays so")
 })
 
+test('an owner whom the destination does not know is told before anything is copied', async (t) => {
+  const { source } = await startSource(t)
+  const destination = await startDepot(t, { listen: true })
+  for (const isDryRun of [true, false]) await t.rejects(importInto(destination, source.url, { owner: 'ada', isDryRun }), { failure: 'refused', message: `${destination.url}/v1 has no account ada: an administrator makes it there, by hart-depot account add` })
+  t.equal((await ask(`${destination.url}/v1/depot/origins/acme`)).status, 404, 'not even the origin')
+})
+
 test('an origin that the source has not is told of, and the others are copied', async (t) => {
   const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })

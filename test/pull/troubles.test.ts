@@ -149,6 +149,7 @@ test('who may not make origins, or not promote, is told so', async (t) => {
 test('a view that is not there, or that moved meanwhile, is told, and what was fetched is not fetched again', async (t) => {
   const destination = await startDestination(t, source)
   await t.rejects(pullFrom(source.url, destination, { into: 'nowhere' }), /has no view nowhere: an administrator makes it there/)
+  await t.rejects(pullFrom(source.url, destination, { into: 'deliverd' }), /has no view deliverd; did you mean delivered\?$/)
   await makeOrigin(destination, 'other')
   const [other] = await publishAll(destination, 'other/app/1.0.0/20260101120000')
   if (other === undefined) throw new Error('there is no package')

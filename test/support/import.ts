@@ -46,7 +46,7 @@ export async function importInto(destination: TestDepot | { url: string }, sourc
   }
   const ends = { source: new RemoteDepot({ url: sourceUrl, token, pause }), destination: new RemoteDepot({ url: destination.url, token: toToken, pause }), watcher }
   const account = await whoAmI(ends.destination)
-  const plan = await planImport(ends, { origins, channels, targets })
+  const plan = await planImport(ends, { origins, channels, targets, owner })
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-import-test-'))
   try {
     const copied = isDryRun ? undefined : await copy(ends, plan, { folder, account, owner })

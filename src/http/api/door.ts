@@ -58,7 +58,7 @@ export async function apiDoor(app: FastifyInstance, { door }: { door: Door }): P
   releaseRoutes(app, door)
   originRoutes(app, door)
   webhookRoutes(app, door)
-  whoamiRoutes(app)
+  whoamiRoutes(app, door)
   depotKeyRoutes(app, door)
   trustedKeyRoutes(app, door)
   lockfileRoutes(app, door)

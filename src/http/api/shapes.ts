@@ -235,6 +235,9 @@ const OriginMember = named('OriginMember', z.object({ account: z.string(), role:
 export const OriginMembers = named('OriginMembers', z.object({ origin: z.string(), members: z.array(OriginMember), next: Next }))
 export const MemberAnswer = named('MemberChange', OriginMember.extend({ origin: z.string(), changed: z.boolean() }))
 
+export const AccountPath = z.object({ account: z.string() })
+export const Account = named('Account', z.object({ account: z.string() }))
+
 export const WhoAmI = named(
   'WhoAmI',
   z.object({
