@@ -139,16 +139,17 @@ export function rightsRefused(view: View, origins: Iterable<string>, { asker, is
   return others.map((origin) => ({ rule: 'rights', origin, detail: isNamed ? `this token does not reach the origin ${origin}` : `${asker.account} is not a maintainer of the origin ${origin}` }))
 }
 
-function isThawed({ steps }: Effect, { view, clock }: GateState): Refusal[] {
+/** A rule is about every package, so that every freeze keeps it, whatever would move. */
+function isThawed({ steps, rule }: Effect, { view, clock }: GateState): Refusal[] {
   const changed = steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release)
   return view.freezes.flatMap((freeze) => {
-    const release = lasts(freeze, clock.now) ? changed.find(({ ident }) => concerns(freeze, ident)) : undefined
-    if (release === undefined) return []
+    const release = changed.find(({ ident }) => concerns(freeze, ident))
+    if (!lasts(freeze, clock.now) || (release === undefined && rule === undefined)) return []
     const place = freeze.isOfAll ? 'every view' : view.name
     const until = freeze.until === undefined ? '' : ` until ${new Date(freeze.until).toISOString()}`
     const sentence = `is frozen${until} by ${freeze.by}: ${freeze.reason}`
     if (!isRestricted(freeze)) return [{ rule: 'freeze' as const, detail: `${place} ${sentence}` }]
-    return [{ rule: 'freeze' as const, detail: `${formatOnly(freeze)} in ${place} ${sentence}`, names: namesOf(release) }]
+    return [{ rule: 'freeze' as const, detail: `${formatOnly(freeze)} in ${place} ${sentence}`, ...(release !== undefined && { names: namesOf(release) }) }]
   })
 }
 

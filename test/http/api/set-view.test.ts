@@ -91,6 +91,11 @@ test('the rules of a view hold for its rule', async (t) => {
   t.match(await put(view, { rule: 'promoted', override: { reason: 'it must' } }), { status: 200, body: { change: { overridden: [/would go down/] } } })
   await callApi(started, 'PUT', `/api/v1/views/${view}/freeze`, { body: { reason: 'fair' } })
   t.match(await put(view, { rule: 'highest' }), { status: 409, body: { errors: [{ rule: 'freeze' }] } })
+  const empty = await viewWith('promoted')
+  for (const body of [{ reason: 'fair', origin: 'core' }, { reason: 'fair' }]) {
+    await callApi(started, 'PUT', `/api/v1/views/${empty}/freeze`, { body })
+    t.match(await put(empty, { rule: 'highest' }), { status: 409, body: { errors: [{ rule: 'freeze' }] } }, 'a rule is about every package')
+  }
 })
 
 test('only administrators of the depot set a rule, in whatever way', async (t) => {
