@@ -8,7 +8,8 @@ import type { Lockfile, LockfileFilter } from '../lockfiles/lockfile.ts'
 import type { SignedLockfile } from '../lockfiles/signed-lockfile.ts'
 import { fetchHart } from '../remote/fetch-hart.ts'
 import type { KeyOf, Wanted } from '../remote/fetch-hart.ts'
-import { path } from '../remote/remote-depot.ts'
+import { meantView } from '../remote/destination.ts'
+import { RemoteError, path } from '../remote/remote-depot.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
 
 /** Where a lockfile is pulled from, and the packages that it names. Nothing it gives is believed before it is verified. */
@@ -57,10 +58,15 @@ export class DepotSource implements PullSource {
     return this.#depot.answers()
   }
 
-  readLockfile(): Promise<string> {
+  async readLockfile(): Promise<string> {
     const { view, at, filter } = this.#asked
     const query = new URLSearchParams({ ...filter, ...(at !== undefined && { at }) }).toString()
-    return this.#depot.download(`${path`/api/v1/views/${view}/lockfile`}${query === '' ? '' : `?${query}`}`, boundedText)
+    try {
+      return await this.#depot.download(`${path`/api/v1/views/${view}/lockfile`}${query === '' ? '' : `?${query}`}`, boundedText)
+    } catch (error) {
+      if (!(error instanceof RemoteError) || error.failure !== 'refused') throw error
+      throw new RemoteError('refused', `${error.message}${await meantView(this.#depot, view)}`, { cause: error })
+    }
   }
 
   readKey(keyId: string): Promise<string | undefined> {

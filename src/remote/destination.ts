@@ -135,11 +135,17 @@ export async function listRefusals(destination: RemoteDepot, view: string, what:
 export async function getViewRevision(destination: RemoteDepot, view: string): Promise<{ revision: number; expected: number | string }> {
   const found = await destination.get(path`/api/v1/views/${view}`, View)
   if (found === undefined || found.closed_at !== null) {
-    const { views } = (await destination.get('/api/v1/views?limit=1000', Views)) ?? { views: [] }
-    const meant = didYouMean(view, views.map(({ name }) => name)) || ': an administrator makes it there, by POST /api/v1/views'
+    const meant = (await meantView(destination, view)) || ': an administrator makes it there, by POST /api/v1/views'
     throw new RemoteError('refused', `${destination.url} has no view ${view}${meant}`)
   }
   return { revision: found.revision, expected: found.revision_id ?? found.revision }
+}
+
+/** `; did you mean union?`, for the end of a message about a view that a depot does not have; nothing where it has it, or none that is near. */
+export async function meantView(depot: RemoteDepot, view: string): Promise<string> {
+  const { views } = (await depot.get('/api/v1/views?limit=1000', Views)) ?? { views: [] }
+  const names = views.map(({ name }) => name)
+  return names.includes(view) ? '' : didYouMean(view, names)
 }
 
 /** The key files of the depots whose lockfiles are taken there, its own too. */

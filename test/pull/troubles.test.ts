@@ -71,7 +71,8 @@ test('a lockfile of another view, revision or filter is not taken for the one th
   for (const asked of [{ view: 'stable' }, { at: '1' }, { filter: { origin: 'acme' } }]) {
     await t.rejects(pullFrom(stale.url, destination, asked), { code: 'conflict', message: /answers with another lockfile, that of delivered@2/ })
   }
-  await t.rejects(pullFrom(source.url, destination, { view: 'nowhere' }), /answers 404: there is no view "nowhere"/)
+  await t.rejects(pullFrom(source.url, destination, { view: 'nowhere' }), /answers 404: there is no view "nowhere"$/)
+  await t.rejects(pullFrom(source.url, destination, { view: 'delivred' }), /answers 404: there is no view "delivred"; did you mean delivered\?$/)
   await t.rejects(pullFrom(source.url, destination, { at: '99' }), /answers 404: .*there is no revision 99 yet/)
 })
 
