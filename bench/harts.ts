@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync, readSync, rmSync, statSync, writeFil
 import { parseHeader } from '../src/hart/header.ts'
 import { packHart, packHartFile, signHart } from '../src/hart/pack.ts'
 import type { PackedFile } from '../src/hart/pack.ts'
-import type { SecretKey } from '../src/origins/origin-key.ts'
+import type { SecretKey } from '../src/hart/origin-key.ts'
 import { makeIdent, parseIdent } from '../src/package/ident.ts'
 import type { Ident } from '../src/package/ident.ts'
 import { ORIGIN, TARGET } from './publisher.ts'

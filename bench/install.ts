@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { HartDigest } from '../src/hart/digest.ts'
-import type { SecretKey } from '../src/origins/origin-key.ts'
+import type { SecretKey } from '../src/hart/origin-key.ts'
 import { formatIdent } from '../src/package/ident.ts'
 import { byTurns, formatResults, spreadOf } from './figure.ts'
 import type { Figure, Results } from './figure.ts'
@@ -42,7 +42,7 @@ interface Sample {
 
 export async function measureInstall(): Promise<Results> {
   await using scratch = await openScratch()
-  await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
+  await using depot = await startServer('depot/open.ts', [join(scratch.path, 'data'), TOKEN])
   const steps = await publishAll(depot.port, scratch.path)
   const mirror = join(scratch.path, 'mirror')
   await using bare = await startBare(depot.port, steps.map((step) => step.url), mirror)

@@ -1,7 +1,7 @@
 import BetterSqlite3 from 'better-sqlite3'
 import pino from 'pino'
 import { readConfig } from '../src/config.ts'
-import { openDepot } from '../src/depot.ts'
+import { openDepot } from '../src/depot/open.ts'
 import { link } from '../src/ledger/chain.ts'
 import { orderKey } from '../src/package/version.ts'
 import { ACTOR } from './by-hand.ts'

@@ -9,8 +9,8 @@ import { promisify } from 'node:util'
 import BetterSqlite3 from 'better-sqlite3'
 import pino from 'pino'
 import { readConfig } from '../src/config.ts'
-import { openDepot } from '../src/depot.ts'
-import type { Depot } from '../src/depot.ts'
+import { openDepot } from '../src/depot/open.ts'
+import type { Depot } from '../src/depot/open.ts'
 import { ACTOR, CLIENTS, openByHand, perPromotion, rowOf, VERSIONS, VIEW } from './by-hand.ts'
 import type { PromotionCost, Row } from './by-hand.ts'
 import { byTurns, formatResults, spreadOf } from './figure.ts'
@@ -79,7 +79,7 @@ async function measureAlone(data: string, file: string, isQuick: boolean): Promi
 
 async function measureTogether(data: string, file: string, isQuick: boolean): Promise<{ figures: Figure[]; note: string }> {
   const [rounds, times, warming] = isQuick ? [2, 8, 4] : [5, 20, 60]
-  await using depot = await startServer('depot.ts', [data, TOKEN])
+  await using depot = await startServer('depot/open.ts', [data, TOKEN])
   await promoteAtOnce(depot, warming)
   const samples = await byTurns(rounds, {
     depot: () => promoteAtOnce(depot, times),

@@ -2,13 +2,13 @@ import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join, resolve as absolute } from 'node:path'
 import { z } from 'zod'
-import { ACCOUNT_NAME } from './accounts/account-name.ts'
+import { ACCOUNT_NAME } from './access/account-name.ts'
 import { DepotError } from './errors.ts'
-import { didYouMean } from './nearest.ts'
-import { shapeFault } from './shape-fault.ts'
+import { didYouMean } from './text/nearest.ts'
+import { shapeFault } from './text/shape-fault.ts'
 import { TARGETS } from './package/target.ts'
 import type { Target } from './package/target.ts'
-import { isNetwork } from './webhooks/address-rules.ts'
+import { isNetwork } from './text/address-ranges.ts'
 
 /** How a depot was asked to run. Sizes are bytes, paths are absolute. */
 export interface Config {

@@ -1,5 +1,5 @@
 // Every refusal a caller can cause or must know of has a code here; anything else that is thrown is our bug or the disk's.
-// What a code means as an HTTP status stands in http/error-reply.ts, and nowhere else.
+// What a code means as an HTTP status stands in http/requests/error-reply.ts, and nowhere else.
 
 export type ErrorCode =
   | 'invalid_request' //     a part of the request is malformed; the message names it

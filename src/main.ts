@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describeFailure } from './cli/failure.ts'
 import { UsageError } from './cli/subcommand.ts'
 import type { Subcommand } from './cli/subcommand.ts'
-import { didYouMean } from './nearest.ts'
+import { didYouMean } from './text/nearest.ts'
 
 /** As they are typed. Each is loaded only when it is asked for: most need no server. */
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {

@@ -24,16 +24,16 @@ const LAYERS: readonly (readonly [string, (file: string) => boolean])[] = [
   ['cli', inFolder('cli')],
   ['http', inFolder('http')],
   ['import and pull, clients of depots', inFolder('import', 'pull', 'remote')],
-  ['what serves requests and commands', (file) => ['depot.ts', 'joined-depot.ts', 'upkeep.ts', 'ledger/verify.ts', 'releases/orphans.ts', 'releases/publish.ts', 'releases/receive.ts', 'releases/remove.ts', 'writer/control.ts', 'webhooks/webhooks.ts', 'webhooks/courier.ts'].includes(file)],
+  ['what serves requests and commands', (file) => ['depot/open.ts', 'depot/join.ts', 'upkeep/upkeep.ts', 'audit/verify.ts', 'publishing/orphans.ts', 'publishing/publish.ts', 'publishing/receive.ts', 'publishing/remove.ts', 'depot/control.ts', 'delivery/webhooks.ts', 'delivery/courier.ts'].includes(file)],
   ['writer, and the handlers of its commands', (file) => inFolder('writer')(file) && !isStore(file)],
   ['handlers', (file) => sources.get(file)?.includes('change: Change') === true],
-  ['stores, database, blobs, answers, feed', (file) => isStore(file) || inFolder('database', 'blobs', 'answers')(file) || ['accounts/authenticate.ts', 'hart/scan.ts', 'views/resolve.ts', 'views/consider.ts', 'ledger/feed.ts', 'ledger/seen-pages.ts'].includes(file)],
+  ['stores, database, blobs, answers, feed', (file) => isStore(file) || inFolder('database', 'blobs', 'answers')(file) || ['accounts/authenticate.ts', 'hart/scan.ts', 'revisions/resolve.ts', 'revisions/consider.ts', 'following/feed.ts', 'following/seen-pages.ts'].includes(file)],
   ['values', () => true],
 ]
 const layerOf = (file: string) => LAYERS.findIndex(([, holds]) => holds(file))
 
 test('no file loads another of a higher layer', async (t) => {
-  t.ok(importsOf('depot.ts').includes('database/database.ts') && importsOf('http/server.ts').includes('fastify'), 'imports are found')
+  t.ok(importsOf('depot/open.ts').includes('database/database.ts') && importsOf('http/server.ts').includes('fastify'), 'imports are found')
   for (const file of files) {
     for (const imported of importsOf(file).filter((name) => sources.has(name))) {
       t.ok(layerOf(imported) >= layerOf(file), `${file} (${LAYERS[layerOf(file)]?.[0]}) → ${imported} (${LAYERS[layerOf(imported)]?.[0]})`)
@@ -54,7 +54,7 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
   'fastify|@fastify/.*|fastify-type-provider-zod|prom-client': inFolder('http'),
   kysely: (file) => inFolder('database')(file) || isStore(file),
   'better-sqlite3': inFolder('database'),
-  zod: (file) => inFolder('http', 'cli', 'pull', 'remote')(file) || file === 'config.ts' || file === 'writer/control.ts',
+  zod: (file) => inFolder('http', 'cli', 'pull', 'remote')(file) || file === 'config.ts' || file === 'depot/control.ts',
   'hash-wasm|xz-decompress': inFolder('hart'),
   'node:https?': (file) => inFolder('http', 'cli')(file) || file === 'webhooks/send.ts',
 }
@@ -71,7 +71,7 @@ const SAID_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => 
   'HTTP statuses are said below http/': [/\bstatusCode\b|\bstatus: [1-5]\d\d\b|\.code\([1-5]\d\d\)/, (file) => inFolder('http', 'cli')(file) || file === 'webhooks/send.ts'],
   'SQL stands in stores and database/': [/\.(selectFrom|insertInto|updateTable|deleteFrom)\(/, (file) => inFolder('database')(file) || isStore(file)],
   'only the writer begins and commits': [/\.(startTransaction|savepoint)\(|\.commit\(\)/, (file) => file === 'writer/writer.ts'],
-  'the clock is handed in': [/Date\.now\(|new Date\(\)/, (file) => ['depot.ts', 'main.ts', 'http/depot/short-way.ts'].includes(file) || inFolder('cli')(file)],
+  'the clock is handed in': [/Date\.now\(|new Date\(\)/, (file) => ['depot/open.ts', 'main.ts', 'http/habitat/short-way.ts'].includes(file) || inFolder('cli')(file)],
 }
 
 for (const [claim, [pattern, maySay]] of Object.entries(SAID_ONLY_IN)) {

@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely'
 import type { Db } from '../database/database.ts'
 import type { AccountsTable } from '../database/schema.ts'
 import { DepotError, quote } from '../errors.ts'
-import type { Role, Scope, Session } from './access.ts'
+import type { Role, Scope, Session } from '../access/access.ts'
 
 export interface Account {
   readonly id: number

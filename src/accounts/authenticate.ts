@@ -1,7 +1,7 @@
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
 import type { LedgerEntry, LedgerEvent } from '../ledger/entry.ts'
-import type { Caller, Session } from './access.ts'
+import type { Caller, Session } from '../access/access.ts'
 import { findSession } from './account-store.ts'
 import { hashToken } from './token.ts'
 

@@ -1,11 +1,11 @@
-import { THE_PUBLIC } from '../accounts/access.ts'
+import { THE_PUBLIC } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
 import { TARGETS } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { listNotPublic } from '../releases/release-store.ts'
-import { listPointersAt } from '../views/content-store.ts'
-import { findView } from '../views/view-store.ts'
+import { listPointersAt } from '../revisions/content-store.ts'
+import { findView } from '../revisions/view-store.ts'
 
 /** What `latest` of one package for one target is in one view. `versions` holds what was asked of it by version, if anything was. */
 export interface Pointer {

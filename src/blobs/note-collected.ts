@@ -1,4 +1,4 @@
-import type { Change } from '../writer/change.ts'
+import type { Change } from '../ledger/change.ts'
 import { markRemoved } from './blob-store.ts'
 
 /** Notes that the bytes of blobs were taken away. One that an upload needs again meanwhile stays as it is. */

@@ -1,4 +1,4 @@
-import type { Change } from '../writer/change.ts'
+import type { Change } from '../ledger/change.ts'
 import { updateScrub } from './blob-store.ts'
 
 /** Notes how far a pass over all blobs has come, and with `endedAt` that it came to its end. Times are those of the wall clock. */

@@ -1,5 +1,5 @@
 import { listAccounts } from '../accounts/account-store.ts'
-import { formatColumns, formatTime } from '../columns.ts'
+import { formatColumns, formatTime } from '../text/columns.ts'
 import { readConfig } from '../config.ts'
 import { readDepot } from './read.ts'
 import { optionsAlone } from './subcommand.ts'

@@ -3,9 +3,9 @@ import { listAccounts } from '../accounts/account-store.ts'
 import type { Config } from '../config.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError, quote } from '../errors.ts'
-import { didYouMean } from '../nearest.ts'
+import { didYouMean } from '../text/nearest.ts'
 import { listOriginNames } from '../origins/origin-store.ts'
-import { listViews } from '../views/view-store.ts'
+import { listViews } from '../revisions/view-store.ts'
 import { readDepot } from './read.ts'
 
 /** Names on a command line of what a depot should have. */

@@ -1,6 +1,6 @@
 import { HartDigest } from '../hart/digest.ts'
 import { verifySignature } from '../hart/signature.ts'
-import { formatKeyName, parsePublicKey } from '../origins/origin-key.ts'
+import { formatKeyName, parsePublicKey } from '../hart/origin-key.ts'
 import { compareReleases } from '../package/version.ts'
 import { makeIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import type { ParseArgsOptionsConfig } from 'node:util'
-import { didYouMean } from '../nearest.ts'
+import { didYouMean } from '../text/nearest.ts'
 
 /** One thing the command line can do, as main.ts lists it. */
 export interface Subcommand {

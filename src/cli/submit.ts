@@ -1,12 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import pino from 'pino'
 import type { Config } from '../config.ts'
-import { openDepot } from '../depot.ts'
-import type { Depot } from '../depot.ts'
+import { openDepot } from '../depot/open.ts'
+import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
-import type { Input, Outcome, CommandKind, Command } from '../writer/commands.ts'
+import type { Input, Outcome, CommandKind, Command } from '../commands/commands.ts'
 import { expectOpen } from './whose.ts'
-import { connectControl, sendCommand } from '../writer/control.ts'
+import { connectControl, sendCommand } from '../depot/control.ts'
 
 const LONGEST_WAIT_MS = 5_000
 const PAUSE_MS = 50

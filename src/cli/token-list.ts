@@ -1,6 +1,6 @@
 import { listTokens } from '../accounts/account-store.ts'
 import type { TokenDescription } from '../accounts/account-store.ts'
-import { formatColumns, formatTime } from '../columns.ts'
+import { formatColumns, formatTime } from '../text/columns.ts'
 import { readConfig } from '../config.ts'
 import { expectKnown } from './known.ts'
 import { readDepot } from './read.ts'

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { packError } from '../thread-error.ts'
-import type { PackedError } from '../thread-error.ts'
+import { packError } from '../threads/thread-error.ts'
+import type { PackedError } from '../threads/thread-error.ts'
 import { connect, keepingStatements } from './connection.ts'
 
 // The other side of reading-threads.ts. One query is answered at a time.

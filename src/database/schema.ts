@@ -1,5 +1,5 @@
 import type { Generated } from 'kysely'
-import type { Role, Visibility } from '../accounts/access.ts'
+import type { Role, Visibility } from '../access/access.ts'
 import type { Target } from '../package/target.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { ViewMaker } from '../views/view.ts'

@@ -1,8 +1,8 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
-import { packError } from '../thread-error.ts'
-import type { PackedError } from '../thread-error.ts'
-import { stepBehind } from '../thread-priority.ts'
+import { packError } from '../threads/thread-error.ts'
+import type { PackedError } from '../threads/thread-error.ts'
+import { stepBehind } from '../threads/thread-priority.ts'
 import { Blake2b } from './blake2b.ts'
 
 // The other side of hash-threads.ts. What was just written is in the system's cache: reading it again costs little beside its hash.

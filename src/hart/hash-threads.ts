@@ -1,7 +1,7 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { DepotError } from '../errors.ts'
-import { unpackError } from '../thread-error.ts'
+import { unpackError } from '../threads/thread-error.ts'
 import type { HashAnswer, HashStep } from './hash-thread.ts'
 import { Turns } from './turns.ts'
 

@@ -1,6 +1,6 @@
 import { DepotError, quote } from '../errors.ts'
-import { formatKeyName, parseKeyName } from '../origins/origin-key.ts'
-import type { KeyName } from '../origins/origin-key.ts'
+import { formatKeyName, parseKeyName } from './origin-key.ts'
+import type { KeyName } from './origin-key.ts'
 
 // The text before the payload (habitat-2016.md 7.1, habitat-today.md 5). Each line ends with \n; Habitat trims lines, so do we.
 //

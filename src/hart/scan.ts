@@ -2,7 +2,7 @@ import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { DepotError } from '../errors.ts'
 import type { HartMetadata } from './metadata.ts'
-import { unpackError } from '../thread-error.ts'
+import { unpackError } from '../threads/thread-error.ts'
 import type { ScanAnswer } from './scan-worker.ts'
 import { Turns } from './turns.ts'
 

@@ -1,6 +1,6 @@
 import { DepotError } from '../errors.ts'
-import { formatKeyName, verifyWith } from '../origins/origin-key.ts'
-import type { PublicKey } from '../origins/origin-key.ts'
+import { formatKeyName, verifyWith } from './origin-key.ts'
+import type { PublicKey } from './origin-key.ts'
 import type { HartHeader } from './header.ts'
 
 const SIGNATURE_BYTES = 64

@@ -7,9 +7,9 @@ import type { FastifyInstance } from 'fastify'
 import type { Claims } from '../blobs/claims.ts'
 import type { Config } from '../config.ts'
 import type { Damage } from '../blobs/damage.ts'
-import type { Depot, Share } from '../depot.ts'
-import { ThreadCalls } from '../thread-calls.ts'
-import type { WebhookDesk } from '../webhooks/webhooks.ts'
+import type { Depot, Share } from '../depot/open.ts'
+import { ThreadCalls } from '../threads/thread-calls.ts'
+import type { WebhookDesk } from '../delivery/webhooks.ts'
 import type { Figures, FiguresText } from './operator/metrics.ts'
 
 // Beside this file, whether that is the source or what was built from it.

@@ -1,4 +1,4 @@
-import type { Actor, Role, Visibility } from '../accounts/access.ts'
+import type { Actor, Role, Visibility } from '../access/access.ts'
 import type { Target } from '../package/target.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { Act, Gates, ViewMaker } from '../views/view.ts'

@@ -1,10 +1,10 @@
 import { sql } from 'kysely'
-import type { Actor } from '../accounts/access.ts'
+import type { Actor } from '../access/access.ts'
 import type { Db, Trx } from '../database/database.ts'
 import { FIRST_HEAD, link } from './chain.ts'
 import type { LedgerHead } from './chain.ts'
-import { MOST_AHEAD_MS } from './clock.ts'
-import type { Clock } from './clock.ts'
+import { MOST_AHEAD_MS } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import type { LedgerEntry, LedgerEvent } from './entry.ts'
 
 /** The rows an entry is about, for the indexes. */

@@ -1,5 +1,5 @@
 import { DepotError, quote, refusalOf } from '../errors.ts'
-import { formatKeyName, parsePublicKey } from '../origins/origin-key.ts'
+import { formatKeyName, parsePublicKey } from '../hart/origin-key.ts'
 import { formatPackageName, makePackageName, parseIdent } from '../package/ident.ts'
 import { parseTarget } from '../package/target.ts'
 import type { Target } from '../package/target.ts'

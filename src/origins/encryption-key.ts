@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { formatKeyName, revisionAt } from './origin-key.ts'
-import type { KeyName } from './origin-key.ts'
+import { formatKeyName, revisionAt } from '../hart/origin-key.ts'
+import type { KeyName } from '../hart/origin-key.ts'
 
 // Key files of the pair that an origin's secrets are encrypted with (X25519, libsodium's crypto_box; habitat-today.md 1.9):
 //

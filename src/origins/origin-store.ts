@@ -1,5 +1,5 @@
-import { EVERYONE } from '../accounts/access.ts'
-import type { Role, Visibility } from '../accounts/access.ts'
+import { EVERYONE } from '../access/access.ts'
+import type { Role, Visibility } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import type { KeyKind } from '../database/schema.ts'
 import { DepotError, quote } from '../errors.ts'

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { SqlBool } from 'kysely'
-import type { Audience } from '../accounts/access.ts'
+import type { Audience } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import { formatPackageName, parseIdent } from '../package/ident.ts'
 import type { PackageName } from '../package/ident.ts'

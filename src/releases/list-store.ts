@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { ExpressionBuilder, SqlBool } from 'kysely'
-import type { Audience, Visibility } from '../accounts/access.ts'
+import type { Audience, Visibility } from '../access/access.ts'
 import { along } from '../database/along.ts'
 import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'

@@ -1,4 +1,4 @@
-import type { Visibility } from '../accounts/access.ts'
+import type { Visibility } from '../access/access.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 

@@ -1,4 +1,4 @@
-import type { Audience, Visibility } from '../accounts/access.ts'
+import type { Audience, Visibility } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import type { Page } from './list-store.ts'
 import { hasNotPublic, hasVisible } from './release-store.ts'

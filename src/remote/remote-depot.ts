@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { networkFault } from '../network-fault.ts'
-import { shapeFault } from '../shape-fault.ts'
+import { shapeFault } from '../text/shape-fault.ts'
 
 // The client of a depot that is reached over HTTP, Builder or our own: which failures pass, and which do not.
 

@@ -1,5 +1,5 @@
 import type { ExpressionBuilder } from 'kysely'
-import type { Audience } from '../accounts/access.ts'
+import type { Audience } from '../access/access.ts'
 import { along } from '../database/along.ts'
 import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'

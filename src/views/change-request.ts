@@ -1,4 +1,4 @@
-import type { Audience } from '../accounts/access.ts'
+import type { Audience } from '../access/access.ts'
 import type { Target } from '../package/target.ts'
 import type { ViewRule } from './rule.ts'
 

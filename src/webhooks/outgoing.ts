@@ -1,5 +1,5 @@
 import type { LedgerEntry } from '../ledger/entry.ts'
-import { fieldsOf } from '../ledger/event-fields.ts'
+import { fieldsOf } from '../events/event-fields.ts'
 import type { SecretBox } from '../origins/secret-box.ts'
 import type { Message } from './send.ts'
 import { signedHeaders } from './signature.ts'

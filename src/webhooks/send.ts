@@ -5,8 +5,8 @@ import { request as requestSecurely } from 'node:https'
 import { isIP } from 'node:net'
 import type { LookupFunction } from 'node:net'
 import { networkFault } from '../network-fault.ts'
-import { hostOf } from './address-rules.ts'
-import type { AddressRules } from './address-rules.ts'
+import { hostOf } from '../text/address-ranges.ts'
+import type { AddressRules } from '../text/address-ranges.ts'
 
 /** What became of one attempt. */
 export interface Receipt {

@@ -3,7 +3,7 @@ import type { Db } from '../database/database.ts'
 import type { WebhooksTable } from '../database/schema.ts'
 import { DepotError, quote } from '../errors.ts'
 import type { Progress } from './progress.ts'
-import type { EntryFilter } from '../ledger/entry-filter.ts'
+import type { EntryFilter } from '../events/entry-filter.ts'
 import type { Webhook } from './webhook.ts'
 
 export async function findWebhook(db: Db, name: string): Promise<Webhook | undefined> {

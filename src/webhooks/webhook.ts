@@ -1,8 +1,8 @@
 import { DepotError, quote } from '../errors.ts'
 import { originsOf } from '../ledger/entry.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
-import { matchesBriefly } from '../ledger/entry-filter.ts'
-import type { EntryFilter } from '../ledger/entry-filter.ts'
+import { matchesBriefly } from '../events/entry-filter.ts'
+import type { EntryFilter } from '../events/entry-filter.ts'
 import type { Progress } from './progress.ts'
 
 /** A receiver that is told what happens, entry by entry, in the order of the ledger. */

@@ -1,11 +1,11 @@
-import type { Authority, Session } from '../accounts/access.ts'
+import type { Authority, Session } from '../access/access.ts'
 import { findSession } from '../accounts/account-store.ts'
 import { changesSessions, expectUnexpired } from '../accounts/authenticate.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
-import type { Command } from './commands.ts'
-import { requirements } from './requirements.ts'
+import type { Command } from '../commands/commands.ts'
+import { requirements } from '../commands/requirements.ts'
 
 /**
  * The rights of callers inside one transaction. A session is read once for all commands of its token, and again after an event of

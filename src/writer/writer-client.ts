@@ -1,8 +1,8 @@
 import { receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { DepotError } from '../errors.ts'
-import { unpackError } from '../thread-error.ts'
-import type { Command, CommandKind, Outcome } from './commands.ts'
+import { unpackError } from '../threads/thread-error.ts'
+import type { Command, CommandKind, Outcome } from '../commands/commands.ts'
 import type { CommitListener, DepotWriter } from './writer.ts'
 import type { Sent, Told } from './writer-thread.ts'
 

@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { HartDigest } from '../../src/hart/digest.ts'
 import type { HartDigests } from '../../src/hart/digest.ts'
 import { verifySignature } from '../../src/hart/signature.ts'
-import { parsePublicKey } from '../../src/origins/origin-key.ts'
+import { parsePublicKey } from '../../src/hart/origin-key.ts'
 import { buildHart, makeKeys } from '../support/build-hart.ts'
 import type { Flaw } from '../support/build-hart.ts'
 

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { formatPublicKey } from '../../src/origins/origin-key.ts'
+import { formatPublicKey } from '../../src/hart/origin-key.ts'
 import { ask } from '../support/ask.ts'
 import { makeKeys } from '../support/build-hart.ts'
 import type { BuiltHart } from '../support/build-hart.ts'

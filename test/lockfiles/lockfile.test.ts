@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { DepotError } from '../../src/errors.ts'
 import { formatLockfile, parseLockfile } from '../../src/lockfiles/lockfile.ts'
 import type { LockedRelease, Lockfile } from '../../src/lockfiles/lockfile.ts'
-import { formatPublicKey } from '../../src/origins/origin-key.ts'
+import { formatPublicKey } from '../../src/hart/origin-key.ts'
 import { makeKeys } from '../support/build-hart.ts'
 
 const AT = Date.parse('2026-01-05T00:00:00.007Z')

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { formatPublicKey, formatSecretKey } from '../../src/origins/origin-key.ts'
+import { formatPublicKey, formatSecretKey } from '../../src/hart/origin-key.ts'
 import { findLatestKey, listKeyRevisions } from '../../src/origins/origin-store.ts'
 import { makeKeys } from '../support/build-hart.ts'
 import { bearer, makeOrigin } from '../support/origin.ts'

@@ -1,5 +1,5 @@
 import tap, { test } from 'tap'
-import { formatPublicKey } from '../../src/origins/origin-key.ts'
+import { formatPublicKey } from '../../src/hart/origin-key.ts'
 import { formatIdent } from '../../src/package/ident.ts'
 import { ask } from '../support/ask.ts'
 import { makeKeys } from '../support/build-hart.ts'

@@ -1,6 +1,6 @@
 import pino from 'pino'
 import { readConfig } from '../../src/config.ts'
-import { openDepot } from '../../src/depot.ts'
+import { openDepot } from '../../src/depot/open.ts'
 import { hashToken } from '../../src/accounts/token.ts'
 
 // A process that changes a depot and says each change that it was told is done, until somebody kills it.

@@ -1,5 +1,5 @@
-import { ROLES } from '../../src/accounts/access.ts'
-import type { Command } from '../../src/writer/commands.ts'
+import { ROLES } from '../../src/access/access.ts'
+import type { Command } from '../../src/commands/commands.ts'
 import { ADMIN_TOKEN } from './start-depot.ts'
 import type { TestDepot } from './start-depot.ts'
 

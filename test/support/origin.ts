@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http'
-import { formatPublicKey } from '../../src/origins/origin-key.ts'
+import { formatPublicKey } from '../../src/hart/origin-key.ts'
 import { formatIdent } from '../../src/package/ident.ts'
 import { ask } from './ask.ts'
 import type { Answer } from './ask.ts'

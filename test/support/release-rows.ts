@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Visibility } from '../../src/accounts/access.ts'
+import type { Visibility } from '../../src/access/access.ts'
 import { findOrigin } from '../../src/origins/origin-store.ts'
 import type { Target } from '../../src/package/target.ts'
 import type { TestDepot } from './start-depot.ts'

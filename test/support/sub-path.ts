@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import { converse, ask } from './ask.ts'
-import { formatPublicKey } from '../../src/origins/origin-key.ts'
+import { formatPublicKey } from '../../src/hart/origin-key.ts'
 import { buildHart, makeKeys } from './build-hart.ts'
 import { HabToday, uploadToday } from './hab-today.ts'
 import { importInto, latestIn } from './import.ts'

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { emptyFold, foldPromotion, latestOf } from '../../src/views/fold.ts'
+import { emptyFold, foldPromotion, latestOf } from '../../src/audit/fold.ts'
 
 const name = (version: string) => ({ ident: `acme/app/${version}/20260101000000`, target: 'x86_64-linux' }) as const
 const move = (from: string | null, to: string | null) => ({ package: 'acme/app', target: 'x86_64-linux', from: from && name(from).ident, to: to && name(to).ident }) as const

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Audience } from '../../accounts/access.ts'
-import type { Depot } from '../../depot.ts'
+import type { Audience } from '../../access/access.ts'
+import type { Depot } from '../../depot/open.ts'
 import { listLockfileKeys } from '../../lockfiles/depot-key-store.ts'
 import { expectWhole } from '../../lockfiles/lockfile.ts'
 import { expectLocked } from '../../lockfiles/lockfile-store.ts'

@@ -1,5 +1,5 @@
 import { LARGEST_LOCKFILE_BYTES } from '../../lockfiles/lockfile.ts'
-import type { JsonLimits } from '../json-limits.ts'
+import type { JsonLimits } from '../requests/json-limits.ts'
 import { MOST_NAMED } from './change-shapes.ts'
 
 declare module 'fastify' {

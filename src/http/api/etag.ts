@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { matches } from '../archive-reply.ts'
+import { matches } from '../requests/archive-reply.ts'
 
 /**
  * A hook that gives every whole answer to a read an entity tag, unless its route did, and sends nothing to a client that has it

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { formatColumns } from '../../columns.ts'
+import { formatColumns } from '../../text/columns.ts'
 import type * as shapes from './event-shapes.ts'
 import { seconds } from './text.ts'
 

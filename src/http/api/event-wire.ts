@@ -1,6 +1,6 @@
 import type { z } from 'zod'
-import { fieldsOf } from '../../ledger/event-fields.ts'
-import type { SeenEntry } from '../../ledger/sight-store.ts'
+import { fieldsOf } from '../../events/event-fields.ts'
+import type { SeenEntry } from '../../events/sight-store.ts'
 import type * as shapes from './event-shapes.ts'
 import { wireTime } from './wire.ts'
 

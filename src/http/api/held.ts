@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Waking, Watching } from '../../ledger/feed.ts'
-import type { Caller } from '../../accounts/access.ts'
-import type { Door } from '../request.ts'
+import type { Waking, Watching } from '../../following/feed.ts'
+import type { Caller } from '../../access/access.ts'
+import type { Door } from '../requests/request.ts'
 
 /** Until when a request that came now is held, in the time of `performance.now()`; absent where it does not ask to be. */
 export function deadlineOf(waitSeconds: number | undefined): number | undefined {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ACTIONS, ROLES } from '../../accounts/access.ts'
+import { ACTIONS, ROLES } from '../../access/access.ts'
 import { DepotError } from '../../errors.ts'
 import { TARGETS } from '../../package/target.ts'
 import { VIEW_RULES } from '../../views/rule.ts'

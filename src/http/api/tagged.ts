@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { matches } from '../archive-reply.ts'
-import { prefersText } from './as-text.ts'
+import { matches } from '../requests/archive-reply.ts'
+import { prefersText } from '../requests/as-text.ts'
 
 /** The entity tag of an answer that is told apart by `parts`: its JSON has one, and its text another. */
 export function tagOf(request: FastifyRequest, ...parts: readonly (string | number)[]): string {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import { writeOpenApi } from '../openapi.ts'
-import type { Door } from '../request.ts'
+import { writeOpenApi } from './openapi.ts'
+import type { Door } from '../requests/request.ts'
 import type { FiguresText } from './metrics.ts'
 import { readiness } from './readiness.ts'
 

@@ -2,8 +2,8 @@ import { access, constants } from 'node:fs/promises'
 import { countDamaged } from '../../blobs/blob-store.ts'
 import { readDiskSpace } from '../../blobs/disk-space.ts'
 import type { DiskSpace } from '../../blobs/disk-space.ts'
-import type { Depot } from '../../depot.ts'
-import { listViews } from '../../views/view-store.ts'
+import type { Depot } from '../../depot/open.ts'
+import { listViews } from '../../revisions/view-store.ts'
 
 export interface Readiness {
   /** Whether requests should be sent here: it can answer reads. */

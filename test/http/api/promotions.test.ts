@@ -1,5 +1,5 @@
 import tap, { test } from 'tap'
-import type { Scope } from '../../../src/accounts/access.ts'
+import type { Scope } from '../../../src/access/access.ts'
 import { callApi } from '../../support/call-api.ts'
 import { makeReleases, makeView, setVisibility } from '../../support/release-rows.ts'
 import { startDepot } from '../../support/start-depot.ts'

@@ -1,4 +1,4 @@
-import type { Role } from '../../../src/accounts/access.ts'
+import type { Role } from '../../../src/access/access.ts'
 
 // What Builder's routes about origins and people answer, as one table (habitat-today.md 1.9, 1.10, 3.3, 3.4 and 6): for every route,
 // who may, what it says to who may, and what to input that is wrong. `{origin}` and `{invitation}` stand for what test/support/furnish

@@ -1,5 +1,5 @@
 import tap, { test } from 'tap'
-import { ROLES } from '../../../src/accounts/access.ts'
+import { ROLES } from '../../../src/access/access.ts'
 import { CALLERS, furnish, gatherTeam } from '../../support/furnish.ts'
 import type { CallerName } from '../../support/furnish.ts'
 import { makeReleases, move, setVisibility } from '../../support/release-rows.ts'

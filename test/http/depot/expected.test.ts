@@ -1,5 +1,5 @@
 import tap, { test } from 'tap'
-import { ROLES } from '../../../src/accounts/access.ts'
+import { ROLES } from '../../../src/access/access.ts'
 import { callApi } from '../../support/call-api.ts'
 import type { ApiAnswer } from '../../support/call-api.ts'
 import { CALLERS, furnish, gatherTeam } from '../../support/furnish.ts'

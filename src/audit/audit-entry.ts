@@ -1,0 +1,116 @@
+import { link } from '../ledger/chain.ts'
+import type { LedgerHead } from '../ledger/chain.ts'
+import type { LedgerEvent } from '../ledger/entry.ts'
+import { VIEW_EVENTS } from './refold.ts'
+
+/** A row of the ledger as it lies there, with the names of the rows it refers to. */
+export interface EntryRow {
+  readonly sequence: number
+  readonly at: number
+  readonly clock: number | null
+  readonly kind: string
+  readonly account_id: number | null
+  readonly view_id: number | null
+  readonly origin_id: number | null
+  readonly release_id: number | null
+  readonly revision: number | null
+  readonly salt: string
+  readonly text: string
+  readonly digest: string
+  readonly hash: string
+  readonly view: string | null
+  readonly origin: string | null
+  readonly release: string | null
+  readonly release_target: string | null
+}
+
+export interface AuditedEntry {
+  readonly faults: readonly string[]
+  /** `undefined` where the text is none of a ledger's. */
+  readonly event: LedgerEvent | undefined
+  /** What the next entry must build on: as this one says of itself, so that each fault is told where it is. */
+  readonly head: LedgerHead
+}
+
+/** Whether an entry follows the one before it, is hashed as it should be, and has the columns that its text says. */
+export function auditEntry(row: EntryRow, before: LedgerHead): AuditedEntry {
+  const faults: string[] = []
+  const made = link(before, row.text, row.salt)
+  const next = before.sequence + 1
+  if (row.sequence !== next) faults.push(row.sequence - 1 === next ? `entry ${next} is missing` : `entries ${next} to ${row.sequence - 1} are missing`)
+  if (row.at < before.at) faults.push('it is earlier than the entry before it')
+  if (row.digest !== made.digest) faults.push('its digest is not that of its salt and text: one of the three was changed')
+  else if (row.sequence === next && row.hash !== made.hash) faults.push('its hash is not made of its digest and the hash before it')
+  const event = parseEntry(row.text)
+  if (event === undefined) faults.push('its text is not that of an entry')
+  else faults.push(...wrongColumns(row, event))
+  return { faults, event, head: { sequence: row.sequence, hash: row.hash, at: row.at } }
+}
+
+/** What a text says besides its event, and what some events say. */
+interface Said {
+  readonly at: number
+  readonly clock?: number
+  readonly actor: { readonly accountId?: number }
+  readonly view?: string
+  readonly origin?: string
+  readonly package?: string
+  readonly ident?: string
+}
+
+type Entry = LedgerEvent & Said
+
+function wrongColumns(row: EntryRow, entry: Entry): string[] {
+  const isOfView = (VIEW_EVENTS as readonly string[]).includes(entry.kind)
+  const origin = entry.origin ?? (entry.ident ?? entry.package)?.split('/', 1)[0]
+  const releases = entry.kind === 'promotion' ? [...entry.joined, ...entry.left] : []
+  const isRight: Readonly<Record<string, boolean>> = {
+    at: row.at === entry.at,
+    clock: row.clock === (entry.clock ?? null),
+    kind: row.kind === entry.kind,
+    account_id: row.account_id === (entry.actor.accountId ?? null),
+    revision: row.revision === (entry.kind === 'promotion' ? entry.revision : null),
+    view_id: row.view_id === null ? !isOfView : row.view === entry.view,
+    origin_id: row.origin_id === null || row.origin === origin,
+    release_id: row.release_id === null || releases.some(({ ident, target }) => ident === row.release && target === row.release_target),
+  }
+  return Object.entries(isRight)
+    .filter(([, right]) => !right)
+    .map(([column]) => `its column ${column} says something else than its text`)
+}
+
+function parseEntry(text: string): Entry | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    return isEntry(parsed) ? parsed : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isEntry(value: unknown): value is Entry {
+  if (!hasFields(value, { at: 'number', kind: 'string', actor: 'object' }) || value['actor'] === null) return false
+  return value['kind'] !== 'promotion' || isPromotion(value)
+}
+
+function isPromotion(value: Readonly<Record<string, unknown>>): boolean {
+  if (!hasFields(value, { view: 'string', revision: 'number' })) return false
+  return areAll(value['joined'], isReleaseName) && areAll(value['left'], isReleaseName) && areAll(value['pointers'], isPointerMove)
+}
+
+function isReleaseName(value: unknown): boolean {
+  return hasFields(value, { ident: 'string', target: 'string' }) && /^[^/]+(\/[^/]+){3}$/.test(String(value['ident']))
+}
+
+function isPointerMove(value: unknown): boolean {
+  return hasFields(value, { package: 'string', target: 'string' }) && [value['from'], value['to']].every((end) => end === null || typeof end === 'string')
+}
+
+function areAll(values: unknown, hold: (value: unknown) => boolean): boolean {
+  return Array.isArray(values) && values.every(hold)
+}
+
+function hasFields(value: unknown, types: Readonly<Record<string, string>>): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  return Object.entries(types).every(([name, type]) => typeof (value as Record<string, unknown>)[name] === type)
+}

@@ -1,0 +1,89 @@
+import type { Promotion, ReleaseName } from '../ledger/entry.ts'
+import type { Target } from '../package/target.ts'
+import { orderKey } from '../package/version.ts'
+import type { ViewRule } from '../views/rule.ts'
+
+// A view as its ledger makes it, one promotion after the other, whatever their acts: what left leaves first, then what joined joins,
+// in order. `docs/ledger.md` says the same to who has no source.
+
+/** Since `from`; `position` is its place within that promotion. */
+export interface FoldedMember extends ReleaseName {
+  readonly from: number
+  readonly position: number
+}
+
+export interface FoldedPointer {
+  readonly package: string
+  readonly target: Target
+  readonly ident: string
+  readonly from: number
+}
+
+/** A view at one revision. Members are in the order in which they were promoted. */
+export interface Fold {
+  readonly members: Map<string, FoldedMember>
+  readonly pointers: Map<string, FoldedPointer>
+}
+
+export interface FoldedChange {
+  /** What was so until before this revision. */
+  readonly endedMembers: readonly FoldedMember[]
+  readonly endedPointers: readonly FoldedPointer[]
+  /** Where the promotion speaks of another state than the view is in. */
+  readonly faults: readonly string[]
+}
+
+export function emptyFold(): Fold {
+  return { members: new Map(), pointers: new Map() }
+}
+
+/** Brings `fold` to the promotion's revision. */
+export function foldPromotion(fold: Fold, promotion: Pick<Promotion, 'revision' | 'joined' | 'left' | 'pointers'>): FoldedChange {
+  const { revision, joined, left, pointers } = promotion
+  const endedMembers: FoldedMember[] = []
+  const endedPointers: FoldedPointer[] = []
+  const faults: string[] = []
+
+  const end = (release: ReleaseName) => {
+    const member = fold.members.get(keyOf(release))
+    if (member === undefined) return false
+    fold.members.delete(keyOf(release)) // who joins anew joins last
+    if (member.from < revision) endedMembers.push(member)
+    return true
+  }
+  for (const release of left) {
+    if (!end(release)) faults.push(`revision ${revision} takes out ${release.ident} (${release.target}), which was not in it`)
+  }
+  for (const [position, release] of joined.entries()) {
+    end(release)
+    fold.members.set(keyOf(release), { ident: release.ident, target: release.target, from: revision, position })
+  }
+  for (const { package: name, target, from, to } of pointers) {
+    const line = `${name} ${target}`
+    const pointer = fold.pointers.get(line)
+    if ((pointer?.ident ?? null) !== from) {
+      faults.push(`revision ${revision} moves ${name} (${target}) from ${from ?? 'nothing'}, where it was at ${pointer?.ident ?? 'nothing'}`)
+    }
+    if (pointer !== undefined && pointer.from < revision) endedPointers.push(pointer)
+    if (to === null) fold.pointers.delete(line)
+    else fold.pointers.set(line, { package: name, target, ident: to, from: revision })
+  }
+  return { endedMembers, endedPointers, faults }
+}
+
+/** What `latest` of each line (`origin/name target`) is by a view's rule; members are in the order in which they were promoted. */
+export function latestOf(rule: ViewRule, members: Iterable<ReleaseName>): Map<string, string> {
+  const latest = new Map<string, { ident: string; key: string }>()
+  for (const { ident, target } of members) {
+    const [origin = '', name = '', version = '', release = ''] = ident.split('/')
+    const line = `${origin}/${name} ${target}`
+    const key = rule === 'highest' ? orderKey({ version, release }) : '' // of one key, the last
+    const best = latest.get(line)
+    if (best === undefined || best.key <= key) latest.set(line, { ident, key })
+  }
+  return new Map([...latest].map(([line, { ident }]) => [line, ident]))
+}
+
+function keyOf({ ident, target }: ReleaseName): string {
+  return `${ident} ${target}`
+}

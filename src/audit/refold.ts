@@ -1,0 +1,168 @@
+import type { Only } from '../views/change-request.ts'
+import { withFreeze, withoutFreeze } from '../views/freeze.ts'
+import { emptyFold, foldPromotion, latestOf } from './fold.ts'
+import type { Fold, FoldedMember, FoldedPointer } from './fold.ts'
+import { FIRST_UNGOVERNED } from '../views/view.ts'
+import type { PastRule, ViewRule } from '../views/rule.ts'
+import type { ViewMaker } from '../views/view.ts'
+import type { LedgerEvent, Promotion } from '../ledger/entry.ts'
+
+/** A membership; `release` is `ident target`. */
+export interface RefoldedMember {
+  readonly view: string
+  readonly package: string
+  readonly release: string
+  readonly from_revision: number
+  readonly position: number
+  readonly to_revision: number | null
+}
+
+/** What a pointer was at. */
+export interface RefoldedPointer {
+  readonly view: string
+  readonly package: string
+  readonly target: string
+  readonly release: string
+  readonly from_revision: number
+  readonly to_revision: number | null
+}
+
+/** A freeze, with its fields in the order in which they are compared. */
+export interface RefoldedFreeze extends Only {
+  readonly reason: string
+  readonly until: number | null
+  readonly since: number
+}
+
+/** A view as the ledger makes it. */
+export interface RefoldedView {
+  readonly name: string
+  readonly createdAt: number
+  rule: ViewRule
+  /** JSON, as it is written. */
+  pastRules: string
+  /** JSON, as it is written. */
+  ungoverned: string
+  maker: ViewMaker
+  closedAt: number | undefined
+  revision: number
+  /** JSON, as it is written. */
+  gates: string
+  freezes: readonly RefoldedFreeze[]
+  /** The view that this one is a preview of. */
+  base: string | undefined
+  readonly fold: Fold
+}
+
+/** Told where the ledger disagrees with itself: `place` is an entry, or a view. */
+export type Tell = (place: string, detail: string) => void
+
+/** What says of views what they are. */
+export const VIEW_EVENTS = ['promotion', 'view-created', 'view-closed', 'ungoverned-set', 'gates-set', 'view-frozen', 'view-thawed', 'preview-made'] as const
+type ViewEvent = Extract<LedgerEvent, { kind: (typeof VIEW_EVENTS)[number] }>
+
+const NEW_LIFE = { closedAt: undefined, gates: '{}', freezes: [], base: undefined, ungoverned: JSON.stringify(FIRST_UNGOVERNED) }
+
+/** Every view as far as the ledger was read, entry after entry. */
+export class Refold {
+  readonly views = new Map<string, RefoldedView>()
+  /** Those of every view. */
+  freezes: readonly RefoldedFreeze[] = []
+  readonly #tell: Tell
+  #members: RefoldedMember[] = []
+  #pointers: RefoldedPointer[] = []
+
+  constructor(tell: Tell) {
+    this.#tell = tell
+  }
+
+  take(event: LedgerEvent, { sequence, at }: { sequence: number; at: number }): void {
+    if (event.kind === 'views-frozen') this.freezes = withFreeze(this.freezes, refoldedFreeze(event, at))
+    if (event.kind === 'views-thawed') this.freezes = withoutFreeze(this.freezes, event)
+    if (!isViewEvent(event)) return
+    const place = `entry ${sequence}`
+    switch (event.kind) {
+      case 'view-created':
+        return this.#create(event, { place, at })
+      case 'promotion':
+        return this.#change(event.view, place, (view) => this.#promote(view, event, place))
+      case 'view-closed':
+        return this.#change(event.view, place, (view) => Object.assign(view, { closedAt: at, base: undefined }))
+      case 'ungoverned-set':
+        return this.#change(event.view, place, (view) => Object.assign(view, { ungoverned: JSON.stringify(event.origins) }))
+      case 'gates-set':
+        return this.#change(event.view, place, (view) => Object.assign(view, { gates: JSON.stringify(event.gates) }))
+      case 'view-frozen':
+        return this.#change(event.view, place, (view) => Object.assign(view, { freezes: withFreeze(view.freezes, refoldedFreeze(event, at)) }))
+      case 'view-thawed':
+        return this.#change(event.view, place, (view) => Object.assign(view, { freezes: withoutFreeze(view.freezes, event) }))
+      case 'preview-made':
+        return this.#change(event.view, place, (view) => Object.assign(view, { base: event.base }))
+    }
+  }
+
+  /** What is over since this was last asked, so that it need not be kept in memory. */
+  takeEnded(): { members: RefoldedMember[]; pointers: RefoldedPointer[] } {
+    const ended = { members: this.#members, pointers: this.#pointers }
+    this.#members = []
+    this.#pointers = []
+    return ended
+  }
+
+  /** Of a view, after the last entry: what holds still, which must be what its rule says, goes with what is over. */
+  finish({ name, rule, closedAt, fold }: RefoldedView): void {
+    const { members, pointers } = fold
+    if (closedAt !== undefined && members.size > 0) this.#tell(name, `it is closed, and has ${members.size} members`)
+    const latest = latestOf(rule, members.values())
+    for (const line of new Set([...latest.keys(), ...pointers.keys()])) {
+      const [is, shouldBe] = [pointers.get(line)?.ident, latest.get(line)]
+      if (is !== shouldBe) this.#tell(name, `latest of ${line} is ${is ?? 'nothing'} and should be ${shouldBe ?? 'nothing'}, as the view's rule is ${rule}`)
+    }
+    this.#end(name, { members: members.values(), pointers: pointers.values() }, null)
+  }
+
+  #create(event: { view: string; rule: ViewRule; maker: ViewMaker }, { place, at }: { place: string; at: number }): void {
+    const { view: name, rule, maker } = event
+    const before = this.views.get(name)
+    if (before !== undefined && before.closedAt === undefined) this.#tell(place, `it makes the view ${name}, which was there`)
+    if (before === undefined) this.views.set(name, { name, createdAt: at, rule, pastRules: '[]', maker, ...NEW_LIFE, revision: 0, fold: emptyFold() })
+    else Object.assign(before, { rule, maker, ...NEW_LIFE })
+  }
+
+  #change(name: string, place: string, change: (view: RefoldedView) => void): void {
+    const view = this.views.get(name)
+    if (view === undefined || view.closedAt !== undefined) this.#tell(place, `it changes the view ${name}, which was not open`)
+    if (view !== undefined) change(view)
+  }
+
+  #promote(view: RefoldedView, promotion: Promotion, place: string): void {
+    const { revision } = promotion
+    if (revision !== view.revision + 1) this.#tell(place, `it makes revision ${revision} of ${view.name} after revision ${view.revision}`)
+    view.revision = revision
+    if (promotion.rule !== undefined) {
+      view.pastRules = JSON.stringify([...(JSON.parse(view.pastRules) as PastRule[]), { rule: view.rule, until: revision }])
+      view.rule = promotion.rule
+    }
+    const { endedMembers, endedPointers, faults } = foldPromotion(view.fold, promotion)
+    for (const fault of faults) this.#tell(view.name, fault)
+    this.#end(view.name, { members: endedMembers, pointers: endedPointers }, revision)
+  }
+
+  #end(view: string, ended: { members: Iterable<FoldedMember>; pointers: Iterable<FoldedPointer> }, to: number | null): void {
+    for (const { ident, target, from, position } of ended.members) {
+      this.#members.push({ view, package: ident.split('/', 2).join('/'), release: `${ident} ${target}`, from_revision: from, position, to_revision: to })
+    }
+    for (const { package: name, target, ident, from } of ended.pointers) {
+      this.#pointers.push({ view, package: name, target, release: `${ident} ${target}`, from_revision: from, to_revision: to })
+    }
+  }
+}
+
+/** Of an entry, or of a row. */
+export function refoldedFreeze({ origin, name, reason, until }: Only & { reason: string; until?: number | null }, since: number): RefoldedFreeze {
+  return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }), reason, until: until ?? null, since }
+}
+
+function isViewEvent(event: LedgerEvent): event is ViewEvent {
+  return (VIEW_EVENTS as readonly string[]).includes(event.kind)
+}

@@ -1,0 +1,117 @@
+import type { Audience } from '../access/access.ts'
+import { along } from '../database/along.ts'
+import type { Db } from '../database/database.ts'
+import { visibleTo } from '../releases/release-store.ts'
+
+// A view as one origin's Habitat clients know it: the channel exists for them while it is declared or has a member of theirs.
+
+export interface Channel {
+  readonly id: number
+  readonly viewId: number
+  readonly ownerId: number
+  readonly isDeclared: boolean
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+/** The channel's row, whether or not it exists for the origin's clients at present; see {@link channelExists}. */
+export async function findChannel(db: Db, originId: number, viewId: number): Promise<Channel | undefined> {
+  const row = await db.selectFrom('channels').selectAll().where('origin_id', '=', originId).where('view_id', '=', viewId).executeTakeFirst()
+  return (
+    row && {
+      id: row.id,
+      viewId: row.view_id,
+      ownerId: row.owner_id,
+      isDeclared: row.is_declared === 1,
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+    }
+  )
+}
+
+export async function channelExists(db: Db, originId: number, viewId: number): Promise<boolean> {
+  const channel = await findChannel(db, originId, viewId)
+  return channel !== undefined && (channel.isDeclared || (await hasMemberOf(db, originId, viewId)))
+}
+
+/** What Builder's jobs made for themselves begins so (habitat-today.md 3.2): from `bldr-` until before `bldr.`, `.` being what follows `-`. */
+const SANDBOXES = { from: 'bldr-', to: 'bldr.' }
+
+/** Names of an origin's channels, bytewise ascending. One that nobody declared is there for who may see a member of it. */
+export async function listChannelNames(db: Db, origin: string, asked: { audience: Audience; withSandboxes: boolean }): Promise<string[]> {
+  const rows = await db
+    .selectFrom('channels')
+    .innerJoin('origins', 'origins.id', 'channels.origin_id')
+    .innerJoin('views', 'views.id', 'channels.view_id')
+    .select('views.name')
+    .where('origins.name', '=', origin)
+    .where('views.closed_at', 'is', null)
+    .where((eb) =>
+      eb.or([
+        eb('channels.is_declared', '=', 1),
+        eb.exists(
+          eb
+            .selectFrom('packages')
+            .crossJoin(along('members', 'members_current')) // in this order
+            .innerJoin('releases', 'releases.id', 'members.release_id')
+            .select('members.release_id')
+            .whereRef('members.view_id', '=', 'channels.view_id')
+            .whereRef('members.package_id', '=', 'packages.id')
+            .whereRef('packages.origin_id', '=', 'channels.origin_id')
+            .where('members.to_revision', 'is', null)
+            .where((inner) => visibleTo(inner, asked.audience)),
+        ),
+      ]),
+    )
+    .$if(!asked.withSandboxes, (query) => query.where((eb) => eb.or([eb('views.name', '<', SANDBOXES.from), eb('views.name', '>=', SANDBOXES.to)])))
+    .orderBy('views.name')
+    .execute()
+  return rows.map((row) => row.name)
+}
+
+export async function insertChannel(db: Db, channel: { originId: number; viewId: number; ownerId: number; isDeclared: boolean; at: number }): Promise<void> {
+  await db
+    .insertInto('channels')
+    .values({
+      origin_id: channel.originId,
+      view_id: channel.viewId,
+      owner_id: channel.ownerId,
+      is_declared: channel.isDeclared ? 1 : 0,
+      created_at: channel.at,
+      updated_at: channel.at,
+    })
+    .execute()
+}
+
+export async function markChannelDeclared(db: Db, channelId: number, ownerId: number, at: number): Promise<void> {
+  await db.updateTable('channels').set({ is_declared: 1, owner_id: ownerId, updated_at: at }).where('id', '=', channelId).execute()
+}
+
+export async function deleteChannel(db: Db, channelId: number): Promise<void> {
+  await db.deleteFrom('channels').where('id', '=', channelId).execute()
+}
+
+/** Those that origins had by their members alone, or a view of the same name would seem to be theirs later. */
+export async function deleteChannelsOf(db: Db, viewId: number): Promise<void> {
+  await db.deleteFrom('channels').where('view_id', '=', viewId).execute()
+}
+
+/** Whether any origin still has this view as its channel. */
+export async function hasChannels(db: Db, viewId: number): Promise<boolean> {
+  const row = await db.selectFrom('channels').select('id').where('view_id', '=', viewId).limit(1).executeTakeFirst()
+  return row !== undefined
+}
+
+async function hasMemberOf(db: Db, originId: number, viewId: number): Promise<boolean> {
+  const row = await db
+    .selectFrom('packages')
+    .crossJoin(along('members', 'members_current')) // in this order
+    .select('members.release_id')
+    .where('packages.origin_id', '=', originId)
+    .where('members.view_id', '=', viewId)
+    .whereRef('members.package_id', '=', 'packages.id')
+    .where('members.to_revision', 'is', null)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}

@@ -1,0 +1,120 @@
+import { addAccount, issueToken, revokeToken } from './accounts/admit.ts'
+import type { Actor } from '../access/access.ts'
+import { changeEmail, replaceProfileToken, revokeOwnToken } from './accounts/profile.ts'
+import { noteCollected } from '../blobs/note-collected.ts'
+import { noteDamage } from '../blobs/note-damage.ts'
+import { noteScrub } from '../blobs/note-scrub.ts'
+import { makeDepotKey } from './lockfiles/make-depot-key.ts'
+import { distrustKey, trustKey } from './lockfiles/trust-key.ts'
+import { addKey } from './origins/add-key.ts'
+import { changeRole, removeMember } from './origins/change-member.ts'
+import { changeOrigin } from './origins/change-origin.ts'
+import { createOrigin } from './origins/create-origin.ts'
+import { deleteOrigin } from './origins/delete-origin.ts'
+import { departOrigin } from './origins/depart.ts'
+import { addIntegration, removeIntegration } from './origins/integration.ts'
+import { acceptInvitation, ignoreInvitation, invite, rescindInvitation } from './origins/invite.ts'
+import { keepEncryptionKey } from './origins/keep-encryption-key.ts'
+import { addSecret, removeSecret } from './origins/origin-secret.ts'
+import { setMember } from './origins/set-member.ts'
+import { transferOrigin } from './origins/transfer.ts'
+import { deleteRelease } from './releases/delete-release.ts'
+import { publishRelease } from './releases/publish-release.ts'
+import { setVisibility } from './releases/set-visibility.ts'
+import { changeSettings, makeSettings, removeSettings } from './releases/settings.ts'
+import { declareChannel, removeChannel } from './views/channel.ts'
+import { applyPlan, approve, draftPlan, propose, reject } from './views/apply-plan.ts'
+import { createView } from './views/create-view.ts'
+import { freeze, freezeAll, govern, thaw, thawAll } from './views/govern.ts'
+import { dropPreview, makePreview } from './views/preview.ts'
+import { setView } from './views/set-view.ts'
+import { demoteAll, promoteAll } from './views/promote-all.ts'
+import { changeView, demote, promote } from './views/promote.ts'
+import { addWebhook } from './webhooks/add-webhook.ts'
+import { changeWebhook, removeWebhook } from './webhooks/change-webhook.ts'
+import { noteDeliveries } from './webhooks/note-deliveries.ts'
+import { noteOrphansSettled, noteRestored } from './note-restored.ts'
+import { setUp } from './set-up.ts'
+
+/** Every change there is. A handler takes the writer's {@link Change} and an input that survives JSON; its outcome does too. */
+export const handlers = {
+  setUp,
+  addAccount,
+  issueToken,
+  revokeToken,
+  changeEmail,
+  replaceProfileToken,
+  revokeOwnToken,
+  createOrigin,
+  changeOrigin,
+  transferOrigin,
+  departOrigin,
+  deleteOrigin,
+  setMember,
+  changeRole,
+  removeMember,
+  invite,
+  acceptInvitation,
+  ignoreInvitation,
+  rescindInvitation,
+  addKey,
+  keepEncryptionKey,
+  addSecret,
+  removeSecret,
+  addIntegration,
+  removeIntegration,
+  publishRelease,
+  setVisibility,
+  deleteRelease,
+  makeSettings,
+  changeSettings,
+  removeSettings,
+  createView,
+  setView,
+  govern,
+  freeze,
+  thaw,
+  freezeAll,
+  thawAll,
+  promote,
+  demote,
+  changeView,
+  draftPlan,
+  applyPlan,
+  propose,
+  approve,
+  reject,
+  makePreview,
+  dropPreview,
+  promoteAll,
+  demoteAll,
+  declareChannel,
+  removeChannel,
+  makeDepotKey,
+  trustKey,
+  distrustKey,
+  addWebhook,
+  changeWebhook,
+  removeWebhook,
+  noteDeliveries,
+  noteRestored,
+  noteOrphansSettled,
+  noteDamage,
+  noteScrub,
+  noteCollected,
+}
+
+export type CommandKind = keyof typeof handlers
+export type Input<K extends CommandKind> = Parameters<(typeof handlers)[K]>[1]
+export type Outcome<K extends CommandKind> = Awaited<ReturnType<(typeof handlers)[K]>>
+
+/** A change as it travels: to the writer's queue, or from the command line over the control socket. */
+export interface Command<K extends CommandKind = CommandKind> {
+  readonly kind: K
+  readonly input: Input<K>
+  readonly actor: Actor
+}
+
+export function isCommandKind(text: string): text is CommandKind {
+  return Object.hasOwn(handlers, text)
+}

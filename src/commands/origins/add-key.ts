@@ -1,0 +1,24 @@
+import { DepotError } from '../../errors.ts'
+import type { Change } from '../../ledger/change.ts'
+import { findKey, getOrigin, insertKey } from '../../origins/origin-store.ts'
+
+/**
+ * Keeps one half of an origin's key, or both halves of a new pair. `body` is the key file, which the caller has parsed and,
+ * where it is secret, encrypted. Throws `not_found` for the origin and `already_exists` for the revision.
+ */
+export async function addKey(
+  change: Change,
+  input: { origin: string; revision: string; ownerId: number; publicBody?: string; secretBody?: string },
+): Promise<{ revision: string }> {
+  const { revision, ownerId } = input
+  const origin = await getOrigin(change.trx, input.origin)
+  for (const [kind, body] of [['public', input.publicBody], ['secret', input.secretBody]] as const) {
+    if (body === undefined) continue
+    if ((await findKey(change.trx, origin.name, kind, revision)) !== undefined) {
+      throw new DepotError('already_exists', `the ${kind} key ${origin.name}-${revision} exists already`)
+    }
+    await insertKey(change.trx, { originId: origin.id, kind, revision, body, ownerId, at: change.at })
+    await change.record({ kind: 'key-added', origin: origin.name, revision, key: kind }, { originId: origin.id })
+  }
+  return { revision }
+}

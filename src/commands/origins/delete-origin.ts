@@ -1,0 +1,34 @@
+import { EVERYONE } from '../../access/access.ts'
+import { DepotError } from '../../errors.ts'
+import { removeChannel } from '../views/channel.ts'
+import { listChannelNames } from '../../channels/channel-store.ts'
+import { STAYING_CHANNELS } from '../../views/view.ts'
+import type { Change } from '../../ledger/change.ts'
+import { getOrigin, markOriginDeleted } from '../../origins/origin-store.ts'
+import { countRemaining } from '../../origins/remaining-store.ts'
+
+// Every Habitat origin has its owner and these two channels; the counts in what is told include them.
+const STAYING_MEMBERS = 1
+
+/**
+ * Takes an origin away that has nothing left but its owner, its keys and the channels it began with (habitat-today.md 6). Throws
+ * `not_found`, and `origin_not_empty` with Builder's text, in Builder's order, for the first thing that remains.
+ */
+export async function deleteOrigin(change: Change, input: { origin: string }): Promise<void> {
+  const { trx, at } = change
+  const origin = await getOrigin(trx, input.origin)
+  const remaining = await countRemaining(trx, origin.id)
+  const channels = await listChannelNames(trx, origin.name, { audience: EVERYONE, withSandboxes: true })
+  const refuse = (count: number, things: string, hint = '') => {
+    throw new DepotError('origin_not_empty', `There are ${count} ${things} remaining in origin ${origin.name}.${hint}`)
+  }
+  if (remaining.members > STAYING_MEMBERS) refuse(remaining.members, 'members')
+  if (remaining.secrets > 0) refuse(remaining.secrets, 'secrets')
+  if (remaining.integrations > 0) refuse(remaining.integrations, 'integrations')
+  if (channels.length > STAYING_CHANNELS.length) refuse(channels.length, 'channels', ` Only two are allowed [${STAYING_CHANNELS.join(', ')}].`)
+  if (remaining.packages > 0) refuse(remaining.packages, 'packages')
+  if (remaining.settings > 0) refuse(remaining.settings, 'package settings entries')
+  for (const name of channels) await removeChannel(change, { origin: origin.name, name })
+  await markOriginDeleted(trx, origin.id, at)
+  await change.record({ kind: 'origin-deleted', origin: origin.name }, { originId: origin.id })
+}

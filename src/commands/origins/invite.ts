@@ -1,0 +1,70 @@
+import { hasRole } from '../../access/access.ts'
+import type { Authority } from '../../access/access.ts'
+import { getAccount } from '../../accounts/account-store.ts'
+import { DepotError } from '../../errors.ts'
+import type { Change } from '../../ledger/change.ts'
+import type { Invitation } from '../../origins/invitation-store.ts'
+import { deleteInvitation, findInvitation, findInvitationOf, insertInvitation, markInvitationIgnored } from '../../origins/invitation-store.ts'
+import { findRole, getOrigin } from '../../origins/origin-store.ts'
+import { setMember } from './set-member.ts'
+
+interface Named {
+  readonly origin: string
+  readonly invitationId: number
+}
+
+/** Throws `not_found` for the origin or the account, and `already_exists` for who is invited already, or a member. */
+export async function invite(change: Change, input: { origin: string; account: string; inviterId: number }): Promise<Invitation> {
+  const { trx, at } = change
+  const origin = await getOrigin(trx, input.origin)
+  const account = await getAccount(trx, input.account)
+  if ((await findRole(trx, origin.id, account.id)) !== undefined) throw new DepotError('already_exists', `${account.name} is a member of ${origin.name} already`)
+  if ((await findInvitationOf(trx, origin.id, account.id)) !== undefined) throw new DepotError('already_exists', `${account.name} is invited to ${origin.name} already`)
+  const invitationId = await insertInvitation(trx, { originId: origin.id, accountId: account.id, inviterId: input.inviterId, at })
+  await change.record({ kind: 'member-invited', origin: origin.name, account: account.name }, { originId: origin.id })
+  return getInvitation(change, { origin: origin.name, invitationId })
+}
+
+/** The account named in the invitation, whoever submits this, joins with the least role (habitat-today.md 6). Throws `not_found`. */
+export async function acceptInvitation(change: Change, input: Named): Promise<void> {
+  const { trx } = change
+  const { id, origin, originId, account, accountId } = await getDecidable(change, input)
+  await deleteInvitation(trx, id)
+  await change.record({ kind: 'invitation-ended', origin, account, how: 'accepted' }, { originId })
+  if ((await findRole(trx, originId, accountId)) === undefined) await setMember(change, { origin, account, role: 'readonly_member' })
+}
+
+/** Its account is not shown it any more; the origin is. Throws `not_found`. */
+export async function ignoreInvitation(change: Change, input: Named): Promise<{ isChanged: boolean }> {
+  const { id, origin, originId, account, isIgnored } = await getDecidable(change, input)
+  if (isIgnored) return { isChanged: false }
+  await markInvitationIgnored(change.trx, id, change.at)
+  await change.record({ kind: 'invitation-ended', origin, account, how: 'ignored' }, { originId })
+  return { isChanged: true }
+}
+
+/** Throws `not_found`. */
+export async function rescindInvitation(change: Change, input: Named): Promise<void> {
+  const { id, origin, originId, account } = await getDecidable(change, input)
+  await deleteInvitation(change.trx, id)
+  await change.record({ kind: 'invitation-ended', origin, account, how: 'rescinded' }, { originId })
+}
+
+/** An invitation is decided by the account it is for, and by the origin's maintainers. Throws `not_found` and `forbidden`. */
+async function getDecidable(change: Change, named: Named): Promise<Invitation> {
+  const invitation = await getInvitation(change, named)
+  expectMayDecide(change.caller, invitation)
+  return invitation
+}
+
+/** Throws `forbidden`. */
+export function expectMayDecide(caller: Authority, { id, origin, accountId }: Invitation): void {
+  if (caller === 'operator' || accountId === caller.accountId || hasRole(caller, origin, 'maintainer')) return
+  throw new DepotError('forbidden', `the invitation ${id} is neither to ${caller.accountName}, nor is that a maintainer of ${origin}`)
+}
+
+async function getInvitation({ trx }: Change, { origin, invitationId }: Named): Promise<Invitation> {
+  const invitation = await findInvitation(trx, origin, invitationId)
+  if (invitation === undefined) throw new DepotError('not_found', `there is no invitation ${invitationId} to ${origin}`)
+  return invitation
+}

@@ -1,0 +1,23 @@
+import type { Change } from '../../ledger/change.ts'
+import { findLatestKey, getOrigin, insertKey } from '../../origins/origin-store.ts'
+import type { StoredKey } from '../../origins/origin-store.ts'
+
+/**
+ * Keeps a pair that encrypts an origin's secrets, unless another request was first; then that one stays. Who submits this has
+ * encrypted the secret half. Returns the public half that is kept. Throws `not_found` for the origin.
+ */
+export async function keepEncryptionKey(
+  change: Change,
+  input: { origin: string; revision: string; ownerId: number; publicBody: string; secretBody: string },
+): Promise<StoredKey> {
+  const { trx, at } = change
+  const { revision, ownerId, publicBody, secretBody } = input
+  const origin = await getOrigin(trx, input.origin)
+  const before = await findLatestKey(trx, origin.name, 'box_public')
+  if (before !== undefined) return before
+  for (const [kind, body] of [['box_public', publicBody], ['box_secret', secretBody]] as const) {
+    await insertKey(trx, { originId: origin.id, kind, revision, body, ownerId, at })
+    await change.record({ kind: 'key-added', origin: origin.name, revision, key: kind }, { originId: origin.id })
+  }
+  return { revision, body: publicBody }
+}

@@ -1,0 +1,95 @@
+import { EVERYONE } from '../../access/access.ts'
+import type { Visibility } from '../../access/access.ts'
+import { findBlob, updateDamage } from '../../blobs/blob-store.ts'
+import { DepotError } from '../../errors.ts'
+import type { HartMetadata } from '../../hart/metadata.ts'
+import { getOrigin } from '../../origins/origin-store.ts'
+import { formatIdent, parseIdent } from '../../package/ident.ts'
+import { alter } from '../views/promote.ts'
+import { UNSTABLE } from '../../views/view.ts'
+import { findViewRelease } from '../../revisions/member-store.ts'
+import { getView } from '../../revisions/view-store.ts'
+import type { Change } from '../../ledger/change.ts'
+import { keepWords } from '../../search/words-store.ts'
+import { keepDependent } from '../../releases/dependents-store.ts'
+import { findPackageId, findPackageType, findRelease, insertPackage, insertRelease, referenceBlob } from '../../releases/release-store.ts'
+import { setVisibility } from './set-visibility.ts'
+import { settingsForUpload } from './settings.ts'
+
+export interface PublishInput {
+  readonly ident: string
+  readonly metadata: Omit<HartMetadata, 'ident' | 'deps' | 'tdeps' | 'buildDeps' | 'buildTdeps'> & {
+    readonly deps: readonly string[]
+    readonly tdeps: readonly string[]
+    readonly buildDeps: readonly string[]
+    readonly buildTdeps: readonly string[]
+  }
+  readonly checksum: string
+  readonly sizeBytes: number
+  readonly signer: string
+  readonly isVerified: boolean
+  readonly publisherId: number
+  /** Take an ident that is there already, if the bytes are the same. */
+  readonly isForced: boolean
+  /** Instead of what the package's settings or its origin say. */
+  readonly visibility?: Visibility
+}
+
+/**
+ * Makes a release of verified bytes that are already durable, and a member of `unstable`. A release that is there keeps its views; its
+ * bytes are no longer damaged, since these have taken their place. Throws `not_found` for the origin,
+ * `already_exists`, `release_differs` and `package_type_mismatch`.
+ */
+export async function publishRelease(change: Change, input: PublishInput): Promise<{ isNew: boolean }> {
+  const { trx, at } = change
+  const { metadata, checksum, sizeBytes, signer, isVerified } = input
+  const ident = parseIdent(input.ident)
+  const { target, packageType } = metadata
+  const origin = await getOrigin(trx, ident.origin)
+
+  const before = await findRelease(trx, input.ident, target, EVERYONE)
+  if (before !== undefined) {
+    const isRepair = before.checksum === checksum && (await findBlob(trx, checksum))?.damage !== undefined
+    if (isRepair) await updateDamage(trx, checksum, undefined)
+    if (isRepair && !input.isForced) return { isNew: false }
+    if (!input.isForced) throw new DepotError('already_exists', `${input.ident} is already published for ${target}`)
+    if (before.checksum === checksum) {
+      const { visibility } = await settingsForUpload(change, { ...ident, ownerId: input.publisherId })
+      await setVisibility(change, { ident: input.ident, target, visibility })
+      return { isNew: false }
+    }
+    throw new DepotError('release_differs', `${input.ident} is already published for ${target} with other bytes: a release never changes`)
+  }
+
+  const packageId = (await findPackageId(trx, origin.id, ident.name)) ?? (await insertPackage(trx, origin.id, ident.name))
+  const type = (await findPackageType(trx, packageId)) ?? packageType
+  if (type !== packageType) {
+    throw new DepotError('package_type_mismatch', `${formatIdent(ident)} is a ${packageType} package, and the releases of ${ident.origin}/${ident.name} before it are ${type}`)
+  }
+  const settings = await settingsForUpload(change, { origin: origin.name, name: ident.name, ownerId: input.publisherId })
+  const visibility = input.visibility ?? settings.visibility
+  await keepWords(trx, packageId, ident)
+  await keepDependent(trx, { packageId, target }, metadata.tdeps)
+  await referenceBlob(trx, { checksum, sizeBytes, at })
+  await insertRelease(trx, packageId, {
+    ...metadata,
+    config: metadata.config ?? '',
+    ident,
+    checksum,
+    sizeBytes,
+    signer,
+    isVerified,
+    visibility,
+    publisherId: input.publisherId,
+    createdAt: at,
+    updatedAt: at,
+  })
+  await change.record(
+    { kind: 'release-published', ident: input.ident, target, checksum, sizeBytes, signer, isVerified, visibility },
+    { originId: origin.id },
+  )
+  const release = await findViewRelease(trx, ident, target)
+  if (release === undefined) throw new Error(`${input.ident} was published and is not there`)
+  await alter(change, await getView(trx, UNSTABLE), { joining: [{ release }], leaving: [] }, { act: 'promote', cause: 'upload', by: 'operator' })
+  return { isNew: true }
+}

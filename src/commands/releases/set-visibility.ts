@@ -1,0 +1,26 @@
+import type { Visibility } from '../../access/access.ts'
+import { DepotError } from '../../errors.ts'
+import { getOrigin } from '../../origins/origin-store.ts'
+import { parseIdent } from '../../package/ident.ts'
+import type { Target } from '../../package/target.ts'
+import type { Change } from '../../ledger/change.ts'
+import { releaseExists, updateVisibility } from '../../releases/release-store.ts'
+
+interface VisibilityInput {
+  readonly ident: string
+  readonly visibility: Visibility
+  /** Of the release for this target alone. */
+  readonly target?: Target
+}
+
+/** Says who may know of an ident, for every target it was published for (habitat-today.md 6, Packages). Throws `not_found`. */
+export async function setVisibility(change: Change, input: VisibilityInput): Promise<{ isChanged: boolean }> {
+  const { trx, at } = change
+  const { ident, visibility } = input
+  if (!(await releaseExists(trx, ident, input.target))) throw new DepotError('not_found', `there is no release ${ident}`)
+  const origin = await getOrigin(trx, parseIdent(ident).origin)
+  const targets = await updateVisibility(trx, ident, input, at)
+  if (targets.length === 0) return { isChanged: false }
+  await change.record({ kind: 'visibility-set', ident, targets, visibility }, { originId: origin.id })
+  return { isChanged: true }
+}

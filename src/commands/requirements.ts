@@ -1,0 +1,93 @@
+import type { Session } from '../access/access.ts'
+import { expectAction, expectAdministrator, expectOperator, expectOwnAccount, expectPromoter, expectReach, expectRole, expectView, expectWholeAccount } from '../access/rights.ts'
+import { parseIdent } from '../package/ident.ts'
+import type { CommandKind, Input } from './commands.ts'
+
+// What a caller over HTTP must be allowed for each change there is: the writer asks it in the transaction of the change. A command
+// without a row does not compile. Rules of views (views/gates.ts), and what depends on rows, are the handlers'.
+
+type Requirements = { readonly [K in CommandKind]: (caller: Session, input: Input<K>) => void }
+
+export const requirements: Requirements = {
+  setUp: expectOperator,
+  addAccount: expectOperator,
+  issueToken: expectOperator,
+  revokeToken: expectOperator,
+  noteDeliveries: expectOperator,
+  noteRestored: expectOperator,
+  noteOrphansSettled: expectOperator,
+  noteDamage: expectOperator,
+  noteScrub: expectOperator,
+  noteCollected: expectOperator,
+
+  changeEmail: (caller, { accountId }) => expectOwnAccount(caller, accountId),
+  replaceProfileToken: (caller, { accountId }) => expectWholeAccount(caller, accountId),
+  revokeOwnToken: (caller, { accountId }) => expectWholeAccount(caller, accountId),
+
+  createOrigin: (caller, { name }) => expectReach(caller, name, 'manage'),
+  changeOrigin: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
+  transferOrigin: (caller, { origin }) => expectRole(caller, 'owner', origin, 'manage'),
+  departOrigin: (caller, { origin }) => expectReach(caller, origin, 'manage'),
+  deleteOrigin: (caller, { origin }) => expectRole(caller, 'owner', origin, 'manage'),
+  setMember: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
+  changeRole: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
+  removeMember: (caller, { origin }) => expectRole(caller, 'owner', origin, 'manage'),
+  invite: (caller, { origin }) => expectRole(caller, 'maintainer', origin, 'manage'),
+  // The handlers ask whether the caller is the one invited, or a maintainer.
+  acceptInvitation: (caller, { origin }) => expectReach(caller, origin, 'manage'),
+  ignoreInvitation: (caller, { origin }) => expectReach(caller, origin, 'manage'),
+  rescindInvitation: (caller, { origin }) => expectReach(caller, origin, 'manage'),
+
+  addKey: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
+  // It is made when it is first read.
+  keepEncryptionKey: (caller, { origin }) => expectRole(caller, 'readonly_member', origin, 'read'),
+  addSecret: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
+  removeSecret: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
+  addIntegration: (caller, { origin }) => expectRole(caller, 'maintainer', origin, 'manage'),
+  removeIntegration: (caller, { origin }) => expectRole(caller, 'maintainer', origin, 'manage'),
+
+  publishRelease: (caller, { ident }) => expectRole(caller, 'member', parseIdent(ident).origin, 'upload'),
+  setVisibility: (caller, { ident }) => expectRole(caller, 'maintainer', parseIdent(ident).origin, 'manage'),
+  deleteRelease: (caller, { ident }) => expectRole(caller, 'member', parseIdent(ident).origin, 'manage'),
+  makeSettings: (caller, { origin }) => expectRole(caller, 'maintainer', origin, 'manage'),
+  changeSettings: (caller, { origin }) => expectRole(caller, 'maintainer', origin, 'manage'),
+  removeSettings: (caller, { origin }) => expectRole(caller, 'maintainer', origin, 'manage'),
+
+  createView: expectAdministrator,
+  setView: expectAdministrator,
+  govern: expectAdministrator,
+  // The rules of the view say who else may, and the handlers ask them.
+  freeze: (caller, { view }) => expectView(caller, view),
+  thaw: (caller, { view }) => expectView(caller, view),
+  freezeAll: expectAdministrator,
+  thawAll: expectAdministrator,
+  changeView: (caller, { request }) => expectView(caller, request.view),
+  draftPlan: (caller, { request }) => expectView(caller, request.view),
+  propose: (caller, { request }) => expectView(caller, request.view),
+  // The handlers know the view that a plan is for.
+  applyPlan: (caller) => expectAction(caller, 'promote'),
+  approve: (caller) => expectAction(caller, 'promote'),
+  reject: (caller) => expectAction(caller, 'promote'),
+  makePreview: (caller, { name }) => expectView(caller, name),
+  dropPreview: (caller, { name }) => expectView(caller, name),
+
+  promote: (caller, input) => expectPromoterOfAll(caller, input),
+  demote: (caller, input) => expectPromoterOfAll(caller, input),
+  promoteAll: (caller, { origin, target }) => expectPromoter(caller, origin, target),
+  demoteAll: (caller, { origin, target }) => expectPromoter(caller, origin, target),
+  declareChannel: (caller, { origin, name }) => expectPromoter(caller, origin, name),
+  removeChannel: (caller, { origin, name }) => expectPromoter(caller, origin, name),
+
+  makeDepotKey: expectAdministrator,
+  trustKey: expectAdministrator,
+  distrustKey: expectAdministrator,
+
+  addWebhook: expectAdministrator,
+  changeWebhook: expectAdministrator,
+  removeWebhook: expectAdministrator,
+}
+
+function expectPromoterOfAll(caller: Session, { view, releases }: Input<'promote'>): void {
+  expectView(caller, view)
+  for (const origin of new Set(releases.map(({ ident }) => parseIdent(ident).origin))) expectPromoter(caller, origin, view)
+}

@@ -1,0 +1,25 @@
+import { findAccount, findTokenByHash } from '../accounts/account-store.ts'
+import { addAccount, issueToken } from './accounts/admit.ts'
+import { createView } from './views/create-view.ts'
+import { FIRST_VIEWS } from '../views/view.ts'
+import { findView } from '../revisions/view-store.ts'
+import type { Change } from '../ledger/change.ts'
+
+export const ADMINISTRATOR = 'admin'
+
+/** Of a token that was given: whether it is another one of the administrator's from now on, was one before, or had been revoked. */
+export type GivenToken = 'added' | 'known' | 'revoked'
+
+/** Makes what every depot has: the first views and, once, an administrator, who holds the token of this hash. Returns what became of that. */
+export async function setUp(change: Change, input: { adminTokenHash: string | undefined }): Promise<GivenToken | undefined> {
+  for (const { name, rule } of FIRST_VIEWS) {
+    if ((await findView(change.trx, name)) === undefined) await createView(change, { name, rule, maker: 'depot' })
+  }
+  if ((await findAccount(change.trx, ADMINISTRATOR)) === undefined) await addAccount(change, { name: ADMINISTRATOR, isAdministrator: true })
+  const hash = input.adminTokenHash
+  if (hash === undefined) return undefined
+  const known = await findTokenByHash(change.trx, hash)
+  if (known !== undefined) return known.revokedAt === undefined ? 'known' : 'revoked'
+  await issueToken(change, { account: ADMINISTRATOR, hash, label: 'first administrator' })
+  return 'added'
+}

@@ -1,0 +1,133 @@
+import type { Authority } from '../../access/access.ts'
+import { findAccount } from '../../accounts/account-store.ts'
+import { DepotError, quote, refusalOf } from '../../errors.ts'
+import type { ErrorPart } from '../../errors.ts'
+import type { Change } from '../../ledger/change.ts'
+import type { Only } from '../../views/change-request.ts'
+import { MOST_FREEZES, withFreeze, withoutFreeze } from '../../views/freeze.ts'
+import type { Freeze } from '../../views/freeze.ts'
+import { listCommonFreezes, setCommonFreezes, setFreezes } from '../../revisions/freeze-store.ts'
+import { askerOf, mayTouch } from '../../views/gates.ts'
+import { UNSTABLE } from '../../views/view.ts'
+import type { Gates, View } from '../../views/view.ts'
+import { findView, getView, setGates } from '../../revisions/view-store.ts'
+
+/**
+ * Sets a view's rules, all of them at once. Throws `not_found` for the view, `refused` for `unstable` and previews, and
+ * `invalid_request` for accounts and views that are not there, and for a view that would, in the end, require itself.
+ */
+export async function govern(change: Change, input: { view: string; gates: Gates }): Promise<View> {
+  const { trx } = change
+  const { gates } = input
+  const view = await viewToGovern(change, input.view)
+  const wrong: ErrorPart[] = []
+  for (const [field, accounts] of [['/promoters', gates.promoters], ['/approval/approvers', gates.approval?.approvers], ['/overriders', gates.overriders]] as const) {
+    for (const [index, name] of (accounts ?? []).entries()) {
+      if ((await findAccount(trx, name)) === undefined) wrong.push({ detail: `there is no account ${quote(name)}`, pointer: `${field}/${index}` })
+    }
+  }
+  for (const [index, { view: other }] of (gates.requires ?? []).entries()) {
+    const found = await findView(trx, other)
+    const pointer = `/requires/${index}/view`
+    if (found === undefined || found.closedAt !== undefined) wrong.push({ detail: `there is no view ${quote(other)}`, pointer })
+    else if (await leadsTo(change, found, view)) wrong.push({ detail: `${found.name} requires ${view.name}: nothing could be promoted any more`, pointer })
+  }
+  if (wrong.length > 0) throw refusalOf('invalid_request', wrong)
+  await setGates(trx, view.id, gates)
+  await change.record({ kind: 'gates-set', view: view.name, gates }, { viewId: view.id })
+  return getView(trx, view.name)
+}
+
+/** What is to be stopped, why, and until when (epoch milliseconds). */
+interface FreezeInput extends Only {
+  readonly reason: string
+  readonly until?: number
+}
+
+/**
+ * Stops every change of a view, or of some packages in it, until a time or until it is thawed; in place of a freeze of the same packages.
+ * Throws `not_found`, `refused`, `invalid_request` and `forbidden`.
+ */
+export async function freeze(change: Change, { view: name, ...input }: FreezeInput & { view: string }): Promise<View> {
+  const view = await viewToGovern(change, name)
+  expectMayStop(view, change.caller)
+  await setFreezes(change.trx, view.id, frozen(change, ownFreezes(view), input))
+  await change.record({ kind: 'view-frozen', view: view.name, ...onlyOf(input), reason: input.reason, until: input.until ?? null }, { viewId: view.id })
+  return getView(change.trx, view.name)
+}
+
+/** Ends the freeze of a view, or that of exactly these packages in it; does nothing where there is none. Throws `not_found` and `forbidden`. */
+export async function thaw(change: Change, { view: name, ...only }: Only & { view: string }): Promise<View> {
+  const view = await getView(change.trx, name)
+  expectMayStop(view, change.caller)
+  const before = ownFreezes(view)
+  const after = withoutFreeze(before, only)
+  if (after.length === before.length) return view
+  await setFreezes(change.trx, view.id, after)
+  await change.record({ kind: 'view-thawed', view: view.name, ...onlyOf(only) }, { viewId: view.id })
+  return getView(change.trx, view.name)
+}
+
+/** As {@link freeze}, of every view there is and will be but `unstable`, which every upload joins. */
+export async function freezeAll(change: Change, input: FreezeInput): Promise<readonly Freeze[]> {
+  const freezes = frozen(change, await listCommonFreezes(change.trx), input)
+  await setCommonFreezes(change.trx, freezes)
+  await change.record({ kind: 'views-frozen', ...onlyOf(input), reason: input.reason, until: input.until ?? null }, {})
+  return freezes
+}
+
+/** Ends such a freeze; those of single views stay. */
+export async function thawAll(change: Change, only: Only): Promise<readonly Freeze[]> {
+  const before = await listCommonFreezes(change.trx)
+  const after = withoutFreeze(before, only)
+  if (after.length === before.length) return before
+  await setCommonFreezes(change.trx, after)
+  await change.record({ kind: 'views-thawed', ...onlyOf(only) }, {})
+  return after
+}
+
+function frozen(change: Change, before: readonly Freeze[], { reason, until, ...only }: FreezeInput): Freeze[] {
+  if (until !== undefined && until <= change.clock.now) throw refusalOf('invalid_request', [{ detail: 'until is in the past', pointer: '/until' }])
+  const by = change.caller === 'operator' ? 'the operator' : change.caller.accountName
+  const after = withFreeze(before, { ...onlyOf(only), reason, by, since: change.at, ...(until !== undefined && { until }) })
+  if (after.length > MOST_FREEZES) throw new DepotError('refused', `there are ${MOST_FREEZES} freezes here already: end those that are over`)
+  return after
+}
+
+function ownFreezes({ freezes }: View): Freeze[] {
+  return freezes.filter(({ isOfAll }) => !isOfAll).map(({ isOfAll: _isOfAll, ...own }) => own)
+}
+
+function onlyOf({ origin, name }: Only): Only {
+  return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }) }
+}
+
+/** Who was named as one who may change the view may stop it, too. */
+function expectMayStop(view: View, caller: Authority): void {
+  const asker = askerOf(caller)
+  if (asker === undefined || asker.isAdministrator || (view.gates.promoters !== undefined && mayTouch(asker, view.gates))) return
+  throw new DepotError('forbidden', `${asker.account} may not freeze or thaw ${view.name}`)
+}
+
+async function viewToGovern(change: Change, name: string): Promise<View> {
+  const view = await getView(change.trx, name)
+  if (view.name === UNSTABLE) throw new DepotError('refused', `${UNSTABLE} has no rules: every upload joins it`)
+  if (view.preview !== undefined) throw new DepotError('refused', `${view.name} is a preview, and has no rules of its own`)
+  return view
+}
+
+/** Whether a view, or one that it requires, requires another. */
+async function leadsTo(change: Change, from: View, to: View): Promise<boolean> {
+  const seen = new Set<string>()
+  const waiting = [from]
+  for (let view = waiting.shift(); view !== undefined; view = waiting.shift()) {
+    if (view.id === to.id) return true
+    if (seen.has(view.name)) continue
+    seen.add(view.name)
+    for (const { view: name } of view.gates.requires ?? []) {
+      const next = await findView(change.trx, name)
+      if (next !== undefined) waiting.push(next)
+    }
+  }
+  return false
+}

@@ -1,0 +1,95 @@
+import type { PointerMove, Promotion, ReleaseName } from '../../ledger/entry.ts'
+import { findHeadOf } from '../../ledger/ledger-store.ts'
+import { getOwnerId } from '../../origins/origin-store.ts'
+import { formatIdent } from '../../package/ident.ts'
+import type { Change } from '../../ledger/change.ts'
+import { findChannel, insertChannel } from '../../channels/channel-store.ts'
+import { closeMemberships, movePointers, openMemberships, readPresent } from '../../revisions/member-store.ts'
+import { describeMove, describeStep, joins, planChange } from '../../views/plan.ts'
+import type { DescribedStep, Effect } from '../../views/plan.ts'
+import { readPlannedMoves } from '../../revisions/plan-store.ts'
+import { expectMovable } from '../../views/view.ts'
+import type { ViewRule } from '../../views/rule.ts'
+import type { View, ViewRelease } from '../../views/view.ts'
+import { listPreviews, setViewRevision, setViewRule } from '../../revisions/view-store.ts'
+
+export interface PromotionOutcome {
+  readonly view: string
+  /** The revision this promotion made or, where it changed nothing, the one the view is at. */
+  readonly revision: number
+  /** Of the ledger entry that made the revision; absent in what an idempotency key was answered by an earlier version. */
+  readonly hash?: string
+  readonly isChanged: boolean
+  /** The rule that it set. */
+  readonly rule?: ViewRule
+  readonly releases: readonly DescribedStep[]
+  /** What `latest` now answers differently. */
+  readonly pointers: readonly PointerMove[]
+  /** What was set aside, in sentences. */
+  readonly overridden: readonly string[]
+}
+
+/** What a promotion says of itself besides its effect. */
+export type Why = Pick<Promotion, 'act' | 'cause' | 'reason' | 'of' | 'only' | 'source' | 'proposer' | 'override'>
+
+/** Writes what a change does to a view as its next revision, and what follows from it in previews. Asks no rules. */
+export async function makeRevision(change: Change, view: View, effect: Effect, why: Why): Promise<PromotionOutcome> {
+  const { trx } = change
+  const joining = effect.steps.filter(joins).map(({ release }) => release)
+  const leaving = effect.steps.filter((step) => step.change === 'removed').map(({ release }) => release)
+  const releases = effect.steps.map(describeStep)
+  const overridden = why.override?.refusals ?? []
+  if (joining.length + leaving.length === 0 && effect.rule === undefined) return { view: view.name, revision: view.revision, hash: (await findHeadOf(trx, view.id, view.revision)).hash, isChanged: false, releases, pointers: [], overridden }
+
+  const previews = view.preview === undefined ? await listPreviews(trx, { baseId: view.id }) : []
+  expectMovable(view, joining.length + leaving.length, previews.length)
+  const revision = view.revision + 1
+  await closeMemberships(trx, view.id, [...leaving, ...joining], revision)
+  await openMemberships(trx, view.id, joining, revision)
+  await movePointers(trx, view.id, effect.moves, revision)
+  await keepChannels(change, view, joining)
+  await setViewRevision(trx, view.id, revision)
+  if (effect.rule !== undefined) await setViewRule(trx, view, { rule: effect.rule, from: revision })
+  const pointers = effect.moves.map(describeMove)
+  const rule = effect.rule === undefined ? {} : { rule: effect.rule }
+  const promotion: Promotion = { kind: 'promotion', view: view.name, revision, ...why, ...rule, joined: joining.map(nameOf), left: leaving.map(nameOf), pointers }
+  await change.record(promotion, { viewId: view.id, ...subjectOf(why, [...joining, ...leaving]) })
+  await moveInPreviews(change, previews, effect)
+  return { view: view.name, revision, hash: (await findHeadOf(trx, view.id, revision)).hash, isChanged: true, ...rule, releases, pointers, overridden }
+}
+
+/** A preview follows its view but for what its own plan moves there. It has one member for each pointer. */
+async function moveInPreviews(change: Change, previews: readonly View[], { moves }: Effect): Promise<void> {
+  for (const preview of previews) {
+    const own = await readPlannedMoves(change.trx, preview.preview?.planId ?? 0)
+    const ownLines = new Set(own.map((move) => `${move.package} ${move.target}`))
+    const following = moves.filter((move) => {
+      const described = describeMove(move)
+      return !ownLines.has(`${described.package} ${described.target}`)
+    })
+    const wanted = {
+      leaving: following.flatMap(({ from }) => from ?? []),
+      joining: following.flatMap(({ to }) => (to === undefined ? [] : [{ release: to }])),
+    }
+    const effect = planChange(preview.rule, wanted, await readPresent(change.trx, preview, wanted))
+    await makeRevision(change, preview, effect, { act: 'promote', cause: 'preview' })
+  }
+}
+
+/** What Habitat's clients call an event: one release that was promoted or demoted because it was asked for. */
+function subjectOf({ act, cause }: Why, releases: readonly ViewRelease[]): { releaseId?: number } {
+  const [only] = releases
+  return only !== undefined && releases.length === 1 && cause === undefined && (act === 'promote' || act === 'demote') ? { releaseId: only.releaseId } : {}
+}
+
+async function keepChannels(change: Change, view: View, releases: readonly ViewRelease[]): Promise<void> {
+  for (const originId of new Set(releases.map((release) => release.originId))) {
+    if ((await findChannel(change.trx, originId, view.id)) !== undefined) continue
+    const ownerId = change.actor.accountId ?? (await getOwnerId(change.trx, originId))
+    await insertChannel(change.trx, { originId, viewId: view.id, ownerId, isDeclared: false, at: change.at })
+  }
+}
+
+function nameOf(release: ViewRelease): ReleaseName {
+  return { ident: formatIdent(release.ident), target: release.target }
+}

@@ -1,0 +1,63 @@
+import { DepotError } from '../../errors.ts'
+import { getOrigin } from '../../origins/origin-store.ts'
+import type { Change } from '../../ledger/change.ts'
+import { ensureChannel } from './channel.ts'
+import { listMembersOfOrigin, onlyMembers } from '../../revisions/member-store.ts'
+import { alter } from './promote.ts'
+import { UNSTABLE } from '../../views/view.ts'
+import type { View, ViewRelease } from '../../views/view.ts'
+import { findView } from '../../revisions/view-store.ts'
+
+export interface BulkInput {
+  readonly origin: string
+  /** Whose members are moved. */
+  readonly source: string
+  readonly target: string
+  /** Of the channel `target`, where it is made. */
+  readonly ownerId: number
+}
+
+export interface BulkOutcome {
+  readonly view: string
+  readonly revision: number
+  readonly isChanged: boolean
+}
+
+/**
+ * Promotes all of an origin's releases in one view, for every target, into another, which is made where it is not there
+ * (habitat-today.md 6, Channels). One promotion; of each package what `latest` of the source is stays it where the last one promoted
+ * counts. A source that is not there counts as empty. Throws `invalid_request` for the views and `not_found` for the origin.
+ */
+export async function promoteAll(change: Change, input: BulkInput): Promise<BulkOutcome> {
+  expectDifferent(input, input.target === UNSTABLE)
+  const { target, releases } = await sides(change, input)
+  if (releases.length === 0) return unchanged(target)
+  const { view, revision, isChanged } = await alter(change, target, { joining: releases.map((release) => ({ release })), leaving: [] }, { act: 'promote', cause: 'bulk', by: change.caller })
+  return { view, revision, isChanged }
+}
+
+/** Takes all of an origin's releases that are in one view out of another. As {@link promoteAll}. */
+export async function demoteAll(change: Change, input: BulkInput): Promise<BulkOutcome> {
+  expectDifferent(input, input.target === UNSTABLE || input.source === UNSTABLE)
+  const { target, releases } = await sides(change, input)
+  const members = await change.read(`members of ${target.name}`, { views: [target.name] }, (db) => onlyMembers(db, target, releases))
+  if (members.length === 0) return unchanged(target)
+  const { view, revision, isChanged } = await alter(change, target, { joining: [], leaving: members }, { act: 'demote', cause: 'bulk', by: change.caller })
+  return { view, revision, isChanged }
+}
+
+function expectDifferent({ source, target }: BulkInput, isUnstable: boolean): void {
+  if (source === target) throw new DepotError('invalid_request', `${source} cannot be moved into itself`)
+  if (isUnstable) throw new DepotError('invalid_request', `${UNSTABLE} holds every release: nothing is moved into it or by it`)
+}
+
+async function sides(change: Change, { origin, source, target, ownerId }: BulkInput): Promise<{ target: View; releases: ViewRelease[] }> {
+  const { id } = await getOrigin(change.trx, origin)
+  const from = await findView(change.trx, source)
+  const releases = from === undefined ? [] : await change.read(`members of ${source}`, { views: [] }, (db) => listMembersOfOrigin(db, from, id))
+  return { target: await ensureChannel(change, { origin, name: target, ownerId }), releases }
+}
+
+function unchanged({ name, revision }: View): BulkOutcome {
+  return { view: name, revision, isChanged: false }
+}

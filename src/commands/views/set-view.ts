@@ -1,0 +1,31 @@
+import { DepotError } from '../../errors.ts'
+import type { Change } from '../../ledger/change.ts'
+import type { PromotionOutcome } from './make-revision.ts'
+import { changeView, expectRevision } from './promote.ts'
+import type { Asking } from './promote.ts'
+import { setUngoverned } from './ungoverned.ts'
+import type { ViewRule } from '../../views/rule.ts'
+import type { View } from '../../views/view.ts'
+import { getView } from '../../revisions/view-store.ts'
+
+/** What is absent stays as it is. */
+export interface SetViewInput extends Asking {
+  readonly view: string
+  readonly rule?: ViewRule
+  readonly ungoverned?: readonly string[]
+}
+
+/**
+ * Sets what a view is: its rule, and the origins that it does not govern. Another rule makes one revision, which `promotion` tells.
+ * Throws `not_found` for the view, `refused` for the rule of `unstable` and for previews, and for the rule what `changeView` does.
+ */
+export async function setView(change: Change, input: SetViewInput): Promise<{ view: View; promotion?: PromotionOutcome }> {
+  const { view: name, rule, ungoverned, ...asking } = input
+  const before = await getView(change.trx, name)
+  if (before.preview !== undefined) throw new DepotError('refused', `${before.name} is a preview: it is what its view is`)
+  await expectRevision(change, before, asking)
+  const isOther = rule !== undefined && rule !== before.rule
+  const promotion = isOther ? await changeView(change, { ...asking, request: { view: before.name, act: 'set-rule', rule } }) : undefined
+  if (ungoverned !== undefined) await setUngoverned(change, before, ungoverned)
+  return { view: await getView(change.trx, before.name), ...(promotion && { promotion }) }
+}

@@ -1,0 +1,70 @@
+import { DepotError } from '../../errors.ts'
+import type { WebhookPart } from '../../ledger/entry.ts'
+import type { Change } from '../../ledger/change.ts'
+import { freshProgress } from '../../webhooks/progress.ts'
+import type { Progress } from '../../webhooks/progress.ts'
+import { PREVIOUS_SECRET_MS } from '../../webhooks/webhook.ts'
+import type { EntryFilter } from '../../events/entry-filter.ts'
+import type { Webhook } from '../../webhooks/webhook.ts'
+import { deleteWebhook, getWebhook, updateWebhook } from '../../webhooks/webhook-store.ts'
+
+/** What is absent stays. URL and secret were encrypted by who submits this. */
+export interface WebhookChange {
+  readonly webhook: string
+  readonly url?: { readonly sealed: string; readonly host: string }
+  readonly filter?: EntryFilter
+  readonly isPaused?: boolean
+  /** A new secret; the one before signs beside it for a day. */
+  readonly secret?: { readonly sealed: string }
+  /** Send these entries again before going on, instead of what a replay that is under way still has to. Up to the last one done with, without `to`. */
+  readonly replay?: { readonly from: number; readonly to?: number }
+}
+
+/** Throws `not_found`, and `conflict` for a replay of what was not reached yet. */
+export async function changeWebhook(change: Change, input: WebhookChange): Promise<Webhook> {
+  const before = await getWebhook(change.trx, input.webhook)
+  const { url, filter, secret } = input
+  const after: Webhook = {
+    ...before,
+    ...(url !== undefined && { sealedUrl: url.sealed, host: url.host }),
+    ...(filter !== undefined && { filter }),
+    ...(secret !== undefined && { sealedSecret: secret.sealed, previous: { sealedSecret: before.sealedSecret, until: change.clock.now + PREVIOUS_SECRET_MS } }),
+    progress: changeProgress(before, input, change.at),
+  }
+  const changed = partsOf(before, after, input)
+  if (changed.length === 0) return before
+  await updateWebhook(change.trx, after)
+  await change.record({ kind: 'webhook-changed', webhook: after.name, host: after.host, changed })
+  return getWebhook(change.trx, after.name)
+}
+
+/** With all it was sent. Throws `not_found`. */
+export async function removeWebhook(change: Change, input: { webhook: string }): Promise<void> {
+  const { name } = await getWebhook(change.trx, input.webhook)
+  await deleteWebhook(change.trx, name)
+  await change.record({ kind: 'webhook-removed', webhook: name })
+}
+
+function changeProgress({ name, progress }: Webhook, { isPaused, replay, url }: WebhookChange, at: number): Progress {
+  // Whatever is changed of where or whether to deliver, the next attempt is due at once.
+  const isFresh = url !== undefined || replay !== undefined || (isPaused === false && progress.pause !== undefined)
+  const base = isFresh ? { ...freshProgress(progress.position), replay: progress.replay, pause: progress.pause } : progress
+  const pause = isPaused === undefined ? base.pause : isPaused ? (base.pause ?? { at, why: 'asked' as const }) : undefined
+  return { ...base, pause, replay: replay === undefined ? base.replay : rangeOf(name, replay, progress.position) }
+}
+
+function rangeOf(name: string, { from, to }: { from: number; to?: number }, position: number): Progress['replay'] {
+  if (from > position) throw new DepotError('conflict', `${name} is at ${position}: what comes after that is sent anyway, and nothing from ${from} on was sent before`)
+  return { next: from, to: Math.min(to ?? position, position) }
+}
+
+function partsOf(before: Webhook, after: Webhook, input: WebhookChange): WebhookPart[] {
+  const isPauseChanged = (before.progress.pause === undefined) !== (after.progress.pause === undefined)
+  return [
+    ...(input.url === undefined ? [] : ['url' as const]),
+    ...(JSON.stringify(before.filter) === JSON.stringify(after.filter) ? [] : ['filter' as const]),
+    ...(isPauseChanged ? [after.progress.pause === undefined ? ('resumed' as const) : ('paused' as const)] : []),
+    ...(input.secret === undefined ? [] : ['secret' as const]),
+    ...(input.replay === undefined ? [] : ['replay' as const]),
+  ]
+}

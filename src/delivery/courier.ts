@@ -1,0 +1,201 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { getAccountName } from '../accounts/account-store.ts'
+import type { Db } from '../database/database.ts'
+import type { LedgerEntry, LedgerEvent } from '../ledger/entry.ts'
+import { listEntries } from '../ledger/ledger-store.ts'
+import type { SecretBox } from '../origins/secret-box.ts'
+import type { Bookings } from './bookings.ts'
+import type { Connections } from '../webhooks/connections.ts'
+import { bodyOf, outgoing } from '../webhooks/outgoing.ts'
+import { advance, afterAttempt, dueIn } from '../webhooks/progress.ts'
+import type { Progress } from '../webhooks/progress.ts'
+import { send } from '../webhooks/send.ts'
+import type { Receipt, Surroundings } from '../webhooks/send.ts'
+import { matcherOf, messageId } from '../webhooks/webhook.ts'
+import type { Webhook } from '../webhooks/webhook.ts'
+
+/** An entry that was committed, with its origins for whose filter asks for them: found once for all couriers, since a commit waits for it. */
+export interface Heard {
+  readonly sequence: number
+  readonly event: LedgerEvent
+  readonly origins: () => ReadonlySet<string>
+}
+
+/** What couriers share. */
+export interface Dispatch {
+  readonly db: Db
+  readonly secrets: SecretBox
+  readonly log: Logger
+  readonly surroundings: Surroundings & { random(): number }
+  readonly connections: Connections
+  readonly bookings: Bookings
+  /** The last entry that is known to be committed. */
+  head(): number
+  onReceipt(receipt: Receipt): void
+}
+
+const LARGEST_PAGE = 100
+/** How many entries a page looks at, at most: what is of no kind that is asked for is not even counted. */
+const LARGEST_SPAN = 1_000
+const TROUBLE_MS = 60_000
+const FULL_MS = 1_000
+/** Entries that were passed over are noted so rarely: a depot that starts again looks at no more of them than this. */
+const NOTED_EVERY = 1_000
+
+/**
+ * Delivers to one webhook: entry by entry in the order of the ledger, the next one when the one before was accepted. It lives from one
+ * change of the webhook to the next: what an administrator changes is taken up by another courier, from what the database has.
+ */
+export class Courier {
+  readonly webhook: Webhook
+  readonly #dispatch: Dispatch
+  readonly #matches: ReturnType<typeof matcherOf>
+  readonly #stopping = new AbortController()
+  readonly #ended: Promise<void>
+  #progress: Progress
+  #notedPosition: number
+  /** Resolved when there is something to look at. */
+  #news = Promise.withResolvers<void>()
+  /** Nothing is left to look at: then what is heard of need not be read. */
+  #isIdle = false
+
+  constructor(webhook: Webhook, dispatch: Dispatch) {
+    this.webhook = webhook
+    this.#dispatch = dispatch
+    this.#matches = matcherOf(webhook.filter)
+    this.#progress = webhook.progress
+    this.#notedPosition = webhook.progress.position
+    this.#ended = this.#run()
+  }
+
+  get progress(): Progress {
+    return this.#progress
+  }
+
+  /** Takes in what was committed. What the filter leaves out costs neither a read nor a write. */
+  hear(heard: readonly Heard[]): void {
+    const last = heard.at(-1)
+    if (last === undefined) return
+    if (!this.#isIdle || heard.some(({ event, origins }) => this.#matches(event, origins))) this.#news.resolve()
+    else this.#pass(last.sequence)
+  }
+
+  /** Breaks off what is under way, which was then not delivered as far as the depot knows; resolves once it has. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#news.resolve()
+    await this.#ended
+  }
+
+  /** Has its progress noted with the next booking, where that is not known yet. */
+  note(): void {
+    if (this.#progress.position === this.#notedPosition) return
+    this.#notedPosition = this.#progress.position
+    this.#dispatch.bookings.add(this.webhook, this.#progress)
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      try {
+        await setImmediate() // whoever made the commit is answered first
+        await this.#step()
+      } catch (error) {
+        this.#dispatch.log.error({ err: error, webhook: this.webhook.name }, 'a webhook cannot go on; it tries again in a minute')
+        await this.#rest(TROUBLE_MS)
+      }
+    }
+  }
+
+  async #step(): Promise<void> {
+    const { bookings, surroundings } = this.#dispatch
+    if (this.#progress.pause !== undefined) return this.#rest(undefined)
+    if (bookings.isFull) return this.#rest(FULL_MS) // or a disk that is full would let memory grow
+    const wait = dueIn(this.#progress, surroundings.now())
+    if (wait > 0) await this.#rest(wait)
+    const entry = await this.#findNext()
+    if (entry === undefined) return this.#waitForNews()
+    await this.#dispatch.connections.during(() => this.#deliver(entry))
+  }
+
+  /** Passes over what the filter leaves out, in pages that grow as long as nothing is found: whoever gets every entry reads one row for each. */
+  async #findNext(): Promise<LedgerEntry | undefined> {
+    const { kinds } = this.webhook.filter
+    for (let limit = 1; !this.#stopping.signal.aborted; limit = Math.min(limit * 2, LARGEST_PAGE)) {
+      const { position, replay } = this.#progress
+      const [after, to] = replay === undefined ? [position, this.#dispatch.head()] : [replay.next - 1, replay.to]
+      if (after >= to) return undefined
+      const end = Math.min(to, after + LARGEST_SPAN)
+      const page = await listEntries(this.#dispatch.db, { after, through: end, limit, ...(kinds && { kinds }) })
+      const found = page.entries.find(({ event }) => this.#matches(event))
+      if (found !== undefined) return found
+      this.#pass(page.through)
+      await setImmediate() // others want the processor too
+    }
+    return undefined
+  }
+
+  #pass(sequence: number): void {
+    this.#progress = advance(this.#progress, sequence)
+    if (this.#progress.position - this.#notedPosition >= NOTED_EVERY) this.note()
+  }
+
+  async #deliver(entry: LedgerEntry): Promise<void> {
+    const { signal } = this.#stopping
+    const { bookings, surroundings } = this.#dispatch
+    if (signal.aborted) return
+    const at = surroundings.now()
+    const receipt = await this.#send(entry, at)
+    if (signal.aborted) return
+    const before = this.#progress
+    this.#progress = afterAttempt(before, entry.sequence, receipt, { now: surroundings.now(), random: surroundings.random() })
+    this.#notedPosition = this.#progress.position
+    const { durationMs, status, error, excerpt } = receipt
+    bookings.add(this.webhook, this.#progress, { sequence: entry.sequence, attempt: before.attempts + 1, at, durationMs, status, error, excerpt })
+    this.#dispatch.onReceipt(receipt)
+    this.#tell(before, entry.sequence, receipt)
+  }
+
+  async #send(entry: LedgerEntry, at: number): Promise<Receipt> {
+    const { db, secrets, surroundings } = this.#dispatch
+    const { accountId } = entry.actor
+    const account = accountId === undefined ? undefined : await getAccountName(db, accountId)
+    let message
+    try {
+      message = outgoing(this.webhook, { id: messageId(this.webhook.key, entry.sequence), body: bodyOf(entry, account), at }, secrets)
+    } catch (error) {
+      // The depot was started with another secret key: the state of the webhook says so, and its attempts go on.
+      return { verdict: 'failed', error: error instanceof Error ? error.message : String(error), excerpt: '', durationMs: 0 }
+    }
+    return send(message, surroundings, this.#stopping.signal)
+  }
+
+  #tell(before: Progress, sequence: number, { error }: Receipt): void {
+    const { pause, attempts } = this.#progress
+    const about = { webhook: this.webhook.name, host: this.webhook.host, sequence, error }
+    if (pause !== undefined) this.#dispatch.log.error({ ...about, attempts, why: pause.why }, 'webhook paused: it is sent nothing until somebody resumes it')
+    else if (before.attempts === 0 && attempts > 0) this.#dispatch.log.warn(about, 'webhook fails')
+    else if (before.attempts > 0 && attempts === 0) this.#dispatch.log.info({ ...about, attempts: before.attempts }, 'webhook works again')
+  }
+
+  async #waitForNews(): Promise<void> {
+    this.#isIdle = this.#progress.replay === undefined && this.#progress.position >= this.#dispatch.head()
+    if (this.#isIdle) await this.#news.promise
+    this.#isIdle = false
+    this.#news = Promise.withResolvers()
+    if (this.#stopping.signal.aborted) this.#news.resolve()
+  }
+
+  /** For so long, or until it is stopped; for ever, without a time. */
+  async #rest(ms: number | undefined): Promise<void> {
+    const { signal } = this.#stopping
+    if (signal.aborted) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const onAbort = () => resolve()
+    signal.addEventListener('abort', onAbort)
+    const cancel = ms === undefined ? undefined : this.#dispatch.surroundings.after(ms, resolve)
+    await promise
+    cancel?.()
+    signal.removeEventListener('abort', onAbort)
+  }
+}

@@ -1,0 +1,64 @@
+import type { Logger } from 'pino'
+import { Authenticator } from '../accounts/authenticate.ts'
+import type { Claims } from '../blobs/claims.ts'
+import { FilesystemBlobs } from '../blobs/filesystem.ts'
+import { OpenedFiles } from '../database/opened-files.ts'
+import { ReadingThreads } from '../database/reading-threads.ts'
+import type { Damage } from '../blobs/damage.ts'
+import type { Depot, Share } from './open.ts'
+import { HashThreads } from '../hart/hash-threads.ts'
+import { ArchiveScanner } from '../hart/scan.ts'
+import { SecretBox } from '../origins/secret-box.ts'
+import { WriterClient } from '../writer/writer-client.ts'
+
+interface World {
+  readonly log: Logger
+  readonly now?: () => number
+  /** Those of the thread that opened the depot. */
+  readonly claims: Claims
+  readonly examine: (checksum: string) => Promise<Damage | undefined>
+  /** Of this thread, in letters and digits. */
+  readonly name: string
+}
+
+/**
+ * Takes part, in a thread of its own, in a depot that another thread opened. Commits are heard once `begin` is called: what was read
+ * until then may be older than those it hears first, never newer. The caller closes the depot before the other thread closes its own.
+ */
+export function joinDepot(share: Share, { log, claims, examine, name, now = Date.now }: World): { depot: Depot; begin: () => void } {
+  const { config, limits } = share
+  const threads = new ReadingThreads(config.databaseFile)
+  const db = threads.db()
+  const writer = new WriterClient(share.seat, now)
+  const scanner = new ArchiveScanner()
+  const hashes = new HashThreads()
+  const authenticator = new Authenticator(db, now)
+  writer.onCommit((entries) => authenticator.onCommit(entries))
+  const depot: Depot = {
+    config,
+    limits,
+    log,
+    now,
+    files: new OpenedFiles(share.files),
+    db,
+    writer,
+    blobs: FilesystemBlobs.join(config.blobFolder, claims, name),
+    scanner,
+    hashes,
+    secrets: new SecretBox(Buffer.from(share.secretKey)),
+    authenticator,
+    examine,
+    upkeep: undefined,
+    isNew: false,
+    madeToken: undefined,
+    givenToken: undefined,
+    share: () => Promise.reject(new Error('a depot is shared by the thread that opened it')),
+    async close() {
+      await hashes.close()
+      await scanner.close()
+      await writer.close()
+      await threads.close()
+    },
+  }
+  return { depot, begin: () => writer.start() }
+}

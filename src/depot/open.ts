@@ -1,0 +1,286 @@
+import { randomBytes } from 'node:crypto'
+import { rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Logger } from 'pino'
+import { Authenticator } from '../accounts/authenticate.ts'
+import { generateToken, hashToken } from '../accounts/token.ts'
+import { Collector } from '../upkeep/collect.ts'
+import type { Damage } from '../blobs/damage.ts'
+import { FilesystemBlobs, spoolOf } from '../blobs/filesystem.ts'
+import { Scrub } from '../upkeep/scrub.ts'
+import { sync } from '../blobs/sync.ts'
+import { parseAdminToken, parseSecretKey } from '../config.ts'
+import type { Config } from '../config.ts'
+import { migrateDatabase, openDatabase, openSnapshot, walOf } from '../database/database.ts'
+import type { Db } from '../database/database.ts'
+import { makeFolder } from '../database/make-folder.ts'
+import { OpenedFiles } from '../database/opened-files.ts'
+import type { OpenedFile } from '../database/opened-files.ts'
+import { findState } from '../database/state-store.ts'
+import { ReadingThreads } from '../database/reading-threads.ts'
+import { lockData } from '../database/lock.ts'
+import { DepotError } from '../errors.ts'
+import { MOST_AHEAD_MS } from '../clock.ts'
+import type { LedgerEntry } from '../ledger/entry.ts'
+import { HashThreads } from '../hart/hash-threads.ts'
+import { ArchiveScanner } from '../hart/scan.ts'
+import { SecretBox } from '../origins/secret-box.ts'
+import { listSealingKeys } from '../origins/sealed-store.ts'
+import { keepPrivate } from './private-files.ts'
+import { isBlobReferenced } from '../releases/release-store.ts'
+import { readSecretFile } from './secret-file.ts'
+import { Upkeep } from '../upkeep/upkeep.ts'
+import { findView } from '../revisions/view-store.ts'
+import { UNSTABLE } from '../views/view.ts'
+import { ThreadedWriter } from '../writer/threaded-writer.ts'
+import type { GivenToken } from '../commands/set-up.ts'
+import { Writer } from '../writer/writer.ts'
+import type { CommitListener, DepotWriter } from '../writer/writer.ts'
+import type { Seat } from '../writer/writer-client.ts'
+
+/** The opened resources of one data directory, which no other process holds meanwhile. */
+export interface Depot {
+  readonly config: Config
+  readonly limits: Limits
+  readonly log: Logger
+  readonly now: () => number
+  /** What it opened: its lock, its database, its folder of blobs. */
+  readonly files: OpenedFiles
+  /** For reading. */
+  readonly db: Db
+  readonly writer: DepotWriter
+  readonly blobs: FilesystemBlobs
+  readonly scanner: ArchiveScanner
+  readonly hashes: HashThreads
+  readonly secrets: SecretBox
+  readonly authenticator: Authenticator
+  /** As {@link Scrub.examine}. */
+  readonly examine: (checksum: string) => Promise<Damage | undefined>
+  /** In the thread that opened the depot. It does nothing before it is started. */
+  readonly upkeep: Upkeep | undefined
+  /** Whether this opening made the depot. */
+  readonly isNew: boolean
+  /** The administrator's token, when this opening made it: to be shown once. */
+  readonly madeToken: string | undefined
+  /** What became of an administrator's token that was given to a depot which had been made before. */
+  readonly givenToken: GivenToken | undefined
+  /** What another thread joins by. Rejects where reads and writes have no threads of their own. */
+  share(): Promise<Share>
+  close(): Promise<void>
+}
+
+/** What a thread is handed that takes part in a depot. The port of the seat is moved to it. */
+export interface Share {
+  readonly config: Config
+  readonly limits: Limits
+  readonly secretKey: Uint8Array
+  readonly files: readonly OpenedFile[]
+  readonly seat: Seat
+}
+
+export interface Limits {
+  /** How long a client may send nothing of a body. */
+  readonly uploadIdleMs: number
+  /** How long a body may take, besides the time that its bytes need at the lowest rate. */
+  readonly bodyGraceMs: number
+  readonly leastBodyBytesPerSecond: number
+  /** How long the head of a request may take. */
+  readonly headMs: number
+  /** How long a client may take nothing of its answer. */
+  readonly unreadMs: number
+  /** Bytes of answers that may wait in memory for their clients, of the depot as a whole. */
+  readonly pendingBytes: number
+  /** Of a thread that answers; absent where the process's limit of open files decides. */
+  readonly mostConnections?: number
+  /** Bytes of bodies that may be held in memory, of the depot as a whole. Those of packages are not held. */
+  readonly bodyBytes: number
+  /** How long a client may take its answer slowly before it is cut off to make room for others. */
+  readonly slowAfterMs: number
+  /** How often an address may send a wrong token: so often at once, and so often a minute from then on. */
+  readonly wrongTokensPerMinute: number
+  /** How long nothing needs a file before it is taken away. */
+  readonly orphanGraceMs: number
+  /** How long a file that is being received stays as it is before it is taken away: it belongs to nobody then. */
+  readonly spoolGraceMs: number
+}
+
+interface World {
+  readonly log: Logger
+  readonly now?: () => number
+  readonly limits?: Partial<Limits>
+  /** Reads and writes without threads of their own: for what is over before they would have started, and where each step must come in its order. */
+  readonly isAlone?: boolean
+  /** Takes away no bytes, whoever needs them or not: for `hart-depot restored`, which settles what is to become of them. */
+  readonly keepsBlobs?: boolean
+  /** Milliseconds of the clock by which commands take long, in a depot without threads. */
+  readonly elapsed?: (() => number) | undefined
+}
+
+const LOCK = 'lock.sqlite'
+
+const LIMITS: Limits = {
+  uploadIdleMs: 60_000,
+  bodyGraceMs: 30_000,
+  leastBodyBytesPerSecond: 1_024,
+  headMs: 60_000,
+  unreadMs: 60_000,
+  pendingBytes: 256 * 1024 * 1024,
+  bodyBytes: 128 * 1024 * 1024,
+  slowAfterMs: 10_000,
+  wrongTokensPerMinute: 20,
+  orphanGraceMs: 60 * 60_000,
+  spoolGraceMs: 60 * 60_000,
+}
+
+/**
+ * Opens a data directory, making what is not there yet. Throws `data_in_use` when another process holds it, and
+ * `invalid_request` when a folder cannot be made or written to. The caller closes the depot; commands that are queued then are still committed.
+ */
+export async function openDepot(config: Config, world: World): Promise<Depot> {
+  const { log, now = Date.now } = world
+  const givenToken = await readAdminToken(config, log)
+  await makeFolder(config.dataFolder, 'DEPOT_DATA')
+  await makeFolder(dirname(config.databaseFile), 'DEPOT_DATABASE_URL')
+  await makeFolder(config.blobFolder, 'DEPOT_BLOBS')
+  await keepPrivate(config)
+  const closers: (() => Promise<unknown> | void)[] = []
+  const hold = (file: string) => {
+    const lock = lockData(file)
+    closers.push(() => lock.close())
+  }
+  hold(join(config.dataFolder, LOCK))
+  const close = async () => {
+    for (const closer of closers.splice(0).toReversed()) await closer()
+  }
+  try {
+    // What lies elsewhere may be that of another data directory, too.
+    if (dirname(config.databaseFile) !== config.dataFolder) hold(`${config.databaseFile}.lock`)
+    if (dirname(config.blobFolder) !== config.dataFolder) hold(join(config.blobFolder, 'lock.sqlite'))
+    const { db, writer, files: opened } = await openData(config, { now, elapsed: world.elapsed, isAlone: world.isAlone === true, closers })
+    const secretKey = await findSecretKey(config, db, log)
+    const secrets = new SecretBox(secretKey)
+    const keepsBlobs = async () => world.keepsBlobs === true || (await findState(db, 'orphans_kept_since')) !== undefined
+    const blobs = await FilesystemBlobs.open(config.blobFolder, async (checksum) => (await isBlobReferenced(db, checksum)) || keepsBlobs())
+    if (await keepsBlobs()) log.warn('bytes that no release needs are kept, since the depot was put back to an older copy: hart-depot restored --list shows them')
+    const scanner = new ArchiveScanner()
+    closers.push(() => scanner.close())
+    const hashes = new HashThreads()
+    closers.push(() => hashes.close())
+    const authenticator = new Authenticator(db, now)
+    writer.onCommit((entries) => authenticator.onCommit(entries))
+    writer.onCommit((entries) => warnOfOverrides(log, entries))
+    writer.onCommit(clockWarner(log))
+
+    const isNew = (await findView(db, UNSTABLE)) === undefined
+    const madeToken = isNew && givenToken === undefined ? generateToken() : undefined
+    const token = madeToken ?? givenToken
+    const adminTokenHash = token === undefined ? undefined : hashToken(token)
+    const adminToken = await writer.submit({ kind: 'setUp', input: { adminTokenHash }, actor: { client: 'hart-depot', door: 'depot' } })
+
+    if (!isNew && adminToken === 'added') log.warn('the administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN; those of before are still good')
+    if (adminToken === 'revoked') log.warn('the token of DEPOT_ADMIN_TOKEN was revoked, and is no good')
+    const files = opened.with([walOf(config.databaseFile)]) // which is there after the first commit
+    const limits = { ...LIMITS, ...world.limits }
+    const store = { db, folder: config.blobFolder, claims: blobs.claims, writer, log, now }
+    const scrub = new Scrub({ ...store, hashes, bytesPerS: config.scrubBytesPerS })
+    const collector = new Collector({ ...store, isOff: keepsBlobs, spool: spoolOf(config.blobFolder), graceMs: limits.orphanGraceMs, spoolGraceMs: limits.spoolGraceMs })
+    const upkeep = new Upkeep({ files, log, scrub, collector })
+    closers.push(() => upkeep.close())
+
+    const share = async (): Promise<Share> => {
+      if (!(writer instanceof ThreadedWriter)) throw new Error('a depot without threads of its own is not shared')
+      return { config, limits, secretKey, files: files.noted, seat: await writer.join() }
+    }
+    return { config, limits, log, now, files, db, writer, blobs, scanner, hashes, secrets, authenticator, examine: (checksum) => scrub.examine(checksum), upkeep, isNew, madeToken, givenToken: isNew ? undefined : adminToken, share, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function openData(
+  config: Config,
+  { now, elapsed, isAlone, closers }: { now: () => number; elapsed: World['elapsed']; isAlone: boolean; closers: (() => Promise<unknown> | void)[] },
+): Promise<{ db: Db; writer: DepotWriter; files: OpenedFiles }> {
+  const file = config.databaseFile
+  const note = () => OpenedFiles.note([join(config.dataFolder, LOCK), file, config.blobFolder])
+  if (isAlone) {
+    const database = openDatabase(file, now())
+    closers.push(() => database.close())
+    const files = note()
+    const withLog = files.with([walOf(file)])
+    const writer = await Writer.open(database.writable, now, { ...(elapsed !== undefined && { elapsed }), openSnapshot: () => openSnapshot(file), beforeCommit: () => withLog.expectThere() })
+    closers.push(() => writer.close())
+    return { db: database.reader, writer, files }
+  }
+  migrateDatabase(file, now())
+  const files = note()
+  const threads = new ReadingThreads(file)
+  closers.push(() => threads.close())
+  const writer = new ThreadedWriter(file, files.noted, now)
+  closers.push(() => writer.close())
+  return { db: threads.db(), writer, files }
+}
+
+/** Who breaks the glass is heard. */
+function warnOfOverrides(log: Logger, entries: readonly LedgerEntry[]): void {
+  for (const { sequence, event } of entries) {
+    if (event.kind !== 'promotion' || event.override === undefined) continue
+    log.warn({ sequence, view: event.view, revision: event.revision, ...event.override }, 'rules of a view were overridden')
+  }
+}
+
+/** Tells once that the clock is behind what was committed, and once that it is no longer. */
+function clockWarner(log: Logger): CommitListener {
+  let isAhead = false
+  return (_entries, { aheadMs }) => {
+    const seconds = Math.round(aheadMs / 1_000)
+    if (aheadMs > MOST_AHEAD_MS && !isAhead) log.warn({ ahead_s: seconds }, 'commit times are ahead of the clock, which was set back or is wrong: entries keep their order, and durations are measured by the clock')
+    if (aheadMs <= MOST_AHEAD_MS && isAhead) log.info('the clock has caught up with commit times')
+    isAhead = aheadMs > MOST_AHEAD_MS
+  }
+}
+
+/** The administrator's token that was given. Throws `invalid_request`. */
+async function readAdminToken({ adminToken, adminTokenFile: file }: Config, log: Logger): Promise<string | undefined> {
+  if (file === undefined) return adminToken
+  return parseAdminToken(await readNamedFile(file, 'DEPOT_ADMIN_TOKEN_FILE', log), file)
+}
+
+async function readNamedFile(file: string, variable: string, log: Logger): Promise<string> {
+  const text = await readSecretFile(file, log)
+  if (text === undefined) throw new DepotError('invalid_request', `${variable} names ${file}, and there is no such file`)
+  return text
+}
+
+/**
+ * The key that encrypts secrets: the one that was given, or that of `secret.key`, which is made while nothing is encrypted. Throws
+ * `invalid_request` where it is not the key that the secrets in the database were encrypted with.
+ */
+async function findSecretKey({ secretKey, secretKeyFile, dataFolder }: Config, db: Db, log: Logger): Promise<Buffer> {
+  const used = await listSealingKeys(db)
+  const ownFile = join(dataFolder, 'secret.key')
+  if (secretKey !== undefined) return expectUsed(secretKey, used, 'DEPOT_SECRET_KEY')
+  if (secretKeyFile !== undefined) return expectUsed(parseSecretKey(await readNamedFile(secretKeyFile, 'DEPOT_SECRET_KEY_FILE', log), secretKeyFile), used, secretKeyFile)
+  const text = await readSecretFile(ownFile, log)
+  if (text !== undefined) return expectUsed(parseSecretKey(text, ownFile), used, ownFile)
+  if (used.length > 0) throw new DepotError('invalid_request', `${ownFile} is missing, and stored secrets are encrypted with the key ${used.join(' and ')} that was in it: put the file back, from where the backup of the database is`)
+  return makeSecretKey(ownFile)
+}
+
+function expectUsed(key: Buffer, used: readonly string[], place: string): Buffer {
+  const { keyId } = new SecretBox(key)
+  const others = used.filter((id) => id !== keyId)
+  if (others.length === 0) return key
+  throw new DepotError('invalid_request', `${place} holds the key ${keyId}, and stored secrets are encrypted with the key ${others.join(' and ')}: start the depot with that one`)
+}
+
+/** Makes a key in a file of 64 hex characters, whole and durable or not at all. */
+async function makeSecretKey(path: string): Promise<Buffer> {
+  const key = randomBytes(32)
+  await rm(`${path}.new`, { force: true })
+  await writeFile(`${path}.new`, `${key.toString('hex')}\n`, { mode: 0o600, flag: 'wx', flush: true })
+  await rename(`${path}.new`, path)
+  await sync(dirname(path))
+  return key
+}

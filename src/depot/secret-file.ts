@@ -1,0 +1,36 @@
+import { open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import type { Logger } from 'pino'
+import { DepotError } from '../errors.ts'
+
+const OTHERS = 0o007
+const GROUP = 0o070
+const LONGEST_BYTES = 4096
+
+/**
+ * Reads a file that holds one secret, without the white space around it; `undefined` where there is no such file. Throws
+ * `invalid_request` for a file that every user of the machine may read or write. A file of a group is taken, with a warning:
+ * Kubernetes gives a pod's volumes to a group (`fsGroup`).
+ */
+export async function readSecretFile(path: string, log: Logger): Promise<string | undefined> {
+  const file = await openFile(path)
+  if (file === undefined) return undefined
+  try {
+    const { mode, size } = await file.stat()
+    if ((mode & OTHERS) !== 0) throw new DepotError('invalid_request', `every user of this machine may read the secret in ${path}: chmod 600 ${path}`)
+    if ((mode & GROUP) !== 0) log.warn({ file: path }, `the group of the file may read the secret in it: chmod 600 ${path}, unless the group is the depot's own`)
+    if (size > LONGEST_BYTES) throw new DepotError('invalid_request', `${path} is too long for a secret: it has ${size} bytes`)
+    return (await file.readFile('utf8')).trim()
+  } finally {
+    await file.close()
+  }
+}
+
+async function openFile(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, 'r')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,28 @@
+import type { LedgerEvent } from '../ledger/entry.ts'
+
+/** What an event says, in the words that clients are told it in: snake_case, and RFC 3339 for times, whose names end in `At`. */
+export function fieldsOf({ kind: _kind, ...fields }: LedgerEvent): Record<string, unknown> {
+  return renamed(fields)
+}
+
+function renamed(fields: object): Record<string, unknown> {
+  const told: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(fields) as [string, unknown][]) {
+    told[wordsOf(name)] = name.endsWith('At') && typeof value === 'number' ? new Date(value).toISOString() : valueOf(value)
+  }
+  return told
+}
+
+function valueOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(valueOf)
+  return typeof value === 'object' && value !== null ? renamed(value) : value
+}
+
+/** Of the names that events have, which are few; a promotion may have them thousands of times. */
+const words = new Map<string, string>()
+
+function wordsOf(name: string): string {
+  const known = words.get(name) ?? name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  words.set(name, known)
+  return known
+}

@@ -1,0 +1,63 @@
+import type { Audience } from '../access/access.ts'
+import type { Db } from '../database/database.ts'
+import { parseIdent } from '../package/ident.ts'
+import type { Ident } from '../package/ident.ts'
+import type { Page, Slice } from '../releases/list-store.ts'
+import { visibleTo } from '../releases/release-store.ts'
+import type { Search } from '../search/package-search.ts'
+import { isFound } from '../search/words-store.ts'
+import type { Promotion } from '../ledger/entry.ts'
+
+/** What Habitat calls an event: a promotion or demotion of one release that was asked for by itself, and changed something. */
+export interface HabitatEvent {
+  readonly act: Promotion['act']
+  readonly at: number
+  readonly view: string
+  readonly ident: Ident
+}
+
+export interface EventsAsked extends Slice {
+  /** From this time on, until before the other. */
+  readonly from: number
+  readonly to: number
+  readonly view: string | undefined
+  readonly search: Search | undefined
+}
+
+/**
+ * The ledger's own rows, newest first. An event shows while a release of its ident is there that the audience may see, and always to
+ * the account that caused it (habitat-today.md 6, Events).
+ */
+export async function listEvents(db: Db, asked: EventsAsked, audience: Audience, accountId: number | undefined): Promise<Page<HabitatEvent>> {
+  const { view, search } = asked
+  const matching = db
+    .selectFrom('ledger')
+    .innerJoin('releases as subject', 'subject.id', 'ledger.release_id')
+    .innerJoin('views', 'views.id', 'ledger.view_id')
+    .where('ledger.release_id', 'is not', null)
+    .where('ledger.at', '>=', asked.from)
+    .where('ledger.at', '<', asked.to)
+    .$if(view !== undefined, (query) => query.where('views.name', '=', view ?? ''))
+    .$if(search !== undefined, (query) => query.where((eb) => (search === undefined ? eb.lit(true) : isFound(eb.ref('subject.package_id'), search))))
+    .where((eb) => {
+      const isThere = eb.exists(
+        eb
+          .selectFrom('releases')
+          .select('releases.id')
+          .whereRef('releases.ident', '=', 'subject.ident')
+          .where('releases.deleted_at', 'is', null)
+          .where((inner) => visibleTo(inner, audience)),
+      )
+      return accountId === undefined ? isThere : eb.or([eb('ledger.account_id', '=', accountId), isThere])
+    })
+  const { total } = await matching.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
+  const rows = await matching
+    .select(['ledger.at', 'ledger.text', 'views.name as view', 'subject.ident'])
+    .orderBy('ledger.at', 'desc')
+    .orderBy('ledger.sequence', 'desc')
+    .limit(asked.limit)
+    .offset(asked.offset)
+    .execute()
+  const items = rows.map((row) => ({ act: (JSON.parse(row.text) as Promotion).act, at: row.at, view: row.view, ident: parseIdent(row.ident) }))
+  return { items, total }
+}

@@ -1,0 +1,164 @@
+import type { Audience } from '../access/access.ts'
+import { inBatches } from '../database/batches.ts'
+import type { Db } from '../database/database.ts'
+import { visibleTo } from '../releases/release-store.ts'
+import { asSeenBy, revisionOf } from '../revisions/history-store.ts'
+import type { Revision } from '../revisions/history-store.ts'
+import { findPlan } from '../revisions/plan-store.ts'
+import { releasesIn } from '../revisions/stored-plan.ts'
+import { findView } from '../revisions/view-store.ts'
+import type { LedgerEntry, LedgerEvent, ReleaseName } from '../ledger/entry.ts'
+import { concernOf } from './sight.ts'
+import type { Concern, Reader } from './sight.ts'
+
+/** An entry as a reader may see it. */
+export interface SeenEntry {
+  readonly sequence: number
+  readonly digest: string
+  readonly hash: string
+  /** Absent where the reader may know no more. */
+  readonly told?: Told
+}
+
+export interface Told {
+  readonly at: number
+  /** The account; `undefined` for what the depot itself or its operator's shell did. */
+  readonly actor: string | undefined
+  readonly client: string
+  /** Of a promotion, what of it the reader may see. */
+  readonly event: LedgerEvent
+  /** What the digest is of; absent unless the reader may see all of the entry. */
+  readonly hashed?: { readonly salt: string; readonly text: string }
+}
+
+/**
+ * Entries as a reader may see them, as visible as releases are now. They are oldest first, and of no view is a promotion left out
+ * between two that are given.
+ */
+export async function seeEntries(db: Db, entries: readonly LedgerEntry[], reader: Reader): Promise<SeenEntry[]> {
+  const accounts = await listNames(db, entries)
+  const tell = (entry: LedgerEntry, event: LedgerEvent, isWhole: boolean): Told => ({
+    at: entry.at,
+    actor: accounts.get(entry.actor.accountId),
+    client: entry.actor.client,
+    event,
+    ...(isWhole && { hashed: { salt: entry.salt, text: entry.text } }),
+  })
+  const { audience, account } = reader
+  const concerns = audience.seesAll ? [] : await Promise.all(entries.map(async (entry) => ({ entry, concern: await lookInto(db, concernOf(entry.event), reader) })))
+  const isMember = await knowOrigins(db, concerns, audience)
+  const isVisible = await knowReleases(db, concerns, audience)
+  const promotions = await seePromotions(db, concerns, { audience, accounts })
+
+  const told = (entry: LedgerEntry, concern: Concern): Told | undefined => {
+    const ifSo = (may: boolean) => (may ? tell(entry, entry.event, true) : undefined)
+    switch (concern.of) {
+      case 'everyone':
+        return tell(entry, entry.event, true)
+      case 'administrators':
+      case 'plan':
+        return undefined
+      case 'account':
+        return ifSo(account === concern.account)
+      case 'origin':
+        return ifSo(isMember(concern.origin, entry.at) || (account !== undefined && account === concern.account))
+      case 'releases':
+        return ifSo(concern.releases.every((release) => isVisible(release, entry.at)))
+      case 'promotion': {
+        const seen = promotions.get(entry.sequence)
+        if (seen === undefined) return undefined
+        return seen === 'whole' ? tell(entry, entry.event, true) : tell(entry, seen, false)
+      }
+      default:
+        return concern satisfies never
+    }
+  }
+  return entries.map((entry, index) => {
+    const { sequence, digest, hash } = entry
+    const concern = concerns[index]?.concern
+    const seen = concern === undefined ? tell(entry, entry.event, true) : told(entry, concern)
+    return { sequence, digest, hash, ...(seen && { told: seen }) }
+  })
+}
+
+/** A plan concerns who may see what it names. Drafts are forgotten after a while, and are then nobody's. */
+async function lookInto(db: Db, concern: Concern, { account }: Reader): Promise<Concern> {
+  if (concern.of !== 'plan' || account === undefined) return concern
+  const plan = await findPlan(db, concern.plan)
+  return plan === undefined ? concern : { of: 'releases', releases: releasesIn(plan.effect) }
+}
+
+interface Concerned {
+  readonly entry: LedgerEntry
+  readonly concern: Concern
+}
+
+async function listNames(db: Db, entries: readonly LedgerEntry[]): Promise<Map<number | undefined, string>> {
+  const ids = [...new Set(entries.map(({ actor }) => actor.accountId))].filter((id) => id !== undefined)
+  if (ids.length === 0) return new Map()
+  const rows = await db.selectFrom('accounts').select(['id', 'name']).where('id', 'in', ids).execute()
+  return new Map(rows.map(({ id, name }) => [id, name]))
+}
+
+/** An origin that was deleted and made again is somebody else's: what happened before is not theirs to see. */
+async function knowOrigins(db: Db, concerns: readonly Concerned[], audience: Audience): Promise<(origin: string, at: number) => boolean> {
+  const named = concerns.flatMap(({ concern }) => (concern.of === 'origin' && audience.origins.includes(concern.origin) ? [concern.origin] : []))
+  const since = new Map<string, number>()
+  for (const some of inBatches(named)) {
+    const rows = await db.selectFrom('origins').select(['name', 'created_at']).where('name', 'in', some).where('deleted_at', 'is', null).execute()
+    for (const row of rows) since.set(row.name, row.created_at)
+  }
+  return (origin, at) => (since.get(origin) ?? Infinity) <= at
+}
+
+/** A name that was deleted may be another release's by now: one counts where it was there. */
+async function knowReleases(db: Db, concerns: readonly Concerned[], audience: Audience): Promise<(release: ReleaseName, at: number) => boolean> {
+  const named = concerns.flatMap(({ concern }) => (concern.of === 'releases' ? concern.releases : []))
+  const rows: { ident: string; target: string; created_at: number; deleted_at: number | null; is_visible: number }[] = []
+  for (const some of inBatches(named.map(({ ident }) => ident))) {
+    const found = await db
+      .selectFrom('releases')
+      .select(['ident', 'target', 'created_at', 'deleted_at'])
+      .select((eb) => eb.case().when(visibleTo(eb, audience)).then(1).else(0).end().as('is_visible'))
+      .where('ident', 'in', some)
+      .execute()
+    rows.push(...found)
+  }
+  const known = Map.groupBy(rows, ({ ident, target }) => `${ident} ${target}`)
+  return ({ ident, target }, at) => {
+    const there = known.get(`${ident} ${target}`)?.filter((row) => row.created_at <= at && (row.deleted_at ?? Infinity) >= at) ?? []
+    return there.length > 0 && there.every((row) => row.is_visible === 1)
+  }
+}
+
+/** By sequence. */
+async function seePromotions(
+  db: Db,
+  concerns: readonly Concerned[],
+  eyes: { audience: Audience; accounts: ReadonlyMap<number | undefined, string> },
+): Promise<Map<number, LedgerEvent | 'whole'>> {
+  const seen = new Map<number, LedgerEvent | 'whole'>()
+  const promotions = concerns.flatMap(({ entry, concern }) => (concern.of === 'promotion' ? [{ entry, promotion: concern.promotion }] : []))
+  for (const [name, ofView] of Map.groupBy(promotions, ({ promotion }) => promotion.view)) {
+    const view = await findView(db, name)
+    if (view === undefined) continue
+    const revisions = ofView.map(({ entry: { at, actor }, promotion }) => revisionOf(promotion, { at, account: eyes.accounts.get(actor.accountId), client: actor.client }))
+    const visible = (await asSeenBy(eyes.audience, db, view, revisions.toReversed())).toReversed()
+    for (const [index, { entry }] of ofView.entries()) {
+      const [revision, shown] = [revisions[index], visible[index]]
+      if (revision === undefined || shown === undefined) continue
+      const { at: _at, account: _account, client: _client, ...promotion } = shown
+      seen.set(entry.sequence, revision === shown || isSame(revision, shown) ? 'whole' : { kind: 'promotion', view: name, ...promotion })
+    }
+  }
+  return seen
+}
+
+/** Whether nothing was left out, and no pointer told otherwise, whatever the order. */
+function isSame(told: Revision, seen: Revision): boolean {
+  return told.joined.length === seen.joined.length && told.left.length === seen.left.length && told.reason === seen.reason && movesOf(told) === movesOf(seen)
+}
+
+function movesOf({ pointers }: Revision): string {
+  return pointers.map(({ package: name, target, from, to }) => JSON.stringify([name, target, from, to])).toSorted().join()
+}

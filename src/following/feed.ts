@@ -1,0 +1,243 @@
+import type { Db } from '../database/database.ts'
+import type { Target } from '../package/target.ts'
+import type { LedgerHead } from '../ledger/chain.ts'
+import { Deadlines } from './deadlines.ts'
+import { viewOf } from '../ledger/entry.ts'
+import type { LedgerEntry, LedgerEvent } from '../ledger/entry.ts'
+import { findState } from '../database/state-store.ts'
+import { MOST_TEXT_AT_ONCE, findHash, findHead, listEntries } from '../ledger/ledger-store.ts'
+import type { EntriesAsked, EntriesRead } from '../ledger/ledger-store.ts'
+
+/** What a watch is about: each commit looks only at the watches whose topic it touches. */
+export type Topic = string
+
+export const EVERYTHING: Topic = 'everything'
+
+const VIEW = 'view '
+
+export function viewTopic(view: string): Topic {
+  return VIEW + view
+}
+
+/** A package, `origin/name`, for a target, in whatever view. */
+export function lineTopic(packageName: string, target: Target): Topic {
+  return `line ${packageName} ${target}`
+}
+
+export interface Watching {
+  readonly topic: Topic
+  /** Whether an entry that touches the topic wakes; every one does, when absent. Must not throw. */
+  readonly wants?: ((entry: LedgerEntry) => boolean) | undefined
+  /** Whose rights matter: an entry that may change what this account is allowed wakes too, whatever the topic. */
+  readonly account?: string | undefined
+}
+
+export interface Waiting extends Watching {
+  /** The last entry that the caller has taken into account. */
+  readonly after: number
+  /** In the time of `performance.now()`. */
+  readonly deadline: number
+  /** Its `close` ends the wait: a response, when its client leaves. */
+  readonly client: { once(event: 'close', listener: () => void): unknown; off(event: 'close', listener: () => void): unknown }
+}
+
+/** Why a wait ended: something was committed (what it was, is to be read), the time is over, the client left, the depot stops. */
+export type Waking = 'committed' | 'expired' | 'left' | 'closed'
+
+interface Watch extends Watching {
+  readonly wake: () => void
+}
+
+/** Entries kept in memory: at most so many, of at most so many bytes of text. */
+const MOST_KEPT = 10_000
+const MOST_KEPT_BYTES = 8 * 1024 * 1024
+/** Who is woken in one turn of the event loop; others are served in between, first of all who made the change. */
+const WAKES_PER_TURN = 16
+
+/**
+ * Hears what was committed, keeps the last of it in memory, and wakes who waits for it. A commit only marks who is to be woken, so
+ * that no promotion waits for its followers. Every commit is passed on to it after those who answer from memory have heard of it.
+ */
+export class Feed {
+  readonly #db: Db
+  readonly #watches = new Map<Topic, Set<Watch>>()
+  readonly #ofAccounts = new Map<string, Set<Watch>>()
+  readonly #due = new Set<Watch>()
+  readonly #deadlines = new Deadlines()
+  readonly #recent: LedgerEntry[] = []
+  #recentBytes = 0
+  #head: LedgerHead
+  readonly #incarnation: string | undefined
+  #isWaking = false
+  #isClosed = false
+
+  private constructor(db: Db, head: LedgerHead, incarnation: string | undefined) {
+    this.#db = db
+    this.#incarnation = incarnation
+    this.#head = head
+  }
+
+  /** The caller passes on each commit made from then on, and closes it. */
+  static async open(db: Db): Promise<Feed> {
+    return new Feed(db, await findHead(db), await findState(db, 'incarnation'))
+  }
+
+  /** The last entry that was heard of. */
+  get head(): LedgerHead {
+    return this.#head
+  }
+
+  /** What the history is called since the depot was put back to an older copy; `undefined` for a depot that never was. A depot that serves is not put back. */
+  get incarnation(): string | undefined {
+    return this.#incarnation
+  }
+
+  /** The hash of an entry that was heard of, from memory where it reaches back far enough; `undefined` for one that was not. */
+  async hashAt(sequence: number): Promise<string | undefined> {
+    if (sequence > this.#head.sequence) return undefined
+    if (sequence === this.#head.sequence) return this.#head.hash
+    return this.#recent[sequence - (this.#recent[0]?.sequence ?? Infinity)]?.hash ?? findHash(this.#db, sequence)
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** How many watches there are, and timers in use: for figures, and for tests that nothing is left behind. */
+  get load(): { watches: number; timers: number } {
+    return { watches: [...this.#watches.values()].reduce((sum, { size }) => sum + size, 0), timers: this.#deadlines.timers }
+  }
+
+  /** As {@link listEntries}, from memory where it reaches back far enough. */
+  async entries(asked: EntriesAsked): Promise<EntriesRead> {
+    const first = this.#recent[0]?.sequence ?? this.#head.sequence + 1
+    if (asked.after + 1 < first) return listEntries(this.#db, asked)
+    const entries: LedgerEntry[] = []
+    let left = MOST_TEXT_AT_ONCE
+    for (let at = asked.after + 1 - first; at < this.#recent.length; at += 1) {
+      const entry = this.#recent[at]
+      if (entry === undefined || entry.sequence > asked.through) break
+      if (asked.kinds?.includes(entry.event.kind) === false) continue
+      entries.push(entry)
+      left -= Buffer.byteLength(entry.text)
+      if (entries.length === asked.limit || left <= 0) return { entries, through: entry.sequence }
+    }
+    return { entries, through: asked.through }
+  }
+
+  /**
+   * Calls `wake` soon after each commit that holds an entry which is wanted, once for several, and when the feed closes. It is told
+   * nothing: who is woken reads on from where it was. Must not throw. Watching ends with the call of what is returned.
+   */
+  watch(watching: Watching, wake: () => void): () => void {
+    const watch: Watch = { ...watching, wake }
+    const leaveTopic = join(this.#watches, watch.topic, watch)
+    const leaveAccount = watch.account === undefined ? undefined : join(this.#ofAccounts, watch.account, watch)
+    return () => {
+      this.#due.delete(watch)
+      leaveTopic()
+      leaveAccount?.()
+    }
+  }
+
+  /** Resolves when something was committed after `after`, and leaves nothing behind. Never rejects. */
+  wait(waiting: Waiting): Promise<Waking> {
+    if (this.#isClosed) return Promise.resolve('closed')
+    if (this.#head.sequence > waiting.after) return Promise.resolve('committed')
+    const { client } = waiting
+    const { promise, resolve } = Promise.withResolvers<Waking>()
+    const end = (why: Waking) => {
+      unwatch()
+      withdraw()
+      client.off('close', leave)
+      resolve(why)
+    }
+    const leave = () => end('left')
+    const unwatch = this.watch(waiting, () => end(this.#isClosed ? 'closed' : 'committed'))
+    const withdraw = this.#deadlines.add(waiting.deadline, () => end('expired'))
+    client.once('close', leave)
+    return promise
+  }
+
+  /** Takes in what was committed. Never throws. */
+  onCommit(entries: readonly LedgerEntry[]): void {
+    for (const entry of entries) {
+      this.#keep(entry)
+      for (const topic of this.#touched(entry.event)) {
+        for (const watch of this.#watches.get(topic) ?? []) if (watch.wants?.(entry) !== false) this.#due.add(watch)
+      }
+      for (const account of losersOf(entry.event)) for (const watch of this.#ofAccounts.get(account) ?? []) this.#due.add(watch)
+    }
+    this.#wakeSome()
+  }
+
+  #touched(event: LedgerEvent): Iterable<Topic> {
+    if (event.kind !== 'views-frozen' && event.kind !== 'views-thawed') return topicsOf(event)
+    return [...this.#watches.keys()].filter((topic) => topic === EVERYTHING || topic.startsWith(VIEW))
+  }
+
+  /** Wakes everyone, now; nobody waits from then on. */
+  close(): void {
+    this.#isClosed = true
+    for (const watches of this.#watches.values()) for (const watch of watches) watch.wake()
+  }
+
+  #keep(entry: LedgerEntry): void {
+    // One is missed where a commit was reported as failed and was there all the same: the database has it.
+    if (entry.sequence !== this.#head.sequence + 1) {
+      this.#recent.length = 0
+      this.#recentBytes = 0
+    }
+    this.#head = { sequence: entry.sequence, hash: entry.hash, at: entry.at }
+    this.#recent.push(entry)
+    this.#recentBytes += entry.text.length
+    while (this.#recent.length > MOST_KEPT || this.#recentBytes > MOST_KEPT_BYTES) this.#recentBytes -= this.#recent.shift()?.text.length ?? 0
+  }
+
+  #wakeSome(): void {
+    if (this.#isWaking || this.#due.size === 0) return
+    this.#isWaking = true
+    setImmediate(() => {
+      this.#isWaking = false
+      let left = WAKES_PER_TURN
+      for (const watch of this.#due) {
+        if ((left -= 1) < 0) break
+        this.#due.delete(watch)
+        watch.wake()
+      }
+      this.#wakeSome()
+    })
+  }
+}
+
+/** What is returned takes the watch out again. */
+function join<Key>(watches: Map<Key, Set<Watch>>, key: Key, watch: Watch): () => void {
+  const joined = watches.get(key) ?? new Set()
+  watches.set(key, joined.add(watch))
+  return () => {
+    joined.delete(watch)
+    if (joined.size === 0 && watches.get(key) === joined) watches.delete(key)
+  }
+}
+
+/** The accounts that may be allowed less after an event. */
+function losersOf(event: LedgerEvent): readonly string[] {
+  if (event.kind === 'token-revoked' || event.kind === 'member-set') return [event.account]
+  return event.kind === 'origin-transferred' ? [event.from] : []
+}
+
+function topicsOf(event: LedgerEvent): ReadonlySet<Topic> {
+  const topics = new Set([EVERYTHING])
+  const view = viewOf(event)
+  if (view !== undefined) topics.add(viewTopic(view))
+  if (event.kind === 'promotion') {
+    for (const { ident, target } of [...event.joined, ...event.left]) topics.add(lineTopic(packageOf(ident), target))
+    for (const move of event.pointers) topics.add(lineTopic(move.package, move.target))
+  }
+  if (event.kind === 'visibility-set') for (const target of event.targets) topics.add(lineTopic(packageOf(event.ident), target))
+  return topics
+}
+
+function packageOf(ident: string): string {
+  return ident.split('/', 2).join('/')
+}

@@ -1,0 +1,52 @@
+import type { FastifyInstance } from 'fastify'
+import { DepotError } from '../../errors.ts'
+import type { Door } from '../requests/request.ts'
+import type { AbsentViews } from './absent-views.ts'
+import type { Asking } from './asked.ts'
+import { channelLists } from './channel-lists.ts'
+import { channelReads } from './channels.ts'
+import { keyReads } from './keys.ts'
+import { packageLists } from './lists.ts'
+import { packageReads } from './packages.ts'
+import { searchReads } from './search.ts'
+
+const WRITING = ['POST', 'PUT', 'PATCH', 'DELETE']
+
+/**
+ * What stands below a view's URL: the read side of both generations, so that the URL can be all that a client knows. `latest`, lists and
+ * searches are the view's; downloads, keys and exact shows are the depot's, because dependencies are not promoted. Every other way to
+ * write than the promotion of 2016 (views.ts) is refused with the URL that writes.
+ */
+export async function belowViews(app: FastifyInstance, { door, mount, absentViews }: { door: Door; mount: string; absentViews: AbsentViews }): Promise<void> {
+  const view = `${mount}/views/:view`
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { view: name = '' } = (request as Asking).params
+    const refusal = absentViews.refusalOf(name, request.ip)
+    request.isLoggedElsewhere = refusal !== undefined
+    done(refusal)
+  })
+  for (const place of [view, `${view}/depot`]) {
+    packageReads(app, door, place)
+    packageLists(app, door, place)
+    searchReads(app, door, place)
+    channelReads(app, door, place)
+    channelLists(app, door, place)
+    keyReads(app, door, place)
+  }
+  app.route({
+    method: WRITING,
+    url: `${view}/*`,
+    handler: async (request: Asking, reply) => {
+      reply.header('allow', 'GET, HEAD')
+      throw new DepotError('read_only', `the URL of a view is for reading: ${request.method} to ${urlWithoutView(request, door.depot.config.publicUrl)}`)
+    },
+  })
+  for (const rest of ['', '/*']) app.get(`${view}${rest}`, async (_request, reply) => reply.code(404).send())
+}
+
+/** The URL that a write below a view's URL was meant for, as the client sees the depot. */
+function urlWithoutView({ protocol, host, publicPath, url }: Asking, publicUrl: string | undefined): string {
+  const [path = ''] = url.split('?', 1)
+  const origin = publicUrl === undefined ? `${protocol}://${host}` : new URL(publicUrl).origin
+  return `${origin}${publicPath}${path.replace(/\/views\/[^/]*(\/depot)?\//, '/')}`
+}

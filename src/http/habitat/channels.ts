@@ -1,0 +1,122 @@
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { audienceOf, audienceOfChanges, hasRole } from '../../access/access.ts'
+import type { Audience, Session } from '../../access/access.ts'
+import { DepotError } from '../../errors.ts'
+import type { Depot } from '../../depot/open.ts'
+import { formatIdent } from '../../package/ident.ts'
+import type { Target } from '../../package/target.ts'
+import { findRelease } from '../../releases/release-store.ts'
+import { listChannelNames } from '../../channels/channel-store.ts'
+import type { PromotionOutcome } from '../../commands/views/make-revision.ts'
+import type { BulkOutcome } from '../../commands/views/promote-all.ts'
+import { STAYING_CHANNELS, UNSTABLE } from '../../views/view.ts'
+import { replyHabitat } from '../requests/error-reply.ts'
+import { actorOf } from '../requests/request.ts'
+import type { Door } from '../requests/request.ts'
+import { mayPromote } from '../requests/rights.ts'
+import { flagOf, identOf, identTextOf, meantTarget, namedTarget, query } from './asked.ts'
+import type { Asking } from './asked.ts'
+import { pollRoute } from './poll-route.ts'
+import { wireChannel } from './wire.ts'
+
+/** habitat-today.md 3.2. Below a view's URL, what a channel means is decided in polls.ts. */
+export function channelReads(app: FastifyInstance, { depot, answers }: Door, place: string): void {
+  app.get(`${place}/channels/:origin/:channel/pkgs/:name/latest`, pollRoute(answers, { isLatest: true, isChannel: true }))
+  app.get(`${place}/channels/:origin/:channel/pkgs/:name/:version/latest`, pollRoute(answers, { isLatest: true, isChannel: true }))
+  app.get(`${place}/channels/:origin/:channel/pkgs/:name/:version/:release`, pollRoute(answers, { isLatest: false, isChannel: true }))
+  app.get(`${place}/channels/:origin`, async (request: Asking, reply) => {
+    const names = await listChannelNames(depot.db, request.params.origin, { audience: audienceOf(request.caller), withSandboxes: flagOf(request, 'sandbox') })
+    return reply.type('application/json').send(JSON.stringify(names.map((name) => ({ name }))))
+  })
+}
+
+/** habitat-today.md 3.2: who lacks the role is told 401 here, and who lacks a right that Builder does not know, 403 and why. */
+export function channelWrites(app: FastifyInstance, door: Door, mount: string): void {
+  void app.register(async (scope) => {
+    scope.setErrorHandler(async (error, request, reply) => replyHabitat(await asBuilder(error, request as Asking, door.depot), request, reply))
+    writeRoutes(scope, door, mount)
+  })
+}
+
+function writeRoutes(app: FastifyInstance, { depot }: Door, mount: string): void {
+  app.post(`${mount}/channels/:origin/:channel`, async (request: Asking, reply) => {
+    const { origin, channel } = request.params
+    request.subject = `channel ${channel} of ${origin}`
+    const { accountId: ownerId } = mayChange(request)
+    const declared = await depot.writer.submit({ kind: 'declareChannel', input: { origin, name: channel, ownerId }, actor: actorOf(request, 'habitat') })
+    return reply.code(201).type('application/json').send(JSON.stringify(wireChannel(declared, origin, channel)))
+  })
+  app.delete(`${mount}/channels/:origin/:channel`, async (request: Asking, reply) => {
+    const { origin, channel } = request.params
+    request.subject = `channel ${channel} of ${origin}`
+    mayChange(request)
+    if (STAYING_CHANNELS.includes(channel)) throw new DepotError('refused', `the channel ${channel} stays`)
+    await depot.writer.submit({ kind: 'removeChannel', input: { origin, name: channel }, actor: actorOf(request, 'habitat') })
+    return reply.send()
+  })
+  const move = (kind: 'promote' | 'demote') => async (request: Asking, reply: FastifyReply) => {
+    const view = request.params.channel
+    if (kind === 'demote' && view === UNSTABLE) throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}`)
+    const session = mayChange(request)
+    const ident = formatIdent(identOf(request))
+    request.subject = `${ident}, ${view}`
+    const target = await targetMeant(request, depot, audienceOfChanges(session))
+    const outcome = await depot.writer.submit({ kind, input: { view, releases: [{ ident, target }] }, actor: actorOf(request, 'habitat') })
+    return replyPromotion(reply, outcome, target)
+  }
+  /** habitat-today.md 6, Channels: rights, even where no channel is named to move into; then what cannot be. */
+  const moveAll = (kind: 'promoteAll' | 'demoteAll') => async (request: Asking, reply: FastifyReply) => {
+    const { origin, channel: source } = request.params
+    const target = query(request, 'channel') ?? ''
+    request.subject = `all of ${origin} in ${source}, ${target}`
+    const session = mayChange(request, target)
+    if (target === '') throw new DepotError('invalid_request', 'no channel is named to move into')
+    const outcome = await depot.writer.submit({ kind, input: { origin, source, target, ownerId: session.accountId }, actor: actorOf(request, 'habitat') })
+    return reply.headers(movedHeaders(outcome)).send()
+  }
+  app.put(`${mount}/channels/:origin/:channel/pkgs/promote`, moveAll('promoteAll'))
+  app.put(`${mount}/channels/:origin/:channel/pkgs/demote`, moveAll('demoteAll'))
+  app.put(`${mount}/channels/:origin/:channel/pkgs/:name/:version/:release/promote`, move('promote'))
+  app.put(`${mount}/channels/:origin/:channel/pkgs/:name/:version/:release/demote`, move('demote'))
+}
+
+/**
+ * The target of the release that a promotion means: the one named, whether or not there is such a release; else the client's own or the
+ * default one; else, since the clients of 2016 know no targets, whichever there is. Throws `not_found` and `target_malformed`.
+ */
+export async function targetMeant(request: Asking, depot: Depot, audience: Audience): Promise<Target> {
+  const named = namedTarget(request)
+  if (named !== undefined) return named
+  const ident = identTextOf(request)
+  const meant = (await findRelease(depot.db, ident, meantTarget(request), audience)) ?? (await findRelease(depot.db, ident, undefined, audience))
+  if (meant === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
+  return meant.target
+}
+
+/** An empty 200; what was done is in the headers. */
+export function replyPromotion(reply: FastifyReply, outcome: PromotionOutcome, target: Target): FastifyReply {
+  return reply.headers({ ...movedHeaders(outcome), 'depot-target': target }).send()
+}
+
+function movedHeaders({ view, revision, isChanged }: BulkOutcome): Record<string, string | number> {
+  return { 'depot-view': view, 'depot-revision': revision, 'depot-changed': String(isChanged) }
+}
+
+function mayChange(request: Asking, view = request.params.channel): Session {
+  return mayPromote(request, request.params.origin, view)
+}
+
+/**
+ * `forbidden` is `unauthenticated` where the account, as it is now, lacks the role that Builder asks for. Otherwise the token, or a rule
+ * of the view, refuses: hab shows the sentence of a 403, and hides that of a 401.
+ */
+async function asBuilder(error: unknown, { headers, params }: Asking, { authenticator }: Depot): Promise<unknown> {
+  if (!(error instanceof DepotError) || error.code !== 'forbidden') return error
+  try {
+    const caller = await authenticator.identify(headers.authorization)
+    if (caller !== undefined && hasRole({ ...caller, scope: {} }, params.origin, 'maintainer')) return error
+  } catch (cause) {
+    return cause // revoked meanwhile
+  }
+  return new DepotError('unauthenticated', error.message, { cause: error })
+}

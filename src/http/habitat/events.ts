@@ -1,0 +1,38 @@
+import type { FastifyInstance } from 'fastify'
+import { audienceOf, allowsAction } from '../../access/access.ts'
+import { DepotError, quote } from '../../errors.ts'
+import { listEvents } from '../../events/event-store.ts'
+import { parseSearch } from '../../search/package-search.ts'
+import type { Door } from '../requests/request.ts'
+import { offsetOf, pageAt, query } from './asked.ts'
+import type { Asking } from './asked.ts'
+import { replyPage } from './lists.ts'
+import { wireEvent } from './wire.ts'
+
+const DAY_MS = 86_400_000
+
+/** habitat-today.md 3.4 and 6 (Events). `query` is searched as packages are. */
+export function eventReads(app: FastifyInstance, { depot }: Door, mount: string): void {
+  app.get(`${mount}/events`, async (request: Asking, reply) => {
+    const { caller } = request
+    const offset = offsetOf(request)
+    const from = dayOf(request, 'from_date')
+    const to = dayOf(request, 'to_date') + DAY_MS
+    const words = query(request, 'query') ?? ''
+    const search = parseSearch(words)
+    if (search === undefined && words !== '') return replyPage(reply, { items: [], total: 0 }, offset, wireEvent)
+    const asked = { ...pageAt(offset), from, to, view: query(request, 'channel') || undefined, search }
+    const own = caller !== undefined && allowsAction(caller, 'read') ? caller.accountId : undefined
+    return replyPage(reply, await listEvents(depot.db, asked, audienceOf(caller), own), offset, wireEvent)
+  })
+}
+
+/** The beginning of a day, UTC: `2026-08-02` or `2026-8-2`. Throws `invalid_request`. */
+function dayOf(request: Asking, name: string): number {
+  const text = query(request, name) ?? ''
+  const [, year = '', month = '', day = ''] = /^(\d{4})-(\d{1,2})-(\d{1,2})$/.exec(text) ?? []
+  const at = Date.UTC(Number(year), Number(month) - 1, Number(day))
+  // A day that is not in its month would be one of the next.
+  if (year !== '' && new Date(at).getUTCMonth() === Number(month) - 1 && new Date(at).getUTCDate() === Number(day)) return at
+  throw new DepotError('invalid_request', `${name} must be a day, YYYY-MM-DD, not ${quote(text)}`)
+}

@@ -1,0 +1,65 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import type { Session } from '../../access/access.ts'
+import { getAccountById } from '../../accounts/account-store.ts'
+import { expectOwnAccount, expectWholeAccount } from '../../access/rights.ts'
+import { findProfileToken } from '../../accounts/profile-token-store.ts'
+import { generateToken, hashToken } from '../../accounts/token.ts'
+import { actorOf } from '../requests/request.ts'
+import type { Door } from '../requests/request.ts'
+import { signedIn } from '../requests/rights.ts'
+import { idOf } from './asked.ts'
+import type { Asking } from './asked.ts'
+import { readJson } from './body.ts'
+import { NO_CACHE } from './package-reply.ts'
+import { wireProfile, wireToken } from './wire-people.ts'
+
+const ChangedProfile = z.object({ email: z.string().min(1).max(254) })
+
+/** habitat-today.md 3.4 and 6, Profile. */
+export function profileRoutes(app: FastifyInstance, { depot }: Door): void {
+  app.get('/profile', async (request: Asking, reply) => {
+    const account = await getAccountById(depot.db, signedIn(request, 'read').accountId)
+    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify(wireProfile(account)))
+  })
+
+  app.patch('/profile', async (request: Asking, reply) => {
+    const caller = signedIn(request, 'manage')
+    const { accountId } = caller
+    expectOwnAccount(caller, accountId)
+    const { email } = await readJson(request, depot, { what: 'the profile', shape: ChangedProfile })
+    await depot.writer.submit({ kind: 'changeEmail', input: { accountId, email }, actor: actorOf(request, 'habitat') })
+    return reply.send()
+  })
+}
+
+/** One token per account is made here, and replaced; what operators hand out (`hart-depot token add`) stays. */
+export function profileTokenRoutes(app: FastifyInstance, { depot }: Door): void {
+  app.get('/profile/access-tokens', async (request: Asking, reply) => {
+    const token = await findProfileToken(depot.db, signedIn(request, 'read').accountId)
+    const tokens = token === undefined ? [] : [wireToken(token)]
+    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify({ tokens }))
+  })
+
+  app.post('/profile/access-tokens', async (request: Asking, reply) => {
+    const { accountId, expiresAt } = wholeAccount(request)
+    const token = generateToken()
+    const input = { accountId, hash: hashToken(token), ...(expiresAt !== undefined && { expiresAt }) }
+    const made = await depot.writer.submit({ kind: 'replaceProfileToken', input, actor: actorOf(request, 'habitat') })
+    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify(wireToken(made, token)))
+  })
+
+  app.delete('/profile/access-tokens/:id', async (request: Asking, reply) => {
+    const { accountId } = wholeAccount(request)
+    const tokenId = idOf(request)
+    await depot.writer.submit({ kind: 'revokeOwnToken', input: { accountId, tokenId }, actor: actorOf(request, 'habitat') })
+    return reply.send()
+  })
+}
+
+/** A token made here does not outlive the one that made it. */
+function wholeAccount(request: FastifyRequest): Session {
+  const caller = signedIn(request, 'manage')
+  expectWholeAccount(caller, caller.accountId)
+  return caller
+}

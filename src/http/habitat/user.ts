@@ -1,0 +1,24 @@
+import type { FastifyInstance } from 'fastify'
+import { allowsOrigin } from '../../access/access.ts'
+import { listInvitationsOf } from '../../origins/invitation-store.ts'
+import { listOriginsOf } from '../../origins/origin-store.ts'
+import type { Door } from '../requests/request.ts'
+import { signedIn } from '../requests/rights.ts'
+import type { Asking } from './asked.ts'
+import { NO_CACHE } from './package-reply.ts'
+import { wireInvitation, wireOwnOrigin } from './wire-people.ts'
+
+/** habitat-today.md 3.4 and 6: what is the caller's, whichever origin it is of. */
+export function userReads(app: FastifyInstance, { depot }: Door): void {
+  app.get('/user/invitations', async (request: Asking, reply) => {
+    const caller = signedIn(request, 'read')
+    const invitations = (await listInvitationsOf(depot.db, caller.accountId)).filter(({ origin }) => allowsOrigin(caller, origin))
+    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify(invitations.map(wireInvitation)))
+  })
+
+  app.get('/user/origins', async (request: Asking, reply) => {
+    const caller = signedIn(request, 'read')
+    const origins = (await listOriginsOf(depot.db, caller.accountId)).filter(({ name }) => allowsOrigin(caller, name))
+    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify(origins.map(wireOwnOrigin)))
+  })
+}

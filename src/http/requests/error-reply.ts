@@ -1,0 +1,204 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { DepotError, shorten } from '../../errors.ts'
+import type { ErrorCode } from '../../errors.ts'
+import { lacksDescriptors } from './descriptors.ts'
+import { acceptsTextRather, namesProblem } from './as-text.ts'
+
+const RETRY_AFTER_SECONDS = 5
+
+interface Meaning {
+  readonly status: number
+  /** What `hab` gets instead, which hides the sentence of some statuses. */
+  readonly habStatus?: number
+  /** The text Builder gives with it (habitat-today.md 3.6 and 6), where it gives one. */
+  readonly text?: string
+  /** Builder's text is the message of the error. */
+  readonly tellsWhy?: true
+  /** The number in `{code,msg}`, as of 2016 (habitat-2016.md 1.5). */
+  readonly netCode: number
+}
+
+/** Things that are wrong with one request which its answer names. */
+const MOST_NAMED = 50
+/** In characters. */
+const LONGEST_DETAIL = 2_000
+const LONGEST_PART = 500
+
+const REMOTE_REJECTED = 2
+const NOT_FOUND = 4
+const INTERNAL = 5
+const ACCESS_DENIED = 7
+const SESSION_EXPIRED = 8
+const CONFLICT = 9
+
+/** What each code means to a client: the one table for all doors. */
+const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
+  invalid_request: { status: 400, netCode: REMOTE_REJECTED },
+  unauthenticated: { status: 401, netCode: SESSION_EXPIRED },
+  too_many_attempts: { status: 429, netCode: ACCESS_DENIED },
+  forbidden: { status: 403, netCode: ACCESS_DENIED },
+  not_found: { status: 404, netCode: NOT_FOUND },
+  method_not_allowed: { status: 405, netCode: REMOTE_REJECTED },
+  already_exists: { status: 409, netCode: CONFLICT },
+  conflict: { status: 409, netCode: CONFLICT },
+  stale_revision: { status: 412, netCode: CONFLICT },
+  // Not 412: a client that only reads the revision again and goes on would never learn that it missed something.
+  other_history: { status: 409, netCode: CONFLICT },
+  stale_plan: { status: 412, netCode: CONFLICT },
+  idempotency_mismatch: { status: 422, netCode: CONFLICT },
+  too_large: { status: 413, netCode: REMOTE_REJECTED },
+  length_mismatch: { status: 400, netCode: REMOTE_REJECTED },
+  stalled: { status: 408, netCode: REMOTE_REJECTED },
+  hart_malformed: { status: 422, text: 'ds:up:0', netCode: REMOTE_REJECTED },
+  checksum_missing: { status: 422, text: 'ds:up:3', netCode: REMOTE_REJECTED },
+  checksum_mismatch: { status: 422, text: 'ds:up:3', netCode: REMOTE_REJECTED },
+  signer_unknown: { status: 422, netCode: REMOTE_REJECTED },
+  signature_invalid: { status: 422, netCode: REMOTE_REJECTED },
+  ident_malformed: { status: 422, netCode: REMOTE_REJECTED },
+  ident_mismatch: { status: 422, text: 'ds:up:6', netCode: REMOTE_REJECTED },
+  target_malformed: { status: 422, text: 'ds:up:1', netCode: REMOTE_REJECTED },
+  target_mismatch: { status: 422, text: 'ds:up:1', netCode: REMOTE_REJECTED },
+  target_unsupported: { status: 501, netCode: REMOTE_REJECTED },
+  key_malformed: { status: 422, text: 'Invalid origin public key', netCode: REMOTE_REJECTED },
+  secret_key_malformed: { status: 422, text: 'Invalid origin secret key', netCode: REMOTE_REJECTED },
+  key_not_yours: { status: 403, tellsWhy: true, netCode: ACCESS_DENIED },
+  origin_malformed: { status: 417, netCode: REMOTE_REJECTED },
+  origin_not_empty: { status: 409, tellsWhy: true, netCode: CONFLICT },
+  invalid_value: { status: 422, netCode: REMOTE_REJECTED },
+  transfer_to_owner: { status: 422, text: 'Cannot transfer origin ownership to self', netCode: REMOTE_REJECTED },
+  owner_departs: { status: 403, text: 'Departing the owner from the origin is not allowed', netCode: ACCESS_DENIED },
+  stranger_departs: { status: 422, tellsWhy: true, netCode: REMOTE_REJECTED },
+  token_not_yours: { status: 401, text: 'Unauthorized access.', netCode: ACCESS_DENIED },
+  view_absent: { status: 404, habStatus: 400, tellsWhy: true, netCode: NOT_FOUND },
+  read_only: { status: 405, tellsWhy: true, netCode: REMOTE_REJECTED },
+  refused: { status: 403, netCode: ACCESS_DENIED },
+  not_member: { status: 400, netCode: REMOTE_REJECTED },
+  in_use: { status: 422, netCode: CONFLICT },
+  release_differs: { status: 422, text: 'ds:up:4', netCode: REMOTE_REJECTED },
+  package_type_mismatch: { status: 422, netCode: REMOTE_REJECTED },
+  lockfile_malformed: { status: 422, netCode: REMOTE_REJECTED },
+  storage_full: { status: 507, netCode: INTERNAL },
+  blob_damaged: { status: 503, netCode: INTERNAL },
+  data_in_use: { status: 503, netCode: INTERNAL },
+  data_gone: { status: 503, netCode: INTERNAL },
+  shutting_down: { status: 503, netCode: INTERNAL },
+  overloaded: { status: 503, netCode: INTERNAL },
+}
+
+/** Where our own door says it in plainer HTTP than Builder does. */
+const API_STATUS: Partial<Record<ErrorCode, number>> = { refused: 409, not_member: 409, in_use: 409, origin_malformed: 422, ident_malformed: 400, target_malformed: 400 }
+
+/** RFC 9457, for `/api` and the operator's routes. */
+export function replyProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { code, status, detail, parts } = describe(error, request, reply)
+  const own = API_STATUS[code as ErrorCode] ?? status
+  if (own === 401) reply.header('www-authenticate', 'Bearer')
+  return sendProblem({ code, status: own, detail, parts, ...(error instanceof DepotError && { more: error.more }) }, request, reply)
+}
+
+function sendProblem({ code, status, detail, parts, more }: Described & { more?: DepotError['more'] }, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = {
+    type: `urn:hart-depot:error:${code}`,
+    title: code.replaceAll('_', ' '),
+    status,
+    code,
+    detail,
+    ...(parts.length > 0 && { errors: parts }),
+    ...more,
+    request_id: request.id,
+  }
+  return reply.code(status).type('application/problem+json').send(`${JSON.stringify(problem)}\n`)
+}
+
+/**
+ * What Habitat's clients expect: mostly nothing. `hab` itself shows the `msg` of a `{code,msg}` (habitat-today.md 1.2). People at a shell, and
+ * clients that ask for a text or a problem, are told why; all others get what Builder answers, to the byte.
+ */
+export function replyHabitat(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const described = describe(error, request, reply)
+  const { code, status, detail } = described
+  const meaning: Meaning | undefined = MEANINGS[code as ErrorCode]
+  const isHab = request.headers['user-agent']?.startsWith('hab') === true
+  reply.code(isHab ? (meaning?.habStatus ?? status) : status)
+  if (isHab && request.method !== 'HEAD') {
+    return reply.type('application/json').send(JSON.stringify({ code: meaning?.netCode ?? INTERNAL, msg: detail }))
+  }
+  if (namesProblem(request)) return sendProblem(described, request, reply)
+  if (acceptsTextRather(request) || AT_A_SHELL.test(request.headers['user-agent'] ?? '')) return reply.type('text/plain; charset=utf-8').send(`${detail}\n`)
+  const builderText = error instanceof DepotError ? error.builderText : undefined
+  const text = builderText ?? (meaning?.tellsWhy === true ? detail : meaning?.text)
+  return text === undefined ? reply.send() : reply.type('text/plain').send(text)
+}
+
+/** `curl/8.5.0`, `Wget/1.21` */
+const AT_A_SHELL = /^(curl|wget)\b/i
+
+interface Described {
+  readonly code: string
+  readonly status: number
+  readonly detail: string
+  readonly parts: DepotError['parts']
+}
+
+/** A refusal is logged in one line, and says when to try again where that helps; what is our own fault, with its stack, and tells the client nothing but the request's id. */
+function describe(error: unknown, request: FastifyRequest, reply: FastifyReply): Described {
+  if (lacksDescriptors(error)) {
+    request.lacksDescriptors = true
+    return describe(new DepotError('overloaded', `the depot has no file descriptors left: try again in ${RETRY_AFTER_SECONDS} seconds`, { retryAfterSeconds: RETRY_AFTER_SECONDS }), request, reply)
+  }
+  if (error instanceof DepotError) {
+    if (error.code === 'overloaded') forgetHeaders(reply)
+    if (error.retryAfterSeconds !== undefined) reply.header('retry-after', error.retryAfterSeconds)
+    request.refusal = `${error.code}: ${error.message}`
+    return { code: error.code, status: MEANINGS[error.code].status, detail: shorten(error.message, LONGEST_DETAIL), parts: error.parts }
+  }
+  if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number' && error.statusCode < 500) {
+    const parts = validationParts(error)
+    const named = parts.slice(0, MOST_NAMED)
+    const others = parts.length > MOST_NAMED ? `; and ${parts.length - MOST_NAMED} more` : ''
+    const told = parts.length === 0 ? sentenceFor(error) : named.map((part) => `${part.pointer ?? ''}: ${part.detail}`).join('; ')
+    const detail = `${shorten(told, LONGEST_DETAIL)}${others}`
+    request.refusal = detail
+    return { code: error.statusCode === 413 ? 'too_large' : 'invalid_request', status: error.statusCode, detail, parts: named }
+  }
+  request.log.error({ request: request.id, err: error }, 'request failed')
+  return { code: 'internal', status: 500, detail: `an error of the depot's own; its log has it under ${request.id}`, parts: [] }
+}
+
+/** Those that were set for another answer: a cache must not keep a refusal as what it stands for. */
+function forgetHeaders(reply: FastifyReply): void {
+  for (const name of Object.keys(reply.getHeaders())) if (name !== 'connection') reply.removeHeader(name)
+}
+
+/** For what fastify and its parsers refuse, by its code (fastify.dev/docs/latest/Reference/Errors): their own words name settings and functions. */
+const SENTENCES: Readonly<Record<string, string>> = {
+  FST_ERR_BAD_URL: 'the URL cannot be decoded: a % in it stands for itself only as %25',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'the body is larger than is taken here',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'the body is empty, and JSON is expected',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'the body has another length than Content-Length says',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'the body is not JSON, or has a field with the name __proto__ or constructor',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'a body of this Content-Type is not taken here',
+  FST_INVALID_MULTIPART_CONTENT_TYPE: 'the form is not what its Content-Type says: multipart/form-data with a boundary is expected',
+  FST_REQ_FILE_TOO_LARGE: 'the file in the form is larger than is taken here',
+  FST_FILES_LIMIT: 'the form has more files than are taken here',
+  FST_FIELDS_LIMIT: 'the form has more fields than are taken here',
+  FST_PARTS_LIMIT: 'the form has more parts than are taken here',
+  FST_PROTO_VIOLATION: 'the form has a field with a name that is not taken here',
+}
+
+/** What a client is told of a refusal of fastify or of one of its parsers. */
+export function sentenceFor(error: Error): string {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  return SENTENCES[code] ?? `the request cannot be taken${code === '' ? '' : ` (${code})`}`
+}
+
+/** What is wrong with a request that is not of its route's shape, one part for each thing; an unknown field is named by itself. */
+function validationParts(error: Error): DepotError['parts'] {
+  if (!('validation' in error) || !Array.isArray(error.validation)) return []
+  const issues = error.validation as readonly { instancePath?: string; message?: string; params?: { keys?: readonly string[] } }[]
+  return issues.flatMap(({ instancePath = '', message = 'invalid', params }) => {
+    const place = instancePath === '/' ? '' : instancePath
+    if (params?.keys === undefined) return [{ detail: shorten(message, LONGEST_PART), pointer: shorten(place, LONGEST_PART) }]
+    return params.keys.map((key) => ({ detail: 'there is no such field', pointer: shorten(`${place}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, LONGEST_PART) }))
+  })
+}

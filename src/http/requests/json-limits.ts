@@ -1,0 +1,63 @@
+import { DepotError } from '../../errors.ts'
+
+/** What JSON may hold. A parser, a check against a shape and the report of what is wrong cost by these, and not by bytes alone. */
+export interface JsonLimits {
+  /** How many arrays and objects may stand inside one another. */
+  readonly deepest: number
+  /** How many values there may be together. The name of a field counts as one. */
+  readonly mostValues: number
+  /** How many fields one object may have. */
+  readonly mostKeys: number
+  /** Of the name of a field, in bytes, with escapes as they are written. */
+  readonly longestKeyBytes: number
+  /** Of any text, likewise. */
+  readonly longestTextBytes: number
+}
+
+const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a]
+const [ARRAY, ARRAY_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d]
+
+/**
+ * Counts what JSON in UTF-8 holds, without parsing it. Throws `too_large` as soon as it is beyond a limit. What is not JSON may pass: the
+ * parser refuses it.
+ */
+export function expectModest(json: Uint8Array, limits: JsonLimits): void {
+  const keys: number[] = [] // of each object or array around the place
+  let values = 0
+  let textBytes = 0 // of the last text, which a colon makes a key
+  for (let at = 0; at < json.length; at += 1) {
+    const byte = json[at]
+    if (byte === QUOTE) {
+      const end = endOfText(json, at + 1)
+      textBytes = end - at - 1
+      if (textBytes > limits.longestTextBytes) throw tooLarge(`has a text of more than ${limits.longestTextBytes} bytes`)
+      at = end
+    } else if (byte === OBJECT || byte === ARRAY) {
+      keys.push(0)
+      values += 1
+      if (keys.length > limits.deepest) throw tooLarge(`is deeper than ${limits.deepest} levels`)
+    } else if (byte === OBJECT_END || byte === ARRAY_END) {
+      keys.pop()
+    } else if (byte === COMMA) {
+      values += 1
+    } else if (byte === COLON) {
+      values += 1
+      const count = (keys.pop() ?? 0) + 1
+      keys.push(count)
+      if (count > limits.mostKeys) throw tooLarge(`has an object of more than ${limits.mostKeys} fields`)
+      if (textBytes > limits.longestKeyBytes) throw tooLarge(`has a field with a name of more than ${limits.longestKeyBytes} bytes`)
+    }
+    if (values > limits.mostValues) throw tooLarge(`has more than ${limits.mostValues} values`)
+  }
+}
+
+/** Where the quote is that ends a text; the end of everything where there is none. */
+function endOfText(json: Uint8Array, start: number): number {
+  let at = start
+  while (at < json.length && json[at] !== QUOTE) at += json[at] === BACKSLASH ? 2 : 1
+  return Math.min(at, json.length)
+}
+
+function tooLarge(why: string): DepotError {
+  return new DepotError('too_large', `the JSON ${why}`)
+}

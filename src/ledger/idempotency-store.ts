@@ -1,0 +1,63 @@
+import type { ExpressionBuilder } from 'kysely'
+import type { Db } from '../database/database.ts'
+import type { Schema } from '../database/schema.ts'
+import { DepotError } from '../errors.ts'
+import type { Clock } from '../clock.ts'
+import type { Change } from './change.ts'
+
+/** What a client calls one request of its own, and a digest of what it asked. */
+export interface IdempotencyKey {
+  readonly key: string
+  readonly requestHash: string
+}
+
+const KEPT_MS = 7 * 86_400_000
+
+/**
+ * Acts, unless the same request came before with the same key: then it is answered as it was then, if `expectStill` does not throw for
+ * what the caller lost since. Throws `idempotency_mismatch`.
+ */
+export async function once<Outcome>(change: Change, key: IdempotencyKey | undefined, { expectStill }: { expectStill: (kept: Outcome) => Promise<void> }, act: () => Promise<Outcome>): Promise<Outcome> {
+  const accountId = change.actor.accountId
+  if (key === undefined || accountId === undefined) return act()
+  const kept = await findOutcome(change, accountId, key)
+  if (kept !== undefined) {
+    await expectStill(kept as Outcome)
+    return kept as Outcome
+  }
+  const outcome = await act()
+  await forgetOldOutcomes(change.trx, change.clock)
+  await keepOutcome(change.trx, accountId, key, outcome, change.clock.now)
+  return outcome
+}
+
+/** What was answered when this key came before; throws `idempotency_mismatch` when it came with another request. */
+async function findOutcome({ trx, clock }: Change, accountId: number, { key, requestHash }: IdempotencyKey): Promise<unknown> {
+  const row = await trx
+    .selectFrom('idempotency_keys')
+    .select(['request_hash', 'outcome'])
+    .where('account_id', '=', accountId)
+    .where('key', '=', key)
+    .where((eb) => eb.not(isForgotten(eb, clock)))
+    .executeTakeFirst()
+  if (row === undefined) return undefined
+  if (row.request_hash !== requestHash) throw new DepotError('idempotency_mismatch', `the Idempotency-Key ${key} came before with another request`)
+  return JSON.parse(row.outcome)
+}
+
+async function keepOutcome(db: Db, accountId: number, { key, requestHash }: IdempotencyKey, outcome: unknown, at: number): Promise<void> {
+  await db
+    .insertInto('idempotency_keys')
+    .values({ account_id: accountId, key, request_hash: requestHash, outcome: JSON.stringify(outcome), created_at: at })
+    .execute()
+}
+
+/** Those that the clock stamped while it ran ahead last from when it was set back. */
+async function forgetOldOutcomes(db: Db, clock: Clock): Promise<void> {
+  await db.deleteFrom('idempotency_keys').where((eb) => isForgotten(eb, clock)).execute()
+}
+
+function isForgotten(eb: ExpressionBuilder<Schema, 'idempotency_keys'>, { now, setBackAt }: Clock) {
+  const isOld = eb('created_at', '<', now - KEPT_MS)
+  return setBackAt !== undefined && setBackAt < now - KEPT_MS ? eb.or([isOld, eb('created_at', '>', now)]) : isOld
+}

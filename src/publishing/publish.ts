@@ -1,0 +1,138 @@
+import type { Readable } from 'node:stream'
+import type { Actor, Session, Visibility } from '../access/access.ts'
+import { findBlob } from '../blobs/blob-store.ts'
+import { expectRoom } from '../blobs/disk-space.ts'
+import { isDiskFull } from '../database/database.ts'
+import type { Depot } from '../depot/open.ts'
+import { DepotError } from '../errors.ts'
+import type { HartDigests } from '../hart/digest.ts'
+import { verifySignature } from '../hart/signature.ts'
+import { formatKeyName, parsePublicKey } from '../hart/origin-key.ts'
+import { findKey, findOrigin } from '../origins/origin-store.ts'
+import { formatIdent } from '../package/ident.ts'
+import type { Ident } from '../package/ident.ts'
+import type { Target } from '../package/target.ts'
+import { receive } from './receive.ts'
+import { findBytes } from '../releases/release-store.ts'
+
+/** One upload, from a publisher who may. Where `target` is absent, the archive's stands. */
+export interface Upload {
+  readonly ident: Ident
+  readonly target: Target | undefined
+  /** The client's own target, where it tells one: what it most likely uploads for, when it names none. */
+  readonly ownTarget: Target | undefined
+  /** How long it will be, where the client says so; with what surrounds it in a form. */
+  readonly announcedBytes: number | undefined
+  /** BLAKE2b-256 of the whole file, 64 lower-case hex characters. */
+  readonly checksum: string | undefined
+  readonly isForced: boolean
+  /** Instead of what the package's settings or its origin say. */
+  readonly visibility?: Visibility
+  /** Opens the stream of its bytes, once they are wanted. What is opened is read to its end, or destroyed; the pieces are emptied. */
+  readonly open: () => Promise<Readable>
+  readonly publisher: Pick<Session, 'accountId'>
+  readonly actor: Actor
+}
+
+/**
+ * Publishes a hart: bytes first, then rows. The order of checks is that of the design: already there, bytes, checksum, signature,
+ * archive, ident, target. Nothing of an upload that fails stays behind: its spool file is removed, and a blob that no release
+ * needs; a release whose bytes are damaged is repaired by an upload of the right ones. A crash leaves at most a blob without a release, never a release without its blob.
+ *
+ * Throws `already_exists`, `not_found` for the origin, `target_unsupported`, `checksum_missing`, `too_large`, `stalled`,
+ * `length_mismatch`, `hart_malformed`, `checksum_mismatch`, `signer_unknown`, `signature_invalid`, `ident_mismatch`,
+ * `target_mismatch`, `release_differs`, `package_type_mismatch`, `storage_full`, `overloaded`, `data_gone`.
+ */
+export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: boolean }> {
+  const { ident, target, checksum, isForced } = upload
+  const text = formatIdent(ident)
+  depot.files.expectThere()
+  if (target !== undefined) expectTaken(depot, target)
+  if ((await findOrigin(depot.db, ident.origin)) === undefined) throw new DepotError('not_found', `there is no origin ${ident.origin}`)
+  const likely = target ?? upload.ownTarget
+  if (!isForced && likely !== undefined && (await isThere(depot, { ident: text, target: likely, checksum }))) {
+    throw alreadyThere(text, likely)
+  }
+  if (checksum === undefined || checksum === '') throw new DepotError('checksum_missing', `the upload of ${text} names no checksum`)
+  await expectRoom(depot.config, { bytes: upload.announcedBytes ?? 0, what: text })
+
+  depot.scanner.expectRoom(upload.publisher.accountId)
+
+  const file = depot.blobs.spool()
+  try {
+    const received = await receive(depot, await upload.open(), file, { what: text, accountId: upload.publisher.accountId })
+    if (received.checksum !== checksum) {
+      throw new DepotError('checksum_mismatch', `the checksum of ${text} should be ${checksum}, and that of the bytes received is ${received.checksum}`)
+    }
+    const isVerified = await verify(depot, received)
+    const { ident: inside, deps, tdeps, buildDeps, buildTdeps, ...metadata } = await depot.scanner.scan(file.path, received.header.payloadOffset, upload.publisher.accountId)
+    if (formatIdent(inside) !== text) throw new DepotError('ident_mismatch', `the archive is ${formatIdent(inside)}, not ${text}`)
+    if (target !== undefined && metadata.target !== target) throw new DepotError('target_mismatch', `the archive of ${text} is for ${metadata.target}, not ${target}`)
+    expectTaken(depot, metadata.target)
+    // Damage that nobody has noticed is noted now: afterwards, these bytes have taken the place of those.
+    if (!isForced && metadata.target !== likely && (await isThere(depot, { ident: text, target: metadata.target, checksum }))) throw alreadyThere(text, metadata.target)
+
+    await depot.blobs.keep(file, checksum)
+    try {
+      return await depot.writer.submit({
+        kind: 'publishRelease',
+        actor: upload.actor,
+        input: {
+          ident: text,
+          metadata: {
+            ...metadata,
+            deps: deps.map(formatIdent),
+            tdeps: tdeps.map(formatIdent),
+            buildDeps: buildDeps.map(formatIdent),
+            buildTdeps: buildTdeps.map(formatIdent),
+          },
+          checksum,
+          sizeBytes: received.sizeBytes,
+          signer: formatKeyName(received.header.signer),
+          isVerified,
+          publisherId: upload.publisher.accountId,
+          isForced,
+          ...(upload.visibility !== undefined && { visibility: upload.visibility }),
+        },
+      })
+    } finally {
+      await depot.blobs.release(checksum)
+    }
+  } catch (error) {
+    if (isDiskFull(error)) throw new DepotError('storage_full', `there is no room for ${text}; nothing was kept`, { cause: error })
+    if (!(error instanceof DepotError)) depot.files.expectThere() // or that is why
+    throw error
+  } finally {
+    await depot.blobs.discard(file)
+  }
+}
+
+function alreadyThere(ident: string, target: Target): DepotError {
+  return new DepotError('already_exists', `${ident} is already published for ${target}`)
+}
+
+/** Whether a release is there, but for one whose bytes are damaged, and would be repaired by these. */
+async function isThere(depot: Depot, { ident, target, checksum }: { ident: string; target: Target; checksum: string | undefined }): Promise<boolean> {
+  const bytes = await findBytes(depot.db, ident, target)
+  if (bytes === undefined) return false
+  if (bytes.checksum !== checksum) return true
+  if ((await findBlob(depot.db, checksum))?.damage !== undefined) return false
+  return (await depot.blobs.look(checksum, bytes.sizeBytes)) === undefined || (await depot.examine(checksum)) === undefined
+}
+
+/** Whether the depot holds the signer's key; where it does, the signature must be good. */
+async function verify(depot: Depot, { header, payloadHash }: HartDigests): Promise<boolean> {
+  const { signer } = header
+  const key = await findKey(depot.db, signer.origin, 'public', signer.revision)
+  if (key !== undefined) {
+    verifySignature(header, payloadHash, parsePublicKey(key.body))
+    return true
+  }
+  if (depot.config.signatures === 'verify') return false
+  throw new DepotError('signer_unknown', `the depot has no key ${formatKeyName(signer)}: upload it first`)
+}
+
+function expectTaken(depot: Depot, target: Target): void {
+  if (depot.config.targets.includes(target)) return
+  throw new DepotError('target_unsupported', `this depot takes no packages for ${target}; it takes ${depot.config.targets.join(', ')}`)
+}

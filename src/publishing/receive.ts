@@ -1,0 +1,159 @@
+import type { FileHandle } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { expectRoom } from '../blobs/disk-space.ts'
+import type { SpoolFile } from '../blobs/filesystem.ts'
+import type { Depot } from '../depot/open.ts'
+import { DepotError } from '../errors.ts'
+import { HartDigest, HartStart } from '../hart/digest.ts'
+import type { HartDigests } from '../hart/digest.ts'
+import type { HashThreads, Hashing } from '../hart/hash-threads.ts'
+
+/** So much is written at a time: the pieces of a socket are small, and each write is a trip to another thread and back. */
+const BATCH_BYTES = 1024 * 1024
+/** And so many pieces at most: each weighs a hundred bytes and more, however small it is. */
+const BATCH_PIECES = 1_000
+/** So much is handed to the disk while more comes, so that little is left to wait for at the end. */
+const SYNC_BYTES = 32 * 1024 * 1024
+/** So often it is looked whether the disk has room for more. */
+const LOOK_BYTES = 4 * 1024 * 1024
+
+/** What is received, in the words of a refusal, and from whom. */
+export interface Received {
+  readonly what: string
+  readonly accountId: number
+}
+
+/**
+ * Writes what a stream brings to a file, each byte once, and answers its digests. The stream is read to its end or destroyed, the file
+ * closed, and the pieces are emptied. Throws `hart_malformed` as soon as it can be told, `too_large`, `storage_full`, and what the stream fails with.
+ */
+export async function receive({ config, hashes }: Pick<Depot, 'config' | 'hashes'>, stream: Readable, file: SpoolFile, { what, accountId }: Received): Promise<HartDigests> {
+  const { promise, resolve } = Promise.withResolvers<HartDigests>()
+  await pipeline(stream, async (pieces: AsyncIterable<Buffer>) => {
+    await using reception = new Reception(await file.create(), { path: file.path, accountId, threads: hashes })
+    let received = 0
+    let lookedAt = 0
+    for await (const piece of pieces) {
+      received += piece.length
+      if (received > config.maxUploadBytes) throw new DepotError('too_large', `${what} is larger than the ${config.maxUploadBytes} bytes this depot takes`)
+      await reception.take(piece)
+      if (received - lookedAt < LOOK_BYTES) continue
+      lookedAt = received
+      await expectRoom(config, { bytes: 0, what })
+    }
+    resolve(await reception.finish())
+  })
+  return promise
+}
+
+/**
+ * A file in the making. While one batch is written, the next one comes together; the hashes of what is larger than a batch are taken
+ * behind the writing, by threads. Closing it waits for what is under way.
+ */
+class Reception {
+  readonly #handle: FileHandle
+  readonly #beginHash: (from: number) => Hashing
+  readonly #start = new HartStart()
+  #batch: Buffer[] = []
+  #batchBytes = 0
+  #writtenBytes = 0
+  #unsyncedBytes = 0
+  #writing: Promise<void> = Promise.resolve()
+  #syncing: Promise<void> | undefined
+  #hashings: { file: Hashing; payload: Hashing } | undefined
+
+  constructor(handle: FileHandle, { path, accountId, threads }: { path: string; accountId: number; threads: HashThreads }) {
+    this.#handle = handle
+    this.#beginHash = (from) => threads.begin(path, from, accountId)
+  }
+
+  /** Resolves when there is room for the next one. */
+  async take(piece: Buffer): Promise<void> {
+    this.#start.update(piece)
+    this.#batch.push(piece)
+    this.#batchBytes += piece.length
+    if (this.#batchBytes >= BATCH_BYTES || this.#batch.length >= BATCH_PIECES) await this.#flush()
+  }
+
+  async finish(): Promise<HartDigests> {
+    const digest = this.#isWhole ? digestOf(this.#batch) : undefined
+    await this.#flush()
+    await this.#writing
+    const header = this.#start.finish()
+    if (digest !== undefined) return digest
+    const { file, payload } = this.#hash(header.payloadOffset)
+    const [checksum, payloadHash] = await Promise.all([file.finish(this.#writtenBytes), payload.finish(this.#writtenBytes)])
+    return { header, checksum, payloadHash, sizeBytes: this.#writtenBytes }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#hashings?.file.forget()
+    this.#hashings?.payload.forget()
+    await Promise.allSettled([this.#writing, this.#syncing])
+    await this.#handle.close()
+  }
+
+  /** Whether all that came is in the batch. */
+  get #isWhole(): boolean {
+    return this.#batchBytes === this.#start.sizeBytes
+  }
+
+  async #flush(): Promise<void> {
+    await this.#writing
+    const batch = this.#batch
+    const isWhole = this.#isWhole
+    this.#batch = []
+    this.#batchBytes = 0
+    this.#writing = this.#write(batch, isWhole)
+    this.#writing.catch(() => undefined) // who waits for it hears of it
+  }
+
+  async #write(batch: readonly Buffer[], isFirst: boolean): Promise<void> {
+    for (let left = batch; left.length > 0; ) {
+      const { bytesWritten } = await this.#handle.writev(left)
+      this.#writtenBytes += bytesWritten
+      this.#unsyncedBytes += bytesWritten
+      left = after(left, bytesWritten)
+    }
+    for (const piece of batch) free(piece)
+    const { header } = this.#start
+    if (header !== undefined && !(isFirst && this.#writtenBytes < BATCH_BYTES)) {
+      const { file, payload } = this.#hash(header.payloadOffset)
+      file.advance(this.#writtenBytes)
+      payload.advance(this.#writtenBytes)
+    }
+    if (this.#unsyncedBytes >= SYNC_BYTES && this.#syncing === undefined) {
+      this.#unsyncedBytes = 0
+      this.#syncing = this.#handle.datasync().finally(() => (this.#syncing = undefined))
+      this.#syncing.catch(() => undefined) // the last sync fails as well
+    }
+  }
+
+  #hash(payloadOffset: number): { file: Hashing; payload: Hashing } {
+    this.#hashings ??= { file: this.#beginHash(0), payload: this.#beginHash(payloadOffset) }
+    return this.#hashings
+  }
+}
+
+function digestOf(pieces: readonly Buffer[]): HartDigests {
+  const digest = new HartDigest()
+  for (const piece of pieces) digest.update(piece)
+  return digest.finish()
+}
+
+/** What is left of a batch of which so much was written. */
+function after(pieces: readonly Buffer[], bytes: number): readonly Buffer[] {
+  let skipped = bytes
+  return pieces.flatMap((piece) => {
+    const skip = Math.min(skipped, piece.length)
+    skipped -= skip
+    return skip === piece.length ? [] : [piece.subarray(skip)]
+  })
+}
+
+// A piece that came from the socket is a buffer of its own. Left to the garbage collector, which does not feel their weight, tens of
+// megabytes of them pile up; moved into a buffer of no length, the bytes are given back at once. A part of a form is cut from a piece.
+function free(piece: Buffer): void {
+  if (piece.buffer instanceof ArrayBuffer && piece.buffer.byteLength === piece.length) piece.buffer.transfer(0)
+}

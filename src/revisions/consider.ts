@@ -1,0 +1,123 @@
+import { audienceOfChanges } from '../access/access.ts'
+import type { Audience, Authority } from '../access/access.ts'
+import type { Db } from '../database/database.ts'
+import { DepotError, refusalOf } from '../errors.ts'
+import type { Clock } from '../clock.ts'
+import type { ReleaseName } from '../ledger/entry.ts'
+import { formatIdent } from '../package/ident.ts'
+import type { Target } from '../package/target.ts'
+import type { Conflict } from './restore.ts'
+import { listDependentMembers, listHidden, readDependencies } from './dependency-store.ts'
+import { readHeldSince } from './gate-store.ts'
+import { askerOf, chainTo, isOverridable, judge, mayOverride } from '../views/gates.ts'
+import type { Dependencies, Refusal } from '../views/gates.ts'
+import { readPresent } from './member-store.ts'
+import { changesView, joins, planChange } from '../views/plan.ts'
+import type { Effect, Wanted } from '../views/plan.ts'
+import type { Act, View } from '../views/view.ts'
+
+/** Who wants a change, when, and how. */
+export interface Context {
+  readonly act: Act
+  readonly clock: Clock
+  /** Whose rights count. */
+  readonly caller: Authority
+  /** The audience that limits the search for dependencies: the caller's or, for a plan, its maker's when it was made. */
+  readonly audience: Audience
+  /** Who proposed it, where the caller approves it. */
+  readonly proposer?: string | undefined
+  readonly conflicts?: readonly Conflict[]
+  /** Also tell what is missing where no rule asks. */
+  readonly isThorough?: boolean
+}
+
+/** What a release needs and the depot does not have. */
+export interface Missing {
+  readonly ident: string
+  readonly target: Target
+  /** From the release that was asked for to the one that is missing. */
+  readonly chain: readonly string[]
+}
+
+export interface Considered {
+  readonly effect: Effect
+  readonly refusals: readonly Refusal[]
+  readonly missing: readonly Missing[]
+}
+
+const NOTHING_KNOWN: Dependencies = { tdeps: new Map(), deps: new Map(), inDepot: new Map(), inView: new Set() }
+
+/** What a change would do to a view as it stands, and what its rules say of that. Reads, and writes nothing. */
+export async function consider(db: Db, view: View, wanted: Wanted, context: Context): Promise<Considered> {
+  const rule = wanted.rule ?? view.rule
+  const effect = planChange(rule, wanted, await readPresent(db, { id: view.id, rule }, wanted))
+  const { gates } = view
+  const joining = effect.steps.filter(joins).map(({ release }) => release)
+  const held = await Promise.all((gates.requires ?? []).map((requirement) => readHeldSince(db, requirement, joining, context.clock)))
+  const isClosed = gates.closure !== undefined
+  const dependencies = isClosed || context.isThorough === true ? await readDependencies(db, view.id, joining, context.audience) : NOTHING_KNOWN
+  const dependents = gates.closure === 'view' ? await listDependentMembers(db, view.id, wanted.leaving, context.audience) : new Map<number, never>()
+  const state = { view, act: context.act, clock: context.clock, asker: askerOf(context.caller), proposer: context.proposer, held, dependencies, dependents }
+  const conflicts = (context.conflicts ?? []).map((conflict) => ({ rule: 'conflict' as const, ...conflict }))
+  const refusals = await withoutHidden(db, changesView(effect) ? [...(await mayKnow(db, effect, context)), ...judge(effect, state), ...conflicts] : conflicts, context.audience)
+  return { effect, refusals, missing: context.isThorough === true ? missingOf(effect, dependencies) : [] }
+}
+
+/** Nobody changes what they may not see: a view may name accounts that have no role in an origin. */
+async function mayKnow(db: Db, { steps, moves }: Effect, { caller }: Context): Promise<Refusal[]> {
+  const audience = audienceOfChanges(caller)
+  if (caller === 'operator' || audience.seesAll) return []
+  const changed = steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release)
+  const hidden = await listHidden(db, [...changed, ...moves.flatMap(({ from, to }) => [from, to].filter((end) => end !== undefined))].map(({ ident, target }) => ({ ident: formatIdent(ident), target })), audience)
+  return hidden.size === 0 ? [] : [{ rule: 'rights', detail: `this would change what ${caller.accountName} may not see` }]
+}
+
+/** What an audience may be told of refusals: one that tells of what it may not see says only which rule it is. */
+export async function withoutHidden(db: Db, refusals: readonly Refusal[], audience: Audience): Promise<readonly Refusal[]> {
+  if (audience.seesAll) return refusals
+  const hidden = await listHidden(db, refusals.flatMap(({ names = [] }) => names), audience)
+  const isUnseen = ({ ident, target }: ReleaseName) => hidden.has(`${ident} ${target}`)
+  const isHidden = ({ names = [], isOfAny }: Refusal) => (isOfAny === true ? names.every(isUnseen) : names.some(isUnseen))
+  const told = new Map<string, Refusal>()
+  for (const refusal of refusals) {
+    const { rule, names } = refusal
+    const shown = isHidden(refusal) ? { rule, detail: `the rule ${rule} refuses this, for what not everyone may see` } : { ...refusal, ...(names && { names: names.filter((name) => !isUnseen(name)) }) }
+    told.set(`${shown.rule} ${shown.detail}`, shown) // each once: how many there are would tell
+  }
+  return [...told.values()]
+}
+
+/** Breaking the glass. */
+export interface Override {
+  readonly reason: string
+}
+
+/**
+ * Throws `forbidden` for who may not make the change at all, and tells them no more; `conflict` or `refused`, with every refusal as a
+ * part, unless there is none or all are set aside by who may. Returns those that were set aside.
+ */
+export function expectAllowed(view: View, refusals: readonly Refusal[], { caller, override }: { caller: Authority; override?: Override | undefined }): readonly Refusal[] {
+  const asker = askerOf(caller)
+  if (override !== undefined && !mayOverride(asker, view.gates)) throw new DepotError('forbidden', `${asker?.account} may not override the rules of ${view.name}`)
+  const standing = override === undefined ? refusals : refusals.filter((refusal) => !isOverridable(refusal))
+  if (standing.length === 0) return override === undefined ? [] : refusals
+  const rights = standing.filter(({ rule }) => rule === 'rights')
+  if (rights.length > 0) throw refusalOf('forbidden', rights)
+  const code = standing.some(({ rule }) => rule === 'conflict') ? 'conflict' : 'refused'
+  throw refusalOf(code, standing)
+}
+
+function missingOf({ steps }: Effect, dependencies: Dependencies): Missing[] {
+  const missing: Missing[] = []
+  const told = new Set<string>()
+  for (const { release } of steps.filter(joins)) {
+    const ident = formatIdent(release.ident)
+    for (const needed of dependencies.tdeps.get(`${ident} ${release.target}`) ?? []) {
+      const key = `${needed} ${release.target}`
+      if (dependencies.inDepot.has(key) || told.has(key)) continue
+      told.add(key)
+      missing.push({ ident: needed, target: release.target, chain: chainTo(needed, ident, release.target, dependencies) })
+    }
+  }
+  return missing
+}

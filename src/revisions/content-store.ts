@@ -1,0 +1,335 @@
+import { sql } from 'kysely'
+import type { ExpressionBuilder, SqlBool } from 'kysely'
+import type { Audience } from '../access/access.ts'
+import { along } from '../database/along.ts'
+import type { Db } from '../database/database.ts'
+import type { Schema } from '../database/schema.ts'
+import { DepotError } from '../errors.ts'
+import { expectRevisionKnown } from '../ledger/position-store.ts'
+import type { Target } from '../package/target.ts'
+import { invisibleTo, visibleTo } from '../releases/release-store.ts'
+import type { Moment } from '../views/change-request.ts'
+import { listSeenSpans } from './seen-span-store.ts'
+import type { Line } from './seen-span-store.ts'
+import { ruleAt } from '../views/rule.ts'
+import type { View } from '../views/view.ts'
+
+// A view as it was at any of its revisions, as an audience may see it. Rows of `pointers` and `members` hold from `from_revision`
+// until before `to_revision`, and `lines` has what the view ever pointed into, by name: a page is a walk along that index with
+// seeks into the intervals; the ledger gives the times of revisions, and is never folded.
+
+/** What `latest` of one package for one target answered. */
+export interface PointerAt {
+  readonly releaseId: number
+  /** `origin/name` */
+  readonly package: string
+  readonly target: Target
+  readonly ident: string
+  /** Of its bytes: an ident that was deleted may be published again with others. */
+  readonly checksum: string
+  /** The revision since which it did, and when that was made. */
+  readonly sinceRevision: number
+  readonly since: number
+}
+
+export interface MemberAt {
+  readonly releaseId: number
+  readonly ident: string
+  readonly target: Target
+  readonly sinceRevision: number
+  readonly since: number
+}
+
+/** Where a page of lines begins, and what it is narrowed to. */
+export interface LinePage<Place> {
+  readonly origin?: string
+  readonly name?: string
+  /** Of these alone, as `origin/name`. */
+  readonly packages?: readonly string[]
+  readonly after?: Place
+  /** The last place it may reach. */
+  readonly until?: Place
+  readonly limit: number
+}
+
+export type PointerPlace = readonly [name: string, target: Target]
+/** Members of a line stand in the order in which they were published. */
+export type MemberPlace = readonly [name: string, target: Target, releaseId: number]
+
+/** The revision a view is at or was at: of a number, itself; of a time, the last one made until then. Throws `not_found` for one not made yet, and `other_history`. */
+export async function getRevisionAt(db: Db, view: View, at: Moment | undefined): Promise<number> {
+  if (at === undefined) return view.revision
+  if ('revision' in at) {
+    await expectRevisionKnown(db, view, { number: at.revision, mark: at.mark })
+    if (at.revision <= view.revision) return at.revision
+    throw new DepotError('not_found', `${view.name} is at revision ${view.revision}; there is no revision ${at.revision} yet`)
+  }
+  const row = await db
+    .selectFrom('ledger')
+    .select('revision')
+    .where('view_id', '=', view.id)
+    .where('revision', 'is not', null)
+    .where('at', '<=', at.time)
+    .orderBy('at', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.revision ?? 0
+}
+
+/** When a revision was made; `undefined` for revision 0. */
+export async function findRevisionTime(db: Db, viewId: number, revision: number): Promise<number | undefined> {
+  const row = await db.selectFrom('ledger').select('at').where('view_id', '=', viewId).where('revision', '=', revision).executeTakeFirst()
+  return row?.at
+}
+
+/** What a view's `latest` answered at a revision, by package and target. */
+export async function listPointersAt(db: Db, view: View, revision: number, page: LinePage<PointerPlace>, audience: Audience): Promise<PointerAt[]> {
+  const { after, until } = page
+  const rule = ruleAt(view, revision)
+  const hadOtherRules = view.pastRules.length > 0 && !audience.seesAll
+  const rows = await linesOf(db, view.id, page)
+    .crossJoin('pointers')
+    .whereRef('pointers.view_id', '=', 'lines.view_id')
+    .whereRef('pointers.package_id', '=', 'lines.package_id')
+    .whereRef('pointers.target', '=', 'lines.target')
+    .innerJoin('releases', 'releases.id', 'pointers.release_id')
+    .innerJoin('ledger', (on) => on.onRef('ledger.view_id', '=', 'pointers.view_id').onRef('ledger.revision', '=', 'pointers.from_revision'))
+    .select(['lines.package', 'lines.target', 'lines.package_id', 'pointers.release_id', 'releases.ident', 'releases.checksum', 'pointers.from_revision', 'ledger.at'])
+    .select((eb) =>
+      eb
+        .case()
+        .when(hadOtherRules ? eb.not(hasInvisible(eb, audience)) : eb.and([visibleTo(eb, audience), ...(rule === 'highest' ? [eb.not(followsInvisible(eb, audience))] : [])]))
+        .then(1)
+        .else(0)
+        .end()
+        .as('is_as_seen'),
+    )
+    .where('pointers.from_revision', '=', (eb) =>
+      eb
+        .selectFrom('pointers as last')
+        .select((inner) => inner.fn.max('last.from_revision').as('from_revision'))
+        .whereRef('last.view_id', '=', 'lines.view_id')
+        .whereRef('last.package_id', '=', 'lines.package_id')
+        .whereRef('last.target', '=', 'lines.target')
+        .where('last.from_revision', '<=', revision),
+    )
+    .where((eb) => eb.or([eb('pointers.to_revision', 'is', null), eb('pointers.to_revision', '>', revision)]))
+    // Under `promoted`, what may not be seen is not there. Under `highest`, the highest that may be seen is.
+    .where((eb) => (rule === 'promoted' ? visibleTo(eb, audience) : eb.or([visibleTo(eb, audience), hasVisibleMember(eb, revision, audience)])))
+    .$if(after !== undefined, (query) => query.where((eb) => eb(eb.refTuple('lines.package', 'lines.target'), '>', eb.tuple(...(after ?? FIRST)))))
+    .$if(until !== undefined, (query) => query.where((eb) => eb(eb.refTuple('lines.package', 'lines.target'), '<=', eb.tuple(...(until ?? FIRST)))))
+    .orderBy('lines.package')
+    .orderBy('lines.target')
+    .limit(page.limit)
+    .execute()
+  const found: PointerAt[] = []
+  for (const { package_id, release_id, from_revision, at, is_as_seen, ...row } of rows) {
+    const pointer = { releaseId: release_id, ident: row.ident, checksum: row.checksum, target: row.target, sinceRevision: from_revision, since: at }
+    const line = { packageId: package_id, target: row.target }
+    const seen = is_as_seen === 1 ? pointer : hadOtherRules ? await findSeen(db, view, line, revision, audience) : await findHighestVisible(db, view.id, line, revision, audience)
+    if (seen !== undefined) found.push({ package: row.package, ...seen })
+  }
+  return found
+}
+
+/** The line that stands `count` lines after a place, for walking along a view's lines in pieces; `undefined` where it has fewer. */
+export async function findLineAfter(db: Db, viewId: number, after: PointerPlace | undefined, count: number): Promise<PointerPlace | undefined> {
+  const row = await linesOf(db, viewId, {})
+    .select(['lines.package', 'lines.target'])
+    .$if(after !== undefined, (query) => query.where((eb) => eb(eb.refTuple('lines.package', 'lines.target'), '>', eb.tuple(...(after ?? FIRST)))))
+    .orderBy('lines.package')
+    .orderBy('lines.target')
+    .limit(1)
+    .offset(count - 1)
+    .executeTakeFirst()
+  return row && [row.package, row.target]
+}
+
+/** The members of a view at a revision, by package and target, and then as they were published. */
+export async function listMembersAt(
+  db: Db,
+  view: View,
+  revision: number,
+  page: LinePage<MemberPlace>,
+  audience: Audience,
+): Promise<(MemberAt & { place: MemberPlace })[]> {
+  const { after } = page
+  const rows = await linesOf(db, view.id, page)
+    .crossJoin('members')
+    .whereRef('members.view_id', '=', 'lines.view_id')
+    .whereRef('members.package_id', '=', 'lines.package_id')
+    .innerJoin('releases', (on) => on.onRef('releases.id', '=', 'members.release_id').onRef('releases.target', '=', 'lines.target'))
+    .crossJoin('ledger')
+    .whereRef('ledger.view_id', '=', 'members.view_id')
+    .whereRef('ledger.revision', '=', 'members.from_revision')
+    .select(['lines.package', 'lines.target', 'releases.ident', 'members.release_id', 'members.from_revision', 'ledger.at'])
+    .where((eb) => holdsAt(eb, revision))
+    .where((eb) => visibleTo(eb, audience))
+    .$if(after !== undefined, (query) =>
+      query.where((eb) => eb(eb.refTuple('lines.package', 'lines.target', 'members.release_id'), '>', eb.tuple(...(after ?? ([...FIRST, 0] as const))))),
+    )
+    .orderBy('lines.package')
+    .orderBy('lines.target')
+    .orderBy('members.release_id')
+    .limit(page.limit)
+    .execute()
+  return rows.map((row) => ({
+    releaseId: row.release_id,
+    ident: row.ident,
+    target: row.target,
+    sinceRevision: row.from_revision,
+    since: row.at,
+    place: [row.package, row.target, row.release_id],
+  }))
+}
+
+/** For how many packages and targets a view's `latest` has an answer that this audience may see, as the view stands. */
+export async function countPointers(db: Db, viewId: number, audience: Audience): Promise<number> {
+  const { count } = await db
+    .selectFrom(along('pointers', 'pointers_current'))
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('pointers.view_id', '=', viewId)
+    .where('pointers.to_revision', 'is', null)
+    .$if(!audience.seesAll, (query) =>
+      query.where((eb) =>
+        eb.not(
+          eb.exists(
+            eb
+              .selectFrom(along('releases', 'releases_not_public'))
+              .select('releases.id')
+              .whereRef('releases.package_id', '=', 'pointers.package_id')
+              .whereRef('releases.target', '=', 'pointers.target')
+              .whereRef('releases.id', '=', 'pointers.release_id')
+              .where((inner) => invisibleTo(inner, audience)),
+          ),
+        ),
+      ),
+    )
+    .executeTakeFirstOrThrow()
+  return count
+}
+
+/** What `latest` of a line answered an audience at a revision, and since when, in a view that had other rules. */
+async function findSeen(db: Db, view: View, line: Line, revision: number, audience: Audience): Promise<(MemberAt & { checksum: string }) | undefined> {
+  const spans = await listSeenSpans(db, view, line, audience)
+  const span = spans.find(({ from, to }) => from <= revision && revision < (to ?? Infinity))
+  if (span === undefined) return undefined
+  // An ident may have been deleted and published again: the release is the one that was a member then.
+  const release = await db
+    .selectFrom('members')
+    .innerJoin('releases', 'releases.id', 'members.release_id')
+    .select(['members.release_id', 'releases.ident', 'releases.checksum', 'releases.target'])
+    .where('members.view_id', '=', view.id)
+    .where('members.package_id', '=', line.packageId)
+    .where('releases.ident', '=', span.ident)
+    .where('releases.target', '=', line.target)
+    .where((eb) => holdsAt(eb, revision))
+    .executeTakeFirst()
+  if (release === undefined) return undefined
+  const { release_id, ...seen } = release
+  return { releaseId: release_id, ...seen, sinceRevision: span.from, since: (await findRevisionTime(db, view.id, span.from)) ?? 0 }
+}
+
+/** The highest member of a line that an audience may see, and since when it was that to them. */
+export async function findHighestVisible(
+  db: Db,
+  viewId: number,
+  line: { packageId: number; target: Target },
+  revision: number,
+  audience: Audience,
+): Promise<(MemberAt & { checksum: string }) | undefined> {
+  const members = db
+    .selectFrom('members')
+    .innerJoin('releases', 'releases.id', 'members.release_id')
+    .where('members.view_id', '=', viewId)
+    .where('members.package_id', '=', line.packageId)
+    .where('releases.target', '=', line.target)
+    .where((eb) => visibleTo(eb, audience))
+  const highest = await members
+    .select(['members.release_id', 'releases.ident', 'releases.checksum', 'releases.target', 'releases.order_key', 'members.from_revision'])
+    .where((eb) => holdsAt(eb, revision))
+    .orderBy('releases.order_key', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  if (highest === undefined) return undefined
+  // It joined, or the last of those above it left.
+  const above = await members
+    .select((eb) => eb.fn.max('members.to_revision').as('left_revision'))
+    .where('releases.order_key', '>', highest.order_key)
+    .where('members.to_revision', '<=', revision)
+    .executeTakeFirst()
+  const sinceRevision = Math.max(highest.from_revision, above?.left_revision ?? 0)
+  const since = await findRevisionTime(db, viewId, sinceRevision)
+  return { releaseId: highest.release_id, ident: highest.ident, checksum: highest.checksum, target: highest.target, sinceRevision, since: since ?? 0 }
+}
+
+const FIRST = ['', 'x86_64-linux'] as const
+
+/** What is joined to it is joined by `crossJoin`, which SQLite takes as the order to read in: lines first, so that nothing is sorted. */
+function linesOf(db: Db, viewId: number, page: { origin?: string; name?: string; packages?: readonly string[] }) {
+  const { origin, name, packages } = page
+  const lines = db
+    .selectFrom('lines')
+    .where('lines.view_id', '=', viewId)
+    .$if(packages !== undefined, (query) => query.where('lines.package', 'in', packages ?? []))
+  if (origin !== undefined && name !== undefined) return lines.where('lines.package', '=', `${origin}/${name}`)
+  // `0` is what follows `/`
+  if (origin !== undefined) return lines.where('lines.package', '>', `${origin}/`).where('lines.package', '<', `${origin}0`)
+  if (name === undefined) return lines
+  return lines.where((eb) => eb.exists(eb.selectFrom('packages').select('packages.id').whereRef('packages.id', '=', 'lines.package_id').where('packages.name', '=', name)))
+}
+
+/** Whether a membership holds at a revision: the `+` keeps SQLite from walking all that joined the view until then. */
+function holdsAt(eb: ExpressionBuilder<Schema, 'members'>, revision: number) {
+  return eb.and([sql<SqlBool>`+${eb.ref('members.from_revision')} <= ${revision}`, eb.or([eb('members.to_revision', 'is', null), eb('members.to_revision', '>', revision)])])
+}
+
+/** Whether a line has releases that the audience may not see. */
+function hasInvisible(eb: ExpressionBuilder<Schema, 'lines'>, audience: Audience) {
+  return eb.exists(
+    eb
+      .selectFrom(along('releases', 'releases_not_public'))
+      .select('releases.id')
+      .whereRef('releases.package_id', '=', 'lines.package_id')
+      .whereRef('releases.target', '=', 'lines.target')
+      .where((inner) => invisibleTo(inner, audience)),
+  )
+}
+
+function hasVisibleMember(eb: ExpressionBuilder<Schema, 'lines'>, revision: number, audience: Audience) {
+  return eb.exists(
+    eb
+      .selectFrom('members')
+      .innerJoin('releases', 'releases.id', 'members.release_id')
+      .select('members.release_id')
+      .whereRef('members.view_id', '=', 'lines.view_id')
+      .whereRef('members.package_id', '=', 'lines.package_id')
+      .whereRef('releases.target', '=', 'lines.target')
+      .where((inner) => holdsAt(inner, revision))
+      .where((inner) => visibleTo(inner, audience)),
+  )
+}
+
+/** Whether `latest` came down to what it is from what may not be seen: who sees neither that nor its leaving was answered the same before. */
+function followsInvisible(eb: ExpressionBuilder<Schema, 'pointers' | 'lines'>, audience: Audience) {
+  if (audience.seesAll) return eb.lit(false)
+  const before = eb
+    .selectFrom('pointers as earlier')
+    .select((inner) => inner.fn.max('earlier.from_revision').as('from_revision'))
+    .whereRef('earlier.view_id', '=', 'lines.view_id')
+    .whereRef('earlier.package_id', '=', 'lines.package_id')
+    .whereRef('earlier.target', '=', 'lines.target')
+    .whereRef('earlier.from_revision', '<', 'pointers.from_revision')
+  return eb.exists(
+    eb
+      .selectFrom('pointers as before')
+      .innerJoin('releases', 'releases.id', 'before.release_id')
+      .select('before.release_id')
+      .whereRef('before.view_id', '=', 'lines.view_id')
+      .whereRef('before.package_id', '=', 'lines.package_id')
+      .whereRef('before.target', '=', 'lines.target')
+      .where('before.from_revision', '=', before)
+      .whereRef('before.to_revision', '=', 'pointers.from_revision')
+      .where((inner) => inner.not(visibleTo(inner, audience))),
+  )
+}

@@ -1,0 +1,122 @@
+import { sql } from 'kysely'
+import type { SqlBool } from 'kysely'
+import type { Audience } from '../access/access.ts'
+import { among, inBatches } from '../database/batches.ts'
+import type { Db } from '../database/database.ts'
+import { formatIdent, formatPackageName } from '../package/ident.ts'
+import type { Target } from '../package/target.ts'
+import { visible, visibleTo } from '../releases/release-store.ts'
+import type { Dependencies, Dependent } from '../views/gates.ts'
+import { listMemberIds, viewReleaseOf, viewReleases } from './member-store.ts'
+import type { ViewRelease } from '../views/view.ts'
+
+// What releases need (TDEPS, all of them, and DEPS, the direct ones), for the same target.
+
+const MOST_DEPENDENTS = 20
+
+/** Releases that are there, by `ident target`; those that the audience may not see are not. */
+export async function findReleases(
+  db: Db,
+  names: Iterable<{ readonly ident: string; readonly target: Target }>,
+  audience: Audience,
+): Promise<Map<string, ViewRelease & { readonly checksum: string }>> {
+  const targets = new Map<string, Set<Target>>()
+  for (const { ident, target } of names) targets.set(ident, (targets.get(ident) ?? new Set()).add(target))
+  const found = new Map<string, ViewRelease & { readonly checksum: string }>()
+  for (const idents of inBatches(targets.keys())) {
+    const rows = await viewReleases(db)
+      .select('releases.checksum')
+      .where('releases.ident', 'in', among(idents))
+      .where((eb) => visibleTo(eb, audience))
+      .execute()
+    for (const row of rows) {
+      if (targets.get(row.ident)?.has(row.target) === true) found.set(`${row.ident} ${row.target}`, { ...viewReleaseOf(row), checksum: row.checksum })
+    }
+  }
+  return found
+}
+
+/** Of these names, those that a release has or had which the audience may not see, as `ident target`. */
+export async function listHidden(db: Db, names: readonly { readonly ident: string; readonly target: Target }[], audience: Audience): Promise<Set<string>> {
+  const hidden = new Set<string>()
+  for (const idents of inBatches(names.map(({ ident }) => ident))) {
+    const rows = await db
+      .selectFrom('releases')
+      .select(['ident', 'target'])
+      .where('ident', 'in', among(idents))
+      .where((eb) => eb.not(visibleTo(eb, audience)))
+      .execute()
+    for (const row of rows) hidden.add(`${row.ident} ${row.target}`)
+  }
+  return hidden
+}
+
+/** As {@link findReleases}, by their ids; those that were deleted are not there. */
+export async function findReleasesById(db: Db, ids: Iterable<number>): Promise<Map<number, ViewRelease>> {
+  const found = new Map<number, ViewRelease>()
+  for (const some of inBatches(ids)) {
+    for (const row of await viewReleases(db).where('releases.id', 'in', among(some)).execute()) found.set(row.release_id, viewReleaseOf(row))
+  }
+  return found
+}
+
+/** By id: the TDEPS of releases. */
+export async function listNeeds(db: Db, releases: readonly ViewRelease[]): Promise<Map<number, readonly string[]>> {
+  const found = new Map<number, readonly string[]>()
+  for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
+    const rows = await db.selectFrom('releases').select(['id', 'tdeps']).where('id', 'in', among(ids)).execute()
+    for (const row of rows) found.set(row.id, JSON.parse(row.tdeps) as string[])
+  }
+  return found
+}
+
+/** What is known of what releases need, and where they find it; what the audience may not see is not there. */
+export async function readDependencies(db: Db, viewId: number, releases: readonly ViewRelease[], audience: Audience): Promise<Dependencies> {
+  const tdeps = new Map<string, readonly string[]>()
+  const deps = new Map<string, readonly string[]>()
+  const inDepot = new Map<string, number>()
+  const needed = new Map<string, Set<Target>>()
+  for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
+    const rows = await db.selectFrom('releases').select(['ident', 'target', 'tdeps', 'deps']).where('id', 'in', among(ids)).execute()
+    for (const row of rows) {
+      const needs = JSON.parse(row.tdeps) as string[]
+      tdeps.set(`${row.ident} ${row.target}`, needs)
+      deps.set(`${row.ident} ${row.target}`, JSON.parse(row.deps) as string[])
+      for (const ident of needs) needed.set(ident, (needed.get(ident) ?? new Set()).add(row.target))
+    }
+  }
+  for (const idents of inBatches(needed.keys())) {
+    const rows = await visible(db, audience).select(['releases.id', 'releases.ident', 'releases.target', 'releases.deps']).where('releases.ident', 'in', among(idents)).execute()
+    for (const row of rows) {
+      if (needed.get(row.ident)?.has(row.target) !== true) continue
+      inDepot.set(`${row.ident} ${row.target}`, row.id)
+      deps.set(`${row.ident} ${row.target}`, JSON.parse(row.deps) as string[])
+    }
+  }
+  const inView = new Set<number>()
+  for (const ids of inBatches(inDepot.values())) {
+    for (const id of await listMemberIds(db, viewId, ids)) inView.add(id)
+  }
+  return { tdeps, deps, inDepot, inView }
+}
+
+/** By id of a release: some of the members of a view that need it, and whether the audience may know of them. */
+export async function listDependentMembers(db: Db, viewId: number, releases: readonly ViewRelease[], audience: Audience): Promise<Map<number, Dependent[]>> {
+  const found = new Map<number, Dependent[]>()
+  for (const release of releases) {
+    const rows = await viewReleases(db)
+      .innerJoin('members', 'members.release_id', 'releases.id')
+      .innerJoin('dependents', (on) => on.onRef('dependents.package_id', '=', 'releases.package_id').onRef('dependents.target', '=', 'releases.target'))
+      .select((eb) => eb.case().when(visibleTo(eb, audience)).then(1).else(0).end().as('is_visible'))
+      .where('dependents.dependency', '=', formatPackageName(release.ident))
+      .where('dependents.target', '=', release.target)
+      .where('members.view_id', '=', viewId)
+      .where('members.to_revision', 'is', null)
+      .where(sql<SqlBool>`instr(releases.tdeps, ${JSON.stringify(formatIdent(release.ident))}) > 0`)
+      .orderBy('releases.ident')
+      .limit(MOST_DEPENDENTS + releases.length)
+      .execute()
+    if (rows.length > 0) found.set(release.releaseId, rows.map((row) => ({ release: viewReleaseOf(row), isVisible: row.is_visible === 1 })))
+  }
+  return found
+}

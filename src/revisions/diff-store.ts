@@ -1,0 +1,198 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Audience } from '../access/access.ts'
+import { inBatches } from '../database/batches.ts'
+import type { Db } from '../database/database.ts'
+import { parseIdent } from '../package/ident.ts'
+import type { Target } from '../package/target.ts'
+import { compareReleases } from '../package/version.ts'
+import { findLineAfter, listPointersAt } from './content-store.ts'
+import type { LinePage, PointerAt, PointerPlace } from './content-store.ts'
+import { ruleAt } from '../views/rule.ts'
+import type { View } from '../views/view.ts'
+
+// What `latest` answers differently in two states of views. Of one view, only the packages are looked at whose members changed
+// between its revisions, as long as those are few: a pointer moves only when a release of its line joins or leaves. Otherwise both
+// sides are walked along their lines in pieces, between which the process does other things.
+
+/** A view at one of its revisions. */
+export interface ViewState {
+  readonly view: View
+  readonly revision: number
+}
+
+/** `undefined` where `latest` has no answer. */
+export interface Difference {
+  readonly package: string
+  readonly target: Target
+  readonly from: string | undefined
+  readonly to: string | undefined
+  readonly fromChecksum: string | undefined
+  readonly toChecksum: string | undefined
+  /** `republished`: the same ident with other bytes. */
+  readonly change: 'added' | 'removed' | 'moved' | 'downgraded' | 'republished'
+}
+
+// A piece may need some queries of its own for each line that holds what the audience may not see.
+const LINES_IN_A_PIECE = 200
+const PACKAGES_IN_A_PIECE = 100
+// As many as there can be: of a package there is one for each target.
+const MOST_IN_A_PIECE = 1_000
+const ROWS_IN_A_READ = 1_000
+const MOST_CHANGES = 5_000
+
+/** By package and target, as an audience sees both sides. */
+export async function listDifferences(
+  db: Db,
+  states: { from: ViewState; to: ViewState },
+  page: Pick<LinePage<PointerPlace>, 'origin' | 'name' | 'after' | 'limit'>,
+  audience: Audience,
+): Promise<Difference[]> {
+  const { from, to } = states
+  const found: Difference[] = []
+  for await (const piece of piecesOf(db, [from, to], page)) {
+    const before = await listPointersAt(db, from.view, from.revision, piece, audience)
+    const after = await listPointersAt(db, to.view, to.revision, piece, audience)
+    found.push(...compare(before, after))
+    if (found.length >= page.limit) break
+    await setImmediate()
+  }
+  return found.slice(0, page.limit)
+}
+
+type Piece = LinePage<PointerPlace>
+
+/** What to compare, from the page's place on, in the order of lines. */
+async function* piecesOf(db: Db, [one, other]: readonly [ViewState, ViewState], page: Omit<Piece, 'limit'>): AsyncGenerator<Piece> {
+  const { after, ...filter } = page
+  // Where the rule was another one, `latest` may be another one to some of which no member changed.
+  const hasOneRule = ruleAt(one.view, one.revision) === ruleAt(other.view, other.revision)
+  const changed = one.view.id === other.view.id && hasOneRule ? await listChangedPackages(db, one.view.id, [one.revision, other.revision]) : undefined
+  if (changed !== undefined) {
+    const packages = changed.filter((name) => isIn(name, filter) && name >= (after?.[0] ?? ''))
+    for (let begin = 0; begin < packages.length; begin += PACKAGES_IN_A_PIECE) {
+      yield { packages: packages.slice(begin, begin + PACKAGES_IN_A_PIECE), ...(after && { after }), limit: MOST_IN_A_PIECE }
+    }
+    return
+  }
+  const viewIds = [...new Set([one.view.id, other.view.id])]
+  for (let begin = after ?? firstPlace(filter); ; ) {
+    const until = await findEndOfPiece(db, viewIds, begin)
+    yield { ...filter, ...(begin && { after: begin }), ...(until && { until }), limit: MOST_IN_A_PIECE }
+    if (until === undefined || isBehind(until, filter)) return
+    begin = until
+  }
+}
+
+/**
+ * The packages, by name, of which a release joined or left a view between two of its revisions; `undefined` where that happened so
+ * often that walking along the lines is cheaper.
+ */
+async function listChangedPackages(db: Db, viewId: number, revisions: readonly number[]): Promise<string[] | undefined> {
+  const between = { first: Math.min(...revisions), last: Math.max(...revisions) }
+  const ids = new Set<number>()
+  for (const moment of ['from_revision', 'to_revision'] as const) {
+    for (let [after, read] = [{ revision: between.first, package_id: Infinity, release_id: 0 }, 0]; ; read += ROWS_IN_A_READ) {
+      if (read === MOST_CHANGES) return undefined
+      const rows = await listChanges(db, viewId, moment, { after, last: between.last })
+      for (const row of rows) ids.add(row.package_id)
+      const last = rows.at(-1)
+      if (last === undefined || rows.length < ROWS_IN_A_READ) break
+      after = last
+      await setImmediate()
+    }
+  }
+  const names: string[] = []
+  for (const some of inBatches(ids)) {
+    const rows = await db
+      .selectFrom('packages')
+      .innerJoin('origins', 'origins.id', 'packages.origin_id')
+      .select(['origins.name as origin', 'packages.name'])
+      .where('packages.id', 'in', some)
+      .execute()
+    names.push(...rows.map(({ origin, name }) => `${origin}/${name}`))
+  }
+  return names.toSorted(compareText)
+}
+
+interface Joined {
+  readonly revision: number
+  readonly package_id: number
+  readonly release_id: number
+}
+
+async function listChanges(db: Db, viewId: number, moment: 'from_revision' | 'to_revision', page: { after: Joined; last: number }): Promise<Joined[]> {
+  const { after, last } = page
+  const rows = await db
+    .selectFrom('members')
+    .select(['package_id', 'release_id', `${moment} as revision`])
+    .where('view_id', '=', viewId)
+    .where((eb) => eb(eb.refTuple(moment, 'package_id', 'release_id'), '>', eb.tuple(after.revision, after.package_id, after.release_id)))
+    .where(moment, '<=', last)
+    .where(moment, 'is not', null)
+    .orderBy(moment)
+    .orderBy('package_id')
+    .orderBy('release_id')
+    .limit(ROWS_IN_A_READ)
+    .$narrowType<{ revision: number }>()
+    .execute()
+  return rows
+}
+
+async function findEndOfPiece(db: Db, viewIds: readonly number[], after: PointerPlace | undefined): Promise<PointerPlace | undefined> {
+  let nearest: PointerPlace | undefined
+  for (const viewId of viewIds) {
+    const end = await findLineAfter(db, viewId, after, LINES_IN_A_PIECE)
+    if (end !== undefined && (nearest === undefined || comparePlaces(end, nearest) < 0)) nearest = end
+  }
+  return nearest
+}
+
+/** Lines of an origin stand between `origin/` and `origin0`, `0` being what follows `/`. */
+function firstPlace({ origin }: { origin?: string }): PointerPlace | undefined {
+  return origin === undefined ? undefined : [`${origin}/`, 'x86_64-linux']
+}
+
+function isBehind([name]: PointerPlace, { origin }: { origin?: string }): boolean {
+  return origin !== undefined && name >= `${origin}0`
+}
+
+function isIn(packageName: string, { origin, name }: { origin?: string; name?: string }): boolean {
+  const [itsOrigin, itsName] = packageName.split('/')
+  return (origin === undefined || itsOrigin === origin) && (name === undefined || itsName === name)
+}
+
+/** Merges two lists that are sorted by place. */
+function compare(before: readonly PointerAt[], after: readonly PointerAt[]): Difference[] {
+  const found: Difference[] = []
+  for (let [left, right] = [0, 0]; left < before.length || right < after.length; ) {
+    const [one, other] = [before[left], after[right]]
+    const order = one === undefined ? 1 : other === undefined ? -1 : comparePlaces([one.package, one.target], [other.package, other.target])
+    if (order <= 0) left += 1
+    if (order >= 0) right += 1
+    const difference = differenceOf(order <= 0 ? one : undefined, order >= 0 ? other : undefined)
+    if (difference !== undefined) found.push(difference)
+  }
+  return found
+}
+
+function differenceOf(before: PointerAt | undefined, after: PointerAt | undefined): Difference | undefined {
+  const line = before ?? after
+  if (line === undefined || (before?.ident === after?.ident && before?.checksum === after?.checksum)) return undefined
+  const { package: name, target } = line
+  return { package: name, target, from: before?.ident, to: after?.ident, fromChecksum: before?.checksum, toChecksum: after?.checksum, change: changeOf(before?.ident, after?.ident) }
+}
+
+function changeOf(from: string | undefined, to: string | undefined): Difference['change'] {
+  if (from === undefined) return 'added'
+  if (to === undefined) return 'removed'
+  if (from === to) return 'republished'
+  return compareReleases(parseIdent(from), parseIdent(to)) < 0 ? 'moved' : 'downgraded'
+}
+
+function comparePlaces(one: PointerPlace, other: PointerPlace): number {
+  return compareText(one[0], other[0]) || compareText(one[1], other[1])
+}
+
+function compareText(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0
+}

@@ -1,0 +1,58 @@
+import type { Audience } from '../access/access.ts'
+import type { Db } from '../database/database.ts'
+import { findState, setState } from '../database/state-store.ts'
+import { visibleTo } from '../releases/release-store.ts'
+import type { Only } from '../views/change-request.ts'
+import type { Freeze } from '../views/freeze.ts'
+
+/** Of a row's text, which is NULL where there is none. */
+export function parseFreezes(text: string | null | undefined): Freeze[] {
+  return text === null || text === undefined ? [] : (JSON.parse(text) as Freeze[])
+}
+
+function formatFreezes(freezes: readonly Freeze[]): string | null {
+  return freezes.length === 0 ? null : JSON.stringify(freezes)
+}
+
+/** Of one view. */
+export async function setFreezes(db: Db, viewId: number, freezes: readonly Freeze[]): Promise<void> {
+  await db.updateTable('views').set({ freeze: formatFreezes(freezes) }).where('id', '=', viewId).execute()
+}
+
+/** Those of every view. */
+export async function listCommonFreezes(db: Db): Promise<Freeze[]> {
+  return parseFreezes(await findState(db, 'freezes'))
+}
+
+export async function setCommonFreezes(db: Db, freezes: readonly Freeze[]): Promise<void> {
+  await setState(db, 'freezes', formatFreezes(freezes) ?? undefined)
+}
+
+/** Leaves out those that name a package of which an audience may see nothing. */
+export async function onlyKnown<F extends Only>(db: Db, freezes: readonly F[], audience: Audience): Promise<F[]> {
+  const known: F[] = []
+  for (const freeze of freezes) if (freeze.name === undefined || audience.seesAll || (await isKnown(db, freeze, audience))) known.push(freeze)
+  return known
+}
+
+async function isKnown(db: Db, { origin, name = '' }: Only, audience: Audience): Promise<boolean> {
+  const row = await db
+    .selectFrom('packages')
+    .innerJoin('origins', 'origins.id', 'packages.origin_id')
+    .select('packages.id')
+    .where('packages.name', '=', name)
+    .$if(origin !== undefined, (query) => query.where('origins.name', '=', origin ?? ''))
+    .where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('releases')
+          .select('releases.id')
+          .whereRef('releases.package_id', '=', 'packages.id')
+          .where('releases.deleted_at', 'is', null)
+          .where((inner) => visibleTo(inner, audience)),
+      ),
+    )
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}

@@ -1,0 +1,305 @@
+import { sql } from 'kysely'
+import type { SqlBool } from 'kysely'
+import { along } from '../database/along.ts'
+import type { Db } from '../database/database.ts'
+import { among, inBatches, rowsOf } from '../database/batches.ts'
+import { formatIdent, formatPackageName, parseIdent } from '../package/ident.ts'
+import type { Ident } from '../package/ident.ts'
+import type { Target } from '../package/target.ts'
+import { lineOf } from '../views/plan.ts'
+import type { Move, Present, Wanted } from '../views/plan.ts'
+import type { PastRelease } from './restore.ts'
+import type { Only } from '../views/change-request.ts'
+import type { ViewRule } from '../views/rule.ts'
+import type { View, ViewRelease } from '../views/view.ts'
+
+// What views hold, and the writing of a revision: by sets, since a promotion may move thousands of releases.
+
+/** A release by its ident and target, whoever may see it. */
+export async function findViewRelease(db: Db, ident: Ident, target: Target): Promise<ViewRelease | undefined> {
+  const row = await viewReleases(db).where('releases.ident', '=', formatIdent(ident)).where('releases.target', '=', target).executeTakeFirst()
+  return row && viewReleaseOf(row)
+}
+
+/** What `latest` answers in one view, in no order. One text, because threads hand that on at no cost for each row. */
+export async function listPointersIn(db: Db, viewId: number): Promise<[packageId: number, target: Target, ident: string, revision: number][]> {
+  const { pointers } = await db
+    .selectFrom(along('pointers', 'pointers_current'))
+    .innerJoin('releases', 'releases.id', 'pointers.release_id')
+    .select((eb) => {
+      const row = eb.fn('json_array', ['pointers.package_id', 'pointers.target', 'releases.ident', 'pointers.from_revision'])
+      return eb.fn<string>('json_group_array', [row]).as('pointers')
+    })
+    .where('pointers.view_id', '=', viewId)
+    .where('pointers.to_revision', 'is', null)
+    .executeTakeFirstOrThrow()
+  return JSON.parse(pointers) as [number, Target, string, number][]
+}
+
+/** What `latest` answers in one view, for every package and target, by name. Along the lines, or all that ever was latest would be read. */
+export async function listPointersOf(db: Db, viewId: number): Promise<ViewRelease[]> {
+  const rows = await db
+    .selectFrom('lines')
+    .crossJoin('pointers')
+    .innerJoin('releases', 'releases.id', 'pointers.release_id')
+    .innerJoin('packages', 'packages.id', 'pointers.package_id')
+    .select(VIEW_RELEASE)
+    .where('lines.view_id', '=', viewId)
+    .whereRef('pointers.view_id', '=', 'lines.view_id')
+    .whereRef('pointers.package_id', '=', 'lines.package_id')
+    .whereRef('pointers.target', '=', 'lines.target')
+    .where('pointers.to_revision', 'is', null)
+    .orderBy('lines.package')
+    .orderBy('lines.target')
+    .execute()
+  return rows.map(viewReleaseOf)
+}
+
+/** What a view holds of the packages of a change. */
+export async function readPresent(db: Db, view: Pick<View, 'id' | 'rule'>, { joining, leaving }: Wanted): Promise<Present> {
+  const named = [...joining.map(({ release }) => release), ...leaving]
+  const members = new Set((await onlyMembers(db, view, named)).map(({ releaseId }) => releaseId))
+  const pointers = new Map<string, ViewRelease>()
+  for (const ids of inBatches(named.map(({ packageId }) => packageId))) {
+    for (const pointer of await listPointersOfPackages(db, view.id, ids)) pointers.set(lineOf(pointer), pointer)
+  }
+  const heirs = new Map<string, ViewRelease>()
+  const joined = new Set(joining.map(({ release }) => lineOf(release)))
+  for (const [line, gone] of Map.groupBy(leaving, lineOf)) {
+    const pointer = pointers.get(line)
+    const goneIds = new Set(gone.map(({ releaseId }) => releaseId))
+    if (pointer === undefined || !goneIds.has(pointer.releaseId)) continue
+    if (view.rule === 'promoted' && joined.has(line)) continue // what joins leads
+    const heir = (await listFirstMembers(db, view, pointer, gone.length + 1)).find(({ releaseId }) => !goneIds.has(releaseId))
+    if (heir !== undefined) heirs.set(line, heir)
+  }
+  return { members, pointers, heirs }
+}
+
+/** Of each line of which `latest` would be another one under a rule: the release that it would be, by package and target. */
+export async function listLeadersUnder(db: Db, viewId: number, rule: ViewRule): Promise<ViewRelease[]> {
+  const order = rule === 'highest' ? sql`releases.order_key DESC` : sql`members.from_revision DESC, members.position DESC`
+  const rows = await db
+    .with('ranked', (query) =>
+      membersOf(query as Db, viewId).select(sql<number>`row_number() OVER (PARTITION BY members.package_id, releases.target ORDER BY ${order})`.as('place')),
+    )
+    .selectFrom('ranked')
+    .innerJoin('pointers', (on) => on.onRef('pointers.package_id', '=', 'ranked.package_id').onRef('pointers.target', '=', 'ranked.target'))
+    .selectAll('ranked')
+    .where('pointers.view_id', '=', viewId)
+    .where('pointers.to_revision', 'is', null)
+    .where('ranked.place', '=', 1)
+    .whereRef('pointers.release_id', '<>', 'ranked.release_id')
+    .orderBy('ranked.ident')
+    .orderBy('ranked.target')
+    .execute()
+  return rows.map(viewReleaseOf)
+}
+
+/** Which of these releases, at most a batch of them, are members. */
+export async function listMemberIds(db: Db, viewId: number, releaseIds: readonly number[]): Promise<number[]> {
+  const rows = await db
+    .selectFrom(along('members', 'members_by_release'))
+    .select('release_id')
+    .where('view_id', '=', viewId)
+    .where('release_id', 'in', among(releaseIds))
+    .where('to_revision', 'is', null)
+    .execute()
+  return rows.map((row) => row.release_id)
+}
+
+/** Those of these releases that are members. */
+export async function onlyMembers(db: Db, view: { id: number }, releases: readonly ViewRelease[]): Promise<ViewRelease[]> {
+  const members = new Set<number>()
+  for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
+    for (const id of await listMemberIds(db, view.id, ids)) members.add(id)
+  }
+  return releases.filter(({ releaseId }) => members.has(releaseId))
+}
+
+/** The current members that belong to an origin, such that of each package what the view's rule puts first comes last. It walks the origin's packages. */
+export async function listMembersOfOrigin(db: Db, view: { id: number; rule: ViewRule }, originId: number): Promise<ViewRelease[]> {
+  const members = db
+    .selectFrom('packages')
+    .crossJoin(along('members', 'members_current'))
+    .crossJoin('releases')
+    .select(VIEW_RELEASE)
+    .where('packages.origin_id', '=', originId)
+    .where('members.view_id', '=', view.id)
+    .whereRef('members.package_id', '=', 'packages.id')
+    .where('members.to_revision', 'is', null)
+    .whereRef('releases.id', '=', 'members.release_id')
+    .where('releases.deleted_at', 'is', null)
+  const ordered =
+    view.rule === 'highest' ? members.orderBy('releases.order_key').orderBy('releases.id') : members.orderBy('members.from_revision').orderBy('members.position')
+  return (await ordered.execute()).map(viewReleaseOf)
+}
+
+/** Members of some packages at a revision, in the order in which they joined, deleted ones too. */
+export async function listPastMembers(db: Db, viewId: number, packageIds: readonly number[], revision: number): Promise<PastRelease[]> {
+  const rows = await pastReleases(db)
+    .innerJoin('members', 'members.release_id', 'releases.id')
+    .where('members.view_id', '=', viewId)
+    .where('members.package_id', 'in', among(packageIds))
+    .where(sql<SqlBool>`+members.from_revision <= ${revision}`) // or all that joined the view until then would be walked
+    .where((eb) => eb.or([eb('members.to_revision', 'is', null), eb('members.to_revision', '>', revision)]))
+    .orderBy('members.from_revision')
+    .orderBy('members.position')
+    .execute()
+  return rows.map((row) => ({ ...viewReleaseOf(row), isDeleted: row.deleted_at !== null }))
+}
+
+/** The packages of which a member came or went after a revision. */
+export async function listPackagesChangedSince(db: Db, viewId: number, revision: number, only: Only | undefined): Promise<number[]> {
+  const changes = changesOf(db, viewId, only)
+  const rows = await changes.where('from_revision', '>', revision).union(changes.where('to_revision', '>', revision)).execute()
+  return rows.map((row) => row.package_id)
+}
+
+/** Of releases that came or went with a revision: their packages. */
+export async function listPackagesChangedAt(db: Db, viewId: number, revision: number, only: Only | undefined): Promise<number[]> {
+  const changes = changesOf(db, viewId, only)
+  const rows = await changes.where('from_revision', '=', revision).union(changes.where('to_revision', '=', revision)).execute()
+  return rows.map((row) => row.package_id)
+}
+
+function changesOf(db: Db, viewId: number, { origin, name }: Only = {}) {
+  return db
+    .selectFrom('members')
+    .select('package_id')
+    .where('view_id', '=', viewId)
+    .$if(origin !== undefined || name !== undefined, (query) =>
+      query.where((eb) =>
+        eb.exists(
+          eb
+            .selectFrom('packages')
+            .innerJoin('origins', 'origins.id', 'packages.origin_id')
+            .select('packages.id')
+            .whereRef('packages.id', '=', 'members.package_id')
+            .$if(origin !== undefined, (inner) => inner.where('origins.name', '=', origin ?? ''))
+            .$if(name !== undefined, (inner) => inner.where('packages.name', '=', name ?? '')),
+        ),
+      ),
+    )
+}
+
+/** By `package_id target`: the revision since which `latest` is what it is, or is nothing. */
+export async function listPointerRevisions(db: Db, viewId: number, packageIds: readonly number[]): Promise<Map<string, number>> {
+  const rows = await db
+    .selectFrom('pointers')
+    .select(['package_id', 'target'])
+    .select((eb) => eb.fn.max<number>(eb.fn.coalesce('to_revision', 'from_revision')).as('revision'))
+    .where('view_id', '=', viewId)
+    .where('package_id', 'in', among(packageIds))
+    .groupBy(['package_id', 'target'])
+    .execute()
+  return new Map(rows.map((row) => [`${row.package_id} ${row.target}`, row.revision]))
+}
+
+/** Makes releases members from a revision on, in this order; those that are members are so anew. */
+export async function openMemberships(db: Db, viewId: number, releases: readonly ViewRelease[], revision: number): Promise<void> {
+  const members = releases.map(({ packageId, releaseId }, position) => [packageId, releaseId, position])
+  for (const some of inBatches(members)) {
+    await sql`insert into members (view_id, package_id, release_id, from_revision, position, to_revision)
+      select ${viewId}, value ->> 0, value ->> 1, ${revision}, value ->> 2, null from ${rowsOf(some)}`.execute(db)
+  }
+}
+
+export async function closeMemberships(db: Db, viewId: number, releases: readonly ViewRelease[], revision: number): Promise<void> {
+  for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
+    await sql`update members indexed by members_by_release set to_revision = ${revision}
+      where release_id in ${among(ids)} and view_id = ${viewId} and to_revision is null`.execute(db)
+  }
+}
+
+/** Ends pointers at `revision` and, where there is a release to point to, starts the next. */
+export async function movePointers(db: Db, viewId: number, moves: readonly Move[], revision: number): Promise<void> {
+  const ending = moves.flatMap(({ from }) => (from === undefined ? [] : [from]))
+  for (const [target, releases] of Map.groupBy(ending, (release) => release.target)) {
+    for (const ids of inBatches(releases.map(({ packageId }) => packageId))) {
+      await db
+        .updateTable('pointers')
+        .set({ to_revision: revision })
+        .where('view_id', '=', viewId)
+        .where('package_id', 'in', among(ids))
+        .where('target', '=', target)
+        .where('to_revision', 'is', null)
+        .execute()
+    }
+  }
+  // Where there was a pointer, there is a line.
+  for (const some of inBatches(moves.flatMap(({ from, to }) => (to === undefined || from !== undefined ? [] : [to])))) {
+    const lines = some.map((to) => [formatPackageName(to.ident), to.target, to.packageId])
+    await sql`insert into lines (view_id, package, target, package_id)
+      select ${viewId}, value ->> 0, value ->> 1, value ->> 2 from ${rowsOf(lines)} where true on conflict do nothing`.execute(db)
+  }
+  for (const some of inBatches(moves.flatMap(({ to }) => to ?? []))) {
+    const pointers = some.map((to) => [to.packageId, to.target, to.releaseId])
+    await sql`insert into pointers (view_id, package_id, target, release_id, from_revision, to_revision)
+      select ${viewId}, value ->> 0, value ->> 1, value ->> 2, ${revision}, null from ${rowsOf(pointers)}`.execute(db)
+  }
+}
+
+async function listPointersOfPackages(db: Db, viewId: number, packageIds: readonly number[]): Promise<ViewRelease[]> {
+  const rows = await viewReleases(db)
+    .innerJoin(along('pointers', 'pointers_current'), 'pointers.release_id', 'releases.id')
+    .where('pointers.view_id', '=', viewId)
+    .where('pointers.package_id', 'in', among(packageIds))
+    .where('pointers.to_revision', 'is', null)
+    .execute()
+  return rows.map(viewReleaseOf)
+}
+
+/** The first current members of a line, as the view's rule orders them. */
+async function listFirstMembers(db: Db, view: { id: number; rule: ViewRule }, line: ViewRelease, limit: number): Promise<ViewRelease[]> {
+  const members = membersOf(db, view.id).where('members.package_id', '=', line.packageId).where('releases.target', '=', line.target)
+  const ordered =
+    view.rule === 'highest' ? members.orderBy('releases.order_key', 'desc') : members.orderBy('members.from_revision', 'desc').orderBy('members.position', 'desc')
+  return (await ordered.limit(limit).execute()).map(viewReleaseOf)
+}
+
+interface ViewReleaseRow {
+  release_id: number
+  package_id: number
+  origin_id: number
+  ident: string
+  target: Target
+  order_key: string
+}
+
+/** Releases as views handle them. */
+export function viewReleases(db: Db) {
+  return pastReleases(db).where('releases.deleted_at', 'is', null)
+}
+
+export function viewReleaseOf(row: ViewReleaseRow): ViewRelease {
+  return {
+    releaseId: row.release_id,
+    packageId: row.package_id,
+    originId: row.origin_id,
+    ident: parseIdent(row.ident),
+    target: row.target,
+    orderKey: row.order_key,
+  }
+}
+
+const VIEW_RELEASE = [
+  'releases.id as release_id',
+  'releases.package_id',
+  'packages.origin_id',
+  'releases.ident',
+  'releases.target',
+  'releases.order_key',
+  'releases.deleted_at',
+] as const
+
+function pastReleases(db: Db) {
+  return db.selectFrom('releases').innerJoin('packages', 'packages.id', 'releases.package_id').select(VIEW_RELEASE)
+}
+
+function membersOf(db: Db, viewId: number) {
+  return viewReleases(db)
+    .innerJoin(along('members', 'members_current'), 'members.release_id', 'releases.id')
+    .where('members.view_id', '=', viewId)
+    .where('members.to_revision', 'is', null)
+}

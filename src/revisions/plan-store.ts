@@ -1,0 +1,175 @@
+import { sql } from 'kysely'
+import type { SqlBool } from 'kysely'
+import type { Audience } from '../access/access.ts'
+import { along } from '../database/along.ts'
+import type { Db } from '../database/database.ts'
+import { clockSetBackAt } from '../database/state-store.ts'
+import { DepotError, quote } from '../errors.ts'
+import type { Clock } from '../clock.ts'
+import type { PointerMove } from '../ledger/entry.ts'
+import { listHidden } from './dependency-store.ts'
+import { releasesIn } from './stored-plan.ts'
+import type { PlanEnd, PlannedEffect, StoredPlan } from './stored-plan.ts'
+
+/** Drafts that one account may have at once; the oldest go. */
+const MOST_DRAFTS = 100
+
+// In the words of the indexes: a parameter would not be known to be one of theirs.
+const isDraft = sql<SqlBool>`plans.kind = 'draft'`
+const isProposal = sql<SqlBool>`plans.kind = 'proposal'`
+
+/** Whether a plan has not expired, as `expiryOf` has it. */
+function isOpenAt(now: number) {
+  return sql<SqlBool>`(plans.expires_at > ${now} AND (plans.created_at <= ${now} OR coalesce(${clockSetBackAt}, ${now}) + plans.expires_at - plans.created_at > ${now}))`
+}
+
+export interface NewPlan extends Pick<StoredPlan, 'token' | 'kind' | 'request' | 'effect' | 'digest' | 'createdAt' | 'expiresAt'> {
+  readonly viewId: number
+  readonly accountId: number | undefined
+}
+
+/** Returns its id. */
+export async function insertPlan(db: Db, plan: NewPlan): Promise<number> {
+  const { id } = await db
+    .insertInto('plans')
+    .values({
+      token: plan.token,
+      kind: plan.kind,
+      view_id: plan.viewId,
+      account_id: plan.accountId ?? null,
+      request: JSON.stringify(plan.request),
+      effect: JSON.stringify(plan.effect),
+      digest: plan.digest,
+      created_at: plan.createdAt,
+      expires_at: plan.expiresAt,
+      ended_at: null,
+      ending: null,
+      decider_id: null,
+      revision: null,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return id
+}
+
+/** Forgets drafts that have expired, and an account's oldest beyond what it may have; what a preview shows stays. */
+export async function forgetOldDrafts(db: Db, accountId: number | undefined, { now, setBackAt }: Clock): Promise<void> {
+  const shown = db.selectFrom('views').select('plan_id').where('plan_id', 'is not', null)
+  await db.deleteFrom('plans').where(isDraft).where('expires_at', '<=', now).where('id', 'not in', shown).execute()
+  if (setBackAt !== undefined) await db.deleteFrom('plans').where(isDraft).where((eb) => eb.not(isOpenAt(now))).where('id', 'not in', shown).execute()
+  const kept = db
+    .selectFrom('plans')
+    .select('id')
+    .where(isDraft)
+    .where('account_id', accountId === undefined ? 'is' : '=', accountId ?? null)
+    .orderBy('id', 'desc')
+    .limit(MOST_DRAFTS)
+  await db
+    .deleteFrom('plans')
+    .where(isDraft)
+    .where('account_id', accountId === undefined ? 'is' : '=', accountId ?? null)
+    .where('id', 'not in', kept)
+    .where('id', 'not in', shown)
+    .execute()
+}
+
+export async function findPlan(db: Db, token: string): Promise<StoredPlan | undefined> {
+  const row = await plans(db).where('plans.token', '=', token).executeTakeFirst()
+  return row && planOf(row)
+}
+
+/** Throws `not_found`. */
+export async function getPlan(db: Db, token: string): Promise<StoredPlan> {
+  const plan = await findPlan(db, token)
+  if (plan === undefined) throw planNotFound(token)
+  return plan
+}
+
+/** Also for a plan that the caller may not see. */
+export function planNotFound(token: string): DepotError {
+  return new DepotError('not_found', `there is no plan ${quote(token)}: drafts are forgotten after a while`)
+}
+
+/** Of an id that a row names. */
+export async function getPlanById(db: Db, id: number): Promise<StoredPlan> {
+  return planOf(await plans(db).where('plans.id', '=', id).executeTakeFirstOrThrow())
+}
+
+/** Those proposed for a view, newest first, before the one of this id; all of them, or those that wait. */
+export async function listProposals(db: Db, viewId: number, page: { before: number; limit: number; waitingAt?: number }): Promise<StoredPlan[]> {
+  const { waitingAt } = page
+  const found = db
+    .selectFrom(along('plans', waitingAt === undefined ? 'plans_proposed' : 'plans_waiting'))
+    .select('plans.id')
+    .where('plans.view_id', '=', viewId)
+    .where(isProposal)
+    .where('plans.id', '<', page.before)
+    .$if(waitingAt !== undefined, (query) => query.where('plans.ended_at', 'is', null).where(isOpenAt(waitingAt ?? 0)))
+    .orderBy('plans.id', 'desc')
+    .limit(page.limit)
+  const rows = await plans(db).where('plans.id', 'in', found).orderBy('plans.id', 'desc').execute()
+  return rows.map(planOf)
+}
+
+/** How many of a view's proposals wait, expired ones left out. */
+export async function countWaiting(db: Db, viewId: number, at: number): Promise<number> {
+  const { count } = await db
+    .selectFrom(along('plans', 'plans_waiting'))
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('plans.view_id', '=', viewId)
+    .where(isProposal)
+    .where('plans.ended_at', 'is', null)
+    .where(isOpenAt(at))
+    .executeTakeFirstOrThrow()
+  return count
+}
+
+export async function endPlan(db: Db, id: number, end: { at: number; how: PlanEnd['how']; deciderId: number | undefined; revision?: number }): Promise<void> {
+  await db
+    .updateTable('plans')
+    .set({ ended_at: end.at, ending: end.how, decider_id: end.deciderId ?? null, revision: end.revision ?? null })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** How the pointers of a view move in a plan. */
+export async function readPlannedMoves(db: Db, planId: number): Promise<readonly PointerMove[]> {
+  const row = await db.selectFrom('plans').select('effect').where('id', '=', planId).executeTakeFirst()
+  return row === undefined ? [] : (JSON.parse(row.effect) as PlannedEffect).pointers
+}
+
+/** Those plans that name nothing which the audience may not see, also of what was deleted since. */
+export async function onlyVisible(db: Db, found: readonly StoredPlan[], audience: Audience): Promise<StoredPlan[]> {
+  if (audience.seesAll) return [...found]
+  const hidden = await listHidden(db, found.flatMap(({ effect }) => releasesIn(effect)), audience)
+  return found.filter(({ effect }) => !releasesIn(effect).some(({ ident, target }) => hidden.has(`${ident} ${target}`)))
+}
+
+function plans(db: Db) {
+  return db
+    .selectFrom('plans')
+    .innerJoin('views', 'views.id', 'plans.view_id')
+    .leftJoin('accounts', 'accounts.id', 'plans.account_id')
+    .leftJoin('accounts as deciders', 'deciders.id', 'plans.decider_id')
+    .selectAll('plans')
+    .select(['views.name as view', 'accounts.name as account', 'deciders.name as decider', clockSetBackAt.as('set_back_at')])
+}
+
+type PlanRow = Awaited<ReturnType<ReturnType<typeof plans>['executeTakeFirstOrThrow']>>
+
+function planOf(row: PlanRow): StoredPlan {
+  return {
+    id: row.id,
+    token: row.token,
+    kind: row.kind,
+    view: row.view,
+    account: row.account ?? undefined,
+    request: JSON.parse(row.request) as StoredPlan['request'],
+    effect: JSON.parse(row.effect) as PlannedEffect,
+    digest: row.digest,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    setBackAt: row.set_back_at ?? undefined,
+    end: row.ended_at === null || row.ending === null ? undefined : { at: row.ended_at, how: row.ending, by: row.decider ?? undefined, revision: row.revision ?? undefined },
+  }
+}

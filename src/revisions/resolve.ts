@@ -1,0 +1,217 @@
+import { inBatches } from '../database/batches.ts'
+import type { Db } from '../database/database.ts'
+import { DepotError, refusalOf } from '../errors.ts'
+import type { ErrorPart } from '../errors.ts'
+import type { Source } from '../ledger/entry.ts'
+import { expectRevisionKnown } from '../ledger/position-store.ts'
+import { formatIdent } from '../package/ident.ts'
+import type { Only, SeenRequest, ReleaseSource } from '../views/change-request.ts'
+import { getRevisionAt, listPointersAt } from './content-store.ts'
+import type { PointerPlace } from './content-store.ts'
+import { findReleases, findReleasesById, listNeeds } from './dependency-store.ts'
+import { listLeadersUnder, listPackagesChangedAt, listPackagesChangedSince, listPastMembers, listPointerRevisions, listPointersOf, onlyMembers, readPresent } from './member-store.ts'
+import { lineOf } from '../views/plan.ts'
+import type { Joining, Wanted } from '../views/plan.ts'
+import { restoreLine, revertLine, together } from './restore.ts'
+import type { Conflict, PastRelease, Restored } from './restore.ts'
+import { ruleAt, setsRule } from '../views/rule.ts'
+import { MOST_MOVED, expectMovable } from '../views/view.ts'
+import type { View, ViewRelease } from '../views/view.ts'
+import { getPastView } from './view-store.ts'
+
+const PAGE = 1_000
+
+/** What was asked, as releases. */
+export interface Resolved {
+  readonly wanted: Wanted
+  readonly conflicts: readonly Conflict[]
+  /** Where the set was taken from, at which revision. */
+  readonly source: Source | undefined
+  /** The revision that is gone back to, or taken back. */
+  readonly of: number | undefined
+  readonly only: Only | undefined
+  /** The request, such that it means the same later: a view it takes from is named at its revision. */
+  readonly pinned: SeenRequest
+}
+
+interface Taken {
+  readonly releases: ViewRelease[]
+  readonly source: Source | undefined
+  readonly conflicts: readonly Conflict[]
+  readonly pinned: ReleaseSource
+}
+
+/** Finds what a request means for a view now. Throws `not_found`, `not_member`, `invalid_request` and `too_large`. */
+export async function resolve(db: Db, view: View, request: SeenRequest): Promise<Resolved> {
+  const resolved = await resolveAct(db, view, request)
+  const { joining, leaving } = resolved.wanted
+  expectMovable(view, joining.length + leaving.length)
+  return resolved
+}
+
+function resolveAct(db: Db, view: View, request: SeenRequest): Promise<Resolved> {
+  if (request.act === 'promote') return resolvePromotion(db, view, request)
+  if (request.act === 'demote') return resolveDemotion(db, view, request)
+  if (request.act === 'rollback') return resolveRollback(db, view, request)
+  if (request.act === 'revert') return resolveRevert(db, view, request)
+  return resolveRule(db, view, request)
+}
+
+type Of<A extends SeenRequest['act']> = Extract<SeenRequest, { act: A }>
+
+async function resolvePromotion(db: Db, view: View, request: Of<'promote'>): Promise<Resolved> {
+  const { pinned, releases, ...taken } = await takeFrom(db, request.source, request)
+  const needed = request.withDeps === true ? await findNeeded(db, releases, request) : []
+  const kept = new Set([...releases, ...needed].map(({ releaseId }) => releaseId))
+  const leaving = request.isExact === true ? (await absentFrom(db, view, request.source, releases)).filter(({ releaseId }) => !kept.has(releaseId)) : []
+  const dependencies = await comeAlong(db, view, needed, { releases, leaving })
+  const wanted = { joining: [...dependencies, ...releases.map((release) => ({ release }))], leaving }
+  return { wanted, ...taken, of: undefined, only: undefined, pinned: { ...request, source: pinned } }
+}
+
+/** Of a set from elsewhere, what is a member leaves; what is named one by one must be one. */
+async function resolveDemotion(db: Db, view: View, request: Of<'demote'>): Promise<Resolved> {
+  const { pinned, releases, ...taken } = await takeFrom(db, request.source, request)
+  const leaving = await onlyMembers(db, view, releases)
+  if ('releases' in request.source && leaving.length < releases.length) {
+    const members = new Set(leaving)
+    const strangers = releases.filter((release) => !members.has(release))
+    throw refusalOf('not_member', strangers.map((release) => ({ detail: `${formatIdent(release.ident)} (${release.target}) is not in ${view.name}` })))
+  }
+  return { wanted: { joining: [], leaving }, ...taken, of: undefined, only: undefined, pinned: { ...request, source: pinned } }
+}
+
+async function resolveRollback(db: Db, view: View, request: Of<'rollback'>): Promise<Resolved> {
+  const revision = await getRevisionAt(db, view, request.to)
+  return { ...(await restore(db, view, revision, request.only)), source: undefined, of: revision, only: request.only, pinned: { ...request, to: { revision } } }
+}
+
+async function resolveRevert(db: Db, view: View, request: Of<'revert'>): Promise<Resolved> {
+  const { revision, mark } = request
+  await expectRevisionKnown(db, view, { number: revision, mark })
+  if (revision < 1 || revision > view.revision) throw new DepotError('not_found', `${view.name} has no revision ${revision}; it is at revision ${view.revision}`)
+  if (setsRule(view, revision)) throw new DepotError('refused', `revision ${revision} set the rule of ${view.name} to ${ruleAt(view, revision)}: set the rule that it is to have`)
+  return { ...(await revert(db, view, revision, request.only)), source: undefined, of: revision, only: request.only, pinned: request }
+}
+
+/** The releases that `latest` would be under the other rule join anew. So `latest` moves with members only, whatever moves it. */
+async function resolveRule(db: Db, view: View, request: Of<'set-rule'>): Promise<Resolved> {
+  const isOther = request.rule !== view.rule
+  const leaders = isOther ? await listLeadersUnder(db, view.id, request.rule) : []
+  const wanted = { joining: leaders.map((release) => ({ release, isAnew: true })), leaving: [], ...(isOther && { rule: request.rule }) }
+  return { wanted, conflicts: [], source: undefined, of: undefined, only: undefined, pinned: request }
+}
+
+async function takeFrom(db: Db, source: ReleaseSource, { audience }: SeenRequest): Promise<Taken> {
+  if ('from' in source) return takePointers(db, source, { audience })
+  const named = 'lockfile' in source ? source.lockfile.releases : source.releases
+  const found = await findReleases(db, named, audience)
+  const releases = new Map<number, ViewRelease>()
+  const missing: ErrorPart[] = []
+  const conflicts: Conflict[] = []
+  for (const [index, name] of named.entries()) {
+    const { ident, target } = name
+    const release = found.get(`${ident} ${target}`)
+    if (release === undefined) missing.push({ detail: `there is no release ${ident} for ${target}`, ...('releases' in source && { pointer: `/releases/${index}` }) })
+    else if ('checksum' in name && name.checksum !== release.checksum) conflicts.push({ detail: `${ident} (${target}) has other bytes here than in the lockfile`, names: [{ ident, target }] })
+    else releases.set(release.releaseId, release)
+  }
+  if (missing.length > 0) throw refusalOf('not_found', missing)
+  return { releases: [...releases.values()], source: 'lockfile' in source ? { lockfile: source.lockfile.digest } : undefined, conflicts, pinned: source }
+}
+
+/** In the order of names, which decides nothing: each is of a line of its own. */
+async function takePointers(db: Db, source: Extract<ReleaseSource, { from: string }>, { audience }: Pick<SeenRequest, 'audience'>): Promise<Taken> {
+  const { from, at, ...filter } = source
+  const view = await getPastView(db, from)
+  const revision = await getRevisionAt(db, view, at)
+  const pointers = []
+  for (let after: PointerPlace | undefined; ; ) {
+    const page = await listPointersAt(db, view, revision, { ...filter, limit: PAGE, ...(after && { after }) }, audience)
+    pointers.push(...page)
+    const last = page.at(-1)
+    if (last === undefined || page.length < PAGE) break
+    if (pointers.length > MOST_MOVED) break
+    after = [last.package, last.target]
+  }
+  const found = await findReleasesById(db, pointers.map(({ releaseId }) => releaseId))
+  const conflicts = pointers.filter(({ releaseId }) => !found.has(releaseId)).map(({ ident, target }) => ({ detail: `${ident} (${target}), which is in ${view.name} at revision ${revision}, was deleted`, names: [{ ident, target }] }))
+  return {
+    releases: pointers.flatMap(({ releaseId }) => found.get(releaseId) ?? []),
+    source: { view: view.name, revision },
+    conflicts,
+    pinned: { ...source, at: { revision } },
+  }
+}
+
+/** What releases need besides themselves. */
+async function findNeeded(db: Db, releases: readonly ViewRelease[], { audience }: SeenRequest): Promise<ViewRelease[]> {
+  const needs = await listNeeds(db, releases)
+  const names = releases.flatMap((release) => (needs.get(release.releaseId) ?? []).map((ident) => ({ ident, target: release.target })))
+  const asked = new Set(releases.map(({ releaseId }) => releaseId))
+  return [...(await findReleases(db, names, audience)).values()].filter(({ releaseId }) => !asked.has(releaseId))
+}
+
+/**
+ * What is needed and the view does not have. A dependency is there to be found, not to be run: it joins without taking `latest`
+ * from a higher release that the view has of its package, unless that leaves, or joins by itself.
+ */
+async function comeAlong(db: Db, view: View, needed: readonly ViewRelease[], { releases, leaving }: { releases: readonly ViewRelease[]; leaving: readonly ViewRelease[] }): Promise<Joining[]> {
+  const { members, pointers } = await readPresent(db, view, { joining: needed.map((release) => ({ release })), leaving: [] })
+  const strangers = needed.filter(({ releaseId }) => !members.has(releaseId))
+  const settled = new Set([...releases, ...leaving].map(({ releaseId }) => releaseId))
+  const joining: Joining[] = []
+  for (const [line, some] of Map.groupBy(strangers, lineOf)) {
+    const rising = some.toSorted((a, b) => (a.orderKey < b.orderKey ? -1 : 1))
+    joining.push(...rising.map((release) => ({ release, isDependency: true })))
+    const pointer = pointers.get(line)
+    const isHigher = pointer !== undefined && !settled.has(pointer.releaseId) && pointer.orderKey > (rising.at(-1)?.orderKey ?? '')
+    if (view.rule === 'promoted' && isHigher) joining.push({ release: pointer, isAnew: true, isDependency: true })
+  }
+  // What was asked for joins after what it needs, also where that is of the same package.
+  return joining
+}
+
+/** Members of packages that the view has and the source, as far as it was asked about, does not. */
+async function absentFrom(db: Db, view: View, source: ReleaseSource, releases: readonly ViewRelease[]): Promise<ViewRelease[]> {
+  if ('releases' in source) throw new DepotError('invalid_request', 'exact is for a set that comes from a view or a lockfile')
+  const lines = new Set(releases.map(lineOf))
+  const isAskedAbout = ({ ident }: ViewRelease) => !('from' in source) || ((source.origin ?? ident.origin) === ident.origin && (source.name ?? ident.name) === ident.name)
+  const absent = (await listPointersOf(db, view.id)).filter((pointer) => !lines.has(lineOf(pointer)) && isAskedAbout(pointer))
+  const gone = new Set(absent.map(lineOf))
+  const members: PastRelease[] = []
+  for (const ids of inBatches(absent.map(({ packageId }) => packageId))) members.push(...(await listPastMembers(db, view.id, ids, view.revision)))
+  return members.filter((member) => gone.has(lineOf(member)))
+}
+
+async function restore(db: Db, view: View, revision: number, only: Only | undefined): Promise<Restored> {
+  const parts: Restored[] = []
+  for (const ids of inBatches(await listPackagesChangedSince(db, view.id, revision, only))) {
+    const then = Map.groupBy(await listPastMembers(db, view.id, ids, revision), lineOf)
+    const now = Map.groupBy(await listPastMembers(db, view.id, ids, view.revision), lineOf)
+    for (const line of new Set([...then.keys(), ...now.keys()])) parts.push(restoreLine({ past: ruleAt(view, revision), present: view.rule }, then.get(line) ?? [], now.get(line) ?? []))
+  }
+  return together(parts)
+}
+
+async function revert(db: Db, view: View, revision: number, only: Only | undefined): Promise<Restored> {
+  const parts: Restored[] = []
+  for (const ids of inBatches(await listPackagesChangedAt(db, view.id, revision, only))) {
+    const [before, after, now] = await Promise.all([revision - 1, revision, view.revision].map(async (at) => Map.groupBy(await listPastMembers(db, view.id, ids, at), lineOf)))
+    const since = await listPointerRevisions(db, view.id, ids)
+    for (const [line, some] of new Map([...(before ?? []), ...(after ?? [])])) {
+      const [one] = some
+      if (one === undefined) continue
+      const members = { before: before?.get(line) ?? [], after: after?.get(line) ?? [], now: now?.get(line) ?? [] }
+      // Lines of the package that this revision did not touch are as they were before it.
+      if (isSame(members.before, members.after)) continue
+      parts.push(revertLine({ past: ruleAt(view, revision), present: view.rule }, { ...members, since: since.get(`${one.packageId} ${one.target}`) ?? 0 }))
+    }
+  }
+  return together(parts)
+}
+
+function isSame(one: readonly ViewRelease[], other: readonly ViewRelease[]): boolean {
+  return one.length === other.length && one.every(({ releaseId }, index) => other[index]?.releaseId === releaseId)
+}
+

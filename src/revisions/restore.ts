@@ -1,0 +1,137 @@
+import type { ReleaseName } from '../ledger/entry.ts'
+import { formatIdent, formatPackageName } from '../package/ident.ts'
+import type { Joining, Wanted } from '../views/plan.ts'
+import type { ViewRule } from '../views/rule.ts'
+import type { ViewRelease } from '../views/view.ts'
+
+// Going back, as a change of the present. Members are given in the order in which they joined, which under `promoted` decides what
+// `latest` is, now and after each demotion to come.
+
+/** A release as the past of a view names it; it may be deleted since. */
+export interface PastRelease extends ViewRelease {
+  readonly isDeleted: boolean
+}
+
+/** The members of one line at some revision. */
+export type Members = readonly PastRelease[]
+
+/** Why the past cannot come back: a sentence, and the releases that it tells of. */
+export interface Conflict {
+  readonly detail: string
+  readonly names: readonly ReleaseName[]
+}
+
+/** What makes a view what it was, and what stands in the way. `wanted` is whole where nothing does. */
+export interface Restored {
+  readonly wanted: Wanted
+  readonly conflicts: readonly Conflict[]
+}
+
+/** The rule of a view at the revision that is gone back to or taken back, and the rule that it has now and keeps. */
+export interface Rules {
+  readonly past: ViewRule
+  readonly present: ViewRule
+}
+
+/**
+ * Brings the members of a line back to what they were. Those that stand in the old order at its beginning stay; the others leave or
+ * join anew. What was deleted stays away, which is a conflict where `latest` was it. `latest` becomes what it was then, whatever the rule
+ * is now: under `promoted`, it joins last; under `highest`, it is a conflict where it would be another one.
+ */
+export function restoreLine(rules: Rules, then: Members, now: Members): Restored {
+  const wasLatest = leading(rules.past, then)
+  const conflicts = wasLatest?.isDeleted === true ? [conflictOf(`${nameOf(wasLatest)} was deleted, and was what latest answered`, wasLatest)] : []
+  const kept = then.filter(({ isDeleted }) => !isDeleted)
+  const isLast = ({ releaseId }: PastRelease) => rules.present === 'promoted' && releaseId === wasLatest?.releaseId
+  const old = [...kept.filter((release) => !isLast(release)), ...kept.filter(isLast)]
+  const willBe = leading(rules.present, old)
+  if (wasLatest !== undefined && conflicts.length === 0 && willBe?.releaseId !== wasLatest.releaseId) {
+    conflicts.push(conflictOf(`latest of ${labelOf(wasLatest)} cannot go back to ${identOf(wasLatest)}: under the rule ${rules.present} it would be ${identOf(willBe)}`, wasLatest, willBe))
+  }
+  const oldIds = new Set(old.map(({ releaseId }) => releaseId))
+  const nowIds = new Set(now.map(({ releaseId }) => releaseId))
+  const leaving = now.filter(({ releaseId }) => !oldIds.has(releaseId))
+  if (rules.present === 'highest') return { wanted: { joining: old.filter(({ releaseId }) => !nowIds.has(releaseId)).map(joinAnew), leaving }, conflicts }
+  const staying = now.filter(({ releaseId }) => oldIds.has(releaseId))
+  const common = old.findIndex(({ releaseId }, index) => staying[index]?.releaseId !== releaseId)
+  return { wanted: { joining: common === -1 ? [] : old.slice(common).map(joinAnew), leaving }, conflicts }
+}
+
+/** One line before and after the revision that is to be undone, and now. */
+export interface Undoing {
+  readonly before: Members
+  readonly after: Members
+  readonly now: Members
+  /** The revision since which `latest` is what it is now. */
+  readonly since: number
+}
+
+/**
+ * Takes back what one revision did to a line, and leaves what came later. It is a conflict where that revision moved `latest`, and
+ * `latest` has moved on since or cannot go back.
+ */
+export function revertLine(rules: Rules, { before, after, now, since }: Undoing): Restored {
+  const rule = rules.present
+  const [wasLatest, becameLatest, isLatest] = [leading(rules.past, before), leading(rules.past, after), leading(rule, now)]
+  const didMove = wasLatest?.releaseId !== becameLatest?.releaseId
+  const conflicts: Conflict[] = []
+  if (didMove && isLatest?.releaseId !== becameLatest?.releaseId) {
+    conflicts.push(conflictOf(`latest of ${labelOf(becameLatest ?? wasLatest)} has moved on: it is ${identOf(isLatest)} since revision ${since}`, wasLatest, becameLatest, isLatest))
+  }
+  if (didMove && wasLatest?.isDeleted === true) conflicts.push(conflictOf(`${nameOf(wasLatest)} was deleted, and was what latest answered`, wasLatest))
+  const [wasThere, cameThere, isThere] = [idsOf(before), idsOf(after), idsOf(now)]
+  const leaving = now.filter(({ releaseId }) => cameThere.has(releaseId) && !wasThere.has(releaseId))
+  const returning = before.filter(({ releaseId, isDeleted }) => !cameThere.has(releaseId) && !isThere.has(releaseId) && !isDeleted)
+  const gone = idsOf(leaving)
+  const rest = [...now.filter(({ releaseId }) => !gone.has(releaseId)), ...returning]
+  const joining = returning.map(joinAnew)
+  // Under `promoted`, what comes back would be what was promoted last: then `latest` is put there once more.
+  const target = rest.find((release) => release.releaseId === (didMove ? wasLatest : isLatest)?.releaseId)
+  if (rule === 'promoted' && target !== undefined && rest.at(-1) !== target) {
+    return { wanted: { joining: [...joining.filter(({ release }) => release !== target), joinAnew(target)], leaving }, conflicts }
+  }
+  const willBe = leading(rule, rest)
+  if (didMove && conflicts.length === 0 && willBe?.releaseId !== wasLatest?.releaseId) {
+    conflicts.push(conflictOf(`latest of ${labelOf(becameLatest ?? wasLatest)} cannot go back to ${identOf(wasLatest)}: without this revision it is ${identOf(willBe)}`, wasLatest, becameLatest, willBe))
+  }
+  return { wanted: { joining, leaving }, conflicts }
+}
+
+function idsOf(members: Members): Set<number> {
+  return new Set(members.map(({ releaseId }) => releaseId))
+}
+
+/** Puts what concerns different lines together. */
+export function together(parts: readonly Restored[]): Restored {
+  return {
+    wanted: { joining: parts.flatMap(({ wanted }) => wanted.joining), leaving: parts.flatMap(({ wanted }) => wanted.leaving) },
+    conflicts: parts.flatMap(({ conflicts }) => conflicts),
+  }
+}
+
+/** What the rule puts first. */
+function leading(rule: ViewRule, members: Members): PastRelease | undefined {
+  if (rule === 'promoted') return members.at(-1)
+  return members.reduce<PastRelease | undefined>((best, member) => (best === undefined || best.orderKey < member.orderKey ? member : best), undefined)
+}
+
+function conflictOf(detail: string, ...releases: readonly (ViewRelease | undefined)[]): Conflict {
+  return { detail, names: releases.flatMap((release) => (release === undefined ? [] : [{ ident: formatIdent(release.ident), target: release.target }])) }
+}
+
+function joinAnew(release: ViewRelease): Joining {
+  return { release, isAnew: true }
+}
+
+function nameOf(release: ViewRelease): string {
+  return `${formatIdent(release.ident)} (${release.target})`
+}
+
+function identOf(release: ViewRelease | undefined): string {
+  return release === undefined ? 'nothing' : formatIdent(release.ident)
+}
+
+function labelOf(release: ViewRelease | undefined): string {
+  return release === undefined ? 'a package' : `${formatPackageName(release.ident)} for ${release.target}`
+}
+

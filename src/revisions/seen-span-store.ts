@@ -1,0 +1,87 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Audience } from '../access/access.ts'
+import type { Db } from '../database/database.ts'
+import type { Target } from '../package/target.ts'
+import { visibleTo } from '../releases/release-store.ts'
+import { sweepHighest } from '../views/sweep.ts'
+import type { Span, Stay } from '../views/sweep.ts'
+import { periodsOf } from '../views/rule.ts'
+import type { View } from '../views/view.ts'
+
+export interface Line {
+  readonly packageId: number
+  readonly target: Target
+}
+
+const MOST_IN_A_READ = 1_000
+
+/**
+ * What `latest` of a line answered an audience, oldest first, under the rule that the view had at each time: under `promoted`, what the
+ * audience may see of what it was; under `highest`, the highest that the audience may see. It reads all that ever was on the line.
+ */
+export async function listSeenSpans(db: Db, view: View, line: Line, audience: Audience): Promise<Span[]> {
+  const periods = periodsOf(view)
+  const highest = periods.some(({ rule }) => rule === 'highest') ? sweepHighest(await listVisibleStays(db, view.id, line, audience)) : []
+  const promoted = periods.some(({ rule }) => rule === 'promoted') ? await listVisiblePointers(db, view.id, line, audience) : []
+  const spans: Span[] = []
+  for (const { rule, from, until } of periods) {
+    for (const span of rule === 'highest' ? highest : promoted) {
+      const begun = Math.max(span.from, from)
+      const ended = Math.min(span.to ?? Infinity, until ?? Infinity)
+      if (begun >= ended) continue
+      const last = spans.at(-1)
+      const isSame = last?.ident === span.ident && last.to === begun
+      if (isSame) spans.pop()
+      spans.push({ ident: span.ident, from: isSame ? last.from : begun, to: ended === Infinity ? undefined : ended })
+    }
+  }
+  return spans
+}
+
+/** Every stay on the line that the audience may see, in pieces: which of them were the highest is known only when all are there. */
+export async function listVisibleStays(db: Db, viewId: number, line: Line, audience: Audience): Promise<Stay[]> {
+  const stays: Stay[] = []
+  for (let after = { release_id: 0, from_revision: 0 }; ; ) {
+    const rows = await db
+      .selectFrom('members')
+      .innerJoin('releases', 'releases.id', 'members.release_id')
+      .select(['releases.ident', 'releases.order_key', 'members.release_id', 'members.from_revision', 'members.to_revision'])
+      .where('members.view_id', '=', viewId)
+      .where('members.package_id', '=', line.packageId)
+      .where('releases.target', '=', line.target)
+      .where((eb) => eb(eb.refTuple('members.release_id', 'members.from_revision'), '>', eb.tuple(after.release_id, after.from_revision)))
+      .where((eb) => visibleTo(eb, audience))
+      .orderBy('members.release_id')
+      .orderBy('members.from_revision')
+      .limit(MOST_IN_A_READ)
+      .execute()
+    stays.push(...rows.map((row) => ({ ident: row.ident, orderKey: row.order_key, from: row.from_revision, to: row.to_revision ?? undefined })))
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < MOST_IN_A_READ) return stays
+    after = last
+    await setImmediate()
+  }
+}
+
+async function listVisiblePointers(db: Db, viewId: number, line: Line, audience: Audience): Promise<Span[]> {
+  const spans: Span[] = []
+  for (let after = -1; ; ) {
+    const rows = await db
+      .selectFrom('pointers')
+      .innerJoin('releases', 'releases.id', 'pointers.release_id')
+      .select(['releases.ident', 'pointers.from_revision as from', 'pointers.to_revision as to'])
+      .where('pointers.view_id', '=', viewId)
+      .where('pointers.package_id', '=', line.packageId)
+      .where('pointers.target', '=', line.target)
+      .where('pointers.from_revision', '>', after)
+      .where((eb) => visibleTo(eb, audience))
+      .orderBy('pointers.from_revision')
+      .limit(MOST_IN_A_READ)
+      .execute()
+    spans.push(...rows.map(({ ident, from, to }) => ({ ident, from, to: to ?? undefined })))
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < MOST_IN_A_READ) return spans
+    after = last.from
+    await setImmediate()
+  }
+}

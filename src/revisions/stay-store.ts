@@ -1,0 +1,125 @@
+import type { Audience } from '../access/access.ts'
+import { along } from '../database/along.ts'
+import { inBatches } from '../database/batches.ts'
+import type { Db } from '../database/database.ts'
+import type { Target } from '../package/target.ts'
+import { visibleTo } from '../releases/release-store.ts'
+import { listVeiledLines } from './history-store.ts'
+import { listSeenSpans, listVisibleStays } from './seen-span-store.ts'
+import type { Line } from './seen-span-store.ts'
+import { sweepHighest } from '../views/sweep.ts'
+import type { Span } from '../views/sweep.ts'
+import type { View } from '../views/view.ts'
+
+/** A {@link Span} with the times of its revisions. */
+export interface TimedSpan extends Span {
+  readonly since: number
+  readonly until: number | undefined
+}
+
+const NO_PACKAGE = 0
+
+/**
+ * What `latest` of a line answered an audience over time, of what began before the revision `before`, newest first. While the rule was
+ * `promoted`, times at which it answered what the audience may not see are left out; while it was `highest`, the highest they may see held
+ * it then.
+ */
+export async function listHolders(
+  db: Db,
+  view: View,
+  line: { package: string; target: Target },
+  page: { before: number; limit: number },
+  audience: Audience,
+): Promise<TimedSpan[]> {
+  const row = await db
+    .selectFrom('lines')
+    .select('package_id')
+    .where('view_id', '=', view.id)
+    .where('package', '=', line.package)
+    .where('target', '=', line.target)
+    .executeTakeFirst()
+  // The same statements follow whether the view has the line or not: how long they take must not tell of one that is hidden.
+  const its = { packageId: row?.package_id ?? NO_PACKAGE, target: line.target }
+  const hadOtherRules = view.pastRules.length > 0
+  const isAsked = !audience.seesAll && (view.rule === 'highest' || hadOtherRules)
+  const isVeiled = isAsked && (await listVeiledLines(db, view.id, [line.package], audience)).has(`${line.package} ${line.target}`)
+  const spans = isVeiled && hadOtherRules ? pageOf(await listSeenSpans(db, view, its, audience), page) : isVeiled ? await sweepLine(db, view.id, its, page, audience) : await listPointerSpans(db, view.id, its, page, audience)
+  return withTimes(db, view.id, spans)
+}
+
+/** A stay of a release in a view. */
+export type Stayed = Omit<TimedSpan, 'ident'> & { readonly view: string; readonly place: StayPlace }
+
+/** Where it is comes before where it was. */
+export type StayPlace = readonly [isOver: 0 | 1, viewId: number, fromRevision: number]
+
+/** Where a release is, by the order in which views were made, and then where it was, of each view the oldest first. */
+export async function listStays(db: Db, releaseId: number, page: { after: StayPlace | undefined; limit: number }): Promise<Stayed[]> {
+  const [begun, viewId, fromRevision] = page.after ?? [0, 0, 0]
+  const found = begun === 0 ? await readStays(db, releaseId, { after: [0, viewId, fromRevision], limit: page.limit }) : []
+  const after: StayPlace = begun === 0 ? [1, 0, 0] : [1, viewId, fromRevision]
+  return found.length === page.limit ? found : [...found, ...(await readStays(db, releaseId, { after, limit: page.limit - found.length }))]
+}
+
+async function readStays(db: Db, releaseId: number, page: { after: StayPlace; limit: number }): Promise<Stayed[]> {
+  const [isOver, ...after] = page.after
+  const rows = await db
+    .selectFrom('members')
+    .innerJoin('views', 'views.id', 'members.view_id')
+    .innerJoin('ledger as begun', (on) => on.onRef('begun.view_id', '=', 'members.view_id').onRef('begun.revision', '=', 'members.from_revision'))
+    .leftJoin('ledger as ended', (on) => on.onRef('ended.view_id', '=', 'members.view_id').onRef('ended.revision', '=', 'members.to_revision'))
+    .select(['members.view_id', 'views.name', 'members.from_revision', 'members.to_revision', 'begun.at as since', 'ended.at as until'])
+    .where('members.release_id', '=', releaseId)
+    .where('members.to_revision', isOver === 1 ? 'is not' : 'is', null)
+    .where((eb) => eb(eb.refTuple('members.view_id', 'members.from_revision'), '>', eb.tuple(...after)))
+    .orderBy('members.view_id')
+    .$if(isOver === 1, (query) => query.orderBy('members.from_revision')) // of what is, there is one for each view
+    .limit(page.limit)
+    .execute()
+  return rows.map((row) => ({
+    view: row.name,
+    from: row.from_revision,
+    since: row.since,
+    to: row.to_revision ?? undefined,
+    until: row.until ?? undefined,
+    place: [isOver, row.view_id, row.from_revision],
+  }))
+}
+
+async function listPointerSpans(db: Db, viewId: number, line: Line, page: { before: number; limit: number }, audience: Audience): Promise<Span[]> {
+  const rows = await db
+    .selectFrom('pointers')
+    .innerJoin('releases', 'releases.id', 'pointers.release_id')
+    .select(['releases.ident', 'pointers.from_revision as from', 'pointers.to_revision as to'])
+    .where('pointers.view_id', '=', viewId)
+    .where('pointers.package_id', '=', line.packageId)
+    .where('pointers.target', '=', line.target)
+    .where('pointers.from_revision', '<', page.before)
+    .where((eb) => visibleTo(eb, audience))
+    .orderBy('pointers.from_revision', 'desc')
+    .limit(page.limit)
+    .execute()
+  return rows.map(({ ident, from, to }) => ({ ident, from, to: to ?? undefined }))
+}
+
+async function sweepLine(db: Db, viewId: number, line: Line, page: { before: number; limit: number }, audience: Audience): Promise<Span[]> {
+  return pageOf(sweepHighest(await listVisibleStays(db, viewId, line, audience)), page)
+}
+
+/** Newest first. */
+function pageOf(spans: readonly Span[], page: { before: number; limit: number }): Span[] {
+  return spans
+    .filter(({ from }) => from < page.before)
+    .toReversed()
+    .slice(0, page.limit)
+}
+
+async function withTimes(db: Db, viewId: number, spans: readonly Span[]): Promise<TimedSpan[]> {
+  const revisions = spans.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to]))
+  const times = new Map<number | null | undefined, number>()
+  for (const some of inBatches(revisions)) {
+    const rows = await db.selectFrom(along('ledger', 'ledger_by_revision')).select(['revision', 'at']).where('view_id', '=', viewId).where('revision', 'in', some).execute()
+    for (const { revision, at } of rows) times.set(revision, at)
+  }
+  return spans.map((span) => ({ ...span, since: times.get(span.from) ?? 0, until: times.get(span.to) }))
+}

@@ -1,0 +1,134 @@
+import type { Selectable } from 'kysely'
+import type { Db } from '../database/database.ts'
+import type { ViewsTable } from '../database/schema.ts'
+import { commonFreezes } from '../database/state-store.ts'
+import { DepotError, quote } from '../errors.ts'
+import { parseFreezes } from './freeze-store.ts'
+import { FIRST_UNGOVERNED, UNSTABLE } from '../views/view.ts'
+import type { PastRule, ViewRule } from '../views/rule.ts'
+import type { Gates, View, ViewMaker, ViewName, ViewRelease } from '../views/view.ts'
+
+export async function findView(db: Db, name: string): Promise<View | undefined> {
+  const row = await viewRows(db).where('name', '=', name).executeTakeFirst()
+  return row && viewOf(row)
+}
+
+/** Throws `not_found`, also when the view is closed. */
+export async function getView(db: Db, name: string): Promise<View> {
+  const view = await findView(db, name)
+  if (view === undefined || view.closedAt !== undefined) throw new DepotError('not_found', `there is no view ${quote(name)}`)
+  return view
+}
+
+/** As {@link getView}, but closed views too: their past can be read for ever. Throws `not_found`. */
+export async function getPastView(db: Db, name: string): Promise<View> {
+  const view = await findView(db, name)
+  if (view === undefined) throw new DepotError('not_found', `there is no view ${quote(name)}`)
+  return view
+}
+
+/** Of an id that a row names. */
+export async function getViewById(db: Db, id: number): Promise<View> {
+  return viewOf(await viewRows(db).where('id', '=', id).executeTakeFirstOrThrow())
+}
+
+/** The open views, in order of their making; all of them, or a page of those made after the one of this id. */
+export async function listViews(db: Db, page?: { after: number; limit: number }): Promise<View[]> {
+  const rows = await viewRows(db)
+    .where('closed_at', 'is', null)
+    .$if(page !== undefined, (query) => query.where('id', '>', page?.after ?? 0).limit(page?.limit ?? 0))
+    .orderBy('id')
+    .execute()
+  return rows.map(viewOf)
+}
+
+/** The revisions of all views by name, those that are closed too: one that is opened again goes on from there. */
+export async function readRevisions(db: Db): Promise<Map<string, number>> {
+  const rows = await db.selectFrom('views').select(['name', 'revision']).execute()
+  return new Map(rows.map(({ name, revision }) => [name, revision]))
+}
+
+export async function insertView(db: Db, view: { name: string; rule: ViewRule; maker: ViewMaker; at: number }): Promise<number> {
+  const { id } = await db
+    .insertInto('views')
+    .values({ name: view.name, rule: view.rule, maker: view.maker, created_at: view.at, closed_at: null, ungoverned: JSON.stringify(FIRST_UNGOVERNED) })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return id
+}
+
+export async function closeView(db: Db, viewId: number, at: number): Promise<void> {
+  await db.updateTable('views').set({ closed_at: at, base_id: null, plan_id: null }).where('id', '=', viewId).execute()
+}
+
+/** Opens a closed view again, which has no members, under a rule and a maker of its new life, and without rules of before. Its revisions go on. */
+export async function reopenView(db: Db, viewId: number, as: { rule: ViewRule; maker: ViewMaker }): Promise<void> {
+  await db.updateTable('views').set({ ...as, closed_at: null, gates: '{}', freeze: null, ungoverned: JSON.stringify(FIRST_UNGOVERNED) }).where('id', '=', viewId).execute()
+}
+
+export async function setGates(db: Db, viewId: number, gates: Gates): Promise<void> {
+  await db.updateTable('views').set({ gates: JSON.stringify(gates) }).where('id', '=', viewId).execute()
+}
+
+/** Makes a view show another one and what a plan would do there. */
+export async function setPreview(db: Db, viewId: number, preview: { baseId: number; planId: number }): Promise<void> {
+  await db.updateTable('views').set({ base_id: preview.baseId, plan_id: preview.planId }).where('id', '=', viewId).execute()
+}
+
+/** The open previews of a view, or those of one plan. */
+export async function listPreviews(db: Db, of: { baseId: number } | { planId: number }): Promise<View[]> {
+  const previews = viewRows(db).where('closed_at', 'is', null)
+  const rows = await ('baseId' in of ? previews.where('base_id', '=', of.baseId) : previews.where('plan_id', '=', of.planId)).orderBy('id').execute()
+  return rows.map(viewOf)
+}
+
+export async function setViewRevision(db: Db, viewId: number, revision: number): Promise<void> {
+  await db.updateTable('views').set({ revision }).where('id', '=', viewId).execute()
+}
+
+/** Sets the rule from a revision on. */
+export async function setViewRule(db: Db, { id, rule, pastRules }: View, next: { rule: ViewRule; from: number }): Promise<void> {
+  const past: PastRule[] = [...pastRules, { rule, until: next.from }]
+  await db.updateTable('views').set({ rule: next.rule, past_rules: JSON.stringify(past) }).where('id', '=', id).execute()
+}
+
+export async function setUngovernedOrigins(db: Db, viewId: number, origins: readonly string[]): Promise<void> {
+  await db.updateTable('views').set({ ungoverned: JSON.stringify(origins) }).where('id', '=', viewId).execute()
+}
+
+/** The views a release is in. */
+export async function listViewsWith(db: Db, release: ViewRelease): Promise<View[]> {
+  const rows = await db
+    .selectFrom('members')
+    .innerJoin('views', 'views.id', 'members.view_id')
+    .selectAll('views')
+    .select(commonFreezes)
+    .where('members.release_id', '=', release.releaseId)
+    .where('members.to_revision', 'is', null)
+    .orderBy('views.id')
+    .execute()
+  return rows.map(viewOf)
+}
+
+function viewRows(db: Db) {
+  return db.selectFrom('views').selectAll('views').select(commonFreezes)
+}
+
+function viewOf(row: Selectable<ViewsTable> & { common_freezes: string | null }): View {
+  const isFreezable = row.name !== UNSTABLE && row.base_id === null
+  const common = isFreezable ? parseFreezes(row.common_freezes) : []
+  return {
+    id: row.id,
+    name: row.name as ViewName,
+    rule: row.rule,
+    pastRules: JSON.parse(row.past_rules) as PastRule[],
+    maker: row.maker,
+    revision: row.revision,
+    createdAt: row.created_at,
+    closedAt: row.closed_at ?? undefined,
+    ungoverned: JSON.parse(row.ungoverned) as string[],
+    gates: JSON.parse(row.gates) as Gates,
+    freezes: [...parseFreezes(row.freeze).map((freeze) => ({ ...freeze, isOfAll: false })), ...common.map((freeze) => ({ ...freeze, isOfAll: true }))],
+    preview: row.base_id === null || row.plan_id === null ? undefined : { baseId: row.base_id, planId: row.plan_id },
+  }
+}

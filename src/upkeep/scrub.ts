@@ -1,0 +1,178 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import type { Db } from '../database/database.ts'
+import type { HashThreads } from '../hart/hash-threads.ts'
+import type { DepotWriter } from '../writer/writer.ts'
+import { findBlob, listBlobs, listDamaged, readScrub } from '../blobs/blob-store.ts'
+import { blobPath } from '../blobs/claims.ts'
+import type { ClaimsInMemory } from '../blobs/claims.ts'
+import { damageOf, look } from '../blobs/damage.ts'
+import type { Damage } from '../blobs/damage.ts'
+
+interface World {
+  readonly db: Db
+  readonly folder: string
+  readonly claims: ClaimsInMemory
+  readonly hashes: HashThreads
+  readonly writer: Pick<DepotWriter, 'submit'>
+  readonly log: Logger
+  readonly now: () => number
+  /** How much is read in a second; 0 to read nothing by itself. */
+  readonly bytesPerS: number
+}
+
+/** Waits until so many more bytes may be read. */
+type Pace = (bytes: number) => Promise<void>
+
+const ACTOR = { client: 'hart-depot', door: 'depot' } as const
+/** In the turns of accounts. */
+const NOBODY = 0
+const PIECE_BYTES = 1024 * 1024
+/** What opening a file counts as, so that very many small ones are read slowly, too. */
+const FILE_BYTES = 64 * 1024
+const ROWS_IN_A_PAGE = 100
+/** From the beginning of one pass to the beginning of the next. */
+const PASS_EVERY_MS = 7 * 24 * 60 * 60 * 1_000
+const NOTE_EVERY_MS = 5 * 60_000
+const AGAIN_MS = 60_000
+/** A pass waits so long for uploads that are being hashed, before each piece: it goes on slowly where there is always one. */
+const LONGEST_YIELD_MS = 1_000
+const YIELD_MS = 50
+const MOST_AT_START = 1_000
+const atOnce: Pace = () => Promise.resolve()
+
+/**
+ * Reads blobs again and notes which are damaged: all of them slowly, pass after pass, and one at once where somebody has reason to
+ * doubt it. Threads do the hashing. One thing for a store.
+ */
+export class Scrub {
+  readonly #world: World
+  readonly #running = new Map<string, Promise<Damage | undefined>>()
+  #hashings = 0
+  #scrubbedBytes = 0
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  /** Since the depot was opened. */
+  get scrubbedBytes(): number {
+    return this.#scrubbedBytes
+  }
+
+  /**
+   * Reads a blob and notes whether it is damaged. Resolves with what is wrong with it; `undefined` for a blob that is as it should be,
+   * and for one that no release needs. Rejects with what keeps it from being told.
+   */
+  examine(checksum: string): Promise<Damage | undefined> {
+    const running = this.#running.get(checksum)
+    if (running !== undefined) return running
+    const examining = this.#examine(checksum, atOnce).finally(() => this.#running.delete(checksum))
+    this.#running.set(checksum, examining)
+    return examining
+  }
+
+  /** Makes passes until it is aborted, and looks first whether damaged blobs were put back. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { db, now, log, bytesPerS } = this.#world
+    if (bytesPerS === 0) return
+    const wait = (ms: number) => sleep(ms, undefined, { signal, ref: false })
+    while (!signal.aborted) {
+      try {
+        for (const checksum of await listDamaged(db, MOST_AT_START)) await this.#examine(checksum, this.#throttle(signal))
+        const { scrubbedTo, begunAt } = await readScrub(db)
+        const leftMs = scrubbedTo === '' && begunAt !== null ? begunAt + PASS_EVERY_MS - now() : 0
+        if (leftMs <= 0) await this.pass(signal)
+        else await wait(Math.min(leftMs, PASS_EVERY_MS / 7))
+      } catch (error) {
+        if (signal.aborted) return
+        log.error({ err: error }, 'reading the packages again was broken off; it goes on in a minute')
+        await wait(AGAIN_MS).catch(() => undefined)
+      }
+    }
+  }
+
+  /** Reads every blob, from where the last pass was broken off. Rejects, once its position is noted, when it is aborted. */
+  async pass(signal?: AbortSignal): Promise<void> {
+    const { db, now, log } = this.#world
+    const pace = this.#throttle(signal)
+    const before = await readScrub(db)
+    let { scrubbedTo } = before
+    const begunAt = scrubbedTo === '' || before.begunAt === null ? now() : before.begunAt
+    let notedAt = performance.now()
+    let damaged = 0
+    try {
+      for (let page = await listBlobs(db, { after: scrubbedTo, limit: ROWS_IN_A_PAGE }); page.length > 0; page = await listBlobs(db, { after: scrubbedTo, limit: ROWS_IN_A_PAGE })) {
+        for (const { checksum } of page) {
+          signal?.throwIfAborted()
+          if ((await this.#examine(checksum, pace)) !== undefined) damaged += 1
+          scrubbedTo = checksum
+          if (performance.now() - notedAt < NOTE_EVERY_MS) continue
+          await this.#note({ scrubbedTo, begunAt })
+          notedAt = performance.now()
+        }
+      }
+    } catch (error) {
+      await this.#note({ scrubbedTo, begunAt }).catch(() => undefined) // what broke it off is told
+      throw error
+    }
+    await this.#note({ scrubbedTo: '', begunAt, endedAt: now() })
+    log.info({ damaged }, 'all packages were read again')
+  }
+
+  async #examine(checksum: string, pace: Pace): Promise<Damage | undefined> {
+    const { db, folder, claims, writer, log } = this.#world
+    const blob = await findBlob(db, checksum)
+    if (blob === undefined) return undefined
+    const path = blobPath(folder, checksum)
+    const seen = await look(path, blob.sizeBytes)
+    const damage = seen.damage ?? (await this.#read(path, { checksum, sizeBytes: blob.sizeBytes, pace }))
+    if (damage === blob.damage) return damage
+    // Nothing takes its place while it is noted. Where something has, that came from an upload, and is right.
+    return claims.alone(checksum, async () => {
+      if ((await look(path, blob.sizeBytes)).identity !== seen.identity) return undefined
+      await writer.submit({ kind: 'noteDamage', input: { checksum, ...(damage !== undefined && { damage }) }, actor: ACTOR })
+      if (damage === undefined) log.warn({ checksum }, 'the bytes of a package are as they should be again')
+      else log.error({ checksum, damage }, 'the bytes of a package are damaged: upload the same file again, or put it back')
+      return damage
+    })
+  }
+
+  /** Resolves with what is wrong with the bytes of a file of the right size. */
+  async #read(path: string, { checksum, sizeBytes, pace }: { checksum: string; sizeBytes: number; pace: Pace }): Promise<Damage | undefined> {
+    const hashing = this.#world.hashes.begin(path, 0, NOBODY)
+    this.#hashings += 1
+    try {
+      await pace(FILE_BYTES)
+      for (let at = 0; at < sizeBytes; ) {
+        const next = Math.min(at + PIECE_BYTES, sizeBytes)
+        await hashing.reach(next)
+        this.#scrubbedBytes += next - at
+        await pace(next - at)
+        at = next
+      }
+      return (await hashing.finish(sizeBytes)) === checksum ? undefined : 'of other bytes'
+    } catch (error) {
+      const damage = damageOf(error)
+      if (damage === undefined) throw error
+      return damage
+    } finally {
+      hashing.forget()
+      this.#hashings -= 1
+    }
+  }
+
+  #throttle(signal?: AbortSignal): Pace {
+    const { hashes, bytesPerS } = this.#world
+    const wait = (ms: number) => sleep(ms, undefined, { ref: false, ...(signal && { signal }) })
+    return async (bytes) => {
+      const ms = (bytes / bytesPerS) * 1_000
+      if (ms >= 1) await wait(ms)
+      for (let waitedMs = 0; hashes.count > this.#hashings && waitedMs < LONGEST_YIELD_MS; waitedMs += YIELD_MS) await wait(YIELD_MS)
+    }
+  }
+
+  async #note(position: { scrubbedTo: string; begunAt: number; endedAt?: number }): Promise<void> {
+    await this.#world.writer.submit({ kind: 'noteScrub', input: position, actor: ACTOR })
+  }
+}

@@ -1,0 +1,48 @@
+import { test } from 'tap'
+import { EVERYONE, ROLES, THE_PUBLIC, allowsAction, allowsView, audienceOf, hasRole, roleIn } from '../../src/access/access.ts'
+import type { Role, Scope, Session } from '../../src/access/access.ts'
+
+function session(roles: Record<string, Role>, scope: Scope = {}, isAdministrator = false): Session {
+  return { accountId: 1, accountName: 'someone', isAdministrator, tokenId: 1, scope, expiresAt: undefined, roles: new Map(Object.entries(roles)) }
+}
+
+test('each role may what those before it may, and no more', async (t) => {
+  for (const [index, role] of ROLES.entries()) {
+    const may = ROLES.filter((least) => hasRole(session({ acme: role }), 'acme', least))
+    t.strictSame(may, ROLES.slice(0, index + 1), role)
+  }
+})
+
+test('a role counts in its own origin alone, and nobody has one without signing in', async (t) => {
+  t.notOk(hasRole(session({ acme: 'owner' }), 'umbrella', 'readonly_member'))
+  t.equal(roleIn(undefined, 'acme'), undefined)
+})
+
+test('administrators of the depot are owners everywhere, as far as their token reaches', async (t) => {
+  t.equal(roleIn(session({}, {}, true), 'acme'), 'owner')
+  t.equal(roleIn(session({ acme: 'member' }, {}, true), 'acme'), 'owner')
+  t.equal(roleIn(session({}, { origins: ['umbrella'] }, true), 'acme'), undefined)
+})
+
+test('a token that is narrowed to origins has no role in others', async (t) => {
+  const narrowed = session({ acme: 'owner', umbrella: 'owner' }, { origins: ['acme'] })
+  t.ok(hasRole(narrowed, 'acme', 'owner'))
+  t.notOk(hasRole(narrowed, 'umbrella', 'readonly_member'))
+})
+
+test('actions and views are open unless a token is narrowed to some; to none means none', async (t) => {
+  t.ok(allowsAction(session({}), 'promote') && allowsView(session({}), 'delivered'))
+  t.notOk(allowsAction(session({}, { actions: ['read'] }), 'promote'))
+  t.notOk(allowsView(session({}, { views: ['union'] }), 'delivered'))
+  t.notOk(allowsAction(session({}, { actions: [] }), 'read') || allowsView(session({}, { views: [] }), 'union'))
+})
+
+test('who sees what is not public: members of its origin and administrators, as far as their token reads', async (t) => {
+  t.strictSame(audienceOf(undefined), THE_PUBLIC)
+  t.strictSame(audienceOf(session({ acme: 'readonly_member', umbrella: 'owner' })), { seesAll: false, origins: ['acme', 'umbrella'] })
+  t.strictSame(audienceOf(session({ acme: 'member', umbrella: 'owner' }, { origins: ['acme', 'elsewhere'] })), { seesAll: false, origins: ['acme'] })
+  t.strictSame(audienceOf(session({ acme: 'owner' }, { actions: ['upload'] })), THE_PUBLIC)
+  t.strictSame(audienceOf(session({}, {}, true)), EVERYONE)
+  t.strictSame(audienceOf(session({}, { origins: ['acme'] }, true)), { seesAll: false, origins: ['acme'] })
+  t.strictSame(audienceOf(session({}, { actions: ['promote'] }, true)), THE_PUBLIC)
+})

@@ -1,0 +1,90 @@
+import { once } from 'node:events'
+import { statSync } from 'node:fs'
+import { Socket, connect } from 'node:net'
+import { test } from 'tap'
+import type { Test } from 'tap'
+import { PendingAnswers } from '../../../src/http/requests/pending-answers.ts'
+import { ask } from '../../support/ask.ts'
+import { makeOrigin, publishAll } from '../../support/origin.ts'
+import { ADMIN_TOKEN, startDepot } from '../../support/start-depot.ts'
+import type { TestDepot } from '../../support/start-depot.ts'
+import { until } from '../../support/until.ts'
+
+// Clients that ask and do not read: what their answers hold in memory has one limit for the whole depot.
+
+const DOCUMENT = 'GET /openapi.yaml HTTP/1.1\r\nHost: depot\r\n\r\n'
+const DOCUMENT_BYTES = statSync(new URL('../../../openapi.yaml', import.meta.url)).size
+
+/** A client that asks until the kernel takes no more of its answers, and an answer is left in the depot's memory. */
+async function leaveUnread(t: Test, { app, url }: TestDepot, question: string): Promise<Socket> {
+  const taken = once(app.server, 'connection') as Promise<[Socket]>
+  const client = connect(Number(new URL(url).port), '127.0.0.1').pause()
+  client.on('error', () => undefined)
+  t.teardown(() => client.destroy())
+  client.write(question.repeat(200))
+  const [socket] = await taken
+  let before = -1
+  let since = 0
+  await until(() => {
+    since = socket.bytesWritten === before && socket.writableLength > 0 ? since + 1 : 0
+    before = socket.bytesWritten
+    return since > 200 || socket.destroyed
+  })
+  return client
+}
+
+async function pendingBytes({ url }: TestDepot): Promise<number> {
+  return Number(/^hart_depot_pending_answer_bytes (\d+)$/m.exec((await ask(`${url}/metrics`)).text)?.[1])
+}
+
+async function startWithRelease(t: Test, limits: { pendingBytes: number }): Promise<TestDepot> {
+  const started = await startDepot(t, { listen: true, limits })
+  await makeOrigin(started)
+  await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000', config: 'x'.repeat(10_000), files: [{ path: 'large', content: Buffer.alloc(16 * 1024 * 1024, 'x') }] })
+  return started
+}
+
+const POLL = '/v1/depot/pkgs/acme/app/latest'
+const DOWNLOAD = '/v1/depot/pkgs/acme/app/1.0.0/20260101120000/download'
+
+test('answers that nobody reads leave room for polls, changes and figures, and none for other answers', async (t) => {
+  const started = await startWithRelease(t, { pendingBytes: DOCUMENT_BYTES * 2.5 })
+  const clients = [await leaveUnread(t, started, DOCUMENT), await leaveUnread(t, started, DOCUMENT)]
+  t.match(await ask(`${started.url}/openapi.yaml`), { status: 503, headers: { 'retry-after': '5', 'content-type': 'application/problem+json' } })
+  for (const headers of [{}, { te: 'trailers' }]) t.equal((await ask(started.url + POLL, { headers })).status, 200, 'a poll, by either way')
+  t.equal((await ask(`${started.url}/healthz`)).status, 200)
+  t.equal((await ask(`${started.url}/api/v1/views`, { method: 'POST', headers: { authorization: `Bearer ${ADMIN_TOKEN}` }, body: '{"name":"made","rule":"promoted"}' })).status, 201)
+  t.ok((await pendingBytes(started)) > DOCUMENT_BYTES * 1.9)
+  for (const client of clients) client.destroy()
+  await until(async () => (await pendingBytes(started)) < DOCUMENT_BYTES / 2)
+  t.equal((await ask(`${started.url}/openapi.yaml`)).status, 200, 'there is room again')
+})
+
+test('downloads that nobody reads have the same limit, and a refused one says nothing of the package', async (t) => {
+  const started = await startWithRelease(t, { pendingBytes: 300 * 1024 })
+  const clients = [await leaveUnread(t, started, `GET ${DOWNLOAD} HTTP/1.1\r\nHost: depot\r\n\r\n`), await leaveUnread(t, started, `GET ${DOWNLOAD} HTTP/1.1\r\nHost: depot\r\n\r\n`)]
+  const answer = await ask(started.url + DOWNLOAD, { headers: { 'user-agent': 'hab/2.0' } })
+  t.match(answer, { status: 503, headers: { 'retry-after': '5' } })
+  t.match(JSON.parse(answer.text), { msg: /too many answers/ })
+  for (const name of ['etag', 'x-filename', 'accept-ranges', 'content-disposition', 'cache-control']) t.notOk(name in answer.headers, name)
+  t.equal((await ask(started.url + POLL)).status, 200)
+  for (const client of clients) client.destroy()
+})
+
+test('clients that take their answers slowly are cut off to make room, and those that began just now are not', async (t) => {
+  const [first, second, third] = [new Socket(), new Socket(), new Socket()]
+  const patient = new PendingAnswers({ mostBytes: 100, slowAfterMs: 60_000 })
+  patient.charge(first, 80)
+  t.notOk(patient.makeRoom(21))
+  t.ok(patient.makeRoom(20))
+  t.notOk(first.destroyed)
+
+  const hasty = new PendingAnswers({ mostBytes: 100, slowAfterMs: 0 })
+  const settle = hasty.charge(second, 60)
+  hasty.charge(third, 40)
+  t.ok(hasty.makeRoom(30))
+  t.strictSame([second.destroyed, third.destroyed, hasty.bytes], [true, false, 40], 'no more than needed')
+  settle()
+  t.equal(hasty.bytes, 40, 'an answer is settled once')
+  t.notOk(hasty.makeRoom(101))
+})

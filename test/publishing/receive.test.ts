@@ -1,0 +1,83 @@
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { Readable } from 'node:stream'
+import { test } from 'tap'
+import { readConfig } from '../../src/config.ts'
+import { Blake2b } from '../../src/hart/blake2b.ts'
+import { HashThreads } from '../../src/hart/hash-threads.ts'
+import { receive } from '../../src/publishing/receive.ts'
+import { buildHart } from '../support/build-hart.ts'
+
+test('what comes in pieces of a byte is not gathered by the million', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-receive-'))
+  const hashes = new HashThreads()
+  t.teardown(async () => {
+    await hashes.close()
+    await rm(folder, { recursive: true, force: true })
+  })
+  const hart = buildHart({ ident: 'acme/app/1.0.0/20260101120000' })
+  const bytes = Buffer.concat([hart.bytes, Buffer.alloc(5_000)])
+  const path = join(folder, 'spooled')
+  const batches: number[] = []
+  const create = async () => {
+    const handle = await open(path, 'wx')
+    const writev = handle.writev.bind(handle)
+    handle.writev = async (pieces) => {
+      batches.push(pieces.length)
+      return writev(pieces)
+    }
+    return handle
+  }
+  const stream = Readable.from(Array.from(bytes, (byte) => Buffer.from([byte])))
+  const received = await receive({ config: readConfig({}), hashes }, stream, { path, create }, { what: 'a package', accountId: 1 })
+  t.equal(received.sizeBytes, bytes.length)
+  t.ok(Math.max(...batches) <= 1_000, `at most ${Math.max(...batches)} at once`)
+})
+
+test('the hashes of one account are taken in turns with those of another', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-receive-'))
+  const hashes = new HashThreads()
+  t.teardown(async () => {
+    await hashes.close()
+    await rm(folder, { recursive: true, force: true })
+  })
+  const large = join(folder, 'large')
+  const handle = await open(large, 'wx')
+  await handle.truncate(32 * 1024 * 1024)
+  await handle.close()
+  const path = join(folder, 'small')
+  await writeFile(path, 'something small')
+  const ended: string[] = []
+  const taken = async (file: string, bytes: number, accountId: number) => {
+    const digest = await hashes.begin(file, 0, accountId).finish(bytes)
+    ended.push(basename(file))
+    return digest
+  }
+  const ofOne = Array.from({ length: 4 }, () => taken(large, 32 * 1024 * 1024, 1))
+  const ofAnother = [taken(path, 15, 2), taken(path, 15, 2)]
+  t.strictSame(new Set(await Promise.all(ofAnother)), new Set([new Blake2b().update(Buffer.from('something small')).digest()]))
+  t.strictSame(ended, ['small', 'small'])
+  t.equal(new Set(await Promise.all(ofOne)).size, 1)
+})
+
+test('a hash that is forgotten lets the others go on', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-receive-'))
+  const hashes = new HashThreads()
+  t.teardown(async () => {
+    await hashes.close()
+    await rm(folder, { recursive: true, force: true })
+  })
+  const path = join(folder, 'file')
+  await writeFile(path, 'x'.repeat(100_000))
+  for (let i = 0; i < 4; i += 1) {
+    const forgotten = hashes.begin(path, 0, 1)
+    forgotten.advance(100_000)
+    forgotten.forget()
+    forgotten.forget()
+    forgotten.advance(100_000)
+  }
+  const absent = hashes.begin(join(folder, 'absent'), 0, 1)
+  await t.rejects(absent.finish(10), { code: 'ENOENT' })
+  t.match(await hashes.begin(path, 0, 1).finish(100_000), /^[0-9a-f]{64}$/)
+})
