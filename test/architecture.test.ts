@@ -2,8 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { test } from 'tap'
 
-// The arrows of ARCHITECTURE.md. Imports of types alone are no arrows: they vanish before the program runs, and a handler may name
-// the type of what it is handed.
+// The arrows of ARCHITECTURE.md.
 
 const SRC = resolve(import.meta.dirname, '../src')
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
@@ -18,27 +17,48 @@ function importsOf(file: string, { types = false } = {}): string[] {
 const inFolder = (...folders: string[]) => (file: string) => folders.some((folder) => file.startsWith(`${folder}/`))
 const isStore = (file: string) => file.endsWith('-store.ts')
 
-/** Each layer may load what stands in a lower one, or beside it. */
-const LAYERS: readonly (readonly [string, (file: string) => boolean])[] = [
-  ['main', (file) => file === 'main.ts'],
-  ['cli', inFolder('cli')],
-  ['http', inFolder('http')],
-  ['import and pull, clients of depots', inFolder('import', 'pull', 'remote')],
-  ['what serves requests and commands', (file) => ['depot/open.ts', 'depot/join.ts', 'upkeep/upkeep.ts', 'audit/verify.ts', 'publishing/orphans.ts', 'publishing/publish.ts', 'publishing/receive.ts', 'publishing/remove.ts', 'depot/control.ts', 'delivery/webhooks.ts', 'delivery/courier.ts'].includes(file)],
-  ['writer, and the handlers of its commands', (file) => inFolder('writer')(file) && !isStore(file)],
-  ['handlers', (file) => sources.get(file)?.includes('change: Change') === true],
-  ['stores, database, blobs, answers, feed', (file) => isStore(file) || inFolder('database', 'blobs', 'answers')(file) || ['accounts/authenticate.ts', 'hart/scan.ts', 'revisions/resolve.ts', 'revisions/consider.ts', 'following/feed.ts', 'following/seen-pages.ts'].includes(file)],
-  ['values', () => true],
+/** Every folder of src/ and every file beside them, from the ground up. Each imports only what stands before it, types too. */
+const ROOMS: readonly string[] = [
+  // what needs nothing of a depot
+  'errors.ts', 'clock.ts', 'network-fault.ts', 'log.ts', 'text', 'threads',
+  // values and their rules
+  'access', 'package', 'views', 'config.ts', 'hart',
+  // rows and bytes
+  'database', 'ledger', 'blobs',
+  // the nouns
+  'accounts', 'releases', 'origins', 'channels', 'revisions', 'search', 'lockfiles', 'events', 'webhooks', 'answers',
+  // every change there is, and who makes it
+  'commands', 'writer',
+  // what goes on over an open depot
+  'audit', 'upkeep', 'depot', 'publishing', 'following', 'delivery',
+  // clients of depots
+  'remote', 'import', 'pull',
+  // the edges
+  'http/requests', 'http/habitat', 'http/operator', 'http/api', 'http', 'cli', 'main.ts',
 ]
-const layerOf = (file: string) => LAYERS.findIndex(([, holds]) => holds(file))
 
-test('no file loads another of a higher layer', async (t) => {
+/** The place of a file's room in {@link ROOMS}, or -1. */
+function floorOf(file: string): number {
+  const [folder = '', inner = '', ...rest] = file.split('/')
+  const room = folder === 'http' && rest.length > 0 ? `http/${inner}` : folder
+  return ROOMS.indexOf(room)
+}
+
+test('no arrow between rooms runs back up', async (t) => {
   t.ok(importsOf('depot/open.ts').includes('database/database.ts') && importsOf('http/server.ts').includes('fastify'), 'imports are found')
   for (const file of files) {
-    for (const imported of importsOf(file).filter((name) => sources.has(name))) {
-      t.ok(layerOf(imported) >= layerOf(file), `${file} (${LAYERS[layerOf(file)]?.[0]}) → ${imported} (${LAYERS[layerOf(imported)]?.[0]})`)
+    t.not(floorOf(file), -1, `${file} stands in a room that the list names`)
+    for (const imported of importsOf(file, { types: true }).filter((name) => sources.has(name))) {
+      t.ok(floorOf(imported) <= floorOf(file), `${file} → ${imported}`)
     }
   }
+  for (const room of ROOMS) t.ok(files.some((file) => file === room || file.startsWith(`${room}/`)), `${room} is there`)
+})
+
+test('handlers of commands stand in commands/', async (t) => {
+  const handlers = files.filter((file) => /^export (async )?function \w+\(change: Change\b/m.test(sources.get(file) ?? ''))
+  t.ok(handlers.length > 20)
+  t.strictSame(handlers.filter((file) => !inFolder('commands', 'ledger')(file)), [])
 })
 
 test('no file knows of itself by way of others, not even of types', async (t) => {

@@ -1,4 +1,5 @@
-import type { Promotion, ReleaseName } from '../ledger/entry.ts'
+import type { Promotion } from '../ledger/entry.ts'
+import type { ReleaseName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { orderKey } from '../package/version.ts'
 import type { ViewRule } from '../views/rule.ts'

@@ -1,6 +1,7 @@
 import { allowsAction, audienceOf } from '../access/access.ts'
 import type { Audience, Caller } from '../access/access.ts'
-import type { LedgerEvent, Promotion, ReleaseName } from '../ledger/entry.ts'
+import type { LedgerEvent, Promotion } from '../ledger/entry.ts'
+import type { ReleaseName } from '../package/ident.ts'
 
 // Who may see which entry of the ledger. Of what a reader may not see, number, digest and hash are told, so that the chain can be
 // verified by anyone; how much goes on in a depot is no secret.

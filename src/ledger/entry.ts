@@ -1,4 +1,5 @@
 import type { Actor, Role, Visibility } from '../access/access.ts'
+import type { ReleaseName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { Act, Gates, ViewMaker } from '../views/view.ts'
@@ -88,11 +89,6 @@ export type Source = { view: string; revision: number } | { lockfile: string }
 
 /** What of a webhook was changed; `replay`: entries are to be sent again. */
 export type WebhookPart = 'url' | 'filter' | 'paused' | 'resumed' | 'secret' | 'replay'
-
-export interface ReleaseName {
-  ident: string
-  target: Target
-}
 
 /** `latest` of `package` (`origin/name`) for `target` went from one ident to another; `null` where there is none. */
 export interface PointerMove {

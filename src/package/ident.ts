@@ -1,4 +1,5 @@
 import { DepotError, quote } from '../errors.ts'
+import type { Target } from './target.ts'
 
 declare const brand: unique symbol
 
@@ -7,6 +8,12 @@ export type PackageName = { readonly origin: string; readonly name: string } & {
 
 /** `origin/name/version/release`: names one release (of each target). Only {@link parseIdent} and {@link makeIdent} make one. */
 export type Ident = PackageName & { readonly version: string; readonly release: string }
+
+/** A release by its name, as the ledger and requests write it. */
+export interface ReleaseName {
+  ident: string
+  target: Target
+}
 
 const LONGEST_PART = 255
 const ORIGIN = /^[a-z0-9][a-z0-9_-]*$/

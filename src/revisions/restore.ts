@@ -1,4 +1,4 @@
-import type { ReleaseName } from '../ledger/entry.ts'
+import type { ReleaseName } from '../package/ident.ts'
 import { formatIdent, formatPackageName } from '../package/ident.ts'
 import type { Joining, Wanted } from '../views/plan.ts'
 import type { ViewRule } from '../views/rule.ts'

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { lastsFrom } from '../clock.ts'
-import type { PointerMove, ReleaseName, Source } from '../ledger/entry.ts'
+import type { PointerMove, Source } from '../ledger/entry.ts'
+import type { ReleaseName } from '../package/ident.ts'
 import type { SeenRequest } from '../views/change-request.ts'
 import type { Considered, Missing } from './consider.ts'
 import type { Refusal } from '../views/gates.ts'

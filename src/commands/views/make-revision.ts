@@ -1,4 +1,5 @@
-import type { PointerMove, Promotion, ReleaseName } from '../../ledger/entry.ts'
+import type { PointerMove, Promotion } from '../../ledger/entry.ts'
+import type { ReleaseName } from '../../package/ident.ts'
 import { findHeadOf } from '../../ledger/ledger-store.ts'
 import { getOwnerId } from '../../origins/origin-store.ts'
 import { formatIdent } from '../../package/ident.ts'
