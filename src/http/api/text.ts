@@ -65,6 +65,10 @@ export function whoAmIText({ account, administrator, token, roles }: z.infer<typ
 }
 
 /** A field in each line; long texts and lists of dependencies are left to JSON. */
+export function accountText({ account }: z.infer<typeof shapes.Account>): string {
+  return formatColumns(['ACCOUNT'], [[account]])
+}
+
 export function releaseText(release: z.infer<typeof shapes.Release>): string {
   const { views, manifest: _, config: __, ...fields } = release
   const rows = Object.entries(fields).map(([name, value]) => [name.replaceAll('_', ' '), Array.isArray(value) ? value.join(' ') : String(value ?? '')])

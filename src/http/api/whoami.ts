@@ -4,10 +4,10 @@ import { getAccount } from '../../accounts/account-store.ts'
 import { DepotError } from '../../errors.ts'
 import type { Door } from '../requests/request.ts'
 import { needs } from '../requests/rights.ts'
-import { answers, textToo } from './answers.ts'
+import { textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
 import { Account, AccountPath, FormatQuery, WhoAmI } from './shapes.ts'
-import { whoAmIText } from './text.ts'
+import { accountText, whoAmIText } from './text.ts'
 import { wireSession } from './wire.ts'
 
 export function whoamiRoutes(app: FastifyInstance, { depot }: Door): void {
@@ -25,7 +25,7 @@ export function whoamiRoutes(app: FastifyInstance, { depot }: Door): void {
   // Whoever may manage an origin learns the same by making an account a member of it.
   api.get(
     '/accounts/:account',
-    { schema: { tags: ['accounts'], summary: 'Whether there is an account of this name', params: AccountPath, response: answers(Account) }, onRequest: needs('manage') },
+    { schema: { tags: ['accounts'], summary: 'Whether there is an account of this name', params: AccountPath, querystring: FormatQuery, response: textToo(Account) }, onRequest: needs('manage'), preSerialization: orText(accountText) },
     async (request, reply) => reply.header('cache-control', 'no-store').send({ account: (await getAccount(depot.db, request.params.account)).name }),
   )
 }

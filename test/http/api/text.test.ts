@@ -21,6 +21,7 @@ await started.depot.writer.submit({ kind: 'trustKey', input: { name: 'first', pu
 
 const VALUES: Readonly<Record<string, string>> = {
   view: 'union',
+  account: 'admin',
   origin: 'acme',
   name: 'app',
   version: '1.0.0',
