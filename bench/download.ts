@@ -32,7 +32,7 @@ interface Sample {
 export async function measureDownload({ isQuick }: { isQuick: boolean }): Promise<Results> {
   const sizeMb = isQuick ? QUICK_SIZE_MB : SIZE_MB
   await using scratch = await openScratch()
-  await using depot = await startServer('depot/open.ts', [join(scratch.path, 'data'), TOKEN])
+  await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
   const hart = makeIncompressible(join(scratch.path, 'spare.hart'), { name: 'random', secretKey: await introduce(depot.port), sizeBytes: sizeMb * MB, metadata: 'first' })
   await upload(depot.port, hart.ident, { path: hart.path, checksum: await checksumOf(hart.path) })
   const fileName = hartFileName(hart.ident, TARGET)

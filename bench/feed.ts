@@ -72,7 +72,7 @@ export async function measureFeed({ isQuick }: { isQuick: boolean }): Promise<Re
 async function measure(how: How, scale: Scale): Promise<Results> {
   const { count, rounds } = scale
   await using scratch = await openScratch()
-  await using depot = await startServer('depot/open.ts', [join(scratch.path, 'data'), TOKEN])
+  await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
   await using bare = await startServer('idle.ts', [])
   const followed = depotFollowed(depot, await publish(depot.port, scratch.path), how)
   const alone: number[] = []

@@ -64,7 +64,7 @@ interface Fleet {
 
 export async function measureFleet(): Promise<Results> {
   await using scratch = await openScratch()
-  await using depot = await startServer('depot/open.ts', [join(scratch.path, 'data'), TOKEN])
+  await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
   await publishServices(depot.port, scratch.path)
   const ofDepot = makeFleet(depot.port)
   const urls = new Set(ofDepot.supervisors.map((supervisor) => supervisor.url))

@@ -42,7 +42,7 @@ interface Sample {
 
 export async function measureInstall(): Promise<Results> {
   await using scratch = await openScratch()
-  await using depot = await startServer('depot/open.ts', [join(scratch.path, 'data'), TOKEN])
+  await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
   const steps = await publishAll(depot.port, scratch.path)
   const mirror = join(scratch.path, 'mirror')
   await using bare = await startBare(depot.port, steps.map((step) => step.url), mirror)

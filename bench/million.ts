@@ -63,7 +63,7 @@ export async function measureMillion({ isQuick }: { isQuick: boolean }): Promise
     const starts: number[] = []
     const start = async () => {
       const begun = performance.now()
-      const started = await startServer('depot/open.ts', [data, TOKEN])
+      const started = await startServer('depot.ts', [data, TOKEN])
       starts.push(performance.now() - begun)
       return started
     }

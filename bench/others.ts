@@ -41,7 +41,7 @@ export async function measureOthers({ isQuick }: { isQuick: boolean }): Promise<
   if (isQuick) return { figures: [], limits: [], missing: ['polls against verdaccio and docker-registry: not in a quick run'] }
   if (here.length === 0) return { figures: [], limits: [], missing }
   await using scratch = await openScratch()
-  await using depot = await startServer('depot/open.ts', [join(scratch.path, 'data'), TOKEN])
+  await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
   await publishApp(depot.port, scratch.path)
   const figures: Figure[] = []
   for (const other of here) figures.push(await measureOther(depot, other, join(scratch.path, other.name)))

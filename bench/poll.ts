@@ -53,7 +53,7 @@ const KINDS: readonly [Kind, ...Kind[]] = [
 
 export async function measurePoll({ isQuick }: { isQuick: boolean }): Promise<Results> {
   await using scratch = await openScratch()
-  await using depot = await startServer('depot/open.ts', [join(scratch.path, 'data'), TOKEN])
+  await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
   await publishApp(depot.port, scratch.path)
   const mirror = join(scratch.path, 'mirror')
   await using bare = await startBare(depot.port, [LATEST, MISS, EXACT_IN_CHANNEL, EXACT_IN_VIEW], mirror)

@@ -79,7 +79,7 @@ async function measureAlone(data: string, file: string, isQuick: boolean): Promi
 
 async function measureTogether(data: string, file: string, isQuick: boolean): Promise<{ figures: Figure[]; note: string }> {
   const [rounds, times, warming] = isQuick ? [2, 8, 4] : [5, 20, 60]
-  await using depot = await startServer('depot/open.ts', [data, TOKEN])
+  await using depot = await startServer('depot.ts', [data, TOKEN])
   await promoteAtOnce(depot, warming)
   const samples = await byTurns(rounds, {
     depot: () => promoteAtOnce(depot, times),

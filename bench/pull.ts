@@ -32,7 +32,7 @@ export async function measurePull(): Promise<Results> {
   const missing = ['curl', 'b2sum'].filter((program) => !has(program)).map((program) => `pull: ${program} is not installed`)
   if (missing.length > 0) return { figures: [], limits: [], missing }
   await using scratch = await openScratch()
-  await using source = await startServer('depot/open.ts', [join(scratch.path, 'source'), TOKEN])
+  await using source = await startServer('depot.ts', [join(scratch.path, 'source'), TOKEN])
   const idents = await publish(source.port, scratch.path)
   const url = `http://127.0.0.1:${source.port}`
   const token = join(scratch.path, 'token')
@@ -54,7 +54,7 @@ export async function measurePull(): Promise<Results> {
     async depot() {
       const data = join(scratch.path, 'destination')
       await rm(data, { recursive: true, force: true })
-      await using destination = await startServer('depot/open.ts', [data, TOKEN])
+      await using destination = await startServer('depot.ts', [data, TOKEN])
       const to = `http://127.0.0.1:${destination.port}`
       return await timed('"$1" "$2" pull "$3" --view "$4" --key "$5" --to "$6" --to-token-file "$7" > /dev/null', [process.execPath, MAIN, url, VIEW, key, to, token])
     },

@@ -50,7 +50,7 @@ export async function measureStall(): Promise<Results> {
   const data = join(scratch.path, 'data')
   await mkdir(data)
   await fillWithHistory(join(data, 'depot.sqlite'))
-  await using depot = await startServer('depot/open.ts', [data, TOKEN])
+  await using depot = await startServer('depot.ts', [data, TOKEN])
   const { port } = depot
   const secretKey = await introduce(port, SHOP)
   await publishServices(port, scratch.path, secretKey)

@@ -33,7 +33,7 @@ export async function measureUpload({ isQuick }: { isQuick: boolean }): Promise<
   if (absent.length > 0) return { figures: [], limits: [], missing: absent }
   const sizeMb = isQuick ? QUICK_SIZE_MB : SIZE_MB
   await using scratch = await openScratch()
-  await using depot = await startServer('depot/open.ts', [join(scratch.path, 'data'), TOKEN])
+  await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
   const secretKey = await introduce(depot.port)
   const small = makeIncompressible(join(scratch.path, 'small.hart'), { name: 'small', secretKey, sizeBytes: MB, metadata: 'last' })
   // All that is there for a first upload: compiled code, the scanner's thread.

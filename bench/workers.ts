@@ -49,8 +49,8 @@ export async function measureWorkers({ isQuick }: { isQuick: boolean }): Promise
   if (!knowsWorkers()) return onlyMissing('the depot has no setting DEPOT_WORKERS')
   if (cores < 2) return onlyMissing('there is one processor core')
   await using scratch = await openScratch()
-  await using one = await startServer('depot/open.ts', [join(scratch.path, 'one'), TOKEN], { DEPOT_WORKERS: '1' })
-  await using two = await startServer('depot/open.ts', [join(scratch.path, 'two'), TOKEN], { DEPOT_WORKERS: '2' })
+  await using one = await startServer('depot.ts', [join(scratch.path, 'one'), TOKEN], { DEPOT_WORKERS: '1' })
+  await using two = await startServer('depot.ts', [join(scratch.path, 'two'), TOKEN], { DEPOT_WORKERS: '2' })
   for (const depot of [one, two]) {
     await publishApp(depot.port, scratch.path)
     await load(depot, ANYWHERE, isQuick ? 1 : 4) // until it runs compiled

@@ -5,7 +5,7 @@ import { buildServer } from '../../src/http/server.ts'
 import { Workers, listen } from '../../src/http/workers.ts'
 import { serve } from './process.ts'
 
-// The depot, as it runs by default, but for how many workers the environment says; their log would be on our stderr. `depot/open.ts DATA TOKEN`: its data folder, and the
+// The depot, as it runs by default, but for how many workers the environment says; their log would be on our stderr. `depot.ts DATA TOKEN`: its data folder, and the
 // administrator's token.
 
 const [dataFolder = '', token = ''] = process.argv.slice(2)

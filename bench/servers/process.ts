@@ -23,7 +23,7 @@ export type ChildMessage = { readonly port: number } | { readonly cpuMs: number 
 const LONGEST_CLOSE_MS = 10_000
 
 /** Starts a script beside this file, which calls {@link serve}. Closed where its scope ends. */
-export async function startServer(script: 'bare.ts' | 'depot/open.ts' | 'idle.ts', args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<NodeProcess> {
+export async function startServer(script: 'bare.ts' | 'depot.ts' | 'idle.ts', args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<NodeProcess> {
   const env = { ...process.env, ...environment }
   const child = fork(new URL(script, import.meta.url), args, { env, execArgv: ['--expose-gc'], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const hear = async (): Promise<ChildMessage> => {
