@@ -27,7 +27,9 @@ if (Number(process.versions.node.split('.')[0]) >= OLDEST) {
 } else {
   const node = packagedNode()
   if (node === undefined) {
-    fail(`needs Node ${OLDEST} or newer; this is ${process.version}, and no packaged Node is installed for ${process.platform}-${process.arch}`)
+    fail(
+      `needs Node ${OLDEST} or newer; this is ${process.version}, and no packaged Node is installed for ${process.platform}-${process.arch}`,
+    )
   }
   const env = { ...process.env, PATH: dirname(node) + delimiter + (process.env.PATH ?? '') }
   const child = spawn(node, [path, ...args], { stdio: 'inherit', env })
@@ -48,7 +50,10 @@ if (Number(process.versions.node.split('.')[0]) >= OLDEST) {
 function packagedNode() {
   const require = modules.createRequire(import.meta.url)
   // Not by node_modules/.bin/node: which npm makes that link, when several packages offer one, differs.
-  for (const name of [`node-${process.platform}-${process.arch}`, `node-bin-${process.platform}-${process.arch}`]) {
+  for (const name of [
+    `node-${process.platform}-${process.arch}`,
+    `node-bin-${process.platform}-${process.arch}`,
+  ]) {
     try {
       const binary = join(dirname(require.resolve(`${name}/package.json`)), 'bin/node')
       if (existsSync(binary)) return binary

@@ -68,7 +68,9 @@ if (!isQuick) writeFileSync(RESULTS, `${await introduction()}\n${results}\n${rea
 
 async function introduction(): Promise<string> {
   const [cpu] = cpus()
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
   return `# The last run of \`npm run bench\`
 
 hart-depot ${version}, Node ${process.versions.node}, ${type()} ${release().replace(/-.*/, '')}, ${cpus().length} × ${cpu?.model ?? 'unknown processor'}, 4 KB

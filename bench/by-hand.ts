@@ -25,24 +25,41 @@ export interface PromotionCost {
 }
 
 export function rowOf(number: number, version: string): Row {
-  return { ident: `acme/package-${String(number).padStart(3, '0')}/${version}/20260101000000`, target: 'x86_64-linux' }
+  return {
+    ident: `acme/package-${String(number).padStart(3, '0')}/${version}/20260101000000`,
+    target: 'x86_64-linux',
+  }
 }
 
 /** The rows of a promotion that moves the pointers of all its releases, written as one would who writes nothing else. */
-export function openByHand(file: string): { promote(set: readonly Row[]): void; promoteTogether(sets: readonly Row[][]): void } & Disposable {
+export function openByHand(
+  file: string,
+): { promote(set: readonly Row[]): void; promoteTogether(sets: readonly Row[][]): void } & Disposable {
   const db = new BetterSqlite3(file)
   db.pragma('journal_mode = WAL')
   db.pragma('synchronous = FULL')
   db.pragma('foreign_keys = ON')
-  const viewOf = db.prepare<[], { id: number; revision: number }>(`SELECT id, revision FROM views WHERE name = '${VIEW}'`)
-  const headOf = db.prepare<[], { sequence: number; hash: string }>('SELECT sequence, hash FROM ledger ORDER BY sequence DESC LIMIT 1')
-  const releaseOf = db.prepare<[string, string], { id: number; package_id: number }>('SELECT id, package_id FROM releases WHERE ident = ? AND target = ? AND deleted_at IS NULL')
-  const closeMember = db.prepare('UPDATE members SET to_revision = ? WHERE view_id = ? AND package_id = ? AND release_id = ? AND to_revision IS NULL')
+  const viewOf = db.prepare<[], { id: number; revision: number }>(
+    `SELECT id, revision FROM views WHERE name = '${VIEW}'`,
+  )
+  const headOf = db.prepare<[], { sequence: number; hash: string }>(
+    'SELECT sequence, hash FROM ledger ORDER BY sequence DESC LIMIT 1',
+  )
+  const releaseOf = db.prepare<[string, string], { id: number; package_id: number }>(
+    'SELECT id, package_id FROM releases WHERE ident = ? AND target = ? AND deleted_at IS NULL',
+  )
+  const closeMember = db.prepare(
+    'UPDATE members SET to_revision = ? WHERE view_id = ? AND package_id = ? AND release_id = ? AND to_revision IS NULL',
+  )
   const openMember = db.prepare('INSERT INTO members VALUES (?, ?, ?, ?, ?, NULL)')
-  const closePointer = db.prepare('UPDATE pointers SET to_revision = ? WHERE view_id = ? AND package_id = ? AND target = ? AND to_revision IS NULL')
+  const closePointer = db.prepare(
+    'UPDATE pointers SET to_revision = ? WHERE view_id = ? AND package_id = ? AND target = ? AND to_revision IS NULL',
+  )
   const openPointer = db.prepare('INSERT INTO pointers VALUES (?, ?, ?, ?, ?, NULL)')
   const setRevision = db.prepare('UPDATE views SET revision = ? WHERE id = ?')
-  const append = db.prepare("INSERT INTO ledger (sequence, at, kind, view_id, revision, salt, text, digest, hash) VALUES (?, ?, 'promotion', ?, ?, ?, ?, ?, ?)")
+  const append = db.prepare(
+    "INSERT INTO ledger (sequence, at, kind, view_id, revision, salt, text, digest, hash) VALUES (?, ?, 'promotion', ?, ?, ?, ?, ?, ?)",
+  )
   const write = db.transaction((set: readonly Row[]) => {
     const { id, revision: before } = viewOf.get() ?? { id: 0, revision: 0 }
     const head = headOf.get() ?? { sequence: 0, hash: '' }
@@ -55,18 +72,44 @@ export function openByHand(file: string): { promote(set: readonly Row[]): void; 
       openPointer.run(id, release.package_id, target, release.id, revision)
     }
     setRevision.run(revision, id)
-    const text = JSON.stringify({ at: Date.now(), actor: ACTOR, kind: 'promotion', view: VIEW, revision, act: 'promote', joined: set, left: [], pointers: set.map(({ ident, target }) => ({ package: ident.split('/', 2).join('/'), target, from: ident, to: ident })) })
+    const text = JSON.stringify({
+      at: Date.now(),
+      actor: ACTOR,
+      kind: 'promotion',
+      view: VIEW,
+      revision,
+      act: 'promote',
+      joined: set,
+      left: [],
+      pointers: set.map(({ ident, target }) => ({
+        package: ident.split('/', 2).join('/'),
+        target,
+        from: ident,
+        to: ident,
+      })),
+    })
     const salt = randomBytes(16).toString('hex')
-    const digest = createHash('sha256').update(salt + text).digest('hex')
-    const hash = createHash('sha256').update(`${head.hash}\n${head.sequence + 1}\n${digest}\n`).digest('hex')
+    const digest = createHash('sha256')
+      .update(salt + text)
+      .digest('hex')
+    const hash = createHash('sha256')
+      .update(`${head.hash}\n${head.sequence + 1}\n${digest}\n`)
+      .digest('hex')
     append.run(head.sequence + 1, Date.now(), id, revision, salt, text, digest, hash)
   })
   const writeTogether = db.transaction((sets: readonly Row[][]) => sets.forEach((set) => write(set)))
-  return { promote: (set) => write(set), promoteTogether: (sets) => writeTogether(sets), [Symbol.dispose]: () => void db.close() }
+  return {
+    promote: (set) => write(set),
+    promoteTogether: (sets) => writeTogether(sets),
+    [Symbol.dispose]: () => void db.close(),
+  }
 }
 
 /** Of one, over a number of them. */
-export async function perPromotion(times: number, act: (number: number) => Promise<unknown>): Promise<PromotionCost> {
+export async function perPromotion(
+  times: number,
+  act: (number: number) => Promise<unknown>,
+): Promise<PromotionCost> {
   const cpu = process.cpuUsage()
   const start = performance.now()
   for (let number = 0; number < times; number += 1) await act(number)
@@ -79,10 +122,13 @@ if (process.argv[1] === import.meta.filename) {
   const [file = '', times = '', together = ''] = process.argv.slice(2)
   using hand = openByHand(file)
   const size = Number(together)
-  const setOf = (number: number) => [rowOf(number % CLIENTS, VERSIONS[Math.floor(number / CLIENTS) % 2] ?? '')]
+  const setOf = (number: number) => [
+    rowOf(number % CLIENTS, VERSIONS[Math.floor(number / CLIENTS) % 2] ?? ''),
+  ]
   const promote = async (number: number) => {
     if (size === 1) hand.promote(setOf(number))
-    else if (number % size === size - 1) hand.promoteTogether(Array.from({ length: size }, (_, before) => setOf(number - before)))
+    else if (number % size === size - 1)
+      hand.promoteTogether(Array.from({ length: size }, (_, before) => setOf(number - before)))
   }
   // Until it runs compiled.
   await perPromotion(WARMING, promote)

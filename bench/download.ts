@@ -33,12 +33,21 @@ export async function measureDownload({ isQuick }: { isQuick: boolean }): Promis
   const sizeMb = isQuick ? QUICK_SIZE_MB : SIZE_MB
   await using scratch = await openScratch()
   await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
-  const hart = makeIncompressible(join(scratch.path, 'spare.hart'), { name: 'random', secretKey: await introduce(depot.port), sizeBytes: sizeMb * MB, metadata: 'first' })
+  const hart = makeIncompressible(join(scratch.path, 'spare.hart'), {
+    name: 'random',
+    secretKey: await introduce(depot.port),
+    sizeBytes: sizeMb * MB,
+    metadata: 'first',
+  })
   await upload(depot.port, hart.ident, { path: hart.path, checksum: await checksumOf(hart.path) })
   const fileName = hartFileName(hart.ident, TARGET)
   await rename(hart.path, join(scratch.path, fileName))
   const { size } = await stat(join(scratch.path, fileName))
-  const fromDepot = getRequest(`/v1/depot/pkgs/${formatIdent(hart.ident)}/download?target=${TARGET}`, HAB, 'close')
+  const fromDepot = getRequest(
+    `/v1/depot/pkgs/${formatIdent(hart.ident)}/download?target=${TARGET}`,
+    HAB,
+    'close',
+  )
   const fromNginx = getRequest(`/${fileName}`, HAB, 'close')
 
   const limits: Limit[] = []
@@ -49,11 +58,22 @@ export async function measureDownload({ isQuick }: { isQuick: boolean }): Promis
   const after = memoryOf(depot.pid)
   if (before !== undefined && after !== undefined) {
     limits.push(await measureFleet(depot, scratch.path, isQuick ? QUICK_FLEET : FLEET))
-    limits.push({ name: `memory of a download of ${sizeMb} MB: growth`, unit: 'MB', value: (after.peakBytes - before.bytes) / MB, most: MOST_GROWTH_MB })
+    limits.push({
+      name: `memory of a download of ${sizeMb} MB: growth`,
+      unit: 'MB',
+      value: (after.peakBytes - before.bytes) / MB,
+      most: MOST_GROWTH_MB,
+    })
   }
   if (!hasNginx()) {
     const seconds = spreadOf(alone.map((sample) => sample.cpuMs)).median / 1000
-    return { figures: [], limits, missing: [`download against nginx: nginx is not installed; the depot used ${seconds.toFixed(2)} s of processor for ${sizeMb} MB`] }
+    return {
+      figures: [],
+      limits,
+      missing: [
+        `download against nginx: nginx is not installed; the depot used ${seconds.toFixed(2)} s of processor for ${sizeMb} MB`,
+      ],
+    }
   }
 
   await using nginx = await startNginx(scratch.path, { 'X-Filename': fileName })
@@ -70,19 +90,37 @@ export async function measureDownload({ isQuick }: { isQuick: boolean }): Promis
     yardstick: { name: 'nginx, sendfile', ...spreadOf(samples.yardstick.map(of)) },
     ...(goals[unit] !== undefined && { goal: goals[unit] }),
   })
-  return { figures: [figure('processor ms', (sample) => sample.cpuMs), figure('ms', (sample) => sample.wallMs)], limits, missing: [] }
+  return {
+    figures: [figure('processor ms', (sample) => sample.cpuMs), figure('ms', (sample) => sample.wallMs)],
+    limits,
+    missing: [],
+  }
 }
 
 /** Every one of them is read as fast as it comes. */
 async function measureFleet(depot: ServerProcess, folder: string, fleet: number): Promise<Limit> {
-  const hart = makeIncompressible(join(folder, 'fleet.hart'), { name: 'fleet', secretKey: await introduce(depot.port, 'fleet'), sizeBytes: FLEET_SIZE_MB * MB, metadata: 'first' })
+  const hart = makeIncompressible(join(folder, 'fleet.hart'), {
+    name: 'fleet',
+    secretKey: await introduce(depot.port, 'fleet'),
+    sizeBytes: FLEET_SIZE_MB * MB,
+    metadata: 'first',
+  })
   await upload(depot.port, hart.ident, { path: hart.path, checksum: await checksumOf(hart.path) })
-  const request = getRequest(`/v1/depot/pkgs/${formatIdent(hart.ident)}/download?target=${TARGET}`, HAB, 'close')
+  const request = getRequest(
+    `/v1/depot/pkgs/${formatIdent(hart.ident)}/download?target=${TARGET}`,
+    HAB,
+    'close',
+  )
   const before = memoryOf(depot.pid)?.bytes ?? Number.NaN
   forgetPeakMemory(depot.pid)
   await Promise.all(Array.from({ length: fleet }, () => readAll(depot.port, request)))
   const growth = ((memoryOf(depot.pid)?.peakBytes ?? Number.NaN) - before) / MB
-  return { name: `memory of ${fleet} downloads of ${FLEET_SIZE_MB} MB at once: growth`, unit: 'MB', value: growth, most: MOST_FLEET_GROWTH_MB }
+  return {
+    name: `memory of ${fleet} downloads of ${FLEET_SIZE_MB} MB at once: growth`,
+    unit: 'MB',
+    value: growth,
+    most: MOST_FLEET_GROWTH_MB,
+  }
 }
 
 async function download(server: ServerProcess, request: Buffer, sizeBytes: number): Promise<Sample> {
@@ -100,4 +138,5 @@ async function sampleAlone(rounds: number, take: () => Promise<Sample>): Promise
   return samples
 }
 
-if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureDownload({ isQuick: process.argv.includes('--quick') })))
+if (process.argv[1] === import.meta.filename)
+  console.log(formatResults(await measureDownload({ isQuick: process.argv.includes('--quick') })))

@@ -58,12 +58,22 @@ interface Followed {
 }
 
 export async function measureFeed({ isQuick }: { isQuick: boolean }): Promise<Results> {
-  const scale = isQuick ? { count: 1_000, rounds: 2, settlingMs: QUICK_SETTLING_MS } : { count: FOLLOWERS, rounds: 5, settlingMs: SETTLING_MS }
+  const scale = isQuick
+    ? { count: 1_000, rounds: 2, settlingMs: QUICK_SETTLING_MS }
+    : { count: FOLLOWERS, rounds: 5, settlingMs: SETTLING_MS }
   const { count } = scale
-  const files = Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Infinity)
-  if (files < count + SPARE_FILES) return { figures: [], limits: [], missing: [`${count} who follow a view: only ${files} files may be open (ulimit -n)`] }
+  const files = Number(
+    /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Infinity,
+  )
+  if (files < count + SPARE_FILES)
+    return {
+      figures: [],
+      limits: [],
+      missing: [`${count} who follow a view: only ${files} files may be open (ulimit -n)`],
+    }
   const results: Results[] = []
-  for (const how of isQuick ? (['stream'] as const) : (['stream', 'poll'] as const)) results.push(await measure(how, scale))
+  for (const how of isQuick ? (['stream'] as const) : (['stream', 'poll'] as const))
+    results.push(await measure(how, scale))
   if (isQuick) results.push({ figures: [], limits: [], missing: ['long polls: not in a quick run'] })
   return joinResults(results)
 }
@@ -80,7 +90,12 @@ async function measure(how: How, scale: Scale): Promise<Results> {
   const ofDepot = await sample(how, followed, scale)
   const ofBare = await sample(how, bareFollowed(bare, how), scale)
 
-  const lastHeard = { name: `the last reader of an event stream of ${count} has heard, at the latest`, unit: 'ms', value: Math.max(...ofDepot.lastHeardMs), most: MOST_LAST_HEARD_MS }
+  const lastHeard = {
+    name: `the last reader of an event stream of ${count} has heard, at the latest`,
+    unit: 'ms',
+    value: Math.max(...ofDepot.lastHeardMs),
+    most: MOST_LAST_HEARD_MS,
+  }
   const what = how === 'stream' ? 'reader of an event stream' : 'long poll'
   const figure = (name: string, unit: string, take: (sample: Sample) => readonly number[]): Figure => ({
     name,
@@ -90,9 +105,15 @@ async function measure(how: How, scale: Scale): Promise<Results> {
   })
   return {
     figures: [
-      figure(`resident memory of each ${what}, of ${count}`, 'KB', ({ residentBytes }) => [residentBytes / KB]),
+      figure(`resident memory of each ${what}, of ${count}`, 'KB', ({ residentBytes }) => [
+        residentBytes / KB,
+      ]),
       figure(`live memory of each ${what}, of ${count}`, 'KB', ({ liveBytes }) => [liveBytes / KB]),
-      figure(`a promotion until the last ${what} of ${count} has heard`, 'ms', ({ lastHeardMs }) => lastHeardMs),
+      figure(
+        `a promotion until the last ${what} of ${count} has heard`,
+        'ms',
+        ({ lastHeardMs }) => lastHeardMs,
+      ),
       {
         name: `a promotion until it is answered, before ${count} are told`,
         unit: 'ms',
@@ -105,7 +126,11 @@ async function measure(how: How, scale: Scale): Promise<Results> {
   }
 }
 
-async function sample(how: How, { process, requestOf, change }: Followed, { count, rounds, settlingMs }: Scale): Promise<Sample> {
+async function sample(
+  how: How,
+  { process, requestOf, change }: Followed,
+  { count, rounds, settlingMs }: Scale,
+): Promise<Sample> {
   const warming = await openCrowd(process.port, 100, how, await requestOf())
   await change()
   await warming.heard()
@@ -127,7 +152,12 @@ async function sample(how: How, { process, requestOf, change }: Followed, { coun
     await pause(settlingMs)
   }
   crowd.close()
-  return { residentBytes: (after.resident - before.resident) / count, liveBytes: (after.live - before.live) / count, lastHeardMs, answeredMs }
+  return {
+    residentBytes: (after.resident - before.resident) / count,
+    liveBytes: (after.live - before.live) / count,
+    lastHeardMs,
+    answeredMs,
+  }
 }
 
 interface Crowd {
@@ -155,7 +185,8 @@ async function openCrowd(port: number, count: number, how: How, bytes: Buffer): 
       if (missing.size === 0) all.resolve()
     })
   }
-  while (sockets.length < count) await Promise.all(Array.from({ length: Math.min(CONNECTING_AT_ONCE, count - sockets.length) }, open))
+  while (sockets.length < count)
+    await Promise.all(Array.from({ length: Math.min(CONNECTING_AT_ONCE, count - sockets.length) }, open))
   return {
     async heard() {
       missing = new Set(sockets)
@@ -190,7 +221,12 @@ function depotFollowed(process: NodeProcess, change: () => Promise<void>, how: H
     process,
     change,
     async requestOf() {
-      if (how === 'stream') return getRequest(`/api/v1/events?view=${VIEW}&kind=promotion`, { accept: 'text/event-stream' }, 'keep-alive')
+      if (how === 'stream')
+        return getRequest(
+          `/api/v1/events?view=${VIEW}&kind=promotion`,
+          { accept: 'text/event-stream' },
+          'keep-alive',
+        )
       const tag = headerOf(await ask(port, getRequest(latest, {}, 'close')), 'etag') ?? ''
       return getRequest(`${latest}?wait=300`, { 'if-none-match': tag }, 'keep-alive')
     },
@@ -203,7 +239,13 @@ function bareFollowed(process: NodeProcess, how: How): Followed {
     process,
     requestOf: async () => getRequest(how === 'stream' ? '/stream' : '/poll', {}, 'keep-alive'),
     async change() {
-      const outgoing = request({ host: '127.0.0.1', port: process.port, method: 'POST', path: '/', headers: { connection: 'close' } }).end(event)
+      const outgoing = request({
+        host: '127.0.0.1',
+        port: process.port,
+        method: 'POST',
+        path: '/',
+        headers: { connection: 'close' },
+      }).end(event)
       const [response] = (await once(outgoing, 'response')) as [NodeJS.ReadableStream]
       response.resume()
       await once(response, 'end')
@@ -217,4 +259,5 @@ async function timeOf(act: () => Promise<void>): Promise<number> {
   return performance.now() - begun
 }
 
-if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureFeed({ isQuick: process.argv.includes('--quick') })))
+if (process.argv[1] === import.meta.filename)
+  console.log(formatResults(await measureFeed({ isQuick: process.argv.includes('--quick') })))

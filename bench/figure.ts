@@ -43,8 +43,15 @@ export function joinResults(results: readonly Results[]): Results {
 }
 
 /** Takes `rounds` of each side, A B A B …. */
-export async function byTurns<Side extends string, Sample>(rounds: number, sides: Readonly<Record<Side, () => Promise<Sample>>>): Promise<Record<Side, Sample[]>> {
-  const taken = Object.entries<() => Promise<Sample>>(sides).map(([side, take]) => ({ side, take, samples: [] as Sample[] }))
+export async function byTurns<Side extends string, Sample>(
+  rounds: number,
+  sides: Readonly<Record<Side, () => Promise<Sample>>>,
+): Promise<Record<Side, Sample[]>> {
+  const taken = Object.entries<() => Promise<Sample>>(sides).map(([side, take]) => ({
+    side,
+    take,
+    samples: [] as Sample[],
+  }))
   for (let round = 0; round < rounds; round += 1) {
     for (const { take, samples } of taken) samples.push(await take())
   }
@@ -65,9 +72,22 @@ export function formatResults({ figures, limits, missing, notes = [] }: Results)
     const end = goal === undefined ? '' : `≤ ${goal.toFixed(2)}${ratio > goal ? ' missed' : ''}`
     return [name, unit, formatSpread(depot), formatSpread(yardstick), yardstick.name, ratio.toFixed(2), end]
   })
-  const parts = rows.length === 0 ? [] : [table(['figure', 'unit', 'depot', 'yardstick', 'which is', 'ratio', 'goal'], rows)]
+  const parts =
+    rows.length === 0
+      ? []
+      : [table(['figure', 'unit', 'depot', 'yardstick', 'which is', 'ratio', 'goal'], rows)]
   if (limits.length > 0) {
-    parts.push(table(['limit', 'unit', 'depot', 'most'], limits.map(({ name, unit, value, most }) => [name, unit, Math.max(0, value).toFixed(0), `< ${most}${value < most ? '' : ' missed'}`])))
+    parts.push(
+      table(
+        ['limit', 'unit', 'depot', 'most'],
+        limits.map(({ name, unit, value, most }) => [
+          name,
+          unit,
+          Math.max(0, value).toFixed(0),
+          `< ${most}${value < most ? '' : ' missed'}`,
+        ]),
+      ),
+    )
   }
   if (missing.length > 0) parts.push(missing.map((line) => `- ${line}\n`).join(''))
   if (notes.length > 0) parts.push(notes.map((line) => `- ${line}\n`).join(''))
@@ -80,7 +100,10 @@ function formatSpread({ median, least, most }: Spread): string {
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)))
-  const line = (cells: readonly string[]) => `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |\n`
+  const widths = head.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  )
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |\n`
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('')
 }

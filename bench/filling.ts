@@ -29,13 +29,53 @@ export async function fillWithHistory(file: string): Promise<void> {
 
 /** An account, an origin and the view, as they would be in a ledger that has just begun. */
 async function prepare(db: Db): Promise<LedgerHead> {
-  await db.insertInto('accounts').values({ name: 'admin', email: null, is_administrator: 1, created_at: 1, updated_at: 1 }).execute()
-  await db.insertInto('origins').values({ name: 'acme', owner_id: 1, default_visibility: 'public', created_at: 1, updated_at: 1 }).execute()
-  await db.insertInto('blobs').values({ checksum: 'none', size_bytes: 1, created_at: 1, unreferenced_since: null }).execute()
-  await db.insertInto('views').values({ name: 'delivered', rule: 'promoted', maker: 'depot', revision: REVISIONS, created_at: 1, closed_at: null }).execute()
-  const text = JSON.stringify({ at: 1, actor: ACTOR, kind: 'view-created', view: 'delivered', rule: 'promoted', maker: 'depot' })
+  await db
+    .insertInto('accounts')
+    .values({ name: 'admin', email: null, is_administrator: 1, created_at: 1, updated_at: 1 })
+    .execute()
+  await db
+    .insertInto('origins')
+    .values({ name: 'acme', owner_id: 1, default_visibility: 'public', created_at: 1, updated_at: 1 })
+    .execute()
+  await db
+    .insertInto('blobs')
+    .values({ checksum: 'none', size_bytes: 1, created_at: 1, unreferenced_since: null })
+    .execute()
+  await db
+    .insertInto('views')
+    .values({
+      name: 'delivered',
+      rule: 'promoted',
+      maker: 'depot',
+      revision: REVISIONS,
+      created_at: 1,
+      closed_at: null,
+    })
+    .execute()
+  const text = JSON.stringify({
+    at: 1,
+    actor: ACTOR,
+    kind: 'view-created',
+    view: 'delivered',
+    rule: 'promoted',
+    maker: 'depot',
+  })
   const chained = link(await findHead(db), text)
-  await db.insertInto('ledger').values({ sequence: 1, at: 1, kind: 'view-created', account_id: null, origin_id: null, view_id: 1, release_id: null, revision: null, text, ...chained }).execute()
+  await db
+    .insertInto('ledger')
+    .values({
+      sequence: 1,
+      at: 1,
+      kind: 'view-created',
+      account_id: null,
+      origin_id: null,
+      view_id: 1,
+      release_id: null,
+      revision: null,
+      text,
+      ...chained,
+    })
+    .execute()
   return { sequence: 1, hash: chained.hash, at: 1 }
 }
 
@@ -60,22 +100,47 @@ function writeReleases(db: BetterSqlite3.Database): void {
     addLine.run(nameOf(line), TARGET, line + 1)
     for (const version of [1, 2]) {
       const key = orderKey({ version: `${version}.0.0`, release: '20260101000000' })
-      addRelease.run(releaseId(line, version), line + 1, identOf(line, version), TARGET, `${version}.0.0`, key, '# a manifest\n'.repeat(100))
+      addRelease.run(
+        releaseId(line, version),
+        line + 1,
+        identOf(line, version),
+        TARGET,
+        `${version}.0.0`,
+        key,
+        '# a manifest\n'.repeat(100),
+      )
     }
   }
 }
 
 function writeRevisions(db: BetterSqlite3.Database, begun: LedgerHead): void {
-  const open = db.prepare('INSERT INTO members (view_id, package_id, release_id, from_revision, position) VALUES (1, ?, ?, ?, ?)')
-  const close = db.prepare('UPDATE members SET to_revision = ? WHERE view_id = 1 AND package_id = ? AND release_id = ? AND to_revision IS NULL')
-  const point = db.prepare('INSERT INTO pointers (view_id, package_id, target, release_id, from_revision) VALUES (1, ?, ?, ?, ?)')
-  const unpoint = db.prepare('UPDATE pointers SET to_revision = ? WHERE view_id = 1 AND package_id = ? AND target = ? AND to_revision IS NULL')
-  const book = db.prepare("INSERT INTO ledger (sequence, at, kind, view_id, revision, salt, text, digest, hash) VALUES (?, ?, 'promotion', 1, ?, ?, ?, ?, ?)")
+  const open = db.prepare(
+    'INSERT INTO members (view_id, package_id, release_id, from_revision, position) VALUES (1, ?, ?, ?, ?)',
+  )
+  const close = db.prepare(
+    'UPDATE members SET to_revision = ? WHERE view_id = 1 AND package_id = ? AND release_id = ? AND to_revision IS NULL',
+  )
+  const point = db.prepare(
+    'INSERT INTO pointers (view_id, package_id, target, release_id, from_revision) VALUES (1, ?, ?, ?, ?)',
+  )
+  const unpoint = db.prepare(
+    'UPDATE pointers SET to_revision = ? WHERE view_id = 1 AND package_id = ? AND target = ? AND to_revision IS NULL',
+  )
+  const book = db.prepare(
+    "INSERT INTO ledger (sequence, at, kind, view_id, revision, salt, text, digest, hash) VALUES (?, ?, 'promotion', 1, ?, ?, ?, ?, ?)",
+  )
   const current = new Map<number, number>()
   let head = begun
   for (let revision = 1; revision <= REVISIONS; revision += 1) {
-    const lines = revision === 1 ? Array.from({ length: LINES }, (_, line) => line) : [revision > REVISIONS - 2_000 ? (revision % 40) * 250 : (revision * 7) % LINES]
-    const moves = lines.map((line) => ({ line, from: current.get(line), to: current.get(line) === 1 ? 2 : 1 }))
+    const lines =
+      revision === 1
+        ? Array.from({ length: LINES }, (_, line) => line)
+        : [revision > REVISIONS - 2_000 ? (revision % 40) * 250 : (revision * 7) % LINES]
+    const moves = lines.map((line) => ({
+      line,
+      from: current.get(line),
+      to: current.get(line) === 1 ? 2 : 1,
+    }))
     for (const [position, { line, to }] of moves.entries()) {
       close.run(revision, line + 1, releaseId(line, to))
       unpoint.run(revision, line + 1, TARGET)
@@ -85,8 +150,23 @@ function writeRevisions(db: BetterSqlite3.Database, begun: LedgerHead): void {
     }
     const at = head.at + 1
     const joined = moves.map(({ line, to }) => ({ ident: identOf(line, to), target: TARGET }))
-    const pointers = moves.map(({ line, from, to }) => ({ package: nameOf(line), target: TARGET, from: from === undefined ? null : identOf(line, from), to: identOf(line, to) }))
-    const text = JSON.stringify({ at, actor: ACTOR, kind: 'promotion', view: 'delivered', revision, act: 'promote', joined, left: [], pointers })
+    const pointers = moves.map(({ line, from, to }) => ({
+      package: nameOf(line),
+      target: TARGET,
+      from: from === undefined ? null : identOf(line, from),
+      to: identOf(line, to),
+    }))
+    const text = JSON.stringify({
+      at,
+      actor: ACTOR,
+      kind: 'promotion',
+      view: 'delivered',
+      revision,
+      act: 'promote',
+      joined,
+      left: [],
+      pointers,
+    })
     const { salt, digest, hash } = link(head, text)
     book.run(head.sequence + 1, at, revision, salt, text, digest, hash)
     head = { sequence: head.sequence + 1, hash, at }

@@ -81,7 +81,10 @@ export async function measureFleet(): Promise<Results> {
   // Until both run compiled, and the depot has made each answer once.
   for (const side of ['depot', 'bare'] as const) await microsPerPoll(side, WARMING_POLLS)
   const before = memoryOf(depot.pid)
-  const samples = await byTurns(ROUNDS, { depot: () => microsPerPoll('depot', POLLS), bare: () => microsPerPoll('bare', POLLS) })
+  const samples = await byTurns(ROUNDS, {
+    depot: () => microsPerPoll('depot', POLLS),
+    bare: () => microsPerPoll('bare', POLLS),
+  })
   const after = memoryOf(depot.pid)
   // Last, because polls after a collection that was asked for cost more for a good while.
   const liveBefore = await depot.liveBytes()
@@ -96,12 +99,43 @@ export async function measureFleet(): Promise<Results> {
     yardstick: { name: 'bare node:http', ...spreadOf(samples.bare) },
     goal: GOAL,
   }
-  const limits: Limit[] = [{ name: `wrong answers to ${ofDepot.polls} polls of a fleet, ${ofDepot.promotions} promotions`, unit: 'answers', value: ofDepot.wrong, most: 1 }]
-  const growth = ({ what, polls, from, to, most }: { what: string; polls: number; from: number; to: number; most: number }) => {
-    limits.push({ name: `${what} memory of ${polls} polls of a fleet: growth from ${(from / MB).toFixed(0)} MB`, unit: 'MB', value: (to - from) / MB, most })
+  const limits: Limit[] = [
+    {
+      name: `wrong answers to ${ofDepot.polls} polls of a fleet, ${ofDepot.promotions} promotions`,
+      unit: 'answers',
+      value: ofDepot.wrong,
+      most: 1,
+    },
+  ]
+  const growth = ({
+    what,
+    polls,
+    from,
+    to,
+    most,
+  }: {
+    what: string
+    polls: number
+    from: number
+    to: number
+    most: number
+  }) => {
+    limits.push({
+      name: `${what} memory of ${polls} polls of a fleet: growth from ${(from / MB).toFixed(0)} MB`,
+      unit: 'MB',
+      value: (to - from) / MB,
+      most,
+    })
   }
   growth({ what: 'live', polls: WARMING_POLLS, from: liveBefore, to: liveAfter, most: MOST_LIVE_GROWTH_MB })
-  if (before !== undefined && after !== undefined) growth({ what: 'resident', polls: ROUNDS * POLLS, from: before.bytes, to: after.bytes, most: MOST_GROWTH_MB })
+  if (before !== undefined && after !== undefined)
+    growth({
+      what: 'resident',
+      polls: ROUNDS * POLLS,
+      from: before.bytes,
+      to: after.bytes,
+      most: MOST_GROWTH_MB,
+    })
   return { figures: [figure], limits, missing: [] }
 }
 
@@ -134,7 +168,11 @@ async function pollOnce(fleet: Fleet): Promise<void> {
 
 /** Of one line after another, promotes the second release and, the next time, takes it back. Those whom it concerns poll next. */
 async function promoteNext(fleet: Fleet): Promise<void> {
-  const line = fleet.lines[(Math.floor(fleet.promotions / 2) * (fleet.lines.length / VIEWS.length + LINES_APART)) % fleet.lines.length]
+  const line =
+    fleet.lines[
+      (Math.floor(fleet.promotions / 2) * (fleet.lines.length / VIEWS.length + LINES_APART)) %
+        fleet.lines.length
+    ]
   if (line === undefined) throw new Error('there is no line')
   fleet.promotions += 1
   const [first, second] = RELEASES.map((release) => identOf(line.name, release))
@@ -149,14 +187,23 @@ async function promoteNext(fleet: Fleet): Promise<void> {
 /** Each line is polled by as many supervisors by its channel as by its view's URL. */
 function makeFleet(port: number): Fleet {
   const lines = VIEWS.flatMap((view) =>
-    Array.from({ length: PACKAGES }, (_, i) => ({ view, name: nameOf(i), was: [formatIdent(identOf(nameOf(i), RELEASES[0]))], answered: 0 })),
+    Array.from({ length: PACKAGES }, (_, i) => ({
+      view,
+      name: nameOf(i),
+      was: [formatIdent(identOf(nameOf(i), RELEASES[0]))],
+      answered: 0,
+    })),
   )
-  const supervisors = Array.from({ length: SUPERVISORS_PER_LINE }, (_, quarter) => quarter).flatMap((quarter) =>
-    lines.map((line) => {
-      const place = quarter % 2 === 0 ? `channels/${ORIGIN}/${line.view}` : `views/${line.view}/depot/channels/${ORIGIN}/stable`
-      const url = `/v1/depot/${place}/pkgs/${line.name}/latest?target=${TARGET}`
-      return { line, url, request: getRequest(url, HAB_SUP, 'close') }
-    }),
+  const supervisors = Array.from({ length: SUPERVISORS_PER_LINE }, (_, quarter) => quarter).flatMap(
+    (quarter) =>
+      lines.map((line) => {
+        const place =
+          quarter % 2 === 0
+            ? `channels/${ORIGIN}/${line.view}`
+            : `views/${line.view}/depot/channels/${ORIGIN}/stable`
+        const url = `/v1/depot/${place}/pkgs/${line.name}/latest?target=${TARGET}`
+        return { line, url, request: getRequest(url, HAB_SUP, 'close') }
+      }),
   )
   return { port, supervisors, lines, next: [], polls: 0, promotions: 0, wrong: 0 }
 }
@@ -166,7 +213,11 @@ async function publishServices(port: number, folder: string): Promise<void> {
   for (const view of VIEWS) await createChannel(port, view)
   for (let i = 0; i < PACKAGES; i += 1) {
     for (const release of RELEASES) {
-      const { path, ident } = makeService(join(folder, 'service.hart'), identOf(nameOf(i), release), secretKey)
+      const { path, ident } = makeService(
+        join(folder, 'service.hart'),
+        identOf(nameOf(i), release),
+        secretKey,
+      )
       await upload(port, ident, { path, checksum: await checksumOf(path) })
     }
     for (const view of VIEWS) await promote(port, identOf(nameOf(i), RELEASES[0]), view)

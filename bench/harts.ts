@@ -41,8 +41,22 @@ export function makeIncompressible(path: string, { sizeBytes, ...making }: Makin
 export function makeService(path: string, ident: Ident, secretKey: SecretKey): HartFile {
   const tdeps = Array.from({ length: 20 }, (_, i) => parseIdent(`core/library-${i}/1.${i}.0/20250101000000`))
   const manifest = `# ${ORIGIN} / ${ident.name}\n\n${'A line of the plan that made it, as manifests carry it.\n'.repeat(60)}`
-  const config = Array.from({ length: 40 }, (_, i) => `setting_${i} = "a value of the usual length"\n`).join('')
-  writeFileSync(path, packHart({ ident, target: TARGET, secretKey, tdeps, deps: tdeps.slice(0, 5), manifest, config, files: [{ path: 'bin/app', content: 'x' }] }))
+  const config = Array.from({ length: 40 }, (_, i) => `setting_${i} = "a value of the usual length"\n`).join(
+    '',
+  )
+  writeFileSync(
+    path,
+    packHart({
+      ident,
+      target: TARGET,
+      secretKey,
+      tdeps,
+      deps: tdeps.slice(0, 5),
+      manifest,
+      config,
+      files: [{ path: 'bin/app', content: 'x' }],
+    }),
+  )
   return { path, ident }
 }
 
@@ -59,10 +73,22 @@ export function makeCompressed(path: string, secretKey: SecretKey, program: stri
     }
   }
   const stored = `${path}.stored`
-  const made = pack(stored, { name: 'program', secretKey, metadata: 'last', file: { path: 'bin/program', sizeBytes, chunks } })
+  const made = pack(stored, {
+    name: 'program',
+    secretKey,
+    metadata: 'last',
+    file: { path: 'bin/program', sizeBytes, chunks },
+  })
   const offset = payloadOffsetOf(stored)
   const packed = `${path}.xz`
-  execFileSync('sh', ['-c', `tail -c +"$1" "$2" | xz -dc | xz -T0 ${LEVEL} > "$3"`, 'sh', String(offset + 1), stored, packed])
+  execFileSync('sh', [
+    '-c',
+    `tail -c +"$1" "$2" | xz -dc | xz -T0 ${LEVEL} > "$3"`,
+    'sh',
+    String(offset + 1),
+    stored,
+    packed,
+  ])
   writeFileSync(path, signHart(readFileSync(packed), secretKey))
   rmSync(stored)
   rmSync(packed)
@@ -81,8 +107,16 @@ export function payloadOffsetOf(path: string): number {
   }
 }
 
-function pack(path: string, { name, file, ...options }: Omit<Making, 'sizeBytes'> & { file: PackedFile }): HartFile {
-  const ident = makeIdent({ origin: options.secretKey.origin, name, version: '1.0.0', release: '20260101120000' })
+function pack(
+  path: string,
+  { name, file, ...options }: Omit<Making, 'sizeBytes'> & { file: PackedFile },
+): HartFile {
+  const ident = makeIdent({
+    origin: options.secretKey.origin,
+    name,
+    version: '1.0.0',
+    release: '20260101120000',
+  })
   packHartFile(path, { ...options, ident, target: TARGET, files: [file] })
   return { path, ident }
 }

@@ -62,11 +62,14 @@ function historyReads(db: Db, bare: BetterSqlite3.Database, view: View): Read[] 
        ${narrowed} LIMIT $limit`,
     )
   const all = different('')
-  const changed = different('AND p.package_id IN (SELECT package_id FROM members WHERE view_id = $view AND from_revision > $revision)')
+  const changed = different(
+    'AND p.package_id IN (SELECT package_id FROM members WHERE view_id = $view AND from_revision > $revision)',
+  )
   const asked = (revision: number, limit: number) => ({ view: view.id, revision, limit })
   const middle = REVISIONS / 2
   const now = { view, revision: view.revision }
-  const diffFrom = (revision: number, limit: number) => listDifferences(db, { from: { view, revision }, to: now }, { limit }, EVERYONE)
+  const diffFrom = (revision: number, limit: number) =>
+    listDifferences(db, { from: { view, revision }, to: now }, { limit }, EVERYONE)
   const after = 'acme/lib05000'
   return [
     {
@@ -75,9 +78,24 @@ function historyReads(db: Db, bare: BetterSqlite3.Database, view: View): Read[] 
       yardstick: () => page.all(view.id, after, middle, middle, PAGE),
       repeats: 50,
     },
-    { name: 'diff since 50 revisions ago', depot: () => diffFrom(view.revision - 50, 1_000), yardstick: () => changed.all(asked(view.revision - 50, 1_000)), repeats: 10 },
-    { name: `diff since ${middle} revisions ago, a page of ${PAGE}`, depot: () => diffFrom(middle, PAGE), yardstick: () => all.all(asked(middle, PAGE)), repeats: 10 },
-    { name: 'diff in which few of 10,000 differ after 2,000 revisions', depot: () => diffFrom(view.revision - 2_000, 1_000), yardstick: () => all.all(asked(view.revision - 2_000, 1_000)), repeats: 2 },
+    {
+      name: 'diff since 50 revisions ago',
+      depot: () => diffFrom(view.revision - 50, 1_000),
+      yardstick: () => changed.all(asked(view.revision - 50, 1_000)),
+      repeats: 10,
+    },
+    {
+      name: `diff since ${middle} revisions ago, a page of ${PAGE}`,
+      depot: () => diffFrom(middle, PAGE),
+      yardstick: () => all.all(asked(middle, PAGE)),
+      repeats: 10,
+    },
+    {
+      name: 'diff in which few of 10,000 differ after 2,000 revisions',
+      depot: () => diffFrom(view.revision - 2_000, 1_000),
+      yardstick: () => all.all(asked(view.revision - 2_000, 1_000)),
+      repeats: 2,
+    },
   ]
 }
 
@@ -88,9 +106,15 @@ async function measureRead({ name, depot, yardstick, repeats }: Read): Promise<F
     return (performance.now() - begun) / repeats
   }
   const found = { depot: (await depot()).length, yardstick: yardstick().length }
-  if (found.depot !== found.yardstick) throw new Error(`${name}: the depot finds ${found.depot} and the yardstick ${found.yardstick}`)
+  if (found.depot !== found.yardstick)
+    throw new Error(`${name}: the depot finds ${found.depot} and the yardstick ${found.yardstick}`)
   const samples = await byTurns(READ_ROUNDS, { depot: () => timed(depot), yardstick: () => timed(yardstick) })
-  return { name, unit: 'ms', depot: spreadOf(samples.depot), yardstick: { name: 'a prepared statement', ...spreadOf(samples.yardstick) } }
+  return {
+    name,
+    unit: 'ms',
+    depot: spreadOf(samples.depot),
+    yardstick: { name: 'a prepared statement', ...spreadOf(samples.yardstick) },
+  }
 }
 
 async function measureVerify(file: string, bare: BetterSqlite3.Database): Promise<Figure> {
@@ -108,13 +132,27 @@ async function measureVerify(file: string, bare: BetterSqlite3.Database): Promis
     yardstick: async () => {
       const begun = performance.now()
       let hash = ''
-      for (const { salt, text } of bare.prepare<[], { salt: string; text: string }>('SELECT salt, text FROM ledger ORDER BY sequence').iterate()) {
-        hash = createHash('sha256').update(hash + createHash('sha256').update(salt + text).digest('hex')).digest('hex')
+      for (const { salt, text } of bare
+        .prepare<[], { salt: string; text: string }>('SELECT salt, text FROM ledger ORDER BY sequence')
+        .iterate()) {
+        hash = createHash('sha256')
+          .update(
+            hash +
+              createHash('sha256')
+                .update(salt + text)
+                .digest('hex'),
+          )
+          .digest('hex')
       }
       return per10000(begun)
     },
   })
-  return { name: 'verify, 10,000 entries', unit: 'ms', depot: spreadOf(samples.depot), yardstick: { name: 'sha256 of the texts', ...spreadOf(samples.yardstick) } }
+  return {
+    name: 'verify, 10,000 entries',
+    unit: 'ms',
+    depot: spreadOf(samples.depot),
+    yardstick: { name: 'sha256 of the texts', ...spreadOf(samples.yardstick) },
+  }
 }
 
 if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureHistory()))

@@ -45,15 +45,23 @@ export async function measureInstall(): Promise<Results> {
   await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
   const steps = await publishAll(depot.port, scratch.path)
   const mirror = join(scratch.path, 'mirror')
-  await using bare = await startBare(depot.port, steps.map((step) => step.url), mirror)
+  await using bare = await startBare(
+    depot.port,
+    steps.map((step) => step.url),
+    mirror,
+  )
   // Headers as long as the depot's: its `ETag` nginx makes itself.
-  await using nginx = hasNginx() ? await startNginx(mirror, { 'X-Filename': `core-library-00-1.0.0-20260101120000-${TARGET}.hart` }) : undefined
+  await using nginx = hasNginx()
+    ? await startNginx(mirror, { 'X-Filename': `core-library-00-1.0.0-20260101120000-${TARGET}.hart` })
+    : undefined
 
   const servers = { depot, bare, ...(nginx !== undefined && { nginx }) }
   let sizeBytes = 0
   for (const server of Object.values(servers)) sizeBytes = await checkAll(server, steps)
   const requests = steps.map((step) => getRequest(step.url, HAB, 'close'))
-  const sides = Object.fromEntries(Object.entries(servers).map(([side, server]) => [side, () => install(server, requests)])) as Record<keyof typeof servers, () => Promise<Sample>>
+  const sides = Object.fromEntries(
+    Object.entries(servers).map(([side, server]) => [side, () => install(server, requests)]),
+  ) as Record<keyof typeof servers, () => Promise<Sample>>
   await byTurns(WARMING_ROUNDS, sides) // until all run compiled
   const samples = await byTurns(ROUNDS, sides)
 
@@ -62,10 +70,20 @@ export async function measureInstall(): Promise<Results> {
     [
       { unit: 'processor ms', of: (sample: Sample) => sample.cpuMs },
       { unit: 'ms', of: (sample: Sample) => sample.wallMs },
-    ].map(({ unit, of }) => ({ name, unit, depot: spreadOf(samples.depot.map(of)), yardstick: { name: yardstick, ...spreadOf(taken.map(of)) } }))
+    ].map(({ unit, of }) => ({
+      name,
+      unit,
+      depot: spreadOf(samples.depot.map(of)),
+      yardstick: { name: yardstick, ...spreadOf(taken.map(of)) },
+    }))
   const figures = figuresAgainst('bare node:http', samples.bare)
-  if (nginx === undefined) return { figures, limits: [], missing: ['install against nginx: nginx is not installed'] }
-  return { figures: [...figures, ...figuresAgainst('nginx, sendfile', samples.nginx)], limits: [], missing: [] }
+  if (nginx === undefined)
+    return { figures, limits: [], missing: ['install against nginx: nginx is not installed'] }
+  return {
+    figures: [...figures, ...figuresAgainst('nginx, sendfile', samples.nginx)],
+    limits: [],
+    missing: [],
+  }
 }
 
 async function install(server: ServerProcess, requests: readonly Buffer[]): Promise<Sample> {
@@ -111,10 +129,21 @@ async function publishAll(port: number, folder: string): Promise<Step[]> {
     await publish(hart)
     tdeps.push(hart.ident)
   }
-  const app = makeIncompressible(path, { name: 'app', sizeBytes: APP_BYTES, secretKey: appKey, metadata: 'first', tdeps })
+  const app = makeIncompressible(path, {
+    name: 'app',
+    sizeBytes: APP_BYTES,
+    secretKey: appKey,
+    metadata: 'first',
+    tdeps,
+  })
   await publish(app)
   await promote(port, app.ident, VIEW)
-  return [{ url: `/v1/depot/channels/${ORIGIN}/${VIEW}/pkgs/app/latest?target=${TARGET}` }, ...downloads.toReversed(), keyOf(appKey), keyOf(coreKey)]
+  return [
+    { url: `/v1/depot/channels/${ORIGIN}/${VIEW}/pkgs/app/latest?target=${TARGET}` },
+    ...downloads.toReversed(),
+    keyOf(appKey),
+    keyOf(coreKey),
+  ]
 }
 
 function keyOf({ origin, revision }: SecretKey): Step {

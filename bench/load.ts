@@ -25,8 +25,14 @@ const GOOD = 'HTTP/1.1 200 '
 const BODILESS = /^HTTP\/1\.1 (204|304) /
 
 /** The bytes of a GET. `close` asks as `hab` does, which opens a connection for each request. */
-export function getRequest(path: string, headers: Readonly<Record<string, string>>, connection: 'keep-alive' | 'close'): Buffer {
-  const lines = Object.entries({ host: '127.0.0.1', ...headers, connection }).map(([name, value]) => `${name}: ${value}\r\n`)
+export function getRequest(
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  connection: 'keep-alive' | 'close',
+): Buffer {
+  const lines = Object.entries({ host: '127.0.0.1', ...headers, connection }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  )
   return Buffer.from(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`)
 }
 
@@ -115,7 +121,8 @@ export async function pollClosing(port: number, polls: readonly Poll[], count: n
         received += piece.length
       })
       await once(socket, 'close')
-      if (received !== poll.answerBytes) throw new Error(`an answer had ${received} bytes, not ${poll.answerBytes}`)
+      if (received !== poll.answerBytes)
+        throw new Error(`an answer had ${received} bytes, not ${poll.answerBytes}`)
     }
   }
   await Promise.all(Array.from({ length: CONNECTIONS }, one))
@@ -123,7 +130,11 @@ export async function pollClosing(port: number, polls: readonly Poll[], count: n
 
 /** Reads what is answered into one buffer, over and over. Answers the number of bytes, with the head's. */
 export async function readAll(port: number, request: Buffer): Promise<number> {
-  const socket = connect({ port, host: '127.0.0.1', onread: { buffer: Buffer.alloc(1024 * 1024), callback: (bytes) => count(bytes) } })
+  const socket = connect({
+    port,
+    host: '127.0.0.1',
+    onread: { buffer: Buffer.alloc(1024 * 1024), callback: (bytes) => count(bytes) },
+  })
   let received = 0
   const count = (bytes: number) => {
     received += bytes

@@ -31,9 +31,22 @@ export const viewOf = (n: number) => `view${String(n).padStart(2, '0')}`
 
 /** Makes a data folder with `size` in it, in 20 views of every package besides `unstable`. */
 export async function fill(dataFolder: string, size: Size): Promise<void> {
-  const depot = await openDepot(readConfig({ DEPOT_DATA: dataFolder, DEPOT_ADMIN_TOKEN: TOKEN }), { log: pino({ level: 'silent' }), isAlone: true })
-  for (let n = 0; n < ORIGINS; n += 1) await depot.writer.submit({ kind: 'createOrigin', input: { name: originOf(n), ownerId: 1 }, actor: ACTOR })
-  for (let n = 0; n < VIEWS; n += 1) await depot.writer.submit({ kind: 'createView', input: { name: viewOf(n), rule: 'promoted', maker: 'operator' }, actor: ACTOR })
+  const depot = await openDepot(readConfig({ DEPOT_DATA: dataFolder, DEPOT_ADMIN_TOKEN: TOKEN }), {
+    log: pino({ level: 'silent' }),
+    isAlone: true,
+  })
+  for (let n = 0; n < ORIGINS; n += 1)
+    await depot.writer.submit({
+      kind: 'createOrigin',
+      input: { name: originOf(n), ownerId: 1 },
+      actor: ACTOR,
+    })
+  for (let n = 0; n < VIEWS; n += 1)
+    await depot.writer.submit({
+      kind: 'createView',
+      input: { name: viewOf(n), rule: 'promoted', maker: 'operator' },
+      actor: ACTOR,
+    })
   const file = depot.config.databaseFile
   await depot.close()
   const db = new BetterSqlite3(file)
@@ -42,7 +55,11 @@ export async function fill(dataFolder: string, size: Size): Promise<void> {
   db.pragma('cache_size = -1000000')
   db.exec('BEGIN')
   // Made at the end, when all is there to be sorted.
-  const indexes = db.prepare<[], { name: string; sql: string }>("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ('releases', 'members', 'pointers', 'ledger')").all()
+  const indexes = db
+    .prepare<[], { name: string; sql: string }>(
+      "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ('releases', 'members', 'pointers', 'ledger')",
+    )
+    .all()
   for (const { name } of indexes) db.exec(`DROP INDEX ${name}`)
   const rows = new Rows(db)
   publishAll(rows, db, size)
@@ -53,7 +70,12 @@ export async function fill(dataFolder: string, size: Size): Promise<void> {
 }
 
 function publishAll(rows: Rows, db: BetterSqlite3.Database, { releases, packages }: Size): void {
-  const origins = new Map(db.prepare<[], { id: number; name: string }>('SELECT id, name FROM origins').all().map(({ id, name }) => [name, id]))
+  const origins = new Map(
+    db
+      .prepare<[], { id: number; name: string }>('SELECT id, name FROM origins')
+      .all()
+      .map(({ id, name }) => [name, id]),
+  )
   const unstable = rows.view('unstable')
   const addPackage = db.prepare('INSERT INTO packages (id, origin_id, name) VALUES (?, ?, ?)')
   const addWords = db.prepare('INSERT INTO package_words (rowid, words) VALUES (?, ?)')
@@ -73,24 +95,56 @@ function publishAll(rows: Rows, db: BetterSqlite3.Database, { releases, packages
     const ident = identOf(n, nth)
     const checksum = made.toString(16).padStart(64, '0')
     addBlob.run(checksum)
-    addRelease.run(made + 1, n + 1, ident, TARGET, versionOf(nth), orderKey({ version: versionOf(nth), release: `${FIRST_DAY}000000` }), checksum, manifest)
-    rows.book({ kind: 'release-published', ident, target: TARGET, checksum, sizeBytes: 1, signer: 'signer', isVerified: true, visibility: 'public' }, { originId: origins.get(originOf(n)) ?? 0 })
+    addRelease.run(
+      made + 1,
+      n + 1,
+      ident,
+      TARGET,
+      versionOf(nth),
+      orderKey({ version: versionOf(nth), release: `${FIRST_DAY}000000` }),
+      checksum,
+      manifest,
+    )
+    rows.book(
+      {
+        kind: 'release-published',
+        ident,
+        target: TARGET,
+        checksum,
+        sizeBytes: 1,
+        signer: 'signer',
+        isVerified: true,
+        visibility: 'public',
+      },
+      { originId: origins.get(originOf(n)) ?? 0 },
+    )
     unstable.promote([{ n, nth, releaseId: made + 1 }], 'upload')
   }
   unstable.close()
 }
 
 /** Each package, in sets; then one release after another. */
-function promoteAll(rows: Rows, db: BetterSqlite3.Database, name: string, salt: number, { releases, packages }: Size): void {
+function promoteAll(
+  rows: Rows,
+  db: BetterSqlite3.Database,
+  name: string,
+  salt: number,
+  { releases, packages }: Size,
+): void {
   const view = rows.view(name)
   const ofPackage = Math.floor(releases / packages)
   const pick = (n: number, turn: number) => {
     const nth = (n + salt + turn) % ofPackage
     return { n, nth, releaseId: nth * packages + n + 1 }
   }
-  for (let n = 0; n < packages; n += SET) view.promote(Array.from({ length: Math.min(SET, packages - n) }, (_, i) => pick(n + i, 0)))
-  if (ofPackage > 1) for (let move = 0; move < LATER_MOVES; move += 1) view.promote([pick((move * 7) % packages, 1 + Math.floor((move * 7) / packages))])
-  db.prepare('INSERT OR IGNORE INTO channels (origin_id, view_id, owner_id, is_declared, created_at, updated_at) SELECT id, ?, 1, 0, 1, 1 FROM origins').run(view.id)
+  for (let n = 0; n < packages; n += SET)
+    view.promote(Array.from({ length: Math.min(SET, packages - n) }, (_, i) => pick(n + i, 0)))
+  if (ofPackage > 1)
+    for (let move = 0; move < LATER_MOVES; move += 1)
+      view.promote([pick((move * 7) % packages, 1 + Math.floor((move * 7) / packages))])
+  db.prepare(
+    'INSERT OR IGNORE INTO channels (origin_id, view_id, owner_id, is_declared, created_at, updated_at) SELECT id, ?, 1, 0, 1, 1 FROM origins',
+  ).run(view.id)
   view.close()
 }
 
@@ -108,26 +162,62 @@ class Rows {
 
   constructor(db: BetterSqlite3.Database) {
     this.#db = db
-    this.#add = db.prepare('INSERT INTO ledger (sequence, at, kind, origin_id, view_id, revision, salt, text, digest, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
-    this.#head = db.prepare<[], { sequence: number; hash: string; at: number }>('SELECT sequence, hash, at FROM ledger ORDER BY sequence DESC LIMIT 1').get() ?? { sequence: 0, hash: '', at: 0 }
+    this.#add = db.prepare(
+      'INSERT INTO ledger (sequence, at, kind, origin_id, view_id, revision, salt, text, digest, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    )
+    this.#head = db
+      .prepare<[], { sequence: number; hash: string; at: number }>(
+        'SELECT sequence, hash, at FROM ledger ORDER BY sequence DESC LIMIT 1',
+      )
+      .get() ?? { sequence: 0, hash: '', at: 0 }
   }
 
-  book(event: Readonly<Record<string, unknown>> & { readonly kind: string }, of: { originId?: number; viewId?: number; revision?: number }): void {
+  book(
+    event: Readonly<Record<string, unknown>> & { readonly kind: string },
+    of: { originId?: number; viewId?: number; revision?: number },
+  ): void {
     const at = this.#head.at + 1
     const text = JSON.stringify({ at, actor: ACTOR, ...event })
     const { salt, digest, hash } = link(this.#head, text, '0'.repeat(32))
     this.#head = { sequence: this.#head.sequence + 1, hash, at }
-    this.#add.run(this.#head.sequence, at, event.kind, of.originId ?? null, of.viewId ?? null, of.revision ?? null, salt, text, digest, hash)
+    this.#add.run(
+      this.#head.sequence,
+      at,
+      event.kind,
+      of.originId ?? null,
+      of.viewId ?? null,
+      of.revision ?? null,
+      salt,
+      text,
+      digest,
+      hash,
+    )
   }
 
-  view(name: string): { readonly id: number; promote(picked: readonly Picked[], cause?: 'upload'): void; close(): void } {
+  view(name: string): {
+    readonly id: number
+    promote(picked: readonly Picked[], cause?: 'upload'): void
+    close(): void
+  } {
     const db = this.#db
-    const { id } = db.prepare<[string], { id: number }>('SELECT id FROM views WHERE name = ?').get(name) ?? { id: 0 }
-    const endMember = db.prepare(`UPDATE members SET to_revision = ? WHERE view_id = ${id} AND package_id = ? AND release_id = ? AND to_revision IS NULL`)
-    const addMember = db.prepare(`INSERT INTO members (view_id, package_id, release_id, from_revision, position) VALUES (${id}, ?, ?, ?, ?)`)
-    const endPointer = db.prepare(`UPDATE pointers SET to_revision = ? WHERE view_id = ${id} AND package_id = ? AND target = '${TARGET}' AND to_revision IS NULL`)
-    const addPointer = db.prepare(`INSERT INTO pointers (view_id, package_id, target, release_id, from_revision) VALUES (${id}, ?, '${TARGET}', ?, ?)`)
-    const addLine = db.prepare(`INSERT INTO lines (view_id, package, target, package_id) VALUES (${id}, ?, '${TARGET}', ?)`)
+    const { id } = db.prepare<[string], { id: number }>('SELECT id FROM views WHERE name = ?').get(name) ?? {
+      id: 0,
+    }
+    const endMember = db.prepare(
+      `UPDATE members SET to_revision = ? WHERE view_id = ${id} AND package_id = ? AND release_id = ? AND to_revision IS NULL`,
+    )
+    const addMember = db.prepare(
+      `INSERT INTO members (view_id, package_id, release_id, from_revision, position) VALUES (${id}, ?, ?, ?, ?)`,
+    )
+    const endPointer = db.prepare(
+      `UPDATE pointers SET to_revision = ? WHERE view_id = ${id} AND package_id = ? AND target = '${TARGET}' AND to_revision IS NULL`,
+    )
+    const addPointer = db.prepare(
+      `INSERT INTO pointers (view_id, package_id, target, release_id, from_revision) VALUES (${id}, ?, '${TARGET}', ?, ?)`,
+    )
+    const addLine = db.prepare(
+      `INSERT INTO lines (view_id, package, target, package_id) VALUES (${id}, ?, '${TARGET}', ?)`,
+    )
     const latest = new Map<number, string>()
     const members = new Set<number>()
     let revision = 0
@@ -148,7 +238,19 @@ class Rows {
           pointers.push({ package: packageOf(n), target: TARGET, from: from ?? null, to: identOf(n, nth) })
         }
         const joined = picked.map(({ n, nth }) => ({ ident: identOf(n, nth), target: TARGET }))
-        this.book({ kind: 'promotion', view: name, revision, act: 'promote', ...(cause && { cause }), joined, left: [], pointers }, { viewId: id, revision })
+        this.book(
+          {
+            kind: 'promotion',
+            view: name,
+            revision,
+            act: 'promote',
+            ...(cause && { cause }),
+            joined,
+            left: [],
+            pointers,
+          },
+          { viewId: id, revision },
+        )
       },
       close: () => void db.prepare('UPDATE views SET revision = ? WHERE id = ?').run(revision, id),
     }

@@ -15,8 +15,15 @@ import type { ServerProcess } from './servers/process.ts'
 // What grows with the number of releases and what does not: the same questions to depots of three sizes, side by side, and what each costs
 // in the largest beside what it costs in the smallest.
 
-const SIZES: readonly Size[] = [{ releases: 1_000, packages: 1_000 }, { releases: 100_000, packages: 10_000 }, { releases: 1_000_000, packages: 10_000 }]
-const QUICK_SIZES: readonly Size[] = [{ releases: 1_000, packages: 1_000 }, { releases: 10_000, packages: 2_000 }]
+const SIZES: readonly Size[] = [
+  { releases: 1_000, packages: 1_000 },
+  { releases: 100_000, packages: 10_000 },
+  { releases: 1_000_000, packages: 10_000 },
+]
+const QUICK_SIZES: readonly Size[] = [
+  { releases: 1_000, packages: 1_000 },
+  { releases: 10_000, packages: 2_000 },
+]
 const VIEW = viewOf(5)
 const POLLED = 500
 const POLLS = 4_000
@@ -70,44 +77,80 @@ export async function measureMillion({ isQuick }: { isQuick: boolean }): Promise
     for (let round = 0; round < (isQuick ? 0 : 2); round += 1) await (await start())[Symbol.asyncDispose]()
     const depot = open.use(await start())
     const memoryBytes = memoryOf(depot.pid)?.bytes ?? 0
-    all.push({ size, depot, startMs: spreadOf(starts), memoryBytes, databaseBytes: statSync(join(data, 'depot.sqlite')).size, polls: await prepare(depot.port) })
+    all.push({
+      size,
+      depot,
+      startMs: spreadOf(starts),
+      memoryBytes,
+      databaseBytes: statSync(join(data, 'depot.sqlite')).size,
+      polls: await prepare(depot.port),
+    })
   }
   const [smallest] = all
   const largest = all.at(-1)
   if (smallest === undefined || largest === undefined) throw new Error('there is no size')
   for (const { depot, polls } of all) await pollKeepingAlive(depot.port, polls, POLLS * 2) // until it runs compiled, and has all bodies
   const rounds = isQuick ? 2 : 5
-  const compare = async (name: string, unit: string, act: (of: Measured) => Promise<number>, goal?: number): Promise<Figure[]> => {
-    const samples = await byTurns(rounds, Object.fromEntries(all.map((of) => [of.size.releases, () => act(of)])))
+  const compare = async (
+    name: string,
+    unit: string,
+    act: (of: Measured) => Promise<number>,
+    goal?: number,
+  ): Promise<Figure[]> => {
+    const samples = await byTurns(
+      rounds,
+      Object.fromEntries(all.map((of) => [of.size.releases, () => act(of)])),
+    )
     const spread = ({ size }: Measured) => spreadOf(samples[size.releases] ?? [])
     const yardstick = { name: `of ${count(smallest.size)}`, ...spread(smallest) }
-    return all.slice(1).map((of) => ({ name: `${name}, of ${count(of.size)}`, unit, depot: spread(of), yardstick, ...(goal !== undefined && of === largest && { goal }) }))
+    return all.slice(1).map((of) => ({
+      name: `${name}, of ${count(of.size)}`,
+      unit,
+      depot: spread(of),
+      yardstick,
+      ...(goal !== undefined && of === largest && { goal }),
+    }))
   }
-  const figures = await compare('poll, kept alive', 'processor µs', async ({ depot, polls }) => {
-    const before = await depot.cpuMs()
-    await pollKeepingAlive(depot.port, polls, POLLS)
-    return (((await depot.cpuMs()) - before) * 1_000) / POLLS
-  }, MOST_OF_A_POLL)
+  const figures = await compare(
+    'poll, kept alive',
+    'processor µs',
+    async ({ depot, polls }) => {
+      const before = await depot.cpuMs()
+      await pollKeepingAlive(depot.port, polls, POLLS)
+      return (((await depot.cpuMs()) - before) * 1_000) / POLLS
+    },
+    MOST_OF_A_POLL,
+  )
   for (const [name, path] of Object.entries(QUESTIONS)) {
     const times = isQuick ? 2 : 10
-    figures.push(...(await compare(name, 'ms', async ({ depot }) => {
-      const begun = performance.now()
-      for (let n = 0; n < times; n += 1) await read(depot.port, path)
-      return (performance.now() - begun) / times
-    })))
+    figures.push(
+      ...(await compare(name, 'ms', async ({ depot }) => {
+        const begun = performance.now()
+        for (let n = 0; n < times; n += 1) await read(depot.port, path)
+        return (performance.now() - begun) / times
+      })),
+    )
   }
   const moves = ['promote', 'demote'] as const
-  for (const { depot } of all) for (const act of moves) await promote(depot.port, parseIdent(identOf(7, 0)), VIEW, act)
-  figures.push(...(await compare('a promotion of 1 release', 'ms', async ({ depot }) => {
-    const begun = performance.now()
+  for (const { depot } of all)
     for (const act of moves) await promote(depot.port, parseIdent(identOf(7, 0)), VIEW, act)
-    return (performance.now() - begun) / moves.length
-  })))
+  figures.push(
+    ...(await compare('a promotion of 1 release', 'ms', async ({ depot }) => {
+      const begun = performance.now()
+      for (const act of moves) await promote(depot.port, parseIdent(identOf(7, 0)), VIEW, act)
+      return (performance.now() - begun) / moves.length
+    })),
+  )
   return {
     figures,
     limits: all.flatMap(({ size, startMs, memoryBytes, databaseBytes }) => [
       { name: `start with ${count(size)}`, unit: 'ms', value: startMs.median, most: LONGEST_START_MS },
-      { name: `resident memory after a start with ${count(size)} (${(databaseBytes / MB).toFixed(0)} MB on disk)`, unit: 'MB', value: memoryBytes / MB, most: MOST_MEMORY_MB },
+      {
+        name: `resident memory after a start with ${count(size)} (${(databaseBytes / MB).toFixed(0)} MB on disk)`,
+        unit: 'MB',
+        value: memoryBytes / MB,
+        most: MOST_MEMORY_MB,
+      },
     ]),
     missing: isQuick ? ['100,000 and a million releases: not in a quick run'] : [],
   }
@@ -117,7 +160,11 @@ export async function measureMillion({ isQuick }: { isQuick: boolean }): Promise
 async function prepare(port: number): Promise<Poll[]> {
   const polls: Poll[] = []
   for (let n = 0; n < POLLED; n += 1) {
-    const request = getRequest(`/v1/depot/views/${VIEW}/pkgs/${packageOf(n)}/latest?target=${TARGET}`, SUPERVISOR, 'keep-alive')
+    const request = getRequest(
+      `/v1/depot/views/${VIEW}/pkgs/${packageOf(n)}/latest?target=${TARGET}`,
+      SUPERVISOR,
+      'keep-alive',
+    )
     const { firstLine, sizeBytes } = await ask(port, request)
     polls.push({ request, firstLine, answerBytes: sizeBytes })
   }
@@ -125,7 +172,10 @@ async function prepare(port: number): Promise<Poll[]> {
 }
 
 async function read(port: number, path: string): Promise<void> {
-  const { firstLine } = await askAny(port, getRequest(path, { ...SUPERVISOR, authorization: `Bearer ${TOKEN}` }, 'close'))
+  const { firstLine } = await askAny(
+    port,
+    getRequest(path, { ...SUPERVISOR, authorization: `Bearer ${TOKEN}` }, 'close'),
+  )
   if (!/^HTTP\/1\.1 20[06] /.test(firstLine)) throw new Error(`${path} was answered ${firstLine}`)
 }
 
@@ -133,4 +183,5 @@ function count({ releases }: Size): string {
   return `${releases.toLocaleString('en')} releases`
 }
 
-if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureMillion({ isQuick: process.argv.includes('--quick') })))
+if (process.argv[1] === import.meta.filename)
+  console.log(formatResults(await measureMillion({ isQuick: process.argv.includes('--quick') })))

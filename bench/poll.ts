@@ -43,12 +43,27 @@ interface Kind {
 const KINDS: readonly [Kind, ...Kind[]] = [
   { name: 'poll, kept alive', paths: [LATEST], connection: 'keep-alive' },
   { name: 'poll, Connection: close', paths: [LATEST], connection: 'close' },
-  { name: 'poll, Connection: close, with a token', paths: [LATEST], connection: 'close', headers: { authorization: `Bearer ${TOKEN}` }, isLeftOutOfQuick: true },
+  {
+    name: 'poll, Connection: close, with a token',
+    paths: [LATEST],
+    connection: 'close',
+    headers: { authorization: `Bearer ${TOKEN}` },
+    isLeftOutOfQuick: true,
+  },
   { name: 'poll, If-None-Match, kept alive', paths: [LATEST], connection: 'keep-alive', isConditional: true },
   { name: 'poll of what is not there, kept alive', paths: [MISS], connection: 'keep-alive' },
-  { name: 'polls, 20 % of what is not there, kept alive', paths: [LATEST, LATEST, LATEST, LATEST, MISS], connection: 'keep-alive' },
+  {
+    name: 'polls, 20 % of what is not there, kept alive',
+    paths: [LATEST, LATEST, LATEST, LATEST, MISS],
+    connection: 'keep-alive',
+  },
   { name: 'exact show in a channel, kept alive', paths: [EXACT_IN_CHANNEL], connection: 'keep-alive' },
-  { name: "exact show by a view's URL, kept alive", paths: [EXACT_IN_VIEW], connection: 'keep-alive', isLeftOutOfQuick: true },
+  {
+    name: "exact show by a view's URL, kept alive",
+    paths: [EXACT_IN_VIEW],
+    connection: 'keep-alive',
+    isLeftOutOfQuick: true,
+  },
 ]
 
 export async function measurePoll({ isQuick }: { isQuick: boolean }): Promise<Results> {
@@ -59,16 +74,30 @@ export async function measurePoll({ isQuick }: { isQuick: boolean }): Promise<Re
   await using bare = await startBare(depot.port, [LATEST, MISS, EXACT_IN_CHANNEL, EXACT_IN_VIEW], mirror)
   await using nginx = hasNginx() ? await startNginx(mirror, ...(await headersOf(depot.port))) : undefined
   // Until they run compiled.
-  for (const server of [depot, bare]) await pollKeepingAlive(server.port, (await prepare(server.port, KINDS[0])).polls, isQuick ? 10_000 : 20_000)
+  for (const server of [depot, bare])
+    await pollKeepingAlive(
+      server.port,
+      (await prepare(server.port, KINDS[0])).polls,
+      isQuick ? 10_000 : 20_000,
+    )
   const figures: Figure[] = []
   const kinds = KINDS.filter(({ isLeftOutOfQuick }) => !isQuick || isLeftOutOfQuick !== true)
-  for (const kind of kinds) figures.push(...(await measureKind(kind, { depot, bare, ...(nginx !== undefined && { nginx }) }, isQuick)))
-  const missing = KINDS.filter((kind) => !kinds.includes(kind)).map(({ name }) => `${name}: not in a quick run`)
+  for (const kind of kinds)
+    figures.push(
+      ...(await measureKind(kind, { depot, bare, ...(nginx !== undefined && { nginx }) }, isQuick)),
+    )
+  const missing = KINDS.filter((kind) => !kinds.includes(kind)).map(
+    ({ name }) => `${name}: not in a quick run`,
+  )
   if (nginx === undefined) missing.push('polls against nginx: nginx is not installed (Debian: nginx-light)')
   return { figures, limits: [], missing }
 }
 
-async function measureKind(kind: Kind, servers: { depot: ServerProcess; bare: ServerProcess; nginx?: ServerProcess }, isQuick: boolean): Promise<Figure[]> {
+async function measureKind(
+  kind: Kind,
+  servers: { depot: ServerProcess; bare: ServerProcess; nginx?: ServerProcess },
+  isQuick: boolean,
+): Promise<Figure[]> {
   const isKept = kind.connection === 'keep-alive'
   const [rounds, count, warming] = isQuick ? [3, isKept ? 800 : 400, 300] : [25, isKept ? 1_000 : 500, 5_000]
   const poll = isKept ? pollKeepingAlive : pollClosing
@@ -87,7 +116,8 @@ async function measureKind(kind: Kind, servers: { depot: ServerProcess; bare: Se
     await poll(server.port, polls, warming)
   }
   // That the depot does not do what is asked with a tag is its own matter, and seen in the name.
-  if (kind.isConditional !== true && new Set(bodies).size > 1) throw new Error(`${kind.name}: not all answer the same`)
+  if (kind.isConditional !== true && new Set(bodies).size > 1)
+    throw new Error(`${kind.name}: not all answer the same`)
   const samples = await byTurns(rounds, sides)
   const figure = (yardstick: string, goal: number, taken: readonly number[]): Figure => ({
     name: `${kind.name}: ${statuses}`,
@@ -97,17 +127,22 @@ async function measureKind(kind: Kind, servers: { depot: ServerProcess; bare: Se
     goal,
   })
   const figures = [figure('bare node:http', MOST_OF_BARE, samples['bare'] ?? [])]
-  if (samples['nginx'] !== undefined) figures.push(figure('nginx, a file', MOST_OF_NGINX[kind.connection], samples['nginx']))
+  if (samples['nginx'] !== undefined)
+    figures.push(figure('nginx, a file', MOST_OF_NGINX[kind.connection], samples['nginx']))
   return figures
 }
 
 /** What to ask this server, by what it answers when it is asked once. */
-async function prepare(port: number, { paths, connection, headers, isConditional }: Kind): Promise<{ polls: Poll[]; answers: { status: string; body: string }[] }> {
+async function prepare(
+  port: number,
+  { paths, connection, headers, isConditional }: Kind,
+): Promise<{ polls: Poll[]; answers: { status: string; body: string }[] }> {
   const polls: Poll[] = []
   const answers = []
   for (const path of paths) {
     const asked: Record<string, string> = { ...SUPERVISOR, ...headers }
-    if (isConditional === true) asked['if-none-match'] = headerOf(await askAny(port, getRequest(path, asked, connection)), 'etag') ?? ''
+    if (isConditional === true)
+      asked['if-none-match'] = headerOf(await askAny(port, getRequest(path, asked, connection)), 'etag') ?? ''
     const request = getRequest(path, asked, connection)
     const { firstLine, sizeBytes, body } = await askAny(port, request)
     polls.push({ request, firstLine, answerBytes: sizeBytes })
@@ -135,4 +170,5 @@ export async function publishApp(port: number, folder: string): Promise<void> {
   await promote(port, ident, VIEW)
 }
 
-if (process.argv[1] === import.meta.filename) console.log(formatResults(await measurePoll({ isQuick: process.argv.includes('--quick') })))
+if (process.argv[1] === import.meta.filename)
+  console.log(formatResults(await measurePoll({ isQuick: process.argv.includes('--quick') })))

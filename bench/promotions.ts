@@ -41,22 +41,39 @@ export async function measurePromotions({ isQuick }: { isQuick: boolean }): Prom
 
 /** Makes the depot, and a copy of its database as `file`. */
 async function measureAlone(data: string, file: string, isQuick: boolean): Promise<Figure[]> {
-  const depot = await openDepot(readConfig({ DEPOT_DATA: data, DEPOT_ADMIN_TOKEN: TOKEN }), { log: pino({ level: 'silent' }) })
+  const depot = await openDepot(readConfig({ DEPOT_DATA: data, DEPOT_ADMIN_TOKEN: TOKEN }), {
+    log: pino({ level: 'silent' }),
+  })
   try {
     const packages = isQuick ? QUICK_PACKAGES : PACKAGES
     const sets = await publishRows(depot, packages)
-    await depot.writer.submit({ kind: 'createView', input: { name: RULED, rule: 'promoted', maker: 'operator' }, actor: ACTOR })
-    await depot.writer.submit({ kind: 'govern', input: { view: RULED, gates: { requires: [{ view: VIEW, as: 'member' }], closure: 'depot', promoters: [] } }, actor: ACTOR })
+    await depot.writer.submit({
+      kind: 'createView',
+      input: { name: RULED, rule: 'promoted', maker: 'operator' },
+      actor: ACTOR,
+    })
+    await depot.writer.submit({
+      kind: 'govern',
+      input: {
+        view: RULED,
+        gates: { requires: [{ view: VIEW, as: 'member' }], closure: 'depot', promoters: [] },
+      },
+      actor: ACTOR,
+    })
     for (const set of sets) await promote(depot, VIEW, set)
     await checkpoint(depot)
     copyFileSync(depot.config.databaseFile, file)
     using hand = openByHand(file)
 
     const figures: Figure[] = []
-    for (const { size, times } of [{ size: 1, times: isQuick ? 100 : 1_000 }, { size: packages, times: isQuick ? 6 : 10 }]) {
+    for (const { size, times } of [
+      { size: 1, times: isQuick ? 100 : 1_000 },
+      { size: packages, times: isQuick ? 6 : 10 },
+    ]) {
       const some = sets.map((set) => set.slice(0, size))
       // Every other time the other versions, so that each promotion moves every pointer.
-      const repeat = async (act: (set: readonly Row[], number: number) => Promise<unknown> | void) => perPromotion(times, async (number) => act(some[number % some.length] ?? [], number))
+      const repeat = async (act: (set: readonly Row[], number: number) => Promise<unknown> | void) =>
+        perPromotion(times, async (number) => act(some[number % some.length] ?? [], number))
       const samples = await byTurns(isQuick ? 2 : 5, {
         depot: async () => repeat(async (set) => promote(depot, VIEW, set)),
         ruled: async () => repeat(async (set) => promote(depot, RULED, set)),
@@ -69,7 +86,11 @@ async function measureAlone(data: string, file: string, isQuick: boolean): Promi
         yardstick: { name: 'the same rows by hand', ...spreadOf(samples.hand.map((sample) => sample[unit])) },
       })
       const what = size === 1 ? 'promotion of 1 release' : `promotion of ${size} releases`
-      figures.push(figure(what, samples.depot, 'micros'), figure(what, samples.depot, 'cpuMicros'), figure(`${what}, three rules`, samples.ruled, 'cpuMicros'))
+      figures.push(
+        figure(what, samples.depot, 'micros'),
+        figure(what, samples.depot, 'cpuMicros'),
+        figure(`${what}, three rules`, samples.ruled, 'cpuMicros'),
+      )
     }
     return figures
   } finally {
@@ -77,7 +98,11 @@ async function measureAlone(data: string, file: string, isQuick: boolean): Promi
   }
 }
 
-async function measureTogether(data: string, file: string, isQuick: boolean): Promise<{ figures: Figure[]; note: string }> {
+async function measureTogether(
+  data: string,
+  file: string,
+  isQuick: boolean,
+): Promise<{ figures: Figure[]; note: string }> {
   const [rounds, times, warming] = isQuick ? [2, 8, 4] : [5, 20, 60]
   await using depot = await startServer('depot.ts', [data, TOKEN])
   await promoteAtOnce(depot, warming)
@@ -88,13 +113,29 @@ async function measureTogether(data: string, file: string, isQuick: boolean): Pr
   })
   const figures = (yardstick: string, taken: readonly PromotionCost[], goal?: number): Figure[] => {
     const name = `promotion, ${CLIENTS} clients at once`
-    const figure = (unit: string, of: (sample: PromotionCost) => number) => ({ name, unit, depot: spreadOf(samples.depot.map(of)), yardstick: { name: yardstick, ...spreadOf(taken.map(of)) } })
-    return [{ ...figure('µs', ({ micros }) => micros), ...(goal !== undefined && { goal }) }, figure('processor µs', ({ cpuMicros }) => cpuMicros)]
+    const figure = (unit: string, of: (sample: PromotionCost) => number) => ({
+      name,
+      unit,
+      depot: spreadOf(samples.depot.map(of)),
+      yardstick: { name: yardstick, ...spreadOf(taken.map(of)) },
+    })
+    return [
+      { ...figure('µs', ({ micros }) => micros), ...(goal !== undefined && { goal }) },
+      figure('processor µs', ({ cpuMicros }) => cpuMicros),
+    ]
   }
-  const medians = Object.fromEntries(Object.entries(samples).map(([side, taken]) => [side, spreadOf(taken.map(({ micros }) => micros)).median]))
+  const medians = Object.fromEntries(
+    Object.entries(samples).map(([side, taken]) => [
+      side,
+      spreadOf(taken.map(({ micros }) => micros)).median,
+    ]),
+  )
   return {
     // How far a commit for many can bring it at most: the rows are as many.
-    figures: [...figures('by hand, one commit each', samples.alone, MOST_OF_BY_HAND), ...figures(`by hand, a commit for ${CLIENTS}`, samples.together)],
+    figures: [
+      ...figures('by hand, one commit each', samples.alone, MOST_OF_BY_HAND),
+      ...figures(`by hand, a commit for ${CLIENTS}`, samples.together),
+    ],
     note: noteOn(medians as Record<keyof typeof samples, number>),
   }
 }
@@ -110,7 +151,9 @@ function noteOn({ depot, alone, together }: Record<'depot' | 'alone' | 'together
 async function promoteAtOnce(depot: ServerProcess, times: number): Promise<PromotionCost> {
   const before = await depot.cpuMs()
   const begun = performance.now()
-  await Promise.all(Array.from({ length: CLIENTS }, async (_, client) => promoteOften(depot.port, client, times)))
+  await Promise.all(
+    Array.from({ length: CLIENTS }, async (_, client) => promoteOften(depot.port, client, times)),
+  )
   const micros = ((performance.now() - begun) * 1_000) / (times * CLIENTS)
   return { micros, cpuMicros: (((await depot.cpuMs()) - before) * 1_000) / (times * CLIENTS) }
 }
@@ -125,13 +168,19 @@ async function promoteOften(port: number, client: number, times: number): Promis
   for (let number = 0; number < times; number += 1) {
     socket.write(requests[number % requests.length] ?? '')
     const [answer] = (await once(socket, 'data')) as [Buffer]
-    if (!/^HTTP\/1\.1 20\d .*\r\ncontent-length: 0\r\n/is.test(answer.toString('latin1'))) throw new Error(`unexpected answer: ${answer.toString('latin1')}`)
+    if (!/^HTTP\/1\.1 20\d .*\r\ncontent-length: 0\r\n/is.test(answer.toString('latin1')))
+      throw new Error(`unexpected answer: ${answer.toString('latin1')}`)
   }
   socket.destroy()
 }
 
 async function promoteByHand(file: string, times: number, together: number): Promise<PromotionCost> {
-  const { stdout } = await promisify(execFile)(process.execPath, [BY_HAND, file, String(times), String(together)])
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    BY_HAND,
+    file,
+    String(times),
+    String(together),
+  ])
   return JSON.parse(stdout) as PromotionCost
 }
 
@@ -141,13 +190,36 @@ async function publishRows({ writer }: Depot, packages: number): Promise<Row[][]
   const sets: Row[][] = []
   for (const version of VERSIONS) {
     const set = Array.from({ length: packages }, (_, index) => rowOf(index, version))
-    const texts = { manifest: '', config: '', exposes: [], deps: [], tdeps: [], buildDeps: [], buildTdeps: [] }
-    const metadata = { target: TARGET, ...texts, packageType: 'standard', svcUser: undefined, svcGroup: undefined } as const
+    const texts = {
+      manifest: '',
+      config: '',
+      exposes: [],
+      deps: [],
+      tdeps: [],
+      buildDeps: [],
+      buildTdeps: [],
+    }
+    const metadata = {
+      target: TARGET,
+      ...texts,
+      packageType: 'standard',
+      svcUser: undefined,
+      svcGroup: undefined,
+    } as const
     await Promise.all(
       set.map(async ({ ident }) =>
         writer.submit({
           kind: 'publishRelease',
-          input: { ident, metadata, checksum: createHash('sha256').update(ident).digest('hex'), sizeBytes: 1, signer: 'acme-20260101000000', isVerified: true, publisherId: 1, isForced: false },
+          input: {
+            ident,
+            metadata,
+            checksum: createHash('sha256').update(ident).digest('hex'),
+            sizeBytes: 1,
+            signer: 'acme-20260101000000',
+            isVerified: true,
+            publisherId: 1,
+            isForced: false,
+          },
           actor: ACTOR,
         }),
       ),
@@ -168,4 +240,5 @@ async function checkpoint({ config }: Depot): Promise<void> {
   connection.close()
 }
 
-if (process.argv[1] === import.meta.filename) console.log(formatResults(await measurePromotions({ isQuick: process.argv.includes('--quick') })))
+if (process.argv[1] === import.meta.filename)
+  console.log(formatResults(await measurePromotions({ isQuick: process.argv.includes('--quick') })))

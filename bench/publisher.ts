@@ -17,13 +17,27 @@ const UPLOAD_PIECE_BYTES = 256 * 1024
 export async function introduce(port: number, origin = ORIGIN): Promise<SecretKey> {
   const { publicKey, secretKey } = generateKeyPair(origin, Date.now())
   await send(port, 'POST', '/v1/depot/origins', Readable.from([JSON.stringify({ name: origin })]))
-  await send(port, 'POST', `/v1/depot/origins/${origin}/keys/${publicKey.revision}`, Readable.from([formatPublicKey(publicKey)]))
+  await send(
+    port,
+    'POST',
+    `/v1/depot/origins/${origin}/keys/${publicKey.revision}`,
+    Readable.from([formatPublicKey(publicKey)]),
+  )
   return secretKey
 }
 
 /** Uploads as `hab` does, without a length. `again` repeats an upload that is there: all is done anew but the renaming of the blob. */
-export async function upload(port: number, ident: Ident, hart: { path: string; checksum: string; again?: boolean }): Promise<void> {
-  await send(port, 'POST', uploadPath(ident, hart), createReadStream(hart.path, { highWaterMark: UPLOAD_PIECE_BYTES }))
+export async function upload(
+  port: number,
+  ident: Ident,
+  hart: { path: string; checksum: string; again?: boolean },
+): Promise<void> {
+  await send(
+    port,
+    'POST',
+    uploadPath(ident, hart),
+    createReadStream(hart.path, { highWaterMark: UPLOAD_PIECE_BYTES }),
+  )
 }
 
 export function uploadPath(ident: Ident, { checksum, again }: { checksum: string; again?: boolean }): string {
@@ -36,20 +50,35 @@ export async function createChannel(port: number, name: string): Promise<void> {
   await send(port, 'POST', `/v1/depot/channels/${ORIGIN}/${name}`, Readable.from([]))
 }
 
-export async function promote(port: number, ident: Ident, view: string, act: 'promote' | 'demote' = 'promote'): Promise<void> {
+export async function promote(
+  port: number,
+  ident: Ident,
+  view: string,
+  act: 'promote' | 'demote' = 'promote',
+): Promise<void> {
   const { origin, name, version, release } = ident
-  await send(port, 'PUT', `/v1/depot/channels/${origin}/${view}/pkgs/${name}/${version}/${release}/${act}?target=${TARGET}`, Readable.from([]))
+  await send(
+    port,
+    'PUT',
+    `/v1/depot/channels/${origin}/${view}/pkgs/${name}/${version}/${release}/${act}?target=${TARGET}`,
+    Readable.from([]),
+  )
 }
 
 /** BLAKE2b-256 of a hart file. */
 export async function checksumOf(path: string): Promise<string> {
   const digest = new HartDigest()
-  for await (const piece of createReadStream(path, { highWaterMark: UPLOAD_PIECE_BYTES })) digest.update(piece as Buffer)
+  for await (const piece of createReadStream(path, { highWaterMark: UPLOAD_PIECE_BYTES }))
+    digest.update(piece as Buffer)
   return digest.finish().checksum
 }
 
 async function send(port: number, method: string, path: string, body: Readable): Promise<void> {
-  const headers = { authorization: `Bearer ${TOKEN}`, connection: 'close', 'user-agent': `hab/2.0.450 (${TARGET}; 6.1.0)` }
+  const headers = {
+    authorization: `Bearer ${TOKEN}`,
+    connection: 'close',
+    'user-agent': `hab/2.0.450 (${TARGET}; 6.1.0)`,
+  }
   const outgoing = request({ host: '127.0.0.1', port, method, path, headers })
   const answered = Promise.withResolvers<void>()
   outgoing.on('error', answered.reject)

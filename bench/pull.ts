@@ -29,7 +29,9 @@ interface Sample {
 }
 
 export async function measurePull(): Promise<Results> {
-  const missing = ['curl', 'b2sum'].filter((program) => !has(program)).map((program) => `pull: ${program} is not installed`)
+  const missing = ['curl', 'b2sum']
+    .filter((program) => !has(program))
+    .map((program) => `pull: ${program} is not installed`)
   if (missing.length > 0) return { figures: [], limits: [], missing }
   await using scratch = await openScratch()
   await using source = await startServer('depot.ts', [join(scratch.path, 'source'), TOKEN])
@@ -42,12 +44,28 @@ export async function measurePull(): Promise<Results> {
   const config = join(scratch.path, 'curl.config')
   const carried = join(scratch.path, 'carried')
   const fetched = join(scratch.path, 'fetched')
-  await writeFile(config, idents.map((ident, index) => `url = "${url}/v1/depot/pkgs/${formatIdent(ident)}/download?target=${TARGET}"\noutput = "${join(fetched, `${index}.hart`)}"\n`).join(''))
+  await writeFile(
+    config,
+    idents
+      .map(
+        (ident, index) =>
+          `url = "${url}/v1/depot/pkgs/${formatIdent(ident)}/download?target=${TARGET}"\noutput = "${join(fetched, `${index}.hart`)}"\n`,
+      )
+      .join(''),
+  )
 
   const download = 'curl -fsSZ --parallel-max 4 -K "$1" && b2sum -l 256 "$2"/* > /dev/null'
   const name = `${PACKAGES} packages of ${SIZE_KB} KB`
   const saved = await byTurns(ROUNDS, {
-    depot: () => inFolder(carried, '"$1" "$2" pull "$3" --view "$4" --key "$5" --save "$6" > /dev/null', [process.execPath, MAIN, url, VIEW, key, carried]),
+    depot: () =>
+      inFolder(carried, '"$1" "$2" pull "$3" --view "$4" --key "$5" --save "$6" > /dev/null', [
+        process.execPath,
+        MAIN,
+        url,
+        VIEW,
+        key,
+        carried,
+      ]),
     yardstick: () => inFolder(fetched, `${download} && sync "$2"/*`, [config, fetched]),
   })
   const pulled = await byTurns(ROUNDS, {
@@ -56,25 +74,45 @@ export async function measurePull(): Promise<Results> {
       await rm(data, { recursive: true, force: true })
       await using destination = await startServer('depot.ts', [data, TOKEN])
       const to = `http://127.0.0.1:${destination.port}`
-      return await timed('"$1" "$2" pull "$3" --view "$4" --key "$5" --to "$6" --to-token-file "$7" > /dev/null', [process.execPath, MAIN, url, VIEW, key, to, token])
+      return await timed(
+        '"$1" "$2" pull "$3" --view "$4" --key "$5" --to "$6" --to-token-file "$7" > /dev/null',
+        [process.execPath, MAIN, url, VIEW, key, to, token],
+      )
     },
     yardstick: () => inFolder(fetched, download, [config, fetched]),
   })
   const figures = (what: string, yardstick: string, samples: typeof saved): Figure[] =>
-    ([['processor ms', ({ cpuMs }: Sample) => cpuMs], ['ms', ({ wallMs }: Sample) => wallMs]] as const).map(([unit, of]) => ({
+    (
+      [
+        ['processor ms', ({ cpuMs }: Sample) => cpuMs],
+        ['ms', ({ wallMs }: Sample) => wallMs],
+      ] as const
+    ).map(([unit, of]) => ({
       name: `${what} ${name}`,
       unit,
       depot: spreadOf(samples.depot.map(of)),
       yardstick: { name: yardstick, ...spreadOf(samples.yardstick.map(of)) },
     }))
-  return { figures: [...figures('pull to a folder of', 'curl + b2sum + sync', saved), ...figures('pull into a depot of', 'curl + b2sum', pulled)], limits: [], missing: [] }
+  return {
+    figures: [
+      ...figures('pull to a folder of', 'curl + b2sum + sync', saved),
+      ...figures('pull into a depot of', 'curl + b2sum', pulled),
+    ],
+    limits: [],
+    missing: [],
+  }
 }
 
 async function publish(port: number, folder: string): Promise<Ident[]> {
   const secretKey = await introduce(port)
   const idents: Ident[] = []
   for (let index = 0; index < PACKAGES; index += 1) {
-    const { path, ident } = makeIncompressible(join(folder, 'spare.hart'), { name: `package-${index}`, secretKey, sizeBytes: SIZE_KB * 1024, metadata: 'first' })
+    const { path, ident } = makeIncompressible(join(folder, 'spare.hart'), {
+      name: `package-${index}`,
+      secretKey,
+      sizeBytes: SIZE_KB * 1024,
+      metadata: 'first',
+    })
     await upload(port, ident, { path, checksum: await checksumOf(path) })
     await promote(port, ident, VIEW)
     idents.push(ident)
@@ -91,7 +129,11 @@ async function inFolder(folder: string, script: string, args: readonly string[])
 /** By bash's own word for how long it took, and what its children used. */
 async function timed(script: string, args: readonly string[]): Promise<Sample> {
   const { PATH = '', HOME = '', TMPDIR = '/tmp' } = process.env
-  const { stderr } = await promisify(execFile)('bash', ['-c', `TIMEFORMAT='%R %U %S'; time { ${script}; } 2> /dev/null`, 'bash', ...args], { env: { PATH, HOME, TMPDIR, LC_ALL: 'C' } })
+  const { stderr } = await promisify(execFile)(
+    'bash',
+    ['-c', `TIMEFORMAT='%R %U %S'; time { ${script}; } 2> /dev/null`, 'bash', ...args],
+    { env: { PATH, HOME, TMPDIR, LC_ALL: 'C' } },
+  )
   const [wall = Number.NaN, user = Number.NaN, system = Number.NaN] = stderr.trim().split(' ').map(Number)
   return { cpuMs: (user + system) * 1000, wallMs: wall * 1000 }
 }

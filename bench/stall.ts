@@ -36,7 +36,10 @@ const MB = 1024 * 1024
 const SUPERVISOR = { accept: '*/*', 'user-agent': `hab-sup/2.0.450 (${TARGET}; 6.1.0)` }
 
 const LONG_READS = [
-  { name: `a diff of ${REVISIONS / 2} revisions`, path: `/api/v1/views/delivered/diff?at=${REVISIONS / 2}&limit=1000` },
+  {
+    name: `a diff of ${REVISIONS / 2} revisions`,
+    path: `/api/v1/views/delivered/diff?at=${REVISIONS / 2}&limit=1000`,
+  },
   { name: 'a walk through all events', path: '/api/v1/events?after=0&limit=1000' },
   { name: 'a search that finds 10,000', path: '/v1/depot/pkgs/search/acme' },
   { name: 'a list of 10,000', path: '/v1/depot/pkgs/acme?range=-1' },
@@ -54,7 +57,12 @@ export async function measureStall(): Promise<Results> {
   const { port } = depot
   const secretKey = await introduce(port, SHOP)
   await publishServices(port, scratch.path, secretKey)
-  const large = makeIncompressible(join(scratch.path, 'large.hart'), { name: 'large', secretKey, sizeBytes: UPLOAD_MB * MB, metadata: 'first' })
+  const large = makeIncompressible(join(scratch.path, 'large.hart'), {
+    name: 'large',
+    secretKey,
+    sizeBytes: UPLOAD_MB * MB,
+    metadata: 'first',
+  })
   const checksum = await checksumOf(large.path)
   await using polls = startPolls(port)
   // What a machine that has all this to do leaves to whoever answers: a server that does nothing else, polled meanwhile.
@@ -80,7 +88,12 @@ export async function measureStall(): Promise<Results> {
     idle: () => polls.during(async () => pause(READING_MS)),
     changing: () => polls.during(change),
     beside: () => barePolls.during(change),
-    ...Object.fromEntries(LONG_READS.map(({ name, path }) => [name, () => polls.during(async () => readFor(port, path, READING_MS))])),
+    ...Object.fromEntries(
+      LONG_READS.map(({ name, path }) => [
+        name,
+        () => polls.during(async () => readFor(port, path, READING_MS)),
+      ]),
+    ),
   })
 
   const figures = (name: string, taken: readonly Taken[], goal?: number): Figure[] => {
@@ -91,7 +104,10 @@ export async function measureStall(): Promise<Results> {
       yardstick: { name: 'the same, idle', ...spreadOf((samples['idle'] ?? []).map(of)) },
       ...(end !== undefined && { goal: end }),
     })
-    return [figure('p99 of polls', percentile99, goal), figure('longest poll', (sample) => Math.max(...sample))]
+    return [
+      figure('p99 of polls', percentile99, goal),
+      figure('longest poll', (sample) => Math.max(...sample)),
+    ]
   }
   const rate = ((promotions * 1_000) / changingMs).toFixed(0)
   const busy = `${rate} promotions a second and an upload of ${UPLOAD_MB} MB run`
@@ -100,7 +116,10 @@ export async function measureStall(): Promise<Results> {
       name: `p99 of polls while ${busy}`,
       unit: 'ms',
       depot: spreadOf((samples['changing'] ?? []).map(percentile99)),
-      yardstick: { name: 'bare node:http, meanwhile', ...spreadOf((samples['beside'] ?? []).map(percentile99)) },
+      yardstick: {
+        name: 'bare node:http, meanwhile',
+        ...spreadOf((samples['beside'] ?? []).map(percentile99)),
+      },
     },
   ]
   return {
@@ -115,12 +134,20 @@ export async function measureStall(): Promise<Results> {
 }
 
 function pollUrls(): string[] {
-  return VIEWS.flatMap((view) => Array.from({ length: PACKAGES }, (_, i) => `/v1/depot/views/${view}/depot/channels/${SHOP}/stable/pkgs/${nameOf(i)}/latest?target=${TARGET}`))
+  return VIEWS.flatMap((view) =>
+    Array.from(
+      { length: PACKAGES },
+      (_, i) =>
+        `/v1/depot/views/${view}/depot/channels/${SHOP}/stable/pkgs/${nameOf(i)}/latest?target=${TARGET}`,
+    ),
+  )
 }
 
 /** A process that polls while something is done, and tells how long each poll took. */
 function startPolls(port: number): { during(act: () => Promise<unknown>): Promise<Taken> } & AsyncDisposable {
-  const child = fork(new URL('clients/paced.ts', import.meta.url), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const child = fork(new URL('clients/paced.ts', import.meta.url), {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
   const gone = once(child, 'exit')
   const requests = pollUrls().map((url) => getRequest(url, SUPERVISOR, 'keep-alive').toString())
   const pace: Pace = { port, requests, perSecond: POLLS_PER_SECOND, connections: CONNECTIONS }
@@ -130,7 +157,9 @@ function startPolls(port: number): { during(act: () => Promise<unknown>): Promis
       await act()
       const answered = once(child, 'message')
       child.send('stop')
-      const fail = gone.then(() => { throw new Error('the process that polls has ended') })
+      const fail = gone.then(() => {
+        throw new Error('the process that polls has ended')
+      })
       const [taken] = (await Promise.race([answered, fail])) as [Taken]
       return taken
     },
@@ -152,7 +181,9 @@ async function promoteByPace(port: number, signal: AbortSignal): Promise<number>
     const view = VIEWS[count % VIEWS.length] ?? ''
     const ident = identOf(Math.floor(count / VIEWS.length) % PACKAGES, RELEASES[1])
     const isBack = Math.floor(count / (VIEWS.length * PACKAGES)) % 2 === 1
-    const promotion: Promise<void> = promote(port, ident, view, isBack ? 'demote' : 'promote').finally(() => running.delete(promotion))
+    const promotion: Promise<void> = promote(port, ident, view, isBack ? 'demote' : 'promote').finally(() =>
+      running.delete(promotion),
+    )
     made += 1
     running.add(promotion)
   }
@@ -163,17 +194,25 @@ async function promoteByPace(port: number, signal: AbortSignal): Promise<number>
 /** Reads it, and what it says is next, and begins anew at the end. */
 async function readFor(port: number, path: string, ms: number): Promise<void> {
   const end = performance.now() + ms
-  for (let next = path; performance.now() < end; ) {
+  for (let next = path; performance.now() < end;) {
     const { firstLine, body } = await askAny(port, getRequest(next, SUPERVISOR, 'close'))
     if (!/^HTTP\/1\.1 20[06] /.test(firstLine)) throw new Error(`${next} was answered ${firstLine}`)
     next = /"next":"([^"]+)"/.exec(body.toString('latin1', Math.max(0, body.length - 500)))?.[1] ?? path
   }
 }
 
-async function publishServices(port: number, folder: string, secretKey: Parameters<typeof makeService>[2]): Promise<void> {
+async function publishServices(
+  port: number,
+  folder: string,
+  secretKey: Parameters<typeof makeService>[2],
+): Promise<void> {
   for (let i = 0; i < PACKAGES; i += 1) {
     for (const release of RELEASES) {
-      const { path, ident }: HartFile = makeService(join(folder, 'service.hart'), identOf(i, release), secretKey)
+      const { path, ident }: HartFile = makeService(
+        join(folder, 'service.hart'),
+        identOf(i, release),
+        secretKey,
+      )
       await upload(port, ident, { path, checksum: await checksumOf(path) })
     }
     for (const view of VIEWS) await promote(port, identOf(i, RELEASES[0]), view)

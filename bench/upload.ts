@@ -29,21 +29,33 @@ interface Sample {
 }
 
 export async function measureUpload({ isQuick }: { isQuick: boolean }): Promise<Results> {
-  const absent = ['curl', 'b2sum'].filter((program) => !has(program)).map((program) => `upload: ${program} is not installed`)
+  const absent = ['curl', 'b2sum']
+    .filter((program) => !has(program))
+    .map((program) => `upload: ${program} is not installed`)
   if (absent.length > 0) return { figures: [], limits: [], missing: absent }
   const sizeMb = isQuick ? QUICK_SIZE_MB : SIZE_MB
   await using scratch = await openScratch()
   await using depot = await startServer('depot.ts', [join(scratch.path, 'data'), TOKEN])
   const secretKey = await introduce(depot.port)
-  const small = makeIncompressible(join(scratch.path, 'small.hart'), { name: 'small', secretKey, sizeBytes: MB, metadata: 'last' })
+  const small = makeIncompressible(join(scratch.path, 'small.hart'), {
+    name: 'small',
+    secretKey,
+    sizeBytes: MB,
+    metadata: 'last',
+  })
   // All that is there for a first upload: compiled code, the scanner's thread.
-  for (let i = 0; i < 5; i += 1) await uploadTo(depot, { ...small, checksum: await checksumOf(small.path), again: i > 0 })
+  for (let i = 0; i < 5; i += 1)
+    await uploadTo(depot, { ...small, checksum: await checksumOf(small.path), again: i > 0 })
 
   const figures: Figure[] = []
   const limits: Limit[] = []
   const missing: string[] = []
   const measure = async (kind: string, hart: HartFile, rounds: number, isDecoded: boolean) => {
-    const { growthMb, ...taken } = await measureHart(depot, hart, { rounds, isDecoded, copy: join(scratch.path, 'copy') })
+    const { growthMb, ...taken } = await measureHart(depot, hart, {
+      rounds,
+      isDecoded,
+      copy: join(scratch.path, 'copy'),
+    })
     const name = `upload of ${kind}`
     const yardstick = isDecoded ? 'cat + sync + b2sum + decoder' : 'cat + sync + b2sum'
     const figure = (unit: string, of: (sample: Sample) => number) => ({
@@ -52,21 +64,40 @@ export async function measureUpload({ isQuick }: { isQuick: boolean }): Promise<
       depot: spreadOf(taken.depot.map(of)),
       yardstick: { name: yardstick, ...spreadOf(taken.yardstick.map(of)) },
     })
-    figures.push(figure('processor ms', (sample) => sample.cpuMs), { ...figure('ms', (sample) => sample.wallMs), goal: MOST_TIME })
-    if (growthMb !== undefined) limits.push({ name: `memory of ${name}: growth`, unit: 'MB', value: growthMb, most: MOST_GROWTH_MB })
+    figures.push(
+      figure('processor ms', (sample) => sample.cpuMs),
+      { ...figure('ms', (sample) => sample.wallMs), goal: MOST_TIME },
+    )
+    if (growthMb !== undefined)
+      limits.push({ name: `memory of ${name}: growth`, unit: 'MB', value: growthMb, most: MOST_GROWTH_MB })
   }
   const sizeBytes = sizeMb * MB
   for (const metadata of ['first', 'last'] as const) {
-    const hart = makeIncompressible(join(scratch.path, `${metadata}.hart`), { name: `random-${metadata}`, secretKey, sizeBytes, metadata })
+    const hart = makeIncompressible(join(scratch.path, `${metadata}.hart`), {
+      name: `random-${metadata}`,
+      secretKey,
+      sizeBytes,
+      metadata,
+    })
     await measure(`${sizeMb} MB, metadata ${metadata}`, hart, isQuick ? 2 : 5, metadata === 'last')
   }
   if (isQuick) missing.push('upload of a compressed program: not in a quick run')
   else if (!has('xz')) missing.push('upload of a compressed program: xz is not installed')
-  else await measure('a compressed program, metadata last', makeCompressed(join(scratch.path, 'program.hart'), secretKey, process.execPath), 5, true)
+  else
+    await measure(
+      'a compressed program, metadata last',
+      makeCompressed(join(scratch.path, 'program.hart'), secretKey, process.execPath),
+      5,
+      true,
+    )
   return { figures, limits, missing }
 }
 
-async function measureHart(depot: ServerProcess, hart: HartFile, how: { rounds: number; isDecoded: boolean; copy: string }) {
+async function measureHart(
+  depot: ServerProcess,
+  hart: HartFile,
+  how: { rounds: number; isDecoded: boolean; copy: string },
+) {
   const checksum = await checksumOf(hart.path)
   const before = memoryOf(depot.pid)
   forgetPeakMemory(depot.pid)
@@ -79,10 +110,24 @@ async function measureHart(depot: ServerProcess, hart: HartFile, how: { rounds: 
   return { ...samples, growthMb: before && after && (after.peakBytes - before.bytes) / MB }
 }
 
-async function uploadTo(depot: ServerProcess, hart: HartFile & { checksum: string; again: boolean }): Promise<Sample> {
+async function uploadTo(
+  depot: ServerProcess,
+  hart: HartFile & { checksum: string; again: boolean },
+): Promise<Sample> {
   const before = await depot.cpuMs()
   const start = performance.now()
-  await promisify(execFile)('curl', ['-fsS', '-X', 'POST', '-H', 'Expect:', '-H', `Authorization: Bearer ${TOKEN}`, '-T', hart.path, `http://127.0.0.1:${depot.port}${uploadPath(hart.ident, hart)}`])
+  await promisify(execFile)('curl', [
+    '-fsS',
+    '-X',
+    'POST',
+    '-H',
+    'Expect:',
+    '-H',
+    `Authorization: Bearer ${TOKEN}`,
+    '-T',
+    hart.path,
+    `http://127.0.0.1:${depot.port}${uploadPath(hart.ident, hart)}`,
+  ])
   const wallMs = performance.now() - start
   return { cpuMs: (await depot.cpuMs()) - before, wallMs }
 }
@@ -91,9 +136,14 @@ async function uploadTo(depot: ServerProcess, hart: HartFile & { checksum: strin
 async function copyAndHash(path: string, copy: string, isDecoded: boolean): Promise<Sample> {
   const decode = isDecoded ? ' && "$3" "$4" "$2"' : ''
   const script = `TIMEFORMAT='%R %U %S'; time { cat "$1" > "$2" && sync "$2" && b2sum -l 256 "$2"${decode}; }; rm "$2"`
-  const { stderr } = await promisify(execFile)('bash', ['-c', script, 'bash', path, copy, process.execPath, DECODE], { env: { ...process.env, LC_ALL: 'C' } })
+  const { stderr } = await promisify(execFile)(
+    'bash',
+    ['-c', script, 'bash', path, copy, process.execPath, DECODE],
+    { env: { ...process.env, LC_ALL: 'C' } },
+  )
   const [wall = Number.NaN, user = Number.NaN, system = Number.NaN] = stderr.trim().split(' ').map(Number)
   return { cpuMs: (user + system) * 1000, wallMs: wall * 1000 }
 }
 
-if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureUpload({ isQuick: process.argv.includes('--quick') })))
+if (process.argv[1] === import.meta.filename)
+  console.log(formatResults(await measureUpload({ isQuick: process.argv.includes('--quick') })))

@@ -19,16 +19,26 @@ import { openScratch } from './scratch.ts'
 const MOST = 10_000
 const LONGEST_WAIT_MS = 500
 
-export async function measureWaits({ isQuick, size = isQuick ? 1_000 : MOST }: { isQuick: boolean; size?: number }): Promise<Results> {
+export async function measureWaits({
+  isQuick,
+  size = isQuick ? 1_000 : MOST,
+}: {
+  isQuick: boolean
+  size?: number
+}): Promise<Results> {
   await using scratch = await openScratch()
   const [data, file] = [join(scratch.path, 'data'), join(scratch.path, 'by-hand.sqlite')]
   await fill(data, { releases: 2 * size, packages: size })
-  const depot = await openDepot(readConfig({ DEPOT_DATA: data, DEPOT_ADMIN_TOKEN: TOKEN }), { log: pino({ level: 'silent' }) })
+  const depot = await openDepot(readConfig({ DEPOT_DATA: data, DEPOT_ADMIN_TOKEN: TOKEN }), {
+    log: pino({ level: 'silent' }),
+  })
   try {
     checkpoint(depot)
     copyFileSync(depot.config.databaseFile, file)
     using hand = openByHand(file)
-    const sets = [0, 1].map((nth) => Array.from({ length: size }, (_, n): Row => ({ ident: identOf(n, nth), target: TARGET })))
+    const sets = [0, 1].map((nth) =>
+      Array.from({ length: size }, (_, n): Row => ({ ident: identOf(n, nth), target: TARGET })),
+    )
     let turn = 0
     hand.promote(sets[1] ?? [])
     const samples = await byTurns(isQuick ? 2 : 6, {
@@ -49,8 +59,21 @@ export async function measureWaits({ isQuick, size = isQuick ? 1_000 : MOST }: {
     })
     const longest = Math.max(...samples.depot.map(({ waitMs }) => waitMs))
     return {
-      figures: [figure(`longest wait of a small change beside a promotion of ${size} releases`, ({ waitMs }) => waitMs), figure(`promotion of ${size} releases`, ({ largeMs }) => largeMs)],
-      limits: [{ name: `longest wait of a small change beside a promotion of ${size} releases`, unit: 'ms', value: longest, most: LONGEST_WAIT_MS }],
+      figures: [
+        figure(
+          `longest wait of a small change beside a promotion of ${size} releases`,
+          ({ waitMs }) => waitMs,
+        ),
+        figure(`promotion of ${size} releases`, ({ largeMs }) => largeMs),
+      ],
+      limits: [
+        {
+          name: `longest wait of a small change beside a promotion of ${size} releases`,
+          unit: 'ms',
+          value: longest,
+          most: LONGEST_WAIT_MS,
+        },
+      ],
       missing: [],
     }
   } finally {
@@ -64,12 +87,20 @@ async function beside(depot: Depot, turn: number): Promise<{ largeMs: number; wa
   let waitMs = 0
   const begun = performance.now()
   const large = depot.writer
-    .submit({ kind: 'changeView', input: { request: { view: viewOf(0), act: 'promote', source: { from: viewOf(1 + (turn % 2)) } } }, actor: ACTOR })
+    .submit({
+      kind: 'changeView',
+      input: { request: { view: viewOf(0), act: 'promote', source: { from: viewOf(1 + (turn % 2)) } } },
+      actor: ACTOR,
+    })
     .then(() => performance.now() - begun)
     .finally(() => running.abort())
   for (let count = 0; !running.signal.aborted; count += 1) {
     const asked = performance.now()
-    await depot.writer.submit({ kind: 'promote', input: { view: viewOf(5), releases: [{ ident: identOf(0, count % 2), target: TARGET }] }, actor: ACTOR })
+    await depot.writer.submit({
+      kind: 'promote',
+      input: { view: viewOf(5), releases: [{ ident: identOf(0, count % 2), target: TARGET }] },
+      actor: ACTOR,
+    })
     waitMs = Math.max(waitMs, performance.now() - asked)
   }
   return { largeMs: await large, waitMs }
@@ -84,5 +115,12 @@ function checkpoint({ config }: Depot): void {
 
 if (process.argv[1] === import.meta.filename) {
   const [size] = process.argv.slice(2).filter((argument) => /^\d+$/.test(argument))
-  console.log(formatResults(await measureWaits({ isQuick: process.argv.includes('--quick'), ...(size !== undefined && { size: Number(size) }) })))
+  console.log(
+    formatResults(
+      await measureWaits({
+        isQuick: process.argv.includes('--quick'),
+        ...(size !== undefined && { size: Number(size) }),
+      }),
+    ),
+  )
 }

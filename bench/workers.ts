@@ -56,8 +56,16 @@ export async function measureWorkers({ isQuick }: { isQuick: boolean }): Promise
     await load(depot, ANYWHERE, isQuick ? 1 : 4) // until it runs compiled
   }
   const [rounds, seconds] = isQuick ? [2, 1] : [10, 1]
-  const figures = async (kind: string, places: { one: Places; two: Places }, yardstick: string, isPromised: boolean): Promise<Figure[]> => {
-    const samples = await byTurns(rounds, { one: () => load(one, places.one, seconds), two: () => load(two, places.two, seconds) })
+  const figures = async (
+    kind: string,
+    places: { one: Places; two: Places },
+    yardstick: string,
+    isPromised: boolean,
+  ): Promise<Figure[]> => {
+    const samples = await byTurns(rounds, {
+      one: () => load(one, places.one, seconds),
+      two: () => load(two, places.two, seconds),
+    })
     const figure = (unit: string, of: (sample: Sample) => number, goal: number): Figure => ({
       name: `poll, 2 workers${kind}`,
       unit,
@@ -65,47 +73,86 @@ export async function measureWorkers({ isQuick }: { isQuick: boolean }): Promise
       yardstick: { name: yardstick, ...spreadOf(samples.one.map(of)) },
       ...(isPromised && { goal }),
     })
-    return [figure('µs', ({ micros }) => micros, MOST_TIME), figure('processor µs', ({ cpuMicros }) => cpuMicros, MOST_PROCESSOR_TIME)]
+    return [
+      figure('µs', ({ micros }) => micros, MOST_TIME),
+      figure('processor µs', ({ cpuMicros }) => cpuMicros, MOST_PROCESSOR_TIME),
+    ]
   }
-  const anywhere = isQuick && has('taskset') ? [] : await figures(', load from the same machine', { one: ANYWHERE, two: ANYWHERE }, '1 worker', false)
-  if (!has('taskset')) return { figures: anywhere, limits: [], missing: ['workers told their cores: taskset, of util-linux, is not installed'] }
+  const anywhere =
+    isQuick && has('taskset')
+      ? []
+      : await figures(', load from the same machine', { one: ANYWHERE, two: ANYWHERE }, '1 worker', false)
+  if (!has('taskset'))
+    return {
+      figures: anywhere,
+      limits: [],
+      missing: ['workers told their cores: taskset, of util-linux, is not installed'],
+    }
   const both = { depot: '0,1', load: '2,3' }
-  const told = cores >= 4
-    ? await figures(', load from other cores', { one: both, two: both }, '1 worker', true)
-    : await figures(' and their load on 2 cores', { one: { depot: '0', load: '0' }, two: { depot: '0,1', load: '0,1' } }, '1 worker and its load on 1 core', true)
-  return { figures: [...told, ...anywhere], limits: [], missing: has('wrk') ? [] : ['load by wrk, which costs least, for polls of workers: wrk is not installed'] }
+  const told =
+    cores >= 4
+      ? await figures(', load from other cores', { one: both, two: both }, '1 worker', true)
+      : await figures(
+          ' and their load on 2 cores',
+          { one: { depot: '0', load: '0' }, two: { depot: '0,1', load: '0,1' } },
+          '1 worker and its load on 1 core',
+          true,
+        )
+  return {
+    figures: [...told, ...anywhere],
+    limits: [],
+    missing: has('wrk') ? [] : ['load by wrk, which costs least, for polls of workers: wrk is not installed'],
+  }
 }
 
 async function load(depot: ServerProcess, places: Places, seconds: number): Promise<Sample> {
   await place(depot.pid, places.depot)
   const before = await depot.cpuMs()
-  const { perSecond, polls } = has('wrk') ? await loadByWrk(depot.port, places.load, seconds) : await loadByOurs(depot.port, places.load)
+  const { perSecond, polls } = has('wrk')
+    ? await loadByWrk(depot.port, places.load, seconds)
+    : await loadByOurs(depot.port, places.load)
   return { micros: 1_000_000 / perSecond, cpuMicros: (((await depot.cpuMs()) - before) * 1_000) / polls }
 }
 
 async function loadByWrk(port: number, cores: string | undefined, seconds: number): Promise<Load> {
   const headers = Object.entries(SUPERVISOR).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
-  const { stdout } = await runOn(cores, 'wrk', ['-t2', `-c${CONNECTIONS}`, `-d${seconds}s`, ...headers, `http://127.0.0.1:${port}${LATEST}`])
+  const { stdout } = await runOn(cores, 'wrk', [
+    '-t2',
+    `-c${CONNECTIONS}`,
+    `-d${seconds}s`,
+    ...headers,
+    `http://127.0.0.1:${port}${LATEST}`,
+  ])
   const numberIn = (pattern: RegExp) => Number(pattern.exec(stdout)?.[1])
-  const taken = { perSecond: numberIn(/^Requests\/sec:\s+([\d.]+)$/m), polls: numberIn(/^\s*(\d+) requests in /m) }
-  if (Number.isNaN(taken.perSecond + taken.polls) || /Non-2xx|Socket errors/.test(stdout)) throw new Error(`unexpected words of wrk: ${stdout}`)
+  const taken = {
+    perSecond: numberIn(/^Requests\/sec:\s+([\d.]+)$/m),
+    polls: numberIn(/^\s*(\d+) requests in /m),
+  }
+  if (Number.isNaN(taken.perSecond + taken.polls) || /Non-2xx|Socket errors/.test(stdout))
+    throw new Error(`unexpected words of wrk: ${stdout}`)
   return taken
 }
 
 /** Two processes of ours. */
 async function loadByOurs(port: number, cores: string | undefined): Promise<Load> {
-  const one = async () => Number((await runOn(cores, process.execPath, [EAGER, String(port), LATEST, String(EAGER_POLLS)])).stdout)
+  const one = async () =>
+    Number((await runOn(cores, process.execPath, [EAGER, String(port), LATEST, String(EAGER_POLLS)])).stdout)
   const [a, b] = await Promise.all([one(), one()])
   return { perSecond: a + b, polls: 2 * EAGER_POLLS }
 }
 
-async function runOn(cores: string | undefined, command: string, args: readonly string[]): Promise<{ stdout: string }> {
+async function runOn(
+  cores: string | undefined,
+  command: string,
+  args: readonly string[],
+): Promise<{ stdout: string }> {
   return cores === undefined ? run(command, args) : run('taskset', ['-c', cores, command, ...args])
 }
 
 /** All threads of a process that runs already; those it makes later go where these are. */
 async function place(pid: number, cores: string | undefined): Promise<void> {
-  if (has('taskset')) await run('taskset', ['-a', '-p', '-c', cores ?? `0-${availableParallelism() - 1}`, String(pid)])
+  if (has('taskset'))
+    await run('taskset', ['-a', '-p', '-c', cores ?? `0-${availableParallelism() - 1}`, String(pid)])
 }
 
 function knowsWorkers(): boolean {
@@ -121,4 +168,5 @@ function onlyMissing(why: string): Results {
   return { figures: [], limits: [], missing: [`polls of several workers: ${why}`] }
 }
 
-if (process.argv[1] === import.meta.filename) console.log(formatResults(await measureWorkers({ isQuick: process.argv.includes('--quick') })))
+if (process.argv[1] === import.meta.filename)
+  console.log(formatResults(await measureWorkers({ isQuick: process.argv.includes('--quick') })))

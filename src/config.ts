@@ -53,7 +53,14 @@ const BUILDERS_TARGETS = 'x86_64-linux,x86_64-linux-kernel2,x86_64-windows,aarch
 
 const LEAST_UPLOAD_BYTES = 1024
 const MOST_BYTES = 1024 ** 5
-const UNITS: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4, PiB: 1024 ** 5 }
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  TiB: 1024 ** 4,
+  PiB: 1024 ** 5,
+}
 
 /**
  * The variables that Kubernetes sets in each container for a Service called `depot` or `depot-…`
@@ -68,14 +75,39 @@ const OF_KUBERNETES: readonly (readonly [name: RegExp, value: RegExp])[] = [
   [/^DEPOT(_[A-Z0-9_]+)?_PORT_\d+_(TCP|UDP|SCTP)_ADDR$/, /^[0-9a-fA-F.:]+$/],
 ]
 
-const list = z.string().transform((text) => text.split(',').map((item) => item.trim()).filter((item) => item !== ''))
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+)
 
-const accounts = list.pipe(z.array(z.string().regex(ACCOUNT_NAME, { error: ({ input }) => `names ${JSON.stringify(input)}, which is no name of an account` })).min(1, 'names no account'))
-const targets = list.pipe(z.array(z.enum(TARGETS, { error: ({ input }) => `names ${JSON.stringify(input)}, which is no target${didYouMean(String(input), TARGETS) || `; targets are ${TARGETS.join(', ')}`}` })).min(1, 'names no target'))
+const accounts = list.pipe(
+  z
+    .array(
+      z.string().regex(ACCOUNT_NAME, {
+        error: ({ input }) => `names ${JSON.stringify(input)}, which is no name of an account`,
+      }),
+    )
+    .min(1, 'names no account'),
+)
+const targets = list.pipe(
+  z
+    .array(
+      z.enum(TARGETS, {
+        error: ({ input }) =>
+          `names ${JSON.stringify(input)}, which is no target${didYouMean(String(input), TARGETS) || `; targets are ${TARGETS.join(', ')}`}`,
+      }),
+    )
+    .min(1, 'names no target'),
+)
 
 /** One of some words. */
 function choice<const Words extends readonly string[]>(words: Words) {
-  return z.enum(words, { error: ({ input }) => `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}${didYouMean(String(input), words)}` })
+  return z.enum(words, {
+    error: ({ input }) =>
+      `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}${didYouMean(String(input), words)}`,
+  })
 }
 
 /** A size as `512MiB`, in bytes. */
@@ -85,14 +117,20 @@ function size(least: number, most: number) {
     const bytes = parseSize(text)
     if (bytes !== undefined && bytes >= least && bytes <= most) return bytes
     const [, amount, letter] = /^(\d+)\s*([kmgtp])(?:i?b)?$/i.exec(text) ?? []
-    const meant = letter === undefined || bytes !== undefined ? '' : `; did you mean ${amount}${letter.toUpperCase()}iB?`
+    const meant =
+      letter === undefined || bytes !== undefined ? '' : `; did you mean ${amount}${letter.toUpperCase()}iB?`
     context.addIssue({ code: 'custom', message: `${range}${meant}` })
     return z.NEVER
   })
 }
 
-const AdminToken = z.string().regex(/^[!-~]{32,}$/, 'must have at least 32 visible ASCII characters and no spaces')
-const SecretKey = z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hex characters').transform((text) => Buffer.from(text, 'hex'))
+const AdminToken = z
+  .string()
+  .regex(/^[!-~]{32,}$/, 'must have at least 32 visible ASCII characters and no spaces')
+const SecretKey = z
+  .string()
+  .regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hex characters')
+  .transform((text) => Buffer.from(text, 'hex'))
 
 const Environment = z.object({
   DEPOT_LISTEN: z
@@ -101,7 +139,10 @@ const Environment = z.object({
     .refine((text) => Number(/\d+$/.exec(text)?.[0]) <= LAST_PORT, `has a port above ${LAST_PORT}`)
     .default('127.0.0.1:9636'),
   DEPOT_DATA: z.string().optional(),
-  DEPOT_DATABASE_URL: z.string().regex(/^sqlite:./, 'must be sqlite:FILE').optional(),
+  DEPOT_DATABASE_URL: z
+    .string()
+    .regex(/^sqlite:./, 'must be sqlite:FILE')
+    .optional(),
   DEPOT_BLOBS: z.string().regex(/^fs:./, 'must be fs:FOLDER').optional(),
   DEPOT_ADMIN_TOKEN: AdminToken.optional(),
   DEPOT_ADMIN_TOKEN_FILE: z.string().optional(),
@@ -113,10 +154,31 @@ const Environment = z.object({
   DEPOT_MAX_UPLOAD: size(LEAST_UPLOAD_BYTES, MOST_BYTES).default(16 * 1024 ** 3),
   DEPOT_DISK_RESERVE: size(0, MOST_BYTES).optional(),
   DEPOT_SCRUB_RATE: size(0, MOST_BYTES).default(8 * 1024 ** 2),
-  DEPOT_TRUST_PROXY: z.string().refine(namesProxies, 'must be on, off, or addresses and networks of proxies, as 10.0.0.1,192.168.0.0/16').default('off'),
-  DEPOT_PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be a URL, such as https://depot.example' }).refine(namesDepot, 'must be the URL of the depot itself, as https://depot.example or https://example.com/depot: without /v1 or /api, a token, or anything behind ? or #').optional(),
-  DEPOT_WEBHOOK_NETWORKS: list.refine((items) => items.join() === 'any' || items.every(isNetwork), 'must be any, or networks, as 10.0.0.0/8,fd00::/8').optional(),
-  DEPOT_WORKERS: z.string().refine((text) => text === 'auto' || (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= MOST_WORKERS), `must be a number from 1 to ${MOST_WORKERS}, or auto`).default('1'),
+  DEPOT_TRUST_PROXY: z
+    .string()
+    .refine(namesProxies, 'must be on, off, or addresses and networks of proxies, as 10.0.0.1,192.168.0.0/16')
+    .default('off'),
+  DEPOT_PUBLIC_URL: z
+    .url({ protocol: /^https?$/, error: 'must be a URL, such as https://depot.example' })
+    .refine(
+      namesDepot,
+      'must be the URL of the depot itself, as https://depot.example or https://example.com/depot: without /v1 or /api, a token, or anything behind ? or #',
+    )
+    .optional(),
+  DEPOT_WEBHOOK_NETWORKS: list
+    .refine(
+      (items) => items.join() === 'any' || items.every(isNetwork),
+      'must be any, or networks, as 10.0.0.0/8,fd00::/8',
+    )
+    .optional(),
+  DEPOT_WORKERS: z
+    .string()
+    .refine(
+      (text) =>
+        text === 'auto' || (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= MOST_WORKERS),
+      `must be a number from 1 to ${MOST_WORKERS}, or auto`,
+    )
+    .default('1'),
   DEPOT_SHORT_WAY: choice(['on', 'off']).default('on'),
   DEPOT_LOG_LEVEL: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
@@ -129,12 +191,20 @@ export const VARIABLES: readonly string[] = Object.keys(Environment.shape)
  * folder that {@link givenPath} names. Throws `invalid_request`, naming each variable that is wrong, or unknown though it starts with `DEPOT_`.
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
-  const given = Object.entries(environment).filter(([name, value]) => name.startsWith('DEPOT_') && value !== undefined && value !== '')
-  const own = given.filter(([name, value = '']) => VARIABLES.includes(name) || !OF_KUBERNETES.some(([names, values]) => names.test(name) && values.test(value)))
+  const given = Object.entries(environment).filter(
+    ([name, value]) => name.startsWith('DEPOT_') && value !== undefined && value !== '',
+  )
+  const own = given.filter(
+    ([name, value = '']) =>
+      VARIABLES.includes(name) ||
+      !OF_KUBERNETES.some(([names, values]) => names.test(name) && values.test(value)),
+  )
   const unknown = own.map(([name]) => name).filter((name) => !VARIABLES.includes(name))
   if (unknown.length > 0) {
     const sentences = unknown.map((name) => `there is no setting ${name}${didYouMean(name, VARIABLES)}`)
-    const settings = sentences.some((sentence) => sentence.endsWith('?')) ? '' : `; settings are ${VARIABLES.join(', ')}`
+    const settings = sentences.some((sentence) => sentence.endsWith('?'))
+      ? ''
+      : `; settings are ${VARIABLES.join(', ')}`
     throw new DepotError('invalid_request', `${sentences.join(' ')}${settings}`)
   }
   const parsed = Environment.safeParse(Object.fromEntries(own), { error: shapeFault })
@@ -145,7 +215,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const resolve = (path: string) => givenPath(path, environment)
   const env = parsed.data
   for (const name of ['DEPOT_ADMIN_TOKEN', 'DEPOT_SECRET_KEY'] as const) {
-    if (env[name] !== undefined && env[`${name}_FILE`] !== undefined) throw new DepotError('invalid_request', `${name} and ${name}_FILE are both set: the secret comes from one of them`)
+    if (env[name] !== undefined && env[`${name}_FILE`] !== undefined)
+      throw new DepotError(
+        'invalid_request',
+        `${name} and ${name}_FILE are both set: the secret comes from one of them`,
+      )
   }
   const dataFolder = env.DEPOT_DATA === undefined ? absolute(DEFAULT_DATA) : resolve(env.DEPOT_DATA)
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(env.DEPOT_LISTEN) ?? []
@@ -153,10 +227,17 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     host: host.replace(/^\[|\]$/g, ''),
     port: Number(port),
     dataFolder,
-    databaseFile: env.DEPOT_DATABASE_URL === undefined ? join(dataFolder, 'depot.sqlite') : resolve(env.DEPOT_DATABASE_URL.slice('sqlite:'.length)),
-    blobFolder: env.DEPOT_BLOBS === undefined ? join(dataFolder, 'blobs') : resolve(env.DEPOT_BLOBS.slice('fs:'.length)),
+    databaseFile:
+      env.DEPOT_DATABASE_URL === undefined
+        ? join(dataFolder, 'depot.sqlite')
+        : resolve(env.DEPOT_DATABASE_URL.slice('sqlite:'.length)),
+    blobFolder:
+      env.DEPOT_BLOBS === undefined
+        ? join(dataFolder, 'blobs')
+        : resolve(env.DEPOT_BLOBS.slice('fs:'.length)),
     adminToken: env.DEPOT_ADMIN_TOKEN,
-    adminTokenFile: env.DEPOT_ADMIN_TOKEN_FILE === undefined ? undefined : resolve(env.DEPOT_ADMIN_TOKEN_FILE),
+    adminTokenFile:
+      env.DEPOT_ADMIN_TOKEN_FILE === undefined ? undefined : resolve(env.DEPOT_ADMIN_TOKEN_FILE),
     secretKey: env.DEPOT_SECRET_KEY,
     secretKeyFile: env.DEPOT_SECRET_KEY_FILE === undefined ? undefined : resolve(env.DEPOT_SECRET_KEY_FILE),
     signatures: env.DEPOT_SIGNATURES,
@@ -165,10 +246,15 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     maxUploadBytes: env.DEPOT_MAX_UPLOAD,
     diskReserveBytes: env.DEPOT_DISK_RESERVE,
     scrubBytesPerS: env.DEPOT_SCRUB_RATE,
-    trustProxy: env.DEPOT_TRUST_PROXY === 'on' ? true : env.DEPOT_TRUST_PROXY === 'off' ? false : env.DEPOT_TRUST_PROXY,
+    trustProxy:
+      env.DEPOT_TRUST_PROXY === 'on' ? true : env.DEPOT_TRUST_PROXY === 'off' ? false : env.DEPOT_TRUST_PROXY,
     publicUrl: env.DEPOT_PUBLIC_URL?.replace(/\/$/, ''),
-    webhookNetworks: env.DEPOT_WEBHOOK_NETWORKS?.join() === 'any' ? 'any' : (env.DEPOT_WEBHOOK_NETWORKS ?? []),
-    workers: env.DEPOT_WORKERS === 'auto' ? Math.min(availableParallelism(), MOST_WORKERS) : Number(env.DEPOT_WORKERS),
+    webhookNetworks:
+      env.DEPOT_WEBHOOK_NETWORKS?.join() === 'any' ? 'any' : (env.DEPOT_WEBHOOK_NETWORKS ?? []),
+    workers:
+      env.DEPOT_WORKERS === 'auto'
+        ? Math.min(availableParallelism(), MOST_WORKERS)
+        : Number(env.DEPOT_WORKERS),
     hasShortWay: env.DEPOT_SHORT_WAY === 'on',
     logLevel: env.DEPOT_LOG_LEVEL,
   }
@@ -186,7 +272,10 @@ function namesProxies(text: string): boolean {
   return text.split(',').every((item) => {
     const [address = '', bits, ...rest] = item.trim().split('/')
     if (rest.length > 0 || isIP(address) === 0) return bits === undefined && NAMED_NETWORKS.includes(address)
-    return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) > 0 && Number(bits) <= (isIP(address) === 4 ? 32 : 128))
+    return (
+      bits === undefined ||
+      (/^\d{1,3}$/.test(bits) && Number(bits) > 0 && Number(bits) <= (isIP(address) === 4 ? 32 : 128))
+    )
   })
 }
 
@@ -208,7 +297,10 @@ function formatSize(bytes: number): string {
  * The absolute path of one that a person typed, in a variable or on the command line. Relative to the folder that the person stands in:
  * npm runs its scripts in the folder of package.json, and says in `INIT_CWD` where it was called (docs.npmjs.com/cli/commands/npm-run).
  */
-export function givenPath(path: string, environment: Readonly<Record<string, string | undefined>> = process.env): string {
+export function givenPath(
+  path: string,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): string {
   const { npm_package_name: script, INIT_CWD: standing } = environment
   return absolute(script === 'hart-depot' && standing !== undefined ? standing : '.', path)
 }
@@ -226,10 +318,19 @@ export function parseSecretKey(text: string, file: string): Buffer {
 function parseSecret<T>(shape: z.ZodType<T>, text: string, file: string): T {
   const parsed = shape.safeParse(text)
   if (parsed.success) return parsed.data
-  throw new DepotError('invalid_request', `the secret in ${file} ${parsed.error.issues.map(({ message }) => message).join('; ')}`)
+  throw new DepotError(
+    'invalid_request',
+    `the secret in ${file} ${parsed.error.issues.map(({ message }) => message).join('; ')}`,
+  )
 }
 
 /** The tokens that a shell may hold for a client, by the names that `hab` and the README give them. No other command reads them. */
-export function readTokens(environment: Readonly<Record<string, string | undefined>> = process.env): { habitat: string | undefined; own: string | undefined } {
-  return { habitat: environment['HAB_AUTH_TOKEN'] || undefined, own: environment['HART_DEPOT_TOKEN'] || undefined }
+export function readTokens(environment: Readonly<Record<string, string | undefined>> = process.env): {
+  habitat: string | undefined
+  own: string | undefined
+} {
+  return {
+    habitat: environment['HAB_AUTH_TOKEN'] || undefined,
+    own: environment['HART_DEPOT_TOKEN'] || undefined,
+  }
 }

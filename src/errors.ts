@@ -78,7 +78,13 @@ export class DepotError extends Error {
   constructor(
     code: ErrorCode,
     message: string,
-    options: { cause?: unknown; parts?: readonly ErrorPart[]; more?: Readonly<Record<string, unknown>>; builderText?: string; retryAfterSeconds?: number } = {},
+    options: {
+      cause?: unknown
+      parts?: readonly ErrorPart[]
+      more?: Readonly<Record<string, unknown>>
+      builderText?: string
+      retryAfterSeconds?: number
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'DepotError'
@@ -94,7 +100,12 @@ export class DepotError extends Error {
 export function refusalOf(code: ErrorCode, parts: readonly ErrorPart[]): DepotError {
   const [first, ...others] = parts
   // What a part has besides is for whoever judges it, and may name what the caller may not see.
-  const told = parts.slice(0, MOST_PARTS).map(({ detail, pointer, rule, chain }): ErrorPart => ({ ...(rule !== undefined && { rule }), detail, ...(pointer !== undefined && { pointer }), ...(chain !== undefined && { chain }) }))
+  const told = parts.slice(0, MOST_PARTS).map(({ detail, pointer, rule, chain }): ErrorPart => ({
+    ...(rule !== undefined && { rule }),
+    detail,
+    ...(pointer !== undefined && { pointer }),
+    ...(chain !== undefined && { chain }),
+  }))
   const message = others.length === 0 ? first?.detail : `${first?.detail}, and ${others.length} more`
   return new DepotError(code, message ?? code, { parts: told })
 }

@@ -20,18 +20,42 @@ export function openLog(level: string): Logger {
 
 /** A log whose lines of JSON go to `destination`, each with the name of its level and a time in RFC 3339. Texts that are too long, as what clients send may be, are cut. */
 export function openLogTo(level: string, destination: DestinationStream): Logger {
-  return pino({ level, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }), log: cut }, serializers: { err: (error: Error) => cut(pino.stdSerializers.err(error)) } }, destination)
+  return pino(
+    {
+      level,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }), log: cut },
+      serializers: { err: (error: Error) => cut(pino.stdSerializers.err(error)) },
+    },
+    destination,
+  )
 }
 
 function cut<Fields extends object>(fields: Fields): Fields & Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).map(([field, value]) => [field, typeof value === 'string' ? shorten(value, field === 'stack' ? LONGEST_STACK : LONGEST_TEXT) : value])) as Fields & Record<string, unknown>
+  return Object.fromEntries(
+    Object.entries(fields).map(([field, value]) => [
+      field,
+      typeof value === 'string' ? shorten(value, field === 'stack' ? LONGEST_STACK : LONGEST_TEXT) : value,
+    ]),
+  ) as Fields & Record<string, unknown>
 }
 
 /** `12:00:01 info  request method=PUT status=200`, and below it the stack of an error. */
 export function formatLogLine(line: string): string {
-  const { level, time, msg = '', pid: _, hostname: __, err, ...rest } = JSON.parse(line) as Record<string, unknown>
+  const {
+    level,
+    time,
+    msg = '',
+    pid: _,
+    hostname: __,
+    err,
+    ...rest
+  } = JSON.parse(line) as Record<string, unknown>
   const clock = String(time).slice(11, 19)
-  const fields = Object.entries(rest).map(([field, value]) => ` ${field}=${typeof value === 'string' && /^[!-~]+$/.test(value) ? value : inspect(value, { breakLength: Infinity })}`)
+  const fields = Object.entries(rest).map(
+    ([field, value]) =>
+      ` ${field}=${typeof value === 'string' && /^[!-~]+$/.test(value) ? value : inspect(value, { breakLength: Infinity })}`,
+  )
   const stack = typeof err === 'object' && err !== null && 'stack' in err ? `\n${String(err.stack)}` : ''
   return `${clock} ${String(level).padEnd(5)} ${String(msg)}${fields.join('')}${stack}\n`
 }

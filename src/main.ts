@@ -33,16 +33,26 @@ async function main(args: readonly string[]): Promise<number> {
     return 0
   }
   const isHelp = first === 'help' || args.some((arg) => arg === '--help' || arg === '-h')
-  const words = args.filter((arg, index) => !(arg === 'help' && index === 0) && arg !== '--help' && arg !== '-h')
+  const words = args.filter(
+    (arg, index) => !(arg === 'help' && index === 0) && arg !== '--help' && arg !== '-h',
+  )
   const name = Object.keys(SUBCOMMANDS).find((known) => startsWith(words, known))
   const load = name === undefined ? undefined : SUBCOMMANDS[name]
   if (name === undefined || load === undefined) {
-    const group = Object.keys(SUBCOMMANDS).filter((known) => words.length === 1 && known.startsWith(`${words[0]} `))
+    const group = Object.keys(SUBCOMMANDS).filter(
+      (known) => words.length === 1 && known.startsWith(`${words[0]} `),
+    )
     if (isHelp && (words.length === 0 || group.length > 0)) {
       console.log(await helpForAll(words.length === 0 ? undefined : group))
       return 0
     }
-    console.error(first === undefined ? await helpForAll() : group.length > 0 ? await helpForAll(group) : `hart-depot: ${unknownCommand(words)}`)
+    console.error(
+      first === undefined
+        ? await helpForAll()
+        : group.length > 0
+          ? await helpForAll(group)
+          : `hart-depot: ${unknownCommand(words)}`,
+    )
     return 2
   }
   const subcommand = await load()
@@ -70,22 +80,34 @@ function startsWith(words: readonly string[], name: string): boolean {
 function unknownCommand(words: readonly string[]): string {
   const names = Object.keys(SUBCOMMANDS)
   const [first = ''] = words
-  const hint = didYouMean(words.slice(0, 2).join(' '), names) || didYouMean(first, [...names, ...names.map((name) => name.split(' ', 1)[0] ?? '')])
+  const hint =
+    didYouMean(words.slice(0, 2).join(' '), names) ||
+    didYouMean(first, [...names, ...names.map((name) => name.split(' ', 1)[0] ?? '')])
   return `there is no command ${JSON.stringify(words.join(' '))}${hint === '' ? ': see hart-depot --help' : hint}`
 }
 
 async function helpForAll(names = Object.keys(SUBCOMMANDS)): Promise<string> {
   const width = Math.max(...names.map((name) => name.length))
-  const lines = names.map(async (name) => `  ${name.padEnd(width)}  ${(await SUBCOMMANDS[name]?.())?.summary}\n`)
+  const lines = names.map(
+    async (name) => `  ${name.padEnd(width)}  ${(await SUBCOMMANDS[name]?.())?.summary}\n`,
+  )
   const commands = (await Promise.all(lines)).join('')
   return `hart-depot COMMAND\n\n${commands}\nhart-depot COMMAND --help says more. Settings are the DEPOT_… variables; DEPOT_DATA (./data) is where the depot is.`
 }
 
 function helpFor(name: string, { usage, summary, details = [] }: Subcommand): string {
-  return [`hart-depot ${name} ${usage}`.trimEnd(), '', `  ${summary}`, ...(details.length > 0 ? [''] : []), ...details.map((line) => `  ${line}`)].join('\n')
+  return [
+    `hart-depot ${name} ${usage}`.trimEnd(),
+    '',
+    `  ${summary}`,
+    ...(details.length > 0 ? [''] : []),
+    ...details.map((line) => `  ${line}`),
+  ].join('\n')
 }
 
 function readVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
   return version
 }

@@ -32,8 +32,10 @@ const SENTENCES: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: 'the headers of the answer are too large',
   SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is signed by an authority that this machine does not trust',
   UNABLE_TO_GET_ISSUER_CERT: 'its certificate is signed by an authority that this machine does not know',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is signed by an authority that this machine does not know',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is signed by an authority that this machine does not know',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    'its certificate is signed by an authority that this machine does not know',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    'its certificate is signed by an authority that this machine does not know',
   UND_ERR_BODY_TIMEOUT: 'the answer stopped coming',
   UND_ERR_CONNECT_TIMEOUT: 'no connection was made in time',
   UND_ERR_HEADERS_OVERFLOW: 'the headers of the answer are too large',
@@ -55,7 +57,10 @@ export function isNetworkFault(code: string): boolean {
 /** Why a connection failed, as a part of a sentence. An error without a code is one of our own, and says it itself. */
 export function networkFault(error: Error): string {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  const sentence = SENTENCES[code === '' ? error.message : code] ?? FAMILIES.find(([prefix]) => code.startsWith(prefix))?.[1]
+  const sentence =
+    SENTENCES[code === '' ? error.message : code] ?? FAMILIES.find(([prefix]) => code.startsWith(prefix))?.[1]
   if (sentence !== undefined) return sentence
-  return code === '' && error.message !== '' ? error.message : `the connection failed (${code === '' ? error.name : code})`
+  return code === '' && error.message !== ''
+    ? error.message
+    : `the connection failed (${code === '' ? error.name : code})`
 }

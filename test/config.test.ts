@@ -6,9 +6,23 @@ import { givenPath, readConfig } from '../src/config.ts'
 test('proxies that are believed are on, off, or their addresses', async (t) => {
   t.equal(readConfig({}).trustProxy, false)
   t.equal(readConfig({ DEPOT_TRUST_PROXY: 'on' }).trustProxy, true)
-  for (const text of ['10.0.0.1', '192.168.0.0/16, 10.0.0.1', 'loopback', 'fd00::/8', '::1']) t.equal(readConfig({ DEPOT_TRUST_PROXY: text }).trustProxy, text)
-  for (const text of ['yes', 'true', 'proxy.example', '10.0.0.1/33', '10.0.0.1/0', '10.0.0.1/8/8', '10.0.0.1,', 'loopback/8']) {
-    t.throws(() => readConfig({ DEPOT_TRUST_PROXY: text }), { code: 'invalid_request', message: /^DEPOT_TRUST_PROXY must be/ }, text)
+  for (const text of ['10.0.0.1', '192.168.0.0/16, 10.0.0.1', 'loopback', 'fd00::/8', '::1'])
+    t.equal(readConfig({ DEPOT_TRUST_PROXY: text }).trustProxy, text)
+  for (const text of [
+    'yes',
+    'true',
+    'proxy.example',
+    '10.0.0.1/33',
+    '10.0.0.1/0',
+    '10.0.0.1/8/8',
+    '10.0.0.1,',
+    'loopback/8',
+  ]) {
+    t.throws(
+      () => readConfig({ DEPOT_TRUST_PROXY: text }),
+      { code: 'invalid_request', message: /^DEPOT_TRUST_PROXY must be/ },
+      text,
+    )
   }
 })
 
@@ -17,7 +31,11 @@ test('an address is a host and a port, and IPv6 stands in brackets', async (t) =
   t.match(readConfig({ DEPOT_LISTEN: '[::1]:0' }), { host: '::1', port: 0 })
   t.match(readConfig({ DEPOT_LISTEN: 'depot.example:65535' }), { host: 'depot.example', port: 65_535 })
   for (const text of ['127.0.0.1', ':9636', '::1:9636', '127.0.0.1:65536', '127.0.0.1:http']) {
-    t.throws(() => readConfig({ DEPOT_LISTEN: text }), { code: 'invalid_request', message: /^DEPOT_LISTEN / }, text)
+    t.throws(
+      () => readConfig({ DEPOT_LISTEN: text }),
+      { code: 'invalid_request', message: /^DEPOT_LISTEN / },
+      text,
+    )
   }
 })
 
@@ -25,7 +43,12 @@ test('threads that answer are one, or so many, or as many as there are cores', a
   t.equal(readConfig({}).workers, 1)
   t.equal(readConfig({ DEPOT_WORKERS: '3' }).workers, 3)
   t.equal(readConfig({ DEPOT_WORKERS: 'auto' }).workers, Math.min(availableParallelism(), 64))
-  for (const text of ['0', '65', '-1', '1.5', 'two', '1e1']) t.throws(() => readConfig({ DEPOT_WORKERS: text }), { code: 'invalid_request', message: 'DEPOT_WORKERS must be a number from 1 to 64, or auto' }, text)
+  for (const text of ['0', '65', '-1', '1.5', 'two', '1e1'])
+    t.throws(
+      () => readConfig({ DEPOT_WORKERS: text }),
+      { code: 'invalid_request', message: 'DEPOT_WORKERS must be a number from 1 to 64, or auto' },
+      text,
+    )
 })
 
 test('sizes are bytes, or say their unit', async (t) => {
@@ -33,41 +56,115 @@ test('sizes are bytes, or say their unit', async (t) => {
   t.equal(readConfig({ DEPOT_MAX_UPLOAD: '5000' }).maxUploadBytes, 5000)
   t.equal(readConfig({ DEPOT_MAX_UPLOAD: '512MiB' }).maxUploadBytes, 512 * 1024 ** 2)
   t.equal(readConfig({ DEPOT_MAX_UPLOAD: '2 TiB' }).maxUploadBytes, 2 * 1024 ** 4)
-  for (const text of ['0', '16', '1023', '0GiB', '-1', '-1GiB', 'much', '2PiB', '99999999999999999999', '1.5GiB', '1e9', 'GiB']) t.throws(() => readConfig({ DEPOT_MAX_UPLOAD: text }), { message: 'DEPOT_MAX_UPLOAD must be a size from 1KiB to 1PiB, such as 512MiB' }, text)
-  for (const [text, meant] of [['16GB', '16GiB'], ['16G', '16GiB'], ['512 mb', '512MiB'], ['1gib', '1GiB']] as const) {
-    t.throws(() => readConfig({ DEPOT_MAX_UPLOAD: text }), { message: `DEPOT_MAX_UPLOAD must be a size from 1KiB to 1PiB, such as 512MiB; did you mean ${meant}?` }, text)
+  for (const text of [
+    '0',
+    '16',
+    '1023',
+    '0GiB',
+    '-1',
+    '-1GiB',
+    'much',
+    '2PiB',
+    '99999999999999999999',
+    '1.5GiB',
+    '1e9',
+    'GiB',
+  ])
+    t.throws(
+      () => readConfig({ DEPOT_MAX_UPLOAD: text }),
+      { message: 'DEPOT_MAX_UPLOAD must be a size from 1KiB to 1PiB, such as 512MiB' },
+      text,
+    )
+  for (const [text, meant] of [
+    ['16GB', '16GiB'],
+    ['16G', '16GiB'],
+    ['512 mb', '512MiB'],
+    ['1gib', '1GiB'],
+  ] as const) {
+    t.throws(
+      () => readConfig({ DEPOT_MAX_UPLOAD: text }),
+      {
+        message: `DEPOT_MAX_UPLOAD must be a size from 1KiB to 1PiB, such as 512MiB; did you mean ${meant}?`,
+      },
+      text,
+    )
   }
 })
 
 test('everything that is wrong is named in one line, and what is unknown too; empty is unset', async (t) => {
-  t.throws(() => readConfig({ DEPOT_TARGETS: 'x86_64-linux,vax-vms', DEPOT_SIGNATURES: 'maybe' }), { message: /DEPOT_TARGETS .*; ?DEPOT_SIGNATURES|DEPOT_SIGNATURES .*; ?DEPOT_TARGETS/ })
-  t.throws(() => readConfig({ DEPOT_ADMIN_TOKEN: 'x'.repeat(31) }), { message: /^DEPOT_ADMIN_TOKEN must have at least 32/ })
-  for (const [name, value] of [['DEPOT_ADMIN_TOKEN', 'x'.repeat(32)], ['DEPOT_SECRET_KEY', 'ab'.repeat(32)]] as const) {
-    t.throws(() => readConfig({ [name]: value, [`${name}_FILE`]: '/run/secrets/one' }), { code: 'invalid_request', message: `${name} and ${name}_FILE are both set: the secret comes from one of them` })
+  t.throws(() => readConfig({ DEPOT_TARGETS: 'x86_64-linux,vax-vms', DEPOT_SIGNATURES: 'maybe' }), {
+    message: /DEPOT_TARGETS .*; ?DEPOT_SIGNATURES|DEPOT_SIGNATURES .*; ?DEPOT_TARGETS/,
+  })
+  t.throws(() => readConfig({ DEPOT_ADMIN_TOKEN: 'x'.repeat(31) }), {
+    message: /^DEPOT_ADMIN_TOKEN must have at least 32/,
+  })
+  for (const [name, value] of [
+    ['DEPOT_ADMIN_TOKEN', 'x'.repeat(32)],
+    ['DEPOT_SECRET_KEY', 'ab'.repeat(32)],
+  ] as const) {
+    t.throws(() => readConfig({ [name]: value, [`${name}_FILE`]: '/run/secrets/one' }), {
+      code: 'invalid_request',
+      message: `${name} and ${name}_FILE are both set: the secret comes from one of them`,
+    })
   }
-  t.throws(() => readConfig({ DEPOT_SECRET_KEY: 'ab' }), { message: 'DEPOT_SECRET_KEY must be 64 hex characters' })
-  t.throws(() => readConfig({ DEPOT_DATABASE_URL: 'mysql://x' }), { message: /^DEPOT_DATABASE_URL must be sqlite:/ })
-  t.throws(() => readConfig({ DEPOT_COLOUR: 'red' }), { message: /^there is no setting DEPOT_COLOUR; settings are DEPOT_LISTEN/ })
-  t.strictSame(readConfig({ DEPOT_TARGETS: 'x86_64-linux, x86_64-darwin' }).targets, ['x86_64-linux', 'x86_64-darwin'])
+  t.throws(() => readConfig({ DEPOT_SECRET_KEY: 'ab' }), {
+    message: 'DEPOT_SECRET_KEY must be 64 hex characters',
+  })
+  t.throws(() => readConfig({ DEPOT_DATABASE_URL: 'mysql://x' }), {
+    message: /^DEPOT_DATABASE_URL must be sqlite:/,
+  })
+  t.throws(() => readConfig({ DEPOT_COLOUR: 'red' }), {
+    message: /^there is no setting DEPOT_COLOUR; settings are DEPOT_LISTEN/,
+  })
+  t.strictSame(readConfig({ DEPOT_TARGETS: 'x86_64-linux, x86_64-darwin' }).targets, [
+    'x86_64-linux',
+    'x86_64-darwin',
+  ])
   t.strictSame(readConfig({ DEPOT_ORIGIN_CREATORS: 'alice, bob' }).originCreators, ['alice', 'bob'])
   t.equal(readConfig({ DEPOT_TARGETS: '' }).targets.length, 5)
 })
 
 test('networks that webhooks may be sent to besides the public ones are none, some, or any', async (t) => {
   t.strictSame(readConfig({}).webhookNetworks, [])
-  t.strictSame(readConfig({ DEPOT_WEBHOOK_NETWORKS: '10.0.0.0/8, fd00::/8,127.0.0.1' }).webhookNetworks, ['10.0.0.0/8', 'fd00::/8', '127.0.0.1'])
+  t.strictSame(readConfig({ DEPOT_WEBHOOK_NETWORKS: '10.0.0.0/8, fd00::/8,127.0.0.1' }).webhookNetworks, [
+    '10.0.0.0/8',
+    'fd00::/8',
+    '127.0.0.1',
+  ])
   t.equal(readConfig({ DEPOT_WEBHOOK_NETWORKS: 'any' }).webhookNetworks, 'any')
   for (const text of ['all', 'any,10.0.0.0/8', '10.0.0.0/33', 'localhost', '10.0.0/8', 'loopback']) {
-    t.throws(() => readConfig({ DEPOT_WEBHOOK_NETWORKS: text }), { code: 'invalid_request', message: /^DEPOT_WEBHOOK_NETWORKS must be any, or networks/ }, text)
+    t.throws(
+      () => readConfig({ DEPOT_WEBHOOK_NETWORKS: text }),
+      { code: 'invalid_request', message: /^DEPOT_WEBHOOK_NETWORKS must be any, or networks/ },
+      text,
+    )
   }
 })
 
 test('the public URL is that of the depot itself, and may be below a path', async (t) => {
   t.equal(readConfig({}).publicUrl, undefined)
   t.equal(readConfig({ DEPOT_PUBLIC_URL: 'https://depot.example/' }).publicUrl, 'https://depot.example')
-  t.equal(readConfig({ DEPOT_PUBLIC_URL: 'https://example.com/builder/depot/' }).publicUrl, 'https://example.com/builder/depot')
-  for (const text of ['ftp://x', 'example.com', 'https://example.com/v1', 'https://example.com/depot/v1/', 'https://example.com/v1/depot', 'https://example.com/api', 'https://example.com/a//b', 'https://u:p@example.com/', 'https://example.com/?x', 'https://example.com/#x']) {
-    t.throws(() => readConfig({ DEPOT_PUBLIC_URL: text }), { code: 'invalid_request', message: /^DEPOT_PUBLIC_URL / }, text)
+  t.equal(
+    readConfig({ DEPOT_PUBLIC_URL: 'https://example.com/builder/depot/' }).publicUrl,
+    'https://example.com/builder/depot',
+  )
+  for (const text of [
+    'ftp://x',
+    'example.com',
+    'https://example.com/v1',
+    'https://example.com/depot/v1/',
+    'https://example.com/v1/depot',
+    'https://example.com/api',
+    'https://example.com/a//b',
+    'https://u:p@example.com/',
+    'https://example.com/?x',
+    'https://example.com/#x',
+  ]) {
+    t.throws(
+      () => readConfig({ DEPOT_PUBLIC_URL: text }),
+      { code: 'invalid_request', message: /^DEPOT_PUBLIC_URL / },
+      text,
+    )
   }
 })
 
@@ -87,7 +184,10 @@ const service = (name: string) => ({
 })
 
 test('what Kubernetes sets for a Service called depot, or depot-…, is ignored', async (t) => {
-  t.strictSame(readConfig({ ...service('DEPOT'), ...service('DEPOT_API'), ...service('DEPOT_DATABASE_2') }), readConfig({}))
+  t.strictSame(
+    readConfig({ ...service('DEPOT'), ...service('DEPOT_API'), ...service('DEPOT_DATABASE_2') }),
+    readConfig({}),
+  )
   for (const [name, value] of [
     ['DEPOT_PORT', '9636'],
     ['DEPOT_PORT', 'http://10.96.12.7:9636'],
@@ -98,22 +198,38 @@ test('what Kubernetes sets for a Service called depot, or depot-…, is ignored'
     ['DEPOT_PORT_9636_TCP_NAME', 'x'],
     ['DEPOT_PORT_HTTP', '9636'],
   ] as const) {
-    t.throws(() => readConfig({ [name]: value }), { code: 'invalid_request', message: new RegExp(`^there is no setting ${name}`) }, `${name}=${value}`)
+    t.throws(
+      () => readConfig({ [name]: value }),
+      { code: 'invalid_request', message: new RegExp(`^there is no setting ${name}`) },
+      `${name}=${value}`,
+    )
   }
 })
 
 test('a setting that is nearly one is told with the one that was meant', async (t) => {
   for (const [wrong, message] of [
     [{ DEPOT_MAXUPLOAD: '1GiB' }, 'there is no setting DEPOT_MAXUPLOAD; did you mean DEPOT_MAX_UPLOAD?'],
-    [{ DEPOT_LISTN: 'x', DEPOT_WORKER: '2' }, 'there is no setting DEPOT_LISTN; did you mean DEPOT_LISTEN? there is no setting DEPOT_WORKER; did you mean DEPOT_WORKERS?'],
+    [
+      { DEPOT_LISTN: 'x', DEPOT_WORKER: '2' },
+      'there is no setting DEPOT_LISTN; did you mean DEPOT_LISTEN? there is no setting DEPOT_WORKER; did you mean DEPOT_WORKERS?',
+    ],
     [{ DEPOT_SIGNATURES: 'verfy' }, 'DEPOT_SIGNATURES must be require or verify; did you mean verify?'],
     [{ DEPOT_SIGNATURES: 'none' }, 'DEPOT_SIGNATURES must be require or verify'],
     [{ DEPOT_SHORT_WAY: 'yes' }, 'DEPOT_SHORT_WAY must be on or off'],
-    [{ DEPOT_LOG_LEVEL: 'Debug' }, 'DEPOT_LOG_LEVEL must be fatal, error, warn, info, debug, trace or silent; did you mean debug?'],
-    [{ DEPOT_TARGETS: 'x86_64-linux,x86_64-linx' }, 'DEPOT_TARGETS names "x86_64-linx", which is no target; did you mean x86_64-linux?'],
+    [
+      { DEPOT_LOG_LEVEL: 'Debug' },
+      'DEPOT_LOG_LEVEL must be fatal, error, warn, info, debug, trace or silent; did you mean debug?',
+    ],
+    [
+      { DEPOT_TARGETS: 'x86_64-linux,x86_64-linx' },
+      'DEPOT_TARGETS names "x86_64-linx", which is no target; did you mean x86_64-linux?',
+    ],
     [{ DEPOT_TARGETS: ',' }, 'DEPOT_TARGETS names no target'],
     [{ DEPOT_ORIGIN_CREATORS: ' , ' }, 'DEPOT_ORIGIN_CREATORS names no account'],
-    [{ DEPOT_ORIGIN_CREATORS: 'alice,bob smith' }, 'DEPOT_ORIGIN_CREATORS names "bob smith", which is no name of an account'],
+    [
+      { DEPOT_ORIGIN_CREATORS: 'alice,bob smith' },
+      'DEPOT_ORIGIN_CREATORS names "bob smith", which is no name of an account',
+    ],
     [{ DEPOT_PUBLIC_URL: 'depot.example' }, 'DEPOT_PUBLIC_URL must be a URL, such as https://depot.example'],
     [{ DEPOT_DATABASE_URL: 'sqlite:' }, 'DEPOT_DATABASE_URL must be sqlite:FILE'],
     [{ DEPOT_BLOBS: 'fs:' }, 'DEPOT_BLOBS must be fs:FOLDER'],
@@ -125,14 +241,26 @@ test('a setting that is nearly one is told with the one that was meant', async (
 
 test('a relative path means the folder that the person stands in, also through npm', async (t) => {
   const throughNpm = { npm_package_name: 'hart-depot', INIT_CWD: '/srv/site' }
-  t.match(readConfig({ ...throughNpm, DEPOT_DATA: 'depot', DEPOT_BLOBS: 'fs:../blobs', DEPOT_DATABASE_URL: 'sqlite:db/depot.sqlite' }), {
-    dataFolder: '/srv/site/depot',
-    blobFolder: '/srv/blobs',
-    databaseFile: '/srv/site/db/depot.sqlite',
-  })
+  t.match(
+    readConfig({
+      ...throughNpm,
+      DEPOT_DATA: 'depot',
+      DEPOT_BLOBS: 'fs:../blobs',
+      DEPOT_DATABASE_URL: 'sqlite:db/depot.sqlite',
+    }),
+    {
+      dataFolder: '/srv/site/depot',
+      blobFolder: '/srv/blobs',
+      databaseFile: '/srv/site/db/depot.sqlite',
+    },
+  )
   t.match(readConfig({ ...throughNpm, DEPOT_DATA: '/var/lib/depot' }), { dataFolder: '/var/lib/depot' })
   t.match(readConfig(throughNpm), { dataFolder: resolve('data') }, 'the default one is that of the clone')
-  t.match(readConfig({ ...throughNpm, npm_package_name: 'another', DEPOT_DATA: 'depot' }), { dataFolder: resolve('depot') }, 'scripts of other packages run where they say')
+  t.match(
+    readConfig({ ...throughNpm, npm_package_name: 'another', DEPOT_DATA: 'depot' }),
+    { dataFolder: resolve('depot') },
+    'scripts of other packages run where they say',
+  )
   t.equal(givenPath('token', throughNpm), '/srv/site/token')
   t.equal(givenPath('token', {}), resolve('token'))
 })

@@ -22,13 +22,22 @@ const Compose = z.object({
   volumes: z.record(z.string(), z.unknown()),
 })
 const composeText = read('docker-compose.yml')
-const { services: { depot }, volumes } = Compose.parse(parse(composeText))
+const {
+  services: { depot },
+  volumes,
+} = Compose.parse(parse(composeText))
 
 const dockerfile = read('Dockerfile').replaceAll('\\\n', '').split('\n')
-const instructions = (name: string) => dockerfile.filter((line) => line.startsWith(`${name} `)).map((line) => line.slice(name.length + 1))
-const environment = instructions('ENV').join(' ').split(' ').map((pair) => pair.split('=', 2) as [string, string])
+const instructions = (name: string) =>
+  dockerfile.filter((line) => line.startsWith(`${name} `)).map((line) => line.slice(name.length + 1))
+const environment = instructions('ENV')
+  .join(' ')
+  .split(' ')
+  .map((pair) => pair.split('=', 2) as [string, string])
 const imageSettings = Object.fromEntries(environment.filter(([name]) => name.startsWith('DEPOT_')))
-const sources = instructions('COPY').filter((line) => !line.startsWith('--from')).flatMap((line) => line.split(' ').slice(0, -1))
+const sources = instructions('COPY')
+  .filter((line) => !line.startsWith('--from'))
+  .flatMap((line) => line.split(' ').slice(0, -1))
 
 test('docker-compose.yml is what the Compose Specification allows', (t) => {
   const isCompose = composeSchema()
@@ -39,15 +48,20 @@ test('docker-compose.yml is what the Compose Specification allows', (t) => {
 })
 
 test('every COPY takes files that are in the tree and that .dockerignore lets through', (t) => {
-  const allowed = read('.dockerignore').split('\n').filter((line) => line.startsWith('!')).map((line) => line.slice(1))
+  const allowed = read('.dockerignore')
+    .split('\n')
+    .filter((line) => line.startsWith('!'))
+    .map((line) => line.slice(1))
   for (const source of sources) t.ok(existsSync(new URL(`../${source}`, import.meta.url)), `${source} exists`)
   t.strictSame(allowed.toSorted(), [...new Set(sources)].toSorted())
   t.end()
 })
 
 test('image and compose file set only variables that the depot knows, to values it takes', (t) => {
-  for (const name of Object.keys({ ...imageSettings, ...depot.environment })) t.ok(VARIABLES.includes(name), name)
-  for (const [name, value] of Object.entries(depot.environment)) t.equal(value, `\${${name}:-}`, `${name} is optional and called the same outside`)
+  for (const name of Object.keys({ ...imageSettings, ...depot.environment }))
+    t.ok(VARIABLES.includes(name), name)
+  for (const [name, value] of Object.entries(depot.environment))
+    t.equal(value, `\${${name}:-}`, `${name} is optional and called the same outside`)
   t.match(readConfig(imageSettings), { host: '0.0.0.0', dataFolder: '/data' })
   t.end()
 })
@@ -62,15 +76,24 @@ test('the port is the default one everywhere', (t) => {
 
 test('the data folder is a volume, in the image and by name in the compose file', (t) => {
   t.strictSame(instructions('VOLUME'), [imageSettings['DEPOT_DATA']])
-  t.strictSame(depot.volumes, Object.keys(volumes).map((name) => `${name}:${imageSettings['DEPOT_DATA']}`))
+  t.strictSame(
+    depot.volumes,
+    Object.keys(volumes).map((name) => `${name}:${imageSettings['DEPOT_DATA']}`),
+  )
   t.end()
 })
 
 test('the image runs the same major Node as the packaged one, without root, and starts a file that exists', (t) => {
-  const { optionalDependencies } = z.object({ optionalDependencies: z.record(z.string(), z.string()) }).parse(JSON.parse(read('package.json')))
+  const { optionalDependencies } = z
+    .object({ optionalDependencies: z.record(z.string(), z.string()) })
+    .parse(JSON.parse(read('package.json')))
   const majors = new Set(Object.values(optionalDependencies).map((version) => version.split('.')[0]))
   t.strictSame(new Set(instructions('FROM').map((image) => /^node:(\d+)-/.exec(image)?.[1])), majors)
-  t.match(instructions('USER'), [/^[1-9]\d*:[1-9]\d*$/], 'by number, or runAsNonRoot of Kubernetes refuses it')
+  t.match(
+    instructions('USER'),
+    [/^[1-9]\d*:[1-9]\d*$/],
+    'by number, or runAsNonRoot of Kubernetes refuses it',
+  )
   const [node, script = '', command] = z.array(z.string()).parse(JSON.parse(instructions('CMD').at(-1) ?? ''))
   t.strictSame([node, command], ['node', 'serve'])
   t.ok(existsSync(new URL(`../${script}`, import.meta.url)), script)
@@ -80,23 +103,50 @@ test('the image runs the same major Node as the packaged one, without root, and 
 test('the health check of the image asks the address that is configured', async (t) => {
   const [, json = ''] = /CMD (\[.*\])$/.exec(instructions('HEALTHCHECK')[0] ?? '') ?? []
   const [node, script, ...args] = z.array(z.string()).parse(JSON.parse(json))
-  t.strictSame([node, script], ['node', instructions('CMD').map((command) => z.array(z.string()).parse(JSON.parse(command))[1]).at(-1)])
-  const server = createServer((request, response) => response.writeHead(request.url === '/healthz' ? status : 404).end())
+  t.strictSame(
+    [node, script],
+    [
+      'node',
+      instructions('CMD')
+        .map((command) => z.array(z.string()).parse(JSON.parse(command))[1])
+        .at(-1),
+    ],
+  )
+  const server = createServer((request, response) =>
+    response.writeHead(request.url === '/healthz' ? status : 404).end(),
+  )
   let status = 200
   t.teardown(() => server.close())
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const { port } = server.address() as AddressInfo
   const configured = { DEPOT_LISTEN: `127.0.0.1:${port}` }
-  t.match(await runToEnd(args, configured), { code: 0, stdout: `the depot at http://127.0.0.1:${port}/healthz is well\n` })
+  t.match(await runToEnd(args, configured), {
+    code: 0,
+    stdout: `the depot at http://127.0.0.1:${port}/healthz is well\n`,
+  })
   status = 503
-  t.match(await runToEnd(args, configured), { code: 1, stdout: '', stderr: `hart-depot: the depot at http://127.0.0.1:${port}/healthz answers 503\n` })
-  t.match(await runToEnd(args, { DEPOT_LISTEN: '127.0.0.1:9' }), { code: 1, stderr: 'hart-depot: no depot answers at http://127.0.0.1:9/healthz\n' })
+  t.match(await runToEnd(args, configured), {
+    code: 1,
+    stdout: '',
+    stderr: `hart-depot: the depot at http://127.0.0.1:${port}/healthz answers 503\n`,
+  })
+  t.match(await runToEnd(args, { DEPOT_LISTEN: '127.0.0.1:9' }), {
+    code: 1,
+    stderr: 'hart-depot: no depot answers at http://127.0.0.1:9/healthz\n',
+  })
 })
 
 /** The schema says `id` where its draft has `$id`, calls the draft by another address than ajv, and only names its formats. */
 function composeSchema() {
-  const { $schema: _, ...schema } = z.looseObject({ $schema: z.string() }).parse(JSON.parse(read('test/fixtures/compose-spec.json')))
+  const { $schema: _, ...schema } = z
+    .looseObject({ $schema: z.string() })
+    .parse(JSON.parse(read('test/fixtures/compose-spec.json')))
   const ports = /^((\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:]+\]):)?(\d+(-\d+)?:)?\d+(-\d+)?(\/(tcp|udp))?$/
-  const formats = { duration: /^(\d+(us|ms|s|m|h))+$/, ports, expose: /^\d+(-\d+)?(\/(tcp|udp))?$/, subnet_ip_address: /^[0-9a-f.:]+\/\d+$/ }
+  const formats = {
+    duration: /^(\d+(us|ms|s|m|h))+$/,
+    ports,
+    expose: /^\d+(-\d+)?(\/(tcp|udp))?$/,
+    subnet_ip_address: /^[0-9a-f.:]+\/\d+$/,
+  }
   return new Ajv2019({ strict: false, allErrors: true, formats }).removeKeyword('id').compile(schema)
 }

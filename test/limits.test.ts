@@ -8,7 +8,8 @@ import { VARIABLES } from '../src/config.ts'
 const SOURCE = new URL('../src/', import.meta.url)
 /** What runs on the machine of a client or an operator, not in the depot. */
 const OF_CLIENTS = /^(cli|import|pull|remote)\//
-const LIMIT = /^(?:export )?const ((?:MOST|LONGEST|LARGEST|SHORTEST|LEAST|KEPT|USUAL)(?:_\w+)?|\w+_KEPT_MS)(?:: [^=]+)? = (.*)$/gm
+const LIMIT =
+  /^(?:export )?const ((?:MOST|LONGEST|LARGEST|SHORTEST|LEAST|KEPT|USUAL)(?:_\w+)?|\w+_KEPT_MS)(?:: [^=]+)? = (.*)$/gm
 
 /** Sizes of the work that the depot does in one piece: whatever their number is, the answers are the same. */
 const OF_NO_CLIENT: readonly string[] = [
@@ -166,42 +167,83 @@ interface Limit {
 }
 
 function findLimits(): Limit[] {
-  const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts') && !OF_CLIENTS.test(file))
-  const constants = files.flatMap((file) => [...readFileSync(new URL(file, SOURCE), 'utf8').matchAll(LIMIT)].map(([, name = '', value = '']) => ({ name: `${file} ${name}`, value: numberIn(value) })))
-  const [, fields = ''] = /^const LIMITS: Limits = \{\n(.*?)^\}/ms.exec(readFileSync(new URL('depot/open.ts', SOURCE), 'utf8')) ?? []
-  return [...constants, ...[...fields.matchAll(/^ {2}(\w+): (.*),$/gm)].map(([, name = '', value = '']) => ({ name: `Limits ${name}`, value: numberIn(value) }))]
+  const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' }).filter(
+    (file) => file.endsWith('.ts') && !OF_CLIENTS.test(file),
+  )
+  const constants = files.flatMap((file) =>
+    [...readFileSync(new URL(file, SOURCE), 'utf8').matchAll(LIMIT)].map(([, name = '', value = '']) => ({
+      name: `${file} ${name}`,
+      value: numberIn(value),
+    })),
+  )
+  const [, fields = ''] =
+    /^const LIMITS: Limits = \{\n(.*?)^\}/ms.exec(readFileSync(new URL('depot/open.ts', SOURCE), 'utf8')) ??
+    []
+  return [
+    ...constants,
+    ...[...fields.matchAll(/^ {2}(\w+): (.*),$/gm)].map(([, name = '', value = '']) => ({
+      name: `Limits ${name}`,
+      value: numberIn(value),
+    })),
+  ]
 }
 
 /** The value of a product of numbers, as sources write them: `60 * 60_000`, `64 * 1024 ** 3`. */
 function numberIn(text: string): number | undefined {
   const [expression = ''] = text.split(' //', 1)
   if (!/^[\d_]+(?: \*\*? [\d_]+)*$/.test(expression)) return undefined
-  return expression.replaceAll('_', '').split(' * ').reduce((product, factor) => {
-    const [base = '', exponent = '1'] = factor.split(' ** ')
-    return product * Number(base) ** Number(exponent)
-  }, 1)
+  return expression
+    .replaceAll('_', '')
+    .split(' * ')
+    .reduce((product, factor) => {
+      const [base = '', exponent = '1'] = factor.split(' ** ')
+      return product * Number(base) ** Number(exponent)
+    }, 1)
 }
 
 /** The ways in which a row may write a number. */
 function writings(name: string, value: number): string[] {
   const ms = /ms$/i.test(name) ? value : /(?:_SECONDS|_S)$/.test(name) ? value * 1_000 : undefined
-  if (ms !== undefined) return [[1_000, 's'], [60_000, 'minute'], [3_600_000, 'hour'], [86_400_000, 'day']].map(([unit, word]) => `${ms / Number(unit)} ${word}`)
+  if (ms !== undefined)
+    return [
+      [1_000, 's'],
+      [60_000, 'minute'],
+      [3_600_000, 'hour'],
+      [86_400_000, 'day'],
+    ].map(([unit, word]) => `${ms / Number(unit)} ${word}`)
   const sizes = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB'].map((unit, at) => `${value / 1024 ** (at + 1)} ${unit}`)
   return [value.toLocaleString('en-US'), ...sizes, ...(value === 1024 ? ['1 s for each KiB'] : [])]
 }
 
-const rows = readFileSync(new URL('../docs/limits.md', import.meta.url), 'utf8').split('\n').filter((line) => line.startsWith('| ')).map((line) => line.slice(2, -2).split(' | '))
+const rows = readFileSync(new URL('../docs/limits.md', import.meta.url), 'utf8')
+  .split('\n')
+  .filter((line) => line.startsWith('| '))
+  .map((line) => line.slice(2, -2).split(' | '))
 const limits = findLimits()
 
 function rowsOf(start: string): string[][] {
-  return rows.filter(([limit = '']) => limit === start || (limit.startsWith(start) && !/^\w/.test(limit.slice(start.length)) && !rows.some(([other]) => other === start)))
+  return rows.filter(
+    ([limit = '']) =>
+      limit === start ||
+      (limit.startsWith(start) &&
+        !/^\w/.test(limit.slice(start.length)) &&
+        !rows.some(([other]) => other === start)),
+  )
 }
 
 test('each limit of the source has a row, or a reason to have none', async (t) => {
   const known = new Set([...Object.keys(ROWS), ...OF_NO_CLIENT])
-  t.strictSame(limits.map(({ name }) => name).filter((name) => !known.has(name)), [], 'add a row to docs/limits.md, and name it here')
+  t.strictSame(
+    limits.map(({ name }) => name).filter((name) => !known.has(name)),
+    [],
+    'add a row to docs/limits.md, and name it here',
+  )
   const found = new Set(limits.map(({ name }) => name))
-  t.strictSame([...known].filter((name) => !found.has(name)), [], 'there is no such limit any more')
+  t.strictSame(
+    [...known].filter((name) => !found.has(name)),
+    [],
+    'there is no such limit any more',
+  )
 })
 
 for (const [name, start] of Object.entries(ROWS)) {
@@ -210,13 +252,20 @@ for (const [name, start] of Object.entries(ROWS)) {
     t.equal(found.length, 1, `one row begins with "${start}"`)
     const value = limits.find((limit) => limit.name === name)?.value
     const text = found.flat().join(' | ')
-    if (value !== undefined) t.ok(writings(name, value).some((writing) => new RegExp(`(?<![\\d,.])${writing}(?![\\d,.]\\d)`).test(text)), `${value} is written in "${text}"`)
+    if (value !== undefined)
+      t.ok(
+        writings(name, value).some((writing) =>
+          new RegExp(`(?<![\\d,.])${writing}(?![\\d,.]\\d)`).test(text),
+        ),
+        `${value} is written in "${text}"`,
+      )
   })
 }
 
 test('each row has four columns, and names variables that there are', async (t) => {
   for (const row of rows) {
     t.equal(row.length, 4, row.join(' | '))
-    for (const [variable] of row.join(' ').matchAll(/\bDEPOT_\w+/g)) t.ok(VARIABLES.includes(variable), variable)
+    for (const [variable] of row.join(' ').matchAll(/\bDEPOT_\w+/g))
+      t.ok(VARIABLES.includes(variable), variable)
   }
 })

@@ -34,5 +34,10 @@ test('every operation says in a line what it does, and what it answers', async (
 
 test('every door is described', async (t) => {
   const { paths } = parse(await readFile(FILE, 'utf8')) as Document
-  for (const path of ['/v1/depot/views/{view}/pkgs/{origin}/{name}/latest', '/api/v1/views/{view}/promotions', '/readyz']) t.ok(paths[path], path)
+  for (const path of [
+    '/v1/depot/views/{view}/pkgs/{origin}/{name}/latest',
+    '/api/v1/views/{view}/promotions',
+    '/readyz',
+  ])
+    t.ok(paths[path], path)
 })

@@ -31,13 +31,15 @@ function begin({ port, requests, perSecond, connections }: Pace): () => Promise<
   const begun = performance.now()
   let count = 0
   let isOver = false
-  const lines = Array.from({ length: connections }, () => openLine(port, (line, since) => {
-    if (since !== undefined) taken.push(performance.now() - since)
-    const due = waiting.shift()
-    if (due !== undefined) line.ask(requests[taken.length % requests.length] ?? '', due)
-    else free.push(line)
-    if (isOver && free.length === connections) drained.resolve()
-  }))
+  const lines = Array.from({ length: connections }, () =>
+    openLine(port, (line, since) => {
+      if (since !== undefined) taken.push(performance.now() - since)
+      const due = waiting.shift()
+      if (due !== undefined) line.ask(requests[taken.length % requests.length] ?? '', due)
+      else free.push(line)
+      if (isOver && free.length === connections) drained.resolve()
+    }),
+  )
   const tick = setInterval(() => {
     const now = performance.now()
     for (; begun + (count * 1000) / perSecond <= now; count += 1) {

@@ -12,7 +12,16 @@ const READ_PIECE_BYTES = 512 * 1024
 
 const [answersFile = ''] = process.argv.slice(2)
 const recorded = JSON.parse(readFileSync(answersFile, 'utf8')) as Recorded[]
-const answers = new Map(recorded.map((answer) => [answer.url, { ...answer, ...unchanged(answer), kept: answer.sizeBytes > MOST_KEPT_BYTES ? undefined : readFileSync(answer.file) }]))
+const answers = new Map(
+  recorded.map((answer) => [
+    answer.url,
+    {
+      ...answer,
+      ...unchanged(answer),
+      kept: answer.sizeBytes > MOST_KEPT_BYTES ? undefined : readFileSync(answer.file),
+    },
+  ]),
+)
 
 const server = createServer((request, response) => {
   const answer = answers.get(request.url ?? '')

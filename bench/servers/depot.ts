@@ -10,7 +10,12 @@ import { serve } from './process.ts'
 
 const [dataFolder = '', token = ''] = process.argv.slice(2)
 const { DEPOT_WORKERS } = process.env
-const config = readConfig({ ...(DEPOT_WORKERS !== undefined && { DEPOT_WORKERS, DEPOT_LOG_LEVEL: 'warn' }), DEPOT_DATA: dataFolder, DEPOT_LISTEN: '127.0.0.1:0', DEPOT_ADMIN_TOKEN: token })
+const config = readConfig({
+  ...(DEPOT_WORKERS !== undefined && { DEPOT_WORKERS, DEPOT_LOG_LEVEL: 'warn' }),
+  DEPOT_DATA: dataFolder,
+  DEPOT_LISTEN: '127.0.0.1:0',
+  DEPOT_ADMIN_TOKEN: token,
+})
 const depot = await openDepot(config, { log: pino({ level: config.logLevel }) })
 const workers = config.workers > 1 ? new Workers(depot, config.workers - 1) : undefined
 const app = await buildServer(depot, { ...(workers && { workers }) })

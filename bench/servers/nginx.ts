@@ -12,7 +12,11 @@ export function hasNginx(): boolean {
  * Serves the files of `folder`, which also takes its configuration, from one process, without a log. Files are opened for each request,
  * as they are by default: `open_file_cache` takes a third off an answer of some kilobytes. What is not there is an empty 404.
  */
-export async function startNginx(folder: string, headers: Readonly<Record<string, string>>, contentType = 'application/octet-stream'): Promise<ServerProcess> {
+export async function startNginx(
+  folder: string,
+  headers: Readonly<Record<string, string>>,
+  contentType = 'application/octet-stream',
+): Promise<ServerProcess> {
   const port = await freePort()
   const conf = join(folder, 'nginx.conf')
   await writeFile(
@@ -24,7 +28,9 @@ http {
   client_body_temp_path ${folder}/b; proxy_temp_path ${folder}/p; fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
   server {
     listen 127.0.0.1:${port}; root ${folder};
-    ${Object.entries(headers).map(([name, value]) => `add_header ${name} ${JSON.stringify(value)};`).join(' ')}
+    ${Object.entries(headers)
+      .map(([name, value]) => `add_header ${name} ${JSON.stringify(value)};`)
+      .join(' ')}
     set $nothing ""; error_page 404 @missing; location @missing { add_header Cache-Control no-store always; return 404 $nothing; }
   }
 }

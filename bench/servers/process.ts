@@ -18,14 +18,25 @@ export interface NodeProcess extends ServerProcess {
 }
 
 /** What a child says: once where it listens, then what it is asked for. */
-export type ChildMessage = { readonly port: number } | { readonly cpuMs: number } | { readonly liveBytes: number }
+export type ChildMessage =
+  | { readonly port: number }
+  | { readonly cpuMs: number }
+  | { readonly liveBytes: number }
 
 const LONGEST_CLOSE_MS = 10_000
 
 /** Starts a script beside this file, which calls {@link serve}. Closed where its scope ends. */
-export async function startServer(script: 'bare.ts' | 'depot.ts' | 'idle.ts', args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<NodeProcess> {
+export async function startServer(
+  script: 'bare.ts' | 'depot.ts' | 'idle.ts',
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<NodeProcess> {
   const env = { ...process.env, ...environment }
-  const child = fork(new URL(script, import.meta.url), args, { env, execArgv: ['--expose-gc'], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const child = fork(new URL(script, import.meta.url), args, {
+    env,
+    execArgv: ['--expose-gc'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
   const hear = async (): Promise<ChildMessage> => {
     const heard = Promise.withResolvers<ChildMessage>()
     const fail = (code: number | null) => heard.reject(new Error(`${script} ended with ${code}`))
@@ -34,7 +45,8 @@ export async function startServer(script: 'bare.ts' | 'depot.ts' | 'idle.ts', ar
     return heard.promise.finally(() => child.off('exit', fail))
   }
   const started = await hear()
-  if (!('port' in started) || child.pid === undefined) throw new Error(`${script} did not say where it listens`)
+  if (!('port' in started) || child.pid === undefined)
+    throw new Error(`${script} did not say where it listens`)
   return {
     pid: child.pid,
     port: started.port,

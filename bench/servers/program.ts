@@ -21,7 +21,11 @@ export function has(program: string): boolean {
 }
 
 /** Starts a server that was told to listen at this port of 127.0.0.1, and waits until it does. What it used is known on Linux only. */
-export async function startProgram(port: number, command: string, args: readonly string[]): Promise<ServerProcess> {
+export async function startProgram(
+  port: number,
+  command: string,
+  args: readonly string[],
+): Promise<ServerProcess> {
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'] })
   await once(child, 'spawn')
   const gone = once(child, 'exit')
@@ -51,7 +55,13 @@ export async function freePort(): Promise<number> {
 /** Nanoseconds that its threads ran, in the kernel too; /proc/PID/stat counts in hundredths of a second. */
 function cpuMsOf(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`)
-  return threads.reduce((sum, thread) => sum + Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]), 0) / 1e6
+  return (
+    threads.reduce(
+      (sum, thread) =>
+        sum + Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]),
+      0,
+    ) / 1e6
+  )
 }
 
 async function listening(port: number): Promise<void> {

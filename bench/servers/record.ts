@@ -20,7 +20,11 @@ const OK = 200
 const HAB = { accept: '*/*', 'user-agent': `hab/2.0.450 (${TARGET}; 6.1.0)` }
 
 /** Starts node:http that answers what the depot answers now to these URLs, and 304 to who names the tag of that. Bodies are in `folder`, each at its URL's path; those of refusals beside it. */
-export async function startBare(depotPort: number, urls: Iterable<string>, folder: string): Promise<ServerProcess> {
+export async function startBare(
+  depotPort: number,
+  urls: Iterable<string>,
+  folder: string,
+): Promise<ServerProcess> {
   const answers: Recorded[] = []
   for (const url of urls) answers.push(await record(depotPort, url, folder))
   const answersFile = join(folder, 'answers.json')

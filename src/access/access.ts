@@ -99,7 +99,10 @@ export function audienceOf(caller: Caller): Audience {
   const narrowed = caller.scope.origins
   if (caller.isAdministrator) return { seesAll: narrowed === undefined, origins: narrowed ?? [] }
   const origins = [...caller.roles.keys()]
-  return { seesAll: false, origins: narrowed === undefined ? origins : origins.filter((origin) => narrowed.includes(origin)) }
+  return {
+    seesAll: false,
+    origins: narrowed === undefined ? origins : origins.filter((origin) => narrowed.includes(origin)),
+  }
 }
 
 /** Whose non-public packages a caller may move: a token that may promote and not read still finds what it is to promote. */

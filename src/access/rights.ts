@@ -12,12 +12,17 @@ export function expectAction(caller: Session, action: Action): void {
 /** For what a person does about an origin whatever their role there, or without one. */
 export function expectReach(caller: Session, origin: string, action: Action): void {
   expectAction(caller, action)
-  if (!allowsOrigin(caller, origin)) throw new DepotError('forbidden', `this token does not reach the origin ${origin}`)
+  if (!allowsOrigin(caller, origin))
+    throw new DepotError('forbidden', `this token does not reach the origin ${origin}`)
 }
 
 export function expectRole(caller: Session, least: Role, origin: string, action: Action): void {
   expectReach(caller, origin, action)
-  if (!hasRole(caller, origin, least)) throw new DepotError('forbidden', `${caller.accountName} is not ${withArticle(least)} of the origin ${origin}`)
+  if (!hasRole(caller, origin, least))
+    throw new DepotError(
+      'forbidden',
+      `${caller.accountName} is not ${withArticle(least)} of the origin ${origin}`,
+    )
 }
 
 /** For changes of a view whose rules decide the rest. */
@@ -35,21 +40,25 @@ export function expectPromoter(caller: Session, origin: string, view: string): v
 /** For what is about the whole depot. A token narrowed to origins or views does not speak for all of it. */
 export function expectAdministrator(caller: Session): void {
   expectAction(caller, 'manage')
-  if (!caller.isAdministrator) throw new DepotError('forbidden', `${caller.accountName} is not an administrator of the depot`)
+  if (!caller.isAdministrator)
+    throw new DepotError('forbidden', `${caller.accountName} is not an administrator of the depot`)
   if (isNarrowed(caller)) throw new DepotError('forbidden', 'this token does not reach the whole depot')
 }
 
 /** For what is about the caller's own account, which lies in no origin. */
 export function expectOwnAccount(caller: Session, accountId: number): void {
   expectAction(caller, 'manage')
-  if (isNarrowed(caller)) throw new DepotError('forbidden', 'a token narrowed to origins or views does not change its account')
-  if (caller.accountId !== accountId) throw new DepotError('forbidden', `${caller.accountName} changes no other account`)
+  if (isNarrowed(caller))
+    throw new DepotError('forbidden', 'a token narrowed to origins or views does not change its account')
+  if (caller.accountId !== accountId)
+    throw new DepotError('forbidden', `${caller.accountName} changes no other account`)
 }
 
 /** For making and revoking tokens: a narrowed token must not make a wider one. */
 export function expectWholeAccount(caller: Session, accountId: number): void {
   expectOwnAccount(caller, accountId)
-  if (caller.scope.actions !== undefined) throw new DepotError('forbidden', 'a narrowed token neither makes nor revokes others')
+  if (caller.scope.actions !== undefined)
+    throw new DepotError('forbidden', 'a narrowed token neither makes nor revokes others')
 }
 
 /** For what no caller over HTTP may do. */

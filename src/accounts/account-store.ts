@@ -38,7 +38,11 @@ export async function getAccount(db: Db, name: string): Promise<Account> {
 
 /** Whose row it is. */
 export async function getAccountName(db: Db, id: number): Promise<string> {
-  const { name } = await db.selectFrom('accounts').select('name').where('id', '=', id).executeTakeFirstOrThrow()
+  const { name } = await db
+    .selectFrom('accounts')
+    .select('name')
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
   return name
 }
 
@@ -56,13 +60,25 @@ export async function listAccounts(db: Db): Promise<Account[]> {
 }
 
 /** The session that a token opens, by its hash or its id, or `undefined` when it is unknown or revoked. Whether it has expired is left to the caller's clock. */
-export async function findSession(db: Db, token: { readonly hash: string } | { readonly id: number }): Promise<Session | undefined> {
+export async function findSession(
+  db: Db,
+  token: { readonly hash: string } | { readonly id: number },
+): Promise<Session | undefined> {
   const tokens = db
     .selectFrom('tokens')
     .innerJoin('accounts', 'accounts.id', 'tokens.account_id')
-    .select(['tokens.id as token_id', 'tokens.scope', 'tokens.expires_at', 'accounts.id', 'accounts.name', 'accounts.is_administrator'])
+    .select([
+      'tokens.id as token_id',
+      'tokens.scope',
+      'tokens.expires_at',
+      'accounts.id',
+      'accounts.name',
+      'accounts.is_administrator',
+    ])
     .where('tokens.revoked_at', 'is', null)
-  const row = await ('hash' in token ? tokens.where('tokens.hash', '=', token.hash) : tokens.where('tokens.id', '=', token.id)).executeTakeFirst()
+  const row = await (
+    'hash' in token ? tokens.where('tokens.hash', '=', token.hash) : tokens.where('tokens.id', '=', token.id)
+  ).executeTakeFirst()
   if (row === undefined) return undefined
   const memberships = await db
     .selectFrom('origin_members')
@@ -86,7 +102,15 @@ export async function listTokens(db: Db, account?: string): Promise<TokenDescrip
   const rows = await db
     .selectFrom('tokens')
     .innerJoin('accounts', 'accounts.id', 'tokens.account_id')
-    .select(['tokens.id', 'accounts.name', 'tokens.label', 'tokens.scope', 'tokens.created_at', 'tokens.expires_at', 'tokens.revoked_at'])
+    .select([
+      'tokens.id',
+      'accounts.name',
+      'tokens.label',
+      'tokens.scope',
+      'tokens.created_at',
+      'tokens.expires_at',
+      'tokens.revoked_at',
+    ])
     .$if(account !== undefined, (query) => query.where('accounts.name', '=', account ?? ''))
     .orderBy('tokens.id')
     .execute()
@@ -101,7 +125,10 @@ export async function listTokens(db: Db, account?: string): Promise<TokenDescrip
   }))
 }
 
-export async function insertAccount(db: Db, account: { name: string; email: string | undefined; isAdministrator: boolean; at: number }): Promise<number> {
+export async function insertAccount(
+  db: Db,
+  account: { name: string; email: string | undefined; isAdministrator: boolean; at: number },
+): Promise<number> {
   const { id } = await db
     .insertInto('accounts')
     .values({
@@ -116,14 +143,28 @@ export async function insertAccount(db: Db, account: { name: string; email: stri
   return id
 }
 
-export async function findTokenByHash(db: Db, hash: string): Promise<{ id: number; revokedAt: number | undefined } | undefined> {
-  const row = await db.selectFrom('tokens').select(['id', 'revoked_at']).where('hash', '=', hash).executeTakeFirst()
+export async function findTokenByHash(
+  db: Db,
+  hash: string,
+): Promise<{ id: number; revokedAt: number | undefined } | undefined> {
+  const row = await db
+    .selectFrom('tokens')
+    .select(['id', 'revoked_at'])
+    .where('hash', '=', hash)
+    .executeTakeFirst()
   return row && { id: row.id, revokedAt: row.revoked_at ?? undefined }
 }
 
 export async function insertToken(
   db: Db,
-  token: { accountId: number; hash: string; label: string; scope: Scope; expiresAt: number | undefined; at: number },
+  token: {
+    accountId: number
+    hash: string
+    label: string
+    scope: Scope
+    expiresAt: number | undefined
+    at: number
+  },
 ): Promise<number> {
   const { id } = await db
     .insertInto('tokens')

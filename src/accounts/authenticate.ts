@@ -31,7 +31,9 @@ export class Authenticator {
     if (authorization === undefined) return undefined
     const hash = hashToken(tokenIn(authorization))
     const session = this.#sessions.get(hash)
-    return session === undefined ? this.#open(hash).then((opened) => this.#unexpired(opened)) : this.#unexpired(session)
+    return session === undefined
+      ? this.#open(hash).then((opened) => this.#unexpired(opened))
+      : this.#unexpired(session)
   }
 
   onCommit(entries: readonly LedgerEntry[]): void {
@@ -57,7 +59,8 @@ export class Authenticator {
 
 /** Throws `unauthenticated`. `now` is the wall clock, which commit times may be ahead of. */
 export function expectUnexpired(session: Session, now: number): Session {
-  if (session.expiresAt !== undefined && session.expiresAt <= now) throw new DepotError('unauthenticated', 'the token has expired')
+  if (session.expiresAt !== undefined && session.expiresAt <= now)
+    throw new DepotError('unauthenticated', 'the token has expired')
   return session
 }
 
@@ -78,7 +81,11 @@ const CHANGES_SESSIONS: ReadonlySet<LedgerEntry['event']['kind']> = new Set([
 
 function tokenIn(authorization: string): string {
   const [scheme = '', credential = '', ...rest] = authorization.trim().split(/\s+/)
-  if (credential === '' || rest.length > 0) throw new DepotError('unauthenticated', 'the Authorization header is not "Bearer TOKEN" or "Basic CREDENTIALS"')
+  if (credential === '' || rest.length > 0)
+    throw new DepotError(
+      'unauthenticated',
+      'the Authorization header is not "Bearer TOKEN" or "Basic CREDENTIALS"',
+    )
   switch (scheme.toLowerCase()) {
     case 'bearer':
       return credential

@@ -25,7 +25,10 @@ export class GuessLimit {
   readonly #buckets = new Map<string, Bucket>()
 
   /** An address may fail `perMinute` times at once, and so often a minute from then on. */
-  constructor(now: () => number, { perMinute, mostAddresses = MOST_ADDRESSES }: { perMinute: number; mostAddresses?: number }) {
+  constructor(
+    now: () => number,
+    { perMinute, mostAddresses = MOST_ADDRESSES }: { perMinute: number; mostAddresses?: number },
+  ) {
     this.#now = now
     this.#costMs = MINUTE_MS / perMinute
     this.#mostAddresses = mostAddresses
@@ -41,7 +44,11 @@ export class GuessLimit {
     this.#buckets.set(key, bucket)
     if (bucket.creditMs < this.#costMs) {
       const retryAfterSeconds = Math.ceil((this.#costMs - bucket.creditMs) / 1000)
-      return new DepotError('too_many_attempts', `too many requests with a wrong token came from ${key}: try again in ${retryAfterSeconds} seconds`, { retryAfterSeconds })
+      return new DepotError(
+        'too_many_attempts',
+        `too many requests with a wrong token came from ${key}: try again in ${retryAfterSeconds} seconds`,
+        { retryAfterSeconds },
+      )
     }
     bucket.creditMs -= this.#costMs
     return undefined

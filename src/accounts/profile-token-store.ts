@@ -25,6 +25,12 @@ export async function markTokenOfProfile(db: Db, tokenId: number): Promise<void>
 
 /** Whether an account has this token, and it is not revoked. */
 export async function ownsToken(db: Db, accountId: number, tokenId: number): Promise<boolean> {
-  const row = await db.selectFrom('tokens').select('id').where('id', '=', tokenId).where('account_id', '=', accountId).where('revoked_at', 'is', null).executeTakeFirst()
+  const row = await db
+    .selectFrom('tokens')
+    .select('id')
+    .where('id', '=', tokenId)
+    .where('account_id', '=', accountId)
+    .where('revoked_at', 'is', null)
+    .executeTakeFirst()
   return row !== undefined
 }

@@ -16,15 +16,32 @@ export function hashToken(token: string): string {
 const LONGEST_LIFE_YEARS = 200
 const LONGEST_LIFE_MS = LONGEST_LIFE_YEARS * 366 * 86_400_000
 
-const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000, y: 365 * 86_400_000 }
+const UNITS: Readonly<Record<string, number>> = {
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+  y: 365 * 86_400_000,
+}
 
 /** `90d`, `12h`, or a date such as `2027-01-31`, as epoch milliseconds after `now`. Throws `invalid_request`. */
 export function parseExpiry(text: string, now: number): number {
   const [, amount, unit = ''] = /^(\d{1,5})([mhdwy])$/.exec(text) ?? []
-  const at = amount === undefined ? Date.parse(/^\d{4}-\d{2}-\d{2}(T|$)/.test(text) ? text : '') : now + Number(amount) * (UNITS[unit] ?? 0)
-  if (Number.isNaN(at) || (amount === undefined && !isDayOfCalendar(text))) throw new DepotError('invalid_request', `${quote(text)} is no expiry: write 90d, 12h, 30m, 4w, 1y, or a date such as 2027-01-31`)
+  const at =
+    amount === undefined
+      ? Date.parse(/^\d{4}-\d{2}-\d{2}(T|$)/.test(text) ? text : '')
+      : now + Number(amount) * (UNITS[unit] ?? 0)
+  if (Number.isNaN(at) || (amount === undefined && !isDayOfCalendar(text)))
+    throw new DepotError(
+      'invalid_request',
+      `${quote(text)} is no expiry: write 90d, 12h, 30m, 4w, 1y, or a date such as 2027-01-31`,
+    )
   if (at <= now) throw new DepotError('invalid_request', `the expiry ${quote(text)} has passed already`)
-  if (at > now + LONGEST_LIFE_MS) throw new DepotError('invalid_request', `the expiry ${quote(text)} is more than ${LONGEST_LIFE_YEARS} years away: a token without an expiry never ends`)
+  if (at > now + LONGEST_LIFE_MS)
+    throw new DepotError(
+      'invalid_request',
+      `the expiry ${quote(text)} is more than ${LONGEST_LIFE_YEARS} years away: a token without an expiry never ends`,
+    )
   return at
 }
 

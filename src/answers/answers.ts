@@ -6,7 +6,13 @@ import { formatIdent } from '../package/ident.ts'
 import { TARGETS } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import type { Release } from '../releases/release.ts'
-import { findLatest, findRelease, isInView, listViewsOf, readPackageNames } from '../releases/release-store.ts'
+import {
+  findLatest,
+  findRelease,
+  isInView,
+  listViewsOf,
+  readPackageNames,
+} from '../releases/release-store.ts'
 import { FIRST_UNGOVERNED } from '../views/view.ts'
 import type { View } from '../views/view.ts'
 import { listPointersIn } from '../revisions/member-store.ts'
@@ -72,7 +78,16 @@ export class Answers {
   #bodyBytes = 0
   #generation = 0
 
-  private constructor(db: Db, renderers: Renderers, known: { pointers: Map<string, Map<Line, Pointer>>; outsiders: Outsiders; ungoverned: Map<string, ReadonlySet<string>>; revisions: Map<string, number> }) {
+  private constructor(
+    db: Db,
+    renderers: Renderers,
+    known: {
+      pointers: Map<string, Map<Line, Pointer>>
+      outsiders: Outsiders
+      ungoverned: Map<string, ReadonlySet<string>>
+      revisions: Map<string, number>
+    },
+  ) {
     this.#db = db
     this.#renderers = renderers
     this.#pointers = known.pointers
@@ -90,7 +105,12 @@ export class Answers {
     const pointers = await readPointers(db, views)
     const ungoverned = new Map(views.map((view) => [view.name as string, new Set(view.ungoverned)]))
     const revisions = await readRevisions(db)
-    return new Answers(db, renderers, { pointers, outsiders: await Outsiders.open(db, pointers, start), ungoverned, revisions })
+    return new Answers(db, renderers, {
+      pointers,
+      outsiders: await Outsiders.open(db, pointers, start),
+      ungoverned,
+      revisions,
+    })
   }
 
   /** Whether there is a view of this name, which is not closed. */
@@ -120,20 +140,28 @@ export class Answers {
    * `undefined` when there is no such release in the view, or none that the audience may see. Nearly always the answer is at hand,
    * and then it is no promise.
    */
-  latest(question: LatestQuestion, audience: Audience): LatestAnswer | undefined | Promise<LatestAnswer | undefined> {
+  latest(
+    question: LatestQuestion,
+    audience: Audience,
+  ): LatestAnswer | undefined | Promise<LatestAnswer | undefined> {
     const { view, origin, name, target } = question
     const line = `${origin}/${name} ${target}`
     const pointer = this.#pointers.get(view)?.get(line)
     if (pointer === undefined) return undefined
-    if (audience.seesAll || audience.origins.includes(origin)) return this.#follow(question, pointer, EVERYONE)
+    if (audience.seesAll || audience.origins.includes(origin))
+      return this.#follow(question, pointer, EVERYONE)
     if (!this.#outsiders.isVeiled(line)) return this.#follow(question, pointer, THE_PUBLIC)
     const theirs = this.#outsiders.find(view, line)
-    if (theirs instanceof Promise) return theirs.then((found) => found && this.#follow(question, found, THE_PUBLIC))
+    if (theirs instanceof Promise)
+      return theirs.then((found) => found && this.#follow(question, found, THE_PUBLIC))
     return theirs && this.#follow(question, theirs, THE_PUBLIC)
   }
 
   /** Whether {@link latest} has an answer for a package and target in a view. Nearly always it is at hand, and then it is no promise. */
-  hasLatest({ view, origin, name, target }: Pick<LatestQuestion, 'view' | 'origin' | 'name' | 'target'>, audience: Audience): boolean | Promise<boolean> {
+  hasLatest(
+    { view, origin, name, target }: Pick<LatestQuestion, 'view' | 'origin' | 'name' | 'target'>,
+    audience: Audience,
+  ): boolean | Promise<boolean> {
     const line = `${origin}/${name} ${target}`
     if (this.#pointers.get(view)?.has(line) !== true) return false
     if (audience.seesAll || audience.origins.includes(origin) || !this.#outsiders.isVeiled(line)) return true
@@ -145,12 +173,18 @@ export class Answers {
    * The body of one release: `undefined` when it is not there, not for this audience or, where a view is named, not in that view. What
    * was asked a moment ago is at hand, and then it is no promise.
    */
-  exact(question: ExactQuestion, audience: Audience): PackageAnswer | undefined | Promise<PackageAnswer | undefined> {
+  exact(
+    question: ExactQuestion,
+    audience: Audience,
+  ): PackageAnswer | undefined | Promise<PackageAnswer | undefined> {
     const { shape, ident, target, view } = question
     if (target === undefined) return this.#lookUpExactly(question, audience)
     const kept = this.#bodies.get(`${ident} ${target} ${shape}`)
     // What is absent is so to the public alone.
-    if (kept === undefined) return isThePublic(audience) && this.#absent.has(`${ident} ${target}`) ? undefined : this.#lookUpExactly(question, audience)
+    if (kept === undefined)
+      return isThePublic(audience) && this.#absent.has(`${ident} ${target}`)
+        ? undefined
+        : this.#lookUpExactly(question, audience)
     const maySee = kept.isPublic || audience.seesAll || audience.origins.includes(kept.origin)
     return maySee && (view === undefined || kept.views.includes(view)) ? kept : undefined
   }
@@ -165,7 +199,11 @@ export class Answers {
 
   #take(event: LedgerEvent): void {
     if (event.kind === 'promotion') this.#apply(event)
-    if (event.kind === 'visibility-set') this.#forgetReleases(event.targets.map((target) => ({ ident: event.ident, target })), this.#pointers.values())
+    if (event.kind === 'visibility-set')
+      this.#forgetReleases(
+        event.targets.map((target) => ({ ident: event.ident, target })),
+        this.#pointers.values(),
+      )
     if (event.kind === 'view-created') this.#ungoverned.set(event.view, new Set(FIRST_UNGOVERNED))
     if (event.kind === 'ungoverned-set') this.#ungoverned.set(event.view, new Set(event.origins))
     if (event.kind === 'view-closed') this.#ungoverned.delete(event.view)
@@ -182,7 +220,10 @@ export class Answers {
     }
   }
 
-  #forgetReleases(releases: readonly { ident: string; target: Target }[], views: Iterable<Map<Line, Pointer>>): void {
+  #forgetReleases(
+    releases: readonly { ident: string; target: Target }[],
+    views: Iterable<Map<Line, Pointer>>,
+  ): void {
     this.#generation += 1
     this.#absent.clear()
     for (const { ident, target } of releases) {
@@ -194,34 +235,52 @@ export class Answers {
     }
   }
 
-  #follow(question: LatestQuestion, pointer: Pointer, eyes: Audience): LatestAnswer | undefined | Promise<LatestAnswer | undefined> {
+  #follow(
+    question: LatestQuestion,
+    pointer: Pointer,
+    eyes: Audience,
+  ): LatestAnswer | undefined | Promise<LatestAnswer | undefined> {
     const { shape, version, target } = question
     const ident = version === undefined ? pointer.ident : pointer.versions?.get(version)
     const kept = ident === undefined ? undefined : this.#bodies.get(`${ident} ${target} ${shape}`)
-    if (kept !== undefined) return { package: kept, revision: version === undefined ? pointer.revision : undefined }
+    if (kept !== undefined)
+      return { package: kept, revision: version === undefined ? pointer.revision : undefined }
     if (version !== undefined && this.#absent.has(keyOf(question, eyes))) return undefined
     return this.#lookUp(question, pointer, eyes)
   }
 
-  async #lookUp(question: LatestQuestion, pointer: Pointer, eyes: Audience): Promise<LatestAnswer | undefined> {
+  async #lookUp(
+    question: LatestQuestion,
+    pointer: Pointer,
+    eyes: Audience,
+  ): Promise<LatestAnswer | undefined> {
     const { version, target } = question
     const generation = this.#generation
     const view = version === undefined ? undefined : await findView(this.#db, question.view)
-    const release = view === undefined ? await findRelease(this.#db, pointer.ident, target, eyes) : await findLatest(this.#db, { ...question, view, version }, eyes)
+    const release =
+      view === undefined
+        ? await findRelease(this.#db, pointer.ident, target, eyes)
+        : await findLatest(this.#db, { ...question, view, version }, eyes)
     if (release === undefined) {
       this.#noteAbsent(keyOf(question, eyes), generation)
       return undefined
     }
-    if (version !== undefined && generation === this.#generation) (pointer.versions ??= new Map()).set(version, formatIdent(release.ident))
+    if (version !== undefined && generation === this.#generation)
+      (pointer.versions ??= new Map()).set(version, formatIdent(release.ident))
     const answer = await this.#answer(release, question.shape, generation)
     return { package: answer, revision: version === undefined ? pointer.revision : undefined }
   }
 
-  async #lookUpExactly({ shape, ident, target, view }: ExactQuestion, audience: Audience): Promise<PackageAnswer | undefined> {
+  async #lookUpExactly(
+    { shape, ident, target, view }: ExactQuestion,
+    audience: Audience,
+  ): Promise<PackageAnswer | undefined> {
     const generation = this.#generation
     const release = await findRelease(this.#db, ident, target, audience)
-    if (release === undefined && target !== undefined && isThePublic(audience)) this.#noteAbsent(`${ident} ${target}`, generation)
-    if (release === undefined || (view !== undefined && !(await isInView(this.#db, view, release.id)))) return undefined
+    if (release === undefined && target !== undefined && isThePublic(audience))
+      this.#noteAbsent(`${ident} ${target}`, generation)
+    if (release === undefined || (view !== undefined && !(await isInView(this.#db, view, release.id))))
+      return undefined
     return this.#bodies.get(`${ident} ${release.target} ${shape}`) ?? this.#answer(release, shape, generation)
   }
 
@@ -229,7 +288,10 @@ export class Answers {
     const views = (await listViewsOf(this.#db, release.id)).map((view) => view.name)
     const ident = formatIdent(release.ident)
     const { checksum, target } = release
-    const answer = new PackageAnswer({ ident, checksum, target, isPublic: release.visibility === 'public', views }, this.#renderers[shape](release, views))
+    const answer = new PackageAnswer(
+      { ident, checksum, target, isPublic: release.visibility === 'public', views },
+      this.#renderers[shape](release, views),
+    )
     // A commit in between may have changed what was read: then the next asker reads it anew.
     if (generation === this.#generation) this.#keep(`${ident} ${target} ${shape}`, answer)
     return answer

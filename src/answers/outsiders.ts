@@ -38,7 +38,11 @@ export class Outsiders {
   }
 
   /** `pointers` are those of who sees everything, as they stand; `start` is a connection for reading at the start. */
-  static async open(db: Db, pointers: ReadonlyMap<string, ReadonlyMap<Line, Pointer>>, start: Db): Promise<Outsiders> {
+  static async open(
+    db: Db,
+    pointers: ReadonlyMap<string, ReadonlyMap<Line, Pointer>>,
+    start: Db,
+  ): Promise<Outsiders> {
     const outsiders = new Outsiders(db)
     const alone = new Set<Line>()
     for (const { line, ident, isDeleted, isAlone } of await listNotPublic(start)) {
@@ -48,7 +52,8 @@ export class Outsiders {
     for (const [view, lines] of pointers) {
       for (const line of lines.keys()) {
         if (alone.has(line)) outsiders.#ofView(view).set(line, 'nothing')
-        else if (outsiders.isVeiled(line)) outsiders.#ofView(view).set(line, (await outsiders.#findNow(start, view, line)) ?? 'nothing')
+        else if (outsiders.isVeiled(line))
+          outsiders.#ofView(view).set(line, (await outsiders.#findNow(start, view, line)) ?? 'nothing')
       }
     }
     return outsiders
@@ -67,7 +72,8 @@ export class Outsiders {
 
   /** Takes in what was committed. `pointers` are those of who sees everything. Never throws. */
   onEvent(event: LedgerEvent, pointers: ReadonlyMap<string, ReadonlyMap<Line, Pointer>>): void {
-    if (event.kind === 'release-published' && event.visibility !== 'public') this.#veil(lineOf(event), event.ident)
+    if (event.kind === 'release-published' && event.visibility !== 'public')
+      this.#veil(lineOf(event), event.ident)
     if (event.kind === 'release-deleted' && this.#veiled.get(lineOf(event))?.has(event.ident) === true) {
       this.#unveil(lineOf(event), event.ident)
       this.#veil(lineOf(event), DELETED)
@@ -83,7 +89,8 @@ export class Outsiders {
     if (event.kind === 'promotion') {
       // Under another rule, `latest` may be another one to outsiders where it is the same to insiders.
       const others = event.rule === undefined ? [] : (pointers.get(event.view)?.keys() ?? [])
-      for (const line of new Set([...[...event.joined, ...event.left].map(lineOf), ...others])) this.#readAhead(event.view, line)
+      for (const line of new Set([...[...event.joined, ...event.left].map(lineOf), ...others]))
+        this.#readAhead(event.view, line)
     }
   }
 
@@ -123,7 +130,13 @@ export class Outsiders {
     const view = await findView(db, name)
     if (view === undefined) return undefined
     const [origin = '', packageName = '', target = ''] = line.split(/[/ ]/)
-    const found = await listPointersAt(db, view, view.revision, { origin, name: packageName, limit: TARGETS.length }, THE_PUBLIC)
+    const found = await listPointersAt(
+      db,
+      view,
+      view.revision,
+      { origin, name: packageName, limit: TARGETS.length },
+      THE_PUBLIC,
+    )
     const pointer = found.find((candidate) => candidate.target === target)
     return pointer && { ident: pointer.ident, revision: pointer.sinceRevision, versions: undefined }
   }

@@ -22,7 +22,10 @@ export class PackageAnswer {
   #bytes: number
   #onGrowth: (bytes: number) => void = () => undefined
 
-  constructor(release: { ident: string; checksum: string; target: Target; isPublic: boolean; views: readonly string[] }, body: Buffer) {
+  constructor(
+    release: { ident: string; checksum: string; target: Target; isPublic: boolean; views: readonly string[] },
+    body: Buffer,
+  ) {
     this.ident = release.ident
     this.origin = release.ident.split('/', 1)[0] ?? ''
     this.checksum = release.checksum

@@ -37,10 +37,17 @@ export function auditEntry(row: EntryRow, before: LedgerHead): AuditedEntry {
   const faults: string[] = []
   const made = link(before, row.text, row.salt)
   const next = before.sequence + 1
-  if (row.sequence !== next) faults.push(row.sequence - 1 === next ? `entry ${next} is missing` : `entries ${next} to ${row.sequence - 1} are missing`)
+  if (row.sequence !== next)
+    faults.push(
+      row.sequence - 1 === next
+        ? `entry ${next} is missing`
+        : `entries ${next} to ${row.sequence - 1} are missing`,
+    )
   if (row.at < before.at) faults.push('it is earlier than the entry before it')
-  if (row.digest !== made.digest) faults.push('its digest is not that of its salt and text: one of the three was changed')
-  else if (row.sequence === next && row.hash !== made.hash) faults.push('its hash is not made of its digest and the hash before it')
+  if (row.digest !== made.digest)
+    faults.push('its digest is not that of its salt and text: one of the three was changed')
+  else if (row.sequence === next && row.hash !== made.hash)
+    faults.push('its hash is not made of its digest and the hash before it')
   const event = parseEntry(row.text)
   if (event === undefined) faults.push('its text is not that of an entry')
   else faults.push(...wrongColumns(row, event))
@@ -72,7 +79,9 @@ function wrongColumns(row: EntryRow, entry: Entry): string[] {
     revision: row.revision === (entry.kind === 'promotion' ? entry.revision : null),
     view_id: row.view_id === null ? !isOfView : row.view === entry.view,
     origin_id: row.origin_id === null || row.origin === origin,
-    release_id: row.release_id === null || releases.some(({ ident, target }) => ident === row.release && target === row.release_target),
+    release_id:
+      row.release_id === null ||
+      releases.some(({ ident, target }) => ident === row.release && target === row.release_target),
   }
   return Object.entries(isRight)
     .filter(([, right]) => !right)
@@ -89,28 +98,44 @@ function parseEntry(text: string): Entry | undefined {
 }
 
 function isEntry(value: unknown): value is Entry {
-  if (!hasFields(value, { at: 'number', kind: 'string', actor: 'object' }) || value['actor'] === null) return false
+  if (!hasFields(value, { at: 'number', kind: 'string', actor: 'object' }) || value['actor'] === null)
+    return false
   return value['kind'] !== 'promotion' || isPromotion(value)
 }
 
 function isPromotion(value: Readonly<Record<string, unknown>>): boolean {
   if (!hasFields(value, { view: 'string', revision: 'number' })) return false
-  return areAll(value['joined'], isReleaseName) && areAll(value['left'], isReleaseName) && areAll(value['pointers'], isPointerMove)
+  return (
+    areAll(value['joined'], isReleaseName) &&
+    areAll(value['left'], isReleaseName) &&
+    areAll(value['pointers'], isPointerMove)
+  )
 }
 
 function isReleaseName(value: unknown): boolean {
-  return hasFields(value, { ident: 'string', target: 'string' }) && /^[^/]+(\/[^/]+){3}$/.test(String(value['ident']))
+  return (
+    hasFields(value, { ident: 'string', target: 'string' }) &&
+    /^[^/]+(\/[^/]+){3}$/.test(String(value['ident']))
+  )
 }
 
 function isPointerMove(value: unknown): boolean {
-  return hasFields(value, { package: 'string', target: 'string' }) && [value['from'], value['to']].every((end) => end === null || typeof end === 'string')
+  return (
+    hasFields(value, { package: 'string', target: 'string' }) &&
+    [value['from'], value['to']].every((end) => end === null || typeof end === 'string')
+  )
 }
 
 function areAll(values: unknown, hold: (value: unknown) => boolean): boolean {
   return Array.isArray(values) && values.every(hold)
 }
 
-function hasFields(value: unknown, types: Readonly<Record<string, string>>): value is Record<string, unknown> {
+function hasFields(
+  value: unknown,
+  types: Readonly<Record<string, string>>,
+): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false
-  return Object.entries(types).every(([name, type]) => typeof (value as Record<string, unknown>)[name] === type)
+  return Object.entries(types).every(
+    ([name, type]) => typeof (value as Record<string, unknown>)[name] === type,
+  )
 }

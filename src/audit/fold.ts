@@ -39,7 +39,10 @@ export function emptyFold(): Fold {
 }
 
 /** Brings `fold` to the promotion's revision. */
-export function foldPromotion(fold: Fold, promotion: Pick<Promotion, 'revision' | 'joined' | 'left' | 'pointers'>): FoldedChange {
+export function foldPromotion(
+  fold: Fold,
+  promotion: Pick<Promotion, 'revision' | 'joined' | 'left' | 'pointers'>,
+): FoldedChange {
   const { revision, joined, left, pointers } = promotion
   const endedMembers: FoldedMember[] = []
   const endedPointers: FoldedPointer[] = []
@@ -53,17 +56,25 @@ export function foldPromotion(fold: Fold, promotion: Pick<Promotion, 'revision' 
     return true
   }
   for (const release of left) {
-    if (!end(release)) faults.push(`revision ${revision} takes out ${release.ident} (${release.target}), which was not in it`)
+    if (!end(release))
+      faults.push(`revision ${revision} takes out ${release.ident} (${release.target}), which was not in it`)
   }
   for (const [position, release] of joined.entries()) {
     end(release)
-    fold.members.set(keyOf(release), { ident: release.ident, target: release.target, from: revision, position })
+    fold.members.set(keyOf(release), {
+      ident: release.ident,
+      target: release.target,
+      from: revision,
+      position,
+    })
   }
   for (const { package: name, target, from, to } of pointers) {
     const line = `${name} ${target}`
     const pointer = fold.pointers.get(line)
     if ((pointer?.ident ?? null) !== from) {
-      faults.push(`revision ${revision} moves ${name} (${target}) from ${from ?? 'nothing'}, where it was at ${pointer?.ident ?? 'nothing'}`)
+      faults.push(
+        `revision ${revision} moves ${name} (${target}) from ${from ?? 'nothing'}, where it was at ${pointer?.ident ?? 'nothing'}`,
+      )
     }
     if (pointer !== undefined && pointer.from < revision) endedPointers.push(pointer)
     if (to === null) fold.pointers.delete(line)

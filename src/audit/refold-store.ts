@@ -18,14 +18,29 @@ export type RefoldDb = Kysely<Schema & Refolded>
 
 /** Makes the tables; once for each connection, which must see one state of the database all the time. */
 export async function openRefold(db: Db): Promise<RefoldDb> {
-  await sql`CREATE TEMP TABLE refolded_members (view TEXT, package TEXT, release TEXT, from_revision INTEGER, position INTEGER, to_revision INTEGER)`.execute(db)
-  await sql`CREATE TEMP TABLE refolded_pointers (view TEXT, package TEXT, target TEXT, release TEXT, from_revision INTEGER, to_revision INTEGER)`.execute(db)
+  await sql`CREATE TEMP TABLE refolded_members (view TEXT, package TEXT, release TEXT, from_revision INTEGER, position INTEGER, to_revision INTEGER)`.execute(
+    db,
+  )
+  await sql`CREATE TEMP TABLE refolded_pointers (view TEXT, package TEXT, target TEXT, release TEXT, from_revision INTEGER, to_revision INTEGER)`.execute(
+    db,
+  )
   return db.withTables<Refolded>()
 }
 
-export async function insertRefolded(db: RefoldDb, rows: { members: readonly RefoldedMember[]; pointers: readonly RefoldedPointer[] }): Promise<void> {
-  if (rows.members.length > 0) await db.insertInto('refolded_members').values([...rows.members]).execute()
-  if (rows.pointers.length > 0) await db.insertInto('refolded_pointers').values([...rows.pointers]).execute()
+export async function insertRefolded(
+  db: RefoldDb,
+  rows: { members: readonly RefoldedMember[]; pointers: readonly RefoldedPointer[] },
+): Promise<void> {
+  if (rows.members.length > 0)
+    await db
+      .insertInto('refolded_members')
+      .values([...rows.members])
+      .execute()
+  if (rows.pointers.length > 0)
+    await db
+      .insertInto('refolded_pointers')
+      .values([...rows.pointers])
+      .execute()
 }
 
 /** The entries that follow one, with the names of what their columns refer to. */
@@ -36,7 +51,12 @@ export async function listEntryRows(db: Db, page: { after: number; limit: number
     .leftJoin('origins', 'origins.id', 'ledger.origin_id')
     .leftJoin('releases', 'releases.id', 'ledger.release_id')
     .selectAll('ledger')
-    .select(['views.name as view', 'origins.name as origin', 'releases.ident as release', 'releases.target as release_target'])
+    .select([
+      'views.name as view',
+      'origins.name as origin',
+      'releases.ident as release',
+      'releases.target as release_target',
+    ])
     .where('ledger.sequence', '>', page.after)
     .orderBy('ledger.sequence')
     .limit(page.limit)
@@ -48,37 +68,79 @@ export async function listViewRows(db: Db) {
   return db
     .selectFrom('views')
     .leftJoin('views as bases', 'bases.id', 'views.base_id')
-    .select(['views.name', 'views.rule', 'views.past_rules', 'views.ungoverned', 'views.maker', 'views.revision', 'views.created_at', 'views.closed_at', 'views.gates', 'views.freeze', 'bases.name as base'])
+    .select([
+      'views.name',
+      'views.rule',
+      'views.past_rules',
+      'views.ungoverned',
+      'views.maker',
+      'views.revision',
+      'views.created_at',
+      'views.closed_at',
+      'views.gates',
+      'views.freeze',
+      'bases.name as base',
+    ])
     .orderBy('views.id')
     .execute()
 }
 
 /** Memberships that stand on one side alone. */
-export async function listUnlikeMembers(db: RefoldDb, limit: number): Promise<{ refolded: RefoldedMember[]; rows: RefoldedMember[] }> {
-  const refolded = db.selectFrom('refolded_members').select(['view', 'package', 'release', 'from_revision', 'position', 'to_revision'])
+export async function listUnlikeMembers(
+  db: RefoldDb,
+  limit: number,
+): Promise<{ refolded: RefoldedMember[]; rows: RefoldedMember[] }> {
+  const refolded = db
+    .selectFrom('refolded_members')
+    .select(['view', 'package', 'release', 'from_revision', 'position', 'to_revision'])
   const rows = db
     .selectFrom('members')
     .leftJoin('views', 'views.id', 'members.view_id')
     .leftJoin('packages', 'packages.id', 'members.package_id')
     .leftJoin('origins', 'origins.id', 'packages.origin_id')
     .leftJoin('releases', 'releases.id', 'members.release_id')
-    .select(['views.name as view', packageName, releaseName, 'members.from_revision', 'members.position', 'members.to_revision'])
+    .select([
+      'views.name as view',
+      packageName,
+      releaseName,
+      'members.from_revision',
+      'members.position',
+      'members.to_revision',
+    ])
     .$narrowType<{ view: string }>()
-  return { refolded: await refolded.except(rows).limit(limit).execute(), rows: await rows.except(refolded).limit(limit).execute() }
+  return {
+    refolded: await refolded.except(rows).limit(limit).execute(),
+    rows: await rows.except(refolded).limit(limit).execute(),
+  }
 }
 
 /** What pointers were at, on one side alone. */
-export async function listUnlikePointers(db: RefoldDb, limit: number): Promise<{ refolded: RefoldedPointer[]; rows: RefoldedPointer[] }> {
-  const refolded = db.selectFrom('refolded_pointers').select(['view', 'package', 'target', 'release', 'from_revision', 'to_revision'])
+export async function listUnlikePointers(
+  db: RefoldDb,
+  limit: number,
+): Promise<{ refolded: RefoldedPointer[]; rows: RefoldedPointer[] }> {
+  const refolded = db
+    .selectFrom('refolded_pointers')
+    .select(['view', 'package', 'target', 'release', 'from_revision', 'to_revision'])
   const rows = db
     .selectFrom('pointers')
     .leftJoin('views', 'views.id', 'pointers.view_id')
     .leftJoin('packages', 'packages.id', 'pointers.package_id')
     .leftJoin('origins', 'origins.id', 'packages.origin_id')
     .leftJoin('releases', 'releases.id', 'pointers.release_id')
-    .select((eb) => ['views.name as view', packageName, eb.cast<string>('pointers.target', 'text').as('target'), releaseName, 'pointers.from_revision', 'pointers.to_revision'])
+    .select((eb) => [
+      'views.name as view',
+      packageName,
+      eb.cast<string>('pointers.target', 'text').as('target'),
+      releaseName,
+      'pointers.from_revision',
+      'pointers.to_revision',
+    ])
     .$narrowType<{ view: string }>()
-  return { refolded: await refolded.except(rows).limit(limit).execute(), rows: await rows.except(refolded).limit(limit).execute() }
+  return {
+    refolded: await refolded.except(rows).limit(limit).execute(),
+    rows: await rows.except(refolded).limit(limit).execute(),
+  }
 }
 
 export interface RefoldedLine {
@@ -90,34 +152,57 @@ export interface RefoldedLine {
 }
 
 /** Lines that a view pointed into, on one side alone. */
-export async function listUnlikeLines(db: RefoldDb, limit: number): Promise<{ refolded: RefoldedLine[]; rows: RefoldedLine[] }> {
-  const refolded = db.selectFrom('refolded_pointers').select(['view', 'package', 'target', 'package as meant'])
+export async function listUnlikeLines(
+  db: RefoldDb,
+  limit: number,
+): Promise<{ refolded: RefoldedLine[]; rows: RefoldedLine[] }> {
+  const refolded = db
+    .selectFrom('refolded_pointers')
+    .select(['view', 'package', 'target', 'package as meant'])
   const rows = db
     .selectFrom('lines')
     .leftJoin('views', 'views.id', 'lines.view_id')
     .leftJoin('packages', 'packages.id', 'lines.package_id')
     .leftJoin('origins', 'origins.id', 'packages.origin_id')
-    .select((eb) => ['views.name as view', 'lines.package', eb.cast<string>('lines.target', 'text').as('target'), sql<string>`origins.name || '/' || packages.name`.as('meant')])
+    .select((eb) => [
+      'views.name as view',
+      'lines.package',
+      eb.cast<string>('lines.target', 'text').as('target'),
+      sql<string>`origins.name || '/' || packages.name`.as('meant'),
+    ])
     .$narrowType<{ view: string }>()
-  return { refolded: await refolded.except(rows).limit(limit).execute(), rows: await rows.except(refolded).limit(limit).execute() }
+  return {
+    refolded: await refolded.except(rows).limit(limit).execute(),
+    rows: await rows.except(refolded).limit(limit).execute(),
+  }
 }
 
 /**
  * Names may be those of a release that was deleted or of one that was published after it: members that were there when the release
  * of their row was not, and pointers at a release that was no member when they moved there.
  */
-export async function listMisplaced(db: Db, limit: number): Promise<{ view: string; ident: string; revision: number }[]> {
+export async function listMisplaced(
+  db: Db,
+  limit: number,
+): Promise<{ view: string; ident: string; revision: number }[]> {
   const members = db
     .selectFrom('members')
     .innerJoin('views', 'views.id', 'members.view_id')
     .innerJoin('releases', 'releases.id', 'members.release_id')
-    .innerJoin('ledger as begun', (on) => on.onRef('begun.view_id', '=', 'members.view_id').onRef('begun.revision', '=', 'members.from_revision'))
-    .leftJoin('ledger as ended', (on) => on.onRef('ended.view_id', '=', 'members.view_id').onRef('ended.revision', '=', 'members.to_revision'))
+    .innerJoin('ledger as begun', (on) =>
+      on.onRef('begun.view_id', '=', 'members.view_id').onRef('begun.revision', '=', 'members.from_revision'),
+    )
+    .leftJoin('ledger as ended', (on) =>
+      on.onRef('ended.view_id', '=', 'members.view_id').onRef('ended.revision', '=', 'members.to_revision'),
+    )
     .select(['views.name as view', 'releases.ident', 'members.from_revision as revision'])
     .where((eb) =>
       eb.or([
         eb('releases.created_at', '>', eb.ref('begun.at')),
-        eb.and([eb('releases.deleted_at', 'is not', null), eb.or([eb('ended.at', 'is', null), eb('ended.at', '>', eb.ref('releases.deleted_at'))])]),
+        eb.and([
+          eb('releases.deleted_at', 'is not', null),
+          eb.or([eb('ended.at', 'is', null), eb('ended.at', '>', eb.ref('releases.deleted_at'))]),
+        ]),
       ]),
     )
   const pointers = db
@@ -135,7 +220,12 @@ export async function listMisplaced(db: Db, limit: number): Promise<{ view: stri
             .whereRef('members.package_id', '=', 'pointers.package_id')
             .whereRef('members.release_id', '=', 'pointers.release_id')
             .whereRef('members.from_revision', '<=', 'pointers.from_revision')
-            .where((inner) => inner.or([inner('members.to_revision', 'is', null), inner('members.to_revision', '>', inner.ref('pointers.from_revision'))])),
+            .where((inner) =>
+              inner.or([
+                inner('members.to_revision', 'is', null),
+                inner('members.to_revision', '>', inner.ref('pointers.from_revision')),
+              ]),
+            ),
         ),
       ),
     )

@@ -58,10 +58,25 @@ export interface RefoldedView {
 export type Tell = (place: string, detail: string) => void
 
 /** What says of views what they are. */
-export const VIEW_EVENTS = ['promotion', 'view-created', 'view-closed', 'ungoverned-set', 'gates-set', 'view-frozen', 'view-thawed', 'preview-made'] as const
+export const VIEW_EVENTS = [
+  'promotion',
+  'view-created',
+  'view-closed',
+  'ungoverned-set',
+  'gates-set',
+  'view-frozen',
+  'view-thawed',
+  'preview-made',
+] as const
 type ViewEvent = Extract<LedgerEvent, { kind: (typeof VIEW_EVENTS)[number] }>
 
-const NEW_LIFE = { closedAt: undefined, gates: '{}', freezes: [], base: undefined, ungoverned: JSON.stringify(FIRST_UNGOVERNED) }
+const NEW_LIFE = {
+  closedAt: undefined,
+  gates: '{}',
+  freezes: [],
+  base: undefined,
+  ungoverned: JSON.stringify(FIRST_UNGOVERNED),
+}
 
 /** Every view as far as the ledger was read, entry after entry. */
 export class Refold {
@@ -87,15 +102,25 @@ export class Refold {
       case 'promotion':
         return this.#change(event.view, place, (view) => this.#promote(view, event, place))
       case 'view-closed':
-        return this.#change(event.view, place, (view) => Object.assign(view, { closedAt: at, base: undefined }))
+        return this.#change(event.view, place, (view) =>
+          Object.assign(view, { closedAt: at, base: undefined }),
+        )
       case 'ungoverned-set':
-        return this.#change(event.view, place, (view) => Object.assign(view, { ungoverned: JSON.stringify(event.origins) }))
+        return this.#change(event.view, place, (view) =>
+          Object.assign(view, { ungoverned: JSON.stringify(event.origins) }),
+        )
       case 'gates-set':
-        return this.#change(event.view, place, (view) => Object.assign(view, { gates: JSON.stringify(event.gates) }))
+        return this.#change(event.view, place, (view) =>
+          Object.assign(view, { gates: JSON.stringify(event.gates) }),
+        )
       case 'view-frozen':
-        return this.#change(event.view, place, (view) => Object.assign(view, { freezes: withFreeze(view.freezes, refoldedFreeze(event, at)) }))
+        return this.#change(event.view, place, (view) =>
+          Object.assign(view, { freezes: withFreeze(view.freezes, refoldedFreeze(event, at)) }),
+        )
       case 'view-thawed':
-        return this.#change(event.view, place, (view) => Object.assign(view, { freezes: withoutFreeze(view.freezes, event) }))
+        return this.#change(event.view, place, (view) =>
+          Object.assign(view, { freezes: withoutFreeze(view.freezes, event) }),
+        )
       case 'preview-made':
         return this.#change(event.view, place, (view) => Object.assign(view, { base: event.base }))
     }
@@ -112,35 +137,59 @@ export class Refold {
   /** Of a view, after the last entry: what holds still, which must be what its rule says, goes with what is over. */
   finish({ name, rule, closedAt, fold }: RefoldedView): void {
     const { members, pointers } = fold
-    if (closedAt !== undefined && members.size > 0) this.#tell(name, `it is closed, and has ${members.size} members`)
+    if (closedAt !== undefined && members.size > 0)
+      this.#tell(name, `it is closed, and has ${members.size} members`)
     const latest = latestOf(rule, members.values())
     for (const line of new Set([...latest.keys(), ...pointers.keys()])) {
       const [is, shouldBe] = [pointers.get(line)?.ident, latest.get(line)]
-      if (is !== shouldBe) this.#tell(name, `latest of ${line} is ${is ?? 'nothing'} and should be ${shouldBe ?? 'nothing'}, as the view's rule is ${rule}`)
+      if (is !== shouldBe)
+        this.#tell(
+          name,
+          `latest of ${line} is ${is ?? 'nothing'} and should be ${shouldBe ?? 'nothing'}, as the view's rule is ${rule}`,
+        )
     }
     this.#end(name, { members: members.values(), pointers: pointers.values() }, null)
   }
 
-  #create(event: { view: string; rule: ViewRule; maker: ViewMaker }, { place, at }: { place: string; at: number }): void {
+  #create(
+    event: { view: string; rule: ViewRule; maker: ViewMaker },
+    { place, at }: { place: string; at: number },
+  ): void {
     const { view: name, rule, maker } = event
     const before = this.views.get(name)
-    if (before !== undefined && before.closedAt === undefined) this.#tell(place, `it makes the view ${name}, which was there`)
-    if (before === undefined) this.views.set(name, { name, createdAt: at, rule, pastRules: '[]', maker, ...NEW_LIFE, revision: 0, fold: emptyFold() })
+    if (before !== undefined && before.closedAt === undefined)
+      this.#tell(place, `it makes the view ${name}, which was there`)
+    if (before === undefined)
+      this.views.set(name, {
+        name,
+        createdAt: at,
+        rule,
+        pastRules: '[]',
+        maker,
+        ...NEW_LIFE,
+        revision: 0,
+        fold: emptyFold(),
+      })
     else Object.assign(before, { rule, maker, ...NEW_LIFE })
   }
 
   #change(name: string, place: string, change: (view: RefoldedView) => void): void {
     const view = this.views.get(name)
-    if (view === undefined || view.closedAt !== undefined) this.#tell(place, `it changes the view ${name}, which was not open`)
+    if (view === undefined || view.closedAt !== undefined)
+      this.#tell(place, `it changes the view ${name}, which was not open`)
     if (view !== undefined) change(view)
   }
 
   #promote(view: RefoldedView, promotion: Promotion, place: string): void {
     const { revision } = promotion
-    if (revision !== view.revision + 1) this.#tell(place, `it makes revision ${revision} of ${view.name} after revision ${view.revision}`)
+    if (revision !== view.revision + 1)
+      this.#tell(place, `it makes revision ${revision} of ${view.name} after revision ${view.revision}`)
     view.revision = revision
     if (promotion.rule !== undefined) {
-      view.pastRules = JSON.stringify([...(JSON.parse(view.pastRules) as PastRule[]), { rule: view.rule, until: revision }])
+      view.pastRules = JSON.stringify([
+        ...(JSON.parse(view.pastRules) as PastRule[]),
+        { rule: view.rule, until: revision },
+      ])
       view.rule = promotion.rule
     }
     const { endedMembers, endedPointers, faults } = foldPromotion(view.fold, promotion)
@@ -148,19 +197,46 @@ export class Refold {
     this.#end(view.name, { members: endedMembers, pointers: endedPointers }, revision)
   }
 
-  #end(view: string, ended: { members: Iterable<FoldedMember>; pointers: Iterable<FoldedPointer> }, to: number | null): void {
+  #end(
+    view: string,
+    ended: { members: Iterable<FoldedMember>; pointers: Iterable<FoldedPointer> },
+    to: number | null,
+  ): void {
     for (const { ident, target, from, position } of ended.members) {
-      this.#members.push({ view, package: ident.split('/', 2).join('/'), release: `${ident} ${target}`, from_revision: from, position, to_revision: to })
+      this.#members.push({
+        view,
+        package: ident.split('/', 2).join('/'),
+        release: `${ident} ${target}`,
+        from_revision: from,
+        position,
+        to_revision: to,
+      })
     }
     for (const { package: name, target, ident, from } of ended.pointers) {
-      this.#pointers.push({ view, package: name, target, release: `${ident} ${target}`, from_revision: from, to_revision: to })
+      this.#pointers.push({
+        view,
+        package: name,
+        target,
+        release: `${ident} ${target}`,
+        from_revision: from,
+        to_revision: to,
+      })
     }
   }
 }
 
 /** Of an entry, or of a row. */
-export function refoldedFreeze({ origin, name, reason, until }: Only & { reason: string; until?: number | null }, since: number): RefoldedFreeze {
-  return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }), reason, until: until ?? null, since }
+export function refoldedFreeze(
+  { origin, name, reason, until }: Only & { reason: string; until?: number | null },
+  since: number,
+): RefoldedFreeze {
+  return {
+    ...(origin !== undefined && { origin }),
+    ...(name !== undefined && { name }),
+    reason,
+    until: until ?? null,
+    since,
+  }
 }
 
 function isViewEvent(event: LedgerEvent): event is ViewEvent {

@@ -40,11 +40,19 @@ const NOBODY = 0
  * `hashes`, its bytes; and which files no release needs. Beside a running depot it looks twice at what differs, so that uploads and
  * deletions under way are not told; `db` must therefore show what was committed last. Rejects with what keeps it from telling.
  */
-export async function verifyBlobs(db: Db, folder: string, hashes: HashThreads | undefined): Promise<BlobVerification> {
+export async function verifyBlobs(
+  db: Db,
+  folder: string,
+  hashes: HashThreads | undefined,
+): Promise<BlobVerification> {
   const sums = { blobs: 0, bytes: 0 }
   const damaged: DamagedBlob[] = []
   let damagedCount = 0
-  for (let page = await listBlobs(db, { after: '', limit: ROWS_IN_A_PAGE }), last = ''; page.length > 0; page = await listBlobs(db, { after: last, limit: ROWS_IN_A_PAGE })) {
+  for (
+    let page = await listBlobs(db, { after: '', limit: ROWS_IN_A_PAGE }), last = '';
+    page.length > 0;
+    page = await listBlobs(db, { after: last, limit: ROWS_IN_A_PAGE })
+  ) {
     for (const blob of page) {
       last = blob.checksum
       const damage = (await damageIn(folder, blob, hashes)) && (await damageIn(folder, blob, hashes))
@@ -53,14 +61,19 @@ export async function verifyBlobs(db: Db, folder: string, hashes: HashThreads | 
       sums.bytes += blob.sizeBytes
       if (damage === undefined) continue
       damagedCount += 1
-      if (damaged.length < MOST_TOLD) damaged.push({ checksum: blob.checksum, damage, idents: await listIdentsOf(db, blob.checksum) })
+      if (damaged.length < MOST_TOLD)
+        damaged.push({ checksum: blob.checksum, damage, idents: await listIdentsOf(db, blob.checksum) })
     }
   }
   const { orphans, orphanCount } = await findOrphans(db, folder)
   return { ...sums, damaged, damagedCount, orphans, orphanCount }
 }
 
-async function damageIn(folder: string, { checksum, sizeBytes }: StoredBlob, hashes: HashThreads | undefined): Promise<Damage | undefined> {
+async function damageIn(
+  folder: string,
+  { checksum, sizeBytes }: StoredBlob,
+  hashes: HashThreads | undefined,
+): Promise<Damage | undefined> {
   const path = blobPath(folder, checksum)
   const { damage } = await look(path, sizeBytes)
   if (damage !== undefined || hashes === undefined) return damage
@@ -71,15 +84,21 @@ async function damageIn(folder: string, { checksum, sizeBytes }: StoredBlob, has
   }
 }
 
-async function findOrphans(db: Db, folder: string): Promise<Pick<BlobVerification, 'orphans' | 'orphanCount'>> {
+async function findOrphans(
+  db: Db,
+  folder: string,
+): Promise<Pick<BlobVerification, 'orphans' | 'orphanCount'>> {
   const orphans: Orphan[] = []
   let orphanCount = 0
   for await (const files of listFiles(folder)) {
     const checksums = files.flatMap(({ checksum }) => checksum ?? [])
     const needed = new Set(await listNeeded(db, checksums))
-    for (const { path, checksum } of files.filter((file) => file.checksum === undefined || !needed.has(file.checksum))) {
+    for (const { path, checksum } of files.filter(
+      (file) => file.checksum === undefined || !needed.has(file.checksum),
+    )) {
       const found = await stat(path).catch(() => undefined) // taken away meanwhile
-      if (found === undefined || (checksum !== undefined && (await listNeeded(db, [checksum])).length > 0)) continue
+      if (found === undefined || (checksum !== undefined && (await listNeeded(db, [checksum])).length > 0))
+        continue
       orphanCount += 1
       if (orphans.length < MOST_TOLD) orphans.push({ path, sizeBytes: found.size })
     }

@@ -7,7 +7,16 @@ import type { Freeze } from '../views/freeze.ts'
 import { listCommonFreezes, parseFreezes } from '../revisions/freeze-store.ts'
 import { Refold, refoldedFreeze } from './refold.ts'
 import type { RefoldedFreeze, RefoldedMember, RefoldedPointer, RefoldedView, Tell } from './refold.ts'
-import { insertRefolded, listEntryRows, listMisplaced, listUnlikeLines, listUnlikeMembers, listUnlikePointers, listViewRows, openRefold } from './refold-store.ts'
+import {
+  insertRefolded,
+  listEntryRows,
+  listMisplaced,
+  listUnlikeLines,
+  listUnlikeMembers,
+  listUnlikePointers,
+  listViewRows,
+  openRefold,
+} from './refold-store.ts'
 import type { RefoldDb, RefoldedLine } from './refold-store.ts'
 
 export interface Verification {
@@ -57,13 +66,20 @@ export async function verifyDepot(db: Db): Promise<Verification> {
     counts.pointers += pointers.length
     for (let begin = 0; begin < Math.max(members.length, pointers.length); begin += ROWS_IN_A_STATEMENT) {
       const end = begin + ROWS_IN_A_STATEMENT
-      await insertRefolded(beside, { members: members.slice(begin, end), pointers: pointers.slice(begin, end) })
+      await insertRefolded(beside, {
+        members: members.slice(begin, end),
+        pointers: pointers.slice(begin, end),
+      })
     }
   }
 
   let head = FIRST_HEAD
   let incarnation: string | undefined
-  for (let rows = await listEntryRows(db, { after: 0, limit: ENTRIES_IN_A_PAGE }); rows.length > 0; rows = await listEntryRows(db, { after: head.sequence, limit: ENTRIES_IN_A_PAGE })) {
+  for (
+    let rows = await listEntryRows(db, { after: 0, limit: ENTRIES_IN_A_PAGE });
+    rows.length > 0;
+    rows = await listEntryRows(db, { after: head.sequence, limit: ENTRIES_IN_A_PAGE })
+  ) {
     for (const row of rows) {
       const audited = auditEntry(row, head)
       for (const fault of audited.faults) tell(`entry ${row.sequence}`, fault)
@@ -80,7 +96,11 @@ export async function verifyDepot(db: Db): Promise<Verification> {
     await keep()
   }
   const called = await findState(db, 'incarnation')
-  if (called !== incarnation) tell('the depot', `it calls its history ${called ?? 'nothing'}, and the last depot-restored calls it ${incarnation ?? 'nothing'}`)
+  if (called !== incarnation)
+    tell(
+      'the depot',
+      `it calls its history ${called ?? 'nothing'}, and the last depot-restored calls it ${incarnation ?? 'nothing'}`,
+    )
   await compareViews(db, refold.views, tell)
   await compareCommonFreezes(db, refold.freezes, tell)
   await compareRows(beside, tell)
@@ -95,21 +115,46 @@ async function compareViews(db: Db, views: ReadonlyMap<string, RefoldedView>, te
       tell(row.name, 'there is a row of this view, and no entry that makes it')
       continue
     }
-    const { rule, pastRules, ungoverned, maker, revision, createdAt, closedAt = null, gates, freezes, base = null } = view
-    const expected = { rule, past_rules: pastRules, ungoverned, maker, revision, created_at: createdAt, closed_at: closedAt, gates, freeze: textOf(freezes), base }
+    const {
+      rule,
+      pastRules,
+      ungoverned,
+      maker,
+      revision,
+      createdAt,
+      closedAt = null,
+      gates,
+      freezes,
+      base = null,
+    } = view
+    const expected = {
+      rule,
+      past_rules: pastRules,
+      ungoverned,
+      maker,
+      revision,
+      created_at: createdAt,
+      closed_at: closedAt,
+      gates,
+      freeze: textOf(freezes),
+      base,
+    }
     const found = { ...row, freeze: storedText(parseFreezes(row.freeze)) }
     for (const [column, value] of Object.entries(expected)) {
       const is = found[column as keyof typeof expected]
-      if (is !== value) tell(row.name, `its row has ${column} ${is ?? 'empty'}, and the ledger ${value ?? 'empty'}`)
+      if (is !== value)
+        tell(row.name, `its row has ${column} ${is ?? 'empty'}, and the ledger ${value ?? 'empty'}`)
     }
   }
   const names = new Set(rows.map(({ name }) => name))
-  for (const name of views.keys()) if (!names.has(name)) tell(name, 'the ledger makes this view, and there is no row of it')
+  for (const name of views.keys())
+    if (!names.has(name)) tell(name, 'the ledger makes this view, and there is no row of it')
 }
 
 async function compareCommonFreezes(db: Db, freezes: readonly RefoldedFreeze[], tell: Tell): Promise<void> {
   const [is, value] = [storedText(await listCommonFreezes(db)), textOf(freezes)]
-  if (is !== value) tell('every view', `the rows have its freezes ${is ?? 'empty'}, and the ledger ${value ?? 'empty'}`)
+  if (is !== value)
+    tell('every view', `the rows have its freezes ${is ?? 'empty'}, and the ledger ${value ?? 'empty'}`)
 }
 
 /** What of freezes stands in the ledger. */
@@ -123,7 +168,10 @@ function textOf(freezes: readonly RefoldedFreeze[]): string | null {
 
 async function compareRows(db: RefoldDb, tell: Tell): Promise<void> {
   const limit = MOST_FINDINGS + 1
-  const tellUnlike = <Row extends { view: string | null }>(unlike: { refolded: readonly Row[]; rows: readonly Row[] }, describe: (row: Row) => string) => {
+  const tellUnlike = <Row extends { view: string | null }>(
+    unlike: { refolded: readonly Row[]; rows: readonly Row[] },
+    describe: (row: Row) => string,
+  ) => {
     for (const row of unlike.refolded) tell(row.view ?? 'no view', `only the ledger has ${describe(row)}`)
     for (const row of unlike.rows) tell(row.view ?? 'no view', `only the rows have ${describe(row)}`)
   }
@@ -131,7 +179,10 @@ async function compareRows(db: RefoldDb, tell: Tell): Promise<void> {
   tellUnlike(await listUnlikePointers(db, limit), describePointer)
   tellUnlike(await listUnlikeLines(db, limit), describeLine)
   for (const { view, ident, revision } of await listMisplaced(db, limit)) {
-    tell(view, `the row of ${ident} from revision ${revision} is of another release of this ident, which was not there then`)
+    tell(
+      view,
+      `the row of ${ident} from revision ${revision} is of another release of this ident, which was not there then`,
+    )
   }
 }
 
@@ -147,6 +198,12 @@ function describeLine({ package: name, target, meant }: RefoldedLine): string {
   return `the line ${name} ${target}${meant === name ? '' : `, of the package ${meant}`}`
 }
 
-function describeSpan({ from_revision: from, to_revision: to }: { from_revision: number; to_revision: number | null }): string {
+function describeSpan({
+  from_revision: from,
+  to_revision: to,
+}: {
+  from_revision: number
+  to_revision: number | null
+}): string {
   return to === null ? `from revision ${from} on` : `from revision ${from} until ${to}`
 }

@@ -8,7 +8,12 @@ export async function readStored(db: Db): Promise<{ blobs: number; bytes: number
 
 /** How many blobs are known to be damaged. */
 export async function countDamaged(db: Db): Promise<number> {
-  const { count } = await db.selectFrom('blobs').select((eb) => eb.fn.countAll<number>().as('count')).where('damage', 'is not', null).where('checksum', '>', '').executeTakeFirstOrThrow()
+  const { count } = await db
+    .selectFrom('blobs')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('damage', 'is not', null)
+    .where('checksum', '>', '')
+    .executeTakeFirstOrThrow()
   return count
 }
 
@@ -27,19 +32,32 @@ export async function findBlob(db: Db, checksum: string): Promise<StoredBlob | u
 }
 
 /** By checksum, those after one. */
-export async function listBlobs(db: Db, { after, limit }: { after: string; limit: number }): Promise<StoredBlob[]> {
+export async function listBlobs(
+  db: Db,
+  { after, limit }: { after: string; limit: number },
+): Promise<StoredBlob[]> {
   const rows = await needed(db).where('checksum', '>', after).orderBy('checksum').limit(limit).execute()
   return rows.map(blobOf)
 }
 
 /** The checksums of blobs that are known to be damaged, so many at most. */
 export async function listDamaged(db: Db, limit: number): Promise<string[]> {
-  const rows = await db.selectFrom('blobs').select('checksum').where('damage', 'is not', null).where('checksum', '>', '').limit(limit).execute()
+  const rows = await db
+    .selectFrom('blobs')
+    .select('checksum')
+    .where('damage', 'is not', null)
+    .where('checksum', '>', '')
+    .limit(limit)
+    .execute()
   return rows.map(({ checksum }) => checksum)
 }
 
 /** Notes what is wrong with the bytes of a blob, or that nothing is. Of a blob that no release needs nothing is noted. */
-export async function updateDamage(db: Db, checksum: string, found: { damage: Damage; at: number } | undefined): Promise<void> {
+export async function updateDamage(
+  db: Db,
+  checksum: string,
+  found: { damage: Damage; at: number } | undefined,
+): Promise<void> {
   await db
     .updateTable('blobs')
     .set({ damage: found?.damage ?? null, damaged_at: found?.at ?? null })
@@ -62,20 +80,34 @@ export async function readScrub(db: Db): Promise<ScrubPosition> {
   return { scrubbedTo: row.scrubbed_to, begunAt: row.scrub_begun_at, endedAt: row.scrub_ended_at }
 }
 
-export async function updateScrub(db: Db, { scrubbedTo, begunAt, endedAt }: { scrubbedTo: string; begunAt: number; endedAt?: number }): Promise<void> {
+export async function updateScrub(
+  db: Db,
+  { scrubbedTo, begunAt, endedAt }: { scrubbedTo: string; begunAt: number; endedAt?: number },
+): Promise<void> {
   await db
     .updateTable('upkeep')
-    .set({ scrubbed_to: scrubbedTo, scrub_begun_at: begunAt, ...(endedAt !== undefined && { scrub_ended_at: endedAt }) })
+    .set({
+      scrubbed_to: scrubbedTo,
+      scrub_begun_at: begunAt,
+      ...(endedAt !== undefined && { scrub_ended_at: endedAt }),
+    })
     .where('id', '=', 1)
     .execute()
 }
 
 function needed(db: Db) {
-  return db.selectFrom('blobs').select(['checksum', 'size_bytes', 'damage']).where('unreferenced_since', 'is', null)
+  return db
+    .selectFrom('blobs')
+    .select(['checksum', 'size_bytes', 'damage'])
+    .where('unreferenced_since', 'is', null)
 }
 
 function blobOf(row: { checksum: string; size_bytes: number; damage: string | null }): StoredBlob {
-  return { checksum: row.checksum, sizeBytes: row.size_bytes, damage: (row.damage ?? undefined) as Damage | undefined }
+  return {
+    checksum: row.checksum,
+    sizeBytes: row.size_bytes,
+    damage: (row.damage ?? undefined) as Damage | undefined,
+  }
 }
 
 /** A blob that no release needs, and whose bytes are not known to be gone. */
@@ -85,7 +117,10 @@ export interface UnneededBlob {
 }
 
 /** Since when they are not needed, the first ones first: those after one. */
-export async function listUnneeded(db: Db, { after, limit }: { after: UnneededBlob | undefined; limit: number }): Promise<UnneededBlob[]> {
+export async function listUnneeded(
+  db: Db,
+  { after, limit }: { after: UnneededBlob | undefined; limit: number },
+): Promise<UnneededBlob[]> {
   const { since = 0, checksum = '' } = after ?? {}
   const rows = await db
     .selectFrom('blobs')
@@ -104,7 +139,12 @@ export async function listUnneeded(db: Db, { after, limit }: { after: UnneededBl
 /** Of these checksums, those of blobs whose bytes should be there. */
 export async function listStored(db: Db, checksums: readonly string[]): Promise<string[]> {
   if (checksums.length === 0) return []
-  const rows = await db.selectFrom('blobs').select('checksum').where('checksum', 'in', checksums).where('removed_at', 'is', null).execute()
+  const rows = await db
+    .selectFrom('blobs')
+    .select('checksum')
+    .where('checksum', 'in', checksums)
+    .where('removed_at', 'is', null)
+    .execute()
   return rows.map(({ checksum }) => checksum)
 }
 
@@ -117,11 +157,22 @@ export async function listNeeded(db: Db, checksums: readonly string[]): Promise<
 
 /** Notes that the bytes of these blobs are gone, of those that no release needs. */
 export async function markRemoved(db: Db, checksums: readonly string[], at: number): Promise<void> {
-  await db.updateTable('blobs').set({ removed_at: at, damage: null, damaged_at: null }).where('checksum', 'in', checksums).where('unreferenced_since', 'is not', null).execute()
+  await db
+    .updateTable('blobs')
+    .set({ removed_at: at, damage: null, damaged_at: null })
+    .where('checksum', 'in', checksums)
+    .where('unreferenced_since', 'is not', null)
+    .execute()
 }
 
 /** The releases that need a blob, as `origin/name/version/release`. */
 export async function listIdentsOf(db: Db, checksum: string): Promise<string[]> {
-  const rows = await db.selectFrom('releases').select('ident').where('checksum', '=', checksum).where('deleted_at', 'is', null).orderBy('ident').execute()
+  const rows = await db
+    .selectFrom('releases')
+    .select('ident')
+    .where('checksum', '=', checksum)
+    .where('deleted_at', 'is', null)
+    .orderBy('ident')
+    .execute()
   return rows.map(({ ident }) => ident)
 }

@@ -20,7 +20,10 @@ const PASSING: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EI
 export async function look(path: string, sizeBytes: number): Promise<Look> {
   try {
     const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
-    return { damage: size === BigInt(sizeBytes) ? undefined : 'of another size', identity: [dev, ino, size, mtimeNs, ctimeNs].join(':') }
+    return {
+      damage: size === BigInt(sizeBytes) ? undefined : 'of another size',
+      identity: [dev, ino, size, mtimeNs, ctimeNs].join(':'),
+    }
   } catch (error) {
     const damage = damageOf(error)
     if (damage === undefined) throw error
@@ -30,7 +33,11 @@ export async function look(path: string, sizeBytes: number): Promise<Look> {
 
 /** What an error of the system says of a file that was opened or read; `undefined` where it says nothing of it. */
 export function damageOf(error: unknown): Damage | undefined {
-  if (!(error instanceof Error && 'code' in error && typeof error.code === 'string') || PASSING.includes(error.code)) return undefined
+  if (
+    !(error instanceof Error && 'code' in error && typeof error.code === 'string') ||
+    PASSING.includes(error.code)
+  )
+    return undefined
   if (error.code === 'ENOENT') return 'missing'
   if (error.code === FILE_ENDS) return 'of another size'
   return /^E[A-Z0-9]+$/.test(error.code) ? 'unreadable' : undefined

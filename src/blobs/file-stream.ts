@@ -59,7 +59,8 @@ export class FileStream extends Readable {
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     if (this.#pieces !== undefined) taken -= this.#pieces.length // they may still be on their way: nobody else gets them
     this.#pieces = undefined
-    const end = () => (this.#fd === undefined ? done(error) : close(this.#fd, (failed) => done(error ?? failed)))
+    const end = () =>
+      this.#fd === undefined ? done(error) : close(this.#fd, (failed) => done(error ?? failed))
     if (this.#isReading) this.once(READ, end)
     else end()
   }
@@ -68,7 +69,9 @@ export class FileStream extends Readable {
     const socket = 'socket' in destination ? destination.socket : destination
     // Others may keep what they are handed.
     if (!(socket instanceof Socket)) return super.pipe(destination, options)
-    void this.#pump(destination, options?.end !== false).catch((error: unknown) => this.destroy(error as Error))
+    void this.#pump(destination, options?.end !== false).catch((error: unknown) =>
+      this.destroy(error as Error),
+    )
     return destination
   }
 
@@ -124,7 +127,10 @@ function takePieces(length: number): readonly [Buffer, Buffer] {
   const isSmall = taken >= MOST_PIECES || length <= 2 * SMALL_PIECE_BYTES
   taken += 2
   if (isSmall) return [Buffer.allocUnsafeSlow(SMALL_PIECE_BYTES), Buffer.allocUnsafeSlow(SMALL_PIECE_BYTES)]
-  return [spare.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES), spare.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES)]
+  return [
+    spare.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES),
+    spare.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES),
+  ]
 }
 
 function givePieces(pieces: readonly Buffer[]): void {

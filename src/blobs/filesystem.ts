@@ -32,7 +32,10 @@ export class FilesystemBlobs<Claimant extends Claims = Claims> {
   }
 
   /** Opens the store, and empties the spool of what a crash left. `isNeeded` says whether a row points to a blob. */
-  static async open(folder: string, isNeeded: (checksum: string) => Promise<boolean>): Promise<FilesystemBlobs<ClaimsInMemory>> {
+  static async open(
+    folder: string,
+    isNeeded: (checksum: string) => Promise<boolean>,
+  ): Promise<FilesystemBlobs<ClaimsInMemory>> {
     await rm(spoolOf(folder), { recursive: true, force: true })
     await mkdir(spoolOf(folder), { recursive: true })
     return new FilesystemBlobs(folder, new ClaimsInMemory(folder, isNeeded), 'own')

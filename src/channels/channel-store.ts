@@ -16,7 +16,12 @@ export interface Channel {
 
 /** The channel's row, whether or not it exists for the origin's clients at present; see {@link channelExists}. */
 export async function findChannel(db: Db, originId: number, viewId: number): Promise<Channel | undefined> {
-  const row = await db.selectFrom('channels').selectAll().where('origin_id', '=', originId).where('view_id', '=', viewId).executeTakeFirst()
+  const row = await db
+    .selectFrom('channels')
+    .selectAll()
+    .where('origin_id', '=', originId)
+    .where('view_id', '=', viewId)
+    .executeTakeFirst()
   return (
     row && {
       id: row.id,
@@ -38,7 +43,11 @@ export async function channelExists(db: Db, originId: number, viewId: number): P
 const SANDBOXES = { from: 'bldr-', to: 'bldr.' }
 
 /** Names of an origin's channels, bytewise ascending. One that nobody declared is there for who may see a member of it. */
-export async function listChannelNames(db: Db, origin: string, asked: { audience: Audience; withSandboxes: boolean }): Promise<string[]> {
+export async function listChannelNames(
+  db: Db,
+  origin: string,
+  asked: { audience: Audience; withSandboxes: boolean },
+): Promise<string[]> {
   const rows = await db
     .selectFrom('channels')
     .innerJoin('origins', 'origins.id', 'channels.origin_id')
@@ -63,13 +72,20 @@ export async function listChannelNames(db: Db, origin: string, asked: { audience
         ),
       ]),
     )
-    .$if(!asked.withSandboxes, (query) => query.where((eb) => eb.or([eb('views.name', '<', SANDBOXES.from), eb('views.name', '>=', SANDBOXES.to)])))
+    .$if(!asked.withSandboxes, (query) =>
+      query.where((eb) =>
+        eb.or([eb('views.name', '<', SANDBOXES.from), eb('views.name', '>=', SANDBOXES.to)]),
+      ),
+    )
     .orderBy('views.name')
     .execute()
   return rows.map((row) => row.name)
 }
 
-export async function insertChannel(db: Db, channel: { originId: number; viewId: number; ownerId: number; isDeclared: boolean; at: number }): Promise<void> {
+export async function insertChannel(
+  db: Db,
+  channel: { originId: number; viewId: number; ownerId: number; isDeclared: boolean; at: number },
+): Promise<void> {
   await db
     .insertInto('channels')
     .values({
@@ -83,8 +99,17 @@ export async function insertChannel(db: Db, channel: { originId: number; viewId:
     .execute()
 }
 
-export async function markChannelDeclared(db: Db, channelId: number, ownerId: number, at: number): Promise<void> {
-  await db.updateTable('channels').set({ is_declared: 1, owner_id: ownerId, updated_at: at }).where('id', '=', channelId).execute()
+export async function markChannelDeclared(
+  db: Db,
+  channelId: number,
+  ownerId: number,
+  at: number,
+): Promise<void> {
+  await db
+    .updateTable('channels')
+    .set({ is_declared: 1, owner_id: ownerId, updated_at: at })
+    .where('id', '=', channelId)
+    .execute()
 }
 
 export async function deleteChannel(db: Db, channelId: number): Promise<void> {
@@ -98,7 +123,12 @@ export async function deleteChannelsOf(db: Db, viewId: number): Promise<void> {
 
 /** Whether any origin still has this view as its channel. */
 export async function hasChannels(db: Db, viewId: number): Promise<boolean> {
-  const row = await db.selectFrom('channels').select('id').where('view_id', '=', viewId).limit(1).executeTakeFirst()
+  const row = await db
+    .selectFrom('channels')
+    .select('id')
+    .where('view_id', '=', viewId)
+    .limit(1)
+    .executeTakeFirst()
   return row !== undefined
 }
 

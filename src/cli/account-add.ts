@@ -8,9 +8,16 @@ export const accountAdd: Subcommand = {
   summary: 'make an account',
   details: ['--admin  an administrator of the depot, who is an owner of every origin'],
   async run(args) {
-    const { values, positionals } = parseOptions(args, { admin: { type: 'boolean', default: false }, email: { type: 'string' } })
+    const { values, positionals } = parseOptions(args, {
+      admin: { type: 'boolean', default: false },
+      email: { type: 'string' },
+    })
     const name = onlyArgument(positionals, 'NAME')
-    await submit(readConfig(), 'addAccount', { name, isAdministrator: values.admin, ...(values.email !== undefined && { email: values.email }) })
+    await submit(readConfig(), 'addAccount', {
+      name,
+      isAdministrator: values.admin,
+      ...(values.email !== undefined && { email: values.email }),
+    })
     console.log(`added the account ${name}`)
   },
 }

@@ -12,11 +12,21 @@ export const accountList: Subcommand = {
     const values = optionsAlone(args, { json: { type: 'boolean', default: false } })
     const accounts = await readDepot(readConfig(), listAccounts)
     if (values.json) {
-      const shown = accounts.map(({ name, email = null, isAdministrator, createdAt }) => ({ name, email, is_administrator: isAdministrator, created_at: formatTime(createdAt) }))
+      const shown = accounts.map(({ name, email = null, isAdministrator, createdAt }) => ({
+        name,
+        email,
+        is_administrator: isAdministrator,
+        created_at: formatTime(createdAt),
+      }))
       console.log(JSON.stringify(shown, undefined, 2))
       return
     }
-    const rows = accounts.map((account) => [account.name, account.isAdministrator ? 'administrator' : '', account.email ?? '', formatTime(account.createdAt)])
+    const rows = accounts.map((account) => [
+      account.name,
+      account.isAdministrator ? 'administrator' : '',
+      account.email ?? '',
+      formatTime(account.createdAt),
+    ])
     console.log(formatColumns(['NAME', 'ROLE', 'EMAIL', 'CREATED'], rows))
   },
 }

@@ -20,7 +20,8 @@ import type { Subcommand } from './subcommand.ts'
 
 export const demo: Subcommand = {
   usage: '',
-  summary: 'show three releases on their way through four views, on a depot of its own that is gone afterwards',
+  summary:
+    'show three releases on their way through four views, on a depot of its own that is gone afterwards',
   async run(args) {
     optionsAlone(args, {})
     const folder = await mkdtemp(join(tmpdir(), 'hart-depot-demo-'))
@@ -88,7 +89,11 @@ class Api {
   }
 
   async #post(path: string, expected: number, body?: string | Uint8Array<ArrayBuffer>): Promise<void> {
-    const response = await fetch(`${this.url}/${path}`, { method: 'POST', headers: { authorization: `Bearer ${this.#token}` }, ...(body !== undefined && { body }) })
+    const response = await fetch(`${this.url}/${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.#token}` },
+      ...(body !== undefined && { body }),
+    })
     const text = await response.text()
     if (response.status !== expected) throw new Error(`POST ${path} answered ${response.status} ${text}`)
   }
@@ -98,18 +103,28 @@ async function showPromotions(api: Api): Promise<void> {
   const { publicKey, secretKey } = generateKeyPair('acme', Date.now())
   await api.createOrigin('acme')
   await api.addKey('acme', publicKey.revision, formatPublicKey(publicKey))
-  const releases = VERSIONS.map((version, day) => makeIdent({ origin: 'acme', name: 'app', version, release: `2026010${day + 1}120000` }))
+  const releases = VERSIONS.map((version, day) =>
+    makeIdent({ origin: 'acme', name: 'app', version, release: `2026010${day + 1}120000` }),
+  )
   for (const ident of releases) {
-    const files = [{ path: 'bin/app', content: `#!/bin/sh\necho this is acme/app ${ident.version}\n`, mode: 0o755 }]
+    const files = [
+      { path: 'bin/app', content: `#!/bin/sh\necho this is acme/app ${ident.version}\n`, mode: 0o755 },
+    ]
     await api.upload(ident, packHart({ ident, target: 'x86_64-linux', secretKey, files }))
   }
 
   console.log(`A depot at ${api.url}, and a supervisor for each view V that knows it only as`)
-  console.log(`…/views/V. Uploaded acme/app ${VERSIONS.join(', ')}, signed with ${formatKeyName(publicKey)}.\n`)
+  console.log(
+    `…/views/V. Uploaded acme/app ${VERSIONS.join(', ')}, signed with ${formatKeyName(publicKey)}.\n`,
+  )
   const supervisors = PIPELINE.map((view) => new SimulatedSupervisor(`${api.url}/views/${view}`, 'acme/app'))
   const expected = new Map<string, Ident>()
   let downloads = 0
-  const step = async (what: string, ident: Ident | undefined, view: (typeof PIPELINE)[number]): Promise<Map<string, Seen | undefined>> => {
+  const step = async (
+    what: string,
+    ident: Ident | undefined,
+    view: (typeof PIPELINE)[number],
+  ): Promise<Map<string, Seen | undefined>> => {
     if (ident !== undefined) {
       await api.promote(ident, view)
       expected.set(view, ident)
@@ -118,7 +133,12 @@ async function showPromotions(api: Api): Promise<void> {
     for (const [index, name] of PIPELINE.entries()) seen.set(name, await supervisors[index]?.poll())
     for (const name of PIPELINE) expectSeen(name, seen.get(name)?.ident, expected.get(name))
     downloads += [...seen.values()].filter((one) => one !== undefined && one.change !== 'none').length
-    console.log(formatRow(what, PIPELINE.map((name) => formatSeen(seen.get(name)))))
+    console.log(
+      formatRow(
+        what,
+        PIPELINE.map((name) => formatSeen(seen.get(name))),
+      ),
+    )
     return seen
   }
 
@@ -141,7 +161,9 @@ async function showPromotions(api: Api): Promise<void> {
 }
 
 function expectSeen(view: string, seen: Ident | undefined, expected: Ident | undefined): void {
-  const [left, right] = [seen, expected].map((ident) => (ident === undefined ? 'nothing' : formatIdent(ident)))
+  const [left, right] = [seen, expected].map((ident) =>
+    ident === undefined ? 'nothing' : formatIdent(ident),
+  )
   if (left !== right) throw new Error(`${view} should answer ${right}, and answers ${left}`)
 }
 

@@ -30,8 +30,10 @@ const SYSTEM: Readonly<Record<string, (path: string) => string>> = {
 
 /** Of the database, by the first part of its code (sqlite.org/rescode.html). */
 const DATABASE: Readonly<Record<string, string>> = {
-  SQLITE_CANTOPEN: 'the database cannot be opened: DEPOT_DATA or DEPOT_DATABASE_URL may name another place than meant',
-  SQLITE_NOTADB: 'the file of the database is none: DEPOT_DATA or DEPOT_DATABASE_URL may name another file than meant',
+  SQLITE_CANTOPEN:
+    'the database cannot be opened: DEPOT_DATA or DEPOT_DATABASE_URL may name another place than meant',
+  SQLITE_NOTADB:
+    'the file of the database is none: DEPOT_DATA or DEPOT_DATABASE_URL may name another file than meant',
   SQLITE_CORRUPT: 'the database is damaged: restore it from a backup',
   SQLITE_FULL: 'there is no space left for the database',
   SQLITE_READONLY: 'the database may only be read: its files or their folder belong to somebody else',
@@ -51,5 +53,7 @@ function sentenceFor(error: unknown): string | undefined {
   const database = Object.entries(DATABASE).find(([known]) => code === known || code.startsWith(`${known}_`))
   if (database !== undefined) return database[1]
   // The other codes are those of our own commands, and of the client of other depots.
-  return isNetworkFault(code) ? `the connection${path === undefined ? '' : ` to ${path}`} failed: ${networkFault(error)}` : error.message
+  return isNetworkFault(code)
+    ? `the connection${path === undefined ? '' : ` to ${path}`} failed: ${networkFault(error)}`
+    : error.message
 }

@@ -18,7 +18,9 @@ export const healthy: Subcommand = {
     optionsAlone(args, {})
     const { host, port } = readConfig()
     const url = `${urlOf(host, port)}/healthz`
-    const status = await statusOf(url).catch((cause: unknown) => { throw new DepotError('shutting_down', `no depot answers at ${url}`, { cause }) })
+    const status = await statusOf(url).catch((cause: unknown) => {
+      throw new DepotError('shutting_down', `no depot answers at ${url}`, { cause })
+    })
     if (status !== 200) throw new DepotError('shutting_down', `the depot at ${url} answers ${status}`)
     console.log(`the depot at ${url} is well`)
   },

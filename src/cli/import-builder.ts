@@ -31,7 +31,8 @@ const OPTIONS = {
 } as const
 
 export const importBuilder: Subcommand = {
-  usage: 'URL --origin O… [--channel C]… [--target T]… [--owner ACCOUNT] [--to URL] [--token-file FILE] [--to-token-file FILE] [--dry-run] [--json]',
+  usage:
+    'URL --origin O… [--channel C]… [--target T]… [--owner ACCOUNT] [--to URL] [--token-file FILE] [--to-token-file FILE] [--dry-run] [--json]',
   summary: 'copy origins, keys, packages and channels from a Builder into a running depot',
   details: [
     'Every package is verified before it is offered, and what is there already is left alone: broken off, run it again.',
@@ -52,10 +53,19 @@ export const importBuilder: Subcommand = {
     const options = importOptions(values)
     const config = readConfig()
     const to = httpUrl(values.to ?? urlOf(config.host, config.port))
-    if (values['token-file'] === '-' && values['to-token-file'] === '-') throw new UsageError('only one of the tokens can come from stdin')
+    if (values['token-file'] === '-' && values['to-token-file'] === '-')
+      throw new UsageError('only one of the tokens can come from stdin')
     const tokens = readTokens()
-    const source = new RemoteDepot({ url, token: (await tokenIn(values['token-file'])) ?? tokens.habitat, pause })
-    const destination = new RemoteDepot({ url: to, token: (await tokenIn(values['to-token-file'])) ?? tokens.own, pause })
+    const source = new RemoteDepot({
+      url,
+      token: (await tokenIn(values['token-file'])) ?? tokens.habitat,
+      pause,
+    })
+    const destination = new RemoteDepot({
+      url: to,
+      token: (await tokenIn(values['to-token-file'])) ?? tokens.own,
+      pause,
+    })
 
     const progress = new Progress(process.stderr)
     const ends = { source, destination, watcher: progress }
@@ -66,13 +76,31 @@ export const importBuilder: Subcommand = {
       const plan = await planImport(ends, options)
       progress.end()
       if (!values.json) console.log(planText(plan))
-      if (!values['dry-run']) copied = await withFolder('hart-depot-import-', (folder) => copy(ends, plan, { folder, account, owner: values.owner }))
-      if (values.json) console.log(JSON.stringify({ plan: plan.origins.map(shownOrigin), copied: copied ?? null, failed: progress.failures, notes: progress.notes }, undefined, 2))
+      if (!values['dry-run'])
+        copied = await withFolder('hart-depot-import-', (folder) =>
+          copy(ends, plan, { folder, account, owner: values.owner }),
+        )
+      if (values.json)
+        console.log(
+          JSON.stringify(
+            {
+              plan: plan.origins.map(shownOrigin),
+              copied: copied ?? null,
+              failed: progress.failures,
+              notes: progress.notes,
+            },
+            undefined,
+            2,
+          ),
+        )
       else if (copied !== undefined) console.log(`\n${copiedText(copied)}`)
     } finally {
       progress.end()
     }
-    if (progress.failures.length > 0) throw new ImportIncomplete(`${progress.failures.length} could not be copied, as told above; everything else ${copied === undefined ? 'can be' : 'was'}`)
+    if (progress.failures.length > 0)
+      throw new ImportIncomplete(
+        `${progress.failures.length} could not be copied, as told above; everything else ${copied === undefined ? 'can be' : 'was'}`,
+      )
   },
 }
 
@@ -81,15 +109,26 @@ class ImportIncomplete extends Error {
   readonly code = 'ERR_IMPORT_INCOMPLETE'
 }
 
-function importOptions(values: { origin: string[]; channel?: string[] | undefined; target?: string[] | undefined; owner?: string | undefined }): ImportOptions {
+function importOptions(values: {
+  origin: string[]
+  channel?: string[] | undefined
+  target?: string[] | undefined
+  owner?: string | undefined
+}): ImportOptions {
   if (values.origin.length === 0) throw new UsageError('--origin is missing')
   const wrongOrigin = values.origin.find((name) => !isOriginName(name))
-  if (wrongOrigin !== undefined) throw new UsageError(`${JSON.stringify(wrongOrigin)} is not an origin's name`)
+  if (wrongOrigin !== undefined)
+    throw new UsageError(`${JSON.stringify(wrongOrigin)} is not an origin's name`)
   const wrongChannel = values.channel?.find((name) => !isViewName(name))
-  if (wrongChannel !== undefined) throw new UsageError(`${JSON.stringify(wrongChannel)} is not a channel's name`)
-  if (values.owner !== undefined && !ACCOUNT_NAME.test(values.owner)) throw new UsageError(`${JSON.stringify(values.owner)} is not an account's name`)
+  if (wrongChannel !== undefined)
+    throw new UsageError(`${JSON.stringify(wrongChannel)} is not a channel's name`)
+  if (values.owner !== undefined && !ACCOUNT_NAME.test(values.owner))
+    throw new UsageError(`${JSON.stringify(values.owner)} is not an account's name`)
   const targets = values.target?.map((target) => {
-    if (!isTarget(target)) throw new UsageError(`${JSON.stringify(target)} is not a target: ${TARGETS.join(', ')}${didYouMean(target, TARGETS)}`)
+    if (!isTarget(target))
+      throw new UsageError(
+        `${JSON.stringify(target)} is not a target: ${TARGETS.join(', ')}${didYouMean(target, TARGETS)}`,
+      )
     return target
   })
   return { origins: [...new Set(values.origin)], channels: values.channel, targets, owner: values.owner }
@@ -106,7 +145,12 @@ function shownOrigin({ name, isNew, keys, keysHere, releases, filesHere, channel
     bytes: files.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0),
     releases_of_unknown_size: files.filter(({ sizeBytes }) => sizeBytes === undefined).length,
     releases_here: filesHere,
-    channels: channels.map((channel) => ({ channel: channel.name, is_new: channel.isNew, members: channel.joining, members_here: channel.membersHere })),
+    channels: channels.map((channel) => ({
+      channel: channel.name,
+      is_new: channel.isNew,
+      members: channel.joining,
+      members_here: channel.membersHere,
+    })),
   }
 }
 
@@ -119,9 +163,16 @@ function planText(plan: Plan): string {
     `${shown.releases_of_unknown_size > 0 ? 'over ' : ''}${formatBytes(shown.bytes)}`,
   ])
   const channels = origins.flatMap((shown) =>
-    shown.channels.map((channel) => [shown.origin, channel.is_new ? `${channel.channel} (new)` : channel.channel, `${channel.members} (${channel.members_here} here)`]),
+    shown.channels.map((channel) => [
+      shown.origin,
+      channel.is_new ? `${channel.channel} (new)` : channel.channel,
+      `${channel.members} (${channel.members_here} here)`,
+    ]),
   )
-  const tables = [formatColumns(['ORIGIN', 'KEYS', 'RELEASES', 'BYTES'], rows), ...(channels.length > 0 ? [formatColumns(['ORIGIN', 'CHANNEL', 'MEMBERS'], channels)] : [])]
+  const tables = [
+    formatColumns(['ORIGIN', 'KEYS', 'RELEASES', 'BYTES'], rows),
+    ...(channels.length > 0 ? [formatColumns(['ORIGIN', 'CHANNEL', 'MEMBERS'], channels)] : []),
+  ]
   return `To copy:\n\n${tables.join('\n\n')}`
 }
 

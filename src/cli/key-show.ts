@@ -8,11 +8,15 @@ import type { Subcommand } from './subcommand.ts'
 
 export const keyShow: Subcommand = {
   usage: '',
-  summary: "print the key file of this depot, which another needs to take its lockfiles",
+  summary: 'print the key file of this depot, which another needs to take its lockfiles',
   async run(args) {
     optionsAlone(args, {})
     const signing = await readDepot(readConfig(), findSigningKey)
-    if (signing === undefined) throw new DepotError('not_found', 'this depot has no key yet: it makes one when it is first asked for /api/v1/depot/keys or a lockfile')
+    if (signing === undefined)
+      throw new DepotError(
+        'not_found',
+        'this depot has no key yet: it makes one when it is first asked for /api/v1/depot/keys or a lockfile',
+      )
     process.stdout.write(formatDepotKey(signing.key))
   },
 }

@@ -13,9 +13,15 @@ export const keyTrust: Subcommand = {
   async run(args) {
     const { positionals } = parseOptions(args, {})
     const [name, file, ...others] = positionals
-    if (name === undefined || file === undefined || others.length > 0) throw new UsageError('NAME and FILE are expected')
-    const key = parseDepotKey(file === '-' ? await text(process.stdin) : await readFile(givenPath(file), 'utf8'))
-    const { id } = await submit(readConfig(), 'trustKey', { name: parseTrustedName(name), publicKey: formatDepotKey(key) })
+    if (name === undefined || file === undefined || others.length > 0)
+      throw new UsageError('NAME and FILE are expected')
+    const key = parseDepotKey(
+      file === '-' ? await text(process.stdin) : await readFile(givenPath(file), 'utf8'),
+    )
+    const { id } = await submit(readConfig(), 'trustKey', {
+      name: parseTrustedName(name),
+      publicKey: formatDepotKey(key),
+    })
     console.log(`trusting the depot key ${id} as ${name}`)
   },
 }

@@ -19,10 +19,17 @@ export interface Named {
  * Makes sure that a depot has what is named, and the caller no typing mistake. Throws `not_found`, with the name that was probably meant.
  * A depot that is not made yet is not asked: the command that makes it judges its own input.
  */
-export async function expectKnown(config: Config, { accounts = [], origins = [], views = [] }: Named): Promise<void> {
+export async function expectKnown(
+  config: Config,
+  { accounts = [], origins = [], views = [] }: Named,
+): Promise<void> {
   if (!existsSync(config.databaseFile)) return
   await readDepot(config, async (db: Db) => {
-    expectAmong('account', accounts, accounts.length === 0 ? [] : (await listAccounts(db)).map(({ name }) => name))
+    expectAmong(
+      'account',
+      accounts,
+      accounts.length === 0 ? [] : (await listAccounts(db)).map(({ name }) => name),
+    )
     expectAmong('origin', origins, origins.length === 0 ? [] : await listOriginNames(db))
     expectAmong('view', views, views.length === 0 ? [] : (await listViews(db)).map(({ name }) => name))
   })
@@ -30,5 +37,6 @@ export async function expectKnown(config: Config, { accounts = [], origins = [],
 
 function expectAmong(kind: string, names: readonly string[], known: readonly string[]): void {
   const unknown = names.find((name) => !known.includes(name))
-  if (unknown !== undefined) throw new DepotError('not_found', `there is no ${kind} ${quote(unknown)}${didYouMean(unknown, known)}`)
+  if (unknown !== undefined)
+    throw new DepotError('not_found', `there is no ${kind} ${quote(unknown)}${didYouMean(unknown, known)}`)
 }

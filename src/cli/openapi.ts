@@ -28,7 +28,10 @@ export const openapi: Subcommand = {
 export async function describeDepot(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-openapi-'))
   try {
-    const depot = await openDepot(readConfig({ DEPOT_DATA: folder }), { log: pino({ level: 'silent' }), isAlone: true })
+    const depot = await openDepot(readConfig({ DEPOT_DATA: folder }), {
+      log: pino({ level: 'silent' }),
+      isAlone: true,
+    })
     try {
       const app = await buildServer(depot)
       await app.ready()

@@ -13,7 +13,10 @@ import { UsageError } from './subcommand.ts'
 /** One that falls silent is waited for; one that was never there is not. Throws `unreachable`. */
 export async function expectThere(depot: RemoteDepot): Promise<void> {
   if (await depot.answers()) return
-  throw new RemoteError('unreachable', `no depot answers at ${depot.url}: both must be running, this one by hart-depot serve`)
+  throw new RemoteError(
+    'unreachable',
+    `no depot answers at ${depot.url}: both must be running, this one by hart-depot serve`,
+  )
 }
 
 /** A folder for packages on their way, gone however the command ends, but by kill -9. */
@@ -34,8 +37,10 @@ export async function withFolder<T>(prefix: string, act: (folder: string) => Pro
 
 export function httpUrl(given: string): string {
   const url = URL.parse(given)
-  if (url === null || !/^https?:$/.test(url.protocol)) throw new UsageError(`${JSON.stringify(given)} is not a URL, as https://bldr.habitat.sh`)
-  if (url.username !== '' || url.password !== '') throw new UsageError('a URL here has no token in it, since every process sees it: put it into a file')
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new UsageError(`${JSON.stringify(given)} is not a URL, as https://bldr.habitat.sh`)
+  if (url.username !== '' || url.password !== '')
+    throw new UsageError('a URL here has no token in it, since every process sees it: put it into a file')
   return url.href
 }
 
@@ -43,6 +48,7 @@ export function httpUrl(given: string): string {
 export async function tokenIn(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined
   const token = (file === '-' ? await text(process.stdin) : await readFile(givenPath(file), 'utf8')).trim()
-  if (!/^[!-~]+$/.test(token)) throw new UsageError(`there is no token in ${file === '-' ? 'stdin' : file}: one word is expected`)
+  if (!/^[!-~]+$/.test(token))
+    throw new UsageError(`there is no token in ${file === '-' ? 'stdin' : file}: one word is expected`)
   return token
 }

@@ -21,25 +21,35 @@ const SAME_SIGNAL_MS = 1_000
 export const serve: Subcommand = {
   usage: '',
   summary: 'run the depot, as DEPOT_… variables say, until SIGTERM or SIGINT',
-  details: ['The first signal lets uploads and downloads in flight come to their end, up to ten minutes; a second one ends at once.'],
+  details: [
+    'The first signal lets uploads and downloads in flight come to their end, up to ten minutes; a second one ends at once.',
+  ],
   async run(args) {
     optionsAlone(args, {})
     const config = readConfig()
     expectOpen(config, 'write')
     const log = openLog(config.logLevel)
     // Before a depot is made: where nothing can run, no token is made that somebody would have to keep.
-    await tryPort(config).catch(async (error: unknown) => { throw (await isServed(config)) ?? cannotListen(config, error) })
+    await tryPort(config).catch(async (error: unknown) => {
+      throw (await isServed(config)) ?? cannotListen(config, error)
+    })
     const depot = await openDepot(config, { log })
     // Before anything can fail: it was kept as a digest, and can never be shown again.
-    if (depot.madeToken !== undefined) console.log(`The administrator's token, shown only now:\n\n${tokenLine(depot.madeToken)}\n`)
-    if (depot.givenToken === 'added') console.log('The administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN. Those of before are still good: hart-depot token list admin')
+    if (depot.madeToken !== undefined)
+      console.log(`The administrator's token, shown only now:\n\n${tokenLine(depot.madeToken)}\n`)
+    if (depot.givenToken === 'added')
+      console.log(
+        'The administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN. Those of before are still good: hart-depot token list admin',
+      )
     const signals = listenForSignals(log)
     try {
       const workers = config.workers > 1 ? new Workers(depot, config.workers - 1) : undefined
       const app = await buildServer(depot, { ...(workers && { workers }) })
       const control = await openControl(config.dataFolder, depot)
       try {
-        const port = await listen(app, config, workers).catch((error: unknown) => { throw cannotListen(config, error) })
+        const port = await listen(app, config, workers).catch((error: unknown) => {
+          throw cannotListen(config, error)
+        })
         depot.upkeep?.start()
         console.log(`hart-depot listens on ${urlOf(config.host, port)}`)
         if (depot.isNew) console.log(firstSteps(config.publicUrl ?? urlOf(config.host, port)))
@@ -81,5 +91,9 @@ async function isServed({ dataFolder }: Config): Promise<DepotError | undefined>
 
 function cannotListen({ host, port }: Config, error: unknown): unknown {
   if (!(error instanceof Error && 'code' in error)) return error
-  return new DepotError('conflict', `cannot listen on ${host.includes(':') ? `[${host}]` : host}:${port}: ${networkFault(error)}`, { cause: error })
+  return new DepotError(
+    'conflict',
+    `cannot listen on ${host.includes(':') ? `[${host}]` : host}:${port}: ${networkFault(error)}`,
+    { cause: error },
+  )
 }

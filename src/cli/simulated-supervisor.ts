@@ -39,7 +39,10 @@ export class SimulatedSupervisor {
       return undefined
     }
     if (answer.status !== 200) throw new Error(`${answer.url} answered ${answer.status}`)
-    const { ident: parts, checksum } = (await answer.json()) as { ident: Parameters<typeof makeIdent>[0]; checksum: string }
+    const { ident: parts, checksum } = (await answer.json()) as {
+      ident: Parameters<typeof makeIdent>[0]
+      checksum: string
+    }
     const ident = makeIdent(parts)
     const before = this.#running
     const order = before === undefined ? undefined : compareReleases(ident, before)
@@ -50,15 +53,21 @@ export class SimulatedSupervisor {
   }
 
   async #install(ident: Ident, checksum: string): Promise<void> {
-    const download = await this.#get(`pkgs/${ident.origin}/${ident.name}/${ident.version}/${ident.release}/download`)
+    const download = await this.#get(
+      `pkgs/${ident.origin}/${ident.name}/${ident.version}/${ident.release}/download`,
+    )
     if (download.headers.get('x-filename') === null) throw new Error(`${download.url} names no file`)
     const digest = new HartDigest()
     digest.update(new Uint8Array(await download.arrayBuffer()))
     const digests = digest.finish()
-    if (digests.checksum !== checksum) throw new Error(`${download.url} gave bytes with the checksum ${digests.checksum}, not ${checksum}`)
+    if (digests.checksum !== checksum)
+      throw new Error(`${download.url} gave bytes with the checksum ${digests.checksum}, not ${checksum}`)
     const { signer } = digests.header
-    const key = parsePublicKey(await (await this.#get(`origins/${signer.origin}/keys/${signer.revision}`)).text())
-    if (formatKeyName(key) !== formatKeyName(signer)) throw new Error(`the depot gave ${formatKeyName(key)} for ${formatKeyName(signer)}`)
+    const key = parsePublicKey(
+      await (await this.#get(`origins/${signer.origin}/keys/${signer.revision}`)).text(),
+    )
+    if (formatKeyName(key) !== formatKeyName(signer))
+      throw new Error(`the depot gave ${formatKeyName(key)} for ${formatKeyName(signer)}`)
     verifySignature(digests.header, digests.payloadHash, key)
   }
 

@@ -25,20 +25,38 @@ export function onlyArgument(positionals: readonly string[], name: string): stri
   return first
 }
 
-type Parsed<Options extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ args: string[]; allowPositionals: true; options: Options }>>
+type Parsed<Options extends ParseArgsOptionsConfig> = ReturnType<
+  typeof parseArgs<{ args: string[]; allowPositionals: true; options: Options }>
+>
 
 /** The options and arguments after a command's name. Throws {@link UsageError} for an option that is unknown, has no value, or comes twice. */
-export function parseOptions<const Options extends ParseArgsOptionsConfig>(args: readonly string[], options: Options): Parsed<Options> {
-  const { tokens } = parseArgs({ args: [...args], options, allowPositionals: true, strict: false, tokens: true })
+export function parseOptions<const Options extends ParseArgsOptionsConfig>(
+  args: readonly string[],
+  options: Options,
+): Parsed<Options> {
+  const { tokens } = parseArgs({
+    args: [...args],
+    options,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  })
   const seen = new Set<string>()
   for (const token of tokens) {
     if (token.kind !== 'option') continue
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined
-    if (option === undefined) throw new UsageError(`there is no option ${token.rawName}${hintOf(token.name, Object.keys(options))}`)
-    if (option.type === 'boolean' && token.value !== undefined) throw new UsageError(`${token.rawName} takes no value`)
-    if (option.type === 'string' && (token.value === undefined || token.value === '')) throw new UsageError(`${token.rawName} takes a value`)
-    if (option.type === 'string' && token.inlineValue === false && /^-./.test(token.value ?? '')) throw new UsageError(`${token.rawName} takes a value; one that begins with - is written ${token.rawName}=${token.value}`)
-    if (option.multiple !== true && seen.has(token.name)) throw new UsageError(`${token.rawName} can be said once`)
+    if (option === undefined)
+      throw new UsageError(`there is no option ${token.rawName}${hintOf(token.name, Object.keys(options))}`)
+    if (option.type === 'boolean' && token.value !== undefined)
+      throw new UsageError(`${token.rawName} takes no value`)
+    if (option.type === 'string' && (token.value === undefined || token.value === ''))
+      throw new UsageError(`${token.rawName} takes a value`)
+    if (option.type === 'string' && token.inlineValue === false && /^-./.test(token.value ?? ''))
+      throw new UsageError(
+        `${token.rawName} takes a value; one that begins with - is written ${token.rawName}=${token.value}`,
+      )
+    if (option.multiple !== true && seen.has(token.name))
+      throw new UsageError(`${token.rawName} can be said once`)
     seen.add(token.name)
   }
   return parseArgs({ args: [...args], options, allowPositionals: true })
@@ -49,7 +67,10 @@ function hintOf(name: string, known: readonly string[]): string {
 }
 
 /** The options of a command that takes no arguments. Throws {@link UsageError} as {@link parseOptions}. */
-export function optionsAlone<const Options extends ParseArgsOptionsConfig>(args: readonly string[], options: Options): Parsed<Options>['values'] {
+export function optionsAlone<const Options extends ParseArgsOptionsConfig>(
+  args: readonly string[],
+  options: Options,
+): Parsed<Options>['values'] {
   const { values, positionals } = parseOptions(args, options)
   if (positionals.length > 0) throw new UsageError(`no argument is expected: ${positionals.join(' ')}`)
   return values

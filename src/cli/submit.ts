@@ -15,16 +15,27 @@ const PAUSE_MS = 50
  * Makes a change to a data directory: through the server that holds it or, where there is none, by holding it meanwhile. Waits a
  * little for one that is starting or stopping. Throws what the command throws, `data_in_use`, and `forbidden` as {@link expectOpen}.
  */
-export async function submit<K extends CommandKind>(config: Config, kind: K, input: Input<K>): Promise<Outcome<K>> {
+export async function submit<K extends CommandKind>(
+  config: Config,
+  kind: K,
+  input: Input<K>,
+): Promise<Outcome<K>> {
   expectOpen(config, 'write')
-  const command: Command<K> = { kind, input, actor: { client: `hart-depot command line, uid ${process.getuid?.() ?? 'unknown'}`, door: 'cli' } }
+  const command: Command<K> = {
+    kind,
+    input,
+    actor: { client: `hart-depot command line, uid ${process.getuid?.() ?? 'unknown'}`, door: 'cli' },
+  }
   for (const deadline = Date.now() + LONGEST_WAIT_MS; ; await pause(PAUSE_MS)) {
     const connection = await connectControl(config.dataFolder)
     if (connection !== undefined) return sendCommand(connection, command)
     const depot = await openUnlessHeld(config)
     if (depot !== undefined) return submitTo(depot, command)
     if (Date.now() > deadline) {
-      throw new DepotError('data_in_use', `a hart-depot that takes no commands holds ${config.dataFolder}: it is starting or stopping; try again`)
+      throw new DepotError(
+        'data_in_use',
+        `a hart-depot that takes no commands holds ${config.dataFolder}: it is starting or stopping; try again`,
+      )
     }
   }
 }
@@ -32,9 +43,14 @@ export async function submit<K extends CommandKind>(config: Config, kind: K, inp
 async function submitTo<K extends CommandKind>(depot: Depot, command: Command<K>): Promise<Outcome<K>> {
   try {
     if (depot.madeToken !== undefined) {
-      console.error(`This is the first use of ${depot.config.dataFolder}. Its administrator's token, shown only now: ${depot.madeToken}`)
+      console.error(
+        `This is the first use of ${depot.config.dataFolder}. Its administrator's token, shown only now: ${depot.madeToken}`,
+      )
     }
-    if (depot.givenToken === 'added') console.error('The administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN. Those of before are still good.')
+    if (depot.givenToken === 'added')
+      console.error(
+        'The administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN. Those of before are still good.',
+      )
     return await depot.writer.submit(command)
   } finally {
     await depot.close()

@@ -33,12 +33,14 @@ export const tokenAdd: Subcommand = {
     const { values, positionals } = parseOptions(args, OPTIONS)
     const account = onlyArgument(positionals, 'NAME')
     const { label } = values
-    if (label.length > LONGEST_LABEL) throw new UsageError(`the label is longer than ${LONGEST_LABEL} characters`)
+    if (label.length > LONGEST_LABEL)
+      throw new UsageError(`the label is longer than ${LONGEST_LABEL} characters`)
     const scope = scopeOf(values)
     const config = readConfig()
     await expectKnown(config, { accounts: [account], ...scope })
     const token = generateToken()
-    const expiresAt = values.expires === undefined ? {} : { expiresAt: parseExpiry(values.expires, Date.now()) }
+    const expiresAt =
+      values.expires === undefined ? {} : { expiresAt: parseExpiry(values.expires, Date.now()) }
     await submit(config, 'issueToken', { account, hash: hashToken(token), label, scope, ...expiresAt })
     console.log(token)
   },
@@ -51,12 +53,27 @@ function scopeOf(values: { action?: string[]; origin?: string[]; view?: string[]
   return { ...(actions && { actions }), ...(origins && { origins }), ...(views && { views }) }
 }
 
-function items<T extends string>(given: readonly string[] | undefined, what: string, isOne: (text: string) => text is T): T[] | undefined
-function items(given: readonly string[] | undefined, what: string, isOne: (text: string) => boolean): string[] | undefined
-function items(given: readonly string[] | undefined, what: string, isOne: (text: string) => boolean): string[] | undefined {
+function items<T extends string>(
+  given: readonly string[] | undefined,
+  what: string,
+  isOne: (text: string) => text is T,
+): T[] | undefined
+function items(
+  given: readonly string[] | undefined,
+  what: string,
+  isOne: (text: string) => boolean,
+): string[] | undefined
+function items(
+  given: readonly string[] | undefined,
+  what: string,
+  isOne: (text: string) => boolean,
+): string[] | undefined {
   const all = given?.flatMap((text) => text.split(',')).map((text) => text.trim())
   const wrong = all?.find((text) => !isOne(text))
-  if (wrong !== undefined) throw new UsageError(`${JSON.stringify(wrong)} is not ${what}${didYouMean(wrong, isOne === isAction ? ACTIONS : [])}`)
+  if (wrong !== undefined)
+    throw new UsageError(
+      `${JSON.stringify(wrong)} is not ${what}${didYouMean(wrong, isOne === isAction ? ACTIONS : [])}`,
+    )
   return all
 }
 

@@ -17,7 +17,18 @@ export const tokenList: Subcommand = {
     if (account !== undefined) await expectKnown(config, { accounts: [account] })
     const tokens = await readDepot(config, async (db) => listTokens(db, account))
     const now = Date.now()
-    console.log(values.json ? JSON.stringify(tokens.map((token) => toJson(token, now)), undefined, 2) : formatColumns(HEADING, tokens.map((token) => toRow(token, now))))
+    console.log(
+      values.json
+        ? JSON.stringify(
+            tokens.map((token) => toJson(token, now)),
+            undefined,
+            2,
+          )
+        : formatColumns(
+            HEADING,
+            tokens.map((token) => toRow(token, now)),
+          ),
+    )
   },
 }
 
@@ -25,9 +36,21 @@ const HEADING = ['ID', 'ACCOUNT', 'STATE', 'LABEL', 'CREATED', 'EXPIRES', 'ONLY 
 
 function toRow(token: TokenDescription, now: number): string[] {
   const { actions = [], origins = [], views = [] } = token.scope
-  const scope = [actions.join(','), origins.length > 0 ? `origins ${origins.join(',')}` : '', views.length > 0 ? `views ${views.join(',')}` : '']
+  const scope = [
+    actions.join(','),
+    origins.length > 0 ? `origins ${origins.join(',')}` : '',
+    views.length > 0 ? `views ${views.join(',')}` : '',
+  ]
   const onlyFor = scope.filter((part) => part !== '').join('; ')
-  return [String(token.id), token.account, stateOf(token, now), token.label, formatTime(token.createdAt), formatTime(token.expiresAt), onlyFor]
+  return [
+    String(token.id),
+    token.account,
+    stateOf(token, now),
+    token.label,
+    formatTime(token.createdAt),
+    formatTime(token.expiresAt),
+    onlyFor,
+  ]
 }
 
 function toJson(token: TokenDescription, now: number): object {

@@ -9,7 +9,8 @@ export const tokenRevoke: Subcommand = {
   async run(args) {
     const { positionals } = parseOptions(args, {})
     const id = onlyArgument(positionals, 'ID')
-    if (!/^\d{1,15}$/.test(id)) throw new UsageError(`${JSON.stringify(id)} is not the ID of a token: token list shows them`)
+    if (!/^\d{1,15}$/.test(id))
+      throw new UsageError(`${JSON.stringify(id)} is not the ID of a token: token list shows them`)
     const { account } = await submit(readConfig(), 'revokeToken', { tokenId: Number(id) })
     console.log(`revoked token ${id} of ${account}`)
   },

@@ -21,8 +21,14 @@ export function expectOpen(config: Config, to: 'read' | 'write'): void {
       look()
     } catch (cause) {
       const code = codeOf(cause)
-      if (code === 'ENOTDIR') throw new DepotError('invalid_request', `${path} cannot be there: it is a file, or lies below one. DEPOT_DATA names the folder of a depot`, { cause })
-      if (code === 'EACCES' || code === 'EPERM') throw new DepotError('forbidden', denial(path, config), { cause })
+      if (code === 'ENOTDIR')
+        throw new DepotError(
+          'invalid_request',
+          `${path} cannot be there: it is a file, or lies below one. DEPOT_DATA names the folder of a depot`,
+          { cause },
+        )
+      if (code === 'EACCES' || code === 'EPERM')
+        throw new DepotError('forbidden', denial(path, config), { cause })
       if (code !== 'ENOENT') throw cause
     }
   }
@@ -32,24 +38,32 @@ export function expectOpen(config: Config, to: 'read' | 'write'): void {
 export function expectDepot(config: Config, to: 'read' | 'write'): void {
   expectOpen(config, to)
   if (existsSync(config.databaseFile)) return
-  throw new DepotError('not_found', `there is no depot in ${config.dataFolder}: looked for ${config.databaseFile}. DEPOT_DATA names the folder of a depot; hart-depot serve makes one`)
+  throw new DepotError(
+    'not_found',
+    `there is no depot in ${config.dataFolder}: looked for ${config.databaseFile}. DEPOT_DATA names the folder of a depot; hart-depot serve makes one`,
+  )
 }
 
 /** Why a path may not be used, and by whom it may: a sentence. */
 export function denial(path: string, config?: Config): string {
   const place = denying(path)
   const { uid } = statSync(place)
-  if (uid === process.geteuid?.()) return `${place} does not let its own user in: chmod u+rwX ${quoteForShell(place)}`
+  if (uid === process.geteuid?.())
+    return `${place} does not let its own user in: chmod u+rwX ${quoteForShell(place)}`
   const owner = nameOf(uid)
   const told = `${place} belongs to ${owner}, and ${nameOf(process.geteuid?.() ?? -1)} may not use it`
-  return config === undefined ? told : `${told}; looked for a depot in ${config.dataFolder}. As its owner: ${asOwner(owner, config)}`
+  return config === undefined
+    ? told
+    : `${told}; looked for a depot in ${config.dataFolder}. As its owner: ${asOwner(owner, config)}`
 }
 
 /** The command that was typed, for a shell, as another user has to type it. */
 function asOwner(owner: string, { dataFolder, databaseFile, blobFolder }: Config): string {
   const settings = [
     `DEPOT_DATA=${dataFolder}`,
-    ...(databaseFile === join(dataFolder, 'depot.sqlite') ? [] : [`DEPOT_DATABASE_URL=sqlite:${databaseFile}`]),
+    ...(databaseFile === join(dataFolder, 'depot.sqlite')
+      ? []
+      : [`DEPOT_DATABASE_URL=sqlite:${databaseFile}`]),
     ...(blobFolder === join(dataFolder, 'blobs') ? [] : [`DEPOT_BLOBS=fs:${blobFolder}`]),
   ]
   return ['sudo', '-u', owner, 'env', ...settings, ...process.argv].map(quoteForShell).join(' ')
@@ -69,7 +83,9 @@ function denying(path: string): string {
 function nameOf(uid: number): string {
   if (uid === process.geteuid?.()) return ownName() ?? `#${uid}`
   try {
-    const line = readFileSync('/etc/passwd', 'utf8').split('\n').find((text) => text.split(':')[2] === String(uid))
+    const line = readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .find((text) => text.split(':')[2] === String(uid))
     return line?.split(':')[0] ?? `#${uid}`
   } catch {
     return `#${uid}`

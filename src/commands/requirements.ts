@@ -1,5 +1,15 @@
 import type { Session } from '../access/access.ts'
-import { expectAction, expectAdministrator, expectOperator, expectOwnAccount, expectPromoter, expectReach, expectRole, expectView, expectWholeAccount } from '../access/rights.ts'
+import {
+  expectAction,
+  expectAdministrator,
+  expectOperator,
+  expectOwnAccount,
+  expectPromoter,
+  expectReach,
+  expectRole,
+  expectView,
+  expectWholeAccount,
+} from '../access/rights.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { CommandKind, Input } from './commands.ts'
 
@@ -89,5 +99,6 @@ export const requirements: Requirements = {
 
 function expectPromoterOfAll(caller: Session, { view, releases }: Input<'promote'>): void {
   expectView(caller, view)
-  for (const origin of new Set(releases.map(({ ident }) => parseIdent(ident).origin))) expectPromoter(caller, origin, view)
+  for (const origin of new Set(releases.map(({ ident }) => parseIdent(ident).origin)))
+    expectPromoter(caller, origin, view)
 }

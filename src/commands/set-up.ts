@@ -11,11 +11,16 @@ export const ADMINISTRATOR = 'admin'
 export type GivenToken = 'added' | 'known' | 'revoked'
 
 /** Makes what every depot has: the first views and, once, an administrator, who holds the token of this hash. Returns what became of that. */
-export async function setUp(change: Change, input: { adminTokenHash: string | undefined }): Promise<GivenToken | undefined> {
+export async function setUp(
+  change: Change,
+  input: { adminTokenHash: string | undefined },
+): Promise<GivenToken | undefined> {
   for (const { name, rule } of FIRST_VIEWS) {
-    if ((await findView(change.trx, name)) === undefined) await createView(change, { name, rule, maker: 'depot' })
+    if ((await findView(change.trx, name)) === undefined)
+      await createView(change, { name, rule, maker: 'depot' })
   }
-  if ((await findAccount(change.trx, ADMINISTRATOR)) === undefined) await addAccount(change, { name: ADMINISTRATOR, isAdministrator: true })
+  if ((await findAccount(change.trx, ADMINISTRATOR)) === undefined)
+    await addAccount(change, { name: ADMINISTRATOR, isAdministrator: true })
   const hash = input.adminTokenHash
   if (hash === undefined) return undefined
   const known = await findTokenByHash(change.trx, hash)

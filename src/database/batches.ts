@@ -7,7 +7,9 @@ const MOST_IN_A_STATEMENT = 1_000
 /** The different ones among values, in lists for one statement each. */
 export function inBatches<Value>(values: Iterable<Value>): Value[][] {
   const different = [...new Set(values)]
-  return Array.from({ length: Math.ceil(different.length / MOST_IN_A_STATEMENT) }, (_, index) => different.slice(index * MOST_IN_A_STATEMENT, (index + 1) * MOST_IN_A_STATEMENT))
+  return Array.from({ length: Math.ceil(different.length / MOST_IN_A_STATEMENT) }, (_, index) =>
+    different.slice(index * MOST_IN_A_STATEMENT, (index + 1) * MOST_IN_A_STATEMENT),
+  )
 }
 
 /** The right side of `in`. The values are one parameter, so that the statement is the same for any number of them, and is prepared once. */

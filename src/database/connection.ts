@@ -35,7 +35,12 @@ export function keepingStatements(connection: BetterSqlite3.Database): SqliteDat
   }
 }
 
-function expectPragma(connection: BetterSqlite3.Database, name: string, value: string, reads: string | number): void {
+function expectPragma(
+  connection: BetterSqlite3.Database,
+  name: string,
+  value: string,
+  reads: string | number,
+): void {
   connection.pragma(`${name} = ${value}`)
   const got = connection.pragma(name, { simple: true })
   if (got !== reads) throw new Error(`SQLite answers ${name} = ${String(got)} after it was set to ${value}`)

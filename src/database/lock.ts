@@ -12,7 +12,9 @@ export function lockData(file: string): { close(): void } {
   } catch (error) {
     connection.close()
     if (error instanceof BetterSqlite3.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
-      throw new DepotError('data_in_use', `another hart-depot is running on ${file.replace(/[^/]*$/, '')}`, { cause: error })
+      throw new DepotError('data_in_use', `another hart-depot is running on ${file.replace(/[^/]*$/, '')}`, {
+        cause: error,
+      })
     }
     throw error
   }

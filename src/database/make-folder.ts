@@ -12,7 +12,11 @@ export async function makeFolder(folder: string, setting: string): Promise<void>
     await access(folder, constants.W_OK | constants.X_OK)
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    throw new DepotError('invalid_request', `${setting}: the folder ${folder} cannot be used: ${REASONS[code] ?? code}`, { cause: error })
+    throw new DepotError(
+      'invalid_request',
+      `${setting}: the folder ${folder} cannot be used: ${REASONS[code] ?? code}`,
+      { cause: error },
+    )
   }
 }
 

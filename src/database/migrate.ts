@@ -11,9 +11,12 @@ export interface Migration {
 
 /** The files `NNNN-subject.sql` of a folder, in order of their numbers, which rise by one from 1. */
 export function readMigrations(folder: string): Migration[] {
-  const names = readdirSync(folder).filter((name) => name.endsWith('.sql')).toSorted()
+  const names = readdirSync(folder)
+    .filter((name) => name.endsWith('.sql'))
+    .toSorted()
   return names.map((name, index) => {
-    if (Number(name.slice(0, 4)) !== index + 1) throw new Error(`${join(folder, name)} is out of sequence: its number should be ${index + 1}`)
+    if (Number(name.slice(0, 4)) !== index + 1)
+      throw new Error(`${join(folder, name)} is out of sequence: its number should be ${index + 1}`)
     const sql = readFileSync(join(folder, name), 'utf8')
     return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') }
   })
@@ -24,20 +27,32 @@ export function readMigrations(folder: string): Migration[] {
  * migrations. Refuses a database that is ahead of this program, or whose applied migrations were edited since.
  * (Kysely's migrator is not transactional on SQLite.)
  */
-export function migrate(connection: BetterSqlite3.Database, migrations: readonly Migration[], at: number): void {
+export function migrate(
+  connection: BetterSqlite3.Database,
+  migrations: readonly Migration[],
+  at: number,
+): void {
   connection.exec(`CREATE TABLE IF NOT EXISTS migrations (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT`)
-  const applied = connection.prepare<[], { name: string; checksum: string }>('SELECT name, checksum FROM migrations ORDER BY number').all()
+  const applied = connection
+    .prepare<[], { name: string; checksum: string }>('SELECT name, checksum FROM migrations ORDER BY number')
+    .all()
   if (applied.length > migrations.length) {
-    throw new Error(`the database was made by a newer hart-depot: it has ${applied.at(-1)?.name}, which this one does not know`)
+    throw new Error(
+      `the database was made by a newer hart-depot: it has ${applied.at(-1)?.name}, which this one does not know`,
+    )
   }
   for (const [index, migration] of migrations.entries()) {
     const before = applied[index]
     if (before === undefined) {
-      connection.transaction(() => {
-        connection.exec(migration.sql)
-        connection.prepare('INSERT INTO migrations VALUES (?, ?, ?, ?)').run(index + 1, migration.name, migration.checksum, at)
-      }).immediate()
+      connection
+        .transaction(() => {
+          connection.exec(migration.sql)
+          connection
+            .prepare('INSERT INTO migrations VALUES (?, ?, ?, ?)')
+            .run(index + 1, migration.name, migration.checksum, at)
+        })
+        .immediate()
     } else if (before.checksum !== migration.checksum) {
       throw new Error(`the migration ${before.name} was changed after it was applied to this database`)
     }

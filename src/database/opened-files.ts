@@ -42,7 +42,11 @@ export class OpenedFiles {
 
   /** Throws `data_gone`, which names no path, since clients are told of it. */
   expectThere(): void {
-    if (this.findGone() !== undefined) throw new DepotError('data_gone', 'the data folder of the depot was removed or replaced while it ran; nothing was changed')
+    if (this.findGone() !== undefined)
+      throw new DepotError(
+        'data_gone',
+        'the data folder of the depot was removed or replaced while it ran; nothing was changed',
+      )
   }
 }
 

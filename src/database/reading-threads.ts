@@ -43,7 +43,9 @@ export class ReadingThreads {
   /** What stores' queries run on. Transactions do not: each read is of the state that it finds. */
   db(): Db {
     const connection: DatabaseConnection = {
-      executeQuery: async <Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> => ({ rows: (await this.#read({ sql, parameters })) as Row[] }),
+      executeQuery: async <Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> => ({
+        rows: (await this.#read({ sql, parameters })) as Row[],
+      }),
       streamQuery() {
         throw new Error('reads in threads are not streamed')
       },
@@ -51,7 +53,9 @@ export class ReadingThreads {
     const driver: Driver = {
       init: async () => undefined,
       acquireConnection: async () => connection,
-      beginTransaction: async () => { throw new Error('reads in threads are no transactions') },
+      beginTransaction: async () => {
+        throw new Error('reads in threads are no transactions')
+      },
       commitTransaction: async () => undefined,
       rollbackTransaction: async () => undefined,
       releaseConnection: async () => undefined,

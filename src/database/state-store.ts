@@ -23,11 +23,20 @@ export async function findState(db: Db, name: StateName): Promise<string | undef
 /** Forgets it where `value` is `undefined`. */
 export async function setState(db: Db, name: StateName, value: string | undefined): Promise<void> {
   if (value === undefined) await db.deleteFrom('depot_state').where('name', '=', name).execute()
-  else await db.insertInto('depot_state').values({ name, value }).onConflict((on) => on.column('name').doUpdateSet({ value })).execute()
+  else
+    await db
+      .insertInto('depot_state')
+      .values({ name, value })
+      .onConflict((on) => on.column('name').doUpdateSet({ value }))
+      .execute()
 }
 
 /** For a statement that reads views. */
-export const commonFreezes = sql<string | null>`(SELECT value FROM depot_state WHERE name = 'freezes')`.as('common_freezes')
+export const commonFreezes = sql<string | null>`(SELECT value FROM depot_state WHERE name = 'freezes')`.as(
+  'common_freezes',
+)
 
 /** For a statement that measures a duration: NULL while clock and commit times agree. */
-export const clockSetBackAt = sql<number | null>`(SELECT CAST(value AS INTEGER) FROM depot_state WHERE name = 'clock_set_back_at')`
+export const clockSetBackAt = sql<
+  number | null
+>`(SELECT CAST(value AS INTEGER) FROM depot_state WHERE name = 'clock_set_back_at')`

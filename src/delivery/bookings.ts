@@ -39,7 +39,10 @@ export class Bookings {
     const { key, version } = webhook
     // What a courier that was stopped knew of an older version goes with it; the database tells the two apart.
     const id = `${key} ${version}`
-    const deliveries = [...(this.#noted.get(id)?.deliveries ?? []), ...(delivery === undefined ? [] : [delivery])]
+    const deliveries = [
+      ...(this.#noted.get(id)?.deliveries ?? []),
+      ...(delivery === undefined ? [] : [delivery]),
+    ]
     this.#noted.set(id, { key, version, progress, deliveries })
     if (delivery !== undefined) this.#deliveries += 1
     if (this.#deliveries >= LARGEST_BOOKING && !this.#isTroubled) void this.book()
@@ -50,7 +53,9 @@ export class Bookings {
   async book(): Promise<void> {
     await this.#booking // which may have begun before the last thing was added
     if (this.#noted.size === 0) return
-    this.#booking ??= this.#bookOnce().finally(() => { this.#booking = undefined })
+    this.#booking ??= this.#bookOnce().finally(() => {
+      this.#booking = undefined
+    })
     await this.#booking
   }
 
@@ -72,12 +77,19 @@ export class Bookings {
     const webhooks = [...taken.values()]
     this.#noted = new Map()
     try {
-      await this.#writer.submit({ kind: 'noteDeliveries', input: { webhooks }, actor: { client: 'hart-depot', door: 'depot' } })
+      await this.#writer.submit({
+        kind: 'noteDeliveries',
+        input: { webhooks },
+        actor: { client: 'hart-depot', door: 'depot' },
+      })
       for (const { deliveries } of webhooks) this.#deliveries -= deliveries.length
     } catch (error) {
       this.#putBack(taken)
       if (error instanceof DepotError && error.code === 'shutting_down') return
-      this.#log.error({ err: error }, 'what webhooks were sent could not be noted; it is tried again in half a minute')
+      this.#log.error(
+        { err: error },
+        'what webhooks were sent could not be noted; it is tried again in half a minute',
+      )
       this.#isTroubled = true
       this.#cancelTimer?.()
       this.#cancelTimer = undefined
@@ -88,6 +100,10 @@ export class Bookings {
   #putBack(before: ReadonlyMap<string, Noted>): void {
     const since = this.#noted
     this.#noted = new Map(before)
-    for (const [id, noted] of since) this.#noted.set(id, { ...noted, deliveries: [...(before.get(id)?.deliveries ?? []), ...noted.deliveries] })
+    for (const [id, noted] of since)
+      this.#noted.set(id, {
+        ...noted,
+        deliveries: [...(before.get(id)?.deliveries ?? []), ...noted.deliveries],
+      })
   }
 }

@@ -77,7 +77,8 @@ export class Courier {
   hear(heard: readonly Heard[]): void {
     const last = heard.at(-1)
     if (last === undefined) return
-    if (!this.#isIdle || heard.some(({ event, origins }) => this.#matches(event, origins))) this.#news.resolve()
+    if (!this.#isIdle || heard.some(({ event, origins }) => this.#matches(event, origins)))
+      this.#news.resolve()
     else this.#pass(last.sequence)
   }
 
@@ -101,7 +102,10 @@ export class Courier {
         await setImmediate() // whoever made the commit is answered first
         await this.#step()
       } catch (error) {
-        this.#dispatch.log.error({ err: error, webhook: this.webhook.name }, 'a webhook cannot go on; it tries again in a minute')
+        this.#dispatch.log.error(
+          { err: error, webhook: this.webhook.name },
+          'a webhook cannot go on; it tries again in a minute',
+        )
         await this.#rest(TROUBLE_MS)
       }
     }
@@ -123,10 +127,16 @@ export class Courier {
     const { kinds } = this.webhook.filter
     for (let limit = 1; !this.#stopping.signal.aborted; limit = Math.min(limit * 2, LARGEST_PAGE)) {
       const { position, replay } = this.#progress
-      const [after, to] = replay === undefined ? [position, this.#dispatch.head()] : [replay.next - 1, replay.to]
+      const [after, to] =
+        replay === undefined ? [position, this.#dispatch.head()] : [replay.next - 1, replay.to]
       if (after >= to) return undefined
       const end = Math.min(to, after + LARGEST_SPAN)
-      const page = await listEntries(this.#dispatch.db, { after, through: end, limit, ...(kinds && { kinds }) })
+      const page = await listEntries(this.#dispatch.db, {
+        after,
+        through: end,
+        limit,
+        ...(kinds && { kinds }),
+      })
       const found = page.entries.find(({ event }) => this.#matches(event))
       if (found !== undefined) return found
       this.#pass(page.through)
@@ -148,10 +158,21 @@ export class Courier {
     const receipt = await this.#send(entry, at)
     if (signal.aborted) return
     const before = this.#progress
-    this.#progress = afterAttempt(before, entry.sequence, receipt, { now: surroundings.now(), random: surroundings.random() })
+    this.#progress = afterAttempt(before, entry.sequence, receipt, {
+      now: surroundings.now(),
+      random: surroundings.random(),
+    })
     this.#notedPosition = this.#progress.position
     const { durationMs, status, error, excerpt } = receipt
-    bookings.add(this.webhook, this.#progress, { sequence: entry.sequence, attempt: before.attempts + 1, at, durationMs, status, error, excerpt })
+    bookings.add(this.webhook, this.#progress, {
+      sequence: entry.sequence,
+      attempt: before.attempts + 1,
+      at,
+      durationMs,
+      status,
+      error,
+      excerpt,
+    })
     this.#dispatch.onReceipt(receipt)
     this.#tell(before, entry.sequence, receipt)
   }
@@ -162,10 +183,19 @@ export class Courier {
     const account = accountId === undefined ? undefined : await getAccountName(db, accountId)
     let message
     try {
-      message = outgoing(this.webhook, { id: messageId(this.webhook.key, entry.sequence), body: bodyOf(entry, account), at }, secrets)
+      message = outgoing(
+        this.webhook,
+        { id: messageId(this.webhook.key, entry.sequence), body: bodyOf(entry, account), at },
+        secrets,
+      )
     } catch (error) {
       // The depot was started with another secret key: the state of the webhook says so, and its attempts go on.
-      return { verdict: 'failed', error: error instanceof Error ? error.message : String(error), excerpt: '', durationMs: 0 }
+      return {
+        verdict: 'failed',
+        error: error instanceof Error ? error.message : String(error),
+        excerpt: '',
+        durationMs: 0,
+      }
     }
     return send(message, surroundings, this.#stopping.signal)
   }
@@ -173,9 +203,14 @@ export class Courier {
   #tell(before: Progress, sequence: number, { error }: Receipt): void {
     const { pause, attempts } = this.#progress
     const about = { webhook: this.webhook.name, host: this.webhook.host, sequence, error }
-    if (pause !== undefined) this.#dispatch.log.error({ ...about, attempts, why: pause.why }, 'webhook paused: it is sent nothing until somebody resumes it')
+    if (pause !== undefined)
+      this.#dispatch.log.error(
+        { ...about, attempts, why: pause.why },
+        'webhook paused: it is sent nothing until somebody resumes it',
+      )
     else if (before.attempts === 0 && attempts > 0) this.#dispatch.log.warn(about, 'webhook fails')
-    else if (before.attempts > 0 && attempts === 0) this.#dispatch.log.info({ ...about, attempts: before.attempts }, 'webhook works again')
+    else if (before.attempts > 0 && attempts === 0)
+      this.#dispatch.log.info({ ...about, attempts: before.attempts }, 'webhook works again')
   }
 
   async #waitForNews(): Promise<void> {

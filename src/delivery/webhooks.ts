@@ -71,7 +71,11 @@ export class Webhooks implements WebhookDesk {
   #head: number
   #isClosed = false
 
-  private constructor(depot: Pick<Depot, 'db' | 'writer' | 'config' | 'log' | 'now' | 'secrets'>, seams: Seams, head: number) {
+  private constructor(
+    depot: Pick<Depot, 'db' | 'writer' | 'config' | 'log' | 'now' | 'secrets'>,
+    seams: Seams,
+    head: number,
+  ) {
     this.#depot = depot
     this.#head = head
     this.#dispatch = {
@@ -82,12 +86,17 @@ export class Webhooks implements WebhookDesk {
       connections: new Connections(MOST_CONNECTIONS),
       bookings: new Bookings(depot.writer, depot.log, seams.after),
       head: () => this.#head,
-      onReceipt: (receipt) => { for (const listener of this.#receiptListeners) listener(receipt) },
+      onReceipt: (receipt) => {
+        for (const listener of this.#receiptListeners) listener(receipt)
+      },
     }
   }
 
   /** Begins to deliver what every webhook waits for. The caller passes on each commit made from then on, and closes it before the writer. */
-  static async open(depot: Pick<Depot, 'db' | 'writer' | 'config' | 'log' | 'now' | 'secrets'>, seams: Partial<Seams> = {}): Promise<Webhooks> {
+  static async open(
+    depot: Pick<Depot, 'db' | 'writer' | 'config' | 'log' | 'now' | 'secrets'>,
+    seams: Partial<Seams> = {},
+  ): Promise<Webhooks> {
     const { sequence } = await findHead(depot.db)
     const opened = new Webhooks(depot, { ...SEAMS, ...seams }, sequence)
     for (const webhook of await listWebhooks(depot.db, { limit: MOST_WEBHOOKS })) opened.#start(webhook)
@@ -99,7 +108,12 @@ export class Webhooks implements WebhookDesk {
     this.#head = entries.at(-1)?.sequence ?? this.#head
     if (this.#isClosed) return
     for (const { event } of entries) {
-      if (event.kind === 'webhook-added' || event.kind === 'webhook-changed' || event.kind === 'webhook-removed') this.#takeUp(event.webhook)
+      if (
+        event.kind === 'webhook-added' ||
+        event.kind === 'webhook-changed' ||
+        event.kind === 'webhook-removed'
+      )
+        this.#takeUp(event.webhook)
     }
     if (this.#couriers.size === 0) return
     const heard = entries.map(heardOf)
@@ -113,7 +127,10 @@ export class Webhooks implements WebhookDesk {
 
   async standingOf(webhook: Webhook): Promise<{ progress: Progress; behind: number }> {
     const courier = this.#couriers.get(webhook.name)
-    const progress = courier?.webhook.key === webhook.key && courier.webhook.version === webhook.version ? courier.progress : webhook.progress
+    const progress =
+      courier?.webhook.key === webhook.key && courier.webhook.version === webhook.version
+        ? courier.progress
+        : webhook.progress
     return { progress, behind: this.behind(progress) }
   }
 
@@ -137,7 +154,12 @@ export class Webhooks implements WebhookDesk {
     const id = `${messageId(webhook.key, 0)}_ping_${randomBytes(8).toString('hex')}`
     const receipt = await connections.during(() => {
       const at = surroundings.now()
-      const body = JSON.stringify({ sequence: null, at: new Date(at).toISOString(), kind: 'ping', webhook: webhook.name })
+      const body = JSON.stringify({
+        sequence: null,
+        at: new Date(at).toISOString(),
+        kind: 'ping',
+        webhook: webhook.name,
+      })
       return send(outgoing(webhook, { id, body, at }, secrets), surroundings, this.#pings.signal)
     })
     return { id, receipt }
@@ -146,7 +168,10 @@ export class Webhooks implements WebhookDesk {
   async refuseUnreachable(url: string): Promise<void> {
     const { rules, lookup: look } = this.#dispatch.surroundings
     const host = hostOf(new URL(url))
-    const lookUp = () => new Promise<string[]>((resolve) => look(host, (error, found) => resolve(error === null ? found.map(({ address }) => address) : [])))
+    const lookUp = () =>
+      new Promise<string[]>((resolve) =>
+        look(host, (error, found) => resolve(error === null ? found.map(({ address }) => address) : [])),
+      )
     const addresses = isIP(host) === 0 ? await lookUp() : [host]
     if (addresses.length === 0 || addresses.some((address) => rules.allows(address))) return
     const detail = refusalOf(host, addresses)
@@ -178,7 +203,10 @@ export class Webhooks implements WebhookDesk {
       const webhook = await findWebhook(this.#depot.db, name)
       if (webhook !== undefined && !this.#isClosed) this.#start(webhook)
     } catch (error) {
-      this.#depot.log.error({ err: error, webhook: name }, 'a webhook could not be read; it rests until it is changed or the depot starts again')
+      this.#depot.log.error(
+        { err: error, webhook: name },
+        'a webhook could not be read; it rests until it is changed or the depot starts again',
+      )
     }
   }
 

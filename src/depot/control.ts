@@ -44,7 +44,10 @@ const INTERNAL = 'internal'
  * Takes commands on the socket of a data directory, which the caller must hold: a socket that is there was left by a process that
  * was killed, and is replaced. Closing it answers what was asked and removes the socket; do so before closing the writer.
  */
-export async function openControl(dataFolder: string, world: { writer: DepotWriter; log: Logger }): Promise<{ close(): Promise<void> }> {
+export async function openControl(
+  dataFolder: string,
+  world: { writer: DepotWriter; log: Logger },
+): Promise<{ close(): Promise<void> }> {
   const unasked = new Set<Socket>()
   const server = createServer((socket) => {
     unasked.add(socket)
@@ -79,13 +82,21 @@ export async function connectControl(dataFolder: string): Promise<Socket | undef
       return socket
     })
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ECONNREFUSED')) return undefined
+    if (
+      error instanceof Error &&
+      'code' in error &&
+      (error.code === 'ENOENT' || error.code === 'ECONNREFUSED')
+    )
+      return undefined
     throw error
   }
 }
 
 /** As {@link Writer.submit}, over a connection, which it closes. Throws `shutting_down` when no answer came: the change may have been made. */
-export async function sendCommand<K extends CommandKind>(socket: Socket, command: Command<K>): Promise<Outcome<K>> {
+export async function sendCommand<K extends CommandKind>(
+  socket: Socket,
+  command: Command<K>,
+): Promise<Outcome<K>> {
   socket.setTimeout(LONGEST_ANSWER_MS, () => socket.destroy())
   let line: string | undefined
   try {
@@ -103,7 +114,11 @@ export async function sendCommand<K extends CommandKind>(socket: Socket, command
   throw code === INTERNAL ? new Error(message) : new DepotError(code as ErrorCode, message)
 }
 
-async function serveCommand(socket: Socket, world: { writer: DepotWriter; log: Logger }, onAsked: () => void): Promise<void> {
+async function serveCommand(
+  socket: Socket,
+  world: { writer: DepotWriter; log: Logger },
+  onAsked: () => void,
+): Promise<void> {
   try {
     const line = await readLine(socket)
     onAsked()
@@ -112,8 +127,12 @@ async function serveCommand(socket: Socket, world: { writer: DepotWriter; log: L
   } catch (error) {
     if (socket.destroyed) return
     socket.resume()
-    if (!(error instanceof DepotError)) world.log.error({ err: error }, 'a command from the command line failed')
-    const { code, message } = error instanceof DepotError ? error : { code: INTERNAL, message: "an error of the depot's own; its log has it" }
+    if (!(error instanceof DepotError))
+      world.log.error({ err: error }, 'a command from the command line failed')
+    const { code, message } =
+      error instanceof DepotError
+        ? error
+        : { code: INTERNAL, message: "an error of the depot's own; its log has it" }
     socket.end(`${JSON.stringify({ error: { code, message } })}\n`)
   }
 }
@@ -128,7 +147,11 @@ function parseCommand(line: string): Command {
   const parsed = SentCommand.safeParse(json)
   if (!parsed.success) throw new DepotError('invalid_request', 'the line is not a command')
   const { kind, input, actor } = parsed.data
-  if (!isCommandKind(kind)) throw new DepotError('invalid_request', `the running hart-depot knows no ${kind}: it is of another version`)
+  if (!isCommandKind(kind))
+    throw new DepotError(
+      'invalid_request',
+      `the running hart-depot knows no ${kind}: it is of another version`,
+    )
   return { kind, input, actor }
 }
 
@@ -138,7 +161,8 @@ async function readLine(socket: Socket): Promise<string | undefined> {
   let text = ''
   for await (const piece of socket.iterator({ destroyOnReturn: false })) {
     text += String(piece)
-    if (text.length > LONGEST_LINE) throw new DepotError('too_large', `the line is longer than ${LONGEST_LINE} characters`)
+    if (text.length > LONGEST_LINE)
+      throw new DepotError('too_large', `the line is longer than ${LONGEST_LINE} characters`)
     const end = text.indexOf('\n')
     if (end === -1) continue
     socket.resume() // or its end would never be seen
@@ -172,6 +196,7 @@ async function withShortPath<T>(dataFolder: string, act: (path: string) => Promi
 }
 
 function unanswered(cause: unknown): DepotError {
-  const message = 'the running hart-depot gave no answer: it may have stopped before or after making the change'
+  const message =
+    'the running hart-depot gave no answer: it may have stopped before or after making the change'
   return new DepotError('shutting_down', message, { cause })
 }

@@ -25,7 +25,10 @@ interface World {
  * Takes part, in a thread of its own, in a depot that another thread opened. Commits are heard once `begin` is called: what was read
  * until then may be older than those it hears first, never newer. The caller closes the depot before the other thread closes its own.
  */
-export function joinDepot(share: Share, { log, claims, examine, name, now = Date.now }: World): { depot: Depot; begin: () => void } {
+export function joinDepot(
+  share: Share,
+  { log, claims, examine, name, now = Date.now }: World,
+): { depot: Depot; begin: () => void } {
   const { config, limits } = share
   const threads = new ReadingThreads(config.databaseFile)
   const db = threads.db()

@@ -156,12 +156,23 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     // What lies elsewhere may be that of another data directory, too.
     if (dirname(config.databaseFile) !== config.dataFolder) hold(`${config.databaseFile}.lock`)
     if (dirname(config.blobFolder) !== config.dataFolder) hold(join(config.blobFolder, 'lock.sqlite'))
-    const { db, writer, files: opened } = await openData(config, { now, elapsed: world.elapsed, isAlone: world.isAlone === true, closers })
+    const {
+      db,
+      writer,
+      files: opened,
+    } = await openData(config, { now, elapsed: world.elapsed, isAlone: world.isAlone === true, closers })
     const secretKey = await findSecretKey(config, db, log)
     const secrets = new SecretBox(secretKey)
-    const keepsBlobs = async () => world.keepsBlobs === true || (await findState(db, 'orphans_kept_since')) !== undefined
-    const blobs = await FilesystemBlobs.open(config.blobFolder, async (checksum) => (await isBlobReferenced(db, checksum)) || keepsBlobs())
-    if (await keepsBlobs()) log.warn('bytes that no release needs are kept, since the depot was put back to an older copy: hart-depot restored --list shows them')
+    const keepsBlobs = async () =>
+      world.keepsBlobs === true || (await findState(db, 'orphans_kept_since')) !== undefined
+    const blobs = await FilesystemBlobs.open(
+      config.blobFolder,
+      async (checksum) => (await isBlobReferenced(db, checksum)) || keepsBlobs(),
+    )
+    if (await keepsBlobs())
+      log.warn(
+        'bytes that no release needs are kept, since the depot was put back to an older copy: hart-depot restored --list shows them',
+      )
     const scanner = new ArchiveScanner()
     closers.push(() => scanner.close())
     const hashes = new HashThreads()
@@ -175,23 +186,57 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     const madeToken = isNew && givenToken === undefined ? generateToken() : undefined
     const token = madeToken ?? givenToken
     const adminTokenHash = token === undefined ? undefined : hashToken(token)
-    const adminToken = await writer.submit({ kind: 'setUp', input: { adminTokenHash }, actor: { client: 'hart-depot', door: 'depot' } })
+    const adminToken = await writer.submit({
+      kind: 'setUp',
+      input: { adminTokenHash },
+      actor: { client: 'hart-depot', door: 'depot' },
+    })
 
-    if (!isNew && adminToken === 'added') log.warn('the administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN; those of before are still good')
+    if (!isNew && adminToken === 'added')
+      log.warn(
+        'the administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN; those of before are still good',
+      )
     if (adminToken === 'revoked') log.warn('the token of DEPOT_ADMIN_TOKEN was revoked, and is no good')
     const files = opened.with([walOf(config.databaseFile)]) // which is there after the first commit
     const limits = { ...LIMITS, ...world.limits }
     const store = { db, folder: config.blobFolder, claims: blobs.claims, writer, log, now }
     const scrub = new Scrub({ ...store, hashes, bytesPerS: config.scrubBytesPerS })
-    const collector = new Collector({ ...store, isOff: keepsBlobs, spool: spoolOf(config.blobFolder), graceMs: limits.orphanGraceMs, spoolGraceMs: limits.spoolGraceMs })
+    const collector = new Collector({
+      ...store,
+      isOff: keepsBlobs,
+      spool: spoolOf(config.blobFolder),
+      graceMs: limits.orphanGraceMs,
+      spoolGraceMs: limits.spoolGraceMs,
+    })
     const upkeep = new Upkeep({ files, log, scrub, collector })
     closers.push(() => upkeep.close())
 
     const share = async (): Promise<Share> => {
-      if (!(writer instanceof ThreadedWriter)) throw new Error('a depot without threads of its own is not shared')
+      if (!(writer instanceof ThreadedWriter))
+        throw new Error('a depot without threads of its own is not shared')
       return { config, limits, secretKey, files: files.noted, seat: await writer.join() }
     }
-    return { config, limits, log, now, files, db, writer, blobs, scanner, hashes, secrets, authenticator, examine: (checksum) => scrub.examine(checksum), upkeep, isNew, madeToken, givenToken: isNew ? undefined : adminToken, share, close }
+    return {
+      config,
+      limits,
+      log,
+      now,
+      files,
+      db,
+      writer,
+      blobs,
+      scanner,
+      hashes,
+      secrets,
+      authenticator,
+      examine: (checksum) => scrub.examine(checksum),
+      upkeep,
+      isNew,
+      madeToken,
+      givenToken: isNew ? undefined : adminToken,
+      share,
+      close,
+    }
   } catch (error) {
     await close()
     throw error
@@ -200,7 +245,17 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
 
 async function openData(
   config: Config,
-  { now, elapsed, isAlone, closers }: { now: () => number; elapsed: World['elapsed']; isAlone: boolean; closers: (() => Promise<unknown> | void)[] },
+  {
+    now,
+    elapsed,
+    isAlone,
+    closers,
+  }: {
+    now: () => number
+    elapsed: World['elapsed']
+    isAlone: boolean
+    closers: (() => Promise<unknown> | void)[]
+  },
 ): Promise<{ db: Db; writer: DepotWriter; files: OpenedFiles }> {
   const file = config.databaseFile
   const note = () => OpenedFiles.note([join(config.dataFolder, LOCK), file, config.blobFolder])
@@ -209,7 +264,11 @@ async function openData(
     closers.push(() => database.close())
     const files = note()
     const withLog = files.with([walOf(file)])
-    const writer = await Writer.open(database.writable, now, { ...(elapsed !== undefined && { elapsed }), openSnapshot: () => openSnapshot(file), beforeCommit: () => withLog.expectThere() })
+    const writer = await Writer.open(database.writable, now, {
+      ...(elapsed !== undefined && { elapsed }),
+      openSnapshot: () => openSnapshot(file),
+      beforeCommit: () => withLog.expectThere(),
+    })
     closers.push(() => writer.close())
     return { db: database.reader, writer, files }
   }
@@ -226,7 +285,10 @@ async function openData(
 function warnOfOverrides(log: Logger, entries: readonly LedgerEntry[]): void {
   for (const { sequence, event } of entries) {
     if (event.kind !== 'promotion' || event.override === undefined) continue
-    log.warn({ sequence, view: event.view, revision: event.revision, ...event.override }, 'rules of a view were overridden')
+    log.warn(
+      { sequence, view: event.view, revision: event.revision, ...event.override },
+      'rules of a view were overridden',
+    )
   }
 }
 
@@ -235,21 +297,29 @@ function clockWarner(log: Logger): CommitListener {
   let isAhead = false
   return (_entries, { aheadMs }) => {
     const seconds = Math.round(aheadMs / 1_000)
-    if (aheadMs > MOST_AHEAD_MS && !isAhead) log.warn({ ahead_s: seconds }, 'commit times are ahead of the clock, which was set back or is wrong: entries keep their order, and durations are measured by the clock')
+    if (aheadMs > MOST_AHEAD_MS && !isAhead)
+      log.warn(
+        { ahead_s: seconds },
+        'commit times are ahead of the clock, which was set back or is wrong: entries keep their order, and durations are measured by the clock',
+      )
     if (aheadMs <= MOST_AHEAD_MS && isAhead) log.info('the clock has caught up with commit times')
     isAhead = aheadMs > MOST_AHEAD_MS
   }
 }
 
 /** The administrator's token that was given. Throws `invalid_request`. */
-async function readAdminToken({ adminToken, adminTokenFile: file }: Config, log: Logger): Promise<string | undefined> {
+async function readAdminToken(
+  { adminToken, adminTokenFile: file }: Config,
+  log: Logger,
+): Promise<string | undefined> {
   if (file === undefined) return adminToken
   return parseAdminToken(await readNamedFile(file, 'DEPOT_ADMIN_TOKEN_FILE', log), file)
 }
 
 async function readNamedFile(file: string, variable: string, log: Logger): Promise<string> {
   const text = await readSecretFile(file, log)
-  if (text === undefined) throw new DepotError('invalid_request', `${variable} names ${file}, and there is no such file`)
+  if (text === undefined)
+    throw new DepotError('invalid_request', `${variable} names ${file}, and there is no such file`)
   return text
 }
 
@@ -257,14 +327,27 @@ async function readNamedFile(file: string, variable: string, log: Logger): Promi
  * The key that encrypts secrets: the one that was given, or that of `secret.key`, which is made while nothing is encrypted. Throws
  * `invalid_request` where it is not the key that the secrets in the database were encrypted with.
  */
-async function findSecretKey({ secretKey, secretKeyFile, dataFolder }: Config, db: Db, log: Logger): Promise<Buffer> {
+async function findSecretKey(
+  { secretKey, secretKeyFile, dataFolder }: Config,
+  db: Db,
+  log: Logger,
+): Promise<Buffer> {
   const used = await listSealingKeys(db)
   const ownFile = join(dataFolder, 'secret.key')
   if (secretKey !== undefined) return expectUsed(secretKey, used, 'DEPOT_SECRET_KEY')
-  if (secretKeyFile !== undefined) return expectUsed(parseSecretKey(await readNamedFile(secretKeyFile, 'DEPOT_SECRET_KEY_FILE', log), secretKeyFile), used, secretKeyFile)
+  if (secretKeyFile !== undefined)
+    return expectUsed(
+      parseSecretKey(await readNamedFile(secretKeyFile, 'DEPOT_SECRET_KEY_FILE', log), secretKeyFile),
+      used,
+      secretKeyFile,
+    )
   const text = await readSecretFile(ownFile, log)
   if (text !== undefined) return expectUsed(parseSecretKey(text, ownFile), used, ownFile)
-  if (used.length > 0) throw new DepotError('invalid_request', `${ownFile} is missing, and stored secrets are encrypted with the key ${used.join(' and ')} that was in it: put the file back, from where the backup of the database is`)
+  if (used.length > 0)
+    throw new DepotError(
+      'invalid_request',
+      `${ownFile} is missing, and stored secrets are encrypted with the key ${used.join(' and ')} that was in it: put the file back, from where the backup of the database is`,
+    )
   return makeSecretKey(ownFile)
 }
 
@@ -272,7 +355,10 @@ function expectUsed(key: Buffer, used: readonly string[], place: string): Buffer
   const { keyId } = new SecretBox(key)
   const others = used.filter((id) => id !== keyId)
   if (others.length === 0) return key
-  throw new DepotError('invalid_request', `${place} holds the key ${keyId}, and stored secrets are encrypted with the key ${others.join(' and ')}: start the depot with that one`)
+  throw new DepotError(
+    'invalid_request',
+    `${place} holds the key ${keyId}, and stored secrets are encrypted with the key ${others.join(' and ')}: start the depot with that one`,
+  )
 }
 
 /** Makes a key in a file of 64 hex characters, whole and durable or not at all. */

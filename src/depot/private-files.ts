@@ -11,9 +11,11 @@ export async function keepPrivate(config: Config): Promise<void> {
   const { dataFolder, databaseFile, blobFolder } = config
   const locks = [join(dataFolder, 'lock.sqlite'), `${databaseFile}.lock`, join(blobFolder, 'lock.sqlite')]
   // SQLite gives its log and its index the mode of the database.
-  for (const file of [databaseFile, `${databaseFile}-wal`, `${databaseFile}-shm`, ...locks]) await close(file, 0o600)
+  for (const file of [databaseFile, `${databaseFile}-wal`, `${databaseFile}-shm`, ...locks])
+    await close(file, 0o600)
   // A blob is reached through its folder alone, so that the files, of which there may be a million, need no look.
-  for (const name of await readdir(blobFolder).catch(() => [])) if (BLOBS.test(name)) await close(join(blobFolder, name), 0o700)
+  for (const name of await readdir(blobFolder).catch(() => []))
+    if (BLOBS.test(name)) await close(join(blobFolder, name), 0o700)
 }
 
 /** The folders of {@link FilesystemBlobs}: of blobs by the first two characters of their names, and of uploads. */

@@ -17,9 +17,18 @@ export async function readSecretFile(path: string, log: Logger): Promise<string 
   if (file === undefined) return undefined
   try {
     const { mode, size } = await file.stat()
-    if ((mode & OTHERS) !== 0) throw new DepotError('invalid_request', `every user of this machine may read the secret in ${path}: chmod 600 ${path}`)
-    if ((mode & GROUP) !== 0) log.warn({ file: path }, `the group of the file may read the secret in it: chmod 600 ${path}, unless the group is the depot's own`)
-    if (size > LONGEST_BYTES) throw new DepotError('invalid_request', `${path} is too long for a secret: it has ${size} bytes`)
+    if ((mode & OTHERS) !== 0)
+      throw new DepotError(
+        'invalid_request',
+        `every user of this machine may read the secret in ${path}: chmod 600 ${path}`,
+      )
+    if ((mode & GROUP) !== 0)
+      log.warn(
+        { file: path },
+        `the group of the file may read the secret in it: chmod 600 ${path}, unless the group is the depot's own`,
+      )
+    if (size > LONGEST_BYTES)
+      throw new DepotError('invalid_request', `${path} is too long for a secret: it has ${size} bytes`)
     return (await file.readFile('utf8')).trim()
   } finally {
     await file.close()

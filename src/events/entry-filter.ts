@@ -14,11 +14,20 @@ export function isFiltering({ views, origins, kinds }: EntryFilter): boolean {
 
 /** Of an event as a reader sees it, whether it is asked for; of one as it happened, whether it could be. */
 export function matchesFilter(event: LedgerEvent, { views, origins, kinds }: EntryFilter): boolean {
-  return matchesBriefly(event, { views, kinds }) && (origins === undefined || [...originsOf(event)].some((origin) => origins.includes(origin)))
+  return (
+    matchesBriefly(event, { views, kinds }) &&
+    (origins === undefined || [...originsOf(event)].some((origin) => origins.includes(origin)))
+  )
 }
 
 /** By what everybody is told who is told of it at all: origins may be left out of what a reader sees. */
-export function matchesBriefly(event: LedgerEvent, { views, kinds }: Pick<EntryFilter, 'views' | 'kinds'>): boolean {
+export function matchesBriefly(
+  event: LedgerEvent,
+  { views, kinds }: Pick<EntryFilter, 'views' | 'kinds'>,
+): boolean {
   const view = viewOf(event)
-  return kinds?.includes(event.kind) !== false && (views === undefined || (view !== undefined && views.includes(view)))
+  return (
+    kinds?.includes(event.kind) !== false &&
+    (views === undefined || (view !== undefined && views.includes(view)))
+  )
 }

@@ -8,7 +8,8 @@ export function fieldsOf({ kind: _kind, ...fields }: LedgerEvent): Record<string
 function renamed(fields: object): Record<string, unknown> {
   const told: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(fields) as [string, unknown][]) {
-    told[wordsOf(name)] = name.endsWith('At') && typeof value === 'number' ? new Date(value).toISOString() : valueOf(value)
+    told[wordsOf(name)] =
+      name.endsWith('At') && typeof value === 'number' ? new Date(value).toISOString() : valueOf(value)
   }
   return told
 }

@@ -28,7 +28,12 @@ export interface EventsAsked extends Slice {
  * The ledger's own rows, newest first. An event shows while a release of its ident is there that the audience may see, and always to
  * the account that caused it (habitat-today.md 6, Events).
  */
-export async function listEvents(db: Db, asked: EventsAsked, audience: Audience, accountId: number | undefined): Promise<Page<HabitatEvent>> {
+export async function listEvents(
+  db: Db,
+  asked: EventsAsked,
+  audience: Audience,
+  accountId: number | undefined,
+): Promise<Page<HabitatEvent>> {
   const { view, search } = asked
   const matching = db
     .selectFrom('ledger')
@@ -38,7 +43,11 @@ export async function listEvents(db: Db, asked: EventsAsked, audience: Audience,
     .where('ledger.at', '>=', asked.from)
     .where('ledger.at', '<', asked.to)
     .$if(view !== undefined, (query) => query.where('views.name', '=', view ?? ''))
-    .$if(search !== undefined, (query) => query.where((eb) => (search === undefined ? eb.lit(true) : isFound(eb.ref('subject.package_id'), search))))
+    .$if(search !== undefined, (query) =>
+      query.where((eb) =>
+        search === undefined ? eb.lit(true) : isFound(eb.ref('subject.package_id'), search),
+      ),
+    )
     .where((eb) => {
       const isThere = eb.exists(
         eb
@@ -50,7 +59,9 @@ export async function listEvents(db: Db, asked: EventsAsked, audience: Audience,
       )
       return accountId === undefined ? isThere : eb.or([eb('ledger.account_id', '=', accountId), isThere])
     })
-  const { total } = await matching.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
+  const { total } = await matching
+    .select((eb) => eb.fn.countAll<number>().as('total'))
+    .executeTakeFirstOrThrow()
   const rows = await matching
     .select(['ledger.at', 'ledger.text', 'views.name as view', 'subject.ident'])
     .orderBy('ledger.at', 'desc')
@@ -58,6 +69,11 @@ export async function listEvents(db: Db, asked: EventsAsked, audience: Audience,
     .limit(asked.limit)
     .offset(asked.offset)
     .execute()
-  const items = rows.map((row) => ({ act: (JSON.parse(row.text) as Promotion).act, at: row.at, view: row.view, ident: parseIdent(row.ident) }))
+  const items = rows.map((row) => ({
+    act: (JSON.parse(row.text) as Promotion).act,
+    at: row.at,
+    view: row.view,
+    ident: parseIdent(row.ident),
+  }))
   return { items, total }
 }

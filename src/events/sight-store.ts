@@ -36,7 +36,11 @@ export interface Told {
  * Entries as a reader may see them, as visible as releases are now. They are oldest first, and of no view is a promotion left out
  * between two that are given.
  */
-export async function seeEntries(db: Db, entries: readonly LedgerEntry[], reader: Reader): Promise<SeenEntry[]> {
+export async function seeEntries(
+  db: Db,
+  entries: readonly LedgerEntry[],
+  reader: Reader,
+): Promise<SeenEntry[]> {
   const accounts = await listNames(db, entries)
   const tell = (entry: LedgerEntry, event: LedgerEvent, isWhole: boolean): Told => ({
     at: entry.at,
@@ -46,7 +50,14 @@ export async function seeEntries(db: Db, entries: readonly LedgerEntry[], reader
     ...(isWhole && { hashed: { salt: entry.salt, text: entry.text } }),
   })
   const { audience, account } = reader
-  const concerns = audience.seesAll ? [] : await Promise.all(entries.map(async (entry) => ({ entry, concern: await lookInto(db, concernOf(entry.event), reader) })))
+  const concerns = audience.seesAll
+    ? []
+    : await Promise.all(
+        entries.map(async (entry) => ({
+          entry,
+          concern: await lookInto(db, concernOf(entry.event), reader),
+        })),
+      )
   const isMember = await knowOrigins(db, concerns, audience)
   const isVisible = await knowReleases(db, concerns, audience)
   const promotions = await seePromotions(db, concerns, { audience, accounts })
@@ -62,7 +73,9 @@ export async function seeEntries(db: Db, entries: readonly LedgerEntry[], reader
       case 'account':
         return ifSo(account === concern.account)
       case 'origin':
-        return ifSo(isMember(concern.origin, entry.at) || (account !== undefined && account === concern.account))
+        return ifSo(
+          isMember(concern.origin, entry.at) || (account !== undefined && account === concern.account),
+        )
       case 'releases':
         return ifSo(concern.releases.every((release) => isVisible(release, entry.at)))
       case 'promotion': {
@@ -102,20 +115,41 @@ async function listNames(db: Db, entries: readonly LedgerEntry[]): Promise<Map<n
 }
 
 /** An origin that was deleted and made again is somebody else's: what happened before is not theirs to see. */
-async function knowOrigins(db: Db, concerns: readonly Concerned[], audience: Audience): Promise<(origin: string, at: number) => boolean> {
-  const named = concerns.flatMap(({ concern }) => (concern.of === 'origin' && audience.origins.includes(concern.origin) ? [concern.origin] : []))
+async function knowOrigins(
+  db: Db,
+  concerns: readonly Concerned[],
+  audience: Audience,
+): Promise<(origin: string, at: number) => boolean> {
+  const named = concerns.flatMap(({ concern }) =>
+    concern.of === 'origin' && audience.origins.includes(concern.origin) ? [concern.origin] : [],
+  )
   const since = new Map<string, number>()
   for (const some of inBatches(named)) {
-    const rows = await db.selectFrom('origins').select(['name', 'created_at']).where('name', 'in', some).where('deleted_at', 'is', null).execute()
+    const rows = await db
+      .selectFrom('origins')
+      .select(['name', 'created_at'])
+      .where('name', 'in', some)
+      .where('deleted_at', 'is', null)
+      .execute()
     for (const row of rows) since.set(row.name, row.created_at)
   }
   return (origin, at) => (since.get(origin) ?? Infinity) <= at
 }
 
 /** A name that was deleted may be another release's by now: one counts where it was there. */
-async function knowReleases(db: Db, concerns: readonly Concerned[], audience: Audience): Promise<(release: ReleaseName, at: number) => boolean> {
+async function knowReleases(
+  db: Db,
+  concerns: readonly Concerned[],
+  audience: Audience,
+): Promise<(release: ReleaseName, at: number) => boolean> {
   const named = concerns.flatMap(({ concern }) => (concern.of === 'releases' ? concern.releases : []))
-  const rows: { ident: string; target: string; created_at: number; deleted_at: number | null; is_visible: number }[] = []
+  const rows: {
+    ident: string
+    target: string
+    created_at: number
+    deleted_at: number | null
+    is_visible: number
+  }[] = []
   for (const some of inBatches(named.map(({ ident }) => ident))) {
     const found = await db
       .selectFrom('releases')
@@ -127,7 +161,10 @@ async function knowReleases(db: Db, concerns: readonly Concerned[], audience: Au
   }
   const known = Map.groupBy(rows, ({ ident, target }) => `${ident} ${target}`)
   return ({ ident, target }, at) => {
-    const there = known.get(`${ident} ${target}`)?.filter((row) => row.created_at <= at && (row.deleted_at ?? Infinity) >= at) ?? []
+    const there =
+      known
+        .get(`${ident} ${target}`)
+        ?.filter((row) => row.created_at <= at && (row.deleted_at ?? Infinity) >= at) ?? []
     return there.length > 0 && there.every((row) => row.is_visible === 1)
   }
 }
@@ -139,17 +176,26 @@ async function seePromotions(
   eyes: { audience: Audience; accounts: ReadonlyMap<number | undefined, string> },
 ): Promise<Map<number, LedgerEvent | 'whole'>> {
   const seen = new Map<number, LedgerEvent | 'whole'>()
-  const promotions = concerns.flatMap(({ entry, concern }) => (concern.of === 'promotion' ? [{ entry, promotion: concern.promotion }] : []))
+  const promotions = concerns.flatMap(({ entry, concern }) =>
+    concern.of === 'promotion' ? [{ entry, promotion: concern.promotion }] : [],
+  )
   for (const [name, ofView] of Map.groupBy(promotions, ({ promotion }) => promotion.view)) {
     const view = await findView(db, name)
     if (view === undefined) continue
-    const revisions = ofView.map(({ entry: { at, actor }, promotion }) => revisionOf(promotion, { at, account: eyes.accounts.get(actor.accountId), client: actor.client }))
+    const revisions = ofView.map(({ entry: { at, actor }, promotion }) =>
+      revisionOf(promotion, { at, account: eyes.accounts.get(actor.accountId), client: actor.client }),
+    )
     const visible = (await asSeenBy(eyes.audience, db, view, revisions.toReversed())).toReversed()
     for (const [index, { entry }] of ofView.entries()) {
       const [revision, shown] = [revisions[index], visible[index]]
       if (revision === undefined || shown === undefined) continue
       const { at: _at, account: _account, client: _client, ...promotion } = shown
-      seen.set(entry.sequence, revision === shown || isSame(revision, shown) ? 'whole' : { kind: 'promotion', view: name, ...promotion })
+      seen.set(
+        entry.sequence,
+        revision === shown || isSame(revision, shown)
+          ? 'whole'
+          : { kind: 'promotion', view: name, ...promotion },
+      )
     }
   }
   return seen
@@ -157,9 +203,17 @@ async function seePromotions(
 
 /** Whether nothing was left out, and no pointer told otherwise, whatever the order. */
 function isSame(told: Revision, seen: Revision): boolean {
-  return told.joined.length === seen.joined.length && told.left.length === seen.left.length && told.reason === seen.reason && movesOf(told) === movesOf(seen)
+  return (
+    told.joined.length === seen.joined.length &&
+    told.left.length === seen.left.length &&
+    told.reason === seen.reason &&
+    movesOf(told) === movesOf(seen)
+  )
 }
 
 function movesOf({ pointers }: Revision): string {
-  return pointers.map(({ package: name, target, from, to }) => JSON.stringify([name, target, from, to])).toSorted().join()
+  return pointers
+    .map(({ package: name, target, from, to }) => JSON.stringify([name, target, from, to]))
+    .toSorted()
+    .join()
 }

@@ -14,7 +14,11 @@ export interface Reader {
 }
 
 export function readerOf(caller: Caller): Reader {
-  const isWhole = caller !== undefined && allowsAction(caller, 'read') && caller.scope.origins === undefined && caller.scope.views === undefined
+  const isWhole =
+    caller !== undefined &&
+    allowsAction(caller, 'read') &&
+    caller.scope.origins === undefined &&
+    caller.scope.views === undefined
   return { audience: audienceOf(caller), account: isWhole ? caller.accountName : undefined }
 }
 
@@ -38,11 +42,19 @@ type EventOf<K extends Kind> = Extract<LedgerEvent, { kind: K }>
 const everyone = (): Concern => ({ of: 'everyone' })
 const administrators = (): Concern => ({ of: 'administrators' })
 const itsAccount = ({ account }: { account: string }): Concern => ({ of: 'account', account })
-const itsOrigin = ({ origin, account }: { origin: string; account?: string }): Concern => ({ of: 'origin', origin, ...(account !== undefined && { account }) })
-const itsRelease = ({ ident, target }: ReleaseName): Concern => ({ of: 'releases', releases: [{ ident, target }] })
+const itsOrigin = ({ origin, account }: { origin: string; account?: string }): Concern => ({
+  of: 'origin',
+  origin,
+  ...(account !== undefined && { account }),
+})
+const itsRelease = ({ ident, target }: ReleaseName): Concern => ({
+  of: 'releases',
+  releases: [{ ident, target }],
+})
 
 /** The name of a package may be that of a private one. */
-const itsPackage = ({ origin, name }: { origin?: string; name?: string }): Concern => (name === undefined ? everyone() : origin === undefined ? administrators() : itsOrigin({ origin }))
+const itsPackage = ({ origin, name }: { origin?: string; name?: string }): Concern =>
+  name === undefined ? everyone() : origin === undefined ? administrators() : itsOrigin({ origin })
 
 /** Each kind must decide. What an origin's page, the lists of channels and the rules of views tell anyone is for everyone here. */
 const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
@@ -65,7 +77,10 @@ const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
   'package-settings-set': (event) => itsOrigin({ origin: event.package.split('/', 1)[0] ?? '' }), // that of a package may be private altogether
   'release-published': itsRelease,
   'release-deleted': itsRelease,
-  'visibility-set': ({ ident, targets }) => ({ of: 'releases', releases: targets.map((target) => ({ ident, target })) }),
+  'visibility-set': ({ ident, targets }) => ({
+    of: 'releases',
+    releases: targets.map((target) => ({ ident, target })),
+  }),
   'view-created': everyone,
   'view-closed': everyone,
   'ungoverned-set': everyone,

@@ -25,10 +25,13 @@ export class Deadlines {
   }
 
   #open(moment: number) {
-    const timer = setTimeout(() => {
-      this.#moments.delete(moment)
-      for (const call of shared.due) call()
-    }, Math.max(0, moment * GRAIN_MS - performance.now()))
+    const timer = setTimeout(
+      () => {
+        this.#moments.delete(moment)
+        for (const call of shared.due) call()
+      },
+      Math.max(0, moment * GRAIN_MS - performance.now()),
+    )
     const shared = { due: new Set<() => void>(), timer }
     this.#moments.set(moment, shared)
     return shared

@@ -38,7 +38,10 @@ export interface Waiting extends Watching {
   /** In the time of `performance.now()`. */
   readonly deadline: number
   /** Its `close` ends the wait: a response, when its client leaves. */
-  readonly client: { once(event: 'close', listener: () => void): unknown; off(event: 'close', listener: () => void): unknown }
+  readonly client: {
+    once(event: 'close', listener: () => void): unknown
+    off(event: 'close', listener: () => void): unknown
+  }
 }
 
 /** Why a wait ended: something was committed (what it was, is to be read), the time is over, the client left, the depot stops. */
@@ -96,7 +99,9 @@ export class Feed {
   async hashAt(sequence: number): Promise<string | undefined> {
     if (sequence > this.#head.sequence) return undefined
     if (sequence === this.#head.sequence) return this.#head.hash
-    return this.#recent[sequence - (this.#recent[0]?.sequence ?? Infinity)]?.hash ?? findHash(this.#db, sequence)
+    return (
+      this.#recent[sequence - (this.#recent[0]?.sequence ?? Infinity)]?.hash ?? findHash(this.#db, sequence)
+    )
   }
 
   get isClosed(): boolean {
@@ -105,7 +110,10 @@ export class Feed {
 
   /** How many watches there are, and timers in use: for figures, and for tests that nothing is left behind. */
   get load(): { watches: number; timers: number } {
-    return { watches: [...this.#watches.values()].reduce((sum, { size }) => sum + size, 0), timers: this.#deadlines.timers }
+    return {
+      watches: [...this.#watches.values()].reduce((sum, { size }) => sum + size, 0),
+      timers: this.#deadlines.timers,
+    }
   }
 
   /** As {@link listEntries}, from memory where it reaches back far enough. */
@@ -132,7 +140,8 @@ export class Feed {
   watch(watching: Watching, wake: () => void): () => void {
     const watch: Watch = { ...watching, wake }
     const leaveTopic = join(this.#watches, watch.topic, watch)
-    const leaveAccount = watch.account === undefined ? undefined : join(this.#ofAccounts, watch.account, watch)
+    const leaveAccount =
+      watch.account === undefined ? undefined : join(this.#ofAccounts, watch.account, watch)
     return () => {
       this.#due.delete(watch)
       leaveTopic()
@@ -164,9 +173,11 @@ export class Feed {
     for (const entry of entries) {
       this.#keep(entry)
       for (const topic of this.#touched(entry.event)) {
-        for (const watch of this.#watches.get(topic) ?? []) if (watch.wants?.(entry) !== false) this.#due.add(watch)
+        for (const watch of this.#watches.get(topic) ?? [])
+          if (watch.wants?.(entry) !== false) this.#due.add(watch)
       }
-      for (const account of losersOf(entry.event)) for (const watch of this.#ofAccounts.get(account) ?? []) this.#due.add(watch)
+      for (const account of losersOf(entry.event))
+        for (const watch of this.#ofAccounts.get(account) ?? []) this.#due.add(watch)
     }
     this.#wakeSome()
   }
@@ -191,7 +202,8 @@ export class Feed {
     this.#head = { sequence: entry.sequence, hash: entry.hash, at: entry.at }
     this.#recent.push(entry)
     this.#recentBytes += entry.text.length
-    while (this.#recent.length > MOST_KEPT || this.#recentBytes > MOST_KEPT_BYTES) this.#recentBytes -= this.#recent.shift()?.text.length ?? 0
+    while (this.#recent.length > MOST_KEPT || this.#recentBytes > MOST_KEPT_BYTES)
+      this.#recentBytes -= this.#recent.shift()?.text.length ?? 0
   }
 
   #wakeSome(): void {
@@ -231,10 +243,12 @@ function topicsOf(event: LedgerEvent): ReadonlySet<Topic> {
   const view = viewOf(event)
   if (view !== undefined) topics.add(viewTopic(view))
   if (event.kind === 'promotion') {
-    for (const { ident, target } of [...event.joined, ...event.left]) topics.add(lineTopic(packageOf(ident), target))
+    for (const { ident, target } of [...event.joined, ...event.left])
+      topics.add(lineTopic(packageOf(ident), target))
     for (const move of event.pointers) topics.add(lineTopic(move.package, move.target))
   }
-  if (event.kind === 'visibility-set') for (const target of event.targets) topics.add(lineTopic(packageOf(event.ident), target))
+  if (event.kind === 'visibility-set')
+    for (const target of event.targets) topics.add(lineTopic(packageOf(event.ident), target))
   return topics
 }
 

@@ -59,11 +59,18 @@ export class SeenPages {
   async #read({ after, head, limit, filter }: PageAsked, reader: Reader): Promise<SeenPage> {
     const isNarrow = isFiltering(filter)
     const through = Math.min(head, after + (isNarrow ? MOST_PASSED : limit))
-    const read = await this.#feed.entries({ after, through, limit: isNarrow ? MOST_LOOKED_AT : limit, ...(filter.kinds && { kinds: filter.kinds }) })
+    const read = await this.#feed.entries({
+      after,
+      through,
+      limit: isNarrow ? MOST_LOOKED_AT : limit,
+      ...(filter.kinds && { kinds: filter.kinds }),
+    })
     const { entries } = read
     const candidates = isNarrow ? entries.filter(({ event }) => matchesBriefly(event, filter)) : entries
     const seen = await seeEntries(this.#db, candidates, reader)
-    const wanted = isNarrow ? seen.filter(({ told }) => told !== undefined && matchesFilter(told.event, filter)) : seen
+    const wanted = isNarrow
+      ? seen.filter(({ told }) => told !== undefined && matchesFilter(told.event, filter))
+      : seen
     const last = wanted.length > limit ? wanted[limit - 1] : undefined
     return { entries: wanted.slice(0, limit), through: last?.sequence ?? Math.max(after, read.through) }
   }

@@ -25,7 +25,11 @@ const WALK_WINDOW_BYTES = 4096
  * time. Holds the dictionary that the file was packed with (8 MiB for what `hab` makes, at most 64), the metafiles and little else.
  * `withProgram` leaves the rest of a long one to the system's xz, which must be there. Throws `hart_malformed` or `target_malformed`.
  */
-export async function readArchive(path: string, payloadOffset: number, { withProgram = false }: { readonly withProgram?: boolean } = {}): Promise<HartMetadata> {
+export async function readArchive(
+  path: string,
+  payloadOffset: number,
+  { withProgram = false }: { readonly withProgram?: boolean } = {},
+): Promise<HartMetadata> {
   using walked = new PayloadFile(path, { payloadOffset, windowBytes: WALK_WINDOW_BYTES })
   const shape = walkXz(walked, mostUnpacked(walked.sizeBytes))
 
@@ -38,7 +42,8 @@ export async function readArchive(path: string, payloadOffset: number, { withPro
     tar.write(bytes)
     return tar.done ? 'enough' : 'more'
   }
-  const isLong = () => shape.unpackedBytes - unpacked >= WORTH_A_PROGRAM && unpacked >= UNPACKED_HERE && withProgram
+  const isLong = () =>
+    shape.unpackedBytes - unpacked >= WORTH_A_PROGRAM && unpacked >= UNPACKED_HERE && withProgram
   await decodeXz(file, (bytes) => (take(bytes) === 'enough' || isLong() ? 'enough' : 'more'))
   if (!tar.done && isLong()) await decodeByProgram(path, { start: payloadOffset, skipped: unpacked }, take)
   tar.end()

@@ -40,8 +40,13 @@ export class HartStart {
   /** After the last byte. Throws `hart_malformed` when the file ended within its header or has no payload. */
   finish(): HartHeader {
     const header = this.#header
-    if (header === undefined) throw new DepotError('hart_malformed', `not a hart file: it ends within its header, after ${this.#sizeBytes} bytes`)
-    if (this.#sizeBytes === header.payloadOffset) throw new DepotError('hart_malformed', 'not a hart file: nothing follows its header')
+    if (header === undefined)
+      throw new DepotError(
+        'hart_malformed',
+        `not a hart file: it ends within its header, after ${this.#sizeBytes} bytes`,
+      )
+    if (this.#sizeBytes === header.payloadOffset)
+      throw new DepotError('hart_malformed', 'not a hart file: nothing follows its header')
     return header
   }
 }
@@ -62,12 +67,18 @@ export class HartDigest {
     this.#start.update(chunk)
     this.#file.update(chunk)
     const { header } = this.#start
-    if (header !== undefined && this.#start.sizeBytes > header.payloadOffset) this.#payload.update(chunk.subarray(Math.max(0, header.payloadOffset - before)))
+    if (header !== undefined && this.#start.sizeBytes > header.payloadOffset)
+      this.#payload.update(chunk.subarray(Math.max(0, header.payloadOffset - before)))
   }
 
   /** Call it once, after the last byte. Throws `hart_malformed` when the file ended within its header or has no payload. */
   finish(): HartDigests {
     const header = this.#start.finish()
-    return { header, checksum: this.#file.digest(), payloadHash: this.#payload.digest(), sizeBytes: this.#start.sizeBytes }
+    return {
+      header,
+      checksum: this.#file.digest(),
+      payloadHash: this.#payload.digest(),
+      sizeBytes: this.#start.sizeBytes,
+    }
   }
 }

@@ -26,7 +26,9 @@ export class FilesList {
 
   write(bytes: Uint8Array): void {
     if (!this.#readable) return
-    const lines = (this.#line + Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')).split('\n')
+    const lines = (
+      this.#line + Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+    ).split('\n')
     this.#line = lines.pop() ?? ''
     for (const line of lines) this.#take(line.trim())
     if (this.#line.length > LONGEST_LINE) this.#readable = false

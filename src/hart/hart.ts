@@ -27,12 +27,16 @@ export interface ReadHartOptions {
  */
 export async function readHart(path: string, options: ReadHartOptions): Promise<Hart> {
   const digest = new HartDigest()
-  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES })) digest.update(chunk as Buffer)
+  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES }))
+    digest.update(chunk as Buffer)
   const digests = digest.finish()
 
   const key = options.keys(digests.header.signer)
   if (key === undefined && options.signatures !== 'verify') {
-    throw new DepotError('signer_unknown', `it is signed with ${formatKeyName(digests.header.signer)}, a key that is not known here`)
+    throw new DepotError(
+      'signer_unknown',
+      `it is signed with ${formatKeyName(digests.header.signer)}, a key that is not known here`,
+    )
   }
   if (key !== undefined) verifySignature(digests.header, digests.payloadHash, key)
 

@@ -17,7 +17,9 @@ export interface HashStep {
 }
 
 /** To each step but `forget`; the digest is there once it was asked for. */
-export type HashAnswer = { readonly id: number; readonly digest: string | undefined } | { readonly id: number; readonly error: PackedError }
+export type HashAnswer =
+  | { readonly id: number; readonly digest: string | undefined }
+  | { readonly id: number; readonly error: PackedError }
 
 const WINDOW_BYTES = 256 * 1024
 const window = Buffer.allocUnsafeSlow(WINDOW_BYTES)

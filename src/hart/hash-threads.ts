@@ -73,7 +73,20 @@ export class HashThreads {
     const thread = this.#threads[id % THREADS] ?? this.#start()
     const { promise, resolve, reject } = Promise.withResolvers<string>()
     promise.catch(() => undefined) // who finishes hears of it
-    const hash: Begun = { id, path, from, accountId, thread, resolve, reject, at: from, upTo: from, isLast: false, onReached: undefined, isQueued: false }
+    const hash: Begun = {
+      id,
+      path,
+      from,
+      accountId,
+      thread,
+      resolve,
+      reject,
+      at: from,
+      upTo: from,
+      isLast: false,
+      onReached: undefined,
+      isQueued: false,
+    }
     this.#begun.set(id, hash)
     const goOn = (upTo: number) => {
       hash.upTo = upTo
@@ -102,7 +115,8 @@ export class HashThreads {
   /** Rejects what was not finished with `shutting_down`. */
   async close(): Promise<void> {
     this.#isClosed = true
-    for (const id of this.#begun.keys()) this.#settle(id)?.reject(new DepotError('shutting_down', 'the depot is shutting down'))
+    for (const id of this.#begun.keys())
+      this.#settle(id)?.reject(new DepotError('shutting_down', 'the depot is shutting down'))
     await Promise.all(this.#threads.splice(0).map(({ worker }) => worker.terminate()))
   }
 
@@ -146,7 +160,8 @@ export class HashThreads {
     worker.on('error', (error) => {
       const at = this.#threads.indexOf(thread)
       if (at !== -1) this.#threads.splice(at, 1)
-      for (const hash of this.#begun.values()) if (hash.thread === thread) this.#settle(hash.id)?.reject(error)
+      for (const hash of this.#begun.values())
+        if (hash.thread === thread) this.#settle(hash.id)?.reject(error)
     })
     this.#threads.push(thread)
     return thread
@@ -155,7 +170,8 @@ export class HashThreads {
   #settle(id: number): Begun | undefined {
     const hash = this.#begun.get(id)
     this.#begun.delete(id)
-    if (hash !== undefined && ![...this.#begun.values()].some(({ thread }) => thread === hash.thread)) hash.thread.worker.unref()
+    if (hash !== undefined && ![...this.#begun.values()].some(({ thread }) => thread === hash.thread))
+      hash.thread.worker.unref()
     return hash
   }
 }

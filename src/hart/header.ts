@@ -30,19 +30,24 @@ const SIGNED_MESSAGE_BYTES = 128
  * become a header any more.
  */
 export function parseHeader(bytes: Uint8Array): HartHeader | undefined {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LONGEST_HEADER)).toString('latin1')
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LONGEST_HEADER)).toString(
+    'latin1',
+  )
   const lines = text.split('\n')
   const complete = lines.slice(0, -1).slice(0, LINES)
   const [format, signerName, hash, message, empty] = complete.map((line) => line.trim())
 
-  if (!couldBe('HART-1', format, text)) throw malformed(`it starts with ${quote((format ?? text).slice(0, 16))}, not HART-1`)
+  if (!couldBe('HART-1', format, text))
+    throw malformed(`it starts with ${quote((format ?? text).slice(0, 16))}, not HART-1`)
   const signer = signerName === undefined ? undefined : parseSigner(signerName)
-  if (hash !== undefined && hash !== 'BLAKE2b') throw malformed(`it is hashed with ${quote(hash)}, not BLAKE2b`)
+  if (hash !== undefined && hash !== 'BLAKE2b')
+    throw malformed(`it is hashed with ${quote(hash)}, not BLAKE2b`)
   const signedMessage = message === undefined ? undefined : parseSignedMessage(message)
   if (empty !== undefined && empty !== '') throw malformed('the fifth line of its header is not empty')
 
   if (signer === undefined || signedMessage === undefined || empty === undefined) {
-    if (bytes.length >= LONGEST_HEADER) throw malformed(`its header does not end within ${LONGEST_HEADER} bytes`)
+    if (bytes.length >= LONGEST_HEADER)
+      throw malformed(`its header does not end within ${LONGEST_HEADER} bytes`)
     return undefined
   }
   const payloadOffset = complete.reduce((length, line) => length + line.length + 1, 0)
@@ -50,7 +55,9 @@ export function parseHeader(bytes: Uint8Array): HartHeader | undefined {
 }
 
 export function formatHeader(header: Pick<HartHeader, 'signer' | 'signedMessage'>): Buffer {
-  return Buffer.from(`HART-1\n${formatKeyName(header.signer)}\nBLAKE2b\n${header.signedMessage.toString('base64')}\n\n`)
+  return Buffer.from(
+    `HART-1\n${formatKeyName(header.signer)}\nBLAKE2b\n${header.signedMessage.toString('base64')}\n\n`,
+  )
 }
 
 function couldBe(expected: string, line: string | undefined, text: string): boolean {

@@ -59,7 +59,10 @@ export function isMetafile(name: string): name is Metafile {
  * Makes metadata of what the metafiles hold. `folder` is the `origin/name/version/release` that the archive unpacks to. Throws
  * `target_malformed` for an unknown target, and `hart_malformed` naming the metafile for everything else.
  */
-export function parseMetadata(contents: ReadonlyMap<Metafile, Buffer>, folder: string | undefined): HartMetadata {
+export function parseMetadata(
+  contents: ReadonlyMap<Metafile, Buffer>,
+  folder: string | undefined,
+): HartMetadata {
   const texts = new Map([...contents].map(([name, content]) => [name, decode(name, content)]))
   const required = (name: Metafile): string => {
     const text = texts.get(name)
@@ -97,25 +100,36 @@ function decode(name: Metafile, content: Buffer): string {
 
 function readIdent(text: string, folder: string | undefined): Ident {
   const ident = toIdent('IDENT', text)
-  if (text !== folder) throw malformed('IDENT', `it says ${quote(text)}, but the package is in the folder of ${quote(folder ?? '')}`)
+  if (text !== folder)
+    throw malformed(
+      'IDENT',
+      `it says ${quote(text)}, but the package is in the folder of ${quote(folder ?? '')}`,
+    )
   return ident
 }
 
 // Only written when there is something to write: one that is there and empty is as wrong as half an ident (habitat-2016.md 7.2).
 function readIdents(name: Metafile, text: string | undefined): Ident[] {
   if (text === undefined) return []
-  return text.trim().split('\n').map((line) => toIdent(name, line.trim()))
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => toIdent(name, line.trim()))
 }
 
 // What is no port is left out without a word, as Habitat does (habitat-2016.md 7.2).
 function readPorts(text: string | undefined): number[] {
   const words = (text ?? '').split(/\s+/)
-  return words.filter((word) => /^\d+$/.test(word)).map(Number).filter((port) => port <= 0xffff)
+  return words
+    .filter((word) => /^\d+$/.test(word))
+    .map(Number)
+    .filter((port) => port <= 0xffff)
 }
 
 function readPackageType(text: string | undefined): PackageType {
   const type = text?.trim() ?? 'standard'
-  if (type !== 'standard' && type !== 'native') throw malformed('PACKAGE_TYPE', `${quote(type)} is not a type of package: standard or native`)
+  if (type !== 'standard' && type !== 'native')
+    throw malformed('PACKAGE_TYPE', `${quote(type)} is not a type of package: standard or native`)
   return type
 }
 

@@ -19,9 +19,11 @@ export class MetafileCollector {
   visit(entry: TarEntry): TarSink | undefined {
     const name = this.#paths.enter(entry)
     if (name === undefined || !(isMetafile(name) || name === FILES)) return undefined
-    if (entry.type !== 'file') throw new DepotError('hart_malformed', `the metafile ${name} is malformed: it is a ${entry.type}`)
+    if (entry.type !== 'file')
+      throw new DepotError('hart_malformed', `the metafile ${name} is malformed: it is a ${entry.type}`)
     // The one that is unpacked last would win: the archive would say two things, and which is true would depend on the reader.
-    if (this.#seen.has(name)) throw new DepotError('hart_malformed', `the metafile ${name} is malformed: it is in the archive twice`)
+    if (this.#seen.has(name))
+      throw new DepotError('hart_malformed', `the metafile ${name} is malformed: it is in the archive twice`)
     this.#seen.add(name)
     return name === FILES ? this.#collectFiles() : this.#collect(name, entry.sizeBytes)
   }
@@ -43,7 +45,11 @@ export class MetafileCollector {
 
   #collect(name: Metafile, sizeBytes: number): TarSink {
     const most = METAFILES[name]
-    if (sizeBytes > most) throw new DepotError('hart_malformed', `the metafile ${name} is malformed: it has ${sizeBytes} bytes; the most is ${most}`)
+    if (sizeBytes > most)
+      throw new DepotError(
+        'hart_malformed',
+        `the metafile ${name} is malformed: it has ${sizeBytes} bytes; the most is ${most}`,
+      )
     const chunks: Buffer[] = []
     return {
       write: (bytes) => chunks.push(Buffer.from(bytes)),

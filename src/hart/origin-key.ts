@@ -53,7 +53,10 @@ export function parsePublicKey(text: string): PublicKey {
 export function parseSecretKey(text: string): SecretKey {
   const key = parseKeyFile(text, 'SIG-SEC-1', SECRET_KEY_BYTES)
   if (!publicHalf(key).raw.equals(key.raw.subarray(32))) {
-    throw new DepotError('secret_key_malformed', `the secret key ${formatKeyName(key)} does not belong to the public key it carries`)
+    throw new DepotError(
+      'secret_key_malformed',
+      `the secret key ${formatKeyName(key)} does not belong to the public key it carries`,
+    )
   }
   return key
 }
@@ -100,8 +103,13 @@ function privateKeyObject(secret: SecretKey): KeyObject {
   return createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
 }
 
-function parseKeyFile(text: string, kind: 'SIG-PUB-1' | 'SIG-SEC-1', bytes: number): KeyName & { raw: Buffer } {
-  const malformed = (why: string) => new DepotError(kind === 'SIG-PUB-1' ? 'key_malformed' : 'secret_key_malformed', `not a key file: ${why}`)
+function parseKeyFile(
+  text: string,
+  kind: 'SIG-PUB-1' | 'SIG-SEC-1',
+  bytes: number,
+): KeyName & { raw: Buffer } {
+  const malformed = (why: string) =>
+    new DepotError(kind === 'SIG-PUB-1' ? 'key_malformed' : 'secret_key_malformed', `not a key file: ${why}`)
   if (text.length > LONGEST_KEY_FILE) throw malformed(`it is longer than ${LONGEST_KEY_FILE} characters`)
   const [version = '', nameLine = '', , ...body] = text.split('\n').map((line) => line.trim())
   if (version !== kind) throw malformed(`it starts with ${quote(version)}, not ${kind}`)
@@ -109,6 +117,7 @@ function parseKeyFile(text: string, kind: 'SIG-PUB-1' | 'SIG-SEC-1', bytes: numb
   if (name === undefined) throw malformed(`${quote(nameLine)} is not the name of a key`)
   const encoded = body.join('')
   const raw = Buffer.from(encoded, 'base64')
-  if (raw.length !== bytes || raw.toString('base64') !== encoded) throw malformed(`it does not hold ${bytes} bytes in base64`)
+  if (raw.length !== bytes || raw.toString('base64') !== encoded)
+    throw malformed(`it does not hold ${bytes} bytes in base64`)
   return { ...name, raw }
 }

@@ -40,7 +40,12 @@ export interface PackOptions {
  */
 export type PackedFile =
   | { readonly path: string; readonly content: string | Uint8Array; readonly mode?: number }
-  | { readonly path: string; readonly sizeBytes: number; readonly chunks: () => Iterable<Uint8Array>; readonly mode?: number }
+  | {
+      readonly path: string
+      readonly sizeBytes: number
+      readonly chunks: () => Iterable<Uint8Array>
+      readonly mode?: number
+    }
 
 /** A hart file in memory. The same options always give the same bytes. */
 export function packHart(options: PackOptions): Buffer {
@@ -72,7 +77,10 @@ export function signHart(payload: Buffer, secretKey: SecretKey): Buffer {
 
 function headerFor(payloadHash: string, secretKey: SecretKey): Buffer {
   const message = Buffer.from(payloadHash, 'latin1')
-  return formatHeader({ signer: secretKey, signedMessage: Buffer.concat([signWith(secretKey, message), message]) })
+  return formatHeader({
+    signer: secretKey,
+    signedMessage: Buffer.concat([signWith(secretKey, message), message]),
+  })
 }
 
 function* tar(options: PackOptions): Generator<Uint8Array, void> {
@@ -82,7 +90,8 @@ function* tar(options: PackOptions): Generator<Uint8Array, void> {
   const metafiles = metafilesOf(options)
   const listed = [...metafiles.filter((file) => file.path !== 'MANIFEST'), ...files]
   metafiles.push({ path: 'FILES', content: filesList(folder, listed, options.secretKey) })
-  for (const file of options.metadata === 'last' ? [...files, ...metafiles] : [...metafiles, ...files]) yield* entry(folder, file)
+  for (const file of options.metadata === 'last' ? [...files, ...metafiles] : [...metafiles, ...files])
+    yield* entry(folder, file)
   yield Buffer.alloc(2 * BLOCK)
 }
 
@@ -90,7 +99,9 @@ function metafilesOf(options: PackOptions): PackedFile[] {
   const contents: Record<Metafile, string> = {
     IDENT: lines([options.ident]),
     TARGET: line(options.target),
-    MANIFEST: options.manifest ?? `# ${options.ident.origin} / ${options.ident.name}\n\n* __Version__: ${options.ident.version}\n* __Release__: ${options.ident.release}\n`,
+    MANIFEST:
+      options.manifest ??
+      `# ${options.ident.origin} / ${options.ident.name}\n\n* __Version__: ${options.ident.version}\n* __Release__: ${options.ident.release}\n`,
     DEPS: lines(options.deps),
     TDEPS: lines(options.tdeps),
     BUILD_DEPS: lines(options.buildDeps),
@@ -101,7 +112,9 @@ function metafilesOf(options: PackOptions): PackedFile[] {
     SVC_USER: line(options.svcUser),
     SVC_GROUP: line(options.svcGroup),
   }
-  return Object.entries(contents).filter(([, content]) => content !== '').map(([path, content]) => ({ path, content }))
+  return Object.entries(contents)
+    .filter(([, content]) => content !== '')
+    .map(([path, content]) => ({ path, content }))
 }
 
 function filesList(folder: string, files: readonly PackedFile[], secretKey: SecretKey): Buffer {
@@ -137,7 +150,10 @@ function* entry(folder: string, file: PackedFile): Generator<Uint8Array, void> {
   yield Buffer.alloc(-sizeBytes & (BLOCK - 1))
 }
 
-function* entryHeader(file: { path: string; sizeBytes: number; mode: number | undefined }, typeFlag: string): Generator<Uint8Array, void> {
+function* entryHeader(
+  file: { path: string; sizeBytes: number; mode: number | undefined },
+  typeFlag: string,
+): Generator<Uint8Array, void> {
   const header = { typeFlag, sizeBytes: file.sizeBytes, link: '', mode: file.mode ?? 0o644 }
   if (Buffer.byteLength(file.path) <= 100) {
     yield formatTarHeader({ ...header, path: file.path })

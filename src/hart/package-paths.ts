@@ -39,14 +39,17 @@ export class PackagePaths {
     const own = this.#own(parts)
     if (entry.type === 'device') throw malformed(`${quote(entry.path)} in its archive is a device`)
     if (own === undefined) {
-      if (entry.type !== 'folder') throw malformed(`${quote(entry.path)} in its archive is outside of the folder of a package`)
+      if (entry.type !== 'folder')
+        throw malformed(`${quote(entry.path)} in its archive is outside of the folder of a package`)
       return undefined
     }
     this.#refuseBelowSymlink(own, entry.path)
     const name = own.join('/')
     if (entry.type === 'symlink') this.#remember(name)
     if (entry.type === 'hardlink' && this.#own(split(entry.link)) === undefined) {
-      throw malformed(`${quote(entry.path)} in its archive is a link to ${quote(entry.link)}, outside of the package`)
+      throw malformed(
+        `${quote(entry.path)} in its archive is a link to ${quote(entry.link)}, outside of the package`,
+      )
     }
     return name
   }
@@ -55,7 +58,9 @@ export class PackagePaths {
   below(path: string): string | undefined {
     const prefix = this.#prefix?.join('/')
     const relative = path.replace(/^\//, '')
-    return prefix !== undefined && relative.startsWith(`${prefix}/`) ? relative.slice(prefix.length + 1) : undefined
+    return prefix !== undefined && relative.startsWith(`${prefix}/`)
+      ? relative.slice(prefix.length + 1)
+      : undefined
   }
 
   #own(parts: readonly string[]): readonly string[] | undefined {
@@ -74,21 +79,24 @@ export class PackagePaths {
   #refuseBelowSymlink(own: readonly string[], path: string): void {
     for (let depth = 1; this.#symlinks.size > 0 && depth < own.length; depth += 1) {
       const folder = own.slice(0, depth).join('/')
-      if (this.#symlinks.has(folder)) throw malformed(`${quote(path)} in its archive lies below the symbolic link ${quote(folder)}`)
+      if (this.#symlinks.has(folder))
+        throw malformed(`${quote(path)} in its archive lies below the symbolic link ${quote(folder)}`)
     }
   }
 
   #remember(name: string): void {
     this.#symlinks.add(name)
     this.#symlinkBytes += name.length
-    if (this.#symlinkBytes > MOST_SYMLINK_NAMES_BYTES) throw malformed('its archive has too many symbolic links')
+    if (this.#symlinkBytes > MOST_SYMLINK_NAMES_BYTES)
+      throw malformed('its archive has too many symbolic links')
   }
 }
 
 function split(path: string): string[] {
   const parts = path.replace(/^\//, '').replace(/\/$/, '').split('/')
   const wrong = parts.find((part) => part === '..' || part === '.' || part === '')
-  if (wrong !== undefined) throw malformed(`the path ${quote(path)} in its archive has a part ${quote(wrong)}`)
+  if (wrong !== undefined)
+    throw malformed(`the path ${quote(path)} in its archive has a part ${quote(wrong)}`)
   return parts
 }
 

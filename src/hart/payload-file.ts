@@ -25,7 +25,10 @@ export class PayloadFile {
     if (at < this.#start || at + length > this.#start + this.#length) this.#fill(at)
     const from = at - this.#start
     if (from + length > this.#length) {
-      throw new DepotError('hart_malformed', `its compressed archive is cut off after ${this.sizeBytes} bytes`)
+      throw new DepotError(
+        'hart_malformed',
+        `its compressed archive is cut off after ${this.sizeBytes} bytes`,
+      )
     }
     return this.#window.subarray(from, from + length)
   }
@@ -38,7 +41,13 @@ export class PayloadFile {
     this.#start = at
     this.#length = 0
     for (;;) {
-      const read = readSync(this.#fd, this.#window, this.#length, this.#window.length - this.#length, this.#offset + at + this.#length)
+      const read = readSync(
+        this.#fd,
+        this.#window,
+        this.#length,
+        this.#window.length - this.#length,
+        this.#offset + at + this.#length,
+      )
       this.#length += read
       if (read === 0 || this.#length === this.#window.length) return
     }

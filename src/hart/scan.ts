@@ -70,8 +70,15 @@ export class ArchiveScanner {
   expectRoom(accountId: number): void {
     const mine = this.#waiting.lengthOf(accountId)
     const full =
-      mine >= this.#mostWaitingOfOne ? `${mine} packages of this account wait to be looked at` : this.#waiting.length >= this.#mostWaiting ? `${this.#waiting.length} packages wait to be looked at` : undefined
-    if (full !== undefined) throw new DepotError('overloaded', `${full}: try again in ${RETRY_AFTER_SECONDS} seconds`, { retryAfterSeconds: RETRY_AFTER_SECONDS })
+      mine >= this.#mostWaitingOfOne
+        ? `${mine} packages of this account wait to be looked at`
+        : this.#waiting.length >= this.#mostWaiting
+          ? `${this.#waiting.length} packages wait to be looked at`
+          : undefined
+    if (full !== undefined)
+      throw new DepotError('overloaded', `${full}: try again in ${RETRY_AFTER_SECONDS} seconds`, {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      })
   }
 
   /** Ends every thread, and rejects what was not finished with `shutting_down`. */
@@ -103,7 +110,10 @@ export class ArchiveScanner {
     this.#busy.set(worker, scan)
     scan.timer = setTimeout(() => {
       const seconds = Math.round(this.#timeoutMs / 1000)
-      this.#replace(worker, new DepotError('hart_malformed', `its archive took longer than ${seconds} s to read`))
+      this.#replace(
+        worker,
+        new DepotError('hart_malformed', `its archive took longer than ${seconds} s to read`),
+      )
     }, this.#timeoutMs)
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
     worker.postMessage({ path: scan.path, payloadOffset: scan.payloadOffset })

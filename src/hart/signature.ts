@@ -14,9 +14,11 @@ export function verifySignature(header: HartHeader, payloadHash: string, publicK
   const signature = header.signedMessage.subarray(0, SIGNATURE_BYTES)
   const signed = header.signedMessage.subarray(SIGNATURE_BYTES)
 
-  if (formatKeyName(publicKey) !== signer) throw invalid(`it is signed by ${signer}, not by ${formatKeyName(publicKey)}`)
+  if (formatKeyName(publicKey) !== signer)
+    throw invalid(`it is signed by ${signer}, not by ${formatKeyName(publicKey)}`)
   if (!verifyWith(publicKey, signed, signature)) throw invalid(`its signature was not made by ${signer}`)
-  if (signed.toString('latin1') !== payloadHash) throw invalid(`${signer} signed other bytes than its payload`)
+  if (signed.toString('latin1') !== payloadHash)
+    throw invalid(`${signer} signed other bytes than its payload`)
 }
 
 function invalid(why: string): DepotError {

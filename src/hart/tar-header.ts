@@ -21,7 +21,8 @@ export const BLOCK = 512
 export function parseTarHeader(block: Buffer): TarHeader | undefined {
   const sum = checksum(block)
   if (sum === EMPTY_SUM && block.every((byte) => byte === 0)) return undefined
-  if (sum !== number(block, 148, 8)) throw new DepotError('hart_malformed', 'a header of its archive has a wrong checksum')
+  if (sum !== number(block, 148, 8))
+    throw new DepotError('hart_malformed', 'a header of its archive has a wrong checksum')
   const name = text(block, 0, 100)
   const prefix = block.toString('latin1', 257, 263) === 'ustar\0' ? text(block, 345, 155) : ''
   return {
@@ -67,15 +68,23 @@ function text(block: Buffer, at: number, length: number): string {
 function number(block: Buffer, at: number, length: number): number {
   const first = block[at] ?? 0
   if (first >= 0x80) return binaryNumber(block.subarray(at, at + length))
-  const digits = block.toString('latin1', at, at + length).replaceAll('\0', ' ').trim()
-  if (!/^[0-7]*$/.test(digits)) throw new DepotError('hart_malformed', `a header of its archive holds ${quote(digits)} where a number belongs`)
+  const digits = block
+    .toString('latin1', at, at + length)
+    .replaceAll('\0', ' ')
+    .trim()
+  if (!/^[0-7]*$/.test(digits))
+    throw new DepotError(
+      'hart_malformed',
+      `a header of its archive holds ${quote(digits)} where a number belongs`,
+    )
   return digits === '' ? 0 : Number.parseInt(digits, 8)
 }
 
 function binaryNumber(field: Buffer): number {
   const value = field.subarray(1).reduce((sum, byte) => sum * 256 + byte, (field[0] ?? 0) & 0x7f)
   // 0xff opens a negative number; no file is that long, nor longer than a number can count.
-  if (!Number.isSafeInteger(value)) throw new DepotError('hart_malformed', 'a header of its archive holds an impossible size')
+  if (!Number.isSafeInteger(value))
+    throw new DepotError('hart_malformed', 'a header of its archive holds an impossible size')
   return value
 }
 

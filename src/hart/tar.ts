@@ -75,11 +75,12 @@ export class TarReader {
 
   /** Throws `hart_malformed`. */
   write(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length && !this.done; ) {
+    for (let at = 0; at < bytes.length && !this.done;) {
       const taken = this.#take(bytes.subarray(at, at + this.#readUpTo - this.#read))
       at += taken
       this.#read += taken
-      if (this.#enough && this.#readUpTo === Infinity) this.#readUpTo = Math.ceil(this.#read / READ_STEP_BYTES) * READ_STEP_BYTES
+      if (this.#enough && this.#readUpTo === Infinity)
+        this.#readUpTo = Math.ceil(this.#read / READ_STEP_BYTES) * READ_STEP_BYTES
     }
   }
 
@@ -138,7 +139,9 @@ export class TarReader {
     const read = EXTENSIONS[header.typeFlag]
     if (read === undefined) return undefined
     if (header.sizeBytes > LONGEST_EXTENSION) {
-      throw malformed(`a header of its archive is ${header.sizeBytes} bytes long; the most is ${LONGEST_EXTENSION}`)
+      throw malformed(
+        `a header of its archive is ${header.sizeBytes} bytes long; the most is ${LONGEST_EXTENSION}`,
+      )
     }
     const chunks: Buffer[] = []
     const sink: TarSink = {
@@ -158,9 +161,11 @@ export class TarReader {
     if (path.length > LONGEST_PATH || link.length > LONGEST_PATH) {
       throw malformed(`its archive holds a path of more than ${LONGEST_PATH} characters`)
     }
-    if (path.includes('\0') || link.includes('\0')) throw malformed(`its archive holds a path with a NUL in it: ${quote(path)}`)
+    if (path.includes('\0') || link.includes('\0'))
+      throw malformed(`its archive holds a path with a NUL in it: ${quote(path)}`)
     const type = entryType(header.typeFlag, path)
-    if (type !== 'file' && sizeBytes > 0) throw malformed(`${quote(path)} in its archive is no file but has content`)
+    if (type !== 'file' && sizeBytes > 0)
+      throw malformed(`${quote(path)} in its archive is no file but has content`)
     return { sink: this.#visitor.visit({ path, type, sizeBytes, link }), sizeBytes }
   }
 }
@@ -185,15 +190,25 @@ function untilNul(content: Buffer): string {
 
 function parsePax(content: Buffer): Overrides {
   const overrides: Overrides = {}
-  for (let at = 0; at < content.length; ) {
+  for (let at = 0; at < content.length;) {
     const space = content.indexOf(0x20, at)
     const digits = content.toString('latin1', at, Math.min(space === -1 ? at : space, at + 8))
     const end = at + Number(digits)
     const equals = content.indexOf(0x3d, space)
-    if (!/^[1-9]\d*$/.test(digits) || end > content.length || equals === -1 || equals >= end || content[end - 1] !== 0x0a) {
+    if (
+      !/^[1-9]\d*$/.test(digits) ||
+      end > content.length ||
+      equals === -1 ||
+      equals >= end ||
+      content[end - 1] !== 0x0a
+    ) {
       throw malformed('its archive holds a damaged pax header')
     }
-    setPax(overrides, content.toString('utf8', space + 1, equals), content.toString('utf8', equals + 1, end - 1))
+    setPax(
+      overrides,
+      content.toString('utf8', space + 1, equals),
+      content.toString('utf8', equals + 1, end - 1),
+    )
     at = end
   }
   return overrides
@@ -208,7 +223,8 @@ function setPax(overrides: Overrides, key: string, value: string): void {
 
 function paxSize(value: string): number {
   const size = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN
-  if (!Number.isSafeInteger(size)) throw malformed(`its archive holds a pax header with the size ${quote(value)}`)
+  if (!Number.isSafeInteger(size))
+    throw malformed(`its archive holds a pax header with the size ${quote(value)}`)
   return size
 }
 

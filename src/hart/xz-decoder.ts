@@ -15,7 +15,10 @@ export const DECODE_WINDOW_BYTES = FEED_BYTES
  * Unpacks a file that was walked. What comes out goes to `output` in pieces of at most 64 KiB that are good only during the call; once
  * it answers `'enough'` no more is decoded. Throws `hart_malformed` when the data is damaged.
  */
-export async function decodeXz(file: PayloadFile, output: (bytes: Uint8Array) => 'more' | 'enough'): Promise<void> {
+export async function decodeXz(
+  file: PayloadFile,
+  output: (bytes: Uint8Array) => 'more' | 'enough',
+): Promise<void> {
   const reader = new xz.XzReadableStream(feed(file)).getReader()
   try {
     for (let piece = await next(reader); piece !== undefined; piece = await next(reader)) {

@@ -8,14 +8,25 @@ import { DepotError } from '../errors.ts'
 
 /** The first that decodes with several threads, and can be told how much memory they may take; beyond that it uses one. */
 const OLDEST = [5, 4]
-const ARGUMENTS = ['--decompress', '--stdout', '--quiet', '--threads=0', `--memlimit-mt-decompress=${256 * 1024 * 1024}`]
+const ARGUMENTS = [
+  '--decompress',
+  '--stdout',
+  '--quiet',
+  '--threads=0',
+  `--memlimit-mt-decompress=${256 * 1024 * 1024}`,
+]
 const PROGRAM = 'xz'
 
 /** Whether the system has one that is new enough. */
 export function hasXzProgram(): boolean {
   try {
-    const [, major, minor] = /liblzma (\d+)\.(\d+)/.exec(execFileSync(PROGRAM, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })) ?? []
-    return Number(major) > (OLDEST[0] ?? 0) || (Number(major) === OLDEST[0] && Number(minor) >= (OLDEST[1] ?? 0))
+    const [, major, minor] =
+      /liblzma (\d+)\.(\d+)/.exec(
+        execFileSync(PROGRAM, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+      ) ?? []
+    return (
+      Number(major) > (OLDEST[0] ?? 0) || (Number(major) === OLDEST[0] && Number(minor) >= (OLDEST[1] ?? 0))
+    )
   } catch {
     return false
   }
@@ -25,7 +36,11 @@ export function hasXzProgram(): boolean {
  * As {@link decodeXz}, of the file from `start` on, and of what comes out all but the first `skipped` bytes. The program is gone when this
  * is settled; should this thread end before, it ends at its next write.
  */
-export async function decodeByProgram(path: string, { start, skipped }: { start: number; skipped: number }, output: (bytes: Uint8Array) => 'more' | 'enough'): Promise<void> {
+export async function decodeByProgram(
+  path: string,
+  { start, skipped }: { start: number; skipped: number },
+  output: (bytes: Uint8Array) => 'more' | 'enough',
+): Promise<void> {
   const fd = openAt(path, start)
   const program = spawn(PROGRAM, ARGUMENTS, { stdio: [fd, 'pipe', 'ignore'] })
   closeSync(fd)
@@ -56,6 +71,7 @@ export async function decodeByProgram(path: string, { start, skipped }: { start:
 function openAt(path: string, start: number): number {
   const fd = openSync(path, 'r')
   const passed = Buffer.alloc(Math.min(start, 64 * 1024))
-  for (let left = start; left > 0; ) left -= readSync(fd, passed, 0, Math.min(left, passed.length), null) || left
+  for (let left = start; left > 0;)
+    left -= readSync(fd, passed, 0, Math.min(left, passed.length), null) || left
   return fd
 }

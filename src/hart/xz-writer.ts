@@ -40,7 +40,7 @@ function* ofSize(chunks: Iterable<Uint8Array>, size: number): Generator<Buffer, 
   const buffer = Buffer.alloc(size)
   let held = 0
   for (const chunk of chunks) {
-    for (let from = 0; from < chunk.length; ) {
+    for (let from = 0; from < chunk.length;) {
       const part = chunk.subarray(from, from + size - held)
       buffer.set(part, held)
       held += part.length

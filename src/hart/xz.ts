@@ -35,7 +35,8 @@ export function walkXz(file: PayloadFile, mostUnpackedBytes: number): XzShape {
       throw malformed(`its archive of ${file.sizeBytes} bytes unpacks to more than ${mostUnpackedBytes}`)
     }
   })
-  if (end < file.sizeBytes) throw malformed(`${file.sizeBytes - end} bytes follow its compressed archive that do not belong to it`)
+  if (end < file.sizeBytes)
+    throw malformed(`${file.sizeBytes - end} bytes follow its compressed archive that do not belong to it`)
   return { unpackedBytes }
 }
 
@@ -43,7 +44,11 @@ const STREAM_MAGIC = Buffer.from('fd377a585a00', 'hex')
 const FOOTER_MAGIC = Buffer.from('YZ')
 const LZMA2 = 0x21
 // What may stand at the end of a block, by its number, and its length: nothing, CRC32, CRC64. Nobody packs with SHA-256 (10).
-const CHECK_BYTES = new Map([[0, 0], [1, 4], [4, 8]])
+const CHECK_BYTES = new Map([
+  [0, 0],
+  [1, 4],
+  [4, 8],
+])
 
 /** Answers where the stream ends. */
 function walkStream(file: PayloadFile, unpack: (bytes: number) => void): number {
@@ -53,7 +58,8 @@ function walkStream(file: PayloadFile, unpack: (bytes: number) => void): number 
   const flags = header.readUInt16BE(6)
   if (crc32(header.subarray(6, 8)) !== header.readUInt32LE(8)) throw damaged('the header of a stream')
   const checkBytes = CHECK_BYTES.get(flags)
-  if (checkBytes === undefined) throw malformed(`its archive is checked in a way that is not supported (${flags}): CRC32 and CRC64 are`)
+  if (checkBytes === undefined)
+    throw malformed(`its archive is checked in a way that is not supported (${flags}): CRC32 and CRC64 are`)
 
   let at = 12
   const blocks = new BlockSum()
@@ -62,13 +68,19 @@ function walkStream(file: PayloadFile, unpack: (bytes: number) => void): number 
   at += indexBytes
 
   const footer = file.bytes(at, 12)
-  const whole = footer.subarray(10).equals(FOOTER_MAGIC) && crc32(footer.subarray(4, 10)) === footer.readUInt32LE(0)
-  if (!whole || footer.readUInt16BE(8) !== flags || (footer.readUInt32LE(4) + 1) * 4 !== indexBytes) throw damaged('the footer of a stream')
+  const whole =
+    footer.subarray(10).equals(FOOTER_MAGIC) && crc32(footer.subarray(4, 10)) === footer.readUInt32LE(0)
+  if (!whole || footer.readUInt16BE(8) !== flags || (footer.readUInt32LE(4) + 1) * 4 !== indexBytes)
+    throw damaged('the footer of a stream')
   return at + 12
 }
 
 /** Answers the length of the block with its padding and check. */
-function walkBlock(file: PayloadFile, start: number, stream: { checkBytes: number; blocks: BlockSum; unpack: (bytes: number) => void }): number {
+function walkBlock(
+  file: PayloadFile,
+  start: number,
+  stream: { checkBytes: number; blocks: BlockSum; unpack: (bytes: number) => void },
+): number {
   const header = parseBlockHeader(file, start)
   let at = start + header.bytes
   let unpacked = 0
@@ -80,8 +92,10 @@ function walkBlock(file: PayloadFile, start: number, stream: { checkBytes: numbe
   at += 1
 
   const packed = at - start - header.bytes
-  if (header.packed !== undefined && header.packed !== packed) throw damaged('a block, which is not as long as it says')
-  if (header.unpacked !== undefined && header.unpacked !== unpacked) throw damaged('a block, which does not unpack to what it says')
+  if (header.packed !== undefined && header.packed !== packed)
+    throw damaged('a block, which is not as long as it says')
+  if (header.unpacked !== undefined && header.unpacked !== unpacked)
+    throw damaged('a block, which does not unpack to what it says')
   const padding = -packed & 3
   if (file.bytes(at, padding).some((byte) => byte !== 0)) throw damaged('the padding of a block')
   file.bytes(at + padding, stream.checkBytes)
@@ -89,7 +103,10 @@ function walkBlock(file: PayloadFile, start: number, stream: { checkBytes: numbe
   return header.bytes + packed + padding + stream.checkBytes
 }
 
-function parseBlockHeader(file: PayloadFile, start: number): { bytes: number; packed: number | undefined; unpacked: number | undefined } {
+function parseBlockHeader(
+  file: PayloadFile,
+  start: number,
+): { bytes: number; packed: number | undefined; unpacked: number | undefined } {
   const bytes = (file.bytes(start, 1).readUInt8() + 1) * 4
   const header = file.bytes(start, bytes)
   if (crc32(header.subarray(0, -4)) !== header.readUInt32LE(bytes - 4)) throw damaged('the header of a block')
@@ -100,10 +117,12 @@ function parseBlockHeader(file: PayloadFile, start: number): { bytes: number; pa
   const packed = (flags & 0x40) === 0 ? undefined : next()
   const unpacked = (flags & 0x80) === 0 ? undefined : next()
   // Other filters (x86 code, deltas) may come before LZMA2; Habitat never used one.
-  if ((flags & 3) !== 0 || next() !== LZMA2) throw malformed('its archive is compressed with a filter other than LZMA2')
+  if ((flags & 3) !== 0 || next() !== LZMA2)
+    throw malformed('its archive is compressed with a filter other than LZMA2')
   if (next() !== 1) throw damaged('the header of a block')
   checkDictionary(next())
-  if (header.subarray(fields.at, fields.end).some((byte) => byte !== 0)) throw damaged('the header of a block')
+  if (header.subarray(fields.at, fields.end).some((byte) => byte !== 0))
+    throw damaged('the header of a block')
   return { bytes, packed, unpacked }
 }
 
@@ -111,7 +130,9 @@ function checkDictionary(code: number): void {
   const bytes = code === 40 ? 2 ** 32 - 1 : (2 | (code & 1)) * 2 ** ((code >> 1) + 11)
   if (code > 40) throw damaged('the header of a block')
   if (bytes > LARGEST_DICTIONARY) {
-    throw malformed(`its archive needs a dictionary of ${bytes} bytes to unpack; the most is ${LARGEST_DICTIONARY}`)
+    throw malformed(
+      `its archive needs a dictionary of ${bytes} bytes to unpack; the most is ${LARGEST_DICTIONARY}`,
+    )
   }
 }
 
@@ -126,7 +147,10 @@ function parseChunk(file: PayloadFile, at: number): { bytes: number; unpacked: n
   }
   const header = file.bytes(at, 5)
   const headerBytes = control >= 0xc0 ? 6 : 5
-  return { bytes: headerBytes + header.readUInt16BE(3) + 1, unpacked: ((control & 0x1f) << 16) + header.readUInt16BE(1) + 1 }
+  return {
+    bytes: headerBytes + header.readUInt16BE(3) + 1,
+    unpacked: ((control & 0x1f) << 16) + header.readUInt16BE(1) + 1,
+  }
 }
 
 /** Checks the index against the blocks that came before it, and answers its length. */
@@ -151,7 +175,8 @@ function checkIndex(file: PayloadFile, start: number, blocks: BlockSum): number 
   const padding = file.bytes(at, -(at - start) & 3)
   sum = crc32(padding, sum)
   at += padding.length
-  if (padding.some((byte) => byte !== 0) || file.bytes(at, 4).readUInt32LE() !== sum) throw damaged('the index of its blocks')
+  if (padding.some((byte) => byte !== 0) || file.bytes(at, 4).readUInt32LE() !== sum)
+    throw damaged('the index of its blocks')
   return at + 4 - start
 }
 

@@ -59,12 +59,18 @@ interface Options {
  * The HTTP server over a depot, not yet listening; it delivers webhooks until it is closed. Closing it waits for requests in flight; the
  * depot stays open.
  */
-export async function buildServer(depot: Depot, { webhooks: seams, workers }: Options = {}): Promise<FastifyInstance> {
+export async function buildServer(
+  depot: Depot,
+  { webhooks: seams, workers }: Options = {},
+): Promise<FastifyInstance> {
   const memory = await openMemory(depot)
   const webhooks = await Webhooks.open(depot, seams)
   depot.writer.onCommit((entries) => webhooks.onCommit(entries))
   const requests = new RequestMetrics(memory)
-  const metrics = new DepotMetrics(depot, { webhooks, ofThreads: async () => [await requests.figures(), ...((await workers?.figures()) ?? [])] })
+  const metrics = new DepotMetrics(depot, {
+    webhooks,
+    ofThreads: async () => [await requests.figures(), ...((await workers?.figures()) ?? [])],
+  })
   const office = { webhooks, figures: () => metrics.text() }
   workers?.open(office)
   const app = await assemble({ depot, ...memory, webhooks }, office, requests)
@@ -77,16 +83,28 @@ export async function buildServer(depot: Depot, { webhooks: seams, workers }: Op
 }
 
 /** The same in a thread that joined the depot. */
-export async function buildWorkerServer(depot: Depot, office: Office): Promise<{ app: FastifyInstance; figures: () => Promise<Figures> }> {
+export async function buildWorkerServer(
+  depot: Depot,
+  office: Office,
+): Promise<{ app: FastifyInstance; figures: () => Promise<Figures> }> {
   const memory = await openMemory(depot)
   const requests = new RequestMetrics(memory)
-  return { app: await assemble({ depot, ...memory, webhooks: office.webhooks }, office, requests), figures: () => requests.figures() }
+  return {
+    app: await assemble({ depot, ...memory, webhooks: office.webhooks }, office, requests),
+    figures: () => requests.figures(),
+  }
 }
 
 /** What a thread knows of the database without asking it. */
-async function openMemory(depot: Depot): Promise<Pick<Door, 'answers' | 'feed' | 'pages' | 'pending' | 'bodies'>> {
+async function openMemory(
+  depot: Depot,
+): Promise<Pick<Door, 'answers' | 'feed' | 'pages' | 'pending' | 'bodies'>> {
   const start = openReader(depot.config.databaseFile)
-  const answers = await Answers.open(depot.db, { whole: renderPackage, brief: renderPackageBriefly }, start.reader).finally(() => start.close())
+  const answers = await Answers.open(
+    depot.db,
+    { whole: renderPackage, brief: renderPackageBriefly },
+    start.reader,
+  ).finally(() => start.close())
   depot.writer.onCommit((entries) => answers.onCommit(entries))
   const feed = await Feed.open(depot.db)
   depot.writer.onCommit((entries) => feed.onCommit(entries)) // after the answers: who is woken by it asks them
@@ -157,7 +175,8 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
   // Most requests come without a header, and need no promise.
   app.addHook('onRequest', (request, _reply, done) => {
     depot.writer.catchUp()
-    if (hasTwoHosts(request.raw.rawHeaders)) return done(new DepotError('invalid_request', 'the request has more than one Host header'))
+    if (hasTwoHosts(request.raw.rawHeaders))
+      return done(new DepotError('invalid_request', 'the request has more than one Host header'))
     const { authorization } = request.headers
     if (authorization === undefined) return done()
     return identify(request, authorization)
@@ -187,9 +206,15 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
     })
     app.addHook('preClose', async () => shortWay.stop())
   }
-  limitConnections(app.server, () => depot.limits.mostConnections ?? mostConnections(depot.config.workers), () => metrics.noteRefusedConnection())
+  limitConnections(
+    app.server,
+    () => depot.limits.mostConnections ?? mostConnections(depot.config.workers),
+    () => metrics.noteRefusedConnection(),
+  )
   // The system's own words, where it cannot take a connection: without a listener the process would end.
-  app.server.once('listening', () => app.server.on('error', (error) => depot.log.error({ err: error }, 'a connection could not be taken')))
+  app.server.once('listening', () =>
+    app.server.on('error', (error) => depot.log.error({ err: error }, 'a connection could not be taken')),
+  )
   // Only the doors below read bodies. Here nothing does, not even of a request that reaches no route.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _body, done) => done(null))
@@ -204,12 +229,19 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
 }
 
 /** For what is not HTTP, or ends before it should. An answer that has begun is sent to its end: in the middle of it, another one would be taken for a part of it. */
-function refuseConnection(log: Logger, error: Error & { code?: string }, socket: Socket & { [UNDER_WAY]?: ServerResponse | null }): void {
+function refuseConnection(
+  log: Logger,
+  error: Error & { code?: string },
+  socket: Socket & { [UNDER_WAY]?: ServerResponse | null },
+): void {
   if (!socket.writable) return
   const begun = socket[UNDER_WAY]
   if (begun?.headersSent === true) return void begun.once('finish', () => socket.destroySoon())
   const status = CONNECTION_STATUS[error.code ?? ''] ?? '400 Bad Request'
-  log.info({ status: Number.parseInt(status, 10), refusal: `${error.code ?? ''}: ${error.message}` }, 'connection')
+  log.info(
+    { status: Number.parseInt(status, 10), refusal: `${error.code ?? ''}: ${error.message}` },
+    'connection',
+  )
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
   setTimeout(() => socket.destroy(), LONGEST_GOODBYE_MS).unref()
 }
@@ -218,14 +250,27 @@ function refuseConnection(log: Logger, error: Error & { code?: string }, socket:
  * Counts what an answer holds in memory until its client has taken it. What is returned refuses it, where there is no room: only an answer
  * to a read, since a change has happened.
  */
-function chargeAnswer(pending: PendingAnswers, { request, reply, payload }: { request: FastifyRequest; reply: FastifyReply; payload: unknown }): DepotError | undefined {
+function chargeAnswer(
+  pending: PendingAnswers,
+  { request, reply, payload }: { request: FastifyRequest; reply: FastifyReply; payload: unknown },
+): DepotError | undefined {
   const { socket } = reply.raw
-  const bytes = payload instanceof FileStream ? payload.heldBytes : typeof payload === 'string' || Buffer.isBuffer(payload) ? payload.length : 0
+  const bytes =
+    payload instanceof FileStream
+      ? payload.heldBytes
+      : typeof payload === 'string' || Buffer.isBuffer(payload)
+        ? payload.length
+        : 0
   if (bytes < FEW_BYTES || !(socket instanceof Socket) || reply.raw.destroyed) return undefined
-  const mayRefuse = (request.method === 'GET' || request.method === 'HEAD') && reply.statusCode < 400 && !request.isVital
+  const mayRefuse =
+    (request.method === 'GET' || request.method === 'HEAD') && reply.statusCode < 400 && !request.isVital
   if (!pending.makeRoom(bytes) && mayRefuse) {
     if (payload instanceof FileStream) payload.destroy()
-    return new DepotError('overloaded', `too many answers wait for their clients: try again in ${RETRY_AFTER_SECONDS} seconds`, { retryAfterSeconds: RETRY_AFTER_SECONDS })
+    return new DepotError(
+      'overloaded',
+      `too many answers wait for their clients: try again in ${RETRY_AFTER_SECONDS} seconds`,
+      { retryAfterSeconds: RETRY_AFTER_SECONDS },
+    )
   }
   reply.raw.once('close', pending.charge(socket, bytes))
   return undefined
@@ -258,7 +303,17 @@ function closeIfSending(request: FastifyRequest, reply: FastifyReply): void {
 
 /** As {@link logRequest}, of a poll that went the short way. */
 function logPoll(log: Logger, request: string, { url, status, ms, caller }: ShortAnswer): void {
-  log.debug({ request, method: 'GET', path: url.split('?', 1)[0], status, ms: Math.round(ms * 10) / 10, account: caller?.accountName }, 'request')
+  log.debug(
+    {
+      request,
+      method: 'GET',
+      path: url.split('?', 1)[0],
+      status,
+      ms: Math.round(ms * 10) / 10,
+      account: caller?.accountName,
+    },
+    'request',
+  )
 }
 
 /** Changes and refusals are one line each at `info`; reads, which are most of the traffic, at `debug`. Never a header's value. */
@@ -266,7 +321,12 @@ function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): 
   const status = reply.statusCode
   const isRead = request.method === 'GET' || request.method === 'HEAD'
   // 501 refuses a platform that this depot does not accept.
-  const level = status >= 500 && status !== 501 ? 'error' : isRead && (status < 400 || status === 404 || request.isLoggedElsewhere) ? 'debug' : 'info'
+  const level =
+    status >= 500 && status !== 501
+      ? 'error'
+      : isRead && (status < 400 || status === 404 || request.isLoggedElsewhere)
+        ? 'debug'
+        : 'info'
   if (!log.isLevelEnabled(level)) return
   log[level](
     {

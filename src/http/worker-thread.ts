@@ -14,7 +14,10 @@ const { host, port, name, share } = workerData as Start
 if (parentPort === null) throw new Error('this is run as a thread')
 const parent = parentPort
 
-const calls: ThreadCalls<OfWorkers> = new ThreadCalls<OfWorkers>(parent, { figures: () => figures(), stop: () => stop() } satisfies OfWorker)
+const calls: ThreadCalls<OfWorkers> = new ThreadCalls<OfWorkers>(parent, {
+  figures: () => figures(),
+  stop: () => stop(),
+} satisfies OfWorker)
 const claims: Claims = {
   keep: (spooled, checksum) => calls.call('keep', spooled, checksum),
   release: (checksum) => calls.call('release', checksum),
@@ -26,7 +29,12 @@ const webhooks: WebhookDesk = {
   ping: (webhook) => calls.call('ping', webhook),
   refuseUnreachable: (url) => calls.call('refuseUnreachable', url),
 }
-const { depot, begin } = joinDepot(share, { log: openLog(share.config.logLevel), claims, examine: (checksum) => calls.call('examine', checksum), name })
+const { depot, begin } = joinDepot(share, {
+  log: openLog(share.config.logLevel),
+  claims,
+  examine: (checksum) => calls.call('examine', checksum),
+  name,
+})
 const { app, figures } = await buildWorkerServer(depot, { webhooks, figures: () => calls.call('figures') })
 begin()
 await app.listen({ host, port, reusePort: true } as { host: string; port: number })

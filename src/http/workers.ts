@@ -43,7 +43,10 @@ export type OfWorkers = {
   readonly [Name in keyof Claims]: Claims[Name]
 } & {
   readonly [Name in keyof WebhookDesk]: WebhookDesk[Name]
-} & Pick<Office, 'figures'> & { readonly examine: (checksum: string) => Promise<Damage | undefined>; readonly listening: () => Promise<void> }
+} & Pick<Office, 'figures'> & {
+    readonly examine: (checksum: string) => Promise<Damage | undefined>
+    readonly listening: () => Promise<void>
+  }
 
 /** And that one for it. */
 export type OfWorker = {
@@ -91,7 +94,11 @@ export class Workers {
 
   /** Those of threads that answer; one that is on its way out has taken its own with it. */
   async figures(): Promise<readonly Figures[]> {
-    const found = await Promise.all([...this.#standing].filter(({ isListening }) => isListening).map(({ calls }) => calls.call('figures').catch(() => [])))
+    const found = await Promise.all(
+      [...this.#standing]
+        .filter(({ isListening }) => isListening)
+        .map(({ calls }) => calls.call('figures').catch(() => [])),
+    )
     return found.filter((figures) => figures.length > 0)
   }
 
@@ -108,7 +115,12 @@ export class Workers {
     const name = `worker${this.#started}`
     const begun = performance.now()
     const start: Start = { ...address, name, share }
-    const thread = new Worker(THREAD, { name, workerData: start, transferList: [share.seat.port], execArgv: [] }) // what its parent preloads is no concern of it
+    const thread = new Worker(THREAD, {
+      name,
+      workerData: start,
+      transferList: [share.seat.port],
+      execArgv: [],
+    }) // what its parent preloads is no concern of it
     const { promise: listening, resolve, reject } = Promise.withResolvers<void>()
     const calls = new ThreadCalls<OfWorker>(thread, {
       ...this.#services(() => !this.#standing.has(standing)),
@@ -117,7 +129,12 @@ export class Workers {
         resolve()
       },
     })
-    const standing: Standing = { calls, thread, gone: once(thread, 'exit').catch(() => undefined), isListening: false }
+    const standing: Standing = {
+      calls,
+      thread,
+      gone: once(thread, 'exit').catch(() => undefined),
+      isListening: false,
+    }
     this.#standing.add(standing)
     if (this.#stopping !== undefined) void end(standing) // while it was on its way
     let cause: unknown
@@ -129,7 +146,10 @@ export class Workers {
       reject(cause instanceof Error ? cause : reason)
       void this.#clear(name)
       if (this.#stopping !== undefined || !standing.isListening) return
-      log.error({ err: cause ?? reason, worker: name }, 'a thread that answered requests died; another takes its place')
+      log.error(
+        { err: cause ?? reason, worker: name },
+        'a thread that answered requests died; another takes its place',
+      )
       setTimeout(() => this.#replace(address), performance.now() - begun < SOON_MS ? SOON_MS : 0).unref()
     })
     await listening
@@ -139,7 +159,10 @@ export class Workers {
     if (this.#stopping !== undefined) return
     this.#start(address).catch((error: unknown) => {
       if (this.#stopping !== undefined) return
-      this.#depot.log.error({ err: error }, 'a thread that should answer requests did not start; it is tried again')
+      this.#depot.log.error(
+        { err: error },
+        'a thread that should answer requests did not start; it is tried again',
+      )
       setTimeout(() => this.#replace(address), SOON_MS).unref()
     })
   }
@@ -172,7 +195,10 @@ export class Workers {
     try {
       await blobs.sweep(name)
     } catch (error) {
-      log.error({ err: error, worker: name }, 'what a thread left behind could not be cleared away; it is when the depot next starts')
+      log.error(
+        { err: error, worker: name },
+        'what a thread left behind could not be cleared away; it is when the depot next starts',
+      )
     }
   }
 }
@@ -181,7 +207,11 @@ export class Workers {
  * Makes a server listen, and its workers. Where there are some, the port is tried first: the system would share it with another depot.
  * Resolves with the port; rejects with the system's error.
  */
-export async function listen(app: FastifyInstance, { host, port }: Pick<Config, 'host' | 'port'>, workers: Workers | undefined): Promise<number> {
+export async function listen(
+  app: FastifyInstance,
+  { host, port }: Pick<Config, 'host' | 'port'>,
+  workers: Workers | undefined,
+): Promise<number> {
   if (workers === undefined) {
     await app.listen({ host, port })
     return portOf(app.server.address())

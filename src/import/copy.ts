@@ -47,18 +47,27 @@ export async function copy(ends: Ends, plan: Plan, options: CopyOptions): Promis
   watcher.begin('copying origins and keys', plan.origins.length)
   const origins: PlannedOrigin[] = []
   for (const origin of plan.origins) {
-    if ((await attempt(ends, `the origin ${origin.name}`, () => copyOrigin(ends, origin, options, copied))) === true) origins.push(origin)
+    if (
+      (await attempt(ends, `the origin ${origin.name}`, () => copyOrigin(ends, origin, options, copied))) ===
+      true
+    )
+      origins.push(origin)
     watcher.advance()
   }
 
   const failed = new Set(plan.differing)
   const signers = new Signers(ends)
   const releases = origins.flatMap((origin) => origin.releases)
-  watcher.begin('copying releases', releases.reduce((sum, { files }) => sum + files.length, 0))
+  watcher.begin(
+    'copying releases',
+    releases.reduce((sum, { files }) => sum + files.length, 0),
+  )
   await each(releases, PARALLEL, async (release) => {
     for (const file of release.files) {
       const name = nameOf({ ident: formatIdent(release.ident), target: file.target })
-      const bytes = await attempt(ends, name, () => copyFile(ends, release, file, { folder: options.folder, signers }))
+      const bytes = await attempt(ends, name, () =>
+        copyFile(ends, release, file, { folder: options.folder, signers }),
+      )
       if (bytes === undefined) failed.add(name)
       else {
         copied.releases += 1
@@ -71,13 +80,20 @@ export async function copy(ends: Ends, plan: Plan, options: CopyOptions): Promis
   const channels = origins.flatMap((origin) => origin.channels.map((channel) => ({ origin, channel })))
   watcher.begin('copying channels', channels.length)
   for (const { origin, channel } of channels) {
-    await attempt(ends, `the channel ${channel.name} of ${origin.name}`, () => copyChannel(ends, origin, channel, { failed, copied }))
+    await attempt(ends, `the channel ${channel.name} of ${origin.name}`, () =>
+      copyChannel(ends, origin, channel, { failed, copied }),
+    )
     watcher.advance()
   }
   return copied
 }
 
-async function copyOrigin(ends: Ends, origin: PlannedOrigin, { account, owner }: CopyOptions, copied: Copied): Promise<true> {
+async function copyOrigin(
+  ends: Ends,
+  origin: PlannedOrigin,
+  { account, owner }: CopyOptions,
+  copied: Copied,
+): Promise<true> {
   const { destination } = ends
   if (origin.isNew) {
     await destinations.createOrigin(destination, origin.name, origin.visibility)
@@ -90,16 +106,25 @@ async function copyOrigin(ends: Ends, origin: PlannedOrigin, { account, owner }:
     })
   }
   if (owner !== undefined && owner !== account && (origin.isNew || origin.owner === account)) {
-    await attempt(ends, `the origin ${origin.name}`, () => destinations.giveOrigin(destination, origin.name, owner))
+    await attempt(ends, `the origin ${origin.name}`, () =>
+      destinations.giveOrigin(destination, origin.name, owner),
+    )
   }
   return true
 }
 
 /** The number of bytes. */
-async function copyFile({ source, destination }: Ends, { ident, visibility }: PlannedRelease, { target, checksum }: PlannedFile, { folder, signers }: { folder: string; signers: Signers }): Promise<number> {
+async function copyFile(
+  { source, destination }: Ends,
+  { ident, visibility }: PlannedRelease,
+  { target, checksum }: PlannedFile,
+  { folder, signers }: { folder: string; signers: Signers },
+): Promise<number> {
   const file = join(folder, randomUUID())
   try {
-    const { sizeBytes } = await fetchHart(source, { ident, target, checksum }, file, (signer) => signers.find(signer))
+    const { sizeBytes } = await fetchHart(source, { ident, target, checksum }, file, (signer) =>
+      signers.find(signer),
+    )
     await offerHart(destination, { ident, target, checksum, visibility }, file)
     return sizeBytes
   } finally {
@@ -107,7 +132,12 @@ async function copyFile({ source, destination }: Ends, { ident, visibility }: Pl
   }
 }
 
-async function copyChannel(ends: Ends, origin: PlannedOrigin, channel: PlannedChannel, { failed, copied }: { failed: ReadonlySet<string>; copied: Copied }): Promise<void> {
+async function copyChannel(
+  ends: Ends,
+  origin: PlannedOrigin,
+  channel: PlannedChannel,
+  { failed, copied }: { failed: ReadonlySet<string>; copied: Copied },
+): Promise<void> {
   const { source, destination } = ends
   if (channel.isNew) {
     await destinations.declareChannel(destination, origin.name, channel.name)
@@ -115,11 +145,15 @@ async function copyChannel(ends: Ends, origin: PlannedOrigin, channel: PlannedCh
   }
   const reason = `imported from ${source.url}`
   const send = async (releases: readonly Member[]) => {
-    const joined = await attempt(ends, `${releases.length} releases of ${origin.name} into ${channel.name}`, async () => {
-      // A key for this one request: the same releases, taken out here and imported again, are another promotion.
-      await destinations.promote(destination, channel.name, { what: { releases }, reason })
-      return releases.length
-    })
+    const joined = await attempt(
+      ends,
+      `${releases.length} releases of ${origin.name} into ${channel.name}`,
+      async () => {
+        // A key for this one request: the same releases, taken out here and imported again, are another promotion.
+        await destinations.promote(destination, channel.name, { what: { releases }, reason })
+        return releases.length
+      },
+    )
     copied.members += joined ?? 0
   }
   let batch: Member[] = []

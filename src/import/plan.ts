@@ -78,7 +78,9 @@ export async function planImport(ends: Ends, options: ImportOptions): Promise<Pl
   const origins: PlannedOrigin[] = []
   const differing = new Set<string>()
   for (const name of options.origins) {
-    const planned = await attempt(ends, `the origin ${name}`, () => planOrigin(ends, name, { ...options, differing }))
+    const planned = await attempt(ends, `the origin ${name}`, () =>
+      planOrigin(ends, name, { ...options, differing }),
+    )
     if (planned !== undefined) origins.push(planned)
   }
   return { origins, differing }
@@ -104,9 +106,15 @@ async function planOrigin(ends: Ends, name: string, asked: Asked): Promise<Plann
   const here = await reads.findOrigin(destination, name)
   const keys = await planKeys(ends, name)
   const channels = await channelsOf(ends, name, asked)
-  const found: Found = { releases: [], filesHere: 0, channels: new Map(channels.map((channel) => [channel, { membersHere: 0, joining: 0, promotions: [] }])) }
+  const found: Found = {
+    releases: [],
+    filesHere: 0,
+    channels: new Map(channels.map((channel) => [channel, { membersHere: 0, joining: 0, promotions: [] }])),
+  }
   await each(reads.listPackageNames(source, name), PARALLEL, async (packageName) => {
-    await attempt(ends, `the package ${name}/${packageName}`, () => planPackage(ends, { origin: name, name: packageName }, asked, found))
+    await attempt(ends, `the package ${name}/${packageName}`, () =>
+      planPackage(ends, { origin: name, name: packageName }, asked, found),
+    )
     watcher.advance()
   })
   const channelsHere = new Set([...(await reads.listChannels(destination, name)), 'stable'])
@@ -118,7 +126,9 @@ async function planOrigin(ends: Ends, name: string, asked: Asked): Promise<Plann
     ...keys,
     releases: found.releases,
     filesHere: found.filesHere,
-    channels: [...found.channels].filter(([channel]) => channel !== UNSTABLE).map(([channel, members]) => ({ name: channel, isNew: !channelsHere.has(channel), ...members })),
+    channels: [...found.channels]
+      .filter(([channel]) => channel !== UNSTABLE)
+      .map(([channel, members]) => ({ name: channel, isNew: !channelsHere.has(channel), ...members })),
   }
 }
 
@@ -139,7 +149,11 @@ async function planKeys(ends: Ends, origin: string): Promise<{ keys: PublicKey[]
 }
 
 /** Throws `key_malformed`, also for a key of another name. */
-async function getKey(ends: Ends, side: 'source' | 'destination', name: { origin: string; revision: string }): Promise<PublicKey> {
+async function getKey(
+  ends: Ends,
+  side: 'source' | 'destination',
+  name: { origin: string; revision: string },
+): Promise<PublicKey> {
   const key = parsePublicKey((await reads.findKey(ends[side], name)) ?? '')
   if (formatKeyName(key) === formatKeyName(name)) return key
   throw new DepotError('key_malformed', `the key is ${formatKeyName(key)}, not ${formatKeyName(name)}`)
@@ -147,11 +161,17 @@ async function getKey(ends: Ends, side: 'source' | 'destination', name: { origin
 
 async function channelsOf({ source, watcher }: Ends, origin: string, { channels }: Asked): Promise<string[]> {
   const there = [...new Set(await reads.listChannels(source, origin))]
-  for (const missing of channels?.filter((name) => !there.includes(name)) ?? []) watcher.note(`${origin} has no channel ${missing}${didYouMean(missing, there)}`)
+  for (const missing of channels?.filter((name) => !there.includes(name)) ?? [])
+    watcher.note(`${origin} has no channel ${missing}${didYouMean(missing, there)}`)
   return there.filter((name) => (channels === undefined ? name !== UNSTABLE : channels.includes(name)))
 }
 
-async function planPackage(ends: Ends, { origin, name }: { origin: string; name: string }, asked: Asked, found: Found): Promise<void> {
+async function planPackage(
+  ends: Ends,
+  { origin, name }: { origin: string; name: string },
+  asked: Asked,
+  found: Found,
+): Promise<void> {
   const listed = new Map<string, { ident: Ident; targets: Target[] }>()
   for await (const { version, release, platforms } of reads.listReleases(ends.source, origin, name)) {
     await attempt(ends, `${origin}/${name}/${version}/${release}`, async () => {
@@ -160,38 +180,66 @@ async function planPackage(ends: Ends, { origin, name }: { origin: string; name:
     })
   }
   const here = new Set<string>()
-  for await (const { version, release } of reads.listReleases(ends.destination, origin, name)) here.add(`${origin}/${name}/${version}/${release}`)
+  for await (const { version, release } of reads.listReleases(ends.destination, origin, name))
+    here.add(`${origin}/${name}/${version}/${release}`)
   const members = new Map<string, Member[]>()
   for (const channel of found.channels.keys()) {
-    const inChannel = await attempt(ends, `the channel ${channel} of ${origin}`, () => membersOf(ends, { origin, channel: parseViewName(channel), name }, listed))
+    const inChannel = await attempt(ends, `the channel ${channel} of ${origin}`, () =>
+      membersOf(ends, { origin, channel: parseViewName(channel), name }, listed),
+    )
     members.set(channel, inChannel ?? [])
   }
   const inAny = new Set([...members.values()].flat().map(nameOf))
   for (const [text, { ident, targets }] of listed) {
-    const isWanted = (target: Target) => (asked.targets?.includes(target) ?? true) && (asked.channels === undefined || inAny.has(nameOf({ ident: text, target })))
-    if (targets.some(isWanted)) await attempt(ends, text, () => planRelease(ends, { ident, targets, isWanted, isHere: here.has(text) }, asked, found))
+    const isWanted = (target: Target) =>
+      (asked.targets?.includes(target) ?? true) &&
+      (asked.channels === undefined || inAny.has(nameOf({ ident: text, target })))
+    if (targets.some(isWanted))
+      await attempt(ends, text, () =>
+        planRelease(ends, { ident, targets, isWanted, isHere: here.has(text) }, asked, found),
+      )
   }
   for (const [channel, inChannel] of members) {
     const wanted = inChannel.filter(({ target }) => asked.targets?.includes(target) ?? true)
-    if (channel !== UNSTABLE && wanted.length > 0) await planPromotion(ends, { origin, channel, name }, wanted, found)
+    if (channel !== UNSTABLE && wanted.length > 0)
+      await planPromotion(ends, { origin, channel, name }, wanted, found)
   }
 }
 
 /** A channel's list has no targets. An ident of one target needs none; any other is asked for by each. */
-async function membersOf({ source }: Ends, place: { origin: string; channel: string; name: string }, listed: ReadonlyMap<string, { ident: Ident; targets: Target[] }>): Promise<Member[]> {
+async function membersOf(
+  { source }: Ends,
+  place: { origin: string; channel: string; name: string },
+  listed: ReadonlyMap<string, { ident: Ident; targets: Target[] }>,
+): Promise<Member[]> {
   const idents = new Set<string>()
-  for await (const { version, release } of reads.listMembers(source, place)) idents.add(`${place.origin}/${place.name}/${version}/${release}`)
+  for await (const { version, release } of reads.listMembers(source, place))
+    idents.add(`${place.origin}/${place.name}/${version}/${release}`)
   const members: Member[] = []
   for (const text of idents) {
     const { ident, targets = [] } = listed.get(text) ?? {}
     for (const target of targets) {
-      if (ident !== undefined && (targets.length === 1 || (await reads.isMember(source, place.channel, ident, target)))) members.push({ ident: text, target })
+      if (
+        ident !== undefined &&
+        (targets.length === 1 || (await reads.isMember(source, place.channel, ident, target)))
+      )
+        members.push({ ident: text, target })
     }
   }
   return members
 }
 
-async function planRelease(ends: Ends, release: { ident: Ident; targets: readonly Target[]; isWanted: (target: Target) => boolean; isHere: boolean }, { differing }: Asked, found: Found): Promise<void> {
+async function planRelease(
+  ends: Ends,
+  release: {
+    ident: Ident
+    targets: readonly Target[]
+    isWanted: (target: Target) => boolean
+    isHere: boolean
+  },
+  { differing }: Asked,
+  found: Found,
+): Promise<void> {
   const { source, destination, watcher } = ends
   const { ident, targets, isWanted, isHere } = release
   const files: PlannedFile[] = []
@@ -212,13 +260,19 @@ async function planRelease(ends: Ends, release: { ident: Ident; targets: readonl
       differing.add(name)
     } else {
       found.filesHere += 1
-      if ((here.visibility === 'public') !== (there.visibility === 'public')) watcher.note(`${name} is ${here.visibility} here and ${there.visibility} there, and stays so`)
+      if ((here.visibility === 'public') !== (there.visibility === 'public'))
+        watcher.note(`${name} is ${here.visibility} here and ${there.visibility} there, and stays so`)
     }
   }
   if (files.length > 0) found.releases.push({ ident, visibility: isPublic ? 'public' : 'private', files })
 }
 
-async function planPromotion({ destination }: Ends, place: { origin: string; channel: string; name: string }, members: readonly Member[], found: Found): Promise<void> {
+async function planPromotion(
+  { destination }: Ends,
+  place: { origin: string; channel: string; name: string },
+  members: readonly Member[],
+  found: Found,
+): Promise<void> {
   const here = new Set((await listViewMembers(destination, place)).map(nameOf))
   const channel = found.channels.get(place.channel)
   if (channel === undefined) return

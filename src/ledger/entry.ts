@@ -18,13 +18,27 @@ export type LedgerEvent =
   | { kind: 'member-set'; origin: string; account: string; role: Role | null }
   | { kind: 'member-invited'; origin: string; account: string }
   | { kind: 'invitation-ended'; origin: string; account: string; how: 'accepted' | 'ignored' | 'rescinded' }
-  | { kind: 'key-added'; origin: string; revision: string; key: 'public' | 'secret' | 'box_public' | 'box_secret' }
+  | {
+      kind: 'key-added'
+      origin: string
+      revision: string
+      key: 'public' | 'secret' | 'box_public' | 'box_secret'
+    }
   | { kind: 'secret-added'; origin: string; name: string }
   | { kind: 'secret-removed'; origin: string; name: string }
   | { kind: 'integration-added'; origin: string; type: string; name: string }
   | { kind: 'integration-removed'; origin: string; type: string; name: string }
   | { kind: 'package-settings-set'; package: string; visibility: Visibility | null }
-  | { kind: 'release-published'; ident: string; target: Target; checksum: string; sizeBytes: number; signer: string; isVerified: boolean; visibility: Visibility }
+  | {
+      kind: 'release-published'
+      ident: string
+      target: Target
+      checksum: string
+      sizeBytes: number
+      signer: string
+      isVerified: boolean
+      visibility: Visibility
+    }
   | { kind: 'release-deleted'; ident: string; target: Target; checksum: string }
   /** Of every release of the ident. */
   | { kind: 'visibility-set'; ident: string; targets: readonly Target[]; visibility: Visibility }
@@ -33,14 +47,27 @@ export type LedgerEvent =
   | { kind: 'ungoverned-set'; view: string; origins: readonly string[] }
   | { kind: 'gates-set'; view: string; gates: Gates }
   /** Restricted to packages of an origin or name, where it says so. */
-  | { kind: 'view-frozen'; view: string; origin?: string; name?: string; reason: string; until: number | null }
+  | {
+      kind: 'view-frozen'
+      view: string
+      origin?: string
+      name?: string
+      reason: string
+      until: number | null
+    }
   | { kind: 'view-thawed'; view: string; origin?: string; name?: string }
   /** As these, of every view. */
   | { kind: 'views-frozen'; origin?: string; name?: string; reason: string; until: number | null }
   | { kind: 'views-thawed'; origin?: string; name?: string }
   | { kind: 'preview-made'; view: string; base: string; plan: string }
   | { kind: 'proposal-made'; view: string; proposal: string; reason: string | null; expiresAt: number }
-  | { kind: 'proposal-ended'; view: string; proposal: string; how: 'applied' | 'rejected' | 'stale'; reason: string | null }
+  | {
+      kind: 'proposal-ended'
+      view: string
+      proposal: string
+      how: 'applied' | 'rejected' | 'stale'
+      reason: string | null
+    }
   | { kind: 'channel-declared'; origin: string; view: string }
   | { kind: 'channel-removed'; origin: string; view: string }
   /** `key` is the id of a depot's key, `publicKey` the key in base64. */
@@ -119,6 +146,10 @@ export function originsOf(event: LedgerEvent): ReadonlySet<string> {
   if ('origin' in event && event.origin !== undefined) names.push(event.origin)
   if ('package' in event) names.push(event.package)
   if ('ident' in event) names.push(event.ident)
-  if (event.kind === 'promotion') names.push(...[...event.joined, ...event.left].map(({ ident }) => ident), ...event.pointers.map((move) => move.package))
+  if (event.kind === 'promotion')
+    names.push(
+      ...[...event.joined, ...event.left].map(({ ident }) => ident),
+      ...event.pointers.map((move) => move.package),
+    )
   return new Set(names.map((name) => name.split('/', 1)[0] ?? ''))
 }

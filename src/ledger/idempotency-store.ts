@@ -17,7 +17,12 @@ const KEPT_MS = 7 * 86_400_000
  * Acts, unless the same request came before with the same key: then it is answered as it was then, if `expectStill` does not throw for
  * what the caller lost since. Throws `idempotency_mismatch`.
  */
-export async function once<Outcome>(change: Change, key: IdempotencyKey | undefined, { expectStill }: { expectStill: (kept: Outcome) => Promise<void> }, act: () => Promise<Outcome>): Promise<Outcome> {
+export async function once<Outcome>(
+  change: Change,
+  key: IdempotencyKey | undefined,
+  { expectStill }: { expectStill: (kept: Outcome) => Promise<void> },
+  act: () => Promise<Outcome>,
+): Promise<Outcome> {
   const accountId = change.actor.accountId
   if (key === undefined || accountId === undefined) return act()
   const kept = await findOutcome(change, accountId, key)
@@ -32,7 +37,11 @@ export async function once<Outcome>(change: Change, key: IdempotencyKey | undefi
 }
 
 /** What was answered when this key came before; throws `idempotency_mismatch` when it came with another request. */
-async function findOutcome({ trx, clock }: Change, accountId: number, { key, requestHash }: IdempotencyKey): Promise<unknown> {
+async function findOutcome(
+  { trx, clock }: Change,
+  accountId: number,
+  { key, requestHash }: IdempotencyKey,
+): Promise<unknown> {
   const row = await trx
     .selectFrom('idempotency_keys')
     .select(['request_hash', 'outcome'])
@@ -41,23 +50,44 @@ async function findOutcome({ trx, clock }: Change, accountId: number, { key, req
     .where((eb) => eb.not(isForgotten(eb, clock)))
     .executeTakeFirst()
   if (row === undefined) return undefined
-  if (row.request_hash !== requestHash) throw new DepotError('idempotency_mismatch', `the Idempotency-Key ${key} came before with another request`)
+  if (row.request_hash !== requestHash)
+    throw new DepotError(
+      'idempotency_mismatch',
+      `the Idempotency-Key ${key} came before with another request`,
+    )
   return JSON.parse(row.outcome)
 }
 
-async function keepOutcome(db: Db, accountId: number, { key, requestHash }: IdempotencyKey, outcome: unknown, at: number): Promise<void> {
+async function keepOutcome(
+  db: Db,
+  accountId: number,
+  { key, requestHash }: IdempotencyKey,
+  outcome: unknown,
+  at: number,
+): Promise<void> {
   await db
     .insertInto('idempotency_keys')
-    .values({ account_id: accountId, key, request_hash: requestHash, outcome: JSON.stringify(outcome), created_at: at })
+    .values({
+      account_id: accountId,
+      key,
+      request_hash: requestHash,
+      outcome: JSON.stringify(outcome),
+      created_at: at,
+    })
     .execute()
 }
 
 /** Those that the clock stamped while it ran ahead last from when it was set back. */
 async function forgetOldOutcomes(db: Db, clock: Clock): Promise<void> {
-  await db.deleteFrom('idempotency_keys').where((eb) => isForgotten(eb, clock)).execute()
+  await db
+    .deleteFrom('idempotency_keys')
+    .where((eb) => isForgotten(eb, clock))
+    .execute()
 }
 
 function isForgotten(eb: ExpressionBuilder<Schema, 'idempotency_keys'>, { now, setBackAt }: Clock) {
   const isOld = eb('created_at', '<', now - KEPT_MS)
-  return setBackAt !== undefined && setBackAt < now - KEPT_MS ? eb.or([isOld, eb('created_at', '>', now)]) : isOld
+  return setBackAt !== undefined && setBackAt < now - KEPT_MS
+    ? eb.or([isOld, eb('created_at', '>', now)])
+    : isOld
 }

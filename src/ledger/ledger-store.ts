@@ -16,13 +16,23 @@ export interface EntrySubject {
 }
 
 export async function findHead(db: Db): Promise<LedgerHead> {
-  const last = await db.selectFrom('ledger').select(['sequence', 'hash', 'at']).orderBy('sequence', 'desc').limit(1).executeTakeFirst()
+  const last = await db
+    .selectFrom('ledger')
+    .select(['sequence', 'hash', 'at'])
+    .orderBy('sequence', 'desc')
+    .limit(1)
+    .executeTakeFirst()
   return last ?? FIRST_HEAD
 }
 
 /** The end of the chain when a view's revision was made, which is the entry that made it; that of an empty one before the first. */
 export async function findHeadOf(db: Db, viewId: number, revision: number): Promise<LedgerHead> {
-  const made = await db.selectFrom('ledger').select(['sequence', 'hash', 'at']).where('view_id', '=', viewId).where('revision', '=', revision).executeTakeFirst()
+  const made = await db
+    .selectFrom('ledger')
+    .select(['sequence', 'hash', 'at'])
+    .where('view_id', '=', viewId)
+    .where('revision', '=', revision)
+    .executeTakeFirst()
   return made ?? FIRST_HEAD
 }
 
@@ -60,7 +70,10 @@ export async function appendEntry(
       ...chained,
     })
     .execute()
-  return { entry: { sequence, at, actor, event, text, ...chained }, head: { sequence, hash: chained.hash, at } }
+  return {
+    entry: { sequence, at, actor, event, text, ...chained },
+    head: { sequence, hash: chained.hash, at },
+  }
 }
 
 /**
@@ -84,18 +97,33 @@ export interface EntriesRead {
 export const MOST_TEXT_AT_ONCE = 256 * 1024
 
 /** Oldest first, whoever may see them. */
-export async function listEntries(db: Db, { after, through, limit, kinds }: EntriesAsked): Promise<EntriesRead> {
+export async function listEntries(
+  db: Db,
+  { after, through, limit, kinds }: EntriesAsked,
+): Promise<EntriesRead> {
   const asked = db
     .selectFrom('ledger')
     .where('sequence', '>', after)
     .$if(kinds !== undefined, (query) => query.where('kind', 'in', kinds ?? []))
     .orderBy('sequence')
-  const sizes = await asked.select(['sequence', sql<number>`octet_length(text)`.as('bytes')]).where('sequence', '<=', through).limit(limit).execute()
+  const sizes = await asked
+    .select(['sequence', sql<number>`octet_length(text)`.as('bytes')])
+    .where('sequence', '<=', through)
+    .limit(limit)
+    .execute()
   const last = lastWithin(sizes)
   if (last === undefined) return { entries: [], through }
-  const rows = await asked.select(['sequence', 'salt', 'digest', 'hash', 'text']).where('sequence', '<=', last).execute()
+  const rows = await asked
+    .select(['sequence', 'salt', 'digest', 'hash', 'text'])
+    .where('sequence', '<=', last)
+    .execute()
   const entries = rows.map((row) => {
-    const { at, clock: _, actor, ...event } = JSON.parse(row.text) as { at: number; clock?: number; actor: Actor } & LedgerEvent
+    const {
+      at,
+      clock: _,
+      actor,
+      ...event
+    } = JSON.parse(row.text) as { at: number; clock?: number; actor: Actor } & LedgerEvent
     return { ...row, at, actor, event }
   })
   const isAll = sizes.length < limit && last === sizes.at(-1)?.sequence

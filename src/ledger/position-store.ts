@@ -5,10 +5,22 @@ import { isAt } from './position.ts'
 import type { Position } from './position.ts'
 
 /** Throws `other_history` where a view was never at this revision with this mark: the depot was put back to an older copy since. */
-export async function expectRevisionKnown(db: Db, view: { id: number; name: string; revision: number }, position: Position): Promise<void> {
+export async function expectRevisionKnown(
+  db: Db,
+  view: { id: number; name: string; revision: number },
+  position: Position,
+): Promise<void> {
   if (position.mark === undefined) return
   const { number, mark } = position
-  if (number > view.revision) throw new DepotError('other_history', `${view.name} is at revision ${view.revision}, and was never at ${number}-${mark}: the depot was put back to an older copy since`)
+  if (number > view.revision)
+    throw new DepotError(
+      'other_history',
+      `${view.name} is at revision ${view.revision}, and was never at ${number}-${mark}: the depot was put back to an older copy since`,
+    )
   const { hash } = await findHeadOf(db, view.id, number)
-  if (!isAt(position, hash)) throw new DepotError('other_history', `revision ${number} of ${view.name} is another one than ${number}-${mark}: the depot was put back to an older copy since`)
+  if (!isAt(position, hash))
+    throw new DepotError(
+      'other_history',
+      `revision ${number} of ${view.name} is another one than ${number}-${mark}: the depot was put back to an older copy since`,
+    )
 }

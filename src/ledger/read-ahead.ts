@@ -33,7 +33,8 @@ export class ReadAhead {
   /** Throws {@link PutOff} where it no longer holds; `undefined` for what was not read. */
   take(name: string): { readonly value: unknown } | undefined {
     const read = this.#reads.get(name)
-    if (read !== undefined && this.#events.some((event) => unsettles(event, read.basis))) throw new PutOff(`${name} was read and has changed`)
+    if (read !== undefined && this.#events.some((event) => unsettles(event, read.basis)))
+      throw new PutOff(`${name} was read and has changed`)
     return read
   }
 }

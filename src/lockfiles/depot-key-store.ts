@@ -27,7 +27,12 @@ export function sealPurpose(id: string): string {
 
 /** The depot's own keys, that which signs first. */
 export async function listOwnKeys(db: Db, limit = MOST_OWN_KEYS): Promise<OwnKey[]> {
-  const rows = await db.selectFrom('depot_keys').selectAll().orderBy('created_at', 'desc').limit(limit).execute()
+  const rows = await db
+    .selectFrom('depot_keys')
+    .selectAll()
+    .orderBy('created_at', 'desc')
+    .limit(limit)
+    .execute()
   return rows.map((row) => ({ key: keyOf(row), sealed: row.sealed, madeAt: row.created_at }))
 }
 
@@ -38,12 +43,20 @@ export async function findSigningKey(db: Db): Promise<OwnKey | undefined> {
 }
 
 export async function insertOwnKey(db: Db, { key, sealed, madeAt }: OwnKey): Promise<void> {
-  await db.insertInto('depot_keys').values({ id: key.id, public_key: key.raw.toString('base64'), sealed, created_at: madeAt }).execute()
+  await db
+    .insertInto('depot_keys')
+    .values({ id: key.id, public_key: key.raw.toString('base64'), sealed, created_at: madeAt })
+    .execute()
 }
 
 /** By name. */
 export async function listTrustedKeys(db: Db): Promise<TrustedKey[]> {
-  const rows = await db.selectFrom('trusted_keys').selectAll().orderBy('name').limit(MOST_TRUSTED_KEYS).execute()
+  const rows = await db
+    .selectFrom('trusted_keys')
+    .selectAll()
+    .orderBy('name')
+    .limit(MOST_TRUSTED_KEYS)
+    .execute()
   return rows.map((row) => ({ name: row.name, key: keyOf(row), addedAt: row.created_at }))
 }
 
@@ -53,7 +66,10 @@ export async function findTrustedKey(db: Db, name: string): Promise<TrustedKey |
 }
 
 export async function insertTrustedKey(db: Db, { name, key, addedAt }: TrustedKey): Promise<void> {
-  await db.insertInto('trusted_keys').values({ name, id: key.id, public_key: key.raw.toString('base64'), created_at: addedAt }).execute()
+  await db
+    .insertInto('trusted_keys')
+    .values({ name, id: key.id, public_key: key.raw.toString('base64'), created_at: addedAt })
+    .execute()
 }
 
 export async function deleteTrustedKey(db: Db, name: string): Promise<void> {

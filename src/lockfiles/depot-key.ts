@@ -34,7 +34,10 @@ export function isDepotKeyId(text: string): boolean {
 export function generateDepotKey(): { publicKey: DepotKey; secretKey: DepotSecretKey } {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
   const key = publicDepotKey(Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url'))
-  return { publicKey: key, secretKey: { id: key.id, pem: privateKey.export({ format: 'pem', type: 'pkcs8' }) } }
+  return {
+    publicKey: key,
+    secretKey: { id: key.id, pem: privateKey.export({ format: 'pem', type: 'pkcs8' }) },
+  }
 }
 
 /** Of the 32 raw bytes. */
@@ -49,10 +52,14 @@ export function formatDepotKey({ id, raw }: DepotKey): string {
 /** Throws `key_malformed`, also where the id is not that of the key. */
 export function parseDepotKey(text: string): DepotKey {
   if (text.length > LONGEST_KEY_FILE) throw malformed(`it is longer than ${LONGEST_KEY_FILE} characters`)
-  const [first = '', id = '', encoded = '', ...rest] = text.trimEnd().split('\n').map((line) => line.trim())
+  const [first = '', id = '', encoded = '', ...rest] = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.trim())
   if (first !== FIRST_LINE) throw malformed(`it starts with ${quote(first)}, not ${quote(FIRST_LINE)}`)
   const raw = Buffer.from(encoded, 'base64')
-  if (rest.length > 0 || raw.length !== KEY_BYTES || raw.toString('base64') !== encoded) throw malformed(`its third and last line does not hold ${KEY_BYTES} bytes in base64`)
+  if (rest.length > 0 || raw.length !== KEY_BYTES || raw.toString('base64') !== encoded)
+    throw malformed(`its third and last line does not hold ${KEY_BYTES} bytes in base64`)
   const key = publicDepotKey(raw)
   if (key.id !== id) throw malformed(`it says that it is the key ${quote(id)}, and holds ${key.id}`)
   return key
@@ -61,7 +68,10 @@ export function parseDepotKey(text: string): DepotKey {
 /** What another depot's key is called here. Throws `invalid_request`. */
 export function parseTrustedName(text: string): string {
   if (text.length <= LONGEST_NAME && NAME.test(text)) return text
-  throw new DepotError('invalid_request', `${quote(text)} is not a name for a key: letters, digits and . _ -, starting with a letter or digit, at most ${LONGEST_NAME}`)
+  throw new DepotError(
+    'invalid_request',
+    `${quote(text)} is not a name for a key: letters, digits and . _ -, starting with a letter or digit, at most ${LONGEST_NAME}`,
+  )
 }
 
 /** The 64-byte Ed25519 signature of `message`. */
@@ -70,7 +80,10 @@ export function signWithDepotKey({ pem }: DepotSecretKey, message: Buffer): Buff
 }
 
 export function verifyWithDepotKey({ raw }: DepotKey, message: Buffer, signature: Buffer): boolean {
-  const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: raw.toString('base64url') }, format: 'jwk' })
+  const key = createPublicKey({
+    key: { kty: 'OKP', crv: 'Ed25519', x: raw.toString('base64url') },
+    format: 'jwk',
+  })
   return verify(null, message, key, signature)
 }
 

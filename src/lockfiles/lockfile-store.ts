@@ -39,7 +39,14 @@ interface Row {
   readonly signer: string
 }
 
-const COLUMNS = ['releases.ident', 'releases.target', 'releases.checksum', 'releases.size_bytes', 'releases.visibility', 'releases.signer'] as const
+const COLUMNS = [
+  'releases.ident',
+  'releases.target',
+  'releases.checksum',
+  'releases.size_bytes',
+  'releases.visibility',
+  'releases.signer',
+] as const
 const PIECE = 500
 
 /**
@@ -88,7 +95,11 @@ export async function readLocked(db: Db, asked: LockfileAsked, audience: Audienc
  * Makes sure that each of these releases is here, for the audience, with the bytes that a lockfile says. Throws `release_differs` and
  * `not_found`, with a part for each release.
  */
-export async function expectLocked(db: Db, releases: readonly LockedRelease[], audience: Audience): Promise<void> {
+export async function expectLocked(
+  db: Db,
+  releases: readonly LockedRelease[],
+  audience: Audience,
+): Promise<void> {
   const missing: ErrorPart[] = []
   const differing: ErrorPart[] = []
   for (const some of inBatches(releases)) {
@@ -96,7 +107,10 @@ export async function expectLocked(db: Db, releases: readonly LockedRelease[], a
     for (const { ident, target, checksum } of some) {
       const found = here.get(`${ident} ${target}`)?.checksum
       if (found === undefined) missing.push({ detail: `there is no release ${ident} for ${target}` })
-      else if (found !== checksum) differing.push({ detail: `${ident} for ${target} has other bytes here: its checksum differs, ${found} here and ${checksum} in the lockfile` })
+      else if (found !== checksum)
+        differing.push({
+          detail: `${ident} for ${target} has other bytes here: its checksum differs, ${found} here and ${checksum} in the lockfile`,
+        })
     }
     await setImmediate()
   }
@@ -104,12 +118,29 @@ export async function expectLocked(db: Db, releases: readonly LockedRelease[], a
   if (missing.length > 0) throw refusalOf('not_found', missing)
 }
 
-async function* readPointers(db: Db, { view, revision, filter }: LockfileAsked, audience: Audience): AsyncGenerator<Row & { tdeps: string; deleted_at: number | null }> {
+async function* readPointers(
+  db: Db,
+  { view, revision, filter }: LockfileAsked,
+  audience: Audience,
+): AsyncGenerator<Row & { tdeps: string; deleted_at: number | null }> {
   const { target, ...place } = filter
-  for (let after: PointerPlace | undefined; ; ) {
-    const page = await listPointersAt(db, view, revision, { ...place, limit: PIECE, ...(after && { after }) }, audience)
-    const ids = page.filter((pointer) => target === undefined || pointer.target === target).map(({ releaseId }) => releaseId)
-    if (ids.length > 0) yield* await db.selectFrom('releases').select([...COLUMNS, 'releases.tdeps', 'releases.deleted_at']).where('releases.id', 'in', ids).execute()
+  for (let after: PointerPlace | undefined; ;) {
+    const page = await listPointersAt(
+      db,
+      view,
+      revision,
+      { ...place, limit: PIECE, ...(after && { after }) },
+      audience,
+    )
+    const ids = page
+      .filter((pointer) => target === undefined || pointer.target === target)
+      .map(({ releaseId }) => releaseId)
+    if (ids.length > 0)
+      yield* await db
+        .selectFrom('releases')
+        .select([...COLUMNS, 'releases.tdeps', 'releases.deleted_at'])
+        .where('releases.id', 'in', ids)
+        .execute()
     const last = page.at(-1)
     if (page.length < PIECE || last === undefined) return
     after = [last.package, last.target]
@@ -117,10 +148,21 @@ async function* readPointers(db: Db, { view, revision, filter }: LockfileAsked, 
   }
 }
 
-async function readDependencies(db: Db, idents: readonly string[], target: Target, audience: Audience): Promise<Row[]> {
+async function readDependencies(
+  db: Db,
+  idents: readonly string[],
+  target: Target,
+  audience: Audience,
+): Promise<Row[]> {
   const rows: Row[] = []
   for (const piece of inBatches(idents)) {
-    rows.push(...(await visible(db, audience).select(COLUMNS).where('releases.ident', 'in', piece).where('releases.target', '=', target).execute()))
+    rows.push(
+      ...(await visible(db, audience)
+        .select(COLUMNS)
+        .where('releases.ident', 'in', piece)
+        .where('releases.target', '=', target)
+        .execute()),
+    )
     await setImmediate()
   }
   return rows
@@ -138,14 +180,32 @@ async function readKeys(db: Db, rows: readonly Row[]): Promise<LockedKey[]> {
 }
 
 function lockedOf(row: Row, isDependency: boolean): LockedRelease {
-  return { ident: row.ident, target: row.target, checksum: row.checksum, sizeBytes: row.size_bytes, isDependency, isPrivate: row.visibility !== 'public' }
+  return {
+    ident: row.ident,
+    target: row.target,
+    checksum: row.checksum,
+    sizeBytes: row.size_bytes,
+    isDependency,
+    isPrivate: row.visibility !== 'public',
+  }
 }
 
 function expectRoom(count: number): void {
-  if (count > MOST_LOCKED_RELEASES) throw new DepotError('too_large', `a lockfile has at most ${MOST_LOCKED_RELEASES} releases, and this would have more: narrow it by origin, name or target`)
+  if (count > MOST_LOCKED_RELEASES)
+    throw new DepotError(
+      'too_large',
+      `a lockfile has at most ${MOST_LOCKED_RELEASES} releases, and this would have more: narrow it by origin, name or target`,
+    )
 }
 
 function deletedSince(view: View, revision: number, rows: readonly Row[]): DepotError {
-  const { code, message, parts } = refusalOf('conflict', rows.map(({ ident, target }) => ({ detail: `${ident} for ${target} was deleted since` })))
-  return new DepotError(code, `${view.name} cannot be locked at revision ${revision}: ${message}. With skip_deleted=true they are left out`, { parts })
+  const { code, message, parts } = refusalOf(
+    'conflict',
+    rows.map(({ ident, target }) => ({ detail: `${ident} for ${target} was deleted since` })),
+  )
+  return new DepotError(
+    code,
+    `${view.name} cannot be locked at revision ${revision}: ${message}. With skip_deleted=true they are left out`,
+    { parts },
+  )
 }

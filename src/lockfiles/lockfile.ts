@@ -75,9 +75,19 @@ export const MOST_LOCKED_RELEASES = 100_000
 export const LARGEST_LOCKFILE_BYTES = 32 * 1024 * 1024
 
 /** Makes sure that what a lockfile does not name was not in the view. Throws `invalid_request`. */
-export function expectWhole({ filter, audience, skipped }: Pick<Lockfile, 'filter' | 'audience' | 'skipped'>): void {
+export function expectWhole({
+  filter,
+  audience,
+  skipped,
+}: Pick<Lockfile, 'filter' | 'audience' | 'skipped'>): void {
   if (Object.keys(filter).length === 0 && audience === 'everyone' && skipped === 0) return
-  throw refusalOf('invalid_request', [{ detail: 'exact is for a lockfile of a whole view: this one is narrowed, or was made for who may not see everything', pointer: '/exact' }])
+  throw refusalOf('invalid_request', [
+    {
+      detail:
+        'exact is for a lockfile of a whole view: this one is narrowed, or was made for who may not see everything',
+      pointer: '/exact',
+    },
+  ])
 }
 
 const FIRST_LINE = 'hart-depot-lock 1'
@@ -88,7 +98,12 @@ const NONE = '-'
 /** All lines but the signature's. Releases may come in any order. What is ASCII sorts as its bytes do. */
 export function formatLockfile(lockfile: Lockfile): string {
   const { depot, view, revision, at, ledger, filter, audience, skipped, absent } = lockfile
-  const [dependencies, pointers] = [true, false].map((isDependency) => lockfile.releases.filter((release) => release.isDependency === isDependency).map(releaseLine).toSorted())
+  const [dependencies, pointers] = [true, false].map((isDependency) =>
+    lockfile.releases
+      .filter((release) => release.isDependency === isDependency)
+      .map(releaseLine)
+      .toSorted(),
+  )
   const lines = [
     FIRST_LINE,
     `depot ${depot ?? NONE}`,
@@ -100,7 +115,9 @@ export function formatLockfile(lockfile: Lockfile): string {
     `audience ${audience}`,
     `skipped ${skipped}`,
     `absent ${absent}`,
-    ...lockfile.originKeys.map(({ name, text }) => `origin-key ${name} ${Buffer.from(text).toString('base64')}`).toSorted(),
+    ...lockfile.originKeys
+      .map(({ name, text }) => `origin-key ${name} ${Buffer.from(text).toString('base64')}`)
+      .toSorted(),
     '',
     ...(pointers ?? []),
     ...(dependencies ?? []),
@@ -130,13 +147,18 @@ function parseOriginKeys(lines: Lines): LockedKey[] {
   const keys: LockedKey[] = []
   for (let line = lines.next(); line !== ''; line = lines.next()) {
     const [, name = '', encoded = ''] = /^origin-key (\S+) (\S+)$/.exec(line) ?? []
-    if (name === '') throw lines.wrong('an origin-key line, or the empty line before the releases, is expected')
+    if (name === '')
+      throw lines.wrong('an origin-key line, or the empty line before the releases, is expected')
     const text = Buffer.from(encoded, 'base64').toString('utf8')
     if (Buffer.from(text).toString('base64') !== encoded) throw lines.wrong('the key is not base64 of a text')
     const key = lines.parse(text, parsePublicKey)
-    if (formatKeyName(key) !== name) throw lines.wrong(`the key ${quote(name)} is the key ${formatKeyName(key)}`)
+    if (formatKeyName(key) !== name)
+      throw lines.wrong(`the key ${quote(name)} is the key ${formatKeyName(key)}`)
     const before = keys.at(-1)?.name
-    if (before !== undefined && name <= before) throw lines.wrong(`the key ${name} comes after ${before}: keys are listed once, in the order of their bytes`)
+    if (before !== undefined && name <= before)
+      throw lines.wrong(
+        `the key ${name} comes after ${before}: keys are listed once, in the order of their bytes`,
+      )
     keys.push({ name, text })
   }
   return keys
@@ -148,21 +170,29 @@ function parseReleases(lines: Lines): LockedRelease[] {
   const pointed = new Set<string>()
   let before = { line: '', isDependency: false }
   while (!lines.isAtEnd()) {
-    if (releases.length === MOST_LOCKED_RELEASES) throw lines.wrong(`a lockfile has at most ${MOST_LOCKED_RELEASES} releases`)
+    if (releases.length === MOST_LOCKED_RELEASES)
+      throw lines.wrong(`a lockfile has at most ${MOST_LOCKED_RELEASES} releases`)
     const line = lines.next()
     const [ident = '', targetName = '', checksum = '', size = '', ...marks] = line.split(' ')
     const isDependency = marks[0] === 'dependency'
     const isPrivate = marks.at(-1) === 'private'
-    if (marks.length !== Number(isDependency) + Number(isPrivate)) throw lines.wrong('a release is ident, target, checksum, size and, where they hold, "dependency" and "private"')
+    if (marks.length !== Number(isDependency) + Number(isPrivate))
+      throw lines.wrong(
+        'a release is ident, target, checksum, size and, where they hold, "dependency" and "private"',
+      )
     const packageName = formatPackageName(lines.parse(ident, parseIdent))
     const target = lines.parse(targetName, parseTarget)
-    if (!CHECKSUM.test(checksum)) throw lines.wrong(`${quote(checksum)} is not a BLAKE2b-256 of 64 lower-case hex characters`)
+    if (!CHECKSUM.test(checksum))
+      throw lines.wrong(`${quote(checksum)} is not a BLAKE2b-256 of 64 lower-case hex characters`)
     const sizeBytes = lines.parse(size, parseNumber)
 
-    if (before.isDependency && !isDependency) throw lines.wrong('what latest answers comes before its dependencies')
-    if (before.isDependency === isDependency && line <= before.line) throw lines.wrong('releases are listed in the order of their bytes')
+    if (before.isDependency && !isDependency)
+      throw lines.wrong('what latest answers comes before its dependencies')
+    if (before.isDependency === isDependency && line <= before.line)
+      throw lines.wrong('releases are listed in the order of their bytes')
     if (!isNew(named, `${ident} ${target}`)) throw lines.wrong(`${ident} for ${target} is listed twice`)
-    if (!isDependency && !isNew(pointed, `${packageName} ${target}`)) throw lines.wrong(`latest of ${packageName} for ${target} has two answers`)
+    if (!isDependency && !isNew(pointed, `${packageName} ${target}`))
+      throw lines.wrong(`latest of ${packageName} for ${target} has two answers`)
     before = { line, isDependency }
     releases.push({ ident, target, checksum, sizeBytes, isDependency, isPrivate })
   }
@@ -183,8 +213,13 @@ function filterText(filter: LockfileFilter): string {
 function parseFilter(text: string): LockfileFilter {
   const [origin, name, target] = FILTERS.map((part) => new RegExp(`(?:^| )${part}=([^ ]+)`).exec(text)?.[1])
   makePackageName({ origin: origin ?? 'any', name: name ?? 'any' })
-  const filter = { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }), ...(target !== undefined && { target: parseTarget(target) }) }
-  if (filterText(filter) !== text) throw malformed(`${quote(text)} is no filter: origin=…, name=… and target=…, in this order, or ${NONE}`)
+  const filter = {
+    ...(origin !== undefined && { origin }),
+    ...(name !== undefined && { name }),
+    ...(target !== undefined && { target: parseTarget(target) }),
+  }
+  if (filterText(filter) !== text)
+    throw malformed(`${quote(text)} is no filter: origin=…, name=… and target=…, in this order, or ${NONE}`)
   return filter
 }
 
@@ -202,7 +237,8 @@ function parseAudience(text: string): LockfileAudience {
 
 function parseLedger(text: string): Lockfile['ledger'] {
   const [sequence = '', hash = '', ...rest] = text.split(' ')
-  if (rest.length > 0 || !CHECKSUM.test(hash)) throw malformed(`${quote(text)} is not the sequence and the hash of a ledger entry`)
+  if (rest.length > 0 || !CHECKSUM.test(hash))
+    throw malformed(`${quote(text)} is not the sequence and the hash of a ledger entry`)
   return { sequence: parseNumber(sequence), hash }
 }
 
@@ -213,7 +249,8 @@ function parseNumber(text: string): number {
 
 function parseTime(text: string): number {
   const at = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(at) || new Date(at).toISOString() !== text) throw malformed(`${quote(text)} is not a time, as 2026-01-01T00:00:00.000Z`)
+  if (Number.isNaN(at) || new Date(at).toISOString() !== text)
+    throw malformed(`${quote(text)} is not a time, as 2026-01-01T00:00:00.000Z`)
   return at
 }
 
@@ -234,14 +271,16 @@ class Lines {
 
   constructor(text: string) {
     this.#lines = text.split('\n', MOST_LINES + 1)
-    if (this.#lines.length > MOST_LINES) throw malformed(`not a lockfile: it has more than ${MOST_LINES} lines`)
+    if (this.#lines.length > MOST_LINES)
+      throw malformed(`not a lockfile: it has more than ${MOST_LINES} lines`)
   }
 
   /** The next line, without its end, which it must have. */
   next(): string {
     const line = this.#lines[this.#number]
     this.#number += 1
-    if (line === undefined || this.#number >= this.#lines.length) throw this.wrong('it ends here, in the middle')
+    if (line === undefined || this.#number >= this.#lines.length)
+      throw this.wrong('it ends here, in the middle')
     return line
   }
 

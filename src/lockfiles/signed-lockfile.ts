@@ -26,11 +26,17 @@ export function signLockfile(lockfile: Lockfile, key: DepotSecretKey): string {
  * `signer_unknown` and `signature_invalid`.
  */
 export function readLockfile(text: string, trustedKeys: readonly DepotKey[]): SignedLockfile {
-  if (text.length > LARGEST_LOCKFILE_BYTES) throw malformed(`it has more than ${LARGEST_LOCKFILE_BYTES} bytes`)
+  if (text.length > LARGEST_LOCKFILE_BYTES)
+    throw malformed(`it has more than ${LARGEST_LOCKFILE_BYTES} bytes`)
   const { body, keyId, signature } = cutSignature(text)
   const key = trustedKeys.find(({ id }) => id === keyId)
-  if (key === undefined) throw new DepotError('signer_unknown', `the lockfile is signed with the depot key ${keyId}, which is not trusted here`)
-  if (!verifyWithDepotKey(key, Buffer.from(body), signature)) throw new DepotError('signature_invalid', `the lockfile is not as the depot key ${keyId} signed it`)
+  if (key === undefined)
+    throw new DepotError(
+      'signer_unknown',
+      `the lockfile is signed with the depot key ${keyId}, which is not trusted here`,
+    )
+  if (!verifyWithDepotKey(key, Buffer.from(body), signature))
+    throw new DepotError('signature_invalid', `the lockfile is not as the depot key ${keyId} signed it`)
   return { ...parseLockfile(body), key }
 }
 
@@ -45,7 +51,11 @@ function cutSignature(text: string): { body: string; keyId: string; signature: B
   const line = text.slice(start)
   const [, keyId = '', encoded = ''] = /^signature (\S+) (\S+)\n$/.exec(line) ?? []
   const signature = Buffer.from(encoded, 'base64')
-  if (!isDepotKeyId(keyId) || signature.length !== SIGNATURE_BYTES || signature.toString('base64') !== encoded) {
+  if (
+    !isDepotKeyId(keyId) ||
+    signature.length !== SIGNATURE_BYTES ||
+    signature.toString('base64') !== encoded
+  ) {
     throw malformed(`it ends with ${quote(line)}, not with a signature: it may have been cut off`)
   }
   return { body: text.slice(0, start), keyId, signature }

@@ -14,12 +14,19 @@ const SPKI_PREFIX_BYTES = 12
 const PKCS8_PREFIX_BYTES = 16
 
 /** The texts of a new pair, named for `origin` and the second that `at` (epoch milliseconds) falls in. */
-export function generateEncryptionKey(origin: string, at: number): KeyName & { publicBody: string; secretBody: string } {
+export function generateEncryptionKey(
+  origin: string,
+  at: number,
+): KeyName & { publicBody: string; secretBody: string } {
   const { publicKey, privateKey } = generateKeyPairSync('x25519')
   const name = { origin, revision: revisionAt(at) }
   const publicRaw = publicKey.export({ format: 'der', type: 'spki' }).subarray(SPKI_PREFIX_BYTES)
   const secretRaw = privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(PKCS8_PREFIX_BYTES)
-  return { ...name, publicBody: keyFile('BOX-PUB-1', name, publicRaw), secretBody: keyFile('BOX-SEC-1', name, secretRaw) }
+  return {
+    ...name,
+    publicBody: keyFile('BOX-PUB-1', name, publicRaw),
+    secretBody: keyFile('BOX-SEC-1', name, secretRaw),
+  }
 }
 
 function keyFile(version: string, name: KeyName, raw: Buffer): string {

@@ -8,11 +8,21 @@ export interface IntegrationName {
 
 /** By type and name. */
 export async function listIntegrations(db: Db, originId: number): Promise<IntegrationName[]> {
-  return db.selectFrom('integrations').select(['type', 'name']).where('origin_id', '=', originId).orderBy('type').orderBy('name').execute()
+  return db
+    .selectFrom('integrations')
+    .select(['type', 'name'])
+    .where('origin_id', '=', originId)
+    .orderBy('type')
+    .orderBy('name')
+    .execute()
 }
 
 /** The encrypted body. */
-export async function findIntegration(db: Db, originId: number, { type, name }: IntegrationName): Promise<string | undefined> {
+export async function findIntegration(
+  db: Db,
+  originId: number,
+  { type, name }: IntegrationName,
+): Promise<string | undefined> {
   const row = await db
     .selectFrom('integrations')
     .select('body')
@@ -24,7 +34,10 @@ export async function findIntegration(db: Db, originId: number, { type, name }: 
 }
 
 /** Whether it is new: one that is there stays as it is. */
-export async function insertIntegration(db: Db, integration: IntegrationName & { originId: number; sealed: string; at: number }): Promise<boolean> {
+export async function insertIntegration(
+  db: Db,
+  integration: IntegrationName & { originId: number; sealed: string; at: number },
+): Promise<boolean> {
   const { originId, type, name, sealed, at } = integration
   const { numInsertedOrUpdatedRows } = await db
     .insertInto('integrations')
@@ -35,7 +48,11 @@ export async function insertIntegration(db: Db, integration: IntegrationName & {
 }
 
 /** Whether it was there. */
-export async function deleteIntegration(db: Db, originId: number, { type, name }: IntegrationName): Promise<boolean> {
+export async function deleteIntegration(
+  db: Db,
+  originId: number,
+  { type, name }: IntegrationName,
+): Promise<boolean> {
   const { numDeletedRows } = await db
     .deleteFrom('integrations')
     .where('origin_id', '=', originId)

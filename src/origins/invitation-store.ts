@@ -13,18 +13,31 @@ export interface Invitation {
 }
 
 export async function findInvitation(db: Db, origin: string, id: number): Promise<Invitation | undefined> {
-  const row = await invitations(db).where('origins.name', '=', origin).where('invitations.id', '=', id).executeTakeFirst()
+  const row = await invitations(db)
+    .where('origins.name', '=', origin)
+    .where('invitations.id', '=', id)
+    .executeTakeFirst()
   return row && invitationOf(row)
 }
 
-export async function findInvitationOf(db: Db, originId: number, accountId: number): Promise<Invitation | undefined> {
-  const row = await invitations(db).where('invitations.origin_id', '=', originId).where('invitations.account_id', '=', accountId).executeTakeFirst()
+export async function findInvitationOf(
+  db: Db,
+  originId: number,
+  accountId: number,
+): Promise<Invitation | undefined> {
+  const row = await invitations(db)
+    .where('invitations.origin_id', '=', originId)
+    .where('invitations.account_id', '=', accountId)
+    .executeTakeFirst()
   return row && invitationOf(row)
 }
 
 /** Every invitation to an origin, also those that are ignored, oldest first. */
 export async function listInvitationsTo(db: Db, originId: number): Promise<Invitation[]> {
-  const rows = await invitations(db).where('invitations.origin_id', '=', originId).orderBy('invitations.id').execute()
+  const rows = await invitations(db)
+    .where('invitations.origin_id', '=', originId)
+    .orderBy('invitations.id')
+    .execute()
   return rows.map(invitationOf)
 }
 
@@ -38,11 +51,20 @@ export async function listInvitationsOf(db: Db, accountId: number): Promise<Invi
   return rows.map(invitationOf)
 }
 
-export async function insertInvitation(db: Db, invitation: { originId: number; accountId: number; inviterId: number; at: number }): Promise<number> {
+export async function insertInvitation(
+  db: Db,
+  invitation: { originId: number; accountId: number; inviterId: number; at: number },
+): Promise<number> {
   const { originId, accountId, inviterId, at } = invitation
   const { id } = await db
     .insertInto('invitations')
-    .values({ origin_id: originId, account_id: accountId, inviter_id: inviterId, created_at: at, updated_at: at })
+    .values({
+      origin_id: originId,
+      account_id: accountId,
+      inviter_id: inviterId,
+      created_at: at,
+      updated_at: at,
+    })
     .returning('id')
     .executeTakeFirstOrThrow()
   return id

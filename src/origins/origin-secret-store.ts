@@ -10,12 +10,20 @@ export interface StoredSecret {
 
 /** By name. */
 export async function listSecrets(db: Db, originId: number): Promise<StoredSecret[]> {
-  const rows = await db.selectFrom('origin_secrets').select(['id', 'origin_id', 'name', 'value']).where('origin_id', '=', originId).orderBy('name').execute()
+  const rows = await db
+    .selectFrom('origin_secrets')
+    .select(['id', 'origin_id', 'name', 'value'])
+    .where('origin_id', '=', originId)
+    .orderBy('name')
+    .execute()
   return rows.map((row) => ({ id: row.id, originId: row.origin_id, name: row.name, sealed: row.value }))
 }
 
 /** Whether it is new: one that is there stays as it is. */
-export async function insertSecret(db: Db, secret: { originId: number; name: string; sealed: string; ownerId: number; at: number }): Promise<boolean> {
+export async function insertSecret(
+  db: Db,
+  secret: { originId: number; name: string; sealed: string; ownerId: number; at: number },
+): Promise<boolean> {
   const { originId, name, sealed, ownerId, at } = secret
   const { numInsertedOrUpdatedRows } = await db
     .insertInto('origin_secrets')
@@ -27,6 +35,10 @@ export async function insertSecret(db: Db, secret: { originId: number; name: str
 
 /** Whether it was there. */
 export async function deleteSecret(db: Db, originId: number, name: string): Promise<boolean> {
-  const { numDeletedRows } = await db.deleteFrom('origin_secrets').where('origin_id', '=', originId).where('name', '=', name).executeTakeFirst()
+  const { numDeletedRows } = await db
+    .deleteFrom('origin_secrets')
+    .where('origin_id', '=', originId)
+    .where('name', '=', name)
+    .executeTakeFirst()
   return numDeletedRows > 0n
 }

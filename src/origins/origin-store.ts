@@ -25,7 +25,15 @@ export async function findOrigin(db: Db, name: string): Promise<Origin | undefin
   const row = await db
     .selectFrom('origins')
     .innerJoin('accounts', 'accounts.id', 'origins.owner_id')
-    .select(['origins.id', 'origins.name', 'owner_id', 'accounts.name as owner', 'default_visibility', 'origins.created_at', 'origins.updated_at'])
+    .select([
+      'origins.id',
+      'origins.name',
+      'owner_id',
+      'accounts.name as owner',
+      'default_visibility',
+      'origins.created_at',
+      'origins.updated_at',
+    ])
     .where('origins.name', '=', name)
     .where('origins.deleted_at', 'is', null)
     .executeTakeFirst()
@@ -51,18 +59,36 @@ export async function getOrigin(db: Db, name: string): Promise<Origin> {
 
 /** Of all origins that are not deleted. */
 export async function listOriginNames(db: Db): Promise<string[]> {
-  const rows = await db.selectFrom('origins').select('name').where('deleted_at', 'is', null).orderBy('name').execute()
+  const rows = await db
+    .selectFrom('origins')
+    .select('name')
+    .where('deleted_at', 'is', null)
+    .orderBy('name')
+    .execute()
   return rows.map(({ name }) => name)
 }
 
 export async function getOwnerId(db: Db, originId: number): Promise<number> {
-  const { owner_id } = await db.selectFrom('origins').select('owner_id').where('id', '=', originId).executeTakeFirstOrThrow()
+  const { owner_id } = await db
+    .selectFrom('origins')
+    .select('owner_id')
+    .where('id', '=', originId)
+    .executeTakeFirstOrThrow()
   return owner_id
 }
 
 /** Makes an origin, or lets one of this name that was deleted begin anew under its id. */
-export async function insertOrigin(db: Db, origin: { name: string; ownerId: number; defaultVisibility: Visibility; at: number }): Promise<number> {
-  const begun = { owner_id: origin.ownerId, default_visibility: origin.defaultVisibility, created_at: origin.at, updated_at: origin.at, deleted_at: null }
+export async function insertOrigin(
+  db: Db,
+  origin: { name: string; ownerId: number; defaultVisibility: Visibility; at: number },
+): Promise<number> {
+  const begun = {
+    owner_id: origin.ownerId,
+    default_visibility: origin.defaultVisibility,
+    created_at: origin.at,
+    updated_at: origin.at,
+    deleted_at: null,
+  }
   const { id } = await db
     .insertInto('origins')
     .values({ name: origin.name, ...begun })
@@ -72,17 +98,31 @@ export async function insertOrigin(db: Db, origin: { name: string; ownerId: numb
   return id
 }
 
-export async function updateDefaultVisibility(db: Db, originId: number, visibility: Visibility, at: number): Promise<void> {
-  await db.updateTable('origins').set({ default_visibility: visibility, updated_at: at }).where('id', '=', originId).execute()
+export async function updateDefaultVisibility(
+  db: Db,
+  originId: number,
+  visibility: Visibility,
+  at: number,
+): Promise<void> {
+  await db
+    .updateTable('origins')
+    .set({ default_visibility: visibility, updated_at: at })
+    .where('id', '=', originId)
+    .execute()
 }
 
 export async function updateOwner(db: Db, originId: number, ownerId: number, at: number): Promise<void> {
-  await db.updateTable('origins').set({ owner_id: ownerId, updated_at: at }).where('id', '=', originId).execute()
+  await db
+    .updateTable('origins')
+    .set({ owner_id: ownerId, updated_at: at })
+    .where('id', '=', originId)
+    .execute()
 }
 
 /** Takes away all that an empty origin still has, its members and keys, and keeps its row for the past. */
 export async function markOriginDeleted(db: Db, originId: number, at: number): Promise<void> {
-  for (const table of ['origin_members', 'origin_keys', 'invitations'] as const) await db.deleteFrom(table).where('origin_id', '=', originId).execute()
+  for (const table of ['origin_members', 'origin_keys', 'invitations'] as const)
+    await db.deleteFrom(table).where('origin_id', '=', originId).execute()
   await db.updateTable('origins').set({ deleted_at: at }).where('id', '=', originId).execute()
 }
 
@@ -97,7 +137,14 @@ export async function listOriginsOf(db: Db, accountId: number): Promise<OwnOrigi
   const rows = await db
     .selectFrom('origins')
     .innerJoin('origin_members', 'origin_members.origin_id', 'origins.id')
-    .select(['origins.id', 'origins.name', 'owner_id', 'default_visibility', 'origins.created_at', 'origins.updated_at'])
+    .select([
+      'origins.id',
+      'origins.name',
+      'owner_id',
+      'default_visibility',
+      'origins.created_at',
+      'origins.updated_at',
+    ])
     .select((eb) =>
       eb
         .selectFrom('packages')
@@ -121,19 +168,36 @@ export async function listOriginsOf(db: Db, accountId: number): Promise<OwnOrigi
   }))
 }
 
-export async function insertMember(db: Db, member: { originId: number; accountId: number; role: Role; at: number }): Promise<void> {
+export async function insertMember(
+  db: Db,
+  member: { originId: number; accountId: number; role: Role; at: number },
+): Promise<void> {
   await db
     .insertInto('origin_members')
-    .values({ origin_id: member.originId, account_id: member.accountId, role: member.role, created_at: member.at, updated_at: member.at })
+    .values({
+      origin_id: member.originId,
+      account_id: member.accountId,
+      role: member.role,
+      created_at: member.at,
+      updated_at: member.at,
+    })
     .execute()
 }
 
 export async function findRole(db: Db, originId: number, accountId: number): Promise<Role | undefined> {
-  const row = await db.selectFrom('origin_members').select('role').where('origin_id', '=', originId).where('account_id', '=', accountId).executeTakeFirst()
+  const row = await db
+    .selectFrom('origin_members')
+    .select('role')
+    .where('origin_id', '=', originId)
+    .where('account_id', '=', accountId)
+    .executeTakeFirst()
   return row?.role
 }
 
-export async function updateRole(db: Db, member: { originId: number; accountId: number; role: Role; at: number }): Promise<void> {
+export async function updateRole(
+  db: Db,
+  member: { originId: number; accountId: number; role: Role; at: number },
+): Promise<void> {
   await db
     .updateTable('origin_members')
     .set({ role: member.role, updated_at: member.at })
@@ -143,7 +207,11 @@ export async function updateRole(db: Db, member: { originId: number; accountId: 
 }
 
 export async function deleteMember(db: Db, originId: number, accountId: number): Promise<void> {
-  await db.deleteFrom('origin_members').where('origin_id', '=', originId).where('account_id', '=', accountId).execute()
+  await db
+    .deleteFrom('origin_members')
+    .where('origin_id', '=', originId)
+    .where('account_id', '=', accountId)
+    .execute()
 }
 
 /** The names of an origin's members, in order. */
@@ -159,7 +227,11 @@ export async function listMemberNames(db: Db, originId: number): Promise<string[
 }
 
 /** The members of an origin with their roles, by name. */
-export async function listMembers(db: Db, origin: string, page: { after: string | undefined; limit: number }): Promise<{ account: string; role: Role }[]> {
+export async function listMembers(
+  db: Db,
+  origin: string,
+  page: { after: string | undefined; limit: number },
+): Promise<{ account: string; role: Role }[]> {
   return db
     .selectFrom('origin_members')
     .innerJoin('origins', 'origins.id', 'origin_members.origin_id')
@@ -172,7 +244,12 @@ export async function listMembers(db: Db, origin: string, page: { after: string 
     .execute()
 }
 
-export async function findKey(db: Db, origin: string, kind: KeyKind, revision: string): Promise<StoredKey | undefined> {
+export async function findKey(
+  db: Db,
+  origin: string,
+  kind: KeyKind,
+  revision: string,
+): Promise<StoredKey | undefined> {
   return keysOf(db, origin, kind).where('origin_keys.revision', '=', revision).executeTakeFirst()
 }
 
@@ -183,7 +260,10 @@ export async function findLatestKey(db: Db, origin: string, kind: KeyKind): Prom
 
 /** Newest first. */
 export async function listKeyRevisions(db: Db, origin: string, kind: KeyKind): Promise<string[]> {
-  const rows = await keysOf(db, origin, kind).orderBy('origin_keys.revision', 'desc').limit(MOST_KEYS).execute()
+  const rows = await keysOf(db, origin, kind)
+    .orderBy('origin_keys.revision', 'desc')
+    .limit(MOST_KEYS)
+    .execute()
   return rows.map((row) => row.revision)
 }
 
@@ -193,7 +273,14 @@ export async function insertKey(
 ): Promise<void> {
   await db
     .insertInto('origin_keys')
-    .values({ origin_id: key.originId, kind: key.kind, revision: key.revision, body: key.body, owner_id: key.ownerId, created_at: key.at })
+    .values({
+      origin_id: key.originId,
+      kind: key.kind,
+      revision: key.revision,
+      body: key.body,
+      owner_id: key.ownerId,
+      created_at: key.at,
+    })
     .execute()
 }
 

@@ -11,7 +11,11 @@ export interface Remaining {
 
 export async function countRemaining(db: Db, originId: number): Promise<Remaining> {
   const countIn = async (table: 'origin_members' | 'origin_secrets' | 'integrations') => {
-    const { count } = await db.selectFrom(table).select((eb) => eb.fn.countAll<number>().as('count')).where('origin_id', '=', originId).executeTakeFirstOrThrow()
+    const { count } = await db
+      .selectFrom(table)
+      .select((eb) => eb.fn.countAll<number>().as('count'))
+      .where('origin_id', '=', originId)
+      .executeTakeFirstOrThrow()
     return count
   }
   const packages = await db

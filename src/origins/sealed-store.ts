@@ -4,14 +4,19 @@ import { KEY_ID_LENGTH } from './secret-box.ts'
 
 /** The ids of the keys that stored secrets are encrypted with, in any table; none while nothing is encrypted. */
 export async function listSealingKeys(db: Db): Promise<string[]> {
-  const keys = db.selectFrom('origin_keys').select(keyOf('body')).where('kind', 'in', ['secret', 'box_secret'])
+  const keys = db
+    .selectFrom('origin_keys')
+    .select(keyOf('body'))
+    .where('kind', 'in', ['secret', 'box_secret'])
   const all = keys
     .union(db.selectFrom('origin_secrets').select(keyOf('value')))
     .union(db.selectFrom('integrations').select(keyOf('body')))
     .union(db.selectFrom('depot_keys').select(keyOf('sealed')))
     .union(db.selectFrom('webhooks').select(keyOf('url')))
     .union(db.selectFrom('webhooks').select(keyOf('secret')))
-    .union(db.selectFrom('webhooks').select(keyOf('previous_secret')).where('previous_secret', 'is not', null))
+    .union(
+      db.selectFrom('webhooks').select(keyOf('previous_secret')).where('previous_secret', 'is not', null),
+    )
   const rows = await all.execute()
   return rows.map(({ key }) => key)
 }

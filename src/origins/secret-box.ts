@@ -31,12 +31,18 @@ export class SecretBox {
   /** Throws when the text was sealed with another key, for another purpose, or altered. */
   open(sealed: string, purpose: string): string {
     const [id, encoded = ''] = sealed.split('.')
-    if (id !== this.keyId) throw new Error(`the secret was encrypted with the key ${id ?? ''}, which is not the one this depot was started with`)
+    if (id !== this.keyId)
+      throw new Error(
+        `the secret was encrypted with the key ${id ?? ''}, which is not the one this depot was started with`,
+      )
     const bytes = Buffer.from(encoded, 'base64url')
     const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, NONCE_BYTES))
     decipher.setAAD(Buffer.from(purpose)).setAuthTag(bytes.subarray(-TAG_BYTES))
     try {
-      return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]).toString('utf8')
+      return Buffer.concat([
+        decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES)),
+        decipher.final(),
+      ]).toString('utf8')
     } catch (cause) {
       throw new Error('the secret was altered, or is for another purpose', { cause })
     }

@@ -4,7 +4,9 @@ import type { Target } from './target.ts'
 declare const brand: unique symbol
 
 /** `origin/name`: what `latest` is asked of. */
-export type PackageName = { readonly origin: string; readonly name: string } & { readonly [brand]: 'PackageName' }
+export type PackageName = { readonly origin: string; readonly name: string } & {
+  readonly [brand]: 'PackageName'
+}
 
 /** `origin/name/version/release`: names one release (of each target). Only {@link parseIdent} and {@link makeIdent} make one. */
 export type Ident = PackageName & { readonly version: string; readonly release: string }
@@ -38,16 +40,20 @@ export function makeIdent(parts: { origin: string; name: string; version: string
   const { origin, name, version, release } = parts
   makePackageName(parts)
   const text = `${origin}/${name}/${version}/${release}`
-  if (!fits(VERSION_OR_RELEASE, version)) throw malformed(text, `its version ${quote(version)} is not a version`)
-  if (!fits(VERSION_OR_RELEASE, release)) throw malformed(text, `its release ${quote(release)} is not a release`)
+  if (!fits(VERSION_OR_RELEASE, version))
+    throw malformed(text, `its version ${quote(version)} is not a version`)
+  if (!fits(VERSION_OR_RELEASE, release))
+    throw malformed(text, `its release ${quote(release)} is not a release`)
   return { origin, name, version, release } as Ident
 }
 
 /** Throws `ident_malformed`. */
 export function makePackageName(parts: { origin: string; name: string }): PackageName {
   const { origin, name } = parts
-  if (!fits(ORIGIN, origin)) throw malformed(`${origin}/${name}`, `its origin ${quote(origin)} is not an origin's name`)
-  if (!fits(NAME, name)) throw malformed(`${origin}/${name}`, `its name ${quote(name)} is not a package's name`)
+  if (!fits(ORIGIN, origin))
+    throw malformed(`${origin}/${name}`, `its origin ${quote(origin)} is not an origin's name`)
+  if (!fits(NAME, name))
+    throw malformed(`${origin}/${name}`, `its name ${quote(name)} is not a package's name`)
   return { origin, name } as PackageName
 }
 

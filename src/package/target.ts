@@ -28,5 +28,9 @@ export function parseTarget(text: string): Target {
 
 /** The refusal of a text that is no target. */
 export function targetMalformed(text: string, more: { builderText?: string } = {}): DepotError {
-  return new DepotError('target_malformed', `${quote(text)} is not a target; targets are ${TARGETS.join(', ')}`, more)
+  return new DepotError(
+    'target_malformed',
+    `${quote(text)} is not a target; targets are ${TARGETS.join(', ')}`,
+    more,
+  )
 }

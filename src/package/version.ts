@@ -24,7 +24,10 @@ export function orderKey(ident: Pick<Ident, 'version' | 'release'>): string {
 }
 
 /** Negative when `a` is lower, zero only when both are the same text. */
-export function compareReleases(a: Pick<Ident, 'version' | 'release'>, b: Pick<Ident, 'version' | 'release'>): number {
+export function compareReleases(
+  a: Pick<Ident, 'version' | 'release'>,
+  b: Pick<Ident, 'version' | 'release'>,
+): number {
   const left = orderKey(a)
   const right = orderKey(b)
   return left < right ? -1 : left > right ? 1 : 0

@@ -43,7 +43,11 @@ export async function findStrays({ config, db }: Depot): Promise<{ orphans: stri
   const strays: { orphans: string[]; missing: string[] } = { orphans: [], missing: [] }
   for (const [index, prefix] of PREFIXES.entries()) {
     const needed = new Set(await listNeededChecksums(db, { from: prefix, before: PREFIXES[index + 1] }))
-    const files = new Set((await namesIn(join(config.blobFolder, prefix))).filter((name) => CHECKSUM.test(name) && name.startsWith(prefix)))
+    const files = new Set(
+      (await namesIn(join(config.blobFolder, prefix))).filter(
+        (name) => CHECKSUM.test(name) && name.startsWith(prefix),
+      ),
+    )
     strays.orphans.push(...[...files].filter((checksum) => !needed.has(checksum)).toSorted())
     strays.missing.push(...[...needed].filter((checksum) => !files.has(checksum)).toSorted())
   }
@@ -87,13 +91,19 @@ export async function adoptOrphan(depot: Depot, checksum: string, actor: Actor):
 }
 
 /** A row may tell of the file, as of one that nothing needs. */
-export async function discardOrphan({ config, writer }: Depot, checksum: string, actor: Actor): Promise<void> {
+export async function discardOrphan(
+  { config, writer }: Depot,
+  checksum: string,
+  actor: Actor,
+): Promise<void> {
   await rm(blobPath(config.blobFolder, checksum), { force: true })
   await writer.submit({ kind: 'noteCollected', input: { checksums: [checksum] }, actor })
 }
 
 export function describeOrphan({ content }: Orphan): string {
-  return 'flaw' in content ? content.flaw : `${formatIdent(content.ident)} for ${content.target}, signed by ${content.signer}`
+  return 'flaw' in content
+    ? content.flaw
+    : `${formatIdent(content.ident)} for ${content.target}, signed by ${content.signer}`
 }
 
 async function readContent(depot: Depot, path: string): Promise<OrphanContent> {

@@ -48,29 +48,58 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
   const text = formatIdent(ident)
   depot.files.expectThere()
   if (target !== undefined) expectTaken(depot, target)
-  if ((await findOrigin(depot.db, ident.origin)) === undefined) throw new DepotError('not_found', `there is no origin ${ident.origin}`)
+  if ((await findOrigin(depot.db, ident.origin)) === undefined)
+    throw new DepotError('not_found', `there is no origin ${ident.origin}`)
   const likely = target ?? upload.ownTarget
-  if (!isForced && likely !== undefined && (await isThere(depot, { ident: text, target: likely, checksum }))) {
+  if (
+    !isForced &&
+    likely !== undefined &&
+    (await isThere(depot, { ident: text, target: likely, checksum }))
+  ) {
     throw alreadyThere(text, likely)
   }
-  if (checksum === undefined || checksum === '') throw new DepotError('checksum_missing', `the upload of ${text} names no checksum`)
+  if (checksum === undefined || checksum === '')
+    throw new DepotError('checksum_missing', `the upload of ${text} names no checksum`)
   await expectRoom(depot.config, { bytes: upload.announcedBytes ?? 0, what: text })
 
   depot.scanner.expectRoom(upload.publisher.accountId)
 
   const file = depot.blobs.spool()
   try {
-    const received = await receive(depot, await upload.open(), file, { what: text, accountId: upload.publisher.accountId })
+    const received = await receive(depot, await upload.open(), file, {
+      what: text,
+      accountId: upload.publisher.accountId,
+    })
     if (received.checksum !== checksum) {
-      throw new DepotError('checksum_mismatch', `the checksum of ${text} should be ${checksum}, and that of the bytes received is ${received.checksum}`)
+      throw new DepotError(
+        'checksum_mismatch',
+        `the checksum of ${text} should be ${checksum}, and that of the bytes received is ${received.checksum}`,
+      )
     }
     const isVerified = await verify(depot, received)
-    const { ident: inside, deps, tdeps, buildDeps, buildTdeps, ...metadata } = await depot.scanner.scan(file.path, received.header.payloadOffset, upload.publisher.accountId)
-    if (formatIdent(inside) !== text) throw new DepotError('ident_mismatch', `the archive is ${formatIdent(inside)}, not ${text}`)
-    if (target !== undefined && metadata.target !== target) throw new DepotError('target_mismatch', `the archive of ${text} is for ${metadata.target}, not ${target}`)
+    const {
+      ident: inside,
+      deps,
+      tdeps,
+      buildDeps,
+      buildTdeps,
+      ...metadata
+    } = await depot.scanner.scan(file.path, received.header.payloadOffset, upload.publisher.accountId)
+    if (formatIdent(inside) !== text)
+      throw new DepotError('ident_mismatch', `the archive is ${formatIdent(inside)}, not ${text}`)
+    if (target !== undefined && metadata.target !== target)
+      throw new DepotError(
+        'target_mismatch',
+        `the archive of ${text} is for ${metadata.target}, not ${target}`,
+      )
     expectTaken(depot, metadata.target)
     // Damage that nobody has noticed is noted now: afterwards, these bytes have taken the place of those.
-    if (!isForced && metadata.target !== likely && (await isThere(depot, { ident: text, target: metadata.target, checksum }))) throw alreadyThere(text, metadata.target)
+    if (
+      !isForced &&
+      metadata.target !== likely &&
+      (await isThere(depot, { ident: text, target: metadata.target, checksum }))
+    )
+      throw alreadyThere(text, metadata.target)
 
     await depot.blobs.keep(file, checksum)
     try {
@@ -99,7 +128,8 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
       await depot.blobs.release(checksum)
     }
   } catch (error) {
-    if (isDiskFull(error)) throw new DepotError('storage_full', `there is no room for ${text}; nothing was kept`, { cause: error })
+    if (isDiskFull(error))
+      throw new DepotError('storage_full', `there is no room for ${text}; nothing was kept`, { cause: error })
     if (!(error instanceof DepotError)) depot.files.expectThere() // or that is why
     throw error
   } finally {
@@ -112,12 +142,18 @@ function alreadyThere(ident: string, target: Target): DepotError {
 }
 
 /** Whether a release is there, but for one whose bytes are damaged, and would be repaired by these. */
-async function isThere(depot: Depot, { ident, target, checksum }: { ident: string; target: Target; checksum: string | undefined }): Promise<boolean> {
+async function isThere(
+  depot: Depot,
+  { ident, target, checksum }: { ident: string; target: Target; checksum: string | undefined },
+): Promise<boolean> {
   const bytes = await findBytes(depot.db, ident, target)
   if (bytes === undefined) return false
   if (bytes.checksum !== checksum) return true
   if ((await findBlob(depot.db, checksum))?.damage !== undefined) return false
-  return (await depot.blobs.look(checksum, bytes.sizeBytes)) === undefined || (await depot.examine(checksum)) === undefined
+  return (
+    (await depot.blobs.look(checksum, bytes.sizeBytes)) === undefined ||
+    (await depot.examine(checksum)) === undefined
+  )
 }
 
 /** Whether the depot holds the signer's key; where it does, the signature must be good. */
@@ -134,5 +170,8 @@ async function verify(depot: Depot, { header, payloadHash }: HartDigests): Promi
 
 function expectTaken(depot: Depot, target: Target): void {
   if (depot.config.targets.includes(target)) return
-  throw new DepotError('target_unsupported', `this depot takes no packages for ${target}; it takes ${depot.config.targets.join(', ')}`)
+  throw new DepotError(
+    'target_unsupported',
+    `this depot takes no packages for ${target}; it takes ${depot.config.targets.join(', ')}`,
+  )
 }

@@ -28,15 +28,28 @@ export interface Received {
  * Writes what a stream brings to a file, each byte once, and answers its digests. The stream is read to its end or destroyed, the file
  * closed, and the pieces are emptied. Throws `hart_malformed` as soon as it can be told, `too_large`, `storage_full`, and what the stream fails with.
  */
-export async function receive({ config, hashes }: Pick<Depot, 'config' | 'hashes'>, stream: Readable, file: SpoolFile, { what, accountId }: Received): Promise<HartDigests> {
+export async function receive(
+  { config, hashes }: Pick<Depot, 'config' | 'hashes'>,
+  stream: Readable,
+  file: SpoolFile,
+  { what, accountId }: Received,
+): Promise<HartDigests> {
   const { promise, resolve } = Promise.withResolvers<HartDigests>()
   await pipeline(stream, async (pieces: AsyncIterable<Buffer>) => {
-    await using reception = new Reception(await file.create(), { path: file.path, accountId, threads: hashes })
+    await using reception = new Reception(await file.create(), {
+      path: file.path,
+      accountId,
+      threads: hashes,
+    })
     let received = 0
     let lookedAt = 0
     for await (const piece of pieces) {
       received += piece.length
-      if (received > config.maxUploadBytes) throw new DepotError('too_large', `${what} is larger than the ${config.maxUploadBytes} bytes this depot takes`)
+      if (received > config.maxUploadBytes)
+        throw new DepotError(
+          'too_large',
+          `${what} is larger than the ${config.maxUploadBytes} bytes this depot takes`,
+        )
       await reception.take(piece)
       if (received - lookedAt < LOOK_BYTES) continue
       lookedAt = received
@@ -63,7 +76,10 @@ class Reception {
   #syncing: Promise<void> | undefined
   #hashings: { file: Hashing; payload: Hashing } | undefined
 
-  constructor(handle: FileHandle, { path, accountId, threads }: { path: string; accountId: number; threads: HashThreads }) {
+  constructor(
+    handle: FileHandle,
+    { path, accountId, threads }: { path: string; accountId: number; threads: HashThreads },
+  ) {
     this.#handle = handle
     this.#beginHash = (from) => threads.begin(path, from, accountId)
   }
@@ -83,7 +99,10 @@ class Reception {
     const header = this.#start.finish()
     if (digest !== undefined) return digest
     const { file, payload } = this.#hash(header.payloadOffset)
-    const [checksum, payloadHash] = await Promise.all([file.finish(this.#writtenBytes), payload.finish(this.#writtenBytes)])
+    const [checksum, payloadHash] = await Promise.all([
+      file.finish(this.#writtenBytes),
+      payload.finish(this.#writtenBytes),
+    ])
     return { header, checksum, payloadHash, sizeBytes: this.#writtenBytes }
   }
 
@@ -110,7 +129,7 @@ class Reception {
   }
 
   async #write(batch: readonly Buffer[], isFirst: boolean): Promise<void> {
-    for (let left = batch; left.length > 0; ) {
+    for (let left = batch; left.length > 0;) {
       const { bytesWritten } = await this.#handle.writev(left)
       this.#writtenBytes += bytesWritten
       this.#unsyncedBytes += bytesWritten
@@ -155,5 +174,6 @@ function after(pieces: readonly Buffer[], bytes: number): readonly Buffer[] {
 // A piece that came from the socket is a buffer of its own. Left to the garbage collector, which does not feel their weight, tens of
 // megabytes of them pile up; moved into a buffer of no length, the bytes are given back at once. A part of a form is cut from a piece.
 function free(piece: Buffer): void {
-  if (piece.buffer instanceof ArrayBuffer && piece.buffer.byteLength === piece.length) piece.buffer.transfer(0)
+  if (piece.buffer instanceof ArrayBuffer && piece.buffer.byteLength === piece.length)
+    piece.buffer.transfer(0)
 }

@@ -39,7 +39,8 @@ export class Bundle implements PullSource {
   static async open(place: string): Promise<Bundle> {
     const file = resolve(place)
     const found = await stat(file).catch(() => undefined)
-    if (found === undefined) throw new DepotError('not_found', `there is neither a folder nor a lockfile ${file}`)
+    if (found === undefined)
+      throw new DepotError('not_found', `there is neither a folder nor a lockfile ${file}`)
     return found.isDirectory() ? Bundle.in(file) : new Bundle(dirname(file), file)
   }
 
@@ -54,8 +55,15 @@ export class Bundle implements PullSource {
 
   /** Throws `not_found`, where no save came to its end, and `lockfile_malformed` for what is far too large. */
   async readLockfile(): Promise<string> {
-    const { size } = await orMissing(stat(this.place), `there is no lockfile ${this.place}: a save that came to its end writes one`)
-    if (size > LARGEST_LOCKFILE_BYTES) throw new DepotError('lockfile_malformed', `not a lockfile: ${this.place} has more than ${LARGEST_LOCKFILE_BYTES} bytes`)
+    const { size } = await orMissing(
+      stat(this.place),
+      `there is no lockfile ${this.place}: a save that came to its end writes one`,
+    )
+    if (size > LARGEST_LOCKFILE_BYTES)
+      throw new DepotError(
+        'lockfile_malformed',
+        `not a lockfile: ${this.place} has more than ${LARGEST_LOCKFILE_BYTES} bytes`,
+      )
     return readFile(this.place, 'utf8')
   }
 
@@ -120,13 +128,22 @@ export class Bundle implements PullSource {
 
   /** No part of an ident leads out of a folder: parsing it saw to that. */
   #pathOf({ ident, target }: { ident: Ident; target: Target }): string {
-    return join(this.#folder, 'harts', ident.origin, ident.name, ident.version, ident.release, `${target}.hart`)
+    return join(
+      this.#folder,
+      'harts',
+      ident.origin,
+      ident.name,
+      ident.version,
+      ident.release,
+      `${target}.hart`,
+    )
   }
 }
 
 async function orMissing<T>(found: Promise<T>, message: string): Promise<T> {
   return found.catch((cause: unknown) => {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') throw new DepotError('not_found', message, { cause })
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT')
+      throw new DepotError('not_found', message, { cause })
     throw cause
   })
 }

@@ -62,8 +62,16 @@ export async function planPull(ends: PullEnds, asked: PullAsked): Promise<PullPl
   const { destination, watcher } = ends
   const { lockfile, into } = asked
   if (asked.isExact) expectWhole(lockfile)
-  if (asked.isExact && !asked.isTrustedThere) throw new DepotError('invalid_request', `an exact pull takes a destination that trusts the depot key ${lockfile.key.id} itself`)
-  if (lockfile.releases.length > MOST_NAMED && !asked.isTrustedThere) throw new DepotError('invalid_request', `more than ${MOST_NAMED} releases take a destination that trusts the depot key ${lockfile.key.id} itself`)
+  if (asked.isExact && !asked.isTrustedThere)
+    throw new DepotError(
+      'invalid_request',
+      `an exact pull takes a destination that trusts the depot key ${lockfile.key.id} itself`,
+    )
+  if (lockfile.releases.length > MOST_NAMED && !asked.isTrustedThere)
+    throw new DepotError(
+      'invalid_request',
+      `more than ${MOST_NAMED} releases take a destination that trusts the depot key ${lockfile.key.id} itself`,
+    )
   const { revision, expected } = await getViewRevision(destination, into)
   let failures = 0
   const tell = async <T>(what: string, act: () => Promise<T>): Promise<T | undefined> => {
@@ -75,7 +83,9 @@ export async function planPull(ends: PullEnds, asked: PullAsked): Promise<PullPl
   const origins: PulledOrigin[] = []
   watcher.begin('comparing origins and keys')
   for (const [name, visibility] of originsOf(lockfile)) {
-    const planned = await tell(`the origin ${name}`, () => planOrigin(destination, lockfile, { name, visibility }))
+    const planned = await tell(`the origin ${name}`, () =>
+      planOrigin(destination, lockfile, { name, visibility }),
+    )
     if (planned !== undefined) origins.push(planned)
     watcher.advance()
   }
@@ -94,7 +104,9 @@ export async function planPull(ends: PullEnds, asked: PullAsked): Promise<PullPl
 
 /** What the promotion is asked to promote. */
 export function promotedSet({ text, lockfile, isTrustedThere, isExact }: PullAsked): PromotedSet {
-  return isTrustedThere ? { lockfile: text, exact: isExact } : { releases: pointersOf(lockfile).map(({ ident, target }) => ({ ident, target })) }
+  return isTrustedThere
+    ? { lockfile: text, exact: isExact }
+    : { releases: pointersOf(lockfile).map(({ ident, target }) => ({ ident, target })) }
 }
 
 export function promotesAnything({ lockfile, isExact }: PullAsked): boolean {
@@ -106,11 +118,21 @@ export function promotesAnything({ lockfile, isExact }: PullAsked): boolean {
  * tell: where releases, keys or origins are missing still, nothing is asked. Throws `refused` with every cause, and what the promotion
  * would be refused for otherwise.
  */
-export async function expectPromotable({ destination }: Pick<PullEnds, 'destination'>, plan: PullPlan): Promise<void> {
-  const hasAll = plan.missing.length === 0 && plan.failures === 0 && plan.origins.every(({ isNew, keys }) => !isNew && keys.length === 0)
+export async function expectPromotable(
+  { destination }: Pick<PullEnds, 'destination'>,
+  plan: PullPlan,
+): Promise<void> {
+  const hasAll =
+    plan.missing.length === 0 &&
+    plan.failures === 0 &&
+    plan.origins.every(({ isNew, keys }) => !isNew && keys.length === 0)
   if (!hasAll || !promotesAnything(plan.asked)) return
   const refusals = await listRefusals(destination, plan.asked.into, promotedSet(plan.asked))
-  if (refusals.length > 0) throw refusalOf('refused', refusals.map((detail) => ({ detail })))
+  if (refusals.length > 0)
+    throw refusalOf(
+      'refused',
+      refusals.map((detail) => ({ detail })),
+    )
 }
 
 function pointersOf({ releases }: SignedLockfile): LockedRelease[] {
@@ -131,7 +153,11 @@ function originsOf({ releases, originKeys }: SignedLockfile): Map<string, 'publi
   return origins
 }
 
-async function planOrigin(destination: RemoteDepot, { originKeys }: SignedLockfile, origin: { name: string; visibility: 'public' | 'private' }): Promise<PulledOrigin> {
+async function planOrigin(
+  destination: RemoteDepot,
+  { originKeys }: SignedLockfile,
+  origin: { name: string; visibility: 'public' | 'private' },
+): Promise<PulledOrigin> {
   const isNew = (await findOrigin(destination, origin.name)) === undefined
   const here = new Set(isNew ? [] : await listKeyRevisions(destination, origin.name))
   const keys: { key: PublicKey; file: string }[] = []
@@ -146,7 +172,10 @@ async function planOrigin(destination: RemoteDepot, { originKeys }: SignedLockfi
   return { ...origin, isNew, keys }
 }
 
-async function isThere(destination: RemoteDepot, { ident, target, checksum }: LockedRelease): Promise<boolean> {
+async function isThere(
+  destination: RemoteDepot,
+  { ident, target, checksum }: LockedRelease,
+): Promise<boolean> {
   const here = await findRelease(destination, parseIdent(ident), target)
   if (here === undefined) return false
   if (here.checksum !== checksum) throw new DepotError('release_differs', differ(here.checksum, checksum))

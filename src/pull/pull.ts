@@ -36,7 +36,14 @@ export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
   const { source, destination, watcher } = ends
   const { expected } = plan
   const { lockfile, into } = plan.asked
-  const pulled: Pulled = { origins: 0, keys: 0, releases: 0, bytes: 0, failures: plan.failures, promotion: undefined }
+  const pulled: Pulled = {
+    origins: 0,
+    keys: 0,
+    releases: 0,
+    bytes: 0,
+    failures: plan.failures,
+    promotion: undefined,
+  }
   const tell = async <T>(what: string, act: () => Promise<T>): Promise<T | undefined> => {
     const done = await attempt(ends, what, act)
     if (done === undefined) pulled.failures += 1
@@ -62,10 +69,12 @@ export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
     const wanted = wantedOf(release)
     if (origins.has(wanted.ident.origin)) {
       const visibility = release.isPrivate ? 'private' : 'public'
-      const isThere = await tell(nameOf(release), () => source.withHart(wanted, keyOf, async (file) => {
-        await offerHart(destination, { ...wanted, visibility }, file)
-        return true
-      }))
+      const isThere = await tell(nameOf(release), () =>
+        source.withHart(wanted, keyOf, async (file) => {
+          await offerHart(destination, { ...wanted, visibility }, file)
+          return true
+        }),
+      )
       if (isThere === true) {
         pulled.releases += 1
         pulled.bytes += release.sizeBytes
@@ -88,7 +97,11 @@ export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
  * Writes a lockfile and its packages to a folder. What is there already is left alone, so that a save that broke off is begun again. The
  * lockfile comes last, and only where nothing is missing.
  */
-export async function save({ source, watcher }: { source: PullSource; watcher: Watcher }, { text, lockfile }: { text: string; lockfile: SignedLockfile }, bundle: Bundle): Promise<Pulled> {
+export async function save(
+  { source, watcher }: { source: PullSource; watcher: Watcher },
+  { text, lockfile }: { text: string; lockfile: SignedLockfile },
+  bundle: Bundle,
+): Promise<Pulled> {
   const saved: Pulled = { origins: 0, keys: 0, releases: 0, bytes: 0, failures: 0, promotion: undefined }
   const keyOf = keysOf(lockfile)
   watcher.begin('saving releases', lockfile.releases.length)

@@ -62,10 +62,15 @@ export class DepotSource implements PullSource {
     const { view, at, filter } = this.#asked
     const query = new URLSearchParams({ ...filter, ...(at !== undefined && { at }) }).toString()
     try {
-      return await this.#depot.download(`${path`/api/v1/views/${view}/lockfile`}${query === '' ? '' : `?${query}`}`, boundedText)
+      return await this.#depot.download(
+        `${path`/api/v1/views/${view}/lockfile`}${query === '' ? '' : `?${query}`}`,
+        boundedText,
+      )
     } catch (error) {
       if (!(error instanceof RemoteError) || error.failure !== 'refused') throw error
-      throw new RemoteError('refused', `${error.message}${await meantView(this.#depot, view)}`, { cause: error })
+      throw new RemoteError('refused', `${error.message}${await meantView(this.#depot, view)}`, {
+        cause: error,
+      })
     }
   }
 
@@ -90,8 +95,15 @@ export class DepotSource implements PullSource {
   expectAsked({ view, revision, filter }: Lockfile): void {
     const asked = this.#asked
     const isRevision = /^\d+$/.test(asked.at ?? '')
-    const differs = view !== asked.view || (isRevision && revision !== Number(asked.at)) || (['origin', 'name', 'target'] as const).some((part) => filter[part] !== asked.filter[part])
-    if (differs) throw new DepotError('conflict', `${this.place} was asked for ${asked.view}${isRevision ? `@${asked.at}` : ''} and answers with another lockfile, that of ${view}@${revision}`)
+    const differs =
+      view !== asked.view ||
+      (isRevision && revision !== Number(asked.at)) ||
+      (['origin', 'name', 'target'] as const).some((part) => filter[part] !== asked.filter[part])
+    if (differs)
+      throw new DepotError(
+        'conflict',
+        `${this.place} was asked for ${asked.view}${isRevision ? `@${asked.at}` : ''} and answers with another lockfile, that of ${view}@${revision}`,
+      )
   }
 }
 
@@ -100,7 +112,11 @@ async function boundedText(body: Readable): Promise<string> {
   let sizeBytes = 0
   for await (const piece of body as AsyncIterable<Uint8Array>) {
     sizeBytes += piece.length
-    if (sizeBytes > LARGEST_LOCKFILE_BYTES) throw new DepotError('lockfile_malformed', `not a lockfile: it has more than ${LARGEST_LOCKFILE_BYTES} bytes`)
+    if (sizeBytes > LARGEST_LOCKFILE_BYTES)
+      throw new DepotError(
+        'lockfile_malformed',
+        `not a lockfile: it has more than ${LARGEST_LOCKFILE_BYTES} bytes`,
+      )
     pieces.push(piece)
   }
   return Buffer.concat(pieces).toString('utf8')

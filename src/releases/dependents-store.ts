@@ -19,20 +19,49 @@ export interface DependentLine {
 export async function keepDependent(db: Db, line: DependentLine, tdeps: readonly string[]): Promise<void> {
   const names = new Set(tdeps.map((text) => formatPackageName(parseIdent(text))))
   if (names.size === 0) return
-  const rows = [...names].map((dependency) => ({ dependency, target: line.target, package_id: line.packageId }))
-  await db.insertInto('dependents').values(rows).onConflict((conflict) => conflict.doNothing()).execute()
+  const rows = [...names].map((dependency) => ({
+    dependency,
+    target: line.target,
+    package_id: line.packageId,
+  }))
+  await db
+    .insertInto('dependents')
+    .values(rows)
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
 }
 
 /** Makes it anew from the releases that are left. */
 export async function renewDependent(db: Db, line: DependentLine): Promise<void> {
-  await db.deleteFrom('dependents').where('package_id', '=', line.packageId).where('target', '=', line.target).execute()
-  const left = await db.selectFrom('releases').select('tdeps').distinct().where('package_id', '=', line.packageId).where('target', '=', line.target).where('deleted_at', 'is', null).execute()
-  await keepDependent(db, line, left.flatMap((row) => JSON.parse(row.tdeps) as string[]))
+  await db
+    .deleteFrom('dependents')
+    .where('package_id', '=', line.packageId)
+    .where('target', '=', line.target)
+    .execute()
+  const left = await db
+    .selectFrom('releases')
+    .select('tdeps')
+    .distinct()
+    .where('package_id', '=', line.packageId)
+    .where('target', '=', line.target)
+    .where('deleted_at', 'is', null)
+    .execute()
+  await keepDependent(
+    db,
+    line,
+    left.flatMap((row) => JSON.parse(row.tdeps) as string[]),
+  )
 }
 
 /** Whether anything depends on a package, whoever may see it. */
 export async function hasDependents(db: Db, name: PackageName, target: Target): Promise<boolean> {
-  const row = await db.selectFrom('dependents').select('package_id').where('dependency', '=', formatPackageName(name)).where('target', '=', target).limit(1).executeTakeFirst()
+  const row = await db
+    .selectFrom('dependents')
+    .select('package_id')
+    .where('dependency', '=', formatPackageName(name))
+    .where('target', '=', target)
+    .limit(1)
+    .executeTakeFirst()
   return row !== undefined
 }
 
@@ -40,7 +69,12 @@ export async function hasDependents(db: Db, name: PackageName, target: Target): 
  * `origin/name` of each package that depends on another, by text: those that have a release to see which does and, of origins whose
  * default is not public, those of `members`.
  */
-export async function listDependents(db: Db, name: { origin: string; name: string }, target: Target, eyes: { audience: Audience; members: Audience }): Promise<string[]> {
+export async function listDependents(
+  db: Db,
+  name: { origin: string; name: string },
+  target: Target,
+  eyes: { audience: Audience; members: Audience },
+): Promise<string[]> {
   const { audience, members } = eyes
   const dependency = `${name.origin}/${name.name}`
   const rows = await db
@@ -50,7 +84,11 @@ export async function listDependents(db: Db, name: { origin: string; name: strin
     .select(['origins.name as origin', 'packages.name'])
     .where('dependents.dependency', '=', dependency)
     .where('dependents.target', '=', target)
-    .$if(!members.seesAll, (query) => query.where((eb) => eb.or([eb('origins.default_visibility', '=', 'public'), eb('origins.name', 'in', members.origins)])))
+    .$if(!members.seesAll, (query) =>
+      query.where((eb) =>
+        eb.or([eb('origins.default_visibility', '=', 'public'), eb('origins.name', 'in', members.origins)]),
+      ),
+    )
     .where((eb) =>
       eb.exists(
         eb

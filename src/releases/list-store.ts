@@ -51,15 +51,40 @@ export interface Slice {
 export type IdentPrefix = readonly string[]
 
 /** What has been published below a prefix, one line per ident, by ident text descending, as Builder lists it. */
-export async function listIdents(db: Db, prefix: IdentPrefix, { offset, limit }: Slice, audience: Audience): Promise<Page<ListedIdent>> {
+export async function listIdents(
+  db: Db,
+  prefix: IdentPrefix,
+  { offset, limit }: Slice,
+  audience: Audience,
+): Promise<Page<ListedIdent>> {
   const matching = below(visible(db, audience), prefix)
-  const { total } = await matching.select((eb) => eb.fn.count<number>('releases.ident').distinct().as('total')).executeTakeFirstOrThrow()
-  const rows = await matching.select('releases.ident').groupBy('releases.ident').orderBy('releases.ident', 'desc').limit(limit).offset(offset).execute()
-  return { items: await describeIdents(db, rows.map((row) => row.ident), audience), total }
+  const { total } = await matching
+    .select((eb) => eb.fn.count<number>('releases.ident').distinct().as('total'))
+    .executeTakeFirstOrThrow()
+  const rows = await matching
+    .select('releases.ident')
+    .groupBy('releases.ident')
+    .orderBy('releases.ident', 'desc')
+    .limit(limit)
+    .offset(offset)
+    .execute()
+  return {
+    items: await describeIdents(
+      db,
+      rows.map((row) => row.ident),
+      audience,
+    ),
+    total,
+  }
 }
 
 /** The packages that have anything below a prefix, by name ascending. */
-export async function listPackages(db: Db, prefix: IdentPrefix, { offset, limit }: Slice, audience: Audience): Promise<Page<ListedPackage>> {
+export async function listPackages(
+  db: Db,
+  prefix: IdentPrefix,
+  { offset, limit }: Slice,
+  audience: Audience,
+): Promise<Page<ListedPackage>> {
   const [origin = '', name, version] = prefix
   const matching = db
     .selectFrom('packages')
@@ -67,14 +92,29 @@ export async function listPackages(db: Db, prefix: IdentPrefix, { offset, limit 
     .where('origins.name', '=', origin)
     .$if(name !== undefined, (query) => query.where('packages.name', '=', name ?? ''))
     .where((eb) => hasVisible(eb, audience, version))
-  const { total } = await matching.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
-  const rows = await matching.select(['packages.id', 'packages.name']).orderBy('packages.name').limit(limit).offset(offset).execute()
-  const described = await describePackages(db, rows.map((row) => row.id), audience)
+  const { total } = await matching
+    .select((eb) => eb.fn.countAll<number>().as('total'))
+    .executeTakeFirstOrThrow()
+  const rows = await matching
+    .select(['packages.id', 'packages.name'])
+    .orderBy('packages.name')
+    .limit(limit)
+    .offset(offset)
+    .execute()
+  const described = await describePackages(
+    db,
+    rows.map((row) => row.id),
+    audience,
+  )
   return { items: rows.map((row) => ({ package: { origin, name: row.name }, ...described(row.id) })), total }
 }
 
 /** The versions of a package, highest first. */
-export async function listVersions(db: Db, { origin, name }: Pick<PackageName, 'origin' | 'name'>, audience: Audience): Promise<ListedVersion[]> {
+export async function listVersions(
+  db: Db,
+  { origin, name }: Pick<PackageName, 'origin' | 'name'>,
+  audience: Audience,
+): Promise<ListedVersion[]> {
   const rows = await db
     .selectFrom('packages')
     .innerJoin('origins', 'origins.id', 'packages.origin_id')
@@ -91,18 +131,38 @@ export async function listVersions(db: Db, { origin, name }: Pick<PackageName, '
     const all = [first, ...others]
     const stamps = all.map((row) => parseIdent(row.ident).release).toSorted()
     const targets = [...new Set(all.map((row) => row.target))].toSorted()
-    return [{ version: first.version, releases: all.length, latest: stamps.at(-1) ?? '', targets, visibility: first.visibility }]
+    return [
+      {
+        version: first.version,
+        releases: all.length,
+        latest: stamps.at(-1) ?? '',
+        targets,
+        visibility: first.visibility,
+      },
+    ]
   })
-  return versions.toSorted((a, b) => compareReleases({ version: b.version, release: '' }, { version: a.version, release: '' }) || (a.visibility < b.visibility ? 1 : -1))
+  return versions.toSorted(
+    (a, b) =>
+      compareReleases({ version: b.version, release: '' }, { version: a.version, release: '' }) ||
+      (a.visibility < b.visibility ? 1 : -1),
+  )
 }
 
 /**
  * Members of one view, or of two: of `lines` (`origin/name target`) those of `viewId`, and of all others those of `otherId`.
  */
-export type MembersOf = number | { readonly viewId: number; readonly otherId: number; readonly lines: readonly string[] }
+export type MembersOf =
+  | number
+  | { readonly viewId: number; readonly otherId: number; readonly lines: readonly string[] }
 
 /** The idents of a view's members below a prefix, by ident text ascending. It walks the packages below it, and of each what the view holds. */
-export async function listIdentsInView(db: Db, of: MembersOf, prefix: IdentPrefix, { offset, limit }: Slice, audience: Audience): Promise<Page<Ident>> {
+export async function listIdentsInView(
+  db: Db,
+  of: MembersOf,
+  prefix: IdentPrefix,
+  { offset, limit }: Slice,
+  audience: Audience,
+): Promise<Page<Ident>> {
   const [origin = '', name, version] = prefix
   const matching = db
     .selectFrom('origins')
@@ -119,13 +179,24 @@ export async function listIdentsInView(db: Db, of: MembersOf, prefix: IdentPrefi
     .where('releases.deleted_at', 'is', null)
     .$if(version !== undefined, (query) => query.where('releases.version', '=', version ?? ''))
     .where((eb) => visibleTo(eb, audience))
-  const { total } = await matching.select((eb) => eb.fn.count<number>('releases.ident').distinct().as('total')).executeTakeFirstOrThrow()
-  const rows = await matching.select('releases.ident').groupBy('releases.ident').orderBy('releases.ident').limit(limit).offset(offset).execute()
+  const { total } = await matching
+    .select((eb) => eb.fn.count<number>('releases.ident').distinct().as('total'))
+    .executeTakeFirstOrThrow()
+  const rows = await matching
+    .select('releases.ident')
+    .groupBy('releases.ident')
+    .orderBy('releases.ident')
+    .limit(limit)
+    .offset(offset)
+    .execute()
   return { items: rows.map((row) => parseIdent(row.ident)), total }
 }
 
 /** The lines are one parameter, however many there are. */
-function isOneOf(eb: ExpressionBuilder<Schema, 'origins' | 'packages' | 'members' | 'releases'>, { viewId, otherId, lines }: Exclude<MembersOf, number>) {
+function isOneOf(
+  eb: ExpressionBuilder<Schema, 'origins' | 'packages' | 'members' | 'releases'>,
+  { viewId, otherId, lines }: Exclude<MembersOf, number>,
+) {
   const line = sql<string>`${eb.ref('origins.name')} || '/' || ${eb.ref('packages.name')} || ' ' || ${eb.ref('releases.target')}`
   const isLine = sql<SqlBool>`${line} IN (SELECT value FROM json_each(${JSON.stringify(lines)}))`
   return eb.and([
@@ -147,7 +218,9 @@ async function describeIdents(db: Db, idents: readonly string[], audience: Audie
   for (let start = 0; start < idents.length; start += MOST_IN_A_LIST) {
     const some = idents.slice(start, start + MOST_IN_A_LIST)
     const rows = await visible(db, audience)
-      .leftJoin('members', (on) => on.onRef('members.release_id', '=', 'releases.id').on('members.to_revision', 'is', null))
+      .leftJoin('members', (on) =>
+        on.onRef('members.release_id', '=', 'releases.id').on('members.to_revision', 'is', null),
+      )
       .leftJoin('views', 'views.id', 'members.view_id')
       .select(['releases.ident', 'releases.target', 'views.name as view'])
       .where('releases.ident', 'in', some)
@@ -159,7 +232,11 @@ async function describeIdents(db: Db, idents: readonly string[], audience: Audie
 }
 
 /** What each of some packages was published for, and the views it has members in. */
-async function describePackages(db: Db, packageIds: readonly number[], audience: Audience): Promise<(packageId: number) => Pick<ListedPackage, 'targets' | 'views'>> {
+async function describePackages(
+  db: Db,
+  packageIds: readonly number[],
+  audience: Audience,
+): Promise<(packageId: number) => Pick<ListedPackage, 'targets' | 'views'>> {
   const rows: { package_id: number; target: Target | null; view: string | null }[] = []
   for (let start = 0; start < packageIds.length; start += MOST_IN_A_LIST) {
     const some = packageIds.slice(start, start + MOST_IN_A_LIST)
@@ -189,13 +266,19 @@ async function describePackages(db: Db, packageIds: readonly number[], audience:
         ),
       )
       .execute()
-    rows.push(...targets.map((row) => ({ ...row, view: null })), ...views.map((row) => ({ ...row, target: null })))
+    rows.push(
+      ...targets.map((row) => ({ ...row, view: null })),
+      ...views.map((row) => ({ ...row, target: null })),
+    )
   }
   const byPackage = Map.groupBy(rows, (row) => row.package_id)
   return (packageId) => gather(byPackage.get(packageId) ?? [])
 }
 
-function gather(rows: readonly { target: Target | null; view: string | null }[]): { targets: Target[]; views: string[] } {
+function gather(rows: readonly { target: Target | null; view: string | null }[]): {
+  targets: Target[]
+  views: string[]
+} {
   const targets = new Set(rows.flatMap((row) => row.target ?? []))
   const views = new Set(rows.flatMap((row) => row.view ?? []))
   return { targets: [...targets].toSorted(), views: [...views].toSorted() }

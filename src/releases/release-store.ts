@@ -17,18 +17,32 @@ import type { Release } from './release.ts'
 const NOT_PUBLIC = sql<SqlBool>`releases.visibility <> 'public'`
 
 /** A release that the audience may see. Without a target, that for `x86_64-linux` or, failing it, the first by name. */
-export async function findRelease(db: Db, ident: string, target: Target | undefined, audience: Audience): Promise<Release | undefined> {
+export async function findRelease(
+  db: Db,
+  ident: string,
+  target: Target | undefined,
+  audience: Audience,
+): Promise<Release | undefined> {
   return pick(visible(db, audience), ident, target)
 }
 
 /** As {@link findRelease}, and what is hidden too: who knows its name may download it (habitat-today.md 3.9). */
-export async function findDownload(db: Db, ident: string, target: Target | undefined, audience: Audience): Promise<Release | undefined> {
-  const releases = visible(db, EVERYONE).where((eb) => eb.or([visibleTo(eb, audience), eb('releases.visibility', '=', 'hidden')]))
+export async function findDownload(
+  db: Db,
+  ident: string,
+  target: Target | undefined,
+  audience: Audience,
+): Promise<Release | undefined> {
+  const releases = visible(db, EVERYONE).where((eb) =>
+    eb.or([visibleTo(eb, audience), eb('releases.visibility', '=', 'hidden')]),
+  )
   return pick(releases, ident, target)
 }
 
 /** Every release that is not public, or was not when it was deleted, as `origin/name target`, and whether that has no public one. */
-export async function listNotPublic(db: Db): Promise<{ line: string; ident: string; isDeleted: boolean; isAlone: boolean }[]> {
+export async function listNotPublic(
+  db: Db,
+): Promise<{ line: string; ident: string; isDeleted: boolean; isAlone: boolean }[]> {
   const rows = await db
     .selectFrom('releases')
     .select(['releases.ident', 'releases.target', 'releases.deleted_at'])
@@ -47,7 +61,12 @@ export async function listNotPublic(db: Db): Promise<{ line: string; ident: stri
     )
     .where(NOT_PUBLIC)
     .execute()
-  return rows.map(({ ident, target, deleted_at, has_public }) => ({ line: `${ident.split('/', 2).join('/')} ${target}`, ident, isDeleted: deleted_at !== null, isAlone: !has_public }))
+  return rows.map(({ ident, target, deleted_at, has_public }) => ({
+    line: `${ident.split('/', 2).join('/')} ${target}`,
+    ident,
+    isDeleted: deleted_at !== null,
+    isAlone: !has_public,
+  }))
 }
 
 /** Whether an ident is taken for a target, or for any, whoever may see it. */
@@ -63,22 +82,44 @@ export async function releaseExists(db: Db, ident: string, target: Target | unde
 }
 
 /** The bytes of the release that has an ident for a target, whoever may see it. */
-export async function findBytes(db: Db, ident: string, target: Target): Promise<Pick<Release, 'checksum' | 'sizeBytes'> | undefined> {
-  const row = await db.selectFrom('releases').select(['checksum', 'size_bytes']).where('ident', '=', ident).where('deleted_at', 'is', null).where('target', '=', target).executeTakeFirst()
+export async function findBytes(
+  db: Db,
+  ident: string,
+  target: Target,
+): Promise<Pick<Release, 'checksum' | 'sizeBytes'> | undefined> {
+  const row = await db
+    .selectFrom('releases')
+    .select(['checksum', 'size_bytes'])
+    .where('ident', '=', ident)
+    .where('deleted_at', 'is', null)
+    .where('target', '=', target)
+    .executeTakeFirst()
   return row && { checksum: row.checksum, sizeBytes: row.size_bytes }
 }
 
 /** The targets an ident was published for, by name, as far as the audience may know. */
 export async function listTargets(db: Db, ident: string, audience: Audience = EVERYONE): Promise<Target[]> {
-  const rows = await visible(db, audience).select('releases.target').where('releases.ident', '=', ident).orderBy('releases.target').execute()
+  const rows = await visible(db, audience)
+    .select('releases.target')
+    .where('releases.ident', '=', ident)
+    .orderBy('releases.target')
+    .execute()
   return rows.map((row) => row.target)
 }
 
 /** As {@link listTargets}, of many idents: by ident; those that nobody published are absent. */
-export async function listTargetsOf(db: Db, idents: Iterable<string>, audience: Audience): Promise<Map<string, Target[]>> {
+export async function listTargetsOf(
+  db: Db,
+  idents: Iterable<string>,
+  audience: Audience,
+): Promise<Map<string, Target[]>> {
   const found = new Map<string, Target[]>()
   for (const some of inBatches(idents)) {
-    const rows = await visible(db, audience).select(['releases.ident', 'releases.target']).where('releases.ident', 'in', among(some)).orderBy('releases.target').execute()
+    const rows = await visible(db, audience)
+      .select(['releases.ident', 'releases.target'])
+      .where('releases.ident', 'in', among(some))
+      .orderBy('releases.target')
+      .execute()
     for (const { ident, target } of rows) found.set(ident, [...(found.get(ident) ?? []), target])
   }
   return found
@@ -87,7 +128,13 @@ export async function listTargetsOf(db: Db, idents: Iterable<string>, audience: 
 /** What `latest` of a package, or of one version of it, is in a view to this audience (DESIGN: the rules of views). */
 export async function findLatest(
   db: Db,
-  asked: { view: { id: number; rule: ViewRule }; origin: string; name: string; version: string | undefined; target: Target },
+  asked: {
+    view: { id: number; rule: ViewRule }
+    origin: string
+    name: string
+    version: string | undefined
+    target: Target
+  },
   audience: Audience,
 ): Promise<Release | undefined> {
   const { view, version } = asked
@@ -105,11 +152,16 @@ export async function findLatest(
     .$if(version !== undefined, (query) => query.where('releases.version', '=', version ?? ''))
     .limit(1)
   if (view.rule === 'promoted') {
-    const row = await members.orderBy('members.from_revision', 'desc').orderBy('members.position', 'desc').executeTakeFirst()
+    const row = await members
+      .orderBy('members.from_revision', 'desc')
+      .orderBy('members.position', 'desc')
+      .executeTakeFirst()
     return row !== undefined && maySee(row, asked.origin, audience) ? releaseOf(row) : undefined
   }
   const row = await members
-    .$if(!audience.seesAll && !audience.origins.includes(asked.origin), (query) => query.where('releases.visibility', '=', 'public'))
+    .$if(!audience.seesAll && !audience.origins.includes(asked.origin), (query) =>
+      query.where('releases.visibility', '=', 'public'),
+    )
     .orderBy('releases.order_key', 'desc')
     .executeTakeFirst()
   return row && releaseOf(row)
@@ -129,33 +181,67 @@ export async function isInView(db: Db, view: string, releaseId: number): Promise
 }
 
 /** The open views a release is in, by name descending: since which revision, and the times a Habitat client is shown. */
-export async function listViewsOf(db: Db, releaseId: number): Promise<{ name: string; revision: number; promotedAt: number; channelCreatedAt: number }[]> {
+export async function listViewsOf(
+  db: Db,
+  releaseId: number,
+): Promise<{ name: string; revision: number; promotedAt: number; channelCreatedAt: number }[]> {
   const rows = await db
     .selectFrom('members')
     .innerJoin('views', 'views.id', 'members.view_id')
     .innerJoin('packages', 'packages.id', 'members.package_id')
-    .innerJoin('ledger', (on) => on.onRef('ledger.view_id', '=', 'members.view_id').onRef('ledger.revision', '=', 'members.from_revision'))
-    .leftJoin('channels', (on) => on.onRef('channels.view_id', '=', 'members.view_id').onRef('channels.origin_id', '=', 'packages.origin_id'))
-    .select(['views.name', 'members.from_revision', 'ledger.at', 'channels.created_at', 'views.created_at as view_created_at'])
+    .innerJoin('ledger', (on) =>
+      on
+        .onRef('ledger.view_id', '=', 'members.view_id')
+        .onRef('ledger.revision', '=', 'members.from_revision'),
+    )
+    .leftJoin('channels', (on) =>
+      on
+        .onRef('channels.view_id', '=', 'members.view_id')
+        .onRef('channels.origin_id', '=', 'packages.origin_id'),
+    )
+    .select([
+      'views.name',
+      'members.from_revision',
+      'ledger.at',
+      'channels.created_at',
+      'views.created_at as view_created_at',
+    ])
     .where('members.release_id', '=', releaseId)
     .where('members.to_revision', 'is', null)
     .orderBy('views.name', 'desc')
     .execute()
-  return rows.map((row) => ({ name: row.name, revision: row.from_revision, promotedAt: row.at, channelCreatedAt: row.created_at ?? row.view_created_at }))
+  return rows.map((row) => ({
+    name: row.name,
+    revision: row.from_revision,
+    promotedAt: row.at,
+    channelCreatedAt: row.created_at ?? row.view_created_at,
+  }))
 }
 
 export async function findPackageId(db: Db, originId: number, name: string): Promise<number | undefined> {
-  const row = await db.selectFrom('packages').select('id').where('origin_id', '=', originId).where('name', '=', name).executeTakeFirst()
+  const row = await db
+    .selectFrom('packages')
+    .select('id')
+    .where('origin_id', '=', originId)
+    .where('name', '=', name)
+    .executeTakeFirst()
   return row?.id
 }
 
 export async function insertPackage(db: Db, originId: number, name: string): Promise<number> {
-  const { id } = await db.insertInto('packages').values({ origin_id: originId, name }).returning('id').executeTakeFirstOrThrow()
+  const { id } = await db
+    .insertInto('packages')
+    .values({ origin_id: originId, name })
+    .returning('id')
+    .executeTakeFirstOrThrow()
   return id
 }
 
 /** The type of the releases a package has so far. */
-export async function findPackageType(db: Db, packageId: number): Promise<Release['packageType'] | undefined> {
+export async function findPackageType(
+  db: Db,
+  packageId: number,
+): Promise<Release['packageType'] | undefined> {
   const row = await db
     .selectFrom(along('releases', 'releases_of_package'))
     .select('package_type')
@@ -167,21 +253,42 @@ export async function findPackageType(db: Db, packageId: number): Promise<Releas
 }
 
 /** Notes that the bytes of a checksum are there, as they should be, and needed. */
-export async function referenceBlob(db: Db, blob: { checksum: string; sizeBytes: number; at: number }): Promise<void> {
+export async function referenceBlob(
+  db: Db,
+  blob: { checksum: string; sizeBytes: number; at: number },
+): Promise<void> {
   await db
     .insertInto('blobs')
-    .values({ checksum: blob.checksum, size_bytes: blob.sizeBytes, created_at: blob.at, unreferenced_since: null })
-    .onConflict((conflict) => conflict.column('checksum').doUpdateSet({ unreferenced_since: null, removed_at: null, damage: null, damaged_at: null }))
+    .values({
+      checksum: blob.checksum,
+      size_bytes: blob.sizeBytes,
+      created_at: blob.at,
+      unreferenced_since: null,
+    })
+    .onConflict((conflict) =>
+      conflict
+        .column('checksum')
+        .doUpdateSet({ unreferenced_since: null, removed_at: null, damage: null, damaged_at: null }),
+    )
     .execute()
 }
 
 export async function isBlobReferenced(db: Db, checksum: string): Promise<boolean> {
-  const row = await db.selectFrom('releases').select('id').where('checksum', '=', checksum).where('deleted_at', 'is', null).limit(1).executeTakeFirst()
+  const row = await db
+    .selectFrom('releases')
+    .select('id')
+    .where('checksum', '=', checksum)
+    .where('deleted_at', 'is', null)
+    .limit(1)
+    .executeTakeFirst()
   return row !== undefined
 }
 
 /** Checksums that releases need, from one up to before another, or to the last. */
-export async function listNeededChecksums(db: Db, { from, before }: { from: string; before: string | undefined }): Promise<string[]> {
+export async function listNeededChecksums(
+  db: Db,
+  { from, before }: { from: string; before: string | undefined },
+): Promise<string[]> {
   const rows = await db
     .selectFrom('releases')
     .select('checksum')
@@ -195,17 +302,31 @@ export async function listNeededChecksums(db: Db, { from, before }: { from: stri
 
 /** Notes since when no release needs the bytes of a checksum. */
 export async function unreferenceBlob(db: Db, checksum: string, at: number): Promise<void> {
-  await db.updateTable('blobs').set({ unreferenced_since: at, damage: null, damaged_at: null }).where('checksum', '=', checksum).execute()
+  await db
+    .updateTable('blobs')
+    .set({ unreferenced_since: at, damage: null, damaged_at: null })
+    .where('checksum', '=', checksum)
+    .execute()
 }
 
 /** The row stays for the past of views. Tells the checksum of its bytes. */
 export async function markReleaseDeleted(db: Db, releaseId: number, at: number): Promise<string> {
-  const { checksum } = await db.updateTable('releases').set({ deleted_at: at }).where('id', '=', releaseId).returning('checksum').executeTakeFirstOrThrow()
+  const { checksum } = await db
+    .updateTable('releases')
+    .set({ deleted_at: at })
+    .where('id', '=', releaseId)
+    .returning('checksum')
+    .executeTakeFirstOrThrow()
   return checksum
 }
 
 /** Of every release of the ident, or of that for one target, that has another visibility: returns their targets, by name. */
-export async function updateVisibility(db: Db, ident: string, to: { visibility: Visibility; target?: Target }, at: number): Promise<Target[]> {
+export async function updateVisibility(
+  db: Db,
+  ident: string,
+  to: { visibility: Visibility; target?: Target },
+  at: number,
+): Promise<Target[]> {
   const { visibility, target } = to
   const rows = await db
     .updateTable('releases')
@@ -219,7 +340,11 @@ export async function updateVisibility(db: Db, ident: string, to: { visibility: 
   return rows.map((row) => row.target).toSorted()
 }
 
-export async function insertRelease(db: Db, packageId: number, release: Omit<Release, 'id'>): Promise<number> {
+export async function insertRelease(
+  db: Db,
+  packageId: number,
+  release: Omit<Release, 'id'>,
+): Promise<number> {
   const { id } = await db
     .insertInto('releases')
     .values({
@@ -254,7 +379,10 @@ export async function insertRelease(db: Db, packageId: number, release: Omit<Rel
 }
 
 /** Whether an audience may know of a release: a condition on `releases`, for queries of any store. */
-export function visibleTo(eb: ExpressionBuilder<Schema, 'releases'>, audience: Audience): Expression<SqlBool> {
+export function visibleTo(
+  eb: ExpressionBuilder<Schema, 'releases'>,
+  audience: Audience,
+): Expression<SqlBool> {
   if (audience.seesAll) return eb.lit(true)
   const isPublic = eb('releases.visibility', '=', 'public')
   if (audience.origins.length === 0) return isPublic
@@ -270,7 +398,11 @@ export function visibleTo(eb: ExpressionBuilder<Schema, 'releases'>, audience: A
 }
 
 /** Whether a package has a release, of this version where one is given, that the audience may see. */
-export function hasVisible(eb: ExpressionBuilder<Schema, 'packages'>, audience: Audience, version?: string): Expression<SqlBool> {
+export function hasVisible(
+  eb: ExpressionBuilder<Schema, 'packages'>,
+  audience: Audience,
+  version?: string,
+): Expression<SqlBool> {
   return eb.exists(
     eb
       .selectFrom(along('releases', 'releases_of_package'))
@@ -284,11 +416,20 @@ export function hasVisible(eb: ExpressionBuilder<Schema, 'packages'>, audience: 
 
 /** Whether a package has a release that is not public, or had one that was not when it was deleted. */
 export function hasNotPublic(eb: ExpressionBuilder<Schema, 'packages'>): Expression<SqlBool> {
-  return eb.exists(eb.selectFrom(along('releases', 'releases_not_public')).select('releases.id').whereRef('releases.package_id', '=', 'packages.id').where(NOT_PUBLIC))
+  return eb.exists(
+    eb
+      .selectFrom(along('releases', 'releases_not_public'))
+      .select('releases.id')
+      .whereRef('releases.package_id', '=', 'packages.id')
+      .where(NOT_PUBLIC),
+  )
 }
 
 /** The opposite of {@link visibleTo}, which looks at no release that is public: `releases` is best read along `releases_not_public`. */
-export function invisibleTo(eb: ExpressionBuilder<Schema, 'releases'>, audience: Audience): Expression<SqlBool> {
+export function invisibleTo(
+  eb: ExpressionBuilder<Schema, 'releases'>,
+  audience: Audience,
+): Expression<SqlBool> {
   return eb.and([NOT_PUBLIC, eb.not(visibleTo(eb, audience))])
 }
 
@@ -298,7 +439,11 @@ export function visible(db: Db, audience: Audience) {
   return audience.seesAll ? releases : releases.where((eb) => visibleTo(eb, audience))
 }
 
-async function pick(releases: ReturnType<typeof visible>, ident: string, target: Target | undefined): Promise<Release | undefined> {
+async function pick(
+  releases: ReturnType<typeof visible>,
+  ident: string,
+  target: Target | undefined,
+): Promise<Release | undefined> {
   const rows = await releases
     .selectAll('releases')
     .where('releases.ident', '=', ident)
@@ -341,6 +486,10 @@ function releaseOf(row: Omit<ReleasesTable, 'id'> & { id: number }): Release {
 
 /** Of every package, `origin/name` by its id. */
 export async function readPackageNames(db: Db): Promise<Map<number, string>> {
-  const rows = await db.selectFrom('packages').innerJoin('origins', 'origins.id', 'packages.origin_id').select(['packages.id', 'origins.name as origin', 'packages.name']).execute()
+  const rows = await db
+    .selectFrom('packages')
+    .innerJoin('origins', 'origins.id', 'packages.origin_id')
+    .select(['packages.id', 'origins.name as origin', 'packages.name'])
+    .execute()
   return new Map(rows.map(({ id, origin, name }) => [id, `${origin}/${name}`]))
 }

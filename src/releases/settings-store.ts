@@ -14,13 +14,25 @@ export interface PackageSettings {
   readonly updatedAt: number
 }
 
-export async function findSettings(db: Db, origin: string, name: string): Promise<PackageSettings | undefined> {
-  const row = await settings(db).where('origins.name', '=', origin).where('packages.name', '=', name).executeTakeFirst()
+export async function findSettings(
+  db: Db,
+  origin: string,
+  name: string,
+): Promise<PackageSettings | undefined> {
+  const row = await settings(db)
+    .where('origins.name', '=', origin)
+    .where('packages.name', '=', name)
+    .executeTakeFirst()
   return row && settingsOf(row)
 }
 
 /** An origin's, by name, as far as the audience may know of them. */
-export async function listSettings(db: Db, origin: string, page: { offset: number; limit: number }, audience: Audience): Promise<Page<PackageSettings>> {
+export async function listSettings(
+  db: Db,
+  origin: string,
+  page: { offset: number; limit: number },
+  audience: Audience,
+): Promise<Page<PackageSettings>> {
   const isTheirs = audience.seesAll || audience.origins.includes(origin)
   const matching = settings(db)
     .where('origins.name', '=', origin)
@@ -30,18 +42,36 @@ export async function listSettings(db: Db, origin: string, page: { offset: numbe
         // The name of a package is private where its releases are; where it has none, its settings decide.
         .where((eb) => eb.or([hasVisible(eb, audience), eb.not(hasNotPublic(eb))])),
     )
-  const { total } = await matching.clearSelect().select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
+  const { total } = await matching
+    .clearSelect()
+    .select((eb) => eb.fn.countAll<number>().as('total'))
+    .executeTakeFirstOrThrow()
   const rows = await matching.orderBy('packages.name').limit(page.limit).offset(page.offset).execute()
   return { items: rows.map(settingsOf), total }
 }
 
-export async function insertSettings(db: Db, row: { packageId: number; visibility: Visibility; ownerId: number; at: number }): Promise<void> {
+export async function insertSettings(
+  db: Db,
+  row: { packageId: number; visibility: Visibility; ownerId: number; at: number },
+): Promise<void> {
   const { packageId, visibility, ownerId, at } = row
-  await db.insertInto('package_settings').values({ package_id: packageId, visibility, owner_id: ownerId, created_at: at, updated_at: at }).execute()
+  await db
+    .insertInto('package_settings')
+    .values({ package_id: packageId, visibility, owner_id: ownerId, created_at: at, updated_at: at })
+    .execute()
 }
 
-export async function updateSettings(db: Db, packageId: number, visibility: Visibility, at: number): Promise<void> {
-  await db.updateTable('package_settings').set({ visibility, updated_at: at }).where('package_id', '=', packageId).execute()
+export async function updateSettings(
+  db: Db,
+  packageId: number,
+  visibility: Visibility,
+  at: number,
+): Promise<void> {
+  await db
+    .updateTable('package_settings')
+    .set({ visibility, updated_at: at })
+    .where('package_id', '=', packageId)
+    .execute()
 }
 
 export async function deleteSettings(db: Db, packageId: number): Promise<void> {

@@ -2,7 +2,11 @@
  * Does something with each item, with at most `parallel` at a time. The first failure lets those that began come to their end, begins no
  * other, and is thrown.
  */
-export async function each<Item>(items: AsyncIterable<Item> | Iterable<Item>, parallel: number, act: (item: Item) => Promise<void>): Promise<void> {
+export async function each<Item>(
+  items: AsyncIterable<Item> | Iterable<Item>,
+  parallel: number,
+  act: (item: Item) => Promise<void>,
+): Promise<void> {
   const iterator = all(items)
   let hasFailed = false
   const worker = async () => {

@@ -14,21 +14,34 @@ const KeysShape = z.array(z.object({ revision: z.string() }))
 const NamedShape = z.object({ name: z.string() })
 const ListedShape = z.object({ version: z.string(), release: z.string(), platforms: z.array(z.string()) })
 const MemberShape = z.object({ version: z.string(), release: z.string() })
-const PackageShape = z.object({ checksum: z.string(), target: z.string(), visibility: z.string(), size: z.int().nonnegative().nullish() })
+const PackageShape = z.object({
+  checksum: z.string(),
+  target: z.string(),
+  visibility: z.string(),
+  size: z.int().nonnegative().nullish(),
+})
 
 export type ListedRelease = z.infer<typeof ListedShape>
 export type ShownRelease = z.infer<typeof PackageShape>
 
-export function findOrigin(depot: RemoteDepot, origin: string): Promise<z.infer<typeof OriginShape> | undefined> {
+export function findOrigin(
+  depot: RemoteDepot,
+  origin: string,
+): Promise<z.infer<typeof OriginShape> | undefined> {
   return depot.get(path`depot/origins/${origin}`, OriginShape)
 }
 
 export async function listKeyRevisions(depot: RemoteDepot, origin: string): Promise<string[]> {
-  return ((await depot.get(path`depot/origins/${origin}/keys`, KeysShape)) ?? []).map(({ revision }) => revision)
+  return ((await depot.get(path`depot/origins/${origin}/keys`, KeysShape)) ?? []).map(
+    ({ revision }) => revision,
+  )
 }
 
 /** The text of a public key. */
-export function findKey(depot: RemoteDepot, key: { origin: string; revision: string }): Promise<string | undefined> {
+export function findKey(
+  depot: RemoteDepot,
+  key: { origin: string; revision: string },
+): Promise<string | undefined> {
   return depot.getText(path`depot/origins/${key.origin}/keys/${key.revision}`)
 }
 
@@ -36,31 +49,57 @@ export async function* listPackageNames(depot: RemoteDepot, origin: string): Asy
   for await (const { name } of depot.list(path`depot/pkgs/${origin}?distinct=true`, NamedShape)) yield name
 }
 
-export function listReleases(depot: RemoteDepot, origin: string, name: string): AsyncGenerator<ListedRelease> {
+export function listReleases(
+  depot: RemoteDepot,
+  origin: string,
+  name: string,
+): AsyncGenerator<ListedRelease> {
   return depot.list(path`depot/pkgs/${origin}/${name}`, ListedShape)
 }
 
 export async function listChannels(depot: RemoteDepot, origin: string): Promise<string[]> {
-  return ((await depot.get(path`depot/channels/${origin}`, z.array(NamedShape))) ?? []).map(({ name }) => name)
+  return ((await depot.get(path`depot/channels/${origin}`, z.array(NamedShape))) ?? []).map(
+    ({ name }) => name,
+  )
 }
 
 /** Of one package in a channel. They come without their targets: see {@link isMember}. */
-export function listMembers(depot: RemoteDepot, place: { origin: string; channel: string; name: string }): AsyncGenerator<z.infer<typeof MemberShape>> {
+export function listMembers(
+  depot: RemoteDepot,
+  place: { origin: string; channel: string; name: string },
+): AsyncGenerator<z.infer<typeof MemberShape>> {
   return depot.list(path`depot/channels/${place.origin}/${place.channel}/pkgs/${place.name}`, MemberShape)
 }
 
-export async function isMember(depot: RemoteDepot, channel: string, ident: Ident, target: Target): Promise<boolean> {
+export async function isMember(
+  depot: RemoteDepot,
+  channel: string,
+  ident: Ident,
+  target: Target,
+): Promise<boolean> {
   return (await showIn(depot, channel, ident, target)) !== undefined
 }
 
 /** Builder looks outside of channels for an ident alone, and knows sizes only there; in `unstable`, where every release is, it heeds the target. */
-export async function findRelease(depot: RemoteDepot, ident: Ident, target: Target): Promise<ShownRelease | undefined> {
+export async function findRelease(
+  depot: RemoteDepot,
+  ident: Ident,
+  target: Target,
+): Promise<ShownRelease | undefined> {
   const shown = await depot.get(path`depot/pkgs/${formatIdent(ident)}?target=${target}`, PackageShape)
   return shown === undefined || shown.target === target ? shown : showIn(depot, UNSTABLE, ident, target)
 }
 
-async function showIn(depot: RemoteDepot, channel: string, ident: Ident, target: Target): Promise<ShownRelease | undefined> {
+async function showIn(
+  depot: RemoteDepot,
+  channel: string,
+  ident: Ident,
+  target: Target,
+): Promise<ShownRelease | undefined> {
   const { origin, name, version, release } = ident
-  const shown = await depot.get(path`depot/channels/${origin}/${channel}/pkgs/${name}/${version}/${release}?target=${target}`, PackageShape)
+  const shown = await depot.get(
+    path`depot/channels/${origin}/${channel}/pkgs/${name}/${version}/${release}?target=${target}`,
+    PackageShape,
+  )
   return shown?.target === target ? shown : undefined
 }

@@ -56,7 +56,10 @@ const AGENT = 'hab-import-builder (hart-depot)'
 
 /** A path of encoded parts. What is put in must not be `..`, which no encoding saves: parse it first. */
 export function path(parts: TemplateStringsArray, ...values: readonly string[]): string {
-  return String.raw({ raw: parts }, ...values.map((value) => value.split('/').map(encodeURIComponent).join('/')))
+  return String.raw(
+    { raw: parts },
+    ...values.map((value) => value.split('/').map(encodeURIComponent).join('/')),
+  )
 }
 
 export class RemoteDepot {
@@ -96,7 +99,7 @@ export class RemoteDepot {
   /** The items of one of today's lists, a page at a time (habitat-today.md 3.5). */
   async *list<Shape extends z.ZodType>(asked: string, item: Shape): AsyncGenerator<z.infer<Shape>> {
     const shape = z.object({ total_count: z.int(), data: z.array(item) })
-    for (let offset = 0; ; ) {
+    for (let offset = 0; ;) {
       const page = await this.get(`${asked}${asked.includes('?') ? '&' : '?'}range=${offset}`, shape)
       if (page === undefined) return
       yield* page.data
@@ -108,13 +111,18 @@ export class RemoteDepot {
   /** Hands on the body as it comes; from its start again where it broke off. */
   async download<T>(asked: string, receive: (body: Readable) => Promise<T>): Promise<T> {
     return this.#ask(asked, { method: 'GET' }, async (response) => {
-      if (response.status !== 200 || response.body === null) throw refusal('GET', response, await response.text())
+      if (response.status !== 200 || response.body === null)
+        throw refusal('GET', response, await response.text())
       return receive(Readable.fromWeb(response.body))
     })
   }
 
   /** The status, one of those expected. What is sent twice, because an answer was lost, must do no harm. */
-  async send(method: 'POST' | 'PUT' | 'PATCH', asked: string, { body, headers = {}, expects }: Sent): Promise<number> {
+  async send(
+    method: 'POST' | 'PUT' | 'PATCH',
+    asked: string,
+    { body, headers = {}, expects }: Sent,
+  ): Promise<number> {
     return this.#ask(asked, { method, headers, ...(body !== undefined && { body }) }, async (response) => {
       const text = await response.text()
       if (!expects.includes(response.status)) throw refusal(method, response, text)
@@ -123,12 +131,20 @@ export class RemoteDepot {
   }
 
   /** As a POST of {@link send}, for what is answered. */
-  async sendFor<Shape extends z.ZodType>(asked: string, { body, headers = {}, expects }: Sent, shape: Shape): Promise<z.infer<Shape>> {
-    return this.#ask(asked, { method: 'POST', headers, ...(body !== undefined && { body }) }, async (response) => {
-      const text = await response.text()
-      if (!expects.includes(response.status)) throw refusal('POST', response, text)
-      return this.#parse('POST', asked, text, shape)
-    })
+  async sendFor<Shape extends z.ZodType>(
+    asked: string,
+    { body, headers = {}, expects }: Sent,
+    shape: Shape,
+  ): Promise<z.infer<Shape>> {
+    return this.#ask(
+      asked,
+      { method: 'POST', headers, ...(body !== undefined && { body }) },
+      async (response) => {
+        const text = await response.text()
+        if (!expects.includes(response.status)) throw refusal('POST', response, text)
+        return this.#parse('POST', asked, text, shape)
+      },
+    )
   }
 
   /** Whether it answers at all, at this moment. */
@@ -152,22 +168,40 @@ export class RemoteDepot {
     }
   }
 
-  async #try<T>(asked: string, init: Asked, read: (response: Response) => Promise<T>): Promise<{ result: T } | { error: RemoteError; pauseMs?: number | undefined }> {
+  async #try<T>(
+    asked: string,
+    init: Asked,
+    read: (response: Response) => Promise<T>,
+  ): Promise<{ result: T } | { error: RemoteError; pauseMs?: number | undefined }> {
     const url = this.#at(asked)
     const credentials = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }
     try {
-      const response = await fetch(url, { ...init, headers: { ...init.headers, ...credentials, 'user-agent': this.#agent } })
-      if (PASSING.includes(response.status)) return { error: refusal(init.method, response, await response.text()), pauseMs: pauseAsked(response) }
+      const response = await fetch(url, {
+        ...init,
+        headers: { ...init.headers, ...credentials, 'user-agent': this.#agent },
+      })
+      if (PASSING.includes(response.status))
+        return { error: refusal(init.method, response, await response.text()), pauseMs: pauseAsked(response) }
       return { result: await read(response) }
     } catch (error) {
       if (!isBroken(error)) throw error
-      return { error: new RemoteError('unreachable', `${init.method} ${url} found no answer: ${networkFault(error.cause instanceof Error ? error.cause : error)}`, { cause: error }) }
+      return {
+        error: new RemoteError(
+          'unreachable',
+          `${init.method} ${url} found no answer: ${networkFault(error.cause instanceof Error ? error.cause : error)}`,
+          { cause: error },
+        ),
+      }
     }
   }
 
   #parse<Shape extends z.ZodType>(method: string, asked: string, text: string, shape: Shape): z.infer<Shape> {
     const parsed = shape.safeParse(parseJson(text), { error: shapeFault })
-    if (!parsed.success) throw new RemoteError('refused', `${method} ${this.#at(asked)} answers what no depot does: ${faultsIn(parsed.error)}`)
+    if (!parsed.success)
+      throw new RemoteError(
+        'refused',
+        `${method} ${this.#at(asked)} answers what no depot does: ${faultsIn(parsed.error)}`,
+      )
     return parsed.data
   }
 
@@ -178,13 +212,19 @@ export class RemoteDepot {
 }
 
 function faultsIn({ issues }: z.ZodError): string {
-  return issues.slice(0, MOST_FAULTS).map(({ path: place, message }) => `${place.length === 0 ? 'the whole' : place.join('/')} ${message}`).join('; ')
+  return issues
+    .slice(0, MOST_FAULTS)
+    .map(({ path: place, message }) => `${place.length === 0 ? 'the whole' : place.join('/')} ${message}`)
+    .join('; ')
 }
 
 function refusal(method: string, response: Response, text: string): RemoteError {
   const failure = response.status === 401 ? 'unauthenticated' : response.status === 507 ? 'full' : 'refused'
   const why = reasonIn(text)
-  return new RemoteError(failure, `${method} ${response.url} answers ${response.status}${why === '' ? '' : `: ${why}`}`)
+  return new RemoteError(
+    failure,
+    `${method} ${response.url} answers ${response.status}${why === '' ? '' : `: ${why}`}`,
+  )
 }
 
 const Reasons = z.object({ detail: z.string().optional(), msg: z.string().optional() })

@@ -45,7 +45,12 @@ export interface Considered {
   readonly missing: readonly Missing[]
 }
 
-const NOTHING_KNOWN: Dependencies = { tdeps: new Map(), deps: new Map(), inDepot: new Map(), inView: new Set() }
+const NOTHING_KNOWN: Dependencies = {
+  tdeps: new Map(),
+  deps: new Map(),
+  inDepot: new Map(),
+  inView: new Set(),
+}
 
 /** What a change would do to a view as it stands, and what its rules say of that. Reads, and writes nothing. */
 export async function consider(db: Db, view: View, wanted: Wanted, context: Context): Promise<Considered> {
@@ -53,13 +58,36 @@ export async function consider(db: Db, view: View, wanted: Wanted, context: Cont
   const effect = planChange(rule, wanted, await readPresent(db, { id: view.id, rule }, wanted))
   const { gates } = view
   const joining = effect.steps.filter(joins).map(({ release }) => release)
-  const held = await Promise.all((gates.requires ?? []).map((requirement) => readHeldSince(db, requirement, joining, context.clock)))
+  const held = await Promise.all(
+    (gates.requires ?? []).map((requirement) => readHeldSince(db, requirement, joining, context.clock)),
+  )
   const isClosed = gates.closure !== undefined
-  const dependencies = isClosed || context.isThorough === true ? await readDependencies(db, view.id, joining, context.audience) : NOTHING_KNOWN
-  const dependents = gates.closure === 'view' ? await listDependentMembers(db, view.id, wanted.leaving, context.audience) : new Map<number, never>()
-  const state = { view, act: context.act, clock: context.clock, asker: askerOf(context.caller), proposer: context.proposer, held, dependencies, dependents }
+  const dependencies =
+    isClosed || context.isThorough === true
+      ? await readDependencies(db, view.id, joining, context.audience)
+      : NOTHING_KNOWN
+  const dependents =
+    gates.closure === 'view'
+      ? await listDependentMembers(db, view.id, wanted.leaving, context.audience)
+      : new Map<number, never>()
+  const state = {
+    view,
+    act: context.act,
+    clock: context.clock,
+    asker: askerOf(context.caller),
+    proposer: context.proposer,
+    held,
+    dependencies,
+    dependents,
+  }
   const conflicts = (context.conflicts ?? []).map((conflict) => ({ rule: 'conflict' as const, ...conflict }))
-  const refusals = await withoutHidden(db, changesView(effect) ? [...(await mayKnow(db, effect, context)), ...judge(effect, state), ...conflicts] : conflicts, context.audience)
+  const refusals = await withoutHidden(
+    db,
+    changesView(effect)
+      ? [...(await mayKnow(db, effect, context)), ...judge(effect, state), ...conflicts]
+      : conflicts,
+    context.audience,
+  )
   return { effect, refusals, missing: context.isThorough === true ? missingOf(effect, dependencies) : [] }
 }
 
@@ -68,20 +96,39 @@ async function mayKnow(db: Db, { steps, moves }: Effect, { caller }: Context): P
   const audience = audienceOfChanges(caller)
   if (caller === 'operator' || audience.seesAll) return []
   const changed = steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release)
-  const hidden = await listHidden(db, [...changed, ...moves.flatMap(({ from, to }) => [from, to].filter((end) => end !== undefined))].map(({ ident, target }) => ({ ident: formatIdent(ident), target })), audience)
-  return hidden.size === 0 ? [] : [{ rule: 'rights', detail: `this would change what ${caller.accountName} may not see` }]
+  const hidden = await listHidden(
+    db,
+    [...changed, ...moves.flatMap(({ from, to }) => [from, to].filter((end) => end !== undefined))].map(
+      ({ ident, target }) => ({ ident: formatIdent(ident), target }),
+    ),
+    audience,
+  )
+  return hidden.size === 0
+    ? []
+    : [{ rule: 'rights', detail: `this would change what ${caller.accountName} may not see` }]
 }
 
 /** What an audience may be told of refusals: one that tells of what it may not see says only which rule it is. */
-export async function withoutHidden(db: Db, refusals: readonly Refusal[], audience: Audience): Promise<readonly Refusal[]> {
+export async function withoutHidden(
+  db: Db,
+  refusals: readonly Refusal[],
+  audience: Audience,
+): Promise<readonly Refusal[]> {
   if (audience.seesAll) return refusals
-  const hidden = await listHidden(db, refusals.flatMap(({ names = [] }) => names), audience)
+  const hidden = await listHidden(
+    db,
+    refusals.flatMap(({ names = [] }) => names),
+    audience,
+  )
   const isUnseen = ({ ident, target }: ReleaseName) => hidden.has(`${ident} ${target}`)
-  const isHidden = ({ names = [], isOfAny }: Refusal) => (isOfAny === true ? names.every(isUnseen) : names.some(isUnseen))
+  const isHidden = ({ names = [], isOfAny }: Refusal) =>
+    isOfAny === true ? names.every(isUnseen) : names.some(isUnseen)
   const told = new Map<string, Refusal>()
   for (const refusal of refusals) {
     const { rule, names } = refusal
-    const shown = isHidden(refusal) ? { rule, detail: `the rule ${rule} refuses this, for what not everyone may see` } : { ...refusal, ...(names && { names: names.filter((name) => !isUnseen(name)) }) }
+    const shown = isHidden(refusal)
+      ? { rule, detail: `the rule ${rule} refuses this, for what not everyone may see` }
+      : { ...refusal, ...(names && { names: names.filter((name) => !isUnseen(name)) }) }
     told.set(`${shown.rule} ${shown.detail}`, shown) // each once: how many there are would tell
   }
   return [...told.values()]
@@ -96,9 +143,14 @@ export interface Override {
  * Throws `forbidden` for who may not make the change at all, and tells them no more; `conflict` or `refused`, with every refusal as a
  * part, unless there is none or all are set aside by who may. Returns those that were set aside.
  */
-export function expectAllowed(view: View, refusals: readonly Refusal[], { caller, override }: { caller: Authority; override?: Override | undefined }): readonly Refusal[] {
+export function expectAllowed(
+  view: View,
+  refusals: readonly Refusal[],
+  { caller, override }: { caller: Authority; override?: Override | undefined },
+): readonly Refusal[] {
   const asker = askerOf(caller)
-  if (override !== undefined && !mayOverride(asker, view.gates)) throw new DepotError('forbidden', `${asker?.account} may not override the rules of ${view.name}`)
+  if (override !== undefined && !mayOverride(asker, view.gates))
+    throw new DepotError('forbidden', `${asker?.account} may not override the rules of ${view.name}`)
   const standing = override === undefined ? refusals : refusals.filter((refusal) => !isOverridable(refusal))
   if (standing.length === 0) return override === undefined ? [] : refusals
   const rights = standing.filter(({ rule }) => rule === 'rights')
@@ -116,7 +168,11 @@ function missingOf({ steps }: Effect, dependencies: Dependencies): Missing[] {
       const key = `${needed} ${release.target}`
       if (dependencies.inDepot.has(key) || told.has(key)) continue
       told.add(key)
-      missing.push({ ident: needed, target: release.target, chain: chainTo(needed, ident, release.target, dependencies) })
+      missing.push({
+        ident: needed,
+        target: release.target,
+        chain: chainTo(needed, ident, release.target, dependencies),
+      })
     }
   }
   return missing

@@ -62,7 +62,10 @@ export async function getRevisionAt(db: Db, view: View, at: Moment | undefined):
   if ('revision' in at) {
     await expectRevisionKnown(db, view, { number: at.revision, mark: at.mark })
     if (at.revision <= view.revision) return at.revision
-    throw new DepotError('not_found', `${view.name} is at revision ${view.revision}; there is no revision ${at.revision} yet`)
+    throw new DepotError(
+      'not_found',
+      `${view.name} is at revision ${view.revision}; there is no revision ${at.revision} yet`,
+    )
   }
   const row = await db
     .selectFrom('ledger')
@@ -77,13 +80,28 @@ export async function getRevisionAt(db: Db, view: View, at: Moment | undefined):
 }
 
 /** When a revision was made; `undefined` for revision 0. */
-export async function findRevisionTime(db: Db, viewId: number, revision: number): Promise<number | undefined> {
-  const row = await db.selectFrom('ledger').select('at').where('view_id', '=', viewId).where('revision', '=', revision).executeTakeFirst()
+export async function findRevisionTime(
+  db: Db,
+  viewId: number,
+  revision: number,
+): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('ledger')
+    .select('at')
+    .where('view_id', '=', viewId)
+    .where('revision', '=', revision)
+    .executeTakeFirst()
   return row?.at
 }
 
 /** What a view's `latest` answered at a revision, by package and target. */
-export async function listPointersAt(db: Db, view: View, revision: number, page: LinePage<PointerPlace>, audience: Audience): Promise<PointerAt[]> {
+export async function listPointersAt(
+  db: Db,
+  view: View,
+  revision: number,
+  page: LinePage<PointerPlace>,
+  audience: Audience,
+): Promise<PointerAt[]> {
   const { after, until } = page
   const rule = ruleAt(view, revision)
   const hadOtherRules = view.pastRules.length > 0 && !audience.seesAll
@@ -93,12 +111,32 @@ export async function listPointersAt(db: Db, view: View, revision: number, page:
     .whereRef('pointers.package_id', '=', 'lines.package_id')
     .whereRef('pointers.target', '=', 'lines.target')
     .innerJoin('releases', 'releases.id', 'pointers.release_id')
-    .innerJoin('ledger', (on) => on.onRef('ledger.view_id', '=', 'pointers.view_id').onRef('ledger.revision', '=', 'pointers.from_revision'))
-    .select(['lines.package', 'lines.target', 'lines.package_id', 'pointers.release_id', 'releases.ident', 'releases.checksum', 'pointers.from_revision', 'ledger.at'])
+    .innerJoin('ledger', (on) =>
+      on
+        .onRef('ledger.view_id', '=', 'pointers.view_id')
+        .onRef('ledger.revision', '=', 'pointers.from_revision'),
+    )
+    .select([
+      'lines.package',
+      'lines.target',
+      'lines.package_id',
+      'pointers.release_id',
+      'releases.ident',
+      'releases.checksum',
+      'pointers.from_revision',
+      'ledger.at',
+    ])
     .select((eb) =>
       eb
         .case()
-        .when(hadOtherRules ? eb.not(hasInvisible(eb, audience)) : eb.and([visibleTo(eb, audience), ...(rule === 'highest' ? [eb.not(followsInvisible(eb, audience))] : [])]))
+        .when(
+          hadOtherRules
+            ? eb.not(hasInvisible(eb, audience))
+            : eb.and([
+                visibleTo(eb, audience),
+                ...(rule === 'highest' ? [eb.not(followsInvisible(eb, audience))] : []),
+              ]),
+        )
         .then(1)
         .else(0)
         .end()
@@ -115,28 +153,61 @@ export async function listPointersAt(db: Db, view: View, revision: number, page:
     )
     .where((eb) => eb.or([eb('pointers.to_revision', 'is', null), eb('pointers.to_revision', '>', revision)]))
     // Under `promoted`, what may not be seen is not there. Under `highest`, the highest that may be seen is.
-    .where((eb) => (rule === 'promoted' ? visibleTo(eb, audience) : eb.or([visibleTo(eb, audience), hasVisibleMember(eb, revision, audience)])))
-    .$if(after !== undefined, (query) => query.where((eb) => eb(eb.refTuple('lines.package', 'lines.target'), '>', eb.tuple(...(after ?? FIRST)))))
-    .$if(until !== undefined, (query) => query.where((eb) => eb(eb.refTuple('lines.package', 'lines.target'), '<=', eb.tuple(...(until ?? FIRST)))))
+    .where((eb) =>
+      rule === 'promoted'
+        ? visibleTo(eb, audience)
+        : eb.or([visibleTo(eb, audience), hasVisibleMember(eb, revision, audience)]),
+    )
+    .$if(after !== undefined, (query) =>
+      query.where((eb) =>
+        eb(eb.refTuple('lines.package', 'lines.target'), '>', eb.tuple(...(after ?? FIRST))),
+      ),
+    )
+    .$if(until !== undefined, (query) =>
+      query.where((eb) =>
+        eb(eb.refTuple('lines.package', 'lines.target'), '<=', eb.tuple(...(until ?? FIRST))),
+      ),
+    )
     .orderBy('lines.package')
     .orderBy('lines.target')
     .limit(page.limit)
     .execute()
   const found: PointerAt[] = []
   for (const { package_id, release_id, from_revision, at, is_as_seen, ...row } of rows) {
-    const pointer = { releaseId: release_id, ident: row.ident, checksum: row.checksum, target: row.target, sinceRevision: from_revision, since: at }
+    const pointer = {
+      releaseId: release_id,
+      ident: row.ident,
+      checksum: row.checksum,
+      target: row.target,
+      sinceRevision: from_revision,
+      since: at,
+    }
     const line = { packageId: package_id, target: row.target }
-    const seen = is_as_seen === 1 ? pointer : hadOtherRules ? await findSeen(db, view, line, revision, audience) : await findHighestVisible(db, view.id, line, revision, audience)
+    const seen =
+      is_as_seen === 1
+        ? pointer
+        : hadOtherRules
+          ? await findSeen(db, view, line, revision, audience)
+          : await findHighestVisible(db, view.id, line, revision, audience)
     if (seen !== undefined) found.push({ package: row.package, ...seen })
   }
   return found
 }
 
 /** The line that stands `count` lines after a place, for walking along a view's lines in pieces; `undefined` where it has fewer. */
-export async function findLineAfter(db: Db, viewId: number, after: PointerPlace | undefined, count: number): Promise<PointerPlace | undefined> {
+export async function findLineAfter(
+  db: Db,
+  viewId: number,
+  after: PointerPlace | undefined,
+  count: number,
+): Promise<PointerPlace | undefined> {
   const row = await linesOf(db, viewId, {})
     .select(['lines.package', 'lines.target'])
-    .$if(after !== undefined, (query) => query.where((eb) => eb(eb.refTuple('lines.package', 'lines.target'), '>', eb.tuple(...(after ?? FIRST)))))
+    .$if(after !== undefined, (query) =>
+      query.where((eb) =>
+        eb(eb.refTuple('lines.package', 'lines.target'), '>', eb.tuple(...(after ?? FIRST))),
+      ),
+    )
     .orderBy('lines.package')
     .orderBy('lines.target')
     .limit(1)
@@ -158,15 +229,30 @@ export async function listMembersAt(
     .crossJoin('members')
     .whereRef('members.view_id', '=', 'lines.view_id')
     .whereRef('members.package_id', '=', 'lines.package_id')
-    .innerJoin('releases', (on) => on.onRef('releases.id', '=', 'members.release_id').onRef('releases.target', '=', 'lines.target'))
+    .innerJoin('releases', (on) =>
+      on.onRef('releases.id', '=', 'members.release_id').onRef('releases.target', '=', 'lines.target'),
+    )
     .crossJoin('ledger')
     .whereRef('ledger.view_id', '=', 'members.view_id')
     .whereRef('ledger.revision', '=', 'members.from_revision')
-    .select(['lines.package', 'lines.target', 'releases.ident', 'members.release_id', 'members.from_revision', 'ledger.at'])
+    .select([
+      'lines.package',
+      'lines.target',
+      'releases.ident',
+      'members.release_id',
+      'members.from_revision',
+      'ledger.at',
+    ])
     .where((eb) => holdsAt(eb, revision))
     .where((eb) => visibleTo(eb, audience))
     .$if(after !== undefined, (query) =>
-      query.where((eb) => eb(eb.refTuple('lines.package', 'lines.target', 'members.release_id'), '>', eb.tuple(...(after ?? ([...FIRST, 0] as const))))),
+      query.where((eb) =>
+        eb(
+          eb.refTuple('lines.package', 'lines.target', 'members.release_id'),
+          '>',
+          eb.tuple(...(after ?? ([...FIRST, 0] as const))),
+        ),
+      ),
     )
     .orderBy('lines.package')
     .orderBy('lines.target')
@@ -210,7 +296,13 @@ export async function countPointers(db: Db, viewId: number, audience: Audience):
 }
 
 /** What `latest` of a line answered an audience at a revision, and since when, in a view that had other rules. */
-async function findSeen(db: Db, view: View, line: Line, revision: number, audience: Audience): Promise<(MemberAt & { checksum: string }) | undefined> {
+async function findSeen(
+  db: Db,
+  view: View,
+  line: Line,
+  revision: number,
+  audience: Audience,
+): Promise<(MemberAt & { checksum: string }) | undefined> {
   const spans = await listSeenSpans(db, view, line, audience)
   const span = spans.find(({ from, to }) => from <= revision && revision < (to ?? Infinity))
   if (span === undefined) return undefined
@@ -227,7 +319,12 @@ async function findSeen(db: Db, view: View, line: Line, revision: number, audien
     .executeTakeFirst()
   if (release === undefined) return undefined
   const { release_id, ...seen } = release
-  return { releaseId: release_id, ...seen, sinceRevision: span.from, since: (await findRevisionTime(db, view.id, span.from)) ?? 0 }
+  return {
+    releaseId: release_id,
+    ...seen,
+    sinceRevision: span.from,
+    since: (await findRevisionTime(db, view.id, span.from)) ?? 0,
+  }
 }
 
 /** The highest member of a line that an audience may see, and since when it was that to them. */
@@ -246,7 +343,14 @@ export async function findHighestVisible(
     .where('releases.target', '=', line.target)
     .where((eb) => visibleTo(eb, audience))
   const highest = await members
-    .select(['members.release_id', 'releases.ident', 'releases.checksum', 'releases.target', 'releases.order_key', 'members.from_revision'])
+    .select([
+      'members.release_id',
+      'releases.ident',
+      'releases.checksum',
+      'releases.target',
+      'releases.order_key',
+      'members.from_revision',
+    ])
     .where((eb) => holdsAt(eb, revision))
     .orderBy('releases.order_key', 'desc')
     .limit(1)
@@ -260,28 +364,52 @@ export async function findHighestVisible(
     .executeTakeFirst()
   const sinceRevision = Math.max(highest.from_revision, above?.left_revision ?? 0)
   const since = await findRevisionTime(db, viewId, sinceRevision)
-  return { releaseId: highest.release_id, ident: highest.ident, checksum: highest.checksum, target: highest.target, sinceRevision, since: since ?? 0 }
+  return {
+    releaseId: highest.release_id,
+    ident: highest.ident,
+    checksum: highest.checksum,
+    target: highest.target,
+    sinceRevision,
+    since: since ?? 0,
+  }
 }
 
 const FIRST = ['', 'x86_64-linux'] as const
 
 /** What is joined to it is joined by `crossJoin`, which SQLite takes as the order to read in: lines first, so that nothing is sorted. */
-function linesOf(db: Db, viewId: number, page: { origin?: string; name?: string; packages?: readonly string[] }) {
+function linesOf(
+  db: Db,
+  viewId: number,
+  page: { origin?: string; name?: string; packages?: readonly string[] },
+) {
   const { origin, name, packages } = page
   const lines = db
     .selectFrom('lines')
     .where('lines.view_id', '=', viewId)
     .$if(packages !== undefined, (query) => query.where('lines.package', 'in', packages ?? []))
-  if (origin !== undefined && name !== undefined) return lines.where('lines.package', '=', `${origin}/${name}`)
+  if (origin !== undefined && name !== undefined)
+    return lines.where('lines.package', '=', `${origin}/${name}`)
   // `0` is what follows `/`
-  if (origin !== undefined) return lines.where('lines.package', '>', `${origin}/`).where('lines.package', '<', `${origin}0`)
+  if (origin !== undefined)
+    return lines.where('lines.package', '>', `${origin}/`).where('lines.package', '<', `${origin}0`)
   if (name === undefined) return lines
-  return lines.where((eb) => eb.exists(eb.selectFrom('packages').select('packages.id').whereRef('packages.id', '=', 'lines.package_id').where('packages.name', '=', name)))
+  return lines.where((eb) =>
+    eb.exists(
+      eb
+        .selectFrom('packages')
+        .select('packages.id')
+        .whereRef('packages.id', '=', 'lines.package_id')
+        .where('packages.name', '=', name),
+    ),
+  )
 }
 
 /** Whether a membership holds at a revision: the `+` keeps SQLite from walking all that joined the view until then. */
 function holdsAt(eb: ExpressionBuilder<Schema, 'members'>, revision: number) {
-  return eb.and([sql<SqlBool>`+${eb.ref('members.from_revision')} <= ${revision}`, eb.or([eb('members.to_revision', 'is', null), eb('members.to_revision', '>', revision)])])
+  return eb.and([
+    sql<SqlBool>`+${eb.ref('members.from_revision')} <= ${revision}`,
+    eb.or([eb('members.to_revision', 'is', null), eb('members.to_revision', '>', revision)]),
+  ])
 }
 
 /** Whether a line has releases that the audience may not see. */

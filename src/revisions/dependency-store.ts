@@ -30,14 +30,19 @@ export async function findReleases(
       .where((eb) => visibleTo(eb, audience))
       .execute()
     for (const row of rows) {
-      if (targets.get(row.ident)?.has(row.target) === true) found.set(`${row.ident} ${row.target}`, { ...viewReleaseOf(row), checksum: row.checksum })
+      if (targets.get(row.ident)?.has(row.target) === true)
+        found.set(`${row.ident} ${row.target}`, { ...viewReleaseOf(row), checksum: row.checksum })
     }
   }
   return found
 }
 
 /** Of these names, those that a release has or had which the audience may not see, as `ident target`. */
-export async function listHidden(db: Db, names: readonly { readonly ident: string; readonly target: Target }[], audience: Audience): Promise<Set<string>> {
+export async function listHidden(
+  db: Db,
+  names: readonly { readonly ident: string; readonly target: Target }[],
+  audience: Audience,
+): Promise<Set<string>> {
   const hidden = new Set<string>()
   for (const idents of inBatches(names.map(({ ident }) => ident))) {
     const rows = await db
@@ -55,29 +60,46 @@ export async function listHidden(db: Db, names: readonly { readonly ident: strin
 export async function findReleasesById(db: Db, ids: Iterable<number>): Promise<Map<number, ViewRelease>> {
   const found = new Map<number, ViewRelease>()
   for (const some of inBatches(ids)) {
-    for (const row of await viewReleases(db).where('releases.id', 'in', among(some)).execute()) found.set(row.release_id, viewReleaseOf(row))
+    for (const row of await viewReleases(db).where('releases.id', 'in', among(some)).execute())
+      found.set(row.release_id, viewReleaseOf(row))
   }
   return found
 }
 
 /** By id: the TDEPS of releases. */
-export async function listNeeds(db: Db, releases: readonly ViewRelease[]): Promise<Map<number, readonly string[]>> {
+export async function listNeeds(
+  db: Db,
+  releases: readonly ViewRelease[],
+): Promise<Map<number, readonly string[]>> {
   const found = new Map<number, readonly string[]>()
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
-    const rows = await db.selectFrom('releases').select(['id', 'tdeps']).where('id', 'in', among(ids)).execute()
+    const rows = await db
+      .selectFrom('releases')
+      .select(['id', 'tdeps'])
+      .where('id', 'in', among(ids))
+      .execute()
     for (const row of rows) found.set(row.id, JSON.parse(row.tdeps) as string[])
   }
   return found
 }
 
 /** What is known of what releases need, and where they find it; what the audience may not see is not there. */
-export async function readDependencies(db: Db, viewId: number, releases: readonly ViewRelease[], audience: Audience): Promise<Dependencies> {
+export async function readDependencies(
+  db: Db,
+  viewId: number,
+  releases: readonly ViewRelease[],
+  audience: Audience,
+): Promise<Dependencies> {
   const tdeps = new Map<string, readonly string[]>()
   const deps = new Map<string, readonly string[]>()
   const inDepot = new Map<string, number>()
   const needed = new Map<string, Set<Target>>()
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
-    const rows = await db.selectFrom('releases').select(['ident', 'target', 'tdeps', 'deps']).where('id', 'in', among(ids)).execute()
+    const rows = await db
+      .selectFrom('releases')
+      .select(['ident', 'target', 'tdeps', 'deps'])
+      .where('id', 'in', among(ids))
+      .execute()
     for (const row of rows) {
       const needs = JSON.parse(row.tdeps) as string[]
       tdeps.set(`${row.ident} ${row.target}`, needs)
@@ -86,7 +108,10 @@ export async function readDependencies(db: Db, viewId: number, releases: readonl
     }
   }
   for (const idents of inBatches(needed.keys())) {
-    const rows = await visible(db, audience).select(['releases.id', 'releases.ident', 'releases.target', 'releases.deps']).where('releases.ident', 'in', among(idents)).execute()
+    const rows = await visible(db, audience)
+      .select(['releases.id', 'releases.ident', 'releases.target', 'releases.deps'])
+      .where('releases.ident', 'in', among(idents))
+      .execute()
     for (const row of rows) {
       if (needed.get(row.ident)?.has(row.target) !== true) continue
       inDepot.set(`${row.ident} ${row.target}`, row.id)
@@ -101,12 +126,21 @@ export async function readDependencies(db: Db, viewId: number, releases: readonl
 }
 
 /** By id of a release: some of the members of a view that need it, and whether the audience may know of them. */
-export async function listDependentMembers(db: Db, viewId: number, releases: readonly ViewRelease[], audience: Audience): Promise<Map<number, Dependent[]>> {
+export async function listDependentMembers(
+  db: Db,
+  viewId: number,
+  releases: readonly ViewRelease[],
+  audience: Audience,
+): Promise<Map<number, Dependent[]>> {
   const found = new Map<number, Dependent[]>()
   for (const release of releases) {
     const rows = await viewReleases(db)
       .innerJoin('members', 'members.release_id', 'releases.id')
-      .innerJoin('dependents', (on) => on.onRef('dependents.package_id', '=', 'releases.package_id').onRef('dependents.target', '=', 'releases.target'))
+      .innerJoin('dependents', (on) =>
+        on
+          .onRef('dependents.package_id', '=', 'releases.package_id')
+          .onRef('dependents.target', '=', 'releases.target'),
+      )
       .select((eb) => eb.case().when(visibleTo(eb, audience)).then(1).else(0).end().as('is_visible'))
       .where('dependents.dependency', '=', formatPackageName(release.ident))
       .where('dependents.target', '=', release.target)
@@ -116,7 +150,11 @@ export async function listDependentMembers(db: Db, viewId: number, releases: rea
       .orderBy('releases.ident')
       .limit(MOST_DEPENDENTS + releases.length)
       .execute()
-    if (rows.length > 0) found.set(release.releaseId, rows.map((row) => ({ release: viewReleaseOf(row), isVisible: row.is_visible === 1 })))
+    if (rows.length > 0)
+      found.set(
+        release.releaseId,
+        rows.map((row) => ({ release: viewReleaseOf(row), isVisible: row.is_visible === 1 })),
+      )
   }
   return found
 }

@@ -62,20 +62,31 @@ export async function listDifferences(
 type Piece = LinePage<PointerPlace>
 
 /** What to compare, from the page's place on, in the order of lines. */
-async function* piecesOf(db: Db, [one, other]: readonly [ViewState, ViewState], page: Omit<Piece, 'limit'>): AsyncGenerator<Piece> {
+async function* piecesOf(
+  db: Db,
+  [one, other]: readonly [ViewState, ViewState],
+  page: Omit<Piece, 'limit'>,
+): AsyncGenerator<Piece> {
   const { after, ...filter } = page
   // Where the rule was another one, `latest` may be another one to some of which no member changed.
   const hasOneRule = ruleAt(one.view, one.revision) === ruleAt(other.view, other.revision)
-  const changed = one.view.id === other.view.id && hasOneRule ? await listChangedPackages(db, one.view.id, [one.revision, other.revision]) : undefined
+  const changed =
+    one.view.id === other.view.id && hasOneRule
+      ? await listChangedPackages(db, one.view.id, [one.revision, other.revision])
+      : undefined
   if (changed !== undefined) {
     const packages = changed.filter((name) => isIn(name, filter) && name >= (after?.[0] ?? ''))
     for (let begin = 0; begin < packages.length; begin += PACKAGES_IN_A_PIECE) {
-      yield { packages: packages.slice(begin, begin + PACKAGES_IN_A_PIECE), ...(after && { after }), limit: MOST_IN_A_PIECE }
+      yield {
+        packages: packages.slice(begin, begin + PACKAGES_IN_A_PIECE),
+        ...(after && { after }),
+        limit: MOST_IN_A_PIECE,
+      }
     }
     return
   }
   const viewIds = [...new Set([one.view.id, other.view.id])]
-  for (let begin = after ?? firstPlace(filter); ; ) {
+  for (let begin = after ?? firstPlace(filter); ;) {
     const until = await findEndOfPiece(db, viewIds, begin)
     yield { ...filter, ...(begin && { after: begin }), ...(until && { until }), limit: MOST_IN_A_PIECE }
     if (until === undefined || isBehind(until, filter)) return
@@ -87,11 +98,19 @@ async function* piecesOf(db: Db, [one, other]: readonly [ViewState, ViewState], 
  * The packages, by name, of which a release joined or left a view between two of its revisions; `undefined` where that happened so
  * often that walking along the lines is cheaper.
  */
-async function listChangedPackages(db: Db, viewId: number, revisions: readonly number[]): Promise<string[] | undefined> {
+async function listChangedPackages(
+  db: Db,
+  viewId: number,
+  revisions: readonly number[],
+): Promise<string[] | undefined> {
   const between = { first: Math.min(...revisions), last: Math.max(...revisions) }
   const ids = new Set<number>()
   for (const moment of ['from_revision', 'to_revision'] as const) {
-    for (let [after, read] = [{ revision: between.first, package_id: Infinity, release_id: 0 }, 0]; ; read += ROWS_IN_A_READ) {
+    for (
+      let [after, read] = [{ revision: between.first, package_id: Infinity, release_id: 0 }, 0];
+      ;
+      read += ROWS_IN_A_READ
+    ) {
       if (read === MOST_CHANGES) return undefined
       const rows = await listChanges(db, viewId, moment, { after, last: between.last })
       for (const row of rows) ids.add(row.package_id)
@@ -120,13 +139,24 @@ interface Joined {
   readonly release_id: number
 }
 
-async function listChanges(db: Db, viewId: number, moment: 'from_revision' | 'to_revision', page: { after: Joined; last: number }): Promise<Joined[]> {
+async function listChanges(
+  db: Db,
+  viewId: number,
+  moment: 'from_revision' | 'to_revision',
+  page: { after: Joined; last: number },
+): Promise<Joined[]> {
   const { after, last } = page
   const rows = await db
     .selectFrom('members')
     .select(['package_id', 'release_id', `${moment} as revision`])
     .where('view_id', '=', viewId)
-    .where((eb) => eb(eb.refTuple(moment, 'package_id', 'release_id'), '>', eb.tuple(after.revision, after.package_id, after.release_id)))
+    .where((eb) =>
+      eb(
+        eb.refTuple(moment, 'package_id', 'release_id'),
+        '>',
+        eb.tuple(after.revision, after.package_id, after.release_id),
+      ),
+    )
     .where(moment, '<=', last)
     .where(moment, 'is not', null)
     .orderBy(moment)
@@ -138,7 +168,11 @@ async function listChanges(db: Db, viewId: number, moment: 'from_revision' | 'to
   return rows
 }
 
-async function findEndOfPiece(db: Db, viewIds: readonly number[], after: PointerPlace | undefined): Promise<PointerPlace | undefined> {
+async function findEndOfPiece(
+  db: Db,
+  viewIds: readonly number[],
+  after: PointerPlace | undefined,
+): Promise<PointerPlace | undefined> {
   let nearest: PointerPlace | undefined
   for (const viewId of viewIds) {
     const end = await findLineAfter(db, viewId, after, LINES_IN_A_PIECE)
@@ -164,9 +198,14 @@ function isIn(packageName: string, { origin, name }: { origin?: string; name?: s
 /** Merges two lists that are sorted by place. */
 function compare(before: readonly PointerAt[], after: readonly PointerAt[]): Difference[] {
   const found: Difference[] = []
-  for (let [left, right] = [0, 0]; left < before.length || right < after.length; ) {
+  for (let [left, right] = [0, 0]; left < before.length || right < after.length;) {
     const [one, other] = [before[left], after[right]]
-    const order = one === undefined ? 1 : other === undefined ? -1 : comparePlaces([one.package, one.target], [other.package, other.target])
+    const order =
+      one === undefined
+        ? 1
+        : other === undefined
+          ? -1
+          : comparePlaces([one.package, one.target], [other.package, other.target])
     if (order <= 0) left += 1
     if (order >= 0) right += 1
     const difference = differenceOf(order <= 0 ? one : undefined, order >= 0 ? other : undefined)
@@ -177,9 +216,18 @@ function compare(before: readonly PointerAt[], after: readonly PointerAt[]): Dif
 
 function differenceOf(before: PointerAt | undefined, after: PointerAt | undefined): Difference | undefined {
   const line = before ?? after
-  if (line === undefined || (before?.ident === after?.ident && before?.checksum === after?.checksum)) return undefined
+  if (line === undefined || (before?.ident === after?.ident && before?.checksum === after?.checksum))
+    return undefined
   const { package: name, target } = line
-  return { package: name, target, from: before?.ident, to: after?.ident, fromChecksum: before?.checksum, toChecksum: after?.checksum, change: changeOf(before?.ident, after?.ident) }
+  return {
+    package: name,
+    target,
+    from: before?.ident,
+    to: after?.ident,
+    fromChecksum: before?.checksum,
+    toChecksum: after?.checksum,
+    change: changeOf(before?.ident, after?.ident),
+  }
 }
 
 function changeOf(from: string | undefined, to: string | undefined): Difference['change'] {

@@ -16,7 +16,11 @@ function formatFreezes(freezes: readonly Freeze[]): string | null {
 
 /** Of one view. */
 export async function setFreezes(db: Db, viewId: number, freezes: readonly Freeze[]): Promise<void> {
-  await db.updateTable('views').set({ freeze: formatFreezes(freezes) }).where('id', '=', viewId).execute()
+  await db
+    .updateTable('views')
+    .set({ freeze: formatFreezes(freezes) })
+    .where('id', '=', viewId)
+    .execute()
 }
 
 /** Those of every view. */
@@ -29,9 +33,15 @@ export async function setCommonFreezes(db: Db, freezes: readonly Freeze[]): Prom
 }
 
 /** Leaves out those that name a package of which an audience may see nothing. */
-export async function onlyKnown<F extends Only>(db: Db, freezes: readonly F[], audience: Audience): Promise<F[]> {
+export async function onlyKnown<F extends Only>(
+  db: Db,
+  freezes: readonly F[],
+  audience: Audience,
+): Promise<F[]> {
   const known: F[] = []
-  for (const freeze of freezes) if (freeze.name === undefined || audience.seesAll || (await isKnown(db, freeze, audience))) known.push(freeze)
+  for (const freeze of freezes)
+    if (freeze.name === undefined || audience.seesAll || (await isKnown(db, freeze, audience)))
+      known.push(freeze)
   return known
 }
 

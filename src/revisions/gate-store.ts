@@ -11,15 +11,25 @@ import { findView } from './view-store.ts'
  * By id of a release: since when, without a break, another view holds it as a requirement wants it; those it does not hold are absent.
  * It is looked back only as far as the requirement asks: a release may have come and gone very often.
  */
-export async function readHeldSince(db: Db, { view: name, as, soakMs = 0 }: Requirement, releases: readonly ViewRelease[], clock: Clock): Promise<Map<number, number>> {
+export async function readHeldSince(
+  db: Db,
+  { view: name, as, soakMs = 0 }: Requirement,
+  releases: readonly ViewRelease[],
+  clock: Clock,
+): Promise<Map<number, number>> {
   const view = await findView(db, name)
   if (view === undefined || view.closedAt !== undefined) return new Map()
   if (as === 'current') return readPointersSince(db, view.id, releases, clock)
   const since = new Map<number, number>()
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
     // The `+`, or all that the view ever held would be walked.
-    const members = await memberships(db).where(sql<SqlBool>`+members.view_id = ${view.id}`).where('members.release_id', 'in', among(ids)).where('members.to_revision', 'is', null).execute()
-    for (const member of members) since.set(member.release_id, await lookBack(db, view.id, member, { clock, soakMs }))
+    const members = await memberships(db)
+      .where(sql<SqlBool>`+members.view_id = ${view.id}`)
+      .where('members.release_id', 'in', among(ids))
+      .where('members.to_revision', 'is', null)
+      .execute()
+    for (const member of members)
+      since.set(member.release_id, await lookBack(db, view.id, member, { clock, soakMs }))
   }
   return since
 }
@@ -31,7 +41,12 @@ interface Membership {
 }
 
 /** When a member joined that joined anew, maybe often, and did not leave in between. */
-async function lookBack(db: Db, viewId: number, member: Membership, { clock, soakMs }: { clock: Clock; soakMs: number }): Promise<number> {
+async function lookBack(
+  db: Db,
+  viewId: number,
+  member: Membership,
+  { clock, soakMs }: { clock: Clock; soakMs: number },
+): Promise<number> {
   let { from_revision, at } = member
   while (lastsFrom(at, clock) > clock.now - soakMs) {
     const before = await memberships(db)
@@ -48,13 +63,22 @@ async function lookBack(db: Db, viewId: number, member: Membership, { clock, soa
   return lastsFrom(at, clock)
 }
 
-async function readPointersSince(db: Db, viewId: number, releases: readonly ViewRelease[], clock: Clock): Promise<Map<number, number>> {
+async function readPointersSince(
+  db: Db,
+  viewId: number,
+  releases: readonly ViewRelease[],
+  clock: Clock,
+): Promise<Map<number, number>> {
   const asked = new Set(releases.map(({ releaseId }) => releaseId))
   const since = new Map<number, number>()
   for (const ids of inBatches(releases.map(({ packageId }) => packageId))) {
     const rows = await db
       .selectFrom('pointers')
-      .innerJoin('ledger', (on) => on.onRef('ledger.view_id', '=', 'pointers.view_id').onRef('ledger.revision', '=', 'pointers.from_revision'))
+      .innerJoin('ledger', (on) =>
+        on
+          .onRef('ledger.view_id', '=', 'pointers.view_id')
+          .onRef('ledger.revision', '=', 'pointers.from_revision'),
+      )
       .select(['pointers.release_id', stamp])
       .where('pointers.view_id', '=', viewId)
       .where('pointers.package_id', 'in', among(ids))
@@ -68,7 +92,11 @@ async function readPointersSince(db: Db, viewId: number, releases: readonly View
 function memberships(db: Db) {
   return db
     .selectFrom('members')
-    .innerJoin('ledger', (on) => on.onRef('ledger.view_id', '=', 'members.view_id').onRef('ledger.revision', '=', 'members.from_revision'))
+    .innerJoin('ledger', (on) =>
+      on
+        .onRef('ledger.view_id', '=', 'members.view_id')
+        .onRef('ledger.revision', '=', 'members.from_revision'),
+    )
     .select(['members.release_id', 'members.from_revision', 'members.to_revision', stamp])
 }
 

@@ -27,16 +27,34 @@ export interface Revision extends Omit<Promotion, 'kind' | 'view'> {
 }
 
 /** The revisions of a view before `before`, newest first. */
-export async function listRevisions(db: Db, view: View, page: { before: number; limit: number }, audience: Audience): Promise<Revision[]> {
-  const rows = await promotionsOf(db, view.id).where('ledger.revision', '<', page.before).orderBy('ledger.revision', 'desc').limit(page.limit).execute()
+export async function listRevisions(
+  db: Db,
+  view: View,
+  page: { before: number; limit: number },
+  audience: Audience,
+): Promise<Revision[]> {
+  const rows = await promotionsOf(db, view.id)
+    .where('ledger.revision', '<', page.before)
+    .orderBy('ledger.revision', 'desc')
+    .limit(page.limit)
+    .execute()
   return asSeenBy(audience, db, view, rows.map(parseRevision))
 }
 
 /** Throws `not_found`. */
-export async function getRevision(db: Db, view: View, revision: number, audience: Audience): Promise<Revision> {
+export async function getRevision(
+  db: Db,
+  view: View,
+  revision: number,
+  audience: Audience,
+): Promise<Revision> {
   const row = await promotionsOf(db, view.id).where('ledger.revision', '=', revision).executeTakeFirst()
   const [seen] = row === undefined ? [] : await asSeenBy(audience, db, view, [parseRevision(row)])
-  if (seen === undefined) throw new DepotError('not_found', `${view.name} has no revision ${revision}; it is at revision ${view.revision}`)
+  if (seen === undefined)
+    throw new DepotError(
+      'not_found',
+      `${view.name} has no revision ${revision}; it is at revision ${view.revision}`,
+    )
   return seen
 }
 
@@ -55,8 +73,12 @@ function parseRevision(row: { at: number; text: string; account: string | null }
 }
 
 /** What a promotion made of its view. */
-export function revisionOf(promotion: Promotion, made: Pick<Revision, 'at' | 'account' | 'client'>): Revision {
-  const { act, revision, cause, reason, of, only, rule, source, proposer, override, joined, left, pointers } = promotion
+export function revisionOf(
+  promotion: Promotion,
+  made: Pick<Revision, 'at' | 'account' | 'client'>,
+): Revision {
+  const { act, revision, cause, reason, of, only, rule, source, proposer, override, joined, left, pointers } =
+    promotion
   return {
     revision,
     at: made.at,
@@ -81,32 +103,67 @@ export function revisionOf(promotion: Promotion, made: Pick<Revision, 'at' | 'ac
  * Leaves out what an audience may not see, and tells of pointers as `latest` answered this audience. A reason, what was set aside, and
  * what the change was restricted to may speak of what was left out, and go with it. The revisions follow each other, newest first.
  */
-export async function asSeenBy(audience: Audience, db: Db, view: View, revisions: readonly Revision[]): Promise<Revision[]> {
+export async function asSeenBy(
+  audience: Audience,
+  db: Db,
+  view: View,
+  revisions: readonly Revision[],
+): Promise<Revision[]> {
   if (audience.seesAll) return [...revisions]
-  const veiled = await listVeiledLines(db, view.id, revisions.some(({ rule }) => rule !== undefined) ? 'all' : revisions.flatMap(releasesOf).map(packageOf), audience)
+  const veiled = await listVeiledLines(
+    db,
+    view.id,
+    revisions.some(({ rule }) => rule !== undefined) ? 'all' : revisions.flatMap(releasesOf).map(packageOf),
+    audience,
+  )
   if (veiled.size === 0) return [...revisions]
-  const named = revisions.flatMap((revision) => [...releasesOf(revision), ...revision.pointers.flatMap(endsOf)]).filter((release) => veiled.has(lineOf(release)))
-  const visible = await listVisible(db, view.id, named.map(({ ident }) => ident), audience)
+  const named = revisions
+    .flatMap((revision) => [...releasesOf(revision), ...revision.pointers.flatMap(endsOf)])
+    .filter((release) => veiled.has(lineOf(release)))
+  const visible = await listVisible(
+    db,
+    view.id,
+    named.map(({ ident }) => ident),
+    audience,
+  )
 
   const latest = new Map<string, string | null>()
   const seen: Revision[] = []
   for (const revision of revisions.toReversed()) {
-    const wasMember = (stay: Stay) => stay.from <= revision.revision && (stay.to ?? Infinity) >= revision.revision
-    const mayBeSeen = (release: ReleaseName) => !veiled.has(lineOf(release)) || visible.get(keyOf(release))?.some(wasMember) === true
+    const wasMember = (stay: Stay) =>
+      stay.from <= revision.revision && (stay.to ?? Infinity) >= revision.revision
+    const mayBeSeen = (release: ReleaseName) =>
+      !veiled.has(lineOf(release)) || visible.get(keyOf(release))?.some(wasMember) === true
     const joined = revision.joined.filter(mayBeSeen)
     const left = revision.left.filter(mayBeSeen)
     const isWhole = joined.length + left.length === revision.joined.length + revision.left.length
     const { reason, override, only, ...rest } = revision
-    const pointers: PointerMove[] = revision.pointers.filter((move) => !veiled.has(`${move.package} ${move.target}`))
+    const pointers: PointerMove[] = revision.pointers.filter(
+      (move) => !veiled.has(`${move.package} ${move.target}`),
+    )
     // Under another rule, `latest` may be another one to some where it is the same to others.
-    for (const line of revision.rule === undefined ? new Set(releasesOf(revision).map(lineOf)) : veiled.keys()) {
+    for (const line of revision.rule === undefined
+      ? new Set(releasesOf(revision).map(lineOf))
+      : veiled.keys()) {
       const packageId = veiled.get(line)
       if (packageId === undefined) continue
       const [name = '', target = ''] = line.split(' ')
-      const move = await moveSeen(db, view, { name, packageId, target: target as Target }, revision, { audience, mayBeSeen, latest })
+      const move = await moveSeen(db, view, { name, packageId, target: target as Target }, revision, {
+        audience,
+        mayBeSeen,
+        latest,
+      })
       if (move.from !== move.to) pointers.push(move)
     }
-    seen.push({ ...rest, ...(isWhole && reason !== undefined && { reason }), ...(isWhole && override !== undefined && { override }), ...(isWhole && only !== undefined && { only }), joined, left, pointers })
+    seen.push({
+      ...rest,
+      ...(isWhole && reason !== undefined && { reason }),
+      ...(isWhole && override !== undefined && { override }),
+      ...(isWhole && only !== undefined && { only }),
+      joined,
+      left,
+      pointers,
+    })
   }
   return seen.toReversed()
 }
@@ -131,20 +188,27 @@ async function moveSeen(
   if (revision.rule !== undefined) {
     const [before, after] = [revision.revision - 1, revision.revision]
     const spans = await listSeenSpans(db, view, line, eyes.audience)
-    const seenAt = (at: number) => spans.find((span) => span.from <= at && at < (span.to ?? Infinity))?.ident ?? null
+    const seenAt = (at: number) =>
+      spans.find((span) => span.from <= at && at < (span.to ?? Infinity))?.ident ?? null
     eyes.latest.set(key, seenAt(after))
     return { package: name, target, from: seenAt(before), to: seenAt(after) }
   }
   if (ruleAt(view, revision.revision) === 'promoted') {
-    const move = revision.pointers.find((candidate) => candidate.package === name && candidate.target === target)
-    const seen = (ident: string | null | undefined) => (typeof ident === 'string' && eyes.mayBeSeen({ ident, target }) ? ident : null)
+    const move = revision.pointers.find(
+      (candidate) => candidate.package === name && candidate.target === target,
+    )
+    const seen = (ident: string | null | undefined) =>
+      typeof ident === 'string' && eyes.mayBeSeen({ ident, target }) ? ident : null
     return { package: name, target, from: seen(move?.from), to: seen(move?.to) }
   }
   // Reading all members of a line twice for each revision would take seconds where a package has thousands of releases.
-  const highestAt = async (at: number) => (await findHighestVisible(db, view.id, line, at, eyes.audience))?.ident ?? null
+  const highestAt = async (at: number) =>
+    (await findHighestVisible(db, view.id, line, at, eyes.audience))?.ident ?? null
   const from = eyes.latest.get(key) ?? (eyes.latest.has(key) ? null : await highestAt(revision.revision - 1))
   const isGone = revision.left.some((release) => release.ident === from && release.target === target)
-  const joined = revision.joined.filter((release) => lineOf(release) === key && eyes.mayBeSeen(release)).map(({ ident }) => ident)
+  const joined = revision.joined
+    .filter((release) => lineOf(release) === key && eyes.mayBeSeen(release))
+    .map(({ ident }) => ident)
   const to = isGone ? await highestAt(revision.revision) : joined.reduce(higher, from)
   eyes.latest.set(key, to)
   return { package: name, target, from, to }
@@ -155,7 +219,12 @@ function higher(one: string | null, other: string): string {
 }
 
 /** Those lines of these packages, or of all that a view has, that hold any release the audience may not see, with the ids of their packages. */
-export async function listVeiledLines(db: Db, viewId: number, packages: readonly string[] | 'all', audience: Audience): Promise<Map<string, number>> {
+export async function listVeiledLines(
+  db: Db,
+  viewId: number,
+  packages: readonly string[] | 'all',
+  audience: Audience,
+): Promise<Map<string, number>> {
   const veiled = new Map<string, number>()
   for (const some of packages === 'all' ? [undefined] : inBatches(packages)) {
     const rows = await db
@@ -189,7 +258,12 @@ interface Stay {
  * When members of these idents that the audience may see were there. What was deleted may have been published again, and is not the
  * same release: one may be public and the other not. They were members at different times.
  */
-async function listVisible(db: Db, viewId: number, idents: readonly string[], audience: Audience): Promise<Map<string, Stay[]>> {
+async function listVisible(
+  db: Db,
+  viewId: number,
+  idents: readonly string[],
+  audience: Audience,
+): Promise<Map<string, Stay[]>> {
   const stays: (ReleaseName & Stay)[] = []
   for (const some of inBatches(idents)) {
     const rows = await db
@@ -197,7 +271,12 @@ async function listVisible(db: Db, viewId: number, idents: readonly string[], au
       .crossJoin('members') // in this order
       .whereRef('members.package_id', '=', 'releases.package_id')
       .whereRef('members.release_id', '=', 'releases.id')
-      .select(['releases.ident', 'releases.target', 'members.from_revision as from', 'members.to_revision as to'])
+      .select([
+        'releases.ident',
+        'releases.target',
+        'members.from_revision as from',
+        'members.to_revision as to',
+      ])
       .where('releases.ident', 'in', some)
       .where('members.view_id', '=', viewId)
       .where((eb) => visibleTo(eb, audience))

@@ -16,18 +16,33 @@ import type { View, ViewRelease } from '../views/view.ts'
 // What views hold, and the writing of a revision: by sets, since a promotion may move thousands of releases.
 
 /** A release by its ident and target, whoever may see it. */
-export async function findViewRelease(db: Db, ident: Ident, target: Target): Promise<ViewRelease | undefined> {
-  const row = await viewReleases(db).where('releases.ident', '=', formatIdent(ident)).where('releases.target', '=', target).executeTakeFirst()
+export async function findViewRelease(
+  db: Db,
+  ident: Ident,
+  target: Target,
+): Promise<ViewRelease | undefined> {
+  const row = await viewReleases(db)
+    .where('releases.ident', '=', formatIdent(ident))
+    .where('releases.target', '=', target)
+    .executeTakeFirst()
   return row && viewReleaseOf(row)
 }
 
 /** What `latest` answers in one view, in no order. One text, because threads hand that on at no cost for each row. */
-export async function listPointersIn(db: Db, viewId: number): Promise<[packageId: number, target: Target, ident: string, revision: number][]> {
+export async function listPointersIn(
+  db: Db,
+  viewId: number,
+): Promise<[packageId: number, target: Target, ident: string, revision: number][]> {
   const { pointers } = await db
     .selectFrom(along('pointers', 'pointers_current'))
     .innerJoin('releases', 'releases.id', 'pointers.release_id')
     .select((eb) => {
-      const row = eb.fn('json_array', ['pointers.package_id', 'pointers.target', 'releases.ident', 'pointers.from_revision'])
+      const row = eb.fn('json_array', [
+        'pointers.package_id',
+        'pointers.target',
+        'releases.ident',
+        'pointers.from_revision',
+      ])
       return eb.fn<string>('json_group_array', [row]).as('pointers')
     })
     .where('pointers.view_id', '=', viewId)
@@ -56,12 +71,17 @@ export async function listPointersOf(db: Db, viewId: number): Promise<ViewReleas
 }
 
 /** What a view holds of the packages of a change. */
-export async function readPresent(db: Db, view: Pick<View, 'id' | 'rule'>, { joining, leaving }: Wanted): Promise<Present> {
+export async function readPresent(
+  db: Db,
+  view: Pick<View, 'id' | 'rule'>,
+  { joining, leaving }: Wanted,
+): Promise<Present> {
   const named = [...joining.map(({ release }) => release), ...leaving]
   const members = new Set((await onlyMembers(db, view, named)).map(({ releaseId }) => releaseId))
   const pointers = new Map<string, ViewRelease>()
   for (const ids of inBatches(named.map(({ packageId }) => packageId))) {
-    for (const pointer of await listPointersOfPackages(db, view.id, ids)) pointers.set(lineOf(pointer), pointer)
+    for (const pointer of await listPointersOfPackages(db, view.id, ids))
+      pointers.set(lineOf(pointer), pointer)
   }
   const heirs = new Map<string, ViewRelease>()
   const joined = new Set(joining.map(({ release }) => lineOf(release)))
@@ -70,7 +90,9 @@ export async function readPresent(db: Db, view: Pick<View, 'id' | 'rule'>, { joi
     const goneIds = new Set(gone.map(({ releaseId }) => releaseId))
     if (pointer === undefined || !goneIds.has(pointer.releaseId)) continue
     if (view.rule === 'promoted' && joined.has(line)) continue // what joins leads
-    const heir = (await listFirstMembers(db, view, pointer, gone.length + 1)).find(({ releaseId }) => !goneIds.has(releaseId))
+    const heir = (await listFirstMembers(db, view, pointer, gone.length + 1)).find(
+      ({ releaseId }) => !goneIds.has(releaseId),
+    )
     if (heir !== undefined) heirs.set(line, heir)
   }
   return { members, pointers, heirs }
@@ -78,13 +100,22 @@ export async function readPresent(db: Db, view: Pick<View, 'id' | 'rule'>, { joi
 
 /** Of each line of which `latest` would be another one under a rule: the release that it would be, by package and target. */
 export async function listLeadersUnder(db: Db, viewId: number, rule: ViewRule): Promise<ViewRelease[]> {
-  const order = rule === 'highest' ? sql`releases.order_key DESC` : sql`members.from_revision DESC, members.position DESC`
+  const order =
+    rule === 'highest' ? sql`releases.order_key DESC` : sql`members.from_revision DESC, members.position DESC`
   const rows = await db
     .with('ranked', (query) =>
-      membersOf(query as Db, viewId).select(sql<number>`row_number() OVER (PARTITION BY members.package_id, releases.target ORDER BY ${order})`.as('place')),
+      membersOf(query as Db, viewId).select(
+        sql<number>`row_number() OVER (PARTITION BY members.package_id, releases.target ORDER BY ${order})`.as(
+          'place',
+        ),
+      ),
     )
     .selectFrom('ranked')
-    .innerJoin('pointers', (on) => on.onRef('pointers.package_id', '=', 'ranked.package_id').onRef('pointers.target', '=', 'ranked.target'))
+    .innerJoin('pointers', (on) =>
+      on
+        .onRef('pointers.package_id', '=', 'ranked.package_id')
+        .onRef('pointers.target', '=', 'ranked.target'),
+    )
     .selectAll('ranked')
     .where('pointers.view_id', '=', viewId)
     .where('pointers.to_revision', 'is', null)
@@ -97,7 +128,11 @@ export async function listLeadersUnder(db: Db, viewId: number, rule: ViewRule): 
 }
 
 /** Which of these releases, at most a batch of them, are members. */
-export async function listMemberIds(db: Db, viewId: number, releaseIds: readonly number[]): Promise<number[]> {
+export async function listMemberIds(
+  db: Db,
+  viewId: number,
+  releaseIds: readonly number[],
+): Promise<number[]> {
   const rows = await db
     .selectFrom(along('members', 'members_by_release'))
     .select('release_id')
@@ -109,7 +144,11 @@ export async function listMemberIds(db: Db, viewId: number, releaseIds: readonly
 }
 
 /** Those of these releases that are members. */
-export async function onlyMembers(db: Db, view: { id: number }, releases: readonly ViewRelease[]): Promise<ViewRelease[]> {
+export async function onlyMembers(
+  db: Db,
+  view: { id: number },
+  releases: readonly ViewRelease[],
+): Promise<ViewRelease[]> {
   const members = new Set<number>()
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
     for (const id of await listMemberIds(db, view.id, ids)) members.add(id)
@@ -118,7 +157,11 @@ export async function onlyMembers(db: Db, view: { id: number }, releases: readon
 }
 
 /** The current members that belong to an origin, such that of each package what the view's rule puts first comes last. It walks the origin's packages. */
-export async function listMembersOfOrigin(db: Db, view: { id: number; rule: ViewRule }, originId: number): Promise<ViewRelease[]> {
+export async function listMembersOfOrigin(
+  db: Db,
+  view: { id: number; rule: ViewRule },
+  originId: number,
+): Promise<ViewRelease[]> {
   const members = db
     .selectFrom('packages')
     .crossJoin(along('members', 'members_current'))
@@ -131,12 +174,19 @@ export async function listMembersOfOrigin(db: Db, view: { id: number; rule: View
     .whereRef('releases.id', '=', 'members.release_id')
     .where('releases.deleted_at', 'is', null)
   const ordered =
-    view.rule === 'highest' ? members.orderBy('releases.order_key').orderBy('releases.id') : members.orderBy('members.from_revision').orderBy('members.position')
+    view.rule === 'highest'
+      ? members.orderBy('releases.order_key').orderBy('releases.id')
+      : members.orderBy('members.from_revision').orderBy('members.position')
   return (await ordered.execute()).map(viewReleaseOf)
 }
 
 /** Members of some packages at a revision, in the order in which they joined, deleted ones too. */
-export async function listPastMembers(db: Db, viewId: number, packageIds: readonly number[], revision: number): Promise<PastRelease[]> {
+export async function listPastMembers(
+  db: Db,
+  viewId: number,
+  packageIds: readonly number[],
+  revision: number,
+): Promise<PastRelease[]> {
   const rows = await pastReleases(db)
     .innerJoin('members', 'members.release_id', 'releases.id')
     .where('members.view_id', '=', viewId)
@@ -150,16 +200,32 @@ export async function listPastMembers(db: Db, viewId: number, packageIds: readon
 }
 
 /** The packages of which a member came or went after a revision. */
-export async function listPackagesChangedSince(db: Db, viewId: number, revision: number, only: Only | undefined): Promise<number[]> {
+export async function listPackagesChangedSince(
+  db: Db,
+  viewId: number,
+  revision: number,
+  only: Only | undefined,
+): Promise<number[]> {
   const changes = changesOf(db, viewId, only)
-  const rows = await changes.where('from_revision', '>', revision).union(changes.where('to_revision', '>', revision)).execute()
+  const rows = await changes
+    .where('from_revision', '>', revision)
+    .union(changes.where('to_revision', '>', revision))
+    .execute()
   return rows.map((row) => row.package_id)
 }
 
 /** Of releases that came or went with a revision: their packages. */
-export async function listPackagesChangedAt(db: Db, viewId: number, revision: number, only: Only | undefined): Promise<number[]> {
+export async function listPackagesChangedAt(
+  db: Db,
+  viewId: number,
+  revision: number,
+  only: Only | undefined,
+): Promise<number[]> {
   const changes = changesOf(db, viewId, only)
-  const rows = await changes.where('from_revision', '=', revision).union(changes.where('to_revision', '=', revision)).execute()
+  const rows = await changes
+    .where('from_revision', '=', revision)
+    .union(changes.where('to_revision', '=', revision))
+    .execute()
   return rows.map((row) => row.package_id)
 }
 
@@ -184,7 +250,11 @@ function changesOf(db: Db, viewId: number, { origin, name }: Only = {}) {
 }
 
 /** By `package_id target`: the revision since which `latest` is what it is, or is nothing. */
-export async function listPointerRevisions(db: Db, viewId: number, packageIds: readonly number[]): Promise<Map<string, number>> {
+export async function listPointerRevisions(
+  db: Db,
+  viewId: number,
+  packageIds: readonly number[],
+): Promise<Map<string, number>> {
   const rows = await db
     .selectFrom('pointers')
     .select(['package_id', 'target'])
@@ -197,15 +267,27 @@ export async function listPointerRevisions(db: Db, viewId: number, packageIds: r
 }
 
 /** Makes releases members from a revision on, in this order; those that are members are so anew. */
-export async function openMemberships(db: Db, viewId: number, releases: readonly ViewRelease[], revision: number): Promise<void> {
+export async function openMemberships(
+  db: Db,
+  viewId: number,
+  releases: readonly ViewRelease[],
+  revision: number,
+): Promise<void> {
   const members = releases.map(({ packageId, releaseId }, position) => [packageId, releaseId, position])
   for (const some of inBatches(members)) {
     await sql`insert into members (view_id, package_id, release_id, from_revision, position, to_revision)
-      select ${viewId}, value ->> 0, value ->> 1, ${revision}, value ->> 2, null from ${rowsOf(some)}`.execute(db)
+      select ${viewId}, value ->> 0, value ->> 1, ${revision}, value ->> 2, null from ${rowsOf(some)}`.execute(
+      db,
+    )
   }
 }
 
-export async function closeMemberships(db: Db, viewId: number, releases: readonly ViewRelease[], revision: number): Promise<void> {
+export async function closeMemberships(
+  db: Db,
+  viewId: number,
+  releases: readonly ViewRelease[],
+  revision: number,
+): Promise<void> {
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
     await sql`update members indexed by members_by_release set to_revision = ${revision}
       where release_id in ${among(ids)} and view_id = ${viewId} and to_revision is null`.execute(db)
@@ -213,7 +295,12 @@ export async function closeMemberships(db: Db, viewId: number, releases: readonl
 }
 
 /** Ends pointers at `revision` and, where there is a release to point to, starts the next. */
-export async function movePointers(db: Db, viewId: number, moves: readonly Move[], revision: number): Promise<void> {
+export async function movePointers(
+  db: Db,
+  viewId: number,
+  moves: readonly Move[],
+  revision: number,
+): Promise<void> {
   const ending = moves.flatMap(({ from }) => (from === undefined ? [] : [from]))
   for (const [target, releases] of Map.groupBy(ending, (release) => release.target)) {
     for (const ids of inBatches(releases.map(({ packageId }) => packageId))) {
@@ -228,19 +315,29 @@ export async function movePointers(db: Db, viewId: number, moves: readonly Move[
     }
   }
   // Where there was a pointer, there is a line.
-  for (const some of inBatches(moves.flatMap(({ from, to }) => (to === undefined || from !== undefined ? [] : [to])))) {
+  for (const some of inBatches(
+    moves.flatMap(({ from, to }) => (to === undefined || from !== undefined ? [] : [to])),
+  )) {
     const lines = some.map((to) => [formatPackageName(to.ident), to.target, to.packageId])
     await sql`insert into lines (view_id, package, target, package_id)
-      select ${viewId}, value ->> 0, value ->> 1, value ->> 2 from ${rowsOf(lines)} where true on conflict do nothing`.execute(db)
+      select ${viewId}, value ->> 0, value ->> 1, value ->> 2 from ${rowsOf(lines)} where true on conflict do nothing`.execute(
+      db,
+    )
   }
   for (const some of inBatches(moves.flatMap(({ to }) => to ?? []))) {
     const pointers = some.map((to) => [to.packageId, to.target, to.releaseId])
     await sql`insert into pointers (view_id, package_id, target, release_id, from_revision, to_revision)
-      select ${viewId}, value ->> 0, value ->> 1, value ->> 2, ${revision}, null from ${rowsOf(pointers)}`.execute(db)
+      select ${viewId}, value ->> 0, value ->> 1, value ->> 2, ${revision}, null from ${rowsOf(pointers)}`.execute(
+      db,
+    )
   }
 }
 
-async function listPointersOfPackages(db: Db, viewId: number, packageIds: readonly number[]): Promise<ViewRelease[]> {
+async function listPointersOfPackages(
+  db: Db,
+  viewId: number,
+  packageIds: readonly number[],
+): Promise<ViewRelease[]> {
   const rows = await viewReleases(db)
     .innerJoin(along('pointers', 'pointers_current'), 'pointers.release_id', 'releases.id')
     .where('pointers.view_id', '=', viewId)
@@ -251,10 +348,19 @@ async function listPointersOfPackages(db: Db, viewId: number, packageIds: readon
 }
 
 /** The first current members of a line, as the view's rule orders them. */
-async function listFirstMembers(db: Db, view: { id: number; rule: ViewRule }, line: ViewRelease, limit: number): Promise<ViewRelease[]> {
-  const members = membersOf(db, view.id).where('members.package_id', '=', line.packageId).where('releases.target', '=', line.target)
+async function listFirstMembers(
+  db: Db,
+  view: { id: number; rule: ViewRule },
+  line: ViewRelease,
+  limit: number,
+): Promise<ViewRelease[]> {
+  const members = membersOf(db, view.id)
+    .where('members.package_id', '=', line.packageId)
+    .where('releases.target', '=', line.target)
   const ordered =
-    view.rule === 'highest' ? members.orderBy('releases.order_key', 'desc') : members.orderBy('members.from_revision', 'desc').orderBy('members.position', 'desc')
+    view.rule === 'highest'
+      ? members.orderBy('releases.order_key', 'desc')
+      : members.orderBy('members.from_revision', 'desc').orderBy('members.position', 'desc')
   return (await ordered.limit(limit).execute()).map(viewReleaseOf)
 }
 
@@ -294,7 +400,10 @@ const VIEW_RELEASE = [
 ] as const
 
 function pastReleases(db: Db) {
-  return db.selectFrom('releases').innerJoin('packages', 'packages.id', 'releases.package_id').select(VIEW_RELEASE)
+  return db
+    .selectFrom('releases')
+    .innerJoin('packages', 'packages.id', 'releases.package_id')
+    .select(VIEW_RELEASE)
 }
 
 function membersOf(db: Db, viewId: number) {

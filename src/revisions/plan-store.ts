@@ -23,7 +23,10 @@ function isOpenAt(now: number) {
   return sql<SqlBool>`(plans.expires_at > ${now} AND (plans.created_at <= ${now} OR coalesce(${clockSetBackAt}, ${now}) + plans.expires_at - plans.created_at > ${now}))`
 }
 
-export interface NewPlan extends Pick<StoredPlan, 'token' | 'kind' | 'request' | 'effect' | 'digest' | 'createdAt' | 'expiresAt'> {
+export interface NewPlan extends Pick<
+  StoredPlan,
+  'token' | 'kind' | 'request' | 'effect' | 'digest' | 'createdAt' | 'expiresAt'
+> {
   readonly viewId: number
   readonly accountId: number | undefined
 }
@@ -53,10 +56,25 @@ export async function insertPlan(db: Db, plan: NewPlan): Promise<number> {
 }
 
 /** Forgets drafts that have expired, and an account's oldest beyond what it may have; what a preview shows stays. */
-export async function forgetOldDrafts(db: Db, accountId: number | undefined, { now, setBackAt }: Clock): Promise<void> {
+export async function forgetOldDrafts(
+  db: Db,
+  accountId: number | undefined,
+  { now, setBackAt }: Clock,
+): Promise<void> {
   const shown = db.selectFrom('views').select('plan_id').where('plan_id', 'is not', null)
-  await db.deleteFrom('plans').where(isDraft).where('expires_at', '<=', now).where('id', 'not in', shown).execute()
-  if (setBackAt !== undefined) await db.deleteFrom('plans').where(isDraft).where((eb) => eb.not(isOpenAt(now))).where('id', 'not in', shown).execute()
+  await db
+    .deleteFrom('plans')
+    .where(isDraft)
+    .where('expires_at', '<=', now)
+    .where('id', 'not in', shown)
+    .execute()
+  if (setBackAt !== undefined)
+    await db
+      .deleteFrom('plans')
+      .where(isDraft)
+      .where((eb) => eb.not(isOpenAt(now)))
+      .where('id', 'not in', shown)
+      .execute()
   const kept = db
     .selectFrom('plans')
     .select('id')
@@ -96,7 +114,11 @@ export async function getPlanById(db: Db, id: number): Promise<StoredPlan> {
 }
 
 /** Those proposed for a view, newest first, before the one of this id; all of them, or those that wait. */
-export async function listProposals(db: Db, viewId: number, page: { before: number; limit: number; waitingAt?: number }): Promise<StoredPlan[]> {
+export async function listProposals(
+  db: Db,
+  viewId: number,
+  page: { before: number; limit: number; waitingAt?: number },
+): Promise<StoredPlan[]> {
   const { waitingAt } = page
   const found = db
     .selectFrom(along('plans', waitingAt === undefined ? 'plans_proposed' : 'plans_waiting'))
@@ -104,7 +126,9 @@ export async function listProposals(db: Db, viewId: number, page: { before: numb
     .where('plans.view_id', '=', viewId)
     .where(isProposal)
     .where('plans.id', '<', page.before)
-    .$if(waitingAt !== undefined, (query) => query.where('plans.ended_at', 'is', null).where(isOpenAt(waitingAt ?? 0)))
+    .$if(waitingAt !== undefined, (query) =>
+      query.where('plans.ended_at', 'is', null).where(isOpenAt(waitingAt ?? 0)),
+    )
     .orderBy('plans.id', 'desc')
     .limit(page.limit)
   const rows = await plans(db).where('plans.id', 'in', found).orderBy('plans.id', 'desc').execute()
@@ -124,10 +148,19 @@ export async function countWaiting(db: Db, viewId: number, at: number): Promise<
   return count
 }
 
-export async function endPlan(db: Db, id: number, end: { at: number; how: PlanEnd['how']; deciderId: number | undefined; revision?: number }): Promise<void> {
+export async function endPlan(
+  db: Db,
+  id: number,
+  end: { at: number; how: PlanEnd['how']; deciderId: number | undefined; revision?: number },
+): Promise<void> {
   await db
     .updateTable('plans')
-    .set({ ended_at: end.at, ending: end.how, decider_id: end.deciderId ?? null, revision: end.revision ?? null })
+    .set({
+      ended_at: end.at,
+      ending: end.how,
+      decider_id: end.deciderId ?? null,
+      revision: end.revision ?? null,
+    })
     .where('id', '=', id)
     .execute()
 }
@@ -139,10 +172,20 @@ export async function readPlannedMoves(db: Db, planId: number): Promise<readonly
 }
 
 /** Those plans that name nothing which the audience may not see, also of what was deleted since. */
-export async function onlyVisible(db: Db, found: readonly StoredPlan[], audience: Audience): Promise<StoredPlan[]> {
+export async function onlyVisible(
+  db: Db,
+  found: readonly StoredPlan[],
+  audience: Audience,
+): Promise<StoredPlan[]> {
   if (audience.seesAll) return [...found]
-  const hidden = await listHidden(db, found.flatMap(({ effect }) => releasesIn(effect)), audience)
-  return found.filter(({ effect }) => !releasesIn(effect).some(({ ident, target }) => hidden.has(`${ident} ${target}`)))
+  const hidden = await listHidden(
+    db,
+    found.flatMap(({ effect }) => releasesIn(effect)),
+    audience,
+  )
+  return found.filter(
+    ({ effect }) => !releasesIn(effect).some(({ ident, target }) => hidden.has(`${ident} ${target}`)),
+  )
 }
 
 function plans(db: Db) {
@@ -152,7 +195,12 @@ function plans(db: Db) {
     .leftJoin('accounts', 'accounts.id', 'plans.account_id')
     .leftJoin('accounts as deciders', 'deciders.id', 'plans.decider_id')
     .selectAll('plans')
-    .select(['views.name as view', 'accounts.name as account', 'deciders.name as decider', clockSetBackAt.as('set_back_at')])
+    .select([
+      'views.name as view',
+      'accounts.name as account',
+      'deciders.name as decider',
+      clockSetBackAt.as('set_back_at'),
+    ])
 }
 
 type PlanRow = Awaited<ReturnType<ReturnType<typeof plans>['executeTakeFirstOrThrow']>>
@@ -170,6 +218,14 @@ function planOf(row: PlanRow): StoredPlan {
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     setBackAt: row.set_back_at ?? undefined,
-    end: row.ended_at === null || row.ending === null ? undefined : { at: row.ended_at, how: row.ending, by: row.decider ?? undefined, revision: row.revision ?? undefined },
+    end:
+      row.ended_at === null || row.ending === null
+        ? undefined
+        : {
+            at: row.ended_at,
+            how: row.ending,
+            by: row.decider ?? undefined,
+            revision: row.revision ?? undefined,
+          },
   }
 }

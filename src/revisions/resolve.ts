@@ -9,7 +9,16 @@ import type { Only, SeenRequest, ReleaseSource } from '../views/change-request.t
 import { getRevisionAt, listPointersAt } from './content-store.ts'
 import type { PointerPlace } from './content-store.ts'
 import { findReleases, findReleasesById, listNeeds } from './dependency-store.ts'
-import { listLeadersUnder, listPackagesChangedAt, listPackagesChangedSince, listPastMembers, listPointerRevisions, listPointersOf, onlyMembers, readPresent } from './member-store.ts'
+import {
+  listLeadersUnder,
+  listPackagesChangedAt,
+  listPackagesChangedSince,
+  listPastMembers,
+  listPointerRevisions,
+  listPointersOf,
+  onlyMembers,
+  readPresent,
+} from './member-store.ts'
 import { lineOf } from '../views/plan.ts'
 import type { Joining, Wanted } from '../views/plan.ts'
 import { restoreLine, revertLine, together } from './restore.ts'
@@ -63,7 +72,10 @@ async function resolvePromotion(db: Db, view: View, request: Of<'promote'>): Pro
   const { pinned, releases, ...taken } = await takeFrom(db, request.source, request)
   const needed = request.withDeps === true ? await findNeeded(db, releases, request) : []
   const kept = new Set([...releases, ...needed].map(({ releaseId }) => releaseId))
-  const leaving = request.isExact === true ? (await absentFrom(db, view, request.source, releases)).filter(({ releaseId }) => !kept.has(releaseId)) : []
+  const leaving =
+    request.isExact === true
+      ? (await absentFrom(db, view, request.source, releases)).filter(({ releaseId }) => !kept.has(releaseId))
+      : []
   const dependencies = await comeAlong(db, view, needed, { releases, leaving })
   const wanted = { joining: [...dependencies, ...releases.map((release) => ({ release }))], leaving }
   return { wanted, ...taken, of: undefined, only: undefined, pinned: { ...request, source: pinned } }
@@ -76,29 +88,64 @@ async function resolveDemotion(db: Db, view: View, request: Of<'demote'>): Promi
   if ('releases' in request.source && leaving.length < releases.length) {
     const members = new Set(leaving)
     const strangers = releases.filter((release) => !members.has(release))
-    throw refusalOf('not_member', strangers.map((release) => ({ detail: `${formatIdent(release.ident)} (${release.target}) is not in ${view.name}` })))
+    throw refusalOf(
+      'not_member',
+      strangers.map((release) => ({
+        detail: `${formatIdent(release.ident)} (${release.target}) is not in ${view.name}`,
+      })),
+    )
   }
-  return { wanted: { joining: [], leaving }, ...taken, of: undefined, only: undefined, pinned: { ...request, source: pinned } }
+  return {
+    wanted: { joining: [], leaving },
+    ...taken,
+    of: undefined,
+    only: undefined,
+    pinned: { ...request, source: pinned },
+  }
 }
 
 async function resolveRollback(db: Db, view: View, request: Of<'rollback'>): Promise<Resolved> {
   const revision = await getRevisionAt(db, view, request.to)
-  return { ...(await restore(db, view, revision, request.only)), source: undefined, of: revision, only: request.only, pinned: { ...request, to: { revision } } }
+  return {
+    ...(await restore(db, view, revision, request.only)),
+    source: undefined,
+    of: revision,
+    only: request.only,
+    pinned: { ...request, to: { revision } },
+  }
 }
 
 async function resolveRevert(db: Db, view: View, request: Of<'revert'>): Promise<Resolved> {
   const { revision, mark } = request
   await expectRevisionKnown(db, view, { number: revision, mark })
-  if (revision < 1 || revision > view.revision) throw new DepotError('not_found', `${view.name} has no revision ${revision}; it is at revision ${view.revision}`)
-  if (setsRule(view, revision)) throw new DepotError('refused', `revision ${revision} set the rule of ${view.name} to ${ruleAt(view, revision)}: set the rule that it is to have`)
-  return { ...(await revert(db, view, revision, request.only)), source: undefined, of: revision, only: request.only, pinned: request }
+  if (revision < 1 || revision > view.revision)
+    throw new DepotError(
+      'not_found',
+      `${view.name} has no revision ${revision}; it is at revision ${view.revision}`,
+    )
+  if (setsRule(view, revision))
+    throw new DepotError(
+      'refused',
+      `revision ${revision} set the rule of ${view.name} to ${ruleAt(view, revision)}: set the rule that it is to have`,
+    )
+  return {
+    ...(await revert(db, view, revision, request.only)),
+    source: undefined,
+    of: revision,
+    only: request.only,
+    pinned: request,
+  }
 }
 
 /** The releases that `latest` would be under the other rule join anew. So `latest` moves with members only, whatever moves it. */
 async function resolveRule(db: Db, view: View, request: Of<'set-rule'>): Promise<Resolved> {
   const isOther = request.rule !== view.rule
   const leaders = isOther ? await listLeadersUnder(db, view.id, request.rule) : []
-  const wanted = { joining: leaders.map((release) => ({ release, isAnew: true })), leaving: [], ...(isOther && { rule: request.rule }) }
+  const wanted = {
+    joining: leaders.map((release) => ({ release, isAnew: true })),
+    leaving: [],
+    ...(isOther && { rule: request.rule }),
+  }
   return { wanted, conflicts: [], source: undefined, of: undefined, only: undefined, pinned: request }
 }
 
@@ -112,30 +159,61 @@ async function takeFrom(db: Db, source: ReleaseSource, { audience }: SeenRequest
   for (const [index, name] of named.entries()) {
     const { ident, target } = name
     const release = found.get(`${ident} ${target}`)
-    if (release === undefined) missing.push({ detail: `there is no release ${ident} for ${target}`, ...('releases' in source && { pointer: `/releases/${index}` }) })
-    else if ('checksum' in name && name.checksum !== release.checksum) conflicts.push({ detail: `${ident} (${target}) has other bytes here than in the lockfile`, names: [{ ident, target }] })
+    if (release === undefined)
+      missing.push({
+        detail: `there is no release ${ident} for ${target}`,
+        ...('releases' in source && { pointer: `/releases/${index}` }),
+      })
+    else if ('checksum' in name && name.checksum !== release.checksum)
+      conflicts.push({
+        detail: `${ident} (${target}) has other bytes here than in the lockfile`,
+        names: [{ ident, target }],
+      })
     else releases.set(release.releaseId, release)
   }
   if (missing.length > 0) throw refusalOf('not_found', missing)
-  return { releases: [...releases.values()], source: 'lockfile' in source ? { lockfile: source.lockfile.digest } : undefined, conflicts, pinned: source }
+  return {
+    releases: [...releases.values()],
+    source: 'lockfile' in source ? { lockfile: source.lockfile.digest } : undefined,
+    conflicts,
+    pinned: source,
+  }
 }
 
 /** In the order of names, which decides nothing: each is of a line of its own. */
-async function takePointers(db: Db, source: Extract<ReleaseSource, { from: string }>, { audience }: Pick<SeenRequest, 'audience'>): Promise<Taken> {
+async function takePointers(
+  db: Db,
+  source: Extract<ReleaseSource, { from: string }>,
+  { audience }: Pick<SeenRequest, 'audience'>,
+): Promise<Taken> {
   const { from, at, ...filter } = source
   const view = await getPastView(db, from)
   const revision = await getRevisionAt(db, view, at)
   const pointers = []
-  for (let after: PointerPlace | undefined; ; ) {
-    const page = await listPointersAt(db, view, revision, { ...filter, limit: PAGE, ...(after && { after }) }, audience)
+  for (let after: PointerPlace | undefined; ;) {
+    const page = await listPointersAt(
+      db,
+      view,
+      revision,
+      { ...filter, limit: PAGE, ...(after && { after }) },
+      audience,
+    )
     pointers.push(...page)
     const last = page.at(-1)
     if (last === undefined || page.length < PAGE) break
     if (pointers.length > MOST_MOVED) break
     after = [last.package, last.target]
   }
-  const found = await findReleasesById(db, pointers.map(({ releaseId }) => releaseId))
-  const conflicts = pointers.filter(({ releaseId }) => !found.has(releaseId)).map(({ ident, target }) => ({ detail: `${ident} (${target}), which is in ${view.name} at revision ${revision}, was deleted`, names: [{ ident, target }] }))
+  const found = await findReleasesById(
+    db,
+    pointers.map(({ releaseId }) => releaseId),
+  )
+  const conflicts = pointers
+    .filter(({ releaseId }) => !found.has(releaseId))
+    .map(({ ident, target }) => ({
+      detail: `${ident} (${target}), which is in ${view.name} at revision ${revision}, was deleted`,
+      names: [{ ident, target }],
+    }))
   return {
     releases: pointers.flatMap(({ releaseId }) => found.get(releaseId) ?? []),
     source: { view: view.name, revision },
@@ -145,19 +223,35 @@ async function takePointers(db: Db, source: Extract<ReleaseSource, { from: strin
 }
 
 /** What releases need besides themselves. */
-async function findNeeded(db: Db, releases: readonly ViewRelease[], { audience }: SeenRequest): Promise<ViewRelease[]> {
+async function findNeeded(
+  db: Db,
+  releases: readonly ViewRelease[],
+  { audience }: SeenRequest,
+): Promise<ViewRelease[]> {
   const needs = await listNeeds(db, releases)
-  const names = releases.flatMap((release) => (needs.get(release.releaseId) ?? []).map((ident) => ({ ident, target: release.target })))
+  const names = releases.flatMap((release) =>
+    (needs.get(release.releaseId) ?? []).map((ident) => ({ ident, target: release.target })),
+  )
   const asked = new Set(releases.map(({ releaseId }) => releaseId))
-  return [...(await findReleases(db, names, audience)).values()].filter(({ releaseId }) => !asked.has(releaseId))
+  return [...(await findReleases(db, names, audience)).values()].filter(
+    ({ releaseId }) => !asked.has(releaseId),
+  )
 }
 
 /**
  * What is needed and the view does not have. A dependency is there to be found, not to be run: it joins without taking `latest`
  * from a higher release that the view has of its package, unless that leaves, or joins by itself.
  */
-async function comeAlong(db: Db, view: View, needed: readonly ViewRelease[], { releases, leaving }: { releases: readonly ViewRelease[]; leaving: readonly ViewRelease[] }): Promise<Joining[]> {
-  const { members, pointers } = await readPresent(db, view, { joining: needed.map((release) => ({ release })), leaving: [] })
+async function comeAlong(
+  db: Db,
+  view: View,
+  needed: readonly ViewRelease[],
+  { releases, leaving }: { releases: readonly ViewRelease[]; leaving: readonly ViewRelease[] },
+): Promise<Joining[]> {
+  const { members, pointers } = await readPresent(db, view, {
+    joining: needed.map((release) => ({ release })),
+    leaving: [],
+  })
   const strangers = needed.filter(({ releaseId }) => !members.has(releaseId))
   const settled = new Set([...releases, ...leaving].map(({ releaseId }) => releaseId))
   const joining: Joining[] = []
@@ -165,22 +259,37 @@ async function comeAlong(db: Db, view: View, needed: readonly ViewRelease[], { r
     const rising = some.toSorted((a, b) => (a.orderKey < b.orderKey ? -1 : 1))
     joining.push(...rising.map((release) => ({ release, isDependency: true })))
     const pointer = pointers.get(line)
-    const isHigher = pointer !== undefined && !settled.has(pointer.releaseId) && pointer.orderKey > (rising.at(-1)?.orderKey ?? '')
-    if (view.rule === 'promoted' && isHigher) joining.push({ release: pointer, isAnew: true, isDependency: true })
+    const isHigher =
+      pointer !== undefined &&
+      !settled.has(pointer.releaseId) &&
+      pointer.orderKey > (rising.at(-1)?.orderKey ?? '')
+    if (view.rule === 'promoted' && isHigher)
+      joining.push({ release: pointer, isAnew: true, isDependency: true })
   }
   // What was asked for joins after what it needs, also where that is of the same package.
   return joining
 }
 
 /** Members of packages that the view has and the source, as far as it was asked about, does not. */
-async function absentFrom(db: Db, view: View, source: ReleaseSource, releases: readonly ViewRelease[]): Promise<ViewRelease[]> {
-  if ('releases' in source) throw new DepotError('invalid_request', 'exact is for a set that comes from a view or a lockfile')
+async function absentFrom(
+  db: Db,
+  view: View,
+  source: ReleaseSource,
+  releases: readonly ViewRelease[],
+): Promise<ViewRelease[]> {
+  if ('releases' in source)
+    throw new DepotError('invalid_request', 'exact is for a set that comes from a view or a lockfile')
   const lines = new Set(releases.map(lineOf))
-  const isAskedAbout = ({ ident }: ViewRelease) => !('from' in source) || ((source.origin ?? ident.origin) === ident.origin && (source.name ?? ident.name) === ident.name)
-  const absent = (await listPointersOf(db, view.id)).filter((pointer) => !lines.has(lineOf(pointer)) && isAskedAbout(pointer))
+  const isAskedAbout = ({ ident }: ViewRelease) =>
+    !('from' in source) ||
+    ((source.origin ?? ident.origin) === ident.origin && (source.name ?? ident.name) === ident.name)
+  const absent = (await listPointersOf(db, view.id)).filter(
+    (pointer) => !lines.has(lineOf(pointer)) && isAskedAbout(pointer),
+  )
   const gone = new Set(absent.map(lineOf))
   const members: PastRelease[] = []
-  for (const ids of inBatches(absent.map(({ packageId }) => packageId))) members.push(...(await listPastMembers(db, view.id, ids, view.revision)))
+  for (const ids of inBatches(absent.map(({ packageId }) => packageId)))
+    members.push(...(await listPastMembers(db, view.id, ids, view.revision)))
   return members.filter((member) => gone.has(lineOf(member)))
 }
 
@@ -189,7 +298,14 @@ async function restore(db: Db, view: View, revision: number, only: Only | undefi
   for (const ids of inBatches(await listPackagesChangedSince(db, view.id, revision, only))) {
     const then = Map.groupBy(await listPastMembers(db, view.id, ids, revision), lineOf)
     const now = Map.groupBy(await listPastMembers(db, view.id, ids, view.revision), lineOf)
-    for (const line of new Set([...then.keys(), ...now.keys()])) parts.push(restoreLine({ past: ruleAt(view, revision), present: view.rule }, then.get(line) ?? [], now.get(line) ?? []))
+    for (const line of new Set([...then.keys(), ...now.keys()]))
+      parts.push(
+        restoreLine(
+          { past: ruleAt(view, revision), present: view.rule },
+          then.get(line) ?? [],
+          now.get(line) ?? [],
+        ),
+      )
   }
   return together(parts)
 }
@@ -197,21 +313,35 @@ async function restore(db: Db, view: View, revision: number, only: Only | undefi
 async function revert(db: Db, view: View, revision: number, only: Only | undefined): Promise<Restored> {
   const parts: Restored[] = []
   for (const ids of inBatches(await listPackagesChangedAt(db, view.id, revision, only))) {
-    const [before, after, now] = await Promise.all([revision - 1, revision, view.revision].map(async (at) => Map.groupBy(await listPastMembers(db, view.id, ids, at), lineOf)))
+    const [before, after, now] = await Promise.all(
+      [revision - 1, revision, view.revision].map(async (at) =>
+        Map.groupBy(await listPastMembers(db, view.id, ids, at), lineOf),
+      ),
+    )
     const since = await listPointerRevisions(db, view.id, ids)
     for (const [line, some] of new Map([...(before ?? []), ...(after ?? [])])) {
       const [one] = some
       if (one === undefined) continue
-      const members = { before: before?.get(line) ?? [], after: after?.get(line) ?? [], now: now?.get(line) ?? [] }
+      const members = {
+        before: before?.get(line) ?? [],
+        after: after?.get(line) ?? [],
+        now: now?.get(line) ?? [],
+      }
       // Lines of the package that this revision did not touch are as they were before it.
       if (isSame(members.before, members.after)) continue
-      parts.push(revertLine({ past: ruleAt(view, revision), present: view.rule }, { ...members, since: since.get(`${one.packageId} ${one.target}`) ?? 0 }))
+      parts.push(
+        revertLine(
+          { past: ruleAt(view, revision), present: view.rule },
+          { ...members, since: since.get(`${one.packageId} ${one.target}`) ?? 0 },
+        ),
+      )
     }
   }
   return together(parts)
 }
 
 function isSame(one: readonly ViewRelease[], other: readonly ViewRelease[]): boolean {
-  return one.length === other.length && one.every(({ releaseId }, index) => other[index]?.releaseId === releaseId)
+  return (
+    one.length === other.length && one.every(({ releaseId }, index) => other[index]?.releaseId === releaseId)
+  )
 }
-

@@ -40,18 +40,32 @@ export interface Rules {
  */
 export function restoreLine(rules: Rules, then: Members, now: Members): Restored {
   const wasLatest = leading(rules.past, then)
-  const conflicts = wasLatest?.isDeleted === true ? [conflictOf(`${nameOf(wasLatest)} was deleted, and was what latest answered`, wasLatest)] : []
+  const conflicts =
+    wasLatest?.isDeleted === true
+      ? [conflictOf(`${nameOf(wasLatest)} was deleted, and was what latest answered`, wasLatest)]
+      : []
   const kept = then.filter(({ isDeleted }) => !isDeleted)
-  const isLast = ({ releaseId }: PastRelease) => rules.present === 'promoted' && releaseId === wasLatest?.releaseId
+  const isLast = ({ releaseId }: PastRelease) =>
+    rules.present === 'promoted' && releaseId === wasLatest?.releaseId
   const old = [...kept.filter((release) => !isLast(release)), ...kept.filter(isLast)]
   const willBe = leading(rules.present, old)
   if (wasLatest !== undefined && conflicts.length === 0 && willBe?.releaseId !== wasLatest.releaseId) {
-    conflicts.push(conflictOf(`latest of ${labelOf(wasLatest)} cannot go back to ${identOf(wasLatest)}: under the rule ${rules.present} it would be ${identOf(willBe)}`, wasLatest, willBe))
+    conflicts.push(
+      conflictOf(
+        `latest of ${labelOf(wasLatest)} cannot go back to ${identOf(wasLatest)}: under the rule ${rules.present} it would be ${identOf(willBe)}`,
+        wasLatest,
+        willBe,
+      ),
+    )
   }
   const oldIds = new Set(old.map(({ releaseId }) => releaseId))
   const nowIds = new Set(now.map(({ releaseId }) => releaseId))
   const leaving = now.filter(({ releaseId }) => !oldIds.has(releaseId))
-  if (rules.present === 'highest') return { wanted: { joining: old.filter(({ releaseId }) => !nowIds.has(releaseId)).map(joinAnew), leaving }, conflicts }
+  if (rules.present === 'highest')
+    return {
+      wanted: { joining: old.filter(({ releaseId }) => !nowIds.has(releaseId)).map(joinAnew), leaving },
+      conflicts,
+    }
   const staying = now.filter(({ releaseId }) => oldIds.has(releaseId))
   const common = old.findIndex(({ releaseId }, index) => staying[index]?.releaseId !== releaseId)
   return { wanted: { joining: common === -1 ? [] : old.slice(common).map(joinAnew), leaving }, conflicts }
@@ -72,27 +86,54 @@ export interface Undoing {
  */
 export function revertLine(rules: Rules, { before, after, now, since }: Undoing): Restored {
   const rule = rules.present
-  const [wasLatest, becameLatest, isLatest] = [leading(rules.past, before), leading(rules.past, after), leading(rule, now)]
+  const [wasLatest, becameLatest, isLatest] = [
+    leading(rules.past, before),
+    leading(rules.past, after),
+    leading(rule, now),
+  ]
   const didMove = wasLatest?.releaseId !== becameLatest?.releaseId
   const conflicts: Conflict[] = []
   if (didMove && isLatest?.releaseId !== becameLatest?.releaseId) {
-    conflicts.push(conflictOf(`latest of ${labelOf(becameLatest ?? wasLatest)} has moved on: it is ${identOf(isLatest)} since revision ${since}`, wasLatest, becameLatest, isLatest))
+    conflicts.push(
+      conflictOf(
+        `latest of ${labelOf(becameLatest ?? wasLatest)} has moved on: it is ${identOf(isLatest)} since revision ${since}`,
+        wasLatest,
+        becameLatest,
+        isLatest,
+      ),
+    )
   }
-  if (didMove && wasLatest?.isDeleted === true) conflicts.push(conflictOf(`${nameOf(wasLatest)} was deleted, and was what latest answered`, wasLatest))
+  if (didMove && wasLatest?.isDeleted === true)
+    conflicts.push(conflictOf(`${nameOf(wasLatest)} was deleted, and was what latest answered`, wasLatest))
   const [wasThere, cameThere, isThere] = [idsOf(before), idsOf(after), idsOf(now)]
   const leaving = now.filter(({ releaseId }) => cameThere.has(releaseId) && !wasThere.has(releaseId))
-  const returning = before.filter(({ releaseId, isDeleted }) => !cameThere.has(releaseId) && !isThere.has(releaseId) && !isDeleted)
+  const returning = before.filter(
+    ({ releaseId, isDeleted }) => !cameThere.has(releaseId) && !isThere.has(releaseId) && !isDeleted,
+  )
   const gone = idsOf(leaving)
   const rest = [...now.filter(({ releaseId }) => !gone.has(releaseId)), ...returning]
   const joining = returning.map(joinAnew)
   // Under `promoted`, what comes back would be what was promoted last: then `latest` is put there once more.
   const target = rest.find((release) => release.releaseId === (didMove ? wasLatest : isLatest)?.releaseId)
   if (rule === 'promoted' && target !== undefined && rest.at(-1) !== target) {
-    return { wanted: { joining: [...joining.filter(({ release }) => release !== target), joinAnew(target)], leaving }, conflicts }
+    return {
+      wanted: {
+        joining: [...joining.filter(({ release }) => release !== target), joinAnew(target)],
+        leaving,
+      },
+      conflicts,
+    }
   }
   const willBe = leading(rule, rest)
   if (didMove && conflicts.length === 0 && willBe?.releaseId !== wasLatest?.releaseId) {
-    conflicts.push(conflictOf(`latest of ${labelOf(becameLatest ?? wasLatest)} cannot go back to ${identOf(wasLatest)}: without this revision it is ${identOf(willBe)}`, wasLatest, becameLatest, willBe))
+    conflicts.push(
+      conflictOf(
+        `latest of ${labelOf(becameLatest ?? wasLatest)} cannot go back to ${identOf(wasLatest)}: without this revision it is ${identOf(willBe)}`,
+        wasLatest,
+        becameLatest,
+        willBe,
+      ),
+    )
   }
   return { wanted: { joining, leaving }, conflicts }
 }
@@ -104,7 +145,10 @@ function idsOf(members: Members): Set<number> {
 /** Puts what concerns different lines together. */
 export function together(parts: readonly Restored[]): Restored {
   return {
-    wanted: { joining: parts.flatMap(({ wanted }) => wanted.joining), leaving: parts.flatMap(({ wanted }) => wanted.leaving) },
+    wanted: {
+      joining: parts.flatMap(({ wanted }) => wanted.joining),
+      leaving: parts.flatMap(({ wanted }) => wanted.leaving),
+    },
     conflicts: parts.flatMap(({ conflicts }) => conflicts),
   }
 }
@@ -112,11 +156,19 @@ export function together(parts: readonly Restored[]): Restored {
 /** What the rule puts first. */
 function leading(rule: ViewRule, members: Members): PastRelease | undefined {
   if (rule === 'promoted') return members.at(-1)
-  return members.reduce<PastRelease | undefined>((best, member) => (best === undefined || best.orderKey < member.orderKey ? member : best), undefined)
+  return members.reduce<PastRelease | undefined>(
+    (best, member) => (best === undefined || best.orderKey < member.orderKey ? member : best),
+    undefined,
+  )
 }
 
 function conflictOf(detail: string, ...releases: readonly (ViewRelease | undefined)[]): Conflict {
-  return { detail, names: releases.flatMap((release) => (release === undefined ? [] : [{ ident: formatIdent(release.ident), target: release.target }])) }
+  return {
+    detail,
+    names: releases.flatMap((release) =>
+      release === undefined ? [] : [{ ident: formatIdent(release.ident), target: release.target }],
+    ),
+  }
 }
 
 function joinAnew(release: ViewRelease): Joining {
@@ -134,4 +186,3 @@ function identOf(release: ViewRelease | undefined): string {
 function labelOf(release: ViewRelease | undefined): string {
   return release === undefined ? 'a package' : `${formatPackageName(release.ident)} for ${release.target}`
 }
-

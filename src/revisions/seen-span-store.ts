@@ -21,8 +21,12 @@ const MOST_IN_A_READ = 1_000
  */
 export async function listSeenSpans(db: Db, view: View, line: Line, audience: Audience): Promise<Span[]> {
   const periods = periodsOf(view)
-  const highest = periods.some(({ rule }) => rule === 'highest') ? sweepHighest(await listVisibleStays(db, view.id, line, audience)) : []
-  const promoted = periods.some(({ rule }) => rule === 'promoted') ? await listVisiblePointers(db, view.id, line, audience) : []
+  const highest = periods.some(({ rule }) => rule === 'highest')
+    ? sweepHighest(await listVisibleStays(db, view.id, line, audience))
+    : []
+  const promoted = periods.some(({ rule }) => rule === 'promoted')
+    ? await listVisiblePointers(db, view.id, line, audience)
+    : []
   const spans: Span[] = []
   for (const { rule, from, until } of periods) {
     for (const span of rule === 'highest' ? highest : promoted) {
@@ -32,30 +36,58 @@ export async function listSeenSpans(db: Db, view: View, line: Line, audience: Au
       const last = spans.at(-1)
       const isSame = last?.ident === span.ident && last.to === begun
       if (isSame) spans.pop()
-      spans.push({ ident: span.ident, from: isSame ? last.from : begun, to: ended === Infinity ? undefined : ended })
+      spans.push({
+        ident: span.ident,
+        from: isSame ? last.from : begun,
+        to: ended === Infinity ? undefined : ended,
+      })
     }
   }
   return spans
 }
 
 /** Every stay on the line that the audience may see, in pieces: which of them were the highest is known only when all are there. */
-export async function listVisibleStays(db: Db, viewId: number, line: Line, audience: Audience): Promise<Stay[]> {
+export async function listVisibleStays(
+  db: Db,
+  viewId: number,
+  line: Line,
+  audience: Audience,
+): Promise<Stay[]> {
   const stays: Stay[] = []
-  for (let after = { release_id: 0, from_revision: 0 }; ; ) {
+  for (let after = { release_id: 0, from_revision: 0 }; ;) {
     const rows = await db
       .selectFrom('members')
       .innerJoin('releases', 'releases.id', 'members.release_id')
-      .select(['releases.ident', 'releases.order_key', 'members.release_id', 'members.from_revision', 'members.to_revision'])
+      .select([
+        'releases.ident',
+        'releases.order_key',
+        'members.release_id',
+        'members.from_revision',
+        'members.to_revision',
+      ])
       .where('members.view_id', '=', viewId)
       .where('members.package_id', '=', line.packageId)
       .where('releases.target', '=', line.target)
-      .where((eb) => eb(eb.refTuple('members.release_id', 'members.from_revision'), '>', eb.tuple(after.release_id, after.from_revision)))
+      .where((eb) =>
+        eb(
+          eb.refTuple('members.release_id', 'members.from_revision'),
+          '>',
+          eb.tuple(after.release_id, after.from_revision),
+        ),
+      )
       .where((eb) => visibleTo(eb, audience))
       .orderBy('members.release_id')
       .orderBy('members.from_revision')
       .limit(MOST_IN_A_READ)
       .execute()
-    stays.push(...rows.map((row) => ({ ident: row.ident, orderKey: row.order_key, from: row.from_revision, to: row.to_revision ?? undefined })))
+    stays.push(
+      ...rows.map((row) => ({
+        ident: row.ident,
+        orderKey: row.order_key,
+        from: row.from_revision,
+        to: row.to_revision ?? undefined,
+      })),
+    )
     const last = rows.at(-1)
     if (last === undefined || rows.length < MOST_IN_A_READ) return stays
     after = last
@@ -65,7 +97,7 @@ export async function listVisibleStays(db: Db, viewId: number, line: Line, audie
 
 async function listVisiblePointers(db: Db, viewId: number, line: Line, audience: Audience): Promise<Span[]> {
   const spans: Span[] = []
-  for (let after = -1; ; ) {
+  for (let after = -1; ;) {
     const rows = await db
       .selectFrom('pointers')
       .innerJoin('releases', 'releases.id', 'pointers.release_id')

@@ -42,8 +42,15 @@ export async function listHolders(
   const its = { packageId: row?.package_id ?? NO_PACKAGE, target: line.target }
   const hadOtherRules = view.pastRules.length > 0
   const isAsked = !audience.seesAll && (view.rule === 'highest' || hadOtherRules)
-  const isVeiled = isAsked && (await listVeiledLines(db, view.id, [line.package], audience)).has(`${line.package} ${line.target}`)
-  const spans = isVeiled && hadOtherRules ? pageOf(await listSeenSpans(db, view, its, audience), page) : isVeiled ? await sweepLine(db, view.id, its, page, audience) : await listPointerSpans(db, view.id, its, page, audience)
+  const isVeiled =
+    isAsked &&
+    (await listVeiledLines(db, view.id, [line.package], audience)).has(`${line.package} ${line.target}`)
+  const spans =
+    isVeiled && hadOtherRules
+      ? pageOf(await listSeenSpans(db, view, its, audience), page)
+      : isVeiled
+        ? await sweepLine(db, view.id, its, page, audience)
+        : await listPointerSpans(db, view.id, its, page, audience)
   return withTimes(db, view.id, spans)
 }
 
@@ -54,21 +61,43 @@ export type Stayed = Omit<TimedSpan, 'ident'> & { readonly view: string; readonl
 export type StayPlace = readonly [isOver: 0 | 1, viewId: number, fromRevision: number]
 
 /** Where a release is, by the order in which views were made, and then where it was, of each view the oldest first. */
-export async function listStays(db: Db, releaseId: number, page: { after: StayPlace | undefined; limit: number }): Promise<Stayed[]> {
+export async function listStays(
+  db: Db,
+  releaseId: number,
+  page: { after: StayPlace | undefined; limit: number },
+): Promise<Stayed[]> {
   const [begun, viewId, fromRevision] = page.after ?? [0, 0, 0]
-  const found = begun === 0 ? await readStays(db, releaseId, { after: [0, viewId, fromRevision], limit: page.limit }) : []
+  const found =
+    begun === 0 ? await readStays(db, releaseId, { after: [0, viewId, fromRevision], limit: page.limit }) : []
   const after: StayPlace = begun === 0 ? [1, 0, 0] : [1, viewId, fromRevision]
-  return found.length === page.limit ? found : [...found, ...(await readStays(db, releaseId, { after, limit: page.limit - found.length }))]
+  return found.length === page.limit
+    ? found
+    : [...found, ...(await readStays(db, releaseId, { after, limit: page.limit - found.length }))]
 }
 
-async function readStays(db: Db, releaseId: number, page: { after: StayPlace; limit: number }): Promise<Stayed[]> {
+async function readStays(
+  db: Db,
+  releaseId: number,
+  page: { after: StayPlace; limit: number },
+): Promise<Stayed[]> {
   const [isOver, ...after] = page.after
   const rows = await db
     .selectFrom('members')
     .innerJoin('views', 'views.id', 'members.view_id')
-    .innerJoin('ledger as begun', (on) => on.onRef('begun.view_id', '=', 'members.view_id').onRef('begun.revision', '=', 'members.from_revision'))
-    .leftJoin('ledger as ended', (on) => on.onRef('ended.view_id', '=', 'members.view_id').onRef('ended.revision', '=', 'members.to_revision'))
-    .select(['members.view_id', 'views.name', 'members.from_revision', 'members.to_revision', 'begun.at as since', 'ended.at as until'])
+    .innerJoin('ledger as begun', (on) =>
+      on.onRef('begun.view_id', '=', 'members.view_id').onRef('begun.revision', '=', 'members.from_revision'),
+    )
+    .leftJoin('ledger as ended', (on) =>
+      on.onRef('ended.view_id', '=', 'members.view_id').onRef('ended.revision', '=', 'members.to_revision'),
+    )
+    .select([
+      'members.view_id',
+      'views.name',
+      'members.from_revision',
+      'members.to_revision',
+      'begun.at as since',
+      'ended.at as until',
+    ])
     .where('members.release_id', '=', releaseId)
     .where('members.to_revision', isOver === 1 ? 'is not' : 'is', null)
     .where((eb) => eb(eb.refTuple('members.view_id', 'members.from_revision'), '>', eb.tuple(...after)))
@@ -86,7 +115,13 @@ async function readStays(db: Db, releaseId: number, page: { after: StayPlace; li
   }))
 }
 
-async function listPointerSpans(db: Db, viewId: number, line: Line, page: { before: number; limit: number }, audience: Audience): Promise<Span[]> {
+async function listPointerSpans(
+  db: Db,
+  viewId: number,
+  line: Line,
+  page: { before: number; limit: number },
+  audience: Audience,
+): Promise<Span[]> {
   const rows = await db
     .selectFrom('pointers')
     .innerJoin('releases', 'releases.id', 'pointers.release_id')
@@ -102,7 +137,13 @@ async function listPointerSpans(db: Db, viewId: number, line: Line, page: { befo
   return rows.map(({ ident, from, to }) => ({ ident, from, to: to ?? undefined }))
 }
 
-async function sweepLine(db: Db, viewId: number, line: Line, page: { before: number; limit: number }, audience: Audience): Promise<Span[]> {
+async function sweepLine(
+  db: Db,
+  viewId: number,
+  line: Line,
+  page: { before: number; limit: number },
+  audience: Audience,
+): Promise<Span[]> {
   return pageOf(sweepHighest(await listVisibleStays(db, viewId, line, audience)), page)
 }
 
@@ -118,7 +159,12 @@ async function withTimes(db: Db, viewId: number, spans: readonly Span[]): Promis
   const revisions = spans.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to]))
   const times = new Map<number | null | undefined, number>()
   for (const some of inBatches(revisions)) {
-    const rows = await db.selectFrom(along('ledger', 'ledger_by_revision')).select(['revision', 'at']).where('view_id', '=', viewId).where('revision', 'in', some).execute()
+    const rows = await db
+      .selectFrom(along('ledger', 'ledger_by_revision'))
+      .select(['revision', 'at'])
+      .where('view_id', '=', viewId)
+      .where('revision', 'in', some)
+      .execute()
     for (const { revision, at } of rows) times.set(revision, at)
   }
   return spans.map((span) => ({ ...span, since: times.get(span.from) ?? 0, until: times.get(span.to) }))

@@ -54,7 +54,10 @@ export interface PlanEnd {
   readonly revision: number | undefined
 }
 
-export function effectOf(view: View, { resolved, considered }: { resolved: Resolved; considered: Considered }): PlannedEffect {
+export function effectOf(
+  view: View,
+  { resolved, considered }: { resolved: Resolved; considered: Considered },
+): PlannedEffect {
   const { source, of, pinned } = resolved
   return {
     revision: view.revision,
@@ -73,10 +76,17 @@ export function effectOf(view: View, { resolved, considered }: { resolved: Resol
  * Equal for plans that do the same and are blocked by the same. What depends on who applies it does not count. A draft is bound to
  * the revision of its view; a proposal, which waits for days, only to what it does.
  */
-export function digestOf(kind: StoredPlan['kind'], { revision, rule: nextRule, releases, pointers, refusals }: PlannedEffect): string {
+export function digestOf(
+  kind: StoredPlan['kind'],
+  { revision, rule: nextRule, releases, pointers, refusals }: PlannedEffect,
+): string {
   const lasting = refusals.filter(({ rule }) => rule !== 'rights' && rule !== 'approval')
   const bound = kind === 'draft' ? revision : null
-  return createHash('sha256').update(JSON.stringify([bound, releases, pointers, lasting, ...(nextRule === undefined ? [] : [nextRule])])).digest('hex')
+  return createHash('sha256')
+    .update(
+      JSON.stringify([bound, releases, pointers, lasting, ...(nextRule === undefined ? [] : [nextRule])]),
+    )
+    .digest('hex')
 }
 
 /** When a plan expires, by a clock that may have been set back since it was made. */
@@ -90,6 +100,12 @@ export function changesAnything({ releases, rule }: PlannedEffect): boolean {
 
 /** Every release that a plan names, also in what blocks it. */
 export function releasesIn({ releases, pointers, refusals }: PlannedEffect): ReleaseName[] {
-  const ends = pointers.flatMap(({ from, to, target }) => [from, to].filter((ident) => ident !== null).map((ident) => ({ ident, target })))
-  return [...releases.map(({ ident, target }) => ({ ident, target })), ...ends, ...refusals.flatMap(({ names = [] }) => names)]
+  const ends = pointers.flatMap(({ from, to, target }) =>
+    [from, to].filter((ident) => ident !== null).map((ident) => ({ ident, target })),
+  )
+  return [
+    ...releases.map(({ ident, target }) => ({ ident, target })),
+    ...ends,
+    ...refusals.flatMap(({ names = [] }) => names),
+  ]
 }

@@ -16,7 +16,8 @@ export async function findView(db: Db, name: string): Promise<View | undefined> 
 /** Throws `not_found`, also when the view is closed. */
 export async function getView(db: Db, name: string): Promise<View> {
   const view = await findView(db, name)
-  if (view === undefined || view.closedAt !== undefined) throw new DepotError('not_found', `there is no view ${quote(name)}`)
+  if (view === undefined || view.closedAt !== undefined)
+    throw new DepotError('not_found', `there is no view ${quote(name)}`)
   return view
 }
 
@@ -48,37 +49,75 @@ export async function readRevisions(db: Db): Promise<Map<string, number>> {
   return new Map(rows.map(({ name, revision }) => [name, revision]))
 }
 
-export async function insertView(db: Db, view: { name: string; rule: ViewRule; maker: ViewMaker; at: number }): Promise<number> {
+export async function insertView(
+  db: Db,
+  view: { name: string; rule: ViewRule; maker: ViewMaker; at: number },
+): Promise<number> {
   const { id } = await db
     .insertInto('views')
-    .values({ name: view.name, rule: view.rule, maker: view.maker, created_at: view.at, closed_at: null, ungoverned: JSON.stringify(FIRST_UNGOVERNED) })
+    .values({
+      name: view.name,
+      rule: view.rule,
+      maker: view.maker,
+      created_at: view.at,
+      closed_at: null,
+      ungoverned: JSON.stringify(FIRST_UNGOVERNED),
+    })
     .returning('id')
     .executeTakeFirstOrThrow()
   return id
 }
 
 export async function closeView(db: Db, viewId: number, at: number): Promise<void> {
-  await db.updateTable('views').set({ closed_at: at, base_id: null, plan_id: null }).where('id', '=', viewId).execute()
+  await db
+    .updateTable('views')
+    .set({ closed_at: at, base_id: null, plan_id: null })
+    .where('id', '=', viewId)
+    .execute()
 }
 
 /** Opens a closed view again, which has no members, under a rule and a maker of its new life, and without rules of before. Its revisions go on. */
-export async function reopenView(db: Db, viewId: number, as: { rule: ViewRule; maker: ViewMaker }): Promise<void> {
-  await db.updateTable('views').set({ ...as, closed_at: null, gates: '{}', freeze: null, ungoverned: JSON.stringify(FIRST_UNGOVERNED) }).where('id', '=', viewId).execute()
+export async function reopenView(
+  db: Db,
+  viewId: number,
+  as: { rule: ViewRule; maker: ViewMaker },
+): Promise<void> {
+  await db
+    .updateTable('views')
+    .set({ ...as, closed_at: null, gates: '{}', freeze: null, ungoverned: JSON.stringify(FIRST_UNGOVERNED) })
+    .where('id', '=', viewId)
+    .execute()
 }
 
 export async function setGates(db: Db, viewId: number, gates: Gates): Promise<void> {
-  await db.updateTable('views').set({ gates: JSON.stringify(gates) }).where('id', '=', viewId).execute()
+  await db
+    .updateTable('views')
+    .set({ gates: JSON.stringify(gates) })
+    .where('id', '=', viewId)
+    .execute()
 }
 
 /** Makes a view show another one and what a plan would do there. */
-export async function setPreview(db: Db, viewId: number, preview: { baseId: number; planId: number }): Promise<void> {
-  await db.updateTable('views').set({ base_id: preview.baseId, plan_id: preview.planId }).where('id', '=', viewId).execute()
+export async function setPreview(
+  db: Db,
+  viewId: number,
+  preview: { baseId: number; planId: number },
+): Promise<void> {
+  await db
+    .updateTable('views')
+    .set({ base_id: preview.baseId, plan_id: preview.planId })
+    .where('id', '=', viewId)
+    .execute()
 }
 
 /** The open previews of a view, or those of one plan. */
 export async function listPreviews(db: Db, of: { baseId: number } | { planId: number }): Promise<View[]> {
   const previews = viewRows(db).where('closed_at', 'is', null)
-  const rows = await ('baseId' in of ? previews.where('base_id', '=', of.baseId) : previews.where('plan_id', '=', of.planId)).orderBy('id').execute()
+  const rows = await (
+    'baseId' in of ? previews.where('base_id', '=', of.baseId) : previews.where('plan_id', '=', of.planId)
+  )
+    .orderBy('id')
+    .execute()
   return rows.map(viewOf)
 }
 
@@ -87,13 +126,29 @@ export async function setViewRevision(db: Db, viewId: number, revision: number):
 }
 
 /** Sets the rule from a revision on. */
-export async function setViewRule(db: Db, { id, rule, pastRules }: View, next: { rule: ViewRule; from: number }): Promise<void> {
+export async function setViewRule(
+  db: Db,
+  { id, rule, pastRules }: View,
+  next: { rule: ViewRule; from: number },
+): Promise<void> {
   const past: PastRule[] = [...pastRules, { rule, until: next.from }]
-  await db.updateTable('views').set({ rule: next.rule, past_rules: JSON.stringify(past) }).where('id', '=', id).execute()
+  await db
+    .updateTable('views')
+    .set({ rule: next.rule, past_rules: JSON.stringify(past) })
+    .where('id', '=', id)
+    .execute()
 }
 
-export async function setUngovernedOrigins(db: Db, viewId: number, origins: readonly string[]): Promise<void> {
-  await db.updateTable('views').set({ ungoverned: JSON.stringify(origins) }).where('id', '=', viewId).execute()
+export async function setUngovernedOrigins(
+  db: Db,
+  viewId: number,
+  origins: readonly string[],
+): Promise<void> {
+  await db
+    .updateTable('views')
+    .set({ ungoverned: JSON.stringify(origins) })
+    .where('id', '=', viewId)
+    .execute()
 }
 
 /** The views a release is in. */
@@ -128,7 +183,11 @@ function viewOf(row: Selectable<ViewsTable> & { common_freezes: string | null })
     closedAt: row.closed_at ?? undefined,
     ungoverned: JSON.parse(row.ungoverned) as string[],
     gates: JSON.parse(row.gates) as Gates,
-    freezes: [...parseFreezes(row.freeze).map((freeze) => ({ ...freeze, isOfAll: false })), ...common.map((freeze) => ({ ...freeze, isOfAll: true }))],
-    preview: row.base_id === null || row.plan_id === null ? undefined : { baseId: row.base_id, planId: row.plan_id },
+    freezes: [
+      ...parseFreezes(row.freeze).map((freeze) => ({ ...freeze, isOfAll: false })),
+      ...common.map((freeze) => ({ ...freeze, isOfAll: true })),
+    ],
+    preview:
+      row.base_id === null || row.plan_id === null ? undefined : { baseId: row.base_id, planId: row.plan_id },
   }
 }

@@ -16,7 +16,12 @@ export interface SearchSlice extends Slice {
 }
 
 /** The releases of what is looked for, one line per ident, by ident text ascending. */
-export async function searchIdents(db: Db, search: Search, { offset, limit, viewId }: SearchSlice, audience: Audience): Promise<Page<Ident>> {
+export async function searchIdents(
+  db: Db,
+  search: Search,
+  { offset, limit, viewId }: SearchSlice,
+  audience: Audience,
+): Promise<Page<Ident>> {
   // Rows are fat with manifests, and a word may be a whole origin's.
   const matching = db
     .selectFrom(along('releases', 'releases_of_package'))
@@ -24,20 +29,43 @@ export async function searchIdents(db: Db, search: Search, { offset, limit, view
     .where((eb) => visibleTo(eb, audience))
     .where((eb) => isFound(eb.ref('releases.package_id'), search))
     .$if(viewId !== undefined, (query) => query.where((eb) => eb.exists(membershipIn(eb, viewId ?? 0))))
-  const { total } = await matching.select((eb) => eb.fn.count<number>('releases.ident').distinct().as('total')).executeTakeFirstOrThrow()
-  const rows = await matching.select('releases.ident').groupBy('releases.ident').orderBy('releases.ident').limit(limit).offset(offset).execute()
+  const { total } = await matching
+    .select((eb) => eb.fn.count<number>('releases.ident').distinct().as('total'))
+    .executeTakeFirstOrThrow()
+  const rows = await matching
+    .select('releases.ident')
+    .groupBy('releases.ident')
+    .orderBy('releases.ident')
+    .limit(limit)
+    .offset(offset)
+    .execute()
   return { items: rows.map((row) => parseIdent(row.ident)), total }
 }
 
 /** The packages that are looked for and have a release to see, by name and then by origin. */
-export async function searchPackages(db: Db, search: Search, { offset, limit, viewId }: SearchSlice, audience: Audience): Promise<Page<Pick<PackageName, 'origin' | 'name'>>> {
+export async function searchPackages(
+  db: Db,
+  search: Search,
+  { offset, limit, viewId }: SearchSlice,
+  audience: Audience,
+): Promise<Page<Pick<PackageName, 'origin' | 'name'>>> {
   const matching = db
     .selectFrom('packages')
     .innerJoin('origins', 'origins.id', 'packages.origin_id')
     .where((eb) => isFound(eb.ref('packages.id'), search))
-    .where((eb) => (viewId === undefined ? hasVisible(eb, audience) : eb.exists(visibleMembersIn(eb, viewId, audience))))
-  const { total } = await matching.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
-  const items = await matching.select(['origins.name as origin', 'packages.name']).orderBy('packages.name').orderBy('origins.name').limit(limit).offset(offset).execute()
+    .where((eb) =>
+      viewId === undefined ? hasVisible(eb, audience) : eb.exists(visibleMembersIn(eb, viewId, audience)),
+    )
+  const { total } = await matching
+    .select((eb) => eb.fn.countAll<number>().as('total'))
+    .executeTakeFirstOrThrow()
+  const items = await matching
+    .select(['origins.name as origin', 'packages.name'])
+    .orderBy('packages.name')
+    .orderBy('origins.name')
+    .limit(limit)
+    .offset(offset)
+    .execute()
   return { items, total }
 }
 

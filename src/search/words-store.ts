@@ -9,8 +9,18 @@ import type { Search } from './package-search.ts'
 
 /** Makes a package findable, from its first release on. */
 export async function keepWords(db: Db, packageId: number, name: PackageName): Promise<void> {
-  if ((await db.selectFrom('package_words').select('rowid').where('rowid', '=', packageId).executeTakeFirst()) !== undefined) return
-  await db.insertInto('package_words').values({ rowid: packageId, words: wordsOf(name).join(' ') }).execute()
+  if (
+    (await db
+      .selectFrom('package_words')
+      .select('rowid')
+      .where('rowid', '=', packageId)
+      .executeTakeFirst()) !== undefined
+  )
+    return
+  await db
+    .insertInto('package_words')
+    .values({ rowid: packageId, words: wordsOf(name).join(' ') })
+    .execute()
 }
 
 /** Whether a package is one that is looked for: a condition on the column that holds its id. */

@@ -3,9 +3,18 @@
  * around, does not reach it.
  */
 export function formatColumns(heading: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = [heading, ...rows].map((row) => row.map((cell) => (cell === '' ? '-' : cell.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?'))))
+  const cells = [heading, ...rows].map((row) =>
+    row.map((cell) => (cell === '' ? '-' : cell.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?'))),
+  )
   const widths = heading.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
-  return cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()).join('\n')
+  return cells
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
 }
 
 /** Whole seconds, UTC; nothing for no time. */

@@ -37,7 +37,8 @@ function countMistakes(left: string, right: string): number {
     const current = [row]
     for (let column = 1; column <= right.length; column += 1) {
       const isSame = left[row - 1] === right[column - 1]
-      const isSwapped = row > 1 && column > 1 && left[row - 1] === right[column - 2] && left[row - 2] === right[column - 1]
+      const isSwapped =
+        row > 1 && column > 1 && left[row - 1] === right[column - 2] && left[row - 2] === right[column - 1]
       const [above = 0, aboveLeft = 0, before = 0] = [last[column], last[column - 1], current[column - 1]]
       const swapped = isSwapped ? (beforeLast[column - 2] ?? 0) + 1 : Infinity
       current.push(Math.min(above + 1, before + 1, aboveLeft + Number(!isSame), swapped))

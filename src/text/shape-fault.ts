@@ -1,22 +1,42 @@
 import type { z } from 'zod'
 import { didYouMean } from './nearest.ts'
 
-const KINDS: Readonly<Record<string, string>> = { string: 'a text', number: 'a number', int: 'a whole number', boolean: 'true or false', object: 'an object', record: 'an object', array: 'a list', null: 'null' }
-const FORMATS: Readonly<Record<string, string>> = { datetime: 'a time, such as 2026-01-31T12:00:00Z', date: 'a date, such as 2026-01-31', url: 'a URL', email: 'an address of mail' }
+const KINDS: Readonly<Record<string, string>> = {
+  string: 'a text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  object: 'an object',
+  record: 'an object',
+  array: 'a list',
+  null: 'null',
+}
+const FORMATS: Readonly<Record<string, string>> = {
+  datetime: 'a time, such as 2026-01-31T12:00:00Z',
+  date: 'a date, such as 2026-01-31',
+  url: 'a URL',
+  email: 'an address of mail',
+}
 
 /** What is wrong with a value, as the end of a sentence about it: `must be a text`. Given to zod's parsers, in place of its own words. */
 export function shapeFault(issue: z.core.$ZodRawIssue): string {
   switch (issue.code) {
     case 'invalid_type':
-      return issue.input === undefined ? 'is missing' : `must be ${KINDS[issue.expected] ?? `of the kind ${issue.expected}`}`
+      return issue.input === undefined
+        ? 'is missing'
+        : `must be ${KINDS[issue.expected] ?? `of the kind ${issue.expected}`}`
     case 'invalid_value':
-      return issue.input === undefined ? 'is missing' : `must be ${alternatives(issue.values.map(String))}${typeof issue.input === 'string' ? didYouMean(issue.input, issue.values.map(String)) : ''}`
+      return issue.input === undefined
+        ? 'is missing'
+        : `must be ${alternatives(issue.values.map(String))}${typeof issue.input === 'string' ? didYouMean(issue.input, issue.values.map(String)) : ''}`
     case 'too_small':
       return `must ${haveOrBe(issue.origin)} ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${unitOf(issue.origin, Number(issue.minimum))}`
     case 'too_big':
       return `must ${haveOrBe(issue.origin)} ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}${unitOf(issue.origin, Number(issue.maximum))}`
     case 'invalid_format':
-      return FORMATS[issue.format] === undefined ? `does not have the form that is expected${issue.pattern === undefined ? '' : `, ${issue.pattern}`}` : `must be ${FORMATS[issue.format]}`
+      return FORMATS[issue.format] === undefined
+        ? `does not have the form that is expected${issue.pattern === undefined ? '' : `, ${issue.pattern}`}`
+        : `must be ${FORMATS[issue.format]}`
     case 'not_multiple_of':
       return `must be a multiple of ${issue.divisor}`
     case 'unrecognized_keys':

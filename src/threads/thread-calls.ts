@@ -36,11 +36,17 @@ export class ThreadCalls<Theirs extends Services> {
   }
 
   /** Rejects with what the service threw, or with why the other side is gone. */
-  call<Name extends keyof Theirs & string>(name: Name, ...args: Parameters<Theirs[Name]>): Promise<Awaited<ReturnType<Theirs[Name]>>> {
+  call<Name extends keyof Theirs & string>(
+    name: Name,
+    ...args: Parameters<Theirs[Name]>
+  ): Promise<Awaited<ReturnType<Theirs[Name]>>> {
     if (this.#over !== undefined) return Promise.reject(this.#over)
     const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<Theirs[Name]>>>()
     this.#count += 1
-    this.#waiting.set(this.#count, { resolve: (value) => resolve(value as Awaited<ReturnType<Theirs[Name]>>), reject })
+    this.#waiting.set(this.#count, {
+      resolve: (value) => resolve(value as Awaited<ReturnType<Theirs[Name]>>),
+      reject,
+    })
     this.#post({ kind: 'call', id: this.#count, name, args })
     return promise
   }

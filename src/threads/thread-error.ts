@@ -4,20 +4,57 @@ import type { ErrorCode, ErrorPart } from '../errors.ts'
 // On the way between threads errors lose their class, and properties such as the system's `code`: so they travel as what they are made of.
 
 export type PackedError =
-  | { readonly kind: 'refusal'; readonly code: ErrorCode; readonly message: string; readonly parts: readonly ErrorPart[]; readonly more: Readonly<Record<string, unknown>>; readonly retryAfterSeconds: number | undefined; readonly builderText: string | undefined }
-  | { readonly kind: 'fault'; readonly name: string; readonly message: string; readonly stack: string | undefined; readonly properties: Readonly<Record<string, unknown>> }
+  | {
+      readonly kind: 'refusal'
+      readonly code: ErrorCode
+      readonly message: string
+      readonly parts: readonly ErrorPart[]
+      readonly more: Readonly<Record<string, unknown>>
+      readonly retryAfterSeconds: number | undefined
+      readonly builderText: string | undefined
+    }
+  | {
+      readonly kind: 'fault'
+      readonly name: string
+      readonly message: string
+      readonly stack: string | undefined
+      readonly properties: Readonly<Record<string, unknown>>
+    }
 
 export function packError(error: unknown): PackedError {
-  if (error instanceof DepotError) return { kind: 'refusal', code: error.code, message: error.message, parts: error.parts, more: error.more, retryAfterSeconds: error.retryAfterSeconds, builderText: error.builderText }
-  if (!(error instanceof Error)) return { kind: 'fault', name: 'Error', message: String(error), stack: undefined, properties: {} }
-  const plain = Object.entries(error).filter(([, value]) => typeof value === 'string' || typeof value === 'number')
-  return { kind: 'fault', name: error.name, message: error.message, stack: error.stack, properties: Object.fromEntries(plain) }
+  if (error instanceof DepotError)
+    return {
+      kind: 'refusal',
+      code: error.code,
+      message: error.message,
+      parts: error.parts,
+      more: error.more,
+      retryAfterSeconds: error.retryAfterSeconds,
+      builderText: error.builderText,
+    }
+  if (!(error instanceof Error))
+    return { kind: 'fault', name: 'Error', message: String(error), stack: undefined, properties: {} }
+  const plain = Object.entries(error).filter(
+    ([, value]) => typeof value === 'string' || typeof value === 'number',
+  )
+  return {
+    kind: 'fault',
+    name: error.name,
+    message: error.message,
+    stack: error.stack,
+    properties: Object.fromEntries(plain),
+  }
 }
 
 export function unpackError(packed: PackedError): Error {
   if (packed.kind === 'refusal') {
     const { code, message, parts, more, retryAfterSeconds, builderText } = packed
-    return new DepotError(code, message, { parts, more, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }), ...(builderText !== undefined && { builderText }) })
+    return new DepotError(code, message, {
+      parts,
+      more,
+      ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+      ...(builderText !== undefined && { builderText }),
+    })
   }
   const { name, message, stack, properties } = packed
   return Object.assign(new Error(message), { name, ...(stack !== undefined && { stack }), ...properties })

@@ -56,7 +56,11 @@ export class Collector {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.walk(signal).catch((error: unknown) => {
-        if (!signal.aborted) this.#world.log.error({ err: error }, 'looking for files that nothing needs was broken off; it begins again in an hour')
+        if (!signal.aborted)
+          this.#world.log.error(
+            { err: error },
+            'looking for files that nothing needs was broken off; it begins again in an hour',
+          )
       })
       await sleep(WALK_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined)
     }
@@ -73,16 +77,28 @@ export class Collector {
     }
     this.#seen = seen
     const { log, graceMs } = this.#world
-    if (this.#collected > before) log.info({ files: this.#collected - before }, 'files that nothing needs were taken away')
-    if (seen.size > 0) log.warn({ files: seen.size, grace_minutes: Math.round(graceMs / 60_000) }, 'files were found that nothing needs: they are taken away after the grace period; verify lists them')
+    if (this.#collected > before)
+      log.info({ files: this.#collected - before }, 'files that nothing needs were taken away')
+    if (seen.size > 0)
+      log.warn(
+        { files: seen.size, grace_minutes: Math.round(graceMs / 60_000) },
+        'files were found that nothing needs: they are taken away after the grace period; verify lists them',
+      )
   }
 
   async #walkRows(seen: Map<string, number>, signal: AbortSignal | undefined): Promise<void> {
     const { db, claims, writer } = this.#world
-    for (let page = await listUnneeded(db, { after: undefined, limit: ROWS_AT_A_TIME }); page.length > 0; page = await listUnneeded(db, { after: page.at(-1), limit: ROWS_AT_A_TIME })) {
-      const checksums = page.filter(({ checksum, since }) => this.#isOver(`${checksum} ${since}`, seen)).map(({ checksum }) => checksum)
+    for (
+      let page = await listUnneeded(db, { after: undefined, limit: ROWS_AT_A_TIME });
+      page.length > 0;
+      page = await listUnneeded(db, { after: page.at(-1), limit: ROWS_AT_A_TIME })
+    ) {
+      const checksums = page
+        .filter(({ checksum, since }) => this.#isOver(`${checksum} ${since}`, seen))
+        .map(({ checksum }) => checksum)
       for (const checksum of checksums) await claims.forget(checksum)
-      if (checksums.length > 0) await writer.submit({ kind: 'noteCollected', input: { checksums }, actor: ACTOR })
+      if (checksums.length > 0)
+        await writer.submit({ kind: 'noteCollected', input: { checksums }, actor: ACTOR })
       await this.#rest(signal)
     }
   }
@@ -92,7 +108,9 @@ export class Collector {
     for await (const files of listFiles(folder)) {
       const checksums = files.flatMap(({ checksum }) => checksum ?? [])
       const stored = new Set(await listStored(db, checksums))
-      for (const checksum of checksums) if (!stored.has(checksum) && this.#isOver(checksum, seen)) await this.#take(() => claims.forget(checksum))
+      for (const checksum of checksums)
+        if (!stored.has(checksum) && this.#isOver(checksum, seen))
+          await this.#take(() => claims.forget(checksum))
       await this.#rest(signal)
     }
   }
@@ -103,7 +121,11 @@ export class Collector {
     for (const name of await readdir(spool)) {
       const path = join(spool, name)
       const found = await stat(path).catch(() => undefined) // whoever received it may have taken it away
-      if (found !== undefined && this.#isOver(`${name} ${found.size} ${found.mtimeMs}`, seen, this.#world.spoolGraceMs)) await this.#take(() => rm(path, { force: true }))
+      if (
+        found !== undefined &&
+        this.#isOver(`${name} ${found.size} ${found.mtimeMs}`, seen, this.#world.spoolGraceMs)
+      )
+        await this.#take(() => rm(path, { force: true }))
     }
   }
 

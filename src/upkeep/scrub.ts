@@ -79,7 +79,8 @@ export class Scrub {
     const wait = (ms: number) => sleep(ms, undefined, { signal, ref: false })
     while (!signal.aborted) {
       try {
-        for (const checksum of await listDamaged(db, MOST_AT_START)) await this.#examine(checksum, this.#throttle(signal))
+        for (const checksum of await listDamaged(db, MOST_AT_START))
+          await this.#examine(checksum, this.#throttle(signal))
         const { scrubbedTo, begunAt } = await readScrub(db)
         const leftMs = scrubbedTo === '' && begunAt !== null ? begunAt + PASS_EVERY_MS - now() : 0
         if (leftMs <= 0) await this.pass(signal)
@@ -102,7 +103,11 @@ export class Scrub {
     let notedAt = performance.now()
     let damaged = 0
     try {
-      for (let page = await listBlobs(db, { after: scrubbedTo, limit: ROWS_IN_A_PAGE }); page.length > 0; page = await listBlobs(db, { after: scrubbedTo, limit: ROWS_IN_A_PAGE })) {
+      for (
+        let page = await listBlobs(db, { after: scrubbedTo, limit: ROWS_IN_A_PAGE });
+        page.length > 0;
+        page = await listBlobs(db, { after: scrubbedTo, limit: ROWS_IN_A_PAGE })
+      ) {
         for (const { checksum } of page) {
           signal?.throwIfAborted()
           if ((await this.#examine(checksum, pace)) !== undefined) damaged += 1
@@ -131,20 +136,31 @@ export class Scrub {
     // Nothing takes its place while it is noted. Where something has, that came from an upload, and is right.
     return claims.alone(checksum, async () => {
       if ((await look(path, blob.sizeBytes)).identity !== seen.identity) return undefined
-      await writer.submit({ kind: 'noteDamage', input: { checksum, ...(damage !== undefined && { damage }) }, actor: ACTOR })
+      await writer.submit({
+        kind: 'noteDamage',
+        input: { checksum, ...(damage !== undefined && { damage }) },
+        actor: ACTOR,
+      })
       if (damage === undefined) log.warn({ checksum }, 'the bytes of a package are as they should be again')
-      else log.error({ checksum, damage }, 'the bytes of a package are damaged: upload the same file again, or put it back')
+      else
+        log.error(
+          { checksum, damage },
+          'the bytes of a package are damaged: upload the same file again, or put it back',
+        )
       return damage
     })
   }
 
   /** Resolves with what is wrong with the bytes of a file of the right size. */
-  async #read(path: string, { checksum, sizeBytes, pace }: { checksum: string; sizeBytes: number; pace: Pace }): Promise<Damage | undefined> {
+  async #read(
+    path: string,
+    { checksum, sizeBytes, pace }: { checksum: string; sizeBytes: number; pace: Pace },
+  ): Promise<Damage | undefined> {
     const hashing = this.#world.hashes.begin(path, 0, NOBODY)
     this.#hashings += 1
     try {
       await pace(FILE_BYTES)
-      for (let at = 0; at < sizeBytes; ) {
+      for (let at = 0; at < sizeBytes;) {
         const next = Math.min(at + PIECE_BYTES, sizeBytes)
         await hashing.reach(next)
         this.#scrubbedBytes += next - at
@@ -168,7 +184,12 @@ export class Scrub {
     return async (bytes) => {
       const ms = (bytes / bytesPerS) * 1_000
       if (ms >= 1) await wait(ms)
-      for (let waitedMs = 0; hashes.count > this.#hashings && waitedMs < LONGEST_YIELD_MS; waitedMs += YIELD_MS) await wait(YIELD_MS)
+      for (
+        let waitedMs = 0;
+        hashes.count > this.#hashings && waitedMs < LONGEST_YIELD_MS;
+        waitedMs += YIELD_MS
+      )
+        await wait(YIELD_MS)
     }
   }
 

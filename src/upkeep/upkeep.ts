@@ -16,7 +16,17 @@ export class Upkeep {
   #timer: NodeJS.Timeout | undefined
   #running: Promise<unknown> = Promise.resolve()
 
-  constructor({ files, log, scrub, collector }: { files: OpenedFiles; log: Logger; scrub: Scrub; collector: Collector }) {
+  constructor({
+    files,
+    log,
+    scrub,
+    collector,
+  }: {
+    files: OpenedFiles
+    log: Logger
+    scrub: Scrub
+    collector: Collector
+  }) {
     this.scrub = scrub
     this.collector = collector
     this.#files = files
@@ -41,7 +51,11 @@ export class Upkeep {
     const path = this.#files.findGone()
     if (this.#isGone === (path !== undefined)) return
     this.#isGone = path !== undefined
-    if (this.#isGone) this.#log.fatal({ path }, 'the data folder was removed or replaced while the depot ran: every change is refused; put it back, or restart the depot')
+    if (this.#isGone)
+      this.#log.fatal(
+        { path },
+        'the data folder was removed or replaced while the depot ran: every change is refused; put it back, or restart the depot',
+      )
     else this.#log.warn('the data folder is back: changes are taken again')
   }
 }

@@ -81,8 +81,15 @@ export function askerOf(caller: Authority): Asker | undefined {
   if (caller === 'operator') return undefined
   const { accountName: account, scope } = caller
   const isAdministrator = caller.isAdministrator && scope.origins === undefined
-  const maintains = [...new Set([...caller.roles.keys(), ...(scope.origins ?? [])])].filter((origin) => hasRole(caller, origin, 'maintainer'))
-  return { account, isAdministrator, maintains: isAdministrator ? 'all' : maintains, reaches: scope.origins ?? 'all' }
+  const maintains = [...new Set([...caller.roles.keys(), ...(scope.origins ?? [])])].filter((origin) =>
+    hasRole(caller, origin, 'maintainer'),
+  )
+  return {
+    account,
+    isAdministrator,
+    maintains: isAdministrator ? 'all' : maintains,
+    reaches: scope.origins ?? 'all',
+  }
 }
 
 export function judge(effect: Effect, state: GateState): Refusal[] {
@@ -107,9 +114,11 @@ export function expectMayTouch(caller: Authority, view: View): void {
   if (caller === 'operator') return
   expectView(caller, view.name)
   const asker = askerOf(caller)
-  if (!mayTouch(asker, view.gates)) throw new DepotError('forbidden', `${asker.account} is not among those who may change ${view.name}`)
+  if (!mayTouch(asker, view.gates))
+    throw new DepotError('forbidden', `${asker.account} is not among those who may change ${view.name}`)
   // Nothing is worked out for who could change nothing at all.
-  if (view.gates.promoters === undefined && asker.maintains.length === 0) throw new DepotError('forbidden', `${asker.account} is not a maintainer of any origin`)
+  if (view.gates.promoters === undefined && asker.maintains.length === 0)
+    throw new DepotError('forbidden', `${asker.account} is not a maintainer of any origin`)
 }
 
 /** Whether an account may end what another one proposed for releases of these origins: those who are named, or who could make the change. */
@@ -123,20 +132,39 @@ export function mayReject(asker: Asker, { approval, promoters }: Gates, origins:
 
 function mayChange({ steps }: Effect, { view, asker, proposer }: GateState): Refusal[] {
   if (asker === undefined) return []
-  const moving = Map.groupBy(steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release), ({ ident }) => ident.origin)
-  return rightsRefused(view, moving.keys(), { asker, isApproval: proposer !== undefined }).map(({ origin, ...refusal }) => (origin === undefined ? refusal : { ...refusal, names: namesOf(...(moving.get(origin) ?? [])), isOfAny: true as const }))
+  const moving = Map.groupBy(
+    steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release),
+    ({ ident }) => ident.origin,
+  )
+  return rightsRefused(view, moving.keys(), { asker, isApproval: proposer !== undefined }).map(
+    ({ origin, ...refusal }) =>
+      origin === undefined
+        ? refusal
+        : { ...refusal, names: namesOf(...(moving.get(origin) ?? [])), isOfAny: true as const },
+  )
 }
 
 /** Why an account may not change a view by releases of these origins, or approve that. */
-export function rightsRefused(view: View, origins: Iterable<string>, { asker, isApproval }: { asker: Asker; isApproval: boolean }): (Refusal & { readonly origin?: string })[] {
+export function rightsRefused(
+  view: View,
+  origins: Iterable<string>,
+  { asker, isApproval }: { asker: Asker; isApproval: boolean },
+): (Refusal & { readonly origin?: string })[] {
   // Who was named to approve needs no other right: the one who proposed had it.
   if (isApproval && view.gates.approval?.approvers?.includes(asker.account) === true) return []
-  if (!mayTouch(asker, view.gates)) return [{ rule: 'rights', detail: `${asker.account} is not among those who may change ${view.name}` }]
+  if (!mayTouch(asker, view.gates))
+    return [{ rule: 'rights', detail: `${asker.account} is not among those who may change ${view.name}` }]
   // Who is named for a view needs no role in the origins of what is promoted there.
   const isNamed = view.gates.promoters !== undefined
   const theirs = isNamed ? asker.reaches : asker.maintains
   const others = theirs === 'all' ? [] : [...origins].filter((origin) => !theirs.includes(origin))
-  return others.map((origin) => ({ rule: 'rights', origin, detail: isNamed ? `this token does not reach the origin ${origin}` : `${asker.account} is not a maintainer of the origin ${origin}` }))
+  return others.map((origin) => ({
+    rule: 'rights',
+    origin,
+    detail: isNamed
+      ? `this token does not reach the origin ${origin}`
+      : `${asker.account} is not a maintainer of the origin ${origin}`,
+  }))
 }
 
 /** A rule is about every package, so that every freeze keeps it, whatever would move. */
@@ -149,7 +177,13 @@ function isThawed({ steps, rule }: Effect, { view, clock }: GateState): Refusal[
     const until = freeze.until === undefined ? '' : ` until ${new Date(freeze.until).toISOString()}`
     const sentence = `is frozen${until} by ${freeze.by}: ${freeze.reason}`
     if (!isRestricted(freeze)) return [{ rule: 'freeze' as const, detail: `${place} ${sentence}` }]
-    return [{ rule: 'freeze' as const, detail: `${formatOnly(freeze)} in ${place} ${sentence}`, ...(release !== undefined && { names: namesOf(release) }) }]
+    return [
+      {
+        rule: 'freeze' as const,
+        detail: `${formatOnly(freeze)} in ${place} ${sentence}`,
+        ...(release !== undefined && { names: namesOf(release) }),
+      },
+    ]
   })
 }
 
@@ -162,8 +196,18 @@ function meetsRequirements({ steps }: Effect, { view, act, clock, held }: GateSt
       const since = held[index]?.get(release.releaseId)
       const name = `${formatIdent(release.ident)} (${release.target})`
       const names = namesOf(release)
-      if (since === undefined) refusals.push({ rule: 'requires', detail: `${name} is not ${as === 'member' ? 'in' : 'what latest answers in'} ${other}`, names })
-      else if (clock.now - since < soakMs) refusals.push({ rule: 'requires', detail: `${name} is in ${other} since ${new Date(since).toISOString()}, and has to be until ${new Date(since + soakMs).toISOString()}`, names })
+      if (since === undefined)
+        refusals.push({
+          rule: 'requires',
+          detail: `${name} is not ${as === 'member' ? 'in' : 'what latest answers in'} ${other}`,
+          names,
+        })
+      else if (clock.now - since < soakMs)
+        refusals.push({
+          rule: 'requires',
+          detail: `${name} is in ${other} since ${new Date(since).toISOString()}, and has to be until ${new Date(since + soakMs).toISOString()}`,
+          names,
+        })
     }
   }
   return refusals
@@ -174,7 +218,9 @@ function keepsClosure({ steps }: Effect, { view, dependencies, dependents }: Gat
   if (closure === undefined) return []
   const { tdeps, inDepot, inView } = dependencies
   const joining = new Set(steps.filter(joins).map(({ release }) => release.releaseId))
-  const leaving = new Set(steps.filter(({ change }) => change === 'removed').map(({ release }) => release.releaseId))
+  const leaving = new Set(
+    steps.filter(({ change }) => change === 'removed').map(({ release }) => release.releaseId),
+  )
   const isThere = (key: string) => {
     const id = inDepot.get(key)
     if (id === undefined || closure === 'depot') return id !== undefined
@@ -187,18 +233,31 @@ function keepsClosure({ steps }: Effect, { view, dependencies, dependents }: Gat
     for (const needed of tdeps.get(`${ident} ${release.target}`) ?? []) {
       if (isThere(`${needed} ${release.target}`)) continue
       const chain = chainTo(needed, ident, release.target, dependencies)
-      refusals.push({ rule: 'closure', detail: `${chain.join(' → ')} is not in ${where}`, chain, names: namesOf(release) })
+      refusals.push({
+        rule: 'closure',
+        detail: `${chain.join(' → ')} is not in ${where}`,
+        chain,
+        names: namesOf(release),
+      })
     }
   }
   if (closure === 'depot') return refusals
   for (const { release, change } of steps) {
     if (change !== 'removed') continue
     const needed = formatIdent(release.ident)
-    const needy = (dependents.get(release.releaseId) ?? []).filter((member) => !leaving.has(member.release.releaseId))
-    if (needy.some(({ isVisible }) => !isVisible)) refusals.push({ rule: 'closure', detail: `something in ${view.name} needs ${needed}` })
+    const needy = (dependents.get(release.releaseId) ?? []).filter(
+      (member) => !leaving.has(member.release.releaseId),
+    )
+    if (needy.some(({ isVisible }) => !isVisible))
+      refusals.push({ rule: 'closure', detail: `something in ${view.name} needs ${needed}` })
     for (const member of needy.filter(({ isVisible }) => isVisible)) {
       const chain = [formatIdent(member.release.ident), needed]
-      refusals.push({ rule: 'closure', detail: `${chain[0]}, which is in ${view.name}, needs ${needed}`, chain, names: namesOf(member.release, release) })
+      refusals.push({
+        rule: 'closure',
+        detail: `${chain[0]}, which is in ${view.name}, needs ${needed}`,
+        chain,
+        names: namesOf(member.release, release),
+      })
     }
   }
   return refusals
@@ -216,7 +275,8 @@ export function chainTo(needed: string, from: string, target: string, { deps }: 
     }
   }
   const chain = [needed]
-  for (let ident = cameFrom.get(needed); ident !== undefined; ident = cameFrom.get(ident)) chain.unshift(ident)
+  for (let ident = cameFrom.get(needed); ident !== undefined; ident = cameFrom.get(ident))
+    chain.unshift(ident)
   return chain[0] === from ? chain : [from, needed]
 }
 
@@ -224,15 +284,25 @@ function keepsUp({ moves }: Effect, { view, act }: GateState): Refusal[] {
   if (view.gates.downgrade === undefined || act === 'rollback' || act === 'revert') return []
   return moves.flatMap(({ from, to }) => {
     if (from === undefined || to === undefined || from.orderKey <= to.orderKey) return []
-    return [{ rule: 'downgrade' as const, detail: `latest of ${from.ident.origin}/${from.ident.name} for ${from.target} would go down from ${formatIdent(from.ident)} to ${formatIdent(to.ident)}`, names: namesOf(from, to) }]
+    return [
+      {
+        rule: 'downgrade' as const,
+        detail: `latest of ${from.ident.origin}/${from.ident.name} for ${from.target} would go down from ${formatIdent(from.ident)} to ${formatIdent(to.ident)}`,
+        names: namesOf(from, to),
+      },
+    ]
   })
 }
 
 function isApproved(_effect: Effect, { view, asker, proposer }: GateState): Refusal[] {
   const { approval } = view.gates
   if (approval === undefined || asker === undefined) return []
-  if (proposer === undefined) return [{ rule: 'approval', detail: `${view.name} changes only when a second person approves: propose it` }]
-  if (proposer === asker.account) return [{ rule: 'approval', detail: `${asker.account} proposed this, and somebody else approves it` }]
+  if (proposer === undefined)
+    return [
+      { rule: 'approval', detail: `${view.name} changes only when a second person approves: propose it` },
+    ]
+  if (proposer === asker.account)
+    return [{ rule: 'approval', detail: `${asker.account} proposed this, and somebody else approves it` }]
   if (approval.approvers === undefined || approval.approvers.includes(asker.account)) return []
   return [{ rule: 'approval', detail: `${asker.account} is not among those who approve for ${view.name}` }]
 }

@@ -65,7 +65,11 @@ export interface Effect {
  * What a change means under a view's rule, which is the next one where that is set. Of several releases of one package and target, `promoted` points to the last one that
  * joins and `highest` to the highest.
  */
-export function planChange(rule: ViewRule, { joining, leaving, rule: next }: Wanted, present: Present): Effect {
+export function planChange(
+  rule: ViewRule,
+  { joining, leaving, rule: next }: Wanted,
+  present: Present,
+): Effect {
   const leavingIds = new Set(leaving.map(({ releaseId }) => releaseId))
   const isMember = ({ releaseId }: ViewRelease) => present.members.has(releaseId)
   const candidatesOf = Map.groupBy(joining, ({ release }) => lineOf(release))
@@ -75,9 +79,15 @@ export function planChange(rule: ViewRule, { joining, leaving, rule: next }: Wan
   for (const line of new Set([...candidatesOf.keys(), ...leaving.map(lineOf)])) {
     const candidates = candidatesOf.get(line) ?? []
     const pointer = present.pointers.get(line)
-    const staying = pointer !== undefined && leavingIds.has(pointer.releaseId) ? present.heirs.get(line) : pointer
-    const leader = rule === 'promoted' ? candidates.at(-1) : candidates.toSorted((a, b) => (a.release.orderKey < b.release.orderKey ? -1 : 1)).at(-1)
-    const leads = leader !== undefined && (rule === 'promoted' || staying === undefined || staying.orderKey <= leader.release.orderKey)
+    const staying =
+      pointer !== undefined && leavingIds.has(pointer.releaseId) ? present.heirs.get(line) : pointer
+    const leader =
+      rule === 'promoted'
+        ? candidates.at(-1)
+        : candidates.toSorted((a, b) => (a.release.orderKey < b.release.orderKey ? -1 : 1)).at(-1)
+    const leads =
+      leader !== undefined &&
+      (rule === 'promoted' || staying === undefined || staying.orderKey <= leader.release.orderKey)
     const to = leads ? leader.release : staying
     if (to?.releaseId !== pointer?.releaseId) moves.push({ from: pointer, to })
     led.set(line, {
@@ -88,14 +98,25 @@ export function planChange(rule: ViewRule, { joining, leaving, rule: next }: Wan
   }
   for (const candidate of joining) {
     const { release, isAnew = false, isDependency = false } = candidate
-    const { leader, doesMove, haveOthersJoined } = led.get(lineOf(release)) ?? { leader: undefined, doesMove: false, haveOthersJoined: false }
+    const { leader, doesMove, haveOthersJoined } = led.get(lineOf(release)) ?? {
+      leader: undefined,
+      doesMove: false,
+      haveOthersJoined: false,
+    }
     const isMoving = leader === candidate && doesMove
     // Where others join beside what `latest` answers, and it is named last, it joins anew, so as to be the one promoted last.
-    const stands = isMember(release) && !isAnew && !(rule === 'promoted' && leader === candidate && haveOthersJoined)
+    const stands =
+      isMember(release) && !isAnew && !(rule === 'promoted' && leader === candidate && haveOthersJoined)
     const pointer = present.pointers.get(lineOf(release))
-    steps.push({ release, change: changeOf(release, { stands, pointer, isMoving }), from: isMoving ? pointer : undefined, isDependency })
+    steps.push({
+      release,
+      change: changeOf(release, { stands, pointer, isMoving }),
+      from: isMoving ? pointer : undefined,
+      isDependency,
+    })
   }
-  for (const release of leaving) steps.push({ release, change: 'removed', from: undefined, isDependency: false })
+  for (const release of leaving)
+    steps.push({ release, change: 'removed', from: undefined, isDependency: false })
   return { steps, moves, ...(next !== undefined && { rule: next }) }
 }
 
@@ -133,7 +154,12 @@ export function describeStep({ release, change, from, isDependency }: Step): Des
   }
 }
 
-export function describeMove({ from, to }: Move): { package: string; target: Target; from: string | null; to: string | null } {
+export function describeMove({ from, to }: Move): {
+  package: string
+  target: Target
+  from: string | null
+  to: string | null
+} {
   const one = to ?? from
   if (one === undefined) throw new Error('a move from nothing to nothing')
   return { package: formatPackageName(one.ident), target: one.target, from: identOf(from), to: identOf(to) }
@@ -143,7 +169,10 @@ function identOf(release: ViewRelease | undefined): string | null {
   return release === undefined ? null : formatIdent(release.ident)
 }
 
-function changeOf(release: ViewRelease, state: { stands: boolean; pointer: ViewRelease | undefined; isMoving: boolean }): ReleaseChange {
+function changeOf(
+  release: ViewRelease,
+  state: { stands: boolean; pointer: ViewRelease | undefined; isMoving: boolean },
+): ReleaseChange {
   if (!state.isMoving) return state.stands ? 'unchanged' : 'joined'
   if (state.pointer === undefined) return 'added'
   return state.pointer.orderKey < release.orderKey ? 'moved' : 'downgraded'

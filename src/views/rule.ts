@@ -23,9 +23,16 @@ export function ruleAt({ rule, pastRules }: Rules, revision: number): ViewRule {
 }
 
 /** The rules of a view, oldest first, each from the revision that set it until before the one that set the next. */
-export function periodsOf({ rule, pastRules }: Rules): { rule: ViewRule; from: number; until: number | undefined }[] {
+export function periodsOf({
+  rule,
+  pastRules,
+}: Rules): { rule: ViewRule; from: number; until: number | undefined }[] {
   const begins = [0, ...pastRules.map(({ until }) => until)]
-  return [...pastRules.map((past) => past.rule), rule].map((its, index) => ({ rule: its, from: begins[index] ?? 0, until: begins[index + 1] }))
+  return [...pastRules.map((past) => past.rule), rule].map((its, index) => ({
+    rule: its,
+    from: begins[index] ?? 0,
+    until: begins[index + 1],
+  }))
 }
 
 /** Whether a revision set another rule. */

@@ -69,7 +69,10 @@ export function expectMovable({ name }: Pick<View, 'name'>, count: number, previ
   const most = Math.floor(MOST_MOVED / (1 + previews))
   if (count <= most) return
   const besides = previews === 0 ? '' : ` while ${previews} previews follow it`
-  throw new DepotError('too_large', `one change of ${name} may move ${most} releases${besides}, and this would move more: narrow it by origin or name${previews === 0 ? '' : ', or drop previews'}`)
+  throw new DepotError(
+    'too_large',
+    `one change of ${name} may move ${most} releases${besides}, and this would move more: narrow it by origin or name${previews === 0 ? '' : ', or drop previews'}`,
+  )
 }
 
 /** What is done to a view; going back to a revision, taking one back and setting the rule are promotions as any other. */
@@ -118,5 +121,8 @@ export function isViewName(text: string): text is ViewName {
 /** Throws `invalid_request`. */
 export function parseViewName(text: string): ViewName {
   if (isViewName(text)) return text
-  throw new DepotError('invalid_request', `${quote(text)} is not a view's name: letters, digits and . _ @ -, starting with a letter or digit, at most ${LONGEST_NAME}`)
+  throw new DepotError(
+    'invalid_request',
+    `${quote(text)} is not a view's name: letters, digits and . _ @ -, starting with a letter or digit, at most ${LONGEST_NAME}`,
+  )
 }

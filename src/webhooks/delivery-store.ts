@@ -8,7 +8,11 @@ export interface ListedDelivery extends Delivery {
 }
 
 /** Newest first, of the webhook of that key. */
-export async function listDeliveries(db: Db, key: string, slice: { before: number | undefined; limit: number }): Promise<ListedDelivery[]> {
+export async function listDeliveries(
+  db: Db,
+  key: string,
+  slice: { before: number | undefined; limit: number },
+): Promise<ListedDelivery[]> {
   const { before, limit } = slice
   const rows = await db
     .selectFrom('webhook_deliveries')
@@ -38,14 +42,29 @@ export async function insertDeliveries(db: Db, key: string, deliveries: readonly
   for (const { sequence, attempt, at, durationMs, status, error, excerpt } of deliveries) {
     await db
       .insertInto('webhook_deliveries')
-      .values({ webhook_id: webhook.id, sequence, attempt, at, duration_ms: durationMs, status: status ?? null, error: error ?? null, excerpt })
+      .values({
+        webhook_id: webhook.id,
+        sequence,
+        attempt,
+        at,
+        duration_ms: durationMs,
+        status: status ?? null,
+        error: error ?? null,
+        excerpt,
+      })
       .execute()
   }
   await db
     .deleteFrom('webhook_deliveries')
     .where('webhook_id', '=', webhook.id)
     .where('id', '<=', (eb) =>
-      eb.selectFrom('webhook_deliveries').select('id').where('webhook_id', '=', webhook.id).orderBy('id', 'desc').limit(1).offset(KEPT_DELIVERIES),
+      eb
+        .selectFrom('webhook_deliveries')
+        .select('id')
+        .where('webhook_id', '=', webhook.id)
+        .orderBy('id', 'desc')
+        .limit(1)
+        .offset(KEPT_DELIVERIES),
     )
     .execute()
 }

@@ -31,23 +31,40 @@ export const MOST_ATTEMPTS = 34
 
 /** As far as `position`, with nothing in the way. */
 export function freshProgress(position: number): Progress {
-  return { position, replay: undefined, attempts: 0, nextAttemptAt: undefined, failingSince: undefined, pause: undefined }
+  return {
+    position,
+    replay: undefined,
+    attempts: 0,
+    nextAttemptAt: undefined,
+    failingSince: undefined,
+    pause: undefined,
+  }
 }
 
 /** After everything up to `sequence` is done with, of the replay where one is under way. */
 export function advance(progress: Progress, sequence: number): Progress {
   const { position, replay } = progress
   if (replay === undefined) return freshProgress(Math.max(position, sequence))
-  return { ...freshProgress(position), replay: sequence >= replay.to ? undefined : { next: sequence + 1, to: replay.to } }
+  return {
+    ...freshProgress(position),
+    replay: sequence >= replay.to ? undefined : { next: sequence + 1, to: replay.to },
+  }
 }
 
 /** After an attempt to deliver the entry of that sequence. `random` is from 0 to 1. */
-export function afterAttempt(progress: Progress, sequence: number, receipt: Receipt, { now, random }: { now: number; random: number }): Progress {
+export function afterAttempt(
+  progress: Progress,
+  sequence: number,
+  receipt: Receipt,
+  { now, random }: { now: number; random: number },
+): Progress {
   if (receipt.verdict === 'accepted') return advance(progress, sequence)
   const attempts = progress.attempts + 1
   const failed = { ...progress, attempts, failingSince: progress.failingSince ?? now }
-  if (receipt.verdict === 'gone') return { ...failed, nextAttemptAt: undefined, pause: { at: now, why: 'gone' } }
-  if (attempts >= MOST_ATTEMPTS) return { ...failed, nextAttemptAt: undefined, pause: { at: now, why: 'failing' } }
+  if (receipt.verdict === 'gone')
+    return { ...failed, nextAttemptAt: undefined, pause: { at: now, why: 'gone' } }
+  if (attempts >= MOST_ATTEMPTS)
+    return { ...failed, nextAttemptAt: undefined, pause: { at: now, why: 'failing' } }
   return { ...failed, nextAttemptAt: now + retryDelay(attempts, random, receipt.retryAfterMs) }
 }
 
@@ -59,7 +76,9 @@ function retryDelay(attempts: number, random: number, wishedMs = 0): number {
 
 /** Milliseconds until the next attempt is due; bounded, because a clock may have been set back since. */
 export function dueIn({ nextAttemptAt }: Progress, now: number): number {
-  return nextAttemptAt === undefined ? 0 : Math.min(Math.max(nextAttemptAt - now, 0), LONGEST_RETRY_MS * (1 + JITTER))
+  return nextAttemptAt === undefined
+    ? 0
+    : Math.min(Math.max(nextAttemptAt - now, 0), LONGEST_RETRY_MS * (1 + JITTER))
 }
 
 export function stateOf({ pause, attempts }: Progress): State {

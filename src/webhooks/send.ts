@@ -30,7 +30,10 @@ export interface Message {
 }
 
 /** Tells all addresses of a name, or why there are none. */
-export type Lookup = (hostname: string, done: (error: Error | null, addresses: LookupAddress[]) => void) => void
+export type Lookup = (
+  hostname: string,
+  done: (error: Error | null, addresses: LookupAddress[]) => void,
+) => void
 
 export interface Surroundings {
   readonly rules: AddressRules
@@ -68,7 +71,9 @@ export function send(message: Message, world: Surroundings, signal: AbortSignal)
       maxHeaderSize: MOST_HEADER_BYTES,
       signal,
     })
-    const cancel = world.after(world.timeoutMs, () => client.destroy(new Error(`not answered within ${world.timeoutMs / 1_000} s`)))
+    const cancel = world.after(world.timeoutMs, () =>
+      client.destroy(new Error(`not answered within ${world.timeoutMs / 1_000} s`)),
+    )
     let isAnswered = false
     client.once('response', (answer) => {
       isAnswered = true
@@ -78,7 +83,9 @@ export function send(message: Message, world: Surroundings, signal: AbortSignal)
       })
     })
     // Once an answer has begun, its status is what counts.
-    client.on('error', (error) => { if (!isAnswered) fail(networkFault(error)) })
+    client.on('error', (error) => {
+      if (!isAnswered) fail(networkFault(error))
+    })
     client.once('close', () => {
       cancel()
       if (!isAnswered) fail('closed without an answer')
@@ -95,7 +102,16 @@ function guarded({ rules, lookup }: Surroundings): LookupFunction {
       if (error !== null) return callback(error, [])
       const reachable = addresses.filter(({ address }) => rules.allows(address))
       const [first] = reachable
-      if (first === undefined) callback(new Error(refusalOf(hostname, addresses.map(({ address }) => address))), [])
+      if (first === undefined)
+        callback(
+          new Error(
+            refusalOf(
+              hostname,
+              addresses.map(({ address }) => address),
+            ),
+          ),
+          [],
+        )
       else if (options.all === true) callback(null, reachable)
       else callback(null, first.address, first.family)
     })
@@ -108,13 +124,23 @@ export function refusalOf(host: string, addresses: readonly string[]): string {
   return `${where} is not a public address, and DEPOT_WEBHOOK_NETWORKS does not allow it`
 }
 
-function judge(answer: IncomingMessage, now: number): Pick<Receipt, 'verdict' | 'status' | 'error' | 'retryAfterMs'> {
+function judge(
+  answer: IncomingMessage,
+  now: number,
+): Pick<Receipt, 'verdict' | 'status' | 'error' | 'retryAfterMs'> {
   const { statusCode: status = 0 } = answer
   if (status >= 200 && status < 300) return { verdict: 'accepted', status }
   if (status === 410) return { verdict: 'gone', status, error: 'answered 410: it is gone' }
-  if (status >= 300 && status < 400) return { verdict: 'failed', status, error: `answered ${status}: redirects are not followed` }
-  const retryAfterMs = status === 429 || status === 503 ? waitOf(answer.headers['retry-after'], now) : undefined
-  return { verdict: 'failed', status, error: `answered ${status}`, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+  if (status >= 300 && status < 400)
+    return { verdict: 'failed', status, error: `answered ${status}: redirects are not followed` }
+  const retryAfterMs =
+    status === 429 || status === 503 ? waitOf(answer.headers['retry-after'], now) : undefined
+  return {
+    verdict: 'failed',
+    status,
+    error: `answered ${status}`,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  }
 }
 
 /** RFC 9110 10.2.3: seconds, or a date, in the form that is sent since 1995. */
@@ -129,7 +155,8 @@ function waitOf(header: string | undefined, now: number): number | undefined {
 function readExcerpt(answer: IncomingMessage, done: (excerpt: string) => void): void {
   const pieces: Buffer[] = []
   let length = 0
-  const finish = () => done(Buffer.concat(pieces).subarray(0, EXCERPT_BYTES).toString('utf8').replaceAll('\0', '\u{fffd}'))
+  const finish = () =>
+    done(Buffer.concat(pieces).subarray(0, EXCERPT_BYTES).toString('utf8').replaceAll('\0', '\u{fffd}'))
   answer.on('data', (piece: Buffer) => {
     if (length >= EXCERPT_BYTES) return
     pieces.push(piece)

@@ -10,11 +10,18 @@ export function makeSecret(): string {
 }
 
 /** The headers of one attempt at `at`, epoch milliseconds; signed with each of the secrets, of which a receiver needs to know one. */
-export function signedHeaders(message: { id: string; at: number; body: string }, secrets: readonly string[]): Record<string, string> {
+export function signedHeaders(
+  message: { id: string; at: number; body: string },
+  secrets: readonly string[],
+): Record<string, string> {
   const timestamp = String(Math.floor(message.at / 1_000))
   const signatures = secrets.map((secret) => {
     const key = Buffer.from(secret.slice(PREFIX.length), 'base64')
     return `v1,${createHmac('sha256', key).update(`${message.id}.${timestamp}.${message.body}`).digest('base64')}`
   })
-  return { 'webhook-id': message.id, 'webhook-timestamp': timestamp, 'webhook-signature': signatures.join(' ') }
+  return {
+    'webhook-id': message.id,
+    'webhook-timestamp': timestamp,
+    'webhook-signature': signatures.join(' '),
+  }
 }

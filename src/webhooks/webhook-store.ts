@@ -19,19 +19,33 @@ export async function getWebhook(db: Db, name: string): Promise<Webhook> {
 }
 
 /** By name. */
-export async function listWebhooks(db: Db, slice: { after?: string | undefined; limit: number }): Promise<Webhook[]> {
-  const rows = await withMaker(db).where('webhooks.name', '>', slice.after ?? '').orderBy('webhooks.name').limit(slice.limit).execute()
+export async function listWebhooks(
+  db: Db,
+  slice: { after?: string | undefined; limit: number },
+): Promise<Webhook[]> {
+  const rows = await withMaker(db)
+    .where('webhooks.name', '>', slice.after ?? '')
+    .orderBy('webhooks.name')
+    .limit(slice.limit)
+    .execute()
   return rows.map(fromRow)
 }
 
 export async function countWebhooks(db: Db): Promise<number> {
-  const { count } = await db.selectFrom('webhooks').select((eb) => eb.fn.countAll<number>().as('count')).executeTakeFirstOrThrow()
+  const { count } = await db
+    .selectFrom('webhooks')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
   return count
 }
 
 export async function insertWebhook(
   db: Db,
-  webhook: Pick<Webhook, 'name' | 'key' | 'host' | 'sealedUrl' | 'sealedSecret' | 'filter'> & { makerId: number | undefined; position: number; at: number },
+  webhook: Pick<Webhook, 'name' | 'key' | 'host' | 'sealedUrl' | 'sealedSecret' | 'filter'> & {
+    makerId: number | undefined
+    position: number
+    at: number
+  },
 ): Promise<void> {
   await db
     .insertInto('webhooks')
@@ -69,8 +83,16 @@ export async function updateWebhook(db: Db, webhook: Webhook): Promise<void> {
 }
 
 /** Keeps how far a webhook is, unless it was changed or removed since the version this is about. */
-export async function updateProgress(db: Db, { key, version, progress }: Pick<Webhook, 'key' | 'version' | 'progress'>): Promise<void> {
-  await db.updateTable('webhooks').set(progressRow(progress)).where('key', '=', key).where('version', '=', version).execute()
+export async function updateProgress(
+  db: Db,
+  { key, version, progress }: Pick<Webhook, 'key' | 'version' | 'progress'>,
+): Promise<void> {
+  await db
+    .updateTable('webhooks')
+    .set(progressRow(progress))
+    .where('key', '=', key)
+    .where('version', '=', version)
+    .execute()
 }
 
 /** With its deliveries. Whether it was there. */
@@ -80,7 +102,11 @@ export async function deleteWebhook(db: Db, name: string): Promise<boolean> {
 }
 
 function withMaker(db: Db) {
-  return db.selectFrom('webhooks').leftJoin('accounts', 'accounts.id', 'webhooks.maker_id').selectAll('webhooks').select('accounts.name as maker')
+  return db
+    .selectFrom('webhooks')
+    .leftJoin('accounts', 'accounts.id', 'webhooks.maker_id')
+    .selectAll('webhooks')
+    .select('accounts.name as maker')
 }
 
 function progressRow(progress: Partial<Progress> & Pick<Progress, 'position'>) {
@@ -97,14 +123,24 @@ function progressRow(progress: Partial<Progress> & Pick<Progress, 'position'>) {
 }
 
 function fromRow(row: Selectable<WebhooksTable> & { maker: string | null }): Webhook {
-  const { previous_secret: previousSecret, previous_until: previousUntil, replay_next: next, replay_to: to, paused_at: pausedAt, paused_why: pausedWhy } = row
+  const {
+    previous_secret: previousSecret,
+    previous_until: previousUntil,
+    replay_next: next,
+    replay_to: to,
+    paused_at: pausedAt,
+    paused_why: pausedWhy,
+  } = row
   return {
     name: row.name,
     key: row.key,
     host: row.host,
     sealedUrl: row.url,
     sealedSecret: row.secret,
-    previous: previousSecret === null || previousUntil === null ? undefined : { sealedSecret: previousSecret, until: previousUntil },
+    previous:
+      previousSecret === null || previousUntil === null
+        ? undefined
+        : { sealedSecret: previousSecret, until: previousUntil },
     filter: JSON.parse(row.filter) as EntryFilter,
     maker: row.maker ?? undefined,
     version: row.version,

@@ -51,7 +51,10 @@ const LONGEST_URL = 2_000
 /** Throws `invalid_request`. */
 export function parseWebhookName(text: string): string {
   if (NAME.test(text)) return text
-  throw new DepotError('invalid_request', `${quote(text)} is not a webhook's name: lower-case letters, digits, _ and -, at most 64`)
+  throw new DepotError(
+    'invalid_request',
+    `${quote(text)} is not a webhook's name: lower-case letters, digits, _ and -, at most 64`,
+  )
 }
 
 /**
@@ -60,17 +63,31 @@ export function parseWebhookName(text: string): string {
  */
 export function parseWebhookUrl(text: string): URL {
   const url = URL.parse(text)
-  if (url === null || text.length > LONGEST_URL) throw new DepotError('invalid_request', `the URL is none, or is longer than ${LONGEST_URL} characters`)
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new DepotError('invalid_request', `the URL must be one of https or http, not ${quote(url.protocol)}`)
-  if (url.username !== '' || url.password !== '') throw new DepotError('invalid_request', 'the URL must not hold a user or password: verify the signature instead')
-  if (url.hash !== '') throw new DepotError('invalid_request', 'the URL must not have a fragment, which is never sent')
+  if (url === null || text.length > LONGEST_URL)
+    throw new DepotError('invalid_request', `the URL is none, or is longer than ${LONGEST_URL} characters`)
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    throw new DepotError(
+      'invalid_request',
+      `the URL must be one of https or http, not ${quote(url.protocol)}`,
+    )
+  if (url.username !== '' || url.password !== '')
+    throw new DepotError(
+      'invalid_request',
+      'the URL must not hold a user or password: verify the signature instead',
+    )
+  if (url.hash !== '')
+    throw new DepotError('invalid_request', 'the URL must not have a fragment, which is never sent')
   return url
 }
 
 /** Whether a filter takes an event. Whoever asks of several filters hands over the event's origins, looked up once. */
-export function matcherOf(filter: EntryFilter): (event: LedgerEvent, originsOfIt?: () => ReadonlySet<string>) => boolean {
+export function matcherOf(
+  filter: EntryFilter,
+): (event: LedgerEvent, originsOfIt?: () => ReadonlySet<string>) => boolean {
   const { origins } = filter
-  return (event, originsOfIt = () => originsOf(event)) => matchesBriefly(event, filter) && (origins === undefined || origins.some((origin) => originsOfIt().has(origin)))
+  return (event, originsOfIt = () => originsOf(event)) =>
+    matchesBriefly(event, filter) &&
+    (origins === undefined || origins.some((origin) => originsOfIt().has(origin)))
 }
 
 /** What the sealed URL and secrets are bound to. */

@@ -25,14 +25,20 @@ export class ThreadedWriter implements DepotWriter {
 
   /** Of a database that is migrated. Nothing is committed unless the paths of `files` still name what was opened. */
   constructor(file: string, files: readonly OpenedFile[], now: () => number) {
-    this.#thread = new Worker(THREAD, { workerData: { file, at: now(), commits: this.#commits, files }, execArgv: [] }) // what its parent preloads is no concern of it
+    this.#thread = new Worker(THREAD, {
+      workerData: { file, at: now(), commits: this.#commits, files },
+      execArgv: [],
+    }) // what its parent preloads is no concern of it
     const { port1, port2 } = new MessageChannel()
     this.#own = new WriterClient({ port: port1, commits: this.#commits }, now)
     this.#own.start()
     this.#ask({ kind: 'join', port: port2 })
-    this.#thread.on('message', ({ port }: Seated) => this.#joining.shift()?.({ port, commits: this.#commits }))
+    this.#thread.on('message', ({ port }: Seated) =>
+      this.#joining.shift()?.({ port, commits: this.#commits }),
+    )
     this.#thread.on('exit', (code) => {
-      if (!this.#own.isSettled() || !this.#isClosed) throw new Error(`the thread that writes ended with ${code}`)
+      if (!this.#own.isSettled() || !this.#isClosed)
+        throw new Error(`the thread that writes ended with ${code}`)
     })
   }
 

@@ -73,7 +73,10 @@ export class WriterClient implements DepotWriter {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    if (this.#waiting.size > 0) await new Promise<void>((resolve) => { this.#onIdle = resolve })
+    if (this.#waiting.size > 0)
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve
+      })
     this.#port.close()
   }
 
@@ -84,7 +87,12 @@ export class WriterClient implements DepotWriter {
   }
 
   #drain(): void {
-    for (let received = receiveMessageOnPort(this.#port); received !== undefined; received = receiveMessageOnPort(this.#port)) this.#take(received.message as Told)
+    for (
+      let received = receiveMessageOnPort(this.#port);
+      received !== undefined;
+      received = receiveMessageOnPort(this.#port)
+    )
+      this.#take(received.message as Told)
   }
 
   #take(told: Told): void {

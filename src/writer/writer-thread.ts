@@ -27,14 +27,22 @@ export type Told =
   | { readonly kind: 'failed'; readonly id: number; readonly error: PackedError }
 
 /** By the thread that made this one. */
-export type Asked = { readonly kind: 'join'; readonly port: MessagePort } | { readonly kind: 'seat' } | { readonly kind: 'close' }
+export type Asked =
+  | { readonly kind: 'join'; readonly port: MessagePort }
+  | { readonly kind: 'seat' }
+  | { readonly kind: 'close' }
 
 /** To it: the other end of a seat that was asked for. */
 export interface Seated {
   readonly port: MessagePort
 }
 
-const { file, at, commits, files: noted } = workerData as { file: string; at: number; commits: SharedArrayBuffer; files: readonly OpenedFile[] }
+const {
+  file,
+  at,
+  commits,
+  files: noted,
+} = workerData as { file: string; at: number; commits: SharedArrayBuffer; files: readonly OpenedFile[] }
 const database = openWriting(file)
 const count = new Uint32Array(commits)
 const seats = new Set<MessagePort>()
@@ -42,7 +50,11 @@ const seats = new Set<MessagePort>()
 let clock = at
 // Messages come one by one, and all that have come before what is set for the end of this turn.
 const files = new OpenedFiles(noted).with([walOf(file)])
-const writer = await Writer.open(database.writable, () => clock, { gather: () => new Promise(setImmediate), openSnapshot: () => openSnapshot(file), beforeCommit: () => files.expectThere() })
+const writer = await Writer.open(database.writable, () => clock, {
+  gather: () => new Promise(setImmediate),
+  openSnapshot: () => openSnapshot(file),
+  beforeCommit: () => files.expectThere(),
+})
 writer.onCommit((entries, commit) => {
   for (const seat of seats) tell(seat, { kind: 'committed', entries, commit })
   Atomics.add(count, 0, 1) // and commands are answered after this

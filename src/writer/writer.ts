@@ -82,7 +82,11 @@ export class Writer {
   #draining: Promise<void> | undefined
   #closed = false
 
-  private constructor(db: Db, world: WriterWorld, { head, setBackAt }: { head: LedgerHead; setBackAt: number | undefined }) {
+  private constructor(
+    db: Db,
+    world: WriterWorld,
+    { head, setBackAt }: { head: LedgerHead; setBackAt: number | undefined },
+  ) {
     this.#db = db
     this.#world = world
     this.#head = head
@@ -91,8 +95,17 @@ export class Writer {
 
   static async open(db: Db, now: () => number, world: Partial<WriterWorld> = {}): Promise<Writer> {
     const setBackAt = await findState(db, 'clock_set_back_at')
-    const defaults = { now, gather: () => Promise.resolve(), beforeCommit: () => undefined, elapsed: () => performance.now() }
-    return new Writer(db, { ...defaults, ...world }, { head: await findHead(db), setBackAt: setBackAt === undefined ? undefined : Number(setBackAt) })
+    const defaults = {
+      now,
+      gather: () => Promise.resolve(),
+      beforeCommit: () => undefined,
+      elapsed: () => performance.now(),
+    }
+    return new Writer(
+      db,
+      { ...defaults, ...world },
+      { head: await findHead(db), setBackAt: setBackAt === undefined ? undefined : Number(setBackAt) },
+    )
   }
 
   onCommit(listener: CommitListener): void {
@@ -106,7 +119,12 @@ export class Writer {
   submit<K extends CommandKind>(command: Command<K>): Promise<Outcome<K>> {
     if (this.#closed) return Promise.reject(new DepotError('shutting_down', 'the depot is shutting down'))
     const { promise, resolve, reject } = Promise.withResolvers<Outcome<K>>()
-    const waiting: Waiting = { command, resolve: (outcome) => resolve(outcome as Outcome<K>), reject, putOff: () => this.#readLater(waiting) }
+    const waiting: Waiting = {
+      command,
+      resolve: (outcome) => resolve(outcome as Outcome<K>),
+      reject,
+      putOff: () => this.#readLater(waiting),
+    }
     this.#enqueue(waiting)
     return promise
   }
@@ -119,7 +137,8 @@ export class Writer {
   /** Refuses new commands and waits for those that are queued. The database stays open. */
   async close(): Promise<void> {
     this.#closed = true
-    while (this.#draining !== undefined || this.#reading !== undefined) await (this.#draining ?? this.#reading)
+    while (this.#draining !== undefined || this.#reading !== undefined)
+      await (this.#draining ?? this.#reading)
   }
 
   #enqueue(waiting: Waiting): void {
@@ -141,7 +160,8 @@ export class Writer {
   }
 
   async #runLong(): Promise<void> {
-    for (let next = this.#long.shift(); next !== undefined; next = this.#long.shift()) await this.#runAhead(next)
+    for (let next = this.#long.shift(); next !== undefined; next = this.#long.shift())
+      await this.#runAhead(next)
     this.#reading = undefined
   }
 
@@ -191,7 +211,18 @@ export class Writer {
         ahead.keep(name, basis, value)
         return value
       }
-      return await handle({ trx: db as Trx, at: Math.max(clock.now, head.at + 1), clock, actor: command.actor, caller, read, record: refuseEntry }, command)
+      return await handle(
+        {
+          trx: db as Trx,
+          at: Math.max(clock.now, head.at + 1),
+          clock,
+          actor: command.actor,
+          caller,
+          read,
+          record: refuseEntry,
+        },
+        command,
+      )
     } finally {
       snapshot.close()
     }
@@ -224,13 +255,17 @@ export class Writer {
       try {
         for (const waiting of taken) {
           // One that writes much is alone in its batch.
-          if (settled.length > 0 && (waiting.ahead !== undefined || elapsed() - begun >= LONGEST_BATCH_MS)) break
+          if (settled.length > 0 && (waiting.ahead !== undefined || elapsed() - begun >= LONGEST_BATCH_MS))
+            break
           settled.push({ waiting, result: await this.#run(trx, waiting, { entries, callers }) })
         }
         this.#world.beforeCommit()
         await trx.commit().execute()
       } catch (error) {
-        await trx.rollback().execute().catch(() => undefined) // SQLite may have rolled back by itself
+        await trx
+          .rollback()
+          .execute()
+          .catch(() => undefined) // SQLite may have rolled back by itself
         throw error
       }
     } catch (error) {
@@ -241,7 +276,11 @@ export class Writer {
     }
     this.#queue.unshift(...taken.slice(settled.length))
     this.#ahead?.onCommit(entries)
-    const commit: Commit = { commands: settled.filter(({ result }) => result !== 'put off').length, durationMs: elapsed() - begun, aheadMs: Math.max(this.#head.at - this.#clock.now, 0) }
+    const commit: Commit = {
+      commands: settled.filter(({ result }) => result !== 'put off').length,
+      durationMs: elapsed() - begun,
+      aheadMs: Math.max(this.#head.at - this.#clock.now, 0),
+    }
     for (const listener of this.#listeners) listener(entries, commit)
     for (const { waiting, result } of settled) {
       if (result === 'put off') waiting.putOff()
@@ -250,7 +289,11 @@ export class Writer {
     }
   }
 
-  async #run(trx: Trx, { command, ahead }: Waiting, { entries, callers }: { entries: LedgerEntry[]; callers: Callers }): Promise<Settled['result']> {
+  async #run(
+    trx: Trx,
+    { command, ahead }: Waiting,
+    { entries, callers }: { entries: LedgerEntry[]; callers: Callers },
+  ): Promise<Settled['result']> {
     const before = this.#head
     const recorded = entries.length
     const clock = await this.#readClock(trx)
@@ -258,18 +301,32 @@ export class Writer {
     const inside = await trx.savepoint('command').execute()
     const record: Change['record'] = async (event, subject = {}) => {
       callers.onRecord(event)
-      const appended = await appendEntry(inside, this.#head, { at, clock, actor: command.actor, event, subject })
+      const appended = await appendEntry(inside, this.#head, {
+        at,
+        clock,
+        actor: command.actor,
+        event,
+        subject,
+      })
       this.#head = appended.head
       entries.push(appended.entry)
     }
     try {
       const caller = await callers.authorize(inside, command)
-      const outcome = await handle({ trx: inside, at, clock, actor: command.actor, caller, read: this.#readIn(inside, ahead), record }, command)
+      const outcome = await handle(
+        { trx: inside, at, clock, actor: command.actor, caller, read: this.#readIn(inside, ahead), record },
+        command,
+      )
       await inside.releaseSavepoint('command').execute()
       return { outcome }
     } catch (error) {
       // A full disk makes SQLite roll the whole transaction back: then the batch fails, for the first reason.
-      await inside.rollbackToSavepoint('command').execute().catch(() => { throw error })
+      await inside
+        .rollbackToSavepoint('command')
+        .execute()
+        .catch(() => {
+          throw error
+        })
       this.#head = before
       entries.length = recorded
       return error instanceof PutOff ? 'put off' : { error }
@@ -299,9 +356,13 @@ async function refuseEntry(): Promise<never> {
 
 /** Whether a handler came to what it would write, where it could not. */
 function isForWriting(error: unknown): boolean {
-  return error instanceof PutOff || (error instanceof Error && 'code' in error && error.code === 'SQLITE_READONLY')
+  return (
+    error instanceof PutOff || (error instanceof Error && 'code' in error && error.code === 'SQLITE_READONLY')
+  )
 }
 
 function explained(error: unknown): unknown {
-  return isDiskFull(error) ? new DepotError('storage_full', 'the disk of the depot is full; nothing was changed', { cause: error }) : error
+  return isDiskFull(error)
+    ? new DepotError('storage_full', 'the disk of the depot is full; nothing was changed', { cause: error })
+    : error
 }

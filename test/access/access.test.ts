@@ -1,9 +1,26 @@
 import { test } from 'tap'
-import { EVERYONE, ROLES, THE_PUBLIC, allowsAction, allowsView, audienceOf, hasRole, roleIn } from '../../src/access/access.ts'
+import {
+  EVERYONE,
+  ROLES,
+  THE_PUBLIC,
+  allowsAction,
+  allowsView,
+  audienceOf,
+  hasRole,
+  roleIn,
+} from '../../src/access/access.ts'
 import type { Role, Scope, Session } from '../../src/access/access.ts'
 
 function session(roles: Record<string, Role>, scope: Scope = {}, isAdministrator = false): Session {
-  return { accountId: 1, accountName: 'someone', isAdministrator, tokenId: 1, scope, expiresAt: undefined, roles: new Map(Object.entries(roles)) }
+  return {
+    accountId: 1,
+    accountName: 'someone',
+    isAdministrator,
+    tokenId: 1,
+    scope,
+    expiresAt: undefined,
+    roles: new Map(Object.entries(roles)),
+  }
 }
 
 test('each role may what those before it may, and no more', async (t) => {
@@ -34,13 +51,21 @@ test('actions and views are open unless a token is narrowed to some; to none mea
   t.ok(allowsAction(session({}), 'promote') && allowsView(session({}), 'delivered'))
   t.notOk(allowsAction(session({}, { actions: ['read'] }), 'promote'))
   t.notOk(allowsView(session({}, { views: ['union'] }), 'delivered'))
-  t.notOk(allowsAction(session({}, { actions: [] }), 'read') || allowsView(session({}, { views: [] }), 'union'))
+  t.notOk(
+    allowsAction(session({}, { actions: [] }), 'read') || allowsView(session({}, { views: [] }), 'union'),
+  )
 })
 
 test('who sees what is not public: members of its origin and administrators, as far as their token reads', async (t) => {
   t.strictSame(audienceOf(undefined), THE_PUBLIC)
-  t.strictSame(audienceOf(session({ acme: 'readonly_member', umbrella: 'owner' })), { seesAll: false, origins: ['acme', 'umbrella'] })
-  t.strictSame(audienceOf(session({ acme: 'member', umbrella: 'owner' }, { origins: ['acme', 'elsewhere'] })), { seesAll: false, origins: ['acme'] })
+  t.strictSame(audienceOf(session({ acme: 'readonly_member', umbrella: 'owner' })), {
+    seesAll: false,
+    origins: ['acme', 'umbrella'],
+  })
+  t.strictSame(
+    audienceOf(session({ acme: 'member', umbrella: 'owner' }, { origins: ['acme', 'elsewhere'] })),
+    { seesAll: false, origins: ['acme'] },
+  )
   t.strictSame(audienceOf(session({ acme: 'owner' }, { actions: ['upload'] })), THE_PUBLIC)
   t.strictSame(audienceOf(session({}, {}, true)), EVERYONE)
   t.strictSame(audienceOf(session({}, { origins: ['acme'] }, true)), { seesAll: false, origins: ['acme'] })

@@ -19,20 +19,40 @@ test('no credential is anonymous', async (t) => {
 })
 
 test('a token opens its session as Bearer, or as the password of Basic, whatever the user and however the scheme is spelled', async (t) => {
-  for (const header of [`Bearer ${ADMIN_TOKEN}`, `bearer ${ADMIN_TOKEN}`, `  BEARER   ${ADMIN_TOKEN} `, basic(`ci:${ADMIN_TOKEN}`), basic(`:${ADMIN_TOKEN}`)]) {
+  for (const header of [
+    `Bearer ${ADMIN_TOKEN}`,
+    `bearer ${ADMIN_TOKEN}`,
+    `  BEARER   ${ADMIN_TOKEN} `,
+    basic(`ci:${ADMIN_TOKEN}`),
+    basic(`:${ADMIN_TOKEN}`),
+  ]) {
     t.match(await authenticator.identify(header), { accountName: 'admin', isAdministrator: true }, header)
   }
 })
 
 test('a credential that is wrong or malformed is refused, never anonymous', async (t) => {
-  for (const header of ['', 'Bearer', 'Bearer wrong', `Bearer ${ADMIN_TOKEN} more`, ADMIN_TOKEN, `Token ${ADMIN_TOKEN}`, basic(ADMIN_TOKEN), basic(`${ADMIN_TOKEN}:`), 'Basic ???']) {
+  for (const header of [
+    '',
+    'Bearer',
+    'Bearer wrong',
+    `Bearer ${ADMIN_TOKEN} more`,
+    ADMIN_TOKEN,
+    `Token ${ADMIN_TOKEN}`,
+    basic(ADMIN_TOKEN),
+    basic(`${ADMIN_TOKEN}:`),
+    'Basic ???',
+  ]) {
     await t.rejects(async () => authenticator.identify(header), { code: 'unauthenticated' }, header)
   }
 })
 
 test('a refusal does not repeat the credential', async (t) => {
   for (const header of ['Bearer wrong-secret-token', 'Token wrong-secret-token', 'wrong-secret-token']) {
-    await t.rejects(async () => authenticator.identify(header), { message: /^(?!.*wrong-secret-token)/ }, header)
+    await t.rejects(
+      async () => authenticator.identify(header),
+      { message: /^(?!.*wrong-secret-token)/ },
+      header,
+    )
   }
 })
 
@@ -41,26 +61,44 @@ test('a revoked token is refused from the commit on, though it was known', async
   t.match(await authenticator.identify(`Bearer ${token}`), { accountName: 'leaver' })
   await writer.submit({ kind: 'revokeToken', input: { tokenId: await tokenIdOf('leaver') }, actor: OPERATOR })
   await t.rejects(async () => authenticator.identify(`Bearer ${token}`), { code: 'unauthenticated' })
-  await t.rejects(writer.submit({ kind: 'revokeToken', input: { tokenId: await tokenIdOf('leaver') }, actor: OPERATOR }), { code: 'conflict' })
+  await t.rejects(
+    writer.submit({ kind: 'revokeToken', input: { tokenId: await tokenIdOf('leaver') }, actor: OPERATOR }),
+    { code: 'conflict' },
+  )
 })
 
 test('a token expires by the clock, though it was known', async (t) => {
   const token = generateToken()
   const expiresAt = START + 3_600_000
   await writer.submit({ kind: 'addAccount', input: { name: 'brief' }, actor: OPERATOR })
-  await writer.submit({ kind: 'issueToken', input: { account: 'brief', hash: hashToken(token), label: 'brief', expiresAt }, actor: OPERATOR })
+  await writer.submit({
+    kind: 'issueToken',
+    input: { account: 'brief', hash: hashToken(token), label: 'brief', expiresAt },
+    actor: OPERATOR,
+  })
   t.match(await authenticator.identify(`Bearer ${token}`), { accountName: 'brief' })
   started.setClock(expiresAt)
-  await t.rejects(async () => authenticator.identify(`Bearer ${token}`), { code: 'unauthenticated', message: 'the token has expired' })
+  await t.rejects(async () => authenticator.identify(`Bearer ${token}`), {
+    code: 'unauthenticated',
+    message: 'the token has expired',
+  })
 })
 
 test('a new role is known from the commit on', async (t) => {
   const token = await started.account('joiner')
   await writer.submit({ kind: 'createOrigin', input: { name: 'acme', ownerId: 1 }, actor: OPERATOR })
   t.equal((await authenticator.identify(`Bearer ${token}`))?.roles.size, 0)
-  await writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'joiner', role: 'maintainer' }, actor: OPERATOR })
+  await writer.submit({
+    kind: 'setMember',
+    input: { origin: 'acme', account: 'joiner', role: 'maintainer' },
+    actor: OPERATOR,
+  })
   t.equal((await authenticator.identify(`Bearer ${token}`))?.roles.get('acme'), 'maintainer')
-  await writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'joiner', role: null }, actor: OPERATOR })
+  await writer.submit({
+    kind: 'setMember',
+    input: { origin: 'acme', account: 'joiner', role: null },
+    actor: OPERATOR,
+  })
   t.equal((await authenticator.identify(`Bearer ${token}`))?.roles.get('acme'), undefined)
 })
 
@@ -77,14 +115,31 @@ test('a session that was read while its token was being revoked is not kept', as
 })
 
 test('an account has a name that fits a URL and a log, once', async (t) => {
-  for (const name of ['', '-x', 'a b', 'a/b', 'é', 'x'.repeat(101)]) await t.rejects(writer.submit({ kind: 'addAccount', input: { name }, actor: OPERATOR }), { code: 'invalid_request' }, name)
-  await t.rejects(writer.submit({ kind: 'addAccount', input: { name: 'admin' }, actor: OPERATOR }), { code: 'already_exists' })
-  await t.rejects(writer.submit({ kind: 'issueToken', input: { account: 'nobody', hash: 'h', label: 'l' }, actor: OPERATOR }), { code: 'not_found' })
+  for (const name of ['', '-x', 'a b', 'a/b', 'é', 'x'.repeat(101)])
+    await t.rejects(
+      writer.submit({ kind: 'addAccount', input: { name }, actor: OPERATOR }),
+      { code: 'invalid_request' },
+      name,
+    )
+  await t.rejects(writer.submit({ kind: 'addAccount', input: { name: 'admin' }, actor: OPERATOR }), {
+    code: 'already_exists',
+  })
+  await t.rejects(
+    writer.submit({
+      kind: 'issueToken',
+      input: { account: 'nobody', hash: 'h', label: 'l' },
+      actor: OPERATOR,
+    }),
+    { code: 'not_found' },
+  )
 })
 
 test('a token is kept as its hash alone, in the database and in the ledger', async (t) => {
   const token = await started.account('keeper')
-  const rows = JSON.stringify([await db.selectFrom('tokens').selectAll().execute(), await db.selectFrom('ledger').select('text').execute()])
+  const rows = JSON.stringify([
+    await db.selectFrom('tokens').selectAll().execute(),
+    await db.selectFrom('ledger').select('text').execute(),
+  ])
   t.notOk(rows.includes(token) || rows.includes(ADMIN_TOKEN))
   t.notOk(JSON.stringify(await db.selectFrom('ledger').select('text').execute()).includes(hashToken(token)))
 })

@@ -8,7 +8,11 @@ test('an address may fail so often at once, and then so often a minute', (t) => 
   let clock = 0
   const limit = new GuessLimit(() => clock, { perMinute: 3 })
   for (let i = 0; i < 3; i += 1) t.equal(limit.note('192.0.2.1'), TAKEN)
-  t.match(limit.note('192.0.2.1'), { ...REFUSED, message: 'too many requests with a wrong token came from 192.0.2.1: try again in 20 seconds', retryAfterSeconds: 20 })
+  t.match(limit.note('192.0.2.1'), {
+    ...REFUSED,
+    message: 'too many requests with a wrong token came from 192.0.2.1: try again in 20 seconds',
+    retryAfterSeconds: 20,
+  })
   t.equal(limit.note('192.0.2.2'), TAKEN, 'another address')
   clock = 19_999
   t.match(limit.note('192.0.2.1'), { ...REFUSED, retryAfterSeconds: 1 })
@@ -48,7 +52,7 @@ test('IPv6 addresses count by their /64, and mapped ones as what they are', (t) 
     '1:2:3:4:5:6:192.0.2.1': '1:2:3:4::/64',
     'fe80::1%eth0': 'fe80:0:0:0::/64',
     '': 'an unknown address',
-    '_hidden': 'an unknown address',
+    _hidden: 'an unknown address',
     '192.0.2.1:1234': 'an unknown address',
   }
   for (const [address, network] of Object.entries(networks)) t.equal(networkOf(address), network, address)

@@ -17,7 +17,10 @@ function ask(view: string, version?: string): LatestQuestion {
 }
 
 /** Answers whose bodies say the ident and its views, and how often one was made. */
-async function openAnswers({ depot }: TestDepot, bodyBytes = 0): Promise<{ answers: Answers; made: () => number }> {
+async function openAnswers(
+  { depot }: TestDepot,
+  bodyBytes = 0,
+): Promise<{ answers: Answers; made: () => number }> {
   let count = 0
   const render: Renderers['whole'] = (release, views) => {
     count += 1
@@ -34,7 +37,10 @@ function textOf(answer: LatestAnswer | undefined): string | undefined {
 
 test('a poll that begins after a promotion was answered sees it, however they race', async (t) => {
   const started = await startDepot(t)
-  const releases = await makeReleases(started, ...Array.from({ length: 8 }, (_, n) => `acme/app/1.${n}.0/20260101120000`))
+  const releases = await makeReleases(
+    started,
+    ...Array.from({ length: 8 }, (_, n) => `acme/app/1.${n}.0/20260101120000`),
+  )
   const { answers } = await openAnswers(started)
   const promoted: string[] = ['nothing'] // by revision
   const ROUNDS = 100
@@ -45,7 +51,8 @@ test('a poll that begins after a promotion was answered sees it, however they ra
       const answer = await answers.latest(ask('acceptance'), THE_PUBLIC)
       const revision = answer?.revision ?? 0
       if (revision < least) throw new Error(`revision ${revision} was answered after ${least}`)
-      if (answer !== undefined && textOf(answer)?.startsWith(`${promoted[revision] ?? ''} `) !== true) throw new Error(`revision ${revision} was answered as ${textOf(answer) ?? ''}`)
+      if (answer !== undefined && textOf(answer)?.startsWith(`${promoted[revision] ?? ''} `) !== true)
+        throw new Error(`revision ${revision} was answered as ${textOf(answer) ?? ''}`)
       polls += 1
       await (polls % 10 === 0 ? new Promise(setImmediate) : undefined) // between any two steps of a promotion
     }
@@ -74,7 +81,11 @@ test('an answer that is at hand is no promise, and is made once', async (t) => {
   t.equal(answers.latest(ask('union'), THE_PUBLIC), undefined)
   t.equal(made(), 1)
   await move(started, 'promote', 'stable', release ? [release] : [])
-  t.equal(textOf(await answers.latest(ask('unstable'), THE_PUBLIC)), 'acme/app/1.0.0/20260101120000 unstable,stable', 'its views are in it')
+  t.equal(
+    textOf(await answers.latest(ask('unstable'), THE_PUBLIC)),
+    'acme/app/1.0.0/20260101120000 unstable,stable',
+    'its views are in it',
+  )
   await move(started, 'demote', 'stable', release ? [release] : [])
   t.equal(textOf(await answers.latest(ask('unstable'), THE_PUBLIC)), 'acme/app/1.0.0/20260101120000 unstable')
   t.equal(await answers.latest(ask('stable'), THE_PUBLIC), undefined)
@@ -82,10 +93,17 @@ test('an answer that is at hand is no promise, and is made once', async (t) => {
 
 test('latest of a version follows the members, though no pointer moves', async (t) => {
   const started = await startDepot(t)
-  const [old, young] = await makeReleases(started, 'acme/app/1.0.0/20260101120000', 'acme/app/1.0.0/20260202120000', 'acme/app/2.0.0/20260101120000')
+  const [old, young] = await makeReleases(
+    started,
+    'acme/app/1.0.0/20260101120000',
+    'acme/app/1.0.0/20260202120000',
+    'acme/app/2.0.0/20260101120000',
+  )
   const { answers } = await openAnswers(started)
   const latest = async () => textOf(await answers.latest(ask('stable', '1.0.0'), THE_PUBLIC))?.split(' ')[0]
-  await move(started, 'promote', 'stable', [{ ident: 'acme/app/2.0.0/20260101120000', target: 'x86_64-linux' }])
+  await move(started, 'promote', 'stable', [
+    { ident: 'acme/app/2.0.0/20260101120000', target: 'x86_64-linux' },
+  ])
   t.equal(await latest(), undefined)
   for (const release of [old, young].flatMap((found) => found ?? [])) {
     await move(started, 'promote', 'stable', [release])
@@ -94,23 +112,32 @@ test('latest of a version follows the members, though no pointer moves', async (
   }
   await move(started, 'demote', 'stable', young ? [young] : [])
   t.equal(await latest(), old?.ident)
-  t.equal((await answers.latest(ask('stable', '1.0.0'), THE_PUBLIC))?.revision, undefined, 'no pointer, no revision')
+  t.equal(
+    (await answers.latest(ask('stable', '1.0.0'), THE_PUBLIC))?.revision,
+    undefined,
+    'no pointer, no revision',
+  )
 })
 
 test('a release that is not public is never answered to the public, whoever asked before', async (t) => {
   const started = await startDepot(t)
   const names = ['acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000']
   const releases = await makeReleases(started, ...names)
-  for (const view of ['stable', 'acceptance']) for (const release of releases) await move(started, 'promote', view, [release])
+  for (const view of ['stable', 'acceptance'])
+    for (const release of releases) await move(started, 'promote', view, [release])
   await setVisibility(started, 'acme/app/2.0.0/20260101120000', 'private')
   const { answers } = await openAnswers(started)
-  const latest = async (view: string, audience: typeof ACME, version?: string) => textOf(await answers.latest(ask(view, version), audience))?.split(' ')[0]
+  const latest = async (view: string, audience: typeof ACME, version?: string) =>
+    textOf(await answers.latest(ask(view, version), audience))?.split(' ')[0]
   for (const who of [ACME, { ...EVERYONE, origins: [] }]) {
     t.equal(await latest('stable', who), names[1])
     t.equal(await latest('acceptance', who), names[1])
     t.equal(await latest('stable', who, '2.0.0'), names[1])
   }
-  for (const who of [{ ...THE_PUBLIC, origins: [] }, { seesAll: false, origins: ['other'] }]) {
+  for (const who of [
+    { ...THE_PUBLIC, origins: [] },
+    { seesAll: false, origins: ['other'] },
+  ]) {
     t.equal(await latest('stable', who), names[0], 'the highest they may see')
     t.equal(await latest('acceptance', who), undefined, 'where one was promoted, it or nothing')
     t.equal(await latest('stable', who, '2.0.0'), undefined)
@@ -120,7 +147,11 @@ test('a release that is not public is never answered to the public, whoever aske
 
 test('answers are there again after a restart', async (t) => {
   const started = await startDepot(t)
-  const releases = await makeReleases(started, 'acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000')
+  const releases = await makeReleases(
+    started,
+    'acme/app/1.0.0/20260101120000',
+    'acme/app/2.0.0/20260101120000',
+  )
   for (const release of releases) await move(started, 'promote', 'acceptance', [release])
   await move(started, 'demote', 'acceptance', releases.slice(1))
   const { answers } = await openAnswers(started)
@@ -156,7 +187,8 @@ test('bodies are kept up to a number of bytes, the newest', async (t) => {
   const { answers, made } = await openAnswers(started, 20 * 1024 * 1024)
   for (let n = 0; n < 4; n += 1) await answers.latest(ask('unstable', `1.${n}.0`), THE_PUBLIC)
   t.equal(made(), 4)
-  for (let n = 1; n < 4; n += 1) t.notOk(answers.latest(ask('unstable', `1.${n}.0`), THE_PUBLIC) instanceof Promise)
+  for (let n = 1; n < 4; n += 1)
+    t.notOk(answers.latest(ask('unstable', `1.${n}.0`), THE_PUBLIC) instanceof Promise)
   await answers.latest(ask('unstable', '1.0.0'), THE_PUBLIC)
   t.equal(made(), 5, 'four are too many')
 })
@@ -165,13 +197,24 @@ const settle = async () => new Promise(setImmediate)
 
 test('to who may not see a package it takes no longer to deny it than one that is not there', async (t) => {
   const started = await startDepot(t)
-  const [lone, low, high] = await makeReleases(started, 'acme/lone/1.0.0/20260101120000', 'acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000')
+  const [lone, low, high] = await makeReleases(
+    started,
+    'acme/lone/1.0.0/20260101120000',
+    'acme/app/1.0.0/20260101120000',
+    'acme/app/2.0.0/20260101120000',
+  )
   const { answers } = await openAnswers(started)
   const deny = (name: string, view = 'unstable') => answers.latest({ ...ask(view), name }, THE_PUBLIC)
   await setVisibility(started, lone?.ident ?? '', 'private')
   await setVisibility(started, high?.ident ?? '', 'private')
   await settle()
-  for (const [name, view] of [['ghost', 'unstable'], ['lone', 'unstable'], ['lone', 'stable'], ['ghost', 'stable']] as const) t.equal(deny(name, view), undefined, `${name} in ${view}: at once`)
+  for (const [name, view] of [
+    ['ghost', 'unstable'],
+    ['lone', 'unstable'],
+    ['lone', 'stable'],
+    ['ghost', 'stable'],
+  ] as const)
+    t.equal(deny(name, view), undefined, `${name} in ${view}: at once`)
   t.equal(textOf(await deny('app')), `${low?.ident ?? ''} unstable`)
   t.notOk(deny('app') instanceof Promise, 'what may be seen is at hand')
   t.equal(textOf(await answers.latest(ask('unstable'), ACME)), `${high?.ident ?? ''} unstable`)
@@ -181,25 +224,45 @@ test('to who may not see a package it takes no longer to deny it than one that i
   await settle()
   t.equal(deny('app', 'acceptance'), undefined)
   await setVisibility(started, high?.ident ?? '', 'public')
-  t.equal(textOf(await deny('app', 'acceptance')), `${high?.ident ?? ''} unstable,acceptance`, 'what becomes public is told')
+  t.equal(
+    textOf(await deny('app', 'acceptance')),
+    `${high?.ident ?? ''} unstable,acceptance`,
+    'what becomes public is told',
+  )
   t.equal(textOf(await deny('app')), `${high?.ident ?? ''} unstable,acceptance`)
   await move(started, 'demote', 'acceptance', high ? [high] : [])
-  await started.depot.writer.submit({ kind: 'deleteRelease', input: { ident: high?.ident ?? '', target: 'x86_64-linux' }, actor: { client: 'tests', door: 'cli' } })
+  await started.depot.writer.submit({
+    kind: 'deleteRelease',
+    input: { ident: high?.ident ?? '', target: 'x86_64-linux' },
+    actor: { client: 'tests', door: 'cli' },
+  })
   t.equal(deny('app', 'acceptance'), undefined, 'and what is demoted or deleted is not')
   t.equal(textOf(await deny('app')), `${low?.ident ?? ''} unstable`)
 
   const again = await openAnswers(started)
-  t.equal(again.answers.latest({ ...ask('unstable'), name: 'lone' }, THE_PUBLIC), undefined, 'also after a restart')
+  t.equal(
+    again.answers.latest({ ...ask('unstable'), name: 'lone' }, THE_PUBLIC),
+    undefined,
+    'also after a restart',
+  )
 })
 
 test('that something left which the public could not see is not told by the revision, neither at once nor after a restart', async (t) => {
   const started = await startDepot(t)
-  const [, high] = await makeReleases(started, 'acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000')
+  const [, high] = await makeReleases(
+    started,
+    'acme/app/1.0.0/20260101120000',
+    'acme/app/2.0.0/20260101120000',
+  )
   const ident = high?.ident ?? ''
   await setVisibility(started, ident, 'private')
   const { answers } = await openAnswers(started)
   const before = await answers.latest(ask('unstable'), THE_PUBLIC)
-  await started.depot.writer.submit({ kind: 'deleteRelease', input: { ident, target: 'x86_64-linux' }, actor: { client: 'tests', door: 'cli' } })
+  await started.depot.writer.submit({
+    kind: 'deleteRelease',
+    input: { ident, target: 'x86_64-linux' },
+    actor: { client: 'tests', door: 'cli' },
+  })
   t.equal((await answers.latest(ask('unstable'), THE_PUBLIC))?.revision, before?.revision)
   const again = await openAnswers(started)
   t.equal((await again.answers.latest(ask('unstable'), THE_PUBLIC))?.revision, before?.revision)
@@ -207,20 +270,41 @@ test('that something left which the public could not see is not told by the revi
 
 test('another rule holds at once: for latest of a package, of a version, and for outsiders', async (t) => {
   const started = await startDepot(t)
-  const [older, newer, low, secret] = await makeReleases(started, ...['2.0.0/20260101120000', '2.0.0/20260202120000', '1.0.0/20260101120000', '3.0.0/20260101120000'].map((name) => `acme/app/${name}`))
+  const [older, newer, low, secret] = await makeReleases(
+    started,
+    ...['2.0.0/20260101120000', '2.0.0/20260202120000', '1.0.0/20260101120000', '3.0.0/20260101120000'].map(
+      (name) => `acme/app/${name}`,
+    ),
+  )
   await setVisibility(started, 'acme/app/3.0.0/20260101120000', 'private')
-  for (const release of [secret, newer, older, low].flatMap((one) => one ?? [])) await move(started, 'promote', 'stable', [release])
+  for (const release of [secret, newer, older, low].flatMap((one) => one ?? []))
+    await move(started, 'promote', 'stable', [release])
   const { answers } = await openAnswers(started)
-  const latest = async (version: string | undefined, audience: Audience) => textOf(await answers.latest(ask('stable', version), audience))?.split(' ')[0]
-  const setRule = (rule: 'promoted' | 'highest') => started.depot.writer.submit({ kind: 'setView', input: { view: 'stable', rule }, actor: { client: 'tests', door: 'cli' } })
-  const all = async () => [await latest(undefined, EVERYONE), await latest('2.0.0', EVERYONE), await latest(undefined, THE_PUBLIC), await latest('2.0.0', THE_PUBLIC)]
+  const latest = async (version: string | undefined, audience: Audience) =>
+    textOf(await answers.latest(ask('stable', version), audience))?.split(' ')[0]
+  const setRule = (rule: 'promoted' | 'highest') =>
+    started.depot.writer.submit({
+      kind: 'setView',
+      input: { view: 'stable', rule },
+      actor: { client: 'tests', door: 'cli' },
+    })
+  const all = async () => [
+    await latest(undefined, EVERYONE),
+    await latest('2.0.0', EVERYONE),
+    await latest(undefined, THE_PUBLIC),
+    await latest('2.0.0', THE_PUBLIC),
+  ]
   t.strictSame(await all(), [secret?.ident, newer?.ident, newer?.ident, newer?.ident])
   await setRule('promoted')
   t.strictSame(await all(), [low?.ident, older?.ident, low?.ident, older?.ident])
   await setRule('highest')
   t.strictSame(await all(), [secret?.ident, newer?.ident, newer?.ident, newer?.ident])
   await setRule('promoted')
-  t.strictSame(await all(), [secret?.ident, older?.ident, undefined, undefined], 'what latest was stays, and is not for everyone')
+  t.strictSame(
+    await all(),
+    [secret?.ident, older?.ident, undefined, undefined],
+    'what latest was stays, and is not for everyone',
+  )
   const { answers: again } = await openAnswers(started)
   t.equal(textOf(await again.latest(ask('stable'), THE_PUBLIC)), undefined, 'also after a restart')
 })

@@ -28,51 +28,104 @@ function apply(fold: Fold, revision: Revision): void {
   if (faults.length > 0) throw new Error(faults.join('; '))
 }
 
-const membersOf = (fold: Fold) => new Map([...fold.members].map(([key, { ident, target, from }]) => [key, { ident, target, since: from }]))
-const pointersOf = (fold: Fold) => new Map([...fold.pointers].map(([line, { ident, from }]) => [line, { ident, since: from }]))
+const membersOf = (fold: Fold) =>
+  new Map([...fold.members].map(([key, { ident, target, from }]) => [key, { ident, target, since: from }]))
+const pointersOf = (fold: Fold) =>
+  new Map([...fold.pointers].map(([line, { ident, from }]) => [line, { ident, since: from }]))
 
-const sorted = (map: ReadonlyMap<string, unknown>) => [...map].map((entry) => JSON.stringify(entry)).toSorted((a, b) => (a < b ? -1 : 1))
+const sorted = (map: ReadonlyMap<string, unknown>) =>
+  [...map].map((entry) => JSON.stringify(entry)).toSorted((a, b) => (a < b ? -1 : 1))
 
-const RUNS = [{ rule: 'promoted', setsRules: false }, { rule: 'highest', setsRules: false }, { rule: 'promoted', setsRules: true }, { rule: 'highest', setsRules: true }] as const
+const RUNS = [
+  { rule: 'promoted', setsRules: false },
+  { rule: 'highest', setsRules: false },
+  { rule: 'promoted', setsRules: true },
+  { rule: 'highest', setsRules: true },
+] as const
 
 for (const { rule: first, setsRules } of RUNS) {
   const rule = setsRules ? `${first} and others` : first
   const name = `random-${first}-${setsRules}`
-  await moveAtRandom(started, name, { rule: first, setsRules, releases, moves: setsRules ? 2 * MOVES : MOVES, seed: 20_260_103 })
+  await moveAtRandom(started, name, {
+    rule: first,
+    setsRules,
+    releases,
+    moves: setsRules ? 2 * MOVES : MOVES,
+    seed: 20_260_103,
+  })
   const view = await getView(db, name)
 
-  const revisionsFor = async (audience: Audience) => (await listRevisions(db, view, { before: Number.MAX_SAFE_INTEGER, limit: 1_000 }, audience)).toReversed()
+  const revisionsFor = async (audience: Audience) =>
+    (await listRevisions(db, view, { before: Number.MAX_SAFE_INTEGER, limit: 1_000 }, audience)).toReversed()
   const pointersAt = async (revision: number, audience: Audience) =>
-    new Map((await listPointersAt(db, view, revision, ALL, audience)).map((pointer) => [`${pointer.package} ${pointer.target}`, { ident: pointer.ident, since: pointer.sinceRevision }]))
+    new Map(
+      (await listPointersAt(db, view, revision, ALL, audience)).map((pointer) => [
+        `${pointer.package} ${pointer.target}`,
+        { ident: pointer.ident, since: pointer.sinceRevision },
+      ]),
+    )
   const membersAt = async (revision: number, audience: Audience) =>
-    new Map((await listMembersAt(db, view, revision, ALL, audience)).map(({ ident, target, sinceRevision: since }) => [`${ident} ${target}`, { ident, target, since }]))
+    new Map(
+      (await listMembersAt(db, view, revision, ALL, audience)).map(
+        ({ ident, target, sinceRevision: since }) => [`${ident} ${target}`, { ident, target, since }],
+      ),
+    )
 
   test(`${rule}: at every revision, rows, ledger and rule agree on what latest answers and on who is a member`, async (t) => {
     const folded = emptyFold()
     const revisions = await revisionsFor(EVERYONE)
-    t.strictSame(revisions.map(({ revision }) => revision), Array.from({ length: view.revision }, (_, index) => index + 1))
+    t.strictSame(
+      revisions.map(({ revision }) => revision),
+      Array.from({ length: view.revision }, (_, index) => index + 1),
+    )
     t.ok(view.revision > MOVES / 3, `${view.revision} revisions`)
     const causes = first === 'highest' && !setsRules ? ['bulk', 'release-deleted'] : ['bulk'] // what is to run is not deleted
-    for (const cause of causes) t.ok(revisions.some((revision) => revision.cause === cause), cause)
-    for (const act of ACTS.filter((one) => setsRules || one !== 'set-rule')) t.ok(revisions.some((revision) => revision.act === act), act)
-    t.ok(revisions.some(({ joined, left }) => joined.length > 0 && left.length > 0), 'a revision in which releases leave and join')
+    for (const cause of causes)
+      t.ok(
+        revisions.some((revision) => revision.cause === cause),
+        cause,
+      )
+    for (const act of ACTS.filter((one) => setsRules || one !== 'set-rule'))
+      t.ok(
+        revisions.some((revision) => revision.act === act),
+        act,
+      )
+    t.ok(
+      revisions.some(({ joined, left }) => joined.length > 0 && left.length > 0),
+      'a revision in which releases leave and join',
+    )
     let holding: ViewRule = first
     for (const revision of revisions) {
       apply(folded, revision)
       holding = revision.rule ?? holding
       t.equal(ruleAt(view, revision.revision), holding)
       const pointers = await pointersAt(revision.revision, EVERYONE)
-      const rows = { pointers: sorted(pointers), members: sorted(await membersAt(revision.revision, EVERYONE)) }
-      t.strictSame(rows, { pointers: sorted(pointersOf(folded)), members: sorted(membersOf(folded)) }, `revision ${revision.revision}`)
+      const rows = {
+        pointers: sorted(pointers),
+        members: sorted(await membersAt(revision.revision, EVERYONE)),
+      }
+      t.strictSame(
+        rows,
+        { pointers: sorted(pointersOf(folded)), members: sorted(membersOf(folded)) },
+        `revision ${revision.revision}`,
+      )
       const latest = new Map([...pointers].map(([line, { ident }]) => [line, ident]))
-      t.strictSame(sorted(latest), sorted(latestOf(holding, [...folded.members.values()])), `the rule at revision ${revision.revision}`)
+      t.strictSame(
+        sorted(latest),
+        sorted(latestOf(holding, [...folded.members.values()])),
+        `the rule at revision ${revision.revision}`,
+      )
     }
   })
 
   test(`${rule}: what the public is told of past and present hangs together, and never names what is private`, async (t) => {
     const whole = await revisionsFor(EVERYONE)
     const told = await revisionsFor(THE_PUBLIC)
-    t.strictSame(told.map(({ revision, at }) => ({ revision, at })), whole.map(({ revision, at }) => ({ revision, at })), 'numbers and times stay')
+    t.strictSame(
+      told.map(({ revision, at }) => ({ revision, at })),
+      whole.map(({ revision, at }) => ({ revision, at })),
+      'numbers and times stay',
+    )
     const folded = emptyFold()
     const all = emptyFold()
     let holding: ViewRule = first
@@ -80,11 +133,27 @@ for (const { rule: first, setsRules } of RUNS) {
       apply(folded, revision)
       holding = revision.rule ?? holding
       apply(all, whole[index] as Revision)
-      const rows = { pointers: sorted(await pointersAt(revision.revision, THE_PUBLIC)), members: sorted(await membersAt(revision.revision, THE_PUBLIC)) }
-      t.strictSame(rows, { pointers: sorted(pointersOf(folded)), members: sorted(membersOf(folded)) }, `revision ${revision.revision}`)
+      const rows = {
+        pointers: sorted(await pointersAt(revision.revision, THE_PUBLIC)),
+        members: sorted(await membersAt(revision.revision, THE_PUBLIC)),
+      }
+      t.strictSame(
+        rows,
+        { pointers: sorted(pointersOf(folded)), members: sorted(membersOf(folded)) },
+        `revision ${revision.revision}`,
+      )
       const visible = [...all.members.values()].filter(({ ident }) => !hidden.has(ident))
-      const latest = holding === 'highest' ? latestOf(holding, visible) : new Map([...latestOf(holding, [...all.members.values()])].filter(([, ident]) => !hidden.has(ident)))
-      t.strictSame(sorted(new Map([...folded.pointers].map(([line, { ident }]) => [line, ident]))), sorted(latest), `latest at revision ${revision.revision}`)
+      const latest =
+        holding === 'highest'
+          ? latestOf(holding, visible)
+          : new Map(
+              [...latestOf(holding, [...all.members.values()])].filter(([, ident]) => !hidden.has(ident)),
+            )
+      t.strictSame(
+        sorted(new Map([...folded.pointers].map(([line, { ident }]) => [line, ident]))),
+        sorted(latest),
+        `latest at revision ${revision.revision}`,
+      )
     }
     const text = JSON.stringify(told)
     for (const ident of hidden) t.notOk(text.includes(ident), ident)
@@ -94,7 +163,7 @@ for (const { rule: first, setsRules } of RUNS) {
     const middle = Math.floor(view.revision / 2)
     const whole = await listMembersAt(db, view, middle, ALL, THE_PUBLIC)
     const paged = []
-    for (let after: (typeof whole)[number]['place'] | undefined; ; ) {
+    for (let after: (typeof whole)[number]['place'] | undefined; ;) {
       const page = await listMembersAt(db, view, middle, { limit: 3, ...(after && { after }) }, THE_PUBLIC)
       paged.push(...page)
       after = page.at(-1)?.place

@@ -18,28 +18,48 @@ const folder = await mkdtemp(join(tmpdir(), 'hart-depot-verify-'))
 tap.teardown(() => rm(folder, { recursive: true, force: true }))
 const started = await startDepot(tap)
 const { releases } = await makeManyReleases(started)
-for (const [seed, rule] of (['promoted', 'highest'] as const).entries()) await moveAtRandom(started, rule, { rule, releases, moves: 50, seed: seed + 1 })
+for (const [seed, rule] of (['promoted', 'highest'] as const).entries())
+  await moveAtRandom(started, rule, { rule, releases, moves: 50, seed: seed + 1 })
 await moveAtRandom(started, 'both', { rule: 'highest', setsRules: true, releases, moves: 50, seed: 3 })
-const libraries = await Promise.all(Array.from({ length: 150 }, (_, index) => makeReleases(started, `acme/lib${index}/1.0.0/20260101000000`)))
+const libraries = await Promise.all(
+  Array.from({ length: 150 }, (_, index) => makeReleases(started, `acme/lib${index}/1.0.0/20260101000000`)),
+)
 await move(started, 'promote', 'delivered', libraries.flat())
 const actor = { client: 'tests', door: 'cli' } as const
 for (const life of [1, 2]) {
-  await started.depot.writer.submit({ kind: 'declareChannel', input: { origin: 'acme', name: 'gone', ownerId: 1 }, actor })
+  await started.depot.writer.submit({
+    kind: 'declareChannel',
+    input: { origin: 'acme', name: 'gone', ownerId: 1 },
+    actor,
+  })
   await move(started, 'promote', 'gone', await makeReleases(started, `acme/mayfly/${life}/20260101000000`))
   await started.depot.writer.submit({ kind: 'removeChannel', input: { origin: 'acme', name: 'gone' }, actor })
 }
 await started.depot.writer.submit({ kind: 'setView', input: { view: 'union', ungoverned: ['core'] }, actor })
-await started.depot.writer.submit({ kind: 'govern', input: { view: 'rehearsal', gates: { downgrade: 'refuse', requires: [{ view: 'union', as: 'member' }] } }, actor })
-for (const view of ['union', 'rehearsal']) await started.depot.writer.submit({ kind: 'freeze', input: { view, reason: 'the day of the fair' }, actor })
+await started.depot.writer.submit({
+  kind: 'govern',
+  input: { view: 'rehearsal', gates: { downgrade: 'refuse', requires: [{ view: 'union', as: 'member' }] } },
+  actor,
+})
+for (const view of ['union', 'rehearsal'])
+  await started.depot.writer.submit({ kind: 'freeze', input: { view, reason: 'the day of the fair' }, actor })
 for (const only of [{ origin: 'acme', name: 'lib7' }, { origin: 'other' }, { name: 'lib7' }]) {
-  await started.depot.writer.submit({ kind: 'freeze', input: { view: 'delivered', ...only, reason: 'a part', until: START + 1e12 }, actor })
+  await started.depot.writer.submit({
+    kind: 'freeze',
+    input: { view: 'delivered', ...only, reason: 'a part', until: START + 1e12 },
+    actor,
+  })
   await started.depot.writer.submit({ kind: 'freezeAll', input: { ...only, reason: 'a part of all' }, actor })
 }
 await started.depot.writer.submit({ kind: 'thaw', input: { view: 'delivered', origin: 'other' }, actor })
 await started.depot.writer.submit({ kind: 'thawAll', input: { name: 'lib7' }, actor })
 await started.depot.writer.submit({ kind: 'thaw', input: { view: 'union' }, actor })
 // what was deleted and published again has two rows of one name
-await started.depot.writer.submit({ kind: 'deleteRelease', input: { ident: 'acme/mayfly/2/20260101000000', target: 'x86_64-linux' }, actor })
+await started.depot.writer.submit({
+  kind: 'deleteRelease',
+  input: { ident: 'acme/mayfly/2/20260101000000', target: 'x86_64-linux' },
+  actor,
+})
 await makeReleases(started, 'acme/mayfly/2/20260101000000')
 const head = await findHead(started.depot.db)
 const original = join(folder, 'original.sqlite')
@@ -65,7 +85,13 @@ async function findingsAfter(tamper: (db: BetterSqlite3.Database) => unknown): P
   return (await verify(file)).findings.map(({ place, detail }) => `${place}: ${detail}`)
 }
 
-const someEntry = (db: BetterSqlite3.Database, kind = 'promotion') => Number(db.prepare('SELECT sequence FROM ledger WHERE kind = ? ORDER BY sequence DESC LIMIT 1 OFFSET 3').pluck().get(kind))
+const someEntry = (db: BetterSqlite3.Database, kind = 'promotion') =>
+  Number(
+    db
+      .prepare('SELECT sequence FROM ledger WHERE kind = ? ORDER BY sequence DESC LIMIT 1 OFFSET 3')
+      .pluck()
+      .get(kind),
+  )
 /** Some row of the past of the view `promoted`. */
 const past = (table: string) =>
   `WHERE (view_id, package_id, from_revision) = (SELECT view_id, package_id, from_revision FROM ${table}
@@ -73,59 +99,134 @@ const past = (table: string) =>
 const number = (db: BetterSqlite3.Database, query: string) => Number(db.prepare(query).pluck().get())
 
 test('a depot after a random run agrees with its ledger, at every revision', async (t) => {
-  const { entries, promotions, views, members, pointers, findings, findingCount, head: end } = await verify(original)
+  const {
+    entries,
+    promotions,
+    views,
+    members,
+    pointers,
+    findings,
+    findingCount,
+    head: end,
+  } = await verify(original)
   t.strictSame(findings, [])
   t.equal(findingCount, 0)
   t.strictSame(end, head)
   t.equal(entries, head.sequence)
   t.equal(views, 11)
   const db = new BetterSqlite3(original, { readonly: true })
-  t.strictSame({ promotions, members, pointers }, {
-    promotions: number(db, "SELECT count(*) FROM ledger WHERE kind = 'promotion'"),
-    members: number(db, 'SELECT count(*) FROM members'),
-    pointers: number(db, 'SELECT count(*) FROM pointers'),
-  })
+  t.strictSame(
+    { promotions, members, pointers },
+    {
+      promotions: number(db, "SELECT count(*) FROM ledger WHERE kind = 'promotion'"),
+      members: number(db, 'SELECT count(*) FROM members'),
+      pointers: number(db, 'SELECT count(*) FROM pointers'),
+    },
+  )
   db.close()
 })
 
 test('a database in which nothing happened yet agrees, too', async (t) => {
-  t.strictSame(await findingsAfter((db) => ['pointers', 'lines', 'members', 'ledger', 'views', 'depot_state'].map((table) => db.exec(`DELETE FROM ${table}`))), [])
+  t.strictSame(
+    await findingsAfter((db) =>
+      ['pointers', 'lines', 'members', 'ledger', 'views', 'depot_state'].map((table) =>
+        db.exec(`DELETE FROM ${table}`),
+      ),
+    ),
+    [],
+  )
 })
 
 test('each way to tamper with the ledger is told, at the entry', async (t) => {
   const ways: Record<string, [change: (db: BetterSqlite3.Database) => unknown, ...expected: RegExp[]]> = {
-    'a text': [(db) => db.exec(`UPDATE ledger SET text = replace(text, 'acme', 'evil') WHERE sequence = 12`), /^entry 12: its digest is not that of its salt and text/],
-    'a salt': [(db) => db.exec(`UPDATE ledger SET salt = upper(salt) || '0' WHERE sequence = 12`), /^entry 12: its digest is not/],
-    'a digest': [(db) => db.exec(`UPDATE ledger SET digest = replace(digest, substr(digest, 1, 1), 'z') WHERE sequence = 12`), /^entry 12: its digest is not/],
-    'a hash': [(db) => db.exec(`UPDATE ledger SET hash = '${'0'.repeat(64)}' WHERE sequence = 12`), /^entry 12: its hash is not made/, /^entry 13: its hash is not made/],
-    'a text, with a digest and a hash that fit': [
-      (db) => {
-        const hash = String(db.prepare('SELECT hash FROM ledger WHERE sequence = 11').pluck().get())
-        const text = String(db.prepare('SELECT text FROM ledger WHERE sequence = 12').pluck().get()).replace('"client":"tests"', '"client":"nobody"')
-        const made = link({ sequence: 11, hash, at: 0 }, text)
-        db.prepare('UPDATE ledger SET text = ?, salt = ?, digest = ?, hash = ? WHERE sequence = 12').run(text, made.salt, made.digest, made.hash)
-      },
-      /^entry 13: its hash is not made of its digest and the hash before it$/,
+    'a text': [
+      (db) => db.exec(`UPDATE ledger SET text = replace(text, 'acme', 'evil') WHERE sequence = 12`),
+      /^entry 12: its digest is not that of its salt and text/,
     ],
-    'an entry that is gone': [(db) => db.exec('DELETE FROM ledger WHERE sequence = 12'), /^entry 13: entry 12 is missing$/],
-    'several that are gone': [(db) => db.exec('DELETE FROM ledger WHERE sequence IN (12, 13)'), /^entry 14: entries 12 to 13 are missing$/],
-    'one that is gone, and the rest renumbered': [
-      (db) => db.exec('DELETE FROM ledger WHERE sequence = 12; UPDATE ledger SET sequence = -sequence WHERE sequence > 12; UPDATE ledger SET sequence = -sequence - 1 WHERE sequence < 0'),
-      /^entry 12: its hash is not made/,
+    'a salt': [
+      (db) => db.exec(`UPDATE ledger SET salt = upper(salt) || '0' WHERE sequence = 12`),
+      /^entry 12: its digest is not/,
     ],
-    'two that changed places': [
-      (db) => db.exec('UPDATE ledger SET sequence = -12 WHERE sequence = 12; UPDATE ledger SET sequence = 12 WHERE sequence = 13; UPDATE ledger SET sequence = 13 WHERE sequence = -12'),
+    'a digest': [
+      (db) =>
+        db.exec(`UPDATE ledger SET digest = replace(digest, substr(digest, 1, 1), 'z') WHERE sequence = 12`),
+      /^entry 12: its digest is not/,
+    ],
+    'a hash': [
+      (db) => db.exec(`UPDATE ledger SET hash = '${'0'.repeat(64)}' WHERE sequence = 12`),
       /^entry 12: its hash is not made/,
       /^entry 13: its hash is not made/,
     ],
-    'a text that is no JSON': [(db) => db.exec(`UPDATE ledger SET text = '{' WHERE sequence = 12`), /^entry 12: its digest/, /^entry 12: its text is not that of an entry$/],
-    'a promotion that lists nothing': [(db) => db.exec(`UPDATE ledger SET text = json_remove(text, '$.joined') WHERE sequence = ${someEntry(db)}`), /^entry \d+: its text is not that of an entry$/],
-    'a time': [(db) => db.exec('UPDATE ledger SET at = 5 WHERE sequence = 12'), /^entry 12: it is earlier than the entry before it$/, /^entry 12: its column at says something else/],
-    'the last entries, which are gone': [(db) => db.exec("DELETE FROM ledger WHERE sequence >= (SELECT max(sequence) FROM ledger WHERE kind = 'promotion')"), /^unstable: its row has revision (\d+), and the ledger \d+$/],
+    'a text, with a digest and a hash that fit': [
+      (db) => {
+        const hash = String(db.prepare('SELECT hash FROM ledger WHERE sequence = 11').pluck().get())
+        const text = String(db.prepare('SELECT text FROM ledger WHERE sequence = 12').pluck().get()).replace(
+          '"client":"tests"',
+          '"client":"nobody"',
+        )
+        const made = link({ sequence: 11, hash, at: 0 }, text)
+        db.prepare('UPDATE ledger SET text = ?, salt = ?, digest = ?, hash = ? WHERE sequence = 12').run(
+          text,
+          made.salt,
+          made.digest,
+          made.hash,
+        )
+      },
+      /^entry 13: its hash is not made of its digest and the hash before it$/,
+    ],
+    'an entry that is gone': [
+      (db) => db.exec('DELETE FROM ledger WHERE sequence = 12'),
+      /^entry 13: entry 12 is missing$/,
+    ],
+    'several that are gone': [
+      (db) => db.exec('DELETE FROM ledger WHERE sequence IN (12, 13)'),
+      /^entry 14: entries 12 to 13 are missing$/,
+    ],
+    'one that is gone, and the rest renumbered': [
+      (db) =>
+        db.exec(
+          'DELETE FROM ledger WHERE sequence = 12; UPDATE ledger SET sequence = -sequence WHERE sequence > 12; UPDATE ledger SET sequence = -sequence - 1 WHERE sequence < 0',
+        ),
+      /^entry 12: its hash is not made/,
+    ],
+    'two that changed places': [
+      (db) =>
+        db.exec(
+          'UPDATE ledger SET sequence = -12 WHERE sequence = 12; UPDATE ledger SET sequence = 12 WHERE sequence = 13; UPDATE ledger SET sequence = 13 WHERE sequence = -12',
+        ),
+      /^entry 12: its hash is not made/,
+      /^entry 13: its hash is not made/,
+    ],
+    'a text that is no JSON': [
+      (db) => db.exec(`UPDATE ledger SET text = '{' WHERE sequence = 12`),
+      /^entry 12: its digest/,
+      /^entry 12: its text is not that of an entry$/,
+    ],
+    'a promotion that lists nothing': [
+      (db) =>
+        db.exec(`UPDATE ledger SET text = json_remove(text, '$.joined') WHERE sequence = ${someEntry(db)}`),
+      /^entry \d+: its text is not that of an entry$/,
+    ],
+    'a time': [
+      (db) => db.exec('UPDATE ledger SET at = 5 WHERE sequence = 12'),
+      /^entry 12: it is earlier than the entry before it$/,
+      /^entry 12: its column at says something else/,
+    ],
+    'the last entries, which are gone': [
+      (db) =>
+        db.exec(
+          "DELETE FROM ledger WHERE sequence >= (SELECT max(sequence) FROM ledger WHERE kind = 'promotion')",
+        ),
+      /^unstable: its row has revision (\d+), and the ledger \d+$/,
+    ],
   }
   for (const [way, [change, ...expected]] of Object.entries(ways)) {
     const findings = await findingsAfter(change)
-    for (const pattern of expected) t.ok(findings.some((finding) => pattern.test(finding)), `${way}: ${String(pattern)} among ${findings.slice(0, 5).join(' | ')}`)
+    for (const pattern of expected)
+      t.ok(
+        findings.some((finding) => pattern.test(finding)),
+        `${way}: ${String(pattern)} among ${findings.slice(0, 5).join(' | ')}`,
+      )
   }
 })
 
@@ -136,12 +237,20 @@ test('a column that says something else than its text is told by name', async (t
     account_id: (db) => db.exec(`UPDATE ledger SET account_id = 1 WHERE sequence = ${someEntry(db)}`),
     view_id: (db) => db.exec(`UPDATE ledger SET view_id = NULL WHERE sequence = ${someEntry(db)}`),
     revision: (db) => db.exec(`UPDATE ledger SET revision = 999 WHERE sequence = ${someEntry(db)}`),
-    origin_id: (db) => db.exec(`UPDATE ledger SET origin_id = 99 WHERE sequence = ${someEntry(db, 'release-published')}`),
-    release_id: (db) => db.exec(`UPDATE ledger SET release_id = (SELECT max(id) - 5 FROM releases) WHERE sequence = ${someEntry(db)}`),
+    origin_id: (db) =>
+      db.exec(`UPDATE ledger SET origin_id = 99 WHERE sequence = ${someEntry(db, 'release-published')}`),
+    release_id: (db) =>
+      db.exec(
+        `UPDATE ledger SET release_id = (SELECT max(id) - 5 FROM releases) WHERE sequence = ${someEntry(db)}`,
+      ),
   }
   for (const [column, change] of Object.entries(columns)) {
     const findings = await findingsAfter(change)
-    t.match(findings.find((finding) => finding.includes('column')), new RegExp(`^entry \\d+: its column ${column} says something else than its text$`), column)
+    t.match(
+      findings.find((finding) => finding.includes('column')),
+      new RegExp(`^entry \\d+: its column ${column} says something else than its text$`),
+      column,
+    )
   }
 })
 
@@ -152,30 +261,93 @@ test('each way to tamper with the rows of views is told, by view', async (t) => 
       /^promoted: only the ledger has latest of acme\/\S+ x86\S+ at acme\/\S+ x86\S+, from revision \d+ until \d+$/,
       /^promoted: only the rows have latest of acme\/\S+ x86\S+ at acme\/mayfly\/\S+ x86\S+, from revision/,
     ],
-    'the rules that it had': ["UPDATE views SET past_rules = '[]' WHERE name = 'both'", /^both: its row has past_rules \[\], and the ledger \[\{"rule":"highest","until":\d+\}/],
-    'the origins that it does not govern': [`UPDATE views SET ungoverned = '["core","chef"]' WHERE name = 'union'`, /^union: its row has ungoverned \["core","chef"\], and the ledger \["core"\]$/],
-    'when a pointer moved': [`UPDATE pointers SET to_revision = to_revision - 1 ${past('pointers')}`, /^promoted: only the ledger has latest of/, /^promoted: only the rows have latest of/],
-    'a pointer that is gone': [`DELETE FROM pointers ${past('pointers')}`, /^promoted: only the ledger has latest of/],
-    'a pointer of another package': [`UPDATE pointers SET package_id = (SELECT max(id) FROM packages) ${past('pointers')}`, /^promoted: only the rows have latest of acme\/mayfly/],
-    'a place among the members': [`UPDATE members SET position = 77 ${past('members')}`, /^promoted: only the rows have the member acme\/\S+ x86\S+ of acme\/\S+, from revision \d+ until \d+, in place 77$/],
-    'when a member left': [`UPDATE members SET to_revision = to_revision - 1 ${past('members')}`, /^promoted: only the rows have the member/, /^promoted: only the ledger has the member/],
-    'a member that is gone': [`DELETE FROM members ${past('members')}`, /^promoted: only the ledger has the member/],
+    'the rules that it had': [
+      "UPDATE views SET past_rules = '[]' WHERE name = 'both'",
+      /^both: its row has past_rules \[\], and the ledger \[\{"rule":"highest","until":\d+\}/,
+    ],
+    'the origins that it does not govern': [
+      `UPDATE views SET ungoverned = '["core","chef"]' WHERE name = 'union'`,
+      /^union: its row has ungoverned \["core","chef"\], and the ledger \["core"\]$/,
+    ],
+    'when a pointer moved': [
+      `UPDATE pointers SET to_revision = to_revision - 1 ${past('pointers')}`,
+      /^promoted: only the ledger has latest of/,
+      /^promoted: only the rows have latest of/,
+    ],
+    'a pointer that is gone': [
+      `DELETE FROM pointers ${past('pointers')}`,
+      /^promoted: only the ledger has latest of/,
+    ],
+    'a pointer of another package': [
+      `UPDATE pointers SET package_id = (SELECT max(id) FROM packages) ${past('pointers')}`,
+      /^promoted: only the rows have latest of acme\/mayfly/,
+    ],
+    'a place among the members': [
+      `UPDATE members SET position = 77 ${past('members')}`,
+      /^promoted: only the rows have the member acme\/\S+ x86\S+ of acme\/\S+, from revision \d+ until \d+, in place 77$/,
+    ],
+    'when a member left': [
+      `UPDATE members SET to_revision = to_revision - 1 ${past('members')}`,
+      /^promoted: only the rows have the member/,
+      /^promoted: only the ledger has the member/,
+    ],
+    'a member that is gone': [
+      `DELETE FROM members ${past('members')}`,
+      /^promoted: only the ledger has the member/,
+    ],
     'a member that nobody promoted': [
       `INSERT INTO members SELECT (SELECT id FROM views WHERE name = 'base'), package_id, id, 1, 0, NULL FROM releases WHERE ident = 'acme/lib7/1.0.0/20260101000000'`,
       /^base: only the rows have the member acme\/lib7\/1\.0\.0\/\S+ x86_64-linux of acme\/lib7, from revision 1 on, in place 0$/,
     ],
-    'a line': [`DELETE FROM lines WHERE package = 'acme/lib7' AND view_id = (SELECT id FROM views WHERE name = 'delivered')`, /^delivered: only the ledger has the line acme\/lib7 x86_64-linux$/],
-    'the package of a line': [`UPDATE lines SET package_id = (SELECT max(id) FROM packages) WHERE package = 'acme/lib7'`, /^delivered: only the rows have the line acme\/lib7 x86_64-linux, of the package acme\/mayfly$/],
-    "a view's revision": [`UPDATE views SET revision = 7 WHERE name = 'promoted'`, /^promoted: its row has revision 7, and the ledger \d+$/],
-    "a view's rule": [`UPDATE views SET rule = 'highest' WHERE name = 'promoted'`, /^promoted: its row has rule highest, and the ledger promoted$/],
-    "a view's maker": [`UPDATE views SET maker = 'client' WHERE name = 'promoted'`, /^promoted: its row has maker client, and the ledger operator$/],
-    "a view's gates": [`UPDATE views SET gates = '{}' WHERE name = 'rehearsal'`, /^rehearsal: its row has gates \{\}, and the ledger \{"downgrade":"refuse"/],
-    'a view that was frozen': [`UPDATE views SET freeze = NULL WHERE name = 'rehearsal'`, /^rehearsal: its row has freeze empty, and the ledger \[\{"reason":"the day of the fair"/],
-    'a freeze of some packages': [`UPDATE views SET freeze = replace(freeze, 'lib7', 'lib8') WHERE name = 'delivered'`, /^delivered: its row has freeze \[\{"origin":"acme","name":"lib8",.* and the ledger \[\{"origin":"acme","name":"lib7"/],
-    'the freezes of every view': [`DELETE FROM depot_state WHERE name = 'freezes'`, /^every view: the rows have its freezes empty, and the ledger \[\{"origin":"acme","name":"lib7","reason":"a part of all"/],
-    'a view that shows another': [`UPDATE views SET base_id = 1 WHERE name = 'rehearsal'`, /^rehearsal: its row has base unstable, and the ledger empty$/],
-    'a view that was opened': [`UPDATE views SET closed_at = NULL WHERE name = 'gone'`, /^gone: its row has closed_at empty, and the ledger \d+$/],
-    'a view that nobody made': [`UPDATE views SET name = 'forged' WHERE name = 'base'`, /^forged: there is a row of this view, and no entry that makes it$/, /^base: the ledger makes this view, and there is no row of it$/],
+    'a line': [
+      `DELETE FROM lines WHERE package = 'acme/lib7' AND view_id = (SELECT id FROM views WHERE name = 'delivered')`,
+      /^delivered: only the ledger has the line acme\/lib7 x86_64-linux$/,
+    ],
+    'the package of a line': [
+      `UPDATE lines SET package_id = (SELECT max(id) FROM packages) WHERE package = 'acme/lib7'`,
+      /^delivered: only the rows have the line acme\/lib7 x86_64-linux, of the package acme\/mayfly$/,
+    ],
+    "a view's revision": [
+      `UPDATE views SET revision = 7 WHERE name = 'promoted'`,
+      /^promoted: its row has revision 7, and the ledger \d+$/,
+    ],
+    "a view's rule": [
+      `UPDATE views SET rule = 'highest' WHERE name = 'promoted'`,
+      /^promoted: its row has rule highest, and the ledger promoted$/,
+    ],
+    "a view's maker": [
+      `UPDATE views SET maker = 'client' WHERE name = 'promoted'`,
+      /^promoted: its row has maker client, and the ledger operator$/,
+    ],
+    "a view's gates": [
+      `UPDATE views SET gates = '{}' WHERE name = 'rehearsal'`,
+      /^rehearsal: its row has gates \{\}, and the ledger \{"downgrade":"refuse"/,
+    ],
+    'a view that was frozen': [
+      `UPDATE views SET freeze = NULL WHERE name = 'rehearsal'`,
+      /^rehearsal: its row has freeze empty, and the ledger \[\{"reason":"the day of the fair"/,
+    ],
+    'a freeze of some packages': [
+      `UPDATE views SET freeze = replace(freeze, 'lib7', 'lib8') WHERE name = 'delivered'`,
+      /^delivered: its row has freeze \[\{"origin":"acme","name":"lib8",.* and the ledger \[\{"origin":"acme","name":"lib7"/,
+    ],
+    'the freezes of every view': [
+      `DELETE FROM depot_state WHERE name = 'freezes'`,
+      /^every view: the rows have its freezes empty, and the ledger \[\{"origin":"acme","name":"lib7","reason":"a part of all"/,
+    ],
+    'a view that shows another': [
+      `UPDATE views SET base_id = 1 WHERE name = 'rehearsal'`,
+      /^rehearsal: its row has base unstable, and the ledger empty$/,
+    ],
+    'a view that was opened': [
+      `UPDATE views SET closed_at = NULL WHERE name = 'gone'`,
+      /^gone: its row has closed_at empty, and the ledger \d+$/,
+    ],
+    'a view that nobody made': [
+      `UPDATE views SET name = 'forged' WHERE name = 'base'`,
+      /^forged: there is a row of this view, and no entry that makes it$/,
+      /^base: the ledger makes this view, and there is no row of it$/,
+    ],
     'a release of the same name': [
       `UPDATE members SET release_id = (SELECT max(id) FROM releases WHERE ident LIKE 'acme/mayfly/2/%')
        WHERE release_id = (SELECT min(id) FROM releases WHERE ident LIKE 'acme/mayfly/2/%') AND view_id = (SELECT id FROM views WHERE name = 'gone')`,
@@ -184,15 +356,26 @@ test('each way to tamper with the rows of views is told, by view', async (t) => 
   }
   for (const [way, [change, ...expected]] of Object.entries(ways)) {
     const findings = await findingsAfter((db) => db.exec(change))
-    for (const pattern of expected) t.ok(findings.some((finding) => pattern.test(finding)), `${way}: ${String(pattern)} among ${findings.slice(0, 5).join(' | ')}`)
-    t.notOk(findings.some((finding) => /^entry .*(hash|digest|missing)/.test(finding)), `${way}: the ledger is whole`)
+    for (const pattern of expected)
+      t.ok(
+        findings.some((finding) => pattern.test(finding)),
+        `${way}: ${String(pattern)} among ${findings.slice(0, 5).join(' | ')}`,
+      )
+    t.notOk(
+      findings.some((finding) => /^entry .*(hash|digest|missing)/.test(finding)),
+      `${way}: the ledger is whole`,
+    )
   }
 })
 
 /** Another past, with a chain that is sound in itself. */
 function rewriteAll(db: BetterSqlite3.Database): void {
   let last = { sequence: 0, hash: '0'.repeat(64), at: 0 }
-  const rows = db.prepare<[], { sequence: number; at: number; text: string; salt: string }>('SELECT sequence, at, text, salt FROM ledger ORDER BY sequence').all()
+  const rows = db
+    .prepare<[], { sequence: number; at: number; text: string; salt: string }>(
+      'SELECT sequence, at, text, salt FROM ledger ORDER BY sequence',
+    )
+    .all()
   const update = db.prepare('UPDATE ledger SET text = ?, digest = ?, hash = ? WHERE sequence = ?')
   for (const { sequence, at, text, salt } of rows) {
     const changed = text.replaceAll('acme/lib7/1.0.0', 'acme/lib7/6.6.6')
@@ -204,8 +387,15 @@ function rewriteAll(db: BetterSqlite3.Database): void {
 
 test('who rewrites the whole chain is told of by the rows, and by the head that was noted before', async (t) => {
   const findings = await findingsAfter(rewriteAll)
-  t.notOk(findings.some((finding) => finding.includes('hash')), 'the chain itself is sound')
-  t.ok(findings.some((finding) => finding.startsWith('delivered: only the ledger has the member acme/lib7/6.6.6/')))
+  t.notOk(
+    findings.some((finding) => finding.includes('hash')),
+    'the chain itself is sound',
+  )
+  t.ok(
+    findings.some((finding) =>
+      finding.startsWith('delivered: only the ledger has the member acme/lib7/6.6.6/'),
+    ),
+  )
   const { head: end } = await verify(join(folder, 'tampered.sqlite'))
   t.equal(end.sequence, head.sequence)
   t.not(end.hash, head.hash)
@@ -213,10 +403,19 @@ test('who rewrites the whole chain is told of by the rows, and by the head that 
 
 test('a view whose pointers are not what its rule makes of its members is told of, even where rows and ledger agree', async (t) => {
   const findings = await findingsAfter((db) => {
-    db.exec(`UPDATE ledger SET text = json_set(text, '$.rule', 'highest') WHERE kind = 'view-created' AND text LIKE '%"view":"promoted"%'`)
+    db.exec(
+      `UPDATE ledger SET text = json_set(text, '$.rule', 'highest') WHERE kind = 'view-created' AND text LIKE '%"view":"promoted"%'`,
+    )
     db.exec(`UPDATE views SET rule = 'highest' WHERE name = 'promoted'`)
   })
-  t.ok(findings.some((finding) => /^promoted: latest of acme\/\S+ \S+ is \S+ and should be acme\/\S+, as the view's rule is highest$/.test(finding)), findings.join(' | '))
+  t.ok(
+    findings.some((finding) =>
+      /^promoted: latest of acme\/\S+ \S+ is \S+ and should be acme\/\S+, as the view's rule is highest$/.test(
+        finding,
+      ),
+    ),
+    findings.join(' | '),
+  )
 })
 
 test('of very many differences the first are told and the rest counted', async (t) => {

@@ -15,7 +15,9 @@ await writeFile(path, Buffer.alloc(SIZE))
 const range = { start: 0, end: SIZE - 1 }
 
 /** Two ends of a connection. */
-async function connected(t: { teardown(fn: () => void): unknown }): Promise<{ server: Socket; client: Socket }> {
+async function connected(t: {
+  teardown(fn: () => void): unknown
+}): Promise<{ server: Socket; client: Socket }> {
   const listening = createServer().listen(0, '127.0.0.1')
   await once(listening, 'listening')
   const taken = once(listening, 'connection') as Promise<[Socket]>
@@ -47,6 +49,9 @@ test('who leaves while the file is opened takes no pieces from those who come af
   new FileStream(path, range).pipe(server)
   client.resume()
   await once(client, 'end')
-  t.equal(sizes.reduce((sum, size) => sum + size, 0), SIZE)
+  t.equal(
+    sizes.reduce((sum, size) => sum + size, 0),
+    SIZE,
+  )
   t.ok(Math.max(...sizes) > 64 * 1024, `pieces of ${Math.max(...sizes)} bytes`)
 })

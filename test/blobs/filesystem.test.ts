@@ -94,7 +94,10 @@ test('a writer that is gone leaves nothing in the spool, and takes nothing of ot
   const other = await spooled(FilesystemBlobs.join(folder, blobs.claims, 'worker12'), 'of another')
   const own = await spooled(blobs, 'own')
   await blobs.sweep('worker1')
-  t.same((await readdir(join(folder, 'spool'))).toSorted(), [own.path, other.path].map((path) => basename(path)).toSorted())
+  t.same(
+    (await readdir(join(folder, 'spool'))).toSorted(),
+    [own.path, other.path].map((path) => basename(path)).toSorted(),
+  )
 })
 
 test('claims of all writers are one', async (t) => {

@@ -13,10 +13,16 @@ test('an account and its narrowed token are made without a server, and listed', 
   const DEPOT_DATA = await scratchFolder(t)
   const added = await runToEnd(['account', 'add', 'ci', '--email', 'ci@example.org'], { DEPOT_DATA })
   t.match(added, { code: 0, stdout: 'added the account ci\n' })
-  t.match(added.stderr, /^This is the first use of .*\. Its administrator's token, shown only now: hart_\S+\n$/)
+  t.match(
+    added.stderr,
+    /^This is the first use of .*\. Its administrator's token, shown only now: hart_\S+\n$/,
+  )
 
   const narrowing = ['--action', 'upload,promote', '--view', 'acceptance', '--view', 'union']
-  const issued = await runToEnd(['token', 'add', 'ci', '--label', 'build', '--expires', '2199-01-31', ...narrowing], { DEPOT_DATA })
+  const issued = await runToEnd(
+    ['token', 'add', 'ci', '--label', 'build', '--expires', '2199-01-31', ...narrowing],
+    { DEPOT_DATA },
+  )
   t.match(issued, { code: 0, stderr: '' })
   t.match(issued.stdout, /^hart_[\w-]{43}\n$/, 'the token stands alone on stdout')
 
@@ -30,70 +36,152 @@ test('an account and its narrowed token are made without a server, and listed', 
   const { stdout: json } = await runToEnd(['token', 'list', '--json'], { DEPOT_DATA })
   t.match(JSON.parse(json), [
     { id: 1, account: 'admin', expires_at: null, scope: {} },
-    { id: 2, account: 'ci', state: 'active', label: 'build', expires_at: '2199-01-31T00:00:00Z', scope: { actions: ['upload', 'promote'] } },
+    {
+      id: 2,
+      account: 'ci',
+      state: 'active',
+      label: 'build',
+      expires_at: '2199-01-31T00:00:00Z',
+      scope: { actions: ['upload', 'promote'] },
+    },
   ])
   const accounts = await runToEnd(['account', 'list', '--json'], { DEPOT_DATA })
-  t.match(JSON.parse(accounts.stdout), [{ name: 'admin', is_administrator: true, email: null }, { name: 'ci', is_administrator: false, email: 'ci@example.org' }])
+  t.match(JSON.parse(accounts.stdout), [
+    { name: 'admin', is_administrator: true, email: null },
+    { name: 'ci', is_administrator: false, email: 'ci@example.org' },
+  ])
 
-  t.match(await runToEnd(['token', 'revoke', '2'], { DEPOT_DATA }), { code: 0, stdout: 'revoked token 2 of ci\n' })
+  t.match(await runToEnd(['token', 'revoke', '2'], { DEPOT_DATA }), {
+    code: 0,
+    stdout: 'revoked token 2 of ci\n',
+  })
   t.match((await runToEnd(['token', 'list'], { DEPOT_DATA })).stdout, /^2 .* revoked /m)
-  t.match(await runToEnd(['token', 'revoke', '2'], { DEPOT_DATA }), { code: 1, stdout: '', stderr: 'hart-depot: token 2 was revoked before\n' })
+  t.match(await runToEnd(['token', 'revoke', '2'], { DEPOT_DATA }), {
+    code: 1,
+    stdout: '',
+    stderr: 'hart-depot: token 2 was revoked before\n',
+  })
 })
 
 test('two commands at once wait for one another', async (t) => {
   const DEPOT_DATA = await scratchFolder(t)
   const names = ['a', 'b', 'c']
   const ends = await Promise.all(names.map((name) => runToEnd(['account', 'add', name], { DEPOT_DATA })))
-  t.strictSame(ends.map(({ code }) => code), [0, 0, 0])
+  t.strictSame(
+    ends.map(({ code }) => code),
+    [0, 0, 0],
+  )
   t.equal(ends.filter(({ stderr }) => stderr.includes('hart_')).length, 1, 'one of them made the depot')
 })
 
 test('a refusal is one line on stderr and exit code 1', async (t) => {
   const DEPOT_DATA = join(await scratchFolder(t), 'nothing')
   const refusals: [string[], Record<string, string>, RegExp][] = [
-    [['token', 'list'], { DEPOT_DATA }, /^hart-depot: there is no depot in (\S+nothing): looked for \1\/depot\.sqlite\. DEPOT_DATA names the folder of a depot; hart-depot serve makes one\n$/],
+    [
+      ['token', 'list'],
+      { DEPOT_DATA },
+      /^hart-depot: there is no depot in (\S+nothing): looked for \1\/depot\.sqlite\. DEPOT_DATA names the folder of a depot; hart-depot serve makes one\n$/,
+    ],
     [['serve'], { DEPOT_DATA, DEPOT_LISTEN: 'nowhere' }, /^hart-depot: DEPOT_LISTEN must be HOST:PORT.*\n$/],
-    [['token', 'add', 'ci'], { DEPOT_DATA, DEPOT_COLOUR: 'red' }, /^hart-depot: there is no setting DEPOT_COLOUR.*\n$/],
+    [
+      ['token', 'add', 'ci'],
+      { DEPOT_DATA, DEPOT_COLOUR: 'red' },
+      /^hart-depot: there is no setting DEPOT_COLOUR.*\n$/,
+    ],
     [['token', 'add', 'ci', '--expires', 'soon'], { DEPOT_DATA }, /^hart-depot: "soon" is no expiry.*\n$/],
   ]
   const ends = await Promise.all(refusals.map(([args, environment]) => runToEnd(args, environment)))
-  for (const [index, [, , stderr]] of refusals.entries()) t.match(ends[index], { code: 1, stdout: '', stderr })
+  for (const [index, [, , stderr]] of refusals.entries())
+    t.match(ends[index], { code: 1, stdout: '', stderr })
   t.notOk(existsSync(DEPOT_DATA), 'none of them made a depot')
 })
 
 test('what was typed wrong is exit code 2, and says in one line how to type it', async (t) => {
-  t.match(await runToEnd(['token']), { code: 2, stdout: '', stderr: /^hart-depot COMMAND\n\n {2}token add .*\n {2}token list .*\n {2}token revoke / })
-  for (const [args, meant] of [[['tokn', 'list'], 'token list'], [['acount', 'add', 'ci'], 'account add'], [['token', 'ad'], 'token add'], [['sevre'], 'serve'], [['acount', '--help'], 'account']] as const) {
-    t.match(await runToEnd([...args]), { code: 2, stdout: '', stderr: new RegExp(`; did you mean ${meant}\\?\n$`) }, args.join(' '))
+  t.match(await runToEnd(['token']), {
+    code: 2,
+    stdout: '',
+    stderr: /^hart-depot COMMAND\n\n {2}token add .*\n {2}token list .*\n {2}token revoke /,
+  })
+  for (const [args, meant] of [
+    [['tokn', 'list'], 'token list'],
+    [['acount', 'add', 'ci'], 'account add'],
+    [['token', 'ad'], 'token add'],
+    [['sevre'], 'serve'],
+    [['acount', '--help'], 'account'],
+  ] as const) {
+    t.match(
+      await runToEnd([...args]),
+      { code: 2, stdout: '', stderr: new RegExp(`; did you mean ${meant}\\?\n$`) },
+      args.join(' '),
+    )
   }
-  t.match(await runToEnd(['fly']), { code: 2, stdout: '', stderr: 'hart-depot: there is no command "fly": see hart-depot --help\n' })
-  t.match(await runToEnd(['token', 'revoke', '1', '--now']), { code: 2, stdout: '', stderr: 'hart-depot: there is no option --now; usage: hart-depot token revoke ID\n' })
+  t.match(await runToEnd(['fly']), {
+    code: 2,
+    stdout: '',
+    stderr: 'hart-depot: there is no command "fly": see hart-depot --help\n',
+  })
+  t.match(await runToEnd(['token', 'revoke', '1', '--now']), {
+    code: 2,
+    stdout: '',
+    stderr: 'hart-depot: there is no option --now; usage: hart-depot token revoke ID\n',
+  })
   for (const [args, message] of [
     [[], 'NAME is missing'],
     [['a', 'b'], 'one NAME is enough: b'],
     [['a', '--action', 'fly'], '"fly" is not an action: read, upload, promote, manage'],
-    [['a', '--action', 'uplaod'], '"uplaod" is not an action: read, upload, promote, manage; did you mean upload?'],
+    [
+      ['a', '--action', 'uplaod'],
+      '"uplaod" is not an action: read, upload, promote, manage; did you mean upload?',
+    ],
     [['a', '--lable', 'x'], 'there is no option --lable; did you mean --label?'],
     [['a', '--label'], '--label takes a value'],
     [['a', '--label='], '--label takes a value'],
-    [['a', '--label', '--expires', '90d'], '--label takes a value; one that begins with - is written --label=--expires'],
+    [
+      ['a', '--label', '--expires', '90d'],
+      '--label takes a value; one that begins with - is written --label=--expires',
+    ],
     [['a', '--label', 'x', '--label', 'y'], '--label can be said once'],
     [['a', '--origin', 'Acme'], '"Acme" is not an origin\'s name'],
     [['a', '--view', '../x'], '"../x" is not a view\'s name'],
   ] as const) {
     await t.rejects(tokenAdd.run([...args]), new UsageError(message))
   }
-  await t.rejects(tokenRevoke.run(['x']), new UsageError('"x" is not the ID of a token: token list shows them'))
+  await t.rejects(
+    tokenRevoke.run(['x']),
+    new UsageError('"x" is not the ID of a token: token list shows them'),
+  )
 })
 
 test('help and version are told', async (t) => {
   t.match(await runToEnd(['--version']), { code: 0, stdout: /^hart-depot \d+\.\d+\.\d+\n$/ })
   const { code, stdout } = await runToEnd(['--help'])
   t.equal(code, 0)
-  for (const name of ['serve', 'account add', 'account list', 'token add', 'token list', 'token revoke', 'verify', 'demo', 'openapi']) t.match(stdout, `\n  ${name} `)
-  t.match(await runToEnd(['token', 'add', '--help']), { code: 0, stdout: /^hart-depot token add NAME .*--expires WHEN/s })
-  for (const args of [['account', '--help'], ['help', 'account'], ['account', '-h']]) {
-    t.match(await runToEnd(args), { code: 0, stderr: '', stdout: /^hart-depot COMMAND\n\n {2}account add .*\n {2}account list .*\n\n/ }, args.join(' '))
+  for (const name of [
+    'serve',
+    'account add',
+    'account list',
+    'token add',
+    'token list',
+    'token revoke',
+    'verify',
+    'demo',
+    'openapi',
+  ])
+    t.match(stdout, `\n  ${name} `)
+  t.match(await runToEnd(['token', 'add', '--help']), {
+    code: 0,
+    stdout: /^hart-depot token add NAME .*--expires WHEN/s,
+  })
+  for (const args of [
+    ['account', '--help'],
+    ['help', 'account'],
+    ['account', '-h'],
+  ]) {
+    t.match(
+      await runToEnd(args),
+      { code: 0, stderr: '', stdout: /^hart-depot COMMAND\n\n {2}account add .*\n {2}account list .*\n\n/ },
+      args.join(' '),
+    )
   }
   t.match(await runToEnd(['help', 'token', 'add']), { code: 0, stdout: /^hart-depot token add NAME / })
   t.match(await runToEnd(['help']), { code: 0, stdout: /^hart-depot COMMAND/ })
@@ -106,16 +194,30 @@ test('a name that the depot does not have is told with the one that was meant', 
   const refusals: [string[], string][] = [
     [['token', 'add', 'jenkis'], 'there is no account "jenkis"; did you mean jenkins?'],
     [['token', 'list', 'nobody'], 'there is no account "nobody"'],
-    [['token', 'add', 'jenkins', '--view', 'union,deliverd'], 'there is no view "deliverd"; did you mean delivered?'],
+    [
+      ['token', 'add', 'jenkins', '--view', 'union,deliverd'],
+      'there is no view "deliverd"; did you mean delivered?',
+    ],
     [['token', 'add', 'jenkins', '--view', 'nosuch'], 'there is no view "nosuch"'],
     [['token', 'add', 'jenkins', '--origin', 'nosuch'], 'there is no origin "nosuch"'],
-    [['token', 'add', 'jenkins', '--expires', '2027-02-31'], '"2027-02-31" is no expiry: write 90d, 12h, 30m, 4w, 1y, or a date such as 2027-01-31'],
-    [['token', 'add', 'jenkins', '--expires', '99999y'], 'the expiry "99999y" is more than 200 years away: a token without an expiry never ends'],
+    [
+      ['token', 'add', 'jenkins', '--expires', '2027-02-31'],
+      '"2027-02-31" is no expiry: write 90d, 12h, 30m, 4w, 1y, or a date such as 2027-01-31',
+    ],
+    [
+      ['token', 'add', 'jenkins', '--expires', '99999y'],
+      'the expiry "99999y" is more than 200 years away: a token without an expiry never ends',
+    ],
     [['token', 'add', 'jenkins', '--expires', '0d'], 'the expiry "0d" has passed already'],
   ]
   const ends = await Promise.all(refusals.map(([args]) => runToEnd(args, { DEPOT_DATA })))
-  for (const [index, [args, message]] of refusals.entries()) t.match(ends[index], { code: 1, stdout: '', stderr: `hart-depot: ${message}\n` }, args.join(' '))
-  t.equal((JSON.parse((await runToEnd(['token', 'list', '--json'], { DEPOT_DATA })).stdout) as unknown[]).length, 1, 'none of them made a token')
+  for (const [index, [args, message]] of refusals.entries())
+    t.match(ends[index], { code: 1, stdout: '', stderr: `hart-depot: ${message}\n` }, args.join(' '))
+  t.equal(
+    (JSON.parse((await runToEnd(['token', 'list', '--json'], { DEPOT_DATA })).stdout) as unknown[]).length,
+    1,
+    'none of them made a token',
+  )
 })
 
 test('through npm, a relative path means the folder where npm was called', async (t) => {
@@ -124,20 +226,40 @@ test('through npm, a relative path means the folder where npm was called', async
   t.match(await runToEnd(['account', 'add', 'ci'], { ...throughNpm, DEPOT_DATA: 'depot' }), { code: 0 })
   t.ok(existsSync(join(standing, 'depot', 'depot.sqlite')))
   await writeFile(join(standing, 'second.key'), 'no key')
-  t.match(await runToEnd(['key', 'trust', 'second', 'second.key'], { ...throughNpm, DEPOT_DATA: 'depot' }), { code: 1, stderr: /^hart-depot: not the key file of a depot: / })
-  t.match(await runToEnd(['key', 'trust', 'second', 'none.key'], { ...throughNpm, DEPOT_DATA: 'depot' }), { code: 1, stderr: `hart-depot: there is no ${join(standing, 'none.key')}\n` })
+  t.match(await runToEnd(['key', 'trust', 'second', 'second.key'], { ...throughNpm, DEPOT_DATA: 'depot' }), {
+    code: 1,
+    stderr: /^hart-depot: not the key file of a depot: /,
+  })
+  t.match(await runToEnd(['key', 'trust', 'second', 'none.key'], { ...throughNpm, DEPOT_DATA: 'depot' }), {
+    code: 1,
+    stderr: `hart-depot: there is no ${join(standing, 'none.key')}\n`,
+  })
 })
 
-test("what the system says is told as a sentence that names the place", async (t) => {
+test('what the system says is told as a sentence that names the place', async (t) => {
   const folder = await scratchFolder(t)
   const file = join(folder, 'file')
   await writeFile(file, 'SQLite? no.')
   for (const [environment, message] of [
-    [{ DEPOT_DATA: file }, `${file} cannot be there: it is a file, or lies below one. DEPOT_DATA names the folder of a depot`],
-    [{ DEPOT_DATA: join(file, 'data') }, `${join(file, 'data')} cannot be there: it is a file, or lies below one. DEPOT_DATA names the folder of a depot`],
-    [{ DEPOT_DATA: folder, DEPOT_DATABASE_URL: `sqlite:${file}` }, 'the file of the database is none: DEPOT_DATA or DEPOT_DATABASE_URL may name another file than meant'],
+    [
+      { DEPOT_DATA: file },
+      `${file} cannot be there: it is a file, or lies below one. DEPOT_DATA names the folder of a depot`,
+    ],
+    [
+      { DEPOT_DATA: join(file, 'data') },
+      `${join(file, 'data')} cannot be there: it is a file, or lies below one. DEPOT_DATA names the folder of a depot`,
+    ],
+    [
+      { DEPOT_DATA: folder, DEPOT_DATABASE_URL: `sqlite:${file}` },
+      'the file of the database is none: DEPOT_DATA or DEPOT_DATABASE_URL may name another file than meant',
+    ],
   ] as const) {
-    for (const args of [['token', 'list'], ['account', 'add', 'ci'], ['serve']]) t.match(await runToEnd(args, environment), { code: 1, stdout: '', stderr: `hart-depot: ${message}\n` }, `${args.join(' ')}: ${message}`)
+    for (const args of [['token', 'list'], ['account', 'add', 'ci'], ['serve']])
+      t.match(
+        await runToEnd(args, environment),
+        { code: 1, stdout: '', stderr: `hart-depot: ${message}\n` },
+        `${args.join(' ')}: ${message}`,
+      )
   }
 })
 
@@ -152,10 +274,17 @@ test('as another user of the machine, one is told whose the depot is, and the li
   t.doesNotThrow(() => expectOpen(config, 'write'), 'its owner may')
   const told = asAnother(uid, () => thrownBy(() => expectOpen(config, 'read')))
   if (uid === 0) {
-    t.match(told, { code: 'forbidden', message: /their's belongs to root, and \S+ may not use it; looked for a depot in \S+their's\/data\. As its owner: sudo -u root env 'DEPOT_DATA=\S+their'\\''s\/data' \S*node \S+/ })
+    t.match(told, {
+      code: 'forbidden',
+      message:
+        /their's belongs to root, and \S+ may not use it; looked for a depot in \S+their's\/data\. As its owner: sudo -u root env 'DEPOT_DATA=\S+their'\\''s\/data' \S*node \S+/,
+    })
   } else {
     await chmod(join(folder, "their's"), 0o000)
-    t.match(thrownBy(() => expectOpen(config, 'read')), { code: 'forbidden', message: /their's does not let its own user in: chmod u\+rwX '/ })
+    t.match(
+      thrownBy(() => expectOpen(config, 'read')),
+      { code: 'forbidden', message: /their's does not let its own user in: chmod u\+rwX '/ },
+    )
     await chmod(join(folder, "their's"), 0o700)
   }
 })

@@ -8,7 +8,10 @@ test('the demo shows three releases and a rollback on one screen, and leaves not
   t.match({ code, stderr }, { code: 0, stderr: '' })
   const lines = stdout.trimEnd().split('\n')
   t.ok(lines.length <= 40, `${lines.length} lines`)
-  t.strictSame(lines.filter((line) => line.length > 100), [])
+  t.strictSame(
+    lines.filter((line) => line.length > 100),
+    [],
+  )
   t.match(stdout, /^promote 1\.2\.0 into delivered +1\.2\.0 @3 +1\.2\.0 @3 +1\.2\.0 @3 +1\.2\.0 @3 \*$/m)
   t.match(stdout, /^roll delivered back to 1\.1\.0 +1\.2\.0 @3 +1\.2\.0 @3 +1\.2\.0 @3 +1\.1\.0 @4 !$/m)
   t.match(stdout, /downgrade.*--update-condition track-channel/)

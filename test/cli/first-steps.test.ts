@@ -7,11 +7,17 @@ import { scratchFolder, startServer } from '../support/run-cli.ts'
 test('the lines that the first start prints work when they are pasted', async (t) => {
   const server = await startServer(t, await scratchFolder(t))
   await server.hears('stdout', /\/latest"\n/)
-  const lines = server.stdout().split('\n').filter((line) => /^(export|cd|curl) /.test(line))
+  const lines = server
+    .stdout()
+    .split('\n')
+    .filter((line) => /^(export|cd|curl) /.test(line))
   t.equal(lines.filter((line) => line.startsWith('curl ')).length, 5)
 
   const { PATH = '' } = process.env
-  const { stdout, stderr } = await promisify(execFile)('sh', ['-e', '-c', lines.join('\necho\n')], { cwd: '/', env: { PATH: `${PATH}:${await standIns(t)}` } })
+  const { stdout, stderr } = await promisify(execFile)('sh', ['-e', '-c', lines.join('\necho\n')], {
+    cwd: '/',
+    env: { PATH: `${PATH}:${await standIns(t)}` },
+  })
   t.equal(stderr, '')
   const answers = stdout.split('\n').filter((line) => line !== '')
   t.match(JSON.parse(answers.at(0) ?? ''), { name: 'happyhumans' })

@@ -15,7 +15,16 @@ const HART_DEPOT_TOKEN = ADMIN_TOKEN
 test('a dry run is a table, the import a table and a line, and progress goes to stderr', async (t) => {
   const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
-  const args = ['import-builder', source.url, '--to', destination.url, '--origin', 'acme', '--origin', 'tools']
+  const args = [
+    'import-builder',
+    source.url,
+    '--to',
+    destination.url,
+    '--origin',
+    'acme',
+    '--origin',
+    'tools',
+  ]
   const dry = await runToEnd([...args, '--dry-run'], { HART_DEPOT_TOKEN })
   t.match(dry, { code: 0, stderr: 'comparing packages of acme\ncomparing packages of tools\n' })
   t.match(dry.stdout, /^acme \(new\) +1 \(0 here\) +4 \(0 here\) +\d+\.\d KiB$/m)
@@ -25,13 +34,27 @@ test('a dry run is a table, the import a table and a line, and progress goes to 
   const tokenFile = join(await scratchFolder(t), 'token')
   await writeFile(tokenFile, `${ADMIN_TOKEN}\n`)
   const done = await runToEnd([...args, '--to-token-file', tokenFile, '--token-file', tokenFile])
-  t.match(done, { code: 0, stdout: /^Copied 2 origins, 2 keys, 5 releases \(.*\), 3 channels; promoted 6 members$/m })
+  t.match(done, {
+    code: 0,
+    stdout: /^Copied 2 origins, 2 keys, 5 releases \(.*\), 3 channels; promoted 6 members$/m,
+  })
   t.match(done.stderr, /^copying releases 0 of 5$/m)
   t.notMatch(done.stdout + done.stderr, ADMIN_TOKEN)
 
   const again = await runToEnd([...args, '--json'], { HART_DEPOT_TOKEN })
   t.match(JSON.parse(again.stdout), {
-    plan: [{ origin: 'acme', is_new: false, keys: 0, keys_here: 1, releases: 0, releases_here: 4, channels: { length: 3 } }, { origin: 'tools' }],
+    plan: [
+      {
+        origin: 'acme',
+        is_new: false,
+        keys: 0,
+        keys_here: 1,
+        releases: 0,
+        releases_here: 4,
+        channels: { length: 3 },
+      },
+      { origin: 'tools' },
+    ],
     copied: { releases: 0, members: 0 },
     failed: [],
   })
@@ -40,7 +63,10 @@ test('a dry run is a table, the import a table and a line, and progress goes to 
 test('what could not be copied is told, and makes the exit code 1', async (t) => {
   const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
-  const ended = await runToEnd(['import-builder', source.url, '--to', destination.url, '--origin', 'nobody', '--origin', 'tools'], { HART_DEPOT_TOKEN })
+  const ended = await runToEnd(
+    ['import-builder', source.url, '--to', destination.url, '--origin', 'nobody', '--origin', 'tools'],
+    { HART_DEPOT_TOKEN },
+  )
   t.match(ended, { code: 1, stdout: /^Copied 1 origins, /m })
   t.match(ended.stderr, /^failed: the origin nobody: .* has no such origin$/m)
   t.match(ended.stderr, /\nhart-depot: 1 could not be copied, as told above; everything else was\n$/)
@@ -50,10 +76,18 @@ test('killed amid its downloads, it goes on where it was; ended by a signal, it 
   const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
   const TMPDIR = await scratchFolder(t)
-  const stuck = await startProxy(t, source.url, (what) => (what.includes(`${NEWER}/download`) ? 'ignore' : 'pass'))
-  for (const [signal, left] of [['SIGTERM', 0], ['SIGKILL', 1]] as const) {
+  const stuck = await startProxy(t, source.url, (what) =>
+    what.includes(`${NEWER}/download`) ? 'ignore' : 'pass',
+  )
+  for (const [signal, left] of [
+    ['SIGTERM', 0],
+    ['SIGKILL', 1],
+  ] as const) {
     const asked = stuck.asked.length
-    const running = run(['import-builder', stuck.url, '--to', destination.url, '--origin', 'acme'], { HART_DEPOT_TOKEN, TMPDIR })
+    const running = run(['import-builder', stuck.url, '--to', destination.url, '--origin', 'acme'], {
+      HART_DEPOT_TOKEN,
+      TMPDIR,
+    })
     await running.hears('stderr', /^copying releases/m)
     await stuck.hears((what, index) => index >= asked && what.includes(`${NEWER}/download`))
     running.process.kill(signal)
@@ -63,7 +97,12 @@ test('killed amid its downloads, it goes on where it was; ended by a signal, it 
   const { copied, failures } = await importInto(destination, source.url)
   t.strictSame(failures, [])
   t.match(copied, { origins: 0, keys: 0 })
-  for (const view of ['stable', 'acceptance', 'nightly']) t.strictSame(await membersOf(destination, view), (await membersOf(source, view)).filter((name) => name.startsWith('acme/')), view)
+  for (const view of ['stable', 'acceptance', 'nightly'])
+    t.strictSame(
+      await membersOf(destination, view),
+      (await membersOf(source, view)).filter((name) => name.startsWith('acme/')),
+      view,
+    )
 })
 
 test('without a running depot, or a token for it, there is one line', async (t) => {
@@ -73,8 +112,14 @@ test('without a running depot, or a token for it, there is one line', async (t) 
     runToEnd(['import-builder', url, '--origin', 'acme', '--to', 'http://127.0.0.1:9']),
     runToEnd(['import-builder', url, '--origin', 'acme', '--to', destination.url]),
   ])
-  t.match(gone, { code: 1, stderr: /^hart-depot: no depot answers at http:\/\/127\.0\.0\.1:9\/v1: both must be running, .*\n$/ })
-  t.match(anonymous, { code: 1, stderr: /^hart-depot: GET .*\/api\/v1\/whoami answers 401: this needs a token\n$/ })
+  t.match(gone, {
+    code: 1,
+    stderr: /^hart-depot: no depot answers at http:\/\/127\.0\.0\.1:9\/v1: both must be running, .*\n$/,
+  })
+  t.match(anonymous, {
+    code: 1,
+    stderr: /^hart-depot: GET .*\/api\/v1\/whoami answers 401: this needs a token\n$/,
+  })
 })
 
 test('what was typed wrong is told before anything is asked', async (t) => {
@@ -82,12 +127,21 @@ test('what was typed wrong is told before anything is asked', async (t) => {
   for (const [args, message] of [
     [[], 'URL is missing'],
     [['builder', '--origin', 'acme'], '"builder" is not a URL, as https://bldr.habitat.sh'],
-    [['http://ci:secret@127.0.0.1:9', '--origin', 'acme'], 'a URL here has no token in it, since every process sees it: put it into a file'],
+    [
+      ['http://ci:secret@127.0.0.1:9', '--origin', 'acme'],
+      'a URL here has no token in it, since every process sees it: put it into a file',
+    ],
     [[url], '--origin is missing'],
     [[url, '--origin', 'Acme'], '"Acme" is not an origin\'s name'],
     [[url, '--origin', 'acme', '--channel', '../x'], '"../x" is not a channel\'s name'],
-    [[url, '--origin', 'acme', '--token-file', '-', '--to-token-file', '-'], 'only one of the tokens can come from stdin'],
-    [[url, '--origin', 'acme', '--token-file', '/dev/null'], 'there is no token in /dev/null: one word is expected'],
+    [
+      [url, '--origin', 'acme', '--token-file', '-', '--to-token-file', '-'],
+      'only one of the tokens can come from stdin',
+    ],
+    [
+      [url, '--origin', 'acme', '--token-file', '/dev/null'],
+      'there is no token in /dev/null: one word is expected',
+    ],
   ] as const) {
     await t.rejects(importBuilder.run([...args]), new UsageError(message))
   }
@@ -120,5 +174,9 @@ test('elsewhere every hundredth thing is a line', async (t) => {
   const progress = new Progress({ write: (text) => written.push(text) })
   progress.begin('copying releases', 250)
   for (let done = 0; done < 250; done += 1) progress.advance()
-  t.strictSame(written, ['copying releases 0 of 250\n', 'copying releases 100 of 250\n', 'copying releases 200 of 250\n'])
+  t.strictSame(written, [
+    'copying releases 0 of 250\n',
+    'copying releases 100 of 250\n',
+    'copying releases 200 of 250\n',
+  ])
 })

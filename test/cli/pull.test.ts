@@ -19,16 +19,35 @@ test('a dry run is a table, the pull a table and a line, and progress goes to st
   const args = ['pull', source.url, '--view', 'delivered', '--to', destination.url]
   const dry = await runToEnd([...args, '--dry-run'], { HART_DEPOT_TOKEN })
   t.match(dry, { code: 0, stderr: 'comparing origins and keys\ncomparing releases 0 of 3\n' })
-  t.match(dry.stdout, new RegExp(`^delivered@2 from ${source.url}, signed with the depot key [0-9a-f]{32}\ninto delivered, which is at revision 0\norigins to make: acme, tools\n\nRELEASES      ALL  TO FETCH  BYTES\nlatest        1    1         \\S+ \\w+\ndependencies  2    2         \\S+ \\w+\n$`))
+  t.match(
+    dry.stdout,
+    new RegExp(
+      `^delivered@2 from ${source.url}, signed with the depot key [0-9a-f]{32}\ninto delivered, which is at revision 0\norigins to make: acme, tools\n\nRELEASES      ALL  TO FETCH  BYTES\nlatest        1    1         \\S+ \\w+\ndependencies  2    2         \\S+ \\w+\n$`,
+    ),
+  )
   t.strictSame(await latestIn(destination, 'delivered'), [])
 
   const tokenFile = join(await scratchFolder(t), 'token')
   await writeFile(tokenFile, `${ADMIN_TOKEN}\n`)
   const done = await runToEnd([...args, '--to-token-file', tokenFile, '--token-file', tokenFile])
-  t.match(done, { code: 0, stdout: /\nPulled 2 origins, 2 keys, 3 releases \(.*\); delivered is at revision 1\n$/, stderr: /^fetching releases 0 of 3$/m })
+  t.match(done, {
+    code: 0,
+    stdout: /\nPulled 2 origins, 2 keys, 3 releases \(.*\); delivered is at revision 1\n$/,
+    stderr: /^fetching releases 0 of 3$/m,
+  })
   t.notMatch(done.stdout + done.stderr, ADMIN_TOKEN)
-  const again = await runToEnd([...args, '--json', '--exact', '--token-file', tokenFile], { HART_DEPOT_TOKEN })
-  t.match(JSON.parse(again.stdout), { lockfile: { view: 'delivered', revision: 2, releases: 3 }, into: 'delivered', into_revision: 1, releases: 0, releases_here: 3, pulled: { releases: 0, revision: 1, changed: false }, failed: [] })
+  const again = await runToEnd([...args, '--json', '--exact', '--token-file', tokenFile], {
+    HART_DEPOT_TOKEN,
+  })
+  t.match(JSON.parse(again.stdout), {
+    lockfile: { view: 'delivered', revision: 2, releases: 3 },
+    into: 'delivered',
+    into_revision: 1,
+    releases: 0,
+    releases_here: 3,
+    pulled: { releases: 0, revision: 1, changed: false },
+    failed: [],
+  })
 })
 
 test('with keys that the command line shows and trusts, a view crosses an air gap as a folder', async (t) => {
@@ -38,17 +57,30 @@ test('with keys that the command line shows and trusts, a view crosses an air ga
   const none = await runToEnd(['key', 'show'], { DEPOT_DATA: home })
   t.match(none, { code: 1, stderr: /there is no depot in/ })
   const saved = await runToEnd(['pull', source.url, '--view', 'delivered', '--save', carried])
-  t.match(saved, { code: 0, stdout: /^Saved 3 of 3 releases \(.*\) of delivered@2 from http:.*, signed with the depot key [0-9a-f]{32}; the others were there\n$/ })
+  t.match(saved, {
+    code: 0,
+    stdout:
+      /^Saved 3 of 3 releases \(.*\) of delivered@2 from http:.*, signed with the depot key [0-9a-f]{32}; the others were there\n$/,
+  })
   const shown = await runToEnd(['key', 'show'], { DEPOT_DATA: source.folder })
   t.equal(shown.stdout, await readFile(key, 'utf8'))
 
   const server = await startServer(t, far, { DEPOT_ADMIN_TOKEN: ADMIN_TOKEN })
   const args = ['pull', carried, '--into', 'acceptance', '--to', server.url]
-  t.match(await runToEnd(args, { HART_DEPOT_TOKEN }), { code: 1, stderr: /^hart-depot: the lockfile is signed with the depot key [0-9a-f]{32}, which is not trusted here: compare it .*\n$/ })
-  t.match(await runToEnd(['key', 'trust', 'home', key], { DEPOT_DATA: far }), { code: 0, stdout: /^trusting the depot key [0-9a-f]{32} as home\n$/ })
+  t.match(await runToEnd(args, { HART_DEPOT_TOKEN }), {
+    code: 1,
+    stderr:
+      /^hart-depot: the lockfile is signed with the depot key [0-9a-f]{32}, which is not trusted here: compare it .*\n$/,
+  })
+  t.match(await runToEnd(['key', 'trust', 'home', key], { DEPOT_DATA: far }), {
+    code: 0,
+    stdout: /^trusting the depot key [0-9a-f]{32} as home\n$/,
+  })
   t.match(await runToEnd(args, { HART_DEPOT_TOKEN }), { code: 0, stdout: /; acceptance is at revision 1\n$/ })
   t.match(await runToEnd([...args, '--key', key, '--dry-run'], { HART_DEPOT_TOKEN }), { code: 0 })
-  const history = await ask(`${server.url}/api/v1/views/acceptance/history?format=text`, { headers: bearer() })
+  const history = await ask(`${server.url}/api/v1/views/acceptance/history?format=text`, {
+    headers: bearer(),
+  })
   t.match(history.text, /pull of delivered@2 from the depot with the key [0-9a-f]{32}, as files/)
 })
 
@@ -57,18 +89,31 @@ test('killed amid its downloads, it goes on where it was; ended by a signal, it 
   const TMPDIR = await scratchFolder(t)
   const folder = join(TMPDIR, 'saved')
   await mkdir(folder)
-  const stuck = await startProxy(t, source.url, (what) => (what.includes(`${NEWER}/download`) ? 'ignore' : 'pass'))
-  const isStuck = async (from: number) => stuck.hears((what, index) => index >= from && what.includes(`${NEWER}/download`))
-  for (const [signal, left] of [['SIGTERM', 1], ['SIGKILL', 2]] as const) {
+  const stuck = await startProxy(t, source.url, (what) =>
+    what.includes(`${NEWER}/download`) ? 'ignore' : 'pass',
+  )
+  const isStuck = async (from: number) =>
+    stuck.hears((what, index) => index >= from && what.includes(`${NEWER}/download`))
+  for (const [signal, left] of [
+    ['SIGTERM', 1],
+    ['SIGKILL', 2],
+  ] as const) {
     const asked = stuck.asked.length
-    const running = run(['pull', stuck.url, '--view', 'delivered', '--to', destination.url], { HART_DEPOT_TOKEN, TMPDIR })
+    const running = run(['pull', stuck.url, '--view', 'delivered', '--to', destination.url], {
+      HART_DEPOT_TOKEN,
+      TMPDIR,
+    })
     await isStuck(asked)
     running.process.kill(signal)
     await running.ended
     t.equal((await readdir(TMPDIR)).length, left, signal)
   }
   t.strictSame(await latestIn(destination, 'delivered'), [], 'nothing is promoted by half')
-  t.match((await pullFrom(source.url, destination)).pulled, { origins: 0, keys: 0, promotion: { revision: 1, changed: true } })
+  t.match((await pullFrom(source.url, destination)).pulled, {
+    origins: 0,
+    keys: 0,
+    promotion: { revision: 1, changed: true },
+  })
 
   const asked = stuck.asked.length
   const saving = run(['pull', stuck.url, '--view', 'delivered', '--save', folder])
@@ -76,17 +121,32 @@ test('killed amid its downloads, it goes on where it was; ended by a signal, it 
   saving.process.kill('SIGKILL')
   await saving.ended
   t.notOk((await readdir(folder)).includes('lockfile'))
-  t.match(await runToEnd(['pull', source.url, '--view', 'delivered', '--save', folder]), { code: 0, stdout: /^Saved [123] of 3 releases/ })
+  t.match(await runToEnd(['pull', source.url, '--view', 'delivered', '--save', folder]), {
+    code: 0,
+    stdout: /^Saved [123] of 3 releases/,
+  })
   t.strictSame((await readdir(folder)).toSorted(), ['depot.key', 'harts', 'lockfile'])
 })
 
 test('what stood in the way is told, and makes the exit code 1', async (t) => {
   const destination = await startDestination(t, source)
-  const broken = await startProxy(t, source.url, (what) => (what.includes(`${NEWER}/download`) ? { status: 404 } : 'pass'))
-  const ended = await runToEnd(['pull', broken.url, '--view', 'delivered', '--to', destination.url], { HART_DEPOT_TOKEN })
+  const broken = await startProxy(t, source.url, (what) =>
+    what.includes(`${NEWER}/download`) ? { status: 404 } : 'pass',
+  )
+  const ended = await runToEnd(['pull', broken.url, '--view', 'delivered', '--to', destination.url], {
+    HART_DEPOT_TOKEN,
+  })
   t.match(ended, { code: 1, stdout: /Pulled 2 origins, 2 keys, 2 releases \(.*\); promoted nothing\n$/ })
-  t.match(ended.stderr, /^failed: acme\/app\/.* answers 404\n[^]*hart-depot: 1 stood in the way, as told above: nothing was promoted\n$/m)
-  t.match(await runToEnd(['pull', source.url, '--view', 'delivered', '--to', 'http://127.0.0.1:9'], { HART_DEPOT_TOKEN }), { code: 1, stderr: /^hart-depot: no depot answers at http:\/\/127\.0\.0\.1:9\/v1/ })
+  t.match(
+    ended.stderr,
+    /^failed: acme\/app\/.* answers 404\n[^]*hart-depot: 1 stood in the way, as told above: nothing was promoted\n$/m,
+  )
+  t.match(
+    await runToEnd(['pull', source.url, '--view', 'delivered', '--to', 'http://127.0.0.1:9'], {
+      HART_DEPOT_TOKEN,
+    }),
+    { code: 1, stderr: /^hart-depot: no depot answers at http:\/\/127\.0\.0\.1:9\/v1/ },
+  )
 })
 
 test('what was typed wrong is told before anything is asked', async (t) => {
@@ -95,13 +155,22 @@ test('what was typed wrong is told before anything is asked', async (t) => {
     [[], 'SOURCE is missing'],
     [[url], '--view is missing'],
     [['ftp://127.0.0.1', '--view', 'x'], '"ftp://127.0.0.1" is not a URL, as https://bldr.habitat.sh'],
-    [['http://ci:secret@127.0.0.1:9', '--view', 'x'], 'a URL here has no token in it, since every process sees it: put it into a file'],
+    [
+      ['http://ci:secret@127.0.0.1:9', '--view', 'x'],
+      'a URL here has no token in it, since every process sees it: put it into a file',
+    ],
     [[url, '--view', '../x'], '"../x" is not a view\'s name'],
     [[url, '--view', 'x', '--into', 'a b'], '"a b" is not a view\'s name'],
     [[url, '--view', 'x', '--origin', 'Acme'], '"Acme" is not an origin\'s name'],
-    [[url, '--view', 'x', '--save', 'folder', '--into', 'y'], '--save writes to a folder: --into, --to, --exact and --dry-run are for pulls into a depot'],
+    [
+      [url, '--view', 'x', '--save', 'folder', '--into', 'y'],
+      '--save writes to a folder: --into, --to, --exact and --dry-run are for pulls into a depot',
+    ],
     [['folder', '--at', '12'], "--at is for a depot's URL: folder has one lockfile"],
-    [[url, '--view', 'x', '--token-file', '-', '--to-token-file', '-'], 'only one of the tokens can come from stdin'],
+    [
+      [url, '--view', 'x', '--token-file', '-', '--to-token-file', '-'],
+      'only one of the tokens can come from stdin',
+    ],
   ] as const) {
     await t.rejects(pull.run([...args]), new UsageError(message))
   }

@@ -24,7 +24,12 @@ async function makeHistories(t: Test) {
   const folder = await scratchFolder(t)
   const copy = join(await scratchFolder(t), 'copy.sqlite')
   const before = await startDepot(t, { folder })
-  const releases = (await makeReleases(before, 'acme/app/1.0.0/20260101000000', 'acme/web/1.0.0/20260101000000', 'acme/other/1.0.0/20260101000000')) as [ReleaseRow, ReleaseRow, ReleaseRow]
+  const releases = (await makeReleases(
+    before,
+    'acme/app/1.0.0/20260101000000',
+    'acme/web/1.0.0/20260101000000',
+    'acme/other/1.0.0/20260101000000',
+  )) as [ReleaseRow, ReleaseRow, ReleaseRow]
   await makeView(before, 'prod', 'promoted')
   await move(before, 'promote', 'prod', [releases[0]])
   const known = await marksOf(before)
@@ -44,47 +49,110 @@ async function marksOf(started: TestDepot) {
   const { body: head, differences } = await callApi(started, 'GET', '/api/v1/ledger')
   const view = await callApi(started, 'GET', '/api/v1/views/prod')
   if (differences !== '' || view.differences !== '') throw new Error(differences + view.differences)
-  return { sequence: Number(head?.['sequence']), position: String(head?.['position']), revision: String(view.body?.['revision_id']), tag: String(view.headers['etag']) }
+  return {
+    sequence: Number(head?.['sequence']),
+    position: String(head?.['position']),
+    revision: String(view.body?.['revision_id']),
+    tag: String(view.headers['etag']),
+  }
 }
 
 const LATEST = '/api/v1/views/prod/latest/acme/app'
 const otherHistory = { status: 409, differences: '', body: { code: 'other_history' } }
 
 test('positions of a history that is lost are refused, and those from before it go on', async (t) => {
-  const { folder, releases: [app, web, other], known, gone } = await makeHistories(t)
+  const {
+    folder,
+    releases: [app, web, other],
+    known,
+    gone,
+  } = await makeHistories(t)
   const started = await startDepot(t, { folder, listen: true })
   const events = (after: string) => callApi(started, 'GET', `/api/v1/events?after=${after}`)
-  const demote = (body: object, headers = {}) => callApi(started, 'POST', '/api/v1/views/prod/demotions', { body: { releases: [app], ...body }, headers })
+  const demote = (body: object, headers = {}) =>
+    callApi(started, 'POST', '/api/v1/views/prod/demotions', { body: { releases: [app], ...body }, headers })
   t.match(known.position, /^\d+-[0-9a-f]{16}$/)
   t.match(known.revision, /^1-[0-9a-f]{16}$/)
   t.match(known.tag, `"${known.revision}-`)
 
   t.match(await events(gone.position), otherHistory, 'the ledger does not reach it')
   t.match(await callApi(started, 'GET', `${LATEST}?min_revision=${gone.revision}`), otherHistory)
-  t.match(await callApi(started, 'GET', `${LATEST}?min_revision=${gone.revision}&wait=60`), otherHistory, 'it is not waited for')
+  t.match(
+    await callApi(started, 'GET', `${LATEST}?min_revision=${gone.revision}&wait=60`),
+    otherHistory,
+    'it is not waited for',
+  )
   t.match(await demote({ expect_revision: gone.revision }), otherHistory)
 
-  const promoted = await callApi(started, 'POST', '/api/v1/views/prod/promotions', { body: { releases: [other], expect_revision: known.revision } })
-  t.match(promoted, { status: 200, differences: '', body: { revision: 2, revision_id: (await marksOf(started)).revision } })
-  t.match(await callApi(started, 'POST', '/api/v1/views/prod/promotions', { body: { releases: [web] }, headers: { 'if-match': (await marksOf(started)).tag } }), { status: 200, body: { revision: 3 } })
+  const promoted = await callApi(started, 'POST', '/api/v1/views/prod/promotions', {
+    body: { releases: [other], expect_revision: known.revision },
+  })
+  t.match(promoted, {
+    status: 200,
+    differences: '',
+    body: { revision: 2, revision_id: (await marksOf(started)).revision },
+  })
+  t.match(
+    await callApi(started, 'POST', '/api/v1/views/prod/promotions', {
+      body: { releases: [web] },
+      headers: { 'if-match': (await marksOf(started)).tag },
+    }),
+    { status: 200, body: { revision: 3 } },
+  )
   t.match(await events(gone.position), otherHistory, 'another entry has its number')
-  t.match(await callApi(started, 'GET', '/api/v1/events', { headers: { accept: 'text/event-stream', 'last-event-id': gone.position } }), otherHistory)
+  t.match(
+    await callApi(started, 'GET', '/api/v1/events', {
+      headers: { accept: 'text/event-stream', 'last-event-id': gone.position },
+    }),
+    otherHistory,
+  )
   t.match(await callApi(started, 'GET', `${LATEST}?min_revision=${gone.revision}`), otherHistory)
   t.match(await demote({ expect_revision: gone.revision }), otherHistory)
   t.match(await demote({}, { 'if-match': gone.tag }), otherHistory)
   t.match(await demote({ expect_revision: 2 }, { 'if-match': gone.tag }), otherHistory)
-  for (const [path, body] of [['prod/rollbacks', { to: gone.revision }], ['prod/reverts', { revision: gone.revision }], ['union/promotions', { from: { view: 'prod', at: gone.revision } }]] as const) {
+  for (const [path, body] of [
+    ['prod/rollbacks', { to: gone.revision }],
+    ['prod/reverts', { revision: gone.revision }],
+    ['union/promotions', { from: { view: 'prod', at: gone.revision } }],
+  ] as const) {
     t.match(await callApi(started, 'POST', `/api/v1/views/${path}`, { body }), otherHistory, path)
   }
-  for (const path of ['content', 'members', 'lockfile']) t.match(await callApi(started, 'GET', `/api/v1/views/prod/${path}?at=${gone.revision}`), { status: 409, body: { code: 'other_history' } }, path)
-  t.match(await callApi(started, 'GET', `/api/v1/views/prod/content?at=${known.revision}`), { status: 200, body: { revision: 1 } })
+  for (const path of ['content', 'members', 'lockfile'])
+    t.match(
+      await callApi(started, 'GET', `/api/v1/views/prod/${path}?at=${gone.revision}`),
+      { status: 409, body: { code: 'other_history' } },
+      path,
+    )
+  t.match(await callApi(started, 'GET', `/api/v1/views/prod/content?at=${known.revision}`), {
+    status: 200,
+    body: { revision: 1 },
+  })
 
-  t.match(await events(known.position), { status: 200, differences: '', body: { events: [{ sequence: known.sequence + 1 }, {}], position: (await marksOf(started)).position } })
-  t.match(await events(String(known.sequence)), { status: 200, body: { events: [{}, {}] } }, 'numbers are taken as before')
-  t.match(await callApi(started, 'GET', `${LATEST}?min_revision=${known.revision}`), { status: 200, differences: '' })
-  t.match(await demote({ expect_revision: known.revision }), { status: 412, differences: '', body: { code: 'stale_revision' } })
+  t.match(await events(known.position), {
+    status: 200,
+    differences: '',
+    body: { events: [{ sequence: known.sequence + 1 }, {}], position: (await marksOf(started)).position },
+  })
+  t.match(
+    await events(String(known.sequence)),
+    { status: 200, body: { events: [{}, {}] } },
+    'numbers are taken as before',
+  )
+  t.match(await callApi(started, 'GET', `${LATEST}?min_revision=${known.revision}`), {
+    status: 200,
+    differences: '',
+  })
+  t.match(await demote({ expect_revision: known.revision }), {
+    status: 412,
+    differences: '',
+    body: { code: 'stale_revision' },
+  })
   t.match(await demote({ expect_revision: 2 }), { status: 412 })
-  t.match(await demote({ expect_revision: 3 }, { 'if-match': '"3-0123456789ab"' }), { status: 200 }, 'the tag of an earlier version')
+  t.match(
+    await demote({ expect_revision: 3 }, { 'if-match': '"3-0123456789ab"' }),
+    { status: 200 },
+    'the tag of an earlier version',
+  )
   for (const bad of ['3-', '3-xyz', '-1', '3-0123456789abcdef0']) {
     t.match(await demote({ expect_revision: bad }), { status: 400, differences: '' }, bad)
     t.match(await events(bad), { status: 400, differences: '' }, bad)
@@ -95,9 +163,14 @@ test('a stream that begins at a position has positions as ids, and one that begi
   const started = await startDepot(t, { listen: true })
   await makeView(started, 'prod', 'promoted')
   const { position, sequence } = await marksOf(started)
-  for (const [after, first] of [[position, `id: ${position}\n\n`], [String(sequence), `id: ${sequence}\n\n`]] as const) {
+  for (const [after, first] of [
+    [position, `id: ${position}\n\n`],
+    [String(sequence), `id: ${sequence}\n\n`],
+  ] as const) {
     const talk = converse(started.url)
-    await talk.say(`GET /api/v1/events?after=${after} HTTP/1.1\r\nHost: depot\r\nAccept: text/event-stream\r\n\r\n`)
+    await talk.say(
+      `GET /api/v1/events?after=${after} HTTP/1.1\r\nHost: depot\r\nAccept: text/event-stream\r\n\r\n`,
+    )
     await talk.hear(new RegExp(`\\n${first}`))
     await makeView(started, `another-${after}`, 'promoted')
     const { position: next, sequence: nextSequence } = await marksOf(started)
@@ -107,13 +180,23 @@ test('a stream that begins at a position has positions as ids, and one that begi
 })
 
 test("a depot's own clients expect the revision that they read, in its history", async (t) => {
-  const { folder, releases: [, web] } = await makeHistories(t)
+  const {
+    folder,
+    releases: [, web],
+  } = await makeHistories(t)
   const started = await startDepot(t, { folder, listen: true })
-  const destination = new RemoteDepot({ url: `${started.url}/v1`, token: ADMIN_TOKEN, pause: async () => undefined })
+  const destination = new RemoteDepot({
+    url: `${started.url}/v1`,
+    token: ADMIN_TOKEN,
+    pause: async () => undefined,
+  })
   const { revision, expected } = await getViewRevision(destination, 'prod')
   t.strictSame([revision, expected], [1, (await marksOf(started)).revision])
-  const pullOnto = (expectRevision: number | string) => promote(destination, 'prod', { what: { releases: [web] }, reason: 'a pull', expectRevision })
-  await t.rejects(pullOnto('1-0123456789abcdef'), { message: /answers 409: revision 1 of prod is another one than 1-0123456789abcdef/ })
+  const pullOnto = (expectRevision: number | string) =>
+    promote(destination, 'prod', { what: { releases: [web] }, reason: 'a pull', expectRevision })
+  await t.rejects(pullOnto('1-0123456789abcdef'), {
+    message: /answers 409: revision 1 of prod is another one than 1-0123456789abcdef/,
+  })
   t.match(await pullOnto(expected), { revision: 2 })
 })
 
@@ -123,17 +206,46 @@ test('restored begins a new history, and the operator adopts or discards what th
   const environment = { DEPOT_DATA: folder }
   const before = await startDepot(t, { folder, listen: true })
   await makeOrigin(before)
-  const [kept, deleted] = await publishAll(before, 'acme/app/1.0.0/20260101000000', 'acme/old/1.0.0/20260101000000')
+  const [kept, deleted] = await publishAll(
+    before,
+    'acme/app/1.0.0/20260101000000',
+    'acme/old/1.0.0/20260101000000',
+  )
   await before.close()
   await copyFile(join(folder, 'depot.sqlite'), copy)
-  t.match(await runToEnd(['restored', '--adopt', 'all'], environment), { code: 1, stderr: /^hart-depot: the depot is not one that was put back/ })
+  t.match(await runToEnd(['restored', '--adopt', 'all'], environment), {
+    code: 1,
+    stderr: /^hart-depot: the depot is not one that was put back/,
+  })
 
   const lost = await startDepot(t, { folder, listen: true })
   await makeOrigin(lost, 'umbrella')
-  const [adopted, discarded, stranger] = await publishAll(lost, 'acme/new/1.0.0/20260101000000', 'acme/unwanted/1.0.0/20260101000000', 'umbrella/app/1.0.0/20260101000000')
-  if (kept === undefined || deleted === undefined || adopted === undefined || discarded === undefined || stranger === undefined) throw new Error('unreachable')
-  t.match(await ask(`${lost.url}/v1/depot/pkgs/acme/old/1.0.0/20260101000000`, { method: 'DELETE', headers: bearer() }), { status: 204 })
-  t.match(await runToEnd(['restored'], environment), { code: 1, stdout: '', stderr: /^hart-depot: another hart-depot is running on .*: stop it first\n$/ })
+  const [adopted, discarded, stranger] = await publishAll(
+    lost,
+    'acme/new/1.0.0/20260101000000',
+    'acme/unwanted/1.0.0/20260101000000',
+    'umbrella/app/1.0.0/20260101000000',
+  )
+  if (
+    kept === undefined ||
+    deleted === undefined ||
+    adopted === undefined ||
+    discarded === undefined ||
+    stranger === undefined
+  )
+    throw new Error('unreachable')
+  t.match(
+    await ask(`${lost.url}/v1/depot/pkgs/acme/old/1.0.0/20260101000000`, {
+      method: 'DELETE',
+      headers: bearer(),
+    }),
+    { status: 204 },
+  )
+  t.match(await runToEnd(['restored'], environment), {
+    code: 1,
+    stdout: '',
+    stderr: /^hart-depot: another hart-depot is running on .*: stop it first\n$/,
+  })
   await lost.close()
   await mkdir(join(folder, 'blobs', 'ab'), { recursive: true })
   await writeFile(join(folder, 'blobs', 'ab', 'ab'.repeat(32)), 'no package')
@@ -143,7 +255,10 @@ test('restored begins a new history, and the operator adopts or discards what th
   t.match(begun, { code: 0, stderr: '' })
   t.match(begun.stdout, /^A new history begins: [0-9a-f]{16}\. /)
   t.match(begun.stdout, new RegExp(`MISSING\\n${deleted.checksum}\\n`))
-  t.match(begun.stdout, new RegExp(`${adopted.checksum} +.*acme/new/1\\.0\\.0/20260101000000 for x86_64-linux, signed by acme-`))
+  t.match(
+    begun.stdout,
+    new RegExp(`${adopted.checksum} +.*acme/new/1\\.0\\.0/20260101000000 for x86_64-linux, signed by acme-`),
+  )
   t.match(begun.stdout, /(ab){32} +10 B +not a hart file/)
   t.notMatch(begun.stdout, kept.checksum)
 
@@ -152,29 +267,66 @@ test('restored begins a new history, and the operator adopts or discards what th
   t.match((await callApi(between, 'GET', '/api/v1/ledger')).body, { incarnation: /^[0-9a-f]{16}$/ })
   const talk = converse(between.url)
   await talk.say('GET /api/v1/events?after=0 HTTP/1.1\r\nHost: depot\r\nAccept: text/event-stream\r\n\r\n')
-  await talk.hear(/\nid: \d+-[0-9a-f]{16}\nevent: depot-restored\ndata: .*"event":\{"incarnation":"[0-9a-f]{16}"\}/)
+  await talk.hear(
+    /\nid: \d+-[0-9a-f]{16}\nevent: depot-restored\ndata: .*"event":\{"incarnation":"[0-9a-f]{16}"\}/,
+  )
   talk.socket.destroy()
   t.match(between.logged.map(({ msg }) => msg).join('\n'), /bytes that no release needs are kept/)
   await between.close()
 
-  t.match(await runToEnd(['restored', '--discard', discarded.checksum.slice(0, 3)], environment), { code: 1, stderr: /no file that no release needs has the checksum/ })
-  t.match(await runToEnd(['restored', '--discard', discarded.checksum.slice(0, 12)], environment), { code: 0, stdout: new RegExp(`^${discarded.checksum} +discarded\n`) })
+  t.match(await runToEnd(['restored', '--discard', discarded.checksum.slice(0, 3)], environment), {
+    code: 1,
+    stderr: /no file that no release needs has the checksum/,
+  })
+  t.match(await runToEnd(['restored', '--discard', discarded.checksum.slice(0, 12)], environment), {
+    code: 0,
+    stdout: new RegExp(`^${discarded.checksum} +discarded\n`),
+  })
   const all = await runToEnd(['restored', '--adopt', 'all'], environment)
-  t.match(all, { code: 1, stdout: `${adopted.checksum}  acme/new/1.0.0/20260101000000 for x86_64-linux is published, as private\n` })
+  t.match(all, {
+    code: 1,
+    stdout: `${adopted.checksum}  acme/new/1.0.0/20260101000000 for x86_64-linux is published, as private\n`,
+  })
   t.match(all.stderr, new RegExp(`${stranger.checksum} +there is no origin umbrella\n`))
-  t.match(await runToEnd(['restored', '--discard', 'all'], environment), { code: 0, stdout: /Every file among the packages is one that a release needs\. The server may start\.\n$/ })
-  t.match(await runToEnd(['verify'], environment), { code: 1, stdout: new RegExp(`the views and their past agree\n\nFILE +IS +OF\n${deleted.checksum} +missing +acme/old/1.0.0/20260101000000\n$`) })
+  t.match(await runToEnd(['restored', '--discard', 'all'], environment), {
+    code: 0,
+    stdout: /Every file among the packages is one that a release needs\. The server may start\.\n$/,
+  })
+  t.match(await runToEnd(['verify'], environment), {
+    code: 1,
+    stdout: new RegExp(
+      `the views and their past agree\n\nFILE +IS +OF\n${deleted.checksum} +missing +acme/old/1.0.0/20260101000000\n$`,
+    ),
+  })
 
   const after = await startDepot(t, { folder, listen: true })
   t.notMatch(after.logged.map(({ msg }) => msg).join('\n'), /bytes that no release needs are kept/)
-  t.match((await callApi(after, 'GET', '/api/v1/releases/acme/new/1.0.0/20260101000000')).body, { visibility: 'private', checksum: adopted.checksum, publisher: 'admin' })
-  t.match(await callApi(after, 'GET', '/api/v1/releases/acme/new/1.0.0/20260101000000', { token: null }), { status: 404 })
-  const files = (await readdir(join(folder, 'blobs'), { recursive: true })).filter((name) => /^..\/[0-9a-f]{64}$/.test(name))
-  t.strictSame(files.toSorted(), [kept, adopted].map(({ checksum }) => `${checksum.slice(0, 2)}/${checksum}`).toSorted())
+  t.match((await callApi(after, 'GET', '/api/v1/releases/acme/new/1.0.0/20260101000000')).body, {
+    visibility: 'private',
+    checksum: adopted.checksum,
+    publisher: 'admin',
+  })
+  t.match(await callApi(after, 'GET', '/api/v1/releases/acme/new/1.0.0/20260101000000', { token: null }), {
+    status: 404,
+  })
+  const files = (await readdir(join(folder, 'blobs'), { recursive: true })).filter((name) =>
+    /^..\/[0-9a-f]{64}$/.test(name),
+  )
+  t.strictSame(
+    files.toSorted(),
+    [kept, adopted].map(({ checksum }) => `${checksum.slice(0, 2)}/${checksum}`).toSorted(),
+  )
 })
 
 test('restored where there is no depot, or typed wrong, says so', async (t) => {
   const DEPOT_DATA = join(await scratchFolder(t), 'nothing')
-  t.match(await runToEnd(['restored'], { DEPOT_DATA }), { code: 1, stdout: '', stderr: /^hart-depot: there is no depot in \S+: looked for \S+\. .*\n$/ })
-  t.match(await runToEnd(['restored', '--list', '--discard', 'all'], { DEPOT_DATA }), { code: 2, stderr: /one of --list, --adopt and --discard at a time; usage: hart-depot restored/ })
+  t.match(await runToEnd(['restored'], { DEPOT_DATA }), {
+    code: 1,
+    stdout: '',
+    stderr: /^hart-depot: there is no depot in \S+: looked for \S+\. .*\n$/,
+  })
+  t.match(await runToEnd(['restored', '--list', '--discard', 'all'], { DEPOT_DATA }), {
+    code: 2,
+    stderr: /one of --list, --adopt and --discard at a time; usage: hart-depot restored/,
+  })
 })

@@ -21,7 +21,12 @@ test("the administrator's token is shown once, at the first start, and never log
   t.equal(code, 0)
   t.equal(stdout.split(token).length - 1, 1)
   t.notMatch(stderr, token)
-  for (const line of stderr.trimEnd().split('\n')) t.match(JSON.parse(line), { level: /^[a-z]+$/, time: /^\d{4}-\d\d-\d\dT[\d:.]+Z$/ }, 'the log is lines of JSON, of all threads')
+  for (const line of stderr.trimEnd().split('\n'))
+    t.match(
+      JSON.parse(line),
+      { level: /^[a-z]+$/, time: /^\d{4}-\d\d-\d\dT[\d:.]+Z$/ },
+      'the log is lines of JSON, of all threads',
+    )
 
   const second = await startServer(t, folder)
   second.process.kill('SIGTERM')
@@ -43,7 +48,11 @@ test('a token that is given to a depot of before is added, and that is told once
     t.equal((await createOrigin(server, ADMIN_TOKEN, `acme${told}`)).status, 201)
     server.process.kill('SIGTERM')
     const { stdout, stderr } = await server.ended
-    t.equal(stdout.split('The administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN').length - 1, told)
+    t.equal(
+      stdout.split('The administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN').length -
+        1,
+      told,
+    )
     t.equal(stderr.split('the administrator has another token from now on').length - 1, told)
   }
 })
@@ -57,13 +66,20 @@ test('a token made beside a running server is good at once, and one revoked is n
   const token = issued.stdout.trim()
   t.equal((await createOrigin(server, token, 'first')).status, 201)
   t.match(await runToEnd(['token', 'add', 'ci', '--origin', 'first'], { DEPOT_DATA: folder }), { code: 0 })
-  t.match(await runToEnd(['token', 'add', 'ci', '--origin', 'frist'], { DEPOT_DATA: folder }), { code: 1, stderr: 'hart-depot: there is no origin "frist"; did you mean first?\n' })
+  t.match(await runToEnd(['token', 'add', 'ci', '--origin', 'frist'], { DEPOT_DATA: folder }), {
+    code: 1,
+    stderr: 'hart-depot: there is no origin "frist"; did you mean first?\n',
+  })
 
   const { stdout } = await runToEnd(['token', 'list', 'ci', '--json'], { DEPOT_DATA: folder })
   const [listed] = JSON.parse(stdout) as { id: number }[]
   t.match(await runToEnd(['token', 'revoke', String(listed?.id)], { DEPOT_DATA: folder }), { code: 0 })
   t.equal((await createOrigin(server, token, 'second')).status, 401)
-  t.match(await runToEnd(['account', 'add', 'ci'], { DEPOT_DATA: folder }), { code: 1, stderr: 'hart-depot: the account "ci" exists already\n' }, 'refusals travel')
+  t.match(
+    await runToEnd(['account', 'add', 'ci'], { DEPOT_DATA: folder }),
+    { code: 1, stderr: 'hart-depot: the account "ci" exists already\n' },
+    'refusals travel',
+  )
 })
 
 test('after kill -9 the command line and a new server work at once', async (t) => {
@@ -88,8 +104,16 @@ test('a second server on the same data, or the same port, is refused in one line
   const samePlace = await runToEnd(['serve'], { DEPOT_DATA: folder, DEPOT_LISTEN: address })
   t.match(samePlace, { code: 1, stdout: '', stderr: /^hart-depot: another hart-depot is running on .*\n$/ })
   const fresh = join(await scratchFolder(t), 'data')
-  const samePort = await runToEnd(['serve'], { DEPOT_DATA: fresh, DEPOT_LISTEN: address, DEPOT_LOG_LEVEL: 'silent' })
-  t.match(samePort, { code: 1, stdout: '', stderr: `hart-depot: cannot listen on ${address}: another program listens there\n` })
+  const samePort = await runToEnd(['serve'], {
+    DEPOT_DATA: fresh,
+    DEPOT_LISTEN: address,
+    DEPOT_LOG_LEVEL: 'silent',
+  })
+  t.match(samePort, {
+    code: 1,
+    stdout: '',
+    stderr: `hart-depot: cannot listen on ${address}: another program listens there\n`,
+  })
   await t.rejects(stat(fresh), { code: 'ENOENT' }, 'no depot is made, and no token')
 })
 
@@ -101,5 +125,9 @@ test('an address is told as this machine reaches it', async (t) => {
 })
 
 function createOrigin({ url }: RunningServer, token: string, name: string) {
-  return ask(`${url}/v1/depot/origins`, { method: 'POST', headers: bearer(token), body: JSON.stringify({ name }) })
+  return ask(`${url}/v1/depot/origins`, {
+    method: 'POST',
+    headers: bearer(token),
+    body: JSON.stringify({ name }),
+  })
 }

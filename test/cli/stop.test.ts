@@ -24,7 +24,11 @@ test('SIGTERM lets an upload in flight finish, and nothing else keeps the server
   const upload = await beginUpload(server)
   server.process.kill('SIGTERM')
   await server.hears('stderr', /"msg":"stopping/)
-  t.match(await runToEnd(['account', 'add', 'meanwhile'], { DEPOT_DATA: folder }), { code: 0 }, 'the command line still reaches it')
+  t.match(
+    await runToEnd(['account', 'add', 'meanwhile'], { DEPOT_DATA: folder }),
+    { code: 0 },
+    'the command line still reaches it',
+  )
   const answer = await upload.finish()
   t.equal(answer.statusCode, 201)
   t.equal(answer.headers.connection, 'close')
@@ -36,12 +40,21 @@ test('SIGTERM lets a download in flight finish, and then closes its connection',
   const server = await startServer(t, await scratchFolder(t), GIVEN)
   await prepareOrigin(server)
   // More than the buffers of both sides of a connection hold.
-  const hart = buildHart({ ident: 'acme/large/1.0.0/20260101120000', files: [{ path: 'bin/large', content: Buffer.alloc(16 * 1024 * 1024, 'x') }] })
-  t.equal((await ask(server.url + uploadPath(hart), { method: 'POST', headers: bearer(), body: hart.bytes })).status, 201)
+  const hart = buildHart({
+    ident: 'acme/large/1.0.0/20260101120000',
+    files: [{ path: 'bin/large', content: Buffer.alloc(16 * 1024 * 1024, 'x') }],
+  })
+  t.equal(
+    (await ask(server.url + uploadPath(hart), { method: 'POST', headers: bearer(), body: hart.bytes }))
+      .status,
+    201,
+  )
 
   const agent = new Agent({ keepAlive: true })
   t.teardown(async () => agent.destroy())
-  const download = request(`${server.url}/v1/depot/pkgs/acme/large/1.0.0/20260101120000/download`, { agent }).end()
+  const download = request(`${server.url}/v1/depot/pkgs/acme/large/1.0.0/20260101120000/download`, {
+    agent,
+  }).end()
   const [answer] = (await once(download, 'response')) as [IncomingMessage]
   server.process.kill('SIGTERM')
   await server.hears('stderr', /"msg":"stopping/)
@@ -71,13 +84,21 @@ const HART = buildHart({ ident: 'acme/app/1.0.0/20260101120000' })
 async function prepareOrigin(server: RunningServer): Promise<void> {
   await ask(`${server.url}/v1/depot/origins`, { method: 'POST', headers: bearer(), body: '{"name":"acme"}' })
   const { publicKey } = makeKeys('acme')
-  await ask(`${server.url}/v1/depot/origins/acme/keys/${publicKey.revision}`, { method: 'POST', headers: bearer(), body: formatPublicKey(publicKey) })
+  await ask(`${server.url}/v1/depot/origins/acme/keys/${publicKey.revision}`, {
+    method: 'POST',
+    headers: bearer(),
+    body: formatPublicKey(publicKey),
+  })
 }
 
 /** An upload that the server has begun to read and that lacks its second half. */
 async function beginUpload(server: RunningServer): Promise<{ finish(): Promise<IncomingMessage> }> {
   const headers = { ...bearer(), 'content-length': HART.bytes.length, expect: '100-continue' }
-  const upload = request(server.url + uploadPath(HART), { method: 'POST', headers, agent: new Agent({ keepAlive: true }) })
+  const upload = request(server.url + uploadPath(HART), {
+    method: 'POST',
+    headers,
+    agent: new Agent({ keepAlive: true }),
+  })
   const answered = once(upload, 'response').then(([answer]) => answer as IncomingMessage)
   answered.catch(() => undefined)
   upload.flushHeaders()

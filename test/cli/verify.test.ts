@@ -11,7 +11,8 @@ import { runToEnd, scratchFolder, startServer } from '../support/run-cli.ts'
 import { startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
-const byChecksum = <Item extends { checksum?: string | undefined }>(items: readonly Item[]) => items.toSorted((a, b) => String(a.checksum).localeCompare(String(b.checksum)))
+const byChecksum = <Item extends { checksum?: string | undefined }>(items: readonly Item[]) =>
+  items.toSorted((a, b) => String(a.checksum).localeCompare(String(b.checksum)))
 
 /** Of the size that `makeReleases` says. */
 async function makeFiles({ depot }: TestDepot, ...idents: readonly string[]): Promise<void> {
@@ -38,19 +39,42 @@ test('verify tells what it counted and the head, and names what someone changed 
   const [, sequence, hash] = /^head (\d+) {2}(\w+)/m.exec(agreed.stdout) ?? []
   const json = await runToEnd(['verify', '--json'], { DEPOT_DATA })
   t.match(json, { code: 0, stderr: '' })
-  t.match(JSON.parse(json.stdout), { agrees: true, promotions: 2, views: 7, memberships: 2, head: { sequence: Number(sequence), hash }, findings: [], findings_in_all: 0 })
+  t.match(JSON.parse(json.stdout), {
+    agrees: true,
+    promotions: 2,
+    views: 7,
+    memberships: 2,
+    head: { sequence: Number(sequence), hash },
+    findings: [],
+    findings_in_all: 0,
+  })
 
-  new BetterSqlite3(started.depot.config.databaseFile).exec('UPDATE views SET revision = 9 WHERE name = \'delivered\'').close()
-  const [text, told] = await Promise.all([runToEnd(['verify'], { DEPOT_DATA }), runToEnd(['verify', '--json'], { DEPOT_DATA })])
-  t.match(text, { code: 1, stdout: /\n\nWHERE +WHAT\ndelivered +its row has revision 9, and the ledger 1\n\none package/, stderr: 'hart-depot: the ledger and the depot differ in one place, as told above\n' })
+  new BetterSqlite3(started.depot.config.databaseFile)
+    .exec("UPDATE views SET revision = 9 WHERE name = 'delivered'")
+    .close()
+  const [text, told] = await Promise.all([
+    runToEnd(['verify'], { DEPOT_DATA }),
+    runToEnd(['verify', '--json'], { DEPOT_DATA }),
+  ])
+  t.match(text, {
+    code: 1,
+    stdout: /\n\nWHERE +WHAT\ndelivered +its row has revision 9, and the ledger 1\n\none package/,
+    stderr: 'hart-depot: the ledger and the depot differ in one place, as told above\n',
+  })
   t.equal(told.code, 1)
-  t.match(JSON.parse(told.stdout), { agrees: false, findings: [{ where: 'delivered', what: 'its row has revision 9, and the ledger 1' }], findings_in_all: 1 })
+  t.match(JSON.parse(told.stdout), {
+    agrees: false,
+    findings: [{ where: 'delivered', what: 'its row has revision 9, and the ledger 1' }],
+    findings_in_all: 1,
+  })
 })
 
 test('verify works beside a running server, and sees one state of it while that changes', async (t) => {
   const DEPOT_DATA = await scratchFolder(t)
   const server = await startServer(t, DEPOT_DATA)
-  const changes = Array.from({ length: 4 }, (_, index) => runToEnd(['account', 'add', `a${index}`], { DEPOT_DATA }))
+  const changes = Array.from({ length: 4 }, (_, index) =>
+    runToEnd(['account', 'add', `a${index}`], { DEPOT_DATA }),
+  )
   const [verified] = await Promise.all([runToEnd(['verify', '--json'], { DEPOT_DATA }), ...changes])
   t.match(verified, { code: 0, stderr: '' })
   t.match(JSON.parse(verified.stdout), { agrees: true, views: 7 })
@@ -61,18 +85,35 @@ test('verify works beside a running server, and sees one state of it while that 
 
 test('verify of nothing, or typed wrong, says so', async (t) => {
   const DEPOT_DATA = `${await scratchFolder(t)}/nothing`
-  t.match(await runToEnd(['verify'], { DEPOT_DATA }), { code: 1, stdout: '', stderr: /^hart-depot: there is no depot in \S+: looked for \S+\. .*\n$/ })
-  t.match(await runToEnd(['verify', '--quickly'], { DEPOT_DATA }), { code: 2, stdout: '', stderr: /usage: hart-depot verify \[--bytes\] \[--json\]\n$/ })
+  t.match(await runToEnd(['verify'], { DEPOT_DATA }), {
+    code: 1,
+    stdout: '',
+    stderr: /^hart-depot: there is no depot in \S+: looked for \S+\. .*\n$/,
+  })
+  t.match(await runToEnd(['verify', '--quickly'], { DEPOT_DATA }), {
+    code: 2,
+    stdout: '',
+    stderr: /usage: hart-depot verify \[--bytes\] \[--json\]\n$/,
+  })
 })
 
 test('verify compares rows and files in both directions, and with --bytes what is in them', async (t) => {
   const DEPOT_DATA = await scratchFolder(t)
   const started = await startDepot(t, { folder: DEPOT_DATA, listen: true })
   await makeOrigin(started)
-  const [sound, longer, gone] = await publishAll(started, 'acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000', 'acme/app/3.0.0/20260101120000')
-  const pathOf = ({ checksum = '' }: { checksum?: string } = {}) => blobPath(started.depot.config.blobFolder, checksum)
+  const [sound, longer, gone] = await publishAll(
+    started,
+    'acme/app/1.0.0/20260101120000',
+    'acme/app/2.0.0/20260101120000',
+    'acme/app/3.0.0/20260101120000',
+  )
+  const pathOf = ({ checksum = '' }: { checksum?: string } = {}) =>
+    blobPath(started.depot.config.blobFolder, checksum)
   await started.close()
-  t.match(await runToEnd(['verify', '--bytes'], { DEPOT_DATA }), { code: 0, stdout: /\n3 packages have their files, \d+ bytes, with the right checksums\n$/ })
+  t.match(await runToEnd(['verify', '--bytes'], { DEPOT_DATA }), {
+    code: 0,
+    stdout: /\n3 packages have their files, \d+ bytes, with the right checksums\n$/,
+  })
 
   const orphans = [pathOf({ checksum: 'ab'.repeat(32) }), pathOf({ checksum: `cd-what-is-this` })]
   for (const orphan of orphans) {
@@ -80,13 +121,20 @@ test('verify compares rows and files in both directions, and with --bytes what i
     await writeFile(orphan, 'orphan')
   }
   const listed = await runToEnd(['verify'], { DEPOT_DATA })
-  t.match(listed, { code: 0, stdout: /\n\nBYTES +NO RELEASE NEEDS\n6 +\S+\n6 +\S+\n$/ }, 'files without a row are no difference: an upload may be under way')
+  t.match(
+    listed,
+    { code: 0, stdout: /\n\nBYTES +NO RELEASE NEEDS\n6 +\S+\n6 +\S+\n$/ },
+    'files without a row are no difference: an upload may be under way',
+  )
   for (const orphan of orphans) t.ok(listed.stdout.includes(orphan))
 
   await writeFile(pathOf(sound), Buffer.alloc(Number(sound?.bytes.length), 'x'))
   await writeFile(pathOf(longer), 'x', { flag: 'a' })
   await unlink(pathOf(gone))
-  const [cheap, read] = await Promise.all([runToEnd(['verify'], { DEPOT_DATA }), runToEnd(['verify', '--bytes', '--json'], { DEPOT_DATA })])
+  const [cheap, read] = await Promise.all([
+    runToEnd(['verify'], { DEPOT_DATA }),
+    runToEnd(['verify', '--bytes', '--json'], { DEPOT_DATA }),
+  ])
   t.match(cheap, { code: 1, stdout: /\nFILE +IS +OF\n/, stderr: /differ in 2 places/ })
   t.match(cheap.stdout, new RegExp(`${longer?.checksum} +of another size +acme/app/2.0.0/20260101120000`))
   t.match(cheap.stdout, new RegExp(`${gone?.checksum} +missing +acme/app/3.0.0/20260101120000`))

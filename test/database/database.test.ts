@@ -20,7 +20,8 @@ const migration = (name: string, sql: string, checksum = sql): Migration => ({ n
 const ONE = migration('0001-one.sql', 'CREATE TABLE one (id INTEGER PRIMARY KEY) STRICT')
 const TWO = migration('0002-two.sql', 'CREATE TABLE two (id INTEGER PRIMARY KEY) STRICT')
 const coded = (code: string) => Object.assign(new Error(code), { code })
-const tables = (connection: BetterSqlite3.Database) => connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").pluck().all()
+const tables = (connection: BetterSqlite3.Database) =>
+  connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").pluck().all()
 
 test('a database is durable at every commit, and checks its foreign keys', async (t) => {
   const file = await scratch(t)
@@ -29,7 +30,21 @@ test('a database is durable at every commit, and checks its foreign keys', async
   const inspector = new BetterSqlite3(file)
   t.teardown(async () => void inspector.close())
   t.equal(inspector.pragma('journal_mode', { simple: true }), 'wal')
-  await t.rejects(database.writable.insertInto('tokens').values({ account_id: 9, hash: 'h', label: 'l', scope: null, created_at: 1, expires_at: null, revoked_at: null }).execute(), /FOREIGN KEY/)
+  await t.rejects(
+    database.writable
+      .insertInto('tokens')
+      .values({
+        account_id: 9,
+        hash: 'h',
+        label: 'l',
+        scope: null,
+        created_at: 1,
+        expires_at: null,
+        revoked_at: null,
+      })
+      .execute(),
+    /FOREIGN KEY/,
+  )
 })
 
 test('the reader reads what is committed and cannot write', async (t) => {
@@ -38,7 +53,13 @@ test('the reader reads what is committed and cannot write', async (t) => {
   const account = { name: 'a', email: null, is_administrator: 0, created_at: 1, updated_at: 1 }
   await database.writable.insertInto('accounts').values(account).execute()
   t.equal((await database.reader.selectFrom('accounts').selectAll().execute()).length, 1)
-  await t.rejects(database.reader.insertInto('accounts').values({ ...account, name: 'b' }).execute(), /readonly/)
+  await t.rejects(
+    database.reader
+      .insertInto('accounts')
+      .values({ ...account, name: 'b' })
+      .execute(),
+    /readonly/,
+  )
 })
 
 test('a database that another process writes can be looked at, and one that is not there is not made', async (t) => {
@@ -55,10 +76,18 @@ test('a database that another process writes can be looked at, and one that is n
 
 test('every migration has the next number, and its tables are strict', async (t) => {
   const migrations = readMigrations(FOLDER)
-  t.strictSame(migrations.map(({ name }) => Number(name.slice(0, 4))), migrations.map((_, index) => index + 1))
+  t.strictSame(
+    migrations.map(({ name }) => Number(name.slice(0, 4))),
+    migrations.map((_, index) => index + 1),
+  )
   const connection = new BetterSqlite3(':memory:')
   migrate(connection, migrations, 1_000)
-  const loose = connection.prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0 AND name NOT LIKE 'sqlite_%'").pluck().all()
+  const loose = connection
+    .prepare(
+      "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0 AND name NOT LIKE 'sqlite_%'",
+    )
+    .pluck()
+    .all()
   t.strictSame(loose, [])
   connection.close()
 })
@@ -69,12 +98,18 @@ test('migrating applies what is new, once', async (t) => {
   migrate(connection, [ONE, TWO], 2_000)
   migrate(connection, [ONE, TWO], 3_000)
   t.strictSame(tables(connection), ['migrations', 'one', 'two'])
-  t.strictSame(connection.prepare('SELECT number, applied_at FROM migrations').raw().all(), [[1, 1_000], [2, 2_000]])
+  t.strictSame(connection.prepare('SELECT number, applied_at FROM migrations').raw().all(), [
+    [1, 1_000],
+    [2, 2_000],
+  ])
 })
 
 test('a migration that fails leaves the database at the one before', async (t) => {
   const connection = new BetterSqlite3(':memory:')
-  const broken = migration('0002-broken.sql', 'CREATE TABLE half (id INTEGER PRIMARY KEY) STRICT; INSERT INTO nowhere VALUES (1)')
+  const broken = migration(
+    '0002-broken.sql',
+    'CREATE TABLE half (id INTEGER PRIMARY KEY) STRICT; INSERT INTO nowhere VALUES (1)',
+  )
   t.throws(() => migrate(connection, [ONE, broken], 1_000), /no such table: nowhere/)
   t.strictSame(tables(connection), ['migrations', 'one'])
   migrate(connection, [ONE, TWO], 1_000)
@@ -103,5 +138,6 @@ test('a data directory is held by one, and free again when it lets go', async (t
 
 test('only want of room is a full disk', async (t) => {
   for (const code of ['SQLITE_FULL', 'ENOSPC', 'EDQUOT']) t.ok(isDiskFull(coded(code)), code)
-  for (const error of [coded('SQLITE_BUSY'), coded('EIO'), new Error('full'), 'ENOSPC', undefined]) t.notOk(isDiskFull(error))
+  for (const error of [coded('SQLITE_BUSY'), coded('EIO'), new Error('full'), 'ENOSPC', undefined])
+    t.notOk(isDiskFull(error))
 })

@@ -11,7 +11,14 @@ import { OneConnection } from '../../src/database/dialect.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { renderPackage, renderPackageBriefly } from '../../src/http/habitat/wire.ts'
 import { buildServer } from '../../src/http/server.ts'
-import { findBlob, listBlobs, listDamaged, listStored, listUnneeded, readScrub } from '../../src/blobs/blob-store.ts'
+import {
+  findBlob,
+  listBlobs,
+  listDamaged,
+  listStored,
+  listUnneeded,
+  readScrub,
+} from '../../src/blobs/blob-store.ts'
 import { isBlobReferenced } from '../../src/releases/release-store.ts'
 import { Writer } from '../../src/writer/writer.ts'
 import { furnish, gatherTeam } from '../support/furnish.ts'
@@ -30,9 +37,19 @@ tap.teardown(() => connection.close())
 const statements = new Map<string, readonly unknown[]>()
 const db = new Kysely<Schema>({
   dialect: new OneConnection(keepingStatements(connection)),
-  log: ({ query: { sql, parameters } }) => void (statements.has(sql) || /^(begin|commit|rollback|savepoint|release) ?/i.test(sql) || statements.set(sql, parameters)),
+  log: ({ query: { sql, parameters } }) =>
+    void (
+      statements.has(sql) ||
+      /^(begin|commit|rollback|savepoint|release) ?/i.test(sql) ||
+      statements.set(sql, parameters)
+    ),
 })
-const depot = { ...started.depot, db, writer: await Writer.open(db, started.depot.now), authenticator: new Authenticator(db, started.depot.now) }
+const depot = {
+  ...started.depot,
+  db,
+  writer: await Writer.open(db, started.depot.now),
+  authenticator: new Authenticator(db, started.depot.now),
+}
 const app = await buildServer(depot)
 statements.clear() // the start reads what there is
 tap.teardown(() => app.close())
@@ -44,7 +61,14 @@ const HIDDEN = 'acme/secret/1.0.0/20260101120000'
 
 async function makeOneOfEverything(): Promise<void> {
   await furnish(toured, team, 'acme')
-  const releases = await makeReleases(toured, { name: APP, deps: ['core/lib/1.0/20260101120000'] }, 'acme/app/2.0.0/20260101120000', 'acme/app/2.0.0/20260101120000 for aarch64-linux', HIDDEN, 'core/lib/1.0/20260101120000')
+  const releases = await makeReleases(
+    toured,
+    { name: APP, deps: ['core/lib/1.0/20260101120000'] },
+    'acme/app/2.0.0/20260101120000',
+    'acme/app/2.0.0/20260101120000 for aarch64-linux',
+    HIDDEN,
+    'core/lib/1.0/20260101120000',
+  )
   await setVisibility(toured, HIDDEN, 'private')
   await makeView(toured, 'prod', 'promoted')
   await makeView(toured, 'wild', 'highest')
@@ -53,7 +77,11 @@ async function makeOneOfEverything(): Promise<void> {
     await move(toured, 'demote', view, releases.slice(1, 3))
     await move(toured, 'promote', view, releases.slice(1, 2))
   }
-  await depot.writer.submit({ kind: 'declareChannel', input: { origin: 'acme', name: 'canary', ownerId: 1 }, actor: ACTOR })
+  await depot.writer.submit({
+    kind: 'declareChannel',
+    input: { origin: 'acme', name: 'canary', ownerId: 1 },
+    actor: ACTOR,
+  })
 }
 
 /** In the URLs of the tour. */
@@ -70,22 +98,55 @@ const VALUES: Readonly<Record<string, string>> = {
   type: 'docker',
   webhook: 'ci',
 }
-const QUERIES = ['', 'target=x86_64-linux', 'range=0', 'range=-1', 'distinct=true', 'limit=2', 'origin=acme', 'origin=acme&name=app', 'at=1', 'at=2026-06-01T00:00:00Z', 'view=prod', 'kind=promotion', 'from_date=2026-01-01&to_date=2027-01-01', 'after=1', 'state=all', 'with=acceptance', 'to=acceptance', 'from=acceptance']
+const QUERIES = [
+  '',
+  'target=x86_64-linux',
+  'range=0',
+  'range=-1',
+  'distinct=true',
+  'limit=2',
+  'origin=acme',
+  'origin=acme&name=app',
+  'at=1',
+  'at=2026-06-01T00:00:00Z',
+  'view=prod',
+  'kind=promotion',
+  'from_date=2026-01-01&to_date=2027-01-01',
+  'after=1',
+  'state=all',
+  'with=acceptance',
+  'to=acceptance',
+  'from=acceptance',
+]
 
 /** Each GET of each door, with each parameter, by each kind of caller. */
 async function readEverywhere(): Promise<void> {
-  const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as { paths: Record<string, Record<string, unknown>> }
+  const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as {
+    paths: Record<string, Record<string, unknown>>
+  }
   for (const [template, operations] of Object.entries(document.paths)) {
     if (operations['get'] === undefined) continue
     const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => VALUES[name] ?? name)
     for (const query of QUERIES) {
-      for (const token of [null, ADMIN_TOKEN, team.tokenOf('member')]) await app.inject({ url: `${path}?${query}`, headers: token === null ? {} : bearer(token) })
+      for (const token of [null, ADMIN_TOKEN, team.tokenOf('member')])
+        await app.inject({ url: `${path}?${query}`, headers: token === null ? {} : bearer(token) })
     }
   }
 }
 
-async function call(method: 'POST' | 'PUT' | 'DELETE', url: string, expected: number, payload?: object, more: Record<string, string> = {}): Promise<{ plan?: string }> {
-  const answer = await app.inject({ method, url, headers: { ...bearer(), ...more }, ...(payload && { payload }) })
+async function call(
+  method: 'POST' | 'PUT' | 'DELETE',
+  url: string,
+  expected: number,
+  payload?: object,
+  more: Record<string, string> = {},
+): Promise<{ plan?: string }> {
+  const answer = await app.inject({
+    method,
+    url,
+    headers: { ...bearer(), ...more },
+    ...(payload && { payload }),
+  })
   if (answer.statusCode !== expected) throw new Error(`${method} ${url}: ${answer.statusCode} ${answer.body}`)
   return answer.body === '' ? {} : (JSON.parse(answer.body) as { plan?: string })
 }
@@ -97,7 +158,10 @@ async function changeEverything(): Promise<void> {
   await call('PUT', '/api/v1/views/wild/gates', 200, { approval: { approvers: ['mate'] } })
   const { plan = '' } = await call('POST', '/api/v1/views/acceptance/plans', 201, set)
   await call('POST', `/api/v1/plans/${plan}/apply`, 200)
-  const { plan: proposal = '' } = await call('POST', '/api/v1/views/wild/proposals', 201, { releases: [{ ident: 'acme/app/2.0.0/20260101120000', target: 'aarch64-linux' }], reason: 'because' })
+  const { plan: proposal = '' } = await call('POST', '/api/v1/views/wild/proposals', 201, {
+    releases: [{ ident: 'acme/app/2.0.0/20260101120000', target: 'aarch64-linux' }],
+    reason: 'because',
+  })
   await call('POST', '/api/v1/views/wild/previews', 201, { name: 'wild.soon', plan: proposal })
   await call('POST', `/api/v1/plans/${proposal}/reject`, 200)
   await call('POST', '/api/v1/webhooks', 201, { name: 'ci', url: 'http://127.0.0.1:1/' })
@@ -109,8 +173,13 @@ await readEverywhere()
 await changeEverything()
 await readEverywhere()
 await move(toured, 'demote', 'stable', [{ ident: HIDDEN, target: 'x86_64-linux' }])
-for (const view of ['acceptance', 'prod', 'wild']) await move(toured, 'demote', view, [{ ident: HIDDEN, target: 'x86_64-linux' }]).catch(() => undefined)
-await depot.writer.submit({ kind: 'deleteRelease', input: { ident: HIDDEN, target: 'x86_64-linux' }, actor: ACTOR })
+for (const view of ['acceptance', 'prod', 'wild'])
+  await move(toured, 'demote', view, [{ ident: HIDDEN, target: 'x86_64-linux' }]).catch(() => undefined)
+await depot.writer.submit({
+  kind: 'deleteRelease',
+  input: { ident: HIDDEN, target: 'x86_64-linux' },
+  actor: ACTOR,
+})
 await depot.writer.submit({ kind: 'removeWebhook', input: { webhook: 'ci' }, actor: ACTOR })
 await listUnneeded(db, { after: undefined, limit: 1 })
 await listBlobs(db, { after: '', limit: 1 })
@@ -125,10 +194,19 @@ const served = new Set(statements.keys())
 // As the start does.
 await Answers.open(db, { whole: renderPackage, brief: renderPackageBriefly })
 
-const plans = new Map([...statements].map(([sql, parameters]) => [sql, connection.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters).map(({ detail }) => detail)]))
+const plans = new Map(
+  [...statements].map(([sql, parameters]) => [
+    sql,
+    connection
+      .prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)
+      .all(...parameters)
+      .map(({ detail }) => detail),
+  ]),
+)
 
 /** There are few of these, and only operators make them; words are found by their own index; rows of a statement are its own. */
-const SMALL = /^SCAN (CONSTANT ROW|json_each VIRTUAL TABLE INDEX 1:|\d+-ROW VALUES CLAUSE|package_words VIRTUAL TABLE INDEX 0:\S+|(views|webhooks|depot_keys|trusted_keys)( .*)?)$/
+const SMALL =
+  /^SCAN (CONSTANT ROW|json_each VIRTUAL TABLE INDEX 1:|\d+-ROW VALUES CLAUSE|package_words VIRTUAL TABLE INDEX 0:\S+|(views|webhooks|depot_keys|trusted_keys)( .*)?)$/
 /** Looked at only where a row that others refer to goes, and none does. */
 const ofForeignKeys = (sql: string) => /^insert into "(packages|releases|views)"/.test(sql)
 /** All that is, was, or happened in a view. */
@@ -144,16 +222,20 @@ function dearIn(sql: string, plan: readonly string[]): string[] {
   const isOfThePast = /"to_revision" >|"from_revision" </.test(sql) || sql.includes('"from_revision" <=')
   return plan.filter(
     (step) =>
-      (step.startsWith('SCAN ') && !SMALL.test(step) && !ofForeignKeys(sql) && !sql.endsWith('from "ledger" order by "sequence" desc limit +?'))
-      || (ALL_OF_A_VIEW.test(step) && !COUNTED.test(step) && !ofForeignKeys(sql))
-      || (EACH_RELEASE.test(step) && !ofForeignKeys(sql))
-      || (ALL_OF_A_LINE.test(step) && sql.includes('"to_revision" is null') && !isOfThePast),
+      (step.startsWith('SCAN ') &&
+        !SMALL.test(step) &&
+        !ofForeignKeys(sql) &&
+        !sql.endsWith('from "ledger" order by "sequence" desc limit +?')) ||
+      (ALL_OF_A_VIEW.test(step) && !COUNTED.test(step) && !ofForeignKeys(sql)) ||
+      (EACH_RELEASE.test(step) && !ofForeignKeys(sql)) ||
+      (ALL_OF_A_LINE.test(step) && sql.includes('"to_revision" is null') && !isOfThePast),
   )
 }
 
 test('no statement walks through what grows', async (t) => {
   t.ok(plans.size > 250, `${plans.size} statements`)
-  for (const [sql, plan] of plans) if (served.has(sql)) t.strictSame(dearIn(sql, plan), [], `${sql}\n${plan.join('\n')}`)
+  for (const [sql, plan] of plans)
+    if (served.has(sql)) t.strictSame(dearIn(sql, plan), [], `${sql}\n${plan.join('\n')}`)
 })
 
 /** Those that are rules first, and ways only where somebody happens to ask. */
@@ -164,7 +246,12 @@ test('no statement is planned anew for each value', async (t) => {
 })
 
 test('each index is the way of a statement', async (t) => {
-  const indexes = connection.prepare<[], { name: string }>("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").all()
+  const indexes = connection
+    .prepare<[], { name: string }>("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")
+    .all()
   const used = new Set([...plans.values()].flat().flatMap((step) => / INDEX (\w+)/.exec(step)?.[1] ?? []))
-  t.strictSame(indexes.map(({ name }) => name).filter((name) => !used.has(name) && !RULES.has(name)), [])
+  t.strictSame(
+    indexes.map(({ name }) => name).filter((name) => !used.has(name) && !RULES.has(name)),
+    [],
+  )
 })

@@ -18,14 +18,21 @@ async function openThreads(t: { teardown(fn: () => Promise<void>): unknown }): P
   return threads
 }
 
-const countTo = (most: number) => sql<{ n: number }>`WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ${most}) SELECT count(*) AS n FROM c`
+const countTo = (most: number) =>
+  sql<{
+    n: number
+  }>`WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ${most}) SELECT count(*) AS n FROM c`
 
 test('a short read does not wait for a long one', async (t) => {
   const db = (await openThreads(t)).db()
   await Promise.all([countTo(1).execute(db), countTo(1).execute(db)]) // both threads run
   const done: string[] = []
-  const long = countTo(5_000_000).execute(db).then(({ rows }) => done.push(`long ${rows[0]?.n}`))
-  const short = countTo(3).execute(db).then(({ rows }) => done.push(`short ${rows[0]?.n}`))
+  const long = countTo(5_000_000)
+    .execute(db)
+    .then(({ rows }) => done.push(`long ${rows[0]?.n}`))
+  const short = countTo(3)
+    .execute(db)
+    .then(({ rows }) => done.push(`short ${rows[0]?.n}`))
   await Promise.all([long, short])
   t.strictSame(done, ['short 3', 'long 5000000'])
 })
@@ -33,7 +40,10 @@ test('a short read does not wait for a long one', async (t) => {
 test('many reads at once share a few threads, and each gets its own answer', async (t) => {
   const db = (await openThreads(t)).db()
   const counted = await Promise.all(Array.from({ length: 100 }, (_, n) => countTo(n + 1).execute(db)))
-  t.strictSame(counted.map(({ rows }) => rows[0]?.n), Array.from({ length: 100 }, (_, n) => n + 1))
+  t.strictSame(
+    counted.map(({ rows }) => rows[0]?.n),
+    Array.from({ length: 100 }, (_, n) => n + 1),
+  )
 })
 
 test('a read that fails says why, writes are refused, and the next read goes on', async (t) => {

@@ -17,15 +17,22 @@ test('a command and its outcome, or its refusal, travel', async (t) => {
   t.teardown(() => control.close())
   t.strictSame(await send(folder, { kind: 'addAccount', input: { name: 'ci' }, actor }), { accountId: 2 })
   t.equal(await send(folder, { kind: 'setUp', input: { adminTokenHash: undefined }, actor }), undefined)
-  await t.rejects(send(folder, { kind: 'revokeToken', input: { tokenId: 77 }, actor }), { code: 'not_found', message: 'there is no token 77' } satisfies Partial<DepotError>)
+  await t.rejects(send(folder, { kind: 'revokeToken', input: { tokenId: 77 }, actor }), {
+    code: 'not_found',
+    message: 'there is no token 77',
+  } satisfies Partial<DepotError>)
 })
 
 test('what went wrong inside is told to the log alone', async (t) => {
   const { depot, folder, logged } = await startDepot(t)
   const control = await openControl(folder, depot)
   t.teardown(() => control.close())
-  const answer = JSON.parse(await say(folder, '{"kind":"addAccount","input":{},"actor":{"client":"x","door":"cli"}}\n')) as unknown
-  t.strictSame(answer, { error: { code: 'internal', message: "an error of the depot's own; its log has it" } })
+  const answer = JSON.parse(
+    await say(folder, '{"kind":"addAccount","input":{},"actor":{"client":"x","door":"cli"}}\n'),
+  ) as unknown
+  t.strictSame(answer, {
+    error: { code: 'internal', message: "an error of the depot's own; its log has it" },
+  })
   t.match(logged.at(-1), { msg: 'a command from the command line failed', err: { type: 'TypeError' } })
 })
 
@@ -37,7 +44,10 @@ test('lines that are no commands are refused', async (t) => {
     ['hello\n', 'invalid_request'],
     ['{"kind":"addAccount"}\n', 'invalid_request'],
     ['{"kind":"toString","input":{},"actor":{"client":"x","door":"cli"}}\n', 'invalid_request'],
-    ['{"kind":"addAccount","input":{"name":"x"},"actor":{"client":"x","door":"habitat"}}\n', 'invalid_request'],
+    [
+      '{"kind":"addAccount","input":{"name":"x"},"actor":{"client":"x","door":"habitat"}}\n',
+      'invalid_request',
+    ],
     ['x'.repeat(2 * 1024 * 1024), 'too_large'],
   ] as const) {
     t.match(JSON.parse(await say(folder, line)), { error: { code } }, line.slice(0, 40))
@@ -78,7 +88,9 @@ test('a connection that ends without an answer is told from a refusal', async (t
   const socket = await connectControl(folder)
   if (socket === undefined) throw new Error('nobody listens')
   await control.close()
-  await t.rejects(sendCommand(socket, { kind: 'addAccount', input: { name: 'ci' }, actor }), { code: 'shutting_down' })
+  await t.rejects(sendCommand(socket, { kind: 'addAccount', input: { name: 'ci' }, actor }), {
+    code: 'shutting_down',
+  })
 })
 
 async function send<K extends CommandKind>(folder: string, command: Command<K>) {

@@ -1,5 +1,17 @@
 import { execFileSync } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
@@ -23,8 +35,12 @@ async function scratch(t: Test): Promise<string> {
 
 test('a database or a blob folder is held by one depot, wherever it lies', async (t) => {
   const folder = await scratch(t)
-  const at = (name: string, more: Record<string, string>) => readConfig({ DEPOT_DATA: join(folder, name), ...more })
-  for (const shared of [{ DEPOT_DATABASE_URL: `sqlite:${folder}/shared.sqlite` }, { DEPOT_BLOBS: `fs:${folder}/shared` }]) {
+  const at = (name: string, more: Record<string, string>) =>
+    readConfig({ DEPOT_DATA: join(folder, name), ...more })
+  for (const shared of [
+    { DEPOT_DATABASE_URL: `sqlite:${folder}/shared.sqlite` },
+    { DEPOT_BLOBS: `fs:${folder}/shared` },
+  ]) {
     const first = await openDepot(at('one', shared), world)
     await t.rejects(openDepot(at('two', shared), world), { code: 'data_in_use' })
     await first.close()
@@ -53,21 +69,38 @@ test('the secret key is made once, for its owner alone, and one that is damaged 
 test('a secret key that is missing, or is another one, is refused once something is encrypted, and made anew before', async (t) => {
   const folder = await scratch(t)
   const file = join(folder, 'secret.key')
-  const open = (more: Record<string, string> = {}) => openDepot(readConfig({ DEPOT_DATA: folder, ...more }), { ...world, isAlone: true })
+  const open = (more: Record<string, string> = {}) =>
+    openDepot(readConfig({ DEPOT_DATA: folder, ...more }), { ...world, isAlone: true })
   await (await open()).close()
   await rm(file)
   const depot = await open()
-  await depot.writer.submit({ kind: 'createOrigin', input: { name: 'acme', ownerId: 1 }, actor: { client: 'tests', door: 'cli' } })
+  await depot.writer.submit({
+    kind: 'createOrigin',
+    input: { name: 'acme', ownerId: 1 },
+    actor: { client: 'tests', door: 'cli' },
+  })
   const sealed = depot.secrets.seal('BOX-1', 'a purpose')
-  await depot.writer.submit({ kind: 'addSecret', input: { origin: 'acme', name: 'password', ownerId: 1, sealed }, actor: { client: 'tests', door: 'cli' } })
+  await depot.writer.submit({
+    kind: 'addSecret',
+    input: { origin: 'acme', name: 'password', ownerId: 1, sealed },
+    actor: { client: 'tests', door: 'cli' },
+  })
   await depot.close()
 
   const key = await readFile(file, 'utf8')
   await rm(file)
-  await t.rejects(open(), { code: 'invalid_request', message: /secret\.key is missing, and stored secrets are encrypted with the key [0-9a-f]{8} that was in it/ })
+  await t.rejects(open(), {
+    code: 'invalid_request',
+    message:
+      /secret\.key is missing, and stored secrets are encrypted with the key [0-9a-f]{8} that was in it/,
+  })
   t.notOk((await readdir(folder)).includes('secret.key'), 'none is made')
   const other = 'ab'.repeat(32)
-  await t.rejects(open({ DEPOT_SECRET_KEY: other }), { code: 'invalid_request', message: /^DEPOT_SECRET_KEY holds the key [0-9a-f]{8}, and stored secrets are encrypted with the key [0-9a-f]{8}/ })
+  await t.rejects(open({ DEPOT_SECRET_KEY: other }), {
+    code: 'invalid_request',
+    message:
+      /^DEPOT_SECRET_KEY holds the key [0-9a-f]{8}, and stored secrets are encrypted with the key [0-9a-f]{8}/,
+  })
   await writeFile(file, other, { mode: 0o600 })
   await t.rejects(open(), { code: 'invalid_request', message: /secret\.key holds the key/ })
   await writeFile(file, key)
@@ -83,8 +116,13 @@ test('secrets come from files, which nobody else may read', async (t) => {
   await writeFile(keyFile, `${'ab'.repeat(32)}\n`, { mode: 0o600 })
   const warnings: string[] = []
   const log = pino({ level: 'warn' }, { write: (line: string) => warnings.push(line) })
-  const environment = { DEPOT_DATA: join(folder, 'data'), DEPOT_ADMIN_TOKEN_FILE: tokenFile, DEPOT_SECRET_KEY_FILE: keyFile }
-  const open = (more: Record<string, string> = {}) => openDepot(readConfig({ ...environment, ...more }), { log, isAlone: true })
+  const environment = {
+    DEPOT_DATA: join(folder, 'data'),
+    DEPOT_ADMIN_TOKEN_FILE: tokenFile,
+    DEPOT_SECRET_KEY_FILE: keyFile,
+  }
+  const open = (more: Record<string, string> = {}) =>
+    openDepot(readConfig({ ...environment, ...more }), { log, isAlone: true })
 
   const depot = await open()
   t.equal(depot.madeToken, undefined)
@@ -98,16 +136,28 @@ test('secrets come from files, which nobody else may read', async (t) => {
   t.match(warnings.join(''), `chmod 600 ${keyFile}`, 'a group may be that of Kubernetes')
   for (const file of [keyFile, tokenFile]) {
     await chmod(file, 0o604)
-    await t.rejects(open(), { code: 'invalid_request', message: `every user of this machine may read the secret in ${file}: chmod 600 ${file}` })
+    await t.rejects(open(), {
+      code: 'invalid_request',
+      message: `every user of this machine may read the secret in ${file}: chmod 600 ${file}`,
+    })
     await chmod(file, 0o600)
   }
-  await t.rejects(open({ DEPOT_ADMIN_TOKEN_FILE: join(folder, 'none') }), { code: 'invalid_request', message: /^DEPOT_ADMIN_TOKEN_FILE names .*none, and there is no such file/ })
+  await t.rejects(open({ DEPOT_ADMIN_TOKEN_FILE: join(folder, 'none') }), {
+    code: 'invalid_request',
+    message: /^DEPOT_ADMIN_TOKEN_FILE names .*none, and there is no such file/,
+  })
   await writeFile(tokenFile, 'short')
-  await t.rejects(open(), { code: 'invalid_request', message: `the secret in ${tokenFile} must have at least 32 visible ASCII characters and no spaces` })
+  await t.rejects(open(), {
+    code: 'invalid_request',
+    message: `the secret in ${tokenFile} must have at least 32 visible ASCII characters and no spaces`,
+  })
   const made = join(folder, 'made')
   await (await openDepot(readConfig({ DEPOT_DATA: made }), { log, isAlone: true })).close()
   await chmod(join(made, 'secret.key'), 0o644)
-  await t.rejects(openDepot(readConfig({ DEPOT_DATA: made }), { log, isAlone: true }), { code: 'invalid_request', message: `every user of this machine may read the secret in ${made}/secret.key: chmod 600 ${made}/secret.key` })
+  await t.rejects(openDepot(readConfig({ DEPOT_DATA: made }), { log, isAlone: true }), {
+    code: 'invalid_request',
+    message: `every user of this machine may read the secret in ${made}/secret.key: chmod 600 ${made}/secret.key`,
+  })
 })
 
 test('what the depot makes is private to its user, whatever the umask and in folders that are open to others', async (t) => {
@@ -143,7 +193,8 @@ async function modesBelow(folder: string): Promise<string[]> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name)
     const { mode } = await stat(path)
-    if (entry.parentPath !== folder && (mode & 0o077) !== 0) open.push(`${(mode & 0o777).toString(8)} ${path}`)
+    if (entry.parentPath !== folder && (mode & 0o077) !== 0)
+      open.push(`${(mode & 0o777).toString(8)} ${path}`)
   }
   return open
 }
@@ -154,23 +205,46 @@ test('a folder that cannot be used is refused at once, with a sentence that name
   await writeFile(file, 'in the way')
   await symlink('circle', join(folder, 'circle'))
   const cases: readonly (readonly [Record<string, string>, RegExp])[] = [
-    [{ DEPOT_DATA: '/proc/nope' }, /^DEPOT_DATA: the folder \/proc\/nope cannot be used: its file system takes no folders there \(ENOENT\)$/],
+    [
+      { DEPOT_DATA: '/proc/nope' },
+      /^DEPOT_DATA: the folder \/proc\/nope cannot be used: its file system takes no folders there \(ENOENT\)$/,
+    ],
     [{ DEPOT_DATA: '/proc/nope/deeper' }, /^DEPOT_DATA: .*ENOENT/],
-    [{ DEPOT_DATA: file }, /^DEPOT_DATA: the folder \S+\/file cannot be used: a file is in its place \(EEXIST\)$/],
-    [{ DEPOT_DATA: join(file, 'below') }, /^DEPOT_DATA: .* a file is in the place of a folder above it \(ENOTDIR\)$/],
-    [{ DEPOT_DATA: join(folder, 'circle', 'below') }, /^DEPOT_DATA: .* its links lead in a circle \(ELOOP\)$/],
+    [
+      { DEPOT_DATA: file },
+      /^DEPOT_DATA: the folder \S+\/file cannot be used: a file is in its place \(EEXIST\)$/,
+    ],
+    [
+      { DEPOT_DATA: join(file, 'below') },
+      /^DEPOT_DATA: .* a file is in the place of a folder above it \(ENOTDIR\)$/,
+    ],
+    [
+      { DEPOT_DATA: join(folder, 'circle', 'below') },
+      /^DEPOT_DATA: .* its links lead in a circle \(ELOOP\)$/,
+    ],
     [{ DEPOT_DATA: '/sys/nope' }, /^DEPOT_DATA: .* \((EPERM|EROFS|EACCES)\)$/],
-    [{ DEPOT_DATA: join(folder, 'data'), DEPOT_BLOBS: 'fs:/proc/nope' }, /^DEPOT_BLOBS: the folder \/proc\/nope/],
-    [{ DEPOT_DATA: join(folder, 'data'), DEPOT_DATABASE_URL: 'sqlite:/proc/nope/depot.sqlite' }, /^DEPOT_DATABASE_URL: the folder \/proc\/nope/],
+    [
+      { DEPOT_DATA: join(folder, 'data'), DEPOT_BLOBS: 'fs:/proc/nope' },
+      /^DEPOT_BLOBS: the folder \/proc\/nope/,
+    ],
+    [
+      { DEPOT_DATA: join(folder, 'data'), DEPOT_DATABASE_URL: 'sqlite:/proc/nope/depot.sqlite' },
+      /^DEPOT_DATABASE_URL: the folder \/proc\/nope/,
+    ],
   ]
-  for (const [environment, message] of cases) await t.rejects(openDepot(readConfig(environment), world), { code: 'invalid_request', message })
+  for (const [environment, message] of cases)
+    await t.rejects(openDepot(readConfig(environment), world), { code: 'invalid_request', message })
 })
 
 test('folders that are missing above the data folder are made, for their owner alone', async (t) => {
   const folder = join(await scratch(t), 'a', 'b')
-  const depot = await openDepot(readConfig({ DEPOT_DATA: folder, DEPOT_DATABASE_URL: `sqlite:${folder}/rows/depot.sqlite` }), world)
+  const depot = await openDepot(
+    readConfig({ DEPOT_DATA: folder, DEPOT_DATABASE_URL: `sqlite:${folder}/rows/depot.sqlite` }),
+    world,
+  )
   await depot.close()
-  for (const made of [join(folder, '..'), folder, join(folder, 'rows'), join(folder, 'blobs')]) t.equal((await stat(made)).mode & 0o777, 0o700, made)
+  for (const made of [join(folder, '..'), folder, join(folder, 'rows'), join(folder, 'blobs')])
+    t.equal((await stat(made)).mode & 0o777, 0o700, made)
 })
 
 for (const [what, remove] of Object.entries({
@@ -204,11 +278,20 @@ for (const [what, remove] of Object.entries({
     t.strictSame(fatal(), [])
 
     await remove(folder)
-    await t.rejects(move(started, 'demote', 'delivered', releases), { code: 'data_gone', message: /^the data folder of the depot was removed or replaced/ })
+    await t.rejects(move(started, 'demote', 'delivered', releases), {
+      code: 'data_gone',
+      message: /^the data folder of the depot was removed or replaced/,
+    })
     t.match(await upload(started, buildHart()), { status: 503 })
     t.equal((await fetch(latest)).status, 200, 'the refused change is not seen')
     const ready = await fetch(`${started.url}/readyz`)
-    t.match({ status: ready.status, body: await ready.json() }, { status: 200, body: { ready: true, reasons: [/^every change is refused: the data folder was removed or replaced/] } })
+    t.match(
+      { status: ready.status, body: await ready.json() },
+      {
+        status: 200,
+        body: { ready: true, reasons: [/^every change is refused: the data folder was removed or replaced/] },
+      },
+    )
     for (let looks = 0; looks < 3; looks += 1) depot.upkeep?.look()
     t.match(fatal(), [{ path: String, msg: /^the data folder was removed or replaced/ }], 'it is logged once')
   })

@@ -4,7 +4,15 @@ import { tmpdir } from 'node:os'
 import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import { openControl } from '../../src/depot/control.ts'
-import { CLONE, blocksOf, looseClone, readDocument, runScript, scriptOf, standIns } from '../support/document.ts'
+import {
+  CLONE,
+  blocksOf,
+  looseClone,
+  readDocument,
+  runScript,
+  scriptOf,
+  standIns,
+} from '../support/document.ts'
 import type { Outcome } from '../support/document.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
@@ -12,11 +20,19 @@ import type { TestDepot } from '../support/start-depot.ts'
 // Every command of every document, run against depots of their own. A block that cannot run here is marked in its document, in the line
 // before its fence: <!-- not run: REASON -->
 
-const DOCUMENTS = ['README.md', ...(await readdir(join(CLONE, 'docs'))).filter((name) => name.endsWith('.md')).toSorted().map((name) => `docs/${name}`)]
+const DOCUMENTS = [
+  'README.md',
+  ...(await readdir(join(CLONE, 'docs')))
+    .filter((name) => name.endsWith('.md'))
+    .toSorted()
+    .map((name) => `docs/${name}`),
+]
 /** The pages below docs/ go on from these sections of README.md. */
 const BEFORE = ['Five minutes', 'Promotions, rules, undo']
 /** What a page tells its reader to start the depot with. */
-const SETTINGS: Readonly<Record<string, Record<string, string>>> = { 'docs/webhooks.md': { DEPOT_WEBHOOK_NETWORKS: '127.0.0.1' } }
+const SETTINGS: Readonly<Record<string, Record<string, string>>> = {
+  'docs/webhooks.md': { DEPOT_WEBHOOK_NETWORKS: '127.0.0.1' },
+}
 const FIRST = 'http://127.0.0.1:9636'
 const SECOND = 'http://127.0.0.1:9637'
 const TOKEN = 'hart_…'
@@ -31,7 +47,11 @@ const { PATH = '' } = process.env
 const programs = await standIns(tap)
 
 /** A depot on the folder that also takes commands of the shell. */
-async function serve(t: Test, folder: string, environment: Readonly<Record<string, string>> = {}): Promise<TestDepot> {
+async function serve(
+  t: Test,
+  folder: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<TestDepot> {
   const started = await startDepot(t, { listen: true, hasThreads: true, folder, environment })
   const control = await openControl(folder, started.depot)
   t.teardown(() => control.close())
@@ -44,7 +64,9 @@ async function follow(t: Test, document: string, path: string): Promise<Outcome>
   const clone = await looseClone(t)
   const { url } = await serve(t, join(clone, 'data'), SETTINGS[document])
   const hasSecond = text.includes(SECOND)
-  const second = hasSecond ? await serve(t, join(clone, 'second'), { DEPOT_ADMIN_TOKEN: SECOND_TOKEN }) : undefined
+  const second = hasSecond
+    ? await serve(t, join(clone, 'second'), { DEPOT_ADMIN_TOKEN: SECOND_TOKEN })
+    : undefined
   // What stands in the documents, and what is meant by it here.
   const replaced = {
     [FIRST]: url,
@@ -53,32 +75,54 @@ async function follow(t: Test, document: string, path: string): Promise<Outcome>
     'max-time 5': 'max-time 1',
   }
   const { HOME = '', TMPDIR = tmpdir() } = process.env
-  const env = { PATH: path, HOME, TMPDIR, HART_DEPOT_TOKEN: ADMIN_TOKEN, DEPOT_LISTEN: url.slice('http://'.length) }
+  const env = {
+    PATH: path,
+    HOME,
+    TMPDIR,
+    HART_DEPOT_TOKEN: ADMIN_TOKEN,
+    DEPOT_LISTEN: url.slice('http://'.length),
+  }
   if (document !== 'README.md') {
-    const before = await runScript(scriptOf(await readDocument('README.md'), { sections: BEFORE, replaced: { ...replaced, [TOKEN]: ADMIN_TOKEN } }), { name: 'README.md', cwd: clone, env })
+    const before = await runScript(
+      scriptOf(await readDocument('README.md'), {
+        sections: BEFORE,
+        replaced: { ...replaced, [TOKEN]: ADMIN_TOKEN },
+      }),
+      { name: 'README.md', cwd: clone, env },
+    )
     if (before.code !== 0) return before
   }
-  return runScript(scriptOf(text, { replaced: { ...replaced, [TOKEN]: hasSecond ? SECOND_TOKEN : ADMIN_TOKEN } }), { name: document, cwd: clone, env })
+  return runScript(
+    scriptOf(text, { replaced: { ...replaced, [TOKEN]: hasSecond ? SECOND_TOKEN : ADMIN_TOKEN } }),
+    { name: document, cwd: clone, env },
+  )
 }
 
 function succeeds(t: Test, { code, output }: Outcome): void {
   const lines = output.trimEnd().split('\n')
-  t.equal(code, 0, code === 0 ? 'exit code 0' : (lines.at(-1) ?? ''), { output: lines.slice(-25).join('\n').slice(-LONGEST_TOLD) })
+  t.equal(code, 0, code === 0 ? 'exit code 0' : (lines.at(-1) ?? ''), {
+    output: lines.slice(-25).join('\n').slice(-LONGEST_TOLD),
+  })
 }
 
-const hasCommands = (text: string) => blocksOf(text).some(({ language, notRun }) => language === 'sh' && notRun === undefined)
+const hasCommands = (text: string) =>
+  blocksOf(text).some(({ language, notRun }) => language === 'sh' && notRun === undefined)
 
 for (const document of DOCUMENTS) {
   const text = await readDocument(document)
   if (!hasCommands(text)) continue
-  test(`the commands of ${document} work as they are written`, async (t) => succeeds(t, await follow(t, document, `${PATH}:${programs}`)))
+  test(`the commands of ${document} work as they are written`, async (t) =>
+    succeeds(t, await follow(t, document, `${PATH}:${programs}`)))
 }
 
 test('each block says what it is written in; few are not run, each for a reason', async (t) => {
   const notRun: string[] = []
   for (const document of DOCUMENTS) {
     for (const block of blocksOf(await readDocument(document))) {
-      t.ok(LANGUAGES.includes(block.language), `${document}, line ${block.line}: one of ${LANGUAGES.join(', ')} after the fence`)
+      t.ok(
+        LANGUAGES.includes(block.language),
+        `${document}, line ${block.line}: one of ${LANGUAGES.join(', ')} after the fence`,
+      )
       if (block.notRun !== undefined) notRun.push(`${document}, line ${block.line}: ${block.notRun}`)
     }
   }
@@ -89,7 +133,12 @@ test('each block says what it is written in; few are not run, each for a reason'
 test('no command hides why a depot refuses', async (t) => {
   for (const document of DOCUMENTS) {
     for (const { line, lines } of blocksOf(await readDocument(document))) {
-      for (const [index, text] of lines.entries()) t.notMatch(text, HIDES, `${document}, line ${line + 1 + index}: curl -sS --fail-with-body, in place of -f`)
+      for (const [index, text] of lines.entries())
+        t.notMatch(
+          text,
+          HIDES,
+          `${document}, line ${line + 1 + index}: curl -sS --fail-with-body, in place of -f`,
+        )
     }
   }
   t.match('curl -fsS http://127.0.0.1', HIDES)
@@ -98,8 +147,13 @@ test('no command hides why a depot refuses', async (t) => {
 })
 
 test('the line of a document in which a command fails is told', async (t) => {
-  const markdown = '# Title\n\n<!-- not run: it does harm -->\n```sh\nexit 3\n```\n\n```sh\ntrue\nls \\\n  /nowhere\n```\n'
-  const { code, output } = await runScript(scriptOf(markdown), { name: 'docs/example.md', cwd: tmpdir(), env: { PATH } })
+  const markdown =
+    '# Title\n\n<!-- not run: it does harm -->\n```sh\nexit 3\n```\n\n```sh\ntrue\nls \\\n  /nowhere\n```\n'
+  const { code, output } = await runScript(scriptOf(markdown), {
+    name: 'docs/example.md',
+    cwd: tmpdir(),
+    env: { PATH },
+  })
   t.equal(code, 2)
   t.match(output, /docs\/example\.md, line 1[01]: exit code 2 of: ls \/nowhere/)
   t.throws(() => blocksOf('```sh\ntrue\n'), { message: 'the block in line 1 has no end' })

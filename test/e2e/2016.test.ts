@@ -7,13 +7,24 @@ import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
 const glibc = buildHart({ ident: 'core/glibc/2.22/20160612063629' })
-const zlib = buildHart({ ident: 'core/zlib/1.2.8/20160612064520', deps: ['core/glibc/2.22/20160612063629'], tdeps: ['core/glibc/2.22/20160612063629'] })
+const zlib = buildHart({
+  ident: 'core/zlib/1.2.8/20160612064520',
+  deps: ['core/glibc/2.22/20160612063629'],
+  tdeps: ['core/glibc/2.22/20160612063629'],
+})
 const tdeps = ['core/glibc/2.22/20160612063629', 'core/zlib/1.2.8/20160612064520']
-const app = (version: string, release: string) => buildHart({ ident: `acme/app/${version}/${release}`, deps: ['core/zlib/1.2.8/20160612064520'], tdeps, exposes: [8080] })
+const app = (version: string, release: string) =>
+  buildHart({
+    ident: `acme/app/${version}/${release}`,
+    deps: ['core/zlib/1.2.8/20160612064520'],
+    tdeps,
+    exposes: [8080],
+  })
 
 async function depotOfTwoOrigins(started: TestDepot): Promise<void> {
   const actor = { client: 'tests', door: 'cli' } as const
-  for (const name of ['core', 'acme']) await started.depot.writer.submit({ kind: 'createOrigin', input: { name, ownerId: 1 }, actor })
+  for (const name of ['core', 'acme'])
+    await started.depot.writer.submit({ kind: 'createOrigin', input: { name, ownerId: 1 }, actor })
 }
 
 test('the flow of 2016: upload, promote, and a supervisor that knows the URL of a view and nothing else', async (t) => {
@@ -23,7 +34,11 @@ test('the flow of 2016: upload, promote, and a supervisor that knows the URL of 
   const hab = new DepotClient2016(`${url}/v1/depot`)
   const gem = new HabitatClient(`${url.replace('http://', `http://ci:${ADMIN_TOKEN}@`)}/v1/depot`)
   const token = ADMIN_TOKEN
-  const supervisor = new Supervisor2016(`${url}/v1/depot/views/acceptance`, join(folder, 'host'), depot.scanner)
+  const supervisor = new Supervisor2016(
+    `${url}/v1/depot/views/acceptance`,
+    join(folder, 'host'),
+    depot.scanner,
+  )
 
   await t.rejects(supervisor.start('acme/app'), /package not found/, 'there is nothing yet')
   await hab.putOriginKey(makeKeys('core').publicKey, token)
@@ -32,14 +47,25 @@ test('the flow of 2016: upload, promote, and a supervisor that knows the URL of 
     ['key acme-20260101000000', ...tdeps, 'acme/app/1.9.0/20160720120000'],
     'an upload brings its dependencies',
   )
-  await t.rejects(supervisor.start('acme/app'), /package not found/, 'what is uploaded is not in the view yet')
+  await t.rejects(
+    supervisor.start('acme/app'),
+    /package not found/,
+    'what is uploaded is not in the view yet',
+  )
 
   await gem.promotePackage('acme/app/1.9.0/20160720120000', 'acceptance')
   await supervisor.start('acme/app')
-  t.same(supervisor.installed, [...tdeps, 'acme/app/1.9.0/20160720120000'], 'dependencies come below the view, though nobody promoted them')
+  t.same(
+    supervisor.installed,
+    [...tdeps, 'acme/app/1.9.0/20160720120000'],
+    'dependencies come below the view, though nobody promoted them',
+  )
   t.equal(await supervisor.poll(), 'nothing')
 
-  t.same(await upload2016(hab, app('1.10.0', '20160721120000'), { token, tdeps }), ['key exists', 'acme/app/1.10.0/20160721120000'])
+  t.same(await upload2016(hab, app('1.10.0', '20160721120000'), { token, tdeps }), [
+    'key exists',
+    'acme/app/1.10.0/20160721120000',
+  ])
   t.equal(await supervisor.poll(), 'nothing', 'an upload alone moves nobody')
   await gem.promotePackage('acme/app/1.10.0/20160721120000', 'acceptance')
   t.equal(await supervisor.poll(), 'updated', '1.10.0 is after 1.9.0')
@@ -47,7 +73,11 @@ test('the flow of 2016: upload, promote, and a supervisor that knows the URL of 
 
   await gem.promotePackage('acme/app/1.9.0/20160720120000', 'acceptance')
   t.equal(await supervisor.poll(), 'nothing', 'it never goes down')
-  const newcomer = new Supervisor2016(`${url}/v1/depot/views/acceptance`, join(folder, 'newcomer'), depot.scanner)
+  const newcomer = new Supervisor2016(
+    `${url}/v1/depot/views/acceptance`,
+    join(folder, 'newcomer'),
+    depot.scanner,
+  )
   await newcomer.start('acme/app')
   t.equal(newcomer.running, 'acme/app/1.9.0/20160720120000', 'a new one installs what was promoted last')
   const pinned = new Supervisor2016(`${url}/v1/depot/views/acceptance`, join(folder, 'pinned'), depot.scanner)
@@ -64,7 +94,8 @@ test('hab of 2016 is told what is wrong with an upload', async (t) => {
   const hab = new DepotClient2016(`${started.url}/v1`)
   const hart = app('1.0.0', '20160720120000')
   const stranger = await started.account('stranger')
-  const fails = async (what: string, doing: Promise<unknown>, status: number) => t.rejects(doing, new HttpError2016(status), what)
+  const fails = async (what: string, doing: Promise<unknown>, status: number) =>
+    t.rejects(doing, new HttpError2016(status), what)
   await fails('an unknown token', upload2016(hab, hart, { token: 'unknown-token-of-nobody' }), 401)
   await fails('a stranger to the origin', upload2016(hab, hart, { token: stranger }), 403)
   await hab.putOriginKey(hart.keys.publicKey, ADMIN_TOKEN)

@@ -10,7 +10,10 @@ test('the Ruby gem uploads, shows, fetches and promotes with a token in its URL'
   const gem = new HabitatClient(`${started.url.replace('http://', `http://ci:${ADMIN_TOKEN}@`)}/v1/depot`)
   const hart = buildHart({ ident: 'acme/pandas/0.1.0/20160720120000' })
   await gem.putPackage(hart)
-  t.match(await gem.showPackage('acme/pandas'), { checksum: hart.checksum, ident: { release: '20160720120000' } })
+  t.match(await gem.showPackage('acme/pandas'), {
+    checksum: hart.checksum,
+    ident: { release: '20160720120000' },
+  })
   for (const ident of ['acme/pandas', 'acme/pandas/0.1.0', 'acme/pandas/0.1.0/20160720120000']) {
     const { fileName, bytes } = await gem.fetchPackage(ident)
     t.equal(fileName, 'acme-pandas-0.1.0-20160720120000-x86_64-linux.hart')
@@ -35,8 +38,17 @@ test('the Ruby gem is refused in its own terms', async (t) => {
   await t.rejects(gem.putPackage({ ...hart, checksum: 'f'.repeat(64) }), /Depot returned 422 on uploading/)
   await gem.putPackage(hart)
   await t.rejects(gem.putPackage(hart), /Depot returned 409 on uploading/)
-  await t.rejects(anonymous.promotePackage('acme/pandas/0.1.0/20160720120000', 'acceptance'), /Depot returned 401 on promote/)
-  await t.rejects(gem.promotePackage('acme/pandas/0.1.0/20160720120000', 'nowhere'), /Depot returned 404 on promote/)
-  await t.rejects(gem.promotePackage('acme/pandas/9.9.9/20160720120000', 'acceptance'), /Depot returned 404 on promote/)
+  await t.rejects(
+    anonymous.promotePackage('acme/pandas/0.1.0/20160720120000', 'acceptance'),
+    /Depot returned 401 on promote/,
+  )
+  await t.rejects(
+    gem.promotePackage('acme/pandas/0.1.0/20160720120000', 'nowhere'),
+    /Depot returned 404 on promote/,
+  )
+  await t.rejects(
+    gem.promotePackage('acme/pandas/9.9.9/20160720120000', 'acceptance'),
+    /Depot returned 404 on promote/,
+  )
   await t.rejects(gem.promotePackage('acme/pandas', 'acceptance'), /fully qualified/)
 })

@@ -22,7 +22,11 @@ test('the head is the last entry of the ledger, at the start and after each comm
   const feed = await openFeed(started)
   t.ok(feed.head.sequence > 0)
   await makeReleases(started, APP)
-  const { entries } = await listEntries(started.depot.db, { after: feed.head.sequence - 1, through: Infinity, limit: 10 })
+  const { entries } = await listEntries(started.depot.db, {
+    after: feed.head.sequence - 1,
+    through: Infinity,
+    limit: 10,
+  })
   const last = entries.at(-1)
   t.match(last, { sequence: feed.head.sequence, hash: feed.head.hash, at: feed.head.at })
 })
@@ -33,11 +37,23 @@ test('entries from memory are those of the database, whatever is asked', async (
   const first = feed.head.sequence
   await makeReleases(started, APP, LIB)
   const head = feed.head.sequence
-  const questions = [[first, head, 100], [first + 1, head, 2], [first, first + 2, 100], [0, head, 100], [first - 1, head, 100], [head, head, 10], [head - 1, head, 10]] as const
+  const questions = [
+    [first, head, 100],
+    [first + 1, head, 2],
+    [first, first + 2, 100],
+    [0, head, 100],
+    [first - 1, head, 100],
+    [head, head, 10],
+    [head - 1, head, 10],
+  ] as const
   for (const [after, through, limit] of questions) {
     for (const kinds of [undefined, ['promotion'], ['promotion', 'release-published'], ['token-revoked']]) {
       const asked = { after, through, limit, ...(kinds && { kinds }) }
-      t.strictSame(await feed.entries(asked), await listEntries(started.depot.db, asked), JSON.stringify(asked))
+      t.strictSame(
+        await feed.entries(asked),
+        await listEntries(started.depot.db, asked),
+        JSON.stringify(asked),
+      )
     }
   }
 })
@@ -47,12 +63,22 @@ test('large entries come in pieces, each of them sometime', async (t) => {
   const { depot } = started
   const feed = await openFeed(started)
   const first = feed.head.sequence
-  const clients = [10, 100_000, 100_000, 100_000, 300_000, 300_000, 10, 10].map((length) => 'x'.repeat(length))
-  for (const [n, client] of clients.entries()) await depot.writer.submit({ kind: 'addAccount', input: { name: `account-${n}` }, actor: { client, door: 'cli' } })
+  const clients = [10, 100_000, 100_000, 100_000, 300_000, 300_000, 10, 10].map((length) =>
+    'x'.repeat(length),
+  )
+  for (const [n, client] of clients.entries())
+    await depot.writer.submit({
+      kind: 'addAccount',
+      input: { name: `account-${n}` },
+      actor: { client, door: 'cli' },
+    })
   const through = feed.head.sequence
-  for (const read of [async (after: number) => feed.entries({ after, through, limit: 100 }), async (after: number) => listEntries(depot.db, { after, through, limit: 100 })]) {
+  for (const read of [
+    async (after: number) => feed.entries({ after, through, limit: 100 }),
+    async (after: number) => listEntries(depot.db, { after, through, limit: 100 }),
+  ]) {
     const pieces: number[][] = []
-    for (let after = first; after < through; ) {
+    for (let after = first; after < through;) {
       const piece = await read(after)
       pieces.push(piece.entries.map(({ sequence }) => sequence - first))
       after = piece.through
@@ -68,7 +94,8 @@ test('entries that were never heard of come from the database', async (t) => {
   const before = feed.head.sequence
   const heard: Parameters<Feed['onCommit']>[0][number][] = []
   depot.writer.onCommit((entries) => heard.push(...entries))
-  const add = async (name: string) => depot.writer.submit({ kind: 'addAccount', input: { name }, actor: { client: 'tests', door: 'cli' } })
+  const add = async (name: string) =>
+    depot.writer.submit({ kind: 'addAccount', input: { name }, actor: { client: 'tests', door: 'cli' } })
   await add('one')
   await add('two')
   await add('three')
@@ -76,7 +103,10 @@ test('entries that were never heard of come from the database', async (t) => {
   feed.onCommit(heard.slice(2))
   t.equal(feed.head.sequence, before + 3)
   const found = await feed.entries({ after: before, through: before + 3, limit: 10 })
-  t.strictSame(found.entries.map(({ sequence }) => sequence), [before + 1, before + 2, before + 3])
+  t.strictSame(
+    found.entries.map(({ sequence }) => sequence),
+    [before + 1, before + 2, before + 3],
+  )
 })
 
 test('who waits hears of a commit, and of one between its last look and the wait', async (t) => {
@@ -86,7 +116,10 @@ test('who waits hears of a commit, and of one between its last look and the wait
   const waiting = feed.wait({ topic: EVERYTHING, after, deadline: inMs(60_000), client: makeClient() })
   await makeReleases(started, APP)
   t.equal(await waiting, 'committed')
-  t.equal(await feed.wait({ topic: EVERYTHING, after, deadline: inMs(60_000), client: makeClient() }), 'committed')
+  t.equal(
+    await feed.wait({ topic: EVERYTHING, after, deadline: inMs(60_000), client: makeClient() }),
+    'committed',
+  )
   t.strictSame(feed.load, { watches: 0, timers: 0 })
 })
 
@@ -97,7 +130,15 @@ test('who waits for a line is woken by it in that view alone, and by a change of
   const woken: string[] = []
   const watch = (name: string, topic: string, view?: string) => {
     t.teardown(async () => unwatch())
-    const unwatch = feed.watch({ topic, ...(view !== undefined && { wants: ({ event }) => event.kind !== 'promotion' || event.view === view }) }, () => woken.push(name))
+    const unwatch = feed.watch(
+      {
+        topic,
+        ...(view !== undefined && {
+          wants: ({ event }) => event.kind !== 'promotion' || event.view === view,
+        }),
+      },
+      () => woken.push(name),
+    )
   }
   const heardOf = async (act: Promise<unknown>) => {
     woken.length = 0
@@ -123,10 +164,16 @@ test('who waits for any view is woken by a freeze of every view', async (t) => {
   const feed = await openFeed(started)
   const waiting = { after: feed.head.sequence, deadline: inMs(60_000) }
   const client = makeClient()
-  const waits = [viewTopic('acceptance'), viewTopic('stable'), EVERYTHING].map((topic) => feed.wait({ ...waiting, topic, client }))
+  const waits = [viewTopic('acceptance'), viewTopic('stable'), EVERYTHING].map((topic) =>
+    feed.wait({ ...waiting, topic, client }),
+  )
   let isOther = true
   const unwatch = feed.watch({ topic: lineTopic('acme/app', 'x86_64-linux') }, () => (isOther = false))
-  await started.depot.writer.submit({ kind: 'freezeAll', input: { reason: 'audit' }, actor: { client: 'tests', door: 'cli' } })
+  await started.depot.writer.submit({
+    kind: 'freezeAll',
+    input: { reason: 'audit' },
+    actor: { client: 'tests', door: 'cli' },
+  })
   t.strictSame(await Promise.all(waits), ['committed', 'committed', 'committed'])
   t.ok(isOther, 'what latest answers is as it was')
   unwatch()
@@ -137,7 +184,11 @@ test('a change is answered before any who follow hear of it, and many are woken 
   const feed = await openFeed(started)
   let woken = 0
   for (let i = 0; i < 1_000; i += 1) feed.watch({ topic: EVERYTHING }, () => (woken += 1))
-  await started.depot.writer.submit({ kind: 'addAccount', input: { name: 'new' }, actor: { client: 'tests', door: 'cli' } })
+  await started.depot.writer.submit({
+    kind: 'addAccount',
+    input: { name: 'new' },
+    actor: { client: 'tests', door: 'cli' },
+  })
   t.equal(woken, 0)
   await new Promise(setImmediate)
   t.ok(woken < 1_000, 'others have their turn')
@@ -149,7 +200,9 @@ test('waiting ends in time, together with others, and whatever the clock of the 
   const feed = await openFeed(started)
   const after = feed.head.sequence
   const begun = performance.now()
-  const waits = Array.from({ length: 100 }, (_, i) => feed.wait({ topic: EVERYTHING, after, deadline: begun + 50 + i / 10, client: makeClient() }))
+  const waits = Array.from({ length: 100 }, (_, i) =>
+    feed.wait({ topic: EVERYTHING, after, deadline: begun + 50 + i / 10, client: makeClient() }),
+  )
   t.match(feed.load, { watches: 100 })
   t.ok(feed.load.timers <= 2, `${feed.load.timers} timers`)
   started.setClock(0)
@@ -162,7 +215,8 @@ test('a client that leaves, and a depot that stops, leave nothing behind', async
   const started = await startDepot(t)
   const feed = await openFeed(started)
   const [leaving, staying] = [makeClient(), makeClient()]
-  const wait = (client: typeof leaving) => feed.wait({ topic: EVERYTHING, after: feed.head.sequence, deadline: inMs(60_000), client })
+  const wait = (client: typeof leaving) =>
+    feed.wait({ topic: EVERYTHING, after: feed.head.sequence, deadline: inMs(60_000), client })
   const [left, stopped] = [wait(leaving), wait(staying)]
   leaving.leave()
   t.equal(await left, 'left')

@@ -5,7 +5,10 @@ test('hashes nothing, and bytes in any pieces, to the published values', (t) => 
   t.equal(new Blake2b().digest(), '0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8')
   const abc = 'bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319'
   t.equal(new Blake2b().update(Buffer.from('abc')).digest(), abc)
-  t.equal(new Blake2b().update(Buffer.from('a')).update(Buffer.alloc(0)).update(Buffer.from('bc')).digest(), abc)
+  t.equal(
+    new Blake2b().update(Buffer.from('a')).update(Buffer.alloc(0)).update(Buffer.from('bc')).digest(),
+    abc,
+  )
   t.end()
 })
 
@@ -15,7 +18,13 @@ test('hashes by turns are each what they are alone', (t) => {
   one.update(Buffer.from('b'))
   t.equal(new Blake2b().digest(), '0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8')
   other.update(Buffer.alloc(500, 8))
-  t.equal(one.update(Buffer.from('c')).digest(), 'bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319')
-  t.equal(other.digest(), new Blake2b().update(Buffer.concat([Buffer.alloc(1000, 7), Buffer.alloc(500, 8)])).digest())
+  t.equal(
+    one.update(Buffer.from('c')).digest(),
+    'bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319',
+  )
+  t.equal(
+    other.digest(),
+    new Blake2b().update(Buffer.concat([Buffer.alloc(1000, 7), Buffer.alloc(500, 8)])).digest(),
+  )
   t.end()
 })

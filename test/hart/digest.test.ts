@@ -3,7 +3,9 @@ import { test } from 'tap'
 import { HartDigest } from '../../src/hart/digest.ts'
 import type { HartDigests } from '../../src/hart/digest.ts'
 
-const possums = readFileSync(new URL('../fixtures/harts/happyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart', import.meta.url))
+const possums = readFileSync(
+  new URL('../fixtures/harts/happyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart', import.meta.url),
+)
 
 function digestOf(bytes: Buffer, chunkBytes: number): HartDigests {
   const digest = new HartDigest()
@@ -25,7 +27,8 @@ test('hashes a real package to its published values', (t) => {
 
 test('how the bytes are cut does not matter', (t) => {
   const whole = digestOf(possums, possums.length)
-  for (const chunkBytes of [1, 2, 7, 215, 216, 217, 1024]) t.strictSame(digestOf(possums, chunkBytes), whole, `${chunkBytes} at a time`)
+  for (const chunkBytes of [1, 2, 7, 215, 216, 217, 1024])
+    t.strictSame(digestOf(possums, chunkBytes), whole, `${chunkBytes} at a time`)
   t.end()
 })
 
@@ -46,9 +49,15 @@ test('refuses what cannot be a hart file at its first byte', (t) => {
 
 test('refuses a file that ends anywhere within its header, or with it', (t) => {
   for (let length = 0; length < 216; length += 1) {
-    t.throws(() => digestOf(possums.subarray(0, length), 64), { code: 'hart_malformed', message: /ends within its header/ })
+    t.throws(() => digestOf(possums.subarray(0, length), 64), {
+      code: 'hart_malformed',
+      message: /ends within its header/,
+    })
   }
-  t.throws(() => digestOf(possums.subarray(0, 216), 64), { code: 'hart_malformed', message: /nothing follows its header/ })
+  t.throws(() => digestOf(possums.subarray(0, 216), 64), {
+    code: 'hart_malformed',
+    message: /nothing follows its header/,
+  })
   t.end()
 })
 

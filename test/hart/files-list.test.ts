@@ -6,14 +6,17 @@ const line = (path: string): string => `${'0'.repeat(64)}  ${path}\n`
 
 function read(text: string, chunkBytes = text.length): string[] | undefined {
   const list = new FilesList((path) => path.startsWith('/keep/'))
-  for (let at = 0; at < text.length; at += chunkBytes) list.write(Buffer.from(text.slice(at, at + chunkBytes)))
+  for (let at = 0; at < text.length; at += chunkBytes)
+    list.write(Buffer.from(text.slice(at, at + chunkBytes)))
   const paths = list.end()
   return paths && [...paths]
 }
 
 test('keeps the paths that matter, whatever the chunks', (t) => {
-  const text = HEADER + line('/keep/a') + line('/drop/b') + line('/keep/with two  spaces') + line('/keep/c').trimEnd()
-  for (const chunkBytes of [text.length, 1, 7, 66]) t.strictSame(read(text, chunkBytes), ['/keep/a', '/keep/with two  spaces', '/keep/c'])
+  const text =
+    HEADER + line('/keep/a') + line('/drop/b') + line('/keep/with two  spaces') + line('/keep/c').trimEnd()
+  for (const chunkBytes of [text.length, 1, 7, 66])
+    t.strictSame(read(text, chunkBytes), ['/keep/a', '/keep/with two  spaces', '/keep/c'])
   t.end()
 })
 

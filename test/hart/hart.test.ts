@@ -12,14 +12,18 @@ import { buildHart } from '../support/build-hart.ts'
 import type { Flaw } from '../support/build-hart.ts'
 
 const FIXTURES = fileURLToPath(new URL('../fixtures/', import.meta.url))
-const published = readdirSync(join(FIXTURES, 'keys')).map((name) => parsePublicKey(readFileSync(join(FIXTURES, 'keys', name), 'utf8')))
+const published = readdirSync(join(FIXTURES, 'keys')).map((name) =>
+  parsePublicKey(readFileSync(join(FIXTURES, 'keys', name), 'utf8')),
+)
 const known = [...published, buildHart().keys.publicKey]
 
 const scanner = new ArchiveScanner({ workers: 1 })
 test('hart', async (t) => {
   t.teardown(() => scanner.close())
 
-  const harts = readdirSync(join(FIXTURES, 'harts')).filter((name) => name.endsWith('.hart') && !/^(bogus|unhappy)/.test(name))
+  const harts = readdirSync(join(FIXTURES, 'harts')).filter(
+    (name) => name.endsWith('.hart') && !/^(bogus|unhappy)/.test(name),
+  )
   for (const name of harts) {
     await t.test(`reads ${name} to what its name says`, async (u) => {
       const hart = await read(join(FIXTURES, 'harts', name), 'verify')
@@ -28,20 +32,33 @@ test('hart', async (t) => {
       u.equal(hart.metadata.packageType, name.includes('native') ? 'native' : 'standard')
       u.equal(hart.metadata.config, undefined)
       u.strictSame(hart.metadata.exposes, [])
-      const signers = { valid: ['happyhumans-20160424223347', 'neurosis-20171211220037'], unknown_signer: ['core-20160810182414', 'neurosis-20171205003147'] }
+      const signers = {
+        valid: ['happyhumans-20160424223347', 'neurosis-20171211220037'],
+        unknown_signer: ['core-20160810182414', 'neurosis-20171205003147'],
+      }
       u.ok(signers[hart.signature].includes(formatKeyName(hart.header.signer)))
     })
   }
 
   await t.test('reads the dependencies of a real package', async (u) => {
-    const { metadata } = await read(join(FIXTURES, 'harts/neurosis-testapp-0.1.13-20190511004436-x86_64-linux.hart'))
+    const { metadata } = await read(
+      join(FIXTURES, 'harts/neurosis-testapp-0.1.13-20190511004436-x86_64-linux.hart'),
+    )
     u.strictSame(metadata.deps.map(formatIdent), ['core/glibc/2.27/20190115002733'])
-    u.strictSame(metadata.tdeps.map(formatIdent), ['core/glibc/2.27/20190115002733', 'core/linux-headers/4.17.12/20190115002705'])
-    u.strictSame([metadata.buildDeps, metadata.buildTdeps, metadata.svcUser, metadata.svcGroup], [[], [], undefined, undefined])
+    u.strictSame(metadata.tdeps.map(formatIdent), [
+      'core/glibc/2.27/20190115002733',
+      'core/linux-headers/4.17.12/20190115002705',
+    ])
+    u.strictSame(
+      [metadata.buildDeps, metadata.buildTdeps, metadata.svcUser, metadata.svcGroup],
+      [[], [], undefined, undefined],
+    )
   })
 
   await t.test('reads the build dependencies and the user of a real package for Windows', async (u) => {
-    const { metadata } = await read(join(FIXTURES, 'harts/neurosis-testapp-0.1.4-20181115124506-x86_64-windows.hart'))
+    const { metadata } = await read(
+      join(FIXTURES, 'harts/neurosis-testapp-0.1.4-20181115124506-x86_64-windows.hart'),
+    )
     u.strictSame(metadata.buildDeps.map(formatIdent), ['core/dmake/4.12.2.2/20181030202937'])
     u.strictSame(metadata.buildTdeps.map(formatIdent), ['core/dmake/4.12.2.2/20181030202937'])
     u.match(metadata, { svcUser: 'hab', svcGroup: 'hab', target: 'x86_64-windows', deps: [] })
@@ -56,8 +73,16 @@ test('hart', async (t) => {
   })
 
   const refusedFixtures: [string, string, RegExp][] = [
-    ['bogus_and_corrupt.hart', 'hart_malformed', /"happyhumans-20160424223347-not-valid-identifier!" is not the name of a key/],
-    ['unhappyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart', 'signature_invalid', /signed other bytes/],
+    [
+      'bogus_and_corrupt.hart',
+      'hart_malformed',
+      /"happyhumans-20160424223347-not-valid-identifier!" is not the name of a key/,
+    ],
+    [
+      'unhappyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart',
+      'signature_invalid',
+      /signed other bytes/,
+    ],
     ['core-cacerts-2017.01.17-20170209064044-x86_64-windows.hart', 'signer_unknown', /core-20160810182414/],
     ['neurosis-testapp-0.1.3-20171205003213-x86_64-linux.hart', 'signer_unknown', /neurosis-20171205003147/],
   ]
@@ -95,15 +120,22 @@ test('hart', async (t) => {
     })
   }
 
-  await t.test('refuses a package that is cut off at any byte, even when nobody can check its signature', async (u) => {
-    const whole = readFileSync(join(FIXTURES, 'harts/neurosis-testapp-0.1.3-20171205003213-x86_64-linux.hart'))
-    const path = join(u.testdir(), 'cut.hart')
-    // The digest and the walk have tests for each byte; here every eleventh, and the last.
-    for (const length of [...Array(Math.ceil(whole.length / 11)).keys()].map((i) => i * 11).concat(whole.length - 1)) {
-      writeFileSync(path, whole.subarray(0, length))
-      await u.rejects(read(path, 'verify'), { code: 'hart_malformed' }, `after ${length} bytes`)
-    }
-  })
+  await t.test(
+    'refuses a package that is cut off at any byte, even when nobody can check its signature',
+    async (u) => {
+      const whole = readFileSync(
+        join(FIXTURES, 'harts/neurosis-testapp-0.1.3-20171205003213-x86_64-linux.hart'),
+      )
+      const path = join(u.testdir(), 'cut.hart')
+      // The digest and the walk have tests for each byte; here every eleventh, and the last.
+      for (const length of [...Array(Math.ceil(whole.length / 11)).keys()]
+        .map((i) => i * 11)
+        .concat(whole.length - 1)) {
+        writeFileSync(path, whole.subarray(0, length))
+        await u.rejects(read(path, 'verify'), { code: 'hart_malformed' }, `after ${length} bytes`)
+      }
+    },
+  )
 
   await t.test('a file that is not there is no refusal', async (u) => {
     await u.rejects(read(join(u.testdir(), 'absent.hart')), { code: 'ENOENT' })

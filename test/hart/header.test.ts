@@ -6,7 +6,11 @@ const signedMessage = Buffer.alloc(128, 7)
 const header = formatHeader({ signer, signedMessage })
 
 test('parse reads what format wrote, and says where the payload begins', (t) => {
-  t.strictSame(parseHeader(Buffer.concat([header, Buffer.from('payload')])), { signer, signedMessage, payloadOffset: header.length })
+  t.strictSame(parseHeader(Buffer.concat([header, Buffer.from('payload')])), {
+    signer,
+    signedMessage,
+    payloadOffset: header.length,
+  })
   t.end()
 })
 
@@ -17,7 +21,8 @@ test('format writes what parse read', (t) => {
 })
 
 test('a header is incomplete until its last byte', (t) => {
-  for (let length = 0; length < header.length; length += 1) t.equal(parseHeader(header.subarray(0, length)), undefined)
+  for (let length = 0; length < header.length; length += 1)
+    t.equal(parseHeader(header.subarray(0, length)), undefined)
   t.end()
 })
 
@@ -36,11 +41,27 @@ test('a key may be named for an origin with hyphens', (t) => {
 const forged: [string, string, RegExp][] = [
   ['another format', header.toString().replace('HART-1', 'HART-2'), /starts with "HART-2", not HART-1/],
   ['the start of another file', 'PK', /starts with "PK", not HART-1/],
-  ['a name that is no key name', header.toString().replace('20260101000000', '2026'), /"acme-2026" is not the name of a key/],
+  [
+    'a name that is no key name',
+    header.toString().replace('20260101000000', '2026'),
+    /"acme-2026" is not the name of a key/,
+  ],
   ['another hash', header.toString().replace('BLAKE2b', 'MD5'), /hashed with "MD5"/],
-  ['a signature that is too short', header.toString().replace(/BLAKE2b\n..../, 'BLAKE2b\n'), /signature is not 128 bytes/],
-  ['a signature with other characters', header.toString().replace(/BLAKE2b\n./, 'BLAKE2b\n*'), /signature is not 128 bytes/],
-  ['a fifth line that is not empty', header.toString().replace(/\n\n$/, '\nmore\n'), /fifth line of its header is not empty/],
+  [
+    'a signature that is too short',
+    header.toString().replace(/BLAKE2b\n..../, 'BLAKE2b\n'),
+    /signature is not 128 bytes/,
+  ],
+  [
+    'a signature with other characters',
+    header.toString().replace(/BLAKE2b\n./, 'BLAKE2b\n*'),
+    /signature is not 128 bytes/,
+  ],
+  [
+    'a fifth line that is not empty',
+    header.toString().replace(/\n\n$/, '\nmore\n'),
+    /fifth line of its header is not empty/,
+  ],
   ['a line without end', `HART-1\n${'a'.repeat(LONGEST_HEADER)}`, /does not end within 1024 bytes/],
   ['white space without end', ' '.repeat(LONGEST_HEADER), /does not end within 1024 bytes/],
 ]

@@ -7,7 +7,8 @@ const FOLDER = 'acme/app/1.0.0/20260101120000'
 function parse(metafiles: Partial<Record<Metafile, string | Buffer | undefined>>): HartMetadata {
   const all = { IDENT: `${FOLDER}\n`, TARGET: 'x86_64-linux\n', MANIFEST: '# acme / app\n', ...metafiles }
   const contents = new Map<Metafile, Buffer>()
-  for (const [name, content] of Object.entries(all)) if (content !== undefined) contents.set(name as Metafile, Buffer.from(content))
+  for (const [name, content] of Object.entries(all))
+    if (content !== undefined) contents.set(name as Metafile, Buffer.from(content))
   return parseMetadata(contents, FOLDER)
 }
 
@@ -51,12 +52,21 @@ test('reads every metafile, with lines that end as on Windows', (t) => {
   t.equal(names(metadata.tdeps), 'a b')
   t.equal(names(metadata.buildDeps), 'c')
   t.equal(names(metadata.buildTdeps), 'd')
-  t.match(metadata, { exposes: [80, 443], config: 'port = 80\n', packageType: 'native', svcUser: 'hab', svcGroup: 'grüp' })
+  t.match(metadata, {
+    exposes: [80, 443],
+    config: 'port = 80\n',
+    packageType: 'native',
+    svcUser: 'hab',
+    svcGroup: 'grüp',
+  })
   t.end()
 })
 
 test('leaves out what is no port without a word', (t) => {
-  t.strictSame(parse({ EXPOSES: ' 0  80\n65535 65536 http -1 8080/tcp 99999999999999999999\t443 ' }).exposes, [0, 80, 65535, 443])
+  t.strictSame(
+    parse({ EXPOSES: ' 0  80\n65535 65536 http -1 8080/tcp 99999999999999999999\t443 ' }).exposes,
+    [0, 80, 65535, 443],
+  )
   t.strictSame(parse({ EXPOSES: '\n' }).exposes, [])
   t.end()
 })
@@ -70,18 +80,34 @@ const malformed: [string, Partial<Record<Metafile, string | Buffer | undefined>>
   ['without IDENT', { IDENT: undefined }, /metafile IDENT is malformed: it is not in the archive/],
   ['without TARGET', { TARGET: undefined }, /metafile TARGET is malformed: it is not in the archive/],
   ['without MANIFEST', { MANIFEST: undefined }, /metafile MANIFEST is malformed: it is not in the archive/],
-  ['whose IDENT is of another folder', { IDENT: `${FOLDER}1` }, /metafile IDENT .* says "acme.*1", but the package is in the folder of "acme/],
+  [
+    'whose IDENT is of another folder',
+    { IDENT: `${FOLDER}1` },
+    /metafile IDENT .* says "acme.*1", but the package is in the folder of "acme/,
+  ],
   ['whose IDENT is half an ident', { IDENT: 'acme/app' }, /metafile IDENT .*"acme\/app" is not an ident/],
   ['whose IDENT is two', { IDENT: `${FOLDER}\n${FOLDER}` }, /metafile IDENT /],
   ['whose DEPS are there and empty', { DEPS: '' }, /metafile DEPS .*"" is not an ident/],
   ['whose TDEPS are a blank line', { TDEPS: '\n' }, /metafile TDEPS /],
-  ['whose DEPS are not fully qualified', { DEPS: 'core/glibc\n' }, /metafile DEPS .*"core\/glibc" is not an ident/],
+  [
+    'whose DEPS are not fully qualified',
+    { DEPS: 'core/glibc\n' },
+    /metafile DEPS .*"core\/glibc" is not an ident/,
+  ],
   ['whose BUILD_DEPS lack a release', { BUILD_DEPS: 'core/glibc/2.27\n' }, /metafile BUILD_DEPS /],
   ['whose BUILD_TDEPS have a gap', { BUILD_TDEPS: 'core/a/1/2\n\ncore/b/1/2\n' }, /metafile BUILD_TDEPS /],
   ['of a type that there is no more', { PACKAGE_TYPE: 'composite\n' }, /metafile PACKAGE_TYPE .*"composite"/],
   ['of an empty type', { PACKAGE_TYPE: '\n' }, /metafile PACKAGE_TYPE /],
-  ['whose MANIFEST is not UTF-8', { MANIFEST: Buffer.from('caf\xe9', 'latin1') }, /metafile MANIFEST .* not UTF-8/],
-  ['whose default.toml is cut within a character', { 'default.toml': Buffer.from('é').subarray(0, 1) }, /metafile default.toml .* not UTF-8/],
+  [
+    'whose MANIFEST is not UTF-8',
+    { MANIFEST: Buffer.from('caf\xe9', 'latin1') },
+    /metafile MANIFEST .* not UTF-8/,
+  ],
+  [
+    'whose default.toml is cut within a character',
+    { 'default.toml': Buffer.from('é').subarray(0, 1) },
+    /metafile default.toml .* not UTF-8/,
+  ],
   ['whose default.toml holds a NUL', { 'default.toml': 'a\0b' }, /metafile default.toml .* holds a NUL/],
 ]
 

@@ -4,7 +4,11 @@ import { METAFILES } from '../../src/hart/metadata.ts'
 import type { TarEntryType } from '../../src/hart/tar.ts'
 
 const FOLDER = 'hab/pkgs/acme/app/1.0.0/20260101120000'
-const REQUIRED = { IDENT: 'acme/app/1.0.0/20260101120000\n', TARGET: 'x86_64-linux\n', MANIFEST: '# acme / app\n' }
+const REQUIRED = {
+  IDENT: 'acme/app/1.0.0/20260101120000\n',
+  TARGET: 'x86_64-linux\n',
+  MANIFEST: '# acme / app\n',
+}
 
 function put(collector: MetafileCollector, name: string, content: string, type: TarEntryType = 'file'): void {
   const sink = collector.visit({ path: `${FOLDER}/${name}`, type, sizeBytes: content.length, link: '' })
@@ -34,7 +38,11 @@ test('is complete once every metafile was seen', (t) => {
 })
 
 test('is complete once everything that FILES names was seen, and MANIFEST, which it cannot name', (t) => {
-  const collector = collecting({ FILES: filesNaming('IDENT', 'TARGET', 'DEPS', 'bin/app'), IDENT: REQUIRED.IDENT, TARGET: REQUIRED.TARGET })
+  const collector = collecting({
+    FILES: filesNaming('IDENT', 'TARGET', 'DEPS', 'bin/app'),
+    IDENT: REQUIRED.IDENT,
+    TARGET: REQUIRED.TARGET,
+  })
   put(collector, 'DEPS', 'core/a/1/2\n')
   t.equal(collector.complete, false)
   put(collector, 'MANIFEST', REQUIRED.MANIFEST)
@@ -74,7 +82,10 @@ test('leaves alone what has the name of a metafile in another folder', (t) => {
 for (const name of [...Object.keys(METAFILES), 'FILES']) {
   test(`refuses ${name} when it is in the archive twice`, (t) => {
     const collector = collecting({ [name]: 'x' })
-    t.throws(() => put(collector, name, 'x'), { code: 'hart_malformed', message: `the metafile ${name} is malformed: it is in the archive twice` })
+    t.throws(() => put(collector, name, 'x'), {
+      code: 'hart_malformed',
+      message: `the metafile ${name} is malformed: it is in the archive twice`,
+    })
     t.end()
   })
 }
@@ -82,11 +93,15 @@ for (const name of [...Object.keys(METAFILES), 'FILES']) {
 test('refuses a metafile that is a link, a folder or a device', (t) => {
   for (const type of ['symlink', 'hardlink', 'folder'] as const) {
     t.throws(
-      () => new MetafileCollector().visit({ path: `${FOLDER}/DEPS`, type, sizeBytes: 0, link: `${FOLDER}/x` }),
+      () =>
+        new MetafileCollector().visit({ path: `${FOLDER}/DEPS`, type, sizeBytes: 0, link: `${FOLDER}/x` }),
       { code: 'hart_malformed', message: `the metafile DEPS is malformed: it is a ${type}` },
     )
   }
-  t.throws(() => new MetafileCollector().visit({ path: `${FOLDER}/DEPS`, type: 'device', sizeBytes: 0, link: '' }), { code: 'hart_malformed' })
+  t.throws(
+    () => new MetafileCollector().visit({ path: `${FOLDER}/DEPS`, type: 'device', sizeBytes: 0, link: '' }),
+    { code: 'hart_malformed' },
+  )
   t.end()
 })
 

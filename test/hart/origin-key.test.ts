@@ -29,7 +29,12 @@ test('a new pair is named for its origin and the second it was made in', (t) => 
 })
 
 test('a key name and its parts are inverses, whatever hyphens the origin has', (t) => {
-  for (const name of ['acme-20260102030405', 'a-b-c-20260102030405', 'a-20260102030405-20260102030406', '0_-20260102030405']) {
+  for (const name of [
+    'acme-20260102030405',
+    'a-b-c-20260102030405',
+    'a-20260102030405-20260102030406',
+    '0_-20260102030405',
+  ]) {
     const parsed = parseKeyName(name)
     t.equal(parsed && formatKeyName(parsed), name)
   }
@@ -37,7 +42,18 @@ test('a key name and its parts are inverses, whatever hyphens the origin has', (
 })
 
 test('refuses names that are none', (t) => {
-  const wrong = ['', 'acme', 'acme-', '-20260102030405', 'acme-2026010203040', 'acme-202601020304056x', 'Acme-20260102030405', 'a/b-20260102030405', 'acme-20260102030405\n', `${'a'.repeat(256)}-20260102030405`]
+  const wrong = [
+    '',
+    'acme',
+    'acme-',
+    '-20260102030405',
+    'acme-2026010203040',
+    'acme-202601020304056x',
+    'Acme-20260102030405',
+    'a/b-20260102030405',
+    'acme-20260102030405\n',
+    `${'a'.repeat(256)}-20260102030405`,
+  ]
   for (const name of wrong) t.equal(parseKeyName(name), undefined, name)
   t.end()
 })
@@ -116,6 +132,9 @@ for (const [what, file, why] of malformed) {
 
 test('refuses a secret key whose halves do not belong together', (t) => {
   const raw = Buffer.concat([secretKey.raw.subarray(0, 32), generateKeyPair('acme', AT).publicKey.raw])
-  t.throws(() => parseSecretKey(formatSecretKey({ ...secretKey, raw })), { code: 'secret_key_malformed', message: /does not belong to the public key/ })
+  t.throws(() => parseSecretKey(formatSecretKey({ ...secretKey, raw })), {
+    code: 'secret_key_malformed',
+    message: /does not belong to the public key/,
+  })
   t.end()
 })

@@ -18,7 +18,10 @@ const everything: PackOptions = {
   manifest: '# acme / app\n\nünïcode\n',
   config: 'port = 80\n',
   deps: [parseIdent('core/glibc/2.27/20190115002733')],
-  tdeps: [parseIdent('core/glibc/2.27/20190115002733'), parseIdent('core/linux-headers/4.17.12/20190115002705')],
+  tdeps: [
+    parseIdent('core/glibc/2.27/20190115002733'),
+    parseIdent('core/linux-headers/4.17.12/20190115002705'),
+  ],
   buildDeps: [parseIdent('core/gcc/9.1.0/20200101000000')],
   buildTdeps: [parseIdent('core/gcc/9.1.0/20200101000000')],
   exposes: [80, 443],
@@ -89,10 +92,27 @@ test('tail, xz and tar list what was packed', (t) => {
   t.equal(stderr, '')
   const names = stdout.trim().split('\n')
   t.ok(names.every((name) => name.startsWith(folder)))
-  t.strictSame(names.map((name) => name.slice(folder.length)).toSorted(), [
-    '', 'BUILD_DEPS', 'BUILD_TDEPS', 'DEPS', 'EXPOSES', 'FILES', 'IDENT', 'MANIFEST', 'PACKAGE_TYPE', 'SVC_GROUP', 'SVC_USER',
-    'TARGET', 'TDEPS', 'bin/app', 'default.toml', `share/${'long/'.repeat(40)}name`,
-  ].toSorted())
+  t.strictSame(
+    names.map((name) => name.slice(folder.length)).toSorted(),
+    [
+      '',
+      'BUILD_DEPS',
+      'BUILD_TDEPS',
+      'DEPS',
+      'EXPOSES',
+      'FILES',
+      'IDENT',
+      'MANIFEST',
+      'PACKAGE_TYPE',
+      'SVC_GROUP',
+      'SVC_USER',
+      'TARGET',
+      'TDEPS',
+      'bin/app',
+      'default.toml',
+      `share/${'long/'.repeat(40)}name`,
+    ].toSorted(),
+  )
   t.end()
 })
 

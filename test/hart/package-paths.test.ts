@@ -21,7 +21,8 @@ test('tells the path below the folder of the package, with and without a slash b
 
 test('takes the folders above the package, as Windows packages list them', (t) => {
   const paths = new PackagePaths()
-  for (const folder of ['hab/', 'hab/pkgs/', 'hab/pkgs/acme/', 'hab/pkgs/acme/app/']) t.equal(paths.enter(entry(folder)), undefined)
+  for (const folder of ['hab/', 'hab/pkgs/', 'hab/pkgs/acme/', 'hab/pkgs/acme/app/'])
+    t.equal(paths.enter(entry(folder)), undefined)
   t.equal(paths.ident, undefined)
   t.end()
 })
@@ -32,7 +33,10 @@ test('takes symbolic links to anywhere, and hard links within the package', (t) 
   t.equal(paths.enter(entry(`${FOLDER}/lib/a.so`, { type: 'symlink', link: 'a.so.1' })), 'lib/a.so')
   t.equal(paths.enter(entry(`${FOLDER}/etc`, { type: 'symlink', link: '/etc' })), 'etc')
   t.equal(paths.enter(entry(`${FOLDER}/up`, { type: 'symlink', link: '../../../../../..' })), 'up')
-  t.equal(paths.enter(entry(`${FOLDER}/lib/b.so`, { type: 'hardlink', link: `${FOLDER}/lib/a.so.1` })), 'lib/b.so')
+  t.equal(
+    paths.enter(entry(`${FOLDER}/lib/b.so`, { type: 'hardlink', link: `${FOLDER}/lib/a.so.1` })),
+    'lib/b.so',
+  )
   t.end()
 })
 
@@ -53,13 +57,33 @@ const refused: [string, TarEntry[], RegExp][] = [
   ['an empty part', [entry(`${FOLDER}//IDENT`)], /has a part ""/],
   ['an empty path', [entry('')], /has a part ""/],
   ['two slashes before it', [entry(`//${FOLDER}/IDENT`)], /has a part ""/],
-  ['a file of another package', [entry(`${FOLDER}/a`), entry(`${FOLDER}1/a`)], /outside of the folder of a package/],
+  [
+    'a file of another package',
+    [entry(`${FOLDER}/a`), entry(`${FOLDER}1/a`)],
+    /outside of the folder of a package/,
+  ],
   ['another folder of packages', [entry('hab/svc/app/config')], /outside of the folder of a package/],
-  ['a file in place of a folder above the package', [entry('hab/pkgs/acme')], /outside of the folder of a package/],
-  ['a link in place of the folder of the package', [entry(FOLDER, { type: 'symlink', link: '/etc' })], /outside of the folder of a package/],
+  [
+    'a file in place of a folder above the package',
+    [entry('hab/pkgs/acme')],
+    /outside of the folder of a package/,
+  ],
+  [
+    'a link in place of the folder of the package',
+    [entry(FOLDER, { type: 'symlink', link: '/etc' })],
+    /outside of the folder of a package/,
+  ],
   ['a device', [entry(`${FOLDER}/null`, { type: 'device' })], /is a device/],
-  ['a hard link out of the package', [entry(`${FOLDER}/x`, { type: 'hardlink', link: 'etc/shadow' })], /outside/],
-  ['a hard link upwards', [entry(`${FOLDER}/x`, { type: 'hardlink', link: `${FOLDER}/../x` })], /has a part ".."/],
+  [
+    'a hard link out of the package',
+    [entry(`${FOLDER}/x`, { type: 'hardlink', link: 'etc/shadow' })],
+    /outside/,
+  ],
+  [
+    'a hard link upwards',
+    [entry(`${FOLDER}/x`, { type: 'hardlink', link: `${FOLDER}/../x` })],
+    /has a part ".."/,
+  ],
   [
     'a file below a symbolic link',
     [entry(`${FOLDER}/etc`, { type: 'symlink', link: '/etc' }), entry(`${FOLDER}/etc/cron.d/x`)],
@@ -79,7 +103,8 @@ test('refuses more symbolic links than it would remember', (t) => {
   const paths = new PackagePaths()
   const name = 'n'.repeat(4000)
   const fill = (): void => {
-    for (let i = 0; i < 5000; i += 1) paths.enter(entry(`${FOLDER}/${i}${name}`, { type: 'symlink', link: 'x' }))
+    for (let i = 0; i < 5000; i += 1)
+      paths.enter(entry(`${FOLDER}/${i}${name}`, { type: 'symlink', link: 'x' }))
   }
   t.throws(fill, { code: 'hart_malformed', message: /too many symbolic links/ })
   t.end()

@@ -44,20 +44,38 @@ test('reads many archives at once, each to its own', async (t) => {
     writeFileSync(path, payloadOf({ ident: `acme/app/1.0.${i}/20260101120000` }))
     return scanner.scan(path, 0, ANYONE)
   })
-  t.strictSame((await Promise.all(scans)).map(({ ident }) => ident.version), Array.from({ length: 20 }, (_, i) => `1.0.${i}`))
+  t.strictSame(
+    (await Promise.all(scans)).map(({ ident }) => ident.version),
+    Array.from({ length: 20 }, (_, i) => `1.0.${i}`),
+  )
 })
 
 test('does not unpack what comes after the last of the metadata', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1 })
   t.teardown(() => scanner.close())
-  const all = { deps: ['core/a/1/2'], tdeps: ['core/a/1/2'], buildDeps: ['core/a/1/2'], buildTdeps: ['core/a/1/2'], exposes: [80], config: 'a = 1', svcUser: 'hab', svcGroup: 'hab' }
-  const rubbish = [{ path: `${FOLDER}large`, content: 'x'.repeat(READ_STEP_BYTES) }, { path: `${FOLDER}rubbish`, typeFlag: '?', content: 'x'.repeat(MIB) }]
+  const all = {
+    deps: ['core/a/1/2'],
+    tdeps: ['core/a/1/2'],
+    buildDeps: ['core/a/1/2'],
+    buildTdeps: ['core/a/1/2'],
+    exposes: [80],
+    config: 'a = 1',
+    svcUser: 'hab',
+    svcGroup: 'hab',
+  }
+  const rubbish = [
+    { path: `${FOLDER}large`, content: 'x'.repeat(READ_STEP_BYTES) },
+    { path: `${FOLDER}rubbish`, typeFlag: '?', content: 'x'.repeat(MIB) },
+  ]
   const payload = payloadOf({ ...all, packageType: 'standard', entries: rubbish })
   t.equal((await scanner.scan(saved(t.testdir(), payload), 0, ANYONE)).svcGroup, 'hab')
   // With one metafile less, the same archive is read on to what it may not hold.
   const { svcGroup: _, ...less } = all
   const longer = payloadOf({ ...less, entries: rubbish })
-  await t.rejects(scanner.scan(saved(t.testdir(), longer), 0, ANYONE), { code: 'hart_malformed', message: /unknown type/ })
+  await t.rejects(scanner.scan(saved(t.testdir(), longer), 0, ANYONE), {
+    code: 'hart_malformed',
+    message: /unknown type/,
+  })
 })
 
 const hostile: [string, () => Buffer, RegExp][] = [
@@ -68,22 +86,44 @@ const hostile: [string, () => Buffer, RegExp][] = [
   ],
   [
     'a bomb of 7 GiB',
-    () => followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}blob`, declaredBytes: 7 * 1024 * MIB }])), 112),
+    () =>
+      followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}blob`, declaredBytes: 7 * 1024 * MIB }])), 112),
     /unpacks to more than/,
   ],
   [
     'a MANIFEST of 2 GiB',
-    () => followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}MANIFEST`, declaredBytes: 2048 * MIB }])), 2),
+    () =>
+      followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}MANIFEST`, declaredBytes: 2048 * MIB }])), 2),
     /metafile MANIFEST is malformed: it has 2147483648 bytes/,
   ],
-  ['a long name of 2 GiB', () => followedByZeros(withoutEnd(buildTar([{ path: 'L', typeFlag: 'L', declaredBytes: 2048 * MIB }])), 2), /2147483648 bytes long/],
-  ['a file that never ends', () => followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}x`, declaredBytes: 2 ** 40 }])), 1), /ends in the middle/],
+  [
+    'a long name of 2 GiB',
+    () => followedByZeros(withoutEnd(buildTar([{ path: 'L', typeFlag: 'L', declaredBytes: 2048 * MIB }])), 2),
+    /2147483648 bytes long/,
+  ],
+  [
+    'a file that never ends',
+    () => followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}x`, declaredBytes: 2 ** 40 }])), 1),
+    /ends in the middle/,
+  ],
   ['nothing but zeros', () => ZEROS, /metafile IDENT .* not in the archive/],
   ['an archive of nothing', () => buildXz(), /ends in the middle/],
-  ['an entry that leaves the package', () => payloadOf({ entries: [{ path: `${FOLDER}../x` }] }), /has a part ".."/],
+  [
+    'an entry that leaves the package',
+    () => payloadOf({ entries: [{ path: `${FOLDER}../x` }] }),
+    /has a part ".."/,
+  ],
   ['an absolute path', () => payloadOf({ entries: [{ path: '/etc/passwd' }] }), /outside of the folder/],
   ['a device', () => payloadOf({ entries: [{ path: `${FOLDER}null`, typeFlag: '3' }] }), /is a device/],
-  ['a MANIFEST that is a link', () => payloadOf({ metafiles: { MANIFEST: undefined }, entries: [{ path: `${FOLDER}MANIFEST`, typeFlag: '2', link: '/etc/passwd' }] }), /MANIFEST is malformed: it is a symlink/],
+  [
+    'a MANIFEST that is a link',
+    () =>
+      payloadOf({
+        metafiles: { MANIFEST: undefined },
+        entries: [{ path: `${FOLDER}MANIFEST`, typeFlag: '2', link: '/etc/passwd' }],
+      }),
+    /MANIFEST is malformed: it is a symlink/,
+  ],
 ]
 
 test('hostile archives', async (t) => {
@@ -91,7 +131,11 @@ test('hostile archives', async (t) => {
   t.teardown(() => scanner.close())
   for (const [what, payload, message] of hostile) {
     await t.test(`refuses ${what}`, async (u) => {
-      await u.rejects(scanner.scan(saved(u.testdir(), payload()), 0, ANYONE), { name: 'DepotError', code: 'hart_malformed', message })
+      await u.rejects(scanner.scan(saved(u.testdir(), payload()), 0, ANYONE), {
+        name: 'DepotError',
+        code: 'hart_malformed',
+        message,
+      })
     })
   }
   await t.test('and reads on afterwards', async (u) => {
@@ -103,23 +147,34 @@ test('refuses a metafile that comes again directly after the last of the metadat
   const scanner = new ArchiveScanner({ workers: 1 })
   t.teardown(() => scanner.close())
   const list = `HART-1\nacme-20260101000000\nBLAKE2b\nsignature\n\n${'0'.repeat(64)}  /${FOLDER}IDENT\n`
-  const payload = payloadOf({ metafiles: { MANIFEST: undefined }, entries: [
-    { path: `${FOLDER}FILES`, content: list },
-    { path: `${FOLDER}MANIFEST`, content: '# all that is needed\n' },
-    { path: `${FOLDER}IDENT`, content: 'acme/other/1.0.0/20260101120000\n' },
-  ] })
-  await t.rejects(scanner.scan(saved(t.testdir(), payload), 0, ANYONE), { code: 'hart_malformed', message: /metafile IDENT .* twice/ })
+  const payload = payloadOf({
+    metafiles: { MANIFEST: undefined },
+    entries: [
+      { path: `${FOLDER}FILES`, content: list },
+      { path: `${FOLDER}MANIFEST`, content: '# all that is needed\n' },
+      { path: `${FOLDER}IDENT`, content: 'acme/other/1.0.0/20260101120000\n' },
+    ],
+  })
+  await t.rejects(scanner.scan(saved(t.testdir(), payload), 0, ANYONE), {
+    code: 'hart_malformed',
+    message: /metafile IDENT .* twice/,
+  })
 })
 
 test('memory grows by less than 64 MB, however much is unpacked', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1 })
   t.teardown(() => scanner.close())
   // Most of what an archive of this size may unpack to, twice.
-  const path = saved(t.testdir(), joinXz(
-    buildXz(withoutEnd(buildTar([{ path: `${FOLDER}blob`, declaredBytes: 192 * MIB }]))),
-    ZEROS, ZEROS, ZEROS,
-    payloadOf({ metafiles: {} }),
-  ))
+  const path = saved(
+    t.testdir(),
+    joinXz(
+      buildXz(withoutEnd(buildTar([{ path: `${FOLDER}blob`, declaredBytes: 192 * MIB }]))),
+      ZEROS,
+      ZEROS,
+      ZEROS,
+      payloadOf({ metafiles: {} }),
+    ),
+  )
   const before = process.memoryUsage.rss()
   let most = 0
   const watch = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 5)
@@ -131,20 +186,47 @@ test('memory grows by less than 64 MB, however much is unpacked', async (t) => {
 test('a scan that takes too long is ended, and the next one has another thread', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1, timeoutMs: 1 })
   t.teardown(() => scanner.close())
-  const slow = scanner.scan(saved(t.testdir(), followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}x`, declaredBytes: 192 * MIB }])), 3)), 0, ANYONE)
+  const slow = scanner.scan(
+    saved(
+      t.testdir(),
+      followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}x`, declaredBytes: 192 * MIB }])), 3),
+    ),
+    0,
+    ANYONE,
+  )
   await t.rejects(slow, { code: 'hart_malformed', message: /took longer than/ })
   const patient = new ArchiveScanner({ workers: 1 })
   t.teardown(() => patient.close())
-  t.equal((await patient.scan(saved(t.testdir(), payloadOf({ entries: [LAST_MEMBER] })), 0, ANYONE)).ident.name, 'app')
+  t.equal(
+    (await patient.scan(saved(t.testdir(), payloadOf({ entries: [LAST_MEMBER] })), 0, ANYONE)).ident.name,
+    'app',
+  )
 })
 
 test('a queue takes turns among keys, those that may go', (t) => {
   const queue = new Turns<string>()
-  for (const [key, item] of [[1, 'a1'], [1, 'a2'], [1, 'a3'], [2, 'b1'], [3, 'c1'], [3, 'c2']] as const) queue.push(key, item)
+  for (const [key, item] of [
+    [1, 'a1'],
+    [1, 'a2'],
+    [1, 'a3'],
+    [2, 'b1'],
+    [3, 'c1'],
+    [3, 'c2'],
+  ] as const)
+    queue.push(key, item)
   t.strictSame([queue.length, queue.lengthOf(1), queue.lengthOf(4)], [6, 3, 0])
-  t.equal(queue.shift((key) => key === 3), 'c1')
-  t.equal(queue.shift((key) => key === 4), undefined)
-  t.strictSame(Array.from({ length: 6 }, () => queue.shift()), ['a1', 'b1', 'c2', 'a2', 'a3', undefined])
+  t.equal(
+    queue.shift((key) => key === 3),
+    'c1',
+  )
+  t.equal(
+    queue.shift((key) => key === 4),
+    undefined,
+  )
+  t.strictSame(
+    Array.from({ length: 6 }, () => queue.shift()),
+    ['a1', 'b1', 'c2', 'a2', 'a3', undefined],
+  )
   t.equal(queue.length, 0)
   t.end()
 })
@@ -153,12 +235,17 @@ test('packages of other accounts are read before all those of one that has many'
   const scanner = new ArchiveScanner({ workers: 1 })
   t.teardown(() => scanner.close())
   const folder = t.testdir()
-  const bomb = saved(folder, followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}x`, declaredBytes: 192 * MIB }])), 3))
+  const bomb = saved(
+    folder,
+    followedByZeros(withoutEnd(buildTar([{ path: `${FOLDER}x`, declaredBytes: 192 * MIB }])), 3),
+  )
   const path = join(folder, 'good.xz')
   writeFileSync(path, payloadOf({}))
   const ended: string[] = []
   const bombs = Array.from({ length: 60 }, () => scanner.scan(bomb, 0, 1).catch(() => ended.push('bomb')))
-  const scans = [2, 3].flatMap((account) => [1, 2].map(() => scanner.scan(path, 0, account).then(() => ended.push('good'))))
+  const scans = [2, 3].flatMap((account) =>
+    [1, 2].map(() => scanner.scan(path, 0, account).then(() => ended.push('good'))),
+  )
   await Promise.all(scans)
   t.ok(ended.filter((what) => what === 'bomb').length < 20, ended.join())
   await scanner.close()
@@ -175,7 +262,10 @@ test('takes no more scans of one account, or in all, than may wait, and says so 
   t.doesNotThrow(() => scanner.expectRoom(2))
   const last = scanner.scan(path, 0, 3)
   t.throws(() => scanner.expectRoom(2), { ...busy, message: /3 packages wait/ })
-  t.match(await outcomes, Array.from({ length: 4 }, () => ({ status: 'fulfilled' })))
+  t.match(
+    await outcomes,
+    Array.from({ length: 4 }, () => ({ status: 'fulfilled' })),
+  )
   await last
   t.doesNotThrow(() => scanner.expectRoom(1))
   await scanner.close()
@@ -187,7 +277,8 @@ test('closing ends what runs and what waits, and refuses what comes after', asyn
   const scans = [scanner.scan(path, 0, ANYONE), scanner.scan(path, 0, ANYONE), scanner.scan(path, 0, ANYONE)]
   const outcomes = Promise.allSettled(scans)
   await scanner.close()
-  for (const outcome of await outcomes) t.match(outcome, { status: 'rejected', reason: { code: 'shutting_down' } })
+  for (const outcome of await outcomes)
+    t.match(outcome, { status: 'rejected', reason: { code: 'shutting_down' } })
   await t.rejects(scanner.scan(path, 0, ANYONE), { code: 'shutting_down' })
   await scanner.close()
 })

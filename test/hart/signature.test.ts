@@ -21,13 +21,17 @@ const happyhumans = parsePublicKey(fixture('keys/happyhumans-20160424223347.pub'
 const { keys } = buildHart()
 
 test('accepts a real package under the key of its signer', (t) => {
-  const { header, payloadHash } = digestOf(fixture('harts/happyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart'))
+  const { header, payloadHash } = digestOf(
+    fixture('harts/happyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart'),
+  )
   t.doesNotThrow(() => verifySignature(header, payloadHash, happyhumans))
   t.end()
 })
 
 test('refuses a real package whose signature opens but signs another payload', (t) => {
-  const { header, payloadHash } = digestOf(fixture('harts/unhappyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart'))
+  const { header, payloadHash } = digestOf(
+    fixture('harts/unhappyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart'),
+  )
   t.throws(() => verifySignature(header, payloadHash, happyhumans), {
     code: 'signature_invalid',
     message: /happyhumans-20160424223347 signed other bytes than its payload/,
@@ -50,7 +54,10 @@ const forged: [Flaw, RegExp][] = [
 for (const [flaw, why] of forged) {
   test(`refuses a package with the flaw ${flaw}`, (t) => {
     const { header, payloadHash } = digestOf(buildHart({ flaws: [flaw] }).bytes)
-    t.throws(() => verifySignature(header, payloadHash, keys.publicKey), { code: 'signature_invalid', message: why })
+    t.throws(() => verifySignature(header, payloadHash, keys.publicKey), {
+      code: 'signature_invalid',
+      message: why,
+    })
     t.end()
   })
 }
@@ -58,7 +65,10 @@ for (const [flaw, why] of forged) {
 test('refuses a key of another name, even one that holds the same bytes', (t) => {
   const { header, payloadHash } = digestOf(buildHart().bytes)
   const renamed = { ...keys.publicKey, revision: '20250101000000' }
-  t.throws(() => verifySignature(header, payloadHash, renamed), { code: 'signature_invalid', message: /signed by acme-20260101000000, not by acme-20250101000000/ })
+  t.throws(() => verifySignature(header, payloadHash, renamed), {
+    code: 'signature_invalid',
+    message: /signed by acme-20260101000000, not by acme-20250101000000/,
+  })
   t.end()
 })
 
@@ -67,7 +77,9 @@ test('refuses when any byte of the signed message differs', (t) => {
   for (let at = 0; at < header.signedMessage.length; at += 1) {
     const signedMessage = Buffer.from(header.signedMessage)
     signedMessage.writeUInt8(signedMessage.readUInt8(at) ^ 1, at)
-    t.throws(() => verifySignature({ ...header, signedMessage }, payloadHash, keys.publicKey), { code: 'signature_invalid' })
+    t.throws(() => verifySignature({ ...header, signedMessage }, payloadHash, keys.publicKey), {
+      code: 'signature_invalid',
+    })
   }
   t.end()
 })

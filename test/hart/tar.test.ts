@@ -1,6 +1,12 @@
 import { test } from 'tap'
 import { BLOCK, formatTarHeader, parseTarHeader } from '../../src/hart/tar-header.ts'
-import { LONGEST_EXTENSION, LONGEST_PATH, MOST_ENTRIES, READ_STEP_BYTES, TarReader } from '../../src/hart/tar.ts'
+import {
+  LONGEST_EXTENSION,
+  LONGEST_PATH,
+  MOST_ENTRIES,
+  READ_STEP_BYTES,
+  TarReader,
+} from '../../src/hart/tar.ts'
 import type { TarEntry } from '../../src/hart/tar.ts'
 import { buildTar, paxEntry } from '../support/build-hart.ts'
 import type { Entry } from '../support/build-hart.ts'
@@ -13,7 +19,10 @@ function readTar(tar: Buffer, chunkBytes = tar.length): (TarEntry & { content: s
     visit(entry) {
       const read = { ...entry, content: '' }
       entries.push(read)
-      return { write: (bytes) => (read.content += Buffer.from(bytes).toString('latin1')), end: () => (read.content += '.') }
+      return {
+        write: (bytes) => (read.content += Buffer.from(bytes).toString('latin1')),
+        end: () => (read.content += '.'),
+      }
     },
   })
   for (let at = 0; at < tar.length; at += chunkBytes) reader.write(tar.subarray(at, at + chunkBytes))
@@ -39,15 +48,19 @@ test('tells entries with their content, whatever the chunks', (t) => {
     { path: 'd/h', typeFlag: '1', link: 'd/c' },
   ])
   const whole = readTar(tar)
-  t.strictSame(whole.map(({ path, type, sizeBytes, link, content }) => [path, type, sizeBytes, link, content]), [
-    ['d/', 'folder', 0, '', '.'],
-    ['d/a', 'file', BLOCK, '', `${'x'.repeat(BLOCK)}.`],
-    ['d/b', 'file', 0, '', '.'],
-    ['d/c', 'file', 5, '', 'three.'],
-    ['d/l', 'symlink', 0, 'c', '.'],
-    ['d/h', 'hardlink', 0, 'd/c', '.'],
-  ])
-  for (const chunkBytes of [1, 3, 511, 512, 513]) t.strictSame(readTar(tar, chunkBytes), whole, `${chunkBytes} at a time`)
+  t.strictSame(
+    whole.map(({ path, type, sizeBytes, link, content }) => [path, type, sizeBytes, link, content]),
+    [
+      ['d/', 'folder', 0, '', '.'],
+      ['d/a', 'file', BLOCK, '', `${'x'.repeat(BLOCK)}.`],
+      ['d/b', 'file', 0, '', '.'],
+      ['d/c', 'file', 5, '', 'three.'],
+      ['d/l', 'symlink', 0, 'c', '.'],
+      ['d/h', 'hardlink', 0, 'd/c', '.'],
+    ],
+  )
+  for (const chunkBytes of [1, 3, 511, 512, 513])
+    t.strictSame(readTar(tar, chunkBytes), whole, `${chunkBytes} at a time`)
   t.end()
 })
 
@@ -60,7 +73,10 @@ test('takes long names in the way of GNU, for the next entry only', (t) => {
     { path: 'd/short', typeFlag: '2', link: 'short' },
     { path: 'd/next', content: 'x' },
   ])
-  t.match(readTar(tar), [{ path, link }, { path: 'd/next', link: '' }])
+  t.match(readTar(tar), [
+    { path, link },
+    { path: 'd/next', link: '' },
+  ])
   t.end()
 })
 
@@ -93,16 +109,24 @@ test('ignores what follows the end', (t) => {
 })
 
 function readUntilComplete(tar: Buffer, chunkBytes: number): TarReader {
-  const visitor = { complete: false, visit: () => ({ write: () => undefined, end: () => (visitor.complete = true) }) }
+  const visitor = {
+    complete: false,
+    visit: () => ({ write: () => undefined, end: () => (visitor.complete = true) }),
+  }
   const reader = new TarReader(visitor)
-  for (let at = 0; at < tar.length && !reader.done; at += chunkBytes) reader.write(tar.subarray(at, at + chunkBytes))
+  for (let at = 0; at < tar.length && !reader.done; at += chunkBytes)
+    reader.write(tar.subarray(at, at + chunkBytes))
   return reader
 }
 
 const UNREADABLE = { path: 'b', typeFlag: '?' }
 
 test('stops after the step in which the visitor had all it wanted, wherever the chunks end', (t) => {
-  const tar = buildTar([{ path: 'a', content: 'x' }, { path: 'large', content: 'x'.repeat(READ_STEP_BYTES) }, UNREADABLE])
+  const tar = buildTar([
+    { path: 'a', content: 'x' },
+    { path: 'large', content: 'x'.repeat(READ_STEP_BYTES) },
+    UNREADABLE,
+  ])
   for (const chunkBytes of [511, 65536, tar.length]) {
     const reader = readUntilComplete(tar, chunkBytes)
     t.equal(reader.done, true)
@@ -112,35 +136,83 @@ test('stops after the step in which the visitor had all it wanted, wherever the 
 })
 
 test('reads the whole step in which the visitor had all it wanted, wherever the chunks end', (t) => {
-  const tar = buildTar([{ path: 'a', content: 'x' }, { path: 'large', content: 'x'.repeat(READ_STEP_BYTES - 4 * BLOCK) }, UNREADABLE])
-  for (const chunkBytes of [511, 65536, tar.length]) t.throws(() => readUntilComplete(tar, chunkBytes), { message: /unknown type/ })
+  const tar = buildTar([
+    { path: 'a', content: 'x' },
+    { path: 'large', content: 'x'.repeat(READ_STEP_BYTES - 4 * BLOCK) },
+    UNREADABLE,
+  ])
+  for (const chunkBytes of [511, 65536, tar.length])
+    t.throws(() => readUntilComplete(tar, chunkBytes), { message: /unknown type/ })
   t.end()
 })
 
 test('refuses an archive that is cut off at any block', (t) => {
   const tar = buildTar([{ path: 'a', content: 'x'.repeat(2 * BLOCK) }])
   for (let length = 0; length <= tar.length - 2 * BLOCK; length += 256) {
-    t.throws(() => readTar(tar.subarray(0, length)), { code: 'hart_malformed', message: /ends in the middle/ })
+    t.throws(() => readTar(tar.subarray(0, length)), {
+      code: 'hart_malformed',
+      message: /ends in the middle/,
+    })
   }
   t.end()
 })
 
 const hostile: [string, Entry[], RegExp][] = [
-  ['a long name of 2 GB', [{ path: 'L', typeFlag: 'L', declaredBytes: 2 ** 31 }], /2147483648 bytes long; the most is 1048576/],
-  ['a pax header of 2 GB', [{ path: 'x', typeFlag: 'x', declaredBytes: 2 ** 31 }], /2147483648 bytes long; the most is 1048576/],
-  ['a global pax header one byte too long', [{ path: 'g', typeFlag: 'g', declaredBytes: LONGEST_EXTENSION + 1 }], /the most is 1048576/],
-  ['a path that is too long', [paxEntry({ path: 'p'.repeat(LONGEST_PATH + 1) }), { path: 'a' }], /path of more than 4096/],
+  [
+    'a long name of 2 GB',
+    [{ path: 'L', typeFlag: 'L', declaredBytes: 2 ** 31 }],
+    /2147483648 bytes long; the most is 1048576/,
+  ],
+  [
+    'a pax header of 2 GB',
+    [{ path: 'x', typeFlag: 'x', declaredBytes: 2 ** 31 }],
+    /2147483648 bytes long; the most is 1048576/,
+  ],
+  [
+    'a global pax header one byte too long',
+    [{ path: 'g', typeFlag: 'g', declaredBytes: LONGEST_EXTENSION + 1 }],
+    /the most is 1048576/,
+  ],
+  [
+    'a path that is too long',
+    [paxEntry({ path: 'p'.repeat(LONGEST_PATH + 1) }), { path: 'a' }],
+    /path of more than 4096/,
+  ],
   ['a path with NUL', [paxEntry({ path: 'a\0b' }), { path: 'a' }], /NUL/],
-  ['a pax record that overruns', [{ path: 'x', typeFlag: 'x', content: '99 path=a\n' }, { path: 'a' }], /damaged pax header/],
-  ['a pax record without a length', [{ path: 'x', typeFlag: 'x', content: 'path=a\n' }, { path: 'a' }], /damaged pax header/],
-  ['a pax record of no length', [{ path: 'x', typeFlag: 'x', content: '0 path=a\n' }, { path: 'a' }], /damaged pax header/],
-  ['a pax record without a key', [{ path: 'x', typeFlag: 'x', content: '7 path\n' }, { path: 'a' }], /damaged pax header/],
+  [
+    'a pax record that overruns',
+    [{ path: 'x', typeFlag: 'x', content: '99 path=a\n' }, { path: 'a' }],
+    /damaged pax header/,
+  ],
+  [
+    'a pax record without a length',
+    [{ path: 'x', typeFlag: 'x', content: 'path=a\n' }, { path: 'a' }],
+    /damaged pax header/,
+  ],
+  [
+    'a pax record of no length',
+    [{ path: 'x', typeFlag: 'x', content: '0 path=a\n' }, { path: 'a' }],
+    /damaged pax header/,
+  ],
+  [
+    'a pax record without a key',
+    [{ path: 'x', typeFlag: 'x', content: '7 path\n' }, { path: 'a' }],
+    /damaged pax header/,
+  ],
   ['a pax size that is none', [paxEntry({ size: '-1' }), { path: 'a' }], /pax header with the size "-1"/],
-  ['a pax size beyond counting', [paxEntry({ size: '9999999999999999' }), { path: 'a' }], /pax header with the size/],
+  [
+    'a pax size beyond counting',
+    [paxEntry({ size: '9999999999999999' }), { path: 'a' }],
+    /pax header with the size/,
+  ],
   ['a sparse file of pax', [paxEntry({ 'GNU.sparse.name': 'b' }), { path: 'a' }], /sparse file/],
   ['a sparse file of GNU', [{ path: 'a', typeFlag: 'S' }], /unknown type "S"/],
   ['a folder with content', [{ path: 'a/', typeFlag: '5', content: 'x' }], /is no file but has content/],
-  ['a link with content', [{ path: 'a', typeFlag: '2', link: 'b', content: 'x' }], /is no file but has content/],
+  [
+    'a link with content',
+    [{ path: 'a', typeFlag: '2', link: 'b', content: 'x' }],
+    /is no file but has content/,
+  ],
   ['an old folder with content', [{ path: 'a/', content: 'x' }], /is no file but has content/],
 ]
 
@@ -161,10 +233,16 @@ test('refuses a header with a wrong checksum', (t) => {
 test('refuses a number that is none, and one that is negative or beyond counting', (t) => {
   const block = formatTarHeader({ path: 'a', typeFlag: '0', sizeBytes: 0, link: '' })
   block.write('9', 134)
-  t.throws(() => parseTarHeader(withChecksum(block)), { code: 'hart_malformed', message: /where a number belongs/ })
+  t.throws(() => parseTarHeader(withChecksum(block)), {
+    code: 'hart_malformed',
+    message: /where a number belongs/,
+  })
   for (const first of [0xff, 0x80]) {
     block.fill(0xff, 124, 136).writeUInt8(first, 124)
-    t.throws(() => parseTarHeader(withChecksum(block)), { code: 'hart_malformed', message: /impossible size/ })
+    t.throws(() => parseTarHeader(withChecksum(block)), {
+      code: 'hart_malformed',
+      message: /impossible size/,
+    })
   }
   t.end()
 })

@@ -43,22 +43,35 @@ async function decodeHere(path: string): Promise<Buffer> {
 /** Programs that this process started and that are not gone. Only Linux tells. */
 function running(): number {
   if (process.platform !== 'linux') return 0
-  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').split(' ').filter((pid) => pid !== '')
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8')
+    .split(' ')
+    .filter((pid) => pid !== '')
   return children.filter((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'xz').length
 }
 
-test('gives what the other decoder gives, from any place of a file, less what is skipped', options, async (t) => {
-  const samples = [fixture('possums-9.tar.xz'), fixture('possums-blocks.tar.xz'), joinXz(buildXz(Buffer.from('one')), buildXz(), buildXz(Buffer.from(' two')))]
-  for (const sample of samples) {
-    const expected = await decodeHere(save(t.testdir(), sample))
-    for (const before of [0, 1, 70_000]) {
-      for (const skipped of [0, 1, expected.length - 1, expected.length]) {
-        const found = await collect(save(t.testdir(), Buffer.alloc(before, 7), sample), { start: before, skipped })
-        t.ok(found.equals(expected.subarray(skipped)), `${before} before, ${skipped} skipped`)
+test(
+  'gives what the other decoder gives, from any place of a file, less what is skipped',
+  options,
+  async (t) => {
+    const samples = [
+      fixture('possums-9.tar.xz'),
+      fixture('possums-blocks.tar.xz'),
+      joinXz(buildXz(Buffer.from('one')), buildXz(), buildXz(Buffer.from(' two'))),
+    ]
+    for (const sample of samples) {
+      const expected = await decodeHere(save(t.testdir(), sample))
+      for (const before of [0, 1, 70_000]) {
+        for (const skipped of [0, 1, expected.length - 1, expected.length]) {
+          const found = await collect(save(t.testdir(), Buffer.alloc(before, 7), sample), {
+            start: before,
+            skipped,
+          })
+          t.ok(found.equals(expected.subarray(skipped)), `${before} before, ${skipped} skipped`)
+        }
       }
     }
-  }
-})
+  },
+)
 
 test('what is told that it is enough, or fails, leaves no program behind', options, async (t) => {
   const path = save(t.testdir(), fixture('zeros-64MiB.xz'))
@@ -69,7 +82,12 @@ test('what is told that it is enough, or fails, leaves no program behind', optio
   })
   t.ok(taken > 0 && taken <= MIB, `${taken}`)
   t.equal(running(), 0)
-  await t.rejects(decodeByProgram(path, { start: 0, skipped: 0 }, () => { throw new Error('output failed') }), { message: 'output failed' })
+  await t.rejects(
+    decodeByProgram(path, { start: 0, skipped: 0 }, () => {
+      throw new Error('output failed')
+    }),
+    { message: 'output failed' },
+  )
   t.equal(running(), 0)
 })
 
@@ -77,15 +95,27 @@ test('data that is damaged is refused', options, async (t) => {
   const damaged = Buffer.from(fixture('possums-blocks.tar.xz'))
   const at = Math.floor(damaged.length / 2)
   damaged.writeUInt8(damaged.readUInt8(at) ^ 1, at)
-  await t.rejects(collect(save(t.testdir(), damaged), { start: 0, skipped: 0 }), { code: 'hart_malformed', message: /damaged in its data/ })
-  await t.rejects(collect(save(t.testdir(), Buffer.from('no xz at all')), { start: 0, skipped: 0 }), { code: 'hart_malformed' })
+  await t.rejects(collect(save(t.testdir(), damaged), { start: 0, skipped: 0 }), {
+    code: 'hart_malformed',
+    message: /damaged in its data/,
+  })
+  await t.rejects(collect(save(t.testdir(), Buffer.from('no xz at all')), { start: 0, skipped: 0 }), {
+    code: 'hart_malformed',
+  })
   t.equal(running(), 0)
 })
 
 test('an archive whose metadata come last is read the same with it and without', options, async (t) => {
   const { bytes } = buildHart({ ident: 'acme/app/1.0.0/20260101120000' })
-  const tar = await decodeHere(save(t.testdir(), bytes.subarray(signHart(Buffer.alloc(0), makeKeys('acme').secretKey).length)))
-  const large = buildTar([{ path: 'hab/pkgs/acme/app/1.0.0/20260101120000/bin/app', content: Buffer.alloc(40 * MIB, 'x').toString() }]).subarray(0, -1024)
+  const tar = await decodeHere(
+    save(t.testdir(), bytes.subarray(signHart(Buffer.alloc(0), makeKeys('acme').secretKey).length)),
+  )
+  const large = buildTar([
+    {
+      path: 'hab/pkgs/acme/app/1.0.0/20260101120000/bin/app',
+      content: Buffer.alloc(40 * MIB, 'x').toString(),
+    },
+  ]).subarray(0, -1024)
   const path = save(t.testdir(), buildXz(large, tar))
   const found = await readArchive(path, 0, { withProgram: true })
   t.equal(found.ident.version, '1.0.0')

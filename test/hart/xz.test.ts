@@ -21,7 +21,10 @@ function walk(folder: string, xz: Buffer, mostUnpackedBytes = 2 ** 40): XzShape 
 
 async function decode(folder: string, xz: Buffer, enough = Infinity): Promise<Buffer> {
   walk(folder, xz)
-  using file = new PayloadFile(join(folder, 'walked.xz'), { payloadOffset: 0, windowBytes: DECODE_WINDOW_BYTES })
+  using file = new PayloadFile(join(folder, 'walked.xz'), {
+    payloadOffset: 0,
+    windowBytes: DECODE_WINDOW_BYTES,
+  })
   const pieces: Buffer[] = []
   let length = 0
   await decodeXz(file, (bytes) => {
@@ -59,7 +62,10 @@ test('stops when it is told that it is enough, and can be used again', async (t)
 test('an output that fails is not held against the next file', async (t) => {
   const folder = t.testdir()
   walk(folder, possums)
-  using file = new PayloadFile(join(folder, 'walked.xz'), { payloadOffset: 0, windowBytes: DECODE_WINDOW_BYTES })
+  using file = new PayloadFile(join(folder, 'walked.xz'), {
+    payloadOffset: 0,
+    windowBytes: DECODE_WINDOW_BYTES,
+  })
   await t.rejects(decodeXz(file, fail), { message: 'output failed' })
   t.equal((await decode(t.testdir(), possums)).length, 10_240)
 })
@@ -82,7 +88,11 @@ test('refuses a file that is cut off at any byte', (t) => {
   for (const xz of [possums, fixture('possums-blocks.tar.xz'), buildXz(Buffer.alloc(70_000))]) {
     const step = xz.length > 10_000 ? 501 : 1
     for (let length = 0; length < xz.length; length += step) {
-      t.throws(() => walk(folder, xz.subarray(0, length)), { code: 'hart_malformed', message: /cut off|damaged/ }, `after ${length}`)
+      t.throws(
+        () => walk(folder, xz.subarray(0, length)),
+        { code: 'hart_malformed', message: /cut off|damaged/ },
+        `after ${length}`,
+      )
     }
   }
   t.end()
@@ -111,21 +121,53 @@ for (const [size, code, fits] of dictionaries) {
     xz.writeUInt8(code, 16)
     xz.writeUInt32LE(crc32(xz.subarray(12, 20)), 20)
     if (fits) t.doesNotThrow(() => walk(t.testdir(), xz))
-    else t.throws(() => walk(t.testdir(), xz), { code: 'hart_malformed', message: /needs a dictionary of \d+ bytes.*the most is 67108864/ })
+    else
+      t.throws(() => walk(t.testdir(), xz), {
+        code: 'hart_malformed',
+        message: /needs a dictionary of \d+ bytes.*the most is 67108864/,
+      })
     t.end()
   })
 }
 
 const refused: [string, Buffer, RegExp][] = [
   ['another format', Buffer.from('PK\x03\x04 is a zip file'), /not an xz file/],
-  ['bytes after its end', Buffer.concat([possums, Buffer.from('and more')]), /8 bytes follow its compressed archive/],
-  ['a text after its end', Buffer.concat([possums, Buffer.from('and much more')]), /13 bytes follow its compressed archive/],
-  ['a zero after its end', Buffer.concat([possums, Buffer.alloc(1)]), /1 bytes follow its compressed archive/],
-  ['zeros by fours after its end', Buffer.concat([possums, Buffer.alloc(8)]), /8 bytes follow its compressed archive/],
-  ['a second stream', Buffer.concat([possums, buildXz(Buffer.from('more'))]), /\d+ bytes follow its compressed archive/],
-  ['a second stream behind zeros', Buffer.concat([possums, Buffer.alloc(4), buildXz()]), /\d+ bytes follow its compressed archive/],
+  [
+    'bytes after its end',
+    Buffer.concat([possums, Buffer.from('and more')]),
+    /8 bytes follow its compressed archive/,
+  ],
+  [
+    'a text after its end',
+    Buffer.concat([possums, Buffer.from('and much more')]),
+    /13 bytes follow its compressed archive/,
+  ],
+  [
+    'a zero after its end',
+    Buffer.concat([possums, Buffer.alloc(1)]),
+    /1 bytes follow its compressed archive/,
+  ],
+  [
+    'zeros by fours after its end',
+    Buffer.concat([possums, Buffer.alloc(8)]),
+    /8 bytes follow its compressed archive/,
+  ],
+  [
+    'a second stream',
+    Buffer.concat([possums, buildXz(Buffer.from('more'))]),
+    /\d+ bytes follow its compressed archive/,
+  ],
+  [
+    'a second stream behind zeros',
+    Buffer.concat([possums, Buffer.alloc(4), buildXz()]),
+    /\d+ bytes follow its compressed archive/,
+  ],
   ['a filter for x86 programs', fixture('possums-x86.tar.xz'), /filter other than LZMA2/],
-  ['a check that nobody uses', fixture('possums-sha256.tar.xz'), /checked in a way that is not supported \(10\)/],
+  [
+    'a check that nobody uses',
+    fixture('possums-sha256.tar.xz'),
+    /checked in a way that is not supported \(10\)/,
+  ],
 ]
 
 for (const [what, xz, why] of refused) {

@@ -21,8 +21,21 @@ test('an answer that comes at once keeps its connection, and one that leaves a b
   const { url } = await startDepot(t, { listen: true })
   const agent = new Agent({ keepAlive: true })
   t.teardown(() => agent.destroy())
-  for (const path of ['/healthz', '/', '/nothing', '/api/v1/nothing', '/v1/status', '/v1/depot/pkgs/acme/app/latest', '/v1/depot/%zz']) {
-    for (const method of ['GET', 'HEAD', 'DELETE']) t.match((await ask(url + path, { method, agent })).headers, { connection: 'keep-alive' }, `${method} ${path}`)
+  for (const path of [
+    '/healthz',
+    '/',
+    '/nothing',
+    '/api/v1/nothing',
+    '/v1/status',
+    '/v1/depot/pkgs/acme/app/latest',
+    '/v1/depot/%zz',
+  ]) {
+    for (const method of ['GET', 'HEAD', 'DELETE'])
+      t.match(
+        (await ask(url + path, { method, agent })).headers,
+        { connection: 'keep-alive' },
+        `${method} ${path}`,
+      )
   }
   const talk = converse(url)
   await talk.say('POST /nothing HTTP/1.1\r\nHost: depot\r\nContent-Length: 10\r\n\r\n')
@@ -42,7 +55,10 @@ test('a body of JSON that stalls or breaks off is told so', async (t) => {
     leaving.socket.end()
     t.match(await leaving.toTheEnd(), /^HTTP\/1\.1 400 /, length)
   }
-  t.notOk(started.logged.some((line) => line['level'] === 'error' || line['level'] === 'fatal'), 'none of it is an error of ours')
+  t.notOk(
+    started.logged.some((line) => line['level'] === 'error' || line['level'] === 'fatal'),
+    'none of it is an error of ours',
+  )
 })
 
 // Each such request once ended the server, for anyone who knew to break it off.
@@ -50,7 +66,12 @@ test('a body that no route reads may break off or stall', async (t) => {
   const started = await startDepot(t, { listen: true, limits: { uploadIdleMs: 30 } })
   const unread = ['GET /api/v1/views', 'HEAD /api/v1/whoami', 'GET /api/v1/nothing', 'POST /api/v1/views']
   for (const line of unread) {
-    for (const length of ['Content-Length: 100', 'Content-Length: 99999999', 'Transfer-Encoding: chunked', 'Content-Length: 100\r\nContent-Type: none of, these']) {
+    for (const length of [
+      'Content-Length: 100',
+      'Content-Length: 99999999',
+      'Transfer-Encoding: chunked',
+      'Content-Length: 100\r\nContent-Type: none of, these',
+    ]) {
       const begin = `${line} HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\n${length}\r\n\r\n`
       for (const how of ['end', 'resetAndDestroy'] as const) {
         const leaving = converse(started.url)
@@ -67,11 +88,15 @@ test('a body that no route reads may break off or stall', async (t) => {
 })
 
 test('a client that takes nothing of its answer is cut off, and one that takes it slowly is not', async (t) => {
-  const file = { ident: 'acme/app/1.0.0/20260101120000', files: [{ path: 'large', content: Buffer.alloc(32 * 1024 * 1024, 'x') }] }
+  const file = {
+    ident: 'acme/app/1.0.0/20260101120000',
+    files: [{ path: 'large', content: Buffer.alloc(32 * 1024 * 1024, 'x') }],
+  }
   const started = await startDepot(t, { listen: true, limits: { unreadMs: 200 } })
   await makeOrigin(started)
   await publishAll(started, file)
-  const question = 'GET /v1/depot/pkgs/acme/app/1.0.0/20260101120000/download HTTP/1.1\r\nHost: depot\r\nConnection: close\r\n\r\n'
+  const question =
+    'GET /v1/depot/pkgs/acme/app/1.0.0/20260101120000/download HTTP/1.1\r\nHost: depot\r\nConnection: close\r\n\r\n'
 
   const idle = converse(started.url)
   idle.socket.pause()
@@ -87,7 +112,8 @@ test('a client that takes nothing of its answer is cut off, and one that takes i
   for await (const piece of slow.socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     if (received === 0) await setTimeout(150)
     received += piece.length
-    if (Math.floor(received / 2 ** 22) !== Math.floor((received - piece.length) / 2 ** 22)) await setTimeout(60)
+    if (Math.floor(received / 2 ** 22) !== Math.floor((received - piece.length) / 2 ** 22))
+      await setTimeout(60)
   }
   t.ok(received > buildHart(file).bytes.length, 'all of it, and its head')
 })
@@ -95,9 +121,14 @@ test('a client that takes nothing of its answer is cut off, and one that takes i
 test('a request that came whole is answered before what follows it is judged', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
-  const [hart] = await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000', files: [{ path: 'large', content: Buffer.alloc(8 * 1024 * 1024, 'x') }] })
+  const [hart] = await publishAll(started, {
+    ident: 'acme/app/1.0.0/20260101120000',
+    files: [{ path: 'large', content: Buffer.alloc(8 * 1024 * 1024, 'x') }],
+  })
   const talk = converse(started.url)
-  await talk.say('GET /v1/depot/pkgs/acme/app/1.0.0/20260101120000/download HTTP/1.1\r\nHost: depot\r\n\r\nthis is none\r\n\r\n')
+  await talk.say(
+    'GET /v1/depot/pkgs/acme/app/1.0.0/20260101120000/download HTTP/1.1\r\nHost: depot\r\n\r\nthis is none\r\n\r\n',
+  )
   const [head = '', body = ''] = (await talk.toTheEnd()).split(/\r\n\r\n([^]*)/)
   t.match(head, /^HTTP\/1\.1 200 /)
   t.equal(body.slice(0, hart?.bytes.length), hart?.bytes.toString('latin1'), 'all of the package')
@@ -106,7 +137,9 @@ test('a request that came whole is answered before what follows it is judged', a
   for (const rubbish of ['this is none\r\n\r\n', '\0\0\0', 'GET / HTTP/1.1\r\nno header\r\n\r\n']) {
     const view = JSON.stringify({ name: `made-${rubbish.length}`, rule: 'promoted' })
     const change = converse(started.url)
-    await change.say(`POST /api/v1/views HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\nContent-Length: ${view.length}\r\n\r\n${view}${rubbish}`)
+    await change.say(
+      `POST /api/v1/views HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\nContent-Length: ${view.length}\r\n\r\n${view}${rubbish}`,
+    )
     t.match(await change.toTheEnd(), /^HTTP\/1\.1 201 [^]*HTTP\/1\.1 400 /, JSON.stringify(rubbish))
   }
 })
@@ -168,7 +201,10 @@ test('requests that come at once are answered one after another, wherever they a
 
 test('a client that closes its sending side after a request is answered', async (t) => {
   const started = await startDepot(t, { listen: true, hasThreads: true })
-  const ordinary = await buildServer({ ...started.depot, config: { ...started.depot.config, hasShortWay: false } })
+  const ordinary = await buildServer({
+    ...started.depot,
+    config: { ...started.depot.config, hasShortWay: false },
+  })
   t.teardown(() => ordinary.close())
   await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   let count = 0
@@ -176,12 +212,27 @@ test('a client that closes its sending side after a request is answered', async 
     const auth = `Host: depot\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\n`
     const body = JSON.stringify({ name: `made-${(count += 1)}`, rule: 'promoted' })
     const requests = {
-      'a change': [`POST /api/v1/views HTTP/1.1\r\n${auth}Content-Length: ${body.length}\r\n\r\n${body}`, 201],
-      'a read that needs a thread': [`GET /v1/depot/pkgs/acme/app/1.0.0/20260101120000?target=x86_64-linux HTTP/1.1\r\nHost: depot\r\n\r\n`, 200],
-      'a poll with a token that is looked up': [`GET /v1/depot/pkgs/acme/app/latest HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer wrong-token\r\n\r\n`, 401],
+      'a change': [
+        `POST /api/v1/views HTTP/1.1\r\n${auth}Content-Length: ${body.length}\r\n\r\n${body}`,
+        201,
+      ],
+      'a read that needs a thread': [
+        `GET /v1/depot/pkgs/acme/app/1.0.0/20260101120000?target=x86_64-linux HTTP/1.1\r\nHost: depot\r\n\r\n`,
+        200,
+      ],
+      'a poll with a token that is looked up': [
+        `GET /v1/depot/pkgs/acme/app/latest HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer wrong-token\r\n\r\n`,
+        401,
+      ],
       'a list': [`GET /v1/depot/pkgs/acme HTTP/1.1\r\nHost: depot\r\n\r\n`, 200],
-      'two requests': [`GET /api/v1/views HTTP/1.1\r\n${auth}\r\nGET /api/v1/whoami HTTP/1.1\r\n${auth}\r\n`, 200],
-      'a request that waits': [`GET /api/v1/events?after=${(await findHead(started.depot.db)).sequence}&wait=60 HTTP/1.1\r\n${auth}\r\n`, 200],
+      'two requests': [
+        `GET /api/v1/views HTTP/1.1\r\n${auth}\r\nGET /api/v1/whoami HTTP/1.1\r\n${auth}\r\n`,
+        200,
+      ],
+      'a request that waits': [
+        `GET /api/v1/events?after=${(await findHead(started.depot.db)).sequence}&wait=60 HTTP/1.1\r\n${auth}\r\n`,
+        200,
+      ],
       'a stream': [`GET /api/v1/events HTTP/1.1\r\n${auth}Accept: text/event-stream\r\n\r\n`, 200],
     } as const
     for (const [what, [request, status]] of Object.entries(requests)) {
@@ -197,8 +248,17 @@ test('a client that closes its sending side after a request is answered', async 
 
 test('two Host headers are 400, for each door and on the fast path', async (t) => {
   const { url } = await startDepot(t, { listen: true })
-  for (const path of ['/healthz', '/api/v1/views', '/v1/depot/pkgs/acme', '/v1/depot/pkgs/acme/app/latest', '/nothing']) {
-    for (const [first, second] of [['depot', 'depot'], ['depot', 'other']]) {
+  for (const path of [
+    '/healthz',
+    '/api/v1/views',
+    '/v1/depot/pkgs/acme',
+    '/v1/depot/pkgs/acme/app/latest',
+    '/nothing',
+  ]) {
+    for (const [first, second] of [
+      ['depot', 'depot'],
+      ['depot', 'other'],
+    ]) {
       const talk = converse(url)
       await talk.say(`GET ${path} HTTP/1.1\r\nHost: ${first}\r\nhost: ${second}\r\nConnection: close\r\n\r\n`)
       t.match(await talk.toTheEnd(), /^HTTP\/1\.1 400 /, path)
@@ -218,25 +278,45 @@ test('a path of /api answers 405 and names its methods', async (t) => {
   for (const [path, methods] of Object.entries(allowed)) {
     for (const method of ['PATCH', 'OPTIONS', 'PROPFIND', 'TRACE']) {
       const answer = await ask(url + path, { method, ...(method === 'PATCH' && { body: '{}' }) })
-      t.match(answer, { status: 405, headers: { allow: methods, 'content-type': 'application/problem+json' } }, `${method} ${path}`)
+      t.match(
+        answer,
+        { status: 405, headers: { allow: methods, 'content-type': 'application/problem+json' } },
+        `${method} ${path}`,
+      )
       t.match(JSON.parse(answer.text), { code: 'method_not_allowed' })
     }
   }
-  for (const path of ['/api/v1/nothing', '/api/v1/views/a/b/c/d/e', '/v1/depot/views', '/v1/depot/pkgs/acme/app/latest']) {
+  for (const path of [
+    '/api/v1/nothing',
+    '/api/v1/views/a/b/c/d/e',
+    '/v1/depot/views',
+    '/v1/depot/pkgs/acme/app/latest',
+  ]) {
     t.match(await ask(url + path, { method: 'PATCH' }), { status: 404 }, path)
   }
 })
 
 test('a body of any kind that comes too slowly is 408, and so is a head', async (t) => {
-  const started = await startDepot(t, { listen: true, limits: { bodyGraceMs: 30, leastBodyBytesPerSecond: 1_000_000, headMs: 60 } })
+  const started = await startDepot(t, {
+    listen: true,
+    limits: { bodyGraceMs: 30, leastBodyBytesPerSecond: 1_000_000, headMs: 60 },
+  })
   await makeOrigin(started)
   const hart = buildHart({ ident: 'acme/app/1.0.0/20260101120000' })
   const form = '--x\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
   const bodies: readonly [line: string, headers: string, begin: string][] = [
     [`POST ${uploadPath(hart)}`, 'Content-Length: 1000', hart.bytes.toString('latin1').slice(0, 10)],
     [`POST ${uploadPath(hart)}`, 'Transfer-Encoding: chunked', '2\r\nHA\r\n'],
-    [`POST ${uploadPath(hart)}`, 'Content-Length: 1000\r\nContent-Type: multipart/form-data; boundary=x', '--x\r\n'],
-    [`POST ${uploadPath(hart)}`, 'Content-Length: 1000\r\nContent-Type: multipart/form-data; boundary=x', `${form}HART-1`],
+    [
+      `POST ${uploadPath(hart)}`,
+      'Content-Length: 1000\r\nContent-Type: multipart/form-data; boundary=x',
+      '--x\r\n',
+    ],
+    [
+      `POST ${uploadPath(hart)}`,
+      'Content-Length: 1000\r\nContent-Type: multipart/form-data; boundary=x',
+      `${form}HART-1`,
+    ],
     ['POST /v1/depot/origins', 'Content-Length: 1000', '{'],
     ['POST /v1/depot/origins/acme/keys/20260101120000', 'Content-Length: 1000', 'SIG-PUB-1'],
     ['POST /v1/depot/origins/acme/secret_keys/20260101120000', 'Content-Length: 1000', 'SIG-SEC-1'],
@@ -246,10 +326,16 @@ test('a body of any kind that comes too slowly is 408, and so is a head', async 
   ]
   for (const [line, headers, begin] of bodies) {
     const talk = converse(started.url)
-    await talk.say(`${line} HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\n${headers}\r\n\r\n${begin}`)
+    await talk.say(
+      `${line} HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\n${headers}\r\n\r\n${begin}`,
+    )
     t.match(await talk.toTheEnd(), /^HTTP\/1\.1 408 /, `${line}, ${headers}`)
   }
-  for (const begin of ['G', 'GET /v1/depot/pkgs/acme/app/latest HTTP/1.1\r\nHost: depot\r\n', 'POST /v1/depot/origins HTTP/1.1\r\nHost:']) {
+  for (const begin of [
+    'G',
+    'GET /v1/depot/pkgs/acme/app/latest HTTP/1.1\r\nHost: depot\r\n',
+    'POST /v1/depot/origins HTTP/1.1\r\nHost:',
+  ]) {
     const talk = converse(started.url)
     await talk.say(begin)
     t.match(await talk.toTheEnd(), /^HTTP\/1\.1 408 /, begin)
@@ -274,7 +360,10 @@ test('a server that stops sends an answer to its end, though its client reads it
   const closing = started.close()
   await new Promise(setImmediate)
   let heard = ''
-  client.setEncoding('utf8').on('data', (piece: string) => (heard += piece)).resume()
+  client
+    .setEncoding('utf8')
+    .on('data', (piece: string) => (heard += piece))
+    .resume()
   await Promise.all([once(client, 'close'), closing])
   const answers = heard.split(/(?=HTTP\/1\.1 \d{3} )/).filter((answer) => answer.startsWith('HTTP/1.1 200 '))
   t.ok(answers.length > 1)

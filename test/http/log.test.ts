@@ -9,7 +9,15 @@ test('no credential reaches the log, whatever is done with it', async (t) => {
   const started = await startDepot(t)
   await makeReleases(started, APP)
   const wrong = 'wrong-token-0123456789'
-  const credentials = [`Bearer ${ADMIN_TOKEN}`, basic(ADMIN_TOKEN), `Bearer ${wrong}`, basic(wrong), wrong, `Bearer ${wrong} ${wrong}`, `Digest ${wrong}`]
+  const credentials = [
+    `Bearer ${ADMIN_TOKEN}`,
+    basic(ADMIN_TOKEN),
+    `Bearer ${wrong}`,
+    basic(wrong),
+    wrong,
+    `Bearer ${wrong} ${wrong}`,
+    `Digest ${wrong}`,
+  ]
   const requests = [
     ['GET', '/api/v1/views'],
     ['GET', '/nowhere'],
@@ -22,17 +30,39 @@ test('no credential reaches the log, whatever is done with it', async (t) => {
     ['GET', '/api/v1/views/%ZZ'],
   ] as const
   for (const authorization of credentials) {
-    for (const [method, url] of requests) await started.app.inject({ method, url, headers: { authorization, 'x-token': wrong, cookie: `session=${wrong}` } })
+    for (const [method, url] of requests)
+      await started.app.inject({
+        method,
+        url,
+        headers: { authorization, 'x-token': wrong, cookie: `session=${wrong}` },
+      })
   }
   t.ok(started.logged.length >= credentials.length * requests.length, 'all of them were logged')
   const log = JSON.stringify(started.logged)
-  for (const secret of [ADMIN_TOKEN, wrong, basic(ADMIN_TOKEN).slice(6), basic(wrong).slice(6)]) t.notOk(log.includes(secret), secret)
+  for (const secret of [ADMIN_TOKEN, wrong, basic(ADMIN_TOKEN).slice(6), basic(wrong).slice(6)])
+    t.notOk(log.includes(secret), secret)
 })
 
 test('a change at the Habitat door is one line with its request, who asked, and what it was about', async (t) => {
   const started = await startDepot(t)
   await makeReleases(started, APP)
-  const { statusCode } = await started.app.inject({ method: 'POST', url: `/v1/depot/views/delivered/pkgs/${APP}/promote`, headers: { authorization: `Bearer ${ADMIN_TOKEN}` } })
+  const { statusCode } = await started.app.inject({
+    method: 'POST',
+    url: `/v1/depot/views/delivered/pkgs/${APP}/promote`,
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+  })
   t.equal(statusCode, 200)
-  t.match(started.logged.filter((line) => line['method'] === 'POST'), [{ msg: 'request', level: 'info', request: /\S/, account: 'admin', status: 200, subject: `${APP} into delivered` }])
+  t.match(
+    started.logged.filter((line) => line['method'] === 'POST'),
+    [
+      {
+        msg: 'request',
+        level: 'info',
+        request: /\S/,
+        account: 'admin',
+        status: 200,
+        subject: `${APP} into delivered`,
+      },
+    ],
+  )
 })

@@ -21,14 +21,22 @@ const { writer } = started.depot
 const team = await gatherTeam(started)
 const { invitation } = await furnish(started, team, 'acme')
 await furnish(started, team, 'other')
-const releases = await makeReleases(started, APP.ident, ...['patched', 'deleted'].map((name) => `acme/${name}/1.0.0/20260101120000`))
+const releases = await makeReleases(
+  started,
+  APP.ident,
+  ...['patched', 'deleted'].map((name) => `acme/${name}/1.0.0/20260101120000`),
+)
 await makeView(started, 'prod', 'promoted')
 for (const release of releases.slice(0, 2)) await move(started, 'promote', 'prod', [release])
 await writer.submit({ kind: 'addAccount', input: { name: 'boss', isAdministrator: true }, actor: OPERATOR })
 
 async function tokenOf(scope: Scope): Promise<string> {
   const token = generateToken()
-  await writer.submit({ kind: 'issueToken', input: { account: 'boss', hash: hashToken(token), label: 'test', scope }, actor: OPERATOR })
+  await writer.submit({
+    kind: 'issueToken',
+    input: { account: 'boss', hash: hashToken(token), label: 'test', scope },
+    actor: OPERATOR,
+  })
   return token
 }
 
@@ -41,29 +49,62 @@ const SCOPES: Readonly<Record<string, Scope>> = {
   'to another view': { views: ['union'] },
 }
 const whole = await tokenOf({})
-const tokens = await Promise.all(Object.entries(SCOPES).map(async ([how, scope]) => [how, scope, await tokenOf(scope)] as const))
+const tokens = await Promise.all(
+  Object.entries(SCOPES).map(async ([how, scope]) => [how, scope, await tokenOf(scope)] as const),
+)
 
 /** What the parameters of a path are, unless the row below says otherwise. */
-const NAMES: Readonly<Record<string, string>> = { origin: 'acme', name: 'app', version: '1.0.0', release: '20260101120000', view: 'prod', channel: 'prod', account: 'mate', type: 'docker', words: 'app', revision: '1', visibility: 'private', id: String(invitation), webhook: 'hook', key: 'current' }
-const MORE: Readonly<Record<string, { readonly names?: Readonly<Record<string, string>>; readonly query?: string; readonly body?: unknown }>> = {
+const NAMES: Readonly<Record<string, string>> = {
+  origin: 'acme',
+  name: 'app',
+  version: '1.0.0',
+  release: '20260101120000',
+  view: 'prod',
+  channel: 'prod',
+  account: 'mate',
+  type: 'docker',
+  words: 'app',
+  revision: '1',
+  visibility: 'private',
+  id: String(invitation),
+  webhook: 'hook',
+  key: 'current',
+}
+const MORE: Readonly<
+  Record<
+    string,
+    { readonly names?: Readonly<Record<string, string>>; readonly query?: string; readonly body?: unknown }
+  >
+> = {
   'PUT /v1/settings/{origin}/{name}': { body: { visibility: 'private' } },
   'PATCH /v1/profile': { body: { email: 'boss@example.com' } },
   'DELETE /v1/profile/access-tokens/{id}': { names: { id: 'first' } },
   'GET /v1/depot/events': { query: 'from_date=2026-01-01&to_date=2026-01-01' },
   'GET /v1/depot/pkgs/{origin}/{name}/{version}/{release}/download': { names: { name: 'absent' } },
-  'GET /v1/depot/views/{view}/pkgs/{origin}/{name}/{version}/{release}/download': { names: { name: 'absent' } },
+  'GET /v1/depot/views/{view}/pkgs/{origin}/{name}/{version}/{release}/download': {
+    names: { name: 'absent' },
+  },
   'DELETE /v1/depot/pkgs/{origin}/{name}/{version}/{release}': { names: { name: 'deleted' } },
   'PATCH /v1/depot/pkgs/{origin}/{name}/{version}/{release}/{visibility}': { names: { name: 'patched' } },
   'DELETE /v1/depot/channels/{origin}/{channel}': { names: { channel: 'canary' } },
-  'PUT /v1/depot/channels/{origin}/{channel}/pkgs/promote': { names: { channel: 'stable' }, query: 'channel=prod' },
-  'PUT /v1/depot/channels/{origin}/{channel}/pkgs/demote': { names: { channel: 'stable' }, query: 'channel=prod' },
+  'PUT /v1/depot/channels/{origin}/{channel}/pkgs/promote': {
+    names: { channel: 'stable' },
+    query: 'channel=prod',
+  },
+  'PUT /v1/depot/channels/{origin}/{channel}/pkgs/demote': {
+    names: { channel: 'stable' },
+    query: 'channel=prod',
+  },
   'PUT /v1/depot/origins/{origin}': { body: { default_package_visibility: 'public' } },
   'POST /v1/depot/origins': { body: { name: 'acme' } },
   'PUT /v1/depot/origins/{origin}/users/{account}/role': { query: 'role=member' },
   'POST /v1/depot/origins/{origin}/transfer/{account}': { names: { account: 'maintainer' } },
   'POST /v1/depot/origins/{origin}/depart': { names: { origin: 'nowhere' } },
   'POST /v1/depot/origins/{origin}/users/{account}/invitations': { names: { account: 'stranger' } },
-  'POST /v1/depot/origins/{origin}/keys/{revision}': { names: { revision: '20270101000000' }, body: 'no key' },
+  'POST /v1/depot/origins/{origin}/keys/{revision}': {
+    names: { revision: '20270101000000' },
+    body: 'no key',
+  },
   'POST /v1/depot/origins/{origin}/secret': { body: { name: 'token', value: 'BOX-1' } },
   'DELETE /v1/depot/origins/{origin}/secret/{name}': { names: { name: 'token' } },
   'GET /v1/depot/origins/{origin}/integrations/{type}/{name}': { names: { name: 'hub' } },
@@ -91,13 +132,37 @@ const MORE: Readonly<Record<string, { readonly names?: Readonly<Record<string, s
   'PUT /api/v1/depot/trusted-keys/{name}': { body: 'no key' },
 }
 
-async function ask(route: string, token: string, fresh: Readonly<Record<string, string>> = {}): Promise<{ status: number; text: string }> {
+async function ask(
+  route: string,
+  token: string,
+  fresh: Readonly<Record<string, string>> = {},
+): Promise<{ status: number; text: string }> {
   const [method = '', template = ''] = route.split(' ')
   const { names = {}, query, body } = MORE[route] ?? {}
-  const fill = (text: string): string => text.replaceAll(/\{(\w+)\}/g, (_, name: string) => fill(names[name] ?? fresh[name] ?? NAMES[name] ?? name))
-  const text = body === undefined ? undefined : fill((typeof body === 'string' ? body : JSON.stringify(body)).replaceAll(/"(\{(?:head|before)\})"/g, '$1'))
-  const headers = { authorization: `Bearer ${token}`, 'user-agent': 'hab/2.1.78', ...(text !== undefined && { 'content-type': 'application/json' }) }
-  const answer = await started.app.inject({ method: method as 'GET', url: `${fill(template)}${query === undefined ? '' : `?${query}`}`, headers, ...(text !== undefined && { payload: text }) })
+  const fill = (text: string): string =>
+    text.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
+      fill(names[name] ?? fresh[name] ?? NAMES[name] ?? name),
+    )
+  const text =
+    body === undefined
+      ? undefined
+      : fill(
+          (typeof body === 'string' ? body : JSON.stringify(body)).replaceAll(
+            /"(\{(?:head|before)\})"/g,
+            '$1',
+          ),
+        )
+  const headers = {
+    authorization: `Bearer ${token}`,
+    'user-agent': 'hab/2.1.78',
+    ...(text !== undefined && { 'content-type': 'application/json' }),
+  }
+  const answer = await started.app.inject({
+    method: method as 'GET',
+    url: `${fill(template)}${query === undefined ? '' : `?${query}`}`,
+    headers,
+    ...(text !== undefined && { payload: text }),
+  })
   return { status: answer.statusCode, text: answer.body }
 }
 
@@ -109,15 +174,36 @@ async function freshFor(route: string): Promise<Record<string, string>> {
     const { revision } = await move(started, 'promote', 'prod', [APP])
     return { head: String(revision), before: String(revision - 1) }
   }
-  if (!route.includes('{plan}') && !route.endsWith('/previews') && route !== 'DELETE /api/v1/views/{view}') return {}
-  const isMember = (await started.app.inject({ url: '/api/v1/views/prod/members', headers: { authorization: `Bearer ${whole}` } })).body.includes(APP.ident)
+  if (!route.includes('{plan}') && !route.endsWith('/previews') && route !== 'DELETE /api/v1/views/{view}')
+    return {}
+  const isMember = (
+    await started.app.inject({
+      url: '/api/v1/views/prod/members',
+      headers: { authorization: `Bearer ${whole}` },
+    })
+  ).body.includes(APP.ident)
   const draft = async (kind: 'plans' | 'proposals') => {
-    const answer = await started.app.inject({ method: 'POST', url: `/api/v1/views/prod/${kind}`, headers: { authorization: `Bearer ${whole}` }, payload: { act: isMember ? 'demote' : 'promote', releases: [APP] } })
+    const answer = await started.app.inject({
+      method: 'POST',
+      url: `/api/v1/views/prod/${kind}`,
+      headers: { authorization: `Bearer ${whole}` },
+      payload: { act: isMember ? 'demote' : 'promote', releases: [APP] },
+    })
     return String((JSON.parse(answer.body) as { plan?: string }).plan)
   }
-  const [plan, proposal, shown, preview] = [await draft('plans'), await draft('proposals'), await draft('plans'), `preview-${(made += 1)}`]
+  const [plan, proposal, shown, preview] = [
+    await draft('plans'),
+    await draft('proposals'),
+    await draft('plans'),
+    `preview-${(made += 1)}`,
+  ]
   if (!route.startsWith('DELETE')) return { plan, proposal }
-  await started.app.inject({ method: 'POST', url: '/api/v1/views/prod/previews', headers: { authorization: `Bearer ${whole}` }, payload: { name: preview, plan: shown } })
+  await started.app.inject({
+    method: 'POST',
+    url: '/api/v1/views/prod/previews',
+    headers: { authorization: `Bearer ${whole}` },
+    payload: { name: preview, plan: shown },
+  })
   return { plan, proposal, preview }
 }
 
@@ -126,15 +212,20 @@ function may(row: string, { actions, origins, views }: Scope): boolean {
   if (first === 'anyone' || first === 'session') return true
   if (actions !== undefined && !(actions as readonly string[]).includes(first)) return false
   if (reach.includes('tokens')) return actions === undefined && origins === undefined && views === undefined
-  if (reach.includes('depot') || reach.includes('account')) return origins === undefined && views === undefined
+  if (reach.includes('depot') || reach.includes('account'))
+    return origins === undefined && views === undefined
   if (reach.includes('origins') && origins !== undefined) return false
   if (reach.includes('origin') && origins?.includes('acme') === false) return false
   return !(reach.includes('view') && views?.includes('prod') === false)
 }
 
 test('every route has a row, and every row a route', async (t) => {
-  const { paths } = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as { paths: Record<string, Record<string, object>> }
-  const routes = Object.entries(paths).flatMap(([path, operations]) => Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`))
+  const { paths } = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as {
+    paths: Record<string, Record<string, object>>
+  }
+  const routes = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+  )
   t.strictSame(Object.keys(ACTIONS_OF_ROUTES).toSorted(), routes.toSorted())
 })
 
@@ -150,11 +241,20 @@ for (const [route, row] of Object.entries(ACTIONS_OF_ROUTES)) {
   })
 }
 
-const originsFor = async (scope: Scope) => (JSON.parse((await ask('GET /v1/user/origins', await tokenOf(scope))).text) as { name: string }[]).map(({ name }) => name)
-const promote = async (token: string) => ask('PUT /v1/depot/channels/{origin}/{channel}/pkgs/{name}/{version}/{release}/promote', token)
+const originsFor = async (scope: Scope) =>
+  (JSON.parse((await ask('GET /v1/user/origins', await tokenOf(scope))).text) as { name: string }[]).map(
+    ({ name }) => name,
+  )
+const promote = async (token: string) =>
+  ask('PUT /v1/depot/channels/{origin}/{channel}/pkgs/{name}/{version}/{release}/promote', token)
 
 test('lists of what is the account’s show a token that is narrowed to origins these alone', async (t) => {
-  for (const origin of ['acme', 'other']) await writer.submit({ kind: 'setMember', input: { origin, account: 'boss', role: 'member' }, actor: OPERATOR })
+  for (const origin of ['acme', 'other'])
+    await writer.submit({
+      kind: 'setMember',
+      input: { origin, account: 'boss', role: 'member' },
+      actor: OPERATOR,
+    })
   t.strictSame(await originsFor({}), ['acme', 'other'])
   t.strictSame(await originsFor({ origins: ['other'] }), ['other'])
 })
@@ -162,22 +262,51 @@ test('lists of what is the account’s show a token that is narrowed to origins 
 test('on channel routes hab is told why, but for the lack of a role, which is 401 as in Builder', async (t) => {
   const maintainer = team.tokenOf('maintainer') ?? ''
   await move(started, 'promote', 'prod', [APP]).then(() => move(started, 'demote', 'prod', [APP]))
-  await writer.submit({ kind: 'govern', input: { view: 'prod', gates: { promoters: ['boss'] } }, actor: OPERATOR })
-  t.match(await promote(maintainer), { status: 403, text: /"msg":"maintainer is not among those who may change prod"/ })
-  t.match(await promote(team.tokenOf('member') ?? ''), { status: 401, text: /"msg":"member is not a maintainer of the origin acme"/ })
-  await writer.submit({ kind: 'govern', input: { view: 'prod', gates: { downgrade: 'refuse', requires: [{ view: 'rehearsal', as: 'member' }] } }, actor: OPERATOR })
-  t.match(await promote(maintainer), { status: 403, text: /"msg":"acme\/app\/1.0.0\/20260101120000 \(x86_64-linux\) is not in rehearsal"/ })
+  await writer.submit({
+    kind: 'govern',
+    input: { view: 'prod', gates: { promoters: ['boss'] } },
+    actor: OPERATOR,
+  })
+  t.match(await promote(maintainer), {
+    status: 403,
+    text: /"msg":"maintainer is not among those who may change prod"/,
+  })
+  t.match(await promote(team.tokenOf('member') ?? ''), {
+    status: 401,
+    text: /"msg":"member is not a maintainer of the origin acme"/,
+  })
+  await writer.submit({
+    kind: 'govern',
+    input: { view: 'prod', gates: { downgrade: 'refuse', requires: [{ view: 'rehearsal', as: 'member' }] } },
+    actor: OPERATOR,
+  })
+  t.match(await promote(maintainer), {
+    status: 403,
+    text: /"msg":"acme\/app\/1.0.0\/20260101120000 \(x86_64-linux\) is not in rehearsal"/,
+  })
 })
 
 test('a key is added by a token that manages; one that uploads is told of a key that is there, and clearly of a new one', async (t) => {
   const keys = makeKeys('acme', '20270203040506')
   const post = async (revision: string, token: string) => {
-    const { statusCode, body } = await started.app.inject({ method: 'POST', url: `/v1/depot/origins/acme/keys/${revision}`, headers: { authorization: `Bearer ${token}`, 'user-agent': 'hab/2.1.78' }, payload: formatPublicKey(keys.publicKey) })
+    const { statusCode, body } = await started.app.inject({
+      method: 'POST',
+      url: `/v1/depot/origins/acme/keys/${revision}`,
+      headers: { authorization: `Bearer ${token}`, 'user-agent': 'hab/2.1.78' },
+      payload: formatPublicKey(keys.publicKey),
+    })
     return { status: statusCode, body }
   }
-  const [uploads, manages, reads] = await Promise.all([tokenOf({ actions: ['upload'] }), tokenOf({ actions: ['manage'] }), tokenOf({ actions: ['read'] })])
+  const [uploads, manages, reads] = await Promise.all([
+    tokenOf({ actions: ['upload'] }),
+    tokenOf({ actions: ['manage'] }),
+    tokenOf({ actions: ['read'] }),
+  ])
   t.match(await post('20250101000000', uploads), { status: 409 })
-  t.match(await post('20270203040506', uploads), { status: 403, body: /this token may not manage, which adding a key to acme needs/ })
+  t.match(await post('20270203040506', uploads), {
+    status: 403,
+    body: /this token may not manage, which adding a key to acme needs/,
+  })
   t.match(await post('20250101000000', reads), { status: 403 })
   t.match(await post('20270203040506', manages), { status: 201 })
   t.match(await post('20270203040506', uploads), { status: 409 })

@@ -20,13 +20,21 @@ const STAMP = '20260101120000'
 const OPERATOR = { client: 'tests', door: 'cli' } as const
 const APP = `acme/app/1.0.0/${STAMP}`
 const NEWER = `acme/app/2.0.0/${STAMP}`
-const SECRETS = { name: `acme/zebra-tool/1.0.0/${STAMP}`, version: `acme/app/3.zebra/${STAMP}`, origin: `zebra/lib/1.0.0/${STAMP}`, later: `zebra/lib/2.0.0/${STAMP}`, user: `zebra/user/1.0.0/${STAMP}`, deleted: `acme/zebra-gone/1.0.0/${STAMP}` }
+const SECRETS = {
+  name: `acme/zebra-tool/1.0.0/${STAMP}`,
+  version: `acme/app/3.zebra/${STAMP}`,
+  origin: `zebra/lib/1.0.0/${STAMP}`,
+  later: `zebra/lib/2.0.0/${STAMP}`,
+  user: `zebra/user/1.0.0/${STAMP}`,
+  deleted: `acme/zebra-gone/1.0.0/${STAMP}`,
+}
 const row = (ident: string) => ({ ident, target: 'x86_64-linux' }) as const
 
 const started = await startDepot(tap)
 const { writer } = started.depot
 await started.account('keeper')
-for (const name of ['acme', 'zebra', 'quagga', 'umbrella']) await writer.submit({ kind: 'createOrigin', input: { name, ownerId: 2 }, actor: OPERATOR })
+for (const name of ['acme', 'zebra', 'quagga', 'umbrella'])
+  await writer.submit({ kind: 'createOrigin', input: { name, ownerId: 2 }, actor: OPERATOR })
 const tokens: Readonly<Record<string, string | null>> = {
   nobody: null,
   stranger: await started.account('stranger'),
@@ -37,28 +45,89 @@ const tokens: Readonly<Record<string, string | null>> = {
   // An administrator's, of all that is not in `zebra` and `acme`.
   narrow: await started.account('narrow', { origins: ['umbrella'] }),
 }
-for (const account of ['outsider', 'promoter', 'narrow']) await writer.submit({ kind: 'setMember', input: { origin: 'umbrella', account, role: 'maintainer' }, actor: OPERATOR })
-await makeReleases(started, APP, NEWER, `umbrella/own/1.0.0/${STAMP}`, `umbrella/own/2.0.0/${STAMP}`, SECRETS.name, SECRETS.version, SECRETS.origin, SECRETS.later, SECRETS.deleted)
-await makeReleases(started, { name: SECRETS.user, deps: [APP] }, { name: `umbrella/needy/1.0.0/${STAMP}`, deps: [`umbrella/own/1.0.0/${STAMP}`] })
+for (const account of ['outsider', 'promoter', 'narrow'])
+  await writer.submit({
+    kind: 'setMember',
+    input: { origin: 'umbrella', account, role: 'maintainer' },
+    actor: OPERATOR,
+  })
+await makeReleases(
+  started,
+  APP,
+  NEWER,
+  `umbrella/own/1.0.0/${STAMP}`,
+  `umbrella/own/2.0.0/${STAMP}`,
+  SECRETS.name,
+  SECRETS.version,
+  SECRETS.origin,
+  SECRETS.later,
+  SECRETS.deleted,
+)
+await makeReleases(
+  started,
+  { name: SECRETS.user, deps: [APP] },
+  { name: `umbrella/needy/1.0.0/${STAMP}`, deps: [`umbrella/own/1.0.0/${STAMP}`] },
+)
 for (const ident of Object.values(SECRETS)) await setVisibility(started, ident, 'private')
 for (const view of ['prod', 'lower', 'named', 'closed', 'upper']) await makeView(started, view, 'promoted')
 const reason = 'for the zebra'
 await move(started, 'promote', 'prod', [row(APP), row(`umbrella/own/1.0.0/${STAMP}`)]) // 1
 await move(started, 'promote', 'prod', [row(SECRETS.name), row(SECRETS.origin)], { reason }) // 2: all of it is private
-await move(started, 'promote', 'prod', [row(SECRETS.version), row(SECRETS.later), row(`umbrella/own/2.0.0/${STAMP}`)]) // 3: a part
+await move(started, 'promote', 'prod', [
+  row(SECRETS.version),
+  row(SECRETS.later),
+  row(`umbrella/own/2.0.0/${STAMP}`),
+]) // 3: a part
 await move(started, 'promote', 'prod', [row(SECRETS.origin), row(SECRETS.deleted)]) // 4
 await move(started, 'demote', 'prod', [row(SECRETS.deleted)]) // 5
-await move(started, 'promote', 'lower', [row(SECRETS.later), row(SECRETS.name), row(SECRETS.user), row(SECRETS.version)])
-await move(started, 'promote', 'named', [row(SECRETS.origin), row(SECRETS.user), row(APP), row(`umbrella/own/1.0.0/${STAMP}`)])
+await move(started, 'promote', 'lower', [
+  row(SECRETS.later),
+  row(SECRETS.name),
+  row(SECRETS.user),
+  row(SECRETS.version),
+])
+await move(started, 'promote', 'named', [
+  row(SECRETS.origin),
+  row(SECRETS.user),
+  row(APP),
+  row(`umbrella/own/1.0.0/${STAMP}`),
+])
 await move(started, 'promote', 'named', [row(SECRETS.later)])
-await writer.submit({ kind: 'govern', input: { view: 'named', gates: { promoters: ['promoter', 'outsider'], closure: 'view', requires: [{ view: 'upper', as: 'member' }], downgrade: 'refuse' } }, actor: OPERATOR })
+await writer.submit({
+  kind: 'govern',
+  input: {
+    view: 'named',
+    gates: {
+      promoters: ['promoter', 'outsider'],
+      closure: 'view',
+      requires: [{ view: 'upper', as: 'member' }],
+      downgrade: 'refuse',
+    },
+  },
+  actor: OPERATOR,
+})
 await move(started, 'promote', 'stable', [row(SECRETS.origin)])
-await writer.submit({ kind: 'declareChannel', input: { origin: 'zebra', name: 'weekly', ownerId: 2 }, actor: OPERATOR })
+await writer.submit({
+  kind: 'declareChannel',
+  input: { origin: 'zebra', name: 'weekly', ownerId: 2 },
+  actor: OPERATOR,
+})
 await move(started, 'promote', 'weekly', [row(SECRETS.origin)])
 await writer.submit({ kind: 'removeChannel', input: { origin: 'zebra', name: 'weekly' }, actor: OPERATOR })
-await writer.submit({ kind: 'declareChannel', input: { origin: 'umbrella', name: 'weekly', ownerId: 2 }, actor: OPERATOR })
+await writer.submit({
+  kind: 'declareChannel',
+  input: { origin: 'umbrella', name: 'weekly', ownerId: 2 },
+  actor: OPERATOR,
+})
 await writer.submit({ kind: 'deleteRelease', input: row(SECRETS.deleted), actor: OPERATOR })
-const { token: plan } = await writer.submit({ kind: 'draftPlan', input: { token: 'plan-of-the-operator', request: { view: 'prod', act: 'promote', source: { releases: [row(SECRETS.later)] } } }, actor: OPERATOR })
+const { token: plan } = await writer.submit({
+  kind: 'draftPlan',
+  input: {
+    token: 'plan-of-the-operator',
+    request: { view: 'prod', act: 'promote', source: { releases: [row(SECRETS.later)] } },
+  },
+  actor: OPERATOR,
+})
 
 interface Asked {
   readonly method: string
@@ -66,33 +135,89 @@ interface Asked {
   readonly body?: unknown
 }
 
-async function ask({ method, url, body }: Asked, token: string | null): Promise<{ status: number; text: string }> {
-  const headers = { 'user-agent': 'hab/2.1.78', ...(token !== null && { authorization: `Bearer ${token}` }), ...(body !== undefined && { 'content-type': 'application/json' }) }
-  const answer = await started.app.inject({ method: method as 'GET', url, headers, ...(body !== undefined && { payload: JSON.stringify(body) }) })
-  return { status: answer.statusCode, text: withoutOrigins(url, answer.body).replaceAll(/"(request_id|created_at|updated_at)":"[^"]*"/g, '') }
+async function ask(
+  { method, url, body }: Asked,
+  token: string | null,
+): Promise<{ status: number; text: string }> {
+  const headers = {
+    'user-agent': 'hab/2.1.78',
+    ...(token !== null && { authorization: `Bearer ${token}` }),
+    ...(body !== undefined && { 'content-type': 'application/json' }),
+  }
+  const answer = await started.app.inject({
+    method: method as 'GET',
+    url,
+    headers,
+    ...(body !== undefined && { payload: JSON.stringify(body) }),
+  })
+  return {
+    status: answer.statusCode,
+    text: withoutOrigins(url, answer.body).replaceAll(/"(request_id|created_at|updated_at)":"[^"]*"/g, ''),
+  }
 }
 
 /** The names of origins and of the channels that they declare are public, as in Builder. */
 function withoutOrigins(url: string, body: string): string {
   if (!url.startsWith('/api/v1/events') || !body.startsWith('{"events"')) return body
   const { events, ...rest } = JSON.parse(body) as { events: { kind?: string }[] }
-  return JSON.stringify({ ...rest, events: events.filter(({ kind }) => kind === undefined || !['origin-created', 'channel-declared', 'channel-removed'].includes(kind)) })
+  return JSON.stringify({
+    ...rest,
+    events: events.filter(
+      ({ kind }) =>
+        kind === undefined || !['origin-created', 'channel-declared', 'channel-removed'].includes(kind),
+    ),
+  })
 }
 
-const { paths } = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as { paths: Record<string, Record<string, object>> }
-const ROUTES = Object.entries(paths).flatMap(([path, operations]) => Object.keys(operations).map((method) => ({ method: method.toUpperCase(), path })))
-const NEIGHBOURS: Readonly<Record<string, string>> = { origin: 'acme', name: 'app', version: '1.0.0', release: STAMP, view: 'prod', channel: 'prod', account: 'keeper', type: 'docker', words: 'app', revision: '2', visibility: 'private', id: '1', webhook: 'hook', key: 'current', plan }
-const namesOf = (ident: string) => Object.fromEntries(['origin', 'name', 'version', 'release'].map((part, index) => [part, ident.split('/')[index] ?? '']))
+const { paths } = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as {
+  paths: Record<string, Record<string, object>>
+}
+const ROUTES = Object.entries(paths).flatMap(([path, operations]) =>
+  Object.keys(operations).map((method) => ({ method: method.toUpperCase(), path })),
+)
+const NEIGHBOURS: Readonly<Record<string, string>> = {
+  origin: 'acme',
+  name: 'app',
+  version: '1.0.0',
+  release: STAMP,
+  view: 'prod',
+  channel: 'prod',
+  account: 'keeper',
+  type: 'docker',
+  words: 'app',
+  revision: '2',
+  visibility: 'private',
+  id: '1',
+  webhook: 'hook',
+  key: 'current',
+  plan,
+}
+const namesOf = (ident: string) =>
+  Object.fromEntries(
+    ['origin', 'name', 'version', 'release'].map((part, index) => [part, ident.split('/')[index] ?? '']),
+  )
 const fillsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'its neighbours': {},
-  ...Object.fromEntries(Object.entries(SECRETS).map(([what, ident]) => [`its ${what}`, { ...namesOf(ident), words: 'zebra' }])),
+  ...Object.fromEntries(
+    Object.entries(SECRETS).map(([what, ident]) => [`its ${what}`, { ...namesOf(ident), words: 'zebra' }]),
+  ),
   'its neighbours, in another view': { view: 'named', channel: 'stable', revision: '1' },
   'its neighbours, in a third view': { view: 'lower', channel: 'lower', revision: '1', words: 'lib' },
 }
-const QUERIES = ['', '?range=0', '?from_date=2026-01-01&to_date=2027-01-01', '?at=1&with_at=3', '?at=2', '?after=0&limit=1000', '?query=zebra&from_date=2026-01-01&to_date=2027-01-01']
+const QUERIES = [
+  '',
+  '?range=0',
+  '?from_date=2026-01-01&to_date=2027-01-01',
+  '?at=1&with_at=3',
+  '?at=2',
+  '?after=0&limit=1000',
+  '?query=zebra&from_date=2026-01-01&to_date=2027-01-01',
+]
 
 function fill(path: string, names: Readonly<Record<string, string>>): string {
-  return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(names[name] ?? NEIGHBOURS[name] ?? name))
+  return path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent(names[name] ?? NEIGHBOURS[name] ?? name),
+  )
 }
 
 const urlsOf = (path: string) => new Set(Object.values(fillsOf).map((names) => fill(path, names)))
@@ -100,19 +225,37 @@ const urlsOf = (path: string) => new Set(Object.values(fillsOf).map((names) => f
 /** What a change would be asked for with: of the view in the URL, without a word of what is private, or with it. */
 const BODIES: Readonly<Record<string, readonly unknown[]>> = {
   promotions: [
-    ...['prod', 'lower', 'named', 'stable', 'unstable'].flatMap((view) => [{ from: { view } }, { from: { view }, exact: true }, { from: { view }, exact: true, with_deps: true }, { from: { view, at: 1 } }]),
+    ...['prod', 'lower', 'named', 'stable', 'unstable'].flatMap((view) => [
+      { from: { view } },
+      { from: { view }, exact: true },
+      { from: { view }, exact: true, with_deps: true },
+      { from: { view, at: 1 } },
+    ]),
     { releases: [row(APP)] },
     { releases: [{ ident: APP }, row(NEWER)] },
     { releases: [row(`umbrella/own/1.0.0/${STAMP}`)], with_deps: true },
     { releases: [row(`umbrella/needy/1.0.0/${STAMP}`)] },
     ...Object.values(SECRETS).flatMap((ident) => [{ releases: [row(ident)] }, { releases: [{ ident }] }]),
   ],
-  demotions: [{ from: { view: 'lower' } }, { from: { view: 'named' } }, { releases: [row(APP)] }, { releases: [row(`umbrella/own/1.0.0/${STAMP}`)] }, ...Object.values(SECRETS).map((ident) => ({ releases: [row(ident)] }))],
+  demotions: [
+    { from: { view: 'lower' } },
+    { from: { view: 'named' } },
+    { releases: [row(APP)] },
+    { releases: [row(`umbrella/own/1.0.0/${STAMP}`)] },
+    ...Object.values(SECRETS).map((ident) => ({ releases: [row(ident)] })),
+  ],
   rollbacks: [0, 1, 2, 3, 4].map((to) => ({ to })),
   reverts: [1, 2, 3, 4, 5].map((revision) => ({ revision })),
 }
-const ACTS: Readonly<Record<string, string>> = { promotions: 'promote', demotions: 'demote', rollbacks: 'rollback', reverts: 'revert' }
-const planned = Object.entries(BODIES).flatMap(([way, bodies]) => bodies.map((body) => ({ act: ACTS[way], ...(body as object) })))
+const ACTS: Readonly<Record<string, string>> = {
+  promotions: 'promote',
+  demotions: 'demote',
+  rollbacks: 'rollback',
+  reverts: 'revert',
+}
+const planned = Object.entries(BODIES).flatMap(([way, bodies]) =>
+  bodies.map((body) => ({ act: ACTS[way], ...(body as object) })),
+)
 
 function bodiesFor(path: string): readonly unknown[] {
   const way = path.split('/').at(-1) ?? ''
@@ -134,7 +277,8 @@ async function check(t: Test, asked: Asked): Promise<void> {
       if (answer.text.includes('zebra')) t.fail(`${told} is told ${answer.status} ${answer.text}`)
     } else {
       const absent = await ask(JSON.parse(twin(JSON.stringify(asked))) as Asked, token)
-      if (twin(answer.text) !== absent.text || answer.status !== absent.status) t.fail(`${told} is told ${answer.status} ${answer.text}, not ${absent.status} ${absent.text}`)
+      if (twin(answer.text) !== absent.text || answer.status !== absent.status)
+        t.fail(`${told} is told ${answer.status} ${answer.text}, not ${absent.status} ${absent.text}`)
     }
   }
 }
@@ -146,7 +290,10 @@ test('the words are told to who may see them', async (t) => {
 for (const { method, path } of ROUTES.filter((route) => route.method === 'GET')) {
   test(`GET ${path}`, async (t) => {
     for (const url of urlsOf(path)) {
-      for (const query of path.includes('events') || path.includes('diff') ? QUERIES : ['', '?range=0', '?at=1']) await check(t, { method, url: `${url}${query}` })
+      for (const query of path.includes('events') || path.includes('diff')
+        ? QUERIES
+        : ['', '?range=0', '?at=1'])
+        await check(t, { method, url: `${url}${query}` })
     }
   })
 }
@@ -155,7 +302,10 @@ for (const { method, path } of ROUTES.filter((route) => route.method !== 'GET'))
   test(`${method} ${path}`, async (t) => {
     for (const url of urlsOf(path)) {
       for (const body of bodiesFor(path)) {
-        for (const query of path.includes('/channels/') ? ['', '?target=x86_64-linux', '?channel=named'] : ['']) await check(t, { method, url: `${url}${query}`, ...(method !== 'DELETE' && { body }) })
+        for (const query of path.includes('/channels/')
+          ? ['', '?target=x86_64-linux', '?channel=named']
+          : [''])
+          await check(t, { method, url: `${url}${query}`, ...(method !== 'DELETE' && { body }) })
       }
     }
   })
@@ -167,13 +317,26 @@ test('a refusal is the same whether one or many that are private stand in the wa
   await makeReleases(started, ...many)
   for (const ident of many) await setVisibility(started, ident, 'private')
   const told: string[] = []
-  for (const [view, idents] of [['with-few', many.slice(0, 1)], ['with-many', many]] as const) {
+  for (const [view, idents] of [
+    ['with-few', many.slice(0, 1)],
+    ['with-many', many],
+  ] as const) {
     await makeView(started, view, 'promoted')
     await move(started, 'promote', view, [own, ...idents.map(row)])
     await move(started, 'demote', view, idents.map(row))
     await move(started, 'promote', view, idents.map(row))
-    for (const [way, body] of [['rollbacks', { to: 0 }], ['rollbacks', { to: 2 }], ['reverts', { revision: 1 }], ['reverts', { revision: 3 }], ['plans', { act: 'rollback', to: 0 }], ['promotions', { from: { view: 'upper' }, exact: true }]] as const) {
-      const { status, text } = await ask({ method: 'POST', url: `/api/v1/views/${view}/${way}`, body }, tokens['outsider'] ?? null)
+    for (const [way, body] of [
+      ['rollbacks', { to: 0 }],
+      ['rollbacks', { to: 2 }],
+      ['reverts', { revision: 1 }],
+      ['reverts', { revision: 3 }],
+      ['plans', { act: 'rollback', to: 0 }],
+      ['promotions', { from: { view: 'upper' }, exact: true }],
+    ] as const) {
+      const { status, text } = await ask(
+        { method: 'POST', url: `/api/v1/views/${view}/${way}`, body },
+        tokens['outsider'] ?? null,
+      )
       t.notMatch(text, /zebra/)
       told.push(`${way} ${JSON.stringify(body)} ${status} ${text.replaceAll(view, 'view')}`)
     }
@@ -187,12 +350,18 @@ test('a pointer that is private is looked for by the same statements as one that
   const db = new Kysely<Schema>({ dialect: new OneConnection(connection), log: () => void (count += 1) })
   t.teardown(() => connection.close())
   const page = { before: Number.MAX_SAFE_INTEGER, limit: 10 }
-  for (const [name, hidden] of [['prod', 'acme/zebra-tool'], ['stable', 'zebra/lib']] as const) {
+  for (const [name, hidden] of [
+    ['prod', 'acme/zebra-tool'],
+    ['stable', 'zebra/lib'],
+  ] as const) {
     const view = await getView(db, name)
     const counts = []
     for (const line of [hidden, twin(hidden)]) {
       count = 0
-      t.strictSame(await listHolders(db, view, { package: line, target: 'x86_64-linux' }, page, THE_PUBLIC), [])
+      t.strictSame(
+        await listHolders(db, view, { package: line, target: 'x86_64-linux' }, page, THE_PUBLIC),
+        [],
+      )
       counts.push(count)
     }
     t.equal(counts[0], counts[1], name)

@@ -14,35 +14,61 @@ async function prefixOfNext(url: string, prefix: string): Promise<string> {
 }
 
 test('a depot below a path of its host, as its public URL says, is whole for everyone', async (t) => {
-  const started = await startDepot(t, { listen: true, environment: { DEPOT_PUBLIC_URL: `https://host.example${PATH}/` } })
+  const started = await startDepot(t, {
+    listen: true,
+    environment: { DEPOT_PUBLIC_URL: `https://host.example${PATH}/` },
+  })
   const proxy = await startProxy(t, started.url, undefined, { path: PATH, isTakenAway: true })
   await followLinks(t, started, `${proxy.url}${PATH}`)
   await pullAndImport(t, started, `${proxy.url}${PATH}`)
   // A proxy may leave the path to the depot.
   const other = await startProxy(t, started.url, undefined, { path: PATH, isTakenAway: false })
   const lockfile = '/api/v1/views/delivered/lockfile'
-  for (const url of [`${proxy.url}${PATH}`, `${other.url}${PATH}`, started.url]) t.match((await ask(url + lockfile, { headers: bearer() })).text, `\ndepot https://host.example${PATH}\n`)
+  for (const url of [`${proxy.url}${PATH}`, `${other.url}${PATH}`, started.url])
+    t.match((await ask(url + lockfile, { headers: bearer() })).text, `\ndepot https://host.example${PATH}\n`)
   t.equal((await ask(`${other.url}${PATH}/v1/depot/pkgs/acme/app/latest`)).status, 200)
 })
 
 test('a depot below a path of its host, as a trusted proxy says, is whole for everyone', async (t) => {
   const started = await startDepot(t, { listen: true, environment: { DEPOT_TRUST_PROXY: '127.0.0.1' } })
-  const proxy = await startProxy(t, started.url, undefined, { path: PATH, isTakenAway: true, headers: { 'x-forwarded-prefix': `${PATH}/` } })
+  const proxy = await startProxy(t, started.url, undefined, {
+    path: PATH,
+    isTakenAway: true,
+    headers: { 'x-forwarded-prefix': `${PATH}/` },
+  })
   await followLinks(t, started, `${proxy.url}${PATH}`)
 })
 
 test('a forwarded path is believed of a trusted proxy alone, and only if it is one', async (t) => {
-  const trusting = await startDepot(t, { listen: true, environment: { DEPOT_TRUST_PROXY: 'loopback', DEPOT_PUBLIC_URL: 'https://host.example/own' } })
+  const trusting = await startDepot(t, {
+    listen: true,
+    environment: { DEPOT_TRUST_PROXY: 'loopback', DEPOT_PUBLIC_URL: 'https://host.example/own' },
+  })
   t.equal(await prefixOfNext(trusting.url, '/a/b'), '/a/b')
   t.equal(await prefixOfNext(trusting.url, '/'), '')
   t.equal(await prefixOfNext(trusting.url, ''), '')
-  for (const other of ['//evil.example', 'https://evil.example', 'evil', '/a//b', '/a?b', '/a"b', '/<a>', `/${'a'.repeat(200)}`]) t.equal(await prefixOfNext(trusting.url, other), '/own', other)
-  const others = await startDepot(t, { listen: true, environment: { DEPOT_TRUST_PROXY: '192.0.2.1', DEPOT_PUBLIC_URL: 'https://host.example/own' } })
+  for (const other of [
+    '//evil.example',
+    'https://evil.example',
+    'evil',
+    '/a//b',
+    '/a?b',
+    '/a"b',
+    '/<a>',
+    `/${'a'.repeat(200)}`,
+  ])
+    t.equal(await prefixOfNext(trusting.url, other), '/own', other)
+  const others = await startDepot(t, {
+    listen: true,
+    environment: { DEPOT_TRUST_PROXY: '192.0.2.1', DEPOT_PUBLIC_URL: 'https://host.example/own' },
+  })
   t.equal(await prefixOfNext(others.url, '/a/b'), '/own')
   t.equal(await prefixOfNext((await startDepot(t, { listen: true })).url, '/a/b'), '')
 })
 
 test('where nothing says so, what the depot tells is the root of its host', async (t) => {
   const started = await startDepot(t, { listen: true })
-  t.match(JSON.parse((await ask(`${started.url}/api/v1/views?limit=1`)).text), { next: /^\/api\/v1\/views\?/ })
+  t.match(JSON.parse((await ask(`${started.url}/api/v1/views?limit=1`)).text), {
+    next: /^\/api\/v1\/views\?/,
+  })
 })

@@ -31,12 +31,20 @@ interface Started extends TestDepot {
   readonly threads: Worker[]
 }
 
-async function start(t: Pick<Test, 'teardown'>, environment: Readonly<Record<string, string>> = {}): Promise<Started> {
+async function start(
+  t: Pick<Test, 'teardown'>,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Started> {
   const threads: Worker[] = []
-  const note = (thread: Worker) => void (thread.threadName?.startsWith('worker') === true && threads.push(thread))
+  const note = (thread: Worker) =>
+    void (thread.threadName?.startsWith('worker') === true && threads.push(thread))
   process.on('worker', note)
   t.teardown(() => process.off('worker', note))
-  const started = await startDepot(t, { listen: true, hasThreads: true, environment: { DEPOT_WORKERS: '3', DEPOT_LOG_LEVEL: 'silent', ...environment } })
+  const started = await startDepot(t, {
+    listen: true,
+    hasThreads: true,
+    environment: { DEPOT_WORKERS: '3', DEPOT_LOG_LEVEL: 'silent', ...environment },
+  })
   return { ...started, threads }
 }
 
@@ -51,7 +59,12 @@ async function blobsOf({ depot }: TestDepot): Promise<string[]> {
 
 async function figure({ url }: TestDepot, name: string): Promise<number> {
   const { text } = await ask(`${url}/metrics`)
-  return Number(text.split('\n').find((line) => line.startsWith(`${name} `))?.slice(name.length + 1))
+  return Number(
+    text
+      .split('\n')
+      .find((line) => line.startsWith(`${name} `))
+      ?.slice(name.length + 1),
+  )
 }
 
 const receiver = await startReceiver(tap)
@@ -73,8 +86,20 @@ test('whatever thread a promotion went through, every thread answers with it fro
     t.equal((await promoteTo(shared, 'acceptance', hart)).status, 200)
     if (round > 0) t.equal((await promoteTo(shared, 'acceptance', before, 'demote')).status, 200)
     const answers = await everywhere(latest)
-    t.strictSame([...new Set(answers.map(({ status, text }) => `${status} ${(JSON.parse(text) as { ident: { version: string } }).ident.version}`))], [`200 ${hart.ident.version}`])
-    const gone = await everywhere(`${shared.url}/v1/depot/channels/acme/acceptance/pkgs/app/${before.ident.version}/${before.ident.release}`)
+    t.strictSame(
+      [
+        ...new Set(
+          answers.map(
+            ({ status, text }) =>
+              `${status} ${(JSON.parse(text) as { ident: { version: string } }).ident.version}`,
+          ),
+        ),
+      ],
+      [`200 ${hart.ident.version}`],
+    )
+    const gone = await everywhere(
+      `${shared.url}/v1/depot/channels/acme/acceptance/pkgs/app/${before.ident.version}/${before.ident.release}`,
+    )
     t.strictSame([...new Set(gone.map(({ status }) => status))], [404])
   }
 })
@@ -106,24 +131,46 @@ test('a token that was revoked, or a release that was hidden, is so for every th
   const token = await shared.account('friend')
   const profile = `${shared.url}/v1/profile`
   t.ok((await everywhere(profile, bearer(token))).every(({ status }) => status === 200))
-  await shared.depot.writer.submit({ kind: 'revokeToken', input: { tokenId: 2 }, actor: { client: 'tests', door: 'cli' } })
+  await shared.depot.writer.submit({
+    kind: 'revokeToken',
+    input: { tokenId: 2 },
+    actor: { client: 'tests', door: 'cli' },
+  })
   t.ok((await everywhere(profile, bearer(token))).every(({ status }) => status === 401))
 
   const shown = `${shared.url}/v1/depot/pkgs/${VERSIONS[1]}`
   t.ok((await everywhere(shown)).every(({ status }) => status === 200))
-  t.equal((await ask(`${shown}/private`, { method: 'PATCH', headers: { ...bearer(), 'content-length': 0 } })).status, 200)
+  t.equal(
+    (await ask(`${shown}/private`, { method: 'PATCH', headers: { ...bearer(), 'content-length': 0 } }))
+      .status,
+    200,
+  )
   t.ok((await everywhere(shown)).every(({ status }) => status === 404))
 })
 
 test('every thread takes uploads, gives downloads, and deletes', async (t) => {
   const before = await blobsOf(shared)
-  const ups = Array.from({ length: EVERYWHERE }, (_, n) => buildHart({ ident: `acme/up/1.0.${n}/20260101120000` }))
+  const ups = Array.from({ length: EVERYWHERE }, (_, n) =>
+    buildHart({ ident: `acme/up/1.0.${n}/20260101120000` }),
+  )
   const uploads = await Promise.all(ups.map((hart) => upload(shared, hart)))
   t.ok(uploads.every(({ status }) => status === 201))
-  const downloads = await Promise.all(ups.map((hart) => ask(`${shared.url}/v1/depot/pkgs/${formatIdent(hart.ident)}/download`)))
+  const downloads = await Promise.all(
+    ups.map((hart) => ask(`${shared.url}/v1/depot/pkgs/${formatIdent(hart.ident)}/download`)),
+  )
   t.ok(downloads.every(({ body }, n) => body.equals(ups[n]?.bytes ?? Buffer.of())))
-  const deletions = await Promise.all(ups.map((hart) => ask(`${shared.url}/v1/depot/pkgs/${formatIdent(hart.ident)}?target=${hart.target}`, { method: 'DELETE', headers: bearer() })))
-  t.ok(deletions.every(({ status }) => status === 204), String(deletions.map(({ status }) => status)))
+  const deletions = await Promise.all(
+    ups.map((hart) =>
+      ask(`${shared.url}/v1/depot/pkgs/${formatIdent(hart.ident)}?target=${hart.target}`, {
+        method: 'DELETE',
+        headers: bearer(),
+      }),
+    ),
+  )
+  t.ok(
+    deletions.every(({ status }) => status === 204),
+    String(deletions.map(({ status }) => status)),
+  )
   t.strictSame(await blobsOf(shared), before)
 })
 
@@ -144,21 +191,47 @@ test('figures are those of all threads', async (t) => {
   const before = await figure(shared, name)
   await everywhere(`${shared.url}/v1/depot/channels/acme/stable/pkgs/ghost/latest`)
   t.equal(await figure(shared, name), before + EVERYWHERE)
-  const all = (await ask(`${shared.url}/metrics`)).text.split('\n').filter((line) => line.startsWith('# TYPE')).map((line) => line.split(' ')[2])
+  const all = (await ask(`${shared.url}/metrics`)).text
+    .split('\n')
+    .filter((line) => line.startsWith('# TYPE'))
+    .map((line) => line.split(' ')[2])
   t.strictSame(all.length, new Set(all).size, 'each has one heading')
 })
 
 test('webhooks are asked for through every thread', async (t) => {
   const json = { ...bearer(), 'content-type': 'application/json' }
-  const made = await ask(`${shared.url}/api/v1/webhooks`, { method: 'POST', headers: json, body: JSON.stringify({ name: 'ci', url: receiver.url }) })
+  const made = await ask(`${shared.url}/api/v1/webhooks`, {
+    method: 'POST',
+    headers: json,
+    body: JSON.stringify({ name: 'ci', url: receiver.url }),
+  })
   t.equal(made.status, 201)
-  const pings = await Promise.all(Array.from({ length: EVERYWHERE }, () => ask(`${shared.url}/api/v1/webhooks/ci/pings`, { method: 'POST', headers: { ...bearer(), 'content-length': 0 } })))
-  t.ok(pings.every(({ status, text }) => status === 200 && text.includes('"accepted"')), pings[0]?.text ?? '')
+  const pings = await Promise.all(
+    Array.from({ length: EVERYWHERE }, () =>
+      ask(`${shared.url}/api/v1/webhooks/ci/pings`, {
+        method: 'POST',
+        headers: { ...bearer(), 'content-length': 0 },
+      }),
+    ),
+  )
+  t.ok(
+    pings.every(({ status, text }) => status === 200 && text.includes('"accepted"')),
+    pings[0]?.text ?? '',
+  )
   t.equal(receiver.received.length, EVERYWHERE)
   const refused = await Promise.all(
-    Array.from({ length: EVERYWHERE }, (_, n) => ask(`${shared.url}/api/v1/webhooks`, { method: 'POST', headers: json, body: JSON.stringify({ name: `bad-${n}`, url: 'http://10.1.2.3/' }) })),
+    Array.from({ length: EVERYWHERE }, (_, n) =>
+      ask(`${shared.url}/api/v1/webhooks`, {
+        method: 'POST',
+        headers: json,
+        body: JSON.stringify({ name: `bad-${n}`, url: 'http://10.1.2.3/' }),
+      }),
+    ),
   )
-  t.ok(refused.every(({ status }) => status === 400), refused[0]?.text ?? '')
+  t.ok(
+    refused.every(({ status }) => status === 400),
+    refused[0]?.text ?? '',
+  )
   const shown = await everywhere(`${shared.url}/api/v1/webhooks/ci`, bearer())
   t.ok(shown.every(({ status }) => status === 200))
 })
@@ -174,12 +247,15 @@ test('a thread that dies is replaced, and what it had begun is cleared away', as
   const begin = async () => {
     const half = converse(url)
     halves.push(half)
-    await half.say(`POST ${path} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: ${hart.bytes.length}\r\n\r\n`)
+    await half.say(
+      `POST ${path} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: ${hart.bytes.length}\r\n\r\n`,
+    )
     await half.say(hart.bytes.subarray(0, 100))
     await until(async () => (await readdir(spool)).length === halves.length)
   }
   const spool = join(depot.config.blobFolder, 'spool')
-  const inSpool = async (writer: string) => (await readdir(spool)).filter((name) => name.startsWith(`${writer}.`)).length
+  const inSpool = async (writer: string) =>
+    (await readdir(spool)).filter((name) => name.startsWith(`${writer}.`)).length
   while ((await inSpool('worker1')) === 0 || (await inSpool('own')) === 0) await begin()
   const ofOwn = await inSpool('own')
 
@@ -208,7 +284,9 @@ test('the bytes of a release that a thread handed over before it died stay, whil
   while (!(await readdir(spool)).some((name) => name.startsWith('worker1.'))) {
     const half = converse(url)
     halves.push(half)
-    await half.say(`POST ${uploadPath(hart)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: ${hart.bytes.length}\r\n\r\n`)
+    await half.say(
+      `POST ${uploadPath(hart)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: ${hart.bytes.length}\r\n\r\n`,
+    )
     await half.say(hart.bytes.subarray(0, 100))
     await until(async () => (await readdir(spool)).length === halves.length)
   }
@@ -227,7 +305,10 @@ test('the bytes of a release that a thread handed over before it died stay, whil
 })
 
 test('a port that another depot listens on is not shared with it', async (t) => {
-  const other = createServer().listen({ host: '127.0.0.1', port: 0, reusePort: true } as { host: string; port: number })
+  const other = createServer().listen({ host: '127.0.0.1', port: 0, reusePort: true } as {
+    host: string
+    port: number
+  })
   await once(other, 'listening')
   t.teardown(() => void other.close())
   const { depot } = await startDepot(t, { hasThreads: true })
@@ -244,10 +325,15 @@ test('a server that closes ends its threads, once they have answered', async (t)
   await publishAll(started, ...VERSIONS)
   const { threads } = started
   const ended = Promise.all(threads.map((thread) => once(thread, 'exit')))
-  const { through } = JSON.parse((await ask(`${started.url}/api/v1/events?limit=1000`)).text) as { through: number }
+  const { through } = JSON.parse((await ask(`${started.url}/api/v1/events?limit=1000`)).text) as {
+    through: number
+  }
   const waiting = everywhere(`${started.url}/api/v1/events?after=${through}&wait=60`)
   await until(async () => (await figure(started, 'hart_depot_followers')) === EVERYWHERE)
   await started.close()
-  t.ok((await waiting).every(({ status, headers }) => status === 200 && headers.connection === 'close'), 'who waited is answered')
+  t.ok(
+    (await waiting).every(({ status, headers }) => status === 200 && headers.connection === 'close'),
+    'who waited is answered',
+  )
   t.strictSame((await ended).flat(), [0, 0])
 })

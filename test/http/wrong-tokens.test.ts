@@ -5,7 +5,11 @@ import { bearer } from '../support/origin.ts'
 import { startDepot } from '../support/start-depot.ts'
 
 const POLL = '/v1/depot/views/acceptance/pkgs/acme/app/latest'
-const WRONG = [{ authorization: 'Bearer wrong' }, { authorization: `Basic ${Buffer.from('x:wrong').toString('base64')}` }, { authorization: 'wrong' }]
+const WRONG = [
+  { authorization: 'Bearer wrong' },
+  { authorization: `Basic ${Buffer.from('x:wrong').toString('base64')}` },
+  { authorization: 'wrong' },
+]
 
 const from = (address: string) => ({ ...WRONG[0], 'x-forwarded-for': address })
 
@@ -28,7 +32,11 @@ test('wrong tokens are limited for each address, whatever they ask for; anonymou
   }
   t.match(last?.text, /too many requests with a wrong token came from 127\.0\.0\.1: try again in 20 seconds/)
   t.strictSame(await statusesOf(url + POLL, [{}, bearer()]), [404, 404])
-  t.strictSame(await statusesOf(`${url}/api/v1/whoami`, [{}, bearer(), bearer(token)]), [401, 200, 200], 'a token that was never seen before is no guess')
+  t.strictSame(
+    await statusesOf(`${url}/api/v1/whoami`, [{}, bearer(), bearer(token)]),
+    [401, 200, 200],
+    'a token that was never seen before is no guess',
+  )
   const { text } = await ask(`${url}/metrics`)
   t.match(text, 'hart_depot_wrong_tokens_total{answer="refused"} 3\n')
   t.match(text, 'hart_depot_wrong_tokens_total{answer="limited"} 5\n')
@@ -36,9 +44,24 @@ test('wrong tokens are limited for each address, whatever they ask for; anonymou
 
 test('the address is the one that a trusted proxy forwards, and that alone', async (t) => {
   const limits = { wrongTokensPerMinute: 1 }
-  const behind = await startDepot(t, { listen: true, limits, environment: { DEPOT_TRUST_PROXY: '127.0.0.1' } })
-  const sent = [from('203.0.113.1'), from('203.0.113.1'), from('203.0.113.2'), from('203.0.113.9, 203.0.113.1'), from('2001:db8::1'), from('2001:db8::ffff')]
+  const behind = await startDepot(t, {
+    listen: true,
+    limits,
+    environment: { DEPOT_TRUST_PROXY: '127.0.0.1' },
+  })
+  const sent = [
+    from('203.0.113.1'),
+    from('203.0.113.1'),
+    from('203.0.113.2'),
+    from('203.0.113.9, 203.0.113.1'),
+    from('2001:db8::1'),
+    from('2001:db8::ffff'),
+  ]
   t.strictSame(await statusesOf(behind.url + POLL, sent), [401, 429, 401, 429, 401, 429])
   const open = await startDepot(t, { listen: true, limits })
-  t.strictSame(await statusesOf(open.url + POLL, sent), [401, 429, 429, 429, 429, 429], 'nobody else is believed')
+  t.strictSame(
+    await statusesOf(open.url + POLL, sent),
+    [401, 429, 429, 429, 429, 429],
+    'nobody else is believed',
+  )
 })

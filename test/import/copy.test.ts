@@ -11,15 +11,47 @@ test('members by the hundred join in sets of at most 500, each one revision, and
   const [refused, ...releases] = await makeReleases(started, ...idents)
   const depot = new RemoteDepot({ url: started.url, token: ADMIN_TOKEN, pause: async () => undefined })
   const failures: string[] = []
-  const watcher = { begin: () => undefined, advance: () => undefined, fail: (_what: string, why: string) => failures.push(why), note: () => undefined }
-  const channel = { name: 'acceptance', isNew: false, membersHere: 0, joining: 502, promotions: [refused === undefined ? [] : [refused, ...releases]] }
-  const origin = { name: 'acme', isNew: false, visibility: 'public', owner: 'admin', keys: [], keysHere: 0, releases: [], filesHere: 502, channels: [channel] } as const
+  const watcher = {
+    begin: () => undefined,
+    advance: () => undefined,
+    fail: (_what: string, why: string) => failures.push(why),
+    note: () => undefined,
+  }
+  const channel = {
+    name: 'acceptance',
+    isNew: false,
+    membersHere: 0,
+    joining: 502,
+    promotions: [refused === undefined ? [] : [refused, ...releases]],
+  }
+  const origin = {
+    name: 'acme',
+    isNew: false,
+    visibility: 'public',
+    owner: 'admin',
+    keys: [],
+    keysHere: 0,
+    releases: [],
+    filesHere: 502,
+    channels: [channel],
+  } as const
   const plan = { origins: [origin], differing: new Set([`${idents[0]} for x86_64-linux`]) }
-  const { members } = await copy({ source: depot, destination: depot, watcher }, plan, { folder: '/nowhere', account: 'admin', owner: undefined })
+  const { members } = await copy({ source: depot, destination: depot, watcher }, plan, {
+    folder: '/nowhere',
+    account: 'admin',
+    owner: undefined,
+  })
   t.strictSame(failures, [])
   t.equal(members, 501)
-  const { revisions } = JSON.parse((await ask(`${started.url}/api/v1/views/acceptance/history`)).text) as { revisions: { joined: unknown[] }[] }
-  t.strictSame(revisions.map(({ joined }) => joined.length), [1, 500])
-  const latest = JSON.parse((await ask(`${started.url}/api/v1/views/acceptance/latest/acme/app`)).text) as { ident: string }
+  const { revisions } = JSON.parse((await ask(`${started.url}/api/v1/views/acceptance/history`)).text) as {
+    revisions: { joined: unknown[] }[]
+  }
+  t.strictSame(
+    revisions.map(({ joined }) => joined.length),
+    [1, 500],
+  )
+  const latest = JSON.parse((await ask(`${started.url}/api/v1/views/acceptance/latest/acme/app`)).text) as {
+    ident: string
+  }
   t.equal(latest.ident, idents.at(-1), 'in the order of the plan')
 })

@@ -12,7 +12,10 @@ test('a dry run tells what would be copied, and writes nothing', async (t) => {
   const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
   const before = await changesOf(destination)
-  const { plan, copied, failures } = await importInto(destination, source.url, { origins: ['acme', 'tools'], isDryRun: true })
+  const { plan, copied, failures } = await importInto(destination, source.url, {
+    origins: ['acme', 'tools'],
+    isDryRun: true,
+  })
   t.strictSame(failures, [])
   t.equal(copied, undefined)
   t.match(plan.origins, [
@@ -21,9 +24,22 @@ test('a dry run tells what would be copied, and writes nothing', async (t) => {
   ])
   const files = plan.origins[0]?.releases.flatMap((release) => release.files) ?? []
   t.equal(files.length, 4)
-  t.ok(files.every(({ sizeBytes = 0 }) => sizeBytes > 0), 'sizes are known')
-  const channels = plan.origins.flatMap((origin) => origin.channels.map(({ name, isNew, joining }) => `${origin.name} ${name} ${isNew ? 'new ' : ''}${joining}`))
-  t.strictSame(channels.toSorted(), ['acme acceptance new 2', 'acme nightly new 1', 'acme stable 2', 'tools empty new 0', 'tools stable 1'])
+  t.ok(
+    files.every(({ sizeBytes = 0 }) => sizeBytes > 0),
+    'sizes are known',
+  )
+  const channels = plan.origins.flatMap((origin) =>
+    origin.channels.map(
+      ({ name, isNew, joining }) => `${origin.name} ${name} ${isNew ? 'new ' : ''}${joining}`,
+    ),
+  )
+  t.strictSame(channels.toSorted(), [
+    'acme acceptance new 2',
+    'acme nightly new 1',
+    'acme stable 2',
+    'tools empty new 0',
+    'tools stable 1',
+  ])
   t.equal(await changesOf(destination), before)
 })
 
@@ -32,9 +48,21 @@ test('origins, keys, packages, channels and members are copied, byte by byte', a
   const destination = await startDepot(t, { listen: true })
   const { copied, failures } = await importInto(destination, source.url, { origins: ['acme', 'tools'] })
   t.strictSame(failures, [])
-  t.match(copied, { origins: 2, keys: 2, releases: 5, channels: 3, members: 6, bytes: harts.reduce((sum, { bytes }) => sum + bytes.length, 0) })
-  for (const hart of harts) t.ok((await bytesOf(destination, hart)).equals(hart.bytes), `${formatIdent(hart.ident)} for ${hart.target}`)
-  for (const view of ['unstable', 'stable', 'acceptance', 'nightly']) t.strictSame(await membersOf(destination, view), await membersOf(source, view), view)
+  t.match(copied, {
+    origins: 2,
+    keys: 2,
+    releases: 5,
+    channels: 3,
+    members: 6,
+    bytes: harts.reduce((sum, { bytes }) => sum + bytes.length, 0),
+  })
+  for (const hart of harts)
+    t.ok(
+      (await bytesOf(destination, hart)).equals(hart.bytes),
+      `${formatIdent(hart.ident)} for ${hart.target}`,
+    )
+  for (const view of ['unstable', 'stable', 'acceptance', 'nightly'])
+    t.strictSame(await membersOf(destination, view), await membersOf(source, view), view)
   t.equal(await declare(destination, 'tools', 'empty'), 409, 'a channel without members is there too')
   const key = await ask(`${destination.url}/v1/depot/origins/acme/keys/latest`)
   t.equal(key.text, formatPublicKey(makeKeys('acme').publicKey))
@@ -48,7 +76,13 @@ test('a second import changes nothing', async (t) => {
   const { plan, copied, failures } = await importInto(destination, source.url, { origins: ['acme', 'tools'] })
   t.strictSame(failures, [])
   t.match(copied, { origins: 0, keys: 0, releases: 0, channels: 0, members: 0 })
-  t.strictSame(plan.origins.map(({ filesHere, keysHere, isNew }) => [filesHere, keysHere, isNew]), [[4, 1, false], [1, 1, false]])
+  t.strictSame(
+    plan.origins.map(({ filesHere, keysHere, isNew }) => [filesHere, keysHere, isNew]),
+    [
+      [4, 1, false],
+      [1, 1, false],
+    ],
+  )
   t.equal(await changesOf(destination), before)
 })
 
@@ -66,7 +100,11 @@ test('where the one promoted last is latest, it becomes the highest of the chann
   const { copied } = await importInto(destination, source.url)
   t.match(copied, { releases: 1 })
   t.equal((await membersOf(destination, 'acceptance')).length, 3)
-  t.strictSame(await latestIn(destination, 'acceptance'), [`${NEWER} for x86_64-linux`], 'also when a lower one joins later')
+  t.strictSame(
+    await latestIn(destination, 'acceptance'),
+    [`${NEWER} for x86_64-linux`],
+    'also when a lower one joins later',
+  )
 })
 
 test('only the channels and targets that are named are copied', async (t) => {
@@ -74,12 +112,18 @@ test('only the channels and targets that are named are copied', async (t) => {
   const byChannel = await startDepot(t, { listen: true })
   const { notes } = await importInto(byChannel, source.url, { channels: ['stable', 'nowhere'] })
   t.strictSame(notes, ['acme has no channel nowhere'])
-  t.strictSame(await membersOf(byChannel, 'unstable'), [`${APP} for aarch64-linux`, `${NEWER} for x86_64-linux`])
+  t.strictSame(await membersOf(byChannel, 'unstable'), [
+    `${APP} for aarch64-linux`,
+    `${NEWER} for x86_64-linux`,
+  ])
   t.strictSame(await membersOf(byChannel, 'acceptance'), [])
 
   const byTarget = await startDepot(t, { listen: true })
   await importInto(byTarget, source.url, { targets: ['aarch64-linux'] })
-  t.strictSame(await membersOf(byTarget, 'unstable'), [`${APP} for aarch64-linux`, `${LIB} for aarch64-linux`])
+  t.strictSame(await membersOf(byTarget, 'unstable'), [
+    `${APP} for aarch64-linux`,
+    `${LIB} for aarch64-linux`,
+  ])
   t.strictSame(await membersOf(byTarget, 'stable'), [`${APP} for aarch64-linux`])
 })
 
@@ -89,7 +133,11 @@ test('what the destination has with other bytes stays, is told of, and is promot
   await makeOrigin(destination)
   const [other] = await publishAll(destination, { ident: APP, config: 'port = 1\n' })
   const { failures } = await importInto(destination, source.url)
-  t.match(failures, [new RegExp(`^${APP} for x86_64-linux: the destination has it with other bytes: ${other?.checksum} here, `)])
+  t.match(failures, [
+    new RegExp(
+      `^${APP} for x86_64-linux: the destination has it with other bytes: ${other?.checksum} here, `,
+    ),
+  ])
   if (other !== undefined) t.ok((await bytesOf(destination, other)).equals(other.bytes))
   t.strictSame(await membersOf(destination, 'nightly'), [])
 })
@@ -100,9 +148,16 @@ test('another key of the same name at the destination is told of, and its packag
   const actor = { client: 'tests', door: 'cli' } as const
   await destination.depot.writer.submit({ kind: 'createOrigin', input: { name: 'tools', ownerId: 1 }, actor })
   const publicBody = formatPublicKey({ ...makeKeys('acme').publicKey, origin: 'tools' })
-  await destination.depot.writer.submit({ kind: 'addKey', input: { origin: 'tools', revision: '20260101000000', ownerId: 1, publicBody }, actor })
+  await destination.depot.writer.submit({
+    kind: 'addKey',
+    input: { origin: 'tools', revision: '20260101000000', ownerId: 1, publicBody },
+    actor,
+  })
   const { failures } = await importInto(destination, source.url, { origins: ['tools'] })
-  t.match(failures, ['the key tools-20260101000000: the destination has another key of this name', new RegExp(`^${TOOL} for x86_64-linux: .* answers 422: .*not made by tools-`)])
+  t.match(failures, [
+    'the key tools-20260101000000: the destination has another key of this name',
+    new RegExp(`^${TOOL} for x86_64-linux: .* answers 422: .*not made by tools-`),
+  ])
 })
 
 test('a list of more than a page is read to its end, and its members promoted in one revision', async (t) => {
@@ -115,6 +170,8 @@ test('a list of more than a page is read to its end, and its members promoted in
   t.match(copied, { releases: 53, members: 53 })
   t.equal((await membersOf(destination, 'acceptance')).length, 53)
   t.strictSame(await latestIn(destination, 'acceptance'), ['acme/app/1.0.52/20260101120000 for x86_64-linux'])
-  const history = JSON.parse((await ask(`${destination.url}/api/v1/views/acceptance/history`)).text) as { revisions: { reason: string; joined: unknown[] }[] }
+  const history = JSON.parse((await ask(`${destination.url}/api/v1/views/acceptance/history`)).text) as {
+    revisions: { reason: string; joined: unknown[] }[]
+  }
   t.match(history.revisions, [{ reason: `imported from ${source.url}/v1`, joined: { length: 53 } }])
 })

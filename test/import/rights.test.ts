@@ -11,10 +11,17 @@ test('what is not public takes a token, and is at no moment public at the destin
   const destination = await startDepot(t, { listen: true })
   await setVisibility(source, NEWER, 'private')
   await importInto(destination, source.url)
-  t.notOk((await membersOf(destination, 'unstable')).includes(`${NEWER} for x86_64-linux`), 'who may not see it does not copy it')
+  t.notOk(
+    (await membersOf(destination, 'unstable')).includes(`${NEWER} for x86_64-linux`),
+    'who may not see it does not copy it',
+  )
 
   const token = await source.account('importer')
-  await source.depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'importer', role: 'readonly_member' }, actor: { client: 'tests', door: 'cli' } })
+  await source.depot.writer.submit({
+    kind: 'setMember',
+    input: { origin: 'acme', account: 'importer', role: 'readonly_member' },
+    actor: { client: 'tests', door: 'cli' },
+  })
   const seen: number[] = []
   const proxy = await startProxy(t, destination.url, () => {
     void ask(`${destination.url}/v1/depot/pkgs/${NEWER}`).then(({ status }) => seen.push(status))
@@ -25,7 +32,11 @@ test('what is not public takes a token, and is at no moment public at the destin
   t.ok((await membersOf(destination, 'stable')).includes(`${NEWER} for x86_64-linux`))
   t.equal((await ask(`${destination.url}/v1/depot/pkgs/${NEWER}`)).status, 404)
   t.ok(seen.every((status) => status === 404))
-  t.equal((await ask(`${destination.url}/v1/depot/pkgs/${APP}`)).status, 200, 'another release of the package is as public as it was')
+  t.equal(
+    (await ask(`${destination.url}/v1/depot/pkgs/${APP}`)).status,
+    200,
+    'another release of the package is as public as it was',
+  )
 })
 
 test('a visibility that was changed at the destination stays, and is told of', async (t) => {
@@ -44,7 +55,9 @@ test('an origin that is new can be given to an account, which need not be a memb
   await destination.account('ada')
   const { failures } = await importInto(destination, source.url, { owner: 'ada' })
   t.strictSame(failures, [])
-  const owner = async () => (JSON.parse((await ask(`${destination.url}/v1/depot/origins/acme`)).text) as { owner_account: string }).owner_account
+  const owner = async () =>
+    (JSON.parse((await ask(`${destination.url}/v1/depot/origins/acme`)).text) as { owner_account: string })
+      .owner_account
   t.equal(await owner(), 'ada')
   await destination.account('bob')
   await importInto(destination, source.url, { owner: 'bob' })
@@ -54,7 +67,11 @@ test('an origin that is new can be given to an account, which need not be a memb
 test('an owner whom the destination does not know is told before anything is copied', async (t) => {
   const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
-  for (const isDryRun of [true, false]) await t.rejects(importInto(destination, source.url, { owner: 'ada', isDryRun }), { failure: 'refused', message: `${destination.url}/v1 has no account ada: an administrator makes it there, by hart-depot account add` })
+  for (const isDryRun of [true, false])
+    await t.rejects(importInto(destination, source.url, { owner: 'ada', isDryRun }), {
+      failure: 'refused',
+      message: `${destination.url}/v1 has no account ada: an administrator makes it there, by hart-depot account add`,
+    })
   t.equal((await ask(`${destination.url}/v1/depot/origins/acme`)).status, 404, 'not even the origin')
 })
 

@@ -25,17 +25,29 @@ interface Audited {
 function audit(args: readonly string[], environment: Record<string, string> = {}): Promise<Audited> {
   const { PATH = '' } = process.env
   return new Promise((resolve) => {
-    execFile(SCRIPT, args, { env: { PATH: `${PATH}:${programs}`, TMPDIR: tmpdir(), ...environment } }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
-    })
+    execFile(
+      SCRIPT,
+      args,
+      { env: { PATH: `${PATH}:${programs}`, TMPDIR: tmpdir(), ...environment } },
+      (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
+      },
+    )
   })
 }
 
 const started = await startDepot(tap, { listen: true })
 const { url } = started
-const releases = await makeReleases(started, 'acme/app/1.0.0/20260101000000', 'acme/web/1.0.0/20260101000000', 'acme/secret/1.0.0/20260101000000')
+const releases = await makeReleases(
+  started,
+  'acme/app/1.0.0/20260101000000',
+  'acme/web/1.0.0/20260101000000',
+  'acme/secret/1.0.0/20260101000000',
+)
 await setVisibility(started, 'acme/secret/1.0.0/20260101000000', 'private')
-await move(started, 'promote', 'delivered', releases, { reason: 'naïve “quotes” \\ $(true) %s \u0007 € 😀\n\ttwo lines' })
+await move(started, 'promote', 'delivered', releases, {
+  reason: 'naïve “quotes” \\ $(true) %s \u0007 € 😀\n\ttwo lines',
+})
 const noted = await findHead(started.depot.db)
 await move(started, 'promote', 'union', releases)
 const head = await findHead(started.depot.db)
@@ -47,32 +59,66 @@ test('the script is twenty lines of shell, as promised', async (t) => {
 
 test('it follows the chain to the head, with all texts for who may see them, and with those that are public', async (t) => {
   const [whole, seen] = await Promise.all([audit([url], { HART_DEPOT_TOKEN }), audit([`${url}/`])])
-  t.match(whole, { code: 0, stderr: '', stdout: `head ${head.sequence}  ${head.hash}: ${head.sequence} entries, ${head.sequence} with their text\n` })
-  t.match(seen, { code: 0, stderr: '', stdout: new RegExp(`^head ${head.sequence}  ${head.hash}: ${head.sequence} entries, \\d+ with their text\n$`) })
+  t.match(whole, {
+    code: 0,
+    stderr: '',
+    stdout: `head ${head.sequence}  ${head.hash}: ${head.sequence} entries, ${head.sequence} with their text\n`,
+  })
+  t.match(seen, {
+    code: 0,
+    stderr: '',
+    stdout: new RegExp(
+      `^head ${head.sequence}  ${head.hash}: ${head.sequence} entries, \\d+ with their text\n$`,
+    ),
+  })
   t.not(seen.stdout, whole.stdout, 'something is kept from the public')
 })
 
 test('it works with what stands in for curl and jq', async (t) => {
-  t.match(await audit([url], { PATH: `${programs}:${process.env['PATH'] ?? ''}` }), { code: 0, stderr: '', stdout: new RegExp(`^head ${head.sequence}  ${head.hash}:`) })
+  t.match(await audit([url], { PATH: `${programs}:${process.env['PATH'] ?? ''}` }), {
+    code: 0,
+    stderr: '',
+    stdout: new RegExp(`^head ${head.sequence}  ${head.hash}:`),
+  })
 })
 
 test('a head that was noted before must be there still', async (t) => {
   t.match(await audit([url, String(noted.sequence), noted.hash]), { code: 0, stderr: '' })
   const other = noted.hash.replace(/^./, (digit) => (digit === '0' ? '1' : '0'))
-  t.match(await audit([url, String(noted.sequence), other]), { code: 1, stdout: '', stderr: `audit-ledger: entry ${noted.sequence} ${other} is another now\n` })
-  t.match(await audit([url, String(head.sequence + 1), other]), { code: 1, stdout: '', stderr: `audit-ledger: the ledger ends at ${head.sequence}\n` })
+  t.match(await audit([url, String(noted.sequence), other]), {
+    code: 1,
+    stdout: '',
+    stderr: `audit-ledger: entry ${noted.sequence} ${other} is another now\n`,
+  })
+  t.match(await audit([url, String(head.sequence + 1), other]), {
+    code: 1,
+    stdout: '',
+    stderr: `audit-ledger: the ledger ends at ${head.sequence}\n`,
+  })
 })
 
 test('without what it needs, it says how it is used', async (t) => {
-  const usage = 'usage: audit-ledger.sh URL [SEQUENCE HASH], with HART_DEPOT_TOKEN for what only a token may see\n'
-  for (const args of [[], [''], [url, '3'], [url, 'three', noted.hash], [url, '3', 'abc'], [url, '3', noted.hash, 'more']]) {
+  const usage =
+    'usage: audit-ledger.sh URL [SEQUENCE HASH], with HART_DEPOT_TOKEN for what only a token may see\n'
+  for (const args of [
+    [],
+    [''],
+    [url, '3'],
+    [url, 'three', noted.hash],
+    [url, '3', 'abc'],
+    [url, '3', noted.hash, 'more'],
+  ]) {
     t.match(await audit(args), { code: 2, stdout: '', stderr: usage }, args.join(' '))
   }
 })
 
 test('a depot that cannot be asked is told of', async (t) => {
   t.match(await audit(['http://127.0.0.1:9']), { code: /[1-9]/, stdout: '' })
-  t.match(await audit([url], { HART_DEPOT_TOKEN: 'wrong' }), { code: 22, stdout: '', stderr: /401\n.*"detail":"the token is unknown or revoked"/ }, 'with what the depot says')
+  t.match(
+    await audit([url], { HART_DEPOT_TOKEN: 'wrong' }),
+    { code: 22, stdout: '', stderr: /401\n.*"detail":"the token is unknown or revoked"/ },
+    'with what the depot says',
+  )
 })
 
 interface Page {
@@ -99,17 +145,42 @@ test('whatever a depot tells otherwise than it was hashed ends the audit', async
   const lies = `http://127.0.0.1:${(liar.address() as AddressInfo).port}`
   t.match(await audit([lies]), { code: 0, stdout: /^head / }, 'as long as it does not lie')
 
-  const change = (part: 'text' | 'salt' | 'digest' | 'hash', to: string) => ({ events }: Page) => Object.assign(events[noted.sequence - 1] ?? {}, { [part]: to })
+  const change =
+    (part: 'text' | 'salt' | 'digest' | 'hash', to: string) =>
+    ({ events }: Page) =>
+      Object.assign(events[noted.sequence - 1] ?? {}, { [part]: to })
   const ways: Record<string, [lie: Lie, expected: RegExp]> = {
     'a text': [change('text', '{}'), new RegExp(`text.${noted.sequence}: FAILED`)],
     'a text in two lines': [change('text', '{\n}'), /is missing, or its hash is/],
     'a salt': [change('salt', '0'.repeat(32)), new RegExp(`text.${noted.sequence}: FAILED`)],
-    'a digest': [change('digest', '0'.repeat(64)), new RegExp(`text.${noted.sequence}: FAILED\nhash.${noted.sequence}: FAILED|hash.${noted.sequence}: FAILED`)],
-    'a hash': [change('hash', '0'.repeat(64)), new RegExp(`hash.${noted.sequence}: FAILED\nhash.${noted.sequence + 1}: FAILED|hash.${noted.sequence}: FAILED`)],
-    'a digest that is more than one': [change('digest', `$(exit)  /etc/hostname`), /is missing, or its hash is/],
-    'an entry that is gone': [({ events }) => events.splice(4, 1), /^audit-ledger: entry 5 is missing, or its hash is\n$/],
-    'two entries that changed places': [({ events }) => events.splice(0, 2, ...events.slice(0, 2).toReversed()), /^audit-ledger: entry 1 is missing, or its hash is\n$/],
-    'the last entries, which are gone': [({ events }) => events.splice(-2), new RegExp(`^audit-ledger: the ledger ends at ${head.sequence - 2}\n$`)],
+    'a digest': [
+      change('digest', '0'.repeat(64)),
+      new RegExp(
+        `text.${noted.sequence}: FAILED\nhash.${noted.sequence}: FAILED|hash.${noted.sequence}: FAILED`,
+      ),
+    ],
+    'a hash': [
+      change('hash', '0'.repeat(64)),
+      new RegExp(
+        `hash.${noted.sequence}: FAILED\nhash.${noted.sequence + 1}: FAILED|hash.${noted.sequence}: FAILED`,
+      ),
+    ],
+    'a digest that is more than one': [
+      change('digest', `$(exit)  /etc/hostname`),
+      /is missing, or its hash is/,
+    ],
+    'an entry that is gone': [
+      ({ events }) => events.splice(4, 1),
+      /^audit-ledger: entry 5 is missing, or its hash is\n$/,
+    ],
+    'two entries that changed places': [
+      ({ events }) => events.splice(0, 2, ...events.slice(0, 2).toReversed()),
+      /^audit-ledger: entry 1 is missing, or its hash is\n$/,
+    ],
+    'the last entries, which are gone': [
+      ({ events }) => events.splice(-2),
+      new RegExp(`^audit-ledger: the ledger ends at ${head.sequence - 2}\n$`),
+    ],
   }
   for (const [way, [lie, expected]] of Object.entries(ways)) {
     told.lie = lie
@@ -120,7 +191,14 @@ test('whatever a depot tells otherwise than it was hashed ends the audit', async
 })
 
 test('it follows the chain from page to page', async (t) => {
-  await Promise.all(Array.from({ length: 1_000 }, (_, index) => move(started, index % 2 === 0 ? 'promote' : 'demote', 'rehearsal', releases.slice(0, 1))))
+  await Promise.all(
+    Array.from({ length: 1_000 }, (_, index) =>
+      move(started, index % 2 === 0 ? 'promote' : 'demote', 'rehearsal', releases.slice(0, 1)),
+    ),
+  )
   const end = await findHead(started.depot.db)
-  t.match(await audit([url, String(head.sequence), head.hash], { HART_DEPOT_TOKEN }), { code: 0, stdout: `head ${end.sequence}  ${end.hash}: ${end.sequence} entries, ${end.sequence} with their text\n` })
+  t.match(await audit([url, String(head.sequence), head.hash], { HART_DEPOT_TOKEN }), {
+    code: 0,
+    stdout: `head ${end.sequence}  ${end.hash}: ${end.sequence} entries, ${end.sequence} with their text\n`,
+  })
 })

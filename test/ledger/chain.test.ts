@@ -24,16 +24,30 @@ test('every link has a salt of its own, so that a digest betrays no text', async
 
 test('a ledger has no gaps, its times do not fall, its hashes chain, and its columns say what its texts say', async (t) => {
   const started = await startDepot(t)
-  const releases = await makeReleases(started, 'acme/app/1.0.0/20260101000000', 'acme/web/1.0.0/20260101000000')
+  const releases = await makeReleases(
+    started,
+    'acme/app/1.0.0/20260101000000',
+    'acme/web/1.0.0/20260101000000',
+  )
   started.setClock(0) // a clock that is set back
-  await Promise.all([move(started, 'promote', 'delivered', releases, { reason: 'naïve “quotes”' }), move(started, 'promote', 'union', releases)])
+  await Promise.all([
+    move(started, 'promote', 'delivered', releases, { reason: 'naïve “quotes”' }),
+    move(started, 'promote', 'union', releases),
+  ])
   const rows = await started.depot.db.selectFrom('ledger').selectAll().orderBy('sequence').execute()
   let head = FIRST_HEAD
   for (const row of rows) {
     const made = link(head, row.text, row.salt)
-    t.strictSame({ digest: row.digest, hash: row.hash, sequence: row.sequence }, { digest: made.digest, hash: made.hash, sequence: head.sequence + 1 })
+    t.strictSame(
+      { digest: row.digest, hash: row.hash, sequence: row.sequence },
+      { digest: made.digest, hash: made.hash, sequence: head.sequence + 1 },
+    )
     t.ok(row.at >= head.at, 'not before the one before it')
-    t.match(JSON.parse(row.text), { at: row.at, kind: row.kind, ...(row.revision !== null && { revision: row.revision }) })
+    t.match(JSON.parse(row.text), {
+      at: row.at,
+      kind: row.kind,
+      ...(row.revision !== null && { revision: row.revision }),
+    })
     head = { sequence: row.sequence, hash: row.hash, at: row.at }
   }
   t.strictSame(await findHead(started.depot.db), head)

@@ -24,7 +24,11 @@ test('the depot chains the entries of the description as that says', async (t) =
     head = { sequence: index + 1, hash, at: 0 }
   }
   t.strictSame(made, written)
-  t.strictSame(texts.map((text) => JSON.stringify(JSON.parse(text))), texts, 'as the depot writes them')
+  t.strictSame(
+    texts.map((text) => JSON.stringify(JSON.parse(text))),
+    texts,
+    'as the depot writes them',
+  )
 })
 
 test('the description names every kind of entry that says what a view is', async (t) => {

@@ -19,7 +19,12 @@ let isLong = false
 let time = 0
 const started = await startDepot(tap, { elapsed: () => (time += isLong ? 1_000 : 0) })
 const { db, writer } = started.depot
-const [one, two, web] = (await makeReleases(started, `acme/app/1.0/${STAMP}`, `acme/app/2.0/${STAMP}`, `acme/web/1.0/${STAMP}`)) as [ReleaseRow, ReleaseRow, ReleaseRow]
+const [one, two, web] = (await makeReleases(
+  started,
+  `acme/app/1.0/${STAMP}`,
+  `acme/app/2.0/${STAMP}`,
+  `acme/web/1.0/${STAMP}`,
+)) as [ReleaseRow, ReleaseRow, ReleaseRow]
 
 let views = 0
 async function freshView(): Promise<string> {
@@ -33,14 +38,26 @@ async function putOff(command: Command): Promise<{ outcome: Promise<unknown> }> 
   isLong = true
   const outcome = writer.submit(command)
   outcome.catch(() => undefined) // awaited later
-  await writer.submit({ kind: 'declareChannel', input: { origin: 'acme', name: `channel-${(views += 1)}`, ownerId: 1 }, actor: OPERATOR })
+  await writer.submit({
+    kind: 'declareChannel',
+    input: { origin: 'acme', name: `channel-${(views += 1)}`, ownerId: 1 },
+    actor: OPERATOR,
+  })
   isLong = false
   for (let turn = 0; turn < 2; turn += 1) await new Promise(setImmediate)
   return { outcome }
 }
 
 const run = async (command: Command) => (await putOff(command)).outcome
-const promotion = (view: string, releases: readonly ReleaseRow[], actor: Actor = OPERATOR): Command<'changeView'> => ({ kind: 'changeView', input: { request: { view, act: 'promote', source: { releases } } }, actor })
+const promotion = (
+  view: string,
+  releases: readonly ReleaseRow[],
+  actor: Actor = OPERATOR,
+): Command<'changeView'> => ({
+  kind: 'changeView',
+  input: { request: { view, act: 'promote', source: { releases } } },
+  actor,
+})
 const latestOf = async (name: string) => {
   const view = await getView(db, name)
   return (await listPointersAt(db, view, view.revision, { limit: 100 }, EVERYONE)).map(({ ident }) => ident)
@@ -84,7 +101,11 @@ test('rules that are set meanwhile hold, and so does what leaves a view that the
   const [required, view] = [await freshView(), await freshView()]
   await move(started, 'promote', required, [one])
   const ruled = await putOff(promotion(view, [one, two]))
-  await writer.submit({ kind: 'govern', input: { view, gates: { requires: [{ view: required, as: 'member' }] } }, actor: OPERATOR })
+  await writer.submit({
+    kind: 'govern',
+    input: { view, gates: { requires: [{ view: required, as: 'member' }] } },
+    actor: OPERATOR,
+  })
   await t.rejects(ruled.outcome, { code: 'refused', message: /acme\/app\/2\.0.* is not in/ })
   const left = await putOff(promotion(view, [one]))
   await move(started, 'demote', required, [one])
@@ -93,7 +114,8 @@ test('rules that are set meanwhile hold, and so does what leaves a view that the
 
 test('a role or a token that is lost meanwhile changes nothing any more', async (t) => {
   const view = await freshView()
-  const give = async (role: 'maintainer' | 'member') => writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'ci', role }, actor: OPERATOR })
+  const give = async (role: 'maintainer' | 'member') =>
+    writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'ci', role }, actor: OPERATOR })
   await started.account('ci')
   await give('maintainer')
   const actor = await started.actor('ci')
@@ -113,7 +135,11 @@ test('a release that becomes private meanwhile is not promoted by those who may 
   await writer.submit({ kind: 'addAccount', input: { name: 'named' }, actor: OPERATOR })
   await writer.submit({ kind: 'govern', input: { view, gates: { promoters: ['named'] } }, actor: OPERATOR })
   const { outcome } = await putOff(promotion(view, [one, secret], await started.actor('named')))
-  await writer.submit({ kind: 'setVisibility', input: { ident: secret.ident, visibility: 'private' }, actor: OPERATOR })
+  await writer.submit({
+    kind: 'setVisibility',
+    input: { ident: secret.ident, visibility: 'private' },
+    actor: OPERATOR,
+  })
   await t.rejects(outcome, { code: 'not_found' })
 })
 
@@ -148,7 +174,11 @@ test('a promotion into a view that never stands still is made all the same', asy
   const done = outcome.finally(() => (isDone = true))
   let others = 0
   for (const ends = () => isDone; !ends(); others += 1) {
-    await writer.submit({ ...promotion(view, [others % 2 === 0 ? one : two]), kind: 'promote', input: { view, releases: [others % 2 === 0 ? one : two] } })
+    await writer.submit({
+      ...promotion(view, [others % 2 === 0 ? one : two]),
+      kind: 'promote',
+      input: { view, releases: [others % 2 === 0 ? one : two] },
+    })
     await new Promise(setImmediate)
   }
   t.match(await done, { isChanged: true, pointers: [{ to: web.ident }] })
@@ -160,25 +190,81 @@ test('what was refused or changes nothing needs no transaction', async (t) => {
   await move(started, 'promote', view, [one])
   const same = await putOff(promotion(view, [one]))
   t.match(await same.outcome, { isChanged: false, revision: 1 })
-  const absent = await putOff(promotion(view, [{ ident: `acme/nothing/1.0/${STAMP}`, target: 'x86_64-linux' }]))
+  const absent = await putOff(
+    promotion(view, [{ ident: `acme/nothing/1.0/${STAMP}`, target: 'x86_64-linux' }]),
+  )
   await t.rejects(absent.outcome, { code: 'not_found' })
 })
 
 test('bulk moves, channels, plans, rollbacks and previews read ahead, too', async (t) => {
   const actor = await started.actor('admin')
   await makeReleases(started, `bulk/app/1.0/${STAMP}`, `bulk/web/1.0/${STAMP}`)
-  t.match(await run({ kind: 'promoteAll', input: { origin: 'bulk', source: 'unstable', target: 'bulk-1', ownerId: 1 }, actor }), { isChanged: true, revision: 1 })
-  t.match(await run({ kind: 'promoteAll', input: { origin: 'bulk', source: 'unstable', target: 'bulk-2', ownerId: 1 }, actor }), { isChanged: true })
-  t.match(await run({ kind: 'demoteAll', input: { origin: 'bulk', source: 'bulk-2', target: 'bulk-1', ownerId: 1 }, actor }), { isChanged: true, revision: 2 })
-  t.match(await run({ kind: 'removeChannel', input: { origin: 'bulk', name: 'bulk-2' }, actor }), { isChanged: true })
+  t.match(
+    await run({
+      kind: 'promoteAll',
+      input: { origin: 'bulk', source: 'unstable', target: 'bulk-1', ownerId: 1 },
+      actor,
+    }),
+    { isChanged: true, revision: 1 },
+  )
+  t.match(
+    await run({
+      kind: 'promoteAll',
+      input: { origin: 'bulk', source: 'unstable', target: 'bulk-2', ownerId: 1 },
+      actor,
+    }),
+    { isChanged: true },
+  )
+  t.match(
+    await run({
+      kind: 'demoteAll',
+      input: { origin: 'bulk', source: 'bulk-2', target: 'bulk-1', ownerId: 1 },
+      actor,
+    }),
+    { isChanged: true, revision: 2 },
+  )
+  t.match(await run({ kind: 'removeChannel', input: { origin: 'bulk', name: 'bulk-2' }, actor }), {
+    isChanged: true,
+  })
   const view = await freshView()
   await move(started, 'promote', view, [one])
-  t.match(await run({ kind: 'draftPlan', input: { token: 'plan-1', request: { view, act: 'promote', source: { releases: [two] } } }, actor }), { token: 'plan-1' })
-  t.match(await run({ kind: 'makePreview', input: { name: 'shown', plan: 'plan-1' }, actor }), { name: 'shown' })
+  t.match(
+    await run({
+      kind: 'draftPlan',
+      input: { token: 'plan-1', request: { view, act: 'promote', source: { releases: [two] } } },
+      actor,
+    }),
+    { token: 'plan-1' },
+  )
+  t.match(await run({ kind: 'makePreview', input: { name: 'shown', plan: 'plan-1' }, actor }), {
+    name: 'shown',
+  })
   t.strictSame(await latestOf('shown'), [two.ident])
-  t.match(await run({ kind: 'applyPlan', input: { plan: 'plan-1', nextToken: 'plan-2', idempotency: { key: 'k', requestHash: 'h' } }, actor }), { outcome: { revision: 2 } })
-  t.match(await run({ kind: 'applyPlan', input: { plan: 'plan-1', nextToken: 'plan-2', idempotency: { key: 'k', requestHash: 'h' } }, actor }), { outcome: { revision: 2 } }, 'sent again')
-  t.match(await run({ kind: 'changeView', input: { request: { view, act: 'rollback', to: { revision: 1 } } }, actor }), { revision: 3, pointers: [{ to: one.ident }] })
+  t.match(
+    await run({
+      kind: 'applyPlan',
+      input: { plan: 'plan-1', nextToken: 'plan-2', idempotency: { key: 'k', requestHash: 'h' } },
+      actor,
+    }),
+    { outcome: { revision: 2 } },
+  )
+  t.match(
+    await run({
+      kind: 'applyPlan',
+      input: { plan: 'plan-1', nextToken: 'plan-2', idempotency: { key: 'k', requestHash: 'h' } },
+      actor,
+    }),
+    { outcome: { revision: 2 } },
+    'sent again',
+  )
+  t.match(
+    await run({
+      kind: 'changeView',
+      input: { request: { view, act: 'rollback', to: { revision: 1 } } },
+      actor,
+    }),
+    { revision: 3, pointers: [{ to: one.ident }] },
+  )
 })
 
 test('a depot that closes answers what is being read for', async (t) => {

@@ -9,10 +9,21 @@ const AT = Date.parse('2026-01-05T00:00:00.007Z')
 const SUM = 'ab'.repeat(32)
 
 function release(ident: string, more: Partial<LockedRelease> = {}): LockedRelease {
-  return { ident, target: 'x86_64-linux', checksum: SUM, sizeBytes: 10, isDependency: false, isPrivate: false, ...more }
+  return {
+    ident,
+    target: 'x86_64-linux',
+    checksum: SUM,
+    sizeBytes: 10,
+    isDependency: false,
+    isPrivate: false,
+    ...more,
+  }
 }
 
-const originKeys = ['acme', 'tools'].map((origin) => ({ name: `${origin}-20260101000000`, text: `${formatPublicKey(makeKeys(origin).publicKey)}\n` }))
+const originKeys = ['acme', 'tools'].map((origin) => ({
+  name: `${origin}-20260101000000`,
+  text: `${formatPublicKey(makeKeys(origin).publicKey)}\n`,
+}))
 const LOCKFILE: Lockfile = {
   depot: 'https://depot.example',
   view: 'delivered',
@@ -36,10 +47,28 @@ const TEXT = formatLockfile(LOCKFILE)
 
 test('a lockfile is read as it was written, whatever the order of its releases and keys was', async (t) => {
   t.strictSame(parseLockfile(TEXT), LOCKFILE)
-  t.equal(formatLockfile({ ...LOCKFILE, releases: LOCKFILE.releases.toReversed(), originKeys: originKeys.toReversed() }), TEXT)
-  const bare: Lockfile = { ...LOCKFILE, depot: undefined, revision: 0, filter: {}, originKeys: [], releases: [] }
+  t.equal(
+    formatLockfile({
+      ...LOCKFILE,
+      releases: LOCKFILE.releases.toReversed(),
+      originKeys: originKeys.toReversed(),
+    }),
+    TEXT,
+  )
+  const bare: Lockfile = {
+    ...LOCKFILE,
+    depot: undefined,
+    revision: 0,
+    filter: {},
+    originKeys: [],
+    releases: [],
+  }
   t.strictSame(parseLockfile(formatLockfile(bare)), bare)
-  for (const filter of [{ origin: 'acme' }, { name: 'app' }, { origin: 'acme', name: 'app', target: 'aarch64-linux' }] as const) {
+  for (const filter of [
+    { origin: 'acme' },
+    { name: 'app' },
+    { origin: 'acme', name: 'app', target: 'aarch64-linux' },
+  ] as const) {
     t.strictSame(parseLockfile(formatLockfile({ ...LOCKFILE, filter })).filter, filter)
   }
 })
@@ -70,41 +99,111 @@ tools/make/1.0.0/1 x86_64-linux SUM 0 dependency private
 })
 
 const FLAWS: Readonly<Record<string, readonly [(text: string) => string, RegExp]>> = {
-  'another version': [(text) => text.replace('lock 1', 'lock 2'), /^line 1 .*starts with "hart-depot-lock 1"/],
+  'another version': [
+    (text) => text.replace('lock 1', 'lock 2'),
+    /^line 1 .*starts with "hart-depot-lock 1"/,
+  ],
   'a header left out': [(text) => text.replace(/^at .*\n/m, ''), /^line 5 .*"at" is expected, not "ledger /],
-  'a header that is unknown': [(text) => text.replace('\nskipped', '\nmood good\nskipped'), /^line 9 .*"skipped" is expected, not "mood good"/],
+  'a header that is unknown': [
+    (text) => text.replace('\nskipped', '\nmood good\nskipped'),
+    /^line 9 .*"skipped" is expected, not "mood good"/,
+  ],
   'two headers in another order': [(text) => text.replace(/(skipped 1)\n(absent 2)/, '$2\n$1'), /^line 9 /],
-  'a view that is none': [(text) => text.replace('view delivered', 'view ../etc'), /^line 3 .*is not a view's name/],
-  'a depot that is no URL': [(text) => text.replace('depot https:', 'depot ftp:'), /^line 2 .*is not the URL of a depot/],
-  'a number with a zero before it': [(text) => text.replace('revision 34', 'revision 034'), /^line 4 .*"034" is not a number/],
+  'a view that is none': [
+    (text) => text.replace('view delivered', 'view ../etc'),
+    /^line 3 .*is not a view's name/,
+  ],
+  'a depot that is no URL': [
+    (text) => text.replace('depot https:', 'depot ftp:'),
+    /^line 2 .*is not the URL of a depot/,
+  ],
+  'a number with a zero before it': [
+    (text) => text.replace('revision 34', 'revision 034'),
+    /^line 4 .*"034" is not a number/,
+  ],
   'a day that is none': [(text) => text.replace('2026-01-05', '2026-02-30'), /^line 5 .*is not a time/],
   'a time of another zone': [(text) => text.replace('007Z', '007+01:00'), /^line 5 .*is not a time/],
-  'half a ledger': [(text) => text.replace(/^ledger .*$/m, 'ledger 812'), /^line 6 .*is not the sequence and the hash/],
-  'a filter of another order': [(text) => text.replace(/^filter .*$/m, 'filter target=x86_64-linux origin=acme'), /^line 7 .*is no filter/],
-  'a filter by something else': [(text) => text.replace(/^filter .*$/m, 'filter colour=red'), /^line 7 .*is no filter/],
+  'half a ledger': [
+    (text) => text.replace(/^ledger .*$/m, 'ledger 812'),
+    /^line 6 .*is not the sequence and the hash/,
+  ],
+  'a filter of another order': [
+    (text) => text.replace(/^filter .*$/m, 'filter target=x86_64-linux origin=acme'),
+    /^line 7 .*is no filter/,
+  ],
+  'a filter by something else': [
+    (text) => text.replace(/^filter .*$/m, 'filter colour=red'),
+    /^line 7 .*is no filter/,
+  ],
   'an audience that is none': [(text) => text.replace('audience everyone', 'audience nobody'), /^line 8 /],
-  'a key under the name of another': [(text) => text.replace('origin-key acme-20260101000000', 'origin-key acme-20260101000001'), /^line 11 .*is the key acme-20260101000000/],
-  'a key that is none': [(text) => text.replace(/(origin-key acme-\d+) .*/, '$1 AAAA'), /^line 11 .*not a key file/],
-  'keys in another order': [(text) => text.replace(/(origin-key acme.*)\n(origin-key tools.*)/, '$2\n$1'), /^line 12 .*in the order of their bytes/],
+  'a key under the name of another': [
+    (text) => text.replace('origin-key acme-20260101000000', 'origin-key acme-20260101000001'),
+    /^line 11 .*is the key acme-20260101000000/,
+  ],
+  'a key that is none': [
+    (text) => text.replace(/(origin-key acme-\d+) .*/, '$1 AAAA'),
+    /^line 11 .*not a key file/,
+  ],
+  'keys in another order': [
+    (text) => text.replace(/(origin-key acme.*)\n(origin-key tools.*)/, '$2\n$1'),
+    /^line 12 .*in the order of their bytes/,
+  ],
   'no empty line': [(text) => text.replace('\n\n', '\n'), /^line 13 .*an origin-key line, or the empty line/],
-  'a path as an ident': [(text) => text.replace('acme/app/1.0.0/1 x86_64-linux', 'acme/app/../1 x86_64-linux'), /^line 15 .*its version ".."/],
-  'an ident of five parts': [(text) => text.replace('acme/app/1.0.0/1 x86_64-linux', 'acme/app/1.0.0/1/2 x86_64-linux'), /^line 15 .*is not an ident/],
-  'a target that is none': [(text) => text.replace('x86_64-windows', 'vax-vms'), /^line 16 .*is not a target/],
-  'a checksum in capitals': [(text) => text.replace(SUM, SUM.toUpperCase()), /^line 14 .*is not a BLAKE2b-256/],
+  'a path as an ident': [
+    (text) => text.replace('acme/app/1.0.0/1 x86_64-linux', 'acme/app/../1 x86_64-linux'),
+    /^line 15 .*its version ".."/,
+  ],
+  'an ident of five parts': [
+    (text) => text.replace('acme/app/1.0.0/1 x86_64-linux', 'acme/app/1.0.0/1/2 x86_64-linux'),
+    /^line 15 .*is not an ident/,
+  ],
+  'a target that is none': [
+    (text) => text.replace('x86_64-windows', 'vax-vms'),
+    /^line 16 .*is not a target/,
+  ],
+  'a checksum in capitals': [
+    (text) => text.replace(SUM, SUM.toUpperCase()),
+    /^line 14 .*is not a BLAKE2b-256/,
+  ],
   'a size that is none': [(text) => text.replace(`${SUM} 0`, `${SUM} -1`), /^line 18 .*"-1" is not a number/],
-  'a mark that is unknown': [(text) => text.replace('10 dependency', '10 optional'), /^line 17 .*a release is ident, target/],
-  'marks in another order': [(text) => text.replace('dependency private', 'private dependency'), /^line 18 .*a release is ident, target/],
+  'a mark that is unknown': [
+    (text) => text.replace('10 dependency', '10 optional'),
+    /^line 17 .*a release is ident, target/,
+  ],
+  'marks in another order': [
+    (text) => text.replace('dependency private', 'private dependency'),
+    /^line 18 .*a release is ident, target/,
+  ],
   'two spaces': [(text) => text.replace(' x86_64-windows', '  x86_64-windows'), /^line 16 /],
   'another end of lines': [(text) => text.replaceAll('\n', '\r\n'), /^line 1 /],
-  'releases in another order': [(text) => text.replace(/(.*windows.*)\n(.*lib.*dependency)/, '$2\n$1'), /^line 17 .*comes before its dependencies/],
-  'pointers in another order': [(text) => text.replace(/(.*app-x.*)\n(.*app\/.*)/, '$2\n$1'), /^line 15 .*in the order of their bytes/],
-  'a line twice': [(text) => text.replace(/^(acme\/lib.*)$/m, '$1\n$1'), /^line 18 .*in the order of their bytes/],
-  'a release twice, with other bytes': [(text) => text.replace(/^(acme\/lib.*)(10 dependency)$/m, '$110 dependency\n$111 dependency'), /^line 18 .*acme\/lib\/1.0.0\/1 for x86_64-linux is listed twice/],
-  'a pointer that is a dependency, too': [(text) => text.replace(/^(acme\/lib.*)$/m, `acme/app/1.0.0/1 x86_64-linux ${SUM} 10 dependency\n$1`), /^line 17 .*is listed twice/],
-  'two answers of one latest': [(text) => text.replace(/^(acme\/app\/.* x86_64-linux.*)$/m, `$1\nacme/app/1.0.0/2 x86_64-linux ${SUM} 10`), /^line 16 .*latest of acme\/app for x86_64-linux has two answers/],
+  'releases in another order': [
+    (text) => text.replace(/(.*windows.*)\n(.*lib.*dependency)/, '$2\n$1'),
+    /^line 17 .*comes before its dependencies/,
+  ],
+  'pointers in another order': [
+    (text) => text.replace(/(.*app-x.*)\n(.*app\/.*)/, '$2\n$1'),
+    /^line 15 .*in the order of their bytes/,
+  ],
+  'a line twice': [
+    (text) => text.replace(/^(acme\/lib.*)$/m, '$1\n$1'),
+    /^line 18 .*in the order of their bytes/,
+  ],
+  'a release twice, with other bytes': [
+    (text) => text.replace(/^(acme\/lib.*)(10 dependency)$/m, '$110 dependency\n$111 dependency'),
+    /^line 18 .*acme\/lib\/1.0.0\/1 for x86_64-linux is listed twice/,
+  ],
+  'a pointer that is a dependency, too': [
+    (text) => text.replace(/^(acme\/lib.*)$/m, `acme/app/1.0.0/1 x86_64-linux ${SUM} 10 dependency\n$1`),
+    /^line 17 .*is listed twice/,
+  ],
+  'two answers of one latest': [
+    (text) =>
+      text.replace(/^(acme\/app\/.* x86_64-linux.*)$/m, `$1\nacme/app/1.0.0/2 x86_64-linux ${SUM} 10`),
+    /^line 16 .*latest of acme\/app for x86_64-linux has two answers/,
+  ],
   'a last line that is cut off': [(text) => text.slice(0, -3), /in the middle/],
   'headers alone': [(text) => text.slice(0, text.indexOf('\n\n') + 1), /in the middle/],
-  'nothing': [() => '', /^line 1 /],
+  nothing: [() => '', /^line 1 /],
   'an empty line at the end': [(text) => `${text}\n`, /^line 19 /],
 }
 
@@ -117,7 +216,10 @@ for (const [flaw, [damage, message]] of Object.entries(FLAWS)) {
 }
 
 test('more lines than a lockfile may have are not gone through', async (t) => {
-  t.throws(() => parseLockfile('\n'.repeat(200_000)), { code: 'lockfile_malformed', message: /more than \d+ lines/ })
+  t.throws(() => parseLockfile('\n'.repeat(200_000)), {
+    code: 'lockfile_malformed',
+    message: /more than \d+ lines/,
+  })
 })
 
 test('damage of any one byte is refused or changes what is read', async (t) => {

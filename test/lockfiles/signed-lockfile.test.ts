@@ -16,7 +16,16 @@ const LOCKFILE: Lockfile = {
   skipped: 0,
   absent: 0,
   originKeys: [],
-  releases: [{ ident: 'acme/app/1.0.0/1', target: 'x86_64-linux', checksum: 'ab'.repeat(32), sizeBytes: 10, isDependency: false, isPrivate: false }],
+  releases: [
+    {
+      ident: 'acme/app/1.0.0/1',
+      target: 'x86_64-linux',
+      checksum: 'ab'.repeat(32),
+      sizeBytes: 10,
+      isDependency: false,
+      isPrivate: false,
+    },
+  ],
 }
 const ours = generateDepotKey()
 const another = generateDepotKey()
@@ -28,7 +37,10 @@ test('what a trusted key signed is read, and whose it is', async (t) => {
 })
 
 test('a key that is not trusted, and one that says it is another, are refused', async (t) => {
-  t.throws(() => readLockfile(TEXT, [another.publicKey]), { code: 'signer_unknown', message: new RegExp(ours.publicKey.id) })
+  t.throws(() => readLockfile(TEXT, [another.publicKey]), {
+    code: 'signer_unknown',
+    message: new RegExp(ours.publicKey.id),
+  })
   t.throws(() => readLockfile(TEXT, []), { code: 'signer_unknown' })
   const forged = signLockfile(LOCKFILE, { ...another.secretKey, id: ours.publicKey.id })
   t.throws(() => readLockfile(forged, [ours.publicKey, another.publicKey]), { code: 'signature_invalid' })
@@ -49,9 +61,20 @@ test('a line that was changed, added or left out is refused before it is read', 
 })
 
 test('a file that is cut off anywhere, or goes on after its signature, is refused', async (t) => {
-  for (let length = 0; length < TEXT.length; length += 1) t.throws(() => readLockfile(TEXT.slice(0, length), [ours.publicKey]), { code: /lockfile_malformed|signer_unknown/ }, String(length))
-  for (const more of ['\n', 'x\n', TEXT]) t.throws(() => readLockfile(TEXT + more, [ours.publicKey]), { code: /lockfile_malformed|signature_invalid/ })
-  t.throws(() => readLockfile(`hart-depot-lock 1\n${'x'.repeat(LARGEST_LOCKFILE_BYTES)}`, [ours.publicKey]), { code: 'lockfile_malformed', message: /more than \d+ bytes/ })
+  for (let length = 0; length < TEXT.length; length += 1)
+    t.throws(
+      () => readLockfile(TEXT.slice(0, length), [ours.publicKey]),
+      { code: /lockfile_malformed|signer_unknown/ },
+      String(length),
+    )
+  for (const more of ['\n', 'x\n', TEXT])
+    t.throws(() => readLockfile(TEXT + more, [ours.publicKey]), {
+      code: /lockfile_malformed|signature_invalid/,
+    })
+  t.throws(() => readLockfile(`hart-depot-lock 1\n${'x'.repeat(LARGEST_LOCKFILE_BYTES)}`, [ours.publicKey]), {
+    code: 'lockfile_malformed',
+    message: /more than \d+ bytes/,
+  })
 })
 
 test('what is signed and no lockfile is refused all the same', async (t) => {
@@ -71,7 +94,10 @@ test('a key file is read as it was written, and holds one key under its own id',
     [file.replace('=\n', '\n'), /does not hold 32 bytes/],
     [`${file}more\n`, /third and last line/],
     [`${file}${' '.repeat(2_000)}`, /longer than/],
-    [file.replace(/\n.*=\n$/, `\n${generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' }).x}=\n`), /it says that it is the key|does not hold/],
+    [
+      file.replace(/\n.*=\n$/, `\n${generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' }).x}=\n`),
+      /it says that it is the key|does not hold/,
+    ],
   ] as const) {
     t.throws(() => parseDepotKey(wrong), { code: 'key_malformed', message })
   }

@@ -21,7 +21,9 @@ const POLL = '/v1/depot/views/acceptance/pkgs/acme/app/latest'
 async function startNginx(t: Test, locations: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-nginx-'))
   const port = await freePort()
-  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`)
+  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (name) => `${name}_temp_path ${folder}/${name};`,
+  )
   const configuration = `
 daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr crit;
 events { worker_connections 64; }
@@ -32,7 +34,9 @@ http {
 `
   await mkdir(join(folder, 'logs'))
   await writeFile(join(folder, 'nginx.conf'), configuration)
-  const nginx = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'], { stdio: ['ignore', 'inherit', 'inherit'] })
+  const nginx = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
   const ended = once(nginx, 'exit')
   t.teardown(async () => {
     nginx.kill('SIGTERM')
@@ -56,35 +60,55 @@ async function freePort(): Promise<number> {
   return port
 }
 
-const STREAMS = 'client_max_body_size 0; proxy_http_version 1.1; proxy_request_buffering off; proxy_buffering off; proxy_read_timeout 120s;'
+const STREAMS =
+  'client_max_body_size 0; proxy_http_version 1.1; proxy_request_buffering off; proxy_buffering off; proxy_read_timeout 120s;'
 const FORWARDS = 'proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header Host $host;'
 
 test('nginx takes the path away, and the public URL has it', async (t) => {
-  const started = await startDepot(t, { listen: true, environment: { DEPOT_PUBLIC_URL: `https://host.example${PATH}/` } })
+  const started = await startDepot(t, {
+    listen: true,
+    environment: { DEPOT_PUBLIC_URL: `https://host.example${PATH}/` },
+  })
   const url = await startNginx(t, `location ${PATH}/ { proxy_pass ${started.url}/; ${STREAMS} ${FORWARDS} }`)
   await followLinks(t, started, url + PATH)
   await pullAndImport(t, started, url + PATH)
 })
 
 test('nginx leaves the path, and the public URL has it', async (t) => {
-  const started = await startDepot(t, { listen: true, environment: { DEPOT_PUBLIC_URL: `https://host.example${PATH}/` } })
+  const started = await startDepot(t, {
+    listen: true,
+    environment: { DEPOT_PUBLIC_URL: `https://host.example${PATH}/` },
+  })
   const url = await startNginx(t, `location ${PATH}/ { proxy_pass ${started.url}; ${STREAMS} ${FORWARDS} }`)
   await followLinks(t, started, url + PATH)
 })
 
 test('nginx takes the path away and forwards it, and is trusted', async (t) => {
   const started = await startDepot(t, { listen: true, environment: { DEPOT_TRUST_PROXY: '127.0.0.1' } })
-  const url = await startNginx(t, `location ${PATH}/ { proxy_pass ${started.url}/; proxy_set_header X-Forwarded-Prefix ${PATH}; ${STREAMS} ${FORWARDS} }`)
+  const url = await startNginx(
+    t,
+    `location ${PATH}/ { proxy_pass ${started.url}/; proxy_set_header X-Forwarded-Prefix ${PATH}; ${STREAMS} ${FORWARDS} }`,
+  )
   await followLinks(t, started, url + PATH)
   await pullAndImport(t, started, url + PATH)
 })
 
 test('wrong tokens are counted for the address that nginx forwards', async (t) => {
-  const started = await startDepot(t, { listen: true, limits: { wrongTokensPerMinute: 1 }, environment: { DEPOT_TRUST_PROXY: '127.0.0.1' } })
-  const url = await startNginx(t, `location / { proxy_pass ${started.url}; proxy_set_header X-Forwarded-For $http_x_test_address; }`)
+  const started = await startDepot(t, {
+    listen: true,
+    limits: { wrongTokensPerMinute: 1 },
+    environment: { DEPOT_TRUST_PROXY: '127.0.0.1' },
+  })
+  const url = await startNginx(
+    t,
+    `location / { proxy_pass ${started.url}; proxy_set_header X-Forwarded-For $http_x_test_address; }`,
+  )
   const statuses: number[] = []
   for (const address of ['203.0.113.1', '203.0.113.1', '203.0.113.2']) {
-    statuses.push((await ask(url + POLL, { headers: { authorization: 'Bearer wrong', 'x-test-address': address } })).status)
+    statuses.push(
+      (await ask(url + POLL, { headers: { authorization: 'Bearer wrong', 'x-test-address': address } }))
+        .status,
+    )
   }
   t.strictSame(statuses, [401, 429, 401])
 })

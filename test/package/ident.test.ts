@@ -1,5 +1,13 @@
 import { test } from 'tap'
-import { formatIdent, formatPackageName, hartFileName, isOriginName, makeIdent, makePackageName, parseIdent } from '../../src/package/ident.ts'
+import {
+  formatIdent,
+  formatPackageName,
+  hartFileName,
+  isOriginName,
+  makeIdent,
+  makePackageName,
+  parseIdent,
+} from '../../src/package/ident.ts'
 
 const REAL = [
   'acme/app/1.2.0/20260101120000',
@@ -23,7 +31,10 @@ test('an ident is made of its parts', (t) => {
 })
 
 test('a file is named as hab names it', (t) => {
-  t.equal(hartFileName(parseIdent(REAL[0] ?? ''), 'x86_64-linux'), 'acme-app-1.2.0-20260101120000-x86_64-linux.hart')
+  t.equal(
+    hartFileName(parseIdent(REAL[0] ?? ''), 'x86_64-linux'),
+    'acme-app-1.2.0-20260101120000-x86_64-linux.hart',
+  )
   t.end()
 })
 
@@ -60,6 +71,7 @@ for (const [text, why] of malformed) {
 
 test('an origin begins with a small letter or a digit', (t) => {
   for (const name of ['acme', '0', 'a_b-c']) t.equal(isOriginName(name), true, name)
-  for (const name of ['', 'A', '_a', '-a', 'a.b', 'a b', 'é', 'a\n', 'a'.repeat(256)]) t.equal(isOriginName(name), false, name)
+  for (const name of ['', 'A', '_a', '-a', 'a.b', 'a b', 'é', 'a\n', 'a'.repeat(256)])
+    t.equal(isOriginName(name), false, name)
   t.end()
 })

@@ -23,18 +23,26 @@ const ascending: string[][] = [
 
 for (const versions of ascending) {
   test(`orders ${versions.join(' < ')}`, (t) => {
-    for (const [i, a] of versions.entries()) for (const [j, b] of versions.entries()) t.equal(sign(a, b), Math.sign(i - j), `${a} and ${b}`)
+    for (const [i, a] of versions.entries())
+      for (const [j, b] of versions.entries()) t.equal(sign(a, b), Math.sign(i - j), `${a} and ${b}`)
     t.end()
   })
 }
 
 test('orders real packages of odd versions, the release standing back', (t) => {
-  const names = readdirSync(new URL('../fixtures/harts', import.meta.url)).filter((name) => name.startsWith('neurosis-oddversion'))
+  const names = readdirSync(new URL('../fixtures/harts', import.meta.url)).filter((name) =>
+    name.startsWith('neurosis-oddversion'),
+  )
   const releases = names.map((name) => {
-    const [, of = '', version = '', release = ''] = /^neurosis-(oddversion\d)-(.+)-(\d{14})-x86_64-linux\.hart$/.exec(name) ?? []
+    const [, of = '', version = '', release = ''] =
+      /^neurosis-(oddversion\d)-(.+)-(\d{14})-x86_64-linux\.hart$/.exec(name) ?? []
     return { of, version, release }
   })
-  const ordered = (of: string): string[] => releases.filter((each) => each.of === of).toSorted(compareReleases).map(({ version }) => version)
+  const ordered = (of: string): string[] =>
+    releases
+      .filter((each) => each.of === of)
+      .toSorted(compareReleases)
+      .map(({ version }) => version)
   t.strictSame(ordered('oddversion1'), ['R9B03-1', 'R9Z-9', 'R11B-5', 'R16B', 'R16B02-5', 'R16B03-1'])
   t.strictSame(ordered('oddversion2'), ['19.209-37', '19.227-15', '19.227-19'])
   t.strictSame(ordered('oddversion3'), ['7u79', '7u80'])
@@ -63,19 +71,24 @@ function nasty(): string[] {
 test('the order is total: antisymmetric, and transitive over a nasty list', (t) => {
   const versions = nasty()
   let wrong = 0
-  for (const a of versions) for (const b of versions) if (sign(a, b) !== -sign(b, a) || (sign(a, b) === 0) !== (a === b)) wrong += 1
+  for (const a of versions)
+    for (const b of versions) if (sign(a, b) !== -sign(b, a) || (sign(a, b) === 0) !== (a === b)) wrong += 1
   t.equal(wrong, 0, 'antisymmetric')
 
   // In a list that was sorted by a transitive order every pair stands in order, not only neighbours.
   const sorted = versions.toSorted(sign)
   let disordered = 0
-  for (const [i, a] of sorted.entries()) for (const b of sorted.slice(i + 1)) if (sign(a, b) >= 0) disordered += 1
+  for (const [i, a] of sorted.entries())
+    for (const b of sorted.slice(i + 1)) if (sign(a, b) >= 0) disordered += 1
   t.equal(disordered, 0, 'transitive')
   t.end()
 })
 
 test('the order of keys, byte by byte, is that of a direct comparison', (t) => {
-  const releases = nasty().map((version) => ({ version, release: version.length % 2 === 0 ? RELEASE : '20210101000000' }))
+  const releases = nasty().map((version) => ({
+    version,
+    release: version.length % 2 === 0 ? RELEASE : '20210101000000',
+  }))
   const wrong: string[] = []
   for (const a of releases) {
     for (const b of releases) {
@@ -100,7 +113,8 @@ function directly(a: Release, b: Release): number {
 
 function numbers(a: Release, b: Release): number {
   const [left, right] = [split(a.version).numbers, split(b.version).numbers]
-  if (left === undefined || right === undefined) return Number(left !== undefined) - Number(right !== undefined)
+  if (left === undefined || right === undefined)
+    return Number(left !== undefined) - Number(right !== undefined)
   for (let i = 0; i < Math.max(left.length, right.length); i += 1) {
     const difference = (left[i] ?? 0n) - (right[i] ?? 0n)
     if (difference !== 0n) return difference < 0n ? -1 : 1
@@ -118,7 +132,10 @@ function split(version: string): { numbers: bigint[] | undefined; suffix: string
   const [run] = /[\d.]*\d/.exec(version) ?? []
   if (run === undefined) return { numbers: undefined, suffix: '' }
   const rest = version.slice(version.indexOf(run) + run.length)
-  return { numbers: run.split('.').map((part) => BigInt(part)), suffix: /^-./.test(rest) ? rest.slice(1) : rest }
+  return {
+    numbers: run.split('.').map((part) => BigInt(part)),
+    suffix: /^-./.test(rest) ? rest.slice(1) : rest,
+  }
 }
 
 function bytes(a: string, b: string): number {

@@ -30,7 +30,12 @@ test('what comes in pieces of a byte is not gathered by the million', async (t) 
     return handle
   }
   const stream = Readable.from(Array.from(bytes, (byte) => Buffer.from([byte])))
-  const received = await receive({ config: readConfig({}), hashes }, stream, { path, create }, { what: 'a package', accountId: 1 })
+  const received = await receive(
+    { config: readConfig({}), hashes },
+    stream,
+    { path, create },
+    { what: 'a package', accountId: 1 },
+  )
   t.equal(received.sizeBytes, bytes.length)
   t.ok(Math.max(...batches) <= 1_000, `at most ${Math.max(...batches)} at once`)
 })
@@ -56,7 +61,10 @@ test('the hashes of one account are taken in turns with those of another', async
   }
   const ofOne = Array.from({ length: 4 }, () => taken(large, 32 * 1024 * 1024, 1))
   const ofAnother = [taken(path, 15, 2), taken(path, 15, 2)]
-  t.strictSame(new Set(await Promise.all(ofAnother)), new Set([new Blake2b().update(Buffer.from('something small')).digest()]))
+  t.strictSame(
+    new Set(await Promise.all(ofAnother)),
+    new Set([new Blake2b().update(Buffer.from('something small')).digest()]),
+  )
   t.strictSame(ended, ['small', 'small'])
   t.equal(new Set(await Promise.all(ofOne)).size, 1)
 })

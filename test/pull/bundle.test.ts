@@ -8,7 +8,8 @@ import { LIB, NEWER, TOOL, pullFrom, saveFrom, startDestination, startPullSource
 import { startProxy } from '../support/proxy.ts'
 import { scratchFolder } from '../support/run-cli.ts'
 
-const fileOf = (folder: string, { ident, target }: BuiltHart) => join(folder, 'harts', formatIdent(ident), `${target}.hart`)
+const fileOf = (folder: string, { ident, target }: BuiltHart) =>
+  join(folder, 'harts', formatIdent(ident), `${target}.hart`)
 
 test('a view that was saved is pulled where its source cannot be reached', async (t) => {
   const { source, newer, lib, tool } = await startPullSource(t)
@@ -25,7 +26,11 @@ test('a view that was saved is pulled where its source cannot be reached', async
   t.match(pulled, { origins: 2, keys: 2, releases: 3, promotion: { revision: 1, changed: true } })
   for (const hart of [newer, lib, tool]) t.ok((await bytesOf(destination, hart)).equals(hart.bytes))
   t.strictSame(await latestIn(destination, 'delivered'), [`${NEWER} for x86_64-linux`])
-  t.match(await pullFrom(join(folder, 'lockfile'), destination), { pulled: { releases: 0, promotion: { changed: false } }, failures: [] }, 'also by the name of the lockfile')
+  t.match(
+    await pullFrom(join(folder, 'lockfile'), destination),
+    { pulled: { releases: 0, promotion: { changed: false } }, failures: [] },
+    'also by the name of the lockfile',
+  )
 })
 
 test('a save that is run again fetches what is missing, and anew what is damaged', async (t) => {
@@ -51,7 +56,9 @@ test('a save that misses something leaves the lockfile that was there, and no ha
   const folder = await scratchFolder(t)
   await saveFrom(source.url, folder, { at: '1' })
   const before = await readFile(join(folder, 'lockfile'), 'utf8')
-  const proxy = await startProxy(t, source.url, (what) => (what.includes(`${NEWER}/download`) ? { status: 404 } : 'pass'))
+  const proxy = await startProxy(t, source.url, (what) =>
+    what.includes(`${NEWER}/download`) ? { status: 404 } : 'pass',
+  )
   const { saved, failures } = await saveFrom(proxy.url, folder)
   t.match(failures, [new RegExp(`^${NEWER} for x86_64-linux: GET .* answers 404`)])
   t.match(saved, { failures: 1 })
@@ -69,8 +76,12 @@ test('what was damaged or lost on the way is told of and not offered, and nothin
   await rm(fileOf(folder, tool))
   const { pulled, failures } = await pullFrom(folder, destination)
   t.match(failures, [
-    new RegExp(`^${NEWER} for x86_64-linux: the package is refused: its checksum should be ${newer.checksum}`),
-    new RegExp(`^${LIB} for x86_64-linux: the package is refused: it has more than the ${lib.bytes.length} bytes`),
+    new RegExp(
+      `^${NEWER} for x86_64-linux: the package is refused: its checksum should be ${newer.checksum}`,
+    ),
+    new RegExp(
+      `^${LIB} for x86_64-linux: the package is refused: it has more than the ${lib.bytes.length} bytes`,
+    ),
     new RegExp(`^${TOOL} for x86_64-linux: there is no file .*/harts/tools/tool/`),
   ])
   t.match(pulled, { releases: 0, promotion: undefined })
@@ -82,8 +93,14 @@ test('what was damaged or lost on the way is told of and not offered, and nothin
 test('a folder without a lockfile, and a place that is none, are told', async (t) => {
   const destination = await startDestination(t)
   const folder = await scratchFolder(t)
-  await t.rejects(pullFrom(folder, destination), { code: 'not_found', message: /there is no lockfile .*: a save that came to its end writes one/ })
-  await t.rejects(pullFrom(join(folder, 'elsewhere'), destination), { code: 'not_found', message: /neither a folder nor a lockfile/ })
+  await t.rejects(pullFrom(folder, destination), {
+    code: 'not_found',
+    message: /there is no lockfile .*: a save that came to its end writes one/,
+  })
+  await t.rejects(pullFrom(join(folder, 'elsewhere'), destination), {
+    code: 'not_found',
+    message: /neither a folder nor a lockfile/,
+  })
   await writeFile(join(folder, 'lockfile'), 'x'.repeat(100))
   await t.rejects(pullFrom(folder, destination), { code: 'lockfile_malformed' })
 })

@@ -24,50 +24,110 @@ interface Revision {
 }
 
 async function historyOf({ url }: TestDepot, view: string): Promise<Revision[]> {
-  return (JSON.parse((await ask(`${url}/api/v1/views/${view}/history`, { headers: bearer() })).text) as { revisions: Revision[] }).revisions
+  return (
+    JSON.parse((await ask(`${url}/api/v1/views/${view}/history`, { headers: bearer() })).text) as {
+      revisions: Revision[]
+    }
+  ).revisions
 }
 
-const targeted = (...idents: readonly string[]) => idents.map((ident) => `${ident} for x86_64-linux`).toSorted()
+const targeted = (...idents: readonly string[]) =>
+  idents.map((ident) => `${ident} for x86_64-linux`).toSorted()
 
 test('a view is pulled with what it needs: origins, keys and packages, the same bytes, and one promotion that says from where', async (t) => {
   const { source, newer, lib, tool } = shared
   const destination = await startDestination(t, source)
   const { pulled, failures } = await pullFrom(source.url, destination)
   t.strictSame(failures, [])
-  t.match(pulled, { origins: 2, keys: 2, releases: 3, bytes: newer.bytes.length + lib.bytes.length + tool.bytes.length, promotion: { revision: 1, changed: true } })
+  t.match(pulled, {
+    origins: 2,
+    keys: 2,
+    releases: 3,
+    bytes: newer.bytes.length + lib.bytes.length + tool.bytes.length,
+    promotion: { revision: 1, changed: true },
+  })
   for (const hart of [newer, lib, tool]) t.ok((await bytesOf(destination, hart)).equals(hart.bytes))
-  t.strictSame(await membersOf(destination, 'delivered'), targeted(NEWER), 'what is needed is there and not promoted')
+  t.strictSame(
+    await membersOf(destination, 'delivered'),
+    targeted(NEWER),
+    'what is needed is there and not promoted',
+  )
   t.strictSame(await membersOf(destination, 'unstable'), targeted(NEWER, LIB, TOOL))
-  t.match(await historyOf(destination, 'delivered'), [{ revision: 1, reason: `pull of delivered@2 from ${source.url}`, joined: { length: 1 } }])
-  for (const origin of ['acme', 'tools']) t.equal((await ask(`${destination.url}/v1/depot/origins/${origin}/keys/latest`)).text, formatPublicKey(makeKeys(origin).publicKey))
+  t.match(await historyOf(destination, 'delivered'), [
+    { revision: 1, reason: `pull of delivered@2 from ${source.url}`, joined: { length: 1 } },
+  ])
+  for (const origin of ['acme', 'tools'])
+    t.equal(
+      (await ask(`${destination.url}/v1/depot/origins/${origin}/keys/latest`)).text,
+      formatPublicKey(makeKeys(origin).publicKey),
+    )
 })
 
 test('a second pull fetches and changes nothing; the next revision brings only what is new', async (t) => {
   const { source } = shared
   const destination = await startDestination(t, source)
-  t.match((await pullFrom(source.url, destination, { at: '1' })).pulled, { releases: 2, promotion: { revision: 1, changed: true } })
+  t.match((await pullFrom(source.url, destination, { at: '1' })).pulled, {
+    releases: 2,
+    promotion: { revision: 1, changed: true },
+  })
   t.strictSame(await latestIn(destination, 'delivered'), targeted(APP))
   const before = await changesOf(destination)
   const proxy = await startProxy(t, source.url, () => 'pass')
-  t.match((await pullFrom(proxy.url, destination, { at: '1' })).pulled, { origins: 0, keys: 0, releases: 0, promotion: { revision: 1, changed: false } })
+  t.match((await pullFrom(proxy.url, destination, { at: '1' })).pulled, {
+    origins: 0,
+    keys: 0,
+    releases: 0,
+    promotion: { revision: 1, changed: false },
+  })
   t.equal(await changesOf(destination), before)
-  t.strictSame(proxy.asked.filter((what) => what.includes('/download')), [])
+  t.strictSame(
+    proxy.asked.filter((what) => what.includes('/download')),
+    [],
+  )
 
-  t.match((await pullFrom(proxy.url, destination)).pulled, { releases: 2, promotion: { revision: 2, changed: true } })
-  t.strictSame(proxy.asked.filter((what) => what.includes('/download')).map((what) => what.replace(/^GET .*\/pkgs\/(.*)\/download.*$/, '$1')).toSorted(), [NEWER, TOOL].toSorted())
-  t.match((await pullFrom(source.url, destination, { at: '1' })).pulled, { releases: 0, promotion: { revision: 3, changed: true } }, 'back to what it was')
+  t.match((await pullFrom(proxy.url, destination)).pulled, {
+    releases: 2,
+    promotion: { revision: 2, changed: true },
+  })
+  t.strictSame(
+    proxy.asked
+      .filter((what) => what.includes('/download'))
+      .map((what) => what.replace(/^GET .*\/pkgs\/(.*)\/download.*$/, '$1'))
+      .toSorted(),
+    [NEWER, TOOL].toSorted(),
+  )
+  t.match(
+    (await pullFrom(source.url, destination, { at: '1' })).pulled,
+    { releases: 0, promotion: { revision: 3, changed: true } },
+    'back to what it was',
+  )
   t.strictSame(await latestIn(destination, 'delivered'), targeted(APP))
 })
 
 test('a mirror can be mirrored: packages and keys of origins are the same bytes in the third depot', async (t) => {
   const { source, newer, lib, tool } = await startPullSource(t, { DEPOT_PUBLIC_URL: 'https://first.example' })
   // A key file that ends with a new line, as editors leave it.
-  await source.depot.writer.submit({ kind: 'createOrigin', input: { name: 'edited', ownerId: 1 }, actor: { client: 'tests', door: 'cli' } })
+  await source.depot.writer.submit({
+    kind: 'createOrigin',
+    input: { name: 'edited', ownerId: 1 },
+    actor: { client: 'tests', door: 'cli' },
+  })
   const publicBody = `${formatPublicKey(makeKeys('edited').publicKey)}\n`
-  await source.depot.writer.submit({ kind: 'addKey', input: { origin: 'edited', revision: '20260101000000', ownerId: 1, publicBody }, actor: { client: 'tests', door: 'cli' } })
+  await source.depot.writer.submit({
+    kind: 'addKey',
+    input: { origin: 'edited', revision: '20260101000000', ownerId: 1, publicBody },
+    actor: { client: 'tests', door: 'cli' },
+  })
   const [edited] = await publishAll(source, 'edited/app/1.0.0/20260101120000')
   if (edited === undefined) throw new Error('there is no package')
-  await source.depot.writer.submit({ kind: 'promote', input: { view: 'delivered', releases: [{ ident: 'edited/app/1.0.0/20260101120000', target: edited.target }] }, actor: { client: 'tests', door: 'cli' } })
+  await source.depot.writer.submit({
+    kind: 'promote',
+    input: {
+      view: 'delivered',
+      releases: [{ ident: 'edited/app/1.0.0/20260101120000', target: edited.target }],
+    },
+    actor: { client: 'tests', door: 'cli' },
+  })
 
   const second = await startDestination(t, source)
   await pullFrom(source.url, second, { into: 'acceptance' })
@@ -84,7 +144,11 @@ test('only what is asked for is pulled: an origin, a target', async (t) => {
   const { source } = await startPullSource(t)
   const [arm] = await publishAll(source, { ident: TOOL, target: 'aarch64-linux' })
   if (arm === undefined) throw new Error('there is no package')
-  await source.depot.writer.submit({ kind: 'promote', input: { view: 'delivered', releases: [{ ident: TOOL, target: 'aarch64-linux' }] }, actor: { client: 'tests', door: 'cli' } })
+  await source.depot.writer.submit({
+    kind: 'promote',
+    input: { view: 'delivered', releases: [{ ident: TOOL, target: 'aarch64-linux' }] },
+    actor: { client: 'tests', door: 'cli' },
+  })
   const byOrigin = await startDestination(t, source)
   await pullFrom(source.url, byOrigin, { filter: { origin: 'tools' } })
   t.strictSame(await membersOf(byOrigin, 'unstable'), [`${TOOL} for aarch64-linux`])
@@ -98,9 +162,14 @@ test('a lockfile is taken that the destination trusts, or of the key that is giv
   const destination = await startDestination(t)
   const before = await changesOf(destination)
   await t.rejects(pullFrom(source.url, destination), { code: 'signer_unknown' })
-  await t.rejects(pullFrom(source.url, destination, { key: await keyOf(destination) }), { code: 'signer_unknown' })
+  await t.rejects(pullFrom(source.url, destination, { key: await keyOf(destination) }), {
+    code: 'signer_unknown',
+  })
   t.equal(await changesOf(destination), before + 1, 'nothing is made but the key of the destination itself')
-  t.match((await pullFrom(source.url, destination, { key: await keyOf(source) })).pulled, { releases: 3, promotion: { changed: true } })
+  t.match((await pullFrom(source.url, destination, { key: await keyOf(source) })).pulled, {
+    releases: 3,
+    promotion: { changed: true },
+  })
 })
 
 test('who carries lockfiles needs no administrator: a maintainer of the origins pulls', async (t) => {
@@ -116,11 +185,18 @@ test('what is private takes a token, and is at no moment public at the destinati
   const { source } = await startPullSource(t)
   await setVisibility(source, LIB, 'private')
   const outside = await startDestination(t, source)
-  t.match(await pullFrom(source.url, outside), { plan: { asked: { lockfile: { absent: 1, audience: 'public' } } }, pulled: { releases: 2 } })
+  t.match(await pullFrom(source.url, outside), {
+    plan: { asked: { lockfile: { absent: 1, audience: 'public' } } },
+    pulled: { releases: 2 },
+  })
 
   const destination = await startDestination(t, source)
   const token = await source.account('reader')
-  await source.depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'reader', role: 'readonly_member' }, actor: { client: 'tests', door: 'cli' } })
+  await source.depot.writer.submit({
+    kind: 'setMember',
+    input: { origin: 'acme', account: 'reader', role: 'readonly_member' },
+    actor: { client: 'tests', door: 'cli' },
+  })
   const seen: number[] = []
   const proxy = await startProxy(t, destination.url, () => {
     void ask(`${destination.url}/v1/depot/pkgs/${LIB}`).then(({ status }) => seen.push(status))
@@ -144,11 +220,18 @@ test('an exact pull takes from the view what the source does not have; one of a 
   if (other === undefined) throw new Error('there is no package')
   await promoteTo(destination, 'delivered', other)
   t.match((await pullFrom(source.url, destination)).pulled, { promotion: { revision: 2, changed: false } })
-  await t.rejects(pullFrom(source.url, destination, { isExact: true }), { message: /^exact is for a lockfile of a whole view/ })
-  t.match((await pullFrom(source.url, destination, { isExact: true, token: ADMIN_TOKEN })).pulled, { promotion: { revision: 3, changed: true } })
+  await t.rejects(pullFrom(source.url, destination, { isExact: true }), {
+    message: /^exact is for a lockfile of a whole view/,
+  })
+  t.match((await pullFrom(source.url, destination, { isExact: true, token: ADMIN_TOKEN })).pulled, {
+    promotion: { revision: 3, changed: true },
+  })
   t.strictSame(await membersOf(destination, 'delivered'), targeted(formatIdent(newer.ident)))
   const distrusting = await startDestination(t)
-  await t.rejects(pullFrom(source.url, distrusting, { isExact: true, token: ADMIN_TOKEN, key: await keyOf(source) }), { code: 'invalid_request' })
+  await t.rejects(
+    pullFrom(source.url, distrusting, { isExact: true, token: ADMIN_TOKEN, key: await keyOf(source) }),
+    { code: 'invalid_request' },
+  )
 })
 
 test('a pull of the same lockfile by another way is a request of its own', async (t) => {
@@ -158,7 +241,9 @@ test('a pull of the same lockfile by another way is a request of its own', async
   t.match((await pullFrom(source.url, destination)).pulled, { promotion: { revision: 1, changed: false } })
   const elsewhere = await startProxy(t, source.url, () => 'pass')
   t.match((await pullFrom(elsewhere.url, destination)).pulled, { promotion: { revision: 1, changed: false } })
-  t.match((await pullFrom(source.url, destination, { token: ADMIN_TOKEN, isExact: true })).pulled, { promotion: { revision: 1, changed: false } })
+  t.match((await pullFrom(source.url, destination, { token: ADMIN_TOKEN, isExact: true })).pulled, {
+    promotion: { revision: 1, changed: false },
+  })
 })
 
 test('a dry run refuses what the pull refuses', async (t) => {
@@ -169,11 +254,24 @@ test('a dry run refuses what the pull refuses', async (t) => {
     await t.rejects(pullFrom(source.url, destination, options), { message })
   }
   await refused({ isExact: true }, /^exact is for a lockfile of a whole view/)
-  t.match((await pullFrom(source.url, destination, { isDry: true })).plan, { missing: { length: 3 } }, 'what is missing still cannot be judged')
+  t.match(
+    (await pullFrom(source.url, destination, { isDry: true })).plan,
+    { missing: { length: 3 } },
+    'what is missing still cannot be judged',
+  )
   for (const at of ['1', '2']) await pullFrom(source.url, destination, { at })
   t.match((await pullFrom(source.url, destination, { isDry: true })).pulled, { promotion: undefined })
 
-  t.equal((await ask(`${destination.url}/api/v1/views/delivered/freeze`, { method: 'PUT', headers: bearer(), body: '{"reason":"audit"}' })).status, 200)
+  t.equal(
+    (
+      await ask(`${destination.url}/api/v1/views/delivered/freeze`, {
+        method: 'PUT',
+        headers: bearer(),
+        body: '{"reason":"audit"}',
+      })
+    ).status,
+    200,
+  )
   await refused({ at: '1' }, /frozen/)
   const reader = await destination.account('other', { actions: ['read'] })
   await refused({ at: '1', toToken: reader }, /answers 403/)

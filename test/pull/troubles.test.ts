@@ -25,7 +25,8 @@ const lockfileText = (await ask(`${source.url}/api/v1/views/delivered/lockfile`)
 const signer = generateDepotKey()
 
 /** A source that answers with this lockfile, and with everything else as the real one. */
-const answering = (t: Parameters<typeof startProxy>[0], text: string) => startProxy(t, source.url, (what) => (what.includes('/lockfile') ? { status: 200, body: text } : 'pass'))
+const answering = (t: Parameters<typeof startProxy>[0], text: string) =>
+  startProxy(t, source.url, (what) => (what.includes('/lockfile') ? { status: 200, body: text } : 'pass'))
 
 const pause = async () => undefined
 
@@ -51,7 +52,10 @@ test('a lockfile that was forged, cut off, or is none, is refused before anythin
   ] as const) {
     const forger = await answering(t, text)
     await t.rejects(pullFrom(forger.url, destination), { code }, text.slice(0, 40))
-    t.strictSame(forger.asked.filter((what) => !what.includes('/lockfile')), [])
+    t.strictSame(
+      forger.asked.filter((what) => !what.includes('/lockfile')),
+      [],
+    )
   }
   t.equal(await changesOf(destination), before)
 })
@@ -59,8 +63,22 @@ test('a lockfile that was forged, cut off, or is none, is refused before anythin
 test('names that would lead elsewhere are refused, though the key that signed them is trusted', async (t) => {
   const destination = await startDestination(t)
   await trust(destination, signer.publicKey)
-  for (const ident of ['../../etc/passwd', 'acme/../x/1', 'acme/app/../../x', 'acme/app/1.0.0', 'acme/app/1.0.0/1?x=', 'acme\\app/x/1/2', '/acme/app/1.0.0', 'acme/app/./1']) {
-    const mad = await answering(t, await madLockfile(({ releases }) => ({ releases: releases.map((release) => ({ ...release, ident })).slice(0, 1) })))
+  for (const ident of [
+    '../../etc/passwd',
+    'acme/../x/1',
+    'acme/app/../../x',
+    'acme/app/1.0.0',
+    'acme/app/1.0.0/1?x=',
+    'acme\\app/x/1/2',
+    '/acme/app/1.0.0',
+    'acme/app/./1',
+  ]) {
+    const mad = await answering(
+      t,
+      await madLockfile(({ releases }) => ({
+        releases: releases.map((release) => ({ ...release, ident })).slice(0, 1),
+      })),
+    )
     await t.rejects(pullFrom(mad.url, destination), { code: 'lockfile_malformed' }, ident)
   }
 })
@@ -69,11 +87,23 @@ test('a lockfile of another view, revision or filter is not taken for the one th
   const destination = await startDestination(t, source)
   const stale = await answering(t, lockfileText)
   for (const asked of [{ view: 'stable' }, { at: '1' }, { filter: { origin: 'acme' } }]) {
-    await t.rejects(pullFrom(stale.url, destination, asked), { code: 'conflict', message: /answers with another lockfile, that of delivered@2/ })
+    await t.rejects(pullFrom(stale.url, destination, asked), {
+      code: 'conflict',
+      message: /answers with another lockfile, that of delivered@2/,
+    })
   }
-  await t.rejects(pullFrom(source.url, destination, { view: 'nowhere' }), /answers 404: there is no view "nowhere"$/)
-  await t.rejects(pullFrom(source.url, destination, { view: 'delivred' }), /answers 404: there is no view "delivred"; did you mean delivered\?$/)
-  await t.rejects(pullFrom(source.url, destination, { at: '99' }), /answers 404: .*there is no revision 99 yet/)
+  await t.rejects(
+    pullFrom(source.url, destination, { view: 'nowhere' }),
+    /answers 404: there is no view "nowhere"$/,
+  )
+  await t.rejects(
+    pullFrom(source.url, destination, { view: 'delivred' }),
+    /answers 404: there is no view "delivred"; did you mean delivered\?$/,
+  )
+  await t.rejects(
+    pullFrom(source.url, destination, { at: '99' }),
+    /answers 404: .*there is no revision 99 yet/,
+  )
 })
 
 test('a package that the source does not give, or with other bytes, is told of; the others are brought, nothing is promoted, and the next pull brings the rest', async (t) => {
@@ -84,20 +114,33 @@ test('a package that the source does not give, or with other bytes, is told of; 
     return what.includes(`${LIB}/download`) ? { status: 200, body: larger.bytes.toString('latin1') } : 'pass'
   })
   const { pulled, failures } = await pullFrom(broken.url, destination)
-  t.match(failures, [new RegExp(`^${NEWER} for x86_64-linux: GET .*/download\\?target=x86_64-linux answers 404$`), new RegExp(`^${LIB} for x86_64-linux: the package is refused: `)])
+  t.match(failures, [
+    new RegExp(`^${NEWER} for x86_64-linux: GET .*/download\\?target=x86_64-linux answers 404$`),
+    new RegExp(`^${LIB} for x86_64-linux: the package is refused: `),
+  ])
   t.match(pulled, { releases: 1, failures: 2, promotion: undefined })
   t.strictSame(await membersOf(destination, 'unstable'), [`${TOOL} for x86_64-linux`])
   t.strictSame(await latestIn(destination, 'delivered'), [])
-  t.match((await pullFrom(source.url, destination)).pulled, { origins: 0, keys: 0, releases: 2, promotion: { revision: 1, changed: true } })
+  t.match((await pullFrom(source.url, destination)).pulled, {
+    origins: 0,
+    keys: 0,
+    releases: 2,
+    promotion: { revision: 1, changed: true },
+  })
 })
 
 test('bytes that were damaged at the source are refused', async (t) => {
   const damaged = await startPullSource(t)
   const { checksum, bytes } = damaged.newer
-  await writeFile(join(damaged.source.folder, 'blobs', checksum.slice(0, 2), checksum), Buffer.concat([bytes.subarray(0, -1), Buffer.from('?')]))
+  await writeFile(
+    join(damaged.source.folder, 'blobs', checksum.slice(0, 2), checksum),
+    Buffer.concat([bytes.subarray(0, -1), Buffer.from('?')]),
+  )
   const destination = await startDestination(t, damaged.source)
   const { failures, pulled } = await pullFrom(damaged.source.url, destination)
-  t.match(failures, [new RegExp(`^${NEWER} for x86_64-linux: the package is refused: its checksum should be ${checksum}`)])
+  t.match(failures, [
+    new RegExp(`^${NEWER} for x86_64-linux: the package is refused: its checksum should be ${checksum}`),
+  ])
   t.match(pulled, { promotion: undefined })
 })
 
@@ -106,7 +149,11 @@ test('what the destination has with other bytes stays, is told of, and nothing i
   await makeOrigin(destination)
   const [other] = await publishAll(destination, { ident: LIB, config: 'port = 1\n' })
   const { failures, pulled } = await pullFrom(source.url, destination)
-  t.match(failures, [new RegExp(`^${LIB} for x86_64-linux: the destination has it with other bytes: ${other?.checksum} here, ${lib.checksum} there$`)])
+  t.match(failures, [
+    new RegExp(
+      `^${LIB} for x86_64-linux: the destination has it with other bytes: ${other?.checksum} here, ${lib.checksum} there$`,
+    ),
+  ])
   t.match(pulled, { failures: 1, promotion: undefined })
   if (other !== undefined) t.ok((await bytesOf(destination, other)).equals(other.bytes))
   t.strictSame(await latestIn(destination, 'delivered'), [])
@@ -117,9 +164,15 @@ test('another key of the same name at the destination is told of, and none of th
   const actor = { client: 'tests', door: 'cli' } as const
   await destination.depot.writer.submit({ kind: 'createOrigin', input: { name: 'tools', ownerId: 1 }, actor })
   const publicBody = formatPublicKey({ ...makeKeys('acme').publicKey, origin: 'tools' })
-  await destination.depot.writer.submit({ kind: 'addKey', input: { origin: 'tools', revision: '20260101000000', ownerId: 1, publicBody }, actor })
+  await destination.depot.writer.submit({
+    kind: 'addKey',
+    input: { origin: 'tools', revision: '20260101000000', ownerId: 1, publicBody },
+    actor,
+  })
   const { failures, pulled } = await pullFrom(source.url, destination)
-  t.strictSame(failures, ['the origin tools: the destination has another key of the name tools-20260101000000'])
+  t.strictSame(failures, [
+    'the origin tools: the destination has another key of the name tools-20260101000000',
+  ])
   t.match(pulled, { releases: 2, promotion: undefined })
 })
 
@@ -128,7 +181,12 @@ test('a package whose signer the lockfile does not vouch for is refused, though 
   await trust(destination, signer.publicKey)
   const mad = await answering(t, await madLockfile(() => ({ originKeys: [] })))
   const { failures, pulled } = await pullFrom(mad.url, destination)
-  t.match(failures, [NEWER, LIB, TOOL].map((ident) => new RegExp(`^${ident} for x86_64-linux: the package is refused: the source has no key `)))
+  t.match(
+    failures,
+    [NEWER, LIB, TOOL].map(
+      (ident) => new RegExp(`^${ident} for x86_64-linux: the package is refused: the source has no key `),
+    ),
+  )
   t.match(pulled, { releases: 0, promotion: undefined })
 })
 
@@ -137,20 +195,36 @@ test('who may not make origins, or not promote, is told so', async (t) => {
   await trust(strict, await keyOf(source))
   const toToken = await strict.account('ada')
   const { failures, pulled } = await pullFrom(source.url, strict, { toToken })
-  t.match(failures, [/^the origin acme: POST .* answers 403: ada may not create origins$/, /^the origin tools: /])
+  t.match(failures, [
+    /^the origin acme: POST .* answers 403: ada may not create origins$/,
+    /^the origin tools: /,
+  ])
   t.match(pulled, { releases: 0, promotion: undefined })
 
   const destination = await startDestination(t, source)
   const uploader = await destination.account('bob', { actions: ['read', 'upload', 'manage'] })
-  await t.rejects(pullFrom(source.url, destination, { toToken: uploader }), /\/views\/delivered\/promotions answers 403: this token may not promote/)
-  t.match((await pullFrom(source.url, destination)).pulled, { releases: 0, promotion: { revision: 1 } }, 'what came is kept')
+  await t.rejects(
+    pullFrom(source.url, destination, { toToken: uploader }),
+    /\/views\/delivered\/promotions answers 403: this token may not promote/,
+  )
+  t.match(
+    (await pullFrom(source.url, destination)).pulled,
+    { releases: 0, promotion: { revision: 1 } },
+    'what came is kept',
+  )
   await t.rejects(pullFrom(source.url, destination, { toToken: 'hart_wrong' }), /answers 401/)
 })
 
 test('a view that is not there, or that moved meanwhile, is told, and what was fetched is not fetched again', async (t) => {
   const destination = await startDestination(t, source)
-  await t.rejects(pullFrom(source.url, destination, { into: 'nowhere' }), /has no view nowhere: an administrator makes it there/)
-  await t.rejects(pullFrom(source.url, destination, { into: 'deliverd' }), /has no view deliverd; did you mean delivered\?$/)
+  await t.rejects(
+    pullFrom(source.url, destination, { into: 'nowhere' }),
+    /has no view nowhere: an administrator makes it there/,
+  )
+  await t.rejects(
+    pullFrom(source.url, destination, { into: 'deliverd' }),
+    /has no view deliverd; did you mean delivered\?$/,
+  )
   await makeOrigin(destination, 'other')
   const [other] = await publishAll(destination, 'other/app/1.0.0/20260101120000')
   if (other === undefined) throw new Error('there is no package')
@@ -158,15 +232,21 @@ test('a view that is not there, or that moved meanwhile, is told, and what was f
   const slow = await startProxy(t, source.url, (what) => {
     if (what.includes('/download') && !isMoved) {
       isMoved = true
-      void move(destination, 'promote', 'delivered', [{ ident: 'other/app/1.0.0/20260101120000', target: other.target }])
+      void move(destination, 'promote', 'delivered', [
+        { ident: 'other/app/1.0.0/20260101120000', target: other.target },
+      ])
     }
     return 'pass'
   })
   await t.rejects(pullFrom(slow.url, destination), /answers 412: delivered is at revision 1, not 0/)
-  t.match((await pullFrom(source.url, destination)).pulled, { releases: 0, promotion: { revision: 2, changed: true } })
+  t.match((await pullFrom(source.url, destination)).pulled, {
+    releases: 0,
+    promotion: { revision: 2, changed: true },
+  })
 })
 
-const onceLost = (what: string, nth: number) => (nth === 1 && !what.includes('whoami') ? 'cut-within' : 'pass')
+const onceLost = (what: string, nth: number) =>
+  nth === 1 && !what.includes('whoami') ? 'cut-within' : 'pass'
 
 test('lost answers are asked for again, on both sides, and make no second revision', async (t) => {
   const destination = await startDestination(t, source)
@@ -175,7 +255,14 @@ test('lost answers are asked for again, on both sides, and make no second revisi
   const { failures, pulled } = await pullFrom(from.url, to)
   t.strictSame(failures, [])
   t.match(pulled, { releases: 3, promotion: { revision: 1, changed: true } })
-  t.equal((JSON.parse((await ask(`${destination.url}/api/v1/views/delivered`, { headers: bearer() })).text) as { revision: number }).revision, 1)
+  t.equal(
+    (
+      JSON.parse((await ask(`${destination.url}/api/v1/views/delivered`, { headers: bearer() })).text) as {
+        revision: number
+      }
+    ).revision,
+    1,
+  )
 })
 
 test('a depot that cannot be reached, or is none, is told of in our own words', async (t) => {
@@ -183,8 +270,18 @@ test('a depot that cannot be reached, or is none, is told of in our own words', 
   await once(closed.listen(0, '127.0.0.1'), 'listening')
   const url = `http://127.0.0.1:${(closed.address() as AddressInfo).port}`
   closed.close()
-  await t.rejects(getViewRevision(new RemoteDepot({ url, token: undefined, pause }), 'union'), { message: `GET ${url}/api/v1/views/union found no answer: nothing listens there` })
-  await t.rejects(getViewRevision(new RemoteDepot({ url: 'http://127.0.0.1:9', token: undefined, pause }), 'union'), { message: /found no answer: Node connects to no server of HTTP at this port$/ })
-  const other = await startProxy(t, source.url, () => ({ status: 200, body: '{"revision":"one","closed_at":null}' }))
-  await t.rejects(getViewRevision(new RemoteDepot({ url: other.url, token: undefined, pause }), 'union'), { message: `GET ${other.url}/api/v1/views/union answers what no depot does: revision must be a number` })
+  await t.rejects(getViewRevision(new RemoteDepot({ url, token: undefined, pause }), 'union'), {
+    message: `GET ${url}/api/v1/views/union found no answer: nothing listens there`,
+  })
+  await t.rejects(
+    getViewRevision(new RemoteDepot({ url: 'http://127.0.0.1:9', token: undefined, pause }), 'union'),
+    { message: /found no answer: Node connects to no server of HTTP at this port$/ },
+  )
+  const other = await startProxy(t, source.url, () => ({
+    status: 200,
+    body: '{"revision":"one","closed_at":null}',
+  }))
+  await t.rejects(getViewRevision(new RemoteDepot({ url: other.url, token: undefined, pause }), 'union'), {
+    message: `GET ${other.url}/api/v1/views/union answers what no depot does: revision must be a number`,
+  })
 })

@@ -23,7 +23,11 @@ import { until } from '../support/until.ts'
 process.on('SIGXFSZ', () => undefined) // which node ignores by itself, and tap does not
 
 function limitFiles(soft: string): string {
-  const before = execFileSync('prlimit', ['--pid', String(process.pid), '--fsize', '--output', 'SOFT', '--noheadings', '--raw'], { encoding: 'utf8' }).trim()
+  const before = execFileSync(
+    'prlimit',
+    ['--pid', String(process.pid), '--fsize', '--output', 'SOFT', '--noheadings', '--raw'],
+    { encoding: 'utf8' },
+  ).trim()
   execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${soft}:`])
   return before
 }
@@ -32,14 +36,23 @@ test('a disk that is full while bytes come is a 507, and everything still reads'
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   await publishAll(started, 'acme/app/1.0.0/20260101120000')
-  const large = buildHart({ ident: 'acme/app/1.1.0/20260101120000', files: [{ path: 'large', content: Buffer.alloc(16 * 1024 * 1024, 'x') }] })
+  const large = buildHart({
+    ident: 'acme/app/1.1.0/20260101120000',
+    files: [{ path: 'large', content: Buffer.alloc(16 * 1024 * 1024, 'x') }],
+  })
   const before = await traces(started.depot)
 
   const usual = limitFiles(String(8 * 1024 * 1024))
   try {
     t.match(await upload(started, large), { status: 507, text: '' })
-    t.match(await upload(started, large, { headers: { ...bearer(), 'user-agent': 'hab/2.1.78' } }), { status: 507, text: /no room for acme\/app\/1\.1\.0/ })
-    t.ok(started.logged.some((line) => String(line['refusal']).startsWith('storage_full: ')), 'it is named in the log')
+    t.match(await upload(started, large, { headers: { ...bearer(), 'user-agent': 'hab/2.1.78' } }), {
+      status: 507,
+      text: /no room for acme\/app\/1\.1\.0/,
+    })
+    t.ok(
+      started.logged.some((line) => String(line['refusal']).startsWith('storage_full: ')),
+      'it is named in the log',
+    )
     t.same(await traces(started.depot), before)
     t.equal((await ask(`${started.url}/v1/depot/pkgs/acme/app/latest`)).status, 200)
     t.equal((await ask(`${started.url}/v1/depot/pkgs/acme/app/1.0.0/20260101120000/download`)).status, 200)
@@ -61,7 +74,8 @@ test('a disk that is full when the rows are written is a 507, and takes the byte
   const fullApp = await buildServer({ ...depot, writer: await Writer.open(full.writable, depot.now) })
 
   const hart = buildHart({ config: `text = "${'x'.repeat(1024 * 1024)}"` })
-  const request = () => ({ method: 'POST', url: uploadPath(hart), headers: bearer(), payload: Buffer.from(hart.bytes) }) as const
+  const request = () =>
+    ({ method: 'POST', url: uploadPath(hart), headers: bearer(), payload: Buffer.from(hart.bytes) }) as const
   t.match(await fullApp.inject(request()), { statusCode: 507, body: '' })
   t.same(await traces(depot), before)
   t.match(await fullApp.inject({ url: '/v1/depot/origins/acme' }), { statusCode: 200 })
@@ -70,7 +84,9 @@ test('a disk that is full when the rows are written is a 507, and takes the byte
 
 /** The value of one line of the figures. */
 async function figure(url: string, name: string): Promise<number> {
-  const line = (await (await fetch(`${url}/metrics`)).text()).split('\n').find((candidate) => candidate.startsWith(`${name} `))
+  const line = (await (await fetch(`${url}/metrics`)).text())
+    .split('\n')
+    .find((candidate) => candidate.startsWith(`${name} `))
   return Number(line?.slice(name.length + 1))
 }
 
@@ -97,32 +113,64 @@ test('below the reserve an upload is refused before its bytes are read, and ever
   await roomy.account('ci')
   await roomy.close()
 
-  const started = await startDepot(t, { folder, listen: true, environment: { DEPOT_DISK_RESERVE: UNREACHABLE } })
+  const started = await startDepot(t, {
+    folder,
+    listen: true,
+    environment: { DEPOT_DISK_RESERVE: UNREACHABLE },
+  })
   const { depot, url } = started
   const before = await traces(depot)
-  const announced = await ask(url + uploadPath(buildHart()), { method: 'POST', headers: { ...AS_HAB, expect: '100-continue', 'content-length': 1 }, body: '' })
-  t.match(announced, { status: 507, text: /there is no room for acme\/app\/\S+: \d+ bytes more must be free on the disk of the depot; nothing was kept/ })
+  const announced = await ask(url + uploadPath(buildHart()), {
+    method: 'POST',
+    headers: { ...AS_HAB, expect: '100-continue', 'content-length': 1 },
+    body: '',
+  })
+  t.match(announced, {
+    status: 507,
+    text: /there is no room for acme\/app\/\S+: \d+ bytes more must be free on the disk of the depot; nothing was kept/,
+  })
   t.match(await upload(started, hart), { status: 409 }, 'what is there is told first')
   t.match(await upload(started, hart, { query: { forced: 'true' } }), { status: 507 })
   t.same(await traces(depot), before)
 
   t.match(await promoteTo(started, 'stable', hart), { status: 200 })
   t.match(await promoteTo(started, 'stable', hart, 'demote'), { status: 200 })
-  t.match(await ask(`${url}/v1/depot/pkgs/acme/tool/1.0.0/20260101120000`, { method: 'DELETE', headers: bearer() }), { status: 204 })
+  t.match(
+    await ask(`${url}/v1/depot/pkgs/acme/tool/1.0.0/20260101120000`, { method: 'DELETE', headers: bearer() }),
+    { status: 204 },
+  )
   const [token] = (await listTokens(depot.db)).filter(({ account }) => account === 'ci')
-  await depot.writer.submit({ kind: 'revokeToken', input: { tokenId: Number(token?.id) }, actor: { client: 'tests', door: 'cli' } })
-  t.match(await (await fetch(`${url}/readyz`)).json(), { ready: true, disk: /^full: \d+ bytes are left, and \d+ are reserved$/, reasons: [/^uploads are refused: the disk is full: /] })
+  await depot.writer.submit({
+    kind: 'revokeToken',
+    input: { tokenId: Number(token?.id) },
+    actor: { client: 'tests', door: 'cli' },
+  })
+  t.match(await (await fetch(`${url}/readyz`)).json(), {
+    ready: true,
+    disk: /^full: \d+ bytes are left, and \d+ are reserved$/,
+    reasons: [/^uploads are refused: the disk is full: /],
+  })
 })
 
 test('an upload that would use the reserve is refused when it says its length, and when it comes to that', async (t) => {
   const folder = await scratch(t)
   const { bavail, bsize } = await statfs(folder)
-  const started = await startDepot(t, { folder, listen: true, environment: { DEPOT_DISK_RESERVE: String(bavail * bsize - 12 * 1024 * 1024) } })
+  const started = await startDepot(t, {
+    folder,
+    listen: true,
+    environment: { DEPOT_DISK_RESERVE: String(bavail * bsize - 12 * 1024 * 1024) },
+  })
   await makeOrigin(started)
   await publishAll(started, 'acme/app/1.0.0/20260101120000')
   const before = await traces(started.depot)
-  const large = buildHart({ ident: 'acme/app/1.1.0/20260101120000', files: [{ path: 'large', content: Buffer.alloc(24 * 1024 * 1024, 'x') }] })
-  t.match(await upload(started, large, { headers: AS_HAB }), { status: 507, text: /no room for acme\/app\/1\.1\.0/ })
+  const large = buildHart({
+    ident: 'acme/app/1.1.0/20260101120000',
+    files: [{ path: 'large', content: Buffer.alloc(24 * 1024 * 1024, 'x') }],
+  })
+  t.match(await upload(started, large, { headers: AS_HAB }), {
+    status: 507,
+    text: /no room for acme\/app\/1\.1\.0/,
+  })
   let sent = 0
   const pieces = function* () {
     for (let at = 0; at < large.bytes.length; at += 64 * 1024) {
@@ -130,7 +178,11 @@ test('an upload that would use the reserve is refused when it says its length, a
       yield large.bytes.subarray(at, at + 64 * 1024)
     }
   }
-  const chunked = await ask(started.url + uploadPath(large), { method: 'POST', headers: AS_HAB, body: pieces() })
+  const chunked = await ask(started.url + uploadPath(large), {
+    method: 'POST',
+    headers: AS_HAB,
+    body: pieces(),
+  })
   t.match(chunked, { status: 507, text: /no room for acme\/app\/1\.1\.0/ })
   t.ok(sent > 100, 'its bytes were taken until then')
   t.same(await traces(started.depot), before)

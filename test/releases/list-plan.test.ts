@@ -37,24 +37,60 @@ const ACME: Audience = { seesAll: false, origins: ['acme'] }
 const SLICE = { offset: 0, limit: 50 }
 const NAME = makePackageName({ origin: 'acme', name: 'app' })
 const WORDS = parseSearch('acme/ap') ?? { whole: [], beginning: 'ap' }
-const viewId = (await db.selectFrom('views').select('id').where('name', '=', 'stable').executeTakeFirstOrThrow()).id
+const viewId = (
+  await db.selectFrom('views').select('id').where('name', '=', 'stable').executeTakeFirstOrThrow()
+).id
 
 /** `sorts` where the order asked for is no index's: what matches is sorted then, and nothing else. */
 const reads: Readonly<Record<string, { read: () => Promise<unknown>; sorts?: true }>> = {
   'the idents of an origin, for everyone': { read: async () => listIdents(db, ['acme'], SLICE, THE_PUBLIC) },
   'the idents of a package, for members': { read: async () => listIdents(db, ['acme', 'app'], SLICE, ACME) },
-  'the packages of an origin': { read: async () => listPackages(db, ['acme'], SLICE, THE_PUBLIC), sorts: true },
+  'the packages of an origin': {
+    read: async () => listPackages(db, ['acme'], SLICE, THE_PUBLIC),
+    sorts: true,
+  },
   'the versions of a package': { read: async () => listVersions(db, NAME, THE_PUBLIC) },
-  'the idents of an origin in a view': { read: async () => listIdentsInView(db, viewId, ['acme'], SLICE, ACME), sorts: true },
-  'the idents of an origin in two views': { read: async () => listIdentsInView(db, { viewId, otherId: viewId + 1, lines: ['acme/app x86_64-linux'] }, ['acme'], SLICE, ACME), sorts: true },
+  'the idents of an origin in a view': {
+    read: async () => listIdentsInView(db, viewId, ['acme'], SLICE, ACME),
+    sorts: true,
+  },
+  'the idents of an origin in two views': {
+    read: async () =>
+      listIdentsInView(
+        db,
+        { viewId, otherId: viewId + 1, lines: ['acme/app x86_64-linux'] },
+        ['acme'],
+        SLICE,
+        ACME,
+      ),
+    sorts: true,
+  },
   'a search for releases': { read: async () => searchIdents(db, WORDS, SLICE, ACME), sorts: true },
   'a search for packages': { read: async () => searchPackages(db, WORDS, SLICE, ACME), sorts: true },
-  'a search for releases in a view': { read: async () => searchIdents(db, WORDS, { ...SLICE, viewId }, ACME), sorts: true },
-  'a search for packages in a view': { read: async () => searchPackages(db, WORDS, { ...SLICE, viewId }, ACME), sorts: true },
-  'the events of some days': { read: async () => listEvents(db, { ...SLICE, from: 0, to: 9e12, view: undefined, search: undefined }, THE_PUBLIC, undefined) },
-  'the events of one channel and some words': { read: async () => listEvents(db, { ...SLICE, from: 0, to: 9e12, view: 'stable', search: WORDS }, ACME, 1) },
+  'a search for releases in a view': {
+    read: async () => searchIdents(db, WORDS, { ...SLICE, viewId }, ACME),
+    sorts: true,
+  },
+  'a search for packages in a view': {
+    read: async () => searchPackages(db, WORDS, { ...SLICE, viewId }, ACME),
+    sorts: true,
+  },
+  'the events of some days': {
+    read: async () =>
+      listEvents(
+        db,
+        { ...SLICE, from: 0, to: 9e12, view: undefined, search: undefined },
+        THE_PUBLIC,
+        undefined,
+      ),
+  },
+  'the events of one channel and some words': {
+    read: async () => listEvents(db, { ...SLICE, from: 0, to: 9e12, view: 'stable', search: WORDS }, ACME, 1),
+  },
   'whether anything depends on a package': { read: async () => hasDependents(db, NAME, 'x86_64-linux') },
-  'what depends on a package': { read: async () => listDependents(db, NAME, 'x86_64-linux', { audience: THE_PUBLIC, members: ACME }) },
+  'what depends on a package': {
+    read: async () => listDependents(db, NAME, 'x86_64-linux', { audience: THE_PUBLIC, members: ACME }),
+  },
   'blobs that nothing needs': { read: async () => listUnneeded(db, { after: undefined, limit: 100 }) },
 }
 
@@ -64,18 +100,41 @@ for (const [name, { read, sorts }] of Object.entries(reads)) {
     await read()
     t.ok(statements.length > 0)
     for (const { sql, parameters } of statements) {
-      const plan = connection.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters).map(({ detail }) => detail)
-      const dear = plan.filter((detail) => /^SCAN (?!CONSTANT|\S+ VIRTUAL TABLE|views\b)/.test(detail) && !/USING (COVERING )?INDEX \S+_unneeded/.test(detail))
+      const plan = connection
+        .prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)
+        .all(...parameters)
+        .map(({ detail }) => detail)
+      const dear = plan.filter(
+        (detail) =>
+          /^SCAN (?!CONSTANT|\S+ VIRTUAL TABLE|views\b)/.test(detail) &&
+          !/USING (COVERING )?INDEX \S+_unneeded/.test(detail),
+      )
       t.strictSame(dear, [], plan.join('\n'))
-      if (sorts === undefined) t.notOk(plan.some((detail) => /TEMP B-TREE FOR (ORDER|GROUP)/.test(detail)), plan.join('\n'))
+      if (sorts === undefined)
+        t.notOk(
+          plan.some((detail) => /TEMP B-TREE FOR (ORDER|GROUP)/.test(detail)),
+          plan.join('\n'),
+        )
     }
   })
 }
 
 test('what is not public is read from an index of nothing else', async (t) => {
   statements.length = 0
-  t.strictSame(await listNotPublic(db), [{ line: 'acme/web x86_64-linux', ident: 'acme/web/1.0.0/20260101000000', isDeleted: false, isAlone: true }])
-  const plans = statements.flatMap(({ sql, parameters }) => connection.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters))
-  t.ok(plans.some(({ detail }) => /releases_not_public/.test(detail)), plans.map(({ detail }) => detail).join('\n'))
+  t.strictSame(await listNotPublic(db), [
+    {
+      line: 'acme/web x86_64-linux',
+      ident: 'acme/web/1.0.0/20260101000000',
+      isDeleted: false,
+      isAlone: true,
+    },
+  ])
+  const plans = statements.flatMap(({ sql, parameters }) =>
+    connection.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters),
+  )
+  t.ok(
+    plans.some(({ detail }) => /releases_not_public/.test(detail)),
+    plans.map(({ detail }) => detail).join('\n'),
+  )
   t.ok(await listIdents(db, ['acme'], SLICE, EVERYONE))
 })

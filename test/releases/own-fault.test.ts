@@ -17,8 +17,15 @@ test('what is the fault of the disk is a 500 that tells nothing, and leaves noth
 
   t.match(await upload(started, hart), { status: 500, text: '' })
   const asHab = await upload(started, hart, { headers: { ...bearer(), 'user-agent': 'hab/2.1.78' } })
-  t.match(asHab, { status: 500, text: /"code":5,"msg":"an error of the depot's own; its log has it under [^" ]+"/ })
-  t.equal(logged.filter((line) => line['level'] === 'error' && line['err'] !== undefined).length, 2, 'each is logged once with its cause')
+  t.match(asHab, {
+    status: 500,
+    text: /"code":5,"msg":"an error of the depot's own; its log has it under [^" ]+"/,
+  })
+  t.equal(
+    logged.filter((line) => line['level'] === 'error' && line['err'] !== undefined).length,
+    2,
+    'each is logged once with its cause',
+  )
   t.same(await traces(depot), before)
   await rm(inTheWay)
   t.equal((await upload(started, hart)).status, 201)

@@ -10,7 +10,15 @@ let lastId = 0
 function release(version: string, isDeleted = false): PastRelease {
   const ident = parseIdent(`acme/app/${version}/20260101000000`)
   lastId += 1
-  return { releaseId: lastId, packageId: 1, originId: 1, ident, target: 'x86_64-linux', orderKey: orderKey(ident), isDeleted }
+  return {
+    releaseId: lastId,
+    packageId: 1,
+    originId: 1,
+    ident,
+    target: 'x86_64-linux',
+    orderKey: orderKey(ident),
+    isDeleted,
+  }
 }
 
 const [one, two, three, gone] = [release('1.0'), release('2.0'), release('3.0'), release('4.0', true)]
@@ -22,51 +30,133 @@ const told = ({ wanted, conflicts }: Restored) => ({
 })
 
 test('what was the same stays as it is', async (t) => {
-  for (const rule of ['promoted', 'highest'] as const) t.strictSame(told(restoreLine(always(rule), [one, two], [one, two])), { joining: [], leaving: [], conflicts: 0 })
+  for (const rule of ['promoted', 'highest'] as const)
+    t.strictSame(told(restoreLine(always(rule), [one, two], [one, two])), {
+      joining: [],
+      leaving: [],
+      conflicts: 0,
+    })
 })
 
 test('what came since leaves, and what left comes back', async (t) => {
-  t.strictSame(told(restoreLine(always('promoted'), [one, two], [one, three])), { joining: ['2.0'], leaving: ['3.0'], conflicts: 0 })
-  t.strictSame(told(restoreLine(always('highest'), [one, two], [one, three])), { joining: ['2.0'], leaving: ['3.0'], conflicts: 0 })
+  t.strictSame(told(restoreLine(always('promoted'), [one, two], [one, three])), {
+    joining: ['2.0'],
+    leaving: ['3.0'],
+    conflicts: 0,
+  })
+  t.strictSame(told(restoreLine(always('highest'), [one, two], [one, three])), {
+    joining: ['2.0'],
+    leaving: ['3.0'],
+    conflicts: 0,
+  })
 })
 
 test('under promoted the old order comes back, from where it differs; under highest order decides nothing', async (t) => {
-  t.strictSame(told(restoreLine(always('promoted'), [one, three, two], [one, two, three])), { joining: ['3.0', '2.0'], leaving: [], conflicts: 0 })
-  t.strictSame(told(restoreLine(always('promoted'), [one, two], [two, one])), { joining: ['1.0', '2.0'], leaving: [], conflicts: 0 })
-  t.strictSame(told(restoreLine(always('highest'), [one, two], [two, one])), { joining: [], leaving: [], conflicts: 0 })
+  t.strictSame(told(restoreLine(always('promoted'), [one, three, two], [one, two, three])), {
+    joining: ['3.0', '2.0'],
+    leaving: [],
+    conflicts: 0,
+  })
+  t.strictSame(told(restoreLine(always('promoted'), [one, two], [two, one])), {
+    joining: ['1.0', '2.0'],
+    leaving: [],
+    conflicts: 0,
+  })
+  t.strictSame(told(restoreLine(always('highest'), [one, two], [two, one])), {
+    joining: [],
+    leaving: [],
+    conflicts: 0,
+  })
 })
 
 test('what was deleted stays away, which is a conflict where it was latest', async (t) => {
-  t.strictSame(told(restoreLine(always('promoted'), [gone, one], [two])), { joining: ['1.0'], leaving: ['2.0'], conflicts: 0 })
-  t.strictSame(told(restoreLine(always('promoted'), [one, gone], [two])), { joining: ['1.0'], leaving: ['2.0'], conflicts: 1 })
-  t.match(restoreLine(always('highest'), [gone, one], [one]).conflicts, [{ detail: `${formatIdent(gone.ident)} (x86_64-linux) was deleted, and was what latest answered` }])
+  t.strictSame(told(restoreLine(always('promoted'), [gone, one], [two])), {
+    joining: ['1.0'],
+    leaving: ['2.0'],
+    conflicts: 0,
+  })
+  t.strictSame(told(restoreLine(always('promoted'), [one, gone], [two])), {
+    joining: ['1.0'],
+    leaving: ['2.0'],
+    conflicts: 1,
+  })
+  t.match(restoreLine(always('highest'), [gone, one], [one]).conflicts, [
+    { detail: `${formatIdent(gone.ident)} (x86_64-linux) was deleted, and was what latest answered` },
+  ])
 })
 
 test('latest comes back whatever the rule was then: last under promoted, and a conflict where the highest is another one', async (t) => {
   const nowPromoted = { past: 'highest', present: 'promoted' } as const
-  t.strictSame(told(restoreLine(nowPromoted, [two, one], [two, one])), { joining: ['1.0', '2.0'], leaving: [], conflicts: 0 })
-  t.strictSame(told(restoreLine(nowPromoted, [one, two], [one, three])), { joining: ['2.0'], leaving: ['3.0'], conflicts: 0 })
+  t.strictSame(told(restoreLine(nowPromoted, [two, one], [two, one])), {
+    joining: ['1.0', '2.0'],
+    leaving: [],
+    conflicts: 0,
+  })
+  t.strictSame(told(restoreLine(nowPromoted, [one, two], [one, three])), {
+    joining: ['2.0'],
+    leaving: ['3.0'],
+    conflicts: 0,
+  })
   const nowHighest = { past: 'promoted', present: 'highest' } as const
-  t.strictSame(told(restoreLine(nowHighest, [one, two], [one, three])), { joining: ['2.0'], leaving: ['3.0'], conflicts: 0 })
-  t.match(restoreLine(nowHighest, [two, one], [two]).conflicts, [{ detail: /^latest of acme\/app for x86_64-linux cannot go back to acme\/app\/1.0\S*: under the rule highest it would be acme\/app\/2.0/ }])
+  t.strictSame(told(restoreLine(nowHighest, [one, two], [one, three])), {
+    joining: ['2.0'],
+    leaving: ['3.0'],
+    conflicts: 0,
+  })
+  t.match(restoreLine(nowHighest, [two, one], [two]).conflicts, [
+    {
+      detail:
+        /^latest of acme\/app for x86_64-linux cannot go back to acme\/app\/1.0\S*: under the rule highest it would be acme\/app\/2.0/,
+    },
+  ])
 })
 
 test('a revert takes out what the revision let in, and leaves what came later', async (t) => {
-  t.strictSame(told(revertLine(always('highest'), { before: [two], after: [two, one], now: [two, one, three], since: 3 })), { joining: [], leaving: ['1.0'], conflicts: 0 })
-  t.strictSame(told(revertLine(always('promoted'), { before: [one], after: [one, two], now: [one, two], since: 2 })), { joining: [], leaving: ['2.0'], conflicts: 0 })
+  t.strictSame(
+    told(
+      revertLine(always('highest'), { before: [two], after: [two, one], now: [two, one, three], since: 3 }),
+    ),
+    { joining: [], leaving: ['1.0'], conflicts: 0 },
+  )
+  t.strictSame(
+    told(revertLine(always('promoted'), { before: [one], after: [one, two], now: [one, two], since: 2 })),
+    { joining: [], leaving: ['2.0'], conflicts: 0 },
+  )
 })
 
 test('a revert brings back what the revision took out, and latest is what it was', async (t) => {
-  t.strictSame(told(revertLine(always('promoted'), { before: [one, two], after: [one], now: [one], since: 2 })), { joining: ['2.0'], leaving: [], conflicts: 0 })
-  t.strictSame(told(revertLine(always('promoted'), { before: [one, two], after: [two], now: [two], since: 1 })), { joining: ['1.0', '2.0'], leaving: [], conflicts: 0 })
+  t.strictSame(
+    told(revertLine(always('promoted'), { before: [one, two], after: [one], now: [one], since: 2 })),
+    { joining: ['2.0'], leaving: [], conflicts: 0 },
+  )
+  t.strictSame(
+    told(revertLine(always('promoted'), { before: [one, two], after: [two], now: [two], since: 1 })),
+    { joining: ['1.0', '2.0'], leaving: [], conflicts: 0 },
+  )
 })
 
 test('a revert of what latest has moved on from is a conflict that says to what, and since when', async (t) => {
-  const { conflicts } = revertLine(always('promoted'), { before: [one], after: [one, two], now: [one, two, three], since: 7 })
-  t.match(conflicts, [{ detail: /^latest of acme\/app for x86_64-linux has moved on: it is acme\/app\/3.0\/20260101000000 since revision 7$/ }])
+  const { conflicts } = revertLine(always('promoted'), {
+    before: [one],
+    after: [one, two],
+    now: [one, two, three],
+    since: 7,
+  })
+  t.match(conflicts, [
+    {
+      detail:
+        /^latest of acme\/app for x86_64-linux has moved on: it is acme\/app\/3.0\/20260101000000 since revision 7$/,
+    },
+  ])
 })
 
 test('a revert to what is not there any more is a conflict', async (t) => {
-  t.match(revertLine(always('promoted'), { before: [one], after: [one, two], now: [two], since: 2 }).conflicts, [{ detail: /cannot go back to acme\/app\/1.0\S*: without this revision it is nothing$/ }])
-  t.match(revertLine(always('promoted'), { before: [gone], after: [gone, two], now: [two], since: 2 }).conflicts, [{ detail: /was deleted/ }])
+  t.match(
+    revertLine(always('promoted'), { before: [one], after: [one, two], now: [two], since: 2 }).conflicts,
+    [{ detail: /cannot go back to acme\/app\/1.0\S*: without this revision it is nothing$/ }],
+  )
+  t.match(
+    revertLine(always('promoted'), { before: [gone], after: [gone, two], now: [two], since: 2 }).conflicts,
+    [{ detail: /was deleted/ }],
+  )
 })

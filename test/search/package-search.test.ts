@@ -7,13 +7,14 @@ test('a question is whole words and the beginning of a last one', async (t) => {
     'core/red': { whole: ['core'], beginning: 'red' },
     'core/': { whole: [], beginning: 'core' },
     'Core/Hart-Dep': { whole: ['core', 'hart'], beginning: 'dep' },
-    'snake_case': { whole: [], beginning: 'snake_case' },
+    snake_case: { whole: [], beginning: 'snake_case' },
     '  a   b ': { whole: ['a'], beginning: 'b' },
     'a" OR "b*': { whole: ['a', 'or'], beginning: 'b' },
     "'); DROP TABLE packages; --": { whole: ['drop', 'table'], beginning: 'packages' },
   }
   for (const [text, search] of Object.entries(questions)) t.strictSame(parseSearch(text), search, text)
-  for (const nothing of ['', '/', '-', '***', '""', '\0', ' & | ! ']) t.equal(parseSearch(nothing), undefined, JSON.stringify(nothing))
+  for (const nothing of ['', '/', '-', '***', '""', '\0', ' & | ! '])
+    t.equal(parseSearch(nothing), undefined, JSON.stringify(nothing))
 })
 
 test('words end at - and /, not at _', async (t) => {

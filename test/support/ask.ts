@@ -24,7 +24,10 @@ export interface Answer {
 }
 
 /** One request and the whole of its answer, which may come while the body is still being sent. */
-export async function ask(url: string, { method = 'GET', headers = {}, body, agent }: Asked = {}): Promise<Answer> {
+export async function ask(
+  url: string,
+  { method = 'GET', headers = {}, body, agent }: Asked = {},
+): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>()
   const [, host = '', port = '', path = ''] = /^http:\/\/([^/:]+):(\d+)(\/.*)$/.exec(url) ?? [] // `new URL` would tidy the path
   const request = httpRequest({ host, port, path, method, headers, agent: agent ?? false }, (response) => {
@@ -33,7 +36,12 @@ export async function ask(url: string, { method = 'GET', headers = {}, body, age
     response.once('error', reject)
     response.once('end', () => {
       const whole = Buffer.concat(pieces)
-      resolve({ status: response.statusCode ?? 0, headers: response.headers, body: whole, text: whole.toString('utf8') })
+      resolve({
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        body: whole,
+        text: whole.toString('utf8'),
+      })
     })
   })
   request.once('error', reject)

@@ -93,9 +93,19 @@ export function buildHart(options: BuildHartOptions = {}): BuiltHart {
   const ident = parseIdent(options.ident ?? 'acme/app/1.0.0/20260101120000')
   const target = options.target ?? 'x86_64-linux'
   const keys = options.keys ?? makeKeys(ident.origin)
-  const plain = options.flaws === undefined && options.metafiles === undefined && options.entries === undefined
-  const bytes = plain ? packHart(packOptions(options, ident, target, keys)) : flawed(options, ident, target, keys)
-  return { bytes, checksum: new Blake2b().update(bytes).digest(), ident, target, fileName: hartFileName(ident, target), keys }
+  const plain =
+    options.flaws === undefined && options.metafiles === undefined && options.entries === undefined
+  const bytes = plain
+    ? packHart(packOptions(options, ident, target, keys))
+    : flawed(options, ident, target, keys)
+  return {
+    bytes,
+    checksum: new Blake2b().update(bytes).digest(),
+    ident,
+    target,
+    fileName: hartFileName(ident, target),
+    keys,
+  }
 }
 
 /** A tar file of exactly these entries. */
@@ -113,24 +123,62 @@ export function joinXz(...files: readonly Buffer[]): Buffer {
   const parts = files.map((file) => {
     const end = file.length - 12
     const index = file.subarray(end - (file.readUInt32LE(end + 4) + 1) * 4, end)
-    return { blocks: file.subarray(12, end - index.length), count: index.readUInt8(1), records: index.subarray(2, -4) }
+    return {
+      blocks: file.subarray(12, end - index.length),
+      count: index.readUInt8(1),
+      records: index.subarray(2, -4),
+    }
   })
   const records = parts.map(({ count, records: padded }) => numbersOf(padded, 2 * count))
-  const content = Buffer.concat([Buffer.of(0, parts.reduce((sum, { count }) => sum + count, 0)), ...records])
+  const content = Buffer.concat([
+    Buffer.of(
+      0,
+      parts.reduce((sum, { count }) => sum + count, 0),
+    ),
+    ...records,
+  ])
   if (content.readUInt8(1) >= 0x80) throw new Error('an index of 128 blocks and more needs a longer number')
   const index = withCrc(Buffer.concat([content, Buffer.alloc(-content.length & 3)]))
   const [first = Buffer.alloc(0)] = files
   const footer = withCrc(Buffer.concat([littleEndian(index.length / 4 - 1), first.subarray(6, 8)]))
-  return Buffer.concat([first.subarray(0, 12), ...parts.map(({ blocks }) => blocks), index, footer.subarray(-4), footer.subarray(0, -4), Buffer.from('YZ')])
+  return Buffer.concat([
+    first.subarray(0, 12),
+    ...parts.map(({ blocks }) => blocks),
+    index,
+    footer.subarray(-4),
+    footer.subarray(0, -4),
+    Buffer.from('YZ'),
+  ])
 }
 
 /** A pax header for the entry after it. */
 export function paxEntry(records: Readonly<Record<string, string>>, typeFlag: 'x' | 'g' = 'x'): Entry {
-  return { path: 'pax', typeFlag, content: Object.entries(records).map(([key, value]) => paxRecord(key, value)).join('') }
+  return {
+    path: 'pax',
+    typeFlag,
+    content: Object.entries(records)
+      .map(([key, value]) => paxRecord(key, value))
+      .join(''),
+  }
 }
 
-function packOptions(options: BuildHartOptions, ident: Ident, target: Target, keys: Keys): Parameters<typeof packHart>[0] {
-  const { deps = [], tdeps = [], buildDeps = [], buildTdeps = [], metafiles: _, entries: __, flaws: ___, keys: ____, ...rest } = options
+function packOptions(
+  options: BuildHartOptions,
+  ident: Ident,
+  target: Target,
+  keys: Keys,
+): Parameters<typeof packHart>[0] {
+  const {
+    deps = [],
+    tdeps = [],
+    buildDeps = [],
+    buildTdeps = [],
+    metafiles: _,
+    entries: __,
+    flaws: ___,
+    keys: ____,
+    ...rest
+  } = options
   return {
     ...rest,
     ident,
@@ -163,8 +211,10 @@ function flawed(options: BuildHartOptions, ident: Ident, target: Target, keys: K
   }
   const folder = `hab/pkgs/${formatIdent(ident)}/`
   const entries: Entry[] = [{ path: folder, typeFlag: '5' }]
-  for (const [name, content] of Object.entries(metafiles)) if (content !== undefined) entries.push({ path: folder + name, content })
-  for (const file of options.files ?? []) if ('content' in file) entries.push({ path: folder + file.path, content: file.content })
+  for (const [name, content] of Object.entries(metafiles))
+    if (content !== undefined) entries.push({ path: folder + name, content })
+  for (const file of options.files ?? [])
+    if ('content' in file) entries.push({ path: folder + file.path, content: file.content })
   entries.push(...(options.entries ?? []))
 
   let tar = buildTar(entries)
@@ -198,7 +248,8 @@ function sign(payload: Buffer, keys: Keys, has: (flaw: Flaw) => boolean): Buffer
   }
   const hart = signHart(payload, keys.secretKey)
   const header = hart.subarray(0, hart.length - payload.length)
-  if (has('signs-other-bytes')) return Buffer.concat([signHart(Buffer.from('other'), keys.secretKey).subarray(0, header.length), payload])
+  if (has('signs-other-bytes'))
+    return Buffer.concat([signHart(Buffer.from('other'), keys.secretKey).subarray(0, header.length), payload])
   if (has('wrong-signature')) {
     // The fourth line in base64: its first character is the first bits of the signature.
     const at = header.indexOf('\nBLAKE2b\n') + '\nBLAKE2b\n'.length
@@ -239,6 +290,7 @@ function littleEndian(value: number): Buffer {
 function paxRecord(key: string, value: string): string {
   const rest = ` ${key}=${value}\n`
   let length = Buffer.byteLength(rest)
-  while (String(length).length + Buffer.byteLength(rest) !== length) length = String(length).length + Buffer.byteLength(rest)
+  while (String(length).length + Buffer.byteLength(rest) !== length)
+    length = String(length).length + Buffer.byteLength(rest)
   return `${length}${rest}`
 }

@@ -20,8 +20,13 @@ interface Operation {
   readonly responses: Record<string, { readonly content?: Record<string, { readonly schema: object }> }>
 }
 
-const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as { paths: Record<string, Record<string, Operation>> }
-const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true }).addSchema(document, 'openapi')
+const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as {
+  paths: Record<string, Record<string, Operation>>
+}
+const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true }).addSchema(
+  document,
+  'openapi',
+)
 const templates = Object.keys(document.paths)
   .map((template) => ({ template, pattern: new RegExp(`^${template.replaceAll(/\{\w+\}/g, '[^/]+')}$`) }))
   .toSorted((a, b) => a.template.split('{').length - b.template.split('{').length)
@@ -35,25 +40,49 @@ export async function callApi(
 ): Promise<ApiAnswer> {
   const { token = ADMIN_TOKEN, body, headers = {} } = options
   const credentials = token === null ? {} : { authorization: `Bearer ${token}` }
-  const response = await app.inject({ method, url, headers: { ...credentials, ...headers }, ...(body !== undefined && { payload: body as object }) })
+  const response = await app.inject({
+    method,
+    url,
+    headers: { ...credentials, ...headers },
+    ...(body !== undefined && { payload: body as object }),
+  })
   const [type = ''] = (response.headers['content-type'] ?? '').split(';', 1)
   const isJson = type.endsWith('json')
-  const answer = { status: response.statusCode, headers: response.headers, text: response.body, body: isJson ? (JSON.parse(response.body) as Record<string, unknown>) : undefined }
-  return { ...answer, differences: differences(method.toLowerCase(), url.split('?', 1)[0] ?? '', type, answer) }
+  const answer = {
+    status: response.statusCode,
+    headers: response.headers,
+    text: response.body,
+    body: isJson ? (JSON.parse(response.body) as Record<string, unknown>) : undefined,
+  }
+  return {
+    ...answer,
+    differences: differences(method.toLowerCase(), url.split('?', 1)[0] ?? '', type, answer),
+  }
 }
 
-function differences(method: string, path: string, type: string, answer: { status: number; body: unknown }): string {
+function differences(
+  method: string,
+  path: string,
+  type: string,
+  answer: { status: number; body: unknown },
+): string {
   if (answer.status === 304) return ''
   const template = templates.find(({ pattern }) => pattern.test(path))?.template
   const operation = template === undefined ? undefined : document.paths[template]?.[method]
-  if (template === undefined || operation === undefined) return answer.status === 404 ? '' : `${method} ${path} is not described`
-  const status = operation.responses[answer.status] ? String(answer.status) : `${Math.trunc(answer.status / 100)}XX`
+  if (template === undefined || operation === undefined)
+    return answer.status === 404 ? '' : `${method} ${path} is not described`
+  const status = operation.responses[answer.status]
+    ? String(answer.status)
+    : `${Math.trunc(answer.status / 100)}XX`
   const described = operation.responses[status]
   if (described === undefined) return `${answer.status} is not described for ${method} ${template}`
-  if (described.content === undefined) return answer.body === undefined ? '' : 'a body where none is described'
+  if (described.content === undefined)
+    return answer.body === undefined ? '' : 'a body where none is described'
   if (described.content[type] === undefined) return `${type} is not described for ${method} ${template}`
   if (answer.body === undefined) return ''
-  const at = ['paths', template, method, 'responses', status, 'content', type, 'schema'].map((part) => part.replaceAll('~', '~0').replaceAll('/', '~1'))
+  const at = ['paths', template, method, 'responses', status, 'content', type, 'schema'].map((part) =>
+    part.replaceAll('~', '~0').replaceAll('/', '~1'),
+  )
   const validate = ajv.getSchema(`openapi#/${at.map(encodeURIComponent).join('/')}`)
   if (validate === undefined) return `no schema at ${at.join('/')}`
   return validate(answer.body) ? '' : ajv.errorsText(validate.errors)

@@ -11,6 +11,10 @@ const actor = { client: 'tests', door: 'cli' } as const
 for (let number = 1; ; number += 1) {
   const names = [1, 2, 3].map((part) => `account-${number}-${part}`)
   await Promise.all(names.map((name) => depot.writer.submit({ kind: 'addAccount', input: { name }, actor })))
-  await depot.writer.submit({ kind: 'issueToken', input: { account: names[0] ?? '', hash: hashToken(`token-${number}`), label: 'x'.repeat(5_000) }, actor })
+  await depot.writer.submit({
+    kind: 'issueToken',
+    input: { account: names[0] ?? '', hash: hashToken(`token-${number}`), label: 'x'.repeat(5_000) },
+    actor,
+  })
   process.stdout.write(`${names.join('\n')}\n`)
 }

@@ -35,20 +35,40 @@ if (program === 'b2sum') {
   const written = values['data-binary'] ?? values.data
   const file = written?.startsWith('@') === true ? written.slice(1) : values.upload
   const body = file === undefined ? written : readFileSync(file)
-  const headers = (values.header ?? []).map((header): [string, string] => [header.slice(0, header.indexOf(':')), header.slice(header.indexOf(':') + 1).trim()])
-  const tell = (piece: string | Uint8Array) => (values.output === undefined ? process.stdout.write(piece) : appendFileSync(values.output, piece))
+  const headers = (values.header ?? []).map((header): [string, string] => [
+    header.slice(0, header.indexOf(':')),
+    header.slice(header.indexOf(':') + 1).trim(),
+  ])
+  const tell = (piece: string | Uint8Array) =>
+    values.output === undefined ? process.stdout.write(piece) : appendFileSync(values.output, piece)
   if (values.output !== undefined && values.output !== '/dev/null') writeFileSync(values.output, '')
   try {
     const response = await fetch(positionals[0] ?? '', {
-      method: values.request ?? (values.head === true ? 'HEAD' : values.upload !== undefined ? 'PUT' : body === undefined ? 'GET' : 'POST'),
+      method:
+        values.request ??
+        (values.head === true
+          ? 'HEAD'
+          : values.upload !== undefined
+            ? 'PUT'
+            : body === undefined
+              ? 'GET'
+              : 'POST'),
       headers,
       ...(body !== undefined && { body }),
-      ...(values['max-time'] !== undefined && { signal: AbortSignal.timeout(Number(values['max-time']) * 1_000) }),
+      ...(values['max-time'] !== undefined && {
+        signal: AbortSignal.timeout(Number(values['max-time']) * 1_000),
+      }),
     })
     const isTold = response.ok || values.f !== true
-    if (values.head === true && isTold) tell(`HTTP/1.1 ${response.status}\r\n${[...response.headers].map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`)
+    if (values.head === true && isTold)
+      tell(
+        `HTTP/1.1 ${response.status}\r\n${[...response.headers].map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
+      )
     for await (const piece of response.body ?? []) if (isTold) tell(piece as Uint8Array)
-    if (values['write-out'] !== undefined) process.stdout.write(values['write-out'].replaceAll('%{http_code}', String(response.status)).replaceAll('\\n', '\n'))
+    if (values['write-out'] !== undefined)
+      process.stdout.write(
+        values['write-out'].replaceAll('%{http_code}', String(response.status)).replaceAll('\\n', '\n'),
+      )
     if (!response.ok && (values.f === true || values['fail-with-body'] === true)) {
       console.error(`curl: (22) The requested URL returned error: ${response.status}`)
       process.exitCode = 22

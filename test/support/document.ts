@@ -28,7 +28,13 @@ export function blocksOf(markdown: string): Block[] {
     const fence = /^```(.*)$/.exec(line)
     if (open === undefined) {
       section = /^#+ (.*)$/.exec(line)?.[1] ?? section
-      if (fence !== null) open = { line: index + 1, language: fence[1] ?? '', lines: [], notRun: /^<!-- not run: (.+) -->$/.exec(before)?.[1] }
+      if (fence !== null)
+        open = {
+          line: index + 1,
+          language: fence[1] ?? '',
+          lines: [],
+          notRun: /^<!-- not run: (.+) -->$/.exec(before)?.[1],
+        }
     } else if (line === '```') {
       blocks.push({ ...open, section })
       open = undefined
@@ -42,14 +48,23 @@ export function blocksOf(markdown: string): Block[] {
 }
 
 /** One bash script of all `sh` blocks, or of those below some headings. Each command stands in the line that it has in the document. */
-export function scriptOf(markdown: string, { sections, replaced = {} }: { sections?: readonly string[] | undefined; replaced?: Readonly<Record<string, string>> } = {}): string {
+export function scriptOf(
+  markdown: string,
+  {
+    sections,
+    replaced = {},
+  }: { sections?: readonly string[] | undefined; replaced?: Readonly<Record<string, string>> } = {},
+): string {
   const lines = Array.from({ length: markdown.split('\n').length }, () => '')
   lines[0] = `set -Eeuo pipefail; trap 'code=$?; echo "$0, line $LINENO: exit code $code of: $BASH_COMMAND" >&2' ERR`
   for (const { language, line, lines: commands, notRun, section } of blocksOf(markdown)) {
     if (language !== 'sh' || notRun !== undefined || sections?.includes(section) === false) continue
     for (const [index, command] of commands.entries()) lines[line + index] = command
   }
-  return Object.entries(replaced).reduce((text, [written, meant]) => text.replaceAll(written, meant), lines.join('\n'))
+  return Object.entries(replaced).reduce(
+    (text, [written, meant]) => text.replaceAll(written, meant),
+    lines.join('\n'),
+  )
 }
 
 interface Teardown {
@@ -65,7 +80,11 @@ export async function looseClone(t: Teardown): Promise<string> {
   return folder
 }
 
-const STAND_INS = { curl: ['curl-stand-in.ts', 'curl'], b2sum: ['curl-stand-in.ts', 'b2sum'], jq: ['jq-stand-in.ts'] } as const
+const STAND_INS = {
+  curl: ['curl-stand-in.ts', 'curl'],
+  b2sum: ['curl-stand-in.ts', 'b2sum'],
+  jq: ['jq-stand-in.ts'],
+} as const
 
 /** A folder with programs that stand in for curl, b2sum and jq, to be put at the end of PATH. */
 export async function standIns(t: Teardown): Promise<string> {
@@ -73,7 +92,10 @@ export async function standIns(t: Teardown): Promise<string> {
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   for (const [name, [file, ...args]] of Object.entries(STAND_INS)) {
     const program = join(folder, name)
-    await writeFile(program, `#!/bin/sh\nexec '${process.execPath}' '${join(CLONE, 'test/support', file)}' ${args.join(' ')} "$@"\n`)
+    await writeFile(
+      program,
+      `#!/bin/sh\nexec '${process.execPath}' '${join(CLONE, 'test/support', file)}' ${args.join(' ')} "$@"\n`,
+    )
     await chmod(program, 0o755)
   }
   return folder
@@ -88,15 +110,23 @@ export interface Outcome {
 }
 
 /** Runs a script by bash, under the name that its messages shall have. Its first line must take commands before it. */
-export async function runScript(script: string, { name, cwd, env }: { name: string; cwd: string; env: Readonly<Record<string, string>> }): Promise<Outcome> {
+export async function runScript(
+  script: string,
+  { name, cwd, env }: { name: string; cwd: string; env: Readonly<Record<string, string>> },
+): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-script-'))
   try {
     await mkdir(join(folder, dirname(name)), { recursive: true })
     await writeFile(join(folder, name), `exec 2>&1; cd '${cwd}'; ${script}`)
     return await new Promise((resolve) => {
-      const child = execFile('bash', [name], { cwd: folder, env, maxBuffer: LARGEST_OUTPUT_BYTES }, (error, output) => {
-        resolve({ code: error === null ? 0 : Number(error.code), output })
-      })
+      const child = execFile(
+        'bash',
+        [name],
+        { cwd: folder, env, maxBuffer: LARGEST_OUTPUT_BYTES },
+        (error, output) => {
+          resolve({ code: error === null ? 0 : Number(error.code), output })
+        },
+      )
       child.stdin?.end()
     })
   } finally {

@@ -26,7 +26,11 @@ const ACTOR = { client: 'tests', door: 'cli' } as const
 
 /** Accounts named as their roles, `outsider`, `mate` (a member wherever {@link furnish} was), `invitee` and `stranger`. */
 export async function gatherTeam(started: TestDepot): Promise<Team> {
-  const tokens = new Map<CallerName, string | null>([['nobody', null], ['forger', 'hart_nobody-was-ever-given-this-token'], ['depot', ADMIN_TOKEN]])
+  const tokens = new Map<CallerName, string | null>([
+    ['nobody', null],
+    ['forger', 'hart_nobody-was-ever-given-this-token'],
+    ['depot', ADMIN_TOKEN],
+  ])
   for (const name of ['outsider', ...ROLES] as const) tokens.set(name, await started.account(name))
   for (const name of ['mate', 'invitee', 'stranger']) await started.account(name)
   const rows = await started.depot.db.selectFrom('accounts').select(['id', 'name']).execute()
@@ -40,13 +44,47 @@ export async function furnish(started: TestDepot, team: Team, origin: string): P
   const submit = (command: Omit<Command, 'actor'>) => writer.submit({ ...command, actor: ACTOR })
   const ownerId = team.idOf('owner')
   await submit({ kind: 'createOrigin', input: { name: origin, ownerId } })
-  const members = [...ROLES.filter((role) => role !== 'owner').map((role) => [role, role] as const), ['mate', 'member'] as const]
-  const joined = members.map(([account, role]) => submit({ kind: 'setMember', input: { origin, account, role } }))
-  const invited = writer.submit({ kind: 'invite', input: { origin, account: 'invitee', inviterId: ownerId }, actor: ACTOR })
+  const members = [
+    ...ROLES.filter((role) => role !== 'owner').map((role) => [role, role] as const),
+    ['mate', 'member'] as const,
+  ]
+  const joined = members.map(([account, role]) =>
+    submit({ kind: 'setMember', input: { origin, account, role } }),
+  )
+  const invited = writer.submit({
+    kind: 'invite',
+    input: { origin, account: 'invitee', inviterId: ownerId },
+    actor: ACTOR,
+  })
   const others = [
-    submit({ kind: 'addKey', input: { origin, revision: '20250101000000', ownerId, publicBody: 'the public key', secretBody: secrets.seal('the secret key', `origin secret key ${origin}-20250101000000`) } }),
-    submit({ kind: 'addSecret', input: { origin, name: 'password', ownerId, sealed: secrets.seal('BOX-1', `origin secret ${origin} password`) } }),
-    submit({ kind: 'addIntegration', input: { origin, type: 'docker', name: 'hub', sealed: secrets.seal('{"username":"us","password":"pw"}', `integration ${origin} docker hub`) } }),
+    submit({
+      kind: 'addKey',
+      input: {
+        origin,
+        revision: '20250101000000',
+        ownerId,
+        publicBody: 'the public key',
+        secretBody: secrets.seal('the secret key', `origin secret key ${origin}-20250101000000`),
+      },
+    }),
+    submit({
+      kind: 'addSecret',
+      input: {
+        origin,
+        name: 'password',
+        ownerId,
+        sealed: secrets.seal('BOX-1', `origin secret ${origin} password`),
+      },
+    }),
+    submit({
+      kind: 'addIntegration',
+      input: {
+        origin,
+        type: 'docker',
+        name: 'hub',
+        sealed: secrets.seal('{"username":"us","password":"pw"}', `integration ${origin} docker hub`),
+      },
+    }),
     submit({ kind: 'makeSettings', input: { origin, name: 'app', ownerId } }),
   ]
   await Promise.all([...joined, ...others])

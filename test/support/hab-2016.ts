@@ -39,7 +39,11 @@ export class DepotClient2016 {
 
   async putPackage(hart: BuiltHart, token: string): Promise<void> {
     const headers = { authorization: `Bearer ${token}`, 'content-length': hart.bytes.length }
-    await this.#expect(201, `pkgs/${formatIdent(hart.ident)}?checksum=${hart.checksum}`, { method: 'POST', headers, body: hart.bytes })
+    await this.#expect(201, `pkgs/${formatIdent(hart.ident)}?checksum=${hart.checksum}`, {
+      method: 'POST',
+      headers,
+      body: hart.bytes,
+    })
   }
 
   async fetchOriginKey(origin: string, revision: string, folder: string): Promise<string> {
@@ -74,7 +78,11 @@ export class HttpError2016 extends Error {
 }
 
 /** `hab pkg upload` (habitat-2016.md 3.4); `folder` holds what may have to go before. Says what it did. */
-export async function upload2016(client: DepotClient2016, hart: BuiltHart, options: { token: string; tdeps?: readonly string[]; folder?: readonly BuiltHart[] }): Promise<string[]> {
+export async function upload2016(
+  client: DepotClient2016,
+  hart: BuiltHart,
+  options: { token: string; tdeps?: readonly string[]; folder?: readonly BuiltHart[] },
+): Promise<string[]> {
   const { token, tdeps = [], folder = [] } = options
   const done: string[] = []
   await client.putOriginKey(hart.keys.publicKey, token).then(
@@ -138,18 +146,27 @@ export class Supervisor2016 {
     const expected = `${ident.replaceAll('/', '-')}-x86_64-linux.hart`
     if (path !== join(this.#folder, expected)) throw new Error(`it is looked for as ${expected}`)
     if (keys === 'fetch keys') {
-      const { header } = await readHart(path, { keys: () => undefined, scanner: this.#scanner, signatures: 'verify' })
+      const { header } = await readHart(path, {
+        keys: () => undefined,
+        scanner: this.#scanner,
+        signatures: 'verify',
+      })
       const name = formatKeyName(header.signer)
-      if (!this.#keys.has(name)) this.#keys.set(name, await this.#fetchKey(header.signer.origin, header.signer.revision))
+      if (!this.#keys.has(name))
+        this.#keys.set(name, await this.#fetchKey(header.signer.origin, header.signer.revision))
     }
-    const hart = await readHart(path, { keys: (signer) => this.#keys.get(formatKeyName(signer)), scanner: this.#scanner })
+    const hart = await readHart(path, {
+      keys: (signer) => this.#keys.get(formatKeyName(signer)),
+      scanner: this.#scanner,
+    })
     if (formatIdent(hart.metadata.ident) !== ident) throw new Error('another package')
     this.installed.push(ident)
   }
 
   async #fetchKey(origin: string, revision: string): Promise<PublicKey> {
     const path = await this.#client.fetchOriginKey(origin, revision, this.#folder)
-    if (path !== join(this.#folder, `${origin}-${revision}.pub`)) throw new Error('the key is looked for under another name')
+    if (path !== join(this.#folder, `${origin}-${revision}.pub`))
+      throw new Error('the key is looked for under another name')
     return parsePublicKey(await readFile(path, 'utf8'))
   }
 }
@@ -168,9 +185,12 @@ async function save(answer: Answer, folder: string): Promise<string> {
 function decodePackage(text: string): Package2016 {
   const json = JSON.parse(text) as Record<string, unknown>
   const { ident, checksum, manifest, deps, tdeps, exposes, config } = json
-  if (typeof checksum !== 'string' || typeof manifest !== 'string') throw new TypeError('checksum and manifest must be strings')
-  if (config !== undefined && config !== null && typeof config !== 'string') throw new TypeError('config must be a string')
-  if (!Array.isArray(deps) || !Array.isArray(tdeps) || !Array.isArray(exposes)) throw new TypeError('deps, tdeps and exposes must be arrays')
+  if (typeof checksum !== 'string' || typeof manifest !== 'string')
+    throw new TypeError('checksum and manifest must be strings')
+  if (config !== undefined && config !== null && typeof config !== 'string')
+    throw new TypeError('config must be a string')
+  if (!Array.isArray(deps) || !Array.isArray(tdeps) || !Array.isArray(exposes))
+    throw new TypeError('deps, tdeps and exposes must be arrays')
   if (!exposes.every(Number.isInteger)) throw new TypeError('ports must be integers')
   deps.forEach(decodeIdent)
   return { ident: decodeIdent(ident), tdeps: tdeps.map(decodeIdent) }
@@ -188,7 +208,11 @@ function isGreater(a: string, b: string): boolean {
   const [left, right] = [a, b].map((ident) => {
     const [, , version = '', release = ''] = ident.split('/')
     const [, numbers = '', extension] = /([\d.]+)(?:-(.+))?/.exec(version) ?? []
-    return { numbers: numbers.split('.').map((part) => (part === '' ? Number.NaN : Number(part))), extension, release }
+    return {
+      numbers: numbers.split('.').map((part) => (part === '' ? Number.NaN : Number(part))),
+      extension,
+      release,
+    }
   })
   if (left === undefined || right === undefined) return false
   for (let i = 0; i < Math.max(left.numbers.length, right.numbers.length); i += 1) {

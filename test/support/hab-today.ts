@@ -18,7 +18,9 @@ export class ApiError extends Error {
   readonly status: number
 
   constructor({ status, text }: Answer) {
-    super(`[${status}] ${status === 401 ? 'Please check that you have specified a valid Personal Access Token.' : messageIn(text)}`)
+    super(
+      `[${status}] ${status === 401 ? 'Please check that you have specified a valid Personal Access Token.' : messageIn(text)}`,
+    )
     this.status = status
   }
 }
@@ -37,7 +39,10 @@ export class HabToday {
   }
 
   /** The ident in the channel; `undefined` for a 404. Of a whole ident, whether it is there. */
-  async showPackage(channel: string, ident: string): Promise<{ ident: string; tdeps: readonly string[] } | undefined> {
+  async showPackage(
+    channel: string,
+    ident: string,
+  ): Promise<{ ident: string; tdeps: readonly string[] } | undefined> {
     const [origin = '', ...rest] = ident.split('/')
     const path = `channels/${origin}/${channel}/pkgs/${rest.join('/')}${rest.length < 3 ? '/latest' : ''}?target=${TARGET}`
     const answer = await this.#ask(path)
@@ -64,7 +69,10 @@ export class HabToday {
   async putOriginKey(hart: BuiltHart): Promise<'added' | 'exists'> {
     const { publicKey } = hart.keys
     const body = [Buffer.from(formatPublicKey(publicKey))]
-    const answer = await this.#ask(`origins/${publicKey.origin}/keys/${publicKey.revision}`, { method: 'POST', body })
+    const answer = await this.#ask(`origins/${publicKey.origin}/keys/${publicKey.revision}`, {
+      method: 'POST',
+      body,
+    })
     if (answer.status === 409) return 'exists'
     return expected(answer, 200, 201) && 'added'
   }
@@ -87,7 +95,13 @@ export class HabToday {
   async promote(ident: string, channel: string, act: 'promote' | 'demote' = 'promote'): Promise<void> {
     const [origin = '', ...rest] = ident.split('/')
     const headers = { 'content-length': 0 }
-    expected(await this.#ask(`channels/${origin}/${channel}/pkgs/${rest.join('/')}/${act}?target=${TARGET}`, { method: 'PUT', headers }), 200)
+    expected(
+      await this.#ask(`channels/${origin}/${channel}/pkgs/${rest.join('/')}/${act}?target=${TARGET}`, {
+        method: 'PUT',
+        headers,
+      }),
+      200,
+    )
   }
 
   async listChannels(origin: string): Promise<string[]> {
@@ -95,12 +109,17 @@ export class HabToday {
     return (JSON.parse(answer.text) as unknown[]).map((channel) => stringOf(channel, 'name'))
   }
 
-  #ask(path: string, asked: Asked = {}, who: 'with the token' | 'anonymously' = 'with the token'): Promise<Answer> {
+  #ask(
+    path: string,
+    asked: Asked = {},
+    who: 'with the token' | 'anonymously' = 'with the token',
+  ): Promise<Answer> {
     const headers: OutgoingHttpHeaders = {
       'user-agent': `${this.#product}/2.1.78/20260801000000 (${TARGET}; 6.12.0)`,
       accept: '*/*',
       connection: 'close',
-      ...(this.#token !== undefined && who === 'with the token' && { authorization: `Bearer ${this.#token}` }),
+      ...(this.#token !== undefined &&
+        who === 'with the token' && { authorization: `Bearer ${this.#token}` }),
       ...asked.headers,
     }
     return ask(`${this.#base}/depot/${path}`, { ...asked, headers })
@@ -111,7 +130,12 @@ export class HabToday {
 export async function uploadToday(
   hab: HabToday,
   hart: BuiltHart,
-  options: { tdeps?: readonly string[]; folder?: readonly BuiltHart[]; channel?: string; isForced?: boolean } = {},
+  options: {
+    tdeps?: readonly string[]
+    folder?: readonly BuiltHart[]
+    channel?: string
+    isForced?: boolean
+  } = {},
 ): Promise<string[]> {
   const { tdeps = [], folder = [], channel, isForced = false } = options
   const ident = formatIdent(hart.ident)
@@ -178,7 +202,11 @@ export class Machine {
     await mkdir(this.#folder, { recursive: true })
     await writeFile(join(this.#folder, fileName), bytes)
     const path = join(this.#folder, hartFileName(parseIdent(ident), TARGET))
-    const { header } = await readHart(path, { keys: () => undefined, scanner: this.#scanner, signatures: 'verify' })
+    const { header } = await readHart(path, {
+      keys: () => undefined,
+      scanner: this.#scanner,
+      signatures: 'verify',
+    })
     const keyPath = join(this.#folder, `${formatKeyName(header.signer)}.pub`)
     const cached = await readFile(keyPath, 'utf8').catch(() => undefined)
     if (cached === undefined) {
@@ -187,7 +215,8 @@ export class Machine {
     }
     const publicKey = parsePublicKey(await readFile(keyPath, 'utf8'))
     const hart = await readHart(path, { keys: () => publicKey, scanner: this.#scanner })
-    if (formatIdent(hart.metadata.ident) !== ident || hart.metadata.target !== TARGET) throw new Error('another package than was asked for')
+    if (formatIdent(hart.metadata.ident) !== ident || hart.metadata.target !== TARGET)
+      throw new Error('another package than was asked for')
     return hart
   }
 }
@@ -209,8 +238,10 @@ function decodePackage(text: string): { ident: string; tdeps: string[] } {
   const json: unknown = JSON.parse(text)
   for (const field of ['checksum', 'manifest', 'config']) stringOf(json, field)
   const { ident, deps, tdeps, exposes } = json as Record<string, unknown>
-  if (!Array.isArray(deps) || !Array.isArray(tdeps) || !Array.isArray(exposes)) throw new TypeError('missing field')
-  if (!exposes.every((port) => Number.isInteger(port) && (port as number) >= 0)) throw new TypeError('expected u32')
+  if (!Array.isArray(deps) || !Array.isArray(tdeps) || !Array.isArray(exposes))
+    throw new TypeError('missing field')
+  if (!exposes.every((port) => Number.isInteger(port) && (port as number) >= 0))
+    throw new TypeError('expected u32')
   deps.forEach(decodeIdent)
   return { ident: decodeIdent(ident), tdeps: tdeps.map(decodeIdent) }
 }

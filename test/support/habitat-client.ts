@@ -18,7 +18,8 @@ export class HabitatClient {
     const url = new URL(depotUrl)
     this.#base = `http://${url.host}${url.pathname}`
     const credential = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
-    this.#authorization = url.username === '' ? {} : { authorization: `Basic ${Buffer.from(credential).toString('base64')}` }
+    this.#authorization =
+      url.username === '' ? {} : { authorization: `Basic ${Buffer.from(credential).toString('base64')}` }
   }
 
   /** Parses the body whatever the status: an empty one is a parse error. */
@@ -28,7 +29,9 @@ export class HabitatClient {
   }
 
   async fetchPackage(ident: string): Promise<{ fileName: string; bytes: Buffer }> {
-    const shown = (await this.showPackage(ident)) as { ident: Record<'origin' | 'name' | 'version' | 'release', string> }
+    const shown = (await this.showPackage(ident)) as {
+      ident: Record<'origin' | 'name' | 'version' | 'release', string>
+    }
     const { origin, name, version, release } = shown.ident
     const answer = await this.#expect200('download', `pkgs/${origin}/${name}/${version}/${release}/download`)
     const fileName = answer.headers['x-filename']
@@ -45,13 +48,21 @@ export class HabitatClient {
       hart.bytes,
       Buffer.from(`\r\n--${BOUNDARY}--\r\n\r\n`),
     ])
-    const headers = { 'content-type': `multipart/form-data; boundary=${BOUNDARY}`, 'content-length': body.length }
-    await this.#expect200('uploading', `pkgs/${formatIdent(hart.ident)}?checksum=${hart.checksum}`, { method: 'POST', headers, body })
+    const headers = {
+      'content-type': `multipart/form-data; boundary=${BOUNDARY}`,
+      'content-length': body.length,
+    }
+    await this.#expect200('uploading', `pkgs/${formatIdent(hart.ident)}?checksum=${hart.checksum}`, {
+      method: 'POST',
+      headers,
+      body,
+    })
   }
 
   /** Wants all four parts, before it asks. */
   async promotePackage(ident: string, view: string): Promise<void> {
-    if (ident.split('/').length !== 4) throw new Error(`You must specify a fully qualified package identifier, not ${ident}`)
+    if (ident.split('/').length !== 4)
+      throw new Error(`You must specify a fully qualified package identifier, not ${ident}`)
     const headers = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': 0 }
     await this.#expect200('promote', `views/${view}/pkgs/${ident}/promote`, { method: 'POST', headers })
   }
@@ -63,7 +74,12 @@ export class HabitatClient {
   }
 
   #ask(path: string, asked: Asked = {}): Promise<Answer> {
-    const headers = { 'user-agent': 'Faraday v0.9.2', accept: '*/*', ...this.#authorization, ...asked.headers }
+    const headers = {
+      'user-agent': 'Faraday v0.9.2',
+      accept: '*/*',
+      ...this.#authorization,
+      ...asked.headers,
+    }
     return ask(`${this.#base}/${path}`, { ...asked, headers })
   }
 }

@@ -16,16 +16,31 @@ export async function startSource(t: Teardown): Promise<{ source: TestDepot; har
   const source = await startDepot(t, { listen: true })
   await makeOrigin(source, 'acme')
   await makeOrigin(source, 'tools')
-  const harts = await publishAll(source, APP, { ident: APP, target: 'aarch64-linux' }, NEWER, { ident: LIB, target: 'aarch64-linux' }, TOOL)
+  const harts = await publishAll(
+    source,
+    APP,
+    { ident: APP, target: 'aarch64-linux' },
+    NEWER,
+    { ident: LIB, target: 'aarch64-linux' },
+    TOOL,
+  )
   await declare(source, 'acme', 'nightly')
   await declare(source, 'tools', 'empty')
   const [app, arm, newer, , tool] = harts
-  for (const [channel, hart] of [['nightly', app], ['stable', arm], ['stable', newer], ['acceptance', newer], ['acceptance', app], ['stable', tool]] as const) {
+  for (const [channel, hart] of [
+    ['nightly', app],
+    ['stable', arm],
+    ['stable', newer],
+    ['acceptance', newer],
+    ['acceptance', app],
+    ['stable', tool],
+  ] as const) {
     if (hart !== undefined) await promoteTo(source, channel, hart)
   }
   return { source, harts }
 }
 
 export async function declare({ url }: TestDepot, origin: string, channel: string): Promise<number> {
-  return (await ask(`${url}/v1/depot/channels/${origin}/${channel}`, { method: 'POST', headers: bearer() })).status
+  return (await ask(`${url}/v1/depot/channels/${origin}/${channel}`, { method: 'POST', headers: bearer() }))
+    .status
 }

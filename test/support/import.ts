@@ -32,8 +32,20 @@ interface Options extends Partial<ImportOptions> {
 }
 
 /** What the command does, without its process, and without waiting. */
-export async function importInto(destination: TestDepot | { url: string }, sourceUrl: string, options: Options = {}): Promise<Imported> {
-  const { origins = ['acme'], channels, targets, token, toToken = ADMIN_TOKEN, owner, isDryRun = false } = options
+export async function importInto(
+  destination: TestDepot | { url: string },
+  sourceUrl: string,
+  options: Options = {},
+): Promise<Imported> {
+  const {
+    origins = ['acme'],
+    channels,
+    targets,
+    token,
+    toToken = ADMIN_TOKEN,
+    owner,
+    isDryRun = false,
+  } = options
   const pauses: number[] = []
   const failures: string[] = []
   const notes: string[] = []
@@ -44,7 +56,11 @@ export async function importInto(destination: TestDepot | { url: string }, sourc
     fail: (what: string, why: string) => failures.push(`${what}: ${why}`),
     note: (text: string) => notes.push(text),
   }
-  const ends = { source: new RemoteDepot({ url: sourceUrl, token, pause }), destination: new RemoteDepot({ url: destination.url, token: toToken, pause }), watcher }
+  const ends = {
+    source: new RemoteDepot({ url: sourceUrl, token, pause }),
+    destination: new RemoteDepot({ url: destination.url, token: toToken, pause }),
+    watcher,
+  }
   const account = await whoAmI(ends.destination)
   const plan = await planImport(ends, { origins, channels, targets, owner })
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-import-test-'))
@@ -60,12 +76,18 @@ export async function importInto(destination: TestDepot | { url: string }, sourc
 
 /** `IDENT for TARGET` of what is in a view, sorted. */
 export async function membersOf({ url }: TestDepot, view: string): Promise<string[]> {
-  return namesIn(await ask(`${url}/api/v1/views/${view}/members?limit=1000`, { headers: bearer() }), 'members')
+  return namesIn(
+    await ask(`${url}/api/v1/views/${view}/members?limit=1000`, { headers: bearer() }),
+    'members',
+  )
 }
 
 /** What `latest` answers in a view, by package and target. */
 export async function latestIn({ url }: TestDepot, view: string): Promise<string[]> {
-  return namesIn(await ask(`${url}/api/v1/views/${view}/content?limit=1000`, { headers: bearer() }), 'pointers')
+  return namesIn(
+    await ask(`${url}/api/v1/views/${view}/content?limit=1000`, { headers: bearer() }),
+    'pointers',
+  )
 }
 
 /** None, where there is no such view. */
@@ -75,14 +97,22 @@ function namesIn({ status, text }: Answer, list: 'members' | 'pointers'): string
   return body[list].map(({ ident, target }) => `${ident} for ${target}`).toSorted()
 }
 
-export async function bytesOf({ url }: TestDepot, { ident, target }: { ident: Parameters<typeof formatIdent>[0]; target: string }): Promise<Buffer> {
-  const answer = await ask(`${url}/v1/depot/pkgs/${formatIdent(ident)}/download?target=${target}`, { headers: bearer() })
+export async function bytesOf(
+  { url }: TestDepot,
+  { ident, target }: { ident: Parameters<typeof formatIdent>[0]; target: string },
+): Promise<Buffer> {
+  const answer = await ask(`${url}/v1/depot/pkgs/${formatIdent(ident)}/download?target=${target}`, {
+    headers: bearer(),
+  })
   if (answer.status !== 200) throw new Error(`${formatIdent(ident)} is answered ${answer.status}`)
   return answer.body
 }
 
 /** How many changes a depot has seen. */
 export async function changesOf({ depot }: TestDepot): Promise<number> {
-  const { count } = await depot.db.selectFrom('ledger').select((eb) => eb.fn.countAll<number>().as('count')).executeTakeFirstOrThrow()
+  const { count } = await depot.db
+    .selectFrom('ledger')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
   return count
 }

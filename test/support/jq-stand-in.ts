@@ -7,4 +7,6 @@ import jqModule from 'jq-web'
 
 const [, filter = '', file] = process.argv.slice(2)
 const jq = await jqModule
-console.log(jq.raw(file === undefined ? await text(process.stdin) : readFileSync(file, 'utf8'), filter, ['-r']))
+console.log(
+  jq.raw(file === undefined ? await text(process.stdin) : readFileSync(file, 'utf8'), filter, ['-r']),
+)

@@ -10,13 +10,44 @@ import type { TestDepot } from './start-depot.ts'
 const ACTOR = { client: 'tests', door: 'cli' } as const
 
 /** A release without a file that depends on others, by the command; its checksum is that of its names, and of `salt`. */
-export async function makeDependent({ depot }: TestDepot, ident: string, tdeps: readonly string[], more: { target?: Target; salt?: string } = {}): Promise<{ ident: string; target: Target; checksum: string }> {
+export async function makeDependent(
+  { depot }: TestDepot,
+  ident: string,
+  tdeps: readonly string[],
+  more: { target?: Target; salt?: string } = {},
+): Promise<{ ident: string; target: Target; checksum: string }> {
   const { target = 'x86_64-linux', salt = '' } = more
   const origin = ident.split('/')[0] ?? ''
-  if ((await findOrigin(depot.db, origin)) === undefined) await depot.writer.submit({ kind: 'createOrigin', input: { name: origin, ownerId: 1 }, actor: ACTOR })
+  if ((await findOrigin(depot.db, origin)) === undefined)
+    await depot.writer.submit({ kind: 'createOrigin', input: { name: origin, ownerId: 1 }, actor: ACTOR })
   const checksum = createHash('sha256').update(`${ident} ${target} ${salt}`).digest('hex')
-  const metadata = { target, manifest: '', config: '', exposes: [], deps: [], tdeps, buildDeps: [], buildTdeps: [], packageType: 'standard', svcUser: undefined, svcGroup: undefined } as const
-  await depot.writer.submit({ kind: 'publishRelease', input: { ident, metadata, checksum, sizeBytes: 7, signer: `${origin}-20260101000000`, isVerified: true, publisherId: 1, isForced: false }, actor: ACTOR })
+  const metadata = {
+    target,
+    manifest: '',
+    config: '',
+    exposes: [],
+    deps: [],
+    tdeps,
+    buildDeps: [],
+    buildTdeps: [],
+    packageType: 'standard',
+    svcUser: undefined,
+    svcGroup: undefined,
+  } as const
+  await depot.writer.submit({
+    kind: 'publishRelease',
+    input: {
+      ident,
+      metadata,
+      checksum,
+      sizeBytes: 7,
+      signer: `${origin}-20260101000000`,
+      isVerified: true,
+      publisherId: 1,
+      isForced: false,
+    },
+    actor: ACTOR,
+  })
   return { ident, target, checksum }
 }
 
@@ -29,26 +60,99 @@ export async function keyOf(started: TestDepot): Promise<DepotKey> {
  * A view's revision 1 with as many pointers, each of which needs ten of the dependencies. Rows written by hand, since to publish so many
  * takes minutes: the origin acme must be there, and the depot changes nothing afterwards.
  */
-export async function fillView({ depot }: TestDepot, view: string, count: { pointers: number; dependencies: number }): Promise<void> {
+export async function fillView(
+  { depot }: TestDepot,
+  view: string,
+  count: { pointers: number; dependencies: number },
+): Promise<void> {
   await depot.writer.close()
   const database = openDatabase(depot.config.databaseFile, 0)
   const trx = await database.writable.startTransaction().execute()
-  const { id: view_id } = await trx.selectFrom('views').select('id').where('name', '=', view).executeTakeFirstOrThrow()
-  const { id: origin_id } = await trx.selectFrom('origins').select('id').where('name', '=', 'acme').executeTakeFirstOrThrow()
+  const { id: view_id } = await trx
+    .selectFrom('views')
+    .select('id')
+    .where('name', '=', view)
+    .executeTakeFirstOrThrow()
+  const { id: origin_id } = await trx
+    .selectFrom('origins')
+    .select('id')
+    .where('name', '=', 'acme')
+    .executeTakeFirstOrThrow()
   const target = 'x86_64-linux'
-  const plain = { version: '1.0.0', order_key: '', visibility: 'public', size_bytes: 1, signer: 'acme-20260101000000', is_verified: 1, publisher_id: 1, package_type: 'standard', svc_user: null, svc_group: null, created_at: 0, updated_at: 0, deleted_at: null, exposes: '[]', deps: '[]', build_deps: '[]', build_tdeps: '[]', config: '', manifest: '' } as const
+  const plain = {
+    version: '1.0.0',
+    order_key: '',
+    visibility: 'public',
+    size_bytes: 1,
+    signer: 'acme-20260101000000',
+    is_verified: 1,
+    publisher_id: 1,
+    package_type: 'standard',
+    svc_user: null,
+    svc_group: null,
+    created_at: 0,
+    updated_at: 0,
+    deleted_at: null,
+    exposes: '[]',
+    deps: '[]',
+    build_deps: '[]',
+    build_tdeps: '[]',
+    config: '',
+    manifest: '',
+  } as const
   for (let id = 1; id <= count.dependencies + count.pointers; id += 1) {
     const checksum = id.toString(16).padStart(64, '0')
     const isPointer = id > count.dependencies
-    const tdeps = isPointer ? Array.from({ length: 10 }, (_, index) => identOf(((id * 10 + index) % count.dependencies) + 1)) : []
-    await trx.insertInto('packages').values({ id, origin_id, name: `p${id}` }).execute()
-    await trx.insertInto('blobs').values({ checksum, size_bytes: 1, created_at: 0, unreferenced_since: null }).execute()
-    await trx.insertInto('releases').values({ ...plain, id, package_id: id, ident: identOf(id), target, checksum, tdeps: JSON.stringify(tdeps) }).execute()
+    const tdeps = isPointer
+      ? Array.from({ length: 10 }, (_, index) => identOf(((id * 10 + index) % count.dependencies) + 1))
+      : []
+    await trx
+      .insertInto('packages')
+      .values({ id, origin_id, name: `p${id}` })
+      .execute()
+    await trx
+      .insertInto('blobs')
+      .values({ checksum, size_bytes: 1, created_at: 0, unreferenced_since: null })
+      .execute()
+    await trx
+      .insertInto('releases')
+      .values({
+        ...plain,
+        id,
+        package_id: id,
+        ident: identOf(id),
+        target,
+        checksum,
+        tdeps: JSON.stringify(tdeps),
+      })
+      .execute()
     if (!isPointer) continue
-    await trx.insertInto('lines').values({ view_id, package: `acme/p${id}`, target, package_id: id }).execute()
-    await trx.insertInto('pointers').values({ view_id, package_id: id, target, release_id: id, from_revision: 1, to_revision: null }).execute()
+    await trx
+      .insertInto('lines')
+      .values({ view_id, package: `acme/p${id}`, target, package_id: id })
+      .execute()
+    await trx
+      .insertInto('pointers')
+      .values({ view_id, package_id: id, target, release_id: id, from_revision: 1, to_revision: null })
+      .execute()
   }
-  await trx.insertInto('ledger').values({ sequence: 1_000_000, at: 1, kind: 'promotion', account_id: null, origin_id: null, view_id, revision: 1, release_id: null, salt: '', text: '', digest: '', hash: 'c0'.repeat(32) }).execute()
+  await trx
+    .insertInto('ledger')
+    .values({
+      sequence: 1_000_000,
+      at: 1,
+      kind: 'promotion',
+      account_id: null,
+      origin_id: null,
+      view_id,
+      revision: 1,
+      release_id: null,
+      salt: '',
+      text: '',
+      digest: '',
+      hash: 'c0'.repeat(32),
+    })
+    .execute()
   await trx.updateTable('views').set({ revision: 1 }).where('id', '=', view_id).execute()
   await trx.commit().execute()
   database.close()

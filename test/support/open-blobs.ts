@@ -2,6 +2,8 @@ import { readdir, readlink } from 'node:fs/promises'
 
 /** How many files of the blob store of a data folder this process has open. */
 export async function openBlobs(folder: string): Promise<number> {
-  const links = await Promise.all((await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')))
+  const links = await Promise.all(
+    (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
+  )
   return links.filter((link) => link.startsWith(`${folder}/blobs/`)).length
 }

@@ -13,7 +13,12 @@ export async function makeOrigin({ depot }: TestDepot, name = 'acme', ownerId = 
   const actor = { client: 'tests', door: 'cli' } as const
   const { publicKey } = makeKeys(name)
   await depot.writer.submit({ kind: 'createOrigin', input: { name, ownerId }, actor })
-  const input = { origin: name, revision: publicKey.revision, ownerId, publicBody: formatPublicKey(publicKey) }
+  const input = {
+    origin: name,
+    revision: publicKey.revision,
+    ownerId,
+    publicBody: formatPublicKey(publicKey),
+  }
   await depot.writer.submit({ kind: 'addKey', input, actor })
 }
 
@@ -38,17 +43,28 @@ export async function upload(
 }
 
 /** Publishes whole packages, one after another. Throws when one is refused. */
-export async function publishAll(started: TestDepot, ...packages: readonly (BuildHartOptions | string)[]): Promise<BuiltHart[]> {
-  const harts = packages.map((options) => buildHart(typeof options === 'string' ? { ident: options } : options))
+export async function publishAll(
+  started: TestDepot,
+  ...packages: readonly (BuildHartOptions | string)[]
+): Promise<BuiltHart[]> {
+  const harts = packages.map((options) =>
+    buildHart(typeof options === 'string' ? { ident: options } : options),
+  )
   for (const hart of harts) {
     const answer = await upload(started, hart)
-    if (answer.status !== 201) throw new Error(`${formatIdent(hart.ident)} was refused: ${answer.status} ${answer.text}`)
+    if (answer.status !== 201)
+      throw new Error(`${formatIdent(hart.ident)} was refused: ${answer.status} ${answer.text}`)
   }
   return harts
 }
 
 /** Promotes over the wire, for a view or a channel of the release's origin. */
-export async function promoteTo({ url }: TestDepot, view: string, hart: BuiltHart, act: 'promote' | 'demote' = 'promote'): Promise<Answer> {
+export async function promoteTo(
+  { url }: TestDepot,
+  view: string,
+  hart: BuiltHart,
+  act: 'promote' | 'demote' = 'promote',
+): Promise<Answer> {
   const { origin, name, version, release } = hart.ident
   const path = `/v1/depot/channels/${origin}/${view}/pkgs/${name}/${version}/${release}/${act}?target=${hart.target}`
   return ask(url + path, { method: 'PUT', headers: { ...bearer(), 'content-length': 0 } })

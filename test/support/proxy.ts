@@ -3,7 +3,12 @@ import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 /** What becomes of a request: handed on; answered in place of the depot; its connection cut, at once or within the answer; or never answered. */
-export type Fate = 'pass' | 'cut' | 'cut-within' | 'ignore' | { status: number; headers?: Record<string, string>; body?: string }
+export type Fate =
+  | 'pass'
+  | 'cut'
+  | 'cut-within'
+  | 'ignore'
+  | { status: number; headers?: Record<string, string>; body?: string }
 
 export interface Proxy {
   readonly url: string
@@ -25,7 +30,12 @@ export interface Below {
 const ROOT: Below = { path: '', isTakenAway: true }
 
 /** Stands between a client and a depot, on the loopback. */
-export async function startProxy(t: { teardown(fn: () => Promise<void>): unknown }, to: string, fateOf: (asked: string, nth: number) => Fate = () => 'pass', below = ROOT): Promise<Proxy> {
+export async function startProxy(
+  t: { teardown(fn: () => Promise<void>): unknown },
+  to: string,
+  fateOf: (asked: string, nth: number) => Fate = () => 'pass',
+  below = ROOT,
+): Promise<Proxy> {
   const asked: string[] = []
   const arrivals = new EventEmitter()
   const server = createServer((incoming, outgoing) => {
@@ -33,7 +43,9 @@ export async function startProxy(t: { teardown(fn: () => Promise<void>): unknown
     asked.push(what)
     arrivals.emit('asked')
     const url = incoming.url ?? ''
-    const fate = !url.startsWith(`${below.path}/`) ? { status: 404 } : fateOf(what, asked.filter((other) => other === what).length)
+    const fate = !url.startsWith(`${below.path}/`)
+      ? { status: 404 }
+      : fateOf(what, asked.filter((other) => other === what).length)
     if (fate === 'ignore') return
     if (fate === 'cut') {
       incoming.socket.destroy()
@@ -44,14 +56,19 @@ export async function startProxy(t: { teardown(fn: () => Promise<void>): unknown
       outgoing.writeHead(fate.status, fate.headers).end(fate.body)
       return
     }
-    const forwarded = httpRequest(to + (below.isTakenAway ? url.slice(below.path.length) : url), { method: incoming.method, headers: { ...incoming.headers, ...below.headers }, agent: false }, (answer) => {
-      if (fate === 'pass') answer.pipe(outgoing.writeHead(answer.statusCode ?? 502, answer.headers))
-      else answer.once('readable', () => {
-        const piece = answer.read() as Buffer | null
-        outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, 'content-length': 1_000 })
-        outgoing.write(piece?.subarray(0, 10) ?? 'x', () => incoming.socket.destroy())
-      })
-    })
+    const forwarded = httpRequest(
+      to + (below.isTakenAway ? url.slice(below.path.length) : url),
+      { method: incoming.method, headers: { ...incoming.headers, ...below.headers }, agent: false },
+      (answer) => {
+        if (fate === 'pass') answer.pipe(outgoing.writeHead(answer.statusCode ?? 502, answer.headers))
+        else
+          answer.once('readable', () => {
+            const piece = answer.read() as Buffer | null
+            outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, 'content-length': 1_000 })
+            outgoing.write(piece?.subarray(0, 10) ?? 'x', () => incoming.socket.destroy())
+          })
+      },
+    )
     forwarded.once('error', () => incoming.socket.destroy())
     incoming.pipe(forwarded)
   })

@@ -35,12 +35,22 @@ export interface PullSourceDepot {
 }
 
 /** `acme/app` is in `delivered`, at revision 1 as {@link APP} and at 2 as {@link NEWER}; the first needs `acme/lib`, the other `tools/tool`, too. */
-export async function startPullSource(t: Teardown, environment: Readonly<Record<string, string>> = {}): Promise<PullSourceDepot> {
+export async function startPullSource(
+  t: Teardown,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<PullSourceDepot> {
   const source = await startDepot(t, { listen: true, environment })
   await makeOrigin(source, 'acme')
   await makeOrigin(source, 'tools')
-  const [tool, lib, app, newer] = await publishAll(source, TOOL, LIB, { ident: APP, tdeps: [LIB] }, { ident: NEWER, tdeps: [LIB, TOOL] })
-  if (app === undefined || newer === undefined || lib === undefined || tool === undefined) throw new Error('there are no packages')
+  const [tool, lib, app, newer] = await publishAll(
+    source,
+    TOOL,
+    LIB,
+    { ident: APP, tdeps: [LIB] },
+    { ident: NEWER, tdeps: [LIB, TOOL] },
+  )
+  if (app === undefined || newer === undefined || lib === undefined || tool === undefined)
+    throw new Error('there are no packages')
   for (const hart of [app, newer]) await promoteTo(source, 'delivered', hart)
   return { source, app, newer, lib, tool }
 }
@@ -53,7 +63,11 @@ export async function startDestination(t: Teardown, trusted?: TestDepot): Promis
 
 export async function trust({ depot }: TestDepot, { id, raw }: DepotKey): Promise<void> {
   const publicKey = `hart-depot-key 1\n${id}\n${raw.toString('base64')}\n`
-  await depot.writer.submit({ kind: 'trustKey', input: { name: id, publicKey }, actor: { client: 'tests', door: 'cli' } })
+  await depot.writer.submit({
+    kind: 'trustKey',
+    input: { name: id, publicKey },
+    actor: { client: 'tests', door: 'cli' },
+  })
 }
 
 export interface PullOutcome {
@@ -73,21 +87,46 @@ export interface PullOptions extends Partial<AskedView> {
   readonly isDry?: boolean
 }
 
-const NOTHING_PULLED: Pulled = { origins: 0, keys: 0, releases: 0, bytes: 0, failures: 0, promotion: undefined }
+const NOTHING_PULLED: Pulled = {
+  origins: 0,
+  keys: 0,
+  releases: 0,
+  bytes: 0,
+  failures: 0,
+  promotion: undefined,
+}
 const pauses = async () => undefined
 
 /** What the command does, without its process, and without waiting: from a URL, or from a folder. */
-export async function pullFrom(place: string, destination: { url: string }, options: PullOptions = {}): Promise<PullOutcome> {
+export async function pullFrom(
+  place: string,
+  destination: { url: string },
+  options: PullOptions = {},
+): Promise<PullOutcome> {
   return withSpool(async (spool) => {
     const failures: string[] = []
     const source = await sourceAt(place, options, spool)
-    const ends = { source, destination: new RemoteDepot({ url: destination.url, token: options.toToken ?? ADMIN_TOKEN, pause: pauses }), watcher: watcherInto(failures) }
+    const ends = {
+      source,
+      destination: new RemoteDepot({
+        url: destination.url,
+        token: options.toToken ?? ADMIN_TOKEN,
+        pause: pauses,
+      }),
+      watcher: watcherInto(failures),
+    }
     const trustedThere = (await listLockfileKeys(ends.destination)).map(parseDepotKey)
     const text = await source.readLockfile()
     const lockfile = readLockfile(text, options.key === undefined ? trustedThere : [options.key])
     if (source instanceof DepotSource) source.expectAsked(lockfile)
     const isTrustedThere = trustedThere.some(({ id }) => id === lockfile.key.id)
-    const plan = await planPull(ends, { text, lockfile, into: options.into ?? lockfile.view, isTrustedThere, isExact: options.isExact ?? false })
+    const plan = await planPull(ends, {
+      text,
+      lockfile,
+      into: options.into ?? lockfile.view,
+      isTrustedThere,
+      isExact: options.isExact ?? false,
+    })
     if (options.isDry === true) await expectPromotable(ends, plan)
     const pulled = options.isDry === true ? NOTHING_PULLED : await pull(ends, plan)
     return { plan, pulled, failures: failures.toSorted() }
@@ -95,7 +134,11 @@ export async function pullFrom(place: string, destination: { url: string }, opti
 }
 
 /** As {@link pullFrom}, into a folder. */
-export async function saveFrom(place: string, folder: string, options: PullOptions = {}): Promise<{ saved: Pulled; failures: readonly string[] }> {
+export async function saveFrom(
+  place: string,
+  folder: string,
+  options: PullOptions = {},
+): Promise<{ saved: Pulled; failures: readonly string[] }> {
   const bundle = Bundle.in(folder)
   const failures: string[] = []
   const source = await sourceAt(place, options, await bundle.makeSpool())
@@ -105,13 +148,22 @@ export async function saveFrom(place: string, folder: string, options: PullOptio
   return { saved, failures: failures.toSorted() }
 }
 
-async function sourceAt(place: string, { view = 'delivered', at, filter = {}, token }: PullOptions, spool: string) {
+async function sourceAt(
+  place: string,
+  { view = 'delivered', at, filter = {}, token }: PullOptions,
+  spool: string,
+) {
   if (!place.startsWith('http:')) return Bundle.open(place)
   return new DepotSource(new RemoteDepot({ url: place, token, pause: pauses }), { view, at, filter }, spool)
 }
 
 function watcherInto(failures: string[]) {
-  return { begin: () => undefined, advance: () => undefined, note: () => undefined, fail: (what: string, why: string) => failures.push(`${what}: ${why}`) }
+  return {
+    begin: () => undefined,
+    advance: () => undefined,
+    note: () => undefined,
+    fail: (what: string, why: string) => failures.push(`${what}: ${why}`),
+  }
 }
 
 async function withSpool<T>(act: (spool: string) => Promise<T>): Promise<T> {

@@ -10,39 +10,72 @@ const ACTOR = { client: 'tests', door: 'cli' } as const
 const VERSIONS = ['1.0.0', '1.0.0-rc1', '2.0.0', '10.0.0', '9.0.0']
 
 /** Releases of a few packages, for two targets each, of which every fifth is private. */
-export async function makeManyReleases(started: TestDepot, names: readonly string[] = ['app', 'db', 'web']): Promise<{ releases: ReleaseRow[]; hidden: ReadonlySet<string> }> {
+export async function makeManyReleases(
+  started: TestDepot,
+  names: readonly string[] = ['app', 'db', 'web'],
+): Promise<{ releases: ReleaseRow[]; hidden: ReadonlySet<string> }> {
   const idents = names.flatMap((name) => VERSIONS.map((version) => `acme/${name}/${version}/20260101000000`))
-  const releases = await makeReleases(started, ...idents.flatMap((ident) => [ident, `${ident} for x86_64-windows`]))
+  const releases = await makeReleases(
+    started,
+    ...idents.flatMap((ident) => [ident, `${ident} for x86_64-windows`]),
+  )
   const hidden = new Set(releases.map(({ ident }) => ident).filter((_, index) => index % 10 === 4))
   for (const ident of hidden) await setVisibility(started, ident, 'private')
   return { releases, hidden }
 }
 
 /** Makes a view and moves releases in and out of it, and sets its rule now and then where that is asked for; some of the moves are refused. */
-export async function moveAtRandom(started: TestDepot, view: string, run: { rule: ViewRule; setsRules?: boolean; releases: readonly ReleaseRow[]; moves: number; seed: number }): Promise<void> {
+export async function moveAtRandom(
+  started: TestDepot,
+  view: string,
+  run: { rule: ViewRule; setsRules?: boolean; releases: readonly ReleaseRow[]; moves: number; seed: number },
+): Promise<void> {
   const { rule, setsRules = false, releases, moves, seed } = run
   const random = seeded(seed)
   const pick = (some: readonly ReleaseRow[]) => some[Math.floor(random() * some.length)] as ReleaseRow
   const perishable = releases.filter((_, index) => index % 4 !== 1) // what is to run is not deleted
   await makeView(started, view, rule)
-  await move(started, 'promote', 'acceptance', releases.filter((_, index) => index % 4 === 1))
+  await move(
+    started,
+    'promote',
+    'acceptance',
+    releases.filter((_, index) => index % 4 === 1),
+  )
   const submitted = Array.from({ length: moves }, (_, index) => {
     if (index % 10 === 3) {
       const kind = random() < 0.5 ? 'promoteAll' : 'demoteAll'
-      return started.depot.writer.submit({ kind, input: { origin: 'acme', source: 'acceptance', target: view, ownerId: 1 }, actor: ACTOR })
+      return started.depot.writer.submit({
+        kind,
+        input: { origin: 'acme', source: 'acceptance', target: view, ownerId: 1 },
+        actor: ACTOR,
+      })
     }
     if (setsRules && index % 12 === 5) {
       const other = (rule === 'highest') === (index % 24 === 5) ? 'promoted' : 'highest'
-      return started.depot.writer.submit({ kind: 'changeView', input: { request: { view, act: 'set-rule', rule: other } }, actor: ACTOR })
+      return started.depot.writer.submit({
+        kind: 'changeView',
+        input: { request: { view, act: 'set-rule', rule: other } },
+        actor: ACTOR,
+      })
     }
     if (index % 20 === 17) {
       const release = pick(perishable)
-      return Promise.allSettled([move(started, 'promote', view, [release]), started.depot.writer.submit({ kind: 'deleteRelease', input: release, actor: ACTOR })])
+      return Promise.allSettled([
+        move(started, 'promote', view, [release]),
+        started.depot.writer.submit({ kind: 'deleteRelease', input: release, actor: ACTOR }),
+      ])
     }
     if (index % 10 === 6) {
       const revision = 1 + Math.floor((random() * index) / 2)
-      const request = random() < 0.5 ? ({ act: 'rollback', to: { revision } } as const) : ({ act: 'revert', revision } as const)
-      return started.depot.writer.submit({ kind: 'changeView', input: { request: { ...request, view } }, actor: ACTOR })
+      const request =
+        random() < 0.5
+          ? ({ act: 'rollback', to: { revision } } as const)
+          : ({ act: 'revert', revision } as const)
+      return started.depot.writer.submit({
+        kind: 'changeView',
+        input: { request: { ...request, view } },
+        actor: ACTOR,
+      })
     }
     const set = Array.from({ length: 1 + Math.floor(random() * 3) }, () => pick(releases))
     return move(started, random() < 0.65 ? 'promote' : 'demote', view, set)

@@ -9,7 +9,12 @@ export interface Received {
   readonly headers: IncomingHttpHeaders
   readonly id: string
   readonly text: string
-  readonly body: { readonly sequence: number; readonly kind: string; readonly event: Record<string, unknown>; readonly [name: string]: unknown }
+  readonly body: {
+    readonly sequence: number
+    readonly kind: string
+    readonly event: Record<string, unknown>
+    readonly [name: string]: unknown
+  }
 }
 
 type Behaviour = (answer: ServerResponse, received: Received, request: IncomingMessage) => void
@@ -32,7 +37,13 @@ export async function startReceiver(t: { teardown(fn: () => Promise<void>): unkn
       text += piece
     })
     request.on('end', () => {
-      const one: Received = { path: request.url ?? '', headers: request.headers, id: String(request.headers['webhook-id']), text, body: JSON.parse(text) as Received['body'] }
+      const one: Received = {
+        path: request.url ?? '',
+        headers: request.headers,
+        id: String(request.headers['webhook-id']),
+        text,
+        body: JSON.parse(text) as Received['body'],
+      }
       received.push(one)
       behaviour(answer, one, request)
     })

@@ -24,19 +24,48 @@ export interface Needy {
  * Releases without files, for tests that download nothing: published by the command alone, in order, for `x86_64-linux` unless
  * `ident for target` says otherwise. An origin that is not there is made.
  */
-export async function makeReleases({ depot }: TestDepot, ...releases: readonly (string | Needy)[]): Promise<ReleaseRow[]> {
-  const needy = releases.map((release): Needy => (typeof release === 'string' ? { name: release, deps: [] } : release))
+export async function makeReleases(
+  { depot }: TestDepot,
+  ...releases: readonly (string | Needy)[]
+): Promise<ReleaseRow[]> {
+  const needy = releases.map((release): Needy =>
+    typeof release === 'string' ? { name: release, deps: [] } : release,
+  )
   for (const origin of new Set(needy.map(({ name }) => name.split('/')[0] ?? ''))) {
-    if ((await findOrigin(depot.db, origin)) === undefined) await depot.writer.submit({ kind: 'createOrigin', input: { name: origin, ownerId: 1 }, actor: ACTOR })
+    if ((await findOrigin(depot.db, origin)) === undefined)
+      await depot.writer.submit({ kind: 'createOrigin', input: { name: origin, ownerId: 1 }, actor: ACTOR })
   }
   const made = needy.map(async ({ name, deps, tdeps = deps, bytes = name }): Promise<ReleaseRow> => {
     const [ident, target = 'x86_64-linux'] = name.split(' for ') as [string, Target?]
     const checksum = createHash('sha256').update(bytes).digest('hex')
-    const texts = { manifest: `# ${ident}`, config: '', exposes: [], deps, tdeps, buildDeps: [], buildTdeps: [] }
-    const metadata = { target, ...texts, packageType: 'standard', svcUser: undefined, svcGroup: undefined } as const
+    const texts = {
+      manifest: `# ${ident}`,
+      config: '',
+      exposes: [],
+      deps,
+      tdeps,
+      buildDeps: [],
+      buildTdeps: [],
+    }
+    const metadata = {
+      target,
+      ...texts,
+      packageType: 'standard',
+      svcUser: undefined,
+      svcGroup: undefined,
+    } as const
     await depot.writer.submit({
       kind: 'publishRelease',
-      input: { ident, metadata, checksum, sizeBytes: 1, signer: `${ident.split('/')[0]}-20260101000000`, isVerified: true, publisherId: 1, isForced: false },
+      input: {
+        ident,
+        metadata,
+        checksum,
+        sizeBytes: 1,
+        signer: `${ident.split('/')[0]}-20260101000000`,
+        isVerified: true,
+        publisherId: 1,
+        isForced: false,
+      },
       actor: ACTOR,
     })
     return { ident, target }
@@ -45,16 +74,30 @@ export async function makeReleases({ depot }: TestDepot, ...releases: readonly (
 }
 
 /** Changes who may see the releases of an ident, by the command. */
-export async function setVisibility({ depot }: TestDepot, ident: string, visibility: Visibility): Promise<void> {
+export async function setVisibility(
+  { depot }: TestDepot,
+  ident: string,
+  visibility: Visibility,
+): Promise<void> {
   await depot.writer.submit({ kind: 'setVisibility', input: { ident, visibility }, actor: ACTOR })
 }
 
 /** Promotes or demotes as the depot's operator would, by the command. */
-export async function move({ depot }: TestDepot, kind: 'promote' | 'demote', view: string, releases: readonly ReleaseRow[], more: { reason?: string; expectRevision?: number } = {}) {
+export async function move(
+  { depot }: TestDepot,
+  kind: 'promote' | 'demote',
+  view: string,
+  releases: readonly ReleaseRow[],
+  more: { reason?: string; expectRevision?: number } = {},
+) {
   return depot.writer.submit({ kind, input: { view, releases, ...more }, actor: ACTOR })
 }
 
 /** Makes a view of an operator's. */
-export async function makeView({ depot }: TestDepot, name: string, rule: 'promoted' | 'highest'): Promise<void> {
+export async function makeView(
+  { depot }: TestDepot,
+  name: string,
+  rule: 'promoted' | 'highest',
+): Promise<void> {
   await depot.writer.submit({ kind: 'createView', input: { name, rule, maker: 'operator' }, actor: ACTOR })
 }

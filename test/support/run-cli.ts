@@ -44,11 +44,23 @@ export async function scratchFolder(t: Teardown): Promise<string> {
 }
 
 /** With `files`, the process may have so many files open. */
-export function run(args: readonly string[], environment: Environment = {}, { files }: { files?: number } = {}): Running {
+export function run(
+  args: readonly string[],
+  environment: Environment = {},
+  { files }: { files?: number } = {},
+): Running {
   const { PATH = '', HOME = '', TMPDIR = tmpdir() } = process.env
-  const env = { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE: COMPILED, DEPOT_LISTEN: '127.0.0.1:0', ...environment }
+  const env = {
+    PATH,
+    HOME,
+    TMPDIR,
+    NODE_COMPILE_CACHE: COMPILED,
+    DEPOT_LISTEN: '127.0.0.1:0',
+    ...environment,
+  }
   const command = [process.execPath, MAIN, ...args]
-  const [program = '', ...rest] = files === undefined ? command : ['sh', '-c', `ulimit -n ${files}; exec "$@"`, 'sh', ...command]
+  const [program = '', ...rest] =
+    files === undefined ? command : ['sh', '-c', `ulimit -n ${files}; exec "$@"`, 'sh', ...command]
   const child = spawn(program, rest, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const written = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
@@ -56,7 +68,11 @@ export function run(args: readonly string[], environment: Environment = {}, { fi
       written[name] += text
     })
   }
-  const ended = once(child, 'close').then(([code, signal]): Ended => ({ code: code as number | null, signal: signal as NodeJS.Signals | null, ...written }))
+  const ended = once(child, 'close').then(([code, signal]): Ended => ({
+    code: code as number | null,
+    signal: signal as NodeJS.Signals | null,
+    ...written,
+  }))
   return {
     process: child,
     stdout: () => written.stdout,
@@ -69,7 +85,9 @@ export function run(args: readonly string[], environment: Environment = {}, { fi
         if (match !== null) resolve(match)
       }
       child[name].on('data', look)
-      void ended.then(({ code, stderr }) => reject(new Error(`it ended with ${code} and without ${pattern}: ${stderr}`)))
+      void ended.then(({ code, stderr }) =>
+        reject(new Error(`it ended with ${code} and without ${pattern}: ${stderr}`)),
+      )
       look()
       return promise
     },
@@ -82,7 +100,12 @@ export function runToEnd(args: readonly string[], environment: Environment = {})
 }
 
 /** A server of its own process on the folder, on a port that was free; killed when the test ends, if it still runs then. */
-export async function startServer(t: Teardown, dataFolder: string, environment: Environment = {}, options: { files?: number } = {}): Promise<RunningServer> {
+export async function startServer(
+  t: Teardown,
+  dataFolder: string,
+  environment: Environment = {},
+  options: { files?: number } = {},
+): Promise<RunningServer> {
   const running = run(['serve'], { DEPOT_DATA: dataFolder, ...environment }, options)
   t.teardown(async () => {
     running.process.kill('SIGKILL')

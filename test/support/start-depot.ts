@@ -53,16 +53,35 @@ interface Options {
 }
 
 /** A real depot in a scratch folder, closed and removed when the test ends. */
-export async function startDepot(t: { teardown(fn: () => Promise<void>): unknown }, options: Options = {}): Promise<TestDepot> {
+export async function startDepot(
+  t: { teardown(fn: () => Promise<void>): unknown },
+  options: Options = {},
+): Promise<TestDepot> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'hart-depot-test-')))
   const logged: Record<string, unknown>[] = []
-  const log = openLogTo('debug', { write: (line: string) => logged.push(JSON.parse(line) as Record<string, unknown>) })
+  const log = openLogTo('debug', {
+    write: (line: string) => logged.push(JSON.parse(line) as Record<string, unknown>),
+  })
   let clock = START
   const now = () => (clock += 1)
-  const config = readConfig({ DEPOT_DATA: folder, DEPOT_LISTEN: '127.0.0.1:0', DEPOT_ADMIN_TOKEN: ADMIN_TOKEN, ...options.environment })
-  const depot = await openDepot(config, { log, now, isAlone: options.hasThreads !== true, elapsed: options.elapsed ?? (() => 0), limits: { ...LIMITS, ...options.limits } })
+  const config = readConfig({
+    DEPOT_DATA: folder,
+    DEPOT_LISTEN: '127.0.0.1:0',
+    DEPOT_ADMIN_TOKEN: ADMIN_TOKEN,
+    ...options.environment,
+  })
+  const depot = await openDepot(config, {
+    log,
+    now,
+    isAlone: options.hasThreads !== true,
+    elapsed: options.elapsed ?? (() => 0),
+    limits: { ...LIMITS, ...options.limits },
+  })
   const workers = config.workers > 1 ? new Workers(depot, config.workers - 1) : undefined
-  const app = await buildServer(depot, { ...(options.webhooks && { webhooks: options.webhooks }), ...(workers && { workers }) })
+  const app = await buildServer(depot, {
+    ...(options.webhooks && { webhooks: options.webhooks }),
+    ...(workers && { workers }),
+  })
   const url = options.listen === true ? `http://127.0.0.1:${await listen(app, config, workers)}` : ''
   let isOpen = true
   const close = async () => {
@@ -87,12 +106,20 @@ export async function startDepot(t: { teardown(fn: () => Promise<void>): unknown
       const actor = { client: 'tests', door: 'cli' } as const
       const token = generateToken()
       await depot.writer.submit({ kind: 'addAccount', input: { name }, actor })
-      await depot.writer.submit({ kind: 'issueToken', input: { account: name, hash: hashToken(token), label: 'test', ...(scope && { scope }) }, actor })
+      await depot.writer.submit({
+        kind: 'issueToken',
+        input: { account: name, hash: hashToken(token), label: 'test', ...(scope && { scope }) },
+        actor,
+      })
       return token
     },
     async actor(account, scope) {
       const token = { account, hash: hashToken(generateToken()), label: 'test', ...(scope && { scope }) }
-      const { tokenId } = await depot.writer.submit({ kind: 'issueToken', input: token, actor: { client: 'tests', door: 'cli' } })
+      const { tokenId } = await depot.writer.submit({
+        kind: 'issueToken',
+        input: token,
+        actor: { client: 'tests', door: 'cli' },
+      })
       const { id: accountId } = await getAccount(depot.db, account)
       return { accountId, tokenId, client: 'tests', door: 'api' }
     },

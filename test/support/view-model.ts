@@ -45,7 +45,15 @@ export interface ModelView {
 }
 
 /** What came of a change: the code of its refusal, or whether it made a revision. */
-export type Came = 'changed' | 'unchanged' | 'not_found' | 'not_member' | 'refused' | 'conflict' | 'in_use' | 'forbidden'
+export type Came =
+  | 'changed'
+  | 'unchanged'
+  | 'not_found'
+  | 'not_member'
+  | 'refused'
+  | 'conflict'
+  | 'in_use'
+  | 'forbidden'
 
 interface How {
   readonly act: 'promote' | 'demote' | 'rollback' | 'revert' | 'set-rule'
@@ -83,8 +91,12 @@ export class ViewModel {
       const last = named.at(-1)
       const stays = last === undefined || strangers.includes(last) ? [] : [last]
       // Under `promoted` the one named last becomes the one promoted last, if it is not that already.
-      const isToMove = ruleOf(view) === 'promoted' && stays.some((release) => before.at(-1) !== release || strangers.length > 0)
-      const coming = named.filter((release) => strangers.includes(release) || (isToMove && stays.includes(release)))
+      const isToMove =
+        ruleOf(view) === 'promoted' &&
+        stays.some((release) => before.at(-1) !== release || strangers.length > 0)
+      const coming = named.filter(
+        (release) => strangers.includes(release) || (isToMove && stays.includes(release)),
+      )
       for (const release of coming) joined.add(release)
       next.set(line, [...before.filter((release) => !coming.includes(release)), ...coming])
     }
@@ -96,7 +108,12 @@ export class ViewModel {
     const found = this.#all(idents)
     if (found === undefined) return 'not_found'
     if (found.some((release) => !members(now(view)).includes(release))) return 'not_member'
-    return this.#change(view, without(now(view), found), { act: 'demote', joined: new Set(), conflicts: 0, asked })
+    return this.#change(view, without(now(view), found), {
+      act: 'demote',
+      joined: new Set(),
+      conflicts: 0,
+      asked,
+    })
   }
 
   rollback(name: string, revision: number, asked: Asked = {}): Came {
@@ -105,15 +122,27 @@ export class ViewModel {
     if (then === undefined) return 'not_found'
     const was = (line: string) => latest(view.rules[revision] ?? 'promoted', then.get(line))
     const lines = [...new Set([...then.keys(), ...now(view).keys()])]
-    const changed = lines.filter((line) => !this.#wasUntouched(view, line, revision) || was(line) !== latest(ruleOf(view), now(view).get(line)))
+    const changed = lines.filter(
+      (line) =>
+        !this.#wasUntouched(view, line, revision) || was(line) !== latest(ruleOf(view), now(view).get(line)),
+    )
     const next = new Map(now(view))
     for (const line of changed) {
       const kept = (then.get(line) ?? []).filter((release) => !release.isDeleted)
       const isLast = (release: ModelRelease) => ruleOf(view) === 'promoted' && release === was(line)
       next.set(line, [...kept.filter((release) => !isLast(release)), ...kept.filter(isLast)])
     }
-    const conflicts = changed.filter((line) => was(line) !== undefined && (was(line)?.isDeleted === true || latest(ruleOf(view), next.get(line)) !== was(line))).length
-    return this.#change(view, next, { act: 'rollback', joined: joinedBetween(ruleOf(view), now(view), next), conflicts, asked })
+    const conflicts = changed.filter(
+      (line) =>
+        was(line) !== undefined &&
+        (was(line)?.isDeleted === true || latest(ruleOf(view), next.get(line)) !== was(line)),
+    ).length
+    return this.#change(view, next, {
+      act: 'rollback',
+      joined: joinedBetween(ruleOf(view), now(view), next),
+      conflicts,
+      asked,
+    })
   }
 
   revert(name: string, revision: number, asked: Asked = {}): Came {
@@ -129,14 +158,28 @@ export class ViewModel {
       if (isSame(old, made)) continue
       const [was, became] = [latest(then, old), latest(then, made)]
       const rest = present.filter((release) => old.includes(release) || !made.includes(release))
-      const back = old.filter((release) => !made.includes(release) && !present.includes(release) && !release.isDeleted)
+      const back = old.filter(
+        (release) => !made.includes(release) && !present.includes(release) && !release.isDeleted,
+      )
       let result = [...rest, ...back]
       const leader = was === became ? latest(ruleOf(view), present) : was
-      if (ruleOf(view) === 'promoted' && leader !== undefined && result.includes(leader)) result = [...result.filter((release) => release !== leader), leader]
-      if (was !== became && (latest(ruleOf(view), present) !== became || was?.isDeleted === true || latest(ruleOf(view), result) !== was)) conflicts += 1
+      if (ruleOf(view) === 'promoted' && leader !== undefined && result.includes(leader))
+        result = [...result.filter((release) => release !== leader), leader]
+      if (
+        was !== became &&
+        (latest(ruleOf(view), present) !== became ||
+          was?.isDeleted === true ||
+          latest(ruleOf(view), result) !== was)
+      )
+        conflicts += 1
       next.set(line, result)
     }
-    return this.#change(view, next, { act: 'revert', joined: joinedBetween(ruleOf(view), now(view), next), conflicts, asked })
+    return this.#change(view, next, {
+      act: 'revert',
+      joined: joinedBetween(ruleOf(view), now(view), next),
+      conflicts,
+      asked,
+    })
   }
 
   /** What `latest` becomes under it is promoted once more. Nobody but administrators does this. */
@@ -160,23 +203,40 @@ export class ViewModel {
     const release = this.find(ident)
     if (release === undefined) return 'not_found'
     const holding = [...this.views.values()].filter((view) => members(now(view)).includes(release))
-    if (holding.some((view) => ruleOf(view) === 'promoted' || view.gates.promoters !== undefined || view.gates.approval !== undefined)) return 'in_use'
-    const isNeeded = this.releases.some((other) => !other.isDeleted && other.needs.some((need) => need.startsWith(`${release.line}/`)))
+    if (
+      holding.some(
+        (view) =>
+          ruleOf(view) === 'promoted' ||
+          view.gates.promoters !== undefined ||
+          view.gates.approval !== undefined,
+      )
+    )
+      return 'in_use'
+    const isNeeded = this.releases.some(
+      (other) => !other.isDeleted && other.needs.some((need) => need.startsWith(`${release.line}/`)),
+    )
     if (isNeeded) return 'in_use'
     const left = holding.map((view) => ({ view, next: without(now(view), [release]) }))
-    if (left.some(({ view, next }) => this.#isRefused(view, next, { act: 'demote', joined: new Set(), asked: {} }))) return 'refused'
+    if (
+      left.some(({ view, next }) =>
+        this.#isRefused(view, next, { act: 'demote', joined: new Set(), asked: {} }),
+      )
+    )
+      return 'refused'
     for (const { view, next } of left) this.#push(view, next)
     release.isDeleted = true
     return 'changed'
   }
 
   #change(view: ModelView, next: State, how: How & { conflicts: number }): Came {
-    const isChanged = how.rule !== undefined || how.joined.size > 0 || members(now(view)).length !== members(next).length
+    const isChanged =
+      how.rule !== undefined || how.joined.size > 0 || members(now(view)).length !== members(next).length
     const { promoters, approval } = view.gates
     // Who was named to approve needs no other right; where nobody was, it takes the right to make the change.
     const deciding = how.asked.approved === true && approval === undefined ? ['carol'] : []
     const asking = how.asked.by === undefined ? [] : [how.asked.by, ...deciding]
-    if (isChanged && promoters !== undefined && asking.some((account) => !promoters.includes(account))) return 'forbidden'
+    if (isChanged && promoters !== undefined && asking.some((account) => !promoters.includes(account)))
+      return 'forbidden'
     if (how.conflicts > 0) return 'conflict'
     if (!isChanged) return how.asked.approved === true ? 'refused' : 'unchanged' // nothing is proposed that changes nothing
     if (how.asked.override !== true && this.#isRefused(view, next, how)) return 'refused'
@@ -199,13 +259,18 @@ export class ViewModel {
     if (requires !== undefined && act === 'promote') {
       const other = this.view(requires.view)
       const longest = requires.soaks === true ? this.hour - 1 : this.hour
-      if ([...joined].some((release) => (other.since[requires.as].get(release) ?? Infinity) > longest)) return true
+      if ([...joined].some((release) => (other.since[requires.as].get(release) ?? Infinity) > longest))
+        return true
     }
-    const isThere = (ident: string) => (closure === 'view' ? members(next).some((release) => release.ident === ident) : this.find(ident) !== undefined)
+    const isThere = (ident: string) =>
+      closure === 'view'
+        ? members(next).some((release) => release.ident === ident)
+        : this.find(ident) !== undefined
     if (closure !== undefined && [...joined].some((release) => !release.needs.every(isThere))) return true
     if (closure === 'view') {
       const left = members(now(view)).filter((release) => !members(next).includes(release))
-      if (members(next).some((release) => left.some((gone) => release.needs.includes(gone.ident)))) return true
+      if (members(next).some((release) => left.some((gone) => release.needs.includes(gone.ident))))
+        return true
     }
     if (downgrade === undefined || act === 'rollback' || act === 'revert') return false
     return [...next].some(([line, list]) => {
@@ -220,7 +285,9 @@ export class ViewModel {
   }
 
   #wasUntouched(view: ModelView, line: string, revision: number): boolean {
-    return view.states.slice(revision + 1).every((state, index) => isSame(state.get(line) ?? [], view.states[revision + index]?.get(line) ?? []))
+    return view.states
+      .slice(revision + 1)
+      .every((state, index) => isSame(state.get(line) ?? [], view.states[revision + index]?.get(line) ?? []))
   }
 }
 
@@ -228,7 +295,10 @@ export function ruleOf({ rules }: ModelView): Rule {
   return rules.at(-1) ?? 'promoted'
 }
 
-export function latest(rule: 'promoted' | 'highest', line: readonly ModelRelease[] = []): ModelRelease | undefined {
+export function latest(
+  rule: 'promoted' | 'highest',
+  line: readonly ModelRelease[] = [],
+): ModelRelease | undefined {
   return rule === 'promoted' ? line.at(-1) : line.toSorted((a, b) => a.version - b.version).at(-1)
 }
 
@@ -255,7 +325,8 @@ function joinedBetween(rule: 'promoted' | 'highest', from: State, to: State): Se
     const staying = (from.get(line) ?? []).filter((release) => list.includes(release))
     const common = list.findIndex((release, index) => staying[index] !== release)
     const strangers = list.filter((release) => !staying.includes(release))
-    for (const release of rule === 'highest' ? strangers : common === -1 ? [] : list.slice(common)) joined.add(release)
+    for (const release of rule === 'highest' ? strangers : common === -1 ? [] : list.slice(common))
+      joined.add(release)
   }
   return joined
 }

@@ -21,13 +21,23 @@ export interface Scene extends TestDepot {
 export async function scene(t: Test, more: { folder?: string; receiver?: Receiver } = {}): Promise<Scene> {
   const timers = new ManualTimers()
   const receiver = more.receiver ?? (await startReceiver(t))
-  const started = await startDepot(t, { environment: ALLOWED, webhooks: { after: timers.after, random: () => 0, timeoutMs: TIMEOUT_MS }, ...(more.folder !== undefined && { folder: more.folder }) })
+  const started = await startDepot(t, {
+    environment: ALLOWED,
+    webhooks: { after: timers.after, random: () => 0, timeoutMs: TIMEOUT_MS },
+    ...(more.folder !== undefined && { folder: more.folder }),
+  })
   return { ...started, timers, receiver }
 }
 
 /** Makes a webhook whose path at the receiver is its name, and says its secret. */
-export async function hook(started: Scene, name: string, body: Record<string, unknown> = {}): Promise<string> {
-  const answer = await callApi(started, 'POST', '/api/v1/webhooks', { body: { name, url: `${started.receiver.url}${name}`, ...body } })
+export async function hook(
+  started: Scene,
+  name: string,
+  body: Record<string, unknown> = {},
+): Promise<string> {
+  const answer = await callApi(started, 'POST', '/api/v1/webhooks', {
+    body: { name, url: `${started.receiver.url}${name}`, ...body },
+  })
   if (answer.status !== 201) throw new Error(answer.text)
   return String(answer.body?.['secret'])
 }
@@ -35,7 +45,12 @@ export async function hook(started: Scene, name: string, body: Record<string, un
 /** As many entries, each a view that is made; what their sequences are. */
 export async function entries(started: TestDepot, ...names: string[]): Promise<number[]> {
   for (const name of names) await makeView(started, name, 'promoted')
-  const rows = await started.depot.db.selectFrom('ledger').select('sequence').orderBy('sequence', 'desc').limit(names.length).execute()
+  const rows = await started.depot.db
+    .selectFrom('ledger')
+    .select('sequence')
+    .orderBy('sequence', 'desc')
+    .limit(names.length)
+    .execute()
   return rows.map(({ sequence }) => sequence).toReversed()
 }
 
@@ -53,7 +68,11 @@ export async function deliveries(started: TestDepot, name: string): Promise<Reco
 /** By the specification, with nothing of ours: standardwebhooks.com, "Verifying signatures". */
 export function verifies(secret: string, { id, headers, text }: Received): boolean {
   const key = Buffer.from(secret.replace('whsec_', ''), 'base64')
-  const expected = createHmac('sha256', key).update(`${id}.${String(headers['webhook-timestamp'])}.${text}`).digest()
-  const given = String(headers['webhook-signature']).split(' ').filter((signature) => signature.startsWith('v1,'))
+  const expected = createHmac('sha256', key)
+    .update(`${id}.${String(headers['webhook-timestamp'])}.${text}`)
+    .digest()
+  const given = String(headers['webhook-signature'])
+    .split(' ')
+    .filter((signature) => signature.startsWith('v1,'))
   return given.some((signature) => timingSafeEqual(Buffer.from(signature.slice(3), 'base64'), expected))
 }

@@ -22,7 +22,8 @@ test('a name with few typing mistakes is recognized', async (t) => {
 })
 
 test('a name that is far from all others is nobody', async (t) => {
-  for (const typed of ['nosuch', '', 'production', 'x', 'uuuuu', 'u'.repeat(10_000)]) t.equal(nearest(typed, VIEWS), undefined, typed.slice(0, 20))
+  for (const typed of ['nosuch', '', 'production', 'x', 'uuuuu', 'u'.repeat(10_000)])
+    t.equal(nearest(typed, VIEWS), undefined, typed.slice(0, 20))
   t.equal(nearest('union', []), undefined)
 })
 

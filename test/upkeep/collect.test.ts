@@ -16,7 +16,10 @@ const CHECKSUM = 'ab'.repeat(32)
 
 async function blobsOf({ depot }: TestDepot): Promise<string[]> {
   const entries = await readdir(depot.config.blobFolder, { recursive: true, withFileTypes: true })
-  return entries.filter((entry) => entry.isFile()).map(({ name }) => name).toSorted()
+  return entries
+    .filter((entry) => entry.isFile())
+    .map(({ name }) => name)
+    .toSorted()
 }
 
 async function leaveOrphan({ depot }: TestDepot, checksum = CHECKSUM): Promise<string> {
@@ -26,35 +29,61 @@ async function leaveOrphan({ depot }: TestDepot, checksum = CHECKSUM): Promise<s
   return path
 }
 
-const walk = ({ depot }: TestDepot) => depot.upkeep?.collector.walk() ?? Promise.reject(new Error('nothing collects here'))
+const walk = ({ depot }: TestDepot) =>
+  depot.upkeep?.collector.walk() ?? Promise.reject(new Error('nothing collects here'))
 
 test('files that nothing needs go after the grace period: without a row, of a deleted release, of an upload that broke off', async (t) => {
   const started = await startDepot(t, { listen: true, limits: AT_ONCE })
   await makeOrigin(started)
-  const [kept, deleted] = await publishAll(started, 'acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000')
-  await started.depot.writer.submit({ kind: 'deleteRelease', input: { ident: 'acme/app/2.0.0/20260101120000', target: 'x86_64-linux' }, actor: ACTOR }) // killed before its bytes went
+  const [kept, deleted] = await publishAll(
+    started,
+    'acme/app/1.0.0/20260101120000',
+    'acme/app/2.0.0/20260101120000',
+  )
+  await started.depot.writer.submit({
+    kind: 'deleteRelease',
+    input: { ident: 'acme/app/2.0.0/20260101120000', target: 'x86_64-linux' },
+    actor: ACTOR,
+  }) // killed before its bytes went
   await leaveOrphan(started)
   const spooled = started.depot.blobs.spool()
   await (await spooled.create()).close()
   const strange = join(started.depot.config.blobFolder, 'ab', 'what-is-this')
   await writeFile(strange, '')
-  t.match(await listUnneeded(started.depot.db, { after: undefined, limit: 9 }), [{ checksum: deleted?.checksum, since: Number }])
+  t.match(await listUnneeded(started.depot.db, { after: undefined, limit: 9 }), [
+    { checksum: deleted?.checksum, since: Number },
+  ])
   await walk(started)
-  t.strictSame(await blobsOf(started), [String(kept?.checksum), basename(strange)].toSorted((a, b) => (a < b ? -1 : 1)), 'what is none of the depot stays')
-  t.strictSame(await listUnneeded(started.depot.db, { after: undefined, limit: 9 }), [], 'the row is not looked at again')
+  t.strictSame(
+    await blobsOf(started),
+    [String(kept?.checksum), basename(strange)].toSorted((a, b) => (a < b ? -1 : 1)),
+    'what is none of the depot stays',
+  )
+  t.strictSame(
+    await listUnneeded(started.depot.db, { after: undefined, limit: 9 }),
+    [],
+    'the row is not looked at again',
+  )
   t.same(await readStored(started.depot.db), { blobs: 1, bytes: kept?.bytes.length })
   t.match((await started.app.inject('/metrics')).body, /^hart_depot_collected_files_total 2$/m)
   t.equal((await upload(started, deleted ?? buildHart())).status, 201)
   await walk(started)
   t.equal((await ask(`${started.url}/v1/depot/pkgs/acme/app/2.0.0/20260101120000/download`)).status, 200)
-  t.same(await readStored(started.depot.db), { blobs: 2, bytes: Number(kept?.bytes.length) + Number(deleted?.bytes.length) })
+  t.same(await readStored(started.depot.db), {
+    blobs: 2,
+    bytes: Number(kept?.bytes.length) + Number(deleted?.bytes.length),
+  })
 })
 
 test('within the grace period nothing goes, however old a file says it is, and it is told', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   await publishAll(started, 'acme/app/1.0.0/20260101120000')
-  await started.depot.writer.submit({ kind: 'deleteRelease', input: { ident: 'acme/app/1.0.0/20260101120000', target: 'x86_64-linux' }, actor: ACTOR })
+  await started.depot.writer.submit({
+    kind: 'deleteRelease',
+    input: { ident: 'acme/app/1.0.0/20260101120000', target: 'x86_64-linux' },
+    actor: ACTOR,
+  })
   const spooled = started.depot.blobs.spool()
   await (await spooled.create()).close()
   const orphan = await leaveOrphan(started)
@@ -71,8 +100,15 @@ test('nothing goes while the operator of a restored depot has not said what is t
   await publishAll(started, 'acme/app/1.0.0/20260101120000')
   await leaveOrphan(started)
   const before = await blobsOf(started)
-  await started.depot.writer.submit({ kind: 'noteRestored', input: { incarnation: '0123456789abcdef' }, actor: ACTOR })
-  await ask(`${started.url}/v1/depot/pkgs/acme/app/1.0.0/20260101120000`, { method: 'DELETE', headers: bearer() })
+  await started.depot.writer.submit({
+    kind: 'noteRestored',
+    input: { incarnation: '0123456789abcdef' },
+    actor: ACTOR,
+  })
+  await ask(`${started.url}/v1/depot/pkgs/acme/app/1.0.0/20260101120000`, {
+    method: 'DELETE',
+    headers: bearer(),
+  })
   await walk(started)
   t.strictSame(await blobsOf(started), before)
   await started.depot.writer.submit({ kind: 'noteOrphansSettled', input: {}, actor: ACTOR })
@@ -93,10 +129,22 @@ test('uploads and deletions of the same bytes while everything is collected lose
       for (let round = 0; round < 6; round += 1) {
         await leaveOrphan(started, hart.checksum).catch(() => undefined)
         const answers = await Promise.all([upload(started, hart), upload(started, hart)])
-        t.strictSame(answers.map(({ status }) => status).toSorted((a, b) => a - b), [201, 409])
+        t.strictSame(
+          answers.map(({ status }) => status).toSorted((a, b) => a - b),
+          [201, 409],
+        )
         const download = await ask(`${started.url}/v1/depot/pkgs/${formatIdent(hart.ident)}/download`)
         t.ok(download.status === 200 && download.body.compare(hart.bytes) === 0)
-        if (round < 5) t.equal((await ask(`${started.url}/v1/depot/pkgs/${formatIdent(hart.ident)}`, { method: 'DELETE', headers: bearer() })).status, 204)
+        if (round < 5)
+          t.equal(
+            (
+              await ask(`${started.url}/v1/depot/pkgs/${formatIdent(hart.ident)}`, {
+                method: 'DELETE',
+                headers: bearer(),
+              })
+            ).status,
+            204,
+          )
       }
     }),
   )

@@ -14,15 +14,30 @@ import type { TestDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
 
 const FAST = { DEPOT_SCRUB_RATE: '1000GiB' }
-const IDENTS = ['acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000', 'acme/app/3.0.0/20260101120000']
+const IDENTS = [
+  'acme/app/1.0.0/20260101120000',
+  'acme/app/2.0.0/20260101120000',
+  'acme/app/3.0.0/20260101120000',
+]
 
-async function start(t: Test, options: Parameters<typeof startDepot>[1] = {}): Promise<{ started: TestDepot; harts: BuiltHart[]; pathOf: (hart: BuiltHart) => string }> {
+async function start(
+  t: Test,
+  options: Parameters<typeof startDepot>[1] = {},
+): Promise<{ started: TestDepot; harts: BuiltHart[]; pathOf: (hart: BuiltHart) => string }> {
   const started = await startDepot(t, { listen: true, environment: FAST, ...options })
   await makeOrigin(started)
-  return { started, harts: await publishAll(started, ...IDENTS), pathOf: ({ checksum }) => blobPath(started.depot.config.blobFolder, checksum) }
+  return {
+    started,
+    harts: await publishAll(started, ...IDENTS),
+    pathOf: ({ checksum }) => blobPath(started.depot.config.blobFolder, checksum),
+  }
 }
 
-const download = ({ url }: TestDepot, hart: BuiltHart, method = 'GET') => ask(`${url}/v1/depot/pkgs/${formatIdent(hart.ident)}/download`, { method, headers: { 'user-agent': 'hab/2.1.78' } })
+const download = ({ url }: TestDepot, hart: BuiltHart, method = 'GET') =>
+  ask(`${url}/v1/depot/pkgs/${formatIdent(hart.ident)}/download`, {
+    method,
+    headers: { 'user-agent': 'hab/2.1.78' },
+  })
 
 async function flipByte(path: string): Promise<void> {
   await using file = await open(path, 'r+')
@@ -31,10 +46,16 @@ async function flipByte(path: string): Promise<void> {
   await file.write(Buffer.from([(byte[0] ?? 0) ^ 1]), 0, 1, 100)
 }
 
-const scrubOf = ({ depot }: TestDepot) => depot.upkeep?.scrub ?? (() => { throw new Error('this depot has no scrub') })()
+const scrubOf = ({ depot }: TestDepot) =>
+  depot.upkeep?.scrub ??
+  (() => {
+    throw new Error('this depot has no scrub')
+  })()
 
 /** Ways in which a disk, or somebody, damages the file of a package: what the depot calls it, and whether it is seen without reading. */
-const DAMAGES: Readonly<Record<string, { damage: string; isSeen: boolean; harm: (path: string) => Promise<unknown> }>> = {
+const DAMAGES: Readonly<
+  Record<string, { damage: string; isSeen: boolean; harm: (path: string) => Promise<unknown> }>
+> = {
   'another byte': { damage: 'of other bytes', isSeen: false, harm: flipByte },
   'cut off': { damage: 'of another size', isSeen: true, harm: (path) => truncate(path, 200) },
   longer: { damage: 'of another size', isSeen: true, harm: (path) => writeFile(path, 'x', { flag: 'a' }) },
@@ -60,10 +81,18 @@ for (const [what, { damage, isSeen, harm }] of Object.entries(DAMAGES)) {
     t.match(await findBlob(started.depot.db, hart.checksum), { damage })
     t.equal(await countDamaged(started.depot.db), 1)
     for (const method of ['GET', 'HEAD']) t.equal((await download(started, hart, method)).status, 503, method)
-    t.match((await download(started, hart)).text, new RegExp(`the file of acme/app/1\\.0\\.0/20260101120000 is ${damage} on the disk of the depot: upload the same file again`))
+    t.match(
+      (await download(started, hart)).text,
+      new RegExp(
+        `the file of acme/app/1\\.0\\.0/20260101120000 is ${damage} on the disk of the depot: upload the same file again`,
+      ),
+    )
     t.ok(started.logged.some(({ level, msg }) => level === 'error' && /were not served/.test(String(msg))))
     t.equal((await download(started, other)).status, 200)
-    t.match(await (await fetch(`${started.url}/readyz`)).json(), { ready: true, reasons: [/^one package is damaged on the disk and not served/] })
+    t.match(await (await fetch(`${started.url}/readyz`)).json(), {
+      ready: true,
+      reasons: [/^one package is damaged on the disk and not served/],
+    })
     t.match(await (await fetch(`${started.url}/metrics`)).text(), /^hart_depot_damaged_blobs 1$/m)
 
     t.equal((await upload(started, other)).status, 409)
@@ -94,7 +123,11 @@ for (const [what, { isSeen, harm }] of Object.entries(DAMAGES)) {
     const { started, harts, pathOf } = await start(t)
     const [hart, other] = harts as [BuiltHart, BuiltHart]
     const uploadPlainly = ({ ident, checksum, bytes }: BuiltHart) =>
-      ask(`${started.url}/v1/depot/pkgs/${formatIdent(ident)}?checksum=${checksum}`, { method: 'POST', headers: bearer(), body: bytes })
+      ask(`${started.url}/v1/depot/pkgs/${formatIdent(ident)}?checksum=${checksum}`, {
+        method: 'POST',
+        headers: bearer(),
+        body: bytes,
+      })
     await harm(pathOf(hart))
     t.equal((await uploadPlainly(hart)).status, 201)
     t.equal((await download(started, hart)).body.compare(hart.bytes), 0)
@@ -113,7 +146,11 @@ test('an error of the file system is none of absence', async (t) => {
   t.equal(await started.depot.examine(hart.checksum), 'unreadable')
   await rm(dirname(pathOf(hart)))
   t.equal(await started.depot.examine(hart.checksum), 'missing')
-  t.match(await download(started, hart), { status: 503, text: /is missing on the disk/ }, 'what a row names and nothing holds is damaged, too')
+  t.match(
+    await download(started, hart),
+    { status: 503, text: /is missing on the disk/ },
+    'what a row names and nothing holds is damaged, too',
+  )
 })
 
 test('a file that opens and cannot be read is damaged: a folder of the right size in its place', async (t) => {
@@ -127,8 +164,25 @@ test('a file that opens and cannot be read is damaged: a folder of the right siz
   const { size } = await stat(path)
   const row = { ident: 'acme/odd/1.0.0/20260101120000', checksum: 'ab'.repeat(32), sizeBytes: size }
   const texts = { manifest: '', config: '', exposes: [], deps: [], tdeps: [], buildDeps: [], buildTdeps: [] }
-  const metadata = { ...texts, target: 'x86_64-linux', packageType: 'standard', svcUser: undefined, svcGroup: undefined } as const
-  await started.depot.writer.submit({ kind: 'publishRelease', input: { ...row, metadata, signer: 'acme-20260101000000', isVerified: true, publisherId: 1, isForced: false }, actor: { client: 'tests', door: 'cli' } })
+  const metadata = {
+    ...texts,
+    target: 'x86_64-linux',
+    packageType: 'standard',
+    svcUser: undefined,
+    svcGroup: undefined,
+  } as const
+  await started.depot.writer.submit({
+    kind: 'publishRelease',
+    input: {
+      ...row,
+      metadata,
+      signer: 'acme-20260101000000',
+      isVerified: true,
+      publisherId: 1,
+      isForced: false,
+    },
+    actor: { client: 'tests', door: 'cli' },
+  })
   await mkdir(blobPath(started.depot.config.blobFolder, row.checksum), { recursive: true })
   t.equal((await ask(`${started.url}/v1/depot/pkgs/${row.ident}/download`)).status, 500, 'reading it fails')
   t.equal(await scrubOf(started).examine(row.checksum), 'unreadable')
@@ -154,10 +208,20 @@ test('a pass goes on where it was broken off, over restarts, and notes when it c
   const { scrubbedTo, endedAt } = await readScrub(again.depot.db)
   t.equal(scrubbedTo, '')
   t.type(endedAt, 'number')
-  t.match((await again.app.inject('/metrics')).body, new RegExp(`^hart_depot_scrub_last_pass_timestamp_seconds ${Number(endedAt) / 1_000}$`, 'm'))
-  t.match((await again.app.inject('/metrics')).body, new RegExp(`^hart_depot_scrubbed_bytes_total ${left}$`, 'm'))
+  t.match(
+    (await again.app.inject('/metrics')).body,
+    new RegExp(`^hart_depot_scrub_last_pass_timestamp_seconds ${Number(endedAt) / 1_000}$`, 'm'),
+  )
+  t.match(
+    (await again.app.inject('/metrics')).body,
+    new RegExp(`^hart_depot_scrubbed_bytes_total ${left}$`, 'm'),
+  )
   await scrubOf(again).pass()
-  t.equal(scrubOf(again).scrubbedBytes, left + harts.reduce((sum, { bytes }) => sum + bytes.length, 0), 'the next pass reads everything')
+  t.equal(
+    scrubOf(again).scrubbedBytes,
+    left + harts.reduce((sum, { bytes }) => sum + bytes.length, 0),
+    'the next pass reads everything',
+  )
 })
 
 test('what was put back is served again once it was looked at, and what an upload has replaced is not blamed', async (t) => {
@@ -169,20 +233,30 @@ test('what was put back is served again once it was looked at, and what an uploa
   t.equal(await started.depot.examine(hart.checksum), undefined)
   t.equal((await download(started, hart)).status, 200)
   await flipByte(pathOf(raced))
-  await Promise.all([started.depot.examine(raced.checksum), upload(started, raced, { query: { forced: 'true' } })])
+  await Promise.all([
+    started.depot.examine(raced.checksum),
+    upload(started, raced, { query: { forced: 'true' } }),
+  ])
   t.equal(await started.depot.examine(raced.checksum), undefined)
   t.equal(await countDamaged(started.depot.db), 0)
   t.equal((await download(started, raced)).status, 200)
 })
 
 test('every thread knows of damage that any has met, and asks the first to note it', async (t) => {
-  const { started, harts, pathOf } = await start(t, { hasThreads: true, environment: { ...FAST, DEPOT_WORKERS: '3', DEPOT_LOG_LEVEL: 'silent' } })
+  const { started, harts, pathOf } = await start(t, {
+    hasThreads: true,
+    environment: { ...FAST, DEPOT_WORKERS: '3', DEPOT_LOG_LEVEL: 'silent' },
+  })
   const [hart] = harts as [BuiltHart]
   await flipByte(pathOf(hart))
   await scrubOf(started).pass()
-  const statuses = (await Promise.all(Array.from({ length: 16 }, () => download(started, hart)))).map(({ status }) => status)
+  const statuses = (await Promise.all(Array.from({ length: 16 }, () => download(started, hart)))).map(
+    ({ status }) => status,
+  )
   t.strictSame(new Set(statuses), new Set([503]))
-  const uploads = await Promise.all(Array.from({ length: 6 }, () => upload(started, hart, { headers: bearer() })))
+  const uploads = await Promise.all(
+    Array.from({ length: 6 }, () => upload(started, hart, { headers: bearer() })),
+  )
   t.ok(uploads.some(({ status }) => status === 201))
   t.ok(uploads.every(({ status }) => status === 201 || status === 409))
   const served = await Promise.all(Array.from({ length: 16 }, () => download(started, hart)))

@@ -20,14 +20,31 @@ const started = await startDepot(tap)
 const names = Array.from({ length: 20 }, (_, index) => `acme/p${index}`)
 const libs = await makeReleases(started, `core/lib/1.0/${STAMP}`)
 const [first, second] = [
-  await makeReleases(started, ...names.map((name) => ({ name: `${name}/1.0/${STAMP}`, deps: [`core/lib/1.0/${STAMP}`] }))),
-  await makeReleases(started, ...names.map((name) => ({ name: `${name}/2.0/${STAMP}`, deps: [`core/lib/1.0/${STAMP}`] }))),
+  await makeReleases(
+    started,
+    ...names.map((name) => ({ name: `${name}/1.0/${STAMP}`, deps: [`core/lib/1.0/${STAMP}`] })),
+  ),
+  await makeReleases(
+    started,
+    ...names.map((name) => ({ name: `${name}/2.0/${STAMP}`, deps: [`core/lib/1.0/${STAMP}`] })),
+  ),
 ]
 await makeView(started, 'ruled', 'promoted')
-for (const view of ['acceptance', 'ruled']) for (const set of [libs, first, second]) await move(started, 'promote', view, set)
+for (const view of ['acceptance', 'ruled'])
+  for (const set of [libs, first, second]) await move(started, 'promote', view, set)
 await started.depot.writer.submit({
   kind: 'govern',
-  input: { view: 'ruled', gates: { requires: [{ view: 'acceptance', as: 'member', soakMs: 1 }, { view: 'acceptance', as: 'current' }], closure: 'view', downgrade: 'refuse' } },
+  input: {
+    view: 'ruled',
+    gates: {
+      requires: [
+        { view: 'acceptance', as: 'member', soakMs: 1 },
+        { view: 'acceptance', as: 'current' },
+      ],
+      closure: 'view',
+      downgrade: 'refuse',
+    },
+  },
   actor: { client: 'tests', door: 'cli' },
 })
 
@@ -43,23 +60,58 @@ const db = new Kysely<Schema>({
 
 const view = await getView(db, 'ruled')
 const clock = { now: started.depot.now(), setBackAt: undefined }
-const wanted = async (count: number) => (await resolve(db, view, { view: 'ruled', act: 'promote', audience: EVERYONE, withDeps: true, source: { releases: first.slice(0, count) } })).wanted
+const wanted = async (count: number) =>
+  (
+    await resolve(db, view, {
+      view: 'ruled',
+      act: 'promote',
+      audience: EVERYONE,
+      withDeps: true,
+      source: { releases: first.slice(0, count) },
+    })
+  ).wanted
 const changes: Record<string, (count: number) => Promise<unknown>> = {
-  'a promotion with what it needs, under every rule': async (count) => consider(db, view, await wanted(count), { act: 'promote', clock, caller: 'operator', audience: EVERYONE, isThorough: true }),
-  'a set from another view': async () => resolve(db, view, { view: 'ruled', act: 'promote', audience: EVERYONE, isExact: true, source: { from: 'acceptance' } }),
-  'a rollback': async () => resolve(db, view, { view: 'ruled', act: 'rollback', to: { revision: 1 }, audience: EVERYONE }),
-  'a revert': async () => resolve(db, view, { view: 'ruled', act: 'revert', revision: 3, audience: EVERYONE }),
+  'a promotion with what it needs, under every rule': async (count) =>
+    consider(db, view, await wanted(count), {
+      act: 'promote',
+      clock,
+      caller: 'operator',
+      audience: EVERYONE,
+      isThorough: true,
+    }),
+  'a set from another view': async () =>
+    resolve(db, view, {
+      view: 'ruled',
+      act: 'promote',
+      audience: EVERYONE,
+      isExact: true,
+      source: { from: 'acceptance' },
+    }),
+  'a rollback': async () =>
+    resolve(db, view, { view: 'ruled', act: 'rollback', to: { revision: 1 }, audience: EVERYONE }),
+  'a revert': async () =>
+    resolve(db, view, { view: 'ruled', act: 'revert', revision: 3, audience: EVERYONE }),
   'the writing of a revision': async (count) => {
     const { joining } = await wanted(count)
     const releases = joining.map(({ release }) => release)
     connection.exec('BEGIN')
     await closeMemberships(db, view.id, releases, 9)
     await openMemberships(db, view.id, releases, 9)
-    await movePointers(db, view.id, releases.map((release) => ({ from: release, to: release })), 9)
+    await movePointers(
+      db,
+      view.id,
+      releases.map((release) => ({ from: release, to: release })),
+      9,
+    )
     connection.exec('ROLLBACK')
   },
   'a look back for how long a release has soaked': async () =>
-    readHeldSince(db, { view: 'acceptance', as: 'member', soakMs: 1e12 }, (await wanted(1)).joining.map(({ release }) => release), clock),
+    readHeldSince(
+      db,
+      { view: 'acceptance', as: 'member', soakMs: 1e12 },
+      (await wanted(1)).joining.map(({ release }) => release),
+      clock,
+    ),
   'the look for previews': async () => {
     await listPreviews(db, { baseId: view.id })
     await listPreviews(db, { planId: 1 })
@@ -72,8 +124,18 @@ for (const [name, change] of Object.entries(changes)) {
     await change(1)
     const few = statements.length
     for (const { sql, parameters } of statements) {
-      const plan = connection.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters)
-      t.strictSame(plan.map(({ detail }) => detail).filter((detail) => /^SCAN (?!CONSTANT|json_each)|^SEARCH (members|pointers) .*\(view_id=\?\)$/.test(detail)), [], `${sql}\n${plan.map(({ detail }) => detail).join('\n')}`)
+      const plan = connection
+        .prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)
+        .all(...parameters)
+      t.strictSame(
+        plan
+          .map(({ detail }) => detail)
+          .filter((detail) =>
+            /^SCAN (?!CONSTANT|json_each)|^SEARCH (members|pointers) .*\(view_id=\?\)$/.test(detail),
+          ),
+        [],
+        `${sql}\n${plan.map(({ detail }) => detail).join('\n')}`,
+      )
     }
     statements.length = 0
     await change(names.length)

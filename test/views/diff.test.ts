@@ -17,21 +17,44 @@ import { startDepot } from '../support/start-depot.ts'
 const started = await startDepot(tap)
 const { db } = started.depot
 const { releases, hidden } = await makeManyReleases(started)
-for (const [seed, rule] of (['promoted', 'highest'] as const).entries()) await moveAtRandom(started, rule, { rule, releases, moves: 50, seed: seed + 1 })
+for (const [seed, rule] of (['promoted', 'highest'] as const).entries())
+  await moveAtRandom(started, rule, { rule, releases, moves: 50, seed: seed + 1 })
 const promoted = await getView(db, 'promoted')
 const highest = await getView(db, 'highest')
 const AUDIENCES: Readonly<Record<string, Audience>> = { everyone: EVERYONE, 'the public': THE_PUBLIC }
 
 const contentOf = async ({ view, revision }: ViewState, audience: Audience) =>
-  new Map((await listPointersAt(db, view, revision, { limit: 1_000 }, audience)).map((pointer) => [`${pointer.package} ${pointer.target}`, pointer]))
+  new Map(
+    (await listPointersAt(db, view, revision, { limit: 1_000 }, audience)).map((pointer) => [
+      `${pointer.package} ${pointer.target}`,
+      pointer,
+    ]),
+  )
 
 async function expectedOf(from: ViewState, to: ViewState, audience: Audience) {
   const [before, after] = [await contentOf(from, audience), await contentOf(to, audience)]
   const lines = [...new Set([...before.keys(), ...after.keys()])].toSorted()
   return lines
-    .map((line) => ({ package: line.split(' ')[0], target: line.split(' ')[1], from: before.get(line)?.ident, to: after.get(line)?.ident, fromChecksum: before.get(line)?.checksum, toChecksum: after.get(line)?.checksum }))
+    .map((line) => ({
+      package: line.split(' ')[0],
+      target: line.split(' ')[1],
+      from: before.get(line)?.ident,
+      to: after.get(line)?.ident,
+      fromChecksum: before.get(line)?.checksum,
+      toChecksum: after.get(line)?.checksum,
+    }))
     .filter((line) => line.from !== line.to)
-    .map((line) => ({ ...line, change: line.from === undefined ? 'added' : line.to === undefined ? 'removed' : compareReleases(parseIdent(line.from), parseIdent(line.to)) < 0 ? 'moved' : 'downgraded' }))
+    .map((line) => ({
+      ...line,
+      change:
+        line.from === undefined
+          ? 'added'
+          : line.to === undefined
+            ? 'removed'
+            : compareReleases(parseIdent(line.from), parseIdent(line.to)) < 0
+              ? 'moved'
+              : 'downgraded',
+    }))
 }
 
 for (const [who, audience] of Object.entries(AUDIENCES)) {
@@ -40,7 +63,10 @@ for (const [who, audience] of Object.entries(AUDIENCES)) {
     for (const view of [promoted, highest]) {
       for (let revision = 0; revision <= view.revision; revision += 2) {
         for (const other of [0, Math.max(0, revision - 1), view.revision]) {
-          const [from, to] = [{ view, revision }, { view, revision: other }]
+          const [from, to] = [
+            { view, revision },
+            { view, revision: other },
+          ]
           const found = await listDifferences(db, { from, to }, { limit: 1_000 }, audience)
           t.strictSame(found, await expectedOf(from, to, audience), `${view.name} ${revision} to ${other}`)
           for (const { change } of found) seen.add(change)
@@ -51,18 +77,27 @@ for (const [who, audience] of Object.entries(AUDIENCES)) {
   })
 
   test(`what differs between two views is what their contents say to ${who}, page after page`, async (t) => {
-    const [from, to] = [{ view: promoted, revision: 20 }, { view: highest, revision: highest.revision }]
+    const [from, to] = [
+      { view: promoted, revision: 20 },
+      { view: highest, revision: highest.revision },
+    ]
     const expected = await expectedOf(from, to, audience)
     t.ok(expected.length >= 3, `${expected.length}`)
     const paged: Difference[] = []
-    for (let last: Difference | undefined; ; ) {
-      const page = await listDifferences(db, { from, to }, { limit: 2, ...(last && { after: [last.package, last.target] }) }, audience)
+    for (let last: Difference | undefined; ;) {
+      const page = await listDifferences(
+        db,
+        { from, to },
+        { limit: 2, ...(last && { after: [last.package, last.target] }) },
+        audience,
+      )
       paged.push(...page)
       last = page.at(-1)
       if (last === undefined) break
     }
     t.strictSame(paged, expected)
-    if (who === 'the public') for (const ident of hidden) t.notOk(JSON.stringify(paged).includes(ident), ident)
+    if (who === 'the public')
+      for (const ident of hidden) t.notOk(JSON.stringify(paged).includes(ident), ident)
   })
 
   test(`who held a pointer is what the content of each revision says to ${who}`, async (t) => {
@@ -70,17 +105,38 @@ for (const [who, audience] of Object.entries(AUDIENCES)) {
     for (const view of [promoted, highest]) {
       for (const name of ['acme/app', 'acme/web']) {
         const line = { package: name, target: 'x86_64-linux' } as const
-        const holders = await listHolders(db, view, line, { before: view.revision + 1, limit: 1_000 }, audience)
+        const holders = await listHolders(
+          db,
+          view,
+          line,
+          { before: view.revision + 1, limit: 1_000 },
+          audience,
+        )
         held.push(...holders.map(({ ident }) => ident))
-        t.ok(holders.every(({ from }, index) => from > (holders[index + 1]?.from ?? -1)), 'newest first')
+        t.ok(
+          holders.every(({ from }, index) => from > (holders[index + 1]?.from ?? -1)),
+          'newest first',
+        )
         for (let revision = 0; revision <= view.revision; revision += 1) {
-          const now = holders.filter(({ from, to }) => from <= revision && (to ?? Infinity) > revision).map(({ ident, since }) => ({ ident, since }))
-          const content = await listPointersAt(db, view, revision, { origin: 'acme', name: name.slice(5), limit: 10 }, audience)
+          const now = holders
+            .filter(({ from, to }) => from <= revision && (to ?? Infinity) > revision)
+            .map(({ ident, since }) => ({ ident, since }))
+          const content = await listPointersAt(
+            db,
+            view,
+            revision,
+            { origin: 'acme', name: name.slice(5), limit: 10 },
+            audience,
+          )
           const expected = content.filter(({ target }) => target === line.target)
-          t.strictSame(now, expected.map(({ ident, since }) => ({ ident, since })), `${view.name} ${name} at ${revision}`)
+          t.strictSame(
+            now,
+            expected.map(({ ident, since }) => ({ ident, since })),
+            `${view.name} ${name} at ${revision}`,
+          )
         }
         const paged = []
-        for (let before = view.revision + 1; ; ) {
+        for (let before = view.revision + 1; ;) {
           const page = await listHolders(db, view, line, { before, limit: 2 }, audience)
           paged.push(...page)
           before = page.at(-1)?.from ?? 0
@@ -96,23 +152,64 @@ for (const [who, audience] of Object.entries(AUDIENCES)) {
 test('differences are narrowed to an origin or a name, whether few or many changed, and whichever way they are found', async (t) => {
   const names = Array.from({ length: 110 }, (_, index) => `lib${String(index).padStart(3, '0')}`)
   await makeReleases(started, 'bee/other/1.0.0/20260101000000')
-  const makeAll = async (idents: readonly string[]) => (await Promise.all(idents.map((ident) => makeReleases(started, ident)))).flat()
-  const made = await makeAll(['acme', 'bee'].flatMap((origin) => names.map((name) => `${origin}/${name}/1.0.0/20260101000000`)))
-  const newer = await makeAll(names.slice(0, 30).flatMap((name) => [`acme/${name}/2.0.0/20260101000000`, `acme/${name}/3.0.0/20260101000000`]))
+  const makeAll = async (idents: readonly string[]) =>
+    (await Promise.all(idents.map((ident) => makeReleases(started, ident)))).flat()
+  const made = await makeAll(
+    ['acme', 'bee'].flatMap((origin) => names.map((name) => `${origin}/${name}/1.0.0/20260101000000`)),
+  )
+  const newer = await makeAll(
+    names
+      .slice(0, 30)
+      .flatMap((name) => [`acme/${name}/2.0.0/20260101000000`, `acme/${name}/3.0.0/20260101000000`]),
+  )
   await makeView(started, 'wide', 'promoted')
-  for (const act of ['promote', 'demote', 'promote', 'demote', 'promote', 'demote', 'promote', 'demote', 'promote'] as const) await move(started, act, 'wide', made)
+  for (const act of [
+    'promote',
+    'demote',
+    'promote',
+    'demote',
+    'promote',
+    'demote',
+    'promote',
+    'demote',
+    'promote',
+  ] as const)
+    await move(started, act, 'wide', made)
   await move(started, 'promote', 'wide', newer)
   const view = await getView(db, 'wide')
   const all = { from: { view: await getView(db, 'delivered'), revision: 0 }, to: { view, revision: 10 } }
   const same = { from: { view, revision: 0 }, to: { view, revision: 10 } } // 1,160 joined: in more reads than one
   const few = { from: { view, revision: 9 }, to: { view, revision: 10 } }
   t.equal((await listDifferences(db, all, { limit: 1_000 }, EVERYONE)).length, 220)
-  t.strictSame(await listDifferences(db, all, { limit: 1_000 }, EVERYONE), await listDifferences(db, same, { limit: 1_000 }, EVERYONE))
-  t.strictSame((await listDifferences(db, all, { origin: 'bee', limit: 1_000 }, EVERYONE)).map((line) => line.package), names.map((name) => `bee/${name}`))
-  t.strictSame((await listDifferences(db, all, { name: 'lib007', limit: 1_000 }, EVERYONE)).map((line) => line.package), ['acme/lib007', 'bee/lib007'])
-  t.strictSame((await listDifferences(db, few, { limit: 1_000 }, EVERYONE)).map((line) => line.to), names.slice(0, 30).map((name) => `acme/${name}/3.0.0/20260101000000`))
+  t.strictSame(
+    await listDifferences(db, all, { limit: 1_000 }, EVERYONE),
+    await listDifferences(db, same, { limit: 1_000 }, EVERYONE),
+  )
+  t.strictSame(
+    (await listDifferences(db, all, { origin: 'bee', limit: 1_000 }, EVERYONE)).map((line) => line.package),
+    names.map((name) => `bee/${name}`),
+  )
+  t.strictSame(
+    (await listDifferences(db, all, { name: 'lib007', limit: 1_000 }, EVERYONE)).map((line) => line.package),
+    ['acme/lib007', 'bee/lib007'],
+  )
+  t.strictSame(
+    (await listDifferences(db, few, { limit: 1_000 }, EVERYONE)).map((line) => line.to),
+    names.slice(0, 30).map((name) => `acme/${name}/3.0.0/20260101000000`),
+  )
   t.equal((await listDifferences(db, few, { origin: 'bee', limit: 1_000 }, EVERYONE)).length, 0)
-  t.equal((await listDifferences(db, few, { origin: 'acme', name: 'lib029', limit: 1_000 }, THE_PUBLIC)).length, 1)
-  const second = await listDifferences(db, all, { origin: 'bee', after: ['bee/lib100', 'x86_64-linux'], limit: 2 }, EVERYONE)
-  t.strictSame(second.map((line) => line.package), ['bee/lib101', 'bee/lib102'])
+  t.equal(
+    (await listDifferences(db, few, { origin: 'acme', name: 'lib029', limit: 1_000 }, THE_PUBLIC)).length,
+    1,
+  )
+  const second = await listDifferences(
+    db,
+    all,
+    { origin: 'bee', after: ['bee/lib100', 'x86_64-linux'], limit: 2 },
+    EVERYONE,
+  )
+  t.strictSame(
+    second.map((line) => line.package),
+    ['bee/lib101', 'bee/lib102'],
+  )
 })

@@ -1,17 +1,40 @@
 import { test } from 'tap'
 import { emptyFold, foldPromotion, latestOf } from '../../src/audit/fold.ts'
 
-const name = (version: string) => ({ ident: `acme/app/${version}/20260101000000`, target: 'x86_64-linux' }) as const
-const move = (from: string | null, to: string | null) => ({ package: 'acme/app', target: 'x86_64-linux', from: from && name(from).ident, to: to && name(to).ident }) as const
+const name = (version: string) =>
+  ({ ident: `acme/app/${version}/20260101000000`, target: 'x86_64-linux' }) as const
+const move = (from: string | null, to: string | null) =>
+  ({
+    package: 'acme/app',
+    target: 'x86_64-linux',
+    from: from && name(from).ident,
+    to: to && name(to).ident,
+  }) as const
 
 test('what left leaves before what joined joins, whatever the act', async (t) => {
   const fold = emptyFold()
   foldPromotion(fold, { revision: 1, joined: [name('1'), name('2')], left: [], pointers: [move(null, '2')] })
-  const { endedMembers, endedPointers, faults } = foldPromotion(fold, { revision: 2, joined: [name('3'), name('1')], left: [name('1'), name('2')], pointers: [move('2', '1')] })
+  const { endedMembers, endedPointers, faults } = foldPromotion(fold, {
+    revision: 2,
+    joined: [name('3'), name('1')],
+    left: [name('1'), name('2')],
+    pointers: [move('2', '1')],
+  })
   t.strictSame(faults, [])
-  t.strictSame(endedMembers, [{ ...name('1'), from: 1, position: 0 }, { ...name('2'), from: 1, position: 1 }])
-  t.strictSame(endedPointers, [{ package: 'acme/app', target: 'x86_64-linux', ident: name('2').ident, from: 1 }])
-  t.strictSame([...fold.members.values()], [{ ...name('3'), from: 2, position: 0 }, { ...name('1'), from: 2, position: 1 }])
+  t.strictSame(endedMembers, [
+    { ...name('1'), from: 1, position: 0 },
+    { ...name('2'), from: 1, position: 1 },
+  ])
+  t.strictSame(endedPointers, [
+    { package: 'acme/app', target: 'x86_64-linux', ident: name('2').ident, from: 1 },
+  ])
+  t.strictSame(
+    [...fold.members.values()],
+    [
+      { ...name('3'), from: 2, position: 0 },
+      { ...name('1'), from: 2, position: 1 },
+    ],
+  )
   t.strictSame([...latestOf('promoted', fold.members.values()).values()], [name('1').ident])
   t.strictSame([...latestOf('highest', fold.members.values()).values()], [name('3').ident])
 })
@@ -21,12 +44,23 @@ test('who joins anew joins last, and was a member until then', async (t) => {
   foldPromotion(fold, { revision: 1, joined: [name('1'), name('2')], left: [], pointers: [] })
   const { endedMembers } = foldPromotion(fold, { revision: 2, joined: [name('1')], left: [], pointers: [] })
   t.strictSame(endedMembers, [{ ...name('1'), from: 1, position: 0 }])
-  t.strictSame([...fold.members.values()].map(({ ident }) => ident), [name('2').ident, name('1').ident])
+  t.strictSame(
+    [...fold.members.values()].map(({ ident }) => ident),
+    [name('2').ident, name('1').ident],
+  )
 })
 
 test('a promotion that speaks of another state is a fault, and is applied all the same', async (t) => {
   const fold = emptyFold()
-  const { faults } = foldPromotion(fold, { revision: 4, joined: [], left: [name('1')], pointers: [move('2', '3')] })
-  t.match(faults, [/^revision 4 takes out acme\/app\/1\S* .* not in it$/, /^revision 4 moves acme\/app .* from acme\/app\/2\S+, where it was at nothing$/])
+  const { faults } = foldPromotion(fold, {
+    revision: 4,
+    joined: [],
+    left: [name('1')],
+    pointers: [move('2', '3')],
+  })
+  t.match(faults, [
+    /^revision 4 takes out acme\/app\/1\S* .* not in it$/,
+    /^revision 4 moves acme\/app .* from acme\/app\/2\S+, where it was at nothing$/,
+  ])
   t.equal(fold.pointers.get('acme/app x86_64-linux')?.ident, name('3').ident)
 })

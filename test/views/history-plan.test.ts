@@ -34,19 +34,65 @@ const db = new Kysely<Schema>({
 })
 
 const reads: Record<string, () => Promise<unknown>> = {
-  'what latest answered at a revision': async () => listPointersAt(db, await getView(db, 'stable'), 1, { limit: 10 }, EVERYONE),
+  'what latest answered at a revision': async () =>
+    listPointersAt(db, await getView(db, 'stable'), 1, { limit: 10 }, EVERYONE),
   'what latest answered to the public, on a later page': async () =>
-    listPointersAt(db, await getView(db, 'stable'), 1, { limit: 10, after: ['acme/app', 'x86_64-linux'], origin: 'acme' }, THE_PUBLIC),
-  'the members at a revision': async () => listMembersAt(db, await getView(db, 'stable'), 1, { limit: 10 }, THE_PUBLIC),
-  'the members on a later page': async () => listMembersAt(db, await getView(db, 'stable'), 1, { limit: 10, after: ['acme/app', 'x86_64-linux', 1] }, EVERYONE),
-  'a page of the history': async () => listRevisions(db, await getView(db, 'stable'), { before: 3, limit: 10 }, THE_PUBLIC),
+    listPointersAt(
+      db,
+      await getView(db, 'stable'),
+      1,
+      { limit: 10, after: ['acme/app', 'x86_64-linux'], origin: 'acme' },
+      THE_PUBLIC,
+    ),
+  'the members at a revision': async () =>
+    listMembersAt(db, await getView(db, 'stable'), 1, { limit: 10 }, THE_PUBLIC),
+  'the members on a later page': async () =>
+    listMembersAt(
+      db,
+      await getView(db, 'stable'),
+      1,
+      { limit: 10, after: ['acme/app', 'x86_64-linux', 1] },
+      EVERYONE,
+    ),
+  'a page of the history': async () =>
+    listRevisions(db, await getView(db, 'stable'), { before: 3, limit: 10 }, THE_PUBLIC),
   'one revision': async () => getRevision(db, await getView(db, 'stable'), 1, THE_PUBLIC),
   'what changed between two revisions': async () =>
-    listDifferences(db, { from: { view: await getView(db, 'stable'), revision: 1 }, to: { view: await getView(db, 'stable'), revision: 2 } }, { limit: 10, after: ['acme/app', 'x86_64-linux'] }, THE_PUBLIC),
+    listDifferences(
+      db,
+      {
+        from: { view: await getView(db, 'stable'), revision: 1 },
+        to: { view: await getView(db, 'stable'), revision: 2 },
+      },
+      { limit: 10, after: ['acme/app', 'x86_64-linux'] },
+      THE_PUBLIC,
+    ),
   'what differs in two views': async () =>
-    listDifferences(db, { from: { view: await getView(db, 'stable'), revision: 2 }, to: { view: await getView(db, 'unstable'), revision: 2 } }, { limit: 10, origin: 'acme' }, THE_PUBLIC),
-  'who held a pointer': async () => listHolders(db, await getView(db, 'stable'), { package: 'acme/app', target: 'x86_64-linux' }, { before: 9, limit: 10 }, THE_PUBLIC),
-  'who was the highest that the public may see': async () => listHolders(db, await getView(db, 'stable'), { package: 'acme/secret', target: 'x86_64-linux' }, { before: 9, limit: 10 }, THE_PUBLIC),
+    listDifferences(
+      db,
+      {
+        from: { view: await getView(db, 'stable'), revision: 2 },
+        to: { view: await getView(db, 'unstable'), revision: 2 },
+      },
+      { limit: 10, origin: 'acme' },
+      THE_PUBLIC,
+    ),
+  'who held a pointer': async () =>
+    listHolders(
+      db,
+      await getView(db, 'stable'),
+      { package: 'acme/app', target: 'x86_64-linux' },
+      { before: 9, limit: 10 },
+      THE_PUBLIC,
+    ),
+  'who was the highest that the public may see': async () =>
+    listHolders(
+      db,
+      await getView(db, 'stable'),
+      { package: 'acme/secret', target: 'x86_64-linux' },
+      { before: 9, limit: 10 },
+      THE_PUBLIC,
+    ),
   'where a release is and was': async () => listStays(db, 1, { after: [0, 1, 1], limit: 10 }),
   'the revision at a time': async () => getRevisionAt(db, await getView(db, 'stable'), { time: Date.now() }),
 }
@@ -57,8 +103,14 @@ for (const [name, read] of Object.entries(reads)) {
     await read()
     t.ok(statements.length > 0)
     for (const { sql, parameters } of statements) {
-      const plan = connection.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters)
-      const dear = plan.map(({ detail }) => detail).filter((detail) => /^SCAN (?!CONSTANT)|TEMP B-TREE|^SEARCH (members|pointers) .*\(view_id=\?\)$/.test(detail))
+      const plan = connection
+        .prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)
+        .all(...parameters)
+      const dear = plan
+        .map(({ detail }) => detail)
+        .filter((detail) =>
+          /^SCAN (?!CONSTANT)|TEMP B-TREE|^SEARCH (members|pointers) .*\(view_id=\?\)$/.test(detail),
+        )
       t.strictSame(dear, [], plan.map(({ detail }) => detail).join('\n'))
     }
   })
@@ -76,20 +128,25 @@ test('a page of the history tells of each revision what is told of it by itself,
     await move(started, inside.has(release) ? 'demote' : 'promote', 'wild', [release])
     if (!inside.delete(release)) inside.add(release)
   }
-  for (const ident of versions.filter((_, number) => number % 3 === 2)) await setVisibility(started, ident, 'private')
+  for (const ident of versions.filter((_, number) => number % 3 === 2))
+    await setVisibility(started, ident, 'private')
 
   const view = await getView(db, 'wild')
   statements.length = 0
   const page = await listRevisions(db, view, { before: view.revision + 1, limit: 100 }, THE_PUBLIC)
   t.equal(page.length, view.revision)
   t.ok(statements.length < page.length, `${statements.length} statements for ${page.length} revisions`)
-  for (const revision of page) t.strictSame(revision, await getRevision(db, view, revision.revision, THE_PUBLIC))
+  for (const revision of page)
+    t.strictSame(revision, await getRevision(db, view, revision.revision, THE_PUBLIC))
   const part = await listRevisions(db, view, { before: 41, limit: 10 }, THE_PUBLIC)
   t.strictSame(part, page.slice(-40, -30), 'a page in the middle')
 })
 
 test('one revision tells where latest moved from, though that joined before', async (t) => {
-  const [first, second, secret] = await makeReleases(started, ...['1', '2', '3'].map((version) => `acme/tale/${version}/20260101000000`))
+  const [first, second, secret] = await makeReleases(
+    started,
+    ...['1', '2', '3'].map((version) => `acme/tale/${version}/20260101000000`),
+  )
   if (first === undefined || second === undefined || secret === undefined) throw new Error('made too few')
   await setVisibility(started, secret.ident, 'private')
   await makeView(started, 'tame', 'promoted')
@@ -106,13 +163,22 @@ test('what was deleted and is published again is told of as another release, whi
   const once = await makeReleases(started, ident)
   await move(started, 'promote', 'again', once)
   await move(started, 'demote', 'again', once)
-  await started.depot.writer.submit({ kind: 'deleteRelease', input: { ident, target: 'x86_64-linux' }, actor: { client: 'tests', door: 'cli' } })
+  await started.depot.writer.submit({
+    kind: 'deleteRelease',
+    input: { ident, target: 'x86_64-linux' },
+    actor: { client: 'tests', door: 'cli' },
+  })
   const anew = await makeReleases(started, ident)
   await setVisibility(started, ident, 'private')
   await move(started, 'promote', 'again', anew)
   const view = await getView(db, 'again')
   const told = await listRevisions(db, view, { before: 4, limit: 10 }, THE_PUBLIC)
-  t.strictSame(told.map(({ joined, left }) => joined.length + left.length), [0, 1, 1], 'newest first')
+  t.strictSame(
+    told.map(({ joined, left }) => joined.length + left.length),
+    [0, 1, 1],
+    'newest first',
+  )
   t.strictSame(told[0]?.pointers, [])
-  for (const revision of told) t.strictSame(revision, await getRevision(db, view, revision.revision, THE_PUBLIC))
+  for (const revision of told)
+    t.strictSame(revision, await getRevision(db, view, revision.revision, THE_PUBLIC))
 })

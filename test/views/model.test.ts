@@ -26,7 +26,9 @@ const HOUR_MS = 3_600_000
 
 // Every fifty looks at this clock, commands begin or cease to take long: those that do read on a snapshot first.
 let [looks, time] = [0, 0]
-const started = await startDepot(tap, { elapsed: () => (time += Math.floor((looks += 1) / 50) % 2 === 0 ? 0 : 40) })
+const started = await startDepot(tap, {
+  elapsed: () => (time += Math.floor((looks += 1) / 50) % 2 === 0 ? 0 : 40),
+})
 const { db, writer } = started.depot
 /** Maintainers of every origin. */
 const people = new Map<string, CallerActor>()
@@ -37,10 +39,18 @@ for (const name of ['alice', 'bob', 'carol']) {
 const actorOf = (account: string | undefined): Actor => people.get(account ?? '') ?? ACTOR
 
 /** By name: versions, and what each needs. */
-const PACKAGES: Readonly<Record<string, readonly (readonly string[])[]>> = { lib: [[], []], base: [['lib/1'], ['lib/2']], app: [['base/1', 'lib/1'], ['base/2', 'lib/2'], []], tool: [[], []], leaf: [[], []] }
+const PACKAGES: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  lib: [[], []],
+  base: [['lib/1'], ['lib/2']],
+  app: [['base/1', 'lib/1'], ['base/2', 'lib/2'], []],
+  tool: [[], []],
+  leaf: [[], []],
+}
 /** Nothing needs a leaf, and only the upper view ever has one: there it may be deleted. */
 const LEAVES = ['leaf/1', 'leaf/2']
-const ALL_NAMES = Object.entries(PACKAGES).flatMap(([name, versions]) => versions.map((_, index) => `${name}/${index + 1}`))
+const ALL_NAMES = Object.entries(PACKAGES).flatMap(([name, versions]) =>
+  versions.map((_, index) => `${name}/${index + 1}`),
+)
 const NAMES = ALL_NAMES.filter((name) => !LEAVES.includes(name))
 
 /** One run: its own origin and views. */
@@ -56,13 +66,28 @@ let runs = 0
 async function makeWorld(rule: 'promoted' | 'highest'): Promise<World> {
   runs += 1
   const world = { model: new ViewModel(), origin: `o${runs}`, lower: `lower-${runs}`, upper: `upper-${runs}` }
-  for (const [name, viewRule] of [[world.lower, 'promoted'], [world.upper, rule]] as const) {
+  for (const [name, viewRule] of [
+    [world.lower, 'promoted'],
+    [world.upper, rule],
+  ] as const) {
     await makeView(started, name, viewRule)
-    world.model.views.set(name, { name, rules: [viewRule], states: [new Map()], gates: {}, isFrozen: false, since: { member: new Map(), current: new Map() } })
+    world.model.views.set(name, {
+      name,
+      rules: [viewRule],
+      states: [new Map()],
+      gates: {},
+      isFrozen: false,
+      since: { member: new Map(), current: new Map() },
+    })
   }
   const [first = '', ...others] = ALL_NAMES
   await publish(world, first)
-  for (const account of people.keys()) await writer.submit({ kind: 'setMember', input: { origin: world.origin, account, role: 'maintainer' }, actor: ACTOR })
+  for (const account of people.keys())
+    await writer.submit({
+      kind: 'setMember',
+      input: { origin: world.origin, account, role: 'maintainer' },
+      actor: ACTOR,
+    })
   await Promise.all(others.map((name) => publish(world, name)))
   return world
 }
@@ -73,13 +98,21 @@ async function publish(world: World, name: string): Promise<void> {
   const [packageName = '', version = ''] = name.split('/')
   const needs = (PACKAGES[packageName]?.[Number(version) - 1] ?? []).map((need) => identOf(world, need))
   await makeReleases(started, { name: identOf(world, name), deps: needs })
-  world.model.releases.push({ ident: identOf(world, name), line: `${world.origin}/${packageName}`, version: Number(version), needs, isDeleted: false })
+  world.model.releases.push({
+    ident: identOf(world, name),
+    line: `${world.origin}/${packageName}`,
+    version: Number(version),
+    needs,
+    isDeleted: false,
+  })
 }
 
 async function submit(command: Omit<Command, 'actor'>, { by }: Asked = {}): Promise<Came> {
   try {
     const outcome = await writer.submit({ ...command, actor: actorOf(by) })
-    return typeof outcome === 'object' && 'isChanged' in outcome && !outcome.isChanged ? 'unchanged' : 'changed'
+    return typeof outcome === 'object' && 'isChanged' in outcome && !outcome.isChanged
+      ? 'unchanged'
+      : 'changed'
   } catch (error) {
     if (error instanceof DepotError) return error.code as Came
     throw error
@@ -87,11 +120,22 @@ async function submit(command: Omit<Command, 'actor'>, { by }: Asked = {}): Prom
 }
 
 /** A draft is made and applied: the same must come of it, or of its refusal, as of the change alone. */
-async function planAndApply(view: string, releases: readonly { ident: string; target: typeof target }[]): Promise<Came> {
+async function planAndApply(
+  view: string,
+  releases: readonly { ident: string; target: typeof target }[],
+): Promise<Came> {
   try {
     const token = `plan-${(plans += 1)}`
-    await writer.submit({ kind: 'draftPlan', input: { token, request: { view, act: 'promote', source: { releases } } }, actor: ACTOR })
-    const applied = await writer.submit({ kind: 'applyPlan', input: { plan: token, nextToken: `${token}-next` }, actor: ACTOR })
+    await writer.submit({
+      kind: 'draftPlan',
+      input: { token, request: { view, act: 'promote', source: { releases } } },
+      actor: ACTOR,
+    })
+    const applied = await writer.submit({
+      kind: 'applyPlan',
+      input: { plan: token, nextToken: `${token}-next` },
+      actor: ACTOR,
+    })
     if (!('outcome' in applied)) throw new Error('a plan was stale at once')
     return applied.outcome.isChanged ? 'changed' : 'unchanged'
   } catch (error) {
@@ -100,11 +144,22 @@ async function planAndApply(view: string, releases: readonly { ident: string; ta
   }
 }
 /** Alice proposes, and Carol, who may not do it herself, approves. */
-async function proposeAndApprove(view: string, releases: readonly { ident: string; target: typeof target }[]): Promise<Came> {
+async function proposeAndApprove(
+  view: string,
+  releases: readonly { ident: string; target: typeof target }[],
+): Promise<Came> {
   const token = `plan-${(plans += 1)}`
   try {
-    await writer.submit({ kind: 'propose', input: { token, request: { view, act: 'promote', source: { releases } } }, actor: actorOf('alice') })
-    const applied = await writer.submit({ kind: 'approve', input: { plan: token, nextToken: `${token}-next` }, actor: actorOf('carol') })
+    await writer.submit({
+      kind: 'propose',
+      input: { token, request: { view, act: 'promote', source: { releases } } },
+      actor: actorOf('alice'),
+    })
+    const applied = await writer.submit({
+      kind: 'approve',
+      input: { plan: token, nextToken: `${token}-next` },
+      actor: actorOf('carol'),
+    })
     if (!('outcome' in applied)) throw new Error('a proposal was stale at once')
     return 'changed'
   } catch (error) {
@@ -122,7 +177,11 @@ const setArbitrary = fc.array(fc.constantFrom(...NAMES, 'tool/1', 'tool/2'), { m
 const revisionArbitrary = fc.nat({ max: 1_000 })
 const gatesArbitrary: fc.Arbitrary<ModelGates> = fc.record(
   {
-    requires: fc.record({ view: fc.constant('lower'), as: fc.constantFrom('member' as const, 'current' as const), soaks: fc.boolean() }),
+    requires: fc.record({
+      view: fc.constant('lower'),
+      as: fc.constantFrom('member' as const, 'current' as const),
+      soaks: fc.boolean(),
+    }),
     promoters: fc.constantFrom(['alice'], ['bob'], ['bob']),
     approval: fc.constant(true as const),
     closure: fc.constantFrom('depot' as const, 'view' as const),
@@ -132,9 +191,17 @@ const gatesArbitrary: fc.Arbitrary<ModelGates> = fc.record(
 )
 
 /** Most changes are the operator's, whom no rule asks about rights. */
-const askedArbitrary: fc.Arbitrary<Asked> = fc.constantFrom({}, {}, {}, { by: 'alice' }, { by: 'alice' }, { override: true })
+const askedArbitrary: fc.Arbitrary<Asked> = fc.constantFrom(
+  {},
+  {},
+  {},
+  { by: 'alice' },
+  { by: 'alice' },
+  { override: true },
+)
 const howOf = ({ override }: Asked) => ({ ...(override === true && { override: { reason: 'tests' } }) })
-const nameOf = ({ by, override }: Asked) => `${by === undefined ? '' : ` by ${by}`}${override === true ? ' with the glass broken' : ''}`
+const nameOf = ({ by, override }: Asked) =>
+  `${by === undefined ? '' : ` by ${by}`}${override === true ? ' with the glass broken' : ''}`
 
 class Doing implements fc.AsyncCommand<World, object> {
   readonly #name: string
@@ -163,56 +230,177 @@ class Doing implements fc.AsyncCommand<World, object> {
 }
 
 /** One that a view has had or, now and then, the one after. */
-const revisionIn = (world: World, view: 'lower' | 'upper', number: number) => number % (world.model.view(world[view]).states.length + 1)
-const rowsOf = (world: World, names: readonly string[]) => names.map((name) => ({ ident: identOf(world, name), target }) as const)
+const revisionIn = (world: World, view: 'lower' | 'upper', number: number) =>
+  number % (world.model.view(world[view]).states.length + 1)
+const rowsOf = (world: World, names: readonly string[]) =>
+  names.map((name) => ({ ident: identOf(world, name), target }) as const)
 const identsOf = (world: World, names: readonly string[]) => names.map((name) => identOf(world, name))
 
 const commands = [
-  fc.tuple(viewArbitrary, setArbitrary, askedArbitrary).map(([view, set, asked]) => new Doing(`promote ${set.join(' ')} into ${view}${nameOf(asked)}`, async (world) => ({ came: await submit({ kind: 'promote', input: { view: world[view], releases: rowsOf(world, set), ...howOf(asked) } }, asked), expected: world.model.promote(world[view], identsOf(world, set), asked) }))),
-  fc.constantFrom(...LEAVES).map((name) => new Doing(`promote ${name} into upper`, async (world) => ({ came: await submit({ kind: 'promote', input: { view: world.upper, releases: rowsOf(world, [name]) } }), expected: world.model.promote(world.upper, identsOf(world, [name])) }))),
-  fc.tuple(viewArbitrary, setArbitrary).map(([view, set]) => new Doing(`propose and approve ${set.join(' ')} into ${view}`, async (world) => ({ came: await proposeAndApprove(world[view], rowsOf(world, set)), expected: world.model.promote(world[view], identsOf(world, set), { by: 'alice', approved: true }) }))),
-  fc.tuple(viewArbitrary, setArbitrary).map(([view, set]) => new Doing(`plan and apply ${set.join(' ')} into ${view}`, async (world) => ({ came: await planAndApply(world[view], rowsOf(world, set)), expected: world.model.promote(world[view], identsOf(world, set)) }))),
-  fc.tuple(fc.constantFrom(...LEAVES), askedArbitrary).map(([name, asked]) => new Doing(`demote ${name} from upper${nameOf(asked)}`, async (world) => ({ came: await submit({ kind: 'demote', input: { view: world.upper, releases: rowsOf(world, [name]), ...howOf(asked) } }, asked), expected: world.model.demote(world.upper, identsOf(world, [name]), asked) }))),
-  fc.tuple(viewArbitrary, setArbitrary, askedArbitrary).map(([view, set, asked]) => new Doing(`demote ${set.join(' ')} from ${view}${nameOf(asked)}`, async (world) => ({ came: await submit({ kind: 'demote', input: { view: world[view], releases: rowsOf(world, set), ...howOf(asked) } }, asked), expected: world.model.demote(world[view], identsOf(world, set), asked) }))),
-  fc.tuple(viewArbitrary, revisionArbitrary, askedArbitrary).map(([view, revision, asked]) => new Doing(`roll ${view} back to revision ${revision}${nameOf(asked)}`, async (world) => {
-    const to = revisionIn(world, view, revision)
-    return { came: await submit({ kind: 'changeView', input: { request: { view: world[view], act: 'rollback', to: { revision: to } }, ...howOf(asked) } }, asked), expected: world.model.rollback(world[view], to, asked) }
-  })),
-  fc.tuple(viewArbitrary, revisionArbitrary, askedArbitrary).map(([view, revision, asked]) => new Doing(`revert revision ${revision} of ${view}${nameOf(asked)}`, async (world) => {
-    const which = revisionIn(world, view, revision)
-    return { came: await submit({ kind: 'changeView', input: { request: { view: world[view], act: 'revert', revision: which }, ...howOf(asked) } }, asked), expected: world.model.revert(world[view], which, asked) }
-  })),
-  fc.tuple(viewArbitrary, fc.constantFrom('promoted' as const, 'highest' as const), askedArbitrary).map(([view, rule, asked]) => new Doing(`set-rule ${rule} of ${view}${nameOf(asked)}`, async (world) => ({
-    came: await submit({ kind: 'changeView', input: { request: { view: world[view], act: 'set-rule', rule }, ...howOf(asked) } }, asked),
-    expected: world.model.setRule(world[view], rule, asked),
-  }))),
-  fc.tuple(viewArbitrary, fc.constantFrom(true, false, false)).map(([view, isFrozen]) => new Doing(`${isFrozen ? 'freeze' : 'thaw'} ${view}`, async (world) => {
-    await writer.submit(isFrozen ? { kind: 'freeze', input: { view: world[view], reason: 'audit' }, actor: ACTOR } : { kind: 'thaw', input: { view: world[view] }, actor: ACTOR })
-    world.model.view(world[view]).isFrozen = isFrozen
-    return { came: 'changed', expected: 'changed' }
-  })),
-  gatesArbitrary.map((gates) => new Doing(`set the gates ${JSON.stringify(gates)}`, async (world) => {
-    const named = gates.requires === undefined ? gates : { ...gates, requires: { ...gates.requires, view: world.lower } }
-    world.model.view(world.upper).gates = named
-    const { requires, approval, ...others } = named
-    const set: Gates = {
-      ...others,
-      ...(requires !== undefined && { requires: [{ view: requires.view, as: requires.as, ...(requires.soaks === true && { soakMs: HOUR_MS / 2 }) }] }),
-      ...(approval === true && { approval: { approvers: ['carol'], expiresMs: 100 * HOUR_MS } }),
-    }
-    await writer.submit({ kind: 'govern', input: { view: world.upper, gates: set }, actor: ACTOR })
-    return { came: 'changed', expected: 'changed' }
-  })),
-  fc.constant(new Doing('wait an hour', async ({ model }) => {
-    model.hour += 1
-    started.setClock(started.depot.now() + HOUR_MS)
-    return { came: 'changed', expected: 'changed' }
-  })),
-  fc.constantFrom(...NAMES, ...LEAVES, ...LEAVES, ...LEAVES).map((name) => new Doing(`delete ${name}`, async (world) => ({ came: await submit({ kind: 'deleteRelease', input: { ident: identOf(world, name), target } }), expected: world.model.remove(identOf(world, name)) }))),
-  fc.constantFrom(...ALL_NAMES).map((name) => new Doing(`publish ${name} again`, async (world) => {
-    if (world.model.find(identOf(world, name)) === undefined) await publish(world, name)
-    return { came: 'changed', expected: 'changed' }
-  })),
+  fc.tuple(viewArbitrary, setArbitrary, askedArbitrary).map(
+    ([view, set, asked]) =>
+      new Doing(`promote ${set.join(' ')} into ${view}${nameOf(asked)}`, async (world) => ({
+        came: await submit(
+          { kind: 'promote', input: { view: world[view], releases: rowsOf(world, set), ...howOf(asked) } },
+          asked,
+        ),
+        expected: world.model.promote(world[view], identsOf(world, set), asked),
+      })),
+  ),
+  fc.constantFrom(...LEAVES).map(
+    (name) =>
+      new Doing(`promote ${name} into upper`, async (world) => ({
+        came: await submit({
+          kind: 'promote',
+          input: { view: world.upper, releases: rowsOf(world, [name]) },
+        }),
+        expected: world.model.promote(world.upper, identsOf(world, [name])),
+      })),
+  ),
+  fc.tuple(viewArbitrary, setArbitrary).map(
+    ([view, set]) =>
+      new Doing(`propose and approve ${set.join(' ')} into ${view}`, async (world) => ({
+        came: await proposeAndApprove(world[view], rowsOf(world, set)),
+        expected: world.model.promote(world[view], identsOf(world, set), { by: 'alice', approved: true }),
+      })),
+  ),
+  fc.tuple(viewArbitrary, setArbitrary).map(
+    ([view, set]) =>
+      new Doing(`plan and apply ${set.join(' ')} into ${view}`, async (world) => ({
+        came: await planAndApply(world[view], rowsOf(world, set)),
+        expected: world.model.promote(world[view], identsOf(world, set)),
+      })),
+  ),
+  fc.tuple(fc.constantFrom(...LEAVES), askedArbitrary).map(
+    ([name, asked]) =>
+      new Doing(`demote ${name} from upper${nameOf(asked)}`, async (world) => ({
+        came: await submit(
+          {
+            kind: 'demote',
+            input: { view: world.upper, releases: rowsOf(world, [name]), ...howOf(asked) },
+          },
+          asked,
+        ),
+        expected: world.model.demote(world.upper, identsOf(world, [name]), asked),
+      })),
+  ),
+  fc.tuple(viewArbitrary, setArbitrary, askedArbitrary).map(
+    ([view, set, asked]) =>
+      new Doing(`demote ${set.join(' ')} from ${view}${nameOf(asked)}`, async (world) => ({
+        came: await submit(
+          { kind: 'demote', input: { view: world[view], releases: rowsOf(world, set), ...howOf(asked) } },
+          asked,
+        ),
+        expected: world.model.demote(world[view], identsOf(world, set), asked),
+      })),
+  ),
+  fc.tuple(viewArbitrary, revisionArbitrary, askedArbitrary).map(
+    ([view, revision, asked]) =>
+      new Doing(`roll ${view} back to revision ${revision}${nameOf(asked)}`, async (world) => {
+        const to = revisionIn(world, view, revision)
+        return {
+          came: await submit(
+            {
+              kind: 'changeView',
+              input: {
+                request: { view: world[view], act: 'rollback', to: { revision: to } },
+                ...howOf(asked),
+              },
+            },
+            asked,
+          ),
+          expected: world.model.rollback(world[view], to, asked),
+        }
+      }),
+  ),
+  fc.tuple(viewArbitrary, revisionArbitrary, askedArbitrary).map(
+    ([view, revision, asked]) =>
+      new Doing(`revert revision ${revision} of ${view}${nameOf(asked)}`, async (world) => {
+        const which = revisionIn(world, view, revision)
+        return {
+          came: await submit(
+            {
+              kind: 'changeView',
+              input: { request: { view: world[view], act: 'revert', revision: which }, ...howOf(asked) },
+            },
+            asked,
+          ),
+          expected: world.model.revert(world[view], which, asked),
+        }
+      }),
+  ),
+  fc.tuple(viewArbitrary, fc.constantFrom('promoted' as const, 'highest' as const), askedArbitrary).map(
+    ([view, rule, asked]) =>
+      new Doing(`set-rule ${rule} of ${view}${nameOf(asked)}`, async (world) => ({
+        came: await submit(
+          {
+            kind: 'changeView',
+            input: { request: { view: world[view], act: 'set-rule', rule }, ...howOf(asked) },
+          },
+          asked,
+        ),
+        expected: world.model.setRule(world[view], rule, asked),
+      })),
+  ),
+  fc.tuple(viewArbitrary, fc.constantFrom(true, false, false)).map(
+    ([view, isFrozen]) =>
+      new Doing(`${isFrozen ? 'freeze' : 'thaw'} ${view}`, async (world) => {
+        await writer.submit(
+          isFrozen
+            ? { kind: 'freeze', input: { view: world[view], reason: 'audit' }, actor: ACTOR }
+            : { kind: 'thaw', input: { view: world[view] }, actor: ACTOR },
+        )
+        world.model.view(world[view]).isFrozen = isFrozen
+        return { came: 'changed', expected: 'changed' }
+      }),
+  ),
+  gatesArbitrary.map(
+    (gates) =>
+      new Doing(`set the gates ${JSON.stringify(gates)}`, async (world) => {
+        const named =
+          gates.requires === undefined
+            ? gates
+            : { ...gates, requires: { ...gates.requires, view: world.lower } }
+        world.model.view(world.upper).gates = named
+        const { requires, approval, ...others } = named
+        const set: Gates = {
+          ...others,
+          ...(requires !== undefined && {
+            requires: [
+              {
+                view: requires.view,
+                as: requires.as,
+                ...(requires.soaks === true && { soakMs: HOUR_MS / 2 }),
+              },
+            ],
+          }),
+          ...(approval === true && { approval: { approvers: ['carol'], expiresMs: 100 * HOUR_MS } }),
+        }
+        await writer.submit({ kind: 'govern', input: { view: world.upper, gates: set }, actor: ACTOR })
+        return { came: 'changed', expected: 'changed' }
+      }),
+  ),
+  fc.constant(
+    new Doing('wait an hour', async ({ model }) => {
+      model.hour += 1
+      started.setClock(started.depot.now() + HOUR_MS)
+      return { came: 'changed', expected: 'changed' }
+    }),
+  ),
+  fc.constantFrom(...NAMES, ...LEAVES, ...LEAVES, ...LEAVES).map(
+    (name) =>
+      new Doing(`delete ${name}`, async (world) => ({
+        came: await submit({ kind: 'deleteRelease', input: { ident: identOf(world, name), target } }),
+        expected: world.model.remove(identOf(world, name)),
+      })),
+  ),
+  fc.constantFrom(...ALL_NAMES).map(
+    (name) =>
+      new Doing(`publish ${name} again`, async (world) => {
+        if (world.model.find(identOf(world, name)) === undefined) await publish(world, name)
+        return { came: 'changed', expected: 'changed' }
+      }),
+  ),
 ]
 
 async function compare(world: World, name: string, revision?: number): Promise<void> {
@@ -224,21 +412,30 @@ async function compare(world: World, name: string, revision?: number): Promise<v
   const answered = (await listPointersAt(db, view, at, ALL, EVERYONE)).map(({ ident }) => ident).toSorted()
   const should = {
     revision: modelled.states.length - 1,
-    members: members(state).map(({ ident }) => ident).toSorted(),
-    latest: [...state.values()].flatMap((line) => latest(modelled.rules[at] ?? 'promoted', line)?.ident ?? []).toSorted(),
+    members: members(state)
+      .map(({ ident }) => ident)
+      .toSorted(),
+    latest: [...state.values()]
+      .flatMap((line) => latest(modelled.rules[at] ?? 'promoted', line)?.ident ?? [])
+      .toSorted(),
   }
   const is = { revision: view.revision, members: held, latest: answered }
-  if (JSON.stringify(is) !== JSON.stringify(should)) throw new Error(`${name} at ${at} is ${JSON.stringify(is)}, not ${JSON.stringify(should)}`)
+  if (JSON.stringify(is) !== JSON.stringify(should))
+    throw new Error(`${name} at ${at} is ${JSON.stringify(is)}, not ${JSON.stringify(should)}`)
 }
 
 for (const rule of ['promoted', 'highest'] as const) {
   test(`${rule}: whatever is done, the depot does what the model does`, async (t) => {
     t.comment(`seed ${SEED}`)
-    const property = fc.asyncProperty(fc.commands(commands, { maxCommands: COMMANDS, size: 'max' }), async (some) => {
-      const world = await makeWorld(rule)
-      await fc.asyncModelRun(() => ({ model: world, real: {} }), some)
-      for (const view of world.model.views.values()) for (const revision of view.states.keys()) await compare(world, view.name, revision)
-    })
+    const property = fc.asyncProperty(
+      fc.commands(commands, { maxCommands: COMMANDS, size: 'max' }),
+      async (some) => {
+        const world = await makeWorld(rule)
+        await fc.asyncModelRun(() => ({ model: world, real: {} }), some)
+        for (const view of world.model.views.values())
+          for (const revision of view.states.keys()) await compare(world, view.name, revision)
+      },
+    )
     await fc.assert(property, { seed: SEED, numRuns: RUNS })
     t.pass(`${RUNS} runs of up to ${COMMANDS} commands`)
   })
@@ -246,11 +443,17 @@ for (const rule of ['promoted', 'highest'] as const) {
 
 test('the runs met what there is to meet', async (t) => {
   const came: readonly Came[] = ['changed', 'unchanged', 'not_found', 'refused']
-  for (const kind of ['promote', 'plan']) for (const each of came) t.ok(met.has(`${kind} ${each}`), `${kind} ${each}`)
-  for (const kind of ['promote', 'demote', 'propose', 'roll', 'revert']) t.ok(met.has(`${kind} forbidden`), `${kind} forbidden`)
+  for (const kind of ['promote', 'plan'])
+    for (const each of came) t.ok(met.has(`${kind} ${each}`), `${kind} ${each}`)
+  for (const kind of ['promote', 'demote', 'propose', 'roll', 'revert'])
+    t.ok(met.has(`${kind} forbidden`), `${kind} forbidden`)
   for (const each of ['changed', 'refused']) t.ok(met.has(`propose ${each}`), `propose ${each}`)
-  for (const each of ['changed', 'not_found', 'not_member', 'refused']) t.ok(met.has(`demote ${each}`), `demote ${each}`)
-  for (const kind of ['roll', 'revert']) for (const each of [...came, 'conflict']) t.ok(met.has(`${kind} ${each}`), `${kind} ${each}`)
-  for (const each of ['changed', 'unchanged', 'refused', 'forbidden']) t.ok(met.has(`set-rule ${each}`), `set-rule ${each}`)
-  for (const each of ['changed', 'not_found', 'refused', 'in_use']) t.ok(met.has(`delete ${each}`), `delete ${each}`)
+  for (const each of ['changed', 'not_found', 'not_member', 'refused'])
+    t.ok(met.has(`demote ${each}`), `demote ${each}`)
+  for (const kind of ['roll', 'revert'])
+    for (const each of [...came, 'conflict']) t.ok(met.has(`${kind} ${each}`), `${kind} ${each}`)
+  for (const each of ['changed', 'unchanged', 'refused', 'forbidden'])
+    t.ok(met.has(`set-rule ${each}`), `set-rule ${each}`)
+  for (const each of ['changed', 'not_found', 'refused', 'in_use'])
+    t.ok(met.has(`delete ${each}`), `delete ${each}`)
 })

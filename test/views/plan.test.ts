@@ -9,7 +9,14 @@ let lastId = 0
 function release(text: string, target: ViewRelease['target'] = 'x86_64-linux'): ViewRelease {
   const ident = parseIdent(`${text}/20260101000000`)
   lastId += 1
-  return { releaseId: lastId, packageId: ident.name.length, originId: 1, ident, target, orderKey: orderKey(ident) }
+  return {
+    releaseId: lastId,
+    packageId: ident.name.length,
+    originId: 1,
+    ident,
+    target,
+    orderKey: orderKey(ident),
+  }
 }
 
 const one = release('acme/app/1.0.0')
@@ -27,14 +34,27 @@ const stepsOf = (rule: 'promoted' | 'highest', candidates: readonly Candidate[])
     rule,
     { joining: candidates.map(({ release: joining }) => ({ release: joining })), leaving: [] },
     {
-      members: new Set(candidates.flatMap((candidate) => (candidate.isMember ? candidate.release.releaseId : []))),
-      pointers: new Map(candidates.flatMap(({ pointer }) => (pointer === undefined ? [] : [[lineOf(pointer), pointer]]))),
+      members: new Set(
+        candidates.flatMap((candidate) => (candidate.isMember ? candidate.release.releaseId : [])),
+      ),
+      pointers: new Map(
+        candidates.flatMap(({ pointer }) => (pointer === undefined ? [] : [[lineOf(pointer), pointer]])),
+      ),
       heirs: new Map(),
     },
   ).steps
-const changes = (rule: 'promoted' | 'highest', candidates: readonly Candidate[]) => stepsOf(rule, candidates).map((step) => step.change)
-const stranger = (candidate: ViewRelease, pointer?: ViewRelease) => ({ release: candidate, isMember: false, pointer })
-const member = (candidate: ViewRelease, pointer?: ViewRelease) => ({ release: candidate, isMember: true, pointer })
+const changes = (rule: 'promoted' | 'highest', candidates: readonly Candidate[]) =>
+  stepsOf(rule, candidates).map((step) => step.change)
+const stranger = (candidate: ViewRelease, pointer?: ViewRelease) => ({
+  release: candidate,
+  isMember: false,
+  pointer,
+})
+const member = (candidate: ViewRelease, pointer?: ViewRelease) => ({
+  release: candidate,
+  isMember: true,
+  pointer,
+})
 
 test('the first release of a package is added, under both rules', async (t) => {
   t.strictSame(changes('promoted', [stranger(one)]), ['added'])
@@ -77,7 +97,10 @@ test('targets of one ident are lines of their own', async (t) => {
 })
 
 test('a step says where latest stood before it moved', async (t) => {
-  const [moved, joined] = [stepsOf('promoted', [stranger(two, one)])[0], stepsOf('highest', [stranger(one, two)])[0]]
+  const [moved, joined] = [
+    stepsOf('promoted', [stranger(two, one)])[0],
+    stepsOf('highest', [stranger(one, two)])[0],
+  ]
   t.equal(moved?.from, one)
   t.equal(joined?.from, undefined)
 })

@@ -32,10 +32,28 @@ test('it is what looking at each revision by itself finds', async (t) => {
         stays.push(stay(ident, from, revision > 18 ? undefined : revision))
       }
     }
-    const highestAt = (revision: number) => stays.filter(({ from, to }) => from <= revision && (to ?? Infinity) > revision).map(({ ident }) => ident).toSorted().at(-1)
+    const highestAt = (revision: number) =>
+      stays
+        .filter(({ from, to }) => from <= revision && (to ?? Infinity) > revision)
+        .map(({ ident }) => ident)
+        .toSorted()
+        .at(-1)
     const spans = sweepHighest(stays)
-    const heldAt = (revision: number) => spans.filter(({ from, to }: Span) => from <= revision && (to ?? Infinity) > revision).map(({ ident }) => ident)
-    for (let revision = 0; revision < 25; revision += 1) t.strictSame(heldAt(revision), [highestAt(revision)].filter((ident) => ident !== undefined), `run ${run}, revision ${revision}`)
-    t.ok(spans.every((span, index) => span.to !== spans[index + 1]?.from || span.ident !== spans[index + 1]?.ident), 'no span is cut in two')
+    const heldAt = (revision: number) =>
+      spans
+        .filter(({ from, to }: Span) => from <= revision && (to ?? Infinity) > revision)
+        .map(({ ident }) => ident)
+    for (let revision = 0; revision < 25; revision += 1)
+      t.strictSame(
+        heldAt(revision),
+        [highestAt(revision)].filter((ident) => ident !== undefined),
+        `run ${run}, revision ${revision}`,
+      )
+    t.ok(
+      spans.every(
+        (span, index) => span.to !== spans[index + 1]?.from || span.ident !== spans[index + 1]?.ident,
+      ),
+      'no span is cut in two',
+    )
   }
 })

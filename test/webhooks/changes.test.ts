@@ -10,12 +10,21 @@ import type { Scene } from '../support/webhook-scene.ts'
 const VIEWS = { filter: { kinds: ['view-created'] } }
 
 async function change(started: Scene, name: string, body: object) {
-  const { status, body: changed, differences } = await callApi(started, 'PATCH', `/api/v1/webhooks/${name}`, { body })
+  const {
+    status,
+    body: changed,
+    differences,
+  } = await callApi(started, 'PATCH', `/api/v1/webhooks/${name}`, { body })
   return { status, differences, ...changed }
 }
 
 async function events(started: Scene): Promise<unknown[]> {
-  const rows = await started.depot.db.selectFrom('ledger').select('text').where('kind', 'like', 'webhook-%').orderBy('sequence').execute()
+  const rows = await started.depot.db
+    .selectFrom('ledger')
+    .select('text')
+    .where('kind', 'like', 'webhook-%')
+    .orderBy('sequence')
+    .execute()
   return rows.map(({ text }) => {
     const { at: _at, actor: _actor, ...event } = JSON.parse(text) as Record<string, unknown>
     return event
@@ -28,19 +37,45 @@ test('a webhook that is paused is sent nothing, and everything once it is resume
   await hook(started, 'deploys', VIEWS)
   const [first = 0] = await entries(started, 'one')
   await until(() => receiver.received.length === 1)
-  t.match(await change(started, 'deploys', { paused: true }), { status: 200, differences: '', state: 'paused', position: first, paused: { why: 'asked', since: /Z$/ } })
+  t.match(await change(started, 'deploys', { paused: true }), {
+    status: 200,
+    differences: '',
+    state: 'paused',
+    position: first,
+    paused: { why: 'asked', since: /Z$/ },
+  })
   const [second = 0, third = 0] = await entries(started, 'two', 'three')
   await hook(started, 'other', { after: second }) // which shows that time was enough
-  await until(() => receiver.received.some(({ path, body }) => path === '/other' && body.kind === 'webhook-added'))
+  await until(() =>
+    receiver.received.some(({ path, body }) => path === '/other' && body.kind === 'webhook-added'),
+  )
   t.match(await state(started, 'deploys'), { state: 'paused', position: first })
-  t.match(await change(started, 'deploys', { paused: true }), { status: 200, state: 'paused' }, 'twice is once')
+  t.match(
+    await change(started, 'deploys', { paused: true }),
+    { status: 200, state: 'paused' },
+    'twice is once',
+  )
   t.match(await change(started, 'deploys', { paused: false }), { status: 200, paused: null })
-  t.strictSame(started.logged.filter(({ method }) => method === 'PATCH').map(({ subject }) => subject), ['webhook deploys: paused', 'webhook deploys: paused', 'webhook deploys: resumed'])
-  const got = () => receiver.received.filter(({ path }) => path === '/deploys').map(({ body }) => body.sequence)
+  t.strictSame(
+    started.logged.filter(({ method }) => method === 'PATCH').map(({ subject }) => subject),
+    ['webhook deploys: paused', 'webhook deploys: paused', 'webhook deploys: resumed'],
+  )
+  const got = () =>
+    receiver.received.filter(({ path }) => path === '/deploys').map(({ body }) => body.sequence)
   await until(() => got().length === 3)
   t.strictSame(got(), [first, second, third])
-  const changes = (await events(started)).filter((event) => (event as { kind: string }).kind === 'webhook-changed')
-  t.strictSame(changes, [['paused'], ['resumed']].map((changed) => ({ kind: 'webhook-changed', webhook: 'deploys', host: '127.0.0.1', changed })))
+  const changes = (await events(started)).filter(
+    (event) => (event as { kind: string }).kind === 'webhook-changed',
+  )
+  t.strictSame(
+    changes,
+    [['paused'], ['resumed']].map((changed) => ({
+      kind: 'webhook-changed',
+      webhook: 'deploys',
+      host: '127.0.0.1',
+      changed,
+    })),
+  )
 })
 
 test('after attempts for more than five days a webhook pauses itself, says why in state and log, and loses nothing', async (t) => {
@@ -49,11 +84,23 @@ test('after attempts for more than five days a webhook pauses itself, says why i
   await hook(started, 'deploys', VIEWS)
   receiver.behave(500)
   const [first = 0, second = 0] = await entries(started, 'one', 'two')
-  for (let attempt = 1; attempt < MOST_ATTEMPTS; attempt += 1) await timers.pass(Math.min(5_000 * 2 ** (attempt - 1), 6 * 3_600_000))
+  for (let attempt = 1; attempt < MOST_ATTEMPTS; attempt += 1)
+    await timers.pass(Math.min(5_000 * 2 ** (attempt - 1), 6 * 3_600_000))
   await until(async () => (await state(started, 'deploys'))['state'] === 'paused')
-  t.match(await state(started, 'deploys'), { attempts: MOST_ATTEMPTS, position: first - 1, behind: 2, next_attempt_at: null, failing_since: /Z$/, paused: { why: 'failing' }, differences: '' })
+  t.match(await state(started, 'deploys'), {
+    attempts: MOST_ATTEMPTS,
+    position: first - 1,
+    behind: 2,
+    next_attempt_at: null,
+    failing_since: /Z$/,
+    paused: { why: 'failing' },
+    differences: '',
+  })
   t.equal(receiver.received.length, MOST_ATTEMPTS)
-  t.match(started.logged.find(({ msg }) => String(msg).startsWith('webhook paused')), { level: 'error', webhook: 'deploys', why: 'failing', error: 'answered 500', attempts: MOST_ATTEMPTS })
+  t.match(
+    started.logged.find(({ msg }) => String(msg).startsWith('webhook paused')),
+    { level: 'error', webhook: 'deploys', why: 'failing', error: 'answered 500', attempts: MOST_ATTEMPTS },
+  )
   timers.advance(100 * 86_400_000)
   receiver.behave(200)
   await change(started, 'deploys', { paused: false })
@@ -77,8 +124,14 @@ test('a range is sent again, in order and with the ids it had, before what comes
   await hook(started, 'deploys', VIEWS)
   const [first = 0, second = 0, third = 0] = await entries(started, 'one', 'two', 'three')
   await until(() => receiver.received.length === 3)
-  const replay = await callApi(started, 'POST', '/api/v1/webhooks/deploys/replays', { body: { from: first, to: second } })
-  t.match(replay, { status: 200, differences: '', body: { position: third, replay: { next: first, to: second } } })
+  const replay = await callApi(started, 'POST', '/api/v1/webhooks/deploys/replays', {
+    body: { from: first, to: second },
+  })
+  t.match(replay, {
+    status: 200,
+    differences: '',
+    body: { position: third, replay: { next: first, to: second } },
+  })
   const [fourth = 0] = await entries(started, 'four')
   await until(() => receiver.received.length === 6)
   t.strictSame(receiver.sequences(), [first, second, third, first, second, fourth])
@@ -88,7 +141,11 @@ test('a range is sent again, in order and with the ids it had, before what comes
   await callApi(started, 'POST', '/api/v1/webhooks/deploys/replays', { body: { from: third } })
   await until(() => receiver.received.length === 8)
   t.strictSame(receiver.sequences().slice(6), [third, fourth])
-  t.match(await callApi(started, 'POST', '/api/v1/webhooks/deploys/replays', { body: { from: 1_000_000 } }), { status: 409, differences: '', body: { code: 'conflict' } })
+  t.match(await callApi(started, 'POST', '/api/v1/webhooks/deploys/replays', { body: { from: 1_000_000 } }), {
+    status: 409,
+    differences: '',
+    body: { code: 'conflict' },
+  })
 })
 
 test('a replay that fails keeps what comes next waiting, and survives a change of the URL', async (t) => {
@@ -105,7 +162,15 @@ test('a replay that fails keeps what comes next waiting, and survives a change o
   receiver.behave(200)
   t.match(await change(started, 'deploys', { url: `${receiver.url}moved` }), { status: 200, attempts: 0 })
   await until(() => receiver.received.length === 4)
-  t.strictSame(receiver.received.map(({ path, body }) => [path, body.sequence]), [['/deploys', first], ['/deploys', first], ['/moved', first], ['/moved', second]])
+  t.strictSame(
+    receiver.received.map(({ path, body }) => [path, body.sequence]),
+    [
+      ['/deploys', first],
+      ['/deploys', first],
+      ['/moved', first],
+      ['/moved', second],
+    ],
+  )
 })
 
 test('a webhook that is removed while it delivers is broken off, and its name begins anew', async (t) => {
@@ -113,7 +178,11 @@ test('a webhook that is removed while it delivers is broken off, and its name be
   const { receiver, timers } = started
   await hook(started, 'deploys', VIEWS)
   let isCut = false
-  receiver.behave((_answer, _received, request) => request.socket.on('close', () => { isCut = true }))
+  receiver.behave((_answer, _received, request) =>
+    request.socket.on('close', () => {
+      isCut = true
+    }),
+  )
   await entries(started, 'one', 'two')
   await until(() => receiver.received.length === 1)
   t.match(await callApi(started, 'DELETE', '/api/v1/webhooks/deploys'), { status: 204, differences: '' })
@@ -129,7 +198,10 @@ test('a webhook that is removed while it delivers is broken off, and its name be
   t.equal(receiver.received[1]?.body.event['view'], 'three')
   t.not(receiver.received[1]?.id.split('_')[1], before)
   await until(async () => (await deliveries(started, 'deploys')).length === 1) // what the first of its name was sent is gone with it
-  t.strictSame((await events(started)).slice(0, 2), [{ kind: 'webhook-added', webhook: 'deploys', host: '127.0.0.1' }, { kind: 'webhook-removed', webhook: 'deploys' }])
+  t.strictSame((await events(started)).slice(0, 2), [
+    { kind: 'webhook-added', webhook: 'deploys', host: '127.0.0.1' },
+    { kind: 'webhook-removed', webhook: 'deploys' },
+  ])
 })
 
 test('what becomes of an attempt while its webhook is changed does not undo the change', async (t) => {
@@ -140,9 +212,28 @@ test('what becomes of an attempt while its webhook is changed does not undo the 
   await until(async () => (await state(started, 'deploys'))['position'] === first)
   const { key, version } = await depot.db.selectFrom('webhooks').selectAll().executeTakeFirstOrThrow()
   await change(started, 'deploys', { paused: true })
-  const progress = { position: first + 5, replay: undefined, attempts: 3, nextAttemptAt: START, failingSince: START, pause: undefined }
-  const late = { sequence: first, attempt: 3, at: START, durationMs: 1, status: 500, error: 'answered 500', excerpt: '' }
-  await depot.writer.submit({ kind: 'noteDeliveries', input: { webhooks: [{ key, version, progress, deliveries: [late] }] }, actor: { client: 'tests', door: 'cli' } })
+  const progress = {
+    position: first + 5,
+    replay: undefined,
+    attempts: 3,
+    nextAttemptAt: START,
+    failingSince: START,
+    pause: undefined,
+  }
+  const late = {
+    sequence: first,
+    attempt: 3,
+    at: START,
+    durationMs: 1,
+    status: 500,
+    error: 'answered 500',
+    excerpt: '',
+  }
+  await depot.writer.submit({
+    kind: 'noteDeliveries',
+    input: { webhooks: [{ key, version, progress, deliveries: [late] }] },
+    actor: { client: 'tests', door: 'cli' },
+  })
   const row = await depot.db.selectFrom('webhooks').selectAll().executeTakeFirstOrThrow()
   t.match(row, { position: first, attempts: 0, failing_since: null, paused_why: 'asked' })
   t.match(await deliveries(started, 'deploys'), [{ attempt: 3 }, { attempt: 1 }])
@@ -154,7 +245,11 @@ test('after a new secret the one before signs too, for a day', async (t) => {
   const { receiver } = started
   const old = await hook(started, 'deploys', VIEWS)
   const answer = await callApi(started, 'POST', '/api/v1/webhooks/deploys/secrets')
-  t.match(answer, { status: 201, differences: '', body: { webhook: 'deploys', secret: /^whsec_/, previous_secret_until: /^2026-01-02/ } })
+  t.match(answer, {
+    status: 201,
+    differences: '',
+    body: { webhook: 'deploys', secret: /^whsec_/, previous_secret_until: /^2026-01-02/ },
+  })
   const secret = String(answer.body?.['secret'])
   await entries(started, 'one')
   await until(() => receiver.received.length === 1)

@@ -18,7 +18,12 @@ test('a promotion arrives, signed as Standard Webhooks has it, and says what hap
   await callApi(started, 'POST', '/api/v1/views/union/promotions', { body: { releases, reason: 'green' } })
   await until(() => receiver.received.length === 1)
   const [received] = receiver.received as [Received]
-  const { sequence, at, hash } = await depot.db.selectFrom('ledger').selectAll().orderBy('sequence', 'desc').limit(1).executeTakeFirstOrThrow()
+  const { sequence, at, hash } = await depot.db
+    .selectFrom('ledger')
+    .selectAll()
+    .orderBy('sequence', 'desc')
+    .limit(1)
+    .executeTakeFirstOrThrow()
   t.strictSame(received.body, {
     sequence,
     at: new Date(at).toISOString(),
@@ -31,11 +36,17 @@ test('a promotion arrives, signed as Standard Webhooks has it, and says what hap
       reason: 'green',
       joined: releases,
       left: [],
-      pointers: [{ package: 'acme/app', target: 'x86_64-linux', from: null, to: 'acme/app/1.0.0/20260101000000' }],
+      pointers: [
+        { package: 'acme/app', target: 'x86_64-linux', from: null, to: 'acme/app/1.0.0/20260101000000' },
+      ],
     },
     hash,
   })
-  t.match(received.headers, { 'content-type': 'application/json', 'user-agent': 'hart-depot', 'webhook-id': /^msg_[0-9a-f]{16}_\d+$/ })
+  t.match(received.headers, {
+    'content-type': 'application/json',
+    'user-agent': 'hart-depot',
+    'webhook-id': /^msg_[0-9a-f]{16}_\d+$/,
+  })
   const seconds = Number(received.headers['webhook-timestamp'])
   t.ok(seconds >= START / 1_000 && seconds < START / 1_000 + 60)
   t.match(secret, /^whsec_[A-Za-z0-9+/]{43}=$/)
@@ -50,7 +61,9 @@ test('views, origins and kinds narrow what is sent, and all of them must hold', 
   await hook(started, 'all')
   await hook(started, 'origin', { filter: { origins: ['zeta'] } })
   await hook(started, 'view', { filter: { views: ['union', 'delivered'] } })
-  await hook(started, 'both', { filter: { views: ['union'], origins: ['zeta'], kinds: ['promotion', 'release-published'] } })
+  await hook(started, 'both', {
+    filter: { views: ['union'], origins: ['zeta'], kinds: ['promotion', 'release-published'] },
+  })
   const head = await entries(started, 'marker')
   const [app] = await makeReleases(started, 'acme/app/1.0.0/20260101000000')
   const [zeta] = await makeReleases(started, 'zeta/web/1.0.0/20260101000000')
@@ -60,10 +73,20 @@ test('views, origins and kinds narrow what is sent, and all of them must hold', 
   await move(started, 'demote', 'union', [zeta])
   const [last = 0] = await entries(started, 'end')
   await until(() => receiver.received.some(({ path, body }) => path === '/all' && body.sequence === last))
-  const got = (path: string) => receiver.received.filter((one) => one.path === path && one.body.sequence > (head[0] ?? 0)).map(({ body }) => body.kind)
+  const got = (path: string) =>
+    receiver.received
+      .filter((one) => one.path === path && one.body.sequence > (head[0] ?? 0))
+      .map(({ body }) => body.kind)
   await until(() => got('/both').length === 2 && got('/view').length === 3 && got('/origin').length === 6)
   const published = ['origin-created', 'package-settings-set', 'release-published', 'promotion']
-  t.strictSame(got('/all'), [...published, ...published, 'promotion', 'promotion', 'promotion', 'view-created'])
+  t.strictSame(got('/all'), [
+    ...published,
+    ...published,
+    'promotion',
+    'promotion',
+    'promotion',
+    'view-created',
+  ])
   t.strictSame(got('/origin'), [...published, 'promotion', 'promotion'])
   t.strictSame(got('/view'), ['promotion', 'promotion', 'promotion'])
   t.strictSame(got('/both'), ['promotion', 'promotion'])
@@ -80,13 +103,27 @@ test('the next entry waits until the one before is accepted, which is tried agai
   await until(() => timers.isWaiting(20_000))
   t.strictSame(receiver.sequences(), [first, first, first])
   t.equal(new Set(receiver.received.map(({ id }) => id)).size, 1, 'with one id')
-  t.match(await state(started, 'deploys'), { state: 'failing', position: first - 1, behind: 2, attempts: 3, failing_since: /Z$/, next_attempt_at: /Z$/, differences: '' })
+  t.match(await state(started, 'deploys'), {
+    state: 'failing',
+    position: first - 1,
+    behind: 2,
+    attempts: 3,
+    failing_since: /Z$/,
+    next_attempt_at: /Z$/,
+    differences: '',
+  })
   receiver.behave(202)
   await timers.pass(20_000)
   await until(() => receiver.received.length === 5)
   t.strictSame(receiver.sequences().slice(3), [first, second])
   await until(async () => (await state(started, 'deploys'))['position'] === second)
-  t.match(await state(started, 'deploys'), { state: 'delivering', behind: 0, attempts: 0, failing_since: null, next_attempt_at: null })
+  t.match(await state(started, 'deploys'), {
+    state: 'delivering',
+    behind: 0,
+    attempts: 0,
+    failing_since: null,
+    next_attempt_at: null,
+  })
   t.match(await deliveries(started, 'deploys'), [
     { sequence: second, attempt: 1, status: 202, error: null },
     { sequence: first, attempt: 4, status: 202, error: null },
@@ -94,7 +131,10 @@ test('the next entry waits until the one before is accepted, which is tried agai
     { sequence: first, attempt: 2 },
     { sequence: first, attempt: 1 },
   ])
-  t.match(started.logged.filter(({ webhook }) => webhook === 'deploys'), [{ msg: 'webhook fails', sequence: first, error: 'answered 500' }, { msg: 'webhook works again' }])
+  t.match(
+    started.logged.filter(({ webhook }) => webhook === 'deploys'),
+    [{ msg: 'webhook fails', sequence: first, error: 'answered 500' }, { msg: 'webhook works again' }],
+  )
 })
 
 test('a receiver that hangs keeps no promotion waiting, and no other webhook', async (t) => {
@@ -103,17 +143,27 @@ test('a receiver that hangs keeps no promotion waiting, and no other webhook', a
   receiver.behave((answer, { path }) => void (path === '/hangs' || answer.end()))
   await hook(started, 'hangs', { filter: { kinds: ['promotion'], views: ['union'] } })
   await hook(started, 'quick', { filter: { kinds: ['promotion'], views: ['union'] } })
-  const releases = await makeReleases(started, 'acme/app/1.0.0/20260101000000', 'acme/app/2.0.0/20260101000000')
+  const releases = await makeReleases(
+    started,
+    'acme/app/1.0.0/20260101000000',
+    'acme/app/2.0.0/20260101000000',
+  )
   await move(started, 'promote', 'union', releases.slice(0, 1))
   const of = (path: string) => receiver.received.filter((one) => one.path === path)
   await until(() => of('/hangs').length === 1)
-  t.match(await move(started, 'promote', 'union', releases.slice(1)), { isChanged: true }, 'committed and answered while the receiver hangs')
+  t.match(
+    await move(started, 'promote', 'union', releases.slice(1)),
+    { isChanged: true },
+    'committed and answered while the receiver hangs',
+  )
   await until(() => of('/quick').length === 2)
   t.equal(of('/hangs').length, 1)
   t.match(await state(started, 'hangs'), { attempts: 0, behind: 2 })
   timers.advance(TIMEOUT_MS)
   await until(() => timers.isWaiting(5_000))
-  t.match(await deliveries(started, 'hangs'), [{ attempt: 1, status: null, error: 'not answered within 7 s' }])
+  t.match(await deliveries(started, 'hangs'), [
+    { attempt: 1, status: null, error: 'not answered within 7 s' },
+  ])
 })
 
 test('a promotion is answered before its delivery begins', async (t) => {
@@ -132,7 +182,9 @@ test('a promotion is answered before its delivery begins', async (t) => {
 test('no more than sixteen connections are open at once, and the others get their turn', async (t) => {
   const started = await scene(t)
   const held: (() => void)[] = []
-  started.receiver.behave((answer, { path }) => void (path === '/barrier' ? answer.end() : held.push(() => answer.end())))
+  started.receiver.behave(
+    (answer, { path }) => void (path === '/barrier' ? answer.end() : held.push(() => answer.end())),
+  )
   const names = Array.from({ length: 20 }, (_, index) => `hook-${index}`)
   for (const name of names) await hook(started, name, { filter: { kinds: ['view-created'] } })
   await entries(started, 'one')
@@ -143,7 +195,10 @@ test('no more than sixteen connections are open at once, and the others get thei
     await until(() => held.length > index)
     held[index]?.()
   }
-  t.strictSame(new Set(started.receiver.received.map(({ path }) => path).filter((path) => path !== '/barrier')), new Set(names.map((name) => `/${name}`)))
+  t.strictSame(
+    new Set(started.receiver.received.map(({ path }) => path).filter((path) => path !== '/barrier')),
+    new Set(names.map((name) => `/${name}`)),
+  )
 })
 
 test('what was delivered and not noted when the process was killed is delivered again, with the same id', async (t) => {
@@ -201,7 +256,11 @@ test('a depot stops while a receiver hangs, and delivers again when it starts', 
   await until(() => receiver.received.length === 2)
   t.strictSame(receiver.sequences(), [first, first])
   await until(async () => (await state(after, 'deploys'))['position'] === first)
-  t.match(await deliveries(after, 'deploys'), [{ sequence: first, attempt: 1, status: 200 }], 'what was broken off counts as no attempt')
+  t.match(
+    await deliveries(after, 'deploys'),
+    [{ sequence: first, attempt: 1, status: 200 }],
+    'what was broken off counts as no attempt',
+  )
 })
 
 test('a webhook begins with what comes after the entry it was told, also with the first one there is', async (t) => {
@@ -211,9 +270,15 @@ test('a webhook begins with what comes after the entry it was told, also with th
   await until(() => started.receiver.received.length === 1)
   t.strictSame(started.receiver.sequences(), [second])
   await hook(started, 'all', { after: 0 })
-  await until(() => started.receiver.received.some(({ path, body }) => path === '/all' && body.kind === 'webhook-added'))
+  await until(() =>
+    started.receiver.received.some(({ path, body }) => path === '/all' && body.kind === 'webhook-added'),
+  )
   const all = started.receiver.received.filter(({ path }) => path === '/all').map(({ body }) => body.sequence)
-  t.strictSame(all, all.map((_, index) => index + 1), 'from the first entry on, without gaps')
+  t.strictSame(
+    all,
+    all.map((_, index) => index + 1),
+    'from the first entry on, without gaps',
+  )
 })
 
 test('what a filter leaves out is passed over without a write, and is not looked at again', async (t) => {
@@ -228,12 +293,17 @@ test('what a filter leaves out is passed over without a write, and is not looked
   t.equal((await row()).position, position, 'nothing was written')
   await started.close()
   const { depot } = await startDepot(t, { folder: started.folder })
-  t.equal((await depot.db.selectFrom('webhooks').select('position').executeTakeFirstOrThrow()).position, sequences.at(-1), 'until the depot stopped')
+  t.equal(
+    (await depot.db.selectFrom('webhooks').select('position').executeTakeFirstOrThrow()).position,
+    sequences.at(-1),
+    'until the depot stopped',
+  )
 })
 
 test('attempts of all webhooks are noted together, and leave no entry in the ledger', async (t) => {
   const started = await scene(t)
-  for (const name of ['one', 'two', 'three']) await hook(started, name, { filter: { kinds: ['view-created'] } })
+  for (const name of ['one', 'two', 'three'])
+    await hook(started, name, { filter: { kinds: ['view-created'] } })
   let commands = 0
   let commits = 0
   started.depot.writer.onCommit((_entries, commit) => {
@@ -242,26 +312,61 @@ test('attempts of all webhooks are noted together, and leave no entry in the led
   })
   const [sequence = 0] = await entries(started, 'a-view')
   await until(() => started.receiver.received.length === 3)
-  await until(async () => (await Promise.all(['one', 'two', 'three'].map((name) => state(started, name)))).every(({ position }) => position === sequence))
+  await until(async () =>
+    (await Promise.all(['one', 'two', 'three'].map((name) => state(started, name)))).every(
+      ({ position }) => position === sequence,
+    ),
+  )
   t.equal(commits, 1)
   started.timers.advance(1_000)
   await until(() => commits === 2)
   t.equal(commands, 2)
   t.equal((await started.depot.db.selectFrom('webhook_deliveries').selectAll().execute()).length, 3)
-  const { sequence: last } = await started.depot.db.selectFrom('ledger').select('sequence').orderBy('sequence', 'desc').limit(1).executeTakeFirstOrThrow()
+  const { sequence: last } = await started.depot.db
+    .selectFrom('ledger')
+    .select('sequence')
+    .orderBy('sequence', 'desc')
+    .limit(1)
+    .executeTakeFirstOrThrow()
   t.equal(last, sequence)
 })
 
 test('of each webhook the last thousand attempts are kept', async (t) => {
   const started = await scene(t)
   await hook(started, 'deploys')
-  const { key, version, position } = await started.depot.db.selectFrom('webhooks').selectAll().executeTakeFirstOrThrow()
-  const progress = { position, replay: undefined, attempts: 0, nextAttemptAt: undefined, failingSince: undefined, pause: undefined }
-  const attempts = Array.from({ length: 700 }, (_, index) => ({ sequence: index + 1, attempt: 1, at: START, durationMs: 1, status: 200, error: undefined, excerpt: '' }))
-  for (let times = 0; times < 2; times += 1) {
-    await started.depot.writer.submit({ kind: 'noteDeliveries', input: { webhooks: [{ key, version, progress, deliveries: attempts }] }, actor: { client: 'tests', door: 'cli' } })
+  const { key, version, position } = await started.depot.db
+    .selectFrom('webhooks')
+    .selectAll()
+    .executeTakeFirstOrThrow()
+  const progress = {
+    position,
+    replay: undefined,
+    attempts: 0,
+    nextAttemptAt: undefined,
+    failingSince: undefined,
+    pause: undefined,
   }
-  const rows = await started.depot.db.selectFrom('webhook_deliveries').select('sequence').orderBy('id').execute()
+  const attempts = Array.from({ length: 700 }, (_, index) => ({
+    sequence: index + 1,
+    attempt: 1,
+    at: START,
+    durationMs: 1,
+    status: 200,
+    error: undefined,
+    excerpt: '',
+  }))
+  for (let times = 0; times < 2; times += 1) {
+    await started.depot.writer.submit({
+      kind: 'noteDeliveries',
+      input: { webhooks: [{ key, version, progress, deliveries: attempts }] },
+      actor: { client: 'tests', door: 'cli' },
+    })
+  }
+  const rows = await started.depot.db
+    .selectFrom('webhook_deliveries')
+    .select('sequence')
+    .orderBy('id')
+    .execute()
   t.equal(rows.length, 1_000)
   t.match([rows[0], rows.at(-1)], [{ sequence: 401 }, { sequence: 700 }])
 })

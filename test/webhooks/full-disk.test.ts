@@ -19,25 +19,48 @@ test('while a full disk keeps attempts from being noted, so many are made as mem
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const logged: string[] = []
   const log = pino({ level: 'error' }, { write: (line: string) => logged.push(line) })
-  const depot = await openDepot(readConfig({ DEPOT_DATA: folder, DEPOT_WEBHOOK_NETWORKS: '127.0.0.1' }), { log })
+  const depot = await openDepot(readConfig({ DEPOT_DATA: folder, DEPOT_WEBHOOK_NETWORKS: '127.0.0.1' }), {
+    log,
+  })
   t.teardown(() => depot.close())
   const receiver = await startReceiver(t)
   receiver.behave((answer) => answer.writeHead(200).end('x'.repeat(1_024)))
   const actor = { client: 'tests', door: 'cli' } as const
-  const sealed = { sealedUrl: depot.secrets.seal(receiver.url, urlPurpose('k')), sealedSecret: depot.secrets.seal('whsec_AAAA', secretPurpose('k')) }
-  await depot.writer.submit({ kind: 'addWebhook', input: { name: 'deploys', key: 'k', host: '127.0.0.1', ...sealed, filter: { kinds: ['view-created'] } }, actor })
+  const sealed = {
+    sealedUrl: depot.secrets.seal(receiver.url, urlPurpose('k')),
+    sealedSecret: depot.secrets.seal('whsec_AAAA', secretPurpose('k')),
+  }
+  await depot.writer.submit({
+    kind: 'addWebhook',
+    input: { name: 'deploys', key: 'k', host: '127.0.0.1', ...sealed, filter: { kinds: ['view-created'] } },
+    actor,
+  })
   const names = Array.from({ length: 320 }, (_, index) => `view-${index}`)
-  await Promise.all(names.map((name) => depot.writer.submit({ kind: 'createView', input: { name, rule: 'promoted', maker: 'operator' }, actor })))
+  await Promise.all(
+    names.map((name) =>
+      depot.writer.submit({
+        kind: 'createView',
+        input: { name, rule: 'promoted', maker: 'operator' },
+        actor,
+      }),
+    ),
+  )
 
   const full = openDatabase(depot.config.databaseFile, depot.now())
   t.teardown(() => full.close())
   await sql`PRAGMA max_page_count = 1`.execute(full.writable) // which means: no more than there are
   const timers = new ManualTimers()
-  const webhooks = await Webhooks.open({ ...depot, writer: await Writer.open(full.writable, depot.now) }, { after: timers.after, random: () => 0 })
+  const webhooks = await Webhooks.open(
+    { ...depot, writer: await Writer.open(full.writable, depot.now) },
+    { after: timers.after, random: () => 0 },
+  )
   t.teardown(() => webhooks.close())
   await until(() => timers.isWaiting(1_000) && receiver.received.length >= 300)
   t.equal(receiver.received.length, 300)
-  t.match(logged.map((line) => JSON.parse(line) as unknown), [{ msg: /could not be noted/, err: { code: 'storage_full' } }])
+  t.match(
+    logged.map((line) => JSON.parse(line) as unknown),
+    [{ msg: /could not be noted/, err: { code: 'storage_full' } }],
+  )
 
   await sql`PRAGMA max_page_count = 1000000`.execute(full.writable)
   timers.advance(30_000)
@@ -45,7 +68,10 @@ test('while a full disk keeps attempts from being noted, so many are made as mem
     timers.advance(1_000)
     return receiver.received.length >= 320
   })
-  t.strictSame(receiver.sequences(), receiver.sequences().toSorted((a, b) => a - b))
+  t.strictSame(
+    receiver.sequences(),
+    receiver.sequences().toSorted((a, b) => a - b),
+  )
   t.equal(new Set(receiver.sequences()).size, 320)
   await until(async () => {
     await webhooks.book()

@@ -1,5 +1,12 @@
 import { test } from 'tap'
-import { LONGEST_RETRY_MS, MOST_ATTEMPTS, advance, afterAttempt, dueIn, freshProgress } from '../../src/webhooks/progress.ts'
+import {
+  LONGEST_RETRY_MS,
+  MOST_ATTEMPTS,
+  advance,
+  afterAttempt,
+  dueIn,
+  freshProgress,
+} from '../../src/webhooks/progress.ts'
 import type { Progress } from '../../src/webhooks/progress.ts'
 import type { Receipt } from '../../src/webhooks/send.ts'
 
@@ -27,7 +34,13 @@ test('attempts are made for at least five days, at waits that double from five s
   t.equal(waits.at(-1), LONGEST_RETRY_MS)
   const days = waits.reduce((sum, wait) => sum + wait, 0) / 86_400_000
   t.ok(days >= 5 && days < 6, `${days} days`)
-  t.match(end, { position: 7, attempts: MOST_ATTEMPTS, failingSince: AT, nextAttemptAt: undefined, pause: { why: 'failing' } })
+  t.match(end, {
+    position: 7,
+    attempts: MOST_ATTEMPTS,
+    failingSince: AT,
+    nextAttemptAt: undefined,
+    pause: { why: 'failing' },
+  })
 })
 
 test('jitter lengthens a wait by up to a quarter, and shortens none', async (t) => {
@@ -42,14 +55,20 @@ test('what is accepted ends the failing, and moves on', async (t) => {
 })
 
 test('a receiver that asks for patience gets it, within bounds, and none that asks for haste', async (t) => {
-  const next = (retryAfterMs: number) => afterAttempt(freshProgress(7), 8, { ...failed, retryAfterMs }, { now: AT, random: 0 }).nextAttemptAt
+  const next = (retryAfterMs: number) =>
+    afterAttempt(freshProgress(7), 8, { ...failed, retryAfterMs }, { now: AT, random: 0 }).nextAttemptAt
   t.equal(next(60_000), AT + 60_000)
   t.equal(next(0), AT + 5_000)
   t.equal(next(365 * 86_400_000), AT + LONGEST_RETRY_MS)
 })
 
 test('a receiver that is gone is not asked again', async (t) => {
-  t.match(afterAttempt(freshProgress(7), 8, { ...failed, verdict: 'gone' }, { now: AT, random: 0 }), { position: 7, attempts: 1, pause: { at: AT, why: 'gone' }, nextAttemptAt: undefined })
+  t.match(afterAttempt(freshProgress(7), 8, { ...failed, verdict: 'gone' }, { now: AT, random: 0 }), {
+    position: 7,
+    attempts: 1,
+    pause: { at: AT, why: 'gone' },
+    nextAttemptAt: undefined,
+  })
 })
 
 test('a clock that was set back by a year makes nobody wait longer than the longest wait', async (t) => {
@@ -62,7 +81,11 @@ test('a replay goes to its end and leaves the position where it was', async (t) 
   let progress: Progress = { ...freshProgress(9), replay: { next: 3, to: 4 } }
   progress = afterAttempt(progress, 3, accepted, { now: AT, random: 0 })
   t.match(progress, { position: 9, replay: { next: 4, to: 4 } })
-  t.match(afterAttempt(progress, 4, failed, { now: AT, random: 0 }), { position: 9, replay: { next: 4, to: 4 }, attempts: 1 })
+  t.match(afterAttempt(progress, 4, failed, { now: AT, random: 0 }), {
+    position: 9,
+    replay: { next: 4, to: 4 },
+    attempts: 1,
+  })
   t.strictSame(afterAttempt(progress, 4, accepted, { now: AT, random: 0 }), freshProgress(9))
   t.strictSame(advance(progress, 100), freshProgress(9))
 })

@@ -16,19 +16,37 @@ const LOOPBACK = new AddressRules(['127.0.0.0/8', '::1'])
 
 function sending(url: string, more: Partial<Surroundings> & { signal?: AbortSignal } = {}): Promise<Receipt> {
   const { signal = new AbortController().signal, ...surroundings } = more
-  const world = { rules: LOOPBACK, lookup: noLookup, now: () => START, after: new ManualTimers().after, timeoutMs: 10_000, ...surroundings }
-  return send({ url: new URL(url), headers: { 'content-type': 'application/json' }, body: '{}' }, world, signal)
+  const world = {
+    rules: LOOPBACK,
+    lookup: noLookup,
+    now: () => START,
+    after: new ManualTimers().after,
+    timeoutMs: 10_000,
+    ...surroundings,
+  }
+  return send(
+    { url: new URL(url), headers: { 'content-type': 'application/json' }, body: '{}' },
+    world,
+    signal,
+  )
 }
 
 const noLookup: Surroundings['lookup'] = (hostname, done) => done(new Error(`looked up ${hostname}`), [])
 
 /** Every name has these addresses. */
 function names(...addresses: string[]): Surroundings['lookup'] {
-  return (_hostname, done) => done(null, addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })))
+  return (_hostname, done) =>
+    done(
+      null,
+      addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+    )
 }
 
 /** A server that answers whatever comes with these bytes, and may then cut the connection. */
-async function startRaw(t: Test, act: (socket: Socket) => void): Promise<{ url: string; connections: number }> {
+async function startRaw(
+  t: Test,
+  act: (socket: Socket) => void,
+): Promise<{ url: string; connections: number }> {
   const state = { url: '', connections: 0 }
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -64,7 +82,11 @@ test('a redirect fails, says so, and is not followed', async (t) => {
   const [receiver, elsewhere] = [await startReceiver(t), await startReceiver(t)]
   for (const status of [301, 302, 303, 307, 308]) {
     receiver.behave((answer) => answer.writeHead(status, { location: elsewhere.url }).end())
-    t.match(await sending(receiver.url), { verdict: 'failed', status, error: `answered ${status}: redirects are not followed` })
+    t.match(await sending(receiver.url), {
+      verdict: 'failed',
+      status,
+      error: `answered ${status}: redirects are not followed`,
+    })
   }
   t.equal(elsewhere.received.length, 0)
 })
@@ -77,7 +99,10 @@ test('of an answer of 5 MB, or without an end, a kilobyte is read, and the conne
     const more = () => {
       while (answer.write(piece));
     }
-    answer.writeHead(500).on('drain', more).on('close', () => cut.resolve())
+    answer
+      .writeHead(500)
+      .on('drain', more)
+      .on('close', () => cut.resolve())
     more()
   })
   const receipt = await sending(receiver.url)
@@ -100,7 +125,9 @@ for (const [name, begin] of Object.entries({
   test(`a receiver that ${name} fails when its time is over`, async (t) => {
     const timers = new ManualTimers()
     let isAsked = false
-    const { url } = await startRaw(t, (socket) => { isAsked = socket.write(begin) })
+    const { url } = await startRaw(t, (socket) => {
+      isAsked = socket.write(begin)
+    })
     const receipt = sending(url, { after: timers.after })
     await until(() => isAsked)
     timers.advance(9_999)
@@ -114,7 +141,9 @@ test('a receiver that says 200 and then hangs in its body has accepted, and is c
   const receiver = await startReceiver(t)
   let isCut = false
   receiver.behave((answer) => {
-    answer.on('close', () => { isCut = true })
+    answer.on('close', () => {
+      isCut = true
+    })
     answer.writeHead(200).write('thank')
   })
   const hasHeaders = Promise.withResolvers<void>()
@@ -134,7 +163,11 @@ test('a receiver that closes in the middle has said what its status says', async
   const headers = await startRaw(t, (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-'))
   t.match(await sending(headers.url), { verdict: 'failed', status: undefined, error: /\S/ })
   const nothing = await startRaw(t, (socket) => socket.destroy())
-  t.match(await sending(nothing.url), { verdict: 'failed', status: undefined, error: 'the connection was cut' })
+  t.match(await sending(nothing.url), {
+    verdict: 'failed',
+    status: undefined,
+    error: 'the connection was cut',
+  })
 })
 
 test('garbage, endless headers and a switch of protocols are failures', async (t) => {
@@ -142,9 +175,18 @@ test('garbage, endless headers and a switch of protocols are failures', async (t
     garbage: ['SSH-2.0-OpenSSH_9.6\r\n', 'what answers there does not speak HTTP'],
     zero: ['\0'.repeat(100), 'what answers there does not speak HTTP'],
     'no status': ['HTTP/1.1 abc\r\n\r\n', 'what answers there does not speak HTTP'],
-    'endless headers': [`HTTP/1.1 200 OK\r\n${'X-More: yes\r\n'.repeat(10_000)}\r\n`, 'the headers of the answer are too large'],
-    upgrade: ['HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: ssh\r\n\r\n', /^(closed without an answer|the connection was cut)$/],
-    'two lengths': ['HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', 'what answers there does not speak HTTP'],
+    'endless headers': [
+      `HTTP/1.1 200 OK\r\n${'X-More: yes\r\n'.repeat(10_000)}\r\n`,
+      'the headers of the answer are too large',
+    ],
+    upgrade: [
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: ssh\r\n\r\n',
+      /^(closed without an answer|the connection was cut)$/,
+    ],
+    'two lengths': [
+      'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+      'what answers there does not speak HTTP',
+    ],
   } as const
   for (const [name, [answer, error]] of Object.entries(answers)) {
     const { url } = await startRaw(t, (socket) => socket.end(answer))
@@ -166,14 +208,33 @@ test('where nobody listens, the receipt says so', async (t) => {
 
 test('plain HTTP on a port of https is a failure, not a message in the clear', async (t) => {
   const raw = await startRaw(t, (socket) => socket.end('HTTP/1.1 200 OK\r\n\r\n'))
-  t.match(await sending(raw.url.replace('http:', 'https:')), { verdict: 'failed', status: undefined, error: 'what answers there does not speak TLS as it is spoken here' })
+  t.match(await sending(raw.url.replace('http:', 'https:')), {
+    verdict: 'failed',
+    status: undefined,
+    error: 'what answers there does not speak TLS as it is spoken here',
+  })
 })
 
 test('an address that is not allowed is never connected to, however it is written', async (t) => {
   const raw = await startRaw(t, (socket) => socket.end('HTTP/1.1 200 OK\r\n\r\n'))
   const { port } = new URL(raw.url)
-  for (const host of ['127.0.0.1', '127.1', '2130706433', '0x7f000001', '0177.0.0.1', '127.0.0.1.', '[::ffff:127.0.0.1]', '[::1]', '[::]', '0.0.0.0']) {
-    t.match(await sending(`http://${host}:${port}/`, { rules: new AddressRules([]) }), { verdict: 'failed', error: /is not a public address, and DEPOT_WEBHOOK_NETWORKS does not allow it/ }, host)
+  for (const host of [
+    '127.0.0.1',
+    '127.1',
+    '2130706433',
+    '0x7f000001',
+    '0177.0.0.1',
+    '127.0.0.1.',
+    '[::ffff:127.0.0.1]',
+    '[::1]',
+    '[::]',
+    '0.0.0.0',
+  ]) {
+    t.match(
+      await sending(`http://${host}:${port}/`, { rules: new AddressRules([]) }),
+      { verdict: 'failed', error: /is not a public address, and DEPOT_WEBHOOK_NETWORKS does not allow it/ },
+      host,
+    )
   }
   t.equal(raw.connections, 0)
 })
@@ -183,17 +244,30 @@ test('a name is judged by the addresses it has when it is connected to', async (
   const url = raw.url.replace('127.0.0.1', 'receiver.example')
   const rules = new AddressRules(['127.0.0.1'])
   t.match(await sending(url, { rules, lookup: names('127.0.0.1') }), { verdict: 'accepted' })
-  t.match(await sending(url, { rules, lookup: names('169.254.169.254', '127.0.0.1') }), { verdict: 'accepted' }, 'what is allowed among others')
+  t.match(
+    await sending(url, { rules, lookup: names('169.254.169.254', '127.0.0.1') }),
+    { verdict: 'accepted' },
+    'what is allowed among others',
+  )
   t.equal(raw.connections, 2)
   for (const address of ['127.0.0.2', '169.254.169.254', '::ffff:127.0.0.2', '::1']) {
-    t.match(await sending(url, { rules, lookup: names(address) }), { verdict: 'failed', error: `receiver.example (${address}) is not a public address, and DEPOT_WEBHOOK_NETWORKS does not allow it` })
+    t.match(await sending(url, { rules, lookup: names(address) }), {
+      verdict: 'failed',
+      error: `receiver.example (${address}) is not a public address, and DEPOT_WEBHOOK_NETWORKS does not allow it`,
+    })
   }
   t.match(await sending(url, { rules, lookup: names() }), { verdict: 'failed', error: /no address/ })
   t.match(await sending(url, { rules }), { verdict: 'failed', error: 'looked up receiver.example' })
   const unknown = Object.assign(new Error('getaddrinfo ENOTFOUND receiver.example'), { code: 'ENOTFOUND' })
-  t.match(await sending(url, { rules, lookup: (_hostname, done) => done(unknown, []) }), { verdict: 'failed', error: 'no machine has this name' })
+  t.match(await sending(url, { rules, lookup: (_hostname, done) => done(unknown, []) }), {
+    verdict: 'failed',
+    error: 'no machine has this name',
+  })
   const odd = Object.assign(new Error('uv_odd: EODD'), { code: 'EODD' })
-  t.match(await sending(url, { rules, lookup: (_hostname, done) => done(odd, []) }), { verdict: 'failed', error: 'the connection failed (EODD)' })
+  t.match(await sending(url, { rules, lookup: (_hostname, done) => done(odd, []) }), {
+    verdict: 'failed',
+    error: 'the connection failed (EODD)',
+  })
   t.equal(raw.connections, 2)
 })
 
@@ -221,7 +295,9 @@ test('Retry-After counts with 429 and 503, as seconds or as a date', async (t) =
 test('an attempt that is broken off ends, whatever the receiver does', async (t) => {
   const stopping = new AbortController()
   let isAsked = false
-  const { url } = await startRaw(t, () => { isAsked = true })
+  const { url } = await startRaw(t, () => {
+    isAsked = true
+  })
   const receipt = sending(url, { signal: stopping.signal })
   await until(() => isAsked)
   stopping.abort()

@@ -14,7 +14,19 @@ const IDENT = 'acme/app/1.0.0/20260101120000'
 const release = { ident: IDENT, target: 'x86_64-linux' } as const
 const named = { origin: 'acme', name: 'app' }
 const request = { view: 'acceptance', act: 'promote', source: { releases: [release] } } as const
-const metadata = { target: 'x86_64-linux', manifest: '', config: '', exposes: [], deps: [], tdeps: [], buildDeps: [], buildTdeps: [], packageType: 'standard', svcUser: undefined, svcGroup: undefined } as const
+const metadata = {
+  target: 'x86_64-linux',
+  manifest: '',
+  config: '',
+  exposes: [],
+  deps: [],
+  tdeps: [],
+  buildDeps: [],
+  buildTdeps: [],
+  packageType: 'standard',
+  svcUser: undefined,
+  svcGroup: undefined,
+} as const
 
 /** One input of every kind, about the origin `acme`, the view `acceptance` and the account with the id 1. */
 const INPUTS: { readonly [K in CommandKind]: Input<K> } = {
@@ -44,12 +56,27 @@ const INPUTS: { readonly [K in CommandKind]: Input<K> } = {
   ignoreInvitation: { origin: 'acme', invitationId: 1 },
   rescindInvitation: { origin: 'acme', invitationId: 1 },
   addKey: { origin: 'acme', revision: '20260101000000', ownerId: 1, publicBody: '' },
-  keepEncryptionKey: { origin: 'acme', revision: '20260101000000', ownerId: 1, publicBody: '', secretBody: '' },
+  keepEncryptionKey: {
+    origin: 'acme',
+    revision: '20260101000000',
+    ownerId: 1,
+    publicBody: '',
+    secretBody: '',
+  },
   addSecret: { ...named, sealed: '', ownerId: 1 },
   removeSecret: named,
   addIntegration: { ...named, type: 'docker', sealed: '' },
   removeIntegration: { ...named, type: 'docker' },
-  publishRelease: { ident: 'acme/new/1.0.0/20260101120000', metadata, checksum: 'a'.repeat(64), sizeBytes: 1, signer: 'acme-20260101000000', isVerified: true, publisherId: 1, isForced: false },
+  publishRelease: {
+    ident: 'acme/new/1.0.0/20260101120000',
+    metadata,
+    checksum: 'a'.repeat(64),
+    sizeBytes: 1,
+    signer: 'acme-20260101000000',
+    isVerified: true,
+    publisherId: 1,
+    isForced: false,
+  },
   setVisibility: { ident: IDENT, visibility: 'private' },
   deleteRelease: release,
   makeSettings: { ...named, ownerId: 1 },
@@ -86,28 +113,93 @@ const INPUTS: { readonly [K in CommandKind]: Input<K> } = {
 
 /** What a session needs for each kind, beyond which the handlers ask: an action, and a role in `acme`, or being of the depot. */
 const NEEDS: Readonly<Record<CommandKind, string>> = {
-  setUp: 'nobody', addAccount: 'nobody', issueToken: 'nobody', revokeToken: 'nobody', noteDeliveries: 'nobody', noteRestored: 'nobody', noteOrphansSettled: 'nobody', noteDamage: 'nobody', noteScrub: 'nobody', noteCollected: 'nobody',
-  changeEmail: 'manage account', replaceProfileToken: 'manage whole account', revokeOwnToken: 'manage whole account',
-  createOrigin: 'manage anyone', departOrigin: 'manage anyone', acceptInvitation: 'manage anyone', ignoreInvitation: 'manage anyone', rescindInvitation: 'manage anyone',
-  changeOrigin: 'manage administrator', transferOrigin: 'manage owner', deleteOrigin: 'manage owner', setMember: 'manage administrator', changeRole: 'manage administrator', removeMember: 'manage owner', invite: 'manage maintainer',
-  addKey: 'manage administrator', keepEncryptionKey: 'read readonly_member', addSecret: 'manage administrator', removeSecret: 'manage administrator', addIntegration: 'manage maintainer', removeIntegration: 'manage maintainer',
-  publishRelease: 'upload member', setVisibility: 'manage maintainer', deleteRelease: 'manage member', makeSettings: 'manage maintainer', changeSettings: 'manage maintainer', removeSettings: 'manage maintainer',
-  createView: 'manage depot', setView: 'manage depot', govern: 'manage depot', makeDepotKey: 'manage depot', trustKey: 'manage depot', distrustKey: 'manage depot', addWebhook: 'manage depot', changeWebhook: 'manage depot', removeWebhook: 'manage depot',
-  freezeAll: 'manage depot', thawAll: 'manage depot',
-  freeze: 'promote view', thaw: 'promote view', changeView: 'promote view', draftPlan: 'promote view', propose: 'promote view', makePreview: 'promote view', dropPreview: 'promote view',
-  applyPlan: 'promote any view', approve: 'promote any view', reject: 'promote any view',
-  promote: 'promote maintainer', demote: 'promote maintainer', promoteAll: 'promote maintainer', demoteAll: 'promote maintainer', declareChannel: 'promote maintainer', removeChannel: 'promote maintainer',
+  setUp: 'nobody',
+  addAccount: 'nobody',
+  issueToken: 'nobody',
+  revokeToken: 'nobody',
+  noteDeliveries: 'nobody',
+  noteRestored: 'nobody',
+  noteOrphansSettled: 'nobody',
+  noteDamage: 'nobody',
+  noteScrub: 'nobody',
+  noteCollected: 'nobody',
+  changeEmail: 'manage account',
+  replaceProfileToken: 'manage whole account',
+  revokeOwnToken: 'manage whole account',
+  createOrigin: 'manage anyone',
+  departOrigin: 'manage anyone',
+  acceptInvitation: 'manage anyone',
+  ignoreInvitation: 'manage anyone',
+  rescindInvitation: 'manage anyone',
+  changeOrigin: 'manage administrator',
+  transferOrigin: 'manage owner',
+  deleteOrigin: 'manage owner',
+  setMember: 'manage administrator',
+  changeRole: 'manage administrator',
+  removeMember: 'manage owner',
+  invite: 'manage maintainer',
+  addKey: 'manage administrator',
+  keepEncryptionKey: 'read readonly_member',
+  addSecret: 'manage administrator',
+  removeSecret: 'manage administrator',
+  addIntegration: 'manage maintainer',
+  removeIntegration: 'manage maintainer',
+  publishRelease: 'upload member',
+  setVisibility: 'manage maintainer',
+  deleteRelease: 'manage member',
+  makeSettings: 'manage maintainer',
+  changeSettings: 'manage maintainer',
+  removeSettings: 'manage maintainer',
+  createView: 'manage depot',
+  setView: 'manage depot',
+  govern: 'manage depot',
+  makeDepotKey: 'manage depot',
+  trustKey: 'manage depot',
+  distrustKey: 'manage depot',
+  addWebhook: 'manage depot',
+  changeWebhook: 'manage depot',
+  removeWebhook: 'manage depot',
+  freezeAll: 'manage depot',
+  thawAll: 'manage depot',
+  freeze: 'promote view',
+  thaw: 'promote view',
+  changeView: 'promote view',
+  draftPlan: 'promote view',
+  propose: 'promote view',
+  makePreview: 'promote view',
+  dropPreview: 'promote view',
+  applyPlan: 'promote any view',
+  approve: 'promote any view',
+  reject: 'promote any view',
+  promote: 'promote maintainer',
+  demote: 'promote maintainer',
+  promoteAll: 'promote maintainer',
+  demoteAll: 'promote maintainer',
+  declareChannel: 'promote maintainer',
+  removeChannel: 'promote maintainer',
 }
 const KINDS = Object.keys(handlers) as CommandKind[]
 
 function sessionOf(role: string, scope: Scope = {}): Session {
-  const roles = (ROLES as readonly string[]).includes(role) ? { acme: role as Session['roles'] extends ReadonlyMap<string, infer R> ? R : never } : {}
-  return { accountId: 1, accountName: 'someone', isAdministrator: role === 'depot', tokenId: 1, scope, expiresAt: undefined, roles: new Map(Object.entries(roles)) }
+  const roles = (ROLES as readonly string[]).includes(role)
+    ? { acme: role as Session['roles'] extends ReadonlyMap<string, infer R> ? R : never }
+    : {}
+  return {
+    accountId: 1,
+    accountName: 'someone',
+    isAdministrator: role === 'depot',
+    tokenId: 1,
+    scope,
+    expiresAt: undefined,
+    roles: new Map(Object.entries(roles)),
+  }
 }
 
 const SCOPES: Readonly<Record<string, Scope>> = {
   whole: {},
-  ...Object.fromEntries((['read', 'upload', 'promote', 'manage'] as const).map((action) => [action, { actions: [action] }])),
+  ...Object.fromEntries(
+    (['read', 'upload', 'promote', 'manage'] as const).map((action) => [action, { actions: [action] }]),
+  ),
   'to acme': { origins: ['acme'] },
   'to another origin': { origins: ['other'] },
   'to acceptance': { views: ['acceptance'] },
@@ -115,9 +207,13 @@ const SCOPES: Readonly<Record<string, Scope>> = {
 }
 
 function mayBegin(kind: CommandKind, role: string, scope: Scope): boolean {
-  const [action = '', ...rest] = (NEEDS[kind]).split(' ')
+  const [action = '', ...rest] = NEEDS[kind].split(' ')
   const least = rest.join(' ')
-  if (action === 'nobody' || (scope.actions !== undefined && !(scope.actions as readonly string[]).includes(action))) return false
+  if (
+    action === 'nobody' ||
+    (scope.actions !== undefined && !(scope.actions as readonly string[]).includes(action))
+  )
+    return false
   const isNarrowed = scope.origins !== undefined || scope.views !== undefined
   if (least === 'depot') return role === 'depot' && !isNarrowed
   if (least === 'account') return !isNarrowed
@@ -125,7 +221,13 @@ function mayBegin(kind: CommandKind, role: string, scope: Scope): boolean {
   const origin = kind === 'createOrigin' ? 'umbrella' : 'acme'
   if (!least.endsWith('view') && scope.origins !== undefined && !scope.origins.includes(origin)) return false
   const view = kind === 'makePreview' || kind === 'dropPreview' ? 'preview' : 'acceptance'
-  if (action === 'promote' && least !== 'any view' && scope.views !== undefined && !scope.views.includes(view)) return false
+  if (
+    action === 'promote' &&
+    least !== 'any view' &&
+    scope.views !== undefined &&
+    !scope.views.includes(view)
+  )
+    return false
   if (least === 'anyone' || least.endsWith('view')) return true
   const rank = role === 'depot' ? ROLES.length : (ROLES as readonly string[]).indexOf(role)
   return rank >= (ROLES as readonly string[]).indexOf(least)
@@ -149,16 +251,25 @@ const { writer, db } = started.depot
 await started.account('owner')
 await writer.submit({ kind: 'createOrigin', input: { name: 'acme', ownerId: 2 }, actor: OPERATOR })
 await makeReleases(started, IDENT)
-const head = async () => db.selectFrom('ledger').select((eb) => eb.fn.countAll<number>().as('count')).executeTakeFirstOrThrow()
+const head = async () =>
+  db
+    .selectFrom('ledger')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
 
 test('no command of a revoked or an expired token changes anything', async (t) => {
   const [revoked, expired] = [await started.actor('admin'), await started.actor('admin')]
   await writer.submit({ kind: 'revokeToken', input: { tokenId: revoked.tokenId }, actor: OPERATOR })
-  const { tokenId } = await writer.submit({ kind: 'issueToken', input: { account: 'admin', hash: 'soon', label: 'test', expiresAt: START + 60_000 }, actor: OPERATOR })
+  const { tokenId } = await writer.submit({
+    kind: 'issueToken',
+    input: { account: 'admin', hash: 'soon', label: 'test', expiresAt: START + 60_000 },
+    actor: OPERATOR,
+  })
   started.setClock(START + 60_000)
   const before = await head()
   for (const actor of [revoked, { ...expired, tokenId }, { ...expired, tokenId: 999 }]) {
-    for (const kind of KINDS) await t.rejects(writer.submit({ kind, input: INPUTS[kind], actor }), { code: 'unauthenticated' }, kind)
+    for (const kind of KINDS)
+      await t.rejects(writer.submit({ kind, input: INPUTS[kind], actor }), { code: 'unauthenticated' }, kind)
   }
   t.strictSame(await head(), before)
 })
@@ -167,30 +278,66 @@ test('a token expires by the wall clock, though commit times are ahead of it', a
   started.setClock(START + 7_200_000)
   await writer.submit({ kind: 'addAccount', input: { name: 'ahead' }, actor: OPERATOR })
   started.setClock(START + 120_000) // as when a clock is corrected
-  const { tokenId } = await writer.submit({ kind: 'issueToken', input: { account: 'admin', hash: 'later', label: 'test', expiresAt: START + 3_600_000 }, actor: OPERATOR })
+  const { tokenId } = await writer.submit({
+    kind: 'issueToken',
+    input: { account: 'admin', hash: 'later', label: 'test', expiresAt: START + 3_600_000 },
+    actor: OPERATOR,
+  })
   const actor = { accountId: 1, tokenId, client: 'tests', door: 'api' } as const
-  t.match(await writer.submit({ kind: 'createOrigin', input: { name: 'in-time', ownerId: 1 }, actor }), { name: 'in-time' })
+  t.match(await writer.submit({ kind: 'createOrigin', input: { name: 'in-time', ownerId: 1 }, actor }), {
+    name: 'in-time',
+  })
 })
 
 test('of commands that wait together, those after a loss of rights are refused', async (t) => {
   await started.account('dev')
   const actor = await started.actor('dev')
-  const setRole = (role: 'maintainer' | null) => writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'dev', role }, actor: OPERATOR })
-  const promote = (view: string) => writer.submit({ kind: 'promote', input: { view, releases: [release] }, actor })
-  const came = await Promise.allSettled([promote('acceptance'), setRole('maintainer'), promote('acceptance'), setRole(null), promote('union'), promote('union')])
-  t.strictSame(came.map(({ status }) => status), ['rejected', 'fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected'])
+  const setRole = (role: 'maintainer' | null) =>
+    writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'dev', role }, actor: OPERATOR })
+  const promote = (view: string) =>
+    writer.submit({ kind: 'promote', input: { view, releases: [release] }, actor })
+  const came = await Promise.allSettled([
+    promote('acceptance'),
+    setRole('maintainer'),
+    promote('acceptance'),
+    setRole(null),
+    promote('union'),
+    promote('union'),
+  ])
+  t.strictSame(
+    came.map(({ status }) => status),
+    ['rejected', 'fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected'],
+  )
   t.match(came[4], { reason: { code: 'forbidden', message: 'dev is not a maintainer of the origin acme' } })
-  const revoked = await Promise.allSettled([setRole('maintainer'), promote('union'), writer.submit({ kind: 'revokeToken', input: { tokenId: actor.tokenId }, actor: OPERATOR }), promote('rehearsal')])
-  t.strictSame(revoked.map(({ status }) => status), ['fulfilled', 'fulfilled', 'fulfilled', 'rejected'])
+  const revoked = await Promise.allSettled([
+    setRole('maintainer'),
+    promote('union'),
+    writer.submit({ kind: 'revokeToken', input: { tokenId: actor.tokenId }, actor: OPERATOR }),
+    promote('rehearsal'),
+  ])
+  t.strictSame(
+    revoked.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'fulfilled', 'rejected'],
+  )
 })
 
 test('an answer is repeated only to a token that is good and an account that may still make the change', async (t) => {
   await started.account('pipeline')
   const actor = await started.actor('pipeline')
-  const setRole = (role: 'maintainer' | 'member') => writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'pipeline', role }, actor: OPERATOR })
+  const setRole = (role: 'maintainer' | 'member') =>
+    writer.submit({
+      kind: 'setMember',
+      input: { origin: 'acme', account: 'pipeline', role },
+      actor: OPERATOR,
+    })
   await setRole('maintainer')
   const idempotency = { key: 'once', requestHash: 'a' }
-  const change = () => writer.submit({ kind: 'changeView', input: { request: { ...request, view: 'delivered' }, idempotency }, actor })
+  const change = () =>
+    writer.submit({
+      kind: 'changeView',
+      input: { request: { ...request, view: 'delivered' }, idempotency },
+      actor,
+    })
   const done = await change()
   t.strictSame(await change(), done)
   await setRole('member')

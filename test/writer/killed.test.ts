@@ -26,11 +26,15 @@ test('after kill -9 in the middle of changes, the depot opens again, with everyt
 
   const { depot } = await startDepot(t, { folder })
   const accounts = new Set((await listAccounts(depot.db)).map(({ name }) => name))
-  t.strictSame(acknowledged.filter((name) => !accounts.has(name)), [])
+  t.strictSame(
+    acknowledged.filter((name) => !accounts.has(name)),
+    [],
+  )
   const entries = await depot.db.selectFrom('ledger').selectAll().orderBy('sequence').execute()
   let head = FIRST_HEAD
   for (const { sequence, at, text, salt, hash } of entries) {
-    if (sequence !== head.sequence + 1 || link(head, text, salt).hash !== hash) t.fail(`the chain breaks at ${sequence}`)
+    if (sequence !== head.sequence + 1 || link(head, text, salt).hash !== hash)
+      t.fail(`the chain breaks at ${sequence}`)
     head = { sequence, at, hash }
   }
   t.equal(entries.filter(({ kind }) => kind === 'account-added').length, accounts.size)

@@ -10,17 +10,27 @@ test('commands that wait together are committed together, and each hears of its 
   const batches: number[] = []
   depot.writer.onCommit((_entries, commit) => batches.push(commit.commands))
   const names = Array.from({ length: 60 }, (_, n) => (n % 3 === 0 ? 'taken' : `account-${n}`))
-  const outcomes = await Promise.allSettled(names.map((name) => depot.writer.submit({ kind: 'addAccount', input: { name }, actor: ACTOR })))
+  const outcomes = await Promise.allSettled(
+    names.map((name) => depot.writer.submit({ kind: 'addAccount', input: { name }, actor: ACTOR })),
+  )
   t.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 41)
-  for (const outcome of outcomes) if (outcome.status === 'rejected') t.match(outcome.reason, { name: 'DepotError', code: 'already_exists' })
-  t.equal(batches.reduce((sum, commands) => sum + commands, 0), 60)
+  for (const outcome of outcomes)
+    if (outcome.status === 'rejected') t.match(outcome.reason, { name: 'DepotError', code: 'already_exists' })
+  t.equal(
+    batches.reduce((sum, commands) => sum + commands, 0),
+    60,
+  )
   t.ok(batches.length <= 3, `${batches.length} commits`)
 })
 
 test('what was committed is heard of before its command is answered, and read by who asks then', async (t) => {
   const started = await startDepot(t, { hasThreads: true })
   const { depot } = started
-  const releases = await makeReleases(started, 'acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000')
+  const releases = await makeReleases(
+    started,
+    'acme/app/1.0.0/20260101120000',
+    'acme/app/2.0.0/20260101120000',
+  )
   let heard = 0
   depot.writer.onCommit((entries) => (heard = entries.at(-1)?.sequence ?? heard))
   for (let round = 0; round < 20; round += 1) {
@@ -34,8 +44,22 @@ test('what was committed is heard of before its command is answered, and read by
 test('a refusal keeps its causes on the way', async (t) => {
   const started = await startDepot(t, { hasThreads: true })
   await makeReleases(started, 'acme/app/1.0.0/20260101120000')
-  await t.rejects(move(started, 'promote', 'acceptance', [{ ident: 'acme/app/9.0.0/20260101120000', target: 'x86_64-linux' }]), { code: 'not_found' })
-  await t.rejects(move(started, 'promote', 'acceptance', [{ ident: 'acme/app/1.0.0/20260101120000', target: 'x86_64-linux' }], { expectRevision: 7 }), { code: 'stale_revision' })
+  await t.rejects(
+    move(started, 'promote', 'acceptance', [
+      { ident: 'acme/app/9.0.0/20260101120000', target: 'x86_64-linux' },
+    ]),
+    { code: 'not_found' },
+  )
+  await t.rejects(
+    move(
+      started,
+      'promote',
+      'acceptance',
+      [{ ident: 'acme/app/1.0.0/20260101120000', target: 'x86_64-linux' }],
+      { expectRevision: 7 },
+    ),
+    { code: 'stale_revision' },
+  )
 })
 
 test('a refusal keeps the text of Builder on the way', async (t) => {
@@ -44,13 +68,21 @@ test('a refusal keeps the text of Builder on the way', async (t) => {
   if (release === undefined) throw new Error('there is no release')
   await move(started, 'promote', 'stable', [release])
   const builderText = "Deleting package in stable channel not allowed 'acme/app/1.0.0/20260101120000'"
-  await t.rejects(started.depot.writer.submit({ kind: 'deleteRelease', input: release, actor: ACTOR }), { code: 'in_use', builderText })
+  await t.rejects(started.depot.writer.submit({ kind: 'deleteRelease', input: release, actor: ACTOR }), {
+    code: 'in_use',
+    builderText,
+  })
 })
 
 test('closing commits what was submitted, and refuses what comes later', async (t) => {
   const started = await startDepot(t, { hasThreads: true })
-  const submitted = Array.from({ length: 10 }, (_, n) => started.depot.writer.submit({ kind: 'addAccount', input: { name: `late-${n}` }, actor: ACTOR }))
+  const submitted = Array.from({ length: 10 }, (_, n) =>
+    started.depot.writer.submit({ kind: 'addAccount', input: { name: `late-${n}` }, actor: ACTOR }),
+  )
   await started.depot.writer.close()
   t.equal((await Promise.all(submitted)).length, 10)
-  await t.rejects(started.depot.writer.submit({ kind: 'addAccount', input: { name: 'later' }, actor: ACTOR }), { code: 'shutting_down' })
+  await t.rejects(
+    started.depot.writer.submit({ kind: 'addAccount', input: { name: 'later' }, actor: ACTOR }),
+    { code: 'shutting_down' },
+  )
 })

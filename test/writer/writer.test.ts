@@ -16,14 +16,20 @@ const actor = { client: 'tests', door: 'cli' } as const
 const adding = (name: string) => ({ kind: 'addAccount', input: { name }, actor }) as const
 
 /** A writer over a new database, with the connection it writes to, to be made to fail. */
-async function openWriter(t: { teardown(fn: () => Promise<void>): unknown }, now: () => number = () => 1_000, elapsed: () => number = () => 0) {
+async function openWriter(
+  t: { teardown(fn: () => Promise<void>): unknown },
+  now: () => number = () => 1_000,
+  elapsed: () => number = () => 0,
+) {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-writer-'))
   const file = join(folder, 'depot.sqlite')
   const database = openDatabase(file, 0)
   const { reader } = database
   const connection = new BetterSqlite3(file)
   connection.pragma('foreign_keys = ON')
-  const writer = await Writer.open(new Kysely<Schema>({ dialect: new OneConnection(connection) }), now, { elapsed })
+  const writer = await Writer.open(new Kysely<Schema>({ dialect: new OneConnection(connection) }), now, {
+    elapsed,
+  })
   const heard: { entries: readonly LedgerEntry[]; commit: Commit }[] = []
   writer.onCommit((entries, commit) => heard.push({ entries, commit }))
   t.teardown(async () => {
@@ -32,7 +38,13 @@ async function openWriter(t: { teardown(fn: () => Promise<void>): unknown }, now
     database.close()
     await rm(folder, { recursive: true })
   })
-  return { writer, connection, reader, heard, names: async () => (await listAccounts(reader)).map(({ name }) => name) }
+  return {
+    writer,
+    connection,
+    reader,
+    heard,
+    names: async () => (await listAccounts(reader)).map(({ name }) => name),
+  }
 }
 
 test('commands that wait together are committed together', async (t) => {
@@ -46,23 +58,41 @@ test('commands that wait together are committed together', async (t) => {
 test('a batch has an end, and the rest is the next one', async (t) => {
   const { writer, heard } = await openWriter(t)
   await Promise.all(Array.from({ length: 100 }, (_, index) => writer.submit(adding(`account-${index}`))))
-  t.strictSame(heard.map(({ commit }) => commit.commands), [64, 36])
+  t.strictSame(
+    heard.map(({ commit }) => commit.commands),
+    [64, 36],
+  )
 })
 
 test('a batch closes after a tenth of a second of work', async (t) => {
   let time = 0
   const { writer, heard, names } = await openWriter(t, undefined, () => (time += 40)) // looked at before each command but the first
   await Promise.all(Array.from({ length: 7 }, (_, index) => writer.submit(adding(`account-${index}`))))
-  t.strictSame(heard.map(({ commit }) => commit.commands), [3, 3, 1])
+  t.strictSame(
+    heard.map(({ commit }) => commit.commands),
+    [3, 3, 1],
+  )
   t.equal((await names()).length, 7)
 })
 
 test('a command that fails leaves nothing and harms no other of its batch', async (t) => {
   const { writer, heard, names } = await openWriter(t)
-  const outcomes = await Promise.allSettled([writer.submit(adding('a')), writer.submit(adding('a')), writer.submit(adding('b'))])
-  t.match(outcomes, [{ status: 'fulfilled' }, { status: 'rejected', reason: { code: 'already_exists' } }, { status: 'fulfilled' }])
+  const outcomes = await Promise.allSettled([
+    writer.submit(adding('a')),
+    writer.submit(adding('a')),
+    writer.submit(adding('b')),
+  ])
+  t.match(outcomes, [
+    { status: 'fulfilled' },
+    { status: 'rejected', reason: { code: 'already_exists' } },
+    { status: 'fulfilled' },
+  ])
   t.strictSame(await names(), ['a', 'b'])
-  t.strictSame(heard.flatMap(({ entries }) => entries.map(({ sequence }) => sequence)), [1, 2], 'no gap where one failed')
+  t.strictSame(
+    heard.flatMap(({ entries }) => entries.map(({ sequence }) => sequence)),
+    [1, 2],
+    'no gap where one failed',
+  )
 })
 
 test('a command that fails after it wrote and booked is undone, with what it booked', async (t) => {
@@ -72,17 +102,29 @@ test('a command that fails after it wrote and booked is undone, with what it boo
   await writer.submit({ kind: 'createOrigin', input: { name: 'acme', ownerId: 1 }, actor })
   await writer.submit({ kind: 'addKey', input: { ...key, secretBody: 'sealed' }, actor })
   // It keeps the public half, books it, and then finds that the other is there.
-  await t.rejects(writer.submit({ kind: 'addKey', input: { ...key, publicBody: 'public', secretBody: 'sealed' }, actor }), { code: 'already_exists' })
+  await t.rejects(
+    writer.submit({ kind: 'addKey', input: { ...key, publicBody: 'public', secretBody: 'sealed' }, actor }),
+    { code: 'already_exists' },
+  )
   await writer.submit(adding('next'))
-  t.strictSame(heard.flatMap(({ entries }) => entries.map(({ sequence }) => sequence)), [1, 2, 3, 4])
-  t.strictSame((await reader.selectFrom('origin_keys').select('kind').execute()).map(({ kind }) => kind), ['secret'])
+  t.strictSame(
+    heard.flatMap(({ entries }) => entries.map(({ sequence }) => sequence)),
+    [1, 2, 3, 4],
+  )
+  t.strictSame(
+    (await reader.selectFrom('origin_keys').select('kind').execute()).map(({ kind }) => kind),
+    ['secret'],
+  )
 })
 
 test('times rise by at least a millisecond from command to command, whatever the clock does', async (t) => {
   const clock = [5_000, 5_000, 3_000, 9_000]
   const { writer, heard } = await openWriter(t, () => clock.shift() ?? 0)
   for (const name of ['a', 'b', 'c', 'd']) await writer.submit(adding(name))
-  t.strictSame(heard.flatMap(({ entries }) => entries.map(({ at }) => at)), [5_000, 5_001, 5_002, 9_000])
+  t.strictSame(
+    heard.flatMap(({ entries }) => entries.map(({ at }) => at)),
+    [5_000, 5_001, 5_002, 9_000],
+  )
 })
 
 test('listeners hear of a commit when it can be read, and before its commands are answered', async (t) => {
@@ -90,7 +132,11 @@ test('listeners hear of a commit when it can be read, and before its commands ar
   const order: string[] = []
   const inspector = new BetterSqlite3(connection.name, { readonly: true })
   t.teardown(() => inspector.close())
-  writer.onCommit(() => order.push(`heard, with ${String(inspector.prepare('SELECT count(*) FROM accounts').pluck().get())} account`))
+  writer.onCommit(() =>
+    order.push(
+      `heard, with ${String(inspector.prepare('SELECT count(*) FROM accounts').pluck().get())} account`,
+    ),
+  )
   await writer.submit(adding('a')).then(() => order.push('answered'))
   t.strictSame(order, ['heard, with 1 account', 'answered'])
 })
@@ -100,34 +146,66 @@ test('a full disk refuses with storage_full, and everything still reads; with ro
   await writer.submit(adding('before'))
   connection.pragma(`max_page_count = ${String(connection.pragma('page_count', { simple: true }))}`)
   const label = 'x'.repeat(20_000)
-  const issue = (hash: string) => writer.submit({ kind: 'issueToken', input: { account: 'before', hash, label }, actor })
+  const issue = (hash: string) =>
+    writer.submit({ kind: 'issueToken', input: { account: 'before', hash, label }, actor })
   const outcomes = await Promise.allSettled([issue('a'), issue('b')])
-  t.match(outcomes, [{ status: 'rejected', reason: { code: 'storage_full' } }, { status: 'rejected', reason: { code: 'storage_full' } }])
+  t.match(outcomes, [
+    { status: 'rejected', reason: { code: 'storage_full' } },
+    { status: 'rejected', reason: { code: 'storage_full' } },
+  ])
   t.strictSame(await names(), ['before'])
   connection.pragma('max_page_count = 1073741823')
   t.match(await issue('c'), { tokenId: 1 })
-  t.strictSame(heard.flatMap(({ entries }) => entries.map(({ sequence }) => sequence)), [1, 2])
+  t.strictSame(
+    heard.flatMap(({ entries }) => entries.map(({ sequence }) => sequence)),
+    [1, 2],
+  )
 })
 
 test('a commit that fails fails its whole batch, and the next one works', async (t) => {
   const { writer, connection, heard, names } = await openWriter(t)
   await writer.submit(adding('before'))
   // A constraint that is looked at only when the transaction ends.
-  connection.exec('CREATE TABLE broken (account INTEGER REFERENCES accounts (id) DEFERRABLE INITIALLY DEFERRED)')
-  connection.exec("CREATE TRIGGER break_it AFTER INSERT ON accounts WHEN NEW.name = 'b' BEGIN INSERT INTO broken VALUES (77); END")
-  const outcomes = await Promise.allSettled([writer.submit(adding('a')), writer.submit(adding('b')), writer.submit(adding('c'))])
-  t.strictSame(outcomes.map(({ status }) => status), ['rejected', 'rejected', 'rejected'])
+  connection.exec(
+    'CREATE TABLE broken (account INTEGER REFERENCES accounts (id) DEFERRABLE INITIALLY DEFERRED)',
+  )
+  connection.exec(
+    "CREATE TRIGGER break_it AFTER INSERT ON accounts WHEN NEW.name = 'b' BEGIN INSERT INTO broken VALUES (77); END",
+  )
+  const outcomes = await Promise.allSettled([
+    writer.submit(adding('a')),
+    writer.submit(adding('b')),
+    writer.submit(adding('c')),
+  ])
+  t.strictSame(
+    outcomes.map(({ status }) => status),
+    ['rejected', 'rejected', 'rejected'],
+  )
   t.strictSame(await names(), ['before'])
   await writer.submit(adding('after'))
   t.strictSame(await names(), ['after', 'before'])
-  t.strictSame(heard.flatMap(({ entries }) => entries.map(({ sequence }) => sequence)), [1, 2], 'the ledger goes on where it was')
+  t.strictSame(
+    heard.flatMap(({ entries }) => entries.map(({ sequence }) => sequence)),
+    [1, 2],
+    'the ledger goes on where it was',
+  )
 })
 
 test('when SQLite itself takes a transaction back, the batch fails and the next one works', async (t) => {
   const { writer, connection, names } = await openWriter(t)
-  connection.exec("CREATE TRIGGER take_back AFTER INSERT ON accounts WHEN NEW.name = 'b' BEGIN SELECT RAISE(ROLLBACK, 'taken back'); END")
-  const outcomes = await Promise.allSettled([writer.submit(adding('a')), writer.submit(adding('b')), writer.submit(adding('c'))])
-  t.match(outcomes, [{ status: 'rejected', reason: { message: 'taken back' } }, { status: 'rejected' }, { status: 'rejected' }])
+  connection.exec(
+    "CREATE TRIGGER take_back AFTER INSERT ON accounts WHEN NEW.name = 'b' BEGIN SELECT RAISE(ROLLBACK, 'taken back'); END",
+  )
+  const outcomes = await Promise.allSettled([
+    writer.submit(adding('a')),
+    writer.submit(adding('b')),
+    writer.submit(adding('c')),
+  ])
+  t.match(outcomes, [
+    { status: 'rejected', reason: { message: 'taken back' } },
+    { status: 'rejected' },
+    { status: 'rejected' },
+  ])
   t.strictSame(await names(), [])
   await writer.submit(adding('after'))
   t.strictSame(await names(), ['after'])
@@ -147,5 +225,8 @@ test('a command submitted while another is committed is committed after it', asy
   const first = writer.submit(adding('a'))
   await Promise.resolve()
   await Promise.all([first, writer.submit(adding('b'))])
-  t.strictSame(heard.flatMap(({ entries }) => entries.map(({ sequence }) => sequence)), [1, 2])
+  t.strictSame(
+    heard.flatMap(({ entries }) => entries.map(({ sequence }) => sequence)),
+    [1, 2],
+  )
 })

@@ -2,7 +2,13 @@ import { DepotError, quote } from '../../errors.ts'
 import type { Change } from '../../ledger/change.ts'
 import type { Scope } from '../../access/access.ts'
 import { ACCOUNT_NAME, LONGEST_ACCOUNT_NAME } from '../../access/account-name.ts'
-import { findAccount, getAccount, insertAccount, insertToken, markTokenRevoked } from '../../accounts/account-store.ts'
+import {
+  findAccount,
+  getAccount,
+  insertAccount,
+  insertToken,
+  markTokenRevoked,
+} from '../../accounts/account-store.ts'
 
 export async function addAccount(
   change: Change,
@@ -10,9 +16,13 @@ export async function addAccount(
 ): Promise<{ accountId: number }> {
   const { name, email, isAdministrator = false } = input
   if (!ACCOUNT_NAME.test(name) || name.length > LONGEST_ACCOUNT_NAME) {
-    throw new DepotError('invalid_request', `${quote(name)} is not an account's name: letters, digits and . _ -, at most ${LONGEST_ACCOUNT_NAME}`)
+    throw new DepotError(
+      'invalid_request',
+      `${quote(name)} is not an account's name: letters, digits and . _ -, at most ${LONGEST_ACCOUNT_NAME}`,
+    )
   }
-  if ((await findAccount(change.trx, name)) !== undefined) throw new DepotError('already_exists', `the account ${quote(name)} exists already`)
+  if ((await findAccount(change.trx, name)) !== undefined)
+    throw new DepotError('already_exists', `the account ${quote(name)} exists already`)
   const accountId = await insertAccount(change.trx, { name, email, isAdministrator, at: change.at })
   await change.record({ kind: 'account-added', account: name, isAdministrator })
   return { accountId }
@@ -25,8 +35,21 @@ export async function issueToken(
 ): Promise<{ tokenId: number }> {
   const account = await getAccount(change.trx, input.account)
   const { hash, label, scope = {}, expiresAt } = input
-  const tokenId = await insertToken(change.trx, { accountId: account.id, hash, label, scope, expiresAt, at: change.at })
-  await change.record({ kind: 'token-issued', account: account.name, token: tokenId, label, expiresAt: expiresAt ?? null })
+  const tokenId = await insertToken(change.trx, {
+    accountId: account.id,
+    hash,
+    label,
+    scope,
+    expiresAt,
+    at: change.at,
+  })
+  await change.record({
+    kind: 'token-issued',
+    account: account.name,
+    token: tokenId,
+    label,
+    expiresAt: expiresAt ?? null,
+  })
   return { tokenId }
 }
 

@@ -8,14 +8,20 @@ import type { ProfileToken } from '../../accounts/profile-token-store.ts'
 // What people do about their own account (habitat-today.md 6, Profile).
 
 /** The ledger keeps that it was changed, and not to what. */
-export async function changeEmail(change: Change, input: { accountId: number; email: string }): Promise<void> {
+export async function changeEmail(
+  change: Change,
+  input: { accountId: number; email: string },
+): Promise<void> {
   const { name } = await getAccountById(change.trx, input.accountId)
   await updateEmail(change.trx, input.accountId, input.email, change.at)
   await change.record({ kind: 'profile-changed', account: name })
 }
 
 /** Makes the account's token of this kind, in place of the one before; other tokens of the account stay. */
-export async function replaceProfileToken(change: Change, input: { accountId: number; hash: string; expiresAt?: number }): Promise<ProfileToken> {
+export async function replaceProfileToken(
+  change: Change,
+  input: { accountId: number; hash: string; expiresAt?: number },
+): Promise<ProfileToken> {
   const { trx, at } = change
   const { accountId, ...token } = input
   const { name } = await getAccountById(trx, accountId)
@@ -27,8 +33,12 @@ export async function replaceProfileToken(change: Change, input: { accountId: nu
 }
 
 /** Revokes a token of the account. Throws `token_not_yours` for any other, and for one that is not there. */
-export async function revokeOwnToken(change: Change, input: { accountId: number; tokenId: number }): Promise<void> {
+export async function revokeOwnToken(
+  change: Change,
+  input: { accountId: number; tokenId: number },
+): Promise<void> {
   const { accountId, tokenId } = input
-  if (!(await ownsToken(change.trx, accountId, tokenId))) throw new DepotError('token_not_yours', `the account has no token ${tokenId}`)
+  if (!(await ownsToken(change.trx, accountId, tokenId)))
+    throw new DepotError('token_not_yours', `the account has no token ${tokenId}`)
   await revokeToken(change, { tokenId })
 }

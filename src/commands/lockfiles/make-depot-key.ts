@@ -6,7 +6,10 @@ import { findSigningKey, insertOwnKey } from '../../lockfiles/depot-key-store.ts
  * Keeps a new key of the depot's own, which signs from now on. `publicKey` is its key file, `sealed` its private half, encrypted by who
  * submits this. One that is only to be the first is not kept where there is one already. Returns the id of the key that signs.
  */
-export async function makeDepotKey(change: Change, input: { publicKey: string; sealed: string; isFirst: boolean }): Promise<{ id: string }> {
+export async function makeDepotKey(
+  change: Change,
+  input: { publicKey: string; sealed: string; isFirst: boolean },
+): Promise<{ id: string }> {
   const before = await findSigningKey(change.trx)
   if (before !== undefined && input.isFirst) return { id: before.key.id }
   const key = parseDepotKey(input.publicKey)

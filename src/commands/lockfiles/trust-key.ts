@@ -1,20 +1,30 @@
 import { DepotError } from '../../errors.ts'
 import type { Change } from '../../ledger/change.ts'
 import { parseDepotKey, parseTrustedName } from '../../lockfiles/depot-key.ts'
-import { MOST_TRUSTED_KEYS, deleteTrustedKey, findTrustedKey, insertTrustedKey, listTrustedKeys } from '../../lockfiles/depot-key-store.ts'
+import {
+  MOST_TRUSTED_KEYS,
+  deleteTrustedKey,
+  findTrustedKey,
+  insertTrustedKey,
+  listTrustedKeys,
+} from '../../lockfiles/depot-key-store.ts'
 
 /**
  * Takes lockfiles that a key of another depot signed, from now on, and no longer those of the key that had this name. Throws
  * `key_malformed`, `invalid_request` for the name, and `conflict` where there are too many.
  */
-export async function trustKey(change: Change, input: { name: string; publicKey: string }): Promise<{ id: string; isChanged: boolean }> {
+export async function trustKey(
+  change: Change,
+  input: { name: string; publicKey: string },
+): Promise<{ id: string; isChanged: boolean }> {
   const { trx, at } = change
   const name = parseTrustedName(input.name)
   const key = parseDepotKey(input.publicKey)
   const before = await findTrustedKey(trx, name)
   if (before?.key.id === key.id) return { id: key.id, isChanged: false }
   if (before !== undefined) await distrustKey(change, { name })
-  if ((await listTrustedKeys(trx)).length >= MOST_TRUSTED_KEYS) throw new DepotError('conflict', `${MOST_TRUSTED_KEYS} keys are trusted already`)
+  if ((await listTrustedKeys(trx)).length >= MOST_TRUSTED_KEYS)
+    throw new DepotError('conflict', `${MOST_TRUSTED_KEYS} keys are trusted already`)
   await insertTrustedKey(trx, { name, key, addedAt: at })
   await change.record({ kind: 'trusted-key-added', name, key: key.id, publicKey: key.raw.toString('base64') })
   return { id: key.id, isChanged: true }

@@ -12,13 +12,19 @@ export async function addKey(
 ): Promise<{ revision: string }> {
   const { revision, ownerId } = input
   const origin = await getOrigin(change.trx, input.origin)
-  for (const [kind, body] of [['public', input.publicBody], ['secret', input.secretBody]] as const) {
+  for (const [kind, body] of [
+    ['public', input.publicBody],
+    ['secret', input.secretBody],
+  ] as const) {
     if (body === undefined) continue
     if ((await findKey(change.trx, origin.name, kind, revision)) !== undefined) {
       throw new DepotError('already_exists', `the ${kind} key ${origin.name}-${revision} exists already`)
     }
     await insertKey(change.trx, { originId: origin.id, kind, revision, body, ownerId, at: change.at })
-    await change.record({ kind: 'key-added', origin: origin.name, revision, key: kind }, { originId: origin.id })
+    await change.record(
+      { kind: 'key-added', origin: origin.name, revision, key: kind },
+      { originId: origin.id },
+    )
   }
   return { revision }
 }

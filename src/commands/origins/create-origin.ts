@@ -9,15 +9,24 @@ import { findOrigin, getOrigin, insertMember, insertOrigin } from '../../origins
 import type { Origin } from '../../origins/origin-store.ts'
 
 /** The caller becomes its owner; the channels every Habitat origin has are declared with it. Throws `origin_malformed`, `already_exists`. */
-export async function createOrigin(change: Change, input: { name: string; ownerId: number; defaultVisibility?: Visibility }): Promise<Origin> {
+export async function createOrigin(
+  change: Change,
+  input: { name: string; ownerId: number; defaultVisibility?: Visibility },
+): Promise<Origin> {
   const { name, ownerId, defaultVisibility = 'public' } = input
-  if (!isOriginName(name)) throw new DepotError('origin_malformed', `${quote(name)} is not an origin's name: lower-case letters, digits, _ and -, at most 255`)
-  if ((await findOrigin(change.trx, name)) !== undefined) throw new DepotError('already_exists', `the origin ${name} exists already`)
+  if (!isOriginName(name))
+    throw new DepotError(
+      'origin_malformed',
+      `${quote(name)} is not an origin's name: lower-case letters, digits, _ and -, at most 255`,
+    )
+  if ((await findOrigin(change.trx, name)) !== undefined)
+    throw new DepotError('already_exists', `the origin ${name} exists already`)
   const originId = await insertOrigin(change.trx, { name, ownerId, defaultVisibility, at: change.at })
   await insertMember(change.trx, { originId, accountId: ownerId, role: 'owner', at: change.at })
   for (const channel of STAYING_CHANNELS) {
     const view = await findView(change.trx, channel)
-    if (view !== undefined) await insertChannel(change.trx, { originId, viewId: view.id, ownerId, isDeclared: true, at: change.at })
+    if (view !== undefined)
+      await insertChannel(change.trx, { originId, viewId: view.id, ownerId, isDeclared: true, at: change.at })
   }
   const origin = await getOrigin(change.trx, name)
   await change.record({ kind: 'origin-created', origin: name, owner: origin.owner }, { originId })

@@ -20,12 +20,16 @@ export async function deleteOrigin(change: Change, input: { origin: string }): P
   const remaining = await countRemaining(trx, origin.id)
   const channels = await listChannelNames(trx, origin.name, { audience: EVERYONE, withSandboxes: true })
   const refuse = (count: number, things: string, hint = '') => {
-    throw new DepotError('origin_not_empty', `There are ${count} ${things} remaining in origin ${origin.name}.${hint}`)
+    throw new DepotError(
+      'origin_not_empty',
+      `There are ${count} ${things} remaining in origin ${origin.name}.${hint}`,
+    )
   }
   if (remaining.members > STAYING_MEMBERS) refuse(remaining.members, 'members')
   if (remaining.secrets > 0) refuse(remaining.secrets, 'secrets')
   if (remaining.integrations > 0) refuse(remaining.integrations, 'integrations')
-  if (channels.length > STAYING_CHANNELS.length) refuse(channels.length, 'channels', ` Only two are allowed [${STAYING_CHANNELS.join(', ')}].`)
+  if (channels.length > STAYING_CHANNELS.length)
+    refuse(channels.length, 'channels', ` Only two are allowed [${STAYING_CHANNELS.join(', ')}].`)
   if (remaining.packages > 0) refuse(remaining.packages, 'packages')
   if (remaining.settings > 0) refuse(remaining.settings, 'package settings entries')
   for (const name of channels) await removeChannel(change, { origin: origin.name, name })

@@ -7,10 +7,17 @@ import { setMember } from './set-member.ts'
  * Takes its caller out of an origin (habitat-today.md 6, Depart). Throws `owner_departs`, and `stranger_departs` where there is
  * nothing to leave: no membership, or no such origin.
  */
-export async function departOrigin(change: Change, input: { origin: string; account: string; accountId: number }): Promise<void> {
+export async function departOrigin(
+  change: Change,
+  input: { origin: string; account: string; accountId: number },
+): Promise<void> {
   const origin = await findOrigin(change.trx, input.origin)
   const role = origin && (await findRole(change.trx, origin.id, input.accountId))
-  if (role === undefined) throw new DepotError('stranger_departs', `${input.account} is not a member of the origin ${quote(input.origin)}`)
+  if (role === undefined)
+    throw new DepotError(
+      'stranger_departs',
+      `${input.account} is not a member of the origin ${quote(input.origin)}`,
+    )
   if (role === 'owner') throw new DepotError('owner_departs', `${input.account} owns ${input.origin}`)
   await setMember(change, { origin: input.origin, account: input.account, role: null })
 }

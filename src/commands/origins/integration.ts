@@ -5,20 +5,37 @@ import type { IntegrationName } from '../../origins/integration-store.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
 
 /** Keeps an integration whose body was encrypted by who submits this. Throws `not_found` for the origin and `already_exists`. */
-export async function addIntegration(change: Change, input: IntegrationName & { origin: string; sealed: string }): Promise<void> {
+export async function addIntegration(
+  change: Change,
+  input: IntegrationName & { origin: string; sealed: string },
+): Promise<void> {
   const { type, name, sealed } = input
   const origin = await getOrigin(change.trx, input.origin)
-  const isNew = await insertIntegration(change.trx, { originId: origin.id, type, name, sealed, at: change.at })
-  if (!isNew) throw new DepotError('already_exists', `${origin.name} has an integration ${type}/${name} already`)
+  const isNew = await insertIntegration(change.trx, {
+    originId: origin.id,
+    type,
+    name,
+    sealed,
+    at: change.at,
+  })
+  if (!isNew)
+    throw new DepotError('already_exists', `${origin.name} has an integration ${type}/${name} already`)
   await change.record({ kind: 'integration-added', origin: origin.name, type, name }, { originId: origin.id })
 }
 
 /** Nothing is done where there is no such integration. Throws `not_found` for the origin. */
-export async function removeIntegration(change: Change, input: IntegrationName & { origin: string }): Promise<{ isChanged: boolean }> {
+export async function removeIntegration(
+  change: Change,
+  input: IntegrationName & { origin: string },
+): Promise<{ isChanged: boolean }> {
   const { type, name } = input
   const origin = await getOrigin(change.trx, input.origin)
   const isChanged = await deleteIntegration(change.trx, origin.id, { type, name })
-  if (isChanged) await change.record({ kind: 'integration-removed', origin: origin.name, type, name }, { originId: origin.id })
+  if (isChanged)
+    await change.record(
+      { kind: 'integration-removed', origin: origin.name, type, name },
+      { originId: origin.id },
+    )
   return { isChanged }
 }
 

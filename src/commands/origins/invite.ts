@@ -4,7 +4,13 @@ import { getAccount } from '../../accounts/account-store.ts'
 import { DepotError } from '../../errors.ts'
 import type { Change } from '../../ledger/change.ts'
 import type { Invitation } from '../../origins/invitation-store.ts'
-import { deleteInvitation, findInvitation, findInvitationOf, insertInvitation, markInvitationIgnored } from '../../origins/invitation-store.ts'
+import {
+  deleteInvitation,
+  findInvitation,
+  findInvitationOf,
+  insertInvitation,
+  markInvitationIgnored,
+} from '../../origins/invitation-store.ts'
 import { findRole, getOrigin } from '../../origins/origin-store.ts'
 import { setMember } from './set-member.ts'
 
@@ -14,14 +20,27 @@ interface Named {
 }
 
 /** Throws `not_found` for the origin or the account, and `already_exists` for who is invited already, or a member. */
-export async function invite(change: Change, input: { origin: string; account: string; inviterId: number }): Promise<Invitation> {
+export async function invite(
+  change: Change,
+  input: { origin: string; account: string; inviterId: number },
+): Promise<Invitation> {
   const { trx, at } = change
   const origin = await getOrigin(trx, input.origin)
   const account = await getAccount(trx, input.account)
-  if ((await findRole(trx, origin.id, account.id)) !== undefined) throw new DepotError('already_exists', `${account.name} is a member of ${origin.name} already`)
-  if ((await findInvitationOf(trx, origin.id, account.id)) !== undefined) throw new DepotError('already_exists', `${account.name} is invited to ${origin.name} already`)
-  const invitationId = await insertInvitation(trx, { originId: origin.id, accountId: account.id, inviterId: input.inviterId, at })
-  await change.record({ kind: 'member-invited', origin: origin.name, account: account.name }, { originId: origin.id })
+  if ((await findRole(trx, origin.id, account.id)) !== undefined)
+    throw new DepotError('already_exists', `${account.name} is a member of ${origin.name} already`)
+  if ((await findInvitationOf(trx, origin.id, account.id)) !== undefined)
+    throw new DepotError('already_exists', `${account.name} is invited to ${origin.name} already`)
+  const invitationId = await insertInvitation(trx, {
+    originId: origin.id,
+    accountId: account.id,
+    inviterId: input.inviterId,
+    at,
+  })
+  await change.record(
+    { kind: 'member-invited', origin: origin.name, account: account.name },
+    { originId: origin.id },
+  )
   return getInvitation(change, { origin: origin.name, invitationId })
 }
 
@@ -31,7 +50,8 @@ export async function acceptInvitation(change: Change, input: Named): Promise<vo
   const { id, origin, originId, account, accountId } = await getDecidable(change, input)
   await deleteInvitation(trx, id)
   await change.record({ kind: 'invitation-ended', origin, account, how: 'accepted' }, { originId })
-  if ((await findRole(trx, originId, accountId)) === undefined) await setMember(change, { origin, account, role: 'readonly_member' })
+  if ((await findRole(trx, originId, accountId)) === undefined)
+    await setMember(change, { origin, account, role: 'readonly_member' })
 }
 
 /** Its account is not shown it any more; the origin is. Throws `not_found`. */
@@ -60,11 +80,15 @@ async function getDecidable(change: Change, named: Named): Promise<Invitation> {
 /** Throws `forbidden`. */
 export function expectMayDecide(caller: Authority, { id, origin, accountId }: Invitation): void {
   if (caller === 'operator' || accountId === caller.accountId || hasRole(caller, origin, 'maintainer')) return
-  throw new DepotError('forbidden', `the invitation ${id} is neither to ${caller.accountName}, nor is that a maintainer of ${origin}`)
+  throw new DepotError(
+    'forbidden',
+    `the invitation ${id} is neither to ${caller.accountName}, nor is that a maintainer of ${origin}`,
+  )
 }
 
 async function getInvitation({ trx }: Change, { origin, invitationId }: Named): Promise<Invitation> {
   const invitation = await findInvitation(trx, origin, invitationId)
-  if (invitation === undefined) throw new DepotError('not_found', `there is no invitation ${invitationId} to ${origin}`)
+  if (invitation === undefined)
+    throw new DepotError('not_found', `there is no invitation ${invitationId} to ${origin}`)
   return invitation
 }

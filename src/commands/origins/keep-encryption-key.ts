@@ -15,9 +15,15 @@ export async function keepEncryptionKey(
   const origin = await getOrigin(trx, input.origin)
   const before = await findLatestKey(trx, origin.name, 'box_public')
   if (before !== undefined) return before
-  for (const [kind, body] of [['box_public', publicBody], ['box_secret', secretBody]] as const) {
+  for (const [kind, body] of [
+    ['box_public', publicBody],
+    ['box_secret', secretBody],
+  ] as const) {
     await insertKey(trx, { originId: origin.id, kind, revision, body, ownerId, at })
-    await change.record({ kind: 'key-added', origin: origin.name, revision, key: kind }, { originId: origin.id })
+    await change.record(
+      { kind: 'key-added', origin: origin.name, revision, key: kind },
+      { originId: origin.id },
+    )
   }
   return { revision, body: publicBody }
 }

@@ -7,7 +7,10 @@ import { deleteSecret, insertSecret } from '../../origins/origin-secret-store.ts
  * Keeps a secret of an origin. What a client sends is as a rule encrypted already, for the origin's encryption key; it is kept, and
  * given back, as it came. `sealed` is that, encrypted once more by who submits this. Throws `not_found` and `already_exists`.
  */
-export async function addSecret(change: Change, input: { origin: string; name: string; sealed: string; ownerId: number }): Promise<void> {
+export async function addSecret(
+  change: Change,
+  input: { origin: string; name: string; sealed: string; ownerId: number },
+): Promise<void> {
   const { name, sealed, ownerId } = input
   const origin = await getOrigin(change.trx, input.origin)
   const isNew = await insertSecret(change.trx, { originId: origin.id, name, sealed, ownerId, at: change.at })
@@ -16,10 +19,17 @@ export async function addSecret(change: Change, input: { origin: string; name: s
 }
 
 /** Nothing is done where there is no such secret. Throws `not_found` for the origin. */
-export async function removeSecret(change: Change, input: { origin: string; name: string }): Promise<{ isChanged: boolean }> {
+export async function removeSecret(
+  change: Change,
+  input: { origin: string; name: string },
+): Promise<{ isChanged: boolean }> {
   const origin = await getOrigin(change.trx, input.origin)
   const isChanged = await deleteSecret(change.trx, origin.id, input.name)
-  if (isChanged) await change.record({ kind: 'secret-removed', origin: origin.name, name: input.name }, { originId: origin.id })
+  if (isChanged)
+    await change.record(
+      { kind: 'secret-removed', origin: origin.name, name: input.name },
+      { originId: origin.id },
+    )
   return { isChanged }
 }
 

@@ -8,22 +8,30 @@ import { deleteMember, findRole, getOrigin, insertMember, updateRole } from '../
  * Gives an account a role in an origin or, with `role: null`, takes it away. The owner's is not changed this way. Throws `not_found`
  * for the origin, the account, or a membership to take away, and `conflict` for the owner.
  */
-export async function setMember(change: Change, input: { origin: string; account: string; role: Exclude<Role, 'owner'> | null }): Promise<{ isChanged: boolean }> {
+export async function setMember(
+  change: Change,
+  input: { origin: string; account: string; role: Exclude<Role, 'owner'> | null },
+): Promise<{ isChanged: boolean }> {
   const { trx, at } = change
   const { role } = input
   const origin = await getOrigin(trx, input.origin)
   const account = await getAccount(trx, input.account)
   const before = await findRole(trx, origin.id, account.id)
-  if (before === 'owner') throw new DepotError('conflict', `${account.name} owns ${origin.name}: its role cannot be changed`)
+  if (before === 'owner')
+    throw new DepotError('conflict', `${account.name} owns ${origin.name}: its role cannot be changed`)
   if (before === role) return { isChanged: false }
   if (role === null) {
-    if (before === undefined) throw new DepotError('not_found', `${account.name} is not a member of ${origin.name}`)
+    if (before === undefined)
+      throw new DepotError('not_found', `${account.name} is not a member of ${origin.name}`)
     await deleteMember(trx, origin.id, account.id)
   } else if (before === undefined) {
     await insertMember(trx, { originId: origin.id, accountId: account.id, role, at })
   } else {
     await updateRole(trx, { originId: origin.id, accountId: account.id, role, at })
   }
-  await change.record({ kind: 'member-set', origin: origin.name, account: account.name, role }, { originId: origin.id })
+  await change.record(
+    { kind: 'member-set', origin: origin.name, account: account.name, role },
+    { originId: origin.id },
+  )
   return { isChanged: true }
 }

@@ -7,16 +7,23 @@ import { findRole, getOrigin, updateOwner, updateRole } from '../../origins/orig
  * Gives an origin to another of its members; who owned it stays as a maintainer (habitat-today.md 6). Throws `not_found`,
  * `transfer_to_owner`, and `forbidden` for who is not a member, which tells nothing of whether there is such an account.
  */
-export async function transferOrigin(change: Change, input: { origin: string; account: string }): Promise<void> {
+export async function transferOrigin(
+  change: Change,
+  input: { origin: string; account: string },
+): Promise<void> {
   const { trx, at } = change
   const origin = await getOrigin(trx, input.origin)
   const recipient = await findAccount(trx, input.account)
-  if (recipient?.id === origin.ownerId) throw new DepotError('transfer_to_owner', `${recipient.name} owns ${origin.name} already`)
+  if (recipient?.id === origin.ownerId)
+    throw new DepotError('transfer_to_owner', `${recipient.name} owns ${origin.name} already`)
   if (recipient === undefined || (await findRole(trx, origin.id, recipient.id)) === undefined) {
     throw new DepotError('forbidden', `${quote(input.account)} is not a member of ${origin.name}`)
   }
   await updateRole(trx, { originId: origin.id, accountId: origin.ownerId, role: 'maintainer', at })
   await updateRole(trx, { originId: origin.id, accountId: recipient.id, role: 'owner', at })
   await updateOwner(trx, origin.id, recipient.id, at)
-  await change.record({ kind: 'origin-transferred', origin: origin.name, from: origin.owner, to: recipient.name }, { originId: origin.id })
+  await change.record(
+    { kind: 'origin-transferred', origin: origin.name, from: origin.owner, to: recipient.name },
+    { originId: origin.id },
+  )
 }

@@ -17,14 +17,22 @@ import { isBlobReferenced, markReleaseDeleted, unreferenceBlob } from '../../rel
  * who may upload may not decide that. Previews hold nothing. Throws `refused` where a rule of a view it is in keeps it. Tells the
  * checksum of its bytes, which another release may still need.
  */
-export async function deleteRelease(change: Change, input: { ident: string; target: Target }): Promise<{ checksum: string }> {
+export async function deleteRelease(
+  change: Change,
+  input: { ident: string; target: Target },
+): Promise<{ checksum: string }> {
   const { trx, at } = change
   const { ident: text, target } = input
   const ident = parseIdent(text)
   const release = await findViewRelease(trx, ident, target)
   if (release === undefined) throw new DepotError('not_found', `there is no release ${text} for ${target}`)
-  const { views = [], previews = [] } = Object.groupBy(await listViewsWith(trx, release), ({ preview }) => (preview === undefined ? 'views' : 'previews'))
-  const holding = views.find(({ name, rule, gates }) => name === STABLE || rule === 'promoted' || gates.promoters !== undefined || gates.approval !== undefined)
+  const { views = [], previews = [] } = Object.groupBy(await listViewsWith(trx, release), ({ preview }) =>
+    preview === undefined ? 'views' : 'previews',
+  )
+  const holding = views.find(
+    ({ name, rule, gates }) =>
+      name === STABLE || rule === 'promoted' || gates.promoters !== undefined || gates.approval !== undefined,
+  )
   if (holding !== undefined) {
     const builderText = `Deleting package in ${holding.name} channel not allowed '${text}'`
     throw new DepotError('in_use', `${text} is in ${holding.name}: demote it first`, { builderText })
@@ -33,11 +41,20 @@ export async function deleteRelease(change: Change, input: { ident: string; targ
     const builderText = `Deleting package with rdeps not allowed '${text}'`
     throw new DepotError('in_use', `other packages depend on ${ident.origin}/${ident.name}`, { builderText })
   }
-  for (const view of views) await alter(change, view, { joining: [], leaving: [release] }, { act: 'demote', cause: 'release-deleted', by: 'operator' })
+  for (const view of views)
+    await alter(
+      change,
+      view,
+      { joining: [], leaving: [release] },
+      { act: 'demote', cause: 'release-deleted', by: 'operator' },
+    )
   for (const preview of previews) await leavePreview(change, preview, release)
   const checksum = await markReleaseDeleted(trx, release.releaseId, at)
   await renewDependent(trx, release)
   if (!(await isBlobReferenced(trx, checksum))) await unreferenceBlob(trx, checksum, at)
-  await change.record({ kind: 'release-deleted', ident: text, target, checksum }, { originId: release.originId })
+  await change.record(
+    { kind: 'release-deleted', ident: text, target, checksum },
+    { originId: release.originId },
+  )
   return { checksum }
 }

@@ -12,7 +12,14 @@ import { getView } from '../../revisions/view-store.ts'
 import type { Change } from '../../ledger/change.ts'
 import { keepWords } from '../../search/words-store.ts'
 import { keepDependent } from '../../releases/dependents-store.ts'
-import { findPackageId, findPackageType, findRelease, insertPackage, insertRelease, referenceBlob } from '../../releases/release-store.ts'
+import {
+  findPackageId,
+  findPackageType,
+  findRelease,
+  insertPackage,
+  insertRelease,
+  referenceBlob,
+} from '../../releases/release-store.ts'
 import { setVisibility } from './set-visibility.ts'
 import { settingsForUpload } from './settings.ts'
 
@@ -52,21 +59,33 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
     const isRepair = before.checksum === checksum && (await findBlob(trx, checksum))?.damage !== undefined
     if (isRepair) await updateDamage(trx, checksum, undefined)
     if (isRepair && !input.isForced) return { isNew: false }
-    if (!input.isForced) throw new DepotError('already_exists', `${input.ident} is already published for ${target}`)
+    if (!input.isForced)
+      throw new DepotError('already_exists', `${input.ident} is already published for ${target}`)
     if (before.checksum === checksum) {
       const { visibility } = await settingsForUpload(change, { ...ident, ownerId: input.publisherId })
       await setVisibility(change, { ident: input.ident, target, visibility })
       return { isNew: false }
     }
-    throw new DepotError('release_differs', `${input.ident} is already published for ${target} with other bytes: a release never changes`)
+    throw new DepotError(
+      'release_differs',
+      `${input.ident} is already published for ${target} with other bytes: a release never changes`,
+    )
   }
 
-  const packageId = (await findPackageId(trx, origin.id, ident.name)) ?? (await insertPackage(trx, origin.id, ident.name))
+  const packageId =
+    (await findPackageId(trx, origin.id, ident.name)) ?? (await insertPackage(trx, origin.id, ident.name))
   const type = (await findPackageType(trx, packageId)) ?? packageType
   if (type !== packageType) {
-    throw new DepotError('package_type_mismatch', `${formatIdent(ident)} is a ${packageType} package, and the releases of ${ident.origin}/${ident.name} before it are ${type}`)
+    throw new DepotError(
+      'package_type_mismatch',
+      `${formatIdent(ident)} is a ${packageType} package, and the releases of ${ident.origin}/${ident.name} before it are ${type}`,
+    )
   }
-  const settings = await settingsForUpload(change, { origin: origin.name, name: ident.name, ownerId: input.publisherId })
+  const settings = await settingsForUpload(change, {
+    origin: origin.name,
+    name: ident.name,
+    ownerId: input.publisherId,
+  })
   const visibility = input.visibility ?? settings.visibility
   await keepWords(trx, packageId, ident)
   await keepDependent(trx, { packageId, target }, metadata.tdeps)
@@ -85,11 +104,25 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
     updatedAt: at,
   })
   await change.record(
-    { kind: 'release-published', ident: input.ident, target, checksum, sizeBytes, signer, isVerified, visibility },
+    {
+      kind: 'release-published',
+      ident: input.ident,
+      target,
+      checksum,
+      sizeBytes,
+      signer,
+      isVerified,
+      visibility,
+    },
     { originId: origin.id },
   )
   const release = await findViewRelease(trx, ident, target)
   if (release === undefined) throw new Error(`${input.ident} was published and is not there`)
-  await alter(change, await getView(trx, UNSTABLE), { joining: [{ release }], leaving: [] }, { act: 'promote', cause: 'upload', by: 'operator' })
+  await alter(
+    change,
+    await getView(trx, UNSTABLE),
+    { joining: [{ release }], leaving: [] },
+    { act: 'promote', cause: 'upload', by: 'operator' },
+  )
   return { isNew: true }
 }

@@ -17,7 +17,8 @@ interface VisibilityInput {
 export async function setVisibility(change: Change, input: VisibilityInput): Promise<{ isChanged: boolean }> {
   const { trx, at } = change
   const { ident, visibility } = input
-  if (!(await releaseExists(trx, ident, input.target))) throw new DepotError('not_found', `there is no release ${ident}`)
+  if (!(await releaseExists(trx, ident, input.target)))
+    throw new DepotError('not_found', `there is no release ${ident}`)
   const origin = await getOrigin(trx, parseIdent(ident).origin)
   const targets = await updateVisibility(trx, ident, input, at)
   if (targets.length === 0) return { isChanged: false }

@@ -4,7 +4,12 @@ import { getOrigin } from '../../origins/origin-store.ts'
 import { makePackageName } from '../../package/ident.ts'
 import type { Change } from '../../ledger/change.ts'
 import { findPackageId, findPackageType, insertPackage } from '../../releases/release-store.ts'
-import { deleteSettings, findSettings, insertSettings, updateSettings } from '../../releases/settings-store.ts'
+import {
+  deleteSettings,
+  findSettings,
+  insertSettings,
+  updateSettings,
+} from '../../releases/settings-store.ts'
 import type { PackageSettings } from '../../releases/settings-store.ts'
 
 // Settings are of a package, which need not have releases yet (habitat-today.md 6, Settings).
@@ -15,26 +20,39 @@ interface Named {
 }
 
 /** Makes them, as the origin has it for new packages. Throws `ident_malformed`, `not_found` for the origin, and `already_exists`. */
-export async function makeSettings(change: Change, input: Named & { ownerId: number }): Promise<PackageSettings> {
+export async function makeSettings(
+  change: Change,
+  input: Named & { ownerId: number },
+): Promise<PackageSettings> {
   const { trx, at } = change
   const { name } = makePackageName(input)
   const origin = await getOrigin(trx, input.origin)
-  if ((await findSettings(trx, origin.name, name)) !== undefined) throw new DepotError('already_exists', `${origin.name}/${name} has settings already`)
+  if ((await findSettings(trx, origin.name, name)) !== undefined)
+    throw new DepotError('already_exists', `${origin.name}/${name} has settings already`)
   const packageId = (await findPackageId(trx, origin.id, name)) ?? (await insertPackage(trx, origin.id, name))
   const visibility = origin.defaultVisibility
   await insertSettings(trx, { packageId, visibility, ownerId: input.ownerId, at })
-  await change.record({ kind: 'package-settings-set', package: `${origin.name}/${name}`, visibility }, { originId: origin.id })
+  await change.record(
+    { kind: 'package-settings-set', package: `${origin.name}/${name}`, visibility },
+    { originId: origin.id },
+  )
   return getSettings(change, { origin: origin.name, name })
 }
 
 /** Sets what releases that are published from now on are. Throws `not_found`. */
-export async function changeSettings(change: Change, input: Named & { visibility: Visibility }): Promise<PackageSettings> {
+export async function changeSettings(
+  change: Change,
+  input: Named & { visibility: Visibility },
+): Promise<PackageSettings> {
   const { trx, at } = change
   const { visibility } = input
   const origin = await getOrigin(trx, input.origin)
   const { packageId, name } = await getSettings(change, input)
   await updateSettings(trx, packageId, visibility, at)
-  await change.record({ kind: 'package-settings-set', package: `${origin.name}/${name}`, visibility }, { originId: origin.id })
+  await change.record(
+    { kind: 'package-settings-set', package: `${origin.name}/${name}`, visibility },
+    { originId: origin.id },
+  )
   return getSettings(change, input)
 }
 
@@ -45,14 +63,21 @@ export async function removeSettings(change: Change, input: Named): Promise<{ is
   const before = await findSettings(trx, origin.name, input.name)
   if (before === undefined) return { isChanged: false }
   const label = `${origin.name}/${before.name}`
-  if ((await findPackageType(trx, before.packageId)) !== undefined) throw new DepotError('conflict', `${label} has releases: its settings stay`)
+  if ((await findPackageType(trx, before.packageId)) !== undefined)
+    throw new DepotError('conflict', `${label} has releases: its settings stay`)
   await deleteSettings(trx, before.packageId)
-  await change.record({ kind: 'package-settings-set', package: label, visibility: null }, { originId: origin.id })
+  await change.record(
+    { kind: 'package-settings-set', package: label, visibility: null },
+    { originId: origin.id },
+  )
   return { isChanged: true }
 }
 
 /** Those that a package to be published has, which its first upload makes. */
-export async function settingsForUpload(change: Change, input: Named & { ownerId: number }): Promise<PackageSettings> {
+export async function settingsForUpload(
+  change: Change,
+  input: Named & { ownerId: number },
+): Promise<PackageSettings> {
   return (await findSettings(change.trx, input.origin, input.name)) ?? makeSettings(change, input)
 }
 

@@ -10,7 +10,15 @@ import type { ChangeRequest } from '../../views/change-request.ts'
 import type { Considered, Override } from '../../revisions/consider.ts'
 import { askerOf, mayReject } from '../../views/gates.ts'
 import type { PromotionOutcome } from './make-revision.ts'
-import { countWaiting, endPlan, forgetOldDrafts, getPlan, insertPlan, onlyVisible, planNotFound } from '../../revisions/plan-store.ts'
+import {
+  countWaiting,
+  endPlan,
+  forgetOldDrafts,
+  getPlan,
+  insertPlan,
+  onlyVisible,
+  planNotFound,
+} from '../../revisions/plan-store.ts'
 import { closePreviews, showInPreviews } from './preview.ts'
 import { listHidden } from '../../revisions/dependency-store.ts'
 import { commit, expectStillAllowed, work } from './promote.ts'
@@ -58,15 +66,20 @@ export async function draftPlan(change: Change, input: PlanInput): Promise<Store
  * nothing would change, and `conflict` where too many wait. */
 export async function propose(change: Change, input: PlanInput): Promise<StoredPlan> {
   const { id } = await getView(change.trx, input.request.view)
-  if ((await countWaiting(change.trx, id, change.clock.now)) >= MOST_WAITING) throw new DepotError('conflict', `${MOST_WAITING} proposals wait for ${input.request.view} already`)
+  if ((await countWaiting(change.trx, id, change.clock.now)) >= MOST_WAITING)
+    throw new DepotError('conflict', `${MOST_WAITING} proposals wait for ${input.request.view} already`)
   const proposal = await keep(change, 'proposal', input)
   const rights = proposal.effect.refusals.filter(({ rule }) => rule === 'rights')
   if (rights.length > 0) throw refusalOf('forbidden', rights)
   // Rights are asked of what moves: where nothing does, anyone could propose.
-  if (!changesAnything(proposal.effect)) throw new DepotError('refused', `there is nothing to propose: ${proposal.view} would not change`)
+  if (!changesAnything(proposal.effect))
+    throw new DepotError('refused', `there is nothing to propose: ${proposal.view} would not change`)
   const { viewId } = await subjectOf(change, proposal)
   const { view, token, expiresAt } = proposal
-  await change.record({ kind: 'proposal-made', view, proposal: token, reason: input.reason ?? null, expiresAt }, { viewId })
+  await change.record(
+    { kind: 'proposal-made', view, proposal: token, reason: input.reason ?? null, expiresAt },
+    { viewId },
+  )
   return proposal
 }
 
@@ -75,20 +88,30 @@ export async function propose(change: Change, input: PlanInput): Promise<StoredP
  * that was applied or can no longer be made, `idempotency_mismatch`, and what rules say.
  */
 export async function applyPlan(change: Change, input: ApplyInput): Promise<Applied> {
-  return once(change, input.idempotency, { expectStill: (applied) => expectStillTold(change, applied) }, async () => {
-    const plan = await getOpen(change, input.plan, 'draft')
-    return carryOut(change, plan, input)
-  })
+  return once(
+    change,
+    input.idempotency,
+    { expectStill: (applied) => expectStillTold(change, applied) },
+    async () => {
+      const plan = await getOpen(change, input.plan, 'draft')
+      return carryOut(change, plan, input)
+    },
+  )
 }
 
 /** Makes what a proposal says, by a second person. As {@link applyPlan}; a proposal that is stale has ended. */
 export async function approve(change: Change, input: ApplyInput): Promise<Applied> {
-  return once(change, input.idempotency, { expectStill: (applied) => expectStillTold(change, applied, { isApproval: true }) }, async () => {
-    const plan = await getOpen(change, input.plan, 'proposal')
-    const applied = await carryOut(change, plan, { ...input, proposer: plan.account ?? '' })
-    await recordEnd(change, plan, 'stale' in applied ? 'stale' : 'applied', input.reason)
-    return applied
-  })
+  return once(
+    change,
+    input.idempotency,
+    { expectStill: (applied) => expectStillTold(change, applied, { isApproval: true }) },
+    async () => {
+      const plan = await getOpen(change, input.plan, 'proposal')
+      const applied = await carryOut(change, plan, { ...input, proposer: plan.account ?? '' })
+      await recordEnd(change, plan, 'stale' in applied ? 'stale' : 'applied', input.reason)
+      return applied
+    },
+  )
 }
 
 /** Ends a proposal without making it: by who proposed it, or by who may approve it. Throws `not_found`, `conflict` and `forbidden`. */
@@ -102,14 +125,26 @@ export async function reject(change: Change, input: { plan: string; reason?: str
   return getPlan(change.trx, plan.token)
 }
 
-async function keep(change: Change, kind: StoredPlan['kind'], { token, reason, ...input }: PlanInput): Promise<StoredPlan> {
+async function keep(
+  change: Change,
+  kind: StoredPlan['kind'],
+  { token, reason, ...input }: PlanInput,
+): Promise<StoredPlan> {
   const { trx } = change
   const request = { ...input.request, audience: audienceOfChanges(change.caller) }
   const view = await getView(trx, request.view)
   const worked = await work(change, view, request, { isThorough: true })
   const { audience } = request
-  const hidden = audience.seesAll ? new Set() : await change.read('what the plan names and may not be seen', { views: [] }, (db) => listHidden(db, releasesIn(effectOf(view, worked)), audience))
-  if (hidden.size > 0) throw new DepotError('forbidden', `this would change what not everyone who may look at ${view.name} may see`)
+  const hidden = audience.seesAll
+    ? new Set()
+    : await change.read('what the plan names and may not be seen', { views: [] }, (db) =>
+        listHidden(db, releasesIn(effectOf(view, worked)), audience),
+      )
+  if (hidden.size > 0)
+    throw new DepotError(
+      'forbidden',
+      `this would change what not everyone who may look at ${view.name} may see`,
+    )
   const keptMs = kind === 'draft' ? DRAFT_KEPT_MS : (view.gates.approval?.expiresMs ?? PROPOSAL_KEPT_MS)
   await insert(change, view, { kind, token, keptMs, worked, ...(reason !== undefined && { reason }) })
   return getPlan(trx, token)
@@ -118,25 +153,47 @@ async function keep(change: Change, kind: StoredPlan['kind'], { token, reason, .
 async function insert(
   change: Change,
   view: View,
-  plan: { kind: StoredPlan['kind']; token: string; keptMs: number; reason?: string; worked: { resolved: Resolved; considered: Considered } },
+  plan: {
+    kind: StoredPlan['kind']
+    token: string
+    keptMs: number
+    reason?: string
+    worked: { resolved: Resolved; considered: Considered }
+  },
 ): Promise<number> {
   const { kind, token, keptMs, reason, worked } = plan
   const { now } = change.clock
   const effect = effectOf(view, worked)
   const request = { ...worked.resolved.pinned, ...(reason !== undefined && { reason }) }
   const digest = digestOf(kind, effect)
-  return insertPlan(change.trx, { token, kind, viewId: view.id, accountId: change.actor.accountId, request, effect, digest, createdAt: now, expiresAt: now + keptMs })
+  return insertPlan(change.trx, {
+    token,
+    kind,
+    viewId: view.id,
+    accountId: change.actor.accountId,
+    request,
+    effect,
+    digest,
+    createdAt: now,
+    expiresAt: now + keptMs,
+  })
 }
 
 /** Throws `not_found` for a plan that names what the caller may not see. */
 async function expectVisible(change: Change, plan: StoredPlan): Promise<void> {
-  const visible = await change.read(`sight of ${plan.token}`, { views: [] }, (db) => onlyVisible(db, [plan], audienceOfChanges(change.caller)))
+  const visible = await change.read(`sight of ${plan.token}`, { views: [] }, (db) =>
+    onlyVisible(db, [plan], audienceOfChanges(change.caller)),
+  )
   if (visible.length > 0) return
   throw planNotFound(plan.token)
 }
 
 /** As {@link expectStillAllowed}, for what applying a plan came to. */
-async function expectStillTold(change: Change, applied: Applied, how?: { isApproval: boolean }): Promise<void> {
+async function expectStillTold(
+  change: Change,
+  applied: Applied,
+  how?: { isApproval: boolean },
+): Promise<void> {
   if ('outcome' in applied) await expectStillAllowed(change, applied.outcome, how)
   else await expectVisible(change, applied.stale)
 }
@@ -146,25 +203,49 @@ async function getOpen(change: Change, token: string, kind: StoredPlan['kind']):
   const plan = await getPlan(change.trx, token)
   await expectVisible(change, plan)
   if (change.caller !== 'operator') expectView(change.caller, plan.view)
-  if (plan.kind !== kind) throw new DepotError('conflict', plan.kind === 'draft' ? 'this is a plan, which is applied' : 'this is a proposal, which is approved or rejected')
-  if (plan.end?.how === 'applied') throw new DepotError('conflict', `this was applied before: it made revision ${plan.end.revision} of ${plan.view}`)
+  if (plan.kind !== kind)
+    throw new DepotError(
+      'conflict',
+      plan.kind === 'draft'
+        ? 'this is a plan, which is applied'
+        : 'this is a proposal, which is approved or rejected',
+    )
+  if (plan.end?.how === 'applied')
+    throw new DepotError(
+      'conflict',
+      `this was applied before: it made revision ${plan.end.revision} of ${plan.view}`,
+    )
   if (plan.end !== undefined) throw new DepotError('conflict', `this has ended: it is ${plan.end.how}`)
   const expiresAt = expiryOf(plan, change.clock.now)
-  if (expiresAt <= change.clock.now) throw new DepotError('conflict', `this has expired at ${new Date(expiresAt).toISOString()}`)
+  if (expiresAt <= change.clock.now)
+    throw new DepotError('conflict', `this has expired at ${new Date(expiresAt).toISOString()}`)
   return plan
 }
 
-async function carryOut(change: Change, plan: StoredPlan, input: ApplyInput & { proposer?: string }): Promise<Applied> {
+async function carryOut(
+  change: Change,
+  plan: StoredPlan,
+  input: ApplyInput & { proposer?: string },
+): Promise<Applied> {
   const { trx, at } = change
   const { proposer, nextToken } = input
   const view = await getView(trx, plan.view)
   const { reason: planned, ...request } = plan.request
   const reason = input.reason ?? planned
-  const worked = await workAgain(change, view, request, { isThorough: true, ...(proposer !== undefined && { proposer }) })
+  const worked = await workAgain(change, view, request, {
+    isThorough: true,
+    ...(proposer !== undefined && { proposer }),
+  })
   const deciderId = change.actor.accountId
   if (digestOf(plan.kind, effectOf(view, worked)) !== plan.digest) {
     expectMayEnd(plan, view, change.caller)
-    const planId = await insert(change, view, { kind: 'draft', token: nextToken, keptMs: DRAFT_KEPT_MS, worked, ...(reason !== undefined && { reason }) })
+    const planId = await insert(change, view, {
+      kind: 'draft',
+      token: nextToken,
+      keptMs: DRAFT_KEPT_MS,
+      worked,
+      ...(reason !== undefined && { reason }),
+    })
     await endPlan(trx, plan.id, { at, how: 'stale', deciderId })
     await showInPreviews(change, view, plan.id, planId)
     return { stale: await getPlan(trx, nextToken) }
@@ -180,7 +261,8 @@ function expectMayEnd({ account, effect }: StoredPlan, view: View, caller: Autho
   const asker = askerOf(caller)
   if (asker === undefined || asker.account === account) return
   const origins = new Set(effect.releases.map(({ ident }) => parseIdent(ident).origin))
-  if (!mayReject(asker, view.gates, origins)) throw new DepotError('forbidden', `${asker.account} is not among those who decide for ${view.name}`)
+  if (!mayReject(asker, view.gates, origins))
+    throw new DepotError('forbidden', `${asker.account} is not among those who decide for ${view.name}`)
 }
 
 /** As `work`; what is no longer there is a conflict, since it was there. */
@@ -188,13 +270,25 @@ async function workAgain(...given: Parameters<typeof work>): ReturnType<typeof w
   try {
     return await work(...given)
   } catch (cause) {
-    if (!(cause instanceof DepotError) || (cause.code !== 'not_found' && cause.code !== 'not_member')) throw cause
-    throw new DepotError('conflict', `this can no longer be done: ${cause.message}`, { cause, parts: cause.parts })
+    if (!(cause instanceof DepotError) || (cause.code !== 'not_found' && cause.code !== 'not_member'))
+      throw cause
+    throw new DepotError('conflict', `this can no longer be done: ${cause.message}`, {
+      cause,
+      parts: cause.parts,
+    })
   }
 }
 
-async function recordEnd(change: Change, plan: StoredPlan, how: 'applied' | 'rejected' | 'stale', reason: string | undefined): Promise<void> {
-  await change.record({ kind: 'proposal-ended', view: plan.view, proposal: plan.token, how, reason: reason ?? null }, await subjectOf(change, plan))
+async function recordEnd(
+  change: Change,
+  plan: StoredPlan,
+  how: 'applied' | 'rejected' | 'stale',
+  reason: string | undefined,
+): Promise<void> {
+  await change.record(
+    { kind: 'proposal-ended', view: plan.view, proposal: plan.token, how, reason: reason ?? null },
+    await subjectOf(change, plan),
+  )
 }
 
 async function subjectOf(change: Change, plan: StoredPlan): Promise<{ viewId: number }> {

@@ -1,7 +1,14 @@
 import { DepotError } from '../../errors.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
 import type { Change } from '../../ledger/change.ts'
-import { channelExists, deleteChannel, findChannel, hasChannels, insertChannel, markChannelDeclared } from '../../channels/channel-store.ts'
+import {
+  channelExists,
+  deleteChannel,
+  findChannel,
+  hasChannels,
+  insertChannel,
+  markChannelDeclared,
+} from '../../channels/channel-store.ts'
 import type { Channel } from '../../channels/channel-store.ts'
 import { createView } from './create-view.ts'
 import { listMembersOfOrigin } from '../../revisions/member-store.ts'
@@ -11,28 +18,51 @@ import type { View } from '../../views/view.ts'
 import { closeView, findView, getView } from '../../revisions/view-store.ts'
 
 /** Makes a channel of an origin: a view of its name, where there is none yet. Throws `not_found`, `already_exists`, and `refused` for a preview, which does not stay. */
-export async function declareChannel(change: Change, input: { origin: string; name: string; ownerId: number }): Promise<Channel> {
+export async function declareChannel(
+  change: Change,
+  input: { origin: string; name: string; ownerId: number },
+): Promise<Channel> {
   const { trx, at } = change
   const origin = await getOrigin(trx, input.origin)
   const found = await findView(trx, input.name)
-  if (found?.preview !== undefined) throw new DepotError('refused', `${found.name} is a preview, and no channel`)
-  const view = found !== undefined && found.closedAt === undefined ? found : await createView(change, { name: input.name, rule: 'highest', maker: 'client' })
-  if (await channelExists(trx, origin.id, view.id)) throw new DepotError('already_exists', `the origin ${origin.name} has a channel ${view.name} already`)
+  if (found?.preview !== undefined)
+    throw new DepotError('refused', `${found.name} is a preview, and no channel`)
+  const view =
+    found !== undefined && found.closedAt === undefined
+      ? found
+      : await createView(change, { name: input.name, rule: 'highest', maker: 'client' })
+  if (await channelExists(trx, origin.id, view.id))
+    throw new DepotError('already_exists', `the origin ${origin.name} has a channel ${view.name} already`)
   const before = await findChannel(trx, origin.id, view.id)
-  if (before === undefined) await insertChannel(trx, { originId: origin.id, viewId: view.id, ownerId: input.ownerId, isDeclared: true, at })
+  if (before === undefined)
+    await insertChannel(trx, {
+      originId: origin.id,
+      viewId: view.id,
+      ownerId: input.ownerId,
+      isDeclared: true,
+      at,
+    })
   else await markChannelDeclared(trx, before.id, input.ownerId, at)
-  await change.record({ kind: 'channel-declared', origin: origin.name, view: view.name }, { originId: origin.id, viewId: view.id })
+  await change.record(
+    { kind: 'channel-declared', origin: origin.name, view: view.name },
+    { originId: origin.id, viewId: view.id },
+  )
   const channel = await findChannel(trx, origin.id, view.id)
-  if (channel === undefined) throw new Error(`the channel ${view.name} of ${origin.name} was declared and is not there`)
+  if (channel === undefined)
+    throw new Error(`the channel ${view.name} of ${origin.name} was declared and is not there`)
   return channel
 }
 
 /** The view that is a channel of an origin, which is made one where it is not. Throws `not_found` for the origin. */
-export async function ensureChannel(change: Change, input: { origin: string; name: string; ownerId: number }): Promise<View> {
+export async function ensureChannel(
+  change: Change,
+  input: { origin: string; name: string; ownerId: number },
+): Promise<View> {
   const { trx } = change
   const origin = await getOrigin(trx, input.origin)
   const found = await findView(trx, input.name)
-  if (found === undefined || found.closedAt !== undefined || !(await channelExists(trx, origin.id, found.id))) await declareChannel(change, input)
+  if (found === undefined || found.closedAt !== undefined || !(await channelExists(trx, origin.id, found.id)))
+    await declareChannel(change, input)
   return getView(trx, input.name)
 }
 
@@ -41,17 +71,32 @@ export async function ensureChannel(change: Change, input: { origin: string; nam
  * such channel. A view that only clients made is closed with its last channel, unless it has rules, which would go with it: who may
  * make channels may not undo what administrators set. Throws `refused` for `unstable` while it holds any.
  */
-export async function removeChannel(change: Change, input: { origin: string; name: string }): Promise<{ isChanged: boolean }> {
+export async function removeChannel(
+  change: Change,
+  input: { origin: string; name: string },
+): Promise<{ isChanged: boolean }> {
   const { trx, at } = change
   const origin = await getOrigin(trx, input.origin)
   const view = await findView(trx, input.name)
   const channel = view && (await findChannel(trx, origin.id, view.id))
   if (view === undefined || channel === undefined) return { isChanged: false }
-  const members = await change.read(`members of ${view.name}`, { views: [view.name] }, (db) => listMembersOfOrigin(db, view, origin.id))
-  if (view.name === UNSTABLE && members.length > 0) throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}: it holds every release`)
-  if (members.length > 0) await alter(change, view, { joining: [], leaving: members }, { act: 'demote', cause: 'channel-removed', by: change.caller })
+  const members = await change.read(`members of ${view.name}`, { views: [view.name] }, (db) =>
+    listMembersOfOrigin(db, view, origin.id),
+  )
+  if (view.name === UNSTABLE && members.length > 0)
+    throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}: it holds every release`)
+  if (members.length > 0)
+    await alter(
+      change,
+      view,
+      { joining: [], leaving: members },
+      { act: 'demote', cause: 'channel-removed', by: change.caller },
+    )
   await deleteChannel(trx, channel.id)
-  await change.record({ kind: 'channel-removed', origin: origin.name, view: view.name }, { originId: origin.id, viewId: view.id })
+  await change.record(
+    { kind: 'channel-removed', origin: origin.name, view: view.name },
+    { originId: origin.id, viewId: view.id },
+  )
   if (view.maker === 'client' && !isRuled(view) && !(await hasChannels(trx, view.id))) {
     await closeView(trx, view.id, at)
     await change.record({ kind: 'view-closed', view: view.name }, { viewId: view.id })

@@ -9,10 +9,14 @@ import { findView, getView, insertView, reopenView } from '../../revisions/view-
  * Makes a view, or opens a closed one again, whose revisions then go on from where they ended. Throws `invalid_request` for the
  * name and `already_exists`.
  */
-export async function createView(change: Change, input: { name: string; rule: ViewRule; maker: ViewMaker }): Promise<View> {
+export async function createView(
+  change: Change,
+  input: { name: string; rule: ViewRule; maker: ViewMaker },
+): Promise<View> {
   const name = parseViewName(input.name)
   const before = await findView(change.trx, name)
-  if (before !== undefined && before.closedAt === undefined) throw new DepotError('already_exists', `the view ${name} exists already`)
+  if (before !== undefined && before.closedAt === undefined)
+    throw new DepotError('already_exists', `the view ${name} exists already`)
   const { rule, maker } = input
   const viewId = before?.id ?? (await insertView(change.trx, { name, rule, maker, at: change.at }))
   if (before !== undefined) await reopenView(change.trx, viewId, { rule, maker })

@@ -21,16 +21,26 @@ export async function govern(change: Change, input: { view: string; gates: Gates
   const { gates } = input
   const view = await viewToGovern(change, input.view)
   const wrong: ErrorPart[] = []
-  for (const [field, accounts] of [['/promoters', gates.promoters], ['/approval/approvers', gates.approval?.approvers], ['/overriders', gates.overriders]] as const) {
+  for (const [field, accounts] of [
+    ['/promoters', gates.promoters],
+    ['/approval/approvers', gates.approval?.approvers],
+    ['/overriders', gates.overriders],
+  ] as const) {
     for (const [index, name] of (accounts ?? []).entries()) {
-      if ((await findAccount(trx, name)) === undefined) wrong.push({ detail: `there is no account ${quote(name)}`, pointer: `${field}/${index}` })
+      if ((await findAccount(trx, name)) === undefined)
+        wrong.push({ detail: `there is no account ${quote(name)}`, pointer: `${field}/${index}` })
     }
   }
   for (const [index, { view: other }] of (gates.requires ?? []).entries()) {
     const found = await findView(trx, other)
     const pointer = `/requires/${index}/view`
-    if (found === undefined || found.closedAt !== undefined) wrong.push({ detail: `there is no view ${quote(other)}`, pointer })
-    else if (await leadsTo(change, found, view)) wrong.push({ detail: `${found.name} requires ${view.name}: nothing could be promoted any more`, pointer })
+    if (found === undefined || found.closedAt !== undefined)
+      wrong.push({ detail: `there is no view ${quote(other)}`, pointer })
+    else if (await leadsTo(change, found, view))
+      wrong.push({
+        detail: `${found.name} requires ${view.name}: nothing could be promoted any more`,
+        pointer,
+      })
   }
   if (wrong.length > 0) throw refusalOf('invalid_request', wrong)
   await setGates(trx, view.id, gates)
@@ -48,11 +58,23 @@ interface FreezeInput extends Only {
  * Stops every change of a view, or of some packages in it, until a time or until it is thawed; in place of a freeze of the same packages.
  * Throws `not_found`, `refused`, `invalid_request` and `forbidden`.
  */
-export async function freeze(change: Change, { view: name, ...input }: FreezeInput & { view: string }): Promise<View> {
+export async function freeze(
+  change: Change,
+  { view: name, ...input }: FreezeInput & { view: string },
+): Promise<View> {
   const view = await viewToGovern(change, name)
   expectMayStop(view, change.caller)
   await setFreezes(change.trx, view.id, frozen(change, ownFreezes(view), input))
-  await change.record({ kind: 'view-frozen', view: view.name, ...onlyOf(input), reason: input.reason, until: input.until ?? null }, { viewId: view.id })
+  await change.record(
+    {
+      kind: 'view-frozen',
+      view: view.name,
+      ...onlyOf(input),
+      reason: input.reason,
+      until: input.until ?? null,
+    },
+    { viewId: view.id },
+  )
   return getView(change.trx, view.name)
 }
 
@@ -72,7 +94,10 @@ export async function thaw(change: Change, { view: name, ...only }: Only & { vie
 export async function freezeAll(change: Change, input: FreezeInput): Promise<readonly Freeze[]> {
   const freezes = frozen(change, await listCommonFreezes(change.trx), input)
   await setCommonFreezes(change.trx, freezes)
-  await change.record({ kind: 'views-frozen', ...onlyOf(input), reason: input.reason, until: input.until ?? null }, {})
+  await change.record(
+    { kind: 'views-frozen', ...onlyOf(input), reason: input.reason, until: input.until ?? null },
+    {},
+  )
   return freezes
 }
 
@@ -86,11 +111,23 @@ export async function thawAll(change: Change, only: Only): Promise<readonly Free
   return after
 }
 
-function frozen(change: Change, before: readonly Freeze[], { reason, until, ...only }: FreezeInput): Freeze[] {
-  if (until !== undefined && until <= change.clock.now) throw refusalOf('invalid_request', [{ detail: 'until is in the past', pointer: '/until' }])
+function frozen(
+  change: Change,
+  before: readonly Freeze[],
+  { reason, until, ...only }: FreezeInput,
+): Freeze[] {
+  if (until !== undefined && until <= change.clock.now)
+    throw refusalOf('invalid_request', [{ detail: 'until is in the past', pointer: '/until' }])
   const by = change.caller === 'operator' ? 'the operator' : change.caller.accountName
-  const after = withFreeze(before, { ...onlyOf(only), reason, by, since: change.at, ...(until !== undefined && { until }) })
-  if (after.length > MOST_FREEZES) throw new DepotError('refused', `there are ${MOST_FREEZES} freezes here already: end those that are over`)
+  const after = withFreeze(before, {
+    ...onlyOf(only),
+    reason,
+    by,
+    since: change.at,
+    ...(until !== undefined && { until }),
+  })
+  if (after.length > MOST_FREEZES)
+    throw new DepotError('refused', `there are ${MOST_FREEZES} freezes here already: end those that are over`)
   return after
 }
 
@@ -105,14 +142,21 @@ function onlyOf({ origin, name }: Only): Only {
 /** Who was named as one who may change the view may stop it, too. */
 function expectMayStop(view: View, caller: Authority): void {
   const asker = askerOf(caller)
-  if (asker === undefined || asker.isAdministrator || (view.gates.promoters !== undefined && mayTouch(asker, view.gates))) return
+  if (
+    asker === undefined ||
+    asker.isAdministrator ||
+    (view.gates.promoters !== undefined && mayTouch(asker, view.gates))
+  )
+    return
   throw new DepotError('forbidden', `${asker.account} may not freeze or thaw ${view.name}`)
 }
 
 async function viewToGovern(change: Change, name: string): Promise<View> {
   const view = await getView(change.trx, name)
-  if (view.name === UNSTABLE) throw new DepotError('refused', `${UNSTABLE} has no rules: every upload joins it`)
-  if (view.preview !== undefined) throw new DepotError('refused', `${view.name} is a preview, and has no rules of its own`)
+  if (view.name === UNSTABLE)
+    throw new DepotError('refused', `${UNSTABLE} has no rules: every upload joins it`)
+  if (view.preview !== undefined)
+    throw new DepotError('refused', `${view.name} is a preview, and has no rules of its own`)
   return view
 }
 

@@ -31,16 +31,33 @@ export interface PromotionOutcome {
 }
 
 /** What a promotion says of itself besides its effect. */
-export type Why = Pick<Promotion, 'act' | 'cause' | 'reason' | 'of' | 'only' | 'source' | 'proposer' | 'override'>
+export type Why = Pick<
+  Promotion,
+  'act' | 'cause' | 'reason' | 'of' | 'only' | 'source' | 'proposer' | 'override'
+>
 
 /** Writes what a change does to a view as its next revision, and what follows from it in previews. Asks no rules. */
-export async function makeRevision(change: Change, view: View, effect: Effect, why: Why): Promise<PromotionOutcome> {
+export async function makeRevision(
+  change: Change,
+  view: View,
+  effect: Effect,
+  why: Why,
+): Promise<PromotionOutcome> {
   const { trx } = change
   const joining = effect.steps.filter(joins).map(({ release }) => release)
   const leaving = effect.steps.filter((step) => step.change === 'removed').map(({ release }) => release)
   const releases = effect.steps.map(describeStep)
   const overridden = why.override?.refusals ?? []
-  if (joining.length + leaving.length === 0 && effect.rule === undefined) return { view: view.name, revision: view.revision, hash: (await findHeadOf(trx, view.id, view.revision)).hash, isChanged: false, releases, pointers: [], overridden }
+  if (joining.length + leaving.length === 0 && effect.rule === undefined)
+    return {
+      view: view.name,
+      revision: view.revision,
+      hash: (await findHeadOf(trx, view.id, view.revision)).hash,
+      isChanged: false,
+      releases,
+      pointers: [],
+      overridden,
+    }
 
   const previews = view.preview === undefined ? await listPreviews(trx, { baseId: view.id }) : []
   expectMovable(view, joining.length + leaving.length, previews.length)
@@ -53,10 +70,28 @@ export async function makeRevision(change: Change, view: View, effect: Effect, w
   if (effect.rule !== undefined) await setViewRule(trx, view, { rule: effect.rule, from: revision })
   const pointers = effect.moves.map(describeMove)
   const rule = effect.rule === undefined ? {} : { rule: effect.rule }
-  const promotion: Promotion = { kind: 'promotion', view: view.name, revision, ...why, ...rule, joined: joining.map(nameOf), left: leaving.map(nameOf), pointers }
+  const promotion: Promotion = {
+    kind: 'promotion',
+    view: view.name,
+    revision,
+    ...why,
+    ...rule,
+    joined: joining.map(nameOf),
+    left: leaving.map(nameOf),
+    pointers,
+  }
   await change.record(promotion, { viewId: view.id, ...subjectOf(why, [...joining, ...leaving]) })
   await moveInPreviews(change, previews, effect)
-  return { view: view.name, revision, hash: (await findHeadOf(trx, view.id, revision)).hash, isChanged: true, ...rule, releases, pointers, overridden }
+  return {
+    view: view.name,
+    revision,
+    hash: (await findHeadOf(trx, view.id, revision)).hash,
+    isChanged: true,
+    ...rule,
+    releases,
+    pointers,
+    overridden,
+  }
 }
 
 /** A preview follows its view but for what its own plan moves there. It has one member for each pointer. */
@@ -80,7 +115,12 @@ async function moveInPreviews(change: Change, previews: readonly View[], { moves
 /** What Habitat's clients call an event: one release that was promoted or demoted because it was asked for. */
 function subjectOf({ act, cause }: Why, releases: readonly ViewRelease[]): { releaseId?: number } {
   const [only] = releases
-  return only !== undefined && releases.length === 1 && cause === undefined && (act === 'promote' || act === 'demote') ? { releaseId: only.releaseId } : {}
+  return only !== undefined &&
+    releases.length === 1 &&
+    cause === undefined &&
+    (act === 'promote' || act === 'demote')
+    ? { releaseId: only.releaseId }
+    : {}
 }
 
 async function keepChannels(change: Change, view: View, releases: readonly ViewRelease[]): Promise<void> {

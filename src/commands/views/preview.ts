@@ -17,7 +17,14 @@ import type { StoredPlan } from '../../revisions/stored-plan.ts'
 import { setUngoverned } from './ungoverned.ts'
 import { MOST_MOVED, UNSTABLE } from '../../views/view.ts'
 import type { View, ViewRelease } from '../../views/view.ts'
-import { closeView, findView, getView, getViewById, listPreviews, setPreview } from '../../revisions/view-store.ts'
+import {
+  closeView,
+  findView,
+  getView,
+  getViewById,
+  listPreviews,
+  setPreview,
+} from '../../revisions/view-store.ts'
 
 // A preview is a view as any other, which every client can use: the pointers of its base, but for those that its plan moves. It follows
 // its base (make-revision.ts), and is closed when the plan is applied or dropped.
@@ -32,25 +39,46 @@ const MOST_PREVIEWS = 10
 export async function makePreview(change: Change, input: { name: string; plan: string }): Promise<View> {
   const plan = await getPlan(change.trx, input.plan)
   expectOwn(plan, change.caller)
-  if (plan.effect.refusals.some(({ rule }) => rule === 'rights')) throw new DepotError('forbidden', 'who made this plan may not make the change that it shows')
-  if (plan.end !== undefined) throw new DepotError('conflict', `there is nothing to preview: the plan is ${plan.end.how}`)
-  if (expiryOf(plan, change.clock.now) <= change.clock.now) throw new DepotError('conflict', 'there is nothing to preview: the plan has expired')
+  if (plan.effect.refusals.some(({ rule }) => rule === 'rights'))
+    throw new DepotError('forbidden', 'who made this plan may not make the change that it shows')
+  if (plan.end !== undefined)
+    throw new DepotError('conflict', `there is nothing to preview: the plan is ${plan.end.how}`)
+  if (expiryOf(plan, change.clock.now) <= change.clock.now)
+    throw new DepotError('conflict', 'there is nothing to preview: the plan has expired')
   // Rights are asked of what moves: where nothing does, anyone could take a name.
-  if (!changesAnything(plan.effect)) throw new DepotError('refused', `there is nothing to preview: ${plan.view} would not change`)
+  if (!changesAnything(plan.effect))
+    throw new DepotError('refused', `there is nothing to preview: ${plan.view} would not change`)
   const base = await getView(change.trx, plan.view)
   expectMayTouch(change.caller, base)
-  const origins = new Set(plan.effect.releases.filter((step) => step.change !== 'unchanged').map(({ ident }) => parseIdent(ident).origin))
+  const origins = new Set(
+    plan.effect.releases
+      .filter((step) => step.change !== 'unchanged')
+      .map(({ ident }) => parseIdent(ident).origin),
+  )
   const asker = askerOf(change.caller)
   const refusals = asker === undefined ? [] : rightsRefused(base, origins, { asker, isApproval: false })
   if (refusals.length > 0) throw refusalOf('forbidden', refusals)
-  if (base.name === UNSTABLE) throw new DepotError('refused', `${UNSTABLE} has no preview: everything is in it`)
+  if (base.name === UNSTABLE)
+    throw new DepotError('refused', `${UNSTABLE} has no preview: everything is in it`)
   const { length: others } = await listPreviews(change.trx, { baseId: base.id })
-  if (others >= MOST_PREVIEWS) throw new DepotError('conflict', `${base.name} has ${MOST_PREVIEWS} previews already: each moves with it`)
-  const pointers = await change.read(`what a preview of ${base.name} points to`, { views: [base.name] }, (db) => readPointers(db, base, plan.id))
-  if (pointers.size * (1 + others) > MOST_MOVED) throw new DepotError('too_large', `${base.name} and its previews would point to ${pointers.size * (1 + others)} releases, and previews together may to ${MOST_MOVED}`)
+  if (others >= MOST_PREVIEWS)
+    throw new DepotError('conflict', `${base.name} has ${MOST_PREVIEWS} previews already: each moves with it`)
+  const pointers = await change.read(
+    `what a preview of ${base.name} points to`,
+    { views: [base.name] },
+    (db) => readPointers(db, base, plan.id),
+  )
+  if (pointers.size * (1 + others) > MOST_MOVED)
+    throw new DepotError(
+      'too_large',
+      `${base.name} and its previews would point to ${pointers.size * (1 + others)} releases, and previews together may to ${MOST_MOVED}`,
+    )
   const made = await createView(change, { name: input.name, rule: 'promoted', maker: 'operator' })
   await setPreview(change.trx, made.id, { baseId: base.id, planId: plan.id })
-  await change.record({ kind: 'preview-made', view: made.name, base: base.name, plan: plan.token }, { viewId: made.id })
+  await change.record(
+    { kind: 'preview-made', view: made.name, base: base.name, plan: plan.token },
+    { viewId: made.id },
+  )
   await setUngoverned(change, made, base.ungoverned)
   await fill(change, await getView(change.trx, made.name), pointers)
   return getView(change.trx, made.name)
@@ -59,7 +87,8 @@ export async function makePreview(change: Change, input: { name: string; plan: s
 /** Closes a preview; its plan stays. Throws `not_found`, `refused` for another view, and `forbidden` for who did not make the plan. */
 export async function dropPreview(change: Change, input: { name: string }): Promise<void> {
   const view = await findView(change.trx, input.name)
-  if (view === undefined || view.closedAt !== undefined) throw new DepotError('not_found', `there is no view ${quote(input.name)}`)
+  if (view === undefined || view.closedAt !== undefined)
+    throw new DepotError('not_found', `there is no view ${quote(input.name)}`)
   if (view.preview === undefined) throw new DepotError('refused', `${view.name} is no preview: views stay`)
   expectOwn(await getPlanById(change.trx, view.preview.planId), change.caller)
   await close(change, view)
@@ -71,7 +100,12 @@ export async function closePreviews(change: Change, planId: number): Promise<voi
 }
 
 /** What showed one plan of a view shows another one. */
-export async function showInPreviews(change: Change, base: View, planId: number, nextId: number): Promise<void> {
+export async function showInPreviews(
+  change: Change,
+  base: View,
+  planId: number,
+  nextId: number,
+): Promise<void> {
   for (const preview of await listPreviews(change.trx, { planId })) {
     await setPreview(change.trx, preview.id, { baseId: base.id, planId: nextId })
     await fill(change, preview, await readPointers(change.trx, base, nextId))
@@ -82,14 +116,21 @@ export async function showInPreviews(change: Change, base: View, planId: number,
 export async function leavePreview(change: Change, preview: View, release: ViewRelease): Promise<void> {
   const wanted = { joining: [], leaving: await onlyMembers(change.trx, preview, [release]) }
   const effect = planChange(preview.rule, wanted, await readPresent(change.trx, preview, wanted))
-  await makeRevision(change, await getViewById(change.trx, preview.id), effect, { act: 'demote', cause: 'release-deleted' })
+  await makeRevision(change, await getViewById(change.trx, preview.id), effect, {
+    act: 'demote',
+    cause: 'release-deleted',
+  })
 }
 
 /** What a preview points to, by line: what its base does, but for what the plan moves. */
 async function readPointers(db: Db, base: View, planId: number): Promise<Map<string, ViewRelease>> {
   const pointers = new Map((await listPointersOf(db, base.id)).map((pointer) => [lineOf(pointer), pointer]))
   const moves = await readPlannedMoves(db, planId)
-  const found = await findReleases(db, moves.flatMap(({ to, target }) => (to === null ? [] : [{ ident: to, target }])), EVERYONE)
+  const found = await findReleases(
+    db,
+    moves.flatMap(({ to, target }) => (to === null ? [] : [{ ident: to, target }])),
+    EVERYONE,
+  )
   for (const { package: name, target, to } of moves) {
     const release = to === null ? undefined : found.get(`${to} ${target}`)
     if (release === undefined) pointers.delete(`${name} ${target}`)
@@ -99,11 +140,17 @@ async function readPointers(db: Db, base: View, planId: number): Promise<Map<str
 }
 
 /** Makes a preview's pointers what they are to be, whatever they were. */
-async function fill(change: Change, preview: View, pointers: ReadonlyMap<string, ViewRelease>): Promise<void> {
+async function fill(
+  change: Change,
+  preview: View,
+  pointers: ReadonlyMap<string, ViewRelease>,
+): Promise<void> {
   const before = await listPointersOf(change.trx, preview.id)
   const stays = (release: ViewRelease) => pointers.get(lineOf(release))?.releaseId === release.releaseId
   const staying = new Set(before.filter(stays).map(({ releaseId }) => releaseId))
-  const joining = [...pointers.values()].filter(({ releaseId }) => !staying.has(releaseId)).map((release) => ({ release }))
+  const joining = [...pointers.values()]
+    .filter(({ releaseId }) => !staying.has(releaseId))
+    .map((release) => ({ release }))
   const wanted = { joining, leaving: before.filter((release) => !stays(release)) }
   const effect = planChange(preview.rule, wanted, await readPresent(change.trx, preview, wanted))
   await makeRevision(change, preview, effect, { act: 'promote', cause: 'preview' })
@@ -123,5 +170,8 @@ async function close(change: Change, preview: View): Promise<void> {
 function expectOwn(plan: StoredPlan, caller: Authority): void {
   const asker = askerOf(caller)
   if (asker === undefined || asker.isAdministrator || asker.account === plan.account) return
-  throw new DepotError('forbidden', `the plan is ${plan.account === undefined ? "the operator's" : `${plan.account}'s`}`)
+  throw new DepotError(
+    'forbidden',
+    `the plan is ${plan.account === undefined ? "the operator's" : `${plan.account}'s`}`,
+  )
 }

@@ -32,7 +32,12 @@ export async function promoteAll(change: Change, input: BulkInput): Promise<Bulk
   expectDifferent(input, input.target === UNSTABLE)
   const { target, releases } = await sides(change, input)
   if (releases.length === 0) return unchanged(target)
-  const { view, revision, isChanged } = await alter(change, target, { joining: releases.map((release) => ({ release })), leaving: [] }, { act: 'promote', cause: 'bulk', by: change.caller })
+  const { view, revision, isChanged } = await alter(
+    change,
+    target,
+    { joining: releases.map((release) => ({ release })), leaving: [] },
+    { act: 'promote', cause: 'bulk', by: change.caller },
+  )
   return { view, revision, isChanged }
 }
 
@@ -40,21 +45,38 @@ export async function promoteAll(change: Change, input: BulkInput): Promise<Bulk
 export async function demoteAll(change: Change, input: BulkInput): Promise<BulkOutcome> {
   expectDifferent(input, input.target === UNSTABLE || input.source === UNSTABLE)
   const { target, releases } = await sides(change, input)
-  const members = await change.read(`members of ${target.name}`, { views: [target.name] }, (db) => onlyMembers(db, target, releases))
+  const members = await change.read(`members of ${target.name}`, { views: [target.name] }, (db) =>
+    onlyMembers(db, target, releases),
+  )
   if (members.length === 0) return unchanged(target)
-  const { view, revision, isChanged } = await alter(change, target, { joining: [], leaving: members }, { act: 'demote', cause: 'bulk', by: change.caller })
+  const { view, revision, isChanged } = await alter(
+    change,
+    target,
+    { joining: [], leaving: members },
+    { act: 'demote', cause: 'bulk', by: change.caller },
+  )
   return { view, revision, isChanged }
 }
 
 function expectDifferent({ source, target }: BulkInput, isUnstable: boolean): void {
   if (source === target) throw new DepotError('invalid_request', `${source} cannot be moved into itself`)
-  if (isUnstable) throw new DepotError('invalid_request', `${UNSTABLE} holds every release: nothing is moved into it or by it`)
+  if (isUnstable)
+    throw new DepotError(
+      'invalid_request',
+      `${UNSTABLE} holds every release: nothing is moved into it or by it`,
+    )
 }
 
-async function sides(change: Change, { origin, source, target, ownerId }: BulkInput): Promise<{ target: View; releases: ViewRelease[] }> {
+async function sides(
+  change: Change,
+  { origin, source, target, ownerId }: BulkInput,
+): Promise<{ target: View; releases: ViewRelease[] }> {
   const { id } = await getOrigin(change.trx, origin)
   const from = await findView(change.trx, source)
-  const releases = from === undefined ? [] : await change.read(`members of ${source}`, { views: [] }, (db) => listMembersOfOrigin(db, from, id))
+  const releases =
+    from === undefined
+      ? []
+      : await change.read(`members of ${source}`, { views: [] }, (db) => listMembersOfOrigin(db, from, id))
   return { target: await ensureChannel(change, { origin, name: target, ownerId }), releases }
 }
 

@@ -43,12 +43,18 @@ export interface PromotionInput extends Asking {
 }
 
 /** Moves releases into a view. As {@link changeView}. */
-export async function promote(change: Change, { view, releases, ...asking }: PromotionInput): Promise<PromotionOutcome> {
+export async function promote(
+  change: Change,
+  { view, releases, ...asking }: PromotionInput,
+): Promise<PromotionOutcome> {
   return changeView(change, { ...asking, request: { view, act: 'promote', source: { releases } } })
 }
 
 /** Takes releases out of a view. As {@link changeView}. */
-export async function demote(change: Change, { view, releases, ...asking }: PromotionInput): Promise<PromotionOutcome> {
+export async function demote(
+  change: Change,
+  { view, releases, ...asking }: PromotionInput,
+): Promise<PromotionOutcome> {
   return changeView(change, { ...asking, request: { view, act: 'demote', source: { releases } } })
 }
 
@@ -56,20 +62,36 @@ export async function demote(change: Change, { view, releases, ...asking }: Prom
  * Makes one change of one view, all of it or nothing. Throws `not_found` for a view, revision or release, `not_member`,
  * `stale_revision`, `other_history`, `idempotency_mismatch`, `too_large`, and what {@link expectAllowed} does.
  */
-export async function changeView(change: Change, input: Asking & { readonly request: ChangeRequest }): Promise<PromotionOutcome> {
-  return once(change, input.idempotency, { expectStill: (outcome) => expectStillAllowed(change, outcome) }, async () => {
-    const view = await getView(change.trx, input.request.view)
-    await expectRevision(change, view, input)
-    const { resolved, considered } = await work(change, view, { ...input.request, audience: audienceOfChanges(change.caller) })
-    return commit(change, view, { resolved, considered }, input)
-  })
+export async function changeView(
+  change: Change,
+  input: Asking & { readonly request: ChangeRequest },
+): Promise<PromotionOutcome> {
+  return once(
+    change,
+    input.idempotency,
+    { expectStill: (outcome) => expectStillAllowed(change, outcome) },
+    async () => {
+      const view = await getView(change.trx, input.request.view)
+      await expectRevision(change, view, input)
+      const { resolved, considered } = await work(change, view, {
+        ...input.request,
+        audience: audienceOfChanges(change.caller),
+      })
+      return commit(change, view, { resolved, considered }, input)
+    },
+  )
 }
 
 /** Throws `stale_revision` unless a view is at the revision that the caller expects, where one is expected, and as for {@link expectRevisionKnown}. */
-export async function expectRevision({ trx }: Change, view: View, { expectRevision: expected, expectMark: mark }: Asking): Promise<void> {
+export async function expectRevision(
+  { trx }: Change,
+  view: View,
+  { expectRevision: expected, expectMark: mark }: Asking,
+): Promise<void> {
   if (expected === undefined) return
   await expectRevisionKnown(trx, view, { number: expected, mark })
-  if (expected !== view.revision) throw new DepotError('stale_revision', `${view.name} is at revision ${view.revision}, not ${expected}`)
+  if (expected !== view.revision)
+    throw new DepotError('stale_revision', `${view.name} is at revision ${view.revision}, not ${expected}`)
 }
 
 /** Works out what a request would do to a view now. Throws as {@link changeView}, but for what rules say. */
@@ -84,7 +106,14 @@ export async function work(
   return change.read(`what a change does to ${view.name}`, basisOf(view), async (db) => {
     const resolved = await resolve(db, view, request)
     await expectChannels(db, view, resolved.wanted, request.audience)
-    const considered = await consider(db, view, resolved.wanted, { act: request.act, clock: change.clock, audience: request.audience, conflicts: resolved.conflicts, caller: change.caller, ...how })
+    const considered = await consider(db, view, resolved.wanted, {
+      act: request.act,
+      clock: change.clock,
+      audience: request.audience,
+      conflicts: resolved.conflicts,
+      caller: change.caller,
+      ...how,
+    })
     return { resolved, considered }
   })
 }
@@ -98,7 +127,9 @@ export async function commit(
 ): Promise<PromotionOutcome> {
   const { override, reason, proposer } = how
   const refusals = await withoutHidden(change.trx, considered.refusals, audienceOfChanges(change.caller))
-  const overridden = expectAllowed(view, refusals, { caller: change.caller, override }).map(({ detail }) => detail)
+  const overridden = expectAllowed(view, refusals, { caller: change.caller, override }).map(
+    ({ detail }) => detail,
+  )
   const { source, of, only, pinned } = resolved
   return makeRevision(change, view, considered.effect, {
     act: pinned.act,
@@ -107,7 +138,8 @@ export async function commit(
     ...(only !== undefined && { only }),
     ...(source !== undefined && { source }),
     ...(proposer !== undefined && { proposer }),
-    ...(override !== undefined && overridden.length > 0 && { override: { reason: override.reason, refusals: overridden } }),
+    ...(override !== undefined &&
+      overridden.length > 0 && { override: { reason: override.reason, refusals: overridden } }),
   })
 }
 
@@ -115,11 +147,18 @@ export async function commit(
  * A change that follows from another one, such as an upload. It is judged by the view's rules, and made whole or not at all. Rights on
  * the view are those of `by`: the caller's, or the operator's where the change follows from what the caller may do anyway.
  */
-export async function alter(change: Change, view: View, wanted: Wanted, why: Pick<Why, 'act' | 'cause'> & { by: Authority }): Promise<PromotionOutcome> {
+export async function alter(
+  change: Change,
+  view: View,
+  wanted: Wanted,
+  why: Pick<Why, 'act' | 'cause'> & { by: Authority },
+): Promise<PromotionOutcome> {
   const { by, ...cause } = why
   expectNoPreview(view)
   const context: Context = { act: why.act, clock: change.clock, caller: by, audience: audienceOfChanges(by) }
-  const { effect, refusals } = await change.read(`what follows for ${view.name}`, basisOf(view), (db) => consider(db, view, wanted, context))
+  const { effect, refusals } = await change.read(`what follows for ${view.name}`, basisOf(view), (db) =>
+    consider(db, view, wanted, context),
+  )
   expectAllowed(view, refusals, { caller: by })
   return makeRevision(change, view, effect, cause)
 }
@@ -128,18 +167,37 @@ export async function alter(change: Change, view: View, wanted: Wanted, why: Pic
  * Refuses to repeat the answer to a change whose caller may no longer make it, or see what it names. Throws `forbidden`, as the change
  * itself would now.
  */
-export async function expectStillAllowed(change: Change, outcome: PromotionOutcome, { isApproval = false } = {}): Promise<void> {
+export async function expectStillAllowed(
+  change: Change,
+  outcome: PromotionOutcome,
+  { isApproval = false } = {},
+): Promise<void> {
   const { caller, trx } = change
   if (caller === 'operator') return
   const view = await getPastView(trx, outcome.view)
   expectView(caller, view.name)
   if (outcome.rule !== undefined) expectAdministrator(caller)
-  const origins = new Set(outcome.releases.filter((step) => step.change !== 'unchanged').map(({ ident }) => parseIdent(ident).origin))
+  const origins = new Set(
+    outcome.releases
+      .filter((step) => step.change !== 'unchanged')
+      .map(({ ident }) => parseIdent(ident).origin),
+  )
   const refusals = rightsRefused(view, origins, { asker: askerOf(caller), isApproval })
   if (refusals.length > 0) throw refusalOf('forbidden', refusals)
-  const named = [...outcome.releases, ...outcome.pointers.flatMap(({ from, to, target }) => [from, to].flatMap((ident) => (ident === null ? [] : [{ ident, target }])))]
-  const hidden = await change.read('what was done and may not be seen', { views: [] }, (db) => listHidden(db, named, audienceOfChanges(caller)))
-  if (hidden.size > 0) throw new DepotError('forbidden', `this was done, and names what ${caller.accountName} may not see any more`)
+  const named = [
+    ...outcome.releases,
+    ...outcome.pointers.flatMap(({ from, to, target }) =>
+      [from, to].flatMap((ident) => (ident === null ? [] : [{ ident, target }])),
+    ),
+  ]
+  const hidden = await change.read('what was done and may not be seen', { views: [] }, (db) =>
+    listHidden(db, named, audienceOfChanges(caller)),
+  )
+  if (hidden.size > 0)
+    throw new DepotError(
+      'forbidden',
+      `this was done, and names what ${caller.accountName} may not see any more`,
+    )
 }
 
 /** What the effect of a change depends on. A set from another view is that of one of its revisions, whatever follows there. */
@@ -152,12 +210,18 @@ function basisOf({ name, gates: { requires = [] } }: View): Basis {
 function expectChangeable(view: View, request: SeenRequest): void {
   expectNoPreview(view)
   if (view.name === UNSTABLE && (request.act !== 'promote' || request.isExact === true)) {
-    throw new DepotError('refused', request.act === 'set-rule' ? `${UNSTABLE} keeps its rule: every upload joins it` : `nothing is demoted from ${UNSTABLE}: it holds every release`)
+    throw new DepotError(
+      'refused',
+      request.act === 'set-rule'
+        ? `${UNSTABLE} keeps its rule: every upload joins it`
+        : `nothing is demoted from ${UNSTABLE}: it holds every release`,
+    )
   }
 }
 
 function expectNoPreview(view: View): void {
-  if (view.preview !== undefined) throw new DepotError('refused', `${view.name} is a preview: it changes with its view and its plan`)
+  if (view.preview !== undefined)
+    throw new DepotError('refused', `${view.name} is a preview: it changes with its view and its plan`)
 }
 
 /** A view that only Habitat clients made is open to an origin once that origin has made it too. */
@@ -166,8 +230,15 @@ async function expectChannels(db: Db, view: View, { joining }: Wanted, audience:
   const origins = new Map<number, ViewRelease>(joining.map(({ release }) => [release.originId, release]))
   for (const [originId, release] of origins) {
     if (await channelExists(db, originId, view.id)) continue
-    const theirs = joining.filter((other) => other.release.originId === originId).map(({ release: { ident, target } }) => ({ ident: formatIdent(ident), target }))
+    const theirs = joining
+      .filter((other) => other.release.originId === originId)
+      .map(({ release: { ident, target } }) => ({ ident: formatIdent(ident), target }))
     const isUnseen = (await listHidden(db, theirs, audience)).size === theirs.length
-    throw new DepotError('not_found', isUnseen ? `an origin has no channel ${view.name}` : `the origin ${release.ident.origin} has no channel ${view.name}`)
+    throw new DepotError(
+      'not_found',
+      isUnseen
+        ? `an origin has no channel ${view.name}`
+        : `the origin ${release.ident.origin} has no channel ${view.name}`,
+    )
   }
 }

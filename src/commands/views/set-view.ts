@@ -19,13 +19,19 @@ export interface SetViewInput extends Asking {
  * Sets what a view is: its rule, and the origins that it does not govern. Another rule makes one revision, which `promotion` tells.
  * Throws `not_found` for the view, `refused` for the rule of `unstable` and for previews, and for the rule what `changeView` does.
  */
-export async function setView(change: Change, input: SetViewInput): Promise<{ view: View; promotion?: PromotionOutcome }> {
+export async function setView(
+  change: Change,
+  input: SetViewInput,
+): Promise<{ view: View; promotion?: PromotionOutcome }> {
   const { view: name, rule, ungoverned, ...asking } = input
   const before = await getView(change.trx, name)
-  if (before.preview !== undefined) throw new DepotError('refused', `${before.name} is a preview: it is what its view is`)
+  if (before.preview !== undefined)
+    throw new DepotError('refused', `${before.name} is a preview: it is what its view is`)
   await expectRevision(change, before, asking)
   const isOther = rule !== undefined && rule !== before.rule
-  const promotion = isOther ? await changeView(change, { ...asking, request: { view: before.name, act: 'set-rule', rule } }) : undefined
+  const promotion = isOther
+    ? await changeView(change, { ...asking, request: { view: before.name, act: 'set-rule', rule } })
+    : undefined
   if (ungoverned !== undefined) await setUngoverned(change, before, ungoverned)
   return { view: await getView(change.trx, before.name), ...(promotion && { promotion }) }
 }

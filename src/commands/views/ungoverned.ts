@@ -11,5 +11,6 @@ export async function setUngoverned(change: Change, view: View, origins: readonl
   if (JSON.stringify(next) === JSON.stringify(view.ungoverned)) return
   await setUngovernedOrigins(change.trx, view.id, next)
   await change.record({ kind: 'ungoverned-set', view: view.name, origins: next }, { viewId: view.id })
-  for (const preview of await listPreviews(change.trx, { baseId: view.id })) await setUngoverned(change, preview, next)
+  for (const preview of await listPreviews(change.trx, { baseId: view.id }))
+    await setUngoverned(change, preview, next)
 }

@@ -28,7 +28,10 @@ export async function changeWebhook(change: Change, input: WebhookChange): Promi
     ...before,
     ...(url !== undefined && { sealedUrl: url.sealed, host: url.host }),
     ...(filter !== undefined && { filter }),
-    ...(secret !== undefined && { sealedSecret: secret.sealed, previous: { sealedSecret: before.sealedSecret, until: change.clock.now + PREVIOUS_SECRET_MS } }),
+    ...(secret !== undefined && {
+      sealedSecret: secret.sealed,
+      previous: { sealedSecret: before.sealedSecret, until: change.clock.now + PREVIOUS_SECRET_MS },
+    }),
     progress: changeProgress(before, input, change.at),
   }
   const changed = partsOf(before, after, input)
@@ -45,16 +48,36 @@ export async function removeWebhook(change: Change, input: { webhook: string }):
   await change.record({ kind: 'webhook-removed', webhook: name })
 }
 
-function changeProgress({ name, progress }: Webhook, { isPaused, replay, url }: WebhookChange, at: number): Progress {
+function changeProgress(
+  { name, progress }: Webhook,
+  { isPaused, replay, url }: WebhookChange,
+  at: number,
+): Progress {
   // Whatever is changed of where or whether to deliver, the next attempt is due at once.
-  const isFresh = url !== undefined || replay !== undefined || (isPaused === false && progress.pause !== undefined)
-  const base = isFresh ? { ...freshProgress(progress.position), replay: progress.replay, pause: progress.pause } : progress
-  const pause = isPaused === undefined ? base.pause : isPaused ? (base.pause ?? { at, why: 'asked' as const }) : undefined
-  return { ...base, pause, replay: replay === undefined ? base.replay : rangeOf(name, replay, progress.position) }
+  const isFresh =
+    url !== undefined || replay !== undefined || (isPaused === false && progress.pause !== undefined)
+  const base = isFresh
+    ? { ...freshProgress(progress.position), replay: progress.replay, pause: progress.pause }
+    : progress
+  const pause =
+    isPaused === undefined ? base.pause : isPaused ? (base.pause ?? { at, why: 'asked' as const }) : undefined
+  return {
+    ...base,
+    pause,
+    replay: replay === undefined ? base.replay : rangeOf(name, replay, progress.position),
+  }
 }
 
-function rangeOf(name: string, { from, to }: { from: number; to?: number }, position: number): Progress['replay'] {
-  if (from > position) throw new DepotError('conflict', `${name} is at ${position}: what comes after that is sent anyway, and nothing from ${from} on was sent before`)
+function rangeOf(
+  name: string,
+  { from, to }: { from: number; to?: number },
+  position: number,
+): Progress['replay'] {
+  if (from > position)
+    throw new DepotError(
+      'conflict',
+      `${name} is at ${position}: what comes after that is sent anyway, and nothing from ${from} on was sent before`,
+    )
   return { next: from, to: Math.min(to ?? position, position) }
 }
 
@@ -63,7 +86,9 @@ function partsOf(before: Webhook, after: Webhook, input: WebhookChange): Webhook
   return [
     ...(input.url === undefined ? [] : ['url' as const]),
     ...(JSON.stringify(before.filter) === JSON.stringify(after.filter) ? [] : ['filter' as const]),
-    ...(isPauseChanged ? [after.progress.pause === undefined ? ('resumed' as const) : ('paused' as const)] : []),
+    ...(isPauseChanged
+      ? [after.progress.pause === undefined ? ('resumed' as const) : ('paused' as const)]
+      : []),
     ...(input.secret === undefined ? [] : ['secret' as const]),
     ...(input.replay === undefined ? [] : ['replay' as const]),
   ]

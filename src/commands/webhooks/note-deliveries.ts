@@ -4,7 +4,9 @@ import { updateProgress } from '../../webhooks/webhook-store.ts'
 import type { Delivery, Webhook } from '../../webhooks/webhook.ts'
 
 /** What happened to webhooks since it was last noted. */
-export type Noted = Pick<Webhook, 'key' | 'version' | 'progress'> & { readonly deliveries: readonly Delivery[] }
+export type Noted = Pick<Webhook, 'key' | 'version' | 'progress'> & {
+  readonly deliveries: readonly Delivery[]
+}
 
 /**
  * Keeps how far webhooks are and what became of attempts; no entry of the ledger, which would make more deliveries. What is about a

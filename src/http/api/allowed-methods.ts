@@ -9,13 +9,17 @@ export function collectMethods(app: FastifyInstance): (path: string) => readonly
     for (const each of [method].flat()) route.methods.add(each)
   })
   return (path) => {
-    const found = [...routes.values()].filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => [...methods])
+    const found = [...routes.values()]
+      .filter(({ pattern }) => pattern.test(path))
+      .flatMap(({ methods }) => [...methods])
     return [...new Set(found)].toSorted()
   }
 }
 
 /** Of a route's URL, such as `/api/v1/views/:view`. A slash at the end does not matter. */
 function patternOf(url: string): RegExp {
-  const segments = url.split('/').map((segment) => (segment.startsWith(':') ? '[^/]+' : segment.replaceAll(/[^\w-]/g, '\\$&')))
+  const segments = url
+    .split('/')
+    .map((segment) => (segment.startsWith(':') ? '[^/]+' : segment.replaceAll(/[^\w-]/g, '\\$&')))
   return new RegExp(`^${segments.join('/')}/?$`)
 }

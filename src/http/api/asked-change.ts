@@ -29,11 +29,19 @@ export interface AskedHow {
   readonly method: string
   readonly url: string
   readonly headers: z.infer<typeof PromotionHeaders>
-  readonly body: { readonly reason?: string | undefined; readonly expect_revision?: number | string | undefined; readonly override?: { readonly reason: string } | undefined }
+  readonly body: {
+    readonly reason?: string | undefined
+    readonly expect_revision?: number | string | undefined
+    readonly override?: { readonly reason: string } | undefined
+  }
 }
 
 /** Throws `invalid_request`, naming the part of the body. */
-export async function changeAsked(depot: Depot, act: ChangeRequest['act'], asked: { view: string; body: ChangeBody; caller: Session }): Promise<ChangeRequest> {
+export async function changeAsked(
+  depot: Depot,
+  act: ChangeRequest['act'],
+  asked: { view: string; body: ChangeBody; caller: Session },
+): Promise<ChangeRequest> {
   const { view, body, caller } = asked
   expectMeant(act, body)
   const base = { view }
@@ -41,17 +49,35 @@ export async function changeAsked(depot: Depot, act: ChangeRequest['act'], asked
   if (act === 'set-rule') return { ...base, act, rule: ruleAsked(body) }
   const source = await sourceAsked(depot, body, audienceOfChanges(caller))
   if (act === 'demote') return { ...base, act, source }
-  return { ...base, act, source, ...(body.with_deps !== undefined && { withDeps: body.with_deps }), ...(body.exact !== undefined && { isExact: body.exact }) }
+  return {
+    ...base,
+    act,
+    source,
+    ...(body.with_deps !== undefined && { withDeps: body.with_deps }),
+    ...(body.exact !== undefined && { isExact: body.exact }),
+  }
 }
 
 const SOURCES = ['releases', 'from', 'lockfile'] as const
 const ASIDE = ['with_deps', 'exact', 'to', 'revision', 'origin', 'name', 'rule'] as const
-const MEANT: Readonly<Record<ChangeRequest['act'], readonly string[]>> = { promote: [...SOURCES, 'with_deps', 'exact'], demote: SOURCES, rollback: ['to', 'origin', 'name'], revert: ['revision', 'origin', 'name'], 'set-rule': ['rule'] }
+const MEANT: Readonly<Record<ChangeRequest['act'], readonly string[]>> = {
+  promote: [...SOURCES, 'with_deps', 'exact'],
+  demote: SOURCES,
+  rollback: ['to', 'origin', 'name'],
+  revert: ['revision', 'origin', 'name'],
+  'set-rule': ['rule'],
+}
 
 /** What has no meaning for an act is refused: a rollback that names releases would still go back with everything. */
 function expectMeant(act: ChangeRequest['act'], body: ChangeBody): void {
-  const strays = [...SOURCES, ...ASIDE].filter((field) => body[field] !== undefined && !MEANT[act].includes(field))
-  if (strays.length > 0) throw refusalOf('invalid_request', strays.map((field) => ({ detail: `a ${act} has no ${field}`, pointer: `/${field}` })))
+  const strays = [...SOURCES, ...ASIDE].filter(
+    (field) => body[field] !== undefined && !MEANT[act].includes(field),
+  )
+  if (strays.length > 0)
+    throw refusalOf(
+      'invalid_request',
+      strays.map((field) => ({ detail: `a ${act} has no ${field}`, pointer: `/${field}` })),
+    )
 }
 
 type Past<Act> = Omit<Extract<ChangeRequest, { act: Act }>, 'view'>
@@ -59,7 +85,8 @@ type Past<Act> = Omit<Extract<ChangeRequest, { act: Act }>, 'view'>
 function pastAsked(act: 'rollback' | 'revert', body: ChangeBody): Past<'rollback'> | Past<'revert'> {
   const only = onlyAsked(body)
   if (act === 'revert') {
-    if (body.revision === undefined) throw missing('/revision', 'a revert needs the revision that it takes back')
+    if (body.revision === undefined)
+      throw missing('/revision', 'a revert needs the revision that it takes back')
     return { act, ...revisionOf(parsePosition(String(body.revision))), ...(only && { only }) }
   }
   const to = momentOf(body.to === undefined ? undefined : String(body.to), '/to')
@@ -73,7 +100,13 @@ function ruleAsked({ rule }: ChangeBody): ViewRule {
 }
 
 /** Throws `ident_malformed`. */
-export function onlyAsked({ origin, name }: { origin?: string | undefined; name?: string | undefined }): Only | undefined {
+export function onlyAsked({
+  origin,
+  name,
+}: {
+  origin?: string | undefined
+  name?: string | undefined
+}): Only | undefined {
   makePackageName({ origin: origin ?? 'any', name: name ?? 'any' })
   if (origin === undefined && name === undefined) return undefined
   return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }) }
@@ -81,14 +114,24 @@ export function onlyAsked({ origin, name }: { origin?: string | undefined; name?
 
 /** The origins of releases that are named one by one, or that a change is restricted to: rights to these are asked before anything is looked up. */
 export function originsAsked({ releases = [], origin }: ChangeBody): Set<string> {
-  return new Set([...releases.map(({ ident }) => parseIdent(ident).origin), ...(origin === undefined ? [] : [origin])])
+  return new Set([
+    ...releases.map(({ ident }) => parseIdent(ident).origin),
+    ...(origin === undefined ? [] : [origin]),
+  ])
 }
 
 /** For the log. */
-export function subjectOf(act: string, view: string, { releases = [], from, lockfile, to, revision, rule }: ChangeBody): string {
+export function subjectOf(
+  act: string,
+  view: string,
+  { releases = [], from, lockfile, to, revision, rule }: ChangeBody,
+): string {
   const [first] = releases
   const others = releases.length > 1 ? ` and ${releases.length - 1} more` : ''
-  const what = first === undefined ? (from?.view ?? (lockfile === undefined ? to : 'a lockfile') ?? revision ?? rule ?? '') : `${first.ident}${others}`
+  const what =
+    first === undefined
+      ? (from?.view ?? (lockfile === undefined ? to : 'a lockfile') ?? revision ?? rule ?? '')
+      : `${first.ident}${others}`
   return `${act} ${what}, ${view}`
 }
 
@@ -96,7 +139,10 @@ export function subjectOf(act: string, view: string, { releases = [], from, lock
 export function howAsked(asked: AskedHow): Asking {
   const { reason, override } = asked.body
   const expected = expectedRevision(asked)
-  const idempotency = idempotencyOf(asked, expected?.mark === undefined ? expected?.number : `${expected.number}-${expected.mark}`)
+  const idempotency = idempotencyOf(
+    asked,
+    expected?.mark === undefined ? expected?.number : `${expected.number}-${expected.mark}`,
+  )
   return {
     ...(reason !== undefined && { reason }),
     ...(override !== undefined && { override }),
@@ -107,7 +153,10 @@ export function howAsked(asked: AskedHow): Asking {
 }
 
 /** The body was parsed, and so has its fields in the schema's order: it is canonical as it is. */
-export function idempotencyOf({ method, url, headers, body }: AskedHow, expectRevision?: number | string): IdempotencyKey | undefined {
+export function idempotencyOf(
+  { method, url, headers, body }: AskedHow,
+  expectRevision?: number | string,
+): IdempotencyKey | undefined {
   const key = headers['idempotency-key']
   if (key === undefined) return undefined
   const question = JSON.stringify({ ...body, expect_revision: expectRevision })
@@ -117,11 +166,19 @@ export function idempotencyOf({ method, url, headers, body }: AskedHow, expectRe
 async function sourceAsked(depot: Depot, body: ChangeBody, audience: Audience): Promise<ReleaseSource> {
   const { releases, from, lockfile } = body
   const ways = [releases, from, lockfile].filter((way) => way !== undefined).length
-  if (ways === 1 && releases !== undefined) return { releases: await withTargets(depot.db, releases, audience) }
-  if (ways === 1 && lockfile !== undefined) return lockfileAsked(depot, lockfile, { audience, isExact: body.exact === true })
-  if (ways !== 1 || from === undefined) throw missing('', 'say what to move, in one way: releases, from, or lockfile')
+  if (ways === 1 && releases !== undefined)
+    return { releases: await withTargets(depot.db, releases, audience) }
+  if (ways === 1 && lockfile !== undefined)
+    return lockfileAsked(depot, lockfile, { audience, isExact: body.exact === true })
+  if (ways !== 1 || from === undefined)
+    throw missing('', 'say what to move, in one way: releases, from, or lockfile')
   const at = momentOf(from.at === undefined ? undefined : String(from.at), '/from/at')
-  return { from: from.view, ...(at !== undefined && { at }), ...(from.origin !== undefined && { origin: from.origin }), ...(from.name !== undefined && { name: from.name }) }
+  return {
+    from: from.view,
+    ...(at !== undefined && { at }),
+    ...(from.origin !== undefined && { origin: from.origin }),
+    ...(from.name !== undefined && { name: from.name }),
+  }
 }
 
 /**
@@ -130,24 +187,38 @@ async function sourceAsked(depot: Depot, body: ChangeBody, audience: Audience): 
  */
 function expectedRevision({ headers, body }: AskedHow): Position | undefined {
   const header = headers['if-match']?.trim()
-  const expected = body.expect_revision === undefined ? undefined : parsePosition(String(body.expect_revision))
+  const expected =
+    body.expect_revision === undefined ? undefined : parsePosition(String(body.expect_revision))
   if (header === undefined || header === '*') return expected
   const [, digits, mark] = /^"(\d{1,15})(?:-([0-9a-f]{16})(?=[-"]))?(?:-[^"]*)?"$/.exec(header) ?? []
-  if (digits === undefined) throw new DepotError('invalid_request', 'If-Match must be the entity tag of the view, as "12"')
-  if (expected !== undefined && expected.number !== Number(digits)) throw new DepotError('invalid_request', 'If-Match and expect_revision name different revisions')
+  if (digits === undefined)
+    throw new DepotError('invalid_request', 'If-Match must be the entity tag of the view, as "12"')
+  if (expected !== undefined && expected.number !== Number(digits))
+    throw new DepotError('invalid_request', 'If-Match and expect_revision name different revisions')
   return { number: Number(digits), mark: mark ?? expected?.mark }
 }
 
 /** A release named without a target is that for `x86_64-linux` or, failing it, the only one. Throws `invalid_request` where there are several others. */
-async function withTargets(db: Db, releases: NonNullable<ChangeBody['releases']>, audience: Audience): Promise<{ ident: string; target: Target }[]> {
-  const known = await listTargetsOf(db, releases.flatMap(({ ident, target }) => (target === undefined ? [ident] : [])), audience)
+async function withTargets(
+  db: Db,
+  releases: NonNullable<ChangeBody['releases']>,
+  audience: Audience,
+): Promise<{ ident: string; target: Target }[]> {
+  const known = await listTargetsOf(
+    db,
+    releases.flatMap(({ ident, target }) => (target === undefined ? [ident] : [])),
+    audience,
+  )
   const named: { ident: string; target: Target }[] = []
   const unclear: ErrorPart[] = []
   for (const [index, { ident, target }] of releases.entries()) {
     const targets = target === undefined ? (known.get(ident) ?? []) : [target]
     const [first = DEFAULT_TARGET] = targets
     if (targets.length > 1 && !targets.includes(DEFAULT_TARGET)) {
-      unclear.push({ detail: `${ident} is there for ${targets.join(', ')}: say which target`, pointer: `/releases/${index}/target` })
+      unclear.push({
+        detail: `${ident} is there for ${targets.join(', ')}: say which target`,
+        pointer: `/releases/${index}/target`,
+      })
     }
     named.push({ ident, target: targets.includes(DEFAULT_TARGET) ? DEFAULT_TARGET : first })
   }

@@ -12,10 +12,19 @@ import type { ReleaseSource } from '../../views/change-request.ts'
  * what is needed too. Throws as `readLockfile` and `expectLocked`; and `invalid_request` where what it does not name should leave, though
  * it does not name everything.
  */
-export async function lockfileAsked(depot: Depot, text: string, asked: { audience: Audience; isExact: boolean }): Promise<ReleaseSource> {
+export async function lockfileAsked(
+  depot: Depot,
+  text: string,
+  asked: { audience: Audience; isExact: boolean },
+): Promise<ReleaseSource> {
   const lockfile = readLockfile(text, await listLockfileKeys(depot.db))
   if (asked.isExact) expectWhole(lockfile)
   await expectLocked(depot.db, lockfile.releases, asked.audience)
   const pointers = lockfile.releases.filter(({ isDependency }) => !isDependency)
-  return { lockfile: { digest: createHash('sha256').update(text).digest('hex'), releases: pointers.map(({ ident, target, checksum }) => ({ ident, target, checksum })) } }
+  return {
+    lockfile: {
+      digest: createHash('sha256').update(text).digest('hex'),
+      releases: pointers.map(({ ident, target, checksum }) => ({ ident, target, checksum })),
+    },
+  }
 }

@@ -11,13 +11,17 @@ import type * as shapes from './change-shapes.ts'
 import { wireFreeze, wireFrozen, wireTime } from './wire.ts'
 
 /** What is true of every downgrade (DESIGN: downgrade honesty). */
-const DOWNGRADE = 'latest goes down: a Supervisor of today follows that only under --update-condition track-channel, and one of 2016 never does'
+const DOWNGRADE =
+  'latest goes down: a Supervisor of today follows that only under --update-condition track-channel, and one of 2016 never does'
 
 export function wirePromotion(outcome: PromotionOutcome): z.infer<typeof shapes.PromotionAnswer> {
   return {
     view: outcome.view,
     revision: outcome.revision,
-    revision_id: outcome.hash === undefined ? String(outcome.revision) : formatPosition(outcome.revision, { hash: outcome.hash }),
+    revision_id:
+      outcome.hash === undefined
+        ? String(outcome.revision)
+        : formatPosition(outcome.revision, { hash: outcome.hash }),
     changed: outcome.isChanged,
     rule: outcome.rule ?? null,
     releases: outcome.releases.map(wireStep),
@@ -49,14 +53,21 @@ export function wirePlan(plan: StoredPlan, now: number): z.infer<typeof shapes.P
     made_revision: end?.revision ?? null,
     releases: effect.releases.map(wireStep),
     pointers: [...effect.pointers],
-    blocked: effect.refusals.map(({ rule, detail, chain }) => ({ rule, detail, ...(chain && { chain: [...chain] }) })),
+    blocked: effect.refusals.map(({ rule, detail, chain }) => ({
+      rule,
+      detail,
+      ...(chain && { chain: [...chain] }),
+    })),
     missing: effect.missing.map(({ chain, ...missing }) => ({ ...missing, chain: [...chain] })),
     notes: notesOn(effect.releases),
   }
 }
 
 /** With the freezes that the reader may know of. */
-export function wireGates({ name, gates }: View, { freezes, now }: { freezes: readonly ViewFreeze[]; now: number }): z.infer<typeof shapes.GatesShape> {
+export function wireGates(
+  { name, gates }: View,
+  { freezes, now }: { freezes: readonly ViewFreeze[]; now: number },
+): z.infer<typeof shapes.GatesShape> {
   const { requires = [], closure = null, downgrade = null, promoters, approval, overriders } = gates
   return {
     view: name,
@@ -64,10 +75,18 @@ export function wireGates({ name, gates }: View, { freezes, now }: { freezes: re
     closure,
     downgrade,
     promoters: promoters === undefined ? null : [...promoters],
-    approval: approval === undefined ? null : { approvers: approval.approvers === undefined ? null : [...approval.approvers], expires_seconds: approval.expiresMs / 1_000 },
+    approval:
+      approval === undefined
+        ? null
+        : {
+            approvers: approval.approvers === undefined ? null : [...approval.approvers],
+            expires_seconds: approval.expiresMs / 1_000,
+          },
     overriders: overriders === undefined ? null : [...overriders],
     frozen: wireFrozen(freezes, now),
-    freezes: freezes.filter((freeze) => lasts(freeze, now)).map((freeze) => wireFreeze(freeze, freeze.isOfAll ? null : name)),
+    freezes: freezes
+      .filter((freeze) => lasts(freeze, now))
+      .map((freeze) => wireFreeze(freeze, freeze.isOfAll ? null : name)),
   }
 }
 
@@ -75,11 +94,22 @@ export function wireGates({ name, gates }: View, { freezes, now }: { freezes: re
 export function gatesOf(body: z.infer<typeof shapes.GatesBody>): Gates {
   const { requires, closure, downgrade, promoters, approval, overriders } = body
   return {
-    ...(requires.length > 0 && { requires: requires.map(({ view, as, soak_seconds }) => ({ view, as, ...(soak_seconds > 0 && { soakMs: soak_seconds * 1_000 }) })) }),
+    ...(requires.length > 0 && {
+      requires: requires.map(({ view, as, soak_seconds }) => ({
+        view,
+        as,
+        ...(soak_seconds > 0 && { soakMs: soak_seconds * 1_000 }),
+      })),
+    }),
     ...(closure !== null && { closure }),
     ...(downgrade !== null && { downgrade }),
     ...(promoters !== null && { promoters }),
-    ...(approval !== null && { approval: { expiresMs: approval.expires_seconds * 1_000, ...(approval.approvers !== null && { approvers: approval.approvers }) } }),
+    ...(approval !== null && {
+      approval: {
+        expiresMs: approval.expires_seconds * 1_000,
+        ...(approval.approvers !== null && { approvers: approval.approvers }),
+      },
+    }),
     ...(overriders !== null && { overriders }),
   }
 }

@@ -3,7 +3,12 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../access/access.ts'
 import { TARGETS } from '../../package/target.ts'
-import { findRevisionTime, getRevisionAt, listMembersAt, listPointersAt } from '../../revisions/content-store.ts'
+import {
+  findRevisionTime,
+  getRevisionAt,
+  listMembersAt,
+  listPointersAt,
+} from '../../revisions/content-store.ts'
 import { getPastView } from '../../revisions/view-store.ts'
 import type { Door } from '../requests/request.ts'
 import { textToo } from './answers.ts'
@@ -26,30 +31,75 @@ export function contentRoutes(app: FastifyInstance, { depot }: Door): void {
     const { at, origin, name: packageName, limit } = query
     const view = await getPastView(depot.db, name)
     const revision = await getRevisionAt(depot.db, view, momentOf(at))
-    const filter = { ...(origin !== undefined && { origin }), ...(packageName !== undefined && { name: packageName }), limit: limit + 1 }
+    const filter = {
+      ...(origin !== undefined && { origin }),
+      ...(packageName !== undefined && { name: packageName }),
+      limit: limit + 1,
+    }
     const made = wireTime(await findRevisionTime(depot.db, view.id, revision))
-    return { view, revision, made, filter, question: { view: view.name, revision, origin, name: packageName }, pinned: { at: String(revision) } }
+    return {
+      view,
+      revision,
+      made,
+      filter,
+      question: { view: view.name, revision, origin, name: packageName },
+      pinned: { at: String(revision) },
+    }
   }
 
   api.get(
     '/views/:view/content',
     {
-      schema: { tags, summary: "What the view's latest answers, or answered", params: ViewPath, querystring: ContentQuery, response: textToo(Content) },
+      schema: {
+        tags,
+        summary: "What the view's latest answers, or answered",
+        params: ViewPath,
+        querystring: ContentQuery,
+        response: textToo(Content),
+      },
       preSerialization: orText(contentText),
     },
     async (request, reply) => {
-      const { view, revision, made, filter, question, pinned } = await asked(request.params.view, request.query)
+      const { view, revision, made, filter, question, pinned } = await asked(
+        request.params.view,
+        request.query,
+      )
       const after = placeIn(request.query, question, LinePlace)
-      const found = await listPointersAt(depot.db, view, revision, { ...filter, ...(after && { after }) }, audienceOf(request.caller))
-      const { items, next } = cutPage(request, reply, { items: found, question, pinned, placeOf: (pointer) => [pointer.package, pointer.target] })
-      return reply.send({ view: view.name, revision, at: made, pointers: items.map(({ releaseId: _releaseId, checksum: _checksum, ...pointer }) => wireSince(pointer)), next })
+      const found = await listPointersAt(
+        depot.db,
+        view,
+        revision,
+        { ...filter, ...(after && { after }) },
+        audienceOf(request.caller),
+      )
+      const { items, next } = cutPage(request, reply, {
+        items: found,
+        question,
+        pinned,
+        placeOf: (pointer) => [pointer.package, pointer.target],
+      })
+      return reply.send({
+        view: view.name,
+        revision,
+        at: made,
+        pointers: items.map(({ releaseId: _releaseId, checksum: _checksum, ...pointer }) =>
+          wireSince(pointer),
+        ),
+        next,
+      })
     },
   )
 
   api.get(
     '/views/:view/members',
     {
-      schema: { tags, summary: 'Every release that is or was in the view, not only the latest', params: ViewPath, querystring: ContentQuery, response: textToo(Members) },
+      schema: {
+        tags,
+        summary: 'Every release that is or was in the view, not only the latest',
+        params: ViewPath,
+        querystring: ContentQuery,
+        response: textToo(Members),
+      },
       preSerialization: orText(membersText),
     },
     async (request, reply) => {
@@ -57,9 +107,26 @@ export function contentRoutes(app: FastifyInstance, { depot }: Door): void {
       const { view, revision, made, filter, pinned } = asking
       const question = { ...asking.question, list: 'members' }
       const after = placeIn(request.query, question, MemberPlace)
-      const found = await listMembersAt(depot.db, view, revision, { ...filter, ...(after && { after }) }, audienceOf(request.caller))
-      const { items, next } = cutPage(request, reply, { items: found, question, pinned, placeOf: (member) => member.place })
-      return reply.send({ view: view.name, revision, at: made, members: items.map(({ place: _place, ...member }) => wireSince(member)), next })
+      const found = await listMembersAt(
+        depot.db,
+        view,
+        revision,
+        { ...filter, ...(after && { after }) },
+        audienceOf(request.caller),
+      )
+      const { items, next } = cutPage(request, reply, {
+        items: found,
+        question,
+        pinned,
+        placeOf: (member) => member.place,
+      })
+      return reply.send({
+        view: view.name,
+        revision,
+        at: made,
+        members: items.map(({ place: _place, ...member }) => wireSince(member)),
+        next,
+      })
     },
   )
 }

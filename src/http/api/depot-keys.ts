@@ -7,7 +7,13 @@ import type { Depot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
 import { formatDepotKey, generateDepotKey, parseDepotKey } from '../../lockfiles/depot-key.ts'
 import type { DepotSecretKey } from '../../lockfiles/depot-key.ts'
-import { findSigningKey, findTrustedKey, listOwnKeys, listTrustedKeys, sealPurpose } from '../../lockfiles/depot-key-store.ts'
+import {
+  findSigningKey,
+  findTrustedKey,
+  listOwnKeys,
+  listTrustedKeys,
+  sealPurpose,
+} from '../../lockfiles/depot-key-store.ts'
 import type { OwnKey, TrustedKey as Trusted } from '../../lockfiles/depot-key-store.ts'
 import { actorOf } from '../requests/request.ts'
 import type { Door } from '../requests/request.ts'
@@ -20,7 +26,10 @@ import { wireTime } from './wire.ts'
 
 const tags = ['lockfiles']
 const LARGEST_KEY_FILE = 4_096
-const keyFile = { 200: { description: 'the key file', content: { 'text/plain': { schema: z.string() } } }, '4xx': answers(z.undefined())['4xx'] }
+const keyFile = {
+  200: { description: 'the key file', content: { 'text/plain': { schema: z.string() } } },
+  '4xx': answers(z.undefined())['4xx'],
+}
 
 /** The depot's own keys: public, since lockfiles are verified with them. */
 export function depotKeyRoutes(app: FastifyInstance, { depot }: Door): void {
@@ -28,24 +37,54 @@ export function depotKeyRoutes(app: FastifyInstance, { depot }: Door): void {
 
   api.get(
     '/depot/keys',
-    { schema: { tags, summary: "The depot's own public keys, which sign its lockfiles", querystring: FormatQuery, response: textToo(DepotKeys) }, preSerialization: orText(ownKeysText) },
+    {
+      schema: {
+        tags,
+        summary: "The depot's own public keys, which sign its lockfiles",
+        querystring: FormatQuery,
+        response: textToo(DepotKeys),
+      },
+      preSerialization: orText(ownKeysText),
+    },
     async (_request, reply) => {
       await signingKey(depot)
       return reply.send({ keys: (await listOwnKeys(depot.db)).map(wireOwnKey) })
     },
   )
 
-  api.get('/depot/keys/:key', { schema: { tags, summary: "The file of one of the depot's own public keys", params: OwnKeyPath, response: keyFile } }, async (request, reply) => {
-    const asked = request.params.key
-    if (asked === 'current') await signingKey(depot)
-    const found = asked === 'current' ? await findSigningKey(depot.db) : (await listOwnKeys(depot.db)).find(({ key }) => key.id === asked)
-    if (found === undefined) throw new DepotError('not_found', `this depot has no key ${asked}`)
-    return replyKeyFile(reply, formatDepotKey(found.key))
-  })
+  api.get(
+    '/depot/keys/:key',
+    {
+      schema: {
+        tags,
+        summary: "The file of one of the depot's own public keys",
+        params: OwnKeyPath,
+        response: keyFile,
+      },
+    },
+    async (request, reply) => {
+      const asked = request.params.key
+      if (asked === 'current') await signingKey(depot)
+      const found =
+        asked === 'current'
+          ? await findSigningKey(depot.db)
+          : (await listOwnKeys(depot.db)).find(({ key }) => key.id === asked)
+      if (found === undefined) throw new DepotError('not_found', `this depot has no key ${asked}`)
+      return replyKeyFile(reply, formatDepotKey(found.key))
+    },
+  )
 
   api.post(
     '/depot/keys',
-    { schema: { tags, summary: 'Make a new key, which signs from now on; those before it stay known (administrators of the depot)', response: answers(DepotKeys, 201) }, onRequest: administratorOnly },
+    {
+      schema: {
+        tags,
+        summary:
+          'Make a new key, which signs from now on; those before it stay known (administrators of the depot)',
+        response: answers(DepotKeys, 201),
+      },
+      onRequest: administratorOnly,
+    },
     async (request, reply) => {
       request.subject = `depot key ${await makeKey(depot, { isFirst: false, actor: actorOf(request, 'api') })}`
       return reply.code(201).send({ keys: (await listOwnKeys(depot.db)).map(wireOwnKey) })
@@ -60,39 +99,71 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: Door): void {
   api.get(
     '/depot/trusted-keys',
     {
-      schema: { tags, summary: 'The keys of other depots whose lockfiles are taken (whoever is signed in)', querystring: FormatQuery, response: textToo(TrustedKeys) },
+      schema: {
+        tags,
+        summary: 'The keys of other depots whose lockfiles are taken (whoever is signed in)',
+        querystring: FormatQuery,
+        response: textToo(TrustedKeys),
+      },
       onRequest: needs('read'),
       preSerialization: orText(trustedKeysText),
     },
-    async (_request, reply) => reply.send({ trusted_keys: (await listTrustedKeys(depot.db)).map(wireTrustedKey) }),
+    async (_request, reply) =>
+      reply.send({ trusted_keys: (await listTrustedKeys(depot.db)).map(wireTrustedKey) }),
   )
 
   api.get(
     '/depot/trusted-keys/:name',
-    { schema: { tags, summary: 'The key file of a trusted key (whoever is signed in)', params: TrustedKeyPath, response: keyFile }, onRequest: needs('read') },
+    {
+      schema: {
+        tags,
+        summary: 'The key file of a trusted key (whoever is signed in)',
+        params: TrustedKeyPath,
+        response: keyFile,
+      },
+      onRequest: needs('read'),
+    },
     async (request, reply) => {
       const found = await findTrustedKey(depot.db, request.params.name)
-      if (found === undefined) throw new DepotError('not_found', `no trusted key is called ${request.params.name}`)
+      if (found === undefined)
+        throw new DepotError('not_found', `no trusted key is called ${request.params.name}`)
       return replyKeyFile(reply, formatDepotKey(found.key))
     },
   )
 
   void api.register(async (scope) => {
     scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit: LARGEST_KEY_FILE }, (_request, body, done) => done(null, body))
+    scope.addContentTypeParser(
+      '*',
+      { parseAs: 'string', bodyLimit: LARGEST_KEY_FILE },
+      (_request, body, done) => done(null, body),
+    )
     scope.withTypeProvider<ZodTypeProvider>().put(
       '/depot/trusted-keys/:name',
       {
-        schema: { tags, summary: 'Take lockfiles of the depot that has this key; the body is its key file (administrators of the depot)', consumes: ['text/plain'], params: TrustedKeyPath, body: z.string(), response: answers(TrustedKey) },
+        schema: {
+          tags,
+          summary:
+            'Take lockfiles of the depot that has this key; the body is its key file (administrators of the depot)',
+          consumes: ['text/plain'],
+          params: TrustedKeyPath,
+          body: z.string(),
+          response: answers(TrustedKey),
+        },
         onRequest: administratorOnly,
       },
       async (request, reply) => {
         const { name } = request.params
         const { id } = parseDepotKey(request.body)
         request.subject = `trusted key ${name}, ${id}`
-        await depot.writer.submit({ kind: 'trustKey', input: { name, publicKey: request.body }, actor: actorOf(request, 'api') })
+        await depot.writer.submit({
+          kind: 'trustKey',
+          input: { name, publicKey: request.body },
+          actor: actorOf(request, 'api'),
+        })
         const trusted = await findTrustedKey(depot.db, name)
-        if (trusted === undefined) throw new DepotError('not_found', `the trusted key ${name} was removed meanwhile`)
+        if (trusted === undefined)
+          throw new DepotError('not_found', `the trusted key ${name} was removed meanwhile`)
         return reply.send(wireTrustedKey(trusted))
       },
     )
@@ -100,7 +171,15 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: Door): void {
 
   api.delete(
     '/depot/trusted-keys/:name',
-    { schema: { tags, summary: 'Take no more lockfiles of this depot (administrators of the depot)', params: TrustedKeyPath, response: answers(z.undefined().describe('done'), 204) }, onRequest: administratorOnly },
+    {
+      schema: {
+        tags,
+        summary: 'Take no more lockfiles of this depot (administrators of the depot)',
+        params: TrustedKeyPath,
+        response: answers(z.undefined().describe('done'), 204),
+      },
+      onRequest: administratorOnly,
+    },
     async (request, reply) => {
       const { name } = request.params
       request.subject = `trusted key ${name}`
@@ -112,7 +191,8 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: Door): void {
 
 /** The private half of the key that signs. Made when it is first needed; if two need it at once, both are given the same. */
 export async function signingKey(depot: Depot): Promise<DepotSecretKey> {
-  if ((await findSigningKey(depot.db)) === undefined) await makeKey(depot, { isFirst: true, actor: { client: 'hart-depot', door: 'depot' } })
+  if ((await findSigningKey(depot.db)) === undefined)
+    await makeKey(depot, { isFirst: true, actor: { client: 'hart-depot', door: 'depot' } })
   const signing = await findSigningKey(depot.db)
   if (signing === undefined) throw new Error('the depot has no key though it was just made')
   const { id } = signing.key
@@ -120,15 +200,26 @@ export async function signingKey(depot: Depot): Promise<DepotSecretKey> {
 }
 
 /** Returns its id. The first one is the depot's own doing, whoever needs it. */
-async function makeKey(depot: Depot, { isFirst, actor }: { isFirst: boolean; actor: Actor }): Promise<string> {
+async function makeKey(
+  depot: Depot,
+  { isFirst, actor }: { isFirst: boolean; actor: Actor },
+): Promise<string> {
   const { publicKey, secretKey } = generateDepotKey()
   const sealed = depot.secrets.seal(secretKey.pem, sealPurpose(publicKey.id))
-  await depot.writer.submit({ kind: 'makeDepotKey', input: { publicKey: formatDepotKey(publicKey), sealed, isFirst }, actor })
+  await depot.writer.submit({
+    kind: 'makeDepotKey',
+    input: { publicKey: formatDepotKey(publicKey), sealed, isFirst },
+    actor,
+  })
   return publicKey.id
 }
 
 function replyKeyFile(reply: FastifyReply, file: string): FastifyReply {
-  return reply.header('cache-control', 'no-cache').type('text/plain; charset=utf-8').serializer(String).send(file)
+  return reply
+    .header('cache-control', 'no-cache')
+    .type('text/plain; charset=utf-8')
+    .serializer(String)
+    .send(file)
 }
 
 function wireOwnKey({ key, madeAt }: OwnKey): z.infer<typeof DepotKeys>['keys'][number] {
@@ -140,9 +231,15 @@ function wireTrustedKey({ name, key, addedAt }: Trusted): z.infer<typeof Trusted
 }
 
 function ownKeysText({ keys }: z.infer<typeof DepotKeys>): string {
-  return formatColumns(['KEY', 'MADE'], keys.map(({ key, made_at }) => [key, formatTime(Date.parse(made_at))]))
+  return formatColumns(
+    ['KEY', 'MADE'],
+    keys.map(({ key, made_at }) => [key, formatTime(Date.parse(made_at))]),
+  )
 }
 
 function trustedKeysText({ trusted_keys }: z.infer<typeof TrustedKeys>): string {
-  return formatColumns(['NAME', 'KEY', 'ADDED'], trusted_keys.map(({ name, key, added_at }) => [name, key, formatTime(Date.parse(added_at))]))
+  return formatColumns(
+    ['NAME', 'KEY', 'ADDED'],
+    trusted_keys.map(({ name, key, added_at }) => [name, key, formatTime(Date.parse(added_at))]),
+  )
 }

@@ -31,14 +31,28 @@ export async function apiDoor(app: FastifyInstance, { door }: { door: Door }): P
   app.setNotFoundHandler((request, reply) => {
     const [path = ''] = request.url.split('?', 1)
     const methods = methodsAt(path)
-    if (methods.length === 0) return replyProblem(new DepotError('not_found', `there is nothing at ${request.method} ${path}`), request, reply)
+    if (methods.length === 0)
+      return replyProblem(
+        new DepotError('not_found', `there is nothing at ${request.method} ${path}`),
+        request,
+        reply,
+      )
     reply.header('allow', methods.join(', '))
-    return replyProblem(new DepotError('method_not_allowed', `${path} takes ${methods.join(', ')}, not ${request.method}`), request, reply)
+    return replyProblem(
+      new DepotError('method_not_allowed', `${path} takes ${methods.join(', ')}, not ${request.method}`),
+      request,
+      reply,
+    )
   })
   takeAnyTypeAsJson(app)
   app.setSerializerCompiler(() => (body) => `${JSON.stringify(body)}\n`) // so that a shell's prompt comes in a line of its own
   app.addHook('preParsing', (request, _reply, payload, done) => {
-    done(null, hasBody(request) ? incoming(payload, 'the body', door.depot.limits, (bytes) => request.bodies.take(request, bytes)) : payload)
+    done(
+      null,
+      hasBody(request)
+        ? incoming(payload, 'the body', door.depot.limits, (bytes) => request.bodies.take(request, bytes))
+        : payload,
+    )
   })
   app.addHook('onSend', async (request, reply) => {
     reply.header('x-request-id', request.id)
@@ -73,7 +87,9 @@ function takeAnyTypeAsJson(app: FastifyInstance): void {
     try {
       expectModest(body as Buffer, request.routeOptions.config.json ?? USUAL_JSON)
     } catch (error) {
-      return done(error instanceof Error ? error : new Error('the body could not be looked through', { cause: error }))
+      return done(
+        error instanceof Error ? error : new Error('the body could not be looked through', { cause: error }),
+      )
     }
     void parse(request, body.toString(), done)
   })

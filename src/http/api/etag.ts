@@ -6,9 +6,20 @@ import { matches } from '../requests/archive-reply.ts'
  * A hook that gives every whole answer to a read an entity tag, unless its route did, and sends nothing to a client that has it
  * (`If-None-Match`). A tag is of the bytes, so that text and JSON, and what different people may see, differ in it; streams have none.
  */
-export async function tagAnswers(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
+export async function tagAnswers(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+): Promise<unknown> {
   const isRead = request.method === 'GET' || request.method === 'HEAD'
-  if (!isRead || reply.statusCode !== 200 || typeof payload !== 'string' || reply.hasHeader('etag') || isStream(reply)) return payload
+  if (
+    !isRead ||
+    reply.statusCode !== 200 ||
+    typeof payload !== 'string' ||
+    reply.hasHeader('etag') ||
+    isStream(reply)
+  )
+    return payload
   const tag = `"${createHash('sha256').update(payload).digest('base64url').slice(0, 22)}"`
   reply.header('etag', tag)
   if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'private, no-cache')

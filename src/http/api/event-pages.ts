@@ -17,10 +17,13 @@ const MOST_NAMES = 100
 const MOST_PAGES_AT_ONCE = 10
 
 /** Throws `invalid_request` for more names than a hundred, and for a kind that there is none of. */
-export function questionOf(query: Pick<z.infer<typeof EventsQuery>, 'view' | 'origin' | 'kind'>): EntryFilter {
+export function questionOf(
+  query: Pick<z.infer<typeof EventsQuery>, 'view' | 'origin' | 'kind'>,
+): EntryFilter {
   const kinds = namesIn('kind', query.kind)
   const unknown = kinds?.find((kind) => !(KINDS as readonly string[]).includes(kind))
-  if (unknown !== undefined) throw refusal('kind', `there is no kind ${quote(unknown)}; there are ${KINDS.join(', ')}`)
+  if (unknown !== undefined)
+    throw refusal('kind', `there is no kind ${quote(unknown)}; there are ${KINDS.join(', ')}`)
   return { views: namesIn('view', query.view), origins: namesIn('origin', query.origin), kinds }
 }
 
@@ -33,12 +36,18 @@ export async function placeIn(text: string, feed: Feed): Promise<number> {
   const { number, mark } = position
   const { sequence } = feed.head
   if (number > sequence) {
-    throw new DepotError(mark === undefined ? 'conflict' : 'other_history', `the ledger ends at ${sequence}: what you have read up to ${text} was not this one, or it was put back to what it was before`)
+    throw new DepotError(
+      mark === undefined ? 'conflict' : 'other_history',
+      `the ledger ends at ${sequence}: what you have read up to ${text} was not this one, or it was put back to what it was before`,
+    )
   }
   if (mark === undefined) return number
   const hash = await feed.hashAt(number)
   if (hash !== undefined && isAt(position, hash)) return number
-  throw new DepotError('other_history', `entry ${number} is another one than ${text}: the depot was put back to an older copy since. Read again from an entry that is the same in both`)
+  throw new DepotError(
+    'other_history',
+    `entry ${number} is another one than ${text}: the depot was put back to an older copy since. Read again from an entry that is the same in both`,
+  )
 }
 
 /** How a client names the place of an entry that was heard of. */
@@ -65,7 +74,12 @@ export async function firstPage(
     after = page.through
     if (page.entries.length > 0 || deadline === undefined || left <= 1) return page
     if (after < head) continue
-    const waking = await hold(door, exchange, { topic: EVERYTHING, wants: ({ event }) => matchesFilter(event, filter), after, deadline })
+    const waking = await hold(door, exchange, {
+      topic: EVERYTHING,
+      wants: ({ event }) => matchesFilter(event, filter),
+      after,
+      deadline,
+    })
     if (waking === 'left' || waking === 'closed') return page
     left = waking === 'committed' ? MOST_PAGES_AT_ONCE + 1 : 2 // one more, to tell how far there was nothing
   }
@@ -74,11 +88,17 @@ export async function firstPage(
 function namesIn(parameter: string, given: string | readonly string[] | undefined): string[] | undefined {
   if (given === undefined) return undefined
   const names = [...new Set([given].flat().flatMap((text) => text.split(',')))]
-  if (names.length > MOST_NAMES) throw refusal(parameter, `at most ${MOST_NAMES} names, not ${names.length}: leave it out and pick from everything`)
+  if (names.length > MOST_NAMES)
+    throw refusal(
+      parameter,
+      `at most ${MOST_NAMES} names, not ${names.length}: leave it out and pick from everything`,
+    )
   if (names.includes('')) throw refusal(parameter, 'a name is empty')
   return names
 }
 
 function refusal(parameter: string, detail: string): DepotError {
-  return new DepotError('invalid_request', `${parameter}: ${detail}`, { parts: [{ detail, pointer: `/${parameter}` }] })
+  return new DepotError('invalid_request', `${parameter}: ${detail}`, {
+    parts: [{ detail, pointer: `/${parameter}` }],
+  })
 }

@@ -61,12 +61,19 @@ export class EventStreams {
       socket.off('end', leave)
       this.#forget(stream)
     }
-    const stream = new EventStream(this.#door, request, { ...asked, textOf: (entry) => this.#textOf(entry), onClose })
+    const stream = new EventStream(this.#door, request, {
+      ...asked,
+      textOf: (entry) => this.#textOf(entry),
+      onClose,
+    })
     if (socket.readableEnded) leave()
     else socket.once('end', leave)
     this.#open.add(stream)
     request.isHeld = true
-    this.#heartbeat ??= setInterval(() => this.#beat(), this.#door.depot.limits.unreadMs / HEARTBEATS_PER_UNREAD).unref()
+    this.#heartbeat ??= setInterval(
+      () => this.#beat(),
+      this.#door.depot.limits.unreadMs / HEARTBEATS_PER_UNREAD,
+    ).unref()
     return stream
   }
 
@@ -84,7 +91,9 @@ export class EventStreams {
   #textOf(entry: SeenEntry): Buffer {
     const kept = this.#texts.get(entry)
     if (kept !== undefined) return kept
-    const text = Buffer.from(`event: ${entry.told?.event.kind ?? 'sealed'}\ndata: ${JSON.stringify(wireEntry(entry))}\n\n`)
+    const text = Buffer.from(
+      `event: ${entry.told?.event.kind ?? 'sealed'}\ndata: ${JSON.stringify(wireEntry(entry))}\n\n`,
+    )
     this.#texts.set(entry, text)
     return text
   }
@@ -130,7 +139,11 @@ class EventStream extends Readable {
     this.#setting = setting
     this.#place = setting.after
     this.#told = setting.after
-    const watching = { topic: EVERYTHING, wants: ({ event }: LedgerEntry) => matchesFilter(event, setting.filter), account: request.caller?.accountName }
+    const watching = {
+      topic: EVERYTHING,
+      wants: ({ event }: LedgerEntry) => matchesFilter(event, setting.filter),
+      account: request.caller?.accountName,
+    }
     this.#unwatch = door.feed.watch(watching, () => this.#step())
     this.#expectExpiry()
     this.push(`retry: ${RECONNECT_AFTER_MS}\nid: ${setting.firstId}\n\n`)
@@ -172,15 +185,19 @@ class EventStream extends Readable {
   #expectExpiry(): void {
     const ms = lifetimeMs(this.#caller, this.#door.depot.now())
     if (ms === Infinity) return
-    this.#expiry = setTimeout(() => {
-      this.#step()
-      this.#expectExpiry()
-    }, Math.min(Math.max(ms, SHORTEST_TIMER_MS), LONGEST_TIMER_MS)).unref()
+    this.#expiry = setTimeout(
+      () => {
+        this.#step()
+        this.#expectExpiry()
+      },
+      Math.min(Math.max(ms, SHORTEST_TIMER_MS), LONGEST_TIMER_MS),
+    ).unref()
   }
 
   /** Throws `unauthenticated` where the token is good no more. */
   async #identify(): Promise<void> {
-    if (this.#authorization !== undefined) this.#caller = await this.#door.depot.authenticator.identify(this.#authorization)
+    if (this.#authorization !== undefined)
+      this.#caller = await this.#door.depot.authenticator.identify(this.#authorization)
   }
 
   /** One thing after another; who lost the right to read hears no more, and is told why when it comes again. */
@@ -197,7 +214,8 @@ class EventStream extends Readable {
       .finally(() => {
         this.#isStepping = false
         // What came meanwhile, or did not fit into one step: the next one, when others have had their turn.
-        if (!this.#isOver() && (this.#isDue || (this.#isTaken && this.#hasMore()))) setImmediate(() => this.#step())
+        if (!this.#isOver() && (this.#isDue || (this.#isTaken && this.#hasMore())))
+          setImmediate(() => this.#step())
       })
       .catch(() => undefined)
   }
@@ -207,7 +225,10 @@ class EventStream extends Readable {
     const { filter, textOf, isMarked } = this.#setting
     const head = feed.head.sequence
     await this.#identify()
-    const page = await pages.read({ after: this.#place, head, limit: MOST_IN_A_STEP, filter }, readerOf(this.#caller))
+    const page = await pages.read(
+      { after: this.#place, head, limit: MOST_IN_A_STEP, filter },
+      readerOf(this.#caller),
+    )
     let texts: Buffer[] = []
     let bytes = 0
     const flush = () => {
@@ -243,7 +264,8 @@ class EventStream extends Readable {
   #write(texts: readonly Buffer[], bytes: number): boolean {
     if (this.#isOver()) return false
     this.#told = this.#place
-    for (const text of bytes > MOST_UNREAD_BYTES ? texts : [Buffer.concat(texts, bytes)]) this.#isTaken = this.push(text) // what is long is not copied
+    for (const text of bytes > MOST_UNREAD_BYTES ? texts : [Buffer.concat(texts, bytes)])
+      this.#isTaken = this.push(text) // what is long is not copied
     if (!this.#isTaken) this.#settle ??= this.#charge()
     return this.#isTaken
   }

@@ -6,7 +6,13 @@ import { seconds } from './text.ts'
 const MOST_NAMED = 3
 
 export function eventsText({ events, through, next }: z.infer<typeof shapes.Events>): string {
-  const rows = events.map((entry) => [String(entry.sequence), seconds(entry.at ?? null), entry.kind ?? '', entry.actor ?? '', describe(entry.event ?? {})])
+  const rows = events.map((entry) => [
+    String(entry.sequence),
+    seconds(entry.at ?? null),
+    entry.kind ?? '',
+    entry.actor ?? '',
+    describe(entry.event ?? {}),
+  ])
   return `${formatColumns(['SEQUENCE', 'AT', 'KIND', 'BY', 'WHAT'], rows)}\n\nread through ${through}${next === null ? '' : `\nmore: ${next}`}`
 }
 
@@ -31,6 +37,7 @@ function brief(value: unknown): string {
   if (typeof value === 'string') return value
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   if ('ident' in value) return brief(value.ident)
-  if ('package' in value && 'from' in value && 'to' in value) return `${brief(value.package)}:${brief(value.from ?? '')}→${brief(value.to ?? '')}`
+  if ('package' in value && 'from' in value && 'to' in value)
+    return `${brief(value.package)}:${brief(value.from ?? '')}→${brief(value.to ?? '')}`
   return JSON.stringify(value)
 }

@@ -23,16 +23,28 @@ export function eventRoutes(app: FastifyInstance, door: Door): void {
   const streams = new EventStreams(door)
 
   const described = textToo(Events)
-  const stream = { [EVENT_STREAM]: { schema: z.string().describe('id: the sequence number, or the position; event: the kind, or sealed; data: the entry as JSON') } }
+  const stream = {
+    [EVENT_STREAM]: {
+      schema: z
+        .string()
+        .describe(
+          'id: the sequence number, or the position; event: the kind, or sealed; data: the entry as JSON',
+        ),
+    },
+  }
   api.get(
     '/events',
     {
       schema: {
         tags,
-        summary: 'What happened, from any entry on: in pages, held until there is more (wait), or as a stream (Accept: text/event-stream)',
+        summary:
+          'What happened, from any entry on: in pages, held until there is more (wait), or as a stream (Accept: text/event-stream)',
         querystring: EventsQuery,
         headers: EventsHeaders,
-        response: { ...described, 200: { ...described[200], content: { ...described[200].content, ...stream } } },
+        response: {
+          ...described,
+          200: { ...described[200], content: { ...described[200].content, ...stream } },
+        },
       },
       preSerialization: orText(eventsText),
     },
@@ -41,12 +53,26 @@ export function eventRoutes(app: FastifyInstance, door: Door): void {
       if (format === undefined && prefersEvents(request)) {
         const asked = request.headers['last-event-id'] ?? after
         const place = await placeIn(asked ?? String(feed.head.sequence), feed)
-        const isMarked = feed.incarnation !== undefined || (asked !== undefined && parsePosition(asked).mark !== undefined)
+        const isMarked =
+          feed.incarnation !== undefined || (asked !== undefined && parsePosition(asked).mark !== undefined)
         const firstId = isMarked ? await positionAt(place, feed) : String(place)
-        reply.headers({ 'content-type': EVENT_STREAM, 'cache-control': 'no-store', vary: 'accept, authorization', 'x-accel-buffering': 'no' })
-        return (reply as FastifyReply).send(request.method === 'HEAD' ? '' : streams.open(request, { after: place, firstId, isMarked, filter: questionOf(request.query) }))
+        reply.headers({
+          'content-type': EVENT_STREAM,
+          'cache-control': 'no-store',
+          vary: 'accept, authorization',
+          'x-accel-buffering': 'no',
+        })
+        return (reply as FastifyReply).send(
+          request.method === 'HEAD'
+            ? ''
+            : streams.open(request, { after: place, firstId, isMarked, filter: questionOf(request.query) }),
+        )
       }
-      const { entries, through } = await firstPage(door, { request, reply }, { ...request.query, after: await placeIn(after ?? '0', feed), filter: questionOf(request.query) })
+      const { entries, through } = await firstPage(
+        door,
+        { request, reply },
+        { ...request.query, after: await placeIn(after ?? '0', feed), filter: questionOf(request.query) },
+      )
       const position = await positionAt(through, feed)
       const next = through < feed.head.sequence ? linkNext(request, reply, { after: position }) : null
       return reply.send({ events: entries.map(wireEntry), through, position, next })
@@ -55,10 +81,24 @@ export function eventRoutes(app: FastifyInstance, door: Door): void {
 
   api.get(
     '/ledger',
-    { schema: { tags, summary: 'The last entry of the ledger', querystring: FormatQuery, response: textToo(LedgerHead) }, preSerialization: orText(ledgerText) },
+    {
+      schema: {
+        tags,
+        summary: 'The last entry of the ledger',
+        querystring: FormatQuery,
+        response: textToo(LedgerHead),
+      },
+      preSerialization: orText(ledgerText),
+    },
     async (_request, reply) => {
       const { sequence, hash, at } = feed.head
-      return reply.send({ sequence, hash, at: wireTime(at), position: formatPosition(sequence, { hash }), incarnation: feed.incarnation ?? null })
+      return reply.send({
+        sequence,
+        hash,
+        at: wireTime(at),
+        position: formatPosition(sequence, { hash }),
+        incarnation: feed.incarnation ?? null,
+      })
     },
   )
 }

@@ -30,107 +30,243 @@ export function governanceRoutes(app: FastifyInstance, { depot }: Door): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   async function tell(request: FastifyRequest, view: ViewOfCore) {
-    return wireGates(view, { freezes: await onlyKnown(depot.db, view.freezes, audienceOf(request.caller)), now: depot.now() })
+    return wireGates(view, {
+      freezes: await onlyKnown(depot.db, view.freezes, audienceOf(request.caller)),
+      now: depot.now(),
+    })
   }
 
   async function tellCommon(request: FastifyRequest, freezes: readonly Freeze[]) {
     const known = await onlyKnown(depot.db, freezes, audienceOf(request.caller))
-    return { freezes: known.filter((freeze) => lasts(freeze, depot.now())).map((freeze) => wireFreeze(freeze, null)) }
+    return {
+      freezes: known.filter((freeze) => lasts(freeze, depot.now())).map((freeze) => wireFreeze(freeze, null)),
+    }
   }
 
   api.get(
     '/views/:view/gates',
-    { schema: { tags, summary: "A view's rules", params: ViewPath, querystring: FormatQuery, response: textToo(GatesShape) }, preSerialization: orText(gatesText) },
-    async (request, reply) => reply.send(await tell(request, await getPastView(depot.db, request.params.view))),
+    {
+      schema: {
+        tags,
+        summary: "A view's rules",
+        params: ViewPath,
+        querystring: FormatQuery,
+        response: textToo(GatesShape),
+      },
+      preSerialization: orText(gatesText),
+    },
+    async (request, reply) =>
+      reply.send(await tell(request, await getPastView(depot.db, request.params.view))),
   )
 
   api.put(
     '/views/:view/gates',
-    { schema: { tags, summary: "Set a view's rules, all of them (administrators of the depot)", params: ViewPath, body: GatesBody, response: answers(GatesShape) }, onRequest: administratorOnly },
+    {
+      schema: {
+        tags,
+        summary: "Set a view's rules, all of them (administrators of the depot)",
+        params: ViewPath,
+        body: GatesBody,
+        response: answers(GatesShape),
+      },
+      onRequest: administratorOnly,
+    },
     async (request, reply) => {
       request.subject = `gates of ${request.params.view}`
-      const view = await depot.writer.submit({ kind: 'govern', input: { view: request.params.view, gates: gatesOf(request.body) }, actor: actorOf(request, 'api') })
+      const view = await depot.writer.submit({
+        kind: 'govern',
+        input: { view: request.params.view, gates: gatesOf(request.body) },
+        actor: actorOf(request, 'api'),
+      })
       return reply.send(await tell(request, view))
     },
   )
 
   api.put(
     '/views/:view/freeze',
-    { schema: { tags, summary: 'Let nothing move, or no package of an origin or a name, until a time or until it is ended (administrators, and who was named to change the view)', params: ViewPath, body: FreezeBody, response: answers(GatesShape) }, onRequest: mayChangeView(depot) },
+    {
+      schema: {
+        tags,
+        summary:
+          'Let nothing move, or no package of an origin or a name, until a time or until it is ended (administrators, and who was named to change the view)',
+        params: ViewPath,
+        body: FreezeBody,
+        response: answers(GatesShape),
+      },
+      onRequest: mayChangeView(depot),
+    },
     async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
       request.subject = `freeze ${view.name}`
       mayChange(request, view, [])
       const input = { view: view.name, ...freezeAsked(request.body) }
-      return reply.send(await tell(request, await depot.writer.submit({ kind: 'freeze', input, actor: actorOf(request, 'api') })))
+      return reply.send(
+        await tell(
+          request,
+          await depot.writer.submit({ kind: 'freeze', input, actor: actorOf(request, 'api') }),
+        ),
+      )
     },
   )
 
   api.delete(
     '/views/:view/freeze',
-    { schema: { tags, summary: 'End the freeze of everything, or that of exactly this origin and name', params: ViewPath, querystring: ThawQuery, response: answers(GatesShape) }, onRequest: mayChangeView(depot) },
+    {
+      schema: {
+        tags,
+        summary: 'End the freeze of everything, or that of exactly this origin and name',
+        params: ViewPath,
+        querystring: ThawQuery,
+        response: answers(GatesShape),
+      },
+      onRequest: mayChangeView(depot),
+    },
     async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
       request.subject = `thaw ${view.name}`
       mayChange(request, view, [])
       const input = { view: view.name, ...onlyAsked(request.query) }
-      return reply.send(await tell(request, await depot.writer.submit({ kind: 'thaw', input, actor: actorOf(request, 'api') })))
+      return reply.send(
+        await tell(
+          request,
+          await depot.writer.submit({ kind: 'thaw', input, actor: actorOf(request, 'api') }),
+        ),
+      )
     },
   )
 
   api.get(
     '/freeze',
-    { schema: { tags, summary: 'The freezes of every view', querystring: FormatQuery, response: textToo(Freezes) }, preSerialization: orText(freezesText) },
+    {
+      schema: {
+        tags,
+        summary: 'The freezes of every view',
+        querystring: FormatQuery,
+        response: textToo(Freezes),
+      },
+      preSerialization: orText(freezesText),
+    },
     async (request, reply) => reply.send(await tellCommon(request, await listCommonFreezes(depot.db))),
   )
 
   api.put(
     '/freeze',
-    { schema: { tags, summary: 'Freeze every view there is and will be, but unstable, which every upload joins (administrators of the depot)', body: FreezeBody, response: answers(Freezes) }, onRequest: administratorOnly },
+    {
+      schema: {
+        tags,
+        summary:
+          'Freeze every view there is and will be, but unstable, which every upload joins (administrators of the depot)',
+        body: FreezeBody,
+        response: answers(Freezes),
+      },
+      onRequest: administratorOnly,
+    },
     async (request, reply) => {
       request.subject = 'freeze every view'
-      return reply.send(await tellCommon(request, await depot.writer.submit({ kind: 'freezeAll', input: freezeAsked(request.body), actor: actorOf(request, 'api') })))
+      return reply.send(
+        await tellCommon(
+          request,
+          await depot.writer.submit({
+            kind: 'freezeAll',
+            input: freezeAsked(request.body),
+            actor: actorOf(request, 'api'),
+          }),
+        ),
+      )
     },
   )
 
   api.delete(
     '/freeze',
-    { schema: { tags, summary: 'End the freeze of every view, or that of exactly this origin and name; those of single views stay (administrators of the depot)', querystring: ThawQuery, response: answers(Freezes) }, onRequest: administratorOnly },
+    {
+      schema: {
+        tags,
+        summary:
+          'End the freeze of every view, or that of exactly this origin and name; those of single views stay (administrators of the depot)',
+        querystring: ThawQuery,
+        response: answers(Freezes),
+      },
+      onRequest: administratorOnly,
+    },
     async (request, reply) => {
       request.subject = 'thaw every view'
-      return reply.send(await tellCommon(request, await depot.writer.submit({ kind: 'thawAll', input: { ...onlyAsked(request.query) }, actor: actorOf(request, 'api') })))
+      return reply.send(
+        await tellCommon(
+          request,
+          await depot.writer.submit({
+            kind: 'thawAll',
+            input: { ...onlyAsked(request.query) },
+            actor: actorOf(request, 'api'),
+          }),
+        ),
+      )
     },
   )
 
   api.post(
     '/views/:view/previews',
-    { schema: { tags, summary: 'Make a view that is this one with what a plan would do; it goes when the plan is applied or it is dropped', params: ViewPath, body: PreviewBody, response: answers(View, 201) }, onRequest: mayChangeView(depot) },
+    {
+      schema: {
+        tags,
+        summary:
+          'Make a view that is this one with what a plan would do; it goes when the plan is applied or it is dropped',
+        params: ViewPath,
+        body: PreviewBody,
+        response: answers(View, 201),
+      },
+      onRequest: mayChangeView(depot),
+    },
     async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
       const { name, plan: token } = request.body
       request.subject = `preview ${name} of ${view.name}`
       expectView(mayChange(request, view, []), name)
       const plan = await getPlan(depot.db, token)
-      if (plan.view !== view.name) throw new DepotError('invalid_request', `the plan is for ${plan.view}, not for ${view.name}`)
-      const made = await depot.writer.submit({ kind: 'makePreview', input: { name, plan: token }, actor: actorOf(request, 'api') })
-      return reply.code(201).header('location', `${request.publicPath}/api/v1/views/${encodeURIComponent(made.name)}`).send(wireView(made))
+      if (plan.view !== view.name)
+        throw new DepotError('invalid_request', `the plan is for ${plan.view}, not for ${view.name}`)
+      const made = await depot.writer.submit({
+        kind: 'makePreview',
+        input: { name, plan: token },
+        actor: actorOf(request, 'api'),
+      })
+      return reply
+        .code(201)
+        .header('location', `${request.publicPath}/api/v1/views/${encodeURIComponent(made.name)}`)
+        .send(wireView(made))
     },
   )
 
   api.delete(
     '/views/:view',
-    { schema: { tags, summary: 'Drop a preview; other views stay', params: ViewPath, response: answers(z.undefined().describe('gone'), 204) }, onRequest: needs('promote') },
+    {
+      schema: {
+        tags,
+        summary: 'Drop a preview; other views stay',
+        params: ViewPath,
+        response: answers(z.undefined().describe('gone'), 204),
+      },
+      onRequest: needs('promote'),
+    },
     async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
       request.subject = `drop ${view.name}`
       mayChange(request, view, [])
-      await depot.writer.submit({ kind: 'dropPreview', input: { name: view.name }, actor: actorOf(request, 'api') })
+      await depot.writer.submit({
+        kind: 'dropPreview',
+        input: { name: view.name },
+        actor: actorOf(request, 'api'),
+      })
       return reply.code(204).send()
     },
   )
 }
 
 /** Throws `ident_malformed`. */
-function freezeAsked({ reason, until, origin, name }: z.infer<typeof FreezeBody>): Only & { reason: string; until?: number } {
+function freezeAsked({
+  reason,
+  until,
+  origin,
+  name,
+}: z.infer<typeof FreezeBody>): Only & { reason: string; until?: number } {
   return { ...onlyAsked({ origin, name }), reason, ...(until !== undefined && { until: Date.parse(until) }) }
 }

@@ -18,13 +18,19 @@ export async function hold(
   { request, reply }: { request: FastifyRequest; reply: FastifyReply },
   waiting: Watching & { after: number; deadline: number },
 ): Promise<Waking> {
-  const { headers: { authorization }, caller } = request
+  const {
+    headers: { authorization },
+    caller,
+  } = request
   request.isHeld = true
   const client = clientOf(request, reply)
   const deadline = Math.min(waiting.deadline, performance.now() + lifetimeMs(caller, door.depot.now()))
-  const waking = client.hasLeft() ? 'left' : await door.feed.wait({ ...waiting, deadline, account: caller?.accountName, client })
+  const waking = client.hasLeft()
+    ? 'left'
+    : await door.feed.wait({ ...waiting, deadline, account: caller?.accountName, client })
   client.forget()
-  if (authorization !== undefined && waking !== 'left') request.caller = await door.depot.authenticator.identify(authorization)
+  if (authorization !== undefined && waking !== 'left')
+    request.caller = await door.depot.authenticator.identify(authorization)
   return waking
 }
 

@@ -20,15 +20,30 @@ export function historyRoutes(app: FastifyInstance, { depot }: Door): void {
   api.get(
     '/views/:view/history',
     {
-      schema: { tags, summary: 'The revisions of a view, newest first', params: ViewPath, querystring: PageQuery, response: textToo(History) },
+      schema: {
+        tags,
+        summary: 'The revisions of a view, newest first',
+        params: ViewPath,
+        querystring: PageQuery,
+        response: textToo(History),
+      },
       preSerialization: orText(historyText),
     },
     async (request, reply) => {
       const view = await getPastView(depot.db, request.params.view)
       const question = { list: 'history', view: view.name }
       const before = placeIn(request.query, question, z.int()) ?? view.revision + 1
-      const found = await listRevisions(depot.db, view, { before, limit: request.query.limit + 1 }, audienceOf(request.caller))
-      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ revision }) => revision })
+      const found = await listRevisions(
+        depot.db,
+        view,
+        { before, limit: request.query.limit + 1 },
+        audienceOf(request.caller),
+      )
+      const { items, next } = cutPage(request, reply, {
+        items: found,
+        question,
+        placeOf: ({ revision }) => revision,
+      })
       return reply.send({ view: view.name, revisions: items.map(wireRevision), next })
     },
   )
@@ -36,12 +51,23 @@ export function historyRoutes(app: FastifyInstance, { depot }: Door): void {
   api.get(
     '/views/:view/revisions/:revision',
     {
-      schema: { tags, summary: 'One revision of a view', params: RevisionPath, querystring: FormatQuery, response: textToo(RevisionShape) },
+      schema: {
+        tags,
+        summary: 'One revision of a view',
+        params: RevisionPath,
+        querystring: FormatQuery,
+        response: textToo(RevisionShape),
+      },
       preSerialization: orText(revisionText),
     },
     async (request, reply) => {
       const view = await getPastView(depot.db, request.params.view)
-      const revision = await getRevision(depot.db, view, Number(request.params.revision), audienceOf(request.caller))
+      const revision = await getRevision(
+        depot.db,
+        view,
+        Number(request.params.revision),
+        audienceOf(request.caller),
+      )
       return reply.send(wireRevision(revision))
     },
   )

@@ -26,8 +26,12 @@ const LatestQuery = TargetQuery.extend({
     .string()
     .regex(POSITION, 'must be a revision, or a revision_id such as 12-9c0f1b2a3d4e5f60')
     .optional()
-    .describe('refuse (412) what is older than this revision of the view; with wait, it is waited for first. A revision_id of another history is refused (409 other_history)'),
-  wait: Wait.describe('seconds, with decimals, to hold a request that names what it has (If-None-Match) until latest is something else'),
+    .describe(
+      'refuse (412) what is older than this revision of the view; with wait, it is waited for first. A revision_id of another history is refused (409 other_history)',
+    ),
+  wait: Wait.describe(
+    'seconds, with decimals, to hold a request that names what it has (If-None-Match) until latest is something else',
+  ),
 })
 
 const routes = [
@@ -38,11 +42,28 @@ const routes = [
 export function latestRoutes(app: FastifyInstance, door: Door): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
   for (const [url, params, summary] of routes) {
-    const schema = { tags: ['content of views'], summary, params, querystring: LatestQuery, response: textToo(Latest) }
+    const schema = {
+      tags: ['content of views'],
+      summary,
+      params,
+      querystring: LatestQuery,
+      response: textToo(Latest),
+    }
     api.get(url, { schema, preSerialization: orText(latestText) }, async (request, reply) => {
       const { target = DEFAULT_TARGET, min_revision: least = '0', wait } = request.query
-      const answer = await answerWhenMoved(door, { request, reply }, { question: { shape: 'brief', ...request.params, target }, least: parsePosition(least), deadline: deadlineOf(wait) })
-      return replyTagged(request, reply, { tag: latestTag(request, answer), body: wireLatest(answer, request.params.view) })
+      const answer = await answerWhenMoved(
+        door,
+        { request, reply },
+        {
+          question: { shape: 'brief', ...request.params, target },
+          least: parsePosition(least),
+          deadline: deadlineOf(wait),
+        },
+      )
+      return replyTagged(request, reply, {
+        tag: latestTag(request, answer),
+        body: wireLatest(answer, request.params.view),
+      })
     })
   }
 }
@@ -55,24 +76,42 @@ interface LatestAsked {
 }
 
 /** Throws `not_found`, also when what was latest goes while it is waited for; and `stale_revision` when the view is not there in time; and `other_history`. */
-async function answerWhenMoved(door: Door, exchange: { request: FastifyRequest; reply: FastifyReply }, { question, least, deadline }: LatestAsked): Promise<LatestAnswer> {
+async function answerWhenMoved(
+  door: Door,
+  exchange: { request: FastifyRequest; reply: FastifyReply },
+  { question, least, deadline }: LatestAsked,
+): Promise<LatestAnswer> {
   const { depot, answers, feed } = door
   const { request } = exchange
   const { view, origin, name, version, target } = question
-  for (let waking: Waking = 'committed'; ; ) {
+  for (let waking: Waking = 'committed'; ;) {
     const after = feed.head.sequence // before anything is looked at: what comes while it is, is not missed
     const mayWait = deadline !== undefined && waking === 'committed'
     let waiting: Watching
     if (least.mark !== undefined) await expectRevisionKnown(depot.db, await getView(depot.db, view), least)
     if (answers.revisionOf(view) < least.number) {
       await getView(depot.db, view)
-      if (!mayWait) throw new DepotError('stale_revision', `${view} is at revision ${answers.revisionOf(view)}, and not yet at ${least.number}`)
-      waiting = { topic: viewTopic(view), wants: ({ event }) => event.kind !== 'promotion' || event.revision >= least.number }
+      if (!mayWait)
+        throw new DepotError(
+          'stale_revision',
+          `${view} is at revision ${answers.revisionOf(view)}, and not yet at ${least.number}`,
+        )
+      waiting = {
+        topic: viewTopic(view),
+        wants: ({ event }) => event.kind !== 'promotion' || event.revision >= least.number,
+      }
     } else {
       const answer = await answers.latest(question, audienceOf(request.caller))
-      if (answer === undefined) throw new DepotError('not_found', `${view} has no ${[origin, name, version].filter((part) => part !== undefined).join('/')} for ${target}`)
+      if (answer === undefined)
+        throw new DepotError(
+          'not_found',
+          `${view} has no ${[origin, name, version].filter((part) => part !== undefined).join('/')} for ${target}`,
+        )
       if (!mayWait || !isKnown(request, latestTag(request, answer))) return answer
-      waiting = { topic: lineTopic(`${origin}/${name}`, target), wants: ({ event }) => event.kind !== 'promotion' || event.view === view }
+      waiting = {
+        topic: lineTopic(`${origin}/${name}`, target),
+        wants: ({ event }) => event.kind !== 'promotion' || event.view === view,
+      }
     }
     waking = await hold(door, exchange, { ...waiting, after, deadline })
   }
@@ -82,6 +121,9 @@ function latestTag(request: FastifyRequest, { revision, package: { checksum } }:
   return tagOf(request, revision ?? '', checksum)
 }
 
-function wireLatest({ package: { ident, target, checksum }, revision }: LatestAnswer, view: string): z.infer<typeof Latest> {
+function wireLatest(
+  { package: { ident, target, checksum }, revision }: LatestAnswer,
+  view: string,
+): z.infer<typeof Latest> {
   return { view, package: ident.split('/', 2).join('/'), target, ident, checksum, revision: revision ?? null }
 }

@@ -16,15 +16,26 @@ import { momentOf } from './moment.ts'
 import { Target, ViewPath } from './shapes.ts'
 
 const LockfileQuery = z.strictObject({
-  at: z.string().optional().describe('a revision, a revision_id, or a time (RFC 3339): the view as it was then; as it is now, when absent'),
+  at: z
+    .string()
+    .optional()
+    .describe(
+      'a revision, a revision_id, or a time (RFC 3339): the view as it was then; as it is now, when absent',
+    ),
   origin: z.string().optional(),
   name: z.string().optional(),
   target: Target.optional(),
-  skip_deleted: z.enum(['true', 'false']).default('false').describe('leave out releases that were deleted since; refuse (409), otherwise'),
+  skip_deleted: z
+    .enum(['true', 'false'])
+    .default('false')
+    .describe('leave out releases that were deleted since; refuse (409), otherwise'),
 })
 
 const response = {
-  200: { description: 'the lockfile: lines of headers, an empty line, a line for each release, and a signature', content: { 'text/plain': { schema: z.string() } } },
+  200: {
+    description: 'the lockfile: lines of headers, an empty line, a line for each release, and a signature',
+    content: { 'text/plain': { schema: z.string() } },
+  },
   '4xx': answers(z.undefined())['4xx'],
 }
 
@@ -39,20 +50,40 @@ export function lockfileRoutes(app: FastifyInstance, { depot }: Door): void {
 
   app.withTypeProvider<ZodTypeProvider>().get(
     '/views/:view/lockfile',
-    { schema: { tags: ['lockfiles'], summary: 'A view at a revision as a signed text, which another depot can pull', params: ViewPath, querystring: LockfileQuery, response } },
+    {
+      schema: {
+        tags: ['lockfiles'],
+        summary: 'A view at a revision as a signed text, which another depot can pull',
+        params: ViewPath,
+        querystring: LockfileQuery,
+        response,
+      },
+    },
     async (request, reply) => {
       const { at, origin, name, target, skip_deleted } = request.query
       makePackageName({ origin: origin ?? 'any', name: name ?? 'any' })
-      const filter = { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }), ...(target !== undefined && { target }) }
+      const filter = {
+        ...(origin !== undefined && { origin }),
+        ...(name !== undefined && { name }),
+        ...(target !== undefined && { target }),
+      }
       const view = await getPastView(depot.db, request.params.view)
       const revision = await getRevisionAt(depot.db, view, momentOf(at))
       const audience = audienceOf(request.caller)
       const asked = { view, revision, filter, skipsDeleted: skip_deleted === 'true' }
       // Only what its operator says it is called is signed: what a request names as its host is anyone's word.
       const { publicUrl } = depot.config
-      const head = { depot: publicUrl === undefined ? undefined : new URL(publicUrl).href.replace(/\/$/, ''), view: view.name, revision, filter, audience: kindOf(audience) }
+      const head = {
+        depot: publicUrl === undefined ? undefined : new URL(publicUrl).href.replace(/\/$/, ''),
+        view: view.name,
+        revision,
+        filter,
+        audience: kindOf(audience),
+      }
       const key = await signingKey(depot)
-      const text = await inTurn(async () => signLockfile({ ...head, ...(await readLocked(depot.db, asked, audience)) }, key))
+      const text = await inTurn(async () =>
+        signLockfile({ ...head, ...(await readLocked(depot.db, asked, audience)) }, key),
+      )
       reply.type('text/plain; charset=utf-8').serializer(String)
       return reply.send(text)
     },

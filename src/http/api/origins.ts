@@ -8,7 +8,16 @@ import { needs, signedInAs } from '../requests/rights.ts'
 import { answers, textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
 import { cutPage, placeIn } from './pages.ts'
-import { FormatQuery, MemberAnswer, MemberBody, MemberPath, Origin, OriginMembers, OriginPath, PageQuery } from './shapes.ts'
+import {
+  FormatQuery,
+  MemberAnswer,
+  MemberBody,
+  MemberPath,
+  Origin,
+  OriginMembers,
+  OriginPath,
+  PageQuery,
+} from './shapes.ts'
 import { originMembersText, originText } from './text.ts'
 import { wireOrigin } from './wire.ts'
 
@@ -19,33 +28,69 @@ export function originRoutes(app: FastifyInstance, { depot }: Door): void {
 
   api.get(
     '/origins/:origin',
-    { schema: { tags, summary: 'One origin', params: OriginPath, querystring: FormatQuery, response: textToo(Origin) }, preSerialization: orText(originText) },
+    {
+      schema: {
+        tags,
+        summary: 'One origin',
+        params: OriginPath,
+        querystring: FormatQuery,
+        response: textToo(Origin),
+      },
+      preSerialization: orText(originText),
+    },
     async (request, reply) => reply.send(wireOrigin(await getOrigin(depot.db, request.params.origin))),
   )
 
   api.get(
     '/origins/:origin/members',
-    { schema: { tags, summary: 'Who may what in an origin (its members)', params: OriginPath, querystring: PageQuery, response: textToo(OriginMembers) }, onRequest: needs('read'), preSerialization: orText(originMembersText) },
+    {
+      schema: {
+        tags,
+        summary: 'Who may what in an origin (its members)',
+        params: OriginPath,
+        querystring: PageQuery,
+        response: textToo(OriginMembers),
+      },
+      onRequest: needs('read'),
+      preSerialization: orText(originMembersText),
+    },
     async (request, reply) => {
       const origin = await getOrigin(depot.db, request.params.origin)
       signedInAs(request, 'readonly_member', origin.name, 'read')
       const question = { list: 'members', origin: origin.name }
       const after = placeIn(request.query, question, z.string())
       const found = await listMembers(depot.db, origin.name, { after, limit: request.query.limit + 1 })
-      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ account }) => account })
+      const { items, next } = cutPage(request, reply, {
+        items: found,
+        question,
+        placeOf: ({ account }) => account,
+      })
       return reply.send({ origin: origin.name, members: [...items], next })
     },
   )
 
   api.put(
     '/origins/:origin/members/:account',
-    { schema: { tags, summary: 'Give an account a role (administrators of the origin)', params: MemberPath, body: MemberBody, response: answers(MemberAnswer) }, onRequest: needs('manage') },
+    {
+      schema: {
+        tags,
+        summary: 'Give an account a role (administrators of the origin)',
+        params: MemberPath,
+        body: MemberBody,
+        response: answers(MemberAnswer),
+      },
+      onRequest: needs('manage'),
+    },
     async (request, reply) => {
       const { origin, account } = request.params
       const { role } = request.body
       request.subject = `${account} as ${role} of ${origin}`
       signedInAs(request, 'administrator', origin, 'manage')
-      const { isChanged } = await depot.writer.submit({ kind: 'setMember', input: { origin, account, role }, actor: actorOf(request, 'api') })
+      const { isChanged } = await depot.writer.submit({
+        kind: 'setMember',
+        input: { origin, account, role },
+        actor: actorOf(request, 'api'),
+      })
       return reply.send({ origin, account, role, changed: isChanged })
     },
   )
@@ -53,14 +98,23 @@ export function originRoutes(app: FastifyInstance, { depot }: Door): void {
   api.delete(
     '/origins/:origin/members/:account',
     {
-      schema: { tags, summary: 'Take an account out of an origin (administrators of the origin)', params: MemberPath, response: answers(z.undefined().describe('done'), 204) },
+      schema: {
+        tags,
+        summary: 'Take an account out of an origin (administrators of the origin)',
+        params: MemberPath,
+        response: answers(z.undefined().describe('done'), 204),
+      },
       onRequest: needs('manage'),
     },
     async (request, reply) => {
       const { origin, account } = request.params
       request.subject = `${account} out of ${origin}`
       signedInAs(request, 'administrator', origin, 'manage')
-      await depot.writer.submit({ kind: 'setMember', input: { origin, account, role: null }, actor: actorOf(request, 'api') })
+      await depot.writer.submit({
+        kind: 'setMember',
+        input: { origin, account, role: null },
+        actor: actorOf(request, 'api'),
+      })
       return reply.code(204).send()
     },
   )

@@ -20,7 +20,8 @@ export function placeIn<Place>(query: Paged, question: Question, shape: z.ZodTyp
   const [digest, place] = unpack(query.cursor)
   const parsed = shape.safeParse(place)
   if (digest === digestOf(question) && parsed.success) return parsed.data
-  const detail = 'the cursor is not one of this list: begin without a cursor, or take it from next with the same filters'
+  const detail =
+    'the cursor is not one of this list: begin without a cursor, or take it from next with the same filters'
   throw new DepotError('invalid_request', detail, { parts: [{ detail, pointer: '/cursor' }] })
 }
 
@@ -31,17 +32,32 @@ export function placeIn<Place>(query: Paged, question: Question, shape: z.ZodTyp
 export function cutPage<Item>(
   request: FastifyRequest<{ Querystring: Paged }>,
   reply: FastifyReply,
-  page: { items: readonly Item[]; question: Question; placeOf: (item: Item) => unknown; pinned?: Readonly<Record<string, string>> },
+  page: {
+    items: readonly Item[]
+    question: Question
+    placeOf: (item: Item) => unknown
+    pinned?: Readonly<Record<string, string>>
+  },
 ): { items: readonly Item[]; next: string | null } {
   const { limit } = request.query
   const items = page.items.slice(0, limit)
   const last = items.at(-1)
   if (page.items.length <= limit || last === undefined) return { items, next: null }
-  return { items, next: linkNext(request, reply, { ...page.pinned, cursor: pack(digestOf(page.question), page.placeOf(last)) }) }
+  return {
+    items,
+    next: linkNext(request, reply, {
+      ...page.pinned,
+      cursor: pack(digestOf(page.question), page.placeOf(last)),
+    }),
+  }
 }
 
 /** Says in the `Link` header where the next page is, and returns it: the same request with some parameters changed. */
-export function linkNext(request: FastifyRequest, reply: FastifyReply, changed: Readonly<Record<string, string>>): string {
+export function linkNext(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  changed: Readonly<Record<string, string>>,
+): string {
   const [path = '', search = ''] = request.url.split('?', 2)
   const parameters = new URLSearchParams(search)
   for (const [name, value] of Object.entries(changed)) parameters.set(name, value)

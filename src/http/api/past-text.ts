@@ -3,13 +3,25 @@ import type * as shapes from './past-shapes.ts'
 import { identParts, page, seconds, versionOf } from './text.ts'
 
 export function diffText({ from, to, differences, next }: z.infer<typeof shapes.Diff>): string {
-  const rows = differences.map((line) => [line.package, versionOf(line.from), versionOf(line.to), line.target, changeText(line)])
+  const rows = differences.map((line) => [
+    line.package,
+    versionOf(line.from),
+    versionOf(line.to),
+    line.target,
+    changeText(line),
+  ])
   return `from ${stateText(from)}\nto   ${stateText(to)}\n\n${page(['PACKAGE', 'FROM', 'TO', 'TARGET', 'CHANGE'], rows, next)}`
 }
 
 /** Of the same ident, the bytes are what differs: the beginnings of their checksums. */
-function changeText({ change, from_checksum: from, to_checksum: to }: z.infer<typeof shapes.Diff>['differences'][number]): string {
-  return change === 'republished' ? `republished: ${from?.slice(0, SHOWN)} became ${to?.slice(0, SHOWN)}` : change
+function changeText({
+  change,
+  from_checksum: from,
+  to_checksum: to,
+}: z.infer<typeof shapes.Diff>['differences'][number]): string {
+  return change === 'republished'
+    ? `republished: ${from?.slice(0, SHOWN)} became ${to?.slice(0, SHOWN)}`
+    : change
 }
 
 const SHOWN = 12
@@ -20,13 +32,27 @@ export function holdersText({ holders, target, next }: z.infer<typeof shapes.Hol
 }
 
 export function staysText({ views, next }: z.infer<typeof shapes.Stays>): string {
-  return page(['VIEW', ...HELD], views.map((stay) => [stay.view, ...heldCells(stay)]), next)
+  return page(
+    ['VIEW', ...HELD],
+    views.map((stay) => [stay.view, ...heldCells(stay)]),
+    next,
+  )
 }
 
 const HELD = ['FROM', 'SINCE', 'TO', 'UNTIL']
 
-function heldCells(held: { from_revision: number; since: string; to_revision: number | null; until: string | null }): string[] {
-  return [String(held.from_revision), seconds(held.since), held.to_revision === null ? '' : String(held.to_revision), seconds(held.until)]
+function heldCells(held: {
+  from_revision: number
+  since: string
+  to_revision: number | null
+  until: string | null
+}): string[] {
+  return [
+    String(held.from_revision),
+    seconds(held.since),
+    held.to_revision === null ? '' : String(held.to_revision),
+    seconds(held.until),
+  ]
 }
 
 function stateText({ view, revision, at }: { view: string; revision: number; at: string | null }): string {

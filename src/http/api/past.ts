@@ -41,19 +41,43 @@ export function pastRoutes(app: FastifyInstance, { depot }: Door): void {
   api.get(
     '/views/:view/diff',
     {
-      schema: { tags, summary: 'What latest answers differently in two states of views', params: ViewPath, querystring: DiffQuery, response: textToo(Diff) },
+      schema: {
+        tags,
+        summary: 'What latest answers differently in two states of views',
+        params: ViewPath,
+        querystring: DiffQuery,
+        response: textToo(Diff),
+      },
       preSerialization: orText(diffText),
     },
     async (request, reply) => {
       const { at, with_at: withAt, with: other = request.params.view, origin, name, limit } = request.query
       const from = await stateOf(request.params.view, momentOf(at))
       const to = await stateOf(other, momentOf(withAt, '/with_at'))
-      const question = { list: 'diff', view: from.view.name, revision: from.revision, with: to.view.name, withRevision: to.revision, origin, name }
+      const question = {
+        list: 'diff',
+        view: from.view.name,
+        revision: from.revision,
+        with: to.view.name,
+        withRevision: to.revision,
+        origin,
+        name,
+      }
       const after = placeIn(request.query, question, LinePlace)
-      const page = { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }), ...(after && { after }), limit: limit + 1 }
+      const page = {
+        ...(origin !== undefined && { origin }),
+        ...(name !== undefined && { name }),
+        ...(after && { after }),
+        limit: limit + 1,
+      }
       const found = await listDifferences(depot.db, { from, to }, page, audienceOf(request.caller))
       const pinned = { at: String(from.revision), with_at: String(to.revision) }
-      const { items, next } = cutPage(request, reply, { items: found, question, pinned, placeOf: (line) => [line.package, line.target] })
+      const { items, next } = cutPage(request, reply, {
+        items: found,
+        question,
+        pinned,
+        placeOf: (line) => [line.package, line.target],
+      })
       const differences = items.map(({ fromChecksum, toChecksum, ...line }) => ({
         ...line,
         from: line.from ?? null,
@@ -68,7 +92,13 @@ export function pastRoutes(app: FastifyInstance, { depot }: Door): void {
   api.get(
     '/views/:view/pointers/:origin/:name',
     {
-      schema: { tags, summary: 'Which releases latest of a package answered, and when', params: LinePath, querystring: HoldersQuery, response: textToo(Holders) },
+      schema: {
+        tags,
+        summary: 'Which releases latest of a package answered, and when',
+        params: LinePath,
+        querystring: HoldersQuery,
+        response: textToo(Holders),
+      },
       preSerialization: orText(holdersText),
     },
     async (request, reply) => {
@@ -78,17 +108,35 @@ export function pastRoutes(app: FastifyInstance, { depot }: Door): void {
       const line = { package: `${origin}/${name}`, target }
       const question = { list: 'holders', view: view.name, ...line }
       const place = placeIn(request.query, question, z.int())
-      const found = await listHolders(depot.db, view, line, { before: place ?? view.revision + 1, limit: limit + 1 }, audienceOf(request.caller))
-      if (found.length === 0 && place === undefined) throw new DepotError('not_found', `${view.name} never had ${line.package} for ${target}`)
+      const found = await listHolders(
+        depot.db,
+        view,
+        line,
+        { before: place ?? view.revision + 1, limit: limit + 1 },
+        audienceOf(request.caller),
+      )
+      if (found.length === 0 && place === undefined)
+        throw new DepotError('not_found', `${view.name} never had ${line.package} for ${target}`)
       const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ from }) => from })
-      return reply.send({ view: view.name, ...line, holders: items.map(({ ident, ...span }) => ({ ident, ...wireSpan(span) })), next })
+      return reply.send({
+        view: view.name,
+        ...line,
+        holders: items.map(({ ident, ...span }) => ({ ident, ...wireSpan(span) })),
+        next,
+      })
     },
   )
 
   api.get(
     '/releases/:origin/:name/:version/:release/views',
     {
-      schema: { tags: ['releases'], summary: 'Every view that a release is or was in, and when', params: ReleasePath, querystring: StaysQuery, response: textToo(Stays) },
+      schema: {
+        tags: ['releases'],
+        summary: 'Every view that a release is or was in, and when',
+        params: ReleasePath,
+        querystring: StaysQuery,
+        response: textToo(Stays),
+      },
       preSerialization: orText(staysText),
     },
     async (request, reply) => {
@@ -99,8 +147,17 @@ export function pastRoutes(app: FastifyInstance, { depot }: Door): void {
       const question = { list: 'stays', release: release.id }
       const after = placeIn(request.query, question, StayPlace)
       const found = await listStays(depot.db, release.id, { after, limit: request.query.limit + 1 })
-      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ place }) => place })
-      return reply.send({ ident: formatIdent(release.ident), target: release.target, views: items.map(({ view, ...span }) => ({ view, ...wireSpan(span) })), next })
+      const { items, next } = cutPage(request, reply, {
+        items: found,
+        question,
+        placeOf: ({ place }) => place,
+      })
+      return reply.send({
+        ident: formatIdent(release.ident),
+        target: release.target,
+        views: items.map(({ view, ...span }) => ({ view, ...wireSpan(span) })),
+        next,
+      })
     },
   )
 }

@@ -18,7 +18,15 @@ import { answers, textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
 import { changeAsked, idempotencyOf, originsAsked, subjectOf } from './asked-change.ts'
 import { SET_BODY } from './bodies.ts'
-import { ApplyBody, Plan, PlanBody, PlanPath, PromotionAnswer, Proposals, RejectBody } from './change-shapes.ts'
+import {
+  ApplyBody,
+  Plan,
+  PlanBody,
+  PlanPath,
+  PromotionAnswer,
+  Proposals,
+  RejectBody,
+} from './change-shapes.ts'
 import { planText, promotionText, proposalsText } from './change-text.ts'
 import { wirePlan, wirePromotion } from './change-wire.ts'
 import { cutPage, placeIn } from './pages.ts'
@@ -33,26 +41,50 @@ export function planRoutes(app: FastifyInstance, { depot }: Door): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   for (const [url, kind, summary] of [
-    ['/views/:view/plans', 'draftPlan', 'Work out a change without making it; apply makes exactly that, within an hour'],
+    [
+      '/views/:view/plans',
+      'draftPlan',
+      'Work out a change without making it; apply makes exactly that, within an hour',
+    ],
     ['/views/:view/proposals', 'propose', 'Propose a change, for a second person to approve'],
   ] as const) {
-    const schema = { tags, summary, params: ViewPath, querystring: FormatQuery, body: PlanBody, response: textToo(Plan, 201) }
-    api.post(url, { schema, ...SET_BODY, onRequest: mayChangeView(depot), preSerialization: orText(planText) }, async (request, reply) => {
-      const view = await getView(depot.db, request.params.view)
-      const { act, reason, ...body } = request.body
-      request.subject = `${kind === 'propose' ? 'propose' : 'plan'} ${subjectOf(act, view.name, body)}`
-      const caller = mayChange(request, view, originsAsked(body))
-      const change = await changeAsked(depot, act, { view: view.name, body, caller })
-      const input = { token: newToken(), request: change, ...(reason !== undefined && { reason }) }
-      const plan = await depot.writer.submit({ kind, input, actor: actorOf(request, 'api') })
-      return reply.code(201).header('location', `${request.publicPath}/api/v1/plans/${plan.token}`).send(wirePlan(plan, depot.now()))
-    })
+    const schema = {
+      tags,
+      summary,
+      params: ViewPath,
+      querystring: FormatQuery,
+      body: PlanBody,
+      response: textToo(Plan, 201),
+    }
+    api.post(
+      url,
+      { schema, ...SET_BODY, onRequest: mayChangeView(depot), preSerialization: orText(planText) },
+      async (request, reply) => {
+        const view = await getView(depot.db, request.params.view)
+        const { act, reason, ...body } = request.body
+        request.subject = `${kind === 'propose' ? 'propose' : 'plan'} ${subjectOf(act, view.name, body)}`
+        const caller = mayChange(request, view, originsAsked(body))
+        const change = await changeAsked(depot, act, { view: view.name, body, caller })
+        const input = { token: newToken(), request: change, ...(reason !== undefined && { reason }) }
+        const plan = await depot.writer.submit({ kind, input, actor: actorOf(request, 'api') })
+        return reply
+          .code(201)
+          .header('location', `${request.publicPath}/api/v1/plans/${plan.token}`)
+          .send(wirePlan(plan, depot.now()))
+      },
+    )
   }
 
   api.get(
     '/views/:view/proposals',
     {
-      schema: { tags, summary: 'What is or was proposed for a view, newest first', params: ViewPath, querystring: ProposalsQuery, response: textToo(Proposals) },
+      schema: {
+        tags,
+        summary: 'What is or was proposed for a view, newest first',
+        params: ViewPath,
+        querystring: ProposalsQuery,
+        response: textToo(Proposals),
+      },
       onRequest: needs('read'),
       preSerialization: orText(proposalsText),
     },
@@ -61,54 +93,105 @@ export function planRoutes(app: FastifyInstance, { depot }: Door): void {
       const { state, limit } = request.query
       const question = { list: 'proposals', view: view.name, state }
       const before = placeIn(request.query, question, z.int()) ?? Number.MAX_SAFE_INTEGER
-      const found = await listProposals(depot.db, view.id, { before, limit: limit + 1, ...(state === 'open' && { waitingAt: depot.now() }) })
+      const found = await listProposals(depot.db, view.id, {
+        before,
+        limit: limit + 1,
+        ...(state === 'open' && { waitingAt: depot.now() }),
+      })
       const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ id }) => id })
       const visible = await onlyVisible(depot.db, items, audienceOf(request.caller))
-      return reply.send({ view: view.name, proposals: visible.map((plan) => wirePlan(plan, depot.now())), next })
+      return reply.send({
+        view: view.name,
+        proposals: visible.map((plan) => wirePlan(plan, depot.now())),
+        next,
+      })
     },
   )
 
   api.get(
     '/plans/:plan',
     {
-      schema: { tags, summary: 'A plan or a proposal, as it was made', params: PlanPath, querystring: FormatQuery, response: textToo(Plan) },
+      schema: {
+        tags,
+        summary: 'A plan or a proposal, as it was made',
+        params: PlanPath,
+        querystring: FormatQuery,
+        response: textToo(Plan),
+      },
       onRequest: needs('read'),
       preSerialization: orText(planText),
     },
-    async (request, reply) => reply.send(wirePlan(await visiblePlan(depot, request.params.plan, audienceOf(request.caller)), depot.now())),
+    async (request, reply) =>
+      reply.send(
+        wirePlan(await visiblePlan(depot, request.params.plan, audienceOf(request.caller)), depot.now()),
+      ),
   )
 
   for (const [url, kind, summary] of [
-    ['/plans/:plan/apply', 'applyPlan', 'Make exactly what a plan says; a plan that no longer holds is answered with a new one (412)'],
+    [
+      '/plans/:plan/apply',
+      'applyPlan',
+      'Make exactly what a plan says; a plan that no longer holds is answered with a new one (412)',
+    ],
     ['/plans/:plan/approve', 'approve', 'Make exactly what a proposal says, as a second person'],
   ] as const) {
-    const schema = { tags, summary, params: PlanPath, querystring: FormatQuery, body: ApplyBody.nullish(), headers: PromotionHeaders, response: textToo(PromotionAnswer) }
-    api.post(url, { schema, onRequest: needs('promote'), preSerialization: orText(promotionText) }, async (request, reply) => {
-      const caller = signedIn(request, 'promote')
-      const audience = audienceOfChanges(caller)
-      const token = request.params.plan
-      const body = request.body ?? {}
-      const idempotency = idempotencyOf({ method: request.method, url: request.url, headers: request.headers, body })
-      // What a key was answered is kept for longer than a draft, of which nothing else can come once it is forgotten.
-      const isForgotten = idempotency !== undefined && (await findPlan(depot.db, token)) === undefined
-      const plan = isForgotten ? undefined : await visiblePlan(depot, token, audience)
-      request.subject = `${kind === 'approve' ? 'approve' : 'apply'} ${token}, ${plan?.view ?? 'forgotten'}`
-      if (plan !== undefined) mayDecide(request, await getView(depot.db, plan.view))
-      const input = {
-        plan: token,
-        nextToken: newToken(),
-        ...(body.reason !== undefined && { reason: body.reason }),
-        ...(body.override !== undefined && { override: body.override }),
-        ...(idempotency !== undefined && { idempotency }),
-      }
-      const outcome = await outcomeOf(depot, await depot.writer.submit({ kind, input, actor: actorOf(request, 'api') }), audience)
-      return reply.header('etag', `"${outcome.revision}"`).send(wirePromotion(outcome))
-    })
+    const schema = {
+      tags,
+      summary,
+      params: PlanPath,
+      querystring: FormatQuery,
+      body: ApplyBody.nullish(),
+      headers: PromotionHeaders,
+      response: textToo(PromotionAnswer),
+    }
+    api.post(
+      url,
+      { schema, onRequest: needs('promote'), preSerialization: orText(promotionText) },
+      async (request, reply) => {
+        const caller = signedIn(request, 'promote')
+        const audience = audienceOfChanges(caller)
+        const token = request.params.plan
+        const body = request.body ?? {}
+        const idempotency = idempotencyOf({
+          method: request.method,
+          url: request.url,
+          headers: request.headers,
+          body,
+        })
+        // What a key was answered is kept for longer than a draft, of which nothing else can come once it is forgotten.
+        const isForgotten = idempotency !== undefined && (await findPlan(depot.db, token)) === undefined
+        const plan = isForgotten ? undefined : await visiblePlan(depot, token, audience)
+        request.subject = `${kind === 'approve' ? 'approve' : 'apply'} ${token}, ${plan?.view ?? 'forgotten'}`
+        if (plan !== undefined) mayDecide(request, await getView(depot.db, plan.view))
+        const input = {
+          plan: token,
+          nextToken: newToken(),
+          ...(body.reason !== undefined && { reason: body.reason }),
+          ...(body.override !== undefined && { override: body.override }),
+          ...(idempotency !== undefined && { idempotency }),
+        }
+        const outcome = await outcomeOf(
+          depot,
+          await depot.writer.submit({ kind, input, actor: actorOf(request, 'api') }),
+          audience,
+        )
+        return reply.header('etag', `"${outcome.revision}"`).send(wirePromotion(outcome))
+      },
+    )
   }
 
   api.post(
     '/plans/:plan/reject',
-    { schema: { tags, summary: 'End a proposal: its maker, or who may approve it', params: PlanPath, body: RejectBody.nullish(), response: answers(Plan) }, onRequest: needs('promote') },
+    {
+      schema: {
+        tags,
+        summary: 'End a proposal: its maker, or who may approve it',
+        params: PlanPath,
+        body: RejectBody.nullish(),
+        response: answers(Plan),
+      },
+      onRequest: needs('promote'),
+    },
     async (request, reply) => {
       const caller = signedIn(request, 'promote')
       const plan = await visiblePlan(depot, request.params.plan, audienceOfChanges(caller))
@@ -116,7 +199,12 @@ export function planRoutes(app: FastifyInstance, { depot }: Door): void {
       mayDecide(request, await getView(depot.db, plan.view))
       const reason = request.body?.reason
       const input = { plan: plan.token, ...(reason !== undefined && { reason }) }
-      return reply.send(wirePlan(await depot.writer.submit({ kind: 'reject', input, actor: actorOf(request, 'api') }), depot.now()))
+      return reply.send(
+        wirePlan(
+          await depot.writer.submit({ kind: 'reject', input, actor: actorOf(request, 'api') }),
+          depot.now(),
+        ),
+      )
     },
   )
 }
@@ -132,8 +220,16 @@ async function visiblePlan(depot: Depot, token: string, audience: Audience): Pro
 async function outcomeOf(depot: Depot, applied: Applied, audience: Audience): Promise<PromotionOutcome> {
   if ('outcome' in applied) return applied.outcome
   const [stale] = await onlyVisible(depot.db, [applied.stale], audience)
-  if (stale === undefined) throw new DepotError('stale_plan', `the plan no longer holds: ${applied.stale.view} is at revision ${applied.stale.effect.revision}`)
-  throw new DepotError('stale_plan', `the plan no longer holds: ${stale.view} is at revision ${stale.effect.revision}; this is what the change would do now`, { more: { plan: wirePlan(stale, depot.now()) } })
+  if (stale === undefined)
+    throw new DepotError(
+      'stale_plan',
+      `the plan no longer holds: ${applied.stale.view} is at revision ${applied.stale.effect.revision}`,
+    )
+  throw new DepotError(
+    'stale_plan',
+    `the plan no longer holds: ${stale.view} is at revision ${stale.effect.revision}; this is what the change would do now`,
+    { more: { plan: wirePlan(stale, depot.now()) } },
+  )
 }
 
 function newToken(): string {

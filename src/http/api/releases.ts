@@ -18,7 +18,16 @@ export function releaseRoutes(app: FastifyInstance, { depot }: Door): void {
 
   api.get(
     '/releases/:origin/:name/:version/:release',
-    { schema: { tags: ['releases'], summary: 'A release, and the views it is in', params: ReleasePath, querystring: ReleaseQuery, response: textToo(Release) }, preSerialization: orText(releaseText) },
+    {
+      schema: {
+        tags: ['releases'],
+        summary: 'A release, and the views it is in',
+        params: ReleasePath,
+        querystring: ReleaseQuery,
+        response: textToo(Release),
+      },
+      preSerialization: orText(releaseText),
+    },
     async (request, reply) => {
       const { origin, name, version, release: stamp } = request.params
       const ident = `${origin}/${name}/${version}/${stamp}`

@@ -34,22 +34,37 @@ export const Package = z.string().describe('origin/name')
 export const Target = z.enum(TARGETS)
 export const ViewName = z.string()
 export const Revision = z.int().min(0)
-export const RevisionId = z.string().describe('a revision and the first 16 characters of the hash of the ledger entry that made it, for expect_revision and min_revision')
+export const RevisionId = z
+  .string()
+  .describe(
+    'a revision and the first 16 characters of the hash of the ledger entry that made it, for expect_revision and min_revision',
+  )
 export const Next = z.string().nullable().describe('where the next page is; null on the last one')
 
 // What comes in
 
 export const ViewPath = z.object({ view: z.string() })
-export const RevisionPath = z.object({ view: z.string(), revision: z.string().regex(/^\d{1,15}$/, 'must be a number') })
+export const RevisionPath = z.object({
+  view: z.string(),
+  revision: z.string().regex(/^\d{1,15}$/, 'must be a number'),
+})
 export const LinePath = z.object({ view: z.string(), origin: z.string(), name: z.string() })
 export const VersionPath = LinePath.extend({ version: z.string() })
-export const ReleasePath = z.object({ origin: z.string(), name: z.string(), version: z.string(), release: z.string() })
+export const ReleasePath = z.object({
+  origin: z.string(),
+  name: z.string(),
+  version: z.string(),
+  release: z.string(),
+})
 export const OriginPath = z.object({ origin: z.string() })
 export const MemberPath = z.object({ origin: z.string(), account: z.string() })
 
 export const TargetQuery = z.strictObject({ target: Target.optional() })
 
-export const Format = z.enum(['json', 'text']).optional().describe('as Accept: application/json or text/plain, for clients that cannot say so')
+export const Format = z
+  .enum(['json', 'text'])
+  .optional()
+  .describe('as Accept: application/json or text/plain, for clients that cannot say so')
 export const FormatQuery = z.strictObject({ format: Format })
 
 export const PageQuery = z.strictObject({
@@ -59,14 +74,22 @@ export const PageQuery = z.strictObject({
 })
 
 export const ContentQuery = PageQuery.extend({
-  at: z.string().optional().describe('a revision, a revision_id, or a time (RFC 3339): the view as it was then; as it is now, when absent'),
+  at: z
+    .string()
+    .optional()
+    .describe(
+      'a revision, a revision_id, or a time (RFC 3339): the view as it was then; as it is now, when absent',
+    ),
   origin: z.string().optional(),
   name: z.string().optional(),
 })
 
 export const NewView = z.strictObject({
   name: textOf(parseViewName),
-  rule: z.enum(['promoted', 'highest']).default('promoted').describe('what latest means: the release promoted last, or the highest version'),
+  rule: z
+    .enum(['promoted', 'highest'])
+    .default('promoted')
+    .describe('what latest means: the release promoted last, or the highest version'),
 })
 
 export const PromotionHeaders = z.looseObject({
@@ -74,8 +97,13 @@ export const PromotionHeaders = z.looseObject({
     .string()
     .regex(/^[!-~]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
     .optional()
-    .describe('a name of your own for this request: sent again with it, for seven days, it is answered as it was the first time'),
-  'if-match': z.string().optional().describe('the entity tag of the view, or "12": the same as expect_revision'),
+    .describe(
+      'a name of your own for this request: sent again with it, for seven days, it is answered as it was the first time',
+    ),
+  'if-match': z
+    .string()
+    .optional()
+    .describe('the entity tag of the view, or "12": the same as expect_revision'),
 })
 
 export const MemberBody = z.strictObject({ role: z.enum(ROLES).exclude(['owner']) })
@@ -97,7 +125,10 @@ export const Problem = named(
             detail: z.string(),
             pointer: z.string().optional().describe('the part of the request (RFC 6901)'),
             rule: z.string().optional().describe('the rule of the view that says so'),
-            chain: z.array(z.string()).optional().describe('idents, from the one that was asked for to the one that is missing'),
+            chain: z
+              .array(z.string())
+              .optional()
+              .describe('idents, from the one that was asked for to the one that is missing'),
           }),
         )
         .optional(),
@@ -115,7 +146,11 @@ export const View = named(
     maker: z.enum(['depot', 'operator', 'client']),
     revision: Revision.describe('the last one made; 0 before the first promotion'),
     created_at: Time,
-    ungoverned: z.array(z.string()).describe('origins of which, below the URL of the view, the channel asked for has what the view does not have'),
+    ungoverned: z
+      .array(z.string())
+      .describe(
+        'origins of which, below the URL of the view, the channel asked for has what the view does not have',
+      ),
   }),
 )
 export const FreezeShape = named(
@@ -130,9 +165,13 @@ export const FreezeShape = named(
       by: z.string(),
       since: Time,
     })
-    .describe('nothing of what it is about moves: of everything or, where it names them, of packages of an origin, of a name, or of both'),
+    .describe(
+      'nothing of what it is about moves: of everything or, where it names them, of packages of an origin, of a name, or of both',
+    ),
 )
-export const Frozen = z.object({ reason: z.string(), until: Time.nullable(), by: z.string(), since: Time }).describe('nothing moves')
+export const Frozen = z
+  .object({ reason: z.string(), until: Time.nullable(), by: z.string(), since: Time })
+  .describe('nothing moves')
 export const ViewDetail = named(
   'ViewDetail',
   View.extend({
@@ -148,12 +187,21 @@ export const Views = named('Views', z.object({ views: z.array(View), next: Next 
 
 const Pointer = named(
   'Pointer',
-  z.object({ package: Package, target: Target, ident: Ident, since_revision: Revision, since: Time }).describe('what latest answers, and since when'),
+  z
+    .object({ package: Package, target: Target, ident: Ident, since_revision: Revision, since: Time })
+    .describe('what latest answers, and since when'),
 )
-const AtRevision = { view: ViewName, revision: Revision, at: Time.nullable().describe('when that revision was made') }
+const AtRevision = {
+  view: ViewName,
+  revision: Revision,
+  at: Time.nullable().describe('when that revision was made'),
+}
 export const Content = named('Content', z.object({ ...AtRevision, pointers: z.array(Pointer), next: Next }))
 
-const Member = named('Member', z.object({ ident: Ident, target: Target, since_revision: Revision, since: Time }))
+const Member = named(
+  'Member',
+  z.object({ ident: Ident, target: Target, since_revision: Revision, since: Time }),
+)
 export const Members = named('Members', z.object({ ...AtRevision, members: z.array(Member), next: Next }))
 
 export const Latest = named(
@@ -164,16 +212,23 @@ export const Latest = named(
     target: Target,
     ident: Ident,
     checksum: z.string().describe('BLAKE2b-256 of the file'),
-    revision: Revision.nullable().describe('the revision at which latest moved here; null for latest of one version'),
+    revision: Revision.nullable().describe(
+      'the revision at which latest moved here; null for latest of one version',
+    ),
   }),
 )
 
 export const Only = z.object({ origin: z.string().nullable(), name: z.string().nullable() })
-export const Source = z.union([z.object({ view: ViewName, revision: Revision }), z.object({ lockfile: z.string().describe('SHA-256 of its text') })])
+export const Source = z.union([
+  z.object({ view: ViewName, revision: Revision }),
+  z.object({ lockfile: z.string().describe('SHA-256 of its text') }),
+])
 export const ReleaseName = z.object({ ident: Ident, target: Target })
 export const PointerMove = named(
   'PointerMove',
-  z.object({ package: Package, target: Target, from: Ident.nullable(), to: Ident.nullable() }).describe('latest answered from, and now answers to'),
+  z
+    .object({ package: Package, target: Target, from: Ident.nullable(), to: Ident.nullable() })
+    .describe('latest answered from, and now answers to'),
 )
 export const RevisionShape = named(
   'Revision',
@@ -186,19 +241,30 @@ export const RevisionShape = named(
       client: z.string().describe('what the client called itself'),
       cause: z.enum(['upload', 'channel-removed', 'release-deleted', 'bulk', 'preview']).nullable(),
       reason: z.string().nullable(),
-      of: Revision.nullable().describe('the revision that was gone back to (rollback) or taken back (revert)'),
+      of: Revision.nullable().describe(
+        'the revision that was gone back to (rollback) or taken back (revert)',
+      ),
       only: Only.nullable().describe('the packages that a rollback or revert was restricted to'),
-      rule: z.enum(VIEW_RULES).nullable().describe('the rule of the view from this revision on, where it set another one'),
+      rule: z
+        .enum(VIEW_RULES)
+        .nullable()
+        .describe('the rule of the view from this revision on, where it set another one'),
       source: Source.nullable().describe('where the set was taken from'),
       proposer: z.string().nullable().describe('who proposed what the actor approved'),
-      override: z.object({ reason: z.string(), refusals: z.array(z.string()) }).nullable().describe('rules that were set aside, and why'),
+      override: z
+        .object({ reason: z.string(), refusals: z.array(z.string()) })
+        .nullable()
+        .describe('rules that were set aside, and why'),
       joined: z.array(ReleaseName),
       left: z.array(ReleaseName),
       pointers: z.array(PointerMove),
     })
     .describe('one promotion. Releases that you may not see are left out, and with them the reason'),
 )
-export const History = named('History', z.object({ view: ViewName, revisions: z.array(RevisionShape), next: Next }))
+export const History = named(
+  'History',
+  z.object({ view: ViewName, revisions: z.array(RevisionShape), next: Next }),
+)
 
 export const Release = named(
   'Release',
@@ -229,11 +295,22 @@ export const Release = named(
 
 export const Origin = named(
   'Origin',
-  z.object({ name: z.string(), owner: z.string(), default_visibility: z.enum(['public', 'private', 'hidden']), created_at: Time }),
+  z.object({
+    name: z.string(),
+    owner: z.string(),
+    default_visibility: z.enum(['public', 'private', 'hidden']),
+    created_at: Time,
+  }),
 )
 const OriginMember = named('OriginMember', z.object({ account: z.string(), role: z.enum(ROLES) }))
-export const OriginMembers = named('OriginMembers', z.object({ origin: z.string(), members: z.array(OriginMember), next: Next }))
-export const MemberAnswer = named('MemberChange', OriginMember.extend({ origin: z.string(), changed: z.boolean() }))
+export const OriginMembers = named(
+  'OriginMembers',
+  z.object({ origin: z.string(), members: z.array(OriginMember), next: Next }),
+)
+export const MemberAnswer = named(
+  'MemberChange',
+  OriginMember.extend({ origin: z.string(), changed: z.boolean() }),
+)
 
 export const AccountPath = z.object({ account: z.string() })
 export const Account = named('Account', z.object({ account: z.string() }))

@@ -8,7 +8,11 @@ export function tagOf(request: FastifyRequest, ...parts: readonly (string | numb
 }
 
 /** Sends `body` under an entity tag, or nothing to a client that has it (`If-None-Match`). */
-export async function replyTagged(request: FastifyRequest, reply: FastifyReply, { tag, body }: { tag: string; body: unknown }): Promise<FastifyReply> {
+export async function replyTagged(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { tag, body }: { tag: string; body: unknown },
+): Promise<FastifyReply> {
   reply.headers({ etag: tag, 'cache-control': 'private, no-cache', vary: 'accept, authorization' })
   return isKnown(request, tag) ? reply.code(304).send() : reply.send(body)
 }

@@ -21,7 +21,16 @@ import { wirePromotion } from './change-wire.ts'
 import { Wait } from './event-shapes.ts'
 import { deadlineOf, hold } from './held.ts'
 import { cutPage, placeIn } from './pages.ts'
-import { FormatQuery, NewView, PageQuery, PromotionHeaders, View, ViewDetail, ViewPath, Views } from './shapes.ts'
+import {
+  FormatQuery,
+  NewView,
+  PageQuery,
+  PromotionHeaders,
+  View,
+  ViewDetail,
+  ViewPath,
+  Views,
+} from './shapes.ts'
 import { isKnown, replyTagged, tagOf } from './tagged.ts'
 import { viewText, viewsText } from './text.ts'
 import { wireView, wireViewDetail } from './wire.ts'
@@ -36,7 +45,12 @@ export function viewRoutes(app: FastifyInstance, door: Door): void {
   api.get(
     '/views',
     {
-      schema: { tags, summary: 'The open views, in the order they were made', querystring: PageQuery, response: textToo(Views) },
+      schema: {
+        tags,
+        summary: 'The open views, in the order they were made',
+        querystring: PageQuery,
+        response: textToo(Views),
+      },
       preSerialization: orText(viewsText),
     },
     async (request, reply) => {
@@ -51,13 +65,25 @@ export function viewRoutes(app: FastifyInstance, door: Door): void {
   api.post(
     '/views',
     {
-      schema: { tags, summary: 'Make a view (administrators of the depot)', body: NewView, response: answers(View, 201) },
+      schema: {
+        tags,
+        summary: 'Make a view (administrators of the depot)',
+        body: NewView,
+        response: answers(View, 201),
+      },
       onRequest: administratorOnly,
     },
     async (request, reply) => {
       request.subject = `view ${request.body.name}`
-      const view = await depot.writer.submit({ kind: 'createView', input: { ...request.body, maker: 'operator' }, actor: actorOf(request, 'api') })
-      return reply.code(201).header('location', `${request.publicPath}/api/v1/views/${encodeURIComponent(view.name)}`).send(wireView(view))
+      const view = await depot.writer.submit({
+        kind: 'createView',
+        input: { ...request.body, maker: 'operator' },
+        actor: actorOf(request, 'api'),
+      })
+      return reply
+        .code(201)
+        .header('location', `${request.publicPath}/api/v1/views/${encodeURIComponent(view.name)}`)
+        .send(wireView(view))
     },
   )
 
@@ -66,7 +92,8 @@ export function viewRoutes(app: FastifyInstance, door: Door): void {
     {
       schema: {
         tags,
-        summary: "Set a view's rule, and the origins that it does not govern (administrators of the depot). What is absent stays. Another rule makes one revision",
+        summary:
+          "Set a view's rule, and the origins that it does not govern (administrators of the depot). What is absent stays. Another rule makes one revision",
         params: ViewPath,
         querystring: FormatQuery,
         headers: PromotionHeaders,
@@ -79,10 +106,26 @@ export function viewRoutes(app: FastifyInstance, door: Door): void {
     async (request, reply) => {
       const { rule, ungoverned } = request.body
       request.subject = `view ${request.params.view}${rule === undefined ? '' : `, rule ${rule}`}`
-      const how = howAsked({ method: request.method, url: request.url, headers: request.headers, body: request.body })
-      const input = { view: request.params.view, ...(rule !== undefined && { rule }), ...(ungoverned !== undefined && { ungoverned }), ...how }
-      const { view, promotion } = await depot.writer.submit({ kind: 'setView', input, actor: actorOf(request, 'api') })
-      return reply.header('etag', `"${view.revision}"`).send({ view: wireView(view), change: promotion === undefined ? null : wirePromotion(promotion) })
+      const how = howAsked({
+        method: request.method,
+        url: request.url,
+        headers: request.headers,
+        body: request.body,
+      })
+      const input = {
+        view: request.params.view,
+        ...(rule !== undefined && { rule }),
+        ...(ungoverned !== undefined && { ungoverned }),
+        ...how,
+      }
+      const { view, promotion } = await depot.writer.submit({
+        kind: 'setView',
+        input,
+        actor: actorOf(request, 'api'),
+      })
+      return reply
+        .header('etag', `"${view.revision}"`)
+        .send({ view: wireView(view), change: promotion === undefined ? null : wirePromotion(promotion) })
     },
   )
 
@@ -91,7 +134,8 @@ export function viewRoutes(app: FastifyInstance, door: Door): void {
     {
       schema: {
         tags,
-        summary: 'One view; its entity tag begins with its revision, and does for If-Match. With wait, held until it is another than that of If-None-Match',
+        summary:
+          'One view; its entity tag begins with its revision, and does for If-Match. With wait, held until it is another than that of If-None-Match',
         params: ViewPath,
         querystring: ViewQuery,
         response: textToo(ViewDetail),
@@ -100,14 +144,20 @@ export function viewRoutes(app: FastifyInstance, door: Door): void {
     },
     async (request, reply) => {
       const deadline = deadlineOf(request.query.wait)
-      for (let waking: Waking = 'committed'; ; ) {
+      for (let waking: Waking = 'committed'; ;) {
         const after = feed.head.sequence
         const view = await getPastView(depot.db, request.params.view)
         const made = await findHeadOf(depot.db, view.id, view.revision)
         const base = view.preview === undefined ? undefined : await getViewById(depot.db, view.preview.baseId)
-        const body = wireViewDetail(view, { made, packages: await countPointers(depot.db, view.id, audienceOf(request.caller)), previewOf: base?.name, now: depot.now() })
+        const body = wireViewDetail(view, {
+          made,
+          packages: await countPointers(depot.db, view.id, audienceOf(request.caller)),
+          previewOf: base?.name,
+          now: depot.now(),
+        })
         const tag = tagOf(request, formatPosition(view.revision, made), digestOf(body))
-        if (deadline === undefined || waking !== 'committed' || !isKnown(request, tag)) return replyTagged(request, reply, { tag, body })
+        if (deadline === undefined || waking !== 'committed' || !isKnown(request, tag))
+          return replyTagged(request, reply, { tag, body })
         waking = await hold(door, { request, reply }, { topic: viewTopic(view.name), after, deadline })
       }
     },

@@ -13,10 +13,16 @@ const Sequence = z.int().min(1).describe('a number of the ledger')
 const Filter = z
   .strictObject({
     views: z.array(textOf(parseViewName)).min(1).max(MOST_FILTER_NAMES).optional(),
-    origins: z.array(z.string().refine(isOriginName, 'is not the name of an origin')).min(1).max(MOST_FILTER_NAMES).optional(),
+    origins: z
+      .array(z.string().refine(isOriginName, 'is not the name of an origin'))
+      .min(1)
+      .max(MOST_FILTER_NAMES)
+      .optional(),
     kinds: z.array(z.enum(KINDS)).min(1).max(MOST_FILTER_NAMES).optional(),
   })
-  .describe('which entries it is sent: those of one of the views, and of one of the origins, and of one of the kinds, where these are given; all, without any')
+  .describe(
+    'which entries it is sent: those of one of the views, and of one of the origins, and of one of the kinds, where these are given; all, without any',
+  )
 
 const Url = textOf(parseWebhookUrl).describe('https or http, without user and password')
 
@@ -28,7 +34,11 @@ export const NewWebhook = z.strictObject({
   name: textOf(parseWebhookName),
   url: Url,
   filter: Filter.default({}),
-  after: z.int().min(0).optional().describe('send what came after this entry of the ledger, 0 for all; without it, what comes from now on'),
+  after: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('send what came after this entry of the ledger, 0 for all; without it, what comes from now on'),
 })
 
 export const WebhookChanges = z
@@ -36,8 +46,14 @@ export const WebhookChanges = z
   .refine((changes) => Object.keys(changes).length > 0, 'names nothing to change')
 
 export const Replay = z
-  .strictObject({ from: Sequence, to: Sequence.optional().describe('the last one that was dealt with, when absent') })
-  .refine(({ from, to }) => to === undefined || to >= from, { message: 'must not be before from', path: ['to'] })
+  .strictObject({
+    from: Sequence,
+    to: Sequence.optional().describe('the last one that was dealt with, when absent'),
+  })
+  .refine(({ from, to }) => to === undefined || to >= from, {
+    message: 'must not be before from',
+    path: ['to'],
+  })
 
 // What goes out
 
@@ -50,19 +66,33 @@ const Attempt = {
 
 const webhook = z.object({
   name: z.string(),
-  url: z.string().nullable().describe('null where the depot was started with another secret key than it was encrypted with'),
-  filter: z.object({ views: z.array(z.string()).optional(), origins: z.array(z.string()).optional(), kinds: z.array(z.string()).optional() }),
+  url: z
+    .string()
+    .nullable()
+    .describe('null where the depot was started with another secret key than it was encrypted with'),
+  filter: z.object({
+    views: z.array(z.string()).optional(),
+    origins: z.array(z.string()).optional(),
+    kinds: z.array(z.string()).optional(),
+  }),
   state: z.enum(STATES),
-  position: z.int().describe('the last entry of the ledger that is dealt with: accepted, or not one of the filter'),
+  position: z
+    .int()
+    .describe('the last entry of the ledger that is dealt with: accepted, or not one of the filter'),
   behind: z.int().describe('how many entries of the ledger come after that'),
-  replay: z.object({ next: z.int(), to: z.int() }).nullable().describe('entries that are sent again before what comes after position'),
+  replay: z
+    .object({ next: z.int(), to: z.int() })
+    .nullable()
+    .describe('entries that are sent again before what comes after position'),
   attempts: z.int().describe('of what is next, without success'),
   next_attempt_at: Time.nullable(),
   failing_since: Time.nullable(),
   paused: z
     .object({ since: Time, why: z.enum(['asked', 'failing', 'gone']) })
     .nullable()
-    .describe('asked: by an administrator; failing: after attempts for more than five days; gone: the receiver answered 410. Nothing is lost: resuming goes on after position'),
+    .describe(
+      'asked: by an administrator; failing: after attempts for more than five days; gone: the receiver answered 410. Nothing is lost: resuming goes on after position',
+    ),
   created_at: Time,
   created_by: z.string().nullable(),
   previous_secret_until: Time.nullable().describe('until when the secret before the last one signs too'),
@@ -72,11 +102,27 @@ export const Webhook = named('Webhook', webhook)
 export const Webhooks = named('Webhooks', z.object({ webhooks: z.array(Webhook), next: Next }))
 const Secret = z.string().describe('whsec_…, as Standard Webhooks has it; shown only now')
 export const MadeWebhook = named('MadeWebhook', webhook.extend({ secret: Secret }))
-export const MadeSecret = named('MadeWebhookSecret', z.object({ webhook: z.string(), secret: Secret, previous_secret_until: Time.describe('until when the one before signs too') }))
+export const MadeSecret = named(
+  'MadeWebhookSecret',
+  z.object({
+    webhook: z.string(),
+    secret: Secret,
+    previous_secret_until: Time.describe('until when the one before signs too'),
+  }),
+)
 
 const Delivery = named(
   'Delivery',
-  z.object({ id: z.string().describe('webhook-id: the same for every attempt at an entry'), sequence: z.int(), attempt: z.int(), at: Time, ...Attempt }),
+  z.object({
+    id: z.string().describe('webhook-id: the same for every attempt at an entry'),
+    sequence: z.int(),
+    attempt: z.int(),
+    at: Time,
+    ...Attempt,
+  }),
 )
-export const Deliveries = named('Deliveries', z.object({ webhook: z.string(), deliveries: z.array(Delivery), next: Next }))
+export const Deliveries = named(
+  'Deliveries',
+  z.object({ webhook: z.string(), deliveries: z.array(Delivery), next: Next }),
+)
 export const Ping = named('Ping', z.object({ id: z.string(), accepted: z.boolean(), ...Attempt }))

@@ -26,6 +26,26 @@ export function deliveriesText({ deliveries, next }: z.infer<typeof shapes.Deliv
 const HEADING = ['WEBHOOK', 'STATE', 'WHY', 'SINCE', 'POSITION', 'BEHIND', 'ATTEMPTS', 'NEXT ATTEMPT', 'URL']
 const SHOWN_OF_ANSWER = 60
 
-function row({ name, state, paused, failing_since: failing, position, behind, attempts, next_attempt_at: next, url }: z.infer<typeof shapes.Webhook>): string[] {
-  return [name, state, paused?.why ?? '', seconds(paused?.since ?? failing), String(position), String(behind), String(attempts), seconds(next), url ?? '']
+function row({
+  name,
+  state,
+  paused,
+  failing_since: failing,
+  position,
+  behind,
+  attempts,
+  next_attempt_at: next,
+  url,
+}: z.infer<typeof shapes.Webhook>): string[] {
+  return [
+    name,
+    state,
+    paused?.why ?? '',
+    seconds(paused?.since ?? failing),
+    String(position),
+    String(behind),
+    String(attempts),
+    seconds(next),
+    url ?? '',
+  ]
 }

@@ -7,7 +7,10 @@ import type { Delivery, Webhook } from '../../webhooks/webhook.ts'
 import type * as shapes from './webhook-shapes.ts'
 import { wireTime } from './wire.ts'
 
-export function wireWebhook(webhook: Webhook, more: { url: string | undefined; progress: Progress; behind: number }): z.infer<typeof shapes.Webhook> {
+export function wireWebhook(
+  webhook: Webhook,
+  more: { url: string | undefined; progress: Progress; behind: number },
+): z.infer<typeof shapes.Webhook> {
   const { position, replay, attempts, nextAttemptAt, failingSince, pause } = more.progress
   return {
     name: webhook.name,
@@ -27,10 +30,32 @@ export function wireWebhook(webhook: Webhook, more: { url: string | undefined; p
   }
 }
 
-export function wireDelivery(webhook: Webhook, { sequence, attempt, at, durationMs, status, error, excerpt }: Delivery): z.infer<typeof shapes.Deliveries>['deliveries'][number] {
-  return { id: messageId(webhook.key, sequence), sequence, attempt, at: wireTime(at), status: status ?? null, error: error ?? null, answer: excerpt, duration_ms: durationMs }
+export function wireDelivery(
+  webhook: Webhook,
+  { sequence, attempt, at, durationMs, status, error, excerpt }: Delivery,
+): z.infer<typeof shapes.Deliveries>['deliveries'][number] {
+  return {
+    id: messageId(webhook.key, sequence),
+    sequence,
+    attempt,
+    at: wireTime(at),
+    status: status ?? null,
+    error: error ?? null,
+    answer: excerpt,
+    duration_ms: durationMs,
+  }
 }
 
-export function wirePing(id: string, { verdict, status, error, excerpt, durationMs }: Receipt): z.infer<typeof shapes.Ping> {
-  return { id, accepted: verdict === 'accepted', status: status ?? null, error: error ?? null, answer: excerpt, duration_ms: durationMs }
+export function wirePing(
+  id: string,
+  { verdict, status, error, excerpt, durationMs }: Receipt,
+): z.infer<typeof shapes.Ping> {
+  return {
+    id,
+    accepted: verdict === 'accepted',
+    status: status ?? null,
+    error: error ?? null,
+    answer: excerpt,
+    duration_ms: durationMs,
+  }
 }

@@ -17,7 +17,18 @@ import { answers, textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
 import { cutPage, placeIn } from './pages.ts'
 import { FormatQuery, PageQuery } from './shapes.ts'
-import { Deliveries, MadeSecret, MadeWebhook, NewWebhook, Ping, Replay, Webhook, WebhookChanges, WebhookPath, Webhooks } from './webhook-shapes.ts'
+import {
+  Deliveries,
+  MadeSecret,
+  MadeWebhook,
+  NewWebhook,
+  Ping,
+  Replay,
+  Webhook,
+  WebhookChanges,
+  WebhookPath,
+  Webhooks,
+} from './webhook-shapes.ts'
 import { deliveriesText, webhookText, webhooksText } from './webhook-text.ts'
 import { wireDelivery, wirePing, wireWebhook } from './webhook-wire.ts'
 import { wireTime } from './wire.ts'
@@ -48,24 +59,55 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: Door): 
 
   api.post(
     '/webhooks',
-    { schema: { tags, summary: 'Make a webhook, and its secret (administrators of the depot)', body: NewWebhook, response: answers(MadeWebhook, 201) }, onRequest },
+    {
+      schema: {
+        tags,
+        summary: 'Make a webhook, and its secret (administrators of the depot)',
+        body: NewWebhook,
+        response: answers(MadeWebhook, 201),
+      },
+      onRequest,
+    },
     async (request, reply) => {
       const { name, filter, after } = request.body
       request.subject = `webhook ${name}`
       const [key, secret] = [randomBytes(KEY_BYTES).toString('hex'), makeSecret()]
       const url = await sealedUrl(request.body.url, key)
-      const sealed = { sealedUrl: url.sealed, host: url.host, sealedSecret: depot.secrets.seal(secret, secretPurpose(key)) }
-      const made = await depot.writer.submit({ kind: 'addWebhook', input: { name, key, filter: withoutAbsent(filter), ...sealed, ...(after !== undefined && { after }) }, actor: actorOf(request, 'api') })
-      return reply.code(201).headers({ ...NO_STORE, location: `/api/v1/webhooks/${name}` }).send({ ...(await shown(made)), secret })
+      const sealed = {
+        sealedUrl: url.sealed,
+        host: url.host,
+        sealedSecret: depot.secrets.seal(secret, secretPurpose(key)),
+      }
+      const made = await depot.writer.submit({
+        kind: 'addWebhook',
+        input: { name, key, filter: withoutAbsent(filter), ...sealed, ...(after !== undefined && { after }) },
+        actor: actorOf(request, 'api'),
+      })
+      return reply
+        .code(201)
+        .headers({ ...NO_STORE, location: `/api/v1/webhooks/${name}` })
+        .send({ ...(await shown(made)), secret })
     },
   )
 
   api.get(
     '/webhooks',
-    { schema: { tags, summary: 'Every webhook, and how it fares (administrators of the depot)', querystring: PageQuery, response: textToo(Webhooks) }, onRequest, preSerialization: orText(webhooksText) },
+    {
+      schema: {
+        tags,
+        summary: 'Every webhook, and how it fares (administrators of the depot)',
+        querystring: PageQuery,
+        response: textToo(Webhooks),
+      },
+      onRequest,
+      preSerialization: orText(webhooksText),
+    },
     async (request, reply) => {
       const question = { list: 'webhooks' }
-      const found = await listWebhooks(depot.db, { after: placeIn(request.query, question, z.string()), limit: request.query.limit + 1 })
+      const found = await listWebhooks(depot.db, {
+        after: placeIn(request.query, question, z.string()),
+        limit: request.query.limit + 1,
+      })
       const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ name }) => name })
       return reply.headers(NO_STORE).send({ webhooks: await Promise.all(items.map(shown)), next })
     },
@@ -74,22 +116,38 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: Door): 
   api.get(
     '/webhooks/:webhook',
     {
-      schema: { tags, summary: 'One webhook, and how it fares (administrators of the depot)', params: WebhookPath, querystring: FormatQuery, response: textToo(Webhook) },
+      schema: {
+        tags,
+        summary: 'One webhook, and how it fares (administrators of the depot)',
+        params: WebhookPath,
+        querystring: FormatQuery,
+        response: textToo(Webhook),
+      },
       onRequest,
       preSerialization: orText(webhookText),
     },
-    async (request, reply) => reply.headers(NO_STORE).send(await shown(await getWebhook(depot.db, request.params.webhook))),
+    async (request, reply) =>
+      reply.headers(NO_STORE).send(await shown(await getWebhook(depot.db, request.params.webhook))),
   )
 
   api.patch(
     '/webhooks/:webhook',
     {
-      schema: { tags, summary: 'Change where a webhook is sent and what, pause it, or resume it (administrators of the depot)', params: WebhookPath, body: WebhookChanges, response: answers(Webhook) },
+      schema: {
+        tags,
+        summary:
+          'Change where a webhook is sent and what, pause it, or resume it (administrators of the depot)',
+        params: WebhookPath,
+        body: WebhookChanges,
+        response: answers(Webhook),
+      },
       onRequest,
     },
     async (request, reply) => {
       const { url, filter, paused } = request.body
-      request.subject = `webhook ${request.params.webhook}: ${Object.entries(request.body).map(([part, value]) => (part === 'paused' && value === false ? 'resumed' : part)).join(', ')}`
+      request.subject = `webhook ${request.params.webhook}: ${Object.entries(request.body)
+        .map(([part, value]) => (part === 'paused' && value === false ? 'resumed' : part))
+        .join(', ')}`
       const { name, key } = await getWebhook(depot.db, request.params.webhook)
       const changed = await change(request, {
         webhook: name,
@@ -103,7 +161,15 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: Door): 
 
   api.delete(
     '/webhooks/:webhook',
-    { schema: { tags, summary: 'Remove a webhook: nothing is sent from then on (administrators of the depot)', params: WebhookPath, response: answers(z.undefined().describe('done'), 204) }, onRequest },
+    {
+      schema: {
+        tags,
+        summary: 'Remove a webhook: nothing is sent from then on (administrators of the depot)',
+        params: WebhookPath,
+        response: answers(z.undefined().describe('done'), 204),
+      },
+      onRequest,
+    },
     async (request, reply) => {
       const { webhook } = request.params
       request.subject = `webhook ${webhook}`
@@ -114,20 +180,40 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: Door): 
 
   api.post(
     '/webhooks/:webhook/secrets',
-    { schema: { tags, summary: 'Make a new secret; for a day, the one before signs too (administrators of the depot)', params: WebhookPath, response: answers(MadeSecret, 201) }, onRequest },
+    {
+      schema: {
+        tags,
+        summary: 'Make a new secret; for a day, the one before signs too (administrators of the depot)',
+        params: WebhookPath,
+        response: answers(MadeSecret, 201),
+      },
+      onRequest,
+    },
     async (request, reply) => {
       request.subject = `webhook ${request.params.webhook}`
       const { name, key } = await getWebhook(depot.db, request.params.webhook)
       const secret = makeSecret()
-      const { previous } = await change(request, { webhook: name, secret: { sealed: depot.secrets.seal(secret, secretPurpose(key)) } })
-      return reply.code(201).headers(NO_STORE).send({ webhook: name, secret, previous_secret_until: wireTime(previous?.until ?? depot.now()) })
+      const { previous } = await change(request, {
+        webhook: name,
+        secret: { sealed: depot.secrets.seal(secret, secretPurpose(key)) },
+      })
+      return reply
+        .code(201)
+        .headers(NO_STORE)
+        .send({ webhook: name, secret, previous_secret_until: wireTime(previous?.until ?? depot.now()) })
     },
   )
 
   api.get(
     '/webhooks/:webhook/deliveries',
     {
-      schema: { tags, summary: 'The last thousand attempts, newest first (administrators of the depot)', params: WebhookPath, querystring: PageQuery, response: textToo(Deliveries) },
+      schema: {
+        tags,
+        summary: 'The last thousand attempts, newest first (administrators of the depot)',
+        params: WebhookPath,
+        querystring: PageQuery,
+        response: textToo(Deliveries),
+      },
       onRequest,
       preSerialization: orText(deliveriesText),
     },
@@ -135,9 +221,20 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: Door): 
       const webhook = await getWebhook(depot.db, request.params.webhook)
       await webhooks.book() // who looks sees everything
       const question = { list: 'deliveries', webhook: webhook.key }
-      const found = await listDeliveries(depot.db, webhook.key, { before: placeIn(request.query, question, z.int()), limit: request.query.limit + 1 })
-      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ place }) => place })
-      return reply.headers(NO_STORE).send({ webhook: webhook.name, deliveries: items.map((delivery) => wireDelivery(webhook, delivery)), next })
+      const found = await listDeliveries(depot.db, webhook.key, {
+        before: placeIn(request.query, question, z.int()),
+        limit: request.query.limit + 1,
+      })
+      const { items, next } = cutPage(request, reply, {
+        items: found,
+        question,
+        placeOf: ({ place }) => place,
+      })
+      return reply.headers(NO_STORE).send({
+        webhook: webhook.name,
+        deliveries: items.map((delivery) => wireDelivery(webhook, delivery)),
+        next,
+      })
     },
   )
 
@@ -146,7 +243,8 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: Door): 
     {
       schema: {
         tags,
-        summary: 'Send entries again, in their order and with the ids they had, before going on (administrators of the depot)',
+        summary:
+          'Send entries again, in their order and with the ids they had, before going on (administrators of the depot)',
         params: WebhookPath,
         body: Replay,
         response: answers(Webhook),
@@ -156,13 +254,29 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: Door): 
     async (request, reply) => {
       const { from, to } = request.body
       request.subject = `webhook ${request.params.webhook} from ${from}`
-      return reply.headers(NO_STORE).send(await shown(await change(request, { webhook: request.params.webhook, replay: { from, ...(to !== undefined && { to }) } })))
+      return reply.headers(NO_STORE).send(
+        await shown(
+          await change(request, {
+            webhook: request.params.webhook,
+            replay: { from, ...(to !== undefined && { to }) },
+          }),
+        ),
+      )
     },
   )
 
   api.post(
     '/webhooks/:webhook/pings',
-    { schema: { tags, summary: 'Send a ping, once and now, also when paused; the answer tells what came of it (administrators of the depot)', params: WebhookPath, response: answers(Ping) }, onRequest },
+    {
+      schema: {
+        tags,
+        summary:
+          'Send a ping, once and now, also when paused; the answer tells what came of it (administrators of the depot)',
+        params: WebhookPath,
+        response: answers(Ping),
+      },
+      onRequest,
+    },
     async (request, reply) => {
       request.subject = `webhook ${request.params.webhook}`
       const { id, receipt } = await webhooks.ping(await getWebhook(depot.db, request.params.webhook))

@@ -15,7 +15,15 @@ export function whoamiRoutes(app: FastifyInstance, { depot }: Door): void {
 
   api.get(
     '/whoami',
-    { schema: { tags: ['accounts'], summary: 'Whose token this is, and what it may', querystring: FormatQuery, response: textToo(WhoAmI) }, preSerialization: orText(whoAmIText) },
+    {
+      schema: {
+        tags: ['accounts'],
+        summary: 'Whose token this is, and what it may',
+        querystring: FormatQuery,
+        response: textToo(WhoAmI),
+      },
+      preSerialization: orText(whoAmIText),
+    },
     async (request, reply) => {
       if (request.caller === undefined) throw new DepotError('unauthenticated', 'this needs a token')
       return reply.header('cache-control', 'no-store').send(wireSession(request.caller))
@@ -25,7 +33,20 @@ export function whoamiRoutes(app: FastifyInstance, { depot }: Door): void {
   // Whoever may manage an origin learns the same by making an account a member of it.
   api.get(
     '/accounts/:account',
-    { schema: { tags: ['accounts'], summary: 'Whether there is an account of this name', params: AccountPath, querystring: FormatQuery, response: textToo(Account) }, onRequest: needs('manage'), preSerialization: orText(accountText) },
-    async (request, reply) => reply.header('cache-control', 'no-store').send({ account: (await getAccount(depot.db, request.params.account)).name }),
+    {
+      schema: {
+        tags: ['accounts'],
+        summary: 'Whether there is an account of this name',
+        params: AccountPath,
+        querystring: FormatQuery,
+        response: textToo(Account),
+      },
+      onRequest: needs('manage'),
+      preSerialization: orText(accountText),
+    },
+    async (request, reply) =>
+      reply
+        .header('cache-control', 'no-store')
+        .send({ account: (await getAccount(depot.db, request.params.account)).name }),
   )
 }

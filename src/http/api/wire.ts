@@ -21,10 +21,20 @@ export function wireTime(at: number | undefined): string | null {
 }
 
 export function wireView(view: View): z.infer<typeof shapes.View> {
-  return { name: view.name, rule: view.rule, maker: view.maker, revision: view.revision, created_at: wireTime(view.createdAt), ungoverned: [...view.ungoverned] }
+  return {
+    name: view.name,
+    rule: view.rule,
+    maker: view.maker,
+    revision: view.revision,
+    created_at: wireTime(view.createdAt),
+    ungoverned: [...view.ungoverned],
+  }
 }
 
-export function wireViewDetail(view: View, more: { made: LedgerHead; packages: number; previewOf: string | undefined; now: number }): z.infer<typeof shapes.ViewDetail> {
+export function wireViewDetail(
+  view: View,
+  more: { made: LedgerHead; packages: number; previewOf: string | undefined; now: number },
+): z.infer<typeof shapes.ViewDetail> {
   const { made } = more
   return {
     ...wireView(view),
@@ -38,9 +48,14 @@ export function wireViewDetail(view: View, more: { made: LedgerHead; packages: n
 }
 
 /** What keeps everything from moving. */
-export function wireFrozen(freezes: readonly Freeze[], now: number): z.infer<typeof shapes.ViewDetail>['frozen'] {
+export function wireFrozen(
+  freezes: readonly Freeze[],
+  now: number,
+): z.infer<typeof shapes.ViewDetail>['frozen'] {
   const freeze = freezes.find((one) => !isRestricted(one) && lasts(one, now))
-  return freeze === undefined ? null : { reason: freeze.reason, until: wireTime(freeze.until), by: freeze.by, since: wireTime(freeze.since) }
+  return freeze === undefined
+    ? null
+    : { reason: freeze.reason, until: wireTime(freeze.until), by: freeze.by, since: wireTime(freeze.since) }
 }
 
 export function wireFreeze(freeze: Freeze, view: string | null): z.infer<typeof shapes.FreezeShape> {
@@ -49,17 +64,49 @@ export function wireFreeze(freeze: Freeze, view: string | null): z.infer<typeof 
 }
 
 /** What held since a revision: a pointer, a member, a membership. Row ids stay here. */
-export function wireSince<Held extends object>({ sinceRevision, since, releaseId: _releaseId, checksum: _checksum, ...held }: Held & { sinceRevision: number; since: number; releaseId?: number; checksum?: string }) {
+export function wireSince<Held extends object>({
+  sinceRevision,
+  since,
+  releaseId: _releaseId,
+  checksum: _checksum,
+  ...held
+}: Held & { sinceRevision: number; since: number; releaseId?: number; checksum?: string }) {
   return { ...held, since_revision: sinceRevision, since: wireTime(since) }
 }
 
 /** What began at a revision and may have ended at another. */
-export function wireSpan({ from, since, to, until }: { from: number; since: number; to: number | undefined; until: number | undefined }) {
+export function wireSpan({
+  from,
+  since,
+  to,
+  until,
+}: {
+  from: number
+  since: number
+  to: number | undefined
+  until: number | undefined
+}) {
   return { from_revision: from, since: wireTime(since), to_revision: to ?? null, until: wireTime(until) }
 }
 
 export function wireRevision(revision: Revision): z.infer<typeof shapes.RevisionShape> {
-  const { at, act, account, client, cause, reason, of, only, rule, source, proposer, override, joined, left, pointers } = revision
+  const {
+    at,
+    act,
+    account,
+    client,
+    cause,
+    reason,
+    of,
+    only,
+    rule,
+    source,
+    proposer,
+    override,
+    joined,
+    left,
+    pointers,
+  } = revision
   return {
     revision: revision.revision,
     at: wireTime(at),
@@ -82,7 +129,11 @@ export function wireRevision(revision: Revision): z.infer<typeof shapes.Revision
 
 export function wireRelease(
   release: Release,
-  more: { targets: readonly Target[]; publisher: string; views: readonly { name: string; revision: number; promotedAt: number }[] },
+  more: {
+    targets: readonly Target[]
+    publisher: string
+    views: readonly { name: string; revision: number; promotedAt: number }[]
+  },
 ): z.infer<typeof shapes.Release> {
   return {
     ident: formatIdent(release.ident),
@@ -105,12 +156,19 @@ export function wireRelease(
     build_tdeps: [...release.buildTdeps],
     config: release.config,
     manifest: release.manifest,
-    views: more.views.map(({ name, revision, promotedAt }) => wireSince({ view: name, sinceRevision: revision, since: promotedAt })),
+    views: more.views.map(({ name, revision, promotedAt }) =>
+      wireSince({ view: name, sinceRevision: revision, since: promotedAt }),
+    ),
   }
 }
 
 export function wireOrigin(origin: Origin): z.infer<typeof shapes.Origin> {
-  return { name: origin.name, owner: origin.owner, default_visibility: origin.defaultVisibility, created_at: wireTime(origin.createdAt) }
+  return {
+    name: origin.name,
+    owner: origin.owner,
+    default_visibility: origin.defaultVisibility,
+    created_at: wireTime(origin.createdAt),
+  }
 }
 
 export function wireSession(session: Session): z.infer<typeof shapes.WhoAmI> {

@@ -28,7 +28,10 @@ export interface Path {
   readonly id: string
 }
 
-export type Asking = FastifyRequest<{ Params: Path; Querystring: Record<string, string | string[] | undefined> }>
+export type Asking = FastifyRequest<{
+  Params: Path
+  Querystring: Record<string, string | string[] | undefined>
+}>
 
 /** Throws `ident_malformed`. */
 export function identOf({ params: { origin, name, version = '', release } }: Asking): Ident {
@@ -65,9 +68,19 @@ export function meantTarget(request: Asking): Target {
 }
 
 /** What a poll asks. Throws `target_malformed`. */
-export function pollOf(request: Asking, { isLatest, isChannel }: { isLatest: boolean; isChannel: boolean }): Poll {
+export function pollOf(
+  request: Asking,
+  { isLatest, isChannel }: { isLatest: boolean; isChannel: boolean },
+): Poll {
   const { view, channel, origin, name, version, release } = request.params
-  const path = { view, channel: isChannel ? channel : undefined, origin, name, version, release: isLatest ? undefined : release }
+  const path = {
+    view,
+    channel: isChannel ? channel : undefined,
+    origin,
+    name,
+    version,
+    release: isLatest ? undefined : release,
+  }
   return { ...path, target: namedTarget(request), userAgent: request.headers['user-agent'] }
 }
 
@@ -78,7 +91,8 @@ export const PAGE = 50
 export function rangeOf(request: Asking): number {
   const text = query(request, 'range')
   if (text === undefined || text === '') return 0
-  if (!/^-?\d{1,15}$/.test(text)) throw new DepotError('invalid_request', `range must be a number, not ${quote(text)}`)
+  if (!/^-?\d{1,15}$/.test(text))
+    throw new DepotError('invalid_request', `range must be a number, not ${quote(text)}`)
   return Number(text)
 }
 

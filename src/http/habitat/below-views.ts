@@ -17,7 +17,10 @@ const WRITING = ['POST', 'PUT', 'PATCH', 'DELETE']
  * searches are the view's; downloads, keys and exact shows are the depot's, because dependencies are not promoted. Every other way to
  * write than the promotion of 2016 (views.ts) is refused with the URL that writes.
  */
-export async function belowViews(app: FastifyInstance, { door, mount, absentViews }: { door: Door; mount: string; absentViews: AbsentViews }): Promise<void> {
+export async function belowViews(
+  app: FastifyInstance,
+  { door, mount, absentViews }: { door: Door; mount: string; absentViews: AbsentViews },
+): Promise<void> {
   const view = `${mount}/views/:view`
   app.addHook('onRequest', (request, _reply, done) => {
     const { view: name = '' } = (request as Asking).params
@@ -38,7 +41,10 @@ export async function belowViews(app: FastifyInstance, { door, mount, absentView
     url: `${view}/*`,
     handler: async (request: Asking, reply) => {
       reply.header('allow', 'GET, HEAD')
-      throw new DepotError('read_only', `the URL of a view is for reading: ${request.method} to ${urlWithoutView(request, door.depot.config.publicUrl)}`)
+      throw new DepotError(
+        'read_only',
+        `the URL of a view is for reading: ${request.method} to ${urlWithoutView(request, door.depot.config.publicUrl)}`,
+      )
     },
   })
   for (const rest of ['', '/*']) app.get(`${view}${rest}`, async (_request, reply) => reply.code(404).send())

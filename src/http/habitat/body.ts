@@ -17,7 +17,10 @@ export async function packageIn(request: Asking, depot: Depot, what: string): Pr
   const { maxUploadBytes } = depot.config
   if (!request.isMultipart()) {
     if (Number(request.headers['content-length']) > maxUploadBytes) {
-      throw new DepotError('too_large', `${what} would be larger than the ${maxUploadBytes} bytes this depot takes`)
+      throw new DepotError(
+        'too_large',
+        `${what} would be larger than the ${maxUploadBytes} bytes this depot takes`,
+      )
     }
     if (request.body instanceof Readable) return incoming(request.body, what, depot.limits)
     throw new DepotError('hart_malformed', `the upload of ${what} has no body`)
@@ -26,17 +29,35 @@ export async function packageIn(request: Asking, depot: Depot, what: string): Pr
 }
 
 /** Reads a short text, such as a key file; '' where there is no body. Throws `too_large`, `stalled`, `overloaded` and `length_mismatch`. */
-export async function readText(request: Asking, depot: Depot, asked: { what: string; mostBytes: number }): Promise<string> {
+export async function readText(
+  request: Asking,
+  depot: Depot,
+  asked: { what: string; mostBytes: number },
+): Promise<string> {
   if (!(request.body instanceof Readable)) return ''
-  return incomingText(request.body, asked.what, { ...depot.limits, mostBytes: asked.mostBytes, take: (bytes) => request.bodies.take(request, bytes) })
+  return incomingText(request.body, asked.what, {
+    ...depot.limits,
+    mostBytes: asked.mostBytes,
+    take: (bytes) => request.bodies.take(request, bytes),
+  })
 }
 
 const LARGEST_JSON_BYTES = 64 * 1024
-const MODEST: JsonLimits = { deepest: 16, mostValues: 1_000, mostKeys: 100, longestKeyBytes: 256, longestTextBytes: LARGEST_JSON_BYTES }
+const MODEST: JsonLimits = {
+  deepest: 16,
+  mostValues: 1_000,
+  mostKeys: 100,
+  longestKeyBytes: 256,
+  longestTextBytes: LARGEST_JSON_BYTES,
+}
 const MOST_NAMED = 20
 
 /** Reads a body of JSON, whatever type it says it is. Throws `invalid_request` where it is not of the shape, and as {@link readText}. */
-export async function readJson<Shape extends z.ZodType>(request: Asking, depot: Depot, asked: { what: string; shape: Shape }): Promise<z.infer<Shape>> {
+export async function readJson<Shape extends z.ZodType>(
+  request: Asking,
+  depot: Depot,
+  asked: { what: string; shape: Shape },
+): Promise<z.infer<Shape>> {
   const text = await readText(request, depot, { what: asked.what, mostBytes: LARGEST_JSON_BYTES })
   expectModest(Buffer.from(text), MODEST)
   let json: unknown
@@ -47,23 +68,37 @@ export async function readJson<Shape extends z.ZodType>(request: Asking, depot: 
   }
   const parsed = asked.shape.safeParse(json, { error: shapeFault })
   if (parsed.success) return parsed.data
-  const wrong = parsed.error.issues.slice(0, MOST_NAMED).map((issue) => `${issue.path.join('.')} ${issue.message}`.trim())
-  throw new DepotError('invalid_request', `the body with ${asked.what} is not as it must be: ${wrong.join('; ')}`)
+  const wrong = parsed.error.issues
+    .slice(0, MOST_NAMED)
+    .map((issue) => `${issue.path.join('.')} ${issue.message}`.trim())
+  throw new DepotError(
+    'invalid_request',
+    `the body with ${asked.what} is not as it must be: ${wrong.join('; ')}`,
+  )
 }
 
 async function fileOfForm(request: Asking, what: string, graceMs: number): Promise<Readable> {
   // The parser would wait for an event that has been.
   if (request.raw.destroyed) throw new DepotError('length_mismatch', `${what} ended before its announced end`)
   const { promise: stall, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new DepotError('stalled', `the form with ${what} did not come to its file within ${graceMs} ms`)), graceMs)
+  const timer = setTimeout(
+    () =>
+      reject(
+        new DepotError('stalled', `the form with ${what} did not come to its file within ${graceMs} ms`),
+      ),
+    graceMs,
+  )
   try {
     const part = await Promise.race([request.file(), stall])
     if (part?.fieldname === 'file') return part.file
     throw new DepotError('invalid_request', `the form has no file named "file" to be ${what}`)
   } catch (error) {
     if (error instanceof DepotError) throw error
-    if (request.raw.destroyed && !request.raw.complete) throw new DepotError('length_mismatch', `${what} ended before its announced end`, { cause: error })
-    throw new DepotError('invalid_request', `the form with ${what} is malformed: ${formFault(error)}`, { cause: error })
+    if (request.raw.destroyed && !request.raw.complete)
+      throw new DepotError('length_mismatch', `${what} ended before its announced end`, { cause: error })
+    throw new DepotError('invalid_request', `the form with ${what} is malformed: ${formFault(error)}`, {
+      cause: error,
+    })
   } finally {
     clearTimeout(timer)
   }
@@ -71,5 +106,7 @@ async function fileOfForm(request: Asking, what: string, graceMs: number): Promi
 
 /** The parser of forms has codes only for its limits, and few words for all else. */
 function formFault(error: unknown): string {
-  return error instanceof Error && 'code' in error ? sentenceFor(error) : 'it ends early, or its parts are not as its Content-Type says'
+  return error instanceof Error && 'code' in error
+    ? sentenceFor(error)
+    : 'it ends early, or its parts are not as its Content-Type says'
 }

@@ -29,10 +29,27 @@ export function channelLists(app: FastifyInstance, { depot, answers }: Door, pla
     const prefix = parts.filter((part) => part !== undefined)
     const audience = audienceOf(request.caller)
     const meant = viewsMeant(answers, request.params)
-    const [first, otherwise] = [await findView(depot.db, meant.first), meant.otherwise === undefined ? undefined : await findView(depot.db, meant.otherwise)]
+    const [first, otherwise] = [
+      await findView(depot.db, meant.first),
+      meant.otherwise === undefined ? undefined : await findView(depot.db, meant.otherwise),
+    ]
     if (first === undefined) return replyPage(reply, { items: [], total: 0 }, offset, wireIdent)
-    const members = otherwise === undefined ? first.id : { viewId: first.id, otherId: otherwise.id, lines: (await pointersOf(depot.db, first, { origin, name }, audience)).map(({ package: of, target }) => `${of} ${target}`) }
-    return replyPage(reply, await listIdentsInView(depot.db, members, prefix, pageAt(offset), audience), offset, wireIdent)
+    const members =
+      otherwise === undefined
+        ? first.id
+        : {
+            viewId: first.id,
+            otherId: otherwise.id,
+            lines: (await pointersOf(depot.db, first, { origin, name }, audience)).map(
+              ({ package: of, target }) => `${of} ${target}`,
+            ),
+          }
+    return replyPage(
+      reply,
+      await listIdentsInView(depot.db, members, prefix, pageAt(offset), audience),
+      offset,
+      wireIdent,
+    )
   }
   app.get(`${place}/channels/:origin/:channel/pkgs`, list)
   app.get(`${place}/channels/:origin/:channel/pkgs/:name`, list)
@@ -40,24 +57,42 @@ export function channelLists(app: FastifyInstance, { depot, answers }: Door, pla
   app.get(`${place}/channels/:origin/:channel/pkgs/_latest`, async (request: Asking, reply) => {
     const { origin, channel } = request.params
     const target = namedTarget(request)
-    if (target === undefined) throw new DepotError('invalid_request', 'the newest of a channel are those for one target: name it')
+    if (target === undefined)
+      throw new DepotError('invalid_request', 'the newest of a channel are those for one target: name it')
     const { first, otherwise } = viewsMeant(answers, request.params)
     const latest = new Map<string, string>()
     for (const name of [otherwise, first]) {
       const view = name === undefined ? undefined : await findView(depot.db, name)
       if (view === undefined) continue
-      for (const pointer of await pointersOf(depot.db, view, { origin, target }, audienceOf(request.caller))) latest.set(pointer.package, pointer.ident)
+      for (const pointer of await pointersOf(depot.db, view, { origin, target }, audienceOf(request.caller)))
+        latest.set(pointer.package, pointer.ident)
     }
-    const data = [...latest].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, ident]) => wireIdent(parseIdent(ident)))
-    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify({ channel, target, data }))
+    const data = [...latest]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, ident]) => wireIdent(parseIdent(ident)))
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify({ channel, target, data }))
   })
 }
 
 /** What `latest` is of an origin's packages, or of one of them, for every target or for one, by name. */
-async function pointersOf(db: Db, view: View, { origin, name, target }: { origin: string; name?: string | undefined; target?: Target }, audience: Audience): Promise<PointerAt[]> {
+async function pointersOf(
+  db: Db,
+  view: View,
+  { origin, name, target }: { origin: string; name?: string | undefined; target?: Target },
+  audience: Audience,
+): Promise<PointerAt[]> {
   const found: PointerAt[] = []
-  for (let after: PointerPlace | undefined; ; ) {
-    const page = await listPointersAt(db, view, view.revision, { origin, ...(name !== undefined && { name }), limit: MOST_LINES, ...(after && { after }) }, audience)
+  for (let after: PointerPlace | undefined; ;) {
+    const page = await listPointersAt(
+      db,
+      view,
+      view.revision,
+      { origin, ...(name !== undefined && { name }), limit: MOST_LINES, ...(after && { after }) },
+      audience,
+    )
     found.push(...page.filter((pointer) => target === undefined || pointer.target === target))
     const last = page.at(-1)
     if (last === undefined) return found

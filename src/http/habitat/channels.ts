@@ -21,11 +21,23 @@ import { wireChannel } from './wire.ts'
 
 /** habitat-today.md 3.2. Below a view's URL, what a channel means is decided in polls.ts. */
 export function channelReads(app: FastifyInstance, { depot, answers }: Door, place: string): void {
-  app.get(`${place}/channels/:origin/:channel/pkgs/:name/latest`, pollRoute(answers, { isLatest: true, isChannel: true }))
-  app.get(`${place}/channels/:origin/:channel/pkgs/:name/:version/latest`, pollRoute(answers, { isLatest: true, isChannel: true }))
-  app.get(`${place}/channels/:origin/:channel/pkgs/:name/:version/:release`, pollRoute(answers, { isLatest: false, isChannel: true }))
+  app.get(
+    `${place}/channels/:origin/:channel/pkgs/:name/latest`,
+    pollRoute(answers, { isLatest: true, isChannel: true }),
+  )
+  app.get(
+    `${place}/channels/:origin/:channel/pkgs/:name/:version/latest`,
+    pollRoute(answers, { isLatest: true, isChannel: true }),
+  )
+  app.get(
+    `${place}/channels/:origin/:channel/pkgs/:name/:version/:release`,
+    pollRoute(answers, { isLatest: false, isChannel: true }),
+  )
   app.get(`${place}/channels/:origin`, async (request: Asking, reply) => {
-    const names = await listChannelNames(depot.db, request.params.origin, { audience: audienceOf(request.caller), withSandboxes: flagOf(request, 'sandbox') })
+    const names = await listChannelNames(depot.db, request.params.origin, {
+      audience: audienceOf(request.caller),
+      withSandboxes: flagOf(request, 'sandbox'),
+    })
     return reply.type('application/json').send(JSON.stringify(names.map((name) => ({ name }))))
   })
 }
@@ -33,7 +45,9 @@ export function channelReads(app: FastifyInstance, { depot, answers }: Door, pla
 /** habitat-today.md 3.2: who lacks the role is told 401 here, and who lacks a right that Builder does not know, 403 and why. */
 export function channelWrites(app: FastifyInstance, door: Door, mount: string): void {
   void app.register(async (scope) => {
-    scope.setErrorHandler(async (error, request, reply) => replyHabitat(await asBuilder(error, request as Asking, door.depot), request, reply))
+    scope.setErrorHandler(async (error, request, reply) =>
+      replyHabitat(await asBuilder(error, request as Asking, door.depot), request, reply),
+    )
     writeRoutes(scope, door, mount)
   })
 }
@@ -43,25 +57,41 @@ function writeRoutes(app: FastifyInstance, { depot }: Door, mount: string): void
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`
     const { accountId: ownerId } = mayChange(request)
-    const declared = await depot.writer.submit({ kind: 'declareChannel', input: { origin, name: channel, ownerId }, actor: actorOf(request, 'habitat') })
-    return reply.code(201).type('application/json').send(JSON.stringify(wireChannel(declared, origin, channel)))
+    const declared = await depot.writer.submit({
+      kind: 'declareChannel',
+      input: { origin, name: channel, ownerId },
+      actor: actorOf(request, 'habitat'),
+    })
+    return reply
+      .code(201)
+      .type('application/json')
+      .send(JSON.stringify(wireChannel(declared, origin, channel)))
   })
   app.delete(`${mount}/channels/:origin/:channel`, async (request: Asking, reply) => {
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`
     mayChange(request)
     if (STAYING_CHANNELS.includes(channel)) throw new DepotError('refused', `the channel ${channel} stays`)
-    await depot.writer.submit({ kind: 'removeChannel', input: { origin, name: channel }, actor: actorOf(request, 'habitat') })
+    await depot.writer.submit({
+      kind: 'removeChannel',
+      input: { origin, name: channel },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply.send()
   })
   const move = (kind: 'promote' | 'demote') => async (request: Asking, reply: FastifyReply) => {
     const view = request.params.channel
-    if (kind === 'demote' && view === UNSTABLE) throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}`)
+    if (kind === 'demote' && view === UNSTABLE)
+      throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}`)
     const session = mayChange(request)
     const ident = formatIdent(identOf(request))
     request.subject = `${ident}, ${view}`
     const target = await targetMeant(request, depot, audienceOfChanges(session))
-    const outcome = await depot.writer.submit({ kind, input: { view, releases: [{ ident, target }] }, actor: actorOf(request, 'habitat') })
+    const outcome = await depot.writer.submit({
+      kind,
+      input: { view, releases: [{ ident, target }] },
+      actor: actorOf(request, 'habitat'),
+    })
     return replyPromotion(reply, outcome, target)
   }
   /** habitat-today.md 6, Channels: rights, even where no channel is named to move into; then what cannot be. */
@@ -71,7 +101,11 @@ function writeRoutes(app: FastifyInstance, { depot }: Door, mount: string): void
     request.subject = `all of ${origin} in ${source}, ${target}`
     const session = mayChange(request, target)
     if (target === '') throw new DepotError('invalid_request', 'no channel is named to move into')
-    const outcome = await depot.writer.submit({ kind, input: { origin, source, target, ownerId: session.accountId }, actor: actorOf(request, 'habitat') })
+    const outcome = await depot.writer.submit({
+      kind,
+      input: { origin, source, target, ownerId: session.accountId },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply.headers(movedHeaders(outcome)).send()
   }
   app.put(`${mount}/channels/:origin/:channel/pkgs/promote`, moveAll('promoteAll'))
@@ -88,7 +122,9 @@ export async function targetMeant(request: Asking, depot: Depot, audience: Audie
   const named = namedTarget(request)
   if (named !== undefined) return named
   const ident = identTextOf(request)
-  const meant = (await findRelease(depot.db, ident, meantTarget(request), audience)) ?? (await findRelease(depot.db, ident, undefined, audience))
+  const meant =
+    (await findRelease(depot.db, ident, meantTarget(request), audience)) ??
+    (await findRelease(depot.db, ident, undefined, audience))
   if (meant === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
   return meant.target
 }
@@ -110,7 +146,11 @@ function mayChange(request: Asking, view = request.params.channel): Session {
  * `forbidden` is `unauthenticated` where the account, as it is now, lacks the role that Builder asks for. Otherwise the token, or a rule
  * of the view, refuses: hab shows the sentence of a 403, and hides that of a 401.
  */
-async function asBuilder(error: unknown, { headers, params }: Asking, { authenticator }: Depot): Promise<unknown> {
+async function asBuilder(
+  error: unknown,
+  { headers, params }: Asking,
+  { authenticator }: Depot,
+): Promise<unknown> {
   if (!(error instanceof DepotError) || error.code !== 'forbidden') return error
   try {
     const caller = await authenticator.identify(headers.authorization)

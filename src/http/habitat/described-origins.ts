@@ -3,8 +3,20 @@ import type { Description } from './describing.ts'
 
 // Origins, their keys, and what else they keep.
 
-const NEW_ORIGIN = object({ name: STRING, owner_id: STRING, default_package_visibility: STRING, created_at: STRING, updated_at: STRING })
-const ORIGIN = object({ name: STRING, owner_id: STRING, owner_account: STRING, private_key_name: { type: ['string', 'null'] }, default_package_visibility: STRING })
+const NEW_ORIGIN = object({
+  name: STRING,
+  owner_id: STRING,
+  default_package_visibility: STRING,
+  created_at: STRING,
+  updated_at: STRING,
+})
+const ORIGIN = object({
+  name: STRING,
+  owner_id: STRING,
+  owner_account: STRING,
+  private_key_name: { type: ['string', 'null'] },
+  default_package_visibility: STRING,
+})
 const KEY_LOCATION = object({ origin: STRING, revision: STRING, location: STRING })
 const SECRET = object({ id: STRING, origin_id: STRING, name: STRING, value: STRING })
 const INTEGRATION = object({ origin: STRING, integration: STRING, name: STRING, body: { type: 'object' } })
@@ -18,16 +30,30 @@ const SETTINGS = object({
   created_at: STRING,
   updated_at: STRING,
 })
-const SETTINGS_PAGE = object({ range_start: { type: 'integer' }, range_end: { type: 'integer' }, total_count: { type: 'integer' }, data: list(SETTINGS) })
+const SETTINGS_PAGE = object({
+  range_start: { type: 'integer' },
+  range_end: { type: 'integer' },
+  total_count: { type: 'integer' },
+  data: list(SETTINGS),
+})
 const KEY = { 200: text('the key file; its name is in X-Filename'), ...NOT_FOUND }
 
 export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
-  'GET /origins/:origin': { summary: 'One origin', answers: { 200: json('the origin', ORIGIN), ...NOT_FOUND } },
+  'GET /origins/:origin': {
+    summary: 'One origin',
+    answers: { 200: json('the origin', ORIGIN), ...NOT_FOUND },
+  },
   'POST /origins': {
     summary: 'Make an origin',
     body: object({ name: STRING }),
     consumes: ['application/json'],
-    answers: { 201: json('made', NEW_ORIGIN), 400: empty('not such a body'), ...REFUSED, 409: empty('the name is taken'), 417: empty('not a name for an origin') },
+    answers: {
+      201: json('made', NEW_ORIGIN),
+      400: empty('not such a body'),
+      ...REFUSED,
+      409: empty('the name is taken'),
+      417: empty('not a name for an origin'),
+    },
   },
   'PUT /origins/:origin': {
     summary: 'Set what new packages of an origin are (its administrators)',
@@ -35,17 +61,34 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     consumes: ['application/json'],
     answers: { 204: empty('set'), 400: empty('not such a body'), ...REFUSED, ...NOT_FOUND },
   },
-  'DELETE /origins/:origin': { summary: 'Delete an origin that is empty (its owner)', answers: { 204: empty('gone'), ...REFUSED, ...NOT_FOUND, 409: text('what remains in it') } },
+  'DELETE /origins/:origin': {
+    summary: 'Delete an origin that is empty (its owner)',
+    answers: { 204: empty('gone'), ...REFUSED, ...NOT_FOUND, 409: text('what remains in it') },
+  },
   'POST /origins/:origin/transfer/:account': {
     summary: 'Give an origin to another of its members (its owner)',
     answers: { 204: empty('given'), ...REFUSED, ...NOT_FOUND, 422: text('to who owns it') },
   },
-  'POST /origins/:origin/depart': { summary: 'Leave an origin', answers: { 204: empty('left'), 401: REFUSED[401], 403: text('its owner stays'), 422: text('not a member') } },
+  'POST /origins/:origin/depart': {
+    summary: 'Leave an origin',
+    answers: {
+      204: empty('left'),
+      401: REFUSED[401],
+      403: text('its owner stays'),
+      422: text('not a member'),
+    },
+  },
 
-  'GET /origins/:origin/keys': { summary: 'Public keys of an origin, newest first', answers: { 200: json('where they are', list(KEY_LOCATION)) } },
+  'GET /origins/:origin/keys': {
+    summary: 'Public keys of an origin, newest first',
+    answers: { 200: json('where they are', list(KEY_LOCATION)) },
+  },
   'GET /origins/:origin/keys/latest': { summary: 'The newest public key', answers: KEY },
   'GET /origins/:origin/keys/:revision': { summary: 'One public key', answers: KEY },
-  'POST /origins/:origin/keys': { summary: 'Make a pair of keys', answers: { 201: empty('made'), ...REFUSED, ...NOT_FOUND, 409: empty('one of this second is there') } },
+  'POST /origins/:origin/keys': {
+    summary: 'Make a pair of keys',
+    answers: { 201: empty('made'), ...REFUSED, ...NOT_FOUND, 409: empty('one of this second is there') },
+  },
   'POST /origins/:origin/keys/:revision': {
     summary: 'Add a public key (members are told of one that is there, administrators add)',
     body: STRING,
@@ -56,43 +99,98 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     summary: 'Add a secret key',
     body: STRING,
     consumes: ['text/plain'],
-    answers: { 200: empty('added, for `hab`'), 201: empty('added'), ...REFUSED, 409: empty('it is there'), 422: text('not a key file') },
+    answers: {
+      200: empty('added, for `hab`'),
+      201: empty('added'),
+      ...REFUSED,
+      409: empty('it is there'),
+      422: text('not a key file'),
+    },
   },
-  'GET /origins/:origin/secret_keys/latest': { summary: 'The newest secret key, for members of the origin', answers: { ...KEY, ...REFUSED } },
-  'GET /origins/:origin/encryption_key': { summary: 'The public key to encrypt secrets of an origin with, made when it is first asked for', answers: { ...KEY, ...REFUSED } },
+  'GET /origins/:origin/secret_keys/latest': {
+    summary: 'The newest secret key, for members of the origin',
+    answers: { ...KEY, ...REFUSED },
+  },
+  'GET /origins/:origin/encryption_key': {
+    summary: 'The public key to encrypt secrets of an origin with, made when it is first asked for',
+    answers: { ...KEY, ...REFUSED },
+  },
 
-  'GET /origins/:origin/secret': { summary: 'Secrets of an origin, as they were sent (its administrators)', answers: { 200: json('by name', list(SECRET)), ...REFUSED, ...NOT_FOUND } },
+  'GET /origins/:origin/secret': {
+    summary: 'Secrets of an origin, as they were sent (its administrators)',
+    answers: { 200: json('by name', list(SECRET)), ...REFUSED, ...NOT_FOUND },
+  },
   'POST /origins/:origin/secret': {
     summary: 'Add a secret (administrators)',
     body: object({ name: STRING, value: STRING }),
     consumes: ['application/json'],
-    answers: { 201: empty('added'), 400: empty('not such a body'), ...REFUSED, ...NOT_FOUND, 409: empty('it is there') },
+    answers: {
+      201: empty('added'),
+      400: empty('not such a body'),
+      ...REFUSED,
+      ...NOT_FOUND,
+      409: empty('it is there'),
+    },
   },
-  'DELETE /origins/:origin/secret/:name': { summary: 'Delete a secret (administrators)', answers: { 200: empty('gone'), ...REFUSED, ...NOT_FOUND } },
+  'DELETE /origins/:origin/secret/:name': {
+    summary: 'Delete a secret (administrators)',
+    answers: { 200: empty('gone'), ...REFUSED, ...NOT_FOUND },
+  },
 
   'GET /origins/:origin/integrations': {
     summary: 'Integrations of an origin',
-    answers: { 200: json('names by type', { type: 'object', additionalProperties: list(STRING) }), ...REFUSED, ...NOT_FOUND },
+    answers: {
+      200: json('names by type', { type: 'object', additionalProperties: list(STRING) }),
+      ...REFUSED,
+      ...NOT_FOUND,
+    },
   },
-  'GET /origins/:origin/integrations/:type/names': { summary: 'Integrations of one type', answers: { 200: json('names', object({ names: list(STRING) })), ...REFUSED, ...NOT_FOUND } },
-  'GET /origins/:origin/integrations/:type/:name': { summary: 'One integration, without its password', answers: { 200: json('the integration', INTEGRATION), ...REFUSED, ...NOT_FOUND } },
+  'GET /origins/:origin/integrations/:type/names': {
+    summary: 'Integrations of one type',
+    answers: { 200: json('names', object({ names: list(STRING) })), ...REFUSED, ...NOT_FOUND },
+  },
+  'GET /origins/:origin/integrations/:type/:name': {
+    summary: 'One integration, without its password',
+    answers: { 200: json('the integration', INTEGRATION), ...REFUSED, ...NOT_FOUND },
+  },
   'PUT /origins/:origin/integrations/:type/:name': {
     summary: 'Add an integration (maintainers)',
     body: { type: 'object' },
     consumes: ['application/json'],
-    answers: { 201: empty('added'), 400: empty('not a JSON object'), ...REFUSED, ...NOT_FOUND, 409: empty('it is there') },
+    answers: {
+      201: empty('added'),
+      400: empty('not a JSON object'),
+      ...REFUSED,
+      ...NOT_FOUND,
+      409: empty('it is there'),
+    },
   },
-  'DELETE /origins/:origin/integrations/:type/:name': { summary: 'Delete an integration (maintainers)', answers: { 204: empty('gone'), ...REFUSED, ...NOT_FOUND } },
+  'DELETE /origins/:origin/integrations/:type/:name': {
+    summary: 'Delete an integration (maintainers)',
+    answers: { 204: empty('gone'), ...REFUSED, ...NOT_FOUND },
+  },
 
   'GET /:origin/pkgs': {
     summary: "Settings of an origin's packages, by name",
     query: ['range'],
-    answers: { 200: json('the last page', SETTINGS_PAGE), 206: json('a page, and there is more', SETTINGS_PAGE) },
+    answers: {
+      200: json('the last page', SETTINGS_PAGE),
+      206: json('a page, and there is more', SETTINGS_PAGE),
+    },
   },
-  'GET /settings/:origin/:name': { summary: 'Settings of a package', answers: { 200: json('the settings', SETTINGS), ...REFUSED, ...NOT_FOUND } },
+  'GET /settings/:origin/:name': {
+    summary: 'Settings of a package',
+    answers: { 200: json('the settings', SETTINGS), ...REFUSED, ...NOT_FOUND },
+  },
   'POST /settings/:origin/:name': {
     summary: 'Make settings of a package, as the origin has it for new ones (maintainers)',
-    answers: { 201: json('made', SETTINGS), ...REFUSED, ...NOT_FOUND, 409: empty('they are there'), 422: empty('not a name for a package') },
+    answers: {
+      201: json('made', SETTINGS),
+      ...REFUSED,
+      ...NOT_FOUND,
+      409: empty('they are there'),
+      422: empty('not a name for a package'),
+    },
   },
   'PUT /settings/:origin/:name': {
     summary: 'Set what the next releases of a package are (maintainers)',
@@ -100,5 +198,8 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     consumes: ['application/json'],
     answers: { 200: json('set', SETTINGS), 400: empty('not such a body'), ...REFUSED, ...NOT_FOUND },
   },
-  'DELETE /settings/:origin/:name': { summary: 'Delete settings of a package (maintainers)', answers: { 204: empty('gone'), ...REFUSED, ...NOT_FOUND, 409: empty('it has releases') } },
+  'DELETE /settings/:origin/:name': {
+    summary: 'Delete settings of a package (maintainers)',
+    answers: { 204: empty('gone'), ...REFUSED, ...NOT_FOUND, 409: empty('it has releases') },
+  },
 }

@@ -14,19 +14,36 @@ const INVITATION = object({
   created_at: STRING,
   updated_at: STRING,
 })
-const OWN_ORIGIN = object({ owner_id: STRING, name: STRING, created_at: STRING, updated_at: STRING, default_package_visibility: STRING, package_count: { type: 'integer' } })
+const OWN_ORIGIN = object({
+  owner_id: STRING,
+  name: STRING,
+  created_at: STRING,
+  updated_at: STRING,
+  default_package_visibility: STRING,
+  package_count: { type: 'integer' },
+})
 const PROFILE = object({ id: STRING, name: STRING, email: STRING, created_at: STRING, updated_at: STRING })
 const TOKEN = object({ id: STRING, account_id: STRING, token: STRING, created_at: STRING })
 const NOT_SERVED = { 401: REFUSED[401], 404: empty('not served') }
 const DECIDED = { 204: empty('done'), ...REFUSED, ...NOT_FOUND, 422: empty('not an id') }
 
 export const PEOPLE_ROUTES: Readonly<Record<string, Description>> = {
-  'GET /origins/:origin/users': { summary: 'Members of an origin', answers: { 200: json('by name', object({ origin: STRING, members: list(STRING) })), ...REFUSED, ...NOT_FOUND } },
+  'GET /origins/:origin/users': {
+    summary: 'Members of an origin',
+    answers: {
+      200: json('by name', object({ origin: STRING, members: list(STRING) })),
+      ...REFUSED,
+      ...NOT_FOUND,
+    },
+  },
   'DELETE /origins/:origin/users/:account': {
     summary: 'Take an account out of an origin (its owner)',
     answers: { 204: empty('gone'), 400: empty('its owner stays'), ...REFUSED, ...NOT_FOUND },
   },
-  'GET /origins/:origin/users/:account/role': { summary: 'What an account is in an origin (members)', answers: { 200: json('its role', object({ role: STRING })), ...REFUSED, ...NOT_FOUND } },
+  'GET /origins/:origin/users/:account/role': {
+    summary: 'What an account is in an origin (members)',
+    answers: { 200: json('its role', object({ role: STRING })), ...REFUSED, ...NOT_FOUND },
+  },
   'PUT /origins/:origin/users/:account/role': {
     summary: 'Make a member more or less (administrators)',
     query: ['role'],
@@ -34,26 +51,63 @@ export const PEOPLE_ROUTES: Readonly<Record<string, Description>> = {
     answers: { 204: empty('done'), ...REFUSED, ...NOT_FOUND, 422: text('not a role') },
   },
 
-  'POST /origins/:origin/users/:account/invitations': { summary: 'Invite an account (maintainers)', answers: { 201: json('invited', INVITATION), ...REFUSED, ...NOT_FOUND, 409: empty('invited, or a member, already') } },
+  'POST /origins/:origin/users/:account/invitations': {
+    summary: 'Invite an account (maintainers)',
+    answers: {
+      201: json('invited', INVITATION),
+      ...REFUSED,
+      ...NOT_FOUND,
+      409: empty('invited, or a member, already'),
+    },
+  },
   'GET /origins/:origin/invitations': {
     summary: 'Invitations to an origin that were not accepted',
-    answers: { 200: json('oldest first', object({ origin: STRING, invitations: list(INVITATION) })), ...REFUSED, ...NOT_FOUND },
+    answers: {
+      200: json('oldest first', object({ origin: STRING, invitations: list(INVITATION) })),
+      ...REFUSED,
+      ...NOT_FOUND,
+    },
   },
   'PUT /origins/:origin/invitations/:id': { summary: 'Accept an invitation', answers: DECIDED },
   'PUT /origins/:origin/invitations/:id/ignore': { summary: 'Ignore an invitation', answers: DECIDED },
   'DELETE /origins/:origin/invitations/:id': { summary: 'Rescind an invitation', answers: DECIDED },
 
-  'GET /user/invitations': { summary: "The caller's invitations", answers: { 200: json('oldest first', list(INVITATION)), ...REFUSED } },
-  'GET /user/origins': { summary: "The caller's origins", answers: { 200: json('by name', list(OWN_ORIGIN)), ...REFUSED } },
+  'GET /user/invitations': {
+    summary: "The caller's invitations",
+    answers: { 200: json('oldest first', list(INVITATION)), ...REFUSED },
+  },
+  'GET /user/origins': {
+    summary: "The caller's origins",
+    answers: { 200: json('by name', list(OWN_ORIGIN)), ...REFUSED },
+  },
 
-  'GET /profile': { summary: "The caller's account", answers: { 200: json('the account', PROFILE), ...REFUSED } },
-  'PATCH /profile': { summary: "Set the caller's address", body: object({ email: STRING }), consumes: ['application/json'], answers: { 200: empty('set'), 400: empty('not such a body'), ...REFUSED } },
+  'GET /profile': {
+    summary: "The caller's account",
+    answers: { 200: json('the account', PROFILE), ...REFUSED },
+  },
+  'PATCH /profile': {
+    summary: "Set the caller's address",
+    body: object({ email: STRING }),
+    consumes: ['application/json'],
+    answers: { 200: empty('set'), 400: empty('not such a body'), ...REFUSED },
+  },
   'GET /profile/access-tokens': {
     summary: "The caller's token of the profile, masked: a token is only shown when it is made",
     answers: { 200: json('one or none', object({ tokens: list(TOKEN) })), ...REFUSED },
   },
-  'POST /profile/access-tokens': { summary: "Make the caller's token of the profile, in place of the one before", answers: { 200: json('the token', TOKEN), ...REFUSED } },
-  'DELETE /profile/access-tokens/:id': { summary: "Revoke a token of the caller's", answers: { 200: empty('revoked'), 401: text('not one of the caller’s'), 403: REFUSED[403], 422: empty('not an id') } },
+  'POST /profile/access-tokens': {
+    summary: "Make the caller's token of the profile, in place of the one before",
+    answers: { 200: json('the token', TOKEN), ...REFUSED },
+  },
+  'DELETE /profile/access-tokens/:id': {
+    summary: "Revoke a token of the caller's",
+    answers: {
+      200: empty('revoked'),
+      401: text('not one of the caller’s'),
+      403: REFUSED[403],
+      422: empty('not an id'),
+    },
+  },
   'GET /profile/license': { summary: 'Not served', answers: NOT_SERVED },
   'PUT /profile/license': { summary: 'Not served', answers: NOT_SERVED },
   'POST /ext/integrations/:type/credentials/validate': { summary: 'Not served', answers: NOT_SERVED },

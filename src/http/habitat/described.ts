@@ -1,7 +1,18 @@
 import { LIST_ROUTES } from './described-lists.ts'
 import { ORIGIN_ROUTES } from './described-origins.ts'
 import { PEOPLE_ROUTES } from './described-people.ts'
-import { NOT_FOUND, PARAMETERS, REFUSED, STRING, empty, json, list, object, shape, text } from './describing.ts'
+import {
+  NOT_FOUND,
+  PARAMETERS,
+  REFUSED,
+  STRING,
+  empty,
+  json,
+  list,
+  object,
+  shape,
+  text,
+} from './describing.ts'
 import type { Description, Schema } from './describing.ts'
 
 // What openapi.yaml says of the Habitat door. It stands apart from the routes because nothing is checked against it at run time:
@@ -36,40 +47,95 @@ const packageShape = object({
   created_at: STRING,
   updated_at: STRING,
 })
-const listed = { ...ident, properties: { ...(ident['properties'] as object), channels: list(STRING), platforms: list(STRING) } }
-const page = object({ range_start: { type: 'integer' }, range_end: { type: 'integer' }, total_count: { type: 'integer' }, data: list(LISTED) })
+const listed = {
+  ...ident,
+  properties: { ...(ident['properties'] as object), channels: list(STRING), platforms: list(STRING) },
+}
+const page = object({
+  range_start: { type: 'integer' },
+  range_end: { type: 'integer' },
+  total_count: { type: 'integer' },
+  data: list(LISTED),
+})
 /** The shapes of Habitat's JSON that several routes answer, by their names in openapi.yaml. */
-export const HABITAT_SHAPES = { HabitatIdent: ident, HabitatPackage: packageShape, HabitatListedIdent: listed, HabitatPage: page }
+export const HABITAT_SHAPES = {
+  HabitatIdent: ident,
+  HabitatPackage: packageShape,
+  HabitatListedIdent: listed,
+  HabitatPage: page,
+}
 
-const CHANNEL = object({ id: STRING, owner_id: STRING, name: STRING, origin: STRING, created_at: STRING, updated_at: STRING })
+const CHANNEL = object({
+  id: STRING,
+  owner_id: STRING,
+  name: STRING,
+  origin: STRING,
+  created_at: STRING,
+  updated_at: STRING,
+})
 
 const IDENTS = { 200: json('the last page', PAGE), 206: json('a page, and there is more', PAGE) }
 const FOUND = { 200: json('the package', PACKAGE), ...NOT_FOUND }
-const MOVED = { 200: empty('done, or done before: view, revision, target and whether anything changed are in Depot-View, Depot-Revision, Depot-Target, Depot-Changed') }
+const MOVED = {
+  200: empty(
+    'done, or done before: view, revision, target and whether anything changed are in Depot-View, Depot-Revision, Depot-Target, Depot-Changed',
+  ),
+}
 
 /** Relative to `/v1`, its mount `/v1/depot`, or a view's URL below it. */
 const ROUTES: Readonly<Record<string, Description>> = {
   'GET /status': { summary: 'The depot answers', answers: { 200: empty('it does') } },
   'GET /views': { summary: 'The names of the open views', answers: { 200: json('names', list(STRING)) } },
-  'POST /views/:view/pkgs/:origin/:name/:version/:release/promote': { summary: 'Promote a release into a view', query: ['target'], answers: { ...MOVED, ...REFUSED, ...NOT_FOUND } },
+  'POST /views/:view/pkgs/:origin/:name/:version/:release/promote': {
+    summary: 'Promote a release into a view',
+    query: ['target'],
+    answers: { ...MOVED, ...REFUSED, ...NOT_FOUND },
+  },
 
   'GET /pkgs/:origin': { summary: 'Releases of an origin', query: ['range', 'distinct'], answers: IDENTS },
-  'GET /pkgs/:origin/:name': { summary: 'Releases of a package', query: ['range', 'distinct'], answers: IDENTS },
-  'GET /pkgs/:origin/:name/:version': { summary: 'Releases of one version', query: ['range', 'distinct'], answers: IDENTS },
-  'GET /pkgs/:origin/:name/latest': { summary: 'The latest release of a package', query: ['target'], answers: FOUND },
-  'GET /pkgs/:origin/:name/:version/latest': { summary: 'The latest release of one version', query: ['target'], answers: FOUND },
+  'GET /pkgs/:origin/:name': {
+    summary: 'Releases of a package',
+    query: ['range', 'distinct'],
+    answers: IDENTS,
+  },
+  'GET /pkgs/:origin/:name/:version': {
+    summary: 'Releases of one version',
+    query: ['range', 'distinct'],
+    answers: IDENTS,
+  },
+  'GET /pkgs/:origin/:name/latest': {
+    summary: 'The latest release of a package',
+    query: ['target'],
+    answers: FOUND,
+  },
+  'GET /pkgs/:origin/:name/:version/latest': {
+    summary: 'The latest release of one version',
+    query: ['target'],
+    answers: FOUND,
+  },
   'GET /pkgs/:origin/:name/:version/:release': { summary: 'One release', query: ['target'], answers: FOUND },
   'GET /pkgs/:origin/:name/:version/:release/channels': {
     summary: 'The views a release is in',
     query: ['target'],
-    answers: { 200: json('by name, descending', list(object({ name: STRING, created_at: STRING, promoted_at: STRING }))) },
+    answers: {
+      200: json(
+        'by name, descending',
+        list(object({ name: STRING, created_at: STRING, promoted_at: STRING })),
+      ),
+    },
   },
   'GET /pkgs/:origin/:name/:version/:release/download': {
     summary: 'The file of a release; its name is in X-Filename',
     query: ['target'],
     answers: {
-      200: { description: 'the whole', content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } },
-      206: { description: 'the range asked for', content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } },
+      200: {
+        description: 'the whole',
+        content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
+      },
+      206: {
+        description: 'the range asked for',
+        content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
+      },
       304: empty('the client has it (If-None-Match)'),
       416: empty('a range beyond its end'),
       ...NOT_FOUND,
@@ -80,7 +146,11 @@ const ROUTES: Readonly<Record<string, Description>> = {
     query: ['target', 'checksum', 'forced'],
     needs: ['checksum'],
     consumes: ['application/octet-stream', 'multipart/form-data'],
-    body: { type: 'string', format: 'binary', description: 'the file as it is, or as the part `file` of a form' },
+    body: {
+      type: 'string',
+      format: 'binary',
+      description: 'the file as it is, or as the part `file` of a form',
+    },
     answers: {
       200: text('published, for a client that sent a form'),
       201: text('published'),
@@ -94,13 +164,39 @@ const ROUTES: Readonly<Record<string, Description>> = {
     },
   },
 
-  'GET /channels/:origin': { summary: "An origin's channels", query: ['sandbox'], answers: { 200: json('by name', list(object({ name: STRING }))) } },
-  'POST /channels/:origin/:channel': { summary: 'Make a channel', answers: { 201: json('made', CHANNEL), ...REFUSED, 409: empty('it is there') } },
-  'DELETE /channels/:origin/:channel': { summary: "Take an origin's releases out of a view, and the channel away", answers: { 200: empty('gone'), ...REFUSED } },
-  'GET /channels/:origin/:channel/pkgs/:name/latest': { summary: 'The latest release of a package in a channel', query: ['target'], answers: FOUND },
-  'GET /channels/:origin/:channel/pkgs/:name/:version/latest': { summary: 'The latest release of one version in a channel', query: ['target'], answers: FOUND },
-  'GET /channels/:origin/:channel/pkgs/:name/:version/:release': { summary: 'One release, if it is in the channel', query: ['target'], answers: FOUND },
-  'PUT /channels/:origin/:channel/pkgs/:name/:version/:release/promote': { summary: 'Promote a release', query: ['target'], answers: { ...MOVED, ...REFUSED, ...NOT_FOUND } },
+  'GET /channels/:origin': {
+    summary: "An origin's channels",
+    query: ['sandbox'],
+    answers: { 200: json('by name', list(object({ name: STRING }))) },
+  },
+  'POST /channels/:origin/:channel': {
+    summary: 'Make a channel',
+    answers: { 201: json('made', CHANNEL), ...REFUSED, 409: empty('it is there') },
+  },
+  'DELETE /channels/:origin/:channel': {
+    summary: "Take an origin's releases out of a view, and the channel away",
+    answers: { 200: empty('gone'), ...REFUSED },
+  },
+  'GET /channels/:origin/:channel/pkgs/:name/latest': {
+    summary: 'The latest release of a package in a channel',
+    query: ['target'],
+    answers: FOUND,
+  },
+  'GET /channels/:origin/:channel/pkgs/:name/:version/latest': {
+    summary: 'The latest release of one version in a channel',
+    query: ['target'],
+    answers: FOUND,
+  },
+  'GET /channels/:origin/:channel/pkgs/:name/:version/:release': {
+    summary: 'One release, if it is in the channel',
+    query: ['target'],
+    answers: FOUND,
+  },
+  'PUT /channels/:origin/:channel/pkgs/:name/:version/:release/promote': {
+    summary: 'Promote a release',
+    query: ['target'],
+    answers: { ...MOVED, ...REFUSED, ...NOT_FOUND },
+  },
   'PUT /channels/:origin/:channel/pkgs/:name/:version/:release/demote': {
     summary: 'Demote a release',
     query: ['target'],
@@ -122,17 +218,27 @@ const UNMOUNTED = /^\/v1\/(status|user|profile|settings|ext|rdeps)(\/|$)/
  */
 export function describeHabitatRoute(method: string, url: string): Schema {
   const isMounted = url.startsWith('/v1/depot/')
-  if ((!isMounted && !UNMOUNTED.test(url)) || /\/views\/:view(\/depot\/.*|\/\*)?$/.test(url)) return { hide: true }
+  if ((!isMounted && !UNMOUNTED.test(url)) || /\/views\/:view(\/depot\/.*|\/\*)?$/.test(url))
+    return { hide: true }
   const path = url.slice((isMounted ? '/v1/depot' : '/v1').length)
   const own = ROUTES[`${method} ${path}`]
-  const inherited = path.startsWith(`${BELOW_A_VIEW}/`) ? ROUTES[`${method} ${path.slice(BELOW_A_VIEW.length)}`] : undefined
+  const inherited = path.startsWith(`${BELOW_A_VIEW}/`)
+    ? ROUTES[`${method} ${path.slice(BELOW_A_VIEW.length)}`]
+    : undefined
   const description = own ?? inherited
-  if (description === undefined) throw new Error(`${method} ${url} has no description: add one to ${import.meta.filename}`)
+  if (description === undefined)
+    throw new Error(`${method} ${url} has no description: add one to ${import.meta.filename}`)
   const { summary, query = [], needs = [], body, consumes, answers } = description
   return {
     tags: [own === undefined ? 'Habitat, below the URL of a view' : 'Habitat'],
     summary: own === undefined ? `${summary}, as the view has it` : summary,
-    ...(query.length > 0 && { querystring: { type: 'object', properties: Object.fromEntries(query.map((name) => [name, PARAMETERS[name]])), required: needs } }),
+    ...(query.length > 0 && {
+      querystring: {
+        type: 'object',
+        properties: Object.fromEntries(query.map((name) => [name, PARAMETERS[name]])),
+        required: needs,
+      },
+    }),
     ...(body !== undefined && { body, consumes }),
     response: { ...(query.includes('target') && { 422: text('a target that is none') }), ...answers },
   }

@@ -16,7 +16,10 @@ export interface Description {
 }
 
 export const PARAMETERS = {
-  target: { type: 'string', description: "the platform; when absent the client's own, told by its User-Agent, or x86_64-linux" },
+  target: {
+    type: 'string',
+    description: "the platform; when absent the client's own, told by its User-Agent, or x86_64-linux",
+  },
   range: { type: 'integer', description: 'a zero-based offset into the list' },
   distinct: { type: 'boolean', description: 'packages in place of their releases' },
   sandbox: { type: 'boolean', description: 'with the channels that begin with `bldr-`' },
@@ -26,14 +29,27 @@ export const PARAMETERS = {
   query: { type: 'string', description: 'words of the names of packages' },
   checksum: { type: 'string', description: 'BLAKE2b-256 of the file, in hex' },
   role: { type: 'string', description: '`readonly_member`, `member`, `maintainer` or `administrator`' },
-  forced: { type: 'string', description: '`true`: take an ident that is there already, if the bytes are the same' },
+  forced: {
+    type: 'string',
+    description: '`true`: take an ident that is there already, if the bytes are the same',
+  },
 } as const
 
-export const text = (description: string) => ({ description, content: { 'text/plain': { schema: { type: 'string' } } } })
+export const text = (description: string) => ({
+  description,
+  content: { 'text/plain': { schema: { type: 'string' } } },
+})
 export const empty = (description: string) => ({ type: 'null', description })
-export const json = (description: string, schema: Schema) => ({ description, content: { 'application/json': { schema } } })
+export const json = (description: string, schema: Schema) => ({
+  description,
+  content: { 'application/json': { schema } },
+})
 export const list = (items: Schema): Schema => ({ type: 'array', items })
-export const object = (properties: Record<string, Schema>): Schema => ({ type: 'object', properties, required: Object.keys(properties) })
+export const object = (properties: Record<string, Schema>): Schema => ({
+  type: 'object',
+  properties,
+  required: Object.keys(properties),
+})
 
 export const shape = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` })
 

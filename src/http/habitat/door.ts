@@ -36,7 +36,9 @@ export async function habitatDoor(app: FastifyInstance, { door }: { door: Door }
   // Rights come before bodies, and clients send bodies under any type, or none: a handler gets the stream, and reads it or not.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, body, done) => done(null, body))
-  await app.register(multipart, { limits: { files: 1, fields: 8, fieldSize: LARGEST_FIELD_BYTES, fileSize: Number.MAX_SAFE_INTEGER } })
+  await app.register(multipart, {
+    limits: { files: 1, fields: 8, fieldSize: LARGEST_FIELD_BYTES, fileSize: Number.MAX_SAFE_INTEGER },
+  })
 
   statusReads(app)
   dependentReads(app, door)

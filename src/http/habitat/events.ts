@@ -20,7 +20,8 @@ export function eventReads(app: FastifyInstance, { depot }: Door, mount: string)
     const to = dayOf(request, 'to_date') + DAY_MS
     const words = query(request, 'query') ?? ''
     const search = parseSearch(words)
-    if (search === undefined && words !== '') return replyPage(reply, { items: [], total: 0 }, offset, wireEvent)
+    if (search === undefined && words !== '')
+      return replyPage(reply, { items: [], total: 0 }, offset, wireEvent)
     const asked = { ...pageAt(offset), from, to, view: query(request, 'channel') || undefined, search }
     const own = caller !== undefined && allowsAction(caller, 'read') ? caller.accountId : undefined
     return replyPage(reply, await listEvents(depot.db, asked, audienceOf(caller), own), offset, wireEvent)
@@ -33,6 +34,11 @@ function dayOf(request: Asking, name: string): number {
   const [, year = '', month = '', day = ''] = /^(\d{4})-(\d{1,2})-(\d{1,2})$/.exec(text) ?? []
   const at = Date.UTC(Number(year), Number(month) - 1, Number(day))
   // A day that is not in its month would be one of the next.
-  if (year !== '' && new Date(at).getUTCMonth() === Number(month) - 1 && new Date(at).getUTCDate() === Number(day)) return at
+  if (
+    year !== '' &&
+    new Date(at).getUTCMonth() === Number(month) - 1 &&
+    new Date(at).getUTCDate() === Number(day)
+  )
+    return at
   throw new DepotError('invalid_request', `${name} must be a day, YYYY-MM-DD, not ${quote(text)}`)
 }

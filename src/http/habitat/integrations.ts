@@ -20,7 +20,10 @@ export function integrationReads(app: FastifyInstance, { depot }: Door, mount: s
     signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const origin = await getOrigin(depot.db, request.params.origin)
     const integrations = await listIntegrations(depot.db, origin.id)
-    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify(wireIntegrations(integrations)))
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(wireIntegrations(integrations)))
   })
 
   app.get(`${mount}/origins/:origin/integrations/:type/names`, async (request: Asking, reply) => {
@@ -36,9 +39,15 @@ export function integrationReads(app: FastifyInstance, { depot }: Door, mount: s
     signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const origin = await getOrigin(depot.db, request.params.origin)
     const sealed = await findIntegration(depot.db, origin.id, { type, name })
-    if (sealed === undefined) throw new DepotError('not_found', `${origin.name} has no integration ${type}/${name}`)
-    const body = JSON.parse(depot.secrets.open(sealed, integrationPurpose(origin.name, { type, name }))) as z.infer<typeof Body>
-    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify(wireIntegration(origin.name, { type, name }, body)))
+    if (sealed === undefined)
+      throw new DepotError('not_found', `${origin.name} has no integration ${type}/${name}`)
+    const body = JSON.parse(
+      depot.secrets.open(sealed, integrationPurpose(origin.name, { type, name })),
+    ) as z.infer<typeof Body>
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(wireIntegration(origin.name, { type, name }, body)))
   })
 }
 
@@ -49,7 +58,11 @@ export function integrationWrites(app: FastifyInstance, { depot }: Door, mount: 
     signedInAs(request, 'maintainer', origin, 'manage')
     const body = await readJson(request, depot, { what: 'the integration', shape: Body })
     const sealed = depot.secrets.seal(JSON.stringify(body), integrationPurpose(origin, { type, name }))
-    await depot.writer.submit({ kind: 'addIntegration', input: { origin, type, name, sealed }, actor: actorOf(request, 'habitat') })
+    await depot.writer.submit({
+      kind: 'addIntegration',
+      input: { origin, type, name, sealed },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply.code(201).send()
   })
 
@@ -57,7 +70,11 @@ export function integrationWrites(app: FastifyInstance, { depot }: Door, mount: 
     const { origin, type, name } = request.params
     request.subject = `integration ${type}/${name} of ${origin}`
     signedInAs(request, 'maintainer', origin, 'manage')
-    await depot.writer.submit({ kind: 'removeIntegration', input: { origin, type, name }, actor: actorOf(request, 'habitat') })
+    await depot.writer.submit({
+      kind: 'removeIntegration',
+      input: { origin, type, name },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply.code(204).send()
   })
 }

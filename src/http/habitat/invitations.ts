@@ -17,7 +17,10 @@ export function invitationReads(app: FastifyInstance, { depot }: Door, mount: st
     signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const origin = await getOrigin(depot.db, request.params.origin)
     const invitations = await listInvitationsTo(depot.db, origin.id)
-    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify(wireInvitations(origin, invitations)))
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(wireInvitations(origin, invitations)))
   })
 }
 
@@ -26,17 +29,26 @@ export function invitationWrites(app: FastifyInstance, { depot }: Door, mount: s
     const { origin, account } = request.params
     request.subject = `${account} to ${origin}`
     const { accountId: inviterId } = signedInAs(request, 'maintainer', origin, 'manage')
-    const invitation = await depot.writer.submit({ kind: 'invite', input: { origin, account, inviterId }, actor: actorOf(request, 'habitat') })
-    return reply.code(201).type('application/json').send(JSON.stringify(wireInvitation(invitation)))
+    const invitation = await depot.writer.submit({
+      kind: 'invite',
+      input: { origin, account, inviterId },
+      actor: actorOf(request, 'habitat'),
+    })
+    return reply
+      .code(201)
+      .type('application/json')
+      .send(JSON.stringify(wireInvitation(invitation)))
   })
 
-  const decide = (kind: 'acceptInvitation' | 'ignoreInvitation' | 'rescindInvitation') => async (request: Asking, reply: FastifyReply) => {
-    const { origin } = request.params
-    const invitationId = await decidable(request)
-    request.subject = `invitation ${invitationId} to ${origin}`
-    await depot.writer.submit({ kind, input: { origin, invitationId }, actor: actorOf(request, 'habitat') })
-    return reply.code(204).send()
-  }
+  const decide =
+    (kind: 'acceptInvitation' | 'ignoreInvitation' | 'rescindInvitation') =>
+    async (request: Asking, reply: FastifyReply) => {
+      const { origin } = request.params
+      const invitationId = await decidable(request)
+      request.subject = `invitation ${invitationId} to ${origin}`
+      await depot.writer.submit({ kind, input: { origin, invitationId }, actor: actorOf(request, 'habitat') })
+      return reply.code(204).send()
+    }
   app.put(`${mount}/origins/:origin/invitations/:id`, decide('acceptInvitation'))
   app.put(`${mount}/origins/:origin/invitations/:id/ignore`, decide('ignoreInvitation'))
   app.delete(`${mount}/origins/:origin/invitations/:id`, decide('rescindInvitation'))
@@ -47,7 +59,8 @@ export function invitationWrites(app: FastifyInstance, { depot }: Door, mount: s
     const caller = signedInFor(request, origin, 'manage')
     const id = idOf(request)
     const invitation = await findInvitation(depot.db, origin, id)
-    if (invitation === undefined) throw new DepotError('not_found', `there is no invitation ${id} to ${origin}`)
+    if (invitation === undefined)
+      throw new DepotError('not_found', `there is no invitation ${id} to ${origin}`)
     expectMayDecide(caller, invitation)
     return id
   }

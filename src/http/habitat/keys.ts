@@ -2,7 +2,14 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { allowsAction, hasRole } from '../../access/access.ts'
 import { DepotError } from '../../errors.ts'
 import { generateEncryptionKey } from '../../origins/encryption-key.ts'
-import { formatKeyName, formatPublicKey, formatSecretKey, generateKeyPair, parsePublicKey, parseSecretKey } from '../../hart/origin-key.ts'
+import {
+  formatKeyName,
+  formatPublicKey,
+  formatSecretKey,
+  generateKeyPair,
+  parsePublicKey,
+  parseSecretKey,
+} from '../../hart/origin-key.ts'
 import type { KeyName } from '../../hart/origin-key.ts'
 import { findKey, findLatestKey, getOrigin, listKeyRevisions } from '../../origins/origin-store.ts'
 import type { StoredKey } from '../../origins/origin-store.ts'
@@ -58,12 +65,21 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
     if ((await findKey(depot.db, origin, 'public', revision)) !== undefined) {
       throw new DepotError('already_exists', `the key ${origin}-${revision} exists already`)
     }
-    if (!hasRole(caller, origin, 'administrator')) throw new DepotError('key_not_yours', `only an administrator of ${origin} adds a key to it`)
-    if (!mayManage) throw new DepotError('key_not_yours', `this token may not manage, which adding a key to ${origin} needs`)
+    if (!hasRole(caller, origin, 'administrator'))
+      throw new DepotError('key_not_yours', `only an administrator of ${origin} adds a key to it`)
+    if (!mayManage)
+      throw new DepotError(
+        'key_not_yours',
+        `this token may not manage, which adding a key to ${origin} needs`,
+      )
     const publicBody = await readText(request, depot, KEY_FILE)
     expectName(parsePublicKey(publicBody), { origin, revision })
     request.subject = `key ${origin}-${revision}`
-    await depot.writer.submit({ kind: 'addKey', input: { origin, revision, ownerId: caller.accountId, publicBody }, actor: actorOf(request, 'habitat') })
+    await depot.writer.submit({
+      kind: 'addKey',
+      input: { origin, revision, ownerId: caller.accountId, publicBody },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply
       .code(201)
       .header('location', `${request.publicPath}${request.url}`)
@@ -77,10 +93,15 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
     const caller = signedInAs(request, 'administrator', origin, 'manage')
     const text = await readText(request, depot, KEY_FILE)
     const { revision, ...key } = parseSecretKey(text)
-    if (key.origin !== origin) throw new DepotError('secret_key_malformed', `the key is one of ${key.origin}, not of ${origin}`)
+    if (key.origin !== origin)
+      throw new DepotError('secret_key_malformed', `the key is one of ${key.origin}, not of ${origin}`)
     const secretBody = depot.secrets.seal(text, secretPurpose(origin, revision))
     request.subject = `key ${origin}-${revision}`
-    await depot.writer.submit({ kind: 'addKey', input: { origin, revision, ownerId: caller.accountId, secretBody }, actor: actorOf(request, 'habitat') })
+    await depot.writer.submit({
+      kind: 'addKey',
+      input: { origin, revision, ownerId: caller.accountId, secretBody },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply.code(request.headers['user-agent']?.startsWith('hab/') === true ? 200 : 201).send()
   })
 
@@ -88,7 +109,10 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
     const { origin } = request.params
     signedInAs(request, 'member', origin, 'read')
     const sealed = await findLatestKey(depot.db, origin, 'secret')
-    const opened = sealed && { ...sealed, body: depot.secrets.open(sealed.body, secretPurpose(origin, sealed.revision)) }
+    const opened = sealed && {
+      ...sealed,
+      body: depot.secrets.open(sealed.body, secretPurpose(origin, sealed.revision)),
+    }
     return replyKey(opened, origin, 'sig.key', reply)
   })
 }
@@ -103,15 +127,29 @@ export function encryptionKey(app: FastifyInstance, { depot }: Door, mount: stri
     const { revision, publicBody, secretBody } = generateEncryptionKey(origin, depot.now())
     const sealed = depot.secrets.seal(secretBody, `origin encryption key ${origin}-${revision}`)
     const input = { origin, revision, ownerId, publicBody, secretBody: sealed }
-    return replyKey(await depot.writer.submit({ kind: 'keepEncryptionKey', input, actor: actorOf(request, 'habitat') }), origin, 'pub', reply)
+    return replyKey(
+      await depot.writer.submit({ kind: 'keepEncryptionKey', input, actor: actorOf(request, 'habitat') }),
+      origin,
+      'pub',
+      reply,
+    )
   })
 }
 
-function replyKey(key: StoredKey | undefined, origin: string, suffix: string, reply: FastifyReply): FastifyReply {
+function replyKey(
+  key: StoredKey | undefined,
+  origin: string,
+  suffix: string,
+  reply: FastifyReply,
+): FastifyReply {
   if (key === undefined) throw new DepotError('not_found', `there is no such key of the origin ${origin}`)
   const fileName = `${origin}-${key.revision}.${suffix}`
   return reply
-    .headers({ 'x-filename': fileName, 'content-disposition': `attachment; filename="${fileName}"`, 'cache-control': NO_CACHE })
+    .headers({
+      'x-filename': fileName,
+      'content-disposition': `attachment; filename="${fileName}"`,
+      'cache-control': NO_CACHE,
+    })
     .type('text/plain')
     .send(key.body)
 }

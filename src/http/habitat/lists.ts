@@ -17,15 +17,28 @@ const MOST_AT_ONCE = 10_000
 /** habitat-2016.md 1.2 rows 2–7, habitat-today.md 3.1; `place` is the mount, or a view's URL below it. */
 export function packageLists(app: FastifyInstance, { depot }: Door, place: string): void {
   const list = async (request: Asking, reply: FastifyReply) =>
-    request.params.view === undefined ? replyList(request, reply, depot) : replyViewList(request, reply, depot, request.params.view)
+    request.params.view === undefined
+      ? replyList(request, reply, depot)
+      : replyViewList(request, reply, depot, request.params.view)
   app.get(`${place}/pkgs/:origin`, list)
   app.get(`${place}/pkgs/:origin/:name`, list)
   app.get(`${place}/pkgs/:origin/:name/:version`, list)
   app.get(`${place}/pkgs/:origin/:name/:version/:release/channels`, async (request: Asking, reply) => {
-    const release = await findRelease(depot.db, identTextOf(request), namedTarget(request), audienceOf(request.caller))
+    const release = await findRelease(
+      depot.db,
+      identTextOf(request),
+      namedTarget(request),
+      audienceOf(request.caller),
+    )
     const views = release === undefined ? [] : await listViewsOf(depot.db, release.id)
     return reply.type('application/json').send(
-      JSON.stringify(views.map((view) => ({ name: view.name, created_at: wireTime(view.channelCreatedAt), promoted_at: wireTime(view.promotedAt) }))),
+      JSON.stringify(
+        views.map((view) => ({
+          name: view.name,
+          created_at: wireTime(view.channelCreatedAt),
+          promoted_at: wireTime(view.promotedAt),
+        })),
+      ),
     )
   })
 }
@@ -42,9 +55,18 @@ export function versionLists(app: FastifyInstance, { depot }: Door, mount: strin
 }
 
 /** Sends a page of today's lists. */
-export function replyPage<Item>(reply: FastifyReply, page: Page<Item>, offset: number, write: (item: Item) => unknown): FastifyReply {
+export function replyPage<Item>(
+  reply: FastifyReply,
+  page: Page<Item>,
+  offset: number,
+  write: (item: Item) => unknown,
+): FastifyReply {
   const { status, body } = wirePage(page, offset, write)
-  return reply.code(status).header('cache-control', NO_CACHE).type('application/json; charset=utf-8').send(JSON.stringify(body))
+  return reply
+    .code(status)
+    .header('cache-control', NO_CACHE)
+    .type('application/json; charset=utf-8')
+    .send(JSON.stringify(body))
 }
 
 /** Alone among today's lists, these begin at any offset (habitat-today.md 3.5). */
@@ -52,19 +74,49 @@ async function replyList(request: Asking, reply: FastifyReply, depot: Depot): Pr
   const range = rangeOf(request)
   const slice: Slice = range < 0 ? { offset: 0, limit: MOST_AT_ONCE } : { offset: range, limit: PAGE }
   const audience = audienceOf(request.caller)
-  if (flagOf(request, 'distinct')) return replyPage(reply, await listPackages(depot.db, prefixOf(request), slice, audience), slice.offset, wireListedPackage)
-  return replyPage(reply, await listIdents(depot.db, prefixOf(request), slice, audience), slice.offset, wireListed)
+  if (flagOf(request, 'distinct'))
+    return replyPage(
+      reply,
+      await listPackages(depot.db, prefixOf(request), slice, audience),
+      slice.offset,
+      wireListedPackage,
+    )
+  return replyPage(
+    reply,
+    await listIdents(depot.db, prefixOf(request), slice, audience),
+    slice.offset,
+    wireListed,
+  )
 }
 
 /** The bare array of 2016, paged by its integer `Range` (habitat-2016.md 1.7), without the overlap of its pages. */
-async function replyViewList(request: Asking, reply: FastifyReply, depot: Depot, name: string): Promise<FastifyReply> {
+async function replyViewList(
+  request: Asking,
+  reply: FastifyReply,
+  depot: Depot,
+  name: string,
+): Promise<FastifyReply> {
   const [, first = '1'] = /^\s*(\d{1,15})\s*$/.exec(request.headers.range ?? '') ?? []
   const offset = Math.max(0, Number(first) - 1)
   const view = await findView(depot.db, name)
-  const page = view && (await listIdentsInView(depot.db, view.id, prefixOf(request), { offset, limit: PAGE }, audienceOf(request.caller)))
+  const page =
+    view &&
+    (await listIdentsInView(
+      depot.db,
+      view.id,
+      prefixOf(request),
+      { offset, limit: PAGE },
+      audienceOf(request.caller),
+    ))
   const { items, total } = page ?? { items: [], total: 0 }
   const range = `${offset}..${offset + PAGE}; count=${total}`
-  reply.headers({ 'content-range': range, 'x-content-range': range, vary: 'range', 'cache-control': NO_CACHE, 'content-type': 'application/json; charset=utf-8' })
+  reply.headers({
+    'content-range': range,
+    'x-content-range': range,
+    vary: 'range',
+    'cache-control': NO_CACHE,
+    'content-type': 'application/json; charset=utf-8',
+  })
   if (total > offset + PAGE) reply.code(206).header('next-range', String(offset + PAGE + 1))
   return reply.send(JSON.stringify(items.map(wireIdent)))
 }

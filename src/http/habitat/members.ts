@@ -18,7 +18,10 @@ export function memberReads(app: FastifyInstance, { depot }: Door, mount: string
     signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const origin = await getOrigin(depot.db, request.params.origin)
     const members = await listMemberNames(depot.db, origin.id)
-    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify(wireMembers(origin, members)))
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(wireMembers(origin, members)))
   })
 
   app.get(`${mount}/origins/:origin/users/:account/role`, async (request: Asking, reply) => {
@@ -26,7 +29,8 @@ export function memberReads(app: FastifyInstance, { depot }: Door, mount: string
     const origin = await getOrigin(depot.db, request.params.origin)
     const account = await findAccount(depot.db, request.params.account)
     const role = account && (await findRole(depot.db, origin.id, account.id))
-    if (role === undefined) throw new DepotError('not_found', `${quote(request.params.account)} is not a member of ${origin.name}`)
+    if (role === undefined)
+      throw new DepotError('not_found', `${quote(request.params.account)} is not a member of ${origin.name}`)
     return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify({ role }))
   })
 }
@@ -37,7 +41,11 @@ export function memberWrites(app: FastifyInstance, { depot }: Door, mount: strin
     const role = roleIn(request)
     request.subject = `${account} as ${role} of ${origin}`
     const { accountId: actorId } = signedInAs(request, 'administrator', origin, 'manage')
-    await depot.writer.submit({ kind: 'changeRole', input: { origin, account, role, actorId }, actor: actorOf(request, 'habitat') })
+    await depot.writer.submit({
+      kind: 'changeRole',
+      input: { origin, account, role, actorId },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply.code(204).send()
   })
 
@@ -45,7 +53,11 @@ export function memberWrites(app: FastifyInstance, { depot }: Door, mount: strin
     const { origin, account } = request.params
     request.subject = `${account} out of ${origin}`
     signedInAs(request, 'owner', origin, 'manage')
-    await depot.writer.submit({ kind: 'removeMember', input: { origin, account }, actor: actorOf(request, 'habitat') })
+    await depot.writer.submit({
+      kind: 'removeMember',
+      input: { origin, account },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply.code(204).send()
   })
 
@@ -53,7 +65,11 @@ export function memberWrites(app: FastifyInstance, { depot }: Door, mount: strin
     const { origin, account } = request.params
     request.subject = `origin ${origin} to ${account}`
     signedInAs(request, 'owner', origin, 'manage')
-    await depot.writer.submit({ kind: 'transferOrigin', input: { origin, account }, actor: actorOf(request, 'habitat') })
+    await depot.writer.submit({
+      kind: 'transferOrigin',
+      input: { origin, account },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply.code(204).send()
   })
 
@@ -61,7 +77,11 @@ export function memberWrites(app: FastifyInstance, { depot }: Door, mount: strin
     const { origin } = request.params
     request.subject = `out of origin ${origin}`
     const { accountId, accountName: account } = signedInFor(request, origin, 'manage')
-    await depot.writer.submit({ kind: 'departOrigin', input: { origin, account, accountId }, actor: actorOf(request, 'habitat') })
+    await depot.writer.submit({
+      kind: 'departOrigin',
+      input: { origin, account, accountId },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply.code(204).send()
   })
 }
@@ -70,6 +90,9 @@ export function memberWrites(app: FastifyInstance, { depot }: Door, mount: strin
 function roleIn(request: Asking): Role {
   const asked = query(request, 'role') ?? ''
   const role = ROLES.find((candidate) => candidate === asked)
-  if (role === undefined) throw new DepotError('invalid_value', `${quote(asked)} is not a role: ${ROLES.join(', ')}`, { builderText: `Invalid member role '${asked}'` })
+  if (role === undefined)
+    throw new DepotError('invalid_value', `${quote(asked)} is not a role: ${ROLES.join(', ')}`, {
+      builderText: `Invalid member role '${asked}'`,
+    })
   return role
 }

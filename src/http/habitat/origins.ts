@@ -27,22 +27,43 @@ export function originWrites(app: FastifyInstance, { depot }: Door, mount: strin
   app.post(`${mount}/origins`, async (request: Asking, reply) => {
     const caller = signedIn(request, 'manage')
     const { originCreators } = depot.config
-    if (!caller.isAdministrator && originCreators !== undefined && !originCreators.includes(caller.accountName)) {
+    if (
+      !caller.isAdministrator &&
+      originCreators !== undefined &&
+      !originCreators.includes(caller.accountName)
+    ) {
       throw new DepotError('forbidden', `${caller.accountName} may not create origins`)
     }
-    const { name, default_package_visibility: defaultVisibility } = await readJson(request, depot, { what: 'the origin', shape: NewOrigin })
+    const { name, default_package_visibility: defaultVisibility } = await readJson(request, depot, {
+      what: 'the origin',
+      shape: NewOrigin,
+    })
     request.subject = `origin ${name}`
     const input = { name, ownerId: caller.accountId, ...(defaultVisibility && { defaultVisibility }) }
-    const origin = await depot.writer.submit({ kind: 'createOrigin', input, actor: actorOf(request, 'habitat') })
-    return reply.code(201).type('application/json').send(JSON.stringify(wireNewOrigin(origin)))
+    const origin = await depot.writer.submit({
+      kind: 'createOrigin',
+      input,
+      actor: actorOf(request, 'habitat'),
+    })
+    return reply
+      .code(201)
+      .type('application/json')
+      .send(JSON.stringify(wireNewOrigin(origin)))
   })
 
   app.put(`${mount}/origins/:origin`, async (request: Asking, reply) => {
     const { origin } = request.params
     request.subject = `origin ${origin}`
     signedInAs(request, 'administrator', origin, 'manage')
-    const { default_package_visibility: defaultVisibility } = await readJson(request, depot, { what: 'the origin', shape: ChangedOrigin })
-    await depot.writer.submit({ kind: 'changeOrigin', input: { origin, defaultVisibility }, actor: actorOf(request, 'habitat') })
+    const { default_package_visibility: defaultVisibility } = await readJson(request, depot, {
+      what: 'the origin',
+      shape: ChangedOrigin,
+    })
+    await depot.writer.submit({
+      kind: 'changeOrigin',
+      input: { origin, defaultVisibility },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply.code(204).send()
   })
 

@@ -24,7 +24,8 @@ function headersOf({ found, cacheControl, view, revision }: PackageReply): Recor
     'cache-control': cacheControl,
     etag: tagOf(found),
     'depot-target': found.target,
-    ...(view !== undefined && revision !== undefined && { 'depot-view': view, 'depot-revision': String(revision) }),
+    ...(view !== undefined &&
+      revision !== undefined && { 'depot-view': view, 'depot-revision': String(revision) }),
   }
 }
 
@@ -33,12 +34,17 @@ function tagOf({ checksum }: PackageAnswer): string {
 }
 
 /** To a request of GET or HEAD, by way of fastify. */
-export function replyPackage(request: FastifyRequest, reply: FastifyReply, asked: PackageReply): FastifyReply {
+export function replyPackage(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  asked: PackageReply,
+): FastifyReply {
   const { found } = asked
   request.isVital = true
   reply.headers(headersOf(asked))
   if (found === undefined) return reply.code(404).send()
-  if (matches(request.headers['if-none-match'], tagOf(found))) return reply.code(304).removeHeader('content-type').send()
+  if (matches(request.headers['if-none-match'], tagOf(found)))
+    return reply.code(304).removeHeader('content-type').send()
   return reply.send(found.body)
 }
 
@@ -58,19 +64,31 @@ const MISSING = 'HTTP/1.1 404 Not Found\r\nDate: '
 const missing = new Map<string, Buffer>()
 
 /** The same to GET, head and body, as bytes that are good until the next call: of a body that is polled they are made once. */
-export function writePackage(asked: PackageReply, { date, ifNoneMatch, connection }: Exchange): { status: 200 | 304 | 404; bytes: Buffer } {
+export function writePackage(
+  asked: PackageReply,
+  { date, ifNoneMatch, connection }: Exchange,
+): { status: 200 | 304 | 404; bytes: Buffer } {
   const { found, cacheControl, view = '', revision = '' } = asked
-  if (found === undefined) return { status: 404, bytes: dated(missing.get(connection) ?? keepMissing(connection), MISSING, date) }
+  if (found === undefined)
+    return { status: 404, bytes: dated(missing.get(connection) ?? keepMissing(connection), MISSING, date) }
   const isKnown = ifNoneMatch !== undefined && matches(ifNoneMatch, tagOf(found))
   const key = `${isKnown} ${view} ${revision} ${cacheControl} ${connection}`
   const bytes = isKnown
     ? found.form(key, 'head', () => headOf(KNOWN, asked, connection))
-    : found.form(key, 'whole', () => headOf(FOUND, asked, `content-length: ${found.body.length}\r\n${connection}`))
-  return isKnown ? { status: 304, bytes: dated(bytes, KNOWN, date) } : { status: 200, bytes: dated(bytes, FOUND, date) }
+    : found.form(key, 'whole', () =>
+        headOf(FOUND, asked, `content-length: ${found.body.length}\r\n${connection}`),
+      )
+  return isKnown
+    ? { status: 304, bytes: dated(bytes, KNOWN, date) }
+    : { status: 200, bytes: dated(bytes, FOUND, date) }
 }
 
 function keepMissing(connection: string): Buffer {
-  const bytes = headOf(MISSING, { found: undefined, cacheControl: NO_CACHE }, `content-length: 0\r\n${connection}`)
+  const bytes = headOf(
+    MISSING,
+    { found: undefined, cacheControl: NO_CACHE },
+    `content-length: 0\r\n${connection}`,
+  )
   missing.set(connection, bytes)
   return bytes
 }
@@ -85,6 +103,9 @@ const NO_DATE = 'Thu, 01 Jan 1970 00:00:00 GMT'
 
 function headOf(start: string, asked: PackageReply, end: string): Buffer {
   const { 'content-type': type, ...others } = headersOf(asked)
-  const lines = Object.entries({ ...(type !== undefined && start === FOUND && { 'content-type': type }), ...others }).map(([name, value]) => `${name}: ${value}\r\n`)
+  const lines = Object.entries({
+    ...(type !== undefined && start === FOUND && { 'content-type': type }),
+    ...others,
+  }).map(([name, value]) => `${name}: ${value}\r\n`)
   return Buffer.from(`${start}${NO_DATE}\r\n${lines.join('')}${end}\r\n`, 'latin1')
 }

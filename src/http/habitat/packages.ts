@@ -20,14 +20,26 @@ const SETTABLE: readonly string[] = ['public', 'private']
 /** habitat-2016.md 1.2 rows 10–16, habitat-today.md 3.1; `place` is the mount, or a view's URL below it. */
 export function packageReads(app: FastifyInstance, { depot, answers }: Door, place: string): void {
   const download = async (request: Asking, reply: FastifyReply) => {
-    const release = await findDownload(depot.db, identTextOf(request), namedTarget(request), audienceOf(request.caller))
-    if (release === undefined) throw new DepotError('not_found', `there is no release ${identTextOf(request)}`)
+    const release = await findDownload(
+      depot.db,
+      identTextOf(request),
+      namedTarget(request),
+      audienceOf(request.caller),
+    )
+    if (release === undefined)
+      throw new DepotError('not_found', `there is no release ${identTextOf(request)}`)
     return replyArchive(release, depot, request, reply)
   }
 
   app.get(`${place}/pkgs/:origin/:name/latest`, pollRoute(answers, { isLatest: true, isChannel: false }))
-  app.get(`${place}/pkgs/:origin/:name/:version/latest`, pollRoute(answers, { isLatest: true, isChannel: false }))
-  app.get(`${place}/pkgs/:origin/:name/:version/:release`, pollRoute(answers, { isLatest: false, isChannel: false }))
+  app.get(
+    `${place}/pkgs/:origin/:name/:version/latest`,
+    pollRoute(answers, { isLatest: true, isChannel: false }),
+  )
+  app.get(
+    `${place}/pkgs/:origin/:name/:version/:release`,
+    pollRoute(answers, { isLatest: false, isChannel: false }),
+  )
   app.get(`${place}/pkgs/:origin/:name/:version/:release/download`, download)
 }
 
@@ -42,7 +54,16 @@ export function packageWrites(app: FastifyInstance, { depot }: Door, mount: stri
     const isForced = query(request, 'forced') === 'true'
     const announcedBytes = Number(request.headers['content-length'] ?? 0)
     const open = () => packageIn(request, depot, request.subject ?? '')
-    const upload = { ident, target, ownTarget: ownTarget(request.headers['user-agent']), announcedBytes, checksum, isForced, open, publisher }
+    const upload = {
+      ident,
+      target,
+      ownTarget: ownTarget(request.headers['user-agent']),
+      announcedBytes,
+      checksum,
+      isForced,
+      open,
+      publisher,
+    }
     await publish(depot, { ...upload, actor: actorOf(request, 'habitat') })
     // The Ruby gem of 2016, which alone sends multipart, wants 200; `hab` wants 201 (habitat-2016.md 8.1).
     return reply
@@ -57,7 +78,11 @@ export function packageWrites(app: FastifyInstance, { depot }: Door, mount: stri
     const ident = identOf(request)
     request.subject = formatIdent(ident)
     signedInAs(request, 'member', ident.origin, 'manage')
-    await remove(depot, { ident: formatIdent(ident), target: meantTarget(request) }, actorOf(request, 'habitat'))
+    await remove(
+      depot,
+      { ident: formatIdent(ident), target: meantTarget(request) },
+      actorOf(request, 'habitat'),
+    )
     return reply.code(204).send()
   })
 
@@ -67,8 +92,13 @@ export function packageWrites(app: FastifyInstance, { depot }: Door, mount: stri
     const { origin, visibility } = request.params
     request.subject = `${ident}, ${visibility}`
     signedInAs(request, 'maintainer', origin, 'manage')
-    if (!isSettable(visibility)) throw new DepotError('invalid_value', `a package is made public or private, not ${quote(visibility)}`)
-    await depot.writer.submit({ kind: 'setVisibility', input: { ident, visibility }, actor: actorOf(request, 'habitat') })
+    if (!isSettable(visibility))
+      throw new DepotError('invalid_value', `a package is made public or private, not ${quote(visibility)}`)
+    await depot.writer.submit({
+      kind: 'setVisibility',
+      input: { ident, visibility },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply.send()
   })
 }

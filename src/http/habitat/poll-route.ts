@@ -7,7 +7,10 @@ import { replyPackage } from './package-reply.ts'
 import { answerPoll } from './polls.ts'
 
 /** A route that answers polls, for those that do not go the short way. What is at hand is sent at once: a promise would cost more than finding it. */
-export function pollRoute(answers: Answers, kind: { isLatest: boolean; isChannel: boolean }): (request: Asking, reply: FastifyReply) => undefined | Promise<FastifyReply> {
+export function pollRoute(
+  answers: Answers,
+  kind: { isLatest: boolean; isChannel: boolean },
+): (request: Asking, reply: FastifyReply) => undefined | Promise<FastifyReply> {
   return (request, reply) => {
     const answer = answerPoll(answers, pollOf(request, kind), audienceOf(request.caller))
     if (answer instanceof Promise) return answer.then((known) => replyPackage(request, reply, known))

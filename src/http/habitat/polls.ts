@@ -31,8 +31,14 @@ export interface Poll extends PollPath {
 }
 
 /** What can be told from memory is no promise. */
-export function answerPoll(answers: Answers, poll: Poll, audience: Audience): PackageReply | Promise<PackageReply> {
-  return poll.release === undefined ? answerLatest(answers, poll, audience) : answerExact(answers, poll, audience)
+export function answerPoll(
+  answers: Answers,
+  poll: Poll,
+  audience: Audience,
+): PackageReply | Promise<PackageReply> {
+  return poll.release === undefined
+    ? answerLatest(answers, poll, audience)
+    : answerExact(answers, poll, audience)
 }
 
 /** The target that a client tells of itself. */
@@ -42,18 +48,40 @@ export function ownTarget(userAgent: string | undefined): Target | undefined {
 }
 
 /** habitat-2016.md 1.2 rows 13–16, habitat-today.md 3.1 and 3.2. */
-function answerLatest(answers: Answers, poll: Poll, audience: Audience): PackageReply | Promise<PackageReply> {
+function answerLatest(
+  answers: Answers,
+  poll: Poll,
+  audience: Audience,
+): PackageReply | Promise<PackageReply> {
   const { view, channel, origin, name } = poll
-  if (view === undefined || channel === undefined || answers.governs(view, origin)) return answerLatestIn(answers, poll, view ?? channel, audience)
+  if (view === undefined || channel === undefined || answers.governs(view, origin))
+    return answerLatestIn(answers, poll, view ?? channel, audience)
   const isInView = answers.hasLatest({ view, origin, name, target: targetMeant(poll) }, audience)
   return whenKnown(isInView, (isThere) => answerLatestIn(answers, poll, isThere ? view : channel, audience))
 }
 
 /** Without a view it is the answer of `unstable`, and brief. */
-function answerLatestIn(answers: Answers, poll: Poll, view: string | undefined, audience: Audience): PackageReply | Promise<PackageReply> {
+function answerLatestIn(
+  answers: Answers,
+  poll: Poll,
+  view: string | undefined,
+  audience: Audience,
+): PackageReply | Promise<PackageReply> {
   const { origin, name, version } = poll
-  const question = { shape: view === undefined ? 'brief' : 'whole', view: view ?? UNSTABLE, origin, name, version, target: targetMeant(poll) } as const
-  const reply = (answer: LatestAnswer | undefined) => ({ found: answer?.package, cacheControl: NO_CACHE, view, revision: answer?.revision })
+  const question = {
+    shape: view === undefined ? 'brief' : 'whole',
+    view: view ?? UNSTABLE,
+    origin,
+    name,
+    version,
+    target: targetMeant(poll),
+  } as const
+  const reply = (answer: LatestAnswer | undefined) => ({
+    found: answer?.package,
+    cacheControl: NO_CACHE,
+    view,
+    revision: answer?.revision,
+  })
   return whenKnown(answers.latest(question, audience), reply)
 }
 
@@ -65,8 +93,15 @@ function answerExact(answers: Answers, poll: Poll, audience: Audience): PackageR
   const { view, channel, origin, name, version = '', release = '' } = poll
   const shape = view === undefined && channel === undefined ? 'brief' : 'whole'
   const question = { shape, ident: `${origin}/${name}/${version}/${release}` } as const
-  const ask = (target: Target | undefined) => answers.exact({ ...question, target, ...(view === undefined && channel !== undefined && { view: channel }) }, audience)
-  const reply = (found: PackageAnswer | undefined) => ({ found, cacheControl: shape === 'whole' || found?.isPublic !== true ? NO_CACHE : YEAR })
+  const ask = (target: Target | undefined) =>
+    answers.exact(
+      { ...question, target, ...(view === undefined && channel !== undefined && { view: channel }) },
+      audience,
+    )
+  const reply = (found: PackageAnswer | undefined) => ({
+    found,
+    cacheControl: shape === 'whole' || found?.isPublic !== true ? NO_CACHE : YEAR,
+  })
   if (channel !== undefined) return whenKnown(ask(targetMeant(poll)), reply)
   const named = poll.target === undefined ? undefined : ask(poll.target)
   return whenKnown(named, (found) => (found === undefined ? whenKnown(ask(undefined), reply) : reply(found)))
@@ -80,7 +115,10 @@ export interface ViewsMeant {
 }
 
 /** Below a view's URL every channel is that view. For origins that it does not govern, the channel asked for has what the view does not (DESIGN 3). */
-export function viewsMeant(answers: Answers, { view, channel, origin }: { view: string | undefined; channel: string; origin: string }): ViewsMeant {
+export function viewsMeant(
+  answers: Answers,
+  { view, channel, origin }: { view: string | undefined; channel: string; origin: string },
+): ViewsMeant {
   if (view === undefined) return { first: channel, otherwise: undefined }
   return { first: view, otherwise: answers.governs(view, origin) ? undefined : channel }
 }

@@ -20,7 +20,10 @@ const ChangedProfile = z.object({ email: z.string().min(1).max(254) })
 export function profileRoutes(app: FastifyInstance, { depot }: Door): void {
   app.get('/profile', async (request: Asking, reply) => {
     const account = await getAccountById(depot.db, signedIn(request, 'read').accountId)
-    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify(wireProfile(account)))
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(wireProfile(account)))
   })
 
   app.patch('/profile', async (request: Asking, reply) => {
@@ -28,7 +31,11 @@ export function profileRoutes(app: FastifyInstance, { depot }: Door): void {
     const { accountId } = caller
     expectOwnAccount(caller, accountId)
     const { email } = await readJson(request, depot, { what: 'the profile', shape: ChangedProfile })
-    await depot.writer.submit({ kind: 'changeEmail', input: { accountId, email }, actor: actorOf(request, 'habitat') })
+    await depot.writer.submit({
+      kind: 'changeEmail',
+      input: { accountId, email },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply.send()
   })
 }
@@ -45,14 +52,25 @@ export function profileTokenRoutes(app: FastifyInstance, { depot }: Door): void 
     const { accountId, expiresAt } = wholeAccount(request)
     const token = generateToken()
     const input = { accountId, hash: hashToken(token), ...(expiresAt !== undefined && { expiresAt }) }
-    const made = await depot.writer.submit({ kind: 'replaceProfileToken', input, actor: actorOf(request, 'habitat') })
-    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify(wireToken(made, token)))
+    const made = await depot.writer.submit({
+      kind: 'replaceProfileToken',
+      input,
+      actor: actorOf(request, 'habitat'),
+    })
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(wireToken(made, token)))
   })
 
   app.delete('/profile/access-tokens/:id', async (request: Asking, reply) => {
     const { accountId } = wholeAccount(request)
     const tokenId = idOf(request)
-    await depot.writer.submit({ kind: 'revokeOwnToken', input: { accountId, tokenId }, actor: actorOf(request, 'habitat') })
+    await depot.writer.submit({
+      kind: 'revokeOwnToken',
+      input: { accountId, tokenId },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply.send()
   })
 }

@@ -12,7 +12,15 @@ export function dependentReads(app: FastifyInstance, { depot }: Door): void {
   app.get('/rdeps/:origin/:name', async (request: Asking, reply) => {
     const { origin, name } = request.params
     const eyes = { audience: audienceOf(request.caller), members: audienceAs(request.caller, 'member') }
-    const rdeps = await listDependents(depot.db, { origin, name }, namedTarget(request) ?? DEFAULT_TARGET, eyes)
-    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify({ origin, name, rdeps }))
+    const rdeps = await listDependents(
+      depot.db,
+      { origin, name },
+      namedTarget(request) ?? DEFAULT_TARGET,
+      eyes,
+    )
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify({ origin, name, rdeps }))
   })
 }

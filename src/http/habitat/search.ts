@@ -25,7 +25,18 @@ export function searchReads(app: FastifyInstance, { depot }: Door, place: string
     if (search === undefined) return replyPage(reply, NOTHING, offset, wireName)
     const viewId = name === undefined ? undefined : (await findView(depot.db, name))?.id
     const slice = { ...pageAt(offset), viewId }
-    if (isDistinct) return replyPage(reply, await searchPackages(depot.db, search, slice, audienceAs(caller, 'owner')), offset, wireName)
-    return replyPage(reply, await searchIdents(depot.db, search, slice, audienceOf(caller)), offset, wireIdent)
+    if (isDistinct)
+      return replyPage(
+        reply,
+        await searchPackages(depot.db, search, slice, audienceAs(caller, 'owner')),
+        offset,
+        wireName,
+      )
+    return replyPage(
+      reply,
+      await searchIdents(depot.db, search, slice, audienceOf(caller)),
+      offset,
+      wireIdent,
+    )
   })
 }

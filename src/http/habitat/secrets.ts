@@ -19,7 +19,9 @@ export function secretRoutes(app: FastifyInstance, { depot }: Door, mount: strin
     signedInAs(request, 'administrator', request.params.origin, 'manage')
     const origin = await getOrigin(depot.db, request.params.origin)
     const secrets = await listSecrets(depot.db, origin.id)
-    const opened = secrets.map((secret) => wireSecret(secret, depot.secrets.open(secret.sealed, secretPurpose(origin.name, secret.name))))
+    const opened = secrets.map((secret) =>
+      wireSecret(secret, depot.secrets.open(secret.sealed, secretPurpose(origin.name, secret.name))),
+    )
     return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify(opened))
   })
 
@@ -29,7 +31,11 @@ export function secretRoutes(app: FastifyInstance, { depot }: Door, mount: strin
     const { name, value } = await readJson(request, depot, { what: 'the secret', shape: NewSecret })
     request.subject = `secret ${name} of ${origin}`
     const sealed = depot.secrets.seal(value, secretPurpose(origin, name))
-    await depot.writer.submit({ kind: 'addSecret', input: { origin, name, sealed, ownerId }, actor: actorOf(request, 'habitat') })
+    await depot.writer.submit({
+      kind: 'addSecret',
+      input: { origin, name, sealed, ownerId },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply.code(201).send()
   })
 
@@ -37,7 +43,11 @@ export function secretRoutes(app: FastifyInstance, { depot }: Door, mount: strin
     const { origin, name } = request.params
     request.subject = `secret ${name} of ${origin}`
     signedInAs(request, 'administrator', origin, 'manage')
-    await depot.writer.submit({ kind: 'removeSecret', input: { origin, name }, actor: actorOf(request, 'habitat') })
+    await depot.writer.submit({
+      kind: 'removeSecret',
+      input: { origin, name },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply.send()
   })
 }

@@ -20,7 +20,12 @@ const ChangedSettings = z.object({ visibility: VisibilityShape })
 export function settingsList(app: FastifyInstance, { depot }: Door): void {
   app.get('/depot/:origin/pkgs', async (request: Asking, reply) => {
     const offset = offsetOf(request)
-    return replyPage(reply, await listSettings(depot.db, request.params.origin, pageAt(offset), audienceOf(request.caller)), offset, wireSettings)
+    return replyPage(
+      reply,
+      await listSettings(depot.db, request.params.origin, pageAt(offset), audienceOf(request.caller)),
+      offset,
+      wireSettings,
+    )
   })
 }
 
@@ -31,15 +36,25 @@ export function settingsRoutes(app: FastifyInstance, { depot }: Door): void {
     signedInAs(request, 'readonly_member', origin, 'read')
     const settings = await findSettings(depot.db, origin, name)
     if (settings === undefined) throw new DepotError('not_found', `${origin}/${name} has no settings`)
-    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify(wireSettings(settings)))
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(wireSettings(settings)))
   })
 
   app.post('/settings/:origin/:name', async (request: Asking, reply) => {
     const { origin, name } = request.params
     request.subject = `settings of ${origin}/${name}`
     const { accountId: ownerId } = signedInAs(request, 'maintainer', origin, 'manage')
-    const settings = await depot.writer.submit({ kind: 'makeSettings', input: { origin, name, ownerId }, actor: actorOf(request, 'habitat') })
-    return reply.code(201).type('application/json').send(JSON.stringify(wireSettings(settings)))
+    const settings = await depot.writer.submit({
+      kind: 'makeSettings',
+      input: { origin, name, ownerId },
+      actor: actorOf(request, 'habitat'),
+    })
+    return reply
+      .code(201)
+      .type('application/json')
+      .send(JSON.stringify(wireSettings(settings)))
   })
 
   app.put('/settings/:origin/:name', async (request: Asking, reply) => {
@@ -47,7 +62,11 @@ export function settingsRoutes(app: FastifyInstance, { depot }: Door): void {
     request.subject = `settings of ${origin}/${name}`
     signedInAs(request, 'maintainer', origin, 'manage')
     const { visibility } = await readJson(request, depot, { what: 'the settings', shape: ChangedSettings })
-    const settings = await depot.writer.submit({ kind: 'changeSettings', input: { origin, name, visibility }, actor: actorOf(request, 'habitat') })
+    const settings = await depot.writer.submit({
+      kind: 'changeSettings',
+      input: { origin, name, visibility },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply.type('application/json').send(JSON.stringify(wireSettings(settings)))
   })
 
@@ -55,7 +74,11 @@ export function settingsRoutes(app: FastifyInstance, { depot }: Door): void {
     const { origin, name } = request.params
     request.subject = `settings of ${origin}/${name}`
     signedInAs(request, 'maintainer', origin, 'manage')
-    await depot.writer.submit({ kind: 'removeSettings', input: { origin, name }, actor: actorOf(request, 'habitat') })
+    await depot.writer.submit({
+      kind: 'removeSettings',
+      input: { origin, name },
+      actor: actorOf(request, 'habitat'),
+    })
     return reply.code(204).send()
   })
 }

@@ -24,7 +24,15 @@ const PATH = new RegExp(
 )
 
 /** Headers that change what a request means, how it is read, or what becomes of its connection: with any of them it goes the ordinary way. */
-const NOT_SHORT = new Set(['content-length', 'transfer-encoding', 'expect', 'upgrade', 'te', 'trailer', 'proxy-connection'])
+const NOT_SHORT = new Set([
+  'content-length',
+  'transfer-encoding',
+  'expect',
+  'upgrade',
+  'te',
+  'trailer',
+  'proxy-connection',
+])
 
 /** `undefined` for whatever is not exactly one whole poll. Nothing that this reads does node:http read otherwise. */
 export function readShortRequest(piece: Buffer): ShortRequest | undefined {
@@ -38,7 +46,13 @@ export function readShortRequest(piece: Buffer): ShortRequest | undefined {
   const connection = headers.connection?.toLowerCase()
   if (connection !== undefined && connection !== 'close' && connection !== 'keep-alive') return undefined
   const poll = { ...path, userAgent: headers['user-agent'] }
-  return { poll, url, authorization: headers.authorization, ifNoneMatch: headers['if-none-match'], isLast: connection === 'close' }
+  return {
+    poll,
+    url,
+    authorization: headers.authorization,
+    ifNoneMatch: headers['if-none-match'],
+    isLast: connection === 'close',
+  }
 }
 
 function readPath(url: string): (PollPath & Pick<Poll, 'target'>) | undefined {
@@ -48,7 +62,9 @@ function readPath(url: string): (PollPath & Pick<Poll, 'target'>) | undefined {
   if (origin === undefined || (target !== undefined && !isTarget(target))) return undefined
   if (last === 'latest') return { view, channel, origin, name, version, release: undefined, target }
   // Without a target it may be any of several releases.
-  return version === undefined || target === undefined ? undefined : { view, channel, origin, name, version, release: last, target }
+  return version === undefined || target === undefined
+    ? undefined
+    : { view, channel, origin, name, version, release: last, target }
 }
 
 interface Read {
@@ -62,12 +78,18 @@ interface Read {
 /** The few that a poll is answered by. `undefined` when one of them is there twice, or one that makes the request another. */
 function readHeaders(head: string): Read | undefined {
   const read: Read = {}
-  for (let at = 0; at < head.length; ) {
+  for (let at = 0; at < head.length;) {
     const colon = head.indexOf(':', at)
     const end = head.indexOf('\r\n', colon)
     const name = head.slice(at, colon).toLowerCase()
     at = end + 2
-    if (name === 'host' || name === 'connection' || name === 'authorization' || name === 'user-agent' || name === 'if-none-match') {
+    if (
+      name === 'host' ||
+      name === 'connection' ||
+      name === 'authorization' ||
+      name === 'user-agent' ||
+      name === 'if-none-match'
+    ) {
       if (read[name] !== undefined) return undefined
       read[name] = head.slice(colon + 1, end).trim()
     } else if (NOT_SHORT.has(name)) {

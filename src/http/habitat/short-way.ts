@@ -98,7 +98,12 @@ export class ShortWay {
     const goOver = (piece: Buffer) => {
       this.#sockets.delete(socket)
       socket.setTimeout(0)
-      socket.off('data', onData).off('end', onEnd).off('timeout', onTimeout).off('error', onError).off('close', onClose)
+      socket
+        .off('data', onData)
+        .off('end', onEnd)
+        .off('timeout', onTimeout)
+        .off('error', onError)
+        .off('close', onClose)
       this.#goOver.call(this.#server, socket)
       if (hasEnded) {
         // Nothing can be put back any more.
@@ -110,7 +115,12 @@ export class ShortWay {
       socket.resume()
     }
     this.#sockets.add(socket)
-    socket.on('data', onData).on('end', onEnd).on('timeout', onTimeout).on('error', onError).on('close', onClose)
+    socket
+      .on('data', onData)
+      .on('end', onEnd)
+      .on('timeout', onTimeout)
+      .on('error', onError)
+      .on('close', onClose)
     socket.setTimeout(this.#server.keepAliveTimeout)
   }
 
@@ -123,9 +133,16 @@ export class ShortWay {
     )
   }
 
-  #send(socket: Socket, { url, ifNoneMatch, isLast }: ShortRequest, { reply, caller }: Answered, begun: number): void {
+  #send(
+    socket: Socket,
+    { url, ifNoneMatch, isLast }: ShortRequest,
+    { reply, caller }: Answered,
+    begun: number,
+  ): void {
     const closes = isLast || this.#isStopping
-    const connection = closes ? 'Connection: close\r\n' : `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(this.#server.keepAliveTimeout / 1000)}\r\n`
+    const connection = closes
+      ? 'Connection: close\r\n'
+      : `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(this.#server.keepAliveTimeout / 1000)}\r\n`
     const { status, bytes } = writePackage(reply, { date: this.#now(), ifNoneMatch, connection })
     if (closes) {
       // Without a shutdown first, which would be another call to the system: what was written is sent before the end is. Not within the
@@ -135,7 +152,13 @@ export class ShortWay {
       socket.pause() // a client that does not read is asked nothing more
       socket.once('drain', () => socket.resume())
     }
-    this.#onAnswer({ url, status, bodyBytes: status === 200 ? (reply.found?.body.length ?? 0) : 0, ms: performance.now() - begun, caller })
+    this.#onAnswer({
+      url,
+      status,
+      bodyBytes: status === 200 ? (reply.found?.body.length ?? 0) : 0,
+      ms: performance.now() - begun,
+      caller,
+    })
   }
 
   #now(): string {

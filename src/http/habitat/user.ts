@@ -12,13 +12,23 @@ import { wireInvitation, wireOwnOrigin } from './wire-people.ts'
 export function userReads(app: FastifyInstance, { depot }: Door): void {
   app.get('/user/invitations', async (request: Asking, reply) => {
     const caller = signedIn(request, 'read')
-    const invitations = (await listInvitationsOf(depot.db, caller.accountId)).filter(({ origin }) => allowsOrigin(caller, origin))
-    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify(invitations.map(wireInvitation)))
+    const invitations = (await listInvitationsOf(depot.db, caller.accountId)).filter(({ origin }) =>
+      allowsOrigin(caller, origin),
+    )
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(invitations.map(wireInvitation)))
   })
 
   app.get('/user/origins', async (request: Asking, reply) => {
     const caller = signedIn(request, 'read')
-    const origins = (await listOriginsOf(depot.db, caller.accountId)).filter(({ name }) => allowsOrigin(caller, name))
-    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify(origins.map(wireOwnOrigin)))
+    const origins = (await listOriginsOf(depot.db, caller.accountId)).filter(({ name }) =>
+      allowsOrigin(caller, name),
+    )
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(origins.map(wireOwnOrigin)))
   })
 }

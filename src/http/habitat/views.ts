@@ -23,17 +23,29 @@ export function viewReads(app: FastifyInstance, { depot }: Door, mount: string):
 }
 
 /** habitat-2016.md 1.11: 401, then 404 for the view, 403, 404 for the package. */
-export function viewWrites(app: FastifyInstance, { depot }: Door, mount: string, absentViews: AbsentViews): void {
-  app.post(`${mount}/views/:view/pkgs/:origin/:name/:version/:release/promote`, async (request: Asking, reply) => {
-    const { origin, view = '' } = request.params
-    signedIn(request, 'promote')
-    const absent = absentViews.refusalOf(view, request.ip)
-    if (absent !== undefined) throw absent
-    const caller = mayPromote(request, origin, view)
-    const ident = formatIdent(identOf(request))
-    request.subject = `${ident} into ${view}`
-    const target = await targetMeant(request, depot, audienceOfChanges(caller))
-    const outcome = await depot.writer.submit({ kind: 'promote', input: { view, releases: [{ ident, target }] }, actor: actorOf(request, 'habitat') })
-    return replyPromotion(reply, outcome, target)
-  })
+export function viewWrites(
+  app: FastifyInstance,
+  { depot }: Door,
+  mount: string,
+  absentViews: AbsentViews,
+): void {
+  app.post(
+    `${mount}/views/:view/pkgs/:origin/:name/:version/:release/promote`,
+    async (request: Asking, reply) => {
+      const { origin, view = '' } = request.params
+      signedIn(request, 'promote')
+      const absent = absentViews.refusalOf(view, request.ip)
+      if (absent !== undefined) throw absent
+      const caller = mayPromote(request, origin, view)
+      const ident = formatIdent(identOf(request))
+      request.subject = `${ident} into ${view}`
+      const target = await targetMeant(request, depot, audienceOfChanges(caller))
+      const outcome = await depot.writer.submit({
+        kind: 'promote',
+        input: { view, releases: [{ ident, target }] },
+        actor: actorOf(request, 'habitat'),
+      })
+      return replyPromotion(reply, outcome, target)
+    },
+  )
 }

@@ -17,7 +17,11 @@ export function wireIntegrations(integrations: readonly IntegrationName[]): Reco
 }
 
 /** What it was made with, but for the password. */
-export function wireIntegration(origin: string, { type, name }: IntegrationName, body: Readonly<Record<string, unknown>>) {
+export function wireIntegration(
+  origin: string,
+  { type, name }: IntegrationName,
+  body: Readonly<Record<string, unknown>>,
+) {
   const { password: _password, ...shown } = body
   return { origin, integration: type, name, body: shown }
 }

@@ -55,5 +55,10 @@ export function wireProfile(account: Account) {
 
 /** With the token itself where it was just made: of any other, the depot only has the digest. */
 export function wireToken(made: ProfileToken, token: string = MASKED) {
-  return { id: String(made.id), account_id: String(made.accountId), token, created_at: wireTime(made.createdAt) }
+  return {
+    id: String(made.id),
+    account_id: String(made.accountId),
+    token,
+    created_at: wireTime(made.createdAt),
+  }
 }

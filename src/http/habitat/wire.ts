@@ -24,7 +24,9 @@ export function renderPackage(release: Release, views: readonly string[]): Buffe
 
 /** As outside of any view: without the long texts, and with its size (habitat-today.md 1.3). */
 export function renderPackageBriefly(release: Release, views: readonly string[]): Buffer {
-  return Buffer.from(JSON.stringify({ ...wirePackage(release, views), manifest: '', config: '', size: release.sizeBytes }))
+  return Buffer.from(
+    JSON.stringify({ ...wirePackage(release, views), manifest: '', config: '', size: release.sizeBytes }),
+  )
 }
 
 function wirePackage(release: Release, views: readonly string[]) {
@@ -79,11 +81,21 @@ export function wireVersion({ origin, name }: { origin: string; name: string }, 
 
 /** One thing that happened to a release in a channel (habitat-today.md 3.4). */
 export function wireEvent({ act, at, view, ident }: HabitatEvent) {
-  return { operation: act === 'promote' ? 'Promote' : 'Demote', created_at: wireTime(at), origin: ident.origin, channel: view, package_ident: wireIdent(ident) }
+  return {
+    operation: act === 'promote' ? 'Promote' : 'Demote',
+    created_at: wireTime(at),
+    origin: ident.origin,
+    channel: view,
+    package_ident: wireIdent(ident),
+  }
 }
 
 /** A page of today's lists: 206 while there is more (habitat-today.md 3.5). */
-export function wirePage<Item>(page: Page<Item>, offset: number, write: (item: Item) => unknown): { status: 200 | 206; body: object } {
+export function wirePage<Item>(
+  page: Page<Item>,
+  offset: number,
+  write: (item: Item) => unknown,
+): { status: 200 | 206; body: object } {
   const { items, total } = page
   const end = items.length === 0 ? total : offset + items.length - 1
   return {
@@ -116,7 +128,11 @@ export function wireKeyLocation(origin: string, revision: string) {
   return { origin, revision, location: `/origins/${origin}/keys/${revision}` }
 }
 
-export function wireChannel(channel: { id: number; ownerId: number; createdAt: number; updatedAt: number }, origin: string, name: string) {
+export function wireChannel(
+  channel: { id: number; ownerId: number; createdAt: number; updatedAt: number },
+  origin: string,
+  name: string,
+) {
   return {
     id: String(channel.id),
     owner_id: String(channel.ownerId),

@@ -6,33 +6,67 @@ import type { FiguresText } from './metrics.ts'
 import { readiness } from './readiness.ts'
 
 const tags = ['operation']
-const Readiness = z.object({ ready: z.boolean(), database: z.string(), disk: z.string().describe('ok, or why writes are refused; reads are answered meanwhile'), reasons: z.array(z.string()).describe('what the operator should mend, a sentence each; empty where all is well') })
+const Readiness = z.object({
+  ready: z.boolean(),
+  database: z.string(),
+  disk: z.string().describe('ok, or why writes are refused; reads are answered meanwhile'),
+  reasons: z
+    .array(z.string())
+    .describe('what the operator should mend, a sentence each; empty where all is well'),
+})
 
 /** What an operator's tools look at. */
-export async function operatorDoor(app: FastifyInstance, { door: { depot }, figures }: { door: Door; figures: () => Promise<FiguresText> }): Promise<void> {
+export async function operatorDoor(
+  app: FastifyInstance,
+  { door: { depot }, figures }: { door: Door; figures: () => Promise<FiguresText> },
+): Promise<void> {
   app.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store')
   })
 
-  app.get('/healthz', { schema: { tags, summary: 'The process is up', response: plain('ok') } }, async (_request, reply) => reply.type('text/plain').send('ok\n'))
+  app.get(
+    '/healthz',
+    { schema: { tags, summary: 'The process is up', response: plain('ok') } },
+    async (_request, reply) => reply.type('text/plain').send('ok\n'),
+  )
 
   app.get(
     '/readyz',
-    { schema: { tags, summary: 'Requests should be sent here', response: { 200: Readiness.describe('ready'), 503: Readiness.describe('not now') } } },
+    {
+      schema: {
+        tags,
+        summary: 'Requests should be sent here',
+        response: { 200: Readiness.describe('ready'), 503: Readiness.describe('not now') },
+      },
+    },
     async (_request, reply) => {
       const { isReady, database, disk, reasons } = await readiness(depot)
       return reply.code(isReady ? 200 : 503).send({ ready: isReady, database, disk, reasons: [...reasons] })
     },
   )
 
-  app.get('/metrics', { schema: { tags, summary: 'Figures, for Prometheus', response: plain('figures') } }, async (request, reply) => {
-    request.isVital = true
-    const { type, body } = await figures()
-    return reply.type(type).send(body)
-  })
+  app.get(
+    '/metrics',
+    { schema: { tags, summary: 'Figures, for Prometheus', response: plain('figures') } },
+    async (request, reply) => {
+      request.isVital = true
+      const { type, body } = await figures()
+      return reply.type(type).send(body)
+    },
+  )
 
-  app.get('/openapi.yaml', { schema: { tags, summary: 'This document', response: { 200: { description: 'OpenAPI 3.1', content: { 'application/yaml': { schema: z.string() } } } } } }, async (_request, reply) =>
-    reply.type('application/yaml').send(writeOpenApi(app)),
+  app.get(
+    '/openapi.yaml',
+    {
+      schema: {
+        tags,
+        summary: 'This document',
+        response: {
+          200: { description: 'OpenAPI 3.1', content: { 'application/yaml': { schema: z.string() } } },
+        },
+      },
+    },
+    async (_request, reply) => reply.type('application/yaml').send(writeOpenApi(app)),
   )
 }
 

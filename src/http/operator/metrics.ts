@@ -41,7 +41,15 @@ export class RequestMetrics {
   readonly #wrongTokens: Counter<'answer'>
   readonly #exhausted: Counter<'what'>
 
-  constructor({ feed, pending, bodies }: { readonly feed: Feed; readonly pending: PendingAnswers; readonly bodies: ReceivedBodies }) {
+  constructor({
+    feed,
+    pending,
+    bodies,
+  }: {
+    readonly feed: Feed
+    readonly pending: PendingAnswers
+    readonly bodies: ReceivedBodies
+  }) {
     const registers = [this.#registry]
     this.#requests = new Histogram({
       name: 'hart_depot_request_duration_seconds',
@@ -50,8 +58,18 @@ export class RequestMetrics {
       buckets: REQUEST_SECONDS,
       registers,
     })
-    this.#sentBytes = new Counter({ name: 'hart_depot_sent_bytes_total', help: 'Bytes of bodies that answers announced', labelNames: ['door'], registers })
-    this.#wrongTokens = new Counter({ name: 'hart_depot_wrong_tokens_total', help: 'Requests with a wrong token: refused (401), or limited (429) since too many came from their address', labelNames: ['answer'], registers })
+    this.#sentBytes = new Counter({
+      name: 'hart_depot_sent_bytes_total',
+      help: 'Bytes of bodies that answers announced',
+      labelNames: ['door'],
+      registers,
+    })
+    this.#wrongTokens = new Counter({
+      name: 'hart_depot_wrong_tokens_total',
+      help: 'Requests with a wrong token: refused (401), or limited (429) since too many came from their address',
+      labelNames: ['answer'],
+      registers,
+    })
     this.#exhausted = new Counter({
       name: 'hart_depot_file_descriptors_exhausted_total',
       help: 'Connections that were refused to leave file descriptors to others, and requests that failed since none was left; process_open_fds and process_max_fds tell how many there are',
@@ -89,7 +107,10 @@ export class RequestMetrics {
   note(request: FastifyRequest, reply: FastifyReply): void {
     if (request.lacksDescriptors) this.#exhausted.inc({ what: 'request' })
     const door = request.isHeld ? 'held' : doorOf(request.url)
-    this.#requests.observe({ door, method: request.method, status: `${Math.trunc(reply.statusCode / 100)}xx` }, reply.elapsedTime / 1_000)
+    this.#requests.observe(
+      { door, method: request.method, status: `${Math.trunc(reply.statusCode / 100)}xx` },
+      reply.elapsedTime / 1_000,
+    )
     const length = Number(reply.getHeader('content-length'))
     if (length > 0 && request.method !== 'HEAD') this.#sentBytes.inc({ door }, length)
   }
@@ -121,7 +142,10 @@ export class DepotMetrics {
   readonly #registry = new Registry()
   readonly #ofThreads: () => Promise<readonly Figures[]>
 
-  constructor(depot: Depot, { webhooks, ofThreads }: { webhooks: Webhooks; ofThreads: () => Promise<readonly Figures[]> }) {
+  constructor(
+    depot: Depot,
+    { webhooks, ofThreads }: { webhooks: Webhooks; ofThreads: () => Promise<readonly Figures[]> },
+  ) {
     this.#ofThreads = ofThreads
     collectDefaultMetrics({ register: this.#registry })
     this.#countCommits(depot)
@@ -133,17 +157,43 @@ export class DepotMetrics {
   /** In Prometheus' text format. */
   async text(): Promise<FiguresText> {
     const summed = AggregatorRegistry.aggregate([...(await this.#ofThreads())])
-    return { type: this.#registry.contentType, body: `${await this.#registry.metrics()}${await summed.metrics()}` }
+    return {
+      type: this.#registry.contentType,
+      body: `${await this.#registry.metrics()}${await summed.metrics()}`,
+    }
   }
 
   #countCommits(depot: Depot): void {
     const registers = [this.#registry]
-    const commits = new Histogram({ name: 'hart_depot_commit_duration_seconds', help: 'Batches of commands, from begin to durable', buckets: COMMIT_SECONDS, registers })
-    const batches = new Histogram({ name: 'hart_depot_commit_commands', help: 'Commands committed together', buckets: BATCH_COMMANDS, registers })
-    const promotions = new Counter({ name: 'hart_depot_promotions_total', help: 'Revisions made, by what was done', labelNames: ['act', 'cause'], registers })
+    const commits = new Histogram({
+      name: 'hart_depot_commit_duration_seconds',
+      help: 'Batches of commands, from begin to durable',
+      buckets: COMMIT_SECONDS,
+      registers,
+    })
+    const batches = new Histogram({
+      name: 'hart_depot_commit_commands',
+      help: 'Commands committed together',
+      buckets: BATCH_COMMANDS,
+      registers,
+    })
+    const promotions = new Counter({
+      name: 'hart_depot_promotions_total',
+      help: 'Revisions made, by what was done',
+      labelNames: ['act', 'cause'],
+      registers,
+    })
     const uploads = new Counter({ name: 'hart_depot_uploads_total', help: 'Releases published', registers })
-    const uploadedBytes = new Counter({ name: 'hart_depot_uploaded_bytes_total', help: 'Bytes of the releases published', registers })
-    const sequence = new Gauge({ name: 'hart_depot_ledger_sequence', help: 'The last entry of the ledger', registers })
+    const uploadedBytes = new Counter({
+      name: 'hart_depot_uploaded_bytes_total',
+      help: 'Bytes of the releases published',
+      registers,
+    })
+    const sequence = new Gauge({
+      name: 'hart_depot_ledger_sequence',
+      help: 'The last entry of the ledger',
+      registers,
+    })
     const take = ({ event }: LedgerEntry) => {
       if (event.kind === 'promotion') promotions.inc({ act: event.act, cause: event.cause ?? 'asked' })
       if (event.kind !== 'release-published') return
@@ -175,7 +225,8 @@ export class DepotMetrics {
       registers: [this.#registry],
       async collect() {
         revisions.reset()
-        for (const view of await listViews(depot.db)) if (view.maker !== 'client') revisions.set({ view: view.name }, view.revision)
+        for (const view of await listViews(depot.db))
+          if (view.maker !== 'client') revisions.set({ view: view.name }, view.revision)
       },
     })
   }
@@ -251,8 +302,15 @@ export class DepotMetrics {
   /** By name, since only administrators make them, and not many. */
   #countWebhooks(webhooks: Webhooks): void {
     const registers = [this.#registry]
-    const attempts = new Counter({ name: 'hart_depot_webhook_attempts_total', help: 'Attempts to deliver an entry to a webhook, by what came of them', labelNames: ['outcome'], registers })
-    webhooks.onReceipt(({ verdict, status }) => attempts.inc({ outcome: verdict === 'failed' && status === undefined ? 'unanswered' : verdict }))
+    const attempts = new Counter({
+      name: 'hart_depot_webhook_attempts_total',
+      help: 'Attempts to deliver an entry to a webhook, by what came of them',
+      labelNames: ['outcome'],
+      registers,
+    })
+    webhooks.onReceipt(({ verdict, status }) =>
+      attempts.inc({ outcome: verdict === 'failed' && status === undefined ? 'unanswered' : verdict }),
+    )
     const states = new Gauge({
       name: 'hart_depot_webhooks',
       help: 'Webhooks, by how they fare',
@@ -270,7 +328,8 @@ export class DepotMetrics {
       registers,
       collect() {
         behind.reset()
-        for (const { name, progress } of webhooks.standing()) behind.set({ webhook: name }, webhooks.behind(progress))
+        for (const { name, progress } of webhooks.standing())
+          behind.set({ webhook: name }, webhooks.behind(progress))
       },
     })
   }

@@ -8,15 +8,19 @@ const INFO = {
   title: 'hart-depot',
   version: '1',
   description:
-    'A Habitat package depot whose environments are named, versioned views. Below /v1 stands what Habitat clients of all years expect; below /api/v1 what their protocol has no words for. '
-    + 'A refusal below /v1 has the body that Builder gives it, which is mostly none. hab gets {code,msg}; curl, wget and clients that prefer text/plain get a sentence, and those that name application/problem+json a problem (RFC 9457). '
-    + 'Additive only: fields are added, never removed or changed.',
+    'A Habitat package depot whose environments are named, versioned views. Below /v1 stands what Habitat clients of all years expect; below /api/v1 what their protocol has no words for. ' +
+    'A refusal below /v1 has the body that Builder gives it, which is mostly none. hab gets {code,msg}; curl, wget and clients that prefer text/plain get a sentence, and those that name application/problem+json a problem (RFC 9457). ' +
+    'Additive only: fields are added, never removed or changed.',
   license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
 }
 
 const SECURITY_SCHEMES = {
   bearer: { type: 'http', scheme: 'bearer', description: 'a token' },
-  basic: { type: 'http', scheme: 'basic', description: 'a token as the password, whatever the user, for clients that can carry only a URL' },
+  basic: {
+    type: 'http',
+    scheme: 'basic',
+    description: 'a token as the password, whatever the user, for clients that can carry only a URL',
+  },
 } as const
 
 const MEANINGS: Readonly<Record<string, string>> = { 200: 'as asked', 201: 'made' }
@@ -32,7 +36,9 @@ export async function collectRoutes(app: FastifyInstance): Promise<void> {
       security: [{}, { bearer: [] }, { basic: [] }],
     },
     transform: (route) =>
-      route.url.startsWith('/v1/') ? { schema: describeHabitatRoute(String(route.route.method), route.url), url: route.url } : described(jsonSchemaTransform(route)),
+      route.url.startsWith('/v1/')
+        ? { schema: describeHabitatRoute(String(route.route.method), route.url), url: route.url }
+        : described(jsonSchemaTransform(route)),
     transformObject: withoutInputs,
   })
 }
@@ -40,7 +46,12 @@ export async function collectRoutes(app: FastifyInstance): Promise<void> {
 /** Answers that are nothing but a shape with a name have no description of their own, which the document requires. */
 function described(route: ReturnType<typeof jsonSchemaTransform>): ReturnType<typeof jsonSchemaTransform> {
   const answers = Object.entries((route.schema.response ?? {}) as Record<string, object>)
-  const response = answers.map(([status, answer]) => [status, '$ref' in answer ? { description: MEANINGS[status] ?? 'as asked', content: { 'application/json': { schema: answer } } } : answer])
+  const response = answers.map(([status, answer]) => [
+    status,
+    '$ref' in answer
+      ? { description: MEANINGS[status] ?? 'as asked', content: { 'application/json': { schema: answer } } }
+      : answer,
+  ])
   return { ...route, schema: { ...route.schema, response: Object.fromEntries(response) as object } }
 }
 

@@ -22,9 +22,15 @@ export async function readiness(depot: Depot): Promise<Readiness> {
   const disk = await diskState(depot).catch(reason)
   const reasons = [
     ...(database === 'ok' ? [] : ['the database does not answer']),
-    ...(depot.files.findGone() === undefined ? [] : ['every change is refused: the data folder was removed or replaced while the depot ran']),
+    ...(depot.files.findGone() === undefined
+      ? []
+      : ['every change is refused: the data folder was removed or replaced while the depot ran']),
     ...(disk === 'ok' ? [] : [`uploads are refused: the disk is ${disk}`]),
-    ...(damaged === 0 ? [] : [`${damaged === 1 ? 'one package is' : `${damaged} packages are`} damaged on the disk and not served: upload the same bytes again`]),
+    ...(damaged === 0
+      ? []
+      : [
+          `${damaged === 1 ? 'one package is' : `${damaged} packages are`} damaged on the disk and not served: upload the same bytes again`,
+        ]),
   ]
   return { isReady: database === 'ok', database, disk, reasons }
 }
@@ -33,7 +39,9 @@ async function diskState({ config }: Depot): Promise<string> {
   await Promise.all([config.dataFolder, config.blobFolder].map((folder) => access(folder, constants.W_OK)))
   const { database, packages } = await readDiskSpace(config)
   const full = [database, packages].find(isFull)
-  return full === undefined ? 'ok' : `full: ${full.freeBytes} bytes are left, and ${full.reserveBytes} are reserved`
+  return full === undefined
+    ? 'ok'
+    : `full: ${full.freeBytes} bytes are left, and ${full.reserveBytes} are reserved`
 }
 
 function isFull({ freeBytes, reserveBytes }: DiskSpace): boolean {
@@ -42,5 +50,7 @@ function isFull({ freeBytes, reserveBytes }: DiskSpace): boolean {
 
 /** The kind of error, without paths. */
 function reason(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? `failed: ${error.code}` : 'failed'
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? `failed: ${error.code}`
+    : 'failed'
 }

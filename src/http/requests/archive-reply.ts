@@ -15,7 +15,12 @@ const PRIVATE_S = 300
  * entity tag is the checksum of the whole file. `X-Filename` is what `hab` stores it as, and must be on every 200 (habitat-today.md 1.5).
  * Throws `blob_damaged` for bytes that are known to be damaged, and for a file of another size than the release's.
  */
-export async function replyArchive(release: Release, depot: Depot, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+export async function replyArchive(
+  release: Release,
+  depot: Depot,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const { blobs } = depot
   const size = release.sizeBytes
   await expectSound(release, depot, request)
@@ -24,10 +29,12 @@ export async function replyArchive(release: Release, depot: Depot, request: Fast
   const range = wantsRange(request, tag) ? parseRange(request.headers.range ?? '', size) : 'whole'
   const isKnown = matches(request.headers['if-none-match'], tag)
   reply.header('accept-ranges', 'bytes')
-  if (range === 'unsatisfiable' && !isKnown) return reply.code(416).header('content-range', `bytes */${size}`).send()
+  if (range === 'unsatisfiable' && !isKnown)
+    return reply.code(416).header('content-range', `bytes */${size}`).send()
   reply.headers({
     etag: tag,
-    'cache-control': release.visibility === 'public' ? `public, max-age=${YEAR_S}` : `private, max-age=${PRIVATE_S}`,
+    'cache-control':
+      release.visibility === 'public' ? `public, max-age=${YEAR_S}` : `private, max-age=${PRIVATE_S}`,
     'last-modified': new Date(release.createdAt).toUTCString(),
     'x-filename': fileName,
     'content-disposition': `attachment; filename="${fileName}"`,
@@ -51,19 +58,30 @@ export async function replyArchive(release: Release, depot: Depot, request: Fast
 const CONNECTION: readonly unknown[] = ['EPIPE', 'ECONNRESET', 'ECONNABORTED', 'ETIMEDOUT']
 
 async function expectSound(release: Release, depot: Depot, request: FastifyRequest): Promise<void> {
-  const [blob, seen] = await Promise.all([findBlob(depot.db, release.checksum), depot.blobs.look(release.checksum, release.sizeBytes)])
+  const [blob, seen] = await Promise.all([
+    findBlob(depot.db, release.checksum),
+    depot.blobs.look(release.checksum, release.sizeBytes),
+  ])
   const damage = blob?.damage ?? seen
   if (damage === undefined) return
   depot.files.expectThere() // or that is why
   // What was put back, or has just gone, is news.
   if (blob?.damage !== seen && blob?.damage !== 'of other bytes') examineLater(release, depot)
   const ident = formatIdent(release.ident)
-  request.log.error({ request: request.id, ident, checksum: release.checksum, damage }, 'the bytes of a package are damaged, and were not served')
-  throw new DepotError('blob_damaged', `the file of ${ident} is ${damage} on the disk of the depot: upload the same file again, which repairs it`)
+  request.log.error(
+    { request: request.id, ident, checksum: release.checksum, damage },
+    'the bytes of a package are damaged, and were not served',
+  )
+  throw new DepotError(
+    'blob_damaged',
+    `the file of ${ident} is ${damage} on the disk of the depot: upload the same file again, which repairs it`,
+  )
 }
 
 function examineLater({ checksum }: Release, { examine, log }: Depot): void {
-  examine(checksum).catch((error: unknown) => log.error({ err: error, checksum }, 'a package could not be read again'))
+  examine(checksum).catch((error: unknown) =>
+    log.error({ err: error, checksum }, 'a package could not be read again'),
+  )
 }
 
 /** A range counts only for GET (RFC 9110 14.2), and only while the file is the one the client knows: `If-Range` (13.1.5). */
@@ -77,7 +95,10 @@ function wantsRange(request: FastifyRequest, tag: string): boolean {
  * One range of bytes, both ends included. More ranges than one, or another unit (the clients of 2016 sent bare numbers), mean the
  * whole (RFC 9110 14.2).
  */
-export function parseRange(header: string, size: number): { start: number; end: number } | 'whole' | 'unsatisfiable' {
+export function parseRange(
+  header: string,
+  size: number,
+): { start: number; end: number } | 'whole' | 'unsatisfiable' {
   const match = /^bytes=\s*(\d*)-(\d*)\s*$/i.exec(header)
   if (match === null) return 'whole'
   const [, first = '', last = ''] = match
@@ -96,5 +117,8 @@ export function parseRange(header: string, size: number): { start: number; end: 
 export function matches(header: string | undefined, tag: string): boolean {
   if (header === undefined) return false
   if (header === tag) return true
-  return header.trim() === '*' || header.split(',').some((candidate) => candidate.trim().replace(/^W\//, '') === tag)
+  return (
+    header.trim() === '*' ||
+    header.split(',').some((candidate) => candidate.trim().replace(/^W\//, '') === tag)
+  )
 }

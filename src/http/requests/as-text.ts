@@ -7,7 +7,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 export function orText(write: (body: never) => string) {
   return async (request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> => {
     reply.header('vary', 'accept, authorization')
-    if (prefersText(request)) reply.type('text/plain; charset=utf-8').serializer((body: unknown) => `${write(body as never)}\n`)
+    if (prefersText(request))
+      reply.type('text/plain; charset=utf-8').serializer((body: unknown) => `${write(body as never)}\n`)
     return payload
   }
 }

@@ -65,8 +65,16 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   origin_malformed: { status: 417, netCode: REMOTE_REJECTED },
   origin_not_empty: { status: 409, tellsWhy: true, netCode: CONFLICT },
   invalid_value: { status: 422, netCode: REMOTE_REJECTED },
-  transfer_to_owner: { status: 422, text: 'Cannot transfer origin ownership to self', netCode: REMOTE_REJECTED },
-  owner_departs: { status: 403, text: 'Departing the owner from the origin is not allowed', netCode: ACCESS_DENIED },
+  transfer_to_owner: {
+    status: 422,
+    text: 'Cannot transfer origin ownership to self',
+    netCode: REMOTE_REJECTED,
+  },
+  owner_departs: {
+    status: 403,
+    text: 'Departing the owner from the origin is not allowed',
+    netCode: ACCESS_DENIED,
+  },
   stranger_departs: { status: 422, tellsWhy: true, netCode: REMOTE_REJECTED },
   token_not_yours: { status: 401, text: 'Unauthorized access.', netCode: ACCESS_DENIED },
   view_absent: { status: 404, habStatus: 400, tellsWhy: true, netCode: NOT_FOUND },
@@ -86,17 +94,32 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
 }
 
 /** Where our own door says it in plainer HTTP than Builder does. */
-const API_STATUS: Partial<Record<ErrorCode, number>> = { refused: 409, not_member: 409, in_use: 409, origin_malformed: 422, ident_malformed: 400, target_malformed: 400 }
+const API_STATUS: Partial<Record<ErrorCode, number>> = {
+  refused: 409,
+  not_member: 409,
+  in_use: 409,
+  origin_malformed: 422,
+  ident_malformed: 400,
+  target_malformed: 400,
+}
 
 /** RFC 9457, for `/api` and the operator's routes. */
 export function replyProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { code, status, detail, parts } = describe(error, request, reply)
   const own = API_STATUS[code as ErrorCode] ?? status
   if (own === 401) reply.header('www-authenticate', 'Bearer')
-  return sendProblem({ code, status: own, detail, parts, ...(error instanceof DepotError && { more: error.more }) }, request, reply)
+  return sendProblem(
+    { code, status: own, detail, parts, ...(error instanceof DepotError && { more: error.more }) },
+    request,
+    reply,
+  )
 }
 
-function sendProblem({ code, status, detail, parts, more }: Described & { more?: DepotError['more'] }, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function sendProblem(
+  { code, status, detail, parts, more }: Described & { more?: DepotError['more'] },
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
   const problem = {
     type: `urn:hart-depot:error:${code}`,
     title: code.replaceAll('_', ' '),
@@ -107,7 +130,10 @@ function sendProblem({ code, status, detail, parts, more }: Described & { more?:
     ...more,
     request_id: request.id,
   }
-  return reply.code(status).type('application/problem+json').send(`${JSON.stringify(problem)}\n`)
+  return reply
+    .code(status)
+    .type('application/problem+json')
+    .send(`${JSON.stringify(problem)}\n`)
 }
 
 /**
@@ -121,10 +147,13 @@ export function replyHabitat(error: unknown, request: FastifyRequest, reply: Fas
   const isHab = request.headers['user-agent']?.startsWith('hab') === true
   reply.code(isHab ? (meaning?.habStatus ?? status) : status)
   if (isHab && request.method !== 'HEAD') {
-    return reply.type('application/json').send(JSON.stringify({ code: meaning?.netCode ?? INTERNAL, msg: detail }))
+    return reply
+      .type('application/json')
+      .send(JSON.stringify({ code: meaning?.netCode ?? INTERNAL, msg: detail }))
   }
   if (namesProblem(request)) return sendProblem(described, request, reply)
-  if (acceptsTextRather(request) || AT_A_SHELL.test(request.headers['user-agent'] ?? '')) return reply.type('text/plain; charset=utf-8').send(`${detail}\n`)
+  if (acceptsTextRather(request) || AT_A_SHELL.test(request.headers['user-agent'] ?? ''))
+    return reply.type('text/plain; charset=utf-8').send(`${detail}\n`)
   const builderText = error instanceof DepotError ? error.builderText : undefined
   const text = builderText ?? (meaning?.tellsWhy === true ? detail : meaning?.text)
   return text === undefined ? reply.send() : reply.type('text/plain').send(text)
@@ -144,25 +173,56 @@ interface Described {
 function describe(error: unknown, request: FastifyRequest, reply: FastifyReply): Described {
   if (lacksDescriptors(error)) {
     request.lacksDescriptors = true
-    return describe(new DepotError('overloaded', `the depot has no file descriptors left: try again in ${RETRY_AFTER_SECONDS} seconds`, { retryAfterSeconds: RETRY_AFTER_SECONDS }), request, reply)
+    return describe(
+      new DepotError(
+        'overloaded',
+        `the depot has no file descriptors left: try again in ${RETRY_AFTER_SECONDS} seconds`,
+        { retryAfterSeconds: RETRY_AFTER_SECONDS },
+      ),
+      request,
+      reply,
+    )
   }
   if (error instanceof DepotError) {
     if (error.code === 'overloaded') forgetHeaders(reply)
     if (error.retryAfterSeconds !== undefined) reply.header('retry-after', error.retryAfterSeconds)
     request.refusal = `${error.code}: ${error.message}`
-    return { code: error.code, status: MEANINGS[error.code].status, detail: shorten(error.message, LONGEST_DETAIL), parts: error.parts }
+    return {
+      code: error.code,
+      status: MEANINGS[error.code].status,
+      detail: shorten(error.message, LONGEST_DETAIL),
+      parts: error.parts,
+    }
   }
-  if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number' && error.statusCode < 500) {
+  if (
+    error instanceof Error &&
+    'statusCode' in error &&
+    typeof error.statusCode === 'number' &&
+    error.statusCode < 500
+  ) {
     const parts = validationParts(error)
     const named = parts.slice(0, MOST_NAMED)
     const others = parts.length > MOST_NAMED ? `; and ${parts.length - MOST_NAMED} more` : ''
-    const told = parts.length === 0 ? sentenceFor(error) : named.map((part) => `${part.pointer ?? ''}: ${part.detail}`).join('; ')
+    const told =
+      parts.length === 0
+        ? sentenceFor(error)
+        : named.map((part) => `${part.pointer ?? ''}: ${part.detail}`).join('; ')
     const detail = `${shorten(told, LONGEST_DETAIL)}${others}`
     request.refusal = detail
-    return { code: error.statusCode === 413 ? 'too_large' : 'invalid_request', status: error.statusCode, detail, parts: named }
+    return {
+      code: error.statusCode === 413 ? 'too_large' : 'invalid_request',
+      status: error.statusCode,
+      detail,
+      parts: named,
+    }
   }
   request.log.error({ request: request.id, err: error }, 'request failed')
-  return { code: 'internal', status: 500, detail: `an error of the depot's own; its log has it under ${request.id}`, parts: [] }
+  return {
+    code: 'internal',
+    status: 500,
+    detail: `an error of the depot's own; its log has it under ${request.id}`,
+    parts: [],
+  }
 }
 
 /** Those that were set for another answer: a cache must not keep a refusal as what it stands for. */
@@ -176,9 +236,11 @@ const SENTENCES: Readonly<Record<string, string>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'the body is larger than is taken here',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'the body is empty, and JSON is expected',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'the body has another length than Content-Length says',
-  FST_ERR_CTP_INVALID_JSON_BODY: 'the body is not JSON, or has a field with the name __proto__ or constructor',
+  FST_ERR_CTP_INVALID_JSON_BODY:
+    'the body is not JSON, or has a field with the name __proto__ or constructor',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'a body of this Content-Type is not taken here',
-  FST_INVALID_MULTIPART_CONTENT_TYPE: 'the form is not what its Content-Type says: multipart/form-data with a boundary is expected',
+  FST_INVALID_MULTIPART_CONTENT_TYPE:
+    'the form is not what its Content-Type says: multipart/form-data with a boundary is expected',
   FST_REQ_FILE_TOO_LARGE: 'the file in the form is larger than is taken here',
   FST_FILES_LIMIT: 'the form has more files than are taken here',
   FST_FIELDS_LIMIT: 'the form has more fields than are taken here',
@@ -195,10 +257,18 @@ export function sentenceFor(error: Error): string {
 /** What is wrong with a request that is not of its route's shape, one part for each thing; an unknown field is named by itself. */
 function validationParts(error: Error): DepotError['parts'] {
   if (!('validation' in error) || !Array.isArray(error.validation)) return []
-  const issues = error.validation as readonly { instancePath?: string; message?: string; params?: { keys?: readonly string[] } }[]
+  const issues = error.validation as readonly {
+    instancePath?: string
+    message?: string
+    params?: { keys?: readonly string[] }
+  }[]
   return issues.flatMap(({ instancePath = '', message = 'invalid', params }) => {
     const place = instancePath === '/' ? '' : instancePath
-    if (params?.keys === undefined) return [{ detail: shorten(message, LONGEST_PART), pointer: shorten(place, LONGEST_PART) }]
-    return params.keys.map((key) => ({ detail: 'there is no such field', pointer: shorten(`${place}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, LONGEST_PART) }))
+    if (params?.keys === undefined)
+      return [{ detail: shorten(message, LONGEST_PART), pointer: shorten(place, LONGEST_PART) }]
+    return params.keys.map((key) => ({
+      detail: 'there is no such field',
+      pointer: shorten(`${place}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, LONGEST_PART),
+    }))
   })
 }

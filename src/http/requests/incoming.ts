@@ -12,7 +12,12 @@ export type BodyPace = Pick<Limits, 'uploadIdleMs' | 'bodyGraceMs' | 'leastBodyB
  * leaves early, and with what `take` throws, which is told of each piece. It stands between the request and its reader because a reader that gives up destroys what it reads, and a request
  * that is destroyed takes the answer with it.
  */
-export function incoming(source: Readable, what: string, pace: BodyPace, take?: (bytes: number) => void): Readable {
+export function incoming(
+  source: Readable,
+  what: string,
+  pace: BodyPace,
+  take?: (bytes: number) => void,
+): Readable {
   const relay = new PassThrough()
   const stall = setTimeout(() => {
     if (relay.writableNeedDrain) stall.refresh() // it is we who are slow
@@ -25,14 +30,19 @@ export function incoming(source: Readable, what: string, pace: BodyPace, take?: 
     try {
       take?.(piece.length)
     } catch (error) {
-      relay.destroy(error instanceof Error ? error : new Error('a piece could not be taken', { cause: error }))
+      relay.destroy(
+        error instanceof Error ? error : new Error('a piece could not be taken', { cause: error }),
+      )
     }
   })
   source.pipe(relay)
   finished(source, { writable: false }, (error) => {
     clearTimeout(stall)
     forgetPace()
-    if (error) relay.destroy(new DepotError('length_mismatch', `${what} ended before its announced end`, { cause: error }))
+    if (error)
+      relay.destroy(
+        new DepotError('length_mismatch', `${what} ended before its announced end`, { cause: error }),
+      )
   })
   relay.on('error', () => undefined) // who reads hears of it; where nobody does, it must not end the process
   relay.once('close', () => {
@@ -44,7 +54,12 @@ export function incoming(source: Readable, what: string, pace: BodyPace, take?: 
 }
 
 /** Destroys the relay when its bytes come too slowly on the whole. Ends with the call of what is returned. */
-function keepPace(source: Readable, relay: PassThrough, what: string, { bodyGraceMs, leastBodyBytesPerSecond }: BodyPace): () => void {
+function keepPace(
+  source: Readable,
+  relay: PassThrough,
+  what: string,
+  { bodyGraceMs, leastBodyBytesPerSecond }: BodyPace,
+): () => void {
   let received = 0
   let elapsedMs = 0
   let timer: NodeJS.Timeout | undefined
@@ -53,7 +68,13 @@ function keepPace(source: Readable, relay: PassThrough, what: string, { bodyGrac
       if (!relay.writableNeedDrain) elapsedMs += afterMs // otherwise it is we who are slow
       const leftMs = bodyGraceMs + (received / leastBodyBytesPerSecond) * 1_000 - elapsedMs
       if (leftMs > 0) look(Math.ceil(Math.min(leftMs, bodyGraceMs)))
-      else relay.destroy(new DepotError('stalled', `${what} comes too slowly: ${received} bytes in ${elapsedMs} ms, where ${leastBodyBytesPerSecond} a second are the least`))
+      else
+        relay.destroy(
+          new DepotError(
+            'stalled',
+            `${what} comes too slowly: ${received} bytes in ${elapsedMs} ms, where ${leastBodyBytesPerSecond} a second are the least`,
+          ),
+        )
     }, afterMs).unref()
   }
   look(bodyGraceMs)
@@ -62,7 +83,15 @@ function keepPace(source: Readable, relay: PassThrough, what: string, { bodyGrac
 }
 
 /** Reads a short text, such as a key file. Throws `too_large`, and what {@link incoming} does. */
-export async function incomingText(source: Readable, what: string, { mostBytes, take, ...pace }: BodyPace & { readonly mostBytes: number; readonly take?: (bytes: number) => void }): Promise<string> {
+export async function incomingText(
+  source: Readable,
+  what: string,
+  {
+    mostBytes,
+    take,
+    ...pace
+  }: BodyPace & { readonly mostBytes: number; readonly take?: (bytes: number) => void },
+): Promise<string> {
   const pieces: Buffer[] = []
   let size = 0
   for await (const piece of incoming(source, what, pace, take) as AsyncIterable<Buffer>) {

@@ -30,7 +30,8 @@ export function expectModest(json: Uint8Array, limits: JsonLimits): void {
     if (byte === QUOTE) {
       const end = endOfText(json, at + 1)
       textBytes = end - at - 1
-      if (textBytes > limits.longestTextBytes) throw tooLarge(`has a text of more than ${limits.longestTextBytes} bytes`)
+      if (textBytes > limits.longestTextBytes)
+        throw tooLarge(`has a text of more than ${limits.longestTextBytes} bytes`)
       at = end
     } else if (byte === OBJECT || byte === ARRAY) {
       keys.push(0)
@@ -45,7 +46,8 @@ export function expectModest(json: Uint8Array, limits: JsonLimits): void {
       const count = (keys.pop() ?? 0) + 1
       keys.push(count)
       if (count > limits.mostKeys) throw tooLarge(`has an object of more than ${limits.mostKeys} fields`)
-      if (textBytes > limits.longestKeyBytes) throw tooLarge(`has a field with a name of more than ${limits.longestKeyBytes} bytes`)
+      if (textBytes > limits.longestKeyBytes)
+        throw tooLarge(`has a field with a name of more than ${limits.longestKeyBytes} bytes`)
     }
     if (values > limits.mostValues) throw tooLarge(`has more than ${limits.mostValues} values`)
   }

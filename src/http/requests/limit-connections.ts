@@ -2,7 +2,8 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { UNDER_WAY } from './one-at-a-time.ts'
 
-const REFUSAL = 'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
+const REFUSAL =
+  'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
 /** Connections beyond the limit that are told so at a time; more are closed without a word. */
 const MOST_REFUSED = 16
 const LONGEST_GOODBYE_MS = 1_000
@@ -12,7 +13,11 @@ const LONGEST_GOODBYE_MS = 1_000
  * oldest on which nothing is under way, so that clients which keep connections and are silent shut nobody out. Where there is none, the
  * new one is answered 503.
  */
-export function limitConnections(server: Server, most: () => number | undefined, onRefused: () => void): void {
+export function limitConnections(
+  server: Server,
+  most: () => number | undefined,
+  onRefused: () => void,
+): void {
   const listeners = server.listeners('connection')
   const open = new Set<Socket>()
   let limit = Infinity

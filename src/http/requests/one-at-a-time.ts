@@ -73,7 +73,8 @@ class Connection {
   #begin(response: ServerResponse): void {
     this.#response = response
     const { headers } = response.req
-    this.#bodyLeft = headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : undefined
+    this.#bodyLeft =
+      headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : undefined
     response.once('finish', () => {
       if (response.req.complete) this.#response = undefined
       this.#socket.resume()

@@ -67,6 +67,8 @@ function rateOf({ socket, begun, takenBefore }: Charge, now: number): number {
 }
 
 /** What the kernel took of a socket's bytes. node:net counts all of a piece as written when it hands it over; the rest of it waits in libuv. */
-function takenOf(socket: Socket & { readonly [HANDLE]?: { readonly writeQueueSize?: number } | null }): number {
+function takenOf(
+  socket: Socket & { readonly [HANDLE]?: { readonly writeQueueSize?: number } | null },
+): number {
   return socket.bytesWritten - (socket[HANDLE]?.writeQueueSize ?? 0)
 }

@@ -28,8 +28,16 @@ export class ReceivedBodies {
   take(request: object, bytes: number): void {
     const size = (this.#held.get(request) ?? 0) + bytes
     const after = this.#bytes + bytes
-    const hasRoom = size <= SMALL_BYTES ? after <= this.#mostBytes : after <= this.#mostBytes / 2 || this.#isOnlyLarge(request)
-    if (!hasRoom) throw new DepotError('overloaded', `too many bodies are being received: try again in ${RETRY_AFTER_SECONDS} seconds`, { retryAfterSeconds: RETRY_AFTER_SECONDS })
+    const hasRoom =
+      size <= SMALL_BYTES
+        ? after <= this.#mostBytes
+        : after <= this.#mostBytes / 2 || this.#isOnlyLarge(request)
+    if (!hasRoom)
+      throw new DepotError(
+        'overloaded',
+        `too many bodies are being received: try again in ${RETRY_AFTER_SECONDS} seconds`,
+        { retryAfterSeconds: RETRY_AFTER_SECONDS },
+      )
     this.#held.set(request, size)
     this.#bytes = after
   }

@@ -1,6 +1,13 @@
 import type { FastifyRequest } from 'fastify'
 import type { Action, Role, Session } from '../../access/access.ts'
-import { expectAction, expectAdministrator, expectPromoter, expectReach, expectRole, expectView } from '../../access/rights.ts'
+import {
+  expectAction,
+  expectAdministrator,
+  expectPromoter,
+  expectReach,
+  expectRole,
+  expectView,
+} from '../../access/rights.ts'
 import type { Depot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
 import { expectMayTouch } from '../../views/gates.ts'
@@ -41,7 +48,8 @@ export function mayPromote(request: FastifyRequest, origin: string, view: string
 /** As {@link mayPromote} for a set, in a view whose rules may name who changes it, whatever their roles. Throws `unauthenticated` and `forbidden`. */
 export function mayChange(request: FastifyRequest, view: View, origins: Iterable<string>): Session {
   const caller = signedIn(request, 'promote')
-  if (view.gates.promoters === undefined) for (const origin of origins) expectPromoter(caller, origin, view.name)
+  if (view.gates.promoters === undefined)
+    for (const origin of origins) expectPromoter(caller, origin, view.name)
   expectMayTouch(caller, view)
   return caller
 }

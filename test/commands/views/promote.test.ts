@@ -48,8 +48,14 @@ test('a set is one revision and one entry of the ledger, however many releases i
 
 test('a set with releases that are not there changes nothing, and every one of them is named', async (t) => {
   const name = await freshView()
-  const absent = [{ ident: 'acme/app/9.9.9/20260101000000', target: 'x86_64-linux' }, { ident: one.ident, target: 'x86_64-windows' }] as const
-  await t.rejects(move(started, 'promote', name, [one, ...absent]), { code: 'not_found', parts: [{ pointer: '/releases/1' }, { pointer: '/releases/2' }] })
+  const absent = [
+    { ident: 'acme/app/9.9.9/20260101000000', target: 'x86_64-linux' },
+    { ident: one.ident, target: 'x86_64-windows' },
+  ] as const
+  await t.rejects(move(started, 'promote', name, [one, ...absent]), {
+    code: 'not_found',
+    parts: [{ pointer: '/releases/1' }, { pointer: '/releases/2' }],
+  })
   t.strictSame(await membersOf(name), [])
   t.equal((await getView(db, name)).revision, 0)
 })
@@ -59,7 +65,12 @@ test('promoting again what is current writes nothing and says unchanged', async 
   await move(started, 'promote', name, [one])
   const committed: unknown[] = []
   writer.onCommit((entries) => committed.push(...entries))
-  t.match(await move(started, 'promote', name, [one]), { revision: 1, isChanged: false, releases: [{ change: 'unchanged' }], pointers: [] })
+  t.match(await move(started, 'promote', name, [one]), {
+    revision: 1,
+    isChanged: false,
+    releases: [{ change: 'unchanged' }],
+    pointers: [],
+  })
   t.strictSame(committed, [])
 })
 
@@ -70,7 +81,10 @@ test('a release named twice counts once', async (t) => {
 test('under promoted, demoting what is current falls back to the most recently promoted member that is left', async (t) => {
   const name = await freshView()
   for (const release of [three, one, two]) await move(started, 'promote', name, [release])
-  t.match(await move(started, 'demote', name, [two]), { revision: 4, pointers: [{ from: two.ident, to: one.ident }] })
+  t.match(await move(started, 'demote', name, [two]), {
+    revision: 4,
+    pointers: [{ from: two.ident, to: one.ident }],
+  })
   t.match(await move(started, 'demote', name, [one]), { pointers: [{ from: one.ident, to: three.ident }] })
   t.match(await move(started, 'demote', name, [three]), { pointers: [{ from: three.ident, to: null }] })
   t.strictSame(await latestOf(name), [])
@@ -85,13 +99,19 @@ test('under highest, demoting what is current falls back to the highest member t
 test('a set that leaves takes its own fallbacks with it', async (t) => {
   const name = await freshView()
   for (const release of [one, two, three]) await move(started, 'promote', name, [release])
-  t.match(await move(started, 'demote', name, [two, three]), { pointers: [{ from: three.ident, to: one.ident }] })
+  t.match(await move(started, 'demote', name, [two, three]), {
+    pointers: [{ from: three.ident, to: one.ident }],
+  })
 })
 
 test('demoting a member that is not current moves no pointer', async (t) => {
   const name = await freshView()
   await move(started, 'promote', name, [one, two])
-  t.match(await move(started, 'demote', name, [one]), { revision: 2, releases: [{ ident: one.ident, change: 'removed' }], pointers: [] })
+  t.match(await move(started, 'demote', name, [one]), {
+    revision: 2,
+    releases: [{ ident: one.ident, change: 'removed' }],
+    pointers: [],
+  })
   t.strictSame(await latestOf(name), [two.ident])
 })
 
@@ -105,7 +125,10 @@ test('demoting a set is all or nothing', async (t) => {
 test('promoting a lower version goes back under promoted, and is told as a downgrade', async (t) => {
   const name = await freshView()
   for (const release of [one, two]) await move(started, 'promote', name, [release])
-  t.match(await move(started, 'promote', name, [one]), { revision: 3, releases: [{ change: 'downgraded', from: two.ident }] })
+  t.match(await move(started, 'promote', name, [one]), {
+    revision: 3,
+    releases: [{ change: 'downgraded', from: two.ident }],
+  })
   t.strictSame(await latestOf(name), [one.ident])
 })
 
@@ -124,28 +147,48 @@ test('nothing is demoted from unstable', async (t) => {
 
 test('of racing promotions that expect the same revision one wins, the others are stale, and no revision is lost', async (t) => {
   const name = await freshView()
-  const races = await Promise.allSettled([one, two, three, four].map((release) => move(started, 'promote', name, [release], { expectRevision: 0 })))
-  t.strictSame(races.map(({ status }) => status), ['fulfilled', 'rejected', 'rejected', 'rejected'])
+  const races = await Promise.allSettled(
+    [one, two, three, four].map((release) =>
+      move(started, 'promote', name, [release], { expectRevision: 0 }),
+    ),
+  )
+  t.strictSame(
+    races.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'rejected', 'rejected'],
+  )
   for (const race of races) if (race.status === 'rejected') t.match(race.reason, { code: 'stale_revision' })
   t.equal((await getView(db, name)).revision, 1)
 })
 
 test('racing promotions without an expectation all happen, each in a revision of its own', async (t) => {
   const name = await freshView()
-  const outcomes = await Promise.all([one, two, three, four].map((release) => move(started, 'promote', name, [release])))
-  t.strictSame(outcomes.map(({ revision }) => revision), [1, 2, 3, 4])
+  const outcomes = await Promise.all(
+    [one, two, three, four].map((release) => move(started, 'promote', name, [release])),
+  )
+  t.strictSame(
+    outcomes.map(({ revision }) => revision),
+    [1, 2, 3, 4],
+  )
   t.strictSame(await latestOf(name), [four.ident])
 })
 
 test('a view that only clients made takes an origin in once that origin has made it too', async (t) => {
   const theirs = await makeReleases(started, 'umbrella/app/1.0.0/20260101000000')
-  await writer.submit({ kind: 'declareChannel', input: { origin: 'acme', name: 'nightly', ownerId: 1 }, actor: OPERATOR })
+  await writer.submit({
+    kind: 'declareChannel',
+    input: { origin: 'acme', name: 'nightly', ownerId: 1 },
+    actor: OPERATOR,
+  })
   t.match(await move(started, 'promote', 'nightly', [one]), { revision: 1 })
   await t.rejects(move(started, 'promote', 'nightly', theirs), { code: 'not_found' })
 })
 
 test('a view that is made again after it was closed goes on with its revisions, under the rule it is made with', async (t) => {
-  await writer.submit({ kind: 'declareChannel', input: { origin: 'acme', name: 'weekly', ownerId: 1 }, actor: OPERATOR })
+  await writer.submit({
+    kind: 'declareChannel',
+    input: { origin: 'acme', name: 'weekly', ownerId: 1 },
+    actor: OPERATOR,
+  })
   await move(started, 'promote', 'weekly', [one])
   await writer.submit({ kind: 'removeChannel', input: { origin: 'acme', name: 'weekly' }, actor: OPERATOR })
   await t.rejects(getView(db, 'weekly'), { code: 'not_found' })
@@ -159,7 +202,16 @@ const caller = await started.actor('admin')
 test('a key that came before is answered as it was then, and with another request is refused', async (t) => {
   const name = await freshView()
   const ask = (release: ReleaseRow, requestHash: string) =>
-    writer.submit({ kind: 'promote', input: { view: name, releases: [release], expectRevision: 0, idempotency: { key: `key of ${name}`, requestHash } }, actor: caller })
+    writer.submit({
+      kind: 'promote',
+      input: {
+        view: name,
+        releases: [release],
+        expectRevision: 0,
+        idempotency: { key: `key of ${name}`, requestHash },
+      },
+      actor: caller,
+    })
   // Both stand in the queue at once, as when a client gives up waiting and sends again.
   const [first, again] = await Promise.all([ask(one, 'a'), ask(one, 'a')])
   t.match(first, { revision: 1, isChanged: true })
@@ -172,19 +224,33 @@ test('a key that came before is answered as it was then, and with another reques
 
 test('a key is forgotten after seven days', async (t) => {
   const name = await freshView()
-  const ask = (key: string) => writer.submit({ kind: 'promote', input: { view: name, releases: [one], idempotency: { key, requestHash: 'a' } }, actor: caller })
+  const ask = (key: string) =>
+    writer.submit({
+      kind: 'promote',
+      input: { view: name, releases: [one], idempotency: { key, requestHash: 'a' } },
+      actor: caller,
+    })
   await ask('weekly')
   const later = started.depot.now() + 8 * 86_400_000
   started.setClock(later)
   await ask('another')
   const kept = await db.selectFrom('idempotency_keys').select('key').execute()
-  t.strictSame(kept.map(({ key }) => key), ['another'])
+  t.strictSame(
+    kept.map(({ key }) => key),
+    ['another'],
+  )
 })
 
 test('a change that moves more than it may is refused, with how much it may, and not how much that would be', async (t) => {
   const view = await getView(db, await freshView())
   t.doesNotThrow(() => expectMovable(view, 10_000))
-  t.throws(() => expectMovable(view, 10_001), { code: 'too_large', message: `one change of ${view.name} may move 10000 releases, and this would move more: narrow it by origin or name` })
+  t.throws(() => expectMovable(view, 10_001), {
+    code: 'too_large',
+    message: `one change of ${view.name} may move 10000 releases, and this would move more: narrow it by origin or name`,
+  })
   t.doesNotThrow(() => expectMovable(view, 2_500, 3))
-  t.throws(() => expectMovable(view, 2_501, 3), { code: 'too_large', message: /may move 2500 releases while 3 previews follow it, and this would move more: .*drop previews/ })
+  t.throws(() => expectMovable(view, 2_501, 3), {
+    code: 'too_large',
+    message: /may move 2500 releases while 3 previews follow it, and this would move more: .*drop previews/,
+  })
 })

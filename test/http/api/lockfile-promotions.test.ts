@@ -26,18 +26,28 @@ const lockfile = (await callApi(source, 'GET', '/api/v1/views/delivered/lockfile
 
 async function startTrusting(t: Parameters<typeof startDepot>[0]): Promise<TestDepot> {
   const started = await startDepot(t)
-  await callApi(started, 'PUT', '/api/v1/depot/trusted-keys/source', { body: formatDepotKey(await keyOf(source)) })
+  await callApi(started, 'PUT', '/api/v1/depot/trusted-keys/source', {
+    body: formatDepotKey(await keyOf(source)),
+  })
   return started
 }
 
-const promote = (started: TestDepot, body: object, token?: string) => callApi(started, 'POST', '/api/v1/views/union/promotions', { body, ...(token !== undefined && { token }) })
+const promote = (started: TestDepot, body: object, token?: string) =>
+  callApi(started, 'POST', '/api/v1/views/union/promotions', { body, ...(token !== undefined && { token }) })
 
 test('a lockfile is promoted in one revision, without what it only depends on, and its digest is in the history', async (t) => {
   const started = await startTrusting(t)
   await fill(started)
-  t.match(await promote(started, { lockfile, expect_revision: 0, reason: 'as delivered there' }), { status: 200, differences: '', body: { revision: 1, changed: true, pointers: [{ to: ident('app') }] } })
+  t.match(await promote(started, { lockfile, expect_revision: 0, reason: 'as delivered there' }), {
+    status: 200,
+    differences: '',
+    body: { revision: 1, changed: true, pointers: [{ to: ident('app') }] },
+  })
   const digest = createHash('sha256').update(lockfile).digest('hex')
-  t.match(await callApi(started, 'GET', '/api/v1/views/union/history'), { differences: '', body: { revisions: [{ revision: 1, joined: { length: 1 }, source: { lockfile: digest } }] } })
+  t.match(await callApi(started, 'GET', '/api/v1/views/union/history'), {
+    differences: '',
+    body: { revisions: [{ revision: 1, joined: { length: 1 }, source: { lockfile: digest } }] },
+  })
   t.match(await promote(started, { lockfile }), { status: 200, body: { revision: 1, changed: false } })
 })
 
@@ -47,8 +57,17 @@ test('exactly that: what a whole lockfile does not have leaves; one that is not 
   await move(started, 'promote', 'union', [web])
   const narrow = (await callApi(source, 'GET', '/api/v1/views/delivered/lockfile?origin=acme')).text
   const outsiders = (await callApi(source, 'GET', '/api/v1/views/delivered/lockfile', { token: null })).text
-  for (const text of [narrow, outsiders]) t.match(await promote(started, { lockfile: text, exact: true }), { status: 400, differences: '', body: { code: 'invalid_request', errors: [{ pointer: '/exact' }] } })
-  t.match(await promote(started, { lockfile, exact: true }), { status: 200, differences: '', body: { revision: 2 } })
+  for (const text of [narrow, outsiders])
+    t.match(await promote(started, { lockfile: text, exact: true }), {
+      status: 400,
+      differences: '',
+      body: { code: 'invalid_request', errors: [{ pointer: '/exact' }] },
+    })
+  t.match(await promote(started, { lockfile, exact: true }), {
+    status: 200,
+    differences: '',
+    body: { revision: 2 },
+  })
   const content = await callApi(started, 'GET', '/api/v1/views/union/content')
   t.match(content.body, { pointers: [{ ident: ident('app') }] })
   t.match(content.body, { pointers: { length: 1 } })
@@ -63,7 +82,9 @@ test("one of the depot's own is taken, also after its key was replaced: a view i
   await move(started, 'demote', 'union', [app])
   await move(started, 'promote', 'union', [web])
   t.match(await promote(started, { lockfile: text, exact: true }), { status: 200, body: { revision: 4 } })
-  t.match((await callApi(started, 'GET', '/api/v1/views/union/content')).body, { pointers: [{ ident: ident('app') }] })
+  t.match((await callApi(started, 'GET', '/api/v1/views/union/content')).body, {
+    pointers: [{ ident: ident('app') }],
+  })
 })
 
 test('a lockfile that is forged, not trusted, or none, is refused', async (t) => {
@@ -78,17 +99,38 @@ test('a lockfile that is forged, not trusted, or none, is refused', async (t) =>
     t.match(await promote(started, { lockfile: text }), { status, differences: '', body: { code } }, code)
   }
   await callApi(started, 'DELETE', '/api/v1/depot/trusted-keys/source')
-  t.match(await promote(started, { lockfile }), { status: 422, differences: '', body: { code: 'signer_unknown', detail: /which is not trusted here/ } })
-  t.match(await promote(started, { lockfile, releases: [{ ident: ident('app') }] }), { status: 400, body: { detail: /in one way: releases, from, or lockfile/ } })
+  t.match(await promote(started, { lockfile }), {
+    status: 422,
+    differences: '',
+    body: { code: 'signer_unknown', detail: /which is not trusted here/ },
+  })
+  t.match(await promote(started, { lockfile, releases: [{ ident: ident('app') }] }), {
+    status: 400,
+    body: { detail: /in one way: releases, from, or lockfile/ },
+  })
   t.match(await callApi(started, 'GET', '/api/v1/views/union'), { body: { revision: 0 } })
 })
 
 test('what it names must be here, with its bytes, and what that needs, too', async (t) => {
   const empty = await startTrusting(t)
-  t.match(await promote(empty, { lockfile }), { status: 404, differences: '', body: { detail: /there is no release acme\/app\/\S+ for x86_64-linux, and 1 more/, errors: { length: 2 } } })
+  t.match(await promote(empty, { lockfile }), {
+    status: 404,
+    differences: '',
+    body: {
+      detail: /there is no release acme\/app\/\S+ for x86_64-linux, and 1 more/,
+      errors: { length: 2 },
+    },
+  })
   const differing = await startTrusting(t)
   await fill(differing, 'other bytes')
-  t.match(await promote(differing, { lockfile }), { status: 422, differences: '', body: { code: 'release_differs', detail: /^acme\/lib\/\S+ for x86_64-linux has other bytes here: its checksum differs/ } })
+  t.match(await promote(differing, { lockfile }), {
+    status: 422,
+    differences: '',
+    body: {
+      code: 'release_differs',
+      detail: /^acme\/lib\/\S+ for x86_64-linux has other bytes here: its checksum differs/,
+    },
+  })
 })
 
 test('rights are those of any promotion', async (t) => {
@@ -97,7 +139,11 @@ test('rights are those of any promotion', async (t) => {
   const stranger = await started.account('stranger')
   t.match(await promote(started, { lockfile }, stranger), { status: /403|409/, differences: '' })
   t.match(await callApi(started, 'GET', '/api/v1/views/union'), { body: { revision: 0 } })
-  await started.depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'stranger', role: 'maintainer' }, actor: { client: 'tests', door: 'cli' } })
+  await started.depot.writer.submit({
+    kind: 'setMember',
+    input: { origin: 'acme', account: 'stranger', role: 'maintainer' },
+    actor: { client: 'tests', door: 'cli' },
+  })
   t.match(await promote(started, { lockfile }, stranger), { status: 200, body: { revision: 1 } })
 })
 

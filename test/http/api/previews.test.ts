@@ -8,7 +8,10 @@ import { startDepot } from '../../support/start-depot.ts'
 
 const STAMP = '20260101000000'
 const started = await startDepot(tap, { listen: true })
-const [app1, app2, app3, web1, web2, api1] = (await makeReleases(started, ...['app/1', 'app/2', 'app/3', 'web/1', 'web/2', 'api/1'].map((name) => `acme/${name}/${STAMP}`))) as [ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow]
+const [app1, app2, app3, web1, web2, api1] = (await makeReleases(
+  started,
+  ...['app/1', 'app/2', 'app/3', 'web/1', 'web/2', 'api/1'].map((name) => `acme/${name}/${STAMP}`),
+)) as [ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow]
 async function account(name: string): Promise<string> {
   const token = await started.account(name)
   await callApi(started, 'PUT', `/api/v1/origins/acme/members/${name}`, { body: { role: 'maintainer' } })
@@ -23,12 +26,20 @@ async function previewed(sets: readonly (readonly ReleaseRow[])[], body: unknown
   const [base, name] = [`base-${count}`, `base-${count}.tomorrow`]
   await makeView(started, base, 'promoted')
   for (const set of sets) await move(started, 'promote', base, set)
-  const plan = String((await callApi(started, 'POST', `/api/v1/views/${base}/plans`, { body, token: ci })).body?.['plan'])
-  const made = await callApi(started, 'POST', `/api/v1/views/${base}/previews`, { body: { name, plan }, token: ci })
+  const plan = String(
+    (await callApi(started, 'POST', `/api/v1/views/${base}/plans`, { body, token: ci })).body?.['plan'],
+  )
+  const made = await callApi(started, 'POST', `/api/v1/views/${base}/previews`, {
+    body: { name, plan },
+    token: ci,
+  })
   return { base, name, plan, made }
 }
 
-const identIn = (text: string) => Object.values((JSON.parse(text) as { ident: Record<string, string> }).ident).slice(0, 4).join('/')
+const identIn = (text: string) =>
+  Object.values((JSON.parse(text) as { ident: Record<string, string> }).ident)
+    .slice(0, 4)
+    .join('/')
 
 /** As a Supervisor of either generation would ask. */
 const poll = async (view: string, name: string) => {
@@ -45,14 +56,23 @@ test('a preview is its view with what the plan would do, for every client', asyn
   t.equal(await poll(name, 'app'), app2.ident)
   t.equal(await poll(name, 'web'), web1.ident)
   t.equal(await poll(base, 'app'), app1.ident)
-  t.match(await callApi(started, 'GET', `/api/v1/views/${name}`), { differences: '', body: { preview_of: base, packages: 2 } })
-  t.match(await callApi(started, 'GET', `/api/v1/views/${name}/content`), { differences: '', body: { pointers: [{ ident: app2.ident }, { ident: web1.ident }] } })
+  t.match(await callApi(started, 'GET', `/api/v1/views/${name}`), {
+    differences: '',
+    body: { preview_of: base, packages: 2 },
+  })
+  t.match(await callApi(started, 'GET', `/api/v1/views/${name}/content`), {
+    differences: '',
+    body: { pointers: [{ ident: app2.ident }, { ident: web1.ident }] },
+  })
 })
 
 test('a preview follows its view, but for what its plan moves', async (t) => {
   const { base, name } = await previewed([[app1, web1]], { releases: [app2] })
   await move(started, 'promote', base, [web2, app3, api1])
-  t.strictSame([await poll(name, 'app'), await poll(name, 'web'), await poll(name, 'api')], [app2.ident, web2.ident, api1.ident])
+  t.strictSame(
+    [await poll(name, 'app'), await poll(name, 'web'), await poll(name, 'api')],
+    [app2.ident, web2.ident, api1.ident],
+  )
   await move(started, 'demote', base, [api1])
   t.equal(await poll(name, 'api'), 404)
 })
@@ -68,7 +88,11 @@ test('a preview is gone when its plan is applied', async (t) => {
   t.equal(await poll(base, 'app'), app2.ident)
   t.equal(await poll(name, 'app'), 404)
   t.notOk(JSON.stringify((await callApi(started, 'GET', '/api/v1/views')).body).includes(name))
-  t.match(await callApi(started, 'GET', `/api/v1/views/${name}/history`), { status: 200, differences: '' }, 'and its past stays')
+  t.match(
+    await callApi(started, 'GET', `/api/v1/views/${name}/history`),
+    { status: 200, differences: '' },
+    'and its past stays',
+  )
 })
 
 test('a preview shows the plan that takes the place of a stale one', async (t) => {
@@ -83,49 +107,107 @@ test('a preview shows the plan that takes the place of a stale one', async (t) =
 
 test('a preview is dropped by who made its plan, and its name may be taken again', async (t) => {
   const { base, name, plan } = await previewed([[app1]], { releases: [app2] })
-  t.match(await callApi(started, 'DELETE', `/api/v1/views/${name}`, { token: lead }), { status: 403, differences: '' })
+  t.match(await callApi(started, 'DELETE', `/api/v1/views/${name}`, { token: lead }), {
+    status: 403,
+    differences: '',
+  })
   t.match(await callApi(started, 'DELETE', `/api/v1/views/${name}`, { token: ci }), { status: 204 })
   t.equal(await poll(name, 'app'), 404)
-  t.match(await callApi(started, 'POST', `/api/v1/views/${base}/previews`, { body: { name, plan }, token: ci }), { status: 201 })
+  t.match(
+    await callApi(started, 'POST', `/api/v1/views/${base}/previews`, { body: { name, plan }, token: ci }),
+    { status: 201 },
+  )
   t.equal(await poll(name, 'app'), app2.ident)
 })
 
 test('a view that is no preview is not dropped', async (t) => {
-  t.match(await callApi(started, 'DELETE', '/api/v1/views/delivered'), { status: 409, differences: '', body: { code: 'refused' } })
+  t.match(await callApi(started, 'DELETE', '/api/v1/views/delivered'), {
+    status: 409,
+    differences: '',
+    body: { code: 'refused' },
+  })
   t.match(await callApi(started, 'DELETE', '/api/v1/views/nowhere'), { status: 404, differences: '' })
 })
 
 test('a preview changes only with its view and its plan', async (t) => {
   const { name } = await previewed([[app1]], { releases: [app2] })
-  const post = async (what: string, body: unknown) => callApi(started, 'POST', `/api/v1/views/${name}/${what}`, { body })
-  for (const [what, body] of [['promotions', { releases: [web1] }], ['demotions', { releases: [app2] }], ['rollbacks', { to: 0 }], ['reverts', { revision: 1 }], ['plans', { releases: [web1] }]] as const) {
+  const post = async (what: string, body: unknown) =>
+    callApi(started, 'POST', `/api/v1/views/${name}/${what}`, { body })
+  for (const [what, body] of [
+    ['promotions', { releases: [web1] }],
+    ['demotions', { releases: [app2] }],
+    ['rollbacks', { to: 0 }],
+    ['reverts', { revision: 1 }],
+    ['plans', { releases: [web1] }],
+  ] as const) {
     t.match(await post(what, body), { status: 409, differences: '', body: { code: 'refused' } }, what)
   }
   t.match(await callApi(started, 'PUT', `/api/v1/views/${name}/gates`, { body: {} }), { status: 409 })
-  t.match(await callApi(started, 'PUT', `/api/v1/views/${name}/freeze`, { body: { reason: 'x' } }), { status: 409 })
-  t.equal((await ask(`${started.url}/v1/depot/channels/acme/${name}`, { method: 'DELETE', headers: { authorization: `Bearer ${ci}` } })).status, 403)
+  t.match(await callApi(started, 'PUT', `/api/v1/views/${name}/freeze`, { body: { reason: 'x' } }), {
+    status: 409,
+  })
+  t.equal(
+    (
+      await ask(`${started.url}/v1/depot/channels/acme/${name}`, {
+        method: 'DELETE',
+        headers: { authorization: `Bearer ${ci}` },
+      })
+    ).status,
+    403,
+  )
   t.equal(await poll(name, 'app'), app2.ident)
 })
 
 test('what is blocked by rules can be looked at, and what its maker had no right to cannot', async (t) => {
   await makeView(started, 'walled', 'promoted')
   await callApi(started, 'PUT', '/api/v1/views/walled/gates', { body: { approval: {} } })
-  const proposal = String((await callApi(started, 'POST', '/api/v1/views/walled/proposals', { body: { releases: [app2] }, token: ci })).body?.['plan'])
-  t.match(await callApi(started, 'POST', '/api/v1/views/walled/previews', { body: { name: 'walled.tomorrow', plan: proposal }, token: ci }), { status: 201 })
+  const proposal = String(
+    (
+      await callApi(started, 'POST', '/api/v1/views/walled/proposals', {
+        body: { releases: [app2] },
+        token: ci,
+      })
+    ).body?.['plan'],
+  )
+  t.match(
+    await callApi(started, 'POST', '/api/v1/views/walled/previews', {
+      body: { name: 'walled.tomorrow', plan: proposal },
+      token: ci,
+    }),
+    { status: 201 },
+  )
   t.equal(await poll('walled.tomorrow', 'app'), app2.ident)
   t.match(await callApi(started, 'POST', `/api/v1/plans/${proposal}/reject`, { token: ci }), { status: 200 })
   t.equal(await poll('walled.tomorrow', 'app'), 404)
   await makeReleases(started, `core/tool/1/${STAMP}`)
-  const plan = String((await callApi(started, 'POST', '/api/v1/views/walled/plans', { body: { from: { view: 'unstable', origin: 'core' } }, token: ci })).body?.['plan'])
-  t.match(await callApi(started, 'POST', '/api/v1/views/walled/previews', { body: { name: 'squat', plan }, token: ci }), { status: 403, differences: '' })
+  const plan = String(
+    (
+      await callApi(started, 'POST', '/api/v1/views/walled/plans', {
+        body: { from: { view: 'unstable', origin: 'core' } },
+        token: ci,
+      })
+    ).body?.['plan'],
+  )
+  t.match(
+    await callApi(started, 'POST', '/api/v1/views/walled/previews', {
+      body: { name: 'squat', plan },
+      token: ci,
+    }),
+    { status: 403, differences: '' },
+  )
 })
 
-const make = async (view: string, body: unknown, token = ci) => callApi(started, 'POST', `/api/v1/views/${view}/previews`, { body, token })
+const make = async (view: string, body: unknown, token = ci) =>
+  callApi(started, 'POST', `/api/v1/views/${view}/previews`, { body, token })
 
 test('a preview needs a plan of its view that has not ended, and a name that is free', async (t) => {
   const { base, plan } = await previewed([[app1]], { releases: [app2] })
   t.match(await make('delivered', { name: 'x', plan }), { status: 400, differences: '' })
-  t.match(await make(base, { name: 'stable', plan }), { status: 409, differences: '', body: { code: 'already_exists' } })
+  t.match(await make(base, { name: 'stable', plan }), {
+    status: 409,
+    differences: '',
+    body: { code: 'already_exists' },
+  })
   t.match(await make(base, { name: '-x', plan }), { status: 400, differences: '' })
   t.match(await make(base, { name: 'x', plan: 'nonsense' }), { status: 404, differences: '' })
   t.match(await make(base, { name: 'x', plan }, lead), { status: 403, differences: '' })
@@ -138,15 +220,28 @@ test('a plan that changes nothing takes no name of a view', async (t) => {
   await makeReleases(started, `elsewhere/tool/1/${STAMP}`)
   await callApi(started, 'PUT', '/api/v1/origins/elsewhere/members/nobody', { body: { role: 'maintainer' } })
   const { base } = await previewed([[app1]], { releases: [app2] })
-  const planned = await callApi(started, 'POST', `/api/v1/views/${base}/plans`, { body: { from: { view: 'rehearsal' } }, token: nobody })
+  const planned = await callApi(started, 'POST', `/api/v1/views/${base}/plans`, {
+    body: { from: { view: 'rehearsal' } },
+    token: nobody,
+  })
   t.match(planned, { status: 201, body: { releases: [] } })
-  t.match(await make(base, { name: 'production', plan: planned.body?.['plan'] }, nobody), { status: 409, differences: '', body: { code: 'refused' } })
+  t.match(await make(base, { name: 'production', plan: planned.body?.['plan'] }, nobody), {
+    status: 409,
+    differences: '',
+    body: { code: 'refused' },
+  })
 })
 
-test('a preview is nobody\'s channel, and what was shown there keeps no view of its name open', async (t) => {
+test("a preview is nobody's channel, and what was shown there keeps no view of its name open", async (t) => {
   const { name } = await previewed([[app1]], { releases: [app2] })
   await makeReleases(started, `umbrella/tool/1/${STAMP}`)
-  const channel = async (method: 'POST' | 'DELETE') => (await ask(`${started.url}/v1/depot/channels/umbrella/${name}`, { method, headers: { ...bearer(), 'content-length': 0 } })).status
+  const channel = async (method: 'POST' | 'DELETE') =>
+    (
+      await ask(`${started.url}/v1/depot/channels/umbrella/${name}`, {
+        method,
+        headers: { ...bearer(), 'content-length': 0 },
+      })
+    ).status
   t.equal(await channel('POST'), 403)
   await callApi(started, 'DELETE', `/api/v1/views/${name}`, { token: ci })
   t.equal(await channel('POST'), 201)
@@ -156,11 +251,25 @@ test('a preview is nobody\'s channel, and what was shown there keeps no view of 
 
 test('a preview does not keep a release from being deleted', async (t) => {
   await makeView(started, 'high', 'highest')
-  const [old, young, planned] = (await makeReleases(started, ...['old/1', 'old/2', 'new/1'].map((name) => `acme/${name}/${STAMP}`))) as [ReleaseRow, ReleaseRow, ReleaseRow]
+  const [old, young, planned] = (await makeReleases(
+    started,
+    ...['old/1', 'old/2', 'new/1'].map((name) => `acme/${name}/${STAMP}`),
+  )) as [ReleaseRow, ReleaseRow, ReleaseRow]
   await move(started, 'promote', 'high', [old, young])
-  const plan = (await callApi(started, 'POST', '/api/v1/views/high/plans', { body: { releases: [planned] }, token: ci })).body?.['plan']
+  const plan = (
+    await callApi(started, 'POST', '/api/v1/views/high/plans', { body: { releases: [planned] }, token: ci })
+  ).body?.['plan']
   t.match(await make('high', { name: 'high.tomorrow', plan }), { status: 201 })
-  for (const { ident } of [young, planned]) t.equal((await ask(`${started.url}/v1/depot/pkgs/${ident}?target=x86_64-linux`, { method: 'DELETE', headers: bearer(ci) })).status, 204)
+  for (const { ident } of [young, planned])
+    t.equal(
+      (
+        await ask(`${started.url}/v1/depot/pkgs/${ident}?target=x86_64-linux`, {
+          method: 'DELETE',
+          headers: bearer(ci),
+        })
+      ).status,
+      204,
+    )
   t.strictSame([await poll('high.tomorrow', 'old'), await poll('high.tomorrow', 'new')], [old.ident, 404])
 })
 
@@ -168,7 +277,9 @@ test('a token that is narrowed to views makes no preview of another name', async
   const { base } = await previewed([[app1]], { releases: [app2] })
   const token = await started.account('narrow', { views: [base, `${base}.mine`] })
   await callApi(started, 'PUT', '/api/v1/origins/acme/members/narrow', { body: { role: 'maintainer' } })
-  const plan = (await callApi(started, 'POST', `/api/v1/views/${base}/plans`, { body: { releases: [app2] }, token })).body?.['plan']
+  const plan = (
+    await callApi(started, 'POST', `/api/v1/views/${base}/plans`, { body: { releases: [app2] }, token })
+  ).body?.['plan']
   t.match(await make(base, { name: 'anything', plan }, token), { status: 403, differences: '' })
   t.match(await make(base, { name: `${base}.mine`, plan }, token), { status: 201 })
   t.match(await callApi(started, 'DELETE', `/api/v1/views/${base}.mine`, { token }), { status: 204 })
@@ -177,11 +288,20 @@ test('a token that is narrowed to views makes no preview of another name', async
 test('a plan that has expired has no preview', async (t) => {
   const { base, plan } = await previewed([[app1]], { releases: [app2] })
   started.setClock(started.depot.now() + 3_600_000)
-  t.match(await make(base, { name: 'late', plan }), { status: 409, differences: '', body: { code: 'conflict' } })
+  t.match(await make(base, { name: 'late', plan }), {
+    status: 409,
+    differences: '',
+    body: { code: 'conflict' },
+  })
 })
 
 test('a view has ten previews at most', async (t) => {
   const { base, plan } = await previewed([[app1]], { releases: [app2] })
-  for (let number = 2; number <= 10; number += 1) t.match(await make(base, { name: `${base}.${number}`, plan }), { status: 201 })
-  t.match(await make(base, { name: `${base}.11`, plan }), { status: 409, differences: '', body: { code: 'conflict' } })
+  for (let number = 2; number <= 10; number += 1)
+    t.match(await make(base, { name: `${base}.${number}`, plan }), { status: 201 })
+  t.match(await make(base, { name: `${base}.11`, plan }), {
+    status: 409,
+    differences: '',
+    body: { code: 'conflict' },
+  })
 })

@@ -14,7 +14,9 @@ const friend = await started.account('friend')
 await callApi(started, 'PUT', '/api/v1/origins/acme/members/friend', { body: { role: 'readonly_member' } })
 
 test('a release is told whole, with the views it is in and since when', async (t) => {
-  const { status, body, differences } = await callApi(started, 'GET', `/api/v1/releases/${APP}`, { token: null })
+  const { status, body, differences } = await callApi(started, 'GET', `/api/v1/releases/${APP}`, {
+    token: null,
+  })
   t.equal(status, 200)
   t.equal(differences, '')
   t.match(body, {
@@ -25,25 +27,48 @@ test('a release is told whole, with the views it is in and since when', async (t
     signature: 'verified',
     publisher: 'admin',
     manifest: `# ${APP}`,
-    views: [{ view: 'delivered', since_revision: 1, since: /Z$/ }, { view: 'unstable', since_revision: 1 }],
+    views: [
+      { view: 'delivered', since_revision: 1, since: /Z$/ },
+      { view: 'unstable', since_revision: 1 },
+    ],
   })
 })
 
 test('a release for another target is told apart', async (t) => {
-  t.match(await callApi(started, 'GET', `/api/v1/releases/${APP}?target=x86_64-windows`), { differences: '', body: { target: 'x86_64-windows', views: [{ view: 'unstable', since_revision: 3 }] } })
-  t.match(await callApi(started, 'GET', `/api/v1/releases/${APP}?target=aarch64-linux`), { status: 404, differences: '' })
+  t.match(await callApi(started, 'GET', `/api/v1/releases/${APP}?target=x86_64-windows`), {
+    differences: '',
+    body: { target: 'x86_64-windows', views: [{ view: 'unstable', since_revision: 3 }] },
+  })
+  t.match(await callApi(started, 'GET', `/api/v1/releases/${APP}?target=aarch64-linux`), {
+    status: 404,
+    differences: '',
+  })
 })
 
 test('a private release is there for members of its origin alone', async (t) => {
-  t.match(await callApi(started, 'GET', `/api/v1/releases/${SECRET}`, { token: friend }), { status: 200, differences: '' })
+  t.match(await callApi(started, 'GET', `/api/v1/releases/${SECRET}`, { token: friend }), {
+    status: 200,
+    differences: '',
+  })
   const hidden = await callApi(started, 'GET', `/api/v1/releases/${SECRET}`, { token: null })
   const absent = await callApi(started, 'GET', '/api/v1/releases/acme/absent/1/1', { token: null })
   t.match(hidden, { status: 404, differences: '' })
-  t.equal(String(hidden.body?.['detail']).replace(SECRET, '…'), String(absent.body?.['detail']).replace('acme/absent/1/1', '…'))
+  t.equal(
+    String(hidden.body?.['detail']).replace(SECRET, '…'),
+    String(absent.body?.['detail']).replace('acme/absent/1/1', '…'),
+  )
 })
 
 test('no row id is told anywhere', async (t) => {
-  for (const url of [`releases/${APP}`, 'views', 'views/delivered/members', 'views/delivered/history', 'origins/acme', 'origins/acme/members', 'whoami']) {
+  for (const url of [
+    `releases/${APP}`,
+    'views',
+    'views/delivered/members',
+    'views/delivered/history',
+    'origins/acme',
+    'origins/acme/members',
+    'whoami',
+  ]) {
     t.notMatch((await callApi(started, 'GET', `/api/v1/${url}`)).text, /"(\w+_)?id":/, url)
   }
 })

@@ -7,8 +7,12 @@ import { ADMIN_TOKEN, startDepot } from '../../support/start-depot.ts'
 
 // Every read of our own API, as a person asks for it and as a program does.
 
-const { paths } = parse(await readFile(new URL('../../../openapi.yaml', import.meta.url), 'utf8')) as { paths: Record<string, Record<string, object>> }
-const reads = Object.entries(paths).filter(([path, operations]) => path.startsWith('/api/') && operations['get'] !== undefined).map(([path]) => path)
+const { paths } = parse(await readFile(new URL('../../../openapi.yaml', import.meta.url), 'utf8')) as {
+  paths: Record<string, Record<string, object>>
+}
+const reads = Object.entries(paths)
+  .filter(([path, operations]) => path.startsWith('/api/') && operations['get'] !== undefined)
+  .map(([path]) => path)
 
 const started = await startDepot(tap, { environment: { DEPOT_WEBHOOK_NETWORKS: '127.0.0.0/8' } })
 const releases = await makeReleases(started, 'acme/app/1.0.0/20260101000000')
@@ -17,7 +21,11 @@ const make = async (url: string, body: object) => (await callApi(started, 'POST'
 const { plan } = await make('/api/v1/views/delivered/plans', { from: { view: 'union' } })
 await make('/api/v1/webhooks', { name: 'deploys', url: 'http://127.0.0.1:9/' })
 const { text: keyFile } = await callApi(started, 'GET', '/api/v1/depot/keys/current')
-await started.depot.writer.submit({ kind: 'trustKey', input: { name: 'first', publicKey: keyFile }, actor: { client: 'tests', door: 'cli' } })
+await started.depot.writer.submit({
+  kind: 'trustKey',
+  input: { name: 'first', publicKey: keyFile },
+  actor: { client: 'tests', door: 'cli' },
+})
 
 const VALUES: Readonly<Record<string, string>> = {
   view: 'union',
@@ -32,9 +40,15 @@ const VALUES: Readonly<Record<string, string>> = {
   key: 'current',
 }
 /** Names that mean something else in one path. */
-const OTHERS: Readonly<Record<string, Record<string, string>>> = { '/api/v1/depot/trusted-keys/{name}': { name: 'first' } }
+const OTHERS: Readonly<Record<string, Record<string, string>>> = {
+  '/api/v1/depot/trusted-keys/{name}': { name: 'first' },
+}
 /** What is a file has no other form. */
-const FILES = ['/api/v1/depot/keys/{key}', '/api/v1/depot/trusted-keys/{name}', '/api/v1/views/{view}/lockfile']
+const FILES = [
+  '/api/v1/depot/keys/{key}',
+  '/api/v1/depot/trusted-keys/{name}',
+  '/api/v1/views/{view}/lockfile',
+]
 
 function urlOf(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
@@ -49,27 +63,47 @@ test('every read answers people with text, and programs with a line of JSON', as
   for (const path of reads) {
     const url = `${urlOf(path)}${path.endsWith('/diff') ? '?at=0' : ''}`
     const isFile = FILES.includes(path)
-    const ways = [[url, { accept: 'text/plain' }], [`${url}${url.includes('?') ? '&' : '?'}format=text`, {}]] as const
+    const ways = [
+      [url, { accept: 'text/plain' }],
+      [`${url}${url.includes('?') ? '&' : '?'}format=text`, {}],
+    ] as const
     for (const [asked, headers] of isFile ? ways.slice(0, 1) : ways) {
       const answer = await callApi(started, 'GET', asked, { headers })
-      t.match(answer, { status: 200, headers: { 'content-type': /^text\/plain/ }, differences: '', text: /[^\n]\n$/ }, `${asked} ${JSON.stringify(headers)}`)
+      t.match(
+        answer,
+        { status: 200, headers: { 'content-type': /^text\/plain/ }, differences: '', text: /[^\n]\n$/ },
+        `${asked} ${JSON.stringify(headers)}`,
+      )
     }
     if (isFile) continue
     const answer = await callApi(started, 'GET', url)
-    t.match(answer, { status: 200, headers: { 'content-type': /^application\/json/ }, differences: '', text: /\}\n$/ }, url)
+    t.match(
+      answer,
+      { status: 200, headers: { 'content-type': /^application\/json/ }, differences: '', text: /\}\n$/ },
+      url,
+    )
   }
 })
 
 test('a problem is a line of JSON, too', async (t) => {
   for (const url of ['/api/v1/views/nosuch', '/api/v1/nosuch', '/api/v1/views?limit=0']) {
-    t.match(await callApi(started, 'GET', url), { headers: { 'content-type': /^application\/problem\+json/ }, text: /\}\n$/ }, url)
+    t.match(
+      await callApi(started, 'GET', url),
+      { headers: { 'content-type': /^application\/problem\+json/ }, text: /\}\n$/ },
+      url,
+    )
   }
 })
 
 /** Status and sentence of a refusal. */
 const detailOf = async (method: 'GET' | 'POST', url: string, body?: string) => {
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}` }
-  const response = await started.app.inject({ method, url, headers, ...(body !== undefined && { payload: body }) })
+  const response = await started.app.inject({
+    method,
+    url,
+    headers,
+    ...(body !== undefined && { payload: body }),
+  })
   return [response.statusCode, (JSON.parse(response.body) as { detail: string }).detail]
 }
 
@@ -83,9 +117,15 @@ test('what libraries find wrong with a request is told in our own words', async 
     ['{"from": {"view": 5}}', '/from/view: must be a text'],
     ['{"from": {}}', '/from/view: is missing'],
     ['{"from": {"view": "union"}, "with_deps": "yes"}', '/with_deps: must be true or false'],
-    ['{"from": {"view": "union"}, "expect_revision": 1.5}', '/expect_revision: has none of the forms that are taken here'],
+    [
+      '{"from": {"view": "union"}, "expect_revision": 1.5}',
+      '/expect_revision: has none of the forms that are taken here',
+    ],
     ['{"releases": []}', '/releases: must have at least 1 item'],
-    ['{"releases": [{"ident": "acme/app/1.0.0/20260101000000", "target": "x86_64-linx"}]}', /^\/releases\/0\/target: must be x86_64-linux, .* or aarch64-windows; did you mean x86_64-linux\?$/],
+    [
+      '{"releases": [{"ident": "acme/app/1.0.0/20260101000000", "target": "x86_64-linx"}]}',
+      /^\/releases\/0\/target: must be x86_64-linux, .* or aarch64-windows; did you mean x86_64-linux\?$/,
+    ],
     ['{"form": {}}', '/form: there is no such field'],
   ] as const) {
     t.match(await detailOf('POST', promotions, body), [400, detail], body)
@@ -93,5 +133,8 @@ test('what libraries find wrong with a request is told in our own words', async 
   t.match(await detailOf('GET', '/api/v1/views?limit=0'), [400, '/limit: must be at least 1'])
   t.match(await detailOf('GET', '/api/v1/views?limit=1.5'), [400, '/limit: must be a whole number'])
   t.match(await detailOf('GET', '/api/v1/views?limit=many'), [400, '/limit: must be a number'])
-  t.match(await detailOf('GET', '/api/v1/views/%zz'), [400, 'the URL cannot be decoded: a % in it stands for itself only as %25'])
+  t.match(await detailOf('GET', '/api/v1/views/%zz'), [
+    400,
+    'the URL cannot be decoded: a % in it stands for itself only as %25',
+  ])
 })

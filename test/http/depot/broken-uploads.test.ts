@@ -20,14 +20,22 @@ function chunk(bytes: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')])
 }
 
-const FORM_START = Buffer.from('--xyz\r\nContent-Disposition: form-data; name="file"; filename="x.hart"\r\nContent-Type: application/octet-stream\r\n\r\n')
+const FORM_START = Buffer.from(
+  '--xyz\r\nContent-Disposition: form-data; name="file"; filename="x.hart"\r\nContent-Type: application/octet-stream\r\n\r\n',
+)
 const FORM_END = Buffer.from('\r\n--xyz--\r\n')
 const form = Buffer.concat([FORM_START, hart.bytes, FORM_END])
 
 const BODIES = {
   'with a length': { head: head(`Content-Length: ${size}`), body: hart.bytes },
-  chunked: { head: head('Transfer-Encoding: chunked'), body: Buffer.concat([chunk(hart.bytes), Buffer.from('0\r\n\r\n')]) },
-  'as a form': { head: head(`Content-Type: multipart/form-data; boundary=xyz\r\nContent-Length: ${form.length}`), body: form },
+  chunked: {
+    head: head('Transfer-Encoding: chunked'),
+    body: Buffer.concat([chunk(hart.bytes), Buffer.from('0\r\n\r\n')]),
+  },
+  'as a form': {
+    head: head(`Content-Type: multipart/form-data; boundary=xyz\r\nContent-Length: ${form.length}`),
+    body: form,
+  },
 }
 
 function refusals({ logged }: TestDepot): string[] {
@@ -51,7 +59,11 @@ for (const [framing, { head: start, body }] of Object.entries(BODIES)) {
         } else {
           talk.socket.destroy()
         }
-        await until(() => refusals(started).slice(heard).some((refusal) => refusal.startsWith('length_mismatch: acme/app/1.0.0/20260101120000 ended')))
+        await until(() =>
+          refusals(started)
+            .slice(heard)
+            .some((refusal) => refusal.startsWith('length_mismatch: acme/app/1.0.0/20260101120000 ended')),
+        )
       }
     }
     t.same(await traces(started.depot), before)
@@ -65,9 +77,15 @@ for (const [framing, { head: start, body }] of Object.entries(BODIES)) {
     await talk.say(start)
     await talk.say(body)
     talk.socket.destroy()
-    await until(async () => (await ask(`${started.url}/v1/depot/pkgs/acme/app/1.0.0/20260101120000`)).status === 200)
+    await until(
+      async () => (await ask(`${started.url}/v1/depot/pkgs/acme/app/1.0.0/20260101120000`)).status === 200,
+    )
     t.equal((await upload(started, hart)).status, 409)
-    t.ok((await ask(`${started.url}/v1/depot/pkgs/acme/app/1.0.0/20260101120000/download`)).body.equals(hart.bytes))
+    t.ok(
+      (await ask(`${started.url}/v1/depot/pkgs/acme/app/1.0.0/20260101120000/download`)).body.equals(
+        hart.bytes,
+      ),
+    )
   })
 
   test(`an upload ${framing} whose client stalls is told so, and leaves nothing`, async (t) => {
@@ -80,7 +98,10 @@ for (const [framing, { head: start, body }] of Object.entries(BODIES)) {
       await talk.say(body.subarray(0, sent))
       t.match(await talk.toTheEnd(), /^HTTP\/1\.1 408 /, `${sent} bytes`)
     }
-    t.ok(refusals(started).every((refusal) => refusal.startsWith('stalled: ')), 'it is named in the log')
+    t.ok(
+      refusals(started).every((refusal) => refusal.startsWith('stalled: ')),
+      'it is named in the log',
+    )
     t.same(await traces(started.depot), before)
   })
 }
@@ -95,7 +116,9 @@ test('a length that is too short', async (t) => {
     await talk.say(hart.bytes)
     t.match(await talk.toTheEnd(), /^HTTP\/1\.1 4(00|22) /)
   }
-  await until(() => refusals(started).filter((refusal) => refusal.startsWith('checksum_mismatch: ')).length === 2)
+  await until(
+    () => refusals(started).filter((refusal) => refusal.startsWith('checksum_mismatch: ')).length === 2,
+  )
   t.same(await traces(started.depot), before)
 })
 
@@ -103,11 +126,21 @@ test('two lengths, a length and chunks, and what is no length, are refused', asy
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const before = await traces(started.depot)
-  const framings = [`Content-Length: ${size}\r\nContent-Length: 1`, `Content-Length: ${size}\r\nTransfer-Encoding: chunked`, 'Content-Length: -1', 'Content-Length: 0x10', 'Transfer-Encoding: chunked\r\n\r\nzz']
+  const framings = [
+    `Content-Length: ${size}\r\nContent-Length: 1`,
+    `Content-Length: ${size}\r\nTransfer-Encoding: chunked`,
+    'Content-Length: -1',
+    'Content-Length: 0x10',
+    'Transfer-Encoding: chunked\r\n\r\nzz',
+  ]
   for (const framing of framings) {
     const talk = converse(started.url)
     await talk.say(head(framing))
-    t.match(await talk.toTheEnd(), /^HTTP\/1\.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n/, framing)
+    t.match(
+      await talk.toTheEnd(),
+      /^HTTP\/1\.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n/,
+      framing,
+    )
   }
   await until(() => refusals(started).some((refusal) => refusal.startsWith('length_mismatch: '))) // that of the broken chunk
   t.same(await traces(started.depot), before)
@@ -126,7 +159,11 @@ test('a package that comes one byte at a time is whole', async (t) => {
 test('a key or an origin that stalls or breaks off is told so', async (t) => {
   const started = await startDepot(t, { listen: true, limits: { uploadIdleMs: 30 } })
   await makeOrigin(started)
-  for (const path of ['/v1/depot/origins/acme/keys/20260202000000', '/v1/depot/origins/acme/secret_keys/20260202000000', '/v1/depot/origins']) {
+  for (const path of [
+    '/v1/depot/origins/acme/keys/20260202000000',
+    '/v1/depot/origins/acme/secret_keys/20260202000000',
+    '/v1/depot/origins',
+  ]) {
     const stalling = converse(started.url)
     await stalling.say(head('Content-Length: 100', path))
     await stalling.say('SIG')
@@ -137,6 +174,11 @@ test('a key or an origin that stalls or breaks off is told so', async (t) => {
     leaving.socket.end()
     t.match(await leaving.toTheEnd(), /^HTTP\/1\.1 400 /, path)
   }
-  await until(() => refusals(started).filter((refusal) => refusal.startsWith('length_mismatch: ')).length === 3)
-  t.notOk(started.logged.some((line) => line['level'] === 'error' || line['level'] === 'fatal'), 'none of it is an error of ours')
+  await until(
+    () => refusals(started).filter((refusal) => refusal.startsWith('length_mismatch: ')).length === 3,
+  )
+  t.notOk(
+    started.logged.some((line) => line['level'] === 'error' || line['level'] === 'fatal'),
+    'none of it is an error of ours',
+  )
 })

@@ -23,17 +23,39 @@ test('a release that is deleted is nowhere, and its ident may be uploaded again'
   await makeOrigin(started)
   const [hart] = await publishAll(started, IDENT, 'acme/app/0.9.0/20260101120000')
   if (hart !== undefined) await promoteTo(started, 'base', hart)
-  const places = ['/v1/depot/pkgs/acme/app/latest', path, `${path}/download`, '/v1/depot/channels/acme/unstable/pkgs/app/1.0.0/20260101120000', '/v1/depot/channels/acme/base/pkgs/app/latest']
+  const places = [
+    '/v1/depot/pkgs/acme/app/latest',
+    path,
+    `${path}/download`,
+    '/v1/depot/channels/acme/unstable/pkgs/app/1.0.0/20260101120000',
+    '/v1/depot/channels/acme/base/pkgs/app/latest',
+  ]
   for (const place of places) t.equal((await ask(started.url + place)).status, 200, place)
 
-  t.match(await ask(`${started.url}${path}?target=x86_64-linux`, { method: 'DELETE', headers: bearer() }), { status: 204, text: '' })
+  t.match(await ask(`${started.url}${path}?target=x86_64-linux`, { method: 'DELETE', headers: bearer() }), {
+    status: 204,
+    text: '',
+  })
   for (const place of places.slice(1)) t.equal((await ask(started.url + place)).status, 404, place)
-  t.match(JSON.parse((await ask(started.url + String(places[0]))).text), { ident: { version: '0.9.0' } }, 'latest goes back')
+  t.match(
+    JSON.parse((await ask(started.url + String(places[0]))).text),
+    { ident: { version: '0.9.0' } },
+    'latest goes back',
+  )
   t.match(JSON.parse((await ask(`${started.url}/v1/depot/pkgs/acme`)).text), { total_count: 1 })
   t.match(JSON.parse((await ask(`${started.url}/v1/depot/pkgs/search/app`)).text), { total_count: 1 })
   t.equal((await files(started)).length, 1, 'its bytes are gone')
-  t.match(await ask(`${started.url}${path}?target=x86_64-linux`, { method: 'DELETE', headers: bearer() }), { status: 404, text: '' }, 'and it is not there to delete')
-  const history = await listRevisions(started.depot.db, await getView(started.depot.db, 'base'), { before: 9, limit: 9 }, EVERYONE)
+  t.match(
+    await ask(`${started.url}${path}?target=x86_64-linux`, { method: 'DELETE', headers: bearer() }),
+    { status: 404, text: '' },
+    'and it is not there to delete',
+  )
+  const history = await listRevisions(
+    started.depot.db,
+    await getView(started.depot.db, 'base'),
+    { before: 9, limit: 9 },
+    EVERYONE,
+  )
   t.match(history[0], { revision: 2, act: 'demote', cause: 'release-deleted', left: [{ ident: IDENT }] })
 
   const other = buildHart({ ident: IDENT, config: 'other = 1' })
@@ -51,19 +73,36 @@ test('a release in stable, in a view that says what should run, or of a package 
     started,
     IDENT,
     { ident: IDENT, target: 'x86_64-windows' },
-    { ident: 'acme/web/1.0.0/20260101120000', deps: ['acme/app/0.1.0/20250101120000'], tdeps: ['acme/app/0.1.0/20250101120000'] },
+    {
+      ident: 'acme/web/1.0.0/20260101120000',
+      deps: ['acme/app/0.1.0/20250101120000'],
+      tdeps: ['acme/app/0.1.0/20250101120000'],
+    },
   )
-  const remove = async (ident: string, target = 'x86_64-linux') => ask(`${started.url}/v1/depot/pkgs/${ident}?target=${target}`, { method: 'DELETE', headers: bearer() })
-  t.match(await remove(IDENT), { status: 422, text: `Deleting package with rdeps not allowed '${IDENT}'` }, 'dependents are judged by name')
+  const remove = async (ident: string, target = 'x86_64-linux') =>
+    ask(`${started.url}/v1/depot/pkgs/${ident}?target=${target}`, { method: 'DELETE', headers: bearer() })
+  t.match(
+    await remove(IDENT),
+    { status: 422, text: `Deleting package with rdeps not allowed '${IDENT}'` },
+    'dependents are judged by name',
+  )
   t.equal((await remove(IDENT, 'x86_64-windows')).status, 204, 'and by target')
   t.match(await remove(IDENT, 'vax-vms'), { status: 422, text: "Invalid package target 'vax-vms'" })
   t.equal((await remove('acme/web/1.0.0/20260101120000')).status, 204)
   t.ok(dependent)
   if (hart !== undefined) await promoteTo(started, 'stable', hart)
-  t.match(await remove(IDENT), { status: 422, text: `Deleting package in stable channel not allowed '${IDENT}'` }, 'stable')
+  t.match(
+    await remove(IDENT),
+    { status: 422, text: `Deleting package in stable channel not allowed '${IDENT}'` },
+    'stable',
+  )
   if (hart !== undefined) await promoteTo(started, 'stable', hart, 'demote')
   if (hart !== undefined) await promoteTo(started, 'delivered', hart)
-  t.match(await remove(IDENT), { status: 422, text: `Deleting package in delivered channel not allowed '${IDENT}'` }, 'delivered')
+  t.match(
+    await remove(IDENT),
+    { status: 422, text: `Deleting package in delivered channel not allowed '${IDENT}'` },
+    'delivered',
+  )
   if (hart !== undefined) await promoteTo(started, 'delivered', hart, 'demote')
   t.equal((await remove(IDENT)).status, 204)
   t.strictSame(await files(started), [])
@@ -75,7 +114,11 @@ test('bytes that a crash left go while the depot runs, and those that are needed
   const [hart] = await publishAll(started, IDENT)
   const { folder } = started
   const actor = { client: 'tests', door: 'cli' } as const
-  await started.depot.writer.submit({ kind: 'deleteRelease', input: { ident: IDENT, target: 'x86_64-linux' }, actor }) // and no more
+  await started.depot.writer.submit({
+    kind: 'deleteRelease',
+    input: { ident: IDENT, target: 'x86_64-linux' },
+    actor,
+  }) // and no more
   t.equal((await files(started)).length, 1)
   await started.close()
   const again = await startDepot(t, { listen: true, folder, limits: { orphanGraceMs: 0 } })
@@ -96,8 +139,17 @@ test('rights come before what is there', async (t) => {
   await publishAll(started, IDENT)
   const stranger = await started.account('stranger')
   for (const ident of [IDENT, 'acme/app/9.9.9/20260101120000', 'nobody/app/1/1']) {
-    t.match(await ask(`${started.url}/v1/depot/pkgs/${ident}`, { method: 'DELETE' }), { status: 401, text: '' })
-    t.match(await ask(`${started.url}/v1/depot/pkgs/${ident}`, { method: 'DELETE', headers: bearer(stranger) }), { status: 403, text: '' })
+    t.match(await ask(`${started.url}/v1/depot/pkgs/${ident}`, { method: 'DELETE' }), {
+      status: 401,
+      text: '',
+    })
+    t.match(
+      await ask(`${started.url}/v1/depot/pkgs/${ident}`, { method: 'DELETE', headers: bearer(stranger) }),
+      { status: 403, text: '' },
+    )
   }
-  t.match(await ask(`${started.url}/v1/depot/pkgs/acme/a%20b/1/2`, { method: 'DELETE', headers: bearer() }), { status: 422, text: '' })
+  t.match(await ask(`${started.url}/v1/depot/pkgs/acme/a%20b/1/2`, { method: 'DELETE', headers: bearer() }), {
+    status: 422,
+    text: '',
+  })
 })

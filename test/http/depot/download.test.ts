@@ -28,19 +28,40 @@ test('a download has what its clients need', async (t) => {
     'last-modified': 'Thu, 01 Jan 2026 00:00:00 GMT',
     etag: tag,
   }
-  const places = ['/v1/depot', '/v1', '/v1/depot/views/acceptance', '/v1/depot/views/acceptance/depot', '/v1/views/acceptance']
+  const places = [
+    '/v1/depot',
+    '/v1',
+    '/v1/depot/views/acceptance',
+    '/v1/depot/views/acceptance/depot',
+    '/v1/views/acceptance',
+  ]
   for (const place of places) {
-    const got = await ask(`${started.url}${place}/pkgs/acme/app/1.0.0/20260101120000/download?target=x86_64-linux`)
+    const got = await ask(
+      `${started.url}${place}/pkgs/acme/app/1.0.0/20260101120000/download?target=x86_64-linux`,
+    )
     t.match(got, { status: 200, headers }, place)
     t.ok(got.body.equals(hart.bytes))
   }
   const head = await ask(started.url + path, { method: 'HEAD', headers: { range: 'bytes=0-9' } })
   t.match(head, { status: 200, headers, text: '' }, 'HEAD tells the same, and knows no ranges')
-  for (const absent of ['acme/app/1.0.0/20260101120001', 'acme/app/1.0/20260101120000', 'nobody/app/1.0.0/20260101120000', `acme/${'a'.repeat(300)}/1/2`, 'acme/app/%00/x']) {
-    t.match(await ask(`${started.url}/v1/depot/pkgs/${absent}/download`), { status: 404, text: '', headers: { 'content-length': '0' } }, absent)
+  for (const absent of [
+    'acme/app/1.0.0/20260101120001',
+    'acme/app/1.0/20260101120000',
+    'nobody/app/1.0.0/20260101120000',
+    `acme/${'a'.repeat(300)}/1/2`,
+    'acme/app/%00/x',
+  ]) {
+    t.match(
+      await ask(`${started.url}/v1/depot/pkgs/${absent}/download`),
+      { status: 404, text: '', headers: { 'content-length': '0' } },
+      absent,
+    )
   }
   t.equal((await ask(`${started.url}${path}?target=x86_64-windows`)).status, 404, 'it is for another target')
-  t.match(await ask(`${started.url}${path}?target=vax-vms`), { status: 422, text: "Invalid package target 'vax-vms'" })
+  t.match(await ask(`${started.url}${path}?target=vax-vms`), {
+    status: 422,
+    text: "Invalid package target 'vax-vms'",
+  })
 })
 
 test('without a target the one for x86_64-linux is meant, or the only one there is', async (t) => {
@@ -53,7 +74,10 @@ test('without a target the one for x86_64-linux is meant, or the only one there 
     { ident: 'acme/win/1.0.0/20260101120000', target: 'x86_64-windows' },
   )
   t.equal((await ask(started.url + path)).headers.etag, `"${linux?.checksum ?? ''}"`)
-  t.equal((await ask(`${started.url}${path}?target=aarch64-linux`)).headers.etag, `"${windows?.checksum ?? ''}"`)
+  t.equal(
+    (await ask(`${started.url}${path}?target=aarch64-linux`)).headers.etag,
+    `"${windows?.checksum ?? ''}"`,
+  )
   t.match((await ask(`${started.url}/v1/depot/pkgs/acme/win/1.0.0/20260101120000/download`)).headers, {
     etag: `"${alone?.checksum ?? ''}"`,
     'x-filename': 'acme-win-1.0.0-20260101120000-x86_64-windows.hart',
@@ -66,7 +90,11 @@ test('a client that has the file is not sent it again', async (t) => {
   await publishAll(started, 'acme/app/1.0.0/20260101120000')
   for (const known of [tag, `W/${tag}`, '*', `"other", ${tag}`]) {
     const answer = await ask(started.url + path, { headers: { 'if-none-match': known, range: 'bytes=0-9' } })
-    t.match(answer, { status: 304, text: '', headers: { etag: tag, 'cache-control': 'public, max-age=31536000' } }, known)
+    t.match(
+      answer,
+      { status: 304, text: '', headers: { etag: tag, 'cache-control': 'public, max-age=31536000' } },
+      known,
+    )
   }
   for (const known of ['"other"', hart.checksum, `"${hart.checksum.toUpperCase()}"`]) {
     t.equal((await ask(started.url + path, { headers: { 'if-none-match': known } })).status, 200, known)
@@ -109,20 +137,35 @@ test('a range of a download', async (t) => {
       }
       const [start, end] = meant === 'whole' ? [0, size - 1] : meant
       s.equal(answer.status, meant === 'whole' ? 200 : 206)
-      s.equal(answer.headers['content-range'], meant === 'whole' ? undefined : `bytes ${start}-${end}/${size}`)
+      s.equal(
+        answer.headers['content-range'],
+        meant === 'whole' ? undefined : `bytes ${start}-${end}/${size}`,
+      )
       s.ok(answer.body.equals(hart.bytes.subarray(start, end + 1)))
       s.match(answer.headers, { 'content-length': String(end - start + 1), etag: tag })
     })
   }
-  for (const [known, status] of [[tag, 206], [`W/${tag}`, 200], ['"other"', 200], ['Thu, 01 Jan 2026 00:00:00 GMT', 200]] as const) {
-    t.equal((await ask(started.url + path, { headers: { range: 'bytes=0-9', 'if-range': known } })).status, status, `If-Range: ${known}`)
+  for (const [known, status] of [
+    [tag, 206],
+    [`W/${tag}`, 200],
+    ['"other"', 200],
+    ['Thu, 01 Jan 2026 00:00:00 GMT', 200],
+  ] as const) {
+    t.equal(
+      (await ask(started.url + path, { headers: { range: 'bytes=0-9', 'if-range': known } })).status,
+      status,
+      `If-Range: ${known}`,
+    )
   }
 })
 
 test('a client that leaves in the middle of a download leaves no file open', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
-  await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000', files: [{ path: 'large', content: Buffer.alloc(16 * 1024 * 1024, 'x') }] })
+  await publishAll(started, {
+    ident: 'acme/app/1.0.0/20260101120000',
+    files: [{ path: 'large', content: Buffer.alloc(16 * 1024 * 1024, 'x') }],
+  })
   const agent = new Agent({ keepAlive: false })
   for (let round = 0; round < 10; round += 1) {
     const request = httpRequest(started.url + path, { agent })

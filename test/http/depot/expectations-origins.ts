@@ -44,7 +44,10 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
     body: { default_package_visibility: 'private' },
     done: 204,
     absent: 404,
-    wrong: [...BAD_JSON, { what: 'another visibility', body: { default_package_visibility: 'secret' }, status: 400 }],
+    wrong: [
+      ...BAD_JSON,
+      { what: 'another visibility', body: { default_package_visibility: 'secret' }, status: 400 },
+    ],
   },
   { method: 'DELETE', path: '/depot/origins/{origin}', least: 'owner', done: 409, says: 'text', absent: 404 },
   {
@@ -54,15 +57,41 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
     done: 204,
     absent: 404,
     wrong: [
-      { what: 'its owner', path: '/depot/origins/{origin}/transfer/owner', status: 422, text: 'Cannot transfer origin ownership to self' },
+      {
+        what: 'its owner',
+        path: '/depot/origins/{origin}/transfer/owner',
+        status: 422,
+        text: 'Cannot transfer origin ownership to self',
+      },
       { what: 'who is no member', path: '/depot/origins/{origin}/transfer/stranger', status: 403 },
       { what: 'no account', path: '/depot/origins/{origin}/transfer/ghost', status: 403 },
     ],
   },
 
-  { method: 'GET', path: '/depot/origins/{origin}/keys', least: 'anyone', done: 200, says: 'json', absent: 200 },
-  { method: 'GET', path: '/depot/origins/{origin}/keys/latest', least: 'anyone', done: 200, says: 'text', absent: 404 },
-  { method: 'GET', path: '/depot/origins/{origin}/keys/20250101000000', least: 'anyone', done: 200, says: 'text', absent: 404 },
+  {
+    method: 'GET',
+    path: '/depot/origins/{origin}/keys',
+    least: 'anyone',
+    done: 200,
+    says: 'json',
+    absent: 200,
+  },
+  {
+    method: 'GET',
+    path: '/depot/origins/{origin}/keys/latest',
+    least: 'anyone',
+    done: 200,
+    says: 'text',
+    absent: 404,
+  },
+  {
+    method: 'GET',
+    path: '/depot/origins/{origin}/keys/20250101000000',
+    least: 'anyone',
+    done: 200,
+    says: 'text',
+    absent: 404,
+  },
   { method: 'POST', path: '/depot/origins/{origin}/keys', least: 'administrator', done: 201, absent: 404 },
   {
     method: 'POST',
@@ -70,8 +99,20 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
     least: 'member',
     done: 409,
     wrong: [
-      { what: 'an empty new one', path: '/depot/origins/{origin}/keys/20270101000000', body: '', status: 422, text: 'Invalid origin public key' },
-      { what: 'no key', path: '/depot/origins/{origin}/keys/20270101000000', body: 'a key', status: 422, text: 'Invalid origin public key' },
+      {
+        what: 'an empty new one',
+        path: '/depot/origins/{origin}/keys/20270101000000',
+        body: '',
+        status: 422,
+        text: 'Invalid origin public key',
+      },
+      {
+        what: 'no key',
+        path: '/depot/origins/{origin}/keys/20270101000000',
+        body: 'a key',
+        status: 422,
+        text: 'Invalid origin public key',
+      },
     ],
   },
   {
@@ -84,10 +125,31 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
     absent: 422,
     wrong: [{ what: 'an empty one', body: '', status: 422, text: 'Invalid origin secret key' }],
   },
-  { method: 'GET', path: '/depot/origins/{origin}/secret_keys/latest', least: 'member', done: 200, says: 'text', absent: 404 },
-  { method: 'GET', path: '/depot/origins/{origin}/encryption_key', least: 'readonly_member', done: 200, says: 'text', absent: 404 },
+  {
+    method: 'GET',
+    path: '/depot/origins/{origin}/secret_keys/latest',
+    least: 'member',
+    done: 200,
+    says: 'text',
+    absent: 404,
+  },
+  {
+    method: 'GET',
+    path: '/depot/origins/{origin}/encryption_key',
+    least: 'readonly_member',
+    done: 200,
+    says: 'text',
+    absent: 404,
+  },
 
-  { method: 'GET', path: '/depot/origins/{origin}/users', least: 'readonly_member', done: 200, says: 'json', absent: 404 },
+  {
+    method: 'GET',
+    path: '/depot/origins/{origin}/users',
+    least: 'readonly_member',
+    done: 200,
+    says: 'json',
+    absent: 404,
+  },
   {
     method: 'DELETE',
     path: '/depot/origins/{origin}/users/mate',
@@ -116,9 +178,17 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
     absent: 404,
     wrong: [
       { what: 'the role of owner', path: '/depot/origins/{origin}/users/mate/role?role=owner', status: 403 },
-      { what: 'one’s own role', path: '/depot/origins/{origin}/users/{caller}/role?role=member', status: 403 },
+      {
+        what: 'one’s own role',
+        path: '/depot/origins/{origin}/users/{caller}/role?role=member',
+        status: 403,
+      },
       { what: 'the owner’s role', path: '/depot/origins/{origin}/users/owner/role?role=member', status: 403 },
-      { what: 'who is no member', path: '/depot/origins/{origin}/users/stranger/role?role=member', status: 404 },
+      {
+        what: 'who is no member',
+        path: '/depot/origins/{origin}/users/stranger/role?role=member',
+        status: 404,
+      },
       { what: 'no account', path: '/depot/origins/{origin}/users/ghost/role?role=member', status: 404 },
     ],
   },
@@ -135,7 +205,14 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
       { what: 'no account', path: '/depot/origins/{origin}/users/ghost/invitations', status: 404 },
     ],
   },
-  { method: 'GET', path: '/depot/origins/{origin}/invitations', least: 'readonly_member', done: 200, says: 'json', absent: 404 },
+  {
+    method: 'GET',
+    path: '/depot/origins/{origin}/invitations',
+    least: 'readonly_member',
+    done: 200,
+    says: 'json',
+    absent: 404,
+  },
   ...(['PUT ', 'PUT /ignore', 'DELETE '] as const).map((verb): Expectation => {
     const [method, end] = verb.split(' ') as ['PUT' | 'DELETE', string]
     return {
@@ -146,12 +223,23 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
       absent: 404,
       wrong: [
         { what: 'no number', path: `/depot/origins/{origin}/invitations/first${end}`, status: 422 },
-        { what: 'no invitation', path: `/depot/origins/{origin}/invitations/9223372036854775807${end}`, status: 404 },
+        {
+          what: 'no invitation',
+          path: `/depot/origins/{origin}/invitations/9223372036854775807${end}`,
+          status: 404,
+        },
       ],
     }
   }),
 
-  { method: 'GET', path: '/depot/origins/{origin}/secret', least: 'administrator', done: 200, says: 'json', absent: 404 },
+  {
+    method: 'GET',
+    path: '/depot/origins/{origin}/secret',
+    least: 'administrator',
+    done: 200,
+    says: 'json',
+    absent: 404,
+  },
   {
     method: 'POST',
     path: '/depot/origins/{origin}/secret',
@@ -159,7 +247,10 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
     body: { name: 'token', value: 'BOX-1' },
     done: 201,
     absent: 404,
-    wrong: [...BAD_JSON, { what: 'one that is there', body: { name: 'password', value: 'BOX-1' }, status: 409 }],
+    wrong: [
+      ...BAD_JSON,
+      { what: 'one that is there', body: { name: 'password', value: 'BOX-1' }, status: 409 },
+    ],
   },
   {
     method: 'DELETE',
@@ -170,8 +261,22 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
     wrong: [{ what: 'none', path: '/depot/origins/{origin}/secret/none', status: 200 }],
   },
 
-  { method: 'GET', path: '/depot/origins/{origin}/integrations', least: 'readonly_member', done: 200, says: 'json', absent: 404 },
-  { method: 'GET', path: '/depot/origins/{origin}/integrations/docker/names', least: 'readonly_member', done: 200, says: 'json', absent: 404 },
+  {
+    method: 'GET',
+    path: '/depot/origins/{origin}/integrations',
+    least: 'readonly_member',
+    done: 200,
+    says: 'json',
+    absent: 404,
+  },
+  {
+    method: 'GET',
+    path: '/depot/origins/{origin}/integrations/docker/names',
+    least: 'readonly_member',
+    done: 200,
+    says: 'json',
+    absent: 404,
+  },
   {
     method: 'GET',
     path: '/depot/origins/{origin}/integrations/docker/hub',
@@ -188,7 +293,15 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
     body: { username: 'us' },
     done: 201,
     absent: 404,
-    wrong: [...BAD_JSON, { what: 'one that is there', path: '/depot/origins/{origin}/integrations/docker/hub', body: {}, status: 409 }],
+    wrong: [
+      ...BAD_JSON,
+      {
+        what: 'one that is there',
+        path: '/depot/origins/{origin}/integrations/docker/hub',
+        body: {},
+        status: 409,
+      },
+    ],
   },
   {
     method: 'DELETE',
@@ -229,9 +342,20 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
     done: 200,
     says: 'json',
     absent: 404,
-    wrong: [...BAD_JSON, { what: 'another visibility', body: { visibility: 'secret' }, status: 400 }, { what: 'none', path: '/settings/{origin}/none', status: 404 }],
+    wrong: [
+      ...BAD_JSON,
+      { what: 'another visibility', body: { visibility: 'secret' }, status: 400 },
+      { what: 'none', path: '/settings/{origin}/none', status: 404 },
+    ],
   },
-  { method: 'DELETE', path: '/settings/{origin}/app', least: 'maintainer', done: 204, absent: 404, wrong: [{ what: 'none', path: '/settings/{origin}/none', status: 204 }] },
+  {
+    method: 'DELETE',
+    path: '/settings/{origin}/app',
+    least: 'maintainer',
+    done: 204,
+    absent: 404,
+    wrong: [{ what: 'none', path: '/settings/{origin}/none', status: 204 }],
+  },
 ]
 
 /** Routes about the caller. */
@@ -253,7 +377,14 @@ export const PEOPLE_EXPECTATIONS: readonly Expectation[] = [
   { method: 'GET', path: '/user/invitations', least: 'session', done: 200, says: 'json' },
   { method: 'GET', path: '/user/origins', least: 'session', done: 200, says: 'json' },
   { method: 'GET', path: '/profile', least: 'session', done: 200, says: 'json' },
-  { method: 'PATCH', path: '/profile', least: 'session', body: { email: 'me@example.com' }, done: 200, wrong: [...BAD_JSON, { what: 'nothing', body: { email: '' }, status: 400 }] },
+  {
+    method: 'PATCH',
+    path: '/profile',
+    least: 'session',
+    body: { email: 'me@example.com' },
+    done: 200,
+    wrong: [...BAD_JSON, { what: 'nothing', body: { email: '' }, status: 400 }],
+  },
   { method: 'GET', path: '/profile/access-tokens', least: 'session', done: 200, says: 'json' },
   { method: 'POST', path: '/profile/access-tokens', least: 'session', done: 200, says: 'json' },
   {

@@ -13,7 +13,9 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'POST /v1/depot/origins/{origin}/depart': 'origins.test.ts',
 }
 
-const { paths } = parse(readFileSync(new URL('../../../openapi.yaml', import.meta.url), 'utf8')) as { paths: Record<string, Record<string, { tags: string[] }>> }
+const { paths } = parse(readFileSync(new URL('../../../openapi.yaml', import.meta.url), 'utf8')) as {
+  paths: Record<string, Record<string, { tags: string[] }>>
+}
 
 test('every route of the Habitat door stands in a table of what it answers to whom', async (t) => {
   const missing: string[] = []
@@ -22,7 +24,9 @@ test('every route of the Habitat door stands in a table of what it answers to wh
     for (const [method, { tags }] of Object.entries(operations)) {
       const route = `${method.toUpperCase()} ${path}`
       if (!tags.includes('Habitat') || Object.hasOwn(ELSEWHERE, route)) continue
-      const isExpected = EXPECTATIONS.some((expected) => expected.method === method.toUpperCase() && pattern.test(expected.path))
+      const isExpected = EXPECTATIONS.some(
+        (expected) => expected.method === method.toUpperCase() && pattern.test(expected.path),
+      )
       if (!isExpected) missing.push(route)
     }
   }

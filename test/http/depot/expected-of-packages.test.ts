@@ -17,7 +17,11 @@ let origins = 0
 async function another(): Promise<string> {
   const { origin } = await furnish(started, team, `origin${(origins += 1)}`)
   const releases = await makeReleases(started, `${origin}/app/1.0.0/20260101120000`)
-  await started.depot.writer.submit({ kind: 'declareChannel', input: { origin, name: 'canary', ownerId: 1 }, actor: ACTOR })
+  await started.depot.writer.submit({
+    kind: 'declareChannel',
+    input: { origin, name: 'canary', ownerId: 1 },
+    actor: ACTOR,
+  })
   await move(started, 'promote', 'canary', releases)
   return origin
 }
@@ -25,8 +29,15 @@ async function another(): Promise<string> {
 async function call(method: PackageExpectation['method'], path: string, caller: CallerName, origin: string) {
   const token = team.tokenOf(caller)
   // Clients say so of requests without a body.
-  const headers = { 'content-type': 'application/json', ...(token !== null && { authorization: `Bearer ${token}` }) }
-  const { statusCode, body } = await started.app.inject({ method, url: `/v1${path.replaceAll('{origin}', origin)}`, headers })
+  const headers = {
+    'content-type': 'application/json',
+    ...(token !== null && { authorization: `Bearer ${token}` }),
+  }
+  const { statusCode, body } = await started.app.inject({
+    method,
+    url: `/v1${path.replaceAll('{origin}', origin)}`,
+    headers,
+  })
   return { status: statusCode, body }
 }
 
@@ -54,11 +65,21 @@ for (const expected of [...PACKAGE_READS, ...PACKAGE_WRITES]) {
       if (says === undefined || status !== done) t.equal(answer.body, '', `${caller} is told nothing`)
       else t.not(answer.body, '', `${caller} is told something`)
     }
-    if (absent !== undefined) t.equal((await call(method, path, 'depot', 'nowhere')).status, absent, 'where there is none')
+    if (absent !== undefined)
+      t.equal((await call(method, path, 'depot', 'nowhere')).status, absent, 'where there is none')
     for (const other of wrong) {
       const origin = method === 'GET' ? open : await another()
-      t.match(await call(method, other.path ?? path, expected.least === 'anyone' ? 'nobody' : 'owner', origin), { status: other.status, body: other.text ?? '' }, other.what)
-      if (expected.least !== 'anyone') t.match(await call(method, other.path ?? path, 'nobody', origin), { status: 401, body: '' }, `${other.what}: rights come first`)
+      t.match(
+        await call(method, other.path ?? path, expected.least === 'anyone' ? 'nobody' : 'owner', origin),
+        { status: other.status, body: other.text ?? '' },
+        other.what,
+      )
+      if (expected.least !== 'anyone')
+        t.match(
+          await call(method, other.path ?? path, 'nobody', origin),
+          { status: 401, body: '' },
+          `${other.what}: rights come first`,
+        )
     }
   })
 
@@ -79,6 +100,15 @@ for (const expected of [...PACKAGE_READS, ...PACKAGE_WRITES]) {
 
 test('nothing is demoted from unstable, whoever asks: that comes before rights', async (t) => {
   for (const caller of CALLERS) {
-    t.match(await call('PUT', '/depot/channels/{origin}/unstable/pkgs/app/1.0.0/20260101120000/demote', caller, open), { status: caller === 'forger' ? 401 : 403, body: '' }, caller)
+    t.match(
+      await call(
+        'PUT',
+        '/depot/channels/{origin}/unstable/pkgs/app/1.0.0/20260101120000/demote',
+        caller,
+        open,
+      ),
+      { status: caller === 'forger' ? 401 : 403, body: '' },
+      caller,
+    )
   }
 })

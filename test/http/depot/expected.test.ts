@@ -13,7 +13,13 @@ import type { Expectation, Wrong } from './expectations-origins.ts'
 
 const started = await startDepot(tap)
 const team = await gatherTeam(started)
-const ledgerLength = async () => (await started.depot.db.selectFrom('ledger').select((eb) => eb.fn.countAll<number>().as('count')).executeTakeFirstOrThrow()).count
+const ledgerLength = async () =>
+  (
+    await started.depot.db
+      .selectFrom('ledger')
+      .select((eb) => eb.fn.countAll<number>().as('count'))
+      .executeTakeFirstOrThrow()
+  ).count
 
 let furnished = 0
 const another = async () => furnish(started, team, `origin-${(furnished += 1)}`)
@@ -28,15 +34,29 @@ function statusFor({ least, done }: Expectation, caller: CallerName): number {
   return caller !== 'outsider' && ROLES.indexOf(caller) >= ROLES.indexOf(least) ? done : 403
 }
 
-async function call(expected: Pick<Expectation, 'method' | 'path'> & { body?: unknown }, caller: CallerName, place: Furnished): Promise<ApiAnswer> {
-  const fill = (text: string) => text.replaceAll('{origin}', place.origin).replaceAll('{invitation}', String(place.invitation)).replaceAll('{caller}', caller === 'depot' ? 'admin' : caller)
-  const body: unknown = typeof expected.body === 'object' ? JSON.parse(fill(JSON.stringify(expected.body))) : expected.body
+async function call(
+  expected: Pick<Expectation, 'method' | 'path'> & { body?: unknown },
+  caller: CallerName,
+  place: Furnished,
+): Promise<ApiAnswer> {
+  const fill = (text: string) =>
+    text
+      .replaceAll('{origin}', place.origin)
+      .replaceAll('{invitation}', String(place.invitation))
+      .replaceAll('{caller}', caller === 'depot' ? 'admin' : caller)
+  const body: unknown =
+    typeof expected.body === 'object' ? JSON.parse(fill(JSON.stringify(expected.body))) : expected.body
   const headers = { 'content-type': 'application/json' }
-  return callApi(started, expected.method, `/v1${fill(expected.path)}`, { token: team.tokenOf(caller), headers, ...(body !== undefined && { body }) })
+  return callApi(started, expected.method, `/v1${fill(expected.path)}`, {
+    token: team.tokenOf(caller),
+    headers,
+    ...(body !== undefined && { body }),
+  })
 }
 
 /** `what` for who may: the least caller. */
-const allowed = ({ least }: Expectation): CallerName => (least === 'anyone' || least === 'session' ? 'outsider' : least)
+const allowed = ({ least }: Expectation): CallerName =>
+  least === 'anyone' || least === 'session' ? 'outsider' : least
 
 for (const expected of [...ORIGIN_EXPECTATIONS, ...PEOPLE_EXPECTATIONS]) {
   const { method, path, done, says } = expected
@@ -44,8 +64,16 @@ for (const expected of [...ORIGIN_EXPECTATIONS, ...PEOPLE_EXPECTATIONS]) {
     for (const caller of CALLERS) {
       const status = statusFor(expected, caller)
       const before = await ledgerLength()
-      const answer = await call(expected, caller, status === done && method !== 'GET' ? await another() : shared)
-      const isDone = status === done && caller !== 'forger' && caller !== 'nobody' && !(says === undefined && status >= 400)
+      const answer = await call(
+        expected,
+        caller,
+        status === done && method !== 'GET' ? await another() : shared,
+      )
+      const isDone =
+        status === done &&
+        caller !== 'forger' &&
+        caller !== 'nobody' &&
+        !(says === undefined && status >= 400)
       t.match(answer, { status, ...(status !== 401 && { differences: '' }) }, caller)
       if (isDone && says !== undefined) t.not(answer.text, '', `${caller} is told something`)
       else if (status >= 400 || says === undefined) t.equal(answer.text, '', `${caller} is told nothing`)
@@ -55,20 +83,39 @@ for (const expected of [...ORIGIN_EXPECTATIONS, ...PEOPLE_EXPECTATIONS]) {
 
   test(`${method} ${path} where there is none`, async (t) => {
     if (expected.absent === undefined) return
-    t.match(await call(expected, 'depot', { origin: 'nowhere', invitation: 1 }), { status: expected.absent, differences: '' })
-    if (expected.least !== 'anyone') t.match(await call(expected, 'owner', { origin: 'nowhere', invitation: 1 }), { status: path.includes('/invitations/') ? 404 : 403 }, 'who belongs elsewhere')
+    t.match(await call(expected, 'depot', { origin: 'nowhere', invitation: 1 }), {
+      status: expected.absent,
+      differences: '',
+    })
+    if (expected.least !== 'anyone')
+      t.match(
+        await call(expected, 'owner', { origin: 'nowhere', invitation: 1 }),
+        { status: path.includes('/invitations/') ? 404 : 403 },
+        'who belongs elsewhere',
+      )
   })
 
   for (const wrong of expected.wrong ?? []) {
     test(`${method} ${path}: ${wrong.what}`, async (t) => {
       const place = method === 'GET' ? shared : await another()
-      t.match(await call(asked(expected, wrong), callerFor(expected, wrong), place), { status: wrong.status, text: wrong.text ?? '', differences: '' })
-      t.match(await call(asked(expected, wrong), 'nobody', place), { status: 401, text: '' }, 'rights come first')
+      t.match(await call(asked(expected, wrong), callerFor(expected, wrong), place), {
+        status: wrong.status,
+        text: wrong.text ?? '',
+        differences: '',
+      })
+      t.match(
+        await call(asked(expected, wrong), 'nobody', place),
+        { status: 401, text: '' },
+        'rights come first',
+      )
     })
   }
 }
 
-function asked({ method, path, body }: Expectation, wrong: Wrong): { method: Expectation['method']; path: string; body?: unknown } {
+function asked(
+  { method, path, body }: Expectation,
+  wrong: Wrong,
+): { method: Expectation['method']; path: string; body?: unknown } {
   const sent = 'body' in wrong ? wrong.body : body
   return { method, path: wrong.path ?? path, ...(sent !== undefined && { body: sent }) }
 }

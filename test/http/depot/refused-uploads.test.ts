@@ -44,7 +44,10 @@ test('a flawed package is refused', async (t) => {
   const before = await traces(started.depot)
   for (const [flaw, [code, text]] of Object.entries(FLAWS)) {
     await t.test(flaw, async (s) => {
-      const answer = await upload(started, buildHart({ ident: 'acme/app/1.1.0/20260101120000', flaws: [flaw as Flaw] }))
+      const answer = await upload(
+        started,
+        buildHart({ ident: 'acme/app/1.1.0/20260101120000', flaws: [flaw as Flaw] }),
+      )
       s.match(answer, { status: 422, text })
       s.match(lastRefusal(started), new RegExp(`^${code}: `))
       s.same(await traces(started.depot), before)
@@ -67,24 +70,101 @@ const other = buildHart({ ident: 'acme/app/1.0.0/20260101120000', config: 'other
 const native = buildHart({ ident: 'acme/app/1.2.0/20260101120000', packageType: 'native' })
 const windows = buildHart({ ident: 'acme/app/1.1.0/20260101120000', target: 'x86_64-windows' })
 const darwin = buildHart({ ident: 'acme/app/1.1.0/20260101120000', target: 'x86_64-darwin' })
-const stranger = buildHart({ ident: 'acme/app/1.1.0/20260101120000', keys: makeKeys('acme', '20260202000000') })
+const stranger = buildHart({
+  ident: 'acme/app/1.1.0/20260101120000',
+  keys: makeKeys('acme', '20260202000000'),
+})
 const REFUSED: readonly Refused[] = [
-  { what: 'without a checksum', query: { checksum: '' }, status: 422, code: 'checksum_missing', text: 'ds:up:3' },
-  { what: 'with another checksum', query: { checksum: 'f'.repeat(64) }, status: 422, code: 'checksum_mismatch', text: 'ds:up:3' },
-  { what: 'with no checksum at all', query: { checksum: '../../etc/passwd' }, status: 422, code: 'checksum_mismatch', text: 'ds:up:3' },
+  {
+    what: 'without a checksum',
+    query: { checksum: '' },
+    status: 422,
+    code: 'checksum_missing',
+    text: 'ds:up:3',
+  },
+  {
+    what: 'with another checksum',
+    query: { checksum: 'f'.repeat(64) },
+    status: 422,
+    code: 'checksum_mismatch',
+    text: 'ds:up:3',
+  },
+  {
+    what: 'with no checksum at all',
+    query: { checksum: '../../etc/passwd' },
+    status: 422,
+    code: 'checksum_mismatch',
+    text: 'ds:up:3',
+  },
   { what: 'without bytes', body: Buffer.alloc(0), status: 422, code: 'hart_malformed', text: 'ds:up:0' },
-  { what: 'of something else', body: Buffer.from('PK\x03\x04 is a zip file'), status: 422, code: 'hart_malformed', text: 'ds:up:0' },
-  { what: 'of a line without end', body: Buffer.alloc(4096, 'a'), status: 422, code: 'hart_malformed', text: 'ds:up:0' },
+  {
+    what: 'of something else',
+    body: Buffer.from('PK\x03\x04 is a zip file'),
+    status: 422,
+    code: 'hart_malformed',
+    text: 'ds:up:0',
+  },
+  {
+    what: 'of a line without end',
+    body: Buffer.alloc(4096, 'a'),
+    status: 422,
+    code: 'hart_malformed',
+    text: 'ds:up:0',
+  },
   { what: 'signed with a key the depot does not hold', hart: stranger, status: 422, code: 'signer_unknown' },
-  { what: 'of another release than the URL names', body: other.bytes, query: { checksum: other.checksum }, status: 422, code: 'ident_mismatch', text: 'ds:up:6' },
-  { what: 'for another target than the URL names', hart: windows, query: { target: 'x86_64-linux' }, status: 422, code: 'target_mismatch', text: 'ds:up:1' },
-  { what: 'for a target that is none', query: { target: 'vax-vms' }, status: 422, code: 'target_malformed', text: "Invalid package target 'vax-vms'" },
+  {
+    what: 'of another release than the URL names',
+    body: other.bytes,
+    query: { checksum: other.checksum },
+    status: 422,
+    code: 'ident_mismatch',
+    text: 'ds:up:6',
+  },
+  {
+    what: 'for another target than the URL names',
+    hart: windows,
+    query: { target: 'x86_64-linux' },
+    status: 422,
+    code: 'target_mismatch',
+    text: 'ds:up:1',
+  },
+  {
+    what: 'for a target that is none',
+    query: { target: 'vax-vms' },
+    status: 422,
+    code: 'target_malformed',
+    text: "Invalid package target 'vax-vms'",
+  },
   { what: 'for a target this depot does not take', hart: darwin, status: 501, code: 'target_unsupported' },
-  { what: 'for such a target, which only the archive names', hart: darwin, query: { target: '' }, status: 501, code: 'target_unsupported' },
+  {
+    what: 'for such a target, which only the archive names',
+    hart: darwin,
+    query: { target: '' },
+    status: 501,
+    code: 'target_unsupported',
+  },
   { what: 'of what is there, other bytes', hart: other, status: 409, code: 'already_exists' },
-  { what: 'of what is there, other bytes, and no target named', hart: other, query: { target: '' }, status: 409, code: 'already_exists' },
-  { what: 'of what is there, other bytes, forced', hart: other, query: { forced: 'true' }, status: 422, code: 'release_differs', text: 'ds:up:4' },
-  { what: 'of another type than the releases before', hart: native, status: 422, code: 'package_type_mismatch' },
+  {
+    what: 'of what is there, other bytes, and no target named',
+    hart: other,
+    query: { target: '' },
+    status: 409,
+    code: 'already_exists',
+  },
+  {
+    what: 'of what is there, other bytes, forced',
+    hart: other,
+    query: { forced: 'true' },
+    status: 422,
+    code: 'release_differs',
+    text: 'ds:up:4',
+  },
+  {
+    what: 'of another type than the releases before',
+    hart: native,
+    status: 422,
+    code: 'package_type_mismatch',
+  },
 ]
 
 test('an upload is refused', async (t) => {
@@ -96,7 +176,11 @@ test('an upload is refused', async (t) => {
     await t.test(what, async (s) => {
       s.match(await upload(started, hart, { query, body }), { status, text })
       s.match(lastRefusal(started), new RegExp(`^${code}: `))
-      s.equal(started.logged.find((line) => line['level'] === 'error'), undefined, 'a refusal is no error of the depot')
+      s.equal(
+        started.logged.find((line) => line['level'] === 'error'),
+        undefined,
+        'a refusal is no error of the depot',
+      )
       s.same(await traces(started.depot), before)
     })
   }
@@ -112,7 +196,10 @@ const PERSONAL: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 const OTHERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'the gem of 2016': { 'user-agent': 'Faraday v0.9.2', accept: '*/*' },
   axios: { 'user-agent': 'axios/1.7.0', accept: 'application/json, text/plain, */*' },
-  'a browser': { 'user-agent': 'Mozilla/5.0', accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' },
+  'a browser': {
+    'user-agent': 'Mozilla/5.0',
+    accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
+  },
   'a name with curl in it': { 'user-agent': 'libcurl-agent/1.0' },
 }
 
@@ -121,17 +208,34 @@ test('people at a shell, and clients that ask for it, are told why an upload is 
   await makeOrigin(started)
   await publishAll(started, 'acme/app/1.0.0/20260101120000')
   for (const { what, hart = whole, query = {}, body = hart.bytes, status, code, text = '' } of REFUSED) {
-    const answerTo = (headers: Readonly<Record<string, string>>) => upload(started, hart, { query, body, headers: { ...bearer(), ...headers } })
+    const answerTo = (headers: Readonly<Record<string, string>>) =>
+      upload(started, hart, { query, body, headers: { ...bearer(), ...headers } })
     for (const [who, headers] of Object.entries(PERSONAL)) {
       const answer = await answerTo(headers)
       const sentence = lastRefusal(started).slice(`${code}: `.length)
-      t.match(answer, { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, text: `${sentence}\n` }, `${what}: ${who}`)
+      t.match(
+        answer,
+        { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, text: `${sentence}\n` },
+        `${what}: ${who}`,
+      )
       t.ok(sentence.length > 20, sentence)
     }
     const problem = await answerTo({ accept: 'application/problem+json' })
-    t.match({ ...problem, body: JSON.parse(problem.text) }, { status, headers: { 'content-type': 'application/problem+json' }, body: { status, code, detail: lastRefusal(started).slice(`${code}: `.length) } }, what)
-    for (const [who, headers] of Object.entries(OTHERS)) t.match(await answerTo(headers), { status, text }, `${what}: ${who}`)
-    for (const headers of [{ 'user-agent': 'hab/2.1.78/20260801000000 (x86_64-linux; 6.12.0)', accept: '*/*' }, { 'user-agent': 'hab/2.1.78', accept: 'text/plain' }]) {
+    t.match(
+      { ...problem, body: JSON.parse(problem.text) },
+      {
+        status,
+        headers: { 'content-type': 'application/problem+json' },
+        body: { status, code, detail: lastRefusal(started).slice(`${code}: `.length) },
+      },
+      what,
+    )
+    for (const [who, headers] of Object.entries(OTHERS))
+      t.match(await answerTo(headers), { status, text }, `${what}: ${who}`)
+    for (const headers of [
+      { 'user-agent': 'hab/2.1.78/20260801000000 (x86_64-linux; 6.12.0)', accept: '*/*' },
+      { 'user-agent': 'hab/2.1.78', accept: 'text/plain' },
+    ]) {
       const { text: told } = await answerTo(headers)
       t.match(JSON.parse(told), { code: Number, msg: lastRefusal(started).slice(`${code}: `.length) }, what)
     }
@@ -141,15 +245,43 @@ test('people at a shell, and clients that ask for it, are told why an upload is 
 test('people at a shell are told why by every route of Habitat', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
-  const asked: readonly (readonly [method: string, path: string, headers: Readonly<Record<string, string>>, status: number, text: string | RegExp])[] = [
+  const asked: readonly (readonly [
+    method: string,
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    status: number,
+    text: string | RegExp,
+  ])[] = [
     ['GET', '/v1/depot/origins/nowhere', {}, 404, /nowhere/],
     ['POST', '/v1/depot/origins', {}, 401, 'this needs a token\n'],
-    ['GET', '/v1/depot/views/acceptance/pkgs/acme/app/latest', { authorization: 'Bearer wrong' }, 401, 'the token is unknown or revoked\n'],
-    ['PUT', '/v1/depot/channels/acme/stable/pkgs/app/1.0.0/20260101120000/promote', bearer(), 404, /acme\/app\/1\.0\.0\/20260101120000/],
-    ['POST', '/v1/depot/origins/acme/keys/20260202000000', { ...bearer(), 'content-length': '0' }, 422, /SIG-PUB-1/],
+    [
+      'GET',
+      '/v1/depot/views/acceptance/pkgs/acme/app/latest',
+      { authorization: 'Bearer wrong' },
+      401,
+      'the token is unknown or revoked\n',
+    ],
+    [
+      'PUT',
+      '/v1/depot/channels/acme/stable/pkgs/app/1.0.0/20260101120000/promote',
+      bearer(),
+      404,
+      /acme\/app\/1\.0\.0\/20260101120000/,
+    ],
+    [
+      'POST',
+      '/v1/depot/origins/acme/keys/20260202000000',
+      { ...bearer(), 'content-length': '0' },
+      422,
+      /SIG-PUB-1/,
+    ],
   ]
   for (const [method, path, headers, status, text] of asked) {
-    t.match(await ask(started.url + path, { method, headers: { ...headers, ...PERSONAL['curl'] } }), { status, text }, path)
+    t.match(
+      await ask(started.url + path, { method, headers: { ...headers, ...PERSONAL['curl'] } }),
+      { status, text },
+      path,
+    )
     t.notMatch((await ask(started.url + path, { method, headers })).text, text, `${path} of others`)
   }
 })
@@ -159,20 +291,29 @@ test('an upload is refused before its bytes, while too many packages of its acco
   await makeOrigin(started)
   const { scanner } = started.depot
   const slow = join(t.testdir(), 'slow.tar.xz')
-  const entry = buildTar([{ path: 'hab/pkgs/acme/slow/1/20260101120000/x', declaredBytes: 192 * 1024 * 1024 }]).subarray(0, -1024)
+  const entry = buildTar([
+    { path: 'hab/pkgs/acme/slow/1/20260101120000/x', declaredBytes: 192 * 1024 * 1024 },
+  ]).subarray(0, -1024)
   const zeros = readFileSync(new URL('../../fixtures/xz/zeros-64MiB.xz', import.meta.url))
   writeFileSync(slow, joinXz(buildXz(entry), zeros, zeros, zeros))
   // The line of the first account moves once for each of the others.
-  const scans = [2, 3, 4, 5, 6, 1].flatMap((account) => Array.from({ length: 65 }, () => scanner.scan(slow, 0, account)))
+  const scans = [2, 3, 4, 5, 6, 1].flatMap((account) =>
+    Array.from({ length: 65 }, () => scanner.scan(slow, 0, account)),
+  )
   const outcomes = Promise.allSettled(scans)
   await t.rejects(async () => scans.at(-1), { code: 'overloaded' })
 
   const hart = buildHart()
   const client = converse(started.url)
-  await client.say(`POST ${uploadPath(hart)} HTTP/1.1\r\nHost: x\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: ${hart.bytes.length}\r\n\r\n`)
+  await client.say(
+    `POST ${uploadPath(hart)} HTTP/1.1\r\nHost: x\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: ${hart.bytes.length}\r\n\r\n`,
+  )
   t.match(await client.hear(/\r\n\r\n/), /^HTTP\/1\.1 503 [^]*\r\nretry-after: 10\r\n/i)
   client.socket.destroy()
-  t.match(lastRefusal(started), /^overloaded: 64 packages of this account wait to be looked at: try again in 10 seconds$/)
+  t.match(
+    lastRefusal(started),
+    /^overloaded: 64 packages of this account wait to be looked at: try again in 10 seconds$/,
+  )
   await scanner.close()
   await outcomes
 })
@@ -212,7 +353,12 @@ test('a package cut off at any byte is refused', async (t) => {
   const header = 300
   const statuses = new Set<number>()
   for (let length = 0; length < whole.bytes.length; length += length < header ? 1 : 61) {
-    const reply = await started.app.inject({ method: 'POST', url: uploadPath(whole), headers: bearer(), payload: whole.bytes.subarray(0, length) })
+    const reply = await started.app.inject({
+      method: 'POST',
+      url: uploadPath(whole),
+      headers: bearer(),
+      payload: whole.bytes.subarray(0, length),
+    })
     statuses.add(reply.statusCode)
   }
   t.same([...statuses], [422])

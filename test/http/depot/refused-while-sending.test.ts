@@ -16,14 +16,27 @@ function* pieces(): Generator<Buffer> {
   for (let i = 0; i < PIECES; i += 1) yield PIECE
 }
 
-const FRAMINGS = { 'with a length': { 'content-length': PIECE.length * PIECES }, chunked: { 'transfer-encoding': 'chunked' } }
+const FRAMINGS = {
+  'with a length': { 'content-length': PIECE.length * PIECES },
+  chunked: { 'transfer-encoding': 'chunked' },
+}
 
 const published = buildHart({ ident: 'acme/app/1.0.0/20260101120000' })
 const fresh = buildHart({ ident: 'acme/app/1.1.0/20260101120000' })
 const REFUSALS = [
   { what: 'without a token', path: uploadPath(fresh), headers: {}, status: 401 },
-  { what: 'with a wrong token', path: uploadPath(fresh), headers: bearer('wrong-token-of-nobody'), status: 401 },
-  { what: 'into an origin that is not there', path: uploadPath(buildHart({ ident: 'nobody/app/1/20260101120000' })), headers: bearer(), status: 404 },
+  {
+    what: 'with a wrong token',
+    path: uploadPath(fresh),
+    headers: bearer('wrong-token-of-nobody'),
+    status: 401,
+  },
+  {
+    what: 'into an origin that is not there',
+    path: uploadPath(buildHart({ ident: 'nobody/app/1/20260101120000' })),
+    headers: bearer(),
+    status: 404,
+  },
   { what: 'of what is there already', path: uploadPath(published), headers: bearer(), status: 409 },
   { what: 'without a checksum', path: uploadPath(fresh, { checksum: '' }), headers: bearer(), status: 422 },
   { what: 'of what is no hart file', path: uploadPath(fresh), headers: bearer(), status: 422 },
@@ -41,12 +54,20 @@ test('a client that is refused while it sends hears why', async (t) => {
   for (const refusal of REFUSALS) {
     for (const [framing, length] of Object.entries(FRAMINGS)) {
       for (const agent of [undefined, keepAlive]) {
-        await t.test(`${refusal.what}, ${framing}, ${agent === undefined ? 'closing' : 'keeping'} the connection`, async (s) => {
-          const headers = { ...refusal.headers, ...length }
-          const answer = await ask(started.url + refusal.path, { method: 'POST', headers, body: pieces(), ...(agent && { agent }) })
-          s.equal(answer.status, refusal.status)
-          s.equal(answer.headers.connection, 'close')
-        })
+        await t.test(
+          `${refusal.what}, ${framing}, ${agent === undefined ? 'closing' : 'keeping'} the connection`,
+          async (s) => {
+            const headers = { ...refusal.headers, ...length }
+            const answer = await ask(started.url + refusal.path, {
+              method: 'POST',
+              headers,
+              body: pieces(),
+              ...(agent && { agent }),
+            })
+            s.equal(answer.status, refusal.status)
+            s.equal(answer.headers.connection, 'close')
+          },
+        )
       }
     }
   }
@@ -61,7 +82,11 @@ test('a client that sends all before it listens, as that of 2016, hears why', as
     const talk = converse(started.url)
     talk.socket.pause()
     const head = `POST ${uploadPath(hart)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nConnection: ${connection}\r\n`
-    await pipeline([Buffer.from(`${head}Content-Length: ${PIECE.length * PIECES}\r\n\r\n`), ...pieces()], talk.socket, { end: false })
+    await pipeline(
+      [Buffer.from(`${head}Content-Length: ${PIECE.length * PIECES}\r\n\r\n`), ...pieces()],
+      talk.socket,
+      { end: false },
+    )
     talk.socket.resume()
     t.match(await talk.toTheEnd(), /^HTTP\/1\.1 409 /)
   }
@@ -72,7 +97,9 @@ test('one that asks before sending is refused without having sent', async (t) =>
   await makeOrigin(started)
   const [hart = published] = await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000' })
   const talk = converse(started.url)
-  await talk.say(`POST ${uploadPath(hart)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: 99\r\nExpect: 100-continue\r\n\r\n`)
+  await talk.say(
+    `POST ${uploadPath(hart)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: 99\r\nExpect: 100-continue\r\n\r\n`,
+  )
   const heard = await talk.toTheEnd()
   t.match(heard, /^HTTP\/1\.1 409 /)
   t.notMatch(heard, '100 Continue')
@@ -96,10 +123,16 @@ test('an upload that is too large is refused before it comes where it tells, and
   await makeOrigin(started)
   const before = await traces(started.depot)
   const talk = converse(started.url)
-  await talk.say(`POST ${uploadPath(fresh)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: 65537\r\n\r\n`)
+  await talk.say(
+    `POST ${uploadPath(fresh)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: 65537\r\n\r\n`,
+  )
   t.match(await talk.toTheEnd(), /^HTTP\/1\.1 413 /)
   const hart = buildHart({ files: [{ path: 'large', content: Buffer.alloc(128 * 1024) }] })
-  const answer = await ask(started.url + uploadPath(hart), { method: 'POST', headers: bearer(), body: [hart.bytes] })
+  const answer = await ask(started.url + uploadPath(hart), {
+    method: 'POST',
+    headers: bearer(),
+    body: [hart.bytes],
+  })
   t.equal(answer.status, 413)
   t.same(await traces(started.depot), before, 'and what came is gone')
 })

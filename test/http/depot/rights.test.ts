@@ -33,11 +33,28 @@ const keysOf = (n: number, year: number) => makeKeys('acme', `${year}0101${Strin
 
 /** habitat-2016.md 1.10 to 1.14, habitat-today.md 3.1 to 3.3. */
 const ROUTES: Readonly<Record<string, Route>> = {
-  'create an origin': { method: 'POST', asks: (n) => ({ path: 'origins', body: `{"name":"origin-${n}"}` }), action: 'manage', isJudgedByBody: true, done: 201, refused: 403 },
-  'make a pair of keys': { method: 'POST', asks: () => ({ path: 'origins/acme/keys' }), least: 'administrator', action: 'manage', done: 201, refused: 403 },
+  'create an origin': {
+    method: 'POST',
+    asks: (n) => ({ path: 'origins', body: `{"name":"origin-${n}"}` }),
+    action: 'manage',
+    isJudgedByBody: true,
+    done: 201,
+    refused: 403,
+  },
+  'make a pair of keys': {
+    method: 'POST',
+    asks: () => ({ path: 'origins/acme/keys' }),
+    least: 'administrator',
+    action: 'manage',
+    done: 201,
+    refused: 403,
+  },
   'add a public key': {
     method: 'POST',
-    asks: (n) => ({ path: `origins/acme/keys/${keysOf(n, 2027).publicKey.revision}`, body: formatPublicKey(keysOf(n, 2027).publicKey) }),
+    asks: (n) => ({
+      path: `origins/acme/keys/${keysOf(n, 2027).publicKey.revision}`,
+      body: formatPublicKey(keysOf(n, 2027).publicKey),
+    }),
     least: 'administrator',
     action: 'manage',
     done: 201,
@@ -45,13 +62,23 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
   'add a secret key': {
     method: 'POST',
-    asks: (n) => ({ path: 'origins/acme/secret_keys/acme', body: formatSecretKey(keysOf(n, 2028).secretKey) }),
+    asks: (n) => ({
+      path: 'origins/acme/secret_keys/acme',
+      body: formatSecretKey(keysOf(n, 2028).secretKey),
+    }),
     least: 'administrator',
     action: 'manage',
     done: 201,
     refused: 403,
   },
-  'have a secret key': { method: 'GET', asks: () => ({ path: 'origins/acme/secret_keys/latest' }), least: 'member', action: 'read', done: 200, refused: 403 },
+  'have a secret key': {
+    method: 'GET',
+    asks: () => ({ path: 'origins/acme/secret_keys/latest' }),
+    least: 'member',
+    action: 'read',
+    done: 200,
+    refused: 403,
+  },
   'upload a package': {
     method: 'POST',
     asks: (n) => ({ path: uploadPath(hartOf(n)).replace('/v1/depot/', ''), body: hartOf(n).bytes }),
@@ -69,8 +96,22 @@ const ROUTES: Readonly<Record<string, Route>> = {
     done: 200,
     refused: 403,
   },
-  'create a channel': { method: 'POST', asks: (n) => ({ path: `channels/acme/new-${n}` }), least: 'maintainer', action: 'promote', done: 201, refused: 401 },
-  'delete a channel': { method: 'DELETE', asks: (n) => ({ path: `channels/acme/old-${n}` }), least: 'maintainer', action: 'promote', done: 200, refused: 401 },
+  'create a channel': {
+    method: 'POST',
+    asks: (n) => ({ path: `channels/acme/new-${n}` }),
+    least: 'maintainer',
+    action: 'promote',
+    done: 201,
+    refused: 401,
+  },
+  'delete a channel': {
+    method: 'DELETE',
+    asks: (n) => ({ path: `channels/acme/old-${n}` }),
+    least: 'maintainer',
+    action: 'promote',
+    done: 200,
+    refused: 401,
+  },
   'promote into a channel': {
     method: 'PUT',
     asks: () => ({ path: `channels/acme/stable/pkgs/${RELEASE}/promote?target=x86_64-linux` }),
@@ -82,7 +123,9 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
   'demote from a channel': {
     method: 'PUT',
-    asks: (n) => ({ path: `channels/acme/base/pkgs/in-base/1.${n}/20260101120000/demote?target=x86_64-linux` }),
+    asks: (n) => ({
+      path: `channels/acme/base/pkgs/in-base/1.${n}/20260101120000/demote?target=x86_64-linux`,
+    }),
     least: 'maintainer',
     action: 'promote',
     view: 'base',
@@ -98,7 +141,14 @@ const ROUTES: Readonly<Record<string, Route>> = {
     done: 200,
     refused: 401,
   },
-  'make a package public': { method: 'PATCH', asks: () => ({ path: `pkgs/acme/${RELEASE}/public` }), least: 'maintainer', action: 'manage', done: 200, refused: 403 },
+  'make a package public': {
+    method: 'PATCH',
+    asks: () => ({ path: `pkgs/acme/${RELEASE}/public` }),
+    least: 'maintainer',
+    action: 'manage',
+    done: 200,
+    refused: 403,
+  },
   'delete a package': {
     method: 'DELETE',
     asks: (n) => ({ path: `pkgs/acme/to-delete/1.${n}/20260101120000?target=x86_64-linux` }),
@@ -125,7 +175,11 @@ async function callers(started: TestDepot): Promise<Record<string, Caller>> {
   const actor = { client: 'tests', door: 'cli' } as const
   const issue = async (account: string, more: { scope?: Scope; expiresAt?: number } = {}) => {
     const token = generateToken()
-    const { tokenId } = await depot.writer.submit({ kind: 'issueToken', input: { account, hash: hashToken(token), label: 'test', ...more }, actor })
+    const { tokenId } = await depot.writer.submit({
+      kind: 'issueToken',
+      input: { account, hash: hashToken(token), label: 'test', ...more },
+      actor,
+    })
     return { token, tokenId }
   }
   const made: Record<string, Caller> = {
@@ -161,18 +215,30 @@ async function callers(started: TestDepot): Promise<Record<string, Caller>> {
     'to stable': { views: ['stable'] },
   }
   for (const [how, scope] of Object.entries(scopes)) {
-    made[`a token narrowed ${how}`] = { authorization: `Bearer ${(await issue('administrator', { scope })).token}`, role: 'administrator', scope }
+    made[`a token narrowed ${how}`] = {
+      authorization: `Bearer ${(await issue('administrator', { scope })).token}`,
+      role: 'administrator',
+      scope,
+    }
   }
   started.setClock(START + 7_200_000)
   return made
 }
 
-function statusFor({ action, least, done, refused, isJudgedByBody, ...route }: Route, { role, scope = {} }: Caller, name: string): number {
+function statusFor(
+  { action, least, done, refused, isJudgedByBody, ...route }: Route,
+  { role, scope = {} }: Caller,
+  name: string,
+): number {
   if (role === 'nobody') return 401
   if (least !== undefined && ROLES.indexOf(role as Role) < ROLES.indexOf(least)) return refused
   // What a token is narrowed to, Builder does not know.
   if (scope.actions !== undefined && !scope.actions.includes(action)) return 403
-  if (scope.origins !== undefined && (isJudgedByBody === true || (least !== undefined && !scope.origins.includes('acme')))) return 403
+  if (
+    scope.origins !== undefined &&
+    (isJudgedByBody === true || (least !== undefined && !scope.origins.includes('acme')))
+  )
+    return 403
   const view = route.view ?? (name.endsWith('a channel') ? 'a new one' : undefined)
   if (view !== undefined && scope.views !== undefined && !scope.views.includes(view)) return 403
   return done
@@ -183,7 +249,11 @@ test('who may change what', async (t) => {
   await started.account('owner')
   await makeOrigin(started, 'acme', 2)
   const all = Object.entries(await callers(started))
-  const toDemote = await makeReleases(started, `acme/${RELEASE}`, ...all.map((_, n) => `acme/in-base/1.${n}/20260101120000`))
+  const toDemote = await makeReleases(
+    started,
+    `acme/${RELEASE}`,
+    ...all.map((_, n) => `acme/in-base/1.${n}/20260101120000`),
+  )
   await move(started, 'promote', 'base', toDemote)
   await makeReleases(started, ...all.map((_, n) => `acme/to-delete/1.${n}/20260101120000`))
   await ask(`${started.url}/v1/depot/origins/acme/keys`, { method: 'POST', headers: bearer() })
@@ -194,17 +264,30 @@ test('who may change what', async (t) => {
         const { path, body } = route.asks(n)
         const expected = statusFor(route, caller, name)
         const headers = caller.authorization === undefined ? {} : { authorization: caller.authorization }
-        if (expected === route.done || (route.isJudgedByBody === true && caller.scope?.origins !== undefined)) {
+        if (
+          expected === route.done ||
+          (route.isJudgedByBody === true && caller.scope?.origins !== undefined)
+        ) {
           started.setClock((second += 1_000)) // a pair of keys is named for its second
-          const answer = await ask(`${started.url}/v1/depot/${path}`, { method: route.method, headers, ...(body !== undefined && { body }) })
+          const answer = await ask(`${started.url}/v1/depot/${path}`, {
+            method: route.method,
+            headers,
+            ...(body !== undefined && { body }),
+          })
           r.equal(answer.status, expected, who)
           continue
         }
         // Refused before any body is read: none is sent, though one is announced.
         const before = await traces(started.depot)
         const talk = converse(started.url)
-        const lines = [`${route.method} /v1/depot/${path} HTTP/1.1`, 'Host: depot', ...Object.entries(headers).map(([key, value]) => `${key}: ${value}`)]
-        await talk.say(`${lines.join('\r\n')}\r\n${route.method === 'GET' ? '' : 'Content-Length: 100\r\n'}Connection: close\r\n\r\n`)
+        const lines = [
+          `${route.method} /v1/depot/${path} HTTP/1.1`,
+          'Host: depot',
+          ...Object.entries(headers).map(([key, value]) => `${key}: ${value}`),
+        ]
+        await talk.say(
+          `${lines.join('\r\n')}\r\n${route.method === 'GET' ? '' : 'Content-Length: 100\r\n'}Connection: close\r\n\r\n`,
+        )
         r.match(await talk.toTheEnd(), new RegExp(`^HTTP/1\\.1 ${expected} `), who)
         r.same(await traces(started.depot), before)
       }
@@ -219,18 +302,44 @@ test('what begins before a right is lost and ends after it is refused, and leave
   await makeOrigin(started)
   const hart = buildHart({ ident: 'acme/slow/1.0.0/20260101120000' })
   const losses: Readonly<Record<string, readonly [number, (tokenId: number) => Promise<unknown>]>> = {
-    'its token is revoked': [401, (tokenId) => depot.writer.submit({ kind: 'revokeToken', input: { tokenId }, actor })],
+    'its token is revoked': [
+      401,
+      (tokenId) => depot.writer.submit({ kind: 'revokeToken', input: { tokenId }, actor }),
+    ],
     'its token expires': [401, async () => started.setClock(START + 3_600_000)],
-    'its role is taken away': [403, () => depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'publisher', role: null }, actor })],
+    'its role is taken away': [
+      403,
+      () =>
+        depot.writer.submit({
+          kind: 'setMember',
+          input: { origin: 'acme', account: 'publisher', role: null },
+          actor,
+        }),
+    ],
   }
   await depot.writer.submit({ kind: 'addAccount', input: { name: 'publisher' }, actor })
-  await depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'publisher', role: 'member' }, actor })
+  await depot.writer.submit({
+    kind: 'setMember',
+    input: { origin: 'acme', account: 'publisher', role: 'member' },
+    actor,
+  })
   for (const [how, [status, lose]] of Object.entries(losses)) {
     const token = generateToken()
-    const { tokenId } = await depot.writer.submit({ kind: 'issueToken', input: { account: 'publisher', hash: hashToken(token), label: 'test', expiresAt: START + (how.endsWith('expires') ? 3_600_000 : 7_200_000) }, actor })
+    const { tokenId } = await depot.writer.submit({
+      kind: 'issueToken',
+      input: {
+        account: 'publisher',
+        hash: hashToken(token),
+        label: 'test',
+        expiresAt: START + (how.endsWith('expires') ? 3_600_000 : 7_200_000),
+      },
+      actor,
+    })
     const before = await traces(depot)
     const talk = converse(started.url)
-    await talk.say(`POST ${uploadPath(hart)} HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer ${token}\r\nContent-Length: ${hart.bytes.length}\r\nConnection: close\r\n\r\n`)
+    await talk.say(
+      `POST ${uploadPath(hart)} HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer ${token}\r\nContent-Length: ${hart.bytes.length}\r\nConnection: close\r\n\r\n`,
+    )
     await talk.say(hart.bytes.subarray(0, 100))
     // Its bytes are written down: it was let in.
     while ((await traces(depot)).files.length === before.files.length) await new Promise(setImmediate)

@@ -10,8 +10,16 @@ import type { TestDepot } from '../../support/start-depot.ts'
 const IDENT = 'acme/app/1.0.0/20260101120000'
 const ACTOR = { client: 'tests', door: 'cli' } as const
 
-async function patch({ url }: TestDepot, ident: string, visibility: string, headers: Record<string, string> = bearer()) {
-  return ask(`${url}/v1/depot/pkgs/${ident}/${visibility}`, { method: 'PATCH', headers: { ...headers, 'content-type': 'application/json' } })
+async function patch(
+  { url }: TestDepot,
+  ident: string,
+  visibility: string,
+  headers: Record<string, string> = bearer(),
+) {
+  return ask(`${url}/v1/depot/pkgs/${ident}/${visibility}`, {
+    method: 'PATCH',
+    headers: { ...headers, 'content-type': 'application/json' },
+  })
 }
 
 /** Every read there is of a package, and what of it names the package itself. */
@@ -47,7 +55,11 @@ test('for who may not see it, a private package is as one that is not there', as
   await makeOrigin(started)
   const stranger = await started.account('stranger')
   const member = await started.account('member')
-  await started.depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'member', role: 'readonly_member' }, actor: ACTOR })
+  await started.depot.writer.submit({
+    kind: 'setMember',
+    input: { origin: 'acme', account: 'member', role: 'readonly_member' },
+    actor: ACTOR,
+  })
   const [hart] = await publishAll(started, IDENT)
   if (hart !== undefined) await promoteTo(started, 'acceptance', hart)
   const told = async (path: string, headers: Record<string, string>) => {
@@ -60,11 +72,16 @@ test('for who may not see it, a private package is as one that is not there', as
     const absent = await told(reads('ghost')[index] ?? '', {})
     for (const headers of [{}, bearer(stranger)]) t.strictSame(await told(path, headers), absent, path)
     // A search for packages finds those of its owner alone.
-    t.notSame((await told(path, path.startsWith('pkgs/search') ? bearer() : bearer(member))).text, absent.text, `${path}, to a member`)
+    t.notSame(
+      (await told(path, path.startsWith('pkgs/search') ? bearer() : bearer(member))).text,
+      absent.text,
+      `${path}, to a member`,
+    )
     t.strictSame(await told(path, {}), absent, `${path}, after a member has asked`)
   }
   t.match(await patch(started, IDENT, 'public'), { status: 200, text: '' })
-  for (const path of reads('app')) t.match(await told(path, {}), { status: 200, text: /app|acceptance/ }, path)
+  for (const path of reads('app'))
+    t.match(await told(path, {}), { status: 200, text: /app|acceptance/ }, path)
 })
 
 test('visibility is of every target of an ident', async (t) => {
@@ -72,11 +89,29 @@ test('visibility is of every target of an ident', async (t) => {
   await makeOrigin(started)
   await publishAll(started, IDENT, { ident: IDENT, target: 'x86_64-windows' })
   await patch(started, IDENT, 'private')
-  for (const target of ['x86_64-linux', 'x86_64-windows']) t.equal((await ask(`${started.url}/v1/depot/pkgs/acme/app/latest?target=${target}`)).status, 404, target)
-  const entries = await started.depot.db.selectFrom('ledger').select('text').where('kind', '=', 'visibility-set').execute()
-  t.match(entries.map(({ text }) => JSON.parse(text) as unknown), [{ ident: IDENT, visibility: 'private', targets: ['x86_64-linux', 'x86_64-windows'] }])
+  for (const target of ['x86_64-linux', 'x86_64-windows'])
+    t.equal((await ask(`${started.url}/v1/depot/pkgs/acme/app/latest?target=${target}`)).status, 404, target)
+  const entries = await started.depot.db
+    .selectFrom('ledger')
+    .select('text')
+    .where('kind', '=', 'visibility-set')
+    .execute()
+  t.match(
+    entries.map(({ text }) => JSON.parse(text) as unknown),
+    [{ ident: IDENT, visibility: 'private', targets: ['x86_64-linux', 'x86_64-windows'] }],
+  )
   await patch(started, IDENT, 'private')
-  t.equal((await started.depot.db.selectFrom('ledger').select('text').where('kind', '=', 'visibility-set').execute()).length, 1, 'once')
+  t.equal(
+    (
+      await started.depot.db
+        .selectFrom('ledger')
+        .select('text')
+        .where('kind', '=', 'visibility-set')
+        .execute()
+    ).length,
+    1,
+    'once',
+  )
 })
 
 test('nobody hides by hand, and rights come first', async (t) => {
@@ -84,8 +119,13 @@ test('nobody hides by hand, and rights come first', async (t) => {
   await makeOrigin(started)
   await publishAll(started, IDENT)
   const member = await started.account('member')
-  await started.depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'member', role: 'member' }, actor: ACTOR })
-  for (const visibility of ['hidden', 'secret', 'PUBLIC']) t.match(await patch(started, IDENT, visibility), { status: 422, text: '' }, visibility)
+  await started.depot.writer.submit({
+    kind: 'setMember',
+    input: { origin: 'acme', account: 'member', role: 'member' },
+    actor: ACTOR,
+  })
+  for (const visibility of ['hidden', 'secret', 'PUBLIC'])
+    t.match(await patch(started, IDENT, visibility), { status: 422, text: '' }, visibility)
   for (const visibility of ['public', 'hidden']) {
     t.match(await patch(started, IDENT, visibility, {}), { status: 401, text: '' })
     t.match(await patch(started, IDENT, visibility, bearer(member)), { status: 403, text: '' })
@@ -98,7 +138,9 @@ test('what is hidden is found by nobody, and downloaded by who knows its name', 
   await makeOrigin(started)
   const [hart] = await publishAll(started, IDENT)
   await setVisibility(started, IDENT, 'hidden')
-  for (const path of reads('app').filter((read) => !read.endsWith('/download') && !/^(events|channels\/acme)/.test(read))) {
+  for (const path of reads('app').filter(
+    (read) => !read.endsWith('/download') && !/^(events|channels\/acme)/.test(read),
+  )) {
     const { status, text } = await ask(`${started.url}/v1/depot/${path}`)
     t.ok(status === 404 || !text.includes('20260101120000'), path)
   }
@@ -112,7 +154,11 @@ test('a forced upload of the same bytes gives its package the visibility of its 
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const [hart] = await publishAll(started, IDENT)
-  await started.depot.writer.submit({ kind: 'changeSettings', input: { origin: 'acme', name: 'app', visibility: 'private' }, actor: ACTOR })
+  await started.depot.writer.submit({
+    kind: 'changeSettings',
+    input: { origin: 'acme', name: 'app', visibility: 'private' },
+    actor: ACTOR,
+  })
   t.equal((await ask(`${started.url}/v1/depot/pkgs/${IDENT}`)).status, 200)
   t.equal(hart && (await upload(started, hart, { query: { forced: 'true' } })).status, 201)
   t.equal((await ask(`${started.url}/v1/depot/pkgs/${IDENT}`)).status, 404)
@@ -123,7 +169,11 @@ test('a token that may promote and not read moves what is private all the same',
   await makeReleases(started, IDENT)
   await setVisibility(started, IDENT, 'private')
   const pipeline = await started.account('pipeline', { actions: ['promote'] })
-  await started.depot.writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'pipeline', role: 'maintainer' }, actor: ACTOR })
+  await started.depot.writer.submit({
+    kind: 'setMember',
+    input: { origin: 'acme', account: 'pipeline', role: 'maintainer' },
+    actor: ACTOR,
+  })
   await makeView(started, 'prod', 'promoted')
   const moves = [
     ['PUT', `channels/acme/acceptance/pkgs/${IDENT.slice('acme/'.length)}/promote`],
@@ -131,7 +181,11 @@ test('a token that may promote and not read moves what is private all the same',
     ['POST', `views/prod/pkgs/${IDENT}/promote`],
   ] as const
   for (const [method, path] of moves) {
-    t.match(await ask(`${started.url}/v1/depot/${path}`, { method, headers: bearer(pipeline) }), { status: 200, headers: { 'depot-changed': 'true', 'depot-target': 'x86_64-linux' } }, path)
+    t.match(
+      await ask(`${started.url}/v1/depot/${path}`, { method, headers: bearer(pipeline) }),
+      { status: 200, headers: { 'depot-changed': 'true', 'depot-target': 'x86_64-linux' } },
+      path,
+    )
   }
 })
 
@@ -145,6 +199,10 @@ for (const DEPOT_SHORT_WAY of ['on', 'off']) {
     const inChannel = `${started.url}/v1/depot/channels/acme/stable/pkgs/app/1.0.0/20260101120000?target=x86_64-linux`
     t.equal((await ask(inChannel)).status, 404)
     t.equal((await ask(inChannel, { headers: bearer() })).status, 200, 'in a channel')
-    t.equal((await ask(`${started.url}/v1/depot/pkgs/${IDENT}?target=x86_64-linux`, { headers: bearer() })).status, 200, 'wherever it is')
+    t.equal(
+      (await ask(`${started.url}/v1/depot/pkgs/${IDENT}?target=x86_64-linux`, { headers: bearer() })).status,
+      200,
+      'wherever it is',
+    )
   })
 }

@@ -16,7 +16,10 @@ const releases = await makeReleases(started, `acme/${RELEASE}`)
 await makeView(started, 'production', 'promoted')
 await move(started, 'promote', 'production', releases)
 
-const below = (view: string, places: readonly string[]) => ['/v1/depot', '/v1'].flatMap((mount) => ['', '/depot'].flatMap((place) => places.map((rest) => `${mount}/views/${view}${place}/${rest}`)))
+const below = (view: string, places: readonly string[]) =>
+  ['/v1/depot', '/v1'].flatMap((mount) =>
+    ['', '/depot'].flatMap((place) => places.map((rest) => `${mount}/views/${view}${place}/${rest}`)),
+  )
 const READS = [
   'pkgs/acme/app/latest',
   'pkgs/acme/app/latest?target=x86_64-linux',
@@ -51,35 +54,63 @@ const WRITES = [
   ['PUT', 'origins/acme/users/x/role?role=member'],
 ] as const
 
-const warnings = ({ logged }: TestDepot) => logged.filter((line) => String(line['msg']).startsWith('a client asks below the URL of a view: '))
+const warnings = ({ logged }: TestDepot) =>
+  logged.filter((line) => String(line['msg']).startsWith('a client asks below the URL of a view: '))
 
 test('a view that does not exist is told to hab with 400 and to others with 404, which name it and the nearest one', async (t) => {
   const sentence = 'there is no open view "produktion"; did you mean production?'
   for (const path of below('produktion', READS)) {
     for (const headers of [HAB, SUP]) {
       const told = await ask(started.url + path, { headers })
-      t.match({ status: told.status, json: JSON.parse(told.text) }, { status: 400, json: { code: 4, msg: sentence } }, path)
+      t.match(
+        { status: told.status, json: JSON.parse(told.text) },
+        { status: 400, json: { code: 4, msg: sentence } },
+        path,
+      )
     }
     t.match(await ask(started.url + path), { status: 404, text: sentence }, path)
   }
   t.match(await ask(`${started.url}/v1/depot/views/produktion`), { status: 404, text: sentence })
-  t.match(await ask(`${started.url}/v1/depot/views/${'x'.repeat(500)}/pkgs/acme/app/latest`), { status: 404, text: `there is no open view "${'x'.repeat(80)}…"` })
-  t.match(await ask(`${started.url}/v1/depot/views/nothing-like-it/pkgs/acme/app/latest`), { status: 404, text: 'there is no open view "nothing-like-it"' })
-  t.match(await ask(`${started.url}/v1/depot/views/produktion/pkgs/acme/app/latest`, { headers: bearer('wrong') }), { status: 401, text: '' }, 'a wrong token comes first')
+  t.match(await ask(`${started.url}/v1/depot/views/${'x'.repeat(500)}/pkgs/acme/app/latest`), {
+    status: 404,
+    text: `there is no open view "${'x'.repeat(80)}…"`,
+  })
+  t.match(await ask(`${started.url}/v1/depot/views/nothing-like-it/pkgs/acme/app/latest`), {
+    status: 404,
+    text: 'there is no open view "nothing-like-it"',
+  })
+  t.match(
+    await ask(`${started.url}/v1/depot/views/produktion/pkgs/acme/app/latest`, { headers: bearer('wrong') }),
+    { status: 401, text: '' },
+    'a wrong token comes first',
+  )
 })
 
 test('what is not there below a view that is open stays an empty 404, on the same connection or another', async (t) => {
   for (const path of ['pkgs/acme/web/latest', 'pkgs/acme/app/9/latest', 'no/such/route', '']) {
-    for (const headers of [{}, HAB]) t.match(await ask(`${started.url}/v1/depot/views/production/${path}`, { headers }), { status: 404, text: '' }, path)
+    for (const headers of [{}, HAB])
+      t.match(
+        await ask(`${started.url}/v1/depot/views/production/${path}`, { headers }),
+        { status: 404, text: '' },
+        path,
+      )
   }
-  t.equal((await ask(`${started.url}/v1/depot/views/production/pkgs/acme/app/latest`, { headers: HAB })).status, 200)
+  t.equal(
+    (await ask(`${started.url}/v1/depot/views/production/pkgs/acme/app/latest`, { headers: HAB })).status,
+    200,
+  )
 })
 
 test('a view that is closed, and one that is opened again, are so at once', async (t) => {
   const one = await startDepot(t, { listen: true, hasThreads: true })
   await makeReleases(one, `acme/${RELEASE}`)
   const actor = { client: 'tests', door: 'cli' } as const
-  const poll = async () => (await ask(`${one.url}/v1/depot/views/tomorrow/pkgs/acme/app/latest?target=x86_64-linux`, { headers: HAB })).status
+  const poll = async () =>
+    (
+      await ask(`${one.url}/v1/depot/views/tomorrow/pkgs/acme/app/latest?target=x86_64-linux`, {
+        headers: HAB,
+      })
+    ).status
   const channel = { origin: 'acme', name: 'tomorrow' }
   t.equal(await poll(), 400)
   for (let round = 0; round < 2; round += 1) {
@@ -92,11 +123,21 @@ test('a view that is closed, and one that is opened again, are so at once', asyn
 
 test('the log has one warning a minute for each name, and for at most 1,000 names', async (t) => {
   const one = await startDepot(t)
-  const poll = (view: string) => one.app.inject({ url: `/v1/depot/views/${view}/pkgs/acme/app/latest`, headers: HAB })
+  const poll = (view: string) =>
+    one.app.inject({ url: `/v1/depot/views/${view}/pkgs/acme/app/latest`, headers: HAB })
   for (let n = 0; n < 3; n += 1) await poll('stabel')
-  t.match(warnings(one), [{ msg: 'a client asks below the URL of a view: there is no open view "stabel"; did you mean stable?', address: '127.0.0.1' }])
+  t.match(warnings(one), [
+    {
+      msg: 'a client asks below the URL of a view: there is no open view "stabel"; did you mean stable?',
+      address: '127.0.0.1',
+    },
+  ])
   t.equal(warnings(one).length, 1)
-  t.equal(one.logged.filter((line) => line['msg'] === 'request' && line['level'] !== 'debug').length, 0, 'polls themselves are lines for debugging')
+  t.equal(
+    one.logged.filter((line) => line['msg'] === 'request' && line['level'] !== 'debug').length,
+    0,
+    'polls themselves are lines for debugging',
+  )
   one.setClock(START + 61_000)
   await poll('stabel')
   t.equal(warnings(one).length, 2)
@@ -112,8 +153,12 @@ test('the 2016 promotion into a view that does not exist comes after 401 and bef
   const stranger = await started.account('stranger')
   const url = `${started.url}/v1/depot/views/produktion/pkgs/acme/${RELEASE}/promote`
   t.match(await ask(url, { method: 'POST' }), { status: 401, text: '' })
-  for (const token of [stranger, undefined]) t.match(await ask(url, { method: 'POST', headers: bearer(token) }), { status: 404, text: /produktion/ })
-  t.match(await ask(url, { method: 'POST', headers: { ...bearer(stranger), ...HAB } }), { status: 400, text: /produktion/ })
+  for (const token of [stranger, undefined])
+    t.match(await ask(url, { method: 'POST', headers: bearer(token) }), { status: 404, text: /produktion/ })
+  t.match(await ask(url, { method: 'POST', headers: { ...bearer(stranger), ...HAB } }), {
+    status: 400,
+    text: /produktion/,
+  })
 })
 
 test("writing below a view's URL is refused with the URL that writes", async (t) => {
@@ -121,17 +166,50 @@ test("writing below a view's URL is refused with the URL that writes", async (t)
     for (const mount of ['/v1/depot', '/v1']) {
       const [place = ''] = rest.split('?')
       const sentence = `the URL of a view is for reading: ${method} to ${started.url}${mount}/${place}`
-      for (const url of [`${started.url}${mount}/views/production/${rest}`, `${started.url}${mount}/views/production/depot/${rest}`]) {
+      for (const url of [
+        `${started.url}${mount}/views/production/${rest}`,
+        `${started.url}${mount}/views/production/depot/${rest}`,
+      ]) {
         const plain = await ask(url, { method, headers: bearer(), ...(method !== 'DELETE' && { body: 'x' }) })
-        t.match({ status: plain.status, text: plain.text, allow: plain.headers.allow }, { status: 405, text: sentence, allow: 'GET, HEAD' }, `${method} ${url}`)
+        t.match(
+          { status: plain.status, text: plain.text, allow: plain.headers.allow },
+          { status: 405, text: sentence, allow: 'GET, HEAD' },
+          `${method} ${url}`,
+        )
         const told = await ask(url, { method, headers: { ...HAB, ...bearer() } })
-        t.match({ status: told.status, json: JSON.parse(told.text), allow: told.headers.allow }, { status: 405, json: { code: 2, msg: sentence }, allow: 'GET, HEAD' }, `${method} ${url}, by hab`)
+        t.match(
+          { status: told.status, json: JSON.parse(told.text), allow: told.headers.allow },
+          { status: 405, json: { code: 2, msg: sentence }, allow: 'GET, HEAD' },
+          `${method} ${url}, by hab`,
+        )
       }
     }
   }
-  const published = await startDepot(t, { environment: { DEPOT_PUBLIC_URL: 'https://host.example/builder/' } })
-  const { body } = await published.app.inject({ method: 'POST', url: '/v1/depot/views/stable/depot/channels/acme/fresh' })
-  t.equal(body, 'the URL of a view is for reading: POST to https://host.example/builder/v1/depot/channels/acme/fresh')
-  t.match(await ask(`${started.url}/v1/depot/views/produktion/channels/acme/fresh`, { method: 'POST', headers: HAB }), { status: 400, text: /did you mean production/ }, 'a view that is not there comes first')
-  t.match(await ask(`${started.url}/v1/depot/views/production/pkgs/acme/${RELEASE}/promote`, { method: 'POST', headers: bearer() }), { status: 200 }, 'but the promotion of 2016')
+  const published = await startDepot(t, {
+    environment: { DEPOT_PUBLIC_URL: 'https://host.example/builder/' },
+  })
+  const { body } = await published.app.inject({
+    method: 'POST',
+    url: '/v1/depot/views/stable/depot/channels/acme/fresh',
+  })
+  t.equal(
+    body,
+    'the URL of a view is for reading: POST to https://host.example/builder/v1/depot/channels/acme/fresh',
+  )
+  t.match(
+    await ask(`${started.url}/v1/depot/views/produktion/channels/acme/fresh`, {
+      method: 'POST',
+      headers: HAB,
+    }),
+    { status: 400, text: /did you mean production/ },
+    'a view that is not there comes first',
+  )
+  t.match(
+    await ask(`${started.url}/v1/depot/views/production/pkgs/acme/${RELEASE}/promote`, {
+      method: 'POST',
+      headers: bearer(),
+    }),
+    { status: 200 },
+    'but the promotion of 2016',
+  )
 })

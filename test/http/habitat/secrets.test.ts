@@ -17,10 +17,25 @@ async function start(t: Parameters<typeof startDepot>[0]): Promise<TestDepot> {
 test('secrets are given back as they were sent, by name', async (t) => {
   const started = await start(t)
   const box = 'BOX-1\nacme-20260101120000\n\n0V5TcW8=\nq83vEjRW'
-  t.match(await callApi(started, 'POST', `${BASE}/secret`, { body: { name: 'b', value: box } }), { status: 201, text: '' })
-  t.match(await callApi(started, 'POST', `${BASE}/secret`, { body: { name: 'a', value: 'plain' } }), { status: 201 })
-  t.match(await callApi(started, 'POST', `${BASE}/secret`, { body: { name: 'a', value: 'other' } }), { status: 409, text: '' })
-  t.match(await callApi(started, 'GET', `${BASE}/secret`), { status: 200, differences: '', body: [{ id: ID, origin_id: ID, name: 'a', value: 'plain' }, { id: ID, origin_id: ID, name: 'b', value: box }] })
+  t.match(await callApi(started, 'POST', `${BASE}/secret`, { body: { name: 'b', value: box } }), {
+    status: 201,
+    text: '',
+  })
+  t.match(await callApi(started, 'POST', `${BASE}/secret`, { body: { name: 'a', value: 'plain' } }), {
+    status: 201,
+  })
+  t.match(await callApi(started, 'POST', `${BASE}/secret`, { body: { name: 'a', value: 'other' } }), {
+    status: 409,
+    text: '',
+  })
+  t.match(await callApi(started, 'GET', `${BASE}/secret`), {
+    status: 200,
+    differences: '',
+    body: [
+      { id: ID, origin_id: ID, name: 'a', value: 'plain' },
+      { id: ID, origin_id: ID, name: 'b', value: box },
+    ],
+  })
   t.match(await callApi(started, 'DELETE', `${BASE}/secret/a`), { status: 200, text: '' })
   t.match(await callApi(started, 'DELETE', `${BASE}/secret/a`), { status: 200, text: '' })
   t.match(await callApi(started, 'GET', `${BASE}/secret`), { body: [{ name: 'b' }] })

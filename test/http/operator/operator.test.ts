@@ -14,36 +14,62 @@ async function figure(name: string): Promise<number | undefined> {
 }
 
 test('a depot that is up says so', async (t) => {
-  t.match(await callApi(started, 'GET', '/healthz', { token: null }), { status: 200, text: 'ok\n', differences: '', headers: { 'cache-control': 'no-store' } })
+  t.match(await callApi(started, 'GET', '/healthz', { token: null }), {
+    status: 200,
+    text: 'ok\n',
+    differences: '',
+    headers: { 'cache-control': 'no-store' },
+  })
 })
 
 test('a depot that can answer is ready, and says how its disk is', async (t) => {
-  t.match(await callApi(started, 'GET', '/readyz', { token: null }), { status: 200, differences: '', body: { ready: true, database: 'ok', disk: 'ok' } })
+  t.match(await callApi(started, 'GET', '/readyz', { token: null }), {
+    status: 200,
+    differences: '',
+    body: { ready: true, database: 'ok', disk: 'ok' },
+  })
 })
 
 test('a depot that cannot write is ready to read, and says why it cannot', async (t) => {
   const { app, depot } = await startDepot(t)
   await rm(depot.config.blobFolder, { recursive: true })
   const answer = await app.inject('/readyz')
-  t.match({ status: answer.statusCode, body: answer.json<unknown>() }, { status: 200, body: { ready: true, disk: 'failed: ENOENT' } })
+  t.match(
+    { status: answer.statusCode, body: answer.json<unknown>() },
+    { status: 200, body: { ready: true, disk: 'failed: ENOENT' } },
+  )
 })
 
 test('a depot whose database does not answer is not ready', async (t) => {
   const { app, depot } = await startDepot(t)
   await depot.close()
   const answer = await app.inject('/readyz')
-  t.match({ status: answer.statusCode, body: answer.json<unknown>() }, { status: 503, body: { ready: false, database: 'failed' } })
+  t.match(
+    { status: answer.statusCode, body: answer.json<unknown>() },
+    { status: 503, body: { ready: false, database: 'failed' } },
+  )
 })
 
 test('requests are counted by door, method and class of status, and by nothing that is asked', async (t) => {
-  for (const url of ['/v1/depot/pkgs/acme/zebra/latest', '/v1/depot/pkgs/acme/giraffe/latest?target=x86_64-linux', '/api/v1/views']) await callApi(started, 'GET', url)
-  t.equal(await figure('hart_depot_request_duration_seconds_count{door="habitat",method="GET",status="4xx"}'), 2)
+  for (const url of [
+    '/v1/depot/pkgs/acme/zebra/latest',
+    '/v1/depot/pkgs/acme/giraffe/latest?target=x86_64-linux',
+    '/api/v1/views',
+  ])
+    await callApi(started, 'GET', url)
+  t.equal(
+    await figure('hart_depot_request_duration_seconds_count{door="habitat",method="GET",status="4xx"}'),
+    2,
+  )
   t.equal(await figure('hart_depot_request_duration_seconds_count{door="api",method="GET",status="2xx"}'), 1)
   t.notMatch((await callApi(started, 'GET', '/metrics')).text, /acme|zebra|giraffe/)
 })
 
 test('uploads, promotions, commits and revisions are counted', async (t) => {
-  const releases = [...(await makeReleases(started, 'acme/app/1.0.0/20260101000000')), ...(await makeReleases(started, 'acme/web/1.0.0/20260101000000'))]
+  const releases = [
+    ...(await makeReleases(started, 'acme/app/1.0.0/20260101000000')),
+    ...(await makeReleases(started, 'acme/web/1.0.0/20260101000000')),
+  ]
   await move(started, 'promote', 'delivered', releases)
   await move(started, 'demote', 'delivered', releases)
   t.equal(await figure('hart_depot_uploads_total'), 2)
@@ -59,12 +85,21 @@ test('uploads, promotions, commits and revisions are counted', async (t) => {
 
 test('a view that only clients made is no label', async (t) => {
   const actor = { client: 'tests', door: 'cli' } as const
-  await started.depot.writer.submit({ kind: 'declareChannel', input: { origin: 'acme', name: 'by-a-client', ownerId: 1 }, actor })
+  await started.depot.writer.submit({
+    kind: 'declareChannel',
+    input: { origin: 'acme', name: 'by-a-client', ownerId: 1 },
+    actor,
+  })
   t.notMatch((await callApi(started, 'GET', '/metrics')).text, /by-a-client/)
 })
 
 test('the document of all doors is served', async (t) => {
-  const { status, text, headers, differences } = await callApi(started, 'GET', '/openapi.yaml', { token: null })
-  t.match({ status, differences, headers }, { status: 200, differences: '', headers: { 'content-type': /^application\/yaml/ } })
+  const { status, text, headers, differences } = await callApi(started, 'GET', '/openapi.yaml', {
+    token: null,
+  })
+  t.match(
+    { status, differences, headers },
+    { status: 200, differences: '', headers: { 'content-type': /^application\/yaml/ } },
+  )
   t.match(text, /^openapi: 3\.1\.0$/m)
 })

@@ -11,7 +11,12 @@ const STREAM = 'GET /api/v1/events HTTP/1.1\r\nHost: depot\r\nAccept: text/event
 const ADMIN_TOKEN = 'an-administrator-token-of-more-than-32-characters'
 
 test('a process that may open few files answers polls, changes and figures, however many connections there are', async (t) => {
-  const { url } = await startServer(t, await scratchFolder(t), { DEPOT_ADMIN_TOKEN: ADMIN_TOKEN }, { files: 128 })
+  const { url } = await startServer(
+    t,
+    await scratchFolder(t),
+    { DEPOT_ADMIN_TOKEN: ADMIN_TOKEN },
+    { files: 128 },
+  )
   const talks: Conversation[] = []
   t.teardown(() => talks.forEach(({ socket }) => socket.destroy()))
   const open = async (request: string, pattern: RegExp) => {
@@ -30,8 +35,20 @@ test('a process that may open few files answers polls, changes and figures, howe
 
   for (const { socket } of talks.splice(0)) socket.destroy()
   await until(async () => (await ask(`${url}/healthz`)).status === 200)
-  t.equal((await ask(`${url}/v1/depot/origins`, { method: 'POST', headers: bearer(ADMIN_TOKEN), body: '{"name":"acme"}' })).status, 201)
-  t.match((await ask(`${url}/metrics`)).text, /^hart_depot_file_descriptors_exhausted_total\{what="connection"\} [1-9]/m)
+  t.equal(
+    (
+      await ask(`${url}/v1/depot/origins`, {
+        method: 'POST',
+        headers: bearer(ADMIN_TOKEN),
+        body: '{"name":"acme"}',
+      })
+    ).status,
+    201,
+  )
+  t.match(
+    (await ask(`${url}/metrics`)).text,
+    /^hart_depot_file_descriptors_exhausted_total\{what="connection"\} [1-9]/m,
+  )
 })
 
 test('what fails since no file descriptor is left is 503, and counted', async (t) => {
@@ -39,7 +56,9 @@ test('what fails since no file descriptor is left is 503, and counted', async (t
   for (const code of ['EMFILE', 'ENFILE']) {
     app.get(`/${code}`, async (_request, reply) => {
       reply.header('etag', '"of another answer"')
-      throw new Error('a package could not be read', { cause: Object.assign(new Error(`${code}: too many open files, open`), { code }) })
+      throw new Error('a package could not be read', {
+        cause: Object.assign(new Error(`${code}: too many open files, open`), { code }),
+      })
     })
   }
   for (const code of ['EMFILE', 'ENFILE']) {
@@ -49,5 +68,8 @@ test('what fails since no file descriptor is left is 503, and counted', async (t
     t.notOk('etag' in headers)
     t.match(JSON.parse(body), { code: 'overloaded', detail: /file descriptors/ })
   }
-  t.match((await app.inject('/metrics')).body, /^hart_depot_file_descriptors_exhausted_total\{what="request"\} 2$/m)
+  t.match(
+    (await app.inject('/metrics')).body,
+    /^hart_depot_file_descriptors_exhausted_total\{what="request"\} 2$/m,
+  )
 })

@@ -10,7 +10,10 @@ import { converse } from '../../support/ask.ts'
 const MIB = 1024 * 1024
 
 /** A server that refuses everything at once. */
-async function refusingServer(t: Test, limits?: DrainLimits): Promise<{ url: string; connection: Promise<Socket> }> {
+async function refusingServer(
+  t: Test,
+  limits?: DrainLimits,
+): Promise<{ url: string; connection: Promise<Socket> }> {
   const server = createServer((request, response) => {
     response.setHeader('connection', 'close')
     closeGently(request, limits)

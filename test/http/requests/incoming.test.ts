@@ -7,7 +7,10 @@ import { incoming, incomingText } from '../../../src/http/requests/incoming.ts'
 const PACE = { uploadIdleMs: 1_000, bodyGraceMs: 5_000, leastBodyBytesPerSecond: 100 }
 
 test('what comes passes, and its end', async (t) => {
-  t.equal(String(await buffer(incoming(Readable.from([Buffer.from('one '), Buffer.from('two')]), 'it', PACE))), 'one two')
+  t.equal(
+    String(await buffer(incoming(Readable.from([Buffer.from('one '), Buffer.from('two')]), 'it', PACE))),
+    'one two',
+  )
   t.equal(await incomingText(Readable.from([Buffer.from('text')]), 'it', { ...PACE, mostBytes: 4 }), 'text')
 })
 
@@ -51,7 +54,10 @@ test('a client that sends a little now and then is not waited for', async (t) =>
   for (let n = 0; n < 6; n += 1) await send(1)
   t.notOk(client.listenerCount('data') === 0, 'the grace period is not over')
   for (let n = 0; n < 4; n += 1) await send(1)
-  await t.rejects(read, { code: 'stalled', message: /^acme\/app comes too slowly: 10\d\d bytes in 15\d\d\d ms, where 100 a second are the least$/ })
+  await t.rejects(read, {
+    code: 'stalled',
+    message: /^acme\/app comes too slowly: 10\d\d bytes in 15\d\d\d ms, where 100 a second are the least$/,
+  })
 })
 
 test('a client that leaves is told of, also when it left before', async (t) => {
@@ -66,7 +72,10 @@ test('a client that leaves is told of, also when it left before', async (t) => {
 test('a reader that gives up leaves the request as it is', async (t) => {
   const client = new PassThrough()
   client.write(Buffer.alloc(100))
-  await t.rejects(incomingText(client, 'the key file', { ...PACE, mostBytes: 99 }), { code: 'too_large', message: 'the key file is larger than 99 bytes' })
+  await t.rejects(incomingText(client, 'the key file', { ...PACE, mostBytes: 99 }), {
+    code: 'too_large',
+    message: 'the key file is larger than 99 bytes',
+  })
   t.notOk(client.destroyed)
   client.end()
 })

@@ -6,7 +6,15 @@ const modest = (text: string) => () => expectModest(Buffer.from(text), limits)
 const refuses = (message: RegExp) => ({ code: 'too_large', message })
 
 test('JSON within its limits is let through, whatever its texts hold', async (t) => {
-  for (const text of ['', 'null', '{"a":[{"b":[1,2]}]}', String.raw`{"a":"\\","b":"\"[[[[[[{,,,,,,,,,","c":"\\\""}`, '"{}[]:,{}[]:,{}[]:,"', '[[],[],[],[]]', ' [ 1 , 2 ] ']) {
+  for (const text of [
+    '',
+    'null',
+    '{"a":[{"b":[1,2]}]}',
+    String.raw`{"a":"\\","b":"\"[[[[[[{,,,,,,,,,","c":"\\\""}`,
+    '"{}[]:,{}[]:,{}[]:,"',
+    '[[],[],[],[]]',
+    ' [ 1 , 2 ] ',
+  ]) {
     t.doesNotThrow(modest(text), text)
   }
 })
@@ -17,7 +25,11 @@ test('JSON is refused by depth, values, keys of one object, and the lengths of k
   t.throws(modest(`[${'{},'.repeat(30)}{}]`), refuses(/more than 20 values/))
   t.throws(modest('{"a":1,"b":2,"c":3,"d":4}'), refuses(/more than 3 fields/))
   t.doesNotThrow(modest('[{"a":1,"b":2},{"c":3,"d":4}]'), 'each object counts by itself')
-  t.throws(modest('{"a":{"x":1},"b":{},"c":3,"d":4}'), refuses(/more than 3 fields/), 'the fields of an object inside are not those of the one around it')
+  t.throws(
+    modest('{"a":{"x":1},"b":{},"c":3,"d":4}'),
+    refuses(/more than 3 fields/),
+    'the fields of an object inside are not those of the one around it',
+  )
   t.throws(modest(`{"${'k'.repeat(11)}":1}`), refuses(/name of more than 10 bytes/))
   t.throws(modest(`["${'x'.repeat(31)}"]`), refuses(/text of more than 30 bytes/))
 })

@@ -40,7 +40,11 @@ async function pendingBytes({ url }: TestDepot): Promise<number> {
 async function startWithRelease(t: Test, limits: { pendingBytes: number }): Promise<TestDepot> {
   const started = await startDepot(t, { listen: true, limits })
   await makeOrigin(started)
-  await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000', config: 'x'.repeat(10_000), files: [{ path: 'large', content: Buffer.alloc(16 * 1024 * 1024, 'x') }] })
+  await publishAll(started, {
+    ident: 'acme/app/1.0.0/20260101120000',
+    config: 'x'.repeat(10_000),
+    files: [{ path: 'large', content: Buffer.alloc(16 * 1024 * 1024, 'x') }],
+  })
   return started
 }
 
@@ -50,10 +54,23 @@ const DOWNLOAD = '/v1/depot/pkgs/acme/app/1.0.0/20260101120000/download'
 test('answers that nobody reads leave room for polls, changes and figures, and none for other answers', async (t) => {
   const started = await startWithRelease(t, { pendingBytes: DOCUMENT_BYTES * 2.5 })
   const clients = [await leaveUnread(t, started, DOCUMENT), await leaveUnread(t, started, DOCUMENT)]
-  t.match(await ask(`${started.url}/openapi.yaml`), { status: 503, headers: { 'retry-after': '5', 'content-type': 'application/problem+json' } })
-  for (const headers of [{}, { te: 'trailers' }]) t.equal((await ask(started.url + POLL, { headers })).status, 200, 'a poll, by either way')
+  t.match(await ask(`${started.url}/openapi.yaml`), {
+    status: 503,
+    headers: { 'retry-after': '5', 'content-type': 'application/problem+json' },
+  })
+  for (const headers of [{}, { te: 'trailers' }])
+    t.equal((await ask(started.url + POLL, { headers })).status, 200, 'a poll, by either way')
   t.equal((await ask(`${started.url}/healthz`)).status, 200)
-  t.equal((await ask(`${started.url}/api/v1/views`, { method: 'POST', headers: { authorization: `Bearer ${ADMIN_TOKEN}` }, body: '{"name":"made","rule":"promoted"}' })).status, 201)
+  t.equal(
+    (
+      await ask(`${started.url}/api/v1/views`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+        body: '{"name":"made","rule":"promoted"}',
+      })
+    ).status,
+    201,
+  )
   t.ok((await pendingBytes(started)) > DOCUMENT_BYTES * 1.9)
   for (const client of clients) client.destroy()
   await until(async () => (await pendingBytes(started)) < DOCUMENT_BYTES / 2)
@@ -62,11 +79,15 @@ test('answers that nobody reads leave room for polls, changes and figures, and n
 
 test('downloads that nobody reads have the same limit, and a refused one says nothing of the package', async (t) => {
   const started = await startWithRelease(t, { pendingBytes: 300 * 1024 })
-  const clients = [await leaveUnread(t, started, `GET ${DOWNLOAD} HTTP/1.1\r\nHost: depot\r\n\r\n`), await leaveUnread(t, started, `GET ${DOWNLOAD} HTTP/1.1\r\nHost: depot\r\n\r\n`)]
+  const clients = [
+    await leaveUnread(t, started, `GET ${DOWNLOAD} HTTP/1.1\r\nHost: depot\r\n\r\n`),
+    await leaveUnread(t, started, `GET ${DOWNLOAD} HTTP/1.1\r\nHost: depot\r\n\r\n`),
+  ]
   const answer = await ask(started.url + DOWNLOAD, { headers: { 'user-agent': 'hab/2.0' } })
   t.match(answer, { status: 503, headers: { 'retry-after': '5' } })
   t.match(JSON.parse(answer.text), { msg: /too many answers/ })
-  for (const name of ['etag', 'x-filename', 'accept-ranges', 'content-disposition', 'cache-control']) t.notOk(name in answer.headers, name)
+  for (const name of ['etag', 'x-filename', 'accept-ranges', 'content-disposition', 'cache-control'])
+    t.notOk(name in answer.headers, name)
   t.equal((await ask(started.url + POLL)).status, 200)
   for (const client of clients) client.destroy()
 })

@@ -20,7 +20,9 @@ async function beginBody(t: Test, { url }: TestDepot, path: string, bytes: numbe
   client.on('error', () => undefined)
   t.teardown(() => client.destroy())
   await once(client, 'connect')
-  client.write(`POST ${path} HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\nContent-Length: ${bytes + 1}\r\n\r\n`)
+  client.write(
+    `POST ${path} HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\nContent-Length: ${bytes + 1}\r\n\r\n`,
+  )
   client.write(Buffer.alloc(bytes, ' '))
   return client
 }
@@ -31,26 +33,67 @@ async function held({ url }: TestDepot): Promise<number> {
 
 test('large bodies that do not end leave room for small ones, and another large one is told to come later', async (t) => {
   const started = await startDepot(t, { listen: true, limits: { bodyBytes: 16 * MIB } })
-  const clients = [await beginBody(t, started, '/api/v1/views/stable/promotions', 4 * MIB), await beginBody(t, started, '/api/v1/views/stable/plans', 3 * MIB)]
+  const clients = [
+    await beginBody(t, started, '/api/v1/views/stable/promotions', 4 * MIB),
+    await beginBody(t, started, '/api/v1/views/stable/plans', 3 * MIB),
+  ]
   await until(async () => (await held(started)) === 7 * MIB)
-  const large = { method: 'POST', headers: HEADERS, body: `{"releases":[],"reason":"large"${' '.repeat(2 * MIB)}}` }
+  const large = {
+    method: 'POST',
+    headers: HEADERS,
+    body: `{"releases":[],"reason":"large"${' '.repeat(2 * MIB)}}`,
+  }
   const refused = await ask(`${started.url}/api/v1/views/stable/promotions`, large)
-  t.match(refused, { status: 503, headers: { 'retry-after': '5', 'content-type': 'application/problem+json' } })
-  t.match(JSON.parse(refused.text), { code: 'overloaded', detail: 'too many bodies are being received: try again in 5 seconds' })
+  t.match(refused, {
+    status: 503,
+    headers: { 'retry-after': '5', 'content-type': 'application/problem+json' },
+  })
+  t.match(JSON.parse(refused.text), {
+    code: 'overloaded',
+    detail: 'too many bodies are being received: try again in 5 seconds',
+  })
   t.equal(await held(started), 7 * MIB, 'a refused body is not held')
-  t.equal((await ask(`${started.url}/api/v1/views`, { method: 'POST', headers: HEADERS, body: '{"name":"made","rule":"promoted"}' })).status, 201)
-  t.equal((await ask(`${started.url}/v1/depot/origins`, { method: 'POST', headers: HEADERS, body: '{"name":"acme"}' })).status, 201)
+  t.equal(
+    (
+      await ask(`${started.url}/api/v1/views`, {
+        method: 'POST',
+        headers: HEADERS,
+        body: '{"name":"made","rule":"promoted"}',
+      })
+    ).status,
+    201,
+  )
+  t.equal(
+    (
+      await ask(`${started.url}/v1/depot/origins`, {
+        method: 'POST',
+        headers: HEADERS,
+        body: '{"name":"acme"}',
+      })
+    ).status,
+    201,
+  )
   for (const client of clients) client.destroy()
   await until(async () => (await held(started)) === 0)
-  t.equal((await ask(`${started.url}/api/v1/views/stable/promotions`, large)).status, 400, 'there is room for it, and it is judged')
+  t.equal(
+    (await ask(`${started.url}/api/v1/views/stable/promotions`, large)).status,
+    400,
+    'there is room for it, and it is judged',
+  )
   t.equal(await held(started), 0)
 })
 
 test('small bodies have a limit, too, below both interfaces', async (t) => {
   const started = await startDepot(t, { listen: true, limits: { bodyBytes: 1000 } })
   const body = `{"name":"acme","rule":"promoted"${' '.repeat(2_000)}}`
-  t.match(await ask(`${started.url}/api/v1/views`, { method: 'POST', headers: HEADERS, body }), { status: 503, headers: { 'retry-after': '5' } })
-  t.match(await ask(`${started.url}/v1/depot/origins`, { method: 'POST', headers: HEADERS, body }), { status: 503, headers: { 'retry-after': '5' } })
+  t.match(await ask(`${started.url}/api/v1/views`, { method: 'POST', headers: HEADERS, body }), {
+    status: 503,
+    headers: { 'retry-after': '5' },
+  })
+  t.match(await ask(`${started.url}/v1/depot/origins`, { method: 'POST', headers: HEADERS, body }), {
+    status: 503,
+    headers: { 'retry-after': '5' },
+  })
   t.equal(await held(started), 0)
 })
 
