@@ -42,7 +42,7 @@ export interface Config {
   /** Threads that answer requests, all on one port. */
   readonly workers: number
   /** Whether polls are answered straight from the socket. */
-  readonly hasShortWay: boolean
+  readonly hasFastPath: boolean
   readonly logLevel: string
 }
 
@@ -179,7 +179,7 @@ const Environment = z.object({
       `must be a number from 1 to ${MOST_WORKERS}, or auto`,
     )
     .default('1'),
-  DEPOT_SHORT_WAY: choice(['on', 'off']).default('on'),
+  DEPOT_FAST_PATH: choice(['on', 'off']).default('on'),
   DEPOT_LOG_LEVEL: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
 
@@ -255,7 +255,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       env.DEPOT_WORKERS === 'auto'
         ? Math.min(availableParallelism(), MOST_WORKERS)
         : Number(env.DEPOT_WORKERS),
-    hasShortWay: env.DEPOT_SHORT_WAY === 'on',
+    hasFastPath: env.DEPOT_FAST_PATH === 'on',
     logLevel: env.DEPOT_LOG_LEVEL,
   }
 }

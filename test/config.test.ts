@@ -215,7 +215,7 @@ test('a setting that is nearly one is told with the one that was meant', async (
     ],
     [{ DEPOT_SIGNATURES: 'verfy' }, 'DEPOT_SIGNATURES must be require or verify; did you mean verify?'],
     [{ DEPOT_SIGNATURES: 'none' }, 'DEPOT_SIGNATURES must be require or verify'],
-    [{ DEPOT_SHORT_WAY: 'yes' }, 'DEPOT_SHORT_WAY must be on or off'],
+    [{ DEPOT_FAST_PATH: 'yes' }, 'DEPOT_FAST_PATH must be on or off'],
     [
       { DEPOT_LOG_LEVEL: 'Debug' },
       'DEPOT_LOG_LEVEL must be fatal, error, warn, info, debug, trace or silent; did you mean debug?',

@@ -26,7 +26,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'http/api/event-stream.ts SHORTEST_TIMER_MS',
   'http/api/event-text.ts MOST_NAMED',
   'http/habitat/channel-lists.ts MOST_LINES',
-  'http/habitat/short-request.ts LONGEST',
+  'http/habitat/poll-request.ts LONGEST',
   'http/requests/descriptors.ts MOST_CAUSES',
   'http/requests/limit-connections.ts LONGEST_GOODBYE_MS',
   'http/requests/limit-connections.ts MOST_REFUSED',

@@ -17,8 +17,8 @@ import type { Seams } from '../delivery/webhooks.ts'
 import { USUAL_BODY_BYTES } from './api/bodies.ts'
 import { apiDoor } from './api/door.ts'
 import { habitatDoor } from './habitat/door.ts'
-import { ShortWay } from './habitat/short-way.ts'
-import type { ShortAnswer } from './habitat/short-way.ts'
+import { FastPath } from './habitat/fast-path.ts'
+import type { FastAnswer } from './habitat/fast-path.ts'
 import { renderPackage, renderPackageBriefly } from './habitat/wire.ts'
 import { replyHabitat, replyProblem } from './requests/error-reply.ts'
 import { askBeforeSending, closeGently } from './requests/drain.ts'
@@ -198,13 +198,13 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
   })
   askBeforeSending(app.server)
   answerOneAtATime(app.server)
-  if (depot.config.hasShortWay) {
+  if (depot.config.hasFastPath) {
     const isLogged = depot.log.isLevelEnabled('debug')
-    const shortWay = new ShortWay(app.server, door, (answer) => {
+    const fastPath = new FastPath(app.server, door, (answer) => {
       metrics.notePoll(answer)
       if (isLogged) logPoll(depot.log, nextId(), answer)
     })
-    app.addHook('preClose', async () => shortWay.stop())
+    app.addHook('preClose', async () => fastPath.stop())
   }
   limitConnections(
     app.server,
@@ -301,8 +301,8 @@ function closeIfSending(request: FastifyRequest, reply: FastifyReply): void {
   closeGently(request.raw)
 }
 
-/** As {@link logRequest}, of a poll that went the short way. */
-function logPoll(log: Logger, request: string, { url, status, ms, caller }: ShortAnswer): void {
+/** As {@link logRequest}, of a poll that took the fast path. */
+function logPoll(log: Logger, request: string, { url, status, ms, caller }: FastAnswer): void {
   log.debug(
     {
       request,

@@ -203,7 +203,7 @@ test('a client that closes its sending side after a request is answered', async 
   const started = await startDepot(t, { listen: true, hasThreads: true })
   const ordinary = await buildServer({
     ...started.depot,
-    config: { ...started.depot.config, hasShortWay: false },
+    config: { ...started.depot.config, hasFastPath: false },
   })
   t.teardown(() => ordinary.close())
   await makeReleases(started, 'acme/app/1.0.0/20260101120000')

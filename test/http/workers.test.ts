@@ -104,9 +104,9 @@ test('whatever thread a promotion went through, every thread answers with it fro
   }
 })
 
-for (const DEPOT_SHORT_WAY of ['on', 'off']) {
-  test(`a thread that had no time to hear of a commit hears of it before it answers, with the short way ${DEPOT_SHORT_WAY}`, async (t) => {
-    const started = await start(t, { DEPOT_WORKERS: '1', DEPOT_SHORT_WAY })
+for (const DEPOT_FAST_PATH of ['on', 'off']) {
+  test(`a thread that had no time to hear of a commit hears of it before it answers, with the fast path ${DEPOT_FAST_PATH}`, async (t) => {
+    const started = await start(t, { DEPOT_WORKERS: '1', DEPOT_FAST_PATH })
     await makeOrigin(started)
     await publishAll(started, ...VERSIONS)
     const seat = await started.depot.share()

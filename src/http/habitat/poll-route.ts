@@ -6,7 +6,7 @@ import type { Asking } from './asked.ts'
 import { replyPackage } from './package-reply.ts'
 import { answerPoll } from './polls.ts'
 
-/** A route that answers polls, for those that do not go the short way. What is at hand is sent at once: a promise would cost more than finding it. */
+/** A route that answers polls, for those that do not take the fast path. What is at hand is sent at once: a promise would cost more than finding it. */
 export function pollRoute(
   answers: Answers,
   kind: { isLatest: boolean; isChannel: boolean },

@@ -9,7 +9,7 @@ import type { PackageReply } from './package-reply.ts'
 import { targetOfAgent } from './wire.ts'
 
 // The questions that supervisors ask all day: which release is latest, and what is in one. What they mean is decided here, for the
-// routes and for the short way, which asks nobody else.
+// routes and for the fast path, which asks nobody else.
 
 const YEAR = 'public, max-age=31536000'
 

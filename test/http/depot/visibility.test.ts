@@ -189,9 +189,9 @@ test('a token that may promote and not read moves what is private all the same',
   }
 })
 
-for (const DEPOT_SHORT_WAY of ['on', 'off']) {
-  test(`what a stranger was not told of hides nothing from a member: short way ${DEPOT_SHORT_WAY}`, async (t) => {
-    const started = await startDepot(t, { listen: true, environment: { DEPOT_SHORT_WAY } })
+for (const DEPOT_FAST_PATH of ['on', 'off']) {
+  test(`what a stranger was not told of hides nothing from a member: fast path ${DEPOT_FAST_PATH}`, async (t) => {
+    const started = await startDepot(t, { listen: true, environment: { DEPOT_FAST_PATH } })
     await makeOrigin(started)
     const [hart] = await publishAll(started, IDENT)
     if (hart !== undefined) await promoteTo(started, 'stable', hart)

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { test } from 'tap'
 import { buildServer } from '../../../src/http/server.ts'
-import { readShortRequest } from '../../../src/http/habitat/short-request.ts'
+import { parsePollRequest } from '../../../src/http/habitat/poll-request.ts'
 import { converse } from '../../support/ask.ts'
 import { makeOrigin, promoteTo, publishAll } from '../../support/origin.ts'
 import { makeReleases, makeView, move, setVisibility } from '../../support/release-rows.ts'
@@ -17,7 +17,7 @@ async function startBoth(t: Parameters<typeof startDepot>[0]): Promise<TestDepot
   const started = await startDepot(t, { listen: true, hasThreads: true })
   const ordinary = await buildServer({
     ...started.depot,
-    config: { ...started.depot.config, hasShortWay: false },
+    config: { ...started.depot.config, hasFastPath: false },
   })
   t.teardown(() => ordinary.close())
   return { ...started, ordinaryUrl: await ordinary.listen({ host: '127.0.0.1', port: 0 }) }
@@ -161,12 +161,12 @@ test('both ways answer the same to everyone, after every kind of move', async (t
 
 const POLL = 'GET /v1/depot/views/acceptance/pkgs/acme/app/latest HTTP/1.1\r\nHost: depot\r\n'
 
-const isShort = (text: string) => readShortRequest(Buffer.from(text, 'latin1')) !== undefined
+const isPoll = (text: string) => parsePollRequest(Buffer.from(text, 'latin1')) !== undefined
 const count = (text: string, part: string) => text.split(part).length - 1
 
 test('only what everybody reads the same is read here', async (t) => {
-  t.ok(isShort(`${POLL}\r\n`))
-  t.ok(isShort(`${POLL}Accept: */*\r\nX-Any:\r\nauthorization:Bearer x\r\n\r\n`))
+  t.ok(isPoll(`${POLL}\r\n`))
+  t.ok(isPoll(`${POLL}Accept: */*\r\nX-Any:\r\nauthorization:Bearer x\r\n\r\n`))
   const others = [
     POLL,
     `${POLL}\r\n${POLL}\r\n`,
@@ -202,7 +202,7 @@ test('only what everybody reads the same is read here', async (t) => {
     `${POLL}X: \xe9\r\n\r\n`,
     `${POLL}: a\r\n\r\n`,
   ]
-  for (const text of others) t.notOk(isShort(text), JSON.stringify(text.slice(0, 200)))
+  for (const text of others) t.notOk(isPoll(text), JSON.stringify(text.slice(0, 200)))
 })
 
 test('a connection goes on as it began, whatever comes on it and however it is cut', async (t) => {

@@ -2,7 +2,7 @@ import { isTarget } from '../../package/target.ts'
 import type { PollPath, Poll } from './polls.ts'
 
 /** A poll as it came from the socket, with what its answer depends on. */
-export interface ShortRequest {
+export interface PollRequest {
   readonly poll: Poll
   /** As in the request line. */
   readonly url: string
@@ -35,7 +35,7 @@ const NOT_SHORT = new Set([
 ])
 
 /** `undefined` for whatever is not exactly one whole poll. Nothing that this reads does node:http read otherwise. */
-export function readShortRequest(piece: Buffer): ShortRequest | undefined {
+export function parsePollRequest(piece: Buffer): PollRequest | undefined {
   if (piece.length > LONGEST) return undefined
   const [, url = '', head = ''] = REQUEST.exec(piece.toString('latin1')) ?? []
   if (url === '') return undefined

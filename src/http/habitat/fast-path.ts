@@ -6,11 +6,11 @@ import type { Door } from '../requests/request.ts'
 import { writePackage } from './package-reply.ts'
 import type { PackageReply } from './package-reply.ts'
 import { answerPoll, whenKnown } from './polls.ts'
-import { readShortRequest } from './short-request.ts'
-import type { ShortRequest } from './short-request.ts'
+import { parsePollRequest } from './poll-request.ts'
+import type { PollRequest } from './poll-request.ts'
 
-/** An answer that was sent the short way. */
-export interface ShortAnswer {
+/** An answer that was sent on the fast path. */
+export interface FastAnswer {
   readonly url: string
   readonly status: 200 | 304 | 404
   readonly bodyBytes: number
@@ -29,11 +29,11 @@ interface Answered {
  * else it goes over to the server it belongs to, with the piece that was not understood, and stays there. What cannot be answered with
  * 200, 304 or 404 (a wrong token, an error of ours) goes over, too: only one place makes refusals.
  */
-export class ShortWay {
+export class FastPath {
   readonly #server: Server
   readonly #door: Door
-  readonly #onAnswer: (answer: ShortAnswer) => void
-  readonly #goOver: (this: Server, socket: Socket) => void
+  readonly #onAnswer: (answer: FastAnswer) => void
+  readonly #handOver: (this: Server, socket: Socket) => void
   readonly #sockets = new Set<Socket>()
   readonly #busy = new Set<Socket>()
   #isStopping = false
@@ -41,13 +41,13 @@ export class ShortWay {
   #second = 0
 
   /** Takes the connections of a server that listens, or will. */
-  constructor(server: Server, door: Door, onAnswer: (answer: ShortAnswer) => void) {
+  constructor(server: Server, door: Door, onAnswer: (answer: FastAnswer) => void) {
     this.#server = server
     this.#door = door
     this.#onAnswer = onAnswer
     const [ordinary] = server.listeners('connection')
     if (ordinary === undefined) throw new Error('the server takes no connections')
-    this.#goOver = ordinary
+    this.#handOver = ordinary
     server.removeAllListeners('connection')
     server.on('connection', (socket: Socket) => this.#take(socket))
   }
@@ -64,7 +64,7 @@ export class ShortWay {
 
   #take(socket: Socket): void {
     let hasEnded = false
-    const sendLater = async (request: ShortRequest, reply: Promise<Answered>, begun: number) => {
+    const sendLater = async (request: PollRequest, reply: Promise<Answered>, begun: number) => {
       this.#busy.add(socket)
       socket.pause() // what comes meanwhile comes after
       const known = await reply.finally(() => this.#busy.delete(socket))
@@ -74,15 +74,15 @@ export class ShortWay {
     }
     const onData = (piece: Buffer) => {
       const begun = performance.now()
-      const request = this.#isStopping ? undefined : readShortRequest(piece)
-      if (request === undefined) return goOver(piece)
+      const request = this.#isStopping ? undefined : parsePollRequest(piece)
+      if (request === undefined) return handOver(piece)
       try {
         const reply = this.#reply(request)
-        if (reply === undefined) return goOver(piece)
+        if (reply === undefined) return handOver(piece)
         if (!(reply instanceof Promise)) return this.#send(socket, request, reply, begun)
-        void sendLater(request, reply, begun).catch(() => (socket.destroyed ? undefined : goOver(piece)))
+        void sendLater(request, reply, begun).catch(() => (socket.destroyed ? undefined : handOver(piece)))
       } catch {
-        goOver(piece)
+        handOver(piece)
       }
     }
     const onEnd = () => {
@@ -95,7 +95,7 @@ export class ShortWay {
       this.#sockets.delete(socket)
       this.#busy.delete(socket)
     }
-    const goOver = (piece: Buffer) => {
+    const handOver = (piece: Buffer) => {
       this.#sockets.delete(socket)
       socket.setTimeout(0)
       socket
@@ -104,7 +104,7 @@ export class ShortWay {
         .off('timeout', onTimeout)
         .off('error', onError)
         .off('close', onClose)
-      this.#goOver.call(this.#server, socket)
+      this.#handOver.call(this.#server, socket)
       if (hasEnded) {
         // Nothing can be put back any more.
         socket.emit('data', piece)
@@ -125,7 +125,7 @@ export class ShortWay {
   }
 
   /** `undefined` for a poll below the URL of a view that is not open, which is refused. */
-  #reply({ poll, authorization }: ShortRequest): Answered | Promise<Answered> | undefined {
+  #reply({ poll, authorization }: PollRequest): Answered | Promise<Answered> | undefined {
     this.#door.depot.writer.catchUp()
     if (poll.view !== undefined && !this.#door.answers.isOpen(poll.view)) return undefined
     return whenKnown(this.#door.depot.authenticator.identify(authorization), (caller) =>
@@ -135,7 +135,7 @@ export class ShortWay {
 
   #send(
     socket: Socket,
-    { url, ifNoneMatch, isLast }: ShortRequest,
+    { url, ifNoneMatch, isLast }: PollRequest,
     { reply, caller }: Answered,
     begun: number,
   ): void {
