@@ -97,7 +97,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/habitat/absent-views.ts MOST_REMEMBERED': 'names of views that do not exist',
   'http/habitat/body.ts LARGEST_JSON_BYTES': 'JSON body below `/v1`',
   'http/habitat/body.ts MOST_NAMED': 'faults of a body below `/v1`',
-  'http/habitat/door.ts LARGEST_FIELD_BYTES': 'fields beside the package',
+  'http/habitat/routes.ts LARGEST_FIELD_BYTES': 'fields beside the package',
   'http/habitat/lists.ts MOST_AT_ONCE': 'items of a list of packages',
   'http/requests/descriptors.ts LEAST_CONNECTIONS': 'connections',
   'http/requests/error-reply.ts LONGEST_DETAIL': 'faults of a request',

@@ -15,8 +15,8 @@ import { SeenPages } from '../following/seen-pages.ts'
 import { Webhooks } from '../delivery/webhooks.ts'
 import type { Seams } from '../delivery/webhooks.ts'
 import { USUAL_BODY_BYTES } from './api/bodies.ts'
-import { apiDoor } from './api/door.ts'
-import { habitatDoor } from './habitat/door.ts'
+import { apiRoutes } from './api/routes.ts'
+import { habitatRoutes } from './habitat/routes.ts'
 import { FastPath } from './habitat/fast-path.ts'
 import type { FastAnswer } from './habitat/fast-path.ts'
 import { renderPackage, renderPackageBriefly } from './habitat/wire.ts'
@@ -28,12 +28,12 @@ import { limitConnections } from './requests/limit-connections.ts'
 import { PendingAnswers } from './requests/pending-answers.ts'
 import { ReceivedBodies } from './requests/received-bodies.ts'
 import { collectRoutes } from './operator/openapi.ts'
-import { operatorDoor } from './operator/door.ts'
+import { operatorRoutes } from './operator/routes.ts'
 import { DepotMetrics, RequestMetrics } from './operator/metrics.ts'
 import type { Figures } from './operator/metrics.ts'
 import { hasBody } from './requests/request.ts'
 import { pathOf, proxyTrust, publicPathOf, withoutPath } from './requests/public-path.ts'
-import type { Door } from './requests/request.ts'
+import type { RouteContext } from './requests/request.ts'
 import { validate } from './requests/validate.ts'
 import { closeConnectionsWhenStopping } from './stop.ts'
 import type { Office, Workers } from './workers.ts'
@@ -98,7 +98,7 @@ export async function buildWorkerServer(
 /** What a thread knows of the database without asking it. */
 async function openMemory(
   depot: Depot,
-): Promise<Pick<Door, 'answers' | 'feed' | 'pages' | 'pending' | 'bodies'>> {
+): Promise<Pick<RouteContext, 'answers' | 'feed' | 'pages' | 'pending' | 'bodies'>> {
   const start = openReader(depot.config.databaseFile)
   const answers = await Answers.open(
     depot.db,
@@ -114,8 +114,12 @@ async function openMemory(
   return { answers, feed, pages: new SeenPages(depot.db, feed), pending, bodies }
 }
 
-async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics): Promise<FastifyInstance> {
-  const { depot, feed } = door
+async function assemble(
+  context: RouteContext,
+  { figures }: Office,
+  metrics: RequestMetrics,
+): Promise<FastifyInstance> {
+  const { depot, feed } = context
   const nextId = requestIds()
   const loggerInstance: FastifyBaseLogger = depot.log
   const publicPath = pathOf(depot.config.publicUrl)
@@ -153,7 +157,7 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
   app.decorateRequest('lacksDescriptors', false)
   app.decorateRequest('bodies', {
     getter() {
-      return door.bodies
+      return context.bodies
     },
   })
   app.decorateRequest('publicPath', {
@@ -182,12 +186,12 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
     return identify(request, authorization)
   })
   app.addHook('onSend', (request, reply, payload, done) => {
-    door.bodies.settle(request)
+    context.bodies.settle(request)
     if (reply.raw.destroyed) logRequest(depot.log, request, reply) // the client has left: nothing follows
     else closeIfSending(request, reply)
     const { socket } = reply.raw
     if (socket instanceof Socket) socket.setTimeout(depot.limits.unreadMs) // and is cut then; each piece that is taken begins it anew
-    const refusal = chargeAnswer(door.pending, { request, reply, payload })
+    const refusal = chargeAnswer(context.pending, { request, reply, payload })
     if (refusal === undefined) done()
     else done(refusal)
   })
@@ -200,7 +204,7 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
   answerOneAtATime(app.server)
   if (depot.config.hasFastPath) {
     const isLogged = depot.log.isLevelEnabled('debug')
-    const fastPath = new FastPath(app.server, door, (answer) => {
+    const fastPath = new FastPath(app.server, context, (answer) => {
       metrics.notePoll(answer)
       if (isLogged) logPoll(depot.log, nextId(), answer)
     })
@@ -222,9 +226,9 @@ async function assemble(door: Door, { figures }: Office, metrics: RequestMetrics
   app.setNotFoundHandler((_request, reply) => reply.code(404).send())
 
   await collectRoutes(app)
-  await app.register(habitatDoor, { prefix: '/v1', door })
-  await app.register(apiDoor, { prefix: '/api/v1', door })
-  await app.register(operatorDoor, { door, figures })
+  await app.register(habitatRoutes, { prefix: '/v1', context })
+  await app.register(apiRoutes, { prefix: '/api/v1', context })
+  await app.register(operatorRoutes, { context, figures })
   return app
 }
 

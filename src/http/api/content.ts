@@ -10,7 +10,7 @@ import {
   listPointersAt,
 } from '../../revisions/content-store.ts'
 import { getPastView } from '../../revisions/view-store.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
 import { cutPage, placeIn } from './pages.ts'
@@ -23,7 +23,7 @@ const tags = ['content of views']
 const LinePlace = z.tuple([z.string(), z.enum(TARGETS)])
 const MemberPlace = z.tuple([z.string(), z.enum(TARGETS), z.int()])
 
-export function contentRoutes(app: FastifyInstance, { depot }: Door): void {
+export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   /** What a request for a content is about. Its pages are all of one revision, whatever happens between them. */

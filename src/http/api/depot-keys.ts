@@ -16,7 +16,7 @@ import {
 } from '../../lockfiles/depot-key-store.ts'
 import type { OwnKey, TrustedKey as Trusted } from '../../lockfiles/depot-key-store.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { administratorOnly, needs } from '../requests/rights.ts'
 import { answers, textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
@@ -32,7 +32,7 @@ const keyFile = {
 }
 
 /** The depot's own keys: public, since lockfiles are verified with them. */
-export function depotKeyRoutes(app: FastifyInstance, { depot }: Door): void {
+export function depotKeyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   api.get(
@@ -93,7 +93,7 @@ export function depotKeyRoutes(app: FastifyInstance, { depot }: Door): void {
 }
 
 /** Keys of other depots. Who carries lockfiles between depots may see what is trusted; only administrators change it. */
-export function trustedKeyRoutes(app: FastifyInstance, { depot }: Door): void {
+export function trustedKeyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   api.get(

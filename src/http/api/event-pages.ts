@@ -8,7 +8,7 @@ import type { Feed } from '../../following/feed.ts'
 import { formatPosition, isAt, parsePosition } from '../../ledger/position.ts'
 import type { SeenPage } from '../../following/seen-pages.ts'
 import { KINDS, readerOf } from '../../events/sight.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import type { EventsQuery } from './event-shapes.ts'
 import { deadlineOf, hold } from './held.ts'
 
@@ -60,11 +60,11 @@ export async function positionAt(sequence: number, feed: Feed): Promise<string> 
  * or the depot stops, one that tells how far there is nothing.
  */
 export async function firstPage(
-  door: Door,
+  context: RouteContext,
   exchange: { request: FastifyRequest; reply: FastifyReply },
   asked: { after: number; limit: number; filter: EntryFilter; wait?: number | undefined },
 ): Promise<SeenPage> {
-  const { feed, pages } = door
+  const { feed, pages } = context
   const { limit, filter } = asked
   const deadline = deadlineOf(asked.wait)
   let { after } = asked
@@ -74,7 +74,7 @@ export async function firstPage(
     after = page.through
     if (page.entries.length > 0 || deadline === undefined || left <= 1) return page
     if (after < head) continue
-    const waking = await hold(door, exchange, {
+    const waking = await hold(context, exchange, {
       topic: EVERYTHING,
       wants: ({ event }) => matchesFilter(event, filter),
       after,

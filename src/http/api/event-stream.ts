@@ -9,7 +9,7 @@ import { EVERYTHING } from '../../following/feed.ts'
 import { readerOf } from '../../events/sight.ts'
 import type { SeenEntry } from '../../events/sight-store.ts'
 import type { Caller } from '../../access/access.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { formatPosition } from '../../ledger/position.ts'
 import { positionAt } from './event-pages.ts'
 import { wireEntry } from './event-wire.ts'
@@ -41,13 +41,13 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** All open streams of a server: they share a timer, and the text of each event with whoever sees the same of it. */
 export class EventStreams {
-  readonly #door: Door
+  readonly #context: RouteContext
   readonly #open = new Set<EventStream>()
   readonly #texts = new WeakMap<SeenEntry, Buffer>()
   #heartbeat: NodeJS.Timeout | undefined
 
-  constructor(door: Door) {
-    this.#door = door
+  constructor(context: RouteContext) {
+    this.#context = context
   }
 
   /**
@@ -61,7 +61,7 @@ export class EventStreams {
       socket.off('end', leave)
       this.#forget(stream)
     }
-    const stream = new EventStream(this.#door, request, {
+    const stream = new EventStream(this.#context, request, {
       ...asked,
       textOf: (entry) => this.#textOf(entry),
       onClose,
@@ -72,7 +72,7 @@ export class EventStreams {
     request.isHeld = true
     this.#heartbeat ??= setInterval(
       () => this.#beat(),
-      this.#door.depot.limits.unreadMs / HEARTBEATS_PER_UNREAD,
+      this.#context.depot.limits.unreadMs / HEARTBEATS_PER_UNREAD,
     ).unref()
     return stream
   }
@@ -111,7 +111,7 @@ interface StreamSetting extends StreamAsked {
  * that is slow reads on from where it is, from memory or the database.
  */
 class EventStream extends Readable {
-  readonly #door: Door
+  readonly #context: RouteContext
   readonly #authorization: string | undefined
   readonly #setting: StreamSetting
   readonly #unwatch: () => void
@@ -130,9 +130,9 @@ class EventStream extends Readable {
   #isDue = false
   #expiry: NodeJS.Timeout | undefined
 
-  constructor(door: Door, request: FastifyRequest, setting: StreamSetting) {
+  constructor(context: RouteContext, request: FastifyRequest, setting: StreamSetting) {
     super({ highWaterMark: MOST_UNREAD_BYTES })
-    this.#door = door
+    this.#context = context
     this.#authorization = request.headers.authorization
     this.#caller = request.caller
     this.#socket = request.raw.socket
@@ -144,7 +144,7 @@ class EventStream extends Readable {
       wants: ({ event }: LedgerEntry) => matchesFilter(event, setting.filter),
       account: request.caller?.accountName,
     }
-    this.#unwatch = door.feed.watch(watching, () => this.#step())
+    this.#unwatch = context.feed.watch(watching, () => this.#step())
     this.#expectExpiry()
     this.push(`retry: ${RECONNECT_AFTER_MS}\nid: ${setting.firstId}\n\n`)
   }
@@ -164,7 +164,7 @@ class EventStream extends Readable {
     this.#isTaken = true
     this.#settle?.()
     this.#settle = undefined
-    if (this.#door.feed.isClosed || this.#place < this.#door.feed.head.sequence) this.#step()
+    if (this.#context.feed.isClosed || this.#place < this.#context.feed.head.sequence) this.#step()
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
@@ -176,14 +176,14 @@ class EventStream extends Readable {
   }
 
   #step(): void {
-    if (this.#door.feed.isClosed) this.end()
+    if (this.#context.feed.isClosed) this.end()
     else if (this.#isStepping) this.#isDue = true
     else this.#run(() => (this.#isTaken ? this.#writeOn() : this.#identify()))
   }
 
   /** Looks at the token when it expires, whatever is committed until then. */
   #expectExpiry(): void {
-    const ms = lifetimeMs(this.#caller, this.#door.depot.now())
+    const ms = lifetimeMs(this.#caller, this.#context.depot.now())
     if (ms === Infinity) return
     this.#expiry = setTimeout(
       () => {
@@ -197,7 +197,7 @@ class EventStream extends Readable {
   /** Throws `unauthenticated` where the token is good no more. */
   async #identify(): Promise<void> {
     if (this.#authorization !== undefined)
-      this.#caller = await this.#door.depot.authenticator.identify(this.#authorization)
+      this.#caller = await this.#context.depot.authenticator.identify(this.#authorization)
   }
 
   /** One thing after another; who lost the right to read hears no more, and is told why when it comes again. */
@@ -221,7 +221,7 @@ class EventStream extends Readable {
   }
 
   async #writeOn(): Promise<void> {
-    const { feed, pages } = this.#door
+    const { feed, pages } = this.#context
     const { filter, textOf, isMarked } = this.#setting
     const head = feed.head.sequence
     await this.#identify()
@@ -250,7 +250,7 @@ class EventStream extends Readable {
   }
 
   async #beat(): Promise<void> {
-    const { feed } = this.#door
+    const { feed } = this.#context
     await this.#identify()
     if (this.#place < feed.head.sequence) await this.#writeOn()
     const place = this.#place
@@ -272,7 +272,7 @@ class EventStream extends Readable {
 
   /** What it and its socket hold at most; an entry longer than that is shared. */
   #charge(): (() => void) | undefined {
-    const { pending } = this.#door
+    const { pending } = this.#context
     const bytes = MOST_UNREAD_BYTES + this.#socket.writableHighWaterMark
     if (!(this.#socket instanceof Socket)) return undefined
     pending.makeRoom(bytes)
@@ -280,10 +280,10 @@ class EventStream extends Readable {
   }
 
   #hasMore(): boolean {
-    return this.#place < this.#door.feed.head.sequence
+    return this.#place < this.#context.feed.head.sequence
   }
 
   #isOver(): boolean {
-    return this.destroyed || this.#isEnded || this.#door.feed.isClosed
+    return this.destroyed || this.#isEnded || this.#context.feed.isClosed
   }
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { textToo } from './answers.ts'
 import { orText, prefersEvents } from '../requests/as-text.ts'
 import { formatPosition, parsePosition } from '../../ledger/position.ts'
@@ -17,10 +17,10 @@ import { wireTime } from './wire.ts'
 const tags = ['ledger']
 const EVENT_STREAM = 'text/event-stream'
 
-export function eventRoutes(app: FastifyInstance, door: Door): void {
+export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
-  const { feed } = door
-  const streams = new EventStreams(door)
+  const { feed } = context
+  const streams = new EventStreams(context)
 
   const described = textToo(Events)
   const stream = {
@@ -69,7 +69,7 @@ export function eventRoutes(app: FastifyInstance, door: Door): void {
         )
       }
       const { entries, through } = await firstPage(
-        door,
+        context,
         { request, reply },
         { ...request.query, after: await placeIn(after ?? '0', feed), filter: questionOf(request.query) },
       )

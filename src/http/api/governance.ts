@@ -12,7 +12,7 @@ import { getPlan } from '../../revisions/plan-store.ts'
 import type { View as ViewOfCore } from '../../views/view.ts'
 import { getPastView, getView } from '../../revisions/view-store.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { administratorOnly, mayChange, mayChangeView, needs } from '../requests/rights.ts'
 import { answers, textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
@@ -26,7 +26,7 @@ import { wireFreeze, wireView } from './wire.ts'
 const tags = ['rules of views']
 
 /** What a view lets happen, and views of what would happen. */
-export function governanceRoutes(app: FastifyInstance, { depot }: Door): void {
+export function governanceRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   async function tell(request: FastifyRequest, view: ViewOfCore) {

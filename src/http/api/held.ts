@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Waking, Watching } from '../../following/feed.ts'
 import type { Caller } from '../../access/access.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 
 /** Until when a request that came now is held, in the time of `performance.now()`; absent where it does not ask to be. */
 export function deadlineOf(waitSeconds: number | undefined): number | undefined {
@@ -14,7 +14,7 @@ export function deadlineOf(waitSeconds: number | undefined): number | undefined 
  * at again then: one that was revoked, or has expired, ends the wait with `unauthenticated`, and a role that was lost is lost from then on.
  */
 export async function hold(
-  door: Door,
+  context: RouteContext,
   { request, reply }: { request: FastifyRequest; reply: FastifyReply },
   waiting: Watching & { after: number; deadline: number },
 ): Promise<Waking> {
@@ -24,13 +24,13 @@ export async function hold(
   } = request
   request.isHeld = true
   const client = clientOf(request, reply)
-  const deadline = Math.min(waiting.deadline, performance.now() + lifetimeMs(caller, door.depot.now()))
+  const deadline = Math.min(waiting.deadline, performance.now() + lifetimeMs(caller, context.depot.now()))
   const waking = client.hasLeft()
     ? 'left'
-    : await door.feed.wait({ ...waiting, deadline, account: caller?.accountName, client })
+    : await context.feed.wait({ ...waiting, deadline, account: caller?.accountName, client })
   client.forget()
   if (authorization !== undefined && waking !== 'left')
-    request.caller = await door.depot.authenticator.identify(authorization)
+    request.caller = await context.depot.authenticator.identify(authorization)
   return waking
 }
 

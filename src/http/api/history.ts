@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { audienceOf } from '../../access/access.ts'
 import { getRevision, listRevisions } from '../../revisions/history-store.ts'
 import { getPastView } from '../../revisions/view-store.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
 import { cutPage, placeIn } from './pages.ts'
@@ -14,7 +14,7 @@ import { wireRevision } from './wire.ts'
 
 const tags = ['history of views']
 
-export function historyRoutes(app: FastifyInstance, { depot }: Door): void {
+export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   api.get(

@@ -11,7 +11,7 @@ import { POSITION, parsePosition } from '../../ledger/position.ts'
 import type { Position } from '../../ledger/position.ts'
 import { DEFAULT_TARGET } from '../../package/target.ts'
 import { getView } from '../../revisions/view-store.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
 import { Wait } from './event-shapes.ts'
@@ -39,7 +39,7 @@ const routes = [
   ['/views/:view/latest/:origin/:name/:version', VersionPath, 'The latest release of one version'],
 ] as const
 
-export function latestRoutes(app: FastifyInstance, door: Door): void {
+export function latestRoutes(app: FastifyInstance, context: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
   for (const [url, params, summary] of routes) {
     const schema = {
@@ -52,7 +52,7 @@ export function latestRoutes(app: FastifyInstance, door: Door): void {
     api.get(url, { schema, preSerialization: orText(latestText) }, async (request, reply) => {
       const { target = DEFAULT_TARGET, min_revision: least = '0', wait } = request.query
       const answer = await answerWhenMoved(
-        door,
+        context,
         { request, reply },
         {
           question: { shape: 'brief', ...request.params, target },
@@ -77,11 +77,11 @@ interface LatestAsked {
 
 /** Throws `not_found`, also when what was latest goes while it is waited for; and `stale_revision` when the view is not there in time; and `other_history`. */
 async function answerWhenMoved(
-  door: Door,
+  context: RouteContext,
   exchange: { request: FastifyRequest; reply: FastifyReply },
   { question, least, deadline }: LatestAsked,
 ): Promise<LatestAnswer> {
-  const { depot, answers, feed } = door
+  const { depot, answers, feed } = context
   const { request } = exchange
   const { view, origin, name, version, target } = question
   for (let waking: Waking = 'committed'; ;) {
@@ -113,7 +113,7 @@ async function answerWhenMoved(
         wants: ({ event }) => event.kind !== 'promotion' || event.view === view,
       }
     }
-    waking = await hold(door, exchange, { ...waiting, after, deadline })
+    waking = await hold(context, exchange, { ...waiting, after, deadline })
   }
 }
 

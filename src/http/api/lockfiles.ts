@@ -9,7 +9,7 @@ import { signLockfile } from '../../lockfiles/signed-lockfile.ts'
 import { makePackageName } from '../../package/ident.ts'
 import { getRevisionAt } from '../../revisions/content-store.ts'
 import { getPastView } from '../../revisions/view-store.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { answers } from './answers.ts'
 import { signingKey } from './depot-keys.ts'
 import { momentOf } from './moment.ts'
@@ -39,7 +39,7 @@ const response = {
   '4xx': answers(z.undefined())['4xx'],
 }
 
-export function lockfileRoutes(app: FastifyInstance, { depot }: Door): void {
+export function lockfileRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   // One at a time: a lockfile may be of a hundred thousand releases, which are all in memory while it is made.
   let last: Promise<unknown> = Promise.resolve()
   const inTurn = <T>(make: () => Promise<T>): Promise<T> => {

@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { getOrigin, listMembers } from '../../origins/origin-store.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { needs, signedInAs } from '../requests/rights.ts'
 import { answers, textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
@@ -23,7 +23,7 @@ import { wireOrigin } from './wire.ts'
 
 const tags = ['origins']
 
-export function originRoutes(app: FastifyInstance, { depot }: Door): void {
+export function originRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   api.get(

@@ -11,7 +11,7 @@ import { listDifferences } from '../../revisions/diff-store.ts'
 import type { ViewState } from '../../revisions/diff-store.ts'
 import { listHolders, listStays } from '../../revisions/stay-store.ts'
 import { getPastView } from '../../revisions/view-store.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
 import { momentOf } from './moment.ts'
@@ -26,7 +26,7 @@ const LinePlace = z.tuple([z.string(), z.enum(TARGETS)])
 const StayPlace = z.tuple([z.union([z.literal(0), z.literal(1)]), z.int(), z.int()])
 
 /** What the past of views answers beyond their revisions: what differs, who held a pointer, where a release was. */
-export function pastRoutes(app: FastifyInstance, { depot }: Door): void {
+export function pastRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   async function stateOf(name: string, moment: ReturnType<typeof momentOf>): Promise<ViewState> {

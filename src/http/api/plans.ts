@@ -12,7 +12,7 @@ import { findPlan, getPlan, listProposals, onlyVisible, planNotFound } from '../
 import type { StoredPlan } from '../../revisions/stored-plan.ts'
 import { getPastView, getView } from '../../revisions/view-store.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { mayChange, mayChangeView, mayDecide, needs, signedIn } from '../requests/rights.ts'
 import { answers, textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
@@ -37,7 +37,7 @@ const tags = ['plans and proposals']
 /** `open`: those that wait for a second person. */
 const ProposalsQuery = PageQuery.extend({ state: z.enum(['open', 'all']).default('open') })
 
-export function planRoutes(app: FastifyInstance, { depot }: Door): void {
+export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   for (const [url, kind, summary] of [

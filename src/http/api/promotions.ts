@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { getView } from '../../revisions/view-store.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { mayChange, mayChangeView } from '../requests/rights.ts'
 import { textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
@@ -42,7 +42,7 @@ const ROUTES = [
   ],
 ] as const
 
-export function promotionRoutes(app: FastifyInstance, { depot }: Door): void {
+export function promotionRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
   for (const [url, act, body, summary] of ROUTES) {
     const schema = {

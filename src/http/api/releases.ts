@@ -4,7 +4,7 @@ import { audienceOf } from '../../access/access.ts'
 import { getAccountName } from '../../accounts/account-store.ts'
 import { DepotError } from '../../errors.ts'
 import { findRelease, listTargets, listViewsOf } from '../../releases/release-store.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
 import { FormatQuery, Release, ReleasePath, TargetQuery } from './shapes.ts'
@@ -13,7 +13,7 @@ import { wireRelease } from './wire.ts'
 
 const ReleaseQuery = TargetQuery.extend(FormatQuery.shape)
 
-export function releaseRoutes(app: FastifyInstance, { depot }: Door): void {
+export function releaseRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   api.get(

@@ -10,7 +10,7 @@ import type { Waking } from '../../following/feed.ts'
 import { countPointers } from '../../revisions/content-store.ts'
 import { getPastView, getViewById, listViews } from '../../revisions/view-store.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { administratorOnly } from '../requests/rights.ts'
 import { orText } from '../requests/as-text.ts'
 import { howAsked } from './asked-change.ts'
@@ -38,9 +38,9 @@ import { wireView, wireViewDetail } from './wire.ts'
 const tags = ['views']
 const ViewQuery = FormatQuery.extend({ wait: Wait })
 
-export function viewRoutes(app: FastifyInstance, door: Door): void {
+export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
-  const { depot, feed } = door
+  const { depot, feed } = context
 
   api.get(
     '/views',
@@ -158,7 +158,7 @@ export function viewRoutes(app: FastifyInstance, door: Door): void {
         const tag = tagOf(request, formatPosition(view.revision, made), digestOf(body))
         if (deadline === undefined || waking !== 'committed' || !isKnown(request, tag))
           return replyTagged(request, reply, { tag, body })
-        waking = await hold(door, { request, reply }, { topic: viewTopic(view.name), after, deadline })
+        waking = await hold(context, { request, reply }, { topic: viewTopic(view.name), after, deadline })
       }
     },
   )

@@ -11,7 +11,7 @@ import type { WebhookChange } from '../../commands/webhooks/change-webhook.ts'
 import { getWebhook, listWebhooks } from '../../webhooks/webhook-store.ts'
 import { listDeliveries } from '../../webhooks/delivery-store.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { administratorOnly } from '../requests/rights.ts'
 import { answers, textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
@@ -40,7 +40,7 @@ const KEY_BYTES = 8
 /** Answers hold URLs, which may be secrets, and secrets. */
 const NO_STORE = { 'cache-control': 'no-store' }
 
-export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: Door): void {
+export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   const shown = async (webhook: Kept): Promise<z.infer<typeof Webhook>> =>

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { getAccount } from '../../accounts/account-store.ts'
 import { DepotError } from '../../errors.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { needs } from '../requests/rights.ts'
 import { textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
@@ -10,7 +10,7 @@ import { Account, AccountPath, FormatQuery, WhoAmI } from './shapes.ts'
 import { accountText, whoAmIText } from './text.ts'
 import { wireSession } from './wire.ts'
 
-export function whoamiRoutes(app: FastifyInstance, { depot }: Door): void {
+export function whoamiRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   api.get(

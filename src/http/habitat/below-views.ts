@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { DepotError } from '../../errors.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import type { AbsentViews } from './absent-views.ts'
 import type { Asking } from './asked.ts'
 import { channelLists } from './channel-lists.ts'
@@ -19,7 +19,7 @@ const WRITING = ['POST', 'PUT', 'PATCH', 'DELETE']
  */
 export async function belowViews(
   app: FastifyInstance,
-  { door, mount, absentViews }: { door: Door; mount: string; absentViews: AbsentViews },
+  { context, mount, absentViews }: { context: RouteContext; mount: string; absentViews: AbsentViews },
 ): Promise<void> {
   const view = `${mount}/views/:view`
   app.addHook('onRequest', (request, _reply, done) => {
@@ -29,12 +29,12 @@ export async function belowViews(
     done(refusal)
   })
   for (const place of [view, `${view}/depot`]) {
-    packageReads(app, door, place)
-    packageLists(app, door, place)
-    searchReads(app, door, place)
-    channelReads(app, door, place)
-    channelLists(app, door, place)
-    keyReads(app, door, place)
+    packageReads(app, context, place)
+    packageLists(app, context, place)
+    searchReads(app, context, place)
+    channelReads(app, context, place)
+    channelLists(app, context, place)
+    keyReads(app, context, place)
   }
   app.route({
     method: WRITING,
@@ -43,7 +43,7 @@ export async function belowViews(
       reply.header('allow', 'GET, HEAD')
       throw new DepotError(
         'read_only',
-        `the URL of a view is for reading: ${request.method} to ${urlWithoutView(request, door.depot.config.publicUrl)}`,
+        `the URL of a view is for reading: ${request.method} to ${urlWithoutView(request, context.depot.config.publicUrl)}`,
       )
     },
   })

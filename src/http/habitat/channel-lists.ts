@@ -10,7 +10,7 @@ import { listPointersAt } from '../../revisions/content-store.ts'
 import type { PointerAt, PointerPlace } from '../../revisions/content-store.ts'
 import { findView } from '../../revisions/view-store.ts'
 import type { View } from '../../views/view.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { namedTarget, offsetOf, pageAt } from './asked.ts'
 import type { Asking } from './asked.ts'
 import { viewsMeant } from './polls.ts'
@@ -21,7 +21,7 @@ import { wireIdent } from './wire.ts'
 const MOST_LINES = 1_000
 
 /** habitat-today.md 3.2. A channel that is not there is one without packages. */
-export function channelLists(app: FastifyInstance, { depot, answers }: Door, place: string): void {
+export function channelLists(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
   const list = async (request: Asking, reply: FastifyReply) => {
     const { origin, name, version } = request.params
     const parts: (string | undefined)[] = [origin, name, version]

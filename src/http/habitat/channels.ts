@@ -12,7 +12,7 @@ import type { BulkOutcome } from '../../commands/views/promote-all.ts'
 import { STAYING_CHANNELS, UNSTABLE } from '../../views/view.ts'
 import { replyHabitat } from '../requests/error-reply.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { mayPromote } from '../requests/rights.ts'
 import { flagOf, identOf, identTextOf, meantTarget, namedTarget, query } from './asked.ts'
 import type { Asking } from './asked.ts'
@@ -20,7 +20,7 @@ import { pollRoute } from './poll-route.ts'
 import { wireChannel } from './wire.ts'
 
 /** habitat-today.md 3.2. Below a view's URL, what a channel means is decided in polls.ts. */
-export function channelReads(app: FastifyInstance, { depot, answers }: Door, place: string): void {
+export function channelReads(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
   app.get(
     `${place}/channels/:origin/:channel/pkgs/:name/latest`,
     pollRoute(answers, { isLatest: true, isChannel: true }),
@@ -43,16 +43,16 @@ export function channelReads(app: FastifyInstance, { depot, answers }: Door, pla
 }
 
 /** habitat-today.md 3.2: who lacks the role is told 401 here, and who lacks a right that Builder does not know, 403 and why. */
-export function channelWrites(app: FastifyInstance, door: Door, mount: string): void {
+export function channelWrites(app: FastifyInstance, context: RouteContext, mount: string): void {
   void app.register(async (scope) => {
     scope.setErrorHandler(async (error, request, reply) =>
-      replyHabitat(await asBuilder(error, request as Asking, door.depot), request, reply),
+      replyHabitat(await asBuilder(error, request as Asking, context.depot), request, reply),
     )
-    writeRoutes(scope, door, mount)
+    writeRoutes(scope, context, mount)
   })
 }
 
-function writeRoutes(app: FastifyInstance, { depot }: Door, mount: string): void {
+function writeRoutes(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.post(`${mount}/channels/:origin/:channel`, async (request: Asking, reply) => {
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`

@@ -3,7 +3,7 @@ import { audienceOf, allowsAction } from '../../access/access.ts'
 import { DepotError, quote } from '../../errors.ts'
 import { listEvents } from '../../events/event-store.ts'
 import { parseSearch } from '../../search/package-search.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { offsetOf, pageAt, query } from './asked.ts'
 import type { Asking } from './asked.ts'
 import { replyPage } from './lists.ts'
@@ -12,7 +12,7 @@ import { wireEvent } from './wire.ts'
 const DAY_MS = 86_400_000
 
 /** habitat-today.md 3.4 and 6 (Events). `query` is searched as packages are. */
-export function eventReads(app: FastifyInstance, { depot }: Door, mount: string): void {
+export function eventReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/events`, async (request: Asking, reply) => {
     const { caller } = request
     const offset = offsetOf(request)

@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { audienceOf } from '../../access/access.ts'
 import type { Caller } from '../../access/access.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { writePackage } from './package-reply.ts'
 import type { PackageReply } from './package-reply.ts'
 import { answerPoll, whenKnown } from './polls.ts'
@@ -31,7 +31,7 @@ interface Answered {
  */
 export class FastPath {
   readonly #server: Server
-  readonly #door: Door
+  readonly #context: RouteContext
   readonly #onAnswer: (answer: FastAnswer) => void
   readonly #handOver: (this: Server, socket: Socket) => void
   readonly #sockets = new Set<Socket>()
@@ -41,9 +41,9 @@ export class FastPath {
   #second = 0
 
   /** Takes the connections of a server that listens, or will. */
-  constructor(server: Server, door: Door, onAnswer: (answer: FastAnswer) => void) {
+  constructor(server: Server, context: RouteContext, onAnswer: (answer: FastAnswer) => void) {
     this.#server = server
-    this.#door = door
+    this.#context = context
     this.#onAnswer = onAnswer
     const [ordinary] = server.listeners('connection')
     if (ordinary === undefined) throw new Error('the server takes no connections')
@@ -126,10 +126,10 @@ export class FastPath {
 
   /** `undefined` for a poll below the URL of a view that is not open, which is refused. */
   #reply({ poll, authorization }: PollRequest): Answered | Promise<Answered> | undefined {
-    this.#door.depot.writer.catchUp()
-    if (poll.view !== undefined && !this.#door.answers.isOpen(poll.view)) return undefined
-    return whenKnown(this.#door.depot.authenticator.identify(authorization), (caller) =>
-      whenKnown(answerPoll(this.#door.answers, poll, audienceOf(caller)), (reply) => ({ reply, caller })),
+    this.#context.depot.writer.catchUp()
+    if (poll.view !== undefined && !this.#context.answers.isOpen(poll.view)) return undefined
+    return whenKnown(this.#context.depot.authenticator.identify(authorization), (caller) =>
+      whenKnown(answerPoll(this.#context.answers, poll, audienceOf(caller)), (reply) => ({ reply, caller })),
     )
   }
 

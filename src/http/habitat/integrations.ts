@@ -5,7 +5,7 @@ import { integrationPurpose } from '../../commands/origins/integration.ts'
 import { findIntegration, listIntegrations } from '../../origins/integration-store.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { signedInAs } from '../requests/rights.ts'
 import type { Asking } from './asked.ts'
 import { readJson } from './body.ts'
@@ -15,7 +15,7 @@ import { wireIntegration, wireIntegrations } from './wire-affairs.ts'
 const Body = z.record(z.string(), z.unknown())
 
 /** habitat-today.md 6, Integrations. They are kept for their owners, and never called. */
-export function integrationReads(app: FastifyInstance, { depot }: Door, mount: string): void {
+export function integrationReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin/integrations`, async (request: Asking, reply) => {
     signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const origin = await getOrigin(depot.db, request.params.origin)
@@ -51,7 +51,7 @@ export function integrationReads(app: FastifyInstance, { depot }: Door, mount: s
   })
 }
 
-export function integrationWrites(app: FastifyInstance, { depot }: Door, mount: string): void {
+export function integrationWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.put(`${mount}/origins/:origin/integrations/:type/:name`, async (request: Asking, reply) => {
     const { origin, type, name } = request.params
     request.subject = `integration ${type}/${name} of ${origin}`

@@ -4,7 +4,7 @@ import { expectMayDecide } from '../../commands/origins/invite.ts'
 import { findInvitation, listInvitationsTo } from '../../origins/invitation-store.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { signedInAs, signedInFor } from '../requests/rights.ts'
 import { idOf } from './asked.ts'
 import type { Asking } from './asked.ts'
@@ -12,7 +12,7 @@ import { NO_CACHE } from './package-reply.ts'
 import { wireInvitation, wireInvitations } from './wire-people.ts'
 
 /** habitat-today.md 1.10, 3.3 and 6, Members; habitat-2016.md 1.13. */
-export function invitationReads(app: FastifyInstance, { depot }: Door, mount: string): void {
+export function invitationReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin/invitations`, async (request: Asking, reply) => {
     signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const origin = await getOrigin(depot.db, request.params.origin)
@@ -24,7 +24,7 @@ export function invitationReads(app: FastifyInstance, { depot }: Door, mount: st
   })
 }
 
-export function invitationWrites(app: FastifyInstance, { depot }: Door, mount: string): void {
+export function invitationWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.post(`${mount}/origins/:origin/users/:account/invitations`, async (request: Asking, reply) => {
     const { origin, account } = request.params
     request.subject = `${account} to ${origin}`

@@ -14,7 +14,7 @@ import type { KeyName } from '../../hart/origin-key.ts'
 import { findKey, findLatestKey, getOrigin, listKeyRevisions } from '../../origins/origin-store.ts'
 import type { StoredKey } from '../../origins/origin-store.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { signedInAs } from '../requests/rights.ts'
 import type { Asking } from './asked.ts'
 import { readText } from './body.ts'
@@ -24,7 +24,7 @@ import { wireKeyLocation } from './wire.ts'
 const KEY_FILE = { what: 'the key file', mostBytes: 16 * 1024 }
 
 /** habitat-today.md 1.9 and 3.3: public keys are for everyone. */
-export function keyReads(app: FastifyInstance, { depot }: Door, place: string): void {
+export function keyReads(app: FastifyInstance, { depot }: RouteContext, place: string): void {
   app.get(`${place}/origins/:origin/keys`, async (request: Asking, reply) => {
     const { origin } = request.params
     const revisions = await listKeyRevisions(depot.db, origin, 'public')
@@ -43,7 +43,7 @@ export function keyReads(app: FastifyInstance, { depot }: Door, place: string): 
   })
 }
 
-export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string): void {
+export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.post(`${mount}/origins/:origin/keys`, async (request: Asking, reply) => {
     const { origin } = request.params
     const caller = signedInAs(request, 'administrator', origin, 'manage')
@@ -118,7 +118,7 @@ export function keyWrites(app: FastifyInstance, { depot }: Door, mount: string):
 }
 
 /** Made when it is first asked for; if two ask at once, both are given the same. */
-export function encryptionKey(app: FastifyInstance, { depot }: Door, mount: string): void {
+export function encryptionKey(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin/encryption_key`, async (request: Asking, reply) => {
     const { accountId: ownerId } = signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const { name: origin } = await getOrigin(depot.db, request.params.origin)

@@ -5,7 +5,7 @@ import { listIdents, listIdentsInView, listPackages, listVersions } from '../../
 import type { Page, Slice } from '../../releases/list-store.ts'
 import { findRelease, listViewsOf } from '../../releases/release-store.ts'
 import { findView } from '../../revisions/view-store.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { PAGE, flagOf, identTextOf, namedTarget, rangeOf } from './asked.ts'
 import type { Asking } from './asked.ts'
 import { NO_CACHE } from './package-reply.ts'
@@ -15,7 +15,7 @@ import { wireIdent, wireListed, wireListedPackage, wirePage, wireTime, wireVersi
 const MOST_AT_ONCE = 10_000
 
 /** habitat-2016.md 1.2 rows 2–7, habitat-today.md 3.1; `place` is the mount, or a view's URL below it. */
-export function packageLists(app: FastifyInstance, { depot }: Door, place: string): void {
+export function packageLists(app: FastifyInstance, { depot }: RouteContext, place: string): void {
   const list = async (request: Asking, reply: FastifyReply) =>
     request.params.view === undefined
       ? replyList(request, reply, depot)
@@ -44,7 +44,7 @@ export function packageLists(app: FastifyInstance, { depot }: Door, place: strin
 }
 
 /** habitat-today.md 3.1: a package of this name has no other list. */
-export function versionLists(app: FastifyInstance, { depot }: Door, mount: string): void {
+export function versionLists(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/pkgs/:origin/:name/versions`, async (request: Asking, reply) => {
     const versions = await listVersions(depot.db, request.params, audienceOf(request.caller))
     return reply

@@ -5,7 +5,7 @@ import { findAccount } from '../../accounts/account-store.ts'
 import { DepotError, quote } from '../../errors.ts'
 import { findRole, getOrigin, listMemberNames } from '../../origins/origin-store.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { signedInAs, signedInFor } from '../requests/rights.ts'
 import { query } from './asked.ts'
 import type { Asking } from './asked.ts'
@@ -13,7 +13,7 @@ import { NO_CACHE } from './package-reply.ts'
 import { wireMembers } from './wire-people.ts'
 
 /** habitat-today.md 3.3 and 6, Members; habitat-2016.md 1.13. */
-export function memberReads(app: FastifyInstance, { depot }: Door, mount: string): void {
+export function memberReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin/users`, async (request: Asking, reply) => {
     signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const origin = await getOrigin(depot.db, request.params.origin)
@@ -35,7 +35,7 @@ export function memberReads(app: FastifyInstance, { depot }: Door, mount: string
   })
 }
 
-export function memberWrites(app: FastifyInstance, { depot }: Door, mount: string): void {
+export function memberWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.put(`${mount}/origins/:origin/users/:account/role`, async (request: Asking, reply) => {
     const { origin, account } = request.params
     const role = roleIn(request)

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { DepotError } from '../../errors.ts'
 import { findLatestKey, getOrigin } from '../../origins/origin-store.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { signedIn, signedInAs } from '../requests/rights.ts'
 import type { Asking } from './asked.ts'
 import { readJson } from './body.ts'
@@ -14,7 +14,7 @@ const NewOrigin = z.object({ name: z.string(), default_package_visibility: Visib
 const ChangedOrigin = z.object({ default_package_visibility: VisibilityShape })
 
 /** habitat-today.md 3.3; the answer of 2016 (habitat-2016.md 1.13) is within it. */
-export function originReads(app: FastifyInstance, { depot }: Door, mount: string): void {
+export function originReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin`, async (request: Asking, reply) => {
     const origin = await getOrigin(depot.db, request.params.origin)
     const secret = await findLatestKey(depot.db, origin.name, 'secret')
@@ -23,7 +23,7 @@ export function originReads(app: FastifyInstance, { depot }: Door, mount: string
   })
 }
 
-export function originWrites(app: FastifyInstance, { depot }: Door, mount: string): void {
+export function originWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.post(`${mount}/origins`, async (request: Asking, reply) => {
     const caller = signedIn(request, 'manage')
     const { originCreators } = depot.config

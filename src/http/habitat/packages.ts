@@ -7,7 +7,7 @@ import { remove } from '../../publishing/remove.ts'
 import { publish } from '../../publishing/publish.ts'
 import { replyArchive } from '../requests/archive-reply.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { signedInAs } from '../requests/rights.ts'
 import { identOf, identTextOf, meantTarget, namedTarget, query } from './asked.ts'
 import type { Asking } from './asked.ts'
@@ -18,7 +18,7 @@ import { pollRoute } from './poll-route.ts'
 const SETTABLE: readonly string[] = ['public', 'private']
 
 /** habitat-2016.md 1.2 rows 10–16, habitat-today.md 3.1; `place` is the mount, or a view's URL below it. */
-export function packageReads(app: FastifyInstance, { depot, answers }: Door, place: string): void {
+export function packageReads(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
   const download = async (request: Asking, reply: FastifyReply) => {
     const release = await findDownload(
       depot.db,
@@ -44,7 +44,7 @@ export function packageReads(app: FastifyInstance, { depot, answers }: Door, pla
 }
 
 /** habitat-2016.md 1.10, habitat-today.md 1.6 and 3.6. */
-export function packageWrites(app: FastifyInstance, { depot }: Door, mount: string): void {
+export function packageWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.post(`${mount}/pkgs/:origin/:name/:version/:release`, async (request: Asking, reply) => {
     const ident = identOf(request)
     request.subject = formatIdent(ident)

@@ -6,7 +6,7 @@ import { expectOwnAccount, expectWholeAccount } from '../../access/rights.ts'
 import { findProfileToken } from '../../accounts/profile-token-store.ts'
 import { generateToken, hashToken } from '../../accounts/token.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { signedIn } from '../requests/rights.ts'
 import { idOf } from './asked.ts'
 import type { Asking } from './asked.ts'
@@ -17,7 +17,7 @@ import { wireProfile, wireToken } from './wire-people.ts'
 const ChangedProfile = z.object({ email: z.string().min(1).max(254) })
 
 /** habitat-today.md 3.4 and 6, Profile. */
-export function profileRoutes(app: FastifyInstance, { depot }: Door): void {
+export function profileRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/profile', async (request: Asking, reply) => {
     const account = await getAccountById(depot.db, signedIn(request, 'read').accountId)
     return reply
@@ -41,7 +41,7 @@ export function profileRoutes(app: FastifyInstance, { depot }: Door): void {
 }
 
 /** One token per account is made here, and replaced; what operators hand out (`hart-depot token add`) stays. */
-export function profileTokenRoutes(app: FastifyInstance, { depot }: Door): void {
+export function profileTokenRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/profile/access-tokens', async (request: Asking, reply) => {
     const token = await findProfileToken(depot.db, signedIn(request, 'read').accountId)
     const tokens = token === undefined ? [] : [wireToken(token)]

@@ -2,13 +2,13 @@ import type { FastifyInstance } from 'fastify'
 import { audienceAs, audienceOf } from '../../access/access.ts'
 import { DEFAULT_TARGET } from '../../package/target.ts'
 import { listDependents } from '../../releases/dependents-store.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { namedTarget } from './asked.ts'
 import type { Asking } from './asked.ts'
 import { NO_CACHE } from './package-reply.ts'
 
 /** habitat-today.md 3.4 and 6 (Packages): under `/v1` alone. A package that nothing depends on, or that is not there, has none. */
-export function dependentReads(app: FastifyInstance, { depot }: Door): void {
+export function dependentReads(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/rdeps/:origin/:name', async (request: Asking, reply) => {
     const { origin, name } = request.params
     const eyes = { audience: audienceOf(request.caller), members: audienceAs(request.caller, 'member') }

@@ -3,7 +3,7 @@ import { audienceAs, audienceOf } from '../../access/access.ts'
 import { findView } from '../../revisions/view-store.ts'
 import { parseSearch } from '../../search/package-search.ts'
 import { searchIdents, searchPackages } from '../../search/search-store.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { flagOf, offsetOf, pageAt } from './asked.ts'
 import type { Asking } from './asked.ts'
 import { replyPage } from './lists.ts'
@@ -15,7 +15,7 @@ const NOTHING = { items: [], total: 0 }
  * habitat-today.md 1.8, 3.1 and 6 (Search). `hab` sends `core%2Fredis` in one segment. What is not public is found by the origin's
  * members and, `distinct`, by its owner alone (3.9). Below a view's URL, only the members of the view are found.
  */
-export function searchReads(app: FastifyInstance, { depot }: Door, place: string): void {
+export function searchReads(app: FastifyInstance, { depot }: RouteContext, place: string): void {
   app.get(`${place}/pkgs/search/:words`, async (request: Asking, reply) => {
     const { caller } = request
     const { view: name, words } = request.params

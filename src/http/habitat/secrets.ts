@@ -4,7 +4,7 @@ import { secretPurpose } from '../../commands/origins/origin-secret.ts'
 import { listSecrets } from '../../origins/origin-secret-store.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { signedInAs } from '../requests/rights.ts'
 import type { Asking } from './asked.ts'
 import { readJson } from './body.ts'
@@ -14,7 +14,7 @@ import { wireSecret } from './wire-affairs.ts'
 const NewSecret = z.object({ name: z.string().min(1), value: z.string().min(1) })
 
 /** habitat-today.md 1.10 and 3.3: for administrators alone. */
-export function secretRoutes(app: FastifyInstance, { depot }: Door, mount: string): void {
+export function secretRoutes(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin/secret`, async (request: Asking, reply) => {
     signedInAs(request, 'administrator', request.params.origin, 'manage')
     const origin = await getOrigin(depot.db, request.params.origin)

@@ -4,7 +4,7 @@ import { audienceOf } from '../../access/access.ts'
 import { DepotError } from '../../errors.ts'
 import { findSettings, listSettings } from '../../releases/settings-store.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { signedInAs } from '../requests/rights.ts'
 import { offsetOf, pageAt } from './asked.ts'
 import type { Asking } from './asked.ts'
@@ -17,7 +17,7 @@ export const VisibilityShape = z.enum(['public', 'private', 'hidden'])
 const ChangedSettings = z.object({ visibility: VisibilityShape })
 
 /** habitat-today.md 3.1: "unique names of an origin" are its packages' settings (6, Settings). */
-export function settingsList(app: FastifyInstance, { depot }: Door): void {
+export function settingsList(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/depot/:origin/pkgs', async (request: Asking, reply) => {
     const offset = offsetOf(request)
     return replyPage(
@@ -30,7 +30,7 @@ export function settingsList(app: FastifyInstance, { depot }: Door): void {
 }
 
 /** habitat-today.md 3.4 and 6, Settings. */
-export function settingsRoutes(app: FastifyInstance, { depot }: Door): void {
+export function settingsRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/settings/:origin/:name', async (request: Asking, reply) => {
     const { origin, name } = request.params
     signedInAs(request, 'readonly_member', origin, 'read')

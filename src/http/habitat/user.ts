@@ -2,14 +2,14 @@ import type { FastifyInstance } from 'fastify'
 import { allowsOrigin } from '../../access/access.ts'
 import { listInvitationsOf } from '../../origins/invitation-store.ts'
 import { listOriginsOf } from '../../origins/origin-store.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { signedIn } from '../requests/rights.ts'
 import type { Asking } from './asked.ts'
 import { NO_CACHE } from './package-reply.ts'
 import { wireInvitation, wireOwnOrigin } from './wire-people.ts'
 
 /** habitat-today.md 3.4 and 6: what is the caller's, whichever origin it is of. */
-export function userReads(app: FastifyInstance, { depot }: Door): void {
+export function userReads(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/user/invitations', async (request: Asking, reply) => {
     const caller = signedIn(request, 'read')
     const invitations = (await listInvitationsOf(depot.db, caller.accountId)).filter(({ origin }) =>

@@ -3,7 +3,7 @@ import { audienceOfChanges } from '../../access/access.ts'
 import { formatIdent } from '../../package/ident.ts'
 import { listViews } from '../../revisions/view-store.ts'
 import { actorOf } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { mayPromote, signedIn } from '../requests/rights.ts'
 import type { AbsentViews } from './absent-views.ts'
 import { identOf } from './asked.ts'
@@ -12,7 +12,7 @@ import { targetMeant, replyPromotion } from './channels.ts'
 import { NO_CACHE } from './package-reply.ts'
 
 /** habitat-2016.md 1.2 row 1. */
-export function viewReads(app: FastifyInstance, { depot }: Door, mount: string): void {
+export function viewReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/views`, async (_request, reply) => {
     const views = await listViews(depot.db)
     return reply
@@ -25,7 +25,7 @@ export function viewReads(app: FastifyInstance, { depot }: Door, mount: string):
 /** habitat-2016.md 1.11: 401, then 404 for the view, 403, 404 for the package. */
 export function viewWrites(
   app: FastifyInstance,
-  { depot }: Door,
+  { depot }: RouteContext,
   mount: string,
   absentViews: AbsentViews,
 ): void {

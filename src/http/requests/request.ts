@@ -32,7 +32,7 @@ declare module 'fastify' {
 }
 
 /** What routes work with. */
-export interface Door {
+export interface RouteContext {
   readonly depot: Depot
   readonly answers: Answers
   readonly feed: Feed

@@ -1,7 +1,7 @@
 import multipart from '@fastify/multipart'
 import type { FastifyInstance } from 'fastify'
 import { replyHabitat } from '../requests/error-reply.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { AbsentViews } from './absent-views.ts'
 import { belowViews } from './below-views.ts'
 import { channelLists } from './channel-lists.ts'
@@ -30,7 +30,10 @@ const LARGEST_FIELD_BYTES = 1024
 /**
  * What Habitat's clients of all years knock at, below `/v1`: under `depot/` and, as the depot of 2016 did alone, without it.
  */
-export async function habitatDoor(app: FastifyInstance, { door }: { door: Door }): Promise<void> {
+export async function habitatRoutes(
+  app: FastifyInstance,
+  { context }: { context: RouteContext },
+): Promise<void> {
   app.setErrorHandler(replyHabitat)
   app.setNotFoundHandler((_request, reply) => reply.code(404).send())
   // Rights come before bodies, and clients send bodies under any type, or none: a handler gets the stream, and reads it or not.
@@ -41,38 +44,38 @@ export async function habitatDoor(app: FastifyInstance, { door }: { door: Door }
   })
 
   statusReads(app)
-  dependentReads(app, door)
-  settingsList(app, door)
-  settingsRoutes(app, door)
-  userReads(app, door)
-  profileRoutes(app, door)
-  profileTokenRoutes(app, door)
+  dependentReads(app, context)
+  settingsList(app, context)
+  settingsRoutes(app, context)
+  userReads(app, context)
+  profileRoutes(app, context)
+  profileTokenRoutes(app, context)
   notServed(app)
-  const absentViews = new AbsentViews(door.depot, door.answers)
+  const absentViews = new AbsentViews(context.depot, context.answers)
   for (const mount of ['/depot', '']) {
-    viewReads(app, door, mount)
-    viewWrites(app, door, mount, absentViews)
-    packageReads(app, door, mount)
-    packageLists(app, door, mount)
-    packageWrites(app, door, mount)
-    versionLists(app, door, mount)
-    searchReads(app, door, mount)
-    eventReads(app, door, mount)
-    channelReads(app, door, mount)
-    channelLists(app, door, mount)
-    channelWrites(app, door, mount)
-    originReads(app, door, mount)
-    originWrites(app, door, mount)
-    memberReads(app, door, mount)
-    memberWrites(app, door, mount)
-    invitationReads(app, door, mount)
-    invitationWrites(app, door, mount)
-    keyReads(app, door, mount)
-    keyWrites(app, door, mount)
-    encryptionKey(app, door, mount)
-    secretRoutes(app, door, mount)
-    integrationReads(app, door, mount)
-    integrationWrites(app, door, mount)
-    await app.register(belowViews, { door, mount, absentViews })
+    viewReads(app, context, mount)
+    viewWrites(app, context, mount, absentViews)
+    packageReads(app, context, mount)
+    packageLists(app, context, mount)
+    packageWrites(app, context, mount)
+    versionLists(app, context, mount)
+    searchReads(app, context, mount)
+    eventReads(app, context, mount)
+    channelReads(app, context, mount)
+    channelLists(app, context, mount)
+    channelWrites(app, context, mount)
+    originReads(app, context, mount)
+    originWrites(app, context, mount)
+    memberReads(app, context, mount)
+    memberWrites(app, context, mount)
+    invitationReads(app, context, mount)
+    invitationWrites(app, context, mount)
+    keyReads(app, context, mount)
+    keyWrites(app, context, mount)
+    encryptionKey(app, context, mount)
+    secretRoutes(app, context, mount)
+    integrationReads(app, context, mount)
+    integrationWrites(app, context, mount)
+    await app.register(belowViews, { context, mount, absentViews })
   }
 }

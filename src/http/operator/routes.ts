@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { writeOpenApi } from './openapi.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import type { FiguresText } from './metrics.ts'
 import { readiness } from './readiness.ts'
 
@@ -16,9 +16,9 @@ const Readiness = z.object({
 })
 
 /** What an operator's tools look at. */
-export async function operatorDoor(
+export async function operatorRoutes(
   app: FastifyInstance,
-  { door: { depot }, figures }: { door: Door; figures: () => Promise<FiguresText> },
+  { context: { depot }, figures }: { context: RouteContext; figures: () => Promise<FiguresText> },
 ): Promise<void> {
   app.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store')

@@ -4,7 +4,7 @@ import { replyProblem } from '../requests/error-reply.ts'
 import { incoming } from '../requests/incoming.ts'
 import { expectModest } from '../requests/json-limits.ts'
 import { hasBody } from '../requests/request.ts'
-import type { Door } from '../requests/request.ts'
+import type { RouteContext } from '../requests/request.ts'
 import { collectMethods } from './allowed-methods.ts'
 import { USUAL_JSON } from './bodies.ts'
 import { contentRoutes } from './content.ts'
@@ -24,8 +24,8 @@ import { viewRoutes } from './views.ts'
 import { webhookRoutes } from './webhooks.ts'
 import { whoamiRoutes } from './whoami.ts'
 
-/** Our own door, below `/api/v1`: what Habitat's protocol has no words for. */
-export async function apiDoor(app: FastifyInstance, { door }: { door: Door }): Promise<void> {
+/** Our own context, below `/api/v1`: what Habitat's protocol has no words for. */
+export async function apiRoutes(app: FastifyInstance, { context }: { context: RouteContext }): Promise<void> {
   app.setErrorHandler(replyProblem)
   const methodsAt = collectMethods(app)
   app.setNotFoundHandler((request, reply) => {
@@ -50,7 +50,7 @@ export async function apiDoor(app: FastifyInstance, { door }: { door: Door }): P
     done(
       null,
       hasBody(request)
-        ? incoming(payload, 'the body', door.depot.limits, (bytes) => request.bodies.take(request, bytes))
+        ? incoming(payload, 'the body', context.depot.limits, (bytes) => request.bodies.take(request, bytes))
         : payload,
     )
   })
@@ -60,22 +60,22 @@ export async function apiDoor(app: FastifyInstance, { door }: { door: Door }): P
 
   app.addHook('onSend', tagAnswers)
 
-  viewRoutes(app, door)
-  contentRoutes(app, door)
-  latestRoutes(app, door)
-  historyRoutes(app, door)
-  pastRoutes(app, door)
-  eventRoutes(app, door)
-  promotionRoutes(app, door)
-  planRoutes(app, door)
-  governanceRoutes(app, door)
-  releaseRoutes(app, door)
-  originRoutes(app, door)
-  webhookRoutes(app, door)
-  whoamiRoutes(app, door)
-  depotKeyRoutes(app, door)
-  trustedKeyRoutes(app, door)
-  lockfileRoutes(app, door)
+  viewRoutes(app, context)
+  contentRoutes(app, context)
+  latestRoutes(app, context)
+  historyRoutes(app, context)
+  pastRoutes(app, context)
+  eventRoutes(app, context)
+  promotionRoutes(app, context)
+  planRoutes(app, context)
+  governanceRoutes(app, context)
+  releaseRoutes(app, context)
+  originRoutes(app, context)
+  webhookRoutes(app, context)
+  whoamiRoutes(app, context)
+  depotKeyRoutes(app, context)
+  trustedKeyRoutes(app, context)
+  lockfileRoutes(app, context)
 }
 
 /** `curl -d` calls everything a form, and clients without a body still name its type. */
