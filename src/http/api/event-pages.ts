@@ -10,7 +10,7 @@ import type { SeenPage } from '../../following/seen-pages.ts'
 import { KINDS, readerOf } from '../../events/sight.ts'
 import type { RouteContext } from '../requests/request.ts'
 import type { EventsQuery } from './event-shapes.ts'
-import { deadlineOf, hold } from './held.ts'
+import { deadlineOf, longPoll } from './long-poll.ts'
 
 const MOST_NAMES = 100
 /** What a request that waits reads at once before it answers that it found nothing so far: the client goes on from there. */
@@ -74,7 +74,7 @@ export async function firstPage(
     after = page.through
     if (page.entries.length > 0 || deadline === undefined || left <= 1) return page
     if (after < head) continue
-    const waking = await hold(context, exchange, {
+    const waking = await longPoll(context, exchange, {
       topic: EVERYTHING,
       wants: ({ event }) => matchesFilter(event, filter),
       after,

@@ -13,7 +13,7 @@ import type { RouteContext } from '../requests/request.ts'
 import { formatPosition } from '../../ledger/position.ts'
 import { positionAt } from './event-pages.ts'
 import { wireEntry } from './event-wire.ts'
-import { lifetimeMs } from './held.ts'
+import { lifetimeMs } from './long-poll.ts'
 
 // The ledger as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). Each block has the sequence
 // number, or the position, as its id; one that has nothing but an id makes a client remember it and shows it nothing, and so tells it where to resume

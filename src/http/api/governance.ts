@@ -16,7 +16,7 @@ import type { RouteContext } from '../requests/request.ts'
 import { administratorOnly, mayChange, mayChangeView, needs } from '../requests/rights.ts'
 import { answers, textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
-import { onlyAsked } from './asked-change.ts'
+import { parseOnly } from './parse-change.ts'
 import { FreezeBody, Freezes, GatesBody, GatesShape, PreviewBody, ThawQuery } from './change-shapes.ts'
 import { freezesText, gatesText } from './change-text.ts'
 import { gatesOf, wireGates } from './change-wire.ts'
@@ -125,7 +125,7 @@ export function governanceRoutes(app: FastifyInstance, { depot }: RouteContext):
       const view = await getView(depot.db, request.params.view)
       request.subject = `thaw ${view.name}`
       mayChange(request, view, [])
-      const input = { view: view.name, ...onlyAsked(request.query) }
+      const input = { view: view.name, ...parseOnly(request.query) }
       return reply.send(
         await tell(
           request,
@@ -195,7 +195,7 @@ export function governanceRoutes(app: FastifyInstance, { depot }: RouteContext):
           request,
           await depot.writer.submit({
             kind: 'thawAll',
-            input: { ...onlyAsked(request.query) },
+            input: { ...parseOnly(request.query) },
             actor: actorOf(request, 'api'),
           }),
         ),
@@ -268,5 +268,5 @@ function freezeAsked({
   origin,
   name,
 }: z.infer<typeof FreezeBody>): Only & { reason: string; until?: number } {
-  return { ...onlyAsked({ origin, name }), reason, ...(until !== undefined && { until: Date.parse(until) }) }
+  return { ...parseOnly({ origin, name }), reason, ...(until !== undefined && { until: Date.parse(until) }) }
 }

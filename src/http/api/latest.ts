@@ -15,7 +15,7 @@ import type { RouteContext } from '../requests/request.ts'
 import { textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
 import { Wait } from './event-shapes.ts'
-import { deadlineOf, hold } from './held.ts'
+import { deadlineOf, longPoll } from './long-poll.ts'
 import { FormatQuery, Latest, LinePath, TargetQuery, VersionPath } from './shapes.ts'
 import { isKnown, replyTagged, tagOf } from './tagged.ts'
 import { latestText } from './text.ts'
@@ -113,7 +113,7 @@ async function answerWhenMoved(
         wants: ({ event }) => event.kind !== 'promotion' || event.view === view,
       }
     }
-    waking = await hold(context, exchange, { ...waiting, after, deadline })
+    waking = await longPoll(context, exchange, { ...waiting, after, deadline })
   }
 }
 

@@ -16,7 +16,7 @@ import type { RouteContext } from '../requests/request.ts'
 import { mayChange, mayChangeView, mayDecide, needs, signedIn } from '../requests/rights.ts'
 import { answers, textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
-import { changeAsked, idempotencyOf, originsAsked, subjectOf } from './asked-change.ts'
+import { parseChange, idempotencyOf, originsOf, subjectOf } from './parse-change.ts'
 import { SET_BODY } from './bodies.ts'
 import {
   ApplyBody,
@@ -63,8 +63,8 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         const view = await getView(depot.db, request.params.view)
         const { act, reason, ...body } = request.body
         request.subject = `${kind === 'propose' ? 'propose' : 'plan'} ${subjectOf(act, view.name, body)}`
-        const caller = mayChange(request, view, originsAsked(body))
-        const change = await changeAsked(depot, act, { view: view.name, body, caller })
+        const caller = mayChange(request, view, originsOf(body))
+        const change = await parseChange(depot, act, { view: view.name, body, caller })
         const input = { token: newToken(), request: change, ...(reason !== undefined && { reason }) }
         const plan = await depot.writer.submit({ kind, input, actor: actorOf(request, 'api') })
         return reply

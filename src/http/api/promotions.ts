@@ -6,7 +6,7 @@ import type { RouteContext } from '../requests/request.ts'
 import { mayChange, mayChangeView } from '../requests/rights.ts'
 import { textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
-import { changeAsked, howAsked, originsAsked, subjectOf } from './asked-change.ts'
+import { parseChange, parseOptions, originsOf, subjectOf } from './parse-change.ts'
 import { SET_BODY } from './bodies.ts'
 import { DemotionBody, PromotionAnswer, PromotionBody, RevertBody, RollbackBody } from './change-shapes.ts'
 import { promotionText } from './change-text.ts'
@@ -65,14 +65,14 @@ export function promotionRoutes(app: FastifyInstance, { depot }: RouteContext): 
       async (request, reply) => {
         const view = await getView(depot.db, request.params.view)
         request.subject = subjectOf(act, view.name, request.body)
-        const caller = mayChange(request, view, originsAsked(request.body))
-        const how = howAsked({
+        const caller = mayChange(request, view, originsOf(request.body))
+        const how = parseOptions({
           method: request.method,
           url: request.url,
           headers: request.headers,
           body: request.body,
         })
-        const change = await changeAsked(depot, act, { view: view.name, body: request.body, caller })
+        const change = await parseChange(depot, act, { view: view.name, body: request.body, caller })
         const outcome = await depot.writer.submit({
           kind: 'changeView',
           input: { request: change, ...how },

@@ -13,13 +13,13 @@ import { actorOf } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { administratorOnly } from '../requests/rights.ts'
 import { orText } from '../requests/as-text.ts'
-import { howAsked } from './asked-change.ts'
+import { parseOptions } from './parse-change.ts'
 import { answers, textToo } from './answers.ts'
 import { ViewAnswer, ViewBody } from './change-shapes.ts'
 import { viewChangeText } from './change-text.ts'
 import { wirePromotion } from './change-wire.ts'
 import { Wait } from './event-shapes.ts'
-import { deadlineOf, hold } from './held.ts'
+import { deadlineOf, longPoll } from './long-poll.ts'
 import { cutPage, placeIn } from './pages.ts'
 import {
   FormatQuery,
@@ -106,7 +106,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
     async (request, reply) => {
       const { rule, ungoverned } = request.body
       request.subject = `view ${request.params.view}${rule === undefined ? '' : `, rule ${rule}`}`
-      const how = howAsked({
+      const how = parseOptions({
         method: request.method,
         url: request.url,
         headers: request.headers,
@@ -158,7 +158,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
         const tag = tagOf(request, formatPosition(view.revision, made), digestOf(body))
         if (deadline === undefined || waking !== 'committed' || !isKnown(request, tag))
           return replyTagged(request, reply, { tag, body })
-        waking = await hold(context, { request, reply }, { topic: viewTopic(view.name), after, deadline })
+        waking = await longPoll(context, { request, reply }, { topic: viewTopic(view.name), after, deadline })
       }
     },
   )

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { DepotError } from '../../errors.ts'
 import type { RouteContext } from '../requests/request.ts'
 import type { AbsentViews } from './absent-views.ts'
-import type { Asking } from './asked.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { channelLists } from './channel-lists.ts'
 import { channelReads } from './channels.ts'
 import { keyReads } from './keys.ts'
@@ -23,7 +23,7 @@ export async function belowViews(
 ): Promise<void> {
   const view = `${mount}/views/:view`
   app.addHook('onRequest', (request, _reply, done) => {
-    const { view: name = '' } = (request as Asking).params
+    const { view: name = '' } = (request as HabitatRequest).params
     const refusal = absentViews.refusalOf(name, request.ip)
     request.isLoggedElsewhere = refusal !== undefined
     done(refusal)
@@ -39,7 +39,7 @@ export async function belowViews(
   app.route({
     method: WRITING,
     url: `${view}/*`,
-    handler: async (request: Asking, reply) => {
+    handler: async (request: HabitatRequest, reply) => {
       reply.header('allow', 'GET, HEAD')
       throw new DepotError(
         'read_only',
@@ -51,7 +51,10 @@ export async function belowViews(
 }
 
 /** The URL that a write below a view's URL was meant for, as the client sees the depot. */
-function urlWithoutView({ protocol, host, publicPath, url }: Asking, publicUrl: string | undefined): string {
+function urlWithoutView(
+  { protocol, host, publicPath, url }: HabitatRequest,
+  publicUrl: string | undefined,
+): string {
   const [path = ''] = url.split('?', 1)
   const origin = publicUrl === undefined ? `${protocol}://${host}` : new URL(publicUrl).origin
   return `${origin}${publicPath}${path.replace(/\/views\/[^/]*(\/depot)?\//, '/')}`

@@ -7,13 +7,13 @@ import { sentenceFor } from '../requests/error-reply.ts'
 import { incoming, incomingText } from '../requests/incoming.ts'
 import { expectModest } from '../requests/json-limits.ts'
 import type { JsonLimits } from '../requests/json-limits.ts'
-import type { Asking } from './asked.ts'
+import type { HabitatRequest } from './parameters.ts'
 
 /**
  * Opens the stream of an uploaded package: raw, with or without a length, from `hab`; the part `file` of a form, from
  * habitat-client. Nothing is read before. Throws `hart_malformed` when there is none, `too_large`, `invalid_request` for the form.
  */
-export async function packageIn(request: Asking, depot: Depot, what: string): Promise<Readable> {
+export async function packageIn(request: HabitatRequest, depot: Depot, what: string): Promise<Readable> {
   const { maxUploadBytes } = depot.config
   if (!request.isMultipart()) {
     if (Number(request.headers['content-length']) > maxUploadBytes) {
@@ -30,7 +30,7 @@ export async function packageIn(request: Asking, depot: Depot, what: string): Pr
 
 /** Reads a short text, such as a key file; '' where there is no body. Throws `too_large`, `stalled`, `overloaded` and `length_mismatch`. */
 export async function readText(
-  request: Asking,
+  request: HabitatRequest,
   depot: Depot,
   asked: { what: string; mostBytes: number },
 ): Promise<string> {
@@ -54,7 +54,7 @@ const MOST_NAMED = 20
 
 /** Reads a body of JSON, whatever type it says it is. Throws `invalid_request` where it is not of the shape, and as {@link readText}. */
 export async function readJson<Shape extends z.ZodType>(
-  request: Asking,
+  request: HabitatRequest,
   depot: Depot,
   asked: { what: string; shape: Shape },
 ): Promise<z.infer<Shape>> {
@@ -77,7 +77,7 @@ export async function readJson<Shape extends z.ZodType>(
   )
 }
 
-async function fileOfForm(request: Asking, what: string, graceMs: number): Promise<Readable> {
+async function fileOfForm(request: HabitatRequest, what: string, graceMs: number): Promise<Readable> {
   // The parser would wait for an event that has been.
   if (request.raw.destroyed) throw new DepotError('length_mismatch', `${what} ended before its announced end`)
   const { promise: stall, reject } = Promise.withResolvers<never>()

@@ -11,8 +11,8 @@ import type { PointerAt, PointerPlace } from '../../revisions/content-store.ts'
 import { findView } from '../../revisions/view-store.ts'
 import type { View } from '../../views/view.ts'
 import type { RouteContext } from '../requests/request.ts'
-import { namedTarget, offsetOf, pageAt } from './asked.ts'
-import type { Asking } from './asked.ts'
+import { parseTarget, offsetOf, pageAt } from './parameters.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { viewsMeant } from './polls.ts'
 import { replyPage } from './lists.ts'
 import { NO_CACHE } from './package-reply.ts'
@@ -22,7 +22,7 @@ const MOST_LINES = 1_000
 
 /** habitat-today.md 3.2. A channel that is not there is one without packages. */
 export function channelLists(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
-  const list = async (request: Asking, reply: FastifyReply) => {
+  const list = async (request: HabitatRequest, reply: FastifyReply) => {
     const { origin, name, version } = request.params
     const parts: (string | undefined)[] = [origin, name, version]
     const offset = offsetOf(request)
@@ -54,9 +54,9 @@ export function channelLists(app: FastifyInstance, { depot, answers }: RouteCont
   app.get(`${place}/channels/:origin/:channel/pkgs`, list)
   app.get(`${place}/channels/:origin/:channel/pkgs/:name`, list)
   app.get(`${place}/channels/:origin/:channel/pkgs/:name/:version`, list)
-  app.get(`${place}/channels/:origin/:channel/pkgs/_latest`, async (request: Asking, reply) => {
+  app.get(`${place}/channels/:origin/:channel/pkgs/_latest`, async (request: HabitatRequest, reply) => {
     const { origin, channel } = request.params
-    const target = namedTarget(request)
+    const target = parseTarget(request)
     if (target === undefined)
       throw new DepotError('invalid_request', 'the newest of a channel are those for one target: name it')
     const { first, otherwise } = viewsMeant(answers, request.params)

@@ -14,8 +14,8 @@ import { replyHabitat } from '../requests/error-reply.ts'
 import { actorOf } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { mayPromote } from '../requests/rights.ts'
-import { flagOf, identOf, identTextOf, meantTarget, namedTarget, query } from './asked.ts'
-import type { Asking } from './asked.ts'
+import { flagOf, identOf, identTextOf, targetOrDefault, parseTarget, query } from './parameters.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { pollRoute } from './poll-route.ts'
 import { wireChannel } from './wire.ts'
 
@@ -33,7 +33,7 @@ export function channelReads(app: FastifyInstance, { depot, answers }: RouteCont
     `${place}/channels/:origin/:channel/pkgs/:name/:version/:release`,
     pollRoute(answers, { isLatest: false, isChannel: true }),
   )
-  app.get(`${place}/channels/:origin`, async (request: Asking, reply) => {
+  app.get(`${place}/channels/:origin`, async (request: HabitatRequest, reply) => {
     const names = await listChannelNames(depot.db, request.params.origin, {
       audience: audienceOf(request.caller),
       withSandboxes: flagOf(request, 'sandbox'),
@@ -46,14 +46,14 @@ export function channelReads(app: FastifyInstance, { depot, answers }: RouteCont
 export function channelWrites(app: FastifyInstance, context: RouteContext, mount: string): void {
   void app.register(async (scope) => {
     scope.setErrorHandler(async (error, request, reply) =>
-      replyHabitat(await asBuilder(error, request as Asking, context.depot), request, reply),
+      replyHabitat(await asBuilder(error, request as HabitatRequest, context.depot), request, reply),
     )
     writeRoutes(scope, context, mount)
   })
 }
 
 function writeRoutes(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
-  app.post(`${mount}/channels/:origin/:channel`, async (request: Asking, reply) => {
+  app.post(`${mount}/channels/:origin/:channel`, async (request: HabitatRequest, reply) => {
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`
     const { accountId: ownerId } = mayChange(request)
@@ -67,7 +67,7 @@ function writeRoutes(app: FastifyInstance, { depot }: RouteContext, mount: strin
       .type('application/json')
       .send(JSON.stringify(wireChannel(declared, origin, channel)))
   })
-  app.delete(`${mount}/channels/:origin/:channel`, async (request: Asking, reply) => {
+  app.delete(`${mount}/channels/:origin/:channel`, async (request: HabitatRequest, reply) => {
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`
     mayChange(request)
@@ -79,7 +79,7 @@ function writeRoutes(app: FastifyInstance, { depot }: RouteContext, mount: strin
     })
     return reply.send()
   })
-  const move = (kind: 'promote' | 'demote') => async (request: Asking, reply: FastifyReply) => {
+  const move = (kind: 'promote' | 'demote') => async (request: HabitatRequest, reply: FastifyReply) => {
     const view = request.params.channel
     if (kind === 'demote' && view === UNSTABLE)
       throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}`)
@@ -95,19 +95,20 @@ function writeRoutes(app: FastifyInstance, { depot }: RouteContext, mount: strin
     return replyPromotion(reply, outcome, target)
   }
   /** habitat-today.md 6, Channels: rights, even where no channel is named to move into; then what cannot be. */
-  const moveAll = (kind: 'promoteAll' | 'demoteAll') => async (request: Asking, reply: FastifyReply) => {
-    const { origin, channel: source } = request.params
-    const target = query(request, 'channel') ?? ''
-    request.subject = `all of ${origin} in ${source}, ${target}`
-    const session = mayChange(request, target)
-    if (target === '') throw new DepotError('invalid_request', 'no channel is named to move into')
-    const outcome = await depot.writer.submit({
-      kind,
-      input: { origin, source, target, ownerId: session.accountId },
-      actor: actorOf(request, 'habitat'),
-    })
-    return reply.headers(movedHeaders(outcome)).send()
-  }
+  const moveAll =
+    (kind: 'promoteAll' | 'demoteAll') => async (request: HabitatRequest, reply: FastifyReply) => {
+      const { origin, channel: source } = request.params
+      const target = query(request, 'channel') ?? ''
+      request.subject = `all of ${origin} in ${source}, ${target}`
+      const session = mayChange(request, target)
+      if (target === '') throw new DepotError('invalid_request', 'no channel is named to move into')
+      const outcome = await depot.writer.submit({
+        kind,
+        input: { origin, source, target, ownerId: session.accountId },
+        actor: actorOf(request, 'habitat'),
+      })
+      return reply.headers(movedHeaders(outcome)).send()
+    }
   app.put(`${mount}/channels/:origin/:channel/pkgs/promote`, moveAll('promoteAll'))
   app.put(`${mount}/channels/:origin/:channel/pkgs/demote`, moveAll('demoteAll'))
   app.put(`${mount}/channels/:origin/:channel/pkgs/:name/:version/:release/promote`, move('promote'))
@@ -118,12 +119,16 @@ function writeRoutes(app: FastifyInstance, { depot }: RouteContext, mount: strin
  * The target of the release that a promotion means: the one named, whether or not there is such a release; else the client's own or the
  * default one; else, since the clients of 2016 know no targets, whichever there is. Throws `not_found` and `target_malformed`.
  */
-export async function targetMeant(request: Asking, depot: Depot, audience: Audience): Promise<Target> {
-  const named = namedTarget(request)
+export async function targetMeant(
+  request: HabitatRequest,
+  depot: Depot,
+  audience: Audience,
+): Promise<Target> {
+  const named = parseTarget(request)
   if (named !== undefined) return named
   const ident = identTextOf(request)
   const meant =
-    (await findRelease(depot.db, ident, meantTarget(request), audience)) ??
+    (await findRelease(depot.db, ident, targetOrDefault(request), audience)) ??
     (await findRelease(depot.db, ident, undefined, audience))
   if (meant === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
   return meant.target
@@ -138,7 +143,7 @@ function movedHeaders({ view, revision, isChanged }: BulkOutcome): Record<string
   return { 'depot-view': view, 'depot-revision': revision, 'depot-changed': String(isChanged) }
 }
 
-function mayChange(request: Asking, view = request.params.channel): Session {
+function mayChange(request: HabitatRequest, view = request.params.channel): Session {
   return mayPromote(request, request.params.origin, view)
 }
 
@@ -148,7 +153,7 @@ function mayChange(request: Asking, view = request.params.channel): Session {
  */
 async function asBuilder(
   error: unknown,
-  { headers, params }: Asking,
+  { headers, params }: HabitatRequest,
   { authenticator }: Depot,
 ): Promise<unknown> {
   if (!(error instanceof DepotError) || error.code !== 'forbidden') return error

@@ -4,8 +4,8 @@ import { DepotError, quote } from '../../errors.ts'
 import { listEvents } from '../../events/event-store.ts'
 import { parseSearch } from '../../search/package-search.ts'
 import type { RouteContext } from '../requests/request.ts'
-import { offsetOf, pageAt, query } from './asked.ts'
-import type { Asking } from './asked.ts'
+import { offsetOf, pageAt, query } from './parameters.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { replyPage } from './lists.ts'
 import { wireEvent } from './wire.ts'
 
@@ -13,7 +13,7 @@ const DAY_MS = 86_400_000
 
 /** habitat-today.md 3.4 and 6 (Events). `query` is searched as packages are. */
 export function eventReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
-  app.get(`${mount}/events`, async (request: Asking, reply) => {
+  app.get(`${mount}/events`, async (request: HabitatRequest, reply) => {
     const { caller } = request
     const offset = offsetOf(request)
     const from = dayOf(request, 'from_date')
@@ -29,7 +29,7 @@ export function eventReads(app: FastifyInstance, { depot }: RouteContext, mount:
 }
 
 /** The beginning of a day, UTC: `2026-08-02` or `2026-8-2`. Throws `invalid_request`. */
-function dayOf(request: Asking, name: string): number {
+function dayOf(request: HabitatRequest, name: string): number {
   const text = query(request, name) ?? ''
   const [, year = '', month = '', day = ''] = /^(\d{4})-(\d{1,2})-(\d{1,2})$/.exec(text) ?? []
   const at = Date.UTC(Number(year), Number(month) - 1, Number(day))

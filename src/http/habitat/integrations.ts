@@ -7,7 +7,7 @@ import { getOrigin } from '../../origins/origin-store.ts'
 import { actorOf } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { signedInAs } from '../requests/rights.ts'
-import type { Asking } from './asked.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { readJson } from './body.ts'
 import { NO_CACHE } from './package-reply.ts'
 import { wireIntegration, wireIntegrations } from './wire-affairs.ts'
@@ -16,7 +16,7 @@ const Body = z.record(z.string(), z.unknown())
 
 /** habitat-today.md 6, Integrations. They are kept for their owners, and never called. */
 export function integrationReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
-  app.get(`${mount}/origins/:origin/integrations`, async (request: Asking, reply) => {
+  app.get(`${mount}/origins/:origin/integrations`, async (request: HabitatRequest, reply) => {
     signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const origin = await getOrigin(depot.db, request.params.origin)
     const integrations = await listIntegrations(depot.db, origin.id)
@@ -26,7 +26,7 @@ export function integrationReads(app: FastifyInstance, { depot }: RouteContext, 
       .send(JSON.stringify(wireIntegrations(integrations)))
   })
 
-  app.get(`${mount}/origins/:origin/integrations/:type/names`, async (request: Asking, reply) => {
+  app.get(`${mount}/origins/:origin/integrations/:type/names`, async (request: HabitatRequest, reply) => {
     signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const origin = await getOrigin(depot.db, request.params.origin)
     const integrations = await listIntegrations(depot.db, origin.id)
@@ -34,7 +34,7 @@ export function integrationReads(app: FastifyInstance, { depot }: RouteContext, 
     return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify({ names }))
   })
 
-  app.get(`${mount}/origins/:origin/integrations/:type/:name`, async (request: Asking, reply) => {
+  app.get(`${mount}/origins/:origin/integrations/:type/:name`, async (request: HabitatRequest, reply) => {
     const { type, name } = request.params
     signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const origin = await getOrigin(depot.db, request.params.origin)
@@ -52,7 +52,7 @@ export function integrationReads(app: FastifyInstance, { depot }: RouteContext, 
 }
 
 export function integrationWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
-  app.put(`${mount}/origins/:origin/integrations/:type/:name`, async (request: Asking, reply) => {
+  app.put(`${mount}/origins/:origin/integrations/:type/:name`, async (request: HabitatRequest, reply) => {
     const { origin, type, name } = request.params
     request.subject = `integration ${type}/${name} of ${origin}`
     signedInAs(request, 'maintainer', origin, 'manage')
@@ -66,7 +66,7 @@ export function integrationWrites(app: FastifyInstance, { depot }: RouteContext,
     return reply.code(201).send()
   })
 
-  app.delete(`${mount}/origins/:origin/integrations/:type/:name`, async (request: Asking, reply) => {
+  app.delete(`${mount}/origins/:origin/integrations/:type/:name`, async (request: HabitatRequest, reply) => {
     const { origin, type, name } = request.params
     request.subject = `integration ${type}/${name} of ${origin}`
     signedInAs(request, 'maintainer', origin, 'manage')

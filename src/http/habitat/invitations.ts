@@ -6,14 +6,14 @@ import { getOrigin } from '../../origins/origin-store.ts'
 import { actorOf } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { signedInAs, signedInFor } from '../requests/rights.ts'
-import { idOf } from './asked.ts'
-import type { Asking } from './asked.ts'
+import { idOf } from './parameters.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { NO_CACHE } from './package-reply.ts'
 import { wireInvitation, wireInvitations } from './wire-people.ts'
 
 /** habitat-today.md 1.10, 3.3 and 6, Members; habitat-2016.md 1.13. */
 export function invitationReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
-  app.get(`${mount}/origins/:origin/invitations`, async (request: Asking, reply) => {
+  app.get(`${mount}/origins/:origin/invitations`, async (request: HabitatRequest, reply) => {
     signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const origin = await getOrigin(depot.db, request.params.origin)
     const invitations = await listInvitationsTo(depot.db, origin.id)
@@ -25,7 +25,7 @@ export function invitationReads(app: FastifyInstance, { depot }: RouteContext, m
 }
 
 export function invitationWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
-  app.post(`${mount}/origins/:origin/users/:account/invitations`, async (request: Asking, reply) => {
+  app.post(`${mount}/origins/:origin/users/:account/invitations`, async (request: HabitatRequest, reply) => {
     const { origin, account } = request.params
     request.subject = `${account} to ${origin}`
     const { accountId: inviterId } = signedInAs(request, 'maintainer', origin, 'manage')
@@ -42,7 +42,7 @@ export function invitationWrites(app: FastifyInstance, { depot }: RouteContext, 
 
   const decide =
     (kind: 'acceptInvitation' | 'ignoreInvitation' | 'rescindInvitation') =>
-    async (request: Asking, reply: FastifyReply) => {
+    async (request: HabitatRequest, reply: FastifyReply) => {
       const { origin } = request.params
       const invitationId = await decidable(request)
       request.subject = `invitation ${invitationId} to ${origin}`
@@ -54,7 +54,7 @@ export function invitationWrites(app: FastifyInstance, { depot }: RouteContext, 
   app.delete(`${mount}/origins/:origin/invitations/:id`, decide('rescindInvitation'))
 
   /** The invitation in the URL, which is the affair of who is invited, and of the origin's maintainers. */
-  async function decidable(request: Asking): Promise<number> {
+  async function decidable(request: HabitatRequest): Promise<number> {
     const { origin } = request.params
     const caller = signedInFor(request, origin, 'manage')
     const id = idOf(request)

@@ -16,7 +16,7 @@ import type { StoredKey } from '../../origins/origin-store.ts'
 import { actorOf } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { signedInAs } from '../requests/rights.ts'
-import type { Asking } from './asked.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { readText } from './body.ts'
 import { NO_CACHE } from './package-reply.ts'
 import { wireKeyLocation } from './wire.ts'
@@ -25,7 +25,7 @@ const KEY_FILE = { what: 'the key file', mostBytes: 16 * 1024 }
 
 /** habitat-today.md 1.9 and 3.3: public keys are for everyone. */
 export function keyReads(app: FastifyInstance, { depot }: RouteContext, place: string): void {
-  app.get(`${place}/origins/:origin/keys`, async (request: Asking, reply) => {
+  app.get(`${place}/origins/:origin/keys`, async (request: HabitatRequest, reply) => {
     const { origin } = request.params
     const revisions = await listKeyRevisions(depot.db, origin, 'public')
     return reply
@@ -33,18 +33,18 @@ export function keyReads(app: FastifyInstance, { depot }: RouteContext, place: s
       .type('application/json')
       .send(JSON.stringify(revisions.map((revision) => wireKeyLocation(origin, revision))))
   })
-  app.get(`${place}/origins/:origin/keys/latest`, async (request: Asking, reply) => {
+  app.get(`${place}/origins/:origin/keys/latest`, async (request: HabitatRequest, reply) => {
     const { origin } = request.params
     return replyKey(await findLatestKey(depot.db, origin, 'public'), origin, 'pub', reply)
   })
-  app.get(`${place}/origins/:origin/keys/:revision`, async (request: Asking, reply) => {
+  app.get(`${place}/origins/:origin/keys/:revision`, async (request: HabitatRequest, reply) => {
     const { origin, revision } = request.params
     return replyKey(await findKey(depot.db, origin, 'public', revision), origin, 'pub', reply)
   })
 }
 
 export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
-  app.post(`${mount}/origins/:origin/keys`, async (request: Asking, reply) => {
+  app.post(`${mount}/origins/:origin/keys`, async (request: HabitatRequest, reply) => {
     const { origin } = request.params
     const caller = signedInAs(request, 'administrator', origin, 'manage')
     const { publicKey, secretKey } = generateKeyPair(origin, depot.now())
@@ -58,7 +58,7 @@ export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: 
   })
 
   /** `hab` posts the public key before each upload: who may upload is told that the key is there. Only administrators add one, with a token that manages. */
-  app.post(`${mount}/origins/:origin/keys/:revision`, async (request: Asking, reply) => {
+  app.post(`${mount}/origins/:origin/keys/:revision`, async (request: HabitatRequest, reply) => {
     const { origin, revision } = request.params
     const mayManage = request.caller !== undefined && allowsAction(request.caller, 'manage')
     const caller = signedInAs(request, 'member', origin, mayManage ? 'manage' : 'upload')
@@ -88,7 +88,7 @@ export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: 
   })
 
   /** The revision is the body's: `hab` may put the origin's name into the path. It takes only 200, and others want 201 (habitat-today.md 1.9). */
-  app.post(`${mount}/origins/:origin/secret_keys/:revision`, async (request: Asking, reply) => {
+  app.post(`${mount}/origins/:origin/secret_keys/:revision`, async (request: HabitatRequest, reply) => {
     const { origin } = request.params
     const caller = signedInAs(request, 'administrator', origin, 'manage')
     const text = await readText(request, depot, KEY_FILE)
@@ -105,7 +105,7 @@ export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: 
     return reply.code(request.headers['user-agent']?.startsWith('hab/') === true ? 200 : 201).send()
   })
 
-  app.get(`${mount}/origins/:origin/secret_keys/latest`, async (request: Asking, reply) => {
+  app.get(`${mount}/origins/:origin/secret_keys/latest`, async (request: HabitatRequest, reply) => {
     const { origin } = request.params
     signedInAs(request, 'member', origin, 'read')
     const sealed = await findLatestKey(depot.db, origin, 'secret')
@@ -119,7 +119,7 @@ export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: 
 
 /** Made when it is first asked for; if two ask at once, both are given the same. */
 export function encryptionKey(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
-  app.get(`${mount}/origins/:origin/encryption_key`, async (request: Asking, reply) => {
+  app.get(`${mount}/origins/:origin/encryption_key`, async (request: HabitatRequest, reply) => {
     const { accountId: ownerId } = signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const { name: origin } = await getOrigin(depot.db, request.params.origin)
     const key = await findLatestKey(depot.db, origin, 'box_public')

@@ -6,8 +6,8 @@ import type { Page, Slice } from '../../releases/list-store.ts'
 import { findRelease, listViewsOf } from '../../releases/release-store.ts'
 import { findView } from '../../revisions/view-store.ts'
 import type { RouteContext } from '../requests/request.ts'
-import { PAGE, flagOf, identTextOf, namedTarget, rangeOf } from './asked.ts'
-import type { Asking } from './asked.ts'
+import { PAGE, flagOf, identTextOf, parseTarget, rangeOf } from './parameters.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { NO_CACHE } from './package-reply.ts'
 import { wireIdent, wireListed, wireListedPackage, wirePage, wireTime, wireVersion } from './wire.ts'
 
@@ -16,36 +16,39 @@ const MOST_AT_ONCE = 10_000
 
 /** habitat-2016.md 1.2 rows 2–7, habitat-today.md 3.1; `place` is the mount, or a view's URL below it. */
 export function packageLists(app: FastifyInstance, { depot }: RouteContext, place: string): void {
-  const list = async (request: Asking, reply: FastifyReply) =>
+  const list = async (request: HabitatRequest, reply: FastifyReply) =>
     request.params.view === undefined
       ? replyList(request, reply, depot)
       : replyViewList(request, reply, depot, request.params.view)
   app.get(`${place}/pkgs/:origin`, list)
   app.get(`${place}/pkgs/:origin/:name`, list)
   app.get(`${place}/pkgs/:origin/:name/:version`, list)
-  app.get(`${place}/pkgs/:origin/:name/:version/:release/channels`, async (request: Asking, reply) => {
-    const release = await findRelease(
-      depot.db,
-      identTextOf(request),
-      namedTarget(request),
-      audienceOf(request.caller),
-    )
-    const views = release === undefined ? [] : await listViewsOf(depot.db, release.id)
-    return reply.type('application/json').send(
-      JSON.stringify(
-        views.map((view) => ({
-          name: view.name,
-          created_at: wireTime(view.channelCreatedAt),
-          promoted_at: wireTime(view.promotedAt),
-        })),
-      ),
-    )
-  })
+  app.get(
+    `${place}/pkgs/:origin/:name/:version/:release/channels`,
+    async (request: HabitatRequest, reply) => {
+      const release = await findRelease(
+        depot.db,
+        identTextOf(request),
+        parseTarget(request),
+        audienceOf(request.caller),
+      )
+      const views = release === undefined ? [] : await listViewsOf(depot.db, release.id)
+      return reply.type('application/json').send(
+        JSON.stringify(
+          views.map((view) => ({
+            name: view.name,
+            created_at: wireTime(view.channelCreatedAt),
+            promoted_at: wireTime(view.promotedAt),
+          })),
+        ),
+      )
+    },
+  )
 }
 
 /** habitat-today.md 3.1: a package of this name has no other list. */
 export function versionLists(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
-  app.get(`${mount}/pkgs/:origin/:name/versions`, async (request: Asking, reply) => {
+  app.get(`${mount}/pkgs/:origin/:name/versions`, async (request: HabitatRequest, reply) => {
     const versions = await listVersions(depot.db, request.params, audienceOf(request.caller))
     return reply
       .header('cache-control', NO_CACHE)
@@ -70,7 +73,7 @@ export function replyPage<Item>(
 }
 
 /** Alone among today's lists, these begin at any offset (habitat-today.md 3.5). */
-async function replyList(request: Asking, reply: FastifyReply, depot: Depot): Promise<FastifyReply> {
+async function replyList(request: HabitatRequest, reply: FastifyReply, depot: Depot): Promise<FastifyReply> {
   const range = rangeOf(request)
   const slice: Slice = range < 0 ? { offset: 0, limit: MOST_AT_ONCE } : { offset: range, limit: PAGE }
   const audience = audienceOf(request.caller)
@@ -91,7 +94,7 @@ async function replyList(request: Asking, reply: FastifyReply, depot: Depot): Pr
 
 /** The bare array of 2016, paged by its integer `Range` (habitat-2016.md 1.7), without the overlap of its pages. */
 async function replyViewList(
-  request: Asking,
+  request: HabitatRequest,
   reply: FastifyReply,
   depot: Depot,
   name: string,
@@ -121,7 +124,7 @@ async function replyViewList(
   return reply.send(JSON.stringify(items.map(wireIdent)))
 }
 
-function prefixOf({ params: { origin, name, version } }: Asking): string[] {
+function prefixOf({ params: { origin, name, version } }: HabitatRequest): string[] {
   const parts: (string | undefined)[] = [origin, name, version]
   return parts.filter((part) => part !== undefined)
 }

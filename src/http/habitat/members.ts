@@ -7,14 +7,14 @@ import { findRole, getOrigin, listMemberNames } from '../../origins/origin-store
 import { actorOf } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { signedInAs, signedInFor } from '../requests/rights.ts'
-import { query } from './asked.ts'
-import type { Asking } from './asked.ts'
+import { query } from './parameters.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { NO_CACHE } from './package-reply.ts'
 import { wireMembers } from './wire-people.ts'
 
 /** habitat-today.md 3.3 and 6, Members; habitat-2016.md 1.13. */
 export function memberReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
-  app.get(`${mount}/origins/:origin/users`, async (request: Asking, reply) => {
+  app.get(`${mount}/origins/:origin/users`, async (request: HabitatRequest, reply) => {
     signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const origin = await getOrigin(depot.db, request.params.origin)
     const members = await listMemberNames(depot.db, origin.id)
@@ -24,7 +24,7 @@ export function memberReads(app: FastifyInstance, { depot }: RouteContext, mount
       .send(JSON.stringify(wireMembers(origin, members)))
   })
 
-  app.get(`${mount}/origins/:origin/users/:account/role`, async (request: Asking, reply) => {
+  app.get(`${mount}/origins/:origin/users/:account/role`, async (request: HabitatRequest, reply) => {
     signedInAs(request, 'member', request.params.origin, 'read')
     const origin = await getOrigin(depot.db, request.params.origin)
     const account = await findAccount(depot.db, request.params.account)
@@ -36,7 +36,7 @@ export function memberReads(app: FastifyInstance, { depot }: RouteContext, mount
 }
 
 export function memberWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
-  app.put(`${mount}/origins/:origin/users/:account/role`, async (request: Asking, reply) => {
+  app.put(`${mount}/origins/:origin/users/:account/role`, async (request: HabitatRequest, reply) => {
     const { origin, account } = request.params
     const role = roleIn(request)
     request.subject = `${account} as ${role} of ${origin}`
@@ -49,7 +49,7 @@ export function memberWrites(app: FastifyInstance, { depot }: RouteContext, moun
     return reply.code(204).send()
   })
 
-  app.delete(`${mount}/origins/:origin/users/:account`, async (request: Asking, reply) => {
+  app.delete(`${mount}/origins/:origin/users/:account`, async (request: HabitatRequest, reply) => {
     const { origin, account } = request.params
     request.subject = `${account} out of ${origin}`
     signedInAs(request, 'owner', origin, 'manage')
@@ -61,7 +61,7 @@ export function memberWrites(app: FastifyInstance, { depot }: RouteContext, moun
     return reply.code(204).send()
   })
 
-  app.post(`${mount}/origins/:origin/transfer/:account`, async (request: Asking, reply) => {
+  app.post(`${mount}/origins/:origin/transfer/:account`, async (request: HabitatRequest, reply) => {
     const { origin, account } = request.params
     request.subject = `origin ${origin} to ${account}`
     signedInAs(request, 'owner', origin, 'manage')
@@ -73,7 +73,7 @@ export function memberWrites(app: FastifyInstance, { depot }: RouteContext, moun
     return reply.code(204).send()
   })
 
-  app.post(`${mount}/origins/:origin/depart`, async (request: Asking, reply) => {
+  app.post(`${mount}/origins/:origin/depart`, async (request: HabitatRequest, reply) => {
     const { origin } = request.params
     request.subject = `out of origin ${origin}`
     const { accountId, accountName: account } = signedInFor(request, origin, 'manage')
@@ -87,7 +87,7 @@ export function memberWrites(app: FastifyInstance, { depot }: RouteContext, moun
 }
 
 /** The role asked for. It is judged before the caller, who may be anonymous (habitat-today.md 6, Members). Throws `invalid_value`. */
-function roleIn(request: Asking): Role {
+function roleIn(request: HabitatRequest): Role {
   const asked = query(request, 'role') ?? ''
   const role = ROLES.find((candidate) => candidate === asked)
   if (role === undefined)

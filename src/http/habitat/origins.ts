@@ -5,7 +5,7 @@ import { findLatestKey, getOrigin } from '../../origins/origin-store.ts'
 import { actorOf } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { signedIn, signedInAs } from '../requests/rights.ts'
-import type { Asking } from './asked.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { readJson } from './body.ts'
 import { VisibilityShape } from './settings.ts'
 import { wireNewOrigin, wireOrigin } from './wire.ts'
@@ -15,7 +15,7 @@ const ChangedOrigin = z.object({ default_package_visibility: VisibilityShape })
 
 /** habitat-today.md 3.3; the answer of 2016 (habitat-2016.md 1.13) is within it. */
 export function originReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
-  app.get(`${mount}/origins/:origin`, async (request: Asking, reply) => {
+  app.get(`${mount}/origins/:origin`, async (request: HabitatRequest, reply) => {
     const origin = await getOrigin(depot.db, request.params.origin)
     const secret = await findLatestKey(depot.db, origin.name, 'secret')
     const privateKeyName = secret === undefined ? null : `${origin.name}-${secret.revision}`
@@ -24,7 +24,7 @@ export function originReads(app: FastifyInstance, { depot }: RouteContext, mount
 }
 
 export function originWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
-  app.post(`${mount}/origins`, async (request: Asking, reply) => {
+  app.post(`${mount}/origins`, async (request: HabitatRequest, reply) => {
     const caller = signedIn(request, 'manage')
     const { originCreators } = depot.config
     if (
@@ -51,7 +51,7 @@ export function originWrites(app: FastifyInstance, { depot }: RouteContext, moun
       .send(JSON.stringify(wireNewOrigin(origin)))
   })
 
-  app.put(`${mount}/origins/:origin`, async (request: Asking, reply) => {
+  app.put(`${mount}/origins/:origin`, async (request: HabitatRequest, reply) => {
     const { origin } = request.params
     request.subject = `origin ${origin}`
     signedInAs(request, 'administrator', origin, 'manage')
@@ -67,7 +67,7 @@ export function originWrites(app: FastifyInstance, { depot }: RouteContext, moun
     return reply.code(204).send()
   })
 
-  app.delete(`${mount}/origins/:origin`, async (request: Asking, reply) => {
+  app.delete(`${mount}/origins/:origin`, async (request: HabitatRequest, reply) => {
     const { origin } = request.params
     request.subject = `origin ${origin}`
     signedInAs(request, 'owner', origin, 'manage')

@@ -9,21 +9,21 @@ import { replyArchive } from '../requests/archive-reply.ts'
 import { actorOf } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { signedInAs } from '../requests/rights.ts'
-import { identOf, identTextOf, meantTarget, namedTarget, query } from './asked.ts'
-import type { Asking } from './asked.ts'
+import { identOf, identTextOf, targetOrDefault, parseTarget, query } from './parameters.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { packageIn } from './body.ts'
-import { ownTarget } from './polls.ts'
+import { clientTarget } from './polls.ts'
 import { pollRoute } from './poll-route.ts'
 
 const SETTABLE: readonly string[] = ['public', 'private']
 
 /** habitat-2016.md 1.2 rows 10–16, habitat-today.md 3.1; `place` is the mount, or a view's URL below it. */
 export function packageReads(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
-  const download = async (request: Asking, reply: FastifyReply) => {
+  const download = async (request: HabitatRequest, reply: FastifyReply) => {
     const release = await findDownload(
       depot.db,
       identTextOf(request),
-      namedTarget(request),
+      parseTarget(request),
       audienceOf(request.caller),
     )
     if (release === undefined)
@@ -45,11 +45,11 @@ export function packageReads(app: FastifyInstance, { depot, answers }: RouteCont
 
 /** habitat-2016.md 1.10, habitat-today.md 1.6 and 3.6. */
 export function packageWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
-  app.post(`${mount}/pkgs/:origin/:name/:version/:release`, async (request: Asking, reply) => {
+  app.post(`${mount}/pkgs/:origin/:name/:version/:release`, async (request: HabitatRequest, reply) => {
     const ident = identOf(request)
     request.subject = formatIdent(ident)
     const publisher = signedInAs(request, 'member', ident.origin, 'upload')
-    const target = namedTarget(request)
+    const target = parseTarget(request)
     const checksum = query(request, 'checksum')?.toLowerCase()
     const isForced = query(request, 'forced') === 'true'
     const announcedBytes = Number(request.headers['content-length'] ?? 0)
@@ -57,7 +57,7 @@ export function packageWrites(app: FastifyInstance, { depot }: RouteContext, mou
     const upload = {
       ident,
       target,
-      ownTarget: ownTarget(request.headers['user-agent']),
+      ownTarget: clientTarget(request.headers['user-agent']),
       announcedBytes,
       checksum,
       isForced,
@@ -74,33 +74,36 @@ export function packageWrites(app: FastifyInstance, { depot }: RouteContext, mou
   })
 
   /** Of one target; 422 where something needs it (habitat-today.md 3.1). */
-  app.delete(`${mount}/pkgs/:origin/:name/:version/:release`, async (request: Asking, reply) => {
+  app.delete(`${mount}/pkgs/:origin/:name/:version/:release`, async (request: HabitatRequest, reply) => {
     const ident = identOf(request)
     request.subject = formatIdent(ident)
     signedInAs(request, 'member', ident.origin, 'manage')
     await remove(
       depot,
-      { ident: formatIdent(ident), target: meantTarget(request) },
+      { ident: formatIdent(ident), target: targetOrDefault(request) },
       actorOf(request, 'habitat'),
     )
     return reply.code(204).send()
   })
 
   /** Of every target. Nobody hides a package by hand: `hidden` is 422, like what is no visibility at all. */
-  app.patch(`${mount}/pkgs/:origin/:name/:version/:release/:visibility`, async (request: Asking, reply) => {
-    const ident = formatIdent(identOf(request))
-    const { origin, visibility } = request.params
-    request.subject = `${ident}, ${visibility}`
-    signedInAs(request, 'maintainer', origin, 'manage')
-    if (!isSettable(visibility))
-      throw new DepotError('invalid_value', `a package is made public or private, not ${quote(visibility)}`)
-    await depot.writer.submit({
-      kind: 'setVisibility',
-      input: { ident, visibility },
-      actor: actorOf(request, 'habitat'),
-    })
-    return reply.send()
-  })
+  app.patch(
+    `${mount}/pkgs/:origin/:name/:version/:release/:visibility`,
+    async (request: HabitatRequest, reply) => {
+      const ident = formatIdent(identOf(request))
+      const { origin, visibility } = request.params
+      request.subject = `${ident}, ${visibility}`
+      signedInAs(request, 'maintainer', origin, 'manage')
+      if (!isSettable(visibility))
+        throw new DepotError('invalid_value', `a package is made public or private, not ${quote(visibility)}`)
+      await depot.writer.submit({
+        kind: 'setVisibility',
+        input: { ident, visibility },
+        actor: actorOf(request, 'habitat'),
+      })
+      return reply.send()
+    },
+  )
 }
 
 function isSettable(text: string): text is 'public' | 'private' {

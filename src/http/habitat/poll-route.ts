@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify'
 import { audienceOf } from '../../access/access.ts'
 import type { Answers } from '../../answers/answers.ts'
-import { pollOf } from './asked.ts'
-import type { Asking } from './asked.ts'
+import { pollOf } from './parameters.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { replyPackage } from './package-reply.ts'
 import { answerPoll } from './polls.ts'
 
@@ -10,7 +10,7 @@ import { answerPoll } from './polls.ts'
 export function pollRoute(
   answers: Answers,
   kind: { isLatest: boolean; isChannel: boolean },
-): (request: Asking, reply: FastifyReply) => undefined | Promise<FastifyReply> {
+): (request: HabitatRequest, reply: FastifyReply) => undefined | Promise<FastifyReply> {
   return (request, reply) => {
     const answer = answerPoll(answers, pollOf(request, kind), audienceOf(request.caller))
     if (answer instanceof Promise) return answer.then((known) => replyPackage(request, reply, known))

@@ -42,7 +42,7 @@ export function answerPoll(
 }
 
 /** The target that a client tells of itself. */
-export function ownTarget(userAgent: string | undefined): Target | undefined {
+export function clientTarget(userAgent: string | undefined): Target | undefined {
   const own = targetOfAgent(userAgent)
   return own !== undefined && isTarget(own) ? own : undefined
 }
@@ -125,7 +125,7 @@ export function viewsMeant(
 
 /** The target named or, failing it, the client's own or the default one. */
 function targetMeant({ target, userAgent }: Poll): Target {
-  return target ?? ownTarget(userAgent) ?? DEFAULT_TARGET
+  return target ?? clientTarget(userAgent) ?? DEFAULT_TARGET
 }
 
 /** A promise on the way of every poll would cost more than finding its answer. */

@@ -8,8 +8,8 @@ import { generateToken, hashToken } from '../../accounts/token.ts'
 import { actorOf } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { signedIn } from '../requests/rights.ts'
-import { idOf } from './asked.ts'
-import type { Asking } from './asked.ts'
+import { idOf } from './parameters.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { readJson } from './body.ts'
 import { NO_CACHE } from './package-reply.ts'
 import { wireProfile, wireToken } from './wire-people.ts'
@@ -18,7 +18,7 @@ const ChangedProfile = z.object({ email: z.string().min(1).max(254) })
 
 /** habitat-today.md 3.4 and 6, Profile. */
 export function profileRoutes(app: FastifyInstance, { depot }: RouteContext): void {
-  app.get('/profile', async (request: Asking, reply) => {
+  app.get('/profile', async (request: HabitatRequest, reply) => {
     const account = await getAccountById(depot.db, signedIn(request, 'read').accountId)
     return reply
       .header('cache-control', NO_CACHE)
@@ -26,7 +26,7 @@ export function profileRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       .send(JSON.stringify(wireProfile(account)))
   })
 
-  app.patch('/profile', async (request: Asking, reply) => {
+  app.patch('/profile', async (request: HabitatRequest, reply) => {
     const caller = signedIn(request, 'manage')
     const { accountId } = caller
     expectOwnAccount(caller, accountId)
@@ -42,13 +42,13 @@ export function profileRoutes(app: FastifyInstance, { depot }: RouteContext): vo
 
 /** One token per account is made here, and replaced; what operators hand out (`hart-depot token add`) stays. */
 export function profileTokenRoutes(app: FastifyInstance, { depot }: RouteContext): void {
-  app.get('/profile/access-tokens', async (request: Asking, reply) => {
+  app.get('/profile/access-tokens', async (request: HabitatRequest, reply) => {
     const token = await findProfileToken(depot.db, signedIn(request, 'read').accountId)
     const tokens = token === undefined ? [] : [wireToken(token)]
     return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify({ tokens }))
   })
 
-  app.post('/profile/access-tokens', async (request: Asking, reply) => {
+  app.post('/profile/access-tokens', async (request: HabitatRequest, reply) => {
     const { accountId, expiresAt } = wholeAccount(request)
     const token = generateToken()
     const input = { accountId, hash: hashToken(token), ...(expiresAt !== undefined && { expiresAt }) }
@@ -63,7 +63,7 @@ export function profileTokenRoutes(app: FastifyInstance, { depot }: RouteContext
       .send(JSON.stringify(wireToken(made, token)))
   })
 
-  app.delete('/profile/access-tokens/:id', async (request: Asking, reply) => {
+  app.delete('/profile/access-tokens/:id', async (request: HabitatRequest, reply) => {
     const { accountId } = wholeAccount(request)
     const tokenId = idOf(request)
     await depot.writer.submit({

@@ -3,19 +3,19 @@ import { audienceAs, audienceOf } from '../../access/access.ts'
 import { DEFAULT_TARGET } from '../../package/target.ts'
 import { listDependents } from '../../releases/dependents-store.ts'
 import type { RouteContext } from '../requests/request.ts'
-import { namedTarget } from './asked.ts'
-import type { Asking } from './asked.ts'
+import { parseTarget } from './parameters.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { NO_CACHE } from './package-reply.ts'
 
 /** habitat-today.md 3.4 and 6 (Packages): under `/v1` alone. A package that nothing depends on, or that is not there, has none. */
 export function dependentReads(app: FastifyInstance, { depot }: RouteContext): void {
-  app.get('/rdeps/:origin/:name', async (request: Asking, reply) => {
+  app.get('/rdeps/:origin/:name', async (request: HabitatRequest, reply) => {
     const { origin, name } = request.params
     const eyes = { audience: audienceOf(request.caller), members: audienceAs(request.caller, 'member') }
     const rdeps = await listDependents(
       depot.db,
       { origin, name },
-      namedTarget(request) ?? DEFAULT_TARGET,
+      parseTarget(request) ?? DEFAULT_TARGET,
       eyes,
     )
     return reply

@@ -4,8 +4,8 @@ import { findView } from '../../revisions/view-store.ts'
 import { parseSearch } from '../../search/package-search.ts'
 import { searchIdents, searchPackages } from '../../search/search-store.ts'
 import type { RouteContext } from '../requests/request.ts'
-import { flagOf, offsetOf, pageAt } from './asked.ts'
-import type { Asking } from './asked.ts'
+import { flagOf, offsetOf, pageAt } from './parameters.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { replyPage } from './lists.ts'
 import { wireIdent, wireName } from './wire.ts'
 
@@ -16,7 +16,7 @@ const NOTHING = { items: [], total: 0 }
  * members and, `distinct`, by its owner alone (3.9). Below a view's URL, only the members of the view are found.
  */
 export function searchReads(app: FastifyInstance, { depot }: RouteContext, place: string): void {
-  app.get(`${place}/pkgs/search/:words`, async (request: Asking, reply) => {
+  app.get(`${place}/pkgs/search/:words`, async (request: HabitatRequest, reply) => {
     const { caller } = request
     const { view: name, words } = request.params
     const offset = offsetOf(request)

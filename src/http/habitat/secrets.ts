@@ -6,7 +6,7 @@ import { getOrigin } from '../../origins/origin-store.ts'
 import { actorOf } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { signedInAs } from '../requests/rights.ts'
-import type { Asking } from './asked.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { readJson } from './body.ts'
 import { NO_CACHE } from './package-reply.ts'
 import { wireSecret } from './wire-affairs.ts'
@@ -15,7 +15,7 @@ const NewSecret = z.object({ name: z.string().min(1), value: z.string().min(1) }
 
 /** habitat-today.md 1.10 and 3.3: for administrators alone. */
 export function secretRoutes(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
-  app.get(`${mount}/origins/:origin/secret`, async (request: Asking, reply) => {
+  app.get(`${mount}/origins/:origin/secret`, async (request: HabitatRequest, reply) => {
     signedInAs(request, 'administrator', request.params.origin, 'manage')
     const origin = await getOrigin(depot.db, request.params.origin)
     const secrets = await listSecrets(depot.db, origin.id)
@@ -25,7 +25,7 @@ export function secretRoutes(app: FastifyInstance, { depot }: RouteContext, moun
     return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify(opened))
   })
 
-  app.post(`${mount}/origins/:origin/secret`, async (request: Asking, reply) => {
+  app.post(`${mount}/origins/:origin/secret`, async (request: HabitatRequest, reply) => {
     const { origin } = request.params
     const { accountId: ownerId } = signedInAs(request, 'administrator', origin, 'manage')
     const { name, value } = await readJson(request, depot, { what: 'the secret', shape: NewSecret })
@@ -39,7 +39,7 @@ export function secretRoutes(app: FastifyInstance, { depot }: RouteContext, moun
     return reply.code(201).send()
   })
 
-  app.delete(`${mount}/origins/:origin/secret/:name`, async (request: Asking, reply) => {
+  app.delete(`${mount}/origins/:origin/secret/:name`, async (request: HabitatRequest, reply) => {
     const { origin, name } = request.params
     request.subject = `secret ${name} of ${origin}`
     signedInAs(request, 'administrator', origin, 'manage')

@@ -6,8 +6,8 @@ import { findSettings, listSettings } from '../../releases/settings-store.ts'
 import { actorOf } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { signedInAs } from '../requests/rights.ts'
-import { offsetOf, pageAt } from './asked.ts'
-import type { Asking } from './asked.ts'
+import { offsetOf, pageAt } from './parameters.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { readJson } from './body.ts'
 import { replyPage } from './lists.ts'
 import { NO_CACHE } from './package-reply.ts'
@@ -18,7 +18,7 @@ const ChangedSettings = z.object({ visibility: VisibilityShape })
 
 /** habitat-today.md 3.1: "unique names of an origin" are its packages' settings (6, Settings). */
 export function settingsList(app: FastifyInstance, { depot }: RouteContext): void {
-  app.get('/depot/:origin/pkgs', async (request: Asking, reply) => {
+  app.get('/depot/:origin/pkgs', async (request: HabitatRequest, reply) => {
     const offset = offsetOf(request)
     return replyPage(
       reply,
@@ -31,7 +31,7 @@ export function settingsList(app: FastifyInstance, { depot }: RouteContext): voi
 
 /** habitat-today.md 3.4 and 6, Settings. */
 export function settingsRoutes(app: FastifyInstance, { depot }: RouteContext): void {
-  app.get('/settings/:origin/:name', async (request: Asking, reply) => {
+  app.get('/settings/:origin/:name', async (request: HabitatRequest, reply) => {
     const { origin, name } = request.params
     signedInAs(request, 'readonly_member', origin, 'read')
     const settings = await findSettings(depot.db, origin, name)
@@ -42,7 +42,7 @@ export function settingsRoutes(app: FastifyInstance, { depot }: RouteContext): v
       .send(JSON.stringify(wireSettings(settings)))
   })
 
-  app.post('/settings/:origin/:name', async (request: Asking, reply) => {
+  app.post('/settings/:origin/:name', async (request: HabitatRequest, reply) => {
     const { origin, name } = request.params
     request.subject = `settings of ${origin}/${name}`
     const { accountId: ownerId } = signedInAs(request, 'maintainer', origin, 'manage')
@@ -57,7 +57,7 @@ export function settingsRoutes(app: FastifyInstance, { depot }: RouteContext): v
       .send(JSON.stringify(wireSettings(settings)))
   })
 
-  app.put('/settings/:origin/:name', async (request: Asking, reply) => {
+  app.put('/settings/:origin/:name', async (request: HabitatRequest, reply) => {
     const { origin, name } = request.params
     request.subject = `settings of ${origin}/${name}`
     signedInAs(request, 'maintainer', origin, 'manage')
@@ -70,7 +70,7 @@ export function settingsRoutes(app: FastifyInstance, { depot }: RouteContext): v
     return reply.type('application/json').send(JSON.stringify(wireSettings(settings)))
   })
 
-  app.delete('/settings/:origin/:name', async (request: Asking, reply) => {
+  app.delete('/settings/:origin/:name', async (request: HabitatRequest, reply) => {
     const { origin, name } = request.params
     request.subject = `settings of ${origin}/${name}`
     signedInAs(request, 'maintainer', origin, 'manage')

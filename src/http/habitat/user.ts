@@ -4,13 +4,13 @@ import { listInvitationsOf } from '../../origins/invitation-store.ts'
 import { listOriginsOf } from '../../origins/origin-store.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { signedIn } from '../requests/rights.ts'
-import type { Asking } from './asked.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { NO_CACHE } from './package-reply.ts'
 import { wireInvitation, wireOwnOrigin } from './wire-people.ts'
 
 /** habitat-today.md 3.4 and 6: what is the caller's, whichever origin it is of. */
 export function userReads(app: FastifyInstance, { depot }: RouteContext): void {
-  app.get('/user/invitations', async (request: Asking, reply) => {
+  app.get('/user/invitations', async (request: HabitatRequest, reply) => {
     const caller = signedIn(request, 'read')
     const invitations = (await listInvitationsOf(depot.db, caller.accountId)).filter(({ origin }) =>
       allowsOrigin(caller, origin),
@@ -21,7 +21,7 @@ export function userReads(app: FastifyInstance, { depot }: RouteContext): void {
       .send(JSON.stringify(invitations.map(wireInvitation)))
   })
 
-  app.get('/user/origins', async (request: Asking, reply) => {
+  app.get('/user/origins', async (request: HabitatRequest, reply) => {
     const caller = signedIn(request, 'read')
     const origins = (await listOriginsOf(depot.db, caller.accountId)).filter(({ name }) =>
       allowsOrigin(caller, name),

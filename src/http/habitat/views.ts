@@ -6,8 +6,8 @@ import { actorOf } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { mayPromote, signedIn } from '../requests/rights.ts'
 import type { AbsentViews } from './absent-views.ts'
-import { identOf } from './asked.ts'
-import type { Asking } from './asked.ts'
+import { identOf } from './parameters.ts'
+import type { HabitatRequest } from './parameters.ts'
 import { targetMeant, replyPromotion } from './channels.ts'
 import { NO_CACHE } from './package-reply.ts'
 
@@ -31,7 +31,7 @@ export function viewWrites(
 ): void {
   app.post(
     `${mount}/views/:view/pkgs/:origin/:name/:version/:release/promote`,
-    async (request: Asking, reply) => {
+    async (request: HabitatRequest, reply) => {
       const { origin, view = '' } = request.params
       signedIn(request, 'promote')
       const absent = absentViews.refusalOf(view, request.ip)

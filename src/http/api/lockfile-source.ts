@@ -12,7 +12,7 @@ import type { ReleaseSource } from '../../views/change-request.ts'
  * what is needed too. Throws as `readLockfile` and `expectLocked`; and `invalid_request` where what it does not name should leave, though
  * it does not name everything.
  */
-export async function lockfileAsked(
+export async function lockfileSource(
   depot: Depot,
   text: string,
   asked: { audience: Audience; isExact: boolean },

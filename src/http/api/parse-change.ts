@@ -16,7 +16,7 @@ import type { ChangeRequest, Only, ReleaseSource } from '../../views/change-requ
 import type { Asking } from '../../commands/views/promote.ts'
 import type { ViewRule } from '../../views/rule.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
-import { lockfileAsked } from './asked-lockfile.ts'
+import { lockfileSource } from './lockfile-source.ts'
 import type { PlanBody } from './change-shapes.ts'
 import { momentOf, revisionOf } from './moment.ts'
 import type { PromotionHeaders } from './shapes.ts'
@@ -25,7 +25,7 @@ import type { PromotionHeaders } from './shapes.ts'
 export type ChangeBody = Partial<z.infer<typeof PlanBody>>
 
 /** What of a request says how. */
-export interface AskedHow {
+export interface ChangeRequestParts {
   readonly method: string
   readonly url: string
   readonly headers: z.infer<typeof PromotionHeaders>
@@ -37,7 +37,7 @@ export interface AskedHow {
 }
 
 /** Throws `invalid_request`, naming the part of the body. */
-export async function changeAsked(
+export async function parseChange(
   depot: Depot,
   act: ChangeRequest['act'],
   asked: { view: string; body: ChangeBody; caller: Session },
@@ -45,9 +45,9 @@ export async function changeAsked(
   const { view, body, caller } = asked
   expectMeant(act, body)
   const base = { view }
-  if (act === 'rollback' || act === 'revert') return { ...base, ...pastAsked(act, body) }
-  if (act === 'set-rule') return { ...base, act, rule: ruleAsked(body) }
-  const source = await sourceAsked(depot, body, audienceOfChanges(caller))
+  if (act === 'rollback' || act === 'revert') return { ...base, ...parsePast(act, body) }
+  if (act === 'set-rule') return { ...base, act, rule: parseRule(body) }
+  const source = await parseSource(depot, body, audienceOfChanges(caller))
   if (act === 'demote') return { ...base, act, source }
   return {
     ...base,
@@ -82,8 +82,8 @@ function expectMeant(act: ChangeRequest['act'], body: ChangeBody): void {
 
 type Past<Act> = Omit<Extract<ChangeRequest, { act: Act }>, 'view'>
 
-function pastAsked(act: 'rollback' | 'revert', body: ChangeBody): Past<'rollback'> | Past<'revert'> {
-  const only = onlyAsked(body)
+function parsePast(act: 'rollback' | 'revert', body: ChangeBody): Past<'rollback'> | Past<'revert'> {
+  const only = parseOnly(body)
   if (act === 'revert') {
     if (body.revision === undefined)
       throw missing('/revision', 'a revert needs the revision that it takes back')
@@ -94,13 +94,13 @@ function pastAsked(act: 'rollback' | 'revert', body: ChangeBody): Past<'rollback
   return { act, to, ...(only && { only }) }
 }
 
-function ruleAsked({ rule }: ChangeBody): ViewRule {
+function parseRule({ rule }: ChangeBody): ViewRule {
   if (rule === undefined) throw missing('/rule', 'a set-rule needs the rule that it sets')
   return rule
 }
 
 /** Throws `ident_malformed`. */
-export function onlyAsked({
+export function parseOnly({
   origin,
   name,
 }: {
@@ -113,7 +113,7 @@ export function onlyAsked({
 }
 
 /** The origins of releases that are named one by one, or that a change is restricted to: rights to these are asked before anything is looked up. */
-export function originsAsked({ releases = [], origin }: ChangeBody): Set<string> {
+export function originsOf({ releases = [], origin }: ChangeBody): Set<string> {
   return new Set([
     ...releases.map(({ ident }) => parseIdent(ident).origin),
     ...(origin === undefined ? [] : [origin]),
@@ -136,7 +136,7 @@ export function subjectOf(
 }
 
 /** How a change is asked for. Throws `invalid_request` for an `If-Match` that is none, or disagrees with the body. */
-export function howAsked(asked: AskedHow): Asking {
+export function parseOptions(asked: ChangeRequestParts): Asking {
   const { reason, override } = asked.body
   const expected = expectedRevision(asked)
   const idempotency = idempotencyOf(
@@ -154,7 +154,7 @@ export function howAsked(asked: AskedHow): Asking {
 
 /** The body was parsed, and so has its fields in the schema's order: it is canonical as it is. */
 export function idempotencyOf(
-  { method, url, headers, body }: AskedHow,
+  { method, url, headers, body }: ChangeRequestParts,
   expectRevision?: number | string,
 ): IdempotencyKey | undefined {
   const key = headers['idempotency-key']
@@ -163,13 +163,13 @@ export function idempotencyOf(
   return { key, requestHash: createHash('sha256').update(`${method} ${url}\n${question}`).digest('hex') }
 }
 
-async function sourceAsked(depot: Depot, body: ChangeBody, audience: Audience): Promise<ReleaseSource> {
+async function parseSource(depot: Depot, body: ChangeBody, audience: Audience): Promise<ReleaseSource> {
   const { releases, from, lockfile } = body
   const ways = [releases, from, lockfile].filter((way) => way !== undefined).length
   if (ways === 1 && releases !== undefined)
     return { releases: await withTargets(depot.db, releases, audience) }
   if (ways === 1 && lockfile !== undefined)
-    return lockfileAsked(depot, lockfile, { audience, isExact: body.exact === true })
+    return lockfileSource(depot, lockfile, { audience, isExact: body.exact === true })
   if (ways !== 1 || from === undefined)
     throw missing('', 'say what to move, in one way: releases, from, or lockfile')
   const at = momentOf(from.at === undefined ? undefined : String(from.at), '/from/at')
@@ -185,7 +185,7 @@ async function sourceAsked(depot: Depot, body: ChangeBody, audience: Audience): 
  * The body's, or that of `If-Match: "12"`. An entity tag of a view begins with its `revision_id`, and what follows depends on who asked;
  * one that an earlier version gave begins with the revision alone.
  */
-function expectedRevision({ headers, body }: AskedHow): Position | undefined {
+function expectedRevision({ headers, body }: ChangeRequestParts): Position | undefined {
   const header = headers['if-match']?.trim()
   const expected =
     body.expect_revision === undefined ? undefined : parsePosition(String(body.expect_revision))

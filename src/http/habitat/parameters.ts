@@ -4,7 +4,7 @@ import { makeIdent } from '../../package/ident.ts'
 import type { Ident } from '../../package/ident.ts'
 import { DEFAULT_TARGET, isTarget, targetMalformed } from '../../package/target.ts'
 import type { Target } from '../../package/target.ts'
-import { ownTarget } from './polls.ts'
+import { clientTarget } from './polls.ts'
 import type { Poll } from './polls.ts'
 
 // What a request at the Habitat door asks for and who asks, taken from its URL and headers.
@@ -28,34 +28,34 @@ export interface Path {
   readonly id: string
 }
 
-export type Asking = FastifyRequest<{
+export type HabitatRequest = FastifyRequest<{
   Params: Path
   Querystring: Record<string, string | string[] | undefined>
 }>
 
 /** Throws `ident_malformed`. */
-export function identOf({ params: { origin, name, version = '', release } }: Asking): Ident {
+export function identOf({ params: { origin, name, version = '', release } }: HabitatRequest): Ident {
   return makeIdent({ origin, name, version, release })
 }
 
 /** The text of an ident to look up: reads refuse none, they just do not find it. */
-export function identTextOf({ params: { origin, name, version = '', release } }: Asking): string {
+export function identTextOf({ params: { origin, name, version = '', release } }: HabitatRequest): string {
   return `${origin}/${name}/${version}/${release}`
 }
 
 /** The number of an invitation or a token. Throws `invalid_value`. */
-export function idOf({ params: { id } }: Asking): number {
+export function idOf({ params: { id } }: HabitatRequest): number {
   if (!/^\d{1,19}$/.test(id)) throw new DepotError('invalid_value', `${quote(id)} is not an id`)
   return Number(id)
 }
 
-export function query(request: Asking, name: string): string | undefined {
+export function query(request: HabitatRequest, name: string): string | undefined {
   const value = request.query[name]
   return Array.isArray(value) ? value[0] : value
 }
 
 /** The target named in the query. Throws `target_malformed`. */
-export function namedTarget(request: Asking): Target | undefined {
+export function parseTarget(request: HabitatRequest): Target | undefined {
   const text = query(request, 'target')
   if (text === undefined || text === '') return undefined
   if (isTarget(text)) return text
@@ -63,13 +63,13 @@ export function namedTarget(request: Asking): Target | undefined {
 }
 
 /** The target named or, failing it, the client's own or the default one. */
-export function meantTarget(request: Asking): Target {
-  return namedTarget(request) ?? ownTarget(request.headers['user-agent']) ?? DEFAULT_TARGET
+export function targetOrDefault(request: HabitatRequest): Target {
+  return parseTarget(request) ?? clientTarget(request.headers['user-agent']) ?? DEFAULT_TARGET
 }
 
 /** What a poll asks. Throws `target_malformed`. */
 export function pollOf(
-  request: Asking,
+  request: HabitatRequest,
   { isLatest, isChannel }: { isLatest: boolean; isChannel: boolean },
 ): Poll {
   const { view, channel, origin, name, version, release } = request.params
@@ -81,14 +81,14 @@ export function pollOf(
     version,
     release: isLatest ? undefined : release,
   }
-  return { ...path, target: namedTarget(request), userAgent: request.headers['user-agent'] }
+  return { ...path, target: parseTarget(request), userAgent: request.headers['user-agent'] }
 }
 
 /** How many items a page of today's lists holds (habitat-today.md 3.5). */
 export const PAGE = 50
 
 /** `range`: a zero-based offset, or a negative number. Throws `invalid_request`. */
-export function rangeOf(request: Asking): number {
+export function rangeOf(request: HabitatRequest): number {
   const text = query(request, 'range')
   if (text === undefined || text === '') return 0
   if (!/^-?\d{1,15}$/.test(text))
@@ -97,7 +97,7 @@ export function rangeOf(request: Asking): number {
 }
 
 /** A {@link rangeOf} of which a negative one is the beginning. */
-export function offsetOf(request: Asking): number {
+export function offsetOf(request: HabitatRequest): number {
   return Math.max(0, rangeOf(request))
 }
 
@@ -107,7 +107,7 @@ export function pageAt(offset: number): { offset: number; limit: number } {
 }
 
 /** `true` or `false`. Throws `invalid_request`. */
-export function flagOf(request: Asking, name: string): boolean {
+export function flagOf(request: HabitatRequest, name: string): boolean {
   const text = query(request, name)
   if (text === undefined || text === 'false') return false
   if (text === 'true') return true

@@ -13,7 +13,7 @@ export function deadlineOf(waitSeconds: number | undefined): number | undefined 
  * Holds a request until something that it wants is committed after what it knows, or what its caller may do changes. Its token is looked
  * at again then: one that was revoked, or has expired, ends the wait with `unauthenticated`, and a role that was lost is lost from then on.
  */
-export async function hold(
+export async function longPoll(
   context: RouteContext,
   { request, reply }: { request: FastifyRequest; reply: FastifyReply },
   waiting: Watching & { after: number; deadline: number },
