@@ -10,7 +10,7 @@ import { USUAL_JSON } from './bodies.ts'
 import { contentRoutes } from './content.ts'
 import { tagAnswers } from './etag.ts'
 import { eventRoutes } from './events.ts'
-import { governanceRoutes } from './governance.ts'
+import { gateRoutes } from './gates.ts'
 import { depotKeyRoutes, trustedKeyRoutes } from './depot-keys.ts'
 import { historyRoutes } from './history.ts'
 import { lockfileRoutes } from './lockfiles.ts'
@@ -68,7 +68,7 @@ export async function apiRoutes(app: FastifyInstance, { context }: { context: Ro
   eventRoutes(app, context)
   promotionRoutes(app, context)
   planRoutes(app, context)
-  governanceRoutes(app, context)
+  gateRoutes(app, context)
   releaseRoutes(app, context)
   originRoutes(app, context)
   webhookRoutes(app, context)

@@ -26,7 +26,7 @@ import { wireFreeze, wireView } from './wire.ts'
 const tags = ['rules of views']
 
 /** What a view lets happen, and views of what would happen. */
-export function governanceRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   async function tell(request: FastifyRequest, view: ViewOfCore) {
