@@ -36,7 +36,7 @@ import { pathOf, proxyTrust, publicPathOf, withoutPath } from './requests/public
 import type { RouteContext } from './requests/request.ts'
 import { validate } from './requests/validate.ts'
 import { closeConnectionsWhenStopping } from './stop.ts'
-import type { Office, Workers } from './workers.ts'
+import type { SharedServices, Workers } from './workers.ts'
 
 const LONGEST_PARAMETER = 2_048
 /** Answers that are not counted: a connection has one at a time. */
@@ -71,9 +71,9 @@ export async function buildServer(
     webhooks,
     ofThreads: async () => [await requests.figures(), ...((await workers?.figures()) ?? [])],
   })
-  const office = { webhooks, figures: () => metrics.text() }
-  workers?.open(office)
-  const app = await assemble({ depot, ...memory, webhooks }, office, requests)
+  const services = { webhooks, figures: () => metrics.text() }
+  workers?.provide(services)
+  const app = await assemble({ depot, ...memory, webhooks }, services, requests)
   app.addHook('preClose', async () => void workers?.stop())
   app.addHook('onClose', async () => {
     await workers?.stop()
@@ -85,12 +85,12 @@ export async function buildServer(
 /** The same in a thread that joined the depot. */
 export async function buildWorkerServer(
   depot: Depot,
-  office: Office,
+  services: SharedServices,
 ): Promise<{ app: FastifyInstance; figures: () => Promise<Figures> }> {
   const memory = await openMemory(depot)
   const requests = new RequestMetrics(memory)
   return {
-    app: await assemble({ depot, ...memory, webhooks: office.webhooks }, office, requests),
+    app: await assemble({ depot, ...memory, webhooks: services.webhooks }, services, requests),
     figures: () => requests.figures(),
   }
 }
@@ -116,7 +116,7 @@ async function openMemory(
 
 async function assemble(
   context: RouteContext,
-  { figures }: Office,
+  { figures }: SharedServices,
   metrics: RequestMetrics,
 ): Promise<FastifyInstance> {
   const { depot, feed } = context

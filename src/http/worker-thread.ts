@@ -6,18 +6,18 @@ import { ThreadCalls } from '../threads/thread-calls.ts'
 import type { WebhookDesk } from '../delivery/webhooks.ts'
 import { buildWorkerServer } from './server.ts'
 import { stopServer } from './stop.ts'
-import type { OfWorker, OfWorkers, Start } from './workers.ts'
+import type { WorkerCalls, ParentCalls, WorkerStart } from './workers.ts'
 
 // The other side of workers.ts: a thread that answers requests.
 
-const { host, port, name, share } = workerData as Start
+const { host, port, name, share } = workerData as WorkerStart
 if (parentPort === null) throw new Error('this is run as a thread')
 const parent = parentPort
 
-const calls: ThreadCalls<OfWorkers> = new ThreadCalls<OfWorkers>(parent, {
+const calls: ThreadCalls<ParentCalls> = new ThreadCalls<ParentCalls>(parent, {
   figures: () => figures(),
   stop: () => stop(),
-} satisfies OfWorker)
+} satisfies WorkerCalls)
 const claims: Claims = {
   keep: (spooled, checksum) => calls.call('keep', spooled, checksum),
   release: (checksum) => calls.call('release', checksum),

@@ -23,14 +23,14 @@ interface Address {
 }
 
 /** What all threads that answer requests have in one of them. */
-export interface Office {
+export interface SharedServices {
   readonly webhooks: WebhookDesk
   /** Those of the whole depot. */
   readonly figures: () => Promise<FiguresText>
 }
 
 /** What one of them is told at its start. */
-export interface Start {
+export interface WorkerStart {
   readonly host: string
   readonly port: number
   /** Of the thread, in letters and digits. */
@@ -39,25 +39,25 @@ export interface Start {
 }
 
 /** What this thread does for one of them. */
-export type OfWorkers = {
+export type ParentCalls = {
   readonly [Name in keyof Claims]: Claims[Name]
 } & {
   readonly [Name in keyof WebhookDesk]: WebhookDesk[Name]
-} & Pick<Office, 'figures'> & {
+} & Pick<SharedServices, 'figures'> & {
     readonly examine: (checksum: string) => Promise<Damage | undefined>
     readonly listening: () => Promise<void>
   }
 
 /** And that one for it. */
-export type OfWorker = {
+export type WorkerCalls = {
   readonly figures: () => Promise<Figures>
   /** Resolves when all requests in flight are answered, and the thread is about to end. */
   readonly stop: () => Promise<void>
 }
 
 /** A thread, from its start to its end. */
-interface Standing {
-  readonly calls: ThreadCalls<OfWorker>
+interface RunningWorker {
+  readonly calls: ThreadCalls<WorkerCalls>
   readonly thread: Worker
   readonly gone: Promise<unknown>
   isListening: boolean
@@ -71,8 +71,8 @@ interface Standing {
 export class Workers {
   readonly #depot: Depot
   readonly #count: number
-  readonly #standing = new Set<Standing>()
-  #office: Office | undefined
+  readonly #running = new Set<RunningWorker>()
+  #services: SharedServices | undefined
   #stopping: Promise<void> | undefined
   #started = 0
 
@@ -83,8 +83,8 @@ export class Workers {
   }
 
   /** Where they find what this thread has for them. */
-  open(office: Office): void {
-    this.#office = office
+  provide(services: SharedServices): void {
+    this.#services = services
   }
 
   /** Resolves when all of them listen. Rejects when one cannot; those that can go on until {@link stop}. */
@@ -95,7 +95,7 @@ export class Workers {
   /** Those of threads that answer; one that is on its way out has taken its own with it. */
   async figures(): Promise<readonly Figures[]> {
     const found = await Promise.all(
-      [...this.#standing]
+      [...this.#running]
         .filter(({ isListening }) => isListening)
         .map(({ calls }) => calls.call('figures').catch(() => [])),
     )
@@ -104,7 +104,7 @@ export class Workers {
 
   /** They take no new connections, and end with the requests they have in flight. */
   stop(): Promise<void> {
-    this.#stopping ??= Promise.all([...this.#standing].map((standing) => end(standing))).then(() => undefined)
+    this.#stopping ??= Promise.all([...this.#running].map((worker) => end(worker))).then(() => undefined)
     return this.#stopping
   }
 
@@ -114,7 +114,7 @@ export class Workers {
     this.#started += 1
     const name = `worker${this.#started}`
     const begun = performance.now()
-    const start: Start = { ...address, name, share }
+    const start: WorkerStart = { ...address, name, share }
     const thread = new Worker(THREAD, {
       name,
       workerData: start,
@@ -122,30 +122,30 @@ export class Workers {
       execArgv: [],
     }) // what its parent preloads is no concern of it
     const { promise: listening, resolve, reject } = Promise.withResolvers<void>()
-    const calls = new ThreadCalls<OfWorker>(thread, {
-      ...this.#services(() => !this.#standing.has(standing)),
+    const calls = new ThreadCalls<WorkerCalls>(thread, {
+      ...this.#parentCalls(() => !this.#running.has(worker)),
       listening: async () => {
-        standing.isListening = true
+        worker.isListening = true
         resolve()
       },
     })
-    const standing: Standing = {
+    const worker: RunningWorker = {
       calls,
       thread,
       gone: once(thread, 'exit').catch(() => undefined),
       isListening: false,
     }
-    this.#standing.add(standing)
-    if (this.#stopping !== undefined) void end(standing) // while it was on its way
+    this.#running.add(worker)
+    if (this.#stopping !== undefined) void end(worker) // while it was on its way
     let cause: unknown
     thread.on('error', (error) => (cause = error))
     thread.on('exit', (code) => {
-      this.#standing.delete(standing)
+      this.#running.delete(worker)
       const reason = new Error(`the thread ${name} ended with ${code}`, { cause })
       calls.end(reason)
       reject(cause instanceof Error ? cause : reason)
       void this.#clear(name)
-      if (this.#stopping !== undefined || !standing.isListening) return
+      if (this.#stopping !== undefined || !worker.isListening) return
       log.error(
         { err: cause ?? reason, worker: name },
         'a thread that answered requests died; another takes its place',
@@ -167,9 +167,9 @@ export class Workers {
     })
   }
 
-  #services(isGone: () => boolean): Omit<OfWorkers, 'listening'> {
+  #parentCalls(isGone: () => boolean): Omit<ParentCalls, 'listening'> {
     const { claims } = this.#depot.blobs
-    const { webhooks, figures } = this.#office ?? unopened()
+    const { webhooks, figures } = this.#services ?? notProvided()
     return {
       async keep(spooled, checksum) {
         await claims.keep(spooled, checksum)
@@ -238,12 +238,12 @@ function portOf(address: AddressInfo | string | null): number {
 }
 
 /** Before it listens, there is nothing to wait for. */
-async function end({ calls, thread, gone, isListening }: Standing): Promise<void> {
+async function end({ calls, thread, gone, isListening }: RunningWorker): Promise<void> {
   if (isListening) calls.call('stop').catch(() => undefined)
   else await thread.terminate()
   await gone
 }
 
-function unopened(): never {
+function notProvided(): never {
   throw new Error('workers start once the server is built')
 }
