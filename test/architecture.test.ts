@@ -108,6 +108,14 @@ test('no arrow between rooms runs back up', async (t) => {
     )
 })
 
+test('ARCHITECTURE.md shows every room, in the order of the list, the top floor first', async (t) => {
+  const page = readFileSync(resolve(SRC, '../ARCHITECTURE.md'), 'utf8')
+  const picture = /^## The rooms\n.*?```\n(.*?)```/ms.exec(page)?.[1] ?? ''
+  const floors = picture.split(/^ (?=[a-z])/m).toReversed()
+  const shown = floors.flatMap((floor) => floor.split(/\s+/).filter((word) => ROOMS.includes(word)))
+  t.strictSame(shown, ROOMS)
+})
+
 test('handlers of commands stand in commands/', async (t) => {
   const handlers = files.filter((file) =>
     /^export (async )?function \w+\(\s*change: Change\b/m.test(sources.get(file) ?? ''),

@@ -125,7 +125,7 @@ export async function listTargetsOf(
   return found
 }
 
-/** What `latest` of a package, or of one version of it, is in a view to this audience (DESIGN: the rules of views). */
+/** What `latest` of a package, or of one version of it, is in a view to this audience (decision 0001). */
 export async function findLatest(
   db: Db,
   asked: {

@@ -89,7 +89,7 @@ export interface ViewRelease {
   readonly orderKey: string
 }
 
-/** The origins that a new view does not govern: the Supervisor's own binaries live there (DESIGN 3). */
+/** The origins that a new view does not govern: the Supervisor's own binaries live there (decision 0002). */
 export const FIRST_UNGOVERNED: readonly string[] = ['core', 'chef']
 
 /** Every upload joins it, and nothing leaves: `hab` looks for releases there. */
@@ -100,7 +100,7 @@ export const STABLE = 'stable'
 /** The channels that every Habitat origin has, and keeps (habitat-today.md 3.7). */
 export const STAYING_CHANNELS: readonly string[] = [UNSTABLE, STABLE]
 
-/** Present from the first start (DESIGN: the pipeline, and the default channels of hab 1.6, 2.0 and 2.1). */
+/** Present from the first start: the pipeline, and the default channels of hab 1.6, 2.0 and 2.1 (decision 0001). */
 export const FIRST_VIEWS: readonly { readonly name: string; readonly rule: ViewRule }[] = [
   { name: UNSTABLE, rule: 'highest' },
   { name: 'acceptance', rule: 'promoted' },

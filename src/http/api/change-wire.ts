@@ -10,7 +10,7 @@ import type { Gates, View } from '../../views/view.ts'
 import type * as shapes from './change-shapes.ts'
 import { wireFreeze, wireFrozen, wireTime } from './wire.ts'
 
-/** What is true of every downgrade (DESIGN: downgrade honesty). */
+/** Every answer that moves `latest` down says this (decision 0001). */
 const DOWNGRADE =
   'latest goes down: a Supervisor of today follows that only under --update-condition track-channel, and one of 2016 never does'
 

@@ -87,7 +87,7 @@ function answerLatestIn(
 
 /**
  * Through a channel a release must be in it (habitat-today.md 3.2), and below a view's URL need not be: dependencies are not promoted
- * (DESIGN 3). Elsewhere Builder does not look at the target: where there is none for it, any other is shown (habitat-today.md 3.1).
+ * (decision 0002). Elsewhere Builder does not look at the target: where there is none for it, any other is shown (habitat-today.md 3.1).
  */
 function answerExact(answers: Answers, poll: Poll, audience: Audience): PackageReply | Promise<PackageReply> {
   const { view, channel, origin, name, version = '', release = '' } = poll
@@ -114,7 +114,7 @@ export interface ViewsMeant {
   readonly otherwise: string | undefined
 }
 
-/** Below a view's URL every channel is that view. For origins that it does not govern, the channel asked for has what the view does not (DESIGN 3). */
+/** Below a view's URL every channel is that view. For origins that it does not govern, the channel asked for has what the view does not (decision 0002). */
 export function viewsMeant(
   answers: Answers,
   { view, channel, origin }: { view: string | undefined; channel: string; origin: string },
