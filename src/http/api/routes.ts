@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { DepotError } from '../../errors.ts'
 import { replyProblem } from '../requests/error-reply.ts'
 import { incoming } from '../requests/incoming.ts'
@@ -28,7 +28,7 @@ import { whoamiRoutes } from './whoami.ts'
 export async function apiRoutes(app: FastifyInstance, { context }: { context: RouteContext }): Promise<void> {
   app.setErrorHandler(replyProblem)
   const methodsAt = collectMethods(app)
-  app.setNotFoundHandler((request, reply) => {
+  const refuseUnrouted = (request: FastifyRequest, reply: FastifyReply) => {
     const [path = ''] = request.url.split('?', 1)
     const methods = methodsAt(path)
     if (methods.length === 0)
@@ -43,13 +43,19 @@ export async function apiRoutes(app: FastifyInstance, { context }: { context: Ro
       request,
       reply,
     )
+  }
+  app.setNotFoundHandler(refuseUnrouted)
+  // Before the body is read: anybody may send one here.
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.is404) refuseUnrouted(request, reply)
+    else done()
   })
   takeAnyTypeAsJson(app)
   app.setSerializerCompiler(() => (body) => `${JSON.stringify(body)}\n`) // so that a shell's prompt comes in a line of its own
   app.addHook('preParsing', (request, _reply, payload, done) => {
     done(
       null,
-      hasBody(request)
+      hasBody(request) && !isRead(request)
         ? incoming(payload, 'the body', context.depot.limits, (bytes) => request.bodies.take(request, bytes))
         : payload,
     )
@@ -76,6 +82,11 @@ export async function apiRoutes(app: FastifyInstance, { context }: { context: Ro
   depotKeyRoutes(app, context)
   trustedKeyRoutes(app, context)
   lockfileRoutes(app, context)
+}
+
+/** Nobody reads the body of such a request. */
+function isRead({ method }: FastifyRequest): boolean {
+  return method === 'GET' || method === 'HEAD'
 }
 
 /** `curl -d` calls everything a form, and clients without a body still name its type. */

@@ -11,6 +11,7 @@ const RETRY_AFTER_SECONDS = 5
 export class ReceivedBodies {
   readonly #mostBytes: number
   readonly #held = new Map<object, number>()
+  readonly #settled = new WeakSet()
   #bytes = 0
 
   constructor({ mostBytes }: { mostBytes: number }) {
@@ -26,6 +27,7 @@ export class ReceivedBodies {
    * ones half of it. The only larger body is always taken, so that each finds room once the others are done.
    */
   take(request: object, bytes: number): void {
+    if (this.#settled.has(request)) return // the rest of its body is thrown away
     const size = (this.#held.get(request) ?? 0) + bytes
     const after = this.#bytes + bytes
     const hasRoom =
@@ -42,8 +44,9 @@ export class ReceivedBodies {
     this.#bytes = after
   }
 
-  /** Counts nothing of a request's body any longer. */
+  /** Counts nothing of a request's body any longer, nor what comes of it from now on. */
   settle(request: object): void {
+    this.#settled.add(request)
     this.#bytes -= this.#held.get(request) ?? 0
     this.#held.delete(request)
   }

@@ -105,6 +105,31 @@ test('a body of a request that reaches no route is not read', async (t) => {
   t.match(heard, /^HTTP\/1.1 404 /)
 })
 
+test('what comes of a body after its answer is not counted', async (t) => {
+  const started = await startDepot(t, { listen: true })
+  const size = 2 * MIB
+  for (const [start, status] of [
+    ['POST /api/v1/views', 413],
+    ['POST /api/v1/nosuch', 404],
+    ['PUT /api/v1/views', 405],
+    ['QUERY /api/v1/views', 405],
+    ['GET /api/v1/views', 200],
+  ] as const) {
+    const client = connect(Number(new URL(started.url).port), '127.0.0.1')
+    t.teardown(() => client.destroy())
+    client.setEncoding('latin1')
+    const token = status !== 413 ? '' : `Authorization: Bearer ${ADMIN_TOKEN}\r\n`
+    client.write(`${start} HTTP/1.1\r\nHost: depot\r\n${token}Content-Length: ${size}\r\n\r\n`)
+    const [heard] = (await once(client, 'data')) as [string]
+    t.equal(Number(heard.split(' ')[1]), status, start)
+    client.resume()
+    const closed = once(client, 'close') // the depot closes when it has read all of it
+    client.end(Buffer.alloc(size, ' '))
+    await closed
+    t.equal(await held(started), 0, start)
+  }
+})
+
 test('the only large body is always taken', async (t) => {
   const bodies = new ReceivedBodies({ mostBytes: 4 * MIB })
   const [first, second, small] = [{}, {}, {}]
