@@ -1,7 +1,8 @@
 import { DepotError } from '../../errors.ts'
 import type { Change } from '../../ledger/change.ts'
+import { once } from '../../ledger/idempotency-store.ts'
 import type { PromotionOutcome } from './make-revision.ts'
-import { changeView, expectRevision } from './promote.ts'
+import { changeView, expectRevision, expectStillAllowed } from './promote.ts'
 import type { Asking } from './promote.ts'
 import { setUngoverned } from './ungoverned.ts'
 import type { ViewRule } from '../../views/rule.ts'
@@ -15,23 +16,36 @@ export interface SetViewInput extends Asking {
   readonly ungoverned?: readonly string[]
 }
 
+export interface SetViewOutcome {
+  readonly view: View
+  readonly promotion?: PromotionOutcome
+}
+
 /**
  * Sets what a view is: its rule, and the origins that it does not govern. Another rule makes one revision, which `promotion` tells.
  * Throws `not_found` for the view, `refused` for the rule of `unstable` and for previews, and for the rule what `changeView` does.
  */
-export async function setView(
-  change: Change,
-  input: SetViewInput,
-): Promise<{ view: View; promotion?: PromotionOutcome }> {
-  const { view: name, rule, ungoverned, ...asking } = input
-  const before = await getView(change.trx, name)
-  if (before.preview !== undefined)
-    throw new DepotError('refused', `${before.name} is a preview: it is what its view is`)
-  await expectRevision(change, before, asking)
-  const isOther = rule !== undefined && rule !== before.rule
-  const promotion = isOther
-    ? await changeView(change, { ...asking, request: { view: before.name, act: 'set-rule', rule } })
-    : undefined
-  if (ungoverned !== undefined) await setUngoverned(change, before, ungoverned)
-  return { view: await getView(change.trx, before.name), ...(promotion && { promotion }) }
+export async function setView(change: Change, input: SetViewInput): Promise<SetViewOutcome> {
+  const { view: name, rule, ungoverned, idempotency, ...asking } = input
+  return once<SetViewOutcome>(
+    change,
+    idempotency,
+    {
+      expectStill: async ({ promotion }) => {
+        if (promotion !== undefined) await expectStillAllowed(change, promotion)
+      },
+    },
+    async () => {
+      const before = await getView(change.trx, name)
+      if (before.preview !== undefined)
+        throw new DepotError('refused', `${before.name} is a preview: it is what its view is`)
+      await expectRevision(change, before, asking)
+      const isOther = rule !== undefined && rule !== before.rule
+      const promotion = isOther
+        ? await changeView(change, { ...asking, request: { view: before.name, act: 'set-rule', rule } })
+        : undefined
+      if (ungoverned !== undefined) await setUngoverned(change, before, ungoverned)
+      return { view: await getView(change.trx, before.name), ...(promotion && { promotion }) }
+    },
+  )
 }

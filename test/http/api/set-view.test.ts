@@ -304,3 +304,17 @@ test('outsiders are told of another rule as they are answered', async (t) => {
     body: { differences: [{ package: 'acme/web', from: null, to: shown.ident }] },
   })
 })
+
+test('a request that is sent again with its Idempotency-Key is answered as it was', async (t) => {
+  const view = await viewWith('highest', two, one)
+  const send = (body: object) =>
+    callApi(started, 'PUT', `/api/v1/views/${view}`, { body, headers: { 'idempotency-key': 'set-1' } })
+  const body = { rule: 'promoted', ungoverned: ['core', 'acme'], expect_revision: 2 }
+  const first = await send(body)
+  t.match(first, { status: 200, body: { change: { revision: 3, changed: true, rule: 'promoted' } } })
+  await move(started, 'promote', view, [three])
+  const again = await send(body)
+  t.equal(again.status, 200)
+  t.strictSame(again.body, first.body)
+  t.match(await send({ rule: 'highest' }), { status: 422, body: { code: 'idempotency_mismatch' } })
+})
