@@ -125,9 +125,9 @@ export function expectMayTouch(caller: Authority, view: View): void {
 export function mayReject(asker: Asker, { approval, promoters }: Gates, origins: Iterable<string>): boolean {
   if (asker.isAdministrator) return true
   const named = approval?.approvers ?? promoters
-  if (named !== undefined) return named.includes(asker.account)
-  const { maintains } = asker
-  return maintains === 'all' || [...origins].every((origin) => maintains.includes(origin))
+  if (named !== undefined && !named.includes(asker.account)) return false
+  const theirs = named === undefined ? asker.maintains : asker.reaches
+  return theirs === 'all' || [...origins].every((origin) => theirs.includes(origin))
 }
 
 function mayChange({ steps }: Effect, { view, asker, proposer }: GateState): Refusal[] {
@@ -150,12 +150,12 @@ export function rightsRefused(
   origins: Iterable<string>,
   { asker, isApproval }: { asker: Asker; isApproval: boolean },
 ): (Refusal & { readonly origin?: string })[] {
-  // Who was named to approve needs no other right: the one who proposed had it.
-  if (isApproval && view.gates.approval?.approvers?.includes(asker.account) === true) return []
-  if (!mayTouch(asker, view.gates))
+  // A named approver needs no role in the origins: the proposer had it.
+  const isApprover = isApproval && view.gates.approval?.approvers?.includes(asker.account) === true
+  if (!isApprover && !mayTouch(asker, view.gates))
     return [{ rule: 'rights', detail: `${asker.account} is not among those who may change ${view.name}` }]
-  // Who is named for a view needs no role in the origins of what is promoted there.
-  const isNamed = view.gates.promoters !== undefined
+  // Accounts that the view names as promoters need no role in the origins of what they promote.
+  const isNamed = isApprover || view.gates.promoters !== undefined
   const theirs = isNamed ? asker.reaches : asker.maintains
   const others = theirs === 'all' ? [] : [...origins].filter((origin) => !theirs.includes(origin))
   return others.map((origin) => ({

@@ -139,13 +139,13 @@ function onlyOf({ origin, name }: Only): Only {
   return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }) }
 }
 
-/** Who was named as one who may change the view may stop it, too. */
+/** The promoters that a view names may freeze and thaw it. A token narrowed to origins may not: a freeze concerns every origin in the view. */
 function expectMayStop(view: View, caller: Authority): void {
   const asker = askerOf(caller)
   if (
     asker === undefined ||
     asker.isAdministrator ||
-    (view.gates.promoters !== undefined && mayTouch(asker, view.gates))
+    (asker.reaches === 'all' && view.gates.promoters !== undefined && mayTouch(asker, view.gates))
   )
     return
   throw new DepotError('forbidden', `${asker.account} may not freeze or thaw ${view.name}`)

@@ -631,3 +631,29 @@ test('who is named for a view changes nothing there that they may not see', asyn
     t.notOk(answer.text.includes(hidden.ident))
   }
 })
+
+test('a token narrowed to origins neither freezes nor thaws, and approves and rejects for its origins alone', async (t) => {
+  const view = await viewWith({
+    promoters: ['ci', 'lead'],
+    approval: { approvers: ['lead'], expires_seconds: 3_600 },
+  })
+  const narrow = await started.actor('lead', { origins: ['acme'] })
+  const { writer } = started.depot
+  const forbidden = { code: 'forbidden' }
+  await t.rejects(
+    writer.submit({ kind: 'freeze', input: { view, reason: 'stop' }, actor: narrow }),
+    forbidden,
+  )
+  await callApi(started, 'PUT', `/api/v1/views/${view}/freeze`, { body: { reason: 'stop' } })
+  await t.rejects(writer.submit({ kind: 'thaw', input: { view }, actor: narrow }), forbidden)
+  await callApi(started, 'DELETE', `/api/v1/views/${view}/freeze`)
+  const propose = async (release: ReleaseRow) =>
+    String((await post(view, 'proposals', { releases: [release] })).body?.['plan'])
+  const decide = (kind: 'approve' | 'reject', plan: string) =>
+    writer.submit({ kind, input: { plan, nextToken: `next-${plan}` }, actor: narrow })
+  const theirs = await propose(curl)
+  await t.rejects(decide('approve', theirs), forbidden)
+  await t.rejects(decide('reject', theirs), forbidden)
+  t.match(await decide('approve', await propose(web)), { outcome: { revision: 1 } })
+  t.match(await decide('reject', await propose(app1)), { end: { how: 'rejected' } })
+})
