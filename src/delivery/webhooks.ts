@@ -7,10 +7,10 @@ import { originsOf } from '../ledger/entry.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { findHead } from '../ledger/ledger-store.ts'
 import { AddressRules, hostOf } from '../text/address-ranges.ts'
-import { Bookings } from './bookings.ts'
+import { DeliveryLog } from './delivery-log.ts'
 import { Connections } from '../webhooks/connections.ts'
-import { Courier } from './courier.ts'
-import type { Dispatch, Heard } from './courier.ts'
+import { WebhookDelivery } from './webhook-delivery.ts'
+import type { DeliveryContext, CommittedEvent } from './webhook-delivery.ts'
 import { outgoing } from '../webhooks/outgoing.ts'
 import type { Progress } from '../webhooks/progress.ts'
 import { refusalOf, send } from '../webhooks/send.ts'
@@ -42,11 +42,11 @@ const SEAMS: Seams = {
 }
 
 /** What requests ask of webhooks, in whatever thread they are answered. */
-export interface WebhookDesk {
+export interface WebhookOperations {
   /** How far a webhook is, which the database hears of a little later, and how many entries it has still to look at, without those it is sent again. */
-  standingOf(webhook: Webhook): Promise<{ progress: Progress; behind: number }>
+  progressOf(webhook: Webhook): Promise<{ progress: Progress; behind: number }>
   /** Notes in the database what is known until now. Never rejects. */
-  book(): Promise<void>
+  flush(): Promise<void>
   /** Sends a message that is about nothing, once and now, also to one that is paused. */
   ping(webhook: Webhook): Promise<{ id: string; receipt: Receipt }>
   /**
@@ -57,14 +57,14 @@ export interface WebhookDesk {
 }
 
 /**
- * Tells receivers what happens: a {@link Courier} for each webhook, which begins once an entry is committed and its command answered,
+ * Tells receivers what happens: a {@link WebhookDelivery} for each webhook, which begins once an entry is committed and its command answered,
  * so that no promotion waits. At least once: what was delivered and not yet noted when the process ends is delivered again, with the same id.
  */
-export class Webhooks implements WebhookDesk {
+export class Webhooks implements WebhookOperations {
   readonly #depot: Pick<Depot, 'db' | 'log' | 'secrets'>
-  readonly #dispatch: Dispatch
+  readonly #context: DeliveryContext
   readonly #receiptListeners: ((receipt: Receipt) => void)[] = []
-  readonly #couriers = new Map<string, Courier>()
+  readonly #deliveries = new Map<string, WebhookDelivery>()
   readonly #ending = new Set<Promise<void>>()
   readonly #pings = new AbortController()
   #reading: Promise<void> = Promise.resolve()
@@ -78,13 +78,13 @@ export class Webhooks implements WebhookDesk {
   ) {
     this.#depot = depot
     this.#head = head
-    this.#dispatch = {
+    this.#context = {
       db: depot.db,
       secrets: depot.secrets,
       log: depot.log,
       surroundings: { ...seams, now: depot.now, rules: new AddressRules(depot.config.webhookNetworks) },
       connections: new Connections(MOST_CONNECTIONS),
-      bookings: new Bookings(depot.writer, depot.log, seams.after),
+      deliveryLog: new DeliveryLog(depot.writer, depot.log, seams.after),
       head: () => this.#head,
       onReceipt: (receipt) => {
         for (const listener of this.#receiptListeners) listener(receipt)
@@ -113,11 +113,11 @@ export class Webhooks implements WebhookDesk {
         event.kind === 'webhook-changed' ||
         event.kind === 'webhook-removed'
       )
-        this.#takeUp(event.webhook)
+        this.#restart(event.webhook)
     }
-    if (this.#couriers.size === 0) return
-    const heard = entries.map(heardOf)
-    for (const courier of this.#couriers.values()) courier.hear(heard)
+    if (this.#deliveries.size === 0) return
+    const committed = entries.map(committedEvent)
+    for (const delivery of this.#deliveries.values()) delivery.onCommit(committed)
   }
 
   /** Told of every attempt that came to its end. */
@@ -125,11 +125,11 @@ export class Webhooks implements WebhookDesk {
     this.#receiptListeners.push(listener)
   }
 
-  async standingOf(webhook: Webhook): Promise<{ progress: Progress; behind: number }> {
-    const courier = this.#couriers.get(webhook.name)
+  async progressOf(webhook: Webhook): Promise<{ progress: Progress; behind: number }> {
+    const delivery = this.#deliveries.get(webhook.name)
     const progress =
-      courier?.webhook.key === webhook.key && courier.webhook.version === webhook.version
-        ? courier.progress
+      delivery?.webhook.key === webhook.key && delivery.webhook.version === webhook.version
+        ? delivery.progress
         : webhook.progress
     return { progress, behind: this.behind(progress) }
   }
@@ -140,17 +140,17 @@ export class Webhooks implements WebhookDesk {
   }
 
   /** Every webhook at work or paused, with how far it is. */
-  *standing(): Generator<{ name: string; progress: Progress }> {
-    for (const [name, { progress }] of this.#couriers) yield { name, progress }
+  *progresses(): Generator<{ name: string; progress: Progress }> {
+    for (const [name, { progress }] of this.#deliveries) yield { name, progress }
   }
 
-  async book(): Promise<void> {
-    for (const courier of this.#couriers.values()) courier.note()
-    await this.#dispatch.bookings.book()
+  async flush(): Promise<void> {
+    for (const delivery of this.#deliveries.values()) delivery.noteProgress()
+    await this.#context.deliveryLog.flush()
   }
 
   async ping(webhook: Webhook): Promise<{ id: string; receipt: Receipt }> {
-    const { surroundings, secrets, connections } = this.#dispatch
+    const { surroundings, secrets, connections } = this.#context
     const id = `${messageId(webhook.key, 0)}_ping_${randomBytes(8).toString('hex')}`
     const receipt = await connections.during(() => {
       const at = surroundings.now()
@@ -166,7 +166,7 @@ export class Webhooks implements WebhookDesk {
   }
 
   async refuseUnreachable(url: string): Promise<void> {
-    const { rules, lookup: look } = this.#dispatch.surroundings
+    const { rules, lookup: look } = this.#context.surroundings
     const host = hostOf(new URL(url))
     const lookUp = () =>
       new Promise<string[]>((resolve) =>
@@ -183,17 +183,17 @@ export class Webhooks implements WebhookDesk {
     this.#isClosed = true
     this.#pings.abort()
     await this.#reading
-    for (const courier of this.#couriers.values()) this.#stop(courier)
+    for (const delivery of this.#deliveries.values()) this.#stop(delivery)
     await Promise.all(this.#ending)
-    await this.book()
-    this.#dispatch.bookings.close()
+    await this.flush()
+    this.#context.deliveryLog.close()
   }
 
   /** Nothing more is sent as it was before, from this moment on; then, as it is now. */
-  #takeUp(name: string): void {
-    const courier = this.#couriers.get(name)
-    if (courier !== undefined) this.#stop(courier)
-    this.#couriers.delete(name)
+  #restart(name: string): void {
+    const delivery = this.#deliveries.get(name)
+    if (delivery !== undefined) this.#stop(delivery)
+    this.#deliveries.delete(name)
     this.#reading = this.#read(name, this.#reading)
   }
 
@@ -211,18 +211,18 @@ export class Webhooks implements WebhookDesk {
   }
 
   #start(webhook: Webhook): void {
-    const before = this.#couriers.get(webhook.name) // where it was changed twice in a row
+    const before = this.#deliveries.get(webhook.name) // where it was changed twice in a row
     if (before !== undefined) this.#stop(before)
-    this.#couriers.set(webhook.name, new Courier(webhook, this.#dispatch))
+    this.#deliveries.set(webhook.name, new WebhookDelivery(webhook, this.#context))
   }
 
-  #stop(courier: Courier): void {
-    const ended = courier.stop().finally(() => this.#ending.delete(ended))
+  #stop(delivery: WebhookDelivery): void {
+    const ended = delivery.stop().finally(() => this.#ending.delete(ended))
     this.#ending.add(ended)
   }
 }
 
-function heardOf({ sequence, event }: LedgerEntry): Heard {
+function committedEvent({ sequence, event }: LedgerEntry): CommittedEvent {
   let origins: ReadonlySet<string> | undefined
   return { sequence, event, origins: () => (origins ??= originsOf(event)) }
 }

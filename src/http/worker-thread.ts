@@ -3,7 +3,7 @@ import type { Claims } from '../blobs/claims.ts'
 import { joinDepot } from '../depot/join.ts'
 import { openLog } from '../log.ts'
 import { ThreadCalls } from '../threads/thread-calls.ts'
-import type { WebhookDesk } from '../delivery/webhooks.ts'
+import type { WebhookOperations } from '../delivery/webhooks.ts'
 import { buildWorkerServer } from './server.ts'
 import { stopServer } from './stop.ts'
 import type { WorkerCalls, ParentCalls, WorkerStart } from './workers.ts'
@@ -23,9 +23,9 @@ const claims: Claims = {
   release: (checksum) => calls.call('release', checksum),
   forget: (checksum) => calls.call('forget', checksum),
 }
-const webhooks: WebhookDesk = {
-  standingOf: (webhook) => calls.call('standingOf', webhook),
-  book: () => calls.call('book'),
+const webhooks: WebhookOperations = {
+  progressOf: (webhook) => calls.call('progressOf', webhook),
+  flush: () => calls.call('flush'),
   ping: (webhook) => calls.call('ping', webhook),
   refuseUnreachable: (url) => calls.call('refuseUnreachable', url),
 }

@@ -9,7 +9,7 @@ import type { Config } from '../config.ts'
 import type { Damage } from '../blobs/damage.ts'
 import type { Depot, Share } from '../depot/open.ts'
 import { ThreadCalls } from '../threads/thread-calls.ts'
-import type { WebhookDesk } from '../delivery/webhooks.ts'
+import type { WebhookOperations } from '../delivery/webhooks.ts'
 import type { Figures, FiguresText } from './operator/metrics.ts'
 
 // Beside this file, whether that is the source or what was built from it.
@@ -24,7 +24,7 @@ interface Address {
 
 /** What all threads that answer requests have in one of them. */
 export interface SharedServices {
-  readonly webhooks: WebhookDesk
+  readonly webhooks: WebhookOperations
   /** Those of the whole depot. */
   readonly figures: () => Promise<FiguresText>
 }
@@ -42,7 +42,7 @@ export interface WorkerStart {
 export type ParentCalls = {
   readonly [Name in keyof Claims]: Claims[Name]
 } & {
-  readonly [Name in keyof WebhookDesk]: WebhookDesk[Name]
+  readonly [Name in keyof WebhookOperations]: WebhookOperations[Name]
 } & Pick<SharedServices, 'figures'> & {
     readonly examine: (checksum: string) => Promise<Damage | undefined>
     readonly listening: () => Promise<void>
@@ -178,8 +178,8 @@ export class Workers {
       release: (checksum) => claims.release(checksum),
       forget: (checksum) => claims.forget(checksum),
       examine: (checksum) => this.#depot.examine(checksum),
-      standingOf: (webhook) => webhooks.standingOf(webhook),
-      book: () => webhooks.book(),
+      progressOf: (webhook) => webhooks.progressOf(webhook),
+      flush: () => webhooks.flush(),
       ping: (webhook) => webhooks.ping(webhook),
       refuseUnreachable: (url) => webhooks.refuseUnreachable(url),
       figures,

@@ -74,7 +74,7 @@ test('while a full disk keeps attempts from being noted, so many are made as mem
   )
   t.equal(new Set(receiver.sequences()).size, 320)
   await until(async () => {
-    await webhooks.book()
+    await webhooks.flush()
     return (await depot.db.selectFrom('webhook_deliveries').select('id').execute()).length === 320
   })
 })

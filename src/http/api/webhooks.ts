@@ -44,7 +44,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   const shown = async (webhook: Kept): Promise<z.infer<typeof Webhook>> =>
-    wireWebhook(webhook, { url: urlOf(webhook, depot.secrets), ...(await webhooks.standingOf(webhook)) })
+    wireWebhook(webhook, { url: urlOf(webhook, depot.secrets), ...(await webhooks.progressOf(webhook)) })
 
   const sealedUrl = async (text: string, key: string) => {
     const url = parseWebhookUrl(text)
@@ -53,7 +53,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
   }
 
   const change = async (request: FastifyRequest, input: WebhookChange) => {
-    await webhooks.book() // so that what was delivered until now is not delivered again
+    await webhooks.flush() // so that what was delivered until now is not delivered again
     return depot.writer.submit({ kind: 'changeWebhook', input, actor: actorOf(request, 'api') })
   }
 
@@ -219,7 +219,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     },
     async (request, reply) => {
       const webhook = await getWebhook(depot.db, request.params.webhook)
-      await webhooks.book() // who looks sees everything
+      await webhooks.flush() // who looks sees everything
       const question = { list: 'deliveries', webhook: webhook.key }
       const found = await listDeliveries(depot.db, webhook.key, {
         before: placeIn(request.query, question, z.int()),

@@ -318,7 +318,7 @@ export class DepotMetrics {
       registers,
       collect() {
         for (const state of STATES) states.set({ state }, 0)
-        for (const { progress } of webhooks.standing()) states.inc({ state: stateOf(progress) })
+        for (const { progress } of webhooks.progresses()) states.inc({ state: stateOf(progress) })
       },
     })
     const behind = new Gauge({
@@ -328,7 +328,7 @@ export class DepotMetrics {
       registers,
       collect() {
         behind.reset()
-        for (const { name, progress } of webhooks.standing())
+        for (const { name, progress } of webhooks.progresses())
           behind.set({ webhook: name }, webhooks.behind(progress))
       },
     })

@@ -7,7 +7,7 @@ import type { Feed } from '../../following/feed.ts'
 import type { SeenPages } from '../../following/seen-pages.ts'
 import type { PendingAnswers } from './pending-answers.ts'
 import type { ReceivedBodies } from './received-bodies.ts'
-import type { WebhookDesk } from '../../delivery/webhooks.ts'
+import type { WebhookOperations } from '../../delivery/webhooks.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -39,7 +39,7 @@ export interface RouteContext {
   readonly pending: PendingAnswers
   readonly bodies: ReceivedBodies
   readonly pages: SeenPages
-  readonly webhooks: WebhookDesk
+  readonly webhooks: WebhookOperations
 }
 
 /** Who makes the change that this request asks for. Throws `unauthenticated`: nobody changes anything without a token. */

@@ -5,24 +5,24 @@ import type { Noted } from '../commands/webhooks/note-deliveries.ts'
 import type { Progress } from '../webhooks/progress.ts'
 import type { Delivery, Webhook } from '../webhooks/webhook.ts'
 
-const BOOKED_AFTER_MS = 1_000
-const AFTER_TROUBLE_MS = 30_000
-const LARGEST_BOOKING = 100
-const MOST_UNBOOKED = 300
+const WRITE_AFTER_MS = 1_000
+const RETRY_AFTER_MS = 30_000
+const LARGEST_WRITE = 100
+const MOST_UNWRITTEN = 300
 
 /**
  * Notes what happened to all webhooks in commands that are small and few, so that promotions hardly meet them: one at a time in the
  * writer's queue, a second after the last one, or with a hundred attempts. What was not noted when the process is killed is delivered again.
  */
-export class Bookings {
+export class DeliveryLog {
   readonly #writer: DepotWriter
   readonly #log: Logger
   readonly #after: (ms: number, act: () => void) => () => void
   #noted = new Map<string, Noted>()
   #deliveries = 0
-  #booking: Promise<void> | undefined
+  #writing: Promise<void> | undefined
   #cancelTimer: (() => void) | undefined
-  #isTroubled = false
+  #isFailing = false
 
   constructor(writer: DepotWriter, log: Logger, after: (ms: number, act: () => void) => () => void) {
     this.#writer = writer
@@ -32,7 +32,7 @@ export class Bookings {
 
   /** Whether couriers should wait: what is noted nowhere else is kept in memory. */
   get isFull(): boolean {
-    return this.#deliveries >= MOST_UNBOOKED
+    return this.#deliveries >= MOST_UNWRITTEN
   }
 
   add(webhook: Webhook, progress: Progress, delivery?: Delivery): void {
@@ -45,18 +45,18 @@ export class Bookings {
     ]
     this.#noted.set(id, { key, version, progress, deliveries })
     if (delivery !== undefined) this.#deliveries += 1
-    if (this.#deliveries >= LARGEST_BOOKING && !this.#isTroubled) void this.book()
-    else this.#bookIn(BOOKED_AFTER_MS)
+    if (this.#deliveries >= LARGEST_WRITE && !this.#isFailing) void this.flush()
+    else this.#writeIn(WRITE_AFTER_MS)
   }
 
   /** Notes everything up to now. Never rejects: what cannot be noted is tried again later. */
-  async book(): Promise<void> {
-    await this.#booking // which may have begun before the last thing was added
+  async flush(): Promise<void> {
+    await this.#writing // which may have begun before the last thing was added
     if (this.#noted.size === 0) return
-    this.#booking ??= this.#bookOnce().finally(() => {
-      this.#booking = undefined
+    this.#writing ??= this.#writeOnce().finally(() => {
+      this.#writing = undefined
     })
-    await this.#booking
+    await this.#writing
   }
 
   /** Lets no timer run any more. */
@@ -64,15 +64,15 @@ export class Bookings {
     this.#cancelTimer?.()
   }
 
-  #bookIn(ms: number): void {
+  #writeIn(ms: number): void {
     this.#cancelTimer ??= this.#after(ms, () => {
       this.#cancelTimer = undefined
-      this.#isTroubled = false
-      void this.book()
+      this.#isFailing = false
+      void this.flush()
     })
   }
 
-  async #bookOnce(): Promise<void> {
+  async #writeOnce(): Promise<void> {
     const taken = this.#noted
     const webhooks = [...taken.values()]
     this.#noted = new Map()
@@ -90,10 +90,10 @@ export class Bookings {
         { err: error },
         'what webhooks were sent could not be noted; it is tried again in half a minute',
       )
-      this.#isTroubled = true
+      this.#isFailing = true
       this.#cancelTimer?.()
       this.#cancelTimer = undefined
-      this.#bookIn(AFTER_TROUBLE_MS)
+      this.#writeIn(RETRY_AFTER_MS)
     }
   }
 

@@ -5,7 +5,7 @@ import type { Db } from '../database/database.ts'
 import type { LedgerEntry, LedgerEvent } from '../ledger/entry.ts'
 import { listEntries } from '../ledger/ledger-store.ts'
 import type { SecretBox } from '../origins/secret-box.ts'
-import type { Bookings } from './bookings.ts'
+import type { DeliveryLog } from './delivery-log.ts'
 import type { Connections } from '../webhooks/connections.ts'
 import { bodyOf, outgoing } from '../webhooks/outgoing.ts'
 import { advance, afterAttempt, dueIn } from '../webhooks/progress.ts'
@@ -16,20 +16,20 @@ import { matcherOf, messageId } from '../webhooks/webhook.ts'
 import type { Webhook } from '../webhooks/webhook.ts'
 
 /** An entry that was committed, with its origins for whose filter asks for them: found once for all couriers, since a commit waits for it. */
-export interface Heard {
+export interface CommittedEvent {
   readonly sequence: number
   readonly event: LedgerEvent
   readonly origins: () => ReadonlySet<string>
 }
 
 /** What couriers share. */
-export interface Dispatch {
+export interface DeliveryContext {
   readonly db: Db
   readonly secrets: SecretBox
   readonly log: Logger
   readonly surroundings: Surroundings & { random(): number }
   readonly connections: Connections
-  readonly bookings: Bookings
+  readonly deliveryLog: DeliveryLog
   /** The last entry that is known to be committed. */
   head(): number
   onReceipt(receipt: Receipt): void
@@ -47,9 +47,9 @@ const NOTED_EVERY = 1_000
  * Delivers to one webhook: entry by entry in the order of the ledger, the next one when the one before was accepted. It lives from one
  * change of the webhook to the next: what an administrator changes is taken up by another courier, from what the database has.
  */
-export class Courier {
+export class WebhookDelivery {
   readonly webhook: Webhook
-  readonly #dispatch: Dispatch
+  readonly #context: DeliveryContext
   readonly #matches: ReturnType<typeof matcherOf>
   readonly #stopping = new AbortController()
   readonly #ended: Promise<void>
@@ -60,9 +60,9 @@ export class Courier {
   /** Nothing is left to look at: then what is heard of need not be read. */
   #isIdle = false
 
-  constructor(webhook: Webhook, dispatch: Dispatch) {
+  constructor(webhook: Webhook, context: DeliveryContext) {
     this.webhook = webhook
-    this.#dispatch = dispatch
+    this.#context = context
     this.#matches = matcherOf(webhook.filter)
     this.#progress = webhook.progress
     this.#notedPosition = webhook.progress.position
@@ -74,12 +74,12 @@ export class Courier {
   }
 
   /** Takes in what was committed. What the filter leaves out costs neither a read nor a write. */
-  hear(heard: readonly Heard[]): void {
-    const last = heard.at(-1)
+  onCommit(committed: readonly CommittedEvent[]): void {
+    const last = committed.at(-1)
     if (last === undefined) return
-    if (!this.#isIdle || heard.some(({ event, origins }) => this.#matches(event, origins)))
+    if (!this.#isIdle || committed.some(({ event, origins }) => this.#matches(event, origins)))
       this.#news.resolve()
-    else this.#pass(last.sequence)
+    else this.#skipTo(last.sequence)
   }
 
   /** Breaks off what is under way, which was then not delivered as far as the depot knows; resolves once it has. */
@@ -90,10 +90,10 @@ export class Courier {
   }
 
   /** Has its progress noted with the next booking, where that is not known yet. */
-  note(): void {
+  noteProgress(): void {
     if (this.#progress.position === this.#notedPosition) return
     this.#notedPosition = this.#progress.position
-    this.#dispatch.bookings.add(this.webhook, this.#progress)
+    this.#context.deliveryLog.add(this.webhook, this.#progress)
   }
 
   async #run(): Promise<void> {
@@ -102,7 +102,7 @@ export class Courier {
         await setImmediate() // whoever made the commit is answered first
         await this.#step()
       } catch (error) {
-        this.#dispatch.log.error(
+        this.#context.log.error(
           { err: error, webhook: this.webhook.name },
           'a webhook cannot go on; it tries again in a minute',
         )
@@ -112,14 +112,14 @@ export class Courier {
   }
 
   async #step(): Promise<void> {
-    const { bookings, surroundings } = this.#dispatch
+    const { deliveryLog, surroundings } = this.#context
     if (this.#progress.pause !== undefined) return this.#rest(undefined)
-    if (bookings.isFull) return this.#rest(FULL_MS) // or a disk that is full would let memory grow
+    if (deliveryLog.isFull) return this.#rest(FULL_MS) // or a disk that is full would let memory grow
     const wait = dueIn(this.#progress, surroundings.now())
     if (wait > 0) await this.#rest(wait)
     const entry = await this.#findNext()
     if (entry === undefined) return this.#waitForNews()
-    await this.#dispatch.connections.during(() => this.#deliver(entry))
+    await this.#context.connections.during(() => this.#deliver(entry))
   }
 
   /** Passes over what the filter leaves out, in pages that grow as long as nothing is found: whoever gets every entry reads one row for each. */
@@ -128,10 +128,10 @@ export class Courier {
     for (let limit = 1; !this.#stopping.signal.aborted; limit = Math.min(limit * 2, LARGEST_PAGE)) {
       const { position, replay } = this.#progress
       const [after, to] =
-        replay === undefined ? [position, this.#dispatch.head()] : [replay.next - 1, replay.to]
+        replay === undefined ? [position, this.#context.head()] : [replay.next - 1, replay.to]
       if (after >= to) return undefined
       const end = Math.min(to, after + LARGEST_SPAN)
-      const page = await listEntries(this.#dispatch.db, {
+      const page = await listEntries(this.#context.db, {
         after,
         through: end,
         limit,
@@ -139,20 +139,20 @@ export class Courier {
       })
       const found = page.entries.find(({ event }) => this.#matches(event))
       if (found !== undefined) return found
-      this.#pass(page.through)
+      this.#skipTo(page.through)
       await setImmediate() // others want the processor too
     }
     return undefined
   }
 
-  #pass(sequence: number): void {
+  #skipTo(sequence: number): void {
     this.#progress = advance(this.#progress, sequence)
-    if (this.#progress.position - this.#notedPosition >= NOTED_EVERY) this.note()
+    if (this.#progress.position - this.#notedPosition >= NOTED_EVERY) this.noteProgress()
   }
 
   async #deliver(entry: LedgerEntry): Promise<void> {
     const { signal } = this.#stopping
-    const { bookings, surroundings } = this.#dispatch
+    const { deliveryLog, surroundings } = this.#context
     if (signal.aborted) return
     const at = surroundings.now()
     const receipt = await this.#send(entry, at)
@@ -164,7 +164,7 @@ export class Courier {
     })
     this.#notedPosition = this.#progress.position
     const { durationMs, status, error, excerpt } = receipt
-    bookings.add(this.webhook, this.#progress, {
+    deliveryLog.add(this.webhook, this.#progress, {
       sequence: entry.sequence,
       attempt: before.attempts + 1,
       at,
@@ -173,12 +173,12 @@ export class Courier {
       error,
       excerpt,
     })
-    this.#dispatch.onReceipt(receipt)
-    this.#tell(before, entry.sequence, receipt)
+    this.#context.onReceipt(receipt)
+    this.#logOutcome(before, entry.sequence, receipt)
   }
 
   async #send(entry: LedgerEntry, at: number): Promise<Receipt> {
-    const { db, secrets, surroundings } = this.#dispatch
+    const { db, secrets, surroundings } = this.#context
     const { accountId } = entry.actor
     const account = accountId === undefined ? undefined : await getAccountName(db, accountId)
     let message
@@ -200,21 +200,21 @@ export class Courier {
     return send(message, surroundings, this.#stopping.signal)
   }
 
-  #tell(before: Progress, sequence: number, { error }: Receipt): void {
+  #logOutcome(before: Progress, sequence: number, { error }: Receipt): void {
     const { pause, attempts } = this.#progress
     const about = { webhook: this.webhook.name, host: this.webhook.host, sequence, error }
     if (pause !== undefined)
-      this.#dispatch.log.error(
+      this.#context.log.error(
         { ...about, attempts, why: pause.why },
         'webhook paused: it is sent nothing until somebody resumes it',
       )
-    else if (before.attempts === 0 && attempts > 0) this.#dispatch.log.warn(about, 'webhook fails')
+    else if (before.attempts === 0 && attempts > 0) this.#context.log.warn(about, 'webhook fails')
     else if (before.attempts > 0 && attempts === 0)
-      this.#dispatch.log.info({ ...about, attempts: before.attempts }, 'webhook works again')
+      this.#context.log.info({ ...about, attempts: before.attempts }, 'webhook works again')
   }
 
   async #waitForNews(): Promise<void> {
-    this.#isIdle = this.#progress.replay === undefined && this.#progress.position >= this.#dispatch.head()
+    this.#isIdle = this.#progress.replay === undefined && this.#progress.position >= this.#context.head()
     if (this.#isIdle) await this.#news.promise
     this.#isIdle = false
     this.#news = Promise.withResolvers()
@@ -228,7 +228,7 @@ export class Courier {
     const { promise, resolve } = Promise.withResolvers<void>()
     const onAbort = () => resolve()
     signal.addEventListener('abort', onAbort)
-    const cancel = ms === undefined ? undefined : this.#dispatch.surroundings.after(ms, resolve)
+    const cancel = ms === undefined ? undefined : this.#context.surroundings.after(ms, resolve)
     await promise
     cancel?.()
     signal.removeEventListener('abort', onAbort)
