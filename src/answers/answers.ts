@@ -17,8 +17,8 @@ import { FIRST_UNGOVERNED } from '../views/view.ts'
 import type { View } from '../views/view.ts'
 import { listPointersIn } from '../revisions/member-store.ts'
 import { findView, listViews, readRevisions } from '../revisions/view-store.ts'
-import { Outsiders, lineOf } from './outsiders.ts'
-import type { Line, Pointer } from './outsiders.ts'
+import { PublicPointers, lineOf } from './public-pointers.ts'
+import type { Line, Pointer } from './public-pointers.ts'
 import { PackageAnswer } from './package-answer.ts'
 
 /** Whole, or without the long texts, as Builder answers outside of channels. */
@@ -69,7 +69,7 @@ export class Answers {
   readonly #db: Db
   readonly #renderers: Renderers
   readonly #pointers: Map<string, Map<Line, Pointer>>
-  readonly #outsiders: Outsiders
+  readonly #publicPointers: PublicPointers
   /** By name of an open view: origins that it does not govern. */
   readonly #ungoverned: Map<string, ReadonlySet<string>>
   readonly #revisions: Map<string, number>
@@ -83,7 +83,7 @@ export class Answers {
     renderers: Renderers,
     known: {
       pointers: Map<string, Map<Line, Pointer>>
-      outsiders: Outsiders
+      publicPointers: PublicPointers
       ungoverned: Map<string, ReadonlySet<string>>
       revisions: Map<string, number>
     },
@@ -91,7 +91,7 @@ export class Answers {
     this.#db = db
     this.#renderers = renderers
     this.#pointers = known.pointers
-    this.#outsiders = known.outsiders
+    this.#publicPointers = known.publicPointers
     this.#ungoverned = known.ungoverned
     this.#revisions = known.revisions
   }
@@ -107,7 +107,7 @@ export class Answers {
     const revisions = await readRevisions(db)
     return new Answers(db, renderers, {
       pointers,
-      outsiders: await Outsiders.open(db, pointers, start),
+      publicPointers: await PublicPointers.open(db, pointers, start),
       ungoverned,
       revisions,
     })
@@ -150,8 +150,8 @@ export class Answers {
     if (pointer === undefined) return undefined
     if (audience.seesAll || audience.origins.includes(origin))
       return this.#follow(question, pointer, EVERYONE)
-    if (!this.#outsiders.isVeiled(line)) return this.#follow(question, pointer, THE_PUBLIC)
-    const theirs = this.#outsiders.find(view, line)
+    if (!this.#publicPointers.isRestricted(line)) return this.#follow(question, pointer, THE_PUBLIC)
+    const theirs = this.#publicPointers.find(view, line)
     if (theirs instanceof Promise)
       return theirs.then((found) => found && this.#follow(question, found, THE_PUBLIC))
     return theirs && this.#follow(question, theirs, THE_PUBLIC)
@@ -164,8 +164,9 @@ export class Answers {
   ): boolean | Promise<boolean> {
     const line = `${origin}/${name} ${target}`
     if (this.#pointers.get(view)?.has(line) !== true) return false
-    if (audience.seesAll || audience.origins.includes(origin) || !this.#outsiders.isVeiled(line)) return true
-    const theirs = this.#outsiders.find(view, line)
+    if (audience.seesAll || audience.origins.includes(origin) || !this.#publicPointers.isRestricted(line))
+      return true
+    const theirs = this.#publicPointers.find(view, line)
     return theirs instanceof Promise ? theirs.then((found) => found !== undefined) : theirs !== undefined
   }
 
@@ -193,7 +194,7 @@ export class Answers {
   onCommit(entries: readonly LedgerEntry[]): void {
     for (const { event } of entries) {
       this.#take(event)
-      this.#outsiders.onEvent(event, this.#pointers)
+      this.#publicPointers.onEvent(event, this.#pointers)
     }
   }
 
@@ -238,31 +239,31 @@ export class Answers {
   #follow(
     question: LatestQuestion,
     pointer: Pointer,
-    eyes: Audience,
+    audience: Audience,
   ): LatestAnswer | undefined | Promise<LatestAnswer | undefined> {
     const { shape, version, target } = question
     const ident = version === undefined ? pointer.ident : pointer.versions?.get(version)
     const kept = ident === undefined ? undefined : this.#bodies.get(`${ident} ${target} ${shape}`)
     if (kept !== undefined)
       return { package: kept, revision: version === undefined ? pointer.revision : undefined }
-    if (version !== undefined && this.#absent.has(keyOf(question, eyes))) return undefined
-    return this.#lookUp(question, pointer, eyes)
+    if (version !== undefined && this.#absent.has(keyOf(question, audience))) return undefined
+    return this.#lookUp(question, pointer, audience)
   }
 
   async #lookUp(
     question: LatestQuestion,
     pointer: Pointer,
-    eyes: Audience,
+    audience: Audience,
   ): Promise<LatestAnswer | undefined> {
     const { version, target } = question
     const generation = this.#generation
     const view = version === undefined ? undefined : await findView(this.#db, question.view)
     const release =
       view === undefined
-        ? await findRelease(this.#db, pointer.ident, target, eyes)
-        : await findLatest(this.#db, { ...question, view, version }, eyes)
+        ? await findRelease(this.#db, pointer.ident, target, audience)
+        : await findLatest(this.#db, { ...question, view, version }, audience)
     if (release === undefined) {
-      this.#noteAbsent(keyOf(question, eyes), generation)
+      this.#noteAbsent(keyOf(question, audience), generation)
       return undefined
     }
     if (version !== undefined && generation === this.#generation)
@@ -351,8 +352,8 @@ async function readPointers(db: Db, views: readonly View[]): Promise<Map<string,
   return pointers
 }
 
-function keyOf({ view, origin, name, version = '', target }: LatestQuestion, eyes: Audience): string {
-  return `${view} ${origin}/${name}/${version} ${target} ${eyes.seesAll}`
+function keyOf({ view, origin, name, version = '', target }: LatestQuestion, audience: Audience): string {
+  return `${view} ${origin}/${name}/${version} ${target} ${audience.seesAll}`
 }
 
 function isThePublic(audience: Audience): boolean {

@@ -42,7 +42,7 @@ export async function findDownload(
 /** Every release that is not public, or was not when it was deleted, as `origin/name target`, and whether that has no public one. */
 export async function listNotPublic(
   db: Db,
-): Promise<{ line: string; ident: string; isDeleted: boolean; isAlone: boolean }[]> {
+): Promise<{ line: string; ident: string; isDeleted: boolean; isLineHidden: boolean }[]> {
   const rows = await db
     .selectFrom('releases')
     .select(['releases.ident', 'releases.target', 'releases.deleted_at'])
@@ -65,7 +65,7 @@ export async function listNotPublic(
     line: `${ident.split('/', 2).join('/')} ${target}`,
     ident,
     isDeleted: deleted_at !== null,
-    isAlone: !has_public,
+    isLineHidden: !has_public,
   }))
 }
 

@@ -26,10 +26,10 @@ type Known = Pointer | 'nothing' | Promise<Pointer | undefined>
  * What `latest` is to who may not see every release of a package. It is known before it is asked for, so that a package of which
  * nothing may be seen takes no longer to deny than one that is not there.
  */
-export class Outsiders {
+export class PublicPointers {
   readonly #db: Db
   /** Lines that hold or held releases which are not public, and which those are. What was deleted stays: when `latest` moved would tell of it. */
-  readonly #veiled = new Map<Line, Set<string>>()
+  readonly #restricted = new Map<Line, Set<string>>()
   /** Of veiled lines, by view. */
   readonly #pointers = new Map<string, Map<Line, Known>>()
 
@@ -42,25 +42,27 @@ export class Outsiders {
     db: Db,
     pointers: ReadonlyMap<string, ReadonlyMap<Line, Pointer>>,
     start: Db,
-  ): Promise<Outsiders> {
-    const outsiders = new Outsiders(db)
-    const alone = new Set<Line>()
-    for (const { line, ident, isDeleted, isAlone } of await listNotPublic(start)) {
-      outsiders.#veil(line, isDeleted ? DELETED : ident)
-      if (isAlone) alone.add(line)
+  ): Promise<PublicPointers> {
+    const publicPointers = new PublicPointers(db)
+    const hidden = new Set<Line>()
+    for (const { line, ident, isDeleted, isLineHidden } of await listNotPublic(start)) {
+      publicPointers.#restrict(line, isDeleted ? DELETED : ident)
+      if (isLineHidden) hidden.add(line)
     }
     for (const [view, lines] of pointers) {
       for (const line of lines.keys()) {
-        if (alone.has(line)) outsiders.#ofView(view).set(line, 'nothing')
-        else if (outsiders.isVeiled(line))
-          outsiders.#ofView(view).set(line, (await outsiders.#findNow(start, view, line)) ?? 'nothing')
+        if (hidden.has(line)) publicPointers.#ofView(view).set(line, 'nothing')
+        else if (publicPointers.isRestricted(line))
+          publicPointers
+            .#ofView(view)
+            .set(line, (await publicPointers.#findNow(start, view, line)) ?? 'nothing')
       }
     }
-    return outsiders
+    return publicPointers
   }
 
-  isVeiled(line: Line): boolean {
-    return this.#veiled.has(line)
+  isRestricted(line: Line): boolean {
+    return this.#restricted.has(line)
   }
 
   /** Of a veiled line. A promise only for the moment after a commit that concerns it. */
@@ -73,16 +75,16 @@ export class Outsiders {
   /** Takes in what was committed. `pointers` are those of who sees everything. Never throws. */
   onEvent(event: LedgerEvent, pointers: ReadonlyMap<string, ReadonlyMap<Line, Pointer>>): void {
     if (event.kind === 'release-published' && event.visibility !== 'public')
-      this.#veil(lineOf(event), event.ident)
-    if (event.kind === 'release-deleted' && this.#veiled.get(lineOf(event))?.has(event.ident) === true) {
-      this.#unveil(lineOf(event), event.ident)
-      this.#veil(lineOf(event), DELETED)
+      this.#restrict(lineOf(event), event.ident)
+    if (event.kind === 'release-deleted' && this.#restricted.get(lineOf(event))?.has(event.ident) === true) {
+      this.#unrestrict(lineOf(event), event.ident)
+      this.#restrict(lineOf(event), DELETED)
     }
     if (event.kind === 'visibility-set') {
       for (const target of event.targets) {
         const line = lineOf({ ident: event.ident, target })
-        if (event.visibility === 'public') this.#unveil(line, event.ident)
-        else this.#veil(line, event.ident)
+        if (event.visibility === 'public') this.#unrestrict(line, event.ident)
+        else this.#restrict(line, event.ident)
         for (const [view, lines] of pointers) if (lines.has(line)) this.#readAhead(view, line)
       }
     }
@@ -94,21 +96,21 @@ export class Outsiders {
     }
   }
 
-  #veil(line: Line, ident: string): void {
-    const idents = this.#veiled.get(line) ?? new Set()
-    this.#veiled.set(line, idents.add(ident))
+  #restrict(line: Line, ident: string): void {
+    const idents = this.#restricted.get(line) ?? new Set()
+    this.#restricted.set(line, idents.add(ident))
   }
 
-  #unveil(line: Line, ident: string): void {
-    const idents = this.#veiled.get(line)
+  #unrestrict(line: Line, ident: string): void {
+    const idents = this.#restricted.get(line)
     idents?.delete(ident)
-    if (idents?.size === 0) this.#veiled.delete(line)
+    if (idents?.size === 0) this.#restricted.delete(line)
   }
 
   #readAhead(view: string, line: Line): void {
     const lines = this.#ofView(view)
     lines.delete(line)
-    if (this.#veiled.has(line)) this.#read(view, line).catch(() => undefined) // who asks next reads it, and hears why not
+    if (this.#restricted.has(line)) this.#read(view, line).catch(() => undefined) // who asks next reads it, and hears why not
   }
 
   /** Reads what the public sees. Where a commit comes in between, the reading after it counts. */
