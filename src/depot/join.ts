@@ -32,7 +32,7 @@ export function joinDepot(
   const { config, limits } = share
   const threads = new ReadingThreads(config.databaseFile)
   const db = threads.db()
-  const writer = new WriterClient(share.seat, now)
+  const writer = new WriterClient(share.writerPort, now)
   const scanner = new ArchiveScanner()
   const hashes = new HashThreads()
   const authenticator = new Authenticator(db, now)

@@ -36,7 +36,7 @@ import { ThreadedWriter } from '../writer/threaded-writer.ts'
 import type { GivenToken } from '../commands/set-up.ts'
 import { Writer } from '../writer/writer.ts'
 import type { CommitListener, DepotWriter } from '../writer/writer.ts'
-import type { Seat } from '../writer/writer-client.ts'
+import type { WriterPort } from '../writer/writer-client.ts'
 
 /** The opened resources of one data directory, which no other process holds meanwhile. */
 export interface Depot {
@@ -75,7 +75,7 @@ export interface Share {
   readonly limits: Limits
   readonly secretKey: Uint8Array
   readonly files: readonly OpenedFile[]
-  readonly seat: Seat
+  readonly writerPort: WriterPort
 }
 
 export interface Limits {
@@ -214,7 +214,7 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     const share = async (): Promise<Share> => {
       if (!(writer instanceof ThreadedWriter))
         throw new Error('a depot without threads of its own is not shared')
-      return { config, limits, secretKey, files: files.noted, seat: await writer.join() }
+      return { config, limits, secretKey, files: files.noted, writerPort: await writer.join() }
     }
     return {
       config,

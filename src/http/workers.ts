@@ -118,7 +118,7 @@ export class Workers {
     const thread = new Worker(THREAD, {
       name,
       workerData: start,
-      transferList: [share.seat.port],
+      transferList: [share.writerPort.port],
       execArgv: [],
     }) // what its parent preloads is no concern of it
     const { promise: listening, resolve, reject } = Promise.withResolvers<void>()

@@ -14,7 +14,7 @@ export interface Basis {
 }
 
 /** The read took too long for a transaction, or what was read ahead no longer holds. */
-export class PutOff extends Error {}
+export class Postponed extends Error {}
 
 /** What a command read on a snapshot, by the name of the read, and what was committed since. */
 export class ReadAhead {
@@ -30,22 +30,22 @@ export class ReadAhead {
     this.#reads.set(name, { basis, value })
   }
 
-  /** Throws {@link PutOff} where it no longer holds; `undefined` for what was not read. */
+  /** Throws {@link Postponed} where it no longer holds; `undefined` for what was not read. */
   take(name: string): { readonly value: unknown } | undefined {
     const read = this.#reads.get(name)
-    if (read !== undefined && this.#events.some((event) => unsettles(event, read.basis)))
-      throw new PutOff(`${name} was read and has changed`)
+    if (read !== undefined && this.#events.some((event) => invalidates(event, read.basis)))
+      throw new Postponed(`${name} was read and has changed`)
     return read
   }
 }
 
-type Unsettles = 'always' | 'never' | 'its view'
+type Invalidates = 'always' | 'never' | 'its view'
 
 /**
  * What events mean for what was read before them. A release that is published since is as one that is published after the change; so is
  * everything that only adds.
  */
-const UNSETTLES: Readonly<Record<LedgerEvent['kind'], Unsettles>> = {
+const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
   'account-added': 'never',
   'token-issued': 'never',
   'token-revoked': 'never', // the caller's own token is looked at in the transaction
@@ -89,19 +89,19 @@ const UNSETTLES: Readonly<Record<LedgerEvent['kind'], Unsettles>> = {
   promotion: 'its view',
 }
 
-function unsettles(event: LedgerEvent, { views, keeping = [] }: Basis): boolean {
-  const what = UNSETTLES[event.kind]
+function invalidates(event: LedgerEvent, { views, keeping = [] }: Basis): boolean {
+  const what = INVALIDATES[event.kind]
   if (what !== 'its view') return what === 'always'
   if (!('view' in event)) return true
   if (views.includes(event.view)) return true
   return keeping.includes(event.view) && (event.kind !== 'promotion' || event.left.length > 0)
 }
 
-/** A database whose statements are refused with {@link PutOff} once it is over. */
-export function whileNotOver(db: Db, isOver: () => boolean): Db {
+/** A database whose statements are refused with {@link Postponed} once it is over. */
+export function refusingAfter(db: Db, isOver: () => boolean): Db {
   return db.withPlugin({
     transformQuery({ node }) {
-      if (isOver()) throw new PutOff('the reads took too long')
+      if (isOver()) throw new Postponed('the reads took too long')
       return node
     },
     transformResult: async ({ result }) => result,
@@ -109,16 +109,16 @@ export function whileNotOver(db: Db, isOver: () => boolean): Db {
 }
 
 /** Lets whatever else waits have its turn. */
-export function anotherTurn(): Promise<void> {
+export function nextTurn(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve))
 }
 
 /** A database that lets others have their turn after each statement. */
-export function byTurns(db: Db): Db {
+export function yielding(db: Db): Db {
   return db.withPlugin({
     transformQuery: ({ node }) => node,
     transformResult: async ({ result }) => {
-      await anotherTurn()
+      await nextTurn()
       return result
     },
   })

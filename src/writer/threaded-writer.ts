@@ -5,8 +5,8 @@ import type { OpenedFile } from '../database/opened-files.ts'
 import type { Command, CommandKind, Outcome } from '../commands/commands.ts'
 import type { CommitListener, DepotWriter } from './writer.ts'
 import { WriterClient } from './writer-client.ts'
-import type { Seat } from './writer-client.ts'
-import type { Asked, Seated } from './writer-thread.ts'
+import type { WriterPort } from './writer-client.ts'
+import type { ParentMessage, PortReply } from './writer-thread.ts'
 
 // Beside this file, whether that is the source or what was built from it.
 const THREAD = new URL(`./writer-thread${extname(import.meta.filename)}`, import.meta.url)
@@ -20,7 +20,7 @@ export class ThreadedWriter implements DepotWriter {
   readonly #thread: Worker
   readonly #commits = new SharedArrayBuffer(Uint32Array.BYTES_PER_ELEMENT)
   readonly #own: WriterClient
-  readonly #joining: ((seat: Seat) => void)[] = []
+  readonly #joining: ((port: WriterPort) => void)[] = []
   #isClosed = false
 
   /** Of a database that is migrated. Nothing is committed unless the paths of `files` still name what was opened. */
@@ -32,8 +32,8 @@ export class ThreadedWriter implements DepotWriter {
     const { port1, port2 } = new MessageChannel()
     this.#own = new WriterClient({ port: port1, commits: this.#commits }, now)
     this.#own.start()
-    this.#ask({ kind: 'join', port: port2 })
-    this.#thread.on('message', ({ port }: Seated) =>
+    this.#post({ kind: 'join', port: port2 })
+    this.#thread.on('message', ({ port }: PortReply) =>
       this.#joining.shift()?.({ port, commits: this.#commits }),
     )
     this.#thread.on('exit', (code) => {
@@ -43,10 +43,10 @@ export class ThreadedWriter implements DepotWriter {
   }
 
   /** A seat for another thread: a database that is read once it is there, and what is heard from then on, leave nothing out. */
-  join(): Promise<Seat> {
-    const { promise, resolve } = Promise.withResolvers<Seat>()
+  join(): Promise<WriterPort> {
+    const { promise, resolve } = Promise.withResolvers<WriterPort>()
     this.#joining.push(resolve)
-    this.#ask({ kind: 'seat' })
+    this.#post({ kind: 'port' })
     return promise
   }
 
@@ -68,11 +68,11 @@ export class ThreadedWriter implements DepotWriter {
     this.#isClosed = true
     const gone = once(this.#thread, 'exit')
     await this.#own.close()
-    this.#ask({ kind: 'close' })
+    this.#post({ kind: 'close' })
     await gone
   }
 
-  #ask(asked: Asked): void {
-    this.#thread.postMessage(asked, asked.kind === 'join' ? [asked.port] : [])
+  #post(message: ParentMessage): void {
+    this.#thread.postMessage(message, message.kind === 'join' ? [message.port] : [])
   }
 }

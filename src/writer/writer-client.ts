@@ -4,10 +4,10 @@ import { DepotError } from '../errors.ts'
 import { unpackError } from '../threads/thread-error.ts'
 import type { Command, CommandKind, Outcome } from '../commands/commands.ts'
 import type { CommitListener, DepotWriter } from './writer.ts'
-import type { Sent, Told } from './writer-thread.ts'
+import type { SubmittedCommand, WriterMessage } from './writer-thread.ts'
 
 /** Where a thread sits with the thread that writes. */
-export interface Seat {
+export interface WriterPort {
   /** Hears each commit, and takes commands. */
   readonly port: MessagePort
   /** One number of 32 bits: how many commits every seat has been told of. */
@@ -29,13 +29,13 @@ export class WriterClient implements DepotWriter {
   readonly #now: () => number
   readonly #listeners: CommitListener[] = []
   readonly #waiting = new Map<number, Waiting>()
-  readonly #hear = (told: Told) => this.#take(told)
+  readonly #onMessage = (message: WriterMessage) => this.#receive(message)
   #caughtUp = 0
   #count = 0
   #isClosed = false
   #onIdle: (() => void) | undefined
 
-  constructor({ port, commits }: Seat, now: () => number) {
+  constructor({ port, commits }: WriterPort, now: () => number) {
     this.#port = port
     this.#commits = new Uint32Array(commits)
     this.#now = now
@@ -44,7 +44,7 @@ export class WriterClient implements DepotWriter {
   /** From now on commits are heard, and outcomes. Those from before, since the seat was taken, are heard first, before this returns. */
   start(): void {
     this.#drain()
-    this.#port.on('message', this.#hear)
+    this.#port.on('message', this.#onMessage)
   }
 
   onCommit(listener: CommitListener): void {
@@ -55,10 +55,10 @@ export class WriterClient implements DepotWriter {
     if (this.#isClosed) return Promise.reject(new DepotError('shutting_down', 'the depot is shutting down'))
     const { promise, resolve, reject } = Promise.withResolvers<Outcome<K>>()
     this.#waiting.set(this.#count, { resolve: (outcome) => resolve(outcome as Outcome<K>), reject })
-    const sent: Sent = { id: this.#count, command, at: this.#now() }
+    const submitted: SubmittedCommand = { id: this.#count, command, at: this.#now() }
     this.#count += 1
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
-    this.#port.postMessage(sent)
+    this.#port.postMessage(submitted)
     return promise
   }
 
@@ -92,18 +92,18 @@ export class WriterClient implements DepotWriter {
       received !== undefined;
       received = receiveMessageOnPort(this.#port)
     )
-      this.#take(received.message as Told)
+      this.#receive(received.message as WriterMessage)
   }
 
-  #take(told: Told): void {
-    if (told.kind === 'committed') {
-      for (const listener of this.#listeners) listener(told.entries, told.commit)
+  #receive(message: WriterMessage): void {
+    if (message.kind === 'committed') {
+      for (const listener of this.#listeners) listener(message.entries, message.commit)
       return
     }
-    const waiting = this.#waiting.get(told.id)
-    this.#waiting.delete(told.id)
-    if (told.kind === 'done') waiting?.resolve(told.outcome)
-    else waiting?.reject(unpackError(told.error))
+    const waiting = this.#waiting.get(message.id)
+    this.#waiting.delete(message.id)
+    if (message.kind === 'done') waiting?.resolve(message.outcome)
+    else waiting?.reject(unpackError(message.error))
     if (this.#waiting.size === 0) this.#onIdle?.()
   }
 }

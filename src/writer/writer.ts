@@ -11,7 +11,7 @@ import type { Change } from '../ledger/change.ts'
 import { Callers } from './callers.ts'
 import { handlers } from '../commands/commands.ts'
 import type { Command, CommandKind, Outcome } from '../commands/commands.ts'
-import { PutOff, ReadAhead, anotherTurn, byTurns, whileNotOver } from '../ledger/read-ahead.ts'
+import { Postponed, ReadAhead, nextTurn, yielding, refusingAfter } from '../ledger/read-ahead.ts'
 
 /** Told what was committed, after the commit and before any of its commands is answered. Must not throw. */
 export type CommitListener = (entries: readonly LedgerEntry[], commit: Commit) => void
@@ -29,18 +29,18 @@ export type DepotWriter = Pick<Writer, 'submit' | 'onCommit' | 'catchUp' | 'clos
 
 interface Waiting {
   readonly command: Command
-  /** What was read for it; `anyhow`: its reads are made in the transaction, however long they take. */
-  readonly ahead?: ReadAhead | 'anyhow'
+  /** What was read for it; `in transaction`: its reads are made in the transaction, however long they take. */
+  readonly ahead?: ReadAhead | 'in transaction'
   resolve(outcome: unknown): void
   reject(error: unknown): void
   /** Its reads took too long, or what was read no longer holds: nothing was changed, and it has to run again. */
-  putOff(): void
+  postpone(): void
 }
 
 /** A command's end inside a batch that has not been committed yet. */
 interface Settled {
   readonly waiting: Waiting
-  readonly result: { outcome: unknown } | { error: unknown } | 'put off'
+  readonly result: { outcome: unknown } | { error: unknown } | 'postponed'
 }
 
 const LARGEST_BATCH = 64
@@ -123,7 +123,7 @@ export class Writer {
       command,
       resolve: (outcome) => resolve(outcome as Outcome<K>),
       reject,
-      putOff: () => this.#readLater(waiting),
+      postpone: () => this.#readLater(waiting),
     }
     this.#enqueue(waiting)
     return promise
@@ -156,41 +156,41 @@ export class Writer {
 
   #readLater(waiting: Waiting): void {
     this.#long.push(waiting)
-    this.#reading ??= this.#runLong()
+    this.#reading ??= this.#runLongCommands()
   }
 
-  async #runLong(): Promise<void> {
+  async #runLongCommands(): Promise<void> {
     for (let next = this.#long.shift(); next !== undefined; next = this.#long.shift())
-      await this.#runAhead(next)
+      await this.#runLongCommand(next)
     this.#reading = undefined
   }
 
   /** Reads for a command outside of the transaction, and runs it with what was read, again where this has changed meanwhile. */
-  async #runAhead(asked: Waiting): Promise<void> {
-    const { command } = asked
+  async #runLongCommand(waiting: Waiting): Promise<void> {
+    const { command } = waiting
     for (let attempt = 1, isDone = false; !isDone; attempt += 1) {
-      const ahead = attempt > MOST_READ_AHEAD ? 'anyhow' : (this.#ahead = new ReadAhead()) // which hears what is committed from before its snapshot on
-      if (ahead !== 'anyhow') {
+      const ahead = attempt > MOST_READ_AHEAD ? 'in transaction' : (this.#ahead = new ReadAhead()) // which hears what is committed from before its snapshot on
+      if (ahead !== 'in transaction') {
         try {
-          return asked.resolve(await this.#readFor(command, ahead))
+          return waiting.resolve(await this.#readFor(command, ahead))
         } catch (error) {
-          if (!isForWriting(error)) return asked.reject(error)
+          if (!isWriteAttempt(error)) return waiting.reject(error)
         }
-        await anotherTurn() // commands that came during the last read go first
+        await nextTurn() // commands that came during the last read go first
       }
       const { promise: done, resolve: settle } = Promise.withResolvers<boolean>()
       this.#enqueue({
         command,
         ahead,
         resolve(outcome) {
-          asked.resolve(outcome)
+          waiting.resolve(outcome)
           settle(true)
         },
         reject(error) {
-          asked.reject(error)
+          waiting.reject(error)
           settle(true)
         },
-        putOff: () => settle(false),
+        postpone: () => settle(false),
       })
       isDone = await done
     }
@@ -199,9 +199,9 @@ export class Writer {
   /** Runs a handler on a snapshot, up to the first statement that would write. What it answers or throws before that is its outcome. */
   async #readFor(command: Command, ahead: ReadAhead): Promise<unknown> {
     const { now, openSnapshot } = this.#world
-    if (openSnapshot === undefined) throw new PutOff('there is nothing to read ahead on')
+    if (openSnapshot === undefined) throw new Postponed('there is nothing to read ahead on')
     const snapshot = openSnapshot()
-    const db = byTurns(snapshot.reader)
+    const db = yielding(snapshot.reader)
     try {
       const head = await findHead(db)
       const clock = { ...this.#clock, now: now() }
@@ -219,7 +219,7 @@ export class Writer {
           actor: command.actor,
           caller,
           read,
-          record: refuseEntry,
+          record: refuseToRecord,
         },
         command,
       )
@@ -231,7 +231,8 @@ export class Writer {
   /** How a command in a transaction reads. */
   #readIn(inside: Trx, ahead: Waiting['ahead']): Change['read'] {
     const { elapsed, openSnapshot } = this.#world
-    if (ahead === 'anyhow' || openSnapshot === undefined) return async (_name, _basis, act) => act(inside)
+    if (ahead === 'in transaction' || openSnapshot === undefined)
+      return async (_name, _basis, act) => act(inside)
     if (ahead !== undefined) {
       return async (name, _basis, act) => {
         const taken = ahead.take(name)
@@ -239,7 +240,7 @@ export class Writer {
       }
     }
     const end = elapsed() + LONGEST_READ_MS
-    const hasty = whileNotOver(inside, () => elapsed() > end)
+    const hasty = refusingAfter(inside, () => elapsed() > end)
     return async (_name, _basis, act) => act(hasty)
   }
 
@@ -271,20 +272,20 @@ export class Writer {
     } catch (error) {
       this.#head = await findHead(this.#db).catch(() => before.head) // a commit that failed may be there all the same
       this.#clock = before.clock
-      for (const waiting of taken) waiting.reject(explained(error))
+      for (const waiting of taken) waiting.reject(translateDiskFull(error))
       return
     }
     this.#queue.unshift(...taken.slice(settled.length))
     this.#ahead?.onCommit(entries)
     const commit: Commit = {
-      commands: settled.filter(({ result }) => result !== 'put off').length,
+      commands: settled.filter(({ result }) => result !== 'postponed').length,
       durationMs: elapsed() - begun,
       aheadMs: Math.max(this.#head.at - this.#clock.now, 0),
     }
     for (const listener of this.#listeners) listener(entries, commit)
     for (const { waiting, result } of settled) {
-      if (result === 'put off') waiting.putOff()
-      else if ('error' in result) waiting.reject(explained(result.error))
+      if (result === 'postponed') waiting.postpone()
+      else if ('error' in result) waiting.reject(translateDiskFull(result.error))
       else waiting.resolve(result.outcome)
     }
   }
@@ -329,7 +330,7 @@ export class Writer {
         })
       this.#head = before
       entries.length = recorded
-      return error instanceof PutOff ? 'put off' : { error }
+      return error instanceof Postponed ? 'postponed' : { error }
     }
   }
 
@@ -350,18 +351,19 @@ function handle(change: Change, { kind, input }: Command): Promise<unknown> {
   return handler(change, input)
 }
 
-async function refuseEntry(): Promise<never> {
-  throw new PutOff('nothing is written to a snapshot')
+async function refuseToRecord(): Promise<never> {
+  throw new Postponed('nothing is written to a snapshot')
 }
 
 /** Whether a handler came to what it would write, where it could not. */
-function isForWriting(error: unknown): boolean {
+function isWriteAttempt(error: unknown): boolean {
   return (
-    error instanceof PutOff || (error instanceof Error && 'code' in error && error.code === 'SQLITE_READONLY')
+    error instanceof Postponed ||
+    (error instanceof Error && 'code' in error && error.code === 'SQLITE_READONLY')
   )
 }
 
-function explained(error: unknown): unknown {
+function translateDiskFull(error: unknown): unknown {
   return isDiskFull(error)
     ? new DepotError('storage_full', 'the disk of the depot is full; nothing was changed', { cause: error })
     : error

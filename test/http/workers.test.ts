@@ -109,8 +109,8 @@ for (const DEPOT_FAST_PATH of ['on', 'off']) {
     const started = await start(t, { DEPOT_WORKERS: '1', DEPOT_FAST_PATH })
     await makeOrigin(started)
     await publishAll(started, ...VERSIONS)
-    const seat = await started.depot.share()
-    const commits = new Int32Array(seat.seat.commits)
+    const share = await started.depot.share()
+    const commits = new Int32Array(share.writerPort.commits)
     const talk = converse(started.url)
     const poll = 'GET /v1/depot/views/acceptance/pkgs/acme/app/latest HTTP/1.1\r\nHost: depot\r\n\r\n'
     await talk.say(poll)
@@ -123,7 +123,7 @@ for (const DEPOT_FAST_PATH of ['on', 'off']) {
     await talk.hear(/ 200 [^]*"version":"2.0.0"/)
     await promotion
     talk.socket.destroy()
-    seat.seat.port.close()
+    share.writerPort.port.close()
   })
 }
 

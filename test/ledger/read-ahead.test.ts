@@ -34,7 +34,7 @@ async function freshView(): Promise<string> {
 }
 
 /** Submits a command that reads for too long, and resolves when it is being read for on a snapshot. */
-async function putOff(command: Command): Promise<{ outcome: Promise<unknown> }> {
+async function postpone(command: Command): Promise<{ outcome: Promise<unknown> }> {
   isLong = true
   const outcome = writer.submit(command)
   outcome.catch(() => undefined) // awaited later
@@ -48,7 +48,7 @@ async function putOff(command: Command): Promise<{ outcome: Promise<unknown> }> 
   return { outcome }
 }
 
-const run = async (command: Command) => (await putOff(command)).outcome
+const run = async (command: Command) => (await postpone(command)).outcome
 const promotion = (
   view: string,
   releases: readonly ReleaseRow[],
@@ -65,7 +65,7 @@ const latestOf = async (name: string) => {
 
 test('a command that comes while a long one reads is committed first', async (t) => {
   const [large, small] = [await freshView(), await freshView()]
-  const { outcome } = await putOff(promotion(large, [one, web]))
+  const { outcome } = await postpone(promotion(large, [one, web]))
   await move(started, 'promote', small, [one])
   t.strictSame(await latestOf(small), [one.ident])
   t.strictSame(await latestOf(large), [], 'the long one is still reading')
@@ -75,7 +75,7 @@ test('a command that comes while a long one reads is committed first', async (t)
 
 test('a change of the same view meanwhile is seen, and the effect is worked out again', async (t) => {
   const view = await freshView()
-  const { outcome } = await putOff(promotion(view, [two]))
+  const { outcome } = await postpone(promotion(view, [two]))
   await move(started, 'promote', view, [one])
   t.match(await outcome, { revision: 2, releases: [{ ident: two.ident, change: 'moved', from: one.ident }] })
 })
@@ -83,7 +83,7 @@ test('a change of the same view meanwhile is seen, and the effect is worked out 
 test('what expects a revision is refused when it has gone meanwhile', async (t) => {
   const view = await freshView()
   const command = promotion(view, [two])
-  const { outcome } = await putOff({ ...command, input: { ...command.input, expectRevision: 0 } })
+  const { outcome } = await postpone({ ...command, input: { ...command.input, expectRevision: 0 } })
   await move(started, 'promote', view, [one])
   await t.rejects(outcome, { code: 'stale_revision' })
 })
@@ -91,7 +91,7 @@ test('what expects a revision is refused when it has gone meanwhile', async (t) 
 test('a release that is deleted meanwhile is not promoted', async (t) => {
   const view = await freshView()
   const [gone] = (await makeReleases(started, `acme/gone/1.0/${STAMP}`)) as [ReleaseRow]
-  const { outcome } = await putOff(promotion(view, [one, gone]))
+  const { outcome } = await postpone(promotion(view, [one, gone]))
   await writer.submit({ kind: 'deleteRelease', input: gone, actor: OPERATOR })
   await t.rejects(outcome, { code: 'not_found', message: /acme\/gone/ })
   t.strictSame(await latestOf(view), [])
@@ -100,14 +100,14 @@ test('a release that is deleted meanwhile is not promoted', async (t) => {
 test('rules that are set meanwhile hold, and so does what leaves a view that they name', async (t) => {
   const [required, view] = [await freshView(), await freshView()]
   await move(started, 'promote', required, [one])
-  const ruled = await putOff(promotion(view, [one, two]))
+  const ruled = await postpone(promotion(view, [one, two]))
   await writer.submit({
     kind: 'govern',
     input: { view, gates: { requires: [{ view: required, as: 'member' }] } },
     actor: OPERATOR,
   })
   await t.rejects(ruled.outcome, { code: 'refused', message: /acme\/app\/2\.0.* is not in/ })
-  const left = await putOff(promotion(view, [one]))
+  const left = await postpone(promotion(view, [one]))
   await move(started, 'demote', required, [one])
   await t.rejects(left.outcome, { code: 'refused', message: /acme\/app\/1\.0.* is not in/ })
 })
@@ -119,11 +119,11 @@ test('a role or a token that is lost meanwhile changes nothing any more', async 
   await started.account('ci')
   await give('maintainer')
   const actor = await started.actor('ci')
-  const lost = await putOff(promotion(view, [one], actor))
+  const lost = await postpone(promotion(view, [one], actor))
   await give('member')
   await t.rejects(lost.outcome, { code: 'forbidden' })
   await give('maintainer')
-  const revoked = await putOff(promotion(view, [one], actor))
+  const revoked = await postpone(promotion(view, [one], actor))
   await writer.submit({ kind: 'revokeToken', input: { tokenId: actor.tokenId }, actor: OPERATOR })
   await t.rejects(revoked.outcome, { code: 'unauthenticated' })
   t.strictSame(await latestOf(view), [])
@@ -134,7 +134,7 @@ test('a release that becomes private meanwhile is not promoted by those who may 
   const [secret] = (await makeReleases(started, `umbrella/secret/1.0/${STAMP}`)) as [ReleaseRow]
   await writer.submit({ kind: 'addAccount', input: { name: 'named' }, actor: OPERATOR })
   await writer.submit({ kind: 'govern', input: { view, gates: { promoters: ['named'] } }, actor: OPERATOR })
-  const { outcome } = await putOff(promotion(view, [one, secret], await started.actor('named')))
+  const { outcome } = await postpone(promotion(view, [one, secret], await started.actor('named')))
   await writer.submit({
     kind: 'setVisibility',
     input: { ident: secret.ident, visibility: 'private' },
@@ -169,7 +169,7 @@ test('uploads, new channels and other views are no reason to read again; a view 
 
 test('a promotion into a view that never stands still is made all the same', async (t) => {
   const view = await freshView()
-  const { outcome } = await putOff(promotion(view, [web]))
+  const { outcome } = await postpone(promotion(view, [web]))
   let isDone = false
   const done = outcome.finally(() => (isDone = true))
   let others = 0
@@ -188,9 +188,9 @@ test('a promotion into a view that never stands still is made all the same', asy
 test('what was refused or changes nothing needs no transaction', async (t) => {
   const view = await freshView()
   await move(started, 'promote', view, [one])
-  const same = await putOff(promotion(view, [one]))
+  const same = await postpone(promotion(view, [one]))
   t.match(await same.outcome, { isChanged: false, revision: 1 })
-  const absent = await putOff(
+  const absent = await postpone(
     promotion(view, [{ ident: `acme/nothing/1.0/${STAMP}`, target: 'x86_64-linux' }]),
   )
   await t.rejects(absent.outcome, { code: 'not_found' })
