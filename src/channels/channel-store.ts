@@ -1,5 +1,5 @@
 import type { Audience } from '../access/access.ts'
-import { along } from '../database/along.ts'
+import { usingIndex } from '../database/using-index.ts'
 import type { Db } from '../database/database.ts'
 import { visibleTo } from '../releases/release-store.ts'
 
@@ -61,7 +61,7 @@ export async function listChannelNames(
         eb.exists(
           eb
             .selectFrom('packages')
-            .crossJoin(along('members', 'members_current')) // in this order
+            .crossJoin(usingIndex('members', 'members_current')) // in this order
             .innerJoin('releases', 'releases.id', 'members.release_id')
             .select('members.release_id')
             .whereRef('members.view_id', '=', 'channels.view_id')
@@ -135,7 +135,7 @@ export async function hasChannels(db: Db, viewId: number): Promise<boolean> {
 async function hasMemberOf(db: Db, originId: number, viewId: number): Promise<boolean> {
   const row = await db
     .selectFrom('packages')
-    .crossJoin(along('members', 'members_current')) // in this order
+    .crossJoin(usingIndex('members', 'members_current')) // in this order
     .select('members.release_id')
     .where('packages.origin_id', '=', originId)
     .where('members.view_id', '=', viewId)

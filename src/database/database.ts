@@ -3,7 +3,7 @@ import type BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import type { ControlledTransaction } from 'kysely'
 import { connect, keepingStatements } from './connection.ts'
-import { OneConnection } from './dialect.ts'
+import { StablePlanDialect } from './dialect.ts'
 import { migrate, readMigrations } from './migrate.ts'
 import type { Schema } from './schema.ts'
 
@@ -85,7 +85,7 @@ function connectMigrated(file: string, at: number): BetterSqlite3.Database {
 }
 
 function kysely(connection: BetterSqlite3.Database): Db {
-  return new Kysely<Schema>({ dialect: new OneConnection(keepingStatements(connection)) })
+  return new Kysely<Schema>({ dialect: new StablePlanDialect(keepingStatements(connection)) })
 }
 
 // EFBIG: the process may not make a file so large.

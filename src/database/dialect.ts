@@ -6,19 +6,19 @@ import type { SqliteDatabase } from 'kysely'
  * times what a small statement does. Into an expression it does not look: so each parameter has a plus before it, which does nothing else.
  * What a partial index is chosen by must therefore be a literal.
  */
-export class PlanningOnce extends SqliteQueryCompiler {
+export class StablePlanCompiler extends SqliteQueryCompiler {
   protected override getCurrentParameterPlaceholder(): string {
     return '+?'
   }
 }
 
 /** Of one connection. */
-export class OneConnection extends SqliteDialect {
+export class StablePlanDialect extends SqliteDialect {
   constructor(database: SqliteDatabase) {
     super({ database })
   }
 
-  override createQueryCompiler(): PlanningOnce {
-    return new PlanningOnce()
+  override createQueryCompiler(): StablePlanCompiler {
+    return new StablePlanCompiler()
   }
 }

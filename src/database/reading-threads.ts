@@ -6,7 +6,7 @@ import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kys
 import { DepotError } from '../errors.ts'
 import { unpackError } from '../threads/thread-error.ts'
 import type { Db } from './database.ts'
-import { PlanningOnce } from './dialect.ts'
+import { StablePlanCompiler } from './dialect.ts'
 import type { Query, QueryAnswer } from './reading-thread.ts'
 import type { Schema } from './schema.ts'
 
@@ -66,7 +66,7 @@ export class ReadingThreads {
         createAdapter: () => new ManyConnections(),
         createDriver: () => driver,
         createIntrospector: (db) => new SqliteIntrospector(db),
-        createQueryCompiler: () => new PlanningOnce(),
+        createQueryCompiler: () => new StablePlanCompiler(),
       },
     })
   }

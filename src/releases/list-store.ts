@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { ExpressionBuilder, SqlBool } from 'kysely'
 import type { Audience, Visibility } from '../access/access.ts'
-import { along } from '../database/along.ts'
+import { usingIndex } from '../database/using-index.ts'
 import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { compareReleases } from '../package/version.ts'
@@ -118,7 +118,7 @@ export async function listVersions(
   const rows = await db
     .selectFrom('packages')
     .innerJoin('origins', 'origins.id', 'packages.origin_id')
-    .innerJoin(along('releases', 'releases_of_package'), 'releases.package_id', 'packages.id')
+    .innerJoin(usingIndex('releases', 'releases_of_package'), 'releases.package_id', 'packages.id')
     .select(['releases.ident', 'releases.version', 'releases.visibility', 'releases.target'])
     .where('origins.name', '=', origin)
     .where('packages.name', '=', name)
@@ -167,7 +167,7 @@ export async function listIdentsInView(
   const matching = db
     .selectFrom('origins')
     .crossJoin('packages')
-    .crossJoin(along('members', 'members_current'))
+    .crossJoin(usingIndex('members', 'members_current'))
     .crossJoin('releases')
     .where('origins.name', '=', origin)
     .whereRef('packages.origin_id', '=', 'origins.id')
@@ -241,7 +241,7 @@ async function describePackages(
   for (let start = 0; start < packageIds.length; start += MOST_IN_A_LIST) {
     const some = packageIds.slice(start, start + MOST_IN_A_LIST)
     const targets = await db
-      .selectFrom(along('releases', 'releases_of_package'))
+      .selectFrom(usingIndex('releases', 'releases_of_package'))
       .select(['releases.package_id', 'releases.target'])
       .distinct()
       .where('releases.package_id', 'in', some)
@@ -256,7 +256,7 @@ async function describePackages(
       .where((eb) =>
         eb.exists(
           eb
-            .selectFrom(along('members', 'members_current'))
+            .selectFrom(usingIndex('members', 'members_current'))
             .innerJoin('releases', 'releases.id', 'members.release_id')
             .select('members.release_id')
             .whereRef('members.view_id', '=', 'views.id')

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Expression, ExpressionBuilder, SqlBool } from 'kysely'
 import { EVERYONE } from '../access/access.ts'
 import type { Audience, Visibility } from '../access/access.ts'
-import { along } from '../database/along.ts'
+import { usingIndex } from '../database/using-index.ts'
 import { among, inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import type { ReleasesTable, Schema } from '../database/schema.ts'
@@ -139,7 +139,7 @@ export async function findLatest(
 ): Promise<Release | undefined> {
   const { view, version } = asked
   const members = db
-    .selectFrom(along('members', 'members_current'))
+    .selectFrom(usingIndex('members', 'members_current'))
     .innerJoin('releases', 'releases.id', 'members.release_id')
     .innerJoin('packages', 'packages.id', 'members.package_id')
     .innerJoin('origins', 'origins.id', 'packages.origin_id')
@@ -243,7 +243,7 @@ export async function findPackageType(
   packageId: number,
 ): Promise<Release['packageType'] | undefined> {
   const row = await db
-    .selectFrom(along('releases', 'releases_of_package'))
+    .selectFrom(usingIndex('releases', 'releases_of_package'))
     .select('package_type')
     .where('package_id', '=', packageId)
     .where('deleted_at', 'is', null)
@@ -405,7 +405,7 @@ export function hasVisible(
 ): Expression<SqlBool> {
   return eb.exists(
     eb
-      .selectFrom(along('releases', 'releases_of_package'))
+      .selectFrom(usingIndex('releases', 'releases_of_package'))
       .select('releases.id')
       .whereRef('releases.package_id', '=', 'packages.id')
       .where('releases.deleted_at', 'is', null)
@@ -418,7 +418,7 @@ export function hasVisible(
 export function hasNotPublic(eb: ExpressionBuilder<Schema, 'packages'>): Expression<SqlBool> {
   return eb.exists(
     eb
-      .selectFrom(along('releases', 'releases_not_public'))
+      .selectFrom(usingIndex('releases', 'releases_not_public'))
       .select('releases.id')
       .whereRef('releases.package_id', '=', 'packages.id')
       .where(NOT_PUBLIC),

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { ExpressionBuilder, SqlBool } from 'kysely'
 import type { Audience } from '../access/access.ts'
-import { along } from '../database/along.ts'
+import { usingIndex } from '../database/using-index.ts'
 import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { DepotError } from '../errors.ts'
@@ -272,7 +272,7 @@ export async function listMembersAt(
 /** For how many packages and targets a view's `latest` has an answer that this audience may see, as the view stands. */
 export async function countPointers(db: Db, viewId: number, audience: Audience): Promise<number> {
   const { count } = await db
-    .selectFrom(along('pointers', 'pointers_current'))
+    .selectFrom(usingIndex('pointers', 'pointers_current'))
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('pointers.view_id', '=', viewId)
     .where('pointers.to_revision', 'is', null)
@@ -281,7 +281,7 @@ export async function countPointers(db: Db, viewId: number, audience: Audience):
         eb.not(
           eb.exists(
             eb
-              .selectFrom(along('releases', 'releases_not_public'))
+              .selectFrom(usingIndex('releases', 'releases_not_public'))
               .select('releases.id')
               .whereRef('releases.package_id', '=', 'pointers.package_id')
               .whereRef('releases.target', '=', 'pointers.target')
@@ -416,7 +416,7 @@ function holdsAt(eb: ExpressionBuilder<Schema, 'members'>, revision: number) {
 function hasInvisible(eb: ExpressionBuilder<Schema, 'lines'>, audience: Audience) {
   return eb.exists(
     eb
-      .selectFrom(along('releases', 'releases_not_public'))
+      .selectFrom(usingIndex('releases', 'releases_not_public'))
       .select('releases.id')
       .whereRef('releases.package_id', '=', 'lines.package_id')
       .whereRef('releases.target', '=', 'lines.target')

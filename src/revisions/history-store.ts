@@ -1,5 +1,5 @@
 import type { Actor, Audience } from '../access/access.ts'
-import { along } from '../database/along.ts'
+import { usingIndex } from '../database/using-index.ts'
 import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
@@ -235,7 +235,7 @@ export async function listVeiledLines(
       .where((eb) =>
         eb.exists(
           eb
-            .selectFrom(along('releases', 'releases_not_public'))
+            .selectFrom(usingIndex('releases', 'releases_not_public'))
             .select('releases.id')
             .whereRef('releases.package_id', '=', 'lines.package_id')
             .whereRef('releases.target', '=', 'lines.target')

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { SqlBool } from 'kysely'
-import { along } from '../database/along.ts'
+import { usingIndex } from '../database/using-index.ts'
 import type { Db } from '../database/database.ts'
 import { among, inBatches, rowsOf } from '../database/batches.ts'
 import { formatIdent, formatPackageName, parseIdent } from '../package/ident.ts'
@@ -34,7 +34,7 @@ export async function listPointersIn(
   viewId: number,
 ): Promise<[packageId: number, target: Target, ident: string, revision: number][]> {
   const { pointers } = await db
-    .selectFrom(along('pointers', 'pointers_current'))
+    .selectFrom(usingIndex('pointers', 'pointers_current'))
     .innerJoin('releases', 'releases.id', 'pointers.release_id')
     .select((eb) => {
       const row = eb.fn('json_array', [
@@ -134,7 +134,7 @@ export async function listMemberIds(
   releaseIds: readonly number[],
 ): Promise<number[]> {
   const rows = await db
-    .selectFrom(along('members', 'members_by_release'))
+    .selectFrom(usingIndex('members', 'members_by_release'))
     .select('release_id')
     .where('view_id', '=', viewId)
     .where('release_id', 'in', among(releaseIds))
@@ -164,7 +164,7 @@ export async function listMembersOfOrigin(
 ): Promise<ViewRelease[]> {
   const members = db
     .selectFrom('packages')
-    .crossJoin(along('members', 'members_current'))
+    .crossJoin(usingIndex('members', 'members_current'))
     .crossJoin('releases')
     .select(VIEW_RELEASE)
     .where('packages.origin_id', '=', originId)
@@ -339,7 +339,7 @@ async function listPointersOfPackages(
   packageIds: readonly number[],
 ): Promise<ViewRelease[]> {
   const rows = await viewReleases(db)
-    .innerJoin(along('pointers', 'pointers_current'), 'pointers.release_id', 'releases.id')
+    .innerJoin(usingIndex('pointers', 'pointers_current'), 'pointers.release_id', 'releases.id')
     .where('pointers.view_id', '=', viewId)
     .where('pointers.package_id', 'in', among(packageIds))
     .where('pointers.to_revision', 'is', null)
@@ -408,7 +408,7 @@ function pastReleases(db: Db) {
 
 function membersOf(db: Db, viewId: number) {
   return viewReleases(db)
-    .innerJoin(along('members', 'members_current'), 'members.release_id', 'releases.id')
+    .innerJoin(usingIndex('members', 'members_current'), 'members.release_id', 'releases.id')
     .where('members.view_id', '=', viewId)
     .where('members.to_revision', 'is', null)
 }

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { SqlBool } from 'kysely'
 import type { Audience } from '../access/access.ts'
-import { along } from '../database/along.ts'
+import { usingIndex } from '../database/using-index.ts'
 import type { Db } from '../database/database.ts'
 import { clockSetBackAt } from '../database/state-store.ts'
 import { DepotError, quote } from '../errors.ts'
@@ -121,7 +121,7 @@ export async function listProposals(
 ): Promise<StoredPlan[]> {
   const { waitingAt } = page
   const found = db
-    .selectFrom(along('plans', waitingAt === undefined ? 'plans_proposed' : 'plans_waiting'))
+    .selectFrom(usingIndex('plans', waitingAt === undefined ? 'plans_proposed' : 'plans_waiting'))
     .select('plans.id')
     .where('plans.view_id', '=', viewId)
     .where(isProposal)
@@ -138,7 +138,7 @@ export async function listProposals(
 /** How many of a view's proposals wait, expired ones left out. */
 export async function countWaiting(db: Db, viewId: number, at: number): Promise<number> {
   const { count } = await db
-    .selectFrom(along('plans', 'plans_waiting'))
+    .selectFrom(usingIndex('plans', 'plans_waiting'))
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('plans.view_id', '=', viewId)
     .where(isProposal)

@@ -1,5 +1,5 @@
 import type { Audience } from '../access/access.ts'
-import { along } from '../database/along.ts'
+import { usingIndex } from '../database/using-index.ts'
 import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import type { Target } from '../package/target.ts'
@@ -160,7 +160,7 @@ async function withTimes(db: Db, viewId: number, spans: readonly Span[]): Promis
   const times = new Map<number | null | undefined, number>()
   for (const some of inBatches(revisions)) {
     const rows = await db
-      .selectFrom(along('ledger', 'ledger_by_revision'))
+      .selectFrom(usingIndex('ledger', 'ledger_by_revision'))
       .select(['revision', 'at'])
       .where('view_id', '=', viewId)
       .where('revision', 'in', some)

@@ -1,6 +1,6 @@
 import type { ExpressionBuilder } from 'kysely'
 import type { Audience } from '../access/access.ts'
-import { along } from '../database/along.ts'
+import { usingIndex } from '../database/using-index.ts'
 import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { parseIdent } from '../package/ident.ts'
@@ -24,7 +24,7 @@ export async function searchIdents(
 ): Promise<Page<Ident>> {
   // Rows are fat with manifests, and a word may be a whole origin's.
   const matching = db
-    .selectFrom(along('releases', 'releases_of_package'))
+    .selectFrom(usingIndex('releases', 'releases_of_package'))
     .where('releases.deleted_at', 'is', null)
     .where((eb) => visibleTo(eb, audience))
     .where((eb) => isFound(eb.ref('releases.package_id'), search))
@@ -71,7 +71,7 @@ export async function searchPackages(
 
 function membershipIn(eb: ExpressionBuilder<Schema, 'releases'>, viewId: number) {
   return eb
-    .selectFrom(along('members', 'members_by_release'))
+    .selectFrom(usingIndex('members', 'members_by_release'))
     .select('members.release_id')
     .whereRef('members.release_id', '=', 'releases.id')
     .where('members.view_id', '=', viewId)
@@ -80,7 +80,7 @@ function membershipIn(eb: ExpressionBuilder<Schema, 'releases'>, viewId: number)
 
 function visibleMembersIn(eb: ExpressionBuilder<Schema, 'packages'>, viewId: number, audience: Audience) {
   return eb
-    .selectFrom(along('members', 'members_current'))
+    .selectFrom(usingIndex('members', 'members_current'))
     .innerJoin('releases', 'releases.id', 'members.release_id')
     .select('members.release_id')
     .where('members.view_id', '=', viewId)

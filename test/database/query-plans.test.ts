@@ -7,7 +7,7 @@ import { listTokens } from '../../src/accounts/account-store.ts'
 import { Authenticator } from '../../src/accounts/authenticate.ts'
 import { Answers } from '../../src/answers/answers.ts'
 import { keepingStatements } from '../../src/database/connection.ts'
-import { OneConnection } from '../../src/database/dialect.ts'
+import { StablePlanDialect } from '../../src/database/dialect.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { renderPackage, renderPackageBriefly } from '../../src/http/habitat/wire.ts'
 import { buildServer } from '../../src/http/server.ts'
@@ -36,7 +36,7 @@ const connection = new BetterSqlite3(started.depot.config.databaseFile)
 tap.teardown(() => connection.close())
 const statements = new Map<string, readonly unknown[]>()
 const db = new Kysely<Schema>({
-  dialect: new OneConnection(keepingStatements(connection)),
+  dialect: new StablePlanDialect(keepingStatements(connection)),
   log: ({ query: { sql, parameters } }) =>
     void (
       statements.has(sql) ||

@@ -5,7 +5,7 @@ import { parse } from 'yaml'
 import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import { THE_PUBLIC } from '../../src/access/access.ts'
-import { OneConnection } from '../../src/database/dialect.ts'
+import { StablePlanDialect } from '../../src/database/dialect.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { listHolders } from '../../src/revisions/stay-store.ts'
 import { getView } from '../../src/revisions/view-store.ts'
@@ -347,7 +347,7 @@ test('a refusal is the same whether one or many that are private stand in the wa
 test('a pointer that is private is looked for by the same statements as one that is not there', async (t) => {
   let count = 0
   const connection = new BetterSqlite3(started.depot.config.databaseFile, { readonly: true })
-  const db = new Kysely<Schema>({ dialect: new OneConnection(connection), log: () => void (count += 1) })
+  const db = new Kysely<Schema>({ dialect: new StablePlanDialect(connection), log: () => void (count += 1) })
   t.teardown(() => connection.close())
   const page = { before: Number.MAX_SAFE_INTEGER, limit: 10 }
   for (const [name, hidden] of [

@@ -3,7 +3,7 @@ import { Kysely } from 'kysely'
 import tap, { test } from 'tap'
 import { EVERYONE, THE_PUBLIC } from '../../src/access/access.ts'
 import type { Audience } from '../../src/access/access.ts'
-import { OneConnection } from '../../src/database/dialect.ts'
+import { StablePlanDialect } from '../../src/database/dialect.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { listEvents } from '../../src/events/event-store.ts'
 import { hasDependents, listDependents } from '../../src/releases/dependents-store.ts'
@@ -27,7 +27,7 @@ const connection = new BetterSqlite3(started.depot.config.databaseFile, { readon
 tap.teardown(() => connection.close())
 const statements: { sql: string; parameters: readonly unknown[] }[] = []
 const db = new Kysely<Schema>({
-  dialect: new OneConnection(connection),
+  dialect: new StablePlanDialect(connection),
   log: ({ query }) => {
     statements.push({ sql: query.sql, parameters: query.parameters })
   },

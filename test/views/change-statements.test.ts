@@ -2,7 +2,7 @@ import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import tap, { test } from 'tap'
 import { EVERYONE } from '../../src/access/access.ts'
-import { OneConnection } from '../../src/database/dialect.ts'
+import { StablePlanDialect } from '../../src/database/dialect.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { consider } from '../../src/revisions/consider.ts'
 import { readHeldSince } from '../../src/revisions/gate-store.ts'
@@ -52,7 +52,7 @@ const connection = new BetterSqlite3(started.depot.config.databaseFile)
 tap.teardown(() => connection.close())
 const statements: { sql: string; parameters: readonly unknown[] }[] = []
 const db = new Kysely<Schema>({
-  dialect: new OneConnection(connection),
+  dialect: new StablePlanDialect(connection),
   log: ({ query }) => {
     statements.push({ sql: query.sql, parameters: query.parameters })
   },

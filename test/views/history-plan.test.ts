@@ -2,7 +2,7 @@ import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import tap, { test } from 'tap'
 import { EVERYONE, THE_PUBLIC } from '../../src/access/access.ts'
-import { OneConnection } from '../../src/database/dialect.ts'
+import { StablePlanDialect } from '../../src/database/dialect.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { getRevisionAt, listMembersAt, listPointersAt } from '../../src/revisions/content-store.ts'
 import { listDifferences } from '../../src/revisions/diff-store.ts'
@@ -27,7 +27,7 @@ const connection = new BetterSqlite3(started.depot.config.databaseFile, { readon
 tap.teardown(() => connection.close())
 const statements: { sql: string; parameters: readonly unknown[] }[] = []
 const db = new Kysely<Schema>({
-  dialect: new OneConnection(connection),
+  dialect: new StablePlanDialect(connection),
   log: ({ query }) => {
     statements.push({ sql: query.sql, parameters: query.parameters })
   },

@@ -6,7 +6,7 @@ import { Kysely } from 'kysely'
 import { test } from 'tap'
 import { listAccounts } from '../../src/accounts/account-store.ts'
 import { openDatabase } from '../../src/database/database.ts'
-import { OneConnection } from '../../src/database/dialect.ts'
+import { StablePlanDialect } from '../../src/database/dialect.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import type { LedgerEntry } from '../../src/ledger/entry.ts'
 import { Writer } from '../../src/writer/writer.ts'
@@ -27,7 +27,7 @@ async function openWriter(
   const { reader } = database
   const connection = new BetterSqlite3(file)
   connection.pragma('foreign_keys = ON')
-  const writer = await Writer.open(new Kysely<Schema>({ dialect: new OneConnection(connection) }), now, {
+  const writer = await Writer.open(new Kysely<Schema>({ dialect: new StablePlanDialect(connection) }), now, {
     elapsed,
   })
   const heard: { entries: readonly LedgerEntry[]; commit: Commit }[] = []

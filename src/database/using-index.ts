@@ -6,7 +6,7 @@ import type { Schema } from './schema.ts'
  * A table as it is read by way of one of its indexes. SQLite is told nothing of how many rows there are, and may take a way through all that
  * a view ever held for one that is as short; a statement for which this way is none fails.
  */
-export function along<Table extends keyof Schema>(
+export function usingIndex<Table extends keyof Schema>(
   table: Table,
   index: string,
 ): AliasedExpression<Selectable<Schema[Table]>, Table> {
