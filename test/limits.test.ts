@@ -61,7 +61,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'answers/answers.ts MOST_BODY_BYTES': 'answers to polls that are kept',
   'blobs/disk-space.ts MOST_RESERVE_BYTES': 'room on the disk',
   'blobs/file-stream.ts MOST_PIECES': 'pieces of files that downloads read',
-  'audit/verify-blobs.ts MOST_TOLD': 'faults that `verify` names',
+  'audit/verify-blobs.ts MOST_REPORTED': 'faults that `verify` names',
   'config.ts LEAST_UPLOAD_BYTES': 'package',
   'config.ts MOST_BYTES': 'package',
   'config.ts MOST_WORKERS': 'threads that answer requests',

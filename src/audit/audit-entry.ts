@@ -1,7 +1,7 @@
 import { link } from '../ledger/chain.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
-import { VIEW_EVENTS } from './refold.ts'
+import { VIEW_EVENTS } from './rebuild.ts'
 
 /** A row of the ledger as it lies there, with the names of the rows it refers to. */
 export interface EntryRow {
@@ -55,7 +55,7 @@ export function auditEntry(row: EntryRow, before: LedgerHead): AuditedEntry {
 }
 
 /** What a text says besides its event, and what some events say. */
-interface Said {
+interface EntryFields {
   readonly at: number
   readonly clock?: number
   readonly actor: { readonly accountId?: number }
@@ -65,7 +65,7 @@ interface Said {
   readonly ident?: string
 }
 
-type Entry = LedgerEvent & Said
+type Entry = LedgerEvent & EntryFields
 
 function wrongColumns(row: EntryRow, entry: Entry): string[] {
   const isOfView = (VIEW_EVENTS as readonly string[]).includes(entry.kind)

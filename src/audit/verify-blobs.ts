@@ -30,7 +30,7 @@ export interface Orphan {
   readonly sizeBytes: number
 }
 
-export const MOST_TOLD = 100
+export const MOST_REPORTED = 100
 const ROWS_IN_A_PAGE = 100
 /** In the turns of accounts. */
 const NOBODY = 0
@@ -61,7 +61,7 @@ export async function verifyBlobs(
       sums.bytes += blob.sizeBytes
       if (damage === undefined) continue
       damagedCount += 1
-      if (damaged.length < MOST_TOLD)
+      if (damaged.length < MOST_REPORTED)
         damaged.push({ checksum: blob.checksum, damage, idents: await listIdentsOf(db, blob.checksum) })
     }
   }
@@ -100,7 +100,7 @@ async function findOrphans(
       if (found === undefined || (checksum !== undefined && (await listNeeded(db, [checksum])).length > 0))
         continue
       orphanCount += 1
-      if (orphans.length < MOST_TOLD) orphans.push({ path, sizeBytes: found.size })
+      if (orphans.length < MOST_REPORTED) orphans.push({ path, sizeBytes: found.size })
     }
   }
   return { orphans, orphanCount }

@@ -5,19 +5,19 @@ import { FIRST_HEAD } from '../ledger/chain.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
 import type { Freeze } from '../views/freeze.ts'
 import { listCommonFreezes, parseFreezes } from '../revisions/freeze-store.ts'
-import { Refold, refoldedFreeze } from './refold.ts'
-import type { RefoldedFreeze, RefoldedMember, RefoldedPointer, RefoldedView, Tell } from './refold.ts'
+import { RebuiltViews, rebuiltFreeze } from './rebuild.ts'
+import type { RebuiltFreeze, RebuiltMember, RebuiltPointer, RebuiltView, Report } from './rebuild.ts'
 import {
-  insertRefolded,
+  insertRebuilt,
   listEntryRows,
   listMisplaced,
-  listUnlikeLines,
-  listUnlikeMembers,
-  listUnlikePointers,
+  listDifferingLines,
+  listDifferingMembers,
+  listDifferingPointers,
   listViewRows,
-  openRefold,
-} from './refold-store.ts'
-import type { RefoldDb, RefoldedLine } from './refold-store.ts'
+  openRebuild,
+} from './rebuild-store.ts'
+import type { RebuildDb, RebuiltLine } from './rebuild-store.ts'
 
 export interface Verification {
   readonly entries: number
@@ -53,20 +53,20 @@ const ROWS_IN_A_STATEMENT = 500
 export async function verifyDepot(db: Db): Promise<Verification> {
   const findings: Finding[] = []
   let findingCount = 0
-  const tell: Tell = (place, detail) => {
+  const report: Report = (place, detail) => {
     findingCount += 1
     if (findings.length < MOST_FINDINGS) findings.push({ place, detail })
   }
-  const beside = await openRefold(db)
-  const refold = new Refold(tell)
+  const rebuildDb = await openRebuild(db)
+  const rebuilt = new RebuiltViews(report)
   const counts = { entries: 0, promotions: 0, members: 0, pointers: 0 }
-  const keep = async () => {
-    const { members, pointers } = refold.takeEnded()
+  const storeEnded = async () => {
+    const { members, pointers } = rebuilt.takeEnded()
     counts.members += members.length
     counts.pointers += pointers.length
     for (let begin = 0; begin < Math.max(members.length, pointers.length); begin += ROWS_IN_A_STATEMENT) {
       const end = begin + ROWS_IN_A_STATEMENT
-      await insertRefolded(beside, {
+      await insertRebuilt(rebuildDb, {
         members: members.slice(begin, end),
         pointers: pointers.slice(begin, end),
       })
@@ -82,37 +82,37 @@ export async function verifyDepot(db: Db): Promise<Verification> {
   ) {
     for (const row of rows) {
       const audited = auditEntry(row, head)
-      for (const fault of audited.faults) tell(`entry ${row.sequence}`, fault)
-      if (audited.event !== undefined) refold.take(audited.event, row)
+      for (const fault of audited.faults) report(`entry ${row.sequence}`, fault)
+      if (audited.event !== undefined) rebuilt.take(audited.event, row)
       head = audited.head
       counts.entries += 1
       if (audited.event?.kind === 'promotion') counts.promotions += 1
       if (audited.event?.kind === 'depot-restored') incarnation = audited.event.incarnation
     }
-    await keep()
+    await storeEnded()
   }
-  for (const view of refold.views.values()) {
-    refold.finish(view)
-    await keep()
+  for (const view of rebuilt.views.values()) {
+    rebuilt.finish(view)
+    await storeEnded()
   }
   const called = await findState(db, 'incarnation')
   if (called !== incarnation)
-    tell(
+    report(
       'the depot',
       `it calls its history ${called ?? 'nothing'}, and the last depot-restored calls it ${incarnation ?? 'nothing'}`,
     )
-  await compareViews(db, refold.views, tell)
-  await compareCommonFreezes(db, refold.freezes, tell)
-  await compareRows(beside, tell)
-  return { ...counts, views: refold.views.size, head, findings, findingCount }
+  await compareViews(db, rebuilt.views, report)
+  await compareCommonFreezes(db, rebuilt.freezes, report)
+  await compareRows(rebuildDb, report)
+  return { ...counts, views: rebuilt.views.size, head, findings, findingCount }
 }
 
-async function compareViews(db: Db, views: ReadonlyMap<string, RefoldedView>, tell: Tell): Promise<void> {
+async function compareViews(db: Db, views: ReadonlyMap<string, RebuiltView>, report: Report): Promise<void> {
   const rows = await listViewRows(db)
   for (const row of rows) {
     const view = views.get(row.name)
     if (view === undefined) {
-      tell(row.name, 'there is a row of this view, and no entry that makes it')
+      report(row.name, 'there is a row of this view, and no entry that makes it')
       continue
     }
     const {
@@ -143,58 +143,62 @@ async function compareViews(db: Db, views: ReadonlyMap<string, RefoldedView>, te
     for (const [column, value] of Object.entries(expected)) {
       const is = found[column as keyof typeof expected]
       if (is !== value)
-        tell(row.name, `its row has ${column} ${is ?? 'empty'}, and the ledger ${value ?? 'empty'}`)
+        report(row.name, `its row has ${column} ${is ?? 'empty'}, and the ledger ${value ?? 'empty'}`)
     }
   }
   const names = new Set(rows.map(({ name }) => name))
   for (const name of views.keys())
-    if (!names.has(name)) tell(name, 'the ledger makes this view, and there is no row of it')
+    if (!names.has(name)) report(name, 'the ledger makes this view, and there is no row of it')
 }
 
-async function compareCommonFreezes(db: Db, freezes: readonly RefoldedFreeze[], tell: Tell): Promise<void> {
+async function compareCommonFreezes(
+  db: Db,
+  freezes: readonly RebuiltFreeze[],
+  report: Report,
+): Promise<void> {
   const [is, value] = [storedText(await listCommonFreezes(db)), textOf(freezes)]
   if (is !== value)
-    tell('every view', `the rows have its freezes ${is ?? 'empty'}, and the ledger ${value ?? 'empty'}`)
+    report('every view', `the rows have its freezes ${is ?? 'empty'}, and the ledger ${value ?? 'empty'}`)
 }
 
 /** What of freezes stands in the ledger. */
 function storedText(freezes: readonly Freeze[]): string | null {
-  return textOf(freezes.map((freeze) => refoldedFreeze(freeze, freeze.since)))
+  return textOf(freezes.map((freeze) => rebuiltFreeze(freeze, freeze.since)))
 }
 
-function textOf(freezes: readonly RefoldedFreeze[]): string | null {
+function textOf(freezes: readonly RebuiltFreeze[]): string | null {
   return freezes.length === 0 ? null : JSON.stringify(freezes)
 }
 
-async function compareRows(db: RefoldDb, tell: Tell): Promise<void> {
+async function compareRows(db: RebuildDb, report: Report): Promise<void> {
   const limit = MOST_FINDINGS + 1
-  const tellUnlike = <Row extends { view: string | null }>(
-    unlike: { refolded: readonly Row[]; rows: readonly Row[] },
+  const reportDiffering = <Row extends { view: string | null }>(
+    differing: { rebuilt: readonly Row[]; rows: readonly Row[] },
     describe: (row: Row) => string,
   ) => {
-    for (const row of unlike.refolded) tell(row.view ?? 'no view', `only the ledger has ${describe(row)}`)
-    for (const row of unlike.rows) tell(row.view ?? 'no view', `only the rows have ${describe(row)}`)
+    for (const row of differing.rebuilt) report(row.view ?? 'no view', `only the ledger has ${describe(row)}`)
+    for (const row of differing.rows) report(row.view ?? 'no view', `only the rows have ${describe(row)}`)
   }
-  tellUnlike(await listUnlikeMembers(db, limit), describeMember)
-  tellUnlike(await listUnlikePointers(db, limit), describePointer)
-  tellUnlike(await listUnlikeLines(db, limit), describeLine)
+  reportDiffering(await listDifferingMembers(db, limit), describeMember)
+  reportDiffering(await listDifferingPointers(db, limit), describePointer)
+  reportDiffering(await listDifferingLines(db, limit), describeLine)
   for (const { view, ident, revision } of await listMisplaced(db, limit)) {
-    tell(
+    report(
       view,
       `the row of ${ident} from revision ${revision} is of another release of this ident, which was not there then`,
     )
   }
 }
 
-function describeMember(row: RefoldedMember): string {
+function describeMember(row: RebuiltMember): string {
   return `the member ${row.release} of ${row.package}, ${describeSpan(row)}, in place ${row.position}`
 }
 
-function describePointer(row: RefoldedPointer): string {
+function describePointer(row: RebuiltPointer): string {
   return `latest of ${row.package} ${row.target} at ${row.release}, ${describeSpan(row)}`
 }
 
-function describeLine({ package: name, target, meant }: RefoldedLine): string {
+function describeLine({ package: name, target, meant }: RebuiltLine): string {
   return `the line ${name} ${target}${meant === name ? '' : `, of the package ${meant}`}`
 }
 

@@ -14,7 +14,7 @@ import type { Subcommand } from './subcommand.ts'
 export const verify: Subcommand = {
   usage: '[--bytes] [--json]',
   summary:
-    'recompute the ledger, refold every view from it, compare rows and files: exit code 1 where anything differs',
+    'recompute the ledger, rebuild every view from it, compare rows and files: exit code 1 where anything differs',
   details: [
     'Works beside a running server, and reads one state of the depot. Note the head that it shows: as long as the ledger still has',
     'that hash at that sequence, nothing before it was changed.',

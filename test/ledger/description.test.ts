@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
 import { FIRST_HEAD, link } from '../../src/ledger/chain.ts'
-import { VIEW_EVENTS } from '../../src/audit/refold.ts'
+import { VIEW_EVENTS } from '../../src/audit/rebuild.ts'
 
 const description = await readFile(new URL('../../docs/ledger.md', import.meta.url), 'utf8')
 const [, example = ''] = /```sh\n(text=.*?)```/s.exec(description) ?? []

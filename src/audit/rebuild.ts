@@ -8,7 +8,7 @@ import type { ViewMaker } from '../views/view.ts'
 import type { LedgerEvent, Promotion } from '../ledger/entry.ts'
 
 /** A membership; `release` is `ident target`. */
-export interface RefoldedMember {
+export interface RebuiltMember {
   readonly view: string
   readonly package: string
   readonly release: string
@@ -18,7 +18,7 @@ export interface RefoldedMember {
 }
 
 /** What a pointer was at. */
-export interface RefoldedPointer {
+export interface RebuiltPointer {
   readonly view: string
   readonly package: string
   readonly target: string
@@ -28,14 +28,14 @@ export interface RefoldedPointer {
 }
 
 /** A freeze, with its fields in the order in which they are compared. */
-export interface RefoldedFreeze extends Only {
+export interface RebuiltFreeze extends Only {
   readonly reason: string
   readonly until: number | null
   readonly since: number
 }
 
 /** A view as the ledger makes it. */
-export interface RefoldedView {
+export interface RebuiltView {
   readonly name: string
   readonly createdAt: number
   rule: ViewRule
@@ -48,14 +48,14 @@ export interface RefoldedView {
   revision: number
   /** JSON, as it is written. */
   gates: string
-  freezes: readonly RefoldedFreeze[]
+  freezes: readonly RebuiltFreeze[]
   /** The view that this one is a preview of. */
   base: string | undefined
   readonly fold: Fold
 }
 
 /** Told where the ledger disagrees with itself: `place` is an entry, or a view. */
-export type Tell = (place: string, detail: string) => void
+export type Report = (place: string, detail: string) => void
 
 /** What says of views what they are. */
 export const VIEW_EVENTS = [
@@ -79,20 +79,20 @@ const NEW_LIFE = {
 }
 
 /** Every view as far as the ledger was read, entry after entry. */
-export class Refold {
-  readonly views = new Map<string, RefoldedView>()
+export class RebuiltViews {
+  readonly views = new Map<string, RebuiltView>()
   /** Those of every view. */
-  freezes: readonly RefoldedFreeze[] = []
-  readonly #tell: Tell
-  #members: RefoldedMember[] = []
-  #pointers: RefoldedPointer[] = []
+  freezes: readonly RebuiltFreeze[] = []
+  readonly #report: Report
+  #members: RebuiltMember[] = []
+  #pointers: RebuiltPointer[] = []
 
-  constructor(tell: Tell) {
-    this.#tell = tell
+  constructor(report: Report) {
+    this.#report = report
   }
 
   take(event: LedgerEvent, { sequence, at }: { sequence: number; at: number }): void {
-    if (event.kind === 'views-frozen') this.freezes = withFreeze(this.freezes, refoldedFreeze(event, at))
+    if (event.kind === 'views-frozen') this.freezes = withFreeze(this.freezes, rebuiltFreeze(event, at))
     if (event.kind === 'views-thawed') this.freezes = withoutFreeze(this.freezes, event)
     if (!isViewEvent(event)) return
     const place = `entry ${sequence}`
@@ -115,7 +115,7 @@ export class Refold {
         )
       case 'view-frozen':
         return this.#change(event.view, place, (view) =>
-          Object.assign(view, { freezes: withFreeze(view.freezes, refoldedFreeze(event, at)) }),
+          Object.assign(view, { freezes: withFreeze(view.freezes, rebuiltFreeze(event, at)) }),
         )
       case 'view-thawed':
         return this.#change(event.view, place, (view) =>
@@ -127,7 +127,7 @@ export class Refold {
   }
 
   /** What is over since this was last asked, so that it need not be kept in memory. */
-  takeEnded(): { members: RefoldedMember[]; pointers: RefoldedPointer[] } {
+  takeEnded(): { members: RebuiltMember[]; pointers: RebuiltPointer[] } {
     const ended = { members: this.#members, pointers: this.#pointers }
     this.#members = []
     this.#pointers = []
@@ -135,15 +135,15 @@ export class Refold {
   }
 
   /** Of a view, after the last entry: what holds still, which must be what its rule says, goes with what is over. */
-  finish({ name, rule, closedAt, fold }: RefoldedView): void {
+  finish({ name, rule, closedAt, fold }: RebuiltView): void {
     const { members, pointers } = fold
     if (closedAt !== undefined && members.size > 0)
-      this.#tell(name, `it is closed, and has ${members.size} members`)
+      this.#report(name, `it is closed, and has ${members.size} members`)
     const latest = latestOf(rule, members.values())
     for (const line of new Set([...latest.keys(), ...pointers.keys()])) {
       const [is, shouldBe] = [pointers.get(line)?.ident, latest.get(line)]
       if (is !== shouldBe)
-        this.#tell(
+        this.#report(
           name,
           `latest of ${line} is ${is ?? 'nothing'} and should be ${shouldBe ?? 'nothing'}, as the view's rule is ${rule}`,
         )
@@ -158,7 +158,7 @@ export class Refold {
     const { view: name, rule, maker } = event
     const before = this.views.get(name)
     if (before !== undefined && before.closedAt === undefined)
-      this.#tell(place, `it makes the view ${name}, which was there`)
+      this.#report(place, `it makes the view ${name}, which was there`)
     if (before === undefined)
       this.views.set(name, {
         name,
@@ -173,17 +173,17 @@ export class Refold {
     else Object.assign(before, { rule, maker, ...NEW_LIFE })
   }
 
-  #change(name: string, place: string, change: (view: RefoldedView) => void): void {
+  #change(name: string, place: string, change: (view: RebuiltView) => void): void {
     const view = this.views.get(name)
     if (view === undefined || view.closedAt !== undefined)
-      this.#tell(place, `it changes the view ${name}, which was not open`)
+      this.#report(place, `it changes the view ${name}, which was not open`)
     if (view !== undefined) change(view)
   }
 
-  #promote(view: RefoldedView, promotion: Promotion, place: string): void {
+  #promote(view: RebuiltView, promotion: Promotion, place: string): void {
     const { revision } = promotion
     if (revision !== view.revision + 1)
-      this.#tell(place, `it makes revision ${revision} of ${view.name} after revision ${view.revision}`)
+      this.#report(place, `it makes revision ${revision} of ${view.name} after revision ${view.revision}`)
     view.revision = revision
     if (promotion.rule !== undefined) {
       view.pastRules = JSON.stringify([
@@ -193,7 +193,7 @@ export class Refold {
       view.rule = promotion.rule
     }
     const { endedMembers, endedPointers, faults } = foldPromotion(view.fold, promotion)
-    for (const fault of faults) this.#tell(view.name, fault)
+    for (const fault of faults) this.#report(view.name, fault)
     this.#end(view.name, { members: endedMembers, pointers: endedPointers }, revision)
   }
 
@@ -226,10 +226,10 @@ export class Refold {
 }
 
 /** Of an entry, or of a row. */
-export function refoldedFreeze(
+export function rebuiltFreeze(
   { origin, name, reason, until }: Only & { reason: string; until?: number | null },
   since: number,
-): RefoldedFreeze {
+): RebuiltFreeze {
   return {
     ...(origin !== undefined && { origin }),
     ...(name !== undefined && { name }),

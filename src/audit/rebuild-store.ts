@@ -3,42 +3,42 @@ import type { Kysely } from 'kysely'
 import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import type { EntryRow } from './audit-entry.ts'
-import type { RefoldedMember, RefoldedPointer } from './refold.ts'
+import type { RebuiltMember, RebuiltPointer } from './rebuild.ts'
 
 // What a fold of the ledger says, beside the rows, in tables that only this connection sees and that go with it: so a ledger of any
 // length is compared with its rows at every revision, and memory holds no more than the views as they stand.
 
-type Refolded = {
-  refolded_members: RefoldedMember
-  refolded_pointers: RefoldedPointer
+type RebuiltTables = {
+  rebuilt_members: RebuiltMember
+  rebuilt_pointers: RebuiltPointer
 }
 
-/** A connection that holds a fold, for {@link openRefold}'s caller alone. */
-export type RefoldDb = Kysely<Schema & Refolded>
+/** A connection that holds a fold, for {@link openRebuild}'s caller alone. */
+export type RebuildDb = Kysely<Schema & RebuiltTables>
 
 /** Makes the tables; once for each connection, which must see one state of the database all the time. */
-export async function openRefold(db: Db): Promise<RefoldDb> {
-  await sql`CREATE TEMP TABLE refolded_members (view TEXT, package TEXT, release TEXT, from_revision INTEGER, position INTEGER, to_revision INTEGER)`.execute(
+export async function openRebuild(db: Db): Promise<RebuildDb> {
+  await sql`CREATE TEMP TABLE rebuilt_members (view TEXT, package TEXT, release TEXT, from_revision INTEGER, position INTEGER, to_revision INTEGER)`.execute(
     db,
   )
-  await sql`CREATE TEMP TABLE refolded_pointers (view TEXT, package TEXT, target TEXT, release TEXT, from_revision INTEGER, to_revision INTEGER)`.execute(
+  await sql`CREATE TEMP TABLE rebuilt_pointers (view TEXT, package TEXT, target TEXT, release TEXT, from_revision INTEGER, to_revision INTEGER)`.execute(
     db,
   )
-  return db.withTables<Refolded>()
+  return db.withTables<RebuiltTables>()
 }
 
-export async function insertRefolded(
-  db: RefoldDb,
-  rows: { members: readonly RefoldedMember[]; pointers: readonly RefoldedPointer[] },
+export async function insertRebuilt(
+  db: RebuildDb,
+  rows: { members: readonly RebuiltMember[]; pointers: readonly RebuiltPointer[] },
 ): Promise<void> {
   if (rows.members.length > 0)
     await db
-      .insertInto('refolded_members')
+      .insertInto('rebuilt_members')
       .values([...rows.members])
       .execute()
   if (rows.pointers.length > 0)
     await db
-      .insertInto('refolded_pointers')
+      .insertInto('rebuilt_pointers')
       .values([...rows.pointers])
       .execute()
 }
@@ -86,12 +86,12 @@ export async function listViewRows(db: Db) {
 }
 
 /** Memberships that stand on one side alone. */
-export async function listUnlikeMembers(
-  db: RefoldDb,
+export async function listDifferingMembers(
+  db: RebuildDb,
   limit: number,
-): Promise<{ refolded: RefoldedMember[]; rows: RefoldedMember[] }> {
-  const refolded = db
-    .selectFrom('refolded_members')
+): Promise<{ rebuilt: RebuiltMember[]; rows: RebuiltMember[] }> {
+  const rebuilt = db
+    .selectFrom('rebuilt_members')
     .select(['view', 'package', 'release', 'from_revision', 'position', 'to_revision'])
   const rows = db
     .selectFrom('members')
@@ -109,18 +109,18 @@ export async function listUnlikeMembers(
     ])
     .$narrowType<{ view: string }>()
   return {
-    refolded: await refolded.except(rows).limit(limit).execute(),
-    rows: await rows.except(refolded).limit(limit).execute(),
+    rebuilt: await rebuilt.except(rows).limit(limit).execute(),
+    rows: await rows.except(rebuilt).limit(limit).execute(),
   }
 }
 
 /** What pointers were at, on one side alone. */
-export async function listUnlikePointers(
-  db: RefoldDb,
+export async function listDifferingPointers(
+  db: RebuildDb,
   limit: number,
-): Promise<{ refolded: RefoldedPointer[]; rows: RefoldedPointer[] }> {
-  const refolded = db
-    .selectFrom('refolded_pointers')
+): Promise<{ rebuilt: RebuiltPointer[]; rows: RebuiltPointer[] }> {
+  const rebuilt = db
+    .selectFrom('rebuilt_pointers')
     .select(['view', 'package', 'target', 'release', 'from_revision', 'to_revision'])
   const rows = db
     .selectFrom('pointers')
@@ -138,12 +138,12 @@ export async function listUnlikePointers(
     ])
     .$narrowType<{ view: string }>()
   return {
-    refolded: await refolded.except(rows).limit(limit).execute(),
-    rows: await rows.except(refolded).limit(limit).execute(),
+    rebuilt: await rebuilt.except(rows).limit(limit).execute(),
+    rows: await rows.except(rebuilt).limit(limit).execute(),
   }
 }
 
-export interface RefoldedLine {
+export interface RebuiltLine {
   readonly view: string
   readonly package: string
   readonly target: string
@@ -152,13 +152,11 @@ export interface RefoldedLine {
 }
 
 /** Lines that a view pointed into, on one side alone. */
-export async function listUnlikeLines(
-  db: RefoldDb,
+export async function listDifferingLines(
+  db: RebuildDb,
   limit: number,
-): Promise<{ refolded: RefoldedLine[]; rows: RefoldedLine[] }> {
-  const refolded = db
-    .selectFrom('refolded_pointers')
-    .select(['view', 'package', 'target', 'package as meant'])
+): Promise<{ rebuilt: RebuiltLine[]; rows: RebuiltLine[] }> {
+  const rebuilt = db.selectFrom('rebuilt_pointers').select(['view', 'package', 'target', 'package as meant'])
   const rows = db
     .selectFrom('lines')
     .leftJoin('views', 'views.id', 'lines.view_id')
@@ -172,8 +170,8 @@ export async function listUnlikeLines(
     ])
     .$narrowType<{ view: string }>()
   return {
-    refolded: await refolded.except(rows).limit(limit).execute(),
-    rows: await rows.except(refolded).limit(limit).execute(),
+    rebuilt: await rebuilt.except(rows).limit(limit).execute(),
+    rows: await rows.except(rebuilt).limit(limit).execute(),
   }
 }
 
