@@ -15,13 +15,13 @@ export function isFiltering({ views, origins, kinds }: EntryFilter): boolean {
 /** Of an event as a reader sees it, whether it is asked for; of one as it happened, whether it could be. */
 export function matchesFilter(event: LedgerEvent, { views, origins, kinds }: EntryFilter): boolean {
   return (
-    matchesBriefly(event, { views, kinds }) &&
+    matchesKindAndView(event, { views, kinds }) &&
     (origins === undefined || [...originsOf(event)].some((origin) => origins.includes(origin)))
   )
 }
 
 /** By what everybody is told who is told of it at all: origins may be left out of what a reader sees. */
-export function matchesBriefly(
+export function matchesKindAndView(
   event: LedgerEvent,
   { views, kinds }: Pick<EntryFilter, 'views' | 'kinds'>,
 ): boolean {

@@ -6,12 +6,12 @@ export function fieldsOf({ kind: _kind, ...fields }: LedgerEvent): Record<string
 }
 
 function renamed(fields: object): Record<string, unknown> {
-  const told: Record<string, unknown> = {}
+  const content: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(fields) as [string, unknown][]) {
-    told[wordsOf(name)] =
+    content[wordsOf(name)] =
       name.endsWith('At') && typeof value === 'number' ? new Date(value).toISOString() : valueOf(value)
   }
-  return told
+  return content
 }
 
 function valueOf(value: unknown): unknown {

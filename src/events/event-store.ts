@@ -16,7 +16,7 @@ export interface HabitatEvent {
   readonly ident: Ident
 }
 
-export interface EventsAsked extends Slice {
+export interface EventQuery extends Slice {
   /** From this time on, until before the other. */
   readonly from: number
   readonly to: number
@@ -30,7 +30,7 @@ export interface EventsAsked extends Slice {
  */
 export async function listEvents(
   db: Db,
-  asked: EventsAsked,
+  asked: EventQuery,
   audience: Audience,
   accountId: number | undefined,
 ): Promise<Page<HabitatEvent>> {

@@ -11,7 +11,7 @@ import { openReader } from '../database/database.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import { Feed } from '../following/feed.ts'
-import { SeenPages } from '../following/seen-pages.ts'
+import { VisiblePages } from '../following/visible-pages.ts'
 import { Webhooks } from '../delivery/webhooks.ts'
 import type { Seams } from '../delivery/webhooks.ts'
 import { USUAL_BODY_BYTES } from './api/bodies.ts'
@@ -111,7 +111,7 @@ async function openMemory(
   const { pendingBytes, bodyBytes, slowAfterMs } = depot.limits
   const pending = new PendingAnswers({ mostBytes: pendingBytes / depot.config.workers, slowAfterMs })
   const bodies = new ReceivedBodies({ mostBytes: bodyBytes / depot.config.workers })
-  return { answers, feed, pages: new SeenPages(depot.db, feed), pending, bodies }
+  return { answers, feed, pages: new VisiblePages(depot.db, feed), pending, bodies }
 }
 
 async function assemble(

@@ -1,7 +1,7 @@
 import { DepotError, quote } from '../errors.ts'
 import { originsOf } from '../ledger/entry.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
-import { matchesBriefly } from '../events/entry-filter.ts'
+import { matchesKindAndView } from '../events/entry-filter.ts'
 import type { EntryFilter } from '../events/entry-filter.ts'
 import type { Progress } from './progress.ts'
 
@@ -86,7 +86,7 @@ export function matcherOf(
 ): (event: LedgerEvent, originsOfIt?: () => ReadonlySet<string>) => boolean {
   const { origins } = filter
   return (event, originsOfIt = () => originsOf(event)) =>
-    matchesBriefly(event, filter) &&
+    matchesKindAndView(event, filter) &&
     (origins === undefined || origins.some((origin) => originsOfIt().has(origin)))
 }
 

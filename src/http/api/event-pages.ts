@@ -6,8 +6,8 @@ import type { EntryFilter } from '../../events/entry-filter.ts'
 import { EVERYTHING } from '../../following/feed.ts'
 import type { Feed } from '../../following/feed.ts'
 import { formatPosition, isAt, parsePosition } from '../../ledger/position.ts'
-import type { SeenPage } from '../../following/seen-pages.ts'
-import { KINDS, readerOf } from '../../events/sight.ts'
+import type { VisiblePage } from '../../following/visible-pages.ts'
+import { KINDS, readerOf } from '../../events/visibility.ts'
 import type { RouteContext } from '../requests/request.ts'
 import type { EventsQuery } from './event-shapes.ts'
 import { deadlineOf, longPoll } from './long-poll.ts'
@@ -63,7 +63,7 @@ export async function firstPage(
   context: RouteContext,
   exchange: { request: FastifyRequest; reply: FastifyReply },
   asked: { after: number; limit: number; filter: EntryFilter; wait?: number | undefined },
-): Promise<SeenPage> {
+): Promise<VisiblePage> {
   const { feed, pages } = context
   const { limit, filter } = asked
   const deadline = deadlineOf(asked.wait)

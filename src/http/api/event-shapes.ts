@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { POSITION } from '../../ledger/position.ts'
-import { KINDS } from '../../events/sight.ts'
+import { KINDS } from '../../events/visibility.ts'
 import { MOST_IN_A_PAGE, Next, Time, USUAL_PAGE, named } from './shapes.ts'
 
 export const LONGEST_WAIT_S = 300

@@ -6,8 +6,8 @@ import { matchesFilter } from '../../events/entry-filter.ts'
 import type { LedgerEntry } from '../../ledger/entry.ts'
 import type { EntryFilter } from '../../events/entry-filter.ts'
 import { EVERYTHING } from '../../following/feed.ts'
-import { readerOf } from '../../events/sight.ts'
-import type { SeenEntry } from '../../events/sight-store.ts'
+import { readerOf } from '../../events/visibility.ts'
+import type { VisibleEntry } from '../../events/visibility-store.ts'
 import type { Caller } from '../../access/access.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { formatPosition } from '../../ledger/position.ts'
@@ -43,7 +43,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 export class EventStreams {
   readonly #context: RouteContext
   readonly #open = new Set<EventStream>()
-  readonly #texts = new WeakMap<SeenEntry, Buffer>()
+  readonly #texts = new WeakMap<VisibleEntry, Buffer>()
   #heartbeat: NodeJS.Timeout | undefined
 
   constructor(context: RouteContext) {
@@ -88,11 +88,11 @@ export class EventStreams {
     this.#heartbeat = undefined
   }
 
-  #textOf(entry: SeenEntry): Buffer {
+  #textOf(entry: VisibleEntry): Buffer {
     const kept = this.#texts.get(entry)
     if (kept !== undefined) return kept
     const text = Buffer.from(
-      `event: ${entry.told?.event.kind ?? 'sealed'}\ndata: ${JSON.stringify(wireEntry(entry))}\n\n`,
+      `event: ${entry.content?.event.kind ?? 'sealed'}\ndata: ${JSON.stringify(wireEntry(entry))}\n\n`,
     )
     this.#texts.set(entry, text)
     return text
@@ -101,7 +101,7 @@ export class EventStreams {
 
 interface StreamSetting extends StreamAsked {
   /** All but the id. All streams that may see an entry alike share these bytes, however many clients leave them unread. */
-  readonly textOf: (entry: SeenEntry) => Buffer
+  readonly textOf: (entry: VisibleEntry) => Buffer
   readonly onClose: () => void
 }
 

@@ -1,12 +1,17 @@
 import type { z } from 'zod'
 import { fieldsOf } from '../../events/event-fields.ts'
-import type { SeenEntry } from '../../events/sight-store.ts'
+import type { VisibleEntry } from '../../events/visibility-store.ts'
 import type * as shapes from './event-shapes.ts'
 import { wireTime } from './wire.ts'
 
-export function wireEntry({ sequence, digest, hash, told }: SeenEntry): z.infer<typeof shapes.LedgerEvent> {
-  if (told === undefined) return { sequence, digest, hash }
-  const { at, actor, client, event, hashed } = told
+export function wireEntry({
+  sequence,
+  digest,
+  hash,
+  content,
+}: VisibleEntry): z.infer<typeof shapes.LedgerEvent> {
+  if (content === undefined) return { sequence, digest, hash }
+  const { at, actor, client, event, hashed } = content
   return {
     sequence,
     digest,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { KINDS } from '../../events/sight.ts'
+import { KINDS } from '../../events/visibility.ts'
 import { parseViewName } from '../../views/view.ts'
 import { isOriginName } from '../../package/ident.ts'
 import { STATES } from '../../webhooks/progress.ts'

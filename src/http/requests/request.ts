@@ -4,7 +4,7 @@ import type { Answers } from '../../answers/answers.ts'
 import type { Depot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
 import type { Feed } from '../../following/feed.ts'
-import type { SeenPages } from '../../following/seen-pages.ts'
+import type { VisiblePages } from '../../following/visible-pages.ts'
 import type { PendingAnswers } from './pending-answers.ts'
 import type { ReceivedBodies } from './received-bodies.ts'
 import type { WebhookOperations } from '../../delivery/webhooks.ts'
@@ -38,7 +38,7 @@ export interface RouteContext {
   readonly feed: Feed
   readonly pending: PendingAnswers
   readonly bodies: ReceivedBodies
-  readonly pages: SeenPages
+  readonly pages: VisiblePages
   readonly webhooks: WebhookOperations
 }
 

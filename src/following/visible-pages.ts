@@ -1,12 +1,12 @@
 import type { Db } from '../database/database.ts'
-import { isFiltering, matchesBriefly, matchesFilter } from '../events/entry-filter.ts'
+import { isFiltering, matchesKindAndView, matchesFilter } from '../events/entry-filter.ts'
 import type { EntryFilter } from '../events/entry-filter.ts'
 import type { Feed } from './feed.ts'
-import type { Reader } from '../events/sight.ts'
-import { seeEntries } from '../events/sight-store.ts'
-import type { SeenEntry } from '../events/sight-store.ts'
+import type { Reader } from '../events/visibility.ts'
+import { redactEntries } from '../events/visibility-store.ts'
+import type { VisibleEntry } from '../events/visibility-store.ts'
 
-export interface PageAsked {
+export interface PageQuery {
   readonly after: number
   /** The head that the page reads up to, at most: rights that the reader lost until then must have been looked at after it was. */
   readonly head: number
@@ -15,8 +15,8 @@ export interface PageAsked {
 }
 
 /** Every entry after what was asked, and through `through`, that the reader asks for and may see; without a filter, every entry. */
-export interface SeenPage {
-  readonly entries: readonly SeenEntry[]
+export interface VisiblePage {
+  readonly entries: readonly VisibleEntry[]
   readonly through: number
 }
 
@@ -28,11 +28,11 @@ const FARTHEST_SHARED = 1_000
 const MOST_PAGES_SHARED = 64
 
 /** Pages of the ledger, each as its reader may see it. Those who ask the same after a commit, with the same rights, share what is read. */
-export class SeenPages {
+export class VisiblePages {
   readonly #db: Db
   readonly #feed: Feed
   /** Of the present head. */
-  readonly #pages = new Map<string, Promise<SeenPage>>()
+  readonly #pages = new Map<string, Promise<VisiblePage>>()
   #head = 0
 
   constructor(db: Db, feed: Feed) {
@@ -41,7 +41,7 @@ export class SeenPages {
   }
 
   /** Near the head, the same page is the same object until the next commit. */
-  read(asked: PageAsked, reader: Reader): Promise<SeenPage> {
+  read(asked: PageQuery, reader: Reader): Promise<VisiblePage> {
     const { sequence } = this.#feed.head
     if (sequence - asked.after > FARTHEST_SHARED) return this.#read(asked, reader)
     // What may be seen changes with commits alone.
@@ -56,7 +56,7 @@ export class SeenPages {
     return page
   }
 
-  async #read({ after, head, limit, filter }: PageAsked, reader: Reader): Promise<SeenPage> {
+  async #read({ after, head, limit, filter }: PageQuery, reader: Reader): Promise<VisiblePage> {
     const isNarrow = isFiltering(filter)
     const through = Math.min(head, after + (isNarrow ? MOST_PASSED : limit))
     const read = await this.#feed.entries({
@@ -66,10 +66,10 @@ export class SeenPages {
       ...(filter.kinds && { kinds: filter.kinds }),
     })
     const { entries } = read
-    const candidates = isNarrow ? entries.filter(({ event }) => matchesBriefly(event, filter)) : entries
-    const seen = await seeEntries(this.#db, candidates, reader)
+    const candidates = isNarrow ? entries.filter(({ event }) => matchesKindAndView(event, filter)) : entries
+    const seen = await redactEntries(this.#db, candidates, reader)
     const wanted = isNarrow
-      ? seen.filter(({ told }) => told !== undefined && matchesFilter(told.event, filter))
+      ? seen.filter(({ content }) => content !== undefined && matchesFilter(content.event, filter))
       : seen
     const last = wanted.length > limit ? wanted[limit - 1] : undefined
     return { entries: wanted.slice(0, limit), through: last?.sequence ?? Math.max(after, read.through) }

@@ -9,19 +9,19 @@ import { releasesIn } from '../revisions/stored-plan.ts'
 import { findView } from '../revisions/view-store.ts'
 import type { LedgerEntry, LedgerEvent } from '../ledger/entry.ts'
 import type { ReleaseName } from '../package/ident.ts'
-import { concernOf } from './sight.ts'
-import type { Concern, Reader } from './sight.ts'
+import { concernOf } from './visibility.ts'
+import type { Concern, Reader } from './visibility.ts'
 
 /** An entry as a reader may see it. */
-export interface SeenEntry {
+export interface VisibleEntry {
   readonly sequence: number
   readonly digest: string
   readonly hash: string
   /** Absent where the reader may know no more. */
-  readonly told?: Told
+  readonly content?: EntryContent
 }
 
-export interface Told {
+export interface EntryContent {
   readonly at: number
   /** The account; `undefined` for what the depot itself or its operator's shell did. */
   readonly actor: string | undefined
@@ -36,13 +36,13 @@ export interface Told {
  * Entries as a reader may see them, as visible as releases are now. They are oldest first, and of no view is a promotion left out
  * between two that are given.
  */
-export async function seeEntries(
+export async function redactEntries(
   db: Db,
   entries: readonly LedgerEntry[],
   reader: Reader,
-): Promise<SeenEntry[]> {
+): Promise<VisibleEntry[]> {
   const accounts = await listNames(db, entries)
-  const tell = (entry: LedgerEntry, event: LedgerEvent, isWhole: boolean): Told => ({
+  const show = (entry: LedgerEntry, event: LedgerEvent, isWhole: boolean): EntryContent => ({
     at: entry.at,
     actor: accounts.get(entry.actor.accountId),
     client: entry.actor.client,
@@ -55,18 +55,18 @@ export async function seeEntries(
     : await Promise.all(
         entries.map(async (entry) => ({
           entry,
-          concern: await lookInto(db, concernOf(entry.event), reader),
+          concern: await resolvePlan(db, concernOf(entry.event), reader),
         })),
       )
-  const isMember = await knowOrigins(db, concerns, audience)
-  const isVisible = await knowReleases(db, concerns, audience)
-  const promotions = await seePromotions(db, concerns, { audience, accounts })
+  const isMember = await membershipAt(db, concerns, audience)
+  const isVisible = await releaseVisibility(db, concerns, audience)
+  const promotions = await redactPromotions(db, concerns, { audience, accounts })
 
-  const told = (entry: LedgerEntry, concern: Concern): Told | undefined => {
-    const ifSo = (may: boolean) => (may ? tell(entry, entry.event, true) : undefined)
+  const content = (entry: LedgerEntry, concern: Concern): EntryContent | undefined => {
+    const ifSo = (may: boolean) => (may ? show(entry, entry.event, true) : undefined)
     switch (concern.of) {
       case 'everyone':
-        return tell(entry, entry.event, true)
+        return show(entry, entry.event, true)
       case 'administrators':
       case 'plan':
         return undefined
@@ -81,7 +81,7 @@ export async function seeEntries(
       case 'promotion': {
         const seen = promotions.get(entry.sequence)
         if (seen === undefined) return undefined
-        return seen === 'whole' ? tell(entry, entry.event, true) : tell(entry, seen, false)
+        return seen === 'whole' ? show(entry, entry.event, true) : show(entry, seen, false)
       }
       default:
         return concern satisfies never
@@ -90,13 +90,13 @@ export async function seeEntries(
   return entries.map((entry, index) => {
     const { sequence, digest, hash } = entry
     const concern = concerns[index]?.concern
-    const seen = concern === undefined ? tell(entry, entry.event, true) : told(entry, concern)
-    return { sequence, digest, hash, ...(seen && { told: seen }) }
+    const seen = concern === undefined ? show(entry, entry.event, true) : content(entry, concern)
+    return { sequence, digest, hash, ...(seen && { content: seen }) }
   })
 }
 
 /** A plan concerns who may see what it names. Drafts are forgotten after a while, and are then nobody's. */
-async function lookInto(db: Db, concern: Concern, { account }: Reader): Promise<Concern> {
+async function resolvePlan(db: Db, concern: Concern, { account }: Reader): Promise<Concern> {
   if (concern.of !== 'plan' || account === undefined) return concern
   const plan = await findPlan(db, concern.plan)
   return plan === undefined ? concern : { of: 'releases', releases: releasesIn(plan.effect) }
@@ -115,7 +115,7 @@ async function listNames(db: Db, entries: readonly LedgerEntry[]): Promise<Map<n
 }
 
 /** An origin that was deleted and made again is somebody else's: what happened before is not theirs to see. */
-async function knowOrigins(
+async function membershipAt(
   db: Db,
   concerns: readonly Concerned[],
   audience: Audience,
@@ -137,7 +137,7 @@ async function knowOrigins(
 }
 
 /** A name that was deleted may be another release's by now: one counts where it was there. */
-async function knowReleases(
+async function releaseVisibility(
   db: Db,
   concerns: readonly Concerned[],
   audience: Audience,
@@ -170,10 +170,10 @@ async function knowReleases(
 }
 
 /** By sequence. */
-async function seePromotions(
+async function redactPromotions(
   db: Db,
   concerns: readonly Concerned[],
-  eyes: { audience: Audience; accounts: ReadonlyMap<number | undefined, string> },
+  viewer: { audience: Audience; accounts: ReadonlyMap<number | undefined, string> },
 ): Promise<Map<number, LedgerEvent | 'whole'>> {
   const seen = new Map<number, LedgerEvent | 'whole'>()
   const promotions = concerns.flatMap(({ entry, concern }) =>
@@ -183,9 +183,9 @@ async function seePromotions(
     const view = await findView(db, name)
     if (view === undefined) continue
     const revisions = ofView.map(({ entry: { at, actor }, promotion }) =>
-      revisionOf(promotion, { at, account: eyes.accounts.get(actor.accountId), client: actor.client }),
+      revisionOf(promotion, { at, account: viewer.accounts.get(actor.accountId), client: actor.client }),
     )
-    const visible = (await asSeenBy(eyes.audience, db, view, revisions.toReversed())).toReversed()
+    const visible = (await asSeenBy(viewer.audience, db, view, revisions.toReversed())).toReversed()
     for (const [index, { entry }] of ofView.entries()) {
       const [revision, shown] = [revisions[index], visible[index]]
       if (revision === undefined || shown === undefined) continue
@@ -202,12 +202,12 @@ async function seePromotions(
 }
 
 /** Whether nothing was left out, and no pointer told otherwise, whatever the order. */
-function isSame(told: Revision, seen: Revision): boolean {
+function isSame(content: Revision, seen: Revision): boolean {
   return (
-    told.joined.length === seen.joined.length &&
-    told.left.length === seen.left.length &&
-    told.reason === seen.reason &&
-    movesOf(told) === movesOf(seen)
+    content.joined.length === seen.joined.length &&
+    content.left.length === seen.left.length &&
+    content.reason === seen.reason &&
+    movesOf(content) === movesOf(seen)
   )
 }
 
