@@ -33,7 +33,7 @@ export const viewOf = (n: number) => `view${String(n).padStart(2, '0')}`
 export async function fill(dataFolder: string, size: Size): Promise<void> {
   const depot = await openDepot(readConfig({ DEPOT_DATA: dataFolder, DEPOT_ADMIN_TOKEN: TOKEN }), {
     log: pino({ level: 'silent' }),
-    isAlone: true,
+    inProcess: true,
   })
   for (let n = 0; n < ORIGINS; n += 1)
     await depot.writer.submit({

@@ -46,7 +46,7 @@ const VERSIONS = ['1.0.0', '1.1.0', '1.2.0'] as const
 async function withServer(folder: string, act: (api: Api) => Promise<void>): Promise<void> {
   const token = generateToken()
   const config = readConfig({ DEPOT_DATA: folder, DEPOT_LISTEN: '127.0.0.1:0', DEPOT_ADMIN_TOKEN: token })
-  const depot = await openDepot(config, { log: pino({ level: 'silent' }), isAlone: true })
+  const depot = await openDepot(config, { log: pino({ level: 'silent' }), inProcess: true })
   try {
     const app = await buildServer(depot)
     try {

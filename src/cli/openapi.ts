@@ -30,7 +30,7 @@ export async function describeDepot(): Promise<string> {
   try {
     const depot = await openDepot(readConfig({ DEPOT_DATA: folder }), {
       log: pino({ level: 'silent' }),
-      isAlone: true,
+      inProcess: true,
     })
     try {
       const app = await buildServer(depot)

@@ -58,7 +58,7 @@ async function withDepot(config: Config, act: (depot: Depot) => Promise<void>): 
   expectDepot(config, 'write')
   const depot = await openDepot(config, {
     log: pino({ level: 'silent' }),
-    isAlone: true,
+    inProcess: true,
     keepsBlobs: true,
   }).catch((error: unknown) => {
     if (!(error instanceof DepotError) || error.code !== 'data_in_use') throw error

@@ -59,7 +59,7 @@ async function submitTo<K extends CommandKind>(depot: Depot, command: Command<K>
 
 async function openUnlessHeld(config: Config): Promise<Depot | undefined> {
   try {
-    return await openDepot(config, { log: pino({ level: 'silent' }), isAlone: true })
+    return await openDepot(config, { log: pino({ level: 'silent' }), inProcess: true })
   } catch (error) {
     if (error instanceof DepotError && error.code === 'data_in_use') return undefined
     throw error

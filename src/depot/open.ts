@@ -109,7 +109,7 @@ interface World {
   readonly now?: () => number
   readonly limits?: Partial<Limits>
   /** Reads and writes without threads of their own: for what is over before they would have started, and where each step must come in its order. */
-  readonly isAlone?: boolean
+  readonly inProcess?: boolean
   /** Takes away no bytes, whoever needs them or not: for `hart-depot restored`, which settles what is to become of them. */
   readonly keepsBlobs?: boolean
   /** Milliseconds of the clock by which commands take long, in a depot without threads. */
@@ -160,7 +160,7 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
       db,
       writer,
       files: opened,
-    } = await openData(config, { now, elapsed: world.elapsed, isAlone: world.isAlone === true, closers })
+    } = await openData(config, { now, elapsed: world.elapsed, inProcess: world.inProcess === true, closers })
     const secretKey = await findSecretKey(config, db, log)
     const secrets = new SecretBox(secretKey)
     const keepsBlobs = async () =>
@@ -248,18 +248,18 @@ async function openData(
   {
     now,
     elapsed,
-    isAlone,
+    inProcess,
     closers,
   }: {
     now: () => number
     elapsed: World['elapsed']
-    isAlone: boolean
+    inProcess: boolean
     closers: (() => Promise<unknown> | void)[]
   },
 ): Promise<{ db: Db; writer: DepotWriter; files: OpenedFiles }> {
   const file = config.databaseFile
   const note = () => OpenedFiles.note([join(config.dataFolder, LOCK), file, config.blobFolder])
-  if (isAlone) {
+  if (inProcess) {
     const database = openDatabase(file, now())
     closers.push(() => database.close())
     const files = note()

@@ -6,7 +6,7 @@ import { viewOf } from '../ledger/entry.ts'
 import type { LedgerEntry, LedgerEvent } from '../ledger/entry.ts'
 import { findState } from '../database/state-store.ts'
 import { MOST_TEXT_AT_ONCE, findHash, findHead, listEntries } from '../ledger/ledger-store.ts'
-import type { EntriesAsked, EntriesRead } from '../ledger/ledger-store.ts'
+import type { EntryQuery, EntryPage } from '../ledger/ledger-store.ts'
 
 /** What a watch is about: each commit looks only at the watches whose topic it touches. */
 export type Topic = string
@@ -117,7 +117,7 @@ export class Feed {
   }
 
   /** As {@link listEntries}, from memory where it reaches back far enough. */
-  async entries(asked: EntriesAsked): Promise<EntriesRead> {
+  async entries(asked: EntryQuery): Promise<EntryPage> {
     const first = this.#recent[0]?.sequence ?? this.#head.sequence + 1
     if (asked.after + 1 < first) return listEntries(this.#db, asked)
     const entries: LedgerEntry[] = []

@@ -80,7 +80,7 @@ export async function appendEntry(
  * Which entries are read: of those after `after` and through `through`, the first `limit`, of these kinds if any are named; fewer where
  * they are large.
  */
-export interface EntriesAsked {
+export interface EntryQuery {
   readonly after: number
   readonly through: number
   readonly limit: number
@@ -88,7 +88,7 @@ export interface EntriesAsked {
 }
 
 /** Every entry that was asked for, from the first through `through`. */
-export interface EntriesRead {
+export interface EntryPage {
   readonly entries: readonly LedgerEntry[]
   readonly through: number
 }
@@ -97,10 +97,7 @@ export interface EntriesRead {
 export const MOST_TEXT_AT_ONCE = 256 * 1024
 
 /** Oldest first, whoever may see them. */
-export async function listEntries(
-  db: Db,
-  { after, through, limit, kinds }: EntriesAsked,
-): Promise<EntriesRead> {
+export async function listEntries(db: Db, { after, through, limit, kinds }: EntryQuery): Promise<EntryPage> {
   const asked = db
     .selectFrom('ledger')
     .where('sequence', '>', after)

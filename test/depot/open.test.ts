@@ -70,7 +70,7 @@ test('a secret key that is missing, or is another one, is refused once something
   const folder = await scratch(t)
   const file = join(folder, 'secret.key')
   const open = (more: Record<string, string> = {}) =>
-    openDepot(readConfig({ DEPOT_DATA: folder, ...more }), { ...world, isAlone: true })
+    openDepot(readConfig({ DEPOT_DATA: folder, ...more }), { ...world, inProcess: true })
   await (await open()).close()
   await rm(file)
   const depot = await open()
@@ -122,7 +122,7 @@ test('secrets come from files, which nobody else may read', async (t) => {
     DEPOT_SECRET_KEY_FILE: keyFile,
   }
   const open = (more: Record<string, string> = {}) =>
-    openDepot(readConfig({ ...environment, ...more }), { log, isAlone: true })
+    openDepot(readConfig({ ...environment, ...more }), { log, inProcess: true })
 
   const depot = await open()
   t.equal(depot.madeToken, undefined)
@@ -152,9 +152,9 @@ test('secrets come from files, which nobody else may read', async (t) => {
     message: `the secret in ${tokenFile} must have at least 32 visible ASCII characters and no spaces`,
   })
   const made = join(folder, 'made')
-  await (await openDepot(readConfig({ DEPOT_DATA: made }), { log, isAlone: true })).close()
+  await (await openDepot(readConfig({ DEPOT_DATA: made }), { log, inProcess: true })).close()
   await chmod(join(made, 'secret.key'), 0o644)
-  await t.rejects(openDepot(readConfig({ DEPOT_DATA: made }), { log, isAlone: true }), {
+  await t.rejects(openDepot(readConfig({ DEPOT_DATA: made }), { log, inProcess: true }), {
     code: 'invalid_request',
     message: `every user of this machine may read the secret in ${made}/secret.key: chmod 600 ${made}/secret.key`,
   })

@@ -91,7 +91,7 @@ export async function startDepot(
   const depot = await openDepot(config, {
     log,
     now,
-    isAlone: options.hasThreads !== true,
+    inProcess: options.hasThreads !== true,
     elapsed: options.elapsed ?? (() => 0),
     limits: { ...LIMITS, ...options.limits },
   })
