@@ -11,8 +11,9 @@ const LARGEST_WRITE = 100
 const MOST_UNWRITTEN = 300
 
 /**
- * Notes what happened to all webhooks in commands that are small and few, so that promotions hardly meet them: one at a time in the
- * writer's queue, a second after the last one, or with a hundred attempts. What was not noted when the process is killed is delivered again.
+ * Stores the progress and attempts of all webhooks in few, small commands, so that promotions rarely wait for one.
+ * It submits one command at a time: after a second, or once a hundred attempts have gathered. After a crash,
+ * attempts that were not stored are delivered again.
  */
 export class DeliveryLog {
   readonly #writer: DepotWriter
@@ -30,14 +31,14 @@ export class DeliveryLog {
     this.#after = after
   }
 
-  /** Whether couriers should wait: what is noted nowhere else is kept in memory. */
+  /** Whether deliveries should wait, because too many attempts are held only in memory. */
   get isFull(): boolean {
     return this.#deliveries >= MOST_UNWRITTEN
   }
 
   add(webhook: Webhook, progress: Progress, delivery?: Delivery): void {
     const { key, version } = webhook
-    // What a courier that was stopped knew of an older version goes with it; the database tells the two apart.
+    // A stopped delivery may still report an older version of its webhook. The database ignores old versions.
     const id = `${key} ${version}`
     const deliveries = [
       ...(this.#noted.get(id)?.deliveries ?? []),
@@ -49,9 +50,9 @@ export class DeliveryLog {
     else this.#writeIn(WRITE_AFTER_MS)
   }
 
-  /** Notes everything up to now. Never rejects: what cannot be noted is tried again later. */
+  /** Stores everything added so far. Never rejects: a write that fails is retried later. */
   async flush(): Promise<void> {
-    await this.#writing // which may have begun before the last thing was added
+    await this.#writing // it may have begun before the last item was added
     if (this.#noted.size === 0) return
     this.#writing ??= this.#writeOnce().finally(() => {
       this.#writing = undefined
@@ -59,7 +60,7 @@ export class DeliveryLog {
     await this.#writing
   }
 
-  /** Lets no timer run any more. */
+  /** Stops the timer. */
   close(): void {
     this.#cancelTimer?.()
   }
@@ -86,10 +87,7 @@ export class DeliveryLog {
     } catch (error) {
       this.#putBack(taken)
       if (error instanceof DepotError && error.code === 'shutting_down') return
-      this.#log.error(
-        { err: error },
-        'what webhooks were sent could not be noted; it is tried again in half a minute',
-      )
+      this.#log.error({ err: error }, 'cannot store the deliveries of webhooks; trying again in 30 seconds')
       this.#isFailing = true
       this.#cancelTimer?.()
       this.#cancelTimer = undefined

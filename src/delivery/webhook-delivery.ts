@@ -15,14 +15,14 @@ import type { Receipt, Surroundings } from '../webhooks/send.ts'
 import { matcherOf, messageId } from '../webhooks/webhook.ts'
 import type { Webhook } from '../webhooks/webhook.ts'
 
-/** An entry that was committed, with its origins for whose filter asks for them: found once for all couriers, since a commit waits for it. */
+/** A committed entry. `origins` is computed once for all webhooks, because the commit waits for it. */
 export interface CommittedEvent {
   readonly sequence: number
   readonly event: LedgerEvent
   readonly origins: () => ReadonlySet<string>
 }
 
-/** What couriers share. */
+/** What all deliveries share. */
 export interface DeliveryContext {
   readonly db: Db
   readonly secrets: SecretBox
@@ -30,22 +30,22 @@ export interface DeliveryContext {
   readonly surroundings: Surroundings & { random(): number }
   readonly connections: Connections
   readonly deliveryLog: DeliveryLog
-  /** The last entry that is known to be committed. */
+  /** The sequence number of the last committed entry. */
   head(): number
   onReceipt(receipt: Receipt): void
 }
 
 const LARGEST_PAGE = 100
-/** How many entries a page looks at, at most: what is of no kind that is asked for is not even counted. */
+/** The most sequence numbers that one page covers. Entries of other kinds count here, but not towards the page's limit. */
 const LARGEST_SPAN = 1_000
 const TROUBLE_MS = 60_000
 const FULL_MS = 1_000
-/** Entries that were passed over are noted so rarely: a depot that starts again looks at no more of them than this. */
+/** Store the position after this many skipped entries: a restart examines no more of them again. */
 const NOTED_EVERY = 1_000
 
 /**
- * Delivers to one webhook: entry by entry in the order of the ledger, the next one when the one before was accepted. It lives from one
- * change of the webhook to the next: what an administrator changes is taken up by another courier, from what the database has.
+ * Delivers entries to one webhook in ledger order, each after the previous one was accepted. When an administrator
+ * changes the webhook, this delivery stops and a new one starts from the database row.
  */
 export class WebhookDelivery {
   readonly webhook: Webhook
@@ -55,9 +55,9 @@ export class WebhookDelivery {
   readonly #ended: Promise<void>
   #progress: Progress
   #notedPosition: number
-  /** Resolved when there is something to look at. */
+  /** Resolves when there is something to deliver. */
   #news = Promise.withResolvers<void>()
-  /** Nothing is left to look at: then what is heard of need not be read. */
+  /** Whether every entry up to the head is done. New entries that do not match the filter are then skipped unread. */
   #isIdle = false
 
   constructor(webhook: Webhook, context: DeliveryContext) {
@@ -73,7 +73,7 @@ export class WebhookDelivery {
     return this.#progress
   }
 
-  /** Takes in what was committed. What the filter leaves out costs neither a read nor a write. */
+  /** Takes newly committed entries. Entries outside the filter cost neither a read nor a write. */
   onCommit(committed: readonly CommittedEvent[]): void {
     const last = committed.at(-1)
     if (last === undefined) return
@@ -82,14 +82,14 @@ export class WebhookDelivery {
     else this.#skipTo(last.sequence)
   }
 
-  /** Breaks off what is under way, which was then not delivered as far as the depot knows; resolves once it has. */
+  /** Aborts the attempt in flight, which then counts as not delivered. Resolves once everything has stopped. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#news.resolve()
     await this.#ended
   }
 
-  /** Has its progress noted with the next booking, where that is not known yet. */
+  /** Adds the current progress to the log, unless it is there already. */
   noteProgress(): void {
     if (this.#progress.position === this.#notedPosition) return
     this.#notedPosition = this.#progress.position
@@ -99,12 +99,12 @@ export class WebhookDelivery {
   async #run(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       try {
-        await setImmediate() // whoever made the commit is answered first
+        await setImmediate() // the caller that made the commit gets its answer first
         await this.#step()
       } catch (error) {
         this.#context.log.error(
           { err: error, webhook: this.webhook.name },
-          'a webhook cannot go on; it tries again in a minute',
+          'cannot deliver to a webhook; trying again in a minute',
         )
         await this.#rest(TROUBLE_MS)
       }
@@ -114,7 +114,7 @@ export class WebhookDelivery {
   async #step(): Promise<void> {
     const { deliveryLog, surroundings } = this.#context
     if (this.#progress.pause !== undefined) return this.#rest(undefined)
-    if (deliveryLog.isFull) return this.#rest(FULL_MS) // or a disk that is full would let memory grow
+    if (deliveryLog.isFull) return this.#rest(FULL_MS) // otherwise memory grows while the disk is full
     const wait = dueIn(this.#progress, surroundings.now())
     if (wait > 0) await this.#rest(wait)
     const entry = await this.#findNext()
@@ -122,7 +122,10 @@ export class WebhookDelivery {
     await this.#context.connections.during(() => this.#deliver(entry))
   }
 
-  /** Passes over what the filter leaves out, in pages that grow as long as nothing is found: whoever gets every entry reads one row for each. */
+  /**
+   * Finds the next entry that matches the filter, in pages that grow while nothing matches. A webhook without a filter
+   * reads one row for each entry.
+   */
   async #findNext(): Promise<LedgerEntry | undefined> {
     const { kinds } = this.webhook.filter
     for (let limit = 1; !this.#stopping.signal.aborted; limit = Math.min(limit * 2, LARGEST_PAGE)) {
@@ -140,7 +143,7 @@ export class WebhookDelivery {
       const found = page.entries.find(({ event }) => this.#matches(event))
       if (found !== undefined) return found
       this.#skipTo(page.through)
-      await setImmediate() // others want the processor too
+      await setImmediate() // let other work run
     }
     return undefined
   }
@@ -189,7 +192,7 @@ export class WebhookDelivery {
         secrets,
       )
     } catch (error) {
-      // The depot was started with another secret key: the state of the webhook says so, and its attempts go on.
+      // The depot was started with another secret key. The webhook's state shows the error, and attempts continue.
       return {
         verdict: 'failed',
         error: error instanceof Error ? error.message : String(error),
@@ -206,7 +209,7 @@ export class WebhookDelivery {
     if (pause !== undefined)
       this.#context.log.error(
         { ...about, attempts, why: pause.why },
-        'webhook paused: it is sent nothing until somebody resumes it',
+        'webhook paused: deliveries stop until an administrator resumes it',
       )
     else if (before.attempts === 0 && attempts > 0) this.#context.log.warn(about, 'webhook fails')
     else if (before.attempts > 0 && attempts === 0)
@@ -221,7 +224,7 @@ export class WebhookDelivery {
     if (this.#stopping.signal.aborted) this.#news.resolve()
   }
 
-  /** For so long, or until it is stopped; for ever, without a time. */
+  /** Waits for `ms`, or until the delivery is stopped. `undefined` waits for the stop alone. */
   async #rest(ms: number | undefined): Promise<void> {
     const { signal } = this.#stopping
     if (signal.aborted) return

@@ -19,11 +19,11 @@ import { MOST_WEBHOOKS, messageId } from '../webhooks/webhook.ts'
 import type { Webhook } from '../webhooks/webhook.ts'
 import { findWebhook, listWebhooks } from '../webhooks/webhook-store.ts'
 
-/** What a test replaces. */
+/** Dependencies that tests replace. */
 export interface Seams {
   readonly timeoutMs: number
   random(): number
-  /** Calls `act` after so many milliseconds, unless what it returns is called before. */
+  /** Calls `act` after `ms` milliseconds. The returned function cancels the call. */
   readonly after: (ms: number, act: () => void) => () => void
   readonly lookup: Lookup
 }
@@ -37,28 +37,29 @@ const SEAMS: Seams = {
     const timer = setTimeout(act, ms).unref()
     return () => clearTimeout(timer)
   },
-  // The system's own resolver, which knows its hosts file. Lookups that hang take half of the threads that files are read with, at most.
+  // The system's resolver, which reads its hosts file. Lookups that hang occupy at most half of the libuv threads.
   lookup: (hostname, done) => lookup(hostname, { all: true }, done),
 }
 
-/** What requests ask of webhooks, in whatever thread they are answered. */
+/** Webhook operations that requests need. Every thread has them. */
 export interface WebhookOperations {
-  /** How far a webhook is, which the database hears of a little later, and how many entries it has still to look at, without those it is sent again. */
+  /** The current progress, which may be newer than the database row, and the number of entries ahead, without replays. */
   progressOf(webhook: Webhook): Promise<{ progress: Progress; behind: number }>
-  /** Notes in the database what is known until now. Never rejects. */
+  /** Stores all progress in the database. Never rejects. */
   flush(): Promise<void>
-  /** Sends a message that is about nothing, once and now, also to one that is paused. */
+  /** Sends one test message immediately, also to a paused webhook. */
   ping(webhook: Webhook): Promise<{ id: string; receipt: Receipt }>
   /**
-   * Refuses a URL whose host has addresses now, and none that may be reached: throws `invalid_request`. It is a courtesy: a name may get
-   * other addresses later, and what counts is where each attempt connects to.
+   * Throws `invalid_request` if the URL's host has addresses and the depot may connect to none of them. This is an early
+   * warning only: a name may get other addresses later, and each attempt checks the address that it connects to.
    */
   refuseUnreachable(url: string): Promise<void>
 }
 
 /**
- * Tells receivers what happens: a {@link WebhookDelivery} for each webhook, which begins once an entry is committed and its command answered,
- * so that no promotion waits. At least once: what was delivered and not yet noted when the process ends is delivered again, with the same id.
+ * Delivers ledger entries to all webhooks, with one {@link WebhookDelivery} each. A delivery begins after the commit
+ * was answered, so no promotion waits for it. Each entry is delivered at least once: after a crash, deliveries that
+ * were not stored are repeated with the same id.
  */
 export class Webhooks implements WebhookOperations {
   readonly #depot: Pick<Depot, 'db' | 'log' | 'secrets'>
@@ -92,7 +93,7 @@ export class Webhooks implements WebhookOperations {
     }
   }
 
-  /** Begins to deliver what every webhook waits for. The caller passes on each commit made from then on, and closes it before the writer. */
+  /** Starts all deliveries. The caller passes every later commit to `onCommit` and closes this before the writer. */
   static async open(
     depot: Pick<Depot, 'db' | 'writer' | 'config' | 'log' | 'now' | 'secrets'>,
     seams: Partial<Seams> = {},
@@ -103,7 +104,7 @@ export class Webhooks implements WebhookOperations {
     return opened
   }
 
-  /** Takes in what was committed. Never throws. */
+  /** Takes newly committed entries. Never throws. */
   onCommit(entries: readonly LedgerEntry[]): void {
     this.#head = entries.at(-1)?.sequence ?? this.#head
     if (this.#isClosed) return
@@ -120,7 +121,7 @@ export class Webhooks implements WebhookOperations {
     for (const delivery of this.#deliveries.values()) delivery.onCommit(committed)
   }
 
-  /** Told of every attempt that came to its end. */
+  /** Calls `listener` after every attempt. */
   onReceipt(listener: (receipt: Receipt) => void): void {
     this.#receiptListeners.push(listener)
   }
@@ -134,12 +135,12 @@ export class Webhooks implements WebhookOperations {
     return { progress, behind: this.behind(progress) }
   }
 
-  /** How many entries are still to be looked at, without those that are sent again. */
+  /** The number of entries ahead of a position, without replays. */
   behind({ position }: Progress): number {
     return Math.max(this.#head - position, 0)
   }
 
-  /** Every webhook at work or paused, with how far it is. */
+  /** The progress of every webhook, including paused ones. */
   *progresses(): Generator<{ name: string; progress: Progress }> {
     for (const [name, { progress }] of this.#deliveries) yield { name, progress }
   }
@@ -178,7 +179,7 @@ export class Webhooks implements WebhookOperations {
     throw new DepotError('invalid_request', detail, { parts: [{ detail, pointer: '/url' }] })
   }
 
-  /** Breaks off deliveries in flight, and notes how far each webhook is. */
+  /** Aborts deliveries in flight and stores the progress of every webhook. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#pings.abort()
@@ -189,7 +190,7 @@ export class Webhooks implements WebhookOperations {
     this.#context.deliveryLog.close()
   }
 
-  /** Nothing more is sent as it was before, from this moment on; then, as it is now. */
+  /** Stops the delivery of a changed webhook at once, and starts another from its new row. */
   #restart(name: string): void {
     const delivery = this.#deliveries.get(name)
     if (delivery !== undefined) this.#stop(delivery)
@@ -205,13 +206,13 @@ export class Webhooks implements WebhookOperations {
     } catch (error) {
       this.#depot.log.error(
         { err: error, webhook: name },
-        'a webhook could not be read; it rests until it is changed or the depot starts again',
+        'cannot read a webhook; it stops until it is changed or the depot restarts',
       )
     }
   }
 
   #start(webhook: Webhook): void {
-    const before = this.#deliveries.get(webhook.name) // where it was changed twice in a row
+    const before = this.#deliveries.get(webhook.name) // present after two changes in a row
     if (before !== undefined) this.#stop(before)
     this.#deliveries.set(webhook.name, new WebhookDelivery(webhook, this.#context))
   }
