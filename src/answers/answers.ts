@@ -21,10 +21,10 @@ import { PublicPointers, lineOf } from './public-pointers.ts'
 import type { Line, Pointer } from './public-pointers.ts'
 import { PackageAnswer } from './package-answer.ts'
 
-/** Whole, or without the long texts, as Builder answers outside of channels. */
+/** `brief` leaves out the long texts, as Builder does outside of channels. */
 export type Shape = 'whole' | 'brief'
 
-/** A question of the kind that supervisors ask all day. The parts are as they stood in the URL, decoded. */
+/** The question that supervisors poll. Parts come from the URL, decoded. */
 export interface LatestQuestion {
   readonly shape: Shape
   readonly view: string
@@ -34,43 +34,43 @@ export interface LatestQuestion {
   readonly target: Target
 }
 
-/** One release, in one view or wherever it is. */
+/** Asks for one release, in one view or in any. */
 export interface ExactQuestion {
   readonly shape: Shape
   readonly ident: string
-  /** Without one, that for `x86_64-linux` or, failing it, the first by name. */
+  /** Defaults to `x86_64-linux`, and where that does not exist, to the first target by name. */
   readonly target: Target | undefined
   readonly view?: string
 }
 
 export interface LatestAnswer {
   readonly package: PackageAnswer
-  /** The revision of the view at which this pointer moved, as who asks could see; absent where the answer is not a pointer's. */
+  /** The revision at which this pointer last moved for this audience; `undefined` where the answer is not from a pointer. */
   readonly revision: number | undefined
 }
 
-/** Make the body of a release that is in these views, one for each shape. */
+/** Functions that render a release with the views that contain it, one for each shape. */
 export type Renderers = Readonly<Record<Shape, (release: Release, views: readonly string[]) => Buffer>>
 
-/** Views whose pointers are read at the same time: as many as there are threads for reading from the start. */
+/** How many views are read in parallel: the number of reading threads at the start. */
 const READ_AT_ONCE = 2
 const MOST_BODY_BYTES = 64 * 1024 * 1024
-/** Questions that pointers alone do not answer, and that have no answer: so many, and so long in characters. */
+/** Limits of the cache of absent releases: number of keys, and characters in a key. */
 const MOST_ABSENT = 10_000
 const LONGEST_ABSENT = 300
 
 /**
- * Answers `latest` without the database. All pointers of all views are in memory, so that one that is not there is a 404 at no
- * cost; bodies are kept up to a number of bytes. Both follow the ledger: an entry is heard of after its commit and before its
- * command is answered, so that a poll begun after a promotion's answer sees it. Who may see an origin's releases and who may not
- * have pointers of their own; a body is the same for all who may have it.
+ * Answers `latest` without the database. All pointers of all views are in memory, so a missing one costs nothing.
+ * Bodies are cached up to a number of bytes. Both follow the ledger: `onCommit` runs after the commit and before the
+ * command is answered, so a poll that starts after the answer of a promotion sees it. Members of an origin and the
+ * public have separate pointers; both share the bodies.
  */
 export class Answers {
   readonly #db: Db
   readonly #renderers: Renderers
   readonly #pointers: Map<string, Map<Line, Pointer>>
   readonly #publicPointers: PublicPointers
-  /** By name of an open view: origins that it does not govern. */
+  /** The ungoverned origins of each open view, by its name. */
   readonly #ungoverned: Map<string, ReadonlySet<string>>
   readonly #revisions: Map<string, number>
   readonly #bodies = new Map<string, PackageAnswer>()
@@ -97,8 +97,8 @@ export class Answers {
   }
 
   /**
-   * Reads every pointer, and from `start`, a connection that is for this alone, what takes many small reads. The caller passes on each commit
-   * made from then on.
+   * Reads every pointer. `start` is a connection of its own for many small reads. The caller passes every later commit
+   * to `onCommit`.
    */
   static async open(db: Db, renderers: Renderers, start: Db = db): Promise<Answers> {
     const views = await listViews(db)
@@ -113,7 +113,7 @@ export class Answers {
     })
   }
 
-  /** Whether there is a view of this name, which is not closed. */
+  /** Whether an open view has this name. */
   isOpen(view: string): boolean {
     return this.#ungoverned.has(view)
   }
@@ -124,21 +124,21 @@ export class Answers {
   }
 
   /**
-   * Whether a view governs an origin: below the URL of the view, a package that the view does not have is absent. Of an ungoverned
-   * origin, the channel asked for has it instead.
+   * Whether a view governs an origin. Below the view's URL, a package of a governed origin exists only if the view has
+   * it; packages of other origins come from the channel in the URL.
    */
   governs(view: string, origin: string): boolean {
     return this.#ungoverned.get(view)?.has(origin) !== true
   }
 
-  /** The revision of the view that {@link latest} answers from; 0 for one that was never promoted into, or is not there. */
+  /** The revision that {@link latest} answers from; 0 for a view without promotions and for an unknown view. */
   revisionOf(view: string): number {
     return this.#revisions.get(view) ?? 0
   }
 
   /**
-   * `undefined` when there is no such release in the view, or none that the audience may see. Nearly always the answer is at hand,
-   * and then it is no promise.
+   * Finds the latest release; `undefined` if the view has none that the audience may see. The answer is a promise only
+   * if it is not in memory.
    */
   latest(
     question: LatestQuestion,
@@ -157,7 +157,7 @@ export class Answers {
     return theirs && this.#follow(question, theirs, THE_PUBLIC)
   }
 
-  /** Whether {@link latest} has an answer for a package and target in a view. Nearly always it is at hand, and then it is no promise. */
+  /** Whether {@link latest} would find a release. The answer is a promise only if it is not in memory. */
   hasLatest(
     { view, origin, name, target }: Pick<LatestQuestion, 'view' | 'origin' | 'name' | 'target'>,
     audience: Audience,
@@ -171,8 +171,8 @@ export class Answers {
   }
 
   /**
-   * The body of one release: `undefined` when it is not there, not for this audience or, where a view is named, not in that view. What
-   * was asked a moment ago is at hand, and then it is no promise.
+   * Finds the body of one release; `undefined` if it does not exist, is not visible to the audience, or is not in the
+   * named view. The answer is a promise only if it is not in memory.
    */
   exact(
     question: ExactQuestion,
@@ -181,7 +181,7 @@ export class Answers {
     const { shape, ident, target, view } = question
     if (target === undefined) return this.#lookUpExactly(question, audience)
     const kept = this.#bodies.get(`${ident} ${target} ${shape}`)
-    // What is absent is so to the public alone.
+    // The cache of absent releases is for the public alone.
     if (kept === undefined)
       return isThePublic(audience) && this.#absent.has(`${ident} ${target}`)
         ? undefined
@@ -190,7 +190,7 @@ export class Answers {
     return maySee && (view === undefined || kept.views.includes(view)) ? kept : undefined
   }
 
-  /** Takes in what was committed. Never throws. */
+  /** Takes newly committed entries. Never throws. */
   onCommit(entries: readonly LedgerEntry[]): void {
     for (const { event } of entries) {
       this.#take(event)
@@ -293,12 +293,12 @@ export class Answers {
       { ident, checksum, target, isPublic: release.visibility === 'public', views },
       this.#renderers[shape](release, views),
     )
-    // A commit in between may have changed what was read: then the next asker reads it anew.
+    // A commit in between may have changed the rows. The next request then reads them again.
     if (generation === this.#generation) this.#keep(`${ident} ${target} ${shape}`, answer)
     return answer
   }
 
-  /** Until something moves. There are only so many: who asks for nothing fills no memory. */
+  /** Remembers that a release is absent until the next change. The number of keys is limited, so requests cannot fill the memory. */
   #noteAbsent(key: string, generation: number): void {
     if (generation !== this.#generation || key.length > LONGEST_ABSENT) return
     if (this.#absent.size >= MOST_ABSENT) this.#absent.clear()
@@ -326,13 +326,13 @@ export class Answers {
   #forget(key: string): void {
     const answer = this.#bodies.get(key)
     if (answer === undefined) return
-    answer.countGrowth(() => undefined) // it may still be on its way to somebody
+    answer.countGrowth(() => undefined) // a response may still use it
     this.#bodyBytes -= answer.bytes
     this.#bodies.delete(key)
   }
 }
 
-/** A line is the same text in all views. */
+/** Views share the text of a line, which saves memory. */
 async function readPointers(db: Db, views: readonly View[]): Promise<Map<string, Map<Line, Pointer>>> {
   const names = await readPackageNames(db)
   const lines = new Map(TARGETS.map((target) => [target, new Map<number, Line>()]))

@@ -1,20 +1,20 @@
 import type { Target } from '../package/target.ts'
 
-/** What the rest of an answer, its names and its first form take, measured. */
+/** The measured memory of an answer besides its body: its names and its first form. */
 const BESIDE_BODY_BYTES = 2_560
 
 /**
- * The finished body of a package, with what its headers need and who may have it. It can hold forms of itself, such as its bytes with
- * their head as one view's `latest` sends them; they go when it goes.
+ * The finished body of a package, with its header values and its visibility. It also caches forms of itself, for
+ * example head and body as the `latest` of one view sends them.
  */
 export class PackageAnswer {
   readonly ident: string
   readonly origin: string
   readonly checksum: string
   readonly target: Target
-  /** Whether everyone may see it: what is not for everyone must not be kept by caches. */
+  /** Whether the response is public. Shared caches must not keep other responses. */
   readonly isPublic: boolean
-  /** The names of the views it is in. */
+  /** The names of the views that contain the release. */
   readonly views: readonly string[]
   #body: Buffer
   readonly #forms = new Map<string, Buffer>()
@@ -40,19 +40,19 @@ export class PackageAnswer {
     return this.#body
   }
 
-  /** What it takes of memory, about, with its forms. */
+  /** The approximate memory of the answer and its forms. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** Made once for each key: a head, and the body after it unless it is told to a client that has that. */
+  /** Returns the form for `key`, made once: the head alone, or the head and the body. */
   form(key: string, part: 'whole' | 'head', head: () => Buffer): Buffer {
     const known = this.#forms.get(key)
     if (known !== undefined) return known
     const made = part === 'head' ? head() : Buffer.concat([head(), this.#body])
     let growth = made.length
     if (part === 'whole' && !this.#isShared) {
-      // The first one is where the body is from then on, so that it is not held twice.
+      // The body moves into the first form, so that memory holds it once.
       growth -= this.#body.length
       this.#body = made.subarray(made.length - this.#body.length)
       this.#isShared = true
@@ -63,7 +63,7 @@ export class PackageAnswer {
     return made
   }
 
-  /** Whoever keeps it hears how many bytes each new form adds. */
+  /** Calls `onGrowth` with the number of bytes that each new form adds. */
   countGrowth(onGrowth: (bytes: number) => void): void {
     this.#onGrowth = onGrowth
   }

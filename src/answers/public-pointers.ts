@@ -7,7 +7,7 @@ import { listNotPublic } from '../releases/release-store.ts'
 import { listPointersAt } from '../revisions/content-store.ts'
 import { findView } from '../revisions/view-store.ts'
 
-/** What `latest` of one package for one target is in one view. `versions` holds what was asked of it by version, if anything was. */
+/** The release that `latest` of a package and target names in a view. `versions` caches lookups by version. */
 export interface Pointer {
   readonly ident: string
   readonly revision: number
@@ -17,27 +17,30 @@ export interface Pointer {
 /** `origin/name target`. */
 export type Line = string
 
-/** For all that was deleted: no ident. */
+/** Stands for all deleted releases of a line. */
 const DELETED = ''
 
 type Known = Pointer | 'nothing' | Promise<Pointer | undefined>
 
 /**
- * What `latest` is to who may not see every release of a package. It is known before it is asked for, so that a package of which
- * nothing may be seen takes no longer to deny than one that is not there.
+ * The pointers that the public sees, where they may differ from a member's. They are computed before the first
+ * request, so that denying a private package takes no longer than denying one that does not exist.
  */
 export class PublicPointers {
   readonly #db: Db
-  /** Lines that hold or held releases which are not public, and which those are. What was deleted stays: when `latest` moved would tell of it. */
+  /**
+   * The non-public releases of each line that has or had any. Deleted releases stay listed, because the time at which
+   * `latest` moved would reveal them.
+   */
   readonly #restricted = new Map<Line, Set<string>>()
-  /** Of veiled lines, by view. */
+  /** Public pointers of restricted lines, by view. */
   readonly #pointers = new Map<string, Map<Line, Known>>()
 
   private constructor(db: Db) {
     this.#db = db
   }
 
-  /** `pointers` are those of who sees everything, as they stand; `start` is a connection for reading at the start. */
+  /** `pointers` are the current pointers for callers who see everything. `start` is a connection for the initial reads. */
   static async open(
     db: Db,
     pointers: ReadonlyMap<string, ReadonlyMap<Line, Pointer>>,
@@ -65,14 +68,14 @@ export class PublicPointers {
     return this.#restricted.has(line)
   }
 
-  /** Of a veiled line. A promise only for the moment after a commit that concerns it. */
+  /** Finds the public pointer of a restricted line. Returns a promise only shortly after a commit that concerns the line. */
   find(view: string, line: Line): Pointer | undefined | Promise<Pointer | undefined> {
     const known = this.#pointers.get(view)?.get(line)
     if (known === undefined) return this.#read(view, line)
     return known === 'nothing' ? undefined : known
   }
 
-  /** Takes in what was committed. `pointers` are those of who sees everything. Never throws. */
+  /** Takes a committed event. `pointers` are those for callers who see everything. Never throws. */
   onEvent(event: LedgerEvent, pointers: ReadonlyMap<string, ReadonlyMap<Line, Pointer>>): void {
     if (event.kind === 'release-published' && event.visibility !== 'public')
       this.#restrict(lineOf(event), event.ident)
@@ -89,7 +92,7 @@ export class PublicPointers {
       }
     }
     if (event.kind === 'promotion') {
-      // Under another rule, `latest` may be another one to outsiders where it is the same to insiders.
+      // Under a new rule, the public `latest` may change even if the members' does not.
       const others = event.rule === undefined ? [] : (pointers.get(event.view)?.keys() ?? [])
       for (const line of new Set([...[...event.joined, ...event.left].map(lineOf), ...others]))
         this.#readAhead(event.view, line)
@@ -110,10 +113,10 @@ export class PublicPointers {
   #readAhead(view: string, line: Line): void {
     const lines = this.#ofView(view)
     lines.delete(line)
-    if (this.#restricted.has(line)) this.#read(view, line).catch(() => undefined) // who asks next reads it, and hears why not
+    if (this.#restricted.has(line)) this.#read(view, line).catch(() => undefined) // the next request retries and gets the error
   }
 
-  /** Reads what the public sees. Where a commit comes in between, the reading after it counts. */
+  /** Reads the public pointer. If a commit intervenes, the later read wins. */
   async #read(view: string, line: Line): Promise<Pointer | undefined> {
     const lines = this.#ofView(view)
     const reading = this.#findNow(this.#db, view, line)
