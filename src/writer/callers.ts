@@ -8,8 +8,8 @@ import type { Command } from '../commands/commands.ts'
 import { requirements } from '../commands/requirements.ts'
 
 /**
- * The rights of callers inside one transaction. A session is read once for all commands of its token, and again after an event of
- * the same transaction that may have changed it.
+ * The rights of callers inside one transaction. Each session is read once, and again after an event in the same
+ * transaction that may have changed it.
  */
 export class Callers {
   readonly #now: () => number
@@ -20,8 +20,8 @@ export class Callers {
   }
 
   /**
-   * Whose rights a command has at this moment. Throws `unauthenticated` for a token that was revoked or has expired by the wall
-   * clock, and `forbidden` where the requirement of the command is not met.
+   * Returns the rights of a command's caller. Throws `unauthenticated` if the token is revoked or has expired by the
+   * wall clock, and `forbidden` if the caller does not meet the command's requirement.
    */
   async authorize(db: Db, { kind, input, actor }: Command): Promise<Authority> {
     switch (actor.door) {
@@ -31,7 +31,7 @@ export class Callers {
       case 'habitat':
       case 'api': {
         const session = expectUnexpired(await this.#find(db, actor.tokenId), this.#now())
-        // The table pairs each kind with its own input, which a union of both cannot say.
+        // The table pairs each kind with its input; a union type cannot express the pairing.
         const require = requirements[kind] as (caller: Session, input: unknown) => void
         require(session, input)
         return session

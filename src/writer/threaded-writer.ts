@@ -8,13 +8,13 @@ import { WriterClient } from './writer-client.ts'
 import type { WriterPort } from './writer-client.ts'
 import type { ParentMessage, PortReply } from './writer-thread.ts'
 
-// Beside this file, whether that is the source or what was built from it.
+// The thread's file is next to this one, in the sources and in the build.
 const THREAD = new URL(`./writer-thread${extname(import.meta.filename)}`, import.meta.url)
 
 /**
- * A {@link Writer} in a thread of its own, with its own connection: no change, however large, and no wait for the disk is in the way of
- * who reads. Other threads may take part. Should the thread die, what it committed last may not have been heard of; so the process dies
- * with it.
+ * A {@link Writer} in its own thread with its own connection, so that large changes and slow disks do not delay reads.
+ * Other threads can join it. If the thread dies, the process dies too, because other threads may have missed the last
+ * commit.
  */
 export class ThreadedWriter implements DepotWriter {
   readonly #thread: Worker
@@ -23,12 +23,12 @@ export class ThreadedWriter implements DepotWriter {
   readonly #joining: ((port: WriterPort) => void)[] = []
   #isClosed = false
 
-  /** Of a database that is migrated. Nothing is committed unless the paths of `files` still name what was opened. */
+  /** Expects a migrated database. Refuses commits once a path in `files` no longer names the file that was opened. */
   constructor(file: string, files: readonly OpenedFile[], now: () => number) {
     this.#thread = new Worker(THREAD, {
       workerData: { file, at: now(), commits: this.#commits, files },
       execArgv: [],
-    }) // what its parent preloads is no concern of it
+    }) // without the parent's preloaded modules
     const { port1, port2 } = new MessageChannel()
     this.#own = new WriterClient({ port: port1, commits: this.#commits }, now)
     this.#own.start()
@@ -42,7 +42,7 @@ export class ThreadedWriter implements DepotWriter {
     })
   }
 
-  /** A seat for another thread: a database that is read once it is there, and what is heard from then on, leave nothing out. */
+  /** Opens a port for another thread. Reading the database after this, and every commit sent to the port, misses nothing. */
   join(): Promise<WriterPort> {
     const { promise, resolve } = Promise.withResolvers<WriterPort>()
     this.#joining.push(resolve)
@@ -62,7 +62,7 @@ export class ThreadedWriter implements DepotWriter {
     this.#own.catchUp()
   }
 
-  /** Once the seats of other threads are given up. */
+  /** Closes the writer. The other threads must have closed their ports. */
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true

@@ -6,11 +6,11 @@ import type { Command, CommandKind, Outcome } from '../commands/commands.ts'
 import type { CommitListener, DepotWriter } from './writer.ts'
 import type { SubmittedCommand, WriterMessage } from './writer-thread.ts'
 
-/** Where a thread sits with the thread that writes. */
+/** A thread's connection to the writer thread. */
 export interface WriterPort {
-  /** Hears each commit, and takes commands. */
+  /** Receives every commit and sends commands. */
   readonly port: MessagePort
-  /** One number of 32 bits: how many commits every seat has been told of. */
+  /** One 32-bit number: how many commits were sent to every port. */
   readonly commits: SharedArrayBuffer
 }
 
@@ -20,8 +20,9 @@ interface Waiting {
 }
 
 /**
- * A writer that is in another thread. Of each commit every seat is told, then the number is raised, then its commands are answered:
- * so who looks at the number first, and hears what has come when it was raised, knows of every change that anybody was told of.
+ * A client of the writer thread. After a commit, the writer sends it to every port, then raises the commit number, then
+ * answers the commands. A thread that sees a raised number and drains its port therefore knows every change that any
+ * caller was told of.
  */
 export class WriterClient implements DepotWriter {
   readonly #port: MessagePort
@@ -41,7 +42,7 @@ export class WriterClient implements DepotWriter {
     this.#now = now
   }
 
-  /** From now on commits are heard, and outcomes. Those from before, since the seat was taken, are heard first, before this returns. */
+  /** Starts to receive commits and outcomes. Delivers those that are already waiting at the port before it returns. */
   start(): void {
     this.#drain()
     this.#port.on('message', this.#onMessage)
@@ -69,7 +70,7 @@ export class WriterClient implements DepotWriter {
     this.#drain()
   }
 
-  /** Waits for the outcomes of what was submitted, and gives up the seat. */
+  /** Waits for all outcomes and closes the port. */
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
@@ -80,7 +81,7 @@ export class WriterClient implements DepotWriter {
     this.#port.close()
   }
 
-  /** Whether everything that was submitted has its outcome, once all is heard that was said. */
+  /** Drains the port and returns whether every command has its outcome. */
   isSettled(): boolean {
     this.#drain()
     return this.#waiting.size === 0

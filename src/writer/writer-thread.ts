@@ -10,9 +10,9 @@ import type { Command } from '../commands/commands.ts'
 import { Writer } from './writer.ts'
 import type { Commit } from './writer.ts'
 
-// The other side of threaded-writer.ts: a writer with a connection of its own, and the seats of the threads that submit to it.
+// The other side of threaded-writer.ts: a writer with its own connection, and the ports of the threads that submit to it.
 
-/** By a seat. */
+/** From a port to the writer. */
 export interface SubmittedCommand {
   readonly id: number
   readonly command: Command
@@ -20,19 +20,19 @@ export interface SubmittedCommand {
   readonly at: number
 }
 
-/** To a seat: to every one what was committed, and to the one that asked what became of it. */
+/** From the writer to a port: `committed` goes to every port, outcomes only to the port that submitted the command. */
 export type WriterMessage =
   | { readonly kind: 'committed'; readonly entries: readonly LedgerEntry[]; readonly commit: Commit }
   | { readonly kind: 'done'; readonly id: number; readonly outcome: unknown }
   | { readonly kind: 'failed'; readonly id: number; readonly error: PackedError }
 
-/** By the thread that made this one. */
+/** From the parent thread. */
 export type ParentMessage =
   | { readonly kind: 'join'; readonly port: MessagePort }
   | { readonly kind: 'port' }
   | { readonly kind: 'close' }
 
-/** To it: the other end of a seat that was asked for. */
+/** To the parent thread: the other end of a new port. */
 export interface PortReply {
   readonly port: MessagePort
 }
@@ -46,9 +46,9 @@ const {
 const database = openWriting(file)
 const count = new Uint32Array(commits)
 const ports = new Set<MessagePort>()
-// A thread cannot ask its parent's clock; commands say what it was.
+// The thread cannot read its parent's clock, so each command carries the time.
 let clock = at
-// Messages come one by one, and all that have come before what is set for the end of this turn.
+// setImmediate runs after all messages that have arrived, so one batch holds them all.
 const files = new OpenedFiles(noted).with([walOf(file)])
 const writer = await Writer.open(database.writable, () => clock, {
   gather: () => new Promise(setImmediate),
@@ -57,7 +57,7 @@ const writer = await Writer.open(database.writable, () => clock, {
 })
 writer.onCommit((entries, commit) => {
   for (const port of ports) post(port, { kind: 'committed', entries, commit })
-  Atomics.add(count, 0, 1) // and commands are answered after this
+  Atomics.add(count, 0, 1) // before any command is answered
 })
 
 parentPort?.on('message', (message: ParentMessage) => {
@@ -73,7 +73,7 @@ parentPort?.on('message', (message: ParentMessage) => {
 function serve(port: MessagePort): void {
   ports.add(port)
   port.on('message', (submitted: SubmittedCommand) => void run(port, submitted))
-  port.on('close', () => ports.delete(port)) // given up, or the thread that sat there died
+  port.on('close', () => ports.delete(port)) // closed, or its thread died
 }
 
 async function run(port: MessagePort, { id, command, at: now }: SubmittedCommand): Promise<void> {

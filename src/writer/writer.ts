@@ -13,61 +13,61 @@ import { handlers } from '../commands/commands.ts'
 import type { Command, CommandKind, Outcome } from '../commands/commands.ts'
 import { Postponed, ReadAhead, nextTurn, yielding, refusingAfter } from '../ledger/read-ahead.ts'
 
-/** Told what was committed, after the commit and before any of its commands is answered. Must not throw. */
+/** Called after each commit, before the callers get their answers. Must not throw. */
 export type CommitListener = (entries: readonly LedgerEntry[], commit: Commit) => void
 
-/** For figures: how many commands a commit held, and what it took them together. */
+/** Figures of one commit. */
 export interface Commit {
   readonly commands: number
   readonly durationMs: number
-  /** By how much the last commit time is ahead of the clock. */
+  /** How far the last commit time is ahead of the clock. */
   readonly aheadMs: number
 }
 
-/** What a depot's changes go through, wherever they are made. */
+/** The interface through which all changes go, in this thread or another. */
 export type DepotWriter = Pick<Writer, 'submit' | 'onCommit' | 'catchUp' | 'close'>
 
 interface Waiting {
   readonly command: Command
-  /** What was read for it; `in transaction`: its reads are made in the transaction, however long they take. */
+  /** The results of reads made in advance. `in transaction`: the reads run in the transaction, however long they take. */
   readonly ahead?: ReadAhead | 'in transaction'
   resolve(outcome: unknown): void
   reject(error: unknown): void
-  /** Its reads took too long, or what was read no longer holds: nothing was changed, and it has to run again. */
+  /** Called if reads took too long or their results became invalid. Nothing was changed; the command must run again. */
   postpone(): void
 }
 
-/** A command's end inside a batch that has not been committed yet. */
+/** The result of a command in a batch that is not committed yet. */
 interface Settled {
   readonly waiting: Waiting
   readonly result: { outcome: unknown } | { error: unknown } | 'postponed'
 }
 
 const LARGEST_BATCH = 64
-/** A batch closes after so much work: commands that come meanwhile do not wait for all of it. */
+/** A batch closes after this time, so that later commands do not wait for all of it. */
 const LONGEST_BATCH_MS = 100
-/** What a command may read in the transaction. */
+/** How long a command may read in the transaction. */
 const LONGEST_READ_MS = 50
 /** How often a command's reads are made on a snapshot before they are made in the transaction. */
 const MOST_READ_AHEAD = 3
 
 export interface WriterWorld {
   readonly now: () => number
-  /** Waited for before each batch, for what comes meanwhile to be a part of it: unless said otherwise, what is submitted together. */
+  /** Awaited before each batch; commands that arrive meanwhile join it. By default, those submitted in the same turn. */
   readonly gather: () => Promise<unknown>
   /** Called at the last moment before a batch is committed; what it throws fails the batch. */
   readonly beforeCommit: () => void
-  /** Milliseconds of a clock that nobody sets. */
+  /** Milliseconds of a monotonic clock. */
   readonly elapsed: () => number
-  /** A look at one state of the database, apart from the writer's transactions. Without it, all reads are made in these. */
+  /** Opens a snapshot of the database outside the writer's transactions. Without it, all reads run in transactions. */
   readonly openSnapshot?: (() => { reader: Db; close(): void }) | undefined
 }
 
 /**
- * The only place that begins and commits. Commands that wait together are committed together, each under a savepoint of its own,
- * so that one that fails leaves nothing and harms no other; each hears of its own outcome once the commit is on the disk.
- * A commit that fails (a full disk) fails every command of its batch. Commands that read much do so outside of the transaction, one
- * after another, while others are committed (read-ahead.ts).
+ * The only place that begins and commits transactions. Waiting commands share a commit. Each has its own savepoint, so
+ * a failing command leaves nothing behind and does not affect the others. Callers get their outcomes once the commit is
+ * on disk. A failing commit, for example on a full disk, fails every command of its batch. Commands that read much do
+ * so outside of the transaction, one after another, while others commit (read-ahead.ts).
  */
 export class Writer {
   readonly #db: Db
@@ -113,8 +113,8 @@ export class Writer {
   }
 
   /**
-   * Resolves after the commit that holds the change, with what its handler returned. Rejects with the handler's error, with
-   * `storage_full`, `data_gone` or `shutting_down`; nothing was changed then.
+   * Runs a command and resolves with the handler's result after the commit. Rejects with the handler's error,
+   * `storage_full`, `data_gone` or `shutting_down`; then nothing was changed.
    */
   submit<K extends CommandKind>(command: Command<K>): Promise<Outcome<K>> {
     if (this.#closed) return Promise.reject(new DepotError('shutting_down', 'the depot is shutting down'))
@@ -129,12 +129,15 @@ export class Writer {
     return promise
   }
 
-  /** Tells the listeners of every commit whose commands were answered, wherever that was. Costs nothing when they know. Here they do. */
+  /**
+   * Passes every answered commit to the listeners, also those answered in other threads. Costs nothing if there are none.
+   * This writer has none, because its listeners run before any command is answered.
+   */
   catchUp(): void {
-    // they heard before any command was answered
+    // the listeners know every commit
   }
 
-  /** Refuses new commands and waits for those that are queued. The database stays open. */
+  /** Refuses new commands and waits for queued ones. The database stays open. */
   async close(): Promise<void> {
     this.#closed = true
     while (this.#draining !== undefined || this.#reading !== undefined)
@@ -165,11 +168,11 @@ export class Writer {
     this.#reading = undefined
   }
 
-  /** Reads for a command outside of the transaction, and runs it with what was read, again where this has changed meanwhile. */
+  /** Runs a command's reads outside of the transaction, then the command with their results. Repeats if they became invalid. */
   async #runLongCommand(waiting: Waiting): Promise<void> {
     const { command } = waiting
     for (let attempt = 1, isDone = false; !isDone; attempt += 1) {
-      const ahead = attempt > MOST_READ_AHEAD ? 'in transaction' : (this.#ahead = new ReadAhead()) // which hears what is committed from before its snapshot on
+      const ahead = attempt > MOST_READ_AHEAD ? 'in transaction' : (this.#ahead = new ReadAhead()) // sees commits from before its snapshot on
       if (ahead !== 'in transaction') {
         try {
           return waiting.resolve(await this.#readFor(command, ahead))
@@ -196,7 +199,7 @@ export class Writer {
     }
   }
 
-  /** Runs a handler on a snapshot, up to the first statement that would write. What it answers or throws before that is its outcome. */
+  /** Runs a handler on a snapshot up to its first write. A result or error before that is the command's outcome. */
   async #readFor(command: Command, ahead: ReadAhead): Promise<unknown> {
     const { now, openSnapshot } = this.#world
     if (openSnapshot === undefined) throw new Postponed('there is nothing to read ahead on')
@@ -228,7 +231,7 @@ export class Writer {
     }
   }
 
-  /** How a command in a transaction reads. */
+  /** Returns the `read` function of a command in a transaction. */
   #readIn(inside: Trx, ahead: Waiting['ahead']): Change['read'] {
     const { elapsed, openSnapshot } = this.#world
     if (ahead === 'in transaction' || openSnapshot === undefined)
@@ -255,7 +258,7 @@ export class Writer {
       const callers = new Callers(this.#world.now)
       try {
         for (const waiting of taken) {
-          // One that writes much is alone in its batch.
+          // A command with reads made in advance may write much, so it starts a batch of its own.
           if (settled.length > 0 && (waiting.ahead !== undefined || elapsed() - begun >= LONGEST_BATCH_MS))
             break
           settled.push({ waiting, result: await this.#run(trx, waiting, { entries, callers }) })
@@ -270,7 +273,7 @@ export class Writer {
         throw error
       }
     } catch (error) {
-      this.#head = await findHead(this.#db).catch(() => before.head) // a commit that failed may be there all the same
+      this.#head = await findHead(this.#db).catch(() => before.head) // a commit that reported failure may still be in the file
       this.#clock = before.clock
       for (const waiting of taken) waiting.reject(translateDiskFull(error))
       return
@@ -321,7 +324,7 @@ export class Writer {
       await inside.releaseSavepoint('command').execute()
       return { outcome }
     } catch (error) {
-      // A full disk makes SQLite roll the whole transaction back: then the batch fails, for the first reason.
+      // On a full disk SQLite rolls the whole transaction back. The batch then fails with the original error.
       await inside
         .rollbackToSavepoint('command')
         .execute()
@@ -334,7 +337,7 @@ export class Writer {
     }
   }
 
-  /** Notes, whatever becomes of the command, that the clock was set back behind what was committed, or has caught up. */
+  /** Stores that the clock is behind the last commit time, or has caught up. Stays stored even if the command fails. */
   async #readClock(trx: Trx): Promise<Clock> {
     const now = this.#world.now()
     const before = this.#clock.setBackAt
@@ -346,7 +349,7 @@ export class Writer {
 }
 
 function handle(change: Change, { kind, input }: Command): Promise<unknown> {
-  // The table pairs each kind with its own input, which a union of both cannot say.
+  // The table pairs each kind with its input; a union type cannot express the pairing.
   const handler = handlers[kind] as (change: Change, input: unknown) => Promise<unknown>
   return handler(change, input)
 }
@@ -355,7 +358,7 @@ async function refuseToRecord(): Promise<never> {
   throw new Postponed('nothing is written to a snapshot')
 }
 
-/** Whether a handler came to what it would write, where it could not. */
+/** Whether a handler on a snapshot reached its first write. */
 function isWriteAttempt(error: unknown): boolean {
   return (
     error instanceof Postponed ||
