@@ -2,11 +2,11 @@ import BetterSqlite3 from 'better-sqlite3'
 import type { SqliteDatabase } from 'kysely'
 
 const CACHE_KIB = 16 * 1024
-/** Those of sets of many sizes are each used rarely, and large. */
+/** Longer statements are large and rarely used again. */
 const LONGEST_KEPT_SQL = 2_000
 const MOST_STATEMENTS = 500
 
-/** Opens a connection to an SQLite file. One that writes keeps a log beside it (WAL), and what it committed survives a power cut. The caller closes it. */
+/** Opens a connection to an SQLite file. Writers use WAL, and their commits survive a power cut. The caller closes it. */
 export function connect(file: string, readonly: boolean): BetterSqlite3.Database {
   const connection = new BetterSqlite3(file, { readonly, fileMustExist: readonly, timeout: 5_000 })
   if (!readonly) {
@@ -18,7 +18,7 @@ export function connect(file: string, readonly: boolean): BetterSqlite3.Database
   return connection
 }
 
-/** Prepares each statement once: that costs a small one as much as running it. Nothing here iterates, so that none is busy when it is used again. */
+/** Caches prepared statements, because preparing one costs as much as running it. Nothing iterates, so none is busy when reused. */
 export function keepingStatements(connection: BetterSqlite3.Database): SqliteDatabase {
   const kept = new Map<string, BetterSqlite3.Statement>()
   return {

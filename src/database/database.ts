@@ -7,7 +7,7 @@ import { StablePlanDialect } from './dialect.ts'
 import { migrate, readMigrations } from './migrate.ts'
 import type { Schema } from './schema.ts'
 
-/** What a store's query runs on: the read-only connection, or the writer's transaction. */
+/** The database that a store queries: a read-only connection or the writer's transaction. */
 export type Db = Kysely<Schema>
 
 export type Trx = ControlledTransaction<Schema, string[]>
@@ -38,36 +38,36 @@ export function openDatabase(file: string, at: number): Database {
   }
 }
 
-/** Creates the database where it is not there, and brings it up to date. */
+/** Creates the database if needed and migrates it. */
 export function migrateDatabase(file: string, at: number): void {
   connectMigrated(file, at).close()
 }
 
-/** For the writer alone, of a database that is migrated. The caller closes it. */
+/** Opens a migrated database for the writer. The caller closes it. */
 export function openWriting(file: string): { writable: Db; close(): void } {
   const writing = keepingUndoInMemory(connect(file, false))
   return { writable: kysely(writing), close: () => writing.close() }
 }
 
-/** For a look at a database that another process may be writing. The caller closes it. */
+/** Opens a read-only connection to a database that another process may be writing. The caller closes it. */
 export function openReader(file: string): { reader: Db; close(): void } {
   const reading = connect(file, true)
   return { reader: kysely(reading), close: () => reading.close() }
 }
 
-/** As {@link openReader}, of one state of the database, however long the look takes. It may keep tables of its own (`TEMP`). */
+/** Like {@link openReader}, but always sees one state of the database. It may create TEMP tables. */
 export function openSnapshot(file: string): { reader: Db; close(): void } {
   const reading = connect(file, true)
   reading.exec('BEGIN')
   return { reader: kysely(reading), close: () => reading.close() }
 }
 
-/** The log that SQLite keeps beside a database, as long as a connection is open that writes. */
+/** The write-ahead log that SQLite keeps next to the database while a writer is connected. */
 export function walOf(file: string): string {
   return `${file}-wal`
 }
 
-/** What a savepoint would bring back goes to a file otherwise, which takes half of the time of a large change. Migrations sort too much for it. */
+/** Keeps savepoint journals in memory: as files they take half the time of a large change. Migrations sort too much data for this. */
 function keepingUndoInMemory(connection: BetterSqlite3.Database): BetterSqlite3.Database {
   connection.pragma('temp_store = MEMORY')
   return connection
@@ -91,7 +91,7 @@ function kysely(connection: BetterSqlite3.Database): Db {
 // EFBIG: the process may not make a file so large.
 const DISK_FULL: readonly unknown[] = ['SQLITE_FULL', 'ENOSPC', 'EDQUOT', 'EFBIG']
 
-/** Whether the error is the disk's, for want of room. */
+/** Whether the error says that the disk is full. */
 export function isDiskFull(error: unknown): boolean {
   return error instanceof Error && 'code' in error && DISK_FULL.includes(error.code)
 }

@@ -2,9 +2,9 @@ import { SqliteDialect, SqliteQueryCompiler } from 'kysely'
 import type { SqliteDatabase } from 'kysely'
 
 /**
- * SQLite takes a parameter's value into account when it plans a statement, and plans it anew whenever another is bound, which costs several
- * times what a small statement does. Into an expression it does not look: so each parameter has a plus before it, which does nothing else.
- * What a partial index is chosen by must therefore be a literal.
+ * Writes each parameter as `+?`. SQLite otherwise looks at the value of a parameter when it plans a statement, and plans
+ * again for every new value, which costs more than running a small statement. It does not look into expressions. The
+ * condition of a partial index must therefore be a literal.
  */
 export class StablePlanCompiler extends SqliteQueryCompiler {
   protected override getCurrentParameterPlaceholder(): string {
@@ -12,7 +12,7 @@ export class StablePlanCompiler extends SqliteQueryCompiler {
   }
 }
 
-/** Of one connection. */
+/** The dialect of one connection. */
 export class StablePlanDialect extends SqliteDialect {
   constructor(database: SqliteDatabase) {
     super({ database })

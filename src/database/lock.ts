@@ -2,8 +2,8 @@ import BetterSqlite3 from 'better-sqlite3'
 import { DepotError } from '../errors.ts'
 
 /**
- * Holds a data directory for one process, by an exclusive transaction on a small SQLite file of its own: the operating system
- * lets go of it with the process, however that ends. Throws `data_in_use` when another process holds it. Close it to let go.
+ * Locks a data directory for this process, with an exclusive transaction on a small SQLite file. The operating system
+ * releases the lock when the process ends, even after a crash. Throws `data_in_use` if another process holds it.
  */
 export function lockData(file: string): { close(): void } {
   const connection = new BetterSqlite3(file, { timeout: 0 })

@@ -3,8 +3,8 @@ import { dirname } from 'node:path'
 import { DepotError } from '../errors.ts'
 
 /**
- * Makes a folder that only its owner may enter, and the folders above it where they are missing; a folder that exists stays as it is.
- * Throws `invalid_request`, with a sentence that names the setting, when there is none that this process can write to.
+ * Makes a folder that only its owner may enter, with its missing parents. An existing folder keeps its mode. Throws
+ * `invalid_request`, naming the setting, if this process cannot write to the folder.
  */
 export async function makeFolder(folder: string, setting: string): Promise<void> {
   try {
@@ -33,7 +33,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'its name is too long (ENAMETOOLONG)',
 }
 
-// By hand, because mkdir of node with `recursive` never returns for a folder that /proc refuses to make.
+// Not `mkdir` with `recursive`, which never returns in Node if /proc refuses the folder.
 async function make(folder: string): Promise<void> {
   try {
     await mkdir(folder, { mode: 0o700 })

@@ -9,7 +9,7 @@ export interface Migration {
   readonly checksum: string
 }
 
-/** The files `NNNN-subject.sql` of a folder, in order of their numbers, which rise by one from 1. */
+/** Reads the files `NNNN-subject.sql` of a folder in the order of their numbers, which must count from 1. */
 export function readMigrations(folder: string): Migration[] {
   const names = readdirSync(folder)
     .filter((name) => name.endsWith('.sql'))
@@ -23,9 +23,9 @@ export function readMigrations(folder: string): Migration[] {
 }
 
 /**
- * Brings a database up to the last migration; forward only, each in a transaction of its own, so that a crash leaves whole
- * migrations. Refuses a database that is ahead of this program, or whose applied migrations were edited since.
- * (Kysely's migrator is not transactional on SQLite.)
+ * Applies the missing migrations, each in its own transaction, so that a crash leaves only whole migrations. Throws if
+ * the database is newer than this program, or if an applied migration was edited. Kysely's migrator is not
+ * transactional on SQLite.
  */
 export function migrate(
   connection: BetterSqlite3.Database,

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { DepotError } from '../errors.ts'
 
-/** Which file a path named when it was opened. Survives a message to another thread. */
+/** The file that a path named when it was opened. Can be sent to another thread. */
 export interface OpenedFile {
   readonly path: string
   readonly device: bigint
@@ -9,9 +9,9 @@ export interface OpenedFile {
 }
 
 /**
- * Files and folders that a process has opened. Linux lets others remove or replace them meanwhile: what is written then goes into
- * files that have no name, and is lost when they are closed. So writers ask before they write whether each path still names what was
- * opened. A look takes about 2 µs for each path, and a commit a millisecond.
+ * Files and folders that the process has opened. On Linux they can be removed or replaced meanwhile; writes then go to
+ * files without a name and are lost. Writers therefore check first that each path still names the opened file. A check
+ * takes about 2 µs a path, a commit about 1 ms.
  */
 export class OpenedFiles {
   readonly noted: readonly OpenedFile[]
@@ -20,7 +20,7 @@ export class OpenedFiles {
     this.noted = noted
   }
 
-  /** Notes which files the paths name now. Throws the system's error where one names none. */
+  /** Records the files that the paths name now. Throws the system's error if one does not exist. */
   static note(paths: readonly string[]): OpenedFiles {
     return new OpenedFiles(
       paths.map((path) => {
@@ -30,17 +30,17 @@ export class OpenedFiles {
     )
   }
 
-  /** These files, and those that further paths name now. */
+  /** Adds the files that further paths name now. */
   with(paths: readonly string[]): OpenedFiles {
     return new OpenedFiles([...this.noted, ...OpenedFiles.note(paths).noted])
   }
 
-  /** The first path that names another file than the one that was opened, or none, or cannot be looked at. */
+  /** The first path that no longer names the opened file, or cannot be read. */
   findGone(): string | undefined {
     return this.noted.find((file) => !isSame(file))?.path
   }
 
-  /** Throws `data_gone`, which names no path, since clients are told of it. */
+  /** Throws `data_gone` if a file is gone. Clients see the error, so it names no path. */
   expectThere(): void {
     if (this.findGone() !== undefined)
       throw new DepotError(

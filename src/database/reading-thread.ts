@@ -3,7 +3,7 @@ import { packError } from '../threads/thread-error.ts'
 import type { PackedError } from '../threads/thread-error.ts'
 import { connect, keepingStatements } from './connection.ts'
 
-// The other side of reading-threads.ts. One query is answered at a time.
+// The other side of reading-threads.ts. Answers one query at a time.
 
 export interface Query {
   readonly sql: string

@@ -10,11 +10,11 @@ import { StablePlanCompiler } from './dialect.ts'
 import type { Query, QueryAnswer } from './reading-thread.ts'
 import type { Schema } from './schema.ts'
 
-/** Started at once, so that the first long read finds the next one a thread. */
+/** Threads that start at once, so that one long read leaves another thread free. */
 const FIRST_THREADS = 2
-/** As many reads go on at the same time; each costs a thread. The others wait for the first that is done. */
+/** The most parallel reads. Each takes a thread; further reads wait. */
 const MOST_THREADS = 4
-// Beside this file, whether that is the source or what was built from it.
+// The thread's file is next to this one, in the sources and in the build.
 const THREAD = new URL(`./reading-thread${extname(import.meta.filename)}`, import.meta.url)
 
 interface Reading {
@@ -24,8 +24,8 @@ interface Reading {
 }
 
 /**
- * Reads a database in threads, so that whoever polls does not wait for a search. A thread is started when all others are busy, and kept;
- * one that dies takes its read with it, and another takes its place. What was committed before a read is asked for is seen by it.
+ * Reads the database in threads, so that polls do not wait for a search. A thread starts when all others are busy, and
+ * stays. A thread that dies fails its read and is replaced. A read sees everything committed before it was requested.
  */
 export class ReadingThreads {
   readonly #file: string
@@ -40,7 +40,7 @@ export class ReadingThreads {
     for (const thread of this.#idle) thread.unref()
   }
 
-  /** What stores' queries run on. Transactions do not: each read is of the state that it finds. */
+  /** The database for stores. It has no transactions: each read sees the latest state. */
   db(): Db {
     const connection: DatabaseConnection = {
       executeQuery: async <Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> => ({
@@ -71,7 +71,7 @@ export class ReadingThreads {
     })
   }
 
-  /** Rejects what waits with `shutting_down`; what is being read comes to its end. */
+  /** Rejects waiting reads with `shutting_down` and lets running reads finish. */
   async close(): Promise<void> {
     this.#isClosed = true
     for (const reading of this.#waiting.splice(0)) reading.reject(closed())
@@ -79,7 +79,7 @@ export class ReadingThreads {
     await Promise.all(
       threads.map(async (thread) => {
         const gone = once(thread, 'exit')
-        thread.ref() // or the process might end while we wait
+        thread.ref() // keeps the process alive while we wait
         post(thread, 'close')
         await gone
       }),
@@ -136,7 +136,7 @@ export class ReadingThreads {
   }
 }
 
-/** What kysely would take one at a time, for SQLite's sake, goes on in several threads here. */
+/** Lets Kysely run queries in parallel, which its SQLite adapter forbids. */
 class ManyConnections extends SqliteAdapter {
   override get supportsMultipleConnections(): boolean {
     return true

@@ -1,15 +1,15 @@
 import { sql } from 'kysely'
 import type { Db } from './database.ts'
 
-/** What a depot knows of itself. */
+/** The names of facts that the depot stores about itself. */
 export type StateName =
-  /** Since when the clock is behind commit times, in epoch milliseconds. */
+  /** When the clock fell behind commit times, in epoch milliseconds. */
   | 'clock_set_back_at'
-  /** What the history is called since the last `depot-restored`. */
+  /** The name of the history since the last `depot-restored`. */
   | 'incarnation'
   /**
-   * Since when bytes that no release needs are kept, in epoch milliseconds: the depot was put back to an older copy, and its operator
-   * has not said what is to become of them.
+   * Since when unneeded blobs are kept, in epoch milliseconds: the depot was restored from an older copy, and the
+   * operator has not yet adopted or discarded them.
    */
   | 'orphans_kept_since'
   /** The freezes of every view, as JSON. */
@@ -20,7 +20,7 @@ export async function findState(db: Db, name: StateName): Promise<string | undef
   return row?.value
 }
 
-/** Forgets it where `value` is `undefined`. */
+/** Stores a fact. `undefined` deletes it. */
 export async function setState(db: Db, name: StateName, value: string | undefined): Promise<void> {
   if (value === undefined) await db.deleteFrom('depot_state').where('name', '=', name).execute()
   else
@@ -31,12 +31,12 @@ export async function setState(db: Db, name: StateName, value: string | undefine
       .execute()
 }
 
-/** For a statement that reads views. */
+/** An expression for statements that read views. */
 export const commonFreezes = sql<string | null>`(SELECT value FROM depot_state WHERE name = 'freezes')`.as(
   'common_freezes',
 )
 
-/** For a statement that measures a duration: NULL while clock and commit times agree. */
+/** An expression for statements that measure durations: NULL while the clock and commit times agree. */
 export const clockSetBackAt = sql<
   number | null
 >`(SELECT CAST(value AS INTEGER) FROM depot_state WHERE name = 'clock_set_back_at')`

@@ -3,8 +3,8 @@ import type { AliasedExpression, Selectable } from 'kysely'
 import type { Schema } from './schema.ts'
 
 /**
- * A table as it is read by way of one of its indexes. SQLite is told nothing of how many rows there are, and may take a way through all that
- * a view ever held for one that is as short; a statement for which this way is none fails.
+ * A table that SQLite must read through the given index. Without statistics, SQLite may choose an index that scans
+ * everything a view ever held. A statement that cannot use the index fails.
  */
 export function usingIndex<Table extends keyof Schema>(
   table: Table,
