@@ -1,7 +1,10 @@
 import { originsOf, viewOf } from '../ledger/entry.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
 
-/** Which entries a reader asks for; of what is named, each entry must have one. Nothing named is everything. */
+/**
+ * A filter for ledger entries. Fields are combined with AND, the values of one field with OR. An empty filter matches
+ * every entry.
+ */
 export interface EntryFilter {
   readonly views?: readonly string[] | undefined
   readonly origins?: readonly string[] | undefined
@@ -12,7 +15,7 @@ export function isFiltering({ views, origins, kinds }: EntryFilter): boolean {
   return views !== undefined || origins !== undefined || kinds !== undefined
 }
 
-/** Of an event as a reader sees it, whether it is asked for; of one as it happened, whether it could be. */
+/** Whether a filter matches an event. For an event that is not redacted yet, whether it may match afterwards. */
 export function matchesFilter(event: LedgerEvent, { views, origins, kinds }: EntryFilter): boolean {
   return (
     matchesKindAndView(event, { views, kinds }) &&
@@ -20,7 +23,7 @@ export function matchesFilter(event: LedgerEvent, { views, origins, kinds }: Ent
   )
 }
 
-/** By what everybody is told who is told of it at all: origins may be left out of what a reader sees. */
+/** Matches only the fields that redaction keeps: it may remove origins, but never kind or view. */
 export function matchesKindAndView(
   event: LedgerEvent,
   { views, kinds }: Pick<EntryFilter, 'views' | 'kinds'>,

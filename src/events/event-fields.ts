@@ -1,6 +1,6 @@
 import type { LedgerEvent } from '../ledger/entry.ts'
 
-/** What an event says, in the words that clients are told it in: snake_case, and RFC 3339 for times, whose names end in `At`. */
+/** Returns the fields of an event as in the API: names in snake_case, and times (names that end in `At`) in RFC 3339. */
 export function fieldsOf({ kind: _kind, ...fields }: LedgerEvent): Record<string, unknown> {
   return renamed(fields)
 }
@@ -19,7 +19,7 @@ function valueOf(value: unknown): unknown {
   return typeof value === 'object' && value !== null ? renamed(value) : value
 }
 
-/** Of the names that events have, which are few; a promotion may have them thousands of times. */
+/** Caches converted names. They are few, but one promotion may use them thousands of times. */
 const words = new Map<string, string>()
 
 function wordsOf(name: string): string {

@@ -8,7 +8,7 @@ import type { Search } from '../search/package-search.ts'
 import { isFound } from '../search/words-store.ts'
 import type { Promotion } from '../ledger/entry.ts'
 
-/** What Habitat calls an event: a promotion or demotion of one release that was asked for by itself, and changed something. */
+/** An event in Habitat's sense: a promotion or demotion of a single release that changed something. */
 export interface HabitatEvent {
   readonly act: Promotion['act']
   readonly at: number
@@ -17,7 +17,7 @@ export interface HabitatEvent {
 }
 
 export interface EventQuery extends Slice {
-  /** From this time on, until before the other. */
+  /** The time range; `to` is excluded. */
   readonly from: number
   readonly to: number
   readonly view: string | undefined
@@ -25,8 +25,8 @@ export interface EventQuery extends Slice {
 }
 
 /**
- * The ledger's own rows, newest first. An event shows while a release of its ident is there that the audience may see, and always to
- * the account that caused it (habitat-today.md 6, Events).
+ * Lists events from the ledger, newest first. An event is visible while the audience can see a release of its ident,
+ * and always to the account that caused it (habitat-today.md 6, Events).
  */
 export async function listEvents(
   db: Db,

@@ -12,29 +12,29 @@ import type { ReleaseName } from '../package/ident.ts'
 import { concernOf } from './visibility.ts'
 import type { Concern, Reader } from './visibility.ts'
 
-/** An entry as a reader may see it. */
+/** An entry as one reader sees it. */
 export interface VisibleEntry {
   readonly sequence: number
   readonly digest: string
   readonly hash: string
-  /** Absent where the reader may know no more. */
+  /** Absent if the entry is hidden from the reader. */
   readonly content?: EntryContent
 }
 
 export interface EntryContent {
   readonly at: number
-  /** The account; `undefined` for what the depot itself or its operator's shell did. */
+  /** The account; `undefined` if the depot itself or its command line acted. */
   readonly actor: string | undefined
   readonly client: string
-  /** Of a promotion, what of it the reader may see. */
+  /** The event. A promotion holds only the parts that the reader may see. */
   readonly event: LedgerEvent
-  /** What the digest is of; absent unless the reader may see all of the entry. */
+  /** The input of the digest; present only if the reader may see the whole entry. */
   readonly hashed?: { readonly salt: string; readonly text: string }
 }
 
 /**
- * Entries as a reader may see them, as visible as releases are now. They are oldest first, and of no view is a promotion left out
- * between two that are given.
+ * Redacts entries for a reader, by the present visibility of releases. `entries` are oldest first, without a gap
+ * between two promotions of the same view.
  */
 export async function redactEntries(
   db: Db,
@@ -95,7 +95,7 @@ export async function redactEntries(
   })
 }
 
-/** A plan concerns who may see what it names. Drafts are forgotten after a while, and are then nobody's. */
+/** A plan is visible to readers who see all its releases. Drafts are deleted after a while, and then visible to no one. */
 async function resolvePlan(db: Db, concern: Concern, { account }: Reader): Promise<Concern> {
   if (concern.of !== 'plan' || account === undefined) return concern
   const plan = await findPlan(db, concern.plan)
@@ -114,7 +114,7 @@ async function listNames(db: Db, entries: readonly LedgerEntry[]): Promise<Map<n
   return new Map(rows.map(({ id, name }) => [id, name]))
 }
 
-/** An origin that was deleted and made again is somebody else's: what happened before is not theirs to see. */
+/** Members see entries since their origin was created. An earlier origin of the same name belonged to others. */
 async function membershipAt(
   db: Db,
   concerns: readonly Concerned[],
@@ -136,7 +136,7 @@ async function membershipAt(
   return (origin, at) => (since.get(origin) ?? Infinity) <= at
 }
 
-/** A name that was deleted may be another release's by now: one counts where it was there. */
+/** A deleted name may belong to another release by now, so only releases that existed at the entry's time count. */
 async function releaseVisibility(
   db: Db,
   concerns: readonly Concerned[],
@@ -169,7 +169,7 @@ async function releaseVisibility(
   }
 }
 
-/** By sequence. */
+/** The redacted promotions by sequence number; `whole` where nothing is hidden. */
 async function redactPromotions(
   db: Db,
   concerns: readonly Concerned[],
@@ -201,7 +201,7 @@ async function redactPromotions(
   return seen
 }
 
-/** Whether nothing was left out, and no pointer told otherwise, whatever the order. */
+/** Whether nothing was removed and no pointer changed, in any order. */
 function isSame(content: Revision, seen: Revision): boolean {
   return (
     content.joined.length === seen.joined.length &&

@@ -3,13 +3,13 @@ import type { Audience, Caller } from '../access/access.ts'
 import type { LedgerEvent, Promotion } from '../ledger/entry.ts'
 import type { ReleaseName } from '../package/ident.ts'
 
-// Who may see which entry of the ledger. Of what a reader may not see, number, digest and hash are told, so that the chain can be
-// verified by anyone; how much goes on in a depot is no secret.
+// Decides which readers may see which ledger entry. For hidden entries, readers get sequence number, digest and hash, so that
+// anyone can verify the chain. The number of entries is no secret.
 
-/** Whose eyes read the ledger. */
+/** A reader of the ledger. */
 export interface Reader {
   readonly audience: Audience
-  /** Whose own affairs may be seen too; absent for who is anonymous, or comes with a token that does not speak for all of the account. */
+  /** The account whose own entries are visible; absent for anonymous callers and for tokens with a restricted scope. */
   readonly account: string | undefined
 }
 
@@ -27,13 +27,13 @@ export type Concern =
   | { readonly of: 'everyone' }
   | { readonly of: 'administrators' }
   | { readonly of: 'account'; readonly account: string }
-  /** Its members, and an account that it is about. */
+  /** Visible to the origin's members and to `account`. */
   | { readonly of: 'origin'; readonly origin: string; readonly account?: string }
-  /** Who may see all of these, as visible as they are now; they are the releases of these names that were there at the entry's time. */
+  /** Visible to readers who now see all of these releases. Names refer to the releases that existed at the entry's time. */
   | { readonly of: 'releases'; readonly releases: readonly ReleaseName[] }
-  /** Who is signed in and may see every release that the plan or proposal of this token names: those may read that, too. */
+  /** Visible to signed-in readers who see every release in the plan or proposal with this token. They may read the plan, too. */
   | { readonly of: 'plan'; readonly plan: string }
-  /** Told as history tells it: numbers and times to everyone, releases to who may see them, the text to who may see all. */
+  /** Redacted like history: everyone sees numbers and times, releases need visibility, and the text needs all of it. */
   | { readonly of: 'promotion'; readonly promotion: Promotion }
 
 type Kind = LedgerEvent['kind']
@@ -52,11 +52,11 @@ const itsRelease = ({ ident, target }: ReleaseName): Concern => ({
   releases: [{ ident, target }],
 })
 
-/** The name of a package may be that of a private one. */
+/** A freeze of one package is visible to the origin's members, because the package may be private. */
 const itsPackage = ({ origin, name }: { origin?: string; name?: string }): Concern =>
   name === undefined ? everyone() : origin === undefined ? administrators() : itsOrigin({ origin })
 
-/** Each kind must decide. What an origin's page, the lists of channels and the rules of views tell anyone is for everyone here. */
+/** The concern of every kind of event. Facts that the API shows to everyone (origins, channels, rules) are for everyone. */
 const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
   'account-added': itsAccount,
   'token-issued': itsAccount,
@@ -107,6 +107,6 @@ const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
 export const KINDS = Object.keys(CONCERNS) as [Kind, ...Kind[]]
 
 export function concernOf(event: LedgerEvent): Concern {
-  // The table pairs each kind with its own event, which a union of both cannot say.
+  // The table pairs each kind with its event; a union type cannot express the pairing.
   return (CONCERNS[event.kind] as (event: LedgerEvent) => Concern)(event)
 }
