@@ -1,13 +1,13 @@
 const GRAIN_MS = 250
 
 /**
- * Calls at a time to come, up to a quarter of a second late: who waits until about the same moment shares one timer, so that
- * thousands who wait cost no timer each. Time is monotonic: a clock that is set ends no wait, and prolongs none.
+ * Calls functions at a later time, up to 250 ms late. Calls at about the same time share one timer, so thousands of
+ * waiting requests need few timers. Time is monotonic: setting the clock changes no wait.
  */
 export class Deadlines {
   readonly #moments = new Map<number, { readonly due: Set<() => void>; readonly timer: NodeJS.Timeout }>()
 
-  /** `at` is of `performance.now()`. What is returned takes the call back. */
+  /** Schedules a call at a time of `performance.now()`. The returned function cancels it. */
   add(at: number, call: () => void): () => void {
     const moment = Math.ceil(at / GRAIN_MS)
     const shared = this.#moments.get(moment) ?? this.#open(moment)
@@ -19,7 +19,7 @@ export class Deadlines {
     }
   }
 
-  /** How many timers are in use. */
+  /** The number of timers in use. */
   get timers(): number {
     return this.#moments.size
   }

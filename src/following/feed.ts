@@ -8,7 +8,7 @@ import { findState } from '../database/state-store.ts'
 import { MOST_TEXT_AT_ONCE, findHash, findHead, listEntries } from '../ledger/ledger-store.ts'
 import type { EntryQuery, EntryPage } from '../ledger/ledger-store.ts'
 
-/** What a watch is about: each commit looks only at the watches whose topic it touches. */
+/** The subject of a watch. A commit examines only watches whose topic it touches. */
 export type Topic = string
 
 export const EVERYTHING: Topic = 'everything'
@@ -19,47 +19,47 @@ export function viewTopic(view: string): Topic {
   return VIEW + view
 }
 
-/** A package, `origin/name`, for a target, in whatever view. */
+/** The topic of a package (`origin/name`) for a target, in any view. */
 export function lineTopic(packageName: string, target: Target): Topic {
   return `line ${packageName} ${target}`
 }
 
 export interface Watching {
   readonly topic: Topic
-  /** Whether an entry that touches the topic wakes; every one does, when absent. Must not throw. */
+  /** Selects the entries that wake; absent selects all entries of the topic. Must not throw. */
   readonly wants?: ((entry: LedgerEntry) => boolean) | undefined
-  /** Whose rights matter: an entry that may change what this account is allowed wakes too, whatever the topic. */
+  /** An account. Entries that may reduce its rights wake too, whatever the topic. */
   readonly account?: string | undefined
 }
 
 export interface Waiting extends Watching {
-  /** The last entry that the caller has taken into account. */
+  /** The last entry that the caller knows. */
   readonly after: number
-  /** In the time of `performance.now()`. */
+  /** A time of `performance.now()`. */
   readonly deadline: number
-  /** Its `close` ends the wait: a response, when its client leaves. */
+  /** The wait ends when this emits `close`, for example a response whose client disconnects. */
   readonly client: {
     once(event: 'close', listener: () => void): unknown
     off(event: 'close', listener: () => void): unknown
   }
 }
 
-/** Why a wait ended: something was committed (what it was, is to be read), the time is over, the client left, the depot stops. */
+/** Why a wait ended: an entry was committed, the time is over, the client disconnected, or the depot stops. */
 export type Waking = 'committed' | 'expired' | 'left' | 'closed'
 
 interface Watch extends Watching {
   readonly wake: () => void
 }
 
-/** Entries kept in memory: at most so many, of at most so many bytes of text. */
+/** Limits of the entries kept in memory: their number and their bytes of text. */
 const MOST_KEPT = 10_000
 const MOST_KEPT_BYTES = 8 * 1024 * 1024
-/** Who is woken in one turn of the event loop; others are served in between, first of all who made the change. */
+/** Watches woken in one turn of the event loop. Other requests run in between, first the one that made the change. */
 const WAKES_PER_TURN = 16
 
 /**
- * Hears what was committed, keeps the last of it in memory, and wakes who waits for it. A commit only marks who is to be woken, so
- * that no promotion waits for its followers. Every commit is passed on to it after those who answer from memory have heard of it.
+ * Keeps recent ledger entries in memory and wakes the requests and streams that wait for new ones. A commit only marks
+ * the watches to wake, so no promotion waits for its followers. It gets each commit after the caches that answer requests.
  */
 export class Feed {
   readonly #db: Db
@@ -80,22 +80,22 @@ export class Feed {
     this.#head = head
   }
 
-  /** The caller passes on each commit made from then on, and closes it. */
+  /** Opens a feed. The caller passes every later commit to `onCommit`, and closes it. */
   static async open(db: Db): Promise<Feed> {
     return new Feed(db, await findHead(db), await findState(db, 'incarnation'))
   }
 
-  /** The last entry that was heard of. */
+  /** The last committed entry. */
   get head(): LedgerHead {
     return this.#head
   }
 
-  /** What the history is called since the depot was put back to an older copy; `undefined` for a depot that never was. A depot that serves is not put back. */
+  /** The name of the history since the last restore from a copy; `undefined` if there was none. It does not change while the depot runs. */
   get incarnation(): string | undefined {
     return this.#incarnation
   }
 
-  /** The hash of an entry that was heard of, from memory where it reaches back far enough; `undefined` for one that was not. */
+  /** The hash of an entry, from memory if it is recent; `undefined` beyond the head. */
   async hashAt(sequence: number): Promise<string | undefined> {
     if (sequence > this.#head.sequence) return undefined
     if (sequence === this.#head.sequence) return this.#head.hash
@@ -108,7 +108,7 @@ export class Feed {
     return this.#isClosed
   }
 
-  /** How many watches there are, and timers in use: for figures, and for tests that nothing is left behind. */
+  /** The number of watches and timers, for metrics and for tests that look for leaks. */
   get load(): { watches: number; timers: number } {
     return {
       watches: [...this.#watches.values()].reduce((sum, { size }) => sum + size, 0),
@@ -116,7 +116,7 @@ export class Feed {
     }
   }
 
-  /** As {@link listEntries}, from memory where it reaches back far enough. */
+  /** Like {@link listEntries}, but from memory for recent entries. */
   async entries(asked: EntryQuery): Promise<EntryPage> {
     const first = this.#recent[0]?.sequence ?? this.#head.sequence + 1
     if (asked.after + 1 < first) return listEntries(this.#db, asked)
@@ -134,8 +134,8 @@ export class Feed {
   }
 
   /**
-   * Calls `wake` soon after each commit that holds an entry which is wanted, once for several, and when the feed closes. It is told
-   * nothing: who is woken reads on from where it was. Must not throw. Watching ends with the call of what is returned.
+   * Calls `wake` soon after commits with a wanted entry, once for several, and when the feed closes. `wake` gets no
+   * arguments and must not throw: the caller reads on from its own position. The returned function ends the watch.
    */
   watch(watching: Watching, wake: () => void): () => void {
     const watch: Watch = { ...watching, wake }
@@ -149,7 +149,7 @@ export class Feed {
     }
   }
 
-  /** Resolves when something was committed after `after`, and leaves nothing behind. Never rejects. */
+  /** Waits for a wanted entry after `after`. Leaves no watch or timer behind. Never rejects. */
   wait(waiting: Waiting): Promise<Waking> {
     if (this.#isClosed) return Promise.resolve('closed')
     if (this.#head.sequence > waiting.after) return Promise.resolve('committed')
@@ -168,7 +168,7 @@ export class Feed {
     return promise
   }
 
-  /** Takes in what was committed. Never throws. */
+  /** Takes newly committed entries. Never throws. */
   onCommit(entries: readonly LedgerEntry[]): void {
     for (const entry of entries) {
       this.#keep(entry)
@@ -187,14 +187,14 @@ export class Feed {
     return [...this.#watches.keys()].filter((topic) => topic === EVERYTHING || topic.startsWith(VIEW))
   }
 
-  /** Wakes everyone, now; nobody waits from then on. */
+  /** Wakes every watch now, and ends later waits at once. */
   close(): void {
     this.#isClosed = true
     for (const watches of this.#watches.values()) for (const watch of watches) watch.wake()
   }
 
   #keep(entry: LedgerEntry): void {
-    // One is missed where a commit was reported as failed and was there all the same: the database has it.
+    // An entry is missing if a commit reported failure but is in the file. The database has it, so memory starts again here.
     if (entry.sequence !== this.#head.sequence + 1) {
       this.#recent.length = 0
       this.#recentBytes = 0
@@ -222,7 +222,7 @@ export class Feed {
   }
 }
 
-/** What is returned takes the watch out again. */
+/** Adds a watch. The returned function removes it. */
 function join<Key>(watches: Map<Key, Set<Watch>>, key: Key, watch: Watch): () => void {
   const joined = watches.get(key) ?? new Set()
   watches.set(key, joined.add(watch))
@@ -232,7 +232,7 @@ function join<Key>(watches: Map<Key, Set<Watch>>, key: Key, watch: Watch): () =>
   }
 }
 
-/** The accounts that may be allowed less after an event. */
+/** The accounts that may have fewer rights after an event. */
 function losersOf(event: LedgerEvent): readonly string[] {
   if (event.kind === 'token-revoked' || event.kind === 'member-set') return [event.account]
   return event.kind === 'origin-transferred' ? [event.from] : []

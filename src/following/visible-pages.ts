@@ -8,30 +8,30 @@ import type { VisibleEntry } from '../events/visibility-store.ts'
 
 export interface PageQuery {
   readonly after: number
-  /** The head that the page reads up to, at most: rights that the reader lost until then must have been looked at after it was. */
+  /** The page ends here at the latest. The caller must check the reader's rights after it read this head. */
   readonly head: number
   readonly limit: number
   readonly filter: EntryFilter
 }
 
-/** Every entry after what was asked, and through `through`, that the reader asks for and may see; without a filter, every entry. */
+/** All matching entries through `through`, as the reader sees them. With a filter, hidden entries are left out. */
 export interface VisiblePage {
   readonly entries: readonly VisibleEntry[]
   readonly through: number
 }
 
-/** What one page reads at most, whatever it finds: sequence numbers passed over, and entries looked at. {@link listEntries} bounds their text. */
+/** The most sequence numbers that one page covers, and entries that it examines. {@link listEntries} limits their text. */
 const MOST_PASSED = 10_000
 const MOST_LOOKED_AT = 1_000
-/** Pages are shared by those who follow closely; who reads the past does so alone, and what it read is not kept. */
+/** Pages near the head are shared. Pages further back are read for each request and not kept. */
 const FARTHEST_SHARED = 1_000
 const MOST_PAGES_SHARED = 64
 
-/** Pages of the ledger, each as its reader may see it. Those who ask the same after a commit, with the same rights, share what is read. */
+/** Reads pages of the ledger as a reader sees them. Equal queries with equal rights share one read after each commit. */
 export class VisiblePages {
   readonly #db: Db
   readonly #feed: Feed
-  /** Of the present head. */
+  /** Pages for the current head. */
   readonly #pages = new Map<string, Promise<VisiblePage>>()
   #head = 0
 
@@ -40,11 +40,11 @@ export class VisiblePages {
     this.#feed = feed
   }
 
-  /** Near the head, the same page is the same object until the next commit. */
+  /** Reads a page. Near the head, equal queries return the same object until the next commit. */
   read(asked: PageQuery, reader: Reader): Promise<VisiblePage> {
     const { sequence } = this.#feed.head
     if (sequence - asked.after > FARTHEST_SHARED) return this.#read(asked, reader)
-    // What may be seen changes with commits alone.
+    // Visibility changes only with commits.
     if (sequence !== this.#head || this.#pages.size >= MOST_PAGES_SHARED) this.#pages.clear()
     this.#head = sequence
     const key = JSON.stringify([asked, reader])
