@@ -5,7 +5,7 @@ import { createHash, randomBytes } from 'node:crypto'
 //   digest = sha256( salt + text )                                  salt: 32 hex characters, so that a digest betrays no text
 //   hash   = sha256( previous hash + '\n' + sequence + '\n' + digest + '\n' )
 //
-// A reader who may not see an entry is shown its sequence and digest, and the chain still verifies.
+// Readers get the sequence and digest of entries that are hidden from them, so they can still verify the chain.
 
 /** The end of the chain: what the next entry builds on. */
 export interface LedgerHead {

@@ -6,10 +6,11 @@ import type { EntrySubject } from './ledger-store.ts'
 import type { Basis } from './read-ahead.ts'
 
 /**
- * What the writer hands a command's handler: its transaction, the commit's time in epoch milliseconds (later than that of any
- * entry before), the wall clock, by which durations are measured, who asked, their rights as they are in this transaction, and the
- * ledger. The requirement of the command (requirements.ts) holds already; what depends on the state of a view or an origin, the
- * handler asks. A handler awaits nothing but `trx`, `read` and `record`, and throws to undo all it did.
+ * The argument that the writer passes to a command's handler: the transaction, the commit time in epoch milliseconds
+ * (later than that of any earlier entry), the wall clock for durations, the caller and its rights in this transaction,
+ * and functions to read and to record. The command's requirement (requirements.ts) is already met; the handler checks
+ * what depends on the state of a view or an origin. A handler awaits only `trx`, `read` and `record`, and throws to
+ * undo everything.
  */
 export interface Change {
   readonly trx: Trx
@@ -18,8 +19,8 @@ export interface Change {
   readonly actor: Actor
   readonly caller: Authority
   /**
-   * Reads what may be much. Nothing is written before a handler's last read, or that read is always made in the transaction, however long
-   * it takes; so handlers may run up to their first write more than once (read-ahead.ts). `name` is unique within the handler.
+   * Runs a read that may be long. A handler may run more than once up to its first write (read-ahead.ts), and a read after
+   * that write always runs in the transaction. `name` is unique within the handler.
    */
   read<Value>(name: string, basis: Basis, read: (db: Db) => Promise<Value>): Promise<Value>
   record(event: LedgerEvent, subject?: EntrySubject): Promise<void>

@@ -5,7 +5,7 @@ import type { ViewRule } from '../views/rule.ts'
 import type { Act, Gates, ViewMaker } from '../views/view.ts'
 import type { Link } from './chain.ts'
 
-/** What can happen in a depot. Names, not row ids: an entry must be readable without the database that wrote it. */
+/** Everything that can happen in a depot. Events hold names, not row ids, so that they are readable without the database. */
 export type LedgerEvent =
   | { kind: 'account-added'; account: string; isAdministrator: boolean }
   | { kind: 'token-issued'; account: string; token: number; label: string; expiresAt: number | null }
@@ -40,13 +40,13 @@ export type LedgerEvent =
       visibility: Visibility
     }
   | { kind: 'release-deleted'; ident: string; target: Target; checksum: string }
-  /** Of every release of the ident. */
+  /** Applies to every release of the ident. */
   | { kind: 'visibility-set'; ident: string; targets: readonly Target[]; visibility: Visibility }
   | { kind: 'view-created'; view: string; rule: ViewRule; maker: ViewMaker }
   | { kind: 'view-closed'; view: string }
   | { kind: 'ungoverned-set'; view: string; origins: readonly string[] }
   | { kind: 'gates-set'; view: string; gates: Gates }
-  /** Restricted to packages of an origin or name, where it says so. */
+  /** `origin` and `name` restrict the freeze to their packages. */
   | {
       kind: 'view-frozen'
       view: string
@@ -56,7 +56,7 @@ export type LedgerEvent =
       until: number | null
     }
   | { kind: 'view-thawed'; view: string; origin?: string; name?: string }
-  /** As these, of every view. */
+  /** Like these, for every view. */
   | { kind: 'views-frozen'; origin?: string; name?: string; reason: string; until: number | null }
   | { kind: 'views-thawed'; origin?: string; name?: string }
   | { kind: 'preview-made'; view: string; base: string; plan: string }
@@ -74,37 +74,37 @@ export type LedgerEvent =
   | { kind: 'depot-key-made'; key: string; publicKey: string }
   | { kind: 'trusted-key-added'; name: string; key: string; publicKey: string }
   | { kind: 'trusted-key-removed'; name: string; key: string }
-  /** For administrators' eyes. Of the URL only the host: the rest may be a secret. */
+  /** Visible to administrators only. Holds the host alone, because the rest of the URL may be a secret. */
   | { kind: 'webhook-added'; webhook: string; host: string }
   | { kind: 'webhook-changed'; webhook: string; host: string; changed: readonly WebhookPart[] }
   | { kind: 'webhook-removed'; webhook: string }
-  /** The depot was put back to an older copy: what had been committed after the entry before this one is lost. */
+  /** The depot was restored from an older copy. Entries committed after the previous entry are lost. */
   | { kind: 'depot-restored'; incarnation: string }
   | Promotion
 
 /**
- * One committed change to one view: the only kind of entry that makes a revision, and all that is needed to fold a view. What is in
- * `left` leaves, then what is in `joined` joins, in that order; what is a member already joins anew.
+ * One committed change to one view. Only promotions make revisions, and they suffice to rebuild the view. First the
+ * releases in `left` leave, then those in `joined` join, in order; a release that is already a member joins again, last.
  */
 export interface Promotion {
   kind: 'promotion'
   view: string
   revision: number
   act: Act
-  /** What brought it about, when it was not asked for by itself. */
+  /** The cause, if the change was part of another one. */
   cause?: 'upload' | 'channel-removed' | 'release-deleted' | 'bulk' | 'preview'
   reason?: string
-  /** The revision that was gone back to, or that was taken back. */
+  /** The revision that a rollback restored or a revert undid. */
   of?: number
-  /** What it was restricted to, where it goes back or takes back. */
+  /** The packages to which a rollback or revert was restricted. */
   only?: { readonly origin?: string; readonly name?: string }
-  /** The rule of the view from this revision on, where it set another one. */
+  /** The new rule of the view, if this revision changed it. */
   rule?: ViewRule
-  /** Where the set was taken from. */
+  /** The source of the promoted set. */
   source?: Source
-  /** Who proposed what the actor approved. */
+  /** The author of the proposal that the actor approved. */
   proposer?: string
-  /** Which refusals were set aside, and why. */
+  /** The refusals that an administrator overrode, and the reason. */
   override?: { reason: string; refusals: readonly string[] }
   joined: readonly ReleaseName[]
   left: readonly ReleaseName[]
@@ -114,7 +114,7 @@ export interface Promotion {
 /** A view at a revision, or a lockfile by the digest of its text. */
 export type Source = { view: string; revision: number } | { lockfile: string }
 
-/** What of a webhook was changed; `replay`: entries are to be sent again. */
+/** The changed part of a webhook; `replay` means that entries are sent again. */
 export type WebhookPart = 'url' | 'filter' | 'paused' | 'resumed' | 'secret' | 'replay'
 
 /** `latest` of `package` (`origin/name`) for `target` went from one ident to another; `null` where there is none. */
@@ -125,10 +125,10 @@ export interface PointerMove {
   to: string | null
 }
 
-/** An entry as it stands in the ledger. `text` is the exact JSON that was hashed, and holds `at`, `actor` and the event. */
+/** An entry of the ledger. `text` is the exact JSON that was hashed, with `at`, `actor` and the event. */
 export interface LedgerEntry extends Link {
   readonly sequence: number
-  /** Epoch milliseconds; never lower than that of the entry before. */
+  /** Epoch milliseconds; never earlier than the previous entry. */
   readonly at: number
   readonly actor: Actor
   readonly event: LedgerEvent
@@ -140,7 +140,7 @@ export function viewOf(event: LedgerEvent): string | undefined {
   return 'view' in event ? event.view : undefined
 }
 
-/** The origins that an event names, or that own what it names. */
+/** The origins that an event names, and those of the packages that it names. */
 export function originsOf(event: LedgerEvent): ReadonlySet<string> {
   const names: string[] = []
   if ('origin' in event && event.origin !== undefined) names.push(event.origin)

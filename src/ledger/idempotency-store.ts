@@ -5,7 +5,7 @@ import { DepotError } from '../errors.ts'
 import type { Clock } from '../clock.ts'
 import type { Change } from './change.ts'
 
-/** What a client calls one request of its own, and a digest of what it asked. */
+/** The key that a client gives one of its requests, and a digest of the request. */
 export interface IdempotencyKey {
   readonly key: string
   readonly requestHash: string
@@ -14,8 +14,8 @@ export interface IdempotencyKey {
 const KEPT_MS = 7 * 86_400_000
 
 /**
- * Acts, unless the same request came before with the same key: then it is answered as it was then, if `expectStill` does not throw for
- * what the caller lost since. Throws `idempotency_mismatch`.
+ * Runs `act` once for each key. A repeated request gets the first outcome, unless `expectStill` throws because the
+ * caller has lost the right to it. Throws `idempotency_mismatch` if the key came with another request.
  */
 export async function once<Outcome>(
   change: Change,
@@ -36,7 +36,7 @@ export async function once<Outcome>(
   return outcome
 }
 
-/** What was answered when this key came before; throws `idempotency_mismatch` when it came with another request. */
+/** Finds the outcome stored for a key. Throws `idempotency_mismatch` if the key came with another request. */
 async function findOutcome(
   { trx, clock }: Change,
   accountId: number,
@@ -77,7 +77,7 @@ async function keepOutcome(
     .execute()
 }
 
-/** Those that the clock stamped while it ran ahead last from when it was set back. */
+/** Deletes old outcomes. An outcome stored while the clock ran ahead counts from the time when the clock was set back. */
 async function forgetOldOutcomes(db: Db, clock: Clock): Promise<void> {
   await db
     .deleteFrom('idempotency_keys')

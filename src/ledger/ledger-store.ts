@@ -7,11 +7,11 @@ import { MOST_AHEAD_MS } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import type { LedgerEntry, LedgerEvent } from './entry.ts'
 
-/** The rows an entry is about, for the indexes. */
+/** The rows that an entry refers to, for the indexes. */
 export interface EntrySubject {
   readonly originId?: number
   readonly viewId?: number
-  /** Of a promotion or demotion of one release that was asked for by itself. */
+  /** Set for a promotion or demotion of a single release. */
   readonly releaseId?: number
 }
 
@@ -25,7 +25,7 @@ export async function findHead(db: Db): Promise<LedgerHead> {
   return last ?? FIRST_HEAD
 }
 
-/** The end of the chain when a view's revision was made, which is the entry that made it; that of an empty one before the first. */
+/** Finds the entry that made a revision of a view; the head of an empty ledger for revision 0. */
 export async function findHeadOf(db: Db, viewId: number, revision: number): Promise<LedgerHead> {
   const made = await db
     .selectFrom('ledger')
@@ -36,14 +36,14 @@ export async function findHeadOf(db: Db, viewId: number, revision: number): Prom
   return made ?? FIRST_HEAD
 }
 
-/** The hash of an entry, or what stands before the first; `undefined` for one that is not there. */
+/** Finds the hash of an entry. Sequence 0 has the initial hash; unknown entries are `undefined`. */
 export async function findHash(db: Db, sequence: number): Promise<string | undefined> {
   if (sequence === 0) return FIRST_HEAD.hash
   const row = await db.selectFrom('ledger').select('hash').where('sequence', '=', sequence).executeTakeFirst()
   return row?.hash
 }
 
-/** Appends one entry to the chain that ends in `head`. Only the writer calls it; it keeps the new head once it has committed. */
+/** Appends an entry to the chain that ends in `head`. Only the writer calls this; it keeps the new head after the commit. */
 export async function appendEntry(
   trx: Trx,
   head: LedgerHead,
@@ -77,8 +77,8 @@ export async function appendEntry(
 }
 
 /**
- * Which entries are read: of those after `after` and through `through`, the first `limit`, of these kinds if any are named; fewer where
- * they are large.
+ * A query for the first `limit` entries after `after` and through `through`, of the given kinds. The result is shorter
+ * if entries are large.
  */
 export interface EntryQuery {
   readonly after: number
@@ -87,16 +87,16 @@ export interface EntryQuery {
   readonly kinds?: readonly string[]
 }
 
-/** Every entry that was asked for, from the first through `through`. */
+/** All entries that match the query, through `through`. */
 export interface EntryPage {
   readonly entries: readonly LedgerEntry[]
   readonly through: number
 }
 
-/** What entries read at once hold of text, but for the last of them: a promotion may name thousands of releases. */
+/** The most text of one page, not counting its last entry. One promotion may name thousands of releases. */
 export const MOST_TEXT_AT_ONCE = 256 * 1024
 
-/** Oldest first, whoever may see them. */
+/** Lists entries, oldest first, regardless of visibility. */
 export async function listEntries(db: Db, { after, through, limit, kinds }: EntryQuery): Promise<EntryPage> {
   const asked = db
     .selectFrom('ledger')
@@ -127,7 +127,7 @@ export async function listEntries(db: Db, { after, through, limit, kinds }: Entr
   return { entries, through: isAll ? through : last }
 }
 
-/** The last of those that are read at once, which there is at least one of. */
+/** The last entry of a page, by the sizes of the texts. A page has at least one entry. */
 function lastWithin(sizes: readonly { sequence: number; bytes: number }[]): number | undefined {
   let left = MOST_TEXT_AT_ONCE
   const over = sizes.find(({ bytes }) => (left -= bytes) <= 0)

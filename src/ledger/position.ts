@@ -1,8 +1,8 @@
 import type { LedgerHead } from './chain.ts'
 
 /**
- * A place in the ledger, or a revision of a view, as clients name it: a number, and where they read it in a depot that tells it, a
- * mark: the first characters of the hash of the entry at that place. In another history the same number has another mark.
+ * A ledger position or a view's revision as clients give it: a number, and optionally a mark, which is the beginning of
+ * the hash of the entry at that position. In another history the same number has another mark.
  */
 export interface Position {
   readonly number: number
@@ -14,7 +14,7 @@ const MARK_LENGTH = 16
 /** `812`, or `812-9c0f1b2a3d4e5f60`. */
 export const POSITION = /^(\d{1,15})(?:-([0-9a-f]{16}))?$/
 
-/** Of a text that {@link POSITION} takes. */
+/** Parses a text that matches {@link POSITION}. */
 export function parsePosition(text: string): Position {
   const [, number = '', mark] = POSITION.exec(text) ?? []
   return { number: Number(number), mark }
@@ -24,7 +24,7 @@ export function formatPosition(number: number, { hash }: Pick<LedgerHead, 'hash'
   return `${number}-${markOf(hash)}`
 }
 
-/** Whether a position was read where this hash is at its number. */
+/** Whether a position agrees with the hash of the entry at its number. */
 export function isAt({ mark }: Position, hash: string): boolean {
   return mark === undefined || mark === markOf(hash)
 }

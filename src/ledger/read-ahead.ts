@@ -1,27 +1,27 @@
 import type { Db } from '../database/database.ts'
 import type { LedgerEntry, LedgerEvent } from './entry.ts'
 
-// Long reads of commands. In the transaction a command's reads have a short time. One that takes longer is put off: its handler runs on
-// a snapshot of the database, turn by turn with other commands, until the first thing that it would write. Then it runs once more in a
-// transaction, and takes what was read, unless something that this depends on has changed since.
+// Long reads of commands. A command may read in its transaction for a short time only. A command that reads longer is
+// postponed: its handler runs on a snapshot, interleaved with other commands, up to its first write. Then it runs again in
+// a transaction and uses the results of those reads, unless a commit has invalidated them.
 
-/** What the result of a read depends on, besides releases, their visibility, and roles in origins. */
+/** What a read depends on, besides releases, their visibility and roles in origins. */
 export interface Basis {
-  /** Names of views that must not have changed at all. */
+  /** Views that must not have changed. */
   readonly views: readonly string[]
-  /** Names of views that nothing must have left. */
+  /** Views that no release may have left. */
   readonly keeping?: readonly string[]
 }
 
-/** The read took too long for a transaction, or what was read ahead no longer holds. */
+/** Thrown if a read takes too long for a transaction, or if its result was invalidated. */
 export class Postponed extends Error {}
 
-/** What a command read on a snapshot, by the name of the read, and what was committed since. */
+/** The results of a command's reads on a snapshot, by name, and the events committed since. */
 export class ReadAhead {
   readonly #reads = new Map<string, { readonly basis: Basis; readonly value: unknown }>()
   readonly #events: LedgerEvent[] = []
 
-  /** Of every commit since the snapshot; one from before it does no harm. */
+  /** Takes every commit since the snapshot. Earlier commits do no harm. */
   onCommit(entries: readonly LedgerEntry[]): void {
     for (const { event } of entries) this.#events.push(event)
   }
@@ -30,7 +30,7 @@ export class ReadAhead {
     this.#reads.set(name, { basis, value })
   }
 
-  /** Throws {@link Postponed} where it no longer holds; `undefined` for what was not read. */
+  /** Returns a result; `undefined` if there is none. Throws {@link Postponed} if it was invalidated. */
   take(name: string): { readonly value: unknown } | undefined {
     const read = this.#reads.get(name)
     if (read !== undefined && this.#events.some((event) => invalidates(event, read.basis)))
@@ -42,16 +42,16 @@ export class ReadAhead {
 type Invalidates = 'always' | 'never' | 'its view'
 
 /**
- * What events mean for what was read before them. A release that is published since is as one that is published after the change; so is
- * everything that only adds.
+ * Which events invalidate earlier reads. Events that only add, for example a published release, do not: the command could
+ * have run before them.
  */
 const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
   'account-added': 'never',
   'token-issued': 'never',
-  'token-revoked': 'never', // the caller's own token is looked at in the transaction
+  'token-revoked': 'never', // the transaction checks the caller's token
   'profile-changed': 'never',
   'origin-created': 'never',
-  'origin-changed': 'never', // of packages to come
+  'origin-changed': 'never', // affects only later packages
   'origin-transferred': 'always',
   'origin-deleted': 'always',
   'member-set': 'always',
@@ -62,7 +62,7 @@ const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
   'secret-removed': 'never',
   'integration-added': 'never',
   'integration-removed': 'never',
-  'package-settings-set': 'never', // of releases to come
+  'package-settings-set': 'never', // affects only later releases
   'release-published': 'never',
   'release-deleted': 'always',
   'visibility-set': 'always',
@@ -97,7 +97,7 @@ function invalidates(event: LedgerEvent, { views, keeping = [] }: Basis): boolea
   return keeping.includes(event.view) && (event.kind !== 'promotion' || event.left.length > 0)
 }
 
-/** A database whose statements are refused with {@link Postponed} once it is over. */
+/** A database whose statements throw {@link Postponed} once `isOver` returns true. */
 export function refusingAfter(db: Db, isOver: () => boolean): Db {
   return db.withPlugin({
     transformQuery({ node }) {
@@ -108,12 +108,12 @@ export function refusingAfter(db: Db, isOver: () => boolean): Db {
   })
 }
 
-/** Lets whatever else waits have its turn. */
+/** Resolves in the next turn of the event loop. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve))
 }
 
-/** A database that lets others have their turn after each statement. */
+/** A database that yields to the event loop after each statement. */
 export function yielding(db: Db): Db {
   return db.withPlugin({
     transformQuery: ({ node }) => node,
