@@ -3,7 +3,7 @@ import type { LedgerHead } from '../ledger/chain.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
 import { VIEW_EVENTS } from './rebuild.ts'
 
-/** A row of the ledger as it lies there, with the names of the rows it refers to. */
+/** A row of the ledger, with the names of the rows that it refers to. */
 export interface EntryRow {
   readonly sequence: number
   readonly at: number
@@ -26,13 +26,13 @@ export interface EntryRow {
 
 export interface AuditedEntry {
   readonly faults: readonly string[]
-  /** `undefined` where the text is none of a ledger's. */
+  /** `undefined` if the text is not a valid ledger entry. */
   readonly event: LedgerEvent | undefined
-  /** What the next entry must build on: as this one says of itself, so that each fault is told where it is. */
+  /** The head for the next entry, from this entry's own values, so that each fault is reported only once. */
   readonly head: LedgerHead
 }
 
-/** Whether an entry follows the one before it, is hashed as it should be, and has the columns that its text says. */
+/** Checks that an entry follows the previous one, that its hashes are right, and that its columns agree with its text. */
 export function auditEntry(row: EntryRow, before: LedgerHead): AuditedEntry {
   const faults: string[] = []
   const made = link(before, row.text, row.salt)
@@ -54,7 +54,7 @@ export function auditEntry(row: EntryRow, before: LedgerHead): AuditedEntry {
   return { faults, event, head: { sequence: row.sequence, hash: row.hash, at: row.at } }
 }
 
-/** What a text says besides its event, and what some events say. */
+/** Fields of a text besides its event, and fields that only some events have. */
 interface EntryFields {
   readonly at: number
   readonly clock?: number

@@ -4,10 +4,10 @@ import type { Target } from '../package/target.ts'
 import { orderKey } from '../package/version.ts'
 import type { ViewRule } from '../views/rule.ts'
 
-// A view as its ledger makes it, one promotion after the other, whatever their acts: what left leaves first, then what joined joins,
-// in order. `docs/ledger.md` says the same to who has no source.
+// Rebuilds a view from its promotions, in order: first the releases in `left` leave, then those in `joined` join.
+// `docs/ledger.md` describes the same for readers without the source.
 
-/** Since `from`; `position` is its place within that promotion. */
+/** A member since revision `from`; `position` is its place within that promotion. */
 export interface FoldedMember extends ReleaseName {
   readonly from: number
   readonly position: number
@@ -27,10 +27,10 @@ export interface Fold {
 }
 
 export interface FoldedChange {
-  /** What was so until before this revision. */
+  /** Memberships and pointers that end with this revision. */
   readonly endedMembers: readonly FoldedMember[]
   readonly endedPointers: readonly FoldedPointer[]
-  /** Where the promotion speaks of another state than the view is in. */
+  /** Where the promotion contradicts the state of the view. */
   readonly faults: readonly string[]
 }
 
@@ -51,7 +51,7 @@ export function foldPromotion(
   const end = (release: ReleaseName) => {
     const member = fold.members.get(keyOf(release))
     if (member === undefined) return false
-    fold.members.delete(keyOf(release)) // who joins anew joins last
+    fold.members.delete(keyOf(release)) // a release that joins again joins last
     if (member.from < revision) endedMembers.push(member)
     return true
   }
@@ -83,7 +83,7 @@ export function foldPromotion(
   return { endedMembers, endedPointers, faults }
 }
 
-/** What `latest` of each line (`origin/name target`) is by a view's rule; members are in the order in which they were promoted. */
+/** Computes `latest` of each line (`origin/name target`) by a view's rule. Members are in the order of their promotion. */
 export function latestOf(rule: ViewRule, members: Iterable<ReleaseName>): Map<string, string> {
   const latest = new Map<string, { ident: string; key: string }>()
   for (const { ident, target } of members) {

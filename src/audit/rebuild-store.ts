@@ -5,18 +5,18 @@ import type { Schema } from '../database/schema.ts'
 import type { EntryRow } from './audit-entry.ts'
 import type { RebuiltMember, RebuiltPointer } from './rebuild.ts'
 
-// What a fold of the ledger says, beside the rows, in tables that only this connection sees and that go with it: so a ledger of any
-// length is compared with its rows at every revision, and memory holds no more than the views as they stand.
+// Stores the rebuilt past of views in TEMP tables, which only this connection sees. So a ledger of any length can be compared
+// with the rows at every revision, and memory holds only the present state of the views.
 
 type RebuiltTables = {
   rebuilt_members: RebuiltMember
   rebuilt_pointers: RebuiltPointer
 }
 
-/** A connection that holds a fold, for {@link openRebuild}'s caller alone. */
+/** A connection with the TEMP tables, for the caller of {@link openRebuild} alone. */
 export type RebuildDb = Kysely<Schema & RebuiltTables>
 
-/** Makes the tables; once for each connection, which must see one state of the database all the time. */
+/** Creates the TEMP tables. Call it once for each connection, which must see one state of the database throughout. */
 export async function openRebuild(db: Db): Promise<RebuildDb> {
   await sql`CREATE TEMP TABLE rebuilt_members (view TEXT, package TEXT, release TEXT, from_revision INTEGER, position INTEGER, to_revision INTEGER)`.execute(
     db,
@@ -43,7 +43,7 @@ export async function insertRebuilt(
       .execute()
 }
 
-/** The entries that follow one, with the names of what their columns refer to. */
+/** Lists the entries after one, with the names of the rows that they refer to. */
 export async function listEntryRows(db: Db, page: { after: number; limit: number }): Promise<EntryRow[]> {
   return db
     .selectFrom('ledger')
@@ -63,7 +63,7 @@ export async function listEntryRows(db: Db, page: { after: number; limit: number
     .execute()
 }
 
-/** Every view as its row says, closed ones too. */
+/** Lists the rows of all views, including closed ones. */
 export async function listViewRows(db: Db) {
   return db
     .selectFrom('views')
@@ -85,7 +85,7 @@ export async function listViewRows(db: Db) {
     .execute()
 }
 
-/** Memberships that stand on one side alone. */
+/** Lists memberships that only the rebuilt views have, or only the rows. */
 export async function listDifferingMembers(
   db: RebuildDb,
   limit: number,
@@ -114,7 +114,7 @@ export async function listDifferingMembers(
   }
 }
 
-/** What pointers were at, on one side alone. */
+/** Lists pointers that only the rebuilt views have, or only the rows. */
 export async function listDifferingPointers(
   db: RebuildDb,
   limit: number,
@@ -147,11 +147,11 @@ export interface RebuiltLine {
   readonly view: string
   readonly package: string
   readonly target: string
-  /** The package that is meant. */
+  /** The package that the row refers to. */
   readonly meant: string
 }
 
-/** Lines that a view pointed into, on one side alone. */
+/** Lists lines that only the rebuilt views have, or only the rows. */
 export async function listDifferingLines(
   db: RebuildDb,
   limit: number,
@@ -176,8 +176,8 @@ export async function listDifferingLines(
 }
 
 /**
- * Names may be those of a release that was deleted or of one that was published after it: members that were there when the release
- * of their row was not, and pointers at a release that was no member when they moved there.
+ * Finds rows that refer to the wrong release of an ident that was deleted and published again: members at a time when
+ * their release did not exist, and pointers to a release that was not a member.
  */
 export async function listMisplaced(
   db: Db,

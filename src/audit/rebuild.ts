@@ -17,7 +17,7 @@ export interface RebuiltMember {
   readonly to_revision: number | null
 }
 
-/** What a pointer was at. */
+/** A release that a pointer named, from one revision to another. */
 export interface RebuiltPointer {
   readonly view: string
   readonly package: string
@@ -34,7 +34,7 @@ export interface RebuiltFreeze extends Only {
   readonly since: number
 }
 
-/** A view as the ledger makes it. */
+/** A view as rebuilt from the ledger. */
 export interface RebuiltView {
   readonly name: string
   readonly createdAt: number
@@ -49,15 +49,15 @@ export interface RebuiltView {
   /** JSON, as it is written. */
   gates: string
   freezes: readonly RebuiltFreeze[]
-  /** The view that this one is a preview of. */
+  /** The base view, if this view is a preview. */
   base: string | undefined
   readonly fold: Fold
 }
 
-/** Told where the ledger disagrees with itself: `place` is an entry, or a view. */
+/** Reports a contradiction in the ledger. `place` names an entry or a view. */
 export type Report = (place: string, detail: string) => void
 
-/** What says of views what they are. */
+/** The events that change views. */
 export const VIEW_EVENTS = [
   'promotion',
   'view-created',
@@ -78,10 +78,10 @@ const NEW_LIFE = {
   ungoverned: JSON.stringify(FIRST_UNGOVERNED),
 }
 
-/** Every view as far as the ledger was read, entry after entry. */
+/** Rebuilds all views from ledger entries, one after another. */
 export class RebuiltViews {
   readonly views = new Map<string, RebuiltView>()
-  /** Those of every view. */
+  /** Freezes that apply to every view. */
   freezes: readonly RebuiltFreeze[] = []
   readonly #report: Report
   #members: RebuiltMember[] = []
@@ -126,7 +126,7 @@ export class RebuiltViews {
     }
   }
 
-  /** What is over since this was last asked, so that it need not be kept in memory. */
+  /** Returns and forgets the memberships and pointers that ended since the last call. */
   takeEnded(): { members: RebuiltMember[]; pointers: RebuiltPointer[] } {
     const ended = { members: this.#members, pointers: this.#pointers }
     this.#members = []
@@ -134,7 +134,7 @@ export class RebuiltViews {
     return ended
   }
 
-  /** Of a view, after the last entry: what holds still, which must be what its rule says, goes with what is over. */
+  /** Finishes a view after the last entry: checks its pointers against its rule, and adds what still holds to the ended rows. */
   finish({ name, rule, closedAt, fold }: RebuiltView): void {
     const { members, pointers } = fold
     if (closedAt !== undefined && members.size > 0)
@@ -225,7 +225,7 @@ export class RebuiltViews {
   }
 }
 
-/** Of an entry, or of a row. */
+/** Converts the freeze of an entry or a row. */
 export function rebuiltFreeze(
   { origin, name, reason, until }: Only & { reason: string; until?: number | null },
   since: number,

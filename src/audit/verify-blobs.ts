@@ -9,7 +9,7 @@ import type { Damage } from '../blobs/damage.ts'
 import { listFiles } from '../blobs/list-files.ts'
 
 export interface BlobVerification {
-  /** Blobs that releases need, and their bytes. */
+  /** The number and the bytes of the blobs that releases need. */
   readonly blobs: number
   readonly bytes: number
   readonly damaged: readonly DamagedBlob[]
@@ -32,13 +32,14 @@ export interface Orphan {
 
 export const MOST_REPORTED = 100
 const ROWS_IN_A_PAGE = 100
-/** In the turns of accounts. */
+/** The account id under which verification hashes. */
 const NOBODY = 0
 
 /**
- * Compares rows and files, in both directions: whether the file of each blob that a release needs is there and has its size, or, with
- * `hashes`, its bytes; and which files no release needs. Beside a running depot it looks twice at what differs, so that uploads and
- * deletions under way are not told; `db` must therefore show what was committed last. Rejects with what keeps it from telling.
+ * Compares rows and files in both directions: checks that the file of each needed blob exists and has the right size
+ * or, with `hashes`, the right bytes; and lists files that no release needs. Checks every difference twice, so that
+ * uploads and deletions in progress are not reported; `db` must therefore see the latest commit. Rejects with any error
+ * that prevents the check.
  */
 export async function verifyBlobs(
   db: Db,
@@ -96,7 +97,7 @@ async function findOrphans(
     for (const { path, checksum } of files.filter(
       (file) => file.checksum === undefined || !needed.has(file.checksum),
     )) {
-      const found = await stat(path).catch(() => undefined) // taken away meanwhile
+      const found = await stat(path).catch(() => undefined) // removed meanwhile
       if (found === undefined || (checksum !== undefined && (await listNeeded(db, [checksum])).length > 0))
         continue
       orphanCount += 1

@@ -23,18 +23,18 @@ export interface Verification {
   readonly entries: number
   readonly promotions: number
   readonly views: number
-  /** Memberships and places of pointers, past and present, that the ledger makes. */
+  /** The number of rebuilt memberships and pointers, past and present. */
   readonly members: number
   readonly pointers: number
-  /** The end of the chain: who noted one before finds it in the ledger still, as that entry's hash. */
+  /** The end of the chain. A head noted earlier must still be the hash of that entry. */
   readonly head: LedgerHead
   /** The first {@link MOST_FINDINGS}. */
   readonly findings: readonly Finding[]
-  /** Of very many, as many as were counted. */
+  /** The number of findings. Differing rows are counted only up to a limit. */
   readonly findingCount: number
 }
 
-/** Where the ledger disagrees with itself or with the rows. */
+/** A contradiction within the ledger, or between the ledger and the rows. */
 export interface Finding {
   /** `entry 12`, the view of this name, or the depot. */
   readonly place: string
@@ -46,9 +46,9 @@ const ENTRIES_IN_A_PAGE = 200
 const ROWS_IN_A_STATEMENT = 500
 
 /**
- * Recomputes the chain of the ledger, refolds every view from it, and compares what comes out with the rows, at every revision.
- * Memory grows with what is in the views at once, not with the ledger. `db` must see one state of the database all the time, and be
- * the caller's alone.
+ * Recomputes the hash chain of the ledger, rebuilds every view from it, and compares the views with the rows at every
+ * revision. Memory grows with the present size of the views, not with the ledger. `db` must see one state of the
+ * database throughout and be used by no one else.
  */
 export async function verifyDepot(db: Db): Promise<Verification> {
   const findings: Finding[] = []
@@ -161,7 +161,7 @@ async function compareCommonFreezes(
     report('every view', `the rows have its freezes ${is ?? 'empty'}, and the ledger ${value ?? 'empty'}`)
 }
 
-/** What of freezes stands in the ledger. */
+/** Formats freezes from rows with the fields that the ledger has. */
 function storedText(freezes: readonly Freeze[]): string | null {
   return textOf(freezes.map((freeze) => rebuiltFreeze(freeze, freeze.since)))
 }
