@@ -1,10 +1,10 @@
 import { packError, unpackError } from './thread-error.ts'
 import type { PackedError } from './thread-error.ts'
 
-/** What one thread does for another, by name. What goes in and comes out is cloned on the way. */
+/** Functions that one thread offers another, by name. Arguments and results are cloned. */
 export type Services = Readonly<Record<string, (...args: never[]) => unknown>>
 
-/** A thread, or what a thread has of its parent. */
+/** A worker thread, or a worker's port to its parent. */
 interface Port {
   postMessage(message: Message): void
   on(event: 'message', listener: (message: Message) => void): unknown
@@ -20,7 +20,7 @@ interface Waiting {
   reject(error: unknown): void
 }
 
-/** Calls between two threads, each of which may have services for the other. Made on both sides, over the same pair of ports. */
+/** Calls between two threads, which may both offer services. Each side creates one, over the same pair of ports. */
 export class ThreadCalls<Theirs extends Services> {
   readonly #port: Port
   readonly #waiting = new Map<number, Waiting>()
@@ -35,7 +35,7 @@ export class ThreadCalls<Theirs extends Services> {
     })
   }
 
-  /** Rejects with what the service threw, or with why the other side is gone. */
+  /** Calls a service. Rejects with the service's error, or with the reason given to `end`. */
   call<Name extends keyof Theirs & string>(
     name: Name,
     ...args: Parameters<Theirs[Name]>
@@ -51,7 +51,7 @@ export class ThreadCalls<Theirs extends Services> {
     return promise
   }
 
-  /** Nothing more will be answered: who waits hears why. */
+  /** Rejects all pending and later calls with `reason`. */
   end(reason: Error): void {
     this.#over = reason
     for (const waiting of this.#waiting.values()) waiting.reject(reason)

@@ -1,7 +1,7 @@
 import { DepotError } from '../errors.ts'
 import type { ErrorCode, ErrorPart } from '../errors.ts'
 
-// On the way between threads errors lose their class, and properties such as the system's `code`: so they travel as what they are made of.
+// Messages between threads drop the class of an error and properties such as `code`, so errors travel as plain objects.
 
 export type PackedError =
   | {
