@@ -1,4 +1,4 @@
-/** Lets only so many things happen at once; the others wait in the order they came. */
+/** Limits how many functions run at once. The others wait in order. */
 export class Connections {
   readonly #waiting: (() => void)[] = []
   #free: number

@@ -2,12 +2,12 @@ import type { Db } from '../database/database.ts'
 import { KEPT_DELIVERIES } from './webhook.ts'
 import type { Delivery } from './webhook.ts'
 
-/** With what a page goes on from. */
+/** A delivery with its place, from which the next page continues. */
 export interface ListedDelivery extends Delivery {
   readonly place: number
 }
 
-/** Newest first, of the webhook of that key. */
+/** Lists the deliveries of a webhook, newest first. */
 export async function listDeliveries(
   db: Db,
   key: string,
@@ -35,7 +35,7 @@ export async function listDeliveries(
   }))
 }
 
-/** Adds what became of attempts, in their order, and forgets the oldest. Nothing is done where the webhook is gone. */
+/** Adds deliveries in order and deletes the oldest ones. Does nothing if the webhook no longer exists. */
 export async function insertDeliveries(db: Db, key: string, deliveries: readonly Delivery[]): Promise<void> {
   const webhook = await db.selectFrom('webhooks').select('id').where('key', '=', key).executeTakeFirst()
   if (webhook === undefined) return

@@ -6,7 +6,7 @@ import { signedHeaders } from './signature.ts'
 import { secretPurpose, urlPurpose } from './webhook.ts'
 import type { Webhook } from './webhook.ts'
 
-/** The JSON that tells of an entry: when, who (the account's name) and what, as `/api/v1` says it, with the hash that ends the ledger's chain there. */
+/** The JSON body for an entry, as in `/api/v1`, with the account's name and the entry's hash. */
 export function bodyOf({ sequence, at, event, hash }: LedgerEntry, account: string | undefined): string {
   return JSON.stringify({
     sequence,
@@ -18,7 +18,7 @@ export function bodyOf({ sequence, at, event, hash }: LedgerEntry, account: stri
   })
 }
 
-/** Where it is sent; `undefined` where that was encrypted with another secret key than the depot was started with. */
+/** The URL of a webhook; `undefined` if it is encrypted with another secret key. */
 export function urlOf({ sealedUrl, key }: Webhook, secrets: SecretBox): string | undefined {
   try {
     return secrets.open(sealedUrl, urlPurpose(key))
@@ -27,7 +27,7 @@ export function urlOf({ sealedUrl, key }: Webhook, secrets: SecretBox): string |
   }
 }
 
-/** A signed message to a webhook's receiver, for an attempt at `at`. Throws where URL or secret were encrypted with another key. */
+/** Builds the signed message of an attempt at `at`. Throws if URL or secret are encrypted with another key. */
 export function outgoing(
   webhook: Webhook,
   { id, body, at }: { id: string; body: string; at: number },

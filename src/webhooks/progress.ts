@@ -1,22 +1,22 @@
 import type { Receipt } from './send.ts'
 
-/** How far a webhook is, and how it fares. Sequences are the ledger's, times epoch milliseconds. */
+/** The progress of a webhook. Sequences are those of the ledger, times are epoch milliseconds. */
 export interface Progress {
-  /** The last entry that is done with: accepted, or not one of the filter's. */
+  /** The last entry that is done: accepted, or outside the filter. */
   readonly position: number
-  /** What is sent again before what comes after `position`: from `next` to `to`, which is not beyond it. */
+  /** Entries to send again before continuing after `position`: `next` through `to`, which is at most `position`. */
   readonly replay: { readonly next: number; readonly to: number } | undefined
-  /** Of the entry that is next, without success. */
+  /** Failed attempts at the next entry. */
   readonly attempts: number
   readonly nextAttemptAt: number | undefined
   readonly failingSince: number | undefined
   readonly pause: { readonly at: number; readonly why: PauseReason } | undefined
 }
 
-/** An administrator asked for it; or too many attempts failed; or the receiver said that it is gone for good. */
+/** An administrator paused the webhook, too many attempts failed, or the receiver answered that it is gone. */
 export type PauseReason = 'asked' | 'failing' | 'gone'
 
-/** In a word, for lists and figures. */
+/** States for lists and metrics. */
 export const STATES = ['delivering', 'failing', 'paused'] as const
 export type State = (typeof STATES)[number]
 
@@ -24,12 +24,12 @@ const FIRST_RETRY_MS = 5_000
 export const LONGEST_RETRY_MS = 6 * 3_600_000
 const JITTER = 0.25
 /**
- * Thirteen waits that double from 5 s take 11 h, and twenty of 6 h five days more. Attempts are counted, not days: neither a clock that
- * jumps nor a depot that is down for a week takes anything of a receiver's time.
+ * Thirteen waits that double from 5 s take 11 h; twenty more of 6 h take five days. Counting attempts instead of days
+ * gives a receiver its full time even if the clock jumps or the depot is down for a week.
  */
 export const MOST_ATTEMPTS = 34
 
-/** As far as `position`, with nothing in the way. */
+/** Progress at `position`, without failures. */
 export function freshProgress(position: number): Progress {
   return {
     position,
@@ -41,7 +41,7 @@ export function freshProgress(position: number): Progress {
   }
 }
 
-/** After everything up to `sequence` is done with, of the replay where one is under way. */
+/** Progress once everything through `sequence` is done, in the replay if there is one. */
 export function advance(progress: Progress, sequence: number): Progress {
   const { position, replay } = progress
   if (replay === undefined) return freshProgress(Math.max(position, sequence))
@@ -51,7 +51,7 @@ export function advance(progress: Progress, sequence: number): Progress {
   }
 }
 
-/** After an attempt to deliver the entry of that sequence. `random` is from 0 to 1. */
+/** Progress after an attempt to deliver the entry `sequence`. `random` is from 0 to 1. */
 export function afterAttempt(
   progress: Progress,
   sequence: number,
@@ -68,13 +68,13 @@ export function afterAttempt(
   return { ...failed, nextAttemptAt: now + retryDelay(attempts, random, receipt.retryAfterMs) }
 }
 
-/** Milliseconds to wait after so many failures: never less than the schedule, and no more than its longest for a receiver's wish. */
+/** Milliseconds to wait after a number of failures. A receiver's `Retry-After` may extend the wait up to the longest one. */
 function retryDelay(attempts: number, random: number, wishedMs = 0): number {
   const scheduled = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), LONGEST_RETRY_MS)
   return Math.max(Math.round(scheduled * (1 + JITTER * random)), Math.min(wishedMs, LONGEST_RETRY_MS))
 }
 
-/** Milliseconds until the next attempt is due; bounded, because a clock may have been set back since. */
+/** Milliseconds until the next attempt. Limited, because the clock may have been set back. */
 export function dueIn({ nextAttemptAt }: Progress, now: number): number {
   return nextAttemptAt === undefined
     ? 0

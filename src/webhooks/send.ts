@@ -8,18 +8,18 @@ import { networkFault } from '../network-fault.ts'
 import { hostOf } from '../text/address-ranges.ts'
 import type { AddressRules } from '../text/address-ranges.ts'
 
-/** What became of one attempt. */
+/** The result of one attempt. */
 export interface Receipt {
-  /** `gone`: the receiver wants nothing ever again. */
+  /** `gone`: the receiver wants no further messages. */
   readonly verdict: 'accepted' | 'failed' | 'gone'
-  /** Absent where no answer came. */
+  /** Absent without an answer. */
   readonly status?: number
-  /** Why it was not accepted. */
+  /** Why the receiver did not accept the message. */
   readonly error?: string
-  /** How the body of the answer begins. */
+  /** The beginning of the answer's body. */
   readonly excerpt: string
   readonly durationMs: number
-  /** What the receiver asks to wait before the next one. */
+  /** The receiver's `Retry-After`. */
   readonly retryAfterMs?: number
 }
 
@@ -29,7 +29,7 @@ export interface Message {
   readonly body: string
 }
 
-/** Tells all addresses of a name, or why there are none. */
+/** Looks up all addresses of a name. */
 export type Lookup = (
   hostname: string,
   done: (error: Error | null, addresses: LookupAddress[]) => void,
@@ -39,9 +39,9 @@ export interface Surroundings {
   readonly rules: AddressRules
   readonly lookup: Lookup
   now(): number
-  /** Calls `act` after so many milliseconds, unless what it returns is called before. */
+  /** Calls `act` after `ms` milliseconds. The returned function cancels the call. */
   after(ms: number, act: () => void): () => void
-  /** From name to last byte. */
+  /** The limit for the whole attempt, from the lookup to the last byte. */
   readonly timeoutMs: number
 }
 
@@ -49,9 +49,10 @@ const EXCERPT_BYTES = 1_024
 const MOST_HEADER_BYTES = 16 * 1_024
 
 /**
- * POSTs a message and says what became of it; never rejects. The receiver is hostile: each address is judged when it is connected
- * to, so that a name may not point elsewhere later; nothing is followed; the whole takes a limited time; of the answer's body a
- * kilobyte is read, and then the connection is cut. A 2xx counts from its headers on, however its body ends. `signal` breaks it off.
+ * POSTs a message and returns the result; never rejects. The receiver may be hostile: each address is checked when the
+ * connection is made, so that a name cannot point elsewhere later; redirects are not followed; the time is limited; at
+ * most 1 KiB of the answer's body is read. A 2xx counts once its headers have arrived, however the body ends. `signal`
+ * aborts the attempt.
  */
 export function send(message: Message, world: Surroundings, signal: AbortSignal): Promise<Receipt> {
   const { promise, resolve } = Promise.withResolvers<Receipt>()
@@ -59,7 +60,7 @@ export function send(message: Message, world: Surroundings, signal: AbortSignal)
   const host = hostOf(message.url)
   const elapsed = () => Math.round(performance.now() - begun)
   const fail = (error: string) => resolve({ verdict: 'failed', error, excerpt: '', durationMs: elapsed() })
-  // A literal address is connected to without being looked up.
+  // Node does not look up literal addresses, so they are checked here.
   if (isIP(host) !== 0 && !world.rules.allows(host)) fail(refusalOf(host, [host]))
   else {
     const request = message.url.protocol === 'https:' ? requestSecurely : requestPlainly
@@ -95,7 +96,7 @@ export function send(message: Message, world: Surroundings, signal: AbortSignal)
   return promise
 }
 
-/** Refuses a name none of whose addresses may be reached, and drops those of the others that may not. */
+/** A lookup that returns only allowed addresses, and fails if there are none. */
 function guarded({ rules, lookup }: Surroundings): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, (error, addresses) => {
@@ -118,7 +119,7 @@ function guarded({ rules, lookup }: Surroundings): LookupFunction {
   }
 }
 
-/** Why addresses are not connected to. */
+/** The error message for addresses that the depot may not connect to. */
 export function refusalOf(host: string, addresses: readonly string[]): string {
   const where = addresses.join(', ') === host ? host : `${host} (${addresses.join(', ') || 'no address'})`
   return `${where} is not a public address, and DEPOT_WEBHOOK_NETWORKS does not allow it`
@@ -143,7 +144,7 @@ function judge(
   }
 }
 
-/** RFC 9110 10.2.3: seconds, or a date, in the form that is sent since 1995. */
+/** Parses `Retry-After` (RFC 9110 10.2.3): seconds or a date in GMT. */
 function waitOf(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined
   if (/^\d{1,9}$/.test(header)) return Number(header) * 1_000
@@ -151,7 +152,7 @@ function waitOf(header: string | undefined, now: number): number | undefined {
   return Number.isNaN(date) ? undefined : Math.max(date - now, 0)
 }
 
-/** Tells at the body's end, however that comes, or once there is enough of it. */
+/** Calls `done` at the end of the body, even after an error, or once the excerpt is full. */
 function readExcerpt(answer: IncomingMessage, done: (excerpt: string) => void): void {
   const pieces: Buffer[] = []
   let length = 0

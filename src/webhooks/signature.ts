@@ -9,7 +9,7 @@ export function makeSecret(): string {
   return PREFIX + randomBytes(SECRET_BYTES).toString('base64')
 }
 
-/** The headers of one attempt at `at`, epoch milliseconds; signed with each of the secrets, of which a receiver needs to know one. */
+/** The headers of an attempt at `at` (epoch milliseconds), with a signature for each secret. A receiver needs to know only one. */
 export function signedHeaders(
   message: { id: string; at: number; body: string },
   secrets: readonly string[],

@@ -18,7 +18,7 @@ export async function getWebhook(db: Db, name: string): Promise<Webhook> {
   return webhook
 }
 
-/** By name. */
+/** Lists webhooks by name. */
 export async function listWebhooks(
   db: Db,
   slice: { after?: string | undefined; limit: number },
@@ -63,7 +63,7 @@ export async function insertWebhook(
     .execute()
 }
 
-/** Writes a webhook as an administrator's change leaves it: its next version. */
+/** Writes a webhook that an administrator changed, with the next version. */
 export async function updateWebhook(db: Db, webhook: Webhook): Promise<void> {
   const { key, host, sealedUrl, sealedSecret, previous, filter, version, progress } = webhook
   await db
@@ -82,7 +82,7 @@ export async function updateWebhook(db: Db, webhook: Webhook): Promise<void> {
     .execute()
 }
 
-/** Keeps how far a webhook is, unless it was changed or removed since the version this is about. */
+/** Stores the progress of a webhook, unless it was changed or removed since this version. */
 export async function updateProgress(
   db: Db,
   { key, version, progress }: Pick<Webhook, 'key' | 'version' | 'progress'>,
@@ -95,7 +95,7 @@ export async function updateProgress(
     .execute()
 }
 
-/** With its deliveries. Whether it was there. */
+/** Deletes a webhook and its deliveries. Returns whether it existed. */
 export async function deleteWebhook(db: Db, name: string): Promise<boolean> {
   const { numDeletedRows } = await db.deleteFrom('webhooks').where('name', '=', name).executeTakeFirst()
   return numDeletedRows > 0n

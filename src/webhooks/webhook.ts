@@ -5,7 +5,7 @@ import { matchesKindAndView } from '../events/entry-filter.ts'
 import type { EntryFilter } from '../events/entry-filter.ts'
 import type { Progress } from './progress.ts'
 
-/** A receiver that is told what happens, entry by entry, in the order of the ledger. */
+/** A receiver of ledger entries, in order. */
 export interface Webhook {
   readonly name: string
   /** Random, and part of every `webhook-id`. */
@@ -13,36 +13,36 @@ export interface Webhook {
   readonly host: string
   readonly sealedUrl: string
   readonly sealedSecret: string
-  /** The secret before that, while it signs too. */
+  /** The previous secret, while it still signs. */
   readonly previous: { readonly sealedSecret: string; readonly until: number } | undefined
   readonly filter: EntryFilter
-  /** The account's name; absent where the depot's own shell made it. */
+  /** The account that created the webhook; absent if the command line did. */
   readonly maker: string | undefined
-  /** Rises with every change that was asked for. */
+  /** Increases with every change by an administrator. */
   readonly version: number
   readonly createdAt: number
   readonly progress: Progress
 }
 
-/** One attempt, as it is kept. */
+/** A stored attempt. */
 export interface Delivery {
   readonly sequence: number
   /** 1 for the first. */
   readonly attempt: number
   readonly at: number
   readonly durationMs: number
-  /** Absent where no answer came. */
+  /** Absent without an answer. */
   readonly status: number | undefined
-  /** Why it was not accepted. */
+  /** Why the receiver did not accept it. */
   readonly error: string | undefined
-  /** How the body of the answer begins. */
+  /** The beginning of the answer's body. */
   readonly excerpt: string
 }
 
 export const MOST_WEBHOOKS = 100
 export const MOST_FILTER_NAMES = 100
 export const KEPT_DELIVERIES = 1_000
-/** How long the secret before the last one still signs. */
+/** How long the previous secret still signs. */
 export const PREVIOUS_SECRET_MS = 24 * 3_600_000
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/
@@ -58,8 +58,8 @@ export function parseWebhookName(text: string): string {
 }
 
 /**
- * A URL that could be a receiver's; whether its address may be reached is decided when it is connected to. Any port may be: what is
- * public may be sent a POST by anyone, and what is not is the operator's to allow. Throws `invalid_request`.
+ * Parses the URL of a receiver. Its address is checked at each connection. Any port is allowed: anyone may POST to a
+ * public address, and the operator allows the others. Throws `invalid_request`.
  */
 export function parseWebhookUrl(text: string): URL {
   const url = URL.parse(text)
@@ -80,7 +80,7 @@ export function parseWebhookUrl(text: string): URL {
   return url
 }
 
-/** Whether a filter takes an event. Whoever asks of several filters hands over the event's origins, looked up once. */
+/** Returns a function that tests events against a filter. Callers with several filters pass the event's origins, computed once. */
 export function matcherOf(
   filter: EntryFilter,
 ): (event: LedgerEvent, originsOfIt?: () => ReadonlySet<string>) => boolean {
@@ -90,7 +90,7 @@ export function matcherOf(
     (origins === undefined || origins.some((origin) => originsOfIt().has(origin)))
 }
 
-/** What the sealed URL and secrets are bound to. */
+/** The purposes to which the encrypted URL and secrets are bound. */
 export function urlPurpose(key: string): string {
   return `webhook url ${key}`
 }
@@ -99,7 +99,7 @@ export function secretPurpose(key: string): string {
   return `webhook secret ${key}`
 }
 
-/** The same for every attempt at an entry, and for its replays, so that a receiver can drop what it has. */
+/** The message id of an entry. All attempts and replays share it, so that receivers can drop duplicates. */
 export function messageId(key: string, sequence: number): string {
   return `msg_${key}_${sequence}`
 }
