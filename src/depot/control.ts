@@ -12,8 +12,8 @@ import { isCommandKind } from '../commands/commands.ts'
 import type { Command, CommandKind, Outcome } from '../commands/commands.ts'
 import type { DepotWriter } from '../writer/writer.ts'
 
-// How the command line reaches the process that holds a data directory: a Unix socket in it, which only the user of that process
-// may open. A connection carries one command and its answer, a line of JSON each:
+// The command line reaches the running process through a Unix socket in the data directory, which only the user of that process
+// may open. A connection carries one command and its answer, each a line of JSON:
 //
 //   > {"kind":"revokeToken","input":{"tokenId":3},"actor":{"client":"…","door":"cli"}}
 //   < {"outcome":{"account":"ci"}}      or      {"error":{"code":"not_found","message":"there is no token 3"}}
@@ -27,7 +27,7 @@ const LONGEST_PATH_BYTES = 103
 
 const SentCommand = z.object({
   kind: z.string(),
-  // Who may write to this socket may write to the database: what stands in here is between the two halves of one program.
+  // Users who may open this socket may also write to the database, so the input is trusted.
   input: z.custom<Command['input']>((value) => typeof value === 'object' && value !== null),
   actor: z.object({ client: z.string().max(200), door: z.literal('cli') }),
 })
@@ -37,12 +37,12 @@ const Answer = z.union([
   z.object({ outcome: z.unknown().optional() }),
 ])
 
-/** What a failure is called that is the depot's own fault; its log has the reason. */
+/** The code of an internal error. The depot's log has the reason. */
 const INTERNAL = 'internal'
 
 /**
- * Takes commands on the socket of a data directory, which the caller must hold: a socket that is there was left by a process that
- * was killed, and is replaced. Closing it answers what was asked and removes the socket; do so before closing the writer.
+ * Accepts commands on the socket of a data directory, which the caller must have locked. Replaces a socket that a killed
+ * process left. Closing answers commands in progress and removes the socket; close it before the writer.
  */
 export async function openControl(
   dataFolder: string,
@@ -51,7 +51,7 @@ export async function openControl(
   const unasked = new Set<Socket>()
   const server = createServer((socket) => {
     unasked.add(socket)
-    // A connection that breaks off is the affair of who opened it.
+    // The client handles a broken connection.
     socket.on('error', () => socket.destroy())
     socket.on('close', () => unasked.delete(socket))
     socket.setTimeout(LONGEST_SILENCE_MS, () => {
@@ -73,7 +73,7 @@ export async function openControl(
   }
 }
 
-/** A connection to the process that holds the data directory; `undefined` when none takes commands there. {@link sendCommand} closes it. */
+/** Connects to the process that holds the data directory; `undefined` if none accepts commands. {@link sendCommand} closes it. */
 export async function connectControl(dataFolder: string): Promise<Socket | undefined> {
   try {
     return await withShortPath(dataFolder, async (path) => {
@@ -92,7 +92,7 @@ export async function connectControl(dataFolder: string): Promise<Socket | undef
   }
 }
 
-/** As {@link Writer.submit}, over a connection, which it closes. Throws `shutting_down` when no answer came: the change may have been made. */
+/** Like {@link Writer.submit}, over a connection that it closes. Throws `shutting_down` without an answer; the change may have been made. */
 export async function sendCommand<K extends CommandKind>(
   socket: Socket,
   command: Command<K>,
@@ -132,7 +132,7 @@ async function serveCommand(
     const { code, message } =
       error instanceof DepotError
         ? error
-        : { code: INTERNAL, message: "an error of the depot's own; its log has it" }
+        : { code: INTERNAL, message: 'internal error; see the log of the depot' }
     socket.end(`${JSON.stringify({ error: { code, message } })}\n`)
   }
 }
@@ -150,12 +150,12 @@ function parseCommand(line: string): Command {
   if (!isCommandKind(kind))
     throw new DepotError(
       'invalid_request',
-      `the running hart-depot knows no ${kind}: it is of another version`,
+      `the running hart-depot has another version and does not know the command ${kind}`,
     )
   return { kind, input, actor }
 }
 
-/** The first line, without its end; `undefined` when the connection ends before that. Throws `too_large`. */
+/** Reads the first line; `undefined` if the connection ends first. Throws `too_large`. */
 async function readLine(socket: Socket): Promise<string | undefined> {
   socket.setEncoding('utf8')
   let text = ''
@@ -165,13 +165,13 @@ async function readLine(socket: Socket): Promise<string | undefined> {
       throw new DepotError('too_large', `the line is longer than ${LONGEST_LINE} characters`)
     const end = text.indexOf('\n')
     if (end === -1) continue
-    socket.resume() // or its end would never be seen
+    socket.resume() // otherwise the socket never ends
     return text.slice(0, end)
   }
   return undefined
 }
 
-/** Listens on a socket of mode 0600 from its first moment: connecting takes the right to write. */
+/** Listens on a socket that has mode 0600 from its creation on. */
 async function listenPrivately(server: Server, path: string): Promise<void> {
   const before = process.umask(0o177)
   try {
@@ -182,7 +182,7 @@ async function listenPrivately(server: Server, path: string): Promise<void> {
   await once(server, 'listening')
 }
 
-/** Runs `act` with a path that the system takes for a socket: where the real one is too long, one through a link that lasts as long. */
+/** Runs `act` with a path short enough for a socket. If the real path is too long, uses a temporary symbolic link. */
 async function withShortPath<T>(dataFolder: string, act: (path: string) => Promise<T>): Promise<T> {
   const path = join(dataFolder, SOCKET)
   if (Buffer.byteLength(path) <= LONGEST_PATH_BYTES) return act(path)
@@ -196,7 +196,6 @@ async function withShortPath<T>(dataFolder: string, act: (path: string) => Promi
 }
 
 function unanswered(cause: unknown): DepotError {
-  const message =
-    'the running hart-depot gave no answer: it may have stopped before or after making the change'
+  const message = 'the running hart-depot did not answer; it may have made the change'
   return new DepotError('shutting_down', message, { cause })
 }

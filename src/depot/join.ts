@@ -14,16 +14,16 @@ import { WriterClient } from '../writer/writer-client.ts'
 interface World {
   readonly log: Logger
   readonly now?: () => number
-  /** Those of the thread that opened the depot. */
+  /** The claims of the thread that opened the depot. */
   readonly claims: Claims
   readonly examine: (checksum: string) => Promise<Damage | undefined>
-  /** Of this thread, in letters and digits. */
+  /** The name of this thread, in letters and digits. */
   readonly name: string
 }
 
 /**
- * Takes part, in a thread of its own, in a depot that another thread opened. Commits are heard once `begin` is called: what was read
- * until then may be older than those it hears first, never newer. The caller closes the depot before the other thread closes its own.
+ * Joins a depot that another thread opened. Commits arrive after `begin` is called; earlier reads may be older than the
+ * first of them, never newer. The caller closes this depot before the other thread closes its own.
  */
 export function joinDepot(
   share: Share,

@@ -38,15 +38,15 @@ import { Writer } from '../writer/writer.ts'
 import type { CommitListener, DepotWriter } from '../writer/writer.ts'
 import type { WriterPort } from '../writer/writer-client.ts'
 
-/** The opened resources of one data directory, which no other process holds meanwhile. */
+/** The open resources of one data directory, which this process has locked. */
 export interface Depot {
   readonly config: Config
   readonly limits: Limits
   readonly log: Logger
   readonly now: () => number
-  /** What it opened: its lock, its database, its folder of blobs. */
+  /** The opened files: lock, database and blob folder. */
   readonly files: OpenedFiles
-  /** For reading. */
+  /** Read-only. */
   readonly db: Db
   readonly writer: DepotWriter
   readonly blobs: FilesystemBlobs
@@ -54,17 +54,17 @@ export interface Depot {
   readonly hashes: HashThreads
   readonly secrets: SecretBox
   readonly authenticator: Authenticator
-  /** As {@link Scrub.examine}. */
+  /** See {@link Scrub.examine}. */
   readonly examine: (checksum: string) => Promise<Damage | undefined>
-  /** In the thread that opened the depot. It does nothing before it is started. */
+  /** Present in the thread that opened the depot. The caller starts it. */
   readonly upkeep: Upkeep | undefined
-  /** Whether this opening made the depot. */
+  /** Whether this call created the depot. */
   readonly isNew: boolean
-  /** The administrator's token, when this opening made it: to be shown once. */
+  /** The administrator's token, if this call created it. It can be shown only now. */
   readonly madeToken: string | undefined
-  /** What became of an administrator's token that was given to a depot which had been made before. */
+  /** What happened to the configured administrator's token, if the depot existed before. */
   readonly givenToken: GivenToken | undefined
-  /** What another thread joins by. Rejects where reads and writes have no threads of their own. */
+  /** Prepares a share with which another thread joins. Rejects in a depot that was opened `inProcess`. */
   share(): Promise<Share>
   close(): Promise<void>
 }
@@ -79,28 +79,28 @@ export interface Share {
 }
 
 export interface Limits {
-  /** How long a client may send nothing of a body. */
+  /** How long a client may pause while it sends a body. */
   readonly uploadIdleMs: number
-  /** How long a body may take, besides the time that its bytes need at the lowest rate. */
+  /** How long a body may take, in addition to the time that its bytes need at the lowest rate. */
   readonly bodyGraceMs: number
   readonly leastBodyBytesPerSecond: number
   /** How long the head of a request may take. */
   readonly headMs: number
-  /** How long a client may take nothing of its answer. */
+  /** How long a client may pause while it reads its answer. */
   readonly unreadMs: number
-  /** Bytes of answers that may wait in memory for their clients, of the depot as a whole. */
+  /** The most bytes of answers that wait in memory for clients, in the whole depot. */
   readonly pendingBytes: number
-  /** Of a thread that answers; absent where the process's limit of open files decides. */
+  /** The most connections of one thread; by default, the process's limit of open files decides. */
   readonly mostConnections?: number
-  /** Bytes of bodies that may be held in memory, of the depot as a whole. Those of packages are not held. */
+  /** The most bytes of request bodies in memory, in the whole depot, not counting packages, which are streamed. */
   readonly bodyBytes: number
-  /** How long a client may take its answer slowly before it is cut off to make room for others. */
+  /** How long a client may read slowly before it is disconnected to make room for others. */
   readonly slowAfterMs: number
-  /** How often an address may send a wrong token: so often at once, and so often a minute from then on. */
+  /** How many wrong tokens an address may send at once, and in each minute after that. */
   readonly wrongTokensPerMinute: number
-  /** How long nothing needs a file before it is taken away. */
+  /** How long a file must be unneeded before it is removed. */
   readonly orphanGraceMs: number
-  /** How long a file that is being received stays as it is before it is taken away: it belongs to nobody then. */
+  /** How long an upload's file may stay unchanged before it counts as abandoned and is removed. */
   readonly spoolGraceMs: number
 }
 
@@ -110,9 +110,9 @@ interface World {
   readonly limits?: Partial<Limits>
   /** Reads and writes without threads of their own: for what is over before they would have started, and where each step must come in its order. */
   readonly inProcess?: boolean
-  /** Takes away no bytes, whoever needs them or not: for `hart-depot restored`, which settles what is to become of them. */
+  /** Removes no blobs. For `hart-depot restored`, which adopts or discards them. */
   readonly keepsBlobs?: boolean
-  /** Milliseconds of the clock by which commands take long, in a depot without threads. */
+  /** The clock that measures how long commands take, in milliseconds, for a depot without threads. */
   readonly elapsed?: (() => number) | undefined
 }
 
@@ -133,8 +133,9 @@ const LIMITS: Limits = {
 }
 
 /**
- * Opens a data directory, making what is not there yet. Throws `data_in_use` when another process holds it, and
- * `invalid_request` when a folder cannot be made or written to. The caller closes the depot; commands that are queued then are still committed.
+ * Opens a data directory and creates what is missing. Throws `data_in_use` if another process holds it, and
+ * `invalid_request` if a folder cannot be created or written. The caller closes the depot; closing still commits queued
+ * commands.
  */
 export async function openDepot(config: Config, world: World): Promise<Depot> {
   const { log, now = Date.now } = world
@@ -153,7 +154,7 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     for (const closer of closers.splice(0).toReversed()) await closer()
   }
   try {
-    // What lies elsewhere may be that of another data directory, too.
+    // Another data directory may use the same database or blob folder, so these need locks too.
     if (dirname(config.databaseFile) !== config.dataFolder) hold(`${config.databaseFile}.lock`)
     if (dirname(config.blobFolder) !== config.dataFolder) hold(join(config.blobFolder, 'lock.sqlite'))
     const {
@@ -281,7 +282,7 @@ async function openData(
   return { db: threads.db(), writer, files }
 }
 
-/** Who breaks the glass is heard. */
+/** Logs every promotion that overrode rules. */
 function warnOfOverrides(log: Logger, entries: readonly LedgerEntry[]): void {
   for (const { sequence, event } of entries) {
     if (event.kind !== 'promotion' || event.override === undefined) continue
@@ -292,7 +293,7 @@ function warnOfOverrides(log: Logger, entries: readonly LedgerEntry[]): void {
   }
 }
 
-/** Tells once that the clock is behind what was committed, and once that it is no longer. */
+/** Logs when the clock falls behind commit times, and when it has caught up. */
 function clockWarner(log: Logger): CommitListener {
   let isAhead = false
   return (_entries, { aheadMs }) => {
@@ -307,7 +308,7 @@ function clockWarner(log: Logger): CommitListener {
   }
 }
 
-/** The administrator's token that was given. Throws `invalid_request`. */
+/** Reads the configured administrator's token. Throws `invalid_request`. */
 async function readAdminToken(
   { adminToken, adminTokenFile: file }: Config,
   log: Logger,
@@ -324,8 +325,8 @@ async function readNamedFile(file: string, variable: string, log: Logger): Promi
 }
 
 /**
- * The key that encrypts secrets: the one that was given, or that of `secret.key`, which is made while nothing is encrypted. Throws
- * `invalid_request` where it is not the key that the secrets in the database were encrypted with.
+ * Finds the key that encrypts secrets: the configured key, or the one in `secret.key`, which is created while nothing is
+ * encrypted. Throws `invalid_request` if stored secrets are encrypted with another key.
  */
 async function findSecretKey(
   { secretKey, secretKeyFile, dataFolder }: Config,
@@ -361,7 +362,7 @@ function expectUsed(key: Buffer, used: readonly string[], place: string): Buffer
   )
 }
 
-/** Makes a key in a file of 64 hex characters, whole and durable or not at all. */
+/** Creates a key file of 64 hex characters, atomically and durably. */
 async function makeSecretKey(path: string): Promise<Buffer> {
   const key = randomBytes(32)
   await rm(`${path}.new`, { force: true })

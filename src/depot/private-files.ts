@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import type { Config } from '../config.ts'
 
 /**
- * Makes everything private to this user that this process creates from now on, and what an earlier depot left behind with wider
- * modes. The folders that the operator made keep their modes: what lies in them is closed.
+ * Makes all files private to this user: sets the umask for new files, and narrows the modes of files from earlier
+ * versions. Folders that the operator made keep their modes, because their contents are private.
  */
 export async function keepPrivate(config: Config): Promise<void> {
   process.umask(0o077)
@@ -13,12 +13,12 @@ export async function keepPrivate(config: Config): Promise<void> {
   // SQLite gives its log and its index the mode of the database.
   for (const file of [databaseFile, `${databaseFile}-wal`, `${databaseFile}-shm`, ...locks])
     await close(file, 0o600)
-  // A blob is reached through its folder alone, so that the files, of which there may be a million, need no look.
+  // Closing the folders suffices; there may be a million files in them.
   for (const name of await readdir(blobFolder).catch(() => []))
     if (BLOBS.test(name)) await close(join(blobFolder, name), 0o700)
 }
 
-/** The folders of {@link FilesystemBlobs}: of blobs by the first two characters of their names, and of uploads. */
+/** The folders of {@link FilesystemBlobs}: the first two characters of checksums, and the spool of uploads. */
 const BLOBS = /^([0-9a-f]{2}|spool)$/
 
 async function close(path: string, mode: number): Promise<void> {

@@ -8,9 +8,9 @@ const GROUP = 0o070
 const LONGEST_BYTES = 4096
 
 /**
- * Reads a file that holds one secret, without the white space around it; `undefined` where there is no such file. Throws
- * `invalid_request` for a file that every user of the machine may read or write. A file of a group is taken, with a warning:
- * Kubernetes gives a pod's volumes to a group (`fsGroup`).
+ * Reads a file with one secret and trims it; `undefined` if the file does not exist. Throws `invalid_request` if every
+ * user may read or write the file. Access for a group only logs a warning, because Kubernetes gives volumes to a group
+ * (`fsGroup`).
  */
 export async function readSecretFile(path: string, log: Logger): Promise<string | undefined> {
   const file = await openFile(path)

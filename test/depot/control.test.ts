@@ -31,7 +31,7 @@ test('what went wrong inside is told to the log alone', async (t) => {
     await say(folder, '{"kind":"addAccount","input":{},"actor":{"client":"x","door":"cli"}}\n'),
   ) as unknown
   t.strictSame(answer, {
-    error: { code: 'internal', message: "an error of the depot's own; its log has it" },
+    error: { code: 'internal', message: 'internal error; see the log of the depot' },
   })
   t.match(logged.at(-1), { msg: 'a command from the command line failed', err: { type: 'TypeError' } })
 })
