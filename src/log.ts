@@ -5,20 +5,20 @@ import type { DestinationStream, Logger } from 'pino'
 import { shorten } from './errors.ts'
 
 const STDERR = 2
-/** Of one field of a line, in characters. */
+/** The most characters in one field of a line. */
 const LONGEST_TEXT = 1_000
 const LONGEST_STACK = 4_000
 
 /**
- * The log, on stderr: lines of JSON for programs, and of text where a person looks on. Stdout is left to what was asked for, so that
- * a token shown there is in no log. Threads may each open it: a line is written at once, and whole.
+ * Opens the log on stderr: JSON lines for programs, text on a terminal. Stdout is for results, so that a token shown
+ * there is in no log. Every thread may open the log; each line is written at once.
  */
 export function openLog(level: string): Logger {
   if (!isatty(STDERR)) return openLogTo(level, pino.destination({ fd: STDERR, sync: true }))
   return openLogTo(level, { write: (line: string) => process.stderr.write(formatLogLine(line)) })
 }
 
-/** A log whose lines of JSON go to `destination`, each with the name of its level and a time in RFC 3339. Texts that are too long, as what clients send may be, are cut. */
+/** Creates a log of JSON lines with level names and RFC 3339 times. Shortens long texts, which may come from clients. */
 export function openLogTo(level: string, destination: DestinationStream): Logger {
   return pino(
     {

@@ -1,6 +1,6 @@
-// What people are told of connections that fail, whoever made them: the words of Node and its libraries name functions and codes.
+// Explains failed connections in plain words. The messages of Node and its libraries name functions and codes.
 
-/** By the code of Node, of its fetch, or of OpenSSL (nodejs.org/api/errors.html, nodejs.org/api/tls.html); by the text where there is no code. */
+/** By the code of Node, fetch or OpenSSL (nodejs.org/api/errors.html, nodejs.org/api/tls.html), or by the text if there is no code. */
 const SENTENCES: Readonly<Record<string, string>> = {
   'bad port': 'Node connects to no server of HTTP at this port', // fetch.spec.whatwg.org, port blocking
   ABORT_ERR: 'it was broken off',
@@ -43,7 +43,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
   UND_ERR_SOCKET: 'the connection was cut',
 }
 
-/** By how a code begins: those of the parser of HTTP, and of OpenSSL. */
+/** By the prefix of a code, for the HTTP parser and OpenSSL. */
 const FAMILIES: readonly (readonly [prefix: string, sentence: string])[] = [
   ['HPE_', 'what answers there does not speak HTTP'],
   ['ERR_SSL_', 'what answers there does not speak TLS as it is spoken here'],
@@ -54,7 +54,7 @@ export function isNetworkFault(code: string): boolean {
   return code in SENTENCES || FAMILIES.some(([prefix]) => code.startsWith(prefix))
 }
 
-/** Why a connection failed, as a part of a sentence. An error without a code is one of our own, and says it itself. */
+/** Explains why a connection failed, as part of a sentence. An error without a code is our own; its message is used. */
 export function networkFault(error: Error): string {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   const sentence =
