@@ -1,5 +1,6 @@
 import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { ChunkedBody } from './chunked-body.ts'
 
 /** The property under which node:http keeps the response that a connection is busy with. */
 export const UNDER_WAY = '_httpMessage'
@@ -15,6 +16,7 @@ const LARGE_PIECE_BYTES = 16 * 1024
 const END_OF_HEAD = '\r\n\r\n'
 const MOST_TAIL = END_OF_HEAD.length - 1
 const NOTHING: Buffer = Buffer.alloc(0)
+const [CR, LF] = [0x0d, 0x0a]
 
 /**
  * Makes a server parse the next request of a connection only when the previous one is answered, and the answer is in the kernel. By itself
@@ -47,9 +49,13 @@ class Connection {
   /** The last response that began; kept until its request has come whole. */
   #response: ServerResponse | undefined
   /** How much of the request's body is still to come, where its length was announced. */
-  #bodyLeft: number | undefined
-  /** The last bytes parsed, in which the end of a head or of a chunked body may have begun. */
+  #bodyLeft = 0
+  #chunks: ChunkedBody | undefined
+  /** The last bytes parsed of a head, in which its end may have begun. */
   #tail = NOTHING
+  #hasPutBack = false
+  /** Whether other connections have their turn before what was put back. */
+  #isYielding = false
 
   constructor(socket: Socket, parse: (piece: NonSharedBuffer) => void) {
     this.#socket = socket
@@ -67,47 +73,74 @@ class Connection {
     if (end === piece.length) return free(piece)
     const isPaused = socket.isPaused()
     this.#putBack(piece.subarray(end))
-    if (!isPaused && !this.#isBusy()) socket.resume()
+    if (!isPaused && !this.#isBusy()) this.#yield()
   }
 
   #begin(response: ServerResponse): void {
     this.#response = response
     const { headers } = response.req
-    this.#bodyLeft =
-      headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : undefined
+    this.#chunks = headers['transfer-encoding'] === undefined ? undefined : new ChunkedBody()
+    this.#bodyLeft = Number(headers['content-length'] ?? 0)
     response.once('finish', () => {
       if (response.req.complete) this.#response = undefined
-      this.#socket.resume()
+      if (this.#hasPutBack) this.#yield()
+      else this.#socket.resume()
     })
   }
 
   #isBusy(): boolean {
     const { [UNDER_WAY]: response, [PAUSED]: isPaused } = this.#socket
-    return isPaused === true || (response !== null && response !== undefined && response.req.complete)
+    return (
+      this.#isYielding ||
+      isPaused === true ||
+      (response !== null && response !== undefined && response.req.complete)
+    )
+  }
+
+  /** Goes on in the next turn of the event loop. At once, one client whose requests wait in a long row would keep all others waiting. */
+  #yield(): void {
+    if (this.#isYielding) return
+    this.#isYielding = true
+    setImmediate(() => {
+      this.#isYielding = false
+      this.#hasPutBack = false
+      this.#socket.resume()
+    })
   }
 
   #putBack(piece: NonSharedBuffer): void {
+    this.#hasPutBack = true
     this.#socket.pause()
     this.#socket.unshift(piece)
   }
 
-  /** How much of a piece belongs to one request: to the end of its head, or of its body. More than one never, less perhaps. */
+  /** How much of a piece belongs to one request: to the end of its head, or of its body. */
   #endOf(piece: Buffer): number {
-    if (this.#response?.req.complete === false && this.#bodyLeft !== undefined) {
+    if (this.#response?.req.complete === false) {
+      if (this.#chunks !== undefined) return this.#chunks.endIn(piece)
       const end = Math.min(this.#bodyLeft, piece.length)
       this.#bodyLeft -= end
       return end
     }
     const tail = this.#tail
     this.#tail = NOTHING
-    const seam = tail.length === 0 ? piece : Buffer.concat([tail, piece.subarray(0, MOST_TAIL)])
-    const inSeam = seam.indexOf(END_OF_HEAD, 0, 'latin1')
+    const start = tail.length === 0 ? blankAtStart(piece) : 0
+    if (start === piece.length) return start
+    const seam = Buffer.concat([tail, piece.subarray(0, MOST_TAIL)])
+    const inSeam = tail.length === 0 ? -1 : seam.indexOf(END_OF_HEAD, 0, 'latin1')
     if (inSeam !== -1) return inSeam + END_OF_HEAD.length - tail.length
-    const at = tail.length === 0 ? -1 : piece.indexOf(END_OF_HEAD, 0, 'latin1')
+    const at = piece.indexOf(END_OF_HEAD, start, 'latin1')
     if (at !== -1) return at + END_OF_HEAD.length
     this.#tail = Buffer.from((piece.length < MOST_TAIL ? seam : piece).subarray(-MOST_TAIL))
     return piece.length
   }
+}
+
+/** The ends of lines before a request, which its parser skips (RFC 9112 2.2). */
+function blankAtStart(piece: Buffer): number {
+  let at = 0
+  while (at < piece.length && (piece[at] === CR || piece[at] === LF)) at += 1
+  return at
 }
 
 /** Gives the memory of a large piece back at once. The parser copied what it needed; the garbage collector would let tens of megabytes of an upload pile up. */
