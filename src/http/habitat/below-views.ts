@@ -56,6 +56,7 @@ function urlWithoutView(
   publicUrl: string | undefined,
 ): string {
   const [path = ''] = url.split('?', 1)
-  const origin = publicUrl === undefined ? `${protocol}://${host}` : new URL(publicUrl).origin
+  const own = host === '' ? '' : `${protocol}://${host}` // HTTP/1.0 needs no Host
+  const origin = publicUrl === undefined ? own : new URL(publicUrl).origin
   return `${origin}${publicPath}${path.replace(/\/views\/[^/]*(\/depot)?\//, '/')}`
 }

@@ -206,7 +206,9 @@ function describe(error: unknown, request: FastifyRequest, reply: FastifyReply):
     const told =
       parts.length === 0
         ? sentenceFor(error)
-        : named.map((part) => `${part.pointer ?? ''}: ${part.detail}`).join('; ')
+        : named
+            .map(({ pointer = '', detail }) => (pointer === '' ? detail : `${pointer}: ${detail}`))
+            .join('; ')
     const detail = `${shorten(told, LONGEST_DETAIL)}${others}`
     request.refusal = detail
     return {

@@ -134,7 +134,11 @@ test('a body counts as JSON whatever its type says, and one that is not JSON is 
     differences: '',
     body: { code: 'invalid_request' },
   })
-  t.match(await callApi(started, 'POST', '/api/v1/views', { headers }), { status: 400, differences: '' })
+  t.match(await callApi(started, 'POST', '/api/v1/views', { headers }), {
+    status: 400,
+    differences: '',
+    body: { detail: /^must be an object/ },
+  })
 })
 
 test('the entity tag of a view begins with its revision, and who has it is sent nothing', async (t) => {

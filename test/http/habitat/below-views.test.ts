@@ -1,5 +1,5 @@
 import tap, { test } from 'tap'
-import { ask } from '../../support/ask.ts'
+import { ask, converse } from '../../support/ask.ts'
 import { bearer } from '../../support/origin.ts'
 import { makeReleases, makeView, move } from '../../support/release-rows.ts'
 import { START, startDepot } from '../../support/start-depot.ts'
@@ -185,6 +185,13 @@ test("writing below a view's URL is refused with the URL that writes", async (t)
       }
     }
   }
+  const talk = converse(started.url)
+  await talk.say('POST /v1/depot/views/production/channels/acme/fresh HTTP/1.0\r\n\r\n')
+  t.match(
+    await talk.toTheEnd(),
+    /is for reading: POST to \/v1\/depot\/channels\/acme\/fresh$/,
+    'without Host',
+  )
   const published = await startDepot(t, {
     environment: { DEPOT_PUBLIC_URL: 'https://host.example/builder/' },
   })
