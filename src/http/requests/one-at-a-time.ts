@@ -73,7 +73,7 @@ class Connection {
     if (end === piece.length) return free(piece)
     const isPaused = socket.isPaused()
     this.#putBack(piece.subarray(end))
-    if (!isPaused && !this.#isBusy()) this.#yield()
+    if (!isPaused && !this.#isBusy()) socket.resume()
   }
 
   #begin(response: ServerResponse): void {
