@@ -7,11 +7,11 @@ import { tokenAdd } from '../../src/cli/token-add.ts'
 import { tokenRevoke } from '../../src/cli/token-revoke.ts'
 import { expectOpen } from '../../src/cli/whose.ts'
 import { readConfig } from '../../src/config.ts'
-import { runToEnd, scratchFolder } from '../support/run-cli.ts'
+import { runHere, runToEnd, scratchFolder } from '../support/run-cli.ts'
 
 test('an account and its narrowed token are made without a server, and listed', async (t) => {
   const DEPOT_DATA = await scratchFolder(t)
-  const added = await runToEnd(['account', 'add', 'ci', '--email', 'ci@example.org'], { DEPOT_DATA })
+  const added = await runHere(['account', 'add', 'ci', '--email', 'ci@example.org'], { DEPOT_DATA })
   t.match(added, { code: 0, stdout: 'added the account ci\n' })
   t.match(
     added.stderr,
@@ -19,21 +19,21 @@ test('an account and its narrowed token are made without a server, and listed', 
   )
 
   const narrowing = ['--action', 'upload,promote', '--view', 'acceptance', '--view', 'union']
-  const issued = await runToEnd(
+  const issued = await runHere(
     ['token', 'add', 'ci', '--label', 'build', '--expires', '2199-01-31', ...narrowing],
     { DEPOT_DATA },
   )
   t.match(issued, { code: 0, stderr: '' })
   t.match(issued.stdout, /^hart_[\w-]{43}\n$/, 'the token stands alone on stdout')
 
-  const { stdout: table } = await runToEnd(['token', 'list', 'ci'], { DEPOT_DATA })
+  const { stdout: table } = await runHere(['token', 'list', 'ci'], { DEPOT_DATA })
   const [heading = '', row = '', ...more] = table.trimEnd().split('\n')
   t.strictSame(more, [])
   t.match(row, /^2 {3}ci +active +build +\S+Z +2199-01-31T00:00:00Z +upload,promote; views acceptance,union$/)
   t.equal(row.indexOf('build'), heading.indexOf('LABEL'), 'columns are aligned')
   t.notMatch(table, issued.stdout.trim())
 
-  const { stdout: json } = await runToEnd(['token', 'list', '--json'], { DEPOT_DATA })
+  const { stdout: json } = await runHere(['token', 'list', '--json'], { DEPOT_DATA })
   t.match(JSON.parse(json), [
     { id: 1, account: 'admin', expires_at: null, scope: {} },
     {
@@ -45,18 +45,18 @@ test('an account and its narrowed token are made without a server, and listed', 
       scope: { actions: ['upload', 'promote'] },
     },
   ])
-  const accounts = await runToEnd(['account', 'list', '--json'], { DEPOT_DATA })
+  const accounts = await runHere(['account', 'list', '--json'], { DEPOT_DATA })
   t.match(JSON.parse(accounts.stdout), [
     { name: 'admin', is_administrator: true, email: null },
     { name: 'ci', is_administrator: false, email: 'ci@example.org' },
   ])
 
-  t.match(await runToEnd(['token', 'revoke', '2'], { DEPOT_DATA }), {
+  t.match(await runHere(['token', 'revoke', '2'], { DEPOT_DATA }), {
     code: 0,
     stdout: 'revoked token 2 of ci\n',
   })
-  t.match((await runToEnd(['token', 'list'], { DEPOT_DATA })).stdout, /^2 .* revoked /m)
-  t.match(await runToEnd(['token', 'revoke', '2'], { DEPOT_DATA }), {
+  t.match((await runHere(['token', 'list'], { DEPOT_DATA })).stdout, /^2 .* revoked /m)
+  t.match(await runHere(['token', 'revoke', '2'], { DEPOT_DATA }), {
     code: 1,
     stdout: '',
     stderr: 'hart-depot: token 2 was revoked before\n',
@@ -90,14 +90,14 @@ test('a refusal is one line on stderr and exit code 1', async (t) => {
     ],
     [['token', 'add', 'ci', '--expires', 'soon'], { DEPOT_DATA }, /^hart-depot: "soon" is no expiry.*\n$/],
   ]
-  const ends = await Promise.all(refusals.map(([args, environment]) => runToEnd(args, environment)))
+  const ends = await Promise.all(refusals.map(([args, environment]) => runHere(args, environment)))
   for (const [index, [, , stderr]] of refusals.entries())
     t.match(ends[index], { code: 1, stdout: '', stderr })
   t.notOk(existsSync(DEPOT_DATA), 'none of them made a depot')
 })
 
 test('what was typed wrong is exit code 2, and says in one line how to type it', async (t) => {
-  t.match(await runToEnd(['token']), {
+  t.match(await runHere(['token']), {
     code: 2,
     stdout: '',
     stderr: /^hart-depot COMMAND\n\n {2}token add .*\n {2}token list .*\n {2}token revoke /,
@@ -110,17 +110,17 @@ test('what was typed wrong is exit code 2, and says in one line how to type it',
     [['acount', '--help'], 'account'],
   ] as const) {
     t.match(
-      await runToEnd([...args]),
+      await runHere([...args]),
       { code: 2, stdout: '', stderr: new RegExp(`; did you mean ${meant}\\?\n$`) },
       args.join(' '),
     )
   }
-  t.match(await runToEnd(['fly']), {
+  t.match(await runHere(['fly']), {
     code: 2,
     stdout: '',
     stderr: 'hart-depot: there is no command "fly": see hart-depot --help\n',
   })
-  t.match(await runToEnd(['token', 'revoke', '1', '--now']), {
+  t.match(await runHere(['token', 'revoke', '1', '--now']), {
     code: 2,
     stdout: '',
     stderr: 'hart-depot: there is no option --now; usage: hart-depot token revoke ID\n',
@@ -153,8 +153,8 @@ test('what was typed wrong is exit code 2, and says in one line how to type it',
 })
 
 test('help and version are told', async (t) => {
-  t.match(await runToEnd(['--version']), { code: 0, stdout: /^hart-depot \d+\.\d+\.\d+\n$/ })
-  const { code, stdout } = await runToEnd(['--help'])
+  t.match(await runHere(['--version']), { code: 0, stdout: /^hart-depot \d+\.\d+\.\d+\n$/ })
+  const { code, stdout } = await runHere(['--help'])
   t.equal(code, 0)
   for (const name of [
     'serve',
@@ -168,7 +168,7 @@ test('help and version are told', async (t) => {
     'openapi',
   ])
     t.match(stdout, `\n  ${name} `)
-  t.match(await runToEnd(['token', 'add', '--help']), {
+  t.match(await runHere(['token', 'add', '--help']), {
     code: 0,
     stdout: /^hart-depot token add NAME .*--expires WHEN/s,
   })
@@ -178,19 +178,19 @@ test('help and version are told', async (t) => {
     ['account', '-h'],
   ]) {
     t.match(
-      await runToEnd(args),
+      await runHere(args),
       { code: 0, stderr: '', stdout: /^hart-depot COMMAND\n\n {2}account add .*\n {2}account list .*\n\n/ },
       args.join(' '),
     )
   }
-  t.match(await runToEnd(['help', 'token', 'add']), { code: 0, stdout: /^hart-depot token add NAME / })
-  t.match(await runToEnd(['help']), { code: 0, stdout: /^hart-depot COMMAND/ })
-  t.match(await runToEnd([]), { code: 2, stdout: '', stderr: /^hart-depot COMMAND/ })
+  t.match(await runHere(['help', 'token', 'add']), { code: 0, stdout: /^hart-depot token add NAME / })
+  t.match(await runHere(['help']), { code: 0, stdout: /^hart-depot COMMAND/ })
+  t.match(await runHere([]), { code: 2, stdout: '', stderr: /^hart-depot COMMAND/ })
 })
 
 test('a name that the depot does not have is told with the one that was meant', async (t) => {
   const DEPOT_DATA = await scratchFolder(t)
-  t.match(await runToEnd(['account', 'add', 'jenkins'], { DEPOT_DATA }), { code: 0 })
+  t.match(await runHere(['account', 'add', 'jenkins'], { DEPOT_DATA }), { code: 0 })
   const refusals: [string[], string][] = [
     [['token', 'add', 'jenkis'], 'there is no account "jenkis"; did you mean jenkins?'],
     [['token', 'list', 'nobody'], 'there is no account "nobody"'],
@@ -210,11 +210,11 @@ test('a name that the depot does not have is told with the one that was meant', 
     ],
     [['token', 'add', 'jenkins', '--expires', '0d'], 'the expiry "0d" has passed already'],
   ]
-  const ends = await Promise.all(refusals.map(([args]) => runToEnd(args, { DEPOT_DATA })))
+  const ends = await Promise.all(refusals.map(([args]) => runHere(args, { DEPOT_DATA })))
   for (const [index, [args, message]] of refusals.entries())
     t.match(ends[index], { code: 1, stdout: '', stderr: `hart-depot: ${message}\n` }, args.join(' '))
   t.equal(
-    (JSON.parse((await runToEnd(['token', 'list', '--json'], { DEPOT_DATA })).stdout) as unknown[]).length,
+    (JSON.parse((await runHere(['token', 'list', '--json'], { DEPOT_DATA })).stdout) as unknown[]).length,
     1,
     'none of them made a token',
   )

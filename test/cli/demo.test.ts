@@ -1,10 +1,10 @@
 import { readdir } from 'node:fs/promises'
 import { test } from 'tap'
-import { runToEnd, scratchFolder } from '../support/run-cli.ts'
+import { runHere, scratchFolder } from '../support/run-cli.ts'
 
 test('the demo shows three releases and a rollback on one screen, and leaves nothing', async (t) => {
   const TMPDIR = await scratchFolder(t)
-  const { code, stdout, stderr } = await runToEnd(['demo'], { TMPDIR })
+  const { code, stdout, stderr } = await runHere(['demo'], { TMPDIR })
   t.match({ code, stderr }, { code: 0, stderr: '' })
   const lines = stdout.trimEnd().split('\n')
   t.ok(lines.length <= 40, `${lines.length} lines`)

@@ -7,7 +7,7 @@ import { UsageError } from '../../src/cli/subcommand.ts'
 import { importInto, membersOf } from '../support/import.ts'
 import { NEWER, startSource } from '../support/import-source.ts'
 import { startProxy } from '../support/proxy.ts'
-import { run, runToEnd, scratchFolder } from '../support/run-cli.ts'
+import { run, runHere, scratchFolder } from '../support/run-cli.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 
 const HART_DEPOT_TOKEN = ADMIN_TOKEN
@@ -25,7 +25,7 @@ test('a dry run is a table, the import a table and a line, and progress goes to 
     '--origin',
     'tools',
   ]
-  const dry = await runToEnd([...args, '--dry-run'], { HART_DEPOT_TOKEN })
+  const dry = await runHere([...args, '--dry-run'], { HART_DEPOT_TOKEN })
   t.match(dry, { code: 0, stderr: 'comparing packages of acme\ncomparing packages of tools\n' })
   t.match(dry.stdout, /^acme \(new\) +1 \(0 here\) +4 \(0 here\) +\d+\.\d KiB$/m)
   t.match(dry.stdout, /^acme +nightly \(new\) +1 \(0 here\)$/m)
@@ -33,7 +33,7 @@ test('a dry run is a table, the import a table and a line, and progress goes to 
 
   const tokenFile = join(await scratchFolder(t), 'token')
   await writeFile(tokenFile, `${ADMIN_TOKEN}\n`)
-  const done = await runToEnd([...args, '--to-token-file', tokenFile, '--token-file', tokenFile])
+  const done = await runHere([...args, '--to-token-file', tokenFile, '--token-file', tokenFile])
   t.match(done, {
     code: 0,
     stdout: /^Copied 2 origins, 2 keys, 5 releases \(.*\), 3 channels; promoted 6 members$/m,
@@ -41,7 +41,7 @@ test('a dry run is a table, the import a table and a line, and progress goes to 
   t.match(done.stderr, /^copying releases 0 of 5$/m)
   t.notMatch(done.stdout + done.stderr, ADMIN_TOKEN)
 
-  const again = await runToEnd([...args, '--json'], { HART_DEPOT_TOKEN })
+  const again = await runHere([...args, '--json'], { HART_DEPOT_TOKEN })
   t.match(JSON.parse(again.stdout), {
     plan: [
       {
@@ -63,7 +63,7 @@ test('a dry run is a table, the import a table and a line, and progress goes to 
 test('what could not be copied is told, and makes the exit code 1', async (t) => {
   const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
-  const ended = await runToEnd(
+  const ended = await runHere(
     ['import-builder', source.url, '--to', destination.url, '--origin', 'nobody', '--origin', 'tools'],
     { HART_DEPOT_TOKEN },
   )
@@ -109,8 +109,8 @@ test('without a running depot, or a token for it, there is one line', async (t) 
   const destination = await startDepot(t, { listen: true })
   const { url } = await startDepot(t, { listen: true })
   const [gone, anonymous] = await Promise.all([
-    runToEnd(['import-builder', url, '--origin', 'acme', '--to', 'http://127.0.0.1:9']),
-    runToEnd(['import-builder', url, '--origin', 'acme', '--to', destination.url]),
+    runHere(['import-builder', url, '--origin', 'acme', '--to', 'http://127.0.0.1:9']),
+    runHere(['import-builder', url, '--origin', 'acme', '--to', destination.url]),
   ])
   t.match(gone, {
     code: 1,

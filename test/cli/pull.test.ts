@@ -8,7 +8,7 @@ import { latestIn } from '../support/import.ts'
 import { bearer } from '../support/origin.ts'
 import { NEWER, pullFrom, startDestination, startPullSource } from '../support/pull.ts'
 import { startProxy } from '../support/proxy.ts'
-import { run, runToEnd, scratchFolder, startServer } from '../support/run-cli.ts'
+import { run, runHere, scratchFolder, startServer } from '../support/run-cli.ts'
 import { ADMIN_TOKEN } from '../support/start-depot.ts'
 
 const HART_DEPOT_TOKEN = ADMIN_TOKEN
@@ -17,7 +17,7 @@ const { source } = await startPullSource(tap)
 test('a dry run is a table, the pull a table and a line, and progress goes to stderr', async (t) => {
   const destination = await startDestination(t, source)
   const args = ['pull', source.url, '--view', 'delivered', '--to', destination.url]
-  const dry = await runToEnd([...args, '--dry-run'], { HART_DEPOT_TOKEN })
+  const dry = await runHere([...args, '--dry-run'], { HART_DEPOT_TOKEN })
   t.match(dry, { code: 0, stderr: 'comparing origins and keys\ncomparing releases 0 of 3\n' })
   t.match(
     dry.stdout,
@@ -29,14 +29,14 @@ test('a dry run is a table, the pull a table and a line, and progress goes to st
 
   const tokenFile = join(await scratchFolder(t), 'token')
   await writeFile(tokenFile, `${ADMIN_TOKEN}\n`)
-  const done = await runToEnd([...args, '--to-token-file', tokenFile, '--token-file', tokenFile])
+  const done = await runHere([...args, '--to-token-file', tokenFile, '--token-file', tokenFile])
   t.match(done, {
     code: 0,
     stdout: /\nPulled 2 origins, 2 keys, 3 releases \(.*\); delivered is at revision 1\n$/,
     stderr: /^fetching releases 0 of 3$/m,
   })
   t.notMatch(done.stdout + done.stderr, ADMIN_TOKEN)
-  const again = await runToEnd([...args, '--json', '--exact', '--token-file', tokenFile], {
+  const again = await runHere([...args, '--json', '--exact', '--token-file', tokenFile], {
     HART_DEPOT_TOKEN,
   })
   t.match(JSON.parse(again.stdout), {
@@ -54,30 +54,30 @@ test('with keys that the command line shows and trusts, a view crosses an air ga
   const [home, far] = [await scratchFolder(t), await scratchFolder(t)]
   const carried = join(await scratchFolder(t), 'carried')
   const key = join(carried, 'depot.key')
-  const none = await runToEnd(['key', 'show'], { DEPOT_DATA: home })
+  const none = await runHere(['key', 'show'], { DEPOT_DATA: home })
   t.match(none, { code: 1, stderr: /there is no depot in/ })
-  const saved = await runToEnd(['pull', source.url, '--view', 'delivered', '--save', carried])
+  const saved = await runHere(['pull', source.url, '--view', 'delivered', '--save', carried])
   t.match(saved, {
     code: 0,
     stdout:
       /^Saved 3 of 3 releases \(.*\) of delivered@2 from http:.*, signed with the depot key [0-9a-f]{32}; the others were there\n$/,
   })
-  const shown = await runToEnd(['key', 'show'], { DEPOT_DATA: source.folder })
+  const shown = await runHere(['key', 'show'], { DEPOT_DATA: source.folder })
   t.equal(shown.stdout, await readFile(key, 'utf8'))
 
   const server = await startServer(t, far, { DEPOT_ADMIN_TOKEN: ADMIN_TOKEN })
   const args = ['pull', carried, '--into', 'acceptance', '--to', server.url]
-  t.match(await runToEnd(args, { HART_DEPOT_TOKEN }), {
+  t.match(await runHere(args, { HART_DEPOT_TOKEN }), {
     code: 1,
     stderr:
       /^hart-depot: the lockfile is signed with the depot key [0-9a-f]{32}, which is not trusted here: compare it .*\n$/,
   })
-  t.match(await runToEnd(['key', 'trust', 'home', key], { DEPOT_DATA: far }), {
+  t.match(await runHere(['key', 'trust', 'home', key], { DEPOT_DATA: far }), {
     code: 0,
     stdout: /^trusting the depot key [0-9a-f]{32} as home\n$/,
   })
-  t.match(await runToEnd(args, { HART_DEPOT_TOKEN }), { code: 0, stdout: /; acceptance is at revision 1\n$/ })
-  t.match(await runToEnd([...args, '--key', key, '--dry-run'], { HART_DEPOT_TOKEN }), { code: 0 })
+  t.match(await runHere(args, { HART_DEPOT_TOKEN }), { code: 0, stdout: /; acceptance is at revision 1\n$/ })
+  t.match(await runHere([...args, '--key', key, '--dry-run'], { HART_DEPOT_TOKEN }), { code: 0 })
   const history = await ask(`${server.url}/api/v1/views/acceptance/history?format=text`, {
     headers: bearer(),
   })
@@ -121,7 +121,7 @@ test('killed amid its downloads, it goes on where it was; ended by a signal, it 
   saving.process.kill('SIGKILL')
   await saving.ended
   t.notOk((await readdir(folder)).includes('lockfile'))
-  t.match(await runToEnd(['pull', source.url, '--view', 'delivered', '--save', folder]), {
+  t.match(await runHere(['pull', source.url, '--view', 'delivered', '--save', folder]), {
     code: 0,
     stdout: /^Saved [123] of 3 releases/,
   })
@@ -133,7 +133,7 @@ test('what stood in the way is told, and makes the exit code 1', async (t) => {
   const broken = await startProxy(t, source.url, (what) =>
     what.includes(`${NEWER}/download`) ? { status: 404 } : 'pass',
   )
-  const ended = await runToEnd(['pull', broken.url, '--view', 'delivered', '--to', destination.url], {
+  const ended = await runHere(['pull', broken.url, '--view', 'delivered', '--to', destination.url], {
     HART_DEPOT_TOKEN,
   })
   t.match(ended, { code: 1, stdout: /Pulled 2 origins, 2 keys, 2 releases \(.*\); promoted nothing\n$/ })
@@ -142,7 +142,7 @@ test('what stood in the way is told, and makes the exit code 1', async (t) => {
     /^failed: acme\/app\/.* answers 404\n[^]*hart-depot: 1 stood in the way, as told above: nothing was promoted\n$/m,
   )
   t.match(
-    await runToEnd(['pull', source.url, '--view', 'delivered', '--to', 'http://127.0.0.1:9'], {
+    await runHere(['pull', source.url, '--view', 'delivered', '--to', 'http://127.0.0.1:9'], {
       HART_DEPOT_TOKEN,
     }),
     { code: 1, stderr: /^hart-depot: no depot answers at http:\/\/127\.0\.0\.1:9\/v1/ },

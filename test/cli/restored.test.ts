@@ -7,7 +7,7 @@ import { ask, converse } from '../support/ask.ts'
 import { makeReleases, makeView, move } from '../support/release-rows.ts'
 import type { ReleaseRow } from '../support/release-rows.ts'
 import { bearer, makeOrigin, publishAll } from '../support/origin.ts'
-import { runToEnd, scratchFolder } from '../support/run-cli.ts'
+import { runHere, scratchFolder } from '../support/run-cli.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 import { RemoteDepot } from '../../src/remote/remote-depot.ts'
@@ -213,7 +213,7 @@ test('restored begins a new history, and the operator adopts or discards what th
   )
   await before.close()
   await copyFile(join(folder, 'depot.sqlite'), copy)
-  t.match(await runToEnd(['restored', '--adopt', 'all'], environment), {
+  t.match(await runHere(['restored', '--adopt', 'all'], environment), {
     code: 1,
     stderr: /^hart-depot: the depot is not one that was put back/,
   })
@@ -241,7 +241,7 @@ test('restored begins a new history, and the operator adopts or discards what th
     }),
     { status: 204 },
   )
-  t.match(await runToEnd(['restored'], environment), {
+  t.match(await runHere(['restored'], environment), {
     code: 1,
     stdout: '',
     stderr: /^hart-depot: another hart-depot is running on .*: stop it first\n$/,
@@ -251,7 +251,7 @@ test('restored begins a new history, and the operator adopts or discards what th
   await writeFile(join(folder, 'blobs', 'ab', 'ab'.repeat(32)), 'no package')
   await putBack(folder, copy)
 
-  const begun = await runToEnd(['restored'], environment)
+  const begun = await runHere(['restored'], environment)
   t.match(begun, { code: 0, stderr: '' })
   t.match(begun.stdout, /^A new history begins: [0-9a-f]{16}\. /)
   t.match(begun.stdout, new RegExp(`MISSING\\n${deleted.checksum}\\n`))
@@ -274,25 +274,25 @@ test('restored begins a new history, and the operator adopts or discards what th
   t.match(between.logged.map(({ msg }) => msg).join('\n'), /bytes that no release needs are kept/)
   await between.close()
 
-  t.match(await runToEnd(['restored', '--discard', discarded.checksum.slice(0, 3)], environment), {
+  t.match(await runHere(['restored', '--discard', discarded.checksum.slice(0, 3)], environment), {
     code: 1,
     stderr: /no file that no release needs has the checksum/,
   })
-  t.match(await runToEnd(['restored', '--discard', discarded.checksum.slice(0, 12)], environment), {
+  t.match(await runHere(['restored', '--discard', discarded.checksum.slice(0, 12)], environment), {
     code: 0,
     stdout: new RegExp(`^${discarded.checksum} +discarded\n`),
   })
-  const all = await runToEnd(['restored', '--adopt', 'all'], environment)
+  const all = await runHere(['restored', '--adopt', 'all'], environment)
   t.match(all, {
     code: 1,
     stdout: `${adopted.checksum}  acme/new/1.0.0/20260101000000 for x86_64-linux is published, as private\n`,
   })
   t.match(all.stderr, new RegExp(`${stranger.checksum} +there is no origin umbrella\n`))
-  t.match(await runToEnd(['restored', '--discard', 'all'], environment), {
+  t.match(await runHere(['restored', '--discard', 'all'], environment), {
     code: 0,
     stdout: /Every file among the packages is one that a release needs\. The server may start\.\n$/,
   })
-  t.match(await runToEnd(['verify'], environment), {
+  t.match(await runHere(['verify'], environment), {
     code: 1,
     stdout: new RegExp(
       `the views and their past agree\n\nFILE +IS +OF\n${deleted.checksum} +missing +acme/old/1.0.0/20260101000000\n$`,
@@ -320,12 +320,12 @@ test('restored begins a new history, and the operator adopts or discards what th
 
 test('restored where there is no depot, or typed wrong, says so', async (t) => {
   const DEPOT_DATA = join(await scratchFolder(t), 'nothing')
-  t.match(await runToEnd(['restored'], { DEPOT_DATA }), {
+  t.match(await runHere(['restored'], { DEPOT_DATA }), {
     code: 1,
     stdout: '',
     stderr: /^hart-depot: there is no depot in \S+: looked for \S+\. .*\n$/,
   })
-  t.match(await runToEnd(['restored', '--list', '--discard', 'all'], { DEPOT_DATA }), {
+  t.match(await runHere(['restored', '--list', '--discard', 'all'], { DEPOT_DATA }), {
     code: 2,
     stderr: /one of --list, --adopt and --discard at a time; usage: hart-depot restored/,
   })

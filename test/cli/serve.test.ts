@@ -4,7 +4,7 @@ import { test } from 'tap'
 import { urlOf } from '../../src/cli/url.ts'
 import { ask } from '../support/ask.ts'
 import { bearer } from '../support/origin.ts'
-import { runToEnd, scratchFolder, startServer } from '../support/run-cli.ts'
+import { runHere, runToEnd, scratchFolder, startServer } from '../support/run-cli.ts'
 import type { RunningServer } from '../support/run-cli.ts'
 import { ADMIN_TOKEN } from '../support/start-depot.ts'
 
@@ -42,7 +42,7 @@ test('a token that was given is not shown', async (t) => {
 
 test('a token that is given to a depot of before is added, and that is told once', async (t) => {
   const folder = await scratchFolder(t)
-  t.match(await runToEnd(['account', 'add', 'ci'], { DEPOT_DATA: folder }), { code: 0 })
+  t.match(await runHere(['account', 'add', 'ci'], { DEPOT_DATA: folder }), { code: 0 })
   for (const told of [1, 0]) {
     const server = await startServer(t, folder, GIVEN)
     t.equal((await createOrigin(server, ADMIN_TOKEN, `acme${told}`)).status, 201)
@@ -61,22 +61,22 @@ test('a token made beside a running server is good at once, and one revoked is n
   const folder = await scratchFolder(t)
   const server = await startServer(t, folder, GIVEN)
   t.equal((await stat(join(folder, 'control.sock'))).mode & 0o777, 0o600)
-  t.match(await runToEnd(['account', 'add', 'ci'], { DEPOT_DATA: folder }), { code: 0, stderr: '' })
-  const issued = await runToEnd(['token', 'add', 'ci'], { DEPOT_DATA: folder })
+  t.match(await runHere(['account', 'add', 'ci'], { DEPOT_DATA: folder }), { code: 0, stderr: '' })
+  const issued = await runHere(['token', 'add', 'ci'], { DEPOT_DATA: folder })
   const token = issued.stdout.trim()
   t.equal((await createOrigin(server, token, 'first')).status, 201)
-  t.match(await runToEnd(['token', 'add', 'ci', '--origin', 'first'], { DEPOT_DATA: folder }), { code: 0 })
-  t.match(await runToEnd(['token', 'add', 'ci', '--origin', 'frist'], { DEPOT_DATA: folder }), {
+  t.match(await runHere(['token', 'add', 'ci', '--origin', 'first'], { DEPOT_DATA: folder }), { code: 0 })
+  t.match(await runHere(['token', 'add', 'ci', '--origin', 'frist'], { DEPOT_DATA: folder }), {
     code: 1,
     stderr: 'hart-depot: there is no origin "frist"; did you mean first?\n',
   })
 
-  const { stdout } = await runToEnd(['token', 'list', 'ci', '--json'], { DEPOT_DATA: folder })
+  const { stdout } = await runHere(['token', 'list', 'ci', '--json'], { DEPOT_DATA: folder })
   const [listed] = JSON.parse(stdout) as { id: number }[]
-  t.match(await runToEnd(['token', 'revoke', String(listed?.id)], { DEPOT_DATA: folder }), { code: 0 })
+  t.match(await runHere(['token', 'revoke', String(listed?.id)], { DEPOT_DATA: folder }), { code: 0 })
   t.equal((await createOrigin(server, token, 'second')).status, 401)
   t.match(
-    await runToEnd(['account', 'add', 'ci'], { DEPOT_DATA: folder }),
+    await runHere(['account', 'add', 'ci'], { DEPOT_DATA: folder }),
     { code: 1, stderr: 'hart-depot: the account "ci" exists already\n' },
     'refusals travel',
   )
@@ -88,10 +88,10 @@ test('after kill -9 the command line and a new server work at once', async (t) =
   killed.process.kill('SIGKILL')
   await killed.ended
   t.ok((await readdir(folder)).includes('control.sock'), 'it left its socket')
-  t.match(await runToEnd(['account', 'add', 'ci'], { DEPOT_DATA: folder }), { code: 0, stderr: '' })
+  t.match(await runHere(['account', 'add', 'ci'], { DEPOT_DATA: folder }), { code: 0, stderr: '' })
 
   const server = await startServer(t, folder)
-  const { stdout } = await runToEnd(['token', 'add', 'ci'], { DEPOT_DATA: folder })
+  const { stdout } = await runHere(['token', 'add', 'ci'], { DEPOT_DATA: folder })
   t.equal((await createOrigin(server, stdout.trim(), 'acme')).status, 201)
 })
 

@@ -7,7 +7,7 @@ import { formatPublicKey } from '../../src/hart/origin-key.ts'
 import { ask } from '../support/ask.ts'
 import { buildHart, makeKeys } from '../support/build-hart.ts'
 import { bearer, uploadPath } from '../support/origin.ts'
-import { runToEnd, scratchFolder, startServer } from '../support/run-cli.ts'
+import { runHere, scratchFolder, startServer } from '../support/run-cli.ts'
 import type { RunningServer } from '../support/run-cli.ts'
 import { ADMIN_TOKEN } from '../support/start-depot.ts'
 
@@ -25,7 +25,7 @@ test('SIGTERM lets an upload in flight finish, and nothing else keeps the server
   server.process.kill('SIGTERM')
   await server.hears('stderr', /"msg":"stopping/)
   t.match(
-    await runToEnd(['account', 'add', 'meanwhile'], { DEPOT_DATA: folder }),
+    await runHere(['account', 'add', 'meanwhile'], { DEPOT_DATA: folder }),
     { code: 0 },
     'the command line still reaches it',
   )

@@ -7,7 +7,7 @@ import { test } from 'tap'
 import { blobPath } from '../../src/blobs/claims.ts'
 import { makeOrigin, publishAll } from '../support/origin.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
-import { runToEnd, scratchFolder, startServer } from '../support/run-cli.ts'
+import { runHere, scratchFolder, startServer } from '../support/run-cli.ts'
 import { startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
@@ -30,14 +30,14 @@ test('verify tells what it counted and the head, and names what someone changed 
   await makeFiles(started, 'acme/app/1.0.0/20260101000000')
   await started.close()
 
-  const agreed = await runToEnd(['verify'], { DEPOT_DATA })
+  const agreed = await runHere(['verify'], { DEPOT_DATA })
   t.match(agreed, { code: 0, stderr: '' })
   t.match(
     agreed.stdout,
     /^ENTRIES +PROMOTIONS +VIEWS +MEMBERSHIPS +POINTERS\n\d+ +2 +7 +2 +2\n\nhead \d+ {2}[0-9a-f]{64} {2}2026-01-01T00:00:00Z\n\nthe ledger, the views and their past agree\n\none package has its file, 1 bytes, of the right sizes; --bytes reads them, too\n$/,
   )
   const [, sequence, hash] = /^head (\d+) {2}(\w+)/m.exec(agreed.stdout) ?? []
-  const json = await runToEnd(['verify', '--json'], { DEPOT_DATA })
+  const json = await runHere(['verify', '--json'], { DEPOT_DATA })
   t.match(json, { code: 0, stderr: '' })
   t.match(JSON.parse(json.stdout), {
     agrees: true,
@@ -53,8 +53,8 @@ test('verify tells what it counted and the head, and names what someone changed 
     .exec("UPDATE views SET revision = 9 WHERE name = 'delivered'")
     .close()
   const [text, told] = await Promise.all([
-    runToEnd(['verify'], { DEPOT_DATA }),
-    runToEnd(['verify', '--json'], { DEPOT_DATA }),
+    runHere(['verify'], { DEPOT_DATA }),
+    runHere(['verify', '--json'], { DEPOT_DATA }),
   ])
   t.match(text, {
     code: 1,
@@ -73,24 +73,24 @@ test('verify works beside a running server, and sees one state of it while that 
   const DEPOT_DATA = await scratchFolder(t)
   const server = await startServer(t, DEPOT_DATA)
   const changes = Array.from({ length: 4 }, (_, index) =>
-    runToEnd(['account', 'add', `a${index}`], { DEPOT_DATA }),
+    runHere(['account', 'add', `a${index}`], { DEPOT_DATA }),
   )
-  const [verified] = await Promise.all([runToEnd(['verify', '--json'], { DEPOT_DATA }), ...changes])
+  const [verified] = await Promise.all([runHere(['verify', '--json'], { DEPOT_DATA }), ...changes])
   t.match(verified, { code: 0, stderr: '' })
   t.match(JSON.parse(verified.stdout), { agrees: true, views: 7 })
   server.process.kill('SIGTERM')
   await once(server.process, 'exit')
-  t.match(await runToEnd(['verify'], { DEPOT_DATA }), { code: 0, stderr: '' })
+  t.match(await runHere(['verify'], { DEPOT_DATA }), { code: 0, stderr: '' })
 })
 
 test('verify of nothing, or typed wrong, says so', async (t) => {
   const DEPOT_DATA = `${await scratchFolder(t)}/nothing`
-  t.match(await runToEnd(['verify'], { DEPOT_DATA }), {
+  t.match(await runHere(['verify'], { DEPOT_DATA }), {
     code: 1,
     stdout: '',
     stderr: /^hart-depot: there is no depot in \S+: looked for \S+\. .*\n$/,
   })
-  t.match(await runToEnd(['verify', '--quickly'], { DEPOT_DATA }), {
+  t.match(await runHere(['verify', '--quickly'], { DEPOT_DATA }), {
     code: 2,
     stdout: '',
     stderr: /usage: hart-depot verify \[--bytes\] \[--json\]\n$/,
@@ -110,7 +110,7 @@ test('verify compares rows and files in both directions, and with --bytes what i
   const pathOf = ({ checksum = '' }: { checksum?: string } = {}) =>
     blobPath(started.depot.config.blobFolder, checksum)
   await started.close()
-  t.match(await runToEnd(['verify', '--bytes'], { DEPOT_DATA }), {
+  t.match(await runHere(['verify', '--bytes'], { DEPOT_DATA }), {
     code: 0,
     stdout: /\n3 packages have their files, \d+ bytes, with the right checksums\n$/,
   })
@@ -120,7 +120,7 @@ test('verify compares rows and files in both directions, and with --bytes what i
     await mkdir(dirname(orphan), { recursive: true })
     await writeFile(orphan, 'orphan')
   }
-  const listed = await runToEnd(['verify'], { DEPOT_DATA })
+  const listed = await runHere(['verify'], { DEPOT_DATA })
   t.match(
     listed,
     { code: 0, stdout: /\n\nBYTES +NO RELEASE NEEDS\n6 +\S+\n6 +\S+\n$/ },
@@ -132,8 +132,8 @@ test('verify compares rows and files in both directions, and with --bytes what i
   await writeFile(pathOf(longer), 'x', { flag: 'a' })
   await unlink(pathOf(gone))
   const [cheap, read] = await Promise.all([
-    runToEnd(['verify'], { DEPOT_DATA }),
-    runToEnd(['verify', '--bytes', '--json'], { DEPOT_DATA }),
+    runHere(['verify'], { DEPOT_DATA }),
+    runHere(['verify', '--bytes', '--json'], { DEPOT_DATA }),
   ])
   t.match(cheap, { code: 1, stdout: /\nFILE +IS +OF\n/, stderr: /differ in 2 places/ })
   t.match(cheap.stdout, new RegExp(`${longer?.checksum} +of another size +acme/app/2.0.0/20260101120000`))

@@ -1,4 +1,4 @@
-import { existsSync, globSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
+import { chmodSync, existsSync, globSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { join, resolve } from 'node:path'
 import tap from 'tap'
@@ -72,6 +72,7 @@ function useMemoryAsDisk(): void {
   const stats = statfsSync(MEMORY_DISK)
   if (stats.bavail * stats.bsize < MEMORY_DISK_NEEDS_BYTES) return
   const folder = mkdtempSync(join(MEMORY_DISK, 'hart-depot-tests-'))
+  chmodSync(folder, 0o1777) // as /tmp, since some tests run commands as another user
   process.env['TMPDIR'] = folder
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
 }
