@@ -153,7 +153,7 @@ test('what was typed wrong is exit code 2, and says in one line how to type it',
 })
 
 test('help and version are told', async (t) => {
-  t.match(await runHere(['--version']), { code: 0, stdout: /^hart-depot \d+\.\d+\.\d+\n$/ })
+  t.match(await runHere(['--version']), { code: 0, stdout: /^hart-depot \d+\.\d+\.\d+(-[\w.]+)?\n$/ })
   const { code, stdout } = await runHere(['--help'])
   t.equal(code, 0)
   for (const name of [

@@ -1,6 +1,12 @@
-/** Numbers from 0 to below 1 that are the same in every run (mulberry32). */
+/** Where random tests begin: the same in every run, unless `SEED=` says another. */
+export const SEED = Number(process.env['SEED'] ?? 0)
+
+/** How often a random test runs: `usual`, unless `RUNS=` says how often. */
+export const runsOf = (usual: number): number => Number(process.env['RUNS'] ?? usual)
+
+/** Numbers from 0 to below 1 that follow from both seeds (mulberry32). */
 export function seeded(seed: number): () => number {
-  let state = seed
+  let state = (seed + SEED) | 0
   return () => {
     state = (state + 0x6d2b79f5) | 0
     let mixed = Math.imul(state ^ (state >>> 15), state | 1)

@@ -233,7 +233,7 @@ test('a connection goes on as it began, whatever comes on it and however it is c
 })
 
 test('a client that shuts its side down is answered, and who reads nothing is asked nothing more', async (t) => {
-  const started = await startDepot(t, { listen: true, hasThreads: true })
+  const started = await startDepot(t, { listen: true, hasThreads: true, limits: { unreadMs: 500 } })
   await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   await move(started, 'promote', 'acceptance', [
     { ident: 'acme/app/1.0.0/20260101120000', target: 'x86_64-linux' },
