@@ -54,7 +54,7 @@ interface Taken {
 export async function resolve(db: Db, view: View, request: SeenRequest): Promise<Resolved> {
   const resolved = await resolveAct(db, view, request)
   const { joining, leaving } = resolved.wanted
-  expectMovable(view, joining.length + leaving.length)
+  expectMovable(view, joining.length + leaving.length, { act: request.act })
   return resolved
 }
 

@@ -65,13 +65,21 @@ export function isRuled({ gates, freezes }: View): boolean {
 export const MOST_MOVED = 10_000
 
 /** Throws `too_large`. */
-export function expectMovable({ name }: Pick<View, 'name'>, count: number, previews = 0): void {
+export function expectMovable(
+  { name }: Pick<View, 'name'>,
+  count: number,
+  { previews = 0, act }: { previews?: number; act?: Act } = {},
+): void {
   const most = Math.floor(MOST_MOVED / (1 + previews))
   if (count <= most) return
   const besides = previews === 0 ? '' : ` while ${previews} previews follow it`
+  const advice =
+    act === 'set-rule'
+      ? `make another view with that rule, and promote ${name} into it in parts, by origin or name`
+      : 'narrow it by origin or name'
   throw new DepotError(
     'too_large',
-    `one change of ${name} may move ${most} releases${besides}, and this would move more: narrow it by origin or name${previews === 0 ? '' : ', or drop previews'}`,
+    `one change of ${name} may move ${most} releases${besides}, and this would move more: ${advice}${previews === 0 ? '' : ', or drop previews'}`,
   )
 }
 

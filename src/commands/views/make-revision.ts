@@ -60,7 +60,7 @@ export async function makeRevision(
     }
 
   const previews = view.preview === undefined ? await listPreviews(trx, { baseId: view.id }) : []
-  expectMovable(view, joining.length + leaving.length, previews.length)
+  expectMovable(view, joining.length + leaving.length, { previews: previews.length, act: why.act })
   const revision = view.revision + 1
   await closeMemberships(trx, view.id, [...leaving, ...joining], revision)
   await openMemberships(trx, view.id, joining, revision)
