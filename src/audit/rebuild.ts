@@ -3,6 +3,7 @@ import { withFreeze, withoutFreeze } from '../views/freeze.ts'
 import { emptyFold, foldPromotion, latestOf } from './fold.ts'
 import type { Fold, FoldedMember, FoldedPointer } from './fold.ts'
 import { FIRST_UNGOVERNED } from '../views/view.ts'
+import { withNextRule } from '../views/rule.ts'
 import type { PastRule, ViewRule } from '../views/rule.ts'
 import type { ViewMaker } from '../views/view.ts'
 import type { LedgerEvent, Promotion } from '../ledger/entry.ts'
@@ -170,7 +171,13 @@ export class RebuiltViews {
         revision: 0,
         fold: emptyFold(),
       })
-    else Object.assign(before, { rule, maker, ...NEW_LIFE })
+    else
+      Object.assign(before, {
+        pastRules: nextPastRules(before, { rule, from: before.revision + 1, isReopened: true }),
+        rule,
+        maker,
+        ...NEW_LIFE,
+      })
   }
 
   #change(name: string, place: string, change: (view: RebuiltView) => void): void {
@@ -186,10 +193,7 @@ export class RebuiltViews {
       this.#report(place, `it makes revision ${revision} of ${view.name} after revision ${view.revision}`)
     view.revision = revision
     if (promotion.rule !== undefined) {
-      view.pastRules = JSON.stringify([
-        ...(JSON.parse(view.pastRules) as PastRule[]),
-        { rule: view.rule, until: revision },
-      ])
+      view.pastRules = nextPastRules(view, { rule: promotion.rule, from: revision })
       view.rule = promotion.rule
     }
     const { endedMembers, endedPointers, faults } = foldPromotion(view.fold, promotion)
@@ -241,4 +245,11 @@ export function rebuiltFreeze(
 
 function isViewEvent(event: LedgerEvent): event is ViewEvent {
   return (VIEW_EVENTS as readonly string[]).includes(event.kind)
+}
+
+function nextPastRules(
+  { rule, pastRules }: RebuiltView,
+  next: { rule: ViewRule; from: number; isReopened?: boolean },
+): string {
+  return JSON.stringify(withNextRule({ rule, pastRules: JSON.parse(pastRules) as PastRule[] }, next))
 }

@@ -5,6 +5,7 @@ import { commonFreezes } from '../database/state-store.ts'
 import { DepotError, quote } from '../errors.ts'
 import { parseFreezes } from './freeze-store.ts'
 import { FIRST_UNGOVERNED, UNSTABLE } from '../views/view.ts'
+import { withNextRule } from '../views/rule.ts'
 import type { PastRule, ViewRule } from '../views/rule.ts'
 import type { Gates, View, ViewMaker, ViewName, ViewRelease } from '../views/view.ts'
 
@@ -79,13 +80,21 @@ export async function closeView(db: Db, viewId: number, at: number): Promise<voi
 /** Opens a closed view again, which has no members, under a rule and a maker of its new life, and without rules of before. Its revisions go on. */
 export async function reopenView(
   db: Db,
-  viewId: number,
+  view: View,
   as: { rule: ViewRule; maker: ViewMaker },
 ): Promise<void> {
+  const pastRules = withNextRule(view, { rule: as.rule, from: view.revision + 1, isReopened: true })
   await db
     .updateTable('views')
-    .set({ ...as, closed_at: null, gates: '{}', freeze: null, ungoverned: JSON.stringify(FIRST_UNGOVERNED) })
-    .where('id', '=', viewId)
+    .set({
+      ...as,
+      closed_at: null,
+      gates: '{}',
+      freeze: null,
+      ungoverned: JSON.stringify(FIRST_UNGOVERNED),
+      past_rules: JSON.stringify(pastRules),
+    })
+    .where('id', '=', view.id)
     .execute()
 }
 
@@ -126,16 +135,11 @@ export async function setViewRevision(db: Db, viewId: number, revision: number):
 }
 
 /** Sets the rule from a revision on. */
-export async function setViewRule(
-  db: Db,
-  { id, rule, pastRules }: View,
-  next: { rule: ViewRule; from: number },
-): Promise<void> {
-  const past: PastRule[] = [...pastRules, { rule, until: next.from }]
+export async function setViewRule(db: Db, view: View, next: { rule: ViewRule; from: number }): Promise<void> {
   await db
     .updateTable('views')
-    .set({ rule: next.rule, past_rules: JSON.stringify(past) })
-    .where('id', '=', id)
+    .set({ rule: next.rule, past_rules: JSON.stringify(withNextRule(view, next)) })
+    .where('id', '=', view.id)
     .execute()
 }
 

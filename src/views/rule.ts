@@ -7,8 +7,10 @@ export type ViewRule = (typeof VIEW_RULES)[number]
 /** A rule that a view no longer has. */
 export interface PastRule {
   readonly rule: ViewRule
-  /** The revision that set the next rule. */
+  /** The first revision under the next rule. */
   readonly until: number
+  /** The view was closed, and opened again under the next rule, so that no revision set it. */
+  readonly isReopened?: true
 }
 
 /** The rules of a view: the one that it has, and those before, oldest first. */
@@ -35,7 +37,18 @@ export function periodsOf({
   }))
 }
 
+/** The past rules of a view once another rule holds from a revision on. */
+export function withNextRule(
+  { rule, pastRules }: Rules,
+  next: { rule: ViewRule; from: number; isReopened?: boolean },
+): readonly PastRule[] {
+  const { from, isReopened = false } = next
+  // Before its first revision a view has no past to read.
+  if (isReopened && (next.rule === rule || from === 1)) return pastRules
+  return [...pastRules, { rule, until: from, ...(isReopened && { isReopened }) }]
+}
+
 /** Whether a revision set another rule. */
 export function setsRule({ pastRules }: Pick<Rules, 'pastRules'>, revision: number): boolean {
-  return pastRules.some(({ until }) => until === revision)
+  return pastRules.some(({ until, isReopened }) => until === revision && isReopened !== true)
 }

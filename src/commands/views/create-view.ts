@@ -19,7 +19,7 @@ export async function createView(
     throw new DepotError('already_exists', `the view ${name} exists already`)
   const { rule, maker } = input
   const viewId = before?.id ?? (await insertView(change.trx, { name, rule, maker, at: change.at }))
-  if (before !== undefined) await reopenView(change.trx, viewId, { rule, maker })
+  if (before !== undefined) await reopenView(change.trx, before, { rule, maker })
   await change.record({ kind: 'view-created', view: name, rule, maker }, { viewId })
   return getView(change.trx, name)
 }

@@ -1,4 +1,5 @@
 import tap, { test } from 'tap'
+import { verifyDepot } from '../../../src/audit/verify.ts'
 import { callApi } from '../../support/call-api.ts'
 import { makeReleases, makeView, move, setVisibility } from '../../support/release-rows.ts'
 import type { ReleaseRow } from '../../support/release-rows.ts'
@@ -317,4 +318,23 @@ test('a request that is sent again with its Idempotency-Key is answered as it wa
   t.equal(again.status, 200)
   t.strictSame(again.body, first.body)
   t.match(await send({ rule: 'highest' }), { status: 422, body: { code: 'idempotency_mismatch' } })
+})
+
+test('a view that was opened again under another rule has the past of the rule before', async (t) => {
+  const actor = { client: 'tests', door: 'cli' } as const
+  const { writer, db } = started.depot
+  const view = 'phoenix'
+  await writer.submit({ kind: 'declareChannel', input: { origin: 'acme', name: view, ownerId: 1 }, actor })
+  for (const release of [three, one]) await move(started, 'promote', view, [release])
+  await writer.submit({ kind: 'removeChannel', input: { origin: 'acme', name: view }, actor })
+  await makeView(started, view, 'promoted')
+  await move(started, 'promote', view, [two])
+  const back = await callApi(started, 'POST', `/api/v1/views/${view}/rollbacks`, { body: { to: 2 } })
+  t.match(back, { status: 200, body: { revision: 5 } })
+  t.strictSame(await latest(view), [three.ident], 'the highest, as it was then')
+  t.match(await callApi(started, 'POST', `/api/v1/views/${view}/reverts`, { body: { revision: 5 } }), {
+    status: 200,
+  })
+  t.strictSame(await latest(view), [two.ident])
+  t.strictSame((await verifyDepot(db)).findings, [])
 })
