@@ -275,6 +275,7 @@ export class Writer {
     } catch (error) {
       this.#head = await findHead(this.#db).catch(() => before.head) // a commit that reported failure may still be in the file
       this.#clock = before.clock
+      this.#ahead?.onCommit(entries) // for the same reason
       for (const waiting of taken) waiting.reject(translateDiskFull(error))
       return
     }

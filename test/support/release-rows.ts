@@ -9,6 +9,11 @@ export interface ReleaseRow {
   readonly target: Target
 }
 
+/** A depot, as far as these rows need one. */
+interface Written {
+  readonly depot: Pick<TestDepot['depot'], 'db' | 'writer'>
+}
+
 const ACTOR = { client: 'tests', door: 'cli' } as const
 
 /** A release and what it needs: `deps` directly, `tdeps` in all (`deps`, unless said otherwise). */
@@ -25,7 +30,7 @@ export interface Needy {
  * `ident for target` says otherwise. An origin that is not there is made.
  */
 export async function makeReleases(
-  { depot }: TestDepot,
+  { depot }: Written,
   ...releases: readonly (string | Needy)[]
 ): Promise<ReleaseRow[]> {
   const needy = releases.map((release): Needy =>
@@ -84,7 +89,7 @@ export async function setVisibility(
 
 /** Promotes or demotes as the depot's operator would, by the command. */
 export async function move(
-  { depot }: TestDepot,
+  { depot }: Written,
   kind: 'promote' | 'demote',
   view: string,
   releases: readonly ReleaseRow[],

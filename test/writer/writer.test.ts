@@ -5,10 +5,12 @@ import { join } from 'node:path'
 import { Kysely } from 'kysely'
 import { test } from 'tap'
 import { listAccounts } from '../../src/accounts/account-store.ts'
-import { openDatabase } from '../../src/database/database.ts'
+import { openDatabase, openSnapshot } from '../../src/database/database.ts'
 import { StablePlanDialect } from '../../src/database/dialect.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import type { LedgerEntry } from '../../src/ledger/entry.ts'
+import { makeReleases, move } from '../support/release-rows.ts'
+import type { ReleaseRow } from '../support/release-rows.ts'
 import { Writer } from '../../src/writer/writer.ts'
 import type { Commit } from '../../src/writer/writer.ts'
 
@@ -229,4 +231,54 @@ test('a command submitted while another is committed is committed after it', asy
     heard.flatMap(({ entries }) => entries.map(({ sequence }) => sequence)),
     [1, 2],
   )
+})
+
+test('what a commit wrote that reported a failure counts as changed for a command that has read ahead', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-writer-'))
+  const file = join(folder, 'depot.sqlite')
+  const database = openDatabase(file, 0)
+  const connection = new BetterSqlite3(file)
+  connection.pragma('foreign_keys = ON')
+  let isLong = false
+  let isFailing = false
+  let time = 0
+  const prepare = connection.prepare.bind(connection)
+  connection.prepare = ((text: string) => {
+    const statement = prepare(text)
+    if (text !== 'commit') return statement
+    const run = statement.run.bind(statement)
+    statement.run = (...parameters: unknown[]) => {
+      const result = run(...parameters)
+      if (isFailing) throw new Error('the disk did not answer')
+      return result
+    }
+    return statement
+  }) as typeof connection.prepare
+  const writer = await Writer.open(
+    new Kysely<Schema>({ dialect: new StablePlanDialect(connection) }),
+    () => 1_000,
+    { elapsed: () => (time += isLong ? 1_000 : 0), openSnapshot: () => openSnapshot(file) },
+  )
+  t.teardown(async () => {
+    await writer.close()
+    connection.close()
+    database.close()
+    await rm(folder, { recursive: true })
+  })
+  const depot = { depot: { writer, db: database.reader } }
+  await writer.submit({ kind: 'setUp', input: { adminTokenHash: undefined }, actor })
+  const [one, two] = (await makeReleases(
+    depot,
+    'acme/app/1.0/20260101000000',
+    'acme/app/2.0/20260101000000',
+  )) as [ReleaseRow, ReleaseRow]
+  isLong = true
+  const outcome = move(depot, 'promote', 'union', [two])
+  await writer.submit(adding('meanwhile'))
+  isLong = false
+  for (let turn = 0; turn < 2; turn += 1) await new Promise(setImmediate)
+  isFailing = true
+  await t.rejects(move(depot, 'promote', 'union', [one]), { message: 'the disk did not answer' })
+  isFailing = false
+  t.match(await outcome, { revision: 2, releases: [{ ident: two.ident, change: 'moved', from: one.ident }] })
 })
