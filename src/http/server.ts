@@ -39,7 +39,7 @@ import { closeConnectionsWhenStopping } from './stop.ts'
 import type { SharedServices, Workers } from './workers.ts'
 
 const LONGEST_PARAMETER = 2_048
-/** Answers that are not counted: a connection has one at a time. */
+/** Smaller answers are not counted: a connection has only one at a time. */
 const FEW_BYTES = 4 * 1024
 const RETRY_AFTER_SECONDS = 5
 const LONGEST_GOODBYE_MS = 2_000
@@ -49,15 +49,15 @@ const CONNECTION_STATUS: Readonly<Record<string, string>> = {
 }
 
 interface Options {
-  /** What a test replaces of how webhooks are sent. */
+  /** Replacements for parts of webhook delivery, for tests. */
   readonly webhooks?: Partial<Seams>
-  /** Other threads that answer requests: they end with this server, and their figures are part of its own. */
+  /** The other threads that answer requests. They end with this server, and its metrics include theirs. */
   readonly workers?: Workers
 }
 
 /**
- * The HTTP server over a depot, not yet listening; it delivers webhooks until it is closed. Closing it waits for requests in flight; the
- * depot stays open.
+ * Builds the HTTP server of a depot. It does not listen yet, but delivers webhooks until it is closed.
+ * Closing it waits for requests in flight. The depot stays open.
  */
 export async function buildServer(
   depot: Depot,
@@ -82,7 +82,7 @@ export async function buildServer(
   return app
 }
 
-/** The same in a thread that joined the depot. */
+/** Like buildServer, for a worker thread. */
 export async function buildWorkerServer(
   depot: Depot,
   services: SharedServices,
@@ -95,7 +95,7 @@ export async function buildWorkerServer(
   }
 }
 
-/** What a thread knows of the database without asking it. */
+/** Opens what a thread keeps in memory so that it does not have to ask the database. */
 async function openMemory(
   depot: Depot,
 ): Promise<Pick<RouteContext, 'answers' | 'feed' | 'pages' | 'pending' | 'bodies'>> {
@@ -107,7 +107,7 @@ async function openMemory(
   ).finally(() => start.close())
   depot.writer.onCommit((entries) => answers.onCommit(entries))
   const feed = await Feed.open(depot.db)
-  depot.writer.onCommit((entries) => feed.onCommit(entries)) // after the answers: who is woken by it asks them
+  depot.writer.onCommit((entries) => feed.onCommit(entries)) // after the answers, because woken followers read them
   const { pendingBytes, bodyBytes, slowAfterMs } = depot.limits
   const pending = new PendingAnswers({ mostBytes: pendingBytes / depot.config.workers, slowAfterMs })
   const bodies = new ReceivedBodies({ mostBytes: bodyBytes / depot.config.workers })
@@ -128,14 +128,14 @@ async function assemble(
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: nextId,
-    childLoggerFactory: (logger) => logger, // one for each request costs more than finding a poll's answer
+    childLoggerFactory: (logger) => logger, // a logger per request costs more than answering a poll
     trustProxy: depot.config.trustProxy === false ? false : trusts,
     rewriteUrl: ({ url = '/' }: IncomingMessage) => withoutPath(url, publicPath),
     bodyLimit: USUAL_BODY_BYTES,
     forceCloseConnections: 'idle',
     http: { headersTimeout: depot.limits.headMs, connectionsCheckingInterval: depot.limits.headMs / 2 },
     clientErrorHandler: (error, socket) => refuseConnection(depot.log, error, socket),
-    // For URLs that cannot be decoded, which reach no hook and no route.
+    // Handles URLs that cannot be decoded. They reach no hook and no route.
     frameworkErrors(error, request, reply) {
       closeIfSending(request, reply)
       if (request.url.startsWith('/api/')) replyProblem(error, request, reply)
@@ -145,9 +145,9 @@ async function assemble(
     routerOptions: { maxParamLength: LONGEST_PARAMETER, ignoreTrailingSlash: true },
   })
   app.setValidatorCompiler(validate)
-  app.setSerializerCompiler(() => JSON.stringify) // response schemas are for openapi.yaml and the compiler
+  app.setSerializerCompiler(() => JSON.stringify) // response schemas serve only openapi.yaml and the compiler
   closeConnectionsWhenStopping(app)
-  app.addHook('preClose', async () => feed.close()) // whoever waits is answered
+  app.addHook('preClose', async () => feed.close()) // answers all waiting requests
   app.decorateRequest('caller', undefined)
   app.decorateRequest('refusal', undefined)
   app.decorateRequest('subject', undefined)
@@ -176,7 +176,7 @@ async function assemble(
       throw limited ?? error
     }
   }
-  // Most requests come without a header, and need no promise.
+  // Most requests have no Authorization header and need no promise.
   app.addHook('onRequest', (request, _reply, done) => {
     depot.writer.catchUp()
     if (hasTwoHosts(request.raw.rawHeaders))
@@ -187,10 +187,10 @@ async function assemble(
   })
   app.addHook('onSend', (request, reply, payload, done) => {
     context.bodies.settle(request)
-    if (reply.raw.destroyed) logRequest(depot.log, request, reply) // the client has left: nothing follows
+    if (reply.raw.destroyed) logRequest(depot.log, request, reply) // the client is gone, so onResponse will not run
     else closeIfSending(request, reply)
     const { socket } = reply.raw
-    if (socket instanceof Socket) socket.setTimeout(depot.limits.unreadMs) // and is cut then; each piece that is taken begins it anew
+    if (socket instanceof Socket) socket.setTimeout(depot.limits.unreadMs) // cuts the connection unless the client reads something in this time
     const refusal = chargeAnswer(context.pending, { request, reply, payload })
     if (refusal === undefined) done()
     else done(refusal)
@@ -215,11 +215,11 @@ async function assemble(
     () => depot.limits.mostConnections ?? mostConnections(depot.config.workers),
     () => metrics.noteRefusedConnection(),
   )
-  // The system's own words, where it cannot take a connection: without a listener the process would end.
+  // Logs failures to accept a connection. Without a listener, they would end the process.
   app.server.once('listening', () =>
-    app.server.on('error', (error) => depot.log.error({ err: error }, 'a connection could not be taken')),
+    app.server.on('error', (error) => depot.log.error({ err: error }, 'a connection could not be accepted')),
   )
-  // Only the doors below read bodies. Here nothing does, not even of a request that reaches no route.
+  // Only the routes registered below read bodies, so a request without a route never has its body read.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _body, done) => done(null))
   app.setErrorHandler(replyProblem)
@@ -232,7 +232,10 @@ async function assemble(
   return app
 }
 
-/** For what is not HTTP, or ends before it should. An answer that has begun is sent to its end: in the middle of it, another one would be taken for a part of it. */
+/**
+ * Answers a connection that sent no valid HTTP or ended too early. If an answer has already begun, it is sent
+ * to its end and no other follows: the client would take that for part of the first.
+ */
 function refuseConnection(
   log: Logger,
   error: Error & { code?: string },
@@ -251,8 +254,8 @@ function refuseConnection(
 }
 
 /**
- * Counts what an answer holds in memory until its client has taken it. What is returned refuses it, where there is no room: only an answer
- * to a read, since a change has happened.
+ * Counts the memory that an answer holds until its client has received it. Returns a refusal if there is no
+ * room. Only answers to reads are refused, because a change has already happened.
  */
 function chargeAnswer(
   pending: PendingAnswers,
@@ -272,7 +275,7 @@ function chargeAnswer(
     if (payload instanceof FileStream) payload.destroy()
     return new DepotError(
       'overloaded',
-      `too many answers wait for their clients: try again in ${RETRY_AFTER_SECONDS} seconds`,
+      `too many answers are waiting for slow clients: try again in ${RETRY_AFTER_SECONDS} seconds`,
       { retryAfterSeconds: RETRY_AFTER_SECONDS },
     )
   }
@@ -280,7 +283,7 @@ function chargeAnswer(
   return undefined
 }
 
-/** RFC 9112 3.2: it is answered 400. node:http keeps the first one, and says nothing. */
+/** RFC 9112 3.2 requires 400 for two Host headers. node:http silently keeps the first. */
 function hasTwoHosts(rawHeaders: readonly string[]): boolean {
   let count = 0
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -290,7 +293,7 @@ function hasTwoHosts(rawHeaders: readonly string[]): boolean {
   return count > 1
 }
 
-/** Random only once, because most requests are polls. */
+/** Makes request ids from one random prefix and a counter, which is cheap enough for polls. */
 function requestIds(): () => string {
   const start = randomBytes(6).toString('hex')
   let count = 0
@@ -298,14 +301,14 @@ function requestIds(): () => string {
 }
 
 function closeIfSending(request: FastifyRequest, reply: FastifyReply): void {
-  const { complete } = request.raw as { complete?: boolean } // absent where a request is injected
-  // One without a body counts as incomplete as long as its answer comes at once.
+  const { complete } = request.raw as { complete?: boolean } // absent from injected requests
+  // A request without a body counts as incomplete when its answer is sent at once.
   if (complete !== false || !hasBody(request)) return
   reply.header('connection', 'close')
   closeGently(request.raw)
 }
 
-/** As {@link logRequest}, of a poll that took the fast path. */
+/** Like {@link logRequest}, for a poll that took the fast path. */
 function logPoll(log: Logger, request: string, { url, status, ms, caller }: FastAnswer): void {
   log.debug(
     {
@@ -320,11 +323,14 @@ function logPoll(log: Logger, request: string, { url, status, ms, caller }: Fast
   )
 }
 
-/** Changes and refusals are one line each at `info`; reads, which are most of the traffic, at `debug`. Never a header's value. */
+/**
+ * Logs a request in one line: changes and refusals at `info`, reads at `debug`. Header values are never
+ * logged.
+ */
 function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): void {
   const status = reply.statusCode
   const isRead = request.method === 'GET' || request.method === 'HEAD'
-  // 501 refuses a platform that this depot does not accept.
+  // 501 is a refusal: this depot does not accept the platform.
   const level =
     status >= 500 && status !== 501
       ? 'error'

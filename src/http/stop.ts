@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 
-/** What a slow upload or download gets to come to its end once the server stops. */
+/** How long slow uploads and downloads may continue after the server stops. */
 const LONGEST_STOP_MS = 10 * 60_000
 
 /**
- * Makes a server that is closing let go of its clients: every answer from then on says `Connection: close`, and a connection whose
- * answer had begun before is closed soon after it, rather than after the time that idle connections are kept.
+ * Closes connections soon once the server is closing. Every answer from then on says `Connection: close`, and
+ * connections whose answer had already begun are closed right after it instead of being kept alive.
  */
 export function closeConnectionsWhenStopping(app: FastifyInstance): void {
   let isStopping = false
@@ -19,7 +19,7 @@ export function closeConnectionsWhenStopping(app: FastifyInstance): void {
   })
 }
 
-/** Takes no new connections, and waits for the requests in flight; those that take longer than ten minutes are cut off. */
+/** Stops accepting connections and waits for requests in flight. After ten minutes it cuts them off. */
 export async function stopServer(app: FastifyInstance): Promise<void> {
   const cut = setTimeout(() => app.server.closeAllConnections(), LONGEST_STOP_MS)
   try {

@@ -8,10 +8,10 @@ import { buildWorkerServer } from './server.ts'
 import { stopServer } from './stop.ts'
 import type { WorkerCalls, ParentCalls, WorkerStart } from './workers.ts'
 
-// The other side of workers.ts: a thread that answers requests.
+// The entry file of a worker thread that answers requests; see workers.ts.
 
 const { host, port, name, share } = workerData as WorkerStart
-if (parentPort === null) throw new Error('this is run as a thread')
+if (parentPort === null) throw new Error('this file must run as a worker thread')
 const parent = parentPort
 
 const calls: ThreadCalls<ParentCalls> = new ThreadCalls<ParentCalls>(parent, {
@@ -43,5 +43,5 @@ await calls.call('listening')
 async function stop(): Promise<void> {
   await stopServer(app)
   await depot.close()
-  setImmediate(() => parent.close()) // once the answer is on its way
+  setImmediate(() => parent.close()) // after the reply to this call is sent
 }

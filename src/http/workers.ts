@@ -12,9 +12,9 @@ import { ThreadCalls } from '../threads/thread-calls.ts'
 import type { WebhookOperations } from '../delivery/webhooks.ts'
 import type { Figures, FiguresText } from './operator/metrics.ts'
 
-// Beside this file, whether that is the source or what was built from it.
+// The extension is .ts in the source and .js in a build.
 const THREAD = new URL(`./worker-thread${extname(import.meta.filename)}`, import.meta.url)
-/** What a thread that dies soon after its start waits for another to begin. */
+/** The delay before replacing a worker that died soon after its start. */
 const SOON_MS = 1_000
 
 interface Address {
@@ -22,23 +22,25 @@ interface Address {
   readonly port: number
 }
 
-/** What all threads that answer requests have in one of them. */
+/**
+ * Services that exist once per depot, in the main thread, and are shared by all threads that answer requests.
+ */
 export interface SharedServices {
   readonly webhooks: WebhookOperations
-  /** Those of the whole depot. */
+  /** The metrics of the whole depot. */
   readonly figures: () => Promise<FiguresText>
 }
 
-/** What one of them is told at its start. */
+/** The data a worker starts with. */
 export interface WorkerStart {
   readonly host: string
   readonly port: number
-  /** Of the thread, in letters and digits. */
+  /** The name of the thread, in letters and digits. */
   readonly name: string
   readonly share: Share
 }
 
-/** What this thread does for one of them. */
+/** The calls that a worker makes to the main thread. */
 export type ParentCalls = {
   readonly [Name in keyof Claims]: Claims[Name]
 } & {
@@ -48,14 +50,14 @@ export type ParentCalls = {
     readonly listening: () => Promise<void>
   }
 
-/** And that one for it. */
+/** The calls that the main thread makes to a worker. */
 export type WorkerCalls = {
   readonly figures: () => Promise<Figures>
-  /** Resolves when all requests in flight are answered, and the thread is about to end. */
+  /** Resolves when all requests in flight are answered and the thread is about to end. */
   readonly stop: () => Promise<void>
 }
 
-/** A thread, from its start to its end. */
+/** A worker thread between its start and its end. */
 interface RunningWorker {
   readonly calls: ThreadCalls<WorkerCalls>
   readonly thread: Worker
@@ -64,9 +66,10 @@ interface RunningWorker {
 }
 
 /**
- * Threads besides this one that answer requests on the same port; the system deals out connections. Each is a whole server, with pointers and
- * bodies of its own; what there may be only one of (webhooks, claims on blobs, the sums of figures) it asks this thread for. One that dies
- * takes its connections with it, and another takes its place.
+ * The worker threads, which answer requests on the same port as the main thread; the system distributes
+ * connections. Each worker is a complete server with its own pointers and bodies. It calls the main thread
+ * for what may exist only once: webhooks, claims on blobs and the sums of metrics. A worker that dies loses
+ * its connections and is replaced.
  */
 export class Workers {
   readonly #depot: Depot
@@ -76,23 +79,23 @@ export class Workers {
   #stopping: Promise<void> | undefined
   #started = 0
 
-  /** So many; none runs yet. */
+  /** Starts no threads; see {@link start}. */
   constructor(depot: Depot, count: number) {
     this.#depot = depot
     this.#count = count
   }
 
-  /** Where they find what this thread has for them. */
+  /** Sets the services that workers call. Must be called before {@link start}. */
   provide(services: SharedServices): void {
     this.#services = services
   }
 
-  /** Resolves when all of them listen. Rejects when one cannot; those that can go on until {@link stop}. */
+  /** Resolves when all workers listen. Rejects when one cannot; the others run until {@link stop}. */
   async start(address: Address): Promise<void> {
     await Promise.all(Array.from({ length: this.#count }, () => this.#start(address)))
   }
 
-  /** Those of threads that answer; one that is on its way out has taken its own with it. */
+  /** Returns the metrics of the listening workers. Those of a worker that is ending are lost. */
   async figures(): Promise<readonly Figures[]> {
     const found = await Promise.all(
       [...this.#running]
@@ -102,7 +105,7 @@ export class Workers {
     return found.filter((figures) => figures.length > 0)
   }
 
-  /** They take no new connections, and end with the requests they have in flight. */
+  /** Stops all workers: they accept no new connections and finish the requests in flight. */
   stop(): Promise<void> {
     this.#stopping ??= Promise.all([...this.#running].map((worker) => end(worker))).then(() => undefined)
     return this.#stopping
@@ -120,7 +123,7 @@ export class Workers {
       workerData: start,
       transferList: [share.writerPort.port],
       execArgv: [],
-    }) // what its parent preloads is no concern of it
+    }) // modules that the main thread preloads are not needed here
     const { promise: listening, resolve, reject } = Promise.withResolvers<void>()
     const calls = new ThreadCalls<WorkerCalls>(thread, {
       ...this.#parentCalls(() => !this.#running.has(worker)),
@@ -136,7 +139,7 @@ export class Workers {
       isListening: false,
     }
     this.#running.add(worker)
-    if (this.#stopping !== undefined) void end(worker) // while it was on its way
+    if (this.#stopping !== undefined) void end(worker) // stop() was called during the start
     let cause: unknown
     thread.on('error', (error) => (cause = error))
     thread.on('exit', (code) => {
@@ -146,10 +149,7 @@ export class Workers {
       reject(cause instanceof Error ? cause : reason)
       void this.#clear(name)
       if (this.#stopping !== undefined || !worker.isListening) return
-      log.error(
-        { err: cause ?? reason, worker: name },
-        'a thread that answered requests died; another takes its place',
-      )
+      log.error({ err: cause ?? reason, worker: name }, 'a worker thread died and is being replaced')
       setTimeout(() => this.#replace(address), performance.now() - begun < SOON_MS ? SOON_MS : 0).unref()
     })
     await listening
@@ -159,10 +159,7 @@ export class Workers {
     if (this.#stopping !== undefined) return
     this.#start(address).catch((error: unknown) => {
       if (this.#stopping !== undefined) return
-      this.#depot.log.error(
-        { err: error },
-        'a thread that should answer requests did not start; it is tried again',
-      )
+      this.#depot.log.error({ err: error }, 'a worker thread did not start; trying again')
       setTimeout(() => this.#replace(address), SOON_MS).unref()
     })
   }
@@ -173,7 +170,7 @@ export class Workers {
     return {
       async keep(spooled, checksum) {
         await claims.keep(spooled, checksum)
-        if (isGone()) await claims.release(checksum) // it can have told nobody of it
+        if (isGone()) await claims.release(checksum) // the worker died before it could use the claim
       },
       release: (checksum) => claims.release(checksum),
       forget: (checksum) => claims.forget(checksum),
@@ -187,8 +184,9 @@ export class Workers {
   }
 
   /**
-   * Takes away what a thread that is gone was receiving. Its claims on blobs stay until the depot next starts: the writer may still have
-   * the command that needs one, and a blob too many is better than a release without its bytes.
+   * Deletes the unfinished uploads of a worker that died. Its claims on blobs stay until the next start,
+   * because the writer may still have a command that needs one: a superfluous blob is better than a release
+   * without bytes.
    */
   async #clear(name: string): Promise<void> {
     const { blobs, log } = this.#depot
@@ -197,15 +195,15 @@ export class Workers {
     } catch (error) {
       log.error(
         { err: error, worker: name },
-        'what a thread left behind could not be cleared away; it is when the depot next starts',
+        'the unfinished uploads of a dead worker could not be deleted; the next start deletes them',
       )
     }
   }
 }
 
 /**
- * Makes a server listen, and its workers. Where there are some, the port is tried first: the system would share it with another depot.
- * Resolves with the port; rejects with the system's error.
+ * Makes the server and its workers listen, and resolves with the port. With workers, the port is tried first
+ * without sharing, because the system would share it with another depot. Rejects with the system's error.
  */
 export async function listen(
   app: FastifyInstance,
@@ -222,7 +220,7 @@ export async function listen(
   return address.port
 }
 
-/** Listens for a moment. Resolves with the port, a free one for 0; rejects with the system's error. */
+/** Listens briefly and resolves with the port; 0 chooses a free one. Rejects with the system's error. */
 export async function tryPort({ host, port }: Address): Promise<number> {
   const server = createServer().listen({ host, port })
   await once(server, 'listening')
@@ -237,7 +235,7 @@ function portOf(address: AddressInfo | string | null): number {
   return address.port
 }
 
-/** Before it listens, there is nothing to wait for. */
+/** A worker that is not yet listening has no requests to wait for. */
 async function end({ calls, thread, gone, isListening }: RunningWorker): Promise<void> {
   if (isListening) calls.call('stop').catch(() => undefined)
   else await thread.terminate()
@@ -245,5 +243,5 @@ async function end({ calls, thread, gone, isListening }: RunningWorker): Promise
 }
 
 function notProvided(): never {
-  throw new Error('workers start once the server is built')
+  throw new Error('provide() must be called before start()')
 }

@@ -84,7 +84,7 @@ for (const [what, { damage, isSeen, harm }] of Object.entries(DAMAGES)) {
     t.match(
       (await download(started, hart)).text,
       new RegExp(
-        `the file of acme/app/1\\.0\\.0/20260101120000 is ${damage} on the disk of the depot: upload the same file again`,
+        `the file of acme/app/1\\.0\\.0/20260101120000 is ${damage} on the depot's disk: upload the same file again`,
       ),
     )
     t.ok(started.logged.some(({ level, msg }) => level === 'error' && /were not served/.test(String(msg))))

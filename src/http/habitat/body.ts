@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import type { Depot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
 import { shapeFault } from '../../text/shape-fault.ts'
-import { sentenceFor } from '../requests/error-reply.ts'
+import { parserMessage } from '../requests/error-reply.ts'
 import { incoming, incomingText } from '../requests/incoming.ts'
 import { expectModest } from '../requests/json-limits.ts'
 import type { JsonLimits } from '../requests/json-limits.ts'
@@ -107,6 +107,6 @@ async function fileOfForm(request: HabitatRequest, what: string, graceMs: number
 /** The parser of forms has codes only for its limits, and few words for all else. */
 function formFault(error: unknown): string {
   return error instanceof Error && 'code' in error
-    ? sentenceFor(error)
+    ? parserMessage(error)
     : 'it ends early, or its parts are not as its Content-Type says'
 }

@@ -24,16 +24,16 @@ const POLLS = {
   404: { ...HABITAT, method: 'GET', status: '4xx' },
 } as const
 
-/** As it is sent. */
+/** Metrics in the text format of Prometheus. */
 export interface FiguresText {
   readonly type: string
   readonly body: string
 }
 
-/** Figures that a thread hands to another one. */
+/** Metrics that one thread sends to another. */
 export type Figures = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
 
-/** What a thread counts of the requests that it answers. Noting one costs under a microsecond. */
+/** Metrics of the requests that one thread answers. Recording a request takes less than a microsecond. */
 export class RequestMetrics {
   readonly #registry = new Registry()
   readonly #requests: Histogram<'door' | 'method' | 'status'>
@@ -53,33 +53,33 @@ export class RequestMetrics {
     const registers = [this.#registry]
     this.#requests = new Histogram({
       name: 'hart_depot_request_duration_seconds',
-      help: 'Requests, from their headers to the end of their answer; those that waited for something to happen are of the door "held"',
+      help: 'Time from the headers of a request to the end of its answer. Requests that waited for an event have the door "held"',
       labelNames: ['door', 'method', 'status'],
       buckets: REQUEST_SECONDS,
       registers,
     })
     this.#sentBytes = new Counter({
       name: 'hart_depot_sent_bytes_total',
-      help: 'Bytes of bodies that answers announced',
+      help: 'Sum of the Content-Length of answers',
       labelNames: ['door'],
       registers,
     })
     this.#wrongTokens = new Counter({
       name: 'hart_depot_wrong_tokens_total',
-      help: 'Requests with a wrong token: refused (401), or limited (429) since too many came from their address',
+      help: 'Requests with a wrong token: refused (401), or limited (429) after too many from one address',
       labelNames: ['answer'],
       registers,
     })
     this.#exhausted = new Counter({
       name: 'hart_depot_file_descriptors_exhausted_total',
-      help: 'Connections that were refused to leave file descriptors to others, and requests that failed since none was left; process_open_fds and process_max_fds tell how many there are',
+      help: 'Connections refused to save file descriptors, and requests that failed for lack of one; see also process_open_fds and process_max_fds',
       labelNames: ['what'],
       registers,
     })
     for (const what of ['connection', 'request']) this.#exhausted.inc({ what }, 0)
     const followers = new Gauge({
       name: 'hart_depot_followers',
-      help: 'Requests that are held, and open streams of events',
+      help: 'Requests that wait for an event, and open event streams',
       registers,
       collect() {
         followers.set(feed.load.watches)
@@ -95,7 +95,7 @@ export class RequestMetrics {
     })
     const received = new Gauge({
       name: 'hart_depot_received_body_bytes',
-      help: 'Bytes of bodies, other than packages, that are held in memory until their requests are answered',
+      help: 'Bytes of request bodies, other than packages, that are held in memory until the request is answered',
       registers,
       collect() {
         received.set(bodies.bytes)
@@ -103,7 +103,7 @@ export class RequestMetrics {
     })
   }
 
-  /** Takes in a request that was answered. */
+  /** Records an answered request. */
   note(request: FastifyRequest, reply: FastifyReply): void {
     if (request.lacksDescriptors) this.#exhausted.inc({ what: 'request' })
     const door = request.isHeld ? 'held' : doorOf(request.url)
@@ -119,7 +119,7 @@ export class RequestMetrics {
     this.#exhausted.inc({ what: 'connection' })
   }
 
-  /** Takes in a poll that was answered on the fast path. */
+  /** Records a poll that was answered on the fast path. */
   notePoll({ status, bodyBytes, ms }: FastAnswer): void {
     this.#requests.observe(POLLS[status], ms / 1_000)
     if (bodyBytes > 0) this.#sentBytes.inc(HABITAT, bodyBytes)
@@ -135,8 +135,9 @@ export class RequestMetrics {
 }
 
 /**
- * What the depot counts of itself: what is there once, in a registry of its own, and the sums over the threads that answer requests. Labels
- * have few values, whatever is asked: no ident, URL, account or client is one, and a view is one only where the depot or its operators made it.
+ * The metrics of the depot: those that exist once, in a registry of its own, and the sums over all threads.
+ * Labels have few values whatever clients send: no ident, URL, account or client is a label, and a view is
+ * one only if the depot or its operators made it.
  */
 export class DepotMetrics {
   readonly #registry = new Registry()
@@ -167,19 +168,19 @@ export class DepotMetrics {
     const registers = [this.#registry]
     const commits = new Histogram({
       name: 'hart_depot_commit_duration_seconds',
-      help: 'Batches of commands, from begin to durable',
+      help: 'Time of a batch of commands from BEGIN to durable',
       buckets: COMMIT_SECONDS,
       registers,
     })
     const batches = new Histogram({
       name: 'hart_depot_commit_commands',
-      help: 'Commands committed together',
+      help: 'Commands per commit',
       buckets: BATCH_COMMANDS,
       registers,
     })
     const promotions = new Counter({
       name: 'hart_depot_promotions_total',
-      help: 'Revisions made, by what was done',
+      help: 'Revisions of views, by the act that made them',
       labelNames: ['act', 'cause'],
       registers,
     })
@@ -191,7 +192,7 @@ export class DepotMetrics {
     })
     const sequence = new Gauge({
       name: 'hart_depot_ledger_sequence',
-      help: 'The last entry of the ledger',
+      help: 'Sequence number of the last ledger entry',
       registers,
     })
     const take = ({ event }: LedgerEntry) => {
@@ -202,7 +203,7 @@ export class DepotMetrics {
     }
     const ahead = new Gauge({
       name: 'hart_depot_commit_time_ahead_seconds',
-      help: 'By how much the last commit time is ahead of the clock: above a minute, the clock was set back or is wrong',
+      help: 'Seconds by which the last commit time is ahead of the clock; more than a minute means that the clock was set back or is wrong',
       registers,
       async collect() {
         ahead.set(Math.max((await findHead(depot.db)).at - depot.now(), 0) / 1_000)
@@ -220,7 +221,7 @@ export class DepotMetrics {
   #gaugeViews(depot: Depot): void {
     const revisions = new Gauge({
       name: 'hart_depot_view_revision',
-      help: 'The revision a view is at; views that only clients made are left out',
+      help: 'Current revision of a view; views made by clients are left out',
       labelNames: ['view'],
       registers: [this.#registry],
       async collect() {
@@ -234,10 +235,10 @@ export class DepotMetrics {
   #gaugeDisks(depot: Depot): void {
     const registers = [this.#registry]
     const labelNames = ['holds'] as const
-    const disks = async () => Object.entries(await readDiskSpace(depot.config).catch(() => ({}))) // a folder that is gone takes no other figures with it
+    const disks = async () => Object.entries(await readDiskSpace(depot.config).catch(() => ({}))) // a missing folder must not fail the other metrics
     const free = new Gauge({
       name: 'hart_depot_disk_free_bytes',
-      help: 'Bytes that are free on the disk that holds the database, or the packages',
+      help: 'Free bytes on the disk of the database or the packages',
       labelNames,
       registers,
       async collect() {
@@ -247,7 +248,7 @@ export class DepotMetrics {
     })
     const reserve = new Gauge({
       name: 'hart_depot_disk_reserve_bytes',
-      help: 'Bytes that uploads leave free there',
+      help: 'Bytes that uploads leave free on that disk',
       labelNames,
       registers,
       async collect() {
@@ -257,7 +258,7 @@ export class DepotMetrics {
     })
     const stored = new Gauge({
       name: 'hart_depot_stored_bytes',
-      help: 'Bytes of the packages that are stored; those of deleted ones until they are collected',
+      help: 'Bytes of stored packages, including deleted ones that are not yet collected',
       registers,
       async collect() {
         stored.set((await readStored(depot.db)).bytes)
@@ -299,12 +300,12 @@ export class DepotMetrics {
     })
   }
 
-  /** By name, since only administrators make them, and not many. */
+  /** Labels by name: only administrators make webhooks, and few. */
   #countWebhooks(webhooks: Webhooks): void {
     const registers = [this.#registry]
     const attempts = new Counter({
       name: 'hart_depot_webhook_attempts_total',
-      help: 'Attempts to deliver an entry to a webhook, by what came of them',
+      help: 'Attempts to deliver an entry to a webhook, by outcome',
       labelNames: ['outcome'],
       registers,
     })
@@ -313,7 +314,7 @@ export class DepotMetrics {
     )
     const states = new Gauge({
       name: 'hart_depot_webhooks',
-      help: 'Webhooks, by how they fare',
+      help: 'Webhooks, by state',
       labelNames: ['state'],
       registers,
       collect() {
@@ -323,7 +324,7 @@ export class DepotMetrics {
     })
     const behind = new Gauge({
       name: 'hart_depot_webhook_behind_entries',
-      help: 'Entries of the ledger that a webhook has still to look at',
+      help: 'Ledger entries that a webhook has not yet processed',
       labelNames: ['webhook'],
       registers,
       collect() {

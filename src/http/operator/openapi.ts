@@ -8,9 +8,9 @@ const INFO = {
   title: 'hart-depot',
   version: '1',
   description:
-    'A Habitat package depot whose environments are named, versioned views. Below /v1 stands what Habitat clients of all years expect; below /api/v1 what their protocol has no words for. ' +
-    'A refusal below /v1 has the body that Builder gives it, which is mostly none. hab gets {code,msg}; curl, wget and clients that prefer text/plain get a sentence, and those that name application/problem+json a problem (RFC 9457). ' +
-    'Additive only: fields are added, never removed or changed.',
+    'A Habitat package depot whose environments are named, versioned views. The Habitat protocol is served below /v1, for clients of all years; the API of hart-depot is below /api/v1. ' +
+    'Errors below /v1 have the body that Builder sends, which is mostly empty. hab gets {code,msg}; curl, wget and clients that prefer text/plain get a sentence; clients that list application/problem+json get a problem document (RFC 9457). ' +
+    'Changes are additive: fields are added, and never removed or changed.',
   license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
 }
 
@@ -19,11 +19,11 @@ const SECURITY_SCHEMES = {
   basic: {
     type: 'http',
     scheme: 'basic',
-    description: 'a token as the password, whatever the user, for clients that can carry only a URL',
+    description: 'a token as the password, with any user name, for clients that can be given only a URL',
   },
 } as const
 
-const MEANINGS: Readonly<Record<string, string>> = { 200: 'as asked', 201: 'made' }
+const MEANINGS: Readonly<Record<string, string>> = { 200: 'success', 201: 'created' }
 
 /** Collects every route that is registered after it, for {@link writeOpenApi} and `/openapi.yaml`. */
 export async function collectRoutes(app: FastifyInstance): Promise<void> {
@@ -43,30 +43,34 @@ export async function collectRoutes(app: FastifyInstance): Promise<void> {
   })
 }
 
-/** Answers that are nothing but a shape with a name have no description of their own, which the document requires. */
+/** Adds a description, which OpenAPI requires, to responses that only refer to a named schema. */
 function described(route: ReturnType<typeof jsonSchemaTransform>): ReturnType<typeof jsonSchemaTransform> {
   const answers = Object.entries((route.schema.response ?? {}) as Record<string, object>)
   const response = answers.map(([status, answer]) => [
     status,
     '$ref' in answer
-      ? { description: MEANINGS[status] ?? 'as asked', content: { 'application/json': { schema: answer } } }
+      ? { description: MEANINGS[status] ?? 'success', content: { 'application/json': { schema: answer } } }
       : answer,
   ])
   return { ...route, schema: { ...route.schema, response: Object.fromEntries(response) as object } }
 }
 
-/** Every shape with a name is made once as it comes in and once as it goes out; ours only go out. */
+/**
+ * The library generates an input and an output schema for each named shape. Named shapes are only used in
+ * responses, so the input schemas are removed.
+ */
 const withoutInputs: NonNullable<FastifyDynamicSwaggerOptions['transformObject']> = (document) => {
   const made = jsonSchemaTransformObject(document)
   const { schemas = {} } = ('components' in made ? made.components : undefined) ?? {}
   for (const name of Object.keys(schemas)) {
     if (name.endsWith('Input')) delete schemas[name]
   }
-  // Beside the document itself: the depot may lie below a path of its host. @fastify/swagger knows only URLs and paths from the root.
+  // The server URL is relative to the document, because the depot may be below a path of its host.
+  // @fastify/swagger accepts only URLs and absolute paths.
   return { ...made, servers: [{ url: '.' }] }
 }
 
-/** The whole document, of a server whose plugins are loaded. */
+/** Returns the whole document as YAML. The plugins of the server must be loaded. */
 export function writeOpenApi(app: FastifyInstance): string {
   return `# Generated from the routes by \`npm run openapi\`: do not edit.\n${app.swagger({ yaml: true })}`
 }

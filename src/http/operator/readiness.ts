@@ -6,16 +6,19 @@ import type { Depot } from '../../depot/open.ts'
 import { listViews } from '../../revisions/view-store.ts'
 
 export interface Readiness {
-  /** Whether requests should be sent here: it can answer reads. */
+  /** Whether the depot can answer reads, and so should receive requests. */
   readonly isReady: boolean
   readonly database: string
-  /** `ok`, or why writes are going to be refused. Reads are answered all the same, so that this alone makes no depot unready. */
+  /**
+   * `ok`, or the reason why writes will be refused. Reads still work, so a full disk does not make the depot
+   * unready.
+   */
   readonly disk: string
-  /** What the operator should mend, a sentence each, without paths. */
+  /** Problems the operator should fix, one sentence each, without paths. */
   readonly reasons: readonly string[]
 }
 
-/** Looks at what a depot needs to answer. Never rejects: what is wrong is said in the answer. */
+/** Checks what a depot needs to answer. Never rejects: problems are part of the result. */
 export async function readiness(depot: Depot): Promise<Readiness> {
   const database = await listViews(depot.db, { after: 0, limit: 1 }).then(() => 'ok', reason)
   const damaged = database === 'ok' ? await countDamaged(depot.db).catch(() => 0) : 0
@@ -48,7 +51,7 @@ function isFull({ freeBytes, reserveBytes }: DiskSpace): boolean {
   return freeBytes < reserveBytes
 }
 
-/** The kind of error, without paths. */
+/** Returns the code of an error, without paths. */
 function reason(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string'
     ? `failed: ${error.code}`

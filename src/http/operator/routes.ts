@@ -9,13 +9,13 @@ const tags = ['operation']
 const Readiness = z.object({
   ready: z.boolean(),
   database: z.string(),
-  disk: z.string().describe('ok, or why writes are refused; reads are answered meanwhile'),
+  disk: z.string().describe('ok, or the reason why writes are refused; reads still work'),
   reasons: z
     .array(z.string())
-    .describe('what the operator should mend, a sentence each; empty where all is well'),
+    .describe('problems the operator should fix, one sentence each; empty if all is well'),
 })
 
-/** What an operator's tools look at. */
+/** Routes for the operator's tools: health, readiness, metrics and openapi.yaml. */
 export async function operatorRoutes(
   app: FastifyInstance,
   { context: { depot }, figures }: { context: RouteContext; figures: () => Promise<FiguresText> },
@@ -26,7 +26,7 @@ export async function operatorRoutes(
 
   app.get(
     '/healthz',
-    { schema: { tags, summary: 'The process is up', response: plain('ok') } },
+    { schema: { tags, summary: 'Answers ok while the process runs', response: plain('ok') } },
     async (_request, reply) => reply.type('text/plain').send('ok\n'),
   )
 
@@ -35,8 +35,8 @@ export async function operatorRoutes(
     {
       schema: {
         tags,
-        summary: 'Requests should be sent here',
-        response: { 200: Readiness.describe('ready'), 503: Readiness.describe('not now') },
+        summary: 'Whether the depot is ready for requests',
+        response: { 200: Readiness.describe('ready'), 503: Readiness.describe('not ready') },
       },
     },
     async (_request, reply) => {
@@ -47,7 +47,7 @@ export async function operatorRoutes(
 
   app.get(
     '/metrics',
-    { schema: { tags, summary: 'Figures, for Prometheus', response: plain('figures') } },
+    { schema: { tags, summary: 'Metrics for Prometheus', response: plain('metrics') } },
     async (request, reply) => {
       request.isVital = true
       const { type, body } = await figures()

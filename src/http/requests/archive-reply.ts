@@ -11,9 +11,10 @@ const YEAR_S = 31_536_000
 const PRIVATE_S = 300
 
 /**
- * Sends the bytes of a release: whole, or one range of them, streamed in large pieces; nothing to who has them already. The
- * entity tag is the checksum of the whole file. `X-Filename` is what `hab` stores it as, and must be on every 200 (habitat-today.md 1.5).
- * Throws `blob_damaged` for bytes that are known to be damaged, and for a file of another size than the release's.
+ * Sends the bytes of a release, or one range of them, or 304 if the client has them. The entity tag is the
+ * checksum of the whole file. `hab` stores the file under the name in `X-Filename`, so every 200 must have it
+ * (habitat-today.md 1.5). Throws `blob_damaged` for bytes known to be damaged, and for a file whose size is
+ * not that of the release.
  */
 export async function replyArchive(
   release: Release,
@@ -45,7 +46,7 @@ export async function replyArchive(
   const { start, end } = typeof range === 'string' ? { start: 0, end: size - 1 } : range
   if (typeof range !== 'string') reply.code(206).header('content-range', `bytes ${start}-${end}/${size}`)
   reply.header('content-length', end - start + 1)
-  // To HEAD nothing is sent, as a stream: for anything else fastify makes the length that of what is sent.
+  // HEAD gets an empty stream: for any other body fastify would overwrite the length.
   if (request.method === 'HEAD') return reply.send(Readable.from([]))
   const bytes = blobs.read(release.checksum, { start, end })
   bytes.once('error', (error: NodeJS.ErrnoException) => {
@@ -54,7 +55,7 @@ export async function replyArchive(
   return reply.send(bytes)
 }
 
-/** What a stream of bytes fails with because of the client that reads it. */
+/** Errors that the client's connection causes, not the file. */
 const CONNECTION: readonly unknown[] = ['EPIPE', 'ECONNRESET', 'ECONNABORTED', 'ETIMEDOUT']
 
 async function expectSound(release: Release, depot: Depot, request: FastifyRequest): Promise<void> {
@@ -64,27 +65,29 @@ async function expectSound(release: Release, depot: Depot, request: FastifyReque
   ])
   const damage = blob?.damage ?? seen
   if (damage === undefined) return
-  depot.files.expectThere() // or that is why
-  // What was put back, or has just gone, is news.
+  depot.files.expectThere() // throws if the data folder itself is gone
+  // The recorded damage differs from what is seen now, so the blob is examined again.
   if (blob?.damage !== seen && blob?.damage !== 'of other bytes') examineLater(release, depot)
   const ident = formatIdent(release.ident)
   request.log.error(
     { request: request.id, ident, checksum: release.checksum, damage },
-    'the bytes of a package are damaged, and were not served',
+    'a damaged package was not served',
   )
   throw new DepotError(
     'blob_damaged',
-    `the file of ${ident} is ${damage} on the disk of the depot: upload the same file again, which repairs it`,
+    `the file of ${ident} is ${damage} on the depot's disk: upload the same file again to repair it`,
   )
 }
 
 function examineLater({ checksum }: Release, { examine, log }: Depot): void {
   examine(checksum).catch((error: unknown) =>
-    log.error({ err: error, checksum }, 'a package could not be read again'),
+    log.error({ err: error, checksum }, 'a package could not be examined'),
   )
 }
 
-/** A range counts only for GET (RFC 9110 14.2), and only while the file is the one the client knows: `If-Range` (13.1.5). */
+/**
+ * A range counts only for GET (RFC 9110 14.2), and only if `If-Range` is absent or names this file (13.1.5).
+ */
 function wantsRange(request: FastifyRequest, tag: string): boolean {
   const { range } = request.headers
   const known = request.headers['if-range']
@@ -92,8 +95,8 @@ function wantsRange(request: FastifyRequest, tag: string): boolean {
 }
 
 /**
- * One range of bytes, both ends included. More ranges than one, or another unit (the clients of 2016 sent bare numbers), mean the
- * whole (RFC 9110 14.2).
+ * Parses one range of bytes, both ends included. Several ranges, or another unit (the clients of 2016 sent
+ * bare numbers), mean the whole file (RFC 9110 14.2).
  */
 export function parseRange(
   header: string,
@@ -113,7 +116,7 @@ export function parseRange(
   return start >= size ? 'unsatisfiable' : { start, end }
 }
 
-/** `If-None-Match`: `*`, or a list that holds the tag, compared weakly (RFC 9110 13.1.2). */
+/** Reports whether `If-None-Match` is `*` or lists the tag, compared weakly (RFC 9110 13.1.2). */
 export function matches(header: string | undefined, tag: string): boolean {
   if (header === undefined) return false
   if (header === tag) return true

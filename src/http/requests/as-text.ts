@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /**
- * Lets a route answer people too: what its handler sends is JSON, unless the client likes `text/plain` better (`Accept`) or asks
- * for `?format=text`; then `write` makes the text. curl accepts anything and so gets JSON, which scripts rely on.
+ * Route hook that offers JSON as text for people. Clients get text if they prefer `text/plain` (`Accept`) or
+ * ask for `?format=text`; `write` makes it. curl accepts anything and so gets JSON, which scripts rely on.
  */
 export function orText(write: (body: never) => string) {
   return async (request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> => {
@@ -18,20 +18,20 @@ export function prefersText(request: FastifyRequest): boolean {
   return format === undefined ? acceptsTextRather(request) : format === 'text'
 }
 
-/** Whether the client likes `text/plain` better than JSON (`Accept`). */
+/** Whether the client prefers `text/plain` to JSON (`Accept`). */
 export function acceptsTextRather(request: FastifyRequest): boolean {
   const ranges = parseAccept(request.headers.accept ?? '*/*')
   return quality(ranges, 'text', 'plain') > quality(ranges, 'application', 'json')
 }
 
-/** Whether the client names `application/problem+json` (RFC 9457), and likes it no less than a text. */
+/** Whether the client lists `application/problem+json` (RFC 9457) and does not prefer text. */
 export function namesProblem(request: FastifyRequest): boolean {
   const ranges = parseAccept(request.headers.accept ?? '*/*')
   const named = ranges.find((range) => range.type === 'application' && range.subtype === 'problem+json')
   return named !== undefined && named.q > 0 && named.q >= quality(ranges, 'text', 'plain')
 }
 
-/** Whether the client names `text/event-stream`, as every `EventSource` does, and likes it no less than JSON. */
+/** Whether the client lists `text/event-stream`, as every `EventSource` does, and does not prefer JSON. */
 export function prefersEvents(request: FastifyRequest): boolean {
   const ranges = parseAccept(request.headers.accept ?? '*/*')
   const named = ranges.find((range) => range.type === 'text' && range.subtype === 'event-stream')
@@ -53,7 +53,7 @@ function parseAccept(header: string): MediaRange[] {
   })
 }
 
-/** That of the most specific range that matches (RFC 9110 12.5.1). */
+/** Returns the quality of the most specific range that matches (RFC 9110 12.5.1). */
 function quality(ranges: readonly MediaRange[], type: string, subtype: string): number {
   const exact = ranges.find((range) => range.type === type && range.subtype === subtype)
   const any = ranges.find((range) => range.type === type && range.subtype === '*')

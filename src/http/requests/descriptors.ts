@@ -1,12 +1,15 @@
 import { readFileSync, readdirSync } from 'node:fs'
 
-/** Descriptors that connections leave alone: for the database, the log, and threads that start when they are needed first. */
+/** Descriptors reserved for the database, the log and threads that start on demand. */
 const RESERVED = 64
 /** A connection may need a descriptor for the file that it uploads or downloads. */
 const SHARE_OF_CONNECTIONS = 2 / 3
 const LEAST_CONNECTIONS = 8
 
-/** How many connections each of so many threads may have, by the limit of open files and what is open now; `undefined` where the system does not tell. */
+/**
+ * Returns how many connections each of `threads` may have, given the limit of open files and the files open
+ * now. Returns `undefined` where the system does not tell.
+ */
 export function mostConnections(threads: number): number | undefined {
   try {
     const most = mostFiles()
@@ -14,7 +17,7 @@ export function mostConnections(threads: number): number | undefined {
     const free = most - readdirSync('/proc/self/fd').length - RESERVED
     return Math.max(LEAST_CONNECTIONS, Math.floor((free * SHARE_OF_CONNECTIONS) / threads))
   } catch {
-    return undefined // the system has no such files
+    return undefined // this system has no /proc
   }
 }
 
@@ -25,15 +28,15 @@ function mostFiles(): number | undefined {
 
 const CODES: readonly unknown[] = ['EMFILE', 'ENFILE']
 const MOST_CAUSES = 5
-/** With so few left, opening a database fails: it takes a file, its log and its index. */
+/** With fewer descriptors left, SQLite cannot open a database, which takes a file, its log and its index. */
 const FEW = 8
 
-/** Whether something failed because the process, or the machine, has no file descriptor left. */
+/** Whether an error was caused by a lack of file descriptors in the process or the machine. */
 export function lacksDescriptors(error: unknown): boolean {
   let cause = error
   for (let depth = 0; depth < MOST_CAUSES && cause instanceof Error; depth += 1) {
     if ('code' in cause && CODES.includes(cause.code)) return true
-    // SQLite names no cause, and a file that may not be read is another one.
+    // SQLite gives no cause, and an unreadable file has the same code.
     if ('code' in cause && cause.code === 'SQLITE_CANTOPEN') return hasFew()
     cause = cause.cause
   }
@@ -44,6 +47,6 @@ function hasFew(): boolean {
   try {
     return (mostFiles() ?? Infinity) - readdirSync('/proc/self/fd').length < FEW
   } catch (error) {
-    return error instanceof Error && 'code' in error && CODES.includes(error.code) // looking takes a descriptor, too
+    return error instanceof Error && 'code' in error && CODES.includes(error.code) // reading the folder takes a descriptor, too
   }
 }

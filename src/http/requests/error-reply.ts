@@ -8,17 +8,17 @@ const RETRY_AFTER_SECONDS = 5
 
 interface Meaning {
   readonly status: number
-  /** What `hab` gets instead, which hides the sentence of some statuses. */
+  /** The status for `hab`, which hides the message of some statuses. */
   readonly habStatus?: number
-  /** The text Builder gives with it (habitat-today.md 3.6 and 6), where it gives one. */
+  /** The body that Builder sends (habitat-today.md 3.6 and 6), if any. */
   readonly text?: string
-  /** Builder's text is the message of the error. */
-  readonly tellsWhy?: true
-  /** The number in `{code,msg}`, as of 2016 (habitat-2016.md 1.5). */
+  /** Builder's body is the error's message. */
+  readonly sendsMessage?: true
+  /** The `code` of `{code,msg}`, as of 2016 (habitat-2016.md 1.5). */
   readonly netCode: number
 }
 
-/** Things that are wrong with one request which its answer names. */
+/** The most faults of one request that its answer lists. */
 const MOST_NAMED = 50
 /** In characters. */
 const LONGEST_DETAIL = 2_000
@@ -31,7 +31,7 @@ const ACCESS_DENIED = 7
 const SESSION_EXPIRED = 8
 const CONFLICT = 9
 
-/** What each code means to a client: the one table for all doors. */
+/** The HTTP meaning of each error code, for all routes. */
 const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   invalid_request: { status: 400, netCode: REMOTE_REJECTED },
   unauthenticated: { status: 401, netCode: SESSION_EXPIRED },
@@ -61,9 +61,9 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   target_unsupported: { status: 501, netCode: REMOTE_REJECTED },
   key_malformed: { status: 422, text: 'Invalid origin public key', netCode: REMOTE_REJECTED },
   secret_key_malformed: { status: 422, text: 'Invalid origin secret key', netCode: REMOTE_REJECTED },
-  key_not_yours: { status: 403, tellsWhy: true, netCode: ACCESS_DENIED },
+  key_not_yours: { status: 403, sendsMessage: true, netCode: ACCESS_DENIED },
   origin_malformed: { status: 417, netCode: REMOTE_REJECTED },
-  origin_not_empty: { status: 409, tellsWhy: true, netCode: CONFLICT },
+  origin_not_empty: { status: 409, sendsMessage: true, netCode: CONFLICT },
   invalid_value: { status: 422, netCode: REMOTE_REJECTED },
   transfer_to_owner: {
     status: 422,
@@ -75,10 +75,10 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
     text: 'Departing the owner from the origin is not allowed',
     netCode: ACCESS_DENIED,
   },
-  stranger_departs: { status: 422, tellsWhy: true, netCode: REMOTE_REJECTED },
+  stranger_departs: { status: 422, sendsMessage: true, netCode: REMOTE_REJECTED },
   token_not_yours: { status: 401, text: 'Unauthorized access.', netCode: ACCESS_DENIED },
-  view_absent: { status: 404, habStatus: 400, tellsWhy: true, netCode: NOT_FOUND },
-  read_only: { status: 405, tellsWhy: true, netCode: REMOTE_REJECTED },
+  view_absent: { status: 404, habStatus: 400, sendsMessage: true, netCode: NOT_FOUND },
+  read_only: { status: 405, sendsMessage: true, netCode: REMOTE_REJECTED },
   refused: { status: 403, netCode: ACCESS_DENIED },
   not_member: { status: 400, netCode: REMOTE_REJECTED },
   in_use: { status: 422, netCode: CONFLICT },
@@ -93,7 +93,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   overloaded: { status: 503, netCode: INTERNAL },
 }
 
-/** Where our own door says it in plainer HTTP than Builder does. */
+/** Statuses that differ below `/api`, where Builder's choice is unusual. */
 const API_STATUS: Partial<Record<ErrorCode, number>> = {
   refused: 409,
   not_member: 409,
@@ -103,7 +103,7 @@ const API_STATUS: Partial<Record<ErrorCode, number>> = {
   target_malformed: 400,
 }
 
-/** RFC 9457, for `/api` and the operator's routes. */
+/** Replies with a problem document (RFC 9457), for `/api` and the operator's routes. */
 export function replyProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { code, status, detail, parts } = describe(error, request, reply)
   const own = API_STATUS[code as ErrorCode] ?? status
@@ -137,8 +137,9 @@ function sendProblem(
 }
 
 /**
- * What Habitat's clients expect: mostly nothing. `hab` itself shows the `msg` of a `{code,msg}` (habitat-today.md 1.2). People at a shell, and
- * clients that ask for a text or a problem, are told why; all others get what Builder answers, to the byte.
+ * Replies as Habitat's clients expect, mostly without a body. `hab` shows the `msg` of `{code,msg}`
+ * (habitat-today.md 1.2). curl, wget and clients that accept text or problem documents get the reason. All
+ * others get exactly Builder's answer.
  */
 export function replyHabitat(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const described = describe(error, request, reply)
@@ -155,7 +156,7 @@ export function replyHabitat(error: unknown, request: FastifyRequest, reply: Fas
   if (acceptsTextRather(request) || AT_A_SHELL.test(request.headers['user-agent'] ?? ''))
     return reply.type('text/plain; charset=utf-8').send(`${detail}\n`)
   const builderText = error instanceof DepotError ? error.builderText : undefined
-  const text = builderText ?? (meaning?.tellsWhy === true ? detail : meaning?.text)
+  const text = builderText ?? (meaning?.sendsMessage === true ? detail : meaning?.text)
   return text === undefined ? reply.send() : reply.type('text/plain').send(text)
 }
 
@@ -169,7 +170,11 @@ interface Described {
   readonly parts: DepotError['parts']
 }
 
-/** A refusal is logged in one line, and says when to try again where that helps; what is our own fault, with its stack, and tells the client nothing but the request's id. */
+/**
+ * Describes an error for the client. A refusal is logged in one line and says when to try again, where that
+ * helps. Any other error is a fault of the depot: it is logged with its stack, and the client gets only the
+ * request id.
+ */
 function describe(error: unknown, request: FastifyRequest, reply: FastifyReply): Described {
   if (lacksDescriptors(error)) {
     request.lacksDescriptors = true
@@ -203,13 +208,13 @@ function describe(error: unknown, request: FastifyRequest, reply: FastifyReply):
     const parts = validationParts(error)
     const named = parts.slice(0, MOST_NAMED)
     const others = parts.length > MOST_NAMED ? `; and ${parts.length - MOST_NAMED} more` : ''
-    const told =
+    const message =
       parts.length === 0
-        ? sentenceFor(error)
+        ? parserMessage(error)
         : named
             .map(({ pointer = '', detail }) => (pointer === '' ? detail : `${pointer}: ${detail}`))
             .join('; ')
-    const detail = `${shorten(told, LONGEST_DETAIL)}${others}`
+    const detail = `${shorten(message, LONGEST_DETAIL)}${others}`
     request.refusal = detail
     return {
       code: error.statusCode === 413 ? 'too_large' : 'invalid_request',
@@ -222,41 +227,46 @@ function describe(error: unknown, request: FastifyRequest, reply: FastifyReply):
   return {
     code: 'internal',
     status: 500,
-    detail: `an error of the depot's own; its log has it under ${request.id}`,
+    detail: `internal error; the depot's log has it under ${request.id}`,
     parts: [],
   }
 }
 
-/** Those that were set for another answer: a cache must not keep a refusal as what it stands for. */
+/** Removes headers that were set for another answer, so that no cache stores a refusal in its place. */
 function forgetHeaders(reply: FastifyReply): void {
   for (const name of Object.keys(reply.getHeaders())) if (name !== 'connection') reply.removeHeader(name)
 }
 
-/** For what fastify and its parsers refuse, by its code (fastify.dev/docs/latest/Reference/Errors): their own words name settings and functions. */
-const SENTENCES: Readonly<Record<string, string>> = {
-  FST_ERR_BAD_URL: 'the URL cannot be decoded: a % in it stands for itself only as %25',
-  FST_ERR_CTP_BODY_TOO_LARGE: 'the body is larger than is taken here',
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'the body is empty, and JSON is expected',
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'the body has another length than Content-Length says',
-  FST_ERR_CTP_INVALID_JSON_BODY:
-    'the body is not JSON, or has a field with the name __proto__ or constructor',
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'a body of this Content-Type is not taken here',
+/**
+ * Messages for errors of fastify and its parsers, by code (fastify.dev/docs/latest/Reference/Errors). Their
+ * own messages name settings and functions.
+ */
+const PARSER_MESSAGES: Readonly<Record<string, string>> = {
+  FST_ERR_BAD_URL: 'the URL cannot be decoded: write a literal % as %25',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'the body is too large for this route',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'the body is empty; JSON is expected',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'the length of the body differs from Content-Length',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'the body is not JSON, or has a field named __proto__ or constructor',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'this route does not accept this Content-Type',
   FST_INVALID_MULTIPART_CONTENT_TYPE:
-    'the form is not what its Content-Type says: multipart/form-data with a boundary is expected',
-  FST_REQ_FILE_TOO_LARGE: 'the file in the form is larger than is taken here',
-  FST_FILES_LIMIT: 'the form has more files than are taken here',
-  FST_FIELDS_LIMIT: 'the form has more fields than are taken here',
-  FST_PARTS_LIMIT: 'the form has more parts than are taken here',
-  FST_PROTO_VIOLATION: 'the form has a field with a name that is not taken here',
+    'the form does not match its Content-Type: multipart/form-data with a boundary is expected',
+  FST_REQ_FILE_TOO_LARGE: 'the file in the form is too large for this route',
+  FST_FILES_LIMIT: 'the form has too many files',
+  FST_FIELDS_LIMIT: 'the form has too many fields',
+  FST_PARTS_LIMIT: 'the form has too many parts',
+  FST_PROTO_VIOLATION: 'the form has a field with a forbidden name',
 }
 
-/** What a client is told of a refusal of fastify or of one of its parsers. */
-export function sentenceFor(error: Error): string {
+/** Returns the message for an error of fastify or one of its parsers. */
+export function parserMessage(error: Error): string {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  return SENTENCES[code] ?? `the request cannot be taken${code === '' ? '' : ` (${code})`}`
+  return PARSER_MESSAGES[code] ?? `the request is invalid${code === '' ? '' : ` (${code})`}`
 }
 
-/** What is wrong with a request that is not of its route's shape, one part for each thing; an unknown field is named by itself. */
+/**
+ * Lists how a request violates the schema of its route, one part per fault. Each unknown field is a part of
+ * its own.
+ */
 function validationParts(error: Error): DepotError['parts'] {
   if (!('validation' in error) || !Array.isArray(error.validation)) return []
   const issues = error.validation as readonly {
@@ -269,7 +279,7 @@ function validationParts(error: Error): DepotError['parts'] {
     if (params?.keys === undefined)
       return [{ detail: shorten(message, LONGEST_PART), pointer: shorten(place, LONGEST_PART) }]
     return params.keys.map((key) => ({
-      detail: 'there is no such field',
+      detail: 'unknown field',
       pointer: shorten(`${place}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, LONGEST_PART),
     }))
   })

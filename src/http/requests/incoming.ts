@@ -3,14 +3,16 @@ import type { Readable } from 'node:stream'
 import type { Limits } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
 
-/** How slowly a client may send a body. */
+/** The slowest pace at which a client may send a body. */
 export type BodyPace = Pick<Limits, 'uploadIdleMs' | 'bodyGraceMs' | 'leastBodyBytesPerSecond'>
 
 /**
- * What a client sends of `what`, from now on. The stream fails with `stalled` when nothing more comes for a while, or when all of it takes
- * longer than the grace period and the time that so many bytes need at the lowest rate; and with `length_mismatch` when the client
- * leaves early, and with what `take` throws, which is told of each piece. It stands between the request and its reader because a reader that gives up destroys what it reads, and a request
- * that is destroyed takes the answer with it.
+ * Returns the body of a request, called `what` in errors, as a stream. It fails with `stalled` when nothing
+ * arrives for a while, or when the whole takes longer than the grace period plus the time its bytes need at
+ * the lowest rate; with `length_mismatch` when the client leaves early; and with whatever `take` throws,
+ * which is called with the size of each piece.
+ * The stream stands between the request and its reader because a reader that gives up destroys its source,
+ * and destroying the request would lose the answer.
  */
 export function incoming(
   source: Readable,
@@ -20,9 +22,9 @@ export function incoming(
 ): Readable {
   const relay = new PassThrough()
   const stall = setTimeout(() => {
-    if (relay.writableNeedDrain) stall.refresh() // it is we who are slow
-    else relay.destroy(new DepotError('stalled', `nothing more of ${what} came for ${pace.uploadIdleMs} ms`))
-  }, pace.uploadIdleMs).unref() // a body that is refused unread keeps nobody waiting
+    if (relay.writableNeedDrain) stall.refresh() // the depot is slow, not the client
+    else relay.destroy(new DepotError('stalled', `no data of ${what} arrived for ${pace.uploadIdleMs} ms`))
+  }, pace.uploadIdleMs).unref() // does not delay the end of the process for a body that is never read
   const forgetPace = keepPace(source, relay, what, pace)
   source.on('data', (piece: Buffer) => {
     stall.refresh()
@@ -31,7 +33,7 @@ export function incoming(
       take?.(piece.length)
     } catch (error) {
       relay.destroy(
-        error instanceof Error ? error : new Error('a piece could not be taken', { cause: error }),
+        error instanceof Error ? error : new Error('a piece of the body was refused', { cause: error }),
       )
     }
   })
@@ -44,7 +46,7 @@ export function incoming(
         new DepotError('length_mismatch', `${what} ended before its announced end`, { cause: error }),
       )
   })
-  relay.on('error', () => undefined) // who reads hears of it; where nobody does, it must not end the process
+  relay.on('error', () => undefined) // the reader gets the error; without a reader it must not end the process
   relay.once('close', () => {
     clearTimeout(stall)
     forgetPace()
@@ -53,7 +55,7 @@ export function incoming(
   return relay
 }
 
-/** Destroys the relay when its bytes come too slowly on the whole. Ends with the call of what is returned. */
+/** Destroys the relay when the average rate is too low. The returned function stops this. */
 function keepPace(
   source: Readable,
   relay: PassThrough,
@@ -65,14 +67,14 @@ function keepPace(
   let timer: NodeJS.Timeout | undefined
   const look = (afterMs: number) => {
     timer = setTimeout(() => {
-      if (!relay.writableNeedDrain) elapsedMs += afterMs // otherwise it is we who are slow
+      if (!relay.writableNeedDrain) elapsedMs += afterMs // otherwise the depot is slow
       const leftMs = bodyGraceMs + (received / leastBodyBytesPerSecond) * 1_000 - elapsedMs
       if (leftMs > 0) look(Math.ceil(Math.min(leftMs, bodyGraceMs)))
       else
         relay.destroy(
           new DepotError(
             'stalled',
-            `${what} comes too slowly: ${received} bytes in ${elapsedMs} ms, where ${leastBodyBytesPerSecond} a second are the least`,
+            `${what} arrives too slowly: ${received} bytes in ${elapsedMs} ms; the minimum is ${leastBodyBytesPerSecond} bytes a second`,
           ),
         )
     }, afterMs).unref()
@@ -82,7 +84,7 @@ function keepPace(
   return () => clearTimeout(timer)
 }
 
-/** Reads a short text, such as a key file. Throws `too_large`, and what {@link incoming} does. */
+/** Reads a short text, for example a key file. Throws `too_large`, and the errors of {@link incoming}. */
 export async function incomingText(
   source: Readable,
   what: string,

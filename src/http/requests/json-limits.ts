@@ -1,16 +1,19 @@
 import { DepotError } from '../../errors.ts'
 
-/** What JSON may hold. A parser, a check against a shape and the report of what is wrong cost by these, and not by bytes alone. */
+/**
+ * Limits on the structure of JSON. The cost of parsing, validating and reporting depends on these, not only
+ * on bytes.
+ */
 export interface JsonLimits {
-  /** How many arrays and objects may stand inside one another. */
+  /** The deepest nesting of arrays and objects. */
   readonly deepest: number
-  /** How many values there may be together. The name of a field counts as one. */
+  /** The most values in total. A field name counts as one. */
   readonly mostValues: number
-  /** How many fields one object may have. */
+  /** The most fields of one object. */
   readonly mostKeys: number
-  /** Of the name of a field, in bytes, with escapes as they are written. */
+  /** The longest field name, in bytes, with escapes as written. */
   readonly longestKeyBytes: number
-  /** Of any text, likewise. */
+  /** The longest string, counted likewise. */
   readonly longestTextBytes: number
 }
 
@@ -18,13 +21,13 @@ const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a]
 const [ARRAY, ARRAY_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d]
 
 /**
- * Counts what JSON in UTF-8 holds, without parsing it. Throws `too_large` as soon as it is beyond a limit. What is not JSON may pass: the
- * parser refuses it.
+ * Checks JSON in UTF-8 against limits without parsing it. Throws `too_large` at the first violation. Invalid
+ * JSON may pass; the parser refuses it.
  */
 export function expectModest(json: Uint8Array, limits: JsonLimits): void {
-  const keys: number[] = [] // of each object or array around the place
+  const keys: number[] = [] // the number of keys of each enclosing object or array
   let values = 0
-  let textBytes = 0 // of the last text, which a colon makes a key
+  let textBytes = 0 // of the last string, which a colon makes a key
   for (let at = 0; at < json.length; at += 1) {
     const byte = json[at]
     if (byte === QUOTE) {
@@ -53,7 +56,7 @@ export function expectModest(json: Uint8Array, limits: JsonLimits): void {
   }
 }
 
-/** Where the quote is that ends a text; the end of everything where there is none. */
+/** Returns the index of the closing quote, or the length if there is none. */
 function endOfText(json: Uint8Array, start: number): number {
   let at = start
   while (at < json.length && json[at] !== QUOTE) at += json[at] === BACKSLASH ? 2 : 1

@@ -4,14 +4,14 @@ import { UNDER_WAY } from './one-at-a-time.ts'
 
 const REFUSAL =
   'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
-/** Connections beyond the limit that are told so at a time; more are closed without a word. */
+/** How many connections beyond the limit get a 503 at a time. More are closed without an answer. */
 const MOST_REFUSED = 16
 const LONGEST_GOODBYE_MS = 1_000
 
 /**
- * Keeps the connections of a server to a number, which is asked for when the server begins to listen. A new one takes the place of the
- * oldest on which nothing is under way, so that clients which keep connections and are silent shut nobody out. Where there is none, the
- * new one is answered 503.
+ * Limits the connections of a server; `most` is called when the server starts to listen. A new connection
+ * replaces the oldest idle one, so that silent clients lock nobody out. If none is idle, the new connection
+ * gets 503.
  */
 export function limitConnections(
   server: Server,
@@ -36,13 +36,14 @@ export function limitConnections(
     for (const listener of listeners) listener.call(server, socket)
   })
   server.on('drop', onRefused)
-  // To node:http a connection is idle when its answer is made. A server that stops would cut off clients that have yet to take it.
+  // node:http considers a connection idle once its answer is produced. A stopping server would cut off
+  // clients that are still receiving it.
   server.closeIdleConnections = () => {
     for (const socket of open) if (!isBusy(socket)) socket.destroy()
   }
 }
 
-/** Closes the oldest connection on which nothing is under way. Whether there was one. */
+/** Closes the oldest idle connection. Returns whether there was one. */
 function closeIdle(open: Set<Socket>): boolean {
   for (const socket of open) {
     if (isBusy(socket)) continue
@@ -57,7 +58,10 @@ function isBusy(socket: Socket & { readonly [UNDER_WAY]?: unknown }): boolean {
   return (socket[UNDER_WAY] ?? undefined) !== undefined || socket.isPaused() || socket.writableLength > 0
 }
 
-/** What comes is read and thrown away, since closing a connection with unread bytes would take the answer with it. */
+/**
+ * Answers 503 and discards what the client sends: closing a connection with unread bytes would lose the
+ * answer.
+ */
 function refuse(socket: Socket): void {
   socket.on('error', () => socket.destroy())
   socket.resume()

@@ -2,9 +2,9 @@ import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { ChunkedBody } from './chunked-body.ts'
 
-/** The property under which node:http keeps the response that a connection is busy with. */
+/** The property in which node:http keeps the current response of a connection. */
 export const UNDER_WAY = '_httpMessage'
-/** Set by node:http while it reads nothing; it accepts no bytes then. */
+/** Set while node:http reads nothing. It accepts no bytes then. */
 const PAUSED = '_paused'
 
 interface HttpSocket extends Socket {
@@ -19,10 +19,11 @@ const NOTHING: Buffer = Buffer.alloc(0)
 const [CR, LF] = [0x0d, 0x0a]
 
 /**
- * Makes a server parse the next request of a connection only when the previous one is answered, and the answer is in the kernel. By itself
- * node:http parses all that came in one piece: 64 KiB hold more than a thousand requests, whose answers wait in memory for a client that may never
- * read them. It also means that a request is answered before the bytes behind it are judged, and that a client may close its
- * sending side when it has sent its request.
+ * Makes a server parse the next request of a connection only after the previous answer is in the kernel. By
+ * itself node:http parses everything that arrives in one piece: 64 KiB hold more than a thousand requests,
+ * whose answers wait in memory for a client that may never read them. This also means that a request is
+ * answered before the bytes behind it are judged, and that a client may close its sending side once it has
+ * sent its request.
  */
 export function answerOneAtATime(server: Server & { httpAllowHalfOpen?: boolean }): void {
   server.httpAllowHalfOpen = true
@@ -35,26 +36,26 @@ export function answerOneAtATime(server: Server & { httpAllowHalfOpen?: boolean 
     if (parse === undefined) throw new Error('node:http does not listen for data')
     const connection = new Connection(socket, (piece) => parse.call(socket, piece))
     socket.off('data', parse as (piece: NonSharedBuffer) => void)
-    socket.on('data', (piece: NonSharedBuffer) => connection.take(piece)) // which makes node:http stop reading past the stream
+    socket.on('data', (piece: NonSharedBuffer) => connection.take(piece)) // a listener stops node:http from reading the handle directly
   })
 }
 
 /**
- * Stands between a socket and the parser of node:http. A piece is cut where a request may end, and what is behind the cut goes back into
- * the stream, which is paused until the answer is out.
+ * Feeds the parser of node:http from a socket. A piece is cut where a request may end. The rest goes back
+ * into the stream, which is paused until the answer is sent.
  */
 class Connection {
   readonly #socket: HttpSocket
   readonly #parse: (piece: NonSharedBuffer) => void
-  /** The last response that began; kept until its request has come whole. */
+  /** The last response that began; kept until its request is complete. */
   #response: ServerResponse | undefined
-  /** How much of the request's body is still to come, where its length was announced. */
+  /** How many bytes of the body are still to come, if its length was announced. */
   #bodyLeft = 0
   #chunks: ChunkedBody | undefined
-  /** The last bytes parsed of a head, in which its end may have begun. */
+  /** The last parsed bytes of a head, which may contain the start of its end. */
   #tail = NOTHING
   #hasPutBack = false
-  /** Whether other connections have their turn before what was put back. */
+  /** Whether other connections get a turn before the returned bytes are parsed. */
   #isYielding = false
 
   constructor(socket: Socket, parse: (piece: NonSharedBuffer) => void) {
@@ -64,7 +65,7 @@ class Connection {
 
   take(piece: NonSharedBuffer): void {
     const socket = this.#socket
-    if (socket.writableEnded && this.#response?.req.complete !== false) return // after the last answer nothing is read
+    if (socket.writableEnded && this.#response?.req.complete !== false) return // nothing is read after the last answer
     if (this.#isBusy()) return this.#putBack(piece)
     const end = this.#endOf(piece)
     this.#parse(end < piece.length ? piece.subarray(0, end) : piece)
@@ -114,7 +115,7 @@ class Connection {
     this.#socket.unshift(piece)
   }
 
-  /** How much of a piece belongs to one request: to the end of its head, or of its body. */
+  /** Returns how much of a piece belongs to one request: up to the end of its head or body. */
   #endOf(piece: Buffer): number {
     if (this.#response?.req.complete === false) {
       if (this.#chunks !== undefined) return this.#chunks.endIn(piece)
@@ -136,14 +137,17 @@ class Connection {
   }
 }
 
-/** The ends of lines before a request, which its parser skips (RFC 9112 2.2). */
+/** Counts the line breaks before a request, which the parser skips (RFC 9112 2.2). */
 function blankAtStart(piece: Buffer): number {
   let at = 0
   while (at < piece.length && (piece[at] === CR || piece[at] === LF)) at += 1
   return at
 }
 
-/** Gives the memory of a large piece back at once. The parser copied what it needed; the garbage collector would let tens of megabytes of an upload pile up. */
+/**
+ * Frees the memory of a large piece at once. The parser has copied what it needs, and waiting for the garbage
+ * collector would let tens of megabytes of an upload pile up.
+ */
 function free(piece: NonSharedBuffer): void {
   if (piece.length >= LARGE_PIECE_BYTES && piece.buffer.byteLength === piece.length) piece.buffer.transfer(0)
 }

@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net'
 
-/** A client that takes less of its answer is slow. */
+/** Clients that receive at a lower rate are slow. */
 const SLOW_BYTES_PER_SECOND = 16 * 1024
 
 const HANDLE = '_handle'
 
-/** Bytes that an answer holds in memory until its client takes them. */
+/** The bytes that an answer holds in memory until its client has received them. */
 interface Charge {
   readonly socket: Socket
   readonly bytes: number
@@ -14,8 +14,8 @@ interface Charge {
 }
 
 /**
- * The bytes of answers that wait in this thread's memory for their clients, and their limit. When there is no room for another answer,
- * clients that take theirs slowly are cut off.
+ * Counts and limits the bytes of answers that wait in memory for their clients. When there is no room for
+ * another answer, slow clients are cut off.
  */
 export class PendingAnswers {
   readonly #mostBytes: number
@@ -23,7 +23,7 @@ export class PendingAnswers {
   readonly #charges = new Set<Charge>()
   #bytes = 0
 
-  /** A client is not judged slow before it has had `slowAfterMs`. */
+  /** A client counts as slow only after `slowAfterMs`. */
   constructor({ mostBytes, slowAfterMs }: { mostBytes: number; slowAfterMs: number }) {
     this.#mostBytes = mostBytes
     this.#slowAfterMs = slowAfterMs
@@ -33,7 +33,7 @@ export class PendingAnswers {
     return this.#bytes
   }
 
-  /** Cuts off slow clients where there is no room for so many bytes more. Whether there is room then. */
+  /** Makes room for `bytes` more by cutting off slow clients. Returns whether there is room. */
   makeRoom(bytes: number): boolean {
     if (this.#bytes + bytes <= this.#mostBytes) return true
     const now = performance.now()
@@ -49,7 +49,7 @@ export class PendingAnswers {
     return false
   }
 
-  /** Counts bytes that wait for the client of a socket, until the call of what is returned. There may be no room for them. */
+  /** Counts bytes for a socket, even beyond the limit, until the returned function is called. */
   charge(socket: Socket, bytes: number): () => void {
     const charge = { socket, bytes, begun: performance.now(), takenBefore: takenOf(socket) }
     this.#charges.add(charge)
@@ -66,7 +66,10 @@ function rateOf({ socket, begun, takenBefore }: Charge, now: number): number {
   return ((takenOf(socket) - takenBefore) * 1_000) / (now - begun)
 }
 
-/** What the kernel took of a socket's bytes. node:net counts all of a piece as written when it hands it over; the rest of it waits in libuv. */
+/**
+ * Returns the bytes that the kernel has accepted. node:net counts a piece as written when it hands it over,
+ * but the rest of it waits in libuv.
+ */
 function takenOf(
   socket: Socket & { readonly [HANDLE]?: { readonly writeQueueSize?: number } | null },
 ): number {

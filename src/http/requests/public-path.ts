@@ -2,13 +2,14 @@ import proxyAddr from '@fastify/proxy-addr'
 import type { FastifyRequest } from 'fastify'
 import type { Config } from '../../config.ts'
 
-// A depot may lie below a path of its host, behind a proxy: `https://host/depot/`. The proxy takes that path away, or leaves it. What the
-// depot tells clients to follow (`next`, `Link`, `Location`) begins with it; routes, logs and figures know nothing of it.
+// A proxy may serve the depot below a path of its host, for example `https://host/depot/`, and remove that
+// path or keep it. URLs that clients follow (`next`, `Link`, `Location`) start with the path; routes, logs
+// and metrics never see it.
 
-/** Decides whose `X-Forwarded-…` headers are believed, by the address of the peer. */
+/** Whether to believe the `X-Forwarded-…` headers of a peer address. */
 export type ProxyTrust = (address: string) => boolean
 
-/** As fastify has it, which is told the same. */
+/** Makes the same decision as fastify, from the same setting. */
 export function proxyTrust(trustProxy: Config['trustProxy']): ProxyTrust {
   if (typeof trustProxy === 'boolean') return () => trustProxy
   const trusts = proxyAddr.compile(trustProxy.split(',').map((item) => item.trim()))
@@ -16,10 +17,13 @@ export function proxyTrust(trustProxy: Config['trustProxy']): ProxyTrust {
 }
 
 const LONGEST_PREFIX = 200
-/** Segments that are not empty: `//host/` would be another host. */
+/** Requires non-empty segments, because `//host/` would be another host. */
 const PREFIX = /^(?:\/[\w.~!$&'()*+;=:@%-]+)*\/?$/
 
-/** The path of the depot that the client of a request sees: what a trusted proxy forwards, or else the path of the public URL. */
+/**
+ * Returns the path of the depot as the client sees it: the prefix that a trusted proxy forwards, or else the
+ * path of the public URL.
+ */
 export function publicPathOf(request: FastifyRequest, own: string, trusts: ProxyTrust): string {
   const forwarded = request.headers['x-forwarded-prefix']
   if (typeof forwarded !== 'string' || !trusts(request.raw.socket.remoteAddress ?? '')) return own
@@ -27,12 +31,12 @@ export function publicPathOf(request: FastifyRequest, own: string, trusts: Proxy
   return forwarded.replace(/\/$/, '')
 }
 
-/** The path of the public URL, without a slash at its end. */
+/** Returns the path of the public URL without a trailing slash. */
 export function pathOf(publicUrl: string | undefined): string {
   return publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/\/$/, '')
 }
 
-/** Takes the path of the public URL away, where a proxy left it. */
+/** Removes the path of the public URL if the proxy kept it. */
 export function withoutPath(url: string, own: string): string {
   return url.startsWith(`${own}/`) ? url.slice(own.length) : url
 }

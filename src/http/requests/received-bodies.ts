@@ -1,12 +1,12 @@
 import { DepotError } from '../../errors.ts'
 
-/** A larger body is refused while others fill half of the limit, so that small ones find room. */
+/** Larger bodies may use only half of the limit, which leaves room for small ones. */
 const SMALL_BYTES = 1024 * 1024
 const RETRY_AFTER_SECONDS = 5
 
 /**
- * The bytes of bodies that this thread holds in memory, and their limit. A body is held from its first byte until its request is answered.
- * Packages are not among them: they go to the disk as they come.
+ * Counts and limits the bytes of request bodies that this thread holds in memory, from the first byte until
+ * the request is answered. Packages are not counted: they are written to disk as they arrive.
  */
 export class ReceivedBodies {
   readonly #mostBytes: number
@@ -23,11 +23,12 @@ export class ReceivedBodies {
   }
 
   /**
-   * Counts a piece of a request's body. Throws `overloaded` where there is no room for it: small bodies may use the whole limit, and larger
-   * ones half of it. The only larger body is always taken, so that each finds room once the others are done.
+   * Counts a piece of a request's body. Throws `overloaded` if there is no room. Small bodies may use the
+   * whole limit, larger ones half of it. The only larger body is always accepted, so that each one eventually
+   * finds room.
    */
   take(request: object, bytes: number): void {
-    if (this.#settled.has(request)) return // the rest of its body is thrown away
+    if (this.#settled.has(request)) return // the rest of its body is discarded
     const size = (this.#held.get(request) ?? 0) + bytes
     const after = this.#bytes + bytes
     const hasRoom =
@@ -44,7 +45,7 @@ export class ReceivedBodies {
     this.#bytes = after
   }
 
-  /** Counts nothing of a request's body any longer, nor what comes of it from now on. */
+  /** Stops counting a request's body, and ignores the rest of it. */
   settle(request: object): void {
     this.#settled.add(request)
     this.#bytes -= this.#held.get(request) ?? 0

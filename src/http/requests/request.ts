@@ -12,26 +12,30 @@ import type { WebhookOperations } from '../../delivery/webhooks.ts'
 declare module 'fastify' {
   interface FastifyRequest {
     caller: Caller
-    /** Why it was refused, for the log. */
+    /** The reason for a refusal, for the log. */
     refusal: string | undefined
-    /** What it was about, for the log. */
+    /** What the request changed or concerned, for the log. */
     subject: string | undefined
-    /** Whether the log has a line of its refusal besides that of the request. */
+    /** Whether another log line already reports the refusal. */
     isLoggedElsewhere: boolean
-    /** Where the depot is, as the client sees it: `/depot` for `https://host/depot`, and empty for the root of a host. */
+    /** The path of the depot as the client sees it: `/depot` for `https://host/depot`, empty for the root. */
     readonly publicPath: string
-    /** Whether it waits for something to happen: its time says nothing of the depot's. */
+    /**
+     * Whether the request waits for an event. Its duration then says nothing about the speed of the depot.
+     */
     isHeld: boolean
-    /** Whether it is answered even when too many answers wait for their clients: for polls, whose bodies are shared, and for figures. */
+    /**
+     * Whether to answer even when too many answers are pending: polls, whose bodies are shared, and metrics.
+     */
     isVital: boolean
-    /** Whether it failed because no file descriptor was left. */
+    /** Whether the request failed for lack of file descriptors. */
     lacksDescriptors: boolean
-    /** What this thread holds of bodies. */
+    /** The request bodies that this thread holds. */
     readonly bodies: ReceivedBodies
   }
 }
 
-/** What routes work with. */
+/** What the routes of one thread share. */
 export interface RouteContext {
   readonly depot: Depot
   readonly answers: Answers
@@ -42,14 +46,17 @@ export interface RouteContext {
   readonly webhooks: WebhookOperations
 }
 
-/** Who makes the change that this request asks for. Throws `unauthenticated`: nobody changes anything without a token. */
+/**
+ * Returns the actor of the change that this request makes. Throws `unauthenticated`, because every change
+ * needs a token.
+ */
 export function actorOf({ caller, headers }: FastifyRequest, door: CallerActor['door']): CallerActor {
   if (caller === undefined) throw new DepotError('unauthenticated', 'this needs a token')
   const { accountId, tokenId } = caller
   return { accountId, tokenId, client: (headers['user-agent'] ?? '').slice(0, 200), door }
 }
 
-/** RFC 9112 6.3: a request has a body if it says so. */
+/** Whether the headers announce a body (RFC 9112 6.3). */
 export function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }

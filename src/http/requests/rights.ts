@@ -14,9 +14,13 @@ import { expectMayTouch } from '../../views/gates.ts'
 import type { View } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
 
-// What routes ask before they read a body or look anything up. The writer asks again when it commits, and its answer counts.
+// Access checks of routes, made before a body is read or anything is looked up. The writer checks again when
+// it commits, and that check decides.
 
-/** Throws `unauthenticated` when nobody is signed in, and `forbidden` when a narrowed token does not reach so far. */
+/**
+ * Returns the caller. Throws `unauthenticated` without a token, and `forbidden` if a narrowed token excludes
+ * the action.
+ */
 export function signedIn(request: FastifyRequest, action: Action): Session {
   const { caller } = request
   if (caller === undefined) throw new DepotError('unauthenticated', 'this needs a token')
@@ -24,28 +28,33 @@ export function signedIn(request: FastifyRequest, action: Action): Session {
   return caller
 }
 
-/** Throws `unauthenticated`, or `forbidden` for whose role in the origin is less. */
+/**
+ * Returns the caller. Throws `unauthenticated`, or `forbidden` if the caller's role in the origin is too low.
+ */
 export function signedInAs(request: FastifyRequest, least: Role, origin: string, action: Action): Session {
   const caller = signedIn(request, action)
   expectRole(caller, least, origin, action)
   return caller
 }
 
-/** As {@link signedIn}, for what a person does about an origin whatever their role there, or without one. */
+/** Like {@link signedIn}, for actions on an origin that need no role in it. */
 export function signedInFor(request: FastifyRequest, origin: string, action: Action): Session {
   const caller = signedIn(request, action)
   expectReach(caller, origin, action)
   return caller
 }
 
-/** As {@link signedInAs} for changes to views, which a token may also be narrowed to. */
+/** Like {@link signedInAs}, for changes to views. A token may be narrowed to some views. */
 export function mayPromote(request: FastifyRequest, origin: string, view: string): Session {
   const caller = signedIn(request, 'promote')
   expectPromoter(caller, origin, view)
   return caller
 }
 
-/** As {@link mayPromote} for a set, in a view whose rules may name who changes it, whatever their roles. Throws `unauthenticated` and `forbidden`. */
+/**
+ * Like {@link mayPromote}, for several origins at once. The rules of a view may name the accounts that change
+ * it regardless of their roles. Throws `unauthenticated` and `forbidden`.
+ */
 export function mayChange(request: FastifyRequest, view: View, origins: Iterable<string>): Session {
   const caller = signedIn(request, 'promote')
   if (view.gates.promoters === undefined)
@@ -54,14 +63,17 @@ export function mayChange(request: FastifyRequest, view: View, origins: Iterable
   return caller
 }
 
-/** As {@link mayChange}, for who decides what another one proposed; the rules of the view say who may. Throws `unauthenticated` and `forbidden`. */
+/**
+ * Like {@link mayChange}, for approving someone else's proposal. The view's rules name the approvers. Throws
+ * `unauthenticated` and `forbidden`.
+ */
 export function mayDecide(request: FastifyRequest, view: View): Session {
   const caller = signedIn(request, 'promote')
   expectView(caller, view.name)
   return caller
 }
 
-/** A hook for routes: refuses who may not even begin, before a body is read. */
+/** Route hook that rejects unauthorized callers before the body is read. */
 export function needs(action: Action): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
     signedIn(request, action)
@@ -69,8 +81,8 @@ export function needs(action: Action): (request: FastifyRequest) => Promise<void
 }
 
 /**
- * Route hook for changes of the view that the URL names: rejects callers who may not change it before the body is read. Throws
- * `not_found`, and as {@link mayChange}.
+ * Route hook for changes of the view in the URL. Rejects callers who may not change it before the body is
+ * read. Throws `not_found`, and the errors of {@link mayChange}.
  */
 export function mayChangeView({ db }: Depot): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
@@ -80,7 +92,7 @@ export function mayChangeView({ db }: Depot): (request: FastifyRequest) => Promi
   }
 }
 
-/** A hook for routes that are about the whole depot. */
+/** Route hook for administrators only. */
 export async function administratorOnly(request: FastifyRequest): Promise<void> {
   expectAdministrator(signedIn(request, 'manage'))
 }

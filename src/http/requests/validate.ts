@@ -2,7 +2,10 @@ import type { FastifySchema, FastifySchemaCompiler } from 'fastify'
 import type { z } from 'zod'
 import { shapeFault } from '../../text/shape-fault.ts'
 
-/** Holds what a client sent against the shape of its route, for fastify. Each fault is a sentence of our own; what is unknown is in `params.keys`. */
+/**
+ * Validates requests against the schemas of routes, for fastify. Each fault has a message of the depot;
+ * `params.keys` lists unknown fields.
+ */
 export const validate: FastifySchemaCompiler<FastifySchema> =
   ({ schema }) =>
   (data: unknown) => {
