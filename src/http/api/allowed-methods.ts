@@ -1,6 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 
-/** Tells the methods of the routes at a path, sorted; none where there is no route. Knows the routes that are registered after the call. */
+/**
+ * Returns a function that lists the methods of the routes at a path, sorted, or none if there is no route. It
+ * knows the routes registered after this call.
+ */
 export function collectMethods(app: FastifyInstance): (path: string) => readonly string[] {
   const routes = new Map<string, { readonly pattern: RegExp; readonly methods: Set<string> }>()
   app.addHook('onRoute', ({ url, method }) => {
@@ -16,7 +19,7 @@ export function collectMethods(app: FastifyInstance): (path: string) => readonly
   }
 }
 
-/** Of a route's URL, such as `/api/v1/views/:view`. A slash at the end does not matter. */
+/** Makes a pattern from a route's URL, for example `/api/v1/views/:view`. A trailing slash is ignored. */
 function patternOf(url: string): RegExp {
   const segments = url
     .split('/')

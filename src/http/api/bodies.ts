@@ -4,12 +4,12 @@ import { MOST_NAMED } from './change-shapes.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What its JSON may hold; {@link USUAL_JSON} where it is not said. */
+    /** Limits on the JSON of the body; default: {@link USUAL_JSON}. */
     readonly json?: JsonLimits
   }
 }
 
-/** What JSON bodies may hold, unless a route says otherwise. */
+/** Limits on JSON bodies, unless a route sets its own. */
 export const USUAL_JSON: JsonLimits = {
   deepest: 16,
   mostValues: 20_000,
@@ -19,10 +19,13 @@ export const USUAL_JSON: JsonLimits = {
 }
 export const USUAL_BODY_BYTES = 1024 * 1024
 
-/** A release of a set takes five: itself, two fields, and two commas. */
+/** Each release in a set counts as five values: itself, two fields and two commas. */
 const VALUES_OF_A_RELEASE = 5
 
-/** For routes that take thousands of releases or a lockfile, whose ends of lines are two characters in JSON. */
+/**
+ * Limits for routes that accept thousands of releases or a lockfile, whose line breaks take two characters in
+ * JSON.
+ */
 export const SET_BODY = {
   bodyLimit: LARGEST_LOCKFILE_BYTES + USUAL_BODY_BYTES,
   config: {

@@ -21,9 +21,9 @@ import {
   textOf,
 } from './shapes.ts'
 
-// The shapes of changes of views, and of the rules they are judged by.
+// Shapes of changes of views, and of the rules that govern them.
 
-/** One by one, in a body. */
+/** The most releases that one body may list. */
 export const MOST_NAMED = 10_000
 const LONGEST_REASON = 2_000
 const MOST_ACCOUNTS = 1_000
@@ -32,7 +32,7 @@ const MOST_UNGOVERNED = 100
 const LONGEST_SOAK_SECONDS = 366 * 86_400
 const LONGEST_PROPOSAL_SECONDS = 90 * 86_400
 
-// What comes in
+// Requests
 
 const Reason = z.string().min(1).max(LONGEST_REASON)
 const Moment = z
@@ -53,7 +53,7 @@ const Named = z
   .min(1)
   .max(MOST_NAMED)
   .describe(
-    'all of them, or none. Without a target: x86_64-linux or, failing it, the only one the ident was published for',
+    'either all are changed or none. The default target is x86_64-linux, or else the only target of the ident',
   )
 
 const From = z
@@ -63,26 +63,26 @@ const From = z
     origin: z.string().optional(),
     name: z.string().optional(),
   })
-  .describe('what latest answers in another view, or answered there: everything, or of an origin or a name')
+  .describe(
+    'the latest releases of another view, now or at an earlier time, optionally only those of an origin or a name',
+  )
 
 const Lockfile = z
   .string()
   .max(LARGEST_LOCKFILE_BYTES)
-  .describe(
-    'the text of a lockfile that a trusted key signed: what latest answered there. All that it names must be here',
-  )
+  .describe('the text of a lockfile that a trusted key signed. Every release in it must be in the depot')
 
 const Sources = { releases: Named.optional(), from: From.optional(), lockfile: Lockfile.optional() }
 
 const Asking = {
   reason: Reason.optional(),
   expect_revision: RevisionNamed.optional().describe(
-    'refuse (412) unless the view is at this revision. A revision_id of another history is refused, too (409 other_history)',
+    'refuses the change with 412 unless the view is at this revision, and with 409 other_history if the revision_id belongs to another history',
   ),
   override: z
     .strictObject({ reason: Reason })
     .optional()
-    .describe("break the glass: set the view's rules aside, for the record"),
+    .describe("overrides the view's rules; the reason is recorded"),
 }
 
 const Promotion = {
@@ -90,15 +90,17 @@ const Promotion = {
   with_deps: z
     .boolean()
     .optional()
-    .describe('everything that the releases need comes along, and takes latest from nothing that is higher'),
-  exact: z.boolean().optional().describe('of packages that the source does not have, everything leaves'),
+    .describe(
+      'also adds all dependencies of the releases; a dependency never replaces a higher latest release',
+    ),
+  exact: z.boolean().optional().describe('also removes packages that the source does not have'),
 }
 
 export const PromotionBody = z.strictObject({ ...Promotion, ...Asking })
 export const DemotionBody = z.strictObject({ ...Sources, ...Asking })
 const Only = {
-  origin: z.string().optional().describe('nothing but packages of this origin'),
-  name: z.string().optional().describe('nothing but packages of this name'),
+  origin: z.string().optional().describe('restricts the change to packages of this origin'),
+  name: z.string().optional().describe('restricts the change to packages of this name'),
 }
 
 export const RollbackBody = z.strictObject({ to: Moment, ...Only, ...Asking })
@@ -107,11 +109,11 @@ export const RevertBody = z.strictObject({ revision: RevisionNamed, ...Only, ...
 export const PlanBody = z.strictObject({
   act: z.enum(ACTS).default('promote'),
   ...Promotion,
-  to: Moment.optional().describe('of a rollback'),
-  revision: RevisionNamed.optional().describe('of a revert'),
-  origin: z.string().optional().describe('of a rollback or revert: nothing but packages of this origin'),
-  name: z.string().optional().describe('of a rollback or revert: nothing but packages of this name'),
-  rule: z.enum(VIEW_RULES).optional().describe('of a set-rule, which administrators of the depot apply'),
+  to: Moment.optional().describe('for a rollback'),
+  revision: RevisionNamed.optional().describe('for a revert'),
+  origin: z.string().optional().describe('for a rollback or revert: restricts it to packages of this origin'),
+  name: z.string().optional().describe('for a rollback or revert: restricts it to packages of this name'),
+  rule: z.enum(VIEW_RULES).optional().describe('for a set-rule, which only administrators can apply'),
   reason: Reason.optional(),
 })
 
@@ -121,20 +123,20 @@ export const ViewBody = z
       .enum(VIEW_RULES)
       .optional()
       .describe(
-        'what latest means; another one makes a revision, which a plan with act "set-rule" shows before',
+        'the meaning of latest. Changing it makes a revision; a plan with act "set-rule" shows it in advance',
       ),
     ungoverned: z
       .array(z.string().refine(isOriginName, "must be an origin's name"))
       .max(MOST_UNGOVERNED)
       .optional()
       .describe(
-        'origins of which, below the URL of the view, the channel asked for has what the view does not have',
+        'origins whose packages, if not in the view, are served from the requested channel below the URL of the view',
       ),
     ...Asking,
   })
   .refine(
     ({ rule, ungoverned }) => rule !== undefined || ungoverned !== undefined,
-    'say what to set: rule, ungoverned, or both',
+    'must set rule, ungoverned, or both',
   )
 
 export const ApplyBody = z.strictObject({ reason: Asking.reason, override: Asking.override })
@@ -142,11 +144,11 @@ export const RejectBody = z.strictObject({ reason: Reason.optional() })
 export const PlanPath = z.object({ plan: z.string() })
 export const PreviewBody = z.strictObject({
   name: z.string(),
-  plan: z.string().describe('the plan of a draft or a proposal for this view'),
+  plan: z.string().describe('a draft or proposal for this view'),
 })
 export const FreezeBody = z.strictObject({
   reason: Reason,
-  until: Time.optional().describe('it ends by itself then'),
+  until: Time.optional().describe('when the freeze ends by itself'),
   ...Only,
 })
 export const ThawQuery = z.strictObject({ ...Only })
@@ -161,34 +163,36 @@ export const GatesBody = z.strictObject({
         as: z
           .enum(['member', 'current'])
           .default('member')
-          .describe('a member there, or what latest answers there'),
+          .describe('whether the release must be a member or the latest release of that view'),
         soak_seconds: z
           .int()
           .min(0)
           .max(LONGEST_SOAK_SECONDS)
           .default(0)
-          .describe('for so long, without a break'),
+          .describe('how long it must have been there without interruption'),
       }),
     )
     .max(MOST_REQUIREMENTS)
     .default([])
-    .describe('what is promoted must be in these views'),
+    .describe('promoted releases must be in these views'),
   closure: z
     .enum(['depot', 'view'])
     .nullable()
     .default(null)
-    .describe('all that is needed (TDEPS) must be in the depot or, strictest, in the view, and stays there'),
+    .describe('all dependencies (TDEPS) must be, and stay, in the depot or, stricter, in the view'),
   downgrade: z
     .enum(['refuse'])
     .nullable()
     .default(null)
-    .describe('latest does not go down, but for a rollback or a revert'),
+    .describe('latest never moves to a lower release, except by a rollback or a revert'),
   promoters: Accounts.nullable()
     .default(null)
-    .describe('only these accounts change the view, whatever their roles in origins'),
+    .describe('only these accounts may change the view, regardless of their roles in origins'),
   approval: z
     .strictObject({
-      approvers: Accounts.nullable().default(null).describe('null: whoever may change the view'),
+      approvers: Accounts.nullable()
+        .default(null)
+        .describe('null for every account that may change the view'),
       expires_seconds: z
         .int()
         .min(60)
@@ -197,27 +201,27 @@ export const GatesBody = z.strictObject({
     })
     .nullable()
     .default(null)
-    .describe('a change is proposed, and a second person approves it'),
+    .describe('changes become proposals that a second person must approve'),
   overriders: Accounts.nullable()
     .default(null)
-    .describe('who may break the glass, besides administrators of the depot'),
+    .describe('accounts that may override rules, in addition to administrators'),
 })
 
-// What goes out
+// Responses
 
 export const GatesShape = named(
   'Gates',
   GatesBody.extend({
     view: ViewName,
     frozen: Frozen.nullable(),
-    freezes: z.array(FreezeShape).describe('those that hold in the view now, and that you may know of'),
+    freezes: z.array(FreezeShape).describe('the freezes of the view in force now that the caller may see'),
   }),
 )
 export const Freezes = named(
   'Freezes',
   z
     .object({ freezes: z.array(FreezeShape) })
-    .describe('those that hold in every view now, and that you may know of'),
+    .describe('the freezes of all views in force now that the caller may see'),
 )
 
 const Step = z.object({
@@ -226,25 +230,25 @@ const Step = z.object({
   change: z
     .enum(['added', 'moved', 'downgraded', 'joined', 'unchanged', 'removed'])
     .describe(
-      'added: latest had no answer; moved: latest goes up to it; downgraded: latest goes down to it; joined: a member, and latest stays',
+      'added: the package had no latest release; moved: latest moves up to it; downgraded: latest moves down to it; joined: it becomes a member, and latest stays',
     ),
-  from: Ident.nullable().describe('what latest answered before, where it moves'),
-  dependency: z.boolean().describe('it came along because another needs it'),
+  from: Ident.nullable().describe('the previous latest release, if latest moves'),
+  dependency: z.boolean().describe('whether it was added as a dependency'),
 })
 
-const Notes = z.array(z.string()).describe('what one should know, a sentence each')
+const Notes = z.array(z.string()).describe('remarks, one sentence each')
 
 export const PromotionAnswer = named(
   'Promotion',
   z.object({
     view: ViewName,
-    revision: Revision.describe('the one this made or, where it changed nothing, the one the view is at'),
+    revision: Revision.describe('the new revision, or the current one if nothing changed'),
     revision_id: RevisionId,
     changed: z.boolean(),
-    rule: z.enum(VIEW_RULES).nullable().describe('the rule that it set'),
+    rule: z.enum(VIEW_RULES).nullable().describe('the new rule, if changed'),
     releases: z.array(Step),
     pointers: z.array(PointerMove),
-    overridden: z.array(z.string()).describe('rules that were set aside'),
+    overridden: z.array(z.string()).describe('the overridden rules'),
     notes: Notes,
   }),
 )
@@ -253,7 +257,7 @@ export const ViewAnswer = named(
   'ViewChange',
   z.object({
     view: View,
-    change: PromotionAnswer.nullable().describe('what another rule did; null where the rule is as it was'),
+    change: PromotionAnswer.nullable().describe('the effect of a new rule; null if the rule did not change'),
   }),
 )
 
@@ -266,16 +270,16 @@ const Blocked = z.object({
 export const Plan = named(
   'Plan',
   z.object({
-    plan: z.string().describe('what apply, approve, reject and previews take'),
+    plan: z.string().describe('the id for apply, approve, reject and previews'),
     kind: z.enum(['draft', 'proposal']),
     state: z.enum(['open', 'applied', 'rejected', 'stale', 'expired']),
     view: ViewName,
     act: z.enum(ACTS),
-    revision: Revision.describe('of the view, when the plan was made'),
+    revision: Revision.describe('the revision of the view when the plan was made'),
     source: Source.nullable(),
     of: Revision.nullable(),
-    rule: z.enum(VIEW_RULES).nullable().describe('the rule that it would set'),
-    account: z.string().nullable().describe('whose it is'),
+    rule: z.enum(VIEW_RULES).nullable().describe('the rule to set'),
+    account: z.string().nullable().describe('the owner'),
     reason: z.string().nullable(),
     created_at: Time,
     expires_at: Time,
@@ -284,10 +288,10 @@ export const Plan = named(
     made_revision: Revision.nullable(),
     releases: z.array(Step),
     pointers: z.array(PointerMove),
-    blocked: z.array(Blocked).describe('why it would be refused, for who made it'),
+    blocked: z.array(Blocked).describe('the reasons why the owner could not apply it'),
     missing: z
       .array(z.object({ ident: Ident, target: Target, chain: z.array(Ident) }))
-      .describe('needed, and not in the depot'),
+      .describe('dependencies that are not in the depot'),
     notes: Notes,
   }),
 )

@@ -3,7 +3,7 @@ import { formatColumns } from '../../text/columns.ts'
 import type * as shapes from './change-shapes.ts'
 import { page, seconds, versionOf, viewsText } from './text.ts'
 
-// Changes, plans and rules as aligned columns.
+// Formats changes, plans and rules as aligned columns.
 
 export function promotionText(promotion: z.infer<typeof shapes.PromotionAnswer>): string {
   const { view, revision, changed, rule } = promotion
@@ -18,7 +18,7 @@ export function promotionText(promotion: z.infer<typeof shapes.PromotionAnswer>)
   )
 }
 
-/** The view as it is now and, where another rule was set, what that did. */
+/** Formats the view and, if its rule was changed, the effect of that. */
 export function viewChangeText({ view, change }: z.infer<typeof shapes.ViewAnswer>): string {
   return sections(viewsText({ views: [view], next: null }), change === null ? '' : promotionText(change))
 }
@@ -112,7 +112,7 @@ function stepsText({
   releases,
   pointers,
 }: Pick<z.infer<typeof shapes.Plan>, 'releases' | 'pointers'>): string[] {
-  // What falls back because something left is no step of a release.
+  // Pointers that move only because a release left are not steps of a release.
   const stepped = new Set(
     releases
       .filter(({ change }) => ['added', 'moved', 'downgraded'].includes(change))

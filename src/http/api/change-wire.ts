@@ -10,9 +10,9 @@ import type { Gates, View } from '../../views/view.ts'
 import type * as shapes from './change-shapes.ts'
 import { wireFreeze, wireFrozen, wireTime } from './wire.ts'
 
-/** Every answer that moves `latest` down says this (decision 0001). */
+/** A note for every downgrade (decision 0001). */
 const DOWNGRADE =
-  'latest goes down: a Supervisor of today follows that only under --update-condition track-channel, and one of 2016 never does'
+  'latest moves down: current Supervisors follow that only with --update-condition track-channel, and those of 2016 never do'
 
 export function wirePromotion(outcome: PromotionOutcome): z.infer<typeof shapes.PromotionAnswer> {
   return {
@@ -63,7 +63,7 @@ export function wirePlan(plan: StoredPlan, now: number): z.infer<typeof shapes.P
   }
 }
 
-/** With the freezes that the reader may know of. */
+/** Includes the freezes that the caller may see. */
 export function wireGates(
   { name, gates }: View,
   { freezes, now }: { freezes: readonly ViewFreeze[]; now: number },
@@ -90,7 +90,7 @@ export function wireGates(
   }
 }
 
-/** From the shape in which they are set. */
+/** Converts the JSON of a request to gates. */
 export function gatesOf(body: z.infer<typeof shapes.GatesBody>): Gates {
   const { requires, closure, downgrade, promoters, approval, overriders } = body
   return {

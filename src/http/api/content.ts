@@ -26,7 +26,7 @@ const MemberPlace = z.tuple([z.string(), z.enum(TARGETS), z.int()])
 export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
-  /** What a request for a content is about. Its pages are all of one revision, whatever happens between them. */
+  /** Resolves the view and revision of a request. All pages of one listing show the same revision. */
   async function asked(name: string, query: z.infer<typeof ContentQuery>) {
     const { at, origin, name: packageName, limit } = query
     const view = await getPastView(depot.db, name)
@@ -52,7 +52,7 @@ export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     {
       schema: {
         tags,
-        summary: "What the view's latest answers, or answered",
+        summary: 'The latest releases of a view, now or at an earlier time',
         params: ViewPath,
         querystring: ContentQuery,
         response: textToo(Content),
@@ -95,7 +95,7 @@ export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     {
       schema: {
         tags,
-        summary: 'Every release that is or was in the view, not only the latest',
+        summary: 'All releases of a view, now or at an earlier time',
         params: ViewPath,
         querystring: ContentQuery,
         response: textToo(Members),

@@ -17,7 +17,7 @@ const DepotKey = named(
 )
 export const DepotKeys = named(
   'DepotKeys',
-  z.object({ keys: z.array(DepotKey).describe('that which signs first') }),
+  z.object({ keys: z.array(DepotKey).describe('the signing key comes first') }),
 )
 
 export const TrustedKey = named(

@@ -31,7 +31,7 @@ const keyFile = {
   '4xx': answers(z.undefined())['4xx'],
 }
 
-/** The depot's own keys: public, since lockfiles are verified with them. */
+/** Routes for the depot's own keys. Reading them needs no token, because lockfiles are verified with them. */
 export function depotKeyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
@@ -40,7 +40,7 @@ export function depotKeyRoutes(app: FastifyInstance, { depot }: RouteContext): v
     {
       schema: {
         tags,
-        summary: "The depot's own public keys, which sign its lockfiles",
+        summary: 'The public keys with which the depot signs lockfiles',
         querystring: FormatQuery,
         response: textToo(DepotKeys),
       },
@@ -57,7 +57,7 @@ export function depotKeyRoutes(app: FastifyInstance, { depot }: RouteContext): v
     {
       schema: {
         tags,
-        summary: "The file of one of the depot's own public keys",
+        summary: "The key file of one of the depot's public keys",
         params: OwnKeyPath,
         response: keyFile,
       },
@@ -79,8 +79,7 @@ export function depotKeyRoutes(app: FastifyInstance, { depot }: RouteContext): v
     {
       schema: {
         tags,
-        summary:
-          'Make a new key, which signs from now on; those before it stay known (administrators of the depot)',
+        summary: 'Makes a new signing key. Earlier keys stay valid (administrators only)',
         response: answers(DepotKeys, 201),
       },
       onRequest: administratorOnly,
@@ -92,7 +91,10 @@ export function depotKeyRoutes(app: FastifyInstance, { depot }: RouteContext): v
   )
 }
 
-/** Keys of other depots. Who carries lockfiles between depots may see what is trusted; only administrators change it. */
+/**
+ * Routes for the keys of other depots. Every signed-in caller may see them, because people carry lockfiles
+ * between depots; only administrators may change them.
+ */
 export function trustedKeyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
@@ -101,7 +103,7 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: RouteContext):
     {
       schema: {
         tags,
-        summary: 'The keys of other depots whose lockfiles are taken (whoever is signed in)',
+        summary: 'The keys of other depots whose lockfiles are accepted (signed-in callers)',
         querystring: FormatQuery,
         response: textToo(TrustedKeys),
       },
@@ -117,7 +119,7 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: RouteContext):
     {
       schema: {
         tags,
-        summary: 'The key file of a trusted key (whoever is signed in)',
+        summary: 'The key file of a trusted key (signed-in callers)',
         params: TrustedKeyPath,
         response: keyFile,
       },
@@ -126,7 +128,7 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: RouteContext):
     async (request, reply) => {
       const found = await findTrustedKey(depot.db, request.params.name)
       if (found === undefined)
-        throw new DepotError('not_found', `no trusted key is called ${request.params.name}`)
+        throw new DepotError('not_found', `there is no trusted key ${request.params.name}`)
       return replyKeyFile(reply, formatDepotKey(found.key))
     },
   )
@@ -144,7 +146,7 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: RouteContext):
         schema: {
           tags,
           summary:
-            'Take lockfiles of the depot that has this key; the body is its key file (administrators of the depot)',
+            'Trusts the lockfiles of the depot with this key; the body is its key file (administrators only)',
           consumes: ['text/plain'],
           params: TrustedKeyPath,
           body: z.string(),
@@ -163,7 +165,7 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: RouteContext):
         })
         const trusted = await findTrustedKey(depot.db, name)
         if (trusted === undefined)
-          throw new DepotError('not_found', `the trusted key ${name} was removed meanwhile`)
+          throw new DepotError('not_found', `the trusted key ${name} was removed in the meantime`)
         return reply.send(wireTrustedKey(trusted))
       },
     )
@@ -174,7 +176,7 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: RouteContext):
     {
       schema: {
         tags,
-        summary: 'Take no more lockfiles of this depot (administrators of the depot)',
+        summary: 'Stops trusting the lockfiles of this depot (administrators only)',
         params: TrustedKeyPath,
         response: answers(z.undefined().describe('done'), 204),
       },
@@ -189,17 +191,17 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: RouteContext):
   )
 }
 
-/** The private half of the key that signs. Made when it is first needed; if two need it at once, both are given the same. */
+/** Returns the secret key that signs. Makes one if there is none; concurrent callers get the same key. */
 export async function signingKey(depot: Depot): Promise<DepotSecretKey> {
   if ((await findSigningKey(depot.db)) === undefined)
     await makeKey(depot, { isFirst: true, actor: { client: 'hart-depot', door: 'depot' } })
   const signing = await findSigningKey(depot.db)
-  if (signing === undefined) throw new Error('the depot has no key though it was just made')
+  if (signing === undefined) throw new Error('the depot has no key although one was just made')
   const { id } = signing.key
   return { id, pem: depot.secrets.open(signing.sealed, sealPurpose(id)) }
 }
 
-/** Returns its id. The first one is the depot's own doing, whoever needs it. */
+/** Makes a key and returns its id. The depot itself is the actor for the first one, whoever causes it. */
 async function makeKey(
   depot: Depot,
   { isFirst, actor }: { isFirst: boolean; actor: Actor },

@@ -3,8 +3,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { matches } from '../requests/archive-reply.ts'
 
 /**
- * A hook that gives every whole answer to a read an entity tag, unless its route did, and sends nothing to a client that has it
- * (`If-None-Match`). A tag is of the bytes, so that text and JSON, and what different people may see, differ in it; streams have none.
+ * Route hook that adds an entity tag to every complete answer to a read, unless the route did, and replies
+ * 304 if the client has that answer (`If-None-Match`). The tag is a hash of the bytes, so it differs between
+ * text and JSON and between callers with different rights. Streams have no tag.
  */
 export async function tagAnswers(
   request: FastifyRequest,

@@ -13,23 +13,29 @@ import type { EventsQuery } from './event-shapes.ts'
 import { deadlineOf, longPoll } from './long-poll.ts'
 
 const MOST_NAMES = 100
-/** What a request that waits reads at once before it answers that it found nothing so far: the client goes on from there. */
+/**
+ * How many pages a waiting request reads without a match before it answers; the client continues from there.
+ */
 const MOST_PAGES_AT_ONCE = 10
 
-/** Throws `invalid_request` for more names than a hundred, and for a kind that there is none of. */
+/**
+ * Parses the filter of a query. Throws `invalid_request` for more than a hundred names and for an unknown
+ * kind.
+ */
 export function questionOf(
   query: Pick<z.infer<typeof EventsQuery>, 'view' | 'origin' | 'kind'>,
 ): EntryFilter {
   const kinds = namesIn('kind', query.kind)
   const unknown = kinds?.find((kind) => !(KINDS as readonly string[]).includes(kind))
   if (unknown !== undefined)
-    throw refusal('kind', `there is no kind ${quote(unknown)}; there are ${KINDS.join(', ')}`)
+    throw refusal('kind', `there is no kind ${quote(unknown)}; the kinds are ${KINDS.join(', ')}`)
   return { views: namesIn('view', query.view), origins: namesIn('origin', query.origin), kinds }
 }
 
 /**
- * The entry at a place that a client names. Throws `other_history` for a position that is not of this ledger, and `conflict` for a number
- * beyond its end: the client read another one, such as this one before an older copy was put back.
+ * Returns the sequence number of a place that a client names. Throws `other_history` for a position of
+ * another ledger, and `conflict` for a number beyond the end. The client then read another ledger, for
+ * example this one before an older copy was restored.
  */
 export async function placeIn(text: string, feed: Feed): Promise<number> {
   const position = parsePosition(text)
@@ -38,7 +44,7 @@ export async function placeIn(text: string, feed: Feed): Promise<number> {
   if (number > sequence) {
     throw new DepotError(
       mark === undefined ? 'conflict' : 'other_history',
-      `the ledger ends at ${sequence}: what you have read up to ${text} was not this one, or it was put back to what it was before`,
+      `the ledger ends at ${sequence}, before ${text}: it is another ledger, or it was restored from an older copy`,
     )
   }
   if (mark === undefined) return number
@@ -46,18 +52,18 @@ export async function placeIn(text: string, feed: Feed): Promise<number> {
   if (hash !== undefined && isAt(position, hash)) return number
   throw new DepotError(
     'other_history',
-    `entry ${number} is another one than ${text}: the depot was put back to an older copy since. Read again from an entry that is the same in both`,
+    `entry ${number} is not the one of ${text}: the depot was restored from an older copy. Read again from an entry that both have in common`,
   )
 }
 
-/** How a client names the place of an entry that was heard of. */
+/** Formats the position of an entry for clients. */
 export async function positionAt(sequence: number, feed: Feed): Promise<string> {
   return formatPosition(sequence, { hash: (await feed.hashAt(sequence)) ?? '' })
 }
 
 /**
- * The page after an entry. With `wait`, the first that holds anything for this reader, which is waited for; and when the time is over,
- * or the depot stops, one that tells how far there is nothing.
+ * Returns the page after an entry. With `wait`, waits for a page that is not empty for this caller. At the
+ * deadline, or when the depot stops, returns an empty page that says how far was read.
  */
 export async function firstPage(
   context: RouteContext,
@@ -81,7 +87,7 @@ export async function firstPage(
       deadline,
     })
     if (waking === 'left' || waking === 'closed') return page
-    left = waking === 'committed' ? MOST_PAGES_AT_ONCE + 1 : 2 // one more, to tell how far there was nothing
+    left = waking === 'committed' ? MOST_PAGES_AT_ONCE + 1 : 2 // one more, to report how far nothing matched
   }
 }
 
@@ -91,7 +97,7 @@ function namesIn(parameter: string, given: string | readonly string[] | undefine
   if (names.length > MOST_NAMES)
     throw refusal(
       parameter,
-      `at most ${MOST_NAMES} names, not ${names.length}: leave it out and pick from everything`,
+      `at most ${MOST_NAMES} names, not ${names.length}: omit the parameter and filter the entries yourself`,
     )
   if (names.includes('')) throw refusal(parameter, 'a name is empty')
   return names

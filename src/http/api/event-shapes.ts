@@ -10,14 +10,12 @@ export const Wait = z.coerce
   .min(0)
   .max(LONGEST_WAIT_S)
   .optional()
-  .describe('seconds, with decimals, to hold the request while there is nothing new to answer')
+  .describe('the most seconds (decimals allowed) to wait for something new')
 
 const Sequence = z.int().min(0)
 const Position = z
   .string()
-  .describe(
-    'a number and the first 16 characters of the hash of the entry there: for after and Last-Event-ID',
-  )
+  .describe('the number of an entry and the first 16 characters of its hash, for after and Last-Event-ID')
 const PlaceText = z
   .string()
   .regex(POSITION, 'must be the number of an entry, or a position such as 812-9c0f1b2a3d4e5f60')
@@ -25,26 +23,26 @@ const Names = (what: string) =>
   z
     .union([z.string(), z.array(z.string())])
     .optional()
-    .describe(`${what}; several by commas, or given again`)
+    .describe(`${what}; separate several by commas or repeat the parameter`)
 
 export const EventsQuery = z.strictObject({
   after: PlaceText.optional().describe(
-    'the last entry that is known: its number, or a position, which is refused (409 other_history) where the ledger has another entry there. 0 is before the first. A stream without it begins with what comes',
+    'the last known entry: its number, or its position, which gets 409 other_history if the ledger has another entry there. 0 is before the first entry. The default for a stream is the end of the ledger',
   ),
   limit: z.coerce.number().int().min(1).max(MOST_IN_A_PAGE).default(USUAL_PAGE),
   view: Names('only entries about this view'),
-  origin: Names('only entries that name this origin, or something of it'),
+  origin: Names('only entries about this origin or its packages'),
   kind: Names(`only entries of this kind: ${KINDS.join(', ')}`),
   wait: Wait,
   format: z
     .enum(['json', 'text'])
     .optional()
-    .describe('as Accept: application/json or text/plain, for clients that cannot say so'),
+    .describe('same as Accept: application/json or text/plain, for clients that cannot set headers'),
 })
 
 export const EventsHeaders = z.looseObject({
   'last-event-id': PlaceText.optional().describe(
-    'of a stream: the last entry that was heard of, wins over after. A stream that begins at a position has positions as ids',
+    'for a stream: the last received entry; overrides after. A stream that starts at a position has positions as ids',
   ),
 })
 
@@ -56,20 +54,20 @@ export const LedgerEvent = named(
       digest: z.string().describe('sha256(salt + text)'),
       hash: z
         .string()
-        .describe("sha256(hash of the entry before + '\\n' + sequence + '\\n' + digest + '\\n')"),
+        .describe("sha256(hash of the previous entry + '\\n' + sequence + '\\n' + digest + '\\n')"),
       at: Time.optional(),
       kind: z.enum(KINDS).optional(),
-      actor: z.string().nullable().optional().describe("the account; null for the depot's own doing"),
-      client: z.string().optional().describe('what the client called itself'),
+      actor: z.string().nullable().optional().describe('the account; null for changes by the depot itself'),
+      client: z.string().optional().describe('the User-Agent of the client'),
       event: z
         .looseObject({})
         .optional()
-        .describe('what happened, in fields of its kind. Of a promotion, what you may see of it'),
+        .describe('the event, with fields by kind. Promotions show only the parts that the caller may see'),
       salt: z.string().optional(),
-      text: z.string().optional().describe('exactly what was hashed'),
+      text: z.string().optional().describe('the exact text that was hashed'),
     })
     .describe(
-      'an entry of the ledger. What you may not see is number, digest and hash; what you may see only in part has neither salt nor text',
+      'a ledger entry. An entry that the caller may not see has only its number, digest and hash; one that the caller may see in part has no salt and no text',
     ),
 )
 
@@ -79,11 +77,11 @@ export const Events = named(
     events: z
       .array(LedgerEvent)
       .describe(
-        'oldest first. Without a filter every number is there; with one, what matches and you may see',
+        'oldest first. Without a filter, all entries; with a filter, the matching entries that the caller may see',
       ),
-    through: Sequence.describe('the last entry that was read, shown or not: where to go on'),
-    position: Position.describe('through, with the mark of the entry there'),
-    next: Next.describe('where more is; null when all there is has been read'),
+    through: Sequence.describe('the last entry that was read, whether shown or not; continue after it'),
+    position: Position.describe('through as a position'),
+    next: Next.describe('the URL of the next page; null at the end of the ledger'),
   }),
 )
 
@@ -98,7 +96,7 @@ export const LedgerHead = named(
       incarnation: z
         .string()
         .nullable()
-        .describe('another one each time the depot was put back to an older copy; null where it never was'),
+        .describe('changes each time the depot is restored from an older copy; null if it never was'),
     })
     .describe('the last entry of the ledger'),
 )

@@ -15,31 +15,38 @@ import { positionAt } from './event-pages.ts'
 import { wireEntry } from './event-wire.ts'
 import { lifetimeMs } from './long-poll.ts'
 
-// The ledger as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). Each block has the sequence
-// number, or the position, as its id; one that has nothing but an id makes a client remember it and shows it nothing, and so tells it where to resume
-// before anything came, and where filters let nothing through.
+// The ledger as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The id
+// of each block is the sequence number or the position. A block with only an id is not shown to the client,
+// but it remembers the id and resumes there; such blocks are sent before the first event and when filters
+// match nothing.
 
 interface StreamAsked {
   readonly after: number
-  /** What the place is called. */
+  /** The id of the place where the stream starts. */
   readonly firstId: string
-  /** Whether ids are positions. They are numbers for clients that know no others, unless the depot was put back to an older copy. */
+  /**
+   * Whether ids are positions. By default they are numbers, for older clients, unless the depot was restored
+   * from an older copy.
+   */
   readonly isMarked: boolean
   readonly filter: EntryFilter
 }
 
-/** What is written to one client before it has taken any of it; a single entry may be longer. */
+/** The most bytes written before the client has read any of them, except for a single longer entry. */
 const MOST_UNREAD_BYTES = 16 * 1024
 const MOST_IN_A_STEP = 100
 const RECONNECT_AFTER_MS = 2_000
-/** Proxies and clients give up on what is silent, and so does {@link Limits.unreadMs}. */
+/** Heartbeats keep proxies, clients and {@link Limits.unreadMs} from closing a silent connection. */
 const HEARTBEATS_PER_UNREAD = 4
-/** A timer may fire a little before its time. */
+/** Timers may fire slightly early. */
 const SHORTEST_TIMER_MS = 10
-/** What `setTimeout` takes. */
+/** The maximum of `setTimeout`. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
-/** All open streams of a server: they share a timer, and the text of each event with whoever sees the same of it. */
+/**
+ * All open streams of a server. They share one timer, and streams that see the same of an event share its
+ * text.
+ */
 export class EventStreams {
   readonly #context: RouteContext
   readonly #open = new Set<EventStream>()
@@ -51,8 +58,8 @@ export class EventStreams {
   }
 
   /**
-   * A stream for the client of this request, for as long as it stays and its token is good. It ends when the depot stops, and when the
-   * client closes its sending side.
+   * Opens a stream for the client of a request. It ends when the client leaves or closes its sending side,
+   * when its token becomes invalid, or when the depot stops.
    */
   open(request: FastifyRequest, asked: StreamAsked): Readable {
     const { socket } = request.raw
@@ -100,15 +107,18 @@ export class EventStreams {
 }
 
 interface StreamSetting extends StreamAsked {
-  /** All but the id. All streams that may see an entry alike share these bytes, however many clients leave them unread. */
+  /**
+   * The text of an event without its id. All streams that may see the same of an entry share these bytes,
+   * however many clients have not read them.
+   */
   readonly textOf: (entry: VisibleEntry) => Buffer
   readonly onClose: () => void
 }
 
 /**
- * Writes from where it is up to the head, whenever its client has taken what was written before and something was committed. A client
- * that takes nothing is written nothing, not even heartbeats, so that it is cut off like any other that leaves its answer unread; one
- * that is slow reads on from where it is, from memory or the database.
+ * Writes entries up to the head whenever there is a commit and the client has read what was written before. A
+ * client that reads nothing is sent nothing, not even heartbeats, so that it is cut off like other clients
+ * that do not read. A slow client continues from its place, from memory or the database.
  */
 class EventStream extends Readable {
   readonly #context: RouteContext
@@ -117,16 +127,16 @@ class EventStream extends Readable {
   readonly #unwatch: () => void
   readonly #socket: Socket
   #caller: Caller
-  /** Everything up to it was written, or was not for this client. */
+  /** The last entry that was written or filtered out. */
   #place: number
-  /** The last id that the client was told. */
+  /** The last id sent to the client. */
   #told: number
   #isTaken = false
-  /** Ends the count of what waits for the client. */
+  /** Stops counting the pending bytes of this client. */
   #settle: (() => void) | undefined
   #isEnded = false
   #isStepping = false
-  /** Woken while it was stepping. */
+  /** Whether a wake-up arrived during a step. */
   #isDue = false
   #expiry: NodeJS.Timeout | undefined
 
@@ -149,12 +159,12 @@ class EventStream extends Readable {
     this.push(`retry: ${RECONNECT_AFTER_MS}\nid: ${setting.firstId}\n\n`)
   }
 
-  /** Says that the depot is there, and how far there was nothing for this client. */
+  /** Writes a heartbeat: the connection is alive, and nothing matched up to this id. */
   beat(): void {
     if (this.#isTaken && !this.#isStepping) this.#run(() => this.#beat())
   }
 
-  /** Ends the stream after what was written. */
+  /** Ends the stream after the pending bytes. */
   end(): void {
     if (!this.#isEnded) this.push(null)
     this.#isEnded = true
@@ -181,7 +191,7 @@ class EventStream extends Readable {
     else this.#run(() => (this.#isTaken ? this.#writeOn() : this.#identify()))
   }
 
-  /** Looks at the token when it expires, whatever is committed until then. */
+  /** Checks the token when it expires, even if nothing is committed until then. */
   #expectExpiry(): void {
     const ms = lifetimeMs(this.#caller, this.#context.depot.now())
     if (ms === Infinity) return
@@ -194,26 +204,30 @@ class EventStream extends Readable {
     ).unref()
   }
 
-  /** Throws `unauthenticated` where the token is good no more. */
+  /** Throws `unauthenticated` if the token is no longer valid. */
   async #identify(): Promise<void> {
     if (this.#authorization !== undefined)
       this.#caller = await this.#context.depot.authenticator.identify(this.#authorization)
   }
 
-  /** One thing after another; who lost the right to read hears no more, and is told why when it comes again. */
+  /**
+   * Runs one step at a time. A caller who lost the right to read gets no more events, and the reason when it
+   * connects again.
+   */
   #run(act: () => Promise<void>): void {
     this.#isStepping = true
     this.#isDue = false
     act()
       .catch((error: unknown) => {
-        // A client that reads sees the end; one that does not is cut off.
+        // A client that reads sees the end of the stream; another one is cut off.
         if (error instanceof DepotError && this.#isTaken) this.end()
         else if (error instanceof DepotError) this.destroy()
         else this.destroy(error instanceof Error ? error : new Error('a stream failed', { cause: error }))
       })
       .finally(() => {
         this.#isStepping = false
-        // What came meanwhile, or did not fit into one step: the next one, when others have had their turn.
+        // Entries that arrived meanwhile or did not fit into this step follow in the next, after other
+        // streams had their turn.
         if (!this.#isOver() && (this.#isDue || (this.#isTaken && this.#hasMore())))
           setImmediate(() => this.#step())
       })
@@ -265,12 +279,12 @@ class EventStream extends Readable {
     if (this.#isOver()) return false
     this.#told = this.#place
     for (const text of bytes > MOST_UNREAD_BYTES ? texts : [Buffer.concat(texts, bytes)])
-      this.#isTaken = this.push(text) // what is long is not copied
+      this.#isTaken = this.push(text) // long texts are not copied
     if (!this.#isTaken) this.#settle ??= this.#charge()
     return this.#isTaken
   }
 
-  /** What it and its socket hold at most; an entry longer than that is shared. */
+  /** The most bytes that the stream and its socket hold; a longer entry is shared. */
   #charge(): (() => void) | undefined {
     const { pending } = this.#context
     const bytes = MOST_UNREAD_BYTES + this.#socket.writableHighWaterMark

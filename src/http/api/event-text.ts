@@ -20,7 +20,7 @@ export function ledgerText({ sequence, hash, at }: z.infer<typeof shapes.LedgerH
   return formatColumns(['SEQUENCE', 'AT', 'HASH'], [[String(sequence), seconds(at), hash]])
 }
 
-/** Whatever the kind: its fields as `name=value`; of lists, the first few. */
+/** Formats the fields of an event as `name=value`, with only the first few items of each list. */
 function describe(event: Readonly<Record<string, unknown>>): string {
   return Object.entries(event)
     .filter(([, value]) => value !== null && !(Array.isArray(value) && value.length === 0))

@@ -38,7 +38,7 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
       schema: {
         tags,
         summary:
-          'What happened, from any entry on: in pages, held until there is more (wait), or as a stream (Accept: text/event-stream)',
+          'The ledger after any entry: in pages, with long polling (wait), or as a stream (Accept: text/event-stream)',
         querystring: EventsQuery,
         headers: EventsHeaders,
         response: {

@@ -25,7 +25,7 @@ import { wireFreeze, wireView } from './wire.ts'
 
 const tags = ['rules of views']
 
-/** What a view lets happen, and views of what would happen. */
+/** Routes for the rules and freezes of views, and for previews. */
 export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
@@ -64,7 +64,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     {
       schema: {
         tags,
-        summary: "Set a view's rules, all of them (administrators of the depot)",
+        summary: 'Replaces all rules of a view (administrators only)',
         params: ViewPath,
         body: GatesBody,
         response: answers(GatesShape),
@@ -88,7 +88,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       schema: {
         tags,
         summary:
-          'Let nothing move, or no package of an origin or a name, until a time or until it is ended (administrators, and who was named to change the view)',
+          'Freezes a view, or its packages of an origin or a name, until a time or until it is thawed (administrators and the promoters of the view)',
         params: ViewPath,
         body: FreezeBody,
         response: answers(GatesShape),
@@ -99,7 +99,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       const view = await getView(depot.db, request.params.view)
       request.subject = `freeze ${view.name}`
       mayChange(request, view, [])
-      const input = { view: view.name, ...freezeAsked(request.body) }
+      const input = { view: view.name, ...parseFreeze(request.body) }
       return reply.send(
         await tell(
           request,
@@ -114,7 +114,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     {
       schema: {
         tags,
-        summary: 'End the freeze of everything, or that of exactly this origin and name',
+        summary: 'Ends the freeze of the whole view, or the one of exactly this origin and name',
         params: ViewPath,
         querystring: ThawQuery,
         response: answers(GatesShape),
@@ -140,7 +140,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     {
       schema: {
         tags,
-        summary: 'The freezes of every view',
+        summary: 'The freezes that apply to all views',
         querystring: FormatQuery,
         response: textToo(Freezes),
       },
@@ -155,7 +155,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       schema: {
         tags,
         summary:
-          'Freeze every view there is and will be, but unstable, which every upload joins (administrators of the depot)',
+          'Freezes all views, also future ones, except unstable, which every upload joins (administrators only)',
         body: FreezeBody,
         response: answers(Freezes),
       },
@@ -168,7 +168,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
           request,
           await depot.writer.submit({
             kind: 'freezeAll',
-            input: freezeAsked(request.body),
+            input: parseFreeze(request.body),
             actor: actorOf(request, 'api'),
           }),
         ),
@@ -182,7 +182,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       schema: {
         tags,
         summary:
-          'End the freeze of every view, or that of exactly this origin and name; those of single views stay (administrators of the depot)',
+          'Ends the freeze of all views, or the one of exactly this origin and name. Freezes of single views stay (administrators only)',
         querystring: ThawQuery,
         response: answers(Freezes),
       },
@@ -209,7 +209,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       schema: {
         tags,
         summary:
-          'Make a view that is this one with what a plan would do; it goes when the plan is applied or it is dropped',
+          'Makes a preview: a view that shows this one with a plan applied. Applying the plan or deleting the preview ends it',
         params: ViewPath,
         body: PreviewBody,
         response: answers(View, 201),
@@ -241,9 +241,9 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     {
       schema: {
         tags,
-        summary: 'Drop a preview; other views stay',
+        summary: 'Deletes a preview; other views cannot be deleted',
         params: ViewPath,
-        response: answers(z.undefined().describe('gone'), 204),
+        response: answers(z.undefined().describe('deleted'), 204),
       },
       onRequest: needs('promote'),
     },
@@ -261,8 +261,8 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
   )
 }
 
-/** Throws `ident_malformed`. */
-function freezeAsked({
+/** Parses a freeze. Throws `ident_malformed`. */
+function parseFreeze({
   reason,
   until,
   origin,

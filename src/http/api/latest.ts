@@ -27,10 +27,10 @@ const LatestQuery = TargetQuery.extend({
     .regex(POSITION, 'must be a revision, or a revision_id such as 12-9c0f1b2a3d4e5f60')
     .optional()
     .describe(
-      'refuse (412) what is older than this revision of the view; with wait, it is waited for first. A revision_id of another history is refused (409 other_history)',
+      'answers 412 while the view is older than this revision; with wait, waits for it first. A revision_id of another history gets 409 other_history',
     ),
   wait: Wait.describe(
-    'seconds, with decimals, to hold a request that names what it has (If-None-Match) until latest is something else',
+    'the most seconds (decimals allowed) to wait until latest differs from the entity tag in If-None-Match',
   ),
 })
 
@@ -75,7 +75,10 @@ interface LatestAsked {
   readonly deadline: number | undefined
 }
 
-/** Throws `not_found`, also when what was latest goes while it is waited for; and `stale_revision` when the view is not there in time; and `other_history`. */
+/**
+ * Throws `not_found`, also when the latest release disappears during the wait, `stale_revision` when the view
+ * does not reach the revision in time, and `other_history`.
+ */
 async function answerWhenMoved(
   context: RouteContext,
   exchange: { request: FastifyRequest; reply: FastifyReply },
@@ -85,7 +88,7 @@ async function answerWhenMoved(
   const { request } = exchange
   const { view, origin, name, version, target } = question
   for (let waking: Waking = 'committed'; ;) {
-    const after = feed.head.sequence // before anything is looked at: what comes while it is, is not missed
+    const after = feed.head.sequence // read first, so that no later commit is missed
     const mayWait = deadline !== undefined && waking === 'committed'
     let waiting: Watching
     if (least.mark !== undefined) await expectRevisionKnown(depot.db, await getView(depot.db, view), least)
@@ -94,7 +97,7 @@ async function answerWhenMoved(
       if (!mayWait)
         throw new DepotError(
           'stale_revision',
-          `${view} is at revision ${answers.revisionOf(view)}, and not yet at ${least.number}`,
+          `${view} is at revision ${answers.revisionOf(view)}, not yet at ${least.number}`,
         )
       waiting = {
         topic: viewTopic(view),

@@ -8,18 +8,18 @@ import { readLockfile } from '../../lockfiles/signed-lockfile.ts'
 import type { ReleaseSource } from '../../views/change-request.ts'
 
 /**
- * What `latest` answered where a lockfile was made, once a key that is trusted is found to have signed it, and all that it names is here,
- * what is needed too. Throws as `readLockfile` and `expectLocked`; and `invalid_request` where what it does not name should leave, though
- * it does not name everything.
+ * Returns the releases of a lockfile as the source of a change, after verifying that a trusted key signed it
+ * and that all its releases, including dependencies, are in this depot. Throws the errors of `readLockfile`
+ * and `expectLocked`, and `invalid_request` for an exact change with a lockfile of only a part of a view.
  */
 export async function lockfileSource(
   depot: Depot,
   text: string,
-  asked: { audience: Audience; isExact: boolean },
+  options: { audience: Audience; isExact: boolean },
 ): Promise<ReleaseSource> {
   const lockfile = readLockfile(text, await listLockfileKeys(depot.db))
-  if (asked.isExact) expectWhole(lockfile)
-  await expectLocked(depot.db, lockfile.releases, asked.audience)
+  if (options.isExact) expectWhole(lockfile)
+  await expectLocked(depot.db, lockfile.releases, options.audience)
   const pointers = lockfile.releases.filter(({ isDependency }) => !isDependency)
   return {
     lockfile: {

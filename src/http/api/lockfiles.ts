@@ -19,28 +19,27 @@ const LockfileQuery = z.strictObject({
   at: z
     .string()
     .optional()
-    .describe(
-      'a revision, a revision_id, or a time (RFC 3339): the view as it was then; as it is now, when absent',
-    ),
+    .describe('a revision, a revision_id, or a time (RFC 3339): uses the view as it was then; default: now'),
   origin: z.string().optional(),
   name: z.string().optional(),
   target: Target.optional(),
   skip_deleted: z
     .enum(['true', 'false'])
     .default('false')
-    .describe('leave out releases that were deleted since; refuse (409), otherwise'),
+    .describe('omits releases that were deleted since then; default: such a release causes 409'),
 })
 
 const response = {
   200: {
-    description: 'the lockfile: lines of headers, an empty line, a line for each release, and a signature',
+    description: 'the lockfile: header lines, an empty line, one line per release, and a signature',
     content: { 'text/plain': { schema: z.string() } },
   },
   '4xx': answers(z.undefined())['4xx'],
 }
 
 export function lockfileRoutes(app: FastifyInstance, { depot }: RouteContext): void {
-  // One at a time: a lockfile may be of a hundred thousand releases, which are all in memory while it is made.
+  // Lockfiles are made one at a time: each may list a hundred thousand releases, which are all in memory
+  // meanwhile.
   let last: Promise<unknown> = Promise.resolve()
   const inTurn = <T>(make: () => Promise<T>): Promise<T> => {
     const turn = last.then(make, make)
@@ -53,7 +52,7 @@ export function lockfileRoutes(app: FastifyInstance, { depot }: RouteContext): v
     {
       schema: {
         tags: ['lockfiles'],
-        summary: 'A view at a revision as a signed text, which another depot can pull',
+        summary: 'A view at a revision as a signed lockfile, which another depot can pull',
         params: ViewPath,
         querystring: LockfileQuery,
         response,
@@ -71,7 +70,8 @@ export function lockfileRoutes(app: FastifyInstance, { depot }: RouteContext): v
       const revision = await getRevisionAt(depot.db, view, momentOf(at))
       const audience = audienceOf(request.caller)
       const asked = { view, revision, filter, skipsDeleted: skip_deleted === 'true' }
-      // Only what its operator says it is called is signed: what a request names as its host is anyone's word.
+      // Only the public URL that the operator configured is signed. The Host header of a request proves
+      // nothing.
       const { publicUrl } = depot.config
       const head = {
         depot: publicUrl === undefined ? undefined : new URL(publicUrl).href.replace(/\/$/, ''),

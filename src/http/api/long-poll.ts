@@ -4,14 +4,18 @@ import type { Waking, Watching } from '../../following/feed.ts'
 import type { Caller } from '../../access/access.ts'
 import type { RouteContext } from '../requests/request.ts'
 
-/** Until when a request that came now is held, in the time of `performance.now()`; absent where it does not ask to be. */
+/**
+ * Returns the deadline of a request that waits, in the time of `performance.now()`, or `undefined` if it does
+ * not wait.
+ */
 export function deadlineOf(waitSeconds: number | undefined): number | undefined {
   return waitSeconds === undefined || waitSeconds === 0 ? undefined : performance.now() + waitSeconds * 1_000
 }
 
 /**
- * Holds a request until something that it wants is committed after what it knows, or what its caller may do changes. Its token is looked
- * at again then: one that was revoked, or has expired, ends the wait with `unauthenticated`, and a role that was lost is lost from then on.
+ * Holds a request until a matching commit after `after`, or until the rights of its caller change. The token
+ * is then checked again: if it was revoked or has expired, the wait ends with `unauthenticated`, and lost
+ * roles take effect.
  */
 export async function longPoll(
   context: RouteContext,
@@ -34,7 +38,7 @@ export async function longPoll(
   return waking
 }
 
-/** How long the caller's token is good for, by the clock of the depot. */
+/** Returns for how long the caller's token remains valid, by the clock of the depot. */
 export function lifetimeMs(caller: Caller, now: number): number {
   return caller?.expiresAt === undefined ? Infinity : Math.max(0, caller.expiresAt - now)
 }
@@ -44,7 +48,10 @@ interface Client extends EventEmitter {
   forget(): void
 }
 
-/** Emits `close` when a client leaves, or closes its sending side: such a client may have left, and gets its answer without waiting further. */
+/**
+ * Emits `close` when a client leaves or closes its sending side. The latter may have left, so it is answered
+ * without further waiting.
+ */
 function clientOf({ raw: { socket } }: FastifyRequest, { raw: response }: FastifyReply): Client {
   const client = new EventEmitter()
   const leave = () => void client.emit('close')

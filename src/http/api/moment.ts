@@ -3,15 +3,18 @@ import { POSITION, parsePosition } from '../../ledger/position.ts'
 import type { Position } from '../../ledger/position.ts'
 import type { MarkedRevision, Moment } from '../../views/change-request.ts'
 
-/** `12`, a revision; `12-9c0f1b2a3d4e5f60`, one with its mark; or `2026-01-01T00:00:00Z`, a time, with any offset of RFC 3339, or a date alone. Throws `invalid_request`. */
+/**
+ * Parses a revision (`12`), a revision with its mark (`12-9c0f1b2a3d4e5f60`), or an RFC 3339 time or date
+ * (`2026-01-01T00:00:00Z`). Throws `invalid_request`.
+ */
 export function momentOf(text: string | undefined, pointer = '/at'): Moment | undefined {
   if (text === undefined) return undefined
   if (POSITION.test(text)) return revisionOf(parsePosition(text))
-  // A `+` that was not encoded arrives as a space.
+  // A `+` that is not percent-encoded arrives as a space.
   const match = /^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+ -]\d{2}:\d{2}))?$/.exec(text)
   const time = match === null ? Number.NaN : Date.parse(text.replace(/ (\d{2}:\d{2})$/, '+$1').toUpperCase())
   if (Number.isNaN(time)) {
-    const detail = `${pointer.slice(1)} must be a revision, as 12, or a time, as 2026-01-01T00:00:00Z, not ${quote(text)}`
+    const detail = `${pointer.slice(1)} must be a revision such as 12 or a time such as 2026-01-01T00:00:00Z, not ${quote(text)}`
     throw new DepotError('invalid_request', detail, { parts: [{ detail, pointer }] })
   }
   return { time }

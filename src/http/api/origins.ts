@@ -46,7 +46,7 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     {
       schema: {
         tags,
-        summary: 'Who may what in an origin (its members)',
+        summary: 'The members of an origin and their roles (members only)',
         params: OriginPath,
         querystring: PageQuery,
         response: textToo(OriginMembers),
@@ -74,7 +74,7 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     {
       schema: {
         tags,
-        summary: 'Give an account a role (administrators of the origin)',
+        summary: 'Gives an account a role (administrators of the origin)',
         params: MemberPath,
         body: MemberBody,
         response: answers(MemberAnswer),
@@ -100,7 +100,7 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     {
       schema: {
         tags,
-        summary: 'Take an account out of an origin (administrators of the origin)',
+        summary: 'Removes an account from an origin (administrators of the origin)',
         params: MemberPath,
         response: answers(z.undefined().describe('done'), 204),
       },

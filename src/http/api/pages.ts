@@ -3,10 +3,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { DepotError } from '../../errors.ts'
 
-// A page ends with a cursor: the sort tuple of its last item, and a digest of what was asked, so that a cursor of one question is
-// refused with another. Clients take it from `next` and do not look inside.
+// Lists are cut into pages. A cursor holds the sort tuple of the last item of a page and a digest of the
+// request, so that a cursor of one list is refused by another. Clients take it from `next` and treat it as
+// opaque.
 
-/** What makes two requests pages of one list: the resource, and what it is narrowed to. */
+/** Identifies a list: the resource and its filters. Pages of one list share it. */
 export type Question = Readonly<Record<string, string | number | undefined>>
 
 interface Paged {
@@ -14,20 +15,24 @@ interface Paged {
   readonly limit: number
 }
 
-/** The place after which a page begins; `undefined` for the first page. Throws `invalid_request` for a cursor that is not of this question. */
+/**
+ * Returns the place after which the page begins, or `undefined` for the first page. Throws `invalid_request`
+ * for a cursor of another list.
+ */
 export function placeIn<Place>(query: Paged, question: Question, shape: z.ZodType<Place>): Place | undefined {
   if (query.cursor === undefined) return undefined
   const [digest, place] = unpack(query.cursor)
   const parsed = shape.safeParse(place)
   if (digest === digestOf(question) && parsed.success) return parsed.data
   const detail =
-    'the cursor is not one of this list: begin without a cursor, or take it from next with the same filters'
+    'the cursor belongs to another list: start without a cursor, or use next with the same filters'
   throw new DepotError('invalid_request', detail, { parts: [{ detail, pointer: '/cursor' }] })
 }
 
 /**
- * Cuts what was read, one item more than a page holds, to the page, and says where the next one is: in the `Link` header, and as
- * what this returns. `pinned` are parameters the next page must have even though this request did not.
+ * Cuts items, of which one more than a page was read, to the page. Sets the `Link` header to the next page
+ * and returns its URL. `pinned` are parameters that the next page needs although this request did not have
+ * them.
  */
 export function cutPage<Item>(
   request: FastifyRequest<{ Querystring: Paged }>,
@@ -52,7 +57,10 @@ export function cutPage<Item>(
   }
 }
 
-/** Says in the `Link` header where the next page is, and returns it: the same request with some parameters changed. */
+/**
+ * Sets the `Link` header to the next page and returns its URL: that of this request with some parameters
+ * changed.
+ */
 export function linkNext(
   request: FastifyRequest,
   reply: FastifyReply,

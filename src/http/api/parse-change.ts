@@ -21,10 +21,10 @@ import type { PlanBody } from './change-shapes.ts'
 import { momentOf, revisionOf } from './moment.ts'
 import type { PromotionHeaders } from './shapes.ts'
 
-/** What of a request says which change is meant: any of the bodies of change-shapes.ts. */
+/** The fields of a request that describe the change, from any of the bodies in change-shapes.ts. */
 export type ChangeBody = Partial<z.infer<typeof PlanBody>>
 
-/** What of a request says how. */
+/** The parts of a request that say how to make the change. */
 export interface ChangeRequestParts {
   readonly method: string
   readonly url: string
@@ -36,14 +36,13 @@ export interface ChangeRequestParts {
   }
 }
 
-/** Throws `invalid_request`, naming the part of the body. */
+/** Parses a change. Throws `invalid_request` with a pointer to the faulty part of the body. */
 export async function parseChange(
   depot: Depot,
   act: ChangeRequest['act'],
-  asked: { view: string; body: ChangeBody; caller: Session },
+  { view, body, caller }: { view: string; body: ChangeBody; caller: Session },
 ): Promise<ChangeRequest> {
-  const { view, body, caller } = asked
-  expectMeant(act, body)
+  expectFieldsOf(act, body)
   const base = { view }
   if (act === 'rollback' || act === 'revert') return { ...base, ...parsePast(act, body) }
   if (act === 'set-rule') return { ...base, act, rule: parseRule(body) }
@@ -59,8 +58,8 @@ export async function parseChange(
 }
 
 const SOURCES = ['releases', 'from', 'lockfile'] as const
-const ASIDE = ['with_deps', 'exact', 'to', 'revision', 'origin', 'name', 'rule'] as const
-const MEANT: Readonly<Record<ChangeRequest['act'], readonly string[]>> = {
+const OTHER_FIELDS = ['with_deps', 'exact', 'to', 'revision', 'origin', 'name', 'rule'] as const
+const FIELDS_OF: Readonly<Record<ChangeRequest['act'], readonly string[]>> = {
   promote: [...SOURCES, 'with_deps', 'exact'],
   demote: SOURCES,
   rollback: ['to', 'origin', 'name'],
@@ -68,15 +67,18 @@ const MEANT: Readonly<Record<ChangeRequest['act'], readonly string[]>> = {
   'set-rule': ['rule'],
 }
 
-/** What has no meaning for an act is refused: a rollback that names releases would still go back with everything. */
-function expectMeant(act: ChangeRequest['act'], body: ChangeBody): void {
-  const strays = [...SOURCES, ...ASIDE].filter(
-    (field) => body[field] !== undefined && !MEANT[act].includes(field),
+/**
+ * Refuses fields that the act does not use. A rollback that lists releases, for example, would otherwise roll
+ * back everything.
+ */
+function expectFieldsOf(act: ChangeRequest['act'], body: ChangeBody): void {
+  const unexpected = [...SOURCES, ...OTHER_FIELDS].filter(
+    (field) => body[field] !== undefined && !FIELDS_OF[act].includes(field),
   )
-  if (strays.length > 0)
+  if (unexpected.length > 0)
     throw refusalOf(
       'invalid_request',
-      strays.map((field) => ({ detail: `a ${act} has no ${field}`, pointer: `/${field}` })),
+      unexpected.map((field) => ({ detail: `a ${act} takes no ${field}`, pointer: `/${field}` })),
     )
 }
 
@@ -85,21 +87,20 @@ type Past<Act> = Omit<Extract<ChangeRequest, { act: Act }>, 'view'>
 function parsePast(act: 'rollback' | 'revert', body: ChangeBody): Past<'rollback'> | Past<'revert'> {
   const only = parseOnly(body)
   if (act === 'revert') {
-    if (body.revision === undefined)
-      throw missing('/revision', 'a revert needs the revision that it takes back')
+    if (body.revision === undefined) throw missing('/revision', 'a revert needs the revision to undo')
     return { act, ...revisionOf(parsePosition(String(body.revision))), ...(only && { only }) }
   }
   const to = momentOf(body.to === undefined ? undefined : String(body.to), '/to')
-  if (to === undefined) throw missing('/to', 'a rollback needs the revision or time that it goes back to')
+  if (to === undefined) throw missing('/to', 'a rollback needs a revision or time to restore')
   return { act, to, ...(only && { only }) }
 }
 
 function parseRule({ rule }: ChangeBody): ViewRule {
-  if (rule === undefined) throw missing('/rule', 'a set-rule needs the rule that it sets')
+  if (rule === undefined) throw missing('/rule', 'a set-rule needs a rule')
   return rule
 }
 
-/** Throws `ident_malformed`. */
+/** Parses the restriction to an origin, a name or both. Throws `ident_malformed`. */
 export function parseOnly({
   origin,
   name,
@@ -112,7 +113,10 @@ export function parseOnly({
   return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }) }
 }
 
-/** The origins of releases that are named one by one, or that a change is restricted to: rights to these are asked before anything is looked up. */
+/**
+ * Returns the origins of the listed releases and of the restriction. The rights to these are checked before
+ * any lookup.
+ */
 export function originsOf({ releases = [], origin }: ChangeBody): Set<string> {
   return new Set([
     ...releases.map(({ ident }) => parseIdent(ident).origin),
@@ -120,7 +124,7 @@ export function originsOf({ releases = [], origin }: ChangeBody): Set<string> {
   ])
 }
 
-/** For the log. */
+/** Describes a change for the log. */
 export function subjectOf(
   act: string,
   view: string,
@@ -135,12 +139,15 @@ export function subjectOf(
   return `${act} ${what}, ${view}`
 }
 
-/** How a change is asked for. Throws `invalid_request` for an `If-Match` that is none, or disagrees with the body. */
-export function parseOptions(asked: ChangeRequestParts): Asking {
-  const { reason, override } = asked.body
-  const expected = expectedRevision(asked)
+/**
+ * Parses how to make a change. Throws `invalid_request` for an `If-Match` that is malformed or contradicts
+ * the body.
+ */
+export function parseOptions(request: ChangeRequestParts): Asking {
+  const { reason, override } = request.body
+  const expected = expectedRevision(request)
   const idempotency = idempotencyOf(
-    asked,
+    request,
     expected?.mark === undefined ? expected?.number : `${expected.number}-${expected.mark}`,
   )
   return {
@@ -152,26 +159,29 @@ export function parseOptions(asked: ChangeRequestParts): Asking {
   }
 }
 
-/** The body was parsed, and so has its fields in the schema's order: it is canonical as it is. */
+/**
+ * Returns the idempotency key of a request and the hash of its content. The parsed body has its fields in the
+ * order of the schema, so its JSON is canonical.
+ */
 export function idempotencyOf(
   { method, url, headers, body }: ChangeRequestParts,
   expectRevision?: number | string,
 ): IdempotencyKey | undefined {
   const key = headers['idempotency-key']
   if (key === undefined) return undefined
-  const question = JSON.stringify({ ...body, expect_revision: expectRevision })
-  return { key, requestHash: createHash('sha256').update(`${method} ${url}\n${question}`).digest('hex') }
+  const content = JSON.stringify({ ...body, expect_revision: expectRevision })
+  return { key, requestHash: createHash('sha256').update(`${method} ${url}\n${content}`).digest('hex') }
 }
 
 async function parseSource(depot: Depot, body: ChangeBody, audience: Audience): Promise<ReleaseSource> {
   const { releases, from, lockfile } = body
-  const ways = [releases, from, lockfile].filter((way) => way !== undefined).length
-  if (ways === 1 && releases !== undefined)
+  const count = [releases, from, lockfile].filter((source) => source !== undefined).length
+  if (count === 1 && releases !== undefined)
     return { releases: await withTargets(depot.db, releases, audience) }
-  if (ways === 1 && lockfile !== undefined)
+  if (count === 1 && lockfile !== undefined)
     return lockfileSource(depot, lockfile, { audience, isExact: body.exact === true })
-  if (ways !== 1 || from === undefined)
-    throw missing('', 'say what to move, in one way: releases, from, or lockfile')
+  if (count !== 1 || from === undefined)
+    throw missing('', 'exactly one of releases, from and lockfile is required')
   const at = momentOf(from.at === undefined ? undefined : String(from.at), '/from/at')
   return {
     from: from.view,
@@ -182,8 +192,8 @@ async function parseSource(depot: Depot, body: ChangeBody, audience: Audience): 
 }
 
 /**
- * The body's, or that of `If-Match: "12"`. An entity tag of a view begins with its `revision_id`, and what follows depends on who asked;
- * one that an earlier version gave begins with the revision alone.
+ * Returns the expected revision from the body or from `If-Match: "12"`. The entity tag of a view starts with
+ * its `revision_id`; the rest depends on the caller. Tags of earlier versions start with the revision alone.
  */
 function expectedRevision({ headers, body }: ChangeRequestParts): Position | undefined {
   const header = headers['if-match']?.trim()
@@ -192,13 +202,16 @@ function expectedRevision({ headers, body }: ChangeRequestParts): Position | und
   if (header === undefined || header === '*') return expected
   const [, digits, mark] = /^"(\d{1,15})(?:-([0-9a-f]{16})(?=[-"]))?(?:-[^"]*)?"$/.exec(header) ?? []
   if (digits === undefined)
-    throw new DepotError('invalid_request', 'If-Match must be the entity tag of the view, as "12"')
+    throw new DepotError('invalid_request', 'If-Match must be the entity tag of the view, for example "12"')
   if (expected !== undefined && expected.number !== Number(digits))
     throw new DepotError('invalid_request', 'If-Match and expect_revision name different revisions')
   return { number: Number(digits), mark: mark ?? expected?.mark }
 }
 
-/** A release named without a target is that for `x86_64-linux` or, failing it, the only one. Throws `invalid_request` where there are several others. */
+/**
+ * Adds missing targets. The default is `x86_64-linux`, or else the only target of the ident. Throws
+ * `invalid_request` if there are several others.
+ */
 async function withTargets(
   db: Db,
   releases: NonNullable<ChangeBody['releases']>,
@@ -216,7 +229,7 @@ async function withTargets(
     const [first = DEFAULT_TARGET] = targets
     if (targets.length > 1 && !targets.includes(DEFAULT_TARGET)) {
       unclear.push({
-        detail: `${ident} is there for ${targets.join(', ')}: say which target`,
+        detail: `${ident} exists for ${targets.join(', ')}: choose a target`,
         pointer: `/releases/${index}/target`,
       })
     }

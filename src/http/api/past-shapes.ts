@@ -1,17 +1,14 @@
 import { z } from 'zod'
 import { Ident, Next, Package, PageQuery, Revision, Target, Time, ViewName, named } from './shapes.ts'
 
-// The shapes of what happened between two states of views, and of who was where and when.
+// Shapes of differences between two states of views, and of which release was in which view when.
 
 const moment = 'a revision, a revision_id, or a time (RFC 3339)'
 
 export const DiffQuery = PageQuery.extend({
-  at: z
-    .string()
-    .optional()
-    .describe(`${moment}: what the view was then is where the differences begin; as it is now, when absent`),
-  with: z.string().optional().describe('the view to compare with; the same one, when absent'),
-  with_at: z.string().optional().describe(`${moment} of the view to compare with; as it is now, when absent`),
+  at: z.string().optional().describe(`${moment}: the state of the view to compare from; default: now`),
+  with: z.string().optional().describe('the view to compare with; default: the same view'),
+  with_at: z.string().optional().describe(`${moment}: the state of the view to compare with; default: now`),
   origin: z.string().optional(),
   name: z.string().optional(),
 })
@@ -23,7 +20,7 @@ const Checksum = z.string().describe('BLAKE2b-256 of the file')
 const State = z.object({
   view: ViewName,
   revision: Revision,
-  at: Time.nullable().describe('when that revision was made'),
+  at: Time.nullable().describe('when the revision was made'),
 })
 const Difference = named(
   'Difference',
@@ -37,7 +34,7 @@ const Difference = named(
     change: z
       .enum(['added', 'removed', 'moved', 'downgraded', 'republished'])
       .describe(
-        'moved: up; downgraded: down, which a supervisor follows only under --update-condition track-channel; republished: the ident was deleted and published again with other bytes, which a supervisor that has it does not notice',
+        'moved: to a higher release; downgraded: to a lower one, which supervisors follow only with --update-condition track-channel; republished: the ident was deleted and published again with other bytes, which supervisors that have it do not notice',
       ),
   }),
 )
@@ -46,10 +43,10 @@ export const Diff = named(
   z.object({ from: State, to: State, differences: z.array(Difference), next: Next }),
 )
 
-const Held = {
+const Interval = {
   from_revision: Revision,
   since: Time,
-  to_revision: Revision.nullable().describe('the first one at which this was over; null while it lasts'),
+  to_revision: Revision.nullable().describe('the revision that ended it; null while it lasts'),
   until: Time.nullable(),
 }
 export const Holders = named(
@@ -58,7 +55,7 @@ export const Holders = named(
     view: ViewName,
     package: Package,
     target: Target,
-    holders: z.array(z.object({ ident: Ident, ...Held })).describe('newest first'),
+    holders: z.array(z.object({ ident: Ident, ...Interval })).describe('newest first'),
     next: Next,
   }),
 )
@@ -68,9 +65,9 @@ export const Stays = named(
     ident: Ident,
     target: Target,
     views: z
-      .array(z.object({ view: ViewName, ...Held }))
+      .array(z.object({ view: ViewName, ...Interval }))
       .describe(
-        'where it is, then where it was: views in the order they were made, of each the oldest first. A release that is promoted anew begins anew',
+        'current memberships, then past ones, each ordered by the creation of the view and then oldest first. A repeated promotion starts a new membership',
       ),
     next: Next,
   }),

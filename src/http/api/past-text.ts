@@ -13,7 +13,9 @@ export function diffText({ from, to, differences, next }: z.infer<typeof shapes.
   return `from ${stateText(from)}\nto   ${stateText(to)}\n\n${page(['PACKAGE', 'FROM', 'TO', 'TARGET', 'CHANGE'], rows, next)}`
 }
 
-/** Of the same ident, the bytes are what differs: the beginnings of their checksums. */
+/**
+ * Formats a change. A republished release has the same ident, so the beginnings of the checksums are shown.
+ */
 function changeText({
   change,
   from_checksum: from,

@@ -25,7 +25,10 @@ const tags = ['history of views']
 const LinePlace = z.tuple([z.string(), z.enum(TARGETS)])
 const StayPlace = z.tuple([z.union([z.literal(0), z.literal(1)]), z.int(), z.int()])
 
-/** What the past of views answers beyond their revisions: what differs, who held a pointer, where a release was. */
+/**
+ * Routes for the past of views: differences between states, the releases to which a pointer pointed, and the
+ * memberships of a release.
+ */
 export function pastRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
@@ -43,7 +46,7 @@ export function pastRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     {
       schema: {
         tags,
-        summary: 'What latest answers differently in two states of views',
+        summary: 'The differences between the latest releases of two views or two states of a view',
         params: ViewPath,
         querystring: DiffQuery,
         response: textToo(Diff),
@@ -94,7 +97,7 @@ export function pastRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     {
       schema: {
         tags,
-        summary: 'Which releases latest of a package answered, and when',
+        summary: 'The latest releases of a package over time',
         params: LinePath,
         querystring: HoldersQuery,
         response: textToo(Holders),
@@ -132,7 +135,7 @@ export function pastRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     {
       schema: {
         tags: ['releases'],
-        summary: 'Every view that a release is or was in, and when',
+        summary: 'The views that contain or contained a release, and when',
         params: ReleasePath,
         querystring: StaysQuery,
         response: textToo(Stays),

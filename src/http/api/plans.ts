@@ -34,7 +34,7 @@ import { FormatQuery, PageQuery, PromotionHeaders, ViewPath } from './shapes.ts'
 
 const tags = ['plans and proposals']
 
-/** `open`: those that wait for a second person. */
+/** `open` lists proposals that wait for approval. */
 const ProposalsQuery = PageQuery.extend({ state: z.enum(['open', 'all']).default('open') })
 
 export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void {
@@ -44,9 +44,9 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     [
       '/views/:view/plans',
       'draftPlan',
-      'Work out a change without making it; apply makes exactly that, within an hour',
+      'Plans a change without making it. The plan can be applied within an hour',
     ],
-    ['/views/:view/proposals', 'propose', 'Propose a change, for a second person to approve'],
+    ['/views/:view/proposals', 'propose', 'Proposes a change that a second person must approve'],
   ] as const) {
     const schema = {
       tags,
@@ -80,7 +80,7 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     {
       schema: {
         tags,
-        summary: 'What is or was proposed for a view, newest first',
+        summary: 'The proposals for a view, newest first',
         params: ViewPath,
         querystring: ProposalsQuery,
         response: textToo(Proposals),
@@ -113,7 +113,7 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     {
       schema: {
         tags,
-        summary: 'A plan or a proposal, as it was made',
+        summary: 'A plan or a proposal',
         params: PlanPath,
         querystring: FormatQuery,
         response: textToo(Plan),
@@ -128,12 +128,12 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
   )
 
   for (const [url, kind, summary] of [
+    ['/plans/:plan/apply', 'applyPlan', 'Applies a plan. If the plan is stale, answers 412 with a new one'],
     [
-      '/plans/:plan/apply',
-      'applyPlan',
-      'Make exactly what a plan says; a plan that no longer holds is answered with a new one (412)',
+      '/plans/:plan/approve',
+      'approve',
+      'Approves and applies a proposal; the approver must not be its author',
     ],
-    ['/plans/:plan/approve', 'approve', 'Make exactly what a proposal says, as a second person'],
   ] as const) {
     const schema = {
       tags,
@@ -158,7 +158,8 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
           headers: request.headers,
           body,
         })
-        // What a key was answered is kept for longer than a draft, of which nothing else can come once it is forgotten.
+        // Answers to idempotency keys are kept longer than drafts. The plan may be gone, but its answer is
+        // not.
         const isForgotten = idempotency !== undefined && (await findPlan(depot.db, token)) === undefined
         const plan = isForgotten ? undefined : await visiblePlan(depot, token, audience)
         request.subject = `${kind === 'approve' ? 'approve' : 'apply'} ${token}, ${plan?.view ?? 'forgotten'}`
@@ -185,7 +186,7 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     {
       schema: {
         tags,
-        summary: 'End a proposal: its maker, or who may approve it',
+        summary: 'Withdraws a proposal. Only its author or an approver may do this',
         params: PlanPath,
         body: RejectBody.nullish(),
         response: answers(Plan),
@@ -209,25 +210,28 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
   )
 }
 
-/** Throws `not_found`, also for one that names what the caller may not see. */
+/** Returns a plan. Throws `not_found`, also if the plan names releases that the caller may not see. */
 async function visiblePlan(depot: Depot, token: string, audience: Audience): Promise<StoredPlan> {
   const [plan] = await onlyVisible(depot.db, [await getPlan(depot.db, token)], audience)
   if (plan === undefined) throw planNotFound(token)
   return plan
 }
 
-/** Throws `stale_plan`, with the plan that takes its place where it names nothing that the caller may not see. */
+/**
+ * Returns the outcome. Throws `stale_plan` with a new plan, unless that names releases that the caller may
+ * not see.
+ */
 async function outcomeOf(depot: Depot, applied: Applied, audience: Audience): Promise<PromotionOutcome> {
   if ('outcome' in applied) return applied.outcome
   const [stale] = await onlyVisible(depot.db, [applied.stale], audience)
   if (stale === undefined)
     throw new DepotError(
       'stale_plan',
-      `the plan no longer holds: ${applied.stale.view} is at revision ${applied.stale.effect.revision}`,
+      `the plan is stale: ${applied.stale.view} is at revision ${applied.stale.effect.revision}`,
     )
   throw new DepotError(
     'stale_plan',
-    `the plan no longer holds: ${stale.view} is at revision ${stale.effect.revision}; this is what the change would do now`,
+    `the plan is stale: ${stale.view} is at revision ${stale.effect.revision}; the new plan shows what the change would do now`,
     { more: { plan: wirePlan(stale, depot.now()) } },
   )
 }

@@ -20,25 +20,25 @@ const ROUTES = [
     '/views/:view/promotions',
     'promote',
     PromotionBody,
-    'Promote releases into a view: all of them, in one revision, or none; 10,000 at most',
+    'Promotes releases into a view, all in one revision or none; at most 10,000',
   ],
   [
     '/views/:view/demotions',
     'demote',
     DemotionBody,
-    'Take releases out of a view: all of them, in one revision, or none',
+    'Removes releases from a view, all in one revision or none',
   ],
   [
     '/views/:view/rollbacks',
     'rollback',
     RollbackBody,
-    'Make a view what it was at a revision or a time, in a new revision; what cannot come back is a conflict',
+    'Restores the state of a view at a revision or a time, in a new revision. Releases that cannot be restored are a conflict',
   ],
   [
     '/views/:view/reverts',
     'revert',
     RevertBody,
-    'Take one revision of a view back, in a new revision, and leave what came later; what has moved on since is a conflict',
+    'Undoes one revision of a view, in a new revision, and keeps later ones. Packages that changed again since are a conflict',
   ],
 ] as const
 

@@ -24,7 +24,7 @@ import { viewRoutes } from './views.ts'
 import { webhookRoutes } from './webhooks.ts'
 import { whoamiRoutes } from './whoami.ts'
 
-/** Our own context, below `/api/v1`: what Habitat's protocol has no words for. */
+/** The routes of `/api/v1`, the API of this depot beyond the Habitat protocol. */
 export async function apiRoutes(app: FastifyInstance, { context }: { context: RouteContext }): Promise<void> {
   app.setErrorHandler(replyProblem)
   const methodsAt = collectMethods(app)
@@ -39,19 +39,19 @@ export async function apiRoutes(app: FastifyInstance, { context }: { context: Ro
       )
     reply.header('allow', methods.join(', '))
     return replyProblem(
-      new DepotError('method_not_allowed', `${path} takes ${methods.join(', ')}, not ${request.method}`),
+      new DepotError('method_not_allowed', `${path} supports ${methods.join(', ')}, not ${request.method}`),
       request,
       reply,
     )
   }
   app.setNotFoundHandler(refuseUnrouted)
-  // Before the body is read: anybody may send one here.
+  // Refuses unknown routes before the body is read, because anyone may send one.
   app.addHook('onRequest', (request, reply, done) => {
     if (request.is404) refuseUnrouted(request, reply)
     else done()
   })
   takeAnyTypeAsJson(app)
-  app.setSerializerCompiler(() => (body) => `${JSON.stringify(body)}\n`) // so that a shell's prompt comes in a line of its own
+  app.setSerializerCompiler(() => (body) => `${JSON.stringify(body)}\n`) // starts a shell's prompt on a new line
   app.addHook('preParsing', (request, _reply, payload, done) => {
     done(
       null,
@@ -84,12 +84,15 @@ export async function apiRoutes(app: FastifyInstance, { context }: { context: Ro
   lockfileRoutes(app, context)
 }
 
-/** Nobody reads the body of such a request. */
+/** Whether the request is a GET or HEAD, whose body is never read. */
 function isRead({ method }: FastifyRequest): boolean {
   return method === 'GET' || method === 'HEAD'
 }
 
-/** `curl -d` calls everything a form, and clients without a body still name its type. */
+/**
+ * Parses every body as JSON. `curl -d` labels everything as a form, and clients without a body still send a
+ * type.
+ */
 function takeAnyTypeAsJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
@@ -99,7 +102,7 @@ function takeAnyTypeAsJson(app: FastifyInstance): void {
       expectModest(body as Buffer, request.routeOptions.config.json ?? USUAL_JSON)
     } catch (error) {
       return done(
-        error instanceof Error ? error : new Error('the body could not be looked through', { cause: error }),
+        error instanceof Error ? error : new Error('the body could not be checked', { cause: error }),
       )
     }
     void parse(request, body.toString(), done)

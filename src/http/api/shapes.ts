@@ -5,15 +5,16 @@ import { TARGETS } from '../../package/target.ts'
 import { VIEW_RULES } from '../../views/rule.ts'
 import { ACTS, parseViewName } from '../../views/view.ts'
 
-// The shapes of our own door's JSON. What comes in is checked against them; what goes out is not (the compiler and the tests hold
-// the two together), so that long lists cost no validation. Additive only: fields come, and neither go nor change their meaning.
+// The JSON shapes of `/api/v1`. Requests are validated against them. Responses are not, so that long lists
+// cost nothing; the compiler and the tests hold responses to their shapes. Changes are additive: fields are
+// added, and never removed or given another meaning.
 
-/** A shape with a name of its own in openapi.yaml. */
+/** Gives a shape a name of its own in openapi.yaml. */
 export function named<Shape extends z.ZodType>(id: string, shape: Shape): Shape {
   return shape.meta({ id })
 }
 
-/** Text that one of the core's parsers takes; its refusal is what the caller is told. */
+/** A string that a parser of the core accepts. The parser's error message goes to the caller. */
 export function textOf(parse: (text: string) => unknown) {
   return z.string().superRefine((text, context) => {
     try {
@@ -37,11 +38,11 @@ export const Revision = z.int().min(0)
 export const RevisionId = z
   .string()
   .describe(
-    'a revision and the first 16 characters of the hash of the ledger entry that made it, for expect_revision and min_revision',
+    'a revision and the first 16 characters of the hash of its ledger entry, for expect_revision and min_revision',
   )
-export const Next = z.string().nullable().describe('where the next page is; null on the last one')
+export const Next = z.string().nullable().describe('the URL of the next page; null on the last page')
 
-// What comes in
+// Requests
 
 export const ViewPath = z.object({ view: z.string() })
 export const RevisionPath = z.object({
@@ -64,11 +65,11 @@ export const TargetQuery = z.strictObject({ target: Target.optional() })
 export const Format = z
   .enum(['json', 'text'])
   .optional()
-  .describe('as Accept: application/json or text/plain, for clients that cannot say so')
+  .describe('same as Accept: application/json or text/plain, for clients that cannot set headers')
 export const FormatQuery = z.strictObject({ format: Format })
 
 export const PageQuery = z.strictObject({
-  cursor: z.string().optional().describe('opaque: take it from next'),
+  cursor: z.string().optional().describe('opaque; taken from next'),
   limit: z.coerce.number().int().min(1).max(MOST_IN_A_PAGE).default(USUAL_PAGE),
   format: Format,
 })
@@ -77,9 +78,7 @@ export const ContentQuery = PageQuery.extend({
   at: z
     .string()
     .optional()
-    .describe(
-      'a revision, a revision_id, or a time (RFC 3339): the view as it was then; as it is now, when absent',
-    ),
+    .describe('a revision, a revision_id, or a time (RFC 3339): shows the view as it was then; default: now'),
   origin: z.string().optional(),
   name: z.string().optional(),
 })
@@ -89,7 +88,7 @@ export const NewView = z.strictObject({
   rule: z
     .enum(['promoted', 'highest'])
     .default('promoted')
-    .describe('what latest means: the release promoted last, or the highest version'),
+    .describe('whether latest is the release promoted last or the highest version'),
 })
 
 export const PromotionHeaders = z.looseObject({
@@ -98,17 +97,17 @@ export const PromotionHeaders = z.looseObject({
     .regex(/^[!-~]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
     .optional()
     .describe(
-      'a name of your own for this request: sent again with it, for seven days, it is answered as it was the first time',
+      'a unique key for this request: repeating the request with it within seven days returns the first answer',
     ),
   'if-match': z
     .string()
     .optional()
-    .describe('the entity tag of the view, or "12": the same as expect_revision'),
+    .describe('the entity tag of the view, or a revision such as "12"; same as expect_revision'),
 })
 
 export const MemberBody = z.strictObject({ role: z.enum(ROLES).exclude(['owner']) })
 
-// What goes out
+// Responses
 
 export const Problem = named(
   'Problem',
@@ -117,25 +116,25 @@ export const Problem = named(
       type: z.string(),
       title: z.string(),
       status: z.int(),
-      code: z.string().describe('stable; what programs should look at'),
+      code: z.string().describe('stable; for programs'),
       detail: z.string(),
       errors: z
         .array(
           z.object({
             detail: z.string(),
             pointer: z.string().optional().describe('the part of the request (RFC 6901)'),
-            rule: z.string().optional().describe('the rule of the view that says so'),
+            rule: z.string().optional().describe('the rule of the view that refuses the change'),
             chain: z
               .array(z.string())
               .optional()
-              .describe('idents, from the one that was asked for to the one that is missing'),
+              .describe('idents from the requested release to the missing one'),
           }),
         )
         .optional(),
-      plan: z.looseObject({}).optional().describe('the Plan that takes the place of a stale one'),
-      request_id: z.string().describe('what the log has this request under'),
+      plan: z.looseObject({}).optional().describe('a new Plan that replaces the stale one'),
+      request_id: z.string().describe('the id of this request in the log'),
     })
-    .describe('why not (RFC 9457)'),
+    .describe('an error (RFC 9457)'),
 )
 
 export const View = named(
@@ -144,12 +143,12 @@ export const View = named(
     name: ViewName,
     rule: z.enum(['promoted', 'highest']),
     maker: z.enum(['depot', 'operator', 'client']),
-    revision: Revision.describe('the last one made; 0 before the first promotion'),
+    revision: Revision.describe('the latest revision; 0 before the first promotion'),
     created_at: Time,
     ungoverned: z
       .array(z.string())
       .describe(
-        'origins of which, below the URL of the view, the channel asked for has what the view does not have',
+        'origins whose packages, if not in the view, are served from the requested channel below the URL of the view',
       ),
   }),
 )
@@ -157,30 +156,28 @@ export const FreezeShape = named(
   'Freeze',
   z
     .object({
-      view: ViewName.nullable().describe('null: every view'),
+      view: ViewName.nullable().describe('null for every view'),
       origin: z.string().nullable(),
       name: z.string().nullable(),
       reason: z.string(),
-      until: Time.nullable().describe('null: until it is ended'),
+      until: Time.nullable().describe('null if it has no end'),
       by: z.string(),
       since: Time,
     })
-    .describe(
-      'nothing of what it is about moves: of everything or, where it names them, of packages of an origin, of a name, or of both',
-    ),
+    .describe('blocks changes of all packages, or only of packages with the given origin, name, or both'),
 )
 export const Frozen = z
   .object({ reason: z.string(), until: Time.nullable(), by: z.string(), since: Time })
-  .describe('nothing moves')
+  .describe('all changes are blocked')
 export const ViewDetail = named(
   'ViewDetail',
   View.extend({
     revision_id: RevisionId,
     revised_at: Time.nullable(),
     closed_at: Time.nullable(),
-    packages: z.int().describe('for how many packages and targets latest has an answer'),
+    packages: z.int().describe('the number of packages, counted per target, that have a latest release'),
     frozen: Frozen.nullable(),
-    preview_of: ViewName.nullable().describe('the view that this one is a preview of'),
+    preview_of: ViewName.nullable().describe('the view of which this is a preview'),
   }),
 )
 export const Views = named('Views', z.object({ views: z.array(View), next: Next }))
@@ -189,12 +186,12 @@ const Pointer = named(
   'Pointer',
   z
     .object({ package: Package, target: Target, ident: Ident, since_revision: Revision, since: Time })
-    .describe('what latest answers, and since when'),
+    .describe('the latest release, and since when'),
 )
 const AtRevision = {
   view: ViewName,
   revision: Revision,
-  at: Time.nullable().describe('when that revision was made'),
+  at: Time.nullable().describe('when the revision was made'),
 }
 export const Content = named('Content', z.object({ ...AtRevision, pointers: z.array(Pointer), next: Next }))
 
@@ -213,7 +210,7 @@ export const Latest = named(
     ident: Ident,
     checksum: z.string().describe('BLAKE2b-256 of the file'),
     revision: Revision.nullable().describe(
-      'the revision at which latest moved here; null for latest of one version',
+      'the revision that made this release the latest; null for the latest of one version',
     ),
   }),
 )
@@ -221,14 +218,14 @@ export const Latest = named(
 export const Only = z.object({ origin: z.string().nullable(), name: z.string().nullable() })
 export const Source = z.union([
   z.object({ view: ViewName, revision: Revision }),
-  z.object({ lockfile: z.string().describe('SHA-256 of its text') }),
+  z.object({ lockfile: z.string().describe('SHA-256 of the lockfile') }),
 ])
 export const ReleaseName = z.object({ ident: Ident, target: Target })
 export const PointerMove = named(
   'PointerMove',
   z
     .object({ package: Package, target: Target, from: Ident.nullable(), to: Ident.nullable() })
-    .describe('latest answered from, and now answers to'),
+    .describe('latest changed from one release to another'),
 )
 export const RevisionShape = named(
   'Revision',
@@ -237,29 +234,26 @@ export const RevisionShape = named(
       revision: Revision,
       at: Time,
       act: z.enum(ACTS),
-      actor: z.string().nullable().describe("the account; null for the depot's own doing"),
-      client: z.string().describe('what the client called itself'),
+      actor: z.string().nullable().describe('the account; null for changes by the depot itself'),
+      client: z.string().describe('the User-Agent of the client'),
       cause: z.enum(['upload', 'channel-removed', 'release-deleted', 'bulk', 'preview']).nullable(),
       reason: z.string().nullable(),
-      of: Revision.nullable().describe(
-        'the revision that was gone back to (rollback) or taken back (revert)',
-      ),
-      only: Only.nullable().describe('the packages that a rollback or revert was restricted to'),
-      rule: z
-        .enum(VIEW_RULES)
-        .nullable()
-        .describe('the rule of the view from this revision on, where it set another one'),
-      source: Source.nullable().describe('where the set was taken from'),
-      proposer: z.string().nullable().describe('who proposed what the actor approved'),
+      of: Revision.nullable().describe('the revision that a rollback restored or a revert undid'),
+      only: Only.nullable().describe('the packages to which a rollback or revert was restricted'),
+      rule: z.enum(VIEW_RULES).nullable().describe('the new rule of the view, if this revision changed it'),
+      source: Source.nullable().describe('the source of the releases'),
+      proposer: z.string().nullable().describe('the author of the proposal that the actor approved'),
       override: z
         .object({ reason: z.string(), refusals: z.array(z.string()) })
         .nullable()
-        .describe('rules that were set aside, and why'),
+        .describe('the overridden refusals, and the reason'),
       joined: z.array(ReleaseName),
       left: z.array(ReleaseName),
       pointers: z.array(PointerMove),
     })
-    .describe('one promotion. Releases that you may not see are left out, and with them the reason'),
+    .describe(
+      'one change of a view. Releases that the caller may not see are omitted, and then the reason is, too',
+    ),
 )
 export const History = named(
   'History',
@@ -271,7 +265,7 @@ export const Release = named(
   z.object({
     ident: Ident,
     target: Target,
-    targets: z.array(Target).describe('all that the ident was published for'),
+    targets: z.array(Target).describe('all targets of the ident'),
     visibility: z.enum(['public', 'private', 'hidden']),
     checksum: z.string().describe('BLAKE2b-256 of the file'),
     size_bytes: z.int(),
@@ -322,10 +316,12 @@ export const WhoAmI = named(
     administrator: z.boolean(),
     token: z.object({
       expires_at: Time.nullable(),
-      actions: z.array(z.enum(ACTIONS)).nullable().describe('null: not narrowed'),
+      actions: z.array(z.enum(ACTIONS)).nullable().describe('null for any action'),
       origins: z.array(z.string()).nullable(),
       views: z.array(z.string()).nullable(),
     }),
-    roles: z.record(z.string(), z.enum(ROLES)).describe('by origin, as far as the token reaches'),
+    roles: z
+      .record(z.string(), z.enum(ROLES))
+      .describe('roles by origin, limited to the origins of the token'),
   }),
 )

@@ -2,12 +2,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { matches } from '../requests/archive-reply.ts'
 import { prefersText } from '../requests/as-text.ts'
 
-/** The entity tag of an answer that is told apart by `parts`: its JSON has one, and its text another. */
+/** Returns the entity tag for an answer with these parts. JSON and text have different tags. */
 export function tagOf(request: FastifyRequest, ...parts: readonly (string | number)[]): string {
   return `"${[...parts, ...(prefersText(request) ? ['text'] : [])].join('-')}"`
 }
 
-/** Sends `body` under an entity tag, or nothing to a client that has it (`If-None-Match`). */
+/** Sends `body` with an entity tag, or 304 if the client has it (`If-None-Match`). */
 export async function replyTagged(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -17,7 +17,7 @@ export async function replyTagged(
   return isKnown(request, tag) ? reply.code(304).send() : reply.send(body)
 }
 
-/** Whether the client has what is under this tag. */
+/** Whether the client has the answer with this tag. */
 export function isKnown(request: FastifyRequest, tag: string): boolean {
   return matches(request.headers['if-none-match'], tag)
 }

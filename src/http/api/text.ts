@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { formatColumns } from '../../text/columns.ts'
 import type * as shapes from './shapes.ts'
 
-// Our answers as aligned columns, for people with curl.
+// Formats the answers of `/api/v1` as aligned columns, for people with curl.
 
 export function viewsText({ views, next }: z.infer<typeof shapes.Views>): string {
   return page(
@@ -136,7 +136,7 @@ export function releaseText(release: z.infer<typeof shapes.Release>): string {
 
 const HISTORY_HEADING = ['REVISION', 'AT', 'ACT', 'BY', 'PACKAGE', 'FROM', 'TO', 'TARGET', 'REASON']
 
-/** A row for each move of `latest`, and one for each release that came or went without moving it. */
+/** Makes a row for each move of `latest`, and for each release that joined or left without moving it. */
 function historyRows(revision: z.infer<typeof shapes.RevisionShape>): string[][] {
   const { pointers } = revision
   const moved = new Set(pointers.flatMap(({ from, to, target }) => [`${from} ${target}`, `${to} ${target}`]))

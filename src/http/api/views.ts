@@ -47,7 +47,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
     {
       schema: {
         tags,
-        summary: 'The open views, in the order they were made',
+        summary: 'The open views, in the order of their creation',
         querystring: PageQuery,
         response: textToo(Views),
       },
@@ -67,7 +67,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
     {
       schema: {
         tags,
-        summary: 'Make a view (administrators of the depot)',
+        summary: 'Makes a view (administrators only)',
         body: NewView,
         response: answers(View, 201),
       },
@@ -93,7 +93,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
       schema: {
         tags,
         summary:
-          "Set a view's rule, and the origins that it does not govern (administrators of the depot). What is absent stays. Another rule makes one revision",
+          'Sets the rule and the ungoverned origins of a view. Absent fields keep their values. A changed rule makes a revision (administrators only)',
         params: ViewPath,
         querystring: FormatQuery,
         headers: PromotionHeaders,
@@ -135,7 +135,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
       schema: {
         tags,
         summary:
-          'One view; its entity tag begins with its revision, and does for If-Match. With wait, held until it is another than that of If-None-Match',
+          'One view. Its entity tag starts with its revision and can be used for If-Match. With wait, waits until the tag differs from If-None-Match',
         params: ViewPath,
         querystring: ViewQuery,
         response: textToo(ViewDetail),
@@ -164,7 +164,10 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
   )
 }
 
-/** What else than the revision an answer depends on: who asks, and what became of the view besides. */
+/**
+ * Hashes the parts of an answer that can change without a new revision: the rights of the caller and the
+ * state of the view.
+ */
 function digestOf(body: z.infer<typeof ViewDetail>): string {
   return createHash('sha256').update(JSON.stringify(body)).digest('hex').slice(0, 12)
 }

@@ -37,7 +37,7 @@ const tags = ['webhooks']
 const onRequest = administratorOnly
 const KEY_BYTES = 8
 
-/** Answers hold URLs, which may be secrets, and secrets. */
+/** Answers contain secrets, and URLs that may be secret. */
 const NO_STORE = { 'cache-control': 'no-store' }
 
 export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteContext): void {
@@ -53,7 +53,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
   }
 
   const change = async (request: FastifyRequest, input: WebhookChange) => {
-    await webhooks.flush() // so that what was delivered until now is not delivered again
+    await webhooks.flush() // so that entries already delivered are not delivered again
     return depot.writer.submit({ kind: 'changeWebhook', input, actor: actorOf(request, 'api') })
   }
 
@@ -62,7 +62,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     {
       schema: {
         tags,
-        summary: 'Make a webhook, and its secret (administrators of the depot)',
+        summary: 'Makes a webhook and its secret (administrators only)',
         body: NewWebhook,
         response: answers(MadeWebhook, 201),
       },
@@ -95,7 +95,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     {
       schema: {
         tags,
-        summary: 'Every webhook, and how it fares (administrators of the depot)',
+        summary: 'All webhooks and their states (administrators only)',
         querystring: PageQuery,
         response: textToo(Webhooks),
       },
@@ -118,7 +118,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     {
       schema: {
         tags,
-        summary: 'One webhook, and how it fares (administrators of the depot)',
+        summary: 'One webhook and its state (administrators only)',
         params: WebhookPath,
         querystring: FormatQuery,
         response: textToo(Webhook),
@@ -135,8 +135,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     {
       schema: {
         tags,
-        summary:
-          'Change where a webhook is sent and what, pause it, or resume it (administrators of the depot)',
+        summary: 'Changes the URL or filter of a webhook, pauses it, or resumes it (administrators only)',
         params: WebhookPath,
         body: WebhookChanges,
         response: answers(Webhook),
@@ -164,7 +163,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     {
       schema: {
         tags,
-        summary: 'Remove a webhook: nothing is sent from then on (administrators of the depot)',
+        summary: 'Deletes a webhook and stops its deliveries (administrators only)',
         params: WebhookPath,
         response: answers(z.undefined().describe('done'), 204),
       },
@@ -183,7 +182,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     {
       schema: {
         tags,
-        summary: 'Make a new secret; for a day, the one before signs too (administrators of the depot)',
+        summary: 'Makes a new secret. The previous one also signs for a day (administrators only)',
         params: WebhookPath,
         response: answers(MadeSecret, 201),
       },
@@ -209,7 +208,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     {
       schema: {
         tags,
-        summary: 'The last thousand attempts, newest first (administrators of the depot)',
+        summary: 'The last thousand attempts, newest first (administrators only)',
         params: WebhookPath,
         querystring: PageQuery,
         response: textToo(Deliveries),
@@ -219,7 +218,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     },
     async (request, reply) => {
       const webhook = await getWebhook(depot.db, request.params.webhook)
-      await webhooks.flush() // who looks sees everything
+      await webhooks.flush() // so that the list is complete
       const question = { list: 'deliveries', webhook: webhook.key }
       const found = await listDeliveries(depot.db, webhook.key, {
         before: placeIn(request.query, question, z.int()),
@@ -244,7 +243,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
       schema: {
         tags,
         summary:
-          'Send entries again, in their order and with the ids they had, before going on (administrators of the depot)',
+          'Redelivers entries, in order and with their original ids, before new ones (administrators only)',
         params: WebhookPath,
         body: Replay,
         response: answers(Webhook),
@@ -271,7 +270,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
       schema: {
         tags,
         summary:
-          'Send a ping, once and now, also when paused; the answer tells what came of it (administrators of the depot)',
+          'Sends one ping at once, even if the webhook is paused, and answers with the result (administrators only)',
         params: WebhookPath,
         response: answers(Ping),
       },
@@ -285,7 +284,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
   )
 }
 
-/** Without the parts that are `undefined`, which the ledger's and the database's JSON would lose anyway. */
+/** Removes fields that are `undefined`, which JSON would lose anyway. */
 function withoutAbsent({ views, origins, kinds }: z.infer<typeof NewWebhook>['filter']): Kept['filter'] {
   return { ...(views && { views }), ...(origins && { origins }), ...(kinds && { kinds }) }
 }

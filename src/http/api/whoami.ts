@@ -18,7 +18,7 @@ export function whoamiRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     {
       schema: {
         tags: ['accounts'],
-        summary: 'Whose token this is, and what it may',
+        summary: 'The account of the token, and its rights',
         querystring: FormatQuery,
         response: textToo(WhoAmI),
       },
@@ -30,13 +30,13 @@ export function whoamiRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     },
   )
 
-  // Whoever may manage an origin learns the same by making an account a member of it.
+  // This reveals nothing: anyone who may manage an origin learns the same by adding a member.
   api.get(
     '/accounts/:account',
     {
       schema: {
         tags: ['accounts'],
-        summary: 'Whether there is an account of this name',
+        summary: 'Whether an account with this name exists',
         params: AccountPath,
         querystring: FormatQuery,
         response: textToo(Account),

@@ -12,7 +12,8 @@ import type { Freeze } from '../../views/freeze.ts'
 import type { View } from '../../views/view.ts'
 import type * as shapes from './shapes.ts'
 
-// From what the core knows to the shapes of our own door: names instead of row ids, RFC 3339 times, null for what is absent.
+// Converts core values to the JSON of `/api/v1`: names instead of row ids, RFC 3339 times, null for absent
+// values.
 
 export function wireTime(at: number): string
 export function wireTime(at: number | undefined): string | null
@@ -47,7 +48,7 @@ export function wireViewDetail(
   }
 }
 
-/** What keeps everything from moving. */
+/** Returns the freeze that blocks all changes of the view. */
 export function wireFrozen(
   freezes: readonly Freeze[],
   now: number,
@@ -63,18 +64,18 @@ export function wireFreeze(freeze: Freeze, view: string | null): z.infer<typeof 
   return { view, origin, name, reason, until: wireTime(until), by, since: wireTime(since) }
 }
 
-/** What held since a revision: a pointer, a member, a membership. Row ids stay here. */
-export function wireSince<Held extends object>({
+/** Converts a pointer or membership that began at a revision, without its row ids. */
+export function wireSince<Fields extends object>({
   sinceRevision,
   since,
   releaseId: _releaseId,
   checksum: _checksum,
   ...held
-}: Held & { sinceRevision: number; since: number; releaseId?: number; checksum?: string }) {
+}: Fields & { sinceRevision: number; since: number; releaseId?: number; checksum?: string }) {
   return { ...held, since_revision: sinceRevision, since: wireTime(since) }
 }
 
-/** What began at a revision and may have ended at another. */
+/** Converts an interval between revisions, which may still be open. */
 export function wireSpan({
   from,
   since,

@@ -106,7 +106,7 @@ test('a lockfile that is forged, not trusted, or none, is refused', async (t) =>
   })
   t.match(await promote(started, { lockfile, releases: [{ ident: ident('app') }] }), {
     status: 400,
-    body: { detail: /in one way: releases, from, or lockfile/ },
+    body: { detail: /exactly one of releases, from and lockfile/ },
   })
   t.match(await callApi(started, 'GET', '/api/v1/views/union'), { body: { revision: 0 } })
 })

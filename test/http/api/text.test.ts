@@ -110,9 +110,9 @@ const detailOf = async (method: 'GET' | 'POST', url: string, body?: string) => {
 test('what libraries find wrong with a request is told in our own words', async (t) => {
   const promotions = '/api/v1/views/delivered/promotions'
   for (const [body, detail] of [
-    ['nope', 'the body is not JSON, or has a field with the name __proto__ or constructor'],
+    ['nope', 'the body is not JSON, or has a field named __proto__ or constructor'],
     ['{"releases": [', /^the body is not JSON/],
-    ['{"__proto__": {"a": 1}}', /with the name __proto__/],
+    ['{"__proto__": {"a": 1}}', /named __proto__/],
     ['[]', /must be an object$/],
     ['{"from": {"view": 5}}', '/from/view: must be a text'],
     ['{"from": {}}', '/from/view: is missing'],
@@ -126,7 +126,7 @@ test('what libraries find wrong with a request is told in our own words', async 
       '{"releases": [{"ident": "acme/app/1.0.0/20260101000000", "target": "x86_64-linx"}]}',
       /^\/releases\/0\/target: must be x86_64-linux, .* or aarch64-windows; did you mean x86_64-linux\?$/,
     ],
-    ['{"form": {}}', '/form: there is no such field'],
+    ['{"form": {}}', '/form: unknown field'],
   ] as const) {
     t.match(await detailOf('POST', promotions, body), [400, detail], body)
   }
@@ -135,6 +135,6 @@ test('what libraries find wrong with a request is told in our own words', async 
   t.match(await detailOf('GET', '/api/v1/views?limit=many'), [400, '/limit: must be a number'])
   t.match(await detailOf('GET', '/api/v1/views/%zz'), [
     400,
-    'the URL cannot be decoded: a % in it stands for itself only as %25',
+    'the URL cannot be decoded: write a literal % as %25',
   ])
 })
