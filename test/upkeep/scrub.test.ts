@@ -87,7 +87,7 @@ for (const [what, { damage, isSeen, harm }] of Object.entries(DAMAGES)) {
         `the file of acme/app/1\\.0\\.0/20260101120000 is ${damage} on the depot's disk: upload the same file again`,
       ),
     )
-    t.ok(started.logged.some(({ level, msg }) => level === 'error' && /were not served/.test(String(msg))))
+    t.ok(started.logged.some(({ level, msg }) => level === 'error' && /not served/.test(String(msg))))
     t.equal((await download(started, other)).status, 200)
     t.match(await (await fetch(`${started.url}/readyz`)).json(), {
       ready: true,

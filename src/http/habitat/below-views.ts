@@ -13,9 +13,10 @@ import { searchReads } from './search.ts'
 const WRITING = ['POST', 'PUT', 'PATCH', 'DELETE']
 
 /**
- * What stands below a view's URL: the read side of both generations, so that the URL can be all that a client knows. `latest`, lists and
- * searches are the view's; downloads, keys and exact shows are the depot's, because dependencies are not promoted. Every other way to
- * write than the promotion of 2016 (views.ts) is refused with the URL that writes.
+ * The read routes of both generations below the URL of a view, so that a client needs no other URL. `latest`,
+ * lists and searches show the view; downloads, keys and exact shows cover the whole depot, because
+ * dependencies are not promoted. Writes other than the promotion of 2016 (views.ts) are refused with the URL
+ * to use instead.
  */
 export async function belowViews(
   app: FastifyInstance,
@@ -50,7 +51,7 @@ export async function belowViews(
   for (const rest of ['', '/*']) app.get(`${view}${rest}`, async (_request, reply) => reply.code(404).send())
 }
 
-/** The URL that a write below a view's URL was meant for, as the client sees the depot. */
+/** Returns the URL, as the client sees the depot, for a write that was sent below the URL of a view. */
 function urlWithoutView(
   { protocol, host, publicPath, url }: HabitatRequest,
   publicUrl: string | undefined,

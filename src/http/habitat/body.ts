@@ -10,8 +10,9 @@ import type { JsonLimits } from '../requests/json-limits.ts'
 import type { HabitatRequest } from './parameters.ts'
 
 /**
- * Opens the stream of an uploaded package: raw, with or without a length, from `hab`; the part `file` of a form, from
- * habitat-client. Nothing is read before. Throws `hart_malformed` when there is none, `too_large`, `invalid_request` for the form.
+ * Opens the stream of an uploaded package: the raw body, with or without a length, from `hab`, or the part
+ * `file` of a form, from habitat-client. Reads nothing yet. Throws `hart_malformed` if there is no body,
+ * `too_large`, and `invalid_request` for a bad form.
  */
 export async function packageIn(request: HabitatRequest, depot: Depot, what: string): Promise<Readable> {
   const { maxUploadBytes } = depot.config
@@ -28,7 +29,10 @@ export async function packageIn(request: HabitatRequest, depot: Depot, what: str
   return incoming(await fileOfForm(request, what, depot.limits.bodyGraceMs), what, depot.limits)
 }
 
-/** Reads a short text, such as a key file; '' where there is no body. Throws `too_large`, `stalled`, `overloaded` and `length_mismatch`. */
+/**
+ * Reads a short text, for example a key file, or '' if there is no body. Throws `too_large`, `stalled`,
+ * `overloaded` and `length_mismatch`.
+ */
 export async function readText(
   request: HabitatRequest,
   depot: Depot,
@@ -52,7 +56,10 @@ const MODEST: JsonLimits = {
 }
 const MOST_NAMED = 20
 
-/** Reads a body of JSON, whatever type it says it is. Throws `invalid_request` where it is not of the shape, and as {@link readText}. */
+/**
+ * Reads JSON of any Content-Type. Throws `invalid_request` if it does not match the shape, and the errors of
+ * {@link readText}.
+ */
 export async function readJson<Shape extends z.ZodType>(
   request: HabitatRequest,
   depot: Depot,
@@ -78,7 +85,7 @@ export async function readJson<Shape extends z.ZodType>(
 }
 
 async function fileOfForm(request: HabitatRequest, what: string, graceMs: number): Promise<Readable> {
-  // The parser would wait for an event that has been.
+  // The request already ended; the parser would wait forever for its next event.
   if (request.raw.destroyed) throw new DepotError('length_mismatch', `${what} ended before its announced end`)
   const { promise: stall, reject } = Promise.withResolvers<never>()
   const timer = setTimeout(
@@ -104,7 +111,7 @@ async function fileOfForm(request: HabitatRequest, what: string, graceMs: number
   }
 }
 
-/** The parser of forms has codes only for its limits, and few words for all else. */
+/** Describes an error of the form parser, which has codes only for its limits. */
 function formFault(error: unknown): string {
   return error instanceof Error && 'code' in error
     ? parserMessage(error)

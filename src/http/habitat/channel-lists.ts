@@ -13,14 +13,14 @@ import type { View } from '../../views/view.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { parseTarget, offsetOf, pageAt } from './parameters.ts'
 import type { HabitatRequest } from './parameters.ts'
-import { viewsMeant } from './polls.ts'
+import { viewsOfChannel } from './polls.ts'
 import { replyPage } from './lists.ts'
 import { NO_CACHE } from './package-reply.ts'
 import { wireIdent } from './wire.ts'
 
 const MOST_LINES = 1_000
 
-/** habitat-today.md 3.2. A channel that is not there is one without packages. */
+/** habitat-today.md 3.2. An unknown channel is an empty one. */
 export function channelLists(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
   const list = async (request: HabitatRequest, reply: FastifyReply) => {
     const { origin, name, version } = request.params
@@ -28,7 +28,7 @@ export function channelLists(app: FastifyInstance, { depot, answers }: RouteCont
     const offset = offsetOf(request)
     const prefix = parts.filter((part) => part !== undefined)
     const audience = audienceOf(request.caller)
-    const meant = viewsMeant(answers, request.params)
+    const meant = viewsOfChannel(answers, request.params)
     const [first, otherwise] = [
       await findView(depot.db, meant.first),
       meant.otherwise === undefined ? undefined : await findView(depot.db, meant.otherwise),
@@ -58,8 +58,8 @@ export function channelLists(app: FastifyInstance, { depot, answers }: RouteCont
     const { origin, channel } = request.params
     const target = parseTarget(request)
     if (target === undefined)
-      throw new DepotError('invalid_request', 'the newest of a channel are those for one target: name it')
-    const { first, otherwise } = viewsMeant(answers, request.params)
+      throw new DepotError('invalid_request', 'a list of the newest releases of a channel needs a target')
+    const { first, otherwise } = viewsOfChannel(answers, request.params)
     const latest = new Map<string, string>()
     for (const name of [otherwise, first]) {
       const view = name === undefined ? undefined : await findView(depot.db, name)
@@ -77,7 +77,7 @@ export function channelLists(app: FastifyInstance, { depot, answers }: RouteCont
   })
 }
 
-/** What `latest` is of an origin's packages, or of one of them, for every target or for one, by name. */
+/** Returns the latest releases of an origin's packages or of one package, for one target or all, by name. */
 async function pointersOf(
   db: Db,
   view: View,

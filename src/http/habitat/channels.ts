@@ -19,7 +19,7 @@ import type { HabitatRequest } from './parameters.ts'
 import { pollRoute } from './poll-route.ts'
 import { wireChannel } from './wire.ts'
 
-/** habitat-today.md 3.2. Below a view's URL, what a channel means is decided in polls.ts. */
+/** habitat-today.md 3.2. polls.ts decides what a channel means below a view's URL. */
 export function channelReads(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
   app.get(
     `${place}/channels/:origin/:channel/pkgs/:name/latest`,
@@ -42,11 +42,14 @@ export function channelReads(app: FastifyInstance, { depot, answers }: RouteCont
   })
 }
 
-/** habitat-today.md 3.2: who lacks the role is told 401 here, and who lacks a right that Builder does not know, 403 and why. */
+/**
+ * habitat-today.md 3.2. Callers without the role get 401 here. Callers without a right unknown to Builder get
+ * 403 with the reason.
+ */
 export function channelWrites(app: FastifyInstance, context: RouteContext, mount: string): void {
   void app.register(async (scope) => {
     scope.setErrorHandler(async (error, request, reply) =>
-      replyHabitat(await asBuilder(error, request as HabitatRequest, context.depot), request, reply),
+      replyHabitat(await toBuilderError(error, request as HabitatRequest, context.depot), request, reply),
     )
     writeRoutes(scope, context, mount)
   })
@@ -71,7 +74,8 @@ function writeRoutes(app: FastifyInstance, { depot }: RouteContext, mount: strin
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`
     mayChange(request)
-    if (STAYING_CHANNELS.includes(channel)) throw new DepotError('refused', `the channel ${channel} stays`)
+    if (STAYING_CHANNELS.includes(channel))
+      throw new DepotError('refused', `the channel ${channel} cannot be deleted`)
     await depot.writer.submit({
       kind: 'removeChannel',
       input: { origin, name: channel },
@@ -82,11 +86,11 @@ function writeRoutes(app: FastifyInstance, { depot }: RouteContext, mount: strin
   const move = (kind: 'promote' | 'demote') => async (request: HabitatRequest, reply: FastifyReply) => {
     const view = request.params.channel
     if (kind === 'demote' && view === UNSTABLE)
-      throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}`)
+      throw new DepotError('refused', `releases cannot be demoted from ${UNSTABLE}`)
     const session = mayChange(request)
     const ident = formatIdent(identOf(request))
     request.subject = `${ident}, ${view}`
-    const target = await targetMeant(request, depot, audienceOfChanges(session))
+    const target = await targetToPromote(request, depot, audienceOfChanges(session))
     const outcome = await depot.writer.submit({
       kind,
       input: { view, releases: [{ ident, target }] },
@@ -94,14 +98,17 @@ function writeRoutes(app: FastifyInstance, { depot }: RouteContext, mount: strin
     })
     return replyPromotion(reply, outcome, target)
   }
-  /** habitat-today.md 6, Channels: rights, even where no channel is named to move into; then what cannot be. */
+  /**
+   * habitat-today.md 6, Channels: rights are checked first, even without a destination channel; then
+   * impossible requests.
+   */
   const moveAll =
     (kind: 'promoteAll' | 'demoteAll') => async (request: HabitatRequest, reply: FastifyReply) => {
       const { origin, channel: source } = request.params
       const target = query(request, 'channel') ?? ''
       request.subject = `all of ${origin} in ${source}, ${target}`
       const session = mayChange(request, target)
-      if (target === '') throw new DepotError('invalid_request', 'no channel is named to move into')
+      if (target === '') throw new DepotError('invalid_request', 'the destination channel is missing')
       const outcome = await depot.writer.submit({
         kind,
         input: { origin, source, target, ownerId: session.accountId },
@@ -116,10 +123,11 @@ function writeRoutes(app: FastifyInstance, { depot }: RouteContext, mount: strin
 }
 
 /**
- * The target of the release that a promotion means: the one named, whether or not there is such a release; else the client's own or the
- * default one; else, since the clients of 2016 know no targets, whichever there is. Throws `not_found` and `target_malformed`.
+ * Returns the target of the release to promote: the one in the query, even if no such release exists; else
+ * that of the client or the default; else, because the clients of 2016 know no targets, any existing one.
+ * Throws `not_found` and `target_malformed`.
  */
-export async function targetMeant(
+export async function targetToPromote(
   request: HabitatRequest,
   depot: Depot,
   audience: Audience,
@@ -134,7 +142,7 @@ export async function targetMeant(
   return meant.target
 }
 
-/** An empty 200; what was done is in the headers. */
+/** Replies with an empty 200. The headers describe the outcome. */
 export function replyPromotion(reply: FastifyReply, outcome: PromotionOutcome, target: Target): FastifyReply {
   return reply.headers({ ...movedHeaders(outcome), 'depot-target': target }).send()
 }
@@ -148,10 +156,11 @@ function mayChange(request: HabitatRequest, view = request.params.channel): Sess
 }
 
 /**
- * `forbidden` is `unauthenticated` where the account, as it is now, lacks the role that Builder asks for. Otherwise the token, or a rule
- * of the view, refuses: hab shows the sentence of a 403, and hides that of a 401.
+ * Replaces `forbidden` by `unauthenticated` if the account currently lacks the role that Builder requires.
+ * Otherwise the token or a rule of the view refuses, and hab must show the reason: it prints the message of a
+ * 403, and hides that of a 401.
  */
-async function asBuilder(
+async function toBuilderError(
   error: unknown,
   { headers, params }: HabitatRequest,
   { authenticator }: Depot,
@@ -161,7 +170,7 @@ async function asBuilder(
     const caller = await authenticator.identify(headers.authorization)
     if (caller !== undefined && hasRole({ ...caller, scope: {} }, params.origin, 'maintainer')) return error
   } catch (cause) {
-    return cause // revoked meanwhile
+    return cause // the token was revoked in the meantime
   }
   return new DepotError('unauthenticated', error.message, { cause: error })
 }

@@ -1,7 +1,7 @@
 import { NOT_FOUND, REFUSED, STRING, empty, json, list, object, shape, text } from './describing.ts'
 import type { Description } from './describing.ts'
 
-// What openapi.yaml says of lists, search, events, and of what is done to many releases or takes one away.
+// Describes lists, search, events, bulk changes and deletions for openapi.yaml.
 
 const IDENT = shape('HabitatIdent')
 const INTEGER = { type: 'integer' }
@@ -10,8 +10,8 @@ const pageOf = (items: Parameters<typeof list>[0]) =>
   object({ range_start: INTEGER, range_end: INTEGER, total_count: INTEGER, data: list(items) })
 const pages = (items: Parameters<typeof list>[0]) => ({
   200: json('the last page', pageOf(items)),
-  206: json('a page, and there is more', pageOf(items)),
-  400: empty('a parameter that is none'),
+  206: json('a page that is not the last', pageOf(items)),
+  400: empty('an invalid parameter'),
 })
 
 const VERSION = object({
@@ -31,22 +31,20 @@ const EVENT = object({
   package_ident: IDENT,
 })
 const MOVED_ALL = {
-  200: empty(
-    'done: view, revision and whether anything changed are in Depot-View, Depot-Revision, Depot-Changed',
-  ),
-  400: empty('no channel, or one that cannot be'),
+  200: empty('success; the headers Depot-View, Depot-Revision and Depot-Changed have the details'),
+  400: empty('the channel is missing or invalid'),
   ...REFUSED,
   ...NOT_FOUND,
 }
 
-/** Relative to the mount. */
+/** Routes by method and path, relative to the mount. */
 export const LIST_ROUTES: Readonly<Record<string, Description>> = {
   'GET /pkgs/:origin/:name/versions': {
     summary: 'The versions of a package, highest first',
     answers: { 200: json('the versions', list(VERSION)) },
   },
   'GET /pkgs/search/:words': {
-    summary: 'Find releases, or packages, by the words of their names',
+    summary: 'Finds releases or packages by words in their names',
     query: ['range', 'distinct'],
     answers: pages(IDENT),
   },
@@ -56,23 +54,23 @@ export const LIST_ROUTES: Readonly<Record<string, Description>> = {
     answers: pages(EVENT),
   },
   'GET /rdeps/:origin/:name': {
-    summary: 'The packages that depend on one',
+    summary: 'The packages that depend on a package',
     query: ['target'],
     answers: { 200: json('by name', object({ origin: STRING, name: STRING, rdeps: list(STRING) })) },
   },
   'DELETE /pkgs/:origin/:name/:version/:release': {
-    summary: 'Delete a release',
+    summary: 'Deletes a release',
     query: ['target'],
     answers: {
-      204: empty('gone'),
+      204: empty('deleted'),
       ...REFUSED,
       ...NOT_FOUND,
-      422: text('it is in stable, or others depend on its package; or the target is none'),
+      422: text('the release is in stable, other packages depend on it, or the target is invalid'),
     },
   },
   'PATCH /pkgs/:origin/:name/:version/:release/:visibility': {
-    summary: 'Make a release `public` or `private`, for every target',
-    answers: { 200: empty('it is'), ...REFUSED, ...NOT_FOUND, 422: empty('neither of these') },
+    summary: 'Makes an ident `public` or `private` for all of its targets',
+    answers: { 200: empty('success'), ...REFUSED, ...NOT_FOUND, 422: empty('not a valid visibility') },
   },
   'GET /channels/:origin/:channel/pkgs': {
     summary: 'Releases in a channel',
@@ -98,13 +96,13 @@ export const LIST_ROUTES: Readonly<Record<string, Description>> = {
     },
   },
   'PUT /channels/:origin/:channel/pkgs/promote': {
-    summary: 'Promote all that is in one channel into another',
+    summary: 'Promotes all releases of one channel into another',
     query: ['channel'],
     needs: ['channel'],
     answers: MOVED_ALL,
   },
   'PUT /channels/:origin/:channel/pkgs/demote': {
-    summary: 'Take all that is in one channel out of another',
+    summary: 'Removes all releases of one channel from another',
     query: ['channel'],
     needs: ['channel'],
     answers: MOVED_ALL,

@@ -1,7 +1,7 @@
 import { NOT_FOUND, REFUSED, STRING, empty, json, list, object, text } from './describing.ts'
 import type { Description } from './describing.ts'
 
-// Origins, their keys, and what else they keep.
+// Describes the routes of origins, their keys, secrets, integrations and settings for openapi.yaml.
 
 const NEW_ORIGIN = object({
   name: STRING,
@@ -44,66 +44,76 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     answers: { 200: json('the origin', ORIGIN), ...NOT_FOUND },
   },
   'POST /origins': {
-    summary: 'Make an origin',
+    summary: 'Makes an origin',
     body: object({ name: STRING }),
     consumes: ['application/json'],
     answers: {
       201: json('made', NEW_ORIGIN),
-      400: empty('not such a body'),
+      400: empty('invalid body'),
       ...REFUSED,
       409: empty('the name is taken'),
-      417: empty('not a name for an origin'),
+      417: empty('invalid name'),
     },
   },
   'PUT /origins/:origin': {
-    summary: 'Set what new packages of an origin are (its administrators)',
+    summary: 'Sets the default visibility of new packages of an origin (administrators of the origin)',
     body: object({ default_package_visibility: STRING }),
     consumes: ['application/json'],
-    answers: { 204: empty('set'), 400: empty('not such a body'), ...REFUSED, ...NOT_FOUND },
+    answers: { 204: empty('set'), 400: empty('invalid body'), ...REFUSED, ...NOT_FOUND },
   },
   'DELETE /origins/:origin': {
-    summary: 'Delete an origin that is empty (its owner)',
-    answers: { 204: empty('gone'), ...REFUSED, ...NOT_FOUND, 409: text('what remains in it') },
+    summary: 'Deletes an empty origin (owner)',
+    answers: { 204: empty('deleted'), ...REFUSED, ...NOT_FOUND, 409: text('the origin is not empty') },
   },
   'POST /origins/:origin/transfer/:account': {
-    summary: 'Give an origin to another of its members (its owner)',
-    answers: { 204: empty('given'), ...REFUSED, ...NOT_FOUND, 422: text('to who owns it') },
+    summary: 'Transfers an origin to another member (owner)',
+    answers: {
+      204: empty('transferred'),
+      ...REFUSED,
+      ...NOT_FOUND,
+      422: text('the account already owns it'),
+    },
   },
   'POST /origins/:origin/depart': {
-    summary: 'Leave an origin',
+    summary: 'Leaves an origin',
     answers: {
       204: empty('left'),
       401: REFUSED[401],
-      403: text('its owner stays'),
+      403: text('the owner cannot leave'),
       422: text('not a member'),
     },
   },
 
   'GET /origins/:origin/keys': {
     summary: 'Public keys of an origin, newest first',
-    answers: { 200: json('where they are', list(KEY_LOCATION)) },
+    answers: { 200: json('the names and URLs of the keys', list(KEY_LOCATION)) },
   },
   'GET /origins/:origin/keys/latest': { summary: 'The newest public key', answers: KEY },
   'GET /origins/:origin/keys/:revision': { summary: 'One public key', answers: KEY },
   'POST /origins/:origin/keys': {
-    summary: 'Make a pair of keys',
-    answers: { 201: empty('made'), ...REFUSED, ...NOT_FOUND, 409: empty('one of this second is there') },
+    summary: 'Makes a key pair',
+    answers: {
+      201: empty('created'),
+      ...REFUSED,
+      ...NOT_FOUND,
+      409: empty('a key with this time already exists'),
+    },
   },
   'POST /origins/:origin/keys/:revision': {
-    summary: 'Add a public key (members are told of one that is there, administrators add)',
+    summary: 'Adds a public key (administrators; other members learn whether it exists)',
     body: STRING,
     consumes: ['text/plain'],
-    answers: { 201: text('added'), ...REFUSED, 409: empty('it is there'), 422: text('not a key file') },
+    answers: { 201: text('added'), ...REFUSED, 409: empty('it already exists'), 422: text('not a key file') },
   },
   'POST /origins/:origin/secret_keys/:revision': {
-    summary: 'Add a secret key',
+    summary: 'Adds a secret key',
     body: STRING,
     consumes: ['text/plain'],
     answers: {
       200: empty('added, for `hab`'),
       201: empty('added'),
       ...REFUSED,
-      409: empty('it is there'),
+      409: empty('it already exists'),
       422: text('not a key file'),
     },
   },
@@ -112,29 +122,29 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     answers: { ...KEY, ...REFUSED },
   },
   'GET /origins/:origin/encryption_key': {
-    summary: 'The public key to encrypt secrets of an origin with, made when it is first asked for',
+    summary: 'The public key for encrypting secrets of an origin; made on first use',
     answers: { ...KEY, ...REFUSED },
   },
 
   'GET /origins/:origin/secret': {
-    summary: 'Secrets of an origin, as they were sent (its administrators)',
+    summary: 'Secrets of an origin, as they were sent (administrators of the origin)',
     answers: { 200: json('by name', list(SECRET)), ...REFUSED, ...NOT_FOUND },
   },
   'POST /origins/:origin/secret': {
-    summary: 'Add a secret (administrators)',
+    summary: 'Adds a secret (administrators of the origin)',
     body: object({ name: STRING, value: STRING }),
     consumes: ['application/json'],
     answers: {
       201: empty('added'),
-      400: empty('not such a body'),
+      400: empty('invalid body'),
       ...REFUSED,
       ...NOT_FOUND,
-      409: empty('it is there'),
+      409: empty('it already exists'),
     },
   },
   'DELETE /origins/:origin/secret/:name': {
-    summary: 'Delete a secret (administrators)',
-    answers: { 200: empty('gone'), ...REFUSED, ...NOT_FOUND },
+    summary: 'Deletes a secret (administrators of the origin)',
+    answers: { 200: empty('deleted'), ...REFUSED, ...NOT_FOUND },
   },
 
   'GET /origins/:origin/integrations': {
@@ -154,7 +164,7 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     answers: { 200: json('the integration', INTEGRATION), ...REFUSED, ...NOT_FOUND },
   },
   'PUT /origins/:origin/integrations/:type/:name': {
-    summary: 'Add an integration (maintainers)',
+    summary: 'Adds an integration (maintainers)',
     body: { type: 'object' },
     consumes: ['application/json'],
     answers: {
@@ -162,12 +172,12 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
       400: empty('not a JSON object'),
       ...REFUSED,
       ...NOT_FOUND,
-      409: empty('it is there'),
+      409: empty('it already exists'),
     },
   },
   'DELETE /origins/:origin/integrations/:type/:name': {
-    summary: 'Delete an integration (maintainers)',
-    answers: { 204: empty('gone'), ...REFUSED, ...NOT_FOUND },
+    summary: 'Deletes an integration (maintainers)',
+    answers: { 204: empty('deleted'), ...REFUSED, ...NOT_FOUND },
   },
 
   'GET /:origin/pkgs': {
@@ -175,7 +185,7 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     query: ['range'],
     answers: {
       200: json('the last page', SETTINGS_PAGE),
-      206: json('a page, and there is more', SETTINGS_PAGE),
+      206: json('a page that is not the last', SETTINGS_PAGE),
     },
   },
   'GET /settings/:origin/:name': {
@@ -183,23 +193,23 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     answers: { 200: json('the settings', SETTINGS), ...REFUSED, ...NOT_FOUND },
   },
   'POST /settings/:origin/:name': {
-    summary: 'Make settings of a package, as the origin has it for new ones (maintainers)',
+    summary: 'Creates the settings of a package with the default visibility of its origin (maintainers)',
     answers: {
       201: json('made', SETTINGS),
       ...REFUSED,
       ...NOT_FOUND,
-      409: empty('they are there'),
-      422: empty('not a name for a package'),
+      409: empty('they already exist'),
+      422: empty('invalid package name'),
     },
   },
   'PUT /settings/:origin/:name': {
-    summary: 'Set what the next releases of a package are (maintainers)',
+    summary: 'Sets the visibility of future releases of a package (maintainers)',
     body: object({ visibility: STRING }),
     consumes: ['application/json'],
-    answers: { 200: json('set', SETTINGS), 400: empty('not such a body'), ...REFUSED, ...NOT_FOUND },
+    answers: { 200: json('set', SETTINGS), 400: empty('invalid body'), ...REFUSED, ...NOT_FOUND },
   },
   'DELETE /settings/:origin/:name': {
-    summary: 'Delete settings of a package (maintainers)',
-    answers: { 204: empty('gone'), ...REFUSED, ...NOT_FOUND, 409: empty('it has releases') },
+    summary: 'Deletes the settings of a package (maintainers)',
+    answers: { 204: empty('deleted'), ...REFUSED, ...NOT_FOUND, 409: empty('the package has releases') },
   },
 }

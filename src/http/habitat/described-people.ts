@@ -1,7 +1,7 @@
 import { NOT_FOUND, REFUSED, STRING, empty, json, list, object, text } from './describing.ts'
 import type { Description } from './describing.ts'
 
-// Members of origins, invitations, and what people do about themselves.
+// Describes the routes of members, invitations and the caller's own account for openapi.yaml.
 
 const BOOLEAN = { type: 'boolean' }
 const INVITATION = object({
@@ -37,40 +37,40 @@ export const PEOPLE_ROUTES: Readonly<Record<string, Description>> = {
     },
   },
   'DELETE /origins/:origin/users/:account': {
-    summary: 'Take an account out of an origin (its owner)',
-    answers: { 204: empty('gone'), 400: empty('its owner stays'), ...REFUSED, ...NOT_FOUND },
+    summary: 'Removes an account from an origin (owner)',
+    answers: { 204: empty('removed'), 400: empty('the owner cannot be removed'), ...REFUSED, ...NOT_FOUND },
   },
   'GET /origins/:origin/users/:account/role': {
-    summary: 'What an account is in an origin (members)',
+    summary: 'The role of an account in an origin (members)',
     answers: { 200: json('its role', object({ role: STRING })), ...REFUSED, ...NOT_FOUND },
   },
   'PUT /origins/:origin/users/:account/role': {
-    summary: 'Make a member more or less (administrators)',
+    summary: 'Changes the role of a member (administrators of the origin)',
     query: ['role'],
     needs: ['role'],
     answers: { 204: empty('done'), ...REFUSED, ...NOT_FOUND, 422: text('not a role') },
   },
 
   'POST /origins/:origin/users/:account/invitations': {
-    summary: 'Invite an account (maintainers)',
+    summary: 'Invites an account (maintainers)',
     answers: {
       201: json('invited', INVITATION),
       ...REFUSED,
       ...NOT_FOUND,
-      409: empty('invited, or a member, already'),
+      409: empty('already invited or a member'),
     },
   },
   'GET /origins/:origin/invitations': {
-    summary: 'Invitations to an origin that were not accepted',
+    summary: 'Open invitations to an origin',
     answers: {
       200: json('oldest first', object({ origin: STRING, invitations: list(INVITATION) })),
       ...REFUSED,
       ...NOT_FOUND,
     },
   },
-  'PUT /origins/:origin/invitations/:id': { summary: 'Accept an invitation', answers: DECIDED },
-  'PUT /origins/:origin/invitations/:id/ignore': { summary: 'Ignore an invitation', answers: DECIDED },
-  'DELETE /origins/:origin/invitations/:id': { summary: 'Rescind an invitation', answers: DECIDED },
+  'PUT /origins/:origin/invitations/:id': { summary: 'Accepts an invitation', answers: DECIDED },
+  'PUT /origins/:origin/invitations/:id/ignore': { summary: 'Ignores an invitation', answers: DECIDED },
+  'DELETE /origins/:origin/invitations/:id': { summary: 'Rescinds an invitation', answers: DECIDED },
 
   'GET /user/invitations': {
     summary: "The caller's invitations",
@@ -86,24 +86,24 @@ export const PEOPLE_ROUTES: Readonly<Record<string, Description>> = {
     answers: { 200: json('the account', PROFILE), ...REFUSED },
   },
   'PATCH /profile': {
-    summary: "Set the caller's address",
+    summary: "Sets the caller's email address",
     body: object({ email: STRING }),
     consumes: ['application/json'],
-    answers: { 200: empty('set'), 400: empty('not such a body'), ...REFUSED },
+    answers: { 200: empty('set'), 400: empty('invalid body'), ...REFUSED },
   },
   'GET /profile/access-tokens': {
-    summary: "The caller's token of the profile, masked: a token is only shown when it is made",
+    summary: "The caller's profile token, masked: a token is shown only when it is made",
     answers: { 200: json('one or none', object({ tokens: list(TOKEN) })), ...REFUSED },
   },
   'POST /profile/access-tokens': {
-    summary: "Make the caller's token of the profile, in place of the one before",
+    summary: 'Makes a new profile token for the caller, which replaces the previous one',
     answers: { 200: json('the token', TOKEN), ...REFUSED },
   },
   'DELETE /profile/access-tokens/:id': {
-    summary: "Revoke a token of the caller's",
+    summary: 'Revokes a token of the caller',
     answers: {
       200: empty('revoked'),
-      401: text('not one of the caller’s'),
+      401: text('not a token of the caller'),
       403: REFUSED[403],
       422: empty('not an id'),
     },

@@ -15,8 +15,8 @@ import {
 } from './describing.ts'
 import type { Description, Schema } from './describing.ts'
 
-// What openapi.yaml says of the Habitat door. It stands apart from the routes because nothing is checked against it at run time:
-// reads refuse nothing, and what a client gets for an impossible ident is decided where the protocol documents say so.
+// Describes the Habitat routes for openapi.yaml. The descriptions are separate from the routes because they
+// are not enforced: reads refuse nothing, and the protocol documents define the answer to an invalid ident.
 
 const IDENT = shape('HabitatIdent')
 const PACKAGE = shape('HabitatPackage')
@@ -57,7 +57,7 @@ const page = object({
   total_count: { type: 'integer' },
   data: list(LISTED),
 })
-/** The shapes of Habitat's JSON that several routes answer, by their names in openapi.yaml. */
+/** Habitat's JSON shapes that several routes use, by their names in openapi.yaml. */
 export const HABITAT_SHAPES = {
   HabitatIdent: ident,
   HabitatPackage: packageShape,
@@ -74,20 +74,20 @@ const CHANNEL = object({
   updated_at: STRING,
 })
 
-const IDENTS = { 200: json('the last page', PAGE), 206: json('a page, and there is more', PAGE) }
+const IDENTS = { 200: json('the last page', PAGE), 206: json('a page that is not the last', PAGE) }
 const FOUND = { 200: json('the package', PACKAGE), ...NOT_FOUND }
 const MOVED = {
   200: empty(
-    'done, or done before: view, revision, target and whether anything changed are in Depot-View, Depot-Revision, Depot-Target, Depot-Changed',
+    'success, also if nothing changed. The headers Depot-View, Depot-Revision, Depot-Target and Depot-Changed have the details',
   ),
 }
 
-/** Relative to `/v1`, its mount `/v1/depot`, or a view's URL below it. */
+/** Routes by method and path, relative to `/v1/depot`, `/v1` or the URL of a view. */
 const ROUTES: Readonly<Record<string, Description>> = {
-  'GET /status': { summary: 'The depot answers', answers: { 200: empty('it does') } },
+  'GET /status': { summary: 'Whether the depot answers', answers: { 200: empty('ok') } },
   'GET /views': { summary: 'The names of the open views', answers: { 200: json('names', list(STRING)) } },
   'POST /views/:view/pkgs/:origin/:name/:version/:release/promote': {
-    summary: 'Promote a release into a view',
+    summary: 'Promotes a release into a view',
     query: ['target'],
     answers: { ...MOVED, ...REFUSED, ...NOT_FOUND },
   },
@@ -115,7 +115,7 @@ const ROUTES: Readonly<Record<string, Description>> = {
   },
   'GET /pkgs/:origin/:name/:version/:release': { summary: 'One release', query: ['target'], answers: FOUND },
   'GET /pkgs/:origin/:name/:version/:release/channels': {
-    summary: 'The views a release is in',
+    summary: 'The views that contain a release',
     query: ['target'],
     answers: {
       200: json(
@@ -129,38 +129,38 @@ const ROUTES: Readonly<Record<string, Description>> = {
     query: ['target'],
     answers: {
       200: {
-        description: 'the whole',
+        description: 'the whole file',
         content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
       },
       206: {
-        description: 'the range asked for',
+        description: 'the requested range',
         content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
       },
       304: empty('the client has it (If-None-Match)'),
-      416: empty('a range beyond its end'),
+      416: empty('the range is beyond the end of the file'),
       ...NOT_FOUND,
     },
   },
   'POST /pkgs/:origin/:name/:version/:release': {
-    summary: 'Upload a release',
+    summary: 'Uploads a release',
     query: ['target', 'checksum', 'forced'],
     needs: ['checksum'],
     consumes: ['application/octet-stream', 'multipart/form-data'],
     body: {
       type: 'string',
       format: 'binary',
-      description: 'the file as it is, or as the part `file` of a form',
+      description: 'the file itself, or a form with the part `file`',
     },
     answers: {
       200: text('published, for a client that sent a form'),
       201: text('published'),
       ...REFUSED,
-      404: empty('no such origin'),
-      409: empty('published before'),
-      413: empty('larger than the depot takes'),
-      422: text('refused: archive, checksum, signature, ident or target are wrong'),
-      501: empty('a target that this depot does not take'),
-      507: empty('no room'),
+      404: empty('the origin does not exist'),
+      409: empty('already published'),
+      413: empty('too large'),
+      422: text('invalid archive, checksum, signature, ident or target'),
+      501: empty('the depot does not accept this target'),
+      507: empty('not enough disk space'),
     },
   },
 
@@ -170,12 +170,12 @@ const ROUTES: Readonly<Record<string, Description>> = {
     answers: { 200: json('by name', list(object({ name: STRING }))) },
   },
   'POST /channels/:origin/:channel': {
-    summary: 'Make a channel',
-    answers: { 201: json('made', CHANNEL), ...REFUSED, 409: empty('it is there') },
+    summary: 'Makes a channel',
+    answers: { 201: json('created', CHANNEL), ...REFUSED, 409: empty('it already exists') },
   },
   'DELETE /channels/:origin/:channel': {
-    summary: "Take an origin's releases out of a view, and the channel away",
-    answers: { 200: empty('gone'), ...REFUSED },
+    summary: "Deletes a channel and removes the origin's releases from its view",
+    answers: { 200: empty('deleted'), ...REFUSED },
   },
   'GET /channels/:origin/:channel/pkgs/:name/latest': {
     summary: 'The latest release of a package in a channel',
@@ -193,14 +193,14 @@ const ROUTES: Readonly<Record<string, Description>> = {
     answers: FOUND,
   },
   'PUT /channels/:origin/:channel/pkgs/:name/:version/:release/promote': {
-    summary: 'Promote a release',
+    summary: 'Promotes a release',
     query: ['target'],
     answers: { ...MOVED, ...REFUSED, ...NOT_FOUND },
   },
   'PUT /channels/:origin/:channel/pkgs/:name/:version/:release/demote': {
-    summary: 'Demote a release',
+    summary: 'Demotes a release',
     query: ['target'],
-    answers: { ...MOVED, 400: empty('it is not in the channel'), ...REFUSED, ...NOT_FOUND },
+    answers: { ...MOVED, 400: empty('the release is not in the channel'), ...REFUSED, ...NOT_FOUND },
   },
 
   ...LIST_ROUTES,
@@ -209,12 +209,12 @@ const ROUTES: Readonly<Record<string, Description>> = {
 }
 
 const BELOW_A_VIEW = '/views/:view'
-/** What Builder serves under `/v1` alone. */
+/** Routes that Builder serves only under `/v1`. */
 const UNMOUNTED = /^\/v1\/(status|user|profile|settings|ext|rdeps)(\/|$)/
 
 /**
- * A route of this door, for openapi.yaml. Nearly every route stands under `/v1/depot` and under `/v1`, as in 2016; it is described once.
- * Throws for a route that has no description.
+ * Describes a route for openapi.yaml. Most routes are served under `/v1/depot` and, as in 2016, under `/v1`,
+ * but they are described once. Throws for a route without a description.
  */
 export function describeHabitatRoute(method: string, url: string): Schema {
   const isMounted = url.startsWith('/v1/depot/')
@@ -231,7 +231,7 @@ export function describeHabitatRoute(method: string, url: string): Schema {
   const { summary, query = [], needs = [], body, consumes, answers } = description
   return {
     tags: [own === undefined ? 'Habitat, below the URL of a view' : 'Habitat'],
-    summary: own === undefined ? `${summary}, as the view has it` : summary,
+    summary: own === undefined ? `${summary}, within the view` : summary,
     ...(query.length > 0 && {
       querystring: {
         type: 'object',
@@ -240,6 +240,6 @@ export function describeHabitatRoute(method: string, url: string): Schema {
       },
     }),
     ...(body !== undefined && { body, consumes }),
-    response: { ...(query.includes('target') && { 422: text('a target that is none') }), ...answers },
+    response: { ...(query.includes('target') && { 422: text('the target is invalid') }), ...answers },
   }
 }

@@ -1,4 +1,4 @@
-// The words that openapi.yaml's description of the Habitat door is made of.
+// Helpers for describing the Habitat routes in openapi.yaml.
 
 export interface Schema {
   readonly [keyword: string]: unknown
@@ -7,11 +7,11 @@ export interface Schema {
 export interface Description {
   readonly summary: string
   readonly query?: readonly (keyof typeof PARAMETERS)[]
-  /** Those of `query` without which a request is refused. */
+  /** The required parameters of `query`. */
   readonly needs?: readonly (keyof typeof PARAMETERS)[]
   readonly body?: Schema
   readonly consumes?: readonly string[]
-  /** By status. */
+  /** Responses by status. */
   readonly answers: Readonly<Record<number, Schema>>
 }
 
@@ -55,5 +55,5 @@ export const shape = (name: string): Schema => ({ $ref: `#/components/schemas/${
 
 export const STRING = { type: 'string' }
 
-export const NOT_FOUND = { 404: empty('not there, or not for this caller to see') }
-export const REFUSED = { 401: empty('no token, or a wrong one'), 403: empty('a token that may not') }
+export const NOT_FOUND = { 404: empty('not found, or not visible to the caller') }
+export const REFUSED = { 401: empty('no token or an invalid one'), 403: empty('not allowed for this token') }

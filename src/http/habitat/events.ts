@@ -11,7 +11,7 @@ import { wireEvent } from './wire.ts'
 
 const DAY_MS = 86_400_000
 
-/** habitat-today.md 3.4 and 6 (Events). `query` is searched as packages are. */
+/** habitat-today.md 3.4 and 6 (Events). `query` works as in package search. */
 export function eventReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/events`, async (request: HabitatRequest, reply) => {
     const { caller } = request
@@ -28,12 +28,12 @@ export function eventReads(app: FastifyInstance, { depot }: RouteContext, mount:
   })
 }
 
-/** The beginning of a day, UTC: `2026-08-02` or `2026-8-2`. Throws `invalid_request`. */
+/** Parses a day, `2026-08-02` or `2026-8-2`, to its beginning in UTC. Throws `invalid_request`. */
 function dayOf(request: HabitatRequest, name: string): number {
   const text = query(request, name) ?? ''
   const [, year = '', month = '', day = ''] = /^(\d{4})-(\d{1,2})-(\d{1,2})$/.exec(text) ?? []
   const at = Date.UTC(Number(year), Number(month) - 1, Number(day))
-  // A day that is not in its month would be one of the next.
+  // Date.UTC would turn an invalid day into one of the next month.
   if (
     year !== '' &&
     new Date(at).getUTCMonth() === Number(month) - 1 &&

@@ -24,10 +24,11 @@ interface Answered {
 }
 
 /**
- * Answers polls straight from the socket: before any parsing of HTTP but its own, any routing and any stream, a poll costs half of what a
- * request to node:http costs. A connection begins here, and stays as long as each piece that comes on it is one whole poll. At anything
- * else it goes over to the server it belongs to, with the piece that was not understood, and stays there. What cannot be answered with
- * 200, 304 or 404 (a wrong token, an error of ours) goes over, too: only one place makes refusals.
+ * Answers polls directly from the socket, without the HTTP parser, routing and streams of node:http, at half
+ * the cost. Each connection starts here and stays as long as each piece that arrives is one complete poll.
+ * The first chunk that is not a simple poll hands the connection to node:http for good. Answers other than
+ * 200, 304 or 404 (a wrong token, an internal error) are handed over, too, because errors are formatted in
+ * only one place.
  */
 export class FastPath {
   readonly #server: Server
@@ -40,19 +41,19 @@ export class FastPath {
   #date = ''
   #second = 0
 
-  /** Takes the connections of a server that listens, or will. */
+  /** Takes over the new connections of a server. */
   constructor(server: Server, context: RouteContext, onAnswer: (answer: FastAnswer) => void) {
     this.#server = server
     this.#context = context
     this.#onAnswer = onAnswer
     const [ordinary] = server.listeners('connection')
-    if (ordinary === undefined) throw new Error('the server takes no connections')
+    if (ordinary === undefined) throw new Error('the server has no connection listener')
     this.#handOver = ordinary
     server.removeAllListeners('connection')
     server.on('connection', (socket: Socket) => this.#take(socket))
   }
 
-  /** Ends connections as soon as nothing is under way on them. */
+  /** Closes each connection once it is idle. */
   stop(): void {
     this.#isStopping = true
     for (const socket of this.#sockets) {
@@ -66,7 +67,7 @@ export class FastPath {
     let hasEnded = false
     const sendLater = async (request: PollRequest, reply: Promise<Answered>, begun: number) => {
       this.#busy.add(socket)
-      socket.pause() // what comes meanwhile comes after
+      socket.pause() // keeps the order of later pieces
       const known = await reply.finally(() => this.#busy.delete(socket))
       if (socket.destroyed) return
       this.#send(socket, hasEnded ? { ...request, isLast: true } : request, known, begun)
@@ -106,7 +107,7 @@ export class FastPath {
         .off('close', onClose)
       this.#handOver.call(this.#server, socket)
       if (hasEnded) {
-        // Nothing can be put back any more.
+        // The stream has ended, so nothing can be put back.
         socket.emit('data', piece)
         socket.emit('end')
         return
@@ -124,7 +125,7 @@ export class FastPath {
     socket.setTimeout(this.#server.keepAliveTimeout)
   }
 
-  /** `undefined` for a poll below the URL of a view that is not open, which is refused. */
+  /** Returns `undefined` for a poll below the URL of a view that is not open; node:http refuses it. */
   #reply({ poll, authorization }: PollRequest): Answered | Promise<Answered> | undefined {
     this.#context.depot.writer.catchUp()
     if (poll.view !== undefined && !this.#context.answers.isOpen(poll.view)) return undefined
@@ -145,11 +146,11 @@ export class FastPath {
       : `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(this.#server.keepAliveTimeout / 1000)}\r\n`
     const { status, bytes } = writePackage(reply, { date: this.#now(), ifNoneMatch, connection })
     if (closes) {
-      // Without a shutdown first, which would be another call to the system: what was written is sent before the end is. Not within the
-      // callback, where node:net would make an error for whoever still writes.
+      // Closes without shutdown(), which would be another system call: written bytes are sent before the end.
+      // Not within the callback, where node:net would make an error for pending writes.
       socket.write(bytes, () => process.nextTick(destroy, socket))
     } else if (!socket.write(bytes)) {
-      socket.pause() // a client that does not read is asked nothing more
+      socket.pause() // reads no further requests until the client reads its answers
       socket.once('drain', () => socket.resume())
     }
     this.#onAnswer({

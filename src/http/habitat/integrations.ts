@@ -14,7 +14,7 @@ import { wireIntegration, wireIntegrations } from './wire-affairs.ts'
 
 const Body = z.record(z.string(), z.unknown())
 
-/** habitat-today.md 6, Integrations. They are kept for their owners, and never called. */
+/** habitat-today.md 6, Integrations. They are stored for their owners, and never called. */
 export function integrationReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin/integrations`, async (request: HabitatRequest, reply) => {
     signedInAs(request, 'readonly_member', request.params.origin, 'read')

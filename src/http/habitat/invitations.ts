@@ -53,7 +53,7 @@ export function invitationWrites(app: FastifyInstance, { depot }: RouteContext, 
   app.put(`${mount}/origins/:origin/invitations/:id/ignore`, decide('ignoreInvitation'))
   app.delete(`${mount}/origins/:origin/invitations/:id`, decide('rescindInvitation'))
 
-  /** The invitation in the URL, which is the affair of who is invited, and of the origin's maintainers. */
+  /** Returns the invitation in the URL. Only the invited account and maintainers of the origin may use it. */
   async function decidable(request: HabitatRequest): Promise<number> {
     const { origin } = request.params
     const caller = signedInFor(request, origin, 'manage')

@@ -23,7 +23,7 @@ import { wireKeyLocation } from './wire.ts'
 
 const KEY_FILE = { what: 'the key file', mostBytes: 16 * 1024 }
 
-/** habitat-today.md 1.9 and 3.3: public keys are for everyone. */
+/** habitat-today.md 1.9 and 3.3. Public keys are readable by everyone. */
 export function keyReads(app: FastifyInstance, { depot }: RouteContext, place: string): void {
   app.get(`${place}/origins/:origin/keys`, async (request: HabitatRequest, reply) => {
     const { origin } = request.params
@@ -57,7 +57,10 @@ export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: 
     return reply.code(201).send()
   })
 
-  /** `hab` posts the public key before each upload: who may upload is told that the key is there. Only administrators add one, with a token that manages. */
+  /**
+   * `hab` posts the public key before each upload, so callers who may upload are told that the key exists.
+   * Only administrators may add one, with a token that may manage.
+   */
   app.post(`${mount}/origins/:origin/keys/:revision`, async (request: HabitatRequest, reply) => {
     const { origin, revision } = request.params
     const mayManage = request.caller !== undefined && allowsAction(request.caller, 'manage')
@@ -66,7 +69,7 @@ export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: 
       throw new DepotError('already_exists', `the key ${origin}-${revision} exists already`)
     }
     if (!hasRole(caller, origin, 'administrator'))
-      throw new DepotError('key_not_yours', `only an administrator of ${origin} adds a key to it`)
+      throw new DepotError('key_not_yours', `only an administrator of ${origin} may add a key to it`)
     if (!mayManage)
       throw new DepotError(
         'key_not_yours',
@@ -87,14 +90,17 @@ export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: 
       .send(`/origins/${origin}/keys/${revision}`)
   })
 
-  /** The revision is the body's: `hab` may put the origin's name into the path. It takes only 200, and others want 201 (habitat-today.md 1.9). */
+  /**
+   * Takes the revision from the body, because `hab` may put the origin's name into the path. `hab` accepts
+   * only 200; other clients expect 201 (habitat-today.md 1.9).
+   */
   app.post(`${mount}/origins/:origin/secret_keys/:revision`, async (request: HabitatRequest, reply) => {
     const { origin } = request.params
     const caller = signedInAs(request, 'administrator', origin, 'manage')
     const text = await readText(request, depot, KEY_FILE)
     const { revision, ...key } = parseSecretKey(text)
     if (key.origin !== origin)
-      throw new DepotError('secret_key_malformed', `the key is one of ${key.origin}, not of ${origin}`)
+      throw new DepotError('secret_key_malformed', `the key belongs to ${key.origin}, not to ${origin}`)
     const secretBody = depot.secrets.seal(text, secretPurpose(origin, revision))
     request.subject = `key ${origin}-${revision}`
     await depot.writer.submit({
@@ -117,7 +123,7 @@ export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: 
   })
 }
 
-/** Made when it is first asked for; if two ask at once, both are given the same. */
+/** The key is made on first use. Concurrent callers get the same key. */
 export function encryptionKey(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin/encryption_key`, async (request: HabitatRequest, reply) => {
     const { accountId: ownerId } = signedInAs(request, 'readonly_member', request.params.origin, 'read')
@@ -142,7 +148,7 @@ function replyKey(
   suffix: string,
   reply: FastifyReply,
 ): FastifyReply {
-  if (key === undefined) throw new DepotError('not_found', `there is no such key of the origin ${origin}`)
+  if (key === undefined) throw new DepotError('not_found', `the origin ${origin} has no such key`)
   const fileName = `${origin}-${key.revision}.${suffix}`
   return reply
     .headers({
@@ -154,7 +160,7 @@ function replyKey(
     .send(key.body)
 }
 
-/** What a public key must be that is added to this place: Habitat finds keys by their names. */
+/** Checks that a key has the name in the URL, because Habitat finds keys by name. */
 function expectName(key: KeyName, asked: KeyName): void {
   if (key.origin === asked.origin && key.revision === asked.revision) return
   throw new DepotError('key_malformed', `the key is ${formatKeyName(key)}, not ${formatKeyName(asked)}`)

@@ -11,10 +11,12 @@ import type { HabitatRequest } from './parameters.ts'
 import { NO_CACHE } from './package-reply.ts'
 import { wireIdent, wireListed, wireListedPackage, wirePage, wireTime, wireVersion } from './wire.ts'
 
-/** What a list shows at once of what is all of it: a negative `range` asks for that (habitat-today.md 3.1). */
+/**
+ * A negative `range` asks for the whole list in one response, up to this many items (habitat-today.md 3.1).
+ */
 const MOST_AT_ONCE = 10_000
 
-/** habitat-2016.md 1.2 rows 2–7, habitat-today.md 3.1; `place` is the mount, or a view's URL below it. */
+/** habitat-2016.md 1.2 rows 2–7, habitat-today.md 3.1. `place` is the mount or the URL of a view. */
 export function packageLists(app: FastifyInstance, { depot }: RouteContext, place: string): void {
   const list = async (request: HabitatRequest, reply: FastifyReply) =>
     request.params.view === undefined
@@ -57,7 +59,7 @@ export function versionLists(app: FastifyInstance, { depot }: RouteContext, moun
   })
 }
 
-/** Sends a page of today's lists. */
+/** Sends a page of a current list. */
 export function replyPage<Item>(
   reply: FastifyReply,
   page: Page<Item>,
@@ -72,7 +74,7 @@ export function replyPage<Item>(
     .send(JSON.stringify(body))
 }
 
-/** Alone among today's lists, these begin at any offset (habitat-today.md 3.5). */
+/** Unlike other current lists, these start at any offset (habitat-today.md 3.5). */
 async function replyList(request: HabitatRequest, reply: FastifyReply, depot: Depot): Promise<FastifyReply> {
   const range = rangeOf(request)
   const slice: Slice = range < 0 ? { offset: 0, limit: MOST_AT_ONCE } : { offset: range, limit: PAGE }
@@ -92,7 +94,10 @@ async function replyList(request: HabitatRequest, reply: FastifyReply, depot: De
   )
 }
 
-/** The bare array of 2016, paged by its integer `Range` (habitat-2016.md 1.7), without the overlap of its pages. */
+/**
+ * Sends the bare array of 2016, paged by an integer `Range` header (habitat-2016.md 1.7), but without
+ * overlapping pages.
+ */
 async function replyViewList(
   request: HabitatRequest,
   reply: FastifyReply,

@@ -86,7 +86,10 @@ export function memberWrites(app: FastifyInstance, { depot }: RouteContext, moun
   })
 }
 
-/** The role asked for. It is judged before the caller, who may be anonymous (habitat-today.md 6, Members). Throws `invalid_value`. */
+/**
+ * Parses the role in the request. It is checked before the caller, who may be anonymous (habitat-today.md 6,
+ * Members). Throws `invalid_value`.
+ */
 function roleIn(request: HabitatRequest): Role {
   const asked = query(request, 'role') ?? ''
   const role = ROLES.find((candidate) => candidate === asked)

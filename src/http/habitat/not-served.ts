@@ -2,8 +2,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { signedIn } from '../requests/rights.ts'
 
 /**
- * What this depot leaves out of what Builder serves to who is signed in: 401 for who is not, as there, and then an empty 404; never
- * a 501, which `hab` takes for success (habitat-today.md 6, The client again). Whatever else is not served has no route.
+ * Builder routes that this depot does not serve. Anonymous callers get 401, as in Builder; signed-in callers
+ * get an empty 404. `hab` takes 501 for success (habitat-today.md 6, The client again).
  */
 export function notServed(app: FastifyInstance): void {
   app.get('/profile/license', refuse)

@@ -13,7 +13,7 @@ import { wireNewOrigin, wireOrigin } from './wire.ts'
 const NewOrigin = z.object({ name: z.string(), default_package_visibility: VisibilityShape.optional() })
 const ChangedOrigin = z.object({ default_package_visibility: VisibilityShape })
 
-/** habitat-today.md 3.3; the answer of 2016 (habitat-2016.md 1.13) is within it. */
+/** habitat-today.md 3.3. The answer contains that of 2016 (habitat-2016.md 1.13). */
 export function originReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin`, async (request: HabitatRequest, reply) => {
     const origin = await getOrigin(depot.db, request.params.origin)

@@ -4,18 +4,19 @@ import { matches } from '../requests/archive-reply.ts'
 
 export const NO_CACHE = 'private, no-cache, no-store'
 
-/** What is answered to who asks for the JSON of a package: 404 where there is none. */
+/** The reply to a request for the JSON of a package. Without a package it is 404. */
 export interface PackageReply {
   readonly found: PackageAnswer | undefined
   readonly cacheControl: string
-  /** The view whose pointer it is, and the revision that made it so. */
+  /** The view whose pointer was used, and the revision that set it. */
   readonly view?: string | undefined
   readonly revision?: number | undefined
 }
 
 /**
- * The head of a reply, but for its length and the connection's affairs. The entity tag is the package's, as in 2016: the checksum of its
- * file. It says which release this is, and outlives changes of the body, which also lists the views that release is in.
+ * Returns the headers of a reply, except for its length and the connection. The entity tag is the checksum of
+ * the package's file, as in 2016. It identifies the release, and stays the same when only the list of views
+ * in the body changes.
  */
 function headersOf({ found, cacheControl, view, revision }: PackageReply): Record<string, string> {
   if (found === undefined) return { 'cache-control': NO_CACHE }
@@ -33,7 +34,7 @@ function tagOf({ checksum }: PackageAnswer): string {
   return `"${checksum}"`
 }
 
-/** To a request of GET or HEAD, by way of fastify. */
+/** Sends the reply to a GET or HEAD request through fastify. */
 export function replyPackage(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -48,12 +49,12 @@ export function replyPackage(
   return reply.send(found.body)
 }
 
-/** What else stands in an answer that does not go by way of fastify. */
+/** The other parts of a reply that is written without fastify. */
 export interface Exchange {
-  /** In the form of RFC 9110 5.6.7. */
+  /** The date, formatted as in RFC 9110 5.6.7. */
   readonly date: string
   readonly ifNoneMatch: string | undefined
-  /** The header `Connection`, and what belongs to it. */
+  /** The header `Connection` and related headers. */
   readonly connection: string
 }
 
@@ -63,7 +64,10 @@ const MISSING = 'HTTP/1.1 404 Not Found\r\nDate: '
 
 const missing = new Map<string, Buffer>()
 
-/** The same to GET, head and body, as bytes that are good until the next call: of a body that is polled they are made once. */
+/**
+ * Writes the reply to a GET request, head and body, into bytes that are valid until the next call. The bytes
+ * for a polled body are made once.
+ */
 export function writePackage(
   asked: PackageReply,
   { date, ifNoneMatch, connection }: Exchange,
@@ -93,7 +97,7 @@ function keepMissing(connection: string): Buffer {
   return bytes
 }
 
-/** One date is as long as another. */
+/** Replaces the date in place; all dates have the same length. */
 function dated(bytes: Buffer, start: string, date: string): Buffer {
   bytes.write(date, start.length, 'latin1')
   return bytes

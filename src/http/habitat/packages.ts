@@ -17,7 +17,7 @@ import { pollRoute } from './poll-route.ts'
 
 const SETTABLE: readonly string[] = ['public', 'private']
 
-/** habitat-2016.md 1.2 rows 10–16, habitat-today.md 3.1; `place` is the mount, or a view's URL below it. */
+/** habitat-2016.md 1.2 rows 10–16, habitat-today.md 3.1. `place` is the mount or the URL of a view. */
 export function packageReads(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
   const download = async (request: HabitatRequest, reply: FastifyReply) => {
     const release = await findDownload(
@@ -65,7 +65,7 @@ export function packageWrites(app: FastifyInstance, { depot }: RouteContext, mou
       publisher,
     }
     await publish(depot, { ...upload, actor: actorOf(request, 'habitat') })
-    // The Ruby gem of 2016, which alone sends multipart, wants 200; `hab` wants 201 (habitat-2016.md 8.1).
+    // Only the Ruby gem of 2016 sends multipart, and it expects 200; `hab` expects 201 (habitat-2016.md 8.1).
     return reply
       .code(request.isMultipart() ? 200 : 201)
       .header('location', `${request.publicPath}${request.url}`)
@@ -73,7 +73,7 @@ export function packageWrites(app: FastifyInstance, { depot }: RouteContext, mou
       .send(`/pkgs/${formatIdent(ident)}/download`)
   })
 
-  /** Of one target; 422 where something needs it (habitat-today.md 3.1). */
+  /** Deletes a release for one target. Answers 422 if something depends on it (habitat-today.md 3.1). */
   app.delete(`${mount}/pkgs/:origin/:name/:version/:release`, async (request: HabitatRequest, reply) => {
     const ident = identOf(request)
     request.subject = formatIdent(ident)
@@ -86,7 +86,10 @@ export function packageWrites(app: FastifyInstance, { depot }: RouteContext, mou
     return reply.code(204).send()
   })
 
-  /** Of every target. Nobody hides a package by hand: `hidden` is 422, like what is no visibility at all. */
+  /**
+   * Sets the visibility of an ident for all of its targets. Clients cannot set `hidden`: it gets 422 like an
+   * invalid value.
+   */
   app.patch(
     `${mount}/pkgs/:origin/:name/:version/:release/:visibility`,
     async (request: HabitatRequest, reply) => {
@@ -95,7 +98,10 @@ export function packageWrites(app: FastifyInstance, { depot }: RouteContext, mou
       request.subject = `${ident}, ${visibility}`
       signedInAs(request, 'maintainer', origin, 'manage')
       if (!isSettable(visibility))
-        throw new DepotError('invalid_value', `a package is made public or private, not ${quote(visibility)}`)
+        throw new DepotError(
+          'invalid_value',
+          `the visibility must be public or private, not ${quote(visibility)}`,
+        )
       await depot.writer.submit({
         kind: 'setVisibility',
         input: { ident, visibility },

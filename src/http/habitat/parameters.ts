@@ -7,10 +7,10 @@ import type { Target } from '../../package/target.ts'
 import { clientTarget } from './polls.ts'
 import type { Poll } from './polls.ts'
 
-// What a request at the Habitat door asks for and who asks, taken from its URL and headers.
+// Parses the URL and headers of requests to the Habitat routes.
 
-/** The parameters any of this door's routes may have; a handler reads those that its own route has. */
-export interface Path {
+/** The path parameters of all routes. A handler reads only those of its own route. */
+export interface PathParameters {
   readonly view: string | undefined
   readonly channel: string
   readonly origin: string
@@ -19,17 +19,17 @@ export interface Path {
   readonly release: string
   readonly revision: string
   readonly visibility: string
-  /** What is searched for. */
+  /** The search terms. */
   readonly words: string
   readonly account: string
-  /** Of an integration. */
+  /** The type of an integration. */
   readonly type: string
-  /** Of an invitation or a token. */
+  /** The id of an invitation or a token. */
   readonly id: string
 }
 
 export type HabitatRequest = FastifyRequest<{
-  Params: Path
+  Params: PathParameters
   Querystring: Record<string, string | string[] | undefined>
 }>
 
@@ -38,12 +38,12 @@ export function identOf({ params: { origin, name, version = '', release } }: Hab
   return makeIdent({ origin, name, version, release })
 }
 
-/** The text of an ident to look up: reads refuse none, they just do not find it. */
+/** Returns the text of an ident without validating it: a read of an invalid ident finds nothing. */
 export function identTextOf({ params: { origin, name, version = '', release } }: HabitatRequest): string {
   return `${origin}/${name}/${version}/${release}`
 }
 
-/** The number of an invitation or a token. Throws `invalid_value`. */
+/** Parses the id of an invitation or a token. Throws `invalid_value`. */
 export function idOf({ params: { id } }: HabitatRequest): number {
   if (!/^\d{1,19}$/.test(id)) throw new DepotError('invalid_value', `${quote(id)} is not an id`)
   return Number(id)
@@ -54,7 +54,7 @@ export function query(request: HabitatRequest, name: string): string | undefined
   return Array.isArray(value) ? value[0] : value
 }
 
-/** The target named in the query. Throws `target_malformed`. */
+/** Parses the target in the query. Throws `target_malformed`. */
 export function parseTarget(request: HabitatRequest): Target | undefined {
   const text = query(request, 'target')
   if (text === undefined || text === '') return undefined
@@ -62,12 +62,12 @@ export function parseTarget(request: HabitatRequest): Target | undefined {
   throw targetMalformed(text, { builderText: `Invalid package target '${text}'` }) // habitat-today.md 6, Packages
 }
 
-/** The target named or, failing it, the client's own or the default one. */
+/** Returns the target in the query, or else that of the client, or else the default. */
 export function targetOrDefault(request: HabitatRequest): Target {
   return parseTarget(request) ?? clientTarget(request.headers['user-agent']) ?? DEFAULT_TARGET
 }
 
-/** What a poll asks. Throws `target_malformed`. */
+/** Parses a poll. Throws `target_malformed`. */
 export function pollOf(
   request: HabitatRequest,
   { isLatest, isChannel }: { isLatest: boolean; isChannel: boolean },
@@ -84,10 +84,10 @@ export function pollOf(
   return { ...path, target: parseTarget(request), userAgent: request.headers['user-agent'] }
 }
 
-/** How many items a page of today's lists holds (habitat-today.md 3.5). */
+/** The page size of current lists (habitat-today.md 3.5). */
 export const PAGE = 50
 
-/** `range`: a zero-based offset, or a negative number. Throws `invalid_request`. */
+/** Parses `range`, a zero-based offset or a negative number. Throws `invalid_request`. */
 export function rangeOf(request: HabitatRequest): number {
   const text = query(request, 'range')
   if (text === undefined || text === '') return 0
@@ -96,17 +96,19 @@ export function rangeOf(request: HabitatRequest): number {
   return Number(text)
 }
 
-/** A {@link rangeOf} of which a negative one is the beginning. */
+/** Like {@link rangeOf}, with 0 for negative numbers. */
 export function offsetOf(request: HabitatRequest): number {
   return Math.max(0, rangeOf(request))
 }
 
-/** The page that an offset falls into: most lists answer that one, whatever lies before the offset (habitat-today.md 3.5). */
+/**
+ * Returns the page that contains an offset. Most lists start there, not at the offset (habitat-today.md 3.5).
+ */
 export function pageAt(offset: number): { offset: number; limit: number } {
   return { offset: offset - (offset % PAGE), limit: PAGE }
 }
 
-/** `true` or `false`. Throws `invalid_request`. */
+/** Parses `true` or `false`; the default is false. Throws `invalid_request`. */
 export function flagOf(request: HabitatRequest, name: string): boolean {
   const text = query(request, name)
   if (text === undefined || text === 'false') return false

@@ -1,21 +1,22 @@
 import { isTarget } from '../../package/target.ts'
 import type { PollPath, Poll } from './polls.ts'
 
-/** A poll as it came from the socket, with what its answer depends on. */
+/** A poll parsed from the socket, with everything its answer depends on. */
 export interface PollRequest {
   readonly poll: Poll
-  /** As in the request line. */
+  /** The URL of the request line. */
   readonly url: string
   readonly authorization: string | undefined
   readonly ifNoneMatch: string | undefined
-  /** Whether the client wants no further answer on this connection. */
+  /** Whether the client wants to close the connection after the answer. */
   readonly isLast: boolean
 }
 
-/** Polls are a few hundred bytes. */
+/** Longer requests are not parsed here; polls are a few hundred bytes. */
 const LONGEST = 2_048
 
-// A GET without a body, in one piece, of HTTP/1.1 as everybody writes it (RFC 9112): what is written otherwise is for a real parser.
+// Matches a GET of HTTP/1.1 without a body, in its usual form (RFC 9112). Unusual forms are left to
+// node:http.
 const REQUEST = /^GET (\/v1\/[!-~]{1,1000}) HTTP\/1\.1\r\n((?:[\w!#$%&'*+.^`|~-]+:[\t -~]*\r\n)+)\r\n$/
 
 const SEGMENT = '([\\w.@+~:-]+)'
@@ -23,8 +24,11 @@ const PATH = new RegExp(
   `^/v1(?:/depot)?(?:/views/${SEGMENT}(?:/depot)?)?/(?:pkgs/${SEGMENT}|channels/${SEGMENT}/${SEGMENT}/pkgs)/${SEGMENT}(?:/${SEGMENT})?/${SEGMENT}(?:\\?target=([a-z0-9_-]+))?$`,
 )
 
-/** Headers that change what a request means, how it is read, or what becomes of its connection: with any of them it goes the ordinary way. */
-const NOT_SHORT = new Set([
+/**
+ * Headers that change the meaning of a request, its parsing or its connection. Requests with any of them are
+ * left to node:http.
+ */
+const UNSUPPORTED_HEADERS = new Set([
   'content-length',
   'transfer-encoding',
   'expect',
@@ -34,7 +38,10 @@ const NOT_SHORT = new Set([
   'proxy-connection',
 ])
 
-/** `undefined` for whatever is not exactly one whole poll. Nothing that this reads does node:http read otherwise. */
+/**
+ * Parses a poll. Returns `undefined` unless the piece is exactly one complete poll. node:http would parse
+ * every accepted piece in the same way.
+ */
 export function parsePollRequest(piece: Buffer): PollRequest | undefined {
   if (piece.length > LONGEST) return undefined
   const [, url = '', head = ''] = REQUEST.exec(piece.toString('latin1')) ?? []
@@ -61,7 +68,7 @@ function readPath(url: string): (PollPath & Pick<Poll, 'target'>) | undefined {
   const [, view, origin = parts[3], , channel, name = '', version, last = '', target] = parts
   if (origin === undefined || (target !== undefined && !isTarget(target))) return undefined
   if (last === 'latest') return { view, channel, origin, name, version, release: undefined, target }
-  // Without a target it may be any of several releases.
+  // Without a target, the release may exist for several targets.
   return version === undefined || target === undefined
     ? undefined
     : { view, channel, origin, name, version, release: last, target }
@@ -75,7 +82,10 @@ interface Read {
   'if-none-match'?: string
 }
 
-/** The few that a poll is answered by. `undefined` when one of them is there twice, or one that makes the request another. */
+/**
+ * Reads the headers that affect a poll. Returns `undefined` if one of them is repeated or a header is
+ * unsupported.
+ */
 function readHeaders(head: string): Read | undefined {
   const read: Read = {}
   for (let at = 0; at < head.length;) {
@@ -92,7 +102,7 @@ function readHeaders(head: string): Read | undefined {
     ) {
       if (read[name] !== undefined) return undefined
       read[name] = head.slice(colon + 1, end).trim()
-    } else if (NOT_SHORT.has(name)) {
+    } else if (UNSUPPORTED_HEADERS.has(name)) {
       return undefined
     }
   }

@@ -6,7 +6,10 @@ import type { HabitatRequest } from './parameters.ts'
 import { replyPackage } from './package-reply.ts'
 import { answerPoll } from './polls.ts'
 
-/** A route that answers polls, for those that do not take the fast path. What is at hand is sent at once: a promise would cost more than finding it. */
+/**
+ * Route for polls that do not take the fast path. Answers in memory are sent without a promise, which would
+ * cost more than finding them.
+ */
 export function pollRoute(
   answers: Answers,
   kind: { isLatest: boolean; isChannel: boolean },

@@ -8,14 +8,14 @@ import { NO_CACHE } from './package-reply.ts'
 import type { PackageReply } from './package-reply.ts'
 import { targetOfAgent } from './wire.ts'
 
-// The questions that supervisors ask all day: which release is latest, and what is in one. What they mean is decided here, for the
-// routes and for the fast path, which asks nobody else.
+// Decides what polls mean, for the routes and for the fast path. Supervisors poll all day for the latest
+// release of a package, and for its contents.
 
 const YEAR = 'public, max-age=31536000'
 
-/** What the path of a poll names. Without a release, `latest` is asked for. */
+/** The path of a poll. Without a release it asks for `latest`. */
 export interface PollPath {
-  /** The view whose URL it stands below. */
+  /** The view below whose URL the poll was sent. */
   readonly view: string | undefined
   readonly channel: string | undefined
   readonly origin: string
@@ -25,12 +25,12 @@ export interface PollPath {
 }
 
 export interface Poll extends PollPath {
-  /** Named in the query. */
+  /** The target in the query. */
   readonly target: Target | undefined
   readonly userAgent: string | undefined
 }
 
-/** What can be told from memory is no promise. */
+/** Answers a poll. Answers in memory are returned without a promise. */
 export function answerPoll(
   answers: Answers,
   poll: Poll,
@@ -41,7 +41,7 @@ export function answerPoll(
     : answerExact(answers, poll, audience)
 }
 
-/** The target that a client tells of itself. */
+/** Returns the target in the `User-Agent` of a client. */
 export function clientTarget(userAgent: string | undefined): Target | undefined {
   const own = targetOfAgent(userAgent)
   return own !== undefined && isTarget(own) ? own : undefined
@@ -56,11 +56,11 @@ function answerLatest(
   const { view, channel, origin, name } = poll
   if (view === undefined || channel === undefined || answers.governs(view, origin))
     return answerLatestIn(answers, poll, view ?? channel, audience)
-  const isInView = answers.hasLatest({ view, origin, name, target: targetMeant(poll) }, audience)
+  const isInView = answers.hasLatest({ view, origin, name, target: pollTarget(poll) }, audience)
   return whenKnown(isInView, (isThere) => answerLatestIn(answers, poll, isThere ? view : channel, audience))
 }
 
-/** Without a view it is the answer of `unstable`, and brief. */
+/** Answers `latest` outside of views with that of `unstable`, in brief form. */
 function answerLatestIn(
   answers: Answers,
   poll: Poll,
@@ -74,7 +74,7 @@ function answerLatestIn(
     origin,
     name,
     version,
-    target: targetMeant(poll),
+    target: pollTarget(poll),
   } as const
   const reply = (answer: LatestAnswer | undefined) => ({
     found: answer?.package,
@@ -86,8 +86,10 @@ function answerLatestIn(
 }
 
 /**
- * Through a channel a release must be in it (habitat-today.md 3.2), and below a view's URL need not be: dependencies are not promoted
- * (decision 0002). Elsewhere Builder does not look at the target: where there is none for it, any other is shown (habitat-today.md 3.1).
+ * Answers an exact show. In a channel the release must be a member (habitat-today.md 3.2); below the URL of a
+ * view it need not be, because dependencies are not promoted (decision 0002).
+ * Elsewhere Builder ignores the target: if the
+ * release does not exist for it, any other target is shown (habitat-today.md 3.1).
  */
 function answerExact(answers: Answers, poll: Poll, audience: Audience): PackageReply | Promise<PackageReply> {
   const { view, channel, origin, name, version = '', release = '' } = poll
@@ -102,33 +104,39 @@ function answerExact(answers: Answers, poll: Poll, audience: Audience): PackageR
     found,
     cacheControl: shape === 'whole' || found?.isPublic !== true ? NO_CACHE : YEAR,
   })
-  if (channel !== undefined) return whenKnown(ask(targetMeant(poll)), reply)
+  if (channel !== undefined) return whenKnown(ask(pollTarget(poll)), reply)
   const named = poll.target === undefined ? undefined : ask(poll.target)
   return whenKnown(named, (found) => (found === undefined ? whenKnown(ask(undefined), reply) : reply(found)))
 }
 
-/** The views that a channel means. */
-export interface ViewsMeant {
+/** The views that a channel stands for. */
+export interface ChannelViews {
   readonly first: string
-  /** The view that answers for each package and target of which `first` has no `latest` that the caller may see. */
+  /** The view for packages and targets that have no visible `latest` in `first`. */
   readonly otherwise: string | undefined
 }
 
-/** Below a view's URL every channel is that view. For origins that it does not govern, the channel asked for has what the view does not (decision 0002). */
-export function viewsMeant(
+/**
+ * Below the URL of a view, every channel means that view. Packages of ungoverned origins that the view lacks
+ * come from the requested channel (decision 0002).
+ */
+export function viewsOfChannel(
   answers: Answers,
   { view, channel, origin }: { view: string | undefined; channel: string; origin: string },
-): ViewsMeant {
+): ChannelViews {
   if (view === undefined) return { first: channel, otherwise: undefined }
   return { first: view, otherwise: answers.governs(view, origin) ? undefined : channel }
 }
 
-/** The target named or, failing it, the client's own or the default one. */
-function targetMeant({ target, userAgent }: Poll): Target {
+/** Returns the target in the query, or else that of the client, or else the default. */
+function pollTarget({ target, userAgent }: Poll): Target {
   return target ?? clientTarget(userAgent) ?? DEFAULT_TARGET
 }
 
-/** A promise on the way of every poll would cost more than finding its answer. */
+/**
+ * Calls `act` with a value, without a promise if the value is known: a promise per poll would cost more than
+ * the answer.
+ */
 export function whenKnown<T, U>(known: T | Promise<T>, act: (value: T) => U | Promise<U>): U | Promise<U> {
   return known instanceof Promise ? known.then(act) : act(known)
 }

@@ -40,7 +40,10 @@ export function profileRoutes(app: FastifyInstance, { depot }: RouteContext): vo
   })
 }
 
-/** One token per account is made here, and replaced; what operators hand out (`hart-depot token add`) stays. */
+/**
+ * Each account has one token made here; a new one replaces it. Tokens from `hart-depot token add` are not
+ * affected.
+ */
 export function profileTokenRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/profile/access-tokens', async (request: HabitatRequest, reply) => {
     const token = await findProfileToken(depot.db, signedIn(request, 'read').accountId)

@@ -7,7 +7,7 @@ import { parseTarget } from './parameters.ts'
 import type { HabitatRequest } from './parameters.ts'
 import { NO_CACHE } from './package-reply.ts'
 
-/** habitat-today.md 3.4 and 6 (Packages): under `/v1` alone. A package that nothing depends on, or that is not there, has none. */
+/** habitat-today.md 3.4 and 6 (Packages). Served only under `/v1`. An unknown package has no dependents. */
 export function dependentReads(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/rdeps/:origin/:name', async (request: HabitatRequest, reply) => {
     const { origin, name } = request.params

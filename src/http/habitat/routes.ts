@@ -24,19 +24,18 @@ import { statusReads } from './status.ts'
 import { userReads } from './user.ts'
 import { viewReads, viewWrites } from './views.ts'
 
-/** Of a field beside the package in a form: nothing reads it. */
+/** The largest form field besides the package. These fields are ignored. */
 const LARGEST_FIELD_BYTES = 1024
 
-/**
- * What Habitat's clients of all years knock at, below `/v1`: under `depot/` and, as the depot of 2016 did alone, without it.
- */
+/** The Habitat protocol below `/v1`: each route is served under `depot/` and, as in 2016, without it. */
 export async function habitatRoutes(
   app: FastifyInstance,
   { context }: { context: RouteContext },
 ): Promise<void> {
   app.setErrorHandler(replyHabitat)
   app.setNotFoundHandler((_request, reply) => reply.code(404).send())
-  // Rights come before bodies, and clients send bodies under any type, or none: a handler gets the stream, and reads it or not.
+  // Rights are checked before a body is read, and clients send bodies with any Content-Type or none. So
+  // handlers get the stream, and read it if they need it.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, body, done) => done(null, body))
   await app.register(multipart, {

@@ -12,8 +12,9 @@ import { wireIdent, wireName } from './wire.ts'
 const NOTHING = { items: [], total: 0 }
 
 /**
- * habitat-today.md 1.8, 3.1 and 6 (Search). `hab` sends `core%2Fredis` in one segment. What is not public is found by the origin's
- * members and, `distinct`, by its owner alone (3.9). Below a view's URL, only the members of the view are found.
+ * habitat-today.md 1.8, 3.1 and 6 (Search). `hab` sends `core%2Fredis` in one segment. Releases that are not
+ * public are found by members of the origin and, with `distinct`, only by its owner (3.9). Below the URL of a
+ * view, only its members are found.
  */
 export function searchReads(app: FastifyInstance, { depot }: RouteContext, place: string): void {
   app.get(`${place}/pkgs/search/:words`, async (request: HabitatRequest, reply) => {

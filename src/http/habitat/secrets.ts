@@ -13,7 +13,7 @@ import { wireSecret } from './wire-affairs.ts'
 
 const NewSecret = z.object({ name: z.string().min(1), value: z.string().min(1) })
 
-/** habitat-today.md 1.10 and 3.3: for administrators alone. */
+/** habitat-today.md 1.10 and 3.3. For administrators only. */
 export function secretRoutes(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin/secret`, async (request: HabitatRequest, reply) => {
     signedInAs(request, 'administrator', request.params.origin, 'manage')

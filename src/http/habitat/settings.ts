@@ -16,7 +16,7 @@ import { wireSettings } from './wire-affairs.ts'
 export const VisibilityShape = z.enum(['public', 'private', 'hidden'])
 const ChangedSettings = z.object({ visibility: VisibilityShape })
 
-/** habitat-today.md 3.1: "unique names of an origin" are its packages' settings (6, Settings). */
+/** habitat-today.md 3.1. The "unique names of an origin" are the settings of its packages (6, Settings). */
 export function settingsList(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/depot/:origin/pkgs', async (request: HabitatRequest, reply) => {
     const offset = offsetOf(request)

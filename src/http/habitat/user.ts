@@ -8,7 +8,7 @@ import type { HabitatRequest } from './parameters.ts'
 import { NO_CACHE } from './package-reply.ts'
 import { wireInvitation, wireOwnOrigin } from './wire-people.ts'
 
-/** habitat-today.md 3.4 and 6: what is the caller's, whichever origin it is of. */
+/** habitat-today.md 3.4 and 6. Returns what belongs to the caller, in all origins. */
 export function userReads(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/user/invitations', async (request: HabitatRequest, reply) => {
     const caller = signedIn(request, 'read')

@@ -8,7 +8,7 @@ import { mayPromote, signedIn } from '../requests/rights.ts'
 import type { AbsentViews } from './absent-views.ts'
 import { identOf } from './parameters.ts'
 import type { HabitatRequest } from './parameters.ts'
-import { targetMeant, replyPromotion } from './channels.ts'
+import { targetToPromote, replyPromotion } from './channels.ts'
 import { NO_CACHE } from './package-reply.ts'
 
 /** habitat-2016.md 1.2 row 1. */
@@ -39,7 +39,7 @@ export function viewWrites(
       const caller = mayPromote(request, origin, view)
       const ident = formatIdent(identOf(request))
       request.subject = `${ident} into ${view}`
-      const target = await targetMeant(request, depot, audienceOfChanges(caller))
+      const target = await targetToPromote(request, depot, audienceOfChanges(caller))
       const outcome = await depot.writer.submit({
         kind: 'promote',
         input: { view, releases: [{ ident, target }] },

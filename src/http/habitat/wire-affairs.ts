@@ -3,7 +3,7 @@ import type { StoredSecret } from '../../origins/origin-secret-store.ts'
 import type { PackageSettings } from '../../releases/settings-store.ts'
 import { wireTime } from './wire.ts'
 
-// The shapes of Habitat's protocol that are about what an origin keeps besides packages and keys (habitat-today.md 1.10 and 6).
+// Habitat's JSON for secrets, integrations and settings of an origin (habitat-today.md 1.10 and 6).
 
 /** `value` is as the client sent it. */
 export function wireSecret(secret: StoredSecret, value: string) {
@@ -16,7 +16,7 @@ export function wireIntegrations(integrations: readonly IntegrationName[]): Reco
   return Object.fromEntries([...types].map(([type, names]) => [type, names.map(({ name }) => name)]))
 }
 
-/** What it was made with, but for the password. */
+/** Omits the password of an integration. */
 export function wireIntegration(
   origin: string,
   { type, name }: IntegrationName,

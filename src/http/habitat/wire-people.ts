@@ -4,8 +4,8 @@ import type { Invitation } from '../../origins/invitation-store.ts'
 import type { OwnOrigin } from '../../origins/origin-store.ts'
 import { wireTime } from './wire.ts'
 
-// The shapes of Habitat's protocol that are about people (habitat-today.md 1.10, 3.4 and 6). Where the lists of 2016 had a field
-// that today's have not (habitat-2016.md 1.13), both are there.
+// Habitat's JSON for members, invitations, profiles and tokens (habitat-today.md 1.10, 3.4 and 6). It also
+// has the fields of the lists of 2016 that current ones lack (habitat-2016.md 1.13).
 
 const MASKED = '********'
 
@@ -53,7 +53,7 @@ export function wireProfile(account: Account) {
   }
 }
 
-/** With the token itself where it was just made: of any other, the depot only has the digest. */
+/** Includes the token itself only if it was just made: the depot stores nothing but digests. */
 export function wireToken(made: ProfileToken, token: string = MASKED) {
   return {
     id: String(made.id),

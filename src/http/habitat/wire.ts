@@ -5,8 +5,9 @@ import type { Ident } from '../../package/ident.ts'
 import type { ListedIdent, ListedPackage, ListedVersion, Page } from '../../releases/list-store.ts'
 import type { Release } from '../../releases/release.ts'
 
-// The shapes of Habitat's protocol, and only here (habitat-today.md 1.3 and 3, habitat-2016.md 1.6). Ids are strings; times are
-// naive UTC with microseconds. The object of a package has every field of both generations, so that one body serves both.
+// Habitat's JSON for packages, channels, origins and keys (habitat-today.md 1.3 and 3, habitat-2016.md 1.6).
+// Ids are strings; times are naive UTC with microseconds. The package object has every field of both
+// generations, so that one body serves both.
 
 /** `2026-01-01T00:00:00.123000`. */
 export function wireTime(at: number): string {
@@ -17,12 +18,15 @@ export function wireIdent(ident: Ident): { origin: string; name: string; version
   return { origin: ident.origin, name: ident.name, version: ident.version, release: ident.release }
 }
 
-/** The package as `latest` and exact shows through a view answer it. `views` are the names of those it is in. */
+/**
+ * Renders a package for `latest` and exact shows in a view. `views` are the names of the views that contain
+ * it.
+ */
 export function renderPackage(release: Release, views: readonly string[]): Buffer {
   return Buffer.from(JSON.stringify(wirePackage(release, views)))
 }
 
-/** As outside of any view: without the long texts, and with its size (habitat-today.md 1.3). */
+/** Renders a package outside of views: without the long texts, but with its size (habitat-today.md 1.3). */
 export function renderPackageBriefly(release: Release, views: readonly string[]): Buffer {
   return Buffer.from(
     JSON.stringify({ ...wirePackage(release, views), manifest: '', config: '', size: release.sizeBytes }),
@@ -39,7 +43,7 @@ function wirePackage(release: Release, views: readonly string[]) {
     ident_array: [ident.origin, ident.name, ident.version, ident.release],
     origin: ident.origin,
     checksum: release.checksum,
-    // Builder trims every metafile that it reads.
+    // Builder trims all metadata files.
     manifest: release.manifest.trim(),
     config: release.config.trim(),
     target: release.target,
@@ -65,7 +69,7 @@ export function wireListed({ ident, targets, views }: ListedIdent) {
   return { ...wireIdent(ident), channels: views, platforms: targets }
 }
 
-/** A package in place of its releases. */
+/** A list item for a package instead of its releases. */
 export function wireName({ origin, name }: { origin: string; name: string }) {
   return { origin, name, version: null, release: null }
 }
@@ -79,7 +83,7 @@ export function wireVersion({ origin, name }: { origin: string; name: string }, 
   return { origin, name, version, release_count: String(releases), latest, platforms: targets, visibility }
 }
 
-/** One thing that happened to a release in a channel (habitat-today.md 3.4). */
+/** An event of a release in a channel (habitat-today.md 3.4). */
 export function wireEvent({ act, at, view, ident }: HabitatEvent) {
   return {
     operation: act === 'promote' ? 'Promote' : 'Demote',
@@ -90,7 +94,7 @@ export function wireEvent({ act, at, view, ident }: HabitatEvent) {
   }
 }
 
-/** A page of today's lists: 206 while there is more (habitat-today.md 3.5). */
+/** A page of a current list. The status is 206 while there are more (habitat-today.md 3.5). */
 export function wirePage<Item>(
   page: Page<Item>,
   offset: number,
@@ -143,7 +147,9 @@ export function wireChannel(
   }
 }
 
-/** The target a request means that names none: a client that tells its own in `User-Agent` means that (habitat-today.md 3.1). */
+/**
+ * Returns the target in the `User-Agent`, which is the default target of a request (habitat-today.md 3.1).
+ */
 export function targetOfAgent(userAgent: string | undefined): string | undefined {
   return /\((\w+-\w+);/.exec(userAgent ?? '')?.[1]
 }

@@ -55,7 +55,7 @@ const WRITES = [
 ] as const
 
 const warnings = ({ logged }: TestDepot) =>
-  logged.filter((line) => String(line['msg']).startsWith('a client asks below the URL of a view: '))
+  logged.filter((line) => String(line['msg']).startsWith('a request below the URL of a view was refused: '))
 
 test('a view that does not exist is told to hab with 400 and to others with 404, which name it and the nearest one', async (t) => {
   const sentence = 'there is no open view "produktion"; did you mean production?'
@@ -128,7 +128,7 @@ test('the log has one warning a minute for each name, and for at most 1,000 name
   for (let n = 0; n < 3; n += 1) await poll('stabel')
   t.match(warnings(one), [
     {
-      msg: 'a client asks below the URL of a view: there is no open view "stabel"; did you mean stable?',
+      msg: 'a request below the URL of a view was refused: there is no open view "stabel"; did you mean stable?',
       address: '127.0.0.1',
     },
   ])

@@ -95,7 +95,7 @@ test('members are told that a key is there, and others than administrators that 
   t.match(await add('20250101000000'), { status: 409, text: '' })
   t.match(await add('20270101000000'), {
     status: 403,
-    text: 'only an administrator of acme adds a key to it',
+    text: 'only an administrator of acme may add a key to it',
   })
 })
 
