@@ -77,7 +77,7 @@ export async function buildServer(
   app.addHook('preClose', async () => void workers?.stop())
   app.addHook('onClose', async () => {
     await workers?.stop()
-    await webhooks.close() // once requests are answered: what they commit is delivered as long as they last
+    await webhooks.close() // last, because requests in flight may still commit entries to deliver
   })
   return app
 }

@@ -95,7 +95,7 @@ export class Workers {
     await Promise.all(Array.from({ length: this.#count }, () => this.#start(address)))
   }
 
-  /** Returns the metrics of the listening workers. Those of a worker that is ending are lost. */
+  /** Returns the metrics of the listening workers. The metrics of a worker that is ending are lost. */
   async figures(): Promise<readonly Figures[]> {
     const found = await Promise.all(
       [...this.#running]

@@ -27,7 +27,7 @@ export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): vo
   const api = app.withTypeProvider<ZodTypeProvider>()
 
   /** Resolves the view and revision of a request. All pages of one listing show the same revision. */
-  async function asked(name: string, query: z.infer<typeof ContentQuery>) {
+  async function resolve(name: string, query: z.infer<typeof ContentQuery>) {
     const { at, origin, name: packageName, limit } = query
     const view = await getPastView(depot.db, name)
     const revision = await getRevisionAt(depot.db, view, momentOf(at))
@@ -60,7 +60,7 @@ export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       preSerialization: orText(contentText),
     },
     async (request, reply) => {
-      const { view, revision, made, filter, question, pinned } = await asked(
+      const { view, revision, made, filter, question, pinned } = await resolve(
         request.params.view,
         request.query,
       )
@@ -103,9 +103,9 @@ export function contentRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       preSerialization: orText(membersText),
     },
     async (request, reply) => {
-      const asking = await asked(request.params.view, request.query)
-      const { view, revision, made, filter, pinned } = asking
-      const question = { ...asking.question, list: 'members' }
+      const listing = await resolve(request.params.view, request.query)
+      const { view, revision, made, filter, pinned } = listing
+      const question = { ...listing.question, list: 'members' }
       const after = placeIn(request.query, question, MemberPlace)
       const found = await listMembersAt(
         depot.db,

@@ -63,13 +63,13 @@ export function depotKeyRoutes(app: FastifyInstance, { depot }: RouteContext): v
       },
     },
     async (request, reply) => {
-      const asked = request.params.key
-      if (asked === 'current') await signingKey(depot)
+      const requested = request.params.key
+      if (requested === 'current') await signingKey(depot)
       const found =
-        asked === 'current'
+        requested === 'current'
           ? await findSigningKey(depot.db)
-          : (await listOwnKeys(depot.db)).find(({ key }) => key.id === asked)
-      if (found === undefined) throw new DepotError('not_found', `this depot has no key ${asked}`)
+          : (await listOwnKeys(depot.db)).find(({ key }) => key.id === requested)
+      if (found === undefined) throw new DepotError('not_found', `this depot has no key ${requested}`)
       return replyKeyFile(reply, formatDepotKey(found.key))
     },
   )
@@ -201,7 +201,7 @@ export async function signingKey(depot: Depot): Promise<DepotSecretKey> {
   return { id, pem: depot.secrets.open(signing.sealed, sealPurpose(id)) }
 }
 
-/** Makes a key and returns its id. The depot itself is the actor for the first one, whoever causes it. */
+/** Makes a key and returns its id. The actor of the first key is the depot itself. */
 async function makeKey(
   depot: Depot,
   { isFirst, actor }: { isFirst: boolean; actor: Actor },

@@ -68,12 +68,12 @@ export async function positionAt(sequence: number, feed: Feed): Promise<string> 
 export async function firstPage(
   context: RouteContext,
   exchange: { request: FastifyRequest; reply: FastifyReply },
-  asked: { after: number; limit: number; filter: EntryFilter; wait?: number | undefined },
+  options: { after: number; limit: number; filter: EntryFilter; wait?: number | undefined },
 ): Promise<VisiblePage> {
   const { feed, pages } = context
-  const { limit, filter } = asked
-  const deadline = deadlineOf(asked.wait)
-  let { after } = asked
+  const { limit, filter } = options
+  const deadline = deadlineOf(options.wait)
+  let { after } = options
   for (let left = MOST_PAGES_AT_ONCE; ; left -= 1) {
     const head = feed.head.sequence
     const page = await pages.read({ after, head, limit, filter }, readerOf(exchange.request.caller))

@@ -20,7 +20,7 @@ import { lifetimeMs } from './long-poll.ts'
 // but it remembers the id and resumes there; such blocks are sent before the first event and when filters
 // match nothing.
 
-interface StreamAsked {
+interface StreamOptions {
   readonly after: number
   /** The id of the place where the stream starts. */
   readonly firstId: string
@@ -61,7 +61,7 @@ export class EventStreams {
    * Opens a stream for the client of a request. It ends when the client leaves or closes its sending side,
    * when its token becomes invalid, or when the depot stops.
    */
-  open(request: FastifyRequest, asked: StreamAsked): Readable {
+  open(request: FastifyRequest, options: StreamOptions): Readable {
     const { socket } = request.raw
     const leave = () => stream.end()
     const onClose = () => {
@@ -69,7 +69,7 @@ export class EventStreams {
       this.#forget(stream)
     }
     const stream = new EventStream(this.#context, request, {
-      ...asked,
+      ...options,
       textOf: (entry) => this.#textOf(entry),
       onClose,
     })
@@ -106,7 +106,7 @@ export class EventStreams {
   }
 }
 
-interface StreamSetting extends StreamAsked {
+interface StreamSetting extends StreamOptions {
   /**
    * The text of an event without its id. All streams that may see the same of an entry share these bytes,
    * however many clients have not read them.
@@ -130,7 +130,7 @@ class EventStream extends Readable {
   /** The last entry that was written or filtered out. */
   #place: number
   /** The last id sent to the client. */
-  #told: number
+  #sentPlace: number
   #isTaken = false
   /** Stops counting the pending bytes of this client. */
   #settle: (() => void) | undefined
@@ -148,7 +148,7 @@ class EventStream extends Readable {
     this.#socket = request.raw.socket
     this.#setting = setting
     this.#place = setting.after
-    this.#told = setting.after
+    this.#sentPlace = setting.after
     const watching = {
       topic: EVERYTHING,
       wants: ({ event }: LedgerEntry) => matchesFilter(event, setting.filter),
@@ -270,14 +270,14 @@ class EventStream extends Readable {
     const place = this.#place
     const id = this.#setting.isMarked ? await positionAt(place, feed) : String(place)
     if (!this.#isTaken || this.#isOver()) return
-    this.#isTaken = this.push(this.#told < place ? `id: ${id}\n\n` : ':\n\n')
-    this.#told = place
+    this.#isTaken = this.push(this.#sentPlace < place ? `id: ${id}\n\n` : ':\n\n')
+    this.#sentPlace = place
   }
 
   /** Whether more may be written. */
   #write(texts: readonly Buffer[], bytes: number): boolean {
     if (this.#isOver()) return false
-    this.#told = this.#place
+    this.#sentPlace = this.#place
     for (const text of bytes > MOST_UNREAD_BYTES ? texts : [Buffer.concat(texts, bytes)])
       this.#isTaken = this.push(text) // long texts are not copied
     if (!this.#isTaken) this.#settle ??= this.#charge()

@@ -51,10 +51,10 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
     async (request, reply) => {
       const { after, format } = request.query
       if (format === undefined && prefersEvents(request)) {
-        const asked = request.headers['last-event-id'] ?? after
-        const place = await placeIn(asked ?? String(feed.head.sequence), feed)
+        const start = request.headers['last-event-id'] ?? after
+        const place = await placeIn(start ?? String(feed.head.sequence), feed)
         const isMarked =
-          feed.incarnation !== undefined || (asked !== undefined && parsePosition(asked).mark !== undefined)
+          feed.incarnation !== undefined || (start !== undefined && parsePosition(start).mark !== undefined)
         const firstId = isMarked ? await positionAt(place, feed) : String(place)
         reply.headers({
           'content-type': EVENT_STREAM,

@@ -29,14 +29,14 @@ const tags = ['rules of views']
 export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
-  async function tell(request: FastifyRequest, view: ViewOfCore) {
+  async function gatesFor(request: FastifyRequest, view: ViewOfCore) {
     return wireGates(view, {
       freezes: await onlyKnown(depot.db, view.freezes, audienceOf(request.caller)),
       now: depot.now(),
     })
   }
 
-  async function tellCommon(request: FastifyRequest, freezes: readonly Freeze[]) {
+  async function visibleFreezes(request: FastifyRequest, freezes: readonly Freeze[]) {
     const known = await onlyKnown(depot.db, freezes, audienceOf(request.caller))
     return {
       freezes: known.filter((freeze) => lasts(freeze, depot.now())).map((freeze) => wireFreeze(freeze, null)),
@@ -56,7 +56,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       preSerialization: orText(gatesText),
     },
     async (request, reply) =>
-      reply.send(await tell(request, await getPastView(depot.db, request.params.view))),
+      reply.send(await gatesFor(request, await getPastView(depot.db, request.params.view))),
   )
 
   api.put(
@@ -78,7 +78,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         input: { view: request.params.view, gates: gatesOf(request.body) },
         actor: actorOf(request, 'api'),
       })
-      return reply.send(await tell(request, view))
+      return reply.send(await gatesFor(request, view))
     },
   )
 
@@ -101,7 +101,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       mayChange(request, view, [])
       const input = { view: view.name, ...parseFreeze(request.body) }
       return reply.send(
-        await tell(
+        await gatesFor(
           request,
           await depot.writer.submit({ kind: 'freeze', input, actor: actorOf(request, 'api') }),
         ),
@@ -127,7 +127,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       mayChange(request, view, [])
       const input = { view: view.name, ...parseOnly(request.query) }
       return reply.send(
-        await tell(
+        await gatesFor(
           request,
           await depot.writer.submit({ kind: 'thaw', input, actor: actorOf(request, 'api') }),
         ),
@@ -146,7 +146,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       },
       preSerialization: orText(freezesText),
     },
-    async (request, reply) => reply.send(await tellCommon(request, await listCommonFreezes(depot.db))),
+    async (request, reply) => reply.send(await visibleFreezes(request, await listCommonFreezes(depot.db))),
   )
 
   api.put(
@@ -164,7 +164,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     async (request, reply) => {
       request.subject = 'freeze every view'
       return reply.send(
-        await tellCommon(
+        await visibleFreezes(
           request,
           await depot.writer.submit({
             kind: 'freezeAll',
@@ -191,7 +191,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     async (request, reply) => {
       request.subject = 'thaw every view'
       return reply.send(
-        await tellCommon(
+        await visibleFreezes(
           request,
           await depot.writer.submit({
             kind: 'thawAll',

@@ -69,7 +69,7 @@ export function lockfileRoutes(app: FastifyInstance, { depot }: RouteContext): v
       const view = await getPastView(depot.db, request.params.view)
       const revision = await getRevisionAt(depot.db, view, momentOf(at))
       const audience = audienceOf(request.caller)
-      const asked = { view, revision, filter, skipsDeleted: skip_deleted === 'true' }
+      const content = { view, revision, filter, skipsDeleted: skip_deleted === 'true' }
       // Only the public URL that the operator configured is signed. The Host header of a request proves
       // nothing.
       const { publicUrl } = depot.config
@@ -82,7 +82,7 @@ export function lockfileRoutes(app: FastifyInstance, { depot }: RouteContext): v
       }
       const key = await signingKey(depot)
       const text = await inTurn(async () =>
-        signLockfile({ ...head, ...(await readLocked(depot.db, asked, audience)) }, key),
+        signLockfile({ ...head, ...(await readLocked(depot.db, content, audience)) }, key),
       )
       reply.type('text/plain; charset=utf-8').serializer(String)
       return reply.send(text)

@@ -29,31 +29,31 @@ function changeText({
 const SHOWN = 12
 
 export function holdersText({ holders, target, next }: z.infer<typeof shapes.Holders>): string {
-  const rows = holders.map((held) => [...identParts(held.ident), target, ...heldCells(held)])
-  return page(['PACKAGE', 'VERSION', 'RELEASE', 'TARGET', ...HELD], rows, next)
+  const rows = holders.map((interval) => [...identParts(interval.ident), target, ...intervalCells(interval)])
+  return page(['PACKAGE', 'VERSION', 'RELEASE', 'TARGET', ...INTERVAL], rows, next)
 }
 
 export function staysText({ views, next }: z.infer<typeof shapes.Stays>): string {
   return page(
-    ['VIEW', ...HELD],
-    views.map((stay) => [stay.view, ...heldCells(stay)]),
+    ['VIEW', ...INTERVAL],
+    views.map((membership) => [membership.view, ...intervalCells(membership)]),
     next,
   )
 }
 
-const HELD = ['FROM', 'SINCE', 'TO', 'UNTIL']
+const INTERVAL = ['FROM', 'SINCE', 'TO', 'UNTIL']
 
-function heldCells(held: {
+function intervalCells(interval: {
   from_revision: number
   since: string
   to_revision: number | null
   until: string | null
 }): string[] {
   return [
-    String(held.from_revision),
-    seconds(held.since),
-    held.to_revision === null ? '' : String(held.to_revision),
-    seconds(held.until),
+    String(interval.from_revision),
+    seconds(interval.since),
+    interval.to_revision === null ? '' : String(interval.to_revision),
+    seconds(interval.until),
   ]
 }
 

@@ -30,7 +30,7 @@ export function whoamiRoutes(app: FastifyInstance, { depot }: RouteContext): voi
     },
   )
 
-  // This reveals nothing: anyone who may manage an origin learns the same by adding a member.
+  // This reveals nothing new: anyone who may manage an origin learns the same by adding a member.
   api.get(
     '/accounts/:account',
     {

@@ -70,9 +70,9 @@ export function wireSince<Fields extends object>({
   since,
   releaseId: _releaseId,
   checksum: _checksum,
-  ...held
+  ...fields
 }: Fields & { sinceRevision: number; since: number; releaseId?: number; checksum?: string }) {
-  return { ...held, since_revision: sinceRevision, since: wireTime(since) }
+  return { ...fields, since_revision: sinceRevision, since: wireTime(since) }
 }
 
 /** Converts an interval between revisions, which may still be open. */

@@ -36,12 +36,12 @@ export async function packageIn(request: HabitatRequest, depot: Depot, what: str
 export async function readText(
   request: HabitatRequest,
   depot: Depot,
-  asked: { what: string; mostBytes: number },
+  options: { what: string; mostBytes: number },
 ): Promise<string> {
   if (!(request.body instanceof Readable)) return ''
-  return incomingText(request.body, asked.what, {
+  return incomingText(request.body, options.what, {
     ...depot.limits,
-    mostBytes: asked.mostBytes,
+    mostBytes: options.mostBytes,
     take: (bytes) => request.bodies.take(request, bytes),
   })
 }
@@ -63,25 +63,22 @@ const MOST_NAMED = 20
 export async function readJson<Shape extends z.ZodType>(
   request: HabitatRequest,
   depot: Depot,
-  asked: { what: string; shape: Shape },
+  options: { what: string; shape: Shape },
 ): Promise<z.infer<Shape>> {
-  const text = await readText(request, depot, { what: asked.what, mostBytes: LARGEST_JSON_BYTES })
+  const text = await readText(request, depot, { what: options.what, mostBytes: LARGEST_JSON_BYTES })
   expectModest(Buffer.from(text), MODEST)
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch (error) {
-    throw new DepotError('invalid_request', `the body with ${asked.what} is not JSON`, { cause: error })
+    throw new DepotError('invalid_request', `the body with ${options.what} is not JSON`, { cause: error })
   }
-  const parsed = asked.shape.safeParse(json, { error: shapeFault })
+  const parsed = options.shape.safeParse(json, { error: shapeFault })
   if (parsed.success) return parsed.data
   const wrong = parsed.error.issues
     .slice(0, MOST_NAMED)
     .map((issue) => `${issue.path.join('.')} ${issue.message}`.trim())
-  throw new DepotError(
-    'invalid_request',
-    `the body with ${asked.what} is not as it must be: ${wrong.join('; ')}`,
-  )
+  throw new DepotError('invalid_request', `the body with ${options.what} is invalid: ${wrong.join('; ')}`)
 }
 
 async function fileOfForm(request: HabitatRequest, what: string, graceMs: number): Promise<Readable> {

@@ -28,10 +28,10 @@ export function channelLists(app: FastifyInstance, { depot, answers }: RouteCont
     const offset = offsetOf(request)
     const prefix = parts.filter((part) => part !== undefined)
     const audience = audienceOf(request.caller)
-    const meant = viewsOfChannel(answers, request.params)
+    const views = viewsOfChannel(answers, request.params)
     const [first, otherwise] = [
-      await findView(depot.db, meant.first),
-      meant.otherwise === undefined ? undefined : await findView(depot.db, meant.otherwise),
+      await findView(depot.db, views.first),
+      views.otherwise === undefined ? undefined : await findView(depot.db, views.otherwise),
     ]
     if (first === undefined) return replyPage(reply, { items: [], total: 0 }, offset, wireIdent)
     const members =

@@ -135,11 +135,11 @@ export async function targetToPromote(
   const named = parseTarget(request)
   if (named !== undefined) return named
   const ident = identTextOf(request)
-  const meant =
+  const found =
     (await findRelease(depot.db, ident, targetOrDefault(request), audience)) ??
     (await findRelease(depot.db, ident, undefined, audience))
-  if (meant === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
-  return meant.target
+  if (found === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
+  return found.target
 }
 
 /** Replies with an empty 200. The headers describe the outcome. */

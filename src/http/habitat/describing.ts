@@ -18,20 +18,20 @@ export interface Description {
 export const PARAMETERS = {
   target: {
     type: 'string',
-    description: "the platform; when absent the client's own, told by its User-Agent, or x86_64-linux",
+    description: "the platform; default: the one in the client's User-Agent, or else x86_64-linux",
   },
   range: { type: 'integer', description: 'a zero-based offset into the list' },
-  distinct: { type: 'boolean', description: 'packages in place of their releases' },
-  sandbox: { type: 'boolean', description: 'with the channels that begin with `bldr-`' },
-  channel: { type: 'string', description: 'of this name' },
+  distinct: { type: 'boolean', description: 'lists packages instead of releases' },
+  sandbox: { type: 'boolean', description: 'includes channels whose names start with `bldr-`' },
+  channel: { type: 'string', description: 'the name of a channel' },
   from_date: { type: 'string', description: 'the first day, YYYY-MM-DD' },
   to_date: { type: 'string', description: 'the last day, YYYY-MM-DD' },
-  query: { type: 'string', description: 'words of the names of packages' },
+  query: { type: 'string', description: 'words of package names' },
   checksum: { type: 'string', description: 'BLAKE2b-256 of the file, in hex' },
   role: { type: 'string', description: '`readonly_member`, `member`, `maintainer` or `administrator`' },
   forced: {
     type: 'string',
-    description: '`true`: take an ident that is there already, if the bytes are the same',
+    description: '`true` accepts an existing ident if the bytes are the same',
   },
 } as const
 

@@ -22,9 +22,9 @@ export function eventReads(app: FastifyInstance, { depot }: RouteContext, mount:
     const search = parseSearch(words)
     if (search === undefined && words !== '')
       return replyPage(reply, { items: [], total: 0 }, offset, wireEvent)
-    const asked = { ...pageAt(offset), from, to, view: query(request, 'channel') || undefined, search }
+    const filter = { ...pageAt(offset), from, to, view: query(request, 'channel') || undefined, search }
     const own = caller !== undefined && allowsAction(caller, 'read') ? caller.accountId : undefined
-    return replyPage(reply, await listEvents(depot.db, asked, audienceOf(caller), own), offset, wireEvent)
+    return replyPage(reply, await listEvents(depot.db, filter, audienceOf(caller), own), offset, wireEvent)
   })
 }
 

@@ -161,9 +161,9 @@ function replyKey(
 }
 
 /** Checks that a key has the name in the URL, because Habitat finds keys by name. */
-function expectName(key: KeyName, asked: KeyName): void {
-  if (key.origin === asked.origin && key.revision === asked.revision) return
-  throw new DepotError('key_malformed', `the key is ${formatKeyName(key)}, not ${formatKeyName(asked)}`)
+function expectName(key: KeyName, expected: KeyName): void {
+  if (key.origin === expected.origin && key.revision === expected.revision) return
+  throw new DepotError('key_malformed', `the key is ${formatKeyName(key)}, not ${formatKeyName(expected)}`)
 }
 
 function secretPurpose(origin: string, revision: string): string {

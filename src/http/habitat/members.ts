@@ -91,11 +91,11 @@ export function memberWrites(app: FastifyInstance, { depot }: RouteContext, moun
  * Members). Throws `invalid_value`.
  */
 function roleIn(request: HabitatRequest): Role {
-  const asked = query(request, 'role') ?? ''
-  const role = ROLES.find((candidate) => candidate === asked)
+  const text = query(request, 'role') ?? ''
+  const role = ROLES.find((candidate) => candidate === text)
   if (role === undefined)
-    throw new DepotError('invalid_value', `${quote(asked)} is not a role: ${ROLES.join(', ')}`, {
-      builderText: `Invalid member role '${asked}'`,
+    throw new DepotError('invalid_value', `${quote(text)} is not a role: ${ROLES.join(', ')}`, {
+      builderText: `Invalid member role '${text}'`,
     })
   return role
 }

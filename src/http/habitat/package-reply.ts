@@ -38,11 +38,11 @@ function tagOf({ checksum }: PackageAnswer): string {
 export function replyPackage(
   request: FastifyRequest,
   reply: FastifyReply,
-  asked: PackageReply,
+  packageReply: PackageReply,
 ): FastifyReply {
-  const { found } = asked
+  const { found } = packageReply
   request.isVital = true
-  reply.headers(headersOf(asked))
+  reply.headers(headersOf(packageReply))
   if (found === undefined) return reply.code(404).send()
   if (matches(request.headers['if-none-match'], tagOf(found)))
     return reply.code(304).removeHeader('content-type').send()
@@ -69,18 +69,18 @@ const missing = new Map<string, Buffer>()
  * for a polled body are made once.
  */
 export function writePackage(
-  asked: PackageReply,
+  packageReply: PackageReply,
   { date, ifNoneMatch, connection }: Exchange,
 ): { status: 200 | 304 | 404; bytes: Buffer } {
-  const { found, cacheControl, view = '', revision = '' } = asked
+  const { found, cacheControl, view = '', revision = '' } = packageReply
   if (found === undefined)
     return { status: 404, bytes: dated(missing.get(connection) ?? keepMissing(connection), MISSING, date) }
   const isKnown = ifNoneMatch !== undefined && matches(ifNoneMatch, tagOf(found))
   const key = `${isKnown} ${view} ${revision} ${cacheControl} ${connection}`
   const bytes = isKnown
-    ? found.form(key, 'head', () => headOf(KNOWN, asked, connection))
+    ? found.form(key, 'head', () => headOf(KNOWN, packageReply, connection))
     : found.form(key, 'whole', () =>
-        headOf(FOUND, asked, `content-length: ${found.body.length}\r\n${connection}`),
+        headOf(FOUND, packageReply, `content-length: ${found.body.length}\r\n${connection}`),
       )
   return isKnown
     ? { status: 304, bytes: dated(bytes, KNOWN, date) }
@@ -105,8 +105,8 @@ function dated(bytes: Buffer, start: string, date: string): Buffer {
 
 const NO_DATE = 'Thu, 01 Jan 1970 00:00:00 GMT'
 
-function headOf(start: string, asked: PackageReply, end: string): Buffer {
-  const { 'content-type': type, ...others } = headersOf(asked)
+function headOf(start: string, packageReply: PackageReply, end: string): Buffer {
+  const { 'content-type': type, ...others } = headersOf(packageReply)
   const lines = Object.entries({
     ...(type !== undefined && start === FOUND && { 'content-type': type }),
     ...others,

@@ -87,9 +87,8 @@ function answerLatestIn(
 
 /**
  * Answers an exact show. In a channel the release must be a member (habitat-today.md 3.2); below the URL of a
- * view it need not be, because dependencies are not promoted (decision 0002).
- * Elsewhere Builder ignores the target: if the
- * release does not exist for it, any other target is shown (habitat-today.md 3.1).
+ * view it need not be, because dependencies are not promoted (decision 0002). Elsewhere Builder ignores the
+ * target: if the release does not exist for it, any other target is shown (habitat-today.md 3.1).
  */
 function answerExact(answers: Answers, poll: Poll, audience: Audience): PackageReply | Promise<PackageReply> {
   const { view, channel, origin, name, version = '', release = '' } = poll

@@ -78,7 +78,7 @@ export function profileTokenRoutes(app: FastifyInstance, { depot }: RouteContext
   })
 }
 
-/** A token made here does not outlive the one that made it. */
+/** Returns the caller. Throws `forbidden` for a narrowed token, which must not make a wider one. */
 function wholeAccount(request: FastifyRequest): Session {
   const caller = signedIn(request, 'manage')
   expectWholeAccount(caller, caller.accountId)

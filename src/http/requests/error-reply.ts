@@ -42,7 +42,8 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   already_exists: { status: 409, netCode: CONFLICT },
   conflict: { status: 409, netCode: CONFLICT },
   stale_revision: { status: 412, netCode: CONFLICT },
-  // Not 412: a client that only reads the revision again and goes on would never learn that it missed something.
+  // Not 412: a client that reads the revision again and continues would never notice that it missed
+  // something.
   other_history: { status: 409, netCode: CONFLICT },
   stale_plan: { status: 412, netCode: CONFLICT },
   idempotency_mismatch: { status: 422, netCode: CONFLICT },
