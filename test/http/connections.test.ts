@@ -246,7 +246,7 @@ test('a client that closes its sending side after a request is answered', async 
   }
 })
 
-test('two Host headers are 400, for each door and on the fast path', async (t) => {
+test('two Host headers are 400, on every API and on the fast path', async (t) => {
   const { url } = await startDepot(t, { listen: true })
   for (const path of [
     '/healthz',

@@ -43,7 +43,7 @@ test('no credential reaches the log, whatever is done with it', async (t) => {
     t.notOk(log.includes(secret), secret)
 })
 
-test('a change at the Habitat door is one line with its request, who asked, and what it was about', async (t) => {
+test('a change through the Habitat protocol is logged in one line with request, account and subject', async (t) => {
   const started = await startDepot(t)
   await makeReleases(started, APP)
   const { statusCode } = await started.app.inject({

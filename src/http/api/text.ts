@@ -115,11 +115,11 @@ export function whoAmIText({ account, administrator, token, roles }: z.infer<typ
   return rows.length === 0 ? rights : `${rights}\n\n${formatColumns(['ORIGIN', 'ROLE'], rows)}`
 }
 
-/** A field in each line; long texts and lists of dependencies are left to JSON. */
 export function accountText({ account }: z.infer<typeof shapes.Account>): string {
   return formatColumns(['ACCOUNT'], [[account]])
 }
 
+/** Formats one field per line. Long texts and lists of dependencies are only in the JSON. */
 export function releaseText(release: z.infer<typeof shapes.Release>): string {
   const { views, manifest: _, config: __, ...fields } = release
   const rows = Object.entries(fields).map(([name, value]) => [

@@ -48,7 +48,7 @@ export function packageLists(app: FastifyInstance, { depot }: RouteContext, plac
   )
 }
 
-/** habitat-today.md 3.1: a package of this name has no other list. */
+/** habitat-today.md 3.1. A package named `versions` therefore has no list of its own. */
 export function versionLists(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/pkgs/:origin/:name/versions`, async (request: HabitatRequest, reply) => {
     const versions = await listVersions(depot.db, request.params, audienceOf(request.caller))

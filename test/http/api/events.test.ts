@@ -99,7 +99,7 @@ test('the ledger reads from the beginning, without a gap, in pages, and its chai
   }
 })
 
-test('an administrator sees all, in the words of this door', async (t) => {
+test('an administrator sees all events, in the format of this API', async (t) => {
   const entries = await readAll('')
   t.ok(entries.every(({ text, event }) => text !== undefined && event !== undefined))
   t.match(

@@ -199,7 +199,7 @@ test('only who is named changes the view, whatever their role in origins', async
   t.match(await promote(view, [curl], {}, narrowed), { status: 200 })
 })
 
-test('a frozen view does not change, by any door, until it is thawed or the time is over', async (t) => {
+test('a frozen view does not change, through any API, until it is thawed or the freeze expires', async (t) => {
   const view = await viewWith({})
   started.setClock(START + 50_000_000)
   const until = new Date(START + 60_000_000).toISOString()

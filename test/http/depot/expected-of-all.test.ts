@@ -17,7 +17,7 @@ const { paths } = parse(readFileSync(new URL('../../../openapi.yaml', import.met
   paths: Record<string, Record<string, { tags: string[] }>>
 }
 
-test('every route of the Habitat door stands in a table of what it answers to whom', async (t) => {
+test('every Habitat route has a table of its answers to each kind of caller', async (t) => {
   const missing: string[] = []
   for (const [path, operations] of Object.entries(paths)) {
     const pattern = new RegExp(`^${path.slice('/v1'.length).replaceAll(/\{\w+\}/g, '[^/?]+')}(\\?|$)`)

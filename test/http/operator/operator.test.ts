@@ -93,7 +93,7 @@ test('a view that only clients made is no label', async (t) => {
   t.notMatch((await callApi(started, 'GET', '/metrics')).text, /by-a-client/)
 })
 
-test('the document of all doors is served', async (t) => {
+test('the document describes every API and is served', async (t) => {
   const { status, text, headers, differences } = await callApi(started, 'GET', '/openapi.yaml', {
     token: null,
   })
