@@ -402,7 +402,7 @@ test('people read a plan as columns', async (t) => {
   )
   t.match(
     answer.text,
-    /\n\nblocked by closure: acme\/lost\S+ → core\/nowhere\S+ is not in the depot\n\nmissing: acme\/lost\S+ → core\/nowhere\S+ \(x86_64-linux\)\n\nlatest goes down/,
+    /\n\nblocked by closure: acme\/lost\S+ → core\/nowhere\S+ is not in the depot\n\nmissing: acme\/lost\S+ → core\/nowhere\S+ \(x86_64-linux\)\n\nlatest moves down/,
   )
 })
 

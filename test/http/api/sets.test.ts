@@ -250,7 +250,7 @@ test('people are shown what a promotion did', async (t) => {
   t.match(
     text,
     new RegExp(
-      `^${view} is at revision 2\n\nCHANGE +RELEASE +TARGET +FROM +WHY\ndowngraded +${app1.ident} +x86_64-linux +2.0/${STAMP} +-\nadded +${web1.ident} .*\n\nlatest goes down: .*track-channel.*\n$`,
+      `^${view} is at revision 2\n\nCHANGE +RELEASE +TARGET +FROM +WHY\ndowngraded +${app1.ident} +x86_64-linux +2.0/${STAMP} +-\nadded +${web1.ident} .*\n\nlatest moves down: .*track-channel.*\n$`,
     ),
   )
 })
