@@ -1,7 +1,7 @@
 import type { Db } from '../database/database.ts'
 import type { Damage } from './damage.ts'
 
-/** How many blobs are stored, and their bytes. */
+/** The number and bytes of stored blobs. */
 export async function readStored(db: Db): Promise<{ blobs: number; bytes: number }> {
   return db.selectFrom('stored').select(['blobs', 'bytes']).where('id', '=', 1).executeTakeFirstOrThrow()
 }
@@ -21,7 +21,7 @@ export async function countDamaged(db: Db): Promise<number> {
 export interface StoredBlob {
   readonly checksum: string
   readonly sizeBytes: number
-  /** What is known to be wrong with it. */
+  /** The known damage, if any. */
   readonly damage: Damage | undefined
 }
 
@@ -31,7 +31,7 @@ export async function findBlob(db: Db, checksum: string): Promise<StoredBlob | u
   return row && blobOf(row)
 }
 
-/** By checksum, those after one. */
+/** Lists the blobs after a checksum, by checksum. */
 export async function listBlobs(
   db: Db,
   { after, limit }: { after: string; limit: number },
@@ -40,7 +40,7 @@ export async function listBlobs(
   return rows.map(blobOf)
 }
 
-/** The checksums of blobs that are known to be damaged, so many at most. */
+/** Lists checksums of damaged blobs, at most `limit`. */
 export async function listDamaged(db: Db, limit: number): Promise<string[]> {
   const rows = await db
     .selectFrom('blobs')
@@ -52,7 +52,7 @@ export async function listDamaged(db: Db, limit: number): Promise<string[]> {
   return rows.map(({ checksum }) => checksum)
 }
 
-/** Notes what is wrong with the bytes of a blob, or that nothing is. Of a blob that no release needs nothing is noted. */
+/** Stores or clears the damage of a blob. Ignores blobs that no release needs. */
 export async function updateDamage(
   db: Db,
   checksum: string,
@@ -66,12 +66,12 @@ export async function updateDamage(
     .execute()
 }
 
-/** How far the pass over all blobs is that is under way. */
+/** The position of the current pass over all blobs. */
 export interface ScrubPosition {
-  /** The last checksum that it has read; empty between passes. */
+  /** The last checksum read; empty between passes. */
   readonly scrubbedTo: string
   readonly begunAt: number | null
-  /** When the last one came to its end. */
+  /** When the last complete pass ended. */
   readonly endedAt: number | null
 }
 
@@ -110,13 +110,13 @@ function blobOf(row: { checksum: string; size_bytes: number; damage: string | nu
   }
 }
 
-/** A blob that no release needs, and whose bytes are not known to be gone. */
+/** A blob that no release needs and whose bytes may still exist. */
 export interface UnneededBlob {
   readonly checksum: string
   readonly since: number
 }
 
-/** Since when they are not needed, the first ones first: those after one. */
+/** Lists unneeded blobs after one, by the time since when they are unneeded. */
 export async function listUnneeded(
   db: Db,
   { after, limit }: { after: UnneededBlob | undefined; limit: number },
@@ -136,7 +136,7 @@ export async function listUnneeded(
   return rows.map((row) => ({ checksum: row.checksum, since: row.unreferenced_since ?? 0 }))
 }
 
-/** Of these checksums, those of blobs whose bytes should be there. */
+/** Selects the checksums of blobs whose bytes should exist. */
 export async function listStored(db: Db, checksums: readonly string[]): Promise<string[]> {
   if (checksums.length === 0) return []
   const rows = await db
@@ -148,14 +148,14 @@ export async function listStored(db: Db, checksums: readonly string[]): Promise<
   return rows.map(({ checksum }) => checksum)
 }
 
-/** Of these checksums, those of blobs that a release needs. */
+/** Selects the checksums of blobs that a release needs. */
 export async function listNeeded(db: Db, checksums: readonly string[]): Promise<string[]> {
   if (checksums.length === 0) return []
   const rows = await needed(db).where('checksum', 'in', checksums).execute()
   return rows.map(({ checksum }) => checksum)
 }
 
-/** Notes that the bytes of these blobs are gone, of those that no release needs. */
+/** Records that the bytes of these blobs were removed. Ignores blobs that a release needs. */
 export async function markRemoved(db: Db, checksums: readonly string[], at: number): Promise<void> {
   await db
     .updateTable('blobs')
@@ -165,7 +165,7 @@ export async function markRemoved(db: Db, checksums: readonly string[], at: numb
     .execute()
 }
 
-/** The releases that need a blob, as `origin/name/version/release`. */
+/** Lists the releases that need a blob, as `origin/name/version/release`. */
 export async function listIdentsOf(db: Db, checksum: string): Promise<string[]> {
   const rows = await db
     .selectFrom('releases')

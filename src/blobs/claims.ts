@@ -2,28 +2,27 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { sync } from './sync.ts'
 
-/** Where a blob is, or would be: `ab/abcdef…`. */
+/** The path of a blob: `ab/abcdef…`. */
 export function blobPath(folder: string, checksum: string): string {
   return join(folder, checksum.slice(0, 2), checksum)
 }
 
-/** What makes blobs, and takes them away: one thing for a store, however many threads work with it. */
+/** Creates and removes blobs. A store has exactly one, shared by all threads. */
 export interface Claims {
   /**
-   * Makes the file at `spooled` a blob, durably, and claims it. It takes the place of a file that is there: its bytes are known to be right,
-   * and those may be damaged. Each that resolves is followed by one `release`; one that rejects leaves
-   * the store as it was.
+   * Makes the file at `spooled` a blob, durably, and claims it. Replaces an existing file, which may be damaged. The
+   * caller calls `release` once for each call that resolves. A call that rejects leaves the store unchanged.
    */
   keep(spooled: string, checksum: string): Promise<void>
-  /** Ends a claim. The bytes go when no other upload claims them and no row needs them. */
+  /** Ends a claim. Removes the bytes if no other upload claims them and no row needs them. */
   release(checksum: string): Promise<void>
-  /** Takes bytes away that no row needs, unless an upload claims them: then that upload sees to them. */
+  /** Removes bytes that no row needs. If an upload claims them, its `release` removes them instead. */
   forget(checksum: string): Promise<void>
 }
 
 /**
- * Claims in memory. An upload holds its blob by a claim until the row that needs it is committed or refused, so that one that fails
- * cannot take away bytes that another upload of the same file is about to point to.
+ * Claims in memory. An upload claims its blob until its row is committed or refused, so that a failing upload cannot
+ * remove bytes that another upload of the same file needs.
  */
 export class ClaimsInMemory implements Claims {
   readonly #folder: string
@@ -31,7 +30,7 @@ export class ClaimsInMemory implements Claims {
   readonly #claims = new Map<string, number>()
   readonly #busy = new Map<string, Promise<unknown>>()
 
-  /** `isNeeded` says whether a row points to it. */
+  /** `isNeeded` returns whether a row refers to a blob. */
   constructor(folder: string, isNeeded: (checksum: string) => Promise<boolean>) {
     this.#folder = folder
     this.#isNeeded = isNeeded
@@ -76,7 +75,7 @@ export class ClaimsInMemory implements Claims {
     if (!(await this.#isNeeded(checksum))) await rm(blobPath(this.#folder, checksum), { force: true })
   }
 
-  /** Runs what concerns one blob one after another: while `act` runs, nothing makes the blob, replaces it or takes it away. */
+  /** Runs operations on one blob in sequence: while `act` runs, nothing creates, replaces or removes the blob. */
   async alone<T>(checksum: string, act: () => Promise<T>): Promise<T> {
     const turn = (this.#busy.get(checksum) ?? Promise.resolve()).then(act, act)
     this.#busy.set(checksum, turn)
@@ -88,7 +87,7 @@ export class ClaimsInMemory implements Claims {
   }
 }
 
-/** Never the folders above it: a store that was removed under the depot is not made anew. */
+/** Creates only the last folder, so that a store that was removed while the depot runs is not created again. */
 async function makeFolderOf(path: string): Promise<void> {
   await mkdir(dirname(path)).catch((error: unknown) => {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error

@@ -1,21 +1,21 @@
 import { stat } from 'node:fs/promises'
 
-/** What is wrong with the bytes of a blob. */
+/** The kind of damage of a blob. */
 export type Damage = 'missing' | 'of another size' | 'unreadable' | 'of other bytes'
 
-/** What can be told of a blob without reading it. */
+/** What is known about a blob without reading it. */
 export interface Look {
   readonly damage: Damage | undefined
-  /** Differs once another file has taken its place, or was written to. */
+  /** Changes if the file is replaced or written. */
   readonly identity: string
 }
 
-/** Of the process and the machine, not of the file: trying again may help. */
+/** Errors of the process or the machine, not of the file. A retry may succeed. */
 const PASSING: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'EBUSY']
 
 /**
- * Looks at the file of a blob that should have so many bytes. Only ENOENT means that it is missing: whatever else the system says is an
- * error of the disk or of how it is set up, and makes it unreadable. Rejects with what concerns the process alone, such as EMFILE.
+ * Checks the file of a blob against its size without reading it. Only ENOENT means that it is missing; other errors of
+ * the file make it unreadable. Rejects with errors of the process, for example EMFILE.
  */
 export async function look(path: string, sizeBytes: number): Promise<Look> {
   try {
@@ -31,7 +31,7 @@ export async function look(path: string, sizeBytes: number): Promise<Look> {
   }
 }
 
-/** What an error of the system says of a file that was opened or read; `undefined` where it says nothing of it. */
+/** The damage that a system error implies; `undefined` if the error is not about the file. */
 export function damageOf(error: unknown): Damage | undefined {
   if (
     !(error instanceof Error && 'code' in error && typeof error.code === 'string') ||
@@ -45,7 +45,7 @@ export function damageOf(error: unknown): Damage | undefined {
 
 const FILE_ENDS = 'FILE_ENDS'
 
-/** What a reader fails with that comes to the end of a file too early. */
+/** The error of a reader that reaches the end of a file too early. */
 export function endsBefore(path: string, byte: number): Error {
   return Object.assign(new Error(`${path} ends before byte ${byte}`), { code: FILE_ENDS })
 }

@@ -5,9 +5,9 @@ import { DepotError } from '../errors.ts'
 
 /** In bytes, of one file system. */
 export interface DiskSpace {
-  /** What a process without privileges may still write. */
+  /** The bytes that an unprivileged process may still write. */
   readonly freeBytes: number
-  /** What uploads leave free, so that everything else can still be written: promotions, deletions, the log of the database. */
+  /** The bytes that uploads leave free for other writes: promotions, deletions and the database's log. */
   readonly reserveBytes: number
 }
 
@@ -16,7 +16,7 @@ const RESERVE_SHARE = 0.01
 
 type Places = Pick<Config, 'databaseFile' | 'blobFolder' | 'diskReserveBytes'>
 
-/** What the disks of the database and of the packages have; often that is one disk. Rejects with the system's error. */
+/** Reads the space on the disks of the database and the packages, often the same disk. Rejects with the system's error. */
 export async function readDiskSpace({
   databaseFile,
   blobFolder,
@@ -34,7 +34,7 @@ export async function readDiskSpace({
   return { database, packages }
 }
 
-/** Throws `storage_full` when `bytes` more of an upload would use what is reserved for other writes. `what` is uploaded. */
+/** Throws `storage_full` if `bytes` more would use the space reserved for other writes. `what` names the upload. */
 export async function expectRoom(
   places: Places,
   { bytes, what }: { bytes: number; what: string },

@@ -3,20 +3,20 @@ import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { endsBefore } from './damage.ts'
 
-/** Large enough that what a piece costs by itself is nothing beside its bytes. */
+/** Large enough that the cost of a piece is negligible compared with its bytes. */
 const PIECE_BYTES = 1024 * 1024
-/** Pieces at work before further streams make do with small ones, so that a fleet that downloads at once stays within memory. */
+/** Large pieces in use before further streams get small ones, so that many parallel downloads stay within memory. */
 const MOST_PIECES = 64
 const SMALL_PIECE_BYTES = 64 * 1024
-/** Pieces that are kept for the next stream: making one costs as much as filling it. */
+/** Unused pieces kept for later streams: allocating one costs as much as filling it. */
 const MOST_SPARE = 16
 
 const spare: Buffer[] = []
 let taken = 0
 
 /**
- * A part of a file. Piped into a socket, or an answer on one, it uses the same two pieces of memory over and over: one is read while the
- * other is written. Piped elsewhere it is a stream like any other. Whoever reads it closes it.
+ * Streams a part of a file. Piped into a socket or a response, it reuses two buffers: it fills one while the other is
+ * written. Piped elsewhere it is an ordinary stream. The reader closes it.
  */
 export class FileStream extends Readable {
   readonly #path: string
@@ -27,7 +27,7 @@ export class FileStream extends Readable {
   #pieces: readonly [Buffer, Buffer] | undefined
   readonly #opened = Promise.withResolvers<void>()
 
-  /** Bytes `start` to `end`, both included. */
+  /** Streams the bytes `start` through `end`. */
   constructor(path: string, { start, end }: { start: number; end: number }) {
     super({ highWaterMark: PIECE_BYTES })
     this.#path = path
@@ -35,7 +35,7 @@ export class FileStream extends Readable {
     this.#end = end
   }
 
-  /** What a client that takes nothing makes it hold: memory beyond that comes from a pool that all streams share. */
+  /** The memory that the stream holds while its client does not read. Further memory comes from a shared pool. */
   get heldBytes(): number {
     return Math.min(2 * SMALL_PIECE_BYTES, this.#end + 1 - this.#at)
   }

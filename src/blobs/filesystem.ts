@@ -8,10 +8,10 @@ import { look } from './damage.ts'
 import type { Damage } from './damage.ts'
 import { FileStream } from './file-stream.ts'
 
-/** A file that is being received; nobody else sees it. */
+/** A file that is being received. Only its upload uses it. */
 export interface SpoolFile {
   readonly path: string
-  /** Makes the file. The caller writes and closes it and, by {@link FilesystemBlobs.discard}, is rid of it. */
+  /** Creates the file. The caller writes, closes and, with {@link FilesystemBlobs.discard}, removes it. */
   create(): Promise<FileHandle>
 }
 
@@ -20,7 +20,7 @@ export interface SpoolFile {
  * that opened the store.
  */
 export class FilesystemBlobs<Claimant extends Claims = Claims> {
-  /** For threads that {@link join}. */
+  /** The claims, for threads that {@link join}. */
   readonly claims: Claimant
   readonly #folder: string
   readonly #writer: string
@@ -31,7 +31,7 @@ export class FilesystemBlobs<Claimant extends Claims = Claims> {
     this.claims = claims
   }
 
-  /** Opens the store, and empties the spool of what a crash left. `isNeeded` says whether a row points to a blob. */
+  /** Opens the store and removes files that a crash left in the spool. `isNeeded` returns whether a row refers to a blob. */
   static async open(
     folder: string,
     isNeeded: (checksum: string) => Promise<boolean>,
@@ -46,7 +46,7 @@ export class FilesystemBlobs<Claimant extends Claims = Claims> {
     return new FilesystemBlobs(folder, claims, writer)
   }
 
-  /** Takes away what a writer that is gone was receiving. */
+  /** Removes files that a dead writer was receiving. */
   async sweep(writer: string): Promise<void> {
     const left = (await readdir(spoolOf(this.#folder))).filter((name) => name.startsWith(`${writer}.`))
     await Promise.all(left.map((name) => rm(join(spoolOf(this.#folder), name), { force: true })))
@@ -76,7 +76,7 @@ export class FilesystemBlobs<Claimant extends Claims = Claims> {
     return this.claims.forget(checksum)
   }
 
-  /** Bytes `start` to `end`, both included, in large pieces. The reader of the stream closes it. */
+  /** Streams the bytes `start` through `end` in large pieces. The reader closes the stream. */
   read(checksum: string, range: { start: number; end: number }): FileStream {
     return new FileStream(blobPath(this.#folder, checksum), range)
   }
@@ -87,7 +87,7 @@ export class FilesystemBlobs<Claimant extends Claims = Claims> {
   }
 }
 
-/** Where files are that are being received. */
+/** The folder of files that are being received. */
 export function spoolOf(folder: string): string {
   return join(folder, 'spool')
 }

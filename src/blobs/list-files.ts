@@ -1,10 +1,10 @@
 import { opendir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** A file where blobs are stored. */
+/** A file in the blob folder. */
 export interface StoredFile {
   readonly path: string
-  /** What its name says; `undefined` for a name that no blob has. */
+  /** The checksum in its name; `undefined` if the name is not a checksum. */
   readonly checksum: string | undefined
 }
 
@@ -12,7 +12,7 @@ const FILES_AT_A_TIME = 500
 const FOLDER = /^[0-9a-f]{2}$/
 const NAME = /^[0-9a-f]{64}$/
 
-/** Lists the files of a store, so many at a time. A folder that is missing has none. Files come and go meanwhile; the spool is left out. */
+/** Lists the files of a store in batches, without the spool. A missing folder has no files. Files may appear and vanish meanwhile. */
 export async function* listFiles(folder: string): AsyncGenerator<StoredFile[]> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) =>
     error.code === 'ENOENT' ? [] : Promise.reject(error),
