@@ -10,36 +10,36 @@ import { listFiles } from '../blobs/list-files.ts'
 
 interface World {
   readonly db: Db
-  /** Of the blobs, and of what is being received. */
+  /** The folders of blobs and of files that are being received. */
   readonly folder: string
   readonly spool: string
   readonly claims: Pick<Claims, 'forget'>
   readonly writer: Pick<DepotWriter, 'submit'>
   readonly log: Logger
-  /** Whether the operator has still to say what is to become of files without a row. */
+  /** Whether collecting is off, because the operator has not yet adopted or discarded files without a row. */
   readonly isOff: () => Promise<boolean>
-  /** How long nothing needs a file before it is taken away. */
+  /** How long a file must be unneeded before it is removed. */
   readonly graceMs: number
-  /** How long what is being received stays as it is before it belongs to nobody: longer than any upload is waited for, or looked into. */
+  /** How long a received file may stay unchanged before it counts as abandoned. Longer than any upload may take. */
   readonly spoolGraceMs: number
 }
 
 const ACTOR = { client: 'hart-depot', door: 'depot' } as const
 const ROWS_AT_A_TIME = 100
 const WALK_EVERY_MS = 60 * 60_000
-/** Between two pieces of a walk. */
+/** The pause between two parts of a walk. */
 const REST_MS = 20
-/** How many files without a row are kept in mind; further ones wait for a later walk. */
+/** The most unneeded files that are remembered; others wait for a later walk. */
 const MOST_SEEN = 10_000
 
 /**
- * Takes away what nothing needs: bytes of deleted releases, files without a row that a crash left, and the rest of uploads that broke
- * off. A file is taken away once two walks at least a grace period apart have found that nothing needs it, by a clock that nobody sets; and
- * by way of the claims, which take away nothing that a row or an upload needs. One thing for a store.
+ * Removes unneeded files: bytes of deleted releases, files without a row after a crash, and parts of aborted uploads. A
+ * file is removed once two walks, at least a grace period apart by a monotonic clock, have found it unneeded. Removal
+ * goes through the claims, which keep anything that a row or an upload needs. A store has one collector.
  */
 export class Collector {
   readonly #world: World
-  /** When a file was first found without need, by `performance.now`. */
+  /** When a file was first found unneeded, by `performance.now`. */
   #seen = new Map<string, number>()
   #collected = 0
 
@@ -47,12 +47,12 @@ export class Collector {
     this.#world = world
   }
 
-  /** How many files were taken away since the depot was opened. */
+  /** The number of files removed since the depot was opened. */
   get collected(): number {
     return this.#collected
   }
 
-  /** Walks once an hour until it is aborted. */
+  /** Walks once an hour until aborted. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.walk(signal).catch((error: unknown) => {
@@ -66,7 +66,7 @@ export class Collector {
     }
   }
 
-  /** Looks through all rows and files, a few at a time. Does nothing while collecting is off. Rejects when it is aborted. */
+  /** Examines all rows and files, a few at a time. Does nothing while collecting is off. Rejects when aborted. */
   async walk(signal?: AbortSignal): Promise<void> {
     const seen = new Map<string, number>()
     const before = this.#collected
@@ -115,7 +115,7 @@ export class Collector {
     }
   }
 
-  /** What is being received grows. A file that has stayed as it is for so long belongs to nobody. */
+  /** A file that is being received grows. One that has not changed for the grace period is abandoned. */
   async #walkSpool(seen: Map<string, number>): Promise<void> {
     const { spool } = this.#world
     for (const name of await readdir(spool)) {
@@ -129,7 +129,7 @@ export class Collector {
     }
   }
 
-  /** Whether a file that nothing needs now was seen so a grace period ago. It is kept in mind otherwise. */
+  /** Whether an unneeded file was first seen at least a grace period ago. Otherwise remembers it. */
   #isOver(file: string, seen: Map<string, number>, graceMs = this.#world.graceMs): boolean {
     const now = performance.now()
     const first = this.#seen.get(file) ?? now

@@ -17,33 +17,33 @@ interface World {
   readonly writer: Pick<DepotWriter, 'submit'>
   readonly log: Logger
   readonly now: () => number
-  /** How much is read in a second; 0 to read nothing by itself. */
+  /** The reading speed of passes; 0 disables them. */
   readonly bytesPerS: number
 }
 
-/** Waits until so many more bytes may be read. */
+/** Waits until a number of further bytes may be read. */
 type Pace = (bytes: number) => Promise<void>
 
 const ACTOR = { client: 'hart-depot', door: 'depot' } as const
-/** In the turns of accounts. */
+/** The account id under which scrubbing hashes. */
 const NOBODY = 0
 const PIECE_BYTES = 1024 * 1024
-/** What opening a file counts as, so that very many small ones are read slowly, too. */
+/** The bytes that opening a file counts as, so that many small files are read slowly, too. */
 const FILE_BYTES = 64 * 1024
 const ROWS_IN_A_PAGE = 100
-/** From the beginning of one pass to the beginning of the next. */
+/** The time from the start of one pass to the start of the next. */
 const PASS_EVERY_MS = 7 * 24 * 60 * 60 * 1_000
 const NOTE_EVERY_MS = 5 * 60_000
 const AGAIN_MS = 60_000
-/** A pass waits so long for uploads that are being hashed, before each piece: it goes on slowly where there is always one. */
+/** How long a pass waits for uploads before each piece. It continues slowly if there is always an upload. */
 const LONGEST_YIELD_MS = 1_000
 const YIELD_MS = 50
 const MOST_AT_START = 1_000
 const atOnce: Pace = () => Promise.resolve()
 
 /**
- * Reads blobs again and notes which are damaged: all of them slowly, pass after pass, and one at once where somebody has reason to
- * doubt it. Threads do the hashing. One thing for a store.
+ * Reads blobs again and records damage: all blobs slowly, pass after pass, and a single blob at once on request. Hashing
+ * runs in threads. A store has one scrub.
  */
 export class Scrub {
   readonly #world: World
@@ -55,14 +55,14 @@ export class Scrub {
     this.#world = world
   }
 
-  /** Since the depot was opened. */
+  /** The bytes read since the depot was opened. */
   get scrubbedBytes(): number {
     return this.#scrubbedBytes
   }
 
   /**
-   * Reads a blob and notes whether it is damaged. Resolves with what is wrong with it; `undefined` for a blob that is as it should be,
-   * and for one that no release needs. Rejects with what keeps it from being told.
+   * Reads a blob, records its damage and returns it; `undefined` for an intact blob and for one that no release needs.
+   * Rejects with any error that prevents the check.
    */
   examine(checksum: string): Promise<Damage | undefined> {
     const running = this.#running.get(checksum)
@@ -72,7 +72,7 @@ export class Scrub {
     return examining
   }
 
-  /** Makes passes until it is aborted, and looks first whether damaged blobs were put back. */
+  /** Makes passes until aborted. First checks whether damaged blobs were repaired. */
   async run(signal: AbortSignal): Promise<void> {
     const { db, now, log, bytesPerS } = this.#world
     if (bytesPerS === 0) return
@@ -93,7 +93,7 @@ export class Scrub {
     }
   }
 
-  /** Reads every blob, from where the last pass was broken off. Rejects, once its position is noted, when it is aborted. */
+  /** Reads every blob, from the position of an aborted pass. When aborted, stores its position and rejects. */
   async pass(signal?: AbortSignal): Promise<void> {
     const { db, now, log } = this.#world
     const pace = this.#throttle(signal)
@@ -133,7 +133,7 @@ export class Scrub {
     const seen = await look(path, blob.sizeBytes)
     const damage = seen.damage ?? (await this.#read(path, { checksum, sizeBytes: blob.sizeBytes, pace }))
     if (damage === blob.damage) return damage
-    // Nothing takes its place while it is noted. Where something has, that came from an upload, and is right.
+    // Nothing can replace the file here. A file that was replaced earlier came from an upload and is intact.
     return claims.alone(checksum, async () => {
       if ((await look(path, blob.sizeBytes)).identity !== seen.identity) return undefined
       await writer.submit({
@@ -151,7 +151,7 @@ export class Scrub {
     })
   }
 
-  /** Resolves with what is wrong with the bytes of a file of the right size. */
+  /** Reads a file of the right size and returns its damage. */
   async #read(
     path: string,
     { checksum, sizeBytes, pace }: { checksum: string; sizeBytes: number; pace: Pace },

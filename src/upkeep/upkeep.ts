@@ -5,7 +5,7 @@ import type { OpenedFiles } from '../database/opened-files.ts'
 
 const LOOK_MS = 1_000
 
-/** What a depot does by itself while it serves. One thread of a depot does it. The caller closes it. */
+/** The background work of a depot. Only the thread that opened the depot runs it. The caller closes it. */
 export class Upkeep {
   readonly scrub: Scrub
   readonly collector: Collector
@@ -39,14 +39,14 @@ export class Upkeep {
     this.#running = Promise.all([this.scrub.run(signal), this.collector.run(signal)])
   }
 
-  /** Ends what it is doing; what it had done is noted. */
+  /** Stops the work in progress and stores its position. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
     this.#abort.abort()
     await this.#running
   }
 
-  /** Looks whether the files of the depot are there, and tells the log when that changes. */
+  /** Checks that the depot's files exist, and logs when this changes. */
   look(): void {
     const path = this.#files.findGone()
     if (this.#isGone === (path !== undefined)) return
