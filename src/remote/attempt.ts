@@ -2,14 +2,14 @@ import { DepotError } from '../errors.ts'
 import { RemoteError } from './remote-depot.ts'
 import type { RemoteDepot } from './remote-depot.ts'
 
-/** Who is told how far an import is, and what goes wrong on its way. */
+/** Receives the progress and the failures of an import. */
 export interface Watcher {
-  /** What is done from now on, and to how many, where that is known. */
+  /** Starts a new step, with the number of its items if known. */
   begin(what: string, total?: number): void
-  /** One more is done, whether it went well or not. */
+  /** Counts one more item, successful or not. */
   advance(): void
   fail(what: string, why: string): void
-  /** Something that is as it was, and that whoever imports should know. */
+  /** Reports something unchanged that the user should know. */
   note(text: string): void
 }
 
@@ -20,7 +20,7 @@ export interface Ends {
   readonly watcher: Watcher
 }
 
-/** Two sides, whatever they are. */
+/** Any two sides. */
 interface Sides {
   readonly source: Pick<RemoteDepot, 'answers'>
   readonly destination: Pick<RemoteDepot, 'answers'>
@@ -28,8 +28,8 @@ interface Sides {
 }
 
 /**
- * Does what is about one thing. Where that is refused or broken, it is told of, and the import goes on without it: `undefined`. Throws
- * what would befall the next thing too: a depot that is gone or full, a token that is none, a fault of our own.
+ * Runs `act` for one item. If the item is refused or broken, reports it and returns `undefined`, and the import goes on.
+ * Throws failures that would also affect later items: an unreachable or full depot, an invalid token, or a bug.
  */
 export async function attempt<T>(ends: Sides, what: string, act: () => Promise<T>): Promise<T | undefined> {
   try {

@@ -1,6 +1,6 @@
 /**
- * Does something with each item, with at most `parallel` at a time. The first failure lets those that began come to their end, begins no
- * other, and is thrown.
+ * Runs a function for each item, at most `parallel` at a time. After the first failure, waits for those in progress,
+ * starts no others, and throws the failure.
  */
 export async function each<Item>(
   items: AsyncIterable<Item> | Iterable<Item>,
