@@ -9,7 +9,7 @@ import type { ArchiveScanner } from './scan.ts'
 import { verifySignature } from './signature.ts'
 
 export interface Hart extends HartDigests {
-  /** Whether the signer's key was there to check the signature with. A signature that is wrong is an error. */
+  /** Whether the signer's key was known. A wrong signature is an error. */
   readonly signature: 'valid' | 'unknown_signer'
   readonly metadata: HartMetadata
 }
@@ -17,12 +17,12 @@ export interface Hart extends HartDigests {
 export interface ReadHartOptions {
   readonly keys: (signer: KeyName) => PublicKey | undefined
   readonly scanner: ArchiveScanner
-  /** `require`, unless said otherwise: a signer whose key is not there is refused. `verify`: such a package is read all the same. */
+  /** `require`, the default, refuses packages whose signer's key is unknown. `verify` accepts them. */
   readonly signatures?: 'require' | 'verify'
 }
 
 /**
- * Reads a hart file on disk: first its bytes, then the signature, and only when that holds the archive. Throws `hart_malformed`,
+ * Reads a hart file on disk: hashes it, checks the signature, and only then reads the archive. Throws `hart_malformed`,
  * `signer_unknown`, `signature_invalid` or `target_malformed`.
  */
 export async function readHart(path: string, options: ReadHartOptions): Promise<Hart> {

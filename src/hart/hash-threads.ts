@@ -50,9 +50,9 @@ interface Thread {
 }
 
 /**
- * Hashes large files while they are written, off the event loop, which answers polls. What was written of the files of several accounts
- * is hashed in turns, so that the uploads of one do not hold up those of another. The threads are started when they are needed first, and
- * kept; idle, they do not keep the process alive. Close them anyway.
+ * Hashes large files in threads while they are written. Accounts take turns, so that the uploads of one account do not
+ * delay those of another. Threads start when first needed. Idle threads do not keep the process alive, but close them
+ * anyway.
  */
 export class HashThreads {
   readonly #threads: Thread[] = []
@@ -60,19 +60,19 @@ export class HashThreads {
   #count = 0
   #isClosed = false
 
-  /** How many hashes are under way. */
+  /** The number of hashes in progress. */
   get count(): number {
     return this.#begun.size
   }
 
-  /** Hashes what follows byte `from`, for an upload of an account. */
+  /** Starts to hash a file from byte `from`, for an upload of an account. */
   begin(path: string, from: number, accountId: number): Hashing {
     if (this.#isClosed) throw new DepotError('shutting_down', 'the depot is shutting down')
     const id = this.#count
     this.#count += 1
     const thread = this.#threads[id % THREADS] ?? this.#start()
     const { promise, resolve, reject } = Promise.withResolvers<string>()
-    promise.catch(() => undefined) // who finishes hears of it
+    promise.catch(() => undefined) // `finish` reports the error
     const hash: Begun = {
       id,
       path,
@@ -112,7 +112,7 @@ export class HashThreads {
     }
   }
 
-  /** Rejects what was not finished with `shutting_down`. */
+  /** Rejects unfinished hashes with `shutting_down`. */
   async close(): Promise<void> {
     this.#isClosed = true
     for (const id of this.#begun.keys())

@@ -22,17 +22,17 @@ export interface TarEntry {
   readonly link: string
 }
 
-/** Is told what an archive holds. */
+/** Receives the entries of an archive. */
 export interface TarVisitor {
-  /** Answers where the entry's content goes; it is skipped if nowhere. */
+  /** Returns the sink for the entry's content; `undefined` skips it. */
   visit(entry: TarEntry): TarSink | undefined
-  /** Whether the rest does not matter any more; asked after each entry. */
+  /** Whether the rest of the archive can be skipped. Called after each entry. */
   readonly complete: boolean
 }
 
 /** Receives one entry's content. */
 export interface TarSink {
-  /** The bytes are good only during the call. */
+  /** The bytes are valid only during the call. */
   write(bytes: Uint8Array): void
   end(): void
 }

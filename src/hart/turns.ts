@@ -3,7 +3,7 @@
  * each key at most.
  */
 export class Turns<Item> {
-  /** No line is empty. The key whose turn is next comes first. */
+  /** Queues by key, none empty. The key whose turn is next comes first. */
   readonly #lines = new Map<number, Item[]>()
   #length = 0
 
@@ -22,7 +22,7 @@ export class Turns<Item> {
     this.#length += 1
   }
 
-  /** Takes out the next item of those keys that may go. */
+  /** Removes and returns the next item of the allowed keys. */
   shift(mayGo: (key: number) => boolean = () => true): Item | undefined {
     for (const [key, line] of this.#lines) {
       if (!mayGo(key)) continue
