@@ -2,7 +2,7 @@ import { DepotError } from '../errors.ts'
 import { isNetworkFault, networkFault } from '../network-fault.ts'
 import { denial } from './whose.ts'
 
-/** What a person is told of a failure: one sentence for what the caller or the machine caused, the stack for a fault of our own. */
+/** Formats a failure: one sentence for errors of the caller or the machine, the stack for bugs. */
 export function describeFailure(error: unknown): string {
   const sentence = sentenceFor(error)
   if (sentence !== undefined) return sentence.replaceAll(/\s*\n\s*/g, ' ')

@@ -2,22 +2,22 @@ import { parseArgs } from 'node:util'
 import type { ParseArgsOptionsConfig } from 'node:util'
 import { didYouMean } from '../text/nearest.ts'
 
-/** One thing the command line can do, as main.ts lists it. */
+/** A subcommand, as listed in main.ts. */
 export interface Subcommand {
-  /** What may follow its name, for the help. */
+  /** The options and arguments, for the help. */
   readonly usage: string
   /** One line. */
   readonly summary: string
-  /** What the options mean, one line each. */
+  /** Explanations of the options, one line each. */
   readonly details?: readonly string[]
-  /** Writes its result to stdout. Throws {@link UsageError} for what was typed wrong. */
+  /** Runs the command and writes its result to stdout. Throws {@link UsageError} for wrong arguments. */
   run(args: string[]): Promise<void>
 }
 
-/** What was typed makes no sense: exit code 2. */
+/** Wrong arguments; the exit code is 2. */
 export class UsageError extends Error {}
 
-/** The one argument that a command takes. Throws {@link UsageError}. */
+/** Returns the only argument of a command. Throws {@link UsageError}. */
 export function onlyArgument(positionals: readonly string[], name: string): string {
   const [first, ...others] = positionals
   if (first === undefined) throw new UsageError(`${name} is missing`)

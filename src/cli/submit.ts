@@ -12,8 +12,9 @@ const LONGEST_WAIT_MS = 5_000
 const PAUSE_MS = 50
 
 /**
- * Makes a change to a data directory: through the server that holds it or, where there is none, by holding it meanwhile. Waits a
- * little for one that is starting or stopping. Throws what the command throws, `data_in_use`, and `forbidden` as {@link expectOpen}.
+ * Runs a command on a data directory: through the running server, or by locking the directory if there is none. Waits a
+ * little for a server that is starting or stopping. Throws the command's errors, `data_in_use`, and `forbidden` like
+ * {@link expectOpen}.
  */
 export async function submit<K extends CommandKind>(
   config: Config,
