@@ -24,7 +24,7 @@ export interface CopyOptions {
   readonly owner: string | undefined
 }
 
-/** How much was copied. */
+/** The numbers of copied items. */
 export interface Copied {
   origins: number
   keys: number
@@ -38,8 +38,8 @@ const PARALLEL = 4
 const MOST_IN_A_PROMOTION = 500
 
 /**
- * Does what was planned: origins and keys, then packages, then channels, so that nothing is in a channel whose dependencies are still on
- * their way. May be broken off anywhere: the plan made next holds what is left.
+ * Carries out a plan: origins and keys, then packages, then channels, so that a channel never has a package whose
+ * dependencies are missing. If it is aborted, the next plan contains the rest.
  */
 export async function copy(ends: Ends, plan: Plan, options: CopyOptions): Promise<Copied> {
   const { watcher } = ends

@@ -15,8 +15,8 @@ import type { Member } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
 import * as reads from '../remote/habitat-reads.ts'
 
-// What an import would do: what the source has and the destination has not. Nothing is written to find out, and nothing is kept of
-// an import before this one: what it did is in the destination. Holds the names of what is missing, about 300 bytes for a release.
+// Plans an import: lists what the source has and the destination lacks. Planning writes nothing, and keeps no state between
+// imports. A plan holds the names of missing items, about 300 bytes for each release.
 
 export interface ImportOptions {
   readonly origins: readonly string[]
