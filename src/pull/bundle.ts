@@ -10,7 +10,7 @@ import { checkHart } from '../remote/fetch-hart.ts'
 import type { KeyOf, Wanted } from '../remote/fetch-hart.ts'
 import type { PullSource } from './source.ts'
 
-// A lockfile and its packages in a folder, to be carried where no network is:
+// A lockfile and its packages in a folder, for transport without a network:
 //
 //   lockfile                                        written last: what has one is whole
 //   depot.key                                       of the depot that signed it, for people to compare
@@ -20,7 +20,7 @@ import type { PullSource } from './source.ts'
 
 const LOCKFILE = 'lockfile'
 
-/** Reads from such a folder, and fills it. */
+/** Reads and writes such a folder. */
 export class Bundle implements PullSource {
   readonly place: string
   readonly #folder: string
@@ -78,7 +78,7 @@ export class Bundle implements PullSource {
     return use(file)
   }
 
-  /** Whether a package is there, whole and as it should be. */
+  /** Whether a package exists and is intact. */
   async has(wanted: Wanted, keyOf: KeyOf): Promise<boolean> {
     const file = this.#pathOf(wanted)
     const found = await stat(file).catch(() => undefined)

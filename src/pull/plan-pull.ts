@@ -14,7 +14,7 @@ import { findKey, findOrigin, findRelease, listKeyRevisions } from '../remote/ha
 import type { RemoteDepot } from '../remote/remote-depot.ts'
 import type { PullSource } from './source.ts'
 
-// What a pull would do: what a lockfile names and the destination has not. Nothing is written to find out.
+// Plans a pull: lists what a lockfile names and the destination lacks. Planning writes nothing.
 
 /** The two sides of a pull. */
 export interface PullEnds {

@@ -14,7 +14,7 @@ import { promotedSet, promotesAnything } from './plan-pull.ts'
 import type { PullEnds, PullPlan } from './plan-pull.ts'
 import type { PullSource } from './source.ts'
 
-/** How much a pull did. */
+/** The numbers of a pull. */
 export interface Pulled {
   origins: number
   keys: number
@@ -29,8 +29,8 @@ export interface Pulled {
 const PARALLEL = 4
 
 /**
- * Does what was planned: origins and keys, then packages, then one promotion of what `latest` answers, which is not made where anything
- * is missing still. May be broken off anywhere: the plan made next holds what is left. Throws what the promotion is refused for.
+ * Carries out a plan: origins and keys, then packages, then one promotion of every `latest`. Skips the promotion if
+ * anything is still missing. If it is aborted, the next plan contains the rest. Throws the refusal of the promotion.
  */
 export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
   const { source, destination, watcher } = ends
@@ -94,8 +94,8 @@ export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
 }
 
 /**
- * Writes a lockfile and its packages to a folder. What is there already is left alone, so that a save that broke off is begun again. The
- * lockfile comes last, and only where nothing is missing.
+ * Writes a lockfile and its packages to a folder. Skips existing packages, so an aborted save can be repeated. Writes the
+ * lockfile last, and only if no package is missing.
  */
 export async function save(
   { source, watcher }: { source: PullSource; watcher: Watcher },

@@ -12,7 +12,7 @@ import { meantView } from '../remote/destination.ts'
 import { RemoteError, path } from '../remote/remote-depot.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
 
-/** Where a lockfile is pulled from, and the packages that it names. Nothing it gives is believed before it is verified. */
+/** A source of a lockfile and its packages. Everything that it returns must be verified before use. */
 export interface PullSource {
   /** For people. */
   readonly place: string
