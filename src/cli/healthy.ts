@@ -7,7 +7,7 @@ import { optionsAlone } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 import { urlOf } from './url.ts'
 
-/** A health check of a container gives up after some seconds, too. */
+/** Health checks of containers time out after some seconds, too. */
 const LONGEST_SILENCE_MS = 4_000
 
 export const healthy: Subcommand = {

@@ -8,7 +8,7 @@ import type { Subcommand } from './subcommand.ts'
 
 export const keyShow: Subcommand = {
   usage: '',
-  summary: 'print the key file of this depot, which another needs to take its lockfiles',
+  summary: "print this depot's key file, which other depots need to trust its lockfiles",
   async run(args) {
     optionsAlone(args, {})
     const signing = await readDepot(readConfig(), findSigningKey)

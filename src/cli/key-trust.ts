@@ -8,8 +8,8 @@ import { submit } from './submit.ts'
 
 export const keyTrust: Subcommand = {
   usage: 'NAME FILE',
-  summary: 'take lockfiles of the depot that has the key in FILE, which is called NAME here',
-  details: ['- is stdin. A key that had this name is trusted no longer.'],
+  summary: 'trust lockfiles signed with the depot key in FILE, under the name NAME',
+  details: ['- reads stdin. The key replaces an earlier key of this name.'],
   async run(args) {
     const { positionals } = parseOptions(args, {})
     const [name, file, ...others] = positionals

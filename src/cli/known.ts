@@ -8,7 +8,7 @@ import { listOriginNames } from '../origins/origin-store.ts'
 import { listViews } from '../revisions/view-store.ts'
 import { readDepot } from './read.ts'
 
-/** Names on a command line of what a depot should have. */
+/** Names on a command line that should exist in the depot. */
 export interface Named {
   readonly accounts?: readonly string[]
   readonly origins?: readonly string[]

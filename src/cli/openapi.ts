@@ -14,7 +14,7 @@ const FILE = fileURLToPath(new URL('../../openapi.yaml', import.meta.url))
 
 export const openapi: Subcommand = {
   usage: '[--write]',
-  summary: 'show the OpenAPI document of all doors',
+  summary: 'print the OpenAPI document of all routes',
   details: ['--write    put it into openapi.yaml, beside the sources'],
   async run(args) {
     const values = optionsAlone(args, { write: { type: 'boolean', default: false } })
@@ -24,7 +24,7 @@ export const openapi: Subcommand = {
   },
 }
 
-/** The document, from the routes of a server over a depot that is made for it and thrown away. */
+/** Generates the document from the routes of a server on a temporary depot. */
 export async function describeDepot(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-openapi-'))
   try {

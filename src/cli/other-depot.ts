@@ -8,7 +8,7 @@ import { RemoteError } from '../remote/remote-depot.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
 import { UsageError } from './subcommand.ts'
 
-// What commands have in common that talk to depots over HTTP: their URLs, tokens, and room for packages on their way.
+// Shared by commands that talk to depots over HTTP: URLs, tokens, and a temporary folder for packages.
 
 /** One that falls silent is waited for; one that was never there is not. Throws `unreachable`. */
 export async function expectThere(depot: RemoteDepot): Promise<void> {
@@ -19,7 +19,7 @@ export async function expectThere(depot: RemoteDepot): Promise<void> {
   )
 }
 
-/** A folder for packages on their way, gone however the command ends, but by kill -9. */
+/** A temporary folder for packages. It is removed however the command ends, except by SIGKILL. */
 export async function withFolder<T>(prefix: string, act: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), prefix))
   const onSignal = () => {
@@ -44,7 +44,7 @@ export function httpUrl(given: string): string {
   return url.href
 }
 
-/** `-` is stdin: what stands on the command line is seen by every process of the machine. */
+/** Reads a token from a file, or stdin for `-`. Tokens are never arguments, because every process can see those. */
 export async function tokenIn(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined
   const token = (file === '-' ? await text(process.stdin) : await readFile(givenPath(file), 'utf8')).trim()

@@ -29,12 +29,12 @@ export const serve: Subcommand = {
     const config = readConfig()
     expectOpen(config, 'write')
     const log = openLog(config.logLevel)
-    // Before a depot is made: where nothing can run, no token is made that somebody would have to keep.
+    // Before the depot is created, so that a failed start creates no token.
     await tryPort(config).catch(async (error: unknown) => {
       throw (await isServed(config)) ?? cannotListen(config, error)
     })
     const depot = await openDepot(config, { log })
-    // Before anything can fail: it was kept as a digest, and can never be shown again.
+    // Before anything can fail: only the token's digest is stored, so it can never be shown again.
     if (depot.madeToken !== undefined)
       console.log(`The administrator's token, shown only now:\n\n${tokenLine(depot.madeToken)}\n`)
     if (depot.givenToken === 'added')
@@ -67,7 +67,7 @@ export const serve: Subcommand = {
   },
 }
 
-/** The first signal to stop; one that comes later ends the process. The caller closes it. */
+/** Waits for the first signal to stop. A later signal ends the process. The caller closes it. */
 function listenForSignals(log: Logger): { first: Promise<string>; close(): void } {
   const { promise, resolve } = Promise.withResolvers<string>()
   let firstAt: number | undefined

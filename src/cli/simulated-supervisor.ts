@@ -5,10 +5,10 @@ import { compareReleases } from '../package/version.ts'
 import { makeIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 
-/** What one poll of a view's URL brought. */
+/** The result of one poll of a view's URL. */
 export interface Seen {
   readonly ident: Ident
-  /** The revision of the view at which this became its answer. */
+  /** The revision of the view since which this is the answer. */
   readonly revision: number
   readonly change: 'first' | 'none' | 'newer' | 'older'
 }
@@ -31,7 +31,7 @@ export class SimulatedSupervisor {
     this.#packageName = packageName
   }
 
-  /** `undefined` while the view has no such package. Throws when what the depot answers does not hold. */
+  /** Polls once; `undefined` if the view does not have the package. Throws if the depot's answer is invalid. */
   async poll(): Promise<Seen | undefined> {
     const answer = await fetch(`${this.#depotUrl}/pkgs/${this.#packageName}/latest`, { headers: HEADERS })
     if (answer.status === 404) {
