@@ -127,7 +127,7 @@ class Connection {
     this.#tail = NOTHING
     const start = tail.length === 0 ? blankAtStart(piece) : 0
     if (start === piece.length) return start
-    const seam = Buffer.concat([tail, piece.subarray(0, MOST_TAIL)])
+    const seam = tail.length === 0 ? piece : Buffer.concat([tail, piece.subarray(0, MOST_TAIL)])
     const inSeam = tail.length === 0 ? -1 : seam.indexOf(END_OF_HEAD, 0, 'latin1')
     if (inSeam !== -1) return inSeam + END_OF_HEAD.length - tail.length
     const at = piece.indexOf(END_OF_HEAD, start, 'latin1')
