@@ -130,7 +130,9 @@ async function assemble(
     genReqId: nextId,
     childLoggerFactory: (logger) => logger, // a logger per request costs more than answering a poll
     trustProxy: depot.config.trustProxy === false ? false : trusts,
-    rewriteUrl: ({ url = '/' }: IncomingMessage) => withoutPath(url, publicPath),
+    ...(publicPath !== '' && {
+      rewriteUrl: ({ url = '/' }: IncomingMessage) => withoutPath(url, publicPath),
+    }),
     bodyLimit: USUAL_BODY_BYTES,
     forceCloseConnections: 'idle',
     http: { headersTimeout: depot.limits.headMs, connectionsCheckingInterval: depot.limits.headMs / 2 },
