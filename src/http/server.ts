@@ -188,7 +188,7 @@ async function assemble(
     return identify(request, authorization)
   })
   app.addHook('onSend', (request, reply, payload, done) => {
-    context.bodies.settle(request)
+    if (hasBody(request)) context.bodies.settle(request)
     if (reply.raw.destroyed) logRequest(depot.log, request, reply) // the client is gone, so onResponse will not run
     else closeIfSending(request, reply)
     const { socket } = reply.raw
