@@ -29,14 +29,14 @@ export type ErrorCode =
   | 'target_unsupported' //  a real target this depot does not take
   | 'key_malformed' //       not the file of the origin's public key
   | 'secret_key_malformed' // nor of its secret one
-  | 'key_not_yours' //       a new key, from who may only be told of those there are
+  | 'key_upload_forbidden' //       a new key, from who may only be told of those there are
   | 'origin_malformed'
   | 'origin_not_empty' //    something in it must go before it can
   | 'invalid_value' //       a number or word in the URL is none; elsewhere in a request it is `invalid_request`
   | 'transfer_to_owner' //   an origin is given to who has it
-  | 'owner_departs' //       an origin would be left without its owner
-  | 'stranger_departs' //    from an origin that the caller is no member of, or that is not there
-  | 'token_not_yours' //     a token to revoke is not one of the caller's
+  | 'owner_cannot_depart' //       an origin would be left without its owner
+  | 'not_origin_member' //    from an origin that the caller is no member of, or that is not there
+  | 'token_not_owned' //     a token to revoke is not one of the caller's
   | 'view_absent' //         below the URL of a view that does not exist or is closed
   | 'read_only' //           a write below the URL of a view
   | 'refused' //             a rule of the view refuses the promotion

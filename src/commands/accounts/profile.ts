@@ -32,13 +32,13 @@ export async function replaceProfileToken(
   return { id: tokenId, accountId, createdAt: at }
 }
 
-/** Revokes a token of the account. Throws `token_not_yours` for any other, and for one that is not there. */
+/** Revokes a token of the account. Throws `token_not_owned` for any other, and for one that is not there. */
 export async function revokeOwnToken(
   change: Change,
   input: { accountId: number; tokenId: number },
 ): Promise<void> {
   const { accountId, tokenId } = input
   if (!(await ownsToken(change.trx, accountId, tokenId)))
-    throw new DepotError('token_not_yours', `the account has no token ${tokenId}`)
+    throw new DepotError('token_not_owned', `the account has no token ${tokenId}`)
   await revokeToken(change, { tokenId })
 }

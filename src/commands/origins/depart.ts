@@ -4,7 +4,7 @@ import { findOrigin, findRole } from '../../origins/origin-store.ts'
 import { setMember } from './set-member.ts'
 
 /**
- * Takes its caller out of an origin (habitat-today.md 6, Depart). Throws `owner_departs`, and `stranger_departs` where there is
+ * Takes its caller out of an origin (habitat-today.md 6, Depart). Throws `owner_cannot_depart`, and `not_origin_member` where there is
  * nothing to leave: no membership, or no such origin.
  */
 export async function departOrigin(
@@ -15,9 +15,9 @@ export async function departOrigin(
   const role = origin && (await findRole(change.trx, origin.id, input.accountId))
   if (role === undefined)
     throw new DepotError(
-      'stranger_departs',
+      'not_origin_member',
       `${input.account} is not a member of the origin ${quote(input.origin)}`,
     )
-  if (role === 'owner') throw new DepotError('owner_departs', `${input.account} owns ${input.origin}`)
+  if (role === 'owner') throw new DepotError('owner_cannot_depart', `${input.account} owns ${input.origin}`)
   await setMember(change, { origin: input.origin, account: input.account, role: null })
 }

@@ -69,10 +69,10 @@ export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: 
       throw new DepotError('already_exists', `the key ${origin}-${revision} exists already`)
     }
     if (!hasRole(caller, origin, 'administrator'))
-      throw new DepotError('key_not_yours', `only an administrator of ${origin} may add a key to it`)
+      throw new DepotError('key_upload_forbidden', `only an administrator of ${origin} may add a key to it`)
     if (!mayManage)
       throw new DepotError(
-        'key_not_yours',
+        'key_upload_forbidden',
         `this token may not manage, which adding a key to ${origin} needs`,
       )
     const publicBody = await readText(request, depot, KEY_FILE)
