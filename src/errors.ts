@@ -6,7 +6,7 @@ export type ErrorCode =
   | 'unauthenticated' //     no credential where one is needed, or one that is wrong, revoked or expired
   | 'too_many_attempts' //   too many wrong credentials came from one address
   | 'forbidden' //           known, but not allowed
-  | 'not_found' //           absent, or invisible to the asker
+  | 'not_found' //           absent, or invisible to the requester
   | 'method_not_allowed' //  the path exists, but not for this method
   | 'already_exists' //      the name is taken
   | 'conflict' //            the state of the thing refuses the change

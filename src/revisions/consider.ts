@@ -9,7 +9,7 @@ import type { Target } from '../package/target.ts'
 import type { Conflict } from './restore.ts'
 import { listDependentMembers, listHidden, readDependencies } from './dependency-store.ts'
 import { readHeldSince } from './gate-store.ts'
-import { askerOf, chainTo, isOverridable, judge, mayOverride } from '../views/gates.ts'
+import { requesterOf, chainTo, isOverridable, judge, mayOverride } from '../views/gates.ts'
 import type { Dependencies, Refusal } from '../views/gates.ts'
 import { readPresent } from './member-store.ts'
 import { changesView, joins, planChange } from '../views/plan.ts'
@@ -74,7 +74,7 @@ export async function consider(db: Db, view: View, wanted: Wanted, context: Cont
     view,
     act: context.act,
     clock: context.clock,
-    asker: askerOf(context.caller),
+    requester: requesterOf(context.caller),
     proposer: context.proposer,
     held,
     dependencies,
@@ -148,9 +148,9 @@ export function expectAllowed(
   refusals: readonly Refusal[],
   { caller, override }: { caller: Authority; override?: Override | undefined },
 ): readonly Refusal[] {
-  const asker = askerOf(caller)
-  if (override !== undefined && !mayOverride(asker, view.gates))
-    throw new DepotError('forbidden', `${asker?.account} may not override the rules of ${view.name}`)
+  const requester = requesterOf(caller)
+  if (override !== undefined && !mayOverride(requester, view.gates))
+    throw new DepotError('forbidden', `${requester?.account} may not override the rules of ${view.name}`)
   const standing = override === undefined ? refusals : refusals.filter((refusal) => !isOverridable(refusal))
   if (standing.length === 0) return override === undefined ? [] : refusals
   const rights = standing.filter(({ rule }) => rule === 'rights')

@@ -27,7 +27,7 @@ export interface Refusal {
 }
 
 /** Whose wish a change is, as far as rules of views ask. */
-export interface Asker {
+export interface Requester {
   readonly account: string
   readonly isAdministrator: boolean
   /** Origins in which they may promote by their role. */
@@ -42,8 +42,8 @@ export interface GateState {
   readonly act: Act
   readonly clock: Clock
   /** `undefined` for the depot's own doing and its operator's shell. */
-  readonly asker: Asker | undefined
-  /** Who proposed what the asker approves. */
+  readonly requester: Requester | undefined
+  /** Who proposed what the requester approves. */
   readonly proposer: string | undefined
   /** For each of the view's requirements: since when releases are there as it wants them; those that are not are absent. */
   readonly held: readonly ReadonlyMap<number, number>[]
@@ -52,7 +52,7 @@ export interface GateState {
   readonly dependents: ReadonlyMap<number, readonly Dependent[]>
 }
 
-/** A member that needs another one. What the asker may not see is not named to them. */
+/** A member that needs another one. What the caller may not see is not named to them. */
 export interface Dependent {
   readonly release: ViewRelease
   readonly isVisible: boolean
@@ -75,9 +75,9 @@ const GATES: readonly Gate[] = [mayChange, isThawed, meetsRequirements, keepsClo
 const OVERRIDABLE: ReadonlySet<Rule> = new Set(['freeze', 'requires', 'closure', 'downgrade', 'approval'])
 
 /** What the rules of views ask about a caller; nothing of the operator. */
-export function askerOf(caller: Session): Asker
-export function askerOf(caller: Authority): Asker | undefined
-export function askerOf(caller: Authority): Asker | undefined {
+export function requesterOf(caller: Session): Requester
+export function requesterOf(caller: Authority): Requester | undefined
+export function requesterOf(caller: Authority): Requester | undefined {
   if (caller === 'operator') return undefined
   const { accountName: account, scope } = caller
   const isAdministrator = caller.isAdministrator && scope.origins === undefined
@@ -100,43 +100,43 @@ export function isOverridable({ rule }: Refusal): boolean {
   return OVERRIDABLE.has(rule)
 }
 
-export function mayOverride(asker: Asker | undefined, gates: Gates): boolean {
-  return asker === undefined || asker.isAdministrator || gates.overriders?.includes(asker.account) === true
+export function mayOverride(requester: Requester | undefined, gates: Gates): boolean {
+  return requester === undefined || requester.isAdministrator || gates.overriders?.includes(requester.account) === true
 }
 
 /** Whether an account may change a view at all, before it is known which releases. */
-export function mayTouch(asker: Asker, { promoters }: Gates): boolean {
-  return promoters === undefined || asker.isAdministrator || promoters.includes(asker.account)
+export function mayTouch(requester: Requester, { promoters }: Gates): boolean {
+  return promoters === undefined || requester.isAdministrator || promoters.includes(requester.account)
 }
 
 /** What a caller needs to change a view at all, before it is known which releases. Throws `forbidden`. */
 export function expectMayTouch(caller: Authority, view: View): void {
   if (caller === 'operator') return
   expectView(caller, view.name)
-  const asker = askerOf(caller)
-  if (!mayTouch(asker, view.gates))
-    throw new DepotError('forbidden', `${asker.account} is not among those who may change ${view.name}`)
+  const requester = requesterOf(caller)
+  if (!mayTouch(requester, view.gates))
+    throw new DepotError('forbidden', `${requester.account} is not among those who may change ${view.name}`)
   // Nothing is worked out for who could change nothing at all.
-  if (view.gates.promoters === undefined && asker.maintains.length === 0)
-    throw new DepotError('forbidden', `${asker.account} is not a maintainer of any origin`)
+  if (view.gates.promoters === undefined && requester.maintains.length === 0)
+    throw new DepotError('forbidden', `${requester.account} is not a maintainer of any origin`)
 }
 
 /** Whether an account may end what another one proposed for releases of these origins: those who are named, or who could make the change. */
-export function mayReject(asker: Asker, { approval, promoters }: Gates, origins: Iterable<string>): boolean {
-  if (asker.isAdministrator) return true
+export function mayReject(requester: Requester, { approval, promoters }: Gates, origins: Iterable<string>): boolean {
+  if (requester.isAdministrator) return true
   const named = approval?.approvers ?? promoters
-  if (named !== undefined && !named.includes(asker.account)) return false
-  const theirs = named === undefined ? asker.maintains : asker.reaches
+  if (named !== undefined && !named.includes(requester.account)) return false
+  const theirs = named === undefined ? requester.maintains : requester.reaches
   return theirs === 'all' || [...origins].every((origin) => theirs.includes(origin))
 }
 
-function mayChange({ steps }: Effect, { view, asker, proposer }: GateState): Refusal[] {
-  if (asker === undefined) return []
+function mayChange({ steps }: Effect, { view, requester, proposer }: GateState): Refusal[] {
+  if (requester === undefined) return []
   const moving = Map.groupBy(
     steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release),
     ({ ident }) => ident.origin,
   )
-  return rightsRefused(view, moving.keys(), { asker, isApproval: proposer !== undefined }).map(
+  return rightsRefused(view, moving.keys(), { requester, isApproval: proposer !== undefined }).map(
     ({ origin, ...refusal }) =>
       origin === undefined
         ? refusal
@@ -148,22 +148,22 @@ function mayChange({ steps }: Effect, { view, asker, proposer }: GateState): Ref
 export function rightsRefused(
   view: View,
   origins: Iterable<string>,
-  { asker, isApproval }: { asker: Asker; isApproval: boolean },
+  { requester, isApproval }: { requester: Requester; isApproval: boolean },
 ): (Refusal & { readonly origin?: string })[] {
   // A named approver needs no role in the origins: the proposer had it.
-  const isApprover = isApproval && view.gates.approval?.approvers?.includes(asker.account) === true
-  if (!isApprover && !mayTouch(asker, view.gates))
-    return [{ rule: 'rights', detail: `${asker.account} is not among those who may change ${view.name}` }]
+  const isApprover = isApproval && view.gates.approval?.approvers?.includes(requester.account) === true
+  if (!isApprover && !mayTouch(requester, view.gates))
+    return [{ rule: 'rights', detail: `${requester.account} is not among those who may change ${view.name}` }]
   // Accounts that the view names as promoters need no role in the origins of what they promote.
   const isNamed = isApprover || view.gates.promoters !== undefined
-  const theirs = isNamed ? asker.reaches : asker.maintains
+  const theirs = isNamed ? requester.reaches : requester.maintains
   const others = theirs === 'all' ? [] : [...origins].filter((origin) => !theirs.includes(origin))
   return others.map((origin) => ({
     rule: 'rights',
     origin,
     detail: isNamed
       ? `this token does not reach the origin ${origin}`
-      : `${asker.account} is not a maintainer of the origin ${origin}`,
+      : `${requester.account} is not a maintainer of the origin ${origin}`,
   }))
 }
 
@@ -294,17 +294,17 @@ function keepsUp({ moves }: Effect, { view, act }: GateState): Refusal[] {
   })
 }
 
-function isApproved(_effect: Effect, { view, asker, proposer }: GateState): Refusal[] {
+function isApproved(_effect: Effect, { view, requester, proposer }: GateState): Refusal[] {
   const { approval } = view.gates
-  if (approval === undefined || asker === undefined) return []
+  if (approval === undefined || requester === undefined) return []
   if (proposer === undefined)
     return [
       { rule: 'approval', detail: `${view.name} changes only when a second person approves: propose it` },
     ]
-  if (proposer === asker.account)
-    return [{ rule: 'approval', detail: `${asker.account} proposed this, and somebody else approves it` }]
-  if (approval.approvers === undefined || approval.approvers.includes(asker.account)) return []
-  return [{ rule: 'approval', detail: `${asker.account} is not among those who approve for ${view.name}` }]
+  if (proposer === requester.account)
+    return [{ rule: 'approval', detail: `${requester.account} proposed this, and somebody else approves it` }]
+  if (approval.approvers === undefined || approval.approvers.includes(requester.account)) return []
+  return [{ rule: 'approval', detail: `${requester.account} is not among those who approve for ${view.name}` }]
 }
 
 function namesOf(...releases: readonly ViewRelease[]): ReleaseName[] {

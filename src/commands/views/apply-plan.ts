@@ -8,7 +8,7 @@ import { once } from '../../ledger/idempotency-store.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import type { ChangeRequest } from '../../views/change-request.ts'
 import type { Considered, Override } from '../../revisions/consider.ts'
-import { askerOf, mayReject } from '../../views/gates.ts'
+import { requesterOf, mayReject } from '../../views/gates.ts'
 import type { PromotionOutcome } from './make-revision.ts'
 import {
   countWaiting,
@@ -258,11 +258,11 @@ async function carryOut(
 
 /** Its maker, or who may decide about it. Throws `forbidden`. */
 function expectMayEnd({ account, effect }: StoredPlan, view: View, caller: Authority): void {
-  const asker = askerOf(caller)
-  if (asker === undefined || asker.account === account) return
+  const requester = requesterOf(caller)
+  if (requester === undefined || requester.account === account) return
   const origins = new Set(effect.releases.map(({ ident }) => parseIdent(ident).origin))
-  if (!mayReject(asker, view.gates, origins))
-    throw new DepotError('forbidden', `${asker.account} is not among those who decide for ${view.name}`)
+  if (!mayReject(requester, view.gates, origins))
+    throw new DepotError('forbidden', `${requester.account} is not among those who decide for ${view.name}`)
 }
 
 /** As `work`; what is no longer there is a conflict, since it was there. */

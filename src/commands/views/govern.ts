@@ -7,7 +7,7 @@ import type { Only } from '../../views/change-request.ts'
 import { MOST_FREEZES, withFreeze, withoutFreeze } from '../../views/freeze.ts'
 import type { Freeze } from '../../views/freeze.ts'
 import { listCommonFreezes, setCommonFreezes, setFreezes } from '../../revisions/freeze-store.ts'
-import { askerOf, mayTouch } from '../../views/gates.ts'
+import { requesterOf, mayTouch } from '../../views/gates.ts'
 import { UNSTABLE } from '../../views/view.ts'
 import type { Gates, View } from '../../views/view.ts'
 import { findView, getView, setGates } from '../../revisions/view-store.ts'
@@ -141,14 +141,14 @@ function onlyOf({ origin, name }: Only): Only {
 
 /** The promoters that a view names may freeze and thaw it. A token narrowed to origins may not: a freeze concerns every origin in the view. */
 function expectMayStop(view: View, caller: Authority): void {
-  const asker = askerOf(caller)
+  const requester = requesterOf(caller)
   if (
-    asker === undefined ||
-    asker.isAdministrator ||
-    (asker.reaches === 'all' && view.gates.promoters !== undefined && mayTouch(asker, view.gates))
+    requester === undefined ||
+    requester.isAdministrator ||
+    (requester.reaches === 'all' && view.gates.promoters !== undefined && mayTouch(requester, view.gates))
   )
     return
-  throw new DepotError('forbidden', `${asker.account} may not freeze or thaw ${view.name}`)
+  throw new DepotError('forbidden', `${requester.account} may not freeze or thaw ${view.name}`)
 }
 
 async function viewToGovern(change: Change, name: string): Promise<View> {

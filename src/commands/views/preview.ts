@@ -7,7 +7,7 @@ import type { Change } from '../../ledger/change.ts'
 import { deleteChannelsOf } from '../../channels/channel-store.ts'
 import { createView } from './create-view.ts'
 import { findReleases } from '../../revisions/dependency-store.ts'
-import { askerOf, expectMayTouch, rightsRefused } from '../../views/gates.ts'
+import { requesterOf, expectMayTouch, rightsRefused } from '../../views/gates.ts'
 import { makeRevision } from './make-revision.ts'
 import { listPointersOf, onlyMembers, readPresent } from '../../revisions/member-store.ts'
 import { lineOf, planChange } from '../../views/plan.ts'
@@ -55,8 +55,8 @@ export async function makePreview(change: Change, input: { name: string; plan: s
       .filter((step) => step.change !== 'unchanged')
       .map(({ ident }) => parseIdent(ident).origin),
   )
-  const asker = askerOf(change.caller)
-  const refusals = asker === undefined ? [] : rightsRefused(base, origins, { asker, isApproval: false })
+  const requester = requesterOf(change.caller)
+  const refusals = requester === undefined ? [] : rightsRefused(base, origins, { requester, isApproval: false })
   if (refusals.length > 0) throw refusalOf('forbidden', refusals)
   if (base.name === UNSTABLE)
     throw new DepotError('refused', `${UNSTABLE} has no preview: everything is in it`)
@@ -168,8 +168,8 @@ async function close(change: Change, preview: View): Promise<void> {
 }
 
 function expectOwn(plan: StoredPlan, caller: Authority): void {
-  const asker = askerOf(caller)
-  if (asker === undefined || asker.isAdministrator || asker.account === plan.account) return
+  const requester = requesterOf(caller)
+  if (requester === undefined || requester.isAdministrator || requester.account === plan.account) return
   throw new DepotError(
     'forbidden',
     `the plan is ${plan.account === undefined ? "the operator's" : `${plan.account}'s`}`,

@@ -15,7 +15,7 @@ import type { ChangeRequest, SeenRequest } from '../../views/change-request.ts'
 import { listHidden } from '../../revisions/dependency-store.ts'
 import { consider, expectAllowed, withoutHidden } from '../../revisions/consider.ts'
 import type { Considered, Context, Override } from '../../revisions/consider.ts'
-import { askerOf, rightsRefused } from '../../views/gates.ts'
+import { requesterOf, rightsRefused } from '../../views/gates.ts'
 import { makeRevision } from './make-revision.ts'
 import type { PromotionOutcome, Why } from './make-revision.ts'
 import type { Wanted } from '../../views/plan.ts'
@@ -182,7 +182,7 @@ export async function expectStillAllowed(
       .filter((step) => step.change !== 'unchanged')
       .map(({ ident }) => parseIdent(ident).origin),
   )
-  const refusals = rightsRefused(view, origins, { asker: askerOf(caller), isApproval })
+  const refusals = rightsRefused(view, origins, { requester: requesterOf(caller), isApproval })
   if (refusals.length > 0) throw refusalOf('forbidden', refusals)
   const named = [
     ...outcome.releases,

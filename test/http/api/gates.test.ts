@@ -550,7 +550,7 @@ test('bulk moves and channels of Habitat clients are judged by the same rules', 
   t.equal(await revisionOf(view), 1)
 })
 
-test('what the asker may not see is not there for what they promote, and is named to nobody who may not know of it', async (t) => {
+test('what the caller may not see is not there for what they promote, and is named to nobody who may not know of it', async (t) => {
   const [hidden, open] = (await makeReleases(started, `umbrella/hidden/1.0/${STAMP}`, {
     name: `acme/open/1.0/${STAMP}`,
     deps: [`umbrella/hidden/1.0/${STAMP}`],

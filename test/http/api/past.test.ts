@@ -270,7 +270,7 @@ acme/web  1.0.0    20260101000000  x86_64-linux  1     2026-01-02T00:00:00Z  4  
   )
 })
 
-test('a pointer that the view never had is not found, and neither is one that only held what the asker may not see', async (t) => {
+test('a pointer that the view never had is not found, and neither is one that only held what the caller may not see', async (t) => {
   const nothing = (await get('/views/prod/pointers/acme/nothing', null)).body?.['detail']
   t.equal(nothing, 'prod never had acme/nothing for x86_64-linux')
   t.match(await get('/views/prod/pointers/acme/secret', null), {

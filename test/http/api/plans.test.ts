@@ -421,7 +421,7 @@ test('nothing is proposed that changes nothing', async (t) => {
 
 const isTold = ({ text }: ApiAnswer) => /mix\/2|only/.test(text)
 
-test('no plan and no refusal names what the asker may not see', async (t) => {
+test('no plan and no refusal names what the caller may not see', async (t) => {
   const [open, secret, only] = (await makeReleases(
     started,
     `acme/mix/1.0/${STAMP}`,

@@ -165,7 +165,7 @@ test('who may promote in one origin pulls nothing of another one along, unless t
   t.match(await promote(view, body, ci), { status: 200, differences: '' })
 })
 
-test('what the asker may not see is in no set', async (t) => {
+test('what the caller may not see is in no set', async (t) => {
   await makeReleases(started, `umbrella/secret/1.0/${STAMP}`)
   await setVisibility(started, `umbrella/secret/1.0/${STAMP}`, 'private')
   const [from, to] = [await freshView(), await freshView()]
