@@ -17,7 +17,7 @@ const KEPT_MS = 7 * 86_400_000
  * Runs `act` once for each key. A repeated request gets the first outcome, unless `expectStill` throws because the
  * caller has lost the right to it. Throws `idempotency_mismatch` if the key came with another request.
  */
-export async function once<Outcome>(
+export async function runOnce<Outcome>(
   change: Change,
   key: IdempotencyKey | undefined,
   { expectStill }: { expectStill: (kept: Outcome) => Promise<void> },

@@ -3,7 +3,7 @@ import { parseIdent } from '../../package/ident.ts'
 import type { Target } from '../../package/target.ts'
 import { findViewRelease } from '../../revisions/member-store.ts'
 import { leavePreview } from '../views/preview.ts'
-import { alter } from '../views/promote.ts'
+import { changeMembers } from '../views/promote.ts'
 import { STABLE } from '../../views/view.ts'
 import { listViewsWith } from '../../revisions/view-store.ts'
 import type { Change } from '../../ledger/change.ts'
@@ -42,7 +42,7 @@ export async function deleteRelease(
     throw new DepotError('in_use', `other packages depend on ${ident.origin}/${ident.name}`, { builderText })
   }
   for (const view of views)
-    await alter(
+    await changeMembers(
       change,
       view,
       { joining: [], leaving: [release] },

@@ -5,7 +5,7 @@ import { DepotError } from '../../errors.ts'
 import type { HartMetadata } from '../../hart/metadata.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
 import { formatIdent, parseIdent } from '../../package/ident.ts'
-import { alter } from '../views/promote.ts'
+import { changeMembers } from '../views/promote.ts'
 import { UNSTABLE } from '../../views/view.ts'
 import { findViewRelease } from '../../revisions/member-store.ts'
 import { getView } from '../../revisions/view-store.ts'
@@ -118,7 +118,7 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
   )
   const release = await findViewRelease(trx, ident, target)
   if (release === undefined) throw new Error(`${input.ident} was published and is not there`)
-  await alter(
+  await changeMembers(
     change,
     await getView(trx, UNSTABLE),
     { joining: [{ release }], leaving: [] },

@@ -4,7 +4,7 @@ import { expectView } from '../../access/rights.ts'
 import { DepotError, refusalOf } from '../../errors.ts'
 import { parseIdent } from '../../package/ident.ts'
 import type { Change } from '../../ledger/change.ts'
-import { once } from '../../ledger/idempotency-store.ts'
+import { runOnce } from '../../ledger/idempotency-store.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import type { ChangeRequest } from '../../views/change-request.ts'
 import type { Considered, Override } from '../../revisions/consider.ts'
@@ -21,7 +21,7 @@ import {
 } from '../../revisions/plan-store.ts'
 import { closePreviews, showInPreviews } from './preview.ts'
 import { listHidden } from '../../revisions/dependency-store.ts'
-import { commit, expectStillAllowed, work } from './promote.ts'
+import { applyChange, expectStillAllowed, resolveChange } from './promote.ts'
 import type { Resolved } from '../../revisions/resolve.ts'
 import { changesAnything, digestOf, effectOf, expiryOf, releasesIn } from '../../revisions/stored-plan.ts'
 import type { StoredPlan } from '../../revisions/stored-plan.ts'
@@ -88,7 +88,7 @@ export async function propose(change: Change, input: PlanInput): Promise<StoredP
  * that was applied or can no longer be made, `idempotency_mismatch`, and what rules say.
  */
 export async function applyPlan(change: Change, input: ApplyInput): Promise<Applied> {
-  return once(
+  return runOnce(
     change,
     input.idempotency,
     { expectStill: (applied) => expectStillTold(change, applied) },
@@ -101,7 +101,7 @@ export async function applyPlan(change: Change, input: ApplyInput): Promise<Appl
 
 /** Makes what a proposal says, by a second person. As {@link applyPlan}; a proposal that is stale has ended. */
 export async function approve(change: Change, input: ApplyInput): Promise<Applied> {
-  return once(
+  return runOnce(
     change,
     input.idempotency,
     { expectStill: (applied) => expectStillTold(change, applied, { isApproval: true }) },
@@ -133,7 +133,7 @@ async function keep(
   const { trx } = change
   const request = { ...input.request, audience: audienceOfChanges(change.caller) }
   const view = await getView(trx, request.view)
-  const worked = await work(change, view, request, { isThorough: true })
+  const worked = await resolveChange(change, view, request, { isThorough: true })
   const { audience } = request
   const hidden = audience.seesAll
     ? new Set()
@@ -232,7 +232,7 @@ async function carryOut(
   const view = await getView(trx, plan.view)
   const { reason: planned, ...request } = plan.request
   const reason = input.reason ?? planned
-  const worked = await workAgain(change, view, request, {
+  const worked = await resolvePlannedChange(change, view, request, {
     isThorough: true,
     ...(proposer !== undefined && { proposer }),
   })
@@ -250,7 +250,7 @@ async function carryOut(
     await showInPreviews(change, view, plan.id, planId)
     return { stale: await getPlan(trx, nextToken) }
   }
-  const outcome = await commit(change, view, worked, { ...input, ...(reason !== undefined && { reason }) })
+  const outcome = await applyChange(change, view, worked, { ...input, ...(reason !== undefined && { reason }) })
   await endPlan(trx, plan.id, { at, how: 'applied', deciderId, revision: outcome.revision })
   await closePreviews(change, plan.id)
   return { outcome }
@@ -265,10 +265,10 @@ function expectMayEnd({ account, effect }: StoredPlan, view: View, caller: Autho
     throw new DepotError('forbidden', `${requester.account} is not among those who decide for ${view.name}`)
 }
 
-/** As `work`; what is no longer there is a conflict, since it was there. */
-async function workAgain(...given: Parameters<typeof work>): ReturnType<typeof work> {
+/** As `resolveChange`; what is no longer there is a conflict, since it was there. */
+async function resolvePlannedChange(...given: Parameters<typeof resolveChange>): ReturnType<typeof resolveChange> {
   try {
-    return await work(...given)
+    return await resolveChange(...given)
   } catch (cause) {
     if (!(cause instanceof DepotError) || (cause.code !== 'not_found' && cause.code !== 'not_member'))
       throw cause

@@ -12,7 +12,7 @@ import {
 import type { Channel } from '../../channels/channel-store.ts'
 import { createView } from './create-view.ts'
 import { listMembersOfOrigin } from '../../revisions/member-store.ts'
-import { alter } from './promote.ts'
+import { changeMembers } from './promote.ts'
 import { UNSTABLE, isRuled } from '../../views/view.ts'
 import type { View } from '../../views/view.ts'
 import { closeView, findView, getView } from '../../revisions/view-store.ts'
@@ -86,7 +86,7 @@ export async function removeChannel(
   if (view.name === UNSTABLE && members.length > 0)
     throw new DepotError('refused', `nothing is demoted from ${UNSTABLE}: it holds every release`)
   if (members.length > 0)
-    await alter(
+    await changeMembers(
       change,
       view,
       { joining: [], leaving: members },

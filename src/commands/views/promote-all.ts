@@ -3,7 +3,7 @@ import { getOrigin } from '../../origins/origin-store.ts'
 import type { Change } from '../../ledger/change.ts'
 import { ensureChannel } from './channel.ts'
 import { listMembersOfOrigin, onlyMembers } from '../../revisions/member-store.ts'
-import { alter } from './promote.ts'
+import { changeMembers } from './promote.ts'
 import { UNSTABLE } from '../../views/view.ts'
 import type { View, ViewRelease } from '../../views/view.ts'
 import { findView } from '../../revisions/view-store.ts'
@@ -32,7 +32,7 @@ export async function promoteAll(change: Change, input: BulkInput): Promise<Bulk
   expectDifferent(input, input.target === UNSTABLE)
   const { target, releases } = await sides(change, input)
   if (releases.length === 0) return unchanged(target)
-  const { view, revision, isChanged } = await alter(
+  const { view, revision, isChanged } = await changeMembers(
     change,
     target,
     { joining: releases.map((release) => ({ release })), leaving: [] },
@@ -49,7 +49,7 @@ export async function demoteAll(change: Change, input: BulkInput): Promise<BulkO
     onlyMembers(db, target, releases),
   )
   if (members.length === 0) return unchanged(target)
-  const { view, revision, isChanged } = await alter(
+  const { view, revision, isChanged } = await changeMembers(
     change,
     target,
     { joining: [], leaving: members },

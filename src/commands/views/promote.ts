@@ -7,7 +7,7 @@ import { expectRevisionKnown } from '../../ledger/position-store.ts'
 import { formatIdent, parseIdent } from '../../package/ident.ts'
 import type { Target } from '../../package/target.ts'
 import type { Change } from '../../ledger/change.ts'
-import { once } from '../../ledger/idempotency-store.ts'
+import { runOnce } from '../../ledger/idempotency-store.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import type { Basis } from '../../ledger/read-ahead.ts'
 import { channelExists } from '../../channels/channel-store.ts'
@@ -66,18 +66,18 @@ export async function changeView(
   change: Change,
   input: Asking & { readonly request: ChangeRequest },
 ): Promise<PromotionOutcome> {
-  return once(
+  return runOnce(
     change,
     input.idempotency,
     { expectStill: (outcome) => expectStillAllowed(change, outcome) },
     async () => {
       const view = await getView(change.trx, input.request.view)
       await expectRevision(change, view, input)
-      const { resolved, considered } = await work(change, view, {
+      const { resolved, considered } = await resolveChange(change, view, {
         ...input.request,
         audience: audienceOfChanges(change.caller),
       })
-      return commit(change, view, { resolved, considered }, input)
+      return applyChange(change, view, { resolved, considered }, input)
     },
   )
 }
@@ -95,7 +95,7 @@ export async function expectRevision(
 }
 
 /** Works out what a request would do to a view now. Throws as {@link changeView}, but for what rules say. */
-export async function work(
+export async function resolveChange(
   change: Change,
   view: View,
   request: SeenRequest,
@@ -119,7 +119,7 @@ export async function work(
 }
 
 /** Makes what was worked out, if the rules of the view let it pass or are set aside. */
-export async function commit(
+export async function applyChange(
   change: Change,
   view: View,
   { resolved, considered }: { resolved: Resolved; considered: Considered },
@@ -147,7 +147,7 @@ export async function commit(
  * A change that follows from another one, such as an upload. It is judged by the view's rules, and made whole or not at all. Rights on
  * the view are those of `by`: the caller's, or the operator's where the change follows from what the caller may do anyway.
  */
-export async function alter(
+export async function changeMembers(
   change: Change,
   view: View,
   wanted: Wanted,
