@@ -3,7 +3,7 @@ import { lastsFrom } from '../clock.ts'
 import type { PointerMove, Source } from '../ledger/entry.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import type { SeenRequest } from '../views/change-request.ts'
-import type { Considered, Missing } from './consider.ts'
+import type { Evaluation, Missing } from './evaluate.ts'
 import type { Refusal } from '../views/gates.ts'
 import { describeMove, describeStep } from '../views/plan.ts'
 import type { DescribedStep } from '../views/plan.ts'
@@ -56,7 +56,7 @@ export interface PlanEnd {
 
 export function effectOf(
   view: View,
-  { resolved, considered }: { resolved: Resolved; considered: Considered },
+  { resolved, evaluation }: { resolved: Resolved; evaluation: Evaluation },
 ): PlannedEffect {
   const { source, of, pinned } = resolved
   return {
@@ -64,11 +64,11 @@ export function effectOf(
     act: pinned.act,
     ...(source !== undefined && { source }),
     ...(of !== undefined && { of }),
-    ...(considered.effect.rule !== undefined && { rule: considered.effect.rule }),
-    releases: considered.effect.steps.map(describeStep),
-    pointers: considered.effect.moves.map(describeMove),
-    refusals: considered.refusals,
-    missing: considered.missing,
+    ...(evaluation.effect.rule !== undefined && { rule: evaluation.effect.rule }),
+    releases: evaluation.effect.steps.map(describeStep),
+    pointers: evaluation.effect.moves.map(describeMove),
+    refusals: evaluation.refusals,
+    missing: evaluation.missing,
   }
 }
 

@@ -101,7 +101,11 @@ export function isOverridable({ rule }: Refusal): boolean {
 }
 
 export function mayOverride(requester: Requester | undefined, gates: Gates): boolean {
-  return requester === undefined || requester.isAdministrator || gates.overriders?.includes(requester.account) === true
+  return (
+    requester === undefined ||
+    requester.isAdministrator ||
+    gates.overriders?.includes(requester.account) === true
+  )
 }
 
 /** Whether an account may change a view at all, before it is known which releases. */
@@ -122,7 +126,11 @@ export function expectMayTouch(caller: Authority, view: View): void {
 }
 
 /** Whether an account may end what another one proposed for releases of these origins: those who are named, or who could make the change. */
-export function mayReject(requester: Requester, { approval, promoters }: Gates, origins: Iterable<string>): boolean {
+export function mayReject(
+  requester: Requester,
+  { approval, promoters }: Gates,
+  origins: Iterable<string>,
+): boolean {
   if (requester.isAdministrator) return true
   const named = approval?.approvers ?? promoters
   if (named !== undefined && !named.includes(requester.account)) return false
@@ -304,7 +312,9 @@ function isApproved(_effect: Effect, { view, requester, proposer }: GateState): 
   if (proposer === requester.account)
     return [{ rule: 'approval', detail: `${requester.account} proposed this, and somebody else approves it` }]
   if (approval.approvers === undefined || approval.approvers.includes(requester.account)) return []
-  return [{ rule: 'approval', detail: `${requester.account} is not among those who approve for ${view.name}` }]
+  return [
+    { rule: 'approval', detail: `${requester.account} is not among those who approve for ${view.name}` },
+  ]
 }
 
 function namesOf(...releases: readonly ViewRelease[]): ReleaseName[] {

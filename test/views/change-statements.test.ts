@@ -4,7 +4,7 @@ import tap, { test } from 'tap'
 import { EVERYONE } from '../../src/access/access.ts'
 import { StablePlanDialect } from '../../src/database/dialect.ts'
 import type { Schema } from '../../src/database/schema.ts'
-import { consider } from '../../src/revisions/consider.ts'
+import { evaluate } from '../../src/revisions/evaluate.ts'
 import { readHeldSince } from '../../src/revisions/gate-store.ts'
 import { closeMemberships, movePointers, openMemberships } from '../../src/revisions/member-store.ts'
 import { resolve } from '../../src/revisions/resolve.ts'
@@ -72,7 +72,7 @@ const wanted = async (count: number) =>
   ).wanted
 const changes: Record<string, (count: number) => Promise<unknown>> = {
   'a promotion with what it needs, under every rule': async (count) =>
-    consider(db, view, await wanted(count), {
+    evaluate(db, view, await wanted(count), {
       act: 'promote',
       clock,
       caller: 'operator',

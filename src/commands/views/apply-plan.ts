@@ -7,7 +7,7 @@ import type { Change } from '../../ledger/change.ts'
 import { runOnce } from '../../ledger/idempotency-store.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import type { ChangeRequest } from '../../views/change-request.ts'
-import type { Considered, Override } from '../../revisions/consider.ts'
+import type { Evaluation, Override } from '../../revisions/evaluate.ts'
 import { requesterOf, mayReject } from '../../views/gates.ts'
 import type { PromotionOutcome } from './make-revision.ts'
 import {
@@ -158,7 +158,7 @@ async function insert(
     token: string
     keptMs: number
     reason?: string
-    worked: { resolved: Resolved; considered: Considered }
+    worked: { resolved: Resolved; evaluation: Evaluation }
   },
 ): Promise<number> {
   const { kind, token, keptMs, reason, worked } = plan
@@ -250,7 +250,10 @@ async function carryOut(
     await showInPreviews(change, view, plan.id, planId)
     return { stale: await getPlan(trx, nextToken) }
   }
-  const outcome = await applyChange(change, view, worked, { ...input, ...(reason !== undefined && { reason }) })
+  const outcome = await applyChange(change, view, worked, {
+    ...input,
+    ...(reason !== undefined && { reason }),
+  })
   await endPlan(trx, plan.id, { at, how: 'applied', deciderId, revision: outcome.revision })
   await closePreviews(change, plan.id)
   return { outcome }
@@ -266,7 +269,9 @@ function expectMayEnd({ account, effect }: StoredPlan, view: View, caller: Autho
 }
 
 /** As `resolveChange`; what is no longer there is a conflict, since it was there. */
-async function resolvePlannedChange(...given: Parameters<typeof resolveChange>): ReturnType<typeof resolveChange> {
+async function resolvePlannedChange(
+  ...given: Parameters<typeof resolveChange>
+): ReturnType<typeof resolveChange> {
   try {
     return await resolveChange(...given)
   } catch (cause) {

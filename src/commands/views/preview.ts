@@ -56,7 +56,8 @@ export async function makePreview(change: Change, input: { name: string; plan: s
       .map(({ ident }) => parseIdent(ident).origin),
   )
   const requester = requesterOf(change.caller)
-  const refusals = requester === undefined ? [] : rightsRefused(base, origins, { requester, isApproval: false })
+  const refusals =
+    requester === undefined ? [] : rightsRefused(base, origins, { requester, isApproval: false })
   if (refusals.length > 0) throw refusalOf('forbidden', refusals)
   if (base.name === UNSTABLE)
     throw new DepotError('refused', `${UNSTABLE} has no preview: everything is in it`)

@@ -13,8 +13,8 @@ import type { Basis } from '../../ledger/read-ahead.ts'
 import { channelExists } from '../../channels/channel-store.ts'
 import type { ChangeRequest, SeenRequest } from '../../views/change-request.ts'
 import { listHidden } from '../../revisions/dependency-store.ts'
-import { consider, expectAllowed, withoutHidden } from '../../revisions/consider.ts'
-import type { Considered, Context, Override } from '../../revisions/consider.ts'
+import { evaluate, expectAllowed, withoutHidden } from '../../revisions/evaluate.ts'
+import type { Evaluation, Context, Override } from '../../revisions/evaluate.ts'
 import { requesterOf, rightsRefused } from '../../views/gates.ts'
 import { makeRevision } from './make-revision.ts'
 import type { PromotionOutcome, Why } from './make-revision.ts'
@@ -26,7 +26,7 @@ import type { Requirement, View, ViewRelease } from '../../views/view.ts'
 import { getPastView, getView } from '../../revisions/view-store.ts'
 
 /** How a change is asked for, whatever it is. */
-export interface Asking {
+export interface ChangeOptions {
   readonly reason?: string
   /** Refuse with `stale_revision` unless the view is at this revision, and with `other_history` where it is another one than was read. */
   readonly expectRevision?: number
@@ -36,7 +36,7 @@ export interface Asking {
   readonly override?: Override
 }
 
-export interface PromotionInput extends Asking {
+export interface PromotionInput extends ChangeOptions {
   readonly view: string
   /** In the order they are promoted; one named twice counts once. */
   readonly releases: readonly { readonly ident: string; readonly target: Target }[]
@@ -45,17 +45,17 @@ export interface PromotionInput extends Asking {
 /** Moves releases into a view. As {@link changeView}. */
 export async function promote(
   change: Change,
-  { view, releases, ...asking }: PromotionInput,
+  { view, releases, ...options }: PromotionInput,
 ): Promise<PromotionOutcome> {
-  return changeView(change, { ...asking, request: { view, act: 'promote', source: { releases } } })
+  return changeView(change, { ...options, request: { view, act: 'promote', source: { releases } } })
 }
 
 /** Takes releases out of a view. As {@link changeView}. */
 export async function demote(
   change: Change,
-  { view, releases, ...asking }: PromotionInput,
+  { view, releases, ...options }: PromotionInput,
 ): Promise<PromotionOutcome> {
-  return changeView(change, { ...asking, request: { view, act: 'demote', source: { releases } } })
+  return changeView(change, { ...options, request: { view, act: 'demote', source: { releases } } })
 }
 
 /**
@@ -64,7 +64,7 @@ export async function demote(
  */
 export async function changeView(
   change: Change,
-  input: Asking & { readonly request: ChangeRequest },
+  input: ChangeOptions & { readonly request: ChangeRequest },
 ): Promise<PromotionOutcome> {
   return runOnce(
     change,
@@ -73,11 +73,11 @@ export async function changeView(
     async () => {
       const view = await getView(change.trx, input.request.view)
       await expectRevision(change, view, input)
-      const { resolved, considered } = await resolveChange(change, view, {
+      const { resolved, evaluation } = await resolveChange(change, view, {
         ...input.request,
         audience: audienceOfChanges(change.caller),
       })
-      return applyChange(change, view, { resolved, considered }, input)
+      return applyChange(change, view, { resolved, evaluation }, input)
     },
   )
 }
@@ -86,7 +86,7 @@ export async function changeView(
 export async function expectRevision(
   { trx }: Change,
   view: View,
-  { expectRevision: expected, expectMark: mark }: Asking,
+  { expectRevision: expected, expectMark: mark }: ChangeOptions,
 ): Promise<void> {
   if (expected === undefined) return
   await expectRevisionKnown(trx, view, { number: expected, mark })
@@ -100,13 +100,13 @@ export async function resolveChange(
   view: View,
   request: SeenRequest,
   how: { proposer?: string; isThorough?: boolean } = {},
-): Promise<{ resolved: Resolved; considered: Considered }> {
+): Promise<{ resolved: Resolved; evaluation: Evaluation }> {
   expectChangeable(view, request)
   if (request.act === 'set-rule' && change.caller !== 'operator') expectAdministrator(change.caller)
   return change.read(`what a change does to ${view.name}`, basisOf(view), async (db) => {
     const resolved = await resolve(db, view, request)
     await expectChannels(db, view, resolved.wanted, request.audience)
-    const considered = await consider(db, view, resolved.wanted, {
+    const evaluation = await evaluate(db, view, resolved.wanted, {
       act: request.act,
       clock: change.clock,
       audience: request.audience,
@@ -114,7 +114,7 @@ export async function resolveChange(
       caller: change.caller,
       ...how,
     })
-    return { resolved, considered }
+    return { resolved, evaluation }
   })
 }
 
@@ -122,16 +122,16 @@ export async function resolveChange(
 export async function applyChange(
   change: Change,
   view: View,
-  { resolved, considered }: { resolved: Resolved; considered: Considered },
-  how: Asking & { readonly proposer?: string },
+  { resolved, evaluation }: { resolved: Resolved; evaluation: Evaluation },
+  how: ChangeOptions & { readonly proposer?: string },
 ): Promise<PromotionOutcome> {
   const { override, reason, proposer } = how
-  const refusals = await withoutHidden(change.trx, considered.refusals, audienceOfChanges(change.caller))
+  const refusals = await withoutHidden(change.trx, evaluation.refusals, audienceOfChanges(change.caller))
   const overridden = expectAllowed(view, refusals, { caller: change.caller, override }).map(
     ({ detail }) => detail,
   )
   const { source, of, only, pinned } = resolved
-  return makeRevision(change, view, considered.effect, {
+  return makeRevision(change, view, evaluation.effect, {
     act: pinned.act,
     ...(reason !== undefined && { reason }),
     ...(of !== undefined && { of }),
@@ -157,7 +157,7 @@ export async function changeMembers(
   expectNoPreview(view)
   const context: Context = { act: why.act, clock: change.clock, caller: by, audience: audienceOfChanges(by) }
   const { effect, refusals } = await change.read(`what follows for ${view.name}`, basisOf(view), (db) =>
-    consider(db, view, wanted, context),
+    evaluate(db, view, wanted, context),
   )
   expectAllowed(view, refusals, { caller: by })
   return makeRevision(change, view, effect, cause)

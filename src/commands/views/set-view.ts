@@ -10,7 +10,7 @@ import type { View } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
 
 /** What is absent stays as it is. */
-export interface SetViewInput extends Asking {
+export interface SetViewInput extends ChangeOptions {
   readonly view: string
   readonly rule?: ViewRule
   readonly ungoverned?: readonly string[]

@@ -39,7 +39,7 @@ export interface Missing {
   readonly chain: readonly string[]
 }
 
-export interface Considered {
+export interface Evaluation {
   readonly effect: Effect
   readonly refusals: readonly Refusal[]
   readonly missing: readonly Missing[]
@@ -53,7 +53,7 @@ const NOTHING_KNOWN: Dependencies = {
 }
 
 /** What a change would do to a view as it stands, and what its rules say of that. Reads, and writes nothing. */
-export async function consider(db: Db, view: View, wanted: Wanted, context: Context): Promise<Considered> {
+export async function evaluate(db: Db, view: View, wanted: Wanted, context: Context): Promise<Evaluation> {
   const rule = wanted.rule ?? view.rule
   const effect = planChange(rule, wanted, await readPresent(db, { id: view.id, rule }, wanted))
   const { gates } = view
