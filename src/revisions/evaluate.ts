@@ -84,7 +84,7 @@ export async function evaluate(db: Db, view: View, wanted: Wanted, context: Cont
   const refusals = await withoutHidden(
     db,
     changesView(effect)
-      ? [...(await mayKnow(db, effect, context)), ...judge(effect, state), ...conflicts]
+      ? [...(await checkVisibility(db, effect, context)), ...judge(effect, state), ...conflicts]
       : conflicts,
     context.audience,
   )
@@ -92,7 +92,7 @@ export async function evaluate(db: Db, view: View, wanted: Wanted, context: Cont
 }
 
 /** Nobody changes what they may not see: a view may name accounts that have no role in an origin. */
-async function mayKnow(db: Db, { steps, moves }: Effect, { caller }: Context): Promise<Refusal[]> {
+async function checkVisibility(db: Db, { steps, moves }: Effect, { caller }: Context): Promise<Refusal[]> {
   const audience = audienceOfChanges(caller)
   if (caller === 'operator' || audience.seesAll) return []
   const changed = steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release)

@@ -83,19 +83,19 @@ export async function readPresent(
     for (const pointer of await listPointersOfPackages(db, view.id, ids))
       pointers.set(lineOf(pointer), pointer)
   }
-  const heirs = new Map<string, ViewRelease>()
+  const successors = new Map<string, ViewRelease>()
   const joined = new Set(joining.map(({ release }) => lineOf(release)))
   for (const [line, gone] of Map.groupBy(leaving, lineOf)) {
     const pointer = pointers.get(line)
     const goneIds = new Set(gone.map(({ releaseId }) => releaseId))
     if (pointer === undefined || !goneIds.has(pointer.releaseId)) continue
     if (view.rule === 'promoted' && joined.has(line)) continue // what joins leads
-    const heir = (await listFirstMembers(db, view, pointer, gone.length + 1)).find(
+    const successor = (await listFirstMembers(db, view, pointer, gone.length + 1)).find(
       ({ releaseId }) => !goneIds.has(releaseId),
     )
-    if (heir !== undefined) heirs.set(line, heir)
+    if (successor !== undefined) successors.set(line, successor)
   }
-  return { members, pointers, heirs }
+  return { members, pointers, successors }
 }
 
 /** Of each line of which `latest` would be another one under a rule: the release that it would be, by package and target. */

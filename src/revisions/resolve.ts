@@ -21,7 +21,7 @@ import {
 } from './member-store.ts'
 import { lineOf } from '../views/plan.ts'
 import type { Joining, Wanted } from '../views/plan.ts'
-import { restoreLine, revertLine, together } from './restore.ts'
+import { restoreLine, revertLine, combine } from './restore.ts'
 import type { Conflict, PastRelease, Restored } from './restore.ts'
 import { ruleAt, setsRule } from '../views/rule.ts'
 import { MOST_MOVED, expectMovable } from '../views/view.ts'
@@ -74,9 +74,11 @@ async function resolvePromotion(db: Db, view: View, request: Of<'promote'>): Pro
   const kept = new Set([...releases, ...needed].map(({ releaseId }) => releaseId))
   const leaving =
     request.isExact === true
-      ? (await absentFrom(db, view, request.source, releases)).filter(({ releaseId }) => !kept.has(releaseId))
+      ? (await membersAbsentFrom(db, view, request.source, releases)).filter(
+          ({ releaseId }) => !kept.has(releaseId),
+        )
       : []
-  const dependencies = await comeAlong(db, view, needed, { releases, leaving })
+  const dependencies = await joiningDependencies(db, view, needed, { releases, leaving })
   const wanted = { joining: [...dependencies, ...releases.map((release) => ({ release }))], leaving }
   return { wanted, ...taken, of: undefined, only: undefined, pinned: { ...request, source: pinned } }
 }
@@ -142,7 +144,7 @@ async function resolveRule(db: Db, view: View, request: Of<'set-rule'>): Promise
   const isOther = request.rule !== view.rule
   const leaders = isOther ? await listLeadersUnder(db, view.id, request.rule) : []
   const wanted = {
-    joining: leaders.map((release) => ({ release, isAnew: true })),
+    joining: leaders.map((release) => ({ release, rejoins: true })),
     leaving: [],
     ...(isOther && { rule: request.rule }),
   }
@@ -242,7 +244,7 @@ async function findNeeded(
  * What is needed and the view does not have. A dependency is there to be found, not to be run: it joins without taking `latest`
  * from a higher release that the view has of its package, unless that leaves, or joins by itself.
  */
-async function comeAlong(
+async function joiningDependencies(
   db: Db,
   view: View,
   needed: readonly ViewRelease[],
@@ -264,14 +266,14 @@ async function comeAlong(
       !settled.has(pointer.releaseId) &&
       pointer.orderKey > (rising.at(-1)?.orderKey ?? '')
     if (view.rule === 'promoted' && isHigher)
-      joining.push({ release: pointer, isAnew: true, isDependency: true })
+      joining.push({ release: pointer, rejoins: true, isDependency: true })
   }
   // What was asked for joins after what it needs, also where that is of the same package.
   return joining
 }
 
 /** Members of packages that the view has and the source, as far as it was asked about, does not. */
-async function absentFrom(
+async function membersAbsentFrom(
   db: Db,
   view: View,
   source: ReleaseSource,
@@ -307,7 +309,7 @@ async function restore(db: Db, view: View, revision: number, only: Only | undefi
         ),
       )
   }
-  return together(parts)
+  return combine(parts)
 }
 
 async function revert(db: Db, view: View, revision: number, only: Only | undefined): Promise<Restored> {
@@ -337,7 +339,7 @@ async function revert(db: Db, view: View, revision: number, only: Only | undefin
       )
     }
   }
-  return together(parts)
+  return combine(parts)
 }
 
 function isSame(one: readonly ViewRelease[], other: readonly ViewRelease[]): boolean {

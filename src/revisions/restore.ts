@@ -143,7 +143,7 @@ function idsOf(members: Members): Set<number> {
 }
 
 /** Puts what concerns different lines together. */
-export function together(parts: readonly Restored[]): Restored {
+export function combine(parts: readonly Restored[]): Restored {
   return {
     wanted: {
       joining: parts.flatMap(({ wanted }) => wanted.joining),
@@ -172,7 +172,7 @@ function conflictOf(detail: string, ...releases: readonly (ViewRelease | undefin
 }
 
 function joinAnew(release: ViewRelease): Joining {
-  return { release, isAnew: true }
+  return { release, rejoins: true }
 }
 
 function nameOf(release: ViewRelease): string {

@@ -69,7 +69,14 @@ export interface Dependencies {
 
 type Gate = (effect: Effect, state: GateState) => Refusal[]
 
-const GATES: readonly Gate[] = [mayChange, isThawed, meetsRequirements, keepsClosure, keepsUp, isApproved]
+const GATES: readonly Gate[] = [
+  checkRights,
+  checkFreezes,
+  checkRequirements,
+  checkClosure,
+  checkDowngrades,
+  checkApproval,
+]
 
 /** Rules that a change is refused by whoever asks, and that who may break the glass can set aside. */
 const OVERRIDABLE: ReadonlySet<Rule> = new Set(['freeze', 'requires', 'closure', 'downgrade', 'approval'])
@@ -138,7 +145,7 @@ export function mayReject(
   return theirs === 'all' || [...origins].every((origin) => theirs.includes(origin))
 }
 
-function mayChange({ steps }: Effect, { view, requester, proposer }: GateState): Refusal[] {
+function checkRights({ steps }: Effect, { view, requester, proposer }: GateState): Refusal[] {
   if (requester === undefined) return []
   const moving = Map.groupBy(
     steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release),
@@ -176,7 +183,7 @@ export function rightsRefused(
 }
 
 /** A rule is about every package, so that every freeze keeps it, whatever would move. */
-function isThawed({ steps, rule }: Effect, { view, clock }: GateState): Refusal[] {
+function checkFreezes({ steps, rule }: Effect, { view, clock }: GateState): Refusal[] {
   const changed = steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release)
   return view.freezes.flatMap((freeze) => {
     const release = changed.find(({ ident }) => concerns(freeze, ident))
@@ -196,7 +203,7 @@ function isThawed({ steps, rule }: Effect, { view, clock }: GateState): Refusal[
 }
 
 /** What goes back was let in before. */
-function meetsRequirements({ steps }: Effect, { view, act, clock, held }: GateState): Refusal[] {
+function checkRequirements({ steps }: Effect, { view, act, clock, held }: GateState): Refusal[] {
   if (act !== 'promote') return []
   const refusals: Refusal[] = []
   for (const [index, { view: other, as, soakMs = 0 }] of (view.gates.requires ?? []).entries()) {
@@ -221,7 +228,7 @@ function meetsRequirements({ steps }: Effect, { view, act, clock, held }: GateSt
   return refusals
 }
 
-function keepsClosure({ steps }: Effect, { view, dependencies, dependents }: GateState): Refusal[] {
+function checkClosure({ steps }: Effect, { view, dependencies, dependents }: GateState): Refusal[] {
   const { closure } = view.gates
   if (closure === undefined) return []
   const { tdeps, inDepot, inView } = dependencies
@@ -288,7 +295,7 @@ export function chainTo(needed: string, from: string, target: string, { deps }: 
   return chain[0] === from ? chain : [from, needed]
 }
 
-function keepsUp({ moves }: Effect, { view, act }: GateState): Refusal[] {
+function checkDowngrades({ moves }: Effect, { view, act }: GateState): Refusal[] {
   if (view.gates.downgrade === undefined || act === 'rollback' || act === 'revert') return []
   return moves.flatMap(({ from, to }) => {
     if (from === undefined || to === undefined || from.orderKey <= to.orderKey) return []
@@ -302,7 +309,7 @@ function keepsUp({ moves }: Effect, { view, act }: GateState): Refusal[] {
   })
 }
 
-function isApproved(_effect: Effect, { view, requester, proposer }: GateState): Refusal[] {
+function checkApproval(_effect: Effect, { view, requester, proposer }: GateState): Refusal[] {
   const { approval } = view.gates
   if (approval === undefined || requester === undefined) return []
   if (proposer === undefined)

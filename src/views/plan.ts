@@ -16,7 +16,7 @@ export type ReleaseChange =
 export interface Joining {
   readonly release: ViewRelease
   /** Even if it is a member: it is then the one promoted last. */
-  readonly isAnew?: boolean
+  readonly rejoins?: boolean
   /** It comes along because another needs it. */
   readonly isDependency?: boolean
 }
@@ -36,7 +36,7 @@ export interface Present {
   /** By {@link lineOf}: what `latest` answers. */
   readonly pointers: ReadonlyMap<string, ViewRelease>
   /** By {@link lineOf}: what the rule puts first once the leaving ones are gone, where `latest` is among them. */
-  readonly heirs: ReadonlyMap<string, ViewRelease>
+  readonly successors: ReadonlyMap<string, ViewRelease>
 }
 
 export interface Step {
@@ -75,12 +75,15 @@ export function planChange(
   const candidatesOf = Map.groupBy(joining, ({ release }) => lineOf(release))
   const steps: Step[] = []
   const moves: Move[] = []
-  const led = new Map<string, { leader: Joining | undefined; doesMove: boolean; haveOthersJoined: boolean }>()
+  const leaders = new Map<
+    string,
+    { leader: Joining | undefined; doesMove: boolean; haveOthersJoined: boolean }
+  >()
   for (const line of new Set([...candidatesOf.keys(), ...leaving.map(lineOf)])) {
     const candidates = candidatesOf.get(line) ?? []
     const pointer = present.pointers.get(line)
     const staying =
-      pointer !== undefined && leavingIds.has(pointer.releaseId) ? present.heirs.get(line) : pointer
+      pointer !== undefined && leavingIds.has(pointer.releaseId) ? present.successors.get(line) : pointer
     const leader =
       rule === 'promoted'
         ? candidates.at(-1)
@@ -90,15 +93,15 @@ export function planChange(
       (rule === 'promoted' || staying === undefined || staying.orderKey <= leader.release.orderKey)
     const to = leads ? leader.release : staying
     if (to?.releaseId !== pointer?.releaseId) moves.push({ from: pointer, to })
-    led.set(line, {
+    leaders.set(line, {
       leader,
       doesMove: leads && leader.release.releaseId !== pointer?.releaseId,
-      haveOthersJoined: candidates.some(({ release, isAnew = false }) => isAnew || !isMember(release)),
+      haveOthersJoined: candidates.some(({ release, rejoins = false }) => rejoins || !isMember(release)),
     })
   }
   for (const candidate of joining) {
-    const { release, isAnew = false, isDependency = false } = candidate
-    const { leader, doesMove, haveOthersJoined } = led.get(lineOf(release)) ?? {
+    const { release, rejoins = false, isDependency = false } = candidate
+    const { leader, doesMove, haveOthersJoined } = leaders.get(lineOf(release)) ?? {
       leader: undefined,
       doesMove: false,
       haveOthersJoined: false,
@@ -106,7 +109,7 @@ export function planChange(
     const isMoving = leader === candidate && doesMove
     // Where others join beside what `latest` answers, and it is named last, it joins anew, so as to be the one promoted last.
     const stands =
-      isMember(release) && !isAnew && !(rule === 'promoted' && leader === candidate && haveOthersJoined)
+      isMember(release) && !rejoins && !(rule === 'promoted' && leader === candidate && haveOthersJoined)
     const pointer = present.pointers.get(lineOf(release))
     steps.push({
       release,

@@ -40,7 +40,7 @@ const stepsOf = (rule: 'promoted' | 'highest', candidates: readonly Candidate[])
       pointers: new Map(
         candidates.flatMap(({ pointer }) => (pointer === undefined ? [] : [[lineOf(pointer), pointer]])),
       ),
-      heirs: new Map(),
+      successors: new Map(),
     },
   ).steps
 const changes = (rule: 'promoted' | 'highest', candidates: readonly Candidate[]) =>
