@@ -110,16 +110,16 @@ export async function asSeenBy(
   revisions: readonly Revision[],
 ): Promise<Revision[]> {
   if (audience.seesAll) return [...revisions]
-  const veiled = await listVeiledLines(
+  const hidden = await listHiddenLines(
     db,
     view.id,
     revisions.some(({ rule }) => rule !== undefined) ? 'all' : revisions.flatMap(releasesOf).map(packageOf),
     audience,
   )
-  if (veiled.size === 0) return [...revisions]
+  if (hidden.size === 0) return [...revisions]
   const named = revisions
     .flatMap((revision) => [...releasesOf(revision), ...revision.pointers.flatMap(endsOf)])
-    .filter((release) => veiled.has(lineOf(release)))
+    .filter((release) => hidden.has(lineOf(release)))
   const visible = await listVisible(
     db,
     view.id,
@@ -130,22 +130,22 @@ export async function asSeenBy(
   const latest = new Map<string, string | null>()
   const seen: Revision[] = []
   for (const revision of revisions.toReversed()) {
-    const wasMember = (stay: Stay) =>
-      stay.from <= revision.revision && (stay.to ?? Infinity) >= revision.revision
+    const wasMember = (interval: MembershipInterval) =>
+      interval.from <= revision.revision && (interval.to ?? Infinity) >= revision.revision
     const mayBeSeen = (release: ReleaseName) =>
-      !veiled.has(lineOf(release)) || visible.get(keyOf(release))?.some(wasMember) === true
+      !hidden.has(lineOf(release)) || visible.get(keyOf(release))?.some(wasMember) === true
     const joined = revision.joined.filter(mayBeSeen)
     const left = revision.left.filter(mayBeSeen)
     const isWhole = joined.length + left.length === revision.joined.length + revision.left.length
     const { reason, override, only, ...rest } = revision
     const pointers: PointerMove[] = revision.pointers.filter(
-      (move) => !veiled.has(`${move.package} ${move.target}`),
+      (move) => !hidden.has(`${move.package} ${move.target}`),
     )
     // Under another rule, `latest` may be another one to some where it is the same to others.
     for (const line of revision.rule === undefined
       ? new Set(releasesOf(revision).map(lineOf))
-      : veiled.keys()) {
-      const packageId = veiled.get(line)
+      : hidden.keys()) {
+      const packageId = hidden.get(line)
       if (packageId === undefined) continue
       const [name = '', target = ''] = line.split(' ')
       const move = await moveSeen(db, view, { name, packageId, target: target as Target }, revision, {
@@ -219,13 +219,13 @@ function higher(one: string | null, other: string): string {
 }
 
 /** Those lines of these packages, or of all that a view has, that hold any release the audience may not see, with the ids of their packages. */
-export async function listVeiledLines(
+export async function listHiddenLines(
   db: Db,
   viewId: number,
   packages: readonly string[] | 'all',
   audience: Audience,
 ): Promise<Map<string, number>> {
-  const veiled = new Map<string, number>()
+  const hidden = new Map<string, number>()
   for (const some of packages === 'all' ? [undefined] : inBatches(packages)) {
     const rows = await db
       .selectFrom('lines')
@@ -243,13 +243,13 @@ export async function listVeiledLines(
         ),
       )
       .execute()
-    for (const row of rows) veiled.set(`${row.package} ${row.target}`, row.package_id)
+    for (const row of rows) hidden.set(`${row.package} ${row.target}`, row.package_id)
   }
-  return veiled
+  return hidden
 }
 
 /** From the revision at which a release joined to that at which it left. */
-interface Stay {
+interface MembershipInterval {
   readonly from: number
   readonly to: number | null
 }
@@ -263,8 +263,8 @@ async function listVisible(
   viewId: number,
   idents: readonly string[],
   audience: Audience,
-): Promise<Map<string, Stay[]>> {
-  const stays: (ReleaseName & Stay)[] = []
+): Promise<Map<string, MembershipInterval[]>> {
+  const intervals: (ReleaseName & MembershipInterval)[] = []
   for (const some of inBatches(idents)) {
     const rows = await db
       .selectFrom('releases')
@@ -281,9 +281,9 @@ async function listVisible(
       .where('members.view_id', '=', viewId)
       .where((eb) => visibleTo(eb, audience))
       .execute()
-    stays.push(...rows)
+    intervals.push(...rows)
   }
-  return Map.groupBy(stays, keyOf)
+  return Map.groupBy(intervals, keyOf)
 }
 
 function releasesOf(revision: Revision): ReleaseName[] {

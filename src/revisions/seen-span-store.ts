@@ -4,7 +4,7 @@ import type { Db } from '../database/database.ts'
 import type { Target } from '../package/target.ts'
 import { visibleTo } from '../releases/release-store.ts'
 import { sweepHighest } from '../views/sweep.ts'
-import type { Span, Stay } from '../views/sweep.ts'
+import type { Span, MembershipInterval } from '../views/sweep.ts'
 import { periodsOf } from '../views/rule.ts'
 import type { View } from '../views/view.ts'
 
@@ -22,7 +22,7 @@ const MOST_IN_A_READ = 1_000
 export async function listSeenSpans(db: Db, view: View, line: Line, audience: Audience): Promise<Span[]> {
   const periods = periodsOf(view)
   const highest = periods.some(({ rule }) => rule === 'highest')
-    ? sweepHighest(await listVisibleStays(db, view.id, line, audience))
+    ? sweepHighest(await listVisibleMemberships(db, view.id, line, audience))
     : []
   const promoted = periods.some(({ rule }) => rule === 'promoted')
     ? await listVisiblePointers(db, view.id, line, audience)
@@ -46,14 +46,14 @@ export async function listSeenSpans(db: Db, view: View, line: Line, audience: Au
   return spans
 }
 
-/** Every stay on the line that the audience may see, in pieces: which of them were the highest is known only when all are there. */
-export async function listVisibleStays(
+/** Every interval on the line that the audience may see, in pieces: which of them were the highest is known only when all are there. */
+export async function listVisibleMemberships(
   db: Db,
   viewId: number,
   line: Line,
   audience: Audience,
-): Promise<Stay[]> {
-  const stays: Stay[] = []
+): Promise<MembershipInterval[]> {
+  const intervals: MembershipInterval[] = []
   for (let after = { release_id: 0, from_revision: 0 }; ;) {
     const rows = await db
       .selectFrom('members')
@@ -80,7 +80,7 @@ export async function listVisibleStays(
       .orderBy('members.from_revision')
       .limit(MOST_IN_A_READ)
       .execute()
-    stays.push(
+    intervals.push(
       ...rows.map((row) => ({
         ident: row.ident,
         orderKey: row.order_key,
@@ -89,7 +89,7 @@ export async function listVisibleStays(
       })),
     )
     const last = rows.at(-1)
-    if (last === undefined || rows.length < MOST_IN_A_READ) return stays
+    if (last === undefined || rows.length < MOST_IN_A_READ) return intervals
     after = last
     await setImmediate()
   }

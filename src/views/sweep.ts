@@ -6,18 +6,18 @@ export interface Span {
 }
 
 /** A membership, with what its release sorts by. */
-export interface Stay extends Span {
+export interface MembershipInterval extends Span {
   readonly orderKey: string
 }
 
 /** Which member of a line was the highest and when, oldest first, from all of its memberships in any order. */
-export function sweepHighest(stays: readonly Stay[]): Span[] {
-  const joining = Map.groupBy(stays, ({ from }) => from)
-  const revisions = new Set(stays.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to])))
-  const inside: Stay[] = [] // lowest first; those that left stay until they would be the highest
+export function sweepHighest(intervals: readonly MembershipInterval[]): Span[] {
+  const joining = Map.groupBy(intervals, ({ from }) => from)
+  const revisions = new Set(intervals.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to])))
+  const inside: MembershipInterval[] = [] // lowest first; those that left stay until they would be the highest
   const spans: Span[] = []
   for (const revision of [...revisions].toSorted((a, b) => a - b)) {
-    for (const stay of joining.get(revision) ?? []) inside.splice(placeOf(stay, inside), 0, stay)
+    for (const interval of joining.get(revision) ?? []) inside.splice(placeOf(interval, inside), 0, interval)
     while (hasLeft(inside.at(-1), revision)) inside.pop()
     const last = spans.at(-1)
     const isHeld = last !== undefined && last.to === undefined
@@ -29,12 +29,12 @@ export function sweepHighest(stays: readonly Stay[]): Span[] {
   return spans
 }
 
-function hasLeft(stay: Stay | undefined, revision: number): boolean {
-  return stay?.to !== undefined && stay.to <= revision
+function hasLeft(interval: MembershipInterval | undefined, revision: number): boolean {
+  return interval?.to !== undefined && interval.to <= revision
 }
 
 /** Where it belongs among those that are sorted by their keys; behind those of its own, which are the same release before. */
-function placeOf({ orderKey }: Stay, sorted: readonly Stay[]): number {
+function placeOf({ orderKey }: MembershipInterval, sorted: readonly MembershipInterval[]): number {
   let [low, high] = [0, sorted.length]
   while (low < high) {
     const middle = (low + high) >> 1

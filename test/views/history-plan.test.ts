@@ -7,7 +7,7 @@ import type { Schema } from '../../src/database/schema.ts'
 import { getRevisionAt, listMembersAt, listPointersAt } from '../../src/revisions/content-store.ts'
 import { listDifferences } from '../../src/revisions/diff-store.ts'
 import { getRevision, listRevisions } from '../../src/revisions/history-store.ts'
-import { listHolders, listStays } from '../../src/revisions/stay-store.ts'
+import { listHolders, listMemberships } from '../../src/revisions/membership-store.ts'
 import { getView } from '../../src/revisions/view-store.ts'
 import { seeded } from '../support/random.ts'
 import { makeReleases, makeView, move, setVisibility } from '../support/release-rows.ts'
@@ -93,7 +93,7 @@ const reads: Record<string, () => Promise<unknown>> = {
       { before: 9, limit: 10 },
       THE_PUBLIC,
     ),
-  'where a release is and was': async () => listStays(db, 1, { after: [0, 1, 1], limit: 10 }),
+  'where a release is and was': async () => listMemberships(db, 1, { after: [0, 1, 1], limit: 10 }),
   'the revision at a time': async () => getRevisionAt(db, await getView(db, 'stable'), { time: Date.now() }),
 }
 

@@ -1,12 +1,17 @@
 import { test } from 'tap'
 import { sweepHighest } from '../../src/views/sweep.ts'
-import type { Span, Stay } from '../../src/views/sweep.ts'
+import type { Span, MembershipInterval } from '../../src/views/sweep.ts'
 import { seeded } from '../support/random.ts'
 
-const stay = (ident: string, from: number, to?: number): Stay => ({ ident, orderKey: ident, from, to })
+const interval = (ident: string, from: number, to?: number): MembershipInterval => ({
+  ident,
+  orderKey: ident,
+  from,
+  to,
+})
 
 test('the highest holds while it is there, and what is below it before and after', async (t) => {
-  t.strictSame(sweepHighest([stay('b', 2, 5), stay('a', 1)]), [
+  t.strictSame(sweepHighest([interval('b', 2, 5), interval('a', 1)]), [
     { ident: 'a', from: 1, to: 2 },
     { ident: 'b', from: 2, to: 5 },
     { ident: 'a', from: 5, to: undefined },
@@ -15,7 +20,7 @@ test('the highest holds while it is there, and what is below it before and after
 
 test('nobody holds while nobody is there, and who joins anew without having left goes on holding', async (t) => {
   t.strictSame(sweepHighest([]), [])
-  t.strictSame(sweepHighest([stay('a', 1, 2), stay('a', 2, 3), stay('b', 5, 6)]), [
+  t.strictSame(sweepHighest([interval('a', 1, 2), interval('a', 2, 3), interval('b', 5, 6)]), [
     { ident: 'a', from: 1, to: 3 },
     { ident: 'b', from: 5, to: 6 },
   ])
@@ -24,21 +29,21 @@ test('nobody holds while nobody is there, and who joins anew without having left
 test('it is what looking at each revision by itself finds', async (t) => {
   const random = seeded(11)
   for (let run = 0; run < 50; run += 1) {
-    const stays: Stay[] = []
+    const intervals: MembershipInterval[] = []
     for (const ident of 'abcdef') {
       for (let revision = Math.floor(random() * 6); revision < 20; revision += 1 + Math.floor(random() * 4)) {
         const from = revision
         revision += 1 + Math.floor(random() * 6)
-        stays.push(stay(ident, from, revision > 18 ? undefined : revision))
+        intervals.push(interval(ident, from, revision > 18 ? undefined : revision))
       }
     }
     const highestAt = (revision: number) =>
-      stays
+      intervals
         .filter(({ from, to }) => from <= revision && (to ?? Infinity) > revision)
         .map(({ ident }) => ident)
         .toSorted()
         .at(-1)
-    const spans = sweepHighest(stays)
+    const spans = sweepHighest(intervals)
     const heldAt = (revision: number) =>
       spans
         .filter(({ from, to }: Span) => from <= revision && (to ?? Infinity) > revision)

@@ -14,7 +14,7 @@ export const DiffQuery = PageQuery.extend({
 })
 
 export const HoldersQuery = PageQuery.extend({ target: Target.optional() })
-export const StaysQuery = HoldersQuery
+export const MembershipsQuery = HoldersQuery
 
 const Checksum = z.string().describe('BLAKE2b-256 of the file')
 const State = z.object({
@@ -59,8 +59,8 @@ export const Holders = named(
     next: Next,
   }),
 )
-export const Stays = named(
-  'Stays',
+export const Memberships = named(
+  'Memberships',
   z.object({
     ident: Ident,
     target: Target,

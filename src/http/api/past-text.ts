@@ -33,7 +33,7 @@ export function holdersText({ holders, target, next }: z.infer<typeof shapes.Hol
   return page(['PACKAGE', 'VERSION', 'RELEASE', 'TARGET', ...INTERVAL], rows, next)
 }
 
-export function staysText({ views, next }: z.infer<typeof shapes.Stays>): string {
+export function membershipsText({ views, next }: z.infer<typeof shapes.Memberships>): string {
   return page(
     ['VIEW', ...INTERVAL],
     views.map((membership) => [membership.view, ...intervalCells(membership)]),

@@ -9,21 +9,21 @@ import { findRelease } from '../../releases/release-store.ts'
 import { findRevisionTime, getRevisionAt } from '../../revisions/content-store.ts'
 import { listDifferences } from '../../revisions/diff-store.ts'
 import type { ViewState } from '../../revisions/diff-store.ts'
-import { listHolders, listStays } from '../../revisions/stay-store.ts'
+import { listHolders, listMemberships } from '../../revisions/membership-store.ts'
 import { getPastView } from '../../revisions/view-store.ts'
 import type { RouteContext } from '../requests/request.ts'
 import { textToo } from './answers.ts'
 import { orText } from '../requests/as-text.ts'
 import { momentOf } from './moment.ts'
 import { cutPage, placeIn } from './pages.ts'
-import { Diff, DiffQuery, Holders, HoldersQuery, Stays, StaysQuery } from './past-shapes.ts'
-import { diffText, holdersText, staysText } from './past-text.ts'
+import { Diff, DiffQuery, Holders, HoldersQuery, Memberships, MembershipsQuery } from './past-shapes.ts'
+import { diffText, holdersText, membershipsText } from './past-text.ts'
 import { LinePath, ReleasePath, ViewPath } from './shapes.ts'
 import { wireSpan, wireTime } from './wire.ts'
 
 const tags = ['history of views']
 const LinePlace = z.tuple([z.string(), z.enum(TARGETS)])
-const StayPlace = z.tuple([z.union([z.literal(0), z.literal(1)]), z.int(), z.int()])
+const MembershipPlace = z.tuple([z.union([z.literal(0), z.literal(1)]), z.int(), z.int()])
 
 /**
  * Routes for the past of views: differences between states, the releases to which a pointer pointed, and the
@@ -137,10 +137,10 @@ export function pastRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         tags: ['releases'],
         summary: 'The views that contain or contained a release, and when',
         params: ReleasePath,
-        querystring: StaysQuery,
-        response: textToo(Stays),
+        querystring: MembershipsQuery,
+        response: textToo(Memberships),
       },
-      preSerialization: orText(staysText),
+      preSerialization: orText(membershipsText),
     },
     async (request, reply) => {
       const { origin, name, version, release: stamp } = request.params
@@ -148,8 +148,8 @@ export function pastRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       const release = await findRelease(depot.db, ident, request.query.target, audienceOf(request.caller))
       if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
       const question = { list: 'stays', release: release.id }
-      const after = placeIn(request.query, question, StayPlace)
-      const found = await listStays(depot.db, release.id, { after, limit: request.query.limit + 1 })
+      const after = placeIn(request.query, question, MembershipPlace)
+      const found = await listMemberships(depot.db, release.id, { after, limit: request.query.limit + 1 })
       const { items, next } = cutPage(request, reply, {
         items: found,
         question,

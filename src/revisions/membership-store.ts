@@ -4,8 +4,8 @@ import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import type { Target } from '../package/target.ts'
 import { visibleTo } from '../releases/release-store.ts'
-import { listVeiledLines } from './history-store.ts'
-import { listSeenSpans, listVisibleStays } from './seen-span-store.ts'
+import { listHiddenLines } from './history-store.ts'
+import { listSeenSpans, listVisibleMemberships } from './seen-span-store.ts'
 import type { Line } from './seen-span-store.ts'
 import { sweepHighest } from '../views/sweep.ts'
 import type { Span } from '../views/sweep.ts'
@@ -42,44 +42,49 @@ export async function listHolders(
   const its = { packageId: row?.package_id ?? NO_PACKAGE, target: line.target }
   const hadOtherRules = view.pastRules.length > 0
   const isAsked = !audience.seesAll && (view.rule === 'highest' || hadOtherRules)
-  const isVeiled =
+  const isHidden =
     isAsked &&
-    (await listVeiledLines(db, view.id, [line.package], audience)).has(`${line.package} ${line.target}`)
+    (await listHiddenLines(db, view.id, [line.package], audience)).has(`${line.package} ${line.target}`)
   const spans =
-    isVeiled && hadOtherRules
+    isHidden && hadOtherRules
       ? pageOf(await listSeenSpans(db, view, its, audience), page)
-      : isVeiled
+      : isHidden
         ? await sweepLine(db, view.id, its, page, audience)
         : await listPointerSpans(db, view.id, its, page, audience)
   return withTimes(db, view.id, spans)
 }
 
 /** A stay of a release in a view. */
-export type Stayed = Omit<TimedSpan, 'ident'> & { readonly view: string; readonly place: StayPlace }
-
-/** Where it is comes before where it was. */
-export type StayPlace = readonly [isOver: 0 | 1, viewId: number, fromRevision: number]
-
-/** Where a release is, by the order in which views were made, and then where it was, of each view the oldest first. */
-export async function listStays(
-  db: Db,
-  releaseId: number,
-  page: { after: StayPlace | undefined; limit: number },
-): Promise<Stayed[]> {
-  const [begun, viewId, fromRevision] = page.after ?? [0, 0, 0]
-  const found =
-    begun === 0 ? await readStays(db, releaseId, { after: [0, viewId, fromRevision], limit: page.limit }) : []
-  const after: StayPlace = begun === 0 ? [1, 0, 0] : [1, viewId, fromRevision]
-  return found.length === page.limit
-    ? found
-    : [...found, ...(await readStays(db, releaseId, { after, limit: page.limit - found.length }))]
+export type ReleaseMembership = Omit<TimedSpan, 'ident'> & {
+  readonly view: string
+  readonly place: MembershipPlace
 }
 
-async function readStays(
+/** Where it is comes before where it was. */
+export type MembershipPlace = readonly [isOver: 0 | 1, viewId: number, fromRevision: number]
+
+/** Where a release is, by the order in which views were made, and then where it was, of each view the oldest first. */
+export async function listMemberships(
   db: Db,
   releaseId: number,
-  page: { after: StayPlace; limit: number },
-): Promise<Stayed[]> {
+  page: { after: MembershipPlace | undefined; limit: number },
+): Promise<ReleaseMembership[]> {
+  const [begun, viewId, fromRevision] = page.after ?? [0, 0, 0]
+  const found =
+    begun === 0
+      ? await readMemberships(db, releaseId, { after: [0, viewId, fromRevision], limit: page.limit })
+      : []
+  const after: MembershipPlace = begun === 0 ? [1, 0, 0] : [1, viewId, fromRevision]
+  return found.length === page.limit
+    ? found
+    : [...found, ...(await readMemberships(db, releaseId, { after, limit: page.limit - found.length }))]
+}
+
+async function readMemberships(
+  db: Db,
+  releaseId: number,
+  page: { after: MembershipPlace; limit: number },
+): Promise<ReleaseMembership[]> {
   const [isOver, ...after] = page.after
   const rows = await db
     .selectFrom('members')
@@ -144,7 +149,7 @@ async function sweepLine(
   page: { before: number; limit: number },
   audience: Audience,
 ): Promise<Span[]> {
-  return pageOf(sweepHighest(await listVisibleStays(db, viewId, line, audience)), page)
+  return pageOf(sweepHighest(await listVisibleMemberships(db, viewId, line, audience)), page)
 }
 
 /** Newest first. */
