@@ -16,7 +16,6 @@ import type { Ident } from './ident.ts'
 // Idents hold only bytes from '!' to '~', so ' ' ends a suffix below every longer one, and '!' ends numbers below any digit.
 
 /** Raised when the layout changes; keys of another number must be rebuilt. */
-export const ORDER_KEY_FORMAT = 1
 
 /** Text whose bytewise order is the order of releases of one package. */
 export function orderKey(ident: Pick<Ident, 'version' | 'release'>): string {
