@@ -15,8 +15,6 @@ import type { Ident } from './ident.ts'
 //
 // Idents hold only bytes from '!' to '~', so ' ' ends a suffix below every longer one, and '!' ends numbers below any digit.
 
-/** Raised when the layout changes; keys of another number must be rebuilt. */
-
 /** Text whose bytewise order is the order of releases of one package. */
 export function orderKey(ident: Pick<Ident, 'version' | 'release'>): string {
   return `${versionKey(ident.version)} ${ident.release} ${ident.version}`
