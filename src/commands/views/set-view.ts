@@ -1,9 +1,9 @@
 import { DepotError } from '../../errors.ts'
 import type { Change } from '../../ledger/change.ts'
-import { once } from '../../ledger/idempotency-store.ts'
+import { runOnce } from '../../ledger/idempotency-store.ts'
 import type { PromotionOutcome } from './make-revision.ts'
 import { changeView, expectRevision, expectStillAllowed } from './promote.ts'
-import type { Asking } from './promote.ts'
+import type { ChangeOptions } from './promote.ts'
 import { setUngoverned } from './ungoverned.ts'
 import type { ViewRule } from '../../views/rule.ts'
 import type { View } from '../../views/view.ts'
@@ -26,8 +26,8 @@ export interface SetViewOutcome {
  * Throws `not_found` for the view, `refused` for the rule of `unstable` and for previews, and for the rule what `changeView` does.
  */
 export async function setView(change: Change, input: SetViewInput): Promise<SetViewOutcome> {
-  const { view: name, rule, ungoverned, idempotency, ...asking } = input
-  return once<SetViewOutcome>(
+  const { view: name, rule, ungoverned, idempotency, ...options } = input
+  return runOnce<SetViewOutcome>(
     change,
     idempotency,
     {
@@ -39,10 +39,10 @@ export async function setView(change: Change, input: SetViewInput): Promise<SetV
       const before = await getView(change.trx, name)
       if (before.preview !== undefined)
         throw new DepotError('refused', `${before.name} is a preview: it is what its view is`)
-      await expectRevision(change, before, asking)
+      await expectRevision(change, before, options)
       const isOther = rule !== undefined && rule !== before.rule
       const promotion = isOther
-        ? await changeView(change, { ...asking, request: { view: before.name, act: 'set-rule', rule } })
+        ? await changeView(change, { ...options, request: { view: before.name, act: 'set-rule', rule } })
         : undefined
       if (ungoverned !== undefined) await setUngoverned(change, before, ungoverned)
       return { view: await getView(change.trx, before.name), ...(promotion && { promotion }) }
