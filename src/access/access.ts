@@ -1,13 +1,13 @@
-// Who may do what. Pure: it is handed the session and the caller's role in an origin.
+// Roles, sessions and audiences. Pure functions over a session that has been read before.
 
-/** Builder's roles, from least to most (habitat-today.md 3). Each may what those before it may. */
+/** Builder's roles, from the least to the most powerful (habitat-today.md 3). Each role includes the rights of the roles before it. */
 export const ROLES = ['readonly_member', 'member', 'maintainer', 'administrator', 'owner'] as const
 export type Role = (typeof ROLES)[number]
 
-/** `hidden` is left out of lists and searches but may be fetched by who knows its name and belongs to the origin. */
+/** Lists and searches leave out `hidden` releases; members of the origin can still fetch them by name. */
 export type Visibility = 'public' | 'private' | 'hidden'
 
-/** What a narrowed token may; an absent part is not narrowed. */
+/** The limits of a narrowed token. An absent field sets no limit. */
 export interface Scope {
   readonly actions?: readonly Action[]
   readonly origins?: readonly string[]
@@ -17,7 +17,7 @@ export interface Scope {
 export const ACTIONS = ['read', 'upload', 'promote', 'manage'] as const
 export type Action = (typeof ACTIONS)[number]
 
-/** A signed-in caller, with everything needed to decide without another read. */
+/** A signed-in caller, with everything that decisions about rights need. */
 export interface Session {
   readonly accountId: number
   readonly accountName: string
@@ -32,10 +32,10 @@ export interface Session {
 /** `undefined` is anonymous. */
 export type Caller = Session | undefined
 
-/** Who makes a change: what the ledger books it to, and whose rights the writer looks up when it commits. */
+/** The author of a change. The ledger records it, and the writer checks its rights at commit. */
 export type Actor = CallerActor | OperatorActor
 
-/** A request over HTTP, with the token that it came with. */
+/** An HTTP request and the token that it carried. */
 export interface CallerActor {
   readonly accountId: number
   readonly tokenId: number
@@ -43,7 +43,7 @@ export interface CallerActor {
   readonly door: 'habitat' | 'api'
 }
 
-/** The operator's shell over the control socket, or the depot itself. Nothing that came over HTTP is this. */
+/** The operator's shell over the control socket, or the depot itself. HTTP requests never get this actor. */
 export interface OperatorActor {
   readonly accountId?: undefined
   readonly tokenId?: undefined
@@ -51,10 +51,10 @@ export interface OperatorActor {
   readonly door: 'cli' | 'depot'
 }
 
-/** Whose rights a change is judged by. The operator, who could write to the database itself, may make every change. */
+/** The holder of the rights that a change needs. The operator may make every change. */
 export type Authority = Session | 'operator'
 
-/** The role a caller acts with in an origin; administrators of the depot are owners everywhere. */
+/** The caller's role in an origin. Administrators of the depot act as owners of every origin. */
 export function roleIn(caller: Caller, origin: string): Role | undefined {
   if (caller === undefined || !allowsOrigin(caller, origin)) return undefined
   return caller.isAdministrator ? 'owner' : caller.roles.get(origin)
@@ -77,7 +77,7 @@ export function allowsView(caller: Session, view: string): boolean {
   return caller.scope.views === undefined || caller.scope.views.includes(view)
 }
 
-/** Whose non-public packages a caller may know of: what queries are narrowed by. */
+/** The origins whose non-public packages a caller may see. Queries are limited to it. */
 export interface Audience {
   readonly seesAll: boolean
   readonly origins: readonly string[]
@@ -85,10 +85,10 @@ export interface Audience {
 
 export const THE_PUBLIC: Audience = { seesAll: false, origins: [] }
 
-/** For the depot's own eyes. */
+/** Sees everything. For the depot's internal reads. */
 export const EVERYONE: Audience = { seesAll: true, origins: [] }
 
-/** As {@link audienceOf}, of the origins where the caller has at least this role. */
+/** Like {@link audienceOf}, limited to origins in which the caller has at least the role `least`. */
 export function audienceAs(caller: Caller, least: Role): Audience {
   const { seesAll, origins } = audienceOf(caller)
   return { seesAll, origins: origins.filter((origin) => hasRole(caller, origin, least)) }
@@ -105,7 +105,7 @@ export function audienceOf(caller: Caller): Audience {
   }
 }
 
-/** Whose non-public packages a caller may move: a token that may promote and not read still finds what it is to promote. */
+/** The audience for changes. A token with `promote` and without `read` can still find the releases that it promotes. */
 export function audienceOfChanges(caller: Authority): Audience {
   if (caller === 'operator') return EVERYONE
   const { actions: _actions, ...scope } = caller.scope

@@ -1,5 +1,5 @@
 /** Letters, digits and `.`, `_`, `-`; the first one is a letter or a digit. */
 export const ACCOUNT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
 
-/** Characters. */
+/** In characters. */
 export const LONGEST_ACCOUNT_NAME = 100

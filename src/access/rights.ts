@@ -2,14 +2,14 @@ import { DepotError } from '../errors.ts'
 import { allowsAction, allowsOrigin, allowsView, hasRole } from './access.ts'
 import type { Action, Role, Session } from './access.ts'
 
-// The rights that changes need. Routes ask them early, before a body is read; the writer asks them again in the transaction of the
-// change, with the session of that moment, and that answer counts. Each function throws `forbidden`, and names what is missing.
+// The rights that changes need. Routes check them before they read a body. The writer checks them again in the transaction, with the
+// session of that moment; the second check decides. Each function throws `forbidden` with the missing right.
 
 export function expectAction(caller: Session, action: Action): void {
   if (!allowsAction(caller, action)) throw new DepotError('forbidden', `this token may not ${action}`)
 }
 
-/** For what a person does about an origin whatever their role there, or without one. */
+/** For actions about an origin that need no role in it. */
 export function expectReach(caller: Session, origin: string, action: Action): void {
   expectAction(caller, action)
   if (!allowsOrigin(caller, origin))
@@ -25,7 +25,7 @@ export function expectRole(caller: Session, least: Role, origin: string, action:
     )
 }
 
-/** For changes of a view whose rules decide the rest. */
+/** For changes of a view. The view's rules decide the rest. */
 export function expectView(caller: Session, view: string): void {
   expectAction(caller, 'promote')
   if (!allowsView(caller, view)) throw new DepotError('forbidden', `this token may not change ${view}`)
@@ -37,7 +37,7 @@ export function expectPromoter(caller: Session, origin: string, view: string): v
   expectView(caller, view)
 }
 
-/** For what is about the whole depot. A token narrowed to origins or views does not speak for all of it. */
+/** For actions on the whole depot. Tokens narrowed to origins or views are refused. */
 export function expectAdministrator(caller: Session): void {
   expectAction(caller, 'manage')
   if (!caller.isAdministrator)
@@ -45,23 +45,23 @@ export function expectAdministrator(caller: Session): void {
   if (isNarrowed(caller)) throw new DepotError('forbidden', 'this token does not reach the whole depot')
 }
 
-/** For what is about the caller's own account, which lies in no origin. */
+/** For actions on the caller's own account. Tokens narrowed to origins or views are refused. */
 export function expectOwnAccount(caller: Session, accountId: number): void {
   expectAction(caller, 'manage')
   if (isNarrowed(caller))
-    throw new DepotError('forbidden', 'a token narrowed to origins or views does not change its account')
+    throw new DepotError('forbidden', 'a token narrowed to origins or views may not change its account')
   if (caller.accountId !== accountId)
-    throw new DepotError('forbidden', `${caller.accountName} changes no other account`)
+    throw new DepotError('forbidden', `${caller.accountName} may not change another account`)
 }
 
 /** For making and revoking tokens: a narrowed token must not make a wider one. */
 export function expectWholeAccount(caller: Session, accountId: number): void {
   expectOwnAccount(caller, accountId)
   if (caller.scope.actions !== undefined)
-    throw new DepotError('forbidden', 'a narrowed token neither makes nor revokes others')
+    throw new DepotError('forbidden', 'a narrowed token may not make or revoke tokens')
 }
 
-/** For what no caller over HTTP may do. */
+/** For commands that HTTP callers may never submit. */
 export function expectOperator(caller: Session): never {
   throw new DepotError('forbidden', `${caller.accountName} is not the operator of the depot`)
 }

@@ -13,7 +13,7 @@ export interface Account {
   readonly updatedAt: number
 }
 
-/** A token as lists show it: everything but the token. */
+/** A token in lists, without its secret. */
 export interface TokenDescription {
   readonly id: number
   readonly account: string
@@ -36,7 +36,6 @@ export async function getAccount(db: Db, name: string): Promise<Account> {
   return account
 }
 
-/** Whose row it is. */
 export async function getAccountName(db: Db, id: number): Promise<string> {
   const { name } = await db
     .selectFrom('accounts')
@@ -59,7 +58,7 @@ export async function listAccounts(db: Db): Promise<Account[]> {
   return rows.map(fromRow)
 }
 
-/** The session that a token opens, by its hash or its id, or `undefined` when it is unknown or revoked. Whether it has expired is left to the caller's clock. */
+/** The session of a token, found by the token's hash or id. `undefined` for an unknown or revoked token; the caller checks the expiry. */
 export async function findSession(
   db: Db,
   token: { readonly hash: string } | { readonly id: number },
@@ -97,7 +96,7 @@ export async function findSession(
   }
 }
 
-/** Every token, or an account's, oldest first. */
+/** All tokens, or those of one account, oldest first. */
 export async function listTokens(db: Db, account?: string): Promise<TokenDescription[]> {
   const rows = await db
     .selectFrom('tokens')
@@ -182,7 +181,7 @@ export async function insertToken(
   return id
 }
 
-/** Throws `not_found` when there is no such token, and `conflict` when it was revoked before. Returns whose it was. */
+/** Returns the name of the token's account. Throws `not_found`, and `conflict` for a token that is already revoked. */
 export async function markTokenRevoked(db: Db, id: number, at: number): Promise<string> {
   const row = await db
     .selectFrom('tokens')
@@ -191,7 +190,7 @@ export async function markTokenRevoked(db: Db, id: number, at: number): Promise<
     .where('tokens.id', '=', id)
     .executeTakeFirst()
   if (row === undefined) throw new DepotError('not_found', `there is no token ${id}`)
-  if (row.revoked_at !== null) throw new DepotError('conflict', `token ${id} was revoked before`)
+  if (row.revoked_at !== null) throw new DepotError('conflict', `token ${id} is already revoked`)
   await db.updateTable('tokens').set({ revoked_at: at }).where('id', '=', id).execute()
   return row.name
 }

@@ -8,8 +8,8 @@ import { hashToken } from './token.ts'
 const MOST_SESSIONS = 10_000
 
 /**
- * Tells who is asking. Sessions are kept in memory, so that a supervisor's poll with a token reads no database; everything kept
- * is dropped when the ledger says that an account, a token or an origin's members changed. Wrong tokens are not kept.
+ * Identifies callers. Sessions are cached, so that a Supervisor's poll with a token reads no database. The cache is cleared when an
+ * account, a token or a membership changes. Wrong tokens are not cached.
  */
 export class Authenticator {
   readonly #db: Db
@@ -23,9 +23,9 @@ export class Authenticator {
   }
 
   /**
-   * The caller that an `Authorization` header names: `Bearer TOKEN`, or `Basic` with the token as the password. No header is
-   * anonymous; one that is malformed, or names a wrong, revoked or expired token, throws `unauthenticated`, or rejects with it.
-   * Whoever asked before is known at once, and then it is no promise.
+   * The caller that an `Authorization` header names: `Bearer TOKEN`, or `Basic` with the token as the password. Without a
+   * header the caller is anonymous. A malformed header and a wrong, revoked or expired token throw or reject with `unauthenticated`.
+   * A cached session is returned directly, not as a promise.
    */
   identify(authorization: string | undefined): Caller | Promise<Caller> {
     if (authorization === undefined) return undefined
@@ -52,19 +52,19 @@ export class Authenticator {
     const session = await findSession(this.#db, { hash })
     if (session === undefined) throw new DepotError('unauthenticated', 'the token is unknown or revoked')
     if (this.#sessions.size >= MOST_SESSIONS) this.#sessions.clear()
-    if (generation === this.#generation) this.#sessions.set(hash, session) // else it may have been revoked while we read
+    if (generation === this.#generation) this.#sessions.set(hash, session) // otherwise the token may have been revoked during the read
     return session
   }
 }
 
-/** Throws `unauthenticated`. `now` is the wall clock, which commit times may be ahead of. */
+/** Throws `unauthenticated`. `now` is the wall clock; commit times may be ahead of it. */
 export function expectUnexpired(session: Session, now: number): Session {
   if (session.expiresAt !== undefined && session.expiresAt <= now)
     throw new DepotError('unauthenticated', 'the token has expired')
   return session
 }
 
-/** Whether what a token or a role allows may be different after this event. */
+/** Whether this event may change the rights of a token or a role. */
 export function changesSessions({ kind }: LedgerEvent): boolean {
   return CHANGES_SESSIONS.has(kind)
 }

@@ -1,30 +1,30 @@
 import { isIP } from 'node:net'
 import { DepotError } from '../errors.ts'
 
-/** The addresses that failed last are remembered. One costs about 150 bytes. */
+/** The maximum number of remembered addresses. Each takes about 150 bytes. */
 const MOST_ADDRESSES = 10_000
 const MINUTE_MS = 60_000
 
-/** A minute's worth of failures at most, as the time in which they would be earned. */
+/** A token bucket, measured in time: at most one minute's worth of failures. */
 interface Bucket {
   creditMs: number
-  /** When the credit was right. */
+  /** The time for which `creditMs` holds. */
   at: number
 }
 
 /**
- * Limits how often an address may send a wrong token, with a token bucket for each address. It knows nothing of other requests: a whole
- * site may share one address, so anonymous requests and those with a valid token never come here. IPv6 addresses count by their /64,
+ * Limits how often an address may send a wrong token, with a token bucket for each address. Only wrong
+ * tokens count: a whole site may share one address, so anonymous requests and valid tokens are never limited. IPv6 addresses count by their /64,
  * which is what one customer has.
  */
 export class GuessLimit {
   readonly #now: () => number
   readonly #costMs: number
   readonly #mostAddresses: number
-  /** The one that failed least recently comes first. */
+  /** In order of the last failure, oldest first. */
   readonly #buckets = new Map<string, Bucket>()
 
-  /** An address may fail `perMinute` times at once, and so often a minute from then on. */
+  /** An address may fail `perMinute` times at once, and then `perMinute` times a minute. */
   constructor(
     now: () => number,
     { perMinute, mostAddresses = MOST_ADDRESSES }: { perMinute: number; mostAddresses?: number },
@@ -34,7 +34,7 @@ export class GuessLimit {
     this.#mostAddresses = mostAddresses
   }
 
-  /** Notes a wrong token. Returns `too_many_attempts`, the refusal to answer with, when the address sent too many. */
+  /** Counts a wrong token. Returns the error `too_many_attempts` if the address has sent too many. */
   note(address: string): DepotError | undefined {
     const key = networkOf(address)
     const bucket = this.#refilled(key)
@@ -57,14 +57,14 @@ export class GuessLimit {
   #refilled(key: string): Bucket {
     const now = this.#now()
     const { creditMs, at } = this.#buckets.get(key) ?? { creditMs: MINUTE_MS, at: now }
-    // A clock that was put back gives nothing.
+    // A clock that was set back adds no credit.
     return { creditMs: Math.min(MINUTE_MS, creditMs + Math.max(0, now - at)), at: now }
   }
 }
 
-/** An IPv4 address; the first four groups of an IPv6 address; one name for everything that a proxy forwards instead of an address. */
+/** An IPv4 address; the first four groups of an IPv6 address; and `an unknown address` for any other text from a proxy. */
 export function networkOf(address: string): string {
-  const [plain = ''] = address.split('%', 1) // less the zone of a link-local one
+  const [plain = ''] = address.split('%', 1) // without the zone of a link-local address
   const [, mapped] = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain) ?? []
   if (mapped !== undefined) return mapped
   switch (isIP(plain)) {

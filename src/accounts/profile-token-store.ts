@@ -18,12 +18,12 @@ export async function findProfileToken(db: Db, accountId: number): Promise<Profi
   return row && { id: row.id, accountId: row.account_id, createdAt: row.created_at }
 }
 
-/** Makes a token the profile's; there must be no other. */
+/** Marks a token as the profile token. The account must have no other. */
 export async function markTokenOfProfile(db: Db, tokenId: number): Promise<void> {
   await db.updateTable('tokens').set({ is_profile: 1 }).where('id', '=', tokenId).execute()
 }
 
-/** Whether an account has this token, and it is not revoked. */
+/** Whether the account has this token, not revoked. */
 export async function ownsToken(db: Db, accountId: number, tokenId: number): Promise<boolean> {
   const row = await db
     .selectFrom('tokens')

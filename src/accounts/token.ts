@@ -1,14 +1,14 @@
 import { hash, randomBytes } from 'node:crypto'
 import { DepotError, quote } from '../errors.ts'
 
-const PREFIX = 'hart_' // so that a token that leaked into a log or a repository can be found
+const PREFIX = 'hart_' // lets scanners find tokens that leaked into logs or repositories
 const SECRET_BYTES = 32
 
 export function generateToken(): string {
   return PREFIX + randomBytes(SECRET_BYTES).toString('base64url')
 }
 
-/** What is kept of a token. Tokens are long and random, so that a plain digest is enough. */
+/** The stored digest of a token. Tokens are long and random, so a plain digest is enough. */
 export function hashToken(token: string): string {
   return hash('sha256', token, 'hex')
 }
@@ -24,7 +24,7 @@ const UNITS: Readonly<Record<string, number>> = {
   y: 365 * 86_400_000,
 }
 
-/** `90d`, `12h`, or a date such as `2027-01-31`, as epoch milliseconds after `now`. Throws `invalid_request`. */
+/** Parses `90d`, `12h` or a date such as `2027-01-31` to epoch milliseconds after `now`. Throws `invalid_request`. */
 export function parseExpiry(text: string, now: number): number {
   const [, amount, unit = ''] = /^(\d{1,5})([mhdwy])$/.exec(text) ?? []
   const at =
@@ -34,7 +34,7 @@ export function parseExpiry(text: string, now: number): number {
   if (Number.isNaN(at) || (amount === undefined && !isDayOfCalendar(text)))
     throw new DepotError(
       'invalid_request',
-      `${quote(text)} is no expiry: write 90d, 12h, 30m, 4w, 1y, or a date such as 2027-01-31`,
+      `${quote(text)} is not an expiry: write 90d, 12h, 30m, 4w, 1y, or a date such as 2027-01-31`,
     )
   if (at <= now) throw new DepotError('invalid_request', `the expiry ${quote(text)} has passed already`)
   if (at > now + LONGEST_LIFE_MS)
@@ -45,7 +45,7 @@ export function parseExpiry(text: string, now: number): number {
   return at
 }
 
-/** JavaScript takes the 31st of February for the 3rd of March. */
+/** Rejects days such as February 31, which `Date.parse` turns into March 3. */
 function isDayOfCalendar(text: string): boolean {
   const day = text.slice(0, 10)
   return new Date(`${day}T00:00:00Z`).toISOString().slice(0, 10) === day

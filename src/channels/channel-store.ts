@@ -3,7 +3,7 @@ import { usingIndex } from '../database/using-index.ts'
 import type { Db } from '../database/database.ts'
 import { visibleTo } from '../releases/release-store.ts'
 
-// A view as one origin's Habitat clients know it: the channel exists for them while it is declared or has a member of theirs.
+// A channel is a view as the Habitat clients of one origin see it. It exists while it is declared or has members of the origin.
 
 export interface Channel {
   readonly id: number
@@ -14,7 +14,7 @@ export interface Channel {
   readonly updatedAt: number
 }
 
-/** The channel's row, whether or not it exists for the origin's clients at present; see {@link channelExists}. */
+/** The channel's row. It may exist while the channel does not exist for clients; see {@link channelExists}. */
 export async function findChannel(db: Db, originId: number, viewId: number): Promise<Channel | undefined> {
   const row = await db
     .selectFrom('channels')
@@ -39,10 +39,10 @@ export async function channelExists(db: Db, originId: number, viewId: number): P
   return channel !== undefined && (channel.isDeclared || (await hasMemberOf(db, originId, viewId)))
 }
 
-/** What Builder's jobs made for themselves begins so (habitat-today.md 3.2): from `bldr-` until before `bldr.`, `.` being what follows `-`. */
+/** Channels of Builder's jobs start with `bldr-` (habitat-today.md 3.2). `.` follows `-` in ASCII, so `bldr.` ends the range. */
 const SANDBOXES = { from: 'bldr-', to: 'bldr.' }
 
-/** Names of an origin's channels, bytewise ascending. One that nobody declared is there for who may see a member of it. */
+/** The names of an origin's channels, in byte order. A channel that is not declared is listed if the audience may see a member of it. */
 export async function listChannelNames(
   db: Db,
   origin: string,
@@ -116,7 +116,7 @@ export async function deleteChannel(db: Db, channelId: number): Promise<void> {
   await db.deleteFrom('channels').where('id', '=', channelId).execute()
 }
 
-/** Those that origins had by their members alone, or a view of the same name would seem to be theirs later. */
+/** Deletes a closed view's channels, so that a later view of the same name does not inherit them. */
 export async function deleteChannelsOf(db: Db, viewId: number): Promise<void> {
   await db.deleteFrom('channels').where('view_id', '=', viewId).execute()
 }

@@ -36,7 +36,7 @@ import { noteDeliveries } from './webhooks/note-deliveries.ts'
 import { noteOrphansSettled, noteRestored } from './note-restored.ts'
 import { setUp } from './set-up.ts'
 
-/** Every change there is. A handler takes the writer's {@link Change} and an input that survives JSON; its outcome does too. */
+/** All commands. A handler takes the writer's {@link Change} and an input. Inputs and outcomes can be serialized as JSON. */
 export const handlers = {
   setUp,
   addAccount,
@@ -108,7 +108,7 @@ export type CommandKind = keyof typeof handlers
 export type Input<K extends CommandKind> = Parameters<(typeof handlers)[K]>[1]
 export type Outcome<K extends CommandKind> = Awaited<ReturnType<(typeof handlers)[K]>>
 
-/** A change as it travels: to the writer's queue, or from the command line over the control socket. */
+/** A command for the writer's queue, submitted by the depot or over the control socket. */
 export interface Command<K extends CommandKind = CommandKind> {
   readonly kind: K
   readonly input: Input<K>

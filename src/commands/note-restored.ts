@@ -1,7 +1,7 @@
 import { findState, setState } from '../database/state-store.ts'
 import type { Change } from '../ledger/change.ts'
 
-/** Begins another history after the depot was put back to an older copy. Until the operator has settled it, bytes that no release needs are kept. */
+/** Starts a new history after the depot was restored from an older copy. Unneeded bytes are kept until the operator has settled them. */
 export async function noteRestored(change: Change, { incarnation }: { incarnation: string }): Promise<void> {
   await setState(change.trx, 'incarnation', incarnation)
   await setState(
@@ -12,7 +12,7 @@ export async function noteRestored(change: Change, { incarnation }: { incarnatio
   await change.record({ kind: 'depot-restored', incarnation })
 }
 
-/** From now on bytes that no release needs are collected as in any other depot. */
+/** Resumes the collection of bytes that no release needs. */
 export async function noteOrphansSettled(change: Change, _input: object): Promise<void> {
   await setState(change.trx, 'orphans_kept_since', undefined)
 }

@@ -13,8 +13,8 @@ import {
 import { parseIdent } from '../package/ident.ts'
 import type { CommandKind, Input } from './commands.ts'
 
-// What a caller over HTTP must be allowed for each change there is: the writer asks it in the transaction of the change. A command
-// without a row does not compile. Rules of views (views/gates.ts), and what depends on rows, are the handlers'.
+// The right that an HTTP caller needs for each command. The writer checks it in the transaction. The compiler demands a row for every
+// command. Handlers check the rules of views (views/gates.ts) and rights that depend on rows.
 
 type Requirements = { readonly [K in CommandKind]: (caller: Session, input: Input<K>) => void }
 
@@ -43,13 +43,13 @@ export const requirements: Requirements = {
   changeRole: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
   removeMember: (caller, { origin }) => expectRole(caller, 'owner', origin, 'manage'),
   invite: (caller, { origin }) => expectRole(caller, 'maintainer', origin, 'manage'),
-  // The handlers ask whether the caller is the one invited, or a maintainer.
+  // The handlers check that the caller is the invited account or a maintainer.
   acceptInvitation: (caller, { origin }) => expectReach(caller, origin, 'manage'),
   ignoreInvitation: (caller, { origin }) => expectReach(caller, origin, 'manage'),
   rescindInvitation: (caller, { origin }) => expectReach(caller, origin, 'manage'),
 
   addKey: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
-  // It is made when it is first read.
+  // The key is made when it is first read.
   keepEncryptionKey: (caller, { origin }) => expectRole(caller, 'readonly_member', origin, 'read'),
   addSecret: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
   removeSecret: (caller, { origin }) => expectRole(caller, 'administrator', origin, 'manage'),
@@ -66,7 +66,7 @@ export const requirements: Requirements = {
   createView: expectAdministrator,
   setView: expectAdministrator,
   govern: expectAdministrator,
-  // The rules of the view say who else may, and the handlers ask them.
+  // The handlers check the view's rules.
   freeze: (caller, { view }) => expectView(caller, view),
   thaw: (caller, { view }) => expectView(caller, view),
   freezeAll: expectAdministrator,
@@ -74,7 +74,7 @@ export const requirements: Requirements = {
   changeView: (caller, { request }) => expectView(caller, request.view),
   draftPlan: (caller, { request }) => expectView(caller, request.view),
   propose: (caller, { request }) => expectView(caller, request.view),
-  // The handlers know the view that a plan is for.
+  // The handlers check the view of the plan.
   applyPlan: (caller) => expectAction(caller, 'promote'),
   approve: (caller) => expectAction(caller, 'promote'),
   reject: (caller) => expectAction(caller, 'promote'),

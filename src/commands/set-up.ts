@@ -7,10 +7,10 @@ import type { Change } from '../ledger/change.ts'
 
 export const ADMINISTRATOR = 'admin'
 
-/** Of a token that was given: whether it is another one of the administrator's from now on, was one before, or had been revoked. */
+/** The outcome for a configured token: newly added, already known, or revoked before. */
 export type GivenToken = 'added' | 'known' | 'revoked'
 
-/** Makes what every depot has: the first views and, once, an administrator, who holds the token of this hash. Returns what became of that. */
+/** Creates the first views and the first administrator, and gives the administrator the token of this hash. */
 export async function setUp(
   change: Change,
   input: { adminTokenHash: string | undefined },

@@ -16,26 +16,26 @@ import { changesView, joins, planChange } from '../views/plan.ts'
 import type { Effect, Wanted } from '../views/plan.ts'
 import type { Act, View } from '../views/view.ts'
 
-/** Who wants a change, when, and how. */
+/** The circumstances of a change. */
 export interface Context {
   readonly act: Act
   readonly clock: Clock
-  /** Whose rights count. */
+  /** The holder of the rights that the change needs. */
   readonly caller: Authority
-  /** The audience that limits the search for dependencies: the caller's or, for a plan, its maker's when it was made. */
+  /** The audience that limits the search for dependencies: the caller's or, for a plan, its author's at the time. */
   readonly audience: Audience
-  /** Who proposed it, where the caller approves it. */
+  /** The author of the proposal, if the caller approves one. */
   readonly proposer?: string | undefined
   readonly conflicts?: readonly Conflict[]
-  /** Also tell what is missing where no rule asks. */
+  /** Also find missing dependencies if no rule needs them. */
   readonly isThorough?: boolean
 }
 
-/** What a release needs and the depot does not have. */
+/** A dependency that is not in the depot. */
 export interface Missing {
   readonly ident: string
   readonly target: Target
-  /** From the release that was asked for to the one that is missing. */
+  /** Idents from the requested release to the missing one. */
   readonly chain: readonly string[]
 }
 
@@ -52,7 +52,7 @@ const NOTHING_KNOWN: Dependencies = {
   inView: new Set(),
 }
 
-/** What a change would do to a view as it stands, and what its rules say of that. Reads, and writes nothing. */
+/** Computes the effect of a change on the present view, and the refusals of the view's rules. Only reads. */
 export async function evaluate(db: Db, view: View, wanted: Wanted, context: Context): Promise<Evaluation> {
   const rule = wanted.rule ?? view.rule
   const effect = planChange(rule, wanted, await readPresent(db, { id: view.id, rule }, wanted))
@@ -91,7 +91,7 @@ export async function evaluate(db: Db, view: View, wanted: Wanted, context: Cont
   return { effect, refusals, missing: context.isThorough === true ? missingOf(effect, dependencies) : [] }
 }
 
-/** Nobody changes what they may not see: a view may name accounts that have no role in an origin. */
+/** Refuses changes of releases that the caller may not see: a view may name promoters without a role in an origin. */
 async function checkVisibility(db: Db, { steps, moves }: Effect, { caller }: Context): Promise<Refusal[]> {
   const audience = audienceOfChanges(caller)
   if (caller === 'operator' || audience.seesAll) return []
@@ -105,10 +105,10 @@ async function checkVisibility(db: Db, { steps, moves }: Effect, { caller }: Con
   )
   return hidden.size === 0
     ? []
-    : [{ rule: 'rights', detail: `this would change what ${caller.accountName} may not see` }]
+    : [{ rule: 'rights', detail: `this would change releases that ${caller.accountName} may not see` }]
 }
 
-/** What an audience may be told of refusals: one that tells of what it may not see says only which rule it is. */
+/** Removes hidden releases from refusals. A refusal that reveals one keeps only its rule. */
 export async function withoutHidden(
   db: Db,
   refusals: readonly Refusal[],
@@ -127,21 +127,21 @@ export async function withoutHidden(
   for (const refusal of refusals) {
     const { rule, names } = refusal
     const shown = isHidden(refusal)
-      ? { rule, detail: `the rule ${rule} refuses this, for what not everyone may see` }
+      ? { rule, detail: `the rule ${rule} refuses this because of releases that are not visible to everyone` }
       : { ...refusal, ...(names && { names: names.filter((name) => !isUnseen(name)) }) }
-    told.set(`${shown.rule} ${shown.detail}`, shown) // each once: how many there are would tell
+    told.set(`${shown.rule} ${shown.detail}`, shown) // each sentence once: the count would reveal how many are hidden
   }
   return [...told.values()]
 }
 
-/** Breaking the glass. */
+/** An override of the view's rules, with its reason. */
 export interface Override {
   readonly reason: string
 }
 
 /**
- * Throws `forbidden` for who may not make the change at all, and tells them no more; `conflict` or `refused`, with every refusal as a
- * part, unless there is none or all are set aside by who may. Returns those that were set aside.
+ * Returns the refusals that the caller overrides. Throws `forbidden`, without other refusals, for a caller who lacks the rights, and
+ * `conflict` or `refused`, with every refusal as a part, if a refusal is not overridden.
  */
 export function expectAllowed(
   view: View,

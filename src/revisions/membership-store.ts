@@ -20,9 +20,8 @@ export interface TimedSpan extends Span {
 const NO_PACKAGE = 0
 
 /**
- * What `latest` of a line answered an audience over time, of what began before the revision `before`, newest first. While the rule was
- * `promoted`, times at which it answered what the audience may not see are left out; while it was `highest`, the highest they may see held
- * it then.
+ * The answers of `latest` of a line over time, for an audience, newest first. Only spans that began before the revision `before` are
+ * listed. Under `promoted`, answers that the audience may not see are left out; under `highest`, the highest visible member counts.
  */
 export async function listHolders(
   db: Db,
@@ -38,7 +37,7 @@ export async function listHolders(
     .where('package', '=', line.package)
     .where('target', '=', line.target)
     .executeTakeFirst()
-  // The same statements follow whether the view has the line or not: how long they take must not tell of one that is hidden.
+  // The same statements run whether or not the view has the line: the duration must not reveal a hidden line.
   const its = { packageId: row?.package_id ?? NO_PACKAGE, target: line.target }
   const hadOtherRules = view.pastRules.length > 0
   const isAsked = !audience.seesAll && (view.rule === 'highest' || hadOtherRules)
@@ -54,16 +53,16 @@ export async function listHolders(
   return withTimes(db, view.id, spans)
 }
 
-/** A stay of a release in a view. */
+/** The membership of a release in a view. */
 export type ReleaseMembership = Omit<TimedSpan, 'ident'> & {
   readonly view: string
   readonly place: MembershipPlace
 }
 
-/** Where it is comes before where it was. */
+/** A place in the list: present memberships come before past ones. */
 export type MembershipPlace = readonly [isOver: 0 | 1, viewId: number, fromRevision: number]
 
-/** Where a release is, by the order in which views were made, and then where it was, of each view the oldest first. */
+/** Present memberships of a release in the order of the views' creation, then past ones, for each view the oldest first. */
 export async function listMemberships(
   db: Db,
   releaseId: number,
@@ -107,7 +106,7 @@ async function readMemberships(
     .where('members.to_revision', isOver === 1 ? 'is not' : 'is', null)
     .where((eb) => eb(eb.refTuple('members.view_id', 'members.from_revision'), '>', eb.tuple(...after)))
     .orderBy('members.view_id')
-    .$if(isOver === 1, (query) => query.orderBy('members.from_revision')) // of what is, there is one for each view
+    .$if(isOver === 1, (query) => query.orderBy('members.from_revision')) // a release has one present membership for each view
     .limit(page.limit)
     .execute()
   return rows.map((row) => ({

@@ -30,16 +30,16 @@ import { getPastView } from './view-store.ts'
 
 const PAGE = 1_000
 
-/** What was asked, as releases. */
+/** A request, resolved to releases. */
 export interface Resolved {
   readonly wanted: Wanted
   readonly conflicts: readonly Conflict[]
-  /** Where the set was taken from, at which revision. */
+  /** The source of the set, with its revision. */
   readonly source: Source | undefined
-  /** The revision that is gone back to, or taken back. */
+  /** The revision that a rollback restores or a revert undoes. */
   readonly of: number | undefined
   readonly only: Only | undefined
-  /** The request, such that it means the same later: a view it takes from is named at its revision. */
+  /** The request with source views fixed at their revisions, so that it means the same later. */
   readonly pinned: SeenRequest
 }
 
@@ -50,7 +50,7 @@ interface Taken {
   readonly pinned: ReleaseSource
 }
 
-/** Finds what a request means for a view now. Throws `not_found`, `not_member`, `invalid_request` and `too_large`. */
+/** Resolves a request to the releases that join and leave a view now. Throws `not_found`, `not_member`, `invalid_request` and `too_large`. */
 export async function resolve(db: Db, view: View, request: SeenRequest): Promise<Resolved> {
   const resolved = await resolveAct(db, view, request)
   const { joining, leaving } = resolved.wanted
@@ -83,7 +83,7 @@ async function resolvePromotion(db: Db, view: View, request: Of<'promote'>): Pro
   return { wanted, ...taken, of: undefined, only: undefined, pinned: { ...request, source: pinned } }
 }
 
-/** Of a set from elsewhere, what is a member leaves; what is named one by one must be one. */
+/** Releases that the request lists must be members. From other sources, only members leave. */
 async function resolveDemotion(db: Db, view: View, request: Of<'demote'>): Promise<Resolved> {
   const { pinned, releases, ...taken } = await takeFrom(db, request.source, request)
   const leaving = await onlyMembers(db, view, releases)
@@ -128,7 +128,7 @@ async function resolveRevert(db: Db, view: View, request: Of<'revert'>): Promise
   if (setsRule(view, revision))
     throw new DepotError(
       'refused',
-      `revision ${revision} set the rule of ${view.name} to ${ruleAt(view, revision)}: set the rule that it is to have`,
+      `revision ${revision} set the rule of ${view.name} to ${ruleAt(view, revision)}: set the rule that you want`,
     )
   return {
     ...(await revert(db, view, revision, request.only)),
@@ -139,7 +139,7 @@ async function resolveRevert(db: Db, view: View, request: Of<'revert'>): Promise
   }
 }
 
-/** The releases that `latest` would be under the other rule join anew. So `latest` moves with members only, whatever moves it. */
+/** Releases that become `latest` under the new rule rejoin, so that `latest` always moves together with a member. */
 async function resolveRule(db: Db, view: View, request: Of<'set-rule'>): Promise<Resolved> {
   const isOther = request.rule !== view.rule
   const leaders = isOther ? await listLeadersUnder(db, view.id, request.rule) : []
@@ -182,7 +182,7 @@ async function takeFrom(db: Db, source: ReleaseSource, { audience }: SeenRequest
   }
 }
 
-/** In the order of names, which decides nothing: each is of a line of its own. */
+/** Reads the pointers of the source view. Their order does not matter, since each is on a line of its own. */
 async function takePointers(
   db: Db,
   source: Extract<ReleaseSource, { from: string }>,
@@ -224,7 +224,7 @@ async function takePointers(
   }
 }
 
-/** What releases need besides themselves. */
+/** The visible dependencies of releases, without the releases themselves. */
 async function findNeeded(
   db: Db,
   releases: readonly ViewRelease[],
@@ -241,8 +241,8 @@ async function findNeeded(
 }
 
 /**
- * What is needed and the view does not have. A dependency is there to be found, not to be run: it joins without taking `latest`
- * from a higher release that the view has of its package, unless that leaves, or joins by itself.
+ * The dependencies that the view lacks. A dependency joins without taking `latest` from a higher release of its package, unless that
+ * release leaves or joins itself.
  */
 async function joiningDependencies(
   db: Db,
@@ -268,11 +268,11 @@ async function joiningDependencies(
     if (view.rule === 'promoted' && isHigher)
       joining.push({ release: pointer, rejoins: true, isDependency: true })
   }
-  // What was asked for joins after what it needs, also where that is of the same package.
+  // The requested releases join after their dependencies, also within one package.
   return joining
 }
 
-/** Members of packages that the view has and the source, as far as it was asked about, does not. */
+/** The members of packages that the source, within its filter, does not have. */
 async function membersAbsentFrom(
   db: Db,
   view: View,
@@ -280,7 +280,7 @@ async function membersAbsentFrom(
   releases: readonly ViewRelease[],
 ): Promise<ViewRelease[]> {
   if ('releases' in source)
-    throw new DepotError('invalid_request', 'exact is for a set that comes from a view or a lockfile')
+    throw new DepotError('invalid_request', 'exact needs a view or a lockfile as the source')
   const lines = new Set(releases.map(lineOf))
   const isAskedAbout = ({ ident }: ViewRelease) =>
     !('from' in source) ||

@@ -4,10 +4,10 @@ import type { Joining, Wanted } from '../views/plan.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { ViewRelease } from '../views/view.ts'
 
-// Going back, as a change of the present. Members are given in the order in which they joined, which under `promoted` decides what
-// `latest` is, now and after each demotion to come.
+// Rollbacks and reverts, computed as changes of the present view. Members are listed in the order in which they joined. Under
+// `promoted`, this order decides `latest`, now and after later demotions.
 
-/** A release as the past of a view names it; it may be deleted since. */
+/** A past member of a view. It may have been deleted since. */
 export interface PastRelease extends ViewRelease {
   readonly isDeleted: boolean
 }
@@ -15,34 +15,34 @@ export interface PastRelease extends ViewRelease {
 /** The members of one line at some revision. */
 export type Members = readonly PastRelease[]
 
-/** Why the past cannot come back: a sentence, and the releases that it tells of. */
+/** Why a change is not possible: a sentence, and the releases that it reveals. */
 export interface Conflict {
   readonly detail: string
   readonly names: readonly ReleaseName[]
 }
 
-/** What makes a view what it was, and what stands in the way. `wanted` is whole where nothing does. */
+/** The change that restores a view, and its conflicts. `wanted` is complete only without conflicts. */
 export interface Restored {
   readonly wanted: Wanted
   readonly conflicts: readonly Conflict[]
 }
 
-/** The rule of a view at the revision that is gone back to or taken back, and the rule that it has now and keeps. */
+/** The rule at the revision that is restored or undone, and the present rule, which is kept. */
 export interface Rules {
   readonly past: ViewRule
   readonly present: ViewRule
 }
 
 /**
- * Brings the members of a line back to what they were. Those that stand in the old order at its beginning stay; the others leave or
- * join anew. What was deleted stays away, which is a conflict where `latest` was it. `latest` becomes what it was then, whatever the rule
- * is now: under `promoted`, it joins last; under `highest`, it is a conflict where it would be another one.
+ * Restores the members of a line. Members that already form the start of the old order are kept; the others leave or rejoin. Deleted
+ * releases do not return; it is a conflict if `latest` answered one. `latest` gets its old answer under any present rule: under
+ * `promoted`, that release joins last; under `highest`, it is a conflict if another release is higher.
  */
 export function restoreLine(rules: Rules, then: Members, now: Members): Restored {
   const wasLatest = leading(rules.past, then)
   const conflicts =
     wasLatest?.isDeleted === true
-      ? [conflictOf(`${nameOf(wasLatest)} was deleted, and was what latest answered`, wasLatest)]
+      ? [conflictOf(`${nameOf(wasLatest)} was deleted, and latest answered it`, wasLatest)]
       : []
   const kept = then.filter(({ isDeleted }) => !isDeleted)
   const isLast = ({ releaseId }: PastRelease) =>
@@ -71,18 +71,18 @@ export function restoreLine(rules: Rules, then: Members, now: Members): Restored
   return { wanted: { joining: common === -1 ? [] : old.slice(common).map(joinAnew), leaving }, conflicts }
 }
 
-/** One line before and after the revision that is to be undone, and now. */
+/** One line before and after the revision to undo, and now. */
 export interface Undoing {
   readonly before: Members
   readonly after: Members
   readonly now: Members
-  /** The revision since which `latest` is what it is now. */
+  /** The revision that gave `latest` its present answer. */
   readonly since: number
 }
 
 /**
- * Takes back what one revision did to a line, and leaves what came later. It is a conflict where that revision moved `latest`, and
- * `latest` has moved on since or cannot go back.
+ * Undoes the effect of one revision on a line, and keeps later changes. It is a conflict if that revision moved `latest` and `latest`
+ * has moved again or cannot go back.
  */
 export function revertLine(rules: Rules, { before, after, now, since }: Undoing): Restored {
   const rule = rules.present
@@ -104,7 +104,7 @@ export function revertLine(rules: Rules, { before, after, now, since }: Undoing)
     )
   }
   if (didMove && wasLatest?.isDeleted === true)
-    conflicts.push(conflictOf(`${nameOf(wasLatest)} was deleted, and was what latest answered`, wasLatest))
+    conflicts.push(conflictOf(`${nameOf(wasLatest)} was deleted, and latest answered it`, wasLatest))
   const [wasThere, cameThere, isThere] = [idsOf(before), idsOf(after), idsOf(now)]
   const leaving = now.filter(({ releaseId }) => cameThere.has(releaseId) && !wasThere.has(releaseId))
   const returning = before.filter(
@@ -113,7 +113,7 @@ export function revertLine(rules: Rules, { before, after, now, since }: Undoing)
   const gone = idsOf(leaving)
   const rest = [...now.filter(({ releaseId }) => !gone.has(releaseId)), ...returning]
   const joining = returning.map(joinAnew)
-  // Under `promoted`, what comes back would be what was promoted last: then `latest` is put there once more.
+  // Under `promoted`, a returning release would become the one promoted last, so the answer of `latest` rejoins after it.
   const target = rest.find((release) => release.releaseId === (didMove ? wasLatest : isLatest)?.releaseId)
   if (rule === 'promoted' && target !== undefined && rest.at(-1) !== target) {
     return {
@@ -142,7 +142,7 @@ function idsOf(members: Members): Set<number> {
   return new Set(members.map(({ releaseId }) => releaseId))
 }
 
-/** Puts what concerns different lines together. */
+/** Combines the results of different lines. */
 export function combine(parts: readonly Restored[]): Restored {
   return {
     wanted: {
@@ -153,7 +153,7 @@ export function combine(parts: readonly Restored[]): Restored {
   }
 }
 
-/** What the rule puts first. */
+/** The member that the rule puts first. */
 function leading(rule: ViewRule, members: Members): PastRelease | undefined {
   if (rule === 'promoted') return members.at(-1)
   return members.reduce<PastRelease | undefined>(

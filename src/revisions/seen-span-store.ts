@@ -16,8 +16,8 @@ export interface Line {
 const MOST_IN_A_READ = 1_000
 
 /**
- * What `latest` of a line answered an audience, oldest first, under the rule that the view had at each time: under `promoted`, what the
- * audience may see of what it was; under `highest`, the highest that the audience may see. It reads all that ever was on the line.
+ * The answers of `latest` of a line for an audience, oldest first, under the rule of each time: under `promoted`, the visible answers;
+ * under `highest`, the highest visible members. It reads the whole history of the line.
  */
 export async function listSeenSpans(db: Db, view: View, line: Line, audience: Audience): Promise<Span[]> {
   const periods = periodsOf(view)
@@ -46,7 +46,7 @@ export async function listSeenSpans(db: Db, view: View, line: Line, audience: Au
   return spans
 }
 
-/** Every interval on the line that the audience may see, in pieces: which of them were the highest is known only when all are there. */
+/** All visible memberships of the line, read in pieces. */
 export async function listVisibleMemberships(
   db: Db,
   viewId: number,

@@ -7,42 +7,42 @@ export type Moment = MarkedRevision | { readonly time: number }
 
 export interface MarkedRevision {
   readonly revision: number
-  /** Of its history, as of {@link Position}. */
+  /** The start of the ledger's hash there; see {@link Position}. */
   readonly mark?: string
 }
 
-/** What a change is restricted to: packages of an origin, of a name, or one package where both are given. */
+/** Restricts a change to the packages of an origin, to a name, or with both to one package. */
 export interface Only {
   readonly origin?: string
   readonly name?: string
 }
 
-/** What a change takes its releases from. */
+/** The source of a change's releases. */
 export type ReleaseSource =
-  /** In the order they are promoted; one named twice counts once. */
+  /** Releases, promoted in this order. A repeated release counts once. */
   | { readonly releases: readonly { readonly ident: string; readonly target: Target }[] }
-  /** What `latest` answers or answered in another view, of everything or of an origin or a name. */
+  /** The releases that `latest` answers in another view, now or at a moment, optionally of one origin or name. */
   | { readonly from: string; readonly at?: Moment; readonly origin?: string; readonly name?: string }
-  /** What `latest` answered where a lockfile was made, whose signature was verified. */
+  /** The releases that `latest` answered when a lockfile was made. Its signature has been verified. */
   | { readonly lockfile: Lockfile }
 
 export interface Lockfile {
-  /** Of its text. */
+  /** The digest of its text. */
   readonly digest: string
   readonly releases: readonly { readonly ident: string; readonly target: Target; readonly checksum: string }[]
 }
 
-/** A request as it is worked out: the audience, whose rights are those of that moment, limits the search. Releases it cannot see are not found. */
+/** A request and the audience that limits its search: releases that the audience cannot see are not found. */
 export type SeenRequest = ChangeRequest & { readonly audience: Audience }
 
-/** What is asked of a view. It survives JSON, so that a plan can be made again from it. */
+/** A requested change of a view. It can be stored as JSON, so that a plan can be resolved again. */
 export type ChangeRequest = { readonly view: string } & (
   | {
       readonly act: 'promote'
       readonly source: ReleaseSource
-      /** Everything that the releases need comes along. */
+      /** Also promote all dependencies. */
       readonly withDeps?: boolean
-      /** Of packages that the source does not have, everything leaves. */
+      /** Demote all releases of packages that the source does not have. */
       readonly isExact?: boolean
     }
   | { readonly act: 'demote'; readonly source: ReleaseSource }

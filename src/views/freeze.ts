@@ -1,35 +1,35 @@
 import type { Ident } from '../package/ident.ts'
 import type { Only } from './change-request.ts'
 
-/** Nothing that it is about moves until it is over, or taken away: everything or, where it is restricted, some packages. */
+/** Stops changes of a view, or of some packages in it, until it expires or is removed. */
 export interface Freeze extends Only {
   readonly reason: string
-  /** Epoch milliseconds; absent for one without an end. */
+  /** Epoch milliseconds. Absent if the freeze has no end. */
   readonly until?: number
   readonly by: string
   readonly since: number
 }
 
-/** A freeze as one view has it. */
+/** A freeze that holds in one view. */
 export interface ViewFreeze extends Freeze {
-  /** Whether it is of every view. */
+  /** Whether the freeze holds in every view. */
   readonly isOfAll: boolean
 }
 
-/** For one view, and for all of them together. */
+/** The maximum for one view, and for all views in common. */
 export const MOST_FREEZES = 100
 
-/** Adds a freeze in place of that of the same packages. */
+/** Adds a freeze and replaces the one of the same packages. */
 export function withFreeze<F extends Only>(freezes: readonly F[], freeze: F): F[] {
   return [...withoutFreeze(freezes, freeze), freeze]
 }
 
-/** Takes away the freeze of exactly these packages. */
+/** Removes the freeze of exactly these packages. */
 export function withoutFreeze<F extends Only>(freezes: readonly F[], { origin, name }: Only): F[] {
   return freezes.filter((freeze) => freeze.origin !== origin || freeze.name !== name)
 }
 
-/** Whether it is not over. */
+/** Whether the freeze has not expired. */
 export function lasts({ until }: Freeze, now: number): boolean {
   return until === undefined || until > now
 }
@@ -42,7 +42,7 @@ export function isRestricted({ origin, name }: Only): boolean {
   return origin !== undefined || name !== undefined
 }
 
-/** `acme/app`; a star stands for every origin, or every name. */
+/** `acme/app`; `*` stands for every origin or every name. */
 export function formatOnly({ origin = '*', name = '*' }: Only): string {
   return `${origin}/${name}`
 }

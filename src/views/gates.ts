@@ -10,29 +10,29 @@ import { joins } from './plan.ts'
 import type { Effect } from './plan.ts'
 import type { Act, Gates, View, ViewRelease } from './view.ts'
 
-// What must be true before a view changes: one ordered list of pure functions, each of which looks at what a change would do and at
-// what was read for it, and answers with its refusals, a sentence each.
+// The rules of views: an ordered list of pure functions. Each takes the effect of a change and the state that was read for it, and
+// returns its refusals.
 
 export type Rule = 'rights' | 'freeze' | 'conflict' | 'requires' | 'closure' | 'downgrade' | 'approval'
 
-/** Why not, in one sentence. `chain` are the idents from the release that was asked for to the one that is missing. */
+/** A refusal in one sentence. `chain` lists the idents from the requested release to the missing one. */
 export interface Refusal {
   readonly rule: Rule
   readonly detail: string
   readonly chain?: readonly string[]
-  /** Releases that it tells of, for who decides whom it is told to. What is in `chain` because a release says so itself is not among them. */
+  /** The releases that the sentence reveals. Callers must be able to see them to read it. Idents in `chain` that a visible release names are not among them. */
   readonly names?: readonly ReleaseName[]
-  /** It tells what `names` have in common: enough for whoever may see one of them. */
+  /** The sentence is about a common property of `names`: a caller who can see one of them may read it. */
   readonly isOfAny?: true
 }
 
-/** Whose wish a change is, as far as rules of views ask. */
+/** The caller of a change, as the rules of views need it. */
 export interface Requester {
   readonly account: string
   readonly isAdministrator: boolean
-  /** Origins in which they may promote by their role. */
+  /** Origins in which the caller's role allows promotions. */
   readonly maintains: readonly string[] | 'all'
-  /** Origins that their token reaches at all. */
+  /** Origins that the caller's token reaches. */
   readonly reaches: readonly string[] | 'all'
 }
 
@@ -41,28 +41,28 @@ export interface GateState {
   readonly view: View
   readonly act: Act
   readonly clock: Clock
-  /** `undefined` for the depot's own doing and its operator's shell. */
+  /** `undefined` for the depot itself and the operator's shell. */
   readonly requester: Requester | undefined
-  /** Who proposed what the requester approves. */
+  /** The author of the proposal that the requester approves. */
   readonly proposer: string | undefined
-  /** For each of the view's requirements: since when releases are there as it wants them; those that are not are absent. */
+  /** For each requirement of the view: since when each release meets it. Releases that do not meet it are absent. */
   readonly held: readonly ReadonlyMap<number, number>[]
   readonly dependencies: Dependencies
-  /** By id of a release that leaves: members that need it. */
+  /** Members that need a leaving release, by its id. */
   readonly dependents: ReadonlyMap<number, readonly Dependent[]>
 }
 
-/** A member that needs another one. What the caller may not see is not named to them. */
+/** A member that needs another one. If it is not visible to the caller, no refusal names it. */
 export interface Dependent {
   readonly release: ViewRelease
   readonly isVisible: boolean
 }
 
-/** What is known of dependencies, of the releases that join and of those that they need. */
+/** The dependencies of joining releases, and of the releases that these need. */
 export interface Dependencies {
   readonly tdeps: ReadonlyMap<string, readonly string[]>
   readonly deps: ReadonlyMap<string, readonly string[]>
-  /** What of these is in the depot, by id; and what of it is in the view before the change. */
+  /** Ids of the needed releases in the depot; and which of them are in the view before the change. */
   readonly inDepot: ReadonlyMap<string, number>
   readonly inView: ReadonlySet<number>
 }
@@ -78,10 +78,10 @@ const GATES: readonly Gate[] = [
   checkApproval,
 ]
 
-/** Rules that a change is refused by whoever asks, and that who may break the glass can set aside. */
+/** Rules that an authorized caller can override. They hold for every caller. */
 const OVERRIDABLE: ReadonlySet<Rule> = new Set(['freeze', 'requires', 'closure', 'downgrade', 'approval'])
 
-/** What the rules of views ask about a caller; nothing of the operator. */
+/** The requester of a caller; `undefined` for the operator. */
 export function requesterOf(caller: Session): Requester
 export function requesterOf(caller: Authority): Requester | undefined
 export function requesterOf(caller: Authority): Requester | undefined {
@@ -115,24 +115,24 @@ export function mayOverride(requester: Requester | undefined, gates: Gates): boo
   )
 }
 
-/** Whether an account may change a view at all, before it is known which releases. */
+/** Whether the view's list of promoters lets an account change the view. */
 export function mayTouch(requester: Requester, { promoters }: Gates): boolean {
   return promoters === undefined || requester.isAdministrator || promoters.includes(requester.account)
 }
 
-/** What a caller needs to change a view at all, before it is known which releases. Throws `forbidden`. */
+/** Throws `forbidden` for a caller who may not change any release in the view. */
 export function expectMayTouch(caller: Authority, view: View): void {
   if (caller === 'operator') return
   expectView(caller, view.name)
   const requester = requesterOf(caller)
   if (!mayTouch(requester, view.gates))
-    throw new DepotError('forbidden', `${requester.account} is not among those who may change ${view.name}`)
-  // Nothing is worked out for who could change nothing at all.
+    throw new DepotError('forbidden', `${requester.account} may not change ${view.name}`)
+  // Refuse early: without a role in any origin the caller cannot change anything.
   if (view.gates.promoters === undefined && requester.maintains.length === 0)
     throw new DepotError('forbidden', `${requester.account} is not a maintainer of any origin`)
 }
 
-/** Whether an account may end what another one proposed for releases of these origins: those who are named, or who could make the change. */
+/** Whether an account may reject a proposal about these origins: a named approver or promoter or, without names, a maintainer of all of them. */
 export function mayReject(
   requester: Requester,
   { approval, promoters }: Gates,
@@ -159,7 +159,7 @@ function checkRights({ steps }: Effect, { view, requester, proposer }: GateState
   )
 }
 
-/** Why an account may not change a view by releases of these origins, or approve that. */
+/** Returns why an account may not change releases of these origins in a view, or approve such a change. */
 export function rightsRefused(
   view: View,
   origins: Iterable<string>,
@@ -168,7 +168,7 @@ export function rightsRefused(
   // A named approver needs no role in the origins: the proposer had it.
   const isApprover = isApproval && view.gates.approval?.approvers?.includes(requester.account) === true
   if (!isApprover && !mayTouch(requester, view.gates))
-    return [{ rule: 'rights', detail: `${requester.account} is not among those who may change ${view.name}` }]
+    return [{ rule: 'rights', detail: `${requester.account} may not change ${view.name}` }]
   // Accounts that the view names as promoters need no role in the origins of what they promote.
   const isNamed = isApprover || view.gates.promoters !== undefined
   const theirs = isNamed ? requester.reaches : requester.maintains
@@ -182,7 +182,7 @@ export function rightsRefused(
   }))
 }
 
-/** A rule is about every package, so that every freeze keeps it, whatever would move. */
+/** A change of the view's rule concerns every package, so every freeze refuses it. */
 function checkFreezes({ steps, rule }: Effect, { view, clock }: GateState): Refusal[] {
   const changed = steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release)
   return view.freezes.flatMap((freeze) => {
@@ -202,7 +202,7 @@ function checkFreezes({ steps, rule }: Effect, { view, clock }: GateState): Refu
   })
 }
 
-/** What goes back was let in before. */
+/** Only promotions are checked: rollbacks and reverts restore releases that met the requirements before. */
 function checkRequirements({ steps }: Effect, { view, act, clock, held }: GateState): Refusal[] {
   if (act !== 'promote') return []
   const refusals: Refusal[] = []
@@ -220,7 +220,7 @@ function checkRequirements({ steps }: Effect, { view, act, clock, held }: GateSt
       else if (clock.now - since < soakMs)
         refusals.push({
           rule: 'requires',
-          detail: `${name} is in ${other} since ${new Date(since).toISOString()}, and has to be until ${new Date(since + soakMs).toISOString()}`,
+          detail: `${name} has been in ${other} since ${new Date(since).toISOString()}, and must stay there until ${new Date(since + soakMs).toISOString()}`,
           names,
         })
     }
@@ -278,7 +278,7 @@ function checkClosure({ steps }: Effect, { view, dependencies, dependents }: Gat
   return refusals
 }
 
-/** The shortest way along direct dependencies, or straight where these are not known. */
+/** The shortest chain of direct dependencies; only the two ends if the chain is not known. */
 export function chainTo(needed: string, from: string, target: string, { deps }: Dependencies): string[] {
   const cameFrom = new Map<string, string>()
   const waiting = [from]
@@ -314,7 +314,10 @@ function checkApproval(_effect: Effect, { view, requester, proposer }: GateState
   if (approval === undefined || requester === undefined) return []
   if (proposer === undefined)
     return [
-      { rule: 'approval', detail: `${view.name} changes only when a second person approves: propose it` },
+      {
+        rule: 'approval',
+        detail: `${view.name} changes only with the approval of a second person: propose the change`,
+      },
     ]
   if (proposer === requester.account)
     return [{ rule: 'approval', detail: `${requester.account} proposed this, and somebody else approves it` }]

@@ -3,67 +3,67 @@ import type { Target } from '../package/target.ts'
 import type { ViewRule } from './rule.ts'
 import type { ViewRelease } from './view.ts'
 
-/** What a change of a view does with one of its releases. */
+/** The effect of a change on one release. */
 export type ReleaseChange =
-  | 'added' //      it becomes what `latest` answers, where there was nothing
+  | 'added' //      `latest` had no answer, and now answers this release
   | 'moved' //      `latest` goes up to it
   | 'downgraded' // `latest` goes down to it
-  | 'joined' //     it becomes a member, or does so anew, and `latest` stays where it is
-  | 'unchanged' //  it is already what `latest` answers, or already a member below it
+  | 'joined' //     it becomes a member or rejoins, and `latest` does not move
+  | 'unchanged' //  it is already a member, and nothing changes
   | 'removed' //    it leaves
 
-/** A release that is to join. */
+/** A release that will join. */
 export interface Joining {
   readonly release: ViewRelease
-  /** Even if it is a member: it is then the one promoted last. */
+  /** Join again even if it is a member, so that it is the one promoted last. */
   readonly rejoins?: boolean
-  /** It comes along because another needs it. */
+  /** It joins because another release needs it. */
   readonly isDependency?: boolean
 }
 
-/** What a view is to become: who leaves, and then who joins, in this order. No release is in both. */
+/** A wanted change: first the leaving releases leave, then the joining ones join in order. No release is in both lists. */
 export interface Wanted {
   readonly joining: readonly Joining[]
   readonly leaving: readonly ViewRelease[]
-  /** The rule from then on, where it is another. */
+  /** The new rule, if it changes. */
   readonly rule?: ViewRule
 }
 
-/** What a view holds now of the packages that a change is about. */
+/** The present state of the packages of a change. */
 export interface Present {
-  /** Ids of the releases named in a change that are members. */
+  /** Ids of the change's releases that are members. */
   readonly members: ReadonlySet<number>
-  /** By {@link lineOf}: what `latest` answers. */
+  /** The answers of `latest`, by {@link lineOf}. */
   readonly pointers: ReadonlyMap<string, ViewRelease>
-  /** By {@link lineOf}: what the rule puts first once the leaving ones are gone, where `latest` is among them. */
+  /** The first remaining member, by {@link lineOf}, where the answer of `latest` leaves. */
   readonly successors: ReadonlyMap<string, ViewRelease>
 }
 
 export interface Step {
   readonly release: ViewRelease
   readonly change: ReleaseChange
-  /** Where `latest` of its package and target stood before, when it moves to this release. */
+  /** The previous answer of `latest`, if `latest` moves to this release. */
   readonly from: ViewRelease | undefined
   readonly isDependency: boolean
 }
 
-/** `latest` of a package for a target goes from one release to another; absent where there is none. */
+/** A move of `latest` for a package and target. `undefined` means no answer. */
 export interface Move {
   readonly from: ViewRelease | undefined
   readonly to: ViewRelease | undefined
 }
 
-/** What a change does: a step for each release that joins, in order, and then for each that leaves. */
+/** The effect of a change: a step for each joining release in order, then one for each leaving release. */
 export interface Effect {
   readonly steps: readonly Step[]
   readonly moves: readonly Move[]
-  /** The rule from then on, where it is another. */
+  /** The new rule, if it changes. */
   readonly rule?: ViewRule
 }
 
 /**
- * What a change means under a view's rule, which is the next one where that is set. Of several releases of one package and target, `promoted` points to the last one that
- * joins and `highest` to the highest.
+ * Computes the effect of a change under a rule; a change that sets a rule is planned under the new one. Among several releases of one
+ * package and target, `promoted` points to the one that joins last and `highest` to the highest.
  */
 export function planChange(
   rule: ViewRule,
@@ -107,7 +107,7 @@ export function planChange(
       haveOthersJoined: false,
     }
     const isMoving = leader === candidate && doesMove
-    // Where others join beside what `latest` answers, and it is named last, it joins anew, so as to be the one promoted last.
+    // If others join and the answer of `latest` is named last, it rejoins, so that it is the one promoted last.
     const stands =
       isMember(release) && !rejoins && !(rule === 'promoted' && leader === candidate && haveOthersJoined)
     const pointer = present.pointers.get(lineOf(release))
@@ -123,22 +123,22 @@ export function planChange(
   return { steps, moves, ...(next !== undefined && { rule: next }) }
 }
 
-/** What a pointer belongs to: one package for one target. */
+/** The key of a line: one package for one target. */
 export function lineOf(release: ViewRelease): string {
   return `${formatPackageName(release.ident)} ${release.target}`
 }
 
-/** Whether a change does anything at all. */
+/** Whether the effect changes the view. */
 export function changesView({ steps, rule }: Effect): boolean {
   return rule !== undefined || steps.some(({ change }) => change !== 'unchanged')
 }
 
-/** Whether a release joins, or does so anew. */
+/** Whether the release joins or rejoins. */
 export function joins({ change }: Step): boolean {
   return change !== 'unchanged' && change !== 'removed'
 }
 
-/** A step for people and clients: `dependency` where it comes along because another needs it. */
+/** A step in text form, for clients. */
 export interface DescribedStep {
   readonly ident: string
   readonly target: Target

@@ -4,7 +4,7 @@
 export const VIEW_RULES = ['promoted', 'highest'] as const
 export type ViewRule = (typeof VIEW_RULES)[number]
 
-/** A rule that a view no longer has. */
+/** A former rule of a view. */
 export interface PastRule {
   readonly rule: ViewRule
   /** The first revision under the next rule. */
@@ -13,18 +13,18 @@ export interface PastRule {
   readonly isReopened?: true
 }
 
-/** The rules of a view: the one that it has, and those before, oldest first. */
+/** The present rule of a view and its former rules, oldest first. */
 interface Rules {
   readonly rule: ViewRule
   readonly pastRules: readonly PastRule[]
 }
 
-/** The rule under which a revision of a view was made, or will be. */
+/** The rule that holds at a revision. */
 export function ruleAt({ rule, pastRules }: Rules, revision: number): ViewRule {
   return pastRules.find(({ until }) => revision < until)?.rule ?? rule
 }
 
-/** The rules of a view, oldest first, each from the revision that set it until before the one that set the next. */
+/** The periods of a view's rules, oldest first. A period includes `from` and excludes `until`. */
 export function periodsOf({
   rule,
   pastRules,

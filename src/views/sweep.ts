@@ -1,20 +1,20 @@
-/** From the revision at which something began until before that at which it ended; `undefined` while it lasts. */
+/** A range of revisions: `from` is included, `to` is excluded and `undefined` while the span lasts. */
 export interface Span {
   readonly ident: string
   readonly from: number
   readonly to: number | undefined
 }
 
-/** A membership, with what its release sorts by. */
+/** The interval of one membership, with the sort key of its release. */
 export interface MembershipInterval extends Span {
   readonly orderKey: string
 }
 
-/** Which member of a line was the highest and when, oldest first, from all of its memberships in any order. */
+/** The highest member of a line over time, oldest first. Takes all memberships of the line in any order. */
 export function sweepHighest(intervals: readonly MembershipInterval[]): Span[] {
   const joining = Map.groupBy(intervals, ({ from }) => from)
   const revisions = new Set(intervals.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to])))
-  const inside: MembershipInterval[] = [] // lowest first; those that left stay until they would be the highest
+  const inside: MembershipInterval[] = [] // lowest first; intervals that ended are removed when they reach the end
   const spans: Span[] = []
   for (const revision of [...revisions].toSorted((a, b) => a - b)) {
     for (const interval of joining.get(revision) ?? []) inside.splice(placeOf(interval, inside), 0, interval)
@@ -33,7 +33,7 @@ function hasLeft(interval: MembershipInterval | undefined, revision: number): bo
   return interval?.to !== undefined && interval.to <= revision
 }
 
-/** Where it belongs among those that are sorted by their keys; behind those of its own, which are the same release before. */
+/** The index at which to insert an interval: after all intervals with the same key, which are earlier ones of the same release. */
 function placeOf({ orderKey }: MembershipInterval, sorted: readonly MembershipInterval[]): number {
   let [low, high] = [0, sorted.length]
   while (low < high) {

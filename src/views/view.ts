@@ -6,62 +6,62 @@ import type { ViewFreeze } from './freeze.ts'
 
 declare const brand: unique symbol
 
-/** A view's name, which only {@link parseViewName} makes. Wide enough for a service group's, `app.production@acme`. */
+/** A view's name, made by {@link parseViewName}. It can hold the name of a service group, `app.production@acme`. */
 export type ViewName = string & { readonly [brand]: 'ViewName' }
 
-/** Who made a view. One that only Habitat clients made needs to be made by each origin before it promotes there. */
+/** The maker of a view. In a view made by Habitat clients, each origin must declare its channel before it promotes. */
 export type ViewMaker = 'depot' | 'operator' | 'client'
 
 export interface View {
   readonly id: number
   readonly name: ViewName
   readonly rule: ViewRule
-  /** The rules before that, oldest first. */
+  /** The former rules, oldest first. */
   readonly pastRules: readonly PastRule[]
   readonly maker: ViewMaker
   /** The last revision made; 0 before the first promotion. */
   readonly revision: number
   readonly createdAt: number
   readonly closedAt: number | undefined
-  /** Origins of which, below the view's URL, the channel asked for has what the view does not have. */
+  /** Origins for which requests below the view's URL fall back to the requested channel. */
   readonly ungoverned: readonly string[]
   readonly gates: Gates
-  /** Its own and, where it can be frozen, those of every view; some may be over. */
+  /** The view's own freezes and those of every view. Some may have expired. */
   readonly freezes: readonly ViewFreeze[]
-  /** Of a preview: the view it shows, and the plan whose effect it shows there. */
+  /** For a preview: its base view, and the plan whose effect it shows. */
   readonly preview: { readonly baseId: number; readonly planId: number } | undefined
 }
 
-/** The rules of a view, as its administrators set them; an absent one does not hold. */
+/** The rules of a view, set by administrators. An absent rule does not apply. */
 export interface Gates {
-  /** What joins must be, or have been for some time, in other views. */
+  /** Joining releases must be in these other views, optionally for some time. */
   readonly requires?: readonly Requirement[]
-  /** Every dependency (TDEPS) of what joins must be in the depot or, strictest, in the view; and what is needed stays. */
+  /** All dependencies (TDEPS) of joining releases must be in the depot, or with `view` in the view. Needed members may not leave. */
   readonly closure?: 'depot' | 'view'
-  /** `latest` does not go down, but for a rollback or a revert, which say so by their names. */
+  /** `latest` may not go down, except by a rollback or a revert. */
   readonly downgrade?: 'refuse'
-  /** Accounts that may change the view, whatever their roles in origins; nobody else but administrators of the depot may then. */
+  /** If set, only these accounts and administrators of the depot may change the view. They need no roles in origins. */
   readonly promoters?: readonly string[]
-  /** A change is proposed by one person and approved by another: by one of these or, when absent, by anyone who may promote. */
+  /** A second person must approve each change: one of `approvers` or, if absent, anyone who may promote. */
   readonly approval?: { readonly approvers?: readonly string[]; readonly expiresMs: number }
-  /** Accounts that may break the glass, besides administrators of the depot. */
+  /** Accounts that may override the rules, besides administrators of the depot. */
   readonly overriders?: readonly string[]
 }
 
 export interface Requirement {
   readonly view: string
-  /** A member there, or what `latest` there answers. */
+  /** Whether the release must be a member there, or the answer of `latest` there. */
   readonly as: 'member' | 'current'
-  /** Without a break until now. */
+  /** How long without interruption until now. */
   readonly soakMs?: number
 }
 
-/** Whether administrators set anything that a view is to be changed by. */
+/** Whether administrators have set rules or freezes of this view. */
 export function isRuled({ gates, freezes }: View): boolean {
   return Object.keys(gates).length > 0 || freezes.some(({ isOfAll }) => !isOfAll)
 }
 
-/** Releases that one change of a view may move, those that previews move with it included: a larger set is refused, not cut. */
+/** The maximum number of releases that one change may move, including moves in previews. Larger changes are refused. */
 export const MOST_MOVED = 10_000
 
 /** Throws `too_large`. */
@@ -83,11 +83,11 @@ export function expectMovable(
   )
 }
 
-/** What is done to a view; going back to a revision, taking one back and setting the rule are promotions as any other. */
+/** The kinds of changes of a view. Each makes a promotion in the ledger. */
 export const ACTS = ['promote', 'demote', 'rollback', 'revert', 'set-rule'] as const
 export type Act = (typeof ACTS)[number]
 
-/** A release as views handle it. */
+/** The fields of a release that views need. */
 export interface ViewRelease {
   readonly releaseId: number
   readonly packageId: number
@@ -97,18 +97,18 @@ export interface ViewRelease {
   readonly orderKey: string
 }
 
-/** The origins that a new view does not govern: the Supervisor's own binaries live there (decision 0002). */
+/** The origins that a new view does not govern. They publish the Supervisor's own binaries (decision 0002). */
 export const FIRST_UNGOVERNED: readonly string[] = ['core', 'chef']
 
-/** Every upload joins it, and nothing leaves: `hab` looks for releases there. */
+/** Every upload joins this view, and nothing leaves it. `hab` looks for releases there. */
 export const UNSTABLE = 'unstable'
 
 export const STABLE = 'stable'
 
-/** The channels that every Habitat origin has, and keeps (habitat-today.md 3.7). */
+/** The channels that every Habitat origin always has (habitat-today.md 3.7). */
 export const STAYING_CHANNELS: readonly string[] = [UNSTABLE, STABLE]
 
-/** Present from the first start: the pipeline, and the default channels of hab 1.6, 2.0 and 2.1 (decision 0001). */
+/** The views of a new depot: a pipeline, and the default channels of hab 1.6, 2.0 and 2.1 (decision 0001). */
 export const FIRST_VIEWS: readonly { readonly name: string; readonly rule: ViewRule }[] = [
   { name: UNSTABLE, rule: 'highest' },
   { name: 'acceptance', rule: 'promoted' },

@@ -59,7 +59,7 @@ test('an account and its narrowed token are made without a server, and listed', 
   t.match(await runHere(['token', 'revoke', '2'], { DEPOT_DATA }), {
     code: 1,
     stdout: '',
-    stderr: 'hart-depot: token 2 was revoked before\n',
+    stderr: 'hart-depot: token 2 is already revoked\n',
   })
 })
 
@@ -88,7 +88,11 @@ test('a refusal is one line on stderr and exit code 1', async (t) => {
       { DEPOT_DATA, DEPOT_COLOUR: 'red' },
       /^hart-depot: there is no setting DEPOT_COLOUR.*\n$/,
     ],
-    [['token', 'add', 'ci', '--expires', 'soon'], { DEPOT_DATA }, /^hart-depot: "soon" is no expiry.*\n$/],
+    [
+      ['token', 'add', 'ci', '--expires', 'soon'],
+      { DEPOT_DATA },
+      /^hart-depot: "soon" is not an expiry.*\n$/,
+    ],
   ]
   const ends = await Promise.all(refusals.map(([args, environment]) => runHere(args, environment)))
   for (const [index, [, , stderr]] of refusals.entries())
@@ -202,7 +206,7 @@ test('a name that the depot does not have is told with the one that was meant', 
     [['token', 'add', 'jenkins', '--origin', 'nosuch'], 'there is no origin "nosuch"'],
     [
       ['token', 'add', 'jenkins', '--expires', '2027-02-31'],
-      '"2027-02-31" is no expiry: write 90d, 12h, 30m, 4w, 1y, or a date such as 2027-01-31',
+      '"2027-02-31" is not an expiry: write 90d, 12h, 30m, 4w, 1y, or a date such as 2027-01-31',
     ],
     [
       ['token', 'add', 'jenkins', '--expires', '99999y'],

@@ -269,7 +269,7 @@ test('on channel routes hab is told why, but for the lack of a role, which is 40
   })
   t.match(await promote(maintainer), {
     status: 403,
-    text: /"msg":"maintainer is not among those who may change prod"/,
+    text: /"msg":"maintainer may not change prod"/,
   })
   t.match(await promote(team.tokenOf('member') ?? ''), {
     status: 401,

@@ -81,7 +81,7 @@ test('what was deleted stays away, which is a conflict where it was latest', asy
     conflicts: 1,
   })
   t.match(restoreLine(always('highest'), [gone, one], [one]).conflicts, [
-    { detail: `${formatIdent(gone.ident)} (x86_64-linux) was deleted, and was what latest answered` },
+    { detail: `${formatIdent(gone.ident)} (x86_64-linux) was deleted, and latest answered it` },
   ])
 })
 

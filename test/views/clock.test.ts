@@ -67,7 +67,10 @@ test('soak times pass by the clock once it is corrected, also across a restart',
   again.setClock(START + HOUR - 5 * SECOND)
   t.match(
     await promote(app),
-    { status: 409, body: { detail: /since 2026-01-01T00:00:00.*, and has to be until 2026-01-01T01:00:00/ } },
+    {
+      status: 409,
+      body: { detail: /since 2026-01-01T00:00:00.*, and must stay there until 2026-01-01T01:00:00/ },
+    },
     'it is there from when the clock was seen to be corrected',
   )
   again.setClock(START + HOUR + 5 * SECOND)

@@ -28,7 +28,7 @@ export async function addAccount(
   return { accountId }
 }
 
-/** The token itself is made and shown by who submits this; only its hash travels and is kept. */
+/** The submitter makes and shows the token. Only its hash is sent and stored. */
 export async function issueToken(
   change: Change,
   input: { account: string; hash: string; label: string; scope?: Scope; expiresAt?: number },

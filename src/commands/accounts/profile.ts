@@ -5,9 +5,9 @@ import { issueToken, revokeToken } from './admit.ts'
 import { findProfileToken, markTokenOfProfile, ownsToken } from '../../accounts/profile-token-store.ts'
 import type { ProfileToken } from '../../accounts/profile-token-store.ts'
 
-// What people do about their own account (habitat-today.md 6, Profile).
+// Changes that people make to their own account (habitat-today.md 6, Profile).
 
-/** The ledger keeps that it was changed, and not to what. */
+/** The ledger records the change without the address. */
 export async function changeEmail(
   change: Change,
   input: { accountId: number; email: string },
@@ -17,7 +17,7 @@ export async function changeEmail(
   await change.record({ kind: 'profile-changed', account: name })
 }
 
-/** Makes the account's token of this kind, in place of the one before; other tokens of the account stay. */
+/** Replaces the account's profile token. Its other tokens are kept. */
 export async function replaceProfileToken(
   change: Change,
   input: { accountId: number; hash: string; expiresAt?: number },
@@ -32,7 +32,7 @@ export async function replaceProfileToken(
   return { id: tokenId, accountId, createdAt: at }
 }
 
-/** Revokes a token of the account. Throws `token_not_owned` for any other, and for one that is not there. */
+/** Revokes a token of the account. Throws `token_not_owned` for a token of another account and for an absent token. */
 export async function revokeOwnToken(
   change: Change,
   input: { accountId: number; tokenId: number },

@@ -3,8 +3,8 @@ import { parseDepotKey } from '../../lockfiles/depot-key.ts'
 import { findSigningKey, insertOwnKey } from '../../lockfiles/depot-key-store.ts'
 
 /**
- * Keeps a new key of the depot's own, which signs from now on. `publicKey` is its key file, `sealed` its private half, encrypted by who
- * submits this. One that is only to be the first is not kept where there is one already. Returns the id of the key that signs.
+ * Stores a new key of the depot, which signs from now on. `publicKey` is its key file, `sealed` its private half, encrypted by the
+ * submitter. With `isFirst`, nothing is stored if the depot already has a key. Returns the id of the signing key.
  */
 export async function makeDepotKey(
   change: Change,

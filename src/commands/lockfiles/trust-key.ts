@@ -10,8 +10,8 @@ import {
 } from '../../lockfiles/depot-key-store.ts'
 
 /**
- * Takes lockfiles that a key of another depot signed, from now on, and no longer those of the key that had this name. Throws
- * `key_malformed`, `invalid_request` for the name, and `conflict` where there are too many.
+ * Trusts lockfiles that another depot's key signed. The key replaces an earlier key of the same name. Throws
+ * `key_malformed`, `invalid_request` for the name, and `conflict` at the limit.
  */
 export async function trustKey(
   change: Change,

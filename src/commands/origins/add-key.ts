@@ -3,8 +3,8 @@ import type { Change } from '../../ledger/change.ts'
 import { findKey, getOrigin, insertKey } from '../../origins/origin-store.ts'
 
 /**
- * Keeps one half of an origin's key, or both halves of a new pair. `body` is the key file, which the caller has parsed and,
- * where it is secret, encrypted. Throws `not_found` for the origin and `already_exists` for the revision.
+ * Stores one half of an origin's key, or both halves of a new pair. The bodies are key files. The submitter has parsed them and has
+ * encrypted the secret half. Throws `not_found` for the origin and `already_exists` for the revision.
  */
 export async function addKey(
   change: Change,

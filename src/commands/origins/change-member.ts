@@ -5,10 +5,10 @@ import type { Change } from '../../ledger/change.ts'
 import { findRole, getOrigin } from '../../origins/origin-store.ts'
 import { setMember } from './set-member.ts'
 
-// What Builder's routes do to members, which differs from {@link setMember}: roles are only changed, and in its order of checks
-// (habitat-today.md 6, Members). `actorId` is who asks.
+// The member routes of Builder. Unlike {@link setMember}, they only change the roles of existing members, and check in Builder's order
+// (habitat-today.md 6, Members). `actorId` is the caller's account.
 
-/** Throws `forbidden` for the role `owner`, one's own role and the owner's, and then `not_found` for who is not a member. */
+/** Throws `forbidden` for the role `owner`, the caller's own role and the owner's role, then `not_found` for an account that is not a member. */
 export async function changeRole(
   change: Change,
   input: { origin: string; account: string; role: Role; actorId: number },
@@ -19,7 +19,8 @@ export async function changeRole(
   const account = await findAccount(trx, input.account)
   if (role === 'owner')
     throw new DepotError('forbidden', `${origin.name} is given to another owner only by a transfer`)
-  if (account?.id === input.actorId) throw new DepotError('forbidden', 'nobody changes their own role')
+  if (account?.id === input.actorId)
+    throw new DepotError('forbidden', 'an account may not change its own role')
   if (account?.id === origin.ownerId)
     throw new DepotError('forbidden', `${account.name} owns ${origin.name}: its role cannot be changed`)
   if (account === undefined || (await findRole(trx, origin.id, account.id)) === undefined) {
@@ -28,7 +29,7 @@ export async function changeRole(
   await setMember(change, { origin: origin.name, account: account.name, role })
 }
 
-/** Nothing is done where there is no such member, as with whatever else is deleted twice. Throws `invalid_request` for the owner. */
+/** Does nothing if the account is not a member. Throws `invalid_request` for the owner. */
 export async function removeMember(
   change: Change,
   input: { origin: string; account: string },

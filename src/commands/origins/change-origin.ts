@@ -2,7 +2,7 @@ import type { Visibility } from '../../access/access.ts'
 import type { Change } from '../../ledger/change.ts'
 import { getOrigin, updateDefaultVisibility } from '../../origins/origin-store.ts'
 
-/** Sets what new packages of an origin are. Throws `not_found`. */
+/** Sets the default visibility of an origin's new packages. Throws `not_found`. */
 export async function changeOrigin(
   change: Change,
   input: { origin: string; defaultVisibility: Visibility },

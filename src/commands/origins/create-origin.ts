@@ -8,7 +8,7 @@ import type { Change } from '../../ledger/change.ts'
 import { findOrigin, getOrigin, insertMember, insertOrigin } from '../../origins/origin-store.ts'
 import type { Origin } from '../../origins/origin-store.ts'
 
-/** The caller becomes its owner; the channels every Habitat origin has are declared with it. Throws `origin_malformed`, `already_exists`. */
+/** Creates an origin with its owner and the channels of every Habitat origin. Throws `origin_malformed` and `already_exists`. */
 export async function createOrigin(
   change: Change,
   input: { name: string; ownerId: number; defaultVisibility?: Visibility },

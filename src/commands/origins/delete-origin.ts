@@ -7,11 +7,11 @@ import type { Change } from '../../ledger/change.ts'
 import { getOrigin, markOriginDeleted } from '../../origins/origin-store.ts'
 import { countRemaining } from '../../origins/remaining-store.ts'
 
-// Every Habitat origin has its owner and these two channels; the counts in what is told include them.
+// Every Habitat origin has its owner and two channels. The counts in messages include them.
 const STAYING_MEMBERS = 1
 
 /**
- * Takes an origin away that has nothing left but its owner, its keys and the channels it began with (habitat-today.md 6). Throws
+ * Deletes an origin that has only its owner, its keys and its first channels (habitat-today.md 6). Throws
  * `not_found`, and `origin_not_empty` with Builder's text, in Builder's order, for the first thing that remains.
  */
 export async function deleteOrigin(change: Change, input: { origin: string }): Promise<void> {

@@ -4,7 +4,7 @@ import { deleteIntegration, insertIntegration } from '../../origins/integration-
 import type { IntegrationName } from '../../origins/integration-store.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
 
-/** Keeps an integration whose body was encrypted by who submits this. Throws `not_found` for the origin and `already_exists`. */
+/** Stores an integration. The submitter has encrypted its body. Throws `not_found` for the origin and `already_exists`. */
 export async function addIntegration(
   change: Change,
   input: IntegrationName & { origin: string; sealed: string },
@@ -23,7 +23,7 @@ export async function addIntegration(
   await change.record({ kind: 'integration-added', origin: origin.name, type, name }, { originId: origin.id })
 }
 
-/** Nothing is done where there is no such integration. Throws `not_found` for the origin. */
+/** Does nothing if the integration does not exist. Throws `not_found` for the origin. */
 export async function removeIntegration(
   change: Change,
   input: IntegrationName & { origin: string },
@@ -39,7 +39,7 @@ export async function removeIntegration(
   return { isChanged }
 }
 
-/** What a sealed body is bound to. */
+/** The purpose that an integration's body is sealed for. */
 export function integrationPurpose(origin: string, { type, name }: IntegrationName): string {
   return `integration ${origin} ${type} ${name}`
 }

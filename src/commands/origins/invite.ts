@@ -19,7 +19,7 @@ interface Named {
   readonly invitationId: number
 }
 
-/** Throws `not_found` for the origin or the account, and `already_exists` for who is invited already, or a member. */
+/** Throws `not_found` for the origin or the account, and `already_exists` for a member or an invited account. */
 export async function invite(
   change: Change,
   input: { origin: string; account: string; inviterId: number },
@@ -44,7 +44,7 @@ export async function invite(
   return getInvitation(change, { origin: origin.name, invitationId })
 }
 
-/** The account named in the invitation, whoever submits this, joins with the least role (habitat-today.md 6). Throws `not_found`. */
+/** The invited account joins with the lowest role, whoever accepts for it (habitat-today.md 6). Throws `not_found`. */
 export async function acceptInvitation(change: Change, input: Named): Promise<void> {
   const { trx } = change
   const { id, origin, originId, account, accountId } = await getDecidable(change, input)
@@ -54,7 +54,7 @@ export async function acceptInvitation(change: Change, input: Named): Promise<vo
     await setMember(change, { origin, account, role: 'readonly_member' })
 }
 
-/** Its account is not shown it any more; the origin is. Throws `not_found`. */
+/** Hides the invitation from its account. The origin still sees it. Throws `not_found`. */
 export async function ignoreInvitation(change: Change, input: Named): Promise<{ isChanged: boolean }> {
   const { id, origin, originId, account, isIgnored } = await getDecidable(change, input)
   if (isIgnored) return { isChanged: false }
@@ -70,7 +70,7 @@ export async function rescindInvitation(change: Change, input: Named): Promise<v
   await change.record({ kind: 'invitation-ended', origin, account, how: 'rescinded' }, { originId })
 }
 
-/** An invitation is decided by the account it is for, and by the origin's maintainers. Throws `not_found` and `forbidden`. */
+/** The invited account and the origin's maintainers decide about an invitation. Throws `not_found` and `forbidden`. */
 async function getDecidable(change: Change, named: Named): Promise<Invitation> {
   const invitation = await getInvitation(change, named)
   expectMayDecide(change.caller, invitation)
@@ -82,7 +82,7 @@ export function expectMayDecide(caller: Authority, { id, origin, accountId }: In
   if (caller === 'operator' || accountId === caller.accountId || hasRole(caller, origin, 'maintainer')) return
   throw new DepotError(
     'forbidden',
-    `the invitation ${id} is neither to ${caller.accountName}, nor is that a maintainer of ${origin}`,
+    `${caller.accountName} is neither invited by the invitation ${id} nor a maintainer of ${origin}`,
   )
 }
 

@@ -3,8 +3,8 @@ import { findLatestKey, getOrigin, insertKey } from '../../origins/origin-store.
 import type { StoredKey } from '../../origins/origin-store.ts'
 
 /**
- * Keeps a pair that encrypts an origin's secrets, unless another request was first; then that one stays. Who submits this has
- * encrypted the secret half. Returns the public half that is kept. Throws `not_found` for the origin.
+ * Stores the key pair that encrypts an origin's secrets, unless the origin has one. The submitter has encrypted the secret half.
+ * Returns the public half of the stored pair. Throws `not_found` for the origin.
  */
 export async function keepEncryptionKey(
   change: Change,

@@ -4,8 +4,8 @@ import { getOrigin } from '../../origins/origin-store.ts'
 import { deleteSecret, insertSecret } from '../../origins/origin-secret-store.ts'
 
 /**
- * Keeps a secret of an origin. What a client sends is as a rule encrypted already, for the origin's encryption key; it is kept, and
- * given back, as it came. `sealed` is that, encrypted once more by who submits this. Throws `not_found` and `already_exists`.
+ * Stores a secret of an origin. Clients usually encrypt it with the origin's encryption key; the depot stores and returns their text
+ * unchanged. `sealed` is that text, encrypted again by the submitter. Throws `not_found` and `already_exists`.
  */
 export async function addSecret(
   change: Change,
@@ -18,7 +18,7 @@ export async function addSecret(
   await change.record({ kind: 'secret-added', origin: origin.name, name }, { originId: origin.id })
 }
 
-/** Nothing is done where there is no such secret. Throws `not_found` for the origin. */
+/** Does nothing if the secret does not exist. Throws `not_found` for the origin. */
 export async function removeSecret(
   change: Change,
   input: { origin: string; name: string },
@@ -33,7 +33,7 @@ export async function removeSecret(
   return { isChanged }
 }
 
-/** What a sealed value is bound to. */
+/** The purpose that a secret's value is sealed for. */
 export function secretPurpose(origin: string, name: string): string {
   return `origin secret ${origin} ${name}`
 }

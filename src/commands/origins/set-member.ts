@@ -5,8 +5,8 @@ import type { Change } from '../../ledger/change.ts'
 import { deleteMember, findRole, getOrigin, insertMember, updateRole } from '../../origins/origin-store.ts'
 
 /**
- * Gives an account a role in an origin or, with `role: null`, takes it away. The owner's is not changed this way. Throws `not_found`
- * for the origin, the account, or a membership to take away, and `conflict` for the owner.
+ * Sets an account's role in an origin; `role: null` ends the membership. Throws `not_found` for the origin, the account or a missing
+ * membership, and `conflict` for the owner.
  */
 export async function setMember(
   change: Change,

@@ -4,8 +4,8 @@ import type { Change } from '../../ledger/change.ts'
 import { findRole, getOrigin, updateOwner, updateRole } from '../../origins/origin-store.ts'
 
 /**
- * Gives an origin to another of its members; who owned it stays as a maintainer (habitat-today.md 6). Throws `not_found`,
- * `transfer_to_owner`, and `forbidden` for who is not a member, which tells nothing of whether there is such an account.
+ * Transfers an origin to another member. The former owner becomes a maintainer (habitat-today.md 6). Throws `not_found`,
+ * `transfer_to_owner`, and `forbidden` for an account that is not a member or does not exist.
  */
 export async function transferOrigin(
   change: Change,

@@ -11,11 +11,11 @@ import { hasDependents, renewDependent } from '../../releases/dependents-store.t
 import { isBlobReferenced, markReleaseDeleted, unreferenceBlob } from '../../releases/release-store.ts'
 
 /**
- * Takes a release out of every view it is in, with a revision in each, and away; its row stays for their past, and its ident may be
- * published again. Throws `not_found`, and `in_use` while it is in `stable` or any package has its package among its TDEPS
- * (habitat-today.md 3.1 and 6, Packages), or while it is in a view that says what should be running, or whose rules say who changes it:
- * who may upload may not decide that. Previews hold nothing. Throws `refused` where a rule of a view it is in keeps it. Tells the
- * checksum of its bytes, which another release may still need.
+ * Removes a release from all views, with a revision in each, and deletes it. Its row is kept for the history of views, and its ident
+ * may be published again. Throws `not_found`; `in_use` while another package has its package among the TDEPS, or while it is in
+ * `stable` (habitat-today.md 3.1 and 6, Packages), in a view with the rule `promoted`, or in a view whose rules limit who may change it;
+ * and `refused` if a rule of a view keeps it. Previews do not keep it. Returns the checksum of its bytes, which another release may
+ * still need.
  */
 export async function deleteRelease(
   change: Change,

@@ -36,15 +36,15 @@ export interface PublishInput {
   readonly signer: string
   readonly isVerified: boolean
   readonly publisherId: number
-  /** Take an ident that is there already, if the bytes are the same. */
+  /** Accept an ident that is already published with the same bytes. */
   readonly isForced: boolean
-  /** Instead of what the package's settings or its origin say. */
+  /** Overrides the package's settings and the origin's default. */
   readonly visibility?: Visibility
 }
 
 /**
- * Makes a release of verified bytes that are already durable, and a member of `unstable`. A release that is there keeps its views; its
- * bytes are no longer damaged, since these have taken their place. Throws `not_found` for the origin,
+ * Publishes verified, durable bytes as a release and adds it to `unstable`. A release that exists keeps its views, and the new bytes
+ * repair its damaged ones. Throws `not_found` for the origin,
  * `already_exists`, `release_differs` and `package_type_mismatch`.
  */
 export async function publishRelease(change: Change, input: PublishInput): Promise<{ isNew: boolean }> {

@@ -9,11 +9,11 @@ import { releaseExists, updateVisibility } from '../../releases/release-store.ts
 interface VisibilityInput {
   readonly ident: string
   readonly visibility: Visibility
-  /** Of the release for this target alone. */
+  /** Restricts the change to this target. */
   readonly target?: Target
 }
 
-/** Says who may know of an ident, for every target it was published for (habitat-today.md 6, Packages). Throws `not_found`. */
+/** Sets the visibility of an ident for all of its targets (habitat-today.md 6, Packages). Throws `not_found`. */
 export async function setVisibility(change: Change, input: VisibilityInput): Promise<{ isChanged: boolean }> {
   const { trx, at } = change
   const { ident, visibility } = input

@@ -12,14 +12,14 @@ import {
 } from '../../releases/settings-store.ts'
 import type { PackageSettings } from '../../releases/settings-store.ts'
 
-// Settings are of a package, which need not have releases yet (habitat-today.md 6, Settings).
+// Settings of packages. A package may have settings before it has releases (habitat-today.md 6, Settings).
 
 interface Named {
   readonly origin: string
   readonly name: string
 }
 
-/** Makes them, as the origin has it for new packages. Throws `ident_malformed`, `not_found` for the origin, and `already_exists`. */
+/** Creates the settings row with the origin's default visibility. Throws `ident_malformed`, `not_found` for the origin, and `already_exists`. */
 export async function makeSettings(
   change: Change,
   input: Named & { ownerId: number },
@@ -39,7 +39,7 @@ export async function makeSettings(
   return getSettings(change, { origin: origin.name, name })
 }
 
-/** Sets what releases that are published from now on are. Throws `not_found`. */
+/** Sets the visibility of future releases. Throws `not_found`. */
 export async function changeSettings(
   change: Change,
   input: Named & { visibility: Visibility },
@@ -56,7 +56,7 @@ export async function changeSettings(
   return getSettings(change, input)
 }
 
-/** Nothing is done where there are none. Throws `not_found` for the origin, and `conflict` while the package has releases. */
+/** Does nothing if the package has no settings. Throws `not_found` for the origin, and `conflict` while the package has releases. */
 export async function removeSettings(change: Change, input: Named): Promise<{ isChanged: boolean }> {
   const { trx } = change
   const origin = await getOrigin(trx, input.origin)
@@ -64,7 +64,7 @@ export async function removeSettings(change: Change, input: Named): Promise<{ is
   if (before === undefined) return { isChanged: false }
   const label = `${origin.name}/${before.name}`
   if ((await findPackageType(trx, before.packageId)) !== undefined)
-    throw new DepotError('conflict', `${label} has releases: its settings stay`)
+    throw new DepotError('conflict', `${label} has releases: its settings cannot be removed`)
   await deleteSettings(trx, before.packageId)
   await change.record(
     { kind: 'package-settings-set', package: label, visibility: null },
@@ -73,7 +73,7 @@ export async function removeSettings(change: Change, input: Named): Promise<{ is
   return { isChanged: true }
 }
 
-/** Those that a package to be published has, which its first upload makes. */
+/** The settings for an upload. The first upload of a package creates them. */
 export async function settingsForUpload(
   change: Change,
   input: Named & { ownerId: number },

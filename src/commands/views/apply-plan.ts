@@ -29,23 +29,23 @@ import type { View } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
 
 const DRAFT_KEPT_MS = 60 * 60_000
-/** Of one view. */
+/** The maximum for one view. */
 const MOST_WAITING = 100
 const PROPOSAL_KEPT_MS = 7 * 86_400_000
 
-/** A plan's token is made by who submits the command, so that a command has one outcome. */
+/** The submitter makes the plan's token, so that a repeated command has the same outcome. */
 export interface PlanInput {
   readonly token: string
   readonly request: ChangeRequest
   readonly reason?: string
 }
 
-/** What applying a plan came to: the promotion, or another plan, because this one would no longer do what it says. */
+/** The outcome of applying a plan: the promotion, or a new plan if the old one is stale. */
 export type Applied = { readonly outcome: PromotionOutcome } | { readonly stale: StoredPlan }
 
 export interface ApplyInput {
   readonly plan: string
-  /** Of the plan that takes its place, where it is stale. */
+  /** The token of the new plan, if this one is stale. */
   readonly nextToken: string
   readonly reason?: string
   readonly override?: Override
@@ -53,8 +53,8 @@ export interface ApplyInput {
 }
 
 /**
- * Works out a change and keeps it, without making it. Throws as `changeView`, but for what rules say, which is in the plan; and
- * `forbidden` for a plan that would name what its maker may not see.
+ * Resolves and stores a change without making it. Throws like `changeView`, except for refusals, which the plan lists, and `forbidden`
+ * if the plan would name releases that its author may not see.
  */
 export async function draftPlan(change: Change, input: PlanInput): Promise<StoredPlan> {
   const plan = await keep(change, 'draft', input)
@@ -62,8 +62,8 @@ export async function draftPlan(change: Change, input: PlanInput): Promise<Store
   return plan
 }
 
-/** Keeps a change until a second person approves it. Throws as {@link draftPlan}, `forbidden` for who may not make the change, `refused` where
- * nothing would change, and `conflict` where too many wait. */
+/** Stores a change as a proposal that a second person must approve. Throws like {@link draftPlan}, `forbidden` if the caller may not make
+ * the change, `refused` if nothing would change, and `conflict` if too many proposals wait. */
 export async function propose(change: Change, input: PlanInput): Promise<StoredPlan> {
   const { id } = await getView(change.trx, input.request.view)
   if ((await countWaiting(change.trx, id, change.clock.now)) >= MOST_WAITING)
@@ -71,7 +71,7 @@ export async function propose(change: Change, input: PlanInput): Promise<StoredP
   const proposal = await keep(change, 'proposal', input)
   const rights = proposal.effect.refusals.filter(({ rule }) => rule === 'rights')
   if (rights.length > 0) throw refusalOf('forbidden', rights)
-  // Rights are asked of what moves: where nothing does, anyone could propose.
+  // Rights are checked for moving releases, so anyone could propose an empty change.
   if (!changesAnything(proposal.effect))
     throw new DepotError('refused', `there is nothing to propose: ${proposal.view} would not change`)
   const { viewId } = await subjectOf(change, proposal)
@@ -84,8 +84,8 @@ export async function propose(change: Change, input: PlanInput): Promise<StoredP
 }
 
 /**
- * Makes what a draft says, if that is what would happen now; else answers with a new draft. Throws `not_found`, `conflict` for one
- * that was applied or can no longer be made, `idempotency_mismatch`, and what rules say.
+ * Applies a draft if it still has the same effect; otherwise returns a new draft. Throws `not_found`, `conflict` for a draft that was
+ * applied or is no longer possible, `idempotency_mismatch`, and the refusals of rules.
  */
 export async function applyPlan(change: Change, input: ApplyInput): Promise<Applied> {
   return runOnce(
@@ -99,7 +99,7 @@ export async function applyPlan(change: Change, input: ApplyInput): Promise<Appl
   )
 }
 
-/** Makes what a proposal says, by a second person. As {@link applyPlan}; a proposal that is stale has ended. */
+/** Applies a proposal for a second person. Like {@link applyPlan}; a stale proposal ends. */
 export async function approve(change: Change, input: ApplyInput): Promise<Applied> {
   return runOnce(
     change,
@@ -114,7 +114,7 @@ export async function approve(change: Change, input: ApplyInput): Promise<Applie
   )
 }
 
-/** Ends a proposal without making it: by who proposed it, or by who may approve it. Throws `not_found`, `conflict` and `forbidden`. */
+/** Withdraws a proposal. Only its author or an approver may do this. Throws `not_found`, `conflict` and `forbidden`. */
 export async function reject(change: Change, input: { plan: string; reason?: string }): Promise<StoredPlan> {
   const plan = await getOpen(change, input.plan, 'proposal')
   const view = await getView(change.trx, plan.view)
@@ -143,7 +143,7 @@ async function keep(
   if (hidden.size > 0)
     throw new DepotError(
       'forbidden',
-      `this would change what not everyone who may look at ${view.name} may see`,
+      `this would change releases that are not visible to everyone who may look at ${view.name}`,
     )
   const keptMs = kind === 'draft' ? DRAFT_KEPT_MS : (view.gates.approval?.expiresMs ?? PROPOSAL_KEPT_MS)
   await insert(change, view, { kind, token, keptMs, worked, ...(reason !== undefined && { reason }) })
@@ -179,7 +179,7 @@ async function insert(
   })
 }
 
-/** Throws `not_found` for a plan that names what the caller may not see. */
+/** Throws `not_found` for a plan that names releases hidden from the caller. */
 async function expectVisible(change: Change, plan: StoredPlan): Promise<void> {
   const visible = await change.read(`sight of ${plan.token}`, { views: [] }, (db) =>
     onlyVisible(db, [plan], audienceOfChanges(change.caller)),
@@ -188,7 +188,7 @@ async function expectVisible(change: Change, plan: StoredPlan): Promise<void> {
   throw planNotFound(plan.token)
 }
 
-/** As {@link expectStillAllowed}, for what applying a plan came to. */
+/** Like {@link expectStillAllowed}, for the outcome of applying a plan. */
 async function expectStillTold(
   change: Change,
   applied: Applied,
@@ -206,14 +206,12 @@ async function getOpen(change: Change, token: string, kind: StoredPlan['kind']):
   if (plan.kind !== kind)
     throw new DepotError(
       'conflict',
-      plan.kind === 'draft'
-        ? 'this is a plan, which is applied'
-        : 'this is a proposal, which is approved or rejected',
+      plan.kind === 'draft' ? 'this is a draft: apply it' : 'this is a proposal: approve or reject it',
     )
   if (plan.end?.how === 'applied')
     throw new DepotError(
       'conflict',
-      `this was applied before: it made revision ${plan.end.revision} of ${plan.view}`,
+      `this was already applied: it made revision ${plan.end.revision} of ${plan.view}`,
     )
   if (plan.end !== undefined) throw new DepotError('conflict', `this has ended: it is ${plan.end.how}`)
   const expiresAt = expiryOf(plan, change.clock.now)
@@ -259,16 +257,16 @@ async function carryOut(
   return { outcome }
 }
 
-/** Its maker, or who may decide about it. Throws `forbidden`. */
+/** Throws `forbidden` unless the caller is the plan's author or may decide about it. */
 function expectMayEnd({ account, effect }: StoredPlan, view: View, caller: Authority): void {
   const requester = requesterOf(caller)
   if (requester === undefined || requester.account === account) return
   const origins = new Set(effect.releases.map(({ ident }) => parseIdent(ident).origin))
   if (!mayReject(requester, view.gates, origins))
-    throw new DepotError('forbidden', `${requester.account} is not among those who decide for ${view.name}`)
+    throw new DepotError('forbidden', `${requester.account} may not decide about proposals for ${view.name}`)
 }
 
-/** As `resolveChange`; what is no longer there is a conflict, since it was there. */
+/** Like `resolveChange`, but an absent release is a conflict: it existed when the plan was made. */
 async function resolvePlannedChange(
   ...given: Parameters<typeof resolveChange>
 ): ReturnType<typeof resolveChange> {

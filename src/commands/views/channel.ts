@@ -17,7 +17,7 @@ import { UNSTABLE, isRuled } from '../../views/view.ts'
 import type { View } from '../../views/view.ts'
 import { closeView, findView, getView } from '../../revisions/view-store.ts'
 
-/** Makes a channel of an origin: a view of its name, where there is none yet. Throws `not_found`, `already_exists`, and `refused` for a preview, which does not stay. */
+/** Declares a channel of an origin, and creates its view if absent. Throws `not_found`, `already_exists`, and `refused` for a preview. */
 export async function declareChannel(
   change: Change,
   input: { origin: string; name: string; ownerId: number },
@@ -26,7 +26,7 @@ export async function declareChannel(
   const origin = await getOrigin(trx, input.origin)
   const found = await findView(trx, input.name)
   if (found?.preview !== undefined)
-    throw new DepotError('refused', `${found.name} is a preview, and no channel`)
+    throw new DepotError('refused', `${found.name} is a preview, and cannot be a channel`)
   const view =
     found !== undefined && found.closedAt === undefined
       ? found
@@ -53,7 +53,7 @@ export async function declareChannel(
   return channel
 }
 
-/** The view that is a channel of an origin, which is made one where it is not. Throws `not_found` for the origin. */
+/** Returns the view of an origin's channel, and declares the channel if absent. Throws `not_found` for the origin. */
 export async function ensureChannel(
   change: Change,
   input: { origin: string; name: string; ownerId: number },
@@ -67,9 +67,9 @@ export async function ensureChannel(
 }
 
 /**
- * Takes an origin's releases out of the view in one promotion, and the channel from its clients. Does nothing when there is no
- * such channel. A view that only clients made is closed with its last channel, unless it has rules, which would go with it: who may
- * make channels may not undo what administrators set. Throws `refused` for `unstable` while it holds any.
+ * Removes a channel, and demotes the origin's releases from its view in one promotion. Does nothing if the channel does not exist. A
+ * view made by clients is closed with its last channel, unless administrators have set rules. Throws `refused` for `unstable` while it
+ * holds releases of the origin.
  */
 export async function removeChannel(
   change: Change,

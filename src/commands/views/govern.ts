@@ -13,8 +13,8 @@ import type { Gates, View } from '../../views/view.ts'
 import { findView, getView, setGates } from '../../revisions/view-store.ts'
 
 /**
- * Sets a view's rules, all of them at once. Throws `not_found` for the view, `refused` for `unstable` and previews, and
- * `invalid_request` for accounts and views that are not there, and for a view that would, in the end, require itself.
+ * Replaces all rules of a view. Throws `not_found` for the view, `refused` for `unstable` and previews, and `invalid_request` for absent
+ * accounts and views, and for a cycle of requirements.
  */
 export async function govern(change: Change, input: { view: string; gates: Gates }): Promise<View> {
   const { trx } = change
@@ -48,14 +48,14 @@ export async function govern(change: Change, input: { view: string; gates: Gates
   return getView(trx, view.name)
 }
 
-/** What is to be stopped, why, and until when (epoch milliseconds). */
+/** The packages to freeze, the reason, and the end in epoch milliseconds. */
 interface FreezeInput extends Only {
   readonly reason: string
   readonly until?: number
 }
 
 /**
- * Stops every change of a view, or of some packages in it, until a time or until it is thawed; in place of a freeze of the same packages.
+ * Stops all changes of a view, or of some packages in it, until a time or a thaw. Replaces a freeze of the same packages.
  * Throws `not_found`, `refused`, `invalid_request` and `forbidden`.
  */
 export async function freeze(
@@ -78,7 +78,7 @@ export async function freeze(
   return getView(change.trx, view.name)
 }
 
-/** Ends the freeze of a view, or that of exactly these packages in it; does nothing where there is none. Throws `not_found` and `forbidden`. */
+/** Ends the freeze of a view, or of exactly these packages in it. Does nothing without such a freeze. Throws `not_found` and `forbidden`. */
 export async function thaw(change: Change, { view: name, ...only }: Only & { view: string }): Promise<View> {
   const view = await getView(change.trx, name)
   expectMayStop(view, change.caller)
@@ -90,7 +90,7 @@ export async function thaw(change: Change, { view: name, ...only }: Only & { vie
   return getView(change.trx, view.name)
 }
 
-/** As {@link freeze}, of every view there is and will be but `unstable`, which every upload joins. */
+/** Like {@link freeze}, for every present and future view except `unstable`. */
 export async function freezeAll(change: Change, input: FreezeInput): Promise<readonly Freeze[]> {
   const freezes = frozen(change, await listCommonFreezes(change.trx), input)
   await setCommonFreezes(change.trx, freezes)
@@ -101,7 +101,7 @@ export async function freezeAll(change: Change, input: FreezeInput): Promise<rea
   return freezes
 }
 
-/** Ends such a freeze; those of single views stay. */
+/** Ends a freeze of every view. Freezes of single views are kept. */
 export async function thawAll(change: Change, only: Only): Promise<readonly Freeze[]> {
   const before = await listCommonFreezes(change.trx)
   const after = withoutFreeze(before, only)
@@ -127,7 +127,7 @@ function frozen(
     ...(until !== undefined && { until }),
   })
   if (after.length > MOST_FREEZES)
-    throw new DepotError('refused', `there are ${MOST_FREEZES} freezes here already: end those that are over`)
+    throw new DepotError('refused', `there are already ${MOST_FREEZES} freezes: end some of them`)
   return after
 }
 
@@ -160,7 +160,7 @@ async function viewToGovern(change: Change, name: string): Promise<View> {
   return view
 }
 
-/** Whether a view, or one that it requires, requires another. */
+/** Whether `from` is `to`, or requires it directly or indirectly. */
 async function leadsTo(change: Change, from: View, to: View): Promise<boolean> {
   const seen = new Set<string>()
   const waiting = [from]

@@ -16,27 +16,27 @@ import { listPreviews, setViewRevision, setViewRule } from '../../revisions/view
 
 export interface PromotionOutcome {
   readonly view: string
-  /** The revision this promotion made or, where it changed nothing, the one the view is at. */
+  /** The revision that the promotion made, or the view's present revision if nothing changed. */
   readonly revision: number
-  /** Of the ledger entry that made the revision; absent in what an idempotency key was answered by an earlier version. */
+  /** The hash of the ledger entry that made the revision. Absent in stored outcomes of earlier versions. */
   readonly hash?: string
   readonly isChanged: boolean
-  /** The rule that it set. */
+  /** The new rule, if it changed. */
   readonly rule?: ViewRule
   readonly releases: readonly DescribedStep[]
-  /** What `latest` now answers differently. */
+  /** The moves of `latest`. */
   readonly pointers: readonly PointerMove[]
-  /** What was set aside, in sentences. */
+  /** The overridden refusals. */
   readonly overridden: readonly string[]
 }
 
-/** What a promotion says of itself besides its effect. */
+/** The fields of a promotion besides its effect. */
 export type Why = Pick<
   Promotion,
   'act' | 'cause' | 'reason' | 'of' | 'only' | 'source' | 'proposer' | 'override'
 >
 
-/** Writes what a change does to a view as its next revision, and what follows from it in previews. Asks no rules. */
+/** Writes the effect of a change as the view's next revision, and updates previews. Checks no rules. */
 export async function makeRevision(
   change: Change,
   view: View,
@@ -94,7 +94,7 @@ export async function makeRevision(
   }
 }
 
-/** A preview follows its view but for what its own plan moves there. It has one member for each pointer. */
+/** Applies moves to previews, except on lines that a preview's own plan moves. A preview has one member for each pointer. */
 async function moveInPreviews(change: Change, previews: readonly View[], { moves }: Effect): Promise<void> {
   for (const preview of previews) {
     const own = await readPlannedMoves(change.trx, preview.preview?.planId ?? 0)
@@ -112,7 +112,7 @@ async function moveInPreviews(change: Change, previews: readonly View[], { moves
   }
 }
 
-/** What Habitat's clients call an event: one release that was promoted or demoted because it was asked for. */
+/** The release of a Habitat event: a requested promotion or demotion of exactly one release. */
 function subjectOf({ act, cause }: Why, releases: readonly ViewRelease[]): { releaseId?: number } {
   const [only] = releases
   return only !== undefined &&

@@ -26,26 +26,27 @@ import {
   setPreview,
 } from '../../revisions/view-store.ts'
 
-// A preview is a view as any other, which every client can use: the pointers of its base, but for those that its plan moves. It follows
-// its base (make-revision.ts), and is closed when the plan is applied or dropped.
+// A preview is an ordinary view with the pointers of its base, except those that its plan moves. It follows its base
+// (make-revision.ts), and is closed when the plan is applied or dropped.
 
-/** Of one view: every promotion of it is written once more for each. */
+/** The maximum for one view. Each promotion of the view is written again for each preview. */
 const MOST_PREVIEWS = 10
 
 /**
- * Throws `not_found` for the plan, `conflict` for one that has ended or expired and where there are too many, `refused` for one that
- * changes nothing, `forbidden` for who neither made it nor could, `already_exists` and `invalid_request` for the name.
+ * Throws `not_found` for the plan, `conflict` for a plan that has ended or expired and at the limit of previews, `refused` for a plan
+ * that changes nothing, `forbidden` if the caller did not make the plan or may not make its change, and `already_exists` and
+ * `invalid_request` for the name.
  */
 export async function makePreview(change: Change, input: { name: string; plan: string }): Promise<View> {
   const plan = await getPlan(change.trx, input.plan)
   expectOwn(plan, change.caller)
   if (plan.effect.refusals.some(({ rule }) => rule === 'rights'))
-    throw new DepotError('forbidden', 'who made this plan may not make the change that it shows')
+    throw new DepotError('forbidden', 'the author of this plan may not make its change')
   if (plan.end !== undefined)
     throw new DepotError('conflict', `there is nothing to preview: the plan is ${plan.end.how}`)
   if (expiryOf(plan, change.clock.now) <= change.clock.now)
     throw new DepotError('conflict', 'there is nothing to preview: the plan has expired')
-  // Rights are asked of what moves: where nothing does, anyone could take a name.
+  // Rights are checked for moving releases, so anyone could take a name with an empty plan.
   if (!changesAnything(plan.effect))
     throw new DepotError('refused', `there is nothing to preview: ${plan.view} would not change`)
   const base = await getView(change.trx, plan.view)
@@ -63,7 +64,7 @@ export async function makePreview(change: Change, input: { name: string; plan: s
     throw new DepotError('refused', `${UNSTABLE} has no preview: everything is in it`)
   const { length: others } = await listPreviews(change.trx, { baseId: base.id })
   if (others >= MOST_PREVIEWS)
-    throw new DepotError('conflict', `${base.name} has ${MOST_PREVIEWS} previews already: each moves with it`)
+    throw new DepotError('conflict', `${base.name} already has ${MOST_PREVIEWS} previews, which is the limit`)
   const pointers = await change.read(
     `what a preview of ${base.name} points to`,
     { views: [base.name] },
@@ -72,7 +73,7 @@ export async function makePreview(change: Change, input: { name: string; plan: s
   if (pointers.size * (1 + others) > MOST_MOVED)
     throw new DepotError(
       'too_large',
-      `${base.name} and its previews would point to ${pointers.size * (1 + others)} releases, and previews together may to ${MOST_MOVED}`,
+      `${base.name} and its previews would point to ${pointers.size * (1 + others)} releases, and ${MOST_MOVED} are the limit`,
     )
   const made = await createView(change, { name: input.name, rule: 'promoted', maker: 'operator' })
   await setPreview(change.trx, made.id, { baseId: base.id, planId: plan.id })
@@ -85,22 +86,23 @@ export async function makePreview(change: Change, input: { name: string; plan: s
   return getView(change.trx, made.name)
 }
 
-/** Closes a preview; its plan stays. Throws `not_found`, `refused` for another view, and `forbidden` for who did not make the plan. */
+/** Closes a preview and keeps its plan. Throws `not_found`, `refused` for other views, and `forbidden` if the caller did not make the plan. */
 export async function dropPreview(change: Change, input: { name: string }): Promise<void> {
   const view = await findView(change.trx, input.name)
   if (view === undefined || view.closedAt !== undefined)
     throw new DepotError('not_found', `there is no view ${quote(input.name)}`)
-  if (view.preview === undefined) throw new DepotError('refused', `${view.name} is no preview: views stay`)
+  if (view.preview === undefined)
+    throw new DepotError('refused', `${view.name} is not a preview, and cannot be dropped`)
   expectOwn(await getPlanById(change.trx, view.preview.planId), change.caller)
   await close(change, view)
 }
 
-/** Closes what shows a plan. */
+/** Closes the previews of a plan. */
 export async function closePreviews(change: Change, planId: number): Promise<void> {
   for (const preview of await listPreviews(change.trx, { planId })) await close(change, preview)
 }
 
-/** What showed one plan of a view shows another one. */
+/** Makes the previews of one plan show another plan. */
 export async function showInPreviews(
   change: Change,
   base: View,
@@ -113,7 +115,7 @@ export async function showInPreviews(
   }
 }
 
-/** Takes a release that is deleted out of a preview, where only its plan brought it there. */
+/** Removes a deleted release from a preview. */
 export async function leavePreview(change: Change, preview: View, release: ViewRelease): Promise<void> {
   const wanted = { joining: [], leaving: await onlyMembers(change.trx, preview, [release]) }
   const effect = planChange(preview.rule, wanted, await readPresent(change.trx, preview, wanted))
@@ -123,7 +125,7 @@ export async function leavePreview(change: Change, preview: View, release: ViewR
   })
 }
 
-/** What a preview points to, by line: what its base does, but for what the plan moves. */
+/** The pointers of a preview, by line: those of its base, with the moves of the plan. */
 async function readPointers(db: Db, base: View, planId: number): Promise<Map<string, ViewRelease>> {
   const pointers = new Map((await listPointersOf(db, base.id)).map((pointer) => [lineOf(pointer), pointer]))
   const moves = await readPlannedMoves(db, planId)
@@ -140,7 +142,7 @@ async function readPointers(db: Db, base: View, planId: number): Promise<Map<str
   return pointers
 }
 
-/** Makes a preview's pointers what they are to be, whatever they were. */
+/** Sets the pointers of a preview. */
 async function fill(
   change: Change,
   preview: View,

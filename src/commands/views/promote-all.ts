@@ -10,10 +10,10 @@ import { findView } from '../../revisions/view-store.ts'
 
 export interface BulkInput {
   readonly origin: string
-  /** Whose members are moved. */
+  /** The view whose members are promoted or demoted. */
   readonly source: string
   readonly target: string
-  /** Of the channel `target`, where it is made. */
+  /** The owner of the channel `target`, if it is created. */
   readonly ownerId: number
 }
 
@@ -24,9 +24,9 @@ export interface BulkOutcome {
 }
 
 /**
- * Promotes all of an origin's releases in one view, for every target, into another, which is made where it is not there
- * (habitat-today.md 6, Channels). One promotion; of each package what `latest` of the source is stays it where the last one promoted
- * counts. A source that is not there counts as empty. Throws `invalid_request` for the views and `not_found` for the origin.
+ * Promotes all releases of an origin in one view, for every target, to another view, which is created if absent (habitat-today.md 6,
+ * Channels). It is one promotion, in an order that keeps `latest` of the source under the rule `promoted`. An absent source counts as
+ * empty. Throws `invalid_request` for the views and `not_found` for the origin.
  */
 export async function promoteAll(change: Change, input: BulkInput): Promise<BulkOutcome> {
   expectDifferent(input, input.target === UNSTABLE)
@@ -41,7 +41,7 @@ export async function promoteAll(change: Change, input: BulkInput): Promise<Bulk
   return { view, revision, isChanged }
 }
 
-/** Takes all of an origin's releases that are in one view out of another. As {@link promoteAll}. */
+/** Demotes all releases of an origin in one view from another view. Throws like {@link promoteAll}. */
 export async function demoteAll(change: Change, input: BulkInput): Promise<BulkOutcome> {
   expectDifferent(input, input.target === UNSTABLE || input.source === UNSTABLE)
   const { target, releases } = await sides(change, input)
@@ -63,7 +63,7 @@ function expectDifferent({ source, target }: BulkInput, isUnstable: boolean): vo
   if (isUnstable)
     throw new DepotError(
       'invalid_request',
-      `${UNSTABLE} holds every release: nothing is moved into it or by it`,
+      `${UNSTABLE} holds every release, and takes no part in bulk moves`,
     )
 }
 

@@ -25,12 +25,12 @@ import { UNSTABLE } from '../../views/view.ts'
 import type { Requirement, View, ViewRelease } from '../../views/view.ts'
 import { getPastView, getView } from '../../revisions/view-store.ts'
 
-/** How a change is asked for, whatever it is. */
+/** Options of every change. */
 export interface ChangeOptions {
   readonly reason?: string
-  /** Refuse with `stale_revision` unless the view is at this revision, and with `other_history` where it is another one than was read. */
+  /** The revision that the caller expects. Otherwise the change is refused with `stale_revision`, or with `other_history` if `expectMark` differs. */
   readonly expectRevision?: number
-  /** The mark of that revision, as of {@link Position}. */
+  /** The mark of that revision; see {@link Position}. */
   readonly expectMark?: string
   readonly idempotency?: IdempotencyKey
   readonly override?: Override
@@ -38,11 +38,11 @@ export interface ChangeOptions {
 
 export interface PromotionInput extends ChangeOptions {
   readonly view: string
-  /** In the order they are promoted; one named twice counts once. */
+  /** In the order of promotion. A repeated release counts once. */
   readonly releases: readonly { readonly ident: string; readonly target: Target }[]
 }
 
-/** Moves releases into a view. As {@link changeView}. */
+/** Promotes releases to a view. Throws like {@link changeView}. */
 export async function promote(
   change: Change,
   { view, releases, ...options }: PromotionInput,
@@ -50,7 +50,7 @@ export async function promote(
   return changeView(change, { ...options, request: { view, act: 'promote', source: { releases } } })
 }
 
-/** Takes releases out of a view. As {@link changeView}. */
+/** Demotes releases from a view. Throws like {@link changeView}. */
 export async function demote(
   change: Change,
   { view, releases, ...options }: PromotionInput,
@@ -59,7 +59,7 @@ export async function demote(
 }
 
 /**
- * Makes one change of one view, all of it or nothing. Throws `not_found` for a view, revision or release, `not_member`,
+ * Makes one change of one view, completely or not at all. Throws `not_found` for a view, revision or release, `not_member`,
  * `stale_revision`, `other_history`, `idempotency_mismatch`, `too_large`, and what {@link expectAllowed} does.
  */
 export async function changeView(
@@ -82,7 +82,7 @@ export async function changeView(
   )
 }
 
-/** Throws `stale_revision` unless a view is at the revision that the caller expects, where one is expected, and as for {@link expectRevisionKnown}. */
+/** Throws `stale_revision` if the view is not at the expected revision, and the errors of {@link expectRevisionKnown}. */
 export async function expectRevision(
   { trx }: Change,
   view: View,
@@ -94,7 +94,7 @@ export async function expectRevision(
     throw new DepotError('stale_revision', `${view.name} is at revision ${view.revision}, not ${expected}`)
 }
 
-/** Works out what a request would do to a view now. Throws as {@link changeView}, but for what rules say. */
+/** Resolves and evaluates a request on the present view. Throws like {@link changeView}, except for refusals, which it returns. */
 export async function resolveChange(
   change: Change,
   view: View,
@@ -118,7 +118,7 @@ export async function resolveChange(
   })
 }
 
-/** Makes what was worked out, if the rules of the view let it pass or are set aside. */
+/** Writes a resolved change if the view's rules allow it or are overridden. */
 export async function applyChange(
   change: Change,
   view: View,
@@ -144,8 +144,8 @@ export async function applyChange(
 }
 
 /**
- * A change that follows from another one, such as an upload. It is judged by the view's rules, and made whole or not at all. Rights on
- * the view are those of `by`: the caller's, or the operator's where the change follows from what the caller may do anyway.
+ * Changes the members of a view as part of another command, such as an upload. The view's rules apply. The rights are those of `by`:
+ * the caller, or the operator if the command itself already gives the caller the right.
  */
 export async function changeMembers(
   change: Change,
@@ -164,8 +164,8 @@ export async function changeMembers(
 }
 
 /**
- * Refuses to repeat the answer to a change whose caller may no longer make it, or see what it names. Throws `forbidden`, as the change
- * itself would now.
+ * Throws `forbidden` if the caller may no longer make a change, or see its releases. Checked before a stored outcome is returned for a
+ * repeated idempotency key.
  */
 export async function expectStillAllowed(
   change: Change,
@@ -196,11 +196,11 @@ export async function expectStillAllowed(
   if (hidden.size > 0)
     throw new DepotError(
       'forbidden',
-      `this was done, and names what ${caller.accountName} may not see any more`,
+      `this change was made, and names releases that ${caller.accountName} may no longer see`,
     )
 }
 
-/** What the effect of a change depends on. A set from another view is that of one of its revisions, whatever follows there. */
+/** The views that the effect of a change depends on. A source view is fixed at a revision, so later changes there do not matter. */
 function basisOf({ name, gates: { requires = [] } }: View): Basis {
   const required = Map.groupBy(requires, ({ as }) => as)
   const named = (as: Requirement['as']) => (required.get(as) ?? []).map(({ view }) => view)
@@ -221,10 +221,10 @@ function expectChangeable(view: View, request: SeenRequest): void {
 
 function expectNoPreview(view: View): void {
   if (view.preview !== undefined)
-    throw new DepotError('refused', `${view.name} is a preview: it changes with its view and its plan`)
+    throw new DepotError('refused', `${view.name} is a preview: it follows its view and its plan`)
 }
 
-/** A view that only Habitat clients made is open to an origin once that origin has made it too. */
+/** In a view made by Habitat clients, an origin needs a channel of its own. */
 async function expectChannels(db: Db, view: View, { joining }: Wanted, audience: Audience): Promise<void> {
   if (view.maker !== 'client') return
   const origins = new Map<number, ViewRelease>(joining.map(({ release }) => [release.originId, release]))

@@ -9,7 +9,7 @@ import type { ViewRule } from '../../views/rule.ts'
 import type { View } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
 
-/** What is absent stays as it is. */
+/** Absent fields are kept. */
 export interface SetViewInput extends ChangeOptions {
   readonly view: string
   readonly rule?: ViewRule
@@ -22,7 +22,7 @@ export interface SetViewOutcome {
 }
 
 /**
- * Sets what a view is: its rule, and the origins that it does not govern. Another rule makes one revision, which `promotion` tells.
+ * Sets a view's rule and the origins that it does not govern. A new rule makes one revision, returned as `promotion`.
  * Throws `not_found` for the view, `refused` for the rule of `unstable` and for previews, and for the rule what `changeView` does.
  */
 export async function setView(change: Change, input: SetViewInput): Promise<SetViewOutcome> {
@@ -38,7 +38,10 @@ export async function setView(change: Change, input: SetViewInput): Promise<SetV
     async () => {
       const before = await getView(change.trx, name)
       if (before.preview !== undefined)
-        throw new DepotError('refused', `${before.name} is a preview: it is what its view is`)
+        throw new DepotError(
+          'refused',
+          `${before.name} is a preview: it has the rule and the origins of its view`,
+        )
       await expectRevision(change, before, options)
       const isOther = rule !== undefined && rule !== before.rule
       const promotion = isOther

@@ -3,8 +3,7 @@ import type { View } from '../../views/view.ts'
 import { listPreviews, setUngovernedOrigins } from '../../revisions/view-store.ts'
 
 /**
- * Sets the origins that a view does not govern, all of them at once. Its previews follow: below their URLs clients find what they will
- * find below that of the view.
+ * Replaces the list of origins that a view does not govern. Previews of the view get the same list.
  */
 export async function setUngoverned(change: Change, view: View, origins: readonly string[]): Promise<void> {
   const next = [...new Set(origins)]

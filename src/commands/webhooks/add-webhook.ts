@@ -6,17 +6,17 @@ import type { Webhook } from '../../webhooks/webhook.ts'
 import { countWebhooks, findWebhook, getWebhook, insertWebhook } from '../../webhooks/webhook-store.ts'
 
 export type NewWebhook = Pick<Webhook, 'name' | 'key' | 'host' | 'sealedUrl' | 'sealedSecret' | 'filter'> & {
-  /** Is told what comes after this entry; without it, what comes after its own making. */
+  /** Deliver entries after this one. By default, entries after the webhook's creation. */
   readonly after?: number
 }
 
-/** Makes a webhook whose URL and secret were encrypted by who submits this. Throws `already_exists`, and `conflict` where there are too many. */
+/** Creates a webhook. The submitter has encrypted its URL and secret. Throws `already_exists`, and `conflict` at the limit. */
 export async function addWebhook(change: Change, input: NewWebhook): Promise<Webhook> {
   const { name, host } = input
   if ((await findWebhook(change.trx, name)) !== undefined)
     throw new DepotError('already_exists', `there is a webhook ${name} already`)
   if ((await countWebhooks(change.trx)) >= MOST_WEBHOOKS)
-    throw new DepotError('conflict', `there are ${MOST_WEBHOOKS} webhooks, which is as many as there may be`)
+    throw new DepotError('conflict', `the depot has ${MOST_WEBHOOKS} webhooks, which is the limit`)
   await change.record({ kind: 'webhook-added', webhook: name, host })
   const { sequence } = await findHead(change.trx)
   await insertWebhook(change.trx, {

@@ -8,19 +8,19 @@ import type { EntryFilter } from '../../events/entry-filter.ts'
 import type { Webhook } from '../../webhooks/webhook.ts'
 import { deleteWebhook, getWebhook, updateWebhook } from '../../webhooks/webhook-store.ts'
 
-/** What is absent stays. URL and secret were encrypted by who submits this. */
+/** Absent fields are kept. The submitter has encrypted the URL and the secret. */
 export interface WebhookChange {
   readonly webhook: string
   readonly url?: { readonly sealed: string; readonly host: string }
   readonly filter?: EntryFilter
   readonly isPaused?: boolean
-  /** A new secret; the one before signs beside it for a day. */
+  /** A new secret. The previous secret also signs for one more day. */
   readonly secret?: { readonly sealed: string }
-  /** Send these entries again before going on, instead of what a replay that is under way still has to. Up to the last one done with, without `to`. */
+  /** Delivers these entries again before new ones. Replaces a running replay. `to` defaults to the last delivered entry. */
   readonly replay?: { readonly from: number; readonly to?: number }
 }
 
-/** Throws `not_found`, and `conflict` for a replay of what was not reached yet. */
+/** Throws `not_found`, and `conflict` for a replay of entries that were not yet delivered. */
 export async function changeWebhook(change: Change, input: WebhookChange): Promise<Webhook> {
   const before = await getWebhook(change.trx, input.webhook)
   const { url, filter, secret } = input
@@ -41,7 +41,7 @@ export async function changeWebhook(change: Change, input: WebhookChange): Promi
   return getWebhook(change.trx, after.name)
 }
 
-/** With all it was sent. Throws `not_found`. */
+/** Removes a webhook and its deliveries. Throws `not_found`. */
 export async function removeWebhook(change: Change, input: { webhook: string }): Promise<void> {
   const { name } = await getWebhook(change.trx, input.webhook)
   await deleteWebhook(change.trx, name)
@@ -53,7 +53,7 @@ function changeProgress(
   { isPaused, replay, url }: WebhookChange,
   at: number,
 ): Progress {
-  // Whatever is changed of where or whether to deliver, the next attempt is due at once.
+  // After a change of the URL, a replay or the end of a pause, the next attempt is due immediately.
   const isFresh =
     url !== undefined || replay !== undefined || (isPaused === false && progress.pause !== undefined)
   const base = isFresh
@@ -76,7 +76,7 @@ function rangeOf(
   if (from > position)
     throw new DepotError(
       'conflict',
-      `${name} is at ${position}: what comes after that is sent anyway, and nothing from ${from} on was sent before`,
+      `${name} is at ${position}: entries from ${from} on have not been sent yet, and will be`,
     )
   return { next: from, to: Math.min(to ?? position, position) }
 }

@@ -3,14 +3,14 @@ import { insertDeliveries } from '../../webhooks/delivery-store.ts'
 import { updateProgress } from '../../webhooks/webhook-store.ts'
 import type { Delivery, Webhook } from '../../webhooks/webhook.ts'
 
-/** What happened to webhooks since it was last noted. */
+/** The progress of a webhook and its deliveries since the last note. */
 export type Noted = Pick<Webhook, 'key' | 'version' | 'progress'> & {
   readonly deliveries: readonly Delivery[]
 }
 
 /**
- * Keeps how far webhooks are and what became of attempts; no entry of the ledger, which would make more deliveries. What is about a
- * webhook that was changed meanwhile leaves its progress alone, and about one that was removed, nothing.
+ * Stores the progress and the deliveries of webhooks. It records no ledger entry, which would cause more deliveries. The progress of a
+ * webhook that has changed since is not touched, and notes about a removed webhook are dropped.
  */
 export async function noteDeliveries(change: Change, input: { webhooks: readonly Noted[] }): Promise<void> {
   for (const noted of input.webhooks) {

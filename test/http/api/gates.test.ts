@@ -86,7 +86,7 @@ test('a release soaks in the required view without a break, and joining anew is 
     await promote(view, [app2]),
     refused(
       'requires',
-      /is in gated-\d+ since 2026-01-01T02:46:40\.\d+Z, and has to be until 2026-01-01T03:46:40/,
+      /has been in gated-\d+ since 2026-01-01T02:46:40\.\d+Z, and must stay there until 2026-01-01T03:46:40/,
     ),
   )
   await move(started, 'promote', before, [app1, app2]) // app2 joins anew
@@ -187,7 +187,7 @@ test('only who is named changes the view, whatever their role in origins', async
   t.match(await promote(view, [app1]), {
     status: 403,
     differences: '',
-    body: { code: 'forbidden', detail: `ci is not among those who may change ${view}` },
+    body: { code: 'forbidden', detail: `ci may not change ${view}` },
   })
   t.match(await promote(view, [app1], {}, stranger), { status: 200, differences: '' })
   const narrowed = await started.account('narrowed', { origins: ['core'], views: [view] })
@@ -626,7 +626,7 @@ test('who is named for a view changes nothing there that they may not see', asyn
     t.match(answer, {
       status: 403,
       differences: '',
-      body: { detail: 'this would change what stranger may not see' },
+      body: { detail: 'this would change releases that stranger may not see' },
     })
     t.notOk(answer.text.includes(hidden.ident))
   }

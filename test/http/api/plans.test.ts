@@ -127,7 +127,7 @@ test('applying a plan does exactly that, once', async (t) => {
   t.match(await decide(planned, 'apply'), {
     status: 409,
     differences: '',
-    body: { code: 'conflict', detail: `this was applied before: it made revision 2 of ${view}` },
+    body: { code: 'conflict', detail: `this was already applied: it made revision 2 of ${view}` },
   })
   t.match(await callApi(started, 'GET', `/api/v1/plans/${tokenOf(planned)}`), {
     differences: '',
@@ -290,7 +290,10 @@ test('a view that wants approval takes no change from one person alone', async (
       differences: '',
       body: {
         errors: [
-          { rule: 'approval', detail: `${view} changes only when a second person approves: propose it` },
+          {
+            rule: 'approval',
+            detail: `${view} changes only with the approval of a second person: propose the change`,
+          },
         ],
       },
     },

@@ -155,7 +155,7 @@ test('a rollback over a change of the rule brings latest back and keeps the rule
     differences: '',
     body: {
       code: 'refused',
-      detail: `revision 4 set the rule of ${view} to promoted: set the rule that it is to have`,
+      detail: `revision 4 set the rule of ${view} to promoted: set the rule that you want`,
     },
   })
   const back = await viewWith('promoted', three, one)
