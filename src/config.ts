@@ -10,38 +10,38 @@ import { TARGETS } from './package/target.ts'
 import type { Target } from './package/target.ts'
 import { isNetwork } from './text/address-ranges.ts'
 
-/** How a depot was asked to run. Sizes are bytes, paths are absolute. */
+/** The configuration of a depot. Sizes are in bytes, paths are absolute. */
 export interface Config {
   readonly host: string
   readonly port: number
   readonly dataFolder: string
   readonly databaseFile: string
   readonly blobFolder: string
-  /** The first administrator's token; one is made and shown when this is absent at the first start. */
+  /** The first administrator's token. If absent, the first start makes and shows one. */
   readonly adminToken: string | undefined
-  /** A file that holds it. */
+  /** A file with that token. */
   readonly adminTokenFile: string | undefined
-  /** 32 bytes that encrypt stored secrets; read from or made in `secret.key` when absent. */
+  /** 32 bytes that encrypt stored secrets. If absent, the file `secret.key` is read or created. */
   readonly secretKey: Buffer | undefined
-  /** A file that holds them as 64 hex characters. */
+  /** A file with that key as 64 hex characters. */
   readonly secretKeyFile: string | undefined
   readonly signatures: 'require' | 'verify'
-  /** Accounts that may create origins; absent for everyone signed in. */
+  /** Accounts that may create origins. If absent, every signed-in account may. */
   readonly originCreators: readonly string[] | undefined
   readonly targets: readonly Target[]
   readonly maxUploadBytes: number
-  /** What uploads leave free on each disk; absent for the smaller of 1 % and 256 MiB. */
+  /** The space that uploads leave free on each disk. If absent, the smaller of 1 % and 256 MiB. */
   readonly diskReserveBytes: number | undefined
-  /** How many bytes of the packages are read again in a second, to find damage; 0 for none. */
+  /** The rate at which packages are read again to find damage, in bytes per second; 0 disables it. */
   readonly scrubBytesPerS: number
   readonly trustProxy: boolean | string
   /** Without a slash at its end. */
   readonly publicUrl: string | undefined
-  /** Networks besides the public ones that webhooks may be sent to. */
+  /** Networks that webhooks may be sent to, besides public ones. */
   readonly webhookNetworks: readonly string[] | 'any'
   /** Threads that answer requests, all on one port. */
   readonly workers: number
-  /** Whether polls are answered straight from the socket. */
+  /** Whether polls are answered directly from the socket. */
   readonly hasFastPath: boolean
   readonly logLevel: string
 }
@@ -102,7 +102,7 @@ const targets = list.pipe(
     .min(1, 'names no target'),
 )
 
-/** One of some words. */
+/** A value from a fixed list. */
 function choice<const Words extends readonly string[]>(words: Words) {
   return z.enum(words, {
     error: ({ input }) =>
@@ -110,7 +110,7 @@ function choice<const Words extends readonly string[]>(words: Words) {
   })
 }
 
-/** A size as `512MiB`, in bytes. */
+/** Parses a size such as `512MiB` to bytes. */
 function size(least: number, most: number) {
   const range = `must be a size from ${formatSize(least)} to ${formatSize(most)}, such as 512MiB`
   return z.string().transform((text, context) => {
@@ -183,12 +183,12 @@ const Environment = z.object({
   DEPOT_LOG_LEVEL: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
 
-/** Every variable the depot reads. */
+/** All variables that the depot reads. */
 export const VARIABLES: readonly string[] = Object.keys(Environment.shape)
 
 /**
  * An empty variable counts as unset; those that Kubernetes sets for a Service called `depot` are ignored. A relative path means the
- * folder that {@link givenPath} names. Throws `invalid_request`, naming each variable that is wrong, or unknown though it starts with `DEPOT_`.
+ * folder of {@link givenPath}. Throws `invalid_request`, naming each variable that is wrong, or unknown though it starts with `DEPOT_`.
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
   const given = Object.entries(environment).filter(
@@ -294,8 +294,8 @@ function formatSize(bytes: number): string {
 }
 
 /**
- * The absolute path of one that a person typed, in a variable or on the command line. Relative to the folder that the person stands in:
- * npm runs its scripts in the folder of package.json, and says in `INIT_CWD` where it was called (docs.npmjs.com/cli/commands/npm-run).
+ * Resolves a path from a variable or the command line, relative to the user's working directory. npm runs scripts in the folder of
+ * package.json and passes the user's directory in `INIT_CWD` (docs.npmjs.com/cli/commands/npm-run).
  */
 export function givenPath(
   path: string,
@@ -305,12 +305,12 @@ export function givenPath(
   return absolute(script === 'hart-depot' && standing !== undefined ? standing : '.', path)
 }
 
-/** What a file of `DEPOT_ADMIN_TOKEN_FILE` holds. Throws `invalid_request` as {@link readConfig} does. */
+/** Parses the contents of `DEPOT_ADMIN_TOKEN_FILE`. Throws `invalid_request`. */
 export function parseAdminToken(text: string, file: string): string {
   return parseSecret(AdminToken, text, file)
 }
 
-/** What a file of `DEPOT_SECRET_KEY_FILE`, or `secret.key`, holds. Throws `invalid_request`. */
+/** Parses the contents of `DEPOT_SECRET_KEY_FILE` or `secret.key`. Throws `invalid_request`. */
 export function parseSecretKey(text: string, file: string): Buffer {
   return parseSecret(SecretKey, text, file)
 }
@@ -324,7 +324,7 @@ function parseSecret<T>(shape: z.ZodType<T>, text: string, file: string): T {
   )
 }
 
-/** The tokens that a shell may hold for a client, by the names that `hab` and the README give them. No other command reads them. */
+/** The client tokens in the environment: `HAB_AUTH_TOKEN` and `HART_DEPOT_TOKEN`. */
 export function readTokens(environment: Readonly<Record<string, string | undefined>> = process.env): {
   habitat: string | undefined
   own: string | undefined

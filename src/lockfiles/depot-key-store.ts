@@ -5,7 +5,7 @@ import type { DepotKey } from './depot-key.ts'
 /** One of the depot's own keys. */
 export interface OwnKey {
   readonly key: DepotKey
-  /** The private half, as {@link sealPurpose} says. */
+  /** The private half, sealed for {@link sealPurpose}. */
   readonly sealed: string
   readonly madeAt: number
 }
@@ -20,12 +20,12 @@ export interface TrustedKey {
 export const MOST_TRUSTED_KEYS = 1_000
 const MOST_OWN_KEYS = 1_000
 
-/** What the private half of a key is sealed for. */
+/** The purpose that a key's private half is sealed for. */
 export function sealPurpose(id: string): string {
   return `depot key ${id}`
 }
 
-/** The depot's own keys, that which signs first. */
+/** The depot's own keys, the signing key first. */
 export async function listOwnKeys(db: Db, limit = MOST_OWN_KEYS): Promise<OwnKey[]> {
   const rows = await db
     .selectFrom('depot_keys')
@@ -36,7 +36,7 @@ export async function listOwnKeys(db: Db, limit = MOST_OWN_KEYS): Promise<OwnKey
   return rows.map((row) => ({ key: keyOf(row), sealed: row.sealed, madeAt: row.created_at }))
 }
 
-/** The key that signs; `undefined` before one was made. */
+/** The signing key; `undefined` if the depot has none yet. */
 export async function findSigningKey(db: Db): Promise<OwnKey | undefined> {
   const [key] = await listOwnKeys(db, 1)
   return key
@@ -76,7 +76,7 @@ export async function deleteTrustedKey(db: Db, name: string): Promise<void> {
   await db.deleteFrom('trusted_keys').where('name', '=', name).execute()
 }
 
-/** Every key whose lockfiles this depot takes: its own, those of before too, and those that it was told to trust. */
+/** All keys whose lockfiles this depot accepts: its own present and former keys, and trusted keys. */
 export async function listLockfileKeys(db: Db): Promise<DepotKey[]> {
   return [...(await listOwnKeys(db)), ...(await listTrustedKeys(db))].map(({ key }) => key)
 }

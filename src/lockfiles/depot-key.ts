@@ -1,13 +1,13 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { DepotError, quote } from '../errors.ts'
 
-// A depot's own key signs its lockfiles. A key file, which operators carry from depot to depot:
+// A depot's key signs its lockfiles. Operators copy its key file to other depots:
 //
 //   hart-depot-key 1
 //   {id}                  the first 32 hexadecimal characters of the SHA-256 of the raw key
 //   {key}                 base64 of the raw Ed25519 key, 32 bytes
 //
-// The id follows from the key, so that two people can compare it over the telephone, and no file can name another's.
+// The id is derived from the key, so that people can compare it and a file cannot claim another key's id.
 
 declare const brand: unique symbol
 
@@ -40,7 +40,7 @@ export function generateDepotKey(): { publicKey: DepotKey; secretKey: DepotSecre
   }
 }
 
-/** Of the 32 raw bytes. */
+/** Makes a public key from its 32 raw bytes. */
 export function publicDepotKey(raw: Buffer): DepotKey {
   return { id: createHash('sha256').update(raw).digest('hex').slice(0, ID_CHARACTERS), raw } as DepotKey
 }
@@ -65,7 +65,7 @@ export function parseDepotKey(text: string): DepotKey {
   return key
 }
 
-/** What another depot's key is called here. Throws `invalid_request`. */
+/** Parses the local name of another depot's key. Throws `invalid_request`. */
 export function parseTrustedName(text: string): string {
   if (text.length <= LONGEST_NAME && NAME.test(text)) return text
   throw new DepotError(

@@ -16,20 +16,20 @@ import type { View } from '../views/view.ts'
 import { MOST_LOCKED_RELEASES } from './lockfile.ts'
 import type { LockedKey, LockedRelease, Lockfile, LockfileFilter } from './lockfile.ts'
 
-// Reading what a lockfile holds, and holding one against what is here. Both may be about a hundred thousand releases: no statement
-// reads more than a thousand rows, and between two of them others have their turn.
+// Reads the contents of lockfiles, and checks lockfiles against the depot. Both may concern a hundred thousand releases: no statement
+// reads more than a thousand rows, and other work runs between statements.
 
 export interface LockfileAsked {
   readonly view: View
   readonly revision: number
   readonly filter: LockfileFilter
-  /** Leave out what was deleted since; refuse, otherwise. */
+  /** Leave out releases that were deleted since, instead of refusing. */
   readonly skipsDeleted: boolean
 }
 
 type Content = Pick<Lockfile, 'ledger' | 'at' | 'skipped' | 'absent' | 'originKeys' | 'releases'>
 
-/** A release, and what has to be known of it to lock it. */
+/** The fields of a release that a lockfile needs. */
 interface Row {
   readonly ident: string
   readonly target: Target
@@ -50,8 +50,8 @@ const COLUMNS = [
 const PIECE = 500
 
 /**
- * What a lockfile of a view at a revision holds, as an audience may see it: what `latest` answered, and of what that depends on all that
- * is here for the same target. Throws `conflict`, naming releases that were deleted since, and `too_large`.
+ * Reads the contents of a lockfile of a view at a revision, for an audience: the answers of `latest`, and their dependencies for the
+ * same target as far as the depot has them. Throws `conflict`, naming releases that were deleted since, and `too_large`.
  */
 export async function readLocked(db: Db, asked: LockfileAsked, audience: Audience): Promise<Content> {
   const { view, revision } = asked
@@ -92,7 +92,7 @@ export async function readLocked(db: Db, asked: LockfileAsked, audience: Audienc
 }
 
 /**
- * Makes sure that each of these releases is here, for the audience, with the bytes that a lockfile says. Throws `release_differs` and
+ * Checks that the depot has each release, visible to the audience, with the checksum in the lockfile. Throws `release_differs` and
  * `not_found`, with a part for each release.
  */
 export async function expectLocked(
@@ -168,7 +168,7 @@ async function readDependencies(
   return rows
 }
 
-/** Those that the depot holds: where signatures are not required, it may hold packages of others. */
+/** Reads the signers' keys. Keys may be absent if the depot does not require known signers. */
 async function readKeys(db: Db, rows: readonly Row[]): Promise<LockedKey[]> {
   const keys: LockedKey[] = []
   for (const name of new Set(rows.map(({ signer }) => signer))) {

@@ -5,27 +5,27 @@ import { parseTarget } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { parseViewName } from '../views/view.ts'
 
-// A view at a revision, as a text for people, `sort` and `diff`. Nothing in it depends on when it was asked for: the same question
-// about the same revision has the same bytes, as long as no release of it is deleted, hidden or, of the dependencies, uploaded.
+// The text of a view at a revision, readable for people, `sort` and `diff`. It does not depend on the time of the request: the same
+// request for the same revision gives the same bytes, unless a release is deleted or hidden or a dependency is uploaded.
 //
 //   hart-depot-lock 1
-//   depot http://depot.example          its public URL; - where it has been told none
+//   depot http://depot.example          its public URL; - if none is configured
 //   view delivered
 //   revision 34
 //   at 2026-01-05T00:00:00.000Z         when that revision was made
 //   ledger 812 9c0f…                    sequence and hash of the entry that made it
-//   filter origin=acme target=…         what it was narrowed to: origin, name, target; - for the whole view
-//   audience everyone                   what it may hold: everyone (all), public, or members (public, and what is its reader's)
-//   skipped 0                           how many releases of it were deleted since, and are left out
-//   absent 2                            how many of their dependencies the depot does not hold, or its reader may not see
+//   filter origin=acme target=…         its filter: origin, name, target; - for the whole view
+//   audience everyone                   everyone (all releases), public, or members (public and the reader's own)
+//   skipped 0                           the number of releases left out because they were deleted since
+//   absent 2                            the number of dependencies that are absent or hidden from the reader
 //   origin-key acme-20260101000000 …    base64 of the key file, for each key that a release here is signed with
 //   (empty)
 //   acme/app/1.0.0/20260101120000 x86_64-linux 4f2a… 10240
 //   acme/lib/1.0.0/20260101120000 x86_64-linux 91bd… 5120 dependency
 //
-// A release is ident, target, BLAKE2b-256 and size. First what `latest` answers; then what that depends on, to be fetched and not
-// promoted. `private` follows where a release is not for everyone, and shall not be so elsewhere. Keys and releases stand in the order
-// of their bytes. The last line, of signed-lockfile.ts, signs all others: keys of origins too, so that who carries the file adds none.
+// A release line is ident, target, BLAKE2b-256 and size. The answers of `latest` come first, then their dependencies, which are fetched
+// and not promoted. `private` marks a release that is not public and must stay so elsewhere. Keys and releases are sorted bytewise. The
+// last line (signed-lockfile.ts) signs all others, including the keys of origins.
 
 /** A release that a lockfile names. */
 export interface LockedRelease {
@@ -34,13 +34,13 @@ export interface LockedRelease {
   /** BLAKE2b-256 of the file, 64 lower-case hex characters. */
   readonly checksum: string
   readonly sizeBytes: number
-  /** Not what `latest` answers, but needed by it. */
+  /** Needed by an answer of `latest`. */
   readonly isDependency: boolean
-  /** Not for everyone, where the lockfile is from. */
+  /** Not public in the depot that made the lockfile. */
   readonly isPrivate: boolean
 }
 
-/** A key file of an origin, exactly as it is, by its name. */
+/** A key file of an origin, with its name. */
 export interface LockedKey {
   readonly name: string
   readonly text: string
@@ -71,10 +71,10 @@ const AUDIENCES = ['everyone', 'public', 'members'] as const
 export type LockfileAudience = (typeof AUDIENCES)[number]
 
 export const MOST_LOCKED_RELEASES = 100_000
-/** With its signature: what a reader takes into memory. */
+/** The maximum size with the signature. Readers hold the file in memory. */
 export const LARGEST_LOCKFILE_BYTES = 32 * 1024 * 1024
 
-/** Makes sure that what a lockfile does not name was not in the view. Throws `invalid_request`. */
+/** Checks that a lockfile names everything in its view. Throws `invalid_request`. */
 export function expectWhole({
   filter,
   audience,
@@ -84,7 +84,7 @@ export function expectWhole({
   throw refusalOf('invalid_request', [
     {
       detail:
-        'exact is for a lockfile of a whole view: this one is narrowed, or was made for who may not see everything',
+        'exact needs a lockfile of a whole view: this one is filtered, or leaves out hidden or deleted releases',
       pointer: '/exact',
     },
   ])
@@ -95,7 +95,7 @@ const MOST_LINES = MOST_LOCKED_RELEASES + 10_000
 const CHECKSUM = /^[0-9a-f]{64}$/
 const NONE = '-'
 
-/** All lines but the signature's. Releases may come in any order. What is ASCII sorts as its bytes do. */
+/** Formats all lines except the signature. Releases may be in any order. ASCII text sorts by its bytes. */
 export function formatLockfile(lockfile: Lockfile): string {
   const { depot, view, revision, at, ledger, filter, audience, skipped, absent } = lockfile
   const [dependencies, pointers] = [true, false].map((isDependency) =>
@@ -125,7 +125,7 @@ export function formatLockfile(lockfile: Lockfile): string {
   return `${lines.join('\n')}\n`
 }
 
-/** Of all lines but the signature's. Throws `lockfile_malformed` with the line for whatever {@link formatLockfile} would not have written. */
+/** Parses all lines except the signature. Throws `lockfile_malformed` with the line number for any text that {@link formatLockfile} would not write. */
 export function parseLockfile(text: string): Lockfile {
   const lines = new Lines(text)
   if (lines.next() !== FIRST_LINE) throw lines.wrong(`a lockfile starts with ${quote(FIRST_LINE)}`)
@@ -219,7 +219,9 @@ function parseFilter(text: string): LockfileFilter {
     ...(target !== undefined && { target: parseTarget(target) }),
   }
   if (filterText(filter) !== text)
-    throw malformed(`${quote(text)} is no filter: origin=…, name=… and target=…, in this order, or ${NONE}`)
+    throw malformed(
+      `${quote(text)} is not a filter: origin=…, name=… and target=…, in this order, or ${NONE}`,
+    )
   return filter
 }
 
@@ -264,7 +266,7 @@ function malformed(why: string): DepotError {
   return new DepotError('lockfile_malformed', why)
 }
 
-/** The lines of a text, one after another. Whatever is wrong with one is told with its number. */
+/** Reads the lines of a text in order. Errors name the number of the line. */
 class Lines {
   readonly #lines: readonly string[]
   #number = 0
@@ -275,7 +277,7 @@ class Lines {
       throw malformed(`not a lockfile: it has more than ${MOST_LINES} lines`)
   }
 
-  /** The next line, without its end, which it must have. */
+  /** The next line without its line feed, which is required. */
   next(): string {
     const line = this.#lines[this.#number]
     this.#number += 1
@@ -288,7 +290,7 @@ class Lines {
     return this.#number === this.#lines.length - 1 && this.#lines[this.#number] === ''
   }
 
-  /** What follows the name of a header line. */
+  /** Parses the value of a header line. */
   take<T>(name: string, parse: (text: string) => T): T {
     const line = this.next()
     if (!line.startsWith(`${name} `)) throw this.wrong(`${quote(name)} is expected, not ${quote(line)}`)

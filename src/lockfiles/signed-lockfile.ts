@@ -9,7 +9,7 @@ import type { Lockfile } from './lockfile.ts'
 //   signature {id} {base64 of the 64 bytes of the Ed25519 signature}
 
 export interface SignedLockfile extends Lockfile {
-  /** The one that signed it. */
+  /** The key that signed it. */
   readonly key: DepotKey
 }
 
@@ -22,7 +22,7 @@ export function signLockfile(lockfile: Lockfile, key: DepotSecretKey): string {
 }
 
 /**
- * Reads a lockfile that one of the keys signed. Nothing of it is looked at before its signature holds. Throws `lockfile_malformed`,
+ * Reads a lockfile that one of the keys signed. The signature is verified before the body is parsed. Throws `lockfile_malformed`,
  * `signer_unknown` and `signature_invalid`.
  */
 export function readLockfile(text: string, trustedKeys: readonly DepotKey[]): SignedLockfile {
@@ -40,7 +40,7 @@ export function readLockfile(text: string, trustedKeys: readonly DepotKey[]): Si
   return { ...parseLockfile(body), key }
 }
 
-/** The id of the key that a lockfile says it is signed with, before anyone has made sure. Throws `lockfile_malformed`. */
+/** The id of the signing key that a lockfile names, not verified. Throws `lockfile_malformed`. */
 export function claimedKeyId(text: string): string {
   return cutSignature(text).keyId
 }

@@ -1,6 +1,6 @@
 import type { Db } from '../database/database.ts'
 
-/** How an origin reaches a service of others: kept, and never used by the depot itself. */
+/** The name of an integration with an external service. The depot stores integrations and never uses them. */
 export interface IntegrationName {
   readonly type: string
   readonly name: string
@@ -33,7 +33,7 @@ export async function findIntegration(
   return row?.body
 }
 
-/** Whether it is new: one that is there stays as it is. */
+/** Returns false, and changes nothing, if the integration exists. */
 export async function insertIntegration(
   db: Db,
   integration: IntegrationName & { originId: number; sealed: string; at: number },
@@ -47,7 +47,7 @@ export async function insertIntegration(
   return numInsertedOrUpdatedRows === 1n
 }
 
-/** Whether it was there. */
+/** Returns whether the integration existed. */
 export async function deleteIntegration(
   db: Db,
   originId: number,

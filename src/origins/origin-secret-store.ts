@@ -1,6 +1,6 @@
 import type { Db } from '../database/database.ts'
 
-/** A secret as it is kept: `sealed` is its value, encrypted. */
+/** A stored secret. `sealed` is its encrypted value. */
 export interface StoredSecret {
   readonly id: number
   readonly originId: number
@@ -19,7 +19,7 @@ export async function listSecrets(db: Db, originId: number): Promise<StoredSecre
   return rows.map((row) => ({ id: row.id, originId: row.origin_id, name: row.name, sealed: row.value }))
 }
 
-/** Whether it is new: one that is there stays as it is. */
+/** Returns false, and changes nothing, if the secret exists. */
 export async function insertSecret(
   db: Db,
   secret: { originId: number; name: string; sealed: string; ownerId: number; at: number },
@@ -33,7 +33,7 @@ export async function insertSecret(
   return numInsertedOrUpdatedRows === 1n
 }
 
-/** Whether it was there. */
+/** Returns whether the secret existed. */
 export async function deleteSecret(db: Db, originId: number, name: string): Promise<boolean> {
   const { numDeletedRows } = await db
     .deleteFrom('origin_secrets')

@@ -17,7 +17,7 @@ export interface Origin {
 
 export interface StoredKey {
   readonly revision: string
-  /** The key file exactly as it came; of a secret key, its ciphertext. */
+  /** The key file as uploaded; for a secret key, its ciphertext. */
   readonly body: string
 }
 
@@ -57,7 +57,7 @@ export async function getOrigin(db: Db, name: string): Promise<Origin> {
   return origin
 }
 
-/** Of all origins that are not deleted. */
+/** The names of all origins that are not deleted. */
 export async function listOriginNames(db: Db): Promise<string[]> {
   const rows = await db
     .selectFrom('origins')
@@ -77,7 +77,7 @@ export async function getOwnerId(db: Db, originId: number): Promise<number> {
   return owner_id
 }
 
-/** Makes an origin, or lets one of this name that was deleted begin anew under its id. */
+/** Creates an origin, or recreates a deleted one under its old id. */
 export async function insertOrigin(
   db: Db,
   origin: { name: string; ownerId: number; defaultVisibility: Visibility; at: number },
@@ -119,16 +119,16 @@ export async function updateOwner(db: Db, originId: number, ownerId: number, at:
     .execute()
 }
 
-/** Takes away all that an empty origin still has, its members and keys, and keeps its row for the past. */
+/** Deletes the members, keys and invitations of an origin, and keeps its row for the history of views. */
 export async function markOriginDeleted(db: Db, originId: number, at: number): Promise<void> {
   for (const table of ['origin_members', 'origin_keys', 'invitations'] as const)
     await db.deleteFrom(table).where('origin_id', '=', originId).execute()
   await db.updateTable('origins').set({ deleted_at: at }).where('id', '=', originId).execute()
 }
 
-/** An origin as its members list it. */
+/** An origin in the list of its member. */
 export interface OwnOrigin extends Omit<Origin, 'owner'> {
-  /** How many names have releases. */
+  /** The number of packages with releases. */
   readonly packageCount: number
 }
 

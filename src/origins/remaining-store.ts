@@ -1,6 +1,6 @@
 import type { Db } from '../database/database.ts'
 
-/** How much an origin holds of what it must not hold when it is deleted. */
+/** The contents that prevent the deletion of an origin. */
 export interface Remaining {
   readonly members: number
   readonly secrets: number

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Db } from '../database/database.ts'
 import { KEY_ID_LENGTH } from './secret-box.ts'
 
-/** The ids of the keys that stored secrets are encrypted with, in any table; none while nothing is encrypted. */
+/** The ids of all keys that encrypt stored secrets, in any table. */
 export async function listSealingKeys(db: Db): Promise<string[]> {
   const keys = db
     .selectFrom('origin_keys')

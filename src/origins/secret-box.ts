@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
 
-// Stored secrets: {key id}.{base64url of nonce(12) ciphertext tag(16)}, AES-256-GCM. Each ciphertext names the key it needs, so
-// that a new key can be introduced beside the old one. What a secret is for is bound to it, so that ciphertexts cannot be swapped.
+// Stored secrets: {key id}.{base64url of nonce(12) ciphertext tag(16)}, AES-256-GCM. Each ciphertext names its key, so
+// that a new key can be added beside the old one. The purpose is authenticated data, so that ciphertexts cannot be swapped.
 
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
@@ -12,7 +12,7 @@ export const KEY_ID_LENGTH = 8
 /** Encrypts and decrypts secrets with one key of 32 bytes. */
 export class SecretBox {
   readonly #key: Buffer
-  /** What its ciphertexts name it by. */
+  /** The key's id in ciphertexts. */
   readonly keyId: string
 
   constructor(key: Buffer) {

@@ -3,15 +3,15 @@ import type { Target } from './target.ts'
 
 declare const brand: unique symbol
 
-/** `origin/name`: what `latest` is asked of. */
+/** The name of a package, `origin/name`. */
 export type PackageName = { readonly origin: string; readonly name: string } & {
   readonly [brand]: 'PackageName'
 }
 
-/** `origin/name/version/release`: names one release (of each target). Only {@link parseIdent} and {@link makeIdent} make one. */
+/** `origin/name/version/release`, the name of a release. Made by {@link parseIdent} and {@link makeIdent}. */
 export type Ident = PackageName & { readonly version: string; readonly release: string }
 
-/** A release by its name, as the ledger and requests write it. */
+/** The name of a release in the ledger and in requests. */
 export interface ReleaseName {
   ident: string
   target: Target
@@ -20,7 +20,7 @@ export interface ReleaseName {
 const LONGEST_PART = 255
 const ORIGIN = /^[a-z0-9][a-z0-9_-]*$/
 const NAME = /^[A-Za-z0-9_-]+$/
-// Habitat itself lets anything pass. Here a part must survive a URL path, a file name and a quoted header value unescaped.
+// Habitat accepts any text. Here a part must be valid in a URL path, a file name and a quoted header value without escapes.
 const VERSION_OR_RELEASE = /^(?!\.{1,2}$)[A-Za-z0-9._+~:@!=,;()*$&'^-]+$/
 
 export function isOriginName(text: string): boolean {
@@ -35,7 +35,7 @@ export function parseIdent(text: string): Ident {
   return makeIdent({ origin, name, version, release })
 }
 
-/** Checks the parts of an ident that arrived apart, as in a URL. Throws `ident_malformed`. */
+/** Makes an ident from separate parts, for example from a URL. Throws `ident_malformed`. */
 export function makeIdent(parts: { origin: string; name: string; version: string; release: string }): Ident {
   const { origin, name, version, release } = parts
   makePackageName(parts)
@@ -65,7 +65,7 @@ export function formatPackageName(name: PackageName): string {
   return `${name.origin}/${name.name}`
 }
 
-/** The name `hab` stores and looks for: `{o}-{n}-{v}-{r}-{target}.hart` (habitat-today.md 1.5). */
+/** The file name that `hab` stores and looks for: `{o}-{n}-{v}-{r}-{target}.hart` (habitat-today.md 1.5). */
 export function hartFileName(ident: Ident, target: string): string {
   return `${ident.origin}-${ident.name}-${ident.version}-${ident.release}-${target}.hart`
 }

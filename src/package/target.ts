@@ -1,6 +1,6 @@
 import { DepotError, quote } from '../errors.ts'
 
-/** Every target Habitat knows (habitat-today.md 5). A depot takes a subset of them: `DEPOT_TARGETS`. */
+/** All targets of Habitat (habitat-today.md 5). `DEPOT_TARGETS` selects the ones that a depot takes. */
 export const TARGETS = [
   'x86_64-linux',
   'x86_64-linux-kernel2',
@@ -13,7 +13,7 @@ export const TARGETS = [
 
 export type Target = (typeof TARGETS)[number]
 
-/** What a request that names no target, from a client that does not tell its own, means (habitat-today.md 3.1). */
+/** The target of requests that name none, from clients that do not send their own (habitat-today.md 3.1). */
 export const DEFAULT_TARGET: Target = 'x86_64-linux'
 
 export function isTarget(text: string): text is Target {
@@ -26,7 +26,7 @@ export function parseTarget(text: string): Target {
   throw targetMalformed(text)
 }
 
-/** The refusal of a text that is no target. */
+/** The error for a text that is not a target. */
 export function targetMalformed(text: string, more: { builderText?: string } = {}): DepotError {
   return new DepotError(
     'target_malformed',

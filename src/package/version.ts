@@ -1,6 +1,6 @@
 import type { Ident } from './ident.ts'
 
-// The order of versions, once, as a key: text whose bytewise order is the order of releases. SQL sorts by it, and so do we.
+// The order of versions as a key: a text whose byte order is the order of releases. SQL and this code sort by it.
 //
 // The number part of a version is its first run of digits and dots that holds a digit, up to the last digit; what stands before
 // it is dropped; the rest is the suffix, less one leading `-` if more follows. Number parts compare as integers of any length,
@@ -15,7 +15,7 @@ import type { Ident } from './ident.ts'
 //
 // Idents hold only bytes from '!' to '~', so ' ' ends a suffix below every longer one, and '!' ends numbers below any digit.
 
-/** Text whose bytewise order is the order of releases of one package. */
+/** The sort key of a release within its package. */
 export function orderKey(ident: Pick<Ident, 'version' | 'release'>): string {
   return `${versionKey(ident.version)} ${ident.release} ${ident.version}`
 }

@@ -15,30 +15,30 @@ import { ADMINISTRATOR } from '../commands/set-up.ts'
 import { publish } from './publish.ts'
 import { listNeededChecksums } from '../releases/release-store.ts'
 
-// After a database was put back to an older copy, files may be there that it knows nothing of: those of releases that were published
-// since. And files may be gone that it still needs: those of releases that were deleted since.
+// After the database was restored from an older copy, it does not know the files of releases that were published since, and may
+// miss the files of releases that were deleted since.
 
-/** A file among the blobs that no release needs. */
+/** A blob file that no release needs. */
 export interface Orphan {
   readonly checksum: string
   readonly sizeBytes: number
-  /** What it says of itself, or why it is no package. */
+  /** Its ident, target and signer, or the reason why it is not a package. */
   readonly content: OrphanContent | { readonly flaw: string }
 }
 
 export interface OrphanContent {
   readonly ident: Ident
   readonly target: Target
-  /** The name of the key that it says it is signed with. */
+  /** The name of the signing key, not verified. */
   readonly signer: string
 }
 
 const PREFIXES = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'))
 const CHECKSUM = /^[0-9a-f]{64}$/
-/** No account's: a scan of the operator's. */
+/** The account id for scans of the operator. */
 const NO_ACCOUNT = 0
 
-/** Files that no release needs, and checksums of bytes that releases need and that are not there; each by checksum. */
+/** Files that no release needs, and needed checksums without a file, both sorted. */
 export async function findStrays({ config, db }: Depot): Promise<{ orphans: string[]; missing: string[] }> {
   const strays: { orphans: string[]; missing: string[] } = { orphans: [], missing: [] }
   for (const [index, prefix] of PREFIXES.entries()) {
@@ -54,7 +54,7 @@ export async function findStrays({ config, db }: Depot): Promise<{ orphans: stri
   return strays
 }
 
-/** Reads what a file says of itself, as an upload is read; its signature is not looked at. */
+/** Reads a file like an upload, without verifying its signature. */
 export async function readOrphan(depot: Depot, checksum: string): Promise<Orphan> {
   const path = blobPath(depot.config.blobFolder, checksum)
   const { size: sizeBytes } = await stat(path)
@@ -67,8 +67,8 @@ export async function readOrphan(depot: Depot, checksum: string): Promise<Orphan
 }
 
 /**
- * Publishes a file as a private release, by the checks of any upload. The administrator is its publisher. Throws as {@link publish};
- * the file stays then.
+ * Publishes a file as a private release, with all checks of an upload. The administrator is its publisher. Throws like {@link publish},
+ * and then keeps the file.
  */
 export async function adoptOrphan(depot: Depot, checksum: string, actor: Actor): Promise<OrphanContent> {
   const path = blobPath(depot.config.blobFolder, checksum)
@@ -90,7 +90,7 @@ export async function adoptOrphan(depot: Depot, checksum: string, actor: Actor):
   return content
 }
 
-/** A row may tell of the file, as of one that nothing needs. */
+/** Deletes an orphan, and records that its bytes were removed. */
 export async function discardOrphan(
   { config, writer }: Depot,
   checksum: string,

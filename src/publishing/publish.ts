@@ -15,29 +15,29 @@ import type { Target } from '../package/target.ts'
 import { receive } from './receive.ts'
 import { findBytes } from '../releases/release-store.ts'
 
-/** One upload, from a publisher who may. Where `target` is absent, the archive's stands. */
+/** One upload. The caller has checked the publisher's rights. If `target` is absent, the archive's target counts. */
 export interface Upload {
   readonly ident: Ident
   readonly target: Target | undefined
-  /** The client's own target, where it tells one: what it most likely uploads for, when it names none. */
+  /** The client's own target, if known: the likely target of an upload that names none. */
   readonly ownTarget: Target | undefined
-  /** How long it will be, where the client says so; with what surrounds it in a form. */
+  /** The announced length of the body, including the parts of a form around the file. */
   readonly announcedBytes: number | undefined
   /** BLAKE2b-256 of the whole file, 64 lower-case hex characters. */
   readonly checksum: string | undefined
   readonly isForced: boolean
-  /** Instead of what the package's settings or its origin say. */
+  /** Overrides the package's settings and the origin's default. */
   readonly visibility?: Visibility
-  /** Opens the stream of its bytes, once they are wanted. What is opened is read to its end, or destroyed; the pieces are emptied. */
+  /** Opens the stream of bytes. `publish` reads it to its end or destroys it, and takes over its buffers. */
   readonly open: () => Promise<Readable>
   readonly publisher: Pick<Session, 'accountId'>
   readonly actor: Actor
 }
 
 /**
- * Publishes a hart: bytes first, then rows. The order of checks is that of the design: already there, bytes, checksum, signature,
- * archive, ident, target. Nothing of an upload that fails stays behind: its spool file is removed, and a blob that no release
- * needs; a release whose bytes are damaged is repaired by an upload of the right ones. A crash leaves at most a blob without a release, never a release without its blob.
+ * Publishes a hart: bytes first, then rows. The checks run in this order: already published, bytes, checksum,
+ * signature, archive, ident, target. A failed upload leaves nothing behind: its spool file is removed, and a blob that no release needs.
+ * An upload of the right bytes repairs a damaged release. A crash leaves at most a blob without a release, never a release without its blob.
  *
  * Throws `already_exists`, `not_found` for the origin, `target_unsupported`, `checksum_missing`, `too_large`, `stalled`,
  * `length_mismatch`, `hart_malformed`, `checksum_mismatch`, `signer_unknown`, `signature_invalid`, `ident_mismatch`,
@@ -93,7 +93,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
         `the archive of ${text} is for ${metadata.target}, not ${target}`,
       )
     expectTaken(depot, metadata.target)
-    // Damage that nobody has noticed is noted now: afterwards, these bytes have taken the place of those.
+    // Look for damage now: afterwards, the new bytes have replaced the old ones.
     if (
       !isForced &&
       metadata.target !== likely &&
@@ -130,7 +130,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
   } catch (error) {
     if (isDiskFull(error))
       throw new DepotError('storage_full', `there is no room for ${text}; nothing was kept`, { cause: error })
-    if (!(error instanceof DepotError)) depot.files.expectThere() // or that is why
+    if (!(error instanceof DepotError)) depot.files.expectThere() // a missing data folder explains the error better
     throw error
   } finally {
     await depot.blobs.discard(file)
@@ -141,7 +141,7 @@ function alreadyThere(ident: string, target: Target): DepotError {
   return new DepotError('already_exists', `${ident} is already published for ${target}`)
 }
 
-/** Whether a release is there, but for one whose bytes are damaged, and would be repaired by these. */
+/** Whether a release exists and this upload would not repair its damaged bytes. */
 async function isThere(
   depot: Depot,
   { ident, target, checksum }: { ident: string; target: Target; checksum: string | undefined },
@@ -156,7 +156,7 @@ async function isThere(
   )
 }
 
-/** Whether the depot holds the signer's key; where it does, the signature must be good. */
+/** Whether the depot holds the signer's key. If it does, the signature must be valid. */
 async function verify(depot: Depot, { header, payloadHash }: HartDigests): Promise<boolean> {
   const { signer } = header
   const key = await findKey(depot.db, signer.origin, 'public', signer.revision)

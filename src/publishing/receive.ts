@@ -9,24 +9,24 @@ import { HartDigest, HartStart } from '../hart/digest.ts'
 import type { HartDigests } from '../hart/digest.ts'
 import type { HashThreads, Hashing } from '../hart/hash-threads.ts'
 
-/** So much is written at a time: the pieces of a socket are small, and each write is a trip to another thread and back. */
+/** The size of one write. Chunks of a socket are small, and each write is a trip to another thread and back. */
 const BATCH_BYTES = 1024 * 1024
-/** And so many pieces at most: each weighs a hundred bytes and more, however small it is. */
+/** The maximum number of chunks in one write. Each chunk costs a hundred bytes or more, however small it is. */
 const BATCH_PIECES = 1_000
-/** So much is handed to the disk while more comes, so that little is left to wait for at the end. */
+/** Data is synced after this many bytes, so that the final sync is short. */
 const SYNC_BYTES = 32 * 1024 * 1024
-/** So often it is looked whether the disk has room for more. */
+/** The free space of the disk is checked after this many bytes. */
 const LOOK_BYTES = 4 * 1024 * 1024
 
-/** What is received, in the words of a refusal, and from whom. */
+/** The name of the upload for messages, and its publisher. */
 export interface Received {
   readonly what: string
   readonly accountId: number
 }
 
 /**
- * Writes what a stream brings to a file, each byte once, and answers its digests. The stream is read to its end or destroyed, the file
- * closed, and the pieces are emptied. Throws `hart_malformed` as soon as it can be told, `too_large`, `storage_full`, and what the stream fails with.
+ * Writes a stream to a file and returns its digests. The stream is read to its end or destroyed, the file is closed, and the stream's
+ * buffers are taken over. Throws `hart_malformed` as early as possible, `too_large`, `storage_full`, and what the stream fails with.
  */
 export async function receive(
   { config, hashes }: Pick<Depot, 'config' | 'hashes'>,
@@ -61,8 +61,8 @@ export async function receive(
 }
 
 /**
- * A file in the making. While one batch is written, the next one comes together; the hashes of what is larger than a batch are taken
- * behind the writing, by threads. Closing it waits for what is under way.
+ * Writes a file in batches. While one batch is written, the next one is collected. Threads hash files that are larger than one batch.
+ * Disposal waits for running writes.
  */
 class Reception {
   readonly #handle: FileHandle
@@ -84,7 +84,7 @@ class Reception {
     this.#beginHash = (from) => threads.begin(path, from, accountId)
   }
 
-  /** Resolves when there is room for the next one. */
+  /** Resolves when the next chunk can be taken. */
   async take(piece: Buffer): Promise<void> {
     this.#start.update(piece)
     this.#batch.push(piece)
@@ -113,7 +113,7 @@ class Reception {
     await this.#handle.close()
   }
 
-  /** Whether all that came is in the batch. */
+  /** Whether the batch holds all received bytes. */
   get #isWhole(): boolean {
     return this.#batchBytes === this.#start.sizeBytes
   }
@@ -125,7 +125,7 @@ class Reception {
     this.#batch = []
     this.#batchBytes = 0
     this.#writing = this.#write(batch, isWhole)
-    this.#writing.catch(() => undefined) // who waits for it hears of it
+    this.#writing.catch(() => undefined) // reported where it is awaited
   }
 
   async #write(batch: readonly Buffer[], isFirst: boolean): Promise<void> {
@@ -145,7 +145,7 @@ class Reception {
     if (this.#unsyncedBytes >= SYNC_BYTES && this.#syncing === undefined) {
       this.#unsyncedBytes = 0
       this.#syncing = this.#handle.datasync().finally(() => (this.#syncing = undefined))
-      this.#syncing.catch(() => undefined) // the last sync fails as well
+      this.#syncing.catch(() => undefined) // reported by the last sync
     }
   }
 
@@ -161,7 +161,7 @@ function digestOf(pieces: readonly Buffer[]): HartDigests {
   return digest.finish()
 }
 
-/** What is left of a batch of which so much was written. */
+/** The rest of a batch after `bytes` were written. */
 function after(pieces: readonly Buffer[], bytes: number): readonly Buffer[] {
   let skipped = bytes
   return pieces.flatMap((piece) => {
@@ -171,8 +171,8 @@ function after(pieces: readonly Buffer[], bytes: number): readonly Buffer[] {
   })
 }
 
-// A piece that came from the socket is a buffer of its own. Left to the garbage collector, which does not feel their weight, tens of
-// megabytes of them pile up; moved into a buffer of no length, the bytes are given back at once. A part of a form is cut from a piece.
+// Chunks from a socket own their buffers. The garbage collector frees them late, so tens of megabytes can pile up. A transfer to a
+// buffer of length 0 frees the bytes immediately. A chunk of a form shares its buffer and is left to the collector.
 function free(piece: Buffer): void {
   if (piece.buffer instanceof ArrayBuffer && piece.buffer.byteLength === piece.length)
     piece.buffer.transfer(0)

@@ -3,8 +3,8 @@ import type { Depot } from '../depot/open.ts'
 import type { Target } from '../package/target.ts'
 
 /**
- * Deletes a release: rows first, then bytes, so that what is there can always be downloaded. A crash in between leaves bytes that
- * nothing needs, which are collected. Throws what `deleteRelease` does.
+ * Deletes a release: first its rows, then its bytes, so that every listed release can be downloaded. A crash in between leaves unneeded
+ * bytes, which are collected later. Throws like `deleteRelease`.
  */
 export async function remove(
   depot: Depot,

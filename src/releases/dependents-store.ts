@@ -7,10 +7,10 @@ import type { PackageName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { visibleTo } from './release-store.ts'
 
-// Which packages have which package among the TDEPS of any of their releases for a target. Dependents are told by name
+// Dependents: packages with another package among the TDEPS of any of their releases for a target. They are listed by name
 // (habitat-today.md 6, Packages).
 
-/** What the releases of one package for one target depend on. */
+/** One package for one target. */
 export interface DependentLine {
   readonly packageId: number
   readonly target: Target
@@ -31,7 +31,7 @@ export async function keepDependent(db: Db, line: DependentLine, tdeps: readonly
     .execute()
 }
 
-/** Makes it anew from the releases that are left. */
+/** Rebuilds the row from the remaining releases. */
 export async function renewDependent(db: Db, line: DependentLine): Promise<void> {
   await db
     .deleteFrom('dependents')
@@ -53,7 +53,7 @@ export async function renewDependent(db: Db, line: DependentLine): Promise<void>
   )
 }
 
-/** Whether anything depends on a package, whoever may see it. */
+/** Whether any package, whatever its visibility, depends on a package. */
 export async function hasDependents(db: Db, name: PackageName, target: Target): Promise<boolean> {
   const row = await db
     .selectFrom('dependents')

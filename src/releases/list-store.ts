@@ -10,7 +10,7 @@ import type { Ident, PackageName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { hasVisible, visible, visibleTo } from './release-store.ts'
 
-// What lists show (habitat-today.md 3.1, 3.2 and 6, Lists). Order is that of text, bytewise; that of versions only among versions.
+// Queries for Habitat's lists (habitat-today.md 3.1, 3.2 and 6, Lists). Text is sorted bytewise; only versions are sorted as versions.
 
 /** One line of a list: an ident, the targets it was published for, and the open views any of them is in. */
 export interface ListedIdent {
@@ -38,7 +38,7 @@ export interface ListedVersion {
 
 export interface Page<Item> {
   readonly items: readonly Item[]
-  /** How many there are on all pages. */
+  /** The number of items on all pages. */
   readonly total: number
 }
 

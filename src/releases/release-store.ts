@@ -13,10 +13,10 @@ import { orderKey } from '../package/version.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { Release } from './release.ts'
 
-/** In the words of the index of those. */
+/** The condition of the partial index. */
 const NOT_PUBLIC = sql<SqlBool>`releases.visibility <> 'public'`
 
-/** A release that the audience may see. Without a target, that for `x86_64-linux` or, failing it, the first by name. */
+/** Finds a visible release. Without a target, the one for `x86_64-linux` or else the first target by name. */
 export async function findRelease(
   db: Db,
   ident: string,
@@ -26,7 +26,7 @@ export async function findRelease(
   return pick(visible(db, audience), ident, target)
 }
 
-/** As {@link findRelease}, and what is hidden too: who knows its name may download it (habitat-today.md 3.9). */
+/** Like {@link findRelease}, but also finds `hidden` releases, which can be downloaded by name (habitat-today.md 3.9). */
 export async function findDownload(
   db: Db,
   ident: string,
@@ -69,7 +69,7 @@ export async function listNotPublic(
   }))
 }
 
-/** Whether an ident is taken for a target, or for any, whoever may see it. */
+/** Whether an ident is published for a target, or for any, whatever its visibility. */
 export async function releaseExists(db: Db, ident: string, target: Target | undefined): Promise<boolean> {
   const row = await db
     .selectFrom('releases')
@@ -81,7 +81,7 @@ export async function releaseExists(db: Db, ident: string, target: Target | unde
   return row !== undefined
 }
 
-/** The bytes of the release that has an ident for a target, whoever may see it. */
+/** The checksum and size of a release, whatever its visibility. */
 export async function findBytes(
   db: Db,
   ident: string,
@@ -97,7 +97,7 @@ export async function findBytes(
   return row && { checksum: row.checksum, sizeBytes: row.size_bytes }
 }
 
-/** The targets an ident was published for, by name, as far as the audience may know. */
+/** The visible targets of an ident, by name. */
 export async function listTargets(db: Db, ident: string, audience: Audience = EVERYONE): Promise<Target[]> {
   const rows = await visible(db, audience)
     .select('releases.target')
@@ -107,7 +107,7 @@ export async function listTargets(db: Db, ident: string, audience: Audience = EV
   return rows.map((row) => row.target)
 }
 
-/** As {@link listTargets}, of many idents: by ident; those that nobody published are absent. */
+/** Like {@link listTargets} for many idents, by ident. Unpublished idents are absent. */
 export async function listTargetsOf(
   db: Db,
   idents: Iterable<string>,
@@ -237,7 +237,7 @@ export async function insertPackage(db: Db, originId: number, name: string): Pro
   return id
 }
 
-/** The type of the releases a package has so far. */
+/** The type of a package's releases. */
 export async function findPackageType(
   db: Db,
   packageId: number,
@@ -252,7 +252,7 @@ export async function findPackageType(
   return row?.package_type
 }
 
-/** Notes that the bytes of a checksum are there, as they should be, and needed. */
+/** Records that the bytes of a checksum are present, intact and needed. */
 export async function referenceBlob(
   db: Db,
   blob: { checksum: string; sizeBytes: number; at: number },
@@ -284,7 +284,7 @@ export async function isBlobReferenced(db: Db, checksum: string): Promise<boolea
   return row !== undefined
 }
 
-/** Checksums that releases need, from one up to before another, or to the last. */
+/** The checksums that releases need, in the range from `from` until before `before`. */
 export async function listNeededChecksums(
   db: Db,
   { from, before }: { from: string; before: string | undefined },
@@ -300,7 +300,7 @@ export async function listNeededChecksums(
   return rows.map(({ checksum }) => checksum)
 }
 
-/** Notes since when no release needs the bytes of a checksum. */
+/** Records since when no release needs the bytes of a checksum. */
 export async function unreferenceBlob(db: Db, checksum: string, at: number): Promise<void> {
   await db
     .updateTable('blobs')
@@ -309,7 +309,7 @@ export async function unreferenceBlob(db: Db, checksum: string, at: number): Pro
     .execute()
 }
 
-/** The row stays for the past of views. Tells the checksum of its bytes. */
+/** Marks a release as deleted and returns its checksum. The row is kept for the history of views. */
 export async function markReleaseDeleted(db: Db, releaseId: number, at: number): Promise<string> {
   const { checksum } = await db
     .updateTable('releases')
@@ -320,7 +320,7 @@ export async function markReleaseDeleted(db: Db, releaseId: number, at: number):
   return checksum
 }
 
-/** Of every release of the ident, or of that for one target, that has another visibility: returns their targets, by name. */
+/** Sets the visibility of an ident for one target or all. Returns the targets that changed, by name. */
 export async function updateVisibility(
   db: Db,
   ident: string,
@@ -378,7 +378,7 @@ export async function insertRelease(
   return id
 }
 
-/** Whether an audience may know of a release: a condition on `releases`, for queries of any store. */
+/** An SQL condition on `releases`: the audience may see the release. */
 export function visibleTo(
   eb: ExpressionBuilder<Schema, 'releases'>,
   audience: Audience,
@@ -386,7 +386,7 @@ export function visibleTo(
   if (audience.seesAll) return eb.lit(true)
   const isPublic = eb('releases.visibility', '=', 'public')
   if (audience.origins.length === 0) return isPublic
-  // An origin that was deleted and made again is somebody else's: what was published before is not theirs to see.
+  // A recreated origin may have other members, who may not see earlier releases.
   const theirs = eb
     .selectFrom('packages')
     .innerJoin('origins', 'origins.id', 'packages.origin_id')
@@ -414,7 +414,7 @@ export function hasVisible(
   )
 }
 
-/** Whether a package has a release that is not public, or had one that was not when it was deleted. */
+/** Whether a package has or had a release that is not public. */
 export function hasNotPublic(eb: ExpressionBuilder<Schema, 'packages'>): Expression<SqlBool> {
   return eb.exists(
     eb
@@ -425,7 +425,7 @@ export function hasNotPublic(eb: ExpressionBuilder<Schema, 'packages'>): Express
   )
 }
 
-/** The opposite of {@link visibleTo}, which looks at no release that is public: `releases` is best read along `releases_not_public`. */
+/** The opposite of {@link visibleTo}. Best used with the index `releases_not_public`. */
 export function invisibleTo(
   eb: ExpressionBuilder<Schema, 'releases'>,
   audience: Audience,
@@ -433,7 +433,7 @@ export function invisibleTo(
   return eb.and([NOT_PUBLIC, eb.not(visibleTo(eb, audience))])
 }
 
-/** The releases that are there for an audience: what every list and look-up begins with. */
+/** Selects the releases that an audience may see. */
 export function visible(db: Db, audience: Audience) {
   const releases = db.selectFrom('releases').where('releases.deleted_at', 'is', null)
   return audience.seesAll ? releases : releases.where((eb) => visibleTo(eb, audience))
@@ -484,7 +484,7 @@ function releaseOf(row: Omit<ReleasesTable, 'id'> & { id: number }): Release {
   }
 }
 
-/** Of every package, `origin/name` by its id. */
+/** The names of all packages, `origin/name` by package id. */
 export async function readPackageNames(db: Db): Promise<Map<number, string>> {
   const rows = await db
     .selectFrom('packages')

@@ -2,7 +2,7 @@ import type { Visibility } from '../access/access.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 
-/** One published ident for one target: immutable, but for its visibility. Times are epoch milliseconds. */
+/** One published ident for one target. Only its visibility can change. Times are epoch milliseconds. */
 export interface Release {
   readonly id: number
   readonly ident: Ident
@@ -13,7 +13,7 @@ export interface Release {
   readonly sizeBytes: number
   /** `{origin}-{revision}` of the key that signed it. */
   readonly signer: string
-  /** False where the depot took a signature whose key it does not hold (`DEPOT_SIGNATURES=verify`). */
+  /** False if the depot does not hold the signing key (`DEPOT_SIGNATURES=verify`). */
   readonly isVerified: boolean
   readonly publisherId: number
   readonly packageType: 'standard' | 'native'

@@ -3,7 +3,7 @@ import type { Db } from '../database/database.ts'
 import type { Page } from './list-store.ts'
 import { hasNotPublic, hasVisible } from './release-store.ts'
 
-/** How the next releases of a package are published. */
+/** The settings for future releases of a package. */
 export interface PackageSettings {
   readonly packageId: number
   readonly origin: string
@@ -26,7 +26,7 @@ export async function findSettings(
   return row && settingsOf(row)
 }
 
-/** An origin's, by name, as far as the audience may know of them. */
+/** The settings of an origin's packages that the audience may see, by name. */
 export async function listSettings(
   db: Db,
   origin: string,
@@ -39,7 +39,7 @@ export async function listSettings(
     .$if(!isTheirs, (query) =>
       query
         .where('package_settings.visibility', '=', 'public')
-        // The name of a package is private where its releases are; where it has none, its settings decide.
+        // A package's name is private if its releases are. Without releases, its settings decide.
         .where((eb) => eb.or([hasVisible(eb, audience), eb.not(hasNotPublic(eb))])),
     )
   const { total } = await matching

@@ -14,20 +14,20 @@ import type { Line } from './seen-span-store.ts'
 import { ruleAt } from '../views/rule.ts'
 import type { View } from '../views/view.ts'
 
-// A view as it was at any of its revisions, as an audience may see it. Rows of `pointers` and `members` hold from `from_revision`
-// until before `to_revision`, and `lines` has what the view ever pointed into, by name: a page is a walk along that index with
-// seeks into the intervals; the ledger gives the times of revisions, and is never folded.
+// Reads a view at any of its revisions, for an audience. Rows of `pointers` and `members` hold from `from_revision` until before
+// `to_revision`. `lines` lists every line that the view ever pointed into, by name. A page walks that index and seeks into the
+// intervals. The ledger gives the times of revisions, and is never folded.
 
-/** What `latest` of one package for one target answered. */
+/** The answer of `latest` for one package and target. */
 export interface PointerAt {
   readonly releaseId: number
   /** `origin/name` */
   readonly package: string
   readonly target: Target
   readonly ident: string
-  /** Of its bytes: an ident that was deleted may be published again with others. */
+  /** The checksum of its bytes. A deleted ident may be published again with other bytes. */
   readonly checksum: string
-  /** The revision since which it did, and when that was made. */
+  /** The revision since which it is the answer. */
   readonly sinceRevision: number
   readonly since: number
 }
@@ -40,23 +40,23 @@ export interface MemberAt {
   readonly since: number
 }
 
-/** Where a page of lines begins, and what it is narrowed to. */
+/** The start, the end and the filter of a page of lines. */
 export interface LinePage<Place> {
   readonly origin?: string
   readonly name?: string
-  /** Of these alone, as `origin/name`. */
+  /** Restricts the result to these packages (`origin/name`). */
   readonly packages?: readonly string[]
   readonly after?: Place
-  /** The last place it may reach. */
+  /** The last place of the page. */
   readonly until?: Place
   readonly limit: number
 }
 
 export type PointerPlace = readonly [name: string, target: Target]
-/** Members of a line stand in the order in which they were published. */
+/** Members of a line are listed in the order of publication. */
 export type MemberPlace = readonly [name: string, target: Target, releaseId: number]
 
-/** The revision a view is at or was at: of a number, itself; of a time, the last one made until then. Throws `not_found` for one not made yet, and `other_history`. */
+/** The revision of a view at a moment: the last one made by that time, or the named one. Throws `not_found` for a future revision, and `other_history`. */
 export async function getRevisionAt(db: Db, view: View, at: Moment | undefined): Promise<number> {
   if (at === undefined) return view.revision
   if ('revision' in at) {
@@ -79,7 +79,7 @@ export async function getRevisionAt(db: Db, view: View, at: Moment | undefined):
   return row?.revision ?? 0
 }
 
-/** When a revision was made; `undefined` for revision 0. */
+/** The time of a revision; `undefined` for revision 0. */
 export async function findRevisionTime(
   db: Db,
   viewId: number,
@@ -94,7 +94,7 @@ export async function findRevisionTime(
   return row?.at
 }
 
-/** What a view's `latest` answered at a revision, by package and target. */
+/** The answers of `latest` at a revision, by package and target. */
 export async function listPointersAt(
   db: Db,
   view: View,
@@ -152,7 +152,7 @@ export async function listPointersAt(
         .where('last.from_revision', '<=', revision),
     )
     .where((eb) => eb.or([eb('pointers.to_revision', 'is', null), eb('pointers.to_revision', '>', revision)]))
-    // Under `promoted`, what may not be seen is not there. Under `highest`, the highest that may be seen is.
+    // Under `promoted`, a hidden answer is no answer. Under `highest`, the highest visible member answers.
     .where((eb) =>
       rule === 'promoted'
         ? visibleTo(eb, audience)
@@ -194,7 +194,7 @@ export async function listPointersAt(
   return found
 }
 
-/** The line that stands `count` lines after a place, for walking along a view's lines in pieces; `undefined` where it has fewer. */
+/** The line `count` lines after a place; `undefined` if there are fewer. */
 export async function findLineAfter(
   db: Db,
   viewId: number,
@@ -216,7 +216,7 @@ export async function findLineAfter(
   return row && [row.package, row.target]
 }
 
-/** The members of a view at a revision, by package and target, and then as they were published. */
+/** The members of a view at a revision, by package and target, then in the order of publication. */
 export async function listMembersAt(
   db: Db,
   view: View,
@@ -269,7 +269,7 @@ export async function listMembersAt(
   }))
 }
 
-/** For how many packages and targets a view's `latest` has an answer that this audience may see, as the view stands. */
+/** Counts the present answers of `latest` that the audience may see. */
 export async function countPointers(db: Db, viewId: number, audience: Audience): Promise<number> {
   const { count } = await db
     .selectFrom(usingIndex('pointers', 'pointers_current'))
@@ -295,7 +295,7 @@ export async function countPointers(db: Db, viewId: number, audience: Audience):
   return count
 }
 
-/** What `latest` of a line answered an audience at a revision, and since when, in a view that had other rules. */
+/** The answer of `latest` for an audience at a revision, in a view whose rule has changed. */
 async function findSeen(
   db: Db,
   view: View,
@@ -306,7 +306,7 @@ async function findSeen(
   const spans = await listSeenSpans(db, view, line, audience)
   const span = spans.find(({ from, to }) => from <= revision && revision < (to ?? Infinity))
   if (span === undefined) return undefined
-  // An ident may have been deleted and published again: the release is the one that was a member then.
+  // An ident may have been deleted and published again: take the release that was a member at the time.
   const release = await db
     .selectFrom('members')
     .innerJoin('releases', 'releases.id', 'members.release_id')
@@ -327,7 +327,7 @@ async function findSeen(
   }
 }
 
-/** The highest member of a line that an audience may see, and since when it was that to them. */
+/** The highest visible member of a line, and since when it is the highest visible one. */
 export async function findHighestVisible(
   db: Db,
   viewId: number,
@@ -356,7 +356,7 @@ export async function findHighestVisible(
     .limit(1)
     .executeTakeFirst()
   if (highest === undefined) return undefined
-  // It joined, or the last of those above it left.
+  // Since it joined, or since the last higher member left.
   const above = await members
     .select((eb) => eb.fn.max('members.to_revision').as('left_revision'))
     .where('releases.order_key', '>', highest.order_key)
@@ -376,7 +376,7 @@ export async function findHighestVisible(
 
 const FIRST = ['', 'x86_64-linux'] as const
 
-/** What is joined to it is joined by `crossJoin`, which SQLite takes as the order to read in: lines first, so that nothing is sorted. */
+/** Tables are joined to it by `crossJoin`, which fixes the order in SQLite: lines come first, so nothing is sorted. */
 function linesOf(
   db: Db,
   viewId: number,
@@ -389,7 +389,7 @@ function linesOf(
     .$if(packages !== undefined, (query) => query.where('lines.package', 'in', packages ?? []))
   if (origin !== undefined && name !== undefined)
     return lines.where('lines.package', '=', `${origin}/${name}`)
-  // `0` is what follows `/`
+  // `0` follows `/` in ASCII.
   if (origin !== undefined)
     return lines.where('lines.package', '>', `${origin}/`).where('lines.package', '<', `${origin}0`)
   if (name === undefined) return lines
@@ -404,7 +404,7 @@ function linesOf(
   )
 }
 
-/** Whether a membership holds at a revision: the `+` keeps SQLite from walking all that joined the view until then. */
+/** Whether a membership holds at a revision. The `+` keeps SQLite from scanning all earlier memberships of the view. */
 function holdsAt(eb: ExpressionBuilder<Schema, 'members'>, revision: number) {
   return eb.and([
     sql<SqlBool>`+${eb.ref('members.from_revision')} <= ${revision}`,
@@ -412,7 +412,7 @@ function holdsAt(eb: ExpressionBuilder<Schema, 'members'>, revision: number) {
   ])
 }
 
-/** Whether a line has releases that the audience may not see. */
+/** Whether a line has releases hidden from the audience. */
 function hasInvisible(eb: ExpressionBuilder<Schema, 'lines'>, audience: Audience) {
   return eb.exists(
     eb
@@ -438,7 +438,7 @@ function hasVisibleMember(eb: ExpressionBuilder<Schema, 'lines'>, revision: numb
   )
 }
 
-/** Whether `latest` came down to what it is from what may not be seen: who sees neither that nor its leaving was answered the same before. */
+/** Whether `latest` moved to its present answer from a hidden release. The audience then had the same answer before. */
 function followsInvisible(eb: ExpressionBuilder<Schema, 'pointers' | 'lines'>, audience: Audience) {
   if (audience.seesAll) return eb.lit(false)
   const before = eb

@@ -10,11 +10,11 @@ import type { Dependencies, Dependent } from '../views/gates.ts'
 import { listMemberIds, viewReleaseOf, viewReleases } from './member-store.ts'
 import type { ViewRelease } from '../views/view.ts'
 
-// What releases need (TDEPS, all of them, and DEPS, the direct ones), for the same target.
+// Dependencies of releases for the same target: TDEPS are all of them, DEPS the direct ones.
 
 const MOST_DEPENDENTS = 20
 
-/** Releases that are there, by `ident target`; those that the audience may not see are not. */
+/** The visible releases among these names, by `ident target`. */
 export async function findReleases(
   db: Db,
   names: Iterable<{ readonly ident: string; readonly target: Target }>,
@@ -37,7 +37,7 @@ export async function findReleases(
   return found
 }
 
-/** Of these names, those that a release has or had which the audience may not see, as `ident target`. */
+/** The names of hidden releases among these names, as `ident target`. Includes deleted releases. */
 export async function listHidden(
   db: Db,
   names: readonly { readonly ident: string; readonly target: Target }[],
@@ -56,7 +56,7 @@ export async function listHidden(
   return hidden
 }
 
-/** As {@link findReleases}, by their ids; those that were deleted are not there. */
+/** Finds releases by id. Deleted releases are left out. */
 export async function findReleasesById(db: Db, ids: Iterable<number>): Promise<Map<number, ViewRelease>> {
   const found = new Map<number, ViewRelease>()
   for (const some of inBatches(ids)) {
@@ -66,7 +66,7 @@ export async function findReleasesById(db: Db, ids: Iterable<number>): Promise<M
   return found
 }
 
-/** By id: the TDEPS of releases. */
+/** The TDEPS of releases, by release id. */
 export async function listNeeds(
   db: Db,
   releases: readonly ViewRelease[],
@@ -83,7 +83,7 @@ export async function listNeeds(
   return found
 }
 
-/** What is known of what releases need, and where they find it; what the audience may not see is not there. */
+/** The visible dependencies of releases, in the depot and in the view. */
 export async function readDependencies(
   db: Db,
   viewId: number,
@@ -125,7 +125,7 @@ export async function readDependencies(
   return { tdeps, deps, inDepot, inView }
 }
 
-/** By id of a release: some of the members of a view that need it, and whether the audience may know of them. */
+/** Members of a view that need a release, by its id, at most some of them, with their visibility to the audience. */
 export async function listDependentMembers(
   db: Db,
   viewId: number,

@@ -10,9 +10,9 @@ import type { LinePage, PointerAt, PointerPlace } from './content-store.ts'
 import { ruleAt } from '../views/rule.ts'
 import type { View } from '../views/view.ts'
 
-// What `latest` answers differently in two states of views. Of one view, only the packages are looked at whose members changed
-// between its revisions, as long as those are few: a pointer moves only when a release of its line joins or leaves. Otherwise both
-// sides are walked along their lines in pieces, between which the process does other things.
+// Differences of `latest` between two states of views. Within one view, only packages whose members changed between the revisions are
+// compared, as long as they are few: a pointer moves only when a release of its line joins or leaves. Otherwise both sides are walked
+// along their lines in pieces, and the process does other work between them.
 
 /** A view at one of its revisions. */
 export interface ViewState {
@@ -32,15 +32,15 @@ export interface Difference {
   readonly change: 'added' | 'removed' | 'moved' | 'downgraded' | 'republished'
 }
 
-// A piece may need some queries of its own for each line that holds what the audience may not see.
+// Each line with hidden releases may need some queries of its own.
 const LINES_IN_A_PIECE = 200
 const PACKAGES_IN_A_PIECE = 100
-// As many as there can be: of a package there is one for each target.
+// An upper bound: a package has one line for each target.
 const MOST_IN_A_PIECE = 1_000
 const ROWS_IN_A_READ = 1_000
 const MOST_CHANGES = 5_000
 
-/** By package and target, as an audience sees both sides. */
+/** The differences that an audience sees, by package and target. */
 export async function listDifferences(
   db: Db,
   states: { from: ViewState; to: ViewState },
@@ -61,14 +61,14 @@ export async function listDifferences(
 
 type Piece = LinePage<PointerPlace>
 
-/** What to compare, from the page's place on, in the order of lines. */
+/** The pieces to compare from the page's place on, in the order of lines. */
 async function* piecesOf(
   db: Db,
   [one, other]: readonly [ViewState, ViewState],
   page: Omit<Piece, 'limit'>,
 ): AsyncGenerator<Piece> {
   const { after, ...filter } = page
-  // Where the rule was another one, `latest` may be another one to some of which no member changed.
+  // After a change of the rule, `latest` may differ for packages without changed members.
   const hasOneRule = ruleAt(one.view, one.revision) === ruleAt(other.view, other.revision)
   const changed =
     one.view.id === other.view.id && hasOneRule
@@ -95,8 +95,8 @@ async function* piecesOf(
 }
 
 /**
- * The packages, by name, of which a release joined or left a view between two of its revisions; `undefined` where that happened so
- * often that walking along the lines is cheaper.
+ * The names of packages of which a release joined or left a view between two revisions, sorted. `undefined` if there are so many that
+ * walking along the lines is cheaper.
  */
 async function listChangedPackages(
   db: Db,
@@ -181,7 +181,7 @@ async function findEndOfPiece(
   return nearest
 }
 
-/** Lines of an origin stand between `origin/` and `origin0`, `0` being what follows `/`. */
+/** Lines of an origin lie between `origin/` and `origin0`: `0` follows `/` in ASCII. */
 function firstPlace({ origin }: { origin?: string }): PointerPlace | undefined {
   return origin === undefined ? undefined : [`${origin}/`, 'x86_64-linux']
 }

@@ -5,7 +5,7 @@ import { visibleTo } from '../releases/release-store.ts'
 import type { Only } from '../views/change-request.ts'
 import type { Freeze } from '../views/freeze.ts'
 
-/** Of a row's text, which is NULL where there is none. */
+/** Parses the freezes in a row's text; NULL means none. */
 export function parseFreezes(text: string | null | undefined): Freeze[] {
   return text === null || text === undefined ? [] : (JSON.parse(text) as Freeze[])
 }
@@ -14,7 +14,7 @@ function formatFreezes(freezes: readonly Freeze[]): string | null {
   return freezes.length === 0 ? null : JSON.stringify(freezes)
 }
 
-/** Of one view. */
+/** Sets the freezes of one view. */
 export async function setFreezes(db: Db, viewId: number, freezes: readonly Freeze[]): Promise<void> {
   await db
     .updateTable('views')
@@ -23,7 +23,7 @@ export async function setFreezes(db: Db, viewId: number, freezes: readonly Freez
     .execute()
 }
 
-/** Those of every view. */
+/** The freezes of every view. */
 export async function listCommonFreezes(db: Db): Promise<Freeze[]> {
   return parseFreezes(await findState(db, 'freezes'))
 }
@@ -32,7 +32,7 @@ export async function setCommonFreezes(db: Db, freezes: readonly Freeze[]): Prom
   await setState(db, 'freezes', formatFreezes(freezes) ?? undefined)
 }
 
-/** Leaves out those that name a package of which an audience may see nothing. */
+/** Leaves out freezes that name a package hidden from the audience. */
 export async function onlyKnown<F extends Only>(
   db: Db,
   freezes: readonly F[],

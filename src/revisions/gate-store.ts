@@ -8,8 +8,8 @@ import type { Requirement, ViewRelease } from '../views/view.ts'
 import { findView } from './view-store.ts'
 
 /**
- * By id of a release: since when, without a break, another view holds it as a requirement wants it; those it does not hold are absent.
- * It is looked back only as far as the requirement asks: a release may have come and gone very often.
+ * Since when, without interruption, releases meet a requirement, by release id. Releases that do not meet it are absent. The search
+ * goes back only as far as the requirement needs.
  */
 export async function readHeldSince(
   db: Db,
@@ -22,7 +22,7 @@ export async function readHeldSince(
   if (as === 'current') return readPointersSince(db, view.id, releases, clock)
   const since = new Map<number, number>()
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
-    // The `+`, or all that the view ever held would be walked.
+    // The `+` keeps SQLite from scanning all memberships of the view.
     const members = await memberships(db)
       .where(sql<SqlBool>`+members.view_id = ${view.id}`)
       .where('members.release_id', 'in', among(ids))
@@ -40,7 +40,7 @@ interface Membership {
   readonly at: number
 }
 
-/** When a member joined that joined anew, maybe often, and did not leave in between. */
+/** When a member joined that may have rejoined since, but never left. */
 async function lookBack(
   db: Db,
   viewId: number,
@@ -100,5 +100,5 @@ function memberships(db: Db) {
     .select(['members.release_id', 'members.from_revision', 'members.to_revision', stamp])
 }
 
-/** What the clock said when an entry was committed. */
+/** The wall clock at the commit of an entry. */
 const stamp = sql<number>`coalesce(ledger.clock, ledger.at)`.as('at')

@@ -14,15 +14,15 @@ import { listSeenSpans } from './seen-span-store.ts'
 import { ruleAt } from '../views/rule.ts'
 import type { View } from '../views/view.ts'
 
-// What the ledger says of a view's revisions, as an audience may see it: numbers and times are for everyone, what is not public
-// is for who may see it, and pointers are told as `latest` answered this audience.
+// The history of a view for an audience. Everyone sees numbers and times; hidden releases are left out, and pointers are shown as
+// `latest` answered this audience.
 
-/** One revision, as its promotion made it. */
+/** One revision. */
 export interface Revision extends Omit<Promotion, 'kind' | 'view'> {
   readonly at: number
-  /** `undefined` for what the depot itself or its operator's shell did. */
+  /** `undefined` for the depot itself and the operator's shell. */
   readonly account: string | undefined
-  /** What the client called itself. */
+  /** The client's name for itself. */
   readonly client: string
 }
 
@@ -72,7 +72,7 @@ function parseRevision(row: { at: number; text: string; account: string | null }
   return revisionOf(promotion, { at: row.at, account: row.account ?? undefined, client: actor.client })
 }
 
-/** What a promotion made of its view. */
+/** The revision that a promotion made. */
 export function revisionOf(
   promotion: Promotion,
   made: Pick<Revision, 'at' | 'account' | 'client'>,
@@ -100,8 +100,8 @@ export function revisionOf(
 }
 
 /**
- * Leaves out what an audience may not see, and tells of pointers as `latest` answered this audience. A reason, what was set aside, and
- * what the change was restricted to may speak of what was left out, and go with it. The revisions follow each other, newest first.
+ * Removes hidden releases from revisions, and shows pointers as `latest` answered this audience. If a release was removed, the reason,
+ * the override and the restriction are removed too, since they may mention it. The revisions are consecutive, newest first.
  */
 export async function asSeenBy(
   audience: Audience,
@@ -141,7 +141,7 @@ export async function asSeenBy(
     const pointers: PointerMove[] = revision.pointers.filter(
       (move) => !hidden.has(`${move.package} ${move.target}`),
     )
-    // Under another rule, `latest` may be another one to some where it is the same to others.
+    // A change of the rule may move `latest` for some audiences and not for others.
     for (const line of revision.rule === undefined
       ? new Set(releasesOf(revision).map(lineOf))
       : hidden.keys()) {
@@ -168,29 +168,29 @@ export async function asSeenBy(
   return seen.toReversed()
 }
 
-interface Eyes {
+interface Perspective {
   readonly audience: Audience
   mayBeSeen(release: ReleaseName): boolean
-  /** What was latest of the lines met so far, after the revision looked at last. */
+  /** The answers of `latest` after the last revision, for the lines seen so far. */
   readonly latest: Map<string, string | null>
 }
 
-/** How `latest` of a line that has releases which the audience may not see moved for this audience. */
+/** The move of `latest` for this audience, on a line with hidden releases. */
 async function moveSeen(
   db: Db,
   view: View,
   line: { name: string; packageId: number; target: Target },
   revision: Revision,
-  eyes: Eyes,
+  perspective: Perspective,
 ): Promise<PointerMove> {
   const { name, target } = line
   const key = `${name} ${target}`
   if (revision.rule !== undefined) {
     const [before, after] = [revision.revision - 1, revision.revision]
-    const spans = await listSeenSpans(db, view, line, eyes.audience)
+    const spans = await listSeenSpans(db, view, line, perspective.audience)
     const seenAt = (at: number) =>
       spans.find((span) => span.from <= at && at < (span.to ?? Infinity))?.ident ?? null
-    eyes.latest.set(key, seenAt(after))
+    perspective.latest.set(key, seenAt(after))
     return { package: name, target, from: seenAt(before), to: seenAt(after) }
   }
   if (ruleAt(view, revision.revision) === 'promoted') {
@@ -198,19 +198,21 @@ async function moveSeen(
       (candidate) => candidate.package === name && candidate.target === target,
     )
     const seen = (ident: string | null | undefined) =>
-      typeof ident === 'string' && eyes.mayBeSeen({ ident, target }) ? ident : null
+      typeof ident === 'string' && perspective.mayBeSeen({ ident, target }) ? ident : null
     return { package: name, target, from: seen(move?.from), to: seen(move?.to) }
   }
   // Reading all members of a line twice for each revision would take seconds where a package has thousands of releases.
   const highestAt = async (at: number) =>
-    (await findHighestVisible(db, view.id, line, at, eyes.audience))?.ident ?? null
-  const from = eyes.latest.get(key) ?? (eyes.latest.has(key) ? null : await highestAt(revision.revision - 1))
+    (await findHighestVisible(db, view.id, line, at, perspective.audience))?.ident ?? null
+  const from =
+    perspective.latest.get(key) ??
+    (perspective.latest.has(key) ? null : await highestAt(revision.revision - 1))
   const isGone = revision.left.some((release) => release.ident === from && release.target === target)
   const joined = revision.joined
-    .filter((release) => lineOf(release) === key && eyes.mayBeSeen(release))
+    .filter((release) => lineOf(release) === key && perspective.mayBeSeen(release))
     .map(({ ident }) => ident)
   const to = isGone ? await highestAt(revision.revision) : joined.reduce(higher, from)
-  eyes.latest.set(key, to)
+  perspective.latest.set(key, to)
   return { package: name, target, from, to }
 }
 
@@ -218,7 +220,7 @@ function higher(one: string | null, other: string): string {
   return one !== null && compareReleases(parseIdent(one), parseIdent(other)) > 0 ? one : other
 }
 
-/** Those lines of these packages, or of all that a view has, that hold any release the audience may not see, with the ids of their packages. */
+/** The lines with hidden releases, of these packages or of the whole view, with their package ids. */
 export async function listHiddenLines(
   db: Db,
   viewId: number,
@@ -248,15 +250,15 @@ export async function listHiddenLines(
   return hidden
 }
 
-/** From the revision at which a release joined to that at which it left. */
+/** The revisions at which a release joined and left. */
 interface MembershipInterval {
   readonly from: number
   readonly to: number | null
 }
 
 /**
- * When members of these idents that the audience may see were there. What was deleted may have been published again, and is not the
- * same release: one may be public and the other not. They were members at different times.
+ * The memberships of visible releases with these idents. A deleted ident may have been published again as another release with another
+ * visibility; their memberships do not overlap.
  */
 async function listVisible(
   db: Db,

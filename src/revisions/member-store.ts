@@ -13,9 +13,9 @@ import type { Only } from '../views/change-request.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { View, ViewRelease } from '../views/view.ts'
 
-// What views hold, and the writing of a revision: by sets, since a promotion may move thousands of releases.
+// The members and pointers of views. Writes work on sets, since a promotion may move thousands of releases.
 
-/** A release by its ident and target, whoever may see it. */
+/** Finds a release by its ident and target, whatever its visibility. */
 export async function findViewRelease(
   db: Db,
   ident: Ident,
@@ -28,7 +28,7 @@ export async function findViewRelease(
   return row && viewReleaseOf(row)
 }
 
-/** What `latest` answers in one view, in no order. One text, because threads hand that on at no cost for each row. */
+/** The pointers of a view, in no order. Read as one JSON text, which is cheap to pass between threads. */
 export async function listPointersIn(
   db: Db,
   viewId: number,
@@ -51,7 +51,7 @@ export async function listPointersIn(
   return JSON.parse(pointers) as [number, Target, string, number][]
 }
 
-/** What `latest` answers in one view, for every package and target, by name. Along the lines, or all that ever was latest would be read. */
+/** The pointers of a view, by name. The query walks `lines`, so that past pointers are not read. */
 export async function listPointersOf(db: Db, viewId: number): Promise<ViewRelease[]> {
   const rows = await db
     .selectFrom('lines')
@@ -70,7 +70,7 @@ export async function listPointersOf(db: Db, viewId: number): Promise<ViewReleas
   return rows.map(viewReleaseOf)
 }
 
-/** What a view holds of the packages of a change. */
+/** Reads the present state of the packages of a change. */
 export async function readPresent(
   db: Db,
   view: Pick<View, 'id' | 'rule'>,
@@ -89,7 +89,7 @@ export async function readPresent(
     const pointer = pointers.get(line)
     const goneIds = new Set(gone.map(({ releaseId }) => releaseId))
     if (pointer === undefined || !goneIds.has(pointer.releaseId)) continue
-    if (view.rule === 'promoted' && joined.has(line)) continue // what joins leads
+    if (view.rule === 'promoted' && joined.has(line)) continue // the joining release becomes the answer
     const successor = (await listFirstMembers(db, view, pointer, gone.length + 1)).find(
       ({ releaseId }) => !goneIds.has(releaseId),
     )
@@ -98,7 +98,7 @@ export async function readPresent(
   return { members, pointers, successors }
 }
 
-/** Of each line of which `latest` would be another one under a rule: the release that it would be, by package and target. */
+/** The releases that `latest` would answer under a rule, where it answers another one now, by package and target. */
 export async function listLeadersUnder(db: Db, viewId: number, rule: ViewRule): Promise<ViewRelease[]> {
   const order =
     rule === 'highest' ? sql`releases.order_key DESC` : sql`members.from_revision DESC, members.position DESC`
@@ -127,7 +127,7 @@ export async function listLeadersUnder(db: Db, viewId: number, rule: ViewRule): 
   return rows.map(viewReleaseOf)
 }
 
-/** Which of these releases, at most a batch of them, are members. */
+/** The ids of members among these releases, at most one batch. */
 export async function listMemberIds(
   db: Db,
   viewId: number,
@@ -143,7 +143,7 @@ export async function listMemberIds(
   return rows.map((row) => row.release_id)
 }
 
-/** Those of these releases that are members. */
+/** The members among these releases. */
 export async function onlyMembers(
   db: Db,
   view: { id: number },
@@ -156,7 +156,7 @@ export async function onlyMembers(
   return releases.filter(({ releaseId }) => members.has(releaseId))
 }
 
-/** The current members that belong to an origin, such that of each package what the view's rule puts first comes last. It walks the origin's packages. */
+/** The present members of an origin. For each package, the release that the view's rule puts first comes last. */
 export async function listMembersOfOrigin(
   db: Db,
   view: { id: number; rule: ViewRule },
@@ -180,7 +180,7 @@ export async function listMembersOfOrigin(
   return (await ordered.execute()).map(viewReleaseOf)
 }
 
-/** Members of some packages at a revision, in the order in which they joined, deleted ones too. */
+/** Members of some packages at a revision in the order in which they joined, including deleted ones. */
 export async function listPastMembers(
   db: Db,
   viewId: number,
@@ -191,7 +191,7 @@ export async function listPastMembers(
     .innerJoin('members', 'members.release_id', 'releases.id')
     .where('members.view_id', '=', viewId)
     .where('members.package_id', 'in', among(packageIds))
-    .where(sql<SqlBool>`+members.from_revision <= ${revision}`) // or all that joined the view until then would be walked
+    .where(sql<SqlBool>`+members.from_revision <= ${revision}`) // the `+` keeps SQLite from scanning all earlier memberships
     .where((eb) => eb.or([eb('members.to_revision', 'is', null), eb('members.to_revision', '>', revision)]))
     .orderBy('members.from_revision')
     .orderBy('members.position')
@@ -199,7 +199,7 @@ export async function listPastMembers(
   return rows.map((row) => ({ ...viewReleaseOf(row), isDeleted: row.deleted_at !== null }))
 }
 
-/** The packages of which a member came or went after a revision. */
+/** The packages of which a member joined or left after a revision. */
 export async function listPackagesChangedSince(
   db: Db,
   viewId: number,
@@ -214,7 +214,7 @@ export async function listPackagesChangedSince(
   return rows.map((row) => row.package_id)
 }
 
-/** Of releases that came or went with a revision: their packages. */
+/** The packages of which a member joined or left at a revision. */
 export async function listPackagesChangedAt(
   db: Db,
   viewId: number,
@@ -249,7 +249,7 @@ function changesOf(db: Db, viewId: number, { origin, name }: Only = {}) {
     )
 }
 
-/** By `package_id target`: the revision since which `latest` is what it is, or is nothing. */
+/** The revision of the last move of `latest`, by `package_id target`. */
 export async function listPointerRevisions(
   db: Db,
   viewId: number,
@@ -266,7 +266,7 @@ export async function listPointerRevisions(
   return new Map(rows.map((row) => [`${row.package_id} ${row.target}`, row.revision]))
 }
 
-/** Makes releases members from a revision on, in this order; those that are members are so anew. */
+/** Makes releases members from a revision on, in this order. */
 export async function openMemberships(
   db: Db,
   viewId: number,
@@ -314,7 +314,7 @@ export async function movePointers(
         .execute()
     }
   }
-  // Where there was a pointer, there is a line.
+  // A line exists already if there was a pointer.
   for (const some of inBatches(
     moves.flatMap(({ from, to }) => (to === undefined || from !== undefined ? [] : [to])),
   )) {
@@ -347,7 +347,7 @@ async function listPointersOfPackages(
   return rows.map(viewReleaseOf)
 }
 
-/** The first current members of a line, as the view's rule orders them. */
+/** The first present members of a line, in the order of the view's rule. */
 async function listFirstMembers(
   db: Db,
   view: { id: number; rule: ViewRule },
@@ -373,7 +373,7 @@ interface ViewReleaseRow {
   order_key: string
 }
 
-/** Releases as views handle them. */
+/** Selects {@link ViewRelease} rows of releases that are not deleted. */
 export function viewReleases(db: Db) {
   return pastReleases(db).where('releases.deleted_at', 'is', null)
 }

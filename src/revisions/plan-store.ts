@@ -11,14 +11,14 @@ import { listHidden } from './dependency-store.ts'
 import { releasesIn } from './stored-plan.ts'
 import type { PlanEnd, PlannedEffect, StoredPlan } from './stored-plan.ts'
 
-/** Drafts that one account may have at once; the oldest go. */
+/** The maximum number of drafts of one account. The oldest are deleted. */
 const MOST_DRAFTS = 100
 
-// In the words of the indexes: a parameter would not be known to be one of theirs.
+// Written as literals, so that SQLite matches the partial indexes.
 const isDraft = sql<SqlBool>`plans.kind = 'draft'`
 const isProposal = sql<SqlBool>`plans.kind = 'proposal'`
 
-/** Whether a plan has not expired, as `expiryOf` has it. */
+/** Whether a plan has not expired; the SQL form of `expiryOf`. */
 function isOpenAt(now: number) {
   return sql<SqlBool>`(plans.expires_at > ${now} AND (plans.created_at <= ${now} OR coalesce(${clockSetBackAt}, ${now}) + plans.expires_at - plans.created_at > ${now}))`
 }
@@ -55,7 +55,7 @@ export async function insertPlan(db: Db, plan: NewPlan): Promise<number> {
   return id
 }
 
-/** Forgets drafts that have expired, and an account's oldest beyond what it may have; what a preview shows stays. */
+/** Deletes expired drafts and an account's oldest drafts beyond the limit. Drafts with a preview are kept. */
 export async function forgetOldDrafts(
   db: Db,
   accountId: number | undefined,
@@ -103,17 +103,17 @@ export async function getPlan(db: Db, token: string): Promise<StoredPlan> {
   return plan
 }
 
-/** Also for a plan that the caller may not see. */
+/** The error for an absent plan, and for one that is hidden from the caller. */
 export function planNotFound(token: string): DepotError {
   return new DepotError('not_found', `there is no plan ${quote(token)}: drafts are forgotten after a while`)
 }
 
-/** Of an id that a row names. */
+/** Reads a plan by an id from another row. */
 export async function getPlanById(db: Db, id: number): Promise<StoredPlan> {
   return planOf(await plans(db).where('plans.id', '=', id).executeTakeFirstOrThrow())
 }
 
-/** Those proposed for a view, newest first, before the one of this id; all of them, or those that wait. */
+/** The proposals for a view before an id, newest first; with `waitingAt`, only those that wait at that time. */
 export async function listProposals(
   db: Db,
   viewId: number,
@@ -135,7 +135,7 @@ export async function listProposals(
   return rows.map(planOf)
 }
 
-/** How many of a view's proposals wait, expired ones left out. */
+/** Counts the waiting proposals of a view, without expired ones. */
 export async function countWaiting(db: Db, viewId: number, at: number): Promise<number> {
   const { count } = await db
     .selectFrom(usingIndex('plans', 'plans_waiting'))
@@ -165,13 +165,13 @@ export async function endPlan(
     .execute()
 }
 
-/** How the pointers of a view move in a plan. */
+/** The moves of `latest` in a plan. */
 export async function readPlannedMoves(db: Db, planId: number): Promise<readonly PointerMove[]> {
   const row = await db.selectFrom('plans').select('effect').where('id', '=', planId).executeTakeFirst()
   return row === undefined ? [] : (JSON.parse(row.effect) as PlannedEffect).pointers
 }
 
-/** Those plans that name nothing which the audience may not see, also of what was deleted since. */
+/** The plans that name no release hidden from the audience, including deleted releases. */
 export async function onlyVisible(
   db: Db,
   found: readonly StoredPlan[],

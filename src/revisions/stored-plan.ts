@@ -11,14 +11,14 @@ import type { Resolved } from './resolve.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { Act, View } from '../views/view.ts'
 
-/** What a change would do, in names: what people look at, and what two plans are compared by. */
+/** The effect of a planned change in text form. Two plans are compared by it. */
 export interface PlannedEffect {
   /** The revision of the view that the plan was made on. */
   readonly revision: number
   readonly act: Act
   readonly source?: Source
   readonly of?: number
-  /** The rule that it would set. */
+  /** The new rule, if it would change. */
   readonly rule?: ViewRule
   readonly releases: readonly DescribedStep[]
   readonly pointers: readonly PointerMove[]
@@ -26,22 +26,22 @@ export interface PlannedEffect {
   readonly missing: readonly Missing[]
 }
 
-/** A change that was worked out and not made. */
+/** A stored plan. */
 export interface StoredPlan {
   readonly id: number
-  /** What clients name it by; nobody guesses it. */
+  /** The plan's name for clients. It cannot be guessed. */
   readonly token: string
-  /** A draft is applied by who has its token; a proposal is approved by a second person. */
+  /** A caller who knows its token can apply a draft. A second person must approve a proposal. */
   readonly kind: 'draft' | 'proposal'
   readonly view: string
-  /** Whose it is; `undefined` for the operator's shell. */
+  /** The plan's author; `undefined` for the operator's shell. */
   readonly account: string | undefined
   readonly request: SeenRequest & { readonly reason?: string }
   readonly effect: PlannedEffect
   readonly digest: string
   readonly createdAt: number
   readonly expiresAt: number
-  /** As of {@link Clock}, when the plan was read. */
+  /** See {@link Clock}; at the time when the plan was read. */
   readonly setBackAt: number | undefined
   readonly end: PlanEnd | undefined
 }
@@ -73,8 +73,8 @@ export function effectOf(
 }
 
 /**
- * Equal for plans that do the same and are blocked by the same. What depends on who applies it does not count. A draft is bound to
- * the revision of its view; a proposal, which waits for days, only to what it does.
+ * Equal for plans with the same effect and the same refusals, except refusals that depend on the caller. A draft is bound to the
+ * revision of its view; a proposal, which may wait for days, only to its effect.
  */
 export function digestOf(
   kind: StoredPlan['kind'],
@@ -98,7 +98,7 @@ export function changesAnything({ releases, rule }: PlannedEffect): boolean {
   return rule !== undefined || releases.some(({ change }) => change !== 'unchanged')
 }
 
-/** Every release that a plan names, also in what blocks it. */
+/** All releases that a plan names, including those in refusals. */
 export function releasesIn({ releases, pointers, refusals }: PlannedEffect): ReleaseName[] {
   const ends = pointers.flatMap(({ from, to, target }) =>
     [from, to].filter((ident) => ident !== null).map((ident) => ({ ident, target })),

@@ -22,19 +22,19 @@ export async function getView(db: Db, name: string): Promise<View> {
   return view
 }
 
-/** As {@link getView}, but closed views too: their past can be read for ever. Throws `not_found`. */
+/** Like {@link getView}, but also finds closed views, whose history stays readable. Throws `not_found`. */
 export async function getPastView(db: Db, name: string): Promise<View> {
   const view = await findView(db, name)
   if (view === undefined) throw new DepotError('not_found', `there is no view ${quote(name)}`)
   return view
 }
 
-/** Of an id that a row names. */
+/** Reads a view by an id from another row. */
 export async function getViewById(db: Db, id: number): Promise<View> {
   return viewOf(await viewRows(db).where('id', '=', id).executeTakeFirstOrThrow())
 }
 
-/** The open views, in order of their making; all of them, or a page of those made after the one of this id. */
+/** The open views in the order of creation: all, or a page of those after an id. */
 export async function listViews(db: Db, page?: { after: number; limit: number }): Promise<View[]> {
   const rows = await viewRows(db)
     .where('closed_at', 'is', null)
@@ -44,7 +44,7 @@ export async function listViews(db: Db, page?: { after: number; limit: number })
   return rows.map(viewOf)
 }
 
-/** The revisions of all views by name, those that are closed too: one that is opened again goes on from there. */
+/** The revisions of all views by name, including closed ones, which continue if they are reopened. */
 export async function readRevisions(db: Db): Promise<Map<string, number>> {
   const rows = await db.selectFrom('views').select(['name', 'revision']).execute()
   return new Map(rows.map(({ name, revision }) => [name, revision]))
@@ -77,7 +77,7 @@ export async function closeView(db: Db, viewId: number, at: number): Promise<voi
     .execute()
 }
 
-/** Opens a closed view again, which has no members, under a rule and a maker of its new life, and without rules of before. Its revisions go on. */
+/** Reopens a closed view, which has no members, with a new rule and maker and without its former rules. Its revisions continue. */
 export async function reopenView(
   db: Db,
   view: View,
@@ -106,7 +106,7 @@ export async function setGates(db: Db, viewId: number, gates: Gates): Promise<vo
     .execute()
 }
 
-/** Makes a view show another one and what a plan would do there. */
+/** Makes a view a preview of a base view and a plan. */
 export async function setPreview(
   db: Db,
   viewId: number,
@@ -155,7 +155,7 @@ export async function setUngovernedOrigins(
     .execute()
 }
 
-/** The views a release is in. */
+/** The views of which a release is a member. */
 export async function listViewsWith(db: Db, release: ViewRelease): Promise<View[]> {
   const rows = await db
     .selectFrom('members')

@@ -10,19 +10,19 @@ import { hasVisible, visibleTo } from '../releases/release-store.ts'
 import type { Search } from './package-search.ts'
 import { isFound } from './words-store.ts'
 
-/** A page of what is found, of all that there is or among the members of one view. */
+/** A page of search results, from the whole depot or one view. */
 export interface SearchSlice extends Slice {
   readonly viewId?: number | undefined
 }
 
-/** The releases of what is looked for, one line per ident, by ident text ascending. */
+/** The matching idents, by text. */
 export async function searchIdents(
   db: Db,
   search: Search,
   { offset, limit, viewId }: SearchSlice,
   audience: Audience,
 ): Promise<Page<Ident>> {
-  // Rows are fat with manifests, and a word may be a whole origin's.
+  // The index keeps the query from reading large rows with manifests.
   const matching = db
     .selectFrom(usingIndex('releases', 'releases_of_package'))
     .where('releases.deleted_at', 'is', null)
@@ -42,7 +42,7 @@ export async function searchIdents(
   return { items: rows.map((row) => parseIdent(row.ident)), total }
 }
 
-/** The packages that are looked for and have a release to see, by name and then by origin. */
+/** The matching packages with a visible release, by name and then by origin. */
 export async function searchPackages(
   db: Db,
   search: Search,

@@ -5,9 +5,9 @@ import type { PackageName } from '../package/ident.ts'
 import { wordsOf } from './package-search.ts'
 import type { Search } from './package-search.ts'
 
-// Packages by their words on SQLite: a full-text index of which only the words are kept (FTS5, contentless).
+// The words of packages in SQLite's full-text index (FTS5, contentless).
 
-/** Makes a package findable, from its first release on. */
+/** Adds a package to the index, if absent. */
 export async function keepWords(db: Db, packageId: number, name: PackageName): Promise<void> {
   if (
     (await db
@@ -23,7 +23,7 @@ export async function keepWords(db: Db, packageId: number, name: PackageName): P
     .execute()
 }
 
-/** Whether a package is one that is looked for: a condition on the column that holds its id. */
+/** An SQL condition on a package id: the package matches the search. */
 export function isFound(packageId: Expression<number>, search: Search): Expression<SqlBool> {
   const words = [...search.whole.map((word) => `"${word}"`), `"${search.beginning}"*`].join(' AND ')
   return sql<SqlBool>`${packageId} IN (SELECT rowid FROM package_words WHERE package_words MATCH ${words})`

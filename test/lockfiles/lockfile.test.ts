@@ -129,11 +129,11 @@ const FLAWS: Readonly<Record<string, readonly [(text: string) => string, RegExp]
   ],
   'a filter of another order': [
     (text) => text.replace(/^filter .*$/m, 'filter target=x86_64-linux origin=acme'),
-    /^line 7 .*is no filter/,
+    /^line 7 .*is not a filter/,
   ],
   'a filter by something else': [
     (text) => text.replace(/^filter .*$/m, 'filter colour=red'),
-    /^line 7 .*is no filter/,
+    /^line 7 .*is not a filter/,
   ],
   'an audience that is none': [(text) => text.replace('audience everyone', 'audience nobody'), /^line 8 /],
   'a key under the name of another': [

@@ -221,7 +221,7 @@ test('an exact pull takes from the view what the source does not have; one of a 
   await promoteTo(destination, 'delivered', other)
   t.match((await pullFrom(source.url, destination)).pulled, { promotion: { revision: 2, changed: false } })
   await t.rejects(pullFrom(source.url, destination, { isExact: true }), {
-    message: /^exact is for a lockfile of a whole view/,
+    message: /^exact needs a lockfile of a whole view/,
   })
   t.match((await pullFrom(source.url, destination, { isExact: true, token: ADMIN_TOKEN })).pulled, {
     promotion: { revision: 3, changed: true },
@@ -253,7 +253,7 @@ test('a dry run refuses what the pull refuses', async (t) => {
     await t.rejects(pullFrom(source.url, destination, { ...options, isDry: true }), { message })
     await t.rejects(pullFrom(source.url, destination, options), { message })
   }
-  await refused({ isExact: true }, /^exact is for a lockfile of a whole view/)
+  await refused({ isExact: true }, /^exact needs a lockfile of a whole view/)
   t.match(
     (await pullFrom(source.url, destination, { isDry: true })).plan,
     { missing: { length: 3 } },
