@@ -143,7 +143,7 @@ export function subjectOf(
  * Parses how to make a change. Throws `invalid_request` for an `If-Match` that is malformed or contradicts
  * the body.
  */
-export function parseOptions(request: ChangeRequestParts): Asking {
+export function parseOptions(request: ChangeRequestParts): ChangeOptions {
   const { reason, override } = request.body
   const expected = expectedRevision(request)
   const idempotency = idempotencyOf(
