@@ -142,13 +142,13 @@ test('an error of the file system is none of absence', async (t) => {
   // A file where the folder should be: ENOTDIR.
   await rm(dirname(pathOf(hart)), { recursive: true })
   await writeFile(dirname(pathOf(hart)), '')
-  t.match(await download(started, hart), { status: 503, text: /is unreadable on the disk/ })
+  t.match(await download(started, hart), { status: 503, text: /is unreadable on the depot's disk/ })
   t.equal(await started.depot.examine(hart.checksum), 'unreadable')
   await rm(dirname(pathOf(hart)))
   t.equal(await started.depot.examine(hart.checksum), 'missing')
   t.match(
     await download(started, hart),
-    { status: 503, text: /is missing on the disk/ },
+    { status: 503, text: /is missing on the depot's disk/ },
     'what a row names and nothing holds is damaged, too',
   )
 })
