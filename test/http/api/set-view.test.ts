@@ -53,7 +53,7 @@ test('another rule is one revision, which tells what latest became', async (t) =
         changed: true,
         rule: 'promoted',
         pointers: [{ package: 'acme/app', from: three.ident, to: one.ident }],
-        notes: [/goes down/],
+        notes: [/moves down/],
       },
     },
   })
