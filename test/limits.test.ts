@@ -25,6 +25,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'http/api/event-stream.ts MOST_IN_A_STEP',
   'http/api/event-stream.ts SHORTEST_TIMER_MS',
   'http/api/event-text.ts MOST_NAMED',
+  'http/requests/chunked-body.ts MOST_DIGITS',
   'http/habitat/channel-lists.ts MOST_LINES',
   'http/habitat/poll-request.ts LONGEST',
   'http/requests/descriptors.ts MOST_CAUSES',

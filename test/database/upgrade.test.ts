@@ -81,7 +81,7 @@ test('views of a database of schema 14 keep their rules', async (t) => {
     status: 409,
     body: { errors: [{ detail: /is not in acceptance/ }] },
   })
-  t.match(await promote('gated', APP), { status: 409, body: { errors: [{ detail: /propose it/ }] } })
+  t.match(await promote('gated', APP), { status: 409, body: { errors: [{ detail: /propose the change/ }] } })
   t.match(await callApi(started, 'DELETE', '/api/v1/views/frozen/freeze'), { status: 200 })
   t.match(await promote('frozen', LIB), { status: 200, body: { revision: 4 } })
   t.match(await callApi(started, 'POST', '/api/v1/views/frozen/rollbacks', { body: { to: 2 } }), {

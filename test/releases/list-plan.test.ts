@@ -126,7 +126,7 @@ test('what is not public is read from an index of nothing else', async (t) => {
       line: 'acme/web x86_64-linux',
       ident: 'acme/web/1.0.0/20260101000000',
       isDeleted: false,
-      inProcess: true,
+      isLineHidden: true,
     },
   ])
   const plans = statements.flatMap(({ sql, parameters }) =>

@@ -59,7 +59,7 @@ test('while a full disk keeps attempts from being noted, so many are made as mem
   t.equal(receiver.received.length, 300)
   t.match(
     logged.map((line) => JSON.parse(line) as unknown),
-    [{ msg: /could not be noted/, err: { code: 'storage_full' } }],
+    [{ msg: /cannot store the deliveries/, err: { code: 'storage_full' } }],
   )
 
   await sql`PRAGMA max_page_count = 1000000`.execute(full.writable)
