@@ -92,7 +92,7 @@ test('a client that takes nothing of its answer is cut off, and one that takes i
     ident: 'acme/app/1.0.0/20260101120000',
     files: [{ path: 'large', content: Buffer.alloc(32 * 1024 * 1024, 'x') }],
   }
-  const started = await startDepot(t, { listen: true, limits: { unreadMs: 200 } })
+  const started = await startDepot(t, { listen: true, limits: { unreadMs: 500 } })
   await makeOrigin(started)
   await publishAll(started, file)
   const question =
