@@ -199,32 +199,17 @@ export async function listPastMembers(
   return rows.map((row) => ({ ...viewReleaseOf(row), isDeleted: row.deleted_at !== null }))
 }
 
-/** The packages of which a member joined or left after a revision. */
-export async function listPackagesChangedSince(
+/** The packages of which a member joined or left: at a revision (`=`), or after it (`>`). */
+export async function listPackagesChanged(
   db: Db,
   viewId: number,
-  revision: number,
+  when: readonly ['=' | '>', number],
   only: Only | undefined,
 ): Promise<number[]> {
   const changes = changesOf(db, viewId, only)
   const rows = await changes
-    .where('from_revision', '>', revision)
-    .union(changes.where('to_revision', '>', revision))
-    .execute()
-  return rows.map((row) => row.package_id)
-}
-
-/** The packages of which a member joined or left at a revision. */
-export async function listPackagesChangedAt(
-  db: Db,
-  viewId: number,
-  revision: number,
-  only: Only | undefined,
-): Promise<number[]> {
-  const changes = changesOf(db, viewId, only)
-  const rows = await changes
-    .where('from_revision', '=', revision)
-    .union(changes.where('to_revision', '=', revision))
+    .where('from_revision', ...when)
+    .union(changes.where('to_revision', ...when))
     .execute()
   return rows.map((row) => row.package_id)
 }

@@ -11,8 +11,7 @@ import type { PointerPlace } from './content-store.ts'
 import { findReleases, findReleasesById, listNeeds } from './dependency-store.ts'
 import {
   listLeadersUnder,
-  listPackagesChangedAt,
-  listPackagesChangedSince,
+  listPackagesChanged,
   listPastMembers,
   listPointerRevisions,
   listPointersOf,
@@ -297,7 +296,7 @@ async function membersAbsentFrom(
 
 async function restore(db: Db, view: View, revision: number, only: Only | undefined): Promise<Restored> {
   const parts: Restored[] = []
-  for (const ids of inBatches(await listPackagesChangedSince(db, view.id, revision, only))) {
+  for (const ids of inBatches(await listPackagesChanged(db, view.id, ['>', revision], only))) {
     const then = Map.groupBy(await listPastMembers(db, view.id, ids, revision), lineOf)
     const now = Map.groupBy(await listPastMembers(db, view.id, ids, view.revision), lineOf)
     for (const line of new Set([...then.keys(), ...now.keys()]))
@@ -314,7 +313,7 @@ async function restore(db: Db, view: View, revision: number, only: Only | undefi
 
 async function revert(db: Db, view: View, revision: number, only: Only | undefined): Promise<Restored> {
   const parts: Restored[] = []
-  for (const ids of inBatches(await listPackagesChangedAt(db, view.id, revision, only))) {
+  for (const ids of inBatches(await listPackagesChanged(db, view.id, ['=', revision], only))) {
     const [before, after, now] = await Promise.all(
       [revision - 1, revision, view.revision].map(async (at) =>
         Map.groupBy(await listPastMembers(db, view.id, ids, at), lineOf),
