@@ -9,6 +9,7 @@ import { shapeFault } from '../../text/shape-fault.ts'
 export const validate: FastifySchemaCompiler<FastifySchema> =
   ({ schema }) =>
   (data: unknown) => {
+    // Every route of this server has zod schemas, which fastify's type does not know.
     const parsed = (schema as unknown as z.ZodType).safeParse(data, { error: shapeFault })
     if (parsed.success) return { value: parsed.data }
     const faults = parsed.error.issues.map((issue) => {
@@ -21,5 +22,6 @@ export const validate: FastifySchemaCompiler<FastifySchema> =
         params: issue.code === 'unrecognized_keys' ? { keys: issue.keys } : {},
       }
     })
+    // fastify takes a list of faults, like Ajv's, and makes the error itself; its type names only an error.
     return { error: faults as unknown as Error }
   }
