@@ -40,13 +40,28 @@ async function decodeHere(path: string): Promise<Buffer> {
   return Buffer.concat(pieces)
 }
 
-/** Programs that this process started and that are not gone. Only Linux tells. */
-function running(): number {
-  if (process.platform !== 'linux') return 0
+/** The ids of the xz programs that this process started and that have not ended. Only Linux tells. */
+function programs(): string[] {
+  if (process.platform !== 'linux') return []
   const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8')
     .split(' ')
     .filter((pid) => pid !== '')
-  return children.filter((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'xz').length
+  return children.filter((pid) => nameOf(pid) === 'xz')
+}
+
+function nameOf(pid: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+  } catch {
+    return undefined // it has ended meanwhile
+  }
+}
+
+/** Those of other files of the suite, which may be ending still, do not count. */
+const earlier = new Set(programs())
+
+function running(): number {
+  return programs().filter((pid) => !earlier.has(pid)).length
 }
 
 test(
