@@ -1,0 +1,132 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { audienceOf } from '../../../access/access.ts'
+import type { LatestAnswer, LatestQuestion } from '../../../answers/answers.ts'
+import { DepotError } from '../../../errors.ts'
+import { lineTopic, viewTopic } from '../../../following/feed.ts'
+import type { Waking, Watching } from '../../../following/feed.ts'
+import { expectRevisionKnown } from '../../../ledger/position-store.ts'
+import { POSITION, parsePosition } from '../../../ledger/position.ts'
+import type { Position } from '../../../ledger/position.ts'
+import { DEFAULT_TARGET } from '../../../package/target.ts'
+import { getView } from '../../../revisions/view-store.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { textToo } from '../conventions/responses.ts'
+import { orText } from '../../requests/as-text.ts'
+import { Wait } from '../events/shapes.ts'
+import { deadlineOf, longPoll } from '../conventions/long-poll.ts'
+import { FormatQuery, Latest, LinePath, TargetQuery, VersionPath } from '../conventions/shapes.ts'
+import { isKnown, replyTagged, tagOf } from '../conventions/tagged.ts'
+import { latestText } from '../conventions/text.ts'
+
+const LatestQuery = TargetQuery.extend({
+  ...FormatQuery.shape,
+  min_revision: z
+    .string()
+    .regex(POSITION, 'must be a revision, or a revision_id such as 12-9c0f1b2a3d4e5f60')
+    .optional()
+    .describe(
+      'answers 412 while the view is older than this revision; with wait, waits for it first. A revision_id of another history gets 409 other_history',
+    ),
+  wait: Wait.describe(
+    'the most seconds (decimals allowed) to wait until latest differs from the entity tag in If-None-Match',
+  ),
+})
+
+const routes = [
+  ['/views/:view/latest/:origin/:name', LinePath, 'The latest release of a package'],
+  ['/views/:view/latest/:origin/:name/:version', VersionPath, 'The latest release of one version'],
+] as const
+
+export function latestRoutes(app: FastifyInstance, context: RouteContext): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+  for (const [url, params, summary] of routes) {
+    const schema = {
+      tags: ['content of views'],
+      summary,
+      params,
+      querystring: LatestQuery,
+      response: textToo(Latest),
+    }
+    api.get(url, { schema, preSerialization: orText(latestText) }, async (request, reply) => {
+      const { target = DEFAULT_TARGET, min_revision: least = '0', wait } = request.query
+      const answer = await answerWhenMoved(
+        context,
+        { request, reply },
+        {
+          question: { shape: 'brief', ...request.params, target },
+          least: parsePosition(least),
+          deadline: deadlineOf(wait),
+        },
+      )
+      return replyTagged(request, reply, {
+        tag: latestTag(request, answer),
+        body: wireLatest(answer, request.params.view),
+      })
+    })
+  }
+}
+
+interface LatestAsked {
+  readonly question: LatestQuestion
+  /** The revision that the view must have reached. */
+  readonly least: Position
+  readonly deadline: number | undefined
+}
+
+/**
+ * Throws `not_found`, also when the latest release disappears during the wait, `stale_revision` when the view
+ * does not reach the revision in time, and `other_history`.
+ */
+async function answerWhenMoved(
+  context: RouteContext,
+  exchange: { request: FastifyRequest; reply: FastifyReply },
+  { question, least, deadline }: LatestAsked,
+): Promise<LatestAnswer> {
+  const { depot, answers, feed } = context
+  const { request } = exchange
+  const { view, origin, name, version, target } = question
+  for (let waking: Waking = 'committed'; ;) {
+    const after = feed.head.sequence // read first, so that no later commit is missed
+    const mayWait = deadline !== undefined && waking === 'committed'
+    let waiting: Watching
+    if (least.mark !== undefined) await expectRevisionKnown(depot.db, await getView(depot.db, view), least)
+    if (answers.revisionOf(view) < least.number) {
+      await getView(depot.db, view)
+      if (!mayWait)
+        throw new DepotError(
+          'stale_revision',
+          `${view} is at revision ${answers.revisionOf(view)}, not yet at ${least.number}`,
+        )
+      waiting = {
+        topic: viewTopic(view),
+        wants: ({ event }) => event.kind !== 'promotion' || event.revision >= least.number,
+      }
+    } else {
+      const answer = await answers.latest(question, audienceOf(request.caller))
+      if (answer === undefined)
+        throw new DepotError(
+          'not_found',
+          `${view} has no ${[origin, name, version].filter((part) => part !== undefined).join('/')} for ${target}`,
+        )
+      if (!mayWait || !isKnown(request, latestTag(request, answer))) return answer
+      waiting = {
+        topic: lineTopic(`${origin}/${name}`, target),
+        wants: ({ event }) => event.kind !== 'promotion' || event.view === view,
+      }
+    }
+    waking = await longPoll(context, exchange, { ...waiting, after, deadline })
+  }
+}
+
+function latestTag(request: FastifyRequest, { revision, package: { checksum } }: LatestAnswer): string {
+  return tagOf(request, revision ?? '', checksum)
+}
+
+function wireLatest(
+  { package: { ident, target, checksum }, revision }: LatestAnswer,
+  view: string,
+): z.infer<typeof Latest> {
+  return { view, package: ident.split('/', 2).join('/'), target, ident, checksum, revision: revision ?? null }
+}

@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { matches } from '../../requests/archive-reply.ts'
+
+/**
+ * Route hook that adds an entity tag to every complete answer to a read, unless the route did, and replies
+ * 304 if the client has that answer (`If-None-Match`). The tag is a hash of the bytes, so it differs between
+ * text and JSON and between callers with different rights. Streams have no tag.
+ */
+export async function tagAnswers(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+): Promise<unknown> {
+  const isRead = request.method === 'GET' || request.method === 'HEAD'
+  if (
+    !isRead ||
+    reply.statusCode !== 200 ||
+    typeof payload !== 'string' ||
+    reply.hasHeader('etag') ||
+    isStream(reply)
+  )
+    return payload
+  const tag = `"${createHash('sha256').update(payload).digest('base64url').slice(0, 22)}"`
+  reply.header('etag', tag)
+  if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'private, no-cache')
+  if (!reply.hasHeader('vary')) reply.header('vary', 'authorization')
+  if (!matches(request.headers['if-none-match'], tag)) return payload
+  reply.code(304).removeHeader('content-type')
+  return null
+}
+
+function isStream(reply: FastifyReply): boolean {
+  return String(reply.getHeader('content-type')).startsWith('text/event-stream')
+}

@@ -1,0 +1,67 @@
+import { EventEmitter } from 'node:events'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Waking, Watching } from '../../../following/feed.ts'
+import type { Caller } from '../../../access/access.ts'
+import type { RouteContext } from '../../requests/request.ts'
+
+/**
+ * Returns the deadline of a request that waits, in the time of `performance.now()`, or `undefined` if it does
+ * not wait.
+ */
+export function deadlineOf(waitSeconds: number | undefined): number | undefined {
+  return waitSeconds === undefined || waitSeconds === 0 ? undefined : performance.now() + waitSeconds * 1_000
+}
+
+/**
+ * Holds a request until a matching commit after `after`, or until the rights of its caller change. The token
+ * is then checked again: if it was revoked or has expired, the wait ends with `unauthenticated`, and lost
+ * roles take effect.
+ */
+export async function longPoll(
+  context: RouteContext,
+  { request, reply }: { request: FastifyRequest; reply: FastifyReply },
+  waiting: Watching & { after: number; deadline: number },
+): Promise<Waking> {
+  const {
+    headers: { authorization },
+    caller,
+  } = request
+  request.isHeld = true
+  const client = clientOf(request, reply)
+  const deadline = Math.min(waiting.deadline, performance.now() + lifetimeMs(caller, context.depot.now()))
+  const waking = client.hasLeft()
+    ? 'left'
+    : await context.feed.wait({ ...waiting, deadline, account: caller?.accountName, client })
+  client.forget()
+  if (authorization !== undefined && waking !== 'left')
+    request.caller = await context.depot.authenticator.identify(authorization)
+  return waking
+}
+
+/** Returns for how long the caller's token remains valid, by the clock of the depot. */
+export function lifetimeMs(caller: Caller, now: number): number {
+  return caller?.expiresAt === undefined ? Infinity : Math.max(0, caller.expiresAt - now)
+}
+
+interface Client extends EventEmitter {
+  hasLeft(): boolean
+  forget(): void
+}
+
+/**
+ * Emits `close` when a client leaves or closes its sending side. The latter may have left, so it is answered
+ * without further waiting.
+ */
+function clientOf({ raw: { socket } }: FastifyRequest, { raw: response }: FastifyReply): Client {
+  const client = new EventEmitter()
+  const leave = () => void client.emit('close')
+  response.once('close', leave)
+  socket.once('end', leave)
+  return Object.assign(client, {
+    hasLeft: () => socket.readableEnded,
+    forget() {
+      response.off('close', leave)
+      socket.off('end', leave)
+    },
+  })
+}

@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { z } from 'zod'
+import { DepotError } from '../../../errors.ts'
+
+// Lists are cut into pages. A cursor holds the sort tuple of the last item of a page and a digest of the
+// request, so that a cursor of one list is refused by another. Clients take it from `next` and treat it as
+// opaque.
+
+/** Identifies a list: the resource and its filters. Pages of one list share it. */
+export type Question = Readonly<Record<string, string | number | undefined>>
+
+interface Paged {
+  readonly cursor?: string | undefined
+  readonly limit: number
+}
+
+/**
+ * Returns the place after which the page begins, or `undefined` for the first page. Throws `invalid_request`
+ * for a cursor of another list.
+ */
+export function placeIn<Place>(query: Paged, question: Question, shape: z.ZodType<Place>): Place | undefined {
+  if (query.cursor === undefined) return undefined
+  const [digest, place] = unpack(query.cursor)
+  const parsed = shape.safeParse(place)
+  if (digest === digestOf(question) && parsed.success) return parsed.data
+  const detail =
+    'the cursor belongs to another list: start without a cursor, or use next with the same filters'
+  throw new DepotError('invalid_request', detail, { parts: [{ detail, pointer: '/cursor' }] })
+}
+
+/**
+ * Cuts items, of which one more than a page was read, to the page. Sets the `Link` header to the next page
+ * and returns its URL. `pinned` are parameters that the next page needs although this request did not have
+ * them.
+ */
+export function cutPage<Item>(
+  request: FastifyRequest<{ Querystring: Paged }>,
+  reply: FastifyReply,
+  page: {
+    items: readonly Item[]
+    question: Question
+    placeOf: (item: Item) => unknown
+    pinned?: Readonly<Record<string, string>>
+  },
+): { items: readonly Item[]; next: string | null } {
+  const { limit } = request.query
+  const items = page.items.slice(0, limit)
+  const last = items.at(-1)
+  if (page.items.length <= limit || last === undefined) return { items, next: null }
+  return {
+    items,
+    next: linkNext(request, reply, {
+      ...page.pinned,
+      cursor: pack(digestOf(page.question), page.placeOf(last)),
+    }),
+  }
+}
+
+/**
+ * Sets the `Link` header to the next page and returns its URL: that of this request with some parameters
+ * changed.
+ */
+export function linkNext(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  changed: Readonly<Record<string, string>>,
+): string {
+  const [path = '', search = ''] = request.url.split('?', 2)
+  const parameters = new URLSearchParams(search)
+  for (const [name, value] of Object.entries(changed)) parameters.set(name, value)
+  const next = `${request.publicPath}${path}?${parameters.toString()}`
+  reply.header('link', `<${next}>; rel="next"`)
+  return next
+}
+
+function pack(digest: string, place: unknown): string {
+  return Buffer.from(JSON.stringify([digest, place])).toString('base64url')
+}
+
+function unpack(cursor: string): [unknown, unknown] {
+  try {
+    const unpacked: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
+    return Array.isArray(unpacked) ? [unpacked[0], unpacked[1]] : [undefined, undefined]
+  } catch {
+    return [undefined, undefined]
+  }
+}
+
+function digestOf(question: Question): string {
+  return createHash('sha256').update(JSON.stringify(question)).digest('base64url').slice(0, 8)
+}

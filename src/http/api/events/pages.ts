@@ -1,0 +1,110 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { z } from 'zod'
+import { DepotError, quote } from '../../../errors.ts'
+import { matchesFilter } from '../../../events/entry-filter.ts'
+import type { EntryFilter } from '../../../events/entry-filter.ts'
+import { EVERYTHING } from '../../../following/feed.ts'
+import type { Feed } from '../../../following/feed.ts'
+import { formatPosition, isAt, parsePosition } from '../../../ledger/position.ts'
+import type { VisiblePage } from '../../../following/visible-pages.ts'
+import { KINDS, readerOf } from '../../../events/visibility.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import type { EventsQuery } from './shapes.ts'
+import { deadlineOf, longPoll } from '../conventions/long-poll.ts'
+
+const MOST_NAMES = 100
+/**
+ * How many pages a waiting request reads without a match before it answers; the client continues from there.
+ */
+const MOST_PAGES_AT_ONCE = 10
+
+/**
+ * Parses the filter of a query. Throws `invalid_request` for more than a hundred names and for an unknown
+ * kind.
+ */
+export function questionOf(
+  query: Pick<z.infer<typeof EventsQuery>, 'view' | 'origin' | 'kind'>,
+): EntryFilter {
+  const kinds = namesIn('kind', query.kind)
+  const unknown = kinds?.find((kind) => !(KINDS as readonly string[]).includes(kind))
+  if (unknown !== undefined)
+    throw refusal('kind', `there is no kind ${quote(unknown)}; the kinds are ${KINDS.join(', ')}`)
+  return { views: namesIn('view', query.view), origins: namesIn('origin', query.origin), kinds }
+}
+
+/**
+ * Returns the sequence number of a place that a client names. Throws `other_history` for a position of
+ * another ledger, and `conflict` for a number beyond the end. The client then read another ledger, for
+ * example this one before an older copy was restored.
+ */
+export async function placeIn(text: string, feed: Feed): Promise<number> {
+  const position = parsePosition(text)
+  const { number, mark } = position
+  const { sequence } = feed.head
+  if (number > sequence) {
+    throw new DepotError(
+      mark === undefined ? 'conflict' : 'other_history',
+      `the ledger ends at ${sequence}, before ${text}: it is another ledger, or it was restored from an older copy`,
+    )
+  }
+  if (mark === undefined) return number
+  const hash = await feed.hashAt(number)
+  if (hash !== undefined && isAt(position, hash)) return number
+  throw new DepotError(
+    'other_history',
+    `entry ${number} is not the one of ${text}: the depot was restored from an older copy. Read again from an entry that both have in common`,
+  )
+}
+
+/** Formats the position of an entry for clients. */
+export async function positionAt(sequence: number, feed: Feed): Promise<string> {
+  return formatPosition(sequence, { hash: (await feed.hashAt(sequence)) ?? '' })
+}
+
+/**
+ * Returns the page after an entry. With `wait`, waits for a page that is not empty for this caller. At the
+ * deadline, or when the depot stops, returns an empty page that says how far was read.
+ */
+export async function firstPage(
+  context: RouteContext,
+  exchange: { request: FastifyRequest; reply: FastifyReply },
+  options: { after: number; limit: number; filter: EntryFilter; wait?: number | undefined },
+): Promise<VisiblePage> {
+  const { feed, pages } = context
+  const { limit, filter } = options
+  const deadline = deadlineOf(options.wait)
+  let { after } = options
+  for (let left = MOST_PAGES_AT_ONCE; ; left -= 1) {
+    const head = feed.head.sequence
+    const page = await pages.read({ after, head, limit, filter }, readerOf(exchange.request.caller))
+    after = page.through
+    if (page.entries.length > 0 || deadline === undefined || left <= 1) return page
+    if (after < head) continue
+    const waking = await longPoll(context, exchange, {
+      topic: EVERYTHING,
+      wants: ({ event }) => matchesFilter(event, filter),
+      after,
+      deadline,
+    })
+    if (waking === 'left' || waking === 'closed') return page
+    left = waking === 'committed' ? MOST_PAGES_AT_ONCE + 1 : 2 // one more, to report how far nothing matched
+  }
+}
+
+function namesIn(parameter: string, given: string | readonly string[] | undefined): string[] | undefined {
+  if (given === undefined) return undefined
+  const names = [...new Set([given].flat().flatMap((text) => text.split(',')))]
+  if (names.length > MOST_NAMES)
+    throw refusal(
+      parameter,
+      `at most ${MOST_NAMES} names, not ${names.length}: omit the parameter and filter the entries yourself`,
+    )
+  if (names.includes('')) throw refusal(parameter, 'a name is empty')
+  return names
+}
+
+function refusal(parameter: string, detail: string): DepotError {
+  return new DepotError('invalid_request', `${parameter}: ${detail}`, {
+    parts: [{ detail, pointer: `/${parameter}` }],
+  })
+}

@@ -1,0 +1,104 @@
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { RouteContext } from '../../requests/request.ts'
+import { textToo } from '../conventions/responses.ts'
+import { orText, prefersEvents } from '../../requests/as-text.ts'
+import { formatPosition, parsePosition } from '../../../ledger/position.ts'
+import { firstPage, placeIn, positionAt, questionOf } from './pages.ts'
+import { Events, EventsHeaders, EventsQuery, LedgerHead } from './shapes.ts'
+import { EventStreams } from './stream.ts'
+import { eventsText, ledgerText } from './text.ts'
+import { wireEntry } from './wire.ts'
+import { linkNext } from '../conventions/pages.ts'
+import { FormatQuery } from '../conventions/shapes.ts'
+import { wireTime } from '../conventions/wire.ts'
+
+const tags = ['ledger']
+const EVENT_STREAM = 'text/event-stream'
+
+export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+  const { feed } = context
+  const streams = new EventStreams(context)
+
+  const described = textToo(Events)
+  const stream = {
+    [EVENT_STREAM]: {
+      schema: z
+        .string()
+        .describe(
+          'id: the sequence number, or the position; event: the kind, or sealed; data: the entry as JSON',
+        ),
+    },
+  }
+  api.get(
+    '/events',
+    {
+      schema: {
+        tags,
+        summary:
+          'The ledger after any entry: in pages, with long polling (wait), or as a stream (Accept: text/event-stream)',
+        querystring: EventsQuery,
+        headers: EventsHeaders,
+        response: {
+          ...described,
+          200: { ...described[200], content: { ...described[200].content, ...stream } },
+        },
+      },
+      preSerialization: orText(eventsText),
+    },
+    async (request, reply) => {
+      const { after, format } = request.query
+      if (format === undefined && prefersEvents(request)) {
+        const start = request.headers['last-event-id'] ?? after
+        const place = await placeIn(start ?? String(feed.head.sequence), feed)
+        const isMarked =
+          feed.incarnation !== undefined || (start !== undefined && parsePosition(start).mark !== undefined)
+        const firstId = isMarked ? await positionAt(place, feed) : String(place)
+        reply.headers({
+          'content-type': EVENT_STREAM,
+          'cache-control': 'no-store',
+          vary: 'accept, authorization',
+          'x-accel-buffering': 'no',
+        })
+        return (reply as FastifyReply).send(
+          request.method === 'HEAD'
+            ? ''
+            : streams.open(request, { after: place, firstId, isMarked, filter: questionOf(request.query) }),
+        )
+      }
+      const { entries, through } = await firstPage(
+        context,
+        { request, reply },
+        { ...request.query, after: await placeIn(after ?? '0', feed), filter: questionOf(request.query) },
+      )
+      const position = await positionAt(through, feed)
+      const next = through < feed.head.sequence ? linkNext(request, reply, { after: position }) : null
+      return reply.send({ events: entries.map(wireEntry), through, position, next })
+    },
+  )
+
+  api.get(
+    '/ledger',
+    {
+      schema: {
+        tags,
+        summary: 'The last entry of the ledger',
+        querystring: FormatQuery,
+        response: textToo(LedgerHead),
+      },
+      preSerialization: orText(ledgerText),
+    },
+    async (_request, reply) => {
+      const { sequence, hash, at } = feed.head
+      return reply.send({
+        sequence,
+        hash,
+        at: wireTime(at),
+        position: formatPosition(sequence, { hash }),
+        incarnation: feed.incarnation ?? null,
+      })
+    },
+  )
+}

@@ -1,0 +1,303 @@
+import { Socket } from 'node:net'
+import { Readable } from 'node:stream'
+import type { FastifyRequest } from 'fastify'
+import { DepotError } from '../../../errors.ts'
+import { matchesFilter } from '../../../events/entry-filter.ts'
+import type { LedgerEntry } from '../../../ledger/entry.ts'
+import type { EntryFilter } from '../../../events/entry-filter.ts'
+import { EVERYTHING } from '../../../following/feed.ts'
+import { readerOf } from '../../../events/visibility.ts'
+import type { VisibleEntry } from '../../../events/visibility-store.ts'
+import type { Caller } from '../../../access/access.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { formatPosition } from '../../../ledger/position.ts'
+import { positionAt } from './pages.ts'
+import { wireEntry } from './wire.ts'
+import { lifetimeMs } from '../conventions/long-poll.ts'
+
+// The ledger as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The id
+// of each block is the sequence number or the position. A block with only an id is not shown to the client,
+// but it remembers the id and resumes there; such blocks are sent before the first event and when filters
+// match nothing.
+
+interface StreamOptions {
+  readonly after: number
+  /** The id of the place where the stream starts. */
+  readonly firstId: string
+  /**
+   * Whether ids are positions. By default they are numbers, for older clients, unless the depot was restored
+   * from an older copy.
+   */
+  readonly isMarked: boolean
+  readonly filter: EntryFilter
+}
+
+/** The most bytes written before the client has read any of them, except for a single longer entry. */
+const MOST_UNREAD_BYTES = 16 * 1024
+const MOST_IN_A_STEP = 100
+const RECONNECT_AFTER_MS = 2_000
+/** Heartbeats keep proxies, clients and {@link Limits.unreadMs} from closing a silent connection. */
+const HEARTBEATS_PER_UNREAD = 4
+/** Timers may fire slightly early. */
+const SHORTEST_TIMER_MS = 10
+/** The maximum of `setTimeout`. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+/**
+ * All open streams of a server. They share one timer, and streams that see the same of an event share its
+ * text.
+ */
+export class EventStreams {
+  readonly #context: RouteContext
+  readonly #open = new Set<EventStream>()
+  readonly #texts = new WeakMap<VisibleEntry, Buffer>()
+  #heartbeat: NodeJS.Timeout | undefined
+
+  constructor(context: RouteContext) {
+    this.#context = context
+  }
+
+  /**
+   * Opens a stream for the client of a request. It ends when the client leaves or closes its sending side,
+   * when its token becomes invalid, or when the depot stops.
+   */
+  open(request: FastifyRequest, options: StreamOptions): Readable {
+    const { socket } = request.raw
+    const leave = () => stream.end()
+    const onClose = () => {
+      socket.off('end', leave)
+      this.#forget(stream)
+    }
+    const stream = new EventStream(this.#context, request, {
+      ...options,
+      textOf: (entry) => this.#textOf(entry),
+      onClose,
+    })
+    if (socket.readableEnded) leave()
+    else socket.once('end', leave)
+    this.#open.add(stream)
+    request.isHeld = true
+    this.#heartbeat ??= setInterval(
+      () => this.#beat(),
+      this.#context.depot.limits.unreadMs / HEARTBEATS_PER_UNREAD,
+    ).unref()
+    return stream
+  }
+
+  #beat(): void {
+    for (const stream of this.#open) stream.beat()
+  }
+
+  #forget(stream: EventStream): void {
+    this.#open.delete(stream)
+    if (this.#open.size > 0) return
+    clearInterval(this.#heartbeat)
+    this.#heartbeat = undefined
+  }
+
+  #textOf(entry: VisibleEntry): Buffer {
+    const kept = this.#texts.get(entry)
+    if (kept !== undefined) return kept
+    const text = Buffer.from(
+      `event: ${entry.content?.event.kind ?? 'sealed'}\ndata: ${JSON.stringify(wireEntry(entry))}\n\n`,
+    )
+    this.#texts.set(entry, text)
+    return text
+  }
+}
+
+interface StreamSetting extends StreamOptions {
+  /**
+   * The text of an event without its id. All streams that may see the same of an entry share these bytes,
+   * however many clients have not read them.
+   */
+  readonly textOf: (entry: VisibleEntry) => Buffer
+  readonly onClose: () => void
+}
+
+/**
+ * Writes entries up to the head whenever there is a commit and the client has read what was written before. A
+ * client that reads nothing is sent nothing, not even heartbeats, so that it is cut off like other clients
+ * that do not read. A slow client continues from its place, from memory or the database.
+ */
+class EventStream extends Readable {
+  readonly #context: RouteContext
+  readonly #authorization: string | undefined
+  readonly #setting: StreamSetting
+  readonly #unwatch: () => void
+  readonly #socket: Socket
+  #caller: Caller
+  /** The last entry that was written or filtered out. */
+  #place: number
+  /** The last id sent to the client. */
+  #sentPlace: number
+  #isTaken = false
+  /** Stops counting the pending bytes of this client. */
+  #settle: (() => void) | undefined
+  #isEnded = false
+  #isStepping = false
+  /** Whether a wake-up arrived during a step. */
+  #isDue = false
+  #expiry: NodeJS.Timeout | undefined
+
+  constructor(context: RouteContext, request: FastifyRequest, setting: StreamSetting) {
+    super({ highWaterMark: MOST_UNREAD_BYTES })
+    this.#context = context
+    this.#authorization = request.headers.authorization
+    this.#caller = request.caller
+    this.#socket = request.raw.socket
+    this.#setting = setting
+    this.#place = setting.after
+    this.#sentPlace = setting.after
+    const watching = {
+      topic: EVERYTHING,
+      wants: ({ event }: LedgerEntry) => matchesFilter(event, setting.filter),
+      account: request.caller?.accountName,
+    }
+    this.#unwatch = context.feed.watch(watching, () => this.#step())
+    this.#expectExpiry()
+    this.push(`retry: ${RECONNECT_AFTER_MS}\nid: ${setting.firstId}\n\n`)
+  }
+
+  /** Writes a heartbeat: the connection is alive, and nothing matched up to this id. */
+  beat(): void {
+    if (this.#isTaken && !this.#isStepping) this.#run(() => this.#beat())
+  }
+
+  /** Ends the stream after the pending bytes. */
+  end(): void {
+    if (!this.#isEnded) this.push(null)
+    this.#isEnded = true
+  }
+
+  override _read(): void {
+    this.#isTaken = true
+    this.#settle?.()
+    this.#settle = undefined
+    if (this.#context.feed.isClosed || this.#place < this.#context.feed.head.sequence) this.#step()
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#unwatch()
+    clearTimeout(this.#expiry)
+    this.#settle?.()
+    this.#setting.onClose()
+    callback(error)
+  }
+
+  #step(): void {
+    if (this.#context.feed.isClosed) this.end()
+    else if (this.#isStepping) this.#isDue = true
+    else this.#run(() => (this.#isTaken ? this.#writeOn() : this.#identify()))
+  }
+
+  /** Checks the token when it expires, even if nothing is committed until then. */
+  #expectExpiry(): void {
+    const ms = lifetimeMs(this.#caller, this.#context.depot.now())
+    if (ms === Infinity) return
+    this.#expiry = setTimeout(
+      () => {
+        this.#step()
+        this.#expectExpiry()
+      },
+      Math.min(Math.max(ms, SHORTEST_TIMER_MS), LONGEST_TIMER_MS),
+    ).unref()
+  }
+
+  /** Throws `unauthenticated` if the token is no longer valid. */
+  async #identify(): Promise<void> {
+    if (this.#authorization !== undefined)
+      this.#caller = await this.#context.depot.authenticator.identify(this.#authorization)
+  }
+
+  /**
+   * Runs one step at a time. A caller who lost the right to read gets no more events, and the reason when it
+   * connects again.
+   */
+  #run(act: () => Promise<void>): void {
+    this.#isStepping = true
+    this.#isDue = false
+    act()
+      .catch((error: unknown) => {
+        // A client that reads sees the end of the stream; another one is cut off.
+        if (error instanceof DepotError && this.#isTaken) this.end()
+        else if (error instanceof DepotError) this.destroy()
+        else this.destroy(error instanceof Error ? error : new Error('a stream failed', { cause: error }))
+      })
+      .finally(() => {
+        this.#isStepping = false
+        // Entries that arrived meanwhile or did not fit into this step follow in the next, after other
+        // streams had their turn.
+        if (!this.#isOver() && (this.#isDue || (this.#isTaken && this.#hasMore())))
+          setImmediate(() => this.#step())
+      })
+      .catch(() => undefined)
+  }
+
+  async #writeOn(): Promise<void> {
+    const { feed, pages } = this.#context
+    const { filter, textOf, isMarked } = this.#setting
+    const head = feed.head.sequence
+    await this.#identify()
+    const page = await pages.read(
+      { after: this.#place, head, limit: MOST_IN_A_STEP, filter },
+      readerOf(this.#caller),
+    )
+    let texts: Buffer[] = []
+    let bytes = 0
+    const flush = () => {
+      const isTaken = this.#write(texts, bytes)
+      texts = []
+      bytes = 0
+      return isTaken
+    }
+    for (const entry of page.entries) {
+      const id = Buffer.from(`id: ${isMarked ? formatPosition(entry.sequence, entry) : entry.sequence}\n`)
+      const text = textOf(entry)
+      if (bytes > 0 && bytes + text.length > MOST_UNREAD_BYTES && !flush()) return
+      texts.push(id, text)
+      bytes += id.length + text.length
+      this.#place = entry.sequence
+    }
+    if (bytes > 0 && !flush()) return
+    this.#place = page.through
+  }
+
+  async #beat(): Promise<void> {
+    const { feed } = this.#context
+    await this.#identify()
+    if (this.#place < feed.head.sequence) await this.#writeOn()
+    const place = this.#place
+    const id = this.#setting.isMarked ? await positionAt(place, feed) : String(place)
+    if (!this.#isTaken || this.#isOver()) return
+    this.#isTaken = this.push(this.#sentPlace < place ? `id: ${id}\n\n` : ':\n\n')
+    this.#sentPlace = place
+  }
+
+  /** Whether more may be written. */
+  #write(texts: readonly Buffer[], bytes: number): boolean {
+    if (this.#isOver()) return false
+    this.#sentPlace = this.#place
+    for (const text of bytes > MOST_UNREAD_BYTES ? texts : [Buffer.concat(texts, bytes)])
+      this.#isTaken = this.push(text) // long texts are not copied
+    if (!this.#isTaken) this.#settle ??= this.#charge()
+    return this.#isTaken
+  }
+
+  /** The most bytes that the stream and its socket hold; a longer entry is shared. */
+  #charge(): (() => void) | undefined {
+    const { pending } = this.#context
+    const bytes = MOST_UNREAD_BYTES + this.#socket.writableHighWaterMark
+    if (!(this.#socket instanceof Socket)) return undefined
+    pending.makeRoom(bytes)
+    return pending.charge(this.#socket, bytes)
+  }
+
+  #hasMore(): boolean {
+    return this.#place < this.#context.feed.head.sequence
+  }
+
+  #isOver(): boolean {
+    return this.destroyed || this.#isEnded || this.#context.feed.isClosed
+  }
+}

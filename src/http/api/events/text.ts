@@ -1,0 +1,43 @@
+import type { z } from 'zod'
+import { formatColumns } from '../../../text/columns.ts'
+import type * as shapes from './shapes.ts'
+import { seconds } from '../conventions/text.ts'
+
+const MOST_NAMED = 3
+
+export function eventsText({ events, through, next }: z.infer<typeof shapes.Events>): string {
+  const rows = events.map((entry) => [
+    String(entry.sequence),
+    seconds(entry.at ?? null),
+    entry.kind ?? '',
+    entry.actor ?? '',
+    describe(entry.event ?? {}),
+  ])
+  return `${formatColumns(['SEQUENCE', 'AT', 'KIND', 'BY', 'WHAT'], rows)}\n\nread through ${through}${next === null ? '' : `\nmore: ${next}`}`
+}
+
+export function ledgerText({ sequence, hash, at }: z.infer<typeof shapes.LedgerHead>): string {
+  return formatColumns(['SEQUENCE', 'AT', 'HASH'], [[String(sequence), seconds(at), hash]])
+}
+
+/** Formats the fields of an event as `name=value`, with only the first few items of each list. */
+function describe(event: Readonly<Record<string, unknown>>): string {
+  return Object.entries(event)
+    .filter(([, value]) => value !== null && !(Array.isArray(value) && value.length === 0))
+    .map(([name, value]) => `${name}=${Array.isArray(value) ? first(value) : brief(value)}`)
+    .join(' ')
+}
+
+function first(values: readonly unknown[]): string {
+  const shown = values.slice(0, MOST_NAMED).map(brief)
+  return [...shown, ...(values.length > MOST_NAMED ? [`+${values.length - MOST_NAMED}`] : [])].join(',')
+}
+
+function brief(value: unknown): string {
+  if (typeof value === 'string') return value
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  if ('ident' in value) return brief(value.ident)
+  if ('package' in value && 'from' in value && 'to' in value)
+    return `${brief(value.package)}:${brief(value.from ?? '')}→${brief(value.to ?? '')}`
+  return JSON.stringify(value)
+}

@@ -1,0 +1,272 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { audienceOf } from '../../../access/access.ts'
+import { expectView } from '../../../access/rights.ts'
+import { DepotError } from '../../../errors.ts'
+import type { Only } from '../../../views/change-request.ts'
+import { lasts } from '../../../views/freeze.ts'
+import type { Freeze } from '../../../views/freeze.ts'
+import { listCommonFreezes, onlyKnown } from '../../../revisions/freeze-store.ts'
+import { getPlan } from '../../../revisions/plan-store.ts'
+import type { View as ViewOfCore } from '../../../views/view.ts'
+import { getPastView, getView } from '../../../revisions/view-store.ts'
+import { actorOf } from '../../requests/request.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { administratorOnly, mayChange, mayChangeView, needs } from '../../requests/rights.ts'
+import { answers, textToo } from '../conventions/responses.ts'
+import { orText } from '../../requests/as-text.ts'
+import { parseOnly } from '../promotions/parse-change.ts'
+import { FreezeBody, Freezes, GatesBody, GatesShape, PreviewBody, ThawQuery } from '../promotions/shapes.ts'
+import { freezesText, gatesText } from '../promotions/text.ts'
+import { gatesOf, wireGates } from '../promotions/wire.ts'
+import { FormatQuery, View, ViewPath } from '../conventions/shapes.ts'
+import { wireFreeze, wireView } from '../conventions/wire.ts'
+
+const tags = ['rules of views']
+
+/** Routes for the rules and freezes of views, and for previews. */
+export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+
+  async function gatesFor(request: FastifyRequest, view: ViewOfCore) {
+    return wireGates(view, {
+      freezes: await onlyKnown(depot.db, view.freezes, audienceOf(request.caller)),
+      now: depot.now(),
+    })
+  }
+
+  async function visibleFreezes(request: FastifyRequest, freezes: readonly Freeze[]) {
+    const known = await onlyKnown(depot.db, freezes, audienceOf(request.caller))
+    return {
+      freezes: known.filter((freeze) => lasts(freeze, depot.now())).map((freeze) => wireFreeze(freeze, null)),
+    }
+  }
+
+  api.get(
+    '/views/:view/gates',
+    {
+      schema: {
+        tags,
+        summary: "A view's rules",
+        params: ViewPath,
+        querystring: FormatQuery,
+        response: textToo(GatesShape),
+      },
+      preSerialization: orText(gatesText),
+    },
+    async (request, reply) =>
+      reply.send(await gatesFor(request, await getPastView(depot.db, request.params.view))),
+  )
+
+  api.put(
+    '/views/:view/gates',
+    {
+      schema: {
+        tags,
+        summary: 'Replaces all rules of a view (administrators only)',
+        params: ViewPath,
+        body: GatesBody,
+        response: answers(GatesShape),
+      },
+      onRequest: administratorOnly,
+    },
+    async (request, reply) => {
+      request.subject = `gates of ${request.params.view}`
+      const view = await depot.writer.submit({
+        kind: 'govern',
+        input: { view: request.params.view, gates: gatesOf(request.body) },
+        actor: actorOf(request, 'api'),
+      })
+      return reply.send(await gatesFor(request, view))
+    },
+  )
+
+  api.put(
+    '/views/:view/freeze',
+    {
+      schema: {
+        tags,
+        summary:
+          'Freezes a view, or its packages of an origin or a name, until a time or until it is thawed (administrators and the promoters of the view)',
+        params: ViewPath,
+        body: FreezeBody,
+        response: answers(GatesShape),
+      },
+      onRequest: mayChangeView(depot),
+    },
+    async (request, reply) => {
+      const view = await getView(depot.db, request.params.view)
+      request.subject = `freeze ${view.name}`
+      mayChange(request, view, [])
+      const input = { view: view.name, ...parseFreeze(request.body) }
+      return reply.send(
+        await gatesFor(
+          request,
+          await depot.writer.submit({ kind: 'freeze', input, actor: actorOf(request, 'api') }),
+        ),
+      )
+    },
+  )
+
+  api.delete(
+    '/views/:view/freeze',
+    {
+      schema: {
+        tags,
+        summary: 'Ends the freeze of the whole view, or the one of exactly this origin and name',
+        params: ViewPath,
+        querystring: ThawQuery,
+        response: answers(GatesShape),
+      },
+      onRequest: mayChangeView(depot),
+    },
+    async (request, reply) => {
+      const view = await getView(depot.db, request.params.view)
+      request.subject = `thaw ${view.name}`
+      mayChange(request, view, [])
+      const input = { view: view.name, ...parseOnly(request.query) }
+      return reply.send(
+        await gatesFor(
+          request,
+          await depot.writer.submit({ kind: 'thaw', input, actor: actorOf(request, 'api') }),
+        ),
+      )
+    },
+  )
+
+  api.get(
+    '/freeze',
+    {
+      schema: {
+        tags,
+        summary: 'The freezes that apply to all views',
+        querystring: FormatQuery,
+        response: textToo(Freezes),
+      },
+      preSerialization: orText(freezesText),
+    },
+    async (request, reply) => reply.send(await visibleFreezes(request, await listCommonFreezes(depot.db))),
+  )
+
+  api.put(
+    '/freeze',
+    {
+      schema: {
+        tags,
+        summary:
+          'Freezes all views, also future ones, except unstable, which every upload joins (administrators only)',
+        body: FreezeBody,
+        response: answers(Freezes),
+      },
+      onRequest: administratorOnly,
+    },
+    async (request, reply) => {
+      request.subject = 'freeze every view'
+      return reply.send(
+        await visibleFreezes(
+          request,
+          await depot.writer.submit({
+            kind: 'freezeAll',
+            input: parseFreeze(request.body),
+            actor: actorOf(request, 'api'),
+          }),
+        ),
+      )
+    },
+  )
+
+  api.delete(
+    '/freeze',
+    {
+      schema: {
+        tags,
+        summary:
+          'Ends the freeze of all views, or the one of exactly this origin and name. Freezes of single views stay (administrators only)',
+        querystring: ThawQuery,
+        response: answers(Freezes),
+      },
+      onRequest: administratorOnly,
+    },
+    async (request, reply) => {
+      request.subject = 'thaw every view'
+      return reply.send(
+        await visibleFreezes(
+          request,
+          await depot.writer.submit({
+            kind: 'thawAll',
+            input: { ...parseOnly(request.query) },
+            actor: actorOf(request, 'api'),
+          }),
+        ),
+      )
+    },
+  )
+
+  api.post(
+    '/views/:view/previews',
+    {
+      schema: {
+        tags,
+        summary:
+          'Makes a preview: a view that shows this one with a plan applied. Applying the plan or deleting the preview ends it',
+        params: ViewPath,
+        body: PreviewBody,
+        response: answers(View, 201),
+      },
+      onRequest: mayChangeView(depot),
+    },
+    async (request, reply) => {
+      const view = await getView(depot.db, request.params.view)
+      const { name, plan: token } = request.body
+      request.subject = `preview ${name} of ${view.name}`
+      expectView(mayChange(request, view, []), name)
+      const plan = await getPlan(depot.db, token)
+      if (plan.view !== view.name)
+        throw new DepotError('invalid_request', `the plan is for ${plan.view}, not for ${view.name}`)
+      const made = await depot.writer.submit({
+        kind: 'makePreview',
+        input: { name, plan: token },
+        actor: actorOf(request, 'api'),
+      })
+      return reply
+        .code(201)
+        .header('location', `${request.publicPath}/api/v1/views/${encodeURIComponent(made.name)}`)
+        .send(wireView(made))
+    },
+  )
+
+  api.delete(
+    '/views/:view',
+    {
+      schema: {
+        tags,
+        summary: 'Deletes a preview; other views cannot be deleted',
+        params: ViewPath,
+        response: answers(z.undefined().describe('deleted'), 204),
+      },
+      onRequest: needs('promote'),
+    },
+    async (request, reply) => {
+      const view = await getView(depot.db, request.params.view)
+      request.subject = `drop ${view.name}`
+      mayChange(request, view, [])
+      await depot.writer.submit({
+        kind: 'dropPreview',
+        input: { name: view.name },
+        actor: actorOf(request, 'api'),
+      })
+      return reply.code(204).send()
+    },
+  )
+}
+
+/** Parses a freeze. Throws `ident_malformed`. */
+function parseFreeze({
+  reason,
+  until,
+  origin,
+  name,
+}: z.infer<typeof FreezeBody>): Only & { reason: string; until?: number } {
+  return { ...parseOnly({ origin, name }), reason, ...(until !== undefined && { until: Date.parse(until) }) }
+}

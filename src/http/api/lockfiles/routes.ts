@@ -1,0 +1,96 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { audienceOf } from '../../../access/access.ts'
+import type { Audience } from '../../../access/access.ts'
+import type { LockfileAudience } from '../../../lockfiles/lockfile.ts'
+import { readLocked } from '../../../lockfiles/lockfile-store.ts'
+import { signLockfile } from '../../../lockfiles/signed-lockfile.ts'
+import { makePackageName } from '../../../package/ident.ts'
+import { getRevisionAt } from '../../../revisions/content-store.ts'
+import { getPastView } from '../../../revisions/view-store.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { answers } from '../conventions/responses.ts'
+import { signingKey } from './depot-keys.ts'
+import { momentOf } from '../conventions/moment.ts'
+import { Target, ViewPath } from '../conventions/shapes.ts'
+
+const LockfileQuery = z.strictObject({
+  at: z
+    .string()
+    .optional()
+    .describe('a revision, a revision_id, or a time (RFC 3339): uses the view as it was then; default: now'),
+  origin: z.string().optional(),
+  name: z.string().optional(),
+  target: Target.optional(),
+  skip_deleted: z
+    .enum(['true', 'false'])
+    .default('false')
+    .describe('omits releases that were deleted since then; default: such a release causes 409'),
+})
+
+const response = {
+  200: {
+    description: 'the lockfile: header lines, an empty line, one line per release, and a signature',
+    content: { 'text/plain': { schema: z.string() } },
+  },
+  '4xx': answers(z.undefined())['4xx'],
+}
+
+export function lockfileRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+  // Lockfiles are made one at a time: each may list a hundred thousand releases, which are all in memory
+  // meanwhile.
+  let last: Promise<unknown> = Promise.resolve()
+  const inTurn = <T>(make: () => Promise<T>): Promise<T> => {
+    const turn = last.then(make, make)
+    last = turn
+    return turn
+  }
+
+  app.withTypeProvider<ZodTypeProvider>().get(
+    '/views/:view/lockfile',
+    {
+      schema: {
+        tags: ['lockfiles'],
+        summary: 'A view at a revision as a signed lockfile, which another depot can pull',
+        params: ViewPath,
+        querystring: LockfileQuery,
+        response,
+      },
+    },
+    async (request, reply) => {
+      const { at, origin, name, target, skip_deleted } = request.query
+      makePackageName({ origin: origin ?? 'any', name: name ?? 'any' })
+      const filter = {
+        ...(origin !== undefined && { origin }),
+        ...(name !== undefined && { name }),
+        ...(target !== undefined && { target }),
+      }
+      const view = await getPastView(depot.db, request.params.view)
+      const revision = await getRevisionAt(depot.db, view, momentOf(at))
+      const audience = audienceOf(request.caller)
+      const content = { view, revision, filter, skipsDeleted: skip_deleted === 'true' }
+      // Only the public URL that the operator configured is signed. The Host header of a request proves
+      // nothing.
+      const { publicUrl } = depot.config
+      const head = {
+        depot: publicUrl === undefined ? undefined : new URL(publicUrl).href.replace(/\/$/, ''),
+        view: view.name,
+        revision,
+        filter,
+        audience: kindOf(audience),
+      }
+      const key = await signingKey(depot)
+      const text = await inTurn(async () =>
+        signLockfile({ ...head, ...(await readLocked(depot.db, content, audience)) }, key),
+      )
+      reply.type('text/plain; charset=utf-8').serializer(String)
+      return reply.send(text)
+    },
+  )
+}
+
+function kindOf({ seesAll, origins }: Audience): LockfileAudience {
+  if (seesAll) return 'everyone'
+  return origins.length === 0 ? 'public' : 'members'
+}

@@ -1,0 +1,121 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { getOrigin, listMembers } from '../../../origins/origin-store.ts'
+import { actorOf } from '../../requests/request.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { needs, signedInAs } from '../../requests/rights.ts'
+import { answers, textToo } from '../conventions/responses.ts'
+import { orText } from '../../requests/as-text.ts'
+import { cutPage, placeIn } from '../conventions/pages.ts'
+import {
+  FormatQuery,
+  MemberAnswer,
+  MemberBody,
+  MemberPath,
+  Origin,
+  OriginMembers,
+  OriginPath,
+  PageQuery,
+} from '../conventions/shapes.ts'
+import { originMembersText, originText } from '../conventions/text.ts'
+import { wireOrigin } from '../conventions/wire.ts'
+
+const tags = ['origins']
+
+export function originRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+
+  api.get(
+    '/origins/:origin',
+    {
+      schema: {
+        tags,
+        summary: 'One origin',
+        params: OriginPath,
+        querystring: FormatQuery,
+        response: textToo(Origin),
+      },
+      preSerialization: orText(originText),
+    },
+    async (request, reply) => reply.send(wireOrigin(await getOrigin(depot.db, request.params.origin))),
+  )
+
+  api.get(
+    '/origins/:origin/members',
+    {
+      schema: {
+        tags,
+        summary: 'The members of an origin and their roles (members only)',
+        params: OriginPath,
+        querystring: PageQuery,
+        response: textToo(OriginMembers),
+      },
+      onRequest: needs('read'),
+      preSerialization: orText(originMembersText),
+    },
+    async (request, reply) => {
+      const origin = await getOrigin(depot.db, request.params.origin)
+      signedInAs(request, 'readonly_member', origin.name, 'read')
+      const question = { list: 'members', origin: origin.name }
+      const after = placeIn(request.query, question, z.string())
+      const found = await listMembers(depot.db, origin.name, { after, limit: request.query.limit + 1 })
+      const { items, next } = cutPage(request, reply, {
+        items: found,
+        question,
+        placeOf: ({ account }) => account,
+      })
+      return reply.send({ origin: origin.name, members: [...items], next })
+    },
+  )
+
+  api.put(
+    '/origins/:origin/members/:account',
+    {
+      schema: {
+        tags,
+        summary: 'Gives an account a role (administrators of the origin)',
+        params: MemberPath,
+        body: MemberBody,
+        response: answers(MemberAnswer),
+      },
+      onRequest: needs('manage'),
+    },
+    async (request, reply) => {
+      const { origin, account } = request.params
+      const { role } = request.body
+      request.subject = `${account} as ${role} of ${origin}`
+      signedInAs(request, 'administrator', origin, 'manage')
+      const { isChanged } = await depot.writer.submit({
+        kind: 'setMember',
+        input: { origin, account, role },
+        actor: actorOf(request, 'api'),
+      })
+      return reply.send({ origin, account, role, changed: isChanged })
+    },
+  )
+
+  api.delete(
+    '/origins/:origin/members/:account',
+    {
+      schema: {
+        tags,
+        summary: 'Removes an account from an origin (administrators of the origin)',
+        params: MemberPath,
+        response: answers(z.undefined().describe('done'), 204),
+      },
+      onRequest: needs('manage'),
+    },
+    async (request, reply) => {
+      const { origin, account } = request.params
+      request.subject = `${account} out of ${origin}`
+      signedInAs(request, 'administrator', origin, 'manage')
+      await depot.writer.submit({
+        kind: 'setMember',
+        input: { origin, account, role: null },
+        actor: actorOf(request, 'api'),
+      })
+      return reply.code(204).send()
+    },
+  )
+}

@@ -1,0 +1,241 @@
+import { randomBytes } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { audienceOf, audienceOfChanges } from '../../../access/access.ts'
+import type { Audience } from '../../../access/access.ts'
+import { DepotError } from '../../../errors.ts'
+import type { Depot } from '../../../depot/open.ts'
+import type { Applied } from '../../../commands/views/apply-plan.ts'
+import type { PromotionOutcome } from '../../../commands/views/make-revision.ts'
+import { findPlan, getPlan, listProposals, onlyVisible, planNotFound } from '../../../revisions/plan-store.ts'
+import type { StoredPlan } from '../../../revisions/stored-plan.ts'
+import { getPastView, getView } from '../../../revisions/view-store.ts'
+import { actorOf } from '../../requests/request.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { mayChange, mayChangeView, mayDecide, needs, signedIn } from '../../requests/rights.ts'
+import { answers, textToo } from '../conventions/responses.ts'
+import { orText } from '../../requests/as-text.ts'
+import { parseChange, idempotencyOf, originsOf, subjectOf } from '../promotions/parse-change.ts'
+import { SET_BODY } from '../conventions/body-limits.ts'
+import {
+  ApplyBody,
+  Plan,
+  PlanBody,
+  PlanPath,
+  PromotionAnswer,
+  Proposals,
+  RejectBody,
+} from '../promotions/shapes.ts'
+import { planText, promotionText, proposalsText } from '../promotions/text.ts'
+import { wirePlan, wirePromotion } from '../promotions/wire.ts'
+import { cutPage, placeIn } from '../conventions/pages.ts'
+import { FormatQuery, PageQuery, PromotionHeaders, ViewPath } from '../conventions/shapes.ts'
+
+const tags = ['plans and proposals']
+
+/** `open` lists proposals that wait for approval. */
+const ProposalsQuery = PageQuery.extend({ state: z.enum(['open', 'all']).default('open') })
+
+export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+
+  for (const [url, kind, summary] of [
+    [
+      '/views/:view/plans',
+      'draftPlan',
+      'Plans a change without making it. The plan can be applied within an hour',
+    ],
+    ['/views/:view/proposals', 'propose', 'Proposes a change that a second person must approve'],
+  ] as const) {
+    const schema = {
+      tags,
+      summary,
+      params: ViewPath,
+      querystring: FormatQuery,
+      body: PlanBody,
+      response: textToo(Plan, 201),
+    }
+    api.post(
+      url,
+      { schema, ...SET_BODY, onRequest: mayChangeView(depot), preSerialization: orText(planText) },
+      async (request, reply) => {
+        const view = await getView(depot.db, request.params.view)
+        const { act, reason, ...body } = request.body
+        request.subject = `${kind === 'propose' ? 'propose' : 'plan'} ${subjectOf(act, view.name, body)}`
+        const caller = mayChange(request, view, originsOf(body))
+        const change = await parseChange(depot, act, { view: view.name, body, caller })
+        const input = { token: newToken(), request: change, ...(reason !== undefined && { reason }) }
+        const plan = await depot.writer.submit({ kind, input, actor: actorOf(request, 'api') })
+        return reply
+          .code(201)
+          .header('location', `${request.publicPath}/api/v1/plans/${plan.token}`)
+          .send(wirePlan(plan, depot.now()))
+      },
+    )
+  }
+
+  api.get(
+    '/views/:view/proposals',
+    {
+      schema: {
+        tags,
+        summary: 'The proposals for a view, newest first',
+        params: ViewPath,
+        querystring: ProposalsQuery,
+        response: textToo(Proposals),
+      },
+      onRequest: needs('read'),
+      preSerialization: orText(proposalsText),
+    },
+    async (request, reply) => {
+      const view = await getPastView(depot.db, request.params.view)
+      const { state, limit } = request.query
+      const question = { list: 'proposals', view: view.name, state }
+      const before = placeIn(request.query, question, z.int()) ?? Number.MAX_SAFE_INTEGER
+      const found = await listProposals(depot.db, view.id, {
+        before,
+        limit: limit + 1,
+        ...(state === 'open' && { waitingAt: depot.now() }),
+      })
+      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ id }) => id })
+      const visible = await onlyVisible(depot.db, items, audienceOf(request.caller))
+      return reply.send({
+        view: view.name,
+        proposals: visible.map((plan) => wirePlan(plan, depot.now())),
+        next,
+      })
+    },
+  )
+
+  api.get(
+    '/plans/:plan',
+    {
+      schema: {
+        tags,
+        summary: 'A plan or a proposal',
+        params: PlanPath,
+        querystring: FormatQuery,
+        response: textToo(Plan),
+      },
+      onRequest: needs('read'),
+      preSerialization: orText(planText),
+    },
+    async (request, reply) =>
+      reply.send(
+        wirePlan(await visiblePlan(depot, request.params.plan, audienceOf(request.caller)), depot.now()),
+      ),
+  )
+
+  for (const [url, kind, summary] of [
+    ['/plans/:plan/apply', 'applyPlan', 'Applies a plan. If the plan is stale, answers 412 with a new one'],
+    [
+      '/plans/:plan/approve',
+      'approve',
+      'Approves and applies a proposal; the approver must not be its author',
+    ],
+  ] as const) {
+    const schema = {
+      tags,
+      summary,
+      params: PlanPath,
+      querystring: FormatQuery,
+      body: ApplyBody.nullish(),
+      headers: PromotionHeaders,
+      response: textToo(PromotionAnswer),
+    }
+    api.post(
+      url,
+      { schema, onRequest: needs('promote'), preSerialization: orText(promotionText) },
+      async (request, reply) => {
+        const caller = signedIn(request, 'promote')
+        const audience = audienceOfChanges(caller)
+        const token = request.params.plan
+        const body = request.body ?? {}
+        const idempotency = idempotencyOf({
+          method: request.method,
+          url: request.url,
+          headers: request.headers,
+          body,
+        })
+        // Answers to idempotency keys are kept longer than drafts. The plan may be gone, but its answer is
+        // not.
+        const isForgotten = idempotency !== undefined && (await findPlan(depot.db, token)) === undefined
+        const plan = isForgotten ? undefined : await visiblePlan(depot, token, audience)
+        request.subject = `${kind === 'approve' ? 'approve' : 'apply'} ${token}, ${plan?.view ?? 'forgotten'}`
+        if (plan !== undefined) mayDecide(request, await getView(depot.db, plan.view))
+        const input = {
+          plan: token,
+          nextToken: newToken(),
+          ...(body.reason !== undefined && { reason: body.reason }),
+          ...(body.override !== undefined && { override: body.override }),
+          ...(idempotency !== undefined && { idempotency }),
+        }
+        const outcome = await outcomeOf(
+          depot,
+          await depot.writer.submit({ kind, input, actor: actorOf(request, 'api') }),
+          audience,
+        )
+        return reply.header('etag', `"${outcome.revision}"`).send(wirePromotion(outcome))
+      },
+    )
+  }
+
+  api.post(
+    '/plans/:plan/reject',
+    {
+      schema: {
+        tags,
+        summary: 'Withdraws a proposal. Only its author or an approver may do this',
+        params: PlanPath,
+        body: RejectBody.nullish(),
+        response: answers(Plan),
+      },
+      onRequest: needs('promote'),
+    },
+    async (request, reply) => {
+      const caller = signedIn(request, 'promote')
+      const plan = await visiblePlan(depot, request.params.plan, audienceOfChanges(caller))
+      request.subject = `reject ${plan.token}, ${plan.view}`
+      mayDecide(request, await getView(depot.db, plan.view))
+      const reason = request.body?.reason
+      const input = { plan: plan.token, ...(reason !== undefined && { reason }) }
+      return reply.send(
+        wirePlan(
+          await depot.writer.submit({ kind: 'reject', input, actor: actorOf(request, 'api') }),
+          depot.now(),
+        ),
+      )
+    },
+  )
+}
+
+/** Returns a plan. Throws `not_found`, also if the plan names releases that the caller may not see. */
+async function visiblePlan(depot: Depot, token: string, audience: Audience): Promise<StoredPlan> {
+  const [plan] = await onlyVisible(depot.db, [await getPlan(depot.db, token)], audience)
+  if (plan === undefined) throw planNotFound(token)
+  return plan
+}
+
+/**
+ * Returns the outcome. Throws `stale_plan` with a new plan, unless that names releases that the caller may
+ * not see.
+ */
+async function outcomeOf(depot: Depot, applied: Applied, audience: Audience): Promise<PromotionOutcome> {
+  if ('outcome' in applied) return applied.outcome
+  const [stale] = await onlyVisible(depot.db, [applied.stale], audience)
+  if (stale === undefined)
+    throw new DepotError(
+      'stale_plan',
+      `the plan is stale: ${applied.stale.view} is at revision ${applied.stale.effect.revision}`,
+    )
+  throw new DepotError(
+    'stale_plan',
+    `the plan is stale: ${stale.view} is at revision ${stale.effect.revision}; the new plan shows what the change would do now`,
+    { more: { plan: wirePlan(stale, depot.now()) } },
+  )
+}
+
+function newToken(): string {
+  return randomBytes(16).toString('base64url')
+}

@@ -1,0 +1,244 @@
+import { createHash } from 'node:crypto'
+import type { z } from 'zod'
+import { audienceOfChanges } from '../../../access/access.ts'
+import type { Audience, Session } from '../../../access/access.ts'
+import type { Depot } from '../../../depot/open.ts'
+import type { Db } from '../../../database/database.ts'
+import { DepotError, refusalOf } from '../../../errors.ts'
+import type { ErrorPart } from '../../../errors.ts'
+import { parsePosition } from '../../../ledger/position.ts'
+import type { Position } from '../../../ledger/position.ts'
+import { makePackageName, parseIdent } from '../../../package/ident.ts'
+import { DEFAULT_TARGET } from '../../../package/target.ts'
+import type { Target } from '../../../package/target.ts'
+import { listTargetsOf } from '../../../releases/release-store.ts'
+import type { ChangeRequest, Only, ReleaseSource } from '../../../views/change-request.ts'
+import type { ChangeOptions } from '../../../commands/views/promote.ts'
+import type { ViewRule } from '../../../views/rule.ts'
+import type { IdempotencyKey } from '../../../ledger/idempotency-store.ts'
+import { lockfileSource } from './lockfile-source.ts'
+import type { PlanBody } from './shapes.ts'
+import { momentOf, revisionOf } from '../conventions/moment.ts'
+import type { PromotionHeaders } from '../conventions/shapes.ts'
+
+/** The fields of a request that describe the change, from any of the bodies in change-shapes.ts. */
+export type ChangeBody = Partial<z.infer<typeof PlanBody>>
+
+/** The parts of a request that say how to make the change. */
+export interface ChangeRequestParts {
+  readonly method: string
+  readonly url: string
+  readonly headers: z.infer<typeof PromotionHeaders>
+  readonly body: {
+    readonly reason?: string | undefined
+    readonly expect_revision?: number | string | undefined
+    readonly override?: { readonly reason: string } | undefined
+  }
+}
+
+/** Parses a change. Throws `invalid_request` with a pointer to the faulty part of the body. */
+export async function parseChange(
+  depot: Depot,
+  act: ChangeRequest['act'],
+  { view, body, caller }: { view: string; body: ChangeBody; caller: Session },
+): Promise<ChangeRequest> {
+  expectFieldsOf(act, body)
+  const base = { view }
+  if (act === 'rollback' || act === 'revert') return { ...base, ...parsePast(act, body) }
+  if (act === 'set-rule') return { ...base, act, rule: parseRule(body) }
+  const source = await parseSource(depot, body, audienceOfChanges(caller))
+  if (act === 'demote') return { ...base, act, source }
+  return {
+    ...base,
+    act,
+    source,
+    ...(body.with_deps !== undefined && { withDeps: body.with_deps }),
+    ...(body.exact !== undefined && { isExact: body.exact }),
+  }
+}
+
+const SOURCES = ['releases', 'from', 'lockfile'] as const
+const OTHER_FIELDS = ['with_deps', 'exact', 'to', 'revision', 'origin', 'name', 'rule'] as const
+const FIELDS_OF: Readonly<Record<ChangeRequest['act'], readonly string[]>> = {
+  promote: [...SOURCES, 'with_deps', 'exact'],
+  demote: SOURCES,
+  rollback: ['to', 'origin', 'name'],
+  revert: ['revision', 'origin', 'name'],
+  'set-rule': ['rule'],
+}
+
+/**
+ * Refuses fields that the act does not use. A rollback that lists releases, for example, would otherwise roll
+ * back everything.
+ */
+function expectFieldsOf(act: ChangeRequest['act'], body: ChangeBody): void {
+  const unexpected = [...SOURCES, ...OTHER_FIELDS].filter(
+    (field) => body[field] !== undefined && !FIELDS_OF[act].includes(field),
+  )
+  if (unexpected.length > 0)
+    throw refusalOf(
+      'invalid_request',
+      unexpected.map((field) => ({ detail: `a ${act} takes no ${field}`, pointer: `/${field}` })),
+    )
+}
+
+type Past<Act> = Omit<Extract<ChangeRequest, { act: Act }>, 'view'>
+
+function parsePast(act: 'rollback' | 'revert', body: ChangeBody): Past<'rollback'> | Past<'revert'> {
+  const only = parseOnly(body)
+  if (act === 'revert') {
+    if (body.revision === undefined) throw missing('/revision', 'a revert needs the revision to undo')
+    return { act, ...revisionOf(parsePosition(String(body.revision))), ...(only && { only }) }
+  }
+  const to = momentOf(body.to === undefined ? undefined : String(body.to), '/to')
+  if (to === undefined) throw missing('/to', 'a rollback needs a revision or time to restore')
+  return { act, to, ...(only && { only }) }
+}
+
+function parseRule({ rule }: ChangeBody): ViewRule {
+  if (rule === undefined) throw missing('/rule', 'a set-rule needs a rule')
+  return rule
+}
+
+/** Parses the restriction to an origin, a name or both. Throws `ident_malformed`. */
+export function parseOnly({
+  origin,
+  name,
+}: {
+  origin?: string | undefined
+  name?: string | undefined
+}): Only | undefined {
+  makePackageName({ origin: origin ?? 'any', name: name ?? 'any' })
+  if (origin === undefined && name === undefined) return undefined
+  return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }) }
+}
+
+/**
+ * Returns the origins of the listed releases and of the restriction. The rights to these are checked before
+ * any lookup.
+ */
+export function originsOf({ releases = [], origin }: ChangeBody): Set<string> {
+  return new Set([
+    ...releases.map(({ ident }) => parseIdent(ident).origin),
+    ...(origin === undefined ? [] : [origin]),
+  ])
+}
+
+/** Describes a change for the log. */
+export function subjectOf(
+  act: string,
+  view: string,
+  { releases = [], from, lockfile, to, revision, rule }: ChangeBody,
+): string {
+  const [first] = releases
+  const others = releases.length > 1 ? ` and ${releases.length - 1} more` : ''
+  const what =
+    first === undefined
+      ? (from?.view ?? (lockfile === undefined ? to : 'a lockfile') ?? revision ?? rule ?? '')
+      : `${first.ident}${others}`
+  return `${act} ${what}, ${view}`
+}
+
+/**
+ * Parses how to make a change. Throws `invalid_request` for an `If-Match` that is malformed or contradicts
+ * the body.
+ */
+export function parseOptions(request: ChangeRequestParts): ChangeOptions {
+  const { reason, override } = request.body
+  const expected = expectedRevision(request)
+  const idempotency = idempotencyOf(
+    request,
+    expected?.mark === undefined ? expected?.number : `${expected.number}-${expected.mark}`,
+  )
+  return {
+    ...(reason !== undefined && { reason }),
+    ...(override !== undefined && { override }),
+    ...(expected !== undefined && { expectRevision: expected.number }),
+    ...(expected?.mark !== undefined && { expectMark: expected.mark }),
+    ...(idempotency !== undefined && { idempotency }),
+  }
+}
+
+/**
+ * Returns the idempotency key of a request and the hash of its content. The parsed body has its fields in the
+ * order of the schema, so its JSON is canonical.
+ */
+export function idempotencyOf(
+  { method, url, headers, body }: ChangeRequestParts,
+  expectRevision?: number | string,
+): IdempotencyKey | undefined {
+  const key = headers['idempotency-key']
+  if (key === undefined) return undefined
+  const content = JSON.stringify({ ...body, expect_revision: expectRevision })
+  return { key, requestHash: createHash('sha256').update(`${method} ${url}\n${content}`).digest('hex') }
+}
+
+async function parseSource(depot: Depot, body: ChangeBody, audience: Audience): Promise<ReleaseSource> {
+  const { releases, from, lockfile } = body
+  const count = [releases, from, lockfile].filter((source) => source !== undefined).length
+  if (count === 1 && releases !== undefined)
+    return { releases: await withTargets(depot.db, releases, audience) }
+  if (count === 1 && lockfile !== undefined)
+    return lockfileSource(depot, lockfile, { audience, isExact: body.exact === true })
+  if (count !== 1 || from === undefined)
+    throw missing('', 'exactly one of releases, from and lockfile is required')
+  const at = momentOf(from.at === undefined ? undefined : String(from.at), '/from/at')
+  return {
+    from: from.view,
+    ...(at !== undefined && { at }),
+    ...(from.origin !== undefined && { origin: from.origin }),
+    ...(from.name !== undefined && { name: from.name }),
+  }
+}
+
+/**
+ * Returns the expected revision from the body or from `If-Match: "12"`. The entity tag of a view starts with
+ * its `revision_id`; the rest depends on the caller. Tags of earlier versions start with the revision alone.
+ */
+function expectedRevision({ headers, body }: ChangeRequestParts): Position | undefined {
+  const header = headers['if-match']?.trim()
+  const expected =
+    body.expect_revision === undefined ? undefined : parsePosition(String(body.expect_revision))
+  if (header === undefined || header === '*') return expected
+  const [, digits, mark] = /^"(\d{1,15})(?:-([0-9a-f]{16})(?=[-"]))?(?:-[^"]*)?"$/.exec(header) ?? []
+  if (digits === undefined)
+    throw new DepotError('invalid_request', 'If-Match must be the entity tag of the view, for example "12"')
+  if (expected !== undefined && expected.number !== Number(digits))
+    throw new DepotError('invalid_request', 'If-Match and expect_revision name different revisions')
+  return { number: Number(digits), mark: mark ?? expected?.mark }
+}
+
+/**
+ * Adds missing targets. The default is `x86_64-linux`, or else the only target of the ident. Throws
+ * `invalid_request` if there are several others.
+ */
+async function withTargets(
+  db: Db,
+  releases: NonNullable<ChangeBody['releases']>,
+  audience: Audience,
+): Promise<{ ident: string; target: Target }[]> {
+  const known = await listTargetsOf(
+    db,
+    releases.flatMap(({ ident, target }) => (target === undefined ? [ident] : [])),
+    audience,
+  )
+  const named: { ident: string; target: Target }[] = []
+  const unclear: ErrorPart[] = []
+  for (const [index, { ident, target }] of releases.entries()) {
+    const targets = target === undefined ? (known.get(ident) ?? []) : [target]
+    const [first = DEFAULT_TARGET] = targets
+    if (targets.length > 1 && !targets.includes(DEFAULT_TARGET)) {
+      unclear.push({
+        detail: `${ident} exists for ${targets.join(', ')}: choose a target`,
+        pointer: `/releases/${index}/target`,
+      })
+    }
+    named.push({ ident, target: targets.includes(DEFAULT_TARGET) ? DEFAULT_TARGET : first })
+  }
+  if (unclear.length > 0) throw refusalOf('invalid_request', unclear)
+  return named
+}
+
+function missing(pointer: string, detail: string): DepotError {
+  return refusalOf('invalid_request', [{ detail, pointer }])
+}

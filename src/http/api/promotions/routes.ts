@@ -1,0 +1,85 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { getView } from '../../../revisions/view-store.ts'
+import { actorOf } from '../../requests/request.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { mayChange, mayChangeView } from '../../requests/rights.ts'
+import { textToo } from '../conventions/responses.ts'
+import { orText } from '../../requests/as-text.ts'
+import { parseChange, parseOptions, originsOf, subjectOf } from './parse-change.ts'
+import { SET_BODY } from '../conventions/body-limits.ts'
+import { DemotionBody, PromotionAnswer, PromotionBody, RevertBody, RollbackBody } from './shapes.ts'
+import { promotionText } from './text.ts'
+import { wirePromotion } from './wire.ts'
+import { FormatQuery, PromotionHeaders, ViewPath } from '../conventions/shapes.ts'
+
+const tags = ['promotions']
+
+const ROUTES = [
+  [
+    '/views/:view/promotions',
+    'promote',
+    PromotionBody,
+    'Promotes releases into a view, all in one revision or none; at most 10,000',
+  ],
+  [
+    '/views/:view/demotions',
+    'demote',
+    DemotionBody,
+    'Removes releases from a view, all in one revision or none',
+  ],
+  [
+    '/views/:view/rollbacks',
+    'rollback',
+    RollbackBody,
+    'Restores the state of a view at a revision or a time, in a new revision. Releases that cannot be restored are a conflict',
+  ],
+  [
+    '/views/:view/reverts',
+    'revert',
+    RevertBody,
+    'Undoes one revision of a view, in a new revision, and keeps later ones. Packages that changed again since are a conflict',
+  ],
+] as const
+
+export function promotionRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+  for (const [url, act, body, summary] of ROUTES) {
+    const schema = {
+      tags,
+      summary,
+      params: ViewPath,
+      querystring: FormatQuery,
+      body,
+      headers: PromotionHeaders,
+      response: textToo(PromotionAnswer),
+    }
+    api.post(
+      url,
+      {
+        schema,
+        ...((act === 'promote' || act === 'demote') && SET_BODY),
+        onRequest: mayChangeView(depot),
+        preSerialization: orText(promotionText),
+      },
+      async (request, reply) => {
+        const view = await getView(depot.db, request.params.view)
+        request.subject = subjectOf(act, view.name, request.body)
+        const caller = mayChange(request, view, originsOf(request.body))
+        const how = parseOptions({
+          method: request.method,
+          url: request.url,
+          headers: request.headers,
+          body: request.body,
+        })
+        const change = await parseChange(depot, act, { view: view.name, body: request.body, caller })
+        const outcome = await depot.writer.submit({
+          kind: 'changeView',
+          input: { request: change, ...how },
+          actor: actorOf(request, 'api'),
+        })
+        return reply.header('etag', `"${outcome.revision}"`).send(wirePromotion(outcome))
+      },
+    )
+  }
+}

@@ -1,0 +1,173 @@
+import { createHash } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { audienceOf } from '../../../access/access.ts'
+import { viewTopic } from '../../../following/feed.ts'
+import { findHeadOf } from '../../../ledger/ledger-store.ts'
+import { formatPosition } from '../../../ledger/position.ts'
+import type { Waking } from '../../../following/feed.ts'
+import { countPointers } from '../../../revisions/content-store.ts'
+import { getPastView, getViewById, listViews } from '../../../revisions/view-store.ts'
+import { actorOf } from '../../requests/request.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { administratorOnly } from '../../requests/rights.ts'
+import { orText } from '../../requests/as-text.ts'
+import { parseOptions } from '../promotions/parse-change.ts'
+import { answers, textToo } from '../conventions/responses.ts'
+import { ViewAnswer, ViewBody } from '../promotions/shapes.ts'
+import { viewChangeText } from '../promotions/text.ts'
+import { wirePromotion } from '../promotions/wire.ts'
+import { Wait } from '../events/shapes.ts'
+import { deadlineOf, longPoll } from '../conventions/long-poll.ts'
+import { cutPage, placeIn } from '../conventions/pages.ts'
+import {
+  FormatQuery,
+  NewView,
+  PageQuery,
+  PromotionHeaders,
+  View,
+  ViewDetail,
+  ViewPath,
+  Views,
+} from '../conventions/shapes.ts'
+import { isKnown, replyTagged, tagOf } from '../conventions/tagged.ts'
+import { viewText, viewsText } from '../conventions/text.ts'
+import { wireView, wireViewDetail } from '../conventions/wire.ts'
+
+const tags = ['views']
+const ViewQuery = FormatQuery.extend({ wait: Wait })
+
+export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+  const { depot, feed } = context
+
+  api.get(
+    '/views',
+    {
+      schema: {
+        tags,
+        summary: 'The open views, in the order of their creation',
+        querystring: PageQuery,
+        response: textToo(Views),
+      },
+      preSerialization: orText(viewsText),
+    },
+    async (request, reply) => {
+      const question = { list: 'views' }
+      const after = placeIn(request.query, question, z.int()) ?? 0
+      const found = await listViews(depot.db, { after, limit: request.query.limit + 1 })
+      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: (view) => view.id })
+      return reply.send({ views: items.map(wireView), next })
+    },
+  )
+
+  api.post(
+    '/views',
+    {
+      schema: {
+        tags,
+        summary: 'Makes a view (administrators only)',
+        body: NewView,
+        response: answers(View, 201),
+      },
+      onRequest: administratorOnly,
+    },
+    async (request, reply) => {
+      request.subject = `view ${request.body.name}`
+      const view = await depot.writer.submit({
+        kind: 'createView',
+        input: { ...request.body, maker: 'operator' },
+        actor: actorOf(request, 'api'),
+      })
+      return reply
+        .code(201)
+        .header('location', `${request.publicPath}/api/v1/views/${encodeURIComponent(view.name)}`)
+        .send(wireView(view))
+    },
+  )
+
+  api.put(
+    '/views/:view',
+    {
+      schema: {
+        tags,
+        summary:
+          'Sets the rule and the ungoverned origins of a view. Absent fields keep their values. A changed rule makes a revision (administrators only)',
+        params: ViewPath,
+        querystring: FormatQuery,
+        headers: PromotionHeaders,
+        body: ViewBody,
+        response: textToo(ViewAnswer),
+      },
+      onRequest: administratorOnly,
+      preSerialization: orText(viewChangeText),
+    },
+    async (request, reply) => {
+      const { rule, ungoverned } = request.body
+      request.subject = `view ${request.params.view}${rule === undefined ? '' : `, rule ${rule}`}`
+      const how = parseOptions({
+        method: request.method,
+        url: request.url,
+        headers: request.headers,
+        body: request.body,
+      })
+      const input = {
+        view: request.params.view,
+        ...(rule !== undefined && { rule }),
+        ...(ungoverned !== undefined && { ungoverned }),
+        ...how,
+      }
+      const { view, promotion } = await depot.writer.submit({
+        kind: 'setView',
+        input,
+        actor: actorOf(request, 'api'),
+      })
+      return reply
+        .header('etag', `"${view.revision}"`)
+        .send({ view: wireView(view), change: promotion === undefined ? null : wirePromotion(promotion) })
+    },
+  )
+
+  api.get(
+    '/views/:view',
+    {
+      schema: {
+        tags,
+        summary:
+          'One view. Its entity tag starts with its revision and can be used for If-Match. With wait, waits until the tag differs from If-None-Match',
+        params: ViewPath,
+        querystring: ViewQuery,
+        response: textToo(ViewDetail),
+      },
+      preSerialization: orText(viewText),
+    },
+    async (request, reply) => {
+      const deadline = deadlineOf(request.query.wait)
+      for (let waking: Waking = 'committed'; ;) {
+        const after = feed.head.sequence
+        const view = await getPastView(depot.db, request.params.view)
+        const made = await findHeadOf(depot.db, view.id, view.revision)
+        const base = view.preview === undefined ? undefined : await getViewById(depot.db, view.preview.baseId)
+        const body = wireViewDetail(view, {
+          made,
+          packages: await countPointers(depot.db, view.id, audienceOf(request.caller)),
+          previewOf: base?.name,
+          now: depot.now(),
+        })
+        const tag = tagOf(request, formatPosition(view.revision, made), digestOf(body))
+        if (deadline === undefined || waking !== 'committed' || !isKnown(request, tag))
+          return replyTagged(request, reply, { tag, body })
+        waking = await longPoll(context, { request, reply }, { topic: viewTopic(view.name), after, deadline })
+      }
+    },
+  )
+}
+
+/**
+ * Hashes the parts of an answer that can change without a new revision: the rights of the caller and the
+ * state of the view.
+ */
+function digestOf(body: z.infer<typeof ViewDetail>): string {
+  return createHash('sha256').update(JSON.stringify(body)).digest('hex').slice(0, 12)
+}

@@ -1,0 +1,290 @@
+import { randomBytes } from 'node:crypto'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { urlOf } from '../../../webhooks/outgoing.ts'
+import { makeSecret } from '../../../webhooks/signature.ts'
+import { hostOf } from '../../../text/address-ranges.ts'
+import { parseWebhookUrl, secretPurpose, urlPurpose } from '../../../webhooks/webhook.ts'
+import type { Webhook as Kept } from '../../../webhooks/webhook.ts'
+import type { WebhookChange } from '../../../commands/webhooks/change-webhook.ts'
+import { getWebhook, listWebhooks } from '../../../webhooks/webhook-store.ts'
+import { listDeliveries } from '../../../webhooks/delivery-store.ts'
+import { actorOf } from '../../requests/request.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { administratorOnly } from '../../requests/rights.ts'
+import { answers, textToo } from '../conventions/responses.ts'
+import { orText } from '../../requests/as-text.ts'
+import { cutPage, placeIn } from '../conventions/pages.ts'
+import { FormatQuery, PageQuery } from '../conventions/shapes.ts'
+import {
+  Deliveries,
+  MadeSecret,
+  MadeWebhook,
+  NewWebhook,
+  Ping,
+  Replay,
+  Webhook,
+  WebhookChanges,
+  WebhookPath,
+  Webhooks,
+} from './shapes.ts'
+import { deliveriesText, webhookText, webhooksText } from './text.ts'
+import { wireDelivery, wirePing, wireWebhook } from './wire.ts'
+import { wireTime } from '../conventions/wire.ts'
+
+const tags = ['webhooks']
+const onRequest = administratorOnly
+const KEY_BYTES = 8
+
+/** Answers contain secrets, and URLs that may be secret. */
+const NO_STORE = { 'cache-control': 'no-store' }
+
+export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteContext): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+
+  const shown = async (webhook: Kept): Promise<z.infer<typeof Webhook>> =>
+    wireWebhook(webhook, { url: urlOf(webhook, depot.secrets), ...(await webhooks.progressOf(webhook)) })
+
+  const sealedUrl = async (text: string, key: string) => {
+    const url = parseWebhookUrl(text)
+    await webhooks.refuseUnreachable(url.href)
+    return { sealed: depot.secrets.seal(url.href, urlPurpose(key)), host: hostOf(url) }
+  }
+
+  const change = async (request: FastifyRequest, input: WebhookChange) => {
+    await webhooks.flush() // so that entries already delivered are not delivered again
+    return depot.writer.submit({ kind: 'changeWebhook', input, actor: actorOf(request, 'api') })
+  }
+
+  api.post(
+    '/webhooks',
+    {
+      schema: {
+        tags,
+        summary: 'Makes a webhook and its secret (administrators only)',
+        body: NewWebhook,
+        response: answers(MadeWebhook, 201),
+      },
+      onRequest,
+    },
+    async (request, reply) => {
+      const { name, filter, after } = request.body
+      request.subject = `webhook ${name}`
+      const [key, secret] = [randomBytes(KEY_BYTES).toString('hex'), makeSecret()]
+      const url = await sealedUrl(request.body.url, key)
+      const sealed = {
+        sealedUrl: url.sealed,
+        host: url.host,
+        sealedSecret: depot.secrets.seal(secret, secretPurpose(key)),
+      }
+      const made = await depot.writer.submit({
+        kind: 'addWebhook',
+        input: { name, key, filter: withoutAbsent(filter), ...sealed, ...(after !== undefined && { after }) },
+        actor: actorOf(request, 'api'),
+      })
+      return reply
+        .code(201)
+        .headers({ ...NO_STORE, location: `/api/v1/webhooks/${name}` })
+        .send({ ...(await shown(made)), secret })
+    },
+  )
+
+  api.get(
+    '/webhooks',
+    {
+      schema: {
+        tags,
+        summary: 'All webhooks and their states (administrators only)',
+        querystring: PageQuery,
+        response: textToo(Webhooks),
+      },
+      onRequest,
+      preSerialization: orText(webhooksText),
+    },
+    async (request, reply) => {
+      const question = { list: 'webhooks' }
+      const found = await listWebhooks(depot.db, {
+        after: placeIn(request.query, question, z.string()),
+        limit: request.query.limit + 1,
+      })
+      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ name }) => name })
+      return reply.headers(NO_STORE).send({ webhooks: await Promise.all(items.map(shown)), next })
+    },
+  )
+
+  api.get(
+    '/webhooks/:webhook',
+    {
+      schema: {
+        tags,
+        summary: 'One webhook and its state (administrators only)',
+        params: WebhookPath,
+        querystring: FormatQuery,
+        response: textToo(Webhook),
+      },
+      onRequest,
+      preSerialization: orText(webhookText),
+    },
+    async (request, reply) =>
+      reply.headers(NO_STORE).send(await shown(await getWebhook(depot.db, request.params.webhook))),
+  )
+
+  api.patch(
+    '/webhooks/:webhook',
+    {
+      schema: {
+        tags,
+        summary: 'Changes the URL or filter of a webhook, pauses it, or resumes it (administrators only)',
+        params: WebhookPath,
+        body: WebhookChanges,
+        response: answers(Webhook),
+      },
+      onRequest,
+    },
+    async (request, reply) => {
+      const { url, filter, paused } = request.body
+      request.subject = `webhook ${request.params.webhook}: ${Object.entries(request.body)
+        .map(([part, value]) => (part === 'paused' && value === false ? 'resumed' : part))
+        .join(', ')}`
+      const { name, key } = await getWebhook(depot.db, request.params.webhook)
+      const changed = await change(request, {
+        webhook: name,
+        ...(url !== undefined && { url: await sealedUrl(url, key) }),
+        ...(filter !== undefined && { filter: withoutAbsent(filter) }),
+        ...(paused !== undefined && { isPaused: paused }),
+      })
+      return reply.headers(NO_STORE).send(await shown(changed))
+    },
+  )
+
+  api.delete(
+    '/webhooks/:webhook',
+    {
+      schema: {
+        tags,
+        summary: 'Deletes a webhook and stops its deliveries (administrators only)',
+        params: WebhookPath,
+        response: answers(z.undefined().describe('done'), 204),
+      },
+      onRequest,
+    },
+    async (request, reply) => {
+      const { webhook } = request.params
+      request.subject = `webhook ${webhook}`
+      await depot.writer.submit({ kind: 'removeWebhook', input: { webhook }, actor: actorOf(request, 'api') })
+      return reply.code(204).send()
+    },
+  )
+
+  api.post(
+    '/webhooks/:webhook/secrets',
+    {
+      schema: {
+        tags,
+        summary: 'Makes a new secret. The previous one also signs for a day (administrators only)',
+        params: WebhookPath,
+        response: answers(MadeSecret, 201),
+      },
+      onRequest,
+    },
+    async (request, reply) => {
+      request.subject = `webhook ${request.params.webhook}`
+      const { name, key } = await getWebhook(depot.db, request.params.webhook)
+      const secret = makeSecret()
+      const { previous } = await change(request, {
+        webhook: name,
+        secret: { sealed: depot.secrets.seal(secret, secretPurpose(key)) },
+      })
+      return reply
+        .code(201)
+        .headers(NO_STORE)
+        .send({ webhook: name, secret, previous_secret_until: wireTime(previous?.until ?? depot.now()) })
+    },
+  )
+
+  api.get(
+    '/webhooks/:webhook/deliveries',
+    {
+      schema: {
+        tags,
+        summary: 'The last thousand attempts, newest first (administrators only)',
+        params: WebhookPath,
+        querystring: PageQuery,
+        response: textToo(Deliveries),
+      },
+      onRequest,
+      preSerialization: orText(deliveriesText),
+    },
+    async (request, reply) => {
+      const webhook = await getWebhook(depot.db, request.params.webhook)
+      await webhooks.flush() // so that the list is complete
+      const question = { list: 'deliveries', webhook: webhook.key }
+      const found = await listDeliveries(depot.db, webhook.key, {
+        before: placeIn(request.query, question, z.int()),
+        limit: request.query.limit + 1,
+      })
+      const { items, next } = cutPage(request, reply, {
+        items: found,
+        question,
+        placeOf: ({ place }) => place,
+      })
+      return reply.headers(NO_STORE).send({
+        webhook: webhook.name,
+        deliveries: items.map((delivery) => wireDelivery(webhook, delivery)),
+        next,
+      })
+    },
+  )
+
+  api.post(
+    '/webhooks/:webhook/replays',
+    {
+      schema: {
+        tags,
+        summary:
+          'Redelivers entries, in order and with their original ids, before new ones (administrators only)',
+        params: WebhookPath,
+        body: Replay,
+        response: answers(Webhook),
+      },
+      onRequest,
+    },
+    async (request, reply) => {
+      const { from, to } = request.body
+      request.subject = `webhook ${request.params.webhook} from ${from}`
+      return reply.headers(NO_STORE).send(
+        await shown(
+          await change(request, {
+            webhook: request.params.webhook,
+            replay: { from, ...(to !== undefined && { to }) },
+          }),
+        ),
+      )
+    },
+  )
+
+  api.post(
+    '/webhooks/:webhook/pings',
+    {
+      schema: {
+        tags,
+        summary:
+          'Sends one ping at once, even if the webhook is paused, and answers with the result (administrators only)',
+        params: WebhookPath,
+        response: answers(Ping),
+      },
+      onRequest,
+    },
+    async (request, reply) => {
+      request.subject = `webhook ${request.params.webhook}`
+      const { id, receipt } = await webhooks.ping(await getWebhook(depot.db, request.params.webhook))
+      return reply.headers(NO_STORE).send(wirePing(id, receipt))
+    },
+  )
+}
+
+/** Removes fields that are `undefined`, which JSON would lose anyway. */
+function withoutAbsent({ views, origins, kinds }: z.infer<typeof NewWebhook>['filter']): Kept['filter'] {
+  return { ...(views && { views }), ...(origins && { origins }), ...(kinds && { kinds }) }
+}

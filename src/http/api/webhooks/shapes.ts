@@ -1,0 +1,126 @@
+import { z } from 'zod'
+import { KINDS } from '../../../events/visibility.ts'
+import { parseViewName } from '../../../views/view.ts'
+import { isOriginName } from '../../../package/ident.ts'
+import { STATES } from '../../../webhooks/progress.ts'
+import { MOST_FILTER_NAMES, parseWebhookName, parseWebhookUrl } from '../../../webhooks/webhook.ts'
+import { Next, Time, named, textOf } from '../conventions/shapes.ts'
+
+// Shapes of webhooks.
+
+const Sequence = z.int().min(1).describe('the sequence number of a ledger entry')
+
+const Filter = z
+  .strictObject({
+    views: z.array(textOf(parseViewName)).min(1).max(MOST_FILTER_NAMES).optional(),
+    origins: z
+      .array(z.string().refine(isOriginName, 'is not a valid origin name'))
+      .min(1)
+      .max(MOST_FILTER_NAMES)
+      .optional(),
+    kinds: z.array(z.enum(KINDS)).min(1).max(MOST_FILTER_NAMES).optional(),
+  })
+  .describe(
+    'the entries to deliver. Fields are combined with AND, the values of one field with OR. An empty filter matches every entry',
+  )
+
+const Url = textOf(parseWebhookUrl).describe('https or http, without user and password')
+
+// Requests
+
+export const WebhookPath = z.object({ webhook: z.string() })
+
+export const NewWebhook = z.strictObject({
+  name: textOf(parseWebhookName),
+  url: Url,
+  filter: Filter.default({}),
+  after: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('delivers the entries after this one, 0 for all; default: only new entries'),
+})
+
+export const WebhookChanges = z
+  .strictObject({ url: Url.optional(), filter: Filter.optional(), paused: z.boolean().optional() })
+  .refine((changes) => Object.keys(changes).length > 0, 'must change something')
+
+export const Replay = z
+  .strictObject({
+    from: Sequence,
+    to: Sequence.optional().describe('default: the last processed entry'),
+  })
+  .refine(({ from, to }) => to === undefined || to >= from, {
+    message: 'must not be before from',
+    path: ['to'],
+  })
+
+// Responses
+
+const Attempt = {
+  status: z.int().nullable().describe('null if there was no answer'),
+  error: z.string().nullable().describe('the reason for a failure; null if accepted'),
+  answer: z.string().describe("the beginning of the answer's body, at most 1 KiB"),
+  duration_ms: z.int(),
+}
+
+const webhook = z.object({
+  name: z.string(),
+  url: z
+    .string()
+    .nullable()
+    .describe('null if the depot was started with another secret key than the one that encrypted it'),
+  filter: z.object({
+    views: z.array(z.string()).optional(),
+    origins: z.array(z.string()).optional(),
+    kinds: z.array(z.string()).optional(),
+  }),
+  state: z.enum(STATES),
+  position: z.int().describe('the last processed entry, which was accepted or did not match the filter'),
+  behind: z.int().describe('the number of entries after position'),
+  replay: z
+    .object({ next: z.int(), to: z.int() })
+    .nullable()
+    .describe('entries to redeliver before those after position'),
+  attempts: z.int().describe('failed attempts at the next entry'),
+  next_attempt_at: Time.nullable(),
+  failing_since: Time.nullable(),
+  paused: z
+    .object({ since: Time, why: z.enum(['asked', 'failing', 'gone']) })
+    .nullable()
+    .describe(
+      'asked: by an administrator; failing: attempts failed for more than five days; gone: the receiver answered 410. Resuming continues after position, so nothing is lost',
+    ),
+  created_at: Time,
+  created_by: z.string().nullable(),
+  previous_secret_until: Time.nullable().describe('until when the previous secret also signs'),
+})
+
+export const Webhook = named('Webhook', webhook)
+export const Webhooks = named('Webhooks', z.object({ webhooks: z.array(Webhook), next: Next }))
+const Secret = z.string().describe('whsec_…, as defined by Standard Webhooks; shown only once')
+export const MadeWebhook = named('MadeWebhook', webhook.extend({ secret: Secret }))
+export const MadeSecret = named(
+  'MadeWebhookSecret',
+  z.object({
+    webhook: z.string(),
+    secret: Secret,
+    previous_secret_until: Time.describe('until when the previous secret also signs'),
+  }),
+)
+
+const Delivery = named(
+  'Delivery',
+  z.object({
+    id: z.string().describe('the webhook-id, which is the same for every attempt at an entry'),
+    sequence: z.int(),
+    attempt: z.int(),
+    at: Time,
+    ...Attempt,
+  }),
+)
+export const Deliveries = named(
+  'Deliveries',
+  z.object({ webhook: z.string(), deliveries: z.array(Delivery), next: Next }),
+)
+export const Ping = named('Ping', z.object({ id: z.string(), accepted: z.boolean(), ...Attempt }))

@@ -1,0 +1,659 @@
+import tap, { test } from 'tap'
+import { callApi } from '../../../support/call-api.ts'
+import { ask } from '../../../support/ask.ts'
+import { bearer } from '../../../support/origin.ts'
+import { makeReleases, makeView, move, setVisibility } from '../../../support/release-rows.ts'
+import type { ReleaseRow } from '../../../support/release-rows.ts'
+import { START, startDepot } from '../../../support/start-depot.ts'
+
+const STAMP = '20260101000000'
+const started = await startDepot(tap, { listen: true })
+const [ssl, curl, app1, app2, web, lost] = (await makeReleases(
+  started,
+  `core/openssl/1.1.1/${STAMP}`,
+  { name: `core/curl/8.0/${STAMP}`, deps: [`core/openssl/1.1.1/${STAMP}`] },
+  {
+    name: `acme/app/1.0/${STAMP}`,
+    deps: [`core/curl/8.0/${STAMP}`],
+    tdeps: [`core/curl/8.0/${STAMP}`, `core/openssl/1.1.1/${STAMP}`],
+  },
+  `acme/app/2.0/${STAMP}`,
+  `acme/web/1.0/${STAMP}`,
+  { name: `acme/lost/1.0/${STAMP}`, deps: [`core/nowhere/1.0/${STAMP}`] },
+)) as [ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow]
+
+async function account(name: string): Promise<string> {
+  const token = await started.account(name)
+  for (const origin of ['acme', 'core'])
+    await callApi(started, 'PUT', `/api/v1/origins/${origin}/members/${name}`, {
+      body: { role: 'maintainer' },
+    })
+  return token
+}
+const [ci, lead, stranger] = [await account('ci'), await account('lead'), await started.account('stranger')]
+
+let count = 0
+async function viewWith(gates: unknown, rule: 'promoted' | 'highest' = 'promoted'): Promise<string> {
+  count += 1
+  await makeView(started, `gated-${count}`, rule)
+  const answer = await callApi(started, 'PUT', `/api/v1/views/gated-${count}/gates`, { body: gates })
+  if (answer.status !== 200) throw new Error(answer.text)
+  return `gated-${count}`
+}
+
+const post = async (view: string, what: string, body: unknown, token = ci) =>
+  callApi(started, 'POST', `/api/v1/views/${view}/${what}`, { body, token })
+const promote = async (view: string, releases: readonly ReleaseRow[], more: object = {}, token = ci) =>
+  post(view, 'promotions', { releases, ...more }, token)
+const refused = (rule: string, detail: RegExp | string) => ({
+  status: 409,
+  differences: '',
+  body: { code: 'refused', errors: [{ rule, detail }] },
+})
+const revisionOf = async (view: string) =>
+  (await callApi(started, 'GET', `/api/v1/views/${view}`)).body?.['revision']
+
+test('what is promoted must be in the view that is required', async (t) => {
+  const before = await viewWith({})
+  const view = await viewWith({ requires: [{ view: before }] })
+  t.match(await promote(view, [app1, web]), {
+    status: 409,
+    body: {
+      detail: /^acme\/app.* is not in gated-\d+, and 1 more$/,
+      errors: [{ rule: 'requires', detail: `${app1.ident} (x86_64-linux) is not in ${before}` }, {}],
+    },
+  })
+  t.equal(await revisionOf(view), 0)
+  await move(started, 'promote', before, [app1, web])
+  t.match(await promote(view, [app1, web]), { status: 200, differences: '' })
+})
+
+test('a view may require what latest answers there, and not only a member', async (t) => {
+  const before = await viewWith({})
+  const view = await viewWith({ requires: [{ view: before, as: 'current' }] })
+  for (const release of [app1, app2]) await move(started, 'promote', before, [release])
+  t.match(await promote(view, [app1]), refused('requires', /is not what latest answers in/))
+  t.match(await promote(view, [app2]), { status: 200 })
+})
+
+test('a release soaks in the required view without a break, and joining anew is none', async (t) => {
+  const before = await viewWith({})
+  const view = await viewWith({ requires: [{ view: before, soak_seconds: 3_600 }] })
+  started.setClock(START + 10_000_000)
+  await move(started, 'promote', before, [app2])
+  started.setClock(START + 10_000_000 + 3_000_000)
+  t.match(
+    await promote(view, [app2]),
+    refused(
+      'requires',
+      /has been in gated-\d+ since 2026-01-01T02:46:40\.\d+Z, and must stay there until 2026-01-01T03:46:40/,
+    ),
+  )
+  await move(started, 'promote', before, [app1, app2]) // app2 joins anew
+  started.setClock(START + 10_000_000 + 3_700_000)
+  t.match(await promote(view, [app1]), { status: 409 })
+  t.match(await promote(view, [app2]), { status: 200 })
+  await move(started, 'demote', before, [app1])
+  await move(started, 'promote', before, [app1])
+  started.setClock(START + 10_000_000 + 7_000_000)
+  t.match(await promote(view, [app1]), { status: 409 }, 'it left in between')
+})
+
+test('a clock that goes back makes no soak time', async (t) => {
+  const before = await viewWith({})
+  const view = await viewWith({ requires: [{ view: before, soak_seconds: 60 }] })
+  await move(started, 'promote', before, [app1])
+  started.setClock(START)
+  t.match(await promote(view, [app1]), { status: 409 })
+})
+
+test('everything that is needed must be in the view, and the chain is named', async (t) => {
+  const view = await viewWith({ closure: 'view' })
+  t.match(await promote(view, [app1]), {
+    ...refused('closure', `${app1.ident} → ${curl.ident} is not in ${view}`),
+    body: {
+      errors: [
+        { chain: [app1.ident, curl.ident] },
+        {
+          rule: 'closure',
+          chain: [app1.ident, curl.ident, ssl.ident],
+          detail: `${app1.ident} → ${curl.ident} → ${ssl.ident} is not in ${view}`,
+        },
+      ],
+    },
+  })
+  t.match(await promote(view, [app1], { with_deps: true }), { status: 200, differences: '' })
+})
+
+test('what is needed does not leave, unless what needs it leaves with it', async (t) => {
+  const view = await viewWith({ closure: 'view' })
+  await promote(view, [app1], { with_deps: true })
+  t.match(
+    await post(view, 'demotions', { releases: [curl] }),
+    refused('closure', `${app1.ident}, which is in ${view}, needs ${curl.ident}`),
+  )
+  t.match(
+    await post(view, 'demotions', { releases: [ssl, app1] }),
+    refused('closure', `${curl.ident}, which is in ${view}, needs ${ssl.ident}`),
+  )
+  t.match(await post(view, 'demotions', { releases: [ssl, curl, app1] }), { status: 200 })
+})
+
+test('closure in the depot is satisfied by what is published, and by nothing else', async (t) => {
+  const view = await viewWith({ closure: 'depot' })
+  t.match(await promote(view, [app1]), { status: 200 })
+  t.match(
+    await promote(view, [lost]),
+    refused('closure', `${lost.ident} → core/nowhere/1.0/${STAMP} is not in the depot`),
+  )
+})
+
+test('a release that a view needs is not deleted', async (t) => {
+  const view = await viewWith({ closure: 'view' }, 'highest')
+  const [leaf, user] = (await makeReleases(started, `acme/leaf/1.0/${STAMP}`, {
+    name: `acme/user/1.0/${STAMP}`,
+    deps: [`acme/leaf/1.0/${STAMP}`],
+  })) as [ReleaseRow, ReleaseRow]
+  await move(started, 'promote', view, [leaf, user])
+  await t.rejects(
+    started.depot.writer.submit({
+      kind: 'deleteRelease',
+      input: leaf,
+      actor: { client: 'tests', door: 'cli' },
+    }),
+    { code: 'in_use' },
+  )
+})
+
+test('latest does not go down where that is refused, by promotion or demotion, but it does by rollback', async (t) => {
+  const view = await viewWith({ downgrade: 'refuse' })
+  for (const release of [app1, app2]) await promote(view, [release])
+  t.match(
+    await promote(view, [app1]),
+    refused(
+      'downgrade',
+      `latest of acme/app for x86_64-linux would go down from ${app2.ident} to ${app1.ident}`,
+    ),
+  )
+  t.match(await post(view, 'demotions', { releases: [app2] }), refused('downgrade', /would go down/))
+  t.match(await post(view, 'rollbacks', { to: 1 }), {
+    status: 200,
+    body: { releases: [{ change: 'removed' }] },
+  })
+})
+
+test('only who is named changes the view, whatever their role in origins', async (t) => {
+  const view = await viewWith({ promoters: ['stranger'] })
+  t.match(await promote(view, [app1]), {
+    status: 403,
+    differences: '',
+    body: { code: 'forbidden', detail: `ci may not change ${view}` },
+  })
+  t.match(await promote(view, [app1], {}, stranger), { status: 200, differences: '' })
+  const narrowed = await started.account('narrowed', { origins: ['core'], views: [view] })
+  await callApi(started, 'PUT', `/api/v1/views/${view}/gates`, { body: { promoters: ['narrowed'] } })
+  t.match(await promote(view, [app2], {}, narrowed), {
+    status: 403,
+    body: { detail: 'this token does not reach the origin acme' },
+  })
+  t.match(await promote(view, [curl], {}, narrowed), { status: 200 })
+})
+
+test('a frozen view does not change, through any API, until it is thawed or the freeze expires', async (t) => {
+  const view = await viewWith({})
+  started.setClock(START + 50_000_000)
+  const until = new Date(START + 60_000_000).toISOString()
+  const frozen = await callApi(started, 'PUT', `/api/v1/views/${view}/freeze`, {
+    body: { reason: 'audit', until },
+  })
+  t.match(frozen, { status: 200, differences: '', body: { frozen: { reason: 'audit', by: 'admin', until } } })
+  const sentence = `${view} is frozen until ${until} by admin: audit`
+  t.match(await promote(view, [app1]), refused('freeze', sentence))
+  t.match(
+    await post(view, 'rollbacks', { to: 0 }),
+    { status: 200, body: { changed: false } },
+    'what changes nothing is not refused',
+  )
+  const habitat = await ask(`${started.url}/v1/depot/views/${view}/pkgs/${app1.ident}/promote`, {
+    method: 'POST',
+    headers: { ...bearer(ci), 'content-length': 0 },
+  })
+  t.equal(habitat.status, 403)
+  t.match(await callApi(started, 'GET', `/api/v1/views/${view}`), {
+    differences: '',
+    body: { frozen: { reason: 'audit' }, revision: 0 },
+  })
+  started.setClock(START + 60_000_000)
+  t.match(await promote(view, [app1]), { status: 200 })
+  await callApi(started, 'PUT', `/api/v1/views/${view}/freeze`, { body: { reason: 'for good' } })
+  t.match(await promote(view, [app2]), refused('freeze', `${view} is frozen by admin: for good`))
+  t.match(await callApi(started, 'DELETE', `/api/v1/views/${view}/freeze`), {
+    status: 200,
+    differences: '',
+    body: { frozen: null },
+  })
+  t.match(await promote(view, [app2]), { status: 200 })
+})
+
+const freezing = async (place: string, body: object, token?: string) =>
+  callApi(started, 'PUT', `/api/v1/${place}freeze`, {
+    body: { reason: 'audit', ...body },
+    ...(token && { token }),
+  })
+const thawing = async (place: string, query = '', token?: string) =>
+  callApi(started, 'DELETE', `/api/v1/${place}freeze${query}`, token === undefined ? {} : { token })
+
+test('a freeze of an origin, a name or a package holds that alone, and others go on', async (t) => {
+  const cases = [
+    [{ origin: 'acme', name: 'app' }, 'acme/app', [app1], [web, ssl]],
+    [{ origin: 'acme' }, 'acme/*', [app1, web], [ssl, curl]],
+    [{ name: 'app' }, '*/app', [app2], [web, ssl]],
+  ] as const
+  for (const [only, what, held, free] of cases) {
+    const view = await viewWith({})
+    const place = `views/${view}/`
+    t.match(await freezing(place, only), {
+      status: 200,
+      differences: '',
+      body: {
+        frozen: null,
+        freezes: [{ view, origin: null, name: null, ...only, reason: 'audit', until: null, by: 'admin' }],
+      },
+    })
+    for (const release of held)
+      t.match(
+        await promote(view, [ssl, release]),
+        refused('freeze', `${what} in ${view} is frozen by admin: audit`),
+      )
+    t.match(await promote(view, free), { status: 200 })
+    t.match(
+      (await callApi(started, 'GET', `/api/v1/views/${view}/gates?format=text`)).text,
+      `frozen      ${what} by admin: audit\n`,
+    )
+    t.match(
+      await thawing(place),
+      { body: { freezes: { length: 1 } } },
+      'another freeze than that of everything',
+    )
+    t.match(await thawing(place, `?${new URLSearchParams(only).toString()}`), {
+      status: 200,
+      differences: '',
+      body: { freezes: [] },
+    })
+    t.match(await promote(view, held), { status: 200 })
+  }
+})
+
+test('freezes of a view are several, each in place of that of the same packages, and each with its end', async (t) => {
+  const view = await viewWith({})
+  const place = `views/${view}/`
+  started.setClock(START + 70_000_000)
+  const until = new Date(START + 80_000_000).toISOString()
+  await freezing(place, { origin: 'acme', until })
+  await freezing(place, { origin: 'acme', name: 'web' })
+  t.match((await freezing(place, { origin: 'acme', reason: 'again', until })).body, {
+    freezes: [{ name: 'web' }, { name: null, reason: 'again', until }],
+  })
+  t.match(await promote(view, [web]), {
+    status: 409,
+    body: {
+      errors: [
+        { detail: /^acme\/web in .* audit$/ },
+        { detail: `acme/* in ${view} is frozen until ${until} by admin: again` },
+      ],
+    },
+  })
+  started.setClock(START + 80_000_000)
+  t.match(await promote(view, [app1]), { status: 200 }, 'it ends by itself')
+  t.match(await promote(view, [web]), { status: 409, body: { errors: { length: 1 } } })
+  t.match((await callApi(started, 'GET', `/api/v1/${place}gates`)).body, {
+    freezes: { length: 1, 0: { name: 'web' } },
+  })
+  t.match(await freezing(place, { origin: 'No Origin' }), { status: 400, differences: '' })
+  for (let i = 2; i < 100; i += 1)
+    await started.depot.writer.submit({
+      kind: 'freeze',
+      input: { view, name: `n${i}`, reason: 'x' },
+      actor: { client: 'tests', door: 'cli' },
+    })
+  t.match(await freezing(place, { name: 'one-more' }), {
+    status: 409,
+    differences: '',
+    body: { detail: /100 freezes/ },
+  })
+  t.match(
+    await freezing(place, { origin: 'acme', name: 'web' }),
+    { status: 200 },
+    'in place of one that is there',
+  )
+})
+
+test('a freeze of every view holds those that are there and those to come, but uploads go on, and single views stay frozen after it', async (t) => {
+  const [view, other] = [await viewWith({}), await viewWith({})]
+  started.setClock(START + 90_000_000)
+  const until = new Date(START + 95_000_000).toISOString()
+  for (const token of [ci, lead]) t.match(await freezing('', {}, token), { status: 403, differences: '' })
+  t.match(await freezing('', { until }), {
+    status: 200,
+    differences: '',
+    body: { freezes: [{ view: null, origin: null, name: null, until, by: 'admin' }] },
+  })
+  const later = await viewWith({})
+  for (const name of [view, later])
+    t.match(
+      await promote(name, [app1]),
+      refused('freeze', `every view is frozen until ${until} by admin: audit`),
+    )
+  const stable = await ask(`${started.url}/v1/depot/channels/acme/stable/pkgs/app/1.0/${STAMP}/promote`, {
+    method: 'PUT',
+    headers: { ...bearer(ci), 'content-length': 0, 'user-agent': 'hab/2.1' },
+  })
+  t.match(stable, { status: 403, text: /every view is frozen/ })
+  await t.resolves(makeReleases(started, `acme/uploaded/1.0/${STAMP}`), 'unstable is no view to stop')
+  t.match(await callApi(started, 'GET', `/api/v1/views/${view}`), {
+    differences: '',
+    body: { frozen: { reason: 'audit', until } },
+  })
+  t.match(await callApi(started, 'GET', '/api/v1/freeze', { token: null }), {
+    status: 200,
+    differences: '',
+    body: { freezes: { length: 1 } },
+  })
+  t.match(
+    (await callApi(started, 'GET', '/api/v1/freeze?format=text')).text,
+    `in every view until ${until.slice(0, 19)}Z by admin: audit\n`,
+  )
+  await freezing(`views/${other}/`, { reason: 'its own' })
+  started.setClock(START + 95_000_000)
+  t.match(await promote(view, [app1]), { status: 200 }, 'it ends by itself')
+  t.match(await promote(other, [app1]), refused('freeze', `${other} is frozen by admin: its own`))
+
+  await freezing('', { origin: 'acme', name: 'app', reason: 'app is broken' })
+  t.match(
+    await promote(later, [app1]),
+    refused('freeze', 'acme/app in every view is frozen by admin: app is broken'),
+  )
+  t.match(await promote(later, [web]), { status: 200 })
+  t.match(await thawing('', '?origin=acme&name=app', lead), { status: 403 })
+  t.match(await thawing('', '?origin=acme&name=app'), { status: 200, differences: '', body: { freezes: [] } })
+  t.match(await promote(later, [app1]), { status: 200 })
+  t.match(await promote(other, [app1]), { status: 409 }, 'a view that is frozen by itself stays so')
+  await thawing('')
+})
+
+test('a freeze that names a package is shown to nobody who may see nothing of it', async (t) => {
+  const view = await viewWith({})
+  const [hidden] = (await makeReleases(started, `core/hidden-thing/1.0/${STAMP}`)) as [ReleaseRow]
+  await setVisibility(started, hidden.ident, 'private')
+  const { body } = await callApi(started, 'GET', '/api/v1/ledger')
+  for (const place of [`views/${view}/`, ''])
+    for (const only of [{ origin: 'core', name: 'hidden-thing' }, { name: 'hidden-thing' }])
+      await freezing(place, only)
+  const pages = [
+    `views/${view}/gates`,
+    'freeze',
+    `views/${view}`,
+    `events?after=${String(body?.['sequence'])}`,
+  ]
+  for (const page of pages)
+    for (const token of [null, stranger])
+      t.notMatch((await callApi(started, 'GET', `/api/v1/${page}`, { token })).text, /hidden-thing/, page)
+  for (const [page, some] of [
+    [pages[0], 4],
+    [pages[1], 2],
+  ] as const)
+    for (const token of [ci, undefined])
+      t.match((await callApi(started, 'GET', `/api/v1/${page}`, token === undefined ? {} : { token })).body, {
+        freezes: { length: some },
+      })
+  await callApi(started, 'PUT', `/api/v1/views/${view}/gates`, { body: { promoters: ['stranger'] } })
+  t.match(await promote(view, [app1], {}, stranger), { status: 200 })
+  for (const query of ['?origin=core&name=hidden-thing', '?name=hidden-thing']) await thawing('', query)
+})
+
+test('who may freeze: administrators, and who was named to change the view', async (t) => {
+  const view = await viewWith({ promoters: ['lead'] })
+  const freeze = async (token: string) =>
+    callApi(started, 'PUT', `/api/v1/views/${view}/freeze`, { body: { reason: 'stop' }, token })
+  t.match(await freeze(ci), { status: 403, differences: '' })
+  t.match(await freeze(lead), { status: 200 })
+  t.match(await callApi(started, 'DELETE', `/api/v1/views/${view}/freeze`, { token: ci }), { status: 403 })
+  const open = await viewWith({})
+  t.match(
+    await callApi(started, 'PUT', `/api/v1/views/${open}/freeze`, { body: { reason: 'stop' }, token: ci }),
+    { status: 403, differences: '' },
+  )
+  t.match(
+    await callApi(started, 'PUT', `/api/v1/views/${open}/freeze`, {
+      body: { reason: 'stop', until: '2020-01-01T00:00:00Z' },
+    }),
+    { status: 400, differences: '', body: { errors: [{ pointer: '/until' }] } },
+  )
+})
+
+test('who may break the glass sets rules aside, which is recorded, answered, shown and logged', async (t) => {
+  const view = await viewWith({ downgrade: 'refuse', closure: 'view', overriders: ['lead'] })
+  await callApi(started, 'PUT', `/api/v1/views/${view}/freeze`, { body: { reason: 'audit' } })
+  const override = { reason: 'the site is down' }
+  t.match(await promote(view, [app1], { override }), {
+    status: 403,
+    differences: '',
+    body: { detail: `ci may not override the rules of ${view}` },
+  })
+  const answer = await promote(view, [app1], { override }, lead)
+  t.match(answer, {
+    status: 200,
+    differences: '',
+    body: { overridden: [/is frozen/, /is not in/, /is not in/] },
+  })
+  t.match(await callApi(started, 'GET', `/api/v1/views/${view}/revisions/1`), {
+    differences: '',
+    body: { override: { reason: 'the site is down', refusals: [/frozen/, /curl/, /openssl/] } },
+  })
+  t.match(
+    (await callApi(started, 'GET', `/api/v1/views/${view}/history?format=text`)).text,
+    /OVERRIDE: the site is down/,
+  )
+  const [warning] = started.logged.filter(({ msg }) => msg === 'rules of a view were overridden')
+  t.match(warning, { level: 'warn', view, revision: 1, reason: 'the site is down' })
+})
+
+test('rights are not overridden', async (t) => {
+  const view = await viewWith({ overriders: ['stranger'] })
+  t.match(await promote(view, [app1], { override: { reason: 'mine' } }, stranger), { status: 403 })
+})
+
+test('an override that nothing stood against is a promotion as any other', async (t) => {
+  const view = await viewWith({ overriders: ['lead'] })
+  t.match(await promote(view, [app1], { override: { reason: 'to be sure' } }, lead), {
+    status: 200,
+    body: { overridden: [] },
+  })
+  t.match(await callApi(started, 'GET', `/api/v1/views/${view}/revisions/1`), { body: { override: null } })
+})
+
+test('rules are shown, whole and as text, and only administrators set them', async (t) => {
+  const gates = {
+    requires: [{ view: 'acceptance', as: 'current', soak_seconds: 60 }],
+    closure: 'view',
+    downgrade: 'refuse',
+    promoters: ['ci'],
+    approval: { approvers: ['lead'], expires_seconds: 3_600 },
+    overriders: ['lead'],
+  }
+  const view = await viewWith(gates)
+  t.match(await callApi(started, 'GET', `/api/v1/views/${view}/gates`, { token: null }), {
+    status: 200,
+    differences: '',
+    body: { view, frozen: null, ...gates },
+  })
+  t.match(
+    (await callApi(started, 'GET', `/api/v1/views/${view}/gates?format=text`)).text,
+    new RegExp(`^${view}\n\nRULE +SAYS\nrequires +current in acceptance for 60 s\nclosure +in the view\n`),
+  )
+  t.match(await callApi(started, 'PUT', `/api/v1/views/${view}/gates`, { body: {}, token: ci }), {
+    status: 403,
+  })
+})
+
+test('rules that cannot hold are refused, and every part is named', async (t) => {
+  const [one, two] = [await viewWith({}), await viewWith({})]
+  await callApi(started, 'PUT', `/api/v1/views/${two}/gates`, { body: { requires: [{ view: one }] } })
+  const set = async (view: string, body: unknown) =>
+    callApi(started, 'PUT', `/api/v1/views/${view}/gates`, { body })
+  t.match(await set(one, { requires: [{ view: two }, { view: 'nowhere' }], promoters: ['nobody'] }), {
+    status: 400,
+    differences: '',
+    body: {
+      errors: [
+        { pointer: '/promoters/0' },
+        { pointer: '/requires/0/view', detail: /nothing could be promoted/ },
+        { pointer: '/requires/1/view' },
+      ],
+    },
+  })
+  t.match(await set(one, { requires: [{ view: one }] }), { status: 400 })
+  t.match(await set(one, { closure: 'world', soak: 1 }), {
+    status: 400,
+    body: { errors: [{ pointer: '/closure' }, { pointer: '/soak' }] },
+  })
+  t.match(await set('unstable', {}), { status: 409, differences: '', body: { code: 'refused' } })
+  t.match(await set('nowhere', {}), { status: 404 })
+  t.match(await callApi(started, 'PUT', '/api/v1/views/unstable/freeze', { body: { reason: 'x' } }), {
+    status: 409,
+  })
+})
+
+test('bulk moves and channels of Habitat clients are judged by the same rules', async (t) => {
+  const before = await viewWith({})
+  const view = await viewWith({ requires: [{ view: before }] })
+  await callApi(started, 'PUT', `/api/v1/views/${view}/gates`, { body: { requires: [{ view: before }] } })
+  const from = await viewWith({})
+  await move(started, 'promote', from, [web])
+  const put = async (path: string) =>
+    (
+      await ask(`${started.url}/v1/depot/channels/acme/${path}`, {
+        method: 'PUT',
+        headers: { ...bearer(ci), 'content-length': 0 },
+      })
+    ).status
+  t.equal(await put(`${from}/pkgs/promote?channel=${view}`), 403)
+  await move(started, 'promote', before, [web])
+  t.equal(await put(`${from}/pkgs/promote?channel=${view}`), 200)
+  await callApi(started, 'PUT', `/api/v1/views/${view}/freeze`, { body: { reason: 'stop' } })
+  t.equal(await put(`${from}/pkgs/demote?channel=${view}`), 403)
+  t.equal(
+    (await ask(`${started.url}/v1/depot/channels/acme/${view}`, { method: 'DELETE', headers: bearer(ci) }))
+      .status,
+    403,
+  )
+  t.equal(await revisionOf(view), 1)
+})
+
+test('what the caller may not see is not there for what they promote, and is named to nobody who may not know of it', async (t) => {
+  const [hidden, open] = (await makeReleases(started, `umbrella/hidden/1.0/${STAMP}`, {
+    name: `acme/open/1.0/${STAMP}`,
+    deps: [`umbrella/hidden/1.0/${STAMP}`],
+  })) as [ReleaseRow, ReleaseRow]
+  await setVisibility(started, hidden.ident, 'private')
+  const view = await viewWith({ closure: 'depot' })
+  const told = await promote(view, [open])
+  t.match(told, refused('closure', `${open.ident} → ${hidden.ident} is not in the depot`))
+  t.match(await promote(view, [{ ...open }], {}, 'administrator-token-of-the-tests'), { status: 200 })
+
+  const [leaf, user] = (await makeReleases(started, `acme/stem/1.0/${STAMP}`, {
+    name: `umbrella/user/1.0/${STAMP}`,
+    deps: [`acme/stem/1.0/${STAMP}`],
+  })) as [ReleaseRow, ReleaseRow]
+  await setVisibility(started, user.ident, 'private')
+  const whole = await viewWith({ closure: 'view' })
+  await move(started, 'promote', whole, [leaf, user])
+  const answer = await post(whole, 'demotions', { releases: [leaf] })
+  t.match(answer, refused('closure', `something in ${whole} needs ${leaf.ident}`))
+  t.notOk(answer.text.includes('umbrella'))
+})
+
+test('the rules of a view that clients made outlast its channels', async (t) => {
+  const channel = async (method: 'POST' | 'DELETE') =>
+    (
+      await ask(`${started.url}/v1/depot/channels/acme/prod`, {
+        method,
+        headers: { ...bearer(ci), 'content-length': 0 },
+      })
+    ).status
+  t.equal(await channel('POST'), 201)
+  await callApi(started, 'PUT', '/api/v1/views/prod/gates', { body: { promoters: ['lead'] } })
+  t.match(await promote('prod', [web]), { status: 403 })
+  t.strictSame([await channel('DELETE'), await channel('POST')], [200, 201])
+  t.match(await promote('prod', [web]), { status: 403, differences: '' })
+  await callApi(started, 'PUT', '/api/v1/views/prod/gates', { body: {} })
+  await callApi(started, 'PUT', '/api/v1/views/prod/freeze', { body: { reason: 'audit' } })
+  t.strictSame([await channel('DELETE'), await channel('POST')], [200, 201])
+  t.match(await promote('prod', [web]), refused('freeze', 'prod is frozen by admin: audit'))
+})
+
+test('who may not change a view does not do so by deleting releases', async (t) => {
+  const releases = await makeReleases(started, `acme/base/1.0/${STAMP}`, `acme/base/2.0/${STAMP}`)
+  for (const gates of [{ promoters: ['lead'] }, { approval: {} }]) {
+    const view = await viewWith(gates, 'highest')
+    await move(started, 'promote', view, releases)
+    const { status } = await ask(`${started.url}/v1/depot/pkgs/acme/base/2.0/${STAMP}?target=x86_64-linux`, {
+      method: 'DELETE',
+      headers: bearer(ci),
+    })
+    t.equal(status, 422)
+    t.match(await callApi(started, 'GET', `/api/v1/views/${view}/latest/acme/base`), {
+      body: { ident: `acme/base/2.0/${STAMP}` },
+    })
+  }
+})
+
+test('who is named for a view changes nothing there that they may not see', async (t) => {
+  const [open, hidden] = (await makeReleases(
+    started,
+    `umbrella/seen/1.0/${STAMP}`,
+    `umbrella/seen/2.0/${STAMP}`,
+  )) as [ReleaseRow, ReleaseRow]
+  await setVisibility(started, hidden.ident, 'private')
+  const view = await viewWith({ promoters: ['stranger'] })
+  await move(started, 'promote', view, [hidden])
+  const answers = [
+    await promote(view, [open], {}, stranger),
+    await post(view, 'rollbacks', { to: 0 }, stranger),
+    await post(view, 'reverts', { revision: 1 }, stranger),
+  ]
+  for (const answer of answers) {
+    t.match(answer, {
+      status: 403,
+      differences: '',
+      body: { detail: 'this would change releases that stranger may not see' },
+    })
+    t.notOk(answer.text.includes(hidden.ident))
+  }
+})
+
+test('a token narrowed to origins neither freezes nor thaws, and approves and rejects for its origins alone', async (t) => {
+  const view = await viewWith({
+    promoters: ['ci', 'lead'],
+    approval: { approvers: ['lead'], expires_seconds: 3_600 },
+  })
+  const narrow = await started.actor('lead', { origins: ['acme'] })
+  const { writer } = started.depot
+  const forbidden = { code: 'forbidden' }
+  await t.rejects(
+    writer.submit({ kind: 'freeze', input: { view, reason: 'stop' }, actor: narrow }),
+    forbidden,
+  )
+  await callApi(started, 'PUT', `/api/v1/views/${view}/freeze`, { body: { reason: 'stop' } })
+  await t.rejects(writer.submit({ kind: 'thaw', input: { view }, actor: narrow }), forbidden)
+  await callApi(started, 'DELETE', `/api/v1/views/${view}/freeze`)
+  const propose = async (release: ReleaseRow) =>
+    String((await post(view, 'proposals', { releases: [release] })).body?.['plan'])
+  const decide = (kind: 'approve' | 'reject', plan: string) =>
+    writer.submit({ kind, input: { plan, nextToken: `next-${plan}` }, actor: narrow })
+  const theirs = await propose(curl)
+  await t.rejects(decide('approve', theirs), forbidden)
+  await t.rejects(decide('reject', theirs), forbidden)
+  t.match(await decide('approve', await propose(web)), { outcome: { revision: 1 } })
+  t.match(await decide('reject', await propose(app1)), { end: { how: 'rejected' } })
+})

@@ -1,0 +1,438 @@
+import tap, { test } from 'tap'
+import type { Scope } from '../../../../src/access/access.ts'
+import { callApi } from '../../../support/call-api.ts'
+import { makeReleases, makeView, setVisibility } from '../../../support/release-rows.ts'
+import { startDepot } from '../../../support/start-depot.ts'
+
+const [APP1, APP2, WEB1, OTHER] = [
+  'acme/app/1.0.0/20260101000000',
+  'acme/app/2.0.0/20260101000000',
+  'acme/web/1.0.0/20260101000000',
+  'umbrella/app/1.0.0/20260101000000',
+]
+const WINDOWS = 'acme/tool/1.0.0/20260101000000'
+const BOTH = 'acme/both/1.0.0/20260101000000'
+const PRIVATE = 'acme/secret/1.0.0/20260101000000'
+
+const started = await startDepot(tap)
+await makeReleases(
+  started,
+  APP1,
+  APP2,
+  WEB1,
+  OTHER,
+  PRIVATE,
+  `${WINDOWS} for x86_64-windows`,
+  `${BOTH} for aarch64-linux`,
+  `${BOTH} for x86_64-windows`,
+)
+await setVisibility(started, PRIVATE, 'private')
+
+/** An account that may promote in acme, with a token that may be narrowed. */
+async function maintainer(name: string, scope?: Scope): Promise<string> {
+  const token = await started.account(name, scope)
+  await callApi(started, 'PUT', `/api/v1/origins/acme/members/${name}`, { body: { role: 'maintainer' } })
+  return token
+}
+const ci = await maintainer('ci')
+const member = await started.account('member')
+await callApi(started, 'PUT', '/api/v1/origins/acme/members/member', { body: { role: 'member' } })
+
+let views = 0
+async function freshView(): Promise<string> {
+  views += 1
+  await makeView(started, `view-${views}`, 'promoted')
+  return `/api/v1/views/view-${views}`
+}
+
+const of = (...idents: string[]) => ({ releases: idents.map((ident) => ({ ident })) })
+
+test('a set is promoted in one revision, and the answer says what it did', async (t) => {
+  const view = await freshView()
+  const answer = await callApi(started, 'POST', `${view}/promotions`, {
+    token: ci,
+    body: { ...of(APP1, WEB1), reason: 'train 7' },
+  })
+  t.equal(answer.differences, '')
+  t.match(answer, {
+    status: 200,
+    headers: { etag: '"1"' },
+    body: {
+      revision: 1,
+      changed: true,
+      releases: [
+        { ident: APP1, target: 'x86_64-linux', change: 'added', from: null },
+        { ident: WEB1, change: 'added' },
+      ],
+      pointers: [
+        { package: 'acme/app', from: null, to: APP1 },
+        { package: 'acme/web', to: WEB1 },
+      ],
+    },
+  })
+  t.match(await callApi(started, 'GET', `${view}/revisions/1`), {
+    differences: '',
+    body: { act: 'promote', actor: 'ci', reason: 'train 7', joined: [{ ident: APP1 }, { ident: WEB1 }] },
+  })
+})
+
+test('a demotion says what left and what latest answers now', async (t) => {
+  const view = await freshView()
+  for (const ident of [APP1, APP2])
+    await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(ident) })
+  const answer = await callApi(started, 'POST', `${view}/demotions`, { token: ci, body: of(APP2) })
+  t.match(answer, {
+    status: 200,
+    differences: '',
+    body: {
+      revision: 3,
+      releases: [{ ident: APP2, change: 'removed' }],
+      pointers: [{ from: APP2, to: APP1 }],
+    },
+  })
+  t.match(await callApi(started, 'POST', `${view}/demotions`, { token: ci, body: of(APP2) }), {
+    status: 409,
+    differences: '',
+    body: { code: 'not_member' },
+  })
+})
+
+test('what changes nothing is answered as unchanged, with the revision the view is at', async (t) => {
+  const view = await freshView()
+  await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(APP1) })
+  t.match(await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(APP1) }), {
+    status: 200,
+    differences: '',
+    body: { revision: 1, changed: false, releases: [{ change: 'unchanged' }], pointers: [] },
+  })
+})
+
+test('a stale expectation is refused, in the body or as If-Match, and changes nothing', async (t) => {
+  const view = await freshView()
+  await callApi(started, 'POST', `${view}/promotions`, {
+    token: ci,
+    body: { ...of(APP1), expect_revision: 0 },
+  })
+  const stale = { status: 412, differences: '', body: { code: 'stale_revision' } }
+  t.match(
+    await callApi(started, 'POST', `${view}/promotions`, {
+      token: ci,
+      body: { ...of(APP2), expect_revision: 0 },
+    }),
+    stale,
+  )
+  t.match(
+    await callApi(started, 'POST', `${view}/promotions`, {
+      token: ci,
+      body: of(APP2),
+      headers: { 'if-match': '"0"' },
+    }),
+    stale,
+  )
+  t.match(
+    await callApi(started, 'POST', `${view}/promotions`, {
+      token: ci,
+      body: of(APP2),
+      headers: { 'if-match': '"1"' },
+    }),
+    { status: 200, body: { revision: 2 } },
+  )
+})
+
+test('the entity tag that a view was read under is good as If-Match, whoever read it in whatever form', async (t) => {
+  const view = await freshView()
+  for (const [read, release] of [
+    [view, APP1],
+    [`${view}?format=text`, APP2],
+  ] as const) {
+    const { headers } = await callApi(started, 'GET', read, { token: ci })
+    const tag = { 'if-match': String(headers['etag']) }
+    t.match(
+      await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(release), headers: tag }),
+      { status: 200 },
+    )
+    t.match(
+      await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(release), headers: tag }),
+      { status: 412 },
+    )
+  }
+})
+
+test('an If-Match that is no revision, or is another than expect_revision, is refused', async (t) => {
+  const view = await freshView()
+  for (const tag of ['"abc"', 'W/"1"', '1'])
+    t.match(
+      await callApi(started, 'POST', `${view}/promotions`, {
+        token: ci,
+        body: of(APP1),
+        headers: { 'if-match': tag },
+      }),
+      { status: 400, differences: '' },
+      tag,
+    )
+  t.match(
+    await callApi(started, 'POST', `${view}/promotions`, {
+      token: ci,
+      body: { ...of(APP1), expect_revision: 0 },
+      headers: { 'if-match': '"1"' },
+    }),
+    { status: 400 },
+  )
+})
+
+test('a retry with its key gets the answer it got, and no second revision', async (t) => {
+  const view = await freshView()
+  const retry = {
+    token: ci,
+    body: { ...of(APP1), expect_revision: 0 },
+    headers: { 'idempotency-key': 'build-17' },
+  }
+  const [first, second] = await Promise.all([
+    callApi(started, 'POST', `${view}/promotions`, retry),
+    callApi(started, 'POST', `${view}/promotions`, retry),
+  ])
+  t.equal(first.status, 200)
+  t.equal(second.text, first.text)
+  await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(APP2) })
+  t.equal((await callApi(started, 'POST', `${view}/promotions`, retry)).text, first.text)
+  t.match(await callApi(started, 'GET', view), { body: { revision: 2 } })
+})
+
+test('a key that came before with another body, act or view is refused', async (t) => {
+  const view = await freshView()
+  const headers = { 'idempotency-key': 'build-18' }
+  await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(APP1), headers })
+  const mismatch = { status: 422, differences: '', body: { code: 'idempotency_mismatch' } }
+  t.match(
+    await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(APP2), headers }),
+    mismatch,
+  )
+  t.match(
+    await callApi(started, 'POST', `${view}/demotions`, { token: ci, body: of(APP1), headers }),
+    mismatch,
+  )
+  t.match(
+    await callApi(started, 'POST', `${await freshView()}/promotions`, { token: ci, body: of(APP1), headers }),
+    mismatch,
+  )
+  t.match(
+    await callApi(started, 'POST', `${await freshView()}/promotions`, { body: of(APP1), headers }),
+    { status: 200 },
+    "another account's key is another key",
+  )
+})
+
+test('a key counts the body, not its order or spacing', async (t) => {
+  const view = await freshView()
+  const headers = { 'idempotency-key': 'build-19' }
+  await callApi(started, 'POST', `${view}/promotions`, {
+    token: ci,
+    body: `{"reason":"r","releases":[{"target":"x86_64-linux","ident":"${APP1}"}]}`,
+    headers,
+  })
+  t.match(
+    await callApi(started, 'POST', `${view}/promotions`, {
+      token: ci,
+      body: { releases: [{ ident: APP1, target: 'x86_64-linux' }], reason: 'r' },
+      headers,
+    }),
+    { status: 200, body: { changed: true } },
+  )
+})
+
+test('a release without a target is that for x86_64-linux, or the only one there is', async (t) => {
+  const view = await freshView()
+  t.match(await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(APP1, WINDOWS) }), {
+    status: 200,
+    body: { releases: [{ target: 'x86_64-linux' }, { target: 'x86_64-windows' }] },
+  })
+  t.match(await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(APP1, BOTH) }), {
+    status: 400,
+    differences: '',
+    body: { errors: [{ pointer: '/releases/1/target', detail: /aarch64-linux, x86_64-windows/ }] },
+  })
+})
+
+test('everything that is wrong with a body is named at once', async (t) => {
+  const view = await freshView()
+  const body = {
+    releases: [{ ident: 'acme/app' }, { ident: APP1, target: 'pdp-11' }, { ident: APP1, version: 1 }],
+    because: 'x',
+  }
+  t.match(await callApi(started, 'POST', `${view}/promotions`, { token: ci, body }), {
+    status: 400,
+    differences: '',
+    body: {
+      errors: [
+        { pointer: '/releases/0/ident' },
+        { pointer: '/releases/1/target' },
+        { pointer: '/releases/2/version' },
+        { pointer: '/because' },
+      ],
+    },
+  })
+  t.match(await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: { releases: [] } }), {
+    status: 400,
+    body: { errors: [{ pointer: '/releases' }] },
+  })
+  t.match(
+    await callApi(started, 'POST', `${view}/promotions`, {
+      token: ci,
+      body: of(APP1),
+      headers: { 'idempotency-key': 'with space' },
+    }),
+    { status: 400 },
+  )
+})
+
+test('a body that is too large is called that', async (t) => {
+  const body = { ...of(APP1), reason: 'x'.repeat(2 * 1024 * 1024) }
+  for (const [url, room] of [
+    [`${await freshView()}/rollbacks`, false],
+    ['/api/v1/plans/none/apply', false],
+    [`${await freshView()}/demotions`, true],
+  ] as const) {
+    const answer = await callApi(started, 'POST', url, { token: ci, body })
+    t.match(answer, { status: room ? 400 : 413, body: { code: room ? 'invalid_request' : 'too_large' } }, url)
+    t.ok(answer.text.length < 10_000)
+  }
+})
+
+test('a body of many fields or values, or a deep one, is refused before it is taken apart, in a short answer', async (t) => {
+  const view = await freshView()
+  const fields = Object.fromEntries(Array.from({ length: 200_000 }, (_, index) => [`field-${index}`, index]))
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+  for (const body of [
+    fields,
+    { releases: Array.from({ length: 200_000 }, () => 0) },
+    `{"releases":${deep}}`,
+    { ['k'.repeat(100_000)]: 1 },
+  ]) {
+    const answer = await callApi(started, 'POST', `${view}/promotions`, { token: ci, body })
+    t.match(answer, { status: 413, body: { code: 'too_large' } })
+    t.ok(answer.text.length < 1_000, answer.text.slice(0, 1_000))
+  }
+})
+
+test('of many things that are wrong some tens are named, and how many more there are, in the answer and in the log', async (t) => {
+  const releases = Array.from({ length: 5_000 }, (_, index) => ({
+    ident: `${'x'.repeat(200)}-${index}`,
+    ['y'.repeat(200)]: 1,
+  }))
+  const answer = await callApi(started, 'POST', `${await freshView()}/promotions`, {
+    token: ci,
+    body: { releases },
+  })
+  t.match(answer, { status: 400, differences: '', body: { detail: /and 9950 more/ } })
+  t.match(answer.body?.['errors'], { length: 50 })
+  t.ok(answer.text.length < 50_000, `${answer.text.length} characters`)
+  const line = started.logged.find((logged) => logged['request'] === answer.headers['x-request-id'])
+  t.ok(JSON.stringify(line).length < 3_000, `${JSON.stringify(line).length} characters`)
+})
+
+test('who may not change the view is told so before the body is read', async (t) => {
+  const view = await freshView()
+  const elsewhere = await maintainer('not-here', { views: ['delivered'] })
+  const reader = await maintainer('only-reads', { actions: ['read'] })
+  const named = await freshView()
+  await callApi(started, 'PUT', `${named}/gates`, { body: { promoters: ['member'] } })
+  for (const what of ['promotions', 'demotions', 'rollbacks', 'reverts', 'plans', 'proposals', 'previews']) {
+    // What is no JSON would be refused as that, if it were read.
+    const ask = async (url: string, token: string | null) =>
+      callApi(started, 'POST', `${url}/${what}`, { token, body: '{' })
+    t.match(await ask(view, null), { status: 401 }, what)
+    for (const token of [elsewhere, reader, member]) t.match(await ask(view, token), { status: 403 }, what)
+    t.match(await ask(named, ci), { status: 403 }, `${what}, which names its promoters`)
+    t.match(await ask('/api/v1/views/nowhere', ci), { status: 404 }, what)
+    t.match(await ask(view, ci), { status: 400 }, `${what} by who may`)
+  }
+})
+
+test('releases that are not there are all named, and nothing was done', async (t) => {
+  const view = await freshView()
+  t.match(
+    await callApi(started, 'POST', `${view}/promotions`, {
+      token: ci,
+      body: of(APP1, 'acme/app/7/1', 'acme/app/8/1'),
+    }),
+    {
+      status: 404,
+      differences: '',
+      body: { code: 'not_found', errors: [{ pointer: '/releases/1' }, { pointer: '/releases/2' }] },
+    },
+  )
+  t.match(await callApi(started, 'GET', view), { body: { revision: 0 } })
+})
+
+test('who may: maintainers of every origin that is named, and administrators of the depot', async (t) => {
+  const view = await freshView()
+  const ask = async (token: string | null, ...idents: string[]) =>
+    (await callApi(started, 'POST', `${view}/promotions`, { token, body: of(...idents) })).status
+  t.equal(await ask(null, APP1), 401)
+  t.equal(await ask(member, APP1), 403)
+  t.equal(await ask(ci, APP1, OTHER), 403)
+  t.match(await callApi(started, 'GET', view), { body: { revision: 0 } })
+  t.equal(await ask(ci, APP1), 200)
+  t.equal((await callApi(started, 'POST', `${view}/promotions`, { body: of(APP2, OTHER) })).status, 200)
+})
+
+test('a token that is narrowed reaches only so far', async (t) => {
+  const view = await freshView()
+  const elsewhere = await maintainer('elsewhere', { views: ['delivered'] })
+  const reader = await maintainer('reader', { actions: ['read'] })
+  const stranger = await maintainer('stranger', { origins: ['umbrella'] })
+  for (const token of [elsewhere, reader, stranger])
+    t.match(await callApi(started, 'POST', `${view}/promotions`, { token, body: of(APP1) }), {
+      status: 403,
+      differences: '',
+    })
+  t.match(
+    await callApi(started, 'POST', '/api/v1/views/delivered/promotions', {
+      token: elsewhere,
+      body: of(APP1),
+    }),
+    { status: 200 },
+  )
+})
+
+test('a token that may only promote promotes what only its origin sees', async (t) => {
+  const pipeline = await maintainer('pipeline', { actions: ['promote'] })
+  t.match(
+    await callApi(started, 'POST', `${await freshView()}/promotions`, { token: pipeline, body: of(PRIVATE) }),
+    { status: 200, differences: '' },
+  )
+})
+
+test('a view that is not there, and unstable, refuse', async (t) => {
+  t.match(await callApi(started, 'POST', '/api/v1/views/nowhere/promotions', { token: ci, body: of(APP1) }), {
+    status: 404,
+    differences: '',
+  })
+  t.match(await callApi(started, 'POST', '/api/v1/views/unstable/demotions', { token: ci, body: of(APP1) }), {
+    status: 409,
+    differences: '',
+    body: { code: 'refused' },
+  })
+})
+
+test('the log names each promotion, who asked and why not, and never a token', async (t) => {
+  const view = await freshView()
+  const done = await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(APP1, WEB1) })
+  const refused = await callApi(started, 'POST', `${view}/promotions`, { token: member, body: of(APP2) })
+  const line = (answer: typeof done) =>
+    started.logged.find((logged) => logged['request'] === answer.headers['x-request-id'])
+  t.match(line(done), {
+    msg: 'request',
+    account: 'ci',
+    status: 200,
+    path: `${view}/promotions`,
+    subject: `promote ${APP1} and 1 more, ${view.slice('/api/v1/views/'.length)}`,
+  })
+  t.match(line(refused), {
+    account: 'member',
+    status: 403,
+    refusal: /^forbidden: member is not a maintainer of any origin/,
+  })
+  const log = JSON.stringify(started.logged)
+  for (const token of [ci, member]) t.notOk(log.includes(token))
+})
