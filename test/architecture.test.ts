@@ -177,7 +177,7 @@ const SAID_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => 
   'the clock is handed in': [
     /Date\.now\(|new Date\(\)/,
     (file) =>
-      ['depot/open.ts', 'main.ts', 'http/habitat/fast-path.ts'].includes(file) || inFolder('cli')(file),
+      ['depot/open.ts', 'main.ts', 'http/habitat/polls/fast-path.ts'].includes(file) || inFolder('cli')(file),
   ],
 }
 

@@ -9,7 +9,7 @@ import { Answers } from '../../src/answers/answers.ts'
 import { keepingStatements } from '../../src/database/connection.ts'
 import { StablePlanDialect } from '../../src/database/dialect.ts'
 import type { Schema } from '../../src/database/schema.ts'
-import { renderPackage, renderPackageBriefly } from '../../src/http/habitat/wire.ts'
+import { renderPackage, renderPackageBriefly } from '../../src/http/habitat/conventions/shapes.ts'
 import { buildServer } from '../../src/http/server.ts'
 import {
   findBlob,

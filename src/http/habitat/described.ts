@@ -1,6 +1,6 @@
-import { LIST_ROUTES } from './described-lists.ts'
-import { ORIGIN_ROUTES } from './described-origins.ts'
-import { PEOPLE_ROUTES } from './described-people.ts'
+import { LIST_ROUTES } from './packages/descriptions.ts'
+import { ORIGIN_ROUTES } from './origins/descriptions.ts'
+import { PEOPLE_ROUTES } from './accounts/descriptions.ts'
 import {
   NOT_FOUND,
   PARAMETERS,
@@ -12,8 +12,8 @@ import {
   object,
   shape,
   text,
-} from './describing.ts'
-import type { Description, Schema } from './describing.ts'
+} from './conventions/describing.ts'
+import type { Description, Schema } from './conventions/describing.ts'
 
 // Describes the Habitat routes for openapi.yaml. The descriptions are separate from the routes because they
 // are not enforced: reads refuse nothing, and the protocol documents define the answer to an invalid ident.

@@ -11,7 +11,7 @@ import { STATES, stateOf } from '../../webhooks/progress.ts'
 import type { Webhooks } from '../../delivery/webhooks.ts'
 import type { PendingAnswers } from '../requests/pending-answers.ts'
 import type { ReceivedBodies } from '../requests/received-bodies.ts'
-import type { FastAnswer } from '../habitat/fast-path.ts'
+import type { FastAnswer } from '../habitat/polls/fast-path.ts'
 
 const REQUEST_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
 const COMMIT_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]

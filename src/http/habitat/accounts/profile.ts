@@ -1,0 +1,86 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import type { Session } from '../../../access/access.ts'
+import { getAccountById } from '../../../accounts/account-store.ts'
+import { expectOwnAccount, expectWholeAccount } from '../../../access/rights.ts'
+import { findProfileToken } from '../../../accounts/profile-token-store.ts'
+import { generateToken, hashToken } from '../../../accounts/token.ts'
+import { actorOf } from '../../requests/request.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { signedIn } from '../../requests/rights.ts'
+import { idOf } from '../conventions/parameters.ts'
+import type { HabitatRequest } from '../conventions/parameters.ts'
+import { readJson } from '../conventions/body.ts'
+import { NO_CACHE } from '../polls/package-reply.ts'
+import { wireProfile, wireToken } from './shapes.ts'
+
+const ChangedProfile = z.object({ email: z.string().min(1).max(254) })
+
+/** habitat-today.md 3.4 and 6, Profile. */
+export function profileRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+  app.get('/profile', async (request: HabitatRequest, reply) => {
+    const account = await getAccountById(depot.db, signedIn(request, 'read').accountId)
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(wireProfile(account)))
+  })
+
+  app.patch('/profile', async (request: HabitatRequest, reply) => {
+    const caller = signedIn(request, 'manage')
+    const { accountId } = caller
+    expectOwnAccount(caller, accountId)
+    const { email } = await readJson(request, depot, { what: 'the profile', shape: ChangedProfile })
+    await depot.writer.submit({
+      kind: 'changeEmail',
+      input: { accountId, email },
+      actor: actorOf(request, 'habitat'),
+    })
+    return reply.send()
+  })
+}
+
+/**
+ * Each account has one token made here; a new one replaces it. Tokens from `hart-depot token add` are not
+ * affected.
+ */
+export function profileTokenRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+  app.get('/profile/access-tokens', async (request: HabitatRequest, reply) => {
+    const token = await findProfileToken(depot.db, signedIn(request, 'read').accountId)
+    const tokens = token === undefined ? [] : [wireToken(token)]
+    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify({ tokens }))
+  })
+
+  app.post('/profile/access-tokens', async (request: HabitatRequest, reply) => {
+    const { accountId, expiresAt } = wholeAccount(request)
+    const token = generateToken()
+    const input = { accountId, hash: hashToken(token), ...(expiresAt !== undefined && { expiresAt }) }
+    const made = await depot.writer.submit({
+      kind: 'replaceProfileToken',
+      input,
+      actor: actorOf(request, 'habitat'),
+    })
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(wireToken(made, token)))
+  })
+
+  app.delete('/profile/access-tokens/:id', async (request: HabitatRequest, reply) => {
+    const { accountId } = wholeAccount(request)
+    const tokenId = idOf(request)
+    await depot.writer.submit({
+      kind: 'revokeOwnToken',
+      input: { accountId, tokenId },
+      actor: actorOf(request, 'habitat'),
+    })
+    return reply.send()
+  })
+}
+
+/** Returns the caller. Throws `forbidden` for a narrowed token, which must not make a wider one. */
+function wholeAccount(request: FastifyRequest): Session {
+  const caller = signedIn(request, 'manage')
+  expectWholeAccount(caller, caller.accountId)
+  return caller
+}

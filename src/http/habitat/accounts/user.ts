@@ -1,0 +1,34 @@
+import type { FastifyInstance } from 'fastify'
+import { allowsOrigin } from '../../../access/access.ts'
+import { listInvitationsOf } from '../../../origins/invitation-store.ts'
+import { listOriginsOf } from '../../../origins/origin-store.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { signedIn } from '../../requests/rights.ts'
+import type { HabitatRequest } from '../conventions/parameters.ts'
+import { NO_CACHE } from '../polls/package-reply.ts'
+import { wireInvitation, wireOwnOrigin } from './shapes.ts'
+
+/** habitat-today.md 3.4 and 6. Returns what belongs to the caller, in all origins. */
+export function userReads(app: FastifyInstance, { depot }: RouteContext): void {
+  app.get('/user/invitations', async (request: HabitatRequest, reply) => {
+    const caller = signedIn(request, 'read')
+    const invitations = (await listInvitationsOf(depot.db, caller.accountId)).filter(({ origin }) =>
+      allowsOrigin(caller, origin),
+    )
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(invitations.map(wireInvitation)))
+  })
+
+  app.get('/user/origins', async (request: HabitatRequest, reply) => {
+    const caller = signedIn(request, 'read')
+    const origins = (await listOriginsOf(depot.db, caller.accountId)).filter(({ name }) =>
+      allowsOrigin(caller, name),
+    )
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(origins.map(wireOwnOrigin)))
+  })
+}

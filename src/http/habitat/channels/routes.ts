@@ -1,0 +1,183 @@
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { audienceOf, audienceOfChanges, hasRole } from '../../../access/access.ts'
+import type { Audience, Session } from '../../../access/access.ts'
+import { DepotError } from '../../../errors.ts'
+import type { Depot } from '../../../depot/open.ts'
+import { formatIdent } from '../../../package/ident.ts'
+import type { Target } from '../../../package/target.ts'
+import { findRelease } from '../../../releases/release-store.ts'
+import { listChannelNames } from '../../../channels/channel-store.ts'
+import type { PromotionOutcome } from '../../../commands/views/make-revision.ts'
+import type { BulkOutcome } from '../../../commands/views/promote-all.ts'
+import { STAYING_CHANNELS, UNSTABLE } from '../../../views/view.ts'
+import { replyHabitat } from '../../requests/error-reply.ts'
+import { actorOf } from '../../requests/request.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { mayPromote } from '../../requests/rights.ts'
+import {
+  flagOf,
+  identOf,
+  identTextOf,
+  targetOrDefault,
+  parseTarget,
+  query,
+} from '../conventions/parameters.ts'
+import type { HabitatRequest } from '../conventions/parameters.ts'
+import { pollRoute } from '../polls/route.ts'
+import { wireChannel } from '../conventions/shapes.ts'
+
+/** habitat-today.md 3.2. answer-poll.ts decides what a channel means below a view's URL. */
+export function channelReads(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
+  app.get(
+    `${place}/channels/:origin/:channel/pkgs/:name/latest`,
+    pollRoute(answers, { isLatest: true, isChannel: true }),
+  )
+  app.get(
+    `${place}/channels/:origin/:channel/pkgs/:name/:version/latest`,
+    pollRoute(answers, { isLatest: true, isChannel: true }),
+  )
+  app.get(
+    `${place}/channels/:origin/:channel/pkgs/:name/:version/:release`,
+    pollRoute(answers, { isLatest: false, isChannel: true }),
+  )
+  app.get(`${place}/channels/:origin`, async (request: HabitatRequest, reply) => {
+    const names = await listChannelNames(depot.db, request.params.origin, {
+      audience: audienceOf(request.caller),
+      withSandboxes: flagOf(request, 'sandbox'),
+    })
+    return reply.type('application/json').send(JSON.stringify(names.map((name) => ({ name }))))
+  })
+}
+
+/**
+ * habitat-today.md 3.2. Callers without the role get 401 here. Callers without a right unknown to Builder get
+ * 403 with the reason.
+ */
+export function channelWrites(app: FastifyInstance, context: RouteContext, mount: string): void {
+  void app.register(async (scope) => {
+    scope.setErrorHandler(async (error, request, reply) =>
+      replyHabitat(await toBuilderError(error, request as HabitatRequest, context.depot), request, reply),
+    )
+    writeRoutes(scope, context, mount)
+  })
+}
+
+function writeRoutes(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
+  app.post(`${mount}/channels/:origin/:channel`, async (request: HabitatRequest, reply) => {
+    const { origin, channel } = request.params
+    request.subject = `channel ${channel} of ${origin}`
+    const { accountId: ownerId } = mayChange(request)
+    const declared = await depot.writer.submit({
+      kind: 'declareChannel',
+      input: { origin, name: channel, ownerId },
+      actor: actorOf(request, 'habitat'),
+    })
+    return reply
+      .code(201)
+      .type('application/json')
+      .send(JSON.stringify(wireChannel(declared, origin, channel)))
+  })
+  app.delete(`${mount}/channels/:origin/:channel`, async (request: HabitatRequest, reply) => {
+    const { origin, channel } = request.params
+    request.subject = `channel ${channel} of ${origin}`
+    mayChange(request)
+    if (STAYING_CHANNELS.includes(channel))
+      throw new DepotError('refused', `the channel ${channel} cannot be deleted`)
+    await depot.writer.submit({
+      kind: 'removeChannel',
+      input: { origin, name: channel },
+      actor: actorOf(request, 'habitat'),
+    })
+    return reply.send()
+  })
+  const move = (kind: 'promote' | 'demote') => async (request: HabitatRequest, reply: FastifyReply) => {
+    const view = request.params.channel
+    if (kind === 'demote' && view === UNSTABLE)
+      throw new DepotError('refused', `releases cannot be demoted from ${UNSTABLE}`)
+    const session = mayChange(request)
+    const ident = formatIdent(identOf(request))
+    request.subject = `${ident}, ${view}`
+    const target = await targetToPromote(request, depot, audienceOfChanges(session))
+    const outcome = await depot.writer.submit({
+      kind,
+      input: { view, releases: [{ ident, target }] },
+      actor: actorOf(request, 'habitat'),
+    })
+    return replyPromotion(reply, outcome, target)
+  }
+  /**
+   * habitat-today.md 6, Channels: rights are checked first, even without a destination channel; then
+   * impossible requests.
+   */
+  const moveAll =
+    (kind: 'promoteAll' | 'demoteAll') => async (request: HabitatRequest, reply: FastifyReply) => {
+      const { origin, channel: source } = request.params
+      const target = query(request, 'channel') ?? ''
+      request.subject = `all of ${origin} in ${source}, ${target}`
+      const session = mayChange(request, target)
+      if (target === '') throw new DepotError('invalid_request', 'the destination channel is missing')
+      const outcome = await depot.writer.submit({
+        kind,
+        input: { origin, source, target, ownerId: session.accountId },
+        actor: actorOf(request, 'habitat'),
+      })
+      return reply.headers(movedHeaders(outcome)).send()
+    }
+  app.put(`${mount}/channels/:origin/:channel/pkgs/promote`, moveAll('promoteAll'))
+  app.put(`${mount}/channels/:origin/:channel/pkgs/demote`, moveAll('demoteAll'))
+  app.put(`${mount}/channels/:origin/:channel/pkgs/:name/:version/:release/promote`, move('promote'))
+  app.put(`${mount}/channels/:origin/:channel/pkgs/:name/:version/:release/demote`, move('demote'))
+}
+
+/**
+ * Returns the target of the release to promote: the one in the query, even if no such release exists; else
+ * that of the client or the default; else, because the clients of 2016 know no targets, any existing one.
+ * Throws `not_found` and `target_malformed`.
+ */
+export async function targetToPromote(
+  request: HabitatRequest,
+  depot: Depot,
+  audience: Audience,
+): Promise<Target> {
+  const named = parseTarget(request)
+  if (named !== undefined) return named
+  const ident = identTextOf(request)
+  const found =
+    (await findRelease(depot.db, ident, targetOrDefault(request), audience)) ??
+    (await findRelease(depot.db, ident, undefined, audience))
+  if (found === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
+  return found.target
+}
+
+/** Replies with an empty 200. The headers describe the outcome. */
+export function replyPromotion(reply: FastifyReply, outcome: PromotionOutcome, target: Target): FastifyReply {
+  return reply.headers({ ...movedHeaders(outcome), 'depot-target': target }).send()
+}
+
+function movedHeaders({ view, revision, isChanged }: BulkOutcome): Record<string, string | number> {
+  return { 'depot-view': view, 'depot-revision': revision, 'depot-changed': String(isChanged) }
+}
+
+function mayChange(request: HabitatRequest, view = request.params.channel): Session {
+  return mayPromote(request, request.params.origin, view)
+}
+
+/**
+ * Replaces `forbidden` by `unauthenticated` if the account currently lacks the role that Builder requires.
+ * Otherwise the token or a rule of the view refuses, and hab must show the reason: it prints the message of a
+ * 403, and hides that of a 401.
+ */
+async function toBuilderError(
+  error: unknown,
+  { headers, params }: HabitatRequest,
+  { authenticator }: Depot,
+): Promise<unknown> {
+  if (!(error instanceof DepotError) || error.code !== 'forbidden') return error
+  try {
+    const caller = await authenticator.identify(headers.authorization)
+    if (caller !== undefined && hasRole({ ...caller, scope: {} }, params.origin, 'maintainer')) return error
+  } catch (cause) {
+    return cause // the token was revoked in the meantime
+  }
+  return new DepotError('unauthenticated', error.message, { cause: error })
+}

@@ -1,0 +1,117 @@
+import type { FastifyRequest } from 'fastify'
+import { DepotError, quote } from '../../../errors.ts'
+import { makeIdent } from '../../../package/ident.ts'
+import type { Ident } from '../../../package/ident.ts'
+import { DEFAULT_TARGET, isTarget, targetMalformed } from '../../../package/target.ts'
+import type { Target } from '../../../package/target.ts'
+import { clientTarget } from '../polls/answer-poll.ts'
+import type { Poll } from '../polls/answer-poll.ts'
+
+// Parses the URL and headers of requests to the Habitat routes.
+
+/** The path parameters of all routes. A handler reads only those of its own route. */
+export interface PathParameters {
+  readonly view: string | undefined
+  readonly channel: string
+  readonly origin: string
+  readonly name: string
+  readonly version: string | undefined
+  readonly release: string
+  readonly revision: string
+  readonly visibility: string
+  /** The search terms. */
+  readonly words: string
+  readonly account: string
+  /** The type of an integration. */
+  readonly type: string
+  /** The id of an invitation or a token. */
+  readonly id: string
+}
+
+export type HabitatRequest = FastifyRequest<{
+  Params: PathParameters
+  Querystring: Record<string, string | string[] | undefined>
+}>
+
+/** Throws `ident_malformed`. */
+export function identOf({ params: { origin, name, version = '', release } }: HabitatRequest): Ident {
+  return makeIdent({ origin, name, version, release })
+}
+
+/** Returns the text of an ident without validating it: a read of an invalid ident finds nothing. */
+export function identTextOf({ params: { origin, name, version = '', release } }: HabitatRequest): string {
+  return `${origin}/${name}/${version}/${release}`
+}
+
+/** Parses the id of an invitation or a token. Throws `invalid_value`. */
+export function idOf({ params: { id } }: HabitatRequest): number {
+  if (!/^\d{1,19}$/.test(id)) throw new DepotError('invalid_value', `${quote(id)} is not an id`)
+  return Number(id)
+}
+
+export function query(request: HabitatRequest, name: string): string | undefined {
+  const value = request.query[name]
+  return Array.isArray(value) ? value[0] : value
+}
+
+/** Parses the target in the query. Throws `target_malformed`. */
+export function parseTarget(request: HabitatRequest): Target | undefined {
+  const text = query(request, 'target')
+  if (text === undefined || text === '') return undefined
+  if (isTarget(text)) return text
+  throw targetMalformed(text, { builderText: `Invalid package target '${text}'` }) // habitat-today.md 6, Packages
+}
+
+/** Returns the target in the query, or else that of the client, or else the default. */
+export function targetOrDefault(request: HabitatRequest): Target {
+  return parseTarget(request) ?? clientTarget(request.headers['user-agent']) ?? DEFAULT_TARGET
+}
+
+/** Parses a poll. Throws `target_malformed`. */
+export function pollOf(
+  request: HabitatRequest,
+  { isLatest, isChannel }: { isLatest: boolean; isChannel: boolean },
+): Poll {
+  const { view, channel, origin, name, version, release } = request.params
+  const path = {
+    view,
+    channel: isChannel ? channel : undefined,
+    origin,
+    name,
+    version,
+    release: isLatest ? undefined : release,
+  }
+  return { ...path, target: parseTarget(request), userAgent: request.headers['user-agent'] }
+}
+
+/** The page size of current lists (habitat-today.md 3.5). */
+export const PAGE = 50
+
+/** Parses `range`, a zero-based offset or a negative number. Throws `invalid_request`. */
+export function rangeOf(request: HabitatRequest): number {
+  const text = query(request, 'range')
+  if (text === undefined || text === '') return 0
+  if (!/^-?\d{1,15}$/.test(text))
+    throw new DepotError('invalid_request', `range must be a number, not ${quote(text)}`)
+  return Number(text)
+}
+
+/** Like {@link rangeOf}, with 0 for negative numbers. */
+export function offsetOf(request: HabitatRequest): number {
+  return Math.max(0, rangeOf(request))
+}
+
+/**
+ * Returns the page that contains an offset. Most lists start there, not at the offset (habitat-today.md 3.5).
+ */
+export function pageAt(offset: number): { offset: number; limit: number } {
+  return { offset: offset - (offset % PAGE), limit: PAGE }
+}
+
+/** Parses `true` or `false`; the default is false. Throws `invalid_request`. */
+export function flagOf(request: HabitatRequest, name: string): boolean {
+  const text = query(request, name)
+  if (text === undefined || text === 'false') return false
+  if (text === 'true') return true
+  throw new DepotError('invalid_request', `${name} must be true or false, not ${quote(text)}`)
+}

@@ -1,0 +1,80 @@
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import { DepotError } from '../../../errors.ts'
+import { integrationPurpose } from '../../../commands/origins/integration.ts'
+import { findIntegration, listIntegrations } from '../../../origins/integration-store.ts'
+import { getOrigin } from '../../../origins/origin-store.ts'
+import { actorOf } from '../../requests/request.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { signedInAs } from '../../requests/rights.ts'
+import type { HabitatRequest } from '../conventions/parameters.ts'
+import { readJson } from '../conventions/body.ts'
+import { NO_CACHE } from '../polls/package-reply.ts'
+import { wireIntegration, wireIntegrations } from './shapes.ts'
+
+const Body = z.record(z.string(), z.unknown())
+
+/** habitat-today.md 6, Integrations. They are stored for their owners, and never called. */
+export function integrationReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
+  app.get(`${mount}/origins/:origin/integrations`, async (request: HabitatRequest, reply) => {
+    signedInAs(request, 'readonly_member', request.params.origin, 'read')
+    const origin = await getOrigin(depot.db, request.params.origin)
+    const integrations = await listIntegrations(depot.db, origin.id)
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(wireIntegrations(integrations)))
+  })
+
+  app.get(`${mount}/origins/:origin/integrations/:type/names`, async (request: HabitatRequest, reply) => {
+    signedInAs(request, 'readonly_member', request.params.origin, 'read')
+    const origin = await getOrigin(depot.db, request.params.origin)
+    const integrations = await listIntegrations(depot.db, origin.id)
+    const names = integrations.filter(({ type }) => type === request.params.type).map(({ name }) => name)
+    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify({ names }))
+  })
+
+  app.get(`${mount}/origins/:origin/integrations/:type/:name`, async (request: HabitatRequest, reply) => {
+    const { type, name } = request.params
+    signedInAs(request, 'readonly_member', request.params.origin, 'read')
+    const origin = await getOrigin(depot.db, request.params.origin)
+    const sealed = await findIntegration(depot.db, origin.id, { type, name })
+    if (sealed === undefined)
+      throw new DepotError('not_found', `${origin.name} has no integration ${type}/${name}`)
+    const body = JSON.parse(
+      depot.secrets.open(sealed, integrationPurpose(origin.name, { type, name })),
+    ) as z.infer<typeof Body>
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(wireIntegration(origin.name, { type, name }, body)))
+  })
+}
+
+export function integrationWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
+  app.put(`${mount}/origins/:origin/integrations/:type/:name`, async (request: HabitatRequest, reply) => {
+    const { origin, type, name } = request.params
+    request.subject = `integration ${type}/${name} of ${origin}`
+    signedInAs(request, 'maintainer', origin, 'manage')
+    const body = await readJson(request, depot, { what: 'the integration', shape: Body })
+    const sealed = depot.secrets.seal(JSON.stringify(body), integrationPurpose(origin, { type, name }))
+    await depot.writer.submit({
+      kind: 'addIntegration',
+      input: { origin, type, name, sealed },
+      actor: actorOf(request, 'habitat'),
+    })
+    return reply.code(201).send()
+  })
+
+  app.delete(`${mount}/origins/:origin/integrations/:type/:name`, async (request: HabitatRequest, reply) => {
+    const { origin, type, name } = request.params
+    request.subject = `integration ${type}/${name} of ${origin}`
+    signedInAs(request, 'maintainer', origin, 'manage')
+    await depot.writer.submit({
+      kind: 'removeIntegration',
+      input: { origin, type, name },
+      actor: actorOf(request, 'habitat'),
+    })
+    return reply.code(204).send()
+  })
+}

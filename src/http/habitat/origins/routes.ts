@@ -1,0 +1,77 @@
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import { DepotError } from '../../../errors.ts'
+import { findLatestKey, getOrigin } from '../../../origins/origin-store.ts'
+import { actorOf } from '../../requests/request.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { signedIn, signedInAs } from '../../requests/rights.ts'
+import type { HabitatRequest } from '../conventions/parameters.ts'
+import { readJson } from '../conventions/body.ts'
+import { VisibilityShape } from '../packages/settings.ts'
+import { wireNewOrigin, wireOrigin } from '../conventions/shapes.ts'
+
+const NewOrigin = z.object({ name: z.string(), default_package_visibility: VisibilityShape.optional() })
+const ChangedOrigin = z.object({ default_package_visibility: VisibilityShape })
+
+/** habitat-today.md 3.3. The answer contains that of 2016 (habitat-2016.md 1.13). */
+export function originReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
+  app.get(`${mount}/origins/:origin`, async (request: HabitatRequest, reply) => {
+    const origin = await getOrigin(depot.db, request.params.origin)
+    const secret = await findLatestKey(depot.db, origin.name, 'secret')
+    const privateKeyName = secret === undefined ? null : `${origin.name}-${secret.revision}`
+    return reply.type('application/json').send(JSON.stringify(wireOrigin(origin, privateKeyName)))
+  })
+}
+
+export function originWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
+  app.post(`${mount}/origins`, async (request: HabitatRequest, reply) => {
+    const caller = signedIn(request, 'manage')
+    const { originCreators } = depot.config
+    if (
+      !caller.isAdministrator &&
+      originCreators !== undefined &&
+      !originCreators.includes(caller.accountName)
+    ) {
+      throw new DepotError('forbidden', `${caller.accountName} may not create origins`)
+    }
+    const { name, default_package_visibility: defaultVisibility } = await readJson(request, depot, {
+      what: 'the origin',
+      shape: NewOrigin,
+    })
+    request.subject = `origin ${name}`
+    const input = { name, ownerId: caller.accountId, ...(defaultVisibility && { defaultVisibility }) }
+    const origin = await depot.writer.submit({
+      kind: 'createOrigin',
+      input,
+      actor: actorOf(request, 'habitat'),
+    })
+    return reply
+      .code(201)
+      .type('application/json')
+      .send(JSON.stringify(wireNewOrigin(origin)))
+  })
+
+  app.put(`${mount}/origins/:origin`, async (request: HabitatRequest, reply) => {
+    const { origin } = request.params
+    request.subject = `origin ${origin}`
+    signedInAs(request, 'administrator', origin, 'manage')
+    const { default_package_visibility: defaultVisibility } = await readJson(request, depot, {
+      what: 'the origin',
+      shape: ChangedOrigin,
+    })
+    await depot.writer.submit({
+      kind: 'changeOrigin',
+      input: { origin, defaultVisibility },
+      actor: actorOf(request, 'habitat'),
+    })
+    return reply.code(204).send()
+  })
+
+  app.delete(`${mount}/origins/:origin`, async (request: HabitatRequest, reply) => {
+    const { origin } = request.params
+    request.subject = `origin ${origin}`
+    signedInAs(request, 'owner', origin, 'manage')
+    await depot.writer.submit({ kind: 'deleteOrigin', input: { origin }, actor: actorOf(request, 'habitat') })
+    return reply.code(204).send()
+  })
+}

@@ -1,0 +1,26 @@
+import type { FastifyInstance } from 'fastify'
+import { audienceAs, audienceOf } from '../../../access/access.ts'
+import { DEFAULT_TARGET } from '../../../package/target.ts'
+import { listDependents } from '../../../releases/dependents-store.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { parseTarget } from '../conventions/parameters.ts'
+import type { HabitatRequest } from '../conventions/parameters.ts'
+import { NO_CACHE } from '../polls/package-reply.ts'
+
+/** habitat-today.md 3.4 and 6 (Packages). Served only under `/v1`. An unknown package has no dependents. */
+export function dependentReads(app: FastifyInstance, { depot }: RouteContext): void {
+  app.get('/rdeps/:origin/:name', async (request: HabitatRequest, reply) => {
+    const { origin, name } = request.params
+    const eyes = { audience: audienceOf(request.caller), members: audienceAs(request.caller, 'member') }
+    const rdeps = await listDependents(
+      depot.db,
+      { origin, name },
+      parseTarget(request) ?? DEFAULT_TARGET,
+      eyes,
+    )
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify({ origin, name, rdeps }))
+  })
+}

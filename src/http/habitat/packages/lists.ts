@@ -1,0 +1,142 @@
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { audienceOf } from '../../../access/access.ts'
+import type { Depot } from '../../../depot/open.ts'
+import { listIdents, listIdentsInView, listPackages, listVersions } from '../../../releases/list-store.ts'
+import type { Page, Slice } from '../../../releases/list-store.ts'
+import { findRelease, listViewsOf } from '../../../releases/release-store.ts'
+import { findView } from '../../../revisions/view-store.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { PAGE, flagOf, identTextOf, parseTarget, rangeOf } from '../conventions/parameters.ts'
+import type { HabitatRequest } from '../conventions/parameters.ts'
+import { NO_CACHE } from '../polls/package-reply.ts'
+import {
+  wireIdent,
+  wireListed,
+  wireListedPackage,
+  wirePage,
+  wireTime,
+  wireVersion,
+} from '../conventions/shapes.ts'
+
+/**
+ * A negative `range` asks for the whole list in one response, up to this many items (habitat-today.md 3.1).
+ */
+const MOST_AT_ONCE = 10_000
+
+/** habitat-2016.md 1.2 rows 2–7, habitat-today.md 3.1. `place` is the mount or the URL of a view. */
+export function packageLists(app: FastifyInstance, { depot }: RouteContext, place: string): void {
+  const list = async (request: HabitatRequest, reply: FastifyReply) =>
+    request.params.view === undefined
+      ? replyList(request, reply, depot)
+      : replyViewList(request, reply, depot, request.params.view)
+  app.get(`${place}/pkgs/:origin`, list)
+  app.get(`${place}/pkgs/:origin/:name`, list)
+  app.get(`${place}/pkgs/:origin/:name/:version`, list)
+  app.get(
+    `${place}/pkgs/:origin/:name/:version/:release/channels`,
+    async (request: HabitatRequest, reply) => {
+      const release = await findRelease(
+        depot.db,
+        identTextOf(request),
+        parseTarget(request),
+        audienceOf(request.caller),
+      )
+      const views = release === undefined ? [] : await listViewsOf(depot.db, release.id)
+      return reply.type('application/json').send(
+        JSON.stringify(
+          views.map((view) => ({
+            name: view.name,
+            created_at: wireTime(view.channelCreatedAt),
+            promoted_at: wireTime(view.promotedAt),
+          })),
+        ),
+      )
+    },
+  )
+}
+
+/** habitat-today.md 3.1. A package named `versions` therefore has no list of its own. */
+export function versionLists(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
+  app.get(`${mount}/pkgs/:origin/:name/versions`, async (request: HabitatRequest, reply) => {
+    const versions = await listVersions(depot.db, request.params, audienceOf(request.caller))
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(versions.map((version) => wireVersion(request.params, version))))
+  })
+}
+
+/** Sends a page of a current list. */
+export function replyPage<Item>(
+  reply: FastifyReply,
+  page: Page<Item>,
+  offset: number,
+  write: (item: Item) => unknown,
+): FastifyReply {
+  const { status, body } = wirePage(page, offset, write)
+  return reply
+    .code(status)
+    .header('cache-control', NO_CACHE)
+    .type('application/json; charset=utf-8')
+    .send(JSON.stringify(body))
+}
+
+/** Unlike other current lists, these start at any offset (habitat-today.md 3.5). */
+async function replyList(request: HabitatRequest, reply: FastifyReply, depot: Depot): Promise<FastifyReply> {
+  const range = rangeOf(request)
+  const slice: Slice = range < 0 ? { offset: 0, limit: MOST_AT_ONCE } : { offset: range, limit: PAGE }
+  const audience = audienceOf(request.caller)
+  if (flagOf(request, 'distinct'))
+    return replyPage(
+      reply,
+      await listPackages(depot.db, prefixOf(request), slice, audience),
+      slice.offset,
+      wireListedPackage,
+    )
+  return replyPage(
+    reply,
+    await listIdents(depot.db, prefixOf(request), slice, audience),
+    slice.offset,
+    wireListed,
+  )
+}
+
+/**
+ * Sends the bare array of 2016, paged by an integer `Range` header (habitat-2016.md 1.7), but without
+ * overlapping pages.
+ */
+async function replyViewList(
+  request: HabitatRequest,
+  reply: FastifyReply,
+  depot: Depot,
+  name: string,
+): Promise<FastifyReply> {
+  const [, first = '1'] = /^\s*(\d{1,15})\s*$/.exec(request.headers.range ?? '') ?? []
+  const offset = Math.max(0, Number(first) - 1)
+  const view = await findView(depot.db, name)
+  const page =
+    view &&
+    (await listIdentsInView(
+      depot.db,
+      view.id,
+      prefixOf(request),
+      { offset, limit: PAGE },
+      audienceOf(request.caller),
+    ))
+  const { items, total } = page ?? { items: [], total: 0 }
+  const range = `${offset}..${offset + PAGE}; count=${total}`
+  reply.headers({
+    'content-range': range,
+    'x-content-range': range,
+    vary: 'range',
+    'cache-control': NO_CACHE,
+    'content-type': 'application/json; charset=utf-8',
+  })
+  if (total > offset + PAGE) reply.code(206).header('next-range', String(offset + PAGE + 1))
+  return reply.send(JSON.stringify(items.map(wireIdent)))
+}
+
+function prefixOf({ params: { origin, name, version } }: HabitatRequest): string[] {
+  const parts: (string | undefined)[] = [origin, name, version]
+  return parts.filter((part) => part !== undefined)
+}

@@ -1,0 +1,43 @@
+import type { FastifyInstance } from 'fastify'
+import { audienceAs, audienceOf } from '../../../access/access.ts'
+import { findView } from '../../../revisions/view-store.ts'
+import { parseSearch } from '../../../search/package-search.ts'
+import { searchIdents, searchPackages } from '../../../search/search-store.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { flagOf, offsetOf, pageAt } from '../conventions/parameters.ts'
+import type { HabitatRequest } from '../conventions/parameters.ts'
+import { replyPage } from './lists.ts'
+import { wireIdent, wireName } from '../conventions/shapes.ts'
+
+const NOTHING = { items: [], total: 0 }
+
+/**
+ * habitat-today.md 1.8, 3.1 and 6 (Search). `hab` sends `core%2Fredis` in one segment. Releases that are not
+ * public are found by members of the origin and, with `distinct`, only by its owner (3.9). Below the URL of a
+ * view, only its members are found.
+ */
+export function searchReads(app: FastifyInstance, { depot }: RouteContext, place: string): void {
+  app.get(`${place}/pkgs/search/:words`, async (request: HabitatRequest, reply) => {
+    const { caller } = request
+    const { view: name, words } = request.params
+    const offset = offsetOf(request)
+    const isDistinct = flagOf(request, 'distinct')
+    const search = parseSearch(words)
+    if (search === undefined) return replyPage(reply, NOTHING, offset, wireName)
+    const viewId = name === undefined ? undefined : (await findView(depot.db, name))?.id
+    const slice = { ...pageAt(offset), viewId }
+    if (isDistinct)
+      return replyPage(
+        reply,
+        await searchPackages(depot.db, search, slice, audienceAs(caller, 'owner')),
+        offset,
+        wireName,
+      )
+    return replyPage(
+      reply,
+      await searchIdents(depot.db, search, slice, audienceOf(caller)),
+      offset,
+      wireIdent,
+    )
+  })
+}

@@ -1,0 +1,84 @@
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import { audienceOf } from '../../../access/access.ts'
+import { DepotError } from '../../../errors.ts'
+import { findSettings, listSettings } from '../../../releases/settings-store.ts'
+import { actorOf } from '../../requests/request.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { signedInAs } from '../../requests/rights.ts'
+import { offsetOf, pageAt } from '../conventions/parameters.ts'
+import type { HabitatRequest } from '../conventions/parameters.ts'
+import { readJson } from '../conventions/body.ts'
+import { replyPage } from './lists.ts'
+import { NO_CACHE } from '../polls/package-reply.ts'
+import { wireSettings } from '../origins/shapes.ts'
+
+export const VisibilityShape = z.enum(['public', 'private', 'hidden'])
+const ChangedSettings = z.object({ visibility: VisibilityShape })
+
+/** habitat-today.md 3.1. The "unique names of an origin" are the settings of its packages (6, Settings). */
+export function settingsList(app: FastifyInstance, { depot }: RouteContext): void {
+  app.get('/depot/:origin/pkgs', async (request: HabitatRequest, reply) => {
+    const offset = offsetOf(request)
+    return replyPage(
+      reply,
+      await listSettings(depot.db, request.params.origin, pageAt(offset), audienceOf(request.caller)),
+      offset,
+      wireSettings,
+    )
+  })
+}
+
+/** habitat-today.md 3.4 and 6, Settings. */
+export function settingsRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+  app.get('/settings/:origin/:name', async (request: HabitatRequest, reply) => {
+    const { origin, name } = request.params
+    signedInAs(request, 'readonly_member', origin, 'read')
+    const settings = await findSettings(depot.db, origin, name)
+    if (settings === undefined) throw new DepotError('not_found', `${origin}/${name} has no settings`)
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(wireSettings(settings)))
+  })
+
+  app.post('/settings/:origin/:name', async (request: HabitatRequest, reply) => {
+    const { origin, name } = request.params
+    request.subject = `settings of ${origin}/${name}`
+    const { accountId: ownerId } = signedInAs(request, 'maintainer', origin, 'manage')
+    const settings = await depot.writer.submit({
+      kind: 'makeSettings',
+      input: { origin, name, ownerId },
+      actor: actorOf(request, 'habitat'),
+    })
+    return reply
+      .code(201)
+      .type('application/json')
+      .send(JSON.stringify(wireSettings(settings)))
+  })
+
+  app.put('/settings/:origin/:name', async (request: HabitatRequest, reply) => {
+    const { origin, name } = request.params
+    request.subject = `settings of ${origin}/${name}`
+    signedInAs(request, 'maintainer', origin, 'manage')
+    const { visibility } = await readJson(request, depot, { what: 'the settings', shape: ChangedSettings })
+    const settings = await depot.writer.submit({
+      kind: 'changeSettings',
+      input: { origin, name, visibility },
+      actor: actorOf(request, 'habitat'),
+    })
+    return reply.type('application/json').send(JSON.stringify(wireSettings(settings)))
+  })
+
+  app.delete('/settings/:origin/:name', async (request: HabitatRequest, reply) => {
+    const { origin, name } = request.params
+    request.subject = `settings of ${origin}/${name}`
+    signedInAs(request, 'maintainer', origin, 'manage')
+    await depot.writer.submit({
+      kind: 'removeSettings',
+      input: { origin, name },
+      actor: actorOf(request, 'habitat'),
+    })
+    return reply.code(204).send()
+  })
+}

@@ -1,0 +1,141 @@
+import type { Audience } from '../../../access/access.ts'
+import type { Answers, LatestAnswer } from '../../../answers/answers.ts'
+import type { PackageAnswer } from '../../../answers/package-answer.ts'
+import { DEFAULT_TARGET, isTarget } from '../../../package/target.ts'
+import type { Target } from '../../../package/target.ts'
+import { UNSTABLE } from '../../../views/view.ts'
+import { NO_CACHE } from './package-reply.ts'
+import type { PackageReply } from './package-reply.ts'
+import { targetOfAgent } from '../conventions/shapes.ts'
+
+// Decides what polls mean, for the routes and for the fast path. Supervisors poll all day for the latest
+// release of a package, and for its contents.
+
+const YEAR = 'public, max-age=31536000'
+
+/** The path of a poll. Without a release it asks for `latest`. */
+export interface PollPath {
+  /** The view below whose URL the poll was sent. */
+  readonly view: string | undefined
+  readonly channel: string | undefined
+  readonly origin: string
+  readonly name: string
+  readonly version: string | undefined
+  readonly release: string | undefined
+}
+
+export interface Poll extends PollPath {
+  /** The target in the query. */
+  readonly target: Target | undefined
+  readonly userAgent: string | undefined
+}
+
+/** Answers a poll. Answers in memory are returned without a promise. */
+export function answerPoll(
+  answers: Answers,
+  poll: Poll,
+  audience: Audience,
+): PackageReply | Promise<PackageReply> {
+  return poll.release === undefined
+    ? answerLatest(answers, poll, audience)
+    : answerExact(answers, poll, audience)
+}
+
+/** Returns the target in the `User-Agent` of a client. */
+export function clientTarget(userAgent: string | undefined): Target | undefined {
+  const own = targetOfAgent(userAgent)
+  return own !== undefined && isTarget(own) ? own : undefined
+}
+
+/** habitat-2016.md 1.2 rows 13–16, habitat-today.md 3.1 and 3.2. */
+function answerLatest(
+  answers: Answers,
+  poll: Poll,
+  audience: Audience,
+): PackageReply | Promise<PackageReply> {
+  const { view, channel, origin, name } = poll
+  if (view === undefined || channel === undefined || answers.governs(view, origin))
+    return answerLatestIn(answers, poll, view ?? channel, audience)
+  const isInView = answers.hasLatest({ view, origin, name, target: pollTarget(poll) }, audience)
+  return whenKnown(isInView, (isThere) => answerLatestIn(answers, poll, isThere ? view : channel, audience))
+}
+
+/** Answers `latest` outside of views with that of `unstable`, in brief form. */
+function answerLatestIn(
+  answers: Answers,
+  poll: Poll,
+  view: string | undefined,
+  audience: Audience,
+): PackageReply | Promise<PackageReply> {
+  const { origin, name, version } = poll
+  const question = {
+    shape: view === undefined ? 'brief' : 'whole',
+    view: view ?? UNSTABLE,
+    origin,
+    name,
+    version,
+    target: pollTarget(poll),
+  } as const
+  const reply = (answer: LatestAnswer | undefined) => ({
+    found: answer?.package,
+    cacheControl: NO_CACHE,
+    view,
+    revision: answer?.revision,
+  })
+  return whenKnown(answers.latest(question, audience), reply)
+}
+
+/**
+ * Answers an exact show. In a channel the release must be a member (habitat-today.md 3.2); below the URL of a
+ * view it need not be, because dependencies are not promoted (decision 0002). Elsewhere Builder ignores the
+ * target: if the release does not exist for it, any other target is shown (habitat-today.md 3.1).
+ */
+function answerExact(answers: Answers, poll: Poll, audience: Audience): PackageReply | Promise<PackageReply> {
+  const { view, channel, origin, name, version = '', release = '' } = poll
+  const shape = view === undefined && channel === undefined ? 'brief' : 'whole'
+  const question = { shape, ident: `${origin}/${name}/${version}/${release}` } as const
+  const ask = (target: Target | undefined) =>
+    answers.exact(
+      { ...question, target, ...(view === undefined && channel !== undefined && { view: channel }) },
+      audience,
+    )
+  const reply = (found: PackageAnswer | undefined) => ({
+    found,
+    cacheControl: shape === 'whole' || found?.isPublic !== true ? NO_CACHE : YEAR,
+  })
+  if (channel !== undefined) return whenKnown(ask(pollTarget(poll)), reply)
+  const named = poll.target === undefined ? undefined : ask(poll.target)
+  return whenKnown(named, (found) => (found === undefined ? whenKnown(ask(undefined), reply) : reply(found)))
+}
+
+/** The views that a channel stands for. */
+export interface ChannelViews {
+  readonly first: string
+  /** The view for packages and targets that have no visible `latest` in `first`. */
+  readonly otherwise: string | undefined
+}
+
+/**
+ * Below the URL of a view, every channel means that view. Packages of ungoverned origins that the view lacks
+ * come from the requested channel (decision 0002).
+ */
+export function viewsOfChannel(
+  answers: Answers,
+  { view, channel, origin }: { view: string | undefined; channel: string; origin: string },
+): ChannelViews {
+  if (view === undefined) return { first: channel, otherwise: undefined }
+  return { first: view, otherwise: answers.governs(view, origin) ? undefined : channel }
+}
+
+/** Returns the target in the query, or else that of the client, or else the default. */
+function pollTarget({ target, userAgent }: Poll): Target {
+  return target ?? clientTarget(userAgent) ?? DEFAULT_TARGET
+}
+
+/**
+ * Calls `act` with a value, without a promise if the value is known: a promise per poll would cost more than
+ * the answer.
+ */
+export function whenKnown<T, U>(known: T | Promise<T>, act: (value: T) => U | Promise<U>): U | Promise<U> {
+  return known instanceof Promise ? known.then(act) : act(known)
+}

@@ -1,0 +1,178 @@
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import { audienceOf } from '../../../access/access.ts'
+import type { Caller } from '../../../access/access.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { writePackage } from './package-reply.ts'
+import type { PackageReply } from './package-reply.ts'
+import { answerPoll, whenKnown } from './answer-poll.ts'
+import { parsePollRequest } from './poll-request.ts'
+import type { PollRequest } from './poll-request.ts'
+
+/** An answer that was sent on the fast path. */
+export interface FastAnswer {
+  readonly url: string
+  readonly status: 200 | 304 | 404
+  readonly bodyBytes: number
+  readonly ms: number
+  readonly caller: Caller
+}
+
+interface Answered {
+  readonly reply: PackageReply
+  readonly caller: Caller
+}
+
+/**
+ * Answers polls directly from the socket, without the HTTP parser, routing and streams of node:http, at half
+ * the cost. Each connection starts here and stays as long as each piece that arrives is one complete poll.
+ * The first chunk that is not a simple poll hands the connection to node:http for good. Answers other than
+ * 200, 304 or 404 (a wrong token, an internal error) are handed over, too, because errors are formatted in
+ * only one place.
+ */
+export class FastPath {
+  readonly #server: Server
+  readonly #context: RouteContext
+  readonly #onAnswer: (answer: FastAnswer) => void
+  readonly #handOver: (this: Server, socket: Socket) => void
+  readonly #sockets = new Set<Socket>()
+  readonly #busy = new Set<Socket>()
+  #isStopping = false
+  #date = ''
+  #second = 0
+
+  /** Takes over the new connections of a server. */
+  constructor(server: Server, context: RouteContext, onAnswer: (answer: FastAnswer) => void) {
+    this.#server = server
+    this.#context = context
+    this.#onAnswer = onAnswer
+    const [ordinary] = server.listeners('connection')
+    if (ordinary === undefined) throw new Error('the server has no connection listener')
+    this.#handOver = ordinary
+    server.removeAllListeners('connection')
+    server.on('connection', (socket: Socket) => this.#take(socket))
+  }
+
+  /** Closes each connection once it is idle. */
+  stop(): void {
+    this.#isStopping = true
+    for (const socket of this.#sockets) {
+      if (this.#busy.has(socket)) continue
+      if (socket.writableLength === 0) socket.destroy()
+      else socket.end(() => process.nextTick(destroy, socket))
+    }
+  }
+
+  #take(socket: Socket): void {
+    let hasEnded = false
+    const sendLater = async (request: PollRequest, reply: Promise<Answered>, begun: number) => {
+      this.#busy.add(socket)
+      socket.pause() // keeps the order of later pieces
+      const known = await reply.finally(() => this.#busy.delete(socket))
+      if (socket.destroyed) return
+      this.#send(socket, hasEnded ? { ...request, isLast: true } : request, known, begun)
+      if (!socket.writableNeedDrain) socket.resume()
+    }
+    const onData = (piece: Buffer) => {
+      const begun = performance.now()
+      const request = this.#isStopping ? undefined : parsePollRequest(piece)
+      if (request === undefined) return handOver(piece)
+      try {
+        const reply = this.#reply(request)
+        if (reply === undefined) return handOver(piece)
+        if (!(reply instanceof Promise)) return this.#send(socket, request, reply, begun)
+        void sendLater(request, reply, begun).catch(() => (socket.destroyed ? undefined : handOver(piece)))
+      } catch {
+        handOver(piece)
+      }
+    }
+    const onEnd = () => {
+      hasEnded = true
+      if (!this.#busy.has(socket)) socket.end()
+    }
+    const onTimeout = () => void socket.destroy()
+    const onError = () => void socket.destroy()
+    const onClose = () => {
+      this.#sockets.delete(socket)
+      this.#busy.delete(socket)
+    }
+    const handOver = (piece: Buffer) => {
+      this.#sockets.delete(socket)
+      socket.setTimeout(0)
+      socket
+        .off('data', onData)
+        .off('end', onEnd)
+        .off('timeout', onTimeout)
+        .off('error', onError)
+        .off('close', onClose)
+      this.#handOver.call(this.#server, socket)
+      if (hasEnded) {
+        // The stream has ended, so nothing can be put back.
+        socket.emit('data', piece)
+        socket.emit('end')
+        return
+      }
+      socket.unshift(piece)
+      socket.resume()
+    }
+    this.#sockets.add(socket)
+    socket
+      .on('data', onData)
+      .on('end', onEnd)
+      .on('timeout', onTimeout)
+      .on('error', onError)
+      .on('close', onClose)
+    socket.setTimeout(this.#server.keepAliveTimeout)
+  }
+
+  /** Returns `undefined` for a poll below the URL of a view that is not open; node:http refuses it. */
+  #reply({ poll, authorization }: PollRequest): Answered | Promise<Answered> | undefined {
+    this.#context.depot.writer.catchUp()
+    if (poll.view !== undefined && !this.#context.answers.isOpen(poll.view)) return undefined
+    return whenKnown(this.#context.depot.authenticator.identify(authorization), (caller) =>
+      whenKnown(answerPoll(this.#context.answers, poll, audienceOf(caller)), (reply) => ({ reply, caller })),
+    )
+  }
+
+  #send(
+    socket: Socket,
+    { url, ifNoneMatch, isLast }: PollRequest,
+    { reply, caller }: Answered,
+    begun: number,
+  ): void {
+    const closes = isLast || this.#isStopping
+    const connection = closes
+      ? 'Connection: close\r\n'
+      : `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(this.#server.keepAliveTimeout / 1000)}\r\n`
+    const { status, bytes } = writePackage(reply, { date: this.#now(), ifNoneMatch, connection })
+    if (closes) {
+      // Closes without shutdown(), which would be another system call: written bytes are sent before the end.
+      // Not within the callback, where node:net would make an error for pending writes.
+      socket.write(bytes, () => process.nextTick(destroy, socket))
+    } else if (!socket.write(bytes)) {
+      socket.pause() // reads no further requests until the client reads its answers
+      socket.once('drain', () => socket.resume())
+    }
+    this.#onAnswer({
+      url,
+      status,
+      bodyBytes: status === 200 ? (reply.found?.body.length ?? 0) : 0,
+      ms: performance.now() - begun,
+      caller,
+    })
+  }
+
+  #now(): string {
+    const now = Date.now()
+    const second = Math.floor(now / 1000)
+    if (second !== this.#second) {
+      this.#second = second
+      this.#date = new Date(now).toUTCString()
+    }
+    return this.#date
+  }
+}
+
+function destroy(socket: Socket): void {
+  socket.destroy()
+}

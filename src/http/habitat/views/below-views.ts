@@ -1,0 +1,63 @@
+import type { FastifyInstance } from 'fastify'
+import { DepotError } from '../../../errors.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import type { AbsentViews } from './absent-views.ts'
+import type { HabitatRequest } from '../conventions/parameters.ts'
+import { channelLists } from '../channels/lists.ts'
+import { channelReads } from '../channels/routes.ts'
+import { keyReads } from '../origins/keys.ts'
+import { packageLists } from '../packages/lists.ts'
+import { packageReads } from '../packages/routes.ts'
+import { searchReads } from '../packages/search.ts'
+
+const WRITING = ['POST', 'PUT', 'PATCH', 'DELETE']
+
+/**
+ * The read routes of both generations below the URL of a view, so that a client needs no other URL. `latest`,
+ * lists and searches show the view; downloads, keys and exact shows cover the whole depot, because
+ * dependencies are not promoted. Writes other than the promotion of 2016 (routes.ts) are refused with the URL
+ * to use instead.
+ */
+export async function belowViews(
+  app: FastifyInstance,
+  { context, mount, absentViews }: { context: RouteContext; mount: string; absentViews: AbsentViews },
+): Promise<void> {
+  const view = `${mount}/views/:view`
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { view: name = '' } = (request as HabitatRequest).params
+    const refusal = absentViews.refusalOf(name, request.ip)
+    request.isLoggedElsewhere = refusal !== undefined
+    done(refusal)
+  })
+  for (const place of [view, `${view}/depot`]) {
+    packageReads(app, context, place)
+    packageLists(app, context, place)
+    searchReads(app, context, place)
+    channelReads(app, context, place)
+    channelLists(app, context, place)
+    keyReads(app, context, place)
+  }
+  app.route({
+    method: WRITING,
+    url: `${view}/*`,
+    handler: async (request: HabitatRequest, reply) => {
+      reply.header('allow', 'GET, HEAD')
+      throw new DepotError(
+        'read_only',
+        `the URL of a view is for reading: ${request.method} to ${urlWithoutView(request, context.depot.config.publicUrl)}`,
+      )
+    },
+  })
+  for (const rest of ['', '/*']) app.get(`${view}${rest}`, async (_request, reply) => reply.code(404).send())
+}
+
+/** Returns the URL, as the client sees the depot, for a write that was sent below the URL of a view. */
+function urlWithoutView(
+  { protocol, host, publicPath, url }: HabitatRequest,
+  publicUrl: string | undefined,
+): string {
+  const [path = ''] = url.split('?', 1)
+  const own = host === '' ? '' : `${protocol}://${host}` // HTTP/1.0 needs no Host
+  const origin = publicUrl === undefined ? own : new URL(publicUrl).origin
+  return `${origin}${publicPath}${path.replace(/\/views\/[^/]*(\/depot)?\//, '/')}`
+}

@@ -1,0 +1,51 @@
+import type { FastifyInstance } from 'fastify'
+import { audienceOfChanges } from '../../../access/access.ts'
+import { formatIdent } from '../../../package/ident.ts'
+import { listViews } from '../../../revisions/view-store.ts'
+import { actorOf } from '../../requests/request.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { mayPromote, signedIn } from '../../requests/rights.ts'
+import type { AbsentViews } from './absent-views.ts'
+import { identOf } from '../conventions/parameters.ts'
+import type { HabitatRequest } from '../conventions/parameters.ts'
+import { targetToPromote, replyPromotion } from '../channels/routes.ts'
+import { NO_CACHE } from '../polls/package-reply.ts'
+
+/** habitat-2016.md 1.2 row 1. */
+export function viewReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
+  app.get(`${mount}/views`, async (_request, reply) => {
+    const views = await listViews(depot.db)
+    return reply
+      .header('cache-control', NO_CACHE)
+      .type('application/json')
+      .send(JSON.stringify(views.map((view) => view.name)))
+  })
+}
+
+/** habitat-2016.md 1.11: 401, then 404 for the view, 403, 404 for the package. */
+export function viewWrites(
+  app: FastifyInstance,
+  { depot }: RouteContext,
+  mount: string,
+  absentViews: AbsentViews,
+): void {
+  app.post(
+    `${mount}/views/:view/pkgs/:origin/:name/:version/:release/promote`,
+    async (request: HabitatRequest, reply) => {
+      const { origin, view = '' } = request.params
+      signedIn(request, 'promote')
+      const absent = absentViews.refusalOf(view, request.ip)
+      if (absent !== undefined) throw absent
+      const caller = mayPromote(request, origin, view)
+      const ident = formatIdent(identOf(request))
+      request.subject = `${ident} into ${view}`
+      const target = await targetToPromote(request, depot, audienceOfChanges(caller))
+      const outcome = await depot.writer.submit({
+        kind: 'promote',
+        input: { view, releases: [{ ident, target }] },
+        actor: actorOf(request, 'habitat'),
+      })
+      return replyPromotion(reply, outcome, target)
+    },
+  )
+}
