@@ -4,8 +4,8 @@ import { changesSessions, expectUnexpired } from '../accounts/authenticate.ts'
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
-import type { Command } from '../commands/commands.ts'
-import { requirements } from '../commands/requirements.ts'
+import type { Command } from './commands.ts'
+import { requirements } from './requirements.ts'
 
 /**
  * The rights of callers inside one transaction. Each session is read once, and again after an event in the same
