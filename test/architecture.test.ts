@@ -43,9 +43,10 @@ const ROOMS: readonly string[] = [
   'views',
   'config.ts',
   'hart',
-  // rows and bytes
+  // rows and bytes, and how rows change; the writer knows no noun and no command
   'database',
   'ledger',
+  'writer',
   'blobs',
   // the nouns
   'accounts',
@@ -58,9 +59,8 @@ const ROOMS: readonly string[] = [
   'events',
   'webhooks',
   'answers',
-  // every change there is, and who makes it
+  // every change there is
   'commands',
-  'writer',
   // what goes on over an open depot
   'audit',
   'upkeep',

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { DepotError } from '../errors.ts'
-import type { DepotWriter } from '../writer/writer.ts'
+import type { CommandQueue } from '../commands/commands.ts'
 import type { Noted } from '../commands/webhooks/note-deliveries.ts'
 import type { Progress } from '../webhooks/progress.ts'
 import type { Delivery, Webhook } from '../webhooks/webhook.ts'
@@ -16,7 +16,7 @@ const MOST_UNWRITTEN = 300
  * attempts that were not stored are delivered again.
  */
 export class DeliveryLog {
-  readonly #writer: DepotWriter
+  readonly #writer: CommandQueue
   readonly #log: Logger
   readonly #after: (ms: number, act: () => void) => () => void
   #noted = new Map<string, Noted>()
@@ -25,7 +25,7 @@ export class DeliveryLog {
   #cancelTimer: (() => void) | undefined
   #isFailing = false
 
-  constructor(writer: DepotWriter, log: Logger, after: (ms: number, act: () => void) => () => void) {
+  constructor(writer: CommandQueue, log: Logger, after: (ms: number, act: () => void) => () => void) {
     this.#writer = writer
     this.#log = log
     this.#after = after

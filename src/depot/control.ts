@@ -9,8 +9,7 @@ import { z } from 'zod'
 import { DepotError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { isCommandKind } from '../commands/commands.ts'
-import type { Command, CommandKind, Outcome } from '../commands/commands.ts'
-import type { DepotWriter } from '../writer/writer.ts'
+import type { Command, CommandKind, CommandQueue, Outcome } from '../commands/commands.ts'
 
 // The command line reaches the running process through a Unix socket in the data directory, which only the user of that process
 // may open. A connection carries one command and its answer, each a line of JSON:
@@ -46,7 +45,7 @@ const INTERNAL = 'internal'
  */
 export async function openControl(
   dataFolder: string,
-  world: { writer: DepotWriter; log: Logger },
+  world: { writer: CommandQueue; log: Logger },
 ): Promise<{ close(): Promise<void> }> {
   const unasked = new Set<Socket>()
   const server = createServer((socket) => {
@@ -116,7 +115,7 @@ export async function sendCommand<K extends CommandKind>(
 
 async function serveCommand(
   socket: Socket,
-  world: { writer: DepotWriter; log: Logger },
+  world: { writer: CommandQueue; log: Logger },
   onAsked: () => void,
 ): Promise<void> {
   try {

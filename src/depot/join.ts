@@ -5,6 +5,7 @@ import { FilesystemBlobs } from '../blobs/filesystem.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import { ReadingThreads } from '../database/reading-threads.ts'
 import type { Damage } from '../blobs/damage.ts'
+import type { handlers } from '../commands/commands.ts'
 import type { Depot, Share } from './open.ts'
 import { HashThreads } from '../hart/hash-threads.ts'
 import { ArchiveScanner } from '../hart/scan.ts'
@@ -32,7 +33,7 @@ export function joinDepot(
   const { config, limits } = share
   const threads = new ReadingThreads(config.databaseFile)
   const db = threads.db()
-  const writer = new WriterClient(share.writerPort, now)
+  const writer = new WriterClient<typeof handlers>(share.writerPort, now)
   const scanner = new ArchiveScanner()
   const hashes = new HashThreads()
   const authenticator = new Authenticator(db, now)

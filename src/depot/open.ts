@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, extname, join } from 'node:path'
 import type { Logger } from 'pino'
 import { Authenticator } from '../accounts/authenticate.ts'
 import { generateToken, hashToken } from '../accounts/token.ts'
@@ -33,10 +33,15 @@ import { Upkeep } from '../upkeep/upkeep.ts'
 import { findView } from '../revisions/view-store.ts'
 import { UNSTABLE } from '../views/view.ts'
 import { ThreadedWriter } from '../writer/threaded-writer.ts'
+import { commandTable } from '../commands/command-table.ts'
+import type { handlers } from '../commands/commands.ts'
 import type { GivenToken } from '../commands/set-up.ts'
 import { Writer } from '../writer/writer.ts'
-import type { CommitListener, DepotWriter } from '../writer/writer.ts'
+import type { AnyWriter, CommitListener } from '../writer/writer.ts'
 import type { WriterPort } from '../writer/writer-client.ts'
+
+/** The writer of a depot, in this thread or another. */
+export type DepotWriter = AnyWriter<typeof handlers>
 
 /** The open resources of one data directory, which this process has locked. */
 export interface Depot {
@@ -117,6 +122,8 @@ interface World {
 }
 
 const LOCK = 'lock.sqlite'
+// The thread's file is next to this one, in the sources and in the build.
+const WRITER_THREAD = new URL(`./writer-thread${extname(import.meta.filename)}`, import.meta.url)
 
 const LIMITS: Limits = {
   uploadIdleMs: 60_000,
@@ -265,7 +272,8 @@ async function openData(
     closers.push(() => database.close())
     const files = note()
     const withLog = files.with([walOf(file)])
-    const writer = await Writer.open(database.writable, now, {
+    const writer = await Writer.open(database.writable, commandTable, {
+      now,
       ...(elapsed !== undefined && { elapsed }),
       openSnapshot: () => openSnapshot(file),
       beforeCommit: () => withLog.expectThere(),
@@ -277,7 +285,7 @@ async function openData(
   const files = note()
   const threads = new ReadingThreads(file)
   closers.push(() => threads.close())
-  const writer = new ThreadedWriter(file, files.noted, now)
+  const writer = new ThreadedWriter<typeof handlers>(WRITER_THREAD, { file, files: files.noted, now })
   closers.push(() => writer.close())
   return { db: threads.db(), writer, files }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Db } from '../database/database.ts'
-import type { DepotWriter } from '../writer/writer.ts'
+import type { CommandQueue } from '../commands/commands.ts'
 import { listStored, listUnneeded } from '../blobs/blob-store.ts'
 import type { Claims } from '../blobs/claims.ts'
 import { listFiles } from '../blobs/list-files.ts'
@@ -14,7 +14,7 @@ interface World {
   readonly folder: string
   readonly spool: string
   readonly claims: Pick<Claims, 'forget'>
-  readonly writer: Pick<DepotWriter, 'submit'>
+  readonly writer: CommandQueue
   readonly log: Logger
   /** Whether collecting is off, because the operator has not yet adopted or discarded files without a row. */
   readonly isOff: () => Promise<boolean>

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Db } from '../database/database.ts'
 import type { HashThreads } from '../hart/hash-threads.ts'
-import type { DepotWriter } from '../writer/writer.ts'
+import type { CommandQueue } from '../commands/commands.ts'
 import { findBlob, listBlobs, listDamaged, readScrub } from '../blobs/blob-store.ts'
 import { blobPath } from '../blobs/claims.ts'
 import type { ClaimsInMemory } from '../blobs/claims.ts'
@@ -14,7 +14,7 @@ interface World {
   readonly folder: string
   readonly claims: ClaimsInMemory
   readonly hashes: HashThreads
-  readonly writer: Pick<DepotWriter, 'submit'>
+  readonly writer: CommandQueue
   readonly log: Logger
   readonly now: () => number
   /** The reading speed of passes; 0 disables them. */

@@ -1,34 +1,34 @@
 import { once } from 'node:events'
-import { extname } from 'node:path'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { OpenedFile } from '../database/opened-files.ts'
-import type { Command, CommandKind, Outcome } from '../commands/commands.ts'
-import type { CommitListener, DepotWriter } from './writer.ts'
+import type { CommandIn, Handlers, KindIn, OutcomeIn } from './command-table.ts'
+import type { AnyWriter, CommitListener } from './writer.ts'
 import { WriterClient } from './writer-client.ts'
 import type { WriterPort } from './writer-client.ts'
-import type { ParentMessage, PortReply } from './writer-thread.ts'
-
-// The thread's file is next to this one, in the sources and in the build.
-const THREAD = new URL(`./writer-thread${extname(import.meta.filename)}`, import.meta.url)
+import type { ParentMessage, PortReply, WriterStart } from './writer-thread.ts'
 
 /**
  * A {@link Writer} in its own thread with its own connection, so that large changes and slow disks do not delay reads.
  * Other threads can join it. If the thread dies, the process dies too, because other threads may have missed the last
  * commit.
  */
-export class ThreadedWriter implements DepotWriter {
+export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
   readonly #thread: Worker
   readonly #commits = new SharedArrayBuffer(Uint32Array.BYTES_PER_ELEMENT)
-  readonly #own: WriterClient
+  readonly #own: WriterClient<T>
   readonly #joining: ((port: WriterPort) => void)[] = []
   #isClosed = false
 
-  /** Expects a migrated database. Refuses commits once a path in `files` no longer names the file that was opened. */
-  constructor(file: string, files: readonly OpenedFile[], now: () => number) {
-    this.#thread = new Worker(THREAD, {
-      workerData: { file, at: now(), commits: this.#commits, files },
-      execArgv: [],
-    }) // without the parent's preloaded modules
+  /**
+   * Starts the thread. `entry` is a module that calls {@link runWriterThread} with the table of `T`. `file` is a migrated
+   * database. The writer refuses commits once a path in `files` no longer names the file that was opened.
+   */
+  constructor(
+    entry: URL,
+    { file, files, now }: { file: string; files: readonly OpenedFile[]; now: () => number },
+  ) {
+    const start: WriterStart = { file, at: now(), commits: this.#commits, files }
+    this.#thread = new Worker(entry, { workerData: start, execArgv: [] }) // without the parent's preloaded modules
     const { port1, port2 } = new MessageChannel()
     this.#own = new WriterClient({ port: port1, commits: this.#commits }, now)
     this.#own.start()
@@ -54,7 +54,7 @@ export class ThreadedWriter implements DepotWriter {
     this.#own.onCommit(listener)
   }
 
-  submit<K extends CommandKind>(command: Command<K>): Promise<Outcome<K>> {
+  submit<K extends KindIn<T>>(command: CommandIn<T, K>): Promise<OutcomeIn<T, K>> {
     return this.#own.submit(command)
   }
 

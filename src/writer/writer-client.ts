@@ -2,8 +2,8 @@ import { receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { DepotError } from '../errors.ts'
 import { unpackError } from '../threads/thread-error.ts'
-import type { Command, CommandKind, Outcome } from '../commands/commands.ts'
-import type { CommitListener, DepotWriter } from './writer.ts'
+import type { CommandIn, Handlers, KindIn, OutcomeIn } from './command-table.ts'
+import type { AnyWriter, CommitListener } from './writer.ts'
 import type { SubmittedCommand, WriterMessage } from './writer-thread.ts'
 
 /** A thread's connection to the writer thread. */
@@ -24,7 +24,7 @@ interface Waiting {
  * answers the commands. A thread that sees a raised number and drains its port therefore knows every change that any
  * caller was told of.
  */
-export class WriterClient implements DepotWriter {
+export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   readonly #port: MessagePort
   readonly #commits: Uint32Array
   readonly #now: () => number
@@ -52,11 +52,11 @@ export class WriterClient implements DepotWriter {
     this.#listeners.push(listener)
   }
 
-  submit<K extends CommandKind>(command: Command<K>): Promise<Outcome<K>> {
+  submit<K extends KindIn<T>>(command: CommandIn<T, K>): Promise<OutcomeIn<T, K>> {
     if (this.#isClosed) return Promise.reject(new DepotError('shutting_down', 'the depot is shutting down'))
-    const { promise, resolve, reject } = Promise.withResolvers<Outcome<K>>()
-    this.#waiting.set(this.#count, { resolve: (outcome) => resolve(outcome as Outcome<K>), reject })
-    const submitted: SubmittedCommand = { id: this.#count, command, at: this.#now() }
+    const { promise, resolve, reject } = Promise.withResolvers<OutcomeIn<T, K>>()
+    this.#waiting.set(this.#count, { resolve: (outcome) => resolve(outcome as OutcomeIn<T, K>), reject })
+    const submitted: SubmittedCommand<CommandIn<T>> = { id: this.#count, command, at: this.#now() }
     this.#count += 1
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
     this.#port.postMessage(submitted)

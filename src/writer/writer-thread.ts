@@ -6,14 +6,24 @@ import type { OpenedFile } from '../database/opened-files.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { packError } from '../threads/thread-error.ts'
 import type { PackedError } from '../threads/thread-error.ts'
-import type { Command } from '../commands/commands.ts'
+import type { CommandIn, CommandTable, Handlers } from './command-table.ts'
 import { Writer } from './writer.ts'
 import type { Commit } from './writer.ts'
 
 // The other side of threaded-writer.ts: a writer with its own connection, and the ports of the threads that submit to it.
 
+/** The data that the thread starts with. */
+export interface WriterStart {
+  readonly file: string
+  /** The parent's clock. */
+  readonly at: number
+  /** See {@link WriterPort.commits}. */
+  readonly commits: SharedArrayBuffer
+  readonly files: readonly OpenedFile[]
+}
+
 /** From a port to the writer. */
-export interface SubmittedCommand {
+export interface SubmittedCommand<Command> {
   readonly id: number
   readonly command: Command
   /** When it was submitted. */
@@ -37,59 +47,57 @@ export interface PortReply {
   readonly port: MessagePort
 }
 
-const {
-  file,
-  at,
-  commits,
-  files: noted,
-} = workerData as { file: string; at: number; commits: SharedArrayBuffer; files: readonly OpenedFile[] }
-const database = openWriting(file)
-const count = new Uint32Array(commits)
-const ports = new Set<MessagePort>()
-// The thread cannot read its parent's clock, so each command carries the time.
-let clock = at
-// setImmediate runs after all messages that have arrived, so one batch holds them all.
-const files = new OpenedFiles(noted).with([walOf(file)])
-const writer = await Writer.open(database.writable, () => clock, {
-  gather: () => new Promise(setImmediate),
-  openSnapshot: () => openSnapshot(file),
-  beforeCommit: () => files.expectThere(),
-})
-writer.onCommit((entries, commit) => {
-  for (const port of ports) post(port, { kind: 'committed', entries, commit })
-  Atomics.add(count, 0, 1) // before any command is answered
-})
-
-parentPort?.on('message', (message: ParentMessage) => {
-  if (message.kind === 'join') serve(message.port)
-  else if (message.kind === 'close') void end()
-  else {
-    const { port1, port2 } = new MessageChannel()
-    serve(port1)
-    parentPort?.postMessage({ port: port2 } satisfies PortReply, [port2])
+/** Runs the calling thread as a writer of these commands until the parent thread closes it. */
+export async function runWriterThread<T extends Handlers>(commands: CommandTable<T>): Promise<void> {
+  const { file, at, commits, files: noted } = workerData as WriterStart
+  const database = openWriting(file)
+  const count = new Uint32Array(commits)
+  const ports = new Set<MessagePort>()
+  // The thread cannot read its parent's clock, so each command carries the time.
+  let clock = at
+  const files = new OpenedFiles(noted).with([walOf(file)])
+  const writer = await Writer.open(database.writable, commands, {
+    now: () => clock,
+    // setImmediate runs after all messages that have arrived, so one batch holds them all.
+    gather: () => new Promise(setImmediate),
+    openSnapshot: () => openSnapshot(file),
+    beforeCommit: () => files.expectThere(),
+  })
+  writer.onCommit((entries, commit) => {
+    for (const port of ports) post(port, { kind: 'committed', entries, commit })
+    Atomics.add(count, 0, 1) // before any command is answered
+  })
+  const run = async (
+    port: MessagePort,
+    { id, command, at: now }: SubmittedCommand<CommandIn<T>>,
+  ): Promise<void> => {
+    clock = now
+    try {
+      post(port, { kind: 'done', id, outcome: await writer.submit(command) })
+    } catch (error) {
+      post(port, { kind: 'failed', id, error: packError(error) })
+    }
   }
-})
-
-function serve(port: MessagePort): void {
-  ports.add(port)
-  port.on('message', (submitted: SubmittedCommand) => void run(port, submitted))
-  port.on('close', () => ports.delete(port)) // closed, or its thread died
-}
-
-async function run(port: MessagePort, { id, command, at: now }: SubmittedCommand): Promise<void> {
-  clock = now
-  try {
-    post(port, { kind: 'done', id, outcome: await writer.submit(command) })
-  } catch (error) {
-    post(port, { kind: 'failed', id, error: packError(error) })
+  const serve = (port: MessagePort): void => {
+    ports.add(port)
+    port.on('message', (submitted: SubmittedCommand<CommandIn<T>>) => void run(port, submitted))
+    port.on('close', () => ports.delete(port)) // closed, or its thread died
   }
-}
-
-async function end(): Promise<void> {
-  await writer.close()
-  database.close()
-  for (const port of ports) port.close()
-  parentPort?.close()
+  const end = async (): Promise<void> => {
+    await writer.close()
+    database.close()
+    for (const port of ports) port.close()
+    parentPort?.close()
+  }
+  parentPort?.on('message', (message: ParentMessage) => {
+    if (message.kind === 'join') serve(message.port)
+    else if (message.kind === 'close') void end()
+    else {
+      const { port1, port2 } = new MessageChannel()
+      serve(port1)
+      parentPort?.postMessage({ port: port2 } satisfies PortReply, [port2])
+    }
+  })
 }
 
 function post(port: MessagePort, message: WriterMessage): void {

@@ -8,10 +8,8 @@ import type { Clock } from '../clock.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { appendEntry, findHead } from '../ledger/ledger-store.ts'
 import type { Change } from '../ledger/change.ts'
-import { Callers } from '../commands/callers.ts'
-import { handlers } from '../commands/commands.ts'
-import type { Command, CommandKind, Outcome } from '../commands/commands.ts'
 import { Postponed, ReadAhead, nextTurn, yielding, refusingAfter } from '../ledger/read-ahead.ts'
+import type { CallerCheck, CommandIn, CommandTable, Handlers, KindIn, OutcomeIn } from './command-table.ts'
 
 /** Called after each commit, before the callers get their answers. Must not throw. */
 export type CommitListener = (entries: readonly LedgerEntry[], commit: Commit) => void
@@ -24,11 +22,11 @@ export interface Commit {
   readonly aheadMs: number
 }
 
-/** The interface through which all changes go, in this thread or another. */
-export type DepotWriter = Pick<Writer, 'submit' | 'onCommit' | 'catchUp' | 'close'>
+/** What a writer in this thread and a client of the writer's thread have in common. */
+export type AnyWriter<T extends Handlers> = Pick<Writer<T>, 'submit' | 'onCommit' | 'catchUp' | 'close'>
 
-interface Waiting {
-  readonly command: Command
+interface Waiting<T extends Handlers> {
+  readonly command: CommandIn<T>
   /** The results of reads made in advance. `in transaction`: the reads run in the transaction, however long they take. */
   readonly ahead?: ReadAhead | 'in transaction'
   resolve(outcome: unknown): void
@@ -38,8 +36,8 @@ interface Waiting {
 }
 
 /** The result of a command in a batch that is not committed yet. */
-interface Settled {
-  readonly waiting: Waiting
+interface Settled<T extends Handlers> {
+  readonly waiting: Waiting<T>
   readonly result: { outcome: unknown } | { error: unknown } | 'postponed'
 }
 
@@ -69,12 +67,13 @@ export interface WriterWorld {
  * on disk. A failing commit, for example on a full disk, fails every command of its batch. Commands that read much do
  * so outside of the transaction, one after another, while others commit (read-ahead.ts).
  */
-export class Writer {
+export class Writer<T extends Handlers> {
   readonly #db: Db
+  readonly #commands: CommandTable<T>
   readonly #world: WriterWorld
   readonly #listeners: CommitListener[] = []
-  readonly #queue: Waiting[] = []
-  readonly #long: Waiting[] = []
+  readonly #queue: Waiting<T>[] = []
+  readonly #long: Waiting<T>[] = []
   #ahead: ReadAhead | undefined
   #reading: Promise<void> | undefined
   #head: LedgerHead
@@ -84,25 +83,32 @@ export class Writer {
 
   private constructor(
     db: Db,
+    commands: CommandTable<T>,
     world: WriterWorld,
     { head, setBackAt }: { head: LedgerHead; setBackAt: number | undefined },
   ) {
     this.#db = db
+    this.#commands = commands
     this.#world = world
     this.#head = head
     this.#clock = { now: head.at, setBackAt }
   }
 
-  static async open(db: Db, now: () => number, world: Partial<WriterWorld> = {}): Promise<Writer> {
+  /** Opens a writer on a migrated database, which it alone may write. */
+  static async open<T extends Handlers>(
+    db: Db,
+    commands: CommandTable<T>,
+    world: Pick<WriterWorld, 'now'> & Partial<WriterWorld>,
+  ): Promise<Writer<T>> {
     const setBackAt = await findState(db, 'clock_set_back_at')
     const defaults = {
-      now,
       gather: () => Promise.resolve(),
       beforeCommit: () => undefined,
       elapsed: () => performance.now(),
     }
     return new Writer(
       db,
+      commands,
       { ...defaults, ...world },
       { head: await findHead(db), setBackAt: setBackAt === undefined ? undefined : Number(setBackAt) },
     )
@@ -116,12 +122,12 @@ export class Writer {
    * Runs a command and resolves with the handler's result after the commit. Rejects with the handler's error,
    * `storage_full`, `data_gone` or `shutting_down`; then nothing was changed.
    */
-  submit<K extends CommandKind>(command: Command<K>): Promise<Outcome<K>> {
+  submit<K extends KindIn<T>>(command: CommandIn<T, K>): Promise<OutcomeIn<T, K>> {
     if (this.#closed) return Promise.reject(new DepotError('shutting_down', 'the depot is shutting down'))
-    const { promise, resolve, reject } = Promise.withResolvers<Outcome<K>>()
-    const waiting: Waiting = {
+    const { promise, resolve, reject } = Promise.withResolvers<OutcomeIn<T, K>>()
+    const waiting: Waiting<T> = {
       command,
-      resolve: (outcome) => resolve(outcome as Outcome<K>),
+      resolve: (outcome) => resolve(outcome as OutcomeIn<T, K>),
       reject,
       postpone: () => this.#readLater(waiting),
     }
@@ -144,7 +150,7 @@ export class Writer {
       await (this.#draining ?? this.#reading)
   }
 
-  #enqueue(waiting: Waiting): void {
+  #enqueue(waiting: Waiting<T>): void {
     this.#queue.push(waiting)
     this.#draining ??= this.#drain()
   }
@@ -157,7 +163,7 @@ export class Writer {
     this.#draining = undefined
   }
 
-  #readLater(waiting: Waiting): void {
+  #readLater(waiting: Waiting<T>): void {
     this.#long.push(waiting)
     this.#reading ??= this.#runLongCommands()
   }
@@ -169,7 +175,7 @@ export class Writer {
   }
 
   /** Runs a command's reads outside of the transaction, then the command with their results. Repeats if they became invalid. */
-  async #runLongCommand(waiting: Waiting): Promise<void> {
+  async #runLongCommand(waiting: Waiting<T>): Promise<void> {
     const { command } = waiting
     for (let attempt = 1, isDone = false; !isDone; attempt += 1) {
       const ahead = attempt > MOST_READ_AHEAD ? 'in transaction' : (this.#ahead = new ReadAhead()) // sees commits from before its snapshot on
@@ -200,7 +206,7 @@ export class Writer {
   }
 
   /** Runs a handler on a snapshot up to its first write. A result or error before that is the command's outcome. */
-  async #readFor(command: Command, ahead: ReadAhead): Promise<unknown> {
+  async #readFor(command: CommandIn<T>, ahead: ReadAhead): Promise<unknown> {
     const { now, openSnapshot } = this.#world
     if (openSnapshot === undefined) throw new Postponed('there is nothing to read ahead on')
     const snapshot = openSnapshot()
@@ -208,13 +214,13 @@ export class Writer {
     try {
       const head = await findHead(db)
       const clock = { ...this.#clock, now: now() }
-      const caller = await new Callers(now).authorize(db, command)
+      const caller = await this.#commands.checkCallers(now).authorize(db, command)
       const read: Change['read'] = async (name, basis, act) => {
         const value = await act(db)
         ahead.keep(name, basis, value)
         return value
       }
-      return await handle(
+      return await this.#handle(
         {
           trx: db as Trx,
           at: Math.max(clock.now, head.at + 1),
@@ -232,7 +238,7 @@ export class Writer {
   }
 
   /** Returns the `read` function of a command in a transaction. */
-  #readIn(inside: Trx, ahead: Waiting['ahead']): Change['read'] {
+  #readIn(inside: Trx, ahead: Waiting<T>['ahead']): Change['read'] {
     const { elapsed, openSnapshot } = this.#world
     if (ahead === 'in transaction' || openSnapshot === undefined)
       return async (_name, _basis, act) => act(inside)
@@ -247,15 +253,15 @@ export class Writer {
     return async (_name, _basis, act) => act(hasty)
   }
 
-  async #commit(taken: readonly Waiting[]): Promise<void> {
+  async #commit(taken: readonly Waiting<T>[]): Promise<void> {
     const { elapsed } = this.#world
     const begun = elapsed()
     const before = { head: this.#head, clock: this.#clock }
     const entries: LedgerEntry[] = []
-    const settled: Settled[] = []
+    const settled: Settled<T>[] = []
     try {
       const trx = await this.#db.startTransaction().execute()
-      const callers = new Callers(this.#world.now)
+      const callers = this.#commands.checkCallers(this.#world.now)
       try {
         for (const waiting of taken) {
           // A command with reads made in advance may write much, so it starts a batch of its own.
@@ -296,9 +302,9 @@ export class Writer {
 
   async #run(
     trx: Trx,
-    { command, ahead }: Waiting,
-    { entries, callers }: { entries: LedgerEntry[]; callers: Callers },
-  ): Promise<Settled['result']> {
+    { command, ahead }: Waiting<T>,
+    { entries, callers }: { entries: LedgerEntry[]; callers: CallerCheck<T> },
+  ): Promise<Settled<T>['result']> {
     const before = this.#head
     const recorded = entries.length
     const clock = await this.#readClock(trx)
@@ -318,7 +324,7 @@ export class Writer {
     }
     try {
       const caller = await callers.authorize(inside, command)
-      const outcome = await handle(
+      const outcome = await this.#handle(
         { trx: inside, at, clock, actor: command.actor, caller, read: this.#readIn(inside, ahead), record },
         command,
       )
@@ -338,6 +344,12 @@ export class Writer {
     }
   }
 
+  #handle(change: Change, { kind, input }: CommandIn<T>): Promise<unknown> {
+    // The table pairs each kind with its input; a union type cannot express the pairing.
+    const handler = this.#commands.handlers[kind] as (change: Change, input: unknown) => Promise<unknown>
+    return handler(change, input)
+  }
+
   /** Stores that the clock is behind the last commit time, or has caught up. Stays stored even if the command fails. */
   async #readClock(trx: Trx): Promise<Clock> {
     const now = this.#world.now()
@@ -347,12 +359,6 @@ export class Writer {
     this.#clock = { now, setBackAt }
     return this.#clock
   }
-}
-
-function handle(change: Change, { kind, input }: Command): Promise<unknown> {
-  // The table pairs each kind with its input; a union type cannot express the pairing.
-  const handler = handlers[kind] as (change: Change, input: unknown) => Promise<unknown>
-  return handler(change, input)
 }
 
 async function refuseToRecord(): Promise<never> {

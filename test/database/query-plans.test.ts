@@ -20,6 +20,7 @@ import {
   readScrub,
 } from '../../src/blobs/blob-store.ts'
 import { isBlobReferenced } from '../../src/releases/release-store.ts'
+import { commandTable } from '../../src/commands/command-table.ts'
 import { Writer } from '../../src/writer/writer.ts'
 import { furnish, gatherTeam } from '../support/furnish.ts'
 import { bearer } from '../support/origin.ts'
@@ -47,7 +48,7 @@ const db = new Kysely<Schema>({
 const depot = {
   ...started.depot,
   db,
-  writer: await Writer.open(db, started.depot.now),
+  writer: await Writer.open(db, commandTable, { now: started.depot.now }),
   authenticator: new Authenticator(db, started.depot.now),
 }
 const app = await buildServer(depot)

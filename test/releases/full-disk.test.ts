@@ -9,6 +9,7 @@ import type { Test } from 'tap'
 import { listTokens } from '../../src/accounts/account-store.ts'
 import { openDatabase } from '../../src/database/database.ts'
 import { buildServer } from '../../src/http/server.ts'
+import { commandTable } from '../../src/commands/command-table.ts'
 import { Writer } from '../../src/writer/writer.ts'
 import { ask } from '../support/ask.ts'
 import { buildHart } from '../support/build-hart.ts'
@@ -71,7 +72,10 @@ test('a disk that is full when the rows are written is a 507, and takes the byte
   const full = openDatabase(depot.config.databaseFile, depot.now())
   t.teardown(() => full.close())
   await sql`PRAGMA max_page_count = 1`.execute(full.writable) // which means: no more than there are
-  const fullApp = await buildServer({ ...depot, writer: await Writer.open(full.writable, depot.now) })
+  const fullApp = await buildServer({
+    ...depot,
+    writer: await Writer.open(full.writable, commandTable, { now: depot.now }),
+  })
 
   const hart = buildHart({ config: `text = "${'x'.repeat(1024 * 1024)}"` })
   const request = () =>

@@ -9,6 +9,7 @@ import { openDatabase } from '../../src/database/database.ts'
 import { openDepot } from '../../src/depot/open.ts'
 import { secretPurpose, urlPurpose } from '../../src/webhooks/webhook.ts'
 import { Webhooks } from '../../src/delivery/webhooks.ts'
+import { commandTable } from '../../src/commands/command-table.ts'
 import { Writer } from '../../src/writer/writer.ts'
 import { ManualTimers } from '../support/manual-timers.ts'
 import { startReceiver } from '../support/receiver.ts'
@@ -51,7 +52,7 @@ test('while a full disk keeps attempts from being noted, so many are made as mem
   await sql`PRAGMA max_page_count = 1`.execute(full.writable) // which means: no more than there are
   const timers = new ManualTimers()
   const webhooks = await Webhooks.open(
-    { ...depot, writer: await Writer.open(full.writable, depot.now) },
+    { ...depot, writer: await Writer.open(full.writable, commandTable, { now: depot.now }) },
     { after: timers.after, random: () => 0 },
   )
   t.teardown(() => webhooks.close())

@@ -11,6 +11,7 @@ import type { Schema } from '../../src/database/schema.ts'
 import type { LedgerEntry } from '../../src/ledger/entry.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
 import type { ReleaseRow } from '../support/release-rows.ts'
+import { commandTable } from '../../src/commands/command-table.ts'
 import { Writer } from '../../src/writer/writer.ts'
 import type { Commit } from '../../src/writer/writer.ts'
 
@@ -29,9 +30,14 @@ async function openWriter(
   const { reader } = database
   const connection = new BetterSqlite3(file)
   connection.pragma('foreign_keys = ON')
-  const writer = await Writer.open(new Kysely<Schema>({ dialect: new StablePlanDialect(connection) }), now, {
-    elapsed,
-  })
+  const writer = await Writer.open(
+    new Kysely<Schema>({ dialect: new StablePlanDialect(connection) }),
+    commandTable,
+    {
+      now,
+      elapsed,
+    },
+  )
   const heard: { entries: readonly LedgerEntry[]; commit: Commit }[] = []
   writer.onCommit((entries, commit) => heard.push({ entries, commit }))
   t.teardown(async () => {
@@ -256,8 +262,8 @@ test('what a commit wrote that reported a failure counts as changed for a comman
   }) as typeof connection.prepare
   const writer = await Writer.open(
     new Kysely<Schema>({ dialect: new StablePlanDialect(connection) }),
-    () => 1_000,
-    { elapsed: () => (time += isLong ? 1_000 : 0), openSnapshot: () => openSnapshot(file) },
+    commandTable,
+    { now: () => 1_000, elapsed: () => (time += isLong ? 1_000 : 0), openSnapshot: () => openSnapshot(file) },
   )
   t.teardown(async () => {
     await writer.close()

@@ -1,0 +1,34 @@
+import type { Actor, Authority } from '../access/access.ts'
+import type { Db } from '../database/database.ts'
+import type { Change } from '../ledger/change.ts'
+import type { LedgerEvent } from '../ledger/entry.ts'
+
+// The writer knows no command. Its owner passes it a table of commands, whose types `submit` keeps.
+
+/** The handlers of commands, by kind. Inputs and outcomes must survive `structuredClone`. */
+export type Handlers = Readonly<Record<string, (change: Change, input: never) => Promise<unknown>>>
+
+export type KindIn<T extends Handlers> = keyof T & string
+
+export type OutcomeIn<T extends Handlers, K extends KindIn<T>> = Awaited<ReturnType<T[K]>>
+
+/** A command for a writer with the handlers `T`. */
+export interface CommandIn<T extends Handlers, K extends KindIn<T> = KindIn<T>> {
+  readonly kind: K
+  readonly input: Parameters<T[K]>[1]
+  readonly actor: Actor
+}
+
+/** Checks the callers of commands within one transaction. */
+export interface CallerCheck<T extends Handlers> {
+  /** Returns the rights of a command's caller. Throws if the caller may not submit the command. */
+  authorize(db: Db, command: CommandIn<T>): Promise<Authority>
+  /** Called for each event that a command of the transaction records. */
+  onRecord(event: LedgerEvent): void
+}
+
+export interface CommandTable<T extends Handlers> {
+  readonly handlers: T
+  /** Called at the start of each transaction and each snapshot. `now` returns epoch milliseconds. */
+  readonly checkCallers: (now: () => number) => CallerCheck<T>
+}
