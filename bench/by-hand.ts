@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import BetterSqlite3 from 'better-sqlite3'
+import { packageOf } from '../src/package/ident.ts'
 
 // The yardstick of promotions, and a program: `by-hand.ts FILE TIMES TOGETHER` promotes one release after another in this database, the
 // packages by turns, as many in each transaction, with a savepoint each, and prints a {@link PromotionCost}.
@@ -82,7 +83,7 @@ export function openByHand(
       joined: set,
       left: [],
       pointers: set.map(({ ident, target }) => ({
-        package: ident.split('/', 2).join('/'),
+        package: packageOf(ident),
         target,
         from: ident,
         to: ident,

@@ -2,7 +2,8 @@ import { EVERYONE, THE_PUBLIC } from '../access/access.ts'
 import type { Audience } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import type { LedgerEntry, LedgerEvent, Promotion } from '../ledger/entry.ts'
-import { formatIdent } from '../package/ident.ts'
+import type { ReleaseName } from '../package/ident.ts'
+import { formatIdent, formatPackageName, lineKey, lineOf, releaseKey } from '../package/ident.ts'
 import { TARGETS } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import type { Release } from '../releases/release.ts'
@@ -17,7 +18,7 @@ import { FIRST_UNGOVERNED } from '../views/view.ts'
 import type { View } from '../views/view.ts'
 import { listPointersIn } from '../revisions/member-store.ts'
 import { findView, listViews, readRevisions } from '../revisions/view-store.ts'
-import { PublicPointers, lineOf } from './public-pointers.ts'
+import { PublicPointers } from './public-pointers.ts'
 import type { Line, Pointer } from './public-pointers.ts'
 import { PackageAnswer } from './package-answer.ts'
 
@@ -145,7 +146,7 @@ export class Answers {
     audience: Audience,
   ): LatestAnswer | undefined | Promise<LatestAnswer | undefined> {
     const { view, origin, name, target } = question
-    const line = `${origin}/${name} ${target}`
+    const line = lineKey({ package: formatPackageName({ origin, name }), target })
     const pointer = this.#pointers.get(view)?.get(line)
     if (pointer === undefined) return undefined
     if (audience.seesAll || audience.origins.includes(origin))
@@ -162,7 +163,7 @@ export class Answers {
     { view, origin, name, target }: Pick<LatestQuestion, 'view' | 'origin' | 'name' | 'target'>,
     audience: Audience,
   ): boolean | Promise<boolean> {
-    const line = `${origin}/${name} ${target}`
+    const line = lineKey({ package: formatPackageName({ origin, name }), target })
     if (this.#pointers.get(view)?.has(line) !== true) return false
     if (audience.seesAll || audience.origins.includes(origin) || !this.#publicPointers.isRestricted(line))
       return true
@@ -183,7 +184,7 @@ export class Answers {
     const kept = this.#bodies.get(`${ident} ${target} ${shape}`)
     // The cache of absent releases is for the public alone.
     if (kept === undefined)
-      return isThePublic(audience) && this.#absent.has(`${ident} ${target}`)
+      return isThePublic(audience) && this.#absent.has(releaseKey({ ident, target }))
         ? undefined
         : this.#lookUpExactly(question, audience)
     const maySee = kept.isPublic || audience.seesAll || audience.origins.includes(kept.origin)
@@ -215,16 +216,14 @@ export class Answers {
     const pointers = ofView(this.#pointers, promotion.view)
     this.#forgetReleases([...promotion.joined, ...promotion.left], [pointers])
     if (promotion.rule !== undefined) for (const pointer of pointers.values()) pointer.versions = undefined
-    for (const { package: name, target, to } of promotion.pointers) {
-      if (to === null) pointers.delete(`${name} ${target}`)
-      else pointers.set(`${name} ${target}`, { ident: to, revision: promotion.revision, versions: undefined })
+    for (const move of promotion.pointers) {
+      const [line, ident] = [lineKey(move), move.to]
+      if (ident === null) pointers.delete(line)
+      else pointers.set(line, { ident, revision: promotion.revision, versions: undefined })
     }
   }
 
-  #forgetReleases(
-    releases: readonly { ident: string; target: Target }[],
-    views: Iterable<Map<Line, Pointer>>,
-  ): void {
+  #forgetReleases(releases: readonly ReleaseName[], views: Iterable<Map<Line, Pointer>>): void {
     this.#generation += 1
     this.#absent.clear()
     for (const { ident, target } of releases) {
@@ -279,7 +278,7 @@ export class Answers {
     const generation = this.#generation
     const release = await findRelease(this.#db, ident, target, audience)
     if (release === undefined && target !== undefined && isThePublic(audience))
-      this.#noteAbsent(`${ident} ${target}`, generation)
+      this.#noteAbsent(releaseKey({ ident, target }), generation)
     if (release === undefined || (view !== undefined && !(await isInView(this.#db, view, release.id))))
       return undefined
     return this.#bodies.get(`${ident} ${release.target} ${shape}`) ?? this.#answer(release, shape, generation)

@@ -1,4 +1,5 @@
 import type { Target } from '../package/target.ts'
+import { originOf } from '../package/ident.ts'
 
 /** The measured memory of an answer besides its body: its names and its first form. */
 const BESIDE_BODY_BYTES = 2_560
@@ -27,7 +28,7 @@ export class PackageAnswer {
     body: Buffer,
   ) {
     this.ident = release.ident
-    this.origin = release.ident.split('/', 1)[0] ?? ''
+    this.origin = originOf(release.ident)
     this.checksum = release.checksum
     this.target = release.target
     this.isPublic = release.isPublic

@@ -2,10 +2,10 @@ import { THE_PUBLIC } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
 import { TARGETS } from '../package/target.ts'
-import type { Target } from '../package/target.ts'
 import { listNotPublic } from '../releases/release-store.ts'
 import { listPointersAt } from '../revisions/content-store.ts'
 import { findView } from '../revisions/view-store.ts'
+import { lineOf } from '../package/ident.ts'
 
 /** The release that `latest` of a package and target names in a view. `versions` caches lookups by version. */
 export interface Pointer {
@@ -151,8 +151,4 @@ export class PublicPointers {
     this.#pointers.set(view, found)
     return found
   }
-}
-
-export function lineOf({ ident, target }: { ident: string; target: Target }): Line {
-  return `${ident.split('/', 2).join('/')} ${target}`
 }

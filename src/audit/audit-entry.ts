@@ -2,6 +2,7 @@ import { link } from '../ledger/chain.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
 import { VIEW_EVENTS } from './rebuild.ts'
+import { originOf } from '../package/ident.ts'
 
 /** A row of the ledger, with the names of the rows that it refers to. */
 export interface EntryRow {
@@ -69,7 +70,8 @@ type Entry = LedgerEvent & EntryFields
 
 function wrongColumns(row: EntryRow, entry: Entry): string[] {
   const isOfView = (VIEW_EVENTS as readonly string[]).includes(entry.kind)
-  const origin = entry.origin ?? (entry.ident ?? entry.package)?.split('/', 1)[0]
+  const name = entry.ident ?? entry.package
+  const origin = entry.origin ?? (name === undefined ? undefined : originOf(name))
   const releases = entry.kind === 'promotion' ? [...entry.joined, ...entry.left] : []
   const isRight: Readonly<Record<string, boolean>> = {
     at: row.at === entry.at,

@@ -1,4 +1,5 @@
 import type { Promotion } from '../ledger/entry.ts'
+import { describeRelease, lineKey, lineOf, parseIdent, releaseKey } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { orderKey } from '../package/version.ts'
@@ -49,19 +50,19 @@ export function foldPromotion(
   const faults: string[] = []
 
   const end = (release: ReleaseName) => {
-    const member = fold.members.get(keyOf(release))
+    const member = fold.members.get(releaseKey(release))
     if (member === undefined) return false
-    fold.members.delete(keyOf(release)) // a release that joins again joins last
+    fold.members.delete(releaseKey(release)) // a release that joins again joins last
     if (member.from < revision) endedMembers.push(member)
     return true
   }
   for (const release of left) {
     if (!end(release))
-      faults.push(`revision ${revision} takes out ${release.ident} (${release.target}), which was not in it`)
+      faults.push(`revision ${revision} takes out ${describeRelease(release)}, which was not in it`)
   }
   for (const [position, release] of joined.entries()) {
     end(release)
-    fold.members.set(keyOf(release), {
+    fold.members.set(releaseKey(release), {
       ident: release.ident,
       target: release.target,
       from: revision,
@@ -69,7 +70,7 @@ export function foldPromotion(
     })
   }
   for (const { package: name, target, from, to } of pointers) {
-    const line = `${name} ${target}`
+    const line = lineKey({ package: name, target })
     const pointer = fold.pointers.get(line)
     if ((pointer?.ident ?? null) !== from) {
       faults.push(
@@ -87,15 +88,10 @@ export function foldPromotion(
 export function latestOf(rule: ViewRule, members: Iterable<ReleaseName>): Map<string, string> {
   const latest = new Map<string, { ident: string; key: string }>()
   for (const { ident, target } of members) {
-    const [origin = '', name = '', version = '', release = ''] = ident.split('/')
-    const line = `${origin}/${name} ${target}`
-    const key = rule === 'highest' ? orderKey({ version, release }) : '' // of one key, the last
+    const line = lineOf({ ident, target })
+    const key = rule === 'highest' ? orderKey(parseIdent(ident)) : '' // of one key, the last
     const best = latest.get(line)
     if (best === undefined || best.key <= key) latest.set(line, { ident, key })
   }
   return new Map([...latest].map(([line, { ident }]) => [line, ident]))
-}
-
-function keyOf({ ident, target }: ReleaseName): string {
-  return `${ident} ${target}`
 }

@@ -7,6 +7,7 @@ import { withNextRule } from '../views/rule.ts'
 import type { PastRule, ViewRule } from '../views/rule.ts'
 import type { ViewMaker } from '../views/view.ts'
 import type { LedgerEvent, Promotion } from '../ledger/entry.ts'
+import { packageOf, releaseKey } from '../package/ident.ts'
 
 /** A membership; `release` is `ident target`. */
 export interface RebuiltMember {
@@ -209,8 +210,8 @@ export class RebuiltViews {
     for (const { ident, target, from, position } of ended.members) {
       this.#members.push({
         view,
-        package: ident.split('/', 2).join('/'),
-        release: `${ident} ${target}`,
+        package: packageOf(ident),
+        release: releaseKey({ ident, target }),
         from_revision: from,
         position,
         to_revision: to,
@@ -221,7 +222,7 @@ export class RebuiltViews {
         view,
         package: name,
         target,
-        release: `${ident} ${target}`,
+        release: releaseKey({ ident, target }),
         from_revision: from,
         to_revision: to,
       })

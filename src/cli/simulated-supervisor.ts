@@ -2,7 +2,7 @@ import { HartDigest } from '../hart/digest.ts'
 import { verifySignature } from '../hart/signature.ts'
 import { formatKeyName, parsePublicKey } from '../hart/origin-key.ts'
 import { compareReleases } from '../package/version.ts'
-import { makeIdent } from '../package/ident.ts'
+import { formatIdent, makeIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 
 /** The result of one poll of a view's URL. */
@@ -53,9 +53,7 @@ export class SimulatedSupervisor {
   }
 
   async #install(ident: Ident, checksum: string): Promise<void> {
-    const download = await this.#get(
-      `pkgs/${ident.origin}/${ident.name}/${ident.version}/${ident.release}/download`,
-    )
+    const download = await this.#get(`pkgs/${formatIdent(ident)}/download`)
     if (download.headers.get('x-filename') === null) throw new Error(`${download.url} names no file`)
     const digest = new HartDigest()
     digest.update(new Uint8Array(await download.arrayBuffer()))

@@ -8,6 +8,7 @@ import { findPlan } from '../revisions/plan-store.ts'
 import { releasesIn } from '../revisions/stored-plan.ts'
 import { findView } from '../revisions/view-store.ts'
 import type { LedgerEntry, LedgerEvent } from '../ledger/entry.ts'
+import { releaseKey } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import { concernOf } from './visibility.ts'
 import type { Concern, Reader } from './visibility.ts'
@@ -159,11 +160,11 @@ async function releaseVisibility(
       .execute()
     rows.push(...found)
   }
-  const known = Map.groupBy(rows, ({ ident, target }) => `${ident} ${target}`)
+  const known = Map.groupBy(rows, releaseKey)
   return ({ ident, target }, at) => {
     const there =
       known
-        .get(`${ident} ${target}`)
+        .get(releaseKey({ ident, target }))
         ?.filter((row) => row.created_at <= at && (row.deleted_at ?? Infinity) >= at) ?? []
     return there.length > 0 && there.every((row) => row.is_visible === 1)
   }

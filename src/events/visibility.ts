@@ -1,6 +1,7 @@
 import { allowsAction, audienceOf } from '../access/access.ts'
 import type { Audience, Caller } from '../access/access.ts'
 import type { LedgerEvent, Promotion } from '../ledger/entry.ts'
+import { originOf } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
 
 // Decides which readers may see which ledger entry. For hidden entries, readers get sequence number, digest and hash, so that
@@ -74,7 +75,7 @@ const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
   'secret-removed': itsOrigin,
   'integration-added': itsOrigin,
   'integration-removed': itsOrigin,
-  'package-settings-set': (event) => itsOrigin({ origin: event.package.split('/', 1)[0] ?? '' }), // that of a package may be private altogether
+  'package-settings-set': (event) => itsOrigin({ origin: originOf(event.package) }), // the package may be private
   'release-published': itsRelease,
   'release-deleted': itsRelease,
   'visibility-set': ({ ident, targets }) => ({

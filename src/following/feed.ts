@@ -7,6 +7,7 @@ import type { LedgerEntry, LedgerEvent } from '../ledger/entry.ts'
 import { findState } from '../database/state-store.ts'
 import { MOST_TEXT_AT_ONCE, findHash, findHead, listEntries } from '../ledger/ledger-store.ts'
 import type { EntryQuery, EntryPage } from '../ledger/ledger-store.ts'
+import { packageOf } from '../package/ident.ts'
 
 /** The subject of a watch. A commit examines only watches whose topic it touches. */
 export type Topic = string
@@ -250,8 +251,4 @@ function topicsOf(event: LedgerEvent): ReadonlySet<Topic> {
   if (event.kind === 'visibility-set')
     for (const target of event.targets) topics.add(lineTopic(packageOf(event.ident), target))
   return topics
-}
-
-function packageOf(ident: string): string {
-  return ident.split('/', 2).join('/')
 }

@@ -2,7 +2,7 @@ import { DepotError } from '../errors.ts'
 import { didYouMean } from '../text/nearest.ts'
 import { formatKeyName, parsePublicKey } from '../hart/origin-key.ts'
 import type { PublicKey } from '../hart/origin-key.ts'
-import { formatIdent, makeIdent } from '../package/ident.ts'
+import { formatIdent, makeIdent, parseIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import { parseTarget } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
@@ -174,14 +174,15 @@ async function planPackage(
 ): Promise<void> {
   const listed = new Map<string, { ident: Ident; targets: Target[] }>()
   for await (const { version, release, platforms } of reads.listReleases(ends.source, origin, name)) {
-    await attempt(ends, `${origin}/${name}/${version}/${release}`, async () => {
-      const ident = makeIdent({ origin, name, version, release })
+    const parts = { origin, name, version, release }
+    await attempt(ends, formatIdent(parts), async () => {
+      const ident = makeIdent(parts)
       listed.set(formatIdent(ident), { ident, targets: platforms.map(parseTarget) })
     })
   }
   const here = new Set<string>()
   for await (const { version, release } of reads.listReleases(ends.destination, origin, name))
-    here.add(`${origin}/${name}/${version}/${release}`)
+    here.add(formatIdent({ origin, name, version, release }))
   const members = new Map<string, Member[]>()
   for (const channel of found.channels.keys()) {
     const inChannel = await attempt(ends, `the channel ${channel} of ${origin}`, () =>
@@ -278,7 +279,7 @@ async function planPromotion(
   if (channel === undefined) return
   const promotion: Member[] = []
   for (const ofTarget of Map.groupBy(members, ({ target }) => target).values()) {
-    const ascending = ofTarget.toSorted((a, b) => compareReleases(partsOf(a), partsOf(b)))
+    const ascending = ofTarget.toSorted((a, b) => compareReleases(parseIdent(a.ident), parseIdent(b.ident)))
     const missing = ascending.filter((member) => !here.has(nameOf(member)))
     channel.joining += missing.length
     channel.membersHere += ascending.length - missing.length
@@ -288,9 +289,4 @@ async function planPromotion(
     if (missing.length > 0 && highest !== undefined && here.has(nameOf(highest))) promotion.push(highest)
   }
   if (promotion.length > 0) channel.promotions.push(promotion)
-}
-
-function partsOf({ ident }: Member): { version: string; release: string } {
-  const [, , version = '', release = ''] = ident.split('/')
-  return { version, release }
 }

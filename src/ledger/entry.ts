@@ -1,4 +1,5 @@
 import type { Actor, Role, Visibility } from '../access/access.ts'
+import { originOf } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { ViewRule } from '../views/rule.ts'
@@ -151,5 +152,5 @@ export function originsOf(event: LedgerEvent): ReadonlySet<string> {
       ...[...event.joined, ...event.left].map(({ ident }) => ident),
       ...event.pointers.map((move) => move.package),
     )
-  return new Set(names.map((name) => name.split('/', 1)[0] ?? ''))
+  return new Set(names.map(originOf))
 }

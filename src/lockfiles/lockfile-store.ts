@@ -15,6 +15,7 @@ import { findReleases } from '../revisions/dependency-store.ts'
 import type { View } from '../views/view.ts'
 import { MOST_LOCKED_RELEASES } from './lockfile.ts'
 import type { LockedKey, LockedRelease, Lockfile, LockfileFilter } from './lockfile.ts'
+import { releaseKey } from '../package/ident.ts'
 
 // Reads the contents of lockfiles, and checks lockfiles against the depot. Both may concern a hundred thousand releases: no statement
 // reads more than a thousand rows, and other work runs between statements.
@@ -105,7 +106,7 @@ export async function expectLocked(
   for (const some of inBatches(releases)) {
     const here = await findReleases(db, some, audience)
     for (const { ident, target, checksum } of some) {
-      const found = here.get(`${ident} ${target}`)?.checksum
+      const found = here.get(releaseKey({ ident, target }))?.checksum
       if (found === undefined) missing.push({ detail: `there is no release ${ident} for ${target}` })
       else if (found !== checksum)
         differing.push({

@@ -17,6 +17,22 @@ export interface ReleaseName {
   target: Target
 }
 
+interface PackageParts {
+  readonly origin: string
+  readonly name: string
+}
+
+interface IdentParts extends PackageParts {
+  readonly version: string
+  readonly release: string
+}
+
+/** A release whose ident is in parts or is a text. */
+interface AnyRelease {
+  readonly ident: IdentParts | string
+  readonly target: string
+}
+
 const LONGEST_PART = 255
 const ORIGIN = /^[a-z0-9][a-z0-9_-]*$/
 const NAME = /^[A-Za-z0-9_-]+$/
@@ -36,10 +52,10 @@ export function parseIdent(text: string): Ident {
 }
 
 /** Makes an ident from separate parts, for example from a URL. Throws `ident_malformed`. */
-export function makeIdent(parts: { origin: string; name: string; version: string; release: string }): Ident {
+export function makeIdent(parts: IdentParts): Ident {
   const { origin, name, version, release } = parts
   makePackageName(parts)
-  const text = `${origin}/${name}/${version}/${release}`
+  const text = formatIdent(parts)
   if (!fits(VERSION_OR_RELEASE, version))
     throw malformed(text, `its version ${quote(version)} is not a version`)
   if (!fits(VERSION_OR_RELEASE, release))
@@ -48,26 +64,64 @@ export function makeIdent(parts: { origin: string; name: string; version: string
 }
 
 /** Throws `ident_malformed`. */
-export function makePackageName(parts: { origin: string; name: string }): PackageName {
+export function makePackageName(parts: PackageParts): PackageName {
   const { origin, name } = parts
   if (!fits(ORIGIN, origin))
-    throw malformed(`${origin}/${name}`, `its origin ${quote(origin)} is not an origin's name`)
+    throw malformed(formatPackageName(parts), `its origin ${quote(origin)} is not an origin's name`)
   if (!fits(NAME, name))
-    throw malformed(`${origin}/${name}`, `its name ${quote(name)} is not a package's name`)
+    throw malformed(formatPackageName(parts), `its name ${quote(name)} is not a package's name`)
   return { origin, name } as PackageName
 }
 
-export function formatIdent(ident: Ident): string {
-  return `${ident.origin}/${ident.name}/${ident.version}/${ident.release}`
+export function formatIdent({ origin, name, version, release }: IdentParts): string {
+  return `${origin}/${name}/${version}/${release}`
 }
 
-export function formatPackageName(name: PackageName): string {
-  return `${name.origin}/${name.name}`
+export function formatPackageName({ origin, name }: PackageParts): string {
+  return `${origin}/${name}`
+}
+
+/** The package `origin/name` of a valid ident. */
+export function packageOf(ident: string): string {
+  return ident.split('/', 2).join('/')
+}
+
+/** The origin of a valid ident or of a package `origin/name`. */
+export function originOf(name: string): string {
+  return name.split('/', 1)[0] ?? ''
+}
+
+export function releaseName({ ident, target }: { ident: IdentParts; target: Target }): ReleaseName {
+  return { ident: formatIdent(ident), target }
+}
+
+/** The key of a release in maps and in SQL, `origin/name/version/release target`. */
+export function releaseKey({ ident, target }: AnyRelease): string {
+  return `${textOf(ident)} ${target}`
+}
+
+/** The key of a line, which is a package for one target: `origin/name target`. */
+export function lineKey(line: { readonly package: string; readonly target: string }): string {
+  return `${line.package} ${line.target}`
+}
+
+/** The key of a release's line, `origin/name target`. */
+export function lineOf({ ident, target }: AnyRelease): string {
+  return `${typeof ident === 'string' ? packageOf(ident) : formatPackageName(ident)} ${target}`
+}
+
+/** A release in messages, `origin/name/version/release (target)`. */
+export function describeRelease({ ident, target }: AnyRelease): string {
+  return `${textOf(ident)} (${target})`
 }
 
 /** The file name that `hab` stores and looks for: `{o}-{n}-{v}-{r}-{target}.hart` (habitat-today.md 1.5). */
 export function hartFileName(ident: Ident, target: string): string {
   return `${ident.origin}-${ident.name}-${ident.version}-${ident.release}-${target}.hart`
+}
+
+function textOf(ident: IdentParts | string): string {
+  return typeof ident === 'string' ? ident : formatIdent(ident)
 }
 
 function fits(pattern: RegExp, part: string): boolean {

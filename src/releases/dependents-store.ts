@@ -76,7 +76,7 @@ export async function listDependents(
   eyes: { audience: Audience; members: Audience },
 ): Promise<string[]> {
   const { audience, members } = eyes
-  const dependency = `${name.origin}/${name.name}`
+  const dependency = formatPackageName(name)
   const rows = await db
     .selectFrom('dependents')
     .innerJoin('packages', 'packages.id', 'dependents.package_id')
@@ -102,5 +102,5 @@ export async function listDependents(
       ),
     )
     .execute()
-  return rows.map((row) => `${row.origin}/${row.name}`).toSorted()
+  return rows.map(formatPackageName).toSorted()
 }

@@ -6,7 +6,7 @@ import { usingIndex } from '../database/using-index.ts'
 import { among, inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import type { ReleasesTable, Schema } from '../database/schema.ts'
-import { formatIdent, parseIdent } from '../package/ident.ts'
+import { formatIdent, formatPackageName, lineOf, parseIdent } from '../package/ident.ts'
 import { DEFAULT_TARGET } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { orderKey } from '../package/version.ts'
@@ -62,7 +62,7 @@ export async function listNotPublic(
     .where(NOT_PUBLIC)
     .execute()
   return rows.map(({ ident, target, deleted_at, has_public }) => ({
-    line: `${ident.split('/', 2).join('/')} ${target}`,
+    line: lineOf({ ident, target }),
     ident,
     isDeleted: deleted_at !== null,
     isLineHidden: !has_public,
@@ -491,5 +491,5 @@ export async function readPackageNames(db: Db): Promise<Map<number, string>> {
     .innerJoin('origins', 'origins.id', 'packages.origin_id')
     .select(['packages.id', 'origins.name as origin', 'packages.name'])
     .execute()
-  return new Map(rows.map(({ id, origin, name }) => [id, `${origin}/${name}`]))
+  return new Map(rows.map((row) => [row.id, formatPackageName(row)]))
 }

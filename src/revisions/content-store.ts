@@ -13,6 +13,7 @@ import { listSeenSpans } from './seen-span-store.ts'
 import type { Line } from './seen-span-store.ts'
 import { ruleAt } from '../views/rule.ts'
 import type { View } from '../views/view.ts'
+import { formatPackageName } from '../package/ident.ts'
 
 // Reads a view at any of its revisions, for an audience. Rows of `pointers` and `members` hold from `from_revision` until before
 // `to_revision`. `lines` lists every line that the view ever pointed into, by name. A page walks that index and seeks into the
@@ -388,7 +389,7 @@ function linesOf(
     .where('lines.view_id', '=', viewId)
     .$if(packages !== undefined, (query) => query.where('lines.package', 'in', packages ?? []))
   if (origin !== undefined && name !== undefined)
-    return lines.where('lines.package', '=', `${origin}/${name}`)
+    return lines.where('lines.package', '=', formatPackageName({ origin, name }))
   // `0` follows `/` in ASCII.
   if (origin !== undefined)
     return lines.where('lines.package', '>', `${origin}/`).where('lines.package', '<', `${origin}0`)

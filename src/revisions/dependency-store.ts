@@ -3,7 +3,7 @@ import type { SqlBool } from 'kysely'
 import type { Audience } from '../access/access.ts'
 import { among, inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
-import { formatIdent, formatPackageName } from '../package/ident.ts'
+import { formatIdent, formatPackageName, releaseKey } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { visible, visibleTo } from '../releases/release-store.ts'
 import type { Dependencies, Dependent } from '../views/gates.ts'
@@ -31,7 +31,7 @@ export async function findReleases(
       .execute()
     for (const row of rows) {
       if (targets.get(row.ident)?.has(row.target) === true)
-        found.set(`${row.ident} ${row.target}`, { ...viewReleaseOf(row), checksum: row.checksum })
+        found.set(releaseKey(row), { ...viewReleaseOf(row), checksum: row.checksum })
     }
   }
   return found
@@ -51,7 +51,7 @@ export async function listHidden(
       .where('ident', 'in', among(idents))
       .where((eb) => eb.not(visibleTo(eb, audience)))
       .execute()
-    for (const row of rows) hidden.add(`${row.ident} ${row.target}`)
+    for (const row of rows) hidden.add(releaseKey(row))
   }
   return hidden
 }
@@ -102,8 +102,8 @@ export async function readDependencies(
       .execute()
     for (const row of rows) {
       const needs = JSON.parse(row.tdeps) as string[]
-      tdeps.set(`${row.ident} ${row.target}`, needs)
-      deps.set(`${row.ident} ${row.target}`, JSON.parse(row.deps) as string[])
+      tdeps.set(releaseKey(row), needs)
+      deps.set(releaseKey(row), JSON.parse(row.deps) as string[])
       for (const ident of needs) needed.set(ident, (needed.get(ident) ?? new Set()).add(row.target))
     }
   }
@@ -114,8 +114,8 @@ export async function readDependencies(
       .execute()
     for (const row of rows) {
       if (needed.get(row.ident)?.has(row.target) !== true) continue
-      inDepot.set(`${row.ident} ${row.target}`, row.id)
-      deps.set(`${row.ident} ${row.target}`, JSON.parse(row.deps) as string[])
+      inDepot.set(releaseKey(row), row.id)
+      deps.set(releaseKey(row), JSON.parse(row.deps) as string[])
     }
   }
   const inView = new Set<number>()

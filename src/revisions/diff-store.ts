@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { Audience } from '../access/access.ts'
 import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
-import { parseIdent } from '../package/ident.ts'
+import { formatPackageName, parseIdent } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { compareReleases } from '../package/version.ts'
 import { findLineAfter, listPointersAt } from './content-store.ts'
@@ -128,7 +128,7 @@ async function listChangedPackages(
       .select(['origins.name as origin', 'packages.name'])
       .where('packages.id', 'in', some)
       .execute()
-    names.push(...rows.map(({ origin, name }) => `${origin}/${name}`))
+    names.push(...rows.map(formatPackageName))
   }
   return names.toSorted(compareText)
 }

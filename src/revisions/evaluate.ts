@@ -4,7 +4,7 @@ import type { Db } from '../database/database.ts'
 import { DepotError, refusalOf } from '../errors.ts'
 import type { Clock } from '../clock.ts'
 import type { ReleaseName } from '../package/ident.ts'
-import { formatIdent } from '../package/ident.ts'
+import { formatIdent, releaseKey, releaseName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { Conflict } from './restore.ts'
 import { listDependentMembers, listHidden, readDependencies } from './dependency-store.ts'
@@ -99,7 +99,7 @@ async function checkVisibility(db: Db, { steps, moves }: Effect, { caller }: Con
   const hidden = await listHidden(
     db,
     [...changed, ...moves.flatMap(({ from, to }) => [from, to].filter((end) => end !== undefined))].map(
-      ({ ident, target }) => ({ ident: formatIdent(ident), target }),
+      releaseName,
     ),
     audience,
   )
@@ -120,7 +120,7 @@ export async function withoutHidden(
     refusals.flatMap(({ names = [] }) => names),
     audience,
   )
-  const isUnseen = ({ ident, target }: ReleaseName) => hidden.has(`${ident} ${target}`)
+  const isUnseen = (release: ReleaseName) => hidden.has(releaseKey(release))
   const isHidden = ({ names = [], isOfAny }: Refusal) =>
     isOfAny === true ? names.every(isUnseen) : names.some(isUnseen)
   const told = new Map<string, Refusal>()

@@ -5,7 +5,7 @@ import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
 import type { PointerMove, Promotion } from '../ledger/entry.ts'
 import type { ReleaseName } from '../package/ident.ts'
-import { parseIdent } from '../package/ident.ts'
+import { lineKey, lineOf, packageOf, parseIdent, releaseKey } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { compareReleases } from '../package/version.ts'
 import { invisibleTo, visibleTo } from '../releases/release-store.ts'
@@ -113,7 +113,9 @@ export async function asSeenBy(
   const hidden = await listHiddenLines(
     db,
     view.id,
-    revisions.some(({ rule }) => rule !== undefined) ? 'all' : revisions.flatMap(releasesOf).map(packageOf),
+    revisions.some(({ rule }) => rule !== undefined)
+      ? 'all'
+      : revisions.flatMap(releasesOf).map(({ ident }) => packageOf(ident)),
     audience,
   )
   if (hidden.size === 0) return [...revisions]
@@ -133,14 +135,12 @@ export async function asSeenBy(
     const wasMember = (interval: MembershipInterval) =>
       interval.from <= revision.revision && (interval.to ?? Infinity) >= revision.revision
     const mayBeSeen = (release: ReleaseName) =>
-      !hidden.has(lineOf(release)) || visible.get(keyOf(release))?.some(wasMember) === true
+      !hidden.has(lineOf(release)) || visible.get(releaseKey(release))?.some(wasMember) === true
     const joined = revision.joined.filter(mayBeSeen)
     const left = revision.left.filter(mayBeSeen)
     const isWhole = joined.length + left.length === revision.joined.length + revision.left.length
     const { reason, override, only, ...rest } = revision
-    const pointers: PointerMove[] = revision.pointers.filter(
-      (move) => !hidden.has(`${move.package} ${move.target}`),
-    )
+    const pointers: PointerMove[] = revision.pointers.filter((move) => !hidden.has(lineKey(move)))
     // A change of the rule may move `latest` for some audiences and not for others.
     for (const line of revision.rule === undefined
       ? new Set(releasesOf(revision).map(lineOf))
@@ -245,7 +245,7 @@ export async function listHiddenLines(
         ),
       )
       .execute()
-    for (const row of rows) hidden.set(`${row.package} ${row.target}`, row.package_id)
+    for (const row of rows) hidden.set(lineKey(row), row.package_id)
   }
   return hidden
 }
@@ -285,7 +285,7 @@ async function listVisible(
       .execute()
     intervals.push(...rows)
   }
-  return Map.groupBy(intervals, keyOf)
+  return Map.groupBy(intervals, releaseKey)
 }
 
 function releasesOf(revision: Revision): ReleaseName[] {
@@ -294,16 +294,4 @@ function releasesOf(revision: Revision): ReleaseName[] {
 
 function endsOf({ from, to, target }: PointerMove): ReleaseName[] {
   return [from, to].filter((ident) => ident !== null).map((ident) => ({ ident, target }))
-}
-
-function packageOf({ ident }: ReleaseName): string {
-  return ident.split('/', 2).join('/')
-}
-
-function lineOf(release: ReleaseName): string {
-  return `${packageOf(release)} ${release.target}`
-}
-
-function keyOf({ ident, target }: ReleaseName): string {
-  return `${ident} ${target}`
 }

@@ -10,6 +10,7 @@ import type { Line } from './seen-span-store.ts'
 import { sweepHighest } from '../views/sweep.ts'
 import type { Span } from '../views/sweep.ts'
 import type { View } from '../views/view.ts'
+import { lineKey } from '../package/ident.ts'
 
 /** A {@link Span} with the times of its revisions. */
 export interface TimedSpan extends Span {
@@ -42,8 +43,7 @@ export async function listHolders(
   const hadOtherRules = view.pastRules.length > 0
   const isAsked = !audience.seesAll && (view.rule === 'highest' || hadOtherRules)
   const isHidden =
-    isAsked &&
-    (await listHiddenLines(db, view.id, [line.package], audience)).has(`${line.package} ${line.target}`)
+    isAsked && (await listHiddenLines(db, view.id, [line.package], audience)).has(lineKey(line))
   const spans =
     isHidden && hadOtherRules
       ? pageOf(await listSeenSpans(db, view, its, audience), page)

@@ -10,6 +10,7 @@ import type { PointerMove } from '../ledger/entry.ts'
 import { listHidden } from './dependency-store.ts'
 import { releasesIn } from './stored-plan.ts'
 import type { PlanEnd, PlannedEffect, StoredPlan } from './stored-plan.ts'
+import { releaseKey } from '../package/ident.ts'
 
 /** The maximum number of drafts of one account. The oldest are deleted. */
 const MOST_DRAFTS = 100
@@ -183,9 +184,7 @@ export async function onlyVisible(
     found.flatMap(({ effect }) => releasesIn(effect)),
     audience,
   )
-  return found.filter(
-    ({ effect }) => !releasesIn(effect).some(({ ident, target }) => hidden.has(`${ident} ${target}`)),
-  )
+  return found.filter(({ effect }) => !releasesIn(effect).some((release) => hidden.has(releaseKey(release))))
 }
 
 function plans(db: Db) {

@@ -4,7 +4,7 @@ import { DepotError, refusalOf } from '../errors.ts'
 import type { ErrorPart } from '../errors.ts'
 import type { Source } from '../ledger/entry.ts'
 import { expectRevisionKnown } from '../ledger/position-store.ts'
-import { formatIdent } from '../package/ident.ts'
+import { formatIdent, lineOf, releaseKey } from '../package/ident.ts'
 import type { Only, SeenRequest, ReleaseSource } from '../views/change-request.ts'
 import { getRevisionAt, listPointersAt } from './content-store.ts'
 import type { PointerPlace } from './content-store.ts'
@@ -18,7 +18,6 @@ import {
   onlyMembers,
   readPresent,
 } from './member-store.ts'
-import { lineOf } from '../views/plan.ts'
 import type { Joining, Wanted } from '../views/plan.ts'
 import { restoreLine, revertLine, combine } from './restore.ts'
 import type { Conflict, PastRelease, Restored } from './restore.ts'
@@ -159,7 +158,7 @@ async function takeFrom(db: Db, source: ReleaseSource, { audience }: SeenRequest
   const conflicts: Conflict[] = []
   for (const [index, name] of named.entries()) {
     const { ident, target } = name
-    const release = found.get(`${ident} ${target}`)
+    const release = found.get(releaseKey({ ident, target }))
     if (release === undefined)
       missing.push({
         detail: `there is no release ${ident} for ${target}`,

@@ -1,5 +1,5 @@
 import type { ReleaseName } from '../package/ident.ts'
-import { formatIdent, formatPackageName } from '../package/ident.ts'
+import { describeRelease, formatIdent, formatPackageName, releaseName } from '../package/ident.ts'
 import type { Joining, Wanted } from '../views/plan.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { ViewRelease } from '../views/view.ts'
@@ -42,7 +42,7 @@ export function restoreLine(rules: Rules, then: Members, now: Members): Restored
   const wasLatest = leading(rules.past, then)
   const conflicts =
     wasLatest?.isDeleted === true
-      ? [conflictOf(`${nameOf(wasLatest)} was deleted, and latest answered it`, wasLatest)]
+      ? [conflictOf(`${describeRelease(wasLatest)} was deleted, and latest answered it`, wasLatest)]
       : []
   const kept = then.filter(({ isDeleted }) => !isDeleted)
   const isLast = ({ releaseId }: PastRelease) =>
@@ -104,7 +104,7 @@ export function revertLine(rules: Rules, { before, after, now, since }: Undoing)
     )
   }
   if (didMove && wasLatest?.isDeleted === true)
-    conflicts.push(conflictOf(`${nameOf(wasLatest)} was deleted, and latest answered it`, wasLatest))
+    conflicts.push(conflictOf(`${describeRelease(wasLatest)} was deleted, and latest answered it`, wasLatest))
   const [wasThere, cameThere, isThere] = [idsOf(before), idsOf(after), idsOf(now)]
   const leaving = now.filter(({ releaseId }) => cameThere.has(releaseId) && !wasThere.has(releaseId))
   const returning = before.filter(
@@ -165,18 +165,12 @@ function leading(rule: ViewRule, members: Members): PastRelease | undefined {
 function conflictOf(detail: string, ...releases: readonly (ViewRelease | undefined)[]): Conflict {
   return {
     detail,
-    names: releases.flatMap((release) =>
-      release === undefined ? [] : [{ ident: formatIdent(release.ident), target: release.target }],
-    ),
+    names: releases.flatMap((release) => (release === undefined ? [] : [releaseName(release)])),
   }
 }
 
 function joinAnew(release: ViewRelease): Joining {
   return { release, rejoins: true }
-}
-
-function nameOf(release: ViewRelease): string {
-  return `${formatIdent(release.ident)} (${release.target})`
 }
 
 function identOf(release: ViewRelease | undefined): string {

@@ -4,7 +4,7 @@ import { expectView } from '../access/rights.ts'
 import { DepotError } from '../errors.ts'
 import type { Clock } from '../clock.ts'
 import type { ReleaseName } from '../package/ident.ts'
-import { formatIdent } from '../package/ident.ts'
+import { describeRelease, formatIdent, formatPackageName, releaseKey, releaseName } from '../package/ident.ts'
 import { concerns, formatOnly, isRestricted, lasts } from './freeze.ts'
 import { joins } from './plan.ts'
 import type { Effect } from './plan.ts'
@@ -209,7 +209,7 @@ function checkRequirements({ steps }: Effect, { view, act, clock, held }: GateSt
   for (const [index, { view: other, as, soakMs = 0 }] of (view.gates.requires ?? []).entries()) {
     for (const { release } of steps.filter(joins)) {
       const since = held[index]?.get(release.releaseId)
-      const name = `${formatIdent(release.ident)} (${release.target})`
+      const name = describeRelease(release)
       const names = namesOf(release)
       if (since === undefined)
         refusals.push({
@@ -283,7 +283,7 @@ export function chainTo(needed: string, from: string, target: string, { deps }: 
   const cameFrom = new Map<string, string>()
   const waiting = [from]
   for (let ident = waiting.shift(); ident !== undefined; ident = waiting.shift()) {
-    for (const next of deps.get(`${ident} ${target}`) ?? []) {
+    for (const next of deps.get(releaseKey({ ident, target })) ?? []) {
       if (next === from || cameFrom.has(next)) continue
       cameFrom.set(next, ident)
       waiting.push(next)
@@ -302,7 +302,7 @@ function checkDowngrades({ moves }: Effect, { view, act }: GateState): Refusal[]
     return [
       {
         rule: 'downgrade' as const,
-        detail: `latest of ${from.ident.origin}/${from.ident.name} for ${from.target} would go down from ${formatIdent(from.ident)} to ${formatIdent(to.ident)}`,
+        detail: `latest of ${formatPackageName(from.ident)} for ${from.target} would go down from ${formatIdent(from.ident)} to ${formatIdent(to.ident)}`,
         names: namesOf(from, to),
       },
     ]
@@ -328,5 +328,5 @@ function checkApproval(_effect: Effect, { view, requester, proposer }: GateState
 }
 
 function namesOf(...releases: readonly ViewRelease[]): ReleaseName[] {
-  return releases.map(({ ident, target }) => ({ ident: formatIdent(ident), target }))
+  return releases.map(releaseName)
 }

@@ -1,4 +1,4 @@
-import { formatIdent, formatPackageName } from '../package/ident.ts'
+import { formatIdent, formatPackageName, lineOf } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import type { ViewRule } from './rule.ts'
 import type { ViewRelease } from './view.ts'
@@ -121,11 +121,6 @@ export function planChange(
   for (const release of leaving)
     steps.push({ release, change: 'removed', from: undefined, isDependency: false })
   return { steps, moves, ...(next !== undefined && { rule: next }) }
-}
-
-/** The key of a line: one package for one target. */
-export function lineOf(release: ViewRelease): string {
-  return `${formatPackageName(release.ident)} ${release.target}`
 }
 
 /** Whether the effect changes the view. */

@@ -12,6 +12,7 @@ import type { Revision } from '../../src/revisions/history-store.ts'
 import { getView } from '../../src/revisions/view-store.ts'
 import { makeManyReleases, moveAtRandom } from '../support/random-moves.ts'
 import { startDepot } from '../support/start-depot.ts'
+import { lineKey, releaseKey } from '../../src/package/ident.ts'
 
 // A view's rows against a fold of its ledger, over a run that is random and always the same.
 
@@ -60,14 +61,17 @@ for (const { rule: first, setsRules } of RUNS) {
   const pointersAt = async (revision: number, audience: Audience) =>
     new Map(
       (await listPointersAt(db, view, revision, ALL, audience)).map((pointer) => [
-        `${pointer.package} ${pointer.target}`,
+        lineKey(pointer),
         { ident: pointer.ident, since: pointer.sinceRevision },
       ]),
     )
   const membersAt = async (revision: number, audience: Audience) =>
     new Map(
       (await listMembersAt(db, view, revision, ALL, audience)).map(
-        ({ ident, target, sinceRevision: since }) => [`${ident} ${target}`, { ident, target, since }],
+        ({ ident, target, sinceRevision: since }) => [
+          releaseKey({ ident, target }),
+          { ident, target, since },
+        ],
       ),
     )
 

@@ -1,12 +1,19 @@
 import { test } from 'tap'
 import {
+  describeRelease,
   formatIdent,
   formatPackageName,
   hartFileName,
   isOriginName,
+  lineKey,
+  lineOf,
   makeIdent,
   makePackageName,
+  originOf,
+  packageOf,
   parseIdent,
+  releaseKey,
+  releaseName,
 } from '../../src/package/ident.ts'
 
 const REAL = [
@@ -73,5 +80,19 @@ test('an origin begins with a small letter or a digit', (t) => {
   for (const name of ['acme', '0', 'a_b-c']) t.equal(isOriginName(name), true, name)
   for (const name of ['', 'A', '_a', '-a', 'a.b', 'a b', 'é', 'a\n', 'a'.repeat(256)])
     t.equal(isOriginName(name), false, name)
+  t.end()
+})
+
+test('a release and its line have the same keys in parts and as text', (t) => {
+  const release = { ident: parseIdent('acme/app/1.2.0/20260101120000'), target: 'x86_64-linux' as const }
+  const name = releaseName(release)
+  t.strictSame(name, { ident: 'acme/app/1.2.0/20260101120000', target: 'x86_64-linux' })
+  for (const either of [release, name]) {
+    t.equal(releaseKey(either), 'acme/app/1.2.0/20260101120000 x86_64-linux')
+    t.equal(lineOf(either), 'acme/app x86_64-linux')
+    t.equal(describeRelease(either), 'acme/app/1.2.0/20260101120000 (x86_64-linux)')
+  }
+  t.equal(lineKey({ package: packageOf(name.ident), target: name.target }), lineOf(name))
+  t.strictSame([originOf(name.ident), originOf('acme/app')], ['acme', 'acme'])
   t.end()
 })

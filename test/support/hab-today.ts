@@ -4,7 +4,7 @@ import type { OutgoingHttpHeaders } from 'node:http'
 import { readHart } from '../../src/hart/hart.ts'
 import type { ArchiveScanner } from '../../src/hart/scan.ts'
 import { formatKeyName, formatPublicKey, parsePublicKey } from '../../src/hart/origin-key.ts'
-import { formatIdent, hartFileName, parseIdent } from '../../src/package/ident.ts'
+import { formatIdent, hartFileName, originOf, parseIdent } from '../../src/package/ident.ts'
 import { ask } from './ask.ts'
 import type { Answer, Asked } from './ask.ts'
 import type { BuiltHart } from './build-hart.ts'
@@ -188,7 +188,7 @@ export class Machine {
   }
 
   async #hints(ident: string, channel: string): Promise<string> {
-    const names = await this.#hab.listChannels(ident.split('/', 1)[0] ?? '')
+    const names = await this.#hab.listChannels(originOf(ident))
     const having: string[] = []
     for (const name of names) {
       const there = await this.#hab.showPackage(name, ident)

@@ -6,6 +6,7 @@ import { findOrigin } from '../../src/origins/origin-store.ts'
 import type { Target } from '../../src/package/target.ts'
 import { callApi } from './call-api.ts'
 import type { TestDepot } from './start-depot.ts'
+import { originOf } from '../../src/package/ident.ts'
 
 const ACTOR = { client: 'tests', door: 'cli' } as const
 
@@ -17,7 +18,7 @@ export async function makeDependent(
   more: { target?: Target; salt?: string } = {},
 ): Promise<{ ident: string; target: Target; checksum: string }> {
   const { target = 'x86_64-linux', salt = '' } = more
-  const origin = ident.split('/')[0] ?? ''
+  const origin = originOf(ident)
   if ((await findOrigin(depot.db, origin)) === undefined)
     await depot.writer.submit({ kind: 'createOrigin', input: { name: origin, ownerId: 1 }, actor: ACTOR })
   const checksum = createHash('sha256').update(`${ident} ${target} ${salt}`).digest('hex')

@@ -3,6 +3,7 @@ import type { Visibility } from '../../src/access/access.ts'
 import { findOrigin } from '../../src/origins/origin-store.ts'
 import type { Target } from '../../src/package/target.ts'
 import type { TestDepot } from './start-depot.ts'
+import { originOf } from '../../src/package/ident.ts'
 
 export interface ReleaseRow {
   readonly ident: string
@@ -36,7 +37,7 @@ export async function makeReleases(
   const needy = releases.map((release): Needy =>
     typeof release === 'string' ? { name: release, deps: [] } : release,
   )
-  for (const origin of new Set(needy.map(({ name }) => name.split('/')[0] ?? ''))) {
+  for (const origin of new Set(needy.map(({ name }) => originOf(name)))) {
     if ((await findOrigin(depot.db, origin)) === undefined)
       await depot.writer.submit({ kind: 'createOrigin', input: { name: origin, ownerId: 1 }, actor: ACTOR })
   }
@@ -66,7 +67,7 @@ export async function makeReleases(
         metadata,
         checksum,
         sizeBytes: 1,
-        signer: `${ident.split('/')[0]}-20260101000000`,
+        signer: `${originOf(ident)}-20260101000000`,
         isVerified: true,
         publisherId: 1,
         isForced: false,

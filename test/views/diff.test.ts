@@ -1,7 +1,7 @@
 import tap, { test } from 'tap'
 import { EVERYONE, THE_PUBLIC } from '../../src/access/access.ts'
 import type { Audience } from '../../src/access/access.ts'
-import { parseIdent } from '../../src/package/ident.ts'
+import { lineKey, parseIdent } from '../../src/package/ident.ts'
 import { compareReleases } from '../../src/package/version.ts'
 import { listPointersAt } from '../../src/revisions/content-store.ts'
 import { listDifferences } from '../../src/revisions/diff-store.ts'
@@ -26,7 +26,7 @@ const AUDIENCES: Readonly<Record<string, Audience>> = { everyone: EVERYONE, 'the
 const contentOf = async ({ view, revision }: ViewState, audience: Audience) =>
   new Map(
     (await listPointersAt(db, view, revision, { limit: 1_000 }, audience)).map((pointer) => [
-      `${pointer.package} ${pointer.target}`,
+      lineKey(pointer),
       pointer,
     ]),
   )

@@ -1,7 +1,7 @@
 import { test } from 'tap'
-import { parseIdent } from '../../src/package/ident.ts'
+import { lineOf, parseIdent } from '../../src/package/ident.ts'
 import { orderKey } from '../../src/package/version.ts'
-import { lineOf, planChange } from '../../src/views/plan.ts'
+import { planChange } from '../../src/views/plan.ts'
 import type { ViewRelease } from '../../src/views/view.ts'
 
 let lastId = 0

@@ -1,5 +1,5 @@
 import { DepotError } from '../../errors.ts'
-import { parseIdent } from '../../package/ident.ts'
+import { formatPackageName, parseIdent } from '../../package/ident.ts'
 import type { Target } from '../../package/target.ts'
 import { findViewRelease } from '../../revisions/member-store.ts'
 import { leavePreview } from '../views/preview.ts'
@@ -39,7 +39,7 @@ export async function deleteRelease(
   }
   if (await hasDependents(trx, ident, target)) {
     const builderText = `Deleting package with rdeps not allowed '${text}'`
-    throw new DepotError('in_use', `other packages depend on ${ident.origin}/${ident.name}`, { builderText })
+    throw new DepotError('in_use', `other packages depend on ${formatPackageName(ident)}`, { builderText })
   }
   for (const view of views)
     await changeMembers(

@@ -4,7 +4,7 @@ import { findBlob, updateDamage } from '../../blobs/blob-store.ts'
 import { DepotError } from '../../errors.ts'
 import type { HartMetadata } from '../../hart/metadata.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
-import { formatIdent, parseIdent } from '../../package/ident.ts'
+import { formatIdent, formatPackageName, parseIdent } from '../../package/ident.ts'
 import { changeMembers } from '../views/promote.ts'
 import { UNSTABLE } from '../../views/view.ts'
 import { findViewRelease } from '../../revisions/member-store.ts'
@@ -78,7 +78,7 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
   if (type !== packageType) {
     throw new DepotError(
       'package_type_mismatch',
-      `${formatIdent(ident)} is a ${packageType} package, and the releases of ${ident.origin}/${ident.name} before it are ${type}`,
+      `${formatIdent(ident)} is a ${packageType} package, and the releases of ${formatPackageName(ident)} before it are ${type}`,
     )
   }
   const settings = await settingsForUpload(change, {

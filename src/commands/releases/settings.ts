@@ -1,7 +1,7 @@
 import type { Visibility } from '../../access/access.ts'
 import { DepotError } from '../../errors.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
-import { makePackageName } from '../../package/ident.ts'
+import { formatPackageName, makePackageName } from '../../package/ident.ts'
 import type { Change } from '../../ledger/change.ts'
 import { findPackageId, findPackageType, insertPackage } from '../../releases/release-store.ts'
 import {
@@ -62,7 +62,7 @@ export async function removeSettings(change: Change, input: Named): Promise<{ is
   const origin = await getOrigin(trx, input.origin)
   const before = await findSettings(trx, origin.name, input.name)
   if (before === undefined) return { isChanged: false }
-  const label = `${origin.name}/${before.name}`
+  const label = formatPackageName({ origin: origin.name, name: before.name })
   if ((await findPackageType(trx, before.packageId)) !== undefined)
     throw new DepotError('conflict', `${label} has releases: its settings cannot be removed`)
   await deleteSettings(trx, before.packageId)
@@ -83,6 +83,7 @@ export async function settingsForUpload(
 
 async function getSettings({ trx }: Change, { origin, name }: Named): Promise<PackageSettings> {
   const found = await findSettings(trx, origin, name)
-  if (found === undefined) throw new DepotError('not_found', `${origin}/${name} has no settings`)
+  if (found === undefined)
+    throw new DepotError('not_found', `${formatPackageName({ origin, name })} has no settings`)
   return found
 }

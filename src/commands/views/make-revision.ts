@@ -1,8 +1,7 @@
 import type { PointerMove, Promotion } from '../../ledger/entry.ts'
-import type { ReleaseName } from '../../package/ident.ts'
 import { findHeadOf } from '../../ledger/ledger-store.ts'
 import { getOwnerId } from '../../origins/origin-store.ts'
-import { formatIdent } from '../../package/ident.ts'
+import { lineKey, releaseName } from '../../package/ident.ts'
 import type { Change } from '../../ledger/change.ts'
 import { findChannel, insertChannel } from '../../channels/channel-store.ts'
 import { closeMemberships, movePointers, openMemberships, readPresent } from '../../revisions/member-store.ts'
@@ -76,8 +75,8 @@ export async function makeRevision(
     revision,
     ...why,
     ...rule,
-    joined: joining.map(nameOf),
-    left: leaving.map(nameOf),
+    joined: joining.map(releaseName),
+    left: leaving.map(releaseName),
     pointers,
   }
   await change.record(promotion, { viewId: view.id, ...subjectOf(why, [...joining, ...leaving]) })
@@ -98,10 +97,10 @@ export async function makeRevision(
 async function moveInPreviews(change: Change, previews: readonly View[], { moves }: Effect): Promise<void> {
   for (const preview of previews) {
     const own = await readPlannedMoves(change.trx, preview.preview?.planId ?? 0)
-    const ownLines = new Set(own.map((move) => `${move.package} ${move.target}`))
+    const ownLines = new Set(own.map((move) => lineKey(move)))
     const following = moves.filter((move) => {
       const described = describeMove(move)
-      return !ownLines.has(`${described.package} ${described.target}`)
+      return !ownLines.has(lineKey(described))
     })
     const wanted = {
       leaving: following.flatMap(({ from }) => from ?? []),
@@ -129,8 +128,4 @@ async function keepChannels(change: Change, view: View, releases: readonly ViewR
     const ownerId = change.actor.accountId ?? (await getOwnerId(change.trx, originId))
     await insertChannel(change.trx, { originId, viewId: view.id, ownerId, isDeclared: false, at: change.at })
   }
-}
-
-function nameOf(release: ViewRelease): ReleaseName {
-  return { ident: formatIdent(release.ident), target: release.target }
 }

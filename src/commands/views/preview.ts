@@ -2,7 +2,7 @@ import { EVERYONE } from '../../access/access.ts'
 import type { Authority } from '../../access/access.ts'
 import type { Db } from '../../database/database.ts'
 import { DepotError, quote, refusalOf } from '../../errors.ts'
-import { parseIdent } from '../../package/ident.ts'
+import { lineKey, lineOf, parseIdent, releaseKey } from '../../package/ident.ts'
 import type { Change } from '../../ledger/change.ts'
 import { deleteChannelsOf } from '../../channels/channel-store.ts'
 import { createView } from './create-view.ts'
@@ -10,7 +10,7 @@ import { findReleases } from '../../revisions/dependency-store.ts'
 import { requesterOf, expectMayTouch, rightsRefused } from '../../views/gates.ts'
 import { makeRevision } from './make-revision.ts'
 import { listPointersOf, onlyMembers, readPresent } from '../../revisions/member-store.ts'
-import { lineOf, planChange } from '../../views/plan.ts'
+import { planChange } from '../../views/plan.ts'
 import { getPlan, getPlanById, readPlannedMoves } from '../../revisions/plan-store.ts'
 import { changesAnything, expiryOf } from '../../revisions/stored-plan.ts'
 import type { StoredPlan } from '../../revisions/stored-plan.ts'
@@ -134,10 +134,11 @@ async function readPointers(db: Db, base: View, planId: number): Promise<Map<str
     moves.flatMap(({ to, target }) => (to === null ? [] : [{ ident: to, target }])),
     EVERYONE,
   )
-  for (const { package: name, target, to } of moves) {
-    const release = to === null ? undefined : found.get(`${to} ${target}`)
-    if (release === undefined) pointers.delete(`${name} ${target}`)
-    else pointers.set(`${name} ${target}`, release)
+  for (const move of moves) {
+    const { to, target } = move
+    const release = to === null ? undefined : found.get(releaseKey({ ident: to, target }))
+    if (release === undefined) pointers.delete(lineKey(move))
+    else pointers.set(lineKey(move), release)
   }
   return pointers
 }

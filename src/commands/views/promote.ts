@@ -4,7 +4,7 @@ import { expectAdministrator, expectView } from '../../access/rights.ts'
 import type { Db } from '../../database/database.ts'
 import { DepotError, refusalOf } from '../../errors.ts'
 import { expectRevisionKnown } from '../../ledger/position-store.ts'
-import { formatIdent, parseIdent } from '../../package/ident.ts'
+import { parseIdent, releaseName } from '../../package/ident.ts'
 import type { Target } from '../../package/target.ts'
 import type { Change } from '../../ledger/change.ts'
 import { runOnce } from '../../ledger/idempotency-store.ts'
@@ -232,7 +232,7 @@ async function expectChannels(db: Db, view: View, { joining }: Wanted, audience:
     if (await channelExists(db, originId, view.id)) continue
     const theirs = joining
       .filter((other) => other.release.originId === originId)
-      .map(({ release: { ident, target } }) => ({ ident: formatIdent(ident), target }))
+      .map((other) => releaseName(other.release))
     const isUnseen = (await listHidden(db, theirs, audience)).size === theirs.length
     throw new DepotError(
       'not_found',

@@ -19,6 +19,7 @@ import { deadlineOf, longPoll } from '../conventions/long-poll.ts'
 import { FormatQuery, Latest, LinePath, TargetQuery, VersionPath } from '../conventions/shapes.ts'
 import { isKnown, replyTagged, tagOf } from '../conventions/tagged.ts'
 import { latestText } from '../conventions/text.ts'
+import { formatPackageName, packageOf } from '../../../package/ident.ts'
 
 const LatestQuery = TargetQuery.extend({
   ...FormatQuery.shape,
@@ -112,7 +113,7 @@ async function answerWhenMoved(
         )
       if (!mayWait || !isKnown(request, latestTag(request, answer))) return answer
       waiting = {
-        topic: lineTopic(`${origin}/${name}`, target),
+        topic: lineTopic(formatPackageName({ origin, name }), target),
         wants: ({ event }) => event.kind !== 'promotion' || event.view === view,
       }
     }
@@ -128,5 +129,5 @@ function wireLatest(
   { package: { ident, target, checksum }, revision }: LatestAnswer,
   view: string,
 ): z.infer<typeof Latest> {
-  return { view, package: ident.split('/', 2).join('/'), target, ident, checksum, revision: revision ?? null }
+  return { view, package: packageOf(ident), target, ident, checksum, revision: revision ?? null }
 }

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { formatColumns } from '../../../text/columns.ts'
 import type * as shapes from './shapes.ts'
+import { releaseKey } from '../../../package/ident.ts'
 
 // Formats the answers of `/api/v1` as aligned columns, for people with curl.
 
@@ -147,7 +148,7 @@ function historyRows(revision: z.infer<typeof shapes.RevisionShape>): string[][]
   const lines = [
     ...pointers.map((move) => [move.package, versionOf(move.from), versionOf(move.to), move.target]),
     ...quiet
-      .filter(({ ident, target }) => !moved.has(`${ident} ${target}`))
+      .filter((release) => !moved.has(releaseKey(release)))
       .map(({ ident, target, sign }) => [
         identParts(ident)[0] ?? '',
         '',

@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
 import { DepotError } from '../../../errors.ts'
-import { formatIdent } from '../../../package/ident.ts'
+import { formatIdent, formatPackageName } from '../../../package/ident.ts'
 import { DEFAULT_TARGET, TARGETS } from '../../../package/target.ts'
 import { findRelease } from '../../../releases/release-store.ts'
 import { findRevisionTime, getRevisionAt } from '../../../revisions/content-store.ts'
@@ -105,10 +105,9 @@ export function pastRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       preSerialization: orText(holdersText),
     },
     async (request, reply) => {
-      const { origin, name } = request.params
       const { target = DEFAULT_TARGET, limit } = request.query
       const view = await getPastView(depot.db, request.params.view)
-      const line = { package: `${origin}/${name}`, target }
+      const line = { package: formatPackageName(request.params), target }
       const question = { list: 'holders', view: view.name, ...line }
       const place = placeIn(request.query, question, z.int())
       const found = await listHolders(
@@ -143,8 +142,7 @@ export function pastRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       preSerialization: orText(membershipsText),
     },
     async (request, reply) => {
-      const { origin, name, version, release: stamp } = request.params
-      const ident = `${origin}/${name}/${version}/${stamp}`
+      const ident = formatIdent(request.params)
       const release = await findRelease(depot.db, ident, request.query.target, audienceOf(request.caller))
       if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
       const question = { list: 'stays', release: release.id }

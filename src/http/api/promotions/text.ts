@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { formatColumns } from '../../../text/columns.ts'
 import type * as shapes from './shapes.ts'
 import { page, seconds, versionOf, viewsText } from '../conventions/text.ts'
+import { releaseKey } from '../../../package/ident.ts'
 
 // Formats changes, plans and rules as aligned columns.
 
@@ -114,9 +115,7 @@ function stepsText({
 }: Pick<z.infer<typeof shapes.Plan>, 'releases' | 'pointers'>): string[] {
   // Pointers that move only because a release left are not steps of a release.
   const stepped = new Set(
-    releases
-      .filter(({ change }) => ['added', 'moved', 'downgraded'].includes(change))
-      .map(({ ident, target }) => `${ident} ${target}`),
+    releases.filter(({ change }) => ['added', 'moved', 'downgraded'].includes(change)).map(releaseKey),
   )
   const rows = [
     ...releases.map(({ ident, target, change, from, dependency }) => [

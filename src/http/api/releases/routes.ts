@@ -10,6 +10,7 @@ import { orText } from '../../requests/as-text.ts'
 import { FormatQuery, Release, ReleasePath, TargetQuery } from '../conventions/shapes.ts'
 import { releaseText } from '../conventions/text.ts'
 import { wireRelease } from '../conventions/wire.ts'
+import { formatIdent } from '../../../package/ident.ts'
 
 const ReleaseQuery = TargetQuery.extend(FormatQuery.shape)
 
@@ -29,8 +30,7 @@ export function releaseRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       preSerialization: orText(releaseText),
     },
     async (request, reply) => {
-      const { origin, name, version, release: stamp } = request.params
-      const ident = `${origin}/${name}/${version}/${stamp}`
+      const ident = formatIdent(request.params)
       const audience = audienceOf(request.caller)
       const release = await findRelease(depot.db, ident, request.query.target, audience)
       if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)

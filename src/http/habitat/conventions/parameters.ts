@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { DepotError, quote } from '../../../errors.ts'
-import { makeIdent } from '../../../package/ident.ts'
+import { formatIdent, makeIdent } from '../../../package/ident.ts'
 import type { Ident } from '../../../package/ident.ts'
 import { DEFAULT_TARGET, isTarget, targetMalformed } from '../../../package/target.ts'
 import type { Target } from '../../../package/target.ts'
@@ -40,7 +40,7 @@ export function identOf({ params: { origin, name, version = '', release } }: Hab
 
 /** Returns the text of an ident without validating it: a read of an invalid ident finds nothing. */
 export function identTextOf({ params: { origin, name, version = '', release } }: HabitatRequest): string {
-  return `${origin}/${name}/${version}/${release}`
+  return formatIdent({ origin, name, version, release })
 }
 
 /** Parses the id of an invitation or a token. Throws `invalid_value`. */

@@ -7,6 +7,7 @@ import { UNSTABLE } from '../../../views/view.ts'
 import { NO_CACHE } from './package-reply.ts'
 import type { PackageReply } from './package-reply.ts'
 import { targetOfAgent } from '../conventions/shapes.ts'
+import { formatIdent } from '../../../package/ident.ts'
 
 // Decides what polls mean, for the routes and for the fast path. Supervisors poll all day for the latest
 // release of a package, and for its contents.
@@ -93,7 +94,7 @@ function answerLatestIn(
 function answerExact(answers: Answers, poll: Poll, audience: Audience): PackageReply | Promise<PackageReply> {
   const { view, channel, origin, name, version = '', release = '' } = poll
   const shape = view === undefined && channel === undefined ? 'brief' : 'whole'
-  const question = { shape, ident: `${origin}/${name}/${version}/${release}` } as const
+  const question = { shape, ident: formatIdent({ origin, name, version, release }) } as const
   const ask = (target: Target | undefined) =>
     answers.exact(
       { ...question, target, ...(view === undefined && channel !== undefined && { view: channel }) },
