@@ -1,7 +1,7 @@
 import { listAccounts } from '../accounts/account-store.ts'
 import { formatColumns, formatTime } from '../text/columns.ts'
 import { readConfig } from '../config.ts'
-import { readDepot } from './read.ts'
+import { readDepot } from './read-depot.ts'
 import { optionsAlone } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 

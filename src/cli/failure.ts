@@ -1,6 +1,6 @@
 import { DepotError } from '../errors.ts'
 import { isNetworkFault, networkFault } from '../network-fault.ts'
-import { denial } from './whose.ts'
+import { denial } from './data-folder.ts'
 
 /** Formats a failure: one sentence for errors of the caller or the machine, the stack for bugs. */
 export function describeFailure(error: unknown): string {

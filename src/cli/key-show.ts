@@ -2,7 +2,7 @@ import { readConfig } from '../config.ts'
 import { DepotError } from '../errors.ts'
 import { formatDepotKey } from '../lockfiles/depot-key.ts'
 import { findSigningKey } from '../lockfiles/depot-key-store.ts'
-import { readDepot } from './read.ts'
+import { readDepot } from './read-depot.ts'
 import { optionsAlone } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 

@@ -12,7 +12,7 @@ import { formatIdent } from '../package/ident.ts'
 import { adoptOrphan, describeOrphan, discardOrphan, findStrays, readOrphan } from '../publishing/orphans.ts'
 import { UsageError, optionsAlone } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
-import { expectDepot } from './whose.ts'
+import { expectDepot } from './data-folder.ts'
 
 const ALL = 'all'
 const SHORTEST_CHECKSUM = 6

@@ -13,7 +13,7 @@ import { openLog } from '../log.ts'
 import { optionsAlone } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 import { urlOf } from './url.ts'
-import { expectOpen } from './whose.ts'
+import { expectOpen } from './data-folder.ts'
 
 /** ^C in a terminal reaches the server more than once: from the terminal, and from npm and the launcher, which pass it on. */
 const SAME_SIGNAL_MS = 1_000

@@ -5,7 +5,7 @@ import { openDepot } from '../depot/open.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import type { Input, Outcome, CommandKind, Command } from '../commands/commands.ts'
-import { expectOpen } from './whose.ts'
+import { expectOpen } from './data-folder.ts'
 import { connectControl, sendCommand } from '../depot/control.ts'
 
 const LONGEST_WAIT_MS = 5_000

@@ -7,7 +7,7 @@ import type { Db } from '../database/database.ts'
 import { HashThreads } from '../hart/hash-threads.ts'
 import { verifyDepot } from '../audit/verify.ts'
 import type { Verification } from '../audit/verify.ts'
-import { readDepot } from './read.ts'
+import { readDepot } from './read-depot.ts'
 import { optionsAlone } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 

@@ -5,7 +5,7 @@ import { test } from 'tap'
 import { UsageError } from '../../src/cli/subcommand.ts'
 import { tokenAdd } from '../../src/cli/token-add.ts'
 import { tokenRevoke } from '../../src/cli/token-revoke.ts'
-import { expectOpen } from '../../src/cli/whose.ts'
+import { expectOpen } from '../../src/cli/data-folder.ts'
 import { readConfig } from '../../src/config.ts'
 import { runHere, runToEnd, scratchFolder } from '../support/run-cli.ts'
 

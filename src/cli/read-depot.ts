@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts'
 import { openReader } from '../database/database.ts'
 import type { Db } from '../database/database.ts'
-import { expectDepot } from './whose.ts'
+import { expectDepot } from './data-folder.ts'
 
 /** Reads a depot's database, whether or not a server runs on it; all from one state of it with `openSnapshot`. Throws `not_found` where there is no depot yet, and `forbidden` as {@link expectDepot}. */
 export async function readDepot<T>(

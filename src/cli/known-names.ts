@@ -6,7 +6,7 @@ import { DepotError, quote } from '../errors.ts'
 import { didYouMean } from '../text/nearest.ts'
 import { listOriginNames } from '../origins/origin-store.ts'
 import { listViews } from '../revisions/view-store.ts'
-import { readDepot } from './read.ts'
+import { readDepot } from './read-depot.ts'
 
 /** Names on a command line that should exist in the depot. */
 export interface Named {
