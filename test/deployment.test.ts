@@ -122,13 +122,13 @@ test('the health check of the image asks the address that is configured', async 
   const configured = { DEPOT_LISTEN: `127.0.0.1:${port}` }
   t.match(await runToEnd(args, configured), {
     code: 0,
-    stdout: `the depot at http://127.0.0.1:${port}/healthz is well\n`,
+    stdout: `the depot at http://127.0.0.1:${port}/healthz is healthy\n`,
   })
   status = 503
   t.match(await runToEnd(args, configured), {
     code: 1,
     stdout: '',
-    stderr: `hart-depot: the depot at http://127.0.0.1:${port}/healthz answers 503\n`,
+    stderr: `hart-depot: the depot at http://127.0.0.1:${port}/healthz answered 503\n`,
   })
   t.match(await runToEnd(args, { DEPOT_LISTEN: '127.0.0.1:9' }), {
     code: 1,

@@ -5,8 +5,10 @@ import { submit } from './submit.ts'
 
 export const accountAdd: Subcommand = {
   usage: 'NAME [--admin] [--email ADDRESS]',
-  summary: 'make an account',
-  details: ['--admin  an administrator of the depot, who is an owner of every origin'],
+  summary: 'create an account',
+  details: [
+    '--admin  make the account an administrator of the depot, who has the rights of an owner in every origin',
+  ],
   async run(args) {
     const { values, positionals } = parseOptions(args, {
       admin: { type: 'boolean', default: false },

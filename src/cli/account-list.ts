@@ -2,14 +2,14 @@ import { listAccounts } from '../accounts/account-store.ts'
 import { formatColumns, formatTime } from '../text/columns.ts'
 import { readConfig } from '../config.ts'
 import { readDepot } from './read-depot.ts'
-import { optionsAlone } from './subcommand.ts'
+import { parseOptionsOnly } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 
 export const accountList: Subcommand = {
   usage: '[--json]',
-  summary: 'show the accounts',
+  summary: 'list the accounts',
   async run(args) {
-    const values = optionsAlone(args, { json: { type: 'boolean', default: false } })
+    const values = parseOptionsOnly(args, { json: { type: 'boolean', default: false } })
     const accounts = await readDepot(readConfig(), listAccounts)
     if (values.json) {
       const shown = accounts.map(({ name, email = null, isAdministrator, createdAt }) => ({

@@ -6,58 +6,58 @@ import { DepotError } from '../errors.ts'
 import { quoteForShell } from './first-steps.ts'
 
 /**
- * Makes sure that the user who runs a command may look into a data directory, and `read` or `write` its database, as far as they are there.
- * Throws `forbidden`, with the line that runs the command as the owner, and `invalid_request` where DEPOT_DATA names a file.
+ * Checks that the user may list the data folder, and read or write the database, if they exist. Throws `forbidden`
+ * with the command that runs as the owner, and `invalid_request` if DEPOT_DATA names a file.
  */
-export function expectOpen(config: Config, to: 'read' | 'write'): void {
+export function expectAccess(config: Config, to: 'read' | 'write'): void {
   const { dataFolder, databaseFile } = config
   const bits = to === 'read' ? constants.R_OK : constants.R_OK | constants.W_OK
-  const looks = [
-    { path: dataFolder, look: () => void readdirSync(dataFolder) },
-    { path: databaseFile, look: () => accessSync(databaseFile, bits) },
+  const checks = [
+    { path: dataFolder, check: () => void readdirSync(dataFolder) },
+    { path: databaseFile, check: () => accessSync(databaseFile, bits) },
   ]
-  for (const { path, look } of looks) {
+  for (const { path, check } of checks) {
     try {
-      look()
+      check()
     } catch (cause) {
       const code = codeOf(cause)
       if (code === 'ENOTDIR')
         throw new DepotError(
           'invalid_request',
-          `${path} cannot be there: it is a file, or lies below one. DEPOT_DATA names the folder of a depot`,
+          `${path} cannot be a folder: it, or a part of it, is a file. DEPOT_DATA must name the data folder of a depot`,
           { cause },
         )
       if (code === 'EACCES' || code === 'EPERM')
-        throw new DepotError('forbidden', denial(path, config), { cause })
+        throw new DepotError('forbidden', describeDenial(path, config), { cause })
       if (code !== 'ENOENT') throw cause
     }
   }
 }
 
-/** As {@link expectOpen}, of a depot that must be there. Throws `not_found`. */
+/** Like {@link expectAccess}, and throws `not_found` if there is no depot. */
 export function expectDepot(config: Config, to: 'read' | 'write'): void {
-  expectOpen(config, to)
+  expectAccess(config, to)
   if (existsSync(config.databaseFile)) return
   throw new DepotError(
     'not_found',
-    `there is no depot in ${config.dataFolder}: looked for ${config.databaseFile}. DEPOT_DATA names the folder of a depot; hart-depot serve makes one`,
+    `there is no depot in ${config.dataFolder}: ${config.databaseFile} does not exist. Set DEPOT_DATA to the data folder of a depot; hart-depot serve creates one`,
   )
 }
 
-/** Why a path may not be used, and by whom it may: a sentence. */
-export function denial(path: string, config?: Config): string {
-  const place = denying(path)
+/** Explains in a sentence why access to a path is denied, and who has it. */
+export function describeDenial(path: string, config?: Config): string {
+  const place = nearestReadable(path)
   const { uid } = statSync(place)
   if (uid === process.geteuid?.())
-    return `${place} does not let its own user in: chmod u+rwX ${quoteForShell(place)}`
+    return `${place} denies access to its own user: run chmod u+rwX ${quoteForShell(place)}`
   const owner = nameOf(uid)
-  const told = `${place} belongs to ${owner}, and ${nameOf(process.geteuid?.() ?? -1)} may not use it`
+  const denial = `${place} belongs to ${owner}, and ${nameOf(process.geteuid?.() ?? -1)} has no access to it`
   return config === undefined
-    ? told
-    : `${told}; looked for a depot in ${config.dataFolder}. As its owner: ${asOwner(owner, config)}`
+    ? denial
+    : `${denial}; the data folder is ${config.dataFolder}. To run as its owner: ${asOwner(owner, config)}`
 }
 
-/** The command that was typed, for a shell, as another user has to type it. */
+/** Returns the current command as a shell command that runs as another user. */
 function asOwner(owner: string, { dataFolder, databaseFile, blobFolder }: Config): string {
   const settings = [
     `DEPOT_DATA=${dataFolder}`,
@@ -69,17 +69,17 @@ function asOwner(owner: string, { dataFolder, databaseFile, blobFolder }: Config
   return ['sudo', '-u', owner, 'env', ...settings, ...process.argv].map(quoteForShell).join(' ')
 }
 
-/** The nearest of a path and the folders above it that can be looked at: it is the one that denies what is below. */
-function denying(path: string): string {
+/** Returns the path, or the nearest folder above it, that `stat` can read. It is the one that denies access below it. */
+function nearestReadable(path: string): string {
   try {
     statSync(path)
     return path
   } catch {
-    return path === dirname(path) ? path : denying(dirname(path))
+    return path === dirname(path) ? path : nearestReadable(dirname(path))
   }
 }
 
-/** A user's name, or `#1000` as sudo takes it where the machine does not tell. */
+/** Returns a user's name, or an id such as `#1000`, which sudo accepts, if the name is unknown. */
 function nameOf(uid: number): string {
   if (uid === process.geteuid?.()) return ownName() ?? `#${uid}`
   try {

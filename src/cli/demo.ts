@@ -15,15 +15,14 @@ import { formatIdent, makeIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import { SimulatedSupervisor } from './simulated-supervisor.ts'
 import type { Seen } from './simulated-supervisor.ts'
-import { optionsAlone } from './subcommand.ts'
+import { parseOptionsOnly } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 
 export const demo: Subcommand = {
   usage: '',
-  summary:
-    'show three releases on their way through four views, on a depot of its own that is gone afterwards',
+  summary: 'promote three releases through four views of a temporary depot, and show what supervisors see',
   async run(args) {
-    optionsAlone(args, {})
+    parseOptionsOnly(args, {})
     const folder = await mkdtemp(join(tmpdir(), 'hart-depot-demo-'))
     const onSignal = () => {
       rmSync(folder, { recursive: true, force: true })
@@ -42,7 +41,7 @@ export const demo: Subcommand = {
 const PIPELINE = ['acceptance', 'union', 'rehearsal', 'delivered'] as const
 const VERSIONS = ['1.0.0', '1.1.0', '1.2.0'] as const
 
-/** A depot in the folder that listens on the loopback, for as long as `act` takes. */
+/** Runs `act` against a depot in the folder that listens on the loopback address. Closes the depot afterwards. */
 async function withServer(folder: string, act: (api: Api) => Promise<void>): Promise<void> {
   const token = generateToken()
   const config = readConfig({ DEPOT_DATA: folder, DEPOT_LISTEN: '127.0.0.1:0', DEPOT_ADMIN_TOKEN: token })
@@ -61,7 +60,7 @@ async function withServer(folder: string, act: (api: Api) => Promise<void>): Pro
   }
 }
 
-/** The requests of a pipeline's job. Each throws unless it succeeds. */
+/** The requests of a deployment pipeline. Each throws unless it succeeds. */
 class Api {
   readonly url: string
   readonly #token: string
@@ -113,10 +112,8 @@ async function showPromotions(api: Api): Promise<void> {
     await api.upload(ident, packHart({ ident, target: 'x86_64-linux', secretKey, files }))
   }
 
-  console.log(`A depot at ${api.url}, and a supervisor for each view V that knows it only as`)
-  console.log(
-    `…/views/V. Uploaded acme/app ${VERSIONS.join(', ')}, signed with ${formatKeyName(publicKey)}.\n`,
-  )
+  console.log(`The depot is at ${api.url}. One supervisor polls each view V at …/views/V.`)
+  console.log(`acme/app ${VERSIONS.join(', ')} are uploaded, signed with ${formatKeyName(publicKey)}.\n`)
   const supervisors = PIPELINE.map((view) => new SimulatedSupervisor(`${api.url}/views/${view}`, 'acme/app'))
   const expected = new Map<string, Ident>()
   let downloads = 0
@@ -142,7 +139,7 @@ async function showPromotions(api: Api): Promise<void> {
     return seen
   }
 
-  console.log(formatRow('', ['what the supervisor polling each view sees']))
+  console.log(formatRow('', ['what the supervisor of each view sees']))
   console.log(formatRow('', PIPELINE))
   await step('before any promotion', undefined, 'acceptance')
   for (const ident of releases) {
@@ -154,17 +151,17 @@ async function showPromotions(api: Api): Promise<void> {
   if (seen.get('delivered')?.change !== 'older') throw new Error('the rollback is not a downgrade')
 
   console.log(`
-1.0.0 @1  the release that the view answers, and the revision of the view that made it so
-*         another than before: downloaded; its checksum and its signature hold (${downloads} times)
-!         the same, and a downgrade. These supervisors run with --update-condition track-channel;
-          one without it would not follow the rollback, and stay at ${newest.version}, as those of 2016 do.`)
+1.0.0 @1  the latest release of the view, and the view's revision
+*         the supervisor downloaded the release and verified checksum and signature (${downloads} times)
+!         like *, but the release is older than the one before. Supervisors do this only with
+          --update-condition track-channel; others, and those of 2016, would stay at ${newest.version}.`)
 }
 
 function expectSeen(view: string, seen: Ident | undefined, expected: Ident | undefined): void {
   const [left, right] = [seen, expected].map((ident) =>
     ident === undefined ? 'nothing' : formatIdent(ident),
   )
-  if (left !== right) throw new Error(`${view} should answer ${right}, and answers ${left}`)
+  if (left !== right) throw new Error(`${view} should answer with ${right}, but answered with ${left}`)
 }
 
 function formatSeen(seen: Seen | undefined): string {

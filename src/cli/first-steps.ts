@@ -5,17 +5,17 @@ const CLONE = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, ''
 const KEY_FILE = 'test/fixtures/keys/happyhumans-20160424223347.pub'
 const HART_FILE = 'test/fixtures/harts/happyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart'
 
-/** The line that a shell needs before the {@link firstSteps}. */
+/** Returns the shell command that sets the token for {@link firstSteps}. */
 export function tokenLine(token: string): string {
   return `export HART_DEPOT_TOKEN=${token}`
 }
 
-/** What to paste into a shell to see the whole of it once: lines that work in this order, on a depot that is new. */
+/** Returns shell commands that publish and promote a package on a new depot. They work in this order. */
 export function firstSteps(url: string): string {
   const curl = 'curl -sS --fail-with-body -H "Authorization: Bearer $HART_DEPOT_TOKEN"'
   const release = 'happyhumans/possums/8.1.4/20160427165340'
   return `
-To make an origin, add its key, upload a package, promote it and poll for it, with HART_DEPOT_TOKEN set to the administrator's token:
+To create an origin, add its key, upload a package, promote it and poll for it, set HART_DEPOT_TOKEN to the administrator's token and run:
 
 cd ${quoteForShell(CLONE)}
 ${curl} -d '{"name":"happyhumans"}' "${url}/v1/depot/origins"
@@ -26,7 +26,7 @@ curl -sS --fail-with-body "${url}/v1/depot/views/acceptance/pkgs/happyhumans/pos
 `
 }
 
-/** A word as a shell takes it. */
+/** Quotes one word for a POSIX shell. */
 export function quoteForShell(text: string): string {
   return /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -12,7 +12,7 @@ import { didYouMean } from '../text/nearest.ts'
 import { isOriginName } from '../package/ident.ts'
 import { TARGETS, isTarget } from '../package/target.ts'
 import { isViewName } from '../views/view.ts'
-import { expectThere, httpUrl, tokenIn, withFolder } from './other-depot.ts'
+import { expectReachable, parseHttpUrl, readTokenFile, withTempFolder } from './other-depot.ts'
 import { Progress } from './progress.ts'
 import { urlOf } from './url.ts'
 import { UsageError, onlyArgument, parseOptions } from './subcommand.ts'
@@ -35,41 +35,41 @@ export const importBuilder: Subcommand = {
     'URL --origin O… [--channel C]… [--target T]… [--owner ACCOUNT] [--to URL] [--token-file FILE] [--to-token-file FILE] [--dry-run] [--json]',
   summary: 'copy origins, keys, packages and channels from a Builder into a running depot',
   details: [
-    'Every package is verified before it is offered, and what is there already is left alone: broken off, run it again.',
-    '--origin O           what to copy; more than once for several',
-    '--channel C          only this channel, and only releases in it; their dependencies are not looked for',
-    '--target T           only packages for this target',
-    '--owner ACCOUNT      who shall own the origins that would be yours',
-    '--to URL             the depot to copy into; this one (DEPOT_LISTEN), unless said otherwise. It must be running',
-    '--token-file FILE    the token for the source, for what is not public; - is stdin. Without it, $HAB_AUTH_TOKEN',
-    "--to-token-file FILE the token for the destination, best an administrator's. Without it, $HART_DEPOT_TOKEN",
+    'Verifies each package before uploading it, and skips what the destination already has. After an abort, run it again.',
+    '--origin O           the origin to copy; can be repeated',
+    '--channel C          copy only this channel and the releases in it, without their dependencies; can be repeated',
+    '--target T           copy only packages for this target; can be repeated',
+    '--owner ACCOUNT      give copied origins to this account instead of the account of the token',
+    '--to URL             the depot to copy into; the default is the depot on DEPOT_LISTEN. It must be running',
+    '--token-file FILE    a token of the source, needed for private packages; - is stdin. The default is $HAB_AUTH_TOKEN',
+    '--to-token-file FILE a token of the destination, preferably of an administrator. The default is $HART_DEPOT_TOKEN',
     '--dry-run            show what would be copied, and write nothing',
-    '--json               print what was found and done as JSON',
-    'Packages wait in $TMPDIR on their way, four at most.',
+    '--json               print the result as JSON',
+    'Stores up to four packages in $TMPDIR while it copies them.',
   ],
   async run(args) {
     const { values, positionals } = parseOptions(args, OPTIONS)
-    const url = httpUrl(onlyArgument(positionals, 'URL'))
+    const url = parseHttpUrl(onlyArgument(positionals, 'URL'))
     const options = importOptions(values)
     const config = readConfig()
-    const to = httpUrl(values.to ?? urlOf(config.host, config.port))
+    const to = parseHttpUrl(values.to ?? urlOf(config.host, config.port))
     if (values['token-file'] === '-' && values['to-token-file'] === '-')
       throw new UsageError('only one of the tokens can come from stdin')
     const tokens = readTokens()
     const source = new RemoteDepot({
       url,
-      token: (await tokenIn(values['token-file'])) ?? tokens.habitat,
+      token: (await readTokenFile(values['token-file'])) ?? tokens.habitat,
       pause,
     })
     const destination = new RemoteDepot({
       url: to,
-      token: (await tokenIn(values['to-token-file'])) ?? tokens.own,
+      token: (await readTokenFile(values['to-token-file'])) ?? tokens.own,
       pause,
     })
 
     const progress = new Progress(process.stderr)
     const ends = { source, destination, watcher: progress }
-    for (const depot of [source, destination]) await expectThere(depot)
+    for (const depot of [source, destination]) await expectReachable(depot)
     const account = await whoAmI(destination)
     let copied: Copied | undefined
     try {
@@ -77,14 +77,14 @@ export const importBuilder: Subcommand = {
       progress.end()
       if (!values.json) console.log(planText(plan))
       if (!values['dry-run'])
-        copied = await withFolder('hart-depot-import-', (folder) =>
+        copied = await withTempFolder('hart-depot-import-', (folder) =>
           copy(ends, plan, { folder, account, owner: values.owner }),
         )
       if (values.json)
         console.log(
           JSON.stringify(
             {
-              plan: plan.origins.map(shownOrigin),
+              plan: plan.origins.map(originJson),
               copied: copied ?? null,
               failed: progress.failures,
               notes: progress.notes,
@@ -99,12 +99,12 @@ export const importBuilder: Subcommand = {
     }
     if (progress.failures.length > 0)
       throw new ImportIncomplete(
-        `${progress.failures.length} could not be copied, as told above; everything else ${copied === undefined ? 'can be' : 'was'}`,
+        `${progress.failures.length} items ${copied === undefined ? 'cannot' : 'could not'} be copied (see above); all others ${copied === undefined ? 'can' : 'were'}`,
       )
   },
 }
 
-/** The import did what it could: exit code 1. */
+/** Some items failed, and all others were copied. The exit code is 1. */
 class ImportIncomplete extends Error {
   readonly code = 'ERR_IMPORT_INCOMPLETE'
 }
@@ -134,7 +134,7 @@ function importOptions(values: {
   return { origins: [...new Set(values.origin)], channels: values.channel, targets, owner: values.owner }
 }
 
-function shownOrigin({ name, isNew, keys, keysHere, releases, filesHere, channels }: PlannedOrigin) {
+function originJson({ name, isNew, keys, keysHere, releases, filesHere, channels }: PlannedOrigin) {
   const files = releases.flatMap((release) => release.files)
   return {
     origin: name,
@@ -155,7 +155,7 @@ function shownOrigin({ name, isNew, keys, keysHere, releases, filesHere, channel
 }
 
 function planText(plan: Plan): string {
-  const origins = plan.origins.map(shownOrigin)
+  const origins = plan.origins.map(originJson)
   const rows = origins.map((shown) => [
     shown.is_new ? `${shown.origin} (new)` : shown.origin,
     `${shown.keys} (${shown.keys_here} here)`,

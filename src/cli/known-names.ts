@@ -8,20 +8,20 @@ import { listOriginNames } from '../origins/origin-store.ts'
 import { listViews } from '../revisions/view-store.ts'
 import { readDepot } from './read-depot.ts'
 
-/** Names on a command line that should exist in the depot. */
-export interface Named {
+/** Names on a command line that must exist in the depot. */
+export interface Names {
   readonly accounts?: readonly string[]
   readonly origins?: readonly string[]
   readonly views?: readonly string[]
 }
 
 /**
- * Makes sure that a depot has what is named, and the caller no typing mistake. Throws `not_found`, with the name that was probably meant.
- * A depot that is not made yet is not asked: the command that makes it judges its own input.
+ * Checks that names exist in a depot. Throws `not_found` with the nearest known name. Accepts every name while the
+ * depot does not exist, because the command that creates the depot checks its input itself.
  */
 export async function expectKnown(
   config: Config,
-  { accounts = [], origins = [], views = [] }: Named,
+  { accounts = [], origins = [], views = [] }: Names,
 ): Promise<void> {
   if (!existsSync(config.databaseFile)) return
   await readDepot(config, async (db: Db) => {

@@ -4,7 +4,7 @@ import { UsageError } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 import { didYouMean } from '../text/nearest.ts'
 
-/** As they are typed. Each is loaded only when it is asked for: most need no server. */
+/** All subcommands, by name. Each is loaded only when it runs, because most do not need the server's modules. */
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   serve: async () => (await import('./serve.ts')).serve,
   healthy: async () => (await import('./healthy.ts')).healthy,
@@ -23,7 +23,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   openapi: async () => (await import('./openapi.ts')).openapi,
 }
 
-/** Runs a command line. Resolves with the exit code: 1 for what could not be done, 2 for what was typed wrong. */
+/** Runs a command line. Resolves with the exit code: 0, 1 if the command failed, or 2 for wrong arguments. */
 export async function main(args: readonly string[]): Promise<number> {
   const [first] = args
   if (first === '--version') {
@@ -90,7 +90,7 @@ async function helpForAll(names = Object.keys(SUBCOMMANDS)): Promise<string> {
     async (name) => `  ${name.padEnd(width)}  ${(await SUBCOMMANDS[name]?.())?.summary}\n`,
   )
   const commands = (await Promise.all(lines)).join('')
-  return `hart-depot COMMAND\n\n${commands}\nhart-depot COMMAND --help says more. Settings are the DEPOT_… variables; DEPOT_DATA (./data) is where the depot is.`
+  return `hart-depot COMMAND\n\n${commands}\nFor the options of a command, run hart-depot COMMAND --help. Settings are environment variables (DEPOT_…);\nDEPOT_DATA is the depot's data folder (default ./data).`
 }
 
 function helpFor(name: string, { usage, summary, details = [] }: Subcommand): string {

@@ -7,7 +7,7 @@ import { readConfig } from '../config.ts'
 import { openDepot } from '../depot/open.ts'
 import { writeOpenApi } from '../http/operator/openapi.ts'
 import { buildServer } from '../http/server.ts'
-import { optionsAlone } from './subcommand.ts'
+import { parseOptionsOnly } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 
 const FILE = fileURLToPath(new URL('../../openapi.yaml', import.meta.url))
@@ -15,9 +15,9 @@ const FILE = fileURLToPath(new URL('../../openapi.yaml', import.meta.url))
 export const openapi: Subcommand = {
   usage: '[--write]',
   summary: 'print the OpenAPI document of all routes',
-  details: ['--write    put it into openapi.yaml, beside the sources'],
+  details: ['--write    write it to openapi.yaml in the source folder'],
   async run(args) {
-    const values = optionsAlone(args, { write: { type: 'boolean', default: false } })
+    const values = parseOptionsOnly(args, { write: { type: 'boolean', default: false } })
     const document = await describeDepot()
     if (values.write) await writeFile(FILE, document)
     else process.stdout.write(document)

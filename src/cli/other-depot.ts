@@ -10,17 +10,14 @@ import { UsageError } from './subcommand.ts'
 
 // Shared by commands that talk to depots over HTTP: URLs, tokens, and a temporary folder for packages.
 
-/** One that falls silent is waited for; one that was never there is not. Throws `unreachable`. */
-export async function expectThere(depot: RemoteDepot): Promise<void> {
+/** Checks that a depot answers now. Later requests are retried, but a wrong URL should fail at once. Throws `unreachable`. */
+export async function expectReachable(depot: RemoteDepot): Promise<void> {
   if (await depot.answers()) return
-  throw new RemoteError(
-    'unreachable',
-    `no depot answers at ${depot.url}: both must be running, this one by hart-depot serve`,
-  )
+  throw new RemoteError('unreachable', `no depot answers at ${depot.url}: both depots must be running`)
 }
 
-/** A temporary folder for packages. It is removed however the command ends, except by SIGKILL. */
-export async function withFolder<T>(prefix: string, act: (folder: string) => Promise<T>): Promise<T> {
+/** Runs `act` with a temporary folder for packages. The folder is removed at the end, and on SIGINT and SIGTERM. */
+export async function withTempFolder<T>(prefix: string, act: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), prefix))
   const onSignal = () => {
     rmSync(folder, { recursive: true, force: true })
@@ -35,20 +32,21 @@ export async function withFolder<T>(prefix: string, act: (folder: string) => Pro
   }
 }
 
-export function httpUrl(given: string): string {
+/** Parses the URL of a depot. Throws {@link UsageError}, also for a URL with credentials. */
+export function parseHttpUrl(given: string): string {
   const url = URL.parse(given)
   if (url === null || !/^https?:$/.test(url.protocol))
-    throw new UsageError(`${JSON.stringify(given)} is not a URL, as https://bldr.habitat.sh`)
+    throw new UsageError(`${JSON.stringify(given)} is not a URL such as https://bldr.habitat.sh`)
   if (url.username !== '' || url.password !== '')
-    throw new UsageError('a URL here has no token in it, since every process sees it: put it into a file')
+    throw new UsageError('the URL contains a token, which every process can see: put the token into a file')
   return url.href
 }
 
-/** Reads a token from a file, or stdin for `-`. Tokens are never arguments, because every process can see those. */
-export async function tokenIn(file: string | undefined): Promise<string | undefined> {
+/** Reads a token from a file, or from stdin for `-`. Tokens are never arguments, because every process can see those. */
+export async function readTokenFile(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined
   const token = (file === '-' ? await text(process.stdin) : await readFile(givenPath(file), 'utf8')).trim()
   if (!/^[!-~]+$/.test(token))
-    throw new UsageError(`there is no token in ${file === '-' ? 'stdin' : file}: one word is expected`)
+    throw new UsageError(`there is no token in ${file === '-' ? 'stdin' : file}: it must contain one word`)
   return token
 }

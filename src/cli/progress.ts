@@ -1,9 +1,9 @@
 import type { Watcher } from '../remote/attempt.ts'
 
-/** A line for so many things done, where no line can be written over. */
+/** How many items pass between two lines, unless the output is a terminal. */
 const EVERY = 100
 
-/** Shows how far an import is: one line that changes where a person looks on; else a line for each of its parts, and for every hundredth thing. */
+/** Shows the progress of an import or a pull: on a terminal in one line that changes, elsewhere in a few lines. */
 export class Progress implements Watcher {
   readonly failures: { what: string; why: string }[] = []
   readonly notes: string[] = []
@@ -38,7 +38,7 @@ export class Progress implements Watcher {
     this.#say(`note: ${text}`)
   }
 
-  /** Leaves the terminal to what is printed next. */
+  /** Clears the line on a terminal. */
   end(): void {
     if (this.#out.isTTY === true) this.#out.write('\r\u001B[K')
   }

@@ -16,11 +16,11 @@ import type { PullPlan } from '../pull/plan-pull.ts'
 import { pull as pullPlanned, save } from '../pull/pull.ts'
 import type { Pulled } from '../pull/pull.ts'
 import { DepotSource } from '../pull/source.ts'
-import type { AskedView, PullSource } from '../pull/source.ts'
+import type { ViewRequest, PullSource } from '../pull/source.ts'
 import { listLockfileKeys, whoAmI } from '../remote/destination.ts'
 import { RemoteDepot } from '../remote/remote-depot.ts'
 import { isViewName } from '../views/view.ts'
-import { expectThere, httpUrl, tokenIn, withFolder } from './other-depot.ts'
+import { expectReachable, parseHttpUrl, readTokenFile, withTempFolder } from './other-depot.ts'
 import { Progress } from './progress.ts'
 import { UsageError, onlyArgument, parseOptions } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
@@ -49,59 +49,59 @@ const AGENT = 'hab-pull (hart-depot)'
 export const pull: Subcommand = {
   usage:
     'SOURCE [--view VIEW] [--into VIEW] [--at REVISION] [--origin O] [--target T] [--key FILE] [--exact] [--save FOLDER] [--to URL] [--token-file FILE] [--to-token-file FILE] [--dry-run] [--json]',
-  summary: 'bring a view of another depot, at a revision, into a running one',
+  summary: 'copy a view of another depot, at one revision, into a running depot',
   details: [
-    'SOURCE is the URL of a depot, a folder that --save wrote, or a lockfile with harts/ beside it.',
-    'Lockfile and packages are verified before anything is offered, and what is there already is not fetched: broken off, run it again.',
-    '--view VIEW          the view of a depot that is to be pulled',
-    '--into VIEW          the view to promote into; that of the same name, unless said otherwise. It must be there',
-    '--at REVISION        as the view was at a revision, or at a time (RFC 3339); as it is now, unless said otherwise',
-    '--origin O           only packages of this origin, and what they depend on',
-    '--target T           only packages for this target',
-    "--key FILE           the key file of the depot that signed the lockfile; without it, the destination's own and trusted keys count",
-    '--exact              what the source does not have leaves the view, too: for a lockfile of a whole view, made for who may see everything',
-    '--save FOLDER        write lockfile and packages to a folder instead, to be carried to where SOURCE cannot be reached',
-    '--to URL             the depot to pull into; this one (DEPOT_LISTEN), unless said otherwise. It must be running',
-    '--token-file FILE    a token for the source, for what is not public; - is stdin',
-    '--to-token-file FILE the token for the destination. Without it, $HART_DEPOT_TOKEN',
-    '--dry-run            show what would be pulled, and write nothing. Rules of the view are asked where all packages are there already',
-    '--json               print what was found and done as JSON',
+    'SOURCE is the URL of a depot, a folder written by --save, or a lockfile with the folder harts/ beside it.',
+    'Verifies the lockfile and each package before uploading, and skips what the destination already has. After an abort, run it again.',
+    '--view VIEW          the view of the source to pull',
+    '--into VIEW          the view to promote into; the default has the same name. It must exist',
+    '--at REVISION        pull the view as it was at a revision or at a time (RFC 3339); the default is now',
+    '--origin O           pull only packages of this origin and their dependencies',
+    '--target T           pull only packages for this target',
+    "--key FILE           the key file of the depot that signed the lockfile; by default, the destination's own and trusted keys count",
+    '--exact              also remove releases that the source view does not have. Needs a lockfile of a whole view, made for a caller who sees everything',
+    '--save FOLDER        write lockfile and packages to a folder, to carry them to a depot that cannot reach SOURCE',
+    '--to URL             the depot to pull into; the default is the depot on DEPOT_LISTEN. It must be running',
+    '--token-file FILE    a token of the source, needed for private packages; - is stdin',
+    '--to-token-file FILE a token of the destination. The default is $HART_DEPOT_TOKEN',
+    '--dry-run            show what would be pulled, and write nothing. Checks the rules of the view if the destination has all packages',
+    '--json               print the result as JSON',
   ],
   async run(args) {
     const { values, positionals } = parse(args)
     const place = onlyArgument(positionals, 'SOURCE')
-    const asked = checked(place, values)
+    const request = parseRequest(place, values)
     const progress = new Progress(process.stderr)
     try {
       if (values.save === undefined)
-        await withFolder('hart-depot-pull-', async (folder) =>
-          pullInto(await openSource(place, asked, values, folder), values, progress),
+        await withTempFolder('hart-depot-pull-', async (folder) =>
+          pullInto(await openSource(place, request, values, folder), values, progress),
         )
-      else await saveTo(values.save, place, asked, values, progress)
+      else await saveTo(values.save, place, request, values, progress)
     } finally {
       progress.end()
     }
   },
 }
 
-/** The pull did what it could: exit code 1. */
+/** Some items failed, so nothing was promoted. The exit code is 1. */
 class PullIncomplete extends Error {
   readonly code = 'ERR_PULL_INCOMPLETE'
 }
 
 async function pullInto(source: PullSource, values: Values, progress: Progress): Promise<void> {
   const config = readConfig()
-  const to = httpUrl(values.to ?? urlOf(config.host, config.port))
-  const token = (await tokenIn(values['to-token-file'])) ?? readTokens().own
+  const to = parseHttpUrl(values.to ?? urlOf(config.host, config.port))
+  const token = (await readTokenFile(values['to-token-file'])) ?? readTokens().own
   const destination = new RemoteDepot({ url: to, token, pause, agent: AGENT })
-  await expectThere(destination)
+  await expectReachable(destination)
   await whoAmI(destination)
   const text = await source.readLockfile()
   const trustedThere = (await listLockfileKeys(destination)).map(parseDepotKey)
   const lockfile = verified(text, (await keyIn(values.key)) ?? trustedThere)
-  if (source instanceof DepotSource) source.expectAsked(lockfile)
+  if (source instanceof DepotSource) source.expectRequested(lockfile)
   if (values.origin !== undefined && lockfile.releases.length === 0)
-    progress.note(`${lockfile.view} has nothing of the origin ${values.origin}`)
+    progress.note(`${lockfile.view} has no packages of the origin ${values.origin}`)
   const into = values.into ?? lockfile.view
   const ends = { source, destination, watcher: progress }
   const isTrustedThere = trustedThere.some(({ id }) => id === lockfile.key.id)
@@ -115,8 +115,8 @@ async function pullInto(source: PullSource, values: Values, progress: Progress):
     console.log(
       JSON.stringify(
         {
-          ...shownPlan(plan),
-          pulled: pulled === undefined ? null : shownPulled(pulled),
+          ...planJson(plan),
+          pulled: pulled === undefined ? null : pulledJson(pulled),
           failed: progress.failures,
         },
         undefined,
@@ -127,34 +127,37 @@ async function pullInto(source: PullSource, values: Values, progress: Progress):
   const failures = pulled?.failures ?? plan.failures
   if (failures > 0)
     throw new PullIncomplete(
-      `${failures} stood in the way, as told above: nothing ${pulled === undefined ? 'would be' : 'was'} promoted`,
+      `${failures} items failed (see above): nothing ${pulled === undefined ? 'would be' : 'was'} promoted`,
     )
 }
 
-/** With `--key`, what was saved is known to be that depot's; without it, only to be whole: who pulls from the folder verifies it anyway. */
+/**
+ * Saves lockfile and packages to a folder. Without `--key`, trusts the key that the source presents. A pull from the
+ * folder verifies the lockfile again.
+ */
 async function saveTo(
   folder: string,
   place: string,
-  asked: AskedView | undefined,
+  request: ViewRequest | undefined,
   values: Values,
   progress: Progress,
 ): Promise<void> {
   const bundle = Bundle.in(givenPath(folder))
-  const source = await openSource(place, asked, values, await bundle.makeSpool())
+  const source = await openSource(place, request, values, await bundle.makeSpool())
   const text = await source.readLockfile()
   const claimed = await source.readKey(claimedKeyId(text))
   const lockfile = verified(
     text,
     (await keyIn(values.key)) ?? (claimed === undefined ? [] : [parseDepotKey(claimed)]),
   )
-  if (source instanceof DepotSource) source.expectAsked(lockfile)
+  if (source instanceof DepotSource) source.expectRequested(lockfile)
   const saved = await save({ source, watcher: progress }, { text, lockfile }, bundle)
   progress.end()
   if (values.json)
     console.log(
       JSON.stringify(
         {
-          ...shownLockfile(lockfile),
+          ...lockfileJson(lockfile),
           saved: { releases: saved.releases, bytes: saved.bytes },
           failed: progress.failures,
         },
@@ -164,29 +167,29 @@ async function saveTo(
     )
   else
     console.log(
-      `Saved ${saved.releases} of ${lockfile.releases.length} releases (${formatBytes(saved.bytes)}) of ${titleOf(lockfile, source.place)}; the others were there`,
+      `Saved ${saved.releases} of ${lockfile.releases.length} releases (${formatBytes(saved.bytes)}) of ${titleOf(lockfile, source.place)}; the folder already had the others`,
     )
   if (saved.failures > 0)
     throw new PullIncomplete(
-      `${saved.failures} could not be saved, as told above: ${folder} is not whole, and has no new lockfile`,
+      `${saved.failures} releases could not be saved (see above): ${folder} is incomplete and has no new lockfile`,
     )
 }
 
 async function openSource(
   place: string,
-  asked: AskedView | undefined,
+  request: ViewRequest | undefined,
   values: Values,
   folder: string,
 ): Promise<PullSource> {
-  if (asked === undefined) return Bundle.open(givenPath(place))
+  if (request === undefined) return Bundle.open(givenPath(place))
   const depot = new RemoteDepot({
-    url: httpUrl(place),
-    token: await tokenIn(values['token-file']),
+    url: parseHttpUrl(place),
+    token: await readTokenFile(values['token-file']),
     pause,
     agent: AGENT,
   })
-  await expectThere(depot)
-  return new DepotSource(depot, asked, folder)
+  await expectReachable(depot)
+  return new DepotSource(depot, request, folder)
 }
 
 function verified(text: string, keys: readonly DepotKey[]): SignedLockfile {
@@ -196,7 +199,7 @@ function verified(text: string, keys: readonly DepotKey[]): SignedLockfile {
     if (!(error instanceof DepotError) || error.code !== 'signer_unknown') throw error
     throw new DepotError(
       'signer_unknown',
-      `${error.message}: compare it with what the operators of that depot say, then give its file by --key or have the destination trust it`,
+      `${error.message}: compare the key with its operators, then pass its file with --key or make the destination trust it`,
       { cause: error },
     )
   }
@@ -210,8 +213,8 @@ function parse(args: string[]) {
   return parseOptions(args, OPTIONS)
 }
 
-/** What is asked of a depot; `undefined` where the source is a folder, in which everything was decided already. */
-function checked(place: string, values: Values): AskedView | undefined {
+/** Returns the view to request from a depot, or `undefined` if the source is a folder, which holds one lockfile. */
+function parseRequest(place: string, values: Values): ViewRequest | undefined {
   const { view, into, at, origin, target, save: folder } = values
   for (const name of [view, into])
     if (name !== undefined && !isViewName(name))
@@ -223,7 +226,7 @@ function checked(place: string, values: Values): AskedView | undefined {
     (into !== undefined || values.to !== undefined || values['dry-run'] || values.exact)
   )
     throw new UsageError(
-      '--save writes to a folder: --into, --to, --exact and --dry-run are for pulls into a depot',
+      '--save writes to a folder; --into, --to, --exact and --dry-run apply only to pulls into a depot',
     )
   if (!/^[A-Za-z][A-Za-z0-9+.-]+:/.test(place)) {
     for (const [name, value] of Object.entries({
@@ -234,10 +237,12 @@ function checked(place: string, values: Values): AskedView | undefined {
       'token-file': values['token-file'],
     }))
       if (value !== undefined)
-        throw new UsageError(`--${name} is for a depot's URL: ${place} has one lockfile`)
+        throw new UsageError(
+          `--${name} applies only to the URL of a depot; ${place} is a folder or a lockfile`,
+        )
     return undefined
   }
-  httpUrl(place)
+  parseHttpUrl(place)
   if (view === undefined) throw new UsageError('--view is missing')
   if (origin !== undefined && !isOriginName(origin))
     throw new UsageError(`${JSON.stringify(origin)} is not an origin's name`)
@@ -275,15 +280,15 @@ function planText(
       formatBytes(fetched.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)),
     ]
   })
-  const made = origins.filter(({ isNew }) => isNew).map(({ name }) => name)
+  const created = origins.filter(({ isNew }) => isNew).map(({ name }) => name)
   const notes = [
     `into ${into}, which is at revision ${numberOf(revision)}`,
-    ...(made.length > 0 ? [`origins to make: ${made.join(', ')}`] : []),
+    ...(created.length > 0 ? [`origins to create: ${created.join(', ')}`] : []),
     ...(lockfile.skipped > 0
-      ? [`${lockfile.skipped} releases were deleted at the source, and are left out`]
+      ? [`skipping ${lockfile.skipped} releases that were deleted at the source`]
       : []),
     ...(lockfile.absent > 0
-      ? [`${lockfile.absent} dependencies are not at the source, or not for who asked`]
+      ? [`${lockfile.absent} dependencies are absent from the source or invisible to the token`]
       : []),
   ]
   return `${titleOf(lockfile, place)}\n${notes.join('\n')}\n\n${formatColumns(['RELEASES', 'ALL', 'TO FETCH', 'BYTES'], rows)}`
@@ -294,15 +299,15 @@ function pulledText({ origins, keys, releases, bytes, promotion }: Pulled, into:
   if (promotion === undefined) return `${done}; promoted nothing`
   return promotion.changed
     ? `${done}; ${into} is at revision ${promotion.revision}`
-    : `${done}; ${into} was as the lockfile says, at revision ${promotion.revision}`
+    : `${done}; ${into} already matched the lockfile, at revision ${promotion.revision}`
 }
 
-/** Of a revision that may be marked as that of its depot's history: `34-9f2ab3c1d4e5f607`. */
+/** Returns the number of a revision, which may have the id of its depot's history: `34-9f2ab3c1d4e5f607`. */
 function numberOf(revision: number | string): number {
   return Number.parseInt(String(revision), 10)
 }
 
-function shownLockfile({ view, revision, depot, key, audience, skipped, absent, releases }: SignedLockfile) {
+function lockfileJson({ view, revision, depot, key, audience, skipped, absent, releases }: SignedLockfile) {
   return {
     view,
     revision,
@@ -315,9 +320,9 @@ function shownLockfile({ view, revision, depot, key, audience, skipped, absent, 
   }
 }
 
-function shownPlan({ asked: { lockfile, into }, revision, origins, missing, here }: PullPlan) {
+function planJson({ asked: { lockfile, into }, revision, origins, missing, here }: PullPlan) {
   return {
-    lockfile: shownLockfile(lockfile),
+    lockfile: lockfileJson(lockfile),
     into,
     into_revision: numberOf(revision),
     new_origins: origins.filter(({ isNew }) => isNew).map(({ name }) => name),
@@ -327,6 +332,6 @@ function shownPlan({ asked: { lockfile, into }, revision, origins, missing, here
   }
 }
 
-function shownPulled({ promotion, ...counts }: Pulled) {
+function pulledJson({ promotion, ...counts }: Pulled) {
   return { ...counts, revision: promotion?.revision ?? null, changed: promotion?.changed ?? false }
 }

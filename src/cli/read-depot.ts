@@ -3,7 +3,10 @@ import { openReader } from '../database/database.ts'
 import type { Db } from '../database/database.ts'
 import { expectDepot } from './data-folder.ts'
 
-/** Reads a depot's database, whether or not a server runs on it; all from one state of it with `openSnapshot`. Throws `not_found` where there is no depot yet, and `forbidden` as {@link expectDepot}. */
+/**
+ * Reads the database of a depot, whether or not a server is running. With `openSnapshot` as `open`, all reads see one
+ * state of the database. Throws `not_found` if there is no depot, and `forbidden` like {@link expectDepot}.
+ */
 export async function readDepot<T>(
   config: Config,
   read: (db: Db) => Promise<T>,

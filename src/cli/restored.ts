@@ -10,7 +10,7 @@ import type { Depot } from '../depot/open.ts'
 import { DepotError, quote } from '../errors.ts'
 import { formatIdent } from '../package/ident.ts'
 import { adoptOrphan, describeOrphan, discardOrphan, findStrays, readOrphan } from '../publishing/orphans.ts'
-import { UsageError, optionsAlone } from './subcommand.ts'
+import { UsageError, parseOptionsOnly } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 import { expectDepot } from './data-folder.ts'
 
@@ -20,13 +20,14 @@ const SHORTEST_CHECKSUM = 6
 export const restored: Subcommand = {
   usage: '[--list | --adopt CHECKSUM… | --discard CHECKSUM…]',
   summary:
-    'begin a new history after the database was put back to an older copy; with the server stopped, and before it starts',
+    'start a new ledger history after the database was restored from a backup; run it while the server is stopped',
   details: [
-    'Without an option: notes in the ledger that the history begins anew, so that whoever read on in the lost one is refused, and shows',
-    'the packages that the copy does not know. Until each of them was adopted or discarded, bytes that no release needs are kept.',
-    '--list              shows them',
-    '--adopt CHECKSUM    publishes one of them as a private release, by the checks of any upload; or "all"',
-    '--discard CHECKSUM  removes the file; or "all". The first characters of a checksum are enough',
+    'Without an option: records in the ledger that a new history starts here, so that clients with a position in the lost history',
+    'get an error. Lists the orphans: package files that no release in the restored database needs. The depot deletes no files',
+    'until each orphan is adopted or discarded.',
+    '--list              list the orphans',
+    '--adopt CHECKSUM    publish an orphan as a private release, after the checks of any upload; "all" for every orphan',
+    '--discard CHECKSUM  delete an orphan; "all" for every orphan. The first six characters of a checksum are enough',
   ],
   async run(args) {
     const several = { type: 'string', multiple: true, default: [] } satisfies {
@@ -34,15 +35,15 @@ export const restored: Subcommand = {
       multiple: true
       default: string[]
     }
-    const values = optionsAlone(args, {
+    const values = parseOptionsOnly(args, {
       list: { type: 'boolean', default: false },
       adopt: several,
       discard: several,
     })
-    const asked = [values.list, values.adopt.length > 0, values.discard.length > 0].filter(Boolean).length
-    if (asked > 1) throw new UsageError('one of --list, --adopt and --discard at a time')
+    const options = [values.list, values.adopt.length > 0, values.discard.length > 0].filter(Boolean).length
+    if (options > 1) throw new UsageError('--list, --adopt and --discard cannot be combined')
     await withDepot(readConfig(), async (depot) => {
-      if (asked === 0) await begin(depot)
+      if (options === 0) await begin(depot)
       else if (!values.list) await settle(depot, values)
       await show(depot)
     })
@@ -75,11 +76,14 @@ async function begin({ writer }: Depot): Promise<void> {
   const incarnation = randomBytes(8).toString('hex')
   await writer.submit({ kind: 'noteRestored', input: { incarnation }, actor: ACTOR })
   console.log(
-    `A new history begins: ${incarnation}. Tokens and roles that were taken away after the copy was made are good again: see hart-depot token list.\n`,
+    `A new history starts: ${incarnation}. Tokens and roles that were revoked after the backup are valid again: see hart-depot token list.\n`,
   )
 }
 
-/** Adopts or discards; what is refused is told, and stays. Throws `not_found` for a checksum that no file has, and where any was refused. */
+/**
+ * Adopts or discards orphans. Reports those that cannot be adopted and goes on. Throws `not_found` for an unknown
+ * checksum, and `refused` at the end if any orphan was not adopted.
+ */
 async function settle(
   depot: Depot,
   { adopt, discard }: { adopt: string[]; discard: string[] },
@@ -87,7 +91,7 @@ async function settle(
   if ((await findState(depot.db, 'orphans_kept_since')) === undefined)
     throw new DepotError(
       'conflict',
-      'the depot is not one that was put back to an older copy: hart-depot restored, without an option, says that it is',
+      'the depot was not marked as restored: run hart-depot restored without an option first',
     )
   const { orphans } = await findStrays(depot)
   let refused = 0
@@ -96,7 +100,7 @@ async function settle(
       if (discard.length > 0) await discardOrphan(depot, checksum, ACTOR)
       const content = discard.length > 0 ? undefined : await adoptOrphan(depot, checksum, ACTOR)
       console.log(
-        `${checksum}  ${content === undefined ? 'discarded' : `${formatIdent(content.ident)} for ${content.target} is published, as private`}`,
+        `${checksum}  ${content === undefined ? 'discarded' : `published ${formatIdent(content.ident)} for ${content.target} as private`}`,
       )
     } catch (error) {
       if (!(error instanceof DepotError)) throw error
@@ -107,7 +111,7 @@ async function settle(
   if (refused > 0)
     throw new DepotError(
       'refused',
-      `${refused === 1 ? 'one file was' : `${refused} files were`} not adopted, as told above: mend the cause (an origin or a key that the copy does not have), or discard them`,
+      `${refused === 1 ? 'one file was' : `${refused} files were`} not adopted (see above): add the missing origin or key, or discard the files`,
     )
   console.log()
 }
@@ -119,11 +123,11 @@ async function show(depot: Depot): Promise<void> {
       `${formatColumns(
         ['MISSING'],
         missing.map((checksum) => [checksum]),
-      )}\n\nReleases with these checksums were deleted after the copy was made: their bytes are gone.\n`,
+      )}\n\nThe files of these releases are gone: the releases were deleted after the backup.\n`,
     )
   if (orphans.length === 0) {
     await depot.writer.submit({ kind: 'noteOrphansSettled', input: {}, actor: ACTOR })
-    console.log('Every file among the packages is one that a release needs. The server may start.')
+    console.log('There are no orphans. The server may start.')
     return
   }
   const rows: string[][] = []
@@ -132,20 +136,22 @@ async function show(depot: Depot): Promise<void> {
     rows.push([checksum, formatBytes(orphan.sizeBytes), describeOrphan(orphan)])
   }
   console.log(
-    `${formatColumns(['CHECKSUM', 'SIZE', 'WHAT IT IS'], rows)}\n\nNo release needs these files. hart-depot restored --adopt CHECKSUM publishes one as private, --discard CHECKSUM removes it; all of them: "all".`,
+    `${formatColumns(['CHECKSUM', 'SIZE', 'CONTENT'], rows)}\n\nNo release needs these files. hart-depot restored --adopt CHECKSUM publishes one as private; --discard CHECKSUM deletes it. "all" means every file.`,
   )
-  console.log('The server may start; until they are settled, no bytes are collected.')
+  console.log(
+    'The server may start. It deletes no package files until all of these are adopted or discarded.',
+  )
 }
 
-function pick(orphans: readonly string[], asked: readonly string[]): string[] {
-  if (asked.includes(ALL)) return [...orphans]
-  return asked.map((text) => {
+function pick(orphans: readonly string[], prefixes: readonly string[]): string[] {
+  if (prefixes.includes(ALL)) return [...orphans]
+  return prefixes.map((text) => {
     const [found, ...others] =
       text.length < SHORTEST_CHECKSUM ? [] : orphans.filter((checksum) => checksum.startsWith(text))
     if (found === undefined || others.length > 0)
       throw new DepotError(
         'not_found',
-        `${others.length > 0 ? 'several files' : 'no file'} that no release needs ${others.length > 0 ? 'have' : 'has'} the checksum ${quote(text)}: hart-depot restored --list shows them`,
+        `${others.length > 0 ? 'several orphans have checksums that start' : 'no orphan has a checksum that starts'} with ${quote(text)}: see hart-depot restored --list`,
       )
     return found
   })

@@ -10,28 +10,28 @@ import { Workers, listen, tryPort } from '../http/workers.ts'
 import { connectControl, openControl } from '../depot/control.ts'
 import { firstSteps, tokenLine } from './first-steps.ts'
 import { openLog } from '../log.ts'
-import { optionsAlone } from './subcommand.ts'
+import { parseOptionsOnly } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 import { urlOf } from './url.ts'
-import { expectOpen } from './data-folder.ts'
+import { expectAccess } from './data-folder.ts'
 
-/** ^C in a terminal reaches the server more than once: from the terminal, and from npm and the launcher, which pass it on. */
+/** ^C in a terminal reaches the server more than once: from the terminal, and from npm and the launcher, which forward it. */
 const SAME_SIGNAL_MS = 1_000
 
 export const serve: Subcommand = {
   usage: '',
-  summary: 'run the depot, as DEPOT_… variables say, until SIGTERM or SIGINT',
+  summary: 'run the depot until SIGTERM or SIGINT',
   details: [
-    'The first signal lets uploads and downloads in flight come to their end, up to ten minutes; a second one ends at once.',
+    'After the first signal, uploads and downloads in flight may continue for up to ten minutes. A second signal ends them.',
   ],
   async run(args) {
-    optionsAlone(args, {})
+    parseOptionsOnly(args, {})
     const config = readConfig()
-    expectOpen(config, 'write')
+    expectAccess(config, 'write')
     const log = openLog(config.logLevel)
     // Before the depot is created, so that a failed start creates no token.
     await tryPort(config).catch(async (error: unknown) => {
-      throw (await isServed(config)) ?? cannotListen(config, error)
+      throw (await findOtherServer(config)) ?? cannotListen(config, error)
     })
     const depot = await openDepot(config, { log })
     // Before anything can fail: only the token's digest is stored, so it can never be shown again.
@@ -39,7 +39,7 @@ export const serve: Subcommand = {
       console.log(`The administrator's token, shown only now:\n\n${tokenLine(depot.madeToken)}\n`)
     if (depot.givenToken === 'added')
       console.log(
-        'The administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN. Those of before are still good: hart-depot token list admin',
+        'Added the token in DEPOT_ADMIN_TOKEN to the administrator. Earlier tokens remain valid: see hart-depot token list admin',
       )
     const signals = listenForSignals(log)
     try {
@@ -67,7 +67,7 @@ export const serve: Subcommand = {
   },
 }
 
-/** Waits for the first signal to stop. A later signal ends the process. The caller closes it. */
+/** Listens for signals to stop. `first` resolves with the first one; a later one ends the process. The caller closes it. */
 function listenForSignals(log: Logger): { first: Promise<string>; close(): void } {
   const { promise, resolve } = Promise.withResolvers<string>()
   let firstAt: number | undefined
@@ -82,8 +82,8 @@ function listenForSignals(log: Logger): { first: Promise<string>; close(): void 
   return { first: promise, close: () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal) }
 }
 
-/** Why a port is in use, where it is by a server on the same data. */
-async function isServed({ dataFolder }: Config): Promise<DepotError | undefined> {
+/** Returns an error if a server already runs on the same data folder, which explains why the port is in use. */
+async function findOtherServer({ dataFolder }: Config): Promise<DepotError | undefined> {
   const control = await connectControl(dataFolder)
   control?.destroy()
   return control && new DepotError('data_in_use', `another hart-depot is running on ${dataFolder}/`)

@@ -8,7 +8,7 @@ import type { Ident } from '../package/ident.ts'
 /** The result of one poll of a view's URL. */
 export interface Seen {
   readonly ident: Ident
-  /** The revision of the view since which this is the answer. */
+  /** The revision of the view, from the response header. */
   readonly revision: number
   readonly change: 'first' | 'none' | 'newer' | 'older'
 }
@@ -16,9 +16,8 @@ export interface Seen {
 const HEADERS = { 'user-agent': 'hab-sup/2.0.134/20240101000000 (x86_64-linux; 6.1.0)', connection: 'close' }
 
 /**
- * Does what a supervisor does that was given a view as its depot: asks for the latest release and, when it is another than the one it
- * has, downloads it, fetches its signer's key, and takes it only with a good signature. Goes back to an older release as one
- * under `--update-condition track-channel` does.
+ * Polls a view as a supervisor does. If the latest release has changed, downloads it, fetches the signer's key and
+ * verifies the signature. Follows rollbacks to older releases, like `--update-condition track-channel`.
  */
 export class SimulatedSupervisor {
   readonly #depotUrl: string

@@ -21,7 +21,7 @@ export class UsageError extends Error {}
 export function onlyArgument(positionals: readonly string[], name: string): string {
   const [first, ...others] = positionals
   if (first === undefined) throw new UsageError(`${name} is missing`)
-  if (others.length > 0) throw new UsageError(`one ${name} is enough: ${others.join(' ')}`)
+  if (others.length > 0) throw new UsageError(`only one ${name} is expected: ${others.join(' ')}`)
   return first
 }
 
@@ -29,7 +29,7 @@ type Parsed<Options extends ParseArgsOptionsConfig> = ReturnType<
   typeof parseArgs<{ args: string[]; allowPositionals: true; options: Options }>
 >
 
-/** The options and arguments after a command's name. Throws {@link UsageError} for an option that is unknown, has no value, or comes twice. */
+/** Parses options and arguments. Throws {@link UsageError} for an option that is unknown, lacks its value, or is repeated. */
 export function parseOptions<const Options extends ParseArgsOptionsConfig>(
   args: readonly string[],
   options: Options,
@@ -50,13 +50,13 @@ export function parseOptions<const Options extends ParseArgsOptionsConfig>(
     if (option.type === 'boolean' && token.value !== undefined)
       throw new UsageError(`${token.rawName} takes no value`)
     if (option.type === 'string' && (token.value === undefined || token.value === ''))
-      throw new UsageError(`${token.rawName} takes a value`)
+      throw new UsageError(`${token.rawName} needs a value`)
     if (option.type === 'string' && token.inlineValue === false && /^-./.test(token.value ?? ''))
       throw new UsageError(
-        `${token.rawName} takes a value; one that begins with - is written ${token.rawName}=${token.value}`,
+        `${token.rawName} needs a value; write a value that begins with - as ${token.rawName}=${token.value}`,
       )
     if (option.multiple !== true && seen.has(token.name))
-      throw new UsageError(`${token.rawName} can be said once`)
+      throw new UsageError(`${token.rawName} cannot be repeated`)
     seen.add(token.name)
   }
   return parseArgs({ args: [...args], options, allowPositionals: true })
@@ -66,8 +66,8 @@ function hintOf(name: string, known: readonly string[]): string {
   return didYouMean(name, known).replace('did you mean ', 'did you mean --')
 }
 
-/** The options of a command that takes no arguments. Throws {@link UsageError} as {@link parseOptions}. */
-export function optionsAlone<const Options extends ParseArgsOptionsConfig>(
+/** Like {@link parseOptions}, for a command without arguments. */
+export function parseOptionsOnly<const Options extends ParseArgsOptionsConfig>(
   args: readonly string[],
   options: Options,
 ): Parsed<Options>['values'] {

@@ -5,7 +5,7 @@ import { openDepot } from '../depot/open.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import type { Input, Outcome, CommandKind, Command } from '../commands/commands.ts'
-import { expectOpen } from './data-folder.ts'
+import { expectAccess } from './data-folder.ts'
 import { connectControl, sendCommand } from '../depot/control.ts'
 
 const LONGEST_WAIT_MS = 5_000
@@ -14,14 +14,14 @@ const PAUSE_MS = 50
 /**
  * Runs a command on a data directory: through the running server, or by locking the directory if there is none. Waits a
  * little for a server that is starting or stopping. Throws the command's errors, `data_in_use`, and `forbidden` like
- * {@link expectOpen}.
+ * {@link expectAccess}.
  */
 export async function submit<K extends CommandKind>(
   config: Config,
   kind: K,
   input: Input<K>,
 ): Promise<Outcome<K>> {
-  expectOpen(config, 'write')
+  expectAccess(config, 'write')
   const command: Command<K> = {
     kind,
     input,
@@ -35,7 +35,7 @@ export async function submit<K extends CommandKind>(
     if (Date.now() > deadline) {
       throw new DepotError(
         'data_in_use',
-        `a hart-depot that takes no commands holds ${config.dataFolder}: it is starting or stopping; try again`,
+        `another hart-depot is starting or stopping in ${config.dataFolder}: try again`,
       )
     }
   }
@@ -49,9 +49,7 @@ async function submitTo<K extends CommandKind>(depot: Depot, command: Command<K>
       )
     }
     if (depot.givenToken === 'added')
-      console.error(
-        'The administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN. Those of before are still good.',
-      )
+      console.error('Added the token in DEPOT_ADMIN_TOKEN to the administrator. Earlier tokens remain valid.')
     return await depot.writer.submit(command)
   } finally {
     await depot.close()

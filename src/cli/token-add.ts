@@ -22,12 +22,13 @@ const OPTIONS = {
 
 export const tokenAdd: Subcommand = {
   usage: 'NAME [--label TEXT] [--expires WHEN] [--action A]… [--origin O]… [--view V]…',
-  summary: 'make a token of an account, and print the token alone',
+  summary: 'create a token for an account, and print it',
   details: [
-    '--expires WHEN  90d, 12h, 30m, 4w, 1y, or a date such as 2027-01-31; without it, never',
-    `--action A      only for ${ACTIONS.join(', ')}; more than once, or with commas between, for several`,
-    '--origin O      only in these origins',
-    '--view V        only into these views',
+    '--expires WHEN  a period such as 90d, 12h, 30m, 4w or 1y, or a date such as 2027-01-31; the default is never',
+    `--action A      allow only this action: ${ACTIONS.join(', ')}`,
+    '--origin O      limit the token to this origin',
+    '--view V        allow changes only to this view',
+    'The last three can be repeated, or take several values with commas.',
   ],
   async run(args) {
     const { values, positionals } = parseOptions(args, OPTIONS)
@@ -47,23 +48,23 @@ export const tokenAdd: Subcommand = {
 }
 
 function scopeOf(values: { action?: string[]; origin?: string[]; view?: string[] }): Scope {
-  const actions = items(values.action, `an action: ${ACTIONS.join(', ')}`, isAction)
-  const origins = items(values.origin, "an origin's name", isOriginName)
-  const views = items(values.view, "a view's name", isViewName)
+  const actions = parseList(values.action, `an action: ${ACTIONS.join(', ')}`, isAction)
+  const origins = parseList(values.origin, "an origin's name", isOriginName)
+  const views = parseList(values.view, "a view's name", isViewName)
   return { ...(actions && { actions }), ...(origins && { origins }), ...(views && { views }) }
 }
 
-function items<T extends string>(
+function parseList<T extends string>(
   given: readonly string[] | undefined,
   what: string,
   isOne: (text: string) => text is T,
 ): T[] | undefined
-function items(
+function parseList(
   given: readonly string[] | undefined,
   what: string,
   isOne: (text: string) => boolean,
 ): string[] | undefined
-function items(
+function parseList(
   given: readonly string[] | undefined,
   what: string,
   isOne: (text: string) => boolean,

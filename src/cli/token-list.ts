@@ -9,7 +9,7 @@ import type { Subcommand } from './subcommand.ts'
 
 export const tokenList: Subcommand = {
   usage: '[NAME] [--json]',
-  summary: 'show the tokens, or those of one account: all but the tokens themselves',
+  summary: 'list all tokens, or the tokens of one account, without their secrets',
   async run(args) {
     const { values, positionals } = parseOptions(args, { json: { type: 'boolean', default: false } })
     const account = positionals.length === 0 ? undefined : onlyArgument(positionals, 'NAME')

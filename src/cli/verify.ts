@@ -8,21 +8,21 @@ import { HashThreads } from '../hart/hash-threads.ts'
 import { verifyDepot } from '../audit/verify.ts'
 import type { Verification } from '../audit/verify.ts'
 import { readDepot } from './read-depot.ts'
-import { optionsAlone } from './subcommand.ts'
+import { parseOptionsOnly } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 
 export const verify: Subcommand = {
   usage: '[--bytes] [--json]',
   summary:
-    'recompute the ledger, rebuild every view from it, compare rows and files: exit code 1 where anything differs',
+    'check the ledger, and that views, rows and files match it; if anything differs, the exit code is 1',
   details: [
-    'Works beside a running server, and reads one state of the depot. Note the head that it shows: as long as the ledger still has',
-    'that hash at that sequence, nothing before it was changed.',
-    'The file of each package must be there and have its size; with --bytes it is read, and must have its checksum. Files that no',
-    'release needs are listed; the depot takes them away by itself.',
+    'Can run beside a server, and reads one state of the database. Write down the head it prints: while the ledger has that hash',
+    'at that sequence number, no earlier entry was changed.',
+    'Checks that the file of each package exists and has the right size; --bytes also reads the files and checks their checksums.',
+    'Lists files that no release needs. The depot deletes them by itself.',
   ],
   async run(args) {
-    const values = optionsAlone(args, {
+    const values = parseOptionsOnly(args, {
       bytes: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     })
@@ -48,14 +48,12 @@ async function verifyFiles(db: Db, folder: string, isRead: boolean): Promise<Blo
   }
 }
 
-/** What was found is told: exit code 1. */
+/** Thrown after the findings are printed. The exit code is 1. */
 class DepotDiffers extends Error {
   readonly code = 'ERR_DEPOT_DIFFERS'
 
   constructor(count: number) {
-    super(
-      `the ledger and the depot differ in ${count === 1 ? 'one place' : `${count} places`}, as told above`,
-    )
+    super(`the ledger and the depot differ in ${count === 1 ? 'one place' : `${count} places`} (see above)`)
   }
 }
 
@@ -66,34 +64,34 @@ function toText({ findings, findingCount, head, ...counts }: Verification): stri
     [[entries, promotions, views, members, pointers].map(String)],
   )
   const end = `head ${head.sequence}  ${head.hash}${head.sequence === 0 ? '' : `  ${formatTime(head.at)}`}`
-  if (findingCount === 0) return `${summary}\n\n${end}\n\nthe ledger, the views and their past agree`
+  if (findingCount === 0) return `${summary}\n\n${end}\n\nthe ledger, the views and their history agree`
   return `${summary}\n\n${end}\n\n${formatColumns(
     ['WHERE', 'WHAT'],
     findings.map(({ place, detail }) => [place, detail]),
   )}${andMore(findingCount, findings)}`
 }
 
-function andMore(count: number, told: readonly unknown[]): string {
-  return count > told.length ? `\nand ${count - told.length} more` : ''
+function andMore(count: number, listed: readonly unknown[]): string {
+  return count > listed.length ? `\nand ${count - listed.length} more` : ''
 }
 
 function blobsToText(
   { blobs, bytes, damaged, damagedCount, orphans, orphanCount }: BlobVerification,
   isRead: boolean,
 ): string {
-  const sound = `${blobs === 1 ? 'one package has its file' : `${blobs} packages have their files`}, ${bytes} bytes, ${isRead ? 'with the right checksums' : 'of the right sizes; --bytes reads them, too'}`
+  const sound = `${blobs === 1 ? 'the file of one package is' : `the files of ${blobs} packages are`} present, ${bytes} bytes, ${isRead ? 'with the right checksums' : 'with the right sizes; --bytes also checks checksums'}`
   const sections = [
     damagedCount === 0
       ? sound
       : `${formatColumns(
-          ['FILE', 'IS', 'OF'],
+          ['FILE', 'DAMAGE', 'RELEASES'],
           damaged.map(({ checksum, damage, idents }) => [checksum, damage, idents.join(' ')]),
         )}${andMore(damagedCount, damaged)}`,
   ]
   if (orphanCount > 0)
     sections.push(
       `${formatColumns(
-        ['BYTES', 'NO RELEASE NEEDS'],
+        ['BYTES', 'FILE THAT NO RELEASE NEEDS'],
         orphans.map(({ path, sizeBytes }) => [String(sizeBytes), path]),
       )}${andMore(orphanCount, orphans)}`,
     )

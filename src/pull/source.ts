@@ -28,7 +28,7 @@ export interface PullSource {
 }
 
 /** What is asked of a depot. */
-export interface AskedView {
+export interface ViewRequest {
   readonly view: string
   /** A revision or a time; as the view is now, when absent. */
   readonly at: string | undefined
@@ -39,11 +39,11 @@ export interface AskedView {
 export class DepotSource implements PullSource {
   readonly place: string
   readonly #depot: RemoteDepot
-  readonly #asked: AskedView
+  readonly #asked: ViewRequest
   readonly #folder: string
 
   /** In `folder`, packages wait on their way: as many as are used at once. */
-  constructor(depot: RemoteDepot, asked: AskedView, folder: string) {
+  constructor(depot: RemoteDepot, asked: ViewRequest, folder: string) {
     this.place = depot.url.replace(/\/v1$/, '')
     this.#depot = depot
     this.#asked = asked
@@ -92,7 +92,7 @@ export class DepotSource implements PullSource {
    * Makes sure that a lockfile, however well it is signed, is the one that was asked for: another view's, or one of another day, must not
    * be handed out in its place. Throws `conflict`.
    */
-  expectAsked({ view, revision, filter }: Lockfile): void {
+  expectRequested({ view, revision, filter }: Lockfile): void {
     const asked = this.#asked
     const isRevision = /^\d+$/.test(asked.at ?? '')
     const differs =

@@ -5,11 +5,11 @@ import { test } from 'tap'
 import { UsageError } from '../../src/cli/subcommand.ts'
 import { tokenAdd } from '../../src/cli/token-add.ts'
 import { tokenRevoke } from '../../src/cli/token-revoke.ts'
-import { expectOpen } from '../../src/cli/data-folder.ts'
+import { expectAccess } from '../../src/cli/data-folder.ts'
 import { readConfig } from '../../src/config.ts'
 import { runHere, runToEnd, scratchFolder } from '../support/run-cli.ts'
 
-test('an account and its narrowed token are made without a server, and listed', async (t) => {
+test('account add and token add work without a running server', async (t) => {
   const DEPOT_DATA = await scratchFolder(t)
   const added = await runHere(['account', 'add', 'ci', '--email', 'ci@example.org'], { DEPOT_DATA })
   t.match(added, { code: 0, stdout: 'added the account ci\n' })
@@ -63,7 +63,7 @@ test('an account and its narrowed token are made without a server, and listed', 
   })
 })
 
-test('two commands at once wait for one another', async (t) => {
+test('commands that run at the same time wait for each other', async (t) => {
   const DEPOT_DATA = await scratchFolder(t)
   const names = ['a', 'b', 'c']
   const ends = await Promise.all(names.map((name) => runToEnd(['account', 'add', name], { DEPOT_DATA })))
@@ -71,7 +71,7 @@ test('two commands at once wait for one another', async (t) => {
     ends.map(({ code }) => code),
     [0, 0, 0],
   )
-  t.equal(ends.filter(({ stderr }) => stderr.includes('hart_')).length, 1, 'one of them made the depot')
+  t.equal(ends.filter(({ stderr }) => stderr.includes('hart_')).length, 1, 'only one created the depot')
 })
 
 test('a refusal is one line on stderr and exit code 1', async (t) => {
@@ -80,7 +80,7 @@ test('a refusal is one line on stderr and exit code 1', async (t) => {
     [
       ['token', 'list'],
       { DEPOT_DATA },
-      /^hart-depot: there is no depot in (\S+nothing): looked for \1\/depot\.sqlite\. DEPOT_DATA names the folder of a depot; hart-depot serve makes one\n$/,
+      /^hart-depot: there is no depot in (\S+nothing): \1\/depot\.sqlite does not exist\. Set DEPOT_DATA to the data folder of a depot; hart-depot serve creates one\n$/,
     ],
     [['serve'], { DEPOT_DATA, DEPOT_LISTEN: 'nowhere' }, /^hart-depot: DEPOT_LISTEN must be HOST:PORT.*\n$/],
     [
@@ -97,10 +97,10 @@ test('a refusal is one line on stderr and exit code 1', async (t) => {
   const ends = await Promise.all(refusals.map(([args, environment]) => runHere(args, environment)))
   for (const [index, [, , stderr]] of refusals.entries())
     t.match(ends[index], { code: 1, stdout: '', stderr })
-  t.notOk(existsSync(DEPOT_DATA), 'none of them made a depot')
+  t.notOk(existsSync(DEPOT_DATA), 'no command created a depot')
 })
 
-test('what was typed wrong is exit code 2, and says in one line how to type it', async (t) => {
+test('wrong arguments give exit code 2 and one line with the usage', async (t) => {
   t.match(await runHere(['token']), {
     code: 2,
     stdout: '',
@@ -131,20 +131,20 @@ test('what was typed wrong is exit code 2, and says in one line how to type it',
   })
   for (const [args, message] of [
     [[], 'NAME is missing'],
-    [['a', 'b'], 'one NAME is enough: b'],
+    [['a', 'b'], 'only one NAME is expected: b'],
     [['a', '--action', 'fly'], '"fly" is not an action: read, upload, promote, manage'],
     [
       ['a', '--action', 'uplaod'],
       '"uplaod" is not an action: read, upload, promote, manage; did you mean upload?',
     ],
     [['a', '--lable', 'x'], 'there is no option --lable; did you mean --label?'],
-    [['a', '--label'], '--label takes a value'],
-    [['a', '--label='], '--label takes a value'],
+    [['a', '--label'], '--label needs a value'],
+    [['a', '--label='], '--label needs a value'],
     [
       ['a', '--label', '--expires', '90d'],
-      '--label takes a value; one that begins with - is written --label=--expires',
+      '--label needs a value; write a value that begins with - as --label=--expires',
     ],
-    [['a', '--label', 'x', '--label', 'y'], '--label can be said once'],
+    [['a', '--label', 'x', '--label', 'y'], '--label cannot be repeated'],
     [['a', '--origin', 'Acme'], '"Acme" is not an origin\'s name'],
     [['a', '--view', '../x'], '"../x" is not a view\'s name'],
   ] as const) {
@@ -152,11 +152,11 @@ test('what was typed wrong is exit code 2, and says in one line how to type it',
   }
   await t.rejects(
     tokenRevoke.run(['x']),
-    new UsageError('"x" is not the ID of a token: token list shows them'),
+    new UsageError('"x" is not the ID of a token: see hart-depot token list'),
   )
 })
 
-test('help and version are told', async (t) => {
+test('--help and --version print to stdout', async (t) => {
   t.match(await runHere(['--version']), { code: 0, stdout: /^hart-depot \d+\.\d+\.\d+(-[\w.]+)?\n$/ })
   const { code, stdout } = await runHere(['--help'])
   t.equal(code, 0)
@@ -192,7 +192,7 @@ test('help and version are told', async (t) => {
   t.match(await runHere([]), { code: 2, stdout: '', stderr: /^hart-depot COMMAND/ })
 })
 
-test('a name that the depot does not have is told with the one that was meant', async (t) => {
+test('an unknown name is refused with the nearest known name', async (t) => {
   const DEPOT_DATA = await scratchFolder(t)
   t.match(await runHere(['account', 'add', 'jenkins'], { DEPOT_DATA }), { code: 0 })
   const refusals: [string[], string][] = [
@@ -220,11 +220,11 @@ test('a name that the depot does not have is told with the one that was meant', 
   t.equal(
     (JSON.parse((await runHere(['token', 'list', '--json'], { DEPOT_DATA })).stdout) as unknown[]).length,
     1,
-    'none of them made a token',
+    'no command created a token',
   )
 })
 
-test('through npm, a relative path means the folder where npm was called', async (t) => {
+test('under npm, relative paths start from the folder where npm was called', async (t) => {
   const standing = await scratchFolder(t)
   const throughNpm = { npm_package_name: 'hart-depot', INIT_CWD: standing }
   t.match(await runToEnd(['account', 'add', 'ci'], { ...throughNpm, DEPOT_DATA: 'depot' }), { code: 0 })
@@ -240,22 +240,22 @@ test('through npm, a relative path means the folder where npm was called', async
   })
 })
 
-test('what the system says is told as a sentence that names the place', async (t) => {
+test('system errors become a sentence with the path', async (t) => {
   const folder = await scratchFolder(t)
   const file = join(folder, 'file')
   await writeFile(file, 'SQLite? no.')
   for (const [environment, message] of [
     [
       { DEPOT_DATA: file },
-      `${file} cannot be there: it is a file, or lies below one. DEPOT_DATA names the folder of a depot`,
+      `${file} cannot be a folder: it, or a part of it, is a file. DEPOT_DATA must name the data folder of a depot`,
     ],
     [
       { DEPOT_DATA: join(file, 'data') },
-      `${join(file, 'data')} cannot be there: it is a file, or lies below one. DEPOT_DATA names the folder of a depot`,
+      `${join(file, 'data')} cannot be a folder: it, or a part of it, is a file. DEPOT_DATA must name the data folder of a depot`,
     ],
     [
       { DEPOT_DATA: folder, DEPOT_DATABASE_URL: `sqlite:${file}` },
-      'the file of the database is none: DEPOT_DATA or DEPOT_DATABASE_URL may name another file than meant',
+      'the database file is not a SQLite database: check DEPOT_DATA and DEPOT_DATABASE_URL',
     ],
   ] as const) {
     for (const args of [['token', 'list'], ['account', 'add', 'ci'], ['serve']])
@@ -267,7 +267,7 @@ test('what the system says is told as a sentence that names the place', async (t
   }
 })
 
-test('as another user of the machine, one is told whose the depot is, and the line that asks as its owner', async (t) => {
+test('a user without access gets the name of the owner and a command to run as the owner', async (t) => {
   const folder = await scratchFolder(t)
   const owned = join(folder, "their's", 'data')
   await mkdir(owned, { recursive: true })
@@ -275,25 +275,25 @@ test('as another user of the machine, one is told whose the depot is, and the li
   const uid = process.getuid?.() ?? -1
   await chmod(join(folder, "their's"), 0o700)
   await chmod(folder, 0o755)
-  t.doesNotThrow(() => expectOpen(config, 'write'), 'its owner may')
-  const told = asAnother(uid, () => thrownBy(() => expectOpen(config, 'read')))
+  t.doesNotThrow(() => expectAccess(config, 'write'), 'the owner has access')
+  const denial = asAnother(uid, () => thrownBy(() => expectAccess(config, 'read')))
   if (uid === 0) {
-    t.match(told, {
+    t.match(denial, {
       code: 'forbidden',
       message:
-        /their's belongs to root, and \S+ may not use it; looked for a depot in \S+their's\/data\. As its owner: sudo -u root env 'DEPOT_DATA=\S+their'\\''s\/data' \S*node \S+/,
+        /their's belongs to root, and \S+ has no access to it; the data folder is \S+their's\/data\. To run as its owner: sudo -u root env 'DEPOT_DATA=\S+their'\\''s\/data' \S*node \S+/,
     })
   } else {
     await chmod(join(folder, "their's"), 0o000)
     t.match(
-      thrownBy(() => expectOpen(config, 'read')),
-      { code: 'forbidden', message: /their's does not let its own user in: chmod u\+rwX '/ },
+      thrownBy(() => expectAccess(config, 'read')),
+      { code: 'forbidden', message: /their's denies access to its own user: run chmod u\+rwX '/ },
     )
     await chmod(join(folder, "their's"), 0o700)
   }
 })
 
-/** As a user without rights, where the tests run as one who may become another. */
+/** Runs `act` as a user without rights. Returns `undefined` unless the tests run as root. */
 function asAnother<T>(uid: number, act: () => T): T | undefined {
   if (uid !== 0) return undefined
   process.seteuid?.(65_534)

@@ -4,7 +4,7 @@ import { test } from 'tap'
 import { standIns } from '../support/document.ts'
 import { scratchFolder, startServer } from '../support/run-cli.ts'
 
-test('the lines that the first start prints work when they are pasted', async (t) => {
+test('the commands that the first start prints work in a shell', async (t) => {
   const server = await startServer(t, await scratchFolder(t))
   await server.hears('stdout', /\/latest"\n/)
   const lines = server

@@ -14,7 +14,7 @@ import { ADMIN_TOKEN } from '../support/start-depot.ts'
 const HART_DEPOT_TOKEN = ADMIN_TOKEN
 const { source } = await startPullSource(tap)
 
-test('a dry run is a table, the pull a table and a line, and progress goes to stderr', async (t) => {
+test('pull prints its plan and its result to stdout, and progress to stderr', async (t) => {
   const destination = await startDestination(t, source)
   const args = ['pull', source.url, '--view', 'delivered', '--to', destination.url]
   const dry = await runHere([...args, '--dry-run'], { HART_DEPOT_TOKEN })
@@ -22,7 +22,7 @@ test('a dry run is a table, the pull a table and a line, and progress goes to st
   t.match(
     dry.stdout,
     new RegExp(
-      `^delivered@2 from ${source.url}, signed with the depot key [0-9a-f]{32}\ninto delivered, which is at revision 0\norigins to make: acme, tools\n\nRELEASES      ALL  TO FETCH  BYTES\nlatest        1    1         \\S+ \\w+\ndependencies  2    2         \\S+ \\w+\n$`,
+      `^delivered@2 from ${source.url}, signed with the depot key [0-9a-f]{32}\ninto delivered, which is at revision 0\norigins to create: acme, tools\n\nRELEASES      ALL  TO FETCH  BYTES\nlatest        1    1         \\S+ \\w+\ndependencies  2    2         \\S+ \\w+\n$`,
     ),
   )
   t.strictSame(await latestIn(destination, 'delivered'), [])
@@ -50,7 +50,7 @@ test('a dry run is a table, the pull a table and a line, and progress goes to st
   })
 })
 
-test('with keys that the command line shows and trusts, a view crosses an air gap as a folder', async (t) => {
+test('a saved view can be pulled from its folder once the depot key is trusted', async (t) => {
   const [home, far] = [await scratchFolder(t), await scratchFolder(t)]
   const carried = join(await scratchFolder(t), 'carried')
   const key = join(carried, 'depot.key')
@@ -60,7 +60,7 @@ test('with keys that the command line shows and trusts, a view crosses an air ga
   t.match(saved, {
     code: 0,
     stdout:
-      /^Saved 3 of 3 releases \(.*\) of delivered@2 from http:.*, signed with the depot key [0-9a-f]{32}; the others were there\n$/,
+      /^Saved 3 of 3 releases \(.*\) of delivered@2 from http:.*, signed with the depot key [0-9a-f]{32}; .*\n$/,
   })
   const shown = await runHere(['key', 'show'], { DEPOT_DATA: source.folder })
   t.equal(shown.stdout, await readFile(key, 'utf8'))
@@ -70,7 +70,7 @@ test('with keys that the command line shows and trusts, a view crosses an air ga
   t.match(await runHere(args, { HART_DEPOT_TOKEN }), {
     code: 1,
     stderr:
-      /^hart-depot: the lockfile is signed with the depot key [0-9a-f]{32}, which is not trusted here: compare it .*\n$/,
+      /^hart-depot: the lockfile is signed with the depot key [0-9a-f]{32}, which is not trusted here: .*\n$/,
   })
   t.match(await runHere(['key', 'trust', 'home', key], { DEPOT_DATA: far }), {
     code: 0,
@@ -84,7 +84,7 @@ test('with keys that the command line shows and trusts, a view crosses an air ga
   t.match(history.text, /pull of delivered@2 from the depot with the key [0-9a-f]{32}, as files/)
 })
 
-test('killed amid its downloads, it goes on where it was; ended by a signal, it leaves nothing behind', async (t) => {
+test('a pull that was killed is completed by the next one, and SIGTERM leaves no files', async (t) => {
   const destination = await startDestination(t, source)
   const TMPDIR = await scratchFolder(t)
   const folder = join(TMPDIR, 'saved')
@@ -108,7 +108,7 @@ test('killed amid its downloads, it goes on where it was; ended by a signal, it 
     await running.ended
     t.equal((await readdir(TMPDIR)).length, left, signal)
   }
-  t.strictSame(await latestIn(destination, 'delivered'), [], 'nothing is promoted by half')
+  t.strictSame(await latestIn(destination, 'delivered'), [], 'nothing was promoted')
   t.match((await pullFrom(source.url, destination)).pulled, {
     origins: 0,
     keys: 0,
@@ -128,7 +128,7 @@ test('killed amid its downloads, it goes on where it was; ended by a signal, it 
   t.strictSame((await readdir(folder)).toSorted(), ['depot.key', 'harts', 'lockfile'])
 })
 
-test('what stood in the way is told, and makes the exit code 1', async (t) => {
+test('an item that cannot be pulled is reported, prevents the promotion and gives exit code 1', async (t) => {
   const destination = await startDestination(t, source)
   const broken = await startProxy(t, source.url, (what) =>
     what.includes(`${NEWER}/download`) ? { status: 404 } : 'pass',
@@ -139,7 +139,7 @@ test('what stood in the way is told, and makes the exit code 1', async (t) => {
   t.match(ended, { code: 1, stdout: /Pulled 2 origins, 2 keys, 2 releases \(.*\); promoted nothing\n$/ })
   t.match(
     ended.stderr,
-    /^failed: acme\/app\/.* answers 404\n[^]*hart-depot: 1 stood in the way, as told above: nothing was promoted\n$/m,
+    /^failed: acme\/app\/.* answer(s|ed) 404\n[^]*hart-depot: 1 items failed .*: nothing was promoted\n$/m,
   )
   t.match(
     await runHere(['pull', source.url, '--view', 'delivered', '--to', 'http://127.0.0.1:9'], {
@@ -149,24 +149,24 @@ test('what stood in the way is told, and makes the exit code 1', async (t) => {
   )
 })
 
-test('what was typed wrong is told before anything is asked', async (t) => {
+test('wrong arguments are refused before any request is sent', async (t) => {
   const url = 'http://127.0.0.1:9'
   for (const [args, message] of [
     [[], 'SOURCE is missing'],
     [[url], '--view is missing'],
-    [['ftp://127.0.0.1', '--view', 'x'], '"ftp://127.0.0.1" is not a URL, as https://bldr.habitat.sh'],
+    [['ftp://127.0.0.1', '--view', 'x'], '"ftp://127.0.0.1" is not a URL such as https://bldr.habitat.sh'],
     [
       ['http://ci:secret@127.0.0.1:9', '--view', 'x'],
-      'a URL here has no token in it, since every process sees it: put it into a file',
+      'the URL contains a token, which every process can see: put the token into a file',
     ],
     [[url, '--view', '../x'], '"../x" is not a view\'s name'],
     [[url, '--view', 'x', '--into', 'a b'], '"a b" is not a view\'s name'],
     [[url, '--view', 'x', '--origin', 'Acme'], '"Acme" is not an origin\'s name'],
     [
       [url, '--view', 'x', '--save', 'folder', '--into', 'y'],
-      '--save writes to a folder: --into, --to, --exact and --dry-run are for pulls into a depot',
+      '--save writes to a folder; --into, --to, --exact and --dry-run apply only to pulls into a depot',
     ],
-    [['folder', '--at', '12'], "--at is for a depot's URL: folder has one lockfile"],
+    [['folder', '--at', '12'], '--at applies only to the URL of a depot; folder is a folder or a lockfile'],
     [
       [url, '--view', 'x', '--token-file', '-', '--to-token-file', '-'],
       'only one of the tokens can come from stdin',

@@ -13,13 +13,13 @@ import type { TestDepot } from '../support/start-depot.ts'
 import { RemoteDepot } from '../../src/remote/remote-depot.ts'
 import { getViewRevision, promote } from '../../src/remote/destination.ts'
 
-/** Puts the database back to what it was when this was first called with it. */
+/** Replaces the database of a closed depot with a copy. */
 async function putBack(folder: string, copy: string): Promise<void> {
   for (const suffix of ['-wal', '-shm']) await rm(join(folder, `depot.sqlite${suffix}`), { force: true })
   await copyFile(copy, join(folder, 'depot.sqlite'))
 }
 
-/** A depot whose view `prod` was at revision 1 when it was copied, went on to 2, was put back, and went another way to 3. */
+/** A depot that was restored from a copy. Its view `prod` was at revision 1 in the copy and at revision 2 in the lost history. */
 async function makeHistories(t: Test) {
   const folder = await scratchFolder(t)
   const copy = join(await scratchFolder(t), 'copy.sqlite')
@@ -44,7 +44,7 @@ async function makeHistories(t: Test) {
   return { folder, releases, known, gone }
 }
 
-/** Where a client that has read everything is. */
+/** The marks that a client holds after it has read everything. */
 async function marksOf(started: TestDepot) {
   const { body: head, differences } = await callApi(started, 'GET', '/api/v1/ledger')
   const view = await callApi(started, 'GET', '/api/v1/views/prod')
@@ -60,7 +60,7 @@ async function marksOf(started: TestDepot) {
 const LATEST = '/api/v1/views/prod/latest/acme/app'
 const otherHistory = { status: 409, differences: '', body: { code: 'other_history' } }
 
-test('positions of a history that is lost are refused, and those from before it go on', async (t) => {
+test('positions of a lost history are refused, and earlier positions remain valid', async (t) => {
   const {
     folder,
     releases: [app, web, other],
@@ -75,12 +75,12 @@ test('positions of a history that is lost are refused, and those from before it 
   t.match(known.revision, /^1-[0-9a-f]{16}$/)
   t.match(known.tag, `"${known.revision}-`)
 
-  t.match(await events(gone.position), otherHistory, 'the ledger does not reach it')
+  t.match(await events(gone.position), otherHistory, 'the position is past the end of the ledger')
   t.match(await callApi(started, 'GET', `${LATEST}?min_revision=${gone.revision}`), otherHistory)
   t.match(
     await callApi(started, 'GET', `${LATEST}?min_revision=${gone.revision}&wait=60`),
     otherHistory,
-    'it is not waited for',
+    'the request does not wait',
   )
   t.match(await demote({ expect_revision: gone.revision }), otherHistory)
 
@@ -99,7 +99,7 @@ test('positions of a history that is lost are refused, and those from before it 
     }),
     { status: 200, body: { revision: 3 } },
   )
-  t.match(await events(gone.position), otherHistory, 'another entry has its number')
+  t.match(await events(gone.position), otherHistory, 'another entry has this number')
   t.match(
     await callApi(started, 'GET', '/api/v1/events', {
       headers: { accept: 'text/event-stream', 'last-event-id': gone.position },
@@ -136,7 +136,7 @@ test('positions of a history that is lost are refused, and those from before it 
   t.match(
     await events(String(known.sequence)),
     { status: 200, body: { events: [{}, {}] } },
-    'numbers are taken as before',
+    'plain numbers are still accepted',
   )
   t.match(await callApi(started, 'GET', `${LATEST}?min_revision=${known.revision}`), {
     status: 200,
@@ -151,7 +151,7 @@ test('positions of a history that is lost are refused, and those from before it 
   t.match(
     await demote({ expect_revision: 3 }, { 'if-match': '"3-0123456789ab"' }),
     { status: 200 },
-    'the tag of an earlier version',
+    'tags of earlier versions of the depot are accepted',
   )
   for (const bad of ['3-', '3-xyz', '-1', '3-0123456789abcdef0']) {
     t.match(await demote({ expect_revision: bad }), { status: 400, differences: '' }, bad)
@@ -159,7 +159,7 @@ test('positions of a history that is lost are refused, and those from before it 
   }
 })
 
-test('a stream that begins at a position has positions as ids, and one that begins at a number has numbers', async (t) => {
+test('a stream uses positions as event ids if it started at one, and numbers otherwise', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeView(started, 'prod', 'promoted')
   const { position, sequence } = await marksOf(started)
@@ -179,7 +179,7 @@ test('a stream that begins at a position has positions as ids, and one that begi
   }
 })
 
-test("a depot's own clients expect the revision that they read, in its history", async (t) => {
+test('the client of other depots sends the revision together with its history', async (t) => {
   const {
     folder,
     releases: [, web],
@@ -200,7 +200,7 @@ test("a depot's own clients expect the revision that they read, in its history",
   t.match(await pullOnto(expected), { revision: 2 })
 })
 
-test('restored begins a new history, and the operator adopts or discards what the copy does not know', async (t) => {
+test('restored starts a new history, and the operator adopts or discards the orphans', async (t) => {
   const folder = await scratchFolder(t)
   const copy = join(await scratchFolder(t), 'copy.sqlite')
   const environment = { DEPOT_DATA: folder }
@@ -215,7 +215,7 @@ test('restored begins a new history, and the operator adopts or discards what th
   await copyFile(join(folder, 'depot.sqlite'), copy)
   t.match(await runHere(['restored', '--adopt', 'all'], environment), {
     code: 1,
-    stderr: /^hart-depot: the depot is not one that was put back/,
+    stderr: /^hart-depot: the depot was not marked as restored/,
   })
 
   const lost = await startDepot(t, { folder, listen: true })
@@ -253,7 +253,7 @@ test('restored begins a new history, and the operator adopts or discards what th
 
   const begun = await runHere(['restored'], environment)
   t.match(begun, { code: 0, stderr: '' })
-  t.match(begun.stdout, /^A new history begins: [0-9a-f]{16}\. /)
+  t.match(begun.stdout, /^A new history starts: [0-9a-f]{16}\. /)
   t.match(begun.stdout, new RegExp(`MISSING\\n${deleted.checksum}\\n`))
   t.match(
     begun.stdout,
@@ -262,7 +262,7 @@ test('restored begins a new history, and the operator adopts or discards what th
   t.match(begun.stdout, /(ab){32} +10 B +not a hart file/)
   t.notMatch(begun.stdout, kept.checksum)
 
-  // The server may run meanwhile: what nobody needs stays, also where an upload of the same bytes is refused.
+  // The server may run now. It keeps the orphans, even if an upload of the same bytes is refused.
   const between = await startDepot(t, { folder, listen: true })
   t.match((await callApi(between, 'GET', '/api/v1/ledger')).body, { incarnation: /^[0-9a-f]{16}$/ })
   const talk = converse(between.url)
@@ -276,7 +276,7 @@ test('restored begins a new history, and the operator adopts or discards what th
 
   t.match(await runHere(['restored', '--discard', discarded.checksum.slice(0, 3)], environment), {
     code: 1,
-    stderr: /no file that no release needs has the checksum/,
+    stderr: /no orphan has a checksum that starts with/,
   })
   t.match(await runHere(['restored', '--discard', discarded.checksum.slice(0, 12)], environment), {
     code: 0,
@@ -285,17 +285,17 @@ test('restored begins a new history, and the operator adopts or discards what th
   const all = await runHere(['restored', '--adopt', 'all'], environment)
   t.match(all, {
     code: 1,
-    stdout: `${adopted.checksum}  acme/new/1.0.0/20260101000000 for x86_64-linux is published, as private\n`,
+    stdout: `${adopted.checksum}  published acme/new/1.0.0/20260101000000 for x86_64-linux as private\n`,
   })
   t.match(all.stderr, new RegExp(`${stranger.checksum} +there is no origin umbrella\n`))
   t.match(await runHere(['restored', '--discard', 'all'], environment), {
     code: 0,
-    stdout: /Every file among the packages is one that a release needs\. The server may start\.\n$/,
+    stdout: /There are no orphans\. The server may start\.\n$/,
   })
   t.match(await runHere(['verify'], environment), {
     code: 1,
     stdout: new RegExp(
-      `the views and their past agree\n\nFILE +IS +OF\n${deleted.checksum} +missing +acme/old/1.0.0/20260101000000\n$`,
+      `the views and their history agree\n\nFILE +DAMAGE +RELEASES\n${deleted.checksum} +missing +acme/old/1.0.0/20260101000000\n$`,
     ),
   })
 
@@ -318,15 +318,15 @@ test('restored begins a new history, and the operator adopts or discards what th
   )
 })
 
-test('restored where there is no depot, or typed wrong, says so', async (t) => {
+test('restored refuses a missing depot and conflicting options', async (t) => {
   const DEPOT_DATA = join(await scratchFolder(t), 'nothing')
   t.match(await runHere(['restored'], { DEPOT_DATA }), {
     code: 1,
     stdout: '',
-    stderr: /^hart-depot: there is no depot in \S+: looked for \S+\. .*\n$/,
+    stderr: /^hart-depot: there is no depot in .*\n$/,
   })
   t.match(await runHere(['restored', '--list', '--discard', 'all'], { DEPOT_DATA }), {
     code: 2,
-    stderr: /one of --list, --adopt and --discard at a time; usage: hart-depot restored/,
+    stderr: /--list, --adopt and --discard cannot be combined; usage: hart-depot restored/,
   })
 })

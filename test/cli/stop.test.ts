@@ -13,7 +13,7 @@ import { ADMIN_TOKEN } from '../support/start-depot.ts'
 
 const GIVEN = { DEPOT_ADMIN_TOKEN: ADMIN_TOKEN }
 
-test('SIGTERM lets an upload in flight finish, and nothing else keeps the server', async (t) => {
+test('after SIGTERM, an upload in flight finishes and then the server ends', async (t) => {
   const folder = await scratchFolder(t)
   const server = await startServer(t, folder, GIVEN)
   await prepareOrigin(server)
@@ -27,7 +27,7 @@ test('SIGTERM lets an upload in flight finish, and nothing else keeps the server
   t.match(
     await runHere(['account', 'add', 'meanwhile'], { DEPOT_DATA: folder }),
     { code: 0 },
-    'the command line still reaches it',
+    'the command line still reaches the server',
   )
   const answer = await upload.finish()
   t.equal(answer.statusCode, 201)
@@ -36,10 +36,10 @@ test('SIGTERM lets an upload in flight finish, and nothing else keeps the server
   t.notOk((await readdir(folder)).includes('control.sock'))
 })
 
-test('SIGTERM lets a download in flight finish, and then closes its connection', async (t) => {
+test('after SIGTERM, a download in flight finishes and then its connection is closed', async (t) => {
   const server = await startServer(t, await scratchFolder(t), GIVEN)
   await prepareOrigin(server)
-  // More than the buffers of both sides of a connection hold.
+  // Larger than the buffers of both sides of a connection.
   const hart = buildHart({
     ident: 'acme/large/1.0.0/20260101120000',
     files: [{ path: 'bin/large', content: Buffer.alloc(16 * 1024 * 1024, 'x') }],
@@ -67,7 +67,7 @@ test('SIGTERM lets a download in flight finish, and then closes its connection',
   t.match(await server.ended, { code: 0 })
 })
 
-test('a second signal ends at once', async (t) => {
+test('a second signal ends the server at once', async (t) => {
   const server = await startServer(t, await scratchFolder(t), GIVEN)
   await prepareOrigin(server)
   const upload = await beginUpload(server)
@@ -91,7 +91,7 @@ async function prepareOrigin(server: RunningServer): Promise<void> {
   })
 }
 
-/** An upload that the server has begun to read and that lacks its second half. */
+/** Sends the first half of an upload. `finish` sends the second half. */
 async function beginUpload(server: RunningServer): Promise<{ finish(): Promise<IncomingMessage> }> {
   const headers = { ...bearer(), 'content-length': HART.bytes.length, expect: '100-continue' }
   const upload = request(server.url + uploadPath(HART), {

@@ -14,7 +14,7 @@ import type { TestDepot } from '../support/start-depot.ts'
 const byChecksum = <Item extends { checksum?: string | undefined }>(items: readonly Item[]) =>
   items.toSorted((a, b) => String(a.checksum).localeCompare(String(b.checksum)))
 
-/** Of the size that `makeReleases` says. */
+/** Writes files of the size that `makeReleases` records. */
 async function makeFiles({ depot }: TestDepot, ...idents: readonly string[]): Promise<void> {
   for (const ident of idents) {
     const path = blobPath(depot.config.blobFolder, createHash('sha256').update(ident).digest('hex'))
@@ -23,7 +23,7 @@ async function makeFiles({ depot }: TestDepot, ...idents: readonly string[]): Pr
   }
 }
 
-test('verify tells what it counted and the head, and names what someone changed with exit code 1', async (t) => {
+test('verify prints counts and the head of the ledger, and exits with 1 if a row was changed', async (t) => {
   const DEPOT_DATA = await scratchFolder(t)
   const started = await startDepot(t, { folder: DEPOT_DATA })
   await move(started, 'promote', 'delivered', await makeReleases(started, 'acme/app/1.0.0/20260101000000'))
@@ -34,7 +34,7 @@ test('verify tells what it counted and the head, and names what someone changed 
   t.match(agreed, { code: 0, stderr: '' })
   t.match(
     agreed.stdout,
-    /^ENTRIES +PROMOTIONS +VIEWS +MEMBERSHIPS +POINTERS\n\d+ +2 +7 +2 +2\n\nhead \d+ {2}[0-9a-f]{64} {2}2026-01-01T00:00:00Z\n\nthe ledger, the views and their past agree\n\none package has its file, 1 bytes, of the right sizes; --bytes reads them, too\n$/,
+    /^ENTRIES +PROMOTIONS +VIEWS +MEMBERSHIPS +POINTERS\n\d+ +2 +7 +2 +2\n\nhead \d+ {2}[0-9a-f]{64} {2}2026-01-01T00:00:00Z\n\nthe ledger, the views and their history agree\n\nthe file of one package is present, 1 bytes, .*\n$/,
   )
   const [, sequence, hash] = /^head (\d+) {2}(\w+)/m.exec(agreed.stdout) ?? []
   const json = await runHere(['verify', '--json'], { DEPOT_DATA })
@@ -52,24 +52,24 @@ test('verify tells what it counted and the head, and names what someone changed 
   new BetterSqlite3(started.depot.config.databaseFile)
     .exec("UPDATE views SET revision = 9 WHERE name = 'delivered'")
     .close()
-  const [text, told] = await Promise.all([
+  const [text, findings] = await Promise.all([
     runHere(['verify'], { DEPOT_DATA }),
     runHere(['verify', '--json'], { DEPOT_DATA }),
   ])
   t.match(text, {
     code: 1,
-    stdout: /\n\nWHERE +WHAT\ndelivered +its row has revision 9, and the ledger 1\n\none package/,
-    stderr: 'hart-depot: the ledger and the depot differ in one place, as told above\n',
+    stdout: /\n\nWHERE +WHAT\ndelivered +its row has revision 9, and the ledger 1\n\nthe file of one package/,
+    stderr: 'hart-depot: the ledger and the depot differ in one place (see above)\n',
   })
-  t.equal(told.code, 1)
-  t.match(JSON.parse(told.stdout), {
+  t.equal(findings.code, 1)
+  t.match(JSON.parse(findings.stdout), {
     agrees: false,
     findings: [{ where: 'delivered', what: 'its row has revision 9, and the ledger 1' }],
     findings_in_all: 1,
   })
 })
 
-test('verify works beside a running server, and sees one state of it while that changes', async (t) => {
+test('verify sees one state of a depot whose server is making changes', async (t) => {
   const DEPOT_DATA = await scratchFolder(t)
   const server = await startServer(t, DEPOT_DATA)
   const changes = Array.from({ length: 4 }, (_, index) =>
@@ -83,12 +83,12 @@ test('verify works beside a running server, and sees one state of it while that 
   t.match(await runHere(['verify'], { DEPOT_DATA }), { code: 0, stderr: '' })
 })
 
-test('verify of nothing, or typed wrong, says so', async (t) => {
+test('verify refuses a missing depot and unknown options', async (t) => {
   const DEPOT_DATA = `${await scratchFolder(t)}/nothing`
   t.match(await runHere(['verify'], { DEPOT_DATA }), {
     code: 1,
     stdout: '',
-    stderr: /^hart-depot: there is no depot in \S+: looked for \S+\. .*\n$/,
+    stderr: /^hart-depot: there is no depot in .*\n$/,
   })
   t.match(await runHere(['verify', '--quickly'], { DEPOT_DATA }), {
     code: 2,
@@ -97,7 +97,7 @@ test('verify of nothing, or typed wrong, says so', async (t) => {
   })
 })
 
-test('verify compares rows and files in both directions, and with --bytes what is in them', async (t) => {
+test('verify finds missing files and orphans, and with --bytes changed contents', async (t) => {
   const DEPOT_DATA = await scratchFolder(t)
   const started = await startDepot(t, { folder: DEPOT_DATA, listen: true })
   await makeOrigin(started)
@@ -112,7 +112,7 @@ test('verify compares rows and files in both directions, and with --bytes what i
   await started.close()
   t.match(await runHere(['verify', '--bytes'], { DEPOT_DATA }), {
     code: 0,
-    stdout: /\n3 packages have their files, \d+ bytes, with the right checksums\n$/,
+    stdout: /\nthe files of 3 packages are present, \d+ bytes, with the right checksums\n$/,
   })
 
   const orphans = [pathOf({ checksum: 'ab'.repeat(32) }), pathOf({ checksum: `cd-what-is-this` })]
@@ -123,8 +123,8 @@ test('verify compares rows and files in both directions, and with --bytes what i
   const listed = await runHere(['verify'], { DEPOT_DATA })
   t.match(
     listed,
-    { code: 0, stdout: /\n\nBYTES +NO RELEASE NEEDS\n6 +\S+\n6 +\S+\n$/ },
-    'files without a row are no difference: an upload may be under way',
+    { code: 0, stdout: /\n\nBYTES +FILE THAT NO RELEASE NEEDS\n6 +\S+\n6 +\S+\n$/ },
+    'orphans alone are no difference, because an upload may be in progress',
   )
   for (const orphan of orphans) t.ok(listed.stdout.includes(orphan))
 
@@ -135,7 +135,7 @@ test('verify compares rows and files in both directions, and with --bytes what i
     runHere(['verify'], { DEPOT_DATA }),
     runHere(['verify', '--bytes', '--json'], { DEPOT_DATA }),
   ])
-  t.match(cheap, { code: 1, stdout: /\nFILE +IS +OF\n/, stderr: /differ in 2 places/ })
+  t.match(cheap, { code: 1, stdout: /\nFILE +DAMAGE +RELEASES\n/, stderr: /differ in 2 places/ })
   t.match(cheap.stdout, new RegExp(`${longer?.checksum} +of another size +acme/app/2.0.0/20260101120000`))
   t.match(cheap.stdout, new RegExp(`${gone?.checksum} +missing +acme/app/3.0.0/20260101120000`))
   t.equal(read.code, 1)

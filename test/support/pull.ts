@@ -10,7 +10,7 @@ import type { PullPlan } from '../../src/pull/plan-pull.ts'
 import { pull, save } from '../../src/pull/pull.ts'
 import type { Pulled } from '../../src/pull/pull.ts'
 import { DepotSource } from '../../src/pull/source.ts'
-import type { AskedView } from '../../src/pull/source.ts'
+import type { ViewRequest } from '../../src/pull/source.ts'
 import { listLockfileKeys } from '../../src/remote/destination.ts'
 import { RemoteDepot } from '../../src/remote/remote-depot.ts'
 import type { BuiltHart } from './build-hart.ts'
@@ -77,7 +77,7 @@ export interface PullOutcome {
   readonly failures: readonly string[]
 }
 
-export interface PullOptions extends Partial<AskedView> {
+export interface PullOptions extends Partial<ViewRequest> {
   readonly into?: string
   readonly token?: string
   readonly toToken?: string
@@ -118,7 +118,7 @@ export async function pullFrom(
     const trustedThere = (await listLockfileKeys(ends.destination)).map(parseDepotKey)
     const text = await source.readLockfile()
     const lockfile = readLockfile(text, options.key === undefined ? trustedThere : [options.key])
-    if (source instanceof DepotSource) source.expectAsked(lockfile)
+    if (source instanceof DepotSource) source.expectRequested(lockfile)
     const isTrustedThere = trustedThere.some(({ id }) => id === lockfile.key.id)
     const plan = await planPull(ends, {
       text,
