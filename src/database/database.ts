@@ -2,9 +2,9 @@ import { fileURLToPath } from 'node:url'
 import type BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import type { ControlledTransaction } from 'kysely'
-import { connect, keepingStatements } from './connection.ts'
-import { StablePlanDialect } from './dialect.ts'
-import { migrate, readMigrations } from './migrate.ts'
+import { connect, keepingStatements } from './sqlite/connection.ts'
+import { StablePlanDialect } from './sqlite/compiler.ts'
+import { migrate, readMigrations } from './sqlite/migrate.ts'
 import type { Schema } from './schema.ts'
 
 /** The database that a store queries: a read-only connection or the writer's transaction. */

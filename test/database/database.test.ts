@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { isDiskFull, openDatabase, openReader } from '../../src/database/database.ts'
-import { lockData } from '../../src/database/lock.ts'
-import { migrate, readMigrations } from '../../src/database/migrate.ts'
-import type { Migration } from '../../src/database/migrate.ts'
+import { lockData } from '../../src/database/sqlite/lock.ts'
+import { migrate, readMigrations } from '../../src/database/sqlite/migrate.ts'
+import type { Migration } from '../../src/database/sqlite/migrate.ts'
 
 const FOLDER = new URL('../../migrations/sqlite', import.meta.url).pathname
 

@@ -1,5 +1,5 @@
 import BetterSqlite3 from 'better-sqlite3'
-import { DepotError } from '../errors.ts'
+import { DepotError } from '../../errors.ts'
 
 /**
  * Locks a data directory for this process, with an exclusive transaction on a small SQLite file. The operating system

@@ -3,12 +3,12 @@ import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { Kysely, SqliteAdapter, SqliteIntrospector } from 'kysely'
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely'
-import { DepotError } from '../errors.ts'
-import { unpackError } from '../threads/thread-error.ts'
-import type { Db } from './database.ts'
-import { StablePlanCompiler } from './dialect.ts'
+import { DepotError } from '../../errors.ts'
+import { unpackError } from '../../threads/thread-error.ts'
+import type { Db } from '../database.ts'
+import { StablePlanCompiler } from './compiler.ts'
 import type { Query, QueryAnswer } from './reading-thread.ts'
-import type { Schema } from './schema.ts'
+import type { Schema } from '../schema.ts'
 
 /** Threads that start at once, so that one long read leaves another thread free. */
 const FIRST_THREADS = 2

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { packError } from '../threads/thread-error.ts'
-import type { PackedError } from '../threads/thread-error.ts'
+import { packError } from '../../threads/thread-error.ts'
+import type { PackedError } from '../../threads/thread-error.ts'
 import { connect, keepingStatements } from './connection.ts'
 
 // The other side of reading-threads.ts. Answers one query at a time.
