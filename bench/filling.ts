@@ -1,5 +1,5 @@
 import BetterSqlite3 from 'better-sqlite3'
-import { openDatabase } from '../src/database/database.ts'
+import { openDatabase } from '../src/database/engine.ts'
 import type { Db } from '../src/database/database.ts'
 import { link } from '../src/ledger/chain.ts'
 import type { LedgerHead } from '../src/ledger/chain.ts'

@@ -91,7 +91,7 @@ function floorOf(file: string): number {
 
 test('no arrow between rooms runs back up', async (t) => {
   t.ok(
-    importsOf('depot/open.ts').includes('database/database.ts') &&
+    importsOf('depot/open.ts').includes('database/engine.ts') &&
       importsOf('http/server.ts').includes('fastify'),
     'imports are found',
   )
@@ -141,7 +141,7 @@ test('no file knows of itself by way of others, not even of types', async (t) =>
 const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
   'fastify|@fastify/.*|fastify-type-provider-zod|prom-client': inFolder('http'),
   kysely: (file) => inFolder('database')(file) || isStore(file),
-  'better-sqlite3': inFolder('database'),
+  'better-sqlite3|database/sqlite/.*': inFolder('database'),
   zod: (file) =>
     inFolder('http', 'cli', 'pull', 'remote')(file) || file === 'config.ts' || file === 'depot/control.ts',
   'hash-wasm|xz-decompress': inFolder('hart'),
@@ -169,6 +169,17 @@ const SAID_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => 
   'SQL stands in stores and database/': [
     /\.(selectFrom|insertInto|updateTable|deleteFrom)\(/,
     (file) => inFolder('database')(file) || isStore(file),
+  ],
+  'SQL of SQLite alone stands in database/sqlite/': [
+    /indexed by|INDEXED BY|json_\w+\(|->>|\bMATCH\b|\browid\b|\bpragma|instr\(|unixepoch|SQLITE_|\bSqlite[A-Z]|sql(<\w+>)?`\+/,
+    (file) =>
+      inFolder('database/sqlite')(file) ||
+      [
+        'database/schema.ts',
+        'search/words-store.ts',
+        'releases/dependents-store.ts',
+        'revisions/dependency-store.ts',
+      ].includes(file),
   ],
   'only the writer begins and commits': [
     /\.(startTransaction|savepoint)\(|\.commit\(\)/,

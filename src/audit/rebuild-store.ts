@@ -5,7 +5,7 @@ import type { Schema } from '../database/schema.ts'
 import type { EntryRow } from './audit-entry.ts'
 import type { RebuiltMember, RebuiltPointer } from './rebuild.ts'
 
-// Stores the rebuilt past of views in TEMP tables, which only this connection sees. So a ledger of any length can be compared
+// Stores the rebuilt past of views in temporary tables, which only this connection sees. So a ledger of any length can be compared
 // with the rows at every revision, and memory holds only the present state of the views.
 
 type RebuiltTables = {
@@ -13,17 +13,31 @@ type RebuiltTables = {
   rebuilt_pointers: RebuiltPointer
 }
 
-/** A connection with the TEMP tables, for the caller of {@link openRebuild} alone. */
+/** A connection with the temporary tables, for the caller of {@link openRebuild} alone. */
 export type RebuildDb = Kysely<Schema & RebuiltTables>
 
-/** Creates the TEMP tables. Call it once for each connection, which must see one state of the database throughout. */
+/** Creates the temporary tables. Call it once for each connection, which must see one state of the database throughout. */
 export async function openRebuild(db: Db): Promise<RebuildDb> {
-  await sql`CREATE TEMP TABLE rebuilt_members (view TEXT, package TEXT, release TEXT, from_revision INTEGER, position INTEGER, to_revision INTEGER)`.execute(
-    db,
-  )
-  await sql`CREATE TEMP TABLE rebuilt_pointers (view TEXT, package TEXT, target TEXT, release TEXT, from_revision INTEGER, to_revision INTEGER)`.execute(
-    db,
-  )
+  await db.schema
+    .createTable('rebuilt_members')
+    .temporary()
+    .addColumn('view', 'text')
+    .addColumn('package', 'text')
+    .addColumn('release', 'text')
+    .addColumn('from_revision', 'integer')
+    .addColumn('position', 'integer')
+    .addColumn('to_revision', 'integer')
+    .execute()
+  await db.schema
+    .createTable('rebuilt_pointers')
+    .temporary()
+    .addColumn('view', 'text')
+    .addColumn('package', 'text')
+    .addColumn('target', 'text')
+    .addColumn('release', 'text')
+    .addColumn('from_revision', 'integer')
+    .addColumn('to_revision', 'integer')
+    .execute()
   return db.withTables<RebuiltTables>()
 }
 

@@ -1,5 +1,5 @@
 import type { Audience } from '../access/access.ts'
-import { usingIndex } from '../database/using-index.ts'
+import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { visibleTo } from '../releases/release-store.ts'
 

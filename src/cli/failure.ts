@@ -1,3 +1,4 @@
+import { describeDatabaseError } from '../database/engine.ts'
 import { DepotError } from '../errors.ts'
 import { isNetworkFault, networkFault } from '../network-fault.ts'
 import { describeDenial } from './data-folder.ts'
@@ -28,19 +29,6 @@ const SYSTEM: Readonly<Record<string, (path: string) => string>> = {
   EPERM: describeDenial,
 }
 
-/** Sentences for database errors, by the first part of SQLite's code (sqlite.org/rescode.html). */
-const DATABASE: Readonly<Record<string, string>> = {
-  SQLITE_CANTOPEN: 'the database cannot be opened: check DEPOT_DATA and DEPOT_DATABASE_URL',
-  SQLITE_NOTADB: 'the database file is not a SQLite database: check DEPOT_DATA and DEPOT_DATABASE_URL',
-  SQLITE_CORRUPT: 'the database is damaged: restore it from a backup',
-  SQLITE_FULL: 'there is no space left for the database',
-  SQLITE_READONLY: 'the database is read-only: its files or their folder belong to another user',
-  SQLITE_PERM: 'access to the database is denied: its files belong to another user',
-  SQLITE_IOERR: 'the disk failed to read or write the database',
-  SQLITE_BUSY: 'the database is in use by another program',
-  SQLITE_LOCKED: 'the database is in use by another program',
-}
-
 function sentenceFor(error: unknown): string | undefined {
   if (error instanceof DepotError) return error.message
   if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) return undefined
@@ -48,8 +36,8 @@ function sentenceFor(error: unknown): string | undefined {
   const path = 'path' in error && typeof error.path === 'string' ? error.path : undefined
   const describe = SYSTEM[code]
   if (describe !== undefined) return describe(path ?? 'a file')
-  const database = Object.entries(DATABASE).find(([known]) => code === known || code.startsWith(`${known}_`))
-  if (database !== undefined) return database[1]
+  const database = describeDatabaseError(code)
+  if (database !== undefined) return database
   // Any other code comes from the network, from a command or from the client of other depots.
   return isNetworkFault(code)
     ? `the connection${path === undefined ? '' : ` to ${path}`} failed: ${networkFault(error)}`

@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts'
-import { openReader } from '../database/database.ts'
+import { openReader } from '../database/engine.ts'
 import type { Db } from '../database/database.ts'
 import { expectDepot } from './data-folder.ts'
 

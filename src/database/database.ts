@@ -1,10 +1,4 @@
-import { fileURLToPath } from 'node:url'
-import type BetterSqlite3 from 'better-sqlite3'
-import { Kysely } from 'kysely'
-import type { ControlledTransaction } from 'kysely'
-import { connect, keepingStatements } from './sqlite/connection.ts'
-import { StablePlanDialect } from './sqlite/compiler.ts'
-import { migrate, readMigrations } from './sqlite/migrate.ts'
+import type { ControlledTransaction, Kysely } from 'kysely'
 import type { Schema } from './schema.ts'
 
 /** The database that a store queries: a read-only connection or the writer's transaction. */
@@ -12,86 +6,9 @@ export type Db = Kysely<Schema>
 
 export type Trx = ControlledTransaction<Schema, string[]>
 
-/** Two connections to one SQLite file: `reader` cannot write, `writable` belongs to the writer alone. */
+/** Two connections to one database: `reader` cannot write, `writable` belongs to the writer alone. */
 export interface Database {
   readonly reader: Db
   readonly writable: Db
   close(): void
-}
-
-const MIGRATIONS = fileURLToPath(new URL('../../migrations/sqlite', import.meta.url))
-
-/**
- * Opens and, where needed, creates and migrates the database in `file`. Journal mode WAL, `synchronous=FULL` (a commit that
- * returned survives a power cut) and foreign keys are set and asserted. The caller closes it.
- */
-export function openDatabase(file: string, at: number): Database {
-  const writing = keepingUndoInMemory(connectMigrated(file, at))
-  const reading = connect(file, true)
-  return {
-    reader: kysely(reading),
-    writable: kysely(writing),
-    close() {
-      reading.close()
-      writing.close()
-    },
-  }
-}
-
-/** Creates the database if needed and migrates it. */
-export function migrateDatabase(file: string, at: number): void {
-  connectMigrated(file, at).close()
-}
-
-/** Opens a migrated database for the writer. The caller closes it. */
-export function openWriting(file: string): { writable: Db; close(): void } {
-  const writing = keepingUndoInMemory(connect(file, false))
-  return { writable: kysely(writing), close: () => writing.close() }
-}
-
-/** Opens a read-only connection to a database that another process may be writing. The caller closes it. */
-export function openReader(file: string): { reader: Db; close(): void } {
-  const reading = connect(file, true)
-  return { reader: kysely(reading), close: () => reading.close() }
-}
-
-/** Like {@link openReader}, but always sees one state of the database. It may create TEMP tables. */
-export function openSnapshot(file: string): { reader: Db; close(): void } {
-  const reading = connect(file, true)
-  reading.exec('BEGIN')
-  return { reader: kysely(reading), close: () => reading.close() }
-}
-
-/** The write-ahead log that SQLite keeps next to the database while a writer is connected. */
-export function walOf(file: string): string {
-  return `${file}-wal`
-}
-
-/** Keeps savepoint journals in memory: as files they take half the time of a large change. Migrations sort too much data for this. */
-function keepingUndoInMemory(connection: BetterSqlite3.Database): BetterSqlite3.Database {
-  connection.pragma('temp_store = MEMORY')
-  return connection
-}
-
-function connectMigrated(file: string, at: number): BetterSqlite3.Database {
-  const writing = connect(file, false)
-  try {
-    migrate(writing, readMigrations(MIGRATIONS), at)
-    return writing
-  } catch (error) {
-    writing.close()
-    throw error
-  }
-}
-
-function kysely(connection: BetterSqlite3.Database): Db {
-  return new Kysely<Schema>({ dialect: new StablePlanDialect(keepingStatements(connection)) })
-}
-
-// EFBIG: the process may not make a file so large.
-const DISK_FULL: readonly unknown[] = ['SQLITE_FULL', 'ENOSPC', 'EDQUOT', 'EFBIG']
-
-/** Whether the error says that the disk is full. */
-export function isDiskFull(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && DISK_FULL.includes(error.code)
 }

@@ -275,7 +275,7 @@ export interface PackageSettingsTable {
   updated_at: number
 }
 
-/** Full-text; `rowid` is the package's id. */
+/** Full-text; the row number is the package's id. */
 export interface PackageWordsTable {
   rowid: number
   words: string

@@ -39,4 +39,4 @@ export const commonFreezes = sql<string | null>`(SELECT value FROM depot_state W
 /** An expression for statements that measure durations: NULL while the clock and commit times agree. */
 export const clockSetBackAt = sql<
   number | null
->`(SELECT CAST(value AS INTEGER) FROM depot_state WHERE name = 'clock_set_back_at')`
+>`(SELECT CAST(value AS BIGINT) FROM depot_state WHERE name = 'clock_set_back_at')`

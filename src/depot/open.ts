@@ -11,14 +11,19 @@ import { Scrub } from '../upkeep/scrub.ts'
 import { sync } from '../blobs/sync.ts'
 import { parseAdminToken, parseSecretKey } from '../config.ts'
 import type { Config } from '../config.ts'
-import { migrateDatabase, openDatabase, openSnapshot, walOf } from '../database/database.ts'
+import {
+  ReadingThreads,
+  lockData,
+  migrateDatabase,
+  openDatabase,
+  openSnapshot,
+  walOf,
+} from '../database/engine.ts'
 import type { Db } from '../database/database.ts'
 import { makeFolder } from '../database/make-folder.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import type { OpenedFile } from '../database/opened-files.ts'
 import { findState } from '../database/state-store.ts'
-import { ReadingThreads } from '../database/sqlite/reading-threads.ts'
-import { lockData } from '../database/sqlite/lock.ts'
 import { DepotError } from '../errors.ts'
 import { MOST_AHEAD_MS } from '../clock.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
-import type { ExpressionBuilder, SqlBool } from 'kysely'
+import type { ExpressionBuilder } from 'kysely'
 import type { Audience, Visibility } from '../access/access.ts'
-import { usingIndex } from '../database/using-index.ts'
+import { among, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { compareReleases } from '../package/version.ts'
@@ -198,10 +198,9 @@ function isOneOf(
   { viewId, otherId, lines }: Exclude<MembersOf, number>,
 ) {
   const line = sql<string>`${eb.ref('origins.name')} || '/' || ${eb.ref('packages.name')} || ' ' || ${eb.ref('releases.target')}`
-  const isLine = sql<SqlBool>`${line} IN (SELECT value FROM json_each(${JSON.stringify(lines)}))`
   return eb.and([
     eb('members.view_id', 'in', [viewId, otherId]),
-    sql<SqlBool>`${eb.ref('members.view_id')} = CASE WHEN ${isLine} THEN ${viewId} ELSE ${otherId} END`,
+    eb('members.view_id', '=', eb.case().when(line, 'in', among(lines)).then(viewId).else(otherId).end()),
   ])
 }
 

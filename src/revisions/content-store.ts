@@ -1,7 +1,6 @@
-import { sql } from 'kysely'
-import type { ExpressionBuilder, SqlBool } from 'kysely'
+import type { ExpressionBuilder } from 'kysely'
 import type { Audience } from '../access/access.ts'
-import { usingIndex } from '../database/using-index.ts'
+import { unindexed, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { DepotError } from '../errors.ts'
@@ -405,10 +404,10 @@ function linesOf(
   )
 }
 
-/** Whether a membership holds at a revision. The `+` keeps SQLite from scanning all earlier memberships of the view. */
+/** Whether a membership holds at a revision. With an index, SQLite would scan all earlier memberships of the view. */
 function holdsAt(eb: ExpressionBuilder<Schema, 'members'>, revision: number) {
   return eb.and([
-    sql<SqlBool>`+${eb.ref('members.from_revision')} <= ${revision}`,
+    eb(unindexed(eb.ref('members.from_revision')), '<=', revision),
     eb.or([eb('members.to_revision', 'is', null), eb('members.to_revision', '>', revision)]),
   ])
 }

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
-import type { SqlBool } from 'kysely'
-import { among, inBatches } from '../database/batches.ts'
+import { inBatches } from '../database/batches.ts'
+import { among, unindexed } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { lastsFrom } from '../clock.ts'
 import type { Clock } from '../clock.ts'
@@ -22,9 +22,9 @@ export async function readHeldSince(
   if (as === 'current') return readPointersSince(db, view.id, releases, clock)
   const since = new Map<number, number>()
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
-    // The `+` keeps SQLite from scanning all memberships of the view.
+    // With an index on the view, SQLite would scan all of its memberships.
     const members = await memberships(db)
-      .where(sql<SqlBool>`+members.view_id = ${view.id}`)
+      .where((eb) => eb(unindexed(eb.ref('members.view_id')), '=', view.id))
       .where('members.release_id', 'in', among(ids))
       .where('members.to_revision', 'is', null)
       .execute()

@@ -1,8 +1,7 @@
 import { sql } from 'kysely'
-import type { SqlBool } from 'kysely'
-import { usingIndex } from '../database/using-index.ts'
+import { among, insertRows, unindexed, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
-import { among, inBatches, rowsOf } from '../database/batches.ts'
+import { inBatches } from '../database/batches.ts'
 import { formatIdent, formatPackageName, lineOf, parseIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
@@ -27,7 +26,7 @@ export async function findViewRelease(
   return row && viewReleaseOf(row)
 }
 
-/** The pointers of a view, in no order. Read as one JSON text, which is cheap to pass between threads. */
+/** The pointers of a view, in no order. Read as one text, which is cheap to pass between threads. */
 export async function listPointersIn(
   db: Db,
   viewId: number,
@@ -35,20 +34,19 @@ export async function listPointersIn(
   const { pointers } = await db
     .selectFrom(usingIndex('pointers', 'pointers_current'))
     .innerJoin('releases', 'releases.id', 'pointers.release_id')
-    .select((eb) => {
-      const row = eb.fn('json_array', [
-        'pointers.package_id',
-        'pointers.target',
-        'releases.ident',
-        'pointers.from_revision',
-      ])
-      return eb.fn<string>('json_group_array', [row]).as('pointers')
-    })
+    .select(sql<string | null>`string_agg(${POINTER_LINE}, ' ')`.as('pointers'))
     .where('pointers.view_id', '=', viewId)
     .where('pointers.to_revision', 'is', null)
     .executeTakeFirstOrThrow()
-  return JSON.parse(pointers) as [number, Target, string, number][]
+  const words = pointers?.split(' ') ?? []
+  return Array.from({ length: words.length / 4 }, (_, row) => {
+    const [packageId, target, ident = '', revision] = words.slice(4 * row, 4 * row + 4)
+    return [Number(packageId), target as Target, ident, Number(revision)]
+  })
 }
+
+/** No target or ident contains a space. */
+const POINTER_LINE = sql`pointers.package_id || ' ' || pointers.target || ' ' || releases.ident || ' ' || pointers.from_revision`
 
 /** The pointers of a view, by name. The query walks `lines`, so that past pointers are not read. */
 export async function listPointersOf(db: Db, viewId: number): Promise<ViewRelease[]> {
@@ -190,7 +188,7 @@ export async function listPastMembers(
     .innerJoin('members', 'members.release_id', 'releases.id')
     .where('members.view_id', '=', viewId)
     .where('members.package_id', 'in', among(packageIds))
-    .where(sql<SqlBool>`+members.from_revision <= ${revision}`) // the `+` keeps SQLite from scanning all earlier memberships
+    .where((eb) => eb(unindexed(eb.ref('members.from_revision')), '<=', revision)) // otherwise SQLite scans all earlier memberships
     .where((eb) => eb.or([eb('members.to_revision', 'is', null), eb('members.to_revision', '>', revision)]))
     .orderBy('members.from_revision')
     .orderBy('members.position')
@@ -257,13 +255,14 @@ export async function openMemberships(
   releases: readonly ViewRelease[],
   revision: number,
 ): Promise<void> {
-  const members = releases.map(({ packageId, releaseId }, position) => [packageId, releaseId, position])
-  for (const some of inBatches(members)) {
-    await sql`insert into members (view_id, package_id, release_id, from_revision, position, to_revision)
-      select ${viewId}, value ->> 0, value ->> 1, ${revision}, value ->> 2, null from ${rowsOf(some)}`.execute(
-      db,
-    )
-  }
+  const rows = releases.map(({ packageId, releaseId }, position) => ({
+    view_id: viewId,
+    package_id: packageId,
+    release_id: releaseId,
+    from_revision: revision,
+    position,
+  }))
+  await insertRows(db, 'members', rows)
 }
 
 export async function closeMemberships(
@@ -273,8 +272,13 @@ export async function closeMemberships(
   revision: number,
 ): Promise<void> {
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
-    await sql`update members indexed by members_by_release set to_revision = ${revision}
-      where release_id in ${among(ids)} and view_id = ${viewId} and to_revision is null`.execute(db)
+    await db
+      .updateTable(usingIndex('members', 'members_by_release'))
+      .set({ to_revision: revision })
+      .where('release_id', 'in', among(ids))
+      .where('view_id', '=', viewId)
+      .where('to_revision', 'is', null)
+      .execute()
   }
 }
 
@@ -299,22 +303,20 @@ export async function movePointers(
     }
   }
   // A line exists already if there was a pointer.
-  for (const some of inBatches(
-    moves.flatMap(({ from, to }) => (to === undefined || from !== undefined ? [] : [to])),
-  )) {
-    const lines = some.map((to) => [formatPackageName(to.ident), to.target, to.packageId])
-    await sql`insert into lines (view_id, package, target, package_id)
-      select ${viewId}, value ->> 0, value ->> 1, value ->> 2 from ${rowsOf(lines)} where true on conflict do nothing`.execute(
-      db,
-    )
-  }
-  for (const some of inBatches(moves.flatMap(({ to }) => to ?? []))) {
-    const pointers = some.map((to) => [to.packageId, to.target, to.releaseId])
-    await sql`insert into pointers (view_id, package_id, target, release_id, from_revision, to_revision)
-      select ${viewId}, value ->> 0, value ->> 1, value ->> 2, ${revision}, null from ${rowsOf(pointers)}`.execute(
-      db,
-    )
-  }
+  const lines = moves.flatMap(({ from, to }) => {
+    if (to === undefined || from !== undefined) return []
+    const { ident, target, packageId } = to
+    return [{ view_id: viewId, package: formatPackageName(ident), target, package_id: packageId }]
+  })
+  await insertRows(db, 'lines', lines, 'keep')
+  const pointers = moves.flatMap(({ to }) => {
+    if (to === undefined) return []
+    const { packageId, target, releaseId } = to
+    return [
+      { view_id: viewId, package_id: packageId, target, release_id: releaseId, from_revision: revision },
+    ]
+  })
+  await insertRows(db, 'pointers', pointers)
 }
 
 async function listPointersOfPackages(

@@ -1,5 +1,5 @@
 import type { Audience } from '../access/access.ts'
-import { usingIndex } from '../database/using-index.ts'
+import { usingIndex } from '../database/engine-sql.ts'
 import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import type { Target } from '../package/target.ts'

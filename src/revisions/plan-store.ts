@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { SqlBool } from 'kysely'
 import type { Audience } from '../access/access.ts'
-import { usingIndex } from '../database/using-index.ts'
+import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { clockSetBackAt } from '../database/state-store.ts'
 import { DepotError, quote } from '../errors.ts'

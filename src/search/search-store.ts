@@ -1,6 +1,6 @@
 import type { ExpressionBuilder } from 'kysely'
 import type { Audience } from '../access/access.ts'
-import { usingIndex } from '../database/using-index.ts'
+import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { parseIdent } from '../package/ident.ts'

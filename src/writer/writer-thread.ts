@@ -1,6 +1,6 @@
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
-import { openSnapshot, openWriting, walOf } from '../database/database.ts'
+import { openSnapshot, openWriting, walOf } from '../database/engine.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import type { OpenedFile } from '../database/opened-files.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'

@@ -1,4 +1,4 @@
-import { isDiskFull } from '../database/database.ts'
+import { isDiskFull, isReadOnly } from '../database/engine.ts'
 import type { Db, Trx } from '../database/database.ts'
 import { findState, setState } from '../database/state-store.ts'
 import { DepotError } from '../errors.ts'
@@ -367,10 +367,7 @@ async function refuseToRecord(): Promise<never> {
 
 /** Whether a handler on a snapshot reached its first write. */
 function isWriteAttempt(error: unknown): boolean {
-  return (
-    error instanceof Postponed ||
-    (error instanceof Error && 'code' in error && error.code === 'SQLITE_READONLY')
-  )
+  return error instanceof Postponed || isReadOnly(error)
 }
 
 function translateDiskFull(error: unknown): unknown {

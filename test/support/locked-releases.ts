@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { openDatabase } from '../../src/database/database.ts'
+import { openDatabase } from '../../src/database/engine.ts'
 import { parseDepotKey } from '../../src/lockfiles/depot-key.ts'
 import type { DepotKey } from '../../src/lockfiles/depot-key.ts'
 import { findOrigin } from '../../src/origins/origin-store.ts'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { test } from 'tap'
-import { migrateDatabase } from '../../../src/database/database.ts'
+import { migrateDatabase } from '../../../src/database/engine.ts'
 import { ReadingThreads } from '../../../src/database/sqlite/reading-threads.ts'
 
 async function openThreads(t: { teardown(fn: () => Promise<void>): unknown }): Promise<ReadingThreads> {

@@ -1,0 +1,77 @@
+import { fileURLToPath } from 'node:url'
+import type BetterSqlite3 from 'better-sqlite3'
+import { Kysely } from 'kysely'
+import type { Database, Db } from '../database.ts'
+import type { Schema } from '../schema.ts'
+import { StablePlanDialect } from './compiler.ts'
+import { connect, keepingStatements } from './connection.ts'
+import { migrate, readMigrations } from './migrate.ts'
+
+const MIGRATIONS = fileURLToPath(new URL('../../../migrations/sqlite', import.meta.url))
+
+/**
+ * Opens and, where needed, creates and migrates the database in `file`. Journal mode WAL, `synchronous=FULL` (a commit that
+ * returned survives a power cut) and foreign keys are set and asserted. The caller closes it.
+ */
+export function openDatabase(file: string, at: number): Database {
+  const writing = keepingUndoInMemory(connectMigrated(file, at))
+  const reading = connect(file, true)
+  return {
+    reader: kysely(reading),
+    writable: kysely(writing),
+    close() {
+      reading.close()
+      writing.close()
+    },
+  }
+}
+
+/** Creates the database if needed and migrates it. */
+export function migrateDatabase(file: string, at: number): void {
+  connectMigrated(file, at).close()
+}
+
+/** Opens a migrated database for the writer. The caller closes it. */
+export function openWriting(file: string): { writable: Db; close(): void } {
+  const writing = keepingUndoInMemory(connect(file, false))
+  return { writable: kysely(writing), close: () => writing.close() }
+}
+
+/** Opens a read-only connection to a database that another process may be writing. The caller closes it. */
+export function openReader(file: string): { reader: Db; close(): void } {
+  const reading = connect(file, true)
+  return { reader: kysely(reading), close: () => reading.close() }
+}
+
+/** Like {@link openReader}, but always sees one state of the database. It may create temporary tables. */
+export function openSnapshot(file: string): { reader: Db; close(): void } {
+  const reading = connect(file, true)
+  reading.exec('BEGIN')
+  return { reader: kysely(reading), close: () => reading.close() }
+}
+
+/** The write-ahead log that SQLite keeps next to the database while a writer is connected. */
+export function walOf(file: string): string {
+  return `${file}-wal`
+}
+
+/** Keeps savepoint journals in memory: as files they take half the time of a large change. Migrations sort too much data for this. */
+function keepingUndoInMemory(connection: BetterSqlite3.Database): BetterSqlite3.Database {
+  connection.pragma('temp_store = MEMORY')
+  return connection
+}
+
+function connectMigrated(file: string, at: number): BetterSqlite3.Database {
+  const writing = connect(file, false)
+  try {
+    migrate(writing, readMigrations(MIGRATIONS), at)
+    return writing
+  } catch (error) {
+    writing.close()
+    throw error
+  }
+}
+
+function kysely(connection: BetterSqlite3.Database): Db {
+  return new Kysely<Schema>({ dialect: new StablePlanDialect(keepingStatements(connection)) })
+}
