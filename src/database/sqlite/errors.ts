@@ -11,6 +11,11 @@ export function isReadOnly(error: unknown): boolean {
   return codeOf(error) === 'SQLITE_READONLY'
 }
 
+/** Whether a file of the database could not be opened: it is unreadable, or the process has too many files open. */
+export function isUnopened(error: unknown): boolean {
+  return codeOf(error) === 'SQLITE_CANTOPEN'
+}
+
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined
 }

@@ -1,4 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs'
+import { isUnopened } from '../../database/engine.ts'
 
 /** Descriptors reserved for the database, the log and threads that start on demand. */
 const RESERVED = 64
@@ -36,8 +37,7 @@ export function lacksDescriptors(error: unknown): boolean {
   let cause = error
   for (let depth = 0; depth < MOST_CAUSES && cause instanceof Error; depth += 1) {
     if ('code' in cause && CODES.includes(cause.code)) return true
-    // SQLite gives no cause, and an unreadable file has the same code.
-    if ('code' in cause && cause.code === 'SQLITE_CANTOPEN') return hasFew()
+    if (isUnopened(cause)) return hasFew() // the error gives no cause
     cause = cause.cause
   }
   return false
