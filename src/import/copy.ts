@@ -12,7 +12,7 @@ import type { Member } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
 import { fetchHart } from '../remote/fetch-hart.ts'
 import { findKey } from '../remote/habitat-reads.ts'
-import { offerHart } from '../remote/offer-hart.ts'
+import { offerHart } from '../remote/upload-hart.ts'
 import type { Plan, PlannedChannel, PlannedFile, PlannedOrigin, PlannedRelease } from './plan.ts'
 
 export interface CopyOptions {
