@@ -68,17 +68,17 @@ export const importBuilder: Subcommand = {
     })
 
     const progress = new Progress(process.stderr)
-    const ends = { source, destination, watcher: progress }
+    const transfer = { source, destination, reporter: progress }
     for (const depot of [source, destination]) await expectReachable(depot)
     const account = await whoAmI(destination)
     let copied: Copied | undefined
     try {
-      const plan = await planImport(ends, options)
+      const plan = await planImport(transfer, options)
       progress.end()
       if (!values.json) console.log(planText(plan))
       if (!values['dry-run'])
         copied = await withTempFolder('hart-depot-import-', (folder) =>
-          copy(ends, plan, { folder, account, owner: values.owner }),
+          copy(transfer, plan, { folder, account, owner: values.owner }),
         )
       if (values.json)
         console.log(
@@ -134,22 +134,22 @@ function importOptions(values: {
   return { origins: [...new Set(values.origin)], channels: values.channel, targets, owner: values.owner }
 }
 
-function originJson({ name, isNew, keys, keysHere, releases, filesHere, channels }: PlannedOrigin) {
+function originJson({ name, isNew, keys, keysPresent, releases, filesPresent, channels }: PlannedOrigin) {
   const files = releases.flatMap((release) => release.files)
   return {
     origin: name,
     is_new: isNew,
     keys: keys.length,
-    keys_here: keysHere,
+    keys_here: keysPresent,
     releases: files.length,
     bytes: files.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0),
     releases_of_unknown_size: files.filter(({ sizeBytes }) => sizeBytes === undefined).length,
-    releases_here: filesHere,
+    releases_here: filesPresent,
     channels: channels.map((channel) => ({
       channel: channel.name,
       is_new: channel.isNew,
       members: channel.joining,
-      members_here: channel.membersHere,
+      members_here: channel.membersPresent,
     })),
   }
 }

@@ -12,7 +12,7 @@ import { UsageError } from './subcommand.ts'
 
 /** Checks that a depot answers now. Later requests are retried, but a wrong URL should fail at once. Throws `unreachable`. */
 export async function expectReachable(depot: RemoteDepot): Promise<void> {
-  if (await depot.answers()) return
+  if (await depot.isReachable()) return
   throw new RemoteError('unreachable', `no depot answers at ${depot.url}: both depots must be running`)
 }
 

@@ -1,10 +1,10 @@
-import type { Watcher } from '../remote/attempt.ts'
+import type { Reporter } from '../remote/attempt.ts'
 
 /** How many items pass between two lines, unless the output is a terminal. */
 const EVERY = 100
 
 /** Shows the progress of an import or a pull: on a terminal in one line that changes, elsewhere in a few lines. */
-export class Progress implements Watcher {
+export class Progress implements Reporter {
   readonly failures: { what: string; why: string }[] = []
   readonly notes: string[] = []
   readonly #out: { isTTY?: boolean; write(text: string): unknown }

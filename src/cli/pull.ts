@@ -103,13 +103,13 @@ async function pullInto(source: PullSource, values: Values, progress: Progress):
   if (values.origin !== undefined && lockfile.releases.length === 0)
     progress.note(`${lockfile.view} has no packages of the origin ${values.origin}`)
   const into = values.into ?? lockfile.view
-  const ends = { source, destination, watcher: progress }
+  const transfer = { source, destination, reporter: progress }
   const isTrustedThere = trustedThere.some(({ id }) => id === lockfile.key.id)
-  const plan = await planPull(ends, { text, lockfile, into, isTrustedThere, isExact: values.exact })
+  const plan = await planPull(transfer, { text, lockfile, into, isTrustedThere, isExact: values.exact })
   progress.end()
   if (!values.json) console.log(planText(plan, source.place))
-  if (values['dry-run']) await expectPromotable(ends, plan)
-  const pulled = values['dry-run'] ? undefined : await pullPlanned(ends, plan)
+  if (values['dry-run']) await expectPromotable(transfer, plan)
+  const pulled = values['dry-run'] ? undefined : await pullPlanned(transfer, plan)
   progress.end()
   if (values.json)
     console.log(
@@ -151,7 +151,7 @@ async function saveTo(
     (await keyIn(values.key)) ?? (claimed === undefined ? [] : [parseDepotKey(claimed)]),
   )
   if (source instanceof DepotSource) source.expectRequested(lockfile)
-  const saved = await save({ source, watcher: progress }, { text, lockfile }, bundle)
+  const saved = await save({ source, reporter: progress }, { text, lockfile }, bundle)
   progress.end()
   if (values.json)
     console.log(
@@ -262,7 +262,7 @@ function titleOf({ view, revision, key }: SignedLockfile, place: string): string
 }
 
 function planText(
-  { asked: { lockfile, into }, revision, origins, missing }: PullPlan,
+  { request: { lockfile, into }, revision, origins, missing }: PullPlan,
   place: string,
 ): string {
   const rows = (
@@ -320,7 +320,7 @@ function lockfileJson({ view, revision, depot, key, audience, skipped, absent, r
   }
 }
 
-function planJson({ asked: { lockfile, into }, revision, origins, missing, here }: PullPlan) {
+function planJson({ request: { lockfile, into }, revision, origins, missing, here }: PullPlan) {
   return {
     lockfile: lockfileJson(lockfile),
     into,

@@ -5,22 +5,22 @@ import { formatKeyName, parsePublicKey } from '../hart/origin-key.ts'
 import type { KeyName, PublicKey } from '../hart/origin-key.ts'
 import { formatIdent } from '../package/ident.ts'
 import { attempt } from '../remote/attempt.ts'
-import type { Ends } from '../remote/attempt.ts'
+import type { Transfer } from '../remote/attempt.ts'
 import * as destinations from '../remote/destination.ts'
 import { nameOf } from '../remote/destination.ts'
 import type { Member } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
 import { fetchHart } from '../remote/fetch-hart.ts'
 import { findKey } from '../remote/habitat-reads.ts'
-import { offerHart } from '../remote/upload-hart.ts'
+import { uploadHart } from '../remote/upload-hart.ts'
 import type { Plan, PlannedChannel, PlannedFile, PlannedOrigin, PlannedRelease } from './plan.ts'
 
 export interface CopyOptions {
-  /** Where packages wait between the two depots: as many as are copied at once. */
+  /** A temporary folder. It holds at most as many packages as are copied at once. */
   readonly folder: string
-  /** The account that the token of the destination is of. */
+  /** The account of the destination's token. */
   readonly account: string
-  /** Whom the origins shall belong to that are the token's account's; nobody else, when absent. */
+  /** The new owner of copied origins that would otherwise belong to `account`. */
   readonly owner: string | undefined
 }
 
@@ -41,81 +41,82 @@ const MOST_IN_A_PROMOTION = 500
  * Carries out a plan: origins and keys, then packages, then channels, so that a channel never has a package whose
  * dependencies are missing. If it is aborted, the next plan contains the rest.
  */
-export async function copy(ends: Ends, plan: Plan, options: CopyOptions): Promise<Copied> {
-  const { watcher } = ends
+export async function copy(transfer: Transfer, plan: Plan, options: CopyOptions): Promise<Copied> {
+  const { reporter } = transfer
   const copied: Copied = { origins: 0, keys: 0, releases: 0, bytes: 0, channels: 0, members: 0 }
-  watcher.begin('copying origins and keys', plan.origins.length)
+  reporter.begin('copying origins and keys', plan.origins.length)
   const origins: PlannedOrigin[] = []
   for (const origin of plan.origins) {
     if (
-      (await attempt(ends, `the origin ${origin.name}`, () => copyOrigin(ends, origin, options, copied))) ===
-      true
+      (await attempt(transfer, `the origin ${origin.name}`, () =>
+        copyOrigin(transfer, origin, options, copied),
+      )) === true
     )
       origins.push(origin)
-    watcher.advance()
+    reporter.advance()
   }
 
   const failed = new Set(plan.differing)
-  const signers = new Signers(ends)
+  const signers = new Signers(transfer)
   const releases = origins.flatMap((origin) => origin.releases)
-  watcher.begin(
+  reporter.begin(
     'copying releases',
     releases.reduce((sum, { files }) => sum + files.length, 0),
   )
   await each(releases, PARALLEL, async (release) => {
     for (const file of release.files) {
       const name = nameOf({ ident: formatIdent(release.ident), target: file.target })
-      const bytes = await attempt(ends, name, () =>
-        copyFile(ends, release, file, { folder: options.folder, signers }),
+      const bytes = await attempt(transfer, name, () =>
+        copyFile(transfer, release, file, { folder: options.folder, signers }),
       )
       if (bytes === undefined) failed.add(name)
       else {
         copied.releases += 1
         copied.bytes += bytes
       }
-      watcher.advance()
+      reporter.advance()
     }
   })
 
   const channels = origins.flatMap((origin) => origin.channels.map((channel) => ({ origin, channel })))
-  watcher.begin('copying channels', channels.length)
+  reporter.begin('copying channels', channels.length)
   for (const { origin, channel } of channels) {
-    await attempt(ends, `the channel ${channel.name} of ${origin.name}`, () =>
-      copyChannel(ends, origin, channel, { failed, copied }),
+    await attempt(transfer, `the channel ${channel.name} of ${origin.name}`, () =>
+      copyChannel(transfer, origin, channel, { failed, copied }),
     )
-    watcher.advance()
+    reporter.advance()
   }
   return copied
 }
 
 async function copyOrigin(
-  ends: Ends,
+  transfer: Transfer,
   origin: PlannedOrigin,
   { account, owner }: CopyOptions,
   copied: Copied,
 ): Promise<true> {
-  const { destination } = ends
+  const { destination } = transfer
   if (origin.isNew) {
     await destinations.createOrigin(destination, origin.name, origin.visibility)
     copied.origins += 1
   }
   for (const key of origin.keys) {
-    await attempt(ends, `the key ${formatKeyName(key)}`, async () => {
+    await attempt(transfer, `the key ${formatKeyName(key)}`, async () => {
       await destinations.addKey(destination, key)
       copied.keys += 1
     })
   }
   if (owner !== undefined && owner !== account && (origin.isNew || origin.owner === account)) {
-    await attempt(ends, `the origin ${origin.name}`, () =>
+    await attempt(transfer, `the origin ${origin.name}`, () =>
       destinations.giveOrigin(destination, origin.name, owner),
     )
   }
   return true
 }
 
-/** The number of bytes. */
+/** Returns the size of the file in bytes. */
 async function copyFile(
-  { source, destination }: Ends,
+  { source, destination }: Transfer,
   { ident, visibility }: PlannedRelease,
   { target, checksum }: PlannedFile,
   { folder, signers }: { folder: string; signers: Signers },
@@ -125,7 +126,7 @@ async function copyFile(
     const { sizeBytes } = await fetchHart(source, { ident, target, checksum }, file, (signer) =>
       signers.find(signer),
     )
-    await offerHart(destination, { ident, target, checksum, visibility }, file)
+    await uploadHart(destination, { ident, target, checksum, visibility }, file)
     return sizeBytes
   } finally {
     await rm(file, { force: true })
@@ -133,12 +134,12 @@ async function copyFile(
 }
 
 async function copyChannel(
-  ends: Ends,
+  transfer: Transfer,
   origin: PlannedOrigin,
   channel: PlannedChannel,
   { failed, copied }: { failed: ReadonlySet<string>; copied: Copied },
 ): Promise<void> {
-  const { source, destination } = ends
+  const { source, destination } = transfer
   if (channel.isNew) {
     await destinations.declareChannel(destination, origin.name, channel.name)
     copied.channels += 1
@@ -146,10 +147,9 @@ async function copyChannel(
   const reason = `imported from ${source.url}`
   const send = async (releases: readonly Member[]) => {
     const joined = await attempt(
-      ends,
+      transfer,
       `${releases.length} releases of ${origin.name} into ${channel.name}`,
       async () => {
-        // A key for this one request: the same releases, taken out here and imported again, are another promotion.
         await destinations.promote(destination, channel.name, { what: { releases }, reason })
         return releases.length
       },
@@ -167,12 +167,12 @@ async function copyChannel(
   if (batch.length > 0) await send(batch)
 }
 
-/** The keys that packages of the source are signed with, as the source has them. */
+/** Fetches signing keys from the source, each once. */
 class Signers {
-  readonly #source: Ends['source']
+  readonly #source: Transfer['source']
   readonly #keys = new Map<string, PublicKey | undefined>()
 
-  constructor({ source }: Ends) {
+  constructor({ source }: Transfer) {
     this.#source = source
   }
 

@@ -9,8 +9,8 @@ import type { Target } from '../package/target.ts'
 import { compareReleases } from '../package/version.ts'
 import { UNSTABLE, parseViewName } from '../views/view.ts'
 import { attempt } from '../remote/attempt.ts'
-import type { Ends } from '../remote/attempt.ts'
-import { differ, expectAccount, listViewMembers, nameOf } from '../remote/destination.ts'
+import type { Transfer } from '../remote/attempt.ts'
+import { describeDifference, expectAccount, listViewMembers, nameOf } from '../remote/destination.ts'
 import type { Member } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
 import * as reads from '../remote/habitat-reads.ts'
@@ -20,16 +20,16 @@ import * as reads from '../remote/habitat-reads.ts'
 
 export interface ImportOptions {
   readonly origins: readonly string[]
-  /** Only these channels, and only releases that are in one of them; all, when absent. */
+  /** Copies only these channels and the releases in them. `undefined` copies all. */
   readonly channels: readonly string[] | undefined
   readonly targets: readonly Target[] | undefined
-  /** Whom the origins shall belong to that are the token's account's; nobody else, when absent. */
+  /** The new owner of copied origins that would otherwise belong to the token's account. */
   readonly owner: string | undefined
 }
 
 export interface Plan {
   readonly origins: readonly PlannedOrigin[]
-  /** As {@link nameOf} has them: what the destination holds other bytes of, and so must not promote. */
+  /** Releases that the destination has with other bytes, in the form of {@link nameOf}. They are not promoted. */
   readonly differing: ReadonlySet<string>
 }
 
@@ -37,20 +37,20 @@ export interface PlannedOrigin {
   readonly name: string
   readonly isNew: boolean
   readonly visibility: 'public' | 'private'
-  /** Who has it at the destination. */
+  /** The owner at the destination, if the origin exists there. */
   readonly owner: string | undefined
-  /** Those to copy. */
+  /** The keys to copy. */
   readonly keys: readonly PublicKey[]
-  readonly keysHere: number
+  readonly keysPresent: number
   readonly releases: readonly PlannedRelease[]
-  readonly filesHere: number
+  readonly filesPresent: number
   readonly channels: readonly PlannedChannel[]
 }
 
-/** An ident, and what is missing of it. */
+/** An ident, and the files of it that the destination lacks. */
 export interface PlannedRelease {
   readonly ident: Ident
-  /** `private` where it is not public, here or there, for one of its targets: a visibility is set for all of them. */
+  /** `public` only if every target is public on both sides, because visibility applies to all targets. */
   readonly visibility: 'public' | 'private'
   readonly files: readonly PlannedFile[]
 }
@@ -64,58 +64,67 @@ export interface PlannedFile {
 export interface PlannedChannel {
   readonly name: string
   readonly isNew: boolean
-  readonly membersHere: number
+  readonly membersPresent: number
   readonly joining: number
-  /** By package, in the order they are promoted in. The last of a target is what `latest` of the source is, though it be here already. */
+  /**
+   * One list for each package, in the order of promotion. The last release of each target is the source's `latest`, even
+   * if the destination already has it.
+   */
   readonly promotions: readonly (readonly Member[])[]
 }
 
 const PARALLEL = 4
 
-/** Throws where the destination has no account of the owner's name. */
-export async function planImport(ends: Ends, options: ImportOptions): Promise<Plan> {
-  if (options.owner !== undefined) await expectAccount(ends.destination, options.owner)
+/** Compares both depots. Throws `refused` if the destination has no account with the owner's name. */
+export async function planImport(transfer: Transfer, options: ImportOptions): Promise<Plan> {
+  if (options.owner !== undefined) await expectAccount(transfer.destination, options.owner)
   const origins: PlannedOrigin[] = []
   const differing = new Set<string>()
   for (const name of options.origins) {
-    const planned = await attempt(ends, `the origin ${name}`, () =>
-      planOrigin(ends, name, { ...options, differing }),
+    const planned = await attempt(transfer, `the origin ${name}`, () =>
+      planOrigin(transfer, name, { ...options, differing }),
     )
     if (planned !== undefined) origins.push(planned)
   }
   return { origins, differing }
 }
 
-type Asked = ImportOptions & { readonly differing: Set<string> }
+type PlanOptions = ImportOptions & { readonly differing: Set<string> }
 
-interface Found {
+interface Comparison {
   readonly releases: PlannedRelease[]
-  filesHere: number
-  /** By the channel's name. */
-  readonly channels: Map<string, { membersHere: number; joining: number; promotions: Member[][] }>
+  filesPresent: number
+  /** Keyed by channel name. */
+  readonly channels: Map<string, { membersPresent: number; joining: number; promotions: Member[][] }>
 }
 
-async function planOrigin(ends: Ends, name: string, asked: Asked): Promise<PlannedOrigin | undefined> {
-  const { source, destination, watcher } = ends
-  watcher.begin(`comparing packages of ${name}`)
+async function planOrigin(
+  transfer: Transfer,
+  name: string,
+  options: PlanOptions,
+): Promise<PlannedOrigin | undefined> {
+  const { source, destination, reporter } = transfer
+  reporter.begin(`comparing packages of ${name}`)
   const there = await reads.findOrigin(source, name)
   if (there === undefined) {
-    watcher.fail(`the origin ${name}`, `${source.url} has no such origin`)
+    reporter.fail(`the origin ${name}`, `${source.url} has no such origin`)
     return undefined
   }
   const here = await reads.findOrigin(destination, name)
-  const keys = await planKeys(ends, name)
-  const channels = await channelsOf(ends, name, asked)
-  const found: Found = {
+  const keys = await planKeys(transfer, name)
+  const channels = await channelsOf(transfer, name, options)
+  const result: Comparison = {
     releases: [],
-    filesHere: 0,
-    channels: new Map(channels.map((channel) => [channel, { membersHere: 0, joining: 0, promotions: [] }])),
+    filesPresent: 0,
+    channels: new Map(
+      channels.map((channel) => [channel, { membersPresent: 0, joining: 0, promotions: [] }]),
+    ),
   }
   await each(reads.listPackageNames(source, name), PARALLEL, async (packageName) => {
-    await attempt(ends, `the package ${name}/${packageName}`, () =>
-      planPackage(ends, { origin: name, name: packageName }, asked, found),
+    await attempt(transfer, `the package ${name}/${packageName}`, () =>
+      planPackage(transfer, { origin: name, name: packageName }, options, result),
     )
-    watcher.advance()
+    reporter.advance()
   })
   const channelsHere = new Set([...(await reads.listChannels(destination, name)), 'stable'])
   return {
@@ -124,92 +133,103 @@ async function planOrigin(ends: Ends, name: string, asked: Asked): Promise<Plann
     visibility: there.default_package_visibility === 'public' ? 'public' : 'private',
     owner: here?.owner_account ?? undefined,
     ...keys,
-    releases: found.releases,
-    filesHere: found.filesHere,
-    channels: [...found.channels]
+    releases: result.releases,
+    filesPresent: result.filesPresent,
+    channels: [...result.channels]
       .filter(([channel]) => channel !== UNSTABLE)
       .map(([channel, members]) => ({ name: channel, isNew: !channelsHere.has(channel), ...members })),
   }
 }
 
-async function planKeys(ends: Ends, origin: string): Promise<{ keys: PublicKey[]; keysHere: number }> {
-  const { source, destination } = ends
+async function planKeys(
+  transfer: Transfer,
+  origin: string,
+): Promise<{ keys: PublicKey[]; keysPresent: number }> {
+  const { source, destination } = transfer
   const here = new Set(await reads.listKeyRevisions(destination, origin))
   const keys: PublicKey[] = []
-  let keysHere = 0
+  let keysPresent = 0
   for (const revision of (await reads.listKeyRevisions(source, origin)).toSorted()) {
-    await attempt(ends, `the key ${origin}-${revision}`, async () => {
-      const key = await getKey(ends, 'source', { origin, revision })
+    await attempt(transfer, `the key ${origin}-${revision}`, async () => {
+      const key = await getKey(transfer, 'source', { origin, revision })
       if (!here.has(revision)) keys.push(key)
-      else if (key.raw.equals((await getKey(ends, 'destination', key)).raw)) keysHere += 1
-      else ends.watcher.fail(`the key ${formatKeyName(key)}`, 'the destination has another key of this name')
+      else if (key.raw.equals((await getKey(transfer, 'destination', key)).raw)) keysPresent += 1
+      else
+        transfer.reporter.fail(
+          `the key ${formatKeyName(key)}`,
+          'the destination has another key of this name',
+        )
     })
   }
-  return { keys, keysHere }
+  return { keys, keysPresent }
 }
 
-/** Throws `key_malformed`, also for a key of another name. */
+/** Throws `key_malformed` if the key is malformed or has another name. */
 async function getKey(
-  ends: Ends,
+  transfer: Transfer,
   side: 'source' | 'destination',
   name: { origin: string; revision: string },
 ): Promise<PublicKey> {
-  const key = parsePublicKey((await reads.findKey(ends[side], name)) ?? '')
+  const key = parsePublicKey((await reads.findKey(transfer[side], name)) ?? '')
   if (formatKeyName(key) === formatKeyName(name)) return key
   throw new DepotError('key_malformed', `the key is ${formatKeyName(key)}, not ${formatKeyName(name)}`)
 }
 
-async function channelsOf({ source, watcher }: Ends, origin: string, { channels }: Asked): Promise<string[]> {
+async function channelsOf(
+  { source, reporter }: Transfer,
+  origin: string,
+  { channels }: PlanOptions,
+): Promise<string[]> {
   const there = [...new Set(await reads.listChannels(source, origin))]
   for (const missing of channels?.filter((name) => !there.includes(name)) ?? [])
-    watcher.note(`${origin} has no channel ${missing}${didYouMean(missing, there)}`)
+    reporter.note(`${origin} has no channel ${missing}${didYouMean(missing, there)}`)
   return there.filter((name) => (channels === undefined ? name !== UNSTABLE : channels.includes(name)))
 }
 
 async function planPackage(
-  ends: Ends,
+  transfer: Transfer,
   { origin, name }: { origin: string; name: string },
-  asked: Asked,
-  found: Found,
+  options: PlanOptions,
+  result: Comparison,
 ): Promise<void> {
   const listed = new Map<string, { ident: Ident; targets: Target[] }>()
-  for await (const { version, release, platforms } of reads.listReleases(ends.source, origin, name)) {
+  for await (const { version, release, platforms } of reads.listReleases(transfer.source, origin, name)) {
     const parts = { origin, name, version, release }
-    await attempt(ends, formatIdent(parts), async () => {
+    await attempt(transfer, formatIdent(parts), async () => {
       const ident = makeIdent(parts)
       listed.set(formatIdent(ident), { ident, targets: platforms.map(parseTarget) })
     })
   }
   const here = new Set<string>()
-  for await (const { version, release } of reads.listReleases(ends.destination, origin, name))
+  for await (const { version, release } of reads.listReleases(transfer.destination, origin, name))
     here.add(formatIdent({ origin, name, version, release }))
   const members = new Map<string, Member[]>()
-  for (const channel of found.channels.keys()) {
-    const inChannel = await attempt(ends, `the channel ${channel} of ${origin}`, () =>
-      membersOf(ends, { origin, channel: parseViewName(channel), name }, listed),
+  for (const channel of result.channels.keys()) {
+    const inChannel = await attempt(transfer, `the channel ${channel} of ${origin}`, () =>
+      membersOf(transfer, { origin, channel: parseViewName(channel), name }, listed),
     )
     members.set(channel, inChannel ?? [])
   }
   const inAny = new Set([...members.values()].flat().map(nameOf))
   for (const [text, { ident, targets }] of listed) {
     const isWanted = (target: Target) =>
-      (asked.targets?.includes(target) ?? true) &&
-      (asked.channels === undefined || inAny.has(nameOf({ ident: text, target })))
+      (options.targets?.includes(target) ?? true) &&
+      (options.channels === undefined || inAny.has(nameOf({ ident: text, target })))
     if (targets.some(isWanted))
-      await attempt(ends, text, () =>
-        planRelease(ends, { ident, targets, isWanted, isHere: here.has(text) }, asked, found),
+      await attempt(transfer, text, () =>
+        planRelease(transfer, { ident, targets, isWanted, isHere: here.has(text) }, options, result),
       )
   }
   for (const [channel, inChannel] of members) {
-    const wanted = inChannel.filter(({ target }) => asked.targets?.includes(target) ?? true)
+    const wanted = inChannel.filter(({ target }) => options.targets?.includes(target) ?? true)
     if (channel !== UNSTABLE && wanted.length > 0)
-      await planPromotion(ends, { origin, channel, name }, wanted, found)
+      await planPromotion(transfer, { origin, channel, name }, wanted, result)
   }
 }
 
-/** A channel's list has no targets. An ident of one target needs none; any other is asked for by each. */
+/** Lists the members of a channel. Builder lists them without targets, so an ident with several needs a request for each. */
 async function membersOf(
-  { source }: Ends,
+  { source }: Transfer,
   place: { origin: string; channel: string; name: string },
   listed: ReadonlyMap<string, { ident: Ident; targets: Target[] }>,
 ): Promise<Member[]> {
@@ -231,17 +251,17 @@ async function membersOf(
 }
 
 async function planRelease(
-  ends: Ends,
+  transfer: Transfer,
   release: {
     ident: Ident
     targets: readonly Target[]
     isWanted: (target: Target) => boolean
     isHere: boolean
   },
-  { differing }: Asked,
-  found: Found,
+  { differing }: PlanOptions,
+  result: Comparison,
 ): Promise<void> {
-  const { source, destination, watcher } = ends
+  const { source, destination, reporter } = transfer
   const { ident, targets, isWanted, isHere } = release
   const files: PlannedFile[] = []
   let isPublic = true
@@ -252,40 +272,42 @@ async function planRelease(
     isPublic &&= there?.visibility === 'public' && (here === undefined || here.visibility === 'public')
     if (!isWanted(target)) continue
     if (there === undefined) {
-      watcher.fail(name, 'the source lists it and does not show it')
+      reporter.fail(name, 'the source lists the release but answers 404 for it')
       differing.add(name)
     } else if (here === undefined) {
       files.push({ target, checksum: there.checksum, sizeBytes: there.size ?? undefined })
     } else if (here.checksum !== there.checksum) {
-      watcher.fail(name, differ(here.checksum, there.checksum))
+      reporter.fail(name, describeDifference(here.checksum, there.checksum))
       differing.add(name)
     } else {
-      found.filesHere += 1
+      result.filesPresent += 1
       if ((here.visibility === 'public') !== (there.visibility === 'public'))
-        watcher.note(`${name} is ${here.visibility} here and ${there.visibility} there, and stays so`)
+        reporter.note(
+          `${name} stays ${here.visibility} at the destination; the source has it as ${there.visibility}`,
+        )
     }
   }
-  if (files.length > 0) found.releases.push({ ident, visibility: isPublic ? 'public' : 'private', files })
+  if (files.length > 0) result.releases.push({ ident, visibility: isPublic ? 'public' : 'private', files })
 }
 
 async function planPromotion(
-  { destination }: Ends,
+  { destination }: Transfer,
   place: { origin: string; channel: string; name: string },
   members: readonly Member[],
-  found: Found,
+  result: Comparison,
 ): Promise<void> {
   const here = new Set((await listViewMembers(destination, place)).map(nameOf))
-  const channel = found.channels.get(place.channel)
+  const channel = result.channels.get(place.channel)
   if (channel === undefined) return
   const promotion: Member[] = []
   for (const ofTarget of Map.groupBy(members, ({ target }) => target).values()) {
     const ascending = ofTarget.toSorted((a, b) => compareReleases(parseIdent(a.ident), parseIdent(b.ident)))
     const missing = ascending.filter((member) => !here.has(nameOf(member)))
     channel.joining += missing.length
-    channel.membersHere += ascending.length - missing.length
+    channel.membersPresent += ascending.length - missing.length
     promotion.push(...missing)
     const highest = ascending.at(-1)
-    // Where the one promoted last is what `latest` answers, it must be the source's `latest`.
+    // In views whose `latest` is the release promoted last, it must become the source's `latest`.
     if (missing.length > 0 && highest !== undefined && here.has(nameOf(highest))) promotion.push(highest)
   }
   if (promotion.length > 0) channel.promotions.push(promotion)

@@ -7,20 +7,20 @@ import type { SignedLockfile } from '../lockfiles/signed-lockfile.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { checkHart } from '../remote/fetch-hart.ts'
-import type { KeyOf, Wanted } from '../remote/fetch-hart.ts'
+import type { FindKey, Wanted } from '../remote/fetch-hart.ts'
 import type { PullSource } from './source.ts'
 
 // A lockfile and its packages in a folder, for transport without a network:
 //
-//   lockfile                                        written last: what has one is whole
-//   depot.key                                       of the depot that signed it, for people to compare
+//   lockfile                                        written last, so a folder with a lockfile is complete
+//   depot.key                                       the key of the depot that signed it, for people to compare
 //   harts/{origin}/{name}/{version}/{release}/{target}.hart
 //
-// A file appears whole and durable, or not at all. The parts of an ident are folders, because names joined by `-` may mean two idents.
+// Files are durable before they appear under their names. The parts of an ident are folders, because two idents can have
+// the same name when joined by `-`.
 
 const LOCKFILE = 'lockfile'
 
-/** Reads and writes such a folder. */
 export class Bundle implements PullSource {
   readonly place: string
   readonly #folder: string
@@ -30,12 +30,12 @@ export class Bundle implements PullSource {
     this.#folder = folder
   }
 
-  /** Of a folder that need not be there yet. */
+  /** Returns the bundle in a folder, which need not exist yet. */
   static in(folder: string): Bundle {
     return new Bundle(resolve(folder), join(resolve(folder), LOCKFILE))
   }
 
-  /** Of a folder, or of a lockfile with `harts` beside it. Throws `not_found`. */
+  /** Opens a folder, or a lockfile with `harts` beside it. Throws `not_found`. */
   static async open(place: string): Promise<Bundle> {
     const file = resolve(place)
     const found = await stat(file).catch(() => undefined)
@@ -44,20 +44,20 @@ export class Bundle implements PullSource {
     return found.isDirectory() ? Bundle.in(file) : new Bundle(dirname(file), file)
   }
 
-  /** Not the name of a folder, which is another one tomorrow. */
-  originOf({ depot, key }: SignedLockfile): string {
+  /** Does not name the folder, because it may be elsewhere tomorrow. */
+  provenanceOf({ depot, key }: SignedLockfile): string {
     return `${depot ?? `the depot with the key ${key.id}`}, as files`
   }
 
-  async answers(): Promise<boolean> {
+  async isReachable(): Promise<boolean> {
     return true
   }
 
-  /** Throws `not_found`, where no save came to its end, and `lockfile_malformed` for what is far too large. */
+  /** Throws `not_found` if the save was not completed, and `lockfile_malformed` if the file is too large. */
   async readLockfile(): Promise<string> {
-    const { size } = await orMissing(
+    const { size } = await orNotFound(
       stat(this.place),
-      `there is no lockfile ${this.place}: a save that came to its end writes one`,
+      `there is no lockfile ${this.place}: pull --save was not run, or did not finish`,
     )
     if (size > LARGEST_LOCKFILE_BYTES)
       throw new DepotError(
@@ -71,15 +71,15 @@ export class Bundle implements PullSource {
     return readFile(join(this.#folder, 'depot.key'), 'utf8').catch(() => undefined)
   }
 
-  async withHart<T>(wanted: Wanted, keyOf: KeyOf, use: (file: string) => Promise<T>): Promise<T> {
+  async withHart<T>(wanted: Wanted, keyOf: FindKey, use: (file: string) => Promise<T>): Promise<T> {
     const file = this.#pathOf(wanted)
-    await orMissing(stat(file), `there is no file ${file}`)
+    await orNotFound(stat(file), `there is no file ${file}`)
     await checkHart(file, wanted, keyOf)
     return use(file)
   }
 
   /** Whether a package exists and is intact. */
-  async has(wanted: Wanted, keyOf: KeyOf): Promise<boolean> {
+  async has(wanted: Wanted, keyOf: FindKey): Promise<boolean> {
     const file = this.#pathOf(wanted)
     const found = await stat(file).catch(() => undefined)
     if (found === undefined || found.size !== wanted.sizeBytes) return false
@@ -92,7 +92,7 @@ export class Bundle implements PullSource {
     )
   }
 
-  /** Takes a verified file over. */
+  /** Moves a verified file into the bundle, durably. */
   async keep(wanted: Wanted, from: string): Promise<void> {
     const file = this.#pathOf(wanted)
     await mkdir(dirname(file), { recursive: true })
@@ -104,7 +104,7 @@ export class Bundle implements PullSource {
     }
   }
 
-  /** Packages on their way, below the folder so that taking one over is a renaming. Emptied of what a killed save left. */
+  /** Creates an empty folder for downloads, on the same disk so that {@link keep} can rename. */
   async makeSpool(): Promise<string> {
     const spool = join(this.#folder, 'incoming')
     await rm(spool, { recursive: true, force: true })
@@ -112,7 +112,7 @@ export class Bundle implements PullSource {
     return spool
   }
 
-  /** Writes what makes the folder whole. */
+  /** Writes the key and then the lockfile, which completes the bundle. */
   async finish(lockfile: string, key: string | undefined): Promise<void> {
     await rm(join(this.#folder, 'incoming'), { recursive: true, force: true })
     if (key !== undefined) await this.#write('depot.key', key)
@@ -126,7 +126,7 @@ export class Bundle implements PullSource {
     await sync(this.#folder)
   }
 
-  /** No part of an ident leads out of a folder: parsing it saw to that. */
+  /** Stays below the folder, because a parsed ident has no `..` or `/` in its parts. */
   #pathOf({ ident, target }: { ident: Ident; target: Target }): string {
     return join(
       this.#folder,
@@ -140,7 +140,7 @@ export class Bundle implements PullSource {
   }
 }
 
-async function orMissing<T>(found: Promise<T>, message: string): Promise<T> {
+async function orNotFound<T>(found: Promise<T>, message: string): Promise<T> {
   return found.catch((cause: unknown) => {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT')
       throw new DepotError('not_found', message, { cause })

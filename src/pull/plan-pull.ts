@@ -6,8 +6,14 @@ import { formatKeyName, parsePublicKey } from '../hart/origin-key.ts'
 import type { PublicKey } from '../hart/origin-key.ts'
 import { parseIdent } from '../package/ident.ts'
 import { attempt } from '../remote/attempt.ts'
-import type { Watcher } from '../remote/attempt.ts'
-import { MOST_NAMED, differ, getViewRevision, listRefusals, nameOf } from '../remote/destination.ts'
+import type { Reporter } from '../remote/attempt.ts'
+import {
+  MOST_NAMED,
+  describeDifference,
+  getViewRevision,
+  listRefusals,
+  nameOf,
+} from '../remote/destination.ts'
 import type { PromotedSet } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
 import { findKey, findOrigin, findRelease, listKeyRevisions } from '../remote/habitat-reads.ts'
@@ -17,33 +23,34 @@ import type { PullSource } from './source.ts'
 // Plans a pull: lists what a lockfile names and the destination lacks. Planning writes nothing.
 
 /** The two sides of a pull. */
-export interface PullEnds {
+export interface PullTransfer {
   readonly source: PullSource
   readonly destination: RemoteDepot
-  readonly watcher: Watcher
+  readonly reporter: Reporter
 }
 
-/** What is pulled, and how. */
-export interface PullAsked {
-  /** The lockfile's, as it came. */
+/** What to pull, and how. */
+export interface PullRequest {
+  /** The text of the lockfile. */
   readonly text: string
   readonly lockfile: SignedLockfile
   readonly into: string
-  /** Whether the destination takes lockfiles of this key; if not, it is told names. */
+  /** Whether the destination trusts the lockfile's key. If not, the promotion lists releases instead. */
   readonly isTrustedThere: boolean
-  /** Of packages that the lockfile does not have, everything leaves the view. */
+  /** Whether releases that the lockfile lacks are demoted. */
   readonly isExact: boolean
 }
 
 export interface PullPlan {
-  readonly asked: PullAsked
-  /** That the view is at which is promoted into, also in the form of {@link getViewRevision}. */
+  readonly request: PullRequest
+  /** The present revision of the view to promote into. */
   readonly revision: number
+  /** The same revision in the form that a promotion expects; see {@link getViewRevision}. */
   readonly expected: number | string
   readonly origins: readonly PulledOrigin[]
   readonly missing: readonly LockedRelease[]
   readonly here: number
-  /** How much stands in the way of the whole, each told to the watcher. */
+  /** The number of items that failed. The reporter has received each. */
   readonly failures: number
 }
 
@@ -51,83 +58,82 @@ export interface PulledOrigin {
   readonly name: string
   readonly isNew: boolean
   readonly visibility: 'public' | 'private'
-  /** Those that are missing, and their files exactly as they are. */
+  /** The keys that the destination lacks, with their files byte for byte. */
   readonly keys: readonly { readonly key: PublicKey; readonly file: string }[]
 }
 
 const PARALLEL = 8
 
-/** Throws where there is no such view, and `invalid_request` for what the destination would refuse. */
-export async function planPull(ends: PullEnds, asked: PullAsked): Promise<PullPlan> {
-  const { destination, watcher } = ends
-  const { lockfile, into } = asked
-  if (asked.isExact) expectWhole(lockfile)
-  if (asked.isExact && !asked.isTrustedThere)
+/** Compares a lockfile with the destination. Throws `refused` for an unknown view, and `invalid_request`. */
+export async function planPull(transfer: PullTransfer, request: PullRequest): Promise<PullPlan> {
+  const { destination, reporter } = transfer
+  const { lockfile, into } = request
+  if (request.isExact) expectWhole(lockfile)
+  if (request.isExact && !request.isTrustedThere)
     throw new DepotError(
       'invalid_request',
-      `an exact pull takes a destination that trusts the depot key ${lockfile.key.id} itself`,
+      `for an exact pull, the destination must trust the depot key ${lockfile.key.id}`,
     )
-  if (lockfile.releases.length > MOST_NAMED && !asked.isTrustedThere)
+  if (lockfile.releases.length > MOST_NAMED && !request.isTrustedThere)
     throw new DepotError(
       'invalid_request',
-      `more than ${MOST_NAMED} releases take a destination that trusts the depot key ${lockfile.key.id} itself`,
+      `for a pull of more than ${MOST_NAMED} releases, the destination must trust the depot key ${lockfile.key.id}`,
     )
   const { revision, expected } = await getViewRevision(destination, into)
   let failures = 0
   const tell = async <T>(what: string, act: () => Promise<T>): Promise<T | undefined> => {
-    const done = await attempt(ends, what, act)
+    const done = await attempt(transfer, what, act)
     if (done === undefined) failures += 1
     return done
   }
 
   const origins: PulledOrigin[] = []
-  watcher.begin('comparing origins and keys')
+  reporter.begin('comparing origins and keys')
   for (const [name, visibility] of originsOf(lockfile)) {
     const planned = await tell(`the origin ${name}`, () =>
       planOrigin(destination, lockfile, { name, visibility }),
     )
     if (planned !== undefined) origins.push(planned)
-    watcher.advance()
+    reporter.advance()
   }
 
   const missing: LockedRelease[] = []
   let here = 0
-  watcher.begin('comparing releases', lockfile.releases.length)
+  reporter.begin('comparing releases', lockfile.releases.length)
   await each(lockfile.releases, PARALLEL, async (release) => {
     const isHere = await tell(nameOf(release), async () => isThere(destination, release))
     if (isHere === true) here += 1
     if (isHere === false) missing.push(release)
-    watcher.advance()
+    reporter.advance()
   })
-  return { asked, revision, expected, origins, missing, here, failures }
+  return { request, revision, expected, origins, missing, here, failures }
 }
 
-/** What the promotion is asked to promote. */
-export function promotedSet({ text, lockfile, isTrustedThere, isExact }: PullAsked): PromotedSet {
+/** Returns the set that the promotion of a pull names. */
+export function promotedSet({ text, lockfile, isTrustedThere, isExact }: PullRequest): PromotedSet {
   return isTrustedThere
     ? { lockfile: text, exact: isExact }
     : { releases: pointersOf(lockfile).map(({ ident, target }) => ({ ident, target })) }
 }
 
-export function promotesAnything({ lockfile, isExact }: PullAsked): boolean {
+export function promotesAnything({ lockfile, isExact }: PullRequest): boolean {
   return isExact || pointersOf(lockfile).length > 0
 }
 
 /**
- * Makes sure that the rules of the view let the promotion of a plan pass, without making it. Only a destination that has everything can
- * tell: where releases, keys or origins are missing still, nothing is asked. Throws `refused` with every cause, and what the promotion
- * would be refused for otherwise.
+ * Checks that the rules of the view allow the promotion, without making it. Does nothing if the destination still lacks
+ * releases, keys or origins, because it cannot evaluate the rules then. Throws `refused` with every cause.
  */
 export async function expectPromotable(
-  { destination }: Pick<PullEnds, 'destination'>,
+  { destination }: Pick<PullTransfer, 'destination'>,
   plan: PullPlan,
 ): Promise<void> {
   const hasAll =
     plan.missing.length === 0 &&
     plan.failures === 0 &&
     plan.origins.every(({ isNew, keys }) => !isNew && keys.length === 0)
-  if (!hasAll || !promotesAnything(plan.asked)) return
-  const refusals = await listRefusals(destination, plan.asked.into, promotedSet(plan.asked))
+  if (!hasAll || !promotesAnything(plan.request)) return
+  const refusals = await listRefusals(destination, plan.request.into, promotedSet(plan.request))
   if (refusals.length > 0)
     throw refusalOf(
       'refused',
@@ -139,7 +145,7 @@ function pointersOf({ releases }: SignedLockfile): LockedRelease[] {
   return releases.filter(({ isDependency }) => !isDependency)
 }
 
-/** By name. One is made private where a release of it is. */
+/** Returns the origins of a lockfile. A new origin becomes private if any of its releases is. */
 function originsOf({ releases, originKeys }: SignedLockfile): Map<string, 'public' | 'private'> {
   const origins = new Map<string, 'public' | 'private'>()
   for (const { ident, isPrivate } of releases) {
@@ -166,7 +172,7 @@ async function planOrigin(
     if (key.origin !== origin.name) continue
     if (!here.has(key.revision)) keys.push({ key, file })
     else if (!key.raw.equals(parsePublicKey((await findKey(destination, key)) ?? '').raw)) {
-      throw new DepotError('conflict', `the destination has another key of the name ${formatKeyName(key)}`)
+      throw new DepotError('conflict', `the destination has another key named ${formatKeyName(key)}`)
     }
   }
   return { ...origin, isNew, keys }
@@ -178,6 +184,7 @@ async function isThere(
 ): Promise<boolean> {
   const here = await findRelease(destination, parseIdent(ident), target)
   if (here === undefined) return false
-  if (here.checksum !== checksum) throw new DepotError('release_differs', differ(here.checksum, checksum))
+  if (here.checksum !== checksum)
+    throw new DepotError('release_differs', describeDifference(here.checksum, checksum))
   return true
 }

@@ -4,14 +4,14 @@ import { formatKeyName, parsePublicKey } from '../hart/origin-key.ts'
 import type { PublicKey } from '../hart/origin-key.ts'
 import { parseIdent } from '../package/ident.ts'
 import { attempt } from '../remote/attempt.ts'
-import type { Watcher } from '../remote/attempt.ts'
+import type { Reporter } from '../remote/attempt.ts'
 import { addKey, createOrigin, nameOf, promote } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
-import type { KeyOf, Wanted } from '../remote/fetch-hart.ts'
-import { offerHart } from '../remote/upload-hart.ts'
+import type { FindKey, Wanted } from '../remote/fetch-hart.ts'
+import { uploadHart } from '../remote/upload-hart.ts'
 import type { Bundle } from './bundle.ts'
 import { promotedSet, promotesAnything } from './plan-pull.ts'
-import type { PullEnds, PullPlan } from './plan-pull.ts'
+import type { PullTransfer, PullPlan } from './plan-pull.ts'
 import type { PullSource } from './source.ts'
 
 /** The numbers of a pull. */
@@ -20,9 +20,9 @@ export interface Pulled {
   keys: number
   releases: number
   bytes: number
-  /** How much stood in its way, each told to the watcher. */
+  /** The number of items that failed. The reporter has received each. */
   failures: number
-  /** What the promotion made, or found; absent where there was none. */
+  /** The revision after the promotion, and whether it is new. `undefined` without a promotion. */
   promotion: { readonly revision: number; readonly changed: boolean } | undefined
 }
 
@@ -32,10 +32,10 @@ const PARALLEL = 4
  * Carries out a plan: origins and keys, then packages, then one promotion of every `latest`. Skips the promotion if
  * anything is still missing. If it is aborted, the next plan contains the rest. Throws the refusal of the promotion.
  */
-export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
-  const { source, destination, watcher } = ends
+export async function pull(transfer: PullTransfer, plan: PullPlan): Promise<Pulled> {
+  const { source, destination, reporter } = transfer
   const { expected } = plan
-  const { lockfile, into } = plan.asked
+  const { lockfile, into } = plan.request
   const pulled: Pulled = {
     origins: 0,
     keys: 0,
@@ -45,12 +45,12 @@ export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
     promotion: undefined,
   }
   const tell = async <T>(what: string, act: () => Promise<T>): Promise<T | undefined> => {
-    const done = await attempt(ends, what, act)
+    const done = await attempt(transfer, what, act)
     if (done === undefined) pulled.failures += 1
     return done
   }
 
-  watcher.begin('making origins and keys', plan.origins.length)
+  reporter.begin('creating origins and keys', plan.origins.length)
   const origins = new Set<string>()
   for (const { name, isNew, visibility, keys } of plan.origins) {
     await tell(`the origin ${name}`, async () => {
@@ -60,18 +60,18 @@ export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
       pulled.keys += keys.length
       return origins.add(name)
     })
-    watcher.advance()
+    reporter.advance()
   }
 
   const keyOf = keysOf(lockfile)
-  watcher.begin('fetching releases', plan.missing.length)
+  reporter.begin('fetching releases', plan.missing.length)
   await each(plan.missing, PARALLEL, async (release) => {
     const wanted = wantedOf(release)
     if (origins.has(wanted.ident.origin)) {
       const visibility = release.isPrivate ? 'private' : 'public'
       const isThere = await tell(nameOf(release), () =>
         source.withHart(wanted, keyOf, async (file) => {
-          await offerHart(destination, { ...wanted, visibility }, file)
+          await uploadHart(destination, { ...wanted, visibility }, file)
           return true
         }),
       )
@@ -80,14 +80,14 @@ export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
         pulled.bytes += release.sizeBytes
       }
     }
-    watcher.advance()
+    reporter.advance()
   })
 
-  if (pulled.failures > 0 || !promotesAnything(plan.asked)) return pulled
-  watcher.begin(`promoting into ${into}`)
+  if (pulled.failures > 0 || !promotesAnything(plan.request)) return pulled
+  reporter.begin(`promoting into ${into}`)
   pulled.promotion = await promote(destination, into, {
-    what: promotedSet(plan.asked),
-    reason: `pull of ${lockfile.view}@${lockfile.revision} from ${source.originOf(lockfile)}`,
+    what: promotedSet(plan.request),
+    reason: `pull of ${lockfile.view}@${lockfile.revision} from ${source.provenanceOf(lockfile)}`,
     expectRevision: expected,
   })
   return pulled
@@ -98,16 +98,16 @@ export async function pull(ends: PullEnds, plan: PullPlan): Promise<Pulled> {
  * lockfile last, and only if no package is missing.
  */
 export async function save(
-  { source, watcher }: { source: PullSource; watcher: Watcher },
+  { source, reporter }: { source: PullSource; reporter: Reporter },
   { text, lockfile }: { text: string; lockfile: SignedLockfile },
   bundle: Bundle,
 ): Promise<Pulled> {
   const saved: Pulled = { origins: 0, keys: 0, releases: 0, bytes: 0, failures: 0, promotion: undefined }
   const keyOf = keysOf(lockfile)
-  watcher.begin('saving releases', lockfile.releases.length)
+  reporter.begin('saving releases', lockfile.releases.length)
   await each(lockfile.releases, PARALLEL, async (release) => {
     const wanted = wantedOf(release)
-    const isFetched = await attempt({ source, destination: bundle, watcher }, nameOf(release), async () => {
+    const isFetched = await attempt({ source, destination: bundle, reporter }, nameOf(release), async () => {
       if (await bundle.has(wanted, keyOf)) return false
       await source.withHart(wanted, keyOf, (file) => bundle.keep(wanted, file))
       return true
@@ -117,7 +117,7 @@ export async function save(
       saved.releases += 1
       saved.bytes += release.sizeBytes
     }
-    watcher.advance()
+    reporter.advance()
   })
   if (saved.failures === 0) await bundle.finish(text, await source.readKey(lockfile.key.id))
   return saved
@@ -127,8 +127,8 @@ function wantedOf({ ident, target, checksum, sizeBytes }: LockedRelease): Wanted
   return { ident: parseIdent(ident), target, checksum, sizeBytes }
 }
 
-/** The keys that a lockfile vouches for. */
-function keysOf({ originKeys }: SignedLockfile): KeyOf {
+/** Returns a lookup of the origin keys that a lockfile contains. */
+function keysOf({ originKeys }: SignedLockfile): FindKey {
   const keys = new Map<string, PublicKey>(originKeys.map(({ name, text }) => [name, parsePublicKey(text)]))
   return (signer) => keys.get(formatKeyName(signer))
 }

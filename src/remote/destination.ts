@@ -10,9 +10,9 @@ import type { Target } from '../package/target.ts'
 import { RemoteError, path } from './remote-depot.ts'
 import type { RemoteDepot } from './remote-depot.ts'
 
-// What is changed in the depot that is imported into, and what is read by its own door. All of it can be said twice.
+// Changes in the destination of an import or a pull, and reads from its own API. Every request can safely be repeated.
 
-/** A release as views hold it. */
+/** A release for one target, as a member of a view. */
 export interface Member {
   readonly ident: string
   readonly target: Target
@@ -22,9 +22,9 @@ export function nameOf({ ident, target }: Member): string {
   return `${ident} for ${target}`
 }
 
-/** Why a release is not copied: none ever changes. */
-export function differ(here: string | undefined, there: string): string {
-  return `the destination has it with other bytes: ${here ?? 'none'} here, ${there} there`
+/** Explains why a release is not copied: the destination has other bytes, and releases never change. */
+export function describeDifference(destination: string | undefined, source: string): string {
+  return `the destination has other bytes: its checksum is ${destination ?? 'unknown'}, the source's is ${source}`
 }
 
 const WhoAmI = z.object({ account: z.string() })
@@ -34,7 +34,7 @@ const Members = z.object({
 })
 const Promoted = z.object({ revision: z.int(), changed: z.boolean() })
 const Planned = z.object({ blocked: z.array(z.object({ detail: z.string() })) })
-// An earlier version of the depot tells no revision_id.
+// Earlier versions of the depot have no revision_id.
 const View = z.object({
   revision: z.int(),
   revision_id: z.string().optional(),
@@ -47,20 +47,20 @@ const OwnKeys = z.object({ keys: z.array(KeyFile) })
 const TrustedKeys = z.object({ trusted_keys: z.array(KeyFile) })
 const Settings = z.object({ visibility: z.string() })
 
-/** Whose the token is. Throws where it is none's, or where no hart-depot answers. */
+/** Returns the token's account. Throws `unauthenticated` for a wrong token, and `unreachable` if no hart-depot answers. */
 export async function whoAmI(destination: RemoteDepot): Promise<string> {
   const found = await destination.get('/api/v1/whoami', WhoAmI)
-  if (found === undefined) throw new RemoteError('unreachable', `${destination.url} is no hart-depot`)
+  if (found === undefined) throw new RemoteError('unreachable', `${destination.url} is not a hart-depot`)
   return found.account
 }
 
-/** Throws where no account there has this name. */
+/** Throws `refused` if the depot has no account with this name. */
 export async function expectAccount(destination: RemoteDepot, name: string): Promise<void> {
   const found = await destination.get(path`/api/v1/accounts/${name}`, Account)
   if (found === undefined)
     throw new RemoteError(
       'refused',
-      `${destination.url} has no account ${name}: an administrator makes it there, by hart-depot account add`,
+      `${destination.url} has no account ${name}: create it there with hart-depot account add`,
     )
 }
 
@@ -75,7 +75,7 @@ export async function createOrigin(
   })
 }
 
-/** Gives an origin of the token's account to another, who need not have been a member. */
+/** Transfers an origin from the token's account to another, which need not be a member. */
 export async function giveOrigin(destination: RemoteDepot, origin: string, account: string): Promise<void> {
   await destination.send('PUT', path`/api/v1/origins/${origin}/members/${account}`, {
     body: '{"role":"administrator"}',
@@ -95,16 +95,19 @@ export async function addKey(
   })
 }
 
-/** Whether releases of this package that are uploaded from now on are not for everyone. */
-export async function keepPrivate(destination: RemoteDepot, { origin, name }: Ident): Promise<void> {
-  const asked = path`settings/${origin}/${name}`
-  await destination.send('POST', asked, { expects: [201, 409] })
-  const settings = await destination.get(asked, Settings)
+/** Makes future releases of this package private. */
+export async function makeNewReleasesPrivate(
+  destination: RemoteDepot,
+  { origin, name }: Ident,
+): Promise<void> {
+  const resource = path`settings/${origin}/${name}`
+  await destination.send('POST', resource, { expects: [201, 409] })
+  const settings = await destination.get(resource, Settings)
   if (settings?.visibility === 'public')
-    await destination.send('PUT', asked, { body: '{"visibility":"private"}', expects: [200] })
+    await destination.send('PUT', resource, { body: '{"visibility":"private"}', expects: [200] })
 }
 
-/** Offers a package. It may be there already, with these bytes or with others: look afterwards. */
+/** Uploads a package. Succeeds if the release already exists, even with other bytes, so the caller checks afterwards. */
 export async function upload(
   destination: RemoteDepot,
   ident: Ident,
@@ -118,7 +121,7 @@ export async function upload(
   )
 }
 
-/** For every target of the ident. */
+/** Sets the visibility of an ident for all of its targets. */
 export async function setVisibility(
   destination: RemoteDepot,
   ident: Ident,
@@ -127,7 +130,7 @@ export async function setVisibility(
   await destination.send('PATCH', path`depot/pkgs/${formatIdent(ident)}/${visibility}`, { expects: [200] })
 }
 
-/** Every failure of rights is 401 there, as it is Builder's way (habitat-today.md 3.2), and says nothing of the token. */
+/** Creates a channel. Like Builder (habitat-today.md 3.2), this route answers 401 to a valid token without the right. */
 export async function declareChannel(
   destination: RemoteDepot,
   origin: string,
@@ -137,46 +140,46 @@ export async function declareChannel(
     expects: [201, 401, 409],
   })
   if (status === 401)
-    throw new RemoteError('refused', `the token may not make the channel ${channel} of ${origin}`)
+    throw new RemoteError('refused', `the token may not create the channel ${channel} of ${origin}`)
 }
 
-/** One package's releases in a view; none where there is no such view. */
+/** Lists the releases of one package in a view. The list is empty if there is no such view. */
 export async function listViewMembers(
   destination: RemoteDepot,
   place: { origin: string; channel: string; name: string },
 ): Promise<Member[]> {
   const members: Member[] = []
   const list = path`/api/v1/views/${place.channel}/members`
-  let asked: string | null = `${list}${path`?origin=${place.origin}&name=${place.name}&limit=1000`}`
-  while (asked !== null) {
-    const page: z.infer<typeof Members> | undefined = await destination.get(asked, Members)
+  let next: string | null = `${list}${path`?origin=${place.origin}&name=${place.name}&limit=1000`}`
+  while (next !== null) {
+    const page: z.infer<typeof Members> | undefined = await destination.get(next, Members)
     members.push(...(page?.members ?? []))
-    // Of the next page's URL, only the query is new: the path that this depot is reached by may be one that it does not know.
-    asked = typeof page?.next === 'string' ? `${list}${page.next.slice(page.next.indexOf('?'))}` : null
+    // Only the query is taken from the next page's URL: behind a proxy, the depot may not know the path it is reached by.
+    next = typeof page?.next === 'string' ? `${list}${page.next.slice(page.next.indexOf('?'))}` : null
   }
   return members
 }
 
-/** How many releases a promotion takes by their names. */
+/** The most releases that a promotion may list. */
 export const MOST_NAMED = 10_000
 
-/** What to promote: names, or the text of a lockfile that the destination verifies itself. With `exact`, what the lockfile does not name leaves. */
+/** The set to promote: a list, or a lockfile that the destination verifies itself. `exact` demotes releases that the lockfile lacks. */
 export type PromotedSet =
   | { readonly releases: readonly Member[] }
   | { readonly lockfile: string; readonly exact: boolean }
 
-/** Where the view is at another revision than expected, nothing is promoted. */
-export interface PromotionAsked {
+export interface Promotion {
   readonly what: PromotedSet
   readonly reason: string
+  /** If the view is at another revision, the promotion is refused. */
   readonly expectRevision?: number | string
 }
 
-/** Promotes all or nothing, in one revision. A request whose answer was lost is repeated under its key, and so is one promotion. */
+/** Promotes all or nothing, in one revision. A retry has the same idempotency key, so it does not promote twice. */
 export async function promote(
   destination: RemoteDepot,
   view: string,
-  { what, reason, expectRevision }: PromotionAsked,
+  { what, reason, expectRevision }: Promotion,
 ): Promise<z.infer<typeof Promoted>> {
   const body = JSON.stringify({ ...what, reason, expect_revision: expectRevision })
   return destination.sendFor(
@@ -186,7 +189,10 @@ export async function promote(
   )
 }
 
-/** The sentences by which the rules of a view would refuse a promotion now. Makes a plan, which the destination forgets after an hour. Throws for all other refusals. */
+/**
+ * Returns the reasons why the rules of a view would refuse a promotion now; none if they allow it. Creates a draft plan,
+ * which the destination deletes after an hour. Throws `refused` for other refusals.
+ */
 export async function listRefusals(
   destination: RemoteDepot,
   view: string,
@@ -200,28 +206,31 @@ export async function listRefusals(
   return blocked.map(({ detail }) => detail)
 }
 
-/** Which revision a view is at; `expected` names it such that it is no other in another history, where the depot does so. Throws where there is no such view. */
+/**
+ * Returns the revision of a view. `expected` also identifies the depot's history, unless the depot is too old for that.
+ * Throws `refused` if there is no such view.
+ */
 export async function getViewRevision(
   destination: RemoteDepot,
   view: string,
 ): Promise<{ revision: number; expected: number | string }> {
   const found = await destination.get(path`/api/v1/views/${view}`, View)
   if (found === undefined || found.closed_at !== null) {
-    const meant =
-      (await meantView(destination, view)) || ': an administrator makes it there, by POST /api/v1/views'
-    throw new RemoteError('refused', `${destination.url} has no view ${view}${meant}`)
+    const hint =
+      (await suggestView(destination, view)) || ': an administrator can create it with POST /api/v1/views'
+    throw new RemoteError('refused', `${destination.url} has no view ${view}${hint}`)
   }
   return { revision: found.revision, expected: found.revision_id ?? found.revision }
 }
 
-/** `; did you mean union?`, for the end of a message about a view that a depot does not have; nothing where it has it, or none that is near. */
-export async function meantView(depot: RemoteDepot, view: string): Promise<string> {
+/** Returns `; did you mean union?` for an unknown view, or an empty text if no name is similar or the view exists. */
+export async function suggestView(depot: RemoteDepot, view: string): Promise<string> {
   const { views } = (await depot.get('/api/v1/views?limit=1000', Views)) ?? { views: [] }
   const names = views.map(({ name }) => name)
   return names.includes(view) ? '' : didYouMean(view, names)
 }
 
-/** The key files of the depots whose lockfiles are taken there, its own too. */
+/** Lists the key files whose lockfiles the depot accepts: its own and the trusted ones. */
 export async function listLockfileKeys(destination: RemoteDepot): Promise<string[]> {
   const own = await destination.get('/api/v1/depot/keys', OwnKeys)
   const trusted = await destination.get('/api/v1/depot/trusted-keys', TrustedKeys)

@@ -21,13 +21,13 @@ export async function each<Item>(
       throw error
     }
   }
-  const ends = await Promise.allSettled(Array.from({ length: parallel }, worker))
+  const results = await Promise.allSettled(Array.from({ length: parallel }, worker))
   await iterator.return(undefined)
-  const failed = ends.find((end) => end.status === 'rejected')
+  const failed = results.find((result) => result.status === 'rejected')
   if (failed !== undefined) throw failed.reason
 }
 
-/** A generator takes its callers in turn, so that several may draw from it. */
+/** Wraps the items in a generator, because a generator queues concurrent calls of `next`. */
 async function* all<Item>(items: AsyncIterable<Item> | Iterable<Item>): AsyncGenerator<Item, undefined> {
   yield* items
   return undefined

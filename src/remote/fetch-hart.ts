@@ -12,27 +12,27 @@ import type { Target } from '../package/target.ts'
 import { path } from './remote-depot.ts'
 import type { RemoteDepot } from './remote-depot.ts'
 
+/** A package to fetch, with the checksum and, if known, the size that its file must have. */
 export interface Wanted {
   readonly ident: Ident
   readonly target: Target
-  /** What the file's must be. */
   readonly checksum: string
-  /** How many it must have, where that is known: not one more is taken. */
+  /** A longer download is aborted. */
   readonly sizeBytes?: number
 }
 
-/** The key that a signer's name is of, as the source has it. */
-export type KeyOf = (signer: KeyName) => PublicKey | undefined | Promise<PublicKey | undefined>
+/** Returns the public key with this name, or `undefined` if the source has none. */
+export type FindKey = (signer: KeyName) => PublicKey | undefined | Promise<PublicKey | undefined>
 
 /**
- * Downloads a package into a file, which the caller removes, and makes sure that it is the one and that its signer signed it. Throws
+ * Downloads a package into a file, which the caller removes, and verifies size, checksum and signature. Throws
  * `hart_malformed`, `checksum_mismatch`, `signer_unknown` and `signature_invalid`.
  */
 export async function fetchHart(
   source: RemoteDepot,
   wanted: Wanted,
   file: string,
-  keyOf: KeyOf,
+  keyOf: FindKey,
 ): Promise<HartDigests> {
   const ident = formatIdent(wanted.ident)
   const digests = await source.download(
@@ -51,8 +51,8 @@ export async function fetchHart(
   return digests
 }
 
-/** As {@link fetchHart}, of a file that is there. */
-export async function checkHart(file: string, wanted: Wanted, keyOf: KeyOf): Promise<HartDigests> {
+/** Verifies an existing file. Throws like {@link fetchHart}. */
+export async function checkHart(file: string, wanted: Wanted, keyOf: FindKey): Promise<HartDigests> {
   const digest = new HartDigest()
   const nowhere = new WritableStream<Uint8Array>()
   await pipeline(
@@ -78,7 +78,7 @@ async function* digested(
     if (received > sizeBytes)
       throw new DepotError(
         'checksum_mismatch',
-        `the package is refused: it has more than the ${sizeBytes} bytes that it should have`,
+        `the package is refused: it should have ${sizeBytes} bytes, but has more`,
       )
     digest.update(piece)
     yield piece
@@ -88,18 +88,18 @@ async function* digested(
 async function expectHart(
   { checksum, header, payloadHash, sizeBytes }: HartDigests,
   wanted: Wanted,
-  keyOf: KeyOf,
+  keyOf: FindKey,
 ): Promise<void> {
   if (checksum !== wanted.checksum) {
     throw new DepotError(
       'checksum_mismatch',
-      `the package is refused: its checksum should be ${wanted.checksum}, and that of the bytes received is ${checksum}`,
+      `the package is refused: its checksum should be ${wanted.checksum}, but is ${checksum}`,
     )
   }
   if (wanted.sizeBytes !== undefined && sizeBytes !== wanted.sizeBytes) {
     throw new DepotError(
       'checksum_mismatch',
-      `the package is refused: it should have ${wanted.sizeBytes} bytes, and has ${sizeBytes}`,
+      `the package is refused: it should have ${wanted.sizeBytes} bytes, but has ${sizeBytes}`,
     )
   }
   const key = await keyOf(header.signer)

@@ -6,8 +6,8 @@ import { UNSTABLE } from '../views/view.ts'
 import { path } from './remote-depot.ts'
 import type { RemoteDepot } from './remote-depot.ts'
 
-// What is read of a depot by Habitat's protocol, of Builder as of our own (habitat-today.md 3). Names in what it answers are as it
-// has them: whoever puts one into a path parses it first.
+// Reads from a depot over the Habitat protocol, which Builder and hart-depot share (habitat-today.md 3). Names in the answers are
+// not validated: parse them before using one in a path.
 
 const OriginShape = z.object({ default_package_visibility: z.string(), owner_account: z.string().nullish() })
 const KeysShape = z.array(z.object({ revision: z.string() }))
@@ -22,7 +22,7 @@ const PackageShape = z.object({
 })
 
 export type ListedRelease = z.infer<typeof ListedShape>
-export type ShownRelease = z.infer<typeof PackageShape>
+export type FoundRelease = z.infer<typeof PackageShape>
 
 export function findOrigin(
   depot: RemoteDepot,
@@ -37,7 +37,7 @@ export async function listKeyRevisions(depot: RemoteDepot, origin: string): Prom
   )
 }
 
-/** The text of a public key. */
+/** Returns the text of a public key file. */
 export function findKey(
   depot: RemoteDepot,
   key: { origin: string; revision: string },
@@ -63,7 +63,7 @@ export async function listChannels(depot: RemoteDepot, origin: string): Promise<
   )
 }
 
-/** Of one package in a channel. They come without their targets: see {@link isMember}. */
+/** Lists one package's releases in a channel. The list has no targets; see {@link isMember}. */
 export function listMembers(
   depot: RemoteDepot,
   place: { origin: string; channel: string; name: string },
@@ -77,25 +77,30 @@ export async function isMember(
   ident: Ident,
   target: Target,
 ): Promise<boolean> {
-  return (await showIn(depot, channel, ident, target)) !== undefined
+  return (await findInChannel(depot, channel, ident, target)) !== undefined
 }
 
-/** Builder looks outside of channels for an ident alone, and knows sizes only there; in `unstable`, where every release is, it heeds the target. */
+/**
+ * Returns a release for one target. Outside of channels, Builder ignores `target`, but only there it returns the size. So
+ * a wrong target is requested again in `unstable`, which has every release and respects `target`.
+ */
 export async function findRelease(
   depot: RemoteDepot,
   ident: Ident,
   target: Target,
-): Promise<ShownRelease | undefined> {
+): Promise<FoundRelease | undefined> {
   const shown = await depot.get(path`depot/pkgs/${formatIdent(ident)}?target=${target}`, PackageShape)
-  return shown === undefined || shown.target === target ? shown : showIn(depot, UNSTABLE, ident, target)
+  return shown === undefined || shown.target === target
+    ? shown
+    : findInChannel(depot, UNSTABLE, ident, target)
 }
 
-async function showIn(
+async function findInChannel(
   depot: RemoteDepot,
   channel: string,
   ident: Ident,
   target: Target,
-): Promise<ShownRelease | undefined> {
+): Promise<FoundRelease | undefined> {
   const { origin, name, version, release } = ident
   const shown = await depot.get(
     path`depot/channels/${origin}/${channel}/pkgs/${name}/${version}/${release}?target=${target}`,

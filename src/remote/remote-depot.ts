@@ -3,24 +3,21 @@ import { z } from 'zod'
 import { networkFault } from '../network-fault.ts'
 import { shapeFault } from '../text/shape-fault.ts'
 
-// The client of a depot that is reached over HTTP, Builder or our own: which failures pass, and which do not.
+// An HTTP client for Builder and hart-depot. It retries failures that may be temporary.
 
 export interface RemoteOptions {
-  /**
-   * As operators write it: the depot's own URL, below whatever path of its host, or that of its Habitat API, which ends with `/v1`. `hab`
-   * takes the latter, and the former where it has no path (habitat-today.md 1.1).
-   */
+  /** The URL of the depot, which may have a path, or of its Habitat API, which ends with `/v1` (habitat-today.md 1.1). */
   readonly url: string
   readonly token: string | undefined
-  /** Waits. Handed in, so that tests need not. */
+  /** Waits before a retry. Tests pass one that does not wait. */
   readonly pause: (ms: number) => Promise<unknown>
-  /** What it calls itself: `hab-…`. */
+  /** The User-Agent. It must start with `hab-`; see {@link AGENT}. */
   readonly agent?: string
 }
 
 /**
- * What a failure is about. `refused`: this one request. `unreachable`: no answer came, again and again. `unauthenticated` and `full`
- * will be so for whatever is asked next.
+ * The kinds of failure. `refused` concerns one request. `unreachable` means that all retries failed. `unauthenticated` and
+ * `full` would also fail later requests.
  */
 export type RemoteFailure = 'refused' | 'unreachable' | 'unauthenticated' | 'full'
 
@@ -35,26 +32,29 @@ export class RemoteError extends Error {
   }
 }
 
-export interface Sent {
+export interface SendOptions {
   readonly body?: string | Blob
   readonly headers?: Readonly<Record<string, string>>
-  /** The statuses that are fine. */
+  /** The statuses that count as success. */
   readonly expects: readonly number[]
 }
 
-type Asked = Pick<Sent, 'body' | 'headers'> & { readonly method: string }
+type Outgoing = Pick<SendOptions, 'body' | 'headers'> & { readonly method: string }
 
-/** How long to wait before each further try: of what did not answer, had a fault, or has too much to do. */
+/** The pauses before retries, after no answer or a temporary failure. */
 const PAUSES_MS = [1_000, 2_000, 5_000, 10_000, 30_000]
 const LONGEST_PAUSE_MS = 300_000
-const PASSING: readonly number[] = [408, 429, 500, 502, 503, 504]
+const TEMPORARY: readonly number[] = [408, 429, 500, 502, 503, 504]
 const MOST_FAULTS = 3
 const LONGEST_REASON = 300
 
-/** Builder's proxy slows down who is not called `hab…`, and only to who is called so does a depot say why (habitat-today.md 1.2 and 4). */
+/**
+ * Builder's proxy throttles clients whose User-Agent does not start with `hab`, and depots send error texts only to those
+ * whose does (habitat-today.md 1.2 and 4).
+ */
 const AGENT = 'hab-import-builder (hart-depot)'
 
-/** A path of encoded parts. What is put in must not be `..`, which no encoding saves: parse it first. */
+/** A path with encoded values. Values must be parsed before, because encoding does not make `..` harmless. */
 export function path(parts: TemplateStringsArray, ...values: readonly string[]): string {
   return String.raw(
     { raw: parts },
@@ -63,7 +63,7 @@ export function path(parts: TemplateStringsArray, ...values: readonly string[]):
 }
 
 export class RemoteDepot {
-  /** Of its Habitat API. */
+  /** The URL of the Habitat API. */
   readonly url: string
   readonly #base: string
   readonly #token: string | undefined
@@ -79,16 +79,16 @@ export class RemoteDepot {
     this.#agent = agent
   }
 
-  /** `undefined` where there is nothing. */
-  async get<Shape extends z.ZodType>(asked: string, shape: Shape): Promise<z.infer<Shape> | undefined> {
-    const text = await this.getText(asked)
+  /** Resolves with the parsed JSON, or `undefined` for 404. */
+  async get<Shape extends z.ZodType>(resource: string, shape: Shape): Promise<z.infer<Shape> | undefined> {
+    const text = await this.getText(resource)
     if (text === undefined) return undefined
-    return this.#parse('GET', asked, text, shape)
+    return this.#parse('GET', resource, text, shape)
   }
 
-  /** `undefined` where there is nothing. */
-  async getText(asked: string): Promise<string | undefined> {
-    return this.#ask(asked, { method: 'GET' }, async (response) => {
+  /** Resolves with the body, or `undefined` for 404. */
+  async getText(resource: string): Promise<string | undefined> {
+    return this.#request(resource, { method: 'GET' }, async (response) => {
       const text = await response.text()
       if (response.status === 404) return undefined
       if (!response.ok) throw refusal('GET', response, text)
@@ -96,11 +96,11 @@ export class RemoteDepot {
     })
   }
 
-  /** The items of one of today's lists, a page at a time (habitat-today.md 3.5). */
-  async *list<Shape extends z.ZodType>(asked: string, item: Shape): AsyncGenerator<z.infer<Shape>> {
+  /** Yields the items of a list, which is read page by page (habitat-today.md 3.5). */
+  async *list<Shape extends z.ZodType>(resource: string, item: Shape): AsyncGenerator<z.infer<Shape>> {
     const shape = z.object({ total_count: z.int(), data: z.array(item) })
     for (let offset = 0; ;) {
-      const page = await this.get(`${asked}${asked.includes('?') ? '&' : '?'}range=${offset}`, shape)
+      const page = await this.get(`${resource}${resource.includes('?') ? '&' : '?'}range=${offset}`, shape)
       if (page === undefined) return
       yield* page.data
       offset += page.data.length
@@ -108,47 +108,51 @@ export class RemoteDepot {
     }
   }
 
-  /** Hands on the body as it comes; from its start again where it broke off. */
-  async download<T>(asked: string, receive: (body: Readable) => Promise<T>): Promise<T> {
-    return this.#ask(asked, { method: 'GET' }, async (response) => {
+  /** Calls `receive` with the body. If the connection breaks, calls it again with the body from its start. */
+  async download<T>(resource: string, receive: (body: Readable) => Promise<T>): Promise<T> {
+    return this.#request(resource, { method: 'GET' }, async (response) => {
       if (response.status !== 200 || response.body === null)
         throw refusal('GET', response, await response.text())
       return receive(Readable.fromWeb(response.body))
     })
   }
 
-  /** The status, one of those expected. What is sent twice, because an answer was lost, must do no harm. */
+  /** Resolves with the status, which is one of those expected. Retries after a lost answer, so repeating must be harmless. */
   async send(
     method: 'POST' | 'PUT' | 'PATCH',
-    asked: string,
-    { body, headers = {}, expects }: Sent,
+    resource: string,
+    { body, headers = {}, expects }: SendOptions,
   ): Promise<number> {
-    return this.#ask(asked, { method, headers, ...(body !== undefined && { body }) }, async (response) => {
-      const text = await response.text()
-      if (!expects.includes(response.status)) throw refusal(method, response, text)
-      return response.status
-    })
-  }
-
-  /** As a POST of {@link send}, for what is answered. */
-  async sendFor<Shape extends z.ZodType>(
-    asked: string,
-    { body, headers = {}, expects }: Sent,
-    shape: Shape,
-  ): Promise<z.infer<Shape>> {
-    return this.#ask(
-      asked,
-      { method: 'POST', headers, ...(body !== undefined && { body }) },
+    return this.#request(
+      resource,
+      { method, headers, ...(body !== undefined && { body }) },
       async (response) => {
         const text = await response.text()
-        if (!expects.includes(response.status)) throw refusal('POST', response, text)
-        return this.#parse('POST', asked, text, shape)
+        if (!expects.includes(response.status)) throw refusal(method, response, text)
+        return response.status
       },
     )
   }
 
-  /** Whether it answers at all, at this moment. */
-  async answers(): Promise<boolean> {
+  /** Like a POST with {@link send}, and resolves with the parsed JSON of the answer. */
+  async sendFor<Shape extends z.ZodType>(
+    resource: string,
+    { body, headers = {}, expects }: SendOptions,
+    shape: Shape,
+  ): Promise<z.infer<Shape>> {
+    return this.#request(
+      resource,
+      { method: 'POST', headers, ...(body !== undefined && { body }) },
+      async (response) => {
+        const text = await response.text()
+        if (!expects.includes(response.status)) throw refusal('POST', response, text)
+        return this.#parse('POST', resource, text, shape)
+      },
+    )
+  }
+
+  /** Whether the depot answers now. Does not retry. */
+  async isReachable(): Promise<boolean> {
     try {
       const response = await fetch(this.#at('status'), { headers: { 'user-agent': this.#agent } })
       await response.body?.cancel()
@@ -158,9 +162,9 @@ export class RemoteDepot {
     }
   }
 
-  async #ask<T>(asked: string, init: Asked, read: (response: Response) => Promise<T>): Promise<T> {
+  async #request<T>(resource: string, init: Outgoing, read: (response: Response) => Promise<T>): Promise<T> {
     for (let tries = 0; ; tries += 1) {
-      const outcome = await this.#try(asked, init, read)
+      const outcome = await this.#try(resource, init, read)
       if ('result' in outcome) return outcome.result
       const pauseMs = PAUSES_MS[tries]
       if (pauseMs === undefined) throw outcome.error
@@ -169,52 +173,60 @@ export class RemoteDepot {
   }
 
   async #try<T>(
-    asked: string,
-    init: Asked,
+    resource: string,
+    init: Outgoing,
     read: (response: Response) => Promise<T>,
   ): Promise<{ result: T } | { error: RemoteError; pauseMs?: number | undefined }> {
-    const url = this.#at(asked)
+    const url = this.#at(resource)
     const credentials = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }
     try {
       const response = await fetch(url, {
         ...init,
         headers: { ...init.headers, ...credentials, 'user-agent': this.#agent },
       })
-      if (PASSING.includes(response.status))
-        return { error: refusal(init.method, response, await response.text()), pauseMs: pauseAsked(response) }
+      if (TEMPORARY.includes(response.status))
+        return {
+          error: refusal(init.method, response, await response.text()),
+          pauseMs: retryAfterMs(response),
+        }
       return { result: await read(response) }
     } catch (error) {
-      if (!isBroken(error)) throw error
+      if (!isConnectionError(error)) throw error
       return {
         error: new RemoteError(
           'unreachable',
-          `${init.method} ${url} found no answer: ${networkFault(error.cause instanceof Error ? error.cause : error)}`,
+          `${init.method} ${url} got no answer: ${networkFault(error.cause instanceof Error ? error.cause : error)}`,
           { cause: error },
         ),
       }
     }
   }
 
-  #parse<Shape extends z.ZodType>(method: string, asked: string, text: string, shape: Shape): z.infer<Shape> {
+  #parse<Shape extends z.ZodType>(
+    method: string,
+    resource: string,
+    text: string,
+    shape: Shape,
+  ): z.infer<Shape> {
     const parsed = shape.safeParse(parseJson(text), { error: shapeFault })
     if (!parsed.success)
       throw new RemoteError(
         'refused',
-        `${method} ${this.#at(asked)} answers what no depot does: ${faultsIn(parsed.error)}`,
+        `${method} ${this.#at(resource)} returned an unexpected answer: ${faultsIn(parsed.error)}`,
       )
     return parsed.data
   }
 
   /** A path that starts with `/` is below the depot's own URL; any other is below that of its Habitat API. */
-  #at(asked: string): string {
-    return asked.startsWith('/') ? `${this.#base}${asked}` : `${this.url}/${asked}`
+  #at(resource: string): string {
+    return resource.startsWith('/') ? `${this.#base}${resource}` : `${this.url}/${resource}`
   }
 }
 
 function faultsIn({ issues }: z.ZodError): string {
   return issues
     .slice(0, MOST_FAULTS)
-    .map(({ path: place, message }) => `${place.length === 0 ? 'the whole' : place.join('/')} ${message}`)
+    .map(({ path: place, message }) => `${place.length === 0 ? 'the body' : place.join('/')} ${message}`)
     .join('; ')
 }
 
@@ -223,13 +235,13 @@ function refusal(method: string, response: Response, text: string): RemoteError 
   const why = reasonIn(text)
   return new RemoteError(
     failure,
-    `${method} ${response.url} answers ${response.status}${why === '' ? '' : `: ${why}`}`,
+    `${method} ${response.url} answered ${response.status}${why === '' ? '' : `: ${why}`}`,
   )
 }
 
 const Reasons = z.object({ detail: z.string().optional(), msg: z.string().optional() })
 
-/** Of a problem (RFC 9457), of what `hab` is told, or the text as it is. */
+/** Returns the message of a problem document (RFC 9457) or of the `{code,msg}` that `hab` gets, or the whole text. */
 function reasonIn(text: string): string {
   const reasons = Reasons.safeParse(parseJson(text)).data
   return (reasons?.detail ?? reasons?.msg ?? text).replaceAll(/\s+/g, ' ').trim().slice(0, LONGEST_REASON)
@@ -243,13 +255,13 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** `Retry-After` in seconds; a date there counts as nothing said. */
-function pauseAsked(response: Response): number | undefined {
+/** Parses `Retry-After`. Only seconds are supported; a date is ignored. */
+function retryAfterMs(response: Response): number | undefined {
   const seconds = response.headers.get('retry-after') ?? ''
   return /^\d{1,9}$/.test(seconds) ? Math.min(Number(seconds) * 1_000, LONGEST_PAUSE_MS) : undefined
 }
 
-/** `fetch` throws a TypeError with a cause for a connection that failed, was cut, or stalled. */
-function isBroken(error: unknown): error is TypeError {
+/** Whether `fetch` failed because of the connection: it then throws a TypeError with a cause. */
+function isConnectionError(error: unknown): error is TypeError {
   return error instanceof TypeError && error.cause !== undefined
 }

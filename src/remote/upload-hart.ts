@@ -6,7 +6,7 @@ import * as destinations from './destination.ts'
 import { findRelease } from './habitat-reads.ts'
 import type { RemoteDepot } from './remote-depot.ts'
 
-export interface Offered {
+export interface HartToUpload {
   readonly ident: Ident
   readonly target: Target
   readonly checksum: string
@@ -14,19 +14,19 @@ export interface Offered {
 }
 
 /**
- * Uploads a package from a file, or finds that it is there. The release has these bytes then, and no one saw it meanwhile who must not.
- * Throws `release_differs`.
+ * Uploads a package from a file, unless the destination has it with the same bytes. A private package is private from its
+ * first moment. Throws `release_differs`.
  */
-export async function offerHart(
+export async function uploadHart(
   destination: RemoteDepot,
-  { ident, target, checksum, visibility }: Offered,
+  { ident, target, checksum, visibility }: HartToUpload,
   file: string,
 ): Promise<void> {
-  if (visibility === 'private') await destinations.keepPrivate(destination, ident)
+  if (visibility === 'private') await destinations.makeNewReleasesPrivate(destination, ident)
   await destinations.upload(destination, ident, { target, checksum, bytes: await openAsBlob(file) })
   const here = await findRelease(destination, ident, target)
   if (here?.checksum !== checksum)
-    throw new DepotError('release_differs', destinations.differ(here?.checksum, checksum))
+    throw new DepotError('release_differs', destinations.describeDifference(here?.checksum, checksum))
   if ((here.visibility === 'public') !== (visibility === 'public'))
     await destinations.setVisibility(destination, ident, visibility)
 }

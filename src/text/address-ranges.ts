@@ -1,19 +1,19 @@
 import { BlockList, isIP } from 'node:net'
 
-// Which addresses a webhook may reach. What is not public on the Internet belongs to the operator's own network, where a POST from
-// the depot's machine may mean more than one from outside (IANA's special-purpose registries, RFC 6890).
+// The addresses that webhooks may reach. Addresses that are not public on the Internet (IANA's special-purpose registries, RFC 6890)
+// may belong to the operator's own network, which may trust requests from the depot's machine.
 
 const REFUSED_IPV4 = [
   '0.0.0.0/8', //       this host
   '10.0.0.0/8',
-  '100.64.0.0/10', //   carrier-grade NAT, and the metadata address of one cloud
+  '100.64.0.0/10', //   carrier-grade NAT; includes the metadata address of Alibaba Cloud
   '127.0.0.0/8',
-  '168.63.129.16/32', // the metadata address of another, which looks public
+  '168.63.129.16/32', // Azure's metadata address, which looks public
   '169.254.0.0/16', //  link-local, and the metadata address of most clouds
   '172.16.0.0/12',
   '192.0.0.0/24',
-  '192.0.2.0/24', //    documentation, as 198.51.100.0/24 and 203.0.113.0/24
-  '192.88.99.0/24', //  relays of 6to4
+  '192.0.2.0/24', //    documentation, like 198.51.100.0/24 and 203.0.113.0/24
+  '192.88.99.0/24', //  6to4 relays
   '192.168.0.0/16',
   '198.18.0.0/15', //   benchmarks
   '198.51.100.0/24',
@@ -22,20 +22,20 @@ const REFUSED_IPV4 = [
   '240.0.0.0/4', //     reserved, and broadcast
 ]
 
-// Of IPv6, only this is public. It leaves out loopback, link-local, unique-local and multicast addresses, and all that carry an IPv4
-// address in another clothing: mapped ones, NAT64 …
+// The only public range of IPv6. It excludes loopback, link-local, unique-local and multicast addresses, and most that embed an IPv4
+// address, for example IPv4-mapped ones and NAT64. REFUSED_IPV6 has the others: Teredo and 6to4.
 const PUBLIC_IPV6 = ['2000::/3']
 const REFUSED_IPV6 = [
-  '2001::/23', //     … Teredo among these
-  '2001:db8::/32', // documentation, as 3fff::/20
-  '2002::/16', //     … and 6to4
+  '2001::/23', //     includes Teredo
+  '2001:db8::/32', // documentation, like 3fff::/20
+  '2002::/16', //     6to4
   '3fff::/20',
 ]
 
 const refused = networks([...REFUSED_IPV4, ...REFUSED_IPV6])
 const publicIpv6 = networks(PUBLIC_IPV6)
 
-/** Says of an IP address whether a webhook may be sent there: a public one, or one of the networks that the operator allows, `any` for all. */
+/** Decides which IP addresses webhooks may reach: public ones and the networks that the operator allows. `any` allows all. */
 export class AddressRules {
   readonly #allowed: BlockList | 'any'
 
@@ -44,7 +44,7 @@ export class AddressRules {
   }
 
   allows(address: string): boolean {
-    const [plain = ''] = address.split('%', 1) // less the zone of a link-local one
+    const [plain = ''] = address.split('%', 1) // without the zone of a link-local address
     const family = familyOf(plain)
     if (family === undefined) return false
     if (this.#allowed === 'any' || this.#allowed.check(plain, family)) return true
@@ -52,7 +52,7 @@ export class AddressRules {
   }
 }
 
-/** Whether the text is a network, as `10.0.0.0/8` or `fd00::/8`, or one address. */
+/** Whether the text is a network such as `10.0.0.0/8` or `fd00::/8`, or one address. */
 export function isNetwork(text: string): boolean {
   const [address = '', bits, ...rest] = text.split('/')
   const family = familyOf(address)
@@ -86,7 +86,7 @@ function widthOf(family: 'ipv4' | 'ipv6'): number {
   return family === 'ipv4' ? 32 : 128
 }
 
-/** The host without the brackets of an IPv6 address. */
+/** Returns the host of a URL, without the brackets of an IPv6 address. */
 export function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '')
 }

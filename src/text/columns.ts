@@ -1,6 +1,6 @@
 /**
- * Rows under a heading, in columns that people can read; what is empty shows as `-`. What would move a terminal's cursor, or turn its writing
- * around, does not reach it.
+ * Formats rows as aligned columns under a heading. Empty cells become `-`. Control and bidirectional characters become `?`,
+ * so that text from clients cannot manipulate a terminal.
  */
 export function formatColumns(heading: readonly string[], rows: readonly (readonly string[])[]): string {
   const cells = [heading, ...rows].map((row) =>
@@ -17,7 +17,7 @@ export function formatColumns(heading: readonly string[], rows: readonly (readon
     .join('\n')
 }
 
-/** Whole seconds, UTC; nothing for no time. */
+/** Formats epoch milliseconds as RFC 3339 in UTC with whole seconds. `undefined` gives an empty text. */
 export function formatTime(at: number | undefined): string {
   return at === undefined ? '' : `${new Date(at).toISOString().slice(0, 19)}Z`
 }

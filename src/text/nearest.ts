@@ -1,10 +1,10 @@
-/** Longer names are not compared, so that one comparison costs at most some thousand steps. */
+/** Longer names are not compared, which bounds a comparison to a few thousand steps. */
 const LONGEST_COMPARED = 64
 
 /**
- * The known name that was probably meant, or `undefined` where none is near. Near are names that differ by few typing mistakes (a letter
- * too many, too few, wrong, or two that changed places): one in four letters, at least one and at most three. Case and `_` for `-` count
- * as no mistake. Of several names that are equally near, the first one wins.
+ * Returns the known name that the user probably meant, or `undefined` if none is similar. A name is similar if it differs by
+ * few typing mistakes: letters that are extra, missing, wrong or swapped. One mistake in four letters is allowed, at least
+ * one and at most three. Case, and `_` instead of `-`, are ignored. Among equally similar names, the first wins.
  */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   const typed = normalize(name)
@@ -19,7 +19,7 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
   return found
 }
 
-/** `; did you mean union?`, or nothing where no known name is near. For the end of a message. */
+/** Returns the end of a message: `; did you mean union?`, or an empty text if no known name is similar. */
 export function didYouMean(name: string, known: Iterable<string>): string {
   const meant = nearest(name, known)
   return meant === undefined ? '' : `; did you mean ${meant}?`

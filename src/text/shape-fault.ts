@@ -15,10 +15,10 @@ const FORMATS: Readonly<Record<string, string>> = {
   datetime: 'a time, such as 2026-01-31T12:00:00Z',
   date: 'a date, such as 2026-01-31',
   url: 'a URL',
-  email: 'an address of mail',
+  email: 'an email address',
 }
 
-/** What is wrong with a value, as the end of a sentence about it: `must be a text`. Given to zod's parsers, in place of its own words. */
+/** Describes a fault as the end of a sentence about the value: `must be a text`. Replaces zod's own messages. */
 export function shapeFault(issue: z.core.$ZodRawIssue): string {
   switch (issue.code) {
     case 'invalid_type':
@@ -35,20 +35,20 @@ export function shapeFault(issue: z.core.$ZodRawIssue): string {
       return `must ${haveOrBe(issue.origin)} ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}${unitOf(issue.origin, Number(issue.maximum))}`
     case 'invalid_format':
       return FORMATS[issue.format] === undefined
-        ? `does not have the form that is expected${issue.pattern === undefined ? '' : `, ${issue.pattern}`}`
+        ? `does not have the expected form${issue.pattern === undefined ? '' : ` ${issue.pattern}`}`
         : `must be ${FORMATS[issue.format]}`
     case 'not_multiple_of':
       return `must be a multiple of ${issue.divisor}`
     case 'unrecognized_keys':
-      return `has fields that are unknown: ${issue.keys.join(', ')}`
+      return `has unknown fields: ${issue.keys.join(', ')}`
     case 'invalid_union':
-      return issue.input === undefined ? 'is missing' : 'has none of the forms that are taken here'
+      return issue.input === undefined ? 'is missing' : 'has none of the allowed forms'
     case 'invalid_key':
-      return 'has a field whose name is not taken here'
+      return 'has a field with an invalid name'
     case 'invalid_element':
-      return 'has an item that is not taken here'
+      return 'has an invalid item'
     case 'custom':
-      return 'is not taken here'
+      return 'is invalid'
     default:
       return issue satisfies never
   }

@@ -5,13 +5,13 @@ import { ask } from '../support/ask.ts'
 import { makeReleases } from '../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 
-test('members by the hundred join in sets of at most 500, each one revision, and what was refused in none', async (t) => {
+test('channels are promoted in revisions of at most 500 releases, without refused ones', async (t) => {
   const started = await startDepot(t, { listen: true })
   const idents = Array.from({ length: 502 }, (_, index) => `acme/app/1.0.${index}/20260101120000`)
   const [refused, ...releases] = await makeReleases(started, ...idents)
   const depot = new RemoteDepot({ url: started.url, token: ADMIN_TOKEN, pause: async () => undefined })
   const failures: string[] = []
-  const watcher = {
+  const reporter = {
     begin: () => undefined,
     advance: () => undefined,
     fail: (_what: string, why: string) => failures.push(why),
@@ -20,7 +20,7 @@ test('members by the hundred join in sets of at most 500, each one revision, and
   const channel = {
     name: 'acceptance',
     isNew: false,
-    membersHere: 0,
+    membersPresent: 0,
     joining: 502,
     promotions: [refused === undefined ? [] : [refused, ...releases]],
   }
@@ -30,13 +30,13 @@ test('members by the hundred join in sets of at most 500, each one revision, and
     visibility: 'public',
     owner: 'admin',
     keys: [],
-    keysHere: 0,
+    keysPresent: 0,
     releases: [],
-    filesHere: 502,
+    filesPresent: 502,
     channels: [channel],
   } as const
   const plan = { origins: [origin], differing: new Set([`${idents[0]} for x86_64-linux`]) }
-  const { members } = await copy({ source: depot, destination: depot, watcher }, plan, {
+  const { members } = await copy({ source: depot, destination: depot, reporter }, plan, {
     folder: '/nowhere',
     account: 'admin',
     owner: undefined,

@@ -6,14 +6,14 @@ import { startProxy } from '../support/proxy.ts'
 import { setVisibility } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 
-test('what is not public takes a token, and is at no moment public at the destination', async (t) => {
+test('private packages need a token, and are never public at the destination', async (t) => {
   const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
   await setVisibility(source, NEWER, 'private')
   await importInto(destination, source.url)
   t.notOk(
     (await membersOf(destination, 'unstable')).includes(`${NEWER} for x86_64-linux`),
-    'who may not see it does not copy it',
+    'an import without a token does not see the private package',
   )
 
   const token = await source.account('importer')
@@ -35,21 +35,21 @@ test('what is not public takes a token, and is at no moment public at the destin
   t.equal(
     (await ask(`${destination.url}/v1/depot/pkgs/${APP}`)).status,
     200,
-    'another release of the package is as public as it was',
+    'other releases of the package stay public',
   )
 })
 
-test('a visibility that was changed at the destination stays, and is told of', async (t) => {
+test('a visibility that differs at the destination stays and is reported', async (t) => {
   const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
   await importInto(destination, source.url, { origins: ['tools'] })
   await setVisibility(destination, TOOL, 'private')
   const { notes } = await importInto(destination, source.url, { origins: ['tools'] })
-  t.strictSame(notes, [`${TOOL} for x86_64-linux is private here and public there, and stays so`])
+  t.match(notes, [new RegExp(`^${TOOL} for x86_64-linux stays private `)])
   t.equal((await ask(`${destination.url}/v1/depot/pkgs/${TOOL}`)).status, 404)
 })
 
-test('an origin that is new can be given to an account, which need not be a member', async (t) => {
+test('a new origin can be given to an account that is not a member', async (t) => {
   const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
   await destination.account('ada')
@@ -61,21 +61,21 @@ test('an origin that is new can be given to an account, which need not be a memb
   t.equal(await owner(), 'ada')
   await destination.account('bob')
   await importInto(destination, source.url, { owner: 'bob' })
-  t.equal(await owner(), 'ada', "one that is somebody's stays so")
+  t.equal(await owner(), 'ada', 'an origin with another owner keeps it')
 })
 
-test('an owner whom the destination does not know is told before anything is copied', async (t) => {
+test('an unknown owner is refused before anything is copied', async (t) => {
   const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
   for (const isDryRun of [true, false])
     await t.rejects(importInto(destination, source.url, { owner: 'ada', isDryRun }), {
       failure: 'refused',
-      message: `${destination.url}/v1 has no account ada: an administrator makes it there, by hart-depot account add`,
+      message: /has no account ada/,
     })
-  t.equal((await ask(`${destination.url}/v1/depot/origins/acme`)).status, 404, 'not even the origin')
+  t.equal((await ask(`${destination.url}/v1/depot/origins/acme`)).status, 404, 'the origin was not created')
 })
 
-test('an origin that the source has not is told of, and the others are copied', async (t) => {
+test('an origin that the source lacks is reported, and the others are copied', async (t) => {
   const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
   const { failures, copied } = await importInto(destination, source.url, { origins: ['nobody', 'tools'] })
@@ -83,11 +83,11 @@ test('an origin that the source has not is told of, and the others are copied', 
   t.match(copied, { origins: 1, releases: 1 })
 })
 
-test('who may not make the origin is told so, and nothing else of it is tried', async (t) => {
+test('if the origin cannot be created, nothing else of it is copied', async (t) => {
   const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true, environment: { DEPOT_ORIGIN_CREATORS: 'admin' } })
   const toToken = await destination.account('ada')
   const { failures, copied } = await importInto(destination, source.url, { toToken })
-  t.match(failures, [/^the origin acme: POST .*\/depot\/origins answers 403: ada may not create origins$/])
+  t.match(failures, [/^the origin acme: POST .*\/depot\/origins answered 403: ada may not create origins$/])
   t.match(copied, { origins: 0, releases: 0, members: 0 })
 })

@@ -12,18 +12,18 @@ import { startProxy } from '../support/proxy.ts'
 import { startDepot } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
-test('a package whose bytes were damaged at the source is refused and told of, and the others are copied', async (t) => {
+test('a package damaged at the source is refused, and all others are copied', async (t) => {
   const { source, harts } = await startSource(t)
   const [app, arm] = harts
   if (app === undefined || arm === undefined) throw new Error('there are no packages')
   await writeFile(blobOf(source, app), Buffer.concat([app.bytes.subarray(0, -1), Buffer.from('?')]))
-  await writeFile(blobOf(source, arm), Buffer.alloc(arm.bytes.length, 'not a hart file')) // of its size: another one would not be sent
+  await writeFile(blobOf(source, arm), Buffer.alloc(arm.bytes.length, 'not a hart file')) // a file of another size would not be sent
   const destination = await startDepot(t, { listen: true })
   const { copied, failures } = await importInto(destination, source.url)
   t.match(failures, [
     new RegExp(`^${APP} for aarch64-linux: not a hart file: `),
     new RegExp(
-      `^${APP} for x86_64-linux: the package is refused: its checksum should be ${app.checksum}, and that of the bytes received is `,
+      `^${APP} for x86_64-linux: the package is refused: its checksum should be ${app.checksum}, but is `,
     ),
   ])
   t.match(copied, { releases: 2 })
@@ -34,11 +34,11 @@ test('a package whose bytes were damaged at the source is refused and told of, a
   t.strictSame(
     await membersOf(destination, 'acceptance'),
     [`${NEWER} for x86_64-linux`],
-    'what was refused is promoted nowhere',
+    'refused packages are not promoted',
   )
 })
 
-test('a package is refused that its signer did not sign, though the checksum is right', async (t) => {
+test('a package with a right checksum and a wrong signature is refused', async (t) => {
   const source = await startDepot(t, { listen: true, environment: { DEPOT_SIGNATURES: 'verify' } })
   await source.depot.writer.submit({
     kind: 'createOrigin',
@@ -66,19 +66,19 @@ test('a package is refused that its signer did not sign, though the checksum is 
   t.strictSame(await membersOf(destination, 'unstable'), [])
 })
 
-test('a token that is none ends the import, on either side', async (t) => {
+test('a wrong token of either depot ends the import', async (t) => {
   const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
   const before = await changesOf(destination)
   await t.rejects(
     importInto(destination, source.url, { token: 'hart_wrong' }),
-    /\/v1\/depot\/origins\/acme answers 401/,
+    /\/v1\/depot\/origins\/acme answered 401/,
   )
-  await t.rejects(importInto(destination, source.url, { toToken: 'hart_wrong' }), /whoami answers 401/)
+  await t.rejects(importInto(destination, source.url, { toToken: 'hart_wrong' }), /whoami answered 401/)
   t.equal(await changesOf(destination), before)
 })
 
-test('a source that fails, sheds load or drops connections now and then is asked again', async (t) => {
+test('requests are retried after temporary errors and broken connections', async (t) => {
   const { source, harts } = await startSource(t)
   const proxy = await startProxy(t, source.url, (what, nth) => {
     if (nth > 2) return 'pass'
@@ -90,11 +90,11 @@ test('a source that fails, sheds load or drops connections now and then is asked
   const { failures, pauses } = await importInto(destination, proxy.url, { origins: ['acme', 'tools'] })
   t.strictSame(failures, [])
   for (const hart of harts) t.ok((await bytesOf(destination, hart)).equals(hart.bytes))
-  t.ok(pauses.includes(7_000), 'as long as it was asked to')
-  t.strictSame(new Set(pauses), new Set([1_000, 2_000, 7_000]), 'and longer each time')
+  t.ok(pauses.includes(7_000), 'Retry-After is respected')
+  t.strictSame(new Set(pauses), new Set([1_000, 2_000, 7_000]), 'pauses grow')
 })
 
-test('a lost answer of the destination is asked for again, and makes no second revision', async (t) => {
+test('a retry after a lost answer makes no second revision', async (t) => {
   const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
   const proxy = await startProxy(t, destination.url, (what, nth) =>
@@ -113,14 +113,14 @@ test('a lost answer of the destination is asked for again, and makes no second r
   t.equal(view.revision, 1)
 })
 
-test('one package that always breaks its connection is left out; a source that is gone ends the import, and the next one goes on', async (t) => {
+test('an import skips a package that always breaks its connection, and ends when the source is gone', async (t) => {
   const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
   const poisoned = await startProxy(t, source.url, (what) =>
     what.includes(`${NEWER}/download`) ? 'cut' : 'pass',
   )
   const first = await importInto(destination, poisoned.url)
-  t.match(first.failures, [new RegExp(`^${NEWER} for x86_64-linux: GET .* found no answer: `)])
+  t.match(first.failures, [new RegExp(`^${NEWER} for x86_64-linux: GET .* got no answer: `)])
   t.match(first.copied, { releases: 3 })
 
   let isGone = false
@@ -128,17 +128,17 @@ test('one package that always breaks its connection is left out; a source that i
     isGone ||= what.includes('/download')
     return isGone ? 'cut' : 'pass'
   })
-  await t.rejects(importInto(destination, vanishing.url), / found no answer: /)
+  await t.rejects(importInto(destination, vanishing.url), / got no answer: /)
   const { copied, failures } = await importInto(destination, source.url)
   t.strictSame(failures, [])
-  t.match(copied, { releases: 1 }, 'only what was missing is copied')
+  t.match(copied, { releases: 1 }, 'only the missing package is copied')
   t.strictSame(await membersOf(destination, 'stable'), [
     `${APP} for aarch64-linux`,
     `${NEWER} for x86_64-linux`,
   ])
 })
 
-test("Builder's list of an ident alone, which heeds no target, is not taken for another target's", async (t) => {
+test("Builder's answer for an ident, which ignores the target, is not used for another target", async (t) => {
   const { source, harts } = await startSource(t)
   const [app] = harts
   const shown = await ask(`${source.url}/v1/depot/pkgs/${APP}?target=x86_64-linux`)
@@ -152,7 +152,7 @@ test("Builder's list of an ident alone, which heeds no target, is not taken for 
   t.match(JSON.parse(shown.text), { checksum: app?.checksum })
 })
 
-test('a name that would lead elsewhere in the destination is refused', async (t) => {
+test('names with path segments are refused', async (t) => {
   const { source } = await startSource(t)
   const destination = await startDepot(t, { listen: true })
   const hostile = await startProxy(t, source.url, (what) => {

@@ -13,7 +13,7 @@ import { setVisibility } from '../support/release-rows.ts'
 import { ADMIN_TOKEN } from '../support/start-depot.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
-/** Of tests that change nothing of it. */
+/** A source for tests that do not change it. */
 const shared = await startPullSource(tap)
 
 interface Revision {
@@ -34,7 +34,7 @@ async function historyOf({ url }: TestDepot, view: string): Promise<Revision[]> 
 const targeted = (...idents: readonly string[]) =>
   idents.map((ident) => `${ident} for x86_64-linux`).toSorted()
 
-test('a view is pulled with what it needs: origins, keys and packages, the same bytes, and one promotion that says from where', async (t) => {
+test('a pull copies origins, keys, packages and dependencies, and makes one promotion with its source as reason', async (t) => {
   const { source, newer, lib, tool } = shared
   const destination = await startDestination(t, source)
   const { pulled, failures } = await pullFrom(source.url, destination)
@@ -50,7 +50,7 @@ test('a view is pulled with what it needs: origins, keys and packages, the same 
   t.strictSame(
     await membersOf(destination, 'delivered'),
     targeted(NEWER),
-    'what is needed is there and not promoted',
+    'dependencies are copied and not promoted',
   )
   t.strictSame(await membersOf(destination, 'unstable'), targeted(NEWER, LIB, TOOL))
   t.match(await historyOf(destination, 'delivered'), [
@@ -63,7 +63,7 @@ test('a view is pulled with what it needs: origins, keys and packages, the same 
     )
 })
 
-test('a second pull fetches and changes nothing; the next revision brings only what is new', async (t) => {
+test('a second pull changes nothing, and a pull of the next revision fetches only new packages', async (t) => {
   const { source } = shared
   const destination = await startDestination(t, source)
   t.match((await pullFrom(source.url, destination, { at: '1' })).pulled, {
@@ -99,14 +99,14 @@ test('a second pull fetches and changes nothing; the next revision brings only w
   t.match(
     (await pullFrom(source.url, destination, { at: '1' })).pulled,
     { releases: 0, promotion: { revision: 3, changed: true } },
-    'back to what it was',
+    'an older revision can be pulled again',
   )
   t.strictSame(await latestIn(destination, 'delivered'), targeted(APP))
 })
 
-test('a mirror can be mirrored: packages and keys of origins are the same bytes in the third depot', async (t) => {
+test('a mirror of a mirror has the same bytes of packages and origin keys', async (t) => {
   const { source, newer, lib, tool } = await startPullSource(t, { DEPOT_PUBLIC_URL: 'https://first.example' })
-  // A key file that ends with a new line, as editors leave it.
+  // A key file that ends with a newline, as editors write it.
   await source.depot.writer.submit({
     kind: 'createOrigin',
     input: { name: 'edited', ownerId: 1 },
@@ -140,7 +140,7 @@ test('a mirror can be mirrored: packages and keys of origins are the same bytes 
   t.equal((await ask(`${third.url}/v1/depot/origins/edited/keys/latest`)).text, publicBody)
 })
 
-test('only what is asked for is pulled: an origin, a target', async (t) => {
+test('--origin and --target limit a pull', async (t) => {
   const { source } = await startPullSource(t)
   const [arm] = await publishAll(source, { ident: TOOL, target: 'aarch64-linux' })
   if (arm === undefined) throw new Error('there is no package')
@@ -157,7 +157,7 @@ test('only what is asked for is pulled: an origin, a target', async (t) => {
   t.strictSame(await latestIn(byTarget, 'delivered'), targeted(NEWER))
 })
 
-test('a lockfile is taken that the destination trusts, or of the key that is given, and no other', async (t) => {
+test('a pull accepts lockfiles of keys that the destination trusts or that the caller passes', async (t) => {
   const { source } = shared
   const destination = await startDestination(t)
   const before = await changesOf(destination)
@@ -165,14 +165,14 @@ test('a lockfile is taken that the destination trusts, or of the key that is giv
   await t.rejects(pullFrom(source.url, destination, { key: await keyOf(destination) }), {
     code: 'signer_unknown',
   })
-  t.equal(await changesOf(destination), before + 1, 'nothing is made but the key of the destination itself')
+  t.equal(await changesOf(destination), before + 1, 'only the key of the destination was created')
   t.match((await pullFrom(source.url, destination, { key: await keyOf(source) })).pulled, {
     releases: 3,
     promotion: { changed: true },
   })
 })
 
-test('who carries lockfiles needs no administrator: a maintainer of the origins pulls', async (t) => {
+test('a pull works without an administrator of the depot', async (t) => {
   const { source } = shared
   const destination = await startDestination(t, source)
   const toToken = await destination.account('ci')
@@ -181,12 +181,12 @@ test('who carries lockfiles needs no administrator: a maintainer of the origins 
   t.match(pulled, { releases: 3, promotion: { revision: 1 } })
 })
 
-test('what is private takes a token, and is at no moment public at the destination', async (t) => {
+test('private packages need a token, and are never public at the destination', async (t) => {
   const { source } = await startPullSource(t)
   await setVisibility(source, LIB, 'private')
   const outside = await startDestination(t, source)
   t.match(await pullFrom(source.url, outside), {
-    plan: { asked: { lockfile: { absent: 1, audience: 'public' } } },
+    plan: { request: { lockfile: { absent: 1, audience: 'public' } } },
     pulled: { releases: 2 },
   })
 
@@ -211,7 +211,7 @@ test('what is private takes a token, and is at no moment public at the destinati
   t.equal((await ask(`${destination.url}/v1/depot/pkgs/${NEWER}`)).status, 200)
 })
 
-test('an exact pull takes from the view what the source does not have; one of a part, or of a key that only the puller trusts, does not', async (t) => {
+test('an exact pull demotes releases that the source lacks; it needs a whole view and a trusted key', async (t) => {
   const { source, newer } = shared
   const destination = await startDestination(t, source)
   await pullFrom(source.url, destination)
@@ -234,7 +234,7 @@ test('an exact pull takes from the view what the source does not have; one of a 
   )
 })
 
-test('a pull of the same lockfile by another way is a request of its own', async (t) => {
+test('the same lockfile can be pulled again through another URL', async (t) => {
   const { source } = shared
   const destination = await startDestination(t, source)
   await pullFrom(source.url, destination)
@@ -246,7 +246,7 @@ test('a pull of the same lockfile by another way is a request of its own', async
   })
 })
 
-test('a dry run refuses what the pull refuses', async (t) => {
+test('a dry run is refused for the same reasons as the pull', async (t) => {
   const { source } = shared
   const destination = await startDestination(t, source)
   const refused = async (options: Options, message: RegExp) => {
@@ -257,7 +257,7 @@ test('a dry run refuses what the pull refuses', async (t) => {
   t.match(
     (await pullFrom(source.url, destination, { isDry: true })).plan,
     { missing: { length: 3 } },
-    'what is missing still cannot be judged',
+    'rules are not checked while packages are missing',
   )
   for (const at of ['1', '2']) await pullFrom(source.url, destination, { at })
   t.match((await pullFrom(source.url, destination, { isDry: true })).pulled, { promotion: undefined })
@@ -274,5 +274,5 @@ test('a dry run refuses what the pull refuses', async (t) => {
   )
   await refused({ at: '1' }, /frozen/)
   const reader = await destination.account('other', { actions: ['read'] })
-  await refused({ at: '1', toToken: reader }, /answers 403/)
+  await refused({ at: '1', toToken: reader }, /answered 403/)
 })

@@ -24,19 +24,19 @@ const { source, newer, lib } = await startPullSource(tap)
 const lockfileText = (await ask(`${source.url}/api/v1/views/delivered/lockfile`)).text
 const signer = generateDepotKey()
 
-/** A source that answers with this lockfile, and with everything else as the real one. */
+/** Starts a proxy of the source that answers with this lockfile. */
 const answering = (t: Parameters<typeof startProxy>[0], text: string) =>
   startProxy(t, source.url, (what) => (what.includes('/lockfile') ? { status: 200, body: text } : 'pass'))
 
 const pause = async () => undefined
 
-/** The source's lockfile, changed, and signed by a key that the destination trusts: a depot that went mad. */
-async function madLockfile(change: (lockfile: Lockfile) => Partial<Lockfile>): Promise<string> {
+/** Returns the source's lockfile with changes, signed by a key that the destination may trust. */
+async function alteredLockfile(change: (lockfile: Lockfile) => Partial<Lockfile>): Promise<string> {
   const lockfile = readLockfile(lockfileText, [await keyOf(source)])
   return signLockfile({ ...lockfile, ...change(lockfile) }, signer.secretKey)
 }
 
-test('a lockfile that was forged, cut off, or is none, is refused before anything is asked', async (t) => {
+test('a forged, truncated or malformed lockfile is refused before any other request', async (t) => {
   const destination = await startDestination(t, source)
   await ask(`${destination.url}/api/v1/depot/keys/current`)
   const before = await changesOf(destination)
@@ -48,7 +48,7 @@ test('a lockfile that was forged, cut off, or is none, is refused before anythin
     [lockfileText.slice(0, 300), 'lockfile_malformed'],
     ['<html>', 'lockfile_malformed'],
     ['', 'lockfile_malformed'],
-    [await madLockfile(() => ({})), 'signer_unknown'],
+    [await alteredLockfile(() => ({})), 'signer_unknown'],
   ] as const) {
     const forger = await answering(t, text)
     await t.rejects(pullFrom(forger.url, destination), { code }, text.slice(0, 40))
@@ -60,7 +60,7 @@ test('a lockfile that was forged, cut off, or is none, is refused before anythin
   t.equal(await changesOf(destination), before)
 })
 
-test('names that would lead elsewhere are refused, though the key that signed them is trusted', async (t) => {
+test('malformed idents are refused, even in a lockfile with a trusted signature', async (t) => {
   const destination = await startDestination(t)
   await trust(destination, signer.publicKey)
   for (const ident of [
@@ -73,40 +73,40 @@ test('names that would lead elsewhere are refused, though the key that signed th
     '/acme/app/1.0.0',
     'acme/app/./1',
   ]) {
-    const mad = await answering(
+    const altered = await answering(
       t,
-      await madLockfile(({ releases }) => ({
+      await alteredLockfile(({ releases }) => ({
         releases: releases.map((release) => ({ ...release, ident })).slice(0, 1),
       })),
     )
-    await t.rejects(pullFrom(mad.url, destination), { code: 'lockfile_malformed' }, ident)
+    await t.rejects(pullFrom(altered.url, destination), { code: 'lockfile_malformed' }, ident)
   }
 })
 
-test('a lockfile of another view, revision or filter is not taken for the one that was asked for', async (t) => {
+test('a lockfile of another view, revision or filter than requested is refused', async (t) => {
   const destination = await startDestination(t, source)
   const stale = await answering(t, lockfileText)
   for (const asked of [{ view: 'stable' }, { at: '1' }, { filter: { origin: 'acme' } }]) {
     await t.rejects(pullFrom(stale.url, destination, asked), {
       code: 'conflict',
-      message: /answers with another lockfile, that of delivered@2/,
+      message: /with the lockfile of delivered@2/,
     })
   }
   await t.rejects(
     pullFrom(source.url, destination, { view: 'nowhere' }),
-    /answers 404: there is no view "nowhere"$/,
+    /answered 404: there is no view "nowhere"$/,
   )
   await t.rejects(
     pullFrom(source.url, destination, { view: 'delivred' }),
-    /answers 404: there is no view "delivred"; did you mean delivered\?$/,
+    /answered 404: there is no view "delivred"; did you mean delivered\?$/,
   )
   await t.rejects(
     pullFrom(source.url, destination, { at: '99' }),
-    /answers 404: .*there is no revision 99 yet/,
+    /answered 404: .*there is no revision 99 yet/,
   )
 })
 
-test('a package that the source does not give, or with other bytes, is told of; the others are brought, nothing is promoted, and the next pull brings the rest', async (t) => {
+test('if a package is missing or wrong, the others are copied, nothing is promoted, and the next pull fetches the rest', async (t) => {
   const destination = await startDestination(t, source)
   const larger = buildHart({ ident: LIB, config: 'x'.repeat(5_000) })
   const broken = await startProxy(t, source.url, (what) => {
@@ -115,7 +115,7 @@ test('a package that the source does not give, or with other bytes, is told of; 
   })
   const { pulled, failures } = await pullFrom(broken.url, destination)
   t.match(failures, [
-    new RegExp(`^${NEWER} for x86_64-linux: GET .*/download\\?target=x86_64-linux answers 404$`),
+    new RegExp(`^${NEWER} for x86_64-linux: GET .*/download\\?target=x86_64-linux answered 404$`),
     new RegExp(`^${LIB} for x86_64-linux: the package is refused: `),
   ])
   t.match(pulled, { releases: 1, failures: 2, promotion: undefined })
@@ -129,7 +129,7 @@ test('a package that the source does not give, or with other bytes, is told of; 
   })
 })
 
-test('bytes that were damaged at the source are refused', async (t) => {
+test('packages damaged at the source are refused', async (t) => {
   const damaged = await startPullSource(t)
   const { checksum, bytes } = damaged.newer
   await writeFile(
@@ -144,14 +144,14 @@ test('bytes that were damaged at the source are refused', async (t) => {
   t.match(pulled, { promotion: undefined })
 })
 
-test('what the destination has with other bytes stays, is told of, and nothing is promoted', async (t) => {
+test('if the destination has a release with other bytes, it stays and nothing is promoted', async (t) => {
   const destination = await startDestination(t, source)
   await makeOrigin(destination)
   const [other] = await publishAll(destination, { ident: LIB, config: 'port = 1\n' })
   const { failures, pulled } = await pullFrom(source.url, destination)
   t.match(failures, [
     new RegExp(
-      `^${LIB} for x86_64-linux: the destination has it with other bytes: ${other?.checksum} here, ${lib.checksum} there$`,
+      `^${LIB} for x86_64-linux: the destination has other bytes: .* ${other?.checksum}, .* ${lib.checksum}$`,
     ),
   ])
   t.match(pulled, { failures: 1, promotion: undefined })
@@ -159,7 +159,7 @@ test('what the destination has with other bytes stays, is told of, and nothing i
   t.strictSame(await latestIn(destination, 'delivered'), [])
 })
 
-test('another key of the same name at the destination is told of, and none of that origin is offered', async (t) => {
+test('if the destination has another key of the same name, nothing of that origin is uploaded', async (t) => {
   const destination = await startDestination(t, source)
   const actor = { client: 'tests', door: 'cli' } as const
   await destination.depot.writer.submit({ kind: 'createOrigin', input: { name: 'tools', ownerId: 1 }, actor })
@@ -170,17 +170,15 @@ test('another key of the same name at the destination is told of, and none of th
     actor,
   })
   const { failures, pulled } = await pullFrom(source.url, destination)
-  t.strictSame(failures, [
-    'the origin tools: the destination has another key of the name tools-20260101000000',
-  ])
+  t.strictSame(failures, ['the origin tools: the destination has another key named tools-20260101000000'])
   t.match(pulled, { releases: 2, promotion: undefined })
 })
 
-test('a package whose signer the lockfile does not vouch for is refused, though its checksum is right', async (t) => {
+test('a package with a right checksum is refused if the lockfile lacks the key of its signer', async (t) => {
   const destination = await startDestination(t)
   await trust(destination, signer.publicKey)
-  const mad = await answering(t, await madLockfile(() => ({ originKeys: [] })))
-  const { failures, pulled } = await pullFrom(mad.url, destination)
+  const altered = await answering(t, await alteredLockfile(() => ({ originKeys: [] })))
+  const { failures, pulled } = await pullFrom(altered.url, destination)
   t.match(
     failures,
     [NEWER, LIB, TOOL].map(
@@ -190,13 +188,13 @@ test('a package whose signer the lockfile does not vouch for is refused, though 
   t.match(pulled, { releases: 0, promotion: undefined })
 })
 
-test('who may not make origins, or not promote, is told so', async (t) => {
+test('a pull fails if the token may not create origins or promote', async (t) => {
   const strict = await startDepot(t, { listen: true, environment: { DEPOT_ORIGIN_CREATORS: 'admin' } })
   await trust(strict, await keyOf(source))
   const toToken = await strict.account('ada')
   const { failures, pulled } = await pullFrom(source.url, strict, { toToken })
   t.match(failures, [
-    /^the origin acme: POST .* answers 403: ada may not create origins$/,
+    /^the origin acme: POST .* answered 403: ada may not create origins$/,
     /^the origin tools: /,
   ])
   t.match(pulled, { releases: 0, promotion: undefined })
@@ -205,22 +203,19 @@ test('who may not make origins, or not promote, is told so', async (t) => {
   const uploader = await destination.account('bob', { actions: ['read', 'upload', 'manage'] })
   await t.rejects(
     pullFrom(source.url, destination, { toToken: uploader }),
-    /\/views\/delivered\/promotions answers 403: this token may not promote/,
+    /\/views\/delivered\/promotions answered 403: this token may not promote/,
   )
   t.match(
     (await pullFrom(source.url, destination)).pulled,
     { releases: 0, promotion: { revision: 1 } },
-    'what came is kept',
+    'uploaded packages are kept',
   )
-  await t.rejects(pullFrom(source.url, destination, { toToken: 'hart_wrong' }), /answers 401/)
+  await t.rejects(pullFrom(source.url, destination, { toToken: 'hart_wrong' }), /answered 401/)
 })
 
-test('a view that is not there, or that moved meanwhile, is told, and what was fetched is not fetched again', async (t) => {
+test('a pull fails if the view is absent or changes meanwhile, and keeps the packages it uploaded', async (t) => {
   const destination = await startDestination(t, source)
-  await t.rejects(
-    pullFrom(source.url, destination, { into: 'nowhere' }),
-    /has no view nowhere: an administrator makes it there/,
-  )
+  await t.rejects(pullFrom(source.url, destination, { into: 'nowhere' }), /has no view nowhere: /)
   await t.rejects(
     pullFrom(source.url, destination, { into: 'deliverd' }),
     /has no view deliverd; did you mean delivered\?$/,
@@ -238,7 +233,7 @@ test('a view that is not there, or that moved meanwhile, is told, and what was f
     }
     return 'pass'
   })
-  await t.rejects(pullFrom(slow.url, destination), /answers 412: delivered is at revision 1, not 0/)
+  await t.rejects(pullFrom(slow.url, destination), /answered 412: delivered is at revision 1, not 0/)
   t.match((await pullFrom(source.url, destination)).pulled, {
     releases: 0,
     promotion: { revision: 2, changed: true },
@@ -248,7 +243,7 @@ test('a view that is not there, or that moved meanwhile, is told, and what was f
 const onceLost = (what: string, nth: number) =>
   nth === 1 && !what.includes('whoami') ? 'cut-within' : 'pass'
 
-test('lost answers are asked for again, on both sides, and make no second revision', async (t) => {
+test('retries after lost answers of both depots make no second revision', async (t) => {
   const destination = await startDestination(t, source)
   const from = await startProxy(t, source.url, onceLost)
   const to = await startProxy(t, destination.url, onceLost)
@@ -265,23 +260,23 @@ test('lost answers are asked for again, on both sides, and make no second revisi
   )
 })
 
-test('a depot that cannot be reached, or is none, is told of in our own words', async (t) => {
+test('errors name an unreachable depot and an unexpected answer', async (t) => {
   const closed = createServer()
   await once(closed.listen(0, '127.0.0.1'), 'listening')
   const url = `http://127.0.0.1:${(closed.address() as AddressInfo).port}`
   closed.close()
   await t.rejects(getViewRevision(new RemoteDepot({ url, token: undefined, pause }), 'union'), {
-    message: `GET ${url}/api/v1/views/union found no answer: nothing listens there`,
+    message: `GET ${url}/api/v1/views/union got no answer: nothing listens there`,
   })
   await t.rejects(
     getViewRevision(new RemoteDepot({ url: 'http://127.0.0.1:9', token: undefined, pause }), 'union'),
-    { message: /found no answer: Node connects to no server of HTTP at this port$/ },
+    { message: /got no answer: Node connects to no server of HTTP at this port$/ },
   )
   const other = await startProxy(t, source.url, () => ({
     status: 200,
     body: '{"revision":"one","closed_at":null}',
   }))
   await t.rejects(getViewRevision(new RemoteDepot({ url: other.url, token: undefined, pause }), 'union'), {
-    message: `GET ${other.url}/api/v1/views/union answers what no depot does: revision must be a number`,
+    message: `GET ${other.url}/api/v1/views/union returned an unexpected answer: revision must be a number`,
   })
 })

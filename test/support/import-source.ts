@@ -11,7 +11,7 @@ export const TOOL = 'tools/tool/3.0.0/20260101120000'
 
 type Teardown = Parameters<typeof startDepot>[0]
 
-/** Two origins with packages for several targets, in channels of their own and of every depot. */
+/** Starts a depot with two origins, whose packages have several targets and are in declared and built-in channels. */
 export async function startSource(t: Teardown): Promise<{ source: TestDepot; harts: BuiltHart[] }> {
   const source = await startDepot(t, { listen: true })
   await makeOrigin(source, 'acme')

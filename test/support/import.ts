@@ -20,7 +20,7 @@ export interface Imported {
   /** `WHAT: WHY` */
   readonly failures: readonly string[]
   readonly notes: readonly string[]
-  /** How long it would have waited for the depots, each time. */
+  /** The pauses before retries, in milliseconds. */
   readonly pauses: readonly number[]
 }
 
@@ -31,7 +31,7 @@ interface Options extends Partial<ImportOptions> {
   readonly isDryRun?: boolean
 }
 
-/** What the command does, without its process, and without waiting. */
+/** Runs an import in this process, without waiting between retries. */
 export async function importInto(
   destination: TestDepot | { url: string },
   sourceUrl: string,
@@ -50,22 +50,22 @@ export async function importInto(
   const failures: string[] = []
   const notes: string[] = []
   const pause = async (ms: number) => pauses.push(ms)
-  const watcher = {
+  const reporter = {
     begin: () => undefined,
     advance: () => undefined,
     fail: (what: string, why: string) => failures.push(`${what}: ${why}`),
     note: (text: string) => notes.push(text),
   }
-  const ends = {
+  const transfer = {
     source: new RemoteDepot({ url: sourceUrl, token, pause }),
     destination: new RemoteDepot({ url: destination.url, token: toToken, pause }),
-    watcher,
+    reporter,
   }
-  const account = await whoAmI(ends.destination)
-  const plan = await planImport(ends, { origins, channels, targets, owner })
+  const account = await whoAmI(transfer.destination)
+  const plan = await planImport(transfer, { origins, channels, targets, owner })
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-import-test-'))
   try {
-    const copied = isDryRun ? undefined : await copy(ends, plan, { folder, account, owner })
+    const copied = isDryRun ? undefined : await copy(transfer, plan, { folder, account, owner })
     const left = await readdir(folder)
     if (left.length > 0) throw new Error(`the import left ${left.join(', ')}`)
     return { plan, copied, failures: failures.toSorted(), notes, pauses }
@@ -74,7 +74,7 @@ export async function importInto(
   }
 }
 
-/** `IDENT for TARGET` of what is in a view, sorted. */
+/** Returns the members of a view as `IDENT for TARGET`, sorted. */
 export async function membersOf({ url }: TestDepot, view: string): Promise<string[]> {
   return namesIn(
     await ask(`${url}/api/v1/views/${view}/members?limit=1000`, { headers: bearer() }),
@@ -82,7 +82,7 @@ export async function membersOf({ url }: TestDepot, view: string): Promise<strin
   )
 }
 
-/** What `latest` answers in a view, by package and target. */
+/** Returns every `latest` of a view as `IDENT for TARGET`, sorted. */
 export async function latestIn({ url }: TestDepot, view: string): Promise<string[]> {
   return namesIn(
     await ask(`${url}/api/v1/views/${view}/content?limit=1000`, { headers: bearer() }),
@@ -90,7 +90,7 @@ export async function latestIn({ url }: TestDepot, view: string): Promise<string
   )
 }
 
-/** None, where there is no such view. */
+/** Returns an empty list if there is no such view. */
 function namesIn({ status, text }: Answer, list: 'members' | 'pointers'): string[] {
   if (status === 404) return []
   const body = JSON.parse(text) as Record<typeof list, { ident: string; target: string }[]>
@@ -104,11 +104,11 @@ export async function bytesOf(
   const answer = await ask(`${url}/v1/depot/pkgs/${formatIdent(ident)}/download?target=${target}`, {
     headers: bearer(),
   })
-  if (answer.status !== 200) throw new Error(`${formatIdent(ident)} is answered ${answer.status}`)
+  if (answer.status !== 200) throw new Error(`${formatIdent(ident)} answered ${answer.status}`)
   return answer.body
 }
 
-/** How many changes a depot has seen. */
+/** Returns the number of ledger entries. */
 export async function changesOf({ depot }: TestDepot): Promise<number> {
   const { count } = await depot.db
     .selectFrom('ledger')

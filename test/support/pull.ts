@@ -34,7 +34,10 @@ export interface PullSourceDepot {
   readonly tool: BuiltHart
 }
 
-/** `acme/app` is in `delivered`, at revision 1 as {@link APP} and at 2 as {@link NEWER}; the first needs `acme/lib`, the other `tools/tool`, too. */
+/**
+ * Starts a depot whose view `delivered` has {@link APP} as latest at revision 1 and {@link NEWER} at revision 2. Both
+ * depend on {@link LIB}, and NEWER also on {@link TOOL}.
+ */
 export async function startPullSource(
   t: Teardown,
   environment: Readonly<Record<string, string>> = {},
@@ -83,7 +86,7 @@ export interface PullOptions extends Partial<ViewRequest> {
   readonly toToken?: string
   readonly key?: DepotKey
   readonly isExact?: boolean
-  /** Judges what the pull would do, and does nothing. */
+  /** Plans the pull and checks the rules, without changes. */
   readonly isDry?: boolean
 }
 
@@ -97,7 +100,7 @@ const NOTHING_PULLED: Pulled = {
 }
 const pauses = async () => undefined
 
-/** What the command does, without its process, and without waiting: from a URL, or from a folder. */
+/** Runs a pull from a URL or a folder in this process, without waiting between retries. */
 export async function pullFrom(
   place: string,
   destination: { url: string },
@@ -106,34 +109,34 @@ export async function pullFrom(
   return withSpool(async (spool) => {
     const failures: string[] = []
     const source = await sourceAt(place, options, spool)
-    const ends = {
+    const transfer = {
       source,
       destination: new RemoteDepot({
         url: destination.url,
         token: options.toToken ?? ADMIN_TOKEN,
         pause: pauses,
       }),
-      watcher: watcherInto(failures),
+      reporter: reporterInto(failures),
     }
-    const trustedThere = (await listLockfileKeys(ends.destination)).map(parseDepotKey)
+    const trustedThere = (await listLockfileKeys(transfer.destination)).map(parseDepotKey)
     const text = await source.readLockfile()
     const lockfile = readLockfile(text, options.key === undefined ? trustedThere : [options.key])
     if (source instanceof DepotSource) source.expectRequested(lockfile)
     const isTrustedThere = trustedThere.some(({ id }) => id === lockfile.key.id)
-    const plan = await planPull(ends, {
+    const plan = await planPull(transfer, {
       text,
       lockfile,
       into: options.into ?? lockfile.view,
       isTrustedThere,
       isExact: options.isExact ?? false,
     })
-    if (options.isDry === true) await expectPromotable(ends, plan)
-    const pulled = options.isDry === true ? NOTHING_PULLED : await pull(ends, plan)
+    if (options.isDry === true) await expectPromotable(transfer, plan)
+    const pulled = options.isDry === true ? NOTHING_PULLED : await pull(transfer, plan)
     return { plan, pulled, failures: failures.toSorted() }
   })
 }
 
-/** As {@link pullFrom}, into a folder. */
+/** Like {@link pullFrom}, but saves to a folder. */
 export async function saveFrom(
   place: string,
   folder: string,
@@ -144,7 +147,7 @@ export async function saveFrom(
   const source = await sourceAt(place, options, await bundle.makeSpool())
   const text = await source.readLockfile()
   const lockfile = readLockfile(text, [parseDepotKey((await source.readKey(claimedKeyId(text))) ?? '')])
-  const saved = await save({ source, watcher: watcherInto(failures) }, { text, lockfile }, bundle)
+  const saved = await save({ source, reporter: reporterInto(failures) }, { text, lockfile }, bundle)
   return { saved, failures: failures.toSorted() }
 }
 
@@ -157,7 +160,7 @@ async function sourceAt(
   return new DepotSource(new RemoteDepot({ url: place, token, pause: pauses }), { view, at, filter }, spool)
 }
 
-function watcherInto(failures: string[]) {
+function reporterInto(failures: string[]) {
   return {
     begin: () => undefined,
     advance: () => undefined,

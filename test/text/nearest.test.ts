@@ -21,18 +21,18 @@ test('a name with few typing mistakes is recognized', async (t) => {
   t.equal(nearest('dry_run', ['dry-run']), 'dry-run')
 })
 
-test('a name that is far from all others is nobody', async (t) => {
+test('a name that is not similar to any gives no suggestion', async (t) => {
   for (const typed of ['nosuch', '', 'production', 'x', 'uuuuu', 'u'.repeat(10_000)])
     t.equal(nearest(typed, VIEWS), undefined, typed.slice(0, 20))
   t.equal(nearest('union', []), undefined)
 })
 
-test('of several names the nearest one wins, and of equally near ones the first', async (t) => {
+test('the nearest name wins, and the first of equally near ones', async (t) => {
   t.equal(nearest('app1', ['app2', 'app1']), 'app1')
   t.equal(nearest('app1', ['app2', 'app3']), 'app2')
 })
 
-test('the hint is the end of a sentence, or nothing', async (t) => {
+test('didYouMean returns the end of a sentence or an empty text', async (t) => {
   t.equal(didYouMean('unoin', VIEWS), '; did you mean union?')
   t.equal(didYouMean('nosuch', VIEWS), '')
 })

@@ -2,13 +2,13 @@ import { test } from 'tap'
 import { z } from 'zod'
 import { shapeFault } from '../../src/text/shape-fault.ts'
 
-/** The faults of a value, as `place: fault`. */
+/** Returns the faults of a value as `place: fault`. */
 function faultsOf(shape: z.ZodType, value: unknown): string[] {
   const parsed = shape.safeParse(value, { error: shapeFault })
   return (parsed.error?.issues ?? []).map(({ path, message }) => `${path.join('/')}: ${message}`)
 }
 
-test('a fault is the end of a sentence, in our own words', async (t) => {
+test('shapeFault describes each kind of fault', async (t) => {
   for (const [shape, value, fault] of [
     [z.string(), 5, 'must be a text'],
     [z.string(), undefined, 'is missing'],
@@ -29,12 +29,12 @@ test('a fault is the end of a sentence, in our own words', async (t) => {
     [z.enum(['highest', 'promoted']), 5, 'must be highest or promoted'],
     [z.iso.datetime(), 'soon', 'must be a time, such as 2026-01-31T12:00:00Z'],
     [z.url(), 'x', 'must be a URL'],
-    [z.string().regex(/^a$/), 'b', 'does not have the form that is expected, /^a$/'],
+    [z.string().regex(/^a$/), 'b', 'does not have the expected form /^a$/'],
     [z.string().regex(/^a$/, 'must be an a'), 'b', 'must be an a'],
-    [z.union([z.string(), z.int()]), [], 'has none of the forms that are taken here'],
-    [z.strictObject({}), { x: 1 }, 'has fields that are unknown: x'],
+    [z.union([z.string(), z.int()]), [], 'has none of the allowed forms'],
+    [z.strictObject({}), { x: 1 }, 'has unknown fields: x'],
     [z.int().multipleOf(2), 3, 'must be a multiple of 2'],
-    [z.string().refine(() => false), 'x', 'is not taken here'],
+    [z.string().refine(() => false), 'x', 'is invalid'],
   ] as const) {
     t.strictSame(faultsOf(z.object({ it: shape as z.ZodType }), { it: value }), [`it: ${fault}`], fault)
   }

@@ -119,7 +119,7 @@ test('what libraries find wrong with a request is told in our own words', async 
     ['{"from": {"view": "union"}, "with_deps": "yes"}', '/with_deps: must be true or false'],
     [
       '{"from": {"view": "union"}, "expect_revision": 1.5}',
-      '/expect_revision: has none of the forms that are taken here',
+      '/expect_revision: has none of the allowed forms',
     ],
     ['{"releases": []}', '/releases: must have at least 1 item'],
     [
