@@ -144,7 +144,7 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
   'better-sqlite3|database/sqlite/.*': inFolder('database'),
   zod: (file) =>
     inFolder('http', 'cli', 'pull', 'remote')(file) || file === 'config.ts' || file === 'depot/control.ts',
-  'hash-wasm|xz-decompress': inFolder('hart'),
+  'hash-wasm|node-liblzma.*': inFolder('hart'),
   'node:https?': (file) => inFolder('http', 'cli')(file) || file === 'webhooks/send.ts',
 }
 

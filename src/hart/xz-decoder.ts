@@ -1,67 +1,98 @@
-import xz from 'xz-decompress'
+import {
+  code,
+  decoderInit,
+  end,
+  getModule,
+  initModule,
+  LZMA_MEM_ERROR,
+  LZMA_OK,
+  LZMA_RUN,
+  LZMA_STREAM_END,
+  WasmLzmaStream,
+} from 'node-liblzma/wasm'
 import { DepotError } from '../errors.ts'
 import type { PayloadFile } from './payload-file.ts'
+import { LARGEST_DICTIONARY } from './xz.ts'
 
-// xz-decompress is xz-embedded in WebAssembly behind a web stream. It reads one stream, which is all
-// that a walked file holds; it takes the end of its input badly, which the walk has excluded; it computes the checks of the blocks. Its
-// memory holds the dictionary and two buffers of 64 KiB, and does not shrink again.
+// liblzma in WebAssembly. It cannot reach memory outside its own, which holds the dictionary and the two buffers below, and does not
+// shrink again. It checks the CRC of every block that is decoded to its end.
 
-const FEED_BYTES = 65536
+const BUFFER_BYTES = 65536
+/** Beside the dictionary, liblzma counts its own state, which is smaller than this. */
+const MEMORY_LIMIT = LARGEST_DICTIONARY + 1024 * 1024
 
-/** Window that the file needs, at least. */
-export const DECODE_WINDOW_BYTES = FEED_BYTES
+const NO_MEMORY = 'liblzma has no memory left'
+
+/** The smallest window that the file may have. */
+export const DECODE_WINDOW_BYTES = BUFFER_BYTES
 
 /**
- * Unpacks a file that was walked. What comes out goes to `output` in pieces of at most 64 KiB that are good only during the call; once
- * it answers `'enough'` no more is decoded. Throws `hart_malformed` when the data is damaged.
+ * Decodes a file that {@link walkXz} accepted. Passes the output on in pieces of at most 64 KiB, which are valid only during the call, and
+ * stops when `output` returns `'enough'`. Throws `hart_malformed` if the data is damaged.
  */
 export async function decodeXz(
   file: PayloadFile,
   output: (bytes: Uint8Array) => 'more' | 'enough',
 ): Promise<void> {
-  const reader = new xz.XzReadableStream(feed(file)).getReader()
-  try {
-    for (let piece = await next(reader); piece !== undefined; piece = await next(reader)) {
-      const wanted = output(piece)
-      free(piece)
-      if (wanted === 'enough') return
+  await initModule()
+  using decoder = new Decoder()
+  for (let at = 0; ;) {
+    if (decoder.needsInput) {
+      const input = file.bytes(at, Math.min(BUFFER_BYTES, file.sizeBytes - at))
+      at += input.length
+      decoder.supply(input)
     }
-  } finally {
-    // The decoder has one context, and the next file waits until it is given back. After a failure it is, and this only repeats
-    // the failure that is on its way already.
-    await reader.cancel().catch(() => undefined)
+    const isLast = decoder.run()
+    if (output(decoder.output) === 'enough' || isLast) return
   }
 }
 
-// Each piece is a buffer of its own. Left to the garbage collector, which does not feel their weight, a hundred megabytes of them
-// pile up; moved into a buffer of no length, the bytes are given back at once.
-function free(piece: Uint8Array): void {
-  if (piece.buffer instanceof ArrayBuffer) piece.buffer.transfer(0)
-}
+/** A stream of liblzma with one buffer for its input and one for its output. */
+class Decoder {
+  readonly #module = getModule()
+  readonly #stream = new WasmLzmaStream(this.#module)
+  readonly #input = allocate(BUFFER_BYTES)
+  readonly #output = allocate(BUFFER_BYTES)
 
-// Nothing is read ahead: the decoder copies each piece before it asks for the next, which the same window will hold.
-function feed(file: PayloadFile): ReadableStream<Uint8Array> {
-  let at = 0
-  return new ReadableStream<Uint8Array>(
-    {
-      pull(controller) {
-        const bytes = file.bytes(at, Math.min(FEED_BYTES, file.sizeBytes - at))
-        at += bytes.length
-        if (bytes.length === 0) controller.close()
-        else controller.enqueue(bytes)
-      },
-    },
-    { highWaterMark: 0 },
-  )
-}
-
-async function next(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array | undefined> {
-  try {
-    const { value } = await reader.read()
-    return value
-  } catch (cause) {
-    // The decoder's own words for a code of xz-embedded; what the disk says passes as it is.
-    if (!(cause instanceof Error) || !cause.message.startsWith('get_next_output failed')) throw cause
-    throw new DepotError('hart_malformed', 'its compressed archive is damaged in its data', { cause })
+  constructor() {
+    decoderInit(this.#stream, MEMORY_LIMIT)
   }
+
+  get needsInput(): boolean {
+    return this.#stream.availIn === 0
+  }
+
+  supply(bytes: Uint8Array): void {
+    this.#module.HEAPU8.set(bytes, this.#input)
+    this.#stream.setInput(this.#input, bytes.length)
+  }
+
+  /** Fills the output until it is full or the input is used up. Returns whether the stream has ended. */
+  run(): boolean {
+    this.#stream.setOutput(this.#output, BUFFER_BYTES)
+    const status = code(this.#stream, LZMA_RUN)
+    if (status === LZMA_OK || status === LZMA_STREAM_END) return status === LZMA_STREAM_END
+    if (status === LZMA_MEM_ERROR) throw new Error(NO_MEMORY)
+    throw new DepotError('hart_malformed', 'its compressed archive is damaged in its data')
+  }
+
+  /** What the last run produced. The next run overwrites it. */
+  get output(): Uint8Array {
+    const length = BUFFER_BYTES - this.#stream.availOut
+    return this.#module.HEAPU8.subarray(this.#output, this.#output + length) // the heap moves when it grows
+  }
+
+  [Symbol.dispose](): void {
+    end(this.#stream)
+    this.#stream.free()
+    this.#module._free(this.#input)
+    this.#module._free(this.#output)
+  }
+}
+
+/** Returns the address of new memory of liblzma. */
+function allocate(bytes: number): number {
+  const address = getModule()._malloc(bytes)
+  if (address === 0) throw new Error(NO_MEMORY)
+  return address
 }

@@ -79,8 +79,8 @@ test('a file packed in pieces is the one packed in memory', (t) => {
 })
 
 // The decoder of the reader, where a machine has no xz.
-const DECODE = `import xz from 'xz-decompress'; import { Readable, Writable } from 'node:stream'
-await new xz.XzReadableStream(Readable.toWeb(process.stdin)).pipeTo(Writable.toWeb(process.stdout))`
+const DECODE = `import { buffer } from 'node:stream/consumers'; import { unxzAsync } from 'node-liblzma/wasm'
+process.stdout.write(await unxzAsync(await buffer(process.stdin)))`
 const LIST = `decode=$1; command -v xz >/dev/null || xz() { '${process.execPath}' --input-type=module -e "$decode"; }; tail -n +6 "$0" | xz -dc | tar t`
 
 test('tail, xz and tar list what was packed', (t) => {
