@@ -1,5 +1,6 @@
 import type { Audience } from '../access/access.ts'
-import { usingIndex } from '../database/engine-sql.ts'
+import { inBatches } from '../database/batches.ts'
+import { among, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { visibleTo } from '../releases/release-store.ts'
 
@@ -35,8 +36,41 @@ export async function findChannel(db: Db, originId: number, viewId: number): Pro
 }
 
 export async function channelExists(db: Db, originId: number, viewId: number): Promise<boolean> {
-  const channel = await findChannel(db, originId, viewId)
-  return channel !== undefined && (channel.isDeclared || (await hasMemberOf(db, originId, viewId)))
+  return (await listOriginsWithChannel(db, viewId, [originId])).has(originId)
+}
+
+/** The origins among these that have a view as their channel. */
+export async function listOriginsWithChannel(
+  db: Db,
+  viewId: number,
+  originIds: Iterable<number>,
+): Promise<Set<number>> {
+  const found = new Set<number>()
+  for (const some of inBatches(originIds)) {
+    const rows = await db
+      .selectFrom('channels')
+      .select('origin_id')
+      .where('view_id', '=', viewId)
+      .where('origin_id', 'in', among(some))
+      .where((eb) =>
+        eb.or([
+          eb('is_declared', '=', 1),
+          eb.exists(
+            eb
+              .selectFrom('packages')
+              .crossJoin(usingIndex('members', 'members_current')) // in this order
+              .select('members.release_id')
+              .whereRef('packages.origin_id', '=', 'channels.origin_id')
+              .where('members.view_id', '=', viewId)
+              .whereRef('members.package_id', '=', 'packages.id')
+              .where('members.to_revision', 'is', null),
+          ),
+        ]),
+      )
+      .execute()
+    for (const row of rows) found.add(row.origin_id)
+  }
+  return found
 }
 
 /** Channels of Builder's jobs start with `bldr-` (habitat-today.md 3.2). `.` follows `-` in ASCII, so `bldr.` ends the range. */
@@ -99,6 +133,33 @@ export async function insertChannel(
     .execute()
 }
 
+/** Makes a view a channel of these origins, where it is none yet. Without an owner, the origin's owner owns it. */
+export async function keepChannels(
+  db: Db,
+  channel: { originIds: Iterable<number>; viewId: number; ownerId: number | undefined; at: number },
+): Promise<void> {
+  const { viewId, ownerId, at } = channel
+  for (const some of inBatches(channel.originIds))
+    await db
+      .insertInto('channels')
+      .columns(['origin_id', 'view_id', 'owner_id', 'is_declared', 'created_at', 'updated_at'])
+      .expression((eb) =>
+        eb
+          .selectFrom('origins')
+          .select([
+            'id',
+            eb.val(viewId).as('view_id'),
+            (ownerId === undefined ? eb.ref('owner_id') : eb.val(ownerId)).as('owner_id'),
+            eb.lit(0).as('is_declared'),
+            eb.val(at).as('created_at'),
+            eb.val(at).as('updated_at'),
+          ])
+          .where('id', 'in', among(some)),
+      )
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+}
+
 export async function markChannelDeclared(
   db: Db,
   channelId: number,
@@ -127,20 +188,6 @@ export async function hasChannels(db: Db, viewId: number): Promise<boolean> {
     .selectFrom('channels')
     .select('id')
     .where('view_id', '=', viewId)
-    .limit(1)
-    .executeTakeFirst()
-  return row !== undefined
-}
-
-async function hasMemberOf(db: Db, originId: number, viewId: number): Promise<boolean> {
-  const row = await db
-    .selectFrom('packages')
-    .crossJoin(usingIndex('members', 'members_current')) // in this order
-    .select('members.release_id')
-    .where('packages.origin_id', '=', originId)
-    .where('members.view_id', '=', viewId)
-    .whereRef('members.package_id', '=', 'packages.id')
-    .where('members.to_revision', 'is', null)
     .limit(1)
     .executeTakeFirst()
   return row !== undefined

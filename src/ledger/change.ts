@@ -1,7 +1,7 @@
 import type { Actor, Authority } from '../access/access.ts'
 import type { Db, Trx } from '../database/database.ts'
 import type { Clock } from '../clock.ts'
-import type { LedgerEvent } from './entry.ts'
+import type { LedgerEntry, LedgerEvent } from './entry.ts'
 import type { EntrySubject } from './ledger-store.ts'
 import type { Basis } from './read-ahead.ts'
 
@@ -23,5 +23,6 @@ export interface Change {
    * that write always runs in the transaction. `name` is unique within the handler.
    */
   read<Value>(name: string, basis: Basis, read: (db: Db) => Promise<Value>): Promise<Value>
-  record(event: LedgerEvent, subject?: EntrySubject): Promise<void>
+  /** Appends an entry to the ledger. */
+  record(event: LedgerEvent, subject?: EntrySubject): Promise<LedgerEntry>
 }

@@ -68,15 +68,6 @@ export async function listOriginNames(db: Db): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
-export async function getOwnerId(db: Db, originId: number): Promise<number> {
-  const { owner_id } = await db
-    .selectFrom('origins')
-    .select('owner_id')
-    .where('id', '=', originId)
-    .executeTakeFirstOrThrow()
-  return owner_id
-}
-
 /** Creates an origin, or recreates a deleted one under its old id. */
 export async function insertOrigin(
   db: Db,

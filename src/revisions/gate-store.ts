@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { inBatches } from '../database/batches.ts'
-import { among, unindexed } from '../database/engine-sql.ts'
+import { among, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { lastsFrom } from '../clock.ts'
 import type { Clock } from '../clock.ts'
@@ -22,14 +22,12 @@ export async function readHeldSince(
   if (as === 'current') return readPointersSince(db, view.id, releases, clock)
   const since = new Map<number, number>()
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
-    // With an index on the view, SQLite would scan all of its memberships.
-    const members = await memberships(db)
-      .where((eb) => eb(unindexed(eb.ref('members.view_id')), '=', view.id))
+    const members = await memberships(db, 'members_by_release')
+      .where('members.view_id', '=', view.id)
       .where('members.release_id', 'in', among(ids))
       .where('members.to_revision', 'is', null)
       .execute()
-    for (const member of members)
-      since.set(member.release_id, await lookBack(db, view.id, member, { clock, soakMs }))
+    await lookBack(db, view.id, members, { clock, soakMs, since })
   }
   return since
 }
@@ -40,27 +38,37 @@ interface Membership {
   readonly at: number
 }
 
-/** When a member joined that may have rejoined since, but never left. */
+/**
+ * Notes in `since` when each member joined that may have rejoined but never left. All members go back together, one
+ * membership at a time.
+ */
 async function lookBack(
   db: Db,
   viewId: number,
-  member: Membership,
-  { clock, soakMs }: { clock: Clock; soakMs: number },
-): Promise<number> {
-  let { from_revision, at } = member
-  while (lastsFrom(at, clock) > clock.now - soakMs) {
-    const before = await memberships(db)
-      .where('members.view_id', '=', viewId)
-      .where('members.release_id', '=', member.release_id)
-      .where('members.to_revision', 'is not', null)
-      .where('members.from_revision', '<', from_revision)
-      .orderBy('members.from_revision', 'desc')
-      .limit(1)
-      .executeTakeFirst()
-    if (before?.to_revision !== from_revision) return lastsFrom(at, clock)
-    ;({ from_revision, at } = before)
+  members: readonly Membership[],
+  { clock, soakMs, since }: { clock: Clock; soakMs: number; since: Map<number, number> },
+): Promise<void> {
+  for (let earliest = members; earliest.length > 0;) {
+    for (const { release_id, at } of earliest) since.set(release_id, lastsFrom(at, clock))
+    const young = earliest.filter(({ at }) => lastsFrom(at, clock) > clock.now - soakMs)
+    earliest = young.length === 0 ? [] : await listContinued(db, viewId, young)
   }
-  return lastsFrom(at, clock)
+}
+
+/** The memberships of the same releases that ended when these began. */
+async function listContinued(
+  db: Db,
+  viewId: number,
+  members: readonly Membership[],
+): Promise<readonly Membership[]> {
+  const begun = new Map(members.map(({ release_id, from_revision }) => [release_id, from_revision]))
+  const rows = await memberships(db, 'members_before')
+    .where('members.release_id', 'in', among([...begun.keys()]))
+    .where('members.view_id', '=', viewId)
+    .where('members.to_revision', 'is not', null)
+    .where('members.to_revision', 'in', among([...new Set(begun.values())]))
+    .execute()
+  return rows.filter(({ release_id, to_revision }) => to_revision === begun.get(release_id))
 }
 
 async function readPointersSince(
@@ -89,9 +97,9 @@ async function readPointersSince(
   return since
 }
 
-function memberships(db: Db) {
+function memberships(db: Db, index: 'members_by_release' | 'members_before') {
   return db
-    .selectFrom('members')
+    .selectFrom(usingIndex('members', index))
     .innerJoin('ledger', (on) =>
       on
         .onRef('ledger.view_id', '=', 'members.view_id')

@@ -80,33 +80,20 @@ export async function readPresent(
     for (const pointer of await listPointersOfPackages(db, view.id, ids))
       pointers.set(lineOf(pointer), pointer)
   }
-  const successors = new Map<string, ViewRelease>()
   const joined = new Set(joining.map(({ release }) => lineOf(release)))
-  for (const [line, gone] of Map.groupBy(leaving, lineOf)) {
-    const pointer = pointers.get(line)
-    const goneIds = new Set(gone.map(({ releaseId }) => releaseId))
-    if (pointer === undefined || !goneIds.has(pointer.releaseId)) continue
-    if (view.rule === 'promoted' && joined.has(line)) continue // the joining release becomes the answer
-    const successor = (await listFirstMembers(db, view, pointer, gone.length + 1)).find(
-      ({ releaseId }) => !goneIds.has(releaseId),
-    )
-    if (successor !== undefined) successors.set(line, successor)
-  }
-  return { members, pointers, successors }
+  const leavingLines = Map.groupBy(leaving, lineOf)
+  const losing = [...leavingLines].filter(
+    ([line, gone]) =>
+      gone.some(({ releaseId }) => releaseId === pointers.get(line)?.releaseId) &&
+      !(view.rule === 'promoted' && joined.has(line)), // the joining release becomes the answer
+  )
+  return { members, pointers, successors: await findSuccessors(db, view, new Map(losing)) }
 }
 
 /** The releases that `latest` would answer under a rule, where it answers another one now, by package and target. */
 export async function listLeadersUnder(db: Db, viewId: number, rule: ViewRule): Promise<ViewRelease[]> {
-  const order =
-    rule === 'highest' ? sql`releases.order_key DESC` : sql`members.from_revision DESC, members.position DESC`
   const rows = await db
-    .with('ranked', (query) =>
-      membersOf(query as Db, viewId).select(
-        sql<number>`row_number() OVER (PARTITION BY members.package_id, releases.target ORDER BY ${order})`.as(
-          'place',
-        ),
-      ),
-    )
+    .with('ranked', (query) => membersOf(query as Db, viewId).select(placeInLine(rule)))
     .selectFrom('ranked')
     .innerJoin('pointers', (on) =>
       on
@@ -333,21 +320,41 @@ async function listPointersOfPackages(
   return rows.map(viewReleaseOf)
 }
 
-/** The first present members of a line, in the order of the view's rule. */
-async function listFirstMembers(
+/** For each line, the first member by the view's rule besides those that leave. */
+async function findSuccessors(
   db: Db,
   view: { id: number; rule: ViewRule },
-  line: ViewRelease,
-  limit: number,
-): Promise<ViewRelease[]> {
-  const members = membersOf(db, view.id)
-    .where('members.package_id', '=', line.packageId)
-    .where('releases.target', '=', line.target)
-  const ordered =
-    view.rule === 'highest'
-      ? members.orderBy('releases.order_key', 'desc')
-      : members.orderBy('members.from_revision', 'desc').orderBy('members.position', 'desc')
-  return (await ordered.limit(limit).execute()).map(viewReleaseOf)
+  leaving: ReadonlyMap<string, readonly ViewRelease[]>,
+): Promise<Map<string, ViewRelease>> {
+  const successors = new Map<string, ViewRelease>()
+  for (const lines of inBatches(leaving.keys())) {
+    const gone = lines.flatMap((line) => leaving.get(line) ?? [])
+    const rows = await db
+      .with('ranked', (query) =>
+        membersOf(query as Db, view.id)
+          .select(placeInLine(view.rule))
+          .where('members.package_id', 'in', among(gone.map(({ packageId }) => packageId)))
+          .where('members.release_id', 'not in', among(gone.map(({ releaseId }) => releaseId))),
+      )
+      .selectFrom('ranked')
+      .selectAll()
+      .where('ranked.place', '=', 1)
+      .execute()
+    // A package may have lines for other targets, which are not asked for here.
+    const asked = new Set(lines)
+    for (const release of rows.map(viewReleaseOf))
+      if (asked.has(lineOf(release))) successors.set(lineOf(release), release)
+  }
+  return successors
+}
+
+/** The place of a member in its line by a rule. 1 is the answer of `latest`. */
+function placeInLine(rule: ViewRule) {
+  const order =
+    rule === 'highest' ? sql`releases.order_key DESC` : sql`members.from_revision DESC, members.position DESC`
+  return sql<number>`row_number() OVER (PARTITION BY members.package_id, releases.target ORDER BY ${order})`.as(
+    'place',
+  )
 }
 
 interface ViewReleaseRow {

@@ -321,6 +321,7 @@ export class Writer<T extends Handlers> {
       })
       this.#head = appended.head
       entries.push(appended.entry)
+      return appended.entry
     }
     try {
       const caller = await callers.authorize(inside, command)

@@ -1,9 +1,8 @@
 import type { PointerMove, Promotion } from '../../ledger/entry.ts'
 import { findHeadOf } from '../../ledger/ledger-store.ts'
-import { getOwnerId } from '../../origins/origin-store.ts'
 import { lineKey, releaseName } from '../../package/ident.ts'
 import type { Change } from '../../ledger/change.ts'
-import { findChannel, insertChannel } from '../../channels/channel-store.ts'
+import { keepChannels } from '../../channels/channel-store.ts'
 import { closeMemberships, movePointers, openMemberships, readPresent } from '../../revisions/member-store.ts'
 import { describeMove, describeStep, joins, planChange } from '../../views/plan.ts'
 import type { DescribedStep, Effect } from '../../views/plan.ts'
@@ -64,7 +63,12 @@ export async function makeRevision(
   await closeMemberships(trx, view.id, [...leaving, ...joining], revision)
   await openMemberships(trx, view.id, joining, revision)
   await movePointers(trx, view.id, effect.moves, revision)
-  await keepChannels(change, view, joining)
+  await keepChannels(trx, {
+    originIds: joining.map(({ originId }) => originId),
+    viewId: view.id,
+    ownerId: change.actor.accountId,
+    at: change.at,
+  })
   await setViewRevision(trx, view.id, revision)
   if (effect.rule !== undefined) await setViewRule(trx, view, { rule: effect.rule, from: revision })
   const pointers = effect.moves.map(describeMove)
@@ -79,12 +83,15 @@ export async function makeRevision(
     left: leaving.map(releaseName),
     pointers,
   }
-  await change.record(promotion, { viewId: view.id, ...subjectOf(why, [...joining, ...leaving]) })
+  const { hash } = await change.record(promotion, {
+    viewId: view.id,
+    ...subjectOf(why, [...joining, ...leaving]),
+  })
   await moveInPreviews(change, previews, effect)
   return {
     view: view.name,
     revision,
-    hash: (await findHeadOf(trx, view.id, revision)).hash,
+    hash,
     isChanged: true,
     ...rule,
     releases,
@@ -95,13 +102,12 @@ export async function makeRevision(
 
 /** Applies moves to previews, except on lines that a preview's own plan moves. A preview has one member for each pointer. */
 async function moveInPreviews(change: Change, previews: readonly View[], { moves }: Effect): Promise<void> {
+  const linesOf = new Map<number, Set<string>>()
   for (const preview of previews) {
-    const own = await readPlannedMoves(change.trx, preview.preview?.planId ?? 0)
-    const ownLines = new Set(own.map((move) => lineKey(move)))
-    const following = moves.filter((move) => {
-      const described = describeMove(move)
-      return !ownLines.has(lineKey(described))
-    })
+    const planId = preview.preview?.planId ?? 0
+    const ownLines = linesOf.get(planId) ?? new Set((await readPlannedMoves(change.trx, planId)).map(lineKey))
+    linesOf.set(planId, ownLines)
+    const following = moves.filter((move) => !ownLines.has(lineKey(describeMove(move))))
     const wanted = {
       leaving: following.flatMap(({ from }) => from ?? []),
       joining: following.flatMap(({ to }) => (to === undefined ? [] : [{ release: to }])),
@@ -120,12 +126,4 @@ function subjectOf({ act, cause }: Why, releases: readonly ViewRelease[]): { rel
     (act === 'promote' || act === 'demote')
     ? { releaseId: only.releaseId }
     : {}
-}
-
-async function keepChannels(change: Change, view: View, releases: readonly ViewRelease[]): Promise<void> {
-  for (const originId of new Set(releases.map((release) => release.originId))) {
-    if ((await findChannel(change.trx, originId, view.id)) !== undefined) continue
-    const ownerId = change.actor.accountId ?? (await getOwnerId(change.trx, originId))
-    await insertChannel(change.trx, { originId, viewId: view.id, ownerId, isDeclared: false, at: change.at })
-  }
 }

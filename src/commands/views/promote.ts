@@ -10,7 +10,7 @@ import type { Change } from '../../ledger/change.ts'
 import { runOnce } from '../../ledger/idempotency-store.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
 import type { Basis } from '../../ledger/read-ahead.ts'
-import { channelExists } from '../../channels/channel-store.ts'
+import { listOriginsWithChannel } from '../../channels/channel-store.ts'
 import type { ChangeRequest, SeenRequest } from '../../views/change-request.ts'
 import { listHidden } from '../../revisions/dependency-store.ts'
 import { evaluate, expectAllowed, withoutHidden } from '../../revisions/evaluate.ts'
@@ -228,8 +228,9 @@ function expectNoPreview(view: View): void {
 async function expectChannels(db: Db, view: View, { joining }: Wanted, audience: Audience): Promise<void> {
   if (view.maker !== 'client') return
   const origins = new Map<number, ViewRelease>(joining.map(({ release }) => [release.originId, release]))
+  const withChannel = await listOriginsWithChannel(db, view.id, origins.keys())
   for (const [originId, release] of origins) {
-    if (await channelExists(db, originId, view.id)) continue
+    if (withChannel.has(originId)) continue
     const theirs = joining
       .filter((other) => other.release.originId === originId)
       .map((other) => releaseName(other.release))
