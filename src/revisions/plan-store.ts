@@ -24,23 +24,19 @@ function isOpenAt(now: number) {
   return sql<SqlBool>`(plans.expires_at > ${now} AND (plans.created_at <= ${now} OR coalesce(${clockSetBackAt}, ${now}) + plans.expires_at - plans.created_at > ${now}))`
 }
 
-export interface NewPlan extends Pick<
-  StoredPlan,
-  'token' | 'kind' | 'request' | 'effect' | 'digest' | 'createdAt' | 'expiresAt'
-> {
-  readonly viewId: number
-  readonly accountId: number | undefined
-}
-
-/** Returns its id. */
-export async function insertPlan(db: Db, plan: NewPlan): Promise<number> {
+/** Stores a new plan of an account, or of the operator's shell, and returns it with its id. */
+export async function insertPlan(
+  db: Db,
+  accountId: number | undefined,
+  plan: Omit<StoredPlan, 'id'>,
+): Promise<StoredPlan> {
   const { id } = await db
     .insertInto('plans')
     .values({
       token: plan.token,
       kind: plan.kind,
       view_id: plan.viewId,
-      account_id: plan.accountId ?? null,
+      account_id: accountId ?? null,
       request: JSON.stringify(plan.request),
       effect: JSON.stringify(plan.effect),
       digest: plan.digest,
@@ -53,7 +49,7 @@ export async function insertPlan(db: Db, plan: NewPlan): Promise<number> {
     })
     .returning('id')
     .executeTakeFirstOrThrow()
-  return id
+  return { id, ...plan }
 }
 
 /** Deletes expired drafts and an account's oldest drafts beyond the limit. Drafts with a preview are kept. */
@@ -210,6 +206,7 @@ function planOf(row: PlanRow): StoredPlan {
     token: row.token,
     kind: row.kind,
     view: row.view,
+    viewId: row.view_id,
     account: row.account ?? undefined,
     request: JSON.parse(row.request) as StoredPlan['request'],
     effect: JSON.parse(row.effect) as PlannedEffect,

@@ -34,6 +34,7 @@ export interface StoredPlan {
   /** A caller who knows its token can apply a draft. A second person must approve a proposal. */
   readonly kind: 'draft' | 'proposal'
   readonly view: string
+  readonly viewId: number
   /** The plan's author; `undefined` for the operator's shell. */
   readonly account: string | undefined
   readonly request: SeenRequest & { readonly reason?: string }

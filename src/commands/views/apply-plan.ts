@@ -6,8 +6,8 @@ import { parseIdent } from '../../package/ident.ts'
 import type { Change } from '../../ledger/change.ts'
 import { runOnce } from '../../ledger/idempotency-store.ts'
 import type { IdempotencyKey } from '../../ledger/idempotency-store.ts'
-import type { ChangeRequest } from '../../views/change-request.ts'
-import type { Evaluation, Override } from '../../revisions/evaluate.ts'
+import type { ChangeRequest, SeenRequest } from '../../views/change-request.ts'
+import type { Override } from '../../revisions/evaluate.ts'
 import { requesterOf, mayReject } from '../../views/gates.ts'
 import type { PromotionOutcome } from './make-revision.ts'
 import {
@@ -22,9 +22,8 @@ import {
 import { closePreviews, showInPreviews } from './preview.ts'
 import { listHidden } from '../../revisions/dependency-store.ts'
 import { applyChange, expectStillAllowed, resolveChange } from './promote.ts'
-import type { Resolved } from '../../revisions/resolve.ts'
 import { changesAnything, digestOf, effectOf, expiryOf, releasesIn } from '../../revisions/stored-plan.ts'
-import type { StoredPlan } from '../../revisions/stored-plan.ts'
+import type { PlannedEffect, StoredPlan } from '../../revisions/stored-plan.ts'
 import type { View } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
 
@@ -74,8 +73,7 @@ export async function propose(change: Change, input: PlanInput): Promise<StoredP
   // Rights are checked for moving releases, so anyone could propose an empty change.
   if (!changesAnything(proposal.effect))
     throw new DepotError('refused', `there is nothing to propose: ${proposal.view} would not change`)
-  const { viewId } = await subjectOf(change, proposal)
-  const { view, token, expiresAt } = proposal
+  const { view, viewId, token, expiresAt } = proposal
   await change.record(
     { kind: 'proposal-made', view, proposal: token, reason: input.reason ?? null, expiresAt },
     { viewId },
@@ -122,7 +120,8 @@ export async function reject(change: Change, input: { plan: string; reason?: str
   await endPlan(change.trx, plan.id, { at: change.at, how: 'rejected', deciderId: change.actor.accountId })
   await closePreviews(change, plan.id)
   await recordEnd(change, plan, 'rejected', input.reason)
-  return getPlan(change.trx, plan.token)
+  const by = requesterOf(change.caller)?.account
+  return { ...plan, end: { at: change.at, how: 'rejected', by, revision: undefined } }
 }
 
 async function keep(
@@ -135,10 +134,11 @@ async function keep(
   const view = await getView(trx, request.view)
   const worked = await resolveChange(change, view, request, { isThorough: true })
   const { audience } = request
+  const effect = effectOf(view, worked)
   const hidden = audience.seesAll
     ? new Set()
     : await change.read('what the plan names and may not be seen', { views: [] }, (db) =>
-        listHidden(db, releasesIn(effectOf(view, worked)), audience),
+        listHidden(db, releasesIn(effect), audience),
       )
   if (hidden.size > 0)
     throw new DepotError(
@@ -146,8 +146,8 @@ async function keep(
       `this would change releases that are not visible to everyone who may look at ${view.name}`,
     )
   const keptMs = kind === 'draft' ? DRAFT_KEPT_MS : (view.gates.approval?.expiresMs ?? PROPOSAL_KEPT_MS)
-  await insert(change, view, { kind, token, keptMs, worked, ...(reason !== undefined && { reason }) })
-  return getPlan(trx, token)
+  const { pinned } = worked.resolved
+  return insert(change, view, { kind, token, keptMs, pinned, effect, reason })
 }
 
 async function insert(
@@ -157,25 +157,26 @@ async function insert(
     kind: StoredPlan['kind']
     token: string
     keptMs: number
-    reason?: string
-    worked: { resolved: Resolved; evaluation: Evaluation }
+    pinned: SeenRequest
+    effect: PlannedEffect
+    reason: string | undefined
   },
-): Promise<number> {
-  const { kind, token, keptMs, reason, worked } = plan
-  const { now } = change.clock
-  const effect = effectOf(view, worked)
-  const request = { ...worked.resolved.pinned, ...(reason !== undefined && { reason }) }
-  const digest = digestOf(kind, effect)
-  return insertPlan(change.trx, {
+): Promise<StoredPlan> {
+  const { kind, token, keptMs, pinned, effect, reason } = plan
+  const { now, setBackAt } = change.clock
+  return insertPlan(change.trx, change.actor.accountId, {
     token,
     kind,
+    view: view.name,
     viewId: view.id,
-    accountId: change.actor.accountId,
-    request,
+    account: requesterOf(change.caller)?.account,
+    request: { ...pinned, ...(reason !== undefined && { reason }) },
     effect,
-    digest,
+    digest: digestOf(kind, effect),
     createdAt: now,
     expiresAt: now + keptMs,
+    setBackAt,
+    end: undefined,
   })
 }
 
@@ -235,18 +236,20 @@ async function carryOut(
     ...(proposer !== undefined && { proposer }),
   })
   const deciderId = change.actor.accountId
-  if (digestOf(plan.kind, effectOf(view, worked)) !== plan.digest) {
+  const effect = effectOf(view, worked)
+  if (digestOf(plan.kind, effect) !== plan.digest) {
     expectMayEnd(plan, view, change.caller)
-    const planId = await insert(change, view, {
+    const stale = await insert(change, view, {
       kind: 'draft',
       token: nextToken,
       keptMs: DRAFT_KEPT_MS,
-      worked,
-      ...(reason !== undefined && { reason }),
+      pinned: worked.resolved.pinned,
+      effect,
+      reason,
     })
     await endPlan(trx, plan.id, { at, how: 'stale', deciderId })
-    await showInPreviews(change, view, plan.id, planId)
-    return { stale: await getPlan(trx, nextToken) }
+    await showInPreviews(change, view, plan.id, stale)
+    return { stale }
   }
   const outcome = await applyChange(change, view, worked, {
     ...input,
@@ -290,11 +293,6 @@ async function recordEnd(
 ): Promise<void> {
   await change.record(
     { kind: 'proposal-ended', view: plan.view, proposal: plan.token, how, reason: reason ?? null },
-    await subjectOf(change, plan),
+    { viewId: plan.viewId },
   )
-}
-
-async function subjectOf(change: Change, plan: StoredPlan): Promise<{ viewId: number }> {
-  const { id } = await getView(change.trx, plan.view)
-  return { viewId: id }
 }

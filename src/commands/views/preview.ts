@@ -11,7 +11,7 @@ import { requesterOf, expectMayTouch, rightsRefused } from '../../views/gates.ts
 import { makeRevision } from './make-revision.ts'
 import { listPointersOf, onlyMembers, readPresent } from '../../revisions/member-store.ts'
 import { planChange } from '../../views/plan.ts'
-import { getPlan, getPlanById, readPlannedMoves } from '../../revisions/plan-store.ts'
+import { getPlan, getPlanById } from '../../revisions/plan-store.ts'
 import { changesAnything, expiryOf } from '../../revisions/stored-plan.ts'
 import type { StoredPlan } from '../../revisions/stored-plan.ts'
 import { setUngoverned } from './ungoverned.ts'
@@ -68,7 +68,7 @@ export async function makePreview(change: Change, input: { name: string; plan: s
   const pointers = await change.read(
     `what a preview of ${base.name} points to`,
     { views: [base.name] },
-    (db) => readPointers(db, base, plan.id),
+    (db) => readPointers(db, base, plan),
   )
   if (pointers.size * (1 + others) > MOST_MOVED)
     throw new DepotError(
@@ -107,11 +107,14 @@ export async function showInPreviews(
   change: Change,
   base: View,
   planId: number,
-  nextId: number,
+  next: StoredPlan,
 ): Promise<void> {
-  for (const preview of await listPreviews(change.trx, { planId })) {
-    await setPreview(change.trx, preview.id, { baseId: base.id, planId: nextId })
-    await fill(change, preview, await readPointers(change.trx, base, nextId))
+  const previews = await listPreviews(change.trx, { planId })
+  if (previews.length === 0) return
+  const pointers = await readPointers(change.trx, base, next)
+  for (const preview of previews) {
+    await setPreview(change.trx, preview.id, { baseId: base.id, planId: next.id })
+    await fill(change, preview, pointers)
   }
 }
 
@@ -126,9 +129,9 @@ export async function leavePreview(change: Change, preview: View, release: ViewR
 }
 
 /** The pointers of a preview, by line: those of its base, with the moves of the plan. */
-async function readPointers(db: Db, base: View, planId: number): Promise<Map<string, ViewRelease>> {
+async function readPointers(db: Db, base: View, { effect }: StoredPlan): Promise<Map<string, ViewRelease>> {
   const pointers = new Map((await listPointersOf(db, base.id)).map((pointer) => [lineOf(pointer), pointer]))
-  const moves = await readPlannedMoves(db, planId)
+  const moves = effect.pointers
   const found = await findReleases(
     db,
     moves.flatMap(({ to, target }) => (to === null ? [] : [{ ident: to, target }])),

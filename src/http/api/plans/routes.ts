@@ -160,8 +160,9 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
         })
         // Answers to idempotency keys are kept longer than drafts. The plan may be gone, but its answer is
         // not.
-        const isForgotten = idempotency !== undefined && (await findPlan(depot.db, token)) === undefined
-        const plan = isForgotten ? undefined : await visiblePlan(depot, token, audience)
+        const found = await findPlan(depot.db, token)
+        if (found === undefined && idempotency === undefined) throw planNotFound(token)
+        const plan = found && (await expectVisible(depot, found, audience))
         request.subject = `${kind === 'approve' ? 'approve' : 'apply'} ${token}, ${plan?.view ?? 'forgotten'}`
         if (plan !== undefined) mayDecide(request, await getView(depot.db, plan.view))
         const input = {
@@ -212,8 +213,11 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
 
 /** Returns a plan. Throws `not_found`, also if the plan names releases that the caller may not see. */
 async function visiblePlan(depot: Depot, token: string, audience: Audience): Promise<StoredPlan> {
-  const [plan] = await onlyVisible(depot.db, [await getPlan(depot.db, token)], audience)
-  if (plan === undefined) throw planNotFound(token)
+  return expectVisible(depot, await getPlan(depot.db, token), audience)
+}
+
+async function expectVisible(depot: Depot, plan: StoredPlan, audience: Audience): Promise<StoredPlan> {
+  if ((await onlyVisible(depot.db, [plan], audience)).length === 0) throw planNotFound(plan.token)
   return plan
 }
 
