@@ -19,6 +19,7 @@ import { TARGET, TOKEN } from './publisher.ts'
 import { openScratch } from './scratch.ts'
 import { startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
+import { parseIdent } from '../src/package/ident.ts'
 
 // What a promotion costs beyond its rows: the command, through the writer, against the same rows written by prepared statements in one
 // transaction of a copy of the database, with `synchronous=FULL` on both sides. Each promotion moves `latest` of each of its packages. Then the same over HTTP by many clients at once, whom one commit
@@ -211,7 +212,7 @@ async function publishRows({ writer }: Depot, packages: number): Promise<Row[][]
         writer.submit({
           kind: 'publishRelease',
           input: {
-            ident,
+            ident: parseIdent(ident),
             metadata,
             checksum: createHash('sha256').update(ident).digest('hex'),
             sizeBytes: 1,

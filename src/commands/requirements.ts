@@ -56,7 +56,7 @@ export const requirements: Requirements = {
   addIntegration: (caller, { origin }) => expectRole(caller, 'maintainer', origin, 'manage'),
   removeIntegration: (caller, { origin }) => expectRole(caller, 'maintainer', origin, 'manage'),
 
-  publishRelease: (caller, { ident }) => expectRole(caller, 'member', parseIdent(ident).origin, 'upload'),
+  publishRelease: (caller, { ident }) => expectRole(caller, 'member', ident.origin, 'upload'),
   setVisibility: (caller, { ident }) => expectRole(caller, 'maintainer', parseIdent(ident).origin, 'manage'),
   deleteRelease: (caller, { ident }) => expectRole(caller, 'member', parseIdent(ident).origin, 'manage'),
   makeSettings: (caller, { origin }) => expectRole(caller, 'maintainer', origin, 'manage'),

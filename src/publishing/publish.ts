@@ -107,7 +107,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
         kind: 'publishRelease',
         actor: upload.actor,
         input: {
-          ident: text,
+          ident,
           metadata: {
             ...metadata,
             deps: deps.map(formatIdent),

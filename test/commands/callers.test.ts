@@ -6,6 +6,7 @@ import { handlers } from '../../src/commands/commands.ts'
 import { requirements } from '../../src/commands/requirements.ts'
 import { makeReleases } from '../support/release-rows.ts'
 import { START, startDepot } from '../support/start-depot.ts'
+import { parseIdent } from '../../src/package/ident.ts'
 
 // Rights are those of the moment of commit: of each kind of command, whatever was checked before.
 
@@ -68,7 +69,7 @@ const INPUTS: { readonly [K in CommandKind]: Input<K> } = {
   addIntegration: { ...named, type: 'docker', sealed: '' },
   removeIntegration: { ...named, type: 'docker' },
   publishRelease: {
-    ident: 'acme/new/1.0.0/20260101120000',
+    ident: parseIdent('acme/new/1.0.0/20260101120000'),
     metadata,
     checksum: 'a'.repeat(64),
     sizeBytes: 1,

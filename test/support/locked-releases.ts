@@ -6,7 +6,7 @@ import { findOrigin } from '../../src/origins/origin-store.ts'
 import type { Target } from '../../src/package/target.ts'
 import { callApi } from './call-api.ts'
 import type { TestDepot } from './start-depot.ts'
-import { originOf } from '../../src/package/ident.ts'
+import { originOf, parseIdent } from '../../src/package/ident.ts'
 
 const ACTOR = { client: 'tests', door: 'cli' } as const
 
@@ -38,7 +38,7 @@ export async function makeDependent(
   await depot.writer.submit({
     kind: 'publishRelease',
     input: {
-      ident,
+      ident: parseIdent(ident),
       metadata,
       checksum,
       sizeBytes: 7,

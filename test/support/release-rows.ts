@@ -3,7 +3,7 @@ import type { Visibility } from '../../src/access/access.ts'
 import { findOrigin } from '../../src/origins/origin-store.ts'
 import type { Target } from '../../src/package/target.ts'
 import type { TestDepot } from './start-depot.ts'
-import { originOf } from '../../src/package/ident.ts'
+import { originOf, parseIdent } from '../../src/package/ident.ts'
 
 export interface ReleaseRow {
   readonly ident: string
@@ -63,7 +63,7 @@ export async function makeReleases(
     await depot.writer.submit({
       kind: 'publishRelease',
       input: {
-        ident,
+        ident: parseIdent(ident),
         metadata,
         checksum,
         sizeBytes: 1,

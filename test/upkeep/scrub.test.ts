@@ -4,7 +4,7 @@ import { test } from 'tap'
 import type { Test } from 'tap'
 import { countDamaged, findBlob, readScrub } from '../../src/blobs/blob-store.ts'
 import { blobPath } from '../../src/blobs/claims.ts'
-import { formatIdent } from '../../src/package/ident.ts'
+import { formatIdent, parseIdent } from '../../src/package/ident.ts'
 import { ask } from '../support/ask.ts'
 import { buildHart } from '../support/build-hart.ts'
 import type { BuiltHart } from '../support/build-hart.ts'
@@ -175,6 +175,7 @@ test('a file that opens and cannot be read is damaged: a folder of the right siz
     kind: 'publishRelease',
     input: {
       ...row,
+      ident: parseIdent(row.ident),
       metadata,
       signer: 'acme-20260101000000',
       isVerified: true,

@@ -4,10 +4,11 @@ import { findBlob, updateDamage } from '../../blobs/blob-store.ts'
 import { DepotError } from '../../errors.ts'
 import type { HartMetadata } from '../../hart/metadata.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
-import { formatIdent, formatPackageName, parseIdent } from '../../package/ident.ts'
+import { formatIdent, formatPackageName } from '../../package/ident.ts'
+import type { Ident } from '../../package/ident.ts'
+import { orderKey } from '../../package/version.ts'
 import { changeMembers } from '../views/promote.ts'
 import { UNSTABLE } from '../../views/view.ts'
-import { findViewRelease } from '../../revisions/member-store.ts'
 import { getView } from '../../revisions/view-store.ts'
 import type { Change } from '../../ledger/change.ts'
 import { keepWords } from '../../search/words-store.ts'
@@ -24,7 +25,7 @@ import { setVisibility } from './set-visibility.ts'
 import { settingsForUpload } from './settings.ts'
 
 export interface PublishInput {
-  readonly ident: string
+  readonly ident: Ident
   readonly metadata: Omit<HartMetadata, 'ident' | 'deps' | 'tdeps' | 'buildDeps' | 'buildTdeps'> & {
     readonly deps: readonly string[]
     readonly tdeps: readonly string[]
@@ -49,48 +50,51 @@ export interface PublishInput {
  */
 export async function publishRelease(change: Change, input: PublishInput): Promise<{ isNew: boolean }> {
   const { trx, at } = change
-  const { metadata, checksum, sizeBytes, signer, isVerified } = input
-  const ident = parseIdent(input.ident)
+  const { ident, metadata, checksum, sizeBytes, signer, isVerified, publisherId } = input
+  const text = formatIdent(ident)
   const { target, packageType } = metadata
   const origin = await getOrigin(trx, ident.origin)
 
-  const before = await findRelease(trx, input.ident, target, EVERYONE)
+  const packageId =
+    (await findPackageId(trx, origin.id, ident.name)) ?? (await insertPackage(trx, origin.id, ident.name))
+  const before = await findRelease(trx, text, target, EVERYONE)
   if (before !== undefined) {
     const isRepair = before.checksum === checksum && (await findBlob(trx, checksum))?.damage !== undefined
     if (isRepair) await updateDamage(trx, checksum, undefined)
     if (isRepair && !input.isForced) return { isNew: false }
-    if (!input.isForced)
-      throw new DepotError('already_exists', `${input.ident} is already published for ${target}`)
+    if (!input.isForced) throw new DepotError('already_exists', `${text} is already published for ${target}`)
     if (before.checksum === checksum) {
-      const { visibility } = await settingsForUpload(change, { ...ident, ownerId: input.publisherId })
-      await setVisibility(change, { ident: input.ident, target, visibility })
+      const { visibility } = await settingsForUpload(change, origin, {
+        packageId,
+        name: ident.name,
+        ownerId: publisherId,
+      })
+      await setVisibility(change, { ident: text, target, visibility })
       return { isNew: false }
     }
     throw new DepotError(
       'release_differs',
-      `${input.ident} is already published for ${target} with other bytes: a release never changes`,
+      `${text} is already published for ${target} with other bytes: a release never changes`,
     )
   }
 
-  const packageId =
-    (await findPackageId(trx, origin.id, ident.name)) ?? (await insertPackage(trx, origin.id, ident.name))
   const type = (await findPackageType(trx, packageId)) ?? packageType
   if (type !== packageType) {
     throw new DepotError(
       'package_type_mismatch',
-      `${formatIdent(ident)} is a ${packageType} package, and the releases of ${formatPackageName(ident)} before it are ${type}`,
+      `${text} is a ${packageType} package, and the releases of ${formatPackageName(ident)} before it are ${type}`,
     )
   }
-  const settings = await settingsForUpload(change, {
-    origin: origin.name,
+  const settings = await settingsForUpload(change, origin, {
+    packageId,
     name: ident.name,
-    ownerId: input.publisherId,
+    ownerId: publisherId,
   })
   const visibility = input.visibility ?? settings.visibility
   await keepWords(trx, packageId, ident)
   await keepDependent(trx, { packageId, target }, metadata.tdeps)
   await referenceBlob(trx, { checksum, sizeBytes, at })
-  await insertRelease(trx, packageId, {
+  const releaseId = await insertRelease(trx, packageId, {
     ...metadata,
     config: metadata.config ?? '',
     ident,
@@ -99,14 +103,14 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
     signer,
     isVerified,
     visibility,
-    publisherId: input.publisherId,
+    publisherId,
     createdAt: at,
     updatedAt: at,
   })
   await change.record(
     {
       kind: 'release-published',
-      ident: input.ident,
+      ident: text,
       target,
       checksum,
       sizeBytes,
@@ -116,8 +120,7 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
     },
     { originId: origin.id },
   )
-  const release = await findViewRelease(trx, ident, target)
-  if (release === undefined) throw new Error(`${input.ident} was published and is not there`)
+  const release = { releaseId, packageId, originId: origin.id, ident, target, orderKey: orderKey(ident) }
   await changeMembers(
     change,
     await getView(trx, UNSTABLE),

@@ -1,6 +1,7 @@
 import type { Visibility } from '../../access/access.ts'
 import { DepotError } from '../../errors.ts'
 import { getOrigin } from '../../origins/origin-store.ts'
+import type { Origin } from '../../origins/origin-store.ts'
 import { formatPackageName, makePackageName } from '../../package/ident.ts'
 import type { Change } from '../../ledger/change.ts'
 import { findPackageId, findPackageType, insertPackage } from '../../releases/release-store.ts'
@@ -24,19 +25,16 @@ export async function makeSettings(
   change: Change,
   input: Named & { ownerId: number },
 ): Promise<PackageSettings> {
-  const { trx, at } = change
+  const { trx } = change
   const { name } = makePackageName(input)
   const origin = await getOrigin(trx, input.origin)
   if ((await findSettings(trx, origin.name, name)) !== undefined)
-    throw new DepotError('already_exists', `${origin.name}/${name} has settings already`)
+    throw new DepotError(
+      'already_exists',
+      `${formatPackageName({ origin: origin.name, name })} has settings already`,
+    )
   const packageId = (await findPackageId(trx, origin.id, name)) ?? (await insertPackage(trx, origin.id, name))
-  const visibility = origin.defaultVisibility
-  await insertSettings(trx, { packageId, visibility, ownerId: input.ownerId, at })
-  await change.record(
-    { kind: 'package-settings-set', package: `${origin.name}/${name}`, visibility },
-    { originId: origin.id },
-  )
-  return getSettings(change, { origin: origin.name, name })
+  return addSettings(change, origin, { packageId, name, ownerId: input.ownerId })
 }
 
 /** Sets the visibility of future releases. Throws `not_found`. */
@@ -50,7 +48,7 @@ export async function changeSettings(
   const { packageId, name } = await getSettings(change, input)
   await updateSettings(trx, packageId, visibility, at)
   await change.record(
-    { kind: 'package-settings-set', package: `${origin.name}/${name}`, visibility },
+    { kind: 'package-settings-set', package: formatPackageName({ origin: origin.name, name }), visibility },
     { originId: origin.id },
   )
   return getSettings(change, input)
@@ -76,9 +74,25 @@ export async function removeSettings(change: Change, input: Named): Promise<{ is
 /** The settings for an upload. The first upload of a package creates them. */
 export async function settingsForUpload(
   change: Change,
-  input: Named & { ownerId: number },
+  origin: Origin,
+  settings: Pick<PackageSettings, 'packageId' | 'name' | 'ownerId'>,
 ): Promise<PackageSettings> {
-  return (await findSettings(change.trx, input.origin, input.name)) ?? makeSettings(change, input)
+  return (await findSettings(change.trx, origin.name, settings.name)) ?? addSettings(change, origin, settings)
+}
+
+async function addSettings(
+  change: Change,
+  origin: Origin,
+  { packageId, name, ownerId }: Pick<PackageSettings, 'packageId' | 'name' | 'ownerId'>,
+): Promise<PackageSettings> {
+  const { trx, at } = change
+  const visibility = origin.defaultVisibility
+  await insertSettings(trx, { packageId, visibility, ownerId, at })
+  await change.record(
+    { kind: 'package-settings-set', package: formatPackageName({ origin: origin.name, name }), visibility },
+    { originId: origin.id },
+  )
+  return { packageId, origin: origin.name, name, visibility, ownerId, createdAt: at, updatedAt: at }
 }
 
 async function getSettings({ trx }: Change, { origin, name }: Named): Promise<PackageSettings> {
