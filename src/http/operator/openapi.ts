@@ -39,7 +39,7 @@ export async function collectRoutes(app: FastifyInstance): Promise<void> {
       route.url.startsWith('/v1/')
         ? { schema: describeHabitatRoute(String(route.route.method), route.url), url: route.url }
         : described(jsonSchemaTransform(route)),
-    transformObject: withoutInputs,
+    transformObject: sortShapes,
   })
 }
 
@@ -56,18 +56,22 @@ function described(route: ReturnType<typeof jsonSchemaTransform>): ReturnType<ty
 }
 
 /**
- * The library generates an input and an output schema for each named shape. Named shapes are only used in
- * responses, so the input schemas are removed.
+ * Sorts the named shapes, and removes the second schema that the library generates for the requests of each:
+ * named shapes are only used in responses.
  */
-const withoutInputs: NonNullable<FastifyDynamicSwaggerOptions['transformObject']> = (document) => {
+const sortShapes: NonNullable<FastifyDynamicSwaggerOptions['transformObject']> = (document) => {
   const made = jsonSchemaTransformObject(document)
-  const { schemas = {} } = ('components' in made ? made.components : undefined) ?? {}
-  for (const name of Object.keys(schemas)) {
-    if (name.endsWith('Input')) delete schemas[name]
-  }
+  const { schemas = {}, ...others } = ('components' in made ? made.components : undefined) ?? {}
+  const shapes = Object.entries(schemas)
+    .filter(([name]) => !name.endsWith('Input'))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
   // The server URL is relative to the document, because the depot may be below a path of its host.
   // @fastify/swagger accepts only URLs and absolute paths.
-  return { ...made, servers: [{ url: '.' }] }
+  return {
+    ...made,
+    components: { ...others, schemas: Object.fromEntries(shapes) },
+    servers: [{ url: '.' }],
+  } as ReturnType<typeof jsonSchemaTransformObject>
 }
 
 /** Returns the whole document as YAML. The plugins of the server must be loaded. */
