@@ -5,24 +5,24 @@ import { incoming } from '../requests/incoming.ts'
 import { expectModest } from '../requests/json-limits.ts'
 import { hasBody } from '../requests/request.ts'
 import type { RouteContext } from '../requests/request.ts'
+import { whoamiRoutes } from './accounts/routes.ts'
 import { collectMethods } from './allowed-methods.ts'
-import { USUAL_JSON } from './conventions/body-limits.ts'
+import { latestRoutes } from './content/latest.ts'
 import { contentRoutes } from './content/routes.ts'
+import { USUAL_JSON } from './conventions/body-limits.ts'
 import { tagAnswers } from './conventions/entity-tags.ts'
 import { eventRoutes } from './events/routes.ts'
 import { gateRoutes } from './gates/routes.ts'
-import { depotKeyRoutes, trustedKeyRoutes } from './lockfiles/depot-keys.ts'
 import { historyRoutes } from './history/routes.ts'
+import { depotKeyRoutes, trustedKeyRoutes } from './lockfiles/depot-keys.ts'
 import { lockfileRoutes } from './lockfiles/routes.ts'
-import { latestRoutes } from './content/latest.ts'
 import { originRoutes } from './origins/routes.ts'
-import { pastRoutes } from './history/past.ts'
 import { planRoutes } from './plans/routes.ts'
 import { promotionRoutes } from './promotions/routes.ts'
 import { releaseRoutes } from './releases/routes.ts'
+import { previewRoutes } from './views/previews.ts'
 import { viewRoutes } from './views/routes.ts'
 import { webhookRoutes } from './webhooks/routes.ts'
-import { whoamiRoutes } from './accounts/routes.ts'
 
 /** The routes of `/api/v1`, the API of this depot beyond the Habitat protocol. */
 export async function apiRoutes(app: FastifyInstance, { context }: { context: RouteContext }): Promise<void> {
@@ -70,11 +70,11 @@ export async function apiRoutes(app: FastifyInstance, { context }: { context: Ro
   contentRoutes(app, context)
   latestRoutes(app, context)
   historyRoutes(app, context)
-  pastRoutes(app, context)
   eventRoutes(app, context)
   promotionRoutes(app, context)
   planRoutes(app, context)
   gateRoutes(app, context)
+  previewRoutes(app, context)
   releaseRoutes(app, context)
   originRoutes(app, context)
   webhookRoutes(app, context)

@@ -10,14 +10,15 @@ import {
   listPointersAt,
 } from '../../../revisions/content-store.ts'
 import { getPastView } from '../../../revisions/view-store.ts'
-import type { RouteContext } from '../../requests/request.ts'
-import { textToo } from '../conventions/responses.ts'
 import { orText } from '../../requests/as-text.ts'
-import { cutPage, placeIn } from '../conventions/pages.ts'
+import type { RouteContext } from '../../requests/request.ts'
 import { momentOf } from '../conventions/moment.ts'
-import { Content, ContentQuery, Members, ViewPath } from '../conventions/shapes.ts'
-import { contentText, membersText } from '../conventions/text.ts'
+import { cutPage, placeIn } from '../conventions/pages.ts'
+import { textToo } from '../conventions/responses.ts'
+import { ViewPath } from '../conventions/shapes.ts'
 import { wireSince, wireTime } from '../conventions/wire.ts'
+import { Content, ContentQuery, Members } from './shapes.ts'
+import { contentText, membersText } from './text.ts'
 
 const tags = ['content of views']
 const LinePlace = z.tuple([z.string(), z.enum(TARGETS)])

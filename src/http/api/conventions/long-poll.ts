@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Waking, Watching } from '../../../following/feed.ts'
 import type { Caller } from '../../../access/access.ts'
+import type { Waking, Watching } from '../../../following/feed.ts'
 import type { RouteContext } from '../../requests/request.ts'
 
 /**

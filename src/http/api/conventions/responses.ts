@@ -1,7 +1,35 @@
 import { z } from 'zod'
-import { Problem } from './shapes.ts'
+import { named } from './shapes.ts'
 
 // Responses of routes, for openapi.yaml and the compiler. They are not validated at run time.
+
+const Problem = named(
+  'Problem',
+  z
+    .object({
+      type: z.string(),
+      title: z.string(),
+      status: z.int(),
+      code: z.string().describe('stable; for programs'),
+      detail: z.string(),
+      errors: z
+        .array(
+          z.object({
+            detail: z.string(),
+            pointer: z.string().optional().describe('the part of the request (RFC 6901)'),
+            rule: z.string().optional().describe('the rule of the view that refuses the change'),
+            chain: z
+              .array(z.string())
+              .optional()
+              .describe('idents from the requested release to the missing one'),
+          }),
+        )
+        .optional(),
+      plan: z.looseObject({}).optional().describe('a new Plan that replaces the stale one'),
+      request_id: z.string().describe('the id of this request in the log'),
+    })
+    .describe('an error (RFC 9457)'),
+)
 
 const problems = {
   '4xx': { description: 'error', content: { 'application/problem+json': { schema: Problem } } },

@@ -3,14 +3,14 @@ import type { z } from 'zod'
 import { DepotError, quote } from '../../../errors.ts'
 import { matchesFilter } from '../../../events/entry-filter.ts'
 import type { EntryFilter } from '../../../events/entry-filter.ts'
+import { KINDS, readerOf } from '../../../events/visibility.ts'
 import { EVERYTHING } from '../../../following/feed.ts'
 import type { Feed } from '../../../following/feed.ts'
-import { formatPosition, isAt, parsePosition } from '../../../ledger/position.ts'
 import type { VisiblePage } from '../../../following/visible-pages.ts'
-import { KINDS, readerOf } from '../../../events/visibility.ts'
+import { formatPosition, isAt, parsePosition } from '../../../ledger/position.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import type { EventsQuery } from './shapes.ts'
 import { deadlineOf, longPoll } from '../conventions/long-poll.ts'
+import type { EventsQuery } from './shapes.ts'
 
 const MOST_NAMES = 100
 /**

@@ -1,24 +1,18 @@
 import { z } from 'zod'
-import { POSITION } from '../../../ledger/position.ts'
 import { KINDS } from '../../../events/visibility.ts'
-import { MOST_IN_A_PAGE, Next, Time, USUAL_PAGE, named } from '../conventions/shapes.ts'
-
-export const LONGEST_WAIT_S = 300
-
-export const Wait = z.coerce
-  .number()
-  .min(0)
-  .max(LONGEST_WAIT_S)
-  .optional()
-  .describe('the most seconds (decimals allowed) to wait for something new')
+import { POSITION } from '../../../ledger/position.ts'
+import { MOST_IN_A_PAGE, Next, Time, USUAL_PAGE, Wait, named } from '../conventions/shapes.ts'
 
 const Sequence = z.int().min(0)
+
 const Position = z
   .string()
   .describe('the number of an entry and the first 16 characters of its hash, for after and Last-Event-ID')
+
 const PlaceText = z
   .string()
   .regex(POSITION, 'must be the number of an entry, or a position such as 812-9c0f1b2a3d4e5f60')
+
 const Names = (what: string) =>
   z
     .union([z.string(), z.array(z.string())])

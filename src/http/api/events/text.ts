@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { formatColumns } from '../../../text/columns.ts'
-import type * as shapes from './shapes.ts'
 import { seconds } from '../conventions/text.ts'
+import type * as shapes from './shapes.ts'
 
 const MOST_NAMED = 3
 

@@ -1,8 +1,8 @@
 import type { z } from 'zod'
 import { fieldsOf } from '../../../events/event-fields.ts'
 import type { VisibleEntry } from '../../../events/visibility-store.ts'
-import type * as shapes from './shapes.ts'
 import { wireTime } from '../conventions/wire.ts'
+import type * as shapes from './shapes.ts'
 
 export function wireEntry({
   sequence,

@@ -1,31 +1,27 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
-import { expectView } from '../../../access/rights.ts'
-import { DepotError } from '../../../errors.ts'
+import { listCommonFreezes, onlyKnown } from '../../../revisions/freeze-store.ts'
+import { getPastView, getView } from '../../../revisions/view-store.ts'
 import type { Only } from '../../../views/change-request.ts'
 import { lasts } from '../../../views/freeze.ts'
 import type { Freeze } from '../../../views/freeze.ts'
-import { listCommonFreezes, onlyKnown } from '../../../revisions/freeze-store.ts'
-import { getPlan } from '../../../revisions/plan-store.ts'
 import type { View as ViewOfCore } from '../../../views/view.ts'
-import { getPastView, getView } from '../../../revisions/view-store.ts'
+import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { administratorOnly, mayChange, mayChangeView, needs } from '../../requests/rights.ts'
+import { administratorOnly, mayChange, mayChangeView } from '../../requests/rights.ts'
 import { answers, textToo } from '../conventions/responses.ts'
-import { orText } from '../../requests/as-text.ts'
+import { FormatQuery, ViewPath } from '../conventions/shapes.ts'
 import { parseOnly } from '../promotions/parse-change.ts'
-import { FreezeBody, Freezes, GatesBody, GatesShape, PreviewBody, ThawQuery } from '../promotions/shapes.ts'
-import { freezesText, gatesText } from '../promotions/text.ts'
-import { gatesOf, wireGates } from '../promotions/wire.ts'
-import { FormatQuery, View, ViewPath } from '../conventions/shapes.ts'
-import { wireFreeze, wireView } from '../conventions/wire.ts'
+import { FreezeBody, Freezes, GatesBody, GatesShape, ThawQuery } from './shapes.ts'
+import { freezesText, gatesText } from './text.ts'
+import { gatesOf, wireFreeze, wireGates } from './wire.ts'
 
 const tags = ['rules of views']
 
-/** Routes for the rules and freezes of views, and for previews. */
+/** Routes for the rules and freezes of views. */
 export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
@@ -200,63 +196,6 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
           }),
         ),
       )
-    },
-  )
-
-  api.post(
-    '/views/:view/previews',
-    {
-      schema: {
-        tags,
-        summary:
-          'Makes a preview: a view that shows this one with a plan applied. Applying the plan or deleting the preview ends it',
-        params: ViewPath,
-        body: PreviewBody,
-        response: answers(View, 201),
-      },
-      onRequest: mayChangeView(depot),
-    },
-    async (request, reply) => {
-      const view = await getView(depot.db, request.params.view)
-      const { name, plan: token } = request.body
-      request.subject = `preview ${name} of ${view.name}`
-      expectView(mayChange(request, view, []), name)
-      const plan = await getPlan(depot.db, token)
-      if (plan.view !== view.name)
-        throw new DepotError('invalid_request', `the plan is for ${plan.view}, not for ${view.name}`)
-      const made = await depot.writer.submit({
-        kind: 'makePreview',
-        input: { name, plan: token },
-        actor: actorOf(request, 'api'),
-      })
-      return reply
-        .code(201)
-        .header('location', `${request.publicPath}/api/v1/views/${encodeURIComponent(made.name)}`)
-        .send(wireView(made))
-    },
-  )
-
-  api.delete(
-    '/views/:view',
-    {
-      schema: {
-        tags,
-        summary: 'Deletes a preview; other views cannot be deleted',
-        params: ViewPath,
-        response: answers(z.undefined().describe('deleted'), 204),
-      },
-      onRequest: needs('promote'),
-    },
-    async (request, reply) => {
-      const view = await getView(depot.db, request.params.view)
-      request.subject = `drop ${view.name}`
-      mayChange(request, view, [])
-      await depot.writer.submit({
-        kind: 'dropPreview',
-        input: { name: view.name },
-        actor: actorOf(request, 'api'),
-      })
-      return reply.code(204).send()
     },
   )
 }

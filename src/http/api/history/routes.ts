@@ -2,27 +2,41 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
+import { DepotError } from '../../../errors.ts'
+import { formatPackageName } from '../../../package/ident.ts'
+import { DEFAULT_TARGET, TARGETS } from '../../../package/target.ts'
+import { findRevisionTime, getRevisionAt } from '../../../revisions/content-store.ts'
+import { listDifferences } from '../../../revisions/diff-store.ts'
+import type { ViewState } from '../../../revisions/diff-store.ts'
 import { getRevision, listRevisions } from '../../../revisions/history-store.ts'
+import { listHolders } from '../../../revisions/membership-store.ts'
 import { getPastView } from '../../../revisions/view-store.ts'
-import type { RouteContext } from '../../requests/request.ts'
-import { textToo } from '../conventions/responses.ts'
 import { orText } from '../../requests/as-text.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { momentOf } from '../conventions/moment.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
-import {
-  FormatQuery,
-  History,
-  PageQuery,
-  RevisionPath,
-  RevisionShape,
-  ViewPath,
-} from '../conventions/shapes.ts'
-import { historyText, revisionText } from '../conventions/text.ts'
-import { wireRevision } from '../conventions/wire.ts'
+import { textToo } from '../conventions/responses.ts'
+import { FormatQuery, LinePath, PageQuery, ViewPath } from '../conventions/shapes.ts'
+import { wireTime } from '../conventions/wire.ts'
+import { Diff, DiffQuery, History, Holders, HoldersQuery, RevisionPath, RevisionShape } from './shapes.ts'
+import { diffText, historyText, holdersText, revisionText } from './text.ts'
+import { wireInterval, wireRevision } from './wire.ts'
 
 const tags = ['history of views']
+const LinePlace = z.tuple([z.string(), z.enum(TARGETS)])
 
+/** Routes for the revisions of views, and for the differences between two states. */
 export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
+
+  async function stateOf(name: string, moment: ReturnType<typeof momentOf>): Promise<ViewState> {
+    const view = await getPastView(depot.db, name)
+    return { view, revision: await getRevisionAt(depot.db, view, moment) }
+  }
+
+  async function wireState({ view, revision }: ViewState) {
+    return { view: view.name, revision, at: wireTime(await findRevisionTime(depot.db, view.id, revision)) }
+  }
 
   api.get(
     '/views/:view/history',
@@ -76,6 +90,94 @@ export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): vo
         audienceOf(request.caller),
       )
       return reply.send(wireRevision(revision))
+    },
+  )
+
+  api.get(
+    '/views/:view/diff',
+    {
+      schema: {
+        tags,
+        summary: 'The differences between the latest releases of two views or two states of a view',
+        params: ViewPath,
+        querystring: DiffQuery,
+        response: textToo(Diff),
+      },
+      preSerialization: orText(diffText),
+    },
+    async (request, reply) => {
+      const { at, with_at: withAt, with: other = request.params.view, origin, name, limit } = request.query
+      const from = await stateOf(request.params.view, momentOf(at))
+      const to = await stateOf(other, momentOf(withAt, '/with_at'))
+      const question = {
+        list: 'diff',
+        view: from.view.name,
+        revision: from.revision,
+        with: to.view.name,
+        withRevision: to.revision,
+        origin,
+        name,
+      }
+      const after = placeIn(request.query, question, LinePlace)
+      const page = {
+        ...(origin !== undefined && { origin }),
+        ...(name !== undefined && { name }),
+        ...(after && { after }),
+        limit: limit + 1,
+      }
+      const found = await listDifferences(depot.db, { from, to }, page, audienceOf(request.caller))
+      const pinned = { at: String(from.revision), with_at: String(to.revision) }
+      const { items, next } = cutPage(request, reply, {
+        items: found,
+        question,
+        pinned,
+        placeOf: (line) => [line.package, line.target],
+      })
+      const differences = items.map(({ fromChecksum, toChecksum, ...line }) => ({
+        ...line,
+        from: line.from ?? null,
+        to: line.to ?? null,
+        from_checksum: fromChecksum ?? null,
+        to_checksum: toChecksum ?? null,
+      }))
+      return reply.send({ from: await wireState(from), to: await wireState(to), differences, next })
+    },
+  )
+
+  api.get(
+    '/views/:view/pointers/:origin/:name',
+    {
+      schema: {
+        tags,
+        summary: 'The latest releases of a package over time',
+        params: LinePath,
+        querystring: HoldersQuery,
+        response: textToo(Holders),
+      },
+      preSerialization: orText(holdersText),
+    },
+    async (request, reply) => {
+      const { target = DEFAULT_TARGET, limit } = request.query
+      const view = await getPastView(depot.db, request.params.view)
+      const line = { package: formatPackageName(request.params), target }
+      const question = { list: 'holders', view: view.name, ...line }
+      const place = placeIn(request.query, question, z.int())
+      const found = await listHolders(
+        depot.db,
+        view,
+        line,
+        { before: place ?? view.revision + 1, limit: limit + 1 },
+        audienceOf(request.caller),
+      )
+      if (found.length === 0 && place === undefined)
+        throw new DepotError('not_found', `${view.name} never had ${line.package} for ${target}`)
+      const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ from }) => from })
+      return reply.send({
+        view: view.name,
+        ...line,
+        holders: items.map(({ ident, ...span }) => ({ ident, ...wireInterval(span) })),
+        next,
+      })
     },
   )
 }

@@ -1,5 +1,8 @@
 import { z } from 'zod'
+import { VIEW_RULES } from '../../../views/rule.ts'
+import { ACTS } from '../../../views/view.ts'
 import {
+  AtRevision,
   Ident,
   Next,
   Package,
@@ -10,8 +13,16 @@ import {
   ViewName,
   named,
 } from '../conventions/shapes.ts'
+import { PointerMove, Source } from '../promotions/shapes.ts'
 
-// Shapes of differences between two states of views, and of which release was in which view when.
+// Shapes of the past of views: revisions, differences between two states, and which release was the latest when.
+
+// Requests
+
+export const RevisionPath = z.object({
+  view: z.string(),
+  revision: z.string().regex(/^\d{1,15}$/, 'must be a number'),
+})
 
 const moment = 'a revision, a revision_id, or a time (RFC 3339)'
 
@@ -24,14 +35,48 @@ export const DiffQuery = PageQuery.extend({
 })
 
 export const HoldersQuery = PageQuery.extend({ target: Target.optional() })
-export const MembershipsQuery = HoldersQuery
+
+// Responses
+
+const Only = z.object({ origin: z.string().nullable(), name: z.string().nullable() })
+const ReleaseName = z.object({ ident: Ident, target: Target })
+
+export const RevisionShape = named(
+  'Revision',
+  z
+    .object({
+      revision: Revision,
+      at: Time,
+      act: z.enum(ACTS),
+      actor: z.string().nullable().describe('the account; null for changes by the depot itself'),
+      client: z.string().describe('the User-Agent of the client'),
+      cause: z.enum(['upload', 'channel-removed', 'release-deleted', 'bulk', 'preview']).nullable(),
+      reason: z.string().nullable(),
+      of: Revision.nullable().describe('the revision that a rollback restored or a revert undid'),
+      only: Only.nullable().describe('the packages to which a rollback or revert was restricted'),
+      rule: z.enum(VIEW_RULES).nullable().describe('the new rule of the view, if this revision changed it'),
+      source: Source.nullable().describe('the source of the releases'),
+      proposer: z.string().nullable().describe('the author of the proposal that the actor approved'),
+      override: z
+        .object({ reason: z.string(), refusals: z.array(z.string()) })
+        .nullable()
+        .describe('the overridden refusals, and the reason'),
+      joined: z.array(ReleaseName),
+      left: z.array(ReleaseName),
+      pointers: z.array(PointerMove),
+    })
+    .describe(
+      'one change of a view. Releases that the caller may not see are omitted, and then the reason is, too',
+    ),
+)
+
+export const History = named(
+  'History',
+  z.object({ view: ViewName, revisions: z.array(RevisionShape), next: Next }),
+)
 
 const Checksum = z.string().describe('BLAKE2b-256 of the file')
-const State = z.object({
-  view: ViewName,
-  revision: Revision,
-  at: Time.nullable().describe('when the revision was made'),
-})
+
 const Difference = named(
   'Difference',
   z.object({
@@ -48,17 +93,25 @@ const Difference = named(
       ),
   }),
 )
+
 export const Diff = named(
   'Diff',
-  z.object({ from: State, to: State, differences: z.array(Difference), next: Next }),
+  z.object({
+    from: z.object(AtRevision),
+    to: z.object(AtRevision),
+    differences: z.array(Difference),
+    next: Next,
+  }),
 )
 
-const Interval = {
+/** The time between two revisions, which may still last. */
+export const Interval = {
   from_revision: Revision,
   since: Time,
   to_revision: Revision.nullable().describe('the revision that ended it; null while it lasts'),
   until: Time.nullable(),
 }
+
 export const Holders = named(
   'Holders',
   z.object({
@@ -66,19 +119,6 @@ export const Holders = named(
     package: Package,
     target: Target,
     holders: z.array(z.object({ ident: Ident, ...Interval })).describe('newest first'),
-    next: Next,
-  }),
-)
-export const Memberships = named(
-  'Memberships',
-  z.object({
-    ident: Ident,
-    target: Target,
-    views: z
-      .array(z.object({ view: ViewName, ...Interval }))
-      .describe(
-        'current memberships, then past ones, each ordered by the creation of the view and then oldest first. A repeated promotion starts a new membership',
-      ),
     next: Next,
   }),
 )

@@ -1,6 +1,8 @@
 import type { z } from 'zod'
-import type * as shapes from './shapes.ts'
+import { releaseKey } from '../../../package/ident.ts'
+import { formatColumns } from '../../../text/columns.ts'
 import { identParts, page, seconds, versionOf } from '../conventions/text.ts'
+import type * as shapes from './shapes.ts'
 
 export function diffText({ from, to, differences, next }: z.infer<typeof shapes.Diff>): string {
   const rows = differences.map((line) => [
@@ -33,17 +35,9 @@ export function holdersText({ holders, target, next }: z.infer<typeof shapes.Hol
   return page(['PACKAGE', 'VERSION', 'RELEASE', 'TARGET', ...INTERVAL], rows, next)
 }
 
-export function membershipsText({ views, next }: z.infer<typeof shapes.Memberships>): string {
-  return page(
-    ['VIEW', ...INTERVAL],
-    views.map((membership) => [membership.view, ...intervalCells(membership)]),
-    next,
-  )
-}
+export const INTERVAL = ['FROM', 'SINCE', 'TO', 'UNTIL']
 
-const INTERVAL = ['FROM', 'SINCE', 'TO', 'UNTIL']
-
-function intervalCells(interval: {
+export function intervalCells(interval: {
   from_revision: number
   since: string
   to_revision: number | null
@@ -59,4 +53,46 @@ function intervalCells(interval: {
 
 function stateText({ view, revision, at }: { view: string; revision: number; at: string | null }): string {
   return `${view} at revision ${revision}${at === null ? '' : `, made ${seconds(at)}`}`
+}
+
+export function historyText({ revisions, next }: z.infer<typeof shapes.History>): string {
+  return page(HISTORY_HEADING, revisions.flatMap(historyRows), next)
+}
+
+export function revisionText(revision: z.infer<typeof shapes.RevisionShape>): string {
+  return formatColumns(HISTORY_HEADING, historyRows(revision))
+}
+
+const HISTORY_HEADING = ['REVISION', 'AT', 'ACT', 'BY', 'PACKAGE', 'FROM', 'TO', 'TARGET', 'REASON']
+
+/** Makes a row for each move of `latest`, and for each release that joined or left without moving it. */
+function historyRows(revision: z.infer<typeof shapes.RevisionShape>): string[][] {
+  const { pointers } = revision
+  const moved = new Set(pointers.flatMap(({ from, to, target }) => [`${from} ${target}`, `${to} ${target}`]))
+  const quiet = [
+    ...revision.joined.map((release) => ({ ...release, sign: '+' })),
+    ...revision.left.map((release) => ({ ...release, sign: '-' })),
+  ]
+  const lines = [
+    ...pointers.map((move) => [move.package, versionOf(move.from), versionOf(move.to), move.target]),
+    ...quiet
+      .filter((release) => !moved.has(releaseKey(release)))
+      .map(({ ident, target, sign }) => [
+        identParts(ident)[0] ?? '',
+        '',
+        `${sign} ${versionOf(ident)}`,
+        target,
+      ]),
+  ]
+  const { act, of, only, rule, override } = revision
+  const within = only === null ? '' : ` for ${only.origin ?? '*'}/${only.name ?? '*'}`
+  const what =
+    rule !== null
+      ? `${act} ${rule}`
+      : of === null
+        ? act
+        : `${act === 'rollback' ? 'rollback to' : `${act} of`} ${of}${within}`
+  const why = override === null ? (revision.reason ?? revision.cause ?? '') : `OVERRIDE: ${override.reason}`
+  const head = [String(revision.revision), seconds(revision.at), what, revision.actor ?? '']
+  return (lines.length === 0 ? [['', '', '', '']] : lines).map((line) => [...head, ...line, why])
 }

@@ -2,11 +2,8 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Actor } from '../../../access/access.ts'
-import { formatColumns, formatTime } from '../../../text/columns.ts'
 import type { Depot } from '../../../depot/open.ts'
 import { DepotError } from '../../../errors.ts'
-import { formatDepotKey, generateDepotKey, parseDepotKey } from '../../../lockfiles/depot-key.ts'
-import type { DepotSecretKey } from '../../../lockfiles/depot-key.ts'
 import {
   findSigningKey,
   findTrustedKey,
@@ -15,14 +12,17 @@ import {
   sealPurpose,
 } from '../../../lockfiles/depot-key-store.ts'
 import type { OwnKey, TrustedKey as Trusted } from '../../../lockfiles/depot-key-store.ts'
+import { formatDepotKey, generateDepotKey, parseDepotKey } from '../../../lockfiles/depot-key.ts'
+import type { DepotSecretKey } from '../../../lockfiles/depot-key.ts'
+import { formatColumns, formatTime } from '../../../text/columns.ts'
+import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly, needs } from '../../requests/rights.ts'
 import { answers, textToo } from '../conventions/responses.ts'
-import { orText } from '../../requests/as-text.ts'
-import { DepotKeys, OwnKeyPath, TrustedKey, TrustedKeyPath, TrustedKeys } from './shapes.ts'
 import { FormatQuery } from '../conventions/shapes.ts'
 import { wireTime } from '../conventions/wire.ts'
+import { DepotKeys, OwnKeyPath, TrustedKey, TrustedKeyPath, TrustedKeys } from './shapes.ts'
 
 const tags = ['lockfiles']
 const LARGEST_KEY_FILE = 4_096

@@ -2,24 +2,18 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { getOrigin, listMembers } from '../../../origins/origin-store.ts'
+import type { Origin as StoredOrigin } from '../../../origins/origin-store.ts'
+import { formatColumns } from '../../../text/columns.ts'
+import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { needs, signedInAs } from '../../requests/rights.ts'
-import { answers, textToo } from '../conventions/responses.ts'
-import { orText } from '../../requests/as-text.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
-import {
-  FormatQuery,
-  MemberAnswer,
-  MemberBody,
-  MemberPath,
-  Origin,
-  OriginMembers,
-  OriginPath,
-  PageQuery,
-} from '../conventions/shapes.ts'
-import { originMembersText, originText } from '../conventions/text.ts'
-import { wireOrigin } from '../conventions/wire.ts'
+import { answers, textToo } from '../conventions/responses.ts'
+import { FormatQuery, PageQuery } from '../conventions/shapes.ts'
+import { page, seconds } from '../conventions/text.ts'
+import { wireTime } from '../conventions/wire.ts'
+import { MemberAnswer, MemberBody, MemberPath, Origin, OriginMembers, OriginPath } from './shapes.ts'
 
 const tags = ['origins']
 
@@ -117,5 +111,29 @@ export function originRoutes(app: FastifyInstance, { depot }: RouteContext): voi
       })
       return reply.code(204).send()
     },
+  )
+}
+
+function wireOrigin(origin: StoredOrigin): z.infer<typeof Origin> {
+  return {
+    name: origin.name,
+    owner: origin.owner,
+    default_visibility: origin.defaultVisibility,
+    created_at: wireTime(origin.createdAt),
+  }
+}
+
+function originText({ name, owner, default_visibility, created_at }: z.infer<typeof Origin>): string {
+  return formatColumns(
+    ['ORIGIN', 'OWNER', 'NEW PACKAGES', 'MADE AT'],
+    [[name, owner, default_visibility, seconds(created_at)]],
+  )
+}
+
+function originMembersText({ members, next }: z.infer<typeof OriginMembers>): string {
+  return page(
+    ['ACCOUNT', 'ROLE'],
+    members.map(({ account, role }) => [account, role]),
+    next,
   )
 }

@@ -4,33 +4,28 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf, audienceOfChanges } from '../../../access/access.ts'
 import type { Audience } from '../../../access/access.ts'
-import { DepotError } from '../../../errors.ts'
-import type { Depot } from '../../../depot/open.ts'
 import type { Applied } from '../../../commands/views/apply-plan.ts'
 import type { PromotionOutcome } from '../../../commands/views/make-revision.ts'
+import type { Depot } from '../../../depot/open.ts'
+import { DepotError } from '../../../errors.ts'
 import { findPlan, getPlan, listProposals, onlyVisible, planNotFound } from '../../../revisions/plan-store.ts'
 import type { StoredPlan } from '../../../revisions/stored-plan.ts'
 import { getPastView, getView } from '../../../revisions/view-store.ts'
+import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { mayChange, mayChangeView, mayDecide, needs, signedIn } from '../../requests/rights.ts'
-import { answers, textToo } from '../conventions/responses.ts'
-import { orText } from '../../requests/as-text.ts'
-import { parseChange, idempotencyOf, originsOf, subjectOf } from '../promotions/parse-change.ts'
-import { SET_BODY } from '../conventions/body-limits.ts'
-import {
-  ApplyBody,
-  Plan,
-  PlanBody,
-  PlanPath,
-  PromotionAnswer,
-  Proposals,
-  RejectBody,
-} from '../promotions/shapes.ts'
-import { planText, promotionText, proposalsText } from '../promotions/text.ts'
-import { wirePlan, wirePromotion } from '../promotions/wire.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
-import { FormatQuery, PageQuery, PromotionHeaders, ViewPath } from '../conventions/shapes.ts'
+import { answers, textToo } from '../conventions/responses.ts'
+import { FormatQuery, PageQuery, ViewPath } from '../conventions/shapes.ts'
+import { SET_BODY } from '../promotions/body-limit.ts'
+import { idempotencyOf, originsOf, parseChange, subjectOf } from '../promotions/parse-change.ts'
+import { PromotionAnswer, PromotionHeaders } from '../promotions/shapes.ts'
+import { promotionText } from '../promotions/text.ts'
+import { wirePromotion } from '../promotions/wire.ts'
+import { ApplyBody, Plan, PlanBody, PlanPath, Proposals, RejectBody } from './shapes.ts'
+import { planText, proposalsText } from './text.ts'
+import { wirePlan } from './wire.ts'
 
 const tags = ['plans and proposals']
 

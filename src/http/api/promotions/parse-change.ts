@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto'
 import type { z } from 'zod'
 import { audienceOfChanges } from '../../../access/access.ts'
 import type { Audience, Session } from '../../../access/access.ts'
-import type { Depot } from '../../../depot/open.ts'
+import type { ChangeOptions } from '../../../commands/views/promote.ts'
 import type { Db } from '../../../database/database.ts'
+import type { Depot } from '../../../depot/open.ts'
 import { DepotError, refusalOf } from '../../../errors.ts'
 import type { ErrorPart } from '../../../errors.ts'
+import type { IdempotencyKey } from '../../../ledger/idempotency-store.ts'
 import { parsePosition } from '../../../ledger/position.ts'
 import type { Position } from '../../../ledger/position.ts'
 import { makePackageName, parseIdent } from '../../../package/ident.ts'
@@ -13,22 +15,19 @@ import { DEFAULT_TARGET } from '../../../package/target.ts'
 import type { Target } from '../../../package/target.ts'
 import { listTargetsOf } from '../../../releases/release-store.ts'
 import type { ChangeRequest, Only, ReleaseSource } from '../../../views/change-request.ts'
-import type { ChangeOptions } from '../../../commands/views/promote.ts'
 import type { ViewRule } from '../../../views/rule.ts'
-import type { IdempotencyKey } from '../../../ledger/idempotency-store.ts'
-import { lockfileSource } from './lockfile-source.ts'
-import type { PlanBody } from './shapes.ts'
 import { momentOf, revisionOf } from '../conventions/moment.ts'
-import type { PromotionHeaders } from '../conventions/shapes.ts'
+import { lockfileSource } from './lockfile-source.ts'
+import type * as shapes from './shapes.ts'
 
-/** The fields of a request that describe the change, from any of the bodies in change-shapes.ts. */
-export type ChangeBody = Partial<z.infer<typeof PlanBody>>
+/** The fields of a request that describe the change, from any of the bodies in shapes.ts. */
+export type ChangeFields = Partial<z.infer<typeof shapes.ChangeBody>>
 
 /** The parts of a request that say how to make the change. */
 export interface ChangeRequestParts {
   readonly method: string
   readonly url: string
-  readonly headers: z.infer<typeof PromotionHeaders>
+  readonly headers: z.infer<typeof shapes.PromotionHeaders>
   readonly body: {
     readonly reason?: string | undefined
     readonly expect_revision?: number | string | undefined
@@ -40,7 +39,7 @@ export interface ChangeRequestParts {
 export async function parseChange(
   depot: Depot,
   act: ChangeRequest['act'],
-  { view, body, caller }: { view: string; body: ChangeBody; caller: Session },
+  { view, body, caller }: { view: string; body: ChangeFields; caller: Session },
 ): Promise<ChangeRequest> {
   expectFieldsOf(act, body)
   const base = { view }
@@ -71,7 +70,7 @@ const FIELDS_OF: Readonly<Record<ChangeRequest['act'], readonly string[]>> = {
  * Refuses fields that the act does not use. A rollback that lists releases, for example, would otherwise roll
  * back everything.
  */
-function expectFieldsOf(act: ChangeRequest['act'], body: ChangeBody): void {
+function expectFieldsOf(act: ChangeRequest['act'], body: ChangeFields): void {
   const unexpected = [...SOURCES, ...OTHER_FIELDS].filter(
     (field) => body[field] !== undefined && !FIELDS_OF[act].includes(field),
   )
@@ -84,7 +83,7 @@ function expectFieldsOf(act: ChangeRequest['act'], body: ChangeBody): void {
 
 type Past<Act> = Omit<Extract<ChangeRequest, { act: Act }>, 'view'>
 
-function parsePast(act: 'rollback' | 'revert', body: ChangeBody): Past<'rollback'> | Past<'revert'> {
+function parsePast(act: 'rollback' | 'revert', body: ChangeFields): Past<'rollback'> | Past<'revert'> {
   const only = parseOnly(body)
   if (act === 'revert') {
     if (body.revision === undefined) throw missing('/revision', 'a revert needs the revision to undo')
@@ -95,7 +94,7 @@ function parsePast(act: 'rollback' | 'revert', body: ChangeBody): Past<'rollback
   return { act, to, ...(only && { only }) }
 }
 
-function parseRule({ rule }: ChangeBody): ViewRule {
+function parseRule({ rule }: ChangeFields): ViewRule {
   if (rule === undefined) throw missing('/rule', 'a set-rule needs a rule')
   return rule
 }
@@ -117,7 +116,7 @@ export function parseOnly({
  * Returns the origins of the listed releases and of the restriction. The rights to these are checked before
  * any lookup.
  */
-export function originsOf({ releases = [], origin }: ChangeBody): Set<string> {
+export function originsOf({ releases = [], origin }: ChangeFields): Set<string> {
   return new Set([
     ...releases.map(({ ident }) => parseIdent(ident).origin),
     ...(origin === undefined ? [] : [origin]),
@@ -128,7 +127,7 @@ export function originsOf({ releases = [], origin }: ChangeBody): Set<string> {
 export function subjectOf(
   act: string,
   view: string,
-  { releases = [], from, lockfile, to, revision, rule }: ChangeBody,
+  { releases = [], from, lockfile, to, revision, rule }: ChangeFields,
 ): string {
   const [first] = releases
   const others = releases.length > 1 ? ` and ${releases.length - 1} more` : ''
@@ -173,7 +172,7 @@ export function idempotencyOf(
   return { key, requestHash: createHash('sha256').update(`${method} ${url}\n${content}`).digest('hex') }
 }
 
-async function parseSource(depot: Depot, body: ChangeBody, audience: Audience): Promise<ReleaseSource> {
+async function parseSource(depot: Depot, body: ChangeFields, audience: Audience): Promise<ReleaseSource> {
   const { releases, from, lockfile } = body
   const count = [releases, from, lockfile].filter((source) => source !== undefined).length
   if (count === 1 && releases !== undefined)
@@ -214,7 +213,7 @@ function expectedRevision({ headers, body }: ChangeRequestParts): Position | und
  */
 async function withTargets(
   db: Db,
-  releases: NonNullable<ChangeBody['releases']>,
+  releases: NonNullable<ChangeFields['releases']>,
   audience: Audience,
 ): Promise<{ ident: string; target: Target }[]> {
   const known = await listTargetsOf(

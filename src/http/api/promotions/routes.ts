@@ -1,17 +1,24 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { getView } from '../../../revisions/view-store.ts'
+import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { mayChange, mayChangeView } from '../../requests/rights.ts'
 import { textToo } from '../conventions/responses.ts'
-import { orText } from '../../requests/as-text.ts'
-import { parseChange, parseOptions, originsOf, subjectOf } from './parse-change.ts'
-import { SET_BODY } from '../conventions/body-limits.ts'
-import { DemotionBody, PromotionAnswer, PromotionBody, RevertBody, RollbackBody } from './shapes.ts'
+import { FormatQuery, ViewPath } from '../conventions/shapes.ts'
+import { SET_BODY } from './body-limit.ts'
+import { originsOf, parseChange, parseOptions, subjectOf } from './parse-change.ts'
+import {
+  DemotionBody,
+  PromotionAnswer,
+  PromotionBody,
+  PromotionHeaders,
+  RevertBody,
+  RollbackBody,
+} from './shapes.ts'
 import { promotionText } from './text.ts'
 import { wirePromotion } from './wire.ts'
-import { FormatQuery, PromotionHeaders, ViewPath } from '../conventions/shapes.ts'
 
 const tags = ['promotions']
 

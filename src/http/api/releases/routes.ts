@@ -1,18 +1,26 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
 import { getAccountName } from '../../../accounts/account-store.ts'
 import { DepotError } from '../../../errors.ts'
-import { findRelease, listTargets, listViewsOf } from '../../../releases/release-store.ts'
-import type { RouteContext } from '../../requests/request.ts'
-import { textToo } from '../conventions/responses.ts'
-import { orText } from '../../requests/as-text.ts'
-import { FormatQuery, Release, ReleasePath, TargetQuery } from '../conventions/shapes.ts'
-import { releaseText } from '../conventions/text.ts'
-import { wireRelease } from '../conventions/wire.ts'
 import { formatIdent } from '../../../package/ident.ts'
+import { findRelease, listTargets, listViewsOf } from '../../../releases/release-store.ts'
+import { listMemberships } from '../../../revisions/membership-store.ts'
+import { orText } from '../../requests/as-text.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { cutPage, placeIn } from '../conventions/pages.ts'
+import { textToo } from '../conventions/responses.ts'
+import { FormatQuery, ReleasePath, TargetQuery } from '../conventions/shapes.ts'
+import { HoldersQuery } from '../history/shapes.ts'
+import { wireInterval } from '../history/wire.ts'
+import { Memberships, Release } from './shapes.ts'
+import { membershipsText, releaseText } from './text.ts'
+import { wireRelease } from './wire.ts'
 
+const tags = ['releases']
 const ReleaseQuery = TargetQuery.extend(FormatQuery.shape)
+const MembershipPlace = z.tuple([z.union([z.literal(0), z.literal(1)]), z.int(), z.int()])
 
 export function releaseRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
@@ -21,7 +29,7 @@ export function releaseRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     '/releases/:origin/:name/:version/:release',
     {
       schema: {
-        tags: ['releases'],
+        tags,
         summary: 'A release, and the views it is in',
         params: ReleasePath,
         querystring: ReleaseQuery,
@@ -38,6 +46,39 @@ export function releaseRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       const publisher = await getAccountName(depot.db, release.publisherId)
       const views = await listViewsOf(depot.db, release.id)
       return reply.send(wireRelease(release, { targets, publisher, views: views.toReversed() }))
+    },
+  )
+
+  api.get(
+    '/releases/:origin/:name/:version/:release/views',
+    {
+      schema: {
+        tags,
+        summary: 'The views that contain or contained a release, and when',
+        params: ReleasePath,
+        querystring: HoldersQuery,
+        response: textToo(Memberships),
+      },
+      preSerialization: orText(membershipsText),
+    },
+    async (request, reply) => {
+      const ident = formatIdent(request.params)
+      const release = await findRelease(depot.db, ident, request.query.target, audienceOf(request.caller))
+      if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
+      const question = { list: 'stays', release: release.id }
+      const after = placeIn(request.query, question, MembershipPlace)
+      const found = await listMemberships(depot.db, release.id, { after, limit: request.query.limit + 1 })
+      const { items, next } = cutPage(request, reply, {
+        items: found,
+        question,
+        placeOf: ({ place }) => place,
+      })
+      return reply.send({
+        ident: formatIdent(release.ident),
+        target: release.target,
+        views: items.map(({ view, ...span }) => ({ view, ...wireInterval(span) })),
+        next,
+      })
     },
   )
 }

@@ -4,36 +4,26 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
 import { viewTopic } from '../../../following/feed.ts'
+import type { Waking } from '../../../following/feed.ts'
 import { findHeadOf } from '../../../ledger/ledger-store.ts'
 import { formatPosition } from '../../../ledger/position.ts'
-import type { Waking } from '../../../following/feed.ts'
 import { countPointers } from '../../../revisions/content-store.ts'
 import { getPastView, getViewById, listViews } from '../../../revisions/view-store.ts'
+import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
-import { orText } from '../../requests/as-text.ts'
-import { parseOptions } from '../promotions/parse-change.ts'
-import { answers, textToo } from '../conventions/responses.ts'
-import { ViewAnswer, ViewBody } from '../promotions/shapes.ts'
-import { viewChangeText } from '../promotions/text.ts'
-import { wirePromotion } from '../promotions/wire.ts'
-import { Wait } from '../events/shapes.ts'
+import { isKnown, replyTagged, tagOf } from '../conventions/entity-tags.ts'
 import { deadlineOf, longPoll } from '../conventions/long-poll.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
-import {
-  FormatQuery,
-  NewView,
-  PageQuery,
-  PromotionHeaders,
-  View,
-  ViewDetail,
-  ViewPath,
-  Views,
-} from '../conventions/shapes.ts'
-import { isKnown, replyTagged, tagOf } from '../conventions/tagged.ts'
-import { viewText, viewsText } from '../conventions/text.ts'
-import { wireView, wireViewDetail } from '../conventions/wire.ts'
+import { answers, textToo } from '../conventions/responses.ts'
+import { FormatQuery, PageQuery, ViewPath, Wait } from '../conventions/shapes.ts'
+import { parseOptions } from '../promotions/parse-change.ts'
+import { PromotionHeaders } from '../promotions/shapes.ts'
+import { wirePromotion } from '../promotions/wire.ts'
+import { NewView, View, ViewAnswer, ViewBody, ViewDetail, Views } from './shapes.ts'
+import { viewChangeText, viewText, viewsText } from './text.ts'
+import { wireView, wireViewDetail } from './wire.ts'
 
 const tags = ['views']
 const ViewQuery = FormatQuery.extend({ wait: Wait })

@@ -2,21 +2,22 @@ import { randomBytes } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import type { WebhookChange } from '../../../commands/webhooks/change-webhook.ts'
+import { hostOf } from '../../../text/address-ranges.ts'
+import { listDeliveries } from '../../../webhooks/delivery-store.ts'
 import { urlOf } from '../../../webhooks/outgoing.ts'
 import { makeSecret } from '../../../webhooks/signature.ts'
-import { hostOf } from '../../../text/address-ranges.ts'
+import { getWebhook, listWebhooks } from '../../../webhooks/webhook-store.ts'
 import { parseWebhookUrl, secretPurpose, urlPurpose } from '../../../webhooks/webhook.ts'
 import type { Webhook as Kept } from '../../../webhooks/webhook.ts'
-import type { WebhookChange } from '../../../commands/webhooks/change-webhook.ts'
-import { getWebhook, listWebhooks } from '../../../webhooks/webhook-store.ts'
-import { listDeliveries } from '../../../webhooks/delivery-store.ts'
+import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { administratorOnly } from '../../requests/rights.ts'
-import { answers, textToo } from '../conventions/responses.ts'
-import { orText } from '../../requests/as-text.ts'
 import { cutPage, placeIn } from '../conventions/pages.ts'
+import { answers, textToo } from '../conventions/responses.ts'
 import { FormatQuery, PageQuery } from '../conventions/shapes.ts'
+import { wireTime } from '../conventions/wire.ts'
 import {
   Deliveries,
   MadeSecret,
@@ -31,7 +32,6 @@ import {
 } from './shapes.ts'
 import { deliveriesText, webhookText, webhooksText } from './text.ts'
 import { wireDelivery, wirePing, wireWebhook } from './wire.ts'
-import { wireTime } from '../conventions/wire.ts'
 
 const tags = ['webhooks']
 const onRequest = administratorOnly

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { KINDS } from '../../../events/visibility.ts'
-import { parseViewName } from '../../../views/view.ts'
 import { isOriginName } from '../../../package/ident.ts'
+import { parseViewName } from '../../../views/view.ts'
 import { STATES } from '../../../webhooks/progress.ts'
 import { MOST_FILTER_NAMES, parseWebhookName, parseWebhookUrl } from '../../../webhooks/webhook.ts'
 import { Next, Time, named, textOf } from '../conventions/shapes.ts'

@@ -4,8 +4,8 @@ import type { Progress } from '../../../webhooks/progress.ts'
 import type { Receipt } from '../../../webhooks/send.ts'
 import { messageId } from '../../../webhooks/webhook.ts'
 import type { Delivery, Webhook } from '../../../webhooks/webhook.ts'
-import type * as shapes from './shapes.ts'
 import { wireTime } from '../conventions/wire.ts'
+import type * as shapes from './shapes.ts'
 
 export function wireWebhook(
   webhook: Webhook,

@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import {
+  AtRevision,
+  Ident,
+  LinePath,
+  Next,
+  Package,
+  PageQuery,
+  Revision,
+  Target,
+  Time,
+  ViewName,
+  named,
+} from '../conventions/shapes.ts'
+
+// Shapes of what is in a view.
+
+export const VersionPath = LinePath.extend({ version: z.string() })
+
+export const ContentQuery = PageQuery.extend({
+  at: z
+    .string()
+    .optional()
+    .describe('a revision, a revision_id, or a time (RFC 3339): shows the view as it was then; default: now'),
+  origin: z.string().optional(),
+  name: z.string().optional(),
+})
+
+const Pointer = named(
+  'Pointer',
+  z
+    .object({ package: Package, target: Target, ident: Ident, since_revision: Revision, since: Time })
+    .describe('the latest release, and since when'),
+)
+
+export const Content = named('Content', z.object({ ...AtRevision, pointers: z.array(Pointer), next: Next }))
+
+const Member = named(
+  'Member',
+  z.object({ ident: Ident, target: Target, since_revision: Revision, since: Time }),
+)
+
+export const Members = named('Members', z.object({ ...AtRevision, members: z.array(Member), next: Next }))
+
+export const Latest = named(
+  'Latest',
+  z.object({
+    view: ViewName,
+    package: Package,
+    target: Target,
+    ident: Ident,
+    checksum: z.string().describe('BLAKE2b-256 of the file'),
+    revision: Revision.nullable().describe(
+      'the revision that made this release the latest; null for the latest of one version',
+    ),
+  }),
+)

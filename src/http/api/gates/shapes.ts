@@ -1,0 +1,110 @@
+import { z } from 'zod'
+import { Time, ViewName, named } from '../conventions/shapes.ts'
+import { Only, Reason } from '../promotions/shapes.ts'
+
+// Shapes of the rules that govern views, and of freezes.
+
+const MOST_ACCOUNTS = 1_000
+const MOST_REQUIREMENTS = 10
+const LONGEST_SOAK_SECONDS = 366 * 86_400
+const LONGEST_PROPOSAL_SECONDS = 90 * 86_400
+
+// Requests
+
+export const FreezeBody = z.strictObject({
+  reason: Reason,
+  until: Time.optional().describe('when the freeze ends by itself'),
+  ...Only,
+})
+export const ThawQuery = z.strictObject({ ...Only })
+
+const Accounts = z.array(z.string()).min(1).max(MOST_ACCOUNTS)
+
+export const GatesBody = z.strictObject({
+  requires: z
+    .array(
+      z.strictObject({
+        view: ViewName,
+        as: z
+          .enum(['member', 'current'])
+          .default('member')
+          .describe('whether the release must be a member or the latest release of that view'),
+        soak_seconds: z
+          .int()
+          .min(0)
+          .max(LONGEST_SOAK_SECONDS)
+          .default(0)
+          .describe('how long it must have been there without interruption'),
+      }),
+    )
+    .max(MOST_REQUIREMENTS)
+    .default([])
+    .describe('promoted releases must be in these views'),
+  closure: z
+    .enum(['depot', 'view'])
+    .nullable()
+    .default(null)
+    .describe('all dependencies (TDEPS) must be, and stay, in the depot or, stricter, in the view'),
+  downgrade: z
+    .enum(['refuse'])
+    .nullable()
+    .default(null)
+    .describe('latest never moves to a lower release, except by a rollback or a revert'),
+  promoters: Accounts.nullable()
+    .default(null)
+    .describe('only these accounts may change the view, regardless of their roles in origins'),
+  approval: z
+    .strictObject({
+      approvers: Accounts.nullable()
+        .default(null)
+        .describe('null for every account that may change the view'),
+      expires_seconds: z
+        .int()
+        .min(60)
+        .max(LONGEST_PROPOSAL_SECONDS)
+        .default(7 * 86_400),
+    })
+    .nullable()
+    .default(null)
+    .describe('changes become proposals that a second person must approve'),
+  overriders: Accounts.nullable()
+    .default(null)
+    .describe('accounts that may override rules, in addition to administrators'),
+})
+
+// Responses
+
+export const FreezeShape = named(
+  'Freeze',
+  z
+    .object({
+      view: ViewName.nullable().describe('null for every view'),
+      origin: z.string().nullable(),
+      name: z.string().nullable(),
+      reason: z.string(),
+      until: Time.nullable().describe('null if it has no end'),
+      by: z.string(),
+      since: Time,
+    })
+    .describe('blocks changes of all packages, or only of packages with the given origin, name, or both'),
+)
+
+export const Frozen = z
+  .object({ reason: z.string(), until: Time.nullable(), by: z.string(), since: Time })
+  .describe('all changes are blocked')
+
+export const GatesShape = named(
+  'Gates',
+  GatesBody.extend({
+    view: ViewName,
+    frozen: Frozen.nullable(),
+    freezes: z.array(FreezeShape).describe('the freezes of the view in force now that the caller may see'),
+  }),
+)
+
+export const Freezes = named(
+  'Freezes',
+  z
+    .object({ freezes: z.array(FreezeShape) })
+    .describe('the freezes of all views in force now that the caller may see'),
+)

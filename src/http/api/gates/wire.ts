@@ -1,0 +1,73 @@
+import type { z } from 'zod'
+import { isRestricted, lasts } from '../../../views/freeze.ts'
+import type { Freeze, ViewFreeze } from '../../../views/freeze.ts'
+import type { Gates, View } from '../../../views/view.ts'
+import { wireTime } from '../conventions/wire.ts'
+import type * as shapes from './shapes.ts'
+
+/** Returns the freeze that blocks all changes of the view. */
+export function wireFrozen(
+  freezes: readonly Freeze[],
+  now: number,
+): z.infer<typeof shapes.GatesShape>['frozen'] {
+  const freeze = freezes.find((one) => !isRestricted(one) && lasts(one, now))
+  return freeze === undefined
+    ? null
+    : { reason: freeze.reason, until: wireTime(freeze.until), by: freeze.by, since: wireTime(freeze.since) }
+}
+
+export function wireFreeze(freeze: Freeze, view: string | null): z.infer<typeof shapes.FreezeShape> {
+  const { origin = null, name = null, reason, until, by, since } = freeze
+  return { view, origin, name, reason, until: wireTime(until), by, since: wireTime(since) }
+}
+
+/** Includes the freezes that the caller may see. */
+export function wireGates(
+  { name, gates }: View,
+  { freezes, now }: { freezes: readonly ViewFreeze[]; now: number },
+): z.infer<typeof shapes.GatesShape> {
+  const { requires = [], closure = null, downgrade = null, promoters, approval, overriders } = gates
+  return {
+    view: name,
+    requires: requires.map(({ view, as, soakMs = 0 }) => ({ view, as, soak_seconds: soakMs / 1_000 })),
+    closure,
+    downgrade,
+    promoters: promoters === undefined ? null : [...promoters],
+    approval:
+      approval === undefined
+        ? null
+        : {
+            approvers: approval.approvers === undefined ? null : [...approval.approvers],
+            expires_seconds: approval.expiresMs / 1_000,
+          },
+    overriders: overriders === undefined ? null : [...overriders],
+    frozen: wireFrozen(freezes, now),
+    freezes: freezes
+      .filter((freeze) => lasts(freeze, now))
+      .map((freeze) => wireFreeze(freeze, freeze.isOfAll ? null : name)),
+  }
+}
+
+/** Converts the JSON of a request to gates. */
+export function gatesOf(body: z.infer<typeof shapes.GatesBody>): Gates {
+  const { requires, closure, downgrade, promoters, approval, overriders } = body
+  return {
+    ...(requires.length > 0 && {
+      requires: requires.map(({ view, as, soak_seconds }) => ({
+        view,
+        as,
+        ...(soak_seconds > 0 && { soakMs: soak_seconds * 1_000 }),
+      })),
+    }),
+    ...(closure !== null && { closure }),
+    ...(downgrade !== null && { downgrade }),
+    ...(promoters !== null && { promoters }),
+    ...(approval !== null && {
+      approval: {
+        expiresMs: approval.expires_seconds * 1_000,
+        ...(approval.approvers !== null && { approvers: approval.approvers }),
+      },
+    }),
+    ...(overriders !== null && { overriders }),
+  }
+}

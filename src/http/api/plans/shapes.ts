@@ -1,0 +1,53 @@
+import { z } from 'zod'
+import { VIEW_RULES } from '../../../views/rule.ts'
+import { ACTS } from '../../../views/view.ts'
+import { Ident, Next, Revision, Target, Time, ViewName, named } from '../conventions/shapes.ts'
+import { ChangeBody, Notes, Options, PointerMove, Reason, Source, Step } from '../promotions/shapes.ts'
+
+// Shapes of plans and proposals.
+
+export const PlanPath = z.object({ plan: z.string() })
+
+export const PlanBody = ChangeBody.extend({ reason: Reason.optional() })
+export const ApplyBody = z.strictObject({ reason: Options.reason, override: Options.override })
+export const RejectBody = z.strictObject({ reason: Reason.optional() })
+
+const Blocked = z.object({
+  rule: z.enum(['rights', 'freeze', 'conflict', 'requires', 'closure', 'downgrade', 'approval']),
+  detail: z.string(),
+  chain: z.array(Ident).optional(),
+})
+
+export const Plan = named(
+  'Plan',
+  z.object({
+    plan: z.string().describe('the id for apply, approve, reject and previews'),
+    kind: z.enum(['draft', 'proposal']),
+    state: z.enum(['open', 'applied', 'rejected', 'stale', 'expired']),
+    view: ViewName,
+    act: z.enum(ACTS),
+    revision: Revision.describe('the revision of the view when the plan was made'),
+    source: Source.nullable(),
+    of: Revision.nullable(),
+    rule: z.enum(VIEW_RULES).nullable().describe('the rule to set'),
+    account: z.string().nullable().describe('the owner'),
+    reason: z.string().nullable(),
+    created_at: Time,
+    expires_at: Time,
+    ended_at: Time.nullable(),
+    decided_by: z.string().nullable(),
+    made_revision: Revision.nullable(),
+    releases: z.array(Step),
+    pointers: z.array(PointerMove),
+    blocked: z.array(Blocked).describe('the reasons why the owner could not apply it'),
+    missing: z
+      .array(z.object({ ident: Ident, target: Target, chain: z.array(Ident) }))
+      .describe('dependencies that are not in the depot'),
+    notes: Notes,
+  }),
+)
+
+export const Proposals = named(
+  'Proposals',
+  z.object({ view: ViewName, proposals: z.array(Plan), next: Next }),
+)

@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { Ident, Next, Revision, Target, Time, ViewName, named } from '../conventions/shapes.ts'
+import { Interval } from '../history/shapes.ts'
+
+// Shapes of releases.
+
+export const Release = named(
+  'Release',
+  z.object({
+    ident: Ident,
+    target: Target,
+    targets: z.array(Target).describe('all targets of the ident'),
+    visibility: z.enum(['public', 'private', 'hidden']),
+    checksum: z.string().describe('BLAKE2b-256 of the file'),
+    size_bytes: z.int(),
+    signer: z.string(),
+    signature: z.enum(['verified', 'unknown_signer']),
+    published_at: Time,
+    publisher: z.string(),
+    package_type: z.enum(['standard', 'native']),
+    svc_user: z.string().nullable(),
+    svc_group: z.string().nullable(),
+    exposes: z.array(z.int()),
+    deps: z.array(Ident),
+    tdeps: z.array(Ident),
+    build_deps: z.array(Ident),
+    build_tdeps: z.array(Ident),
+    config: z.string(),
+    manifest: z.string(),
+    views: z.array(z.object({ view: ViewName, since_revision: Revision, since: Time })),
+  }),
+)
+
+export const Memberships = named(
+  'Memberships',
+  z.object({
+    ident: Ident,
+    target: Target,
+    views: z
+      .array(z.object({ view: ViewName, ...Interval }))
+      .describe(
+        'current memberships, then past ones, each ordered by the creation of the view and then oldest first. A repeated promotion starts a new membership',
+      ),
+    next: Next,
+  }),
+)

@@ -1,0 +1,28 @@
+import type { z } from 'zod'
+import { formatColumns } from '../../../text/columns.ts'
+import { page, seconds } from '../conventions/text.ts'
+import { INTERVAL, intervalCells } from '../history/text.ts'
+import type * as shapes from './shapes.ts'
+
+/** Formats one field per line. Long texts and lists of dependencies are only in the JSON. */
+export function releaseText(release: z.infer<typeof shapes.Release>): string {
+  const { views, manifest: _, config: __, ...fields } = release
+  const rows = Object.entries(fields).map(([name, value]) => [
+    name.replaceAll('_', ' '),
+    Array.isArray(value) ? value.join(' ') : String(value ?? ''),
+  ])
+  const places = views.map(({ view, since_revision, since }) => [
+    view,
+    String(since_revision),
+    seconds(since),
+  ])
+  return `${formatColumns(['RELEASE', release.ident], rows.slice(1))}\n\n${formatColumns(['VIEW', 'SINCE', 'AT'], places)}`
+}
+
+export function membershipsText({ views, next }: z.infer<typeof shapes.Memberships>): string {
+  return page(
+    ['VIEW', ...INTERVAL],
+    views.map((membership) => [membership.view, ...intervalCells(membership)]),
+    next,
+  )
+}

@@ -1,0 +1,77 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { expectView } from '../../../access/rights.ts'
+import { DepotError } from '../../../errors.ts'
+import { getPlan } from '../../../revisions/plan-store.ts'
+import { getView } from '../../../revisions/view-store.ts'
+import { actorOf } from '../../requests/request.ts'
+import type { RouteContext } from '../../requests/request.ts'
+import { mayChange, mayChangeView, needs } from '../../requests/rights.ts'
+import { answers } from '../conventions/responses.ts'
+import { ViewPath } from '../conventions/shapes.ts'
+import { PreviewBody, View } from './shapes.ts'
+import { wireView } from './wire.ts'
+
+const tags = ['rules of views']
+
+export function previewRoutes(app: FastifyInstance, { depot }: RouteContext): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+
+  api.post(
+    '/views/:view/previews',
+    {
+      schema: {
+        tags,
+        summary:
+          'Makes a preview: a view that shows this one with a plan applied. Applying the plan or deleting the preview ends it',
+        params: ViewPath,
+        body: PreviewBody,
+        response: answers(View, 201),
+      },
+      onRequest: mayChangeView(depot),
+    },
+    async (request, reply) => {
+      const view = await getView(depot.db, request.params.view)
+      const { name, plan: token } = request.body
+      request.subject = `preview ${name} of ${view.name}`
+      expectView(mayChange(request, view, []), name)
+      const plan = await getPlan(depot.db, token)
+      if (plan.view !== view.name)
+        throw new DepotError('invalid_request', `the plan is for ${plan.view}, not for ${view.name}`)
+      const made = await depot.writer.submit({
+        kind: 'makePreview',
+        input: { name, plan: token },
+        actor: actorOf(request, 'api'),
+      })
+      return reply
+        .code(201)
+        .header('location', `${request.publicPath}/api/v1/views/${encodeURIComponent(made.name)}`)
+        .send(wireView(made))
+    },
+  )
+
+  api.delete(
+    '/views/:view',
+    {
+      schema: {
+        tags,
+        summary: 'Deletes a preview; other views cannot be deleted',
+        params: ViewPath,
+        response: answers(z.undefined().describe('deleted'), 204),
+      },
+      onRequest: needs('promote'),
+    },
+    async (request, reply) => {
+      const view = await getView(depot.db, request.params.view)
+      request.subject = `drop ${view.name}`
+      mayChange(request, view, [])
+      await depot.writer.submit({
+        kind: 'dropPreview',
+        input: { name: view.name },
+        actor: actorOf(request, 'api'),
+      })
+      return reply.code(204).send()
+    },
+  )
+}

@@ -1,0 +1,88 @@
+import { z } from 'zod'
+import { isOriginName } from '../../../package/ident.ts'
+import { VIEW_RULES } from '../../../views/rule.ts'
+import { parseViewName } from '../../../views/view.ts'
+import { Next, Revision, RevisionId, Time, ViewName, named, textOf } from '../conventions/shapes.ts'
+import { Frozen } from '../gates/shapes.ts'
+import { Options, PromotionAnswer } from '../promotions/shapes.ts'
+
+// Shapes of views and previews.
+
+const MOST_UNGOVERNED = 100
+
+// Requests
+
+export const NewView = z.strictObject({
+  name: textOf(parseViewName),
+  rule: z
+    .enum(VIEW_RULES)
+    .default('promoted')
+    .describe('whether latest is the release promoted last or the highest version'),
+})
+
+export const ViewBody = z
+  .strictObject({
+    rule: z
+      .enum(VIEW_RULES)
+      .optional()
+      .describe(
+        'the meaning of latest. Changing it makes a revision; a plan with act "set-rule" shows it in advance',
+      ),
+    ungoverned: z
+      .array(z.string().refine(isOriginName, "must be an origin's name"))
+      .max(MOST_UNGOVERNED)
+      .optional()
+      .describe(
+        'origins whose packages, if not in the view, are served from the requested channel below the URL of the view',
+      ),
+    ...Options,
+  })
+  .refine(
+    ({ rule, ungoverned }) => rule !== undefined || ungoverned !== undefined,
+    'must set rule, ungoverned, or both',
+  )
+
+export const PreviewBody = z.strictObject({
+  name: z.string(),
+  plan: z.string().describe('a draft or proposal for this view'),
+})
+
+// Responses
+
+export const View = named(
+  'View',
+  z.object({
+    name: ViewName,
+    rule: z.enum(VIEW_RULES),
+    maker: z.enum(['depot', 'operator', 'client']),
+    revision: Revision.describe('the latest revision; 0 before the first promotion'),
+    created_at: Time,
+    ungoverned: z
+      .array(z.string())
+      .describe(
+        'origins whose packages, if not in the view, are served from the requested channel below the URL of the view',
+      ),
+  }),
+)
+
+export const ViewDetail = named(
+  'ViewDetail',
+  View.extend({
+    revision_id: RevisionId,
+    revised_at: Time.nullable(),
+    closed_at: Time.nullable(),
+    packages: z.int().describe('the number of packages, counted per target, that have a latest release'),
+    frozen: Frozen.nullable(),
+    preview_of: ViewName.nullable().describe('the view of which this is a preview'),
+  }),
+)
+
+export const Views = named('Views', z.object({ views: z.array(View), next: Next }))
+
+export const ViewAnswer = named(
+  'ViewChange',
+  z.object({
+    view: View,
+    change: PromotionAnswer.nullable().describe('the effect of a new rule; null if the rule did not change'),
+  }),
+)
