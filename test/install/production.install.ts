@@ -1,0 +1,108 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cp, lstat, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { test } from 'tap'
+import type { Test } from 'tap'
+import { Blake2b } from '../../src/hart/blake2b.ts'
+
+// The depot as an operator installs it: the files of the image, and no package for development. Takes packages from npm's cache, and from
+// the registry if they are not there: `npm run test:install`.
+
+const ROOT = join(import.meta.dirname, '../..')
+const FILES = ['package.json', 'package-lock.json', '.npmrc', 'launch.js', 'migrations', 'src']
+/** For all packages but the packaged Node, which is there for machines with an older one. */
+const MOST_MB = 80
+const PACKAGED_NODE = /^node-(?:bin-)?(?:linux|darwin)-/
+const TOKEN = 'hart_of_the_test_of_an_installation_0123456789'
+const IDENT = 'happyhumans/possums/8.1.4/20160427165340'
+const FIXTURES = join(ROOT, 'test/fixtures')
+
+test('npm ci --omit=dev installs a depot that takes, promotes, serves and verifies a package', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-install-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  for (const name of FILES) await cp(join(ROOT, name), join(folder, name), { recursive: true })
+  await promisify(execFile)('npm', ['ci', '--omit=dev', '--prefer-offline'], { cwd: folder })
+
+  const { packages, packagedNode } = await measure(join(folder, 'node_modules'))
+  console.error(`npm ci --omit=dev: ${packages} MB of packages, and ${packagedNode} MB of packaged Node`)
+  t.ok(packages <= MOST_MB, `${packages} MB of packages; the most is ${MOST_MB}`)
+
+  const depot = await serve(t, folder)
+  const hart = await readFile(
+    join(FIXTURES, 'harts/happyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart'),
+  )
+  const key = await readFile(join(FIXTURES, 'keys/happyhumans-20160424223347.pub'))
+  const checksum = new Blake2b().update(hart).digest()
+  await depot.post('origins', '{"name":"happyhumans"}')
+  await depot.post('origins/happyhumans/keys/20160424223347', key)
+  await depot.post(`pkgs/${IDENT}?checksum=${checksum}`, hart)
+  await depot.post(`views/acceptance/pkgs/${IDENT}/promote`)
+  const latest = await fetch(`${depot.url}/v1/depot/views/acceptance/pkgs/happyhumans/possums/latest`)
+  t.match(await latest.json(), { ident: { version: '8.1.4', release: '20160427165340' }, checksum })
+
+  await depot.stop()
+  await t.resolves(promisify(execFile)(...depot.command('verify', '--bytes')))
+})
+
+/** Megabytes on disk. */
+async function measure(folder: string): Promise<{ packages: number; packagedNode: number }> {
+  const bytes = { packages: 0, packagedNode: 0 }
+  for (const path of await readdir(folder, { recursive: true }))
+    bytes[PACKAGED_NODE.test(path) ? 'packagedNode' : 'packages'] +=
+      (await lstat(join(folder, path))).blocks * 512
+  return {
+    packages: Math.round(bytes.packages / 1024 ** 2),
+    packagedNode: Math.round(bytes.packagedNode / 1024 ** 2),
+  }
+}
+
+async function serve(t: Test, folder: string) {
+  const env = {
+    ...process.env,
+    NODE_ENV: 'production',
+    DEPOT_DATA: join(folder, 'data'),
+    DEPOT_LISTEN: '127.0.0.1:0',
+    DEPOT_ADMIN_TOKEN: TOKEN,
+    DEPOT_LOG_LEVEL: 'warn',
+  }
+  const command = (...args: string[]): [string, string[], { env: NodeJS.ProcessEnv }] => [
+    process.execPath,
+    [join(folder, 'launch.js'), 'src/main.ts', ...args],
+    { env },
+  ]
+  const [program, args, options] = command('serve')
+  const server = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(server, 'exit')
+  const stop = async () => {
+    server.kill('SIGTERM')
+    await ended
+  }
+  t.teardown(stop)
+
+  const url = await new Promise<string>((resolve, reject) => {
+    let written = ''
+    server.stdout.setEncoding('utf8').on('data', (text: string) => {
+      written += text
+      const [, found] = /listens on (\S+)/.exec(written) ?? []
+      if (found !== undefined) resolve(found)
+    })
+    server.once('exit', (code) => reject(new Error(`the depot ended with ${code}: ${written}`)))
+  })
+
+  return {
+    url,
+    command,
+    stop,
+    async post(path: string, body?: string | Uint8Array<ArrayBuffer>): Promise<void> {
+      const response = await fetch(`${url}/v1/depot/${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${TOKEN}` },
+        ...(body !== undefined && { body }),
+      })
+      if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+    },
+  }
+}
