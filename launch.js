@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Runs a script of this project under a Node that can. Plain JavaScript, because any old Node must be able to read it.
-//   node launch.js SCRIPT [ARGUMENT...]      SCRIPT is a path from this folder, whatever the working directory is
-//   hart-depot ARGUMENT...                   the bin: under any other name this file runs src/main.ts
+// Runs a script of this project under a Node that is new enough. This is plain JavaScript, because older versions of Node must run it.
+//   node launch.js SCRIPT [ARGUMENT...]      SCRIPT is relative to this folder, not to the working directory
+//   hart-depot ARGUMENT...                   the bin: under any other name, this file runs src/main.ts
 import { spawn } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
 import * as modules from 'node:module'
@@ -17,7 +17,7 @@ if (script === undefined) fail('usage: node launch.js SCRIPT [ARGUMENT...]')
 const path = resolve(here, script)
 if (!existsSync(path)) fail(`${path} does not exist`)
 
-// What was compiled once need not be again, by threads and programs started from here either. A folder that may not be written is no fault.
+// Keeps compiled code, also for the threads and processes that are started from here. Node ignores a folder that it cannot write.
 process.env.NODE_COMPILE_CACHE ??= join(here, 'node_modules/.cache/hart-depot')
 
 if (Number(process.versions.node.split('.')[0]) >= OLDEST) {
@@ -35,7 +35,7 @@ if (Number(process.versions.node.split('.')[0]) >= OLDEST) {
   const child = spawn(node, [path, ...args], { stdio: 'inherit', env })
   child.on('error', (error) => fail(`cannot run the packaged Node: ${error.message}`))
 
-  // A terminal sends Ctrl-C and its own end to the whole process group, so the child has them already; what `kill` sends reaches only us.
+  // A terminal sends SIGINT and SIGHUP to the whole process group, so the child gets them too. A signal from `kill` reaches only this process.
   const byTerminal = [0, 1, 2].some((fd) => isatty(fd)) ? ['SIGINT', 'SIGHUP'] : []
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   for (const signal of signals) process.on(signal, () => byTerminal.includes(signal) || child.kill(signal))
@@ -43,13 +43,13 @@ if (Number(process.versions.node.split('.')[0]) >= OLDEST) {
   child.on('exit', (code, signal) => {
     if (signal === null) process.exit(code)
     for (const each of signals) process.removeAllListeners(each)
-    process.kill(process.pid, signal) // so that our parent sees the death we saw
+    process.kill(process.pid, signal) // so that the parent sees the same signal
   })
 }
 
 function packagedNode() {
   const require = modules.createRequire(import.meta.url)
-  // Not by node_modules/.bin/node: which npm makes that link, when several packages offer one, differs.
+  // npm versions differ in which package they link as node_modules/.bin/node, so this looks for the packages themselves.
   for (const name of [
     `node-${process.platform}-${process.arch}`,
     `node-bin-${process.platform}-${process.arch}`,
@@ -58,7 +58,7 @@ function packagedNode() {
       const binary = join(dirname(require.resolve(`${name}/package.json`)), 'bin/node')
       if (existsSync(binary)) return binary
     } catch {
-      // not installed for this machine
+      // it is not installed, because it is for other machines
     }
   }
   return undefined

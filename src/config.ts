@@ -86,7 +86,7 @@ const accounts = list.pipe(
   z
     .array(
       z.string().regex(ACCOUNT_NAME, {
-        error: ({ input }) => `names ${JSON.stringify(input)}, which is no name of an account`,
+        error: ({ input }) => `names ${JSON.stringify(input)}, which is not an account name`,
       }),
     )
     .min(1, 'names no account'),
@@ -96,7 +96,7 @@ const targets = list.pipe(
     .array(
       z.enum(TARGETS, {
         error: ({ input }) =>
-          `names ${JSON.stringify(input)}, which is no target${didYouMean(String(input), TARGETS) || `; targets are ${TARGETS.join(', ')}`}`,
+          `names ${JSON.stringify(input)}, which is not a target${didYouMean(String(input), TARGETS) || `; targets are ${TARGETS.join(', ')}`}`,
       }),
     )
     .min(1, 'names no target'),
@@ -135,7 +135,7 @@ const SecretKey = z
 const Environment = z.object({
   DEPOT_LISTEN: z
     .string()
-    .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, 'must be HOST:PORT, as 127.0.0.1:9636')
+    .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, 'must be HOST:PORT, for example 127.0.0.1:9636')
     .refine((text) => Number(/\d+$/.exec(text)?.[0]) <= LAST_PORT, `has a port above ${LAST_PORT}`)
     .default('127.0.0.1:9636'),
   DEPOT_DATA: z.string().optional(),
@@ -156,19 +156,22 @@ const Environment = z.object({
   DEPOT_SCRUB_RATE: size(0, MOST_BYTES).default(8 * 1024 ** 2),
   DEPOT_TRUST_PROXY: z
     .string()
-    .refine(namesProxies, 'must be on, off, or addresses and networks of proxies, as 10.0.0.1,192.168.0.0/16')
+    .refine(
+      namesProxies,
+      'must be on, off, or addresses and networks of proxies, for example 10.0.0.1,192.168.0.0/16',
+    )
     .default('off'),
   DEPOT_PUBLIC_URL: z
     .url({ protocol: /^https?$/, error: 'must be a URL, such as https://depot.example' })
     .refine(
       namesDepot,
-      'must be the URL of the depot itself, as https://depot.example or https://example.com/depot: without /v1 or /api, a token, or anything behind ? or #',
+      'must be the URL of the depot itself, for example https://depot.example or https://example.com/depot, without /v1 or /api, a token, or anything after ? or #',
     )
     .optional(),
   DEPOT_WEBHOOK_NETWORKS: list
     .refine(
       (items) => items.join() === 'any' || items.every(isNetwork),
-      'must be any, or networks, as 10.0.0.0/8,fd00::/8',
+      'must be any, or networks, for example 10.0.0.0/8,fd00::/8',
     )
     .optional(),
   DEPOT_WORKERS: z
@@ -187,8 +190,9 @@ const Environment = z.object({
 export const VARIABLES: readonly string[] = Object.keys(Environment.shape)
 
 /**
- * An empty variable counts as unset; those that Kubernetes sets for a Service called `depot` are ignored. A relative path means the
- * folder of {@link givenPath}. Throws `invalid_request`, naming each variable that is wrong, or unknown though it starts with `DEPOT_`.
+ * Parses the settings. An empty variable counts as unset, and the variables that Kubernetes sets for a Service called `depot` are ignored.
+ * {@link givenPath} resolves relative paths. Throws `invalid_request` with every variable that is wrong, or that starts with `DEPOT_` and is
+ * unknown.
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
   const given = Object.entries(environment).filter(
@@ -262,7 +266,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 
 function namesDepot(text: string): boolean {
   const url = URL.parse(text)
-  if (url === null) return true // said already
+  if (url === null) return true // reported by z.url
   const { pathname, username, password, search, hash } = url
   return username + password + search + hash === '' && !/^\/(v1|api)(\/|$)|\/v1\/?$|\/\//.test(pathname)
 }

@@ -222,18 +222,18 @@ test('a setting that is nearly one is told with the one that was meant', async (
     ],
     [
       { DEPOT_TARGETS: 'x86_64-linux,x86_64-linx' },
-      'DEPOT_TARGETS names "x86_64-linx", which is no target; did you mean x86_64-linux?',
+      'DEPOT_TARGETS names "x86_64-linx", which is not a target; did you mean x86_64-linux?',
     ],
     [{ DEPOT_TARGETS: ',' }, 'DEPOT_TARGETS names no target'],
     [{ DEPOT_ORIGIN_CREATORS: ' , ' }, 'DEPOT_ORIGIN_CREATORS names no account'],
     [
       { DEPOT_ORIGIN_CREATORS: 'alice,bob smith' },
-      'DEPOT_ORIGIN_CREATORS names "bob smith", which is no name of an account',
+      'DEPOT_ORIGIN_CREATORS names "bob smith", which is not an account name',
     ],
     [{ DEPOT_PUBLIC_URL: 'depot.example' }, 'DEPOT_PUBLIC_URL must be a URL, such as https://depot.example'],
     [{ DEPOT_DATABASE_URL: 'sqlite:' }, 'DEPOT_DATABASE_URL must be sqlite:FILE'],
     [{ DEPOT_BLOBS: 'fs:' }, 'DEPOT_BLOBS must be fs:FOLDER'],
-    [{ DEPOT_LISTEN: 'a b:1' }, 'DEPOT_LISTEN must be HOST:PORT, as 127.0.0.1:9636'],
+    [{ DEPOT_LISTEN: 'a b:1' }, 'DEPOT_LISTEN must be HOST:PORT, for example 127.0.0.1:9636'],
   ] as const) {
     t.throws(() => readConfig(wrong), { code: 'invalid_request', message }, message)
   }

@@ -6,24 +6,24 @@ import { decodeXz, DECODE_WINDOW_BYTES } from './xz-decoder.ts'
 import { decodeByProgram } from './xz-program.ts'
 import { walkXz } from './xz.ts'
 
-// How far an archive may unpack. Programs shrink to a quarter, text to a tenth; zeros to a seven thousandth, and nothing else comes
-// near that. So a small archive has a fixed allowance, which costs a second to use up, and beyond it every byte that was uploaded buys
-// a limited number. The absolute end is what 16 GiB, the largest upload, holds at the ratio of programs.
+// The limit of the unpacked size. Programs shrink to a quarter and text to a tenth; only zeros shrink to a seven thousandth. So each archive
+// has a fixed allowance, which takes a second to decode, and a number of bytes for each uploaded byte. The absolute limit is the content of
+// 16 GiB, the largest upload by default, at the ratio of programs.
 const FREE_UNPACKED_BYTES = 256 * 1024 * 1024
 const UNPACKED_PER_BYTE = 250
 const MOST_UNPACKED_BYTES = 64 * 1024 ** 3
 
-// Most packages say all of it at their beginning, or are over before another program has begun.
+// Most packages have their metadata at the beginning, or end before another program would have started.
 const UNPACKED_HERE = 8 * 1024 * 1024
 const WORTH_A_PROGRAM = 16 * 1024 * 1024
 
-/** Room for the largest header of a block; chunk headers, which is what is read most, are up to 64 KiB apart. */
+/** Fits the largest header of a block. Chunk headers, the most frequent reads, are up to 64 KiB apart. */
 const WALK_WINDOW_BYTES = 4096
 
 /**
- * Reads the metadata of the package whose tar.xz starts at `payloadOffset` of a file. Computes for long: call it in a worker, one at a
- * time. Holds the dictionary that the file was packed with (8 MiB for what `hab` makes, at most 64), the metafiles and little else.
- * `withProgram` leaves the rest of a long one to the system's xz, which must be there. Throws `hart_malformed` or `target_malformed`.
+ * Reads the metadata of the package whose tar.xz starts at `payloadOffset` of a file. This may compute for minutes, so call it in a worker.
+ * Its memory is the dictionary of the archive (8 MiB for packages of `hab`, at most 64) and the metafiles. With `withProgram`, the
+ * system's `xz`, which must exist, decodes the rest of a long archive. Throws `hart_malformed` or `target_malformed`.
  */
 export async function readArchive(
   path: string,

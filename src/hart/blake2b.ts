@@ -1,16 +1,16 @@
 import { createBLAKE2b } from 'hash-wasm'
 
 const DIGEST_BITS = 256
-/** One for all, by turns: making it takes a promise, and its memory is more than a state's. */
+/** All hashes share one instance, because creating one is asynchronous and takes more memory than a saved state. */
 const hasher = await createBLAKE2b(DIGEST_BITS)
-let turn: Kept | undefined
+let current: Kept | undefined
 
 interface Kept {
-  /** While it is another's turn; absent before the first. */
+  /** The saved state while another hash uses the instance; absent before the first update. */
   state?: Uint8Array
 }
 
-/** BLAKE2b-256 without a key, the hash of everything in Habitat; node:crypto has only the one of 64 bytes. */
+/** BLAKE2b-256 without a key, which Habitat uses for every hash. node:crypto has only BLAKE2b-512. */
 export class Blake2b {
   readonly #kept: Kept = {}
 
@@ -20,17 +20,17 @@ export class Blake2b {
     return this
   }
 
-  /** 64 lower-case hexadecimal characters. Ends the hash: call it once. */
+  /** Returns 64 lowercase hex characters. Call it once, at the end. */
   digest(): string {
     this.#begin()
-    turn = undefined
+    current = undefined
     return hasher.digest()
   }
 
   #begin(): void {
-    if (turn === this.#kept) return
-    if (turn !== undefined) turn.state = hasher.save()
-    turn = this.#kept
+    if (current === this.#kept) return
+    if (current !== undefined) current.state = hasher.save()
+    current = this.#kept
     if (this.#kept.state === undefined) hasher.init()
     else hasher.load(this.#kept.state)
   }

@@ -5,20 +5,20 @@ import type { HartHeader } from './header.ts'
 
 export interface HartDigests {
   readonly header: HartHeader
-  /** Hash of the whole file, hex: what an upload announces and a download's ETag says. */
+  /** Hash of the whole file in hex. Uploads announce it, and it is the ETag of downloads. */
   readonly checksum: string
-  /** Hash of what follows the header, hex: what the signature signs. */
+  /** Hash of everything after the header in hex. The signature signs it. */
   readonly payloadHash: string
   readonly sizeBytes: number
 }
 
-/** Finds the header of a hart file as it passes. How the bytes are cut into chunks does not matter. */
+/** Parses the header of a hart file that arrives in chunks of any size. */
 export class HartStart {
   #start = Buffer.alloc(0)
   #header: HartHeader | undefined
   #sizeBytes = 0
 
-  /** Known once its last byte has passed. */
+  /** `undefined` until the whole header has arrived. */
   get header(): HartHeader | undefined {
     return this.#header
   }
@@ -27,17 +27,17 @@ export class HartStart {
     return this.#sizeBytes
   }
 
-  /** Throws `hart_malformed` as soon as the bytes cannot be those of a hart file. */
+  /** Throws `hart_malformed` as soon as the bytes cannot be the start of a hart file. */
   update(chunk: Uint8Array): void {
     this.#sizeBytes += chunk.length
     if (this.#header !== undefined) return
-    // Never more than one chunk beyond the longest header: parseHeader gives up there.
+    // This stays within one chunk of the longest header, because parseHeader throws there.
     this.#start = Buffer.concat([this.#start, chunk])
     this.#header = parseHeader(this.#start)
     if (this.#header !== undefined) this.#start = Buffer.alloc(0)
   }
 
-  /** After the last byte. Throws `hart_malformed` when the file ended within its header or has no payload. */
+  /** Call it after the last byte. Throws `hart_malformed` if the file ended within its header or has no payload. */
   finish(): HartHeader {
     const header = this.#header
     if (header === undefined)
@@ -51,7 +51,7 @@ export class HartStart {
   }
 }
 
-/** Hashes a hart file as it passes. */
+/** Hashes a hart file that arrives in chunks. */
 export class HartDigest {
   readonly #start = new HartStart()
   readonly #file = new Blake2b()
@@ -61,7 +61,7 @@ export class HartDigest {
     return this.#start.header
   }
 
-  /** Throws `hart_malformed` as soon as the bytes cannot be those of a hart file. */
+  /** Throws `hart_malformed` as soon as the bytes cannot be the start of a hart file. */
   update(chunk: Uint8Array): void {
     const before = this.#start.sizeBytes
     this.#start.update(chunk)
@@ -71,7 +71,7 @@ export class HartDigest {
       this.#payload.update(chunk.subarray(Math.max(0, header.payloadOffset - before)))
   }
 
-  /** Call it once, after the last byte. Throws `hart_malformed` when the file ended within its header or has no payload. */
+  /** Call it once, after the last byte. Throws `hart_malformed` if the file ended within its header or has no payload. */
   finish(): HartDigests {
     const header = this.#start.finish()
     return {

@@ -1,18 +1,17 @@
-// FILES, which `hab` writes into a package after all other files but MANIFEST (habitat-2016.md 7.1): five lines like those of a hart
-// file, then for each file
+// FILES lists the files of a package. `hab` writes it after all other files but MANIFEST (habitat-2016.md 7.1): five lines like those of a
+// hart file, then for each file
 //
 //   hex digest, two spaces, /hab/pkgs/{origin}/{name}/{version}/{release}/{path}
 //
-// It is only read to know what there is still to come. Large packages have one of many megabytes, so it is read as it passes, and
-// only names that matter are kept. Its own signature is not checked: it is part of what the package's signer signed. One that leaves
-// out a metafile makes the scan end before that metafile, which then counts as absent; one that names a metafile which is not there
-// makes the scan read on to the end. Either way the signer has only described their own package wrongly, as they could have by
-// leaving the metafile out.
+// The scan reads it only to learn which metafiles are still to come. It may have many megabytes, so it is parsed as it passes, and only
+// names that matter are kept. Its own signature is not checked, because the package's signature covers it. If the list omits a metafile,
+// the scan may end before that metafile, which then counts as absent. If it names a metafile that does not exist, the scan reads to the
+// end of the archive. In both cases the signers only describe their own package wrongly, which they can also do by omitting the metafile.
 
 const HEADER_LINES = 5
 const LONGEST_LINE = 8192
 
-/** Collects the paths for which `matters` holds. */
+/** Collects the listed paths for which `matters` returns true. */
 export class FilesList {
   readonly #matters: (path: string) => boolean
   readonly #paths = new Set<string>()
@@ -34,7 +33,7 @@ export class FilesList {
     if (this.#line.length > LONGEST_LINE) this.#readable = false
   }
 
-  /** What was found, or `undefined` when it is no list of files. */
+  /** Returns the collected paths, or `undefined` if the content was not a list of files. */
   end(): ReadonlySet<string> | undefined {
     if (this.#line !== '') this.#take(this.#line.trim())
     return this.#readable && this.#lines > HEADER_LINES ? this.#paths : undefined

@@ -9,7 +9,7 @@ import type { ArchiveScanner } from './scan.ts'
 import { verifySignature } from './signature.ts'
 
 export interface Hart extends HartDigests {
-  /** Whether the signer's key was known. A wrong signature is an error. */
+  /** `unknown_signer` if the key of the signer was not known. A wrong signature is an error. */
   readonly signature: 'valid' | 'unknown_signer'
   readonly metadata: HartMetadata
 }

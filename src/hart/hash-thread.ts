@@ -5,18 +5,18 @@ import type { PackedError } from '../threads/thread-error.ts'
 import { stepBehind } from '../threads/thread-priority.ts'
 import { Blake2b } from './blake2b.ts'
 
-// The other side of hash-threads.ts. What was just written is in the system's cache: reading it again costs little beside its hash.
+// The thread of hash-threads.ts. The bytes were just written, so they are in the system's cache: reading them costs little beside the hash.
 
 export interface HashStep {
   readonly id: number
   readonly path: string
   readonly from: number
-  /** How far the file is written. */
+  /** The end of what has been written. */
   readonly upTo: number
   readonly next: 'go on' | 'finish' | 'forget'
 }
 
-/** To each step but `forget`; the digest is there once it was asked for. */
+/** The answer to each step but `forget`. The digest is present after `finish`. */
 export type HashAnswer =
   | { readonly id: number; readonly digest: string | undefined }
   | { readonly id: number; readonly error: PackedError }

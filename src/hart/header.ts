@@ -2,12 +2,12 @@ import { DepotError, quote } from '../errors.ts'
 import { formatKeyName, parseKeyName } from './origin-key.ts'
 import type { KeyName } from './origin-key.ts'
 
-// The text before the payload (habitat-2016.md 7.1, habitat-today.md 5). Each line ends with \n; Habitat trims lines, so do we.
+// The text before the payload (habitat-2016.md 7.1, habitat-today.md 5). Each line ends with \n. Like Habitat, the depot trims lines.
 //
 //   HART-1
 //   {origin}-{revision}      the signer's key
 //   BLAKE2b
-//   base64, one line         128 bytes: Ed25519 signature (64), then what it signs: the payload's hash as 64 hex characters
+//   base64, one line         128 bytes: Ed25519 signature (64), then the signed message: the payload's hash as 64 hex characters
 //   (empty)
 //   payload: tar.xz, to the end of the file
 
@@ -19,15 +19,15 @@ export interface HartHeader {
   readonly payloadOffset: number
 }
 
-/** The longest that a header can be is 470 bytes; the rest is for white space. Without a limit a file of one line fills the memory. */
+/** A header without extra white space has at most 470 bytes. Without a limit, a file that is one long line would fill the memory. */
 export const LONGEST_HEADER = 1024
 
 const LINES = 5
 const SIGNED_MESSAGE_BYTES = 128
 
 /**
- * Reads the header at the start of `bytes`. `undefined` while it is not complete. Throws `hart_malformed` as soon as it cannot
- * become a header any more.
+ * Parses the header at the start of `bytes`. Returns `undefined` while the header is incomplete. Throws `hart_malformed` as soon as no
+ * further bytes could complete it.
  */
 export function parseHeader(bytes: Uint8Array): HartHeader | undefined {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LONGEST_HEADER)).toString(

@@ -4,13 +4,13 @@ import type { Ident } from '../package/ident.ts'
 import { parseTarget } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 
-/** What the archive of a package says about it. */
+/** The metadata in the archive of a package. */
 export interface HartMetadata {
   readonly ident: Ident
   readonly target: Target
-  /** Markdown, as it stands in the archive. */
+  /** Markdown, unchanged. */
   readonly manifest: string
-  /** default.toml, as it stands in the archive. */
+  /** The text of `default.toml`, unchanged. */
   readonly config: string | undefined
   readonly deps: readonly Ident[]
   readonly tdeps: readonly Ident[]
@@ -28,8 +28,8 @@ const KIB = 1024
 const MIB = 1024 * KIB
 
 /**
- * The files that metadata is read from, directly in the package's folder, with the most bytes that each may have. MANIFEST carries the
- * whole plan, and default.toml is written by people; lists of idents have hundreds of lines at most.
+ * The files in the package's folder that hold its metadata, and the maximum size of each in bytes. MANIFEST contains the whole plan, and
+ * people write default.toml; lists of idents have a few hundred lines at most.
  */
 export const METAFILES = {
   IDENT: 4 * KIB,
@@ -48,7 +48,7 @@ export const METAFILES = {
 
 export type Metafile = keyof typeof METAFILES
 
-/** Without these there is no package. */
+/** The metafiles that every package has. */
 export const REQUIRED_METAFILES: readonly Metafile[] = ['IDENT', 'TARGET', 'MANIFEST']
 
 export function isMetafile(name: string): name is Metafile {
@@ -56,8 +56,8 @@ export function isMetafile(name: string): name is Metafile {
 }
 
 /**
- * Makes metadata of what the metafiles hold. `folder` is the `origin/name/version/release` that the archive unpacks to. Throws
- * `target_malformed` for an unknown target, and `hart_malformed` naming the metafile for everything else.
+ * Parses the contents of the metafiles. `folder` is the `origin/name/version/release` that the archive unpacks to. Throws
+ * `target_malformed` for an unknown target, and otherwise `hart_malformed` with the name of the metafile.
  */
 export function parseMetadata(
   contents: ReadonlyMap<Metafile, Buffer>,
@@ -93,7 +93,7 @@ function decode(name: Metafile, content: Buffer): string {
     if (!(cause instanceof TypeError)) throw cause
     throw malformed(name, 'it is not UTF-8')
   }
-  // No database and no terminal takes it well, and no text needs it.
+  // Databases and terminals handle NUL badly, and no text needs it.
   if (text.includes('\0')) throw malformed(name, 'it holds a NUL')
   return text
 }
@@ -108,7 +108,7 @@ function readIdent(text: string, folder: string | undefined): Ident {
   return ident
 }
 
-// Only written when there is something to write: one that is there and empty is as wrong as half an ident (habitat-2016.md 7.2).
+// `hab` writes the list only if it has entries, so an empty file is malformed (habitat-2016.md 7.2).
 function readIdents(name: Metafile, text: string | undefined): Ident[] {
   if (text === undefined) return []
   return text
@@ -117,7 +117,7 @@ function readIdents(name: Metafile, text: string | undefined): Ident[] {
     .map((line) => toIdent(name, line.trim()))
 }
 
-// What is no port is left out without a word, as Habitat does (habitat-2016.md 7.2).
+// Like Habitat, ignores words that are not ports (habitat-2016.md 7.2).
 function readPorts(text: string | undefined): number[] {
   const words = (text ?? '').split(/\s+/)
   return words

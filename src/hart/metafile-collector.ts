@@ -5,23 +5,23 @@ import type { HartMetadata, Metafile } from './metadata.ts'
 import { PackagePaths } from './package-paths.ts'
 import type { TarEntry, TarSink } from './tar.ts'
 
-/** The package's own list of files, which only tells what is still to come. */
+/** The package's own list of files, which tells which metafiles are still to come. */
 const FILES = 'FILES'
 
-/** Picks the metafiles out of a package's archive, entry by entry. */
+/** Collects the metafiles of a package while its archive is read. */
 export class MetafileCollector {
   readonly #paths = new PackagePaths()
   readonly #contents = new Map<Metafile, Buffer>()
   readonly #seen = new Set<string>()
   #listed: ReadonlySet<string> | undefined
 
-  /** Where the entry's content should go; nowhere for what is no metafile. Throws `hart_malformed`. */
+  /** Returns the sink for the content of a metafile, and `undefined` for other entries. Throws `hart_malformed`. */
   visit(entry: TarEntry): TarSink | undefined {
     const name = this.#paths.enter(entry)
     if (name === undefined || !(isMetafile(name) || name === FILES)) return undefined
     if (entry.type !== 'file')
       throw new DepotError('hart_malformed', `the metafile ${name} is malformed: it is a ${entry.type}`)
-    // The one that is unpacked last would win: the archive would say two things, and which is true would depend on the reader.
+    // The one that is unpacked last would win, so different readers could see different metadata.
     if (this.#seen.has(name))
       throw new DepotError('hart_malformed', `the metafile ${name} is malformed: it is in the archive twice`)
     this.#seen.add(name)
@@ -29,8 +29,8 @@ export class MetafileCollector {
   }
 
   /**
-   * Whether what is still to come cannot matter: everything was seen, or everything that the package's own list of files names, and
-   * MANIFEST, which is written after that list.
+   * Whether the rest of the archive can be skipped: all metafiles were seen, or MANIFEST (which is written after FILES) and all
+   * metafiles that FILES names.
    */
   get complete(): boolean {
     if (!REQUIRED_METAFILES.every((name) => this.#contents.has(name))) return false
@@ -63,7 +63,7 @@ export class MetafileCollector {
       write: (bytes) => list.write(bytes),
       end: () => {
         const names = new Set([...(list.end() ?? [])].map((path) => this.#paths.below(path) ?? ''))
-        // A list that does not even name IDENT is not this package's. Without a list, the whole archive is read.
+        // A list without IDENT does not belong to this package. Without a list, the whole archive is read.
         if (names.has('IDENT')) this.#listed = names
       },
     }

@@ -10,7 +10,7 @@ import { isOriginName } from '../package/ident.ts'
 //   (empty)
 //   base64 of the raw key           32 bytes public | 64 bytes secret: seed, then public key
 
-/** `acme-20260101120000`, taken apart. */
+/** The parts of a key name such as `acme-20260101120000`. */
 export interface KeyName {
   readonly origin: string
   readonly revision: string
@@ -28,11 +28,11 @@ export interface SecretKey extends KeyName {
 const PUBLIC_KEY_BYTES = 32
 const SECRET_KEY_BYTES = 64
 const LONGEST_KEY_FILE = 4096
-// DER that comes before a raw Ed25519 key (RFC 8410): SubjectPublicKeyInfo, and PKCS #8 holding the seed.
+// The DER before a raw Ed25519 key (RFC 8410): SubjectPublicKeyInfo, and PKCS #8 before the seed.
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 
-/** `undefined` when the text is not `{origin}-{14 digits}`. Origins may hold `-`: the revision is what follows the last one. */
+/** Returns `undefined` if the text is not `{origin}-{14 digits}`. An origin may contain `-`, so the revision follows the last one. */
 export function parseKeyName(text: string): KeyName | undefined {
   const match = /^(.+)-(\d{14})$/.exec(text)
   const [, origin, revision] = match ?? []
@@ -49,7 +49,7 @@ export function parsePublicKey(text: string): PublicKey {
   return parseKeyFile(text, 'SIG-PUB-1', PUBLIC_KEY_BYTES)
 }
 
-/** Throws `secret_key_malformed`, also when the two halves of the key do not belong together. */
+/** Throws `secret_key_malformed`, also if the public half of the key does not belong to the seed. */
 export function parseSecretKey(text: string): SecretKey {
   const key = parseKeyFile(text, 'SIG-SEC-1', SECRET_KEY_BYTES)
   if (!publicHalf(key).raw.equals(key.raw.subarray(32))) {
@@ -69,7 +69,7 @@ export function formatSecretKey(key: SecretKey): string {
   return `SIG-SEC-1\n${formatKeyName(key)}\n\n${key.raw.toString('base64')}`
 }
 
-/** A new pair, named for `origin` and the second that `at` (epoch milliseconds) falls in. */
+/** Makes a new key pair. Its revision is the second of `at`, in epoch milliseconds. */
 export function generateKeyPair(origin: string, at: number): { publicKey: PublicKey; secretKey: SecretKey } {
   const { privateKey } = generateKeyPairSync('ed25519')
   const seed = privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(PKCS8_PREFIX.length)
@@ -78,7 +78,7 @@ export function generateKeyPair(origin: string, at: number): { publicKey: Public
   return { publicKey, secretKey: { ...name, raw: Buffer.concat([seed, publicKey.raw]) } }
 }
 
-/** `20260101120000` for the second that `at` (epoch milliseconds) falls in. */
+/** Formats the second of `at`, in epoch milliseconds, as `20260101120000` (UTC). */
 export function revisionAt(at: number): string {
   return new Date(at).toISOString().replace(/\D/g, '').slice(0, 14)
 }
@@ -88,7 +88,7 @@ export function publicHalf(secret: SecretKey): PublicKey {
   return { origin: secret.origin, revision: secret.revision, raw: spki.subarray(SPKI_PREFIX.length) }
 }
 
-/** The 64-byte Ed25519 signature of `message`. */
+/** Returns the 64-byte Ed25519 signature of `message`. */
 export function signWith(secret: SecretKey, message: Buffer): Buffer {
   return sign(null, message, privateKeyObject(secret))
 }

@@ -11,7 +11,7 @@ import { BLOCK, formatTarHeader } from './tar-header.ts'
 import { storeXz } from './xz-writer.ts'
 
 /**
- * What to put into a package. Metafiles are made from it; those without content are left out, as `hab` does. FILES, which lists and
+ * The content of a package. Metafiles are made from these fields, and omitted if they would be empty, as in `hab`. FILES, which lists and
  * hashes all files but MANIFEST, is added.
  */
 export interface PackOptions {
@@ -19,7 +19,7 @@ export interface PackOptions {
   readonly target: Target
   readonly secretKey: SecretKey
   readonly files?: readonly PackedFile[]
-  /** Made from the ident when not given. */
+  /** The default is made from the ident. */
   readonly manifest?: string
   readonly config?: string
   readonly deps?: readonly Ident[]
@@ -30,13 +30,13 @@ export interface PackOptions {
   readonly packageType?: PackageType
   readonly svcUser?: string
   readonly svcGroup?: string
-  /** Where the metafiles stand in the archive: `first`, unless said otherwise. */
+  /** The place of the metafiles in the archive; `first` by default. */
   readonly metadata?: 'first' | 'last'
 }
 
 /**
- * One file of the package; `path` is below the package's folder. A large one comes in pieces, whose lengths must add up; they are
- * asked for twice, first for their hash.
+ * One file of the package; `path` is relative to the package's folder. A large file comes in chunks, which must have `sizeBytes` in
+ * total. `chunks` is called twice: the first time to hash the file.
  */
 export type PackedFile =
   | { readonly path: string; readonly content: string | Uint8Array; readonly mode?: number }
@@ -47,16 +47,16 @@ export type PackedFile =
       readonly mode?: number
     }
 
-/** A hart file in memory. The same options always give the same bytes. */
+/** Makes a hart file in memory. The same options always give the same bytes. */
 export function packHart(options: PackOptions): Buffer {
   return signHart(Buffer.concat([...storeXz(tar(options))]), options.secretKey)
 }
 
-/** A hart file on disk, of any size, made in the memory of one chunk. Blocks while it does. */
+/** Makes a hart file on disk. It may have any size: only one chunk is in memory at a time. Synchronous. */
 export function packHartFile(path: string, options: PackOptions): void {
   const fd = openSync(path, 'w')
   try {
-    // The header holds the hash of all that follows it, but is of the same length whatever it says.
+    // The header contains the hash of the payload, but its length does not depend on that hash.
     let at = headerFor('0'.repeat(64), options.secretKey).length
     const hash = new Blake2b()
     for (const chunk of storeXz(tar(options))) {
@@ -70,7 +70,7 @@ export function packHartFile(path: string, options: PackOptions): void {
   }
 }
 
-/** Puts the signed header before a payload, whatever that is. */
+/** Prepends the signed header to any payload. */
 export function signHart(payload: Buffer, secretKey: SecretKey): Buffer {
   return Buffer.concat([headerFor(new Blake2b().update(payload).digest(), secretKey), payload])
 }
@@ -159,7 +159,7 @@ function* entryHeader(
     yield formatTarHeader({ ...header, path: file.path })
     return
   }
-  // GNU's way with long paths: one more entry before, whose content is the path.
+  // As GNU tar does, writes a long path as the content of an extra entry before.
   const path = Buffer.from(`${file.path}\0`)
   yield formatTarHeader({ path: '././@LongLink', typeFlag: 'L', sizeBytes: path.length, link: '' })
   yield path

@@ -1,39 +1,42 @@
 import { DepotError, quote } from '../errors.ts'
 import type { TarEntry } from './tar.ts'
 
-// What an archive may hold, and where.
+// Checks the paths in an archive.
 //
-// Nothing is ever unpacked here, but `hab` unpacks as root what we serve, in some versions straight into /. So everything must lie in
-// the package's own folder, `[/][opt/]hab/pkgs/{origin}/{name}/{version}/{release}/` (habitat-today.md 5; macOS has /opt), or be one
-// of the folders above it, which Windows packages list. Refused are:
+// The depot never unpacks an archive, but `hab` unpacks it as root, in some versions directly into /. So every entry must be inside the
+// package's own folder, `[/][opt/]hab/pkgs/{origin}/{name}/{version}/{release}/` (habitat-today.md 5; macOS has /opt), or be one of the
+// folders above it, which Windows packages list. The depot refuses:
 //
-//   - `..`, `.` and empty parts in a path: no packer writes them, and two readers may take them differently
+//   - `..`, `.` and empty parts in a path: no packer writes them, and two readers may interpret them differently
 //   - devices and pipes
-//   - a hard link to anything outside the package's folder
-//   - an entry that lies below a symbolic link of the same archive, by which it would land wherever that points
+//   - a hard link to a file outside the package's folder
+//   - an entry below a symbolic link of the same archive, because it would land wherever that link points
 //
-// Symbolic links themselves may point anywhere, as those of real packages do: to other packages, to /etc, to /proc.
+// Symbolic links may point anywhere. Those of real packages point to other packages, to /etc and to /proc.
 //
-// This holds for what the scan sees. It stops once it has all metadata, and a signer whom the fleet trusts can run anything as root
-// in the package's hooks: the signature is what protects the fleet, this keeps it from depending on how careful each tar reader is.
+// Only entries that the scan reaches are checked, and it stops once it has all metadata. A trusted signer can run anything as root in the
+// package's hooks anyway: the signature protects the fleet. These checks make that protection independent of the tar reader's care.
 
-/** Names below the package's folder that are remembered because they are symbolic links. */
+/** Total length of the names of symbolic links that are remembered for one archive. */
 export const MOST_SYMLINK_NAMES_BYTES = 16 * 1024 * 1024
 
 const FOLDERS_IN_PREFIX = 6 // hab pkgs origin name version release
 
-/** Follows the entries of one archive. Throws `hart_malformed` for those it may not hold. */
+/** Checks the entries of one archive in order. */
 export class PackagePaths {
   #prefix: readonly string[] | undefined
   readonly #symlinks = new Set<string>()
   #symlinkBytes = 0
 
-  /** `origin/name/version/release`, as the folder of the package says; `undefined` before the first entry in it. */
+  /** The `origin/name/version/release` of the package's folder; `undefined` before the first entry in it. */
   get ident(): string | undefined {
     return this.#prefix?.slice(-4).join('/')
   }
 
-  /** The entry's path below the package's folder; `undefined` for that folder and those above it. */
+  /**
+   * Returns the entry's path below the package's folder, or `undefined` for that folder and those above it. Throws `hart_malformed` if the
+   * archive may not hold the entry.
+   */
   enter(entry: TarEntry): string | undefined {
     const parts = split(entry.path)
     const own = this.#own(parts)
@@ -54,7 +57,7 @@ export class PackagePaths {
     return name
   }
 
-  /** A path of this package as it stands in its list of files, below its folder; `undefined` when it is none. */
+  /** Converts a path from FILES to a path below the package's folder; `undefined` for paths outside of it. */
   below(path: string): string | undefined {
     const prefix = this.#prefix?.join('/')
     const relative = path.replace(/^\//, '')

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { DepotError } from '../errors.ts'
 
-/** The payload of a hart file on disk, read through a window of fixed size. Opened with `using`, it closes itself. */
+/** The payload of a hart file on disk, read through a window of fixed size. Open it with `using`, which closes it. */
 export class PayloadFile {
   readonly sizeBytes: number
   readonly #fd: number
@@ -18,8 +18,8 @@ export class PayloadFile {
   }
 
   /**
-   * `length` bytes at `at`; good until the next call. `length` must fit in the window. Throws `hart_malformed` when the file ends
-   * before.
+   * Returns `length` bytes at `at`, which are valid until the next call. `length` must fit in the window. Throws `hart_malformed` if the
+   * file ends before.
    */
   bytes(at: number, length: number): Buffer {
     if (at < this.#start || at + length > this.#start + this.#length) this.#fill(at)

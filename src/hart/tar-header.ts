@@ -1,12 +1,12 @@
 import { DepotError, quote } from '../errors.ts'
 
-// One block of 512 bytes before every entry (POSIX ustar; GNU writes `ustar  \0` and keeps other things where ustar has its prefix):
+// A tar header is one block of 512 bytes before each entry (POSIX ustar; GNU writes `ustar  \0` and stores other data in place of the prefix):
 //
 //   0 name 100   100 mode 8   108 uid 8   116 gid 8   124 size 12   136 mtime 12   148 checksum 8   156 type 1   157 link 100
 //   257 magic 6  263 version 2   265 user 32   297 group 32   329 device 8+8   345 prefix 155
 //
-// Numbers are octal text, or big-endian binary when the first byte has its high bit set (GNU, for sizes from 8 GiB).
-// The checksum is the sum of all 512 bytes with its own eight taken as spaces.
+// Numbers are octal text, or big-endian binary if the first byte has its high bit set (GNU, for sizes from 8 GiB).
+// The checksum is the sum of all 512 bytes, in which the eight bytes of the checksum count as spaces.
 
 export interface TarHeader {
   readonly path: string
@@ -17,7 +17,7 @@ export interface TarHeader {
 
 export const BLOCK = 512
 
-/** `undefined` for a block of zeros, which ends an archive. Throws `hart_malformed`. */
+/** Returns `undefined` for a block of zeros, which ends an archive. Throws `hart_malformed`. */
 export function parseTarHeader(block: Buffer): TarHeader | undefined {
   const sum = checksum(block)
   if (sum === EMPTY_SUM && block.every((byte) => byte === 0)) return undefined
@@ -33,7 +33,7 @@ export function parseTarHeader(block: Buffer): TarHeader | undefined {
   }
 }
 
-/** A header that depends on nothing but its arguments: owner root, time 0. Throws when the path or the link do not fit in their 100 bytes. */
+/** Makes a header with owner root and time 0. Throws a `RangeError` if the path or the link is longer than 100 bytes. */
 export function formatTarHeader(header: TarHeader & { readonly mode?: number }): Buffer {
   const block = Buffer.alloc(BLOCK)
   putText(block, 0, header.path)
@@ -82,7 +82,7 @@ function number(block: Buffer, at: number, length: number): number {
 
 function binaryNumber(field: Buffer): number {
   const value = field.subarray(1).reduce((sum, byte) => sum * 256 + byte, (field[0] ?? 0) & 0x7f)
-  // 0xff opens a negative number; no file is that long, nor longer than a number can count.
+  // 0xff begins a negative number. Neither that nor more than a safe integer is the size of a file.
   if (!Number.isSafeInteger(value))
     throw new DepotError('hart_malformed', 'a header of its archive holds an impossible size')
   return value

@@ -2,15 +2,15 @@ import { DepotError, quote } from '../errors.ts'
 import { BLOCK, parseTarHeader } from './tar-header.ts'
 import type { TarHeader } from './tar-header.ts'
 
-// A tar file: a header, the content padded to 512 bytes, the next header; two blocks of zeros at the end, and whatever follows them
-// is no part of it. Headers of some types speak of the entry after them:
+// A tar file: a header, the content padded to 512 bytes, the next header and so on, then two blocks of zeros. Data after these is ignored.
+// Headers of some types describe the entry after them:
 //
-//   L, K   GNU: the content is that entry's path, or its link
+//   L, K   GNU: the content is the path (L) or link (K) of that entry
 //   x, g   pax: the content is records `{length} {key}={value}\n` for that entry, or for all that follow
 //
-// Nothing is allocated by a size that the archive declares. Where two readers could take the same bytes for different entries
-// (a folder with content, a sparse file, a path that holds NUL), the archive is refused: the depot would describe one package and
-// `hab` would unpack another.
+// Nothing is allocated by a size that the archive declares. If two readers could read the same bytes as different entries (a folder with
+// content, a sparse file, a path with a NUL), the archive is refused: otherwise the depot could describe one package while `hab` unpacks
+// another.
 
 export type TarEntryType = 'file' | 'folder' | 'symlink' | 'hardlink' | 'device'
 
@@ -37,23 +37,23 @@ export interface TarSink {
   end(): void
 }
 
-/** Headers, extensions among them. The largest packages of today have some tens of thousands. */
+/** Counts all headers, those of extensions included. The largest packages of today have tens of thousands. */
 export const MOST_ENTRIES = 500_000
 export const LONGEST_PATH = 4096
-/** Content of an L, K, x or g header. pax headers may carry extended attributes. */
+/** The content of an L, K, x or g header. pax headers may hold extended attributes. */
 export const LONGEST_EXTENSION = 1024 * 1024
 /**
- * Reading ends at a multiple of this many bytes. What a decoder hands out together is looked at together, so that nothing hides directly
- * behind the last entry that the visitor wanted, and the answer does not depend on how the decoder cuts its pieces.
+ * Reading ends at a multiple of this many bytes, so that the result does not depend on the sizes of the decoder's pieces, and nothing
+ * hides directly after the last entry that the visitor wanted.
  */
 export const READ_STEP_BYTES = 64 * 1024
 
-/** Reads a tar file that is pushed through it. */
+/** Reads a tar file that is written to it. */
 export class TarReader {
   readonly #visitor: TarVisitor
   readonly #block = Buffer.alloc(BLOCK)
-  #filled = 0 //        bytes of #block that are there
-  #left = 0 //          bytes of content to come
+  #filled = 0 //        bytes in #block
+  #left = 0 //          remaining bytes of content
   #padding = 0
   #sink: TarSink | undefined
   #next: Overrides = {}
@@ -68,7 +68,7 @@ export class TarReader {
     this.#visitor = visitor
   }
 
-  /** Whether the archive has ended, or the visitor had all it wanted and the step that this was in is read. What is written then is ignored. */
+  /** Whether the archive has ended, or the visitor has all it wanted and the current step was read. Further bytes are ignored. */
   get done(): boolean {
     return this.#read >= this.#readUpTo || this.#zeroBlocks === 2
   }
@@ -165,7 +165,7 @@ export class TarReader {
       throw malformed(`its archive holds a path with a NUL in it: ${quote(path)}`)
     const type = entryType(header.typeFlag, path)
     if (type !== 'file' && sizeBytes > 0)
-      throw malformed(`${quote(path)} in its archive is no file but has content`)
+      throw malformed(`${quote(path)} in its archive is not a file but has content`)
     return { sink: this.#visitor.visit({ path, type, sizeBytes, link }), sizeBytes }
   }
 }
@@ -233,7 +233,7 @@ function entryType(flag: string, path: string): TarEntryType {
     case '0':
     case '7':
     case '\0':
-      // Before there was a type for folders, a file whose name ended so was one.
+      // Before there was a type for folders, a file with a slash at the end of its name was a folder.
       return path.endsWith('/') ? 'folder' : 'file'
     case '1':
       return 'hardlink'

@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { DepotError } from '../errors.ts'
 
-// The system's xz, where it is there: it decodes blocks side by side, and `hab` packs in blocks. It takes no less than its start costs, so
-// that it is for what is left of a long archive. What it is given was walked before (xz.ts): it cannot give more than that said.
+// Decodes with the system's `xz`, if there is one. It decodes blocks in parallel, and `hab` packs in blocks. Starting a program takes time,
+// so it is used only for the rest of a long archive. Its input was accepted by walkXz, so it cannot produce more than walkXz said.
 
-/** The first that decodes with several threads, and can be told how much memory they may take; beyond that it uses one. */
+/** The first version that decodes with several threads, and with one if they would exceed a memory limit. */
 const OLDEST = [5, 4]
 const ARGUMENTS = [
   '--decompress',
@@ -17,7 +17,7 @@ const ARGUMENTS = [
 ]
 const PROGRAM = 'xz'
 
-/** Whether the system has one that is new enough. */
+/** Whether the system has an `xz` that is new enough. */
 export function hasXzProgram(): boolean {
   try {
     const [, major, minor] =
@@ -33,8 +33,8 @@ export function hasXzProgram(): boolean {
 }
 
 /**
- * As {@link decodeXz}, of the file from `start` on, and of what comes out all but the first `skipped` bytes. The program is gone when this
- * is settled; should this thread end before, it ends at its next write.
+ * Like {@link decodeXz}, for the part of the file from `start` on, but without the first `skipped` bytes of the output. The program has ended
+ * when the promise settles. If this thread ends earlier, the program ends at its next write.
  */
 export async function decodeByProgram(
   path: string,
@@ -45,7 +45,7 @@ export async function decodeByProgram(
   const program = spawn(PROGRAM, ARGUMENTS, { stdio: [fd, 'pipe', 'ignore'] })
   closeSync(fd)
   const ended = once(program, 'close') as Promise<[number | null, NodeJS.Signals | null]>
-  ended.catch(() => undefined) // where it did not start; who waits hears of it
+  ended.catch(() => undefined) // rejects if it did not start; the await below reports that
   let isEnough = false
   let isRead = false
   try {
@@ -58,7 +58,7 @@ export async function decodeByProgram(
     }
     isRead = !isEnough
   } finally {
-    if (!isRead) program.kill('SIGKILL') // one that said everything ends by itself, and says how
+    if (!isRead) program.kill('SIGKILL') // otherwise it ends by itself, with a code
     await ended.catch(() => undefined)
   }
   const [code, signal] = await ended
@@ -67,7 +67,7 @@ export async function decodeByProgram(
   throw new DepotError('hart_malformed', 'its compressed archive is damaged in its data')
 }
 
-/** The position of the file goes with the descriptor. */
+/** Opens a file and moves its position, which the program inherits with the descriptor. */
 function openAt(path: string, start: number): number {
   const fd = openSync(path, 'r')
   const passed = Buffer.alloc(Math.min(start, 64 * 1024))

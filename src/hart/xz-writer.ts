@@ -1,16 +1,16 @@
 import { crc32 } from 'node:zlib'
 
-// Writes an xz file that stores its content without compressing it: one stream, one block, LZMA2 chunks of the stored kind (layout in
-// xz.ts). Any xz reads it; it needs no library, holds one chunk in memory, and the same bytes in always give the same bytes out.
+// Writes an xz file that stores its content without compression: one stream, one block, LZMA2 chunks of the stored kind (layout in
+// xz.ts). Every xz reads it, it needs no library, and the same content always gives the same file. One chunk is in memory at a time.
 
 const CHUNK = 65536
 const DICTIONARY_64_KIB = 8
 const CHECK_CRC32 = 1
 const FLAGS = Buffer.of(0, CHECK_CRC32)
-// Block of unknown length, one filter: LZMA2, with one byte of properties.
+// A block of unknown length with one filter: LZMA2, with one byte of properties.
 const BLOCK_HEADER = withCrc(Buffer.of(2, 0, 0x21, 1, DICTIONARY_64_KIB, 0, 0, 0))
 
-/** An xz file that unpacks to the chunks, whatever their lengths. */
+/** Yields the pieces of an xz file that unpacks to `content`. Chunks may have any length. */
 export function* storeXz(content: Iterable<Uint8Array>): Generator<Buffer, void> {
   yield Buffer.concat([Buffer.from('fd377a585a00', 'hex'), FLAGS, littleEndian(crc32(FLAGS))])
   yield BLOCK_HEADER

@@ -2,10 +2,10 @@ import { crc32 } from 'node:zlib'
 import { DepotError } from '../errors.ts'
 import type { PayloadFile } from './payload-file.ts'
 
-// The xz container. A package's file is one stream, as `hab` has always made it; a stream has any number of blocks (`xz -T`, pixz and 7z
-// make many); a block is a run of LZMA2 chunks of at most 64 KiB in and 2 MiB out. The format allows more streams after the first, with
-// zeros by fours between them (`cat a.xz b.xz`). Some readers stop at the end of the first and others go on, so that such a file would
-// hold one package for the one and another for the other: it is refused.
+// The xz container. The payload of a package is one stream, as `hab` has always written it. A stream has any number of blocks (`xz -T`, pixz
+// and 7z write many), and a block is a sequence of LZMA2 chunks of at most 64 KiB, each of which unpacks to at most 2 MiB. The format allows
+// more streams after the first, with multiples of four zeros between them (`cat a.xz b.xz`). Some readers stop after the first stream and
+// others continue, so they would read different packages from one file: the depot refuses it.
 //
 //   stream   fd 37 7a 58 5a 00 | 00 check | crc32    blocks    index    crc32 | backward size / 4 - 1 (4) | 00 check | 59 5a
 //   block    header: size / 4 - 1 (1) | flags | [packed] | [unpacked] | filters | zeros | crc32    chunks    zeros to a 4th    check
@@ -14,19 +14,19 @@ import type { PayloadFile } from './payload-file.ts'
 //            01, 02 | size - 1 (2)                 stored
 //            1rr uuuuu | (2) | packed - 1 (2) | [properties, if r >= 2]                             uuuuu and the next two: unpacked - 1
 //
-// The chunks say how much comes out of them. So a file is walked from header to header before anything is decoded: what is cut off,
-// followed by rubbish, bound to unpack to more than it may, or in need of a window that would not fit is refused at the price of
-// reading a few bytes in 64 KiB. The decoder sees the same headers, and cannot give more than they say.
+// Each chunk header has the unpacked size. So the depot walks from header to header before it decodes anything: at the price of a few bytes in
+// every 64 KiB, it refuses a file that is truncated, has other data at its end, unpacks to too much or needs too large a dictionary. The
+// decoder sees the same headers, and cannot produce more than they say.
 
 export interface XzShape {
-  /** What the file unpacks to. */
+  /** The unpacked size of the file. */
   readonly unpackedBytes: number
 }
 
-/** What `xz -9` asks for; `hab` packs with -6, which asks for 8 MiB. The format allows 4 GiB. */
+/** `xz -9` needs this much. `hab` packs with -6, which needs 8 MiB; the format allows 4 GiB. */
 export const LARGEST_DICTIONARY = 64 * 1024 * 1024
 
-/** Throws `hart_malformed` when the file is anything but one xz stream, or unpacks to more than `mostUnpackedBytes`. */
+/** Throws `hart_malformed` if the file is not exactly one xz stream, or unpacks to more than `mostUnpackedBytes`. */
 export function walkXz(file: PayloadFile, mostUnpackedBytes: number): XzShape {
   let unpackedBytes = 0
   const end = walkStream(file, (bytes) => {
@@ -43,14 +43,14 @@ export function walkXz(file: PayloadFile, mostUnpackedBytes: number): XzShape {
 const STREAM_MAGIC = Buffer.from('fd377a585a00', 'hex')
 const FOOTER_MAGIC = Buffer.from('YZ')
 const LZMA2 = 0x21
-// What may stand at the end of a block, by its number, and its length: nothing, CRC32, CRC64. Nobody packs with SHA-256 (10).
+// The checks that a block may end with, and their lengths: none, CRC32, CRC64. Nobody packs with SHA-256 (10).
 const CHECK_BYTES = new Map([
   [0, 0],
   [1, 4],
   [4, 8],
 ])
 
-/** Answers where the stream ends. */
+/** Returns the position after the stream. */
 function walkStream(file: PayloadFile, unpack: (bytes: number) => void): number {
   const magic = file.bytes(0, Math.min(file.sizeBytes, STREAM_MAGIC.length))
   if (!STREAM_MAGIC.subarray(0, magic.length).equals(magic)) throw malformed('its payload is not an xz file')
@@ -75,7 +75,7 @@ function walkStream(file: PayloadFile, unpack: (bytes: number) => void): number 
   return at + 12
 }
 
-/** Answers the length of the block with its padding and check. */
+/** Returns the length of the block with its padding and check. */
 function walkBlock(
   file: PayloadFile,
   start: number,
@@ -136,7 +136,7 @@ function checkDictionary(code: number): void {
   }
 }
 
-/** A chunk with its header; `undefined` at the end of the block. */
+/** Returns the sizes of a chunk, its header included; `undefined` at the end of the block. */
 function parseChunk(file: PayloadFile, at: number): { bytes: number; unpacked: number } | undefined {
   const control = file.bytes(at, 1).readUInt8()
   if (control === 0) return undefined
@@ -153,7 +153,7 @@ function parseChunk(file: PayloadFile, at: number): { bytes: number; unpacked: n
   }
 }
 
-/** Checks the index against the blocks that came before it, and answers its length. */
+/** Checks the index against the blocks before it. Returns its length. */
 function checkIndex(file: PayloadFile, start: number, blocks: BlockSum): number {
   let at = start + 1
   let sum = crc32(Buffer.of(0))
@@ -167,7 +167,7 @@ function checkIndex(file: PayloadFile, start: number, blocks: BlockSum): number 
   }
   const listed = new BlockSum()
   const count = next()
-  // The count is only believed while it matches: a record is read for each block that was there, not for each that is claimed.
+  // Records are read only if the count is right, so a false count costs nothing.
   if (count !== blocks.count) throw damaged('the index of its blocks')
   while (listed.count < count) listed.add(next(), next())
   if (listed.sum !== blocks.sum) throw damaged('the index of its blocks')
@@ -180,7 +180,7 @@ function checkIndex(file: PayloadFile, start: number, blocks: BlockSum): number 
   return at + 4 - start
 }
 
-/** Stands for a list of blocks, however long: how many, and a checksum over their sizes. */
+/** Represents a list of blocks in constant memory: their number, and a checksum of their sizes. */
 class BlockSum {
   count = 0
   sum = 0

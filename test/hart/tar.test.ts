@@ -207,13 +207,13 @@ const hostile: [string, Entry[], RegExp][] = [
   ],
   ['a sparse file of pax', [paxEntry({ 'GNU.sparse.name': 'b' }), { path: 'a' }], /sparse file/],
   ['a sparse file of GNU', [{ path: 'a', typeFlag: 'S' }], /unknown type "S"/],
-  ['a folder with content', [{ path: 'a/', typeFlag: '5', content: 'x' }], /is no file but has content/],
+  ['a folder with content', [{ path: 'a/', typeFlag: '5', content: 'x' }], /is not a file but has content/],
   [
     'a link with content',
     [{ path: 'a', typeFlag: '2', link: 'b', content: 'x' }],
-    /is no file but has content/,
+    /is not a file but has content/,
   ],
-  ['an old folder with content', [{ path: 'a/', content: 'x' }], /is no file but has content/],
+  ['an old folder with content', [{ path: 'a/', content: 'x' }], /is not a file but has content/],
 ]
 
 for (const [what, entries, why] of hostile) {
