@@ -46,7 +46,8 @@ export type ErrorCode =
   | 'package_type_mismatch' // earlier releases of the package have the other type
   | 'lockfile_malformed'
   | 'storage_full'
-  | 'blob_damaged' //        the bytes of a release are damaged on the disk
+  | 'blob_damaged' //        the bytes of a release are missing or are others
+  | 'blob_unreadable' //     the store does not give the bytes of a release, and does not say that they are gone
   | 'data_in_use' //         another process holds the data directory
   | 'data_gone' //           the data folder was removed or replaced under the depot
   | 'shutting_down'

@@ -163,6 +163,10 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
   zod: (file) =>
     inFolder('http', 'cli', 'pull', 'remote')(file) || file === 'config.ts' || file === 'depot/control.ts',
   'hash-wasm|node-liblzma.*': inFolder('hart'),
+  // Bytes of packages are reached through blobs/storage.ts: audit, upkeep, publishing and the routes work on any store.
+  'node:fs(/promises)?': (file) =>
+    inFolder('blobs', 'database', 'depot', 'hart', 'cli', 'import', 'pull', 'remote')(file) ||
+    ['http/operator/readiness.ts', 'http/requests/descriptors.ts'].includes(file),
   'node:https?': (file) => inFolder('http', 'cli')(file) || file === 'webhooks/send.ts',
 }
 
@@ -199,6 +203,11 @@ const SAID_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => 
         'revisions/dependency-store.ts',
       ].includes(file),
   ],
+  'only blobs/ knows where blobs are': [
+    /\bblobFolder\b/,
+    (file) => inFolder('blobs')(file) || ['config.ts', 'cli/data-folder.ts'].includes(file),
+  ],
+  'only blobs/ knows which store has them': [/\b(FilesystemStorage|FileStream)\b/, inFolder('blobs')],
   'only the writer begins and commits': [
     /\.(startTransaction|savepoint)\(|\.commit\(\)/,
     (file) => file === 'writer/writer.ts',

@@ -1,12 +1,9 @@
-import { stat } from 'node:fs/promises'
 import type { Db } from '../database/database.ts'
 import type { HashThreads } from '../hart/hash-threads.ts'
 import { findBlob, listBlobs, listIdentsOf, listNeeded } from '../blobs/blob-store.ts'
-import type { StoredBlob } from '../blobs/blob-store.ts'
-import { blobPath } from '../blobs/claims.ts'
-import { damageOf, look } from '../blobs/damage.ts'
-import type { Damage } from '../blobs/damage.ts'
-import { listFiles } from '../blobs/list-files.ts'
+import { findingOf, look, readWhole } from '../blobs/damage.ts'
+import type { Finding } from '../blobs/damage.ts'
+import type { BlobName, BlobStorage, Damage } from '../blobs/storage.ts'
 
 export interface BlobVerification {
   /** The number and the bytes of the blobs that releases need. */
@@ -14,7 +11,7 @@ export interface BlobVerification {
   readonly bytes: number
   readonly damaged: readonly DamagedBlob[]
   readonly damagedCount: number
-  /** Files that no release needs. */
+  /** Blobs that no release needs, and everything else in the store. */
   readonly orphans: readonly Orphan[]
   readonly orphanCount: number
 }
@@ -22,87 +19,97 @@ export interface BlobVerification {
 export interface DamagedBlob {
   readonly checksum: string
   readonly damage: Damage
+  /** The cause of `unreadable`, for example `EIO`. */
+  readonly reason: string | undefined
   readonly idents: readonly string[]
 }
 
 export interface Orphan {
-  readonly path: string
-  readonly sizeBytes: number
+  /** `undefined` if it is no blob. */
+  readonly checksum: string | undefined
+  /** A path or a URL. */
+  readonly place: string
+  /** `undefined` if it cannot be read. */
+  readonly sizeBytes: number | undefined
 }
 
 export const MOST_REPORTED = 100
 const ROWS_IN_A_PAGE = 100
-/** The account id under which verification hashes. */
-const NOBODY = 0
 
 /**
- * Compares rows and files in both directions: checks that the file of each needed blob exists and has the right size
- * or, with `hashes`, the right bytes; and lists files that no release needs. Checks every difference twice, so that
- * uploads and deletions in progress are not reported; `db` must therefore see the latest commit. Rejects with any error
- * that prevents the check.
+ * Compares rows and blobs in both directions: checks that each needed blob exists and has the right size or, with `hashes`, the right
+ * bytes; and lists blobs that no release needs. Checks every difference twice, so that uploads and deletions in progress are not
+ * reported; `db` must therefore see the latest commit. Rejects with any error that prevents the check.
  */
 export async function verifyBlobs(
   db: Db,
-  folder: string,
+  storage: BlobStorage,
   hashes: HashThreads | undefined,
 ): Promise<BlobVerification> {
   const sums = { blobs: 0, bytes: 0 }
   const damaged: DamagedBlob[] = []
   let damagedCount = 0
+  for await (const { checksum, sizeBytes, damage, reason } of checkBlobs(db, storage, hashes)) {
+    sums.blobs += 1
+    sums.bytes += sizeBytes
+    if (damage === undefined) continue
+    damagedCount += 1
+    if (damaged.length < MOST_REPORTED)
+      damaged.push({ checksum, damage, reason, idents: await listIdentsOf(db, checksum) })
+  }
+  const orphans: Orphan[] = []
+  let orphanCount = 0
+  for await (const orphan of listOrphans(db, storage)) {
+    orphanCount += 1
+    if (orphans.length < MOST_REPORTED) orphans.push(orphan)
+  }
+  return { ...sums, damaged, damagedCount, orphans, orphanCount }
+}
+
+/** Checks the blobs that releases need, by checksum; with `hashes`, reads them. */
+export async function* checkBlobs(
+  db: Db,
+  storage: BlobStorage,
+  hashes?: HashThreads,
+): AsyncGenerator<BlobName & Finding> {
+  const check = async (blob: BlobName): Promise<Finding> => {
+    const seen = await look(storage, blob)
+    return seen.damage !== undefined || hashes === undefined ? seen : readWhole(storage, blob, { hashes })
+  }
   for (
     let page = await listBlobs(db, { after: '', limit: ROWS_IN_A_PAGE }), last = '';
     page.length > 0;
     page = await listBlobs(db, { after: last, limit: ROWS_IN_A_PAGE })
   ) {
-    for (const blob of page) {
-      last = blob.checksum
-      const damage = (await damageIn(folder, blob, hashes)) && (await damageIn(folder, blob, hashes))
-      if (damage !== undefined && (await findBlob(db, blob.checksum)) === undefined) continue // deleted meanwhile
-      sums.blobs += 1
-      sums.bytes += blob.sizeBytes
-      if (damage === undefined) continue
-      damagedCount += 1
-      if (damaged.length < MOST_REPORTED)
-        damaged.push({ checksum: blob.checksum, damage, idents: await listIdentsOf(db, blob.checksum) })
+    for (const { checksum, sizeBytes } of page) {
+      last = checksum
+      const blob = { checksum, sizeBytes }
+      const first = await check(blob)
+      const { damage, reason } = first.damage === undefined ? first : await check(blob)
+      if (damage !== undefined && (await findBlob(db, checksum)) === undefined) continue // deleted meanwhile
+      yield { ...blob, damage, ...(reason !== undefined && { reason }) }
     }
   }
-  const { orphans, orphanCount } = await findOrphans(db, folder)
-  return { ...sums, damaged, damagedCount, orphans, orphanCount }
 }
 
-async function damageIn(
-  folder: string,
-  { checksum, sizeBytes }: StoredBlob,
-  hashes: HashThreads | undefined,
-): Promise<Damage | undefined> {
-  const path = blobPath(folder, checksum)
-  const { damage } = await look(path, sizeBytes)
-  if (damage !== undefined || hashes === undefined) return damage
-  try {
-    return (await hashes.begin(path, 0, NOBODY).finish(sizeBytes)) === checksum ? undefined : 'of other bytes'
-  } catch (error) {
-    return damageOf(error) ?? Promise.reject(error)
-  }
-}
-
-async function findOrphans(
-  db: Db,
-  folder: string,
-): Promise<Pick<BlobVerification, 'orphans' | 'orphanCount'>> {
-  const orphans: Orphan[] = []
-  let orphanCount = 0
-  for await (const files of listFiles(folder)) {
-    const checksums = files.flatMap(({ checksum }) => checksum ?? [])
+/** Lists what the store has and no release needs, in no order. */
+export async function* listOrphans(db: Db, storage: BlobStorage): AsyncGenerator<Orphan> {
+  for await (const { checksums, others } of storage.list()) {
+    for (const other of others) yield { checksum: undefined, ...other }
     const needed = new Set(await listNeeded(db, checksums))
-    for (const { path, checksum } of files.filter(
-      (file) => file.checksum === undefined || !needed.has(file.checksum),
-    )) {
-      const found = await stat(path).catch(() => undefined) // removed meanwhile
-      if (found === undefined || (checksum !== undefined && (await listNeeded(db, [checksum])).length > 0))
-        continue
-      orphanCount += 1
-      if (orphans.length < MOST_REPORTED) orphans.push({ path, sizeBytes: found.size })
+    for (const checksum of checksums) {
+      if (needed.has(checksum)) continue
+      const sizeBytes = await sizeOf(storage, checksum)
+      if (sizeBytes === 'absent' || (await listNeeded(db, [checksum])).length > 0) continue // removed or needed meanwhile
+      yield { checksum, place: storage.placeOf(checksum), sizeBytes }
     }
   }
-  return { orphans, orphanCount }
+}
+
+async function sizeOf(storage: BlobStorage, checksum: string): Promise<number | undefined | 'absent'> {
+  try {
+    return (await storage.head(checksum)).sizeBytes
+  } catch (error) {
+    return findingOf(error).damage === 'missing' ? 'absent' : undefined
+  }
 }

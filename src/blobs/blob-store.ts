@@ -1,5 +1,5 @@
 import type { Db } from '../database/database.ts'
-import type { Damage } from './damage.ts'
+import type { Damage } from './storage.ts'
 
 /** The number and bytes of stored blobs. */
 export async function readStored(db: Db): Promise<{ blobs: number; bytes: number }> {

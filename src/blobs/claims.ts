@@ -1,22 +1,15 @@
-import { mkdir, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { sync } from './sync.ts'
+import type { BlobStorage } from './storage.ts'
 
-/** The path of a blob: `ab/abcdef…`. */
-export function blobPath(folder: string, checksum: string): string {
-  return join(folder, checksum.slice(0, 2), checksum)
-}
-
-/** Creates and removes blobs. A store has exactly one, shared by all threads. */
+/** Orders the creation and removal of blobs. A depot has exactly one, in the thread that opened it. */
 export interface Claims {
   /**
-   * Makes the file at `spooled` a blob, durably, and claims it. Replaces an existing file, which may be damaged. The
-   * caller calls `release` once for each call that resolves. A call that rejects leaves the store unchanged.
+   * Stores a spooled file as a blob and claims it. Replaces an existing blob, which may be damaged. The caller calls `release` once for
+   * each call that resolves. A call that rejects leaves no blob that nothing needs.
    */
   keep(spooled: string, checksum: string): Promise<void>
-  /** Ends a claim. Removes the bytes if no other upload claims them and no row needs them. */
+  /** Ends a claim. Removes the blob if no other upload claims it and no row needs it. */
   release(checksum: string): Promise<void>
-  /** Removes bytes that no row needs. If an upload claims them, its `release` removes them instead. */
+  /** Removes a blob that no row needs. If an upload claims it, its `release` removes it instead. */
   forget(checksum: string): Promise<void>
 }
 
@@ -25,28 +18,26 @@ export interface Claims {
  * remove bytes that another upload of the same file needs.
  */
 export class ClaimsInMemory implements Claims {
-  readonly #folder: string
+  readonly #storage: Pick<BlobStorage, 'put' | 'delete'>
   readonly #isNeeded: (checksum: string) => Promise<boolean>
   readonly #claims = new Map<string, number>()
   readonly #busy = new Map<string, Promise<unknown>>()
 
   /** `isNeeded` returns whether a row refers to a blob. */
-  constructor(folder: string, isNeeded: (checksum: string) => Promise<boolean>) {
-    this.#folder = folder
+  constructor(
+    storage: Pick<BlobStorage, 'put' | 'delete'>,
+    isNeeded: (checksum: string) => Promise<boolean>,
+  ) {
+    this.#storage = storage
     this.#isNeeded = isNeeded
   }
 
   async keep(spooled: string, checksum: string): Promise<void> {
     await this.alone(checksum, async () => {
-      const path = blobPath(this.#folder, checksum)
-      await sync(spooled)
-      await makeFolderOf(path)
       try {
-        await rename(spooled, path)
-        await sync(dirname(path))
-        await sync(this.#folder)
+        await this.#storage.put(spooled, checksum)
       } catch (error) {
-        if (!this.#claims.has(checksum)) await this.#remove(checksum).catch(() => undefined) // or it is collected
+        if (!this.#claims.has(checksum)) await this.#remove(checksum).catch(() => undefined) // the collector removes it
         throw error
       }
       this.#claims.set(checksum, (this.#claims.get(checksum) ?? 0) + 1)
@@ -72,7 +63,7 @@ export class ClaimsInMemory implements Claims {
   }
 
   async #remove(checksum: string): Promise<void> {
-    if (!(await this.#isNeeded(checksum))) await rm(blobPath(this.#folder, checksum), { force: true })
+    if (!(await this.#isNeeded(checksum))) await this.#storage.delete(checksum)
   }
 
   /** Runs operations on one blob in sequence: while `act` runs, nothing creates, replaces or removes the blob. */
@@ -85,11 +76,4 @@ export class ClaimsInMemory implements Claims {
       if (this.#busy.get(checksum) === turn) this.#busy.delete(checksum)
     }
   }
-}
-
-/** Creates only the last folder, so that a store that was removed while the depot runs is not created again. */
-async function makeFolderOf(path: string): Promise<void> {
-  await mkdir(dirname(path)).catch((error: unknown) => {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
-  })
 }

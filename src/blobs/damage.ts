@@ -1,51 +1,68 @@
-import { stat } from 'node:fs/promises'
+import type { HashThreads } from '../hart/hash-threads.ts'
+import { BlobAbsent, BlobUnreadable } from './storage.ts'
+import type { BlobName, BlobStorage, Damage } from './storage.ts'
 
-/** The kind of damage of a blob. */
-export type Damage = 'missing' | 'of another size' | 'unreadable' | 'of other bytes'
-
-/** What is known about a blob without reading it. */
-export interface Look {
+/** What is wrong with a blob, or nothing. */
+export interface Finding {
   readonly damage: Damage | undefined
-  /** Changes if the file is replaced or written. */
-  readonly identity: string
+  /** The cause of `unreadable`, for example `EIO`. */
+  readonly reason?: string
 }
 
-/** Errors of the process or the machine, not of the file. A retry may succeed. */
-const PASSING: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'EBUSY']
+/** What is known about a blob without reading it. */
+export interface Look extends Finding {
+  /** Changes if the blob is replaced or written. */
+  readonly version: string
+}
 
-/**
- * Checks the file of a blob against its size without reading it. Only ENOENT means that it is missing; other errors of
- * the file make it unreadable. Rejects with errors of the process, for example EMFILE.
- */
-export async function look(path: string, sizeBytes: number): Promise<Look> {
+const NO_ACCOUNT = 0
+
+/** Compares the size of a blob with its row, without reading it. Rejects with faults that are not the blob's and may pass. */
+export async function look(storage: BlobStorage, { checksum, sizeBytes }: BlobName): Promise<Look> {
   try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
-    return {
-      damage: size === BigInt(sizeBytes) ? undefined : 'of another size',
-      identity: [dev, ino, size, mtimeNs, ctimeNs].join(':'),
-    }
+    const { sizeBytes: found, version } = await storage.head(checksum)
+    return { damage: found === sizeBytes ? undefined : 'of another size', version }
   } catch (error) {
-    const damage = damageOf(error)
-    if (damage === undefined) throw error
-    return { damage, identity: damage }
+    const finding = findingOf(error)
+    return { ...finding, version: finding.damage }
   }
 }
 
-/** The damage that a system error implies; `undefined` if the error is not about the file. */
-export function damageOf(error: unknown): Damage | undefined {
-  if (
-    !(error instanceof Error && 'code' in error && typeof error.code === 'string') ||
-    PASSING.includes(error.code)
-  )
-    return undefined
-  if (error.code === 'ENOENT') return 'missing'
-  if (error.code === FILE_ENDS) return 'of another size'
-  return /^E[A-Z0-9]+$/.test(error.code) ? 'unreadable' : undefined
+/**
+ * Reads a blob and compares its bytes with its checksum. Threads hash. After each piece, `read` is called with its length, and the next
+ * one is read when it resolves. Rejects with faults that are not the blob's and may pass, and with what `read` rejects with.
+ */
+export async function readWhole(
+  storage: BlobStorage,
+  blob: BlobName,
+  { hashes, read }: { hashes: HashThreads; read?: (bytes: number) => Promise<void> },
+): Promise<Finding> {
+  const hashing = hashes.beginPieces(NO_ACCOUNT)
+  try {
+    for await (const piece of await storage.open(blob)) {
+      const bytes = (piece as Buffer).length
+      await hashing.take(piece as Buffer)
+      await read?.(bytes)
+    }
+    return { damage: (await hashing.finish()) === blob.checksum ? undefined : 'of other bytes' }
+  } catch (error) {
+    return findingOf(error)
+  } finally {
+    hashing.forget()
+  }
 }
 
-const FILE_ENDS = 'FILE_ENDS'
+/** Translates an error to damage. Throws the error if it does not imply any. */
+export function findingOf(error: unknown): Finding & { readonly damage: Damage } {
+  const damage = damageOf(error)
+  if (damage === undefined) throw error
+  return damage === 'unreadable' && error instanceof BlobUnreadable
+    ? { damage, reason: error.reason }
+    : { damage }
+}
 
-/** The error of a reader that reaches the end of a file too early. */
-export function endsBefore(path: string, byte: number): Error {
-  return Object.assign(new Error(`${path} ends before byte ${byte}`), { code: FILE_ENDS })
+/** The damage that an error implies; `undefined` if it does not concern the blob. */
+export function damageOf(error: unknown): Damage | undefined {
+  if (error instanceof BlobAbsent) return 'missing'
+  return error instanceof BlobUnreadable ? error.damage : undefined
 }

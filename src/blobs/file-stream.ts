@@ -1,7 +1,7 @@
-import { close, open, read } from 'node:fs'
+import { close, read } from 'node:fs'
 import { Socket } from 'node:net'
-import { Readable } from 'node:stream'
-import { endsBefore } from './damage.ts'
+import { fileFault } from './file-fault.ts'
+import { BlobStream, BlobUnreadable } from './storage.ts'
 
 /** Large enough that the cost of a piece is negligible compared with its bytes. */
 const PIECE_BYTES = 1024 * 1024
@@ -15,37 +15,29 @@ const spare: Buffer[] = []
 let taken = 0
 
 /**
- * Streams a part of a file. Piped into a socket or a response, it reuses two buffers: it fills one while the other is
- * written. Piped elsewhere it is an ordinary stream. The reader closes it.
+ * Streams the bytes `start` through `end` of a blob's open file, and closes it. Piped into a socket or a response, it reuses two
+ * buffers: it fills one while the other is written. Piped elsewhere it is an ordinary stream. The reader reads it to its end or
+ * destroys it. Fails with {@link BlobUnreadable} for errors of the file.
  */
-export class FileStream extends Readable {
-  readonly #path: string
+export class FileStream extends BlobStream {
+  readonly #fd: number
+  readonly #checksum: string
   readonly #end: number
   #at: number
-  #fd: number | undefined
   #isReading = false
   #pieces: readonly [Buffer, Buffer] | undefined
-  readonly #opened = Promise.withResolvers<void>()
 
-  /** Streams the bytes `start` through `end`. */
-  constructor(path: string, { start, end }: { start: number; end: number }) {
+  constructor(fd: number, { checksum, start, end }: { checksum: string; start: number; end: number }) {
     super({ highWaterMark: PIECE_BYTES })
-    this.#path = path
+    this.#fd = fd
+    this.#checksum = checksum
     this.#at = start
     this.#end = end
   }
 
-  /** The memory that the stream holds while its client does not read. Further memory comes from a shared pool. */
-  get heldBytes(): number {
+  /** Further memory comes from a shared pool. */
+  override get heldBytes(): number {
     return Math.min(2 * SMALL_PIECE_BYTES, this.#end + 1 - this.#at)
-  }
-
-  override _construct(done: (error?: Error | null) => void): void {
-    open(this.#path, 'r', (error, fd) => {
-      if (error === null) this.#fd = fd
-      this.#opened.resolve() // who waits for it looks whether it is there
-      done(error)
-    })
   }
 
   override _read(): void {
@@ -57,17 +49,16 @@ export class FileStream extends Readable {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    if (this.#pieces !== undefined) taken -= this.#pieces.length // they may still be on their way: nobody else gets them
+    if (this.#pieces !== undefined) taken -= this.#pieces.length // they may still be sent, so they are not reused
     this.#pieces = undefined
-    const end = () =>
-      this.#fd === undefined ? done(error) : close(this.#fd, (failed) => done(error ?? failed))
+    const end = () => close(this.#fd, (failed) => done(error ?? failed))
     if (this.#isReading) this.once(READ, end)
     else end()
   }
 
   override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean }): T {
     const socket = 'socket' in destination ? destination.socket : destination
-    // Others may keep what they are handed.
+    // Other destinations may keep the buffers.
     if (!(socket instanceof Socket)) return super.pipe(destination, options)
     void this.#pump(destination, options?.end !== false).catch((error: unknown) =>
       this.destroy(error as Error),
@@ -76,8 +67,7 @@ export class FileStream extends Readable {
   }
 
   async #pump(destination: NodeJS.WritableStream, ends: boolean): Promise<void> {
-    await this.#opened.promise
-    if (this.destroyed || this.#fd === undefined) return // pieces that are taken now, nobody would give back
+    if (this.destroyed) return // nothing would give the pieces back
     const pieces = takePieces(this.#end + 1 - this.#at)
     this.#pieces = pieces
     let written: Promise<void> | undefined
@@ -87,7 +77,7 @@ export class FileStream extends Readable {
       if (bytes === 0) break
       written = write(destination, piece.subarray(0, bytes))
     }
-    // Only here is it certain that nobody holds them any more.
+    // Now both are written, and nothing else holds them.
     this.#pieces = undefined
     givePieces(pieces)
     if (ends) destination.end()
@@ -95,23 +85,30 @@ export class FileStream extends Readable {
     this.resume() // to its own end
   }
 
-  /** How many bytes were read, at most to the end of the part; 0 there. */
+  /** Reads into a piece. Resolves with the number of bytes; 0 at the end of the range. */
   async #fill(piece: Buffer): Promise<number> {
     const length = Math.min(piece.length, this.#end + 1 - this.#at)
     if (length <= 0) return 0
     const { promise, resolve, reject } = Promise.withResolvers<number>()
-    if (this.#fd === undefined || this.destroyed) throw new Error(`${this.#path} is closed`)
+    if (this.destroyed) throw new Error(`the stream of blob ${this.#checksum} is closed`)
     this.#isReading = true
     read(this.#fd, piece, 0, length, this.#at, (error, bytes) => {
       this.#isReading = false
       this.emit(READ)
-      if (error !== null) reject(error)
-      else if (bytes === 0) reject(endsBefore(this.#path, this.#end))
+      if (error !== null) reject(fileFault(this.#checksum, error))
+      else if (bytes === 0) reject(this.#endsEarly())
       else resolve(bytes)
     })
     const bytes = await promise
     this.#at += bytes
     return bytes
+  }
+
+  #endsEarly(): BlobUnreadable {
+    return new BlobUnreadable(this.#checksum, {
+      damage: 'of another size',
+      reason: `it ends before byte ${this.#end}`,
+    })
   }
 }
 

@@ -1,93 +1,104 @@
-import { mkdir, open, readdir, rm } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
-import { join } from 'node:path'
-import { randomUUID } from 'node:crypto'
-import { ClaimsInMemory, blobPath } from './claims.ts'
-import type { Claims } from './claims.ts'
-import { look } from './damage.ts'
-import type { Damage } from './damage.ts'
+import { close, fstat, open } from 'node:fs'
+import { access, constants, mkdir, opendir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { fileFault, sizeFault } from './file-fault.ts'
 import { FileStream } from './file-stream.ts'
+import type { BlobHead, BlobName, BlobStorage, ByteRange, ListedPage } from './storage.ts'
+import { sync } from './sync.ts'
 
-/** A file that is being received. Only its upload uses it. */
-export interface SpoolFile {
-  readonly path: string
-  /** Creates the file. The caller writes, closes and, with {@link FilesystemBlobs.discard}, removes it. */
-  create(): Promise<FileHandle>
-}
+// Of descriptors, since a FileHandle makes each read dearer.
+const openFile = promisify(open)
+const statFile = promisify(fstat)
+const closeFile = promisify(close)
+
+const FILES_IN_A_PAGE = 500
+const FOLDER = /^[0-9a-f]{2}$/
+const NAME = /^[0-9a-f]{64}$/
 
 /**
- * Bytes by the BLAKE2b-256 of their whole. A blob appears whole and durable or not at all. `Claimant` is {@link ClaimsInMemory} in the thread
- * that opened the store.
+ * Stores each blob as the file `ab/abcdef…` of a folder. A spooled file becomes a blob by a rename, so it must be on the same file
+ * system. The folder must exist: a folder that was removed while the depot runs is not created again.
  */
-export class FilesystemBlobs<Claimant extends Claims = Claims> {
-  /** The claims, for threads that {@link join}. */
-  readonly claims: Claimant
+export class FilesystemStorage implements BlobStorage {
   readonly #folder: string
-  readonly #writer: string
 
-  private constructor(folder: string, claims: Claimant, writer: string) {
+  constructor(folder: string) {
     this.#folder = folder
-    this.#writer = writer
-    this.claims = claims
   }
 
-  /** Opens the store and removes files that a crash left in the spool. `isNeeded` returns whether a row refers to a blob. */
-  static async open(
-    folder: string,
-    isNeeded: (checksum: string) => Promise<boolean>,
-  ): Promise<FilesystemBlobs<ClaimsInMemory>> {
-    await rm(spoolOf(folder), { recursive: true, force: true })
-    await mkdir(spoolOf(folder), { recursive: true })
-    return new FilesystemBlobs(folder, new ClaimsInMemory(folder, isNeeded), 'own')
+  async put(spooled: string, checksum: string): Promise<void> {
+    const path = this.placeOf(checksum)
+    await sync(spooled)
+    await mkdir(dirname(path)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
+    await rename(spooled, path)
+    await sync(dirname(path))
+    await sync(this.#folder)
   }
 
-  /** A store that another thread opened, which has the claims, and {@link sweep}s when this one dies. `writer` names this one, in letters and digits. */
-  static join(folder: string, claims: Claims, writer: string): FilesystemBlobs {
-    return new FilesystemBlobs(folder, claims, writer)
+  async open({ checksum, sizeBytes }: BlobName, range?: ByteRange): Promise<FileStream> {
+    const { start, end } = range ?? { start: 0, end: sizeBytes - 1 }
+    const fd = await openFile(this.placeOf(checksum), 'r').catch((error: unknown) => {
+      throw fileFault(checksum, error)
+    })
+    try {
+      const { size } = await statFile(fd)
+      if (size !== sizeBytes) throw sizeFault(checksum, { found: size, expected: sizeBytes })
+    } catch (error) {
+      await closeFile(fd)
+      throw fileFault(checksum, error)
+    }
+    return new FileStream(fd, { checksum, start, end })
   }
 
-  /** Removes files that a dead writer was receiving. */
-  async sweep(writer: string): Promise<void> {
-    const left = (await readdir(spoolOf(this.#folder))).filter((name) => name.startsWith(`${writer}.`))
-    await Promise.all(left.map((name) => rm(join(spoolOf(this.#folder), name), { force: true })))
+  async head(checksum: string): Promise<BlobHead> {
+    try {
+      const { dev, ino, size, mtimeNs, ctimeNs } = await stat(this.placeOf(checksum), { bigint: true })
+      return { sizeBytes: Number(size), version: [dev, ino, size, mtimeNs, ctimeNs].join(':') }
+    } catch (error) {
+      throw fileFault(checksum, error)
+    }
   }
 
-  spool(): SpoolFile {
-    const path = join(spoolOf(this.#folder), `${this.#writer}.${randomUUID()}`)
-    return { path, create: () => open(path, 'wx') }
+  async delete(checksum: string): Promise<void> {
+    await rm(this.placeOf(checksum), { force: true })
   }
 
-  async discard(file: SpoolFile): Promise<void> {
-    await rm(file.path, { force: true })
+  async *list(): AsyncGenerator<ListedPage> {
+    const folders = await readdir(this.#folder).catch((error: NodeJS.ErrnoException) =>
+      error.code === 'ENOENT' ? [] : Promise.reject(error),
+    )
+    for (const folder of folders.filter((name) => FOLDER.test(name))) {
+      let names: string[] = []
+      for await (const { name } of await opendir(join(this.#folder, folder))) {
+        names.push(name)
+        if (names.length < FILES_IN_A_PAGE) continue
+        yield await this.#page(folder, names)
+        names = []
+      }
+      if (names.length > 0) yield await this.#page(folder, names)
+    }
   }
 
-  /** As {@link Claims.keep}. */
-  keep(file: SpoolFile, checksum: string): Promise<void> {
-    return this.claims.keep(file.path, checksum)
+  async #page(folder: string, names: readonly string[]): Promise<ListedPage> {
+    const isBlob = (name: string) => NAME.test(name) && name.startsWith(folder)
+    const others = names.filter((name) => !isBlob(name)).map((name) => join(this.#folder, folder, name))
+    const found = await Promise.all(
+      others.map(async (place) => {
+        const stats = await stat(place).catch(() => undefined) // it may have vanished
+        return stats === undefined ? [] : [{ place, sizeBytes: stats.size }]
+      }),
+    )
+    return { checksums: names.filter(isBlob), others: found.flat() }
   }
 
-  /** As {@link Claims.release}. */
-  release(checksum: string): Promise<void> {
-    return this.claims.release(checksum)
+  placeOf(checksum: string): string {
+    return join(this.#folder, checksum.slice(0, 2), checksum)
   }
 
-  /** As {@link Claims.forget}. */
-  forget(checksum: string): Promise<void> {
-    return this.claims.forget(checksum)
+  async check(): Promise<void> {
+    await access(this.#folder, constants.W_OK)
   }
-
-  /** Streams the bytes `start` through `end` in large pieces. The reader closes the stream. */
-  read(checksum: string, range: { start: number; end: number }): FileStream {
-    return new FileStream(blobPath(this.#folder, checksum), range)
-  }
-
-  /** What is wrong with a blob that should have so many bytes, as far as it can be told without reading it. As {@link look}. */
-  async look(checksum: string, sizeBytes: number): Promise<Damage | undefined> {
-    return (await look(blobPath(this.#folder, checksum), sizeBytes)).damage
-  }
-}
-
-/** The folder of files that are being received. */
-export function spoolOf(folder: string): string {
-  return join(folder, 'spool')
 }

@@ -133,7 +133,11 @@ async function show(depot: Depot): Promise<void> {
   const rows: string[][] = []
   for (const checksum of orphans) {
     const orphan = await readOrphan(depot, checksum)
-    rows.push([checksum, formatBytes(orphan.sizeBytes), describeOrphan(orphan)])
+    rows.push([
+      checksum,
+      orphan.sizeBytes === undefined ? '?' : formatBytes(orphan.sizeBytes),
+      describeOrphan(orphan),
+    ])
   }
   console.log(
     `${formatColumns(['CHECKSUM', 'SIZE', 'CONTENT'], rows)}\n\nNo release needs these files. hart-depot restored --adopt CHECKSUM publishes one as private; --discard CHECKSUM deletes it. "all" means every file.`,

@@ -1,5 +1,7 @@
 import { verifyBlobs } from '../audit/verify-blobs.ts'
 import type { BlobVerification } from '../audit/verify-blobs.ts'
+import { storageOf } from '../blobs/open.ts'
+import type { BlobStorage } from '../blobs/storage.ts'
 import { formatColumns, formatTime } from '../text/columns.ts'
 import { readConfig } from '../config.ts'
 import { openSnapshot } from '../database/engine.ts'
@@ -28,7 +30,7 @@ export const verify: Subcommand = {
     })
     const config = readConfig()
     const ledger = await readDepot(config, verifyDepot, openSnapshot)
-    const files = await readDepot(config, (db) => verifyFiles(db, config.blobFolder, values.bytes))
+    const files = await readDepot(config, (db) => verifyFiles(db, storageOf(config), values.bytes))
     console.log(
       values.json
         ? JSON.stringify({ ...toJson(ledger), ...blobsToJson(files, values.bytes) }, undefined, 2)
@@ -39,10 +41,10 @@ export const verify: Subcommand = {
   },
 }
 
-async function verifyFiles(db: Db, folder: string, isRead: boolean): Promise<BlobVerification> {
+async function verifyFiles(db: Db, storage: BlobStorage, isRead: boolean): Promise<BlobVerification> {
   const hashes = new HashThreads()
   try {
-    return await verifyBlobs(db, folder, isRead ? hashes : undefined)
+    return await verifyBlobs(db, storage, isRead ? hashes : undefined)
   } finally {
     await hashes.close()
   }
@@ -85,14 +87,18 @@ function blobsToText(
       ? sound
       : `${formatColumns(
           ['FILE', 'DAMAGE', 'RELEASES'],
-          damaged.map(({ checksum, damage, idents }) => [checksum, damage, idents.join(' ')]),
+          damaged.map(({ checksum, damage, reason, idents }) => [
+            checksum,
+            reason === undefined ? damage : `${damage} (${reason})`,
+            idents.join(' '),
+          ]),
         )}${andMore(damagedCount, damaged)}`,
   ]
   if (orphanCount > 0)
     sections.push(
       `${formatColumns(
         ['BYTES', 'FILE THAT NO RELEASE NEEDS'],
-        orphans.map(({ path, sizeBytes }) => [String(sizeBytes), path]),
+        orphans.map(({ place, sizeBytes = '?' }) => [String(sizeBytes), place]),
       )}${andMore(orphanCount, orphans)}`,
     )
   return sections.join('\n\n')
@@ -106,9 +112,14 @@ function blobsToJson(
     packages: blobs,
     package_bytes: bytes,
     bytes_read: isRead,
-    damaged: damaged.map(({ checksum, damage, idents }) => ({ checksum, damage, idents })),
+    damaged: damaged.map(({ checksum, damage, reason, idents }) => ({
+      checksum,
+      damage,
+      ...(reason !== undefined && { reason }),
+      idents,
+    })),
     damaged_in_all: damagedCount,
-    orphans: orphans.map(({ path, sizeBytes }) => ({ file: path, size: sizeBytes })),
+    orphans: orphans.map(({ place, sizeBytes = null }) => ({ file: place, size: sizeBytes })),
     orphans_in_all: orphanCount,
   }
 }

@@ -1,10 +1,10 @@
 import type { Logger } from 'pino'
 import { Authenticator } from '../accounts/authenticate.ts'
 import type { Claims } from '../blobs/claims.ts'
-import { FilesystemBlobs } from '../blobs/filesystem.ts'
+import { joinBlobs } from '../blobs/open.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import { ReadingThreads } from '../database/engine.ts'
-import type { Damage } from '../blobs/damage.ts'
+import type { Damage } from '../blobs/storage.ts'
 import type { handlers } from '../commands/commands.ts'
 import type { Depot, Share } from './open.ts'
 import { HashThreads } from '../hart/hash-threads.ts'
@@ -46,7 +46,7 @@ export function joinDepot(
     files: new OpenedFiles(share.files),
     db,
     writer,
-    blobs: FilesystemBlobs.join(config.blobFolder, claims, name),
+    blobs: joinBlobs(config, claims, name),
     scanner,
     hashes,
     secrets: new SecretBox(Buffer.from(share.secretKey)),

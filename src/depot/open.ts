@@ -5,8 +5,10 @@ import type { Logger } from 'pino'
 import { Authenticator } from '../accounts/authenticate.ts'
 import { generateToken, hashToken } from '../accounts/token.ts'
 import { Collector } from '../upkeep/collect.ts'
-import type { Damage } from '../blobs/damage.ts'
-import { FilesystemBlobs, spoolOf } from '../blobs/filesystem.ts'
+import type { Damage } from '../blobs/storage.ts'
+import { ClaimsInMemory } from '../blobs/claims.ts'
+import { openStorage } from '../blobs/open.ts'
+import type { Blobs } from '../blobs/open.ts'
 import { Scrub } from '../upkeep/scrub.ts'
 import { sync } from '../blobs/sync.ts'
 import { parseAdminToken, parseSecretKey } from '../config.ts'
@@ -59,7 +61,7 @@ export interface Depot {
   /** Read-only. */
   readonly db: Db
   readonly writer: DepotWriter
-  readonly blobs: FilesystemBlobs
+  readonly blobs: Blobs
   readonly scanner: ArchiveScanner
   readonly hashes: HashThreads
   readonly secrets: SecretBox
@@ -154,7 +156,6 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
   const givenToken = await readAdminToken(config, log)
   await makeFolder(config.dataFolder, 'DEPOT_DATA')
   await makeFolder(dirname(config.databaseFile), 'DEPOT_DATABASE_URL')
-  await makeFolder(config.blobFolder, 'DEPOT_BLOBS')
   await keepPrivate(config)
   const closers: (() => Promise<unknown> | void)[] = []
   const hold = (file: string) => {
@@ -166,22 +167,30 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     for (const closer of closers.splice(0).toReversed()) await closer()
   }
   try {
-    // Another data directory may use the same database or blob folder, so these need locks too.
+    // Another data directory may use the same database, so it needs a lock, too.
     if (dirname(config.databaseFile) !== config.dataFolder) hold(`${config.databaseFile}.lock`)
-    if (dirname(config.blobFolder) !== config.dataFolder) hold(join(config.blobFolder, 'lock.sqlite'))
+    const { storage, spool, watched, close: closeStorage } = await openStorage(config)
+    closers.push(closeStorage)
     const {
       db,
       writer,
       files: opened,
-    } = await openData(config, { now, elapsed: world.elapsed, inProcess: world.inProcess === true, closers })
+    } = await openData(config, {
+      now,
+      elapsed: world.elapsed,
+      inProcess: world.inProcess === true,
+      watched,
+      closers,
+    })
     const secretKey = await findSecretKey(config, db, log)
     const secrets = new SecretBox(secretKey)
     const keepsBlobs = async () =>
       world.keepsBlobs === true || (await findState(db, 'orphans_kept_since')) !== undefined
-    const blobs = await FilesystemBlobs.open(
-      config.blobFolder,
+    const claims = new ClaimsInMemory(
+      storage,
       async (checksum) => (await isBlobReferenced(db, checksum)) || keepsBlobs(),
     )
+    const blobs = { storage, spool, claims }
     if (await keepsBlobs())
       log.warn(
         'bytes that no release needs are kept, since the depot was put back to an older copy: hart-depot restored --list shows them',
@@ -212,12 +221,11 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     if (adminToken === 'revoked') log.warn('the token of DEPOT_ADMIN_TOKEN was revoked, and is no good')
     const files = opened.with([walOf(config.databaseFile)]) // which is there after the first commit
     const limits = { ...LIMITS, ...world.limits }
-    const store = { db, folder: config.blobFolder, claims: blobs.claims, writer, log, now }
+    const store = { db, blobs, writer, log, now }
     const scrub = new Scrub({ ...store, hashes, bytesPerS: config.scrubBytesPerS })
     const collector = new Collector({
       ...store,
       isOff: keepsBlobs,
-      spool: spoolOf(config.blobFolder),
       graceMs: limits.orphanGraceMs,
       spoolGraceMs: limits.spoolGraceMs,
     })
@@ -262,16 +270,18 @@ async function openData(
     now,
     elapsed,
     inProcess,
+    watched,
     closers,
   }: {
     now: () => number
     elapsed: World['elapsed']
     inProcess: boolean
+    watched: readonly string[]
     closers: (() => Promise<unknown> | void)[]
   },
 ): Promise<{ db: Db; writer: DepotWriter; files: OpenedFiles }> {
   const file = config.databaseFile
-  const note = () => OpenedFiles.note([join(config.dataFolder, LOCK), file, config.blobFolder])
+  const note = () => OpenedFiles.note([join(config.dataFolder, LOCK), file, ...watched])
   if (inProcess) {
     const database = openDatabase(file, now())
     closers.push(() => database.close())

@@ -7,14 +7,17 @@ import { Blake2b } from './blake2b.ts'
 
 // The thread of hash-threads.ts. The bytes were just written, so they are in the system's cache: reading them costs little beside the hash.
 
-export interface HashStep {
-  readonly id: number
-  readonly path: string
-  readonly from: number
-  /** The end of what has been written. */
-  readonly upTo: number
-  readonly next: 'go on' | 'finish' | 'forget'
-}
+export type HashStep =
+  | {
+      readonly id: number
+      readonly path: string
+      readonly from: number
+      /** The end of what has been written. */
+      readonly upTo: number
+      readonly next: 'go on' | 'finish'
+    }
+  | { readonly id: number; readonly piece: Uint8Array; readonly next: 'go on' | 'finish' }
+  | { readonly id: number; readonly next: 'forget' }
 
 /** The answer to each step but `forget`. The digest is present after `finish`. */
 export type HashAnswer =
@@ -23,7 +26,7 @@ export type HashAnswer =
 
 const WINDOW_BYTES = 256 * 1024
 const window = Buffer.allocUnsafeSlow(WINDOW_BYTES)
-const files = new Map<number, { fd: number; at: number; hash: Blake2b }>()
+const files = new Map<number, { fd: number | undefined; at: number; hash: Blake2b }>()
 
 stepBehind()
 parentPort?.on('message', (step: HashStep) => {
@@ -36,18 +39,26 @@ parentPort?.on('message', (step: HashStep) => {
   }
 })
 
-function take({ id, path, from, upTo, next }: HashStep): string | undefined {
+function take(step: HashStep): string | undefined {
+  const { id, next } = step
   if (next === 'forget') {
     forget(id)
     return undefined
   }
-  const file = files.get(id) ?? { fd: openSync(path, 'r'), at: from, hash: new Blake2b() }
+  const file =
+    files.get(id) ??
+    ('path' in step
+      ? { fd: openSync(step.path, 'r'), at: step.from, hash: new Blake2b() }
+      : { fd: undefined, at: 0, hash: new Blake2b() })
   files.set(id, file)
-  while (file.at < upTo) {
-    const bytes = readSync(file.fd, window, 0, Math.min(WINDOW_BYTES, upTo - file.at), file.at)
-    if (bytes === 0) throw new Error(`${path} ends before byte ${upTo}`)
-    file.hash.update(window.subarray(0, bytes))
-    file.at += bytes
+  if ('piece' in step) file.hash.update(step.piece)
+  else {
+    while (file.fd !== undefined && file.at < step.upTo) {
+      const bytes = readSync(file.fd, window, 0, Math.min(WINDOW_BYTES, step.upTo - file.at), file.at)
+      if (bytes === 0) throw new Error(`${step.path} ends before byte ${step.upTo}`)
+      file.hash.update(window.subarray(0, bytes))
+      file.at += bytes
+    }
   }
   if (next === 'go on') return undefined
   forget(id)
@@ -57,7 +68,7 @@ function take({ id, path, from, upTo, next }: HashStep): string | undefined {
 function forget(id: number): void {
   const file = files.get(id)
   files.delete(id)
-  if (file !== undefined) closeSync(file.fd)
+  if (file?.fd !== undefined) closeSync(file.fd)
 }
 
 function tell(answer: HashAnswer): void {

@@ -24,11 +24,24 @@ export interface Hashing {
   forget(): void
 }
 
+/** A hash of bytes that the caller hands over piece by piece. */
+export interface PieceHashing {
+  /** Resolves once the piece is hashed. A buffer of its own is moved to the thread and is empty afterwards. */
+  take(piece: Buffer): Promise<void>
+  /** BLAKE2b-256 in hex, of all pieces. */
+  finish(): Promise<string>
+  /** For whoever does not come to the end. */
+  forget(): void
+}
+
 /** A hash from its beginning to its end. */
 interface Begun {
   readonly id: number
-  readonly path: string
+  /** The file, or `undefined` for pieces. */
+  readonly path: string | undefined
   readonly from: number
+  /** The next piece. */
+  piece: Buffer | undefined
   readonly accountId: number
   readonly thread: Thread
   readonly resolve: (digest: string) => void
@@ -67,6 +80,40 @@ export class HashThreads {
 
   /** Starts to hash a file from byte `from`, for an upload of an account. */
   begin(path: string, from: number, accountId: number): Hashing {
+    const { hash, promise } = this.#begin({ path, from, accountId })
+    return {
+      advance: (upTo) => this.#goOn(hash, upTo),
+      reach: (upTo) => this.#reach(hash, upTo, promise),
+      finish: (upTo) => this.#finish(hash, upTo, promise),
+      forget: () => this.#forget(hash),
+    }
+  }
+
+  /** Starts to hash bytes that the caller reads. */
+  beginPieces(accountId: number): PieceHashing {
+    const { hash, promise } = this.#begin({ path: undefined, from: 0, accountId })
+    return {
+      take: (piece) => {
+        hash.piece = piece
+        return this.#reach(hash, hash.upTo + piece.length, promise)
+      },
+      finish: () => this.#finish(hash, hash.upTo, promise),
+      forget: () => this.#forget(hash),
+    }
+  }
+
+  /** Rejects unfinished hashes with `shutting_down`. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const id of this.#begun.keys())
+      this.#settle(id)?.reject(new DepotError('shutting_down', 'the depot is shutting down'))
+    await Promise.all(this.#threads.splice(0).map(({ worker }) => worker.terminate()))
+  }
+
+  #begin({ path, from, accountId }: Pick<Begun, 'path' | 'from' | 'accountId'>): {
+    hash: Begun
+    promise: Promise<string>
+  } {
     if (this.#isClosed) throw new DepotError('shutting_down', 'the depot is shutting down')
     const id = this.#count
     this.#count += 1
@@ -77,6 +124,7 @@ export class HashThreads {
       id,
       path,
       from,
+      piece: undefined,
       accountId,
       thread,
       resolve,
@@ -88,36 +136,31 @@ export class HashThreads {
       isQueued: false,
     }
     this.#begun.set(id, hash)
-    const goOn = (upTo: number) => {
-      hash.upTo = upTo
-      this.#queue(hash)
-    }
-    return {
-      advance: goOn,
-      reach: (upTo) => {
-        thread.worker.ref()
-        const reached = new Promise<void>((done) => void (hash.onReached = done))
-        goOn(upTo)
-        return Promise.race([reached, promise.then(() => undefined)]) // which rejects where it fails
-      },
-      finish: (upTo) => {
-        thread.worker.ref()
-        hash.isLast = true
-        goOn(upTo)
-        return promise
-      },
-      forget: () => {
-        if (this.#settle(id) !== undefined) post(thread, { id, path, from, upTo: 0, next: 'forget' })
-      },
-    }
+    return { hash, promise }
   }
 
-  /** Rejects unfinished hashes with `shutting_down`. */
-  async close(): Promise<void> {
-    this.#isClosed = true
-    for (const id of this.#begun.keys())
-      this.#settle(id)?.reject(new DepotError('shutting_down', 'the depot is shutting down'))
-    await Promise.all(this.#threads.splice(0).map(({ worker }) => worker.terminate()))
+  #goOn(hash: Begun, upTo: number): void {
+    hash.upTo = upTo
+    this.#queue(hash)
+  }
+
+  /** Rejects if the hash fails. */
+  async #reach(hash: Begun, upTo: number, promise: Promise<string>): Promise<void> {
+    hash.thread.worker.ref()
+    const reached = new Promise<void>((done) => void (hash.onReached = done))
+    this.#goOn(hash, upTo)
+    await Promise.race([reached, promise])
+  }
+
+  #finish(hash: Begun, upTo: number, promise: Promise<string>): Promise<string> {
+    hash.thread.worker.ref()
+    hash.isLast = true
+    this.#goOn(hash, upTo)
+    return promise
+  }
+
+  #forget({ id, thread }: Begun): void {
+    if (this.#settle(id) !== undefined) post(thread, { id, next: 'forget' })
   }
 
   #queue(hash: Begun): void {
@@ -136,7 +179,9 @@ export class HashThreads {
       const next = hash.isLast && upTo === hash.upTo ? 'finish' : 'go on'
       hash.at = upTo
       thread.current = hash
-      post(thread, { id: hash.id, path: hash.path, from: hash.from, upTo, next })
+      if (hash.path !== undefined) post(thread, { id: hash.id, path: hash.path, from: hash.from, upTo, next })
+      else post(thread, { id: hash.id, piece: hash.piece ?? Buffer.alloc(0), next })
+      hash.piece = undefined
     }
   }
 
@@ -177,6 +222,7 @@ export class HashThreads {
 }
 
 function post({ worker }: Thread, step: HashStep): void {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
-  worker.postMessage(step)
+  const buffer = 'piece' in step ? step.piece.buffer : undefined
+  const isOwn = buffer instanceof ArrayBuffer && 'piece' in step && buffer.byteLength === step.piece.length
+  worker.postMessage(step, isOwn ? [buffer] : [])
 }

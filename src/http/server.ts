@@ -6,7 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest }
 import type { Logger } from 'pino'
 import { GuessLimit } from '../accounts/guess-limit.ts'
 import { Answers } from '../answers/answers.ts'
-import { FileStream } from '../blobs/file-stream.ts'
+import { BlobStream } from '../blobs/storage.ts'
 import { openReader } from '../database/engine.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
@@ -265,7 +265,7 @@ function chargeAnswer(
 ): DepotError | undefined {
   const { socket } = reply.raw
   const bytes =
-    payload instanceof FileStream
+    payload instanceof BlobStream
       ? payload.heldBytes
       : typeof payload === 'string' || Buffer.isBuffer(payload)
         ? payload.length
@@ -274,7 +274,7 @@ function chargeAnswer(
   const mayRefuse =
     (request.method === 'GET' || request.method === 'HEAD') && reply.statusCode < 400 && !request.isVital
   if (!pending.makeRoom(bytes) && mayRefuse) {
-    if (payload instanceof FileStream) payload.destroy()
+    if (payload instanceof BlobStream) payload.destroy()
     return new DepotError(
       'overloaded',
       `too many answers are waiting for slow clients: try again in ${RETRY_AFTER_SECONDS} seconds`,

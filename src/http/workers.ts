@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads'
 import type { FastifyInstance } from 'fastify'
 import type { Claims } from '../blobs/claims.ts'
 import type { Config } from '../config.ts'
-import type { Damage } from '../blobs/damage.ts'
+import type { Damage } from '../blobs/storage.ts'
 import type { Depot, Share } from '../depot/open.ts'
 import { ThreadCalls } from '../threads/thread-calls.ts'
 import type { WebhookOperations } from '../delivery/webhooks.ts'
@@ -191,7 +191,7 @@ export class Workers {
   async #clear(name: string): Promise<void> {
     const { blobs, log } = this.#depot
     try {
-      await blobs.sweep(name)
+      await blobs.spool.sweep(name)
     } catch (error) {
       log.error(
         { err: error, worker: name },

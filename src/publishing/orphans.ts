@@ -1,9 +1,9 @@
-import { createReadStream } from 'node:fs'
-import { readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { findAccount } from '../accounts/account-store.ts'
 import type { Actor } from '../access/access.ts'
-import { blobPath } from '../blobs/claims.ts'
+import { checkBlobs, listOrphans } from '../audit/verify-blobs.ts'
+import { expectRoom } from '../blobs/disk-space.ts'
+import { BlobUnreadable } from '../blobs/storage.ts'
+import type { BlobName } from '../blobs/storage.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import { HartStart } from '../hart/digest.ts'
@@ -13,7 +13,6 @@ import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { ADMINISTRATOR } from '../commands/set-up.ts'
 import { publish } from './publish.ts'
-import { listNeededChecksums } from '../releases/release-store.ts'
 
 // After the database was restored from an older copy, it does not know the files of releases that were published since, and may
 // miss the files of releases that were deleted since.
@@ -21,7 +20,8 @@ import { listNeededChecksums } from '../releases/release-store.ts'
 /** A blob file that no release needs. */
 export interface Orphan {
   readonly checksum: string
-  readonly sizeBytes: number
+  /** `undefined` if the blob cannot be read. */
+  readonly sizeBytes: number | undefined
   /** Its ident, target and signer, or the reason why it is not a package. */
   readonly content: OrphanContent | { readonly flaw: string }
 }
@@ -33,35 +33,32 @@ export interface OrphanContent {
   readonly signer: string
 }
 
-const PREFIXES = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'))
-const CHECKSUM = /^[0-9a-f]{64}$/
 /** The account id for scans of the operator. */
 const NO_ACCOUNT = 0
 
-/** Files that no release needs, and needed checksums without a file, both sorted. */
-export async function findStrays({ config, db }: Depot): Promise<{ orphans: string[]; missing: string[] }> {
+/** Lists the checksums of blobs that no release needs, and needed checksums without a blob, both sorted. */
+export async function findStrays({
+  db,
+  blobs: { storage },
+}: Depot): Promise<{ orphans: string[]; missing: string[] }> {
   const strays: { orphans: string[]; missing: string[] } = { orphans: [], missing: [] }
-  for (const [index, prefix] of PREFIXES.entries()) {
-    const needed = new Set(await listNeededChecksums(db, { from: prefix, before: PREFIXES[index + 1] }))
-    const files = new Set(
-      (await namesIn(join(config.blobFolder, prefix))).filter(
-        (name) => CHECKSUM.test(name) && name.startsWith(prefix),
-      ),
-    )
-    strays.orphans.push(...[...files].filter((checksum) => !needed.has(checksum)).toSorted())
-    strays.missing.push(...[...needed].filter((checksum) => !files.has(checksum)).toSorted())
-  }
+  for await (const { checksum } of listOrphans(db, storage))
+    if (checksum !== undefined) strays.orphans.push(checksum)
+  for await (const { checksum, damage } of checkBlobs(db, storage))
+    if (damage === 'missing') strays.missing.push(checksum)
+  strays.orphans.sort()
   return strays
 }
 
-/** Reads a file like an upload, without verifying its signature. */
+/** Reads a blob like an upload, without verifying its signature. */
 export async function readOrphan(depot: Depot, checksum: string): Promise<Orphan> {
-  const path = blobPath(depot.config.blobFolder, checksum)
-  const { size: sizeBytes } = await stat(path)
+  let sizeBytes: number | undefined
   try {
-    return { checksum, sizeBytes, content: await readContent(depot, path) }
+    ;({ sizeBytes } = await depot.blobs.storage.head(checksum))
+    return { checksum, sizeBytes, content: await readContent(depot, { checksum, sizeBytes }) }
   } catch (error) {
-    if (error instanceof DepotError) return { checksum, sizeBytes, content: { flaw: error.message } }
+    if (error instanceof DepotError || error instanceof BlobUnreadable)
+      return { checksum, sizeBytes, content: { flaw: error.message } }
     throw error
   }
 }
@@ -71,8 +68,9 @@ export async function readOrphan(depot: Depot, checksum: string): Promise<Orphan
  * and then keeps the file.
  */
 export async function adoptOrphan(depot: Depot, checksum: string, actor: Actor): Promise<OrphanContent> {
-  const path = blobPath(depot.config.blobFolder, checksum)
-  const content = await readContent(depot, path)
+  const { storage } = depot.blobs
+  const { sizeBytes } = await storage.head(checksum)
+  const content = await readContent(depot, { checksum, sizeBytes })
   const account = await findAccount(depot.db, ADMINISTRATOR)
   if (account === undefined) throw new DepotError('not_found', `there is no account ${ADMINISTRATOR}`)
   await publish(depot, {
@@ -80,10 +78,10 @@ export async function adoptOrphan(depot: Depot, checksum: string, actor: Actor):
     target: content.target,
     ownTarget: undefined,
     checksum,
-    announcedBytes: (await stat(path)).size,
+    announcedBytes: sizeBytes,
     isForced: false,
     visibility: 'private',
-    open: async () => createReadStream(path),
+    open: () => storage.open({ checksum, sizeBytes }),
     publisher: { accountId: account.id },
     actor,
   })
@@ -91,12 +89,8 @@ export async function adoptOrphan(depot: Depot, checksum: string, actor: Actor):
 }
 
 /** Deletes an orphan, and records that its bytes were removed. */
-export async function discardOrphan(
-  { config, writer }: Depot,
-  checksum: string,
-  actor: Actor,
-): Promise<void> {
-  await rm(blobPath(config.blobFolder, checksum), { force: true })
+export async function discardOrphan({ blobs, writer }: Depot, checksum: string, actor: Actor): Promise<void> {
+  await blobs.storage.delete(checksum)
   await writer.submit({ kind: 'noteCollected', input: { checksums: [checksum] }, actor })
 }
 
@@ -106,20 +100,21 @@ export function describeOrphan({ content }: Orphan): string {
     : `${formatIdent(content.ident)} for ${content.target}, signed by ${content.signer}`
 }
 
-async function readContent(depot: Depot, path: string): Promise<OrphanContent> {
+/** Reads the header, and the metadata from a copy in the spool, since scans need a local file. */
+async function readContent(depot: Depot, blob: BlobName): Promise<OrphanContent> {
+  const { storage, spool } = depot.blobs
   const start = new HartStart()
-  for await (const chunk of createReadStream(path)) {
+  for await (const chunk of await storage.open(blob)) {
     start.update(chunk as Buffer)
     if (start.header !== undefined) break
   }
   const { payloadOffset, signer } = start.finish()
-  const { ident, target } = await depot.scanner.scan(path, payloadOffset, NO_ACCOUNT)
-  return { ident, target, signer: formatKeyName(signer) }
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  return readdir(folder).catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
-    throw error
-  })
+  await expectRoom(depot.config, { bytes: blob.sizeBytes, what: `a copy of blob ${blob.checksum}` })
+  const copy = await spool.copy(await storage.open(blob))
+  try {
+    const { ident, target } = await depot.scanner.scan(copy.path, payloadOffset, NO_ACCOUNT)
+    return { ident, target, signer: formatKeyName(signer) }
+  } finally {
+    await spool.discard(copy)
+  }
 }

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Actor, Session, Visibility } from '../access/access.ts'
 import { findBlob } from '../blobs/blob-store.ts'
+import { look } from '../blobs/damage.ts'
 import { expectRoom } from '../blobs/disk-space.ts'
 import { isDiskFull } from '../database/engine.ts'
 import type { Depot } from '../depot/open.ts'
@@ -64,7 +65,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
 
   depot.scanner.expectRoom(upload.publisher.accountId)
 
-  const file = depot.blobs.spool()
+  const file = depot.blobs.spool.newFile()
   try {
     const received = await receive(depot, await upload.open(), file, {
       what: text,
@@ -101,7 +102,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
     )
       throw alreadyThere(text, metadata.target)
 
-    await depot.blobs.keep(file, checksum)
+    await depot.blobs.claims.keep(file.path, checksum)
     try {
       return await depot.writer.submit({
         kind: 'publishRelease',
@@ -125,7 +126,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
         },
       })
     } finally {
-      await depot.blobs.release(checksum)
+      await depot.blobs.claims.release(checksum)
     }
   } catch (error) {
     if (isDiskFull(error))
@@ -133,7 +134,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
     if (!(error instanceof DepotError)) depot.files.expectThere() // a missing data folder explains the error better
     throw error
   } finally {
-    await depot.blobs.discard(file)
+    await depot.blobs.spool.discard(file)
   }
 }
 
@@ -151,7 +152,7 @@ async function isThere(
   if (bytes.checksum !== checksum) return true
   if ((await findBlob(depot.db, checksum))?.damage !== undefined) return false
   return (
-    (await depot.blobs.look(checksum, bytes.sizeBytes)) === undefined ||
+    (await look(depot.blobs.storage, { checksum, sizeBytes: bytes.sizeBytes })).damage === undefined ||
     (await depot.examine(checksum)) === undefined
   )
 }

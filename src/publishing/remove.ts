@@ -12,5 +12,5 @@ export async function remove(
   actor: Actor,
 ): Promise<void> {
   const { checksum } = await depot.writer.submit({ kind: 'deleteRelease', input, actor })
-  await depot.blobs.forget(checksum)
+  await depot.blobs.claims.forget(checksum)
 }

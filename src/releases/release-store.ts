@@ -284,22 +284,6 @@ export async function isBlobReferenced(db: Db, checksum: string): Promise<boolea
   return row !== undefined
 }
 
-/** The checksums that releases need, in the range from `from` until before `before`. */
-export async function listNeededChecksums(
-  db: Db,
-  { from, before }: { from: string; before: string | undefined },
-): Promise<string[]> {
-  const rows = await db
-    .selectFrom('releases')
-    .select('checksum')
-    .distinct()
-    .where('checksum', '>=', from)
-    .$if(before !== undefined, (query) => query.where('checksum', '<', before ?? ''))
-    .where('deleted_at', 'is', null)
-    .execute()
-  return rows.map(({ checksum }) => checksum)
-}
-
 /** Records since when no release needs the bytes of a checksum. */
 export async function unreferenceBlob(db: Db, checksum: string, at: number): Promise<void> {
   await db

@@ -1,19 +1,13 @@
-import { readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Db } from '../database/database.ts'
 import type { CommandQueue } from '../commands/commands.ts'
 import { listStored, listUnneeded } from '../blobs/blob-store.ts'
-import type { Claims } from '../blobs/claims.ts'
-import { listFiles } from '../blobs/list-files.ts'
+import type { Blobs } from '../blobs/open.ts'
 
 interface World {
   readonly db: Db
-  /** The folders of blobs and of files that are being received. */
-  readonly folder: string
-  readonly spool: string
-  readonly claims: Pick<Claims, 'forget'>
+  readonly blobs: Blobs
   readonly writer: CommandQueue
   readonly log: Logger
   /** Whether collecting is off, because the operator has not yet adopted or discarded files without a row. */
@@ -87,7 +81,11 @@ export class Collector {
   }
 
   async #walkRows(seen: Map<string, number>, signal: AbortSignal | undefined): Promise<void> {
-    const { db, claims, writer } = this.#world
+    const {
+      db,
+      blobs: { claims },
+      writer,
+    } = this.#world
     for (
       let page = await listUnneeded(db, { after: undefined, limit: ROWS_AT_A_TIME });
       page.length > 0;
@@ -104,9 +102,11 @@ export class Collector {
   }
 
   async #walkFiles(seen: Map<string, number>, signal: AbortSignal | undefined): Promise<void> {
-    const { db, folder, claims } = this.#world
-    for await (const files of listFiles(folder)) {
-      const checksums = files.flatMap(({ checksum }) => checksum ?? [])
+    const {
+      db,
+      blobs: { storage, claims },
+    } = this.#world
+    for await (const { checksums } of storage.list()) {
       const stored = new Set(await listStored(db, checksums))
       for (const checksum of checksums)
         if (!stored.has(checksum) && this.#isOver(checksum, seen))
@@ -117,16 +117,12 @@ export class Collector {
 
   /** A file that is being received grows. One that has not changed for the grace period is abandoned. */
   async #walkSpool(seen: Map<string, number>): Promise<void> {
-    const { spool } = this.#world
-    for (const name of await readdir(spool)) {
-      const path = join(spool, name)
-      const found = await stat(path).catch(() => undefined) // whoever received it may have taken it away
-      if (
-        found !== undefined &&
-        this.#isOver(`${name} ${found.size} ${found.mtimeMs}`, seen, this.#world.spoolGraceMs)
-      )
-        await this.#take(() => rm(path, { force: true }))
-    }
+    const {
+      blobs: { spool },
+      spoolGraceMs,
+    } = this.#world
+    for (const { name, version } of await spool.list())
+      if (this.#isOver(`${name} ${version}`, seen, spoolGraceMs)) await this.#take(() => spool.remove(name))
   }
 
   /** Whether an unneeded file was first seen at least a grace period ago. Otherwise remembers it. */

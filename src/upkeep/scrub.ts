@@ -4,15 +4,15 @@ import type { Db } from '../database/database.ts'
 import type { HashThreads } from '../hart/hash-threads.ts'
 import type { CommandQueue } from '../commands/commands.ts'
 import { findBlob, listBlobs, listDamaged, readScrub } from '../blobs/blob-store.ts'
-import { blobPath } from '../blobs/claims.ts'
 import type { ClaimsInMemory } from '../blobs/claims.ts'
-import { damageOf, look } from '../blobs/damage.ts'
-import type { Damage } from '../blobs/damage.ts'
+import { look, readWhole } from '../blobs/damage.ts'
+import type { Finding } from '../blobs/damage.ts'
+import type { Blobs } from '../blobs/open.ts'
+import type { BlobName, Damage } from '../blobs/storage.ts'
 
 interface World {
   readonly db: Db
-  readonly folder: string
-  readonly claims: ClaimsInMemory
+  readonly blobs: Blobs & { readonly claims: ClaimsInMemory }
   readonly hashes: HashThreads
   readonly writer: CommandQueue
   readonly log: Logger
@@ -25,11 +25,8 @@ interface World {
 type Pace = (bytes: number) => Promise<void>
 
 const ACTOR = { client: 'hart-depot', door: 'depot' } as const
-/** The account id under which scrubbing hashes. */
-const NOBODY = 0
-const PIECE_BYTES = 1024 * 1024
-/** The bytes that opening a file counts as, so that many small files are read slowly, too. */
-const FILE_BYTES = 64 * 1024
+/** The bytes that opening a blob counts as, so that many small blobs are read slowly, too. */
+const OPEN_BYTES = 64 * 1024
 const ROWS_IN_A_PAGE = 100
 /** The time from the start of one pass to the start of the next. */
 const PASS_EVERY_MS = 7 * 24 * 60 * 60 * 1_000
@@ -126,16 +123,20 @@ export class Scrub {
   }
 
   async #examine(checksum: string, pace: Pace): Promise<Damage | undefined> {
-    const { db, folder, claims, writer, log } = this.#world
+    const {
+      db,
+      blobs: { storage, claims },
+      writer,
+      log,
+    } = this.#world
     const blob = await findBlob(db, checksum)
     if (blob === undefined) return undefined
-    const path = blobPath(folder, checksum)
-    const seen = await look(path, blob.sizeBytes)
-    const damage = seen.damage ?? (await this.#read(path, { checksum, sizeBytes: blob.sizeBytes, pace }))
+    const seen = await look(storage, blob)
+    const { damage, reason } = seen.damage === undefined ? await this.#read(blob, pace) : seen
     if (damage === blob.damage) return damage
-    // Nothing can replace the file here. A file that was replaced earlier came from an upload and is intact.
+    // Nothing can replace the blob here. One that was replaced earlier came from an upload and is intact.
     return claims.alone(checksum, async () => {
-      if ((await look(path, blob.sizeBytes)).identity !== seen.identity) return undefined
+      if ((await look(storage, blob)).version !== seen.version) return undefined
       await writer.submit({
         kind: 'noteDamage',
         input: { checksum, ...(damage !== undefined && { damage }) },
@@ -144,36 +145,28 @@ export class Scrub {
       if (damage === undefined) log.warn({ checksum }, 'the bytes of a package are as they should be again')
       else
         log.error(
-          { checksum, damage },
-          'the bytes of a package are damaged: upload the same file again, or put it back',
+          { checksum, place: storage.placeOf(checksum), damage, ...(reason !== undefined && { reason }) },
+          damage === 'unreadable'
+            ? 'the bytes of a package cannot be read: mend the disk or its permissions, or upload the same file again'
+            : 'the bytes of a package are damaged: upload the same file again, or put it back',
         )
       return damage
     })
   }
 
-  /** Reads a file of the right size and returns its damage. */
-  async #read(
-    path: string,
-    { checksum, sizeBytes, pace }: { checksum: string; sizeBytes: number; pace: Pace },
-  ): Promise<Damage | undefined> {
-    const hashing = this.#world.hashes.begin(path, 0, NOBODY)
+  async #read(blob: BlobName, pace: Pace): Promise<Finding> {
+    const { blobs, hashes } = this.#world
     this.#hashings += 1
     try {
-      await pace(FILE_BYTES)
-      for (let at = 0; at < sizeBytes;) {
-        const next = Math.min(at + PIECE_BYTES, sizeBytes)
-        await hashing.reach(next)
-        this.#scrubbedBytes += next - at
-        await pace(next - at)
-        at = next
-      }
-      return (await hashing.finish(sizeBytes)) === checksum ? undefined : 'of other bytes'
-    } catch (error) {
-      const damage = damageOf(error)
-      if (damage === undefined) throw error
-      return damage
+      await pace(OPEN_BYTES)
+      return await readWhole(blobs.storage, blob, {
+        hashes,
+        read: (bytes) => {
+          this.#scrubbedBytes += bytes
+          return pace(bytes)
+        },
+      })
     } finally {
-      hashing.forget()
       this.#hashings -= 1
     }
   }

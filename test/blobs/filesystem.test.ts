@@ -1,15 +1,51 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import {
+  access,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readlink,
+  rm,
+  symlink,
+  truncate,
+  unlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { buffer } from 'node:stream/consumers'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { FilesystemBlobs } from '../../src/blobs/filesystem.ts'
-import type { SpoolFile } from '../../src/blobs/filesystem.ts'
+import { ClaimsInMemory } from '../../src/blobs/claims.ts'
+import { FilesystemStorage } from '../../src/blobs/filesystem.ts'
+import { openStorage } from '../../src/blobs/open.ts'
+import { Spool } from '../../src/blobs/spool.ts'
+import type { ListedPage } from '../../src/blobs/storage.ts'
+import { storageContract } from './contract.ts'
+import type { StorageUnderTest } from './contract.ts'
 
 const CHECKSUM = `ab${'0'.repeat(62)}`
 const needed = () => Promise.resolve(true)
 const unneeded = () => Promise.resolve(false)
+
+storageContract('the file system', async (t): Promise<StorageUnderTest> => {
+  const { folder, storage, spool } = await open(t)
+  return {
+    storage,
+    other: new FilesystemStorage(folder),
+    spool,
+    async openReaders() {
+      const links = (await readdir('/proc/self/fd')).map((fd) =>
+        readlink(`/proc/self/fd/${fd}`).catch(() => ''),
+      )
+      return (await Promise.all(links)).filter((link) => link.startsWith(folder)).length
+    },
+    resize: (checksum, sizeBytes) => truncate(storage.placeOf(checksum), sizeBytes),
+    async lock(checksum) {
+      // A link in a circle, since root may read every file.
+      await unlink(storage.placeOf(checksum))
+      await symlink(storage.placeOf(checksum), storage.placeOf(checksum))
+    },
+  }
+})
 
 async function scratch(t: Test): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-test-'))
@@ -17,11 +53,17 @@ async function scratch(t: Test): Promise<string> {
   return folder
 }
 
-async function spooled(blobs: FilesystemBlobs, text: string): Promise<SpoolFile> {
-  const file = blobs.spool()
+async function open(t: Test, { isNeeded = needed }: { isNeeded?: () => Promise<boolean> } = {}) {
+  const folder = await scratch(t)
+  const { storage, spool } = await openStorage({ dataFolder: join(folder, '..'), blobFolder: folder })
+  return { folder, storage, spool, claims: new ClaimsInMemory(storage, isNeeded) }
+}
+
+async function spooled(spool: Spool, text: string): Promise<string> {
+  const file = spool.newFile()
   await using written = await file.create()
   await written.appendFile(text)
-  return file
+  return file.path
 }
 
 async function filesIn(folder: string): Promise<string[]> {
@@ -29,85 +71,93 @@ async function filesIn(folder: string): Promise<string[]> {
   return entries.filter((entry) => entry.isFile()).map((entry) => entry.name)
 }
 
-test('a blob that is kept can be read, whole and in part', async (t) => {
-  const blobs = await FilesystemBlobs.open(await scratch(t), needed)
-  const file = await spooled(blobs, 'some bytes')
-  await blobs.keep(file, CHECKSUM)
-  await blobs.release(CHECKSUM)
-  await blobs.discard(file)
-  t.equal(await blobs.look(CHECKSUM, 10), undefined)
-  t.equal(String(await buffer(blobs.read(CHECKSUM, { start: 0, end: 9 }))), 'some bytes')
-  t.equal(String(await buffer(blobs.read(CHECKSUM, { start: 5, end: 8 }))), 'byte')
-  t.equal(await blobs.look(`cd${'0'.repeat(62)}`, 10), 'missing')
-})
-
-test('opening empties the spool of what a crash left, and keeps the blobs', async (t) => {
-  const folder = await scratch(t)
-  const before = await FilesystemBlobs.open(folder, needed)
-  await before.keep(await spooled(before, 'kept'), CHECKSUM)
-  await spooled(before, 'left by a crash')
-  const after = await FilesystemBlobs.open(folder, needed)
+test('opening removes the files that a crash left in the spool, and keeps the blobs', async (t) => {
+  const { folder, storage, spool } = await open(t)
+  await storage.put(await spooled(spool, 'kept'), CHECKSUM)
+  await spooled(spool, 'left by a crash')
+  const after = await openStorage({ dataFolder: join(folder, '..'), blobFolder: folder })
   t.same(await filesIn(folder), [CHECKSUM])
-  t.equal(await after.look(CHECKSUM, 4), undefined)
+  t.match(await after.storage.head(CHECKSUM), { sizeBytes: 4 })
 })
 
-test('bytes that no row needs go with the last upload that claims them', async (t) => {
+test('a folder of blobs outside the data folder has one depot', async (t) => {
   const folder = await scratch(t)
-  const blobs = await FilesystemBlobs.open(folder, unneeded)
-  const [one, two] = [await spooled(blobs, 'same'), await spooled(blobs, 'same')]
-  await Promise.all([blobs.keep(one, CHECKSUM), blobs.keep(two, CHECKSUM)])
-  await blobs.release(CHECKSUM)
-  t.equal(await blobs.look(CHECKSUM, 4), undefined, 'another upload is about to point to them')
-  await blobs.release(CHECKSUM)
-  t.equal(await blobs.look(CHECKSUM, 4), 'missing')
-  await Promise.all([blobs.discard(one), blobs.discard(two)])
+  const places = { dataFolder: join(folder, 'data'), blobFolder: join(folder, 'elsewhere') }
+  const opened = await openStorage(places)
+  await t.rejects(openStorage(places), { code: 'data_in_use' })
+  opened.close()
+  ;(await openStorage(places)).close()
+})
+
+test('a blob that no row needs is removed when the last upload releases it', async (t) => {
+  const { folder, storage, spool, claims } = await open(t, { isNeeded: unneeded })
+  const [one, two] = [await spooled(spool, 'same'), await spooled(spool, 'same')]
+  await Promise.all([claims.keep(one, CHECKSUM), claims.keep(two, CHECKSUM)])
+  await claims.release(CHECKSUM)
+  await t.resolves(storage.head(CHECKSUM), 'the other upload is about to publish it')
+  await claims.release(CHECKSUM)
+  await t.rejects(storage.head(CHECKSUM), { code: 'BLOB_ABSENT' })
   t.same(await filesIn(folder), [])
 })
 
-test('a claim that ends while the same bytes are kept again does not take them away', async (t) => {
-  const blobs = await FilesystemBlobs.open(await scratch(t), unneeded)
-  await blobs.keep(await spooled(blobs, 'same'), CHECKSUM)
-  const again = await spooled(blobs, 'same')
-  await Promise.all([blobs.release(CHECKSUM), blobs.keep(again, CHECKSUM)])
-  t.equal(await blobs.look(CHECKSUM, 4), undefined)
+test('a claim that ends while another upload stores the same bytes does not remove them', async (t) => {
+  const { storage, spool, claims } = await open(t, { isNeeded: unneeded })
+  await claims.keep(await spooled(spool, 'same'), CHECKSUM)
+  const again = await spooled(spool, 'same')
+  await Promise.all([claims.release(CHECKSUM), claims.keep(again, CHECKSUM)])
+  await t.resolves(storage.head(CHECKSUM))
 })
 
-test('a blob that cannot be kept is not there, and not in the way', async (t) => {
-  const folder = await scratch(t)
-  const blobs = await FilesystemBlobs.open(folder, needed)
-  const file = await spooled(blobs, 'some bytes')
+test('a blob that cannot be stored is absent, and can be stored later', async (t) => {
+  const { folder, storage, spool, claims } = await open(t)
+  const path = await spooled(spool, 'some bytes')
   await writeFile(join(folder, 'ab'), 'a file where the folder should be')
-  await t.rejects(blobs.keep(file, CHECKSUM), { code: 'ENOTDIR' })
-  await blobs.discard(file)
+  await t.rejects(claims.keep(path, CHECKSUM), { code: 'ENOTDIR' })
+  await spool.remove(basename(path))
   t.same(await filesIn(folder), ['ab'])
   await rm(join(folder, 'ab'))
   await mkdir(join(folder, 'ab'))
-  await blobs.keep(await spooled(blobs, 'some bytes'), CHECKSUM)
-  t.equal(await blobs.look(CHECKSUM, 10), undefined)
+  await claims.keep(await spooled(spool, 'some bytes'), CHECKSUM)
+  t.match(await storage.head(CHECKSUM), { sizeBytes: 10 })
 })
 
-test('a writer that is gone leaves nothing in the spool, and takes nothing of others', async (t) => {
-  const folder = await scratch(t)
-  const blobs = await FilesystemBlobs.open(folder, unneeded)
-  const gone = FilesystemBlobs.join(folder, blobs.claims, 'worker1')
-  await spooled(gone, 'half of an upload')
-  const other = await spooled(FilesystemBlobs.join(folder, blobs.claims, 'worker12'), 'of another')
-  const own = await spooled(blobs, 'own')
-  await blobs.sweep('worker1')
-  t.same(
-    (await readdir(join(folder, 'spool'))).toSorted(),
-    [own.path, other.path].map((path) => basename(path)).toSorted(),
+test('a folder that was removed while the depot runs is not created again', async (t) => {
+  const { folder, storage, spool } = await open(t)
+  await rm(folder, { recursive: true })
+  await t.rejects(storage.put(spool.newFile().path, CHECKSUM), { code: 'ENOENT' })
+  await t.rejects(storage.check(), { code: 'ENOENT' })
+  await t.rejects(access(folder), { code: 'ENOENT' })
+})
+
+test('an upload that fails after another one stored the same bytes leaves them to it', async (t) => {
+  const { storage, spool, claims } = await open(t, { isNeeded: unneeded })
+  await claims.keep(await spooled(spool, 'same'), CHECKSUM)
+  await t.rejects(claims.keep(spool.newFile().path, CHECKSUM), { code: 'ENOENT' })
+  t.match(await storage.head(CHECKSUM), { sizeBytes: 4 })
+  await claims.release(CHECKSUM)
+  await t.rejects(storage.head(CHECKSUM), { code: 'BLOB_ABSENT' })
+})
+
+test('files with other names are listed beside the blobs, with their sizes', async (t) => {
+  const { folder, storage, spool } = await open(t)
+  await storage.put(await spooled(spool, 'some bytes'), CHECKSUM)
+  await writeFile(join(folder, 'ab', 'what-is-this'), 'six by')
+  await writeFile(join(folder, 'not-a-folder-of-blobs'), '')
+  const pages: ListedPage[] = []
+  for await (const page of storage.list()) pages.push(page)
+  t.strictSame(pages, [
+    { checksums: [CHECKSUM], others: [{ place: join(folder, 'ab', 'what-is-this'), sizeBytes: 6 }] },
+  ])
+})
+
+test('the files of a dead thread are removed from the spool, and no others', async (t) => {
+  const { folder, spool } = await open(t)
+  const joined = (name: string) => new Spool(join(folder, 'spool'), name)
+  await spooled(joined('worker1'), 'half of an upload')
+  const left = [await spooled(joined('worker12'), 'of another'), await spooled(spool, 'own')]
+  await spool.sweep('worker1')
+  t.strictSame(
+    (await spool.list()).map(({ name }) => name).toSorted(),
+    left.map((path) => basename(path)).toSorted(),
   )
-})
-
-test('claims of all writers are one', async (t) => {
-  const folder = await scratch(t)
-  const blobs = await FilesystemBlobs.open(folder, unneeded)
-  const joined = FilesystemBlobs.join(folder, blobs.claims, 'worker1')
-  await blobs.keep(await spooled(blobs, 'same'), CHECKSUM)
-  await joined.keep(await spooled(joined, 'same'), CHECKSUM)
-  await blobs.release(CHECKSUM)
-  t.equal(await blobs.look(CHECKSUM, 4), undefined)
-  await joined.release(CHECKSUM)
-  t.equal(await joined.look(CHECKSUM, 4), 'missing')
 })

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, unlink, writeFile } from 'node:fs/promises'
+import { mkdir, symlink, unlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { test } from 'tap'
-import { blobPath } from '../../src/blobs/claims.ts'
 import { makeOrigin, publishAll } from '../support/origin.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
 import { runHere, scratchFolder, startServer } from '../support/run-cli.ts'
@@ -17,7 +16,7 @@ const byChecksum = <Item extends { checksum?: string | undefined }>(items: reado
 /** Writes files of the size that `makeReleases` records. */
 async function makeFiles({ depot }: TestDepot, ...idents: readonly string[]): Promise<void> {
   for (const ident of idents) {
-    const path = blobPath(depot.config.blobFolder, createHash('sha256').update(ident).digest('hex'))
+    const path = depot.blobs.storage.placeOf(createHash('sha256').update(ident).digest('hex'))
     await mkdir(dirname(path), { recursive: true })
     await writeFile(path, 'x')
   }
@@ -101,18 +100,19 @@ test('verify finds missing files and orphans, and with --bytes changed contents'
   const DEPOT_DATA = await scratchFolder(t)
   const started = await startDepot(t, { folder: DEPOT_DATA, listen: true })
   await makeOrigin(started)
-  const [sound, longer, gone] = await publishAll(
+  const [sound, longer, gone, looped] = await publishAll(
     started,
     'acme/app/1.0.0/20260101120000',
     'acme/app/2.0.0/20260101120000',
     'acme/app/3.0.0/20260101120000',
+    'acme/app/4.0.0/20260101120000',
   )
   const pathOf = ({ checksum = '' }: { checksum?: string } = {}) =>
-    blobPath(started.depot.config.blobFolder, checksum)
+    started.depot.blobs.storage.placeOf(checksum)
   await started.close()
   t.match(await runHere(['verify', '--bytes'], { DEPOT_DATA }), {
     code: 0,
-    stdout: /\nthe files of 3 packages are present, \d+ bytes, with the right checksums\n$/,
+    stdout: /\nthe files of 4 packages are present, \d+ bytes, with the right checksums\n$/,
   })
 
   const orphans = [pathOf({ checksum: 'ab'.repeat(32) }), pathOf({ checksum: `cd-what-is-this` })]
@@ -130,21 +130,32 @@ test('verify finds missing files and orphans, and with --bytes changed contents'
 
   await writeFile(pathOf(sound), Buffer.alloc(Number(sound?.bytes.length), 'x'))
   await writeFile(pathOf(longer), 'x', { flag: 'a' })
-  await unlink(pathOf(gone))
+  for (const lost of [gone, looped]) await unlink(pathOf(lost))
+  await symlink(pathOf(looped), pathOf(looped)) // a link in a circle: the system refuses to follow it
   const [cheap, read] = await Promise.all([
     runHere(['verify'], { DEPOT_DATA }),
     runHere(['verify', '--bytes', '--json'], { DEPOT_DATA }),
   ])
-  t.match(cheap, { code: 1, stdout: /\nFILE +DAMAGE +RELEASES\n/, stderr: /differ in 2 places/ })
+  t.match(cheap, { code: 1, stdout: /\nFILE +DAMAGE +RELEASES\n/, stderr: /differ in 3 places/ })
   t.match(cheap.stdout, new RegExp(`${longer?.checksum} +of another size +acme/app/2.0.0/20260101120000`))
   t.match(cheap.stdout, new RegExp(`${gone?.checksum} +missing +acme/app/3.0.0/20260101120000`))
+  t.match(
+    cheap.stdout,
+    new RegExp(`${looped?.checksum} +unreadable \\(ELOOP\\) +acme/app/4.0.0/20260101120000`),
+  )
   t.equal(read.code, 1)
   const found = [
     { checksum: sound?.checksum, damage: 'of other bytes', idents: ['acme/app/1.0.0/20260101120000'] },
     { checksum: longer?.checksum, damage: 'of another size', idents: ['acme/app/2.0.0/20260101120000'] },
     { checksum: gone?.checksum, damage: 'missing', idents: ['acme/app/3.0.0/20260101120000'] },
+    {
+      checksum: looped?.checksum,
+      damage: 'unreadable',
+      reason: 'ELOOP',
+      idents: ['acme/app/4.0.0/20260101120000'],
+    },
   ]
   const json = JSON.parse(read.stdout) as { damaged: { checksum: string }[] }
-  t.match(json, { agrees: true, packages: 3, bytes_read: true, damaged_in_all: 3, orphans_in_all: 2 })
+  t.match(json, { agrees: true, packages: 4, bytes_read: true, damaged_in_all: 4, orphans_in_all: 2 })
   t.strictSame(byChecksum(json.damaged), byChecksum(found))
 })

@@ -6,6 +6,7 @@ import { test } from 'tap'
 import type { Test } from 'tap'
 import { verifyBlobs } from '../../src/audit/verify-blobs.ts'
 import { verifyDepot } from '../../src/audit/verify.ts'
+import { FilesystemStorage } from '../../src/blobs/filesystem.ts'
 import { openSnapshot } from '../../src/database/engine.ts'
 import { HashThreads } from '../../src/hart/hash-threads.ts'
 import { callApi } from '../support/call-api.ts'
@@ -49,7 +50,11 @@ async function verify({ depot, folder }: TestDepot) {
   const hashes = new HashThreads()
   try {
     const { findings } = await verifyDepot(snapshot.reader)
-    const { damaged, orphans } = await verifyBlobs(snapshot.reader, join(folder, 'blobs'), hashes)
+    const { damaged, orphans } = await verifyBlobs(
+      snapshot.reader,
+      new FilesystemStorage(join(folder, 'blobs')),
+      hashes,
+    )
     return { findings, damaged, orphans }
   } finally {
     await hashes.close()

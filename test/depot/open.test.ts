@@ -169,9 +169,9 @@ test('what the depot makes is private to its user, whatever the umask and in fol
   const open = () => openDepot(readConfig({ DEPOT_DATA: data, DEPOT_BLOBS: `fs:${blobs}` }), world)
   const publish = async () => {
     const depot = await open()
-    const spooled = depot.blobs.spool()
+    const spooled = depot.blobs.spool.newFile()
     await (await spooled.create()).close()
-    await depot.blobs.keep(spooled, 'ab'.repeat(32))
+    await depot.blobs.claims.keep(spooled.path, 'ab'.repeat(32))
     const control = await openControl(data, depot)
     const modes = await modesBelow(folder)
     await control.close()

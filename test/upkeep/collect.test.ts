@@ -2,7 +2,6 @@ import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { test } from 'tap'
 import { listUnneeded, readStored } from '../../src/blobs/blob-store.ts'
-import { blobPath } from '../../src/blobs/claims.ts'
 import { formatIdent } from '../../src/package/ident.ts'
 import { ask } from '../support/ask.ts'
 import { buildHart } from '../support/build-hart.ts'
@@ -23,7 +22,7 @@ async function blobsOf({ depot }: TestDepot): Promise<string[]> {
 }
 
 async function leaveOrphan({ depot }: TestDepot, checksum = CHECKSUM): Promise<string> {
-  const path = blobPath(depot.config.blobFolder, checksum)
+  const path = depot.blobs.storage.placeOf(checksum)
   await mkdir(dirname(path), { recursive: true })
   await writeFile(path, 'of a release that the kill came before')
   return path
@@ -46,7 +45,7 @@ test('files that nothing needs go after the grace period: without a row, of a de
     actor: ACTOR,
   }) // killed before its bytes went
   await leaveOrphan(started)
-  const spooled = started.depot.blobs.spool()
+  const spooled = started.depot.blobs.spool.newFile()
   await (await spooled.create()).close()
   const strange = join(started.depot.config.blobFolder, 'ab', 'what-is-this')
   await writeFile(strange, '')
@@ -84,7 +83,7 @@ test('within the grace period nothing goes, however old a file says it is, and i
     input: { ident: 'acme/app/1.0.0/20260101120000', target: 'x86_64-linux' },
     actor: ACTOR,
   })
-  const spooled = started.depot.blobs.spool()
+  const spooled = started.depot.blobs.spool.newFile()
   await (await spooled.create()).close()
   const orphan = await leaveOrphan(started)
   for (const path of [orphan, spooled.path]) await utimes(path, 0, 0)

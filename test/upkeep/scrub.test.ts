@@ -3,7 +3,6 @@ import { dirname } from 'node:path'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { countDamaged, findBlob, readScrub } from '../../src/blobs/blob-store.ts'
-import { blobPath } from '../../src/blobs/claims.ts'
 import { formatIdent, parseIdent } from '../../src/package/ident.ts'
 import { ask } from '../support/ask.ts'
 import { buildHart } from '../support/build-hart.ts'
@@ -29,7 +28,7 @@ async function start(
   return {
     started,
     harts: await publishAll(started, ...IDENTS),
-    pathOf: ({ checksum }) => blobPath(started.depot.config.blobFolder, checksum),
+    pathOf: ({ checksum }) => started.depot.blobs.storage.placeOf(checksum),
   }
 }
 
@@ -38,6 +37,16 @@ const download = ({ url }: TestDepot, hart: BuiltHart, method = 'GET') =>
     method,
     headers: { 'user-agent': 'hab/2.1.78' },
   })
+
+/** The problem document (RFC 9457) of a refused download. */
+const problem = async ({ url }: TestDepot, ident: string): Promise<unknown> =>
+  JSON.parse(
+    (
+      await ask(`${url}/v1/depot/pkgs/${ident}/download`, {
+        headers: { accept: 'application/problem+json' },
+      })
+    ).text,
+  )
 
 async function flipByte(path: string): Promise<void> {
   await using file = await open(path, 'r+')
@@ -81,13 +90,9 @@ for (const [what, { damage, isSeen, harm }] of Object.entries(DAMAGES)) {
     t.match(await findBlob(started.depot.db, hart.checksum), { damage })
     t.equal(await countDamaged(started.depot.db), 1)
     for (const method of ['GET', 'HEAD']) t.equal((await download(started, hart, method)).status, 503, method)
-    t.match(
-      (await download(started, hart)).text,
-      new RegExp(
-        `the file of acme/app/1\\.0\\.0/20260101120000 is ${damage} on the depot's disk: upload the same file again`,
-      ),
-    )
-    t.ok(started.logged.some(({ level, msg }) => level === 'error' && /not served/.test(String(msg))))
+    const code = damage === 'unreadable' ? 'blob_unreadable' : 'blob_damaged'
+    t.match(await problem(started, formatIdent(hart.ident)), { status: 503, code })
+    t.ok(started.logged.some((line) => line['level'] === 'error' && line['damage'] === damage))
     t.equal((await download(started, other)).status, 200)
     t.match(await (await fetch(`${started.url}/readyz`)).json(), {
       ready: true,
@@ -136,21 +141,21 @@ for (const [what, { isSeen, harm }] of Object.entries(DAMAGES)) {
   })
 }
 
-test('an error of the file system is none of absence', async (t) => {
+test('a package whose file cannot be read is unreadable, not missing', async (t) => {
   const { started, harts, pathOf } = await start(t)
   const [hart] = harts as [BuiltHart]
   // A file where the folder should be: ENOTDIR.
   await rm(dirname(pathOf(hart)), { recursive: true })
   await writeFile(dirname(pathOf(hart)), '')
-  t.match(await download(started, hart), { status: 503, text: /is unreadable on the depot's disk/ })
+  t.match(await problem(started, formatIdent(hart.ident)), { status: 503, code: 'blob_unreadable' })
+  t.match(
+    started.logged.find((line) => line['checksum'] === hart.checksum),
+    { level: 'error', damage: 'unreadable', reason: 'ENOTDIR' },
+  )
   t.equal(await started.depot.examine(hart.checksum), 'unreadable')
   await rm(dirname(pathOf(hart)))
   t.equal(await started.depot.examine(hart.checksum), 'missing')
-  t.match(
-    await download(started, hart),
-    { status: 503, text: /is missing on the depot's disk/ },
-    'what a row names and nothing holds is damaged, too',
-  )
+  t.match(await problem(started, formatIdent(hart.ident)), { status: 503, code: 'blob_damaged' })
 })
 
 test('a file that opens and cannot be read is damaged: a folder of the right size in its place', async (t) => {
@@ -184,10 +189,10 @@ test('a file that opens and cannot be read is damaged: a folder of the right siz
     },
     actor: { client: 'tests', door: 'cli' },
   })
-  await mkdir(blobPath(started.depot.config.blobFolder, row.checksum), { recursive: true })
-  t.equal((await ask(`${started.url}/v1/depot/pkgs/${row.ident}/download`)).status, 500, 'reading it fails')
+  await mkdir(started.depot.blobs.storage.placeOf(row.checksum), { recursive: true })
+  t.match(await problem(started, row.ident), { status: 503, code: 'blob_unreadable' }, 'reading it fails')
   t.equal(await scrubOf(started).examine(row.checksum), 'unreadable')
-  t.equal((await ask(`${started.url}/v1/depot/pkgs/${row.ident}/download`)).status, 503)
+  t.match(await problem(started, row.ident), { status: 503, code: 'blob_unreadable' })
 })
 
 test('a pass goes on where it was broken off, over restarts, and notes when it came to its end', async (t) => {

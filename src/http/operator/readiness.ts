@@ -38,8 +38,8 @@ export async function readiness(depot: Depot): Promise<Readiness> {
   return { isReady: database === 'ok', database, disk, reasons }
 }
 
-async function diskState({ config }: Depot): Promise<string> {
-  await Promise.all([config.dataFolder, config.blobFolder].map((folder) => access(folder, constants.W_OK)))
+async function diskState({ blobs, config }: Depot): Promise<string> {
+  await Promise.all([access(config.dataFolder, constants.W_OK), blobs.storage.check()])
   const { database, packages } = await readDiskSpace(config)
   const full = [database, packages].find(isFull)
   return full === undefined

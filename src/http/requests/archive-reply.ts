@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { findBlob } from '../../blobs/blob-store.ts'
-import { damageOf } from '../../blobs/damage.ts'
+import { damageOf, findingOf, look } from '../../blobs/damage.ts'
+import type { BlobStream, ByteRange, Damage } from '../../blobs/storage.ts'
 import type { Depot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
 import { formatIdent, hartFileName } from '../../package/ident.ts'
@@ -13,8 +14,8 @@ const PRIVATE_S = 300
 /**
  * Sends the bytes of a release, or one range of them, or 304 if the client has them. The entity tag is the
  * checksum of the whole file. `hab` stores the file under the name in `X-Filename`, so every 200 must have it
- * (habitat-today.md 1.5). Throws `blob_damaged` for bytes known to be damaged, and for a file whose size is
- * not that of the release.
+ * (habitat-today.md 1.5). Throws `blob_damaged` for bytes known to be damaged, and for a blob that is missing or has another size than
+ * the release; throws `blob_unreadable` for a blob that the store does not give.
  */
 export async function replyArchive(
   release: Release,
@@ -22,13 +23,14 @@ export async function replyArchive(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { blobs } = depot
   const size = release.sizeBytes
-  await expectSound(release, depot, request)
   const fileName = hartFileName(release.ident, release.target)
   const tag = `"${release.checksum}"`
   const range = wantsRange(request, tag) ? parseRange(request.headers.range ?? '', size) : 'whole'
   const isKnown = matches(request.headers['if-none-match'], tag)
+  const isSent = request.method !== 'HEAD' && !isKnown && range !== 'unsatisfiable'
+  const { start, end } = typeof range === 'string' ? { start: 0, end: size - 1 } : range
+  const bytes = await openSound({ release, depot, request }, isSent ? { start, end } : undefined)
   reply.header('accept-ranges', 'bytes')
   if (range === 'unsatisfiable' && !isKnown)
     return reply.code(416).header('content-range', `bytes */${size}`).send()
@@ -43,41 +45,78 @@ export async function replyArchive(
   })
   if (isKnown) return reply.code(304).send()
 
-  const { start, end } = typeof range === 'string' ? { start: 0, end: size - 1 } : range
   if (typeof range !== 'string') reply.code(206).header('content-range', `bytes ${start}-${end}/${size}`)
   reply.header('content-length', end - start + 1)
   // HEAD gets an empty stream: for any other body fastify would overwrite the length.
-  if (request.method === 'HEAD') return reply.send(Readable.from([]))
-  const bytes = blobs.read(release.checksum, { start, end })
-  bytes.once('error', (error: NodeJS.ErrnoException) => {
-    if (damageOf(error) !== undefined && !CONNECTION.includes(error.code)) examineLater(release, depot)
-  })
-  return reply.send(bytes)
+  return reply.send(bytes ?? Readable.from([]))
 }
 
-/** Errors that the client's connection causes, not the file. */
-const CONNECTION: readonly unknown[] = ['EPIPE', 'ECONNRESET', 'ECONNABORTED', 'ETIMEDOUT']
+interface Download {
+  readonly release: Release
+  readonly depot: Depot
+  readonly request: FastifyRequest
+}
 
-async function expectSound(release: Release, depot: Depot, request: FastifyRequest): Promise<void> {
-  const [blob, seen] = await Promise.all([
-    findBlob(depot.db, release.checksum),
-    depot.blobs.look(release.checksum, release.sizeBytes),
-  ])
-  const damage = blob?.damage ?? seen
-  if (damage === undefined) return
-  depot.files.expectThere() // throws if the data folder itself is gone
-  // The recorded damage differs from what is seen now, so the blob is examined again.
-  if (blob?.damage !== seen && blob?.damage !== 'of other bytes') examineLater(release, depot)
+/** Opens the bytes of a release, or only looks at them if there is no range. Throws as {@link replyArchive}. */
+async function openSound(download: Download, range: ByteRange | undefined): Promise<BlobStream | undefined> {
+  const { release, depot } = download
+  const { storage } = depot.blobs
+  const known = (await findBlob(depot.db, release.checksum))?.damage
+  if (known !== undefined || range === undefined) {
+    const seen = await look(storage, release)
+    const damage = known ?? seen.damage
+    if (damage === undefined) return undefined
+    depot.files.expectThere() // throws if the data folder itself is gone
+    // The recorded damage differs from what is seen now, so the blob is examined again.
+    if (known !== seen.damage && known !== 'of other bytes') examineLater(release, depot)
+    throw refusalOf(download, { ...seen, damage })
+  }
+  try {
+    const bytes = await storage.open(release, range)
+    bytes.once('error', (error) => {
+      if (damageOf(error) !== undefined) examineLater(release, depot)
+    })
+    return bytes
+  } catch (error) {
+    const found = findingOf(error)
+    depot.files.expectThere()
+    examineLater(release, depot)
+    throw refusalOf(download, found)
+  }
+}
+
+/** Logs the damage of a blob, and makes the error for the client. */
+function refusalOf(
+  { release, request }: Download,
+  { damage, reason }: { damage: Damage; reason?: string },
+): DepotError {
   const ident = formatIdent(release.ident)
   request.log.error(
-    { request: request.id, ident, checksum: release.checksum, damage },
-    'a damaged package was not served',
+    {
+      request: request.id,
+      ident,
+      checksum: release.checksum,
+      damage,
+      ...(reason !== undefined && { reason }),
+    },
+    damage === 'unreadable' ? 'a package could not be read' : 'a damaged package was not served',
   )
-  throw new DepotError(
-    'blob_damaged',
-    `the file of ${ident} is ${damage} on the depot's disk: upload the same file again to repair it`,
-  )
+  return damage === 'unreadable'
+    ? new DepotError(
+        'blob_unreadable',
+        `the stored file of ${ident} cannot be read now: try again once the operator has mended the storage`,
+      )
+    : new DepotError(
+        'blob_damaged',
+        `the stored file of ${ident} ${DAMAGES[damage]}: upload the same file again to repair it`,
+      )
 }
+
+const DAMAGES = {
+  missing: 'is missing',
+  'of another size': 'has another size',
+  'of other bytes': 'has other bytes',
+} as const
 
 function examineLater({ checksum }: Release, { examine, log }: Depot): void {
   examine(checksum).catch((error: unknown) =>

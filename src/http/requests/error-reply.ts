@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { BlobUnreadable } from '../../blobs/storage.ts'
 import { DepotError, shorten } from '../../errors.ts'
 import type { ErrorCode } from '../../errors.ts'
 import { lacksDescriptors } from './descriptors.ts'
@@ -88,6 +89,7 @@ const MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   lockfile_malformed: { status: 422, netCode: REMOTE_REJECTED },
   storage_full: { status: 507, netCode: INTERNAL },
   blob_damaged: { status: 503, netCode: INTERNAL },
+  blob_unreadable: { status: 503, netCode: INTERNAL },
   data_in_use: { status: 503, netCode: INTERNAL },
   data_gone: { status: 503, netCode: INTERNAL },
   shutting_down: { status: 503, netCode: INTERNAL },
@@ -185,6 +187,17 @@ function describe(error: unknown, request: FastifyRequest, reply: FastifyReply):
         `the depot has no file descriptors left: try again in ${RETRY_AFTER_SECONDS} seconds`,
         { retryAfterSeconds: RETRY_AFTER_SECONDS },
       ),
+      request,
+      reply,
+    )
+  }
+  if (error instanceof BlobUnreadable) {
+    request.log.error({ request: request.id, err: error }, 'a package could not be read')
+    forgetHeaders(reply)
+    return describe(
+      new DepotError('blob_unreadable', 'the stored file of the package cannot be read now', {
+        cause: error,
+      }),
       request,
       reply,
     )

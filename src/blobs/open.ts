@@ -1,0 +1,68 @@
+import { chmod, readdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Config } from '../config.ts'
+import { lockData } from '../database/engine.ts'
+import { makeFolder } from '../database/make-folder.ts'
+import type { Claims } from './claims.ts'
+import { FilesystemStorage } from './filesystem.ts'
+import { Spool } from './spool.ts'
+import type { BlobStorage } from './storage.ts'
+
+/** The blobs of a depot. `Claimant` is {@link ClaimsInMemory} in the thread that opened them. */
+export interface Blobs {
+  readonly storage: BlobStorage
+  readonly spool: Spool
+  /** Creates and removes blobs. */
+  readonly claims: Claims
+}
+
+export interface OpenedStorage {
+  readonly storage: BlobStorage
+  readonly spool: Spool
+  /** Folders that must stay where they are while the depot is open. */
+  readonly watched: readonly string[]
+  /** Ends the lock. */
+  readonly close: () => void
+}
+
+type Places = Pick<Config, 'dataFolder' | 'blobFolder'>
+
+const LOCK = 'lock.sqlite'
+const SPOOL = 'spool'
+const OWN = 'own'
+
+/**
+ * Opens the store of a depot for this process alone, creates what is missing, and removes what a crash left in the spool. Call it after
+ * the data folder is locked. Throws `invalid_request` if the folder cannot be used, and `data_in_use` if another depot uses it.
+ */
+export async function openStorage({ dataFolder, blobFolder }: Places): Promise<OpenedStorage> {
+  await makeFolder(blobFolder, 'DEPOT_BLOBS')
+  await keepPrivate(blobFolder)
+  // Another data folder may have the same folder of blobs.
+  const lock = dirname(blobFolder) === dataFolder ? undefined : lockData(join(blobFolder, LOCK))
+  try {
+    const spool = new Spool(join(blobFolder, SPOOL), OWN)
+    await spool.empty()
+    return { storage: storageOf({ blobFolder }), spool, watched: [blobFolder], close: () => lock?.close() }
+  } catch (error) {
+    lock?.close()
+    throw error
+  }
+}
+
+/** The blobs of a depot that another thread opened. That thread has the claims, and sweeps the spool if this one, called `name`, dies. */
+export function joinBlobs({ blobFolder }: Places, claims: Claims, name: string): Blobs {
+  return { storage: storageOf({ blobFolder }), spool: new Spool(join(blobFolder, SPOOL), name), claims }
+}
+
+/** The store that the settings name. To read it, no lock is needed. */
+export function storageOf({ blobFolder }: Pick<Config, 'blobFolder'>): BlobStorage {
+  return new FilesystemStorage(blobFolder)
+}
+
+/** Narrows the modes of folders that earlier versions made. There may be a million files in them, which need no narrowing then. */
+async function keepPrivate(folder: string): Promise<void> {
+  for (const name of await readdir(folder))
+    if (name === SPOOL || /^[0-9a-f]{2}$/.test(name)) await chmod(join(folder, name), 0o700)
+    else if (name === LOCK) await chmod(join(folder, name), 0o600)
+}

@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto'
+import { createWriteStream } from 'node:fs'
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+
+/** A local file for bytes that are not yet verified. Only the upload that it was made for uses it. */
+export interface SpoolFile {
+  /** For threads that hash or scan the file, and for {@link Claims.keep}. */
+  readonly path: string
+  /** Creates the file. The caller writes and closes it, and removes it with {@link Spool.discard}. */
+  create(): Promise<FileHandle>
+}
+
+/** A file of some upload. */
+export interface SpooledFile {
+  readonly name: string
+  /** Changes when the file grows. */
+  readonly version: string
+}
+
+/** The folder of files that are being received, shared by all threads. `writer` names this thread, in letters and digits. */
+export class Spool {
+  readonly #folder: string
+  readonly #writer: string
+
+  constructor(folder: string, writer: string) {
+    this.#folder = folder
+    this.#writer = writer
+  }
+
+  /** Removes all files, which a crash left, and creates the folder. Call it before any thread uses the spool. */
+  async empty(): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true })
+    await mkdir(this.#folder, { recursive: true })
+  }
+
+  /** Names a new file, which does not exist yet. */
+  newFile(): SpoolFile {
+    const path = join(this.#folder, `${this.#writer}.${randomUUID()}`)
+    return { path, create: () => open(path, 'wx') }
+  }
+
+  /** Writes a stream to a new file, which the caller discards. Reads the stream to its end or destroys it. */
+  async copy(stream: Readable): Promise<SpoolFile> {
+    const file = this.newFile()
+    try {
+      await pipeline(stream, createWriteStream(file.path, { flags: 'wx' }))
+    } catch (error) {
+      await this.discard(file)
+      throw error
+    }
+    return file
+  }
+
+  /** Removes a file, if it still exists. */
+  async discard(file: SpoolFile): Promise<void> {
+    await rm(file.path, { force: true })
+  }
+
+  /** Removes the files of a thread that died. */
+  async sweep(writer: string): Promise<void> {
+    const left = (await readdir(this.#folder)).filter((name) => name.startsWith(`${writer}.`))
+    await Promise.all(left.map((name) => this.remove(name)))
+  }
+
+  /** Lists the files of all threads. */
+  async list(): Promise<SpooledFile[]> {
+    const files: SpooledFile[] = []
+    for (const name of await readdir(this.#folder)) {
+      const found = await stat(join(this.#folder, name)).catch(() => undefined) // its upload may have removed it
+      if (found !== undefined) files.push({ name, version: `${found.size} ${found.mtimeMs}` })
+    }
+    return files
+  }
+
+  /** Removes a listed file, if it still exists. */
+  async remove(name: string): Promise<void> {
+    await rm(join(this.#folder, name), { force: true })
+  }
+}

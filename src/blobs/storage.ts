@@ -1,0 +1,94 @@
+import { Readable } from 'node:stream'
+
+// What the depot needs of a store of bytes. Every store must pass test/blobs/contract.ts. `open.ts` chooses the store.
+
+/**
+ * Stores blobs by checksum, the BLAKE2b-256 of all their bytes in lower-case hex. The depot verifies bytes in a local file before it
+ * stores them, and compares sizes and checksums when it reads them, so a store need not check anything. All threads of a depot use the
+ * same store at the same time. {@link Claims} order operations on one blob.
+ */
+export interface BlobStorage {
+  /**
+   * Stores the bytes of a local file, and replaces a blob of the same checksum, which may be damaged. Once it resolves, the blob
+   * outlives a crash. It may take the file away; the caller removes a file that is left. Until it resolves, readers see the whole
+   * previous blob, the whole new one, or none. Rejects with the error of the system or the service; the blob may then exist, but only whole.
+   */
+  put(spooled: string, checksum: string): Promise<void>
+  /**
+   * Opens a blob, or its bytes `start` through `end`. Rejects with {@link BlobAbsent}, or with {@link BlobUnreadable} if the blob is of
+   * another size or cannot be opened. The caller reads the stream to its end or destroys it. The stream fails with
+   * {@link BlobUnreadable}, also if the blob ends early.
+   */
+  open(blob: BlobName, range?: ByteRange): Promise<BlobStream>
+  /** Looks at a blob without reading it. Rejects with {@link BlobAbsent} or {@link BlobUnreadable}. */
+  head(checksum: string): Promise<BlobHead>
+  /** Removes a blob. Resolves if there is none. */
+  delete(checksum: string): Promise<void>
+  /**
+   * Lists all blobs, in pages and in no order. A blob that is stored or deleted meanwhile may be listed or not. Rejects with the error
+   * of the system or the service, rather than leave anything out. An empty or missing store has no pages.
+   */
+  list(): AsyncIterable<ListedPage>
+  /** Where an operator finds a blob: a path or a URL. For messages to operators only. */
+  placeOf(checksum: string): string
+  /** Resolves if blobs can be stored now. Otherwise rejects with the error of the system or the service. */
+  check(): Promise<void>
+}
+
+/** A blob and the size that it should have. */
+export interface BlobName {
+  readonly checksum: string
+  readonly sizeBytes: number
+}
+
+/** Both ends are included. `end` is `start - 1` for no bytes. */
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
+
+export interface BlobHead {
+  readonly sizeBytes: number
+  /** Changes if the blob is replaced or written. */
+  readonly version: string
+}
+
+export interface ListedPage {
+  readonly checksums: readonly string[]
+  /** What is no blob. The depot never touches it. */
+  readonly others: readonly { readonly place: string; readonly sizeBytes: number }[]
+}
+
+export abstract class BlobStream extends Readable {
+  /** The memory that the stream holds while its client does not read. */
+  abstract get heldBytes(): number
+}
+
+/** What can be wrong with a blob. */
+export type Damage = 'missing' | 'of another size' | 'unreadable' | 'of other bytes'
+
+/** The store works, and does not have the blob. */
+export class BlobAbsent extends Error {
+  readonly code = 'BLOB_ABSENT'
+
+  constructor(checksum: string, options?: { cause?: unknown }) {
+    super(`there is no blob ${checksum}`, options)
+    this.name = 'BlobAbsent'
+  }
+}
+
+/** The store does not say that the blob is absent, and does not give its bytes either. */
+export class BlobUnreadable extends Error {
+  readonly code = 'BLOB_UNREADABLE'
+  /** The damage that this implies, or `undefined` if the fault is not the blob's and may pass: for example EMFILE, or 503 of a service. */
+  readonly damage: Damage | undefined
+  /** The cause in a few words, for operators: for example `EIO`. It names no path. */
+  readonly reason: string
+
+  constructor(checksum: string, why: { damage: Damage | undefined; reason: string; cause?: unknown }) {
+    super(`blob ${checksum} cannot be read: ${why.reason}`, { cause: why.cause })
+    this.name = 'BlobUnreadable'
+    this.damage = why.damage
+    this.reason = why.reason
+  }
+}
