@@ -1,6 +1,6 @@
-import { fileTest } from './suite.ts'
+import { fileTest } from './run-files.ts'
 
-// What `tap` is to the files of a suite. It is loaded once for each file.
+// What `tap` is to a test file. It is loaded once for each file.
 
 const t = fileTest()
 

@@ -1,29 +1,27 @@
-import { Transform } from 'node:stream'
-import type { TransformCallback } from 'node:stream'
-
 const RESULT = /^( *)(not )?ok \d+ - (.*?)(?: # time=(\S+))?$/
 const SUBTEST = /^( *)# Subtest: (.*)$/
 
-/** Reduces the output of tap to one line per file, each failure with its details, and the counts at the end. */
-// oxlint-disable-next-line import/no-default-export -- tap loads a reporter by its default export
-export default class Reporter extends Transform {
+/** Reads the output of tap, and keeps the path of each failed assertion with its details. */
+export class Failures {
   #rest = ''
+  #text = ''
   /** The subtests around the current line, from the outside in, each with its depth of indentation. */
   #path: { readonly depth: number; readonly name: string }[] = []
   /** A failed assertion, whose details follow if there are any. */
   #failed: string | undefined
   #detailsDepth: number | undefined
 
-  override _transform(chunk: Buffer | string, _encoding: BufferEncoding, done: TransformCallback): void {
-    const lines = (this.#rest + chunk.toString()).split('\n')
+  read(output: string): void {
+    const lines = (this.#rest + output).split('\n')
     this.#rest = lines.pop() ?? ''
     for (const line of lines) this.#read(line)
-    done()
   }
 
-  override _flush(done: TransformCallback): void {
-    this.#read(this.#rest)
-    done()
+  /** The failures since the last call. */
+  take(): string {
+    const text = this.#text
+    this.#text = ''
+    return text
   }
 
   #read(line: string): void {
@@ -50,18 +48,10 @@ export default class Reporter extends Transform {
     if (result !== null) {
       const [, indent = '', not, name = '', time] = result
       this.#leave(indent.length)
-      const isParent = indent !== '' && time !== undefined
-      if (not !== undefined && !isParent)
+      // Only tests, whose own assertions are told, have a time.
+      if (not !== undefined && time === undefined)
         this.#failed = ['not ok', ...this.#path.map((each) => each.name), name].join(' > ')
-      if (
-        indent.length <= 4 &&
-        name.endsWith('.ts') &&
-        (not !== undefined || !name.startsWith('test/suites/'))
-      )
-        this.#say(`${not === undefined ? 'ok' : 'FAILED'} ${name}${time === undefined ? '' : ` ${time}`}`)
-      return
     }
-    if (/^# (?:\{ total:|time=)/.test(line) || line.startsWith('Bail out!')) this.#say(line)
   }
 
   #leave(depth: number): void {
@@ -69,6 +59,6 @@ export default class Reporter extends Transform {
   }
 
   #say(line: string): void {
-    this.push(`${line}\n`)
+    this.#text += `${line}\n`
   }
 }

@@ -1,0 +1,88 @@
+import { registerHooks } from 'node:module'
+import { join, resolve } from 'node:path'
+import { Writable } from 'node:stream'
+import { pathToFileURL } from 'node:url'
+import type { Base, Test as FileTest } from 'tap'
+import { Failures } from './failures.ts'
+
+// A process of test/run.ts: runs the test files that it is sent one after the other, each as one test of tap, and answers each.
+
+export interface FileResult {
+  readonly file: string
+  readonly passed: number
+  /** Failed assertions, and those that are skipped or to do. */
+  readonly failed: number
+  /** The failed assertions with their details; empty if there are none. */
+  readonly failures: string
+  readonly durationMs: number
+}
+
+const FILE_TIMEOUT_MS = 180_000
+const ROOT = resolve(import.meta.dirname, '../..')
+
+let running: { readonly url: string; readonly t: FileTest } | undefined
+
+/** The test that stands for the file that is being loaded. */
+export function fileTest(): FileTest {
+  if (running === undefined) throw new Error('no test file is being loaded')
+  return running.t
+}
+
+// By this package tap learns of errors that nothing caught. It watches every promise of the process, which takes a fifth of the time of
+// the tests. Here tests run one after the other, so such an error belongs to the innermost test that runs.
+const NO_DOMAINS = 'data:text/javascript,export class Domain { destroy() {} }'
+process.on('uncaughtException', (error, origin) => {
+  let innermost: Base = tap
+  while (innermost instanceof Test && innermost.activeSubtests.size > 0)
+    innermost = [...innermost.activeSubtests].at(-1) ?? innermost
+  innermost.threw(error, { tapCaught: origin })
+})
+
+registerHooks({
+  resolve(specifier, context, next) {
+    if (specifier === 'async-hook-domain') return { url: NO_DOMAINS, shortCircuit: true }
+    if (specifier === 'tap' && running !== undefined && context.parentURL === running.url) {
+      const { href } = new URL(`./file-tap.ts?${encodeURIComponent(running.url)}`, import.meta.url)
+      return { url: href, shortCircuit: true }
+    }
+    return next(specifier, context)
+  },
+})
+
+const { default: tap, Test } = await import('tap')
+tap.setTimeout(0) // each file has its own
+const failures = new Failures()
+// tap would write to stdout otherwise.
+tap.pipe(
+  new Writable({
+    decodeStrings: false,
+    write(text: string, _encoding, done) {
+      failures.read(text)
+      done()
+    },
+  }),
+)
+
+async function run(file: string): Promise<FileResult> {
+  const begun = performance.now()
+  const { total, pass } = tap.counts
+  await tap.test(file, { timeout: FILE_TIMEOUT_MS }, async (t) => {
+    const path = join(ROOT, file)
+    running = { url: pathToFileURL(path).href, t }
+    await import(path)
+  })
+  const passed = tap.counts.pass - pass
+  return {
+    file,
+    passed,
+    failed: tap.counts.total - total - passed,
+    failures: failures.take(),
+    durationMs: Math.round(performance.now() - begun),
+  }
+}
+
+let last: Promise<unknown> = Promise.resolve()
+process.on('message', (file: string) => {
+  last = last.then(async () => process.send?.(await run(file)))
+})
+process.on('disconnect', () => process.exit())
