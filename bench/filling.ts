@@ -93,10 +93,10 @@ function writeReleases(db: BetterSqlite3.Database): void {
      created_at, updated_at, exposes, deps, tdeps, build_deps, build_tdeps, config, manifest)
      VALUES (?, ?, ?, ?, ?, ?, 'public', 'none', 1, 'acme', 1, 1, 'standard', 1, 1, '[]', '[]', '[]', '[]', '[]', '', ?)`,
   )
-  const addWords = db.prepare('INSERT INTO package_words (rowid, words) VALUES (?, ?)')
+  const addWords = db.prepare('INSERT OR IGNORE INTO package_words (package_id, word) VALUES (?, ?)')
   for (let line = 0; line < LINES; line += 1) {
     addPackage.run(line + 1, nameOf(line).slice('acme/'.length))
-    addWords.run(line + 1, nameOf(line).replace('/', ' '))
+    for (const word of nameOf(line).split('/')) addWords.run(line + 1, word)
     addLine.run(nameOf(line), TARGET, line + 1)
     for (const version of [1, 2]) {
       const key = orderKey({ version: `${version}.0.0`, release: '20260101000000' })

@@ -78,7 +78,7 @@ function publishAll(rows: Rows, db: BetterSqlite3.Database, { releases, packages
   )
   const unstable = rows.view('unstable')
   const addPackage = db.prepare('INSERT INTO packages (id, origin_id, name) VALUES (?, ?, ?)')
-  const addWords = db.prepare('INSERT INTO package_words (rowid, words) VALUES (?, ?)')
+  const addWords = db.prepare('INSERT OR IGNORE INTO package_words (package_id, word) VALUES (?, ?)')
   const addBlob = db.prepare('INSERT INTO blobs (checksum, size_bytes, created_at) VALUES (?, 1, 1)')
   const addRelease = db.prepare(
     `INSERT INTO releases (id, package_id, ident, target, version, order_key, visibility, checksum, size_bytes, signer, is_verified, publisher_id, package_type,
@@ -88,7 +88,7 @@ function publishAll(rows: Rows, db: BetterSqlite3.Database, { releases, packages
   const manifest = '# what a package says of itself\n'.repeat(10)
   for (let n = 0; n < packages; n += 1) {
     addPackage.run(n + 1, origins.get(originOf(n)), packageOf(n).split('/')[1])
-    addWords.run(n + 1, packageOf(n).replace('/', ' '))
+    for (const word of packageOf(n).split('/')) addWords.run(n + 1, word)
   }
   for (let made = 0; made < releases; made += 1) {
     const [n, nth] = [made % packages, Math.floor(made / packages)]

@@ -196,12 +196,7 @@ const SAID_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => 
     /indexed by|INDEXED BY|json_\w+\(|->>|\bMATCH\b|\browid\b|\bpragma|instr\(|unixepoch|SQLITE_|\bSqlite[A-Z]|sql(<\w+>)?`\+/,
     (file) =>
       inFolder('database/sqlite')(file) ||
-      [
-        'database/schema.ts',
-        'search/words-store.ts',
-        'releases/dependents-store.ts',
-        'revisions/dependency-store.ts',
-      ].includes(file),
+      ['releases/dependents-store.ts', 'revisions/dependency-store.ts'].includes(file),
   ],
   'only blobs/ knows where blobs are': [
     /\bblobFolder\b/,

@@ -275,10 +275,9 @@ export interface PackageSettingsTable {
   updated_at: number
 }
 
-/** Full-text; the row number is the package's id. */
 export interface PackageWordsTable {
-  rowid: number
-  words: string
+  word: string
+  package_id: number
 }
 
 export interface DependentsTable {

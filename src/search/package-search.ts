@@ -1,7 +1,7 @@
 import type { PackageName } from '../package/ident.ts'
 
 // Search for packages by the words of their origins and names, as in Builder: all words must occur, the last one as a prefix
-// (habitat-today.md 6, Search). Stores implement it for their engines.
+// (habitat-today.md 6, Search).
 
 /** The words of a search in order. There is at least one. */
 export interface Search {

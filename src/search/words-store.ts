@@ -1,30 +1,37 @@
-import { sql } from 'kysely'
+import { expressionBuilder } from 'kysely'
 import type { Expression, SqlBool } from 'kysely'
 import type { Db } from '../database/database.ts'
+import { insertRows } from '../database/engine-sql.ts'
+import type { Schema } from '../database/schema.ts'
 import type { PackageName } from '../package/ident.ts'
 import { wordsOf } from './package-search.ts'
 import type { Search } from './package-search.ts'
 
-// The words of packages in SQLite's full-text index (FTS5, contentless).
-
-/** Adds a package to the index, if absent. */
-export async function keepWords(db: Db, packageId: number, name: PackageName): Promise<void> {
-  if (
-    (await db
-      .selectFrom('package_words')
-      .select('rowid')
-      .where('rowid', '=', packageId)
-      .executeTakeFirst()) !== undefined
+/** Makes a package findable by the words of its name. */
+export async function insertWords(db: Db, packageId: number, name: PackageName): Promise<void> {
+  const words = new Set(wordsOf(name))
+  await insertRows(
+    db,
+    'package_words',
+    [...words].map((word) => ({ word, package_id: packageId })),
+    'keep',
   )
-    return
-  await db
-    .insertInto('package_words')
-    .values({ rowid: packageId, words: wordsOf(name).join(' ') })
-    .execute()
 }
 
 /** An SQL condition on a package id: the package matches the search. */
-export function isFound(packageId: Expression<number>, search: Search): Expression<SqlBool> {
-  const words = [...search.whole.map((word) => `"${word}"`), `"${search.beginning}"*`].join(' AND ')
-  return sql<SqlBool>`${packageId} IN (SELECT rowid FROM package_words WHERE package_words MATCH ${words})`
+export function isFound(packageId: Expression<number>, { whole, beginning }: Search): Expression<SqlBool> {
+  const eb = expressionBuilder<Schema>()
+  const found = eb.selectFrom('package_words').select('package_words.package_id')
+  return eb.and([
+    ...whole.map((word) => eb(packageId, 'in', found.where('package_words.word', '=', word))),
+    eb(
+      packageId,
+      'in',
+      found
+        .where('package_words.word', '>=', beginning)
+        .where('package_words.word', '<', `${beginning}${LAST_CHARACTER}`),
+    ),
+  ])
 }
+
+const LAST_CHARACTER = '\u{10FFFF}'

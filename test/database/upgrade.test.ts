@@ -117,6 +117,19 @@ test('plans, proposals and previews of a database of schema 14 can be ended', as
   t.match(await verify(started), { findings: [], damaged: [] })
 })
 
+test('packages of a database of schema 14 are found by the words of their names', async (t) => {
+  const { app } = await upgrade(t)
+  const found = async (words: string) => {
+    const { package_list } = (await app.inject(`/v1/depot/pkgs/search/${words}?distinct=true`)).json<{
+      package_list: { origin: string; name: string }[]
+    }>()
+    return package_list.map(({ origin, name }) => `${origin}/${name}`)
+  }
+  t.strictSame(await found('too'), ['core/tool'])
+  t.strictSame(await found('acme%20l'), ['acme/lib'])
+  t.strictSame(await found('ool'), [])
+})
+
 test('tokens, webhooks and idempotency keys of a database of schema 14 are good', async (t) => {
   const started = await upgrade(t)
   t.match(await callApi(started, 'GET', '/api/v1/whoami', { token: 'token-of-ada-for-the-tests-only' }), {

@@ -11,7 +11,7 @@ import { changeMembers } from '../views/promote.ts'
 import { UNSTABLE } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
 import type { Change } from '../../ledger/change.ts'
-import { keepWords } from '../../search/words-store.ts'
+import { insertWords } from '../../search/words-store.ts'
 import { keepDependent } from '../../releases/dependents-store.ts'
 import {
   findPackageId,
@@ -91,7 +91,7 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
     ownerId: publisherId,
   })
   const visibility = input.visibility ?? settings.visibility
-  await keepWords(trx, packageId, ident)
+  await insertWords(trx, packageId, ident)
   await keepDependent(trx, { packageId, target }, metadata.tdeps)
   await referenceBlob(trx, { checksum, sizeBytes, at })
   const releaseId = await insertRelease(trx, packageId, {
