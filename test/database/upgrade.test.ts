@@ -120,10 +120,10 @@ test('plans, proposals and previews of a database of schema 14 can be ended', as
 test('packages of a database of schema 14 are found by the words of their names', async (t) => {
   const { app } = await upgrade(t)
   const found = async (words: string) => {
-    const { package_list } = (await app.inject(`/v1/depot/pkgs/search/${words}?distinct=true`)).json<{
-      package_list: { origin: string; name: string }[]
+    const { data } = (await app.inject(`/v1/depot/pkgs/search/${words}?distinct=true`)).json<{
+      data: { origin: string; name: string }[]
     }>()
-    return package_list.map(({ origin, name }) => `${origin}/${name}`)
+    return data.map(({ origin, name }) => `${origin}/${name}`)
   }
   t.strictSame(await found('too'), ['core/tool'])
   t.strictSame(await found('acme%20l'), ['acme/lib'])
