@@ -194,9 +194,7 @@ const SAID_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => 
   ],
   'SQL of SQLite alone stands in database/sqlite/': [
     /indexed by|INDEXED BY|json_\w+\(|->>|\bMATCH\b|\browid\b|\bpragma|instr\(|unixepoch|SQLITE_|\bSqlite[A-Z]|sql(<\w+>)?`\+/,
-    (file) =>
-      inFolder('database/sqlite')(file) ||
-      ['releases/dependents-store.ts', 'revisions/dependency-store.ts'].includes(file),
+    inFolder('database/sqlite'),
   ],
   'only blobs/ knows where blobs are': [
     /\bblobFolder\b/,

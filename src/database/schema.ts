@@ -30,7 +30,7 @@ export interface Schema {
   integrations: IntegrationsTable
   package_settings: PackageSettingsTable
   package_words: PackageWordsTable
-  dependents: DependentsTable
+  release_dependencies: ReleaseDependenciesTable
   depot_keys: DepotKeysTable
   trusted_keys: TrustedKeysTable
   webhooks: WebhooksTable
@@ -280,10 +280,12 @@ export interface PackageWordsTable {
   package_id: number
 }
 
-export interface DependentsTable {
+export interface ReleaseDependenciesTable {
   dependency: string
   target: Target
   package_id: number
+  ident: string
+  release_id: number
 }
 
 export interface DepotKeysTable {

@@ -1,63 +1,56 @@
-import { sql } from 'kysely'
-import type { SqlBool } from 'kysely'
+import type { Expression } from 'kysely'
 import type { Audience } from '../access/access.ts'
+import { among, insertRows } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
-import { formatPackageName, parseIdent } from '../package/ident.ts'
+import { formatPackageName, packageOf } from '../package/ident.ts'
 import type { PackageName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { visibleTo } from './release-store.ts'
 
-// Dependents: packages with another package among the TDEPS of any of their releases for a target. They are listed by name
-// (habitat-today.md 6, Packages).
+// Reverse dependencies: the TDEPS of releases that are not deleted, by the releases that they name (habitat-today.md 6,
+// Packages). Releases keep their own lists, which are read as a whole.
 
-/** One package for one target. */
-export interface DependentLine {
+interface Dependent {
+  readonly releaseId: number
   readonly packageId: number
   readonly target: Target
 }
 
-export async function keepDependent(db: Db, line: DependentLine, tdeps: readonly string[]): Promise<void> {
-  const names = new Set(tdeps.map((text) => formatPackageName(parseIdent(text))))
-  if (names.size === 0) return
-  const rows = [...names].map((dependency) => ({
-    dependency,
-    target: line.target,
-    package_id: line.packageId,
+export async function insertDependencies(
+  db: Db,
+  { releaseId, packageId, target }: Dependent,
+  tdeps: readonly string[],
+): Promise<void> {
+  const rows = [...new Set(tdeps)].map((ident) => ({
+    dependency: packageOf(ident),
+    target,
+    package_id: packageId,
+    ident,
+    release_id: releaseId,
   }))
-  await db
-    .insertInto('dependents')
-    .values(rows)
-    .onConflict((conflict) => conflict.doNothing())
-    .execute()
+  await insertRows(db, 'release_dependencies', rows)
 }
 
-/** Rebuilds the row from the remaining releases. */
-export async function renewDependent(db: Db, line: DependentLine): Promise<void> {
-  await db
-    .deleteFrom('dependents')
-    .where('package_id', '=', line.packageId)
-    .where('target', '=', line.target)
-    .execute()
-  const left = await db
+export async function deleteDependencies(db: Db, { releaseId, packageId, target }: Dependent): Promise<void> {
+  const { tdeps } = await db
     .selectFrom('releases')
     .select('tdeps')
-    .distinct()
-    .where('package_id', '=', line.packageId)
-    .where('target', '=', line.target)
-    .where('deleted_at', 'is', null)
+    .where('id', '=', releaseId)
+    .executeTakeFirstOrThrow()
+  await db
+    .deleteFrom('release_dependencies')
+    .where('dependency', 'in', among((JSON.parse(tdeps) as string[]).map(packageOf)))
+    .where('target', '=', target)
+    .where('package_id', '=', packageId)
+    .where('release_id', '=', releaseId)
     .execute()
-  await keepDependent(
-    db,
-    line,
-    left.flatMap((row) => JSON.parse(row.tdeps) as string[]),
-  )
 }
 
-/** Whether any package, whatever its visibility, depends on a package. */
+/** Whether any release, whatever its visibility, needs a package. */
 export async function hasDependents(db: Db, name: PackageName, target: Target): Promise<boolean> {
   const row = await db
-    .selectFrom('dependents')
-    .select('package_id')
+    .selectFrom('release_dependencies')
+    .select('release_id')
     .where('dependency', '=', formatPackageName(name))
     .where('target', '=', target)
     .limit(1)
@@ -66,8 +59,8 @@ export async function hasDependents(db: Db, name: PackageName, target: Target): 
 }
 
 /**
- * `origin/name` of each package that depends on another, by text: those that have a release to see which does and, of origins whose
- * default is not public, those of `members`.
+ * The packages (`origin/name`) with a visible release that needs a package, by text. Of origins whose default is not public, only those
+ * in `members` are listed.
  */
 export async function listDependents(
   db: Db,
@@ -76,14 +69,17 @@ export async function listDependents(
   eyes: { audience: Audience; members: Audience },
 ): Promise<string[]> {
   const { audience, members } = eyes
-  const dependency = formatPackageName(name)
-  const rows = await db
+  const needed = db.selectNoFrom((eb) => [
+    eb.cast<string>(eb.val(formatPackageName(name)), 'text').as('dependency'),
+    eb.cast<Target>(eb.val(target), 'text').as('target'),
+    eb.cast<string>(eb.val(''), 'text').as('ident'),
+    eb.lit<number>(0).as('id'),
+  ])
+  const rows = await withDependents(db, needed)
     .selectFrom('dependents')
     .innerJoin('packages', 'packages.id', 'dependents.package_id')
     .innerJoin('origins', 'origins.id', 'packages.origin_id')
     .select(['origins.name as origin', 'packages.name'])
-    .where('dependents.dependency', '=', dependency)
-    .where('dependents.target', '=', target)
     .$if(!members.seesAll, (query) =>
       query.where((eb) =>
         eb.or([eb('origins.default_visibility', '=', 'public'), eb('origins.name', 'in', members.origins)]),
@@ -92,15 +88,58 @@ export async function listDependents(
     .where((eb) =>
       eb.exists(
         eb
-          .selectFrom('releases')
+          .selectFrom('release_dependencies')
+          .innerJoin('releases', 'releases.id', 'release_dependencies.release_id')
           .select('releases.id')
-          .whereRef('releases.package_id', '=', 'dependents.package_id')
-          .whereRef('releases.target', '=', 'dependents.target')
-          .where('releases.deleted_at', 'is', null)
-          .where((inner) => visibleTo(inner, audience))
-          .where(sql<SqlBool>`instr(releases.tdeps, ${`"${dependency}/`}) > 0`),
+          .whereRef('release_dependencies.dependency', '=', 'dependents.dependency')
+          .whereRef('release_dependencies.target', '=', 'dependents.target')
+          .whereRef('release_dependencies.package_id', '=', 'dependents.package_id')
+          .where((inner) => visibleTo(inner, audience)),
       ),
     )
     .execute()
-  return rows.map(formatPackageName).toSorted()
+  return rows.map((row) => `${row.origin}/${row.name}`).toSorted()
+}
+
+/** What is needed: a package for a target. `ident` and `id` are for the caller's own joins. */
+type Needed = Expression<{ dependency: string; target: Target; ident: string; id: number }>
+
+/**
+ * Adds two tables to a query: `needed`, and `dependents`, the packages that need each package of it. The query goes from one dependent
+ * to the next in the index, so its cost does not grow with the number of their releases.
+ */
+export function withDependents(db: Db, needed: Needed) {
+  return db
+    .withRecursive('needed(dependency, target, ident, id)', () => needed)
+    .withRecursive('dependents(dependency, target, package_id)', (cte) =>
+      cte
+        .selectFrom('needed')
+        .distinct()
+        .select((eb) => [
+          'needed.dependency',
+          'needed.target',
+          eb
+            .selectFrom('release_dependencies')
+            .select((inner) => inner.fn.min('release_dependencies.package_id').as('package_id'))
+            .whereRef('release_dependencies.dependency', '=', 'needed.dependency')
+            .whereRef('release_dependencies.target', '=', 'needed.target')
+            .as('package_id'),
+        ])
+        .unionAll(
+          cte
+            .selectFrom('dependents')
+            .select((eb) => [
+              'dependents.dependency',
+              'dependents.target',
+              eb
+                .selectFrom('release_dependencies')
+                .select((inner) => inner.fn.min('release_dependencies.package_id').as('package_id'))
+                .whereRef('release_dependencies.dependency', '=', 'dependents.dependency')
+                .whereRef('release_dependencies.target', '=', 'dependents.target')
+                .whereRef('release_dependencies.package_id', '>', 'dependents.package_id')
+                .as('package_id'),
+            ])
+            .where('dependents.package_id', 'is not', null),
+        ),
+    )
 }

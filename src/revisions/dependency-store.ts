@@ -1,14 +1,14 @@
 import { sql } from 'kysely'
-import type { SqlBool } from 'kysely'
 import type { Audience } from '../access/access.ts'
 import { inBatches } from '../database/batches.ts'
-import { among } from '../database/engine-sql.ts'
+import { among, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
-import { formatIdent, formatPackageName, releaseKey } from '../package/ident.ts'
+import { releaseKey } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
+import { withDependents } from '../releases/dependents-store.ts'
 import { visible, visibleTo } from '../releases/release-store.ts'
 import type { Dependencies, Dependent } from '../views/gates.ts'
-import { listMemberIds, viewReleaseOf, viewReleases } from './member-store.ts'
+import { VIEW_RELEASE, listMemberIds, viewReleaseOf, viewReleases } from './member-store.ts'
 import type { ViewRelease } from '../views/view.ts'
 
 // Dependencies of releases for the same target: TDEPS are all of them, DEPS the direct ones.
@@ -134,28 +134,62 @@ export async function listDependentMembers(
   audience: Audience,
 ): Promise<Map<number, Dependent[]>> {
   const found = new Map<number, Dependent[]>()
-  for (const release of releases) {
-    const rows = await viewReleases(db)
-      .innerJoin('members', 'members.release_id', 'releases.id')
-      .innerJoin('dependents', (on) =>
-        on
-          .onRef('dependents.package_id', '=', 'releases.package_id')
-          .onRef('dependents.target', '=', 'releases.target'),
+  for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
+    const needed = db
+      .selectFrom('releases')
+      .innerJoin('packages', 'packages.id', 'releases.package_id')
+      .innerJoin('origins', 'origins.id', 'packages.origin_id')
+      .select((eb) => [
+        sql<string>`${eb.ref('origins.name')} || '/' || ${eb.ref('packages.name')}`.as('dependency'),
+        'releases.target',
+        'releases.ident',
+        'releases.id',
+      ])
+      .where('releases.id', 'in', among(ids))
+    const rows = await withDependents(db, needed)
+      .with('ranked', (cte) =>
+        cte
+          .selectFrom('needed')
+          .crossJoin('dependents')
+          .crossJoin('release_dependencies')
+          .crossJoin(usingIndex('members', 'members_by_release'))
+          .crossJoin('releases')
+          .select((eb) => [
+            'needed.id as needed_id',
+            'members.release_id',
+            eb.fn
+              .agg<number>('row_number')
+              .over((over) => over.partitionBy('needed.id').orderBy('releases.ident'))
+              .as('place'),
+          ])
+          .whereRef('dependents.dependency', '=', 'needed.dependency')
+          .whereRef('dependents.target', '=', 'needed.target')
+          .whereRef('release_dependencies.dependency', '=', 'dependents.dependency')
+          .whereRef('release_dependencies.target', '=', 'dependents.target')
+          .whereRef('release_dependencies.package_id', '=', 'dependents.package_id')
+          .whereRef('release_dependencies.ident', '=', 'needed.ident')
+          .whereRef('members.release_id', '=', 'release_dependencies.release_id')
+          .where('members.view_id', '=', viewId)
+          .where('members.to_revision', 'is', null)
+          .whereRef('releases.id', '=', 'members.release_id'),
       )
-      .select((eb) => eb.case().when(visibleTo(eb, audience)).then(1).else(0).end().as('is_visible'))
-      .where('dependents.dependency', '=', formatPackageName(release.ident))
-      .where('dependents.target', '=', release.target)
-      .where('members.view_id', '=', viewId)
-      .where('members.to_revision', 'is', null)
-      .where(sql<SqlBool>`instr(releases.tdeps, ${JSON.stringify(formatIdent(release.ident))}) > 0`)
-      .orderBy('releases.ident')
-      .limit(MOST_DEPENDENTS + releases.length)
+      .selectFrom('ranked')
+      .innerJoin('releases', 'releases.id', 'ranked.release_id')
+      .innerJoin('packages', 'packages.id', 'releases.package_id')
+      .select(VIEW_RELEASE)
+      .select((eb) => [
+        'ranked.needed_id',
+        eb.case().when(visibleTo(eb, audience)).then(1).else(0).end().as('is_visible'),
+      ])
+      .where('ranked.place', '<=', MOST_DEPENDENTS + releases.length)
+      .orderBy('ranked.needed_id')
+      .orderBy('ranked.place')
       .execute()
-    if (rows.length > 0)
-      found.set(
-        release.releaseId,
-        rows.map((row) => ({ release: viewReleaseOf(row), isVisible: row.is_visible === 1 })),
-      )
+    for (const row of rows) {
+      const dependents = found.get(row.needed_id) ?? []
+      dependents.push({ release: viewReleaseOf(row), isVisible: row.is_visible === 1 })
+      found.set(row.needed_id, dependents)
+    }
   }
   return found
 }

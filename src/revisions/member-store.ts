@@ -382,7 +382,7 @@ export function viewReleaseOf(row: ViewReleaseRow): ViewRelease {
   }
 }
 
-const VIEW_RELEASE = [
+export const VIEW_RELEASE = [
   'releases.id as release_id',
   'releases.package_id',
   'packages.origin_id',

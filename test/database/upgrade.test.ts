@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import BetterSqlite3 from 'better-sqlite3'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { verifyBlobs } from '../../src/audit/verify-blobs.ts'
@@ -34,7 +35,7 @@ async function readFixture(): Promise<Fixture> {
   return JSON.parse(gunzipSync(packed).toString()) as Fixture
 }
 
-async function upgrade(t: Test): Promise<TestDepot & Fixture> {
+async function upgrade(t: Test, change = ''): Promise<TestDepot & Fixture> {
   const fixture = await readFixture()
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-upgrade-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
@@ -42,6 +43,9 @@ async function upgrade(t: Test): Promise<TestDepot & Fixture> {
     await mkdir(dirname(join(folder, path)), { recursive: true })
     await writeFile(join(folder, path), Buffer.from(content, 'base64'), { mode: 0o600 })
   }
+  const connection = new BetterSqlite3(join(folder, 'depot.sqlite'))
+  connection.exec(change)
+  connection.close()
   return { ...fixture, ...(await startDepot(t, { folder })) }
 }
 
@@ -128,6 +132,29 @@ test('packages of a database of schema 14 are found by the words of their names'
   t.strictSame(await found('too'), ['core/tool'])
   t.strictSame(await found('acme%20l'), ['acme/lib'])
   t.strictSame(await found('ool'), [])
+})
+
+test('dependencies of releases in a database of schema 14 are found', async (t) => {
+  const started = await upgrade(
+    t,
+    `UPDATE releases SET tdeps = '["${LIB}","core/glibc/2.27/20250101000000"]' WHERE ident = '${APP}';
+     UPDATE releases SET tdeps = '["${APP}"]' WHERE deleted_at IS NOT NULL`,
+  )
+  const rdeps = async (name: string) =>
+    (await started.app.inject(`/v1/rdeps/${name}`)).json<{ rdeps: string[] }>().rdeps
+  t.strictSame(await rdeps('acme/lib'), ['acme/app'])
+  t.strictSame(await rdeps('core/glibc'), ['acme/app'])
+  t.strictSame(await rdeps('acme/app'), [], 'deleted releases need nothing')
+
+  const members = { body: { releases: [release(APP), release(LIB)] } }
+  t.match(await callApi(started, 'POST', '/api/v1/views/rehearsal/promotions', members), { status: 200 })
+  const closure = { body: { closure: 'view' } }
+  t.match(await callApi(started, 'PUT', '/api/v1/views/rehearsal/gates', closure), { status: 200 })
+  const demotion = { body: { releases: [release(LIB)] } }
+  t.match(await callApi(started, 'POST', '/api/v1/views/rehearsal/demotions', demotion), {
+    status: 409,
+    body: { errors: [{ detail: `${APP}, which is in rehearsal, needs ${LIB}` }] },
+  })
 })
 
 test('tokens, webhooks and idempotency keys of a database of schema 14 are good', async (t) => {

@@ -7,7 +7,7 @@ import { changeMembers } from '../views/promote.ts'
 import { STABLE } from '../../views/view.ts'
 import { listViewsWith } from '../../revisions/view-store.ts'
 import type { Change } from '../../ledger/change.ts'
-import { hasDependents, renewDependent } from '../../releases/dependents-store.ts'
+import { hasDependents, deleteDependencies } from '../../releases/dependents-store.ts'
 import { isBlobReferenced, markReleaseDeleted, unreferenceBlob } from '../../releases/release-store.ts'
 
 /**
@@ -50,7 +50,7 @@ export async function deleteRelease(
     )
   for (const preview of previews) await leavePreview(change, preview, release)
   const checksum = await markReleaseDeleted(trx, release.releaseId, at)
-  await renewDependent(trx, release)
+  await deleteDependencies(trx, release)
   if (!(await isBlobReferenced(trx, checksum))) await unreferenceBlob(trx, checksum, at)
   await change.record(
     { kind: 'release-deleted', ident: text, target, checksum },

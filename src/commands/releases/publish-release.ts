@@ -12,7 +12,7 @@ import { UNSTABLE } from '../../views/view.ts'
 import { getView } from '../../revisions/view-store.ts'
 import type { Change } from '../../ledger/change.ts'
 import { insertWords } from '../../search/words-store.ts'
-import { keepDependent } from '../../releases/dependents-store.ts'
+import { insertDependencies } from '../../releases/dependents-store.ts'
 import {
   findPackageId,
   findPackageType,
@@ -92,7 +92,6 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
   })
   const visibility = input.visibility ?? settings.visibility
   await insertWords(trx, packageId, ident)
-  await keepDependent(trx, { packageId, target }, metadata.tdeps)
   await referenceBlob(trx, { checksum, sizeBytes, at })
   const releaseId = await insertRelease(trx, packageId, {
     ...metadata,
@@ -107,6 +106,7 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
     createdAt: at,
     updatedAt: at,
   })
+  await insertDependencies(trx, { releaseId, packageId, target }, metadata.tdeps)
   await change.record(
     {
       kind: 'release-published',
