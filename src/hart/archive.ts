@@ -4,7 +4,7 @@ import type { HartMetadata } from './metadata.ts'
 import { TarReader } from './tar.ts'
 import { decodeXz, DECODE_WINDOW_BYTES } from './xz-decoder.ts'
 import { decodeByProgram } from './xz-program.ts'
-import { walkXz } from './xz.ts'
+import { blocksOf, walkXz } from './xz.ts'
 
 // The limit of the unpacked size. Programs shrink to a quarter and text to a tenth; only zeros shrink to a seven thousandth. So each archive
 // has a fixed allowance, which takes a second to decode, and a number of bytes for each uploaded byte. The absolute limit is the content of
@@ -21,7 +21,8 @@ const WORTH_A_PROGRAM = 16 * 1024 * 1024
 const WALK_WINDOW_BYTES = 4096
 
 /**
- * Reads the metadata of the package whose tar.xz starts at `payloadOffset` of a file. This may compute for minutes, so call it in a worker.
+ * Reads the metadata of the package whose tar.xz starts at `payloadOffset` of a file. Stops after the last metafile, and skips blocks that
+ * are part of a large file (`hab` packs in blocks of 24 MiB). This may compute for minutes, so call it in a worker.
  * Its memory is the dictionary of the archive (8 MiB for packages of `hab`, at most 64) and the metafiles. With `withProgram`, the
  * system's `xz`, which must exist, decodes the rest of a long archive. Throws `hart_malformed` or `target_malformed`.
  */
@@ -36,16 +37,27 @@ export async function readArchive(
   using file = new PayloadFile(path, { payloadOffset, windowBytes: DECODE_WINDOW_BYTES })
   const collector = new MetafileCollector()
   const tar = new TarReader(collector)
-  let unpacked = 0
+  let position = 0
+  let decodedBytes = 0
   const take = (bytes: Uint8Array) => {
-    unpacked += bytes.length
+    position += bytes.length
+    decodedBytes += bytes.length
     tar.write(bytes)
     return tar.done ? 'enough' : 'more'
   }
   const isLong = () =>
-    shape.unpackedBytes - unpacked >= WORTH_A_PROGRAM && unpacked >= UNPACKED_HERE && withProgram
-  await decodeXz(file, (bytes) => (take(bytes) === 'enough' || isLong() ? 'enough' : 'more'))
-  if (!tar.done && isLong()) await decodeByProgram(path, { start: payloadOffset, skipped: unpacked }, take)
+    withProgram &&
+    decodedBytes >= UNPACKED_HERE &&
+    shape.unpackedBytes - position - tar.unwantedBytes >= WORTH_A_PROGRAM
+  await decodeXz(file, blocksOf(walked), {
+    write: (bytes) => (take(bytes) === 'enough' || isLong() ? 'enough' : 'more'),
+    skip(bytes) {
+      if (!tar.skip(bytes)) return false
+      position += bytes
+      return true
+    },
+  })
+  if (!tar.done && isLong()) await decodeByProgram(path, { start: payloadOffset, skipped: position }, take)
   tar.end()
   return collector.finish()
 }

@@ -84,7 +84,21 @@ export class TarReader {
     }
   }
 
-  /** Throws `hart_malformed` when the archive is not complete. */
+  /** The number of bytes that follow in the current content and that no sink takes. */
+  get unwantedBytes(): number {
+    return this.#sink === undefined && !this.#enough ? this.#left : 0
+  }
+
+  /** Has the effect of writing `bytes` bytes of unwanted content. Does nothing and returns false if fewer are unwanted. */
+  skip(bytes: number): boolean {
+    if (bytes > this.unwantedBytes) return false
+    this.#left -= bytes
+    this.#read += bytes
+    if (bytes > 0 && this.#left === 0) this.#endContent()
+    return true
+  }
+
+  /** Throws `hart_malformed` if the archive is not complete. */
   end(): void {
     if (!this.#enough && this.#zeroBlocks === 0) throw malformed('its archive ends in the middle')
   }

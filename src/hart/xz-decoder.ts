@@ -7,12 +7,12 @@ import {
   LZMA_MEM_ERROR,
   LZMA_OK,
   LZMA_RUN,
-  LZMA_STREAM_END,
   WasmLzmaStream,
 } from 'node-liblzma/wasm'
 import { DepotError } from '../errors.ts'
 import type { PayloadFile } from './payload-file.ts'
-import { LARGEST_DICTIONARY } from './xz.ts'
+import { LARGEST_DICTIONARY, STREAM_HEADER_BYTES } from './xz.ts'
+import type { XzBlock } from './xz.ts'
 
 // liblzma in WebAssembly. It cannot reach memory outside its own, which holds the dictionary and the two buffers below, and does not
 // shrink again. It checks the CRC of every block that is decoded to its end.
@@ -26,58 +26,68 @@ const NO_MEMORY = 'liblzma has no memory left'
 /** The smallest window that the file may have. */
 export const DECODE_WINDOW_BYTES = BUFFER_BYTES
 
+/** Receives what a file unpacks to, in order. */
+export interface XzOutput {
+  /** Takes at most 64 KiB, which are valid only during the call. `'enough'` ends the decoding. */
+  write(bytes: Uint8Array): 'more' | 'enough'
+  /** Whether the output can do without the next `bytes`. They then count as written, and are not decoded. */
+  skip(bytes: number): boolean
+}
+
 /**
- * Decodes a file that {@link walkXz} accepted. Passes the output on in pieces of at most 64 KiB, which are valid only during the call, and
- * stops when `output` returns `'enough'`. Throws `hart_malformed` if the data is damaged.
+ * Decodes a file that {@link walkXz} accepted, or those of its blocks that `output` does not skip. Throws `hart_malformed` if the data of a
+ * decoded block is damaged.
  */
 export async function decodeXz(
   file: PayloadFile,
-  output: (bytes: Uint8Array) => 'more' | 'enough',
+  blocks: Iterable<XzBlock>,
+  output: XzOutput,
 ): Promise<void> {
   await initModule()
-  using decoder = new Decoder()
-  for (let at = 0; ;) {
-    if (decoder.needsInput) {
-      const input = file.bytes(at, Math.min(BUFFER_BYTES, file.sizeBytes - at))
-      at += input.length
-      decoder.supply(input)
+  using decoder = new Decoder(output)
+  decoder.decode(file.bytes(0, STREAM_HEADER_BYTES))
+  // A block begins with an empty dictionary, so liblzma does not notice that blocks were left out before the index, which it never gets.
+  for (const { start, sizeBytes, unpackedBytes } of blocks) {
+    if (output.skip(unpackedBytes)) continue
+    const after = start + sizeBytes
+    for (let at = start; at < after; at += BUFFER_BYTES) {
+      if (decoder.decode(file.bytes(at, Math.min(BUFFER_BYTES, after - at))) === 'enough') return
     }
-    const isLast = decoder.run()
-    if (output(decoder.output) === 'enough' || isLast) return
   }
 }
 
 /** A stream of liblzma with one buffer for its input and one for its output. */
 class Decoder {
+  readonly #sink: XzOutput
   readonly #module = getModule()
   readonly #stream = new WasmLzmaStream(this.#module)
   readonly #input = allocate(BUFFER_BYTES)
   readonly #output = allocate(BUFFER_BYTES)
 
-  constructor() {
+  constructor(sink: XzOutput) {
+    this.#sink = sink
     decoderInit(this.#stream, MEMORY_LIMIT)
   }
 
-  get needsInput(): boolean {
-    return this.#stream.availIn === 0
+  /** Decodes all of the input, at most 64 KiB, and writes what it unpacks to, unless the sink has enough before. */
+  decode(input: Uint8Array): 'more' | 'enough' {
+    this.#module.HEAPU8.set(input, this.#input)
+    this.#stream.setInput(this.#input, input.length)
+    for (let isFull = true; isFull || this.#stream.availIn > 0;) {
+      const output = this.#run()
+      if (output.length > 0 && this.#sink.write(output) === 'enough') return 'enough'
+      isFull = output.length === BUFFER_BYTES
+    }
+    return 'more'
   }
 
-  supply(bytes: Uint8Array): void {
-    this.#module.HEAPU8.set(bytes, this.#input)
-    this.#stream.setInput(this.#input, bytes.length)
-  }
-
-  /** Fills the output until it is full or the input is used up. Returns whether the stream has ended. */
-  run(): boolean {
+  /** Decodes until the output is full or the input is used up. */
+  #run(): Uint8Array {
     this.#stream.setOutput(this.#output, BUFFER_BYTES)
     const status = code(this.#stream, LZMA_RUN)
-    if (status === LZMA_OK || status === LZMA_STREAM_END) return status === LZMA_STREAM_END
     if (status === LZMA_MEM_ERROR) throw new Error(NO_MEMORY)
-    throw new DepotError('hart_malformed', 'its compressed archive is damaged in its data')
-  }
-
-  /** What the last run produced. The next run overwrites it. */
-  get output(): Uint8Array {
+    if (status !== LZMA_OK)
+      throw new DepotError('hart_malformed', 'its compressed archive is damaged in its data')
     const length = BUFFER_BYTES - this.#stream.availOut
     return this.#module.HEAPU8.subarray(this.#output, this.#output + length) // the heap moves when it grows
   }

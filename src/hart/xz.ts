@@ -50,20 +50,36 @@ const CHECK_BYTES = new Map([
   [4, 8],
 ])
 
+/** A block of a file: its place in the file, and its unpacked size. */
+export interface XzBlock {
+  readonly start: number
+  readonly sizeBytes: number
+  readonly unpackedBytes: number
+}
+
+/** The blocks follow the header of the stream. */
+export const STREAM_HEADER_BYTES = 12
+
+/** Yields the blocks of a file that {@link walkXz} accepted. Reads each block's headers when the block is asked for. */
+export function* blocksOf(file: PayloadFile): Generator<XzBlock, void> {
+  const { checkBytes } = parseStreamHeader(file)
+  for (let start = STREAM_HEADER_BYTES; file.bytes(start, 1).readUInt8() !== 0;) {
+    const { sizeBytes, unpackedBytes } = walkBlock(file, start, checkBytes)
+    yield { start, sizeBytes, unpackedBytes }
+    start += sizeBytes
+  }
+}
+
 /** Returns the position after the stream. */
 function walkStream(file: PayloadFile, unpack: (bytes: number) => void): number {
-  const magic = file.bytes(0, Math.min(file.sizeBytes, STREAM_MAGIC.length))
-  if (!STREAM_MAGIC.subarray(0, magic.length).equals(magic)) throw malformed('its payload is not an xz file')
-  const header = file.bytes(0, 12)
-  const flags = header.readUInt16BE(6)
-  if (crc32(header.subarray(6, 8)) !== header.readUInt32LE(8)) throw damaged('the header of a stream')
-  const checkBytes = CHECK_BYTES.get(flags)
-  if (checkBytes === undefined)
-    throw malformed(`its archive is checked in a way that is not supported (${flags}): CRC32 and CRC64 are`)
-
-  let at = 12
+  const { flags, checkBytes } = parseStreamHeader(file)
+  let at = STREAM_HEADER_BYTES
   const blocks = new BlockSum()
-  while (file.bytes(at, 1).readUInt8() !== 0) at += walkBlock(file, at, { checkBytes, blocks, unpack })
+  while (file.bytes(at, 1).readUInt8() !== 0) {
+    const block = walkBlock(file, at, checkBytes, unpack)
+    blocks.add(block.unpaddedBytes, block.unpackedBytes)
+    at += block.sizeBytes
+  }
   const indexBytes = checkIndex(file, at, blocks)
   at += indexBytes
 
@@ -75,18 +91,31 @@ function walkStream(file: PayloadFile, unpack: (bytes: number) => void): number 
   return at + 12
 }
 
-/** Returns the length of the block with its padding and check. */
+function parseStreamHeader(file: PayloadFile): { flags: number; checkBytes: number } {
+  const magic = file.bytes(0, Math.min(file.sizeBytes, STREAM_MAGIC.length))
+  if (!STREAM_MAGIC.subarray(0, magic.length).equals(magic)) throw malformed('its payload is not an xz file')
+  const header = file.bytes(0, STREAM_HEADER_BYTES)
+  const flags = header.readUInt16BE(6)
+  if (crc32(header.subarray(6, 8)) !== header.readUInt32LE(8)) throw damaged('the header of a stream')
+  const checkBytes = CHECK_BYTES.get(flags)
+  if (checkBytes === undefined)
+    throw malformed(`its archive is checked in a way that is not supported (${flags}): CRC32 and CRC64 are`)
+  return { flags, checkBytes }
+}
+
+/** Calls `unpack` with the unpacked size of each chunk before it reads the next one. */
 function walkBlock(
   file: PayloadFile,
   start: number,
-  stream: { checkBytes: number; blocks: BlockSum; unpack: (bytes: number) => void },
-): number {
+  checkBytes: number,
+  unpack?: (bytes: number) => void,
+): { sizeBytes: number; unpaddedBytes: number; unpackedBytes: number } {
   const header = parseBlockHeader(file, start)
   let at = start + header.bytes
-  let unpacked = 0
+  let unpackedBytes = 0
   for (let chunk = parseChunk(file, at); chunk !== undefined; chunk = parseChunk(file, at)) {
-    stream.unpack(chunk.unpacked)
-    unpacked += chunk.unpacked
+    unpack?.(chunk.unpacked)
+    unpackedBytes += chunk.unpacked
     at += chunk.bytes
   }
   at += 1
@@ -94,13 +123,13 @@ function walkBlock(
   const packed = at - start - header.bytes
   if (header.packed !== undefined && header.packed !== packed)
     throw damaged('a block, which is not as long as it says')
-  if (header.unpacked !== undefined && header.unpacked !== unpacked)
+  if (header.unpacked !== undefined && header.unpacked !== unpackedBytes)
     throw damaged('a block, which does not unpack to what it says')
   const padding = -packed & 3
   if (file.bytes(at, padding).some((byte) => byte !== 0)) throw damaged('the padding of a block')
-  file.bytes(at + padding, stream.checkBytes)
-  stream.blocks.add(header.bytes + packed + stream.checkBytes, unpacked)
-  return header.bytes + packed + padding + stream.checkBytes
+  file.bytes(at + padding, checkBytes)
+  const unpaddedBytes = header.bytes + packed + checkBytes
+  return { sizeBytes: unpaddedBytes + padding, unpaddedBytes, unpackedBytes }
 }
 
 function parseBlockHeader(

@@ -38,6 +38,32 @@ test('a header is read as it was written, with sizes beyond 8 GiB', (t) => {
   t.end()
 })
 
+test('content that nobody reads can be skipped, and other bytes cannot', (t) => {
+  const tar = buildTar([
+    { path: 'unread', content: 'x'.repeat(3 * BLOCK + 1) },
+    { path: 'read', content: 'three' },
+  ])
+  let content = ''
+  const reader = new TarReader({
+    complete: false,
+    visit: ({ path }) =>
+      path === 'read'
+        ? { write: (bytes) => (content += Buffer.from(bytes).toString()), end: () => (content += '.') }
+        : undefined,
+  })
+  t.notOk(reader.skip(1), 'a header')
+  reader.write(tar.subarray(0, BLOCK + 1))
+  t.equal(reader.unwantedBytes, 3 * BLOCK)
+  t.notOk(reader.skip(3 * BLOCK + 1), 'the padding')
+  t.ok(reader.skip(3 * BLOCK))
+  reader.write(tar.subarray(4 * BLOCK + 1, 6 * BLOCK + 1))
+  t.notOk(reader.skip(1), 'content that has a sink')
+  reader.write(tar.subarray(6 * BLOCK + 1))
+  reader.end()
+  t.equal(content, 'three.')
+  t.end()
+})
+
 test('tells entries with their content, whatever the chunks', (t) => {
   const tar = buildTar([
     { path: 'd/', typeFlag: '5' },

@@ -4,7 +4,8 @@ import { crc32 } from 'node:zlib'
 import { test } from 'tap'
 import { PayloadFile } from '../../src/hart/payload-file.ts'
 import { decodeXz, DECODE_WINDOW_BYTES } from '../../src/hart/xz-decoder.ts'
-import { walkXz } from '../../src/hart/xz.ts'
+import type { XzOutput } from '../../src/hart/xz-decoder.ts'
+import { blocksOf, walkXz } from '../../src/hart/xz.ts'
 import type { XzShape } from '../../src/hart/xz.ts'
 import { buildXz, joinXz } from '../support/build-hart.ts'
 
@@ -19,7 +20,12 @@ function walk(folder: string, xz: Buffer, mostUnpackedBytes = 2 ** 40): XzShape 
   return walkXz(file, mostUnpackedBytes)
 }
 
-async function decode(folder: string, xz: Buffer, enough = Infinity): Promise<Buffer> {
+/** Decodes until `enough` bytes came out. Skips blocks that unpack to as many bytes as the next of `skipped`. */
+async function decode(
+  folder: string,
+  xz: Buffer,
+  { enough = Infinity, skipped = [] }: { enough?: number; skipped?: readonly number[] } = {},
+): Promise<Buffer> {
   walk(folder, xz)
   using file = new PayloadFile(join(folder, 'walked.xz'), {
     payloadOffset: 0,
@@ -27,16 +33,23 @@ async function decode(folder: string, xz: Buffer, enough = Infinity): Promise<Bu
   })
   const pieces: Buffer[] = []
   let length = 0
-  await decodeXz(file, (bytes) => {
-    pieces.push(Buffer.from(bytes))
-    length += bytes.length
-    return length >= enough ? 'enough' : 'more'
+  const skippable = [...skipped]
+  await decodeXz(file, blocksOf(file), {
+    write(bytes) {
+      pieces.push(Buffer.from(bytes))
+      length += bytes.length
+      return length >= enough ? 'enough' : 'more'
+    },
+    skip: (bytes) => skippable[0] === bytes && skippable.shift() !== undefined,
   })
   return Buffer.concat(pieces)
 }
 
-function fail(): 'more' {
-  throw new Error('output failed')
+const failing: XzOutput = {
+  write() {
+    throw new Error('output failed')
+  },
+  skip: () => false,
 }
 
 const possums = fixture('possums-9.tar.xz')
@@ -53,9 +66,25 @@ test('blocks one after the other unpack as one', async (t) => {
   t.equal((await decode(t.testdir(), xz)).toString(), 'one two')
 })
 
+test('blocks that the output skips are not decoded', async (t) => {
+  const middle = Buffer.alloc(200_000, 'damaged')
+  const damaged = buildXz(middle)
+  damaged.writeUInt8(damaged.readUInt8(100) ^ 1, 100)
+  for (const after of [buildXz(), buildXz(Buffer.from(' two')), buildXz(Buffer.alloc(65_536, 2))]) {
+    const xz = joinXz(buildXz(Buffer.from('one')), damaged, after)
+    const rest = await decode(t.testdir(), after)
+    t.ok(
+      (await decode(t.testdir(), xz, { skipped: [200_000] })).equals(
+        Buffer.concat([Buffer.from('one'), rest]),
+      ),
+    )
+    await t.rejects(decode(t.testdir(), xz), { code: 'hart_malformed', message: /damaged in its data/ })
+  }
+})
+
 test('stops when it is told that it is enough, and can be used again', async (t) => {
   const zeros = fixture('zeros-64MiB.xz')
-  for (let i = 0; i < 3; i += 1) t.ok((await decode(t.testdir(), zeros, 1)).length <= 65536)
+  for (let i = 0; i < 3; i += 1) t.ok((await decode(t.testdir(), zeros, { enough: 1 })).length <= 65536)
   t.equal((await decode(t.testdir(), buildXz(Buffer.from('after')))).toString(), 'after')
 })
 
@@ -66,7 +95,7 @@ test('an output that fails is not held against the next file', async (t) => {
     payloadOffset: 0,
     windowBytes: DECODE_WINDOW_BYTES,
   })
-  await t.rejects(decodeXz(file, fail), { message: 'output failed' })
+  await t.rejects(decodeXz(file, blocksOf(file), failing), { message: 'output failed' })
   t.equal((await decode(t.testdir(), possums)).length, 10_240)
 })
 
