@@ -2,12 +2,13 @@ import { execFileSync } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
 import { closeSync, openSync, readFileSync, readSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { parseHeader } from '../src/hart/header.ts'
-import { packHart, packHartFile, signHart } from '../src/hart/pack.ts'
+import { packHart, signHart } from '../src/hart/pack.ts'
 import type { PackedFile } from '../src/hart/pack.ts'
 import type { SecretKey } from '../src/hart/origin-key.ts'
 import { makeIdent, parseIdent } from '../src/package/ident.ts'
 import type { Ident } from '../src/package/ident.ts'
 import { ORIGIN, TARGET } from './publisher.ts'
+import { packHartFile } from './pack-hart-file.ts'
 
 /** A package file on disk. */
 export interface HartFile {

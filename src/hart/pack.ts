@@ -1,4 +1,3 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
 import { formatIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
@@ -49,33 +48,21 @@ export type PackedFile =
 
 /** Makes a hart file in memory. The same options always give the same bytes. */
 export function packHart(options: PackOptions): Buffer {
-  return signHart(Buffer.concat([...storeXz(tar(options))]), options.secretKey)
+  return signHart(Buffer.concat([...packPayload(options)]), options.secretKey)
 }
 
-/** Makes a hart file on disk. It may have any size: only one chunk is in memory at a time. Synchronous. */
-export function packHartFile(path: string, options: PackOptions): void {
-  const fd = openSync(path, 'w')
-  try {
-    // The header contains the hash of the payload, but its length does not depend on that hash.
-    let at = headerFor('0'.repeat(64), options.secretKey).length
-    const hash = new Blake2b()
-    for (const chunk of storeXz(tar(options))) {
-      writeSync(fd, chunk, 0, chunk.length, at)
-      at += chunk.length
-      hash.update(chunk)
-    }
-    writeSync(fd, headerFor(hash.digest(), options.secretKey), 0, undefined, 0)
-  } finally {
-    closeSync(fd)
-  }
+/** The payload of a hart file in pieces, for files that do not fit into memory. */
+export function packPayload(options: PackOptions): Iterable<Buffer> {
+  return storeXz(tar(options))
 }
 
 /** Prepends the signed header to any payload. */
 export function signHart(payload: Buffer, secretKey: SecretKey): Buffer {
-  return Buffer.concat([headerFor(new Blake2b().update(payload).digest(), secretKey), payload])
+  return Buffer.concat([signedHeader(new Blake2b().update(payload).digest(), secretKey), payload])
 }
 
-function headerFor(payloadHash: string, secretKey: SecretKey): Buffer {
+/** The header of a payload with this BLAKE2b-256 in hexadecimal. All headers of a key have the same length. */
+export function signedHeader(payloadHash: string, secretKey: SecretKey): Buffer {
   const message = Buffer.from(payloadHash, 'latin1')
   return formatHeader({
     signer: secretKey,

@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readHart } from '../../src/hart/hart.ts'
+import { readHart } from './read-hart.ts'
 import type { ArchiveScanner } from '../../src/hart/scan.ts'
 import { formatKeyName, formatPublicKey, parsePublicKey } from '../../src/hart/origin-key.ts'
 import type { PublicKey } from '../../src/hart/origin-key.ts'

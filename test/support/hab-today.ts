@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { OutgoingHttpHeaders } from 'node:http'
-import { readHart } from '../../src/hart/hart.ts'
+import { readHart } from './read-hart.ts'
 import type { ArchiveScanner } from '../../src/hart/scan.ts'
 import { formatKeyName, formatPublicKey, parsePublicKey } from '../../src/hart/origin-key.ts'
 import { formatIdent, hartFileName, originOf, parseIdent } from '../../src/package/ident.ts'

@@ -137,7 +137,7 @@ function wantsRange(request: FastifyRequest, tag: string): boolean {
  * Parses one range of bytes, both ends included. Several ranges, or another unit (the clients of 2016 sent
  * bare numbers), mean the whole file (RFC 9110 14.2).
  */
-export function parseRange(
+function parseRange(
   header: string,
   size: number,
 ): { start: number; end: number } | 'whole' | 'unsatisfiable' {

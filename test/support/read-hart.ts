@@ -1,12 +1,12 @@
 import { createReadStream } from 'node:fs'
-import { DepotError } from '../errors.ts'
-import { formatKeyName } from './origin-key.ts'
-import type { KeyName, PublicKey } from './origin-key.ts'
-import { HartDigest } from './digest.ts'
-import type { HartDigests } from './digest.ts'
-import type { HartMetadata } from './metadata.ts'
-import type { ArchiveScanner } from './scan.ts'
-import { verifySignature } from './signature.ts'
+import { DepotError } from '../../src/errors.ts'
+import { formatKeyName } from '../../src/hart/origin-key.ts'
+import type { KeyName, PublicKey } from '../../src/hart/origin-key.ts'
+import { HartDigest } from '../../src/hart/digest.ts'
+import type { HartDigests } from '../../src/hart/digest.ts'
+import type { HartMetadata } from '../../src/hart/metadata.ts'
+import type { ArchiveScanner } from '../../src/hart/scan.ts'
+import { verifySignature } from '../../src/hart/signature.ts'
 
 export interface Hart extends HartDigests {
   /** `unknown_signer` if the key of the signer was not known. A wrong signature is an error. */
