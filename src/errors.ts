@@ -101,14 +101,14 @@ export class DepotError extends Error {
 export function refusalOf(code: ErrorCode, parts: readonly ErrorPart[]): DepotError {
   const [first, ...others] = parts
   // Other fields of a part may name releases that the caller may not see.
-  const told = parts.slice(0, MOST_PARTS).map(({ detail, pointer, rule, chain }): ErrorPart => ({
+  const shown = parts.slice(0, MOST_PARTS).map(({ detail, pointer, rule, chain }): ErrorPart => ({
     ...(rule !== undefined && { rule }),
     detail,
     ...(pointer !== undefined && { pointer }),
     ...(chain !== undefined && { chain }),
   }))
   const message = others.length === 0 ? first?.detail : `${first?.detail}, and ${others.length} more`
-  return new DepotError(code, message ?? code, { parts: told })
+  return new DepotError(code, message ?? code, { parts: shown })
 }
 
 /** Quotes user input for a message: control characters are escaped, and long text is cut. */

@@ -76,7 +76,7 @@ export async function adoptOrphan(depot: Depot, checksum: string, actor: Actor):
   await publish(depot, {
     ident: content.ident,
     target: content.target,
-    ownTarget: undefined,
+    clientTarget: undefined,
     checksum,
     announcedBytes: sizeBytes,
     isForced: false,

@@ -20,8 +20,8 @@ import { findBytes } from '../releases/release-store.ts'
 export interface Upload {
   readonly ident: Ident
   readonly target: Target | undefined
-  /** The client's own target, if known: the likely target of an upload that names none. */
-  readonly ownTarget: Target | undefined
+  /** The client's target, if known. An upload that names no target is probably for this one. */
+  readonly clientTarget: Target | undefined
   /** The announced length of the body, including the parts of a form around the file. */
   readonly announcedBytes: number | undefined
   /** BLAKE2b-256 of the whole file, 64 lower-case hex characters. */
@@ -51,7 +51,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
   if (target !== undefined) expectTaken(depot, target)
   if ((await findOrigin(depot.db, ident.origin)) === undefined)
     throw new DepotError('not_found', `there is no origin ${ident.origin}`)
-  const likely = target ?? upload.ownTarget
+  const likely = target ?? upload.clientTarget
   if (
     !isForced &&
     likely !== undefined &&
@@ -60,7 +60,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
     throw alreadyThere(text, likely)
   }
   if (checksum === undefined || checksum === '')
-    throw new DepotError('checksum_missing', `the upload of ${text} names no checksum`)
+    throw new DepotError('checksum_missing', `the upload of ${text} has no checksum`)
   await expectRoom(depot.config, { bytes: upload.announcedBytes ?? 0, what: text })
 
   depot.scanner.expectRoom(upload.publisher.accountId)

@@ -66,9 +66,8 @@ export async function listDependents(
   db: Db,
   name: { origin: string; name: string },
   target: Target,
-  eyes: { audience: Audience; members: Audience },
+  { audience, members }: { audience: Audience; members: Audience },
 ): Promise<string[]> {
-  const { audience, members } = eyes
   const needed = db.selectNoFrom((eb) => [
     eb.cast<string>(eb.val(formatPackageName(name)), 'text').as('dependency'),
     eb.cast<Target>(eb.val(target), 'text').as('target'),

@@ -123,15 +123,16 @@ export async function withoutHidden(
   const isUnseen = (release: ReleaseName) => hidden.has(releaseKey(release))
   const isHidden = ({ names = [], isOfAny }: Refusal) =>
     isOfAny === true ? names.every(isUnseen) : names.some(isUnseen)
-  const told = new Map<string, Refusal>()
+  const distinct = new Map<string, Refusal>()
   for (const refusal of refusals) {
     const { rule, names } = refusal
     const shown = isHidden(refusal)
       ? { rule, detail: `the rule ${rule} refuses this because of releases that are not visible to everyone` }
       : { ...refusal, ...(names && { names: names.filter((name) => !isUnseen(name)) }) }
-    told.set(`${shown.rule} ${shown.detail}`, shown) // each sentence once: the count would reveal how many are hidden
+    // Each sentence once: their number would reveal how many releases are hidden.
+    distinct.set(`${shown.rule} ${shown.detail}`, shown)
   }
-  return [...told.values()]
+  return [...distinct.values()]
 }
 
 /** An override of the view's rules, with its reason. */
@@ -161,13 +162,13 @@ export function expectAllowed(
 
 function missingOf({ steps }: Effect, dependencies: Dependencies): Missing[] {
   const missing: Missing[] = []
-  const told = new Set<string>()
+  const known = new Set<string>()
   for (const { release } of steps.filter(joins)) {
     const ident = formatIdent(release.ident)
-    for (const needed of dependencies.tdeps.get(`${ident} ${release.target}`) ?? []) {
-      const key = `${needed} ${release.target}`
-      if (dependencies.inDepot.has(key) || told.has(key)) continue
-      told.add(key)
+    for (const needed of dependencies.tdeps.get(releaseKey(release)) ?? []) {
+      const key = releaseKey({ ident: needed, target: release.target })
+      if (dependencies.inDepot.has(key) || known.has(key)) continue
+      known.add(key)
       missing.push({
         ident: needed,
         target: release.target,

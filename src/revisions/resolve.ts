@@ -4,7 +4,7 @@ import { DepotError, refusalOf } from '../errors.ts'
 import type { ErrorPart } from '../errors.ts'
 import type { Source } from '../ledger/entry.ts'
 import { expectRevisionKnown } from '../ledger/position-store.ts'
-import { formatIdent, lineOf, releaseKey } from '../package/ident.ts'
+import { describeRelease, lineOf, releaseKey } from '../package/ident.ts'
 import type { Only, SeenRequest, ReleaseSource } from '../views/change-request.ts'
 import { getRevisionAt, listPointersAt } from './content-store.ts'
 import type { PointerPlace } from './content-store.ts'
@@ -87,11 +87,11 @@ async function resolveDemotion(db: Db, view: View, request: Of<'demote'>): Promi
   const leaving = await onlyMembers(db, view, releases)
   if ('releases' in request.source && leaving.length < releases.length) {
     const members = new Set(leaving)
-    const strangers = releases.filter((release) => !members.has(release))
+    const absent = releases.filter((release) => !members.has(release))
     throw refusalOf(
       'not_member',
-      strangers.map((release) => ({
-        detail: `${formatIdent(release.ident)} (${release.target}) is not in ${view.name}`,
+      absent.map((release) => ({
+        detail: `${describeRelease(release)} is not in ${view.name}`,
       })),
     )
   }
@@ -252,10 +252,10 @@ async function joiningDependencies(
     joining: needed.map((release) => ({ release })),
     leaving: [],
   })
-  const strangers = needed.filter(({ releaseId }) => !members.has(releaseId))
+  const absent = needed.filter(({ releaseId }) => !members.has(releaseId))
   const settled = new Set([...releases, ...leaving].map(({ releaseId }) => releaseId))
   const joining: Joining[] = []
-  for (const [line, some] of Map.groupBy(strangers, lineOf)) {
+  for (const [line, some] of Map.groupBy(absent, lineOf)) {
     const rising = some.toSorted((a, b) => (a.orderKey < b.orderKey ? -1 : 1))
     joining.push(...rising.map((release) => ({ release, isDependency: true })))
     const pointer = pointers.get(line)
@@ -280,11 +280,11 @@ async function membersAbsentFrom(
   if ('releases' in source)
     throw new DepotError('invalid_request', 'exact needs a view or a lockfile as the source')
   const lines = new Set(releases.map(lineOf))
-  const isAskedAbout = ({ ident }: ViewRelease) =>
+  const isInFilter = ({ ident }: ViewRelease) =>
     !('from' in source) ||
     ((source.origin ?? ident.origin) === ident.origin && (source.name ?? ident.name) === ident.name)
   const absent = (await listPointersOf(db, view.id)).filter(
-    (pointer) => !lines.has(lineOf(pointer)) && isAskedAbout(pointer),
+    (pointer) => !lines.has(lineOf(pointer)) && isInFilter(pointer),
   )
   const gone = new Set(absent.map(lineOf))
   const members: PastRelease[] = []

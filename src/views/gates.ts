@@ -245,8 +245,8 @@ function checkClosure({ steps }: Effect, { view, dependencies, dependents }: Gat
   const refusals: Refusal[] = []
   for (const { release } of steps.filter(joins)) {
     const ident = formatIdent(release.ident)
-    for (const needed of tdeps.get(`${ident} ${release.target}`) ?? []) {
-      if (isThere(`${needed} ${release.target}`)) continue
+    for (const needed of tdeps.get(releaseKey(release)) ?? []) {
+      if (isThere(releaseKey({ ident: needed, target: release.target }))) continue
       const chain = chainTo(needed, ident, release.target, dependencies)
       refusals.push({
         rule: 'closure',
@@ -320,11 +320,11 @@ function checkApproval(_effect: Effect, { view, requester, proposer }: GateState
       },
     ]
   if (proposer === requester.account)
-    return [{ rule: 'approval', detail: `${requester.account} proposed this, and somebody else approves it` }]
+    return [
+      { rule: 'approval', detail: `${requester.account} proposed this change: someone else must approve it` },
+    ]
   if (approval.approvers === undefined || approval.approvers.includes(requester.account)) return []
-  return [
-    { rule: 'approval', detail: `${requester.account} is not among those who approve for ${view.name}` },
-  ]
+  return [{ rule: 'approval', detail: `${requester.account} is not an approver of ${view.name}` }]
 }
 
 function namesOf(...releases: readonly ViewRelease[]): ReleaseName[] {

@@ -106,7 +106,7 @@ export const UNSTABLE = 'unstable'
 export const STABLE = 'stable'
 
 /** The channels that every Habitat origin always has (habitat-today.md 3.7). */
-export const STAYING_CHANNELS: readonly string[] = [UNSTABLE, STABLE]
+export const PERMANENT_CHANNELS: readonly string[] = [UNSTABLE, STABLE]
 
 /** The views of a new depot: a pipeline, and the default channels of hab 1.6, 2.0 and 2.1 (decision 0001). */
 export const FIRST_VIEWS: readonly { readonly name: string; readonly rule: ViewRule }[] = [

@@ -2,7 +2,7 @@ import type { Visibility } from '../../access/access.ts'
 import { DepotError, quote } from '../../errors.ts'
 import { isOriginName } from '../../package/ident.ts'
 import { insertChannel } from '../../channels/channel-store.ts'
-import { STAYING_CHANNELS } from '../../views/view.ts'
+import { PERMANENT_CHANNELS } from '../../views/view.ts'
 import { findView } from '../../revisions/view-store.ts'
 import type { Change } from '../../ledger/change.ts'
 import { findOrigin, getOrigin, insertMember, insertOrigin } from '../../origins/origin-store.ts'
@@ -23,7 +23,7 @@ export async function createOrigin(
     throw new DepotError('already_exists', `the origin ${name} exists already`)
   const originId = await insertOrigin(change.trx, { name, ownerId, defaultVisibility, at: change.at })
   await insertMember(change.trx, { originId, accountId: ownerId, role: 'owner', at: change.at })
-  for (const channel of STAYING_CHANNELS) {
+  for (const channel of PERMANENT_CHANNELS) {
     const view = await findView(change.trx, channel)
     if (view !== undefined)
       await insertChannel(change.trx, { originId, viewId: view.id, ownerId, isDeclared: true, at: change.at })

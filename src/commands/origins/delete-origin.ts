@@ -2,7 +2,7 @@ import { EVERYONE } from '../../access/access.ts'
 import { DepotError } from '../../errors.ts'
 import { removeChannel } from '../views/channel.ts'
 import { listChannelNames } from '../../channels/channel-store.ts'
-import { STAYING_CHANNELS } from '../../views/view.ts'
+import { PERMANENT_CHANNELS } from '../../views/view.ts'
 import type { Change } from '../../ledger/change.ts'
 import { getOrigin, markOriginDeleted } from '../../origins/origin-store.ts'
 import { countRemaining } from '../../origins/remaining-store.ts'
@@ -28,8 +28,8 @@ export async function deleteOrigin(change: Change, input: { origin: string }): P
   if (remaining.members > STAYING_MEMBERS) refuse(remaining.members, 'members')
   if (remaining.secrets > 0) refuse(remaining.secrets, 'secrets')
   if (remaining.integrations > 0) refuse(remaining.integrations, 'integrations')
-  if (channels.length > STAYING_CHANNELS.length)
-    refuse(channels.length, 'channels', ` Only two are allowed [${STAYING_CHANNELS.join(', ')}].`)
+  if (channels.length > PERMANENT_CHANNELS.length)
+    refuse(channels.length, 'channels', ` Only two are allowed [${PERMANENT_CHANNELS.join(', ')}].`)
   if (remaining.packages > 0) refuse(remaining.packages, 'packages')
   if (remaining.settings > 0) refuse(remaining.settings, 'package settings entries')
   for (const name of channels) await removeChannel(change, { origin: origin.name, name })

@@ -1,20 +1,20 @@
 const LF = 0x0a
-/** More than the number of a chunk that can be received. */
+/** Kept of each line. The size of a chunk that fits on any disk has fewer digits. */
 const MOST_DIGITS = 16
 const LINE_END_BYTES = 2
 
 /**
- * Finds the end of a chunked body (RFC 9112 7.1) in the pieces in which it comes. It judges nothing: what is malformed has no end here, and
- * the parser that gets the same bytes refuses it. Data is skipped by its length, so that nothing in it costs more than its size.
+ * Finds the end of a chunked body (RFC 9112 7.1), piece by piece. It does not validate: a malformed body never ends here, and
+ * the parser of node:http, which gets the same bytes, refuses it. Chunks are skipped by their size without being read.
  */
 export class ChunkedBody {
   #isInTrailer = false
-  /** Data of the chunk that is still to come, with the end of its line. */
+  /** The bytes left of the present chunk, with the line break after it. */
   #dataLeft = 0
-  /** The beginning of a line whose end is still to come. */
+  /** The beginning of a line that has not ended yet. */
   #line = ''
 
-  /** How many bytes of the next piece belong to the body: all, or up to its end. */
+  /** Returns how many bytes of the next piece belong to the body. */
   endIn(piece: Buffer): number {
     for (let at = 0; at < piece.length;) {
       if (this.#dataLeft > 0) {

@@ -9,7 +9,7 @@ import { findRelease } from '../../../releases/release-store.ts'
 import { listChannelNames } from '../../../channels/channel-store.ts'
 import type { PromotionOutcome } from '../../../commands/views/make-revision.ts'
 import type { BulkOutcome } from '../../../commands/views/promote-all.ts'
-import { STAYING_CHANNELS, UNSTABLE } from '../../../views/view.ts'
+import { PERMANENT_CHANNELS, UNSTABLE } from '../../../views/view.ts'
 import { replyHabitat } from '../../requests/error-reply.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
@@ -81,7 +81,7 @@ function writeRoutes(app: FastifyInstance, { depot }: RouteContext, mount: strin
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`
     mayChange(request)
-    if (STAYING_CHANNELS.includes(channel))
+    if (PERMANENT_CHANNELS.includes(channel))
       throw new DepotError('refused', `the channel ${channel} cannot be deleted`)
     await depot.writer.submit({
       kind: 'removeChannel',

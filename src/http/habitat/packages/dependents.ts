@@ -11,12 +11,12 @@ import { NO_CACHE } from '../polls/package-reply.ts'
 export function dependentReads(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/rdeps/:origin/:name', async (request: HabitatRequest, reply) => {
     const { origin, name } = request.params
-    const eyes = { audience: audienceOf(request.caller), members: audienceAs(request.caller, 'member') }
+    const audiences = { audience: audienceOf(request.caller), members: audienceAs(request.caller, 'member') }
     const rdeps = await listDependents(
       depot.db,
       { origin, name },
       parseTarget(request) ?? DEFAULT_TARGET,
-      eyes,
+      audiences,
     )
     return reply
       .header('cache-control', NO_CACHE)

@@ -57,7 +57,7 @@ export function packageWrites(app: FastifyInstance, { depot }: RouteContext, mou
     const upload = {
       ident,
       target,
-      ownTarget: clientTarget(request.headers['user-agent']),
+      clientTarget: clientTarget(request.headers['user-agent']),
       announcedBytes,
       checksum,
       isForced,

@@ -194,7 +194,7 @@ test('errors are empty, but for hab, which is told why', async (t) => {
   ]) {
     const told = await get(started, download, { 'user-agent': agent })
     t.match(told, { status: 404, headers: { 'content-type': 'application/json' } })
-    t.strictSame(told.json, { code: 4, msg: 'there is no release acme/app/9/20260101120000' }, agent)
+    t.match(told.json, { code: 4, msg: /acme\/app\/9\/20260101120000/ }, agent)
   }
   for (const path of [
     'nothing',
