@@ -8,7 +8,7 @@ import { makeReleases } from '../support/release-rows.ts'
 import { START, startDepot } from '../support/start-depot.ts'
 import { parseIdent } from '../../src/package/ident.ts'
 
-// Rights are those of the moment of commit: of each kind of command, whatever was checked before.
+// Rights are checked again at commit, for every kind of command.
 
 const OPERATOR = { client: 'tests', door: 'cli' } as const
 const IDENT = 'acme/app/1.0.0/20260101120000'
@@ -29,7 +29,7 @@ const metadata = {
   svcGroup: undefined,
 } as const
 
-/** One input of every kind, about the origin `acme`, the view `acceptance` and the account with the id 1. */
+/** An input for every kind of command, about the origin `acme`, the view `acceptance` and the account 1. */
 const INPUTS: { readonly [K in CommandKind]: Input<K> } = {
   setUp: { adminTokenHash: undefined },
   addAccount: { name: 'new' },
@@ -112,7 +112,7 @@ const INPUTS: { readonly [K in CommandKind]: Input<K> } = {
   removeWebhook: { webhook: 'hook' },
 }
 
-/** What a session needs for each kind, beyond which the handlers ask: an action, and a role in `acme`, or being of the depot. */
+/** What each kind of command requires of a session: an action and a role in `acme`, or the operator. Handlers may require more. */
 const NEEDS: Readonly<Record<CommandKind, string>> = {
   setUp: 'nobody',
   addAccount: 'nobody',
@@ -234,7 +234,7 @@ function mayBegin(kind: CommandKind, role: string, scope: Scope): boolean {
   return rank >= (ROLES as readonly string[]).indexOf(least)
 }
 
-test('each kind of command needs what its row says, of every role and every narrowed token', async (t) => {
+test('every command checks the action and role in its row, for every role and narrowed token', async (t) => {
   for (const kind of KINDS) {
     const ask = requirements[kind] as (caller: Session, input: unknown) => void
     for (const role of ['stranger', ...ROLES, 'depot']) {
@@ -258,7 +258,7 @@ const head = async () =>
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .executeTakeFirstOrThrow()
 
-test('no command of a revoked or an expired token changes anything', async (t) => {
+test('commands with a revoked or expired token change nothing', async (t) => {
   const [revoked, expired] = [await started.actor('admin'), await started.actor('admin')]
   await writer.submit({ kind: 'revokeToken', input: { tokenId: revoked.tokenId }, actor: OPERATOR })
   const { tokenId } = await writer.submit({
@@ -275,7 +275,7 @@ test('no command of a revoked or an expired token changes anything', async (t) =
   t.strictSame(await head(), before)
 })
 
-test('a token expires by the wall clock, though commit times are ahead of it', async (t) => {
+test('a token expires by the wall clock even if commit times are ahead of it', async (t) => {
   started.setClock(START + 7_200_000)
   await writer.submit({ kind: 'addAccount', input: { name: 'ahead' }, actor: OPERATOR })
   started.setClock(START + 120_000) // as when a clock is corrected
@@ -290,7 +290,7 @@ test('a token expires by the wall clock, though commit times are ahead of it', a
   })
 })
 
-test('of commands that wait together, those after a loss of rights are refused', async (t) => {
+test('commands that wait behind a loss of rights are refused', async (t) => {
   await started.account('dev')
   const actor = await started.actor('dev')
   const setRole = (role: 'maintainer' | null) =>
@@ -322,7 +322,7 @@ test('of commands that wait together, those after a loss of rights are refused',
   )
 })
 
-test('an answer is repeated only to a token that is good and an account that may still make the change', async (t) => {
+test('a repeated request gets its stored answer only with a valid token and the rights that the change needs', async (t) => {
   await started.account('pipeline')
   const actor = await started.actor('pipeline')
   const setRole = (role: 'maintainer' | 'member') =>

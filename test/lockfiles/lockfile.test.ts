@@ -45,7 +45,7 @@ const LOCKFILE: Lockfile = {
 }
 const TEXT = formatLockfile(LOCKFILE)
 
-test('a lockfile is read as it was written, whatever the order of its releases and keys was', async (t) => {
+test('a lockfile is read as it was written, in any order of releases and keys', async (t) => {
   t.strictSame(parseLockfile(TEXT), LOCKFILE)
   t.equal(
     formatLockfile({
@@ -73,7 +73,7 @@ test('a lockfile is read as it was written, whatever the order of its releases a
   }
 })
 
-test('its text is for people, sort and diff', async (t) => {
+test('the text of a lockfile is sorted and line-based', async (t) => {
   t.equal(
     TEXT.replaceAll(/ [A-Za-z0-9+/=]{80,}$/gm, ' BASE64').replaceAll(SUM, 'SUM'),
     `hart-depot-lock 1
@@ -215,7 +215,7 @@ for (const [flaw, [damage, message]] of Object.entries(FLAWS)) {
   })
 }
 
-test('more lines than a lockfile may have are not gone through', async (t) => {
+test('lines beyond the limit are not read', async (t) => {
   t.throws(() => parseLockfile('\n'.repeat(200_000)), {
     code: 'lockfile_malformed',
     message: /more than \d+ lines/,

@@ -31,12 +31,12 @@ const ours = generateDepotKey()
 const another = generateDepotKey()
 const TEXT = signLockfile(LOCKFILE, ours.secretKey)
 
-test('what a trusted key signed is read, and whose it is', async (t) => {
+test('a lockfile signed by a trusted key is read, with the name of the signer', async (t) => {
   t.strictSame(readLockfile(TEXT, [another.publicKey, ours.publicKey]), { ...LOCKFILE, key: ours.publicKey })
   t.equal(signLockfile(LOCKFILE, ours.secretKey), TEXT, 'the same lockfile has the same bytes')
 })
 
-test('a key that is not trusted, and one that says it is another, are refused', async (t) => {
+test('an untrusted key and a key with a false id are refused', async (t) => {
   t.throws(() => readLockfile(TEXT, [another.publicKey]), {
     code: 'signer_unknown',
     message: new RegExp(ours.publicKey.id),
@@ -46,7 +46,7 @@ test('a key that is not trusted, and one that says it is another, are refused', 
   t.throws(() => readLockfile(forged, [ours.publicKey, another.publicKey]), { code: 'signature_invalid' })
 })
 
-test('a line that was changed, added or left out is refused before it is read', async (t) => {
+test('a changed, added or missing line is refused before it is parsed', async (t) => {
   for (const forged of [
     TEXT.replace('abab', 'abac'),
     TEXT.replace('\nsignature', `\nacme/evil/1.0.0/1 x86_64-linux ${'cd'.repeat(32)} 10\nsignature`),
@@ -60,7 +60,7 @@ test('a line that was changed, added or left out is refused before it is read', 
   }
 })
 
-test('a file that is cut off anywhere, or goes on after its signature, is refused', async (t) => {
+test('a truncated file and text after the signature are refused', async (t) => {
   for (let length = 0; length < TEXT.length; length += 1)
     t.throws(
       () => readLockfile(TEXT.slice(0, length), [ours.publicKey]),
@@ -77,12 +77,12 @@ test('a file that is cut off anywhere, or goes on after its signature, is refuse
   })
 })
 
-test('what is signed and no lockfile is refused all the same', async (t) => {
+test('signed text that is not a lockfile is refused', async (t) => {
   const odd = signLockfile({ ...LOCKFILE, view: '../x' }, ours.secretKey)
   t.throws(() => readLockfile(odd, [ours.publicKey]), { code: 'lockfile_malformed', message: /^line 3 / })
 })
 
-test('a key file is read as it was written, and holds one key under its own id', async (t) => {
+test('a key file is read as it was written and holds one key under its id', async (t) => {
   const file = formatDepotKey(ours.publicKey)
   t.match(file, /^hart-depot-key 1\n[0-9a-f]{32}\n[A-Za-z0-9+/]{43}=\n$/)
   t.strictSame(parseDepotKey(file), ours.publicKey)

@@ -25,7 +25,7 @@ async function get(started: TestDepot, path: string, headers: Record<string, str
   return { status: statusCode, body, headers: given }
 }
 
-test('an origin is made once, with a name that is one, whatever type its body says it has', async (t) => {
+test('an origin is created once, with a valid name, with any Content-Type', async (t) => {
   const started = await startDepot(t)
   for (const [name, type] of [
     ['acme', 'application/json'],
@@ -58,7 +58,7 @@ test('an origin is made once, with a name that is one, whatever type its body sa
   t.match(await get(started, 'origins/nobody'), { status: 404, body: '' })
 })
 
-test('public keys are given to everyone as they came, also below a view', async (t) => {
+test('public keys are returned unchanged to everyone, also below a view', async (t) => {
   const started = await startDepot(t)
   await makeOrigin(started)
   const newer = makeKeys('acme', '20270101000000')
@@ -98,7 +98,7 @@ test('public keys are given to everyone as they came, also below a view', async 
   }
 })
 
-test('what is not the key that its URL names is refused', async (t) => {
+test('a key that does not match its URL is refused', async (t) => {
   const started = await startDepot(t)
   await makeOrigin(started)
   await makeOrigin(started, 'other')
@@ -122,7 +122,7 @@ test('what is not the key that its URL names is refused', async (t) => {
   t.same(await listKeyRevisions(started.depot.db, 'acme', 'public'), ['20260101000000'])
 })
 
-test('a secret key is kept encrypted, and given back as it came', async (t) => {
+test('a secret key is stored encrypted and returned unchanged', async (t) => {
   const started = await startDepot(t)
   await makeOrigin(started)
   const file = formatSecretKey(makeKeys('acme').secretKey)

@@ -25,19 +25,19 @@ const REAL = [
   '0/0/0/0',
 ]
 
-test('an ident is written as it was read', (t) => {
+test('formatting a parsed ident gives the same text', (t) => {
   for (const text of REAL) t.equal(formatIdent(parseIdent(text)), text)
   t.end()
 })
 
-test('an ident is made of its parts', (t) => {
+test('an ident can be made from its parts', (t) => {
   const parts = { origin: 'acme', name: 'app', version: '1.2.0', release: '20260101120000' }
   t.strictSame(makeIdent(parts), parts)
   t.equal(formatPackageName(makePackageName(parts)), 'acme/app')
   t.end()
 })
 
-test('a file is named as hab names it', (t) => {
+test('the file name is the one that hab uses', (t) => {
   t.equal(
     hartFileName(parseIdent(REAL[0] ?? ''), 'x86_64-linux'),
     'acme-app-1.2.0-20260101120000-x86_64-linux.hart',
@@ -70,7 +70,7 @@ const malformed: [string, RegExp][] = [
 ]
 
 for (const [text, why] of malformed) {
-  test(`refuses ${JSON.stringify(text.slice(0, 40))}, naming the part`, (t) => {
+  test(`refuses ${JSON.stringify(text.slice(0, 40))} and names the invalid part`, (t) => {
     t.throws(() => parseIdent(text), { code: 'ident_malformed', message: why })
     t.end()
   })

@@ -29,7 +29,7 @@ for (const versions of ascending) {
   })
 }
 
-test('orders real packages of odd versions, the release standing back', (t) => {
+test('orders real packages with unusual versions, before their releases', (t) => {
   const names = readdirSync(new URL('../fixtures/harts', import.meta.url)).filter((name) =>
     name.startsWith('neurosis-oddversion'),
   )
@@ -59,7 +59,7 @@ test('the release decides between equal versions, and the text between equal rel
   t.end()
 })
 
-/** Every text of up to three of these pieces, which is nasty enough. */
+/** Every text of up to three of these pieces. */
 function nasty(): string[] {
   const pieces = ['', '0', '1', '.', '-', 'a', '~', '10']
   const texts = new Set<string>()
@@ -68,14 +68,14 @@ function nasty(): string[] {
   return [...texts]
 }
 
-test('the order is total: antisymmetric, and transitive over a nasty list', (t) => {
+test('the order is antisymmetric and transitive for difficult versions', (t) => {
   const versions = nasty()
   let wrong = 0
   for (const a of versions)
     for (const b of versions) if (sign(a, b) !== -sign(b, a) || (sign(a, b) === 0) !== (a === b)) wrong += 1
   t.equal(wrong, 0, 'antisymmetric')
 
-  // In a list that was sorted by a transitive order every pair stands in order, not only neighbours.
+  // If the order is transitive, every pair of a sorted list is in order, not only neighbours.
   const sorted = versions.toSorted(sign)
   let disordered = 0
   for (const [i, a] of sorted.entries())
@@ -84,7 +84,7 @@ test('the order is total: antisymmetric, and transitive over a nasty list', (t) 
   t.end()
 })
 
-test('the order of keys, byte by byte, is that of a direct comparison', (t) => {
+test('the byte order of keys equals a direct comparison', (t) => {
   const releases = nasty().map((version) => ({
     version,
     release: version.length % 2 === 0 ? RELEASE : '20210101000000',
@@ -106,7 +106,7 @@ function at(version: string, release: string): Release {
   return { version, release }
 }
 
-/** The rule as it is told, without a key. */
+/** Compares by the rule, without keys. */
 function directly(a: Release, b: Release): number {
   return numbers(a, b) || suffixes(a, b) || bytes(a.release, b.release) || bytes(a.version, b.version)
 }

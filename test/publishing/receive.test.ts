@@ -9,7 +9,7 @@ import { HashThreads } from '../../src/hart/hash-threads.ts'
 import { receive } from '../../src/publishing/receive.ts'
 import { buildHart } from '../support/build-hart.ts'
 
-test('what comes in pieces of a byte is not gathered by the million', async (t) => {
+test('an upload in one-byte pieces does not pile up in memory', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-receive-'))
   const hashes = new HashThreads()
   t.teardown(async () => {
@@ -40,7 +40,7 @@ test('what comes in pieces of a byte is not gathered by the million', async (t) 
   t.ok(Math.max(...batches) <= 1_000, `at most ${Math.max(...batches)} at once`)
 })
 
-test('the hashes of one account are taken in turns with those of another', async (t) => {
+test('accounts take turns at the hash threads', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-receive-'))
   const hashes = new HashThreads()
   t.teardown(async () => {
@@ -69,7 +69,7 @@ test('the hashes of one account are taken in turns with those of another', async
   t.equal(new Set(await Promise.all(ofOne)).size, 1)
 })
 
-test('a hash that is forgotten lets the others go on', async (t) => {
+test('an abandoned hash does not block others', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-receive-'))
   const hashes = new HashThreads()
   t.teardown(async () => {

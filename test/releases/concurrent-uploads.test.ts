@@ -19,7 +19,7 @@ for (const [what, query] of [
   ['with its target named', {}],
   ['with no target named', { target: '' }],
 ] as const) {
-  test(`of many uploads of one ident at once exactly one wins, ${what}`, async (t) => {
+  test(`of simultaneous uploads of one ident exactly one succeeds, ${what}`, async (t) => {
     const started = await startDepot(t, { listen: true })
     await makeOrigin(started)
     for (const [bytes, config] of [
@@ -49,7 +49,7 @@ for (const [what, query] of [
   })
 }
 
-test('many forced uploads of the same bytes at once all succeed, and make one release', async (t) => {
+test('simultaneous forced uploads of the same bytes all succeed and make one release', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const hart = buildHart()
@@ -65,7 +65,7 @@ test('many forced uploads of the same bytes at once all succeed, and make one re
   })
 })
 
-test('what is uploaded can be seen and had at once', async (t) => {
+test('an uploaded release is visible and downloadable at once', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   for (let version = 1; version <= 10; version += 1) {

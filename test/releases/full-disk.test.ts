@@ -33,7 +33,7 @@ function limitFiles(soft: string): string {
   return before
 }
 
-test('a disk that is full while bytes come is a 507, and everything still reads', async (t) => {
+test('a disk that fills up during an upload gives 507, and reads still work', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   await publishAll(started, 'acme/app/1.0.0/20260101120000')
@@ -64,7 +64,7 @@ test('a disk that is full while bytes come is a 507, and everything still reads'
   t.equal((await upload(started, large)).status, 201, 'with room there is no trace of it')
 })
 
-test('a disk that is full when the rows are written is a 507, and takes the bytes away again', async (t) => {
+test('a disk that is full when the rows are written gives 507, and the bytes are removed', async (t) => {
   const started = await startDepot(t)
   await makeOrigin(started)
   const { depot, app } = started
@@ -86,7 +86,7 @@ test('a disk that is full when the rows are written is a 507, and takes the byte
   t.match(await app.inject(request()), { statusCode: 201 }, 'with room its ident is free')
 })
 
-/** The value of one line of the figures. */
+/** The value of one metric. */
 async function figure(url: string, name: string): Promise<number> {
   const line = (await (await fetch(`${url}/metrics`)).text())
     .split('\n')
@@ -94,7 +94,7 @@ async function figure(url: string, name: string): Promise<number> {
   return Number(line?.slice(name.length + 1))
 }
 
-/** Of a file system in memory, where there is one: nobody else writes to it. */
+/** A folder in memory, if the system has one, because no other process fills it. */
 async function scratch(t: Test): Promise<string> {
   const folder = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'hart-depot-test-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
@@ -104,7 +104,7 @@ async function scratch(t: Test): Promise<string> {
 const UNREACHABLE = '1000000GiB'
 const AS_HAB = { ...bearer(), 'user-agent': 'hab/2.1.78' }
 
-test('below the reserve an upload is refused before its bytes are read, and everything else succeeds', async (t) => {
+test('below the reserve, uploads are refused before their bytes are read, and everything else succeeds', async (t) => {
   const folder = await scratch(t)
   const roomy = await startDepot(t, { folder, listen: true, environment: { DEPOT_DISK_RESERVE: '0' } })
   await makeOrigin(roomy)
@@ -156,7 +156,7 @@ test('below the reserve an upload is refused before its bytes are read, and ever
   })
 })
 
-test('an upload that would use the reserve is refused when it says its length, and when it comes to that', async (t) => {
+test('an upload that would use the reserve is refused by its announced length, or when it gets there', async (t) => {
   const folder = await scratch(t)
   const { bavail, bsize } = await statfs(folder)
   const started = await startDepot(t, {

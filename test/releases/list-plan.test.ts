@@ -16,7 +16,7 @@ import { makePackageName } from '../../src/package/ident.ts'
 import { makeReleases, move, setVisibility } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 
-// Lists must cost what they are lists of: no table is scanned, and what stands in the order of an index is not sorted.
+// The cost of a list depends on its page: no table is scanned, and rows in the order of an index are not sorted.
 
 const started = await startDepot(tap)
 const releases = await makeReleases(started, 'acme/app/1.0.0/20260101000000', 'acme/web/1.0.0/20260101000000')
@@ -41,7 +41,7 @@ const viewId = (
   await db.selectFrom('views').select('id').where('name', '=', 'stable').executeTakeFirstOrThrow()
 ).id
 
-/** `sorts` where the order asked for is no index's: what matches is sorted then, and nothing else. */
+/** `sorts` if no index has the requested order. Then only the matching rows are sorted. */
 const reads: Readonly<Record<string, { read: () => Promise<unknown>; sorts?: true }>> = {
   'the idents of an origin, for everyone': { read: async () => listIdents(db, ['acme'], SLICE, THE_PUBLIC) },
   'the idents of a package, for members': { read: async () => listIdents(db, ['acme', 'app'], SLICE, ACME) },
@@ -119,7 +119,7 @@ for (const [name, { read, sorts }] of Object.entries(reads)) {
   })
 }
 
-test('what is not public is read from an index of nothing else', async (t) => {
+test('releases that are not public are read from their own index', async (t) => {
   statements.length = 0
   t.strictSame(await listNotPublic(db), [
     {

@@ -6,7 +6,7 @@ import { bearer, makeOrigin, upload } from '../support/origin.ts'
 import { startDepot } from '../support/start-depot.ts'
 import { traces } from '../support/traces.ts'
 
-test('what is the fault of the disk is a 500 that tells nothing, and leaves nothing', async (t) => {
+test('a fault of the disk gives a 500 without detail and leaves nothing behind', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const { depot, logged } = started

@@ -29,7 +29,7 @@ const told = ({ wanted, conflicts }: Restored) => ({
   conflicts: conflicts.length,
 })
 
-test('what was the same stays as it is', async (t) => {
+test('releases that did not change are kept', async (t) => {
   for (const rule of ['promoted', 'highest'] as const)
     t.strictSame(told(restoreLine(always(rule), [one, two], [one, two])), {
       joining: [],
@@ -38,7 +38,7 @@ test('what was the same stays as it is', async (t) => {
     })
 })
 
-test('what came since leaves, and what left comes back', async (t) => {
+test('later releases leave, and earlier ones return', async (t) => {
   t.strictSame(told(restoreLine(always('promoted'), [one, two], [one, three])), {
     joining: ['2.0'],
     leaving: ['3.0'],
@@ -51,7 +51,7 @@ test('what came since leaves, and what left comes back', async (t) => {
   })
 })
 
-test('under promoted the old order comes back, from where it differs; under highest order decides nothing', async (t) => {
+test('promoted restores the former order from the first difference; highest ignores order', async (t) => {
   t.strictSame(told(restoreLine(always('promoted'), [one, three, two], [one, two, three])), {
     joining: ['3.0', '2.0'],
     leaving: [],
@@ -69,7 +69,7 @@ test('under promoted the old order comes back, from where it differs; under high
   })
 })
 
-test('what was deleted stays away, which is a conflict where it was latest', async (t) => {
+test('a deleted release does not return, and is a conflict if it was latest', async (t) => {
   t.strictSame(told(restoreLine(always('promoted'), [gone, one], [two])), {
     joining: ['1.0'],
     leaving: ['2.0'],
@@ -83,7 +83,7 @@ test('what was deleted stays away, which is a conflict where it was latest', asy
   t.match(restoreLine(always('highest'), [gone, one], [one]).conflicts, [{ names: [releaseName(gone)] }])
 })
 
-test('latest comes back whatever the rule was then: last under promoted, and a conflict where the highest is another one', async (t) => {
+test('latest returns under another rule: last under promoted, a conflict under highest if another release is higher', async (t) => {
   const nowPromoted = { past: 'highest', present: 'promoted' } as const
   t.strictSame(told(restoreLine(nowPromoted, [two, one], [two, one])), {
     joining: ['1.0', '2.0'],
@@ -104,7 +104,7 @@ test('latest comes back whatever the rule was then: last under promoted, and a c
   t.match(restoreLine(nowHighest, [two, one], [two]).conflicts, [{ names: [one, two].map(releaseName) }])
 })
 
-test('a revert takes out what the revision let in, and leaves what came later', async (t) => {
+test('a revert removes what the revision added and keeps later releases', async (t) => {
   t.strictSame(
     told(
       revertLine(always('highest'), { before: [two], after: [two, one], now: [two, one, three], since: 3 }),
@@ -117,7 +117,7 @@ test('a revert takes out what the revision let in, and leaves what came later', 
   )
 })
 
-test('a revert brings back what the revision took out, and latest is what it was', async (t) => {
+test('a revert returns what the revision removed and restores latest', async (t) => {
   t.strictSame(
     told(revertLine(always('promoted'), { before: [one, two], after: [one], now: [one], since: 2 })),
     { joining: ['2.0'], leaving: [], conflicts: 0 },
@@ -128,7 +128,7 @@ test('a revert brings back what the revision took out, and latest is what it was
   )
 })
 
-test('a revert of what latest has moved on from is a conflict that says to what, and since when', async (t) => {
+test('a revert conflicts if latest has moved again, and names the new release and its revision', async (t) => {
   const { conflicts } = revertLine(always('promoted'), {
     before: [one],
     after: [one, two],
@@ -140,7 +140,7 @@ test('a revert of what latest has moved on from is a conflict that says to what,
   ])
 })
 
-test('a revert to what is not there any more is a conflict', async (t) => {
+test('a revert to a release that no longer exists is a conflict', async (t) => {
   t.match(
     revertLine(always('promoted'), { before: [one], after: [one, two], now: [two], since: 2 }).conflicts,
     [{ names: [one, two].map(releaseName) }],

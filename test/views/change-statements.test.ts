@@ -13,8 +13,8 @@ import { getView, listPreviews } from '../../src/revisions/view-store.ts'
 import { makeReleases, makeView, move } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 
-// A change of a view must cost what it moves, not what the view or the depot holds: no scan of a table or of all that a view ever held,
-// and a number of statements that does not grow with the number of releases.
+// The cost of a change depends on what it moves, not on the size of the view or the depot: it scans no table and no view,
+// and the number of its statements does not grow with the number of releases.
 
 const STAMP = '20260101000000'
 const started = await startDepot(tap)
@@ -142,7 +142,7 @@ const changes: Record<string, (count: number) => Promise<unknown>> = {
 }
 
 for (const [name, change] of Object.entries(changes)) {
-  test(`${name}: by index, and by sets`, async (t) => {
+  test(`${name} reads by index and in sets`, async (t) => {
     statements.length = 0
     await change(1)
     const few = statements.length

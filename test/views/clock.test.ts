@@ -30,7 +30,7 @@ interface Scene {
   ) => Promise<{ status: number; body?: Record<string, unknown> | undefined }>
 }
 
-/** A depot with releases and a view that they soak in for an hour before they may be in another one. */
+/** Starts a depot with releases and a view in which they must soak for an hour before they may join another view. */
 async function makeScene(t: Test): Promise<Scene> {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-test-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
@@ -51,7 +51,7 @@ function poster(started: TestDepot): Scene['post'] {
     })
 }
 
-test('soak times pass by the clock once it is corrected, also across a restart', async (t) => {
+test('soak times follow the corrected clock, also after a restart', async (t) => {
   const { started, releases, folder, post } = await makeScene(t)
   const [app, web, late] = releases
   started.setClock(AHEAD)
@@ -96,7 +96,7 @@ test('soak times pass by the clock once it is corrected, also across a restart',
   snapshot.close()
 })
 
-test('what was latest while the clock ran ahead soaks by the clock, too', async (t) => {
+test('a release that became latest while the clock ran ahead also soaks by the corrected clock', async (t) => {
   const {
     started,
     releases: [app],
@@ -113,7 +113,7 @@ test('what was latest while the clock ran ahead soaks by the clock, too', async 
   t.match(await post('views/soaked/promotions', { releases: [app] }), { status: 200 })
 })
 
-test('a clock that is behind for a while makes nothing of before old', async (t) => {
+test('a clock that is behind for a while does not age earlier releases', async (t) => {
   const {
     started,
     releases: [app],
@@ -127,7 +127,7 @@ test('a clock that is behind for a while makes nothing of before old', async (t)
   t.match(await post('views/soaked/promotions', { releases: [app] }), { status: 409 })
 })
 
-test('plans, proposals, freezes and idempotency keys end by the clock', async (t) => {
+test('plans, proposals, freezes and idempotency keys expire by the corrected clock', async (t) => {
   const {
     started,
     releases: [app, web],
@@ -188,7 +188,7 @@ test('plans, proposals, freezes and idempotency keys end by the clock', async (t
   t.strictSame(await kept(), ['last', 'next'])
 })
 
-test('the log tells once that commit times are ahead of the clock, and a figure by how much', async (t) => {
+test('the log reports once that commit times are ahead of the clock, and a metric by how much', async (t) => {
   const { started, post } = await makeScene(t)
   const figure = async () =>
     Number(

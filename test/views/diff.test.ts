@@ -12,7 +12,7 @@ import { makeManyReleases, moveAtRandom } from '../support/random-moves.ts'
 import { makeReleases, makeView, move } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 
-// Differences and holders of pointers against what the content of each revision says, over a run that is random and always the same.
+// Compares differences and holders of pointers with the content of each revision, after a fixed random run.
 
 const started = await startDepot(tap)
 const { db } = started.depot
@@ -58,7 +58,7 @@ async function expectedOf(from: ViewState, to: ViewState, audience: Audience) {
 }
 
 for (const [who, audience] of Object.entries(AUDIENCES)) {
-  test(`what differs is what the contents of both sides say to ${who}`, async (t) => {
+  test(`differences equal a comparison of both contents, for ${who}`, async (t) => {
     const seen = new Set<string>()
     for (const view of [promoted, highest]) {
       for (let revision = 0; revision <= view.revision; revision += 2) {
@@ -76,7 +76,7 @@ for (const [who, audience] of Object.entries(AUDIENCES)) {
     t.strictSame([...seen].toSorted(), ['added', 'downgraded', 'moved', 'removed'])
   })
 
-  test(`what differs between two views is what their contents say to ${who}, page after page`, async (t) => {
+  test(`differences between views equal a comparison of their contents, page by page, for ${who}`, async (t) => {
     const [from, to] = [
       { view: promoted, revision: 20 },
       { view: highest, revision: highest.revision },
@@ -100,7 +100,7 @@ for (const [who, audience] of Object.entries(AUDIENCES)) {
       for (const ident of hidden) t.notOk(JSON.stringify(paged).includes(ident), ident)
   })
 
-  test(`who held a pointer is what the content of each revision says to ${who}`, async (t) => {
+  test(`holders of a pointer equal the content of each revision, for ${who}`, async (t) => {
     const held: string[] = []
     for (const view of [promoted, highest]) {
       for (const name of ['acme/app', 'acme/web']) {
@@ -149,7 +149,7 @@ for (const [who, audience] of Object.entries(AUDIENCES)) {
   })
 }
 
-test('differences are narrowed to an origin or a name, whether few or many changed, and whichever way they are found', async (t) => {
+test('differences can be restricted to an origin or a name, by either method of finding them', async (t) => {
   const names = Array.from({ length: 110 }, (_, index) => `lib${String(index).padStart(3, '0')}`)
   await makeReleases(started, 'bee/other/1.0.0/20260101000000')
   const makeAll = async (idents: readonly string[]) =>

@@ -11,7 +11,7 @@ const move = (from: string | null, to: string | null) =>
     to: to && name(to).ident,
   }) as const
 
-test('what left leaves before what joined joins, whatever the act', async (t) => {
+test('releases leave before others join, in every act', async (t) => {
   const fold = emptyFold()
   foldPromotion(fold, { revision: 1, joined: [name('1'), name('2')], left: [], pointers: [move(null, '2')] })
   const { endedMembers, endedPointers, faults } = foldPromotion(fold, {
@@ -39,7 +39,7 @@ test('what left leaves before what joined joins, whatever the act', async (t) =>
   t.strictSame([...latestOf('highest', fold.members.values()).values()], [name('3').ident])
 })
 
-test('who joins anew joins last, and was a member until then', async (t) => {
+test('a release that rejoins is last, and its former membership ends', async (t) => {
   const fold = emptyFold()
   foldPromotion(fold, { revision: 1, joined: [name('1'), name('2')], left: [], pointers: [] })
   const { endedMembers } = foldPromotion(fold, { revision: 2, joined: [name('1')], left: [], pointers: [] })
@@ -50,7 +50,7 @@ test('who joins anew joins last, and was a member until then', async (t) => {
   )
 })
 
-test('a promotion that speaks of another state is a fault, and is applied all the same', async (t) => {
+test('a promotion that contradicts the view is reported and still applied', async (t) => {
   const fold = emptyFold()
   const { faults } = foldPromotion(fold, {
     revision: 4,

@@ -14,7 +14,7 @@ import { makeReleases, makeView, move, setVisibility } from '../support/release-
 import type { ReleaseRow } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 
-// Reading the past must cost what is read, not what ever happened: no scan, and no sorting of more than the page.
+// The cost of reading the past depends on the page, not on the length of the history: no scan, and no sort of more than the page.
 
 const started = await startDepot(tap)
 const releases = await makeReleases(started, 'acme/app/1.0.0/20260101000000', 'acme/web/1.0.0/20260101000000')
@@ -116,7 +116,7 @@ for (const [name, read] of Object.entries(reads)) {
   })
 }
 
-test('a page of the history tells of each revision what is told of it by itself, and does not read the line of something private for each', async (t) => {
+test('a page of the history shows each revision like a single read, and does not read private lines for each', async (t) => {
   const versions = Array.from({ length: 12 }, (_, number) => `acme/veiled/1.${number}.0/20260101000000`)
   const made = await makeReleases(started, ...versions)
   await makeView(started, 'wild', 'highest')
@@ -142,7 +142,7 @@ test('a page of the history tells of each revision what is told of it by itself,
   t.strictSame(part, page.slice(-40, -30), 'a page in the middle')
 })
 
-test('one revision tells where latest moved from, though that joined before', async (t) => {
+test('a revision shows the former latest even if it joined in an earlier one', async (t) => {
   const [first, second, secret] = await makeReleases(
     started,
     ...['1', '2', '3'].map((version) => `acme/tale/${version}/20260101000000`),
@@ -157,7 +157,7 @@ test('one revision tells where latest moved from, though that joined before', as
   t.match(await listRevisions(db, view, { before: 3, limit: 1 }, THE_PUBLIC), [{ pointers }])
 })
 
-test('what was deleted and is published again is told of as another release, which may not be public', async (t) => {
+test('a release published again after a deletion is another release, which may be private', async (t) => {
   const ident = 'acme/phoenix/1.0.0/20260101000000'
   await makeView(started, 'again', 'promoted')
   const once = await makeReleases(started, ident)

@@ -13,8 +13,8 @@ import { startDepot } from '../support/start-depot.ts'
 import { ViewModel, latest, members, now } from '../support/view-model.ts'
 import type { Asked, Came, ModelGates } from '../support/view-model.ts'
 
-// Random commands against the depot and against a model of it, side by side. A run that differs is shrunk to the shortest that does,
-// and told with the seed it came from; another seed looks elsewhere.
+// Runs random commands against the depot and a model of it. A failing run is shrunk to the shortest one that fails
+// and reported with its seed.
 
 const RUNS = runsOf(25)
 const COMMANDS = 100
@@ -24,7 +24,7 @@ const target = 'x86_64-linux'
 const ALL = { limit: 1_000 }
 const HOUR_MS = 3_600_000
 
-// Every fifty looks at this clock, commands begin or cease to take long: those that do read on a snapshot first.
+// Every fifty reads of this clock, commands start or stop taking long. Long ones read on a snapshot first.
 let [looks, time] = [0, 0]
 const started = await startDepot(tap, {
   elapsed: () => (time += Math.floor((looks += 1) / 50) % 2 === 0 ? 0 : 40),
@@ -38,7 +38,7 @@ for (const name of ['alice', 'bob', 'carol']) {
 }
 const actorOf = (account: string | undefined): Actor => people.get(account ?? '') ?? ACTOR
 
-/** By name: versions, and what each needs. */
+/** The versions of each package, with the dependencies of each. */
 const PACKAGES: Readonly<Record<string, readonly (readonly string[])[]>> = {
   lib: [[], []],
   base: [['lib/1'], ['lib/2']],
@@ -46,14 +46,14 @@ const PACKAGES: Readonly<Record<string, readonly (readonly string[])[]>> = {
   tool: [[], []],
   leaf: [[], []],
 }
-/** Nothing needs a leaf, and only the upper view ever has one: there it may be deleted. */
+/** No release needs a leaf, and only the upper view may contain one, so that it can be deleted. */
 const LEAVES = ['leaf/1', 'leaf/2']
 const ALL_NAMES = Object.entries(PACKAGES).flatMap(([name, versions]) =>
   versions.map((_, index) => `${name}/${index + 1}`),
 )
 const NAMES = ALL_NAMES.filter((name) => !LEAVES.includes(name))
 
-/** One run: its own origin and views. */
+/** The origin and views of one run. */
 interface World {
   readonly model: ViewModel
   readonly origin: string
@@ -119,7 +119,7 @@ async function submit(command: Omit<Command, 'actor'>, { by }: Asked = {}): Prom
   }
 }
 
-/** A draft is made and applied: the same must come of it, or of its refusal, as of the change alone. */
+/** Makes and applies a draft. Its outcome or refusal must equal that of the change. */
 async function planAndApply(
   view: string,
   releases: readonly { ident: string; target: typeof target }[],
@@ -143,7 +143,7 @@ async function planAndApply(
     throw error
   }
 }
-/** Alice proposes, and Carol, who may not do it herself, approves. */
+/** Alice proposes a change, and Carol, who may not make it herself, approves it. */
 async function proposeAndApprove(
   view: string,
   releases: readonly { ident: string; target: typeof target }[],
@@ -169,7 +169,7 @@ async function proposeAndApprove(
 }
 let plans = 0
 
-/** What happened in all runs: kinds of commands and what came of them. */
+/** The kinds of commands in all runs, and their outcomes. */
 const met = new Set<string>()
 
 const viewArbitrary = fc.constantFrom('lower' as const, 'upper' as const)
@@ -190,7 +190,7 @@ const gatesArbitrary: fc.Arbitrary<ModelGates> = fc.record(
   { requiredKeys: [] },
 )
 
-/** Most changes are the operator's, whom no rule asks about rights. */
+/** Most changes are made by the operator, who has all rights. */
 const askedArbitrary: fc.Arbitrary<Asked> = fc.constantFrom(
   {},
   {},
@@ -201,7 +201,7 @@ const askedArbitrary: fc.Arbitrary<Asked> = fc.constantFrom(
 )
 const howOf = ({ override }: Asked) => ({ ...(override === true && { override: { reason: 'tests' } }) })
 const nameOf = ({ by, override }: Asked) =>
-  `${by === undefined ? '' : ` by ${by}`}${override === true ? ' with the glass broken' : ''}`
+  `${by === undefined ? '' : ` by ${by}`}${override === true ? ' with an override' : ''}`
 
 class Doing implements fc.AsyncCommand<World, object> {
   readonly #name: string
@@ -229,7 +229,7 @@ class Doing implements fc.AsyncCommand<World, object> {
   }
 }
 
-/** One that a view has had or, now and then, the one after. */
+/** A revision of the view or, sometimes, the next one. */
 const revisionIn = (world: World, view: 'lower' | 'upper', number: number) =>
   number % (world.model.view(world[view]).states.length + 1)
 const rowsOf = (world: World, names: readonly string[]) =>
@@ -425,7 +425,7 @@ async function compare(world: World, name: string, revision?: number): Promise<v
 }
 
 for (const rule of ['promoted', 'highest'] as const) {
-  test(`${rule}: whatever is done, the depot does what the model does`, async (t) => {
+  test(`${rule}: the depot and the model agree after every command`, async (t) => {
     t.comment(`SEED=${SEED} RUNS=${RUNS}`)
     const property = fc.asyncProperty(
       fc.commands(commands, { maxCommands: COMMANDS, size: 'max' }),
@@ -441,7 +441,7 @@ for (const rule of ['promoted', 'highest'] as const) {
   })
 }
 
-test('the runs met what there is to meet', async (t) => {
+test('the runs covered every command and outcome', async (t) => {
   const came: readonly Came[] = ['changed', 'unchanged', 'not_found', 'refused']
   for (const kind of ['promote', 'plan'])
     for (const each of came) t.ok(met.has(`${kind} ${each}`), `${kind} ${each}`)

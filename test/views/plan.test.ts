@@ -71,7 +71,7 @@ test('a lower release is a downgrade under promoted, and only joins under highes
   t.strictSame(changes('highest', [stranger(one, two)]), ['joined'])
 })
 
-test('promoting what is current is unchanged, under both rules', async (t) => {
+test('promoting the current release changes nothing, under both rules', async (t) => {
   t.strictSame(changes('promoted', [member(one, one)]), ['unchanged'])
   t.strictSame(changes('highest', [member(one, one)]), ['unchanged'])
 })
@@ -81,22 +81,22 @@ test('promoting a member that is not current moves latest under promoted, and ch
   t.strictSame(changes('highest', [member(one, two)]), ['unchanged'])
 })
 
-test('of several releases of one package, promoted points to the last named and highest to the highest', async (t) => {
+test('of several releases of a package, promoted points to the last one and highest to the highest', async (t) => {
   t.strictSame(changes('promoted', [stranger(three), stranger(one)]), ['joined', 'added'])
   t.strictSame(changes('highest', [stranger(three), stranger(one)]), ['added', 'joined'])
 })
 
-test('what is current and named last joins anew where another joins beside it, so as to stay the one promoted last', async (t) => {
+test('the current release rejoins if it comes last beside a new one, so that it stays the one promoted last', async (t) => {
   t.strictSame(changes('promoted', [stranger(one, two), member(two, two)]), ['joined', 'joined'])
   t.strictSame(changes('highest', [stranger(one, two), member(two, two)]), ['joined', 'unchanged'])
 })
 
-test('targets of one ident are lines of their own', async (t) => {
+test('the targets of one ident are separate lines', async (t) => {
   const windows = release('acme/app/1.0.0', 'x86_64-windows')
   t.strictSame(changes('promoted', [stranger(two), stranger(windows)]), ['added', 'added'])
 })
 
-test('a step says where latest stood before it moved', async (t) => {
+test('a step names the former latest', async (t) => {
   const [moved, joined] = [
     stepsOf('promoted', [stranger(two, one)])[0],
     stepsOf('highest', [stranger(one, two)])[0],

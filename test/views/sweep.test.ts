@@ -10,7 +10,7 @@ const interval = (ident: string, from: number, to?: number): MembershipInterval 
   to,
 })
 
-test('the highest holds while it is there, and what is below it before and after', async (t) => {
+test('the highest release leads while it is a member, and lower ones before and after it', async (t) => {
   t.strictSame(sweepHighest([interval('b', 2, 5), interval('a', 1)]), [
     { ident: 'a', from: 1, to: 2 },
     { ident: 'b', from: 2, to: 5 },
@@ -18,7 +18,7 @@ test('the highest holds while it is there, and what is below it before and after
   ])
 })
 
-test('nobody holds while nobody is there, and who joins anew without having left goes on holding', async (t) => {
+test('no release leads an empty line, and a release that rejoins without leaving continues to lead', async (t) => {
   t.strictSame(sweepHighest([]), [])
   t.strictSame(sweepHighest([interval('a', 1, 2), interval('a', 2, 3), interval('b', 5, 6)]), [
     { ident: 'a', from: 1, to: 3 },
@@ -26,7 +26,7 @@ test('nobody holds while nobody is there, and who joins anew without having left
   ])
 })
 
-test('it is what looking at each revision by itself finds', async (t) => {
+test('the result equals a look at each revision', async (t) => {
   const random = seeded(11)
   for (let run = 0; run < 50; run += 1) {
     const intervals: MembershipInterval[] = []

@@ -18,7 +18,7 @@ const [one, two, three, four, web] = (await makeReleases(
   'acme/web/1.0.0/20260101000000',
 )) as [ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow, ReleaseRow]
 
-/** A view of its own for each test. */
+/** Makes a view for one test. */
 let views = 0
 async function freshView(rule: 'promoted' | 'highest' = 'promoted'): Promise<string> {
   views += 1
@@ -36,7 +36,7 @@ async function membersOf(name: string): Promise<string[]> {
   return (await listMembersAt(db, view, view.revision, { limit: 100 }, EVERYONE)).map(({ ident }) => ident)
 }
 
-test('a set is one revision and one entry of the ledger, however many releases it moves', async (t) => {
+test('a set makes one revision and one ledger entry, however many releases it moves', async (t) => {
   const name = await freshView()
   const outcome = await move(started, 'promote', name, [one, web], { reason: 'release train 7' })
   t.match(outcome, { revision: 1, isChanged: true })
@@ -46,7 +46,7 @@ test('a set is one revision and one entry of the ledger, however many releases i
   t.equal(history.length, 1)
 })
 
-test('a set with releases that are not there changes nothing, and every one of them is named', async (t) => {
+test('a set with absent releases changes nothing, and the error names each of them', async (t) => {
   const name = await freshView()
   const absent = [
     { ident: 'acme/app/9.9.9/20260101000000', target: 'x86_64-linux' },
@@ -60,7 +60,7 @@ test('a set with releases that are not there changes nothing, and every one of t
   t.equal((await getView(db, name)).revision, 0)
 })
 
-test('promoting again what is current writes nothing and says unchanged', async (t) => {
+test('promoting the current release again writes nothing and reports unchanged', async (t) => {
   const name = await freshView()
   await move(started, 'promote', name, [one])
   const committed: unknown[] = []
@@ -74,11 +74,11 @@ test('promoting again what is current writes nothing and says unchanged', async 
   t.strictSame(committed, [])
 })
 
-test('a release named twice counts once', async (t) => {
+test('a repeated release counts once', async (t) => {
   t.equal((await move(started, 'promote', await freshView(), [one, one])).releases.length, 1)
 })
 
-test('under promoted, demoting what is current falls back to the most recently promoted member that is left', async (t) => {
+test('under promoted, demoting the current release falls back to the member promoted last', async (t) => {
   const name = await freshView()
   for (const release of [three, one, two]) await move(started, 'promote', name, [release])
   t.match(await move(started, 'demote', name, [two]), {
@@ -90,13 +90,13 @@ test('under promoted, demoting what is current falls back to the most recently p
   t.strictSame(await latestOf(name), [])
 })
 
-test('under highest, demoting what is current falls back to the highest member that is left', async (t) => {
+test('under highest, demoting the current release falls back to the highest remaining member', async (t) => {
   const name = await freshView('highest')
   for (const release of [three, two, one]) await move(started, 'promote', name, [release])
   t.match(await move(started, 'demote', name, [three]), { pointers: [{ from: three.ident, to: two.ident }] })
 })
 
-test('a set that leaves takes its own fallbacks with it', async (t) => {
+test('a demotion does not fall back to a release of its own set', async (t) => {
   const name = await freshView()
   for (const release of [one, two, three]) await move(started, 'promote', name, [release])
   t.match(await move(started, 'demote', name, [two, three]), {
@@ -122,7 +122,7 @@ test('demoting a set is all or nothing', async (t) => {
   t.strictSame(await membersOf(name), [one.ident])
 })
 
-test('promoting a lower version goes back under promoted, and is told as a downgrade', async (t) => {
+test('under promoted, a lower version becomes current and is reported as a downgrade', async (t) => {
   const name = await freshView()
   for (const release of [one, two]) await move(started, 'promote', name, [release])
   t.match(await move(started, 'promote', name, [one]), {
@@ -132,8 +132,8 @@ test('promoting a lower version goes back under promoted, and is told as a downg
   t.strictSame(await latestOf(name), [one.ident])
 })
 
-// Without joining anew, the release beside it would have been promoted later than what latest answers.
-test('what is current and promoted again beside an older release is still what a demotion falls back to', async (t) => {
+// If it did not rejoin, the other release would be the one promoted last.
+test('a current release that is promoted again beside an older one remains the fallback', async (t) => {
   const name = await freshView()
   await move(started, 'promote', name, [two])
   await move(started, 'promote', name, [one, two])
@@ -145,7 +145,7 @@ test('nothing is demoted from unstable', async (t) => {
   await t.rejects(move(started, 'demote', 'unstable', [one]), { code: 'refused' })
 })
 
-test('of racing promotions that expect the same revision one wins, the others are stale, and no revision is lost', async (t) => {
+test('of racing promotions that expect the same revision, one wins and the others are stale', async (t) => {
   const name = await freshView()
   const races = await Promise.allSettled(
     [one, two, three, four].map((release) =>
@@ -160,7 +160,7 @@ test('of racing promotions that expect the same revision one wins, the others ar
   t.equal((await getView(db, name)).revision, 1)
 })
 
-test('racing promotions without an expectation all happen, each in a revision of its own', async (t) => {
+test('racing promotions without an expected revision all succeed, each with its own revision', async (t) => {
   const name = await freshView()
   const outcomes = await Promise.all(
     [one, two, three, four].map((release) => move(started, 'promote', name, [release])),
@@ -172,7 +172,7 @@ test('racing promotions without an expectation all happen, each in a revision of
   t.strictSame(await latestOf(name), [four.ident])
 })
 
-test('a view that only clients made takes an origin in once that origin has made it too', async (t) => {
+test('a view made by clients accepts an origin after the origin has declared the channel', async (t) => {
   const theirs = await makeReleases(started, 'umbrella/app/1.0.0/20260101000000')
   await writer.submit({
     kind: 'declareChannel',
@@ -183,7 +183,7 @@ test('a view that only clients made takes an origin in once that origin has made
   await t.rejects(move(started, 'promote', 'nightly', theirs), { code: 'not_found' })
 })
 
-test('a view that is made again after it was closed goes on with its revisions, under the rule it is made with', async (t) => {
+test('a reopened view continues its revisions under its new rule', async (t) => {
   await writer.submit({
     kind: 'declareChannel',
     input: { origin: 'acme', name: 'weekly', ownerId: 1 },
@@ -199,7 +199,7 @@ test('a view that is made again after it was closed goes on with its revisions, 
 
 const caller = await started.actor('admin')
 
-test('a key that came before is answered as it was then, and with another request is refused', async (t) => {
+test('a repeated idempotency key gets the first answer, and is refused with another request', async (t) => {
   const name = await freshView()
   const ask = (release: ReleaseRow, requestHash: string) =>
     writer.submit({
@@ -212,7 +212,7 @@ test('a key that came before is answered as it was then, and with another reques
       },
       actor: caller,
     })
-  // Both stand in the queue at once, as when a client gives up waiting and sends again.
+  // Both are queued at once, like a request and its repetition by an impatient client.
   const [first, again] = await Promise.all([ask(one, 'a'), ask(one, 'a')])
   t.match(first, { revision: 1, isChanged: true })
   t.strictSame(again, first)
@@ -222,7 +222,7 @@ test('a key that came before is answered as it was then, and with another reques
   t.equal((await getView(db, name)).revision, 2)
 })
 
-test('a key is forgotten after seven days', async (t) => {
+test('an idempotency key is forgotten after seven days', async (t) => {
   const name = await freshView()
   const ask = (key: string) =>
     writer.submit({
@@ -241,7 +241,7 @@ test('a key is forgotten after seven days', async (t) => {
   )
 })
 
-test('a change that moves more than it may is refused, with how much it may, and not how much that would be', async (t) => {
+test('a change that is too large is refused; the error names the limit and not the size', async (t) => {
   const view = await getView(db, await freshView())
   t.doesNotThrow(() => expectMovable(view, 10_000))
   t.throws(() => expectMovable(view, 10_001), {

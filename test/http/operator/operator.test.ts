@@ -6,7 +6,7 @@ import { startDepot } from '../../support/start-depot.ts'
 
 const started = await startDepot(tap)
 
-/** The value of one line of the figures. */
+/** The value of one metric. */
 async function figure(name: string): Promise<number | undefined> {
   const { text } = await callApi(started, 'GET', '/metrics', { token: null })
   const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `))

@@ -10,7 +10,7 @@ const POLL = 'GET /v1/depot/pkgs/acme/app/latest HTTP/1.1\r\nHost: depot\r\n\r\n
 const STREAM = 'GET /api/v1/events HTTP/1.1\r\nHost: depot\r\nAccept: text/event-stream\r\n\r\n'
 const ADMIN_TOKEN = 'an-administrator-token-of-more-than-32-characters'
 
-test('a process that may open few files answers polls, changes and figures, however many connections there are', async (t) => {
+test('a process with few file descriptors answers polls, changes and metrics, however many connections there are', async (t) => {
   const { url } = await startServer(
     t,
     await scratchFolder(t),
@@ -51,7 +51,7 @@ test('a process that may open few files answers polls, changes and figures, howe
   )
 })
 
-test('what fails since no file descriptor is left is 503, and counted', async (t) => {
+test('a failure for lack of file descriptors is 503 and is counted', async (t) => {
   const { app } = await startDepot(t)
   for (const code of ['EMFILE', 'ENFILE']) {
     app.get(`/${code}`, async (_request, reply) => {

@@ -9,7 +9,7 @@ import { converse } from '../../support/ask.ts'
 
 const MIB = 1024 * 1024
 
-/** A server that refuses everything at once. */
+/** Starts a server that refuses every request at once. */
 async function refusingServer(
   t: Test,
   limits?: DrainLimits,
@@ -26,7 +26,7 @@ async function refusingServer(
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, connection }
 }
 
-test('a client that never stops sending hears the answer, and is cut off at a number of bytes', async (t) => {
+test('a client that never stops sending gets the answer and is cut off after some bytes', async (t) => {
   const { url, connection } = await refusingServer(t, { mostBytes: 2 * MIB, longestMs: 60_000 })
   const talk = converse(url)
   await talk.say('POST / HTTP/1.1\r\nHost: depot\r\nTransfer-Encoding: chunked\r\n\r\n')
@@ -39,7 +39,7 @@ test('a client that never stops sending hears the answer, and is cut off at a nu
   t.ok(socket.bytesRead < 4 * MIB)
 })
 
-test('a client that stops sending and stays is cut off after a while', async (t) => {
+test('a client that stops sending and stays connected is cut off after a while', async (t) => {
   const { url, connection } = await refusingServer(t, { mostBytes: MIB, longestMs: 20 })
   const talk = converse(url)
   await talk.say('POST / HTTP/1.1\r\nHost: depot\r\nContent-Length: 100\r\n\r\nonly this')
@@ -49,7 +49,7 @@ test('a client that stops sending and stays is cut off after a while', async (t)
   t.pass()
 })
 
-test('a client that sends all it announced is let go at once', async (t) => {
+test('a client that sends everything it announced is closed at once', async (t) => {
   const { url, connection } = await refusingServer(t)
   const talk = converse(url)
   await talk.say('POST / HTTP/1.1\r\nHost: depot\r\nContent-Length: 10\r\n\r\n')

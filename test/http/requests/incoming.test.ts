@@ -6,7 +6,7 @@ import { incoming, incomingText } from '../../../src/http/requests/incoming.ts'
 
 const PACE = { uploadIdleMs: 1_000, bodyGraceMs: 5_000, leastBodyBytesPerSecond: 100 }
 
-test('what comes passes, and its end', async (t) => {
+test('the stream passes on the body and its end', async (t) => {
   t.equal(
     String(await buffer(incoming(Readable.from([Buffer.from('one '), Buffer.from('two')]), 'it', PACE))),
     'one two',
@@ -14,7 +14,7 @@ test('what comes passes, and its end', async (t) => {
   t.equal(await incomingText(Readable.from([Buffer.from('text')]), 'it', { ...PACE, mostBytes: 4 }), 'text')
 })
 
-test('a client that stalls is not waited for', async (t) => {
+test('a stalled client is not waited for', async (t) => {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
   const client = new PassThrough()
@@ -26,7 +26,7 @@ test('a client that stalls is not waited for', async (t) => {
   t.notOk(client.destroyed, 'the answer has still to go out')
 })
 
-test('it is not the client that stalls while we do not read', async (t) => {
+test('a client does not count as stalled while the depot does not read', async (t) => {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
   const client = new PassThrough()
@@ -38,7 +38,7 @@ test('it is not the client that stalls while we do not read', async (t) => {
   t.equal((await buffer(relay)).length, 640 * 1024)
 })
 
-test('a client that sends a little now and then is not waited for', async (t) => {
+test('a client that is too slow on average is not waited for', async (t) => {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
   const client = new PassThrough()
@@ -60,7 +60,7 @@ test('a client that sends a little now and then is not waited for', async (t) =>
   })
 })
 
-test('a client that leaves is told of, also when it left before', async (t) => {
+test('a client that leaves is reported, also if it left earlier', async (t) => {
   const leaving = new PassThrough()
   const read = buffer(incoming(leaving, 'acme/app', PACE))
   leaving.write('some')
@@ -69,7 +69,7 @@ test('a client that leaves is told of, also when it left before', async (t) => {
   await t.rejects(buffer(incoming(leaving, 'acme/app', PACE)), { code: 'length_mismatch' })
 })
 
-test('a reader that gives up leaves the request as it is', async (t) => {
+test('a reader that gives up does not destroy the request', async (t) => {
   const client = new PassThrough()
   client.write(Buffer.alloc(100))
   await t.rejects(incomingText(client, 'the key file', { ...PACE, mostBytes: 99 }), {
@@ -80,7 +80,7 @@ test('a reader that gives up leaves the request as it is', async (t) => {
   client.end()
 })
 
-test('what nobody reads may break off', async () => {
+test('a body without a reader may fail without effect', async () => {
   const client = new PassThrough()
   incoming(client, 'the body', PACE)
   client.destroy(new Error('aborted'))

@@ -5,7 +5,7 @@ const limits = { deepest: 4, mostValues: 20, mostKeys: 3, longestKeyBytes: 10, l
 const modest = (text: string) => () => expectModest(Buffer.from(text), limits)
 const refuses = (message: RegExp) => ({ code: 'too_large', message })
 
-test('JSON within its limits is let through, whatever its texts hold', async (t) => {
+test('JSON within the limits passes, whatever its texts contain', async (t) => {
   for (const text of [
     '',
     'null',
@@ -34,6 +34,6 @@ test('JSON is refused by depth, values, keys of one object, and the lengths of k
   t.throws(modest(`["${'x'.repeat(31)}"]`), refuses(/text of more than 30 bytes/))
 })
 
-test('what is no JSON is left to the parser, without a look beyond the limits', async (t) => {
+test('invalid JSON is left to the parser and read no further than the limits', async (t) => {
   for (const text of ['"', '"\\', '{{', ']]]]]]', '}}}:,', '"a', ':']) t.doesNotThrow(modest(text), text)
 })

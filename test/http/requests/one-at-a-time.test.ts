@@ -7,7 +7,7 @@ import { test } from 'tap'
 import type { Test } from 'tap'
 import { answerOneAtATime } from '../../../src/http/requests/one-at-a-time.ts'
 
-/** Sends bytes to a server; returns what it answers until it closes the connection, and how often its event loop went round meanwhile. */
+/** Sends bytes to a server. Returns the response until the connection closes, and the number of turns of the event loop meanwhile. */
 async function exchange(
   t: Test,
   sent: string,
@@ -35,8 +35,8 @@ async function exchange(
   return { heard, turns: turn }
 }
 
-// One client could keep all others waiting for as long as it sent requests in a row.
-test('others have their turn between two requests of one connection', async (t) => {
+// Otherwise one client with many requests in a row would keep all others waiting.
+test('other connections get a turn between two requests of one connection', async (t) => {
   const COUNT = 200
   const seen: number[] = []
   const { heard } = await exchange(
@@ -51,7 +51,7 @@ test('others have their turn between two requests of one connection', async (t) 
   t.equal(new Set(seen).size, COUNT, 'each in a turn of its own')
 })
 
-test('ends of lines cost no turn each: in a chunked body, and before a request', async (t) => {
+test('line breaks in a chunked body and before a request take no turns', async (t) => {
   const CHUNK = `8000\r\n${'\r\n\r\n'.repeat(0x2000)}\r\n`
   let size = 0
   const body = `POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${CHUNK}0\r\n\r\n`

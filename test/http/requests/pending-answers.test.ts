@@ -10,12 +10,12 @@ import { ADMIN_TOKEN, startDepot } from '../../support/start-depot.ts'
 import type { TestDepot } from '../../support/start-depot.ts'
 import { until } from '../../support/until.ts'
 
-// Clients that ask and do not read: what their answers hold in memory has one limit for the whole depot.
+// Answers to clients that do not read share one memory limit for the whole depot.
 
 const DOCUMENT = 'GET /openapi.yaml HTTP/1.1\r\nHost: depot\r\n\r\n'
 const DOCUMENT_BYTES = statSync(new URL('../../../openapi.yaml', import.meta.url)).size
 
-/** A client that asks until the kernel takes no more of its answers, and an answer is left in the depot's memory. */
+/** Sends requests until the kernel accepts no more of the answers and one is left in the memory of the depot. */
 async function leaveUnread(t: Test, { app, url }: TestDepot, question: string): Promise<Socket> {
   const taken = once(app.server, 'connection') as Promise<[Socket]>
   const client = connect(Number(new URL(url).port), '127.0.0.1').pause()
@@ -51,7 +51,7 @@ async function startWithRelease(t: Test, limits: { pendingBytes: number }): Prom
 const POLL = '/v1/depot/pkgs/acme/app/latest'
 const DOWNLOAD = '/v1/depot/pkgs/acme/app/1.0.0/20260101120000/download'
 
-test('answers that nobody reads leave room for polls, changes and figures, and none for other answers', async (t) => {
+test('unread answers leave room for polls, changes and metrics, and none for other answers', async (t) => {
   const started = await startWithRelease(t, { pendingBytes: DOCUMENT_BYTES * 2.5 })
   const clients = [await leaveUnread(t, started, DOCUMENT), await leaveUnread(t, started, DOCUMENT)]
   t.match(await ask(`${started.url}/openapi.yaml`), {
@@ -77,7 +77,7 @@ test('answers that nobody reads leave room for polls, changes and figures, and n
   t.equal((await ask(`${started.url}/openapi.yaml`)).status, 200, 'there is room again')
 })
 
-test('downloads that nobody reads have the same limit, and a refused one says nothing of the package', async (t) => {
+test('unread downloads have the same limit, and a refusal reveals nothing about the package', async (t) => {
   const started = await startWithRelease(t, { pendingBytes: 300 * 1024 })
   const clients = [
     await leaveUnread(t, started, `GET ${DOWNLOAD} HTTP/1.1\r\nHost: depot\r\n\r\n`),
@@ -92,7 +92,7 @@ test('downloads that nobody reads have the same limit, and a refused one says no
   for (const client of clients) client.destroy()
 })
 
-test('clients that take their answers slowly are cut off to make room, and those that began just now are not', async (t) => {
+test('slow clients are cut off to make room, and new ones are not', async (t) => {
   const [first, second, third] = [new Socket(), new Socket(), new Socket()]
   const patient = new PendingAnswers({ mostBytes: 100, slowAfterMs: 60_000 })
   patient.charge(first, 80)

@@ -9,12 +9,12 @@ import { ADMIN_TOKEN, startDepot } from '../../support/start-depot.ts'
 import type { TestDepot } from '../../support/start-depot.ts'
 import { until } from '../../support/until.ts'
 
-// Clients that send bodies and do not end them: what the depot holds of them in memory has one limit.
+// Unfinished bodies share one memory limit.
 
 const MIB = 1024 * 1024
 const HEADERS = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' }
 
-/** Sends so many bytes of a body that goes on. */
+/** Sends some bytes of a body without ending it. */
 async function beginBody(t: Test, { url }: TestDepot, path: string, bytes: number): Promise<Socket> {
   const client = connect(Number(new URL(url).port), '127.0.0.1')
   client.on('error', () => undefined)
@@ -31,7 +31,7 @@ async function held({ url }: TestDepot): Promise<number> {
   return Number(/^hart_depot_received_body_bytes (\d+)$/m.exec((await ask(`${url}/metrics`)).text)?.[1])
 }
 
-test('large bodies that do not end leave room for small ones, and another large one is told to come later', async (t) => {
+test('unfinished large bodies leave room for small ones, and another large one is refused for now', async (t) => {
   const started = await startDepot(t, { listen: true, limits: { bodyBytes: 16 * MIB } })
   const clients = [
     await beginBody(t, started, '/api/v1/views/stable/promotions', 4 * MIB),
@@ -83,7 +83,7 @@ test('large bodies that do not end leave room for small ones, and another large 
   t.equal(await held(started), 0)
 })
 
-test('small bodies have a limit, too, below both interfaces', async (t) => {
+test('small bodies are limited, too, below both interfaces', async (t) => {
   const started = await startDepot(t, { listen: true, limits: { bodyBytes: 1000 } })
   const body = `{"name":"acme","rule":"promoted"${' '.repeat(2_000)}}`
   t.match(await ask(`${started.url}/api/v1/views`, { method: 'POST', headers: HEADERS, body }), {
@@ -97,7 +97,7 @@ test('small bodies have a limit, too, below both interfaces', async (t) => {
   t.equal(await held(started), 0)
 })
 
-test('a body of a request that reaches no route is not read', async (t) => {
+test('the body of a request without a route is not read', async (t) => {
   const started = await startDepot(t, { listen: true })
   const client = await beginBody(t, started, '/nosuch', MIB / 2)
   client.setEncoding('latin1')
@@ -105,7 +105,7 @@ test('a body of a request that reaches no route is not read', async (t) => {
   t.match(heard, /^HTTP\/1.1 404 /)
 })
 
-test('what comes of a body after its answer is not counted', async (t) => {
+test('bytes that arrive after the answer are not counted', async (t) => {
   const started = await startDepot(t, { listen: true })
   const size = 2 * MIB
   for (const [start, status] of [
@@ -130,7 +130,7 @@ test('what comes of a body after its answer is not counted', async (t) => {
   }
 })
 
-test('the only large body is always taken', async (t) => {
+test('the only large body is always accepted', async (t) => {
   const bodies = new ReceivedBodies({ mostBytes: 4 * MIB })
   const [first, second, small] = [{}, {}, {}]
   bodies.take(first, 10 * MIB)

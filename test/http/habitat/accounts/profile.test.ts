@@ -9,7 +9,7 @@ const TOKENS = '/v1/profile/access-tokens'
 const ID = /^[1-9]\d*$/
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$/
 
-test('a profile has the id that its account has everywhere, and an address that may be changed', async (t) => {
+test('a profile has the id of its account and an email address that can be changed', async (t) => {
   const started = await startDepot(t)
   const bob = await started.account('bob')
   await callApi(started, 'POST', '/v1/depot/origins', { token: bob, body: { name: 'acme' } })
@@ -33,7 +33,7 @@ test('a profile has the id that its account has everywhere, and an address that 
   t.notMatch(JSON.stringify(texts), /example\.com/, 'the ledger, which forgets nothing, does not keep it')
 })
 
-test('an account has one token of its profile, shown once, and replaced by the next', async (t) => {
+test('an account has one profile token, which is shown once and replaced by the next', async (t) => {
   const started = await startDepot(t)
   const bob = await started.account('bob')
   t.match(await callApi(started, 'GET', TOKENS, { token: bob }), {
@@ -73,7 +73,7 @@ test('an account has one token of its profile, shown once, and replaced by the n
   )
 })
 
-test('one’s own token is revoked, and nobody else’s', async (t) => {
+test('an account can revoke its own tokens and no others', async (t) => {
   const started = await startDepot(t)
   const [bob, eve] = [await started.account('bob'), await started.account('eve')]
   const made = await callApi(started, 'POST', TOKENS, { token: bob })
@@ -97,14 +97,14 @@ test('one’s own token is revoked, and nobody else’s', async (t) => {
   t.match(await callApi(started, 'GET', TOKENS, { token: bob }), { text: '{"tokens":[]}' })
 })
 
-test('a narrowed token makes no other', async (t) => {
+test('a narrowed token cannot make tokens', async (t) => {
   const started = await startDepot(t)
   const narrow = await started.account('narrow', { actions: ['read', 'manage'], origins: ['acme'] })
   t.match(await callApi(started, 'POST', TOKENS, { token: narrow }), { status: 403, text: '' })
   t.match(await callApi(started, 'DELETE', `${TOKENS}/1`, { token: narrow }), { status: 403, text: '' })
 })
 
-test('one’s origins are listed by name, with how many packages they have', async (t) => {
+test('the origins of an account are listed by name, with their number of packages', async (t) => {
   const started = await startDepot(t)
   const bob = await started.account('bob')
   await callApi(started, 'POST', '/v1/depot/origins', { token: bob, body: { name: 'zeta' } })

@@ -50,7 +50,7 @@ async function events(query: string, headers: Record<string, string> = {}) {
   }
 }
 
-test('single promotions and demotions that changed something, newest first', async (t) => {
+test('events are promotions and demotions of one release that changed something, newest first', async (t) => {
   day('2026-02-01')
   await act('promote', 'stable', one)
   await act('promote', 'stable', one)
@@ -94,7 +94,7 @@ test('single promotions and demotions that changed something, newest first', asy
 const counted = async (from: string, to: string) =>
   (await events(`from_date=${from}&to_date=${to}`)).page?.total_count
 
-test('both days count, and must be days', async (t) => {
+test('both days are included and must be valid', async (t) => {
   const moments = [
     ['promote', '2026-08-01', '23:59'],
     ['demote', '2026-08-02', '00:00'],
@@ -124,7 +124,7 @@ test('both days count, and must be days', async (t) => {
 const told = async (headers: Record<string, string>) =>
   (await events('from_date=2026-10-01&to_date=2026-10-01', headers)).told
 
-test('an event is told while who asks may see a release of its ident, and always to who caused it', async (t) => {
+test('an event is visible to callers who can see a release of its ident, and always to its author', async (t) => {
   day('2026-10-01')
   await act('promote', 'base', secret)
   const setRole = async (role: 'maintainer' | null) =>
@@ -152,7 +152,7 @@ test('an event is told while who asks may see a release of its ident, and always
   t.strictSame(await told({}), both.slice(0, 1), 'of its ident: whatever the target')
 })
 
-test('there is nothing of the hosted Builder', async (t) => {
+test('routes of the hosted Builder are absent', async (t) => {
   t.match(
     await started.app.inject({ url: '/v1/depot/events/saas?from_date=2026-01-01&to_date=2026-01-01' }),
     { statusCode: 404, body: '' },

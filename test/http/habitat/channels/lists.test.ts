@@ -19,7 +19,7 @@ async function get({ app }: TestDepot, path: string, headers: Record<string, str
   }
 }
 
-test('the releases of a channel, by text, ascending, whatever their targets', async (t) => {
+test('the releases of a channel are listed by text, ascending, for all targets', async (t) => {
   const started = await startDepot(t)
   const names = [
     `acme/app/10.0.0/${STAMP}`,
@@ -62,7 +62,7 @@ test('the releases of a channel, by text, ascending, whatever their targets', as
   t.match(await get(started, 'channels/acme/stable/pkgs?range=x'), { status: 400, body: '' })
 })
 
-test('a page is the one that its offset falls into', async (t) => {
+test('an offset selects the page that contains it', async (t) => {
   const started = await startDepot(t)
   const names = Array.from({ length: 110 }, (_, n) => `acme/app/1.0.${String(n).padStart(3, '0')}/${STAMP}`)
   await makeReleases(started, ...names)
@@ -85,7 +85,7 @@ test('a page is the one that its offset falls into', async (t) => {
   })
 })
 
-test('_latest is the newest of every package for a target', async (t) => {
+test('_latest lists the latest release of every package for a target', async (t) => {
   const started = await startDepot(t)
   const releases = await makeReleases(
     started,
@@ -118,7 +118,7 @@ test('_latest is the newest of every package for a target', async (t) => {
   })
 })
 
-test('channels that begin with bldr- are listed when they are asked for', async (t) => {
+test('channels that begin with bldr- are listed only on request', async (t) => {
   const started = await startDepot(t)
   await makeReleases(started, `acme/app/1.0.0/${STAMP}`)
   for (const name of ['bldr-17', 'bldr', 'BLDR-1', 'bldrs'])
@@ -154,7 +154,7 @@ const versionOf = (
   visibility = 'public',
 ) => ({ origin: 'acme', name: 'web', version: text, release_count: count, latest, platforms, visibility })
 
-test('a list of packages has what their releases have, and a list of versions is by version', async (t) => {
+test('lists of packages summarize their releases, and lists of versions are ordered by version', async (t) => {
   const started = await startDepot(t)
   const releases = await makeReleases(
     started,
@@ -224,7 +224,7 @@ test("below a view's URL channels are the view, but for origins it does not gove
   t.equal((await get(started, url('chef/base/pkgs/hab-sup/latest'))).status, 404, 'in the channel asked for')
 })
 
-test('of an origin that a view does not govern, the view answers for what it has, and the channel asked for otherwise', async (t) => {
+test('for an origin that a view does not govern, packages outside the view come from the requested channel', async (t) => {
   const started = await startDepot(t)
   const versions = ['1.0.0', '1.1.0', '2.0.0']
   const small = await makeReleases(started, ...versions.map((version) => `core/small/${version}/${STAMP}`))

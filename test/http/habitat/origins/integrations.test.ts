@@ -13,7 +13,7 @@ async function start(t: Parameters<typeof startDepot>[0]): Promise<TestDepot> {
   return started
 }
 
-test('integrations are named by type, and shown without their password', async (t) => {
+test('integrations are listed by type and shown without their password', async (t) => {
   const started = await start(t)
   const body = { username: 'us', password: 'hunter2', url: { host: 'hub.example.com' } }
   for (const place of ['docker/quay', 'docker/hub', 'azure/acr'])

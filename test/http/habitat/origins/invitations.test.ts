@@ -9,7 +9,7 @@ const INVITATIONS = '/v1/depot/origins/acme/invitations'
 const ID = /^[1-9]\d*$/
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?$/
 
-/** An origin of the administrator's, and bob, who is invited. */
+/** Makes an origin of the administrator and invites bob. */
 async function inviteBob(started: TestDepot) {
   const bob = await started.account('bob')
   await callApi(started, 'POST', '/v1/depot/origins', { body: { name: 'acme' } })
@@ -17,7 +17,7 @@ async function inviteBob(started: TestDepot) {
   return { bob, sent, id: String(sent.body?.['id']) }
 }
 
-test('an invitation is sent, listed on both sides, and accepted', async (t) => {
+test('an invitation is sent, listed on both sides and accepted', async (t) => {
   const started = await startDepot(t)
   const { bob, sent, id } = await inviteBob(started)
   const invitation = {
@@ -55,7 +55,7 @@ test('an invitation is sent, listed on both sides, and accepted', async (t) => {
   t.match(await callApi(started, 'PUT', `${INVITATIONS}/${id}`, { token: bob }), { status: 404 })
 })
 
-test('an invitation that is ignored is shown to the origin alone, and may still be accepted', async (t) => {
+test('an ignored invitation is shown only to the origin, and can still be accepted', async (t) => {
   const started = await startDepot(t)
   const { bob, id } = await inviteBob(started)
   t.match(await callApi(started, 'PUT', `${INVITATIONS}/${id}/ignore`, { token: bob }), {
@@ -67,7 +67,7 @@ test('an invitation that is ignored is shown to the origin alone, and may still 
   t.match(await callApi(started, 'PUT', `${INVITATIONS}/${id}`, { token: bob }), { status: 204 })
 })
 
-test('an invitation that is rescinded is gone, and may be sent again', async (t) => {
+test('a rescinded invitation is gone, and can be sent again', async (t) => {
   const started = await startDepot(t)
   const { bob, id } = await inviteBob(started)
   t.match(await callApi(started, 'DELETE', `${INVITATIONS}/${id}`), { status: 204, text: '' })
@@ -75,7 +75,7 @@ test('an invitation that is rescinded is gone, and may be sent again', async (t)
   t.match(await callApi(started, 'POST', '/v1/depot/origins/acme/users/bob/invitations'), { status: 201 })
 })
 
-test('an invitation is the affair of who is invited and of maintainers', async (t) => {
+test('only the invited account and maintainers may use an invitation', async (t) => {
   const started = await startDepot(t)
   const { id } = await inviteBob(started)
   const eve = await started.account('eve')

@@ -27,7 +27,7 @@ async function start(t: Parameters<typeof startDepot>[0]): Promise<TestDepot> {
   return started
 }
 
-test('a public key is added, whatever type its text is sent with', async (t) => {
+test('a public key is accepted with any Content-Type', async (t) => {
   const started = await start(t)
   for (const [index, type] of [
     'text/plain',
@@ -59,7 +59,7 @@ test('a public key is added, whatever type its text is sent with', async (t) => 
   }
 })
 
-test('public keys are listed newest first, with places that know no mount', async (t) => {
+test('public keys are listed newest first, with locations that do not include the mount', async (t) => {
   const started = await start(t)
   for (const revision of ['20260101120000', '20260301120000', '20260201120000']) {
     await callApi(started, 'POST', `${BASE}/keys/${revision}`, {
@@ -82,7 +82,7 @@ test('public keys are listed newest first, with places that know no mount', asyn
   })
 })
 
-test('members are told that a key is there, and others than administrators that they add none', async (t) => {
+test('members learn that a key exists, and only administrators may add one', async (t) => {
   const started = await startDepot(t)
   const team = await gatherTeam(started)
   await furnish(started, team, 'acme')
@@ -99,7 +99,7 @@ test('members are told that a key is there, and others than administrators that 
   })
 })
 
-test('what is not the key of its place is refused', async (t) => {
+test('a key that does not match its URL is refused', async (t) => {
   const started = await start(t)
   const { publicKey, secretKey } = makeKeys('acme', '20260101120000')
   const others = makeKeys('other', '20260101120000')
@@ -121,7 +121,7 @@ test('what is not the key of its place is refused', async (t) => {
   await refused('secret_keys', formatSecretKey(others.secretKey), 'a secret key of another origin')
 })
 
-test('a secret key is taken at any revision of the path, with the status that each client expects, and once', async (t) => {
+test('a secret key is accepted once, at any revision in the path, with the status that each client expects', async (t) => {
   const started = await start(t)
   const add = (body: string, headers: Record<string, string> = {}) =>
     callApi(started, 'POST', `${BASE}/secret_keys/acme`, {
@@ -144,7 +144,7 @@ test('a secret key is taken at any revision of the path, with the status that ea
   })
 })
 
-test('a pair that is made here signs', async (t) => {
+test('a key pair made by the depot can sign', async (t) => {
   const started = await start(t)
   t.match(await callApi(started, 'POST', `${BASE}/keys`), {
     status: 201,
@@ -157,7 +157,7 @@ test('a pair that is made here signs', async (t) => {
   t.same(publicHalf(secret), half)
 })
 
-test('the encryption key is made when it is first asked for, and stays', async (t) => {
+test('the encryption key is made at the first request and kept', async (t) => {
   const started = await start(t)
   const [first, second] = await Promise.all([
     callApi(started, 'GET', `${BASE}/encryption_key`),
@@ -177,7 +177,7 @@ test('the encryption key is made when it is first asked for, and stays', async (
   t.equal((await callApi(started, 'GET', `${BASE}/encryption_key`)).text, first.text)
 })
 
-test('both halves of the encryption key belong together, and the secret one is kept sealed', async (t) => {
+test('the halves of the encryption key match, and the secret half is stored encrypted', async (t) => {
   const started = await start(t)
   const { text } = await callApi(started, 'GET', `${BASE}/encryption_key`)
   const [, name = '', , encoded = ''] = text.split('\n')
@@ -207,7 +207,7 @@ test('both halves of the encryption key belong together, and the secret one is k
   t.same(createPublicKey(privateKey).export({ format: 'jwk' }), publicKey.export({ format: 'jwk' }))
 })
 
-test('what an origin keeps secret is not in the database as it is', async (t) => {
+test('secrets of an origin are not stored in plain text', async (t) => {
   const started = await start(t)
   await callApi(started, 'POST', `${BASE}/secret`, { body: { name: 'password', value: 'hunter2-of-acme' } })
   await callApi(started, 'PUT', `${BASE}/integrations/docker/hub`, {

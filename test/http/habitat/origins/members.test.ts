@@ -18,7 +18,7 @@ test('members are listed by name', async (t) => {
   t.strictSame(answer.body?.['members'], members)
 })
 
-test('a role is shown and changed, and holds at once', async (t) => {
+test('a role can be shown and changed, and takes effect at once', async (t) => {
   const started = await startDepot(t)
   const team = await gatherTeam(started)
   await furnish(started, team, 'acme')
@@ -38,7 +38,7 @@ test('a role is shown and changed, and holds at once', async (t) => {
   t.match(await callApi(started, 'POST', '/v1/depot/channels/acme/dev', asMember), { status: 201 })
 })
 
-test('a role that is none is told before the caller’s own is looked at', async (t) => {
+test('an invalid role is reported before the role of the caller is checked', async (t) => {
   const started = await startDepot(t)
   const team = await gatherTeam(started)
   await furnish(started, team, 'acme')
@@ -50,7 +50,7 @@ test('a role that is none is told before the caller’s own is looked at', async
   t.match(await put('member', 'maintainer'), { status: 403, text: '' })
 })
 
-test('the role of somebody who is no member is 404, whoever they are, once the caller and the role pass', async (t) => {
+test('the role of an account that is not a member is 404 for callers who may change roles', async (t) => {
   const started = await startDepot(t)
   const team = await gatherTeam(started)
   await furnish(started, team, 'acme')
@@ -68,7 +68,7 @@ test('the role of somebody who is no member is 404, whoever they are, once the c
   )
 })
 
-test('who is removed is a stranger at once', async (t) => {
+test('a removed member loses access at once', async (t) => {
   const started = await startDepot(t)
   const team = await gatherTeam(started)
   await furnish(started, team, 'acme')
@@ -82,7 +82,7 @@ test('who is removed is a stranger at once', async (t) => {
   })
 })
 
-test('hab is told the role that is missing, with its article', async (t) => {
+test('hab gets the name of the missing role, with its article', async (t) => {
   const started = await startDepot(t)
   const team = await gatherTeam(started)
   await furnish(started, team, 'acme')

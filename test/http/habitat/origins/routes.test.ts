@@ -17,7 +17,7 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$/
 const create = (started: TestDepot, body: unknown, token?: string) =>
   callApi(started, 'POST', BASE, { body, ...(token !== undefined && { token }) })
 
-test('an origin is made, shown and changed', async (t) => {
+test('an origin can be created, shown and changed', async (t) => {
   const started = await startDepot(t)
   const made = await create(started, { name: 'acme' })
   t.match(made, {
@@ -62,7 +62,7 @@ test('an origin is made, shown and changed', async (t) => {
   })
 })
 
-test('an origin may be made with another default visibility', async (t) => {
+test('an origin can be created with another default visibility', async (t) => {
   const started = await startDepot(t)
   t.match(await create(started, { name: 'acme', default_package_visibility: 'private' }), {
     status: 201,
@@ -70,7 +70,7 @@ test('an origin may be made with another default visibility', async (t) => {
   })
 })
 
-test('where creation is limited, others are refused before their body is read', async (t) => {
+test('if creation is limited, other callers are refused before their body is read', async (t) => {
   const started = await startDepot(t, { environment: { DEPOT_ORIGIN_CREATORS: 'alice' } })
   const alice = await started.account('alice')
   const bob = await started.account('bob')
@@ -79,7 +79,7 @@ test('where creation is limited, others are refused before their body is read', 
   t.match(await create(started, '{', bob), { status: 403, text: '' })
 })
 
-test('an origin is deleted only when it is empty, and says what is left in order', async (t) => {
+test('only an empty origin can be deleted; the error names the first thing that remains', async (t) => {
   const started = await startDepot(t)
   const team = await gatherTeam(started)
   await furnish(started, team, 'acme')
@@ -104,7 +104,7 @@ test('an origin is deleted only when it is empty, and says what is left in order
   t.match(await call('DELETE', '/settings/acme/app'), { status: 409, text: '' })
 })
 
-test('settings block a deletion, and keys and invitations do not', async (t) => {
+test('settings prevent a deletion; keys and invitations do not', async (t) => {
   const started = await startDepot(t)
   await create(started, { name: 'acme' })
   await started.account('bob')
@@ -125,7 +125,7 @@ test('settings block a deletion, and keys and invitations do not', async (t) => 
   t.match(await callApi(started, 'DELETE', `${BASE}/acme`), { status: 404 })
 })
 
-test('a name that was deleted can be taken by another, who is its owner', async (t) => {
+test('the name of a deleted origin can be taken by another account, which then owns it', async (t) => {
   const started = await startDepot(t)
   const [alice, bob] = [await started.account('alice'), await started.account('bob')]
   await create(started, { name: 'acme' }, alice)
@@ -147,7 +147,7 @@ test('a name that was deleted can be taken by another, who is its owner', async 
   )
 })
 
-test('who takes the name of a deleted origin sees nothing that was private in its past', async (t) => {
+test('the new owner of a deleted name sees nothing private from before', async (t) => {
   const started = await startDepot(t, { listen: true })
   const [alice, bob] = [await started.account('alice'), await started.account('bob')]
   const ident = 'acme/secret/1.0.0/20260101120000'
@@ -170,7 +170,7 @@ test('who takes the name of a deleted origin sees nothing that was private in it
     t.notOk((await callApi(started, 'GET', history, { token })).text.includes('secret'))
 })
 
-test('an origin is transferred to a member, and who had it stays as a maintainer', async (t) => {
+test('an origin can be transferred to a member, and its former owner becomes a maintainer', async (t) => {
   const started = await startDepot(t)
   const team = await gatherTeam(started)
   await furnish(started, team, 'acme')
@@ -195,7 +195,7 @@ test('an origin is transferred to a member, and who had it stays as a maintainer
   )
 })
 
-test('members depart, but for the owner, and nobody from where they are not', async (t) => {
+test('members except the owner can leave an origin', async (t) => {
   const started = await startDepot(t)
   const team = await gatherTeam(started)
   await furnish(started, team, 'acme')
@@ -223,7 +223,7 @@ test('members depart, but for the owner, and nobody from where they are not', as
   })
 })
 
-test('a token that is narrowed to another origin neither departs nor decides', async (t) => {
+test('a token narrowed to another origin can neither leave nor decide about invitations', async (t) => {
   const started = await startDepot(t)
   const narrow = await started.account('narrow', { origins: ['elsewhere'] })
   const acme = { token: narrow }
@@ -233,7 +233,7 @@ test('a token that is narrowed to another origin neither departs nor decides', a
   t.match(await callApi(started, 'POST', `${BASE}/acme/depart`, acme), { status: 403 })
 })
 
-test('`hab` is told why in its own JSON', async (t) => {
+test('`hab` gets the reason in its own JSON', async (t) => {
   const started = await startDepot(t)
   await create(started, { name: 'acme' })
   const headers = { 'user-agent': 'hab/2.1.78/20260801000000 (x86_64-linux; 6.1.0)' }
@@ -243,7 +243,7 @@ test('`hab` is told why in its own JSON', async (t) => {
   })
 })
 
-test('packages are published as their origin has it when they are uploaded', async (t) => {
+test('new packages get the default visibility of their origin at the time of upload', async (t) => {
   const started = await startDepot(t, { listen: true })
   await create(started, { name: 'acme', default_package_visibility: 'private' })
   const { publicKey } = makeKeys('acme')

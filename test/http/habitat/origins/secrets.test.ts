@@ -14,7 +14,7 @@ async function start(t: Parameters<typeof startDepot>[0]): Promise<TestDepot> {
   return started
 }
 
-test('secrets are given back as they were sent, by name', async (t) => {
+test('secrets are returned unchanged, by name', async (t) => {
   const started = await start(t)
   const box = 'BOX-1\nacme-20260101120000\n\n0V5TcW8=\nq83vEjRW'
   t.match(await callApi(started, 'POST', `${BASE}/secret`, { body: { name: 'b', value: box } }), {

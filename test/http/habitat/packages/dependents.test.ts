@@ -9,7 +9,7 @@ const STAMP = '20260101120000'
 const ACTOR = { client: 'tests', door: 'cli' } as const
 const on = (...tdeps: string[]) => ({ deps: tdeps.slice(0, 1), tdeps })
 
-test('the packages that depend on one, by name, for a target', async (t) => {
+test('dependents of a package are listed by name for a target', async (t) => {
   const started = await startDepot(t, { listen: true })
   for (const origin of ['acme', 'closed', 'core']) await makeOrigin(started, origin)
   await publishAll(

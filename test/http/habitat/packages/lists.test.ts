@@ -92,7 +92,7 @@ test("today's lists come in pages of fifty, by text, highest first", async (t) =
   t.match(await get(started, 'pkgs/acme?range=first'), { status: 400, body: '' })
 })
 
-test('below a view lists are the bare arrays of 2016, of its members', async (t) => {
+test('below a view, lists are the bare arrays of 2016 and hold its members', async (t) => {
   const started = await startDepot(t)
   const releases = await makeReleases(started, ...many, 'acme/app-tools/1/20260101120000')
   await move(started, 'promote', 'acceptance', releases.slice(0, 60))
@@ -177,7 +177,7 @@ test('views, and the channels of an origin and of a package, are listed', async 
   t.match(await get(started, 'pkgs/acme/app/9/20260101120000/channels'), { status: 200, body: '[]' })
 })
 
-test('errors are empty, but for hab, which is told why', async (t) => {
+test('error bodies are empty, except for hab, which gets the reason', async (t) => {
   const started = await startDepot(t)
   await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   const download = 'pkgs/acme/app/9/20260101120000/download'

@@ -21,14 +21,14 @@ async function get(started: TestDepot, path: string, headers: Record<string, str
   return { status: statusCode, headers: given, body }
 }
 
-/** The ident that a path answers, or its status. */
+/** Returns the ident in the response for a path, or the status. */
 async function identAt(started: TestDepot, path: string, headers?: Record<string, string>): Promise<string> {
   const { status, body } = await get(started, path, headers)
   if (status !== 200) return String(status)
   return (JSON.parse(body) as { ident_array: string[] }).ident_array.slice(1).join('/')
 }
 
-test('latest is the highest of a view that goes by versions, and what was promoted last of one that does not', async (t) => {
+test('latest is the highest release of a view under highest, and the one promoted last under promoted', async (t) => {
   const started = await startDepot(t)
   const releases = await makeReleases(started, ...ACME, 'acme/app/2.0.0/20260101120000 for aarch64-linux')
   const [low, high] = releases
@@ -76,7 +76,7 @@ test('latest is the highest of a view that goes by versions, and what was promot
   )
 })
 
-test('an exact show finds what is in the channel, and below a view what is in the depot', async (t) => {
+test('an exact show finds members of the channel, and below a view any release of the depot', async (t) => {
   const started = await startDepot(t)
   const [release] = await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   await move(started, 'promote', 'stable', release ? [release] : [])
@@ -95,7 +95,7 @@ test('an exact show finds what is in the channel, and below a view what is in th
     t.equal(await identAt(started, path), expected, path)
 })
 
-test('the object of a package has every field of both generations', async (t) => {
+test('a package object has every field of both generations', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const glibc = 'core/glibc/2.41/20260101120000'
@@ -168,7 +168,7 @@ test('the object of a package has every field of both generations', async (t) =>
   )
 })
 
-test('what is not public is not there for the public, and no cache keeps it', async (t) => {
+test('releases that are not public are absent for the public, and are not cached', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeReleases(started, 'acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000')
   await setVisibility(started, 'acme/app/2.0.0/20260101120000', 'private')
@@ -205,7 +205,7 @@ test('what is not public is not there for the public, and no cache keeps it', as
   )
 })
 
-test('a target that is none is 422 and named, on every route that takes one', async (t) => {
+test('an invalid target is 422 on every route that takes one, and the error names it', async (t) => {
   const started = await startDepot(t)
   await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   const examples: Record<string, string> = {
@@ -240,7 +240,7 @@ test('a target that is none is 422 and named, on every route that takes one', as
     )
 })
 
-test('metafiles are shown without the white space around them, as Builder reads them', async (t) => {
+test('metafiles are shown trimmed, as in Builder', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   await publishAll(started, {
@@ -271,7 +271,7 @@ test('the channels of a package are listed by name, descending bytewise', async 
   }
 })
 
-test('a poll keeps its connection for the next', async (t) => {
+test('a poll keeps its connection open', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   for (const path of [

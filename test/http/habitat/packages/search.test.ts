@@ -54,7 +54,7 @@ async function search(words: string, query = '', headers: Record<string, string>
   }
 }
 
-test('every word must be there, the last one as a beginning; by ident text', async (t) => {
+test('search matches every word, and the last one as a prefix; results are ordered by ident', async (t) => {
   const questions: Record<string, string[]> = {
     redis: ['acme/redis/1.0.0', 'core/redis-tools/1.0.0', 'core/redis/10.0.0', 'core/redis/4.0.0'],
     'core%2Fredis': ['core/redis-tools/1.0.0', 'core/redis/10.0.0', 'core/redis/4.0.0'],
@@ -91,7 +91,7 @@ test('every word must be there, the last one as a beginning; by ident text', asy
   }
 })
 
-test('distinct: packages, by name and then origin, with neither version nor release', async (t) => {
+test('distinct lists packages by name and origin, without version and release', async (t) => {
   const { found } = await search('redis', '?distinct=true')
   t.strictSame(
     found?.data,
@@ -103,7 +103,7 @@ test('distinct: packages, by name and then origin, with neither version nor rele
   )
 })
 
-test('no question is malformed', async (t) => {
+test('every search text is valid', async (t) => {
   for (const words of [
     '%22',
     '*',
@@ -133,7 +133,7 @@ test('no question is malformed', async (t) => {
 const finds = async (query: string, headers: Record<string, string> = {}) =>
   (await search('secret', query, headers)).found?.total_count
 
-test('what is not public is found by members, and as a package by the owner alone', async (t) => {
+test('members find releases that are not public; only the owner finds them as packages', async (t) => {
   t.equal(await finds(''), 0)
   t.equal(await finds('', bearer(tokens.get('stranger') ?? '')), 0)
   t.equal(await finds('', bearer(tokens.get('readonly_member') ?? '')), 1)
@@ -141,7 +141,7 @@ test('what is not public is found by members, and as a package by the owner alon
   t.equal(await finds('?distinct=true', bearer()), 1)
 })
 
-test('a page is the one that its offset falls into', async (t) => {
+test('an offset selects the page that contains it', async (t) => {
   const many = Array.from({ length: 60 }, (_, n) => `many/thing-${String(n).padStart(2, '0')}/1.0.0/${STAMP}`)
   await makeReleases(started, ...many)
   for (const query of ['', '&distinct=true']) {

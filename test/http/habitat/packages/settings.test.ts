@@ -16,7 +16,7 @@ async function start(t: Parameters<typeof startDepot>[0]): Promise<TestDepot> {
   return started
 }
 
-test('settings are made as the origin has it, whatever the body says', async (t) => {
+test('new settings get the default visibility of the origin and ignore the body', async (t) => {
   const started = await start(t)
   await callApi(started, 'PUT', BASE, { body: { default_package_visibility: 'private' } })
   const settings = {
@@ -49,7 +49,7 @@ test('settings are made as the origin has it, whatever the body says', async (t)
   t.match(await callApi(started, 'GET', '/v1/settings/acme/app'), { status: 404, text: '' })
 })
 
-test('the first upload of a name makes its settings, and later ones heed them', async (t) => {
+test('the first upload of a package creates its settings, and later ones use them', async (t) => {
   const started = await start(t)
   await makeReleases(started, 'acme/app/1.0.0/20260101000000')
   t.match(await callApi(started, 'GET', '/v1/settings/acme/app'), {
@@ -69,7 +69,7 @@ test('the first upload of a name makes its settings, and later ones heed them', 
   })
 })
 
-test('the names of an origin are pages of its settings, of which strangers see the public ones', async (t) => {
+test('the packages of an origin are listed by their settings, of which other callers see the public ones', async (t) => {
   const started = await start(t)
   const names = Array.from({ length: 51 }, (_, index) => `p${String(index).padStart(2, '0')}`)
   for (const name of names.toReversed()) await callApi(started, 'POST', `/v1/settings/acme/${name}`)

@@ -11,7 +11,7 @@ import { ADMIN_TOKEN, startDepot } from '../../../support/start-depot.ts'
 import type { TestDepot } from '../../../support/start-depot.ts'
 import { until } from '../../../support/until.ts'
 
-// One depot, two servers: one that answers polls straight from the socket, and one that does not. They must not be told apart.
+// Two servers of one depot, with and without the fast path, must give the same answers.
 
 async function startBoth(t: Parameters<typeof startDepot>[0]): Promise<TestDepot & { ordinaryUrl: string }> {
   const started = await startDepot(t, { listen: true, hasThreads: true })
@@ -23,7 +23,7 @@ async function startBoth(t: Parameters<typeof startDepot>[0]): Promise<TestDepot
   return { ...started, ordinaryUrl: await ordinary.listen({ host: '127.0.0.1', port: 0 }) }
 }
 
-/** Everything that is answered, headers in order of their names, without the moment. */
+/** A whole response without its date, with the headers sorted by name. */
 async function answerTo(url: string, path: string, headers: readonly string[]): Promise<string> {
   const talk = converse(url)
   await talk.say(
@@ -74,7 +74,7 @@ function* paths(): Generator<string> {
   }
 }
 
-test('both ways answer the same to everyone, after every kind of move', async (t) => {
+test('the fast path and the routes answer the same to every caller, after every kind of change', async (t) => {
   const started = await startBoth(t)
   const idents = ['1.0.0', '2.0.0', '3.0.0'].map((version) => `acme/app/${version}/20260101120000`)
   const [one, two, three] = await makeReleases(
@@ -164,7 +164,7 @@ const POLL = 'GET /v1/depot/views/acceptance/pkgs/acme/app/latest HTTP/1.1\r\nHo
 const isPoll = (text: string) => parsePollRequest(Buffer.from(text, 'latin1')) !== undefined
 const count = (text: string, part: string) => text.split(part).length - 1
 
-test('only what everybody reads the same is read here', async (t) => {
+test('the fast path reads only requests without ambiguity', async (t) => {
   t.ok(isPoll(`${POLL}\r\n`))
   t.ok(isPoll(`${POLL}Accept: */*\r\nX-Any:\r\nauthorization:Bearer x\r\n\r\n`))
   const others = [
@@ -205,7 +205,7 @@ test('only what everybody reads the same is read here', async (t) => {
   for (const text of others) t.notOk(isPoll(text), JSON.stringify(text.slice(0, 200)))
 })
 
-test('a connection goes on as it began, whatever comes on it and however it is cut', async (t) => {
+test('a connection is answered the same however its bytes are cut', async (t) => {
   const started = await startDepot(t, { listen: true, hasThreads: true })
   await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   await move(started, 'promote', 'acceptance', [
@@ -232,7 +232,7 @@ test('a connection goes on as it began, whatever comes on it and however it is c
   }
 })
 
-test('a client that shuts its side down is answered, and who reads nothing is asked nothing more', async (t) => {
+test('a client that closes its sending side is answered, and one that does not read is not read from', async (t) => {
   const started = await startDepot(t, { listen: true, hasThreads: true, limits: { unreadMs: 500 } })
   await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   await move(started, 'promote', 'acceptance', [
@@ -253,7 +253,7 @@ test('a client that shuts its side down is answered, and who reads nothing is as
   t.pass('and the server stops all the same')
 })
 
-test('who does not read is asked nothing more, also where answers were looked up, and is let go at the end once all is read', async (t) => {
+test('a client that does not read is not read from, also after lookups, and is closed once it has read everything', async (t) => {
   const started = await startDepot(t, { listen: true, hasThreads: true })
   await makeOrigin(started)
   const [hart] = await publishAll(started, {
@@ -266,7 +266,7 @@ test('who does not read is asked nothing more, also where answers were looked up
   const client = connect(Number(new URL(started.url).port), '127.0.0.1').pause()
   t.teardown(() => client.destroy())
   const [socket] = await taken
-  // There is none for this target, so each is looked up.
+  // There is no release for this target, so each poll is looked up.
   const poll =
     'GET /v1/views/stable/pkgs/acme/app/1.0.0/20260101120000?target=x86_64-windows HTTP/1.1\r\nHost: depot\r\n\r\n'
   let asked = 0

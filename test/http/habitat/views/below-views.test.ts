@@ -5,7 +5,7 @@ import { makeReleases, makeView, move } from '../../../support/release-rows.ts'
 import { START, startDepot } from '../../../support/start-depot.ts'
 import type { TestDepot } from '../../../support/start-depot.ts'
 
-// What stands below a view's URL besides the answers of the view: refusals that `hab` shows (habitat-today.md 1.2, real-supervisor.md 14).
+// Refusals below the URL of a view, which `hab` shows (habitat-today.md 1.2, real-supervisor.md 14).
 
 const RELEASE = 'app/1.0.0/20260101120000'
 const HAB = { 'user-agent': 'hab/2.1.78/20260801000000 (x86_64-linux; 6.1.0)' }
@@ -57,7 +57,7 @@ const WRITES = [
 const warnings = ({ logged }: TestDepot) =>
   logged.filter((line) => String(line['msg']).startsWith('a request below the URL of a view was refused: '))
 
-test('a view that does not exist is told to hab with 400 and to others with 404, which name it and the nearest one', async (t) => {
+test('an absent view is 400 for hab and 404 for others; the error names it and the most similar name', async (t) => {
   const sentence = 'there is no open view "produktion"; did you mean production?'
   for (const path of below('produktion', READS)) {
     for (const headers of [HAB, SUP]) {
@@ -86,7 +86,7 @@ test('a view that does not exist is told to hab with 400 and to others with 404,
   )
 })
 
-test('what is not there below a view that is open stays an empty 404, on the same connection or another', async (t) => {
+test('an absent package below an open view is an empty 404, on any connection', async (t) => {
   for (const path of ['pkgs/acme/web/latest', 'pkgs/acme/app/9/latest', 'no/such/route', '']) {
     for (const headers of [{}, HAB])
       t.match(
@@ -101,7 +101,7 @@ test('what is not there below a view that is open stays an empty 404, on the sam
   )
 })
 
-test('a view that is closed, and one that is opened again, are so at once', async (t) => {
+test('closing and reopening a view take effect at once', async (t) => {
   const one = await startDepot(t, { listen: true, hasThreads: true })
   await makeReleases(one, `acme/${RELEASE}`)
   const actor = { client: 'tests', door: 'cli' } as const
@@ -121,7 +121,7 @@ test('a view that is closed, and one that is opened again, are so at once', asyn
   }
 })
 
-test('the log has one warning a minute for each name, and for at most 1,000 names', async (t) => {
+test('the log has at most one warning per minute and name, for at most 1,000 names', async (t) => {
   const one = await startDepot(t)
   const poll = (view: string) =>
     one.app.inject({ url: `/v1/depot/views/${view}/pkgs/acme/app/latest`, headers: HAB })
@@ -149,7 +149,7 @@ test('the log has one warning a minute for each name, and for at most 1,000 name
   t.equal(warnings(one).length, 1_002)
 })
 
-test('the 2016 promotion into a view that does not exist comes after 401 and before 403', async (t) => {
+test('the 2016 promotion into an absent view is checked after 401 and before 403', async (t) => {
   const stranger = await started.account('stranger')
   const url = `${started.url}/v1/depot/views/produktion/pkgs/acme/${RELEASE}/promote`
   t.match(await ask(url, { method: 'POST' }), { status: 401, text: '' })
