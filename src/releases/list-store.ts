@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { ExpressionBuilder } from 'kysely'
+import type { ExpressionBuilder, SelectQueryBuilder } from 'kysely'
 import type { Audience, Visibility } from '../access/access.ts'
 import { among, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
@@ -54,28 +54,30 @@ export type IdentPrefix = readonly string[]
 export async function listIdents(
   db: Db,
   prefix: IdentPrefix,
-  { offset, limit }: Slice,
+  slice: Slice,
   audience: Audience,
 ): Promise<Page<ListedIdent>> {
-  const matching = below(visible(db, audience), prefix)
+  const { items, total } = await pageOfIdents(below(visible(db, audience), prefix), slice, 'desc')
+  return { items: await describeIdents(db, items, audience), total }
+}
+
+/** A page of the different idents of a query, by text. */
+export async function pageOfIdents(
+  matching: SelectQueryBuilder<Schema, 'releases', object>,
+  { offset, limit }: Slice,
+  order: 'asc' | 'desc' = 'asc',
+): Promise<Page<string>> {
   const { total } = await matching
     .select((eb) => eb.fn.count<number>('releases.ident').distinct().as('total'))
     .executeTakeFirstOrThrow()
   const rows = await matching
     .select('releases.ident')
     .groupBy('releases.ident')
-    .orderBy('releases.ident', 'desc')
+    .orderBy('releases.ident', order)
     .limit(limit)
     .offset(offset)
     .execute()
-  return {
-    items: await describeIdents(
-      db,
-      rows.map((row) => row.ident),
-      audience,
-    ),
-    total,
-  }
+  return { items: rows.map(({ ident }) => ident), total }
 }
 
 /** The packages that have anything below a prefix, by name ascending. */
@@ -160,7 +162,7 @@ export async function listIdentsInView(
   db: Db,
   of: MembersOf,
   prefix: IdentPrefix,
-  { offset, limit }: Slice,
+  slice: Slice,
   audience: Audience,
 ): Promise<Page<Ident>> {
   const [origin = '', name, version] = prefix
@@ -179,17 +181,8 @@ export async function listIdentsInView(
     .where('releases.deleted_at', 'is', null)
     .$if(version !== undefined, (query) => query.where('releases.version', '=', version ?? ''))
     .where((eb) => visibleTo(eb, audience))
-  const { total } = await matching
-    .select((eb) => eb.fn.count<number>('releases.ident').distinct().as('total'))
-    .executeTakeFirstOrThrow()
-  const rows = await matching
-    .select('releases.ident')
-    .groupBy('releases.ident')
-    .orderBy('releases.ident')
-    .limit(limit)
-    .offset(offset)
-    .execute()
-  return { items: rows.map((row) => parseIdent(row.ident)), total }
+  const { items, total } = await pageOfIdents(matching, slice)
+  return { items: items.map(parseIdent), total }
 }
 
 /** The lines are one parameter, however many there are. */

@@ -5,6 +5,7 @@ import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { Ident, PackageName } from '../package/ident.ts'
+import { pageOfIdents } from '../releases/list-store.ts'
 import type { Page, Slice } from '../releases/list-store.ts'
 import { hasVisible, visibleTo } from '../releases/release-store.ts'
 import type { Search } from './package-search.ts'
@@ -19,7 +20,7 @@ export interface SearchSlice extends Slice {
 export async function searchIdents(
   db: Db,
   search: Search,
-  { offset, limit, viewId }: SearchSlice,
+  { viewId, ...slice }: SearchSlice,
   audience: Audience,
 ): Promise<Page<Ident>> {
   // The index keeps the query from reading large rows with manifests.
@@ -29,17 +30,8 @@ export async function searchIdents(
     .where((eb) => visibleTo(eb, audience))
     .where((eb) => isFound(eb.ref('releases.package_id'), search))
     .$if(viewId !== undefined, (query) => query.where((eb) => eb.exists(membershipIn(eb, viewId ?? 0))))
-  const { total } = await matching
-    .select((eb) => eb.fn.count<number>('releases.ident').distinct().as('total'))
-    .executeTakeFirstOrThrow()
-  const rows = await matching
-    .select('releases.ident')
-    .groupBy('releases.ident')
-    .orderBy('releases.ident')
-    .limit(limit)
-    .offset(offset)
-    .execute()
-  return { items: rows.map((row) => parseIdent(row.ident)), total }
+  const { items, total } = await pageOfIdents(matching, slice)
+  return { items: items.map(parseIdent), total }
 }
 
 /** The matching packages with a visible release, by name and then by origin. */
