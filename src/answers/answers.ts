@@ -7,13 +7,8 @@ import { formatIdent, formatPackageName, lineKey, lineOf, releaseKey } from '../
 import { TARGETS } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import type { Release } from '../releases/release.ts'
-import {
-  findLatest,
-  findRelease,
-  isInView,
-  listViewsOf,
-  readPackageNames,
-} from '../releases/release-store.ts'
+import { findLatest, findRelease, isInView, listViewsOf } from '../releases/release-store.ts'
+import { readPackageNames } from '../releases/package-store.ts'
 import { FIRST_UNGOVERNED } from '../views/view.ts'
 import type { View } from '../views/view.ts'
 import { listPointersIn } from '../revisions/member-store.ts'

@@ -2,7 +2,7 @@ import type { Audience } from '../access/access.ts'
 import { inBatches } from '../database/batches.ts'
 import { among, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
-import { visibleTo } from '../releases/release-store.ts'
+import { visibleTo } from '../releases/visible-store.ts'
 
 // A channel is a view as the Habitat clients of one origin see it. It exists while it is declared or has members of the origin.
 

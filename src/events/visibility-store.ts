@@ -1,7 +1,7 @@
 import type { Audience } from '../access/access.ts'
 import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
-import { visibleTo } from '../releases/release-store.ts'
+import { visibleTo } from '../releases/visible-store.ts'
 import { asSeenBy, revisionOf } from '../revisions/history-store.ts'
 import type { Revision } from '../revisions/history-store.ts'
 import { findPlan } from '../revisions/plan-store.ts'

@@ -3,7 +3,7 @@ import type { Role, Visibility } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import type { KeyKind } from '../database/schema.ts'
 import { DepotError, quote } from '../errors.ts'
-import { hasVisible } from '../releases/release-store.ts'
+import { hasVisible } from '../releases/visible-store.ts'
 
 export interface Origin {
   readonly id: number

@@ -5,7 +5,7 @@ import type { Db } from '../database/database.ts'
 import { formatPackageName, packageOf } from '../package/ident.ts'
 import type { PackageName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
-import { visibleTo } from './release-store.ts'
+import { visibleTo } from './visible-store.ts'
 
 // Reverse dependencies: the TDEPS of releases that are not deleted, by the releases that they name (habitat-today.md 6,
 // Packages). Releases keep their own lists, which are read as a whole.

@@ -8,7 +8,7 @@ import { compareReleases } from '../package/version.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { Ident, PackageName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
-import { hasVisible, visible, visibleTo } from './release-store.ts'
+import { hasVisible, visible, visibleTo } from './visible-store.ts'
 
 // Queries for Habitat's lists (habitat-today.md 3.1, 3.2 and 6, Lists). Text is sorted bytewise; only versions are sorted as versions.
 

@@ -1,20 +1,16 @@
-import { sql } from 'kysely'
-import type { Expression, ExpressionBuilder, SqlBool } from 'kysely'
 import { EVERYONE } from '../access/access.ts'
 import type { Audience, Visibility } from '../access/access.ts'
 import { among, usingIndex } from '../database/engine-sql.ts'
 import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
-import type { ReleasesTable, Schema } from '../database/schema.ts'
-import { formatIdent, formatPackageName, lineOf, parseIdent } from '../package/ident.ts'
+import type { ReleasesTable } from '../database/schema.ts'
+import { formatIdent, lineOf, parseIdent } from '../package/ident.ts'
 import { DEFAULT_TARGET } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
 import { orderKey } from '../package/version.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { Release } from './release.ts'
-
-/** The condition of the partial index. */
-const NOT_PUBLIC = sql<SqlBool>`releases.visibility <> 'public'`
+import { NOT_PUBLIC, visible, visibleTo } from './visible-store.ts'
 
 /** Finds a visible release. Without a target, the one for `x86_64-linux` or else the first target by name. */
 export async function findRelease(
@@ -218,40 +214,6 @@ export async function listViewsOf(
   }))
 }
 
-export async function findPackageId(db: Db, originId: number, name: string): Promise<number | undefined> {
-  const row = await db
-    .selectFrom('packages')
-    .select('id')
-    .where('origin_id', '=', originId)
-    .where('name', '=', name)
-    .executeTakeFirst()
-  return row?.id
-}
-
-export async function insertPackage(db: Db, originId: number, name: string): Promise<number> {
-  const { id } = await db
-    .insertInto('packages')
-    .values({ origin_id: originId, name })
-    .returning('id')
-    .executeTakeFirstOrThrow()
-  return id
-}
-
-/** The type of a package's releases. */
-export async function findPackageType(
-  db: Db,
-  packageId: number,
-): Promise<Release['packageType'] | undefined> {
-  const row = await db
-    .selectFrom(usingIndex('releases', 'releases_of_package'))
-    .select('package_type')
-    .where('package_id', '=', packageId)
-    .where('deleted_at', 'is', null)
-    .limit(1)
-    .executeTakeFirst()
-  return row?.package_type
-}
-
 /** Records that the bytes of a checksum are present, intact and needed. */
 export async function referenceBlob(
   db: Db,
@@ -362,67 +324,6 @@ export async function insertRelease(
   return id
 }
 
-/** An SQL condition on `releases`: the audience may see the release. */
-export function visibleTo(
-  eb: ExpressionBuilder<Schema, 'releases'>,
-  audience: Audience,
-): Expression<SqlBool> {
-  if (audience.seesAll) return eb.lit(true)
-  const isPublic = eb('releases.visibility', '=', 'public')
-  if (audience.origins.length === 0) return isPublic
-  // A recreated origin may have other members, who may not see earlier releases.
-  const theirs = eb
-    .selectFrom('packages')
-    .innerJoin('origins', 'origins.id', 'packages.origin_id')
-    .select('packages.id')
-    .whereRef('packages.id', '=', 'releases.package_id')
-    .whereRef('origins.created_at', '<=', 'releases.created_at')
-    .where('origins.name', 'in', audience.origins)
-  return eb.or([isPublic, eb.exists(theirs)])
-}
-
-/** Whether a package has a release, of this version where one is given, that the audience may see. */
-export function hasVisible(
-  eb: ExpressionBuilder<Schema, 'packages'>,
-  audience: Audience,
-  version?: string,
-): Expression<SqlBool> {
-  return eb.exists(
-    eb
-      .selectFrom(usingIndex('releases', 'releases_of_package'))
-      .select('releases.id')
-      .whereRef('releases.package_id', '=', 'packages.id')
-      .where('releases.deleted_at', 'is', null)
-      .where((inner) => visibleTo(inner, audience))
-      .$if(version !== undefined, (query) => query.where('releases.version', '=', version ?? '')),
-  )
-}
-
-/** Whether a package has or had a release that is not public. */
-export function hasNotPublic(eb: ExpressionBuilder<Schema, 'packages'>): Expression<SqlBool> {
-  return eb.exists(
-    eb
-      .selectFrom(usingIndex('releases', 'releases_not_public'))
-      .select('releases.id')
-      .whereRef('releases.package_id', '=', 'packages.id')
-      .where(NOT_PUBLIC),
-  )
-}
-
-/** The opposite of {@link visibleTo}. Best used with the index `releases_not_public`. */
-export function invisibleTo(
-  eb: ExpressionBuilder<Schema, 'releases'>,
-  audience: Audience,
-): Expression<SqlBool> {
-  return eb.and([NOT_PUBLIC, eb.not(visibleTo(eb, audience))])
-}
-
-/** Selects the releases that an audience may see. */
-export function visible(db: Db, audience: Audience) {
-  const releases = db.selectFrom('releases').where('releases.deleted_at', 'is', null)
-  return audience.seesAll ? releases : releases.where((eb) => visibleTo(eb, audience))
-}
-
 async function pick(
   releases: ReturnType<typeof visible>,
   ident: string,
@@ -466,14 +367,4 @@ function releaseOf(row: Omit<ReleasesTable, 'id'> & { id: number }): Release {
     config: row.config,
     manifest: row.manifest,
   }
-}
-
-/** The names of all packages, `origin/name` by package id. */
-export async function readPackageNames(db: Db): Promise<Map<number, string>> {
-  const rows = await db
-    .selectFrom('packages')
-    .innerJoin('origins', 'origins.id', 'packages.origin_id')
-    .select(['packages.id', 'origins.name as origin', 'packages.name'])
-    .execute()
-  return new Map(rows.map((row) => [row.id, formatPackageName(row)]))
 }

@@ -1,7 +1,7 @@
 import type { Audience, Visibility } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import type { Page } from './list-store.ts'
-import { hasNotPublic, hasVisible } from './release-store.ts'
+import { hasNotPublic, hasVisible } from './visible-store.ts'
 
 /** The settings for future releases of a package. */
 export interface PackageSettings {

@@ -1,7 +1,7 @@
 import type { Audience } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import { findState, setState } from '../database/state-store.ts'
-import { visibleTo } from '../releases/release-store.ts'
+import { visibleTo } from '../releases/visible-store.ts'
 import type { Only } from '../views/change-request.ts'
 import type { Freeze } from '../views/freeze.ts'
 

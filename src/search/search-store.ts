@@ -7,7 +7,7 @@ import { parseIdent } from '../package/ident.ts'
 import type { Ident, PackageName } from '../package/ident.ts'
 import { pageOfIdents } from '../releases/list-store.ts'
 import type { Page, Slice } from '../releases/list-store.ts'
-import { hasVisible, visibleTo } from '../releases/release-store.ts'
+import { hasVisible, visibleTo } from '../releases/visible-store.ts'
 import type { Search } from './package-search.ts'
 import { isFound } from './words-store.ts'
 

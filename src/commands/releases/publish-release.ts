@@ -13,14 +13,8 @@ import { getView } from '../../revisions/view-store.ts'
 import type { Change } from '../../ledger/change.ts'
 import { insertWords } from '../../search/words-store.ts'
 import { insertDependencies } from '../../releases/dependents-store.ts'
-import {
-  findPackageId,
-  findPackageType,
-  findRelease,
-  insertPackage,
-  insertRelease,
-  referenceBlob,
-} from '../../releases/release-store.ts'
+import { findRelease, insertRelease, referenceBlob } from '../../releases/release-store.ts'
+import { findPackageId, findPackageType, insertPackage } from '../../releases/package-store.ts'
 import { setVisibility } from './set-visibility.ts'
 import { settingsForUpload } from './settings.ts'
 

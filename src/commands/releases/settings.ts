@@ -4,7 +4,7 @@ import { getOrigin } from '../../origins/origin-store.ts'
 import type { Origin } from '../../origins/origin-store.ts'
 import { formatPackageName, makePackageName } from '../../package/ident.ts'
 import type { Change } from '../../ledger/change.ts'
-import { findPackageId, findPackageType, insertPackage } from '../../releases/release-store.ts'
+import { findPackageId, findPackageType, insertPackage } from '../../releases/package-store.ts'
 import {
   deleteSettings,
   findSettings,

@@ -1,0 +1,48 @@
+import { usingIndex } from '../database/engine-sql.ts'
+import type { Db } from '../database/database.ts'
+import { formatPackageName } from '../package/ident.ts'
+import type { Release } from './release.ts'
+
+export async function findPackageId(db: Db, originId: number, name: string): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('packages')
+    .select('id')
+    .where('origin_id', '=', originId)
+    .where('name', '=', name)
+    .executeTakeFirst()
+  return row?.id
+}
+
+export async function insertPackage(db: Db, originId: number, name: string): Promise<number> {
+  const { id } = await db
+    .insertInto('packages')
+    .values({ origin_id: originId, name })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return id
+}
+
+/** The type of a package's releases. */
+export async function findPackageType(
+  db: Db,
+  packageId: number,
+): Promise<Release['packageType'] | undefined> {
+  const row = await db
+    .selectFrom(usingIndex('releases', 'releases_of_package'))
+    .select('package_type')
+    .where('package_id', '=', packageId)
+    .where('deleted_at', 'is', null)
+    .limit(1)
+    .executeTakeFirst()
+  return row?.package_type
+}
+
+/** The names of all packages, `origin/name` by package id. */
+export async function readPackageNames(db: Db): Promise<Map<number, string>> {
+  const rows = await db
+    .selectFrom('packages')
+    .innerJoin('origins', 'origins.id', 'packages.origin_id')
+    .select(['packages.id', 'origins.name as origin', 'packages.name'])
+    .execute()
+  return new Map(rows.map((row) => [row.id, formatPackageName(row)]))
+}

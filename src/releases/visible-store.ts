@@ -1,0 +1,72 @@
+import { sql } from 'kysely'
+import type { Expression, ExpressionBuilder, SqlBool } from 'kysely'
+import type { Audience } from '../access/access.ts'
+import { usingIndex } from '../database/engine-sql.ts'
+import type { Db } from '../database/database.ts'
+import type { Schema } from '../database/schema.ts'
+
+// SQL conditions about who may see releases.
+
+/** The condition of the partial index. */
+export const NOT_PUBLIC = sql<SqlBool>`releases.visibility <> 'public'`
+
+/** An SQL condition on `releases`: the audience may see the release. */
+export function visibleTo(
+  eb: ExpressionBuilder<Schema, 'releases'>,
+  audience: Audience,
+): Expression<SqlBool> {
+  if (audience.seesAll) return eb.lit(true)
+  const isPublic = eb('releases.visibility', '=', 'public')
+  if (audience.origins.length === 0) return isPublic
+  // A recreated origin may have other members, who may not see earlier releases.
+  const theirs = eb
+    .selectFrom('packages')
+    .innerJoin('origins', 'origins.id', 'packages.origin_id')
+    .select('packages.id')
+    .whereRef('packages.id', '=', 'releases.package_id')
+    .whereRef('origins.created_at', '<=', 'releases.created_at')
+    .where('origins.name', 'in', audience.origins)
+  return eb.or([isPublic, eb.exists(theirs)])
+}
+
+/** Whether a package has a release, of this version where one is given, that the audience may see. */
+export function hasVisible(
+  eb: ExpressionBuilder<Schema, 'packages'>,
+  audience: Audience,
+  version?: string,
+): Expression<SqlBool> {
+  return eb.exists(
+    eb
+      .selectFrom(usingIndex('releases', 'releases_of_package'))
+      .select('releases.id')
+      .whereRef('releases.package_id', '=', 'packages.id')
+      .where('releases.deleted_at', 'is', null)
+      .where((inner) => visibleTo(inner, audience))
+      .$if(version !== undefined, (query) => query.where('releases.version', '=', version ?? '')),
+  )
+}
+
+/** Whether a package has or had a release that is not public. */
+export function hasNotPublic(eb: ExpressionBuilder<Schema, 'packages'>): Expression<SqlBool> {
+  return eb.exists(
+    eb
+      .selectFrom(usingIndex('releases', 'releases_not_public'))
+      .select('releases.id')
+      .whereRef('releases.package_id', '=', 'packages.id')
+      .where(NOT_PUBLIC),
+  )
+}
+
+/** The opposite of {@link visibleTo}. Best used with the index `releases_not_public`. */
+export function invisibleTo(
+  eb: ExpressionBuilder<Schema, 'releases'>,
+  audience: Audience,
+): Expression<SqlBool> {
+  return eb.and([NOT_PUBLIC, eb.not(visibleTo(eb, audience))])
+}
+
+/** Selects the releases that an audience may see. */
+export function visible(db: Db, audience: Audience) {
+  const releases = db.selectFrom('releases').where('releases.deleted_at', 'is', null)
+  return audience.seesAll ? releases : releases.where((eb) => visibleTo(eb, audience))
+}
