@@ -11,7 +11,7 @@ import { findLatest, findRelease, isInView, listViewsOf } from '../releases/rele
 import { readPackageNames } from '../releases/package-store.ts'
 import { FIRST_UNGOVERNED } from '../views/view.ts'
 import type { View } from '../views/view.ts'
-import { listPointersIn } from '../revisions/member-store.ts'
+import { listPointersIn } from '../revisions/pointer-store.ts'
 import { findView, listViews, readRevisions } from '../revisions/view-store.ts'
 import { PublicPointers } from './public-pointers.ts'
 import type { Line, Pointer } from './public-pointers.ts'

@@ -1,18 +1,20 @@
-import type { ExpressionBuilder } from 'kysely'
 import type { Audience } from '../access/access.ts'
-import { unindexed, usingIndex } from '../database/engine-sql.ts'
+import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
-import type { Schema } from '../database/schema.ts'
-import { DepotError } from '../errors.ts'
-import { expectRevisionKnown } from '../ledger/position-store.ts'
 import type { Target } from '../package/target.ts'
 import { invisibleTo, visibleTo } from '../releases/visible-store.ts'
-import type { Moment } from '../views/change-request.ts'
-import { listSeenSpans } from './seen-span-store.ts'
-import type { Line } from './seen-span-store.ts'
 import { ruleAt } from '../views/rule.ts'
 import type { View } from '../views/view.ts'
 import { formatPackageName } from '../package/ident.ts'
+import { holdsAt } from './member-store.ts'
+import {
+  findHighestVisible,
+  findSeen,
+  followsInvisible,
+  hasInvisible,
+  hasVisibleMember,
+} from './visible-pointer-store.ts'
+import type { MemberAt } from './visible-pointer-store.ts'
 
 // Reads a view at any of its revisions, for an audience. Rows of `pointers` and `members` hold from `from_revision` until before
 // `to_revision`. `lines` lists every line that the view ever pointed into, by name. A page walks that index and seeks into the
@@ -32,14 +34,6 @@ export interface PointerAt {
   readonly since: number
 }
 
-export interface MemberAt {
-  readonly releaseId: number
-  readonly ident: string
-  readonly target: Target
-  readonly sinceRevision: number
-  readonly since: number
-}
-
 /** The start, the end and the filter of a page of lines. */
 export interface LinePage<Place> {
   readonly origin?: string
@@ -53,46 +47,9 @@ export interface LinePage<Place> {
 }
 
 export type PointerPlace = readonly [name: string, target: Target]
+
 /** Members of a line are listed in the order of publication. */
 export type MemberPlace = readonly [name: string, target: Target, releaseId: number]
-
-/** The revision of a view at a moment: the last one made by that time, or the named one. Throws `not_found` for a future revision, and `other_history`. */
-export async function getRevisionAt(db: Db, view: View, at: Moment | undefined): Promise<number> {
-  if (at === undefined) return view.revision
-  if ('revision' in at) {
-    await expectRevisionKnown(db, view, { number: at.revision, mark: at.mark })
-    if (at.revision <= view.revision) return at.revision
-    throw new DepotError(
-      'not_found',
-      `${view.name} is at revision ${view.revision}; there is no revision ${at.revision} yet`,
-    )
-  }
-  const row = await db
-    .selectFrom('ledger')
-    .select('revision')
-    .where('view_id', '=', view.id)
-    .where('revision', 'is not', null)
-    .where('at', '<=', at.time)
-    .orderBy('at', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  return row?.revision ?? 0
-}
-
-/** The time of a revision; `undefined` for revision 0. */
-export async function findRevisionTime(
-  db: Db,
-  viewId: number,
-  revision: number,
-): Promise<number | undefined> {
-  const row = await db
-    .selectFrom('ledger')
-    .select('at')
-    .where('view_id', '=', viewId)
-    .where('revision', '=', revision)
-    .executeTakeFirst()
-  return row?.at
-}
 
 /** The answers of `latest` at a revision, by package and target. */
 export async function listPointersAt(
@@ -295,85 +252,6 @@ export async function countPointers(db: Db, viewId: number, audience: Audience):
   return count
 }
 
-/** The answer of `latest` for an audience at a revision, in a view whose rule has changed. */
-async function findSeen(
-  db: Db,
-  view: View,
-  line: Line,
-  revision: number,
-  audience: Audience,
-): Promise<(MemberAt & { checksum: string }) | undefined> {
-  const spans = await listSeenSpans(db, view, line, audience)
-  const span = spans.find(({ from, to }) => from <= revision && revision < (to ?? Infinity))
-  if (span === undefined) return undefined
-  // An ident may have been deleted and published again: take the release that was a member at the time.
-  const release = await db
-    .selectFrom('members')
-    .innerJoin('releases', 'releases.id', 'members.release_id')
-    .select(['members.release_id', 'releases.ident', 'releases.checksum', 'releases.target'])
-    .where('members.view_id', '=', view.id)
-    .where('members.package_id', '=', line.packageId)
-    .where('releases.ident', '=', span.ident)
-    .where('releases.target', '=', line.target)
-    .where((eb) => holdsAt(eb, revision))
-    .executeTakeFirst()
-  if (release === undefined) return undefined
-  const { release_id, ...seen } = release
-  return {
-    releaseId: release_id,
-    ...seen,
-    sinceRevision: span.from,
-    since: (await findRevisionTime(db, view.id, span.from)) ?? 0,
-  }
-}
-
-/** The highest visible member of a line, and since when it is the highest visible one. */
-export async function findHighestVisible(
-  db: Db,
-  viewId: number,
-  line: { packageId: number; target: Target },
-  revision: number,
-  audience: Audience,
-): Promise<(MemberAt & { checksum: string }) | undefined> {
-  const members = db
-    .selectFrom('members')
-    .innerJoin('releases', 'releases.id', 'members.release_id')
-    .where('members.view_id', '=', viewId)
-    .where('members.package_id', '=', line.packageId)
-    .where('releases.target', '=', line.target)
-    .where((eb) => visibleTo(eb, audience))
-  const highest = await members
-    .select([
-      'members.release_id',
-      'releases.ident',
-      'releases.checksum',
-      'releases.target',
-      'releases.order_key',
-      'members.from_revision',
-    ])
-    .where((eb) => holdsAt(eb, revision))
-    .orderBy('releases.order_key', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  if (highest === undefined) return undefined
-  // Since it joined, or since the last higher member left.
-  const above = await members
-    .select((eb) => eb.fn.max('members.to_revision').as('left_revision'))
-    .where('releases.order_key', '>', highest.order_key)
-    .where('members.to_revision', '<=', revision)
-    .executeTakeFirst()
-  const sinceRevision = Math.max(highest.from_revision, above?.left_revision ?? 0)
-  const since = await findRevisionTime(db, viewId, sinceRevision)
-  return {
-    releaseId: highest.release_id,
-    ident: highest.ident,
-    checksum: highest.checksum,
-    target: highest.target,
-    sinceRevision,
-    since: since ?? 0,
-  }
-}
-
 const FIRST = ['', 'x86_64-linux'] as const
 
 /** Tables are joined to it by `crossJoin`, which fixes the order in SQLite: lines come first, so nothing is sorted. */
@@ -401,63 +279,5 @@ function linesOf(
         .whereRef('packages.id', '=', 'lines.package_id')
         .where('packages.name', '=', name),
     ),
-  )
-}
-
-/** Whether a membership holds at a revision. With an index, SQLite would scan all earlier memberships of the view. */
-function holdsAt(eb: ExpressionBuilder<Schema, 'members'>, revision: number) {
-  return eb.and([
-    eb(unindexed(eb.ref('members.from_revision')), '<=', revision),
-    eb.or([eb('members.to_revision', 'is', null), eb('members.to_revision', '>', revision)]),
-  ])
-}
-
-/** Whether a line has releases hidden from the audience. */
-function hasInvisible(eb: ExpressionBuilder<Schema, 'lines'>, audience: Audience) {
-  return eb.exists(
-    eb
-      .selectFrom(usingIndex('releases', 'releases_not_public'))
-      .select('releases.id')
-      .whereRef('releases.package_id', '=', 'lines.package_id')
-      .whereRef('releases.target', '=', 'lines.target')
-      .where((inner) => invisibleTo(inner, audience)),
-  )
-}
-
-function hasVisibleMember(eb: ExpressionBuilder<Schema, 'lines'>, revision: number, audience: Audience) {
-  return eb.exists(
-    eb
-      .selectFrom('members')
-      .innerJoin('releases', 'releases.id', 'members.release_id')
-      .select('members.release_id')
-      .whereRef('members.view_id', '=', 'lines.view_id')
-      .whereRef('members.package_id', '=', 'lines.package_id')
-      .whereRef('releases.target', '=', 'lines.target')
-      .where((inner) => holdsAt(inner, revision))
-      .where((inner) => visibleTo(inner, audience)),
-  )
-}
-
-/** Whether `latest` moved to its present answer from a hidden release. The audience then had the same answer before. */
-function followsInvisible(eb: ExpressionBuilder<Schema, 'pointers' | 'lines'>, audience: Audience) {
-  if (audience.seesAll) return eb.lit(false)
-  const before = eb
-    .selectFrom('pointers as earlier')
-    .select((inner) => inner.fn.max('earlier.from_revision').as('from_revision'))
-    .whereRef('earlier.view_id', '=', 'lines.view_id')
-    .whereRef('earlier.package_id', '=', 'lines.package_id')
-    .whereRef('earlier.target', '=', 'lines.target')
-    .whereRef('earlier.from_revision', '<', 'pointers.from_revision')
-  return eb.exists(
-    eb
-      .selectFrom('pointers as before')
-      .innerJoin('releases', 'releases.id', 'before.release_id')
-      .select('before.release_id')
-      .whereRef('before.view_id', '=', 'lines.view_id')
-      .whereRef('before.package_id', '=', 'lines.package_id')
-      .whereRef('before.target', '=', 'lines.target')
-      .where('before.from_revision', '=', before)
-      .whereRef('before.to_revision', '=', 'pointers.from_revision')
-      .where((inner) => inner.not(visibleTo(inner, audience))),
   )
 }

@@ -11,7 +11,7 @@ import { listDependentMembers, listHidden, readDependencies } from './dependency
 import { readHeldSince } from './gate-store.ts'
 import { requesterOf, chainTo, isOverridable, judge, mayOverride } from '../views/gates.ts'
 import type { Dependencies, Refusal } from '../views/gates.ts'
-import { readPresent } from './member-store.ts'
+import { readPresent } from './pointer-store.ts'
 import { changesView, joins, planChange } from '../views/plan.ts'
 import type { Effect, Wanted } from '../views/plan.ts'
 import type { Act, View } from '../views/view.ts'

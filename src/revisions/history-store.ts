@@ -9,7 +9,7 @@ import { lineKey, lineOf, packageOf, parseIdent, releaseKey } from '../package/i
 import type { Target } from '../package/target.ts'
 import { compareReleases } from '../package/version.ts'
 import { invisibleTo, visibleTo } from '../releases/visible-store.ts'
-import { findHighestVisible } from './content-store.ts'
+import { findHighestVisible } from './visible-pointer-store.ts'
 import { listSeenSpans } from './seen-span-store.ts'
 import { ruleAt } from '../views/rule.ts'
 import type { View } from '../views/view.ts'

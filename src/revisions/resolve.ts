@@ -6,18 +6,12 @@ import type { Source } from '../ledger/entry.ts'
 import { expectRevisionKnown } from '../ledger/position-store.ts'
 import { describeRelease, lineOf, releaseKey } from '../package/ident.ts'
 import type { Only, SeenRequest, ReleaseSource } from '../views/change-request.ts'
-import { getRevisionAt, listPointersAt } from './content-store.ts'
+import { listPointersAt } from './content-store.ts'
+import { getRevisionAt } from './revision-store.ts'
 import type { PointerPlace } from './content-store.ts'
 import { findReleases, findReleasesById, listNeeds } from './dependency-store.ts'
-import {
-  listLeadersUnder,
-  listPackagesChanged,
-  listPastMembers,
-  listPointerRevisions,
-  listPointersOf,
-  onlyMembers,
-  readPresent,
-} from './member-store.ts'
+import { listPackagesChanged, listPastMembers, onlyMembers } from './member-store.ts'
+import { listLeadersUnder, listPointerRevisions, listPointersOf, readPresent } from './pointer-store.ts'
 import type { Joining, Wanted } from '../views/plan.ts'
 import { restoreLine, revertLine, combine } from './restore.ts'
 import type { Conflict, PastRelease, Restored } from './restore.ts'

@@ -3,12 +3,8 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
 import { TARGETS } from '../../../package/target.ts'
-import {
-  findRevisionTime,
-  getRevisionAt,
-  listMembersAt,
-  listPointersAt,
-} from '../../../revisions/content-store.ts'
+import { listMembersAt, listPointersAt } from '../../../revisions/content-store.ts'
+import { findRevisionTime, getRevisionAt } from '../../../revisions/revision-store.ts'
 import { getPastView } from '../../../revisions/view-store.ts'
 import { orText } from '../../requests/as-text.ts'
 import type { RouteContext } from '../../requests/request.ts'

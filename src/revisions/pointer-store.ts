@@ -1,0 +1,200 @@
+import { sql } from 'kysely'
+import { among, insertRows, usingIndex } from '../database/engine-sql.ts'
+import type { Db } from '../database/database.ts'
+import { inBatches } from '../database/batches.ts'
+import { formatPackageName, lineOf } from '../package/ident.ts'
+import type { Target } from '../package/target.ts'
+import type { Move, Present, Wanted } from '../views/plan.ts'
+import type { ViewRule } from '../views/rule.ts'
+import type { View, ViewRelease } from '../views/view.ts'
+import {
+  VIEW_RELEASE,
+  membersOf,
+  onlyMembers,
+  placeInLine,
+  viewReleaseOf,
+  viewReleases,
+} from './member-store.ts'
+
+// The pointers of views: the answers of `latest`, by line. Writes work on sets, since a promotion may move thousands of releases.
+
+/** The pointers of a view, in no order. Read as one text, which is cheap to pass between threads. */
+export async function listPointersIn(
+  db: Db,
+  viewId: number,
+): Promise<[packageId: number, target: Target, ident: string, revision: number][]> {
+  const { pointers } = await db
+    .selectFrom(usingIndex('pointers', 'pointers_current'))
+    .innerJoin('releases', 'releases.id', 'pointers.release_id')
+    .select(sql<string | null>`string_agg(${POINTER_LINE}, ' ')`.as('pointers'))
+    .where('pointers.view_id', '=', viewId)
+    .where('pointers.to_revision', 'is', null)
+    .executeTakeFirstOrThrow()
+  const words = pointers?.split(' ') ?? []
+  return Array.from({ length: words.length / 4 }, (_, row) => {
+    const [packageId, target, ident = '', revision] = words.slice(4 * row, 4 * row + 4)
+    return [Number(packageId), target as Target, ident, Number(revision)]
+  })
+}
+
+/** No target or ident contains a space. */
+const POINTER_LINE = sql`pointers.package_id || ' ' || pointers.target || ' ' || releases.ident || ' ' || pointers.from_revision`
+
+/** The pointers of a view, by name. The query walks `lines`, so that past pointers are not read. */
+export async function listPointersOf(db: Db, viewId: number): Promise<ViewRelease[]> {
+  const rows = await db
+    .selectFrom('lines')
+    .crossJoin('pointers')
+    .innerJoin('releases', 'releases.id', 'pointers.release_id')
+    .innerJoin('packages', 'packages.id', 'pointers.package_id')
+    .select(VIEW_RELEASE)
+    .where('lines.view_id', '=', viewId)
+    .whereRef('pointers.view_id', '=', 'lines.view_id')
+    .whereRef('pointers.package_id', '=', 'lines.package_id')
+    .whereRef('pointers.target', '=', 'lines.target')
+    .where('pointers.to_revision', 'is', null)
+    .orderBy('lines.package')
+    .orderBy('lines.target')
+    .execute()
+  return rows.map(viewReleaseOf)
+}
+
+/** Reads the present state of the packages of a change. */
+export async function readPresent(
+  db: Db,
+  view: Pick<View, 'id' | 'rule'>,
+  { joining, leaving }: Wanted,
+): Promise<Present> {
+  const named = [...joining.map(({ release }) => release), ...leaving]
+  const members = new Set((await onlyMembers(db, view, named)).map(({ releaseId }) => releaseId))
+  const pointers = new Map<string, ViewRelease>()
+  for (const ids of inBatches(named.map(({ packageId }) => packageId))) {
+    for (const pointer of await listPointersOfPackages(db, view.id, ids))
+      pointers.set(lineOf(pointer), pointer)
+  }
+  const joined = new Set(joining.map(({ release }) => lineOf(release)))
+  const leavingLines = Map.groupBy(leaving, lineOf)
+  const losing = [...leavingLines].filter(
+    ([line, gone]) =>
+      gone.some(({ releaseId }) => releaseId === pointers.get(line)?.releaseId) &&
+      !(view.rule === 'promoted' && joined.has(line)), // the joining release becomes the answer
+  )
+  return { members, pointers, successors: await findSuccessors(db, view, new Map(losing)) }
+}
+
+/** The releases that `latest` would answer under a rule, where it answers another one now, by package and target. */
+export async function listLeadersUnder(db: Db, viewId: number, rule: ViewRule): Promise<ViewRelease[]> {
+  const rows = await db
+    .with('ranked', (query) => membersOf(query as Db, viewId).select(placeInLine(rule)))
+    .selectFrom('ranked')
+    .innerJoin('pointers', (on) =>
+      on
+        .onRef('pointers.package_id', '=', 'ranked.package_id')
+        .onRef('pointers.target', '=', 'ranked.target'),
+    )
+    .selectAll('ranked')
+    .where('pointers.view_id', '=', viewId)
+    .where('pointers.to_revision', 'is', null)
+    .where('ranked.place', '=', 1)
+    .whereRef('pointers.release_id', '<>', 'ranked.release_id')
+    .orderBy('ranked.ident')
+    .orderBy('ranked.target')
+    .execute()
+  return rows.map(viewReleaseOf)
+}
+
+/** The revision of the last move of `latest`, by `package_id target`. */
+export async function listPointerRevisions(
+  db: Db,
+  viewId: number,
+  packageIds: readonly number[],
+): Promise<Map<string, number>> {
+  const rows = await db
+    .selectFrom('pointers')
+    .select(['package_id', 'target'])
+    .select((eb) => eb.fn.max<number>(eb.fn.coalesce('to_revision', 'from_revision')).as('revision'))
+    .where('view_id', '=', viewId)
+    .where('package_id', 'in', among(packageIds))
+    .groupBy(['package_id', 'target'])
+    .execute()
+  return new Map(rows.map((row) => [`${row.package_id} ${row.target}`, row.revision]))
+}
+
+/** Ends pointers at `revision` and, where there is a release to point to, starts the next. */
+export async function movePointers(
+  db: Db,
+  viewId: number,
+  moves: readonly Move[],
+  revision: number,
+): Promise<void> {
+  const ending = moves.flatMap(({ from }) => (from === undefined ? [] : [from]))
+  for (const [target, releases] of Map.groupBy(ending, (release) => release.target)) {
+    for (const ids of inBatches(releases.map(({ packageId }) => packageId))) {
+      await db
+        .updateTable('pointers')
+        .set({ to_revision: revision })
+        .where('view_id', '=', viewId)
+        .where('package_id', 'in', among(ids))
+        .where('target', '=', target)
+        .where('to_revision', 'is', null)
+        .execute()
+    }
+  }
+  // A line exists already if there was a pointer.
+  const lines = moves.flatMap(({ from, to }) => {
+    if (to === undefined || from !== undefined) return []
+    const { ident, target, packageId } = to
+    return [{ view_id: viewId, package: formatPackageName(ident), target, package_id: packageId }]
+  })
+  await insertRows(db, 'lines', lines, 'keep')
+  const pointers = moves.flatMap(({ to }) => {
+    if (to === undefined) return []
+    const { packageId, target, releaseId } = to
+    return [
+      { view_id: viewId, package_id: packageId, target, release_id: releaseId, from_revision: revision },
+    ]
+  })
+  await insertRows(db, 'pointers', pointers)
+}
+
+async function listPointersOfPackages(
+  db: Db,
+  viewId: number,
+  packageIds: readonly number[],
+): Promise<ViewRelease[]> {
+  const rows = await viewReleases(db)
+    .innerJoin(usingIndex('pointers', 'pointers_current'), 'pointers.release_id', 'releases.id')
+    .where('pointers.view_id', '=', viewId)
+    .where('pointers.package_id', 'in', among(packageIds))
+    .where('pointers.to_revision', 'is', null)
+    .execute()
+  return rows.map(viewReleaseOf)
+}
+
+/** For each line, the first member by the view's rule besides those that leave. */
+async function findSuccessors(
+  db: Db,
+  view: { id: number; rule: ViewRule },
+  leaving: ReadonlyMap<string, readonly ViewRelease[]>,
+): Promise<Map<string, ViewRelease>> {
+  const successors = new Map<string, ViewRelease>()
+  for (const lines of inBatches(leaving.keys())) {
+    const gone = lines.flatMap((line) => leaving.get(line) ?? [])
+    const rows = await db
+      .with('ranked', (query) =>
+        membersOf(query as Db, view.id)
+          .select(placeInLine(view.rule))
+          .where('members.package_id', 'in', among(gone.map(({ packageId }) => packageId)))
+          .where('members.release_id', 'not in', among(gone.map(({ releaseId }) => releaseId))),
+      )
+      .selectFrom('ranked')
+      .selectAll()
+      .where('ranked.place', '=', 1)
+      .execute()
+    // A package may have lines for other targets, which are not asked for here.
+    const asked = new Set(lines)
+    for (const release of rows.map(viewReleaseOf))
+      if (asked.has(lineOf(release))) successors.set(lineOf(release), release)
+  }
+  return successors
+}

@@ -1,0 +1,155 @@
+import type { ExpressionBuilder } from 'kysely'
+import type { Audience } from '../access/access.ts'
+import { usingIndex } from '../database/engine-sql.ts'
+import type { Db } from '../database/database.ts'
+import type { Schema } from '../database/schema.ts'
+import type { Target } from '../package/target.ts'
+import { invisibleTo, visibleTo } from '../releases/visible-store.ts'
+import { listSeenSpans } from './seen-span-store.ts'
+import type { Line } from './seen-span-store.ts'
+import type { View } from '../views/view.ts'
+import { holdsAt } from './member-store.ts'
+import { findRevisionTime } from './revision-store.ts'
+
+// What `latest` is for an audience that may not see every release of a line.
+
+export interface MemberAt {
+  readonly releaseId: number
+  readonly ident: string
+  readonly target: Target
+  readonly sinceRevision: number
+  readonly since: number
+}
+
+/** The answer of `latest` for an audience at a revision, in a view whose rule has changed. */
+export async function findSeen(
+  db: Db,
+  view: View,
+  line: Line,
+  revision: number,
+  audience: Audience,
+): Promise<(MemberAt & { checksum: string }) | undefined> {
+  const spans = await listSeenSpans(db, view, line, audience)
+  const span = spans.find(({ from, to }) => from <= revision && revision < (to ?? Infinity))
+  if (span === undefined) return undefined
+  // An ident may have been deleted and published again: take the release that was a member at the time.
+  const release = await db
+    .selectFrom('members')
+    .innerJoin('releases', 'releases.id', 'members.release_id')
+    .select(['members.release_id', 'releases.ident', 'releases.checksum', 'releases.target'])
+    .where('members.view_id', '=', view.id)
+    .where('members.package_id', '=', line.packageId)
+    .where('releases.ident', '=', span.ident)
+    .where('releases.target', '=', line.target)
+    .where((eb) => holdsAt(eb, revision))
+    .executeTakeFirst()
+  if (release === undefined) return undefined
+  const { release_id, ...seen } = release
+  return {
+    releaseId: release_id,
+    ...seen,
+    sinceRevision: span.from,
+    since: (await findRevisionTime(db, view.id, span.from)) ?? 0,
+  }
+}
+
+/** The highest visible member of a line, and since when it is the highest visible one. */
+export async function findHighestVisible(
+  db: Db,
+  viewId: number,
+  line: { packageId: number; target: Target },
+  revision: number,
+  audience: Audience,
+): Promise<(MemberAt & { checksum: string }) | undefined> {
+  const members = db
+    .selectFrom('members')
+    .innerJoin('releases', 'releases.id', 'members.release_id')
+    .where('members.view_id', '=', viewId)
+    .where('members.package_id', '=', line.packageId)
+    .where('releases.target', '=', line.target)
+    .where((eb) => visibleTo(eb, audience))
+  const highest = await members
+    .select([
+      'members.release_id',
+      'releases.ident',
+      'releases.checksum',
+      'releases.target',
+      'releases.order_key',
+      'members.from_revision',
+    ])
+    .where((eb) => holdsAt(eb, revision))
+    .orderBy('releases.order_key', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  if (highest === undefined) return undefined
+  // Since it joined, or since the last higher member left.
+  const above = await members
+    .select((eb) => eb.fn.max('members.to_revision').as('left_revision'))
+    .where('releases.order_key', '>', highest.order_key)
+    .where('members.to_revision', '<=', revision)
+    .executeTakeFirst()
+  const sinceRevision = Math.max(highest.from_revision, above?.left_revision ?? 0)
+  const since = await findRevisionTime(db, viewId, sinceRevision)
+  return {
+    releaseId: highest.release_id,
+    ident: highest.ident,
+    checksum: highest.checksum,
+    target: highest.target,
+    sinceRevision,
+    since: since ?? 0,
+  }
+}
+
+/** Whether a line has releases hidden from the audience. */
+export function hasInvisible(eb: ExpressionBuilder<Schema, 'lines'>, audience: Audience) {
+  return eb.exists(
+    eb
+      .selectFrom(usingIndex('releases', 'releases_not_public'))
+      .select('releases.id')
+      .whereRef('releases.package_id', '=', 'lines.package_id')
+      .whereRef('releases.target', '=', 'lines.target')
+      .where((inner) => invisibleTo(inner, audience)),
+  )
+}
+
+export function hasVisibleMember(
+  eb: ExpressionBuilder<Schema, 'lines'>,
+  revision: number,
+  audience: Audience,
+) {
+  return eb.exists(
+    eb
+      .selectFrom('members')
+      .innerJoin('releases', 'releases.id', 'members.release_id')
+      .select('members.release_id')
+      .whereRef('members.view_id', '=', 'lines.view_id')
+      .whereRef('members.package_id', '=', 'lines.package_id')
+      .whereRef('releases.target', '=', 'lines.target')
+      .where((inner) => holdsAt(inner, revision))
+      .where((inner) => visibleTo(inner, audience)),
+  )
+}
+
+/** Whether `latest` moved to its present answer from a hidden release. The audience then had the same answer before. */
+export function followsInvisible(eb: ExpressionBuilder<Schema, 'pointers' | 'lines'>, audience: Audience) {
+  if (audience.seesAll) return eb.lit(false)
+  const before = eb
+    .selectFrom('pointers as earlier')
+    .select((inner) => inner.fn.max('earlier.from_revision').as('from_revision'))
+    .whereRef('earlier.view_id', '=', 'lines.view_id')
+    .whereRef('earlier.package_id', '=', 'lines.package_id')
+    .whereRef('earlier.target', '=', 'lines.target')
+    .whereRef('earlier.from_revision', '<', 'pointers.from_revision')
+  return eb.exists(
+    eb
+      .selectFrom('pointers as before')
+      .innerJoin('releases', 'releases.id', 'before.release_id')
+      .select('before.release_id')
+      .whereRef('before.view_id', '=', 'lines.view_id')
+      .whereRef('before.package_id', '=', 'lines.package_id')
+      .whereRef('before.target', '=', 'lines.target')
+      .where('before.from_revision', '=', before)
+      .whereRef('before.to_revision', '=', 'pointers.from_revision')
+      .where((inner) => inner.not(visibleTo(inner, audience))),
+  )
+}
