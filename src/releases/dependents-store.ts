@@ -100,12 +100,13 @@ export async function listDependents(
   return rows.map((row) => `${row.origin}/${row.name}`).toSorted()
 }
 
-/** What is needed: a package for a target. `ident` and `id` are for the caller's own joins. */
+/** Packages for a target. `ident` and `id` name a release of the package for the caller's own joins. */
 type Needed = Expression<{ dependency: string; target: Target; ident: string; id: number }>
 
 /**
- * Adds two tables to a query: `needed`, and `dependents`, the packages that need each package of it. The query goes from one dependent
- * to the next in the index, so its cost does not grow with the number of their releases.
+ * Adds two tables to a query: `needed`, and `dependents`, which has the packages that need each of them. The query seeks from one
+ * dependent to the next in the index, so its cost does not grow with the number of their releases. Each list ends with a row whose
+ * `package_id` is NULL.
  */
 export function withDependents(db: Db, needed: Needed) {
   return db

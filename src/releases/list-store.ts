@@ -12,21 +12,21 @@ import { hasVisible, visible, visibleTo } from './visible-store.ts'
 
 // Queries for Habitat's lists (habitat-today.md 3.1, 3.2 and 6, Lists). Text is sorted bytewise; only versions are sorted as versions.
 
-/** One line of a list: an ident, the targets it was published for, and the open views any of them is in. */
+/** An ident in a list, with the targets that it was published for and the open views that have it for any target. */
 export interface ListedIdent {
   readonly ident: Ident
   readonly targets: readonly Target[]
   readonly views: readonly string[]
 }
 
-/** One line of a list of packages, with what any of its releases has. */
+/** A package in a list, with the targets and open views of all its releases. */
 export interface ListedPackage {
   readonly package: Pick<PackageName, 'origin' | 'name'>
   readonly targets: readonly Target[]
   readonly views: readonly string[]
 }
 
-/** One version of a package, as far as its releases are equally visible. */
+/** One version of a package. Releases of other visibility make another line. */
 export interface ListedVersion {
   readonly version: string
   readonly releases: number
@@ -47,10 +47,10 @@ export interface Slice {
   readonly limit: number
 }
 
-/** `origin`, `origin/name` or `origin/name/version`, as it stood in a URL: an unknown or impossible one matches nothing. */
+/** The parts of `origin`, `origin/name` or `origin/name/version`, not validated. An unknown or invalid prefix matches nothing. */
 export type IdentPrefix = readonly string[]
 
-/** What has been published below a prefix, one line per ident, by ident text descending, as Builder lists it. */
+/** The published idents below a prefix, by text in descending order, as in Builder. */
 export async function listIdents(
   db: Db,
   prefix: IdentPrefix,
@@ -61,7 +61,7 @@ export async function listIdents(
   return { items: await describeIdents(db, items, audience), total }
 }
 
-/** A page of the different idents of a query, by text. */
+/** A page of the distinct idents of a query, by text. */
 export async function pageOfIdents(
   matching: SelectQueryBuilder<Schema, 'releases', object>,
   { offset, limit }: Slice,
@@ -80,7 +80,7 @@ export async function pageOfIdents(
   return { items: rows.map(({ ident }) => ident), total }
 }
 
-/** The packages that have anything below a prefix, by name ascending. */
+/** The packages with a visible release below a prefix, by name. */
 export async function listPackages(
   db: Db,
   prefix: IdentPrefix,
@@ -151,13 +151,13 @@ export async function listVersions(
 }
 
 /**
- * Members of one view, or of two: of `lines` (`origin/name target`) those of `viewId`, and of all others those of `otherId`.
+ * The members of one view, or a mix of two: of `viewId` on the given lines (`origin/name target`), of `otherId` on all others.
  */
 export type MembersOf =
   | number
   | { readonly viewId: number; readonly otherId: number; readonly lines: readonly string[] }
 
-/** The idents of a view's members below a prefix, by ident text ascending. It walks the packages below it, and of each what the view holds. */
+/** The idents of a view's members below a prefix, by text. The query reads the packages below the prefix, then the members of each. */
 export async function listIdentsInView(
   db: Db,
   of: MembersOf,
@@ -185,7 +185,6 @@ export async function listIdentsInView(
   return { items: items.map(parseIdent), total }
 }
 
-/** The lines are one parameter, however many there are. */
 function isOneOf(
   eb: ExpressionBuilder<Schema, 'origins' | 'packages' | 'members' | 'releases'>,
   { viewId, otherId, lines }: Exclude<MembersOf, number>,
@@ -197,7 +196,7 @@ function isOneOf(
   ])
 }
 
-/** Idents below a prefix are one range of the index on `ident`: from `prefix/` to before `prefix0`, `0` being what follows `/`. */
+/** Idents below a prefix are one range of the index on `ident`, from `prefix/` to `prefix0`: `0` follows `/` in ASCII. */
 function below(query: ReturnType<typeof visible>, prefix: IdentPrefix): ReturnType<typeof visible> {
   const text = prefix.join('/')
   return query.where('releases.ident', '>', `${text}/`).where('releases.ident', '<', `${text}0`)
@@ -223,7 +222,7 @@ async function describeIdents(db: Db, idents: readonly string[], audience: Audie
   return described
 }
 
-/** What each of some packages was published for, and the views it has members in. */
+/** Reads the targets of packages and the views that have members of them. */
 async function describePackages(
   db: Db,
   packageIds: readonly number[],

@@ -35,7 +35,10 @@ export async function findDownload(
   return pick(releases, ident, target)
 }
 
-/** Every release that is not public, or was not when it was deleted, as `origin/name target`, and whether that has no public one. */
+/**
+ * Lists the releases that are not public, including deleted ones that were not. `line` is `origin/name target`; `isLineHidden` tells that
+ * it has no public release.
+ */
 export async function listNotPublic(
   db: Db,
 ): Promise<{ line: string; ident: string; isDeleted: boolean; isLineHidden: boolean }[]> {
@@ -121,7 +124,7 @@ export async function listTargetsOf(
   return found
 }
 
-/** What `latest` of a package, or of one version of it, is in a view to this audience (decision 0001). */
+/** The answer of `latest` for an audience, for a package or one version of it in a view (decision 0001). */
 export async function findLatest(
   db: Db,
   asked: {
@@ -176,7 +179,7 @@ export async function isInView(db: Db, view: string, releaseId: number): Promise
   return row !== undefined
 }
 
-/** The open views a release is in, by name descending: since which revision, and the times a Habitat client is shown. */
+/** The open views that a release is in, by name in descending order, with the revision since which and the times that Habitat's clients show. */
 export async function listViewsOf(
   db: Db,
   releaseId: number,

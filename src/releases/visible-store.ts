@@ -7,7 +7,7 @@ import type { Schema } from '../database/schema.ts'
 
 // SQL conditions about who may see releases.
 
-/** The condition of the partial index. */
+/** The condition of the partial index `releases_not_public`. */
 export const NOT_PUBLIC = sql<SqlBool>`releases.visibility <> 'public'`
 
 /** An SQL condition on `releases`: the audience may see the release. */
@@ -29,7 +29,7 @@ export function visibleTo(
   return eb.or([isPublic, eb.exists(theirs)])
 }
 
-/** Whether a package has a release, of this version where one is given, that the audience may see. */
+/** Whether a package has a visible release, of the given version if there is one. */
 export function hasVisible(
   eb: ExpressionBuilder<Schema, 'packages'>,
   audience: Audience,

@@ -254,7 +254,7 @@ export async function countPointers(db: Db, viewId: number, audience: Audience):
 
 const FIRST = ['', 'x86_64-linux'] as const
 
-/** Tables are joined to it by `crossJoin`, which fixes the order in SQLite: lines come first, so nothing is sorted. */
+/** Callers join other tables by `crossJoin`, which fixes the order of joins in SQLite: lines come first, so nothing is sorted. */
 function linesOf(
   db: Db,
   viewId: number,

@@ -126,7 +126,7 @@ export async function readDependencies(
   return { tdeps, deps, inDepot, inView }
 }
 
-/** Members of a view that need a release, by its id, at most some of them, with their visibility to the audience. */
+/** The members of a view that need each of these releases, by its id, with their visibility to the audience. Long lists are cut. */
 export async function listDependentMembers(
   db: Db,
   viewId: number,

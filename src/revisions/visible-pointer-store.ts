@@ -11,7 +11,7 @@ import type { View } from '../views/view.ts'
 import { holdsAt } from './member-store.ts'
 import { findRevisionTime } from './revision-store.ts'
 
-// What `latest` is for an audience that may not see every release of a line.
+// The answers of `latest` for an audience that may not see every release of a line.
 
 export interface MemberAt {
   readonly releaseId: number

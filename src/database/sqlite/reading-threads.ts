@@ -107,7 +107,7 @@ export class ReadingThreads {
   }
 
   #start(): Worker {
-    const thread = new Worker(THREAD, { workerData: { file: this.#file }, execArgv: [] }) // what its parent preloads is no concern of it
+    const thread = new Worker(THREAD, { workerData: { file: this.#file }, execArgv: [] }) // without the preloads of the parent thread
     thread.on('message', (answer: QueryAnswer) => {
       const reading = this.#finish(thread)
       if (!this.#isClosed) {
