@@ -1,5 +1,6 @@
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
+import type { Holder } from '../ledger/follower.ts'
 import type { LedgerEntry, LedgerEvent } from '../ledger/entry.ts'
 import type { Caller, Session } from '../access/access.ts'
 import { findSession } from './account-store.ts'
@@ -11,7 +12,7 @@ const MOST_SESSIONS = 10_000
  * Identifies callers. Sessions are cached, so that a Supervisor's poll with a token reads no database. The cache is cleared when an
  * account, a token or a membership changes. Wrong tokens are not cached.
  */
-export class Authenticator {
+export class Authenticator implements Holder {
   readonly #db: Db
   readonly #now: () => number
   readonly #sessions = new Map<string, Session>()
@@ -36,6 +37,7 @@ export class Authenticator {
       : this.#unexpired(session)
   }
 
+  /** See {@link Holder.onCommit}. */
   onCommit(entries: readonly LedgerEntry[]): void {
     if (entries.some(({ event }) => changesSessions(event))) {
       this.#generation += 1

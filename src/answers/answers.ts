@@ -1,6 +1,7 @@
 import { EVERYONE, THE_PUBLIC } from '../access/access.ts'
 import type { Audience } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
+import type { Holder } from '../ledger/follower.ts'
 import type { LedgerEntry, LedgerEvent, Promotion } from '../ledger/entry.ts'
 import type { ReleaseName } from '../package/ident.ts'
 import { formatIdent, formatPackageName, lineKey, lineOf, releaseKey } from '../package/ident.ts'
@@ -57,11 +58,11 @@ const LONGEST_ABSENT = 300
 
 /**
  * Answers `latest` without the database. All pointers of all views are in memory, so a missing one costs nothing.
- * Bodies are cached up to a number of bytes. Both follow the ledger: `onCommit` runs after the commit and before the
- * command is answered, so a poll that starts after the answer of a promotion sees it. Members of an origin and the
+ * Bodies are cached up to a number of bytes. Both follow the ledger, so a poll that
+ * starts after the answer of a promotion sees it. Members of an origin and the
  * public have separate pointers; both share the bodies.
  */
-export class Answers {
+export class Answers implements Holder {
   readonly #db: Db
   readonly #renderers: Renderers
   readonly #pointers: Map<string, Map<Line, Pointer>>
@@ -93,7 +94,7 @@ export class Answers {
   }
 
   /**
-   * Reads every pointer. `start` is a connection of its own for many small reads. The caller passes every later commit
+   * Reads every pointer. `start` is a connection of its own for many small reads. The caller passes every later entry
    * to `onCommit`.
    */
   static async open(db: Db, renderers: Renderers, start: Db = db): Promise<Answers> {
@@ -186,7 +187,7 @@ export class Answers {
     return maySee && (view === undefined || kept.views.includes(view)) ? kept : undefined
   }
 
-  /** Takes newly committed entries. Never throws. */
+  /** See {@link Holder.onCommit}. */
   onCommit(entries: readonly LedgerEntry[]): void {
     for (const { event } of entries) {
       this.#take(event)

@@ -4,6 +4,7 @@ import { isIP } from 'node:net'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import { originsOf } from '../ledger/entry.ts'
+import type { Holder } from '../ledger/follower.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { findHead } from '../ledger/ledger-store.ts'
 import { AddressRules, hostOf } from '../text/address-ranges.ts'
@@ -61,7 +62,7 @@ export interface WebhookOperations {
  * was answered, so no promotion waits for it. Each entry is delivered at least once: after a crash, deliveries that
  * were not stored are repeated with the same id.
  */
-export class Webhooks implements WebhookOperations {
+export class Webhooks implements WebhookOperations, Holder {
   readonly #depot: Pick<Depot, 'db' | 'log' | 'secrets'>
   readonly #context: DeliveryContext
   readonly #receiptListeners: ((receipt: Receipt) => void)[] = []
@@ -93,7 +94,7 @@ export class Webhooks implements WebhookOperations {
     }
   }
 
-  /** Starts all deliveries. The caller passes every later commit to `onCommit` and closes this before the writer. */
+  /** Starts all deliveries. The caller passes every later entry to `onCommit` and closes this before the writer. */
   static async open(
     depot: Pick<Depot, 'db' | 'writer' | 'config' | 'log' | 'now' | 'secrets'>,
     seams: Partial<Seams> = {},
@@ -104,9 +105,9 @@ export class Webhooks implements WebhookOperations {
     return opened
   }
 
-  /** Takes newly committed entries. Never throws. */
+  /** See {@link Holder.onCommit}. */
   onCommit(entries: readonly LedgerEntry[]): void {
-    this.#head = entries.at(-1)?.sequence ?? this.#head
+    this.#head = Math.max(this.#head, entries.at(-1)?.sequence ?? 0)
     if (this.#isClosed) return
     for (const { event } of entries) {
       if (

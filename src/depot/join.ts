@@ -7,6 +7,8 @@ import { ReadingThreads } from '../database/engine.ts'
 import type { Damage } from '../blobs/storage.ts'
 import type { handlers } from '../commands/commands.ts'
 import type { Depot, Share } from './open.ts'
+import { HOLDERS } from './holders.ts'
+import { LedgerFollower } from '../ledger/follower.ts'
 import { HashThreads } from '../hart/hash-threads.ts'
 import { ArchiveScanner } from '../hart/scan.ts'
 import { SecretBox } from '../origins/secret-box.ts'
@@ -22,14 +24,11 @@ interface World {
   readonly name: string
 }
 
-/**
- * Joins a depot that another thread opened. Commits arrive after `begin` is called; earlier reads may be older than the
- * first of them, never newer. The caller closes this depot before the other thread closes its own.
- */
-export function joinDepot(
+/** Joins a depot that another thread opened. The caller closes this depot before the other thread closes its own. */
+export async function joinDepot(
   share: Share,
   { log, claims, examine, name, now = Date.now }: World,
-): { depot: Depot; begin: () => void } {
+): Promise<Depot> {
   const { config, limits } = share
   const threads = new ReadingThreads(config.databaseFile)
   const db = threads.db()
@@ -37,8 +36,10 @@ export function joinDepot(
   const scanner = new ArchiveScanner()
   const hashes = new HashThreads()
   const authenticator = new Authenticator(db, now)
-  writer.onCommit((entries) => authenticator.onCommit(entries))
-  const depot: Depot = {
+  const follower = await LedgerFollower.open(db, writer, HOLDERS)
+  follower.add('sessions', authenticator)
+  writer.start()
+  return {
     config,
     limits,
     log,
@@ -46,6 +47,7 @@ export function joinDepot(
     files: new OpenedFiles(share.files),
     db,
     writer,
+    follower,
     blobs: joinBlobs(config, claims, name),
     scanner,
     hashes,
@@ -64,5 +66,4 @@ export function joinDepot(
       await threads.close()
     },
   }
-  return { depot, begin: () => writer.start() }
 }

@@ -29,10 +29,13 @@ import { findState } from '../database/state-store.ts'
 import { DepotError } from '../errors.ts'
 import { MOST_AHEAD_MS } from '../clock.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
+import { LedgerFollower } from '../ledger/follower.ts'
 import { HashThreads } from '../hart/hash-threads.ts'
 import { ArchiveScanner } from '../hart/scan.ts'
 import { SecretBox } from '../origins/secret-box.ts'
 import { listSealingKeys } from '../origins/sealed-store.ts'
+import { HOLDERS } from './holders.ts'
+import type { HolderName } from './holders.ts'
 import { keepPrivate } from './private-files.ts'
 import { isBlobReferenced } from '../releases/release-store.ts'
 import { readSecretFile } from './secret-file.ts'
@@ -61,6 +64,8 @@ export interface Depot {
   /** Read-only. */
   readonly db: Db
   readonly writer: DepotWriter
+  /** Tells the {@link HOLDERS} of this thread of each commit. */
+  readonly follower: LedgerFollower<HolderName>
   readonly blobs: Blobs
   readonly scanner: ArchiveScanner
   readonly hashes: HashThreads
@@ -200,9 +205,10 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     const hashes = new HashThreads()
     closers.push(() => hashes.close())
     const authenticator = new Authenticator(db, now)
-    writer.onCommit((entries) => authenticator.onCommit(entries))
-    writer.onCommit((entries) => warnOfOverrides(log, entries))
-    writer.onCommit(clockWarner(log))
+    const follower = await LedgerFollower.open(db, writer, HOLDERS)
+    follower.add('sessions', authenticator)
+    follower.add('override warnings', { onCommit: (entries) => warnOfOverrides(log, entries) })
+    writer.onNews(clockWarner(log))
 
     const isNew = (await findView(db, UNSTABLE)) === undefined
     const madeToken = isNew && givenToken === undefined ? generateToken() : undefined
@@ -245,6 +251,7 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
       files,
       db,
       writer,
+      follower,
       blobs,
       scanner,
       hashes,
@@ -319,7 +326,9 @@ function warnOfOverrides(log: Logger, entries: readonly LedgerEntry[]): void {
 /** Logs when the clock falls behind commit times, and when it has caught up. */
 function clockWarner(log: Logger): CommitListener {
   let isAhead = false
-  return (_entries, { aheadMs }) => {
+  return (_news, commit) => {
+    if (commit === undefined) return
+    const { aheadMs } = commit
     const seconds = Math.round(aheadMs / 1_000)
     if (aheadMs > MOST_AHEAD_MS && !isAhead)
       log.warn(

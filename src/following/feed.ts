@@ -1,11 +1,12 @@
 import type { Db } from '../database/database.ts'
 import type { Target } from '../package/target.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
+import type { Holder } from '../ledger/follower.ts'
 import { Deadlines } from './deadlines.ts'
 import { viewOf } from '../ledger/entry.ts'
 import type { LedgerEntry, LedgerEvent } from '../ledger/entry.ts'
 import { findState } from '../database/state-store.ts'
-import { MOST_TEXT_AT_ONCE, findHash, findHead, listEntries } from '../ledger/ledger-store.ts'
+import { MOST_TEXT_AT_ONCE, findHash, listEntries } from '../ledger/ledger-store.ts'
 import type { EntryQuery, EntryPage } from '../ledger/ledger-store.ts'
 import { packageOf } from '../package/ident.ts'
 
@@ -62,7 +63,7 @@ const WAKES_PER_TURN = 16
  * Keeps recent ledger entries in memory and wakes the requests and streams that wait for new ones. A commit only marks
  * the watches to wake, so no promotion waits for its followers. It gets each commit after the caches that answer requests.
  */
-export class Feed {
+export class Feed implements Holder {
   readonly #db: Db
   readonly #watches = new Map<Topic, Set<Watch>>()
   readonly #ofAccounts = new Map<string, Set<Watch>>()
@@ -81,9 +82,9 @@ export class Feed {
     this.#head = head
   }
 
-  /** Opens a feed. The caller passes every later commit to `onCommit`, and closes it. */
-  static async open(db: Db): Promise<Feed> {
-    return new Feed(db, await findHead(db), await findState(db, 'incarnation'))
+  /** Opens a feed. The caller passes every entry after `head` to `onCommit`, and closes the feed. */
+  static async open(db: Db, head: LedgerHead): Promise<Feed> {
+    return new Feed(db, head, await findState(db, 'incarnation'))
   }
 
   /** The last committed entry. */
@@ -169,7 +170,7 @@ export class Feed {
     return promise
   }
 
-  /** Takes newly committed entries. Never throws. */
+  /** See {@link Holder.onCommit}. */
   onCommit(entries: readonly LedgerEntry[]): void {
     for (const entry of entries) {
       this.#keep(entry)
@@ -195,11 +196,6 @@ export class Feed {
   }
 
   #keep(entry: LedgerEntry): void {
-    // An entry is missing if a commit reported failure but is in the file. The database has it, so memory starts again here.
-    if (entry.sequence !== this.#head.sequence + 1) {
-      this.#recent.length = 0
-      this.#recentBytes = 0
-    }
     this.#head = { sequence: entry.sequence, hash: entry.hash, at: entry.at }
     this.#recent.push(entry)
     this.#recentBytes += entry.text.length

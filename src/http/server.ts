@@ -64,8 +64,7 @@ export async function buildServer(
   { webhooks: seams, workers }: Options = {},
 ): Promise<FastifyInstance> {
   const memory = await openMemory(depot)
-  const webhooks = await Webhooks.open(depot, seams)
-  depot.writer.onCommit((entries) => webhooks.onCommit(entries))
+  const webhooks = await depot.follower.hold('webhooks', () => Webhooks.open(depot, seams))
   const requests = new RequestMetrics(memory)
   const metrics = new DepotMetrics(depot, {
     webhooks,
@@ -99,15 +98,14 @@ export async function buildWorkerServer(
 async function openMemory(
   depot: Depot,
 ): Promise<Pick<RouteContext, 'answers' | 'feed' | 'pages' | 'pending' | 'bodies'>> {
+  const { db, follower } = depot
   const start = openReader(depot.config.databaseFile)
-  const answers = await Answers.open(
-    depot.db,
-    { whole: renderPackage, brief: renderPackageBriefly },
-    start.reader,
-  ).finally(() => start.close())
-  depot.writer.onCommit((entries) => answers.onCommit(entries))
-  const feed = await Feed.open(depot.db)
-  depot.writer.onCommit((entries) => feed.onCommit(entries)) // after the answers, because woken followers read them
+  const answers = await follower
+    .hold('answers', () =>
+      Answers.open(db, { whole: renderPackage, brief: renderPackageBriefly }, start.reader),
+    )
+    .finally(() => start.close())
+  const feed = await follower.hold('feed', (head) => Feed.open(db, head))
   const { pendingBytes, bodyBytes, slowAfterMs } = depot.limits
   const pending = new PendingAnswers({ mostBytes: pendingBytes / depot.config.workers, slowAfterMs })
   const bodies = new ReceivedBodies({ mostBytes: bodyBytes / depot.config.workers })
@@ -179,8 +177,11 @@ async function assemble(
     }
   }
   // Most requests have no Authorization header and need no promise.
+  app.addHook('onRequest', (_request, _reply, done) => {
+    const behind = depot.follower.catchUp()
+    return behind === undefined ? done() : behind
+  })
   app.addHook('onRequest', (request, _reply, done) => {
-    depot.writer.catchUp()
     if (hasTwoHosts(request.raw.rawHeaders))
       return done(new DepotError('invalid_request', 'the request has more than one Host header'))
     const { authorization } = request.headers

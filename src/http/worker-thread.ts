@@ -29,14 +29,13 @@ const webhooks: WebhookOperations = {
   ping: (webhook) => calls.call('ping', webhook),
   refuseUnreachable: (url) => calls.call('refuseUnreachable', url),
 }
-const { depot, begin } = joinDepot(share, {
+const depot = await joinDepot(share, {
   log: openLog(share.config.logLevel),
   claims,
   examine: (checksum) => calls.call('examine', checksum),
   name,
 })
 const { app, figures } = await buildWorkerServer(depot, { webhooks, figures: () => calls.call('figures') })
-begin()
 await app.listen({ host, port, reusePort: true } as { host: string; port: number })
 await calls.call('listening')
 

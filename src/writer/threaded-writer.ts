@@ -14,7 +14,7 @@ import type { ParentMessage, PortReply, WriterStart } from './writer-thread.ts'
  */
 export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
   readonly #thread: Worker
-  readonly #commits = new SharedArrayBuffer(Uint32Array.BYTES_PER_ELEMENT)
+  readonly #told = new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT)
   readonly #own: WriterClient<T>
   readonly #joining: ((port: WriterPort) => void)[] = []
   #isClosed = false
@@ -27,22 +27,20 @@ export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
     entry: URL,
     { file, files, now }: { file: string; files: readonly OpenedFile[]; now: () => number },
   ) {
-    const start: WriterStart = { file, at: now(), commits: this.#commits, files }
+    const start: WriterStart = { file, at: now(), told: this.#told, files }
     this.#thread = new Worker(entry, { workerData: start, execArgv: [] }) // without the parent's preloaded modules
     const { port1, port2 } = new MessageChannel()
-    this.#own = new WriterClient({ port: port1, commits: this.#commits }, now)
+    this.#own = new WriterClient({ port: port1, told: this.#told }, now)
     this.#own.start()
     this.#post({ kind: 'join', port: port2 })
-    this.#thread.on('message', ({ port }: PortReply) =>
-      this.#joining.shift()?.({ port, commits: this.#commits }),
-    )
+    this.#thread.on('message', ({ port }: PortReply) => this.#joining.shift()?.({ port, told: this.#told }))
     this.#thread.on('exit', (code) => {
       if (!this.#own.isSettled() || !this.#isClosed)
         throw new Error(`the thread that writes ended with ${code}`)
     })
   }
 
-  /** Opens a port for another thread. Reading the database after this, and every commit sent to the port, misses nothing. */
+  /** Opens a port for another thread. Its news begin before the end of the ledger that the thread then reads. */
   join(): Promise<WriterPort> {
     const { promise, resolve } = Promise.withResolvers<WriterPort>()
     this.#joining.push(resolve)
@@ -50,8 +48,8 @@ export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
     return promise
   }
 
-  onCommit(listener: CommitListener): void {
-    this.#own.onCommit(listener)
+  onNews(listener: CommitListener): void {
+    this.#own.onNews(listener)
   }
 
   submit<K extends KindIn<T>>(command: CommandIn<T, K>): Promise<OutcomeIn<T, K>> {

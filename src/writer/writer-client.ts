@@ -1,18 +1,22 @@
 import { receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { DepotError } from '../errors.ts'
+import type { News } from '../ledger/follower.ts'
 import { unpackError } from '../threads/thread-error.ts'
 import type { CommandIn, Handlers, KindIn, OutcomeIn } from './command-table.ts'
-import type { AnyWriter, CommitListener } from './writer.ts'
+import type { AnyWriter, CommitFigures, CommitListener } from './writer.ts'
 import type { SubmittedCommand, WriterMessage } from './writer-thread.ts'
 
 /** A thread's connection to the writer thread. */
 export interface WriterPort {
   /** Receives every commit and sends commands. */
   readonly port: MessagePort
-  /** One 32-bit number: how many commits were sent to every port. */
-  readonly commits: SharedArrayBuffer
+  /** One signed 64-bit number: the last ledger entry that every port was told of. */
+  readonly told: SharedArrayBuffer
 }
+
+/** The index of the low half of a 64-bit number on this machine. */
+const LOW = new Int32Array(new BigInt64Array([1n]).buffer)[0] === 1 ? 0 : 1
 
 interface Waiting {
   resolve(outcome: unknown): void
@@ -20,25 +24,30 @@ interface Waiting {
 }
 
 /**
- * A client of the writer thread. After a commit, the writer sends it to every port, then raises the commit number, then
- * answers the commands. A thread that sees a raised number and drains its port therefore knows every change that any
- * caller was told of.
+ * A client of the writer thread. After a commit, the writer sends the news to every port, then raises the shared number
+ * of the last entry, then answers the commands. A thread that sees a raised number and drains its port therefore knows
+ * every change that any caller was told of.
  */
 export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   readonly #port: MessagePort
-  readonly #commits: Uint32Array
+  readonly #told: BigInt64Array
+  /** The halves of `#told`. Looking at the low one is cheaper, and every poll does it. */
+  readonly #halves: Int32Array
   readonly #now: () => number
   readonly #listeners: CommitListener[] = []
   readonly #waiting = new Map<number, Waiting>()
   readonly #onMessage = (message: WriterMessage) => this.#receive(message)
   #caughtUp = 0
+  /** Each resolves when a listener has read what it missed. */
+  readonly #delays = new Set<Promise<void>>()
   #count = 0
   #isClosed = false
   #onIdle: (() => void) | undefined
 
-  constructor({ port, commits }: WriterPort, now: () => number) {
+  constructor({ port, told }: WriterPort, now: () => number) {
     this.#port = port
-    this.#commits = new Uint32Array(commits)
+    this.#told = new BigInt64Array(told)
+    this.#halves = new Int32Array(told)
     this.#now = now
   }
 
@@ -48,7 +57,7 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
     this.#port.on('message', this.#onMessage)
   }
 
-  onCommit(listener: CommitListener): void {
+  onNews(listener: CommitListener): void {
     this.#listeners.push(listener)
   }
 
@@ -64,10 +73,12 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   }
 
   catchUp(): void {
-    const commits = Atomics.load(this.#commits, 0)
-    if (commits === this.#caughtUp) return
-    this.#caughtUp = commits
+    const low = Atomics.load(this.#halves, LOW)
+    if (low === this.#caughtUp) return
+    this.#caughtUp = low
+    const through = Number(Atomics.load(this.#told, 0))
     this.#drain()
+    this.#tell({ entries: [], through }, undefined) // in case a message was lost
   }
 
   /** Waits for all outcomes and closes the port. */
@@ -97,10 +108,26 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   }
 
   #receive(message: WriterMessage): void {
-    if (message.kind === 'committed') {
-      for (const listener of this.#listeners) listener(message.entries, message.commit)
-      return
+    if (message.kind === 'news') this.#tell(message.news, message.commit)
+    else if (this.#delays.size === 0) this.#settle(message)
+    else void this.#settleLater(message)
+  }
+
+  #tell(news: News, commit: CommitFigures | undefined): void {
+    for (const listener of this.#listeners) {
+      const delay = listener(news, commit)
+      if (delay === undefined) continue
+      const ended = delay.finally(() => this.#delays.delete(ended))
+      this.#delays.add(ended)
     }
+  }
+
+  async #settleLater(message: WriterMessage & { kind: 'done' | 'failed' }): Promise<void> {
+    await Promise.all(this.#delays)
+    this.#settle(message)
+  }
+
+  #settle(message: WriterMessage & { kind: 'done' | 'failed' }): void {
     const waiting = this.#waiting.get(message.id)
     this.#waiting.delete(message.id)
     if (message.kind === 'done') waiting?.resolve(message.outcome)

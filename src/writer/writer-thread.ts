@@ -3,12 +3,12 @@ import type { MessagePort } from 'node:worker_threads'
 import { openSnapshot, openWriting, walOf } from '../database/engine.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import type { OpenedFile } from '../database/opened-files.ts'
-import type { LedgerEntry } from '../ledger/entry.ts'
+import type { News } from '../ledger/follower.ts'
 import { packError } from '../threads/thread-error.ts'
 import type { PackedError } from '../threads/thread-error.ts'
 import type { CommandIn, CommandTable, Handlers } from './command-table.ts'
 import { Writer } from './writer.ts'
-import type { Commit } from './writer.ts'
+import type { CommitFigures } from './writer.ts'
 
 // The other side of threaded-writer.ts: a writer with its own connection, and the ports of the threads that submit to it.
 
@@ -17,8 +17,8 @@ export interface WriterStart {
   readonly file: string
   /** The parent's clock. */
   readonly at: number
-  /** See {@link WriterPort.commits}. */
-  readonly commits: SharedArrayBuffer
+  /** See {@link WriterPort.told}. */
+  readonly told: SharedArrayBuffer
   readonly files: readonly OpenedFile[]
 }
 
@@ -30,9 +30,9 @@ export interface SubmittedCommand<Command> {
   readonly at: number
 }
 
-/** From the writer to a port: `committed` goes to every port, outcomes only to the port that submitted the command. */
+/** From the writer to a port: news go to every port, outcomes only to the port that submitted the command. */
 export type WriterMessage =
-  | { readonly kind: 'committed'; readonly entries: readonly LedgerEntry[]; readonly commit: Commit }
+  | { readonly kind: 'news'; readonly news: News; readonly commit: CommitFigures | undefined }
   | { readonly kind: 'done'; readonly id: number; readonly outcome: unknown }
   | { readonly kind: 'failed'; readonly id: number; readonly error: PackedError }
 
@@ -49,9 +49,9 @@ export interface PortReply {
 
 /** Runs the calling thread as a writer of these commands until the parent thread closes it. */
 export async function runWriterThread<T extends Handlers>(commands: CommandTable<T>): Promise<void> {
-  const { file, at, commits, files: noted } = workerData as WriterStart
+  const { file, at, told: shared, files: noted } = workerData as WriterStart
   const database = openWriting(file)
-  const count = new Uint32Array(commits)
+  const told = new BigInt64Array(shared)
   const ports = new Set<MessagePort>()
   // The thread cannot read its parent's clock, so each command carries the time.
   let clock = at
@@ -63,9 +63,9 @@ export async function runWriterThread<T extends Handlers>(commands: CommandTable
     openSnapshot: () => openSnapshot(file),
     beforeCommit: () => files.expectThere(),
   })
-  writer.onCommit((entries, commit) => {
-    for (const port of ports) post(port, { kind: 'committed', entries, commit })
-    Atomics.add(count, 0, 1) // before any command is answered
+  writer.onNews((news, commit) => {
+    for (const port of ports) post(port, { kind: 'news', news, commit })
+    Atomics.store(told, 0, BigInt(news.through)) // before any command is answered
   })
   const run = async (
     port: MessagePort,

@@ -8,14 +8,15 @@ import type { Clock } from '../clock.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { appendEntry, findHead } from '../ledger/ledger-store.ts'
 import type { Change } from '../ledger/change.ts'
+import type { News } from '../ledger/follower.ts'
 import { Postponed, ReadAhead, nextTurn, yielding, refusingAfter } from '../ledger/read-ahead.ts'
 import type { CallerCheck, CommandIn, CommandTable, Handlers, KindIn, OutcomeIn } from './command-table.ts'
 
-/** Called after each commit, before the callers get their answers. Must not throw. */
-export type CommitListener = (entries: readonly LedgerEntry[], commit: Commit) => void
+/** Called with news, and with the figures of the commit if it succeeded. See {@link NewsListener}. Must not throw. */
+export type CommitListener = (news: News, commit: CommitFigures | undefined) => void | Promise<void>
 
-/** Figures of one commit. */
-export interface Commit {
+/** The figures of one commit. */
+export interface CommitFigures {
   readonly commands: number
   readonly durationMs: number
   /** How far the last commit time is ahead of the clock. */
@@ -23,7 +24,7 @@ export interface Commit {
 }
 
 /** What a writer in this thread and a client of the writer's thread have in common. */
-export type AnyWriter<T extends Handlers> = Pick<Writer<T>, 'submit' | 'onCommit' | 'catchUp' | 'close'>
+export type AnyWriter<T extends Handlers> = Pick<Writer<T>, 'submit' | 'onNews' | 'catchUp' | 'close'>
 
 interface Waiting<T extends Handlers> {
   readonly command: CommandIn<T>
@@ -77,6 +78,8 @@ export class Writer<T extends Handlers> {
   #ahead: ReadAhead | undefined
   #reading: Promise<void> | undefined
   #head: LedgerHead
+  /** Whether the file may end with another entry than `#head`, because a commit reported failure. */
+  #isHeadUncertain = false
   #clock: Clock
   #draining: Promise<void> | undefined
   #closed = false
@@ -114,7 +117,11 @@ export class Writer<T extends Handlers> {
     )
   }
 
-  onCommit(listener: CommitListener): void {
+  /**
+   * Calls `listener` after each commit, before the callers get their answers. If a commit reports failure although its
+   * rows are in the file, `listener` gets news without entries.
+   */
+  onNews(listener: CommitListener): void {
     this.#listeners.push(listener)
   }
 
@@ -135,10 +142,7 @@ export class Writer<T extends Handlers> {
     return promise
   }
 
-  /**
-   * Passes every answered commit to the listeners, also those answered in other threads. Costs nothing if there are none.
-   * This writer has none, because its listeners run before any command is answered.
-   */
+  /** See {@link NewsSource.catchUp}. Does nothing here, because the listeners run before any command is answered. */
   catchUp(): void {
     // the listeners know every commit
   }
@@ -256,10 +260,11 @@ export class Writer<T extends Handlers> {
   async #commit(taken: readonly Waiting<T>[]): Promise<void> {
     const { elapsed } = this.#world
     const begun = elapsed()
-    const before = { head: this.#head, clock: this.#clock }
+    const clockBefore = this.#clock
     const entries: LedgerEntry[] = []
     const settled: Settled<T>[] = []
     try {
+      if (this.#isHeadUncertain) await this.#readHead()
       const trx = await this.#db.startTransaction().execute()
       const callers = this.#commands.checkCallers(this.#world.now)
       try {
@@ -279,25 +284,39 @@ export class Writer<T extends Handlers> {
         throw error
       }
     } catch (error) {
-      this.#head = await findHead(this.#db).catch(() => before.head) // a commit that reported failure may still be in the file
-      this.#clock = before.clock
-      this.#ahead?.onCommit(entries) // for the same reason
+      // The rows of a commit that reported failure may still be in the file.
+      this.#isHeadUncertain = true
+      this.#clock = clockBefore
+      this.#ahead?.onCommit(entries)
+      await this.#readHead().catch(() => undefined) // the next batch tries again
       for (const waiting of taken) waiting.reject(translateDiskFull(error))
       return
     }
     this.#queue.unshift(...taken.slice(settled.length))
     this.#ahead?.onCommit(entries)
-    const commit: Commit = {
+    const commit: CommitFigures = {
       commands: settled.filter(({ result }) => result !== 'postponed').length,
       durationMs: elapsed() - begun,
       aheadMs: Math.max(this.#head.at - this.#clock.now, 0),
     }
-    for (const listener of this.#listeners) listener(entries, commit)
+    await this.#tell({ entries, through: this.#head.sequence }, commit)
     for (const { waiting, result } of settled) {
       if (result === 'postponed') waiting.postpone()
       else if ('error' in result) waiting.reject(translateDiskFull(result.error))
       else waiting.resolve(result.outcome)
     }
+  }
+
+  /** Reads the end of the ledger, and passes on the news if the file has more entries than were told of. */
+  async #readHead(): Promise<void> {
+    this.#head = await findHead(this.#db)
+    this.#isHeadUncertain = false
+    await this.#tell({ entries: [], through: this.#head.sequence })
+  }
+
+  async #tell(news: News, commit?: CommitFigures): Promise<void> {
+    const delays = this.#listeners.map((listener) => listener(news, commit))
+    for (const delay of delays) await delay
   }
 
   async #run(

@@ -105,7 +105,7 @@ test('a new role is known from the commit on', async (t) => {
 test('a session that was read while its token was being revoked is not kept', async (t) => {
   const token = await started.account('racer')
   const own = new Authenticator(db, started.depot.now)
-  writer.onCommit((entries) => own.onCommit(entries))
+  started.depot.follower.add('sessions', own)
   const [identified] = await Promise.allSettled([
     own.identify(`Bearer ${token}`),
     writer.submit({ kind: 'revokeToken', input: { tokenId: await tokenIdOf('racer') }, actor: OPERATOR }),

@@ -26,8 +26,9 @@ async function openAnswers(
     count += 1
     return Buffer.from(`${formatIdent(release.ident)} ${views.join(',')}`.padEnd(bodyBytes))
   }
-  const answers = await Answers.open(depot.db, { whole: render, brief: render })
-  depot.writer.onCommit((entries) => answers.onCommit(entries))
+  const answers = await depot.follower.hold('answers', () =>
+    Answers.open(depot.db, { whole: render, brief: render }),
+  )
   return { answers, made: () => count }
 }
 

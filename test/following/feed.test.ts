@@ -8,9 +8,7 @@ import type { TestDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
 
 async function openFeed({ depot }: TestDepot): Promise<Feed> {
-  const feed = await Feed.open(depot.db)
-  depot.writer.onCommit((entries) => feed.onCommit(entries))
-  return feed
+  return depot.follower.hold('feed', (head) => Feed.open(depot.db, head))
 }
 
 const inMs = (ms: number) => performance.now() + ms
@@ -85,28 +83,6 @@ test('large entries come in pieces, each of them sometime', async (t) => {
     }
     t.strictSame(pieces, [[1, 2, 3, 4], [5], [6], [7, 8]])
   }
-})
-
-// A commit that was reported as failed may be there all the same: nobody is told of its entries.
-test('entries that were never heard of come from the database', async (t) => {
-  const { depot } = await startDepot(t)
-  const feed = await Feed.open(depot.db)
-  const before = feed.head.sequence
-  const heard: Parameters<Feed['onCommit']>[0][number][] = []
-  depot.writer.onCommit((entries) => heard.push(...entries))
-  const add = async (name: string) =>
-    depot.writer.submit({ kind: 'addAccount', input: { name }, actor: { client: 'tests', door: 'cli' } })
-  await add('one')
-  await add('two')
-  await add('three')
-  feed.onCommit(heard.slice(0, 1))
-  feed.onCommit(heard.slice(2))
-  t.equal(feed.head.sequence, before + 3)
-  const found = await feed.entries({ after: before, through: before + 3, limit: 10 })
-  t.strictSame(
-    found.entries.map(({ sequence }) => sequence),
-    [before + 1, before + 2, before + 3],
-  )
 })
 
 test('who waits hears of a commit, and of one between its last look and the wait', async (t) => {

@@ -146,7 +146,7 @@ test('a release that becomes private meanwhile is not promoted by those who may 
 test('uploads, new channels and other views are no reason to read again; a view that is named, and what it must keep, are', async (t) => {
   const [view, other] = [await freshView(), await freshView()]
   const entries: LedgerEntry[] = []
-  writer.onCommit((committed) => entries.push(...committed))
+  writer.onNews((news) => void entries.push(...news.entries))
   const ahead = new ReadAhead()
   ahead.keep('effect', { views: [view], keeping: [other] }, 'what was read')
   await makeReleases(started, `acme/later/1.0/${STAMP}`)

@@ -306,9 +306,9 @@ test('attempts of all webhooks are noted together, and leave no entry in the led
     await hook(started, name, { filter: { kinds: ['view-created'] } })
   let commands = 0
   let commits = 0
-  started.depot.writer.onCommit((_entries, commit) => {
+  started.depot.writer.onNews((_news, commit) => {
     commits += 1
-    commands += commit.commands
+    commands += commit?.commands ?? 0
   })
   const [sequence = 0] = await entries(started, 'a-view')
   await until(() => started.receiver.received.length === 3)

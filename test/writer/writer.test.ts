@@ -9,11 +9,12 @@ import { openDatabase, openSnapshot } from '../../src/database/engine.ts'
 import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import type { LedgerEntry } from '../../src/ledger/entry.ts'
+import { openFailingCommits } from '../support/failing-commits.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
 import type { ReleaseRow } from '../support/release-rows.ts'
 import { commandTable } from '../../src/commands/command-table.ts'
 import { Writer } from '../../src/writer/writer.ts'
-import type { Commit } from '../../src/writer/writer.ts'
+import type { CommitFigures } from '../../src/writer/writer.ts'
 
 const actor = { client: 'tests', door: 'cli' } as const
 const adding = (name: string) => ({ kind: 'addAccount', input: { name }, actor }) as const
@@ -38,8 +39,8 @@ async function openWriter(
       elapsed,
     },
   )
-  const heard: { entries: readonly LedgerEntry[]; commit: Commit }[] = []
-  writer.onCommit((entries, commit) => heard.push({ entries, commit }))
+  const heard: { entries: readonly LedgerEntry[]; commit: CommitFigures }[] = []
+  writer.onNews(({ entries }, commit) => void (commit && heard.push({ entries, commit })))
   t.teardown(async () => {
     await writer.close()
     connection.close()
@@ -140,10 +141,11 @@ test('listeners hear of a commit when it can be read, and before its commands ar
   const order: string[] = []
   const inspector = new BetterSqlite3(connection.name, { readonly: true })
   t.teardown(() => inspector.close())
-  writer.onCommit(() =>
-    order.push(
-      `heard, with ${String(inspector.prepare('SELECT count(*) FROM accounts').pluck().get())} account`,
-    ),
+  writer.onNews(
+    () =>
+      void order.push(
+        `heard, with ${String(inspector.prepare('SELECT count(*) FROM accounts').pluck().get())} account`,
+      ),
   )
   await writer.submit(adding('a')).then(() => order.push('answered'))
   t.strictSame(order, ['heard, with 1 account', 'answered'])
@@ -243,31 +245,16 @@ test('what a commit wrote that reported a failure counts as changed for a comman
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-writer-'))
   const file = join(folder, 'depot.sqlite')
   const database = openDatabase(file, 0)
-  const connection = new BetterSqlite3(file)
-  connection.pragma('foreign_keys = ON')
+  const commits = openFailingCommits(t, file)
   let isLong = false
-  let isFailing = false
   let time = 0
-  const prepare = connection.prepare.bind(connection)
-  connection.prepare = ((text: string) => {
-    const statement = prepare(text)
-    if (text !== 'commit') return statement
-    const run = statement.run.bind(statement)
-    statement.run = (...parameters: unknown[]) => {
-      const result = run(...parameters)
-      if (isFailing) throw new Error('the disk did not answer')
-      return result
-    }
-    return statement
-  }) as typeof connection.prepare
-  const writer = await Writer.open(
-    new Kysely<Schema>({ dialect: new StablePlanDialect(connection) }),
-    commandTable,
-    { now: () => 1_000, elapsed: () => (time += isLong ? 1_000 : 0), openSnapshot: () => openSnapshot(file) },
-  )
+  const writer = await Writer.open(commits.db, commandTable, {
+    now: () => 1_000,
+    elapsed: () => (time += isLong ? 1_000 : 0),
+    openSnapshot: () => openSnapshot(file),
+  })
   t.teardown(async () => {
     await writer.close()
-    connection.close()
     database.close()
     await rm(folder, { recursive: true })
   })
@@ -283,8 +270,42 @@ test('what a commit wrote that reported a failure counts as changed for a comman
   await writer.submit(adding('meanwhile'))
   isLong = false
   for (let turn = 0; turn < 2; turn += 1) await new Promise(setImmediate)
-  isFailing = true
+  commits.isFailing = true
   await t.rejects(move(depot, 'promote', 'union', [one]), { message: 'the disk did not answer' })
-  isFailing = false
+  commits.isFailing = false
   t.match(await outcome, { revision: 2, releases: [{ ident: two.ident, change: 'moved', from: one.ident }] })
+})
+
+test('after a commit that reported failure, the ledger goes on behind its rows, once its end can be read again', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-writer-'))
+  const file = join(folder, 'depot.sqlite')
+  const database = openDatabase(file, 0)
+  const commits = openFailingCommits(t, file)
+  const writer = await Writer.open(commits.db, commandTable, { now: () => 1_000 })
+  t.teardown(async () => {
+    await writer.close()
+    database.close()
+    await rm(folder, { recursive: true })
+  })
+  const told: { through: number; sequences: number[] }[] = []
+  writer.onNews(
+    ({ entries, through }) => void told.push({ through, sequences: entries.map(({ sequence }) => sequence) }),
+  )
+  await writer.submit(adding('a'))
+  commits.isFailing = true
+  commits.isHeadUnreadable = true
+  await t.rejects(writer.submit(adding('b')), { message: 'the disk did not answer' })
+  commits.isFailing = false
+  await t.rejects(writer.submit(adding('c')), { message: 'the ledger cannot be read' })
+  t.strictSame(told, [{ through: 1, sequences: [1] }])
+  commits.isHeadUnreadable = false
+  await writer.submit(adding('d'))
+  t.strictSame(told.slice(1), [
+    { through: 2, sequences: [] },
+    { through: 3, sequences: [3] },
+  ])
+  t.strictSame(
+    (await listAccounts(database.reader)).map(({ name }) => name),
+    ['a', 'b', 'd'],
+  )
 })

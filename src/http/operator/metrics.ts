@@ -209,12 +209,16 @@ export class DepotMetrics {
         ahead.set(Math.max((await findHead(depot.db)).at - depot.now(), 0) / 1_000)
       },
     })
-    depot.writer.onCommit((entries, commit) => {
+    depot.writer.onNews((_news, commit) => {
+      if (commit === undefined) return
       commits.observe(commit.durationMs / 1_000)
       batches.observe(commit.commands)
-      for (const entry of entries) take(entry)
-      const last = entries.at(-1)
-      if (last !== undefined) sequence.set(last.sequence)
+    })
+    depot.follower.add('metrics', {
+      onCommit(entries) {
+        for (const entry of entries) take(entry)
+        sequence.set(depot.follower.head.sequence)
+      },
     })
   }
 

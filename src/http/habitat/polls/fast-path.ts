@@ -126,8 +126,13 @@ export class FastPath {
   }
 
   /** Returns `undefined` for a poll below the URL of a view that is not open; node:http refuses it. */
-  #reply({ poll, authorization }: PollRequest): Answered | Promise<Answered> | undefined {
-    this.#context.depot.writer.catchUp()
+  #reply(request: PollRequest): Answered | Promise<Answered> | undefined {
+    const behind = this.#context.depot.follower.catchUp()
+    if (behind === undefined) return this.#answer(request)
+    return behind.then(() => this.#answer(request) ?? Promise.reject(new Error('the view is not open')))
+  }
+
+  #answer({ poll, authorization }: PollRequest): Answered | Promise<Answered> | undefined {
     if (poll.view !== undefined && !this.#context.answers.isOpen(poll.view)) return undefined
     return whenKnown(this.#context.depot.authenticator.identify(authorization), (caller) =>
       whenKnown(answerPoll(this.#context.answers, poll, audienceOf(caller)), (reply) => ({ reply, caller })),

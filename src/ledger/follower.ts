@@ -1,0 +1,150 @@
+import type { Db } from '../database/database.ts'
+import type { LedgerHead } from './chain.ts'
+import type { LedgerEntry } from './entry.ts'
+import { findHead, listEntries } from './ledger-store.ts'
+
+/** News of commits. They may come late, twice, out of order or without their entries. */
+export interface News {
+  readonly entries: readonly LedgerEntry[]
+  /** The number of the last entry that is known to be committed. */
+  readonly through: number
+}
+
+/** Called with news. A returned promise delays the answers of the commands that were committed; it never rejects. */
+export type NewsListener = (news: News) => void | Promise<void>
+
+/** Where news come from: the writer, or the client of a writer in another thread. */
+export interface NewsSource {
+  onNews(listener: NewsListener): void
+  /** Passes on news that have arrived but were not passed on yet. Costs almost nothing if there are none. */
+  catchUp(): void
+}
+
+/** Something in memory that changes only with the ledger. */
+export interface Holder {
+  /** Takes the next entries of the ledger. Each entry comes once and in order. Must not throw. */
+  onCommit(entries: readonly LedgerEntry[]): void
+}
+
+const LARGEST_PAGE = 1_000
+
+/**
+ * Passes the ledger on to everything that one thread holds in memory. The follower knows the last entry that its holders
+ * have, so entries that come again are left out, and entries that were missed are read from the database.
+ */
+export class LedgerFollower<Name extends string> {
+  readonly #db: Db
+  readonly #source: NewsSource
+  readonly #order: readonly Name[]
+  /** The holders of each name, in the order of the names. */
+  readonly #holders: Holder[][]
+  /** The last entry that the holders have. */
+  #head: LedgerHead
+  /** The last entry that is known to be committed. */
+  #told: number
+  #reading: Promise<void> | undefined
+
+  private constructor(world: { db: Db; source: NewsSource; order: readonly Name[]; head: LedgerHead }) {
+    this.#db = world.db
+    this.#source = world.source
+    this.#order = world.order
+    this.#holders = world.order.map(() => [])
+    this.#head = world.head
+    this.#told = world.head.sequence
+  }
+
+  /** Follows a source from the present end of the ledger on. Holders get entries in the order of their names in `order`. */
+  static async open<Name extends string>(
+    db: Db,
+    source: NewsSource,
+    order: readonly Name[],
+  ): Promise<LedgerFollower<Name>> {
+    const follower = new LedgerFollower({ db, source, order, head: await findHead(db) })
+    source.onNews((news) => follower.#take(news))
+    return follower
+  }
+
+  /** The last entry that the holders have. */
+  get head(): LedgerHead {
+    return this.#head
+  }
+
+  /** Adds a holder that has read nothing yet. */
+  add(name: Name, holder: Holder): void {
+    this.#holdersOf(name).push(holder)
+  }
+
+  /**
+   * Adds the holder that `open` returns. `open` may read the database: entries committed meanwhile are kept for the
+   * holder. Some of them may be part of what it has read, so taking such entries again must do no harm. `head` is the
+   * entry before the first that the holder will get.
+   */
+  async hold<H extends Holder>(name: Name, open: (head: LedgerHead) => Promise<H>): Promise<H> {
+    const early: LedgerEntry[] = []
+    const holders = this.#holdersOf(name)
+    const opening: Holder = { onCommit: (entries) => void early.push(...entries) }
+    holders.push(opening)
+    try {
+      const holder = await open(this.#head)
+      holder.onCommit(early)
+      holders[holders.indexOf(opening)] = holder
+      return holder
+    } catch (error) {
+      holders.splice(holders.indexOf(opening), 1)
+      throw error
+    }
+  }
+
+  /**
+   * Brings all holders up to every commit that was answered, in whichever thread. Returns a promise only if entries were
+   * missed and must be read; the promise rejects if they cannot be read, and the next call tries again.
+   */
+  catchUp(): Promise<void> | undefined {
+    this.#source.catchUp()
+    return this.#told > this.#head.sequence ? this.#readMissed() : undefined
+  }
+
+  #take({ entries, through }: News): Promise<void> | undefined {
+    this.#told = Math.max(this.#told, through)
+    this.#pass(entries)
+    if (this.#told <= this.#head.sequence) return undefined
+    return this.#readMissed().catch(() => undefined) // the next request tries again, and fails with the error
+  }
+
+  /** Passes on the entries that follow the head without a gap. */
+  #pass(entries: readonly LedgerEntry[]): void {
+    const first = entries.findIndex(({ sequence }) => sequence === this.#head.sequence + 1)
+    if (first === -1) return
+    const gap = entries.findIndex(
+      ({ sequence }, index) => index > first && sequence !== this.#head.sequence + 1 + index - first,
+    )
+    const next = first === 0 && gap === -1 ? entries : entries.slice(first, gap === -1 ? undefined : gap)
+    const last = next.at(-1)
+    if (last === undefined) return
+    this.#head = { sequence: last.sequence, hash: last.hash, at: last.at }
+    for (const holders of this.#holders) for (const holder of holders) holder.onCommit(next)
+  }
+
+  #readMissed(): Promise<void> {
+    this.#reading ??= this.#readTo().finally(() => {
+      this.#reading = undefined
+    })
+    return this.#reading
+  }
+
+  async #readTo(): Promise<void> {
+    while (this.#told > this.#head.sequence) {
+      const [after, through] = [this.#head.sequence, this.#told]
+      const { entries } = await listEntries(this.#db, { after, through, limit: LARGEST_PAGE })
+      this.#pass(entries)
+      // The database decides: news of an entry that it does not have were wrong.
+      if (entries.length === 0 && this.#told === through && this.#head.sequence === after) this.#told = after
+    }
+  }
+
+  #holdersOf(name: Name): Holder[] {
+    const holders = this.#holders[this.#order.indexOf(name)]
+    if (holders === undefined) throw new Error(`${name} is not in the order of holders`)
+    return holders
+  }
+}
