@@ -235,7 +235,7 @@ async function membersOf(
 ): Promise<Member[]> {
   const idents = new Set<string>()
   for await (const { version, release } of reads.listMembers(source, place))
-    idents.add(`${place.origin}/${place.name}/${version}/${release}`)
+    idents.add(formatIdent({ ...place, version, release }))
   const members: Member[] = []
   for (const text of idents) {
     const { ident, targets = [] } = listed.get(text) ?? {}

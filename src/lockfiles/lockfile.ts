@@ -252,7 +252,7 @@ function parseNumber(text: string): number {
 function parseTime(text: string): number {
   const at = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/.test(text) ? Date.parse(text) : Number.NaN
   if (Number.isNaN(at) || new Date(at).toISOString() !== text)
-    throw malformed(`${quote(text)} is not a time, as 2026-01-01T00:00:00.000Z`)
+    throw malformed(`${quote(text)} is not a time like 2026-01-01T00:00:00.000Z`)
   return at
 }
 

@@ -97,7 +97,7 @@ export async function listDependents(
       ),
     )
     .execute()
-  return rows.map((row) => `${row.origin}/${row.name}`).toSorted()
+  return rows.map(formatPackageName).toSorted()
 }
 
 /** Packages for a target. `ident` and `id` name a release of the package for the caller's own joins. */

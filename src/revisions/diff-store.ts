@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { Audience } from '../access/access.ts'
 import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
-import { formatPackageName, parseIdent } from '../package/ident.ts'
+import { formatPackageName, originOf, parseIdent } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { compareReleases } from '../package/version.ts'
 import { findLineAfter, listPointersAt } from './content-store.ts'
@@ -191,8 +191,11 @@ function isBehind([name]: PointerPlace, { origin }: { origin?: string }): boolea
 }
 
 function isIn(packageName: string, { origin, name }: { origin?: string; name?: string }): boolean {
-  const [itsOrigin, itsName] = packageName.split('/')
-  return (origin === undefined || itsOrigin === origin) && (name === undefined || itsName === name)
+  const its = originOf(packageName)
+  return (
+    (origin ?? its) === its &&
+    (name === undefined || packageName === formatPackageName({ origin: its, name }))
+  )
 }
 
 /** Merges two lists that are sorted by place. */

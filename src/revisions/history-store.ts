@@ -184,7 +184,7 @@ async function moveSeen(
   perspective: Perspective,
 ): Promise<PointerMove> {
   const { name, target } = line
-  const key = `${name} ${target}`
+  const key = lineKey({ package: name, target })
   if (revision.rule !== undefined) {
     const [before, after] = [revision.revision - 1, revision.revision]
     const spans = await listSeenSpans(db, view, line, perspective.audience)

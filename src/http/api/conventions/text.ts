@@ -1,4 +1,5 @@
 import { formatColumns } from '../../../text/columns.ts'
+import { packageOf, parseIdent } from '../../../package/ident.ts'
 
 // Helpers for the text form of answers: aligned columns, for people with curl.
 
@@ -14,13 +15,15 @@ export function page(
 
 /** Splits an ident into `origin/name`, version and release. */
 export function identParts(ident: string): [string, string, string] {
-  const [origin = '', name = '', version = '', release = ''] = ident.split('/')
-  return [`${origin}/${name}`, version, release]
+  const { version, release } = parseIdent(ident)
+  return [packageOf(ident), version, release]
 }
 
 /** Returns `version/release`, or an empty string for null. */
 export function versionOf(ident: string | null): string {
-  return ident === null ? '' : ident.split('/').slice(2).join('/')
+  if (ident === null) return ''
+  const { version, release } = parseIdent(ident)
+  return `${version}/${release}`
 }
 
 /** `2026-01-01T00:00:00Z`, without the milliseconds. */

@@ -12,6 +12,7 @@ import { readJson } from '../conventions/body.ts'
 import { replyPage } from './lists.ts'
 import { NO_CACHE } from '../polls/package-reply.ts'
 import { wireSettings } from '../origins/shapes.ts'
+import { formatPackageName } from '../../../package/ident.ts'
 
 export const VisibilityShape = z.enum(['public', 'private', 'hidden'])
 const ChangedSettings = z.object({ visibility: VisibilityShape })
@@ -35,7 +36,8 @@ export function settingsRoutes(app: FastifyInstance, { depot }: RouteContext): v
     const { origin, name } = request.params
     signedInAs(request, 'readonly_member', origin, 'read')
     const settings = await findSettings(depot.db, origin, name)
-    if (settings === undefined) throw new DepotError('not_found', `${origin}/${name} has no settings`)
+    if (settings === undefined)
+      throw new DepotError('not_found', `${formatPackageName(request.params)} has no settings`)
     return reply
       .header('cache-control', NO_CACHE)
       .type('application/json')
@@ -44,7 +46,7 @@ export function settingsRoutes(app: FastifyInstance, { depot }: RouteContext): v
 
   app.post('/settings/:origin/:name', async (request: HabitatRequest, reply) => {
     const { origin, name } = request.params
-    request.subject = `settings of ${origin}/${name}`
+    request.subject = `settings of ${formatPackageName(request.params)}`
     const { accountId: ownerId } = signedInAs(request, 'maintainer', origin, 'manage')
     const settings = await depot.writer.submit({
       kind: 'makeSettings',
@@ -59,7 +61,7 @@ export function settingsRoutes(app: FastifyInstance, { depot }: RouteContext): v
 
   app.put('/settings/:origin/:name', async (request: HabitatRequest, reply) => {
     const { origin, name } = request.params
-    request.subject = `settings of ${origin}/${name}`
+    request.subject = `settings of ${formatPackageName(request.params)}`
     signedInAs(request, 'maintainer', origin, 'manage')
     const { visibility } = await readJson(request, depot, { what: 'the settings', shape: ChangedSettings })
     const settings = await depot.writer.submit({
@@ -72,7 +74,7 @@ export function settingsRoutes(app: FastifyInstance, { depot }: RouteContext): v
 
   app.delete('/settings/:origin/:name', async (request: HabitatRequest, reply) => {
     const { origin, name } = request.params
-    request.subject = `settings of ${origin}/${name}`
+    request.subject = `settings of ${formatPackageName(request.params)}`
     signedInAs(request, 'maintainer', origin, 'manage')
     await depot.writer.submit({
       kind: 'removeSettings',
