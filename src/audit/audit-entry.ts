@@ -44,13 +44,13 @@ export function auditEntry(row: EntryRow, before: LedgerHead): AuditedEntry {
         ? `entry ${next} is missing`
         : `entries ${next} to ${row.sequence - 1} are missing`,
     )
-  if (row.at < before.at) faults.push('it is earlier than the entry before it')
+  if (row.at < before.at) faults.push('it is earlier than the previous entry')
   if (row.digest !== made.digest)
-    faults.push('its digest is not that of its salt and text: one of the three was changed')
+    faults.push('its digest does not match its salt and text: one of the three was changed')
   else if (row.sequence === next && row.hash !== made.hash)
-    faults.push('its hash is not made of its digest and the hash before it')
+    faults.push('its hash does not follow from its digest and the previous hash')
   const event = parseEntry(row.text)
-  if (event === undefined) faults.push('its text is not that of an entry')
+  if (event === undefined) faults.push('its text is not a ledger entry')
   else faults.push(...wrongColumns(row, event))
   return { faults, event, head: { sequence: row.sequence, hash: row.hash, at: row.at } }
 }
@@ -87,7 +87,7 @@ function wrongColumns(row: EntryRow, entry: Entry): string[] {
   }
   return Object.entries(isRight)
     .filter(([, right]) => !right)
-    .map(([column]) => `its column ${column} says something else than its text`)
+    .map(([column]) => `its column ${column} differs from its text`)
 }
 
 function parseEntry(text: string): Entry | undefined {

@@ -58,7 +58,7 @@ export function foldPromotion(
   }
   for (const release of left) {
     if (!end(release))
-      faults.push(`revision ${revision} takes out ${describeRelease(release)}, which was not in it`)
+      faults.push(`revision ${revision} removes ${describeRelease(release)}, which was not a member`)
   }
   for (const [position, release] of joined.entries()) {
     end(release)

@@ -147,7 +147,7 @@ export class RebuiltViews {
       if (is !== shouldBe)
         this.#report(
           name,
-          `latest of ${line} is ${is ?? 'nothing'} and should be ${shouldBe ?? 'nothing'}, as the view's rule is ${rule}`,
+          `latest of ${line} is ${is ?? 'nothing'} and should be ${shouldBe ?? 'nothing'}, because the view's rule is ${rule}`,
         )
     }
     this.#end(name, { members: members.values(), pointers: pointers.values() }, null)
@@ -160,7 +160,7 @@ export class RebuiltViews {
     const { view: name, rule, maker } = event
     const before = this.views.get(name)
     if (before !== undefined && before.closedAt === undefined)
-      this.#report(place, `it makes the view ${name}, which was there`)
+      this.#report(place, `it creates the view ${name}, which already existed`)
     if (before === undefined)
       this.views.set(name, {
         name,

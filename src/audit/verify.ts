@@ -99,7 +99,7 @@ export async function verifyDepot(db: Db): Promise<Verification> {
   if (called !== incarnation)
     report(
       'the depot',
-      `it calls its history ${called ?? 'nothing'}, and the last depot-restored calls it ${incarnation ?? 'nothing'}`,
+      `its history is called ${called ?? 'nothing'}, but the last depot-restored entry calls it ${incarnation ?? 'nothing'}`,
     )
   await compareViews(db, rebuilt.views, report)
   await compareCommonFreezes(db, rebuilt.freezes, report)
@@ -112,7 +112,7 @@ async function compareViews(db: Db, views: ReadonlyMap<string, RebuiltView>, rep
   for (const row of rows) {
     const view = views.get(row.name)
     if (view === undefined) {
-      report(row.name, 'there is a row of this view, and no entry that makes it')
+      report(row.name, 'this view has a row, but no entry creates it')
       continue
     }
     const {
@@ -148,7 +148,7 @@ async function compareViews(db: Db, views: ReadonlyMap<string, RebuiltView>, rep
   }
   const names = new Set(rows.map(({ name }) => name))
   for (const name of views.keys())
-    if (!names.has(name)) report(name, 'the ledger makes this view, and there is no row of it')
+    if (!names.has(name)) report(name, 'the ledger creates this view, but it has no row')
 }
 
 async function compareCommonFreezes(

@@ -47,6 +47,6 @@ export async function expectRoom(
   if (room < 0)
     throw new DepotError(
       'storage_full',
-      `there is no room for ${what}: ${-room} bytes more must be free on the disk of the depot; nothing was kept`,
+      `there is no room for ${what}: ${-room} more bytes must be free on the disk of the depot; nothing was stored`,
     )
 }

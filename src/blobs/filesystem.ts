@@ -7,7 +7,7 @@ import { FileStream } from './file-stream.ts'
 import type { BlobHead, BlobName, BlobStorage, ByteRange, ListedPage } from './storage.ts'
 import { sync } from './sync.ts'
 
-// Of descriptors, since a FileHandle makes each read dearer.
+// Descriptors, because each read of a FileHandle costs more.
 const openFile = promisify(open)
 const statFile = promisify(fstat)
 const closeFile = promisify(close)

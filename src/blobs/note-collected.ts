@@ -1,7 +1,7 @@
 import type { Change } from '../ledger/change.ts'
 import { markRemoved } from './blob-store.ts'
 
-/** Notes that the bytes of blobs were taken away. One that an upload needs again meanwhile stays as it is. */
+/** Records that the bytes of blobs were removed. Ignores blobs that an upload needs again. */
 export async function noteCollected(
   { trx, at }: Change,
   { checksums }: { checksums: readonly string[] },

@@ -1,7 +1,7 @@
 import type { Change } from '../ledger/change.ts'
 import { updateScrub } from './blob-store.ts'
 
-/** Notes how far a pass over all blobs has come, and with `endedAt` that it came to its end. Times are those of the wall clock. */
+/** Records the position of a pass over all blobs, and with `endedAt` that it ended. Times are those of the wall clock. */
 export async function noteScrub(
   { trx }: Change,
   position: { scrubbedTo: string; begunAt: number; endedAt?: number },

@@ -130,7 +130,9 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
     }
   } catch (error) {
     if (isDiskFull(error))
-      throw new DepotError('storage_full', `there is no room for ${text}; nothing was kept`, { cause: error })
+      throw new DepotError('storage_full', `there is no room for ${text}; nothing was stored`, {
+        cause: error,
+      })
     if (!(error instanceof DepotError)) depot.files.expectThere() // a missing data folder explains the error better
     throw error
   } finally {

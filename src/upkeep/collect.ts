@@ -53,7 +53,7 @@ export class Collector {
         if (!signal.aborted)
           this.#world.log.error(
             { err: error },
-            'looking for files that nothing needs was broken off; it begins again in an hour',
+            'the search for files that nothing needs failed; it starts again in an hour',
           )
       })
       await sleep(WALK_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined)
@@ -72,11 +72,11 @@ export class Collector {
     this.#seen = seen
     const { log, graceMs } = this.#world
     if (this.#collected > before)
-      log.info({ files: this.#collected - before }, 'files that nothing needs were taken away')
+      log.info({ files: this.#collected - before }, 'files that nothing needs were removed')
     if (seen.size > 0)
       log.warn(
         { files: seen.size, grace_minutes: Math.round(graceMs / 60_000) },
-        'files were found that nothing needs: they are taken away after the grace period; verify lists them',
+        'files were found that nothing needs: they are removed after the grace period; verify lists them',
       )
   }
 

@@ -84,7 +84,7 @@ export class Scrub {
         else await wait(Math.min(leftMs, PASS_EVERY_MS / 7))
       } catch (error) {
         if (signal.aborted) return
-        log.error({ err: error }, 'reading the packages again was broken off; it goes on in a minute')
+        log.error({ err: error }, 'the scrub of all packages failed; it continues in a minute')
         await wait(AGAIN_MS).catch(() => undefined)
       }
     }
@@ -115,11 +115,11 @@ export class Scrub {
         }
       }
     } catch (error) {
-      await this.#note({ scrubbedTo, begunAt }).catch(() => undefined) // what broke it off is told
+      await this.#note({ scrubbedTo, begunAt }).catch(() => undefined) // the first error matters more
       throw error
     }
     await this.#note({ scrubbedTo: '', begunAt, endedAt: now() })
-    log.info({ damaged }, 'all packages were read again')
+    log.info({ damaged }, 'the scrub has read all packages')
   }
 
   async #examine(checksum: string, pace: Pace): Promise<Damage | undefined> {
@@ -142,12 +142,12 @@ export class Scrub {
         input: { checksum, ...(damage !== undefined && { damage }) },
         actor: ACTOR,
       })
-      if (damage === undefined) log.warn({ checksum }, 'the bytes of a package are as they should be again')
+      if (damage === undefined) log.warn({ checksum }, 'the bytes of a package are intact again')
       else
         log.error(
           { checksum, place: storage.placeOf(checksum), damage, ...(reason !== undefined && { reason }) },
           damage === 'unreadable'
-            ? 'the bytes of a package cannot be read: mend the disk or its permissions, or upload the same file again'
+            ? 'the bytes of a package cannot be read: repair the disk or its permissions, or upload the same file again'
             : 'the bytes of a package are damaged: upload the same file again, or put it back',
         )
       return damage

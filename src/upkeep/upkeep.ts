@@ -56,6 +56,6 @@ export class Upkeep {
         { path },
         'the data folder was removed or replaced while the depot ran: every change is refused; put it back, or restart the depot',
       )
-    else this.#log.warn('the data folder is back: changes are taken again')
+    else this.#log.warn('the data folder is back: changes are accepted again')
   }
 }

@@ -75,7 +75,7 @@ for (const { rule: first, setsRules } of RUNS) {
       ),
     )
 
-  test(`${rule}: at every revision, rows, ledger and rule agree on what latest answers and on who is a member`, async (t) => {
+  test(`${rule}: at every revision, rows, ledger and rule agree on latest and on the members`, async (t) => {
     const folded = emptyFold()
     const revisions = await revisionsFor(EVERYONE)
     t.strictSame(
@@ -122,7 +122,7 @@ for (const { rule: first, setsRules } of RUNS) {
     }
   })
 
-  test(`${rule}: what the public is told of past and present hangs together, and never names what is private`, async (t) => {
+  test(`${rule}: public answers about past and present agree, and never name private packages`, async (t) => {
     const whole = await revisionsFor(EVERYONE)
     const told = await revisionsFor(THE_PUBLIC)
     t.strictSame(
@@ -163,7 +163,7 @@ for (const { rule: first, setsRules } of RUNS) {
     for (const ident of hidden) t.notOk(text.includes(ident), ident)
   })
 
-  test(`${rule}: pages of a past state are the whole, each line once`, async (t) => {
+  test(`${rule}: pages of a past state hold each line exactly once`, async (t) => {
     const middle = Math.floor(view.revision / 2)
     const whole = await listMembersAt(db, view, middle, ALL, THE_PUBLIC)
     const paged = []

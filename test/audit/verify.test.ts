@@ -98,7 +98,7 @@ const past = (table: string) =>
    WHERE to_revision > from_revision + 1 AND view_id = (SELECT id FROM views WHERE name = 'promoted') LIMIT 1)`
 const number = (db: BetterSqlite3.Database, query: string) => Number(db.prepare(query).pluck().get())
 
-test('a depot after a random run agrees with its ledger, at every revision', async (t) => {
+test('after random changes, a depot agrees with its ledger at every revision', async (t) => {
   const {
     entries,
     promotions,
@@ -126,7 +126,7 @@ test('a depot after a random run agrees with its ledger, at every revision', asy
   db.close()
 })
 
-test('a database in which nothing happened yet agrees, too', async (t) => {
+test('an empty database agrees with its ledger', async (t) => {
   t.strictSame(
     await findingsAfter((db) =>
       ['pointers', 'lines', 'members', 'ledger', 'views', 'depot_state'].map((table) =>
@@ -137,25 +137,25 @@ test('a database in which nothing happened yet agrees, too', async (t) => {
   )
 })
 
-test('each way to tamper with the ledger is told, at the entry', async (t) => {
+test('every manipulation of the ledger is reported at its entry', async (t) => {
   const ways: Record<string, [change: (db: BetterSqlite3.Database) => unknown, ...expected: RegExp[]]> = {
     'a text': [
       (db) => db.exec(`UPDATE ledger SET text = replace(text, 'acme', 'evil') WHERE sequence = 12`),
-      /^entry 12: its digest is not that of its salt and text/,
+      /^entry 12: its digest does not match its salt and text/,
     ],
     'a salt': [
       (db) => db.exec(`UPDATE ledger SET salt = upper(salt) || '0' WHERE sequence = 12`),
-      /^entry 12: its digest is not/,
+      /^entry 12: its digest does not match/,
     ],
     'a digest': [
       (db) =>
         db.exec(`UPDATE ledger SET digest = replace(digest, substr(digest, 1, 1), 'z') WHERE sequence = 12`),
-      /^entry 12: its digest is not/,
+      /^entry 12: its digest does not match/,
     ],
     'a hash': [
       (db) => db.exec(`UPDATE ledger SET hash = '${'0'.repeat(64)}' WHERE sequence = 12`),
-      /^entry 12: its hash is not made/,
-      /^entry 13: its hash is not made/,
+      /^entry 12: its hash does not follow/,
+      /^entry 13: its hash does not follow/,
     ],
     'a text, with a digest and a hash that fit': [
       (db) => {
@@ -172,7 +172,7 @@ test('each way to tamper with the ledger is told, at the entry', async (t) => {
           made.hash,
         )
       },
-      /^entry 13: its hash is not made of its digest and the hash before it$/,
+      /^entry 13: its hash does not follow from its digest and the previous hash$/,
     ],
     'an entry that is gone': [
       (db) => db.exec('DELETE FROM ledger WHERE sequence = 12'),
@@ -187,30 +187,30 @@ test('each way to tamper with the ledger is told, at the entry', async (t) => {
         db.exec(
           'DELETE FROM ledger WHERE sequence = 12; UPDATE ledger SET sequence = -sequence WHERE sequence > 12; UPDATE ledger SET sequence = -sequence - 1 WHERE sequence < 0',
         ),
-      /^entry 12: its hash is not made/,
+      /^entry 12: its hash does not follow/,
     ],
     'two that changed places': [
       (db) =>
         db.exec(
           'UPDATE ledger SET sequence = -12 WHERE sequence = 12; UPDATE ledger SET sequence = 12 WHERE sequence = 13; UPDATE ledger SET sequence = 13 WHERE sequence = -12',
         ),
-      /^entry 12: its hash is not made/,
-      /^entry 13: its hash is not made/,
+      /^entry 12: its hash does not follow/,
+      /^entry 13: its hash does not follow/,
     ],
     'a text that is no JSON': [
       (db) => db.exec(`UPDATE ledger SET text = '{' WHERE sequence = 12`),
       /^entry 12: its digest/,
-      /^entry 12: its text is not that of an entry$/,
+      /^entry 12: its text is not a ledger entry$/,
     ],
     'a promotion that lists nothing': [
       (db) =>
         db.exec(`UPDATE ledger SET text = json_remove(text, '$.joined') WHERE sequence = ${someEntry(db)}`),
-      /^entry \d+: its text is not that of an entry$/,
+      /^entry \d+: its text is not a ledger entry$/,
     ],
     'a time': [
       (db) => db.exec('UPDATE ledger SET at = 5 WHERE sequence = 12'),
-      /^entry 12: it is earlier than the entry before it$/,
-      /^entry 12: its column at says something else/,
+      /^entry 12: it is earlier than the previous entry$/,
+      /^entry 12: its column at differs/,
     ],
     'the last entries, which are gone': [
       (db) =>
@@ -230,7 +230,7 @@ test('each way to tamper with the ledger is told, at the entry', async (t) => {
   }
 })
 
-test('a column that says something else than its text is told by name', async (t) => {
+test('a column that differs from its text is reported by name', async (t) => {
   const columns: Record<string, (db: BetterSqlite3.Database) => unknown> = {
     kind: (db) => db.exec(`UPDATE ledger SET kind = 'view-created' WHERE sequence = ${someEntry(db)}`),
     at: (db) => db.exec(`UPDATE ledger SET at = at + 1 WHERE sequence = ${someEntry(db)}`),
@@ -248,13 +248,13 @@ test('a column that says something else than its text is told by name', async (t
     const findings = await findingsAfter(change)
     t.match(
       findings.find((finding) => finding.includes('column')),
-      new RegExp(`^entry \\d+: its column ${column} says something else than its text$`),
+      new RegExp(`^entry \\d+: its column ${column} differs from its text$`),
       column,
     )
   }
 })
 
-test('each way to tamper with the rows of views is told, by view', async (t) => {
+test('every manipulation of rows of views is reported by view', async (t) => {
   const ways: Record<string, [change: string, ...expected: RegExp[]]> = {
     'where a pointer was': [
       `UPDATE pointers SET release_id = (SELECT max(id) FROM releases) ${past('pointers')}`,
@@ -345,8 +345,8 @@ test('each way to tamper with the rows of views is told, by view', async (t) => 
     ],
     'a view that nobody made': [
       `UPDATE views SET name = 'forged' WHERE name = 'base'`,
-      /^forged: there is a row of this view, and no entry that makes it$/,
-      /^base: the ledger makes this view, and there is no row of it$/,
+      /^forged: this view has a row, but no entry creates it$/,
+      /^base: the ledger creates this view, but it has no row$/,
     ],
     'a release of the same name': [
       `UPDATE members SET release_id = (SELECT max(id) FROM releases WHERE ident LIKE 'acme/mayfly/2/%')
@@ -385,7 +385,7 @@ function rewriteAll(db: BetterSqlite3.Database): void {
   }
 }
 
-test('who rewrites the whole chain is told of by the rows, and by the head that was noted before', async (t) => {
+test('a rewritten chain contradicts the rows, and the head that was noted before', async (t) => {
   const findings = await findingsAfter(rewriteAll)
   t.notOk(
     findings.some((finding) => finding.includes('hash')),
@@ -401,7 +401,7 @@ test('who rewrites the whole chain is told of by the rows, and by the head that 
   t.not(end.hash, head.hash)
 })
 
-test('a view whose pointers are not what its rule makes of its members is told of, even where rows and ledger agree', async (t) => {
+test('pointers that contradict the rule of their view are reported, even where rows and ledger agree', async (t) => {
   const findings = await findingsAfter((db) => {
     db.exec(
       `UPDATE ledger SET text = json_set(text, '$.rule', 'highest') WHERE kind = 'view-created' AND text LIKE '%"view":"promoted"%'`,
@@ -410,7 +410,7 @@ test('a view whose pointers are not what its rule makes of its members is told o
   })
   t.ok(
     findings.some((finding) =>
-      /^promoted: latest of acme\/\S+ \S+ is \S+ and should be acme\/\S+, as the view's rule is highest$/.test(
+      /^promoted: latest of acme\/\S+ \S+ is \S+ and should be acme\/\S+, because the view's rule is highest$/.test(
         finding,
       ),
     ),
@@ -418,7 +418,7 @@ test('a view whose pointers are not what its rule makes of its members is told o
   )
 })
 
-test('of very many differences the first are told and the rest counted', async (t) => {
+test('of very many differences the first are listed and the others are counted', async (t) => {
   await findingsAfter((db) => db.exec(`UPDATE members SET position = position + 500`))
   const { findings, findingCount } = await verify(join(folder, 'tampered.sqlite'))
   t.equal(findings.length, MOST_FINDINGS)

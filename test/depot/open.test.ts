@@ -307,5 +307,8 @@ test('a data folder that comes back as it was is written to again', async (t) =>
   await rename(`${folder}.aside`, folder)
   await move(started, 'promote', 'delivered', releases)
   started.depot.upkeep?.look()
-  t.match(started.logged.at(-1), { level: 'warn', msg: 'the data folder is back: changes are taken again' })
+  t.match(started.logged.at(-1), {
+    level: 'warn',
+    msg: 'the data folder is back: changes are accepted again',
+  })
 })

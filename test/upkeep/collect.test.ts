@@ -24,14 +24,14 @@ async function blobsOf({ depot }: TestDepot): Promise<string[]> {
 async function leaveOrphan({ depot }: TestDepot, checksum = CHECKSUM): Promise<string> {
   const path = depot.blobs.storage.placeOf(checksum)
   await mkdir(dirname(path), { recursive: true })
-  await writeFile(path, 'of a release that the kill came before')
+  await writeFile(path, 'left by a crash')
   return path
 }
 
 const walk = ({ depot }: TestDepot) =>
   depot.upkeep?.collector.walk() ?? Promise.reject(new Error('nothing collects here'))
 
-test('files that nothing needs go after the grace period: without a row, of a deleted release, of an upload that broke off', async (t) => {
+test('files that nothing needs are removed after the grace period: without a row, of a deleted release, of an aborted upload', async (t) => {
   const started = await startDepot(t, { listen: true, limits: AT_ONCE })
   await makeOrigin(started)
   const [kept, deleted] = await publishAll(
@@ -56,12 +56,12 @@ test('files that nothing needs go after the grace period: without a row, of a de
   t.strictSame(
     await blobsOf(started),
     [String(kept?.checksum), basename(strange)].toSorted((a, b) => (a < b ? -1 : 1)),
-    'what is none of the depot stays',
+    'a foreign file stays',
   )
   t.strictSame(
     await listUnneeded(started.depot.db, { after: undefined, limit: 9 }),
     [],
-    'the row is not looked at again',
+    'the row is not listed again',
   )
   t.same(await readStored(started.depot.db), { blobs: 1, bytes: kept?.bytes.length })
   t.match((await started.app.inject('/metrics')).body, /^hart_depot_collected_files_total 2$/m)
@@ -74,7 +74,7 @@ test('files that nothing needs go after the grace period: without a row, of a de
   })
 })
 
-test('within the grace period nothing goes, however old a file says it is, and it is told', async (t) => {
+test('within the grace period nothing is removed, whatever the times of the files, and a warning is logged', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   await publishAll(started, 'acme/app/1.0.0/20260101120000')
@@ -93,7 +93,7 @@ test('within the grace period nothing goes, however old a file says it is, and i
   t.match(started.logged.at(-1), { level: 'warn', files: 3, msg: /^files were found that nothing needs/ })
 })
 
-test('nothing goes while the operator of a restored depot has not said what is to become of it, not even the bytes of what is deleted', async (t) => {
+test('nothing is removed until the operator of a restored depot has settled the orphans, not even the bytes of deleted releases', async (t) => {
   const started = await startDepot(t, { listen: true, limits: AT_ONCE })
   await makeOrigin(started)
   await publishAll(started, 'acme/app/1.0.0/20260101120000')
@@ -115,7 +115,7 @@ test('nothing goes while the operator of a restored depot has not said what is t
   t.strictSame(await blobsOf(started), [])
 })
 
-test('uploads and deletions of the same bytes while everything is collected lose nothing', async (t) => {
+test('uploads and deletions of the same bytes lose nothing while the collector runs', async (t) => {
   const started = await startDepot(t, { listen: true, hasThreads: true, limits: { orphanGraceMs: 0 } })
   await makeOrigin(started)
   const harts = Array.from({ length: 4 }, (_, n) => buildHart({ ident: `acme/app/${n}.0.0/20260101120000` }))

@@ -61,7 +61,7 @@ const scrubOf = ({ depot }: TestDepot) =>
     throw new Error('this depot has no scrub')
   })()
 
-/** Ways in which a disk, or somebody, damages the file of a package: what the depot calls it, and whether it is seen without reading. */
+/** Kinds of damage to the file of a package: the depot's name for it, and whether the size alone shows it. */
 const DAMAGES: Readonly<
   Record<string, { damage: string; isSeen: boolean; harm: (path: string) => Promise<unknown> }>
 > = {
@@ -69,7 +69,7 @@ const DAMAGES: Readonly<
   'cut off': { damage: 'of another size', isSeen: true, harm: (path) => truncate(path, 200) },
   longer: { damage: 'of another size', isSeen: true, harm: (path) => writeFile(path, 'x', { flag: 'a' }) },
   removed: { damage: 'missing', isSeen: true, harm: unlink },
-  'a link in a circle, which the system refuses to open': {
+  'a link to itself, which the system refuses to open': {
     damage: 'unreadable',
     isSeen: true,
     harm: async (path) => {
@@ -85,7 +85,7 @@ for (const [what, { damage, isSeen, harm }] of Object.entries(DAMAGES)) {
     const [hart, other] = harts as [BuiltHart, BuiltHart]
     await harm(pathOf(hart))
     const early = await download(started, hart)
-    t.equal(early.status, isSeen ? 503 : 200, 'the size is looked at before it is served')
+    t.equal(early.status, isSeen ? 503 : 200, 'the size is checked before the file is served')
     await scrubOf(started).pass()
     t.match(await findBlob(started.depot.db, hart.checksum), { damage })
     t.equal(await countDamaged(started.depot.db), 1)
@@ -101,7 +101,7 @@ for (const [what, { damage, isSeen, harm }] of Object.entries(DAMAGES)) {
     t.match(await (await fetch(`${started.url}/metrics`)).text(), /^hart_depot_damaged_blobs 1$/m)
 
     t.equal((await upload(started, other)).status, 409)
-    t.equal((await upload(started, hart)).status, 201, 'no 409 for what is damaged')
+    t.equal((await upload(started, hart)).status, 201, 'no 409 for a damaged package')
     t.equal((await download(started, hart)).body.compare(hart.bytes), 0)
     t.equal((await upload(started, hart)).status, 409)
     t.equal(await countDamaged(started.depot.db), 0)
@@ -110,7 +110,7 @@ for (const [what, { damage, isSeen, harm }] of Object.entries(DAMAGES)) {
   })
 }
 
-test('a damaged file that nobody has noticed is repaired by a forced upload, and one that is missing by any', async (t) => {
+test('unnoticed damage is repaired by a forced upload, and a missing file by any upload', async (t) => {
   const { started, harts, pathOf } = await start(t)
   const [hart, gone] = harts as [BuiltHart, BuiltHart]
   await flipByte(pathOf(hart))
@@ -124,7 +124,7 @@ test('a damaged file that nobody has noticed is repaired by a forced upload, and
 
 for (const [what, { isSeen, harm }] of Object.entries(DAMAGES)) {
   if (!isSeen) continue
-  test(`a file that is ${what} and that nobody has noticed is repaired by an upload that names no target`, async (t) => {
+  test(`unnoticed, a file that is ${what} is repaired by an upload that names no target`, async (t) => {
     const { started, harts, pathOf } = await start(t)
     const [hart, other] = harts as [BuiltHart, BuiltHart]
     const uploadPlainly = ({ ident, checksum, bytes }: BuiltHart) =>
@@ -158,7 +158,7 @@ test('a package whose file cannot be read is unreadable, not missing', async (t)
   t.match(await problem(started, formatIdent(hart.ident)), { status: 503, code: 'blob_damaged' })
 })
 
-test('a file that opens and cannot be read is damaged: a folder of the right size in its place', async (t) => {
+test('a folder of the right size in the place of a file opens, and is unreadable', async (t) => {
   const { started, harts, pathOf } = await start(t)
   const [hart] = harts as [BuiltHart]
   const path = pathOf(hart)
@@ -195,14 +195,14 @@ test('a file that opens and cannot be read is damaged: a folder of the right siz
   t.match(await problem(started, row.ident), { status: 503, code: 'blob_unreadable' })
 })
 
-test('a pass goes on where it was broken off, over restarts, and notes when it came to its end', async (t) => {
+test('a pass continues after a restart where it was aborted, and records its end', async (t) => {
   const { started, harts } = await start(t, { environment: { DEPOT_SCRUB_RATE: '256KiB' } })
   const [first, ...others] = harts.toSorted((a, b) => (a.checksum < b.checksum ? -1 : 1))
   const scrub = scrubOf(started)
   const abort = new AbortController()
   const pass = scrub.pass(abort.signal)
   await until(() => scrub.scrubbedBytes > Number(first?.bytes.length))
-  abort.abort() // it is not through with the second one
+  abort.abort() // the second file is not read completely
   await t.rejects(pass, { name: 'AbortError' })
   t.match(await readScrub(started.depot.db), { scrubbedTo: first?.checksum, endedAt: null })
   await started.close()
@@ -230,7 +230,7 @@ test('a pass goes on where it was broken off, over restarts, and notes when it c
   )
 })
 
-test('what was put back is served again once it was looked at, and what an upload has replaced is not blamed', async (t) => {
+test('a file that was put back is served again once examined, and a replaced file is not reported', async (t) => {
   const { started, harts, pathOf } = await start(t)
   const [hart, raced] = harts as [BuiltHart, BuiltHart]
   await flipByte(pathOf(hart))
@@ -248,7 +248,7 @@ test('what was put back is served again once it was looked at, and what an uploa
   t.equal((await download(started, raced)).status, 200)
 })
 
-test('every thread knows of damage that any has met, and asks the first to note it', async (t) => {
+test('all threads refuse damaged bytes, and the first one records the damage', async (t) => {
   const { started, harts, pathOf } = await start(t, {
     hasThreads: true,
     environment: { ...FAST, DEPOT_WORKERS: '3', DEPOT_LOG_LEVEL: 'silent' },
@@ -270,7 +270,7 @@ test('every thread knows of damage that any has met, and asks the first to note 
   t.equal(buildHart().checksum, hart.checksum)
 })
 
-test('a depot that serves reads all packages when it starts, and again a week later, and looks at once at what was damaged', async (t) => {
+test('the scrub reads all packages at the start and again a week later, and first those that were damaged', async (t) => {
   const { started, harts, pathOf } = await start(t)
   const [hart] = harts as [BuiltHart]
   const total = harts.reduce((sum, { bytes }) => sum + bytes.length, 0)
@@ -279,7 +279,7 @@ test('a depot that serves reads all packages when it starts, and again a week la
   await until(async () => (await readScrub(started.depot.db)).endedAt !== null)
   t.equal(scrubOf(started).scrubbedBytes, total)
   t.equal(await countDamaged(started.depot.db), 1)
-  await started.close() // which ends what it does by itself
+  await started.close()
 
   await writeFile(pathOf(hart), hart.bytes)
   const sameDay = await startDepot(t, { folder: started.folder, environment: FAST })

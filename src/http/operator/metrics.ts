@@ -279,7 +279,7 @@ export class DepotMetrics {
     })
     const collected = new Counter({
       name: 'hart_depot_collected_files_total',
-      help: 'Files that nothing needed, and that were taken away',
+      help: 'Files that nothing needed and that were removed',
       registers,
       collect() {
         collected.reset()
