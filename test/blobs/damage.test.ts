@@ -9,6 +9,8 @@ import { openStorage } from '../../src/blobs/open.ts'
 import { HashThreads } from '../../src/hart/hash-threads.ts'
 import { put } from './contract.ts'
 
+const fault = (code: string) => fileFault('ab'.repeat(32), Object.assign(new Error(code), { code }))
+
 test('one changed byte of a large blob is found by reading it, and nothing else is', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-test-'))
   const hashes = new HashThreads()
@@ -37,7 +39,6 @@ test('one changed byte of a large blob is found by reading it, and nothing else 
 })
 
 test('errors of the file are damage, and errors of the process are not', async (t) => {
-  const fault = (code: string) => fileFault('ab'.repeat(32), Object.assign(new Error(code), { code }))
   t.strictSame(findingOf(fault('ENOENT')), { damage: 'missing' })
   for (const code of ['EIO', 'EACCES', 'ELOOP', 'ENOTDIR', 'EISDIR', 'ESTALE'])
     t.strictSame(findingOf(fault(code)), { damage: 'unreadable', reason: code })
