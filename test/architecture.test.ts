@@ -74,6 +74,13 @@ const ROOMS: readonly string[] = [
   'pull',
   // the edges
   'http/requests',
+  'http/habitat/conventions',
+  'http/habitat/polls',
+  'http/habitat/packages',
+  'http/habitat/channels',
+  'http/habitat/origins',
+  'http/habitat/accounts',
+  'http/habitat/views',
   'http/habitat',
   'http/operator',
   'http/api/conventions',
@@ -98,8 +105,7 @@ const ROOMS: readonly string[] = [
 /** The place of a file's room in {@link ROOMS}, or -1. Only the folders of http/ have rooms inside. */
 function floorOf(file: string): number {
   const [folder = ''] = file.split('/')
-  const room = folder === 'http' ? dirname(file).replace(/^http.habitat.*/, 'http/habitat') : folder
-  return ROOMS.indexOf(room)
+  return ROOMS.indexOf(folder === 'http' ? dirname(file) : folder)
 }
 
 test('no arrow between rooms runs back up', async (t) => {

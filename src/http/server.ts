@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
-import fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { GuessLimit } from '../accounts/guess-limit.ts'
@@ -19,7 +18,6 @@ import { apiRoutes } from './api/routes.ts'
 import { habitatRoutes } from './habitat/routes.ts'
 import { FastPath } from './habitat/polls/fast-path.ts'
 import type { FastAnswer } from './habitat/polls/fast-path.ts'
-import { renderPackage, renderPackageBriefly } from './habitat/conventions/shapes.ts'
 import { replyHabitat, replyProblem } from './requests/error-reply.ts'
 import { askBeforeSending, closeGently } from './requests/drain.ts'
 import { UNDER_WAY, answerOneAtATime } from './requests/one-at-a-time.ts'
@@ -37,6 +35,9 @@ import type { RouteContext } from './requests/request.ts'
 import { validate } from './requests/validate.ts'
 import { closeConnectionsWhenStopping } from './stop.ts'
 import type { SharedServices, Workers } from './workers.ts'
+import { renderPackage, renderPackageBriefly } from './habitat/packages/shapes.ts'
+
+import fastify, { LogController } from 'fastify'
 
 const LONGEST_PARAMETER = 2_048
 /** Smaller answers are not counted: a connection has only one at a time. */

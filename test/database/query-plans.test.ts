@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
-import tap, { test } from 'tap'
 import { parse } from 'yaml'
 import { listTokens } from '../../src/accounts/account-store.ts'
 import { Authenticator } from '../../src/accounts/authenticate.ts'
@@ -9,7 +8,6 @@ import { Answers } from '../../src/answers/answers.ts'
 import { keepingStatements } from '../../src/database/sqlite/connection.ts'
 import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
 import type { Schema } from '../../src/database/schema.ts'
-import { renderPackage, renderPackageBriefly } from '../../src/http/habitat/conventions/shapes.ts'
 import { buildServer } from '../../src/http/server.ts'
 import {
   findBlob,
@@ -26,6 +24,9 @@ import { furnish, gatherTeam } from '../support/furnish.ts'
 import { bearer } from '../support/origin.ts'
 import { makeReleases, makeView, move, setVisibility } from '../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
+import { renderPackage, renderPackageBriefly } from '../../src/http/habitat/packages/shapes.ts'
+
+import tap, { test } from 'tap'
 
 // What doors and commands ask of the database must cost what is read and written, not what the depot holds, nor what ever happened. So
 // every statement that a tour of all doors makes is explained: none walks through a table that grows, or all that a view ever held, and

@@ -2,7 +2,7 @@ import swagger from '@fastify/swagger'
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
-import { HABITAT_SHAPES, describeHabitatRoute } from '../habitat/described.ts'
+import { describeHabitatRoute } from '../habitat/describe-route.ts'
 
 const INFO = {
   title: 'hart-depot',
@@ -32,7 +32,7 @@ export async function collectRoutes(app: FastifyInstance): Promise<void> {
       openapi: '3.1.0',
       info: INFO,
       servers: [{ url: '/' }],
-      components: { securitySchemes: SECURITY_SCHEMES, schemas: HABITAT_SHAPES },
+      components: { securitySchemes: SECURITY_SCHEMES },
       security: [{}, { bearer: [] }, { basic: [] }],
     },
     transform: (route) =>

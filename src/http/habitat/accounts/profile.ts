@@ -1,29 +1,23 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { z } from 'zod'
 import type { Session } from '../../../access/access.ts'
-import { getAccountById } from '../../../accounts/account-store.ts'
 import { expectOwnAccount, expectWholeAccount } from '../../../access/rights.ts'
+import { getAccountById } from '../../../accounts/account-store.ts'
 import { findProfileToken } from '../../../accounts/profile-token-store.ts'
 import { generateToken, hashToken } from '../../../accounts/token.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { signedIn } from '../../requests/rights.ts'
+import { readJson } from '../conventions/body.ts'
 import { idOf } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
-import { readJson } from '../conventions/body.ts'
-import { NO_CACHE } from '../polls/package-reply.ts'
-import { wireProfile, wireToken } from './shapes.ts'
-
-const ChangedProfile = z.object({ email: z.string().min(1).max(254) })
+import { sendUncached } from '../conventions/replies.ts'
+import { ChangedProfile, wireProfile, wireToken } from './shapes.ts'
 
 /** habitat-today.md 3.4 and 6, Profile. */
 export function profileRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/profile', async (request: HabitatRequest, reply) => {
     const account = await getAccountById(depot.db, signedIn(request, 'read').accountId)
-    return reply
-      .header('cache-control', NO_CACHE)
-      .type('application/json')
-      .send(JSON.stringify(wireProfile(account)))
+    return sendUncached(reply, wireProfile(account))
   })
 
   app.patch('/profile', async (request: HabitatRequest, reply) => {
@@ -48,7 +42,7 @@ export function profileTokenRoutes(app: FastifyInstance, { depot }: RouteContext
   app.get('/profile/access-tokens', async (request: HabitatRequest, reply) => {
     const token = await findProfileToken(depot.db, signedIn(request, 'read').accountId)
     const tokens = token === undefined ? [] : [wireToken(token)]
-    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify({ tokens }))
+    return sendUncached(reply, { tokens })
   })
 
   app.post('/profile/access-tokens', async (request: HabitatRequest, reply) => {
@@ -60,10 +54,7 @@ export function profileTokenRoutes(app: FastifyInstance, { depot }: RouteContext
       input,
       actor: actorOf(request, 'habitat'),
     })
-    return reply
-      .header('cache-control', NO_CACHE)
-      .type('application/json')
-      .send(JSON.stringify(wireToken(made, token)))
+    return sendUncached(reply, wireToken(made, token))
   })
 
   app.delete('/profile/access-tokens/:id', async (request: HabitatRequest, reply) => {

@@ -1,38 +1,25 @@
+import { z } from 'zod'
 import type { Account } from '../../../accounts/account-store.ts'
 import type { ProfileToken } from '../../../accounts/profile-token-store.ts'
-import type { Invitation } from '../../../origins/invitation-store.ts'
-import type { OwnOrigin } from '../../../origins/origin-store.ts'
-import { wireTime } from '../conventions/shapes.ts'
+import type { OwnOrigin as CallersOrigin } from '../../../origins/origin-store.ts'
+import { Visibility, wireTime } from '../conventions/shapes.ts'
+import type { Json } from '../conventions/shapes.ts'
 
-// Habitat's JSON for members, invitations, profiles and tokens (habitat-today.md 1.10, 3.4 and 6). It also
-// has the fields of the lists of 2016 that current ones lack (habitat-2016.md 1.13).
+// Habitat's JSON for the caller's own account (habitat-today.md 3.4 and 6).
 
 const MASKED = '********'
 
-export function wireMembers(origin: { id: number; name: string }, members: readonly string[]) {
-  return { origin: origin.name, origin_id: String(origin.id), members }
-}
+/** An origin of the caller. */
+export const OwnOrigin = z.object({
+  owner_id: z.string(),
+  name: z.string(),
+  created_at: z.string(),
+  updated_at: z.string(),
+  default_package_visibility: Visibility,
+  package_count: z.int(),
+})
 
-export function wireInvitation(invitation: Invitation) {
-  return {
-    id: String(invitation.id),
-    account_id: String(invitation.accountId),
-    account_name: invitation.account,
-    owner_id: String(invitation.inviterId),
-    origin: invitation.origin,
-    origin_id: String(invitation.originId),
-    origin_name: invitation.origin,
-    ignored: invitation.isIgnored,
-    created_at: wireTime(invitation.createdAt),
-    updated_at: wireTime(invitation.updatedAt),
-  }
-}
-
-export function wireInvitations(origin: { id: number; name: string }, invitations: readonly Invitation[]) {
-  return { origin: origin.name, origin_id: String(origin.id), invitations: invitations.map(wireInvitation) }
-}
-
-export function wireOwnOrigin(origin: OwnOrigin) {
+export function wireOwnOrigin(origin: CallersOrigin): Json<typeof OwnOrigin> {
   return {
     owner_id: String(origin.ownerId),
     name: origin.name,
@@ -43,7 +30,17 @@ export function wireOwnOrigin(origin: OwnOrigin) {
   }
 }
 
-export function wireProfile(account: Account) {
+export const ChangedProfile = z.object({ email: z.string().min(1).max(254) })
+
+export const Profile = z.object({
+  id: z.string(),
+  name: z.string(),
+  email: z.string(),
+  created_at: z.string(),
+  updated_at: z.string(),
+})
+
+export function wireProfile(account: Account): Json<typeof Profile> {
   return {
     id: String(account.id),
     name: account.name,
@@ -53,8 +50,16 @@ export function wireProfile(account: Account) {
   }
 }
 
+export const Token = z.object({
+  id: z.string(),
+  account_id: z.string(),
+  token: z.string(),
+  created_at: z.string(),
+})
+export const Tokens = z.object({ tokens: z.array(Token) })
+
 /** Includes the token itself only if it was just made: the depot stores nothing but digests. */
-export function wireToken(made: ProfileToken, token: string = MASKED) {
+export function wireToken(made: ProfileToken, token: string = MASKED): Json<typeof Token> {
   return {
     id: String(made.id),
     account_id: String(made.accountId),

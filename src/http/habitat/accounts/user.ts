@@ -5,8 +5,9 @@ import { listOriginsOf } from '../../../origins/origin-store.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { signedIn } from '../../requests/rights.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
-import { NO_CACHE } from '../polls/package-reply.ts'
-import { wireInvitation, wireOwnOrigin } from './shapes.ts'
+import { sendUncached } from '../conventions/replies.ts'
+import { wireInvitation } from '../origins/shapes.ts'
+import { wireOwnOrigin } from './shapes.ts'
 
 /** habitat-today.md 3.4 and 6. Returns what belongs to the caller, in all origins. */
 export function userReads(app: FastifyInstance, { depot }: RouteContext): void {
@@ -15,10 +16,7 @@ export function userReads(app: FastifyInstance, { depot }: RouteContext): void {
     const invitations = (await listInvitationsOf(depot.db, caller.accountId)).filter(({ origin }) =>
       allowsOrigin(caller, origin),
     )
-    return reply
-      .header('cache-control', NO_CACHE)
-      .type('application/json')
-      .send(JSON.stringify(invitations.map(wireInvitation)))
+    return sendUncached(reply, invitations.map(wireInvitation))
   })
 
   app.get('/user/origins', async (request: HabitatRequest, reply) => {
@@ -26,9 +24,6 @@ export function userReads(app: FastifyInstance, { depot }: RouteContext): void {
     const origins = (await listOriginsOf(depot.db, caller.accountId)).filter(({ name }) =>
       allowsOrigin(caller, name),
     )
-    return reply
-      .header('cache-control', NO_CACHE)
-      .type('application/json')
-      .send(JSON.stringify(origins.map(wireOwnOrigin)))
+    return sendUncached(reply, origins.map(wireOwnOrigin))
   })
 }

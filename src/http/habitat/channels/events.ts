@@ -1,13 +1,13 @@
 import type { FastifyInstance } from 'fastify'
-import { audienceOf, allowsAction } from '../../../access/access.ts'
+import { allowsAction, audienceOf } from '../../../access/access.ts'
 import { DepotError, quote } from '../../../errors.ts'
 import { listEvents } from '../../../events/event-store.ts'
 import { parseSearch } from '../../../search/package-search.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { offsetOf, pageAt, query } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
-import { replyPage } from '../packages/lists.ts'
-import { wireEvent } from '../conventions/shapes.ts'
+import { sendPage } from '../conventions/replies.ts'
+import { wireEvent } from './shapes.ts'
 
 const DAY_MS = 86_400_000
 
@@ -21,10 +21,10 @@ export function eventReads(app: FastifyInstance, { depot }: RouteContext, mount:
     const words = query(request, 'query') ?? ''
     const search = parseSearch(words)
     if (search === undefined && words !== '')
-      return replyPage(reply, { items: [], total: 0 }, offset, wireEvent)
+      return sendPage(reply, { items: [], total: 0 }, offset, wireEvent)
     const filter = { ...pageAt(offset), from, to, view: query(request, 'channel') || undefined, search }
     const own = caller !== undefined && allowsAction(caller, 'read') ? caller.accountId : undefined
-    return replyPage(reply, await listEvents(depot.db, filter, audienceOf(caller), own), offset, wireEvent)
+    return sendPage(reply, await listEvents(depot.db, filter, audienceOf(caller), own), offset, wireEvent)
   })
 }
 

@@ -11,12 +11,11 @@ import type { PointerAt, PointerPlace } from '../../../revisions/content-store.t
 import { findView } from '../../../revisions/view-store.ts'
 import type { View } from '../../../views/view.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import { parseTarget, offsetOf, pageAt } from '../conventions/parameters.ts'
+import { offsetOf, pageAt, parseTarget } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
-import { viewsOfChannel } from '../polls/answer-poll.ts'
-import { replyPage } from '../packages/lists.ts'
-import { NO_CACHE } from '../polls/package-reply.ts'
+import { sendPage, sendUncached } from '../conventions/replies.ts'
 import { wireIdent } from '../conventions/shapes.ts'
+import { viewsOfChannel } from '../polls/answer-poll.ts'
 
 const MOST_LINES = 1_000
 
@@ -33,7 +32,7 @@ export function channelLists(app: FastifyInstance, { depot, answers }: RouteCont
       await findView(depot.db, views.first),
       views.otherwise === undefined ? undefined : await findView(depot.db, views.otherwise),
     ]
-    if (first === undefined) return replyPage(reply, { items: [], total: 0 }, offset, wireIdent)
+    if (first === undefined) return sendPage(reply, { items: [], total: 0 }, offset, wireIdent)
     const members =
       otherwise === undefined
         ? first.id
@@ -44,7 +43,7 @@ export function channelLists(app: FastifyInstance, { depot, answers }: RouteCont
               ({ package: of, target }) => `${of} ${target}`,
             ),
           }
-    return replyPage(
+    return sendPage(
       reply,
       await listIdentsInView(depot.db, members, prefix, pageAt(offset), audience),
       offset,
@@ -70,10 +69,7 @@ export function channelLists(app: FastifyInstance, { depot, answers }: RouteCont
     const data = [...latest]
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([, ident]) => wireIdent(parseIdent(ident)))
-    return reply
-      .header('cache-control', NO_CACHE)
-      .type('application/json')
-      .send(JSON.stringify({ channel, target, data }))
+    return sendUncached(reply, { channel, target, data })
   })
 }
 

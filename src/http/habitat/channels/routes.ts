@@ -1,14 +1,14 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { audienceOf, audienceOfChanges, hasRole } from '../../../access/access.ts'
 import type { Audience, Session } from '../../../access/access.ts'
-import { DepotError } from '../../../errors.ts'
-import type { Depot } from '../../../depot/open.ts'
-import { formatIdent } from '../../../package/ident.ts'
-import type { Target } from '../../../package/target.ts'
-import { findRelease } from '../../../releases/release-store.ts'
 import { listChannelNames } from '../../../channels/channel-store.ts'
 import type { PromotionOutcome } from '../../../commands/views/make-revision.ts'
 import type { BulkOutcome } from '../../../commands/views/promote-all.ts'
+import type { Depot } from '../../../depot/open.ts'
+import { DepotError } from '../../../errors.ts'
+import { formatIdent } from '../../../package/ident.ts'
+import type { Target } from '../../../package/target.ts'
+import { findRelease } from '../../../releases/release-store.ts'
 import { PERMANENT_CHANNELS, UNSTABLE } from '../../../views/view.ts'
 import { replyHabitat } from '../../requests/error-reply.ts'
 import { actorOf } from '../../requests/request.ts'
@@ -18,13 +18,14 @@ import {
   flagOf,
   identOf,
   identTextOf,
-  targetOrDefault,
   parseTarget,
   query,
+  targetOrDefault,
 } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
+import { sendJson } from '../conventions/replies.ts'
 import { pollRoute } from '../polls/route.ts'
-import { wireChannel } from '../conventions/shapes.ts'
+import { wireChannel } from './shapes.ts'
 
 /** habitat-today.md 3.2. answer-poll.ts decides what a channel means below a view's URL. */
 export function channelReads(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
@@ -45,7 +46,10 @@ export function channelReads(app: FastifyInstance, { depot, answers }: RouteCont
       audience: audienceOf(request.caller),
       withSandboxes: flagOf(request, 'sandbox'),
     })
-    return reply.type('application/json').send(JSON.stringify(names.map((name) => ({ name }))))
+    return sendJson(
+      reply,
+      names.map((name) => ({ name })),
+    )
   })
 }
 
@@ -72,10 +76,7 @@ function writeRoutes(app: FastifyInstance, { depot }: RouteContext, mount: strin
       input: { origin, name: channel, ownerId },
       actor: actorOf(request, 'habitat'),
     })
-    return reply
-      .code(201)
-      .type('application/json')
-      .send(JSON.stringify(wireChannel(declared, origin, channel)))
+    return sendJson(reply.code(201), wireChannel(declared, origin, channel))
   })
   app.delete(`${mount}/channels/:origin/:channel`, async (request: HabitatRequest, reply) => {
     const { origin, channel } = request.params

@@ -1,3 +1,6 @@
+import { z } from 'zod'
+import { pageOf } from './shapes.ts'
+
 // Helpers for describing the Habitat routes in openapi.yaml.
 
 export interface Schema {
@@ -40,20 +43,27 @@ export const text = (description: string) => ({
   content: { 'text/plain': { schema: { type: 'string' } } },
 })
 export const empty = (description: string) => ({ type: 'null', description })
-export const json = (description: string, schema: Schema) => ({
+export const json = (description: string, shape: z.ZodType) => ({
   description,
-  content: { 'application/json': { schema } },
+  content: { 'application/json': { schema: schemaOf(shape) } },
 })
-export const list = (items: Schema): Schema => ({ type: 'array', items })
-export const object = (properties: Record<string, Schema>): Schema => ({
-  type: 'object',
-  properties,
-  required: Object.keys(properties),
+/** The answers of a list: its last page, or an earlier one. */
+export const pages = (item: z.ZodType) => ({
+  200: json('the last page', pageOf(item)),
+  206: json('a page that is not the last', pageOf(item)),
+  400: empty('an invalid parameter'),
 })
-
-export const shape = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` })
-
-export const STRING = { type: 'string' }
 
 export const NOT_FOUND = { 404: empty('not found, or not visible to the caller') }
 export const REFUSED = { 401: empty('no token or an invalid one'), 403: empty('not allowed for this token') }
+export const MOVED = {
+  200: empty(
+    'success, also if nothing changed. The headers Depot-View, Depot-Revision, Depot-Target and Depot-Changed have the details',
+  ),
+}
+
+/** Converts a shape to the JSON Schema of openapi.yaml, which has named shapes among its components. */
+export function schemaOf(shape: z.ZodType): Schema {
+  const { $schema: _dialect, $defs: _named, ...schema } = z.toJSONSchema(shape)
+  return JSON.parse(JSON.stringify(schema).replaceAll('#/$defs/', '#/components/schemas/')) as Schema
+}

@@ -4,8 +4,6 @@ import { formatIdent, makeIdent } from '../../../package/ident.ts'
 import type { Ident } from '../../../package/ident.ts'
 import { DEFAULT_TARGET, isTarget, targetMalformed } from '../../../package/target.ts'
 import type { Target } from '../../../package/target.ts'
-import { clientTarget } from '../polls/answer-poll.ts'
-import type { Poll } from '../polls/answer-poll.ts'
 
 // Parses the URL and headers of requests to the Habitat routes.
 
@@ -67,23 +65,6 @@ export function targetOrDefault(request: HabitatRequest): Target {
   return parseTarget(request) ?? clientTarget(request.headers['user-agent']) ?? DEFAULT_TARGET
 }
 
-/** Parses a poll. Throws `target_malformed`. */
-export function pollOf(
-  request: HabitatRequest,
-  { isLatest, isChannel }: { isLatest: boolean; isChannel: boolean },
-): Poll {
-  const { view, channel, origin, name, version, release } = request.params
-  const path = {
-    view,
-    channel: isChannel ? channel : undefined,
-    origin,
-    name,
-    version,
-    release: isLatest ? undefined : release,
-  }
-  return { ...path, target: parseTarget(request), userAgent: request.headers['user-agent'] }
-}
-
 /** The page size of current lists (habitat-today.md 3.5). */
 export const PAGE = 50
 
@@ -114,4 +95,17 @@ export function flagOf(request: HabitatRequest, name: string): boolean {
   if (text === undefined || text === 'false') return false
   if (text === 'true') return true
   throw new DepotError('invalid_request', `${name} must be true or false, not ${quote(text)}`)
+}
+
+/** Returns the target in the `User-Agent` of a client, if it is a known one. */
+export function clientTarget(userAgent: string | undefined): Target | undefined {
+  const own = targetOfAgent(userAgent)
+  return own !== undefined && isTarget(own) ? own : undefined
+}
+
+/**
+ * Returns the target in the `User-Agent`, which is the default target of a request (habitat-today.md 3.1).
+ */
+export function targetOfAgent(userAgent: string | undefined): string | undefined {
+  return /\((\w+-\w+);/.exec(userAgent ?? '')?.[1]
 }

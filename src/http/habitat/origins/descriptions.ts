@@ -1,54 +1,41 @@
-import { NOT_FOUND, REFUSED, STRING, empty, json, list, object, text } from '../conventions/describing.ts'
+import { z } from 'zod'
+import { NOT_FOUND, REFUSED, empty, json, schemaOf, text } from '../conventions/describing.ts'
 import type { Description } from '../conventions/describing.ts'
+import {
+  ChangedOrigin,
+  CreatedOrigin,
+  Integration,
+  IntegrationBody,
+  IntegrationNames,
+  Integrations,
+  Invitation,
+  Invitations,
+  KeyLocation,
+  MemberRole,
+  Members,
+  NewOrigin,
+  NewSecret,
+  Origin,
+  Secret,
+} from './shapes.ts'
 
-// Describes the routes of origins, their keys, secrets, integrations and settings for openapi.yaml.
+// Describes the routes of origins, their members, invitations, keys, secrets and integrations for openapi.yaml.
 
-const NEW_ORIGIN = object({
-  name: STRING,
-  owner_id: STRING,
-  default_package_visibility: STRING,
-  created_at: STRING,
-  updated_at: STRING,
-})
-const ORIGIN = object({
-  name: STRING,
-  owner_id: STRING,
-  owner_account: STRING,
-  private_key_name: { type: ['string', 'null'] },
-  default_package_visibility: STRING,
-})
-const KEY_LOCATION = object({ origin: STRING, revision: STRING, location: STRING })
-const SECRET = object({ id: STRING, origin_id: STRING, name: STRING, value: STRING })
-const INTEGRATION = object({ origin: STRING, integration: STRING, name: STRING, body: { type: 'object' } })
-const SETTINGS = object({
-  id: STRING,
-  origin: STRING,
-  name: STRING,
-  visibility: STRING,
-  owner_id: STRING,
-  hidden: { type: 'boolean' },
-  created_at: STRING,
-  updated_at: STRING,
-})
-const SETTINGS_PAGE = object({
-  range_start: { type: 'integer' },
-  range_end: { type: 'integer' },
-  total_count: { type: 'integer' },
-  data: list(SETTINGS),
-})
 const KEY = { 200: text('the key file; its name is in X-Filename'), ...NOT_FOUND }
+const DECIDED = { 204: empty('done'), ...REFUSED, ...NOT_FOUND, 422: empty('not an id') }
 
+/** Routes by method and path, relative to the mount. */
 export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
   'GET /origins/:origin': {
     summary: 'One origin',
-    answers: { 200: json('the origin', ORIGIN), ...NOT_FOUND },
+    answers: { 200: json('the origin', Origin), ...NOT_FOUND },
   },
   'POST /origins': {
     summary: 'Makes an origin',
-    body: object({ name: STRING }),
+    body: schemaOf(NewOrigin),
     consumes: ['application/json'],
     answers: {
-      201: json('made', NEW_ORIGIN),
+      201: json('made', CreatedOrigin),
       400: empty('invalid body'),
       ...REFUSED,
       409: empty('the name is taken'),
@@ -57,7 +44,7 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
   },
   'PUT /origins/:origin': {
     summary: 'Sets the default visibility of new packages of an origin (administrators of the origin)',
-    body: object({ default_package_visibility: STRING }),
+    body: schemaOf(ChangedOrigin),
     consumes: ['application/json'],
     answers: { 204: empty('set'), 400: empty('invalid body'), ...REFUSED, ...NOT_FOUND },
   },
@@ -83,10 +70,9 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
       422: text('not a member'),
     },
   },
-
   'GET /origins/:origin/keys': {
     summary: 'Public keys of an origin, newest first',
-    answers: { 200: json('the names and URLs of the keys', list(KEY_LOCATION)) },
+    answers: { 200: json('the names and URLs of the keys', z.array(KeyLocation)) },
   },
   'GET /origins/:origin/keys/latest': { summary: 'The newest public key', answers: KEY },
   'GET /origins/:origin/keys/:revision': { summary: 'One public key', answers: KEY },
@@ -101,13 +87,13 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
   },
   'POST /origins/:origin/keys/:revision': {
     summary: 'Adds a public key (administrators; other members learn whether it exists)',
-    body: STRING,
+    body: { type: 'string' },
     consumes: ['text/plain'],
     answers: { 201: text('added'), ...REFUSED, 409: empty('it already exists'), 422: text('not a key file') },
   },
   'POST /origins/:origin/secret_keys/:revision': {
     summary: 'Adds a secret key',
-    body: STRING,
+    body: { type: 'string' },
     consumes: ['text/plain'],
     answers: {
       200: empty('added, for `hab`'),
@@ -125,14 +111,13 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     summary: 'The public key for encrypting secrets of an origin; made on first use',
     answers: { ...KEY, ...REFUSED },
   },
-
   'GET /origins/:origin/secret': {
     summary: 'Secrets of an origin, as they were sent (administrators of the origin)',
-    answers: { 200: json('by name', list(SECRET)), ...REFUSED, ...NOT_FOUND },
+    answers: { 200: json('by name', z.array(Secret)), ...REFUSED, ...NOT_FOUND },
   },
   'POST /origins/:origin/secret': {
     summary: 'Adds a secret (administrators of the origin)',
-    body: object({ name: STRING, value: STRING }),
+    body: schemaOf(NewSecret),
     consumes: ['application/json'],
     answers: {
       201: empty('added'),
@@ -146,26 +131,25 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     summary: 'Deletes a secret (administrators of the origin)',
     answers: { 200: empty('deleted'), ...REFUSED, ...NOT_FOUND },
   },
-
   'GET /origins/:origin/integrations': {
     summary: 'Integrations of an origin',
     answers: {
-      200: json('names by type', { type: 'object', additionalProperties: list(STRING) }),
+      200: json('names by type', Integrations),
       ...REFUSED,
       ...NOT_FOUND,
     },
   },
   'GET /origins/:origin/integrations/:type/names': {
     summary: 'Integrations of one type',
-    answers: { 200: json('names', object({ names: list(STRING) })), ...REFUSED, ...NOT_FOUND },
+    answers: { 200: json('names', IntegrationNames), ...REFUSED, ...NOT_FOUND },
   },
   'GET /origins/:origin/integrations/:type/:name': {
     summary: 'One integration, without its password',
-    answers: { 200: json('the integration', INTEGRATION), ...REFUSED, ...NOT_FOUND },
+    answers: { 200: json('the integration', Integration), ...REFUSED, ...NOT_FOUND },
   },
   'PUT /origins/:origin/integrations/:type/:name': {
     summary: 'Adds an integration (maintainers)',
-    body: { type: 'object' },
+    body: schemaOf(IntegrationBody),
     consumes: ['application/json'],
     answers: {
       201: empty('added'),
@@ -179,37 +163,46 @@ export const ORIGIN_ROUTES: Readonly<Record<string, Description>> = {
     summary: 'Deletes an integration (maintainers)',
     answers: { 204: empty('deleted'), ...REFUSED, ...NOT_FOUND },
   },
-
-  'GET /:origin/pkgs': {
-    summary: "Settings of an origin's packages, by name",
-    query: ['range'],
+  'GET /origins/:origin/users': {
+    summary: 'Members of an origin',
     answers: {
-      200: json('the last page', SETTINGS_PAGE),
-      206: json('a page that is not the last', SETTINGS_PAGE),
-    },
-  },
-  'GET /settings/:origin/:name': {
-    summary: 'Settings of a package',
-    answers: { 200: json('the settings', SETTINGS), ...REFUSED, ...NOT_FOUND },
-  },
-  'POST /settings/:origin/:name': {
-    summary: 'Creates the settings of a package with the default visibility of its origin (maintainers)',
-    answers: {
-      201: json('made', SETTINGS),
+      200: json('by name', Members),
       ...REFUSED,
       ...NOT_FOUND,
-      409: empty('they already exist'),
-      422: empty('invalid package name'),
     },
   },
-  'PUT /settings/:origin/:name': {
-    summary: 'Sets the visibility of future releases of a package (maintainers)',
-    body: object({ visibility: STRING }),
-    consumes: ['application/json'],
-    answers: { 200: json('set', SETTINGS), 400: empty('invalid body'), ...REFUSED, ...NOT_FOUND },
+  'DELETE /origins/:origin/users/:account': {
+    summary: 'Removes an account from an origin (owner)',
+    answers: { 204: empty('removed'), 400: empty('the owner cannot be removed'), ...REFUSED, ...NOT_FOUND },
   },
-  'DELETE /settings/:origin/:name': {
-    summary: 'Deletes the settings of a package (maintainers)',
-    answers: { 204: empty('deleted'), ...REFUSED, ...NOT_FOUND, 409: empty('the package has releases') },
+  'GET /origins/:origin/users/:account/role': {
+    summary: 'The role of an account in an origin (members)',
+    answers: { 200: json('its role', MemberRole), ...REFUSED, ...NOT_FOUND },
   },
+  'PUT /origins/:origin/users/:account/role': {
+    summary: 'Changes the role of a member (administrators of the origin)',
+    query: ['role'],
+    needs: ['role'],
+    answers: { 204: empty('done'), ...REFUSED, ...NOT_FOUND, 422: text('not a role') },
+  },
+  'POST /origins/:origin/users/:account/invitations': {
+    summary: 'Invites an account (maintainers)',
+    answers: {
+      201: json('invited', Invitation),
+      ...REFUSED,
+      ...NOT_FOUND,
+      409: empty('already invited or a member'),
+    },
+  },
+  'GET /origins/:origin/invitations': {
+    summary: 'Open invitations to an origin',
+    answers: {
+      200: json('oldest first', Invitations),
+      ...REFUSED,
+      ...NOT_FOUND,
+    },
+  },
+  'PUT /origins/:origin/invitations/:id': { summary: 'Accepts an invitation', answers: DECIDED },
+  'PUT /origins/:origin/invitations/:id/ignore': { summary: 'Ignores an invitation', answers: DECIDED },
+  'DELETE /origins/:origin/invitations/:id': { summary: 'Rescinds an invitation', answers: DECIDED },
 }

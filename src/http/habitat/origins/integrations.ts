@@ -1,18 +1,16 @@
 import type { FastifyInstance } from 'fastify'
-import { z } from 'zod'
-import { DepotError } from '../../../errors.ts'
 import { integrationPurpose } from '../../../commands/origins/integration.ts'
+import { DepotError } from '../../../errors.ts'
 import { findIntegration, listIntegrations } from '../../../origins/integration-store.ts'
 import { getOrigin } from '../../../origins/origin-store.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { signedInAs } from '../../requests/rights.ts'
-import type { HabitatRequest } from '../conventions/parameters.ts'
 import { readJson } from '../conventions/body.ts'
-import { NO_CACHE } from '../polls/package-reply.ts'
-import { wireIntegration, wireIntegrations } from './shapes.ts'
-
-const Body = z.record(z.string(), z.unknown())
+import type { HabitatRequest } from '../conventions/parameters.ts'
+import { sendUncached } from '../conventions/replies.ts'
+import type { Json } from '../conventions/shapes.ts'
+import { IntegrationBody, wireIntegration, wireIntegrations } from './shapes.ts'
 
 /** habitat-today.md 6, Integrations. They are stored for their owners, and never called. */
 export function integrationReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
@@ -20,10 +18,7 @@ export function integrationReads(app: FastifyInstance, { depot }: RouteContext, 
     signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const origin = await getOrigin(depot.db, request.params.origin)
     const integrations = await listIntegrations(depot.db, origin.id)
-    return reply
-      .header('cache-control', NO_CACHE)
-      .type('application/json')
-      .send(JSON.stringify(wireIntegrations(integrations)))
+    return sendUncached(reply, wireIntegrations(integrations))
   })
 
   app.get(`${mount}/origins/:origin/integrations/:type/names`, async (request: HabitatRequest, reply) => {
@@ -31,7 +26,7 @@ export function integrationReads(app: FastifyInstance, { depot }: RouteContext, 
     const origin = await getOrigin(depot.db, request.params.origin)
     const integrations = await listIntegrations(depot.db, origin.id)
     const names = integrations.filter(({ type }) => type === request.params.type).map(({ name }) => name)
-    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify({ names }))
+    return sendUncached(reply, { names })
   })
 
   app.get(`${mount}/origins/:origin/integrations/:type/:name`, async (request: HabitatRequest, reply) => {
@@ -43,11 +38,8 @@ export function integrationReads(app: FastifyInstance, { depot }: RouteContext, 
       throw new DepotError('not_found', `${origin.name} has no integration ${type}/${name}`)
     const body = JSON.parse(
       depot.secrets.open(sealed, integrationPurpose(origin.name, { type, name })),
-    ) as z.infer<typeof Body>
-    return reply
-      .header('cache-control', NO_CACHE)
-      .type('application/json')
-      .send(JSON.stringify(wireIntegration(origin.name, { type, name }, body)))
+    ) as Json<typeof IntegrationBody>
+    return sendUncached(reply, wireIntegration(origin.name, { type, name }, body))
   })
 }
 
@@ -56,7 +48,7 @@ export function integrationWrites(app: FastifyInstance, { depot }: RouteContext,
     const { origin, type, name } = request.params
     request.subject = `integration ${type}/${name} of ${origin}`
     signedInAs(request, 'maintainer', origin, 'manage')
-    const body = await readJson(request, depot, { what: 'the integration', shape: Body })
+    const body = await readJson(request, depot, { what: 'the integration', shape: IntegrationBody })
     const sealed = depot.secrets.seal(JSON.stringify(body), integrationPurpose(origin, { type, name }))
     await depot.writer.submit({
       kind: 'addIntegration',

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { DepotError } from '../../../errors.ts'
 import { expectMayDecide } from '../../../commands/origins/invite.ts'
+import { DepotError } from '../../../errors.ts'
 import { findInvitation, listInvitationsTo } from '../../../origins/invitation-store.ts'
 import { getOrigin } from '../../../origins/origin-store.ts'
 import { actorOf } from '../../requests/request.ts'
@@ -8,8 +8,8 @@ import type { RouteContext } from '../../requests/request.ts'
 import { signedInAs, signedInFor } from '../../requests/rights.ts'
 import { idOf } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
-import { NO_CACHE } from '../polls/package-reply.ts'
-import { wireInvitation, wireInvitations } from '../accounts/shapes.ts'
+import { sendJson, sendUncached } from '../conventions/replies.ts'
+import { wireInvitation, wireInvitations } from './shapes.ts'
 
 /** habitat-today.md 1.10, 3.3 and 6, Members; habitat-2016.md 1.13. */
 export function invitationReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
@@ -17,10 +17,7 @@ export function invitationReads(app: FastifyInstance, { depot }: RouteContext, m
     signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const origin = await getOrigin(depot.db, request.params.origin)
     const invitations = await listInvitationsTo(depot.db, origin.id)
-    return reply
-      .header('cache-control', NO_CACHE)
-      .type('application/json')
-      .send(JSON.stringify(wireInvitations(origin, invitations)))
+    return sendUncached(reply, wireInvitations(origin, invitations))
   })
 }
 
@@ -34,10 +31,7 @@ export function invitationWrites(app: FastifyInstance, { depot }: RouteContext, 
       input: { origin, account, inviterId },
       actor: actorOf(request, 'habitat'),
     })
-    return reply
-      .code(201)
-      .type('application/json')
-      .send(JSON.stringify(wireInvitation(invitation)))
+    return sendJson(reply.code(201), wireInvitation(invitation))
   })
 
   const decide =

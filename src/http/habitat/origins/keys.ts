@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { allowsAction, hasRole } from '../../../access/access.ts'
 import { DepotError } from '../../../errors.ts'
-import { generateEncryptionKey } from '../../../origins/encryption-key.ts'
 import {
   formatKeyName,
   formatPublicKey,
@@ -11,15 +10,16 @@ import {
   parseSecretKey,
 } from '../../../hart/origin-key.ts'
 import type { KeyName } from '../../../hart/origin-key.ts'
+import { generateEncryptionKey } from '../../../origins/encryption-key.ts'
 import { findKey, findLatestKey, getOrigin, listKeyRevisions } from '../../../origins/origin-store.ts'
 import type { StoredKey } from '../../../origins/origin-store.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { signedInAs } from '../../requests/rights.ts'
-import type { HabitatRequest } from '../conventions/parameters.ts'
 import { readText } from '../conventions/body.ts'
-import { NO_CACHE } from '../polls/package-reply.ts'
-import { wireKeyLocation } from '../conventions/shapes.ts'
+import type { HabitatRequest } from '../conventions/parameters.ts'
+import { NO_CACHE, sendUncached } from '../conventions/replies.ts'
+import { wireKeyLocation } from './shapes.ts'
 
 const KEY_FILE = { what: 'the key file', mostBytes: 16 * 1024 }
 
@@ -28,10 +28,10 @@ export function keyReads(app: FastifyInstance, { depot }: RouteContext, place: s
   app.get(`${place}/origins/:origin/keys`, async (request: HabitatRequest, reply) => {
     const { origin } = request.params
     const revisions = await listKeyRevisions(depot.db, origin, 'public')
-    return reply
-      .header('cache-control', NO_CACHE)
-      .type('application/json')
-      .send(JSON.stringify(revisions.map((revision) => wireKeyLocation(origin, revision))))
+    return sendUncached(
+      reply,
+      revisions.map((revision) => wireKeyLocation(origin, revision)),
+    )
   })
   app.get(`${place}/origins/:origin/keys/latest`, async (request: HabitatRequest, reply) => {
     const { origin } = request.params

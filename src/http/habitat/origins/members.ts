@@ -9,8 +9,8 @@ import type { RouteContext } from '../../requests/request.ts'
 import { signedInAs, signedInFor } from '../../requests/rights.ts'
 import { query } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
-import { NO_CACHE } from '../polls/package-reply.ts'
-import { wireMembers } from '../accounts/shapes.ts'
+import { sendUncached } from '../conventions/replies.ts'
+import { wireMembers } from './shapes.ts'
 
 /** habitat-today.md 3.3 and 6, Members; habitat-2016.md 1.13. */
 export function memberReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
@@ -18,10 +18,7 @@ export function memberReads(app: FastifyInstance, { depot }: RouteContext, mount
     signedInAs(request, 'readonly_member', request.params.origin, 'read')
     const origin = await getOrigin(depot.db, request.params.origin)
     const members = await listMemberNames(depot.db, origin.id)
-    return reply
-      .header('cache-control', NO_CACHE)
-      .type('application/json')
-      .send(JSON.stringify(wireMembers(origin, members)))
+    return sendUncached(reply, wireMembers(origin, members))
   })
 
   app.get(`${mount}/origins/:origin/users/:account/role`, async (request: HabitatRequest, reply) => {
@@ -31,7 +28,7 @@ export function memberReads(app: FastifyInstance, { depot }: RouteContext, mount
     const role = account && (await findRole(depot.db, origin.id, account.id))
     if (role === undefined)
       throw new DepotError('not_found', `${quote(request.params.account)} is not a member of ${origin.name}`)
-    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify({ role }))
+    return sendUncached(reply, { role })
   })
 }
 

@@ -1,17 +1,13 @@
 import type { FastifyInstance } from 'fastify'
-import { z } from 'zod'
 import { DepotError } from '../../../errors.ts'
 import { findLatestKey, getOrigin } from '../../../origins/origin-store.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { signedIn, signedInAs } from '../../requests/rights.ts'
-import type { HabitatRequest } from '../conventions/parameters.ts'
 import { readJson } from '../conventions/body.ts'
-import { VisibilityShape } from '../packages/settings.ts'
-import { wireNewOrigin, wireOrigin } from '../conventions/shapes.ts'
-
-const NewOrigin = z.object({ name: z.string(), default_package_visibility: VisibilityShape.optional() })
-const ChangedOrigin = z.object({ default_package_visibility: VisibilityShape })
+import type { HabitatRequest } from '../conventions/parameters.ts'
+import { sendJson } from '../conventions/replies.ts'
+import { ChangedOrigin, NewOrigin, wireCreatedOrigin, wireOrigin } from './shapes.ts'
 
 /** habitat-today.md 3.3. The answer contains that of 2016 (habitat-2016.md 1.13). */
 export function originReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
@@ -19,7 +15,7 @@ export function originReads(app: FastifyInstance, { depot }: RouteContext, mount
     const origin = await getOrigin(depot.db, request.params.origin)
     const secret = await findLatestKey(depot.db, origin.name, 'secret')
     const privateKeyName = secret === undefined ? null : `${origin.name}-${secret.revision}`
-    return reply.type('application/json').send(JSON.stringify(wireOrigin(origin, privateKeyName)))
+    return sendJson(reply, wireOrigin(origin, privateKeyName))
   })
 }
 
@@ -45,10 +41,7 @@ export function originWrites(app: FastifyInstance, { depot }: RouteContext, moun
       input,
       actor: actorOf(request, 'habitat'),
     })
-    return reply
-      .code(201)
-      .type('application/json')
-      .send(JSON.stringify(wireNewOrigin(origin)))
+    return sendJson(reply.code(201), wireCreatedOrigin(origin))
   })
 
   app.put(`${mount}/origins/:origin`, async (request: HabitatRequest, reply) => {

@@ -1,17 +1,14 @@
 import type { FastifyInstance } from 'fastify'
-import { z } from 'zod'
 import { secretPurpose } from '../../../commands/origins/origin-secret.ts'
 import { listSecrets } from '../../../origins/origin-secret-store.ts'
 import { getOrigin } from '../../../origins/origin-store.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { signedInAs } from '../../requests/rights.ts'
-import type { HabitatRequest } from '../conventions/parameters.ts'
 import { readJson } from '../conventions/body.ts'
-import { NO_CACHE } from '../polls/package-reply.ts'
-import { wireSecret } from './shapes.ts'
-
-const NewSecret = z.object({ name: z.string().min(1), value: z.string().min(1) })
+import type { HabitatRequest } from '../conventions/parameters.ts'
+import { sendUncached } from '../conventions/replies.ts'
+import { NewSecret, wireSecret } from './shapes.ts'
 
 /** habitat-today.md 1.10 and 3.3. For administrators only. */
 export function secretRoutes(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
@@ -22,7 +19,7 @@ export function secretRoutes(app: FastifyInstance, { depot }: RouteContext, moun
     const opened = secrets.map((secret) =>
       wireSecret(secret, depot.secrets.open(secret.sealed, secretPurpose(origin.name, secret.name))),
     )
-    return reply.header('cache-control', NO_CACHE).type('application/json').send(JSON.stringify(opened))
+    return sendUncached(reply, opened)
   })
 
   app.post(`${mount}/origins/:origin/secret`, async (request: HabitatRequest, reply) => {

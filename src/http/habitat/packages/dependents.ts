@@ -5,7 +5,7 @@ import { listDependents } from '../../../releases/dependents-store.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { parseTarget } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
-import { NO_CACHE } from '../polls/package-reply.ts'
+import { sendUncached } from '../conventions/replies.ts'
 
 /** habitat-today.md 3.4 and 6 (Packages). Served only under `/v1`. An unknown package has no dependents. */
 export function dependentReads(app: FastifyInstance, { depot }: RouteContext): void {
@@ -18,9 +18,6 @@ export function dependentReads(app: FastifyInstance, { depot }: RouteContext): v
       parseTarget(request) ?? DEFAULT_TARGET,
       audiences,
     )
-    return reply
-      .header('cache-control', NO_CACHE)
-      .type('application/json')
-      .send(JSON.stringify({ origin, name, rdeps }))
+    return sendUncached(reply, { origin, name, rdeps })
   })
 }

@@ -1,72 +1,108 @@
-import {
-  NOT_FOUND,
-  REFUSED,
-  STRING,
-  empty,
-  json,
-  list,
-  object,
-  shape,
-  text,
-} from '../conventions/describing.ts'
+import { z } from 'zod'
+import { NOT_FOUND, REFUSED, empty, json, pages, schemaOf, text } from '../conventions/describing.ts'
 import type { Description } from '../conventions/describing.ts'
+import { Ident, pageOf } from '../conventions/shapes.ts'
+import {
+  ChangedSettings,
+  Dependents,
+  ListedPackage,
+  ListedRelease,
+  Package,
+  ReleaseChannel,
+  Settings,
+  Version,
+} from './shapes.ts'
 
-// Describes lists, search, events, bulk changes and deletions for openapi.yaml.
+// Describes the routes of packages, their lists and their settings for openapi.yaml.
 
-const IDENT = shape('HabitatIdent')
-const INTEGER = { type: 'integer' }
-
-const pageOf = (items: Parameters<typeof list>[0]) =>
-  object({ range_start: INTEGER, range_end: INTEGER, total_count: INTEGER, data: list(items) })
-const pages = (items: Parameters<typeof list>[0]) => ({
-  200: json('the last page', pageOf(items)),
-  206: json('a page that is not the last', pageOf(items)),
-  400: empty('an invalid parameter'),
-})
-
-const VERSION = object({
-  origin: STRING,
-  name: STRING,
-  version: STRING,
-  release_count: STRING,
-  latest: STRING,
-  platforms: list(STRING),
-  visibility: STRING,
-})
-const EVENT = object({
-  operation: STRING,
-  created_at: STRING,
-  origin: STRING,
-  channel: STRING,
-  package_ident: IDENT,
-})
-const MOVED_ALL = {
-  200: empty('success; the headers Depot-View, Depot-Revision and Depot-Changed have the details'),
-  400: empty('the channel is missing or invalid'),
-  ...REFUSED,
-  ...NOT_FOUND,
-}
+/** The answers of requests for one package. */
+export const FOUND = { 200: json('the package', Package), ...NOT_FOUND }
+const ListPage = pageOf(z.union([ListedRelease, ListedPackage])).meta({ id: 'HabitatPage' })
+const LISTS = { 200: json('the last page', ListPage), 206: json('a page that is not the last', ListPage) }
 
 /** Routes by method and path, relative to the mount. */
-export const LIST_ROUTES: Readonly<Record<string, Description>> = {
+export const PACKAGE_ROUTES: Readonly<Record<string, Description>> = {
+  'GET /pkgs/:origin': { summary: 'Releases of an origin', query: ['range', 'distinct'], answers: LISTS },
+  'GET /pkgs/:origin/:name': {
+    summary: 'Releases of a package',
+    query: ['range', 'distinct'],
+    answers: LISTS,
+  },
+  'GET /pkgs/:origin/:name/:version': {
+    summary: 'Releases of one version',
+    query: ['range', 'distinct'],
+    answers: LISTS,
+  },
+  'GET /pkgs/:origin/:name/latest': {
+    summary: 'The latest release of a package',
+    query: ['target'],
+    answers: FOUND,
+  },
+  'GET /pkgs/:origin/:name/:version/latest': {
+    summary: 'The latest release of one version',
+    query: ['target'],
+    answers: FOUND,
+  },
+  'GET /pkgs/:origin/:name/:version/:release': { summary: 'One release', query: ['target'], answers: FOUND },
+  'GET /pkgs/:origin/:name/:version/:release/channels': {
+    summary: 'The views that contain a release',
+    query: ['target'],
+    answers: {
+      200: json('by name, descending', z.array(ReleaseChannel)),
+    },
+  },
+  'GET /pkgs/:origin/:name/:version/:release/download': {
+    summary: 'The file of a release; its name is in X-Filename',
+    query: ['target'],
+    answers: {
+      200: {
+        description: 'the whole file',
+        content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
+      },
+      206: {
+        description: 'the requested range',
+        content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
+      },
+      304: empty('the client has it (If-None-Match)'),
+      416: empty('the range is beyond the end of the file'),
+      ...NOT_FOUND,
+    },
+  },
+  'POST /pkgs/:origin/:name/:version/:release': {
+    summary: 'Uploads a release',
+    query: ['target', 'checksum', 'forced'],
+    needs: ['checksum'],
+    consumes: ['application/octet-stream', 'multipart/form-data'],
+    body: {
+      type: 'string',
+      format: 'binary',
+      description: 'the file itself, or a form with the part `file`',
+    },
+    answers: {
+      200: text('published, for a client that sent a form'),
+      201: text('published'),
+      ...REFUSED,
+      404: empty('the origin does not exist'),
+      409: empty('already published'),
+      413: empty('too large'),
+      422: text('invalid archive, checksum, signature, ident or target'),
+      501: empty('the depot does not accept this target'),
+      507: empty('not enough disk space'),
+    },
+  },
   'GET /pkgs/:origin/:name/versions': {
     summary: 'The versions of a package, highest first',
-    answers: { 200: json('the versions', list(VERSION)) },
+    answers: { 200: json('the versions', z.array(Version)) },
   },
   'GET /pkgs/search/:words': {
     summary: 'Finds releases or packages by words in their names',
     query: ['range', 'distinct'],
-    answers: pages(IDENT),
-  },
-  'GET /events': {
-    summary: 'Promotions and demotions of single releases, newest first',
-    query: ['range', 'channel', 'from_date', 'to_date', 'query'],
-    answers: pages(EVENT),
+    answers: pages(Ident),
   },
   'GET /rdeps/:origin/:name': {
     summary: 'The packages that depend on a package',
     query: ['target'],
-    answers: { 200: json('by name', object({ origin: STRING, name: STRING, rdeps: list(STRING) })) },
+    answers: { 200: json('by name', Dependents) },
   },
   'DELETE /pkgs/:origin/:name/:version/:release': {
     summary: 'Deletes a release',
@@ -82,39 +118,36 @@ export const LIST_ROUTES: Readonly<Record<string, Description>> = {
     summary: 'Makes an ident `public` or `private` for all of its targets',
     answers: { 200: empty('success'), ...REFUSED, ...NOT_FOUND, 422: empty('not a valid visibility') },
   },
-  'GET /channels/:origin/:channel/pkgs': {
-    summary: 'Releases in a channel',
+  'GET /:origin/pkgs': {
+    summary: "Settings of an origin's packages, by name",
     query: ['range'],
-    answers: pages(IDENT),
-  },
-  'GET /channels/:origin/:channel/pkgs/:name': {
-    summary: 'Releases of a package in a channel',
-    query: ['range'],
-    answers: pages(IDENT),
-  },
-  'GET /channels/:origin/:channel/pkgs/:name/:version': {
-    summary: 'Releases of one version in a channel',
-    query: ['range'],
-    answers: pages(IDENT),
-  },
-  'GET /channels/:origin/:channel/pkgs/_latest': {
-    summary: 'The latest release of every package in a channel',
-    query: ['target'],
     answers: {
-      200: json('by name', object({ channel: STRING, target: STRING, data: list(IDENT) })),
-      400: empty('no target'),
+      200: json('the last page', pageOf(Settings)),
+      206: json('a page that is not the last', pageOf(Settings)),
     },
   },
-  'PUT /channels/:origin/:channel/pkgs/promote': {
-    summary: 'Promotes all releases of one channel into another',
-    query: ['channel'],
-    needs: ['channel'],
-    answers: MOVED_ALL,
+  'GET /settings/:origin/:name': {
+    summary: 'Settings of a package',
+    answers: { 200: json('the settings', Settings), ...REFUSED, ...NOT_FOUND },
   },
-  'PUT /channels/:origin/:channel/pkgs/demote': {
-    summary: 'Removes all releases of one channel from another',
-    query: ['channel'],
-    needs: ['channel'],
-    answers: MOVED_ALL,
+  'POST /settings/:origin/:name': {
+    summary: 'Creates the settings of a package with the default visibility of its origin (maintainers)',
+    answers: {
+      201: json('made', Settings),
+      ...REFUSED,
+      ...NOT_FOUND,
+      409: empty('they already exist'),
+      422: empty('invalid package name'),
+    },
+  },
+  'PUT /settings/:origin/:name': {
+    summary: 'Sets the visibility of future releases of a package (maintainers)',
+    body: schemaOf(ChangedSettings),
+    consumes: ['application/json'],
+    answers: { 200: json('set', Settings), 400: empty('invalid body'), ...REFUSED, ...NOT_FOUND },
+  },
+  'DELETE /settings/:origin/:name': {
+    summary: 'Deletes the settings of a package (maintainers)',
+    answers: { 204: empty('deleted'), ...REFUSED, ...NOT_FOUND, 409: empty('the package has releases') },
   },
 }

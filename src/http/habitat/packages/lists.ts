@@ -2,21 +2,15 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { audienceOf } from '../../../access/access.ts'
 import type { Depot } from '../../../depot/open.ts'
 import { listIdents, listIdentsInView, listPackages, listVersions } from '../../../releases/list-store.ts'
-import type { Page, Slice } from '../../../releases/list-store.ts'
+import type { Slice } from '../../../releases/list-store.ts'
 import { findRelease, listViewsOf } from '../../../releases/release-store.ts'
 import { findView } from '../../../revisions/view-store.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { PAGE, flagOf, identTextOf, parseTarget, rangeOf } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
-import { NO_CACHE } from '../polls/package-reply.ts'
-import {
-  wireIdent,
-  wireListed,
-  wireListedPackage,
-  wirePage,
-  wireTime,
-  wireVersion,
-} from '../conventions/shapes.ts'
+import { NO_CACHE, sendJson, sendPage, sendUncached } from '../conventions/replies.ts'
+import { wireIdent } from '../conventions/shapes.ts'
+import { wireListedPackage, wireListedRelease, wireReleaseChannel, wireVersion } from './shapes.ts'
 
 /**
  * A negative `range` asks for the whole list in one response, up to this many items (habitat-today.md 3.1).
@@ -42,15 +36,7 @@ export function packageLists(app: FastifyInstance, { depot }: RouteContext, plac
         audienceOf(request.caller),
       )
       const views = release === undefined ? [] : await listViewsOf(depot.db, release.id)
-      return reply.type('application/json').send(
-        JSON.stringify(
-          views.map((view) => ({
-            name: view.name,
-            created_at: wireTime(view.channelCreatedAt),
-            promoted_at: wireTime(view.promotedAt),
-          })),
-        ),
-      )
+      return sendJson(reply, views.map(wireReleaseChannel))
     },
   )
 }
@@ -59,26 +45,11 @@ export function packageLists(app: FastifyInstance, { depot }: RouteContext, plac
 export function versionLists(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/pkgs/:origin/:name/versions`, async (request: HabitatRequest, reply) => {
     const versions = await listVersions(depot.db, request.params, audienceOf(request.caller))
-    return reply
-      .header('cache-control', NO_CACHE)
-      .type('application/json')
-      .send(JSON.stringify(versions.map((version) => wireVersion(request.params, version))))
+    return sendUncached(
+      reply,
+      versions.map((version) => wireVersion(request.params, version)),
+    )
   })
-}
-
-/** Sends a page of a current list. */
-export function replyPage<Item>(
-  reply: FastifyReply,
-  page: Page<Item>,
-  offset: number,
-  write: (item: Item) => unknown,
-): FastifyReply {
-  const { status, body } = wirePage(page, offset, write)
-  return reply
-    .code(status)
-    .header('cache-control', NO_CACHE)
-    .type('application/json; charset=utf-8')
-    .send(JSON.stringify(body))
 }
 
 /** Unlike other current lists, these start at any offset (habitat-today.md 3.5). */
@@ -87,17 +58,17 @@ async function replyList(request: HabitatRequest, reply: FastifyReply, depot: De
   const slice: Slice = range < 0 ? { offset: 0, limit: MOST_AT_ONCE } : { offset: range, limit: PAGE }
   const audience = audienceOf(request.caller)
   if (flagOf(request, 'distinct'))
-    return replyPage(
+    return sendPage(
       reply,
       await listPackages(depot.db, prefixOf(request), slice, audience),
       slice.offset,
       wireListedPackage,
     )
-  return replyPage(
+  return sendPage(
     reply,
     await listIdents(depot.db, prefixOf(request), slice, audience),
     slice.offset,
-    wireListed,
+    wireListedRelease,
   )
 }
 

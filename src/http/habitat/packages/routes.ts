@@ -2,17 +2,23 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { audienceOf } from '../../../access/access.ts'
 import { DepotError, quote } from '../../../errors.ts'
 import { formatIdent } from '../../../package/ident.ts'
-import { findDownload } from '../../../releases/release-store.ts'
-import { remove } from '../../../publishing/remove.ts'
 import { publish } from '../../../publishing/publish.ts'
+import { remove } from '../../../publishing/remove.ts'
+import { findDownload } from '../../../releases/release-store.ts'
 import { replyArchive } from '../../requests/archive-reply.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { signedInAs } from '../../requests/rights.ts'
-import { identOf, identTextOf, targetOrDefault, parseTarget, query } from '../conventions/parameters.ts'
-import type { HabitatRequest } from '../conventions/parameters.ts'
 import { packageIn } from '../conventions/body.ts'
-import { clientTarget } from '../polls/answer-poll.ts'
+import {
+  clientTarget,
+  identOf,
+  identTextOf,
+  parseTarget,
+  query,
+  targetOrDefault,
+} from '../conventions/parameters.ts'
+import type { HabitatRequest } from '../conventions/parameters.ts'
 import { pollRoute } from '../polls/route.ts'
 
 const SETTABLE: readonly string[] = ['public', 'private']

@@ -6,8 +6,9 @@ import { searchIdents, searchPackages } from '../../../search/search-store.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { flagOf, offsetOf, pageAt } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
-import { replyPage } from './lists.ts'
-import { wireIdent, wireName } from '../conventions/shapes.ts'
+import { sendPage } from '../conventions/replies.ts'
+import { wireIdent } from '../conventions/shapes.ts'
+import { wireName } from './shapes.ts'
 
 const NOTHING = { items: [], total: 0 }
 
@@ -23,21 +24,16 @@ export function searchReads(app: FastifyInstance, { depot }: RouteContext, place
     const offset = offsetOf(request)
     const isDistinct = flagOf(request, 'distinct')
     const search = parseSearch(words)
-    if (search === undefined) return replyPage(reply, NOTHING, offset, wireName)
+    if (search === undefined) return sendPage(reply, NOTHING, offset, wireName)
     const viewId = name === undefined ? undefined : (await findView(depot.db, name))?.id
     const slice = { ...pageAt(offset), viewId }
     if (isDistinct)
-      return replyPage(
+      return sendPage(
         reply,
         await searchPackages(depot.db, search, slice, audienceAs(caller, 'owner')),
         offset,
         wireName,
       )
-    return replyPage(
-      reply,
-      await searchIdents(depot.db, search, slice, audienceOf(caller)),
-      offset,
-      wireIdent,
-    )
+    return sendPage(reply, await searchIdents(depot.db, search, slice, audienceOf(caller)), offset, wireIdent)
   })
 }

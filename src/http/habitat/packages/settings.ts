@@ -1,27 +1,22 @@
 import type { FastifyInstance } from 'fastify'
-import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
 import { DepotError } from '../../../errors.ts'
+import { formatPackageName } from '../../../package/ident.ts'
 import { findSettings, listSettings } from '../../../releases/settings-store.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { signedInAs } from '../../requests/rights.ts'
+import { readJson } from '../conventions/body.ts'
 import { offsetOf, pageAt } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
-import { readJson } from '../conventions/body.ts'
-import { replyPage } from './lists.ts'
-import { NO_CACHE } from '../polls/package-reply.ts'
-import { wireSettings } from '../origins/shapes.ts'
-import { formatPackageName } from '../../../package/ident.ts'
-
-export const VisibilityShape = z.enum(['public', 'private', 'hidden'])
-const ChangedSettings = z.object({ visibility: VisibilityShape })
+import { sendJson, sendPage, sendUncached } from '../conventions/replies.ts'
+import { ChangedSettings, wireSettings } from './shapes.ts'
 
 /** habitat-today.md 3.1. The "unique names of an origin" are the settings of its packages (6, Settings). */
 export function settingsList(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/depot/:origin/pkgs', async (request: HabitatRequest, reply) => {
     const offset = offsetOf(request)
-    return replyPage(
+    return sendPage(
       reply,
       await listSettings(depot.db, request.params.origin, pageAt(offset), audienceOf(request.caller)),
       offset,
@@ -38,10 +33,7 @@ export function settingsRoutes(app: FastifyInstance, { depot }: RouteContext): v
     const settings = await findSettings(depot.db, origin, name)
     if (settings === undefined)
       throw new DepotError('not_found', `${formatPackageName(request.params)} has no settings`)
-    return reply
-      .header('cache-control', NO_CACHE)
-      .type('application/json')
-      .send(JSON.stringify(wireSettings(settings)))
+    return sendUncached(reply, wireSettings(settings))
   })
 
   app.post('/settings/:origin/:name', async (request: HabitatRequest, reply) => {
@@ -53,10 +45,7 @@ export function settingsRoutes(app: FastifyInstance, { depot }: RouteContext): v
       input: { origin, name, ownerId },
       actor: actorOf(request, 'habitat'),
     })
-    return reply
-      .code(201)
-      .type('application/json')
-      .send(JSON.stringify(wireSettings(settings)))
+    return sendJson(reply.code(201), wireSettings(settings))
   })
 
   app.put('/settings/:origin/:name', async (request: HabitatRequest, reply) => {
@@ -69,7 +58,7 @@ export function settingsRoutes(app: FastifyInstance, { depot }: RouteContext): v
       input: { origin, name, visibility },
       actor: actorOf(request, 'habitat'),
     })
-    return reply.type('application/json').send(JSON.stringify(wireSettings(settings)))
+    return sendJson(reply, wireSettings(settings))
   })
 
   app.delete('/settings/:origin/:name', async (request: HabitatRequest, reply) => {

@@ -1,13 +1,13 @@
 import type { Audience } from '../../../access/access.ts'
 import type { Answers, LatestAnswer } from '../../../answers/answers.ts'
 import type { PackageAnswer } from '../../../answers/package-answer.ts'
-import { DEFAULT_TARGET, isTarget } from '../../../package/target.ts'
+import { formatIdent } from '../../../package/ident.ts'
+import { DEFAULT_TARGET } from '../../../package/target.ts'
 import type { Target } from '../../../package/target.ts'
 import { UNSTABLE } from '../../../views/view.ts'
-import { NO_CACHE } from './package-reply.ts'
+import { clientTarget } from '../conventions/parameters.ts'
+import { NO_CACHE } from '../conventions/replies.ts'
 import type { PackageReply } from './package-reply.ts'
-import { targetOfAgent } from '../conventions/shapes.ts'
-import { formatIdent } from '../../../package/ident.ts'
 
 // Decides what polls mean, for the routes and for the fast path. Supervisors poll all day for the latest
 // release of a package, and for its contents.
@@ -40,12 +40,6 @@ export function answerPoll(
   return poll.release === undefined
     ? answerLatest(answers, poll, audience)
     : answerExact(answers, poll, audience)
-}
-
-/** Returns the target in the `User-Agent` of a client. */
-export function clientTarget(userAgent: string | undefined): Target | undefined {
-  const own = targetOfAgent(userAgent)
-  return own !== undefined && isTarget(own) ? own : undefined
 }
 
 /** habitat-2016.md 1.2 rows 13–16, habitat-today.md 3.1 and 3.2. */

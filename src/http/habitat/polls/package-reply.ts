@@ -1,8 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { PackageAnswer } from '../../../answers/package-answer.ts'
 import { matches } from '../../requests/archive-reply.ts'
-
-export const NO_CACHE = 'private, no-cache, no-store'
+import { NO_CACHE } from '../conventions/replies.ts'
 
 /** The reply to a request for the JSON of a package. Without a package it is 404. */
 export interface PackageReply {

@@ -1,10 +1,11 @@
 import type { FastifyReply } from 'fastify'
 import { audienceOf } from '../../../access/access.ts'
 import type { Answers } from '../../../answers/answers.ts'
-import { pollOf } from '../conventions/parameters.ts'
+import { parseTarget } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
-import { replyPackage } from './package-reply.ts'
 import { answerPoll } from './answer-poll.ts'
+import type { Poll } from './answer-poll.ts'
+import { replyPackage } from './package-reply.ts'
 
 /**
  * Route for polls that do not take the fast path. Answers in memory are sent without a promise, which would
@@ -20,4 +21,21 @@ export function pollRoute(
     replyPackage(request, reply, answer)
     return undefined
   }
+}
+
+/** Parses a poll. Throws `target_malformed`. */
+function pollOf(
+  request: HabitatRequest,
+  { isLatest, isChannel }: { isLatest: boolean; isChannel: boolean },
+): Poll {
+  const { view, channel, origin, name, version, release } = request.params
+  const path = {
+    view,
+    channel: isChannel ? channel : undefined,
+    origin,
+    name,
+    version,
+    release: isLatest ? undefined : release,
+  }
+  return { ...path, target: parseTarget(request), userAgent: request.headers['user-agent'] }
 }

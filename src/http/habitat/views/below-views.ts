@@ -1,14 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import { DepotError } from '../../../errors.ts'
 import type { RouteContext } from '../../requests/request.ts'
-import type { AbsentViews } from './absent-views.ts'
-import type { HabitatRequest } from '../conventions/parameters.ts'
 import { channelLists } from '../channels/lists.ts'
 import { channelReads } from '../channels/routes.ts'
+import type { HabitatRequest } from '../conventions/parameters.ts'
 import { keyReads } from '../origins/keys.ts'
 import { packageLists } from '../packages/lists.ts'
 import { packageReads } from '../packages/routes.ts'
 import { searchReads } from '../packages/search.ts'
+import type { AbsentViews } from './absent-views.ts'
 
 const WRITING = ['POST', 'PUT', 'PATCH', 'DELETE']
 

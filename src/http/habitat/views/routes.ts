@@ -5,20 +5,20 @@ import { listViews } from '../../../revisions/view-store.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { mayPromote, signedIn } from '../../requests/rights.ts'
-import type { AbsentViews } from './absent-views.ts'
+import { replyPromotion, targetToPromote } from '../channels/routes.ts'
 import { identOf } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
-import { targetToPromote, replyPromotion } from '../channels/routes.ts'
-import { NO_CACHE } from '../polls/package-reply.ts'
+import { sendUncached } from '../conventions/replies.ts'
+import type { AbsentViews } from './absent-views.ts'
 
 /** habitat-2016.md 1.2 row 1. */
 export function viewReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/views`, async (_request, reply) => {
     const views = await listViews(depot.db)
-    return reply
-      .header('cache-control', NO_CACHE)
-      .type('application/json')
-      .send(JSON.stringify(views.map((view) => view.name)))
+    return sendUncached(
+      reply,
+      views.map((view) => view.name),
+    )
   })
 }
 

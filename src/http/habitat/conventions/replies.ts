@@ -1,0 +1,25 @@
+import type { FastifyReply } from 'fastify'
+import type { Page } from '../../../releases/list-store.ts'
+import { wirePage } from './shapes.ts'
+
+export const NO_CACHE = 'private, no-cache, no-store'
+
+export function sendJson(reply: FastifyReply, body: unknown): FastifyReply {
+  return reply.type('application/json; charset=utf-8').send(JSON.stringify(body))
+}
+
+/** Sends JSON that nobody may cache. */
+export function sendUncached(reply: FastifyReply, body: unknown): FastifyReply {
+  return sendJson(reply.header('cache-control', NO_CACHE), body)
+}
+
+/** Sends a page of a current list. */
+export function sendPage<Item>(
+  reply: FastifyReply,
+  page: Page<Item>,
+  offset: number,
+  write: (item: Item) => unknown,
+): FastifyReply {
+  const { status, body } = wirePage(page, offset, write)
+  return sendUncached(reply.code(status), body)
+}
