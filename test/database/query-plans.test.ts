@@ -121,15 +121,21 @@ const QUERIES = [
   'from=acceptance',
 ]
 
-/** Each GET of each door, with each parameter, by each kind of caller. */
+interface Operation {
+  readonly parameters?: readonly { readonly name: string; readonly in: string }[]
+}
+
+/** Each GET of each door, with each parameter that it takes, by each kind of caller. */
 async function readEverywhere(): Promise<void> {
   const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as {
-    paths: Record<string, Record<string, unknown>>
+    paths: Record<string, Record<string, Operation>>
   }
-  for (const [template, operations] of Object.entries(document.paths)) {
-    if (operations['get'] === undefined) continue
+  for (const [template, { get }] of Object.entries(document.paths)) {
+    if (get === undefined) continue
+    const takes = new Set(get.parameters?.filter((each) => each.in === 'query').map(({ name }) => name))
     const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => VALUES[name] ?? name)
     for (const query of QUERIES) {
+      if ([...new URLSearchParams(query).keys()].some((name) => !takes.has(name))) continue
       for (const token of [null, ADMIN_TOKEN, team.tokenOf('member')])
         await app.inject({ url: `${path}?${query}`, headers: token === null ? {} : bearer(token) })
     }
@@ -235,6 +241,7 @@ function dearIn(sql: string, plan: readonly string[]): string[] {
 }
 
 test('no statement walks through what grows', async (t) => {
+  console.log(plans.size)
   t.ok(plans.size > 250, `${plans.size} statements`)
   for (const [sql, plan] of plans)
     if (served.has(sql)) t.strictSame(dearIn(sql, plan), [], `${sql}\n${plan.join('\n')}`)
