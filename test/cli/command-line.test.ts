@@ -260,7 +260,7 @@ test('system errors become a sentence with the path', async (t) => {
   ] as const) {
     for (const args of [['token', 'list'], ['account', 'add', 'ci'], ['serve']])
       t.match(
-        await runToEnd(args, environment),
+        await runHere(args, environment),
         { code: 1, stdout: '', stderr: `hart-depot: ${message}\n` },
         `${args.join(' ')}: ${message}`,
       )

@@ -144,7 +144,8 @@ export async function startServer(
   environment: Environment = {},
   options: { files?: number } = {},
 ): Promise<RunningServer> {
-  const running = run(['serve'], { DEPOT_DATA: dataFolder, ...environment }, options)
+  // A second thread takes as long to start as the first.
+  const running = run(['serve'], { DEPOT_DATA: dataFolder, DEPOT_WORKERS: '1', ...environment }, options)
   t.teardown(async () => {
     running.process.kill('SIGKILL')
     await running.ended
