@@ -13,7 +13,18 @@ const MEMORY_DISK = '/dev/shm'
 const MEMORY_DISK_NEEDS_BYTES = 2 * 1024 ** 3
 const FOLDER = /^hart-depot-tests-(\d+)-/
 /** Folders and files that take long. They begin first, so that no core is left with a long one at the end. */
-const LONG = ['docs/', 'cli/', 'views/model', 'http/workers', 'http/strangers', 'upkeep/', 'http/', 'import/']
+const LONG = [
+  'cli/serve',
+  'views/model',
+  'http/workers',
+  'import/',
+  'pull/',
+  'http/strangers',
+  'docs/',
+  'cli/',
+  'upkeep/',
+  'http/',
+]
 
 const named = process.argv.slice(2).map((path) => relative(ROOT, resolve(path)))
 const files = (named.length > 0 ? named : ['test']).flatMap((path) =>
