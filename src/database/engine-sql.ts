@@ -14,6 +14,8 @@ export type EngineCall =
       readonly name: 'rows'
       readonly table: string
       readonly columns: readonly string[]
+      /** The values of the columns before these, for all rows. */
+      readonly shared: readonly Scalar[]
       readonly rows: readonly Row[]
     }
   | { readonly name: 'usingIndex'; readonly table: string; readonly index: string }
@@ -46,22 +48,33 @@ export function unindexed<Value>(column: Expression<Value>): Expression<Value> {
 }
 
 /**
- * Inserts rows with equal columns in few statements, each with one parameter. Where a row exists, `onConflict` keeps it or
- * fails. PostgreSQL: `json_populate_recordset`.
+ * Inserts rows with equal columns in few statements. All rows of a statement are one parameter; `shared` has the columns with the same
+ * value in every row. Where a row exists, `onConflict` keeps it or fails. PostgreSQL: `json_populate_recordset`.
  */
 export async function insertRows<Table extends keyof Schema>(
   db: Db,
   table: Table,
-  rows: readonly Insertable<Schema[Table]>[],
-  onConflict: 'fail' | 'keep' = 'fail',
+  rows: readonly Partial<Insertable<Schema[Table]>>[],
+  {
+    shared = {},
+    onConflict = 'fail',
+  }: { shared?: Partial<Insertable<Schema[Table]>>; onConflict?: 'fail' | 'keep' } = {},
 ): Promise<void> {
   const columns = Object.keys(rows[0] ?? {})
   for (const some of inBatches(rows)) {
     const values = some.map((row) => columns.map((column) => (row as Record<string, Scalar>)[column] ?? null))
     await db
       .insertInto(table)
-      .columns(columns as (keyof Schema[Table] & string)[])
-      .expression(expressionOf({ name: 'rows', table, columns, rows: values }))
+      .columns([...Object.keys(shared), ...columns] as (keyof Schema[Table] & string)[])
+      .expression(
+        expressionOf({
+          name: 'rows',
+          table,
+          columns,
+          shared: Object.values(shared) as Scalar[],
+          rows: values,
+        }),
+      )
       .$if(onConflict === 'keep', (query) => query.onConflict((conflict) => conflict.doNothing()))
       .execute()
   }

@@ -23,12 +23,10 @@ export async function insertDependencies(
 ): Promise<void> {
   const rows = [...new Set(tdeps)].map((ident) => ({
     dependency: packageOf(ident),
-    target,
-    package_id: packageId,
     ident,
-    release_id: releaseId,
   }))
-  await insertRows(db, 'release_dependencies', rows)
+  const shared = { target, package_id: packageId, release_id: releaseId }
+  await insertRows(db, 'release_dependencies', rows, { shared })
 }
 
 export async function deleteDependencies(db: Db, { releaseId, packageId, target }: Dependent): Promise<void> {
@@ -81,7 +79,10 @@ export async function listDependents(
     .select(['origins.name as origin', 'packages.name'])
     .$if(!members.seesAll, (query) =>
       query.where((eb) =>
-        eb.or([eb('origins.default_visibility', '=', 'public'), eb('origins.name', 'in', members.origins)]),
+        eb.or([
+          eb('origins.default_visibility', '=', 'public'),
+          eb('origins.name', 'in', among(members.origins)),
+        ]),
       ),
     )
     .where((eb) =>

@@ -141,13 +141,11 @@ export async function openMemberships(
   revision: number,
 ): Promise<void> {
   const rows = releases.map(({ packageId, releaseId }, position) => ({
-    view_id: viewId,
     package_id: packageId,
     release_id: releaseId,
-    from_revision: revision,
     position,
   }))
-  await insertRows(db, 'members', rows)
+  await insertRows(db, 'members', rows, { shared: { view_id: viewId, from_revision: revision } })
 }
 
 export async function closeMemberships(

@@ -144,17 +144,13 @@ export async function movePointers(
   const lines = moves.flatMap(({ from, to }) => {
     if (to === undefined || from !== undefined) return []
     const { ident, target, packageId } = to
-    return [{ view_id: viewId, package: formatPackageName(ident), target, package_id: packageId }]
+    return [{ package: formatPackageName(ident), target, package_id: packageId }]
   })
-  await insertRows(db, 'lines', lines, 'keep')
-  const pointers = moves.flatMap(({ to }) => {
-    if (to === undefined) return []
-    const { packageId, target, releaseId } = to
-    return [
-      { view_id: viewId, package_id: packageId, target, release_id: releaseId, from_revision: revision },
-    ]
-  })
-  await insertRows(db, 'pointers', pointers)
+  await insertRows(db, 'lines', lines, { shared: { view_id: viewId }, onConflict: 'keep' })
+  const pointers = moves.flatMap(({ to }) =>
+    to === undefined ? [] : [{ package_id: to.packageId, target: to.target, release_id: to.releaseId }],
+  )
+  await insertRows(db, 'pointers', pointers, { shared: { view_id: viewId, from_revision: revision } })
 }
 
 async function listPointersOfPackages(

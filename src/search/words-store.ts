@@ -13,8 +13,8 @@ export async function insertWords(db: Db, packageId: number, name: PackageName):
   await insertRows(
     db,
     'package_words',
-    [...words].map((word) => ({ word, package_id: packageId })),
-    'keep',
+    [...words].map((word) => ({ word })),
+    { shared: { package_id: packageId }, onConflict: 'keep' },
   )
 }
 

@@ -27,9 +27,12 @@ export class StablePlanCompiler extends SqliteQueryCompiler {
         this.append('))')
         return
       case 'rows':
-        this.append(
-          `select ${call.columns.map((_, place) => `value ->> ${place}`).join(', ')} from json_each(`,
-        )
+        this.append('select ')
+        for (const value of call.shared) {
+          this.appendValue(value)
+          this.append(', ')
+        }
+        this.append(`${call.columns.map((_, place) => `value ->> ${place}`).join(', ')} from json_each(`)
         this.appendValue(JSON.stringify(call.rows))
         this.append(') where true') // otherwise `on conflict` would be read as the condition of a join
         return
