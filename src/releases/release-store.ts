@@ -169,7 +169,7 @@ export async function findLatest(
 /** Whether a release is a current member of the view of this name. */
 export async function isInView(db: Db, view: string, releaseId: number): Promise<boolean> {
   const row = await db
-    .selectFrom('members')
+    .selectFrom(usingIndex('members', 'members_by_release'))
     .innerJoin('views', 'views.id', 'members.view_id')
     .select('members.from_revision')
     .where('members.release_id', '=', releaseId)
