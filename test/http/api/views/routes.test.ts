@@ -137,7 +137,7 @@ test('a body counts as JSON whatever its type says, and one that is not JSON is 
   t.match(await callApi(started, 'POST', '/api/v1/views', { headers }), {
     status: 400,
     differences: '',
-    body: { detail: /^must be an object/ },
+    body: { code: 'invalid_request' },
   })
 })
 
