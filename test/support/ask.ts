@@ -5,14 +5,14 @@ import type { Agent, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
-// Requests to a server that listens. Nothing is retried, followed or decoded.
+// Requests to a listening server. They are not retried, redirects are not followed, and nothing is decoded.
 
 export interface Asked {
   readonly method?: string
   readonly headers?: OutgoingHttpHeaders
-  /** Pieces are sent chunked, unless the headers tell a length. */
+  /** Iterables are sent chunked, unless the headers have a Content-Length. */
   readonly body?: Buffer | string | Iterable<Buffer> | AsyncIterable<Buffer>
-  /** A connection of its own, closed afterwards, unless said otherwise. */
+  /** By default, each request has its own connection. */
   readonly agent?: Agent
 }
 
@@ -23,13 +23,13 @@ export interface Answer {
   readonly text: string
 }
 
-/** One request and the whole of its answer, which may come while the body is still being sent. */
+/** Sends one request and resolves with its answer, which may arrive before the whole body is sent. */
 export async function ask(
   url: string,
   { method = 'GET', headers = {}, body, agent }: Asked = {},
 ): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>()
-  const [, host = '', port = '', path = ''] = /^http:\/\/([^/:]+):(\d+)(\/.*)$/.exec(url) ?? [] // `new URL` would tidy the path
+  const [, host = '', port = '', path = ''] = /^http:\/\/([^/:]+):(\d+)(\/.*)$/.exec(url) ?? [] // `new URL` would normalize the path
   const request = httpRequest({ host, port, path, method, headers, agent: agent ?? false }, (response) => {
     const pieces: Buffer[] = []
     response.on('data', (piece: Buffer) => pieces.push(piece))
@@ -46,18 +46,18 @@ export async function ask(
   })
   request.once('error', reject)
   if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) request.end(body)
-  else await Promise.race([promise, pipeline(Readable.from(body), request)]).catch(() => undefined) // `promise` tells
+  else await Promise.race([promise, pipeline(Readable.from(body), request)]).catch(() => undefined) // `promise` rejects with the error
   return promise
 }
 
-/** A connection on which a test says every byte itself. */
+/** A TCP connection on which a test sends every byte itself. */
 export interface Conversation {
   readonly socket: Socket
-  /** Resolves once the kernel has them. */
+  /** Resolves when the kernel has the bytes. */
   say(bytes: string | Buffer): Promise<void>
-  /** Resolves with everything heard so far, once it matches; rejects when the server closes before. */
+  /** Resolves with everything received, as soon as it matches. Rejects if the server closes the connection before. */
   hear(pattern: RegExp): Promise<string>
-  /** Resolves with everything that was heard until the server closed its side, or cut the connection. */
+  /** Resolves with everything received when the server closes the connection. */
   toTheEnd(): Promise<string>
 }
 

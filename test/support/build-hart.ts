@@ -18,10 +18,10 @@ export interface Keys {
 }
 
 export interface BuildHartOptions {
-  /** `acme/app/1.0.0/20260101120000`, unless said otherwise. */
+  /** Default: `acme/app/1.0.0/20260101120000`. */
   readonly ident?: string
   readonly target?: Target
-  /** Those of the ident's origin, unless said otherwise. */
+  /** Default: the keys of the ident's origin. */
   readonly keys?: Keys
   readonly manifest?: string
   readonly config?: string
@@ -34,28 +34,28 @@ export interface BuildHartOptions {
   readonly svcUser?: string
   readonly svcGroup?: string
   readonly files?: readonly PackedFile[]
-  /** Metafiles by name, in place of what they would hold; `undefined` leaves one out. */
+  /** Contents of metafiles, by name. `undefined` omits the file. */
   readonly metafiles?: Readonly<Record<string, string | Uint8Array | undefined>>
-  /** Entries after all others, as they are. */
+  /** Further entries at the end, unchecked. */
   readonly entries?: readonly Entry[]
   readonly flaws?: readonly Flaw[]
 }
 
-/** One entry of an archive, with nothing checked. */
+/** An entry of an archive. It is not checked. */
 export interface Entry {
   readonly path: string
   readonly typeFlag?: string
   readonly link?: string
   readonly content?: string | Uint8Array
-  /** What its header says, when that is not the content's length. */
+  /** The size in the header, if it differs from the content's. */
   readonly declaredBytes?: number
 }
 
 export type Flaw =
-  | 'wrong-signature' //       the signature was made by nobody
-  | 'signs-other-bytes' //     the signature is the signer's, over another payload
-  | 'signed-by-another' //     the signer is named, but another key signed
-  | 'cut-off' //               the last bytes are missing; signed so
+  | 'wrong-signature' //       no key made the signature
+  | 'signs-other-bytes' //     the signer signed another payload
+  | 'signed-by-another' //     another key than the signer's made the signature
+  | 'cut-off' //               the last bytes are missing, and the signature is valid for the rest
   | 'no-payload'
   | 'not-xz'
   | 'trailing-bytes' //        bytes follow the xz file
@@ -73,7 +73,7 @@ export type Flaw =
 
 export interface BuiltHart {
   readonly bytes: Buffer
-  /** What an upload announces. */
+  /** BLAKE2b-256 of the bytes. */
   readonly checksum: string
   readonly ident: Ident
   readonly target: Target
@@ -81,14 +81,14 @@ export interface BuiltHart {
   readonly keys: Keys
 }
 
-/** Keys that are the same for the same origin and revision. */
+/** Derives a key pair from an origin and a revision, always the same. */
 export function makeKeys(origin: string, revision = '20260101000000'): Keys {
   const seed = createHash('sha256').update(`${origin}-${revision}`).digest()
   const publicKey = publicHalf({ origin, revision, raw: seed })
   return { publicKey, secretKey: { origin, revision, raw: Buffer.concat([seed, publicKey.raw]) } }
 }
 
-/** A package, whole or flawed in the ways that are asked for. */
+/** Builds a package, valid unless `flaws`, `metafiles` or `entries` say otherwise. */
 export function buildHart(options: BuildHartOptions = {}): BuiltHart {
   const ident = parseIdent(options.ident ?? 'acme/app/1.0.0/20260101120000')
   const target = options.target ?? 'x86_64-linux'
@@ -108,17 +108,17 @@ export function buildHart(options: BuildHartOptions = {}): BuiltHart {
   }
 }
 
-/** A tar file of exactly these entries. */
+/** Builds a tar file of exactly these entries. */
 export function buildTar(entries: readonly Entry[]): Buffer {
   return Buffer.concat([...entries.flatMap(tarEntry), Buffer.alloc(2 * BLOCK)])
 }
 
-/** An xz file that holds `content`. */
+/** Builds an uncompressed xz file. */
 export function buildXz(...content: readonly Uint8Array[]): Buffer {
   return Buffer.concat([...storeXz(content)])
 }
 
-/** One xz stream of the blocks of several, which must have checks of the same kind. */
+/** Joins the blocks of several xz files into one stream. The files must use the same kind of check. */
 export function joinXz(...files: readonly Buffer[]): Buffer {
   const parts = files.map((file) => {
     const end = file.length - 12
@@ -137,7 +137,7 @@ export function joinXz(...files: readonly Buffer[]): Buffer {
     ),
     ...records,
   ])
-  if (content.readUInt8(1) >= 0x80) throw new Error('an index of 128 blocks and more needs a longer number')
+  if (content.readUInt8(1) >= 0x80) throw new Error('an index of 128 or more blocks needs a longer number')
   const index = withCrc(Buffer.concat([content, Buffer.alloc(-content.length & 3)]))
   const [first = Buffer.alloc(0)] = files
   const footer = withCrc(Buffer.concat([littleEndian(index.length / 4 - 1), first.subarray(6, 8)]))
@@ -151,7 +151,7 @@ export function joinXz(...files: readonly Buffer[]): Buffer {
   ])
 }
 
-/** A pax header for the entry after it. */
+/** Builds a pax header for the next entry. */
 export function paxEntry(records: Readonly<Record<string, string>>, typeFlag: 'x' | 'g' = 'x'): Entry {
   return {
     path: 'pax',
@@ -234,7 +234,7 @@ function flawedPayload(xz: Buffer, has: (flaw: Flaw) => boolean): Buffer {
   if (has('trailing-bytes')) return Buffer.concat([xz, Buffer.from('and more')])
   if (has('damaged-data')) xz.writeUInt8(xz.readUInt8(xz.length >> 1) ^ 1, xz.length >> 1)
   if (has('huge-dictionary')) {
-    // The block header is the 12 bytes after the stream's: its fifth byte is the size of the dictionary, its last four the checksum.
+    // The block header is bytes 12 to 24. Its fifth byte is the size of the dictionary, its last four are the checksum.
     xz.writeUInt8(37, 16)
     xz.writeUInt32LE(crc32(xz.subarray(12, 20)), 20)
   }
@@ -251,7 +251,7 @@ function sign(payload: Buffer, keys: Keys, has: (flaw: Flaw) => boolean): Buffer
   if (has('signs-other-bytes'))
     return Buffer.concat([signHart(Buffer.from('other'), keys.secretKey).subarray(0, header.length), payload])
   if (has('wrong-signature')) {
-    // The fourth line in base64: its first character is the first bits of the signature.
+    // The fourth line is the signature in base64. Changing its first character changes the first bits.
     const at = header.indexOf('\nBLAKE2b\n') + '\nBLAKE2b\n'.length
     hart.write(String.fromCharCode(header.readUInt8(at)) === 'A' ? 'B' : 'A', at)
   }
@@ -269,7 +269,7 @@ function tarEntry(entry: Entry): Buffer[] {
   return [header, content, Buffer.alloc(-content.length & (BLOCK - 1))]
 }
 
-/** The first numbers of an index, each of which ends with a byte below 80. */
+/** Returns the first numbers of an index. A byte below 0x80 ends a number. */
 function numbersOf(bytes: Buffer, count: number): Buffer {
   let at = 0
   for (let left = count; left > 0; at += 1) if (bytes.readUInt8(at) < 0x80) left -= 1
@@ -286,7 +286,7 @@ function littleEndian(value: number): Buffer {
   return bytes
 }
 
-/** `{length} {key}={value}\n`, where the length counts itself. */
+/** Formats `{length} {key}={value}\n`. The length includes its own digits. */
 function paxRecord(key: string, value: string): string {
   const rest = ` ${key}=${value}\n`
   let length = Buffer.byteLength(rest)

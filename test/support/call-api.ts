@@ -4,15 +4,15 @@ import { parse } from 'yaml'
 import { ADMIN_TOKEN } from './start-depot.ts'
 import type { TestDepot } from './start-depot.ts'
 
-// Requests to our own door, held against openapi.yaml: what it answers must be what the document says.
+// Requests to `/api/v1` that compare each answer with openapi.yaml.
 
 export interface ApiAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, unknown>>
   readonly text: string
-  /** `undefined` where the answer is not JSON. */
+  /** The parsed JSON; `undefined` for other types. */
   readonly body: Record<string, unknown> | undefined
-  /** How it differs from what openapi.yaml says of it. */
+  /** How the answer differs from openapi.yaml; empty if it does not. */
   readonly differences: string
 }
 
@@ -31,7 +31,7 @@ const templates = Object.keys(document.paths)
   .map((template) => ({ template, pattern: new RegExp(`^${template.replaceAll(/\{\w+\}/g, '[^/]+')}$`) }))
   .toSorted((a, b) => a.template.split('{').length - b.template.split('{').length)
 
-/** As the administrator unless a token is given; `null` for anonymous. */
+/** Sends a request. `token` defaults to the administrator's; `null` is anonymous. */
 export async function callApi(
   { app }: TestDepot,
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
@@ -77,7 +77,7 @@ function differences(
   const described = operation.responses[status]
   if (described === undefined) return `${answer.status} is not described for ${method} ${template}`
   if (described.content === undefined)
-    return answer.body === undefined ? '' : 'a body where none is described'
+    return answer.body === undefined ? '' : 'the answer has a body, and none is described'
   if (described.content[type] === undefined) return `${type} is not described for ${method} ${template}`
   if (answer.body === undefined) return ''
   const at = ['paths', template, method, 'responses', status, 'content', type, 'schema'].map((part) =>

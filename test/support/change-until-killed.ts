@@ -3,7 +3,7 @@ import { readConfig } from '../../src/config.ts'
 import { openDepot } from '../../src/depot/open.ts'
 import { hashToken } from '../../src/accounts/token.ts'
 
-// A process that changes a depot and says each change that it was told is done, until somebody kills it.
+// A process that changes a depot and prints each committed change, until it is killed.
 //   node change-until-killed.ts FOLDER
 
 const depot = await openDepot(readConfig({ DEPOT_DATA: process.argv[2] }), { log: pino({ level: 'silent' }) })

@@ -2,7 +2,7 @@ import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { Blake2b } from '../../src/hart/blake2b.ts'
 
-// Stands in for curl and b2sum where a machine has none, as far as the documents and the lines that the first start prints use them:
+// Replaces curl and b2sum on machines without them. It supports what the documents and the first start's commands use:
 //   curl-stand-in.ts curl [-fsSNI] [--fail-with-body] [-H HEADER]… [-X METHOD] [-d TEXT | --data-binary @FILE | -T FILE] [-o FILE] [-w FORMAT] [--max-time SECONDS] URL
 //   curl-stand-in.ts b2sum -l 256 FILE
 
@@ -39,7 +39,7 @@ if (program === 'b2sum') {
     header.slice(0, header.indexOf(':')),
     header.slice(header.indexOf(':') + 1).trim(),
   ])
-  const tell = (piece: string | Uint8Array) =>
+  const write = (piece: string | Uint8Array) =>
     values.output === undefined ? process.stdout.write(piece) : appendFileSync(values.output, piece)
   if (values.output !== undefined && values.output !== '/dev/null') writeFileSync(values.output, '')
   try {
@@ -59,12 +59,12 @@ if (program === 'b2sum') {
         signal: AbortSignal.timeout(Number(values['max-time']) * 1_000),
       }),
     })
-    const isTold = response.ok || values.f !== true
-    if (values.head === true && isTold)
-      tell(
+    const isShown = response.ok || values.f !== true
+    if (values.head === true && isShown)
+      write(
         `HTTP/1.1 ${response.status}\r\n${[...response.headers].map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
       )
-    for await (const piece of response.body ?? []) if (isTold) tell(piece as Uint8Array)
+    for await (const piece of response.body ?? []) if (isShown) write(piece as Uint8Array)
     if (values['write-out'] !== undefined)
       process.stdout.write(
         values['write-out'].replaceAll('%{http_code}', String(response.status)).replaceAll('\\n', '\n'),

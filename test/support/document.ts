@@ -4,16 +4,16 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-// Runs the commands of a Markdown document as a reader would who pastes its blocks, one after the other, into one shell.
+// Runs the commands of a Markdown document as if a reader pasted its blocks, one after the other, into one shell.
 
 export const CLONE = fileURLToPath(new URL('../..', import.meta.url))
 
-/** A fenced block. A comment `<!-- not run: REASON -->` in the line before the fence keeps it from being run. */
+/** A fenced block. It is not run if the line before the fence is `<!-- not run: REASON -->`. */
 export interface Block {
-  /** Of the opening fence, from 1. */
+  /** The line of the opening fence, from 1. */
   readonly line: number
   readonly language: string
-  /** The heading that it stands below. */
+  /** The nearest heading above. */
   readonly section: string
   readonly lines: readonly string[]
   readonly notRun: string | undefined
@@ -47,7 +47,7 @@ export function blocksOf(markdown: string): Block[] {
   return blocks
 }
 
-/** One bash script of all `sh` blocks, or of those below some headings. Each command stands in the line that it has in the document. */
+/** Joins all `sh` blocks, or those of some sections, into one bash script. Commands keep their line numbers. */
 export function scriptOf(
   markdown: string,
   {
@@ -61,17 +61,17 @@ export function scriptOf(
     if (language !== 'sh' || notRun !== undefined || sections?.includes(section) === false) continue
     for (const [index, command] of commands.entries()) lines[line + index] = command
   }
-  return Object.entries(replaced).reduce(
-    (text, [written, meant]) => text.replaceAll(written, meant),
-    lines.join('\n'),
-  )
+  return Object.entries(replaced).reduce((text, [from, to]) => text.replaceAll(from, to), lines.join('\n'))
 }
 
 interface Teardown {
   teardown(fn: () => Promise<void>): unknown
 }
 
-/** A folder that looks like this clone, so that commands may leave files in it. It needs no node_modules, since Node follows links to sources. */
+/**
+ * Creates a folder of links to this clone, in which commands may leave files. It needs no node_modules, because Node follows
+ * links to sources.
+ */
 export async function looseClone(t: Teardown): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-docs-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
@@ -86,7 +86,7 @@ const STAND_INS = {
   jq: ['jq-stand-in.ts'],
 } as const
 
-/** A folder with programs that stand in for curl, b2sum and jq, to be put at the end of PATH. */
+/** Creates a folder with replacements of curl, b2sum and jq, for the end of PATH. */
 export async function standIns(t: Teardown): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-programs-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
@@ -105,11 +105,11 @@ const LARGEST_OUTPUT_BYTES = 64 * 1024 ** 2
 
 export interface Outcome {
   readonly code: number
-  /** Everything that was written, to either stream, in its order. */
+  /** Stdout and stderr, in order. */
   readonly output: string
 }
 
-/** Runs a script by bash, under the name that its messages shall have. Its first line must take commands before it. */
+/** Runs a script with bash. `name` is the script's name in messages. Commands are inserted before its first line. */
 export async function runScript(
   script: string,
   { name, cwd, env }: { name: string; cwd: string; env: Readonly<Record<string, string>> },

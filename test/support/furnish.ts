@@ -3,28 +3,34 @@ import type { Command } from '../../src/commands/commands.ts'
 import { ADMIN_TOKEN } from './start-depot.ts'
 import type { TestDepot } from './start-depot.ts'
 
-// A team, with one account of every role, and origins of theirs that have one of everything.
+// An account for every role, and origins that have one of everything.
 
-/** Who asks: nobody, who says so with a wrong token, who belongs to another origin, and each role; last the depot's administrator. */
+/**
+ * The callers of tests about rights: anonymous (`nobody`), with a wrong token (`forger`), without a role (`outsider`), each
+ * role, and an administrator of the depot (`depot`).
+ */
 export const CALLERS = ['nobody', 'forger', 'outsider', ...ROLES, 'depot'] as const
 export type CallerName = (typeof CALLERS)[number]
 
 export interface Team {
-  /** `null` for nobody. */
+  /** Returns `null` for anonymous callers. */
   tokenOf(caller: CallerName): string | null
   idOf(account: string): number
 }
 
-/** What {@link furnish} made in an origin. */
+/** An origin made by {@link furnish}. */
 export interface Furnished {
   readonly origin: string
-  /** To `invitee`. */
+  /** The id of the invitation to `invitee`. */
   readonly invitation: number
 }
 
 const ACTOR = { client: 'tests', door: 'cli' } as const
 
-/** Accounts named as their roles, `outsider`, `mate` (a member wherever {@link furnish} was), `invitee` and `stranger`. */
+/**
+ * Creates the accounts: one named after each role, `outsider`, `mate` (a member of every origin made by {@link furnish}),
+ * `invitee` and `stranger`.
+ */
 export async function gatherTeam(started: TestDepot): Promise<Team> {
   const tokens = new Map<CallerName, string | null>([
     ['nobody', null],
@@ -38,7 +44,7 @@ export async function gatherTeam(started: TestDepot): Promise<Team> {
   return { tokenOf: (caller) => tokens.get(caller) ?? null, idOf: (account) => ids.get(account) ?? 0 }
 }
 
-/** An origin with a member of every role, an invitation, a key, a secret, an integration, and settings of a package. */
+/** Creates an origin with a member of every role, an invitation, a key, a secret, an integration and package settings. */
 export async function furnish(started: TestDepot, team: Team, origin: string): Promise<Furnished> {
   const { writer, secrets } = started.depot
   const submit = (command: Omit<Command, 'actor'>) => writer.submit({ ...command, actor: ACTOR })

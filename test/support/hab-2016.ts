@@ -9,14 +9,15 @@ import { ask } from './ask.ts'
 import type { Answer, Asked } from './ask.ts'
 import type { BuiltHart } from './build-hart.ts'
 
-// `hab` and `hab-sup` 0.7 to 0.9 of 2016 on the wire (habitat-2016.md 3 and 4): as strict as they were. What made them panic throws.
+// The requests of `hab` and `hab-sup` 0.7 to 0.9 of 2016 (habitat-2016.md 3 and 4). It is as strict as they were, and throws where
+// they panicked.
 
 export interface Package2016 {
   readonly ident: string
   readonly tdeps: readonly string[]
 }
 
-/** The depot client that both share. */
+/** The depot client of both programs. */
 export class DepotClient2016 {
   readonly #url: string
   readonly #product: string
@@ -26,7 +27,7 @@ export class DepotClient2016 {
     this.#product = product
   }
 
-  /** Anything but a 200 is taken for "not found". A body that is not the object it knows is a panic. */
+  /** Treats every status but 200 as "not found". Throws for an unexpected body. */
   async showPackage(ident: string): Promise<Package2016 | undefined> {
     const path = ident.split('/').length === 4 ? ident : `${ident}/latest`
     const answer = await this.#ask(`pkgs/${path}`)
@@ -77,7 +78,7 @@ export class HttpError2016 extends Error {
   }
 }
 
-/** `hab pkg upload` (habitat-2016.md 3.4); `folder` holds what may have to go before. Says what it did. */
+/** Does `hab pkg upload` (habitat-2016.md 3.4). `folder` has the dependencies. Returns the steps. */
 export async function upload2016(
   client: DepotClient2016,
   hart: BuiltHart,
@@ -107,7 +108,7 @@ export async function upload2016(
   return [...done, ident]
 }
 
-/** `hab-sup start -s at-once`, with a host of its own (habitat-2016.md 4.2 and 4.3). */
+/** Does `hab-sup start -s at-once` on a host of its own (habitat-2016.md 4.2 and 4.3). */
 export class Supervisor2016 {
   readonly #client: DepotClient2016
   readonly #folder: string
@@ -131,7 +132,7 @@ export class Supervisor2016 {
     this.running = found.ident
   }
 
-  /** What happens every 60 s. Only the package itself is fetched, with the keys that are there. */
+  /** Does what the supervisor does every 60 s: fetches only the package itself, and no keys. */
   async poll(): Promise<'updated' | 'nothing'> {
     const [origin, name] = this.running.split('/')
     const remote = await this.#client.showPackage(`${origin ?? ''}/${name ?? ''}`)
@@ -144,7 +145,8 @@ export class Supervisor2016 {
   async #install(ident: string, keys: 'fetch keys' | 'known keys'): Promise<void> {
     const path = await this.#client.fetchPackage(ident, this.#folder)
     const expected = `${ident.replaceAll('/', '-')}-x86_64-linux.hart`
-    if (path !== join(this.#folder, expected)) throw new Error(`it is looked for as ${expected}`)
+    if (path !== join(this.#folder, expected))
+      throw new Error(`the supervisor expects the file name ${expected}`)
     if (keys === 'fetch keys') {
       const { header } = await readHart(path, {
         keys: () => undefined,
@@ -166,12 +168,12 @@ export class Supervisor2016 {
   async #fetchKey(origin: string, revision: string): Promise<PublicKey> {
     const path = await this.#client.fetchOriginKey(origin, revision, this.#folder)
     if (path !== join(this.#folder, `${origin}-${revision}.pub`))
-      throw new Error('the key is looked for under another name')
+      throw new Error('the supervisor expects another file name of the key')
     return parsePublicKey(await readFile(path, 'utf8'))
   }
 }
 
-/** 200 and `X-Filename`, which is taken as it is. */
+/** Saves the body under `X-Filename`, unchecked. */
 async function save(answer: Answer, folder: string): Promise<string> {
   const name = answer.headers['x-filename']
   if (typeof name !== 'string') throw new Error('missing X-Filename')
@@ -181,7 +183,7 @@ async function save(answer: Answer, folder: string): Promise<string> {
   return path
 }
 
-/** Six keys must be there, `config` may be null or absent, and every ident needs all four parts. */
+/** Requires six fields; `config` may be null or absent. Every ident needs all four parts. */
 function decodePackage(text: string): Package2016 {
   const json = JSON.parse(text) as Record<string, unknown>
   const { ident, checksum, manifest, deps, tdeps, exposes, config } = json
@@ -203,7 +205,7 @@ function decodeIdent(json: unknown): string {
   return parts.join('/')
 }
 
-/** habitat-2016.md 2.7, for releases of one package. Versions that cannot be compared are not greater. */
+/** Compares releases of one package (habitat-2016.md 2.7). Incomparable versions are not greater. */
 function isGreater(a: string, b: string): boolean {
   const [left, right] = [a, b].map((ident) => {
     const [, , version = '', release = ''] = ident.split('/')

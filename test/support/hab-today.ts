@@ -9,11 +9,11 @@ import { ask } from './ask.ts'
 import type { Answer, Asked } from './ask.ts'
 import type { BuiltHart } from './build-hart.ts'
 
-// `hab` and `hab-sup` 2.1 on the wire (habitat-today.md 0 to 2): as strict as they are.
+// The requests of `hab` and `hab-sup` 2.1 (habitat-today.md 0 to 2). It is as strict as they are.
 
 const TARGET = 'x86_64-linux'
 
-/** What it prints for a status it does not take: `msg` of a `{code,msg}`, or the text. */
+/** The error for an unexpected status. Its message is the `msg` of a `{code,msg}`, or the text. */
 export class ApiError extends Error {
   readonly status: number
 
@@ -30,7 +30,7 @@ export class HabToday {
   readonly #token: string | undefined
   readonly #product: string
 
-  /** `bldrUrl` as HAB_BLDR_URL: `/v1` is put behind one without a path, and only then. */
+  /** `bldrUrl` is HAB_BLDR_URL. `/v1` is appended if it has no path. */
   constructor(bldrUrl: string, options: { token?: string; product?: 'hab' | 'hab-sup' } = {}) {
     const { origin, pathname } = new URL(bldrUrl)
     this.#base = origin + (pathname === '/' ? '/v1' : pathname.replace(/\/$/, ''))
@@ -38,7 +38,7 @@ export class HabToday {
     this.#product = options.product ?? 'hab'
   }
 
-  /** The ident in the channel; `undefined` for a 404. Of a whole ident, whether it is there. */
+  /** Returns the latest release in the channel, or the given release; `undefined` for 404. */
   async showPackage(
     channel: string,
     ident: string,
@@ -61,7 +61,7 @@ export class HabToday {
     return fileOf(expected(await this.#ask(`pkgs/${ident}/download?target=${TARGET}`), 200))
   }
 
-  /** Never with a token. */
+  /** Sends no token. */
   async fetchOriginKey(origin: string, revision: string): Promise<{ fileName: string; bytes: Buffer }> {
     return fileOf(expected(await this.#ask(`origins/${origin}/keys/${revision}`, {}, 'anonymously'), 200))
   }
@@ -77,7 +77,7 @@ export class HabToday {
     return expected(answer, 200, 201) && 'added'
   }
 
-  /** Chunked, without a type; 409 and 501 are not errors, 422 is one of its own. */
+  /** Uploads chunked, without a Content-Type. 409 and 501 are no errors. */
   async putPackage(hart: BuiltHart, isForced = false): Promise<'uploaded' | 'exists' | 'unsupported'> {
     const path = `pkgs/${formatIdent(hart.ident)}?checksum=${hart.checksum}&target=${hart.target}&forced=${String(isForced)}`
     const answer = await this.#ask(path, { method: 'POST', body: pieces(hart.bytes) })
@@ -126,7 +126,7 @@ export class HabToday {
   }
 }
 
-/** `hab pkg upload -c CHANNEL` (habitat-today.md 1.6); `folder` holds the files beside it. Says what it did. */
+/** Does `hab pkg upload -c CHANNEL` (habitat-today.md 1.6). `folder` has the dependencies. Returns the steps. */
 export async function uploadToday(
   hab: HabToday,
   hart: BuiltHart,
@@ -159,7 +159,7 @@ export async function uploadToday(
   return done
 }
 
-/** A machine with a package cache: `hab pkg install`, and the Supervisor's updater, which does the same (habitat-today.md 2). */
+/** A machine with a package cache. Does `hab pkg install`, which the Supervisor's updater also does (habitat-today.md 2). */
 export class Machine {
   readonly #hab: HabToday
   readonly #folder: string
@@ -172,7 +172,7 @@ export class Machine {
     this.#scanner = scanner
   }
 
-  /** The ident installed. Where the channel has none, throws with the channels that have one. */
+  /** Returns the installed ident. Throws with the channels that have the package if this one does not. */
   async install(ident: string, channel = 'base'): Promise<string> {
     const found = ident.split('/').length === 4 ? ident : (await this.#hab.showPackage(channel, ident))?.ident
     if (found === undefined) throw new Error(await this.#hints(ident, channel))
@@ -216,7 +216,7 @@ export class Machine {
     const publicKey = parsePublicKey(await readFile(keyPath, 'utf8'))
     const hart = await readHart(path, { keys: () => publicKey, scanner: this.#scanner })
     if (formatIdent(hart.metadata.ident) !== ident || hart.metadata.target !== TARGET)
-      throw new Error('another package than was asked for')
+      throw new Error('the depot sent another package')
     return hart
   }
 }
@@ -229,7 +229,7 @@ function expected(answer: Answer, ...statuses: number[]): Answer {
 function fileOf(answer: Answer): { fileName: string; bytes: Buffer } {
   const fileName = answer.headers['x-filename']
   if (typeof fileName !== 'string') throw new Error('MissingHeader X-Filename')
-  if (answer.headers['content-encoding'] !== undefined) throw new Error('it cannot decode that')
+  if (answer.headers['content-encoding'] !== undefined) throw new Error('hab cannot decode this encoding')
   return { fileName, bytes: answer.body }
 }
 

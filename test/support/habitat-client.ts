@@ -4,8 +4,8 @@ import { ask } from './ask.ts'
 import type { Answer, Asked } from './ask.ts'
 import type { BuiltHart } from './build-hart.ts'
 
-// The Ruby gem habitat-client 0.6 to 0.8 on the wire (habitat-2016.md 5). It sends no token of its own; Faraday makes Basic of what
-// stands before the @ of its URL.
+// The requests of the Ruby gem habitat-client 0.6 to 0.8 (habitat-2016.md 5). It sends no token of its own, but Faraday turns the
+// user and password of its URL into Basic authentication.
 
 const BOUNDARY = '-----------RubyMultipartPost'
 
@@ -13,7 +13,7 @@ export class HabitatClient {
   readonly #base: string
   readonly #authorization: { authorization?: string }
 
-  /** `http://ci:TOKEN@host:port/v1/depot`, or without the first part. */
+  /** `depotUrl` is `http://ci:TOKEN@host:port/v1/depot`, or the same without `ci:TOKEN@`. */
   constructor(depotUrl: string) {
     const url = new URL(depotUrl)
     this.#base = `http://${url.host}${url.pathname}`
@@ -22,7 +22,7 @@ export class HabitatClient {
       url.username === '' ? {} : { authorization: `Basic ${Buffer.from(credential).toString('base64')}` }
   }
 
-  /** Parses the body whatever the status: an empty one is a parse error. */
+  /** Parses the body whatever the status is. An empty body is a parse error. */
   async showPackage(ident: string): Promise<unknown> {
     const answer = await this.#ask(`pkgs/${complete(ident)}`)
     return JSON.parse(answer.text)
@@ -59,7 +59,7 @@ export class HabitatClient {
     })
   }
 
-  /** Wants all four parts, before it asks. */
+  /** Throws for a partial ident, before any request. */
   async promotePackage(ident: string, view: string): Promise<void> {
     if (ident.split('/').length !== 4)
       throw new Error(`You must specify a fully qualified package identifier, not ${ident}`)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import jqModule from 'jq-web'
 
-// Stands in for jq where a machine has none, with jq itself as WebAssembly, as far as docs/audit-ledger.sh uses it:
+// Replaces jq on machines without it, by jq compiled to WebAssembly. It supports what docs/audit-ledger.sh uses:
 //   jq-stand-in.ts -r FILTER [FILE]
 
 const [, filter = '', file] = process.argv.slice(2)

@@ -1,5 +1,5 @@
 declare module 'jq-web' {
-  /** What jq writes, less the last newline. */
+  /** Returns the output of jq without the last newline. */
   const jq: Promise<{ raw(json: string, filter: string, flags: readonly string[]): string }>
   export = jq
 }

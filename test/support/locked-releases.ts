@@ -10,7 +10,7 @@ import { originOf, parseIdent } from '../../src/package/ident.ts'
 
 const ACTOR = { client: 'tests', door: 'cli' } as const
 
-/** A release without a file that depends on others, by the command; its checksum is that of its names, and of `salt`. */
+/** Publishes a release without a file by the command. Its checksum is a hash of ident, target and `salt`. */
 export async function makeDependent(
   { depot }: TestDepot,
   ident: string,
@@ -52,14 +52,14 @@ export async function makeDependent(
   return { ident, target, checksum }
 }
 
-/** The key that a depot signs with. */
+/** Returns the key that a depot signs with. */
 export async function keyOf(started: TestDepot): Promise<DepotKey> {
   return parseDepotKey((await callApi(started, 'GET', '/api/v1/depot/keys/current')).text)
 }
 
 /**
- * A view's revision 1 with as many pointers, each of which needs ten of the dependencies. Rows written by hand, since to publish so many
- * takes minutes: the origin acme must be there, and the depot changes nothing afterwards.
+ * Writes the rows of a view's revision 1. Each release depends on ten others. Publishing so many releases by commands would
+ * take minutes. The origin `acme` must exist, and the depot can make no changes afterwards.
  */
 export async function fillView(
   { depot }: TestDepot,

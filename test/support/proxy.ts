@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What becomes of a request: handed on; answered in place of the depot; its connection cut, at once or within the answer; or never answered. */
+/** What the proxy does with a request: passes it on, cuts the connection at once or within the answer, never answers, or answers itself. */
 export type Fate =
   | 'pass'
   | 'cut'
@@ -12,24 +12,24 @@ export type Fate =
 
 export interface Proxy {
   readonly url: string
-  /** `GET /v1/status`, for all that came, in their order. */
+  /** All requests in order, for example `GET /v1/status`. */
   readonly asked: string[]
-  /** Resolves once such a request has come. */
+  /** Resolves when a matching request has arrived. */
   hears(isIt: (what: string, index: number) => boolean): Promise<void>
 }
 
-/** How a proxy serves a depot below a path of its own. */
+/** How a proxy serves a depot below a path. */
 export interface Below {
-  /** `/depot`; everything else is 404. */
+  /** For example `/depot`. Requests to other paths get 404. */
   readonly path: string
-  /** Whether the path is taken away before a request is handed on. */
+  /** Whether the proxy removes the path before it passes a request on. */
   readonly isTakenAway: boolean
   readonly headers?: Readonly<Record<string, string>>
 }
 
 const ROOT: Below = { path: '', isTakenAway: true }
 
-/** Stands between a client and a depot, on the loopback. */
+/** Starts a proxy of a depot on a loopback address. */
 export async function startProxy(
   t: { teardown(fn: () => Promise<void>): unknown },
   to: string,

@@ -4,12 +4,12 @@ import { makeReleases, makeView, move, setVisibility } from './release-rows.ts'
 import type { ReleaseRow } from './release-rows.ts'
 import type { TestDepot } from './start-depot.ts'
 
-// A run of changes that is random and always the same: sets are promoted and demoted, moved in bulk, gone back to and taken back, and some releases deleted.
+// Random changes that are the same in every run: promotions, demotions, bulk moves, rollbacks, reverts and deletions.
 
 const ACTOR = { client: 'tests', door: 'cli' } as const
 const VERSIONS = ['1.0.0', '1.0.0-rc1', '2.0.0', '10.0.0', '9.0.0']
 
-/** Releases of a few packages, for two targets each, of which every fifth is private. */
+/** Creates releases of a few packages, each for two targets. Every fifth is private. */
 export async function makeManyReleases(
   started: TestDepot,
   names: readonly string[] = ['app', 'db', 'web'],
@@ -24,7 +24,7 @@ export async function makeManyReleases(
   return { releases, hidden }
 }
 
-/** Makes a view and moves releases in and out of it, and sets its rule now and then where that is asked for; some of the moves are refused. */
+/** Creates a view and makes random changes to it. With `setsRules`, they include changes of its rule. Some are refused. */
 export async function moveAtRandom(
   started: TestDepot,
   view: string,
@@ -33,7 +33,7 @@ export async function moveAtRandom(
   const { rule, setsRules = false, releases, moves, seed } = run
   const random = seeded(seed)
   const pick = (some: readonly ReleaseRow[]) => some[Math.floor(random() * some.length)] as ReleaseRow
-  const perishable = releases.filter((_, index) => index % 4 !== 1) // what is to run is not deleted
+  const perishable = releases.filter((_, index) => index % 4 !== 1) // releases in `acceptance` are not deleted
   await makeView(started, view, rule)
   await move(
     started,

@@ -19,7 +19,7 @@ export interface Received {
 
 type Behaviour = (answer: ServerResponse, received: Received, request: IncomingMessage) => void
 
-/** A server that webhooks are sent to. It says 204 unless it is told to behave otherwise. */
+/** A server that receives webhooks. It answers 204 unless `behave` sets something else. */
 export interface Receiver {
   readonly url: string
   readonly received: Received[]

@@ -10,25 +10,25 @@ export interface ReleaseRow {
   readonly target: Target
 }
 
-/** A depot, as far as these rows need one. */
+/** The parts of a depot that these functions need. */
 interface Written {
   readonly depot: Pick<TestDepot['depot'], 'db' | 'writer'>
 }
 
 const ACTOR = { client: 'tests', door: 'cli' } as const
 
-/** A release and what it needs: `deps` directly, `tdeps` in all (`deps`, unless said otherwise). */
+/** A release with its direct dependencies (`deps`) and all of them (`tdeps`, by default the same). */
 export interface Needy {
   readonly name: string
   readonly deps: readonly string[]
   readonly tdeps?: readonly string[]
-  /** Something that differs where the bytes of two releases do. */
+  /** A text from which the checksum is computed. */
   readonly bytes?: string
 }
 
 /**
- * Releases without files, for tests that download nothing: published by the command alone, in order, for `x86_64-linux` unless
- * `ident for target` says otherwise. An origin that is not there is made.
+ * Publishes releases without files, in order, by the command. The target is `x86_64-linux` unless the name is `IDENT for
+ * TARGET`. Missing origins are created.
  */
 export async function makeReleases(
   { depot }: Written,
@@ -76,10 +76,10 @@ export async function makeReleases(
     })
     return { ident, target }
   })
-  return Promise.all(made) // the writer takes them in their order, and commits many at once
+  return Promise.all(made) // the writer runs them in order, and commits many at once
 }
 
-/** Changes who may see the releases of an ident, by the command. */
+/** Sets the visibility of an ident by the command. */
 export async function setVisibility(
   { depot }: TestDepot,
   ident: string,
@@ -88,7 +88,7 @@ export async function setVisibility(
   await depot.writer.submit({ kind: 'setVisibility', input: { ident, visibility }, actor: ACTOR })
 }
 
-/** Promotes or demotes as the depot's operator would, by the command. */
+/** Promotes or demotes as the operator, by the command. */
 export async function move(
   { depot }: Written,
   kind: 'promote' | 'demote',
@@ -99,7 +99,7 @@ export async function move(
   return depot.writer.submit({ kind, input: { view, releases, ...more }, actor: ACTOR })
 }
 
-/** Makes a view of an operator's. */
+/** Creates a view as the operator, by the command. */
 export async function makeView(
   { depot }: TestDepot,
   name: string,

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { main } from '../../src/cli/main.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-// A process that finds its sources compiled starts in half the time.
+// With a compile cache, a process starts in half the time.
 const COMPILED = fileURLToPath(new URL('../../node_modules/.cache/hart-depot', import.meta.url))
 
 type Environment = Readonly<Record<string, string>>
@@ -21,12 +21,12 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** A process of the real command line. What it writes is kept as it comes. */
+/** A process of the command line, with its output so far. */
 export interface Running {
   readonly process: ChildProcess
   readonly stdout: () => string
   readonly stderr: () => string
-  /** Resolves with the match once the stream holds it; rejects when the process ends before. */
+  /** Resolves with the match when the stream's output matches. Rejects if the process ends before. */
   hears(stream: 'stdout' | 'stderr', pattern: RegExp): Promise<RegExpExecArray>
   readonly ended: Promise<Ended>
 }
@@ -45,7 +45,7 @@ export async function scratchFolder(t: Teardown): Promise<string> {
   return folder
 }
 
-/** With `files`, the process may have so many files open. */
+/** Starts a command in a process of its own. `files` limits its open files. */
 export function run(
   args: readonly string[],
   environment: Environment = {},
@@ -80,7 +80,7 @@ export function run(
       }
       child[name].on('data', look)
       void ended.then(({ code, stderr }) =>
-        reject(new Error(`it ended with ${code} and without ${pattern}: ${stderr}`)),
+        reject(new Error(`the process ended with ${code} before ${pattern}: ${stderr}`)),
       )
       look()
       return promise
@@ -99,12 +99,12 @@ interface Here {
   stderr: string
 }
 
-/** What a command that runs in this process sees and writes, apart from what its callers do meanwhile. */
+/** The environment and the output of a command that runs in this process. */
 const here = new AsyncLocalStorage<Here>()
 
 /**
- * Runs a command to its end in this process, which takes a fraction of the time of a process of its own. Several may run
- * at once, but not where one waits for a data folder that another holds.
+ * Runs a command to its end in this process, which is much faster than in a process of its own. Several may run at once,
+ * but only on different data folders.
  */
 export async function runHere(args: readonly string[], environment: Environment = {}): Promise<Ended> {
   catchWrites()
@@ -137,7 +137,7 @@ export function runToEnd(args: readonly string[], environment: Environment = {})
   return run(args, environment).ended
 }
 
-/** A server of its own process on the folder, on a port that was free; killed when the test ends, if it still runs then. */
+/** Starts a server in a process of its own on a free port. The test's teardown kills it. */
 export async function startServer(
   t: Teardown,
   dataFolder: string,

@@ -19,7 +19,7 @@ import type { Seams } from '../../src/delivery/webhooks.ts'
 /** Tests of rights send many wrong tokens from one address. */
 const LIMITS: Partial<Limits> = { wrongTokensPerMinute: 1_000_000 }
 
-/** When tests begin; each look at the clock is a millisecond later. */
+/** The time at which tests start. Each reading of the clock is a millisecond later. */
 export const START = Date.parse('2026-01-01T00:00:00Z')
 
 export const ADMIN_TOKEN = 'administrator-token-of-the-tests'
@@ -28,13 +28,13 @@ export interface TestDepot {
   readonly depot: Depot
   readonly app: FastifyInstance
   readonly folder: string
-  /** `http://127.0.0.1:PORT`, when it was asked to listen. */
+  /** `http://127.0.0.1:PORT` with the option `listen`, else empty. */
   readonly url: string
   /** Everything logged so far, one object per line. */
   readonly logged: Record<string, unknown>[]
-  /** Makes an account and a token of it. */
+  /** Creates an account and returns a token of it. */
   account(name: string, scope?: Scope): Promise<string>
-  /** Makes a token of an account that is there, and commands as a request with it would send them. */
+  /** Creates a token of an existing account, and returns the actor of requests with it. */
   actor(account: string, scope?: Scope): Promise<CallerActor>
   setClock(at: number): void
   /** Closes the server and the depot, and keeps the folder. */
@@ -45,19 +45,19 @@ interface Options {
   readonly environment?: Readonly<Record<string, string>>
   readonly limits?: Partial<Limits>
   readonly listen?: boolean
-  /** Reads and writes in threads, as a server does. Otherwise each step comes in its order. */
+  /** Reads and writes in threads, as a server does. By default, all steps happen in order. */
   readonly hasThreads?: boolean
-  /** The clock by which commands take long; by default they never do. */
+  /** The clock that measures commands. By default, every command takes no time. */
   readonly elapsed?: () => number
   /** How webhooks are sent. */
   readonly webhooks?: Partial<Seams>
-  /** A data folder that is there already, and stays. */
+  /** An existing data folder, which is kept. */
   readonly folder?: string
 }
 
 let migrated: Buffer | undefined
 
-/** The bytes of an empty database of today's schema. Running every migration takes longer than most tests do. */
+/** Returns the bytes of an empty migrated database. Running every migration takes longer than most tests. */
 function migratedDatabase(): Buffer {
   const connection = new BetterSqlite3(':memory:')
   try {
@@ -68,7 +68,7 @@ function migratedDatabase(): Buffer {
   }
 }
 
-/** A real depot in a scratch folder, closed and removed when the test ends. */
+/** Starts a depot in a temporary folder. The test's teardown closes and removes it. */
 export async function startDepot(
   t: { teardown(fn: () => Promise<void>): unknown },
   options: Options = {},

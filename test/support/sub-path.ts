@@ -14,7 +14,7 @@ const HARTS = ['1.0.0', '2.0.0', '3.0.0'].map((version) =>
   buildHart({ ident: `acme/app/${version}/20260101120000` }),
 )
 
-/** Walks a list by what the answer says is next, and returns how many pages there are. */
+/** Follows `next` from page to page, and returns the number of pages. */
 async function pagesOf(t: Test, url: string, path: string): Promise<number> {
   let pages = 0
   for (let next: string | null = path; next !== null; pages += 1) {
@@ -27,8 +27,7 @@ async function pagesOf(t: Test, url: string, path: string): Promise<number> {
 }
 
 /**
- * Does what clients do with a new depot that is reached by `url`, below a path of its host, without a slash at its end: what they are told
- * to follow leads back to the depot.
+ * Checks that every link that a new depot sends leads back to the depot. `url` has a path, and no slash at the end.
  */
 export async function followLinks(t: Test, depot: TestDepot, url: string): Promise<void> {
   const { pathname } = new URL(url)
@@ -47,7 +46,7 @@ export async function followLinks(t: Test, depot: TestDepot, url: string): Promi
     'acme/app/2.0.0/20260101120000',
   )
 
-  // What is made says where it is.
+  // Answers to creations have a Location.
   const [, , third = buildHart()] = HARTS
   const uploaded = await ask(url + uploadPath(third), {
     method: 'POST',
@@ -98,7 +97,7 @@ export async function followLinks(t: Test, depot: TestDepot, url: string): Promi
     `more: ${pathname}/api/v1/views/delivered/members?`,
   )
 
-  // An entry arrives on a stream when it is committed, not when a buffer is full.
+  // A proxy must not buffer the stream.
   const stream = converse(url)
   await stream.say(
     `GET ${pathname}/api/v1/events?kind=promotion HTTP/1.1\r\nHost: depot\r\nAccept: text/event-stream\r\nAuthorization: ${bearer().authorization}\r\n\r\n`,
@@ -109,7 +108,7 @@ export async function followLinks(t: Test, depot: TestDepot, url: string): Promi
   stream.socket.destroy()
 }
 
-/** Other depots take from such a depot, after {@link followLinks}, and put into it. */
+/** Pulls and imports from and into the depot of {@link followLinks}. */
 export async function pullAndImport(t: Test, depot: TestDepot, url: string): Promise<void> {
   for (const place of [`${url}/`, `${url}/v1`]) {
     const destination = await startDestination(t, depot)

@@ -1,12 +1,12 @@
 import { setImmediate, setTimeout } from 'node:timers/promises'
 
-/** What this process does by itself is done within so many turns of its event loop. */
+/** Work of this process is done within this many turns of its event loop. */
 const TURNS = 100
 
-/** Resolves once it holds: for what a server does after its client has gone, which nobody is told of. */
+/** Resolves when the condition holds. For effects that have no event, for example after a client has left. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   for (let turn = 0; !(await holds()); turn += 1) {
-    // What takes longer is done by other processes, and by disks: asking them on and on would take their time.
+    // After that, other processes or the disk do the work. A pause leaves them the processor.
     await (turn < TURNS ? setImmediate() : setTimeout(1))
   }
 }

@@ -1,10 +1,10 @@
-// What views should do, said once more and differently: whole states in memory, one per revision, and nothing that the depot's own
-// code computes. A view's state is, by line, the list of its members in the order in which they were promoted.
+// A second implementation of the rules of views, for comparison with the depot. It keeps a whole state in memory for each revision,
+// and uses no code of the depot. A state has a list of members for each line, in the order of promotion.
 
-/** A release that was published; one that is deleted and published again is another one. */
+/** A published release. Publishing it again after a deletion makes another one. */
 export interface ModelRelease {
   readonly ident: string
-  /** `origin/name`: in this model, a line, since everything is for one target. */
+  /** `origin/name`. A line is a package for one target; this model has only one target. */
   readonly line: string
   readonly version: number
   readonly needs: readonly string[]
@@ -14,17 +14,17 @@ export interface ModelRelease {
 export type State = ReadonlyMap<string, readonly ModelRelease[]>
 
 export interface ModelGates {
-  /** `soaks`: since an hour before this one. */
+  /** With `soaks`, the release must have been there for an hour. */
   readonly requires?: { readonly view: string; readonly as: 'member' | 'current'; readonly soaks?: boolean }
   readonly closure?: 'depot' | 'view'
   readonly downgrade?: 'refuse'
-  /** Who alone may change the view. */
+  /** The only accounts that may change the view. */
   readonly promoters?: readonly string[]
-  /** Nobody changes it alone. */
+  /** Changes need the approval of a second account. */
   readonly approval?: true
 }
 
-/** Whose change it is: of nobody in particular, of somebody, or of somebody with another one's approval; with the glass broken or not. */
+/** The author of a change, whether a second account approved it, and whether it overrides gates. Without `by`, the operator makes it. */
 export interface Asked {
   readonly by?: string
   readonly approved?: true
@@ -35,17 +35,17 @@ type Rule = 'promoted' | 'highest'
 
 export interface ModelView {
   readonly name: string
-  /** By revision, from 0 on: the rule that made it, and what it holds. */
+  /** The rule and the state at each revision, from 0. */
   readonly rules: Rule[]
   readonly states: State[]
   gates: ModelGates
   isFrozen: boolean
-  /** Since which hour a release is a member without a break, and what latest answers. */
+  /** The hour since which a release has been a member, or `latest`, without interruption. */
   readonly since: { member: Map<ModelRelease, number>; current: Map<ModelRelease, number> }
 }
 
-/** What came of a change: the code of its refusal, or whether it made a revision. */
-export type Came =
+/** The result of a change: the code of its refusal, or whether it made a revision. */
+export type Result =
   | 'changed'
   | 'unchanged'
   | 'not_found'
@@ -57,7 +57,7 @@ export type Came =
 
 interface How {
   readonly act: 'promote' | 'demote' | 'rollback' | 'revert' | 'set-rule'
-  /** The next one, where it is set. */
+  /** The new rule, for `set-rule`. */
   readonly rule?: Rule
   readonly joined: ReadonlySet<ModelRelease>
   readonly asked: Asked
@@ -78,7 +78,7 @@ export class ViewModel {
     return this.releases.find((release) => release.ident === ident && !release.isDeleted)
   }
 
-  promote(name: string, idents: readonly string[], asked: Asked = {}): Came {
+  promote(name: string, idents: readonly string[], asked: Asked = {}): Result {
     const view = this.view(name)
     const found = this.#all(idents)
     if (found === undefined) return 'not_found'
@@ -90,7 +90,7 @@ export class ViewModel {
       const strangers = named.filter((release) => !before.includes(release))
       const last = named.at(-1)
       const stays = last === undefined || strangers.includes(last) ? [] : [last]
-      // Under `promoted` the one named last becomes the one promoted last, if it is not that already.
+      // Under `promoted`, the last release of the request becomes the last of the line, unless it already is.
       const isToMove =
         ruleOf(view) === 'promoted' &&
         stays.some((release) => before.at(-1) !== release || strangers.length > 0)
@@ -103,7 +103,7 @@ export class ViewModel {
     return this.#change(view, next, { act: 'promote', joined, conflicts: 0, asked })
   }
 
-  demote(name: string, idents: readonly string[], asked: Asked = {}): Came {
+  demote(name: string, idents: readonly string[], asked: Asked = {}): Result {
     const view = this.view(name)
     const found = this.#all(idents)
     if (found === undefined) return 'not_found'
@@ -116,7 +116,7 @@ export class ViewModel {
     })
   }
 
-  rollback(name: string, revision: number, asked: Asked = {}): Came {
+  rollback(name: string, revision: number, asked: Asked = {}): Result {
     const view = this.view(name)
     const then = view.states[revision]
     if (then === undefined) return 'not_found'
@@ -145,7 +145,7 @@ export class ViewModel {
     })
   }
 
-  revert(name: string, revision: number, asked: Asked = {}): Came {
+  revert(name: string, revision: number, asked: Asked = {}): Result {
     const view = this.view(name)
     const [before, after] = [view.states[revision - 1], view.states[revision]]
     if (before === undefined || after === undefined) return 'not_found'
@@ -182,8 +182,8 @@ export class ViewModel {
     })
   }
 
-  /** What `latest` becomes under it is promoted once more. Nobody but administrators does this. */
-  setRule(name: string, rule: Rule, asked: Asked = {}): Came {
+  /** Promotes the new `latest` of each line again. Only administrators may set a rule. */
+  setRule(name: string, rule: Rule, asked: Asked = {}): Result {
     const view = this.view(name)
     if (asked.by !== undefined) return 'forbidden'
     if (rule === ruleOf(view)) return 'unchanged'
@@ -198,8 +198,8 @@ export class ViewModel {
     return this.#change(view, next, { act: 'set-rule', rule, joined, conflicts: 0, asked })
   }
 
-  /** Of every release there is, who depends on a package is told by name. */
-  remove(ident: string): Came {
+  /** Deletes a release, unless other releases depend on its package. */
+  remove(ident: string): Result {
     const release = this.find(ident)
     if (release === undefined) return 'not_found'
     const holding = [...this.views.values()].filter((view) => members(now(view)).includes(release))
@@ -228,17 +228,17 @@ export class ViewModel {
     return 'changed'
   }
 
-  #change(view: ModelView, next: State, how: How & { conflicts: number }): Came {
+  #change(view: ModelView, next: State, how: How & { conflicts: number }): Result {
     const isChanged =
       how.rule !== undefined || how.joined.size > 0 || members(now(view)).length !== members(next).length
     const { promoters, approval } = view.gates
-    // Who was named to approve needs no other right; where nobody was, it takes the right to make the change.
+    // A named approver needs no other right. Otherwise the approver needs the right to make the change.
     const deciding = how.asked.approved === true && approval === undefined ? ['carol'] : []
     const asking = how.asked.by === undefined ? [] : [how.asked.by, ...deciding]
     if (isChanged && promoters !== undefined && asking.some((account) => !promoters.includes(account)))
       return 'forbidden'
     if (how.conflicts > 0) return 'conflict'
-    if (!isChanged) return how.asked.approved === true ? 'refused' : 'unchanged' // nothing is proposed that changes nothing
+    if (!isChanged) return how.asked.approved === true ? 'refused' : 'unchanged' // a proposal must change something
     if (how.asked.override !== true && this.#isRefused(view, next, how)) return 'refused'
     this.#push(view, next, how.rule)
     return 'changed'
@@ -318,7 +318,7 @@ function isSame(one: readonly ModelRelease[], other: readonly ModelRelease[]): b
   return one.length === other.length && one.every((release, index) => other[index] === release)
 }
 
-/** Who has to join, anew if need be, so that one state becomes another one: under `highest` order decides nothing. */
+/** Returns the releases that must join or join again to turn one state into another. Under `highest`, order does not matter. */
 function joinedBetween(rule: 'promoted' | 'highest', from: State, to: State): Set<ModelRelease> {
   const joined = new Set<ModelRelease>()
   for (const [line, list] of to) {

@@ -8,11 +8,11 @@ import { makeView } from './release-rows.ts'
 import { startDepot } from './start-depot.ts'
 import type { TestDepot } from './start-depot.ts'
 
-// Not one of the waits between attempts, which tests wait for.
+// Differs from every delay between attempts, so that tests can tell them apart.
 export const TIMEOUT_MS = 7_000
 const ALLOWED = { DEPOT_WEBHOOK_NETWORKS: '127.0.0.0/8' }
 
-/** A depot, a receiver on loopback, which it may reach, and the time between the two. */
+/** A depot, a receiver on a loopback address that the depot may reach, and manual timers. */
 export interface Scene extends TestDepot {
   readonly timers: ManualTimers
   readonly receiver: Receiver
@@ -29,7 +29,7 @@ export async function scene(t: Test, more: { folder?: string; receiver?: Receive
   return { ...started, timers, receiver }
 }
 
-/** Makes a webhook whose path at the receiver is its name, and says its secret. */
+/** Creates a webhook whose path at the receiver is its name, and returns its secret. */
 export async function hook(
   started: Scene,
   name: string,
@@ -42,7 +42,7 @@ export async function hook(
   return String(answer.body?.['secret'])
 }
 
-/** As many entries, each a view that is made; what their sequences are. */
+/** Creates a view for each name, and returns the sequence numbers of the entries. */
 export async function entries(started: TestDepot, ...names: string[]): Promise<number[]> {
   for (const name of names) await makeView(started, name, 'promoted')
   const rows = await started.depot.db
@@ -65,7 +65,7 @@ export async function deliveries(started: TestDepot, name: string): Promise<Reco
   return (body?.['deliveries'] ?? []) as Record<string, unknown>[]
 }
 
-/** By the specification, with nothing of ours: standardwebhooks.com, "Verifying signatures". */
+/** Verifies a signature without code of the depot (standardwebhooks.com, "Verifying signatures"). */
 export function verifies(secret: string, { id, headers, text }: Received): boolean {
   const key = Buffer.from(secret.replace('whsec_', ''), 'base64')
   const expected = createHmac('sha256', key)
