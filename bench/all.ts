@@ -19,10 +19,11 @@ import { measureUpload } from './upload.ts'
 import { measureWaits } from './waits.ts'
 import { measureWorkers } from './workers.ts'
 
-// `npm run bench`: every figure, printed and kept in RESULTS.md. `npm run bench -- --quick`: within a minute, rougher, only printed.
+// `npm run bench` measures every figure, prints it and writes RESULTS.md. `npm run bench -- --quick` takes a minute, is less exact and
+// only prints.
 
 const RESULTS = new URL('RESULTS.md', import.meta.url)
-/** What was found out about what remains, by hand. */
+/** Notes on profiles, written by hand. */
 const PROFILE = new URL('profile.md', import.meta.url)
 const isQuick = process.argv.includes('--quick')
 
@@ -42,7 +43,7 @@ const MEASURES = [
   measurePull,
   measureMillion,
 ]
-/** What takes long before it tells anything. */
+/** The measurements that a quick run leaves out. */
 const LEFT_OUT_OF_QUICK = new Map<unknown, string>([
   [measureStall, 'polls while much else is done'],
   [measureFleet, 'polls of a fleet'],
@@ -82,7 +83,7 @@ is the machine's.
 `
 }
 
-/** What a disk makes of `synchronous=FULL`, at least. */
+/** Measures the time of a durable write on this disk, in microseconds. */
 async function syncMicros(): Promise<number> {
   await using scratch = await openScratch()
   const fd = openSync(join(scratch.path, 'synced'), 'w')

@@ -2,14 +2,14 @@ import { createHash, randomBytes } from 'node:crypto'
 import BetterSqlite3 from 'better-sqlite3'
 import { packageOf } from '../src/package/ident.ts'
 
-// The yardstick of promotions, and a program: `by-hand.ts FILE TIMES TOGETHER` promotes one release after another in this database, the
-// packages by turns, as many in each transaction, with a savepoint each, and prints a {@link PromotionCost}.
+// The yardstick of promotions: prepared statements that write the same rows. As a program, `by-hand.ts FILE TIMES TOGETHER` promotes one
+// release after another in this database, TOGETHER in each transaction, with a savepoint each, and prints a {@link PromotionCost}.
 
 export const ACTOR = { client: 'bench', door: 'cli' } as const
 export const VIEW = 'delivered'
 
 export const VERSIONS = ['1.0.0', '2.0.0'] as const
-/** How many promote at once, each their own package. */
+/** The number of clients that promote at once, each its own package. */
 export const CLIENTS = 64
 
 export interface Row {
@@ -19,7 +19,7 @@ export interface Row {
 
 const WARMING = 4 * CLIENTS
 
-/** Of one. */
+/** The cost of one promotion. */
 export interface PromotionCost {
   readonly micros: number
   readonly cpuMicros: number
@@ -32,7 +32,7 @@ export function rowOf(number: number, version: string): Row {
   }
 }
 
-/** The rows of a promotion that moves the pointers of all its releases, written as one would who writes nothing else. */
+/** Writes only the rows of a promotion that moves the pointers of all its releases. */
 export function openByHand(
   file: string,
 ): { promote(set: readonly Row[]): void; promoteTogether(sets: readonly Row[][]): void } & Disposable {
@@ -106,7 +106,7 @@ export function openByHand(
   }
 }
 
-/** Of one, over a number of them. */
+/** Returns the cost of one promotion, measured over several. */
 export async function perPromotion(
   times: number,
   act: (number: number) => Promise<unknown>,
@@ -131,7 +131,7 @@ if (process.argv[1] === import.meta.filename) {
     else if (number % size === size - 1)
       hand.promoteTogether(Array.from({ length: size }, (_, before) => setOf(number - before)))
   }
-  // Until it runs compiled.
+  // Warm up, so that the code is compiled.
   await perPromotion(WARMING, promote)
   console.log(JSON.stringify(await perPromotion(Number(times), promote)))
 }

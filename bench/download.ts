@@ -11,12 +11,12 @@ import { hasNginx, startNginx } from './servers/nginx.ts'
 import { forgetPeakMemory, memoryOf, startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
 
-// What a download costs, against nginx with sendfile, which never has the bytes in its own memory.
+// Measures the cost of a download, against nginx with sendfile, which does not copy the bytes into its memory.
 
 const SIZE_MB = 256
 const QUICK_SIZE_MB = 64
 const MOST_GROWTH_MB = 64
-/** A fleet that rolls: as many at once, of a smaller package. */
+/** The downloads of a fleet that updates: many at once, of a smaller package. */
 const FLEET = 300
 const QUICK_FLEET = 100
 const FLEET_SIZE_MB = 16
@@ -97,7 +97,7 @@ export async function measureDownload({ isQuick }: { isQuick: boolean }): Promis
   }
 }
 
-/** Every one of them is read as fast as it comes. */
+/** Measures the memory of many downloads at once, each read as fast as possible. */
 async function measureFleet(depot: ServerProcess, folder: string, fleet: number): Promise<Limit> {
   const hart = makeIncompressible(join(folder, 'fleet.hart'), {
     name: 'fleet',

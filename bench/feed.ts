@@ -15,15 +15,15 @@ import { openScratch } from './scratch.ts'
 import { memoryOf, startServer } from './servers/process.ts'
 import type { NodeProcess } from './servers/process.ts'
 
-// What it costs that thousands follow a view with one open request each: the memory of one who waits, and how long it takes until the
-// last one has heard of a promotion. Against node:http that holds as many responses, and writes the same to each.
+// Measures followers of a view, each with one open request: the memory of each, and the time until the last one receives a promotion.
+// The yardstick is node:http, which holds as many responses and writes the same to each.
 
 const FOLLOWERS = 10_000
 const MOST_LAST_HEARD_MS = 400
 const VIEW = 'production'
 const NAME = 'service'
 const CONNECTING_AT_ONCE = 200
-/** What a server gets to take in what has reached it, where it answers nothing. */
+/** The time in which a server reads requests that it does not answer. */
 const SETTLING_MS = 1_000
 const QUICK_SETTLING_MS = 100
 const SPARE_FILES = 500
@@ -33,12 +33,12 @@ const FIRST = makeIdent({ origin: ORIGIN, name: NAME, version: '1.2.0', release:
 
 type How = 'stream' | 'poll'
 
-/** What is measured of one server, in bytes of each who waits, and in milliseconds. */
+/** The measurements of one server: bytes for each follower, and milliseconds. */
 interface Sample {
   readonly residentBytes: number
   readonly liveBytes: number
   readonly lastHeardMs: readonly number[]
-  /** Until who made the change was answered, while all the others were about to hear. */
+  /** The time until the change was answered, while all followers were being notified. */
   readonly answeredMs: readonly number[]
 }
 
@@ -51,9 +51,9 @@ interface Scale {
 /** A server that can be followed. */
 interface Followed {
   readonly process: NodeProcess
-  /** What each follower says at first, and to go on. */
+  /** The requests of a follower: the first one, and the next ones. */
   readonly requestOf: () => Promise<Buffer>
-  /** Makes something happen that every one hears of. Resolves when it is answered. */
+  /** Makes a change that every follower receives. Resolves when the change is answered. */
   readonly change: () => Promise<void>
 }
 
@@ -78,7 +78,7 @@ export async function measureFeed({ isQuick }: { isQuick: boolean }): Promise<Re
   return joinResults(results)
 }
 
-/** Of servers that have just begun: memory that others have left is taken again, and would be missed. */
+/** Uses new servers, because memory that earlier followers freed would be used again. */
 async function measure(how: How, scale: Scale): Promise<Results> {
   const { count, rounds } = scale
   await using scratch = await openScratch()
@@ -161,13 +161,13 @@ async function sample(
 }
 
 interface Crowd {
-  /** Resolves once every one has heard of something that happens from now on. */
+  /** Resolves when every follower has received the next change. */
   heard(): Promise<void>
   say(bytes: Buffer): void
   close(): void
 }
 
-/** Connections that have all said this and, where they are answered at once, heard the beginning. */
+/** Opens connections and sends a request on each. Waits for the beginning of each answer, if there is one at once. */
 async function openCrowd(port: number, count: number, how: How, bytes: Buffer): Promise<Crowd> {
   const sign = how === 'stream' ? 'event: promotion' : 'HTTP/1.1 200 '
   const sockets: Socket[] = []
@@ -198,7 +198,7 @@ async function openCrowd(port: number, count: number, how: How, bytes: Buffer): 
   }
 }
 
-/** Answers what makes something happen. */
+/** Publishes two releases. Returns a function that changes `latest` from one to the other. */
 async function publish(port: number, folder: string): Promise<() => Promise<void>> {
   const secretKey = await introduce(port)
   await createChannel(port, VIEW)

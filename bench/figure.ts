@@ -1,12 +1,12 @@
-// How figures are taken and shown: a thing and its yardstick in turns, so that what else the machine does hits both alike.
+// Measures and formats figures. A subject and its yardstick take turns, so that other load on the machine affects both.
 
-/** Something measured beside the yardstick it is judged by. Numbers are of one operation. */
+/** A measurement and its yardstick. Numbers are of one operation. */
 export interface Figure {
   readonly name: string
   readonly unit: string
   readonly depot: Spread
   readonly yardstick: Spread & { readonly name: string }
-  /** The most that the ratio may be now; absent where nothing is promised. */
+  /** The highest ratio that is acceptable now. */
   readonly goal?: number
 }
 
@@ -16,7 +16,7 @@ export interface Spread {
   readonly most: number
 }
 
-/** Something with an end of its own, without a yardstick. */
+/** A measurement with a fixed limit instead of a yardstick. */
 export interface Limit {
   readonly name: string
   readonly unit: string
@@ -27,9 +27,9 @@ export interface Limit {
 export interface Results {
   readonly figures: readonly Figure[]
   readonly limits: readonly Limit[]
-  /** What could not be measured here, and why. */
+  /** What could not be measured, and the reason. */
   readonly missing: readonly string[]
-  /** What a figure comes to at best here, or where it would be met. */
+  /** Remarks, for example the best ratio that is possible on this machine. */
   readonly notes?: readonly string[]
 }
 
@@ -42,7 +42,7 @@ export function joinResults(results: readonly Results[]): Results {
   }
 }
 
-/** Takes `rounds` of each side, A B A B …. */
+/** Measures each side `rounds` times, in turns: A B A B …. */
 export async function byTurns<Side extends string, Sample>(
   rounds: number,
   sides: Readonly<Record<Side, () => Promise<Sample>>>,
@@ -65,7 +65,7 @@ export function spreadOf(samples: readonly number[]): Spread {
   return { median, least: sorted[0] ?? Number.NaN, most: sorted.at(-1) ?? Number.NaN }
 }
 
-/** In Markdown, which also reads well in a terminal. */
+/** Formats results as Markdown. */
 export function formatResults({ figures, limits, missing, notes = [] }: Results): string {
   const rows = figures.map(({ name, unit, depot, yardstick, goal }) => {
     const ratio = depot.median / yardstick.median

@@ -11,8 +11,8 @@ export const REVISIONS = 10_000
 export const TARGET = 'x86_64-linux'
 
 /**
- * Writes what 10,000 promotions leave, without making them: the first puts every package into the view, and each after it moves one
- * to its other release and back. In the last 2,000 it is always one of the same 40.
+ * Writes the rows of 10,000 promotions directly. The first promotes every package, and each later one moves one package to its
+ * other release or back. The last 2,000 move only 40 packages.
  */
 export async function fillWithHistory(file: string): Promise<void> {
   const database = openDatabase(file, 1)
@@ -27,7 +27,7 @@ export async function fillWithHistory(file: string): Promise<void> {
   db.close()
 }
 
-/** An account, an origin and the view, as they would be in a ledger that has just begun. */
+/** Writes an account, an origin and the view, and their ledger entries. */
 async function prepare(db: Db): Promise<LedgerHead> {
   await db
     .insertInto('accounts')
@@ -82,7 +82,7 @@ async function prepare(db: Db): Promise<LedgerHead> {
 const ACTOR = { client: 'bench', door: 'cli' }
 const nameOf = (line: number) => `acme/lib${String(line).padStart(5, '0')}`
 const identOf = (line: number, version: number) => `${nameOf(line)}/${version}.0.0/20260101000000`
-/** Each line has two releases, side by side. */
+/** Writes two releases for each package. */
 const releaseId = (line: number, version: number) => line * 2 + version
 
 function writeReleases(db: BetterSqlite3.Database): void {

@@ -10,38 +10,38 @@ import { openScratch } from './scratch.ts'
 import { memoryOf, startServer } from './servers/process.ts'
 import { startBare } from './servers/record.ts'
 
-// What a fleet costs: supervisors that poll one after another, each on a new connection, for services of their own in several views,
-// half of them by a channel of the depot and half by the view's URL, while releases are promoted and demoted under them. Against
-// node:http that has an answer ready for each URL, and nothing ever changing. Each answer is held to what was promoted.
+// Measures the polls of a fleet. Supervisors poll one after another, each on a new connection and for its own service, in several views,
+// half of them through a channel and half through the view's URL, while releases are promoted and demoted. Every answer is checked. The
+// yardstick is node:http with a fixed answer for each URL.
 
 const PACKAGES = 50
 const ROUNDS = 9
 const POLLS = 4_000
 const WARMING_POLLS = 20_000
-/** A quarter each: by the depot's channel, by the view's URL, twice. */
+/** The supervisors: half poll through a channel of the depot, half through the view's URL. */
 const SUPERVISORS_PER_LINE = 4
 const VIEWS = ['develop', 'test', 'review', 'staging', 'production']
-/** With a thousand supervisors that poll every minute, as they do by default, this is two promotions a minute. */
+/** With a thousand supervisors and the default interval of a minute, this is two promotions a minute. */
 const POLLS_PER_PROMOTION = 500
 const IN_FLIGHT = 16
 const GOAL = 2.5
-/** Resident memory swings by a hundred megabytes with the collector; what is live shows whether anything is kept of a poll. */
+/** Resident memory varies by a hundred megabytes with garbage collection. Live memory shows whether polls leak. */
 const MOST_GROWTH_MB = 128
 const MOST_LIVE_GROWTH_MB = 8
 const MB = 1024 * 1024
-/** Between one that is promoted and the next, beyond as many as a view has: of another view and another package, and every one has its turn. */
+/** The step from one promoted line to the next. It is larger than a view, so that view and package both change. */
 const LINES_APART = 7
 const HAB_SUP = { accept: '*/*', 'user-agent': `hab-sup/2.0.450 (${TARGET}; 6.1.0)` }
-/** Those of each package: the first is in every view all the time, the second comes and goes. */
+/** The releases of each package. The first is always in every view; the second is promoted and demoted. */
 const RELEASES = ['20260101120000', '20260202120000'] as const
 
 /** A package in a view. */
 interface Line {
   readonly view: string
   readonly name: string
-  /** All that `latest` has been; the last is no fact yet while its promotion is not answered. */
+  /** Every value of `latest`. The last one may not be committed yet. */
   readonly was: string[]
-  /** Which of them was the last whose promotion was answered. */
+  /** The index of the last value whose promotion was answered. */
   answered: number
 }
 
@@ -55,7 +55,7 @@ interface Fleet {
   readonly port: number
   readonly supervisors: readonly Supervisor[]
   readonly lines: readonly Line[]
-  /** Those who are to poll before it is anybody's turn. */
+  /** Supervisors that poll next, before the others. */
   readonly next: Supervisor[]
   polls: number
   promotions: number
@@ -78,7 +78,7 @@ export async function measureFleet(): Promise<Results> {
     else await poll(ofBare, polls, async () => undefined)
     return (((await server.cpuMs()) - before) * 1000) / polls
   }
-  // Until both run compiled, and the depot has made each answer once.
+  // Warm up, so that the code is compiled and the depot has cached each answer.
   for (const side of ['depot', 'bare'] as const) await microsPerPoll(side, WARMING_POLLS)
   const before = memoryOf(depot.pid)
   const samples = await byTurns(ROUNDS, {
@@ -86,7 +86,7 @@ export async function measureFleet(): Promise<Results> {
     bare: () => microsPerPoll('bare', POLLS),
   })
   const after = memoryOf(depot.pid)
-  // Last, because polls after a collection that was asked for cost more for a good while.
+  // Last, because polls are slower for a while after a forced garbage collection.
   const liveBefore = await depot.liveBytes()
   await microsPerPoll('depot', WARMING_POLLS)
   const liveAfter = await depot.liveBytes()
@@ -139,7 +139,7 @@ export async function measureFleet(): Promise<Results> {
   return { figures: [figure], limits, missing: [] }
 }
 
-/** As many polls, by turns; `promoteOne` is called in between, one call after another. */
+/** Polls with each supervisor in turn. Calls `promoteOne` in between, one call at a time. */
 async function poll(fleet: Fleet, count: number, promoteOne: () => Promise<void>): Promise<void> {
   let left = count
   let promoting = Promise.resolve()
@@ -154,7 +154,7 @@ async function poll(fleet: Fleet, count: number, promoteOne: () => Promise<void>
   await promoting
 }
 
-/** Right is what was `latest` when the poll began, and what has become it since. */
+/** Checks an answer: it must be the `latest` at the start of the poll, or a later one. */
 async function pollOnce(fleet: Fleet): Promise<void> {
   const supervisor = fleet.next.shift() ?? fleet.supervisors[fleet.polls % fleet.supervisors.length]
   if (supervisor === undefined) throw new Error('there is no supervisor')
@@ -166,7 +166,7 @@ async function pollOnce(fleet: Fleet): Promise<void> {
   if (!line.was.includes(formatIdent(ident), answered)) fleet.wrong += 1
 }
 
-/** Of one line after another, promotes the second release and, the next time, takes it back. Those whom it concerns poll next. */
+/** Promotes the second release of one line after another, or demotes it again. The affected supervisors poll next. */
 async function promoteNext(fleet: Fleet): Promise<void> {
   const line =
     fleet.lines[
@@ -184,7 +184,7 @@ async function promoteNext(fleet: Fleet): Promise<void> {
   fleet.next.push(...fleet.supervisors.filter((supervisor) => supervisor.line === line))
 }
 
-/** Each line is polled by as many supervisors by its channel as by its view's URL. */
+/** Creates the supervisors. For each line, as many poll through its channel as through its view's URL. */
 function makeFleet(port: number): Fleet {
   const lines = VIEWS.flatMap((view) =>
     Array.from({ length: PACKAGES }, (_, i) => ({

@@ -18,7 +18,7 @@ export interface HartFile {
 
 interface Making {
   readonly name: string
-  /** Of the origin that it is in. */
+  /** The key of the package's origin. */
   readonly secretKey: SecretKey
   readonly sizeBytes: number
   readonly metadata: 'first' | 'last'
@@ -26,10 +26,10 @@ interface Making {
 }
 
 const PIECE_BYTES = 1024 * 1024
-// The fastest: decoding costs the same, and this is not about packing.
+// The fastest level, because decoding costs the same.
 const LEVEL = '-1'
 
-/** Of random bytes, stored uncompressed. */
+/** Makes a package of random bytes, stored uncompressed. */
 export function makeIncompressible(path: string, { sizeBytes, ...making }: Making): HartFile {
   const random = randomFillSync(Buffer.alloc(PIECE_BYTES))
   function* chunks() {
@@ -38,7 +38,7 @@ export function makeIncompressible(path: string, { sizeBytes, ...making }: Makin
   return pack(path, { ...making, file: { path: 'data', sizeBytes, chunks } })
 }
 
-/** As services are: a manifest and a configuration of some kilobytes, and a score of dependencies. */
+/** Makes a package like a typical service: a manifest and a configuration of some kilobytes, and twenty dependencies. */
 export function makeService(path: string, ident: Ident, secretKey: SecretKey): HartFile {
   const tdeps = Array.from({ length: 20 }, (_, i) => parseIdent(`core/library-${i}/1.${i}.0/20250101000000`))
   const manifest = `# ${ORIGIN} / ${ident.name}\n\n${'A line of the plan that made it, as manifests carry it.\n'.repeat(60)}`
@@ -61,7 +61,7 @@ export function makeService(path: string, ident: Ident, secretKey: SecretKey): H
   return { path, ident }
 }
 
-/** Of a program, compressed by `xz`, with its metadata last. Throws where there is no `xz`. */
+/** Makes a package of a program, compressed by `xz`, with the metadata last. Throws if `xz` is not installed. */
 export function makeCompressed(path: string, secretKey: SecretKey, program: string): HartFile {
   const { size: sizeBytes } = statSync(program)
   function* chunks() {
@@ -96,7 +96,7 @@ export function makeCompressed(path: string, secretKey: SecretKey, program: stri
   return { ...made, path }
 }
 
-/** Where the archive begins in a hart file. */
+/** Returns the offset of the archive in a hart file. */
 export function payloadOffsetOf(path: string): number {
   const fd = openSync(path, 'r')
   try {

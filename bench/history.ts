@@ -14,8 +14,8 @@ import type { Figure, Results } from './figure.ts'
 import { fillWithHistory, REVISIONS, TARGET } from './filling.ts'
 import { openScratch } from './scratch.ts'
 
-// What the past costs: a view of 10,000 pointers and 10,000 revisions, read as it was and compared with what it is, beside the same
-// rows read by statements written by hand; and what verifying a ledger costs, beside hashing its texts.
+// Measures reads of the past: a view of 10,000 pointers and 10,000 revisions is read at past revisions and compared with the present. The
+// yardstick is handwritten statements that read the same rows. Also measures verifying a ledger, against hashing its texts.
 
 const PAGE = 100
 const READ_ROUNDS = 15

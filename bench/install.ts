@@ -14,9 +14,9 @@ import { startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
 import { startBare } from './servers/record.ts'
 
-// What `hab pkg install` costs on a machine that has nothing yet (habitat-today.md 2.1): `latest` in a channel, the package and its
-// dependencies one after another, then the key of each signer; a connection for each. Against node:http and nginx that send the same
-// bodies from files at the same URLs.
+// Measures `hab pkg install` on an empty machine (habitat-today.md 2.1): `latest` in a channel, the package and its dependencies one after
+// another, then the key of each signer, each on a new connection. The yardsticks are node:http and nginx, which send the same bodies from
+// files at the same URLs.
 
 const VIEW = 'delivered'
 const DEPENDENCIES = 40
@@ -31,7 +31,7 @@ const HAB = { accept: '*/*', 'user-agent': `hab/2.0.450 (${TARGET}; 6.1.0)` }
 /** One of an install's requests. */
 interface Step {
   readonly url: string
-  /** Of a download. */
+  /** The checksum of a download. */
   readonly checksum?: string
 }
 
@@ -50,7 +50,7 @@ export async function measureInstall(): Promise<Results> {
     steps.map((step) => step.url),
     mirror,
   )
-  // Headers as long as the depot's: its `ETag` nginx makes itself.
+  // Headers as long as the depot's. nginx adds its own `ETag`.
   await using nginx = hasNginx()
     ? await startNginx(mirror, { 'X-Filename': `core-library-00-1.0.0-20260101120000-${TARGET}.hart` })
     : undefined
@@ -62,7 +62,7 @@ export async function measureInstall(): Promise<Results> {
   const sides = Object.fromEntries(
     Object.entries(servers).map(([side, server]) => [side, () => install(server, requests)]),
   ) as Record<keyof typeof servers, () => Promise<Sample>>
-  await byTurns(WARMING_ROUNDS, sides) // until all run compiled
+  await byTurns(WARMING_ROUNDS, sides) // warm up, so that the code is compiled
   const samples = await byTurns(ROUNDS, sides)
 
   const name = `install of ${DEPENDENCIES + 1} packages, ${(sizeBytes / MB).toFixed(0)} MB`
@@ -94,7 +94,7 @@ async function install(server: ServerProcess, requests: readonly Buffer[]): Prom
   return { cpuMs: (await server.cpuMs()) - before, wallMs }
 }
 
-/** Takes every step, holding downloads to their checksums. Answers the bytes of all bodies. */
+/** Does every step and checks the checksums of downloads. Returns the size of all bodies. */
 async function checkAll(server: ServerProcess, steps: readonly Step[]): Promise<number> {
   let sizeBytes = 0
   for (const { url, checksum } of steps) {
@@ -108,7 +108,10 @@ async function checkAll(server: ServerProcess, steps: readonly Step[]): Promise<
   return sizeBytes
 }
 
-/** An app of one origin, and what it needs, from another: many small packages and few large ones. Answers what an install asks for. */
+/**
+ * Publishes an app of one origin, and its dependencies from another: many small packages and few large ones. Returns the
+ * requests of an install.
+ */
 async function publishAll(port: number, folder: string): Promise<Step[]> {
   const appKey = await introduce(port)
   const coreKey = await introduce(port, 'core')

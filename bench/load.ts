@@ -1,19 +1,19 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 
-// Load from raw sockets: an HTTP client would cost more than the server, and hide what it answers.
+// Makes load with raw sockets, because an HTTP client would need more processor time than the server.
 
 export interface Answer {
-  /** As `HTTP/1.1 200 OK`. */
+  /** For example `HTTP/1.1 200 OK`. */
   readonly firstLine: string
-  /** Names and values by turns, as they came. */
+  /** Names and values in turns, unchanged. */
   readonly headers: readonly string[]
   readonly body: Buffer
-  /** Of head and body together. The same request gets the same number again: a `Date` is as long on every day. */
+  /** The size of head and body together. It is the same for every answer, because a `Date` always has the same length. */
   readonly sizeBytes: number
 }
 
-/** What is asked, over and over, and what {@link askAny} was answered; any other first line or length fails the run. */
+/** A request that is repeated, and the answer of {@link askAny}. A different first line or length fails the run. */
 export interface Poll {
   readonly request: Buffer
   readonly firstLine: string
@@ -24,7 +24,7 @@ const CONNECTIONS = 16
 const GOOD = 'HTTP/1.1 200 '
 const BODILESS = /^HTTP\/1\.1 (204|304) /
 
-/** The bytes of a GET. `close` asks as `hab` does, which opens a connection for each request. */
+/** Returns the bytes of a GET. With `close`, the connection ends after the answer, as with `hab`. */
 export function getRequest(
   path: string,
   headers: Readonly<Record<string, string>>,
@@ -36,14 +36,14 @@ export function getRequest(
   return Buffer.from(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`)
 }
 
-/** Asks once. Throws when the answer is not 200 with a `Content-Length`. */
+/** Sends a request. Throws unless the answer is 200 with a `Content-Length`. */
 export async function ask(port: number, request: Buffer): Promise<Answer> {
   const answer = await askAny(port, request)
   if (!answer.firstLine.startsWith(GOOD)) throw new Error(`unexpected answer: ${answer.firstLine}`)
   return answer
 }
 
-/** {@link ask}, whatever the status is. */
+/** Like {@link ask}, for any status. */
 export async function askAny(port: number, request: Buffer): Promise<Answer> {
   const socket = connect(port, '127.0.0.1')
   socket.write(request)
@@ -60,7 +60,7 @@ export async function askAny(port: number, request: Buffer): Promise<Answer> {
   }
 }
 
-/** {@link ask} on a connection that the server closes. */
+/** Like {@link ask}, on a connection that the server closes. */
 export async function askClosing(port: number, request: Buffer): Promise<Answer> {
   const socket = connect(port, '127.0.0.1')
   socket.write(request)
@@ -73,13 +73,13 @@ export async function askClosing(port: number, request: Buffer): Promise<Answer>
   return answer
 }
 
-/** The value of a header, by its name in lower case. */
+/** Returns the value of a header. `name` is in lower case. */
 export function headerOf({ headers }: Answer, name: string): string | undefined {
   const at = headers.findIndex((each, index) => index % 2 === 0 && each.toLowerCase() === name)
   return at === -1 ? undefined : headers[at + 1]
 }
 
-/** Asks `count` times, these polls by turns, on a few connections that stay, each waiting for its answer. */
+/** Sends `count` polls in turns on a few kept connections, one at a time on each. */
 export async function pollKeepingAlive(port: number, polls: readonly Poll[], count: number): Promise<void> {
   let left = count
   const one = async () => {
@@ -106,7 +106,7 @@ export async function pollKeepingAlive(port: number, polls: readonly Poll[], cou
   await Promise.all(Array.from({ length: CONNECTIONS }, one))
 }
 
-/** Asks `count` times, these polls by turns, each on a connection of its own that the server closes. */
+/** Sends `count` polls in turns, each on a connection of its own that the server closes. */
 export async function pollClosing(port: number, polls: readonly Poll[], count: number): Promise<void> {
   let left = count
   const one = async () => {
@@ -128,7 +128,7 @@ export async function pollClosing(port: number, polls: readonly Poll[], count: n
   await Promise.all(Array.from({ length: CONNECTIONS }, one))
 }
 
-/** Reads what is answered into one buffer, over and over. Answers the number of bytes, with the head's. */
+/** Reads an answer into one buffer, which is used again. Returns the size of head and body. */
 export async function readAll(port: number, request: Buffer): Promise<number> {
   const socket = connect({
     port,
@@ -145,7 +145,7 @@ export async function readAll(port: number, request: Buffer): Promise<number> {
   return received
 }
 
-/** `undefined` as long as it is not whole. */
+/** Returns `undefined` until the answer is complete. */
 function parseAnswer(received: Buffer): Answer | undefined {
   const end = received.indexOf('\r\n\r\n')
   if (end === -1) return undefined

@@ -7,8 +7,8 @@ import { orderKey } from '../src/package/version.ts'
 import { ACTOR } from './by-hand.ts'
 import { TARGET, TOKEN } from './publisher.ts'
 
-// What so many uploads and promotions leave, written without making them: the rows, the ledger and its chain are those that commands
-// would have written, so that `hart-depot verify` finds nothing wrong but the bytes missing.
+// Writes the rows of many uploads and promotions directly. Rows, ledger and hash chain are the same as after real commands, so
+// `hart-depot verify` reports only the missing files.
 
 export interface Size {
   readonly releases: number
@@ -17,19 +17,19 @@ export interface Size {
 
 const ORIGINS = 20
 export const VIEWS = 20
-/** Packages promoted together when a view begins, and releases promoted one by one afterwards. */
+/** The packages that are promoted together at first, and the releases that are promoted one by one afterwards. */
 const SET = 100
 const LATER_MOVES = 1_000
 const FIRST_DAY = 20_260_101
 
 export const originOf = (n: number) => `origin${String(n % ORIGINS).padStart(2, '0')}`
 export const packageOf = (n: number) => `${originOf(n)}/package${String(n).padStart(5, '0')}`
-/** The release of a package that is the `nth`: its version, and its ident. */
+/** The version and the ident of the nth release of a package. */
 export const versionOf = (nth: number) => `1.${nth}.0`
 export const identOf = (n: number, nth: number) => `${packageOf(n)}/${versionOf(nth)}/${FIRST_DAY}000000`
 export const viewOf = (n: number) => `view${String(n).padStart(2, '0')}`
 
-/** Makes a data folder with `size` in it, in 20 views of every package besides `unstable`. */
+/** Makes a data folder with `size` releases. Besides `unstable`, 20 views have every package. */
 export async function fill(dataFolder: string, size: Size): Promise<void> {
   const depot = await openDepot(readConfig({ DEPOT_DATA: dataFolder, DEPOT_ADMIN_TOKEN: TOKEN }), {
     log: pino({ level: 'silent' }),
@@ -54,7 +54,7 @@ export async function fill(dataFolder: string, size: Size): Promise<void> {
   db.pragma('synchronous = OFF')
   db.pragma('cache_size = -1000000')
   db.exec('BEGIN')
-  // Made at the end, when all is there to be sorted.
+  // Indexes are created at the end, which is faster.
   const indexes = db
     .prepare<[], { name: string; sql: string }>(
       "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ('releases', 'members', 'pointers', 'ledger')",
@@ -123,7 +123,7 @@ function publishAll(rows: Rows, db: BetterSqlite3.Database, { releases, packages
   unstable.close()
 }
 
-/** Each package, in sets; then one release after another. */
+/** Promotes every package in sets, and then one release after another. */
 function promoteAll(
   rows: Rows,
   db: BetterSqlite3.Database,
@@ -154,7 +154,7 @@ interface Picked {
   readonly releaseId: number
 }
 
-/** The rows of the ledger and of views, continued from where they are. */
+/** Appends rows to the ledger and to views. */
 class Rows {
   readonly #db: BetterSqlite3.Database
   readonly #add: BetterSqlite3.Statement

@@ -12,8 +12,8 @@ import { openScratch } from './scratch.ts'
 import { memoryOf, startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
 
-// What grows with the number of releases and what does not: the same questions to depots of three sizes, side by side, and what each costs
-// in the largest beside what it costs in the smallest.
+// Measures what grows with the number of releases: sends the same requests to depots of three sizes, and compares the largest with the
+// smallest.
 
 const SIZES: readonly Size[] = [
   { releases: 1_000, packages: 1_000 },
@@ -89,7 +89,7 @@ export async function measureMillion({ isQuick }: { isQuick: boolean }): Promise
   const [smallest] = all
   const largest = all.at(-1)
   if (smallest === undefined || largest === undefined) throw new Error('there is no size')
-  for (const { depot, polls } of all) await pollKeepingAlive(depot.port, polls, POLLS * 2) // until it runs compiled, and has all bodies
+  for (const { depot, polls } of all) await pollKeepingAlive(depot.port, polls, POLLS * 2) // warm up, so that the code is compiled and all answers are cached
   const rounds = isQuick ? 2 : 5
   const compare = async (
     name: string,
@@ -156,7 +156,7 @@ export async function measureMillion({ isQuick }: { isQuick: boolean }): Promise
   }
 }
 
-/** Polls of many packages in the same view, and what each is answered. */
+/** Returns polls of many packages in one view, with their answers. */
 async function prepare(port: number): Promise<Poll[]> {
   const polls: Poll[] = []
   for (let n = 0; n < POLLED; n += 1) {

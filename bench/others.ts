@@ -12,8 +12,8 @@ import type { ServerProcess } from './servers/process.ts'
 import { startServer } from './servers/process.ts'
 import { freePort, has, startProgram } from './servers/program.ts'
 
-// What other depots use for what a poll is to them: verdaccio for the description of a package, docker-registry for a manifest by its
-// tag. Each has one small package, and writes no line for each request.
+// Measures the equivalent of a poll in other depots: the description of a package in verdaccio, and a manifest by its tag in
+// docker-registry. Each has one small package, and does not log requests.
 
 const VERDACCIO = '6.10.4'
 const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json'
@@ -25,7 +25,7 @@ const HOW = {
 
 interface Other {
   readonly name: keyof typeof HOW
-  /** Starts it in this folder, with a package in it. */
+  /** Starts the depot in this folder, and publishes a package. */
   start(folder: string): Promise<ServerProcess>
   readonly request: Buffer
 }
@@ -68,7 +68,7 @@ async function measureOther(depot: ServerProcess, other: Other, folder: string):
   await using server = await other.start(folder)
   const ours = await pollOf(depot.port, getRequest(LATEST, SUPERVISOR, 'keep-alive'))
   const theirs = await pollOf(server.port, other.request)
-  // Until both run compiled.
+  // Warm up, so that the code is compiled.
   await microsPerAnswer(depot, ours, 8_000)
   await microsPerAnswer(server, theirs, 4_000)
   const samples = await byTurns(7, {
@@ -100,7 +100,7 @@ async function startVerdaccio(folder: string): Promise<ServerProcess> {
   const port = await freePort()
   const config = join(folder, 'config.yaml')
   const open = { access: '$all', publish: '$all' }
-  // YAML, as JSON is.
+  // JSON is valid YAML.
   await writeFile(
     config,
     JSON.stringify({

@@ -12,8 +12,8 @@ import { startBare } from './servers/record.ts'
 import { startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
 
-// What a poll costs: processor time of the server per answer, as a supervisor asks that has a view's URL as its depot's, against
-// node:http that sends the same bytes from memory, and against nginx that sends them from files.
+// Measures the processor time of a poll, as sent by a supervisor that has a view's URL as its depot URL. The yardsticks are node:http, which
+// sends the same bytes from memory, and nginx, which sends them from files.
 
 const VIEW = 'delivered'
 const IDENT = { origin: ORIGIN, name: 'app', version: '1.2.0', release: '20260101120000' }
@@ -26,16 +26,16 @@ const EXACT_IN_VIEW = `${IN_VIEW}/${EXACT}`
 export const SUPERVISOR = { accept: '*/*', 'user-agent': `hab-sup/2.0.450 (${TARGET}; 6.1.0)` }
 const MOST_OF_BARE = 1.1
 const MOST_OF_NGINX = { 'keep-alive': 1.8, close: 2.2 }
-/** What nginx is to say with each answer. Its `ETag` it makes itself, and a type, a length and dates all do. */
+/** The headers that nginx adds to each answer. It adds `ETag`, type, length and date by itself. */
 const NOT_ADDED = new Set(['content-type', 'content-length', 'etag', 'date', 'connection', 'keep-alive'])
 
 interface Kind {
   readonly name: string
-  /** By turns. */
+  /** Requested in turns. */
   readonly paths: readonly string[]
   readonly connection: 'keep-alive' | 'close'
   readonly headers?: Readonly<Record<string, string>>
-  /** Asks whether what the same server answered before is still so. */
+  /** Sends the tag of the earlier answer in `If-None-Match`. */
   readonly isConditional?: boolean
   readonly isLeftOutOfQuick?: boolean
 }
@@ -73,7 +73,7 @@ export async function measurePoll({ isQuick }: { isQuick: boolean }): Promise<Re
   const mirror = join(scratch.path, 'mirror')
   await using bare = await startBare(depot.port, [LATEST, MISS, EXACT_IN_CHANNEL, EXACT_IN_VIEW], mirror)
   await using nginx = hasNginx() ? await startNginx(mirror, ...(await headersOf(depot.port))) : undefined
-  // Until they run compiled.
+  // Warm up, so that the code is compiled.
   for (const server of [depot, bare])
     await pollKeepingAlive(
       server.port,
@@ -99,7 +99,7 @@ async function measureKind(
   isQuick: boolean,
 ): Promise<Figure[]> {
   const isKept = kind.connection === 'keep-alive'
-  // A new connection for each poll runs code that kept connections do not: before it is compiled, polls cost half as much again.
+  // New connections run other code than kept ones. Before it is compiled, polls cost half as much again.
   const [rounds, count, warming] = isQuick
     ? [isKept ? 3 : 7, isKept ? 800 : 400, isKept ? 300 : 5_000]
     : [25, isKept ? 1_000 : 500, 5_000]
@@ -118,9 +118,9 @@ async function measureKind(
     }
     await poll(server.port, polls, warming)
   }
-  // That the depot does not do what is asked with a tag is its own matter, and seen in the name.
+  // Servers may answer conditional requests with different statuses, which the name of the figure shows.
   if (kind.isConditional !== true && new Set(bodies).size > 1)
-    throw new Error(`${kind.name}: not all answer the same`)
+    throw new Error(`${kind.name}: the servers answer differently`)
   const samples = await byTurns(rounds, sides)
   const figure = (yardstick: string, goal: number, taken: readonly number[]): Figure => ({
     name: `${kind.name}: ${statuses}`,
@@ -135,7 +135,7 @@ async function measureKind(
   return figures
 }
 
-/** What to ask this server, by what it answers when it is asked once. */
+/** Requests each path once, and returns the polls with their expected answers. */
 async function prepare(
   port: number,
   { paths, connection, headers, isConditional }: Kind,
@@ -164,7 +164,7 @@ async function headersOf(port: number): Promise<[Record<string, string>, string 
   return [added, headerOf(answer, 'content-type')]
 }
 
-/** Publishes and promotes what {@link LATEST} asks for. */
+/** Publishes and promotes the package of {@link LATEST}. */
 export async function publishApp(port: number, folder: string): Promise<void> {
   const secretKey = await introduce(port)
   const ident = makeIdent(IDENT)

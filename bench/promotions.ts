@@ -21,9 +21,9 @@ import { startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
 import { parseIdent } from '../src/package/ident.ts'
 
-// What a promotion costs beyond its rows: the command, through the writer, against the same rows written by prepared statements in one
-// transaction of a copy of the database, with `synchronous=FULL` on both sides. Each promotion moves `latest` of each of its packages. Then the same over HTTP by many clients at once, whom one commit
-// may serve together, against as many transactions one after another.
+// Measures promotions: the command, through the writer, against prepared statements that write the same rows in one transaction of a
+// copy of the database, with `synchronous=FULL` on both sides. Each promotion moves `latest` of each of its packages. Then many clients
+// promote at once over HTTP, so that one commit can serve several, against one transaction for each.
 
 const PACKAGES = 500
 const QUICK_PACKAGES = 64
@@ -40,7 +40,7 @@ export async function measurePromotions({ isQuick }: { isQuick: boolean }): Prom
   return { figures: [...alone, ...together.figures], limits: [], missing: [], notes: [together.note] }
 }
 
-/** Makes the depot, and a copy of its database as `file`. */
+/** Creates the depot, and copies its database to `file`. */
 async function measureAlone(data: string, file: string, isQuick: boolean): Promise<Figure[]> {
   const depot = await openDepot(readConfig({ DEPOT_DATA: data, DEPOT_ADMIN_TOKEN: TOKEN }), {
     log: pino({ level: 'silent' }),
@@ -72,7 +72,7 @@ async function measureAlone(data: string, file: string, isQuick: boolean): Promi
       { size: packages, times: isQuick ? 6 : 10 },
     ]) {
       const some = sets.map((set) => set.slice(0, size))
-      // Every other time the other versions, so that each promotion moves every pointer.
+      // Versions alternate, so that each promotion moves every pointer.
       const repeat = async (act: (set: readonly Row[], number: number) => Promise<unknown> | void) =>
         perPromotion(times, async (number) => act(some[number % some.length] ?? [], number))
       const samples = await byTurns(isQuick ? 2 : 5, {
@@ -132,7 +132,7 @@ async function measureTogether(
     ]),
   )
   return {
-    // How far a commit for many can bring it at most: the rows are as many.
+    // The most that a commit for many can save, because the rows are the same.
     figures: [
       ...figures('by hand, one commit each', samples.alone, MOST_OF_BY_HAND),
       ...figures(`by hand, a commit for ${CLIENTS}`, samples.together),
@@ -141,14 +141,14 @@ async function measureTogether(
   }
 }
 
-/** By hand, one is its rows and a commit; in the depot, its rows, all that is asked and told, and a part of a commit. */
+/** By hand, a promotion costs its rows and a commit. In the depot, it costs its rows, the request and a part of a commit. */
 function noteOn({ depot, alone, together }: Record<'depot' | 'alone' | 'together', number>): string {
   const commit = ((alone - together) * CLIENTS) / (CLIENTS - 1)
   const met = (depot / MOST_OF_BY_HAND - (alone - commit)) / 1_000
   return `promotions of ${CLIENTS} clients: a commit takes ${commit.toFixed(0)} µs on this disk, so that the same rows by hand, with one for all, come to ${(together / alone).toFixed(2)} of one each; the depot comes to ${MOST_OF_BY_HAND} where a commit takes ${met.toFixed(1)} ms, as on disks without a cache that outlives the power`
 }
 
-/** Each client promotes as many times, its own package on its own connection, the versions by turns. */
+/** Each client promotes its own package on its own connection, the versions in turns. */
 async function promoteAtOnce(depot: ServerProcess, times: number): Promise<PromotionCost> {
   const before = await depot.cpuMs()
   const begun = performance.now()
@@ -185,7 +185,7 @@ async function promoteByHand(file: string, times: number, together: number): Pro
   return JSON.parse(stdout) as PromotionCost
 }
 
-/** Two versions of each package, in two sets. */
+/** Publishes two versions of each package, and returns them as two sets. */
 async function publishRows({ writer }: Depot, packages: number): Promise<Row[][]> {
   await writer.submit({ kind: 'createOrigin', input: { name: 'acme', ownerId: 1 }, actor: ACTOR })
   const sets: Row[][] = []
@@ -234,7 +234,7 @@ async function promote({ writer }: Depot, view: string, releases: readonly Row[]
   await writer.submit({ kind: 'promote', input: { view, releases }, actor: ACTOR })
 }
 
-/** Moves what the write-ahead log holds into the file, so that a copy of it is whole. */
+/** Moves the write-ahead log into the database file, so that a copy of the file is complete. */
 async function checkpoint({ config }: Depot): Promise<void> {
   const connection = new BetterSqlite3(config.databaseFile)
   connection.pragma('wal_checkpoint(TRUNCATE)')

@@ -13,7 +13,7 @@ export const ORIGIN = 'acme'
 export const TARGET = 'x86_64-linux'
 const UPLOAD_PIECE_BYTES = 256 * 1024
 
-/** Makes an origin in a depot that does not have it, gives it a key, and answers the secret half. */
+/** Creates an origin with a key, and returns the secret key. */
 export async function introduce(port: number, origin = ORIGIN): Promise<SecretKey> {
   const { publicKey, secretKey } = generateKeyPair(origin, Date.now())
   await send(port, 'POST', '/v1/depot/origins', Readable.from([JSON.stringify({ name: origin })]))
@@ -26,7 +26,7 @@ export async function introduce(port: number, origin = ORIGIN): Promise<SecretKe
   return secretKey
 }
 
-/** Uploads as `hab` does, without a length. `again` repeats an upload that is there: all is done anew but the renaming of the blob. */
+/** Uploads like `hab`, without a Content-Length. `again` repeats an existing upload; only the rename of the blob is left out. */
 export async function upload(
   port: number,
   ident: Ident,
@@ -45,7 +45,7 @@ export function uploadPath(ident: Ident, { checksum, again }: { checksum: string
   return `/v1/depot/pkgs/${formatIdent(ident)}?${query.toString()}`
 }
 
-/** What an origin needs before it promotes to a view that only clients made. */
+/** Creates a channel, which must exist before the origin promotes into it. */
 export async function createChannel(port: number, name: string): Promise<void> {
   await send(port, 'POST', `/v1/depot/channels/${ORIGIN}/${name}`, Readable.from([]))
 }

@@ -13,9 +13,8 @@ import { openScratch } from './scratch.ts'
 import { startServer } from './servers/process.ts'
 import { has } from './servers/program.ts'
 
-// What it costs to bring the packages of a view over, against one `curl` that downloads the same files and `b2sum` that hashes them: to
-// a folder, and into another depot that has none of them. Both as people run them, with the start of their processes; the first also
-// with a `sync` of what was written. Processor time is that of the command, not of the depots.
+// Measures `pull` to a folder and into an empty depot, against `curl`, which downloads the same files, and `b2sum`, which hashes them.
+// Includes the start of the processes, and for the folder a `sync`. Processor time is that of the command, not of the depots.
 
 const PACKAGES = 200
 const ROUNDS = 3
@@ -126,7 +125,7 @@ async function inFolder(folder: string, script: string, args: readonly string[])
   return timed(script, args)
 }
 
-/** By bash's own word for how long it took, and what its children used. */
+/** Measures a command with bash's `time`. */
 async function timed(script: string, args: readonly string[]): Promise<Sample> {
   const { PATH = '', HOME = '', TMPDIR = '/tmp' } = process.env
   const { stderr } = await promisify(execFile)(

@@ -17,8 +17,8 @@ import { openScratch } from './scratch.ts'
 import { startServer } from './servers/process.ts'
 import { startBare } from './servers/record.ts'
 
-// How long a poll takes while the depot is busy, beside how long it takes while nothing else happens: with promotions and a large
-// upload, and with each kind of long read, over and over. In a depot of 10,000 packages and as many revisions.
+// Measures the time of a poll while the depot is busy, against an idle depot: during promotions and a large upload, and during each kind of
+// long read. The depot has 10,000 packages and as many revisions.
 
 const SHOP = 'shop'
 const VIEWS = ['acceptance', 'union', 'rehearsal', 'delivered']
@@ -45,7 +45,7 @@ const LONG_READS = [
   { name: 'a list of 10,000', path: '/v1/depot/pkgs/acme?range=-1' },
 ]
 
-/** Milliseconds of each poll. */
+/** The milliseconds of each poll. */
 type Taken = readonly number[]
 
 export async function measureStall(): Promise<Results> {
@@ -65,7 +65,7 @@ export async function measureStall(): Promise<Results> {
   })
   const checksum = await checksumOf(large.path)
   await using polls = startPolls(port)
-  // What a machine that has all this to do leaves to whoever answers: a server that does nothing else, polled meanwhile.
+  // A second yardstick: a server that does nothing else, polled on the same busy machine.
   await using bare = await startBare(port, pollUrls(), join(scratch.path, 'bare'))
   await using barePolls = startPolls(bare.port)
 
@@ -82,7 +82,7 @@ export async function measureStall(): Promise<Results> {
     promotions += await promoting
     changingMs += performance.now() - begun
   }
-  // Until it runs compiled.
+  // Warm up, so that the code is compiled.
   await polls.during(async () => pause(5_000))
   const samples = await byTurns<string, Taken>(ROUNDS, {
     idle: () => polls.during(async () => pause(READING_MS)),
@@ -143,7 +143,7 @@ function pollUrls(): string[] {
   )
 }
 
-/** A process that polls while something is done, and tells how long each poll took. */
+/** A process that polls during some work, and reports the time of each poll. */
 function startPolls(port: number): { during(act: () => Promise<unknown>): Promise<Taken> } & AsyncDisposable {
   const child = fork(new URL('clients/paced.ts', import.meta.url), {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -170,7 +170,7 @@ function startPolls(port: number): { during(act: () => Promise<unknown>): Promis
   }
 }
 
-/** Promotes one release after another and then takes them back, at a fixed rate, as long as nobody stops it. Answers how many were acknowledged. */
+/** Promotes and demotes one release after another at a fixed rate until it is stopped. Returns the number of successes. */
 async function promoteByPace(port: number, signal: AbortSignal): Promise<number> {
   const begun = performance.now()
   const running = new Set<Promise<void>>()
@@ -191,7 +191,7 @@ async function promoteByPace(port: number, signal: AbortSignal): Promise<number>
   return made
 }
 
-/** Reads it, and what it says is next, and begins anew at the end. */
+/** Reads a list page by page, and starts again at its end. */
 async function readFor(port: number, path: string, ms: number): Promise<void> {
   const end = performance.now() + ms
   for (let next = path; performance.now() < end;) {

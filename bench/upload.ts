@@ -12,9 +12,9 @@ import { forgetPeakMemory, memoryOf, startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
 import { has } from './servers/program.ts'
 
-// What an upload costs, from the socket to the disk, against the programs that do as little as possible of the same: `cat` for the
-// writing, `b2sum` for one of the two hashes and, where the whole archive has to be unpacked to come to its metadata, the same decoder.
-// `curl` sends it, which shares the cores with the depot and takes the least of them. Both write a file that was not there before.
+// Measures an upload from the socket to the disk, against programs that do the unavoidable work: `cat` writes, `b2sum` computes one of
+// the two hashes, and the depot's decoder unpacks the archive if its metadata is last. `curl` sends the file, because it needs the least
+// of the shared cores. Both write a new file.
 
 const SIZE_MB = 256
 const QUICK_SIZE_MB = 64
@@ -43,7 +43,7 @@ export async function measureUpload({ isQuick }: { isQuick: boolean }): Promise<
     sizeBytes: MB,
     metadata: 'last',
   })
-  // All that is there for a first upload: compiled code, the scanner's thread.
+  // Warm up, so that the code is compiled and the scanner's thread runs.
   for (let i = 0; i < 5; i += 1)
     await uploadTo(depot, { ...small, checksum: await checksumOf(small.path), again: i > 0 })
 
@@ -132,7 +132,7 @@ async function uploadTo(
   return { cpuMs: (await depot.cpuMs()) - before, wallMs }
 }
 
-/** The time is bash's own word for what its children used, and how long they took. */
+/** Measures commands with bash's `time`. */
 async function copyAndHash(path: string, copy: string, isDecoded: boolean): Promise<Sample> {
   const decode = isDecoded ? ' && "$3" "$4" "$2"' : ''
   const script = `TIMEFORMAT='%R %U %S'; time { cat "$1" > "$2" && sync "$2" && b2sum -l 256 "$2"${decode}; }; rm "$2"`

@@ -13,8 +13,8 @@ import { fill, identOf, viewOf } from './million-rows.ts'
 import { TARGET, TOKEN } from './publisher.ts'
 import { openScratch } from './scratch.ts'
 
-// How long a small change waits while the largest promotion there may be is made, against the same rows written by prepared statements
-// in one transaction, which a small one has to wait for. Both move `latest` of every package.
+// Measures how long a small change waits during the largest allowed promotion. The yardstick is prepared statements that write the same
+// rows in one transaction, for which a small change has to wait. Both move `latest` of every package.
 
 const MOST = 10_000
 const LONGEST_WAIT_MS = 500
@@ -81,7 +81,7 @@ export async function measureWaits({
   }
 }
 
-/** One large promotion, and small ones one after another until it is done. */
+/** Makes a large promotion, and small ones one after another until it is done. */
 async function beside(depot: Depot, turn: number): Promise<{ largeMs: number; waitMs: number }> {
   const running = new AbortController()
   let waitMs = 0
@@ -106,7 +106,7 @@ async function beside(depot: Depot, turn: number): Promise<{ largeMs: number; wa
   return { largeMs: await large, waitMs }
 }
 
-/** Moves what the write-ahead log holds into the file, so that a copy of it is whole. */
+/** Moves the write-ahead log into the database file, so that a copy of the file is complete. */
 function checkpoint({ config }: Depot): void {
   const connection = new BetterSqlite3(config.databaseFile)
   connection.pragma('wal_checkpoint(TRUNCATE)')

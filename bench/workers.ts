@@ -13,9 +13,9 @@ import { startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
 import { has } from './servers/program.ts'
 
-// What a second worker brings: polls answered in the same time, and the processor time of each. With four cores or more, two are the
-// depot's and the others the load's. With two, a worker shares its core with the load that it answers: one such core is held against
-// two, which is what two machines would do, with no core idle in either. And as it comes, where nothing is told its place.
+// Measures a second worker: the number of polls in the same time, and the processor time of each. With four cores or more, the depot has two
+// of them and the load the others. With two cores, each worker shares a core with its load, and one core is compared with two. A further
+// measurement lets the system choose the cores.
 
 const CONNECTIONS = 64
 const MOST_TIME = 1 / 1.8
@@ -25,18 +25,18 @@ const EAGER_POLLS = 10_000
 const run = promisify(execFile)
 
 interface Sample {
-  /** Between one answer and the next. */
+  /** The time between two answers. */
   readonly micros: number
   readonly cpuMicros: number
 }
 
-/** What was answered. */
+/** The answers that a load received. */
 interface Load {
   readonly perSecond: number
   readonly polls: number
 }
 
-/** Where the depot and the load may run, as `taskset` has it; anywhere when absent. */
+/** The cores of the depot and of the load, in the form of `taskset`. `undefined` means all cores. */
 interface Places {
   readonly depot: string | undefined
   readonly load: string | undefined
@@ -53,7 +53,7 @@ export async function measureWorkers({ isQuick }: { isQuick: boolean }): Promise
   await using two = await startServer('depot.ts', [join(scratch.path, 'two'), TOKEN], { DEPOT_WORKERS: '2' })
   for (const depot of [one, two]) {
     await publishApp(depot.port, scratch.path)
-    await load(depot, ANYWHERE, isQuick ? 1 : 4) // until it runs compiled
+    await load(depot, ANYWHERE, isQuick ? 1 : 4) // warm up, so that the code is compiled
   }
   const [rounds, seconds] = isQuick ? [2, 1] : [10, 1]
   const figures = async (
@@ -129,11 +129,11 @@ async function loadByWrk(port: number, cores: string | undefined, seconds: numbe
     polls: numberIn(/^\s*(\d+) requests in /m),
   }
   if (Number.isNaN(taken.perSecond + taken.polls) || /Non-2xx|Socket errors/.test(stdout))
-    throw new Error(`unexpected words of wrk: ${stdout}`)
+    throw new Error(`unexpected output of wrk: ${stdout}`)
   return taken
 }
 
-/** Two processes of ours. */
+/** Makes load with two processes of our own. */
 async function loadByOurs(port: number, cores: string | undefined): Promise<Load> {
   const one = async () =>
     Number((await runOn(cores, process.execPath, [EAGER, String(port), LATEST, String(EAGER_POLLS)])).stdout)
@@ -149,7 +149,7 @@ async function runOn(
   return cores === undefined ? run(command, args) : run('taskset', ['-c', cores, command, ...args])
 }
 
-/** All threads of a process that runs already; those it makes later go where these are. */
+/** Moves all threads of a running process to these cores. New threads inherit them. */
 async function place(pid: number, cores: string | undefined): Promise<void> {
   if (has('taskset'))
     await run('taskset', ['-a', '-p', '-c', cores ?? `0-${availableParallelism() - 1}`, String(pid)])
