@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { test } from 'tap'
 
-// The arrows of ARCHITECTURE.md.
+// Checks the rules of ARCHITECTURE.md: which folder may import which, and where SQL, HTTP and the clock may be used.
 
 const SRC = resolve(import.meta.dirname, '../src')
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter(
@@ -10,7 +10,7 @@ const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter(
 )
 const sources = new Map(files.map((file) => [file, readFileSync(join(SRC, file), 'utf8')]))
 
-/** What runs because this file is loaded, or with `types` what it knows of: its own files as paths below src/, and packages by name. */
+/** Returns the imports of a file, with `types` also the type-only ones: own files as paths below src/, and packages by name. */
 function importsOf(file: string, { types = false } = {}): string[] {
   const found = (sources.get(file) ?? '').matchAll(
     types
@@ -28,9 +28,9 @@ const inFolder =
     folders.some((folder) => file.startsWith(`${folder}/`))
 const isStore = (file: string) => file.endsWith('-store.ts')
 
-/** Every folder of src/ and every file beside them, from the ground up. Each imports only what stands before it, types too. */
+/** Every folder and top file of src/, from the ground up. Each imports only from those before it, types included. */
 const ROOMS: readonly string[] = [
-  // what needs nothing of a depot
+  // independent of depots
   'errors.ts',
   'clock.ts',
   'network-fault.ts',
@@ -59,9 +59,9 @@ const ROOMS: readonly string[] = [
   'events',
   'webhooks',
   'answers',
-  // every change there is
+  // all changes
   'commands',
-  // what goes on over an open depot
+  // work on an open depot
   'audit',
   'upkeep',
   'depot',
@@ -108,14 +108,14 @@ function floorOf(file: string): number {
   return ROOMS.indexOf(folder === 'http' ? dirname(file) : folder)
 }
 
-test('no arrow between rooms runs back up', async (t) => {
+test('folders import only from folders below them', async (t) => {
   t.ok(
     importsOf('depot/open.ts').includes('database/engine.ts') &&
       importsOf('http/server.ts').includes('fastify'),
     'imports are found',
   )
   for (const file of files) {
-    t.not(floorOf(file), -1, `${file} stands in a room that the list names`)
+    t.not(floorOf(file), -1, `the room of ${file} is in the list`)
     for (const imported of importsOf(file, { types: true }).filter((name) => sources.has(name))) {
       t.ok(floorOf(imported) <= floorOf(file), `${file} → ${imported}`)
     }
@@ -123,11 +123,11 @@ test('no arrow between rooms runs back up', async (t) => {
   for (const room of ROOMS)
     t.ok(
       files.some((file) => file === room || file.startsWith(`${room}/`)),
-      `${room} is there`,
+      `${room} exists`,
     )
 })
 
-test('ARCHITECTURE.md shows every room, in the order of the list, the top floor first', async (t) => {
+test('ARCHITECTURE.md shows every room in the order of the list, from the top', async (t) => {
   const page = readFileSync(resolve(SRC, '../ARCHITECTURE.md'), 'utf8')
   const picture = /^## The rooms\n.*?```\n(.*?)```/ms.exec(page)?.[1] ?? ''
   const floors = picture.split(/^ (?=[a-z])/m).toReversed()
@@ -135,12 +135,12 @@ test('ARCHITECTURE.md shows every room, in the order of the list, the top floor 
   t.strictSame(shown, ROOMS)
 })
 
-/** The rooms that a word of the picture names: one, or with `/*` at its end all inside of one. */
+/** Returns the rooms that a word of the picture names: one, or with `/*` at its end all rooms inside. */
 function roomsOf(word: string): string[] {
   return ROOMS.filter((room) => (word.endsWith('/*') ? room.startsWith(word.slice(0, -1)) : room === word))
 }
 
-test('handlers of commands stand in commands/', async (t) => {
+test('command handlers are in commands/', async (t) => {
   const handlers = files.filter((file) =>
     /^export (async )?function \w+\(\s*change: Change\b/m.test(sources.get(file) ?? ''),
   )
@@ -151,13 +151,13 @@ test('handlers of commands stand in commands/', async (t) => {
   )
 })
 
-test('no file knows of itself by way of others, not even of types', async (t) => {
+test('imports have no cycles, types included', async (t) => {
   const known = new Map(
     files.map((file) => [file, importsOf(file, { types: true }).filter((name) => sources.has(name))]),
   )
   for (const file of files) {
     const reached = new Set(known.get(file))
-    for (const other of reached) for (const further of known.get(other) ?? []) reached.add(further) // a set walks on through what joins it
+    for (const other of reached) for (const further of known.get(other) ?? []) reached.add(further) // iterating over a set includes items that are added meanwhile
     t.notOk(reached.has(file), file)
   }
 })
@@ -177,7 +177,7 @@ const ONLY_IN: Readonly<Record<string, (file: string) => boolean>> = {
 }
 
 for (const [names, mayLoad] of Object.entries(ONLY_IN)) {
-  test(`${names.replaceAll('|', ', ')}: loaded only where it belongs`, async (t) => {
+  test(`${names.replaceAll('|', ', ')} is imported only where it belongs`, async (t) => {
     const loaders = files.filter((file) =>
       importsOf(file).some((name) => new RegExp(`^(${names})$`).test(name)),
     )
@@ -188,17 +188,17 @@ for (const [names, mayLoad] of Object.entries(ONLY_IN)) {
   })
 }
 
-const SAID_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => boolean]>> = {
+const USED_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => boolean]>> = {
   'the environment is read in config.ts': [/process\.env/, (file) => file === 'config.ts'],
-  'HTTP statuses are said below http/': [
+  'HTTP statuses are used only in http/': [
     /\bstatusCode\b|\bstatus: [1-5]\d\d\b|\.code\([1-5]\d\d\)/,
     (file) => inFolder('http', 'cli')(file) || file === 'webhooks/send.ts',
   ],
-  'SQL stands in stores and database/': [
+  'SQL is only in stores and database/': [
     /\.(selectFrom|insertInto|updateTable|deleteFrom)\(/,
     (file) => inFolder('database')(file) || isStore(file),
   ],
-  'SQL of SQLite alone stands in database/sqlite/': [
+  'SQL that only SQLite understands is in database/sqlite/': [
     /indexed by|INDEXED BY|json_\w+\(|->>|\bMATCH\b|\browid\b|\bpragma|instr\(|unixepoch|SQLITE_|\bSqlite[A-Z]|sql(<\w+>)?`\+/,
     inFolder('database/sqlite'),
   ],
@@ -211,17 +211,17 @@ const SAID_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => 
     /\.(startTransaction|savepoint)\(|\.commit\(\)/,
     (file) => file === 'writer/writer.ts',
   ],
-  'the clock is handed in': [
+  'the clock is an argument': [
     /Date\.now\(|new Date\(\)/,
     (file) =>
       ['depot/open.ts', 'main.ts', 'http/habitat/polls/fast-path.ts'].includes(file) || inFolder('cli')(file),
   ],
 }
 
-for (const [claim, [pattern, maySay]] of Object.entries(SAID_ONLY_IN)) {
+for (const [claim, [pattern, mayUse]] of Object.entries(USED_ONLY_IN)) {
   test(claim, async (t) => {
     t.strictSame(
-      [...sources].filter(([file, text]) => pattern.test(text) && !maySay(file)).map(([file]) => file),
+      [...sources].filter(([file, text]) => pattern.test(text) && !mayUse(file)).map(([file]) => file),
       [],
     )
   })

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { test } from 'tap'
 import { givenPath, readConfig } from '../src/config.ts'
 
-test('proxies that are believed are on, off, or their addresses', async (t) => {
+test('DEPOT_TRUST_PROXY is on, off, or a list of addresses', async (t) => {
   t.equal(readConfig({}).trustProxy, false)
   t.equal(readConfig({ DEPOT_TRUST_PROXY: 'on' }).trustProxy, true)
   for (const text of ['10.0.0.1', '192.168.0.0/16, 10.0.0.1', 'loopback', 'fd00::/8', '::1'])
@@ -26,7 +26,7 @@ test('proxies that are believed are on, off, or their addresses', async (t) => {
   }
 })
 
-test('an address is a host and a port, and IPv6 stands in brackets', async (t) => {
+test('DEPOT_LISTEN is a host and a port, with brackets around IPv6', async (t) => {
   t.match(readConfig({}), { host: '127.0.0.1', port: 9636 })
   t.match(readConfig({ DEPOT_LISTEN: '[::1]:0' }), { host: '::1', port: 0 })
   t.match(readConfig({ DEPOT_LISTEN: 'depot.example:65535' }), { host: 'depot.example', port: 65_535 })
@@ -39,7 +39,7 @@ test('an address is a host and a port, and IPv6 stands in brackets', async (t) =
   }
 })
 
-test('threads that answer are one, or so many, or as many as there are cores', async (t) => {
+test('DEPOT_WORKERS is a number or auto', async (t) => {
   t.equal(readConfig({}).workers, 1)
   t.equal(readConfig({ DEPOT_WORKERS: '3' }).workers, 3)
   t.equal(readConfig({ DEPOT_WORKERS: 'auto' }).workers, Math.min(availableParallelism(), 64))
@@ -51,7 +51,7 @@ test('threads that answer are one, or so many, or as many as there are cores', a
     )
 })
 
-test('sizes are bytes, or say their unit', async (t) => {
+test('a size is a number of bytes or has a unit', async (t) => {
   t.equal(readConfig({}).maxUploadBytes, 16 * 1024 ** 3)
   t.equal(readConfig({ DEPOT_MAX_UPLOAD: '5000' }).maxUploadBytes, 5000)
   t.equal(readConfig({ DEPOT_MAX_UPLOAD: '512MiB' }).maxUploadBytes, 512 * 1024 ** 2)
@@ -91,7 +91,7 @@ test('sizes are bytes, or say their unit', async (t) => {
   }
 })
 
-test('everything that is wrong is named in one line, and what is unknown too; empty is unset', async (t) => {
+test('one error names all wrong settings, and an empty variable counts as unset', async (t) => {
   t.throws(() => readConfig({ DEPOT_TARGETS: 'x86_64-linux,vax-vms', DEPOT_SIGNATURES: 'maybe' }), {
     message: /DEPOT_TARGETS .*; ?DEPOT_SIGNATURES|DEPOT_SIGNATURES .*; ?DEPOT_TARGETS/,
   })
@@ -124,7 +124,7 @@ test('everything that is wrong is named in one line, and what is unknown too; em
   t.equal(readConfig({ DEPOT_TARGETS: '' }).targets.length, 5)
 })
 
-test('networks that webhooks may be sent to besides the public ones are none, some, or any', async (t) => {
+test('DEPOT_WEBHOOK_NETWORKS is any or a list of networks', async (t) => {
   t.strictSame(readConfig({}).webhookNetworks, [])
   t.strictSame(readConfig({ DEPOT_WEBHOOK_NETWORKS: '10.0.0.0/8, fd00::/8,127.0.0.1' }).webhookNetworks, [
     '10.0.0.0/8',
@@ -141,7 +141,7 @@ test('networks that webhooks may be sent to besides the public ones are none, so
   }
 })
 
-test('the public URL is that of the depot itself, and may be below a path', async (t) => {
+test('DEPOT_PUBLIC_URL is the URL of the depot itself, and may have a path', async (t) => {
   t.equal(readConfig({}).publicUrl, undefined)
   t.equal(readConfig({ DEPOT_PUBLIC_URL: 'https://depot.example/' }).publicUrl, 'https://depot.example')
   t.equal(
@@ -168,7 +168,7 @@ test('the public URL is that of the depot itself, and may be below a path', asyn
   }
 })
 
-/** What Kubernetes sets for a Service. */
+/** Returns the variables that Kubernetes sets for a Service. */
 const service = (name: string) => ({
   [`${name}_SERVICE_HOST`]: '10.96.12.7',
   [`${name}_SERVICE_PORT`]: '9636',
@@ -183,7 +183,7 @@ const service = (name: string) => ({
   [`${name}_PORT_53_UDP_ADDR`]: 'fd00::7',
 })
 
-test('what Kubernetes sets for a Service called depot, or depot-…, is ignored', async (t) => {
+test('variables that Kubernetes sets for a Service called depot or depot-… are ignored', async (t) => {
   t.strictSame(
     readConfig({ ...service('DEPOT'), ...service('DEPOT_API'), ...service('DEPOT_DATABASE_2') }),
     readConfig({}),
@@ -206,7 +206,7 @@ test('what Kubernetes sets for a Service called depot, or depot-…, is ignored'
   }
 })
 
-test('a setting that is nearly one is told with the one that was meant', async (t) => {
+test('errors about wrong names and values suggest the nearest known one', async (t) => {
   for (const [wrong, message] of [
     [{ DEPOT_MAXUPLOAD: '1GiB' }, 'there is no setting DEPOT_MAXUPLOAD; did you mean DEPOT_MAX_UPLOAD?'],
     [
@@ -239,7 +239,7 @@ test('a setting that is nearly one is told with the one that was meant', async (
   }
 })
 
-test('a relative path means the folder that the person stands in, also through npm', async (t) => {
+test('relative paths start from the current folder, also under npm', async (t) => {
   const throughNpm = { npm_package_name: 'hart-depot', INIT_CWD: '/srv/site' }
   t.match(
     readConfig({
@@ -255,11 +255,11 @@ test('a relative path means the folder that the person stands in, also through n
     },
   )
   t.match(readConfig({ ...throughNpm, DEPOT_DATA: '/var/lib/depot' }), { dataFolder: '/var/lib/depot' })
-  t.match(readConfig(throughNpm), { dataFolder: resolve('data') }, 'the default one is that of the clone')
+  t.match(readConfig(throughNpm), { dataFolder: resolve('data') }, 'the default folder is in the clone')
   t.match(
     readConfig({ ...throughNpm, npm_package_name: 'another', DEPOT_DATA: 'depot' }),
     { dataFolder: resolve('depot') },
-    'scripts of other packages run where they say',
+    'scripts of other packages keep their folder',
   )
   t.equal(givenPath('token', throughNpm), '/srv/site/token')
   t.equal(givenPath('token', {}), resolve('token'))

@@ -39,15 +39,15 @@ const sources = instructions('COPY')
   .filter((line) => !line.startsWith('--from'))
   .flatMap((line) => line.split(' ').slice(0, -1))
 
-test('docker-compose.yml is what the Compose Specification allows', (t) => {
+test('docker-compose.yml conforms to the Compose Specification', (t) => {
   const isCompose = composeSchema()
   t.ok(isCompose(parse(composeText)), JSON.stringify(isCompose.errors))
-  t.notOk(isCompose(parse(composeText.replace('restart:', 'restarts:'))), 'a misspelt key is refused')
-  t.notOk(isCompose(parse(composeText.replace('11m', 'soon'))), 'a duration that is none is refused')
+  t.notOk(isCompose(parse(composeText.replace('restart:', 'restarts:'))), 'a misspelt key does not conform')
+  t.notOk(isCompose(parse(composeText.replace('11m', 'soon'))), 'a malformed duration does not conform')
   t.end()
 })
 
-test('every COPY takes files that are in the tree and that .dockerignore lets through', (t) => {
+test('every source of COPY exists and is allowed by .dockerignore', (t) => {
   const allowed = read('.dockerignore')
     .split('\n')
     .filter((line) => line.startsWith('!'))
@@ -57,16 +57,16 @@ test('every COPY takes files that are in the tree and that .dockerignore lets th
   t.end()
 })
 
-test('image and compose file set only variables that the depot knows, to values it takes', (t) => {
+test('image and compose file set only known variables, to valid values', (t) => {
   for (const name of Object.keys({ ...imageSettings, ...depot.environment }))
     t.ok(VARIABLES.includes(name), name)
   for (const [name, value] of Object.entries(depot.environment))
-    t.equal(value, `\${${name}:-}`, `${name} is optional and called the same outside`)
+    t.equal(value, `\${${name}:-}`, `${name} is optional and comes from the variable of the same name`)
   t.match(readConfig(imageSettings), { host: '0.0.0.0', dataFolder: '/data' })
   t.end()
 })
 
-test('the port is the default one everywhere', (t) => {
+test('image and compose file use the default port', (t) => {
   const { port } = readConfig({})
   t.equal(readConfig(imageSettings).port, port)
   t.strictSame(instructions('EXPOSE'), [String(port)])
@@ -74,7 +74,7 @@ test('the port is the default one everywhere', (t) => {
   t.end()
 })
 
-test('the data folder is a volume, in the image and by name in the compose file', (t) => {
+test('the data folder is a volume of the image and a named volume of the compose file', (t) => {
   t.strictSame(instructions('VOLUME'), [imageSettings['DEPOT_DATA']])
   t.strictSame(
     depot.volumes,
@@ -83,7 +83,7 @@ test('the data folder is a volume, in the image and by name in the compose file'
   t.end()
 })
 
-test('the image runs the same major Node as the packaged one, without root, and starts a file that exists', (t) => {
+test('the image has the same major Node version as the package, runs without root, and starts an existing file', (t) => {
   const { optionalDependencies } = z
     .object({ optionalDependencies: z.record(z.string(), z.string()) })
     .parse(JSON.parse(read('package.json')))
@@ -92,7 +92,7 @@ test('the image runs the same major Node as the packaged one, without root, and 
   t.match(
     instructions('USER'),
     [/^[1-9]\d*:[1-9]\d*$/],
-    'by number, or runAsNonRoot of Kubernetes refuses it',
+    'the user is a number, as runAsNonRoot of Kubernetes requires',
   )
   const [node, script = '', command] = z.array(z.string()).parse(JSON.parse(instructions('CMD').at(-1) ?? ''))
   t.strictSame([node, command], ['node', 'serve'])
@@ -100,7 +100,7 @@ test('the image runs the same major Node as the packaged one, without root, and 
   t.end()
 })
 
-test('the health check of the image asks the address that is configured', async (t) => {
+test('the health check of the image uses DEPOT_LISTEN', async (t) => {
   const [, json = ''] = /CMD (\[.*\])$/.exec(instructions('HEALTHCHECK')[0] ?? '') ?? []
   const [node, script, ...args] = z.array(z.string()).parse(JSON.parse(json))
   t.strictSame(
@@ -136,7 +136,7 @@ test('the health check of the image asks the address that is configured', async 
   })
 })
 
-/** The schema says `id` where its draft has `$id`, calls the draft by another address than ajv, and only names its formats. */
+/** Adapts the schema to ajv: it has `id` for `$id` and another address of its draft, and does not define its formats. */
 function composeSchema() {
   const { $schema: _, ...schema } = z
     .looseObject({ $schema: z.string() })

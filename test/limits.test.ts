@@ -2,16 +2,16 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { test } from 'tap'
 import { VARIABLES } from '../src/config.ts'
 
-// docs/limits.md has a row for each limit. A limit is a constant of a module whose name begins with one of the words of LIMIT, or a field
-// of `Limits`; whoever adds one says here which row tells of it, or why no client meets it. The row must have the number of the source.
+// docs/limits.md has a row for each limit. A limit is a constant of a module whose name starts with one of the words of LIMIT, or a field
+// of `Limits`. This file maps each limit to its row, or lists it as one that no client meets. The row must have the number of the source.
 
 const SOURCE = new URL('../src/', import.meta.url)
-/** What runs on the machine of a client or an operator, not in the depot. */
+/** Code that runs for a client or an operator, not in the depot. */
 const OF_CLIENTS = /^(cli|import|pull|remote)\//
 const LIMIT =
   /^(?:export )?const ((?:MOST|LONGEST|LARGEST|SHORTEST|LEAST|KEPT|USUAL)(?:_\w+)?|\w+_KEPT_MS)(?:: [^=]+)? = (.*)$/gm
 
-/** Sizes of the work that the depot does in one piece: whatever their number is, the answers are the same. */
+/** Sizes of internal steps, which do not change any answer. */
 const OF_NO_CLIENT: readonly string[] = [
   'upkeep/collect.ts MOST_SEEN',
   'blobs/file-stream.ts MOST_SPARE',
@@ -50,7 +50,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'writer/writer.ts MOST_READ_AHEAD',
 ]
 
-/** How the row of each limit begins. */
+/** The start of the row of each limit. */
 const ROWS: Readonly<Record<string, string>> = {
   'access/account-name.ts LONGEST_ACCOUNT_NAME': 'name of an account',
   'accounts/authenticate.ts MOST_SESSIONS': 'tokens whose rights are kept',
@@ -163,7 +163,7 @@ const ROWS: Readonly<Record<string, string>> = {
 
 interface Limit {
   readonly name: string
-  /** Absent where it is no plain number. */
+  /** `undefined` if the constant is not a plain number. */
   readonly value: number | undefined
 }
 
@@ -189,7 +189,7 @@ function findLimits(): Limit[] {
   ]
 }
 
-/** The value of a product of numbers, as sources write them: `60 * 60_000`, `64 * 1024 ** 3`. */
+/** Evaluates a product as the source writes it: `60 * 60_000`, `64 * 1024 ** 3`. */
 function numberIn(text: string): number | undefined {
   const [expression = ''] = text.split(' //', 1)
   if (!/^[\d_]+(?: \*\*? [\d_]+)*$/.test(expression)) return undefined
@@ -202,7 +202,7 @@ function numberIn(text: string): number | undefined {
     }, 1)
 }
 
-/** The ways in which a row may write a number. */
+/** Returns the ways in which a row may write a number. */
 function writings(name: string, value: number): string[] {
   const ms = /ms$/i.test(name) ? value : /(?:_SECONDS|_S)$/.test(name) ? value * 1_000 : undefined
   if (ms !== undefined)
@@ -232,7 +232,7 @@ function rowsOf(start: string): string[][] {
   )
 }
 
-test('each limit of the source has a row, or a reason to have none', async (t) => {
+test('each limit of the source has a row, or is listed as internal', async (t) => {
   const known = new Set([...Object.keys(ROWS), ...OF_NO_CLIENT])
   t.strictSame(
     limits.map(({ name }) => name).filter((name) => !known.has(name)),
@@ -243,14 +243,14 @@ test('each limit of the source has a row, or a reason to have none', async (t) =
   t.strictSame(
     [...known].filter((name) => !found.has(name)),
     [],
-    'there is no such limit any more',
+    'these limits no longer exist',
   )
 })
 
 for (const [name, start] of Object.entries(ROWS)) {
-  test(`the row of ${name} says its number`, async (t) => {
+  test(`the row of ${name} has its number`, async (t) => {
     const found = rowsOf(start)
-    t.equal(found.length, 1, `one row begins with "${start}"`)
+    t.equal(found.length, 1, `one row starts with "${start}"`)
     const value = limits.find((limit) => limit.name === name)?.value
     const text = found.flat().join(' | ')
     if (value !== undefined)
@@ -258,12 +258,12 @@ for (const [name, start] of Object.entries(ROWS)) {
         writings(name, value).some((writing) =>
           new RegExp(`(?<![\\d,.])${writing}(?![\\d,.]\\d)`).test(text),
         ),
-        `${value} is written in "${text}"`,
+        `${value} is in "${text}"`,
       )
   })
 }
 
-test('each row has four columns, and names variables that there are', async (t) => {
+test('each row has four columns and names only existing variables', async (t) => {
   for (const row of rows) {
     t.equal(row.length, 4, row.join(' | '))
     for (const [variable] of row.join(' ').matchAll(/\bDEPOT_\w+/g))

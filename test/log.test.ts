@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { formatLogLine, openLogTo } from '../src/log.ts'
 
-test('a line of the log reads as text, with the stack of an error below it', async (t) => {
+test('formatLogLine returns a line of text, with the stack of an error below', async (t) => {
   const time = '2026-01-01T12:00:01.000Z'
   t.equal(
     formatLogLine(
@@ -26,11 +26,11 @@ test('a line of the log reads as text, with the stack of an error below it', asy
   t.equal(
     formatLogLine(JSON.stringify({ level: 'warn', time, client: 'a b\u001b[2J', msg: 'odd' })),
     "12:00:01 warn  odd client='a b\\x1B[2J'\n",
-    'nothing reaches the terminal as a command',
+    'control characters are escaped',
   )
 })
 
-test('no text of a line is longer than a page, whatever a client sends', async (t) => {
+test('long texts of a log line are shortened', async (t) => {
   const lines: string[] = []
   const log = openLogTo('info', { write: (line) => void lines.push(line) })
   log.info(
@@ -46,7 +46,7 @@ test('no text of a line is longer than a page, whatever a client sends', async (
   t.ok((lines[0] ?? '').length < 10_000)
 })
 
-test('a line of JSON names its level and its time, in RFC 3339', async (t) => {
+test('a JSON line has the name of its level and an RFC 3339 time', async (t) => {
   const lines: string[] = []
   openLogTo('info', { write: (line) => void lines.push(line) }).warn({ status: 200 }, 'request')
   const [line = ''] = lines

@@ -10,7 +10,7 @@ interface Document {
   readonly paths: Record<string, Record<string, { summary?: string; responses: Record<string, unknown> }>>
 }
 
-test('openapi.yaml is what the routes say', async (t) => {
+test('openapi.yaml matches the routes', async (t) => {
   const [kept, made] = [await readFile(FILE, 'utf8'), await describeDepot()]
   t.ok(kept === made, 'run `npm run openapi` and commit openapi.yaml: the routes have changed')
 })
@@ -22,7 +22,7 @@ test('openapi.yaml is a valid OpenAPI 3.1 document', async (t) => {
   t.ok(valid, JSON.stringify(errors))
 })
 
-test('every operation says in a line what it does, and what it answers', async (t) => {
+test('every operation has a summary and described responses', async (t) => {
   const { paths } = parse(await readFile(FILE, 'utf8')) as Document
   for (const [path, operations] of Object.entries(paths)) {
     for (const [method, { summary, responses }] of Object.entries(operations)) {
@@ -32,7 +32,7 @@ test('every operation says in a line what it does, and what it answers', async (
   }
 })
 
-test('every door is described', async (t) => {
+test('routes of both APIs and of the operator are described', async (t) => {
   const { paths } = parse(await readFile(FILE, 'utf8')) as Document
   for (const path of [
     '/v1/depot/views/{view}/pkgs/{origin}/{name}/latest',

@@ -6,7 +6,7 @@ import { CLONE } from '../support/document.ts'
 // Sources, tests and documents cite sections of documents, for example `(habitat-today.md 3.7)`, and decisions, for example
 // `(decision 0002)`. Every one of them exists.
 
-/** Below which folders, and beside them, documents and sources are read. */
+/** The folders whose documents and sources are read, besides the root. */
 const FOLDERS = ['src', 'test', 'docs', 'bench', 'migrations']
 const PROTOCOL = 'docs/protocol'
 const DECISIONS = 'docs/decisions'
@@ -21,7 +21,7 @@ const files = [
 ].filter((name) => /\.(ts|md|sql|sh|yaml)$/.test(name))
 const texts = new Map(files.map((name) => [name, readFileSync(join(CLONE, name), 'utf8')]))
 
-/** What can be cited of a document: the numbers of its headings, and `N.M` or, below a heading without a number, `M` for item M of a list. */
+/** Returns the sections that can be cited: numbers of headings, and items of numbered lists, as `N.M` below heading N. */
 function sectionsOf(markdown: string): Set<string> {
   const found = new Set<string>()
   let number: string | undefined
@@ -37,7 +37,7 @@ function sectionsOf(markdown: string): Set<string> {
   return found
 }
 
-/** The `document section` pairs that a text cites; the section is '' where it cites the whole document. */
+/** Returns the documents and sections that a text cites. The section is empty for a whole document. */
 function citationsIn(text: string): { document: string; section: string }[] {
   return [...text.matchAll(ONE_CITATION)].flatMap(([, name = '', sections = '']) =>
     sections.split(/, and |, | and /).map((section) => ({ document: `${name}.md`, section })),
@@ -77,7 +77,7 @@ test('cited decisions exist, and the index lists each once', async (t) => {
       if (!numbers.includes(number)) t.fail(`${file} cites decision ${number}`)
   const index = texts.get(join(DECISIONS, 'README.md')) ?? ''
   for (const name of records) {
-    t.equal(index.split(`(${name})`).length - 1, 1, `${name} stands in the index`)
+    t.equal(index.split(`(${name})`).length - 1, 1, `${name} is in the index`)
     const record = texts.get(join(DECISIONS, name)) ?? ''
     t.match(record, new RegExp(`^# ${name.slice(0, 4)}\\. `))
     for (const heading of ['Context', 'Decision', 'Consequences']) t.match(record, `\n## ${heading}\n`)
@@ -114,6 +114,6 @@ test('no source cites a document outside the repository', async (t) => {
   }
   t.notOk(
     [...texts].some(([file, text]) => file.startsWith('src/') && /\bDESIGN\b/.test(text)),
-    'nor DESIGN',
+    'DESIGN is not cited',
   )
 })

@@ -5,7 +5,7 @@ interface Waiting {
   readonly act: () => void
 }
 
-/** Timers that run when a test says so. */
+/** Timers that a test advances. */
 export class ManualTimers {
   #now = 0
   readonly #waiting = new Set<Waiting>()
@@ -16,7 +16,7 @@ export class ManualTimers {
     return () => this.#waiting.delete(waiting)
   }
 
-  /** Lets time pass: what is due then runs, the earliest first. */
+  /** Advances the time, and runs all timers that are due, the earliest first. */
   advance(ms: number): void {
     this.#now += ms
     const due = [...this.#waiting].filter(({ at }) => at <= this.#now).toSorted((a, b) => a.at - b.at)
@@ -25,7 +25,7 @@ export class ManualTimers {
     }
   }
 
-  /** Waits until somebody waits for about so long (a clock that moves with each look makes it a little less), and lets that pass. */
+  /** Waits for a timer of about this duration, and advances the time by it. Durations may be slightly shorter, because each reading moves the clock. */
   async pass(ms: number): Promise<void> {
     await until(() => this.isWaiting(ms))
     this.advance(ms)

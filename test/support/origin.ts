@@ -8,7 +8,7 @@ import type { BuildHartOptions, BuiltHart } from './build-hart.ts'
 import { ADMIN_TOKEN } from './start-depot.ts'
 import type { TestDepot } from './start-depot.ts'
 
-/** An origin, of the administrator's unless said otherwise, with the key that `buildHart` signs its packages with. */
+/** Creates an origin with the key that `buildHart` uses. By default, the administrator owns it. */
 export async function makeOrigin({ depot }: TestDepot, name = 'acme', ownerId = 1): Promise<void> {
   const actor = { client: 'tests', door: 'cli' } as const
   const { publicKey } = makeKeys(name)
@@ -26,13 +26,13 @@ export function bearer(token: string = ADMIN_TOKEN): { authorization: string } {
   return { authorization: `Bearer ${token}` }
 }
 
-/** The URL to upload a package to, below the depot's. */
+/** Returns the path to upload a package to, below the depot's URL. */
 export function uploadPath(hart: BuiltHart, query: Readonly<Record<string, string>> = {}): string {
   const parameters = new URLSearchParams({ checksum: hart.checksum, target: hart.target, ...query })
   return `/v1/depot/pkgs/${formatIdent(hart.ident)}?${parameters.toString()}`
 }
 
-/** Uploads a package in one piece, as the administrator unless the headers say otherwise. */
+/** Uploads a package in one piece. By default, the headers have the administrator's token. */
 export async function upload(
   { url }: TestDepot,
   hart: BuiltHart,
@@ -42,7 +42,7 @@ export async function upload(
   return ask(url + uploadPath(hart, query), { method: 'POST', headers, body })
 }
 
-/** Publishes whole packages, one after another. Throws when one is refused. */
+/** Uploads packages one after another. Throws if one is refused. */
 export async function publishAll(
   started: TestDepot,
   ...packages: readonly (BuildHartOptions | string)[]
@@ -58,7 +58,7 @@ export async function publishAll(
   return harts
 }
 
-/** Promotes over the wire, for a view or a channel of the release's origin. */
+/** Promotes or demotes over HTTP, into a view or a channel of the release's origin. */
 export async function promoteTo(
   { url }: TestDepot,
   view: string,
