@@ -23,31 +23,31 @@ function session(roles: Record<string, Role>, scope: Scope = {}, isAdministrator
   }
 }
 
-test('each role may what those before it may, and no more', async (t) => {
+test('each role has the rights of those before it, and no more', async (t) => {
   for (const [index, role] of ROLES.entries()) {
     const may = ROLES.filter((least) => hasRole(session({ acme: role }), 'acme', least))
     t.strictSame(may, ROLES.slice(0, index + 1), role)
   }
 })
 
-test('a role counts in its own origin alone, and nobody has one without signing in', async (t) => {
+test('a role applies only in its origin, and anonymous callers have none', async (t) => {
   t.notOk(hasRole(session({ acme: 'owner' }), 'umbrella', 'readonly_member'))
   t.equal(roleIn(undefined, 'acme'), undefined)
 })
 
-test('administrators of the depot are owners everywhere, as far as their token reaches', async (t) => {
+test('administrators of the depot are owners everywhere, within the scope of their token', async (t) => {
   t.equal(roleIn(session({}, {}, true), 'acme'), 'owner')
   t.equal(roleIn(session({ acme: 'member' }, {}, true), 'acme'), 'owner')
   t.equal(roleIn(session({}, { origins: ['umbrella'] }, true), 'acme'), undefined)
 })
 
-test('a token that is narrowed to origins has no role in others', async (t) => {
+test('a token narrowed to origins has no role in others', async (t) => {
   const narrowed = session({ acme: 'owner', umbrella: 'owner' }, { origins: ['acme'] })
   t.ok(hasRole(narrowed, 'acme', 'owner'))
   t.notOk(hasRole(narrowed, 'umbrella', 'readonly_member'))
 })
 
-test('actions and views are open unless a token is narrowed to some; to none means none', async (t) => {
+test('actions and views are unlimited unless a token is narrowed, and an empty list allows none', async (t) => {
   t.ok(allowsAction(session({}), 'promote') && allowsView(session({}), 'delivered'))
   t.notOk(allowsAction(session({}, { actions: ['read'] }), 'promote'))
   t.notOk(allowsView(session({}, { views: ['union'] }), 'delivered'))
@@ -56,7 +56,7 @@ test('actions and views are open unless a token is narrowed to some; to none mea
   )
 })
 
-test('who sees what is not public: members of its origin and administrators, as far as their token reads', async (t) => {
+test('private releases are visible to members of the origin and to administrators, if their token may read', async (t) => {
   t.strictSame(audienceOf(undefined), THE_PUBLIC)
   t.strictSame(audienceOf(session({ acme: 'readonly_member', umbrella: 'owner' })), {
     seesAll: false,

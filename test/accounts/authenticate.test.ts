@@ -14,11 +14,11 @@ async function tokenIdOf(account: string): Promise<number> {
   return (await listTokens(db, account)).at(-1)?.id ?? 0
 }
 
-test('no credential is anonymous', async (t) => {
+test('a request without a credential is anonymous', async (t) => {
   t.equal(await authenticator.identify(undefined), undefined)
 })
 
-test('a token opens its session as Bearer, or as the password of Basic, whatever the user and however the scheme is spelled', async (t) => {
+test('a token is accepted as Bearer, or as the password of Basic, with any user and spelling of the scheme', async (t) => {
   for (const header of [
     `Bearer ${ADMIN_TOKEN}`,
     `bearer ${ADMIN_TOKEN}`,
@@ -30,7 +30,7 @@ test('a token opens its session as Bearer, or as the password of Basic, whatever
   }
 })
 
-test('a credential that is wrong or malformed is refused, never anonymous', async (t) => {
+test('a wrong or malformed credential is refused and never anonymous', async (t) => {
   for (const header of [
     '',
     'Bearer',
@@ -56,7 +56,7 @@ test('a refusal does not repeat the credential', async (t) => {
   }
 })
 
-test('a revoked token is refused from the commit on, though it was known', async (t) => {
+test('a revoked token is refused after the commit, even if it was cached', async (t) => {
   const token = await started.account('leaver')
   t.match(await authenticator.identify(`Bearer ${token}`), { accountName: 'leaver' })
   await writer.submit({ kind: 'revokeToken', input: { tokenId: await tokenIdOf('leaver') }, actor: OPERATOR })
@@ -67,7 +67,7 @@ test('a revoked token is refused from the commit on, though it was known', async
   )
 })
 
-test('a token expires by the clock, though it was known', async (t) => {
+test('a token expires by the clock, even if it was cached', async (t) => {
   const token = generateToken()
   const expiresAt = START + 3_600_000
   await writer.submit({ kind: 'addAccount', input: { name: 'brief' }, actor: OPERATOR })
@@ -84,7 +84,7 @@ test('a token expires by the clock, though it was known', async (t) => {
   })
 })
 
-test('a new role is known from the commit on', async (t) => {
+test('a new role applies after the commit', async (t) => {
   const token = await started.account('joiner')
   await writer.submit({ kind: 'createOrigin', input: { name: 'acme', ownerId: 1 }, actor: OPERATOR })
   t.equal((await authenticator.identify(`Bearer ${token}`))?.roles.size, 0)
@@ -102,7 +102,7 @@ test('a new role is known from the commit on', async (t) => {
   t.equal((await authenticator.identify(`Bearer ${token}`))?.roles.get('acme'), undefined)
 })
 
-test('a session that was read while its token was being revoked is not kept', async (t) => {
+test('a session read during the revocation of its token is not cached', async (t) => {
   const token = await started.account('racer')
   const own = new Authenticator(db, started.depot.now)
   started.depot.follower.add('sessions', own)
@@ -114,7 +114,7 @@ test('a session that was read while its token was being revoked is not kept', as
   await t.rejects(async () => own.identify(`Bearer ${token}`), { code: 'unauthenticated' })
 })
 
-test('an account has a name that fits a URL and a log, once', async (t) => {
+test('the name of an account fits a URL and a log, and is unique', async (t) => {
   for (const name of ['', '-x', 'a b', 'a/b', 'é', 'x'.repeat(101)])
     await t.rejects(
       writer.submit({ kind: 'addAccount', input: { name }, actor: OPERATOR }),
@@ -134,7 +134,7 @@ test('an account has a name that fits a URL and a log, once', async (t) => {
   )
 })
 
-test('a token is kept as its hash alone, in the database and in the ledger', async (t) => {
+test('only the hash of a token is stored, in the database and in the ledger', async (t) => {
   const token = await started.account('keeper')
   const rows = JSON.stringify([
     await db.selectFrom('tokens').selectAll().execute(),

@@ -4,7 +4,7 @@ import { GuessLimit, networkOf } from '../../src/accounts/guess-limit.ts'
 const REFUSED = { code: 'too_many_attempts' }
 const TAKEN = undefined
 
-test('an address may fail so often at once, and then so often a minute', (t) => {
+test('an address may fail a number of times at once and a number of times a minute', (t) => {
   let clock = 0
   const limit = new GuessLimit(() => clock, { perMinute: 3 })
   for (let i = 0; i < 3; i += 1) t.equal(limit.note('192.0.2.1'), TAKEN)
@@ -29,7 +29,7 @@ test('an address may fail so often at once, and then so often a minute', (t) => 
   t.end()
 })
 
-test('remembers the addresses that failed last, and no more than it may', (t) => {
+test('only the addresses that failed last are remembered', (t) => {
   const limit = new GuessLimit(() => 0, { perMinute: 1, mostAddresses: 2 })
   limit.note('192.0.2.1')
   limit.note('192.0.2.2')
@@ -40,7 +40,7 @@ test('remembers the addresses that failed last, and no more than it may', (t) =>
   t.end()
 })
 
-test('IPv6 addresses count by their /64, and mapped ones as what they are', (t) => {
+test('IPv6 addresses count by their /64, and mapped ones as IPv4', (t) => {
   const networks = {
     '192.0.2.1': '192.0.2.1',
     '::ffff:192.0.2.1': '192.0.2.1',

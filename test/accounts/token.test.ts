@@ -3,19 +3,19 @@ import { generateToken, hashToken, parseExpiry } from '../../src/accounts/token.
 
 const NOW = Date.parse('2026-01-01T00:00:00Z')
 
-test('tokens are long, different, and can be found where they leaked', async (t) => {
+test('tokens are long, unique, and recognizable in leaks', async (t) => {
   const tokens = [generateToken(), generateToken()]
   for (const token of tokens) t.match(token, /^hart_[A-Za-z0-9_-]{43}$/)
   t.not(tokens[0], tokens[1])
 })
 
-test('a hash is 64 hex characters and tells tokens apart', async (t) => {
+test('a hash has 64 hex characters and differs between tokens', async (t) => {
   t.match(hashToken('one'), /^[0-9a-f]{64}$/)
   t.equal(hashToken('one'), hashToken('one'))
   t.not(hashToken('one'), hashToken('two'))
 })
 
-test('an expiry is a span or a date', async (t) => {
+test('an expiry is a period or a date', async (t) => {
   t.equal(parseExpiry('30m', NOW), NOW + 1_800_000)
   t.equal(parseExpiry('12h', NOW), NOW + 43_200_000)
   t.equal(parseExpiry('90d', NOW), NOW + 90 * 86_400_000)
@@ -25,7 +25,7 @@ test('an expiry is a span or a date', async (t) => {
   t.equal(parseExpiry('2027-01-31T12:00:00Z', NOW), Date.parse('2027-01-31T12:00:00Z'))
 })
 
-test('what is no expiry, or has passed, is refused', async (t) => {
+test('a malformed or past expiry is refused', async (t) => {
   for (const text of [
     '',
     'soon',

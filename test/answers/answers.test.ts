@@ -36,7 +36,7 @@ function textOf(answer: LatestAnswer | undefined): string | undefined {
   return answer?.package.body.toString().trimEnd()
 }
 
-test('a poll that begins after a promotion was answered sees it, however they race', async (t) => {
+test('a poll that starts after a promotion was answered sees the promotion', async (t) => {
   const started = await startDepot(t)
   const releases = await makeReleases(
     started,
@@ -72,7 +72,7 @@ test('a poll that begins after a promotion was answered sees it, however they ra
   t.ok(polls > ROUNDS)
 })
 
-test('an answer that is at hand is no promise, and is made once', async (t) => {
+test('an answer in memory needs no promise, and is rendered once', async (t) => {
   const started = await startDepot(t)
   const [release] = await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   const { answers, made } = await openAnswers(started)
@@ -92,7 +92,7 @@ test('an answer that is at hand is no promise, and is made once', async (t) => {
   t.equal(await answers.latest(ask('stable'), THE_PUBLIC), undefined)
 })
 
-test('latest of a version follows the members, though no pointer moves', async (t) => {
+test('latest of a version follows the members, even if no pointer moves', async (t) => {
   const started = await startDepot(t)
   const [old, young] = await makeReleases(
     started,
@@ -120,7 +120,7 @@ test('latest of a version follows the members, though no pointer moves', async (
   )
 })
 
-test('a release that is not public is never answered to the public, whoever asked before', async (t) => {
+test('a private release is never served to the public, even if a member asked before', async (t) => {
   const started = await startDepot(t)
   const names = ['acme/app/1.0.0/20260101120000', 'acme/app/2.0.0/20260101120000']
   const releases = await makeReleases(started, ...names)
@@ -146,7 +146,7 @@ test('a release that is not public is never answered to the public, whoever aske
   t.equal((await answers.latest(ask('stable'), THE_PUBLIC))?.revision, 1, 'as if nothing were above it')
 })
 
-test('answers are there again after a restart', async (t) => {
+test('answers are available again after a restart', async (t) => {
   const started = await startDepot(t)
   const releases = await makeReleases(
     started,
@@ -161,7 +161,7 @@ test('answers are there again after a restart', async (t) => {
   t.equal(answer?.revision, 3)
 })
 
-test('what is asked for in vain costs no memory', async (t) => {
+test('requests for absent names use no memory', async (t) => {
   const started = await startDepot(t)
   await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   const { answers } = await openAnswers(started)
@@ -182,7 +182,7 @@ test('what is asked for in vain costs no memory', async (t) => {
   t.ok(after - before < 512 * 1024, 'of 2 MB that were asked')
 })
 
-test('bodies are kept up to a number of bytes, the newest', async (t) => {
+test('the newest bodies are kept, up to a number of bytes', async (t) => {
   const started = await startDepot(t)
   await makeReleases(started, ...Array.from({ length: 4 }, (_, n) => `acme/app/1.${n}.0/20260101120000`))
   const { answers, made } = await openAnswers(started, 20 * 1024 * 1024)
@@ -196,7 +196,7 @@ test('bodies are kept up to a number of bytes, the newest', async (t) => {
 
 const settle = async () => new Promise(setImmediate)
 
-test('to who may not see a package it takes no longer to deny it than one that is not there', async (t) => {
+test('denying a private package takes the same work as denying an absent one', async (t) => {
   const started = await startDepot(t)
   const [lone, low, high] = await makeReleases(
     started,
@@ -248,7 +248,7 @@ test('to who may not see a package it takes no longer to deny it than one that i
   )
 })
 
-test('that something left which the public could not see is not told by the revision, neither at once nor after a restart', async (t) => {
+test('the revision of an answer does not reveal that a private release left', async (t) => {
   const started = await startDepot(t)
   const [, high] = await makeReleases(
     started,
@@ -269,7 +269,7 @@ test('that something left which the public could not see is not told by the revi
   t.equal((await again.answers.latest(ask('unstable'), THE_PUBLIC))?.revision, before?.revision)
 })
 
-test('another rule holds at once: for latest of a package, of a version, and for outsiders', async (t) => {
+test('another rule applies at once, to latest of a package and of a version, for every caller', async (t) => {
   const started = await startDepot(t)
   const [older, newer, low, secret] = await makeReleases(
     started,

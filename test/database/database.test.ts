@@ -62,7 +62,7 @@ test('the reader reads what is committed and cannot write', async (t) => {
   )
 })
 
-test('a database that another process writes can be looked at, and one that is not there is not made', async (t) => {
+test('a database written by another process can be read, and an absent one is not created', async (t) => {
   const file = await scratch(t)
   t.throws(() => openReader(file))
   const database = openDatabase(file, 1_000)
@@ -74,7 +74,7 @@ test('a database that another process writes can be looked at, and one that is n
   t.strictSame(await look.reader.selectFrom('views').selectAll().execute(), [])
 })
 
-test('every migration has the next number, and its tables are strict', async (t) => {
+test('migrations are numbered without gaps, and their tables are strict', async (t) => {
   const migrations = readMigrations(FOLDER)
   t.strictSame(
     migrations.map(({ name }) => Number(name.slice(0, 4))),
@@ -92,7 +92,7 @@ test('every migration has the next number, and its tables are strict', async (t)
   connection.close()
 })
 
-test('migrating applies what is new, once', async (t) => {
+test('migrate applies each new migration once', async (t) => {
   const connection = new BetterSqlite3(':memory:')
   migrate(connection, [ONE], 1_000)
   migrate(connection, [ONE, TWO], 2_000)
@@ -104,7 +104,7 @@ test('migrating applies what is new, once', async (t) => {
   ])
 })
 
-test('a migration that fails leaves the database at the one before', async (t) => {
+test('a failed migration leaves the database at the previous one', async (t) => {
   const connection = new BetterSqlite3(':memory:')
   const broken = migration(
     '0002-broken.sql',
@@ -122,13 +122,13 @@ test('a migration that was changed after it was applied is refused by name', asy
   t.throws(() => migrate(connection, [{ ...ONE, checksum: 'other' }], 1_000), /0001-one\.sql was changed/)
 })
 
-test('a database of a newer program is refused', async (t) => {
+test('a database of a newer version is refused', async (t) => {
   const connection = new BetterSqlite3(':memory:')
   migrate(connection, [ONE, TWO], 1_000)
   t.throws(() => migrate(connection, [ONE], 1_000), /newer hart-depot: it has 0002-two\.sql/)
 })
 
-test('a data directory is held by one, and free again when it lets go', async (t) => {
+test('a data folder is locked by one process, and free again after release', async (t) => {
   const file = await scratch(t)
   const lock = lockData(file)
   t.throws(() => lockData(file), { code: 'data_in_use' })
@@ -136,7 +136,7 @@ test('a data directory is held by one, and free again when it lets go', async (t
   lockData(file).close()
 })
 
-test('only want of room is a full disk', async (t) => {
+test('only a lack of space counts as a full disk', async (t) => {
   for (const code of ['SQLITE_FULL', 'ENOSPC', 'EDQUOT']) t.ok(isDiskFull(coded(code)), code)
   for (const error of [coded('SQLITE_BUSY'), coded('EIO'), new Error('full'), 'ENOSPC', undefined])
     t.notOk(isDiskFull(error))

@@ -11,7 +11,7 @@ import { startDepot } from '../support/start-depot.ts'
 
 const actor = { client: 'tests', door: 'cli' } as const
 
-test('a command and its outcome, or its refusal, travel', async (t) => {
+test('a command, its outcome and its refusal cross the socket', async (t) => {
   const { depot, folder } = await startDepot(t)
   const control = await openControl(folder, depot)
   t.teardown(() => control.close())
@@ -23,7 +23,7 @@ test('a command and its outcome, or its refusal, travel', async (t) => {
   } satisfies Partial<DepotError>)
 })
 
-test('what went wrong inside is told to the log alone', async (t) => {
+test('an internal error is only logged', async (t) => {
   const { depot, folder, logged } = await startDepot(t)
   const control = await openControl(folder, depot)
   t.teardown(() => control.close())
@@ -36,7 +36,7 @@ test('what went wrong inside is told to the log alone', async (t) => {
   t.match(logged.at(-1), { msg: 'a command from the command line failed', err: { type: 'TypeError' } })
 })
 
-test('lines that are no commands are refused', async (t) => {
+test('malformed lines are refused', async (t) => {
   const { depot, folder } = await startDepot(t)
   const control = await openControl(folder, depot)
   t.teardown(() => control.close())
@@ -54,7 +54,7 @@ test('lines that are no commands are refused', async (t) => {
   }
 })
 
-test('the socket is private, replaces what a killed process left, and is gone after closing', async (t) => {
+test('the socket is private, replaces that of a killed process, and is removed at the end', async (t) => {
   const { depot, folder } = await startDepot(t)
   await writeFile(join(folder, 'control.sock'), 'left behind')
   const control = await openControl(folder, depot)
@@ -70,7 +70,7 @@ test('the socket is private, replaces what a killed process left, and is gone af
   silent.destroy()
 })
 
-test('a data directory may have a path too long for a socket', async (t) => {
+test('a data folder may have a path too long for a socket', async (t) => {
   const folder = join(await scratchFolder(t), 'x'.repeat(120))
   await mkdir(folder)
   const { depot } = await startDepot(t, { folder })
@@ -82,7 +82,7 @@ test('a data directory may have a path too long for a socket', async (t) => {
   t.notOk((await readdir(folder)).includes('control.sock'))
 })
 
-test('a connection that ends without an answer is told from a refusal', async (t) => {
+test('a connection without an answer is distinguished from a refusal', async (t) => {
   const { depot, folder } = await startDepot(t)
   const control = await openControl(folder, depot)
   const socket = await connectControl(folder)

@@ -33,7 +33,7 @@ async function scratch(t: Test): Promise<string> {
   return folder
 }
 
-test('a database or a blob folder is held by one depot, wherever it lies', async (t) => {
+test('a database or a blob folder is locked by one depot, under any path', async (t) => {
   const folder = await scratch(t)
   const at = (name: string, more: Record<string, string>) =>
     readConfig({ DEPOT_DATA: join(folder, name), ...more })
@@ -48,7 +48,7 @@ test('a database or a blob folder is held by one depot, wherever it lies', async
   }
 })
 
-test('the secret key is made once, for its owner alone, and one that is damaged is neither used nor replaced', async (t) => {
+test('the secret key is created once, private to its owner, and a damaged one is neither used nor replaced', async (t) => {
   const folder = await scratch(t)
   const file = join(folder, 'secret.key')
   await writeFile(`${file}.new`, 'what a depot left that was killed')
@@ -66,7 +66,7 @@ test('the secret key is made once, for its owner alone, and one that is damaged 
   t.equal((await stat(file)).size, 10)
 })
 
-test('a secret key that is missing, or is another one, is refused once something is encrypted, and made anew before', async (t) => {
+test('a missing or different secret key is refused once something is encrypted', async (t) => {
   const folder = await scratch(t)
   const file = join(folder, 'secret.key')
   const open = (more: Record<string, string> = {}) =>
@@ -109,7 +109,7 @@ test('a secret key that is missing, or is another one, is refused once something
   await again.close()
 })
 
-test('secrets come from files, which nobody else may read', async (t) => {
+test('secrets can come from files, which must be private', async (t) => {
   const folder = await scratch(t)
   const [tokenFile, keyFile] = [join(folder, 'token'), join(folder, 'key')]
   await writeFile(tokenFile, `${'t'.repeat(32)}\n`, { mode: 0o600 })
@@ -160,7 +160,7 @@ test('secrets come from files, which nobody else may read', async (t) => {
   })
 })
 
-test('what the depot makes is private to its user, whatever the umask and in folders that are open to others', async (t) => {
+test("files of the depot are private, whatever the umask and the folder's mode", async (t) => {
   const before = process.umask(0o000)
   t.teardown(() => process.umask(before))
   const folder = await scratch(t)
@@ -199,7 +199,7 @@ async function modesBelow(folder: string): Promise<string[]> {
   return open
 }
 
-test('a folder that cannot be used is refused at once, with a sentence that names the setting and the reason', async (t) => {
+test('an unusable folder is refused with the setting and the reason', async (t) => {
   const folder = await scratch(t)
   const file = join(folder, 'file')
   await writeFile(file, 'in the way')
@@ -236,7 +236,7 @@ test('a folder that cannot be used is refused at once, with a sentence that name
     await t.rejects(openDepot(readConfig(environment), world), { code: 'invalid_request', message })
 })
 
-test('folders that are missing above the data folder are made, for their owner alone', async (t) => {
+test('missing parents of the data folder are created, private to the owner', async (t) => {
   const folder = join(await scratch(t), 'a', 'b')
   const depot = await openDepot(
     readConfig({ DEPOT_DATA: folder, DEPOT_DATABASE_URL: `sqlite:${folder}/rows/depot.sqlite` }),
@@ -264,7 +264,7 @@ for (const [what, remove] of Object.entries({
     await mkdir(join(folder, 'blobs'))
   },
 })) {
-  test(`when ${what}, a depot refuses every change, says so, and answers polls`, async (t) => {
+  test(`when ${what}, a depot refuses every change, reports it, and answers polls`, async (t) => {
     const folder = join(await scratch(t), 'data')
     const started = await startDepot(t, { folder, hasThreads: /data folder|log/.test(what), listen: true })
     const { depot, logged } = started
@@ -297,7 +297,7 @@ for (const [what, remove] of Object.entries({
   })
 }
 
-test('a data folder that comes back as it was is written to again', async (t) => {
+test('a data folder that is put back accepts changes again', async (t) => {
   const folder = join(await scratch(t), 'data')
   const started = await startDepot(t, { folder, hasThreads: true })
   const releases = await makeReleases(started, 'acme/app/1.0.0/20260101120000')

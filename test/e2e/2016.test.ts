@@ -27,7 +27,7 @@ async function depotOfTwoOrigins(started: TestDepot): Promise<void> {
     await started.depot.writer.submit({ kind: 'createOrigin', input: { name, ownerId: 1 }, actor })
 }
 
-test('the flow of 2016: upload, promote, and a supervisor that knows the URL of a view and nothing else', async (t) => {
+test('clients of 2016 upload and promote, and a supervisor with the URL of a view updates', async (t) => {
   const started = await startDepot(t, { listen: true })
   await depotOfTwoOrigins(started)
   const { url, folder, depot } = started
@@ -88,7 +88,7 @@ test('the flow of 2016: upload, promote, and a supervisor that knows the URL of 
   t.equal(exact.running, 'acme/app/1.10.0/20160721120000', 'a whole ident is shown below any view')
 })
 
-test('hab of 2016 is told what is wrong with an upload', async (t) => {
+test('hab of 2016 gets the faults of an upload', async (t) => {
   const started = await startDepot(t, { listen: true })
   await depotOfTwoOrigins(started)
   const hab = new DepotClient2016(`${started.url}/v1`)

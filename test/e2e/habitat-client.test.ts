@@ -25,7 +25,7 @@ test('the Ruby gem uploads, shows, fetches and promotes with a token in its URL'
   t.match(await below.showPackage('acme/pandas'), { checksum: hart.checksum })
 })
 
-test('the Ruby gem is refused in its own terms', async (t) => {
+test('the Ruby gem gets errors that it understands', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const anonymous = new HabitatClient(`${started.url}/v1/depot`)

@@ -11,7 +11,7 @@ const app = (version: string, release: string) =>
 const first = app('1.9.0', '20260201120000')
 const second = app('1.10.0', '20260202120000')
 
-test('the flow of today: upload into a channel, install, promote, update, demote', async (t) => {
+test("today's clients upload, install, promote, update and demote", async (t) => {
   const started = await startDepot(t, { listen: true })
   const actor = { client: 'tests', door: 'cli' } as const
   for (const name of ['core', 'acme'])
@@ -62,7 +62,7 @@ test('the flow of today: upload into a channel, install, promote, update, demote
   t.same(await hab.listChannels('acme'), ['base', 'canary', 'stable', 'unstable'])
 })
 
-test('a view is a Builder of its own: its URL as HAB_BLDR_URL, whatever the channel', async (t) => {
+test("a view's URL works as HAB_BLDR_URL, for any channel", async (t) => {
   const started = await startDepot(t, { listen: true })
   const actor = { client: 'tests', door: 'cli' } as const
   for (const name of ['core', 'acme'])
@@ -99,7 +99,7 @@ test('a view is a Builder of its own: its URL as HAB_BLDR_URL, whatever the chan
   t.equal(await below.showPackage('stable', 'core/glibc'), undefined)
 })
 
-test('hab of today is told what is special about an upload', async (t) => {
+test("today's hab gets the special results of an upload", async (t) => {
   const started = await startDepot(t, { listen: true })
   await started.depot.writer.submit({
     kind: 'createOrigin',

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { Blake2b } from '../../src/hart/blake2b.ts'
 
-test('hashes nothing, and bytes in any pieces, to the published values', (t) => {
+test('BLAKE2b gives the published values, for bytes in any pieces', (t) => {
   t.equal(new Blake2b().digest(), '0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8')
   const abc = 'bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319'
   t.equal(new Blake2b().update(Buffer.from('abc')).digest(), abc)
@@ -12,7 +12,7 @@ test('hashes nothing, and bytes in any pieces, to the published values', (t) => 
   t.end()
 })
 
-test('hashes by turns are each what they are alone', (t) => {
+test('interleaved hashes do not affect each other', (t) => {
   const one = new Blake2b().update(Buffer.from('a'))
   const other = new Blake2b().update(Buffer.alloc(1000, 7))
   one.update(Buffer.from('b'))

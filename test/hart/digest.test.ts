@@ -13,7 +13,7 @@ function digestOf(bytes: Buffer, chunkBytes: number): HartDigests {
   return digest.finish()
 }
 
-test('hashes a real package to its published values', (t) => {
+test('a real package has the published hashes', (t) => {
   const { header, ...rest } = digestOf(possums, possums.length)
   t.strictSame(rest, {
     checksum: '74d368d3642721b5045929845f6a1146fad50c7ecab7ab547603965e45a29a82',
@@ -25,14 +25,14 @@ test('hashes a real package to its published values', (t) => {
   t.end()
 })
 
-test('how the bytes are cut does not matter', (t) => {
+test('the split of the bytes does not matter', (t) => {
   const whole = digestOf(possums, possums.length)
   for (const chunkBytes of [1, 2, 7, 215, 216, 217, 1024])
     t.strictSame(digestOf(possums, chunkBytes), whole, `${chunkBytes} at a time`)
   t.end()
 })
 
-test('knows the header as soon as its last byte has passed', (t) => {
+test('the header is known as soon as its last byte has passed', (t) => {
   const digest = new HartDigest()
   digest.update(possums.subarray(0, 215))
   t.equal(digest.header, undefined)
@@ -41,13 +41,13 @@ test('knows the header as soon as its last byte has passed', (t) => {
   t.end()
 })
 
-test('refuses what cannot be a hart file at its first byte', (t) => {
+test('a file that cannot be a hart is refused at its first byte', (t) => {
   const digest = new HartDigest()
   t.throws(() => digest.update(Buffer.from('P')), { code: 'hart_malformed' })
   t.end()
 })
 
-test('refuses a file that ends anywhere within its header, or with it', (t) => {
+test('a file that ends within or after its header is refused', (t) => {
   for (let length = 0; length < 216; length += 1) {
     t.throws(() => digestOf(possums.subarray(0, length), 64), {
       code: 'hart_malformed',
@@ -61,7 +61,7 @@ test('refuses a file that ends anywhere within its header, or with it', (t) => {
   t.end()
 })
 
-test('refuses a header line without end before it has held more than the limit', (t) => {
+test('an endless header line is refused at the limit', (t) => {
   const digest = new HartDigest()
   digest.update(Buffer.from('HART-1\n'))
   const fill = (): void => {

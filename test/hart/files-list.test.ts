@@ -12,7 +12,7 @@ function read(text: string, chunkBytes = text.length): string[] | undefined {
   return paths && [...paths]
 }
 
-test('keeps the paths that matter, whatever the chunks', (t) => {
+test('the relevant paths are kept, wherever chunks are split', (t) => {
   const text =
     HEADER + line('/keep/a') + line('/drop/b') + line('/keep/with two  spaces') + line('/keep/c').trimEnd()
   for (const chunkBytes of [text.length, 1, 7, 66])
@@ -29,7 +29,7 @@ const unreadable: [string, string][] = [
 ]
 
 for (const [what, text] of unreadable) {
-  test(`takes ${what} as no list`, (t) => {
+  test(`${what} is not accepted as a list`, (t) => {
     t.equal(read(text), undefined)
     t.end()
   })

@@ -5,7 +5,7 @@ const signer = { origin: 'acme', revision: '20260101000000' }
 const signedMessage = Buffer.alloc(128, 7)
 const header = formatHeader({ signer, signedMessage })
 
-test('parse reads what format wrote, and says where the payload begins', (t) => {
+test('parse reads what format wrote, and returns the start of the payload', (t) => {
   t.strictSame(parseHeader(Buffer.concat([header, Buffer.from('payload')])), {
     signer,
     signedMessage,
@@ -26,13 +26,13 @@ test('a header is incomplete until its last byte', (t) => {
   t.end()
 })
 
-test('white space around lines is taken, as Habitat takes it, and counts into the offset', (t) => {
+test('white space around lines is accepted, as in Habitat, and counts into the offset', (t) => {
   const spaced = Buffer.from(header.toString().replaceAll('\n', ' \r\n'))
   t.match(parseHeader(spaced), { signer, payloadOffset: spaced.length })
   t.end()
 })
 
-test('a key may be named for an origin with hyphens', (t) => {
+test('the origin in a key name may contain hyphens', (t) => {
   const hyphens = { origin: 'a-b-c', revision: '20260101000000' }
   t.strictSame(parseHeader(formatHeader({ signer: hyphens, signedMessage }))?.signer, hyphens)
   t.end()

@@ -16,7 +16,7 @@ function names(idents: HartMetadata['deps']): string {
   return idents.map((ident) => ident.name).join(' ')
 }
 
-test('what is absent is empty, and a package is of the standard type', (t) => {
+test('absent metafiles are empty, and the default package type is standard', (t) => {
   t.strictSame(parse({}), {
     ident: { origin: 'acme', name: 'app', version: '1.0.0', release: '20260101120000' },
     target: 'x86_64-linux',
@@ -34,7 +34,7 @@ test('what is absent is empty, and a package is of the standard type', (t) => {
   t.end()
 })
 
-test('reads every metafile, with lines that end as on Windows', (t) => {
+test('every metafile is read, with Windows line ends', (t) => {
   const metadata = parse({
     TARGET: 'x86_64-windows\r\n',
     DEPS: 'core/a/1/20200101000000\r\n',
@@ -62,7 +62,7 @@ test('reads every metafile, with lines that end as on Windows', (t) => {
   t.end()
 })
 
-test('leaves out what is no port without a word', (t) => {
+test('malformed ports are ignored', (t) => {
   t.strictSame(
     parse({ EXPOSES: ' 0  80\n65535 65536 http -1 8080/tcp 99999999999999999999\t443 ' }).exposes,
     [0, 80, 65535, 443],
@@ -71,7 +71,7 @@ test('leaves out what is no port without a word', (t) => {
   t.end()
 })
 
-test('takes a service user that is blank as none', (t) => {
+test('a blank service user counts as none', (t) => {
   t.equal(parse({ SVC_USER: '\n' }).svcUser, undefined)
   t.end()
 })
@@ -112,13 +112,13 @@ const malformed: [string, Partial<Record<Metafile, string | Buffer | undefined>>
 ]
 
 for (const [what, metafiles, why] of malformed) {
-  test(`refuses a package ${what}`, (t) => {
+  test(`a package ${what} is refused`, (t) => {
     t.throws(() => parse(metafiles), { code: 'hart_malformed', message: why })
     t.end()
   })
 }
 
-test('refuses a target that nobody has, by its own code', (t) => {
+test('an unknown target is refused with its own code', (t) => {
   t.throws(() => parse({ TARGET: 'vax-vms\n' }), { code: 'target_malformed', message: /"vax-vms"/ })
   t.end()
 })

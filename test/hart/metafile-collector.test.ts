@@ -27,7 +27,7 @@ function collecting(contents: Record<string, string>): MetafileCollector {
   return collector
 }
 
-test('is complete once every metafile was seen', (t) => {
+test('the collector is complete once every metafile was seen', (t) => {
   const collector = new MetafileCollector()
   for (const name of Object.keys(METAFILES)) {
     t.equal(collector.complete, false)
@@ -37,7 +37,7 @@ test('is complete once every metafile was seen', (t) => {
   t.end()
 })
 
-test('is complete once everything that FILES names was seen, and MANIFEST, which it cannot name', (t) => {
+test('the collector is complete once all entries of FILES and MANIFEST were seen', (t) => {
   const collector = collecting({
     FILES: filesNaming('IDENT', 'TARGET', 'DEPS', 'bin/app'),
     IDENT: REQUIRED.IDENT,
@@ -51,7 +51,7 @@ test('is complete once everything that FILES names was seen, and MANIFEST, which
   t.end()
 })
 
-test('is not complete while something is missing that FILES names', (t) => {
+test('the collector is not complete while an entry of FILES is missing', (t) => {
   t.equal(collecting({ ...REQUIRED, FILES: filesNaming('IDENT', 'TARGET', 'SVC_USER') }).complete, false)
   t.end()
 })
@@ -64,7 +64,7 @@ const useless: [string, Record<string, string>][] = [
 ]
 
 for (const [what, files] of useless) {
-  test(`reads on to the end when FILES ${what}`, (t) => {
+  test(`the collector reads to the end when FILES ${what}`, (t) => {
     const collector = collecting({ ...REQUIRED, ...files })
     t.equal(collector.complete, false)
     t.equal(collector.finish().ident.name, 'app')
@@ -72,7 +72,7 @@ for (const [what, files] of useless) {
   })
 }
 
-test('leaves alone what has the name of a metafile in another folder', (t) => {
+test('files named like metafiles in other folders are ignored', (t) => {
   const collector = collecting(REQUIRED)
   put(collector, 'share/IDENT', 'something else')
   t.equal(collector.finish().ident.name, 'app')
@@ -80,7 +80,7 @@ test('leaves alone what has the name of a metafile in another folder', (t) => {
 })
 
 for (const name of [...Object.keys(METAFILES), 'FILES']) {
-  test(`refuses ${name} when it is in the archive twice`, (t) => {
+  test(`a second ${name} in the archive is refused`, (t) => {
     const collector = collecting({ [name]: 'x' })
     t.throws(() => put(collector, name, 'x'), {
       code: 'hart_malformed',
@@ -90,7 +90,7 @@ for (const name of [...Object.keys(METAFILES), 'FILES']) {
   })
 }
 
-test('refuses a metafile that is a link, a folder or a device', (t) => {
+test('a metafile that is a link, a folder or a device is refused', (t) => {
   for (const type of ['symlink', 'hardlink', 'folder'] as const) {
     t.throws(
       () =>
@@ -106,7 +106,7 @@ test('refuses a metafile that is a link, a folder or a device', (t) => {
 })
 
 for (const [name, most] of Object.entries(METAFILES)) {
-  test(`refuses ${name} with one byte more than ${most}, before reading it`, (t) => {
+  test(`${name} with one byte more than ${most} is refused before it is read`, (t) => {
     const path = `${FOLDER}/${name}`
     t.doesNotThrow(() => new MetafileCollector().visit({ path, type: 'file', sizeBytes: most, link: '' }))
     t.throws(() => new MetafileCollector().visit({ path, type: 'file', sizeBytes: most + 1, link: '' }), {

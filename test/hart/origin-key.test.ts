@@ -20,7 +20,7 @@ function fixture(name: string): string {
   return readFileSync(new URL(`../fixtures/keys/${name}`, import.meta.url), 'utf8')
 }
 
-test('a new pair is named for its origin and the second it was made in', (t) => {
+test('a new key pair is named after its origin and the second of its creation', (t) => {
   t.equal(formatKeyName(publicKey), 'acme-20260102030405')
   t.equal(formatKeyName(secretKey), 'acme-20260102030405')
   t.equal(publicKey.raw.length, 32)
@@ -28,7 +28,7 @@ test('a new pair is named for its origin and the second it was made in', (t) => 
   t.end()
 })
 
-test('a key name and its parts are inverses, whatever hyphens the origin has', (t) => {
+test('key names are parsed and formatted as inverses, for origins with hyphens too', (t) => {
   for (const name of [
     'acme-20260102030405',
     'a-b-c-20260102030405',
@@ -41,7 +41,7 @@ test('a key name and its parts are inverses, whatever hyphens the origin has', (
   t.end()
 })
 
-test('refuses names that are none', (t) => {
+test('malformed key names are refused', (t) => {
   const wrong = [
     '',
     'acme',
@@ -58,13 +58,13 @@ test('refuses names that are none', (t) => {
   t.end()
 })
 
-test('keys are read as they were written', (t) => {
+test('key files are read as written', (t) => {
   t.strictSame(parsePublicKey(formatPublicKey(publicKey)), publicKey)
   t.strictSame(parseSecretKey(formatSecretKey(secretKey)), secretKey)
   t.end()
 })
 
-test('real key files are written as they were read', (t) => {
+test('real key files are written as read', (t) => {
   for (const name of ['happyhumans-20160424223347.pub', 'neurosis-20171211220037.pub']) {
     t.equal(formatPublicKey(parsePublicKey(fixture(name))), fixture(name))
     t.equal(`${formatKeyName(parsePublicKey(fixture(name)))}.pub`, name)
@@ -72,7 +72,7 @@ test('real key files are written as they were read', (t) => {
   t.end()
 })
 
-test('takes lines that end as on Windows, and a key on several lines', (t) => {
+test('Windows line ends and keys on several lines are accepted', (t) => {
   const text = fixture('neurosis-20171211220037.pub')
   const windows = `${text.replaceAll('\n', '\r\n')}\r\n`
   const folded = text.replace(/.{10}$/, (end) => `\n${end}\n`)
@@ -86,7 +86,7 @@ test('the public half of a secret key is its public key', (t) => {
   t.end()
 })
 
-test('a signature verifies under its key, and under no other and for nothing else', (t) => {
+test('a signature verifies only under its key and for its message', (t) => {
   const message = Buffer.from('message')
   const signature = signWith(secretKey, message)
   t.equal(signature.length, 64)
@@ -97,7 +97,7 @@ test('a signature verifies under its key, and under no other and for nothing els
 })
 
 // RFC 8032, 7.1, test 2.
-test('signs as the standard says', (t) => {
+test('signatures follow the standard', (t) => {
   const seed = Buffer.from('4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb', 'hex')
   const raw = Buffer.from('3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c', 'hex')
   const key = { origin: 'acme', revision: '20260101000000', raw: Buffer.concat([seed, raw]) }
@@ -124,13 +124,13 @@ const malformed: [string, string, RegExp][] = [
 ]
 
 for (const [what, file, why] of malformed) {
-  test(`refuses ${what} as a public key`, (t) => {
+  test(`${what} is refused as a public key`, (t) => {
     t.throws(() => parsePublicKey(file), { code: 'key_malformed', message: why })
     t.end()
   })
 }
 
-test('refuses a secret key whose halves do not belong together', (t) => {
+test('a secret key whose halves do not match is refused', (t) => {
   const raw = Buffer.concat([secretKey.raw.subarray(0, 32), generateKeyPair('acme', AT).publicKey.raw])
   t.throws(() => parseSecretKey(formatSecretKey({ ...secretKey, raw })), {
     code: 'secret_key_malformed',

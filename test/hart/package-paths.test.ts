@@ -8,7 +8,7 @@ function entry(path: string, rest: Partial<TarEntry> = {}): TarEntry {
   return { path, type: path.endsWith('/') ? 'folder' : 'file', sizeBytes: 0, link: '', ...rest }
 }
 
-test('tells the path below the folder of the package, with and without a slash before it and under /opt', (t) => {
+test("paths are relative to the package's folder, with or without a leading slash and under /opt", (t) => {
   for (const folder of [FOLDER, `/${FOLDER}`, `opt/${FOLDER}`, `/opt/${FOLDER}`]) {
     const paths = new PackagePaths()
     t.equal(paths.enter(entry(`${folder}/`)), undefined)
@@ -19,7 +19,7 @@ test('tells the path below the folder of the package, with and without a slash b
   t.end()
 })
 
-test('takes the folders above the package, as Windows packages list them', (t) => {
+test('the folders above the package are accepted, as Windows packages list them', (t) => {
   const paths = new PackagePaths()
   for (const folder of ['hab/', 'hab/pkgs/', 'hab/pkgs/acme/', 'hab/pkgs/acme/app/'])
     t.equal(paths.enter(entry(folder)), undefined)
@@ -27,7 +27,7 @@ test('takes the folders above the package, as Windows packages list them', (t) =
   t.end()
 })
 
-test('takes symbolic links to anywhere, and hard links within the package', (t) => {
+test('symbolic links may point anywhere, and hard links within the package', (t) => {
   const paths = new PackagePaths()
   paths.enter(entry(`${FOLDER}/lib/a.so.1`))
   t.equal(paths.enter(entry(`${FOLDER}/lib/a.so`, { type: 'symlink', link: 'a.so.1' })), 'lib/a.so')
@@ -40,7 +40,7 @@ test('takes symbolic links to anywhere, and hard links within the package', (t) 
   t.end()
 })
 
-test('finds what a list of files names', (t) => {
+test('the paths of a list of files are found', (t) => {
   const paths = new PackagePaths()
   paths.enter(entry(`${FOLDER}/IDENT`))
   t.equal(paths.below(`/${FOLDER}/DEPS`), 'DEPS')
@@ -99,7 +99,7 @@ for (const [what, entries, why] of refused) {
   })
 }
 
-test('refuses more symbolic links than it would remember', (t) => {
+test('too many symbolic links are refused', (t) => {
   const paths = new PackagePaths()
   const name = 'n'.repeat(4000)
   const fill = (): void => {

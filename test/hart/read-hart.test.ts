@@ -25,7 +25,7 @@ test('hart', async (t) => {
     (name) => name.endsWith('.hart') && !/^(bogus|unhappy)/.test(name),
   )
   for (const name of harts) {
-    await t.test(`reads ${name} to what its name says`, async (u) => {
+    await t.test(`${name} is read as its name says`, async (u) => {
       const hart = await read(join(FIXTURES, 'harts', name), 'verify')
       u.equal(hartFileName(hart.metadata.ident, hart.metadata.target), name)
       u.ok(hart.metadata.manifest.includes(hart.metadata.ident.release))
@@ -40,7 +40,7 @@ test('hart', async (t) => {
     })
   }
 
-  await t.test('reads the dependencies of a real package', async (u) => {
+  await t.test('the dependencies of a real package are read', async (u) => {
     const { metadata } = await read(
       join(FIXTURES, 'harts/neurosis-testapp-0.1.13-20190511004436-x86_64-linux.hart'),
     )
@@ -55,7 +55,7 @@ test('hart', async (t) => {
     )
   })
 
-  await t.test('reads the build dependencies and the user of a real package for Windows', async (u) => {
+  await t.test('the build dependencies and the user of a real Windows package are read', async (u) => {
     const { metadata } = await read(
       join(FIXTURES, 'harts/neurosis-testapp-0.1.4-20181115124506-x86_64-windows.hart'),
     )
@@ -64,7 +64,7 @@ test('hart', async (t) => {
     u.match(metadata, { svcUser: 'hab', svcGroup: 'hab', target: 'x86_64-windows', deps: [] })
   })
 
-  await t.test('tells two files of the same ident apart by their checksums', async (u) => {
+  await t.test('two files of the same ident have different checksums', async (u) => {
     const name = 'neurosis-testapp-0.1.3-20171205003213-x86_64-linux.hart'
     const one = await read(join(FIXTURES, 'harts', name), 'verify')
     const other = await read(join(FIXTURES, 'harts/same-ident-other-bytes', name), 'verify')
@@ -87,7 +87,7 @@ test('hart', async (t) => {
     ['neurosis-testapp-0.1.3-20171205003213-x86_64-linux.hart', 'signer_unknown', /neurosis-20171205003147/],
   ]
   for (const [name, code, message] of refusedFixtures) {
-    await t.test(`refuses ${name} with ${code}`, async (u) => {
+    await t.test(`${name} is refused with ${code}`, async (u) => {
       await u.rejects(read(join(FIXTURES, 'harts', name)), { code, message })
     })
   }
@@ -113,7 +113,7 @@ test('hart', async (t) => {
     'partial-DEPS': ['hart_malformed', /metafile DEPS .*"core\/glibc"/],
   }
   for (const [flaw, [code, message]] of Object.entries(flaws)) {
-    await t.test(`refuses a package with the flaw ${flaw}`, async (u) => {
+    await t.test(`a package with the flaw ${flaw} is refused`, async (u) => {
       const path = join(u.testdir(), 'flawed.hart')
       writeFileSync(path, buildHart({ flaws: [flaw as Flaw] }).bytes)
       await u.rejects(read(path), { name: 'DepotError', code, message })
@@ -137,7 +137,7 @@ test('hart', async (t) => {
     },
   )
 
-  await t.test('a file that is not there is no refusal', async (u) => {
+  await t.test('an absent file is not a refusal of the package', async (u) => {
     await u.rejects(read(join(u.testdir(), 'absent.hart')), { code: 'ENOENT' })
   })
 })

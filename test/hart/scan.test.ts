@@ -35,7 +35,7 @@ function withoutEnd(tar: Buffer): Buffer {
   return tar.subarray(0, -1024)
 }
 
-test('reads many archives at once, each to its own', async (t) => {
+test('many archives can be read at once', async (t) => {
   const scanner = new ArchiveScanner()
   t.teardown(() => scanner.close())
   const folder = t.testdir()
@@ -50,7 +50,7 @@ test('reads many archives at once, each to its own', async (t) => {
   )
 })
 
-test('does not unpack what comes after the last of the metadata', async (t) => {
+test('nothing after the last of the metadata is unpacked', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1 })
   t.teardown(() => scanner.close())
   const all = {
@@ -138,12 +138,12 @@ test('hostile archives', async (t) => {
       })
     })
   }
-  await t.test('and reads on afterwards', async (u) => {
+  await t.test('scans work after refusals', async (u) => {
     u.equal((await scanner.scan(saved(u.testdir(), payloadOf({})), 0, ANYONE)).ident.name, 'app')
   })
 })
 
-test('refuses a metafile that comes again directly after the last of the metadata', async (t) => {
+test('a metafile repeated directly after the last of the metadata is refused', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1 })
   t.teardown(() => scanner.close())
   const list = `HART-1\nacme-20260101000000\nBLAKE2b\nsignature\n\n${'0'.repeat(64)}  /${FOLDER}IDENT\n`
@@ -183,7 +183,7 @@ test('memory grows by less than 64 MB, however much is unpacked', async (t) => {
   t.ok(most - before < 64_000_000, `grew by ${most - before} bytes`)
 })
 
-test('a scan that takes too long is ended, and the next one has another thread', async (t) => {
+test('a scan that takes too long is ended, and the next one uses another thread', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1, timeoutMs: 1 })
   t.teardown(() => scanner.close())
   const slow = scanner.scan(
@@ -203,7 +203,7 @@ test('a scan that takes too long is ended, and the next one has another thread',
   )
 })
 
-test('a queue takes turns among keys, those that may go', (t) => {
+test('a queue takes turns among keys that may run', (t) => {
   const queue = new Turns<string>()
   for (const [key, item] of [
     [1, 'a1'],
@@ -231,7 +231,7 @@ test('a queue takes turns among keys, those that may go', (t) => {
   t.end()
 })
 
-test('packages of other accounts are read before all those of one that has many', async (t) => {
+test('packages of other accounts are scanned before all of an account with many', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1 })
   t.teardown(() => scanner.close())
   const folder = t.testdir()
@@ -252,7 +252,7 @@ test('packages of other accounts are read before all those of one that has many'
   await Promise.all(bombs)
 })
 
-test('takes no more scans of one account, or in all, than may wait, and says so before there is one', async (t) => {
+test('scans beyond the limits of an account or of all are refused in advance', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1, mostWaiting: 3, mostWaitingOfOne: 2 })
   const path = saved(t.testdir(), payloadOf({}))
   const outcomes = Promise.allSettled([1, 1, 1, 2].map((account) => scanner.scan(path, 0, account)))
@@ -271,7 +271,7 @@ test('takes no more scans of one account, or in all, than may wait, and says so 
   await scanner.close()
 })
 
-test('closing ends what runs and what waits, and refuses what comes after', async (t) => {
+test('closing ends running and waiting scans, and refuses new ones', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1 })
   const path = saved(t.testdir(), payloadOf({}))
   const scans = [scanner.scan(path, 0, ANYONE), scanner.scan(path, 0, ANYONE), scanner.scan(path, 0, ANYONE)]
@@ -283,7 +283,7 @@ test('closing ends what runs and what waits, and refuses what comes after', asyn
   await scanner.close()
 })
 
-test('a file that is not there is no refusal', async (t) => {
+test('an absent file is not a refusal of the package', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1 })
   t.teardown(() => scanner.close())
   await t.rejects(scanner.scan(join(t.testdir(), 'absent'), 0, ANYONE), { code: 'ENOENT' })

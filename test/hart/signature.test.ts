@@ -20,7 +20,7 @@ function digestOf(bytes: Buffer): HartDigests {
 const happyhumans = parsePublicKey(fixture('keys/happyhumans-20160424223347.pub').toString())
 const { keys } = buildHart()
 
-test('accepts a real package under the key of its signer', (t) => {
+test('a real package verifies under the key of its signer', (t) => {
   const { header, payloadHash } = digestOf(
     fixture('harts/happyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart'),
   )
@@ -28,7 +28,7 @@ test('accepts a real package under the key of its signer', (t) => {
   t.end()
 })
 
-test('refuses a real package whose signature opens but signs another payload', (t) => {
+test('a real package whose signature covers another payload is refused', (t) => {
   const { header, payloadHash } = digestOf(
     fixture('harts/unhappyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart'),
   )
@@ -39,7 +39,7 @@ test('refuses a real package whose signature opens but signs another payload', (
   t.end()
 })
 
-test('accepts what the packer signed', (t) => {
+test('a packed file verifies', (t) => {
   const { header, payloadHash } = digestOf(buildHart().bytes)
   t.doesNotThrow(() => verifySignature(header, payloadHash, keys.publicKey))
   t.end()
@@ -52,7 +52,7 @@ const forged: [Flaw, RegExp][] = [
 ]
 
 for (const [flaw, why] of forged) {
-  test(`refuses a package with the flaw ${flaw}`, (t) => {
+  test(`a package with the flaw ${flaw} is refused`, (t) => {
     const { header, payloadHash } = digestOf(buildHart({ flaws: [flaw] }).bytes)
     t.throws(() => verifySignature(header, payloadHash, keys.publicKey), {
       code: 'signature_invalid',
@@ -62,7 +62,7 @@ for (const [flaw, why] of forged) {
   })
 }
 
-test('refuses a key of another name, even one that holds the same bytes', (t) => {
+test('a key of another name is refused, even with the same bytes', (t) => {
   const { header, payloadHash } = digestOf(buildHart().bytes)
   const renamed = { ...keys.publicKey, revision: '20250101000000' }
   t.throws(() => verifySignature(header, payloadHash, renamed), {
@@ -72,7 +72,7 @@ test('refuses a key of another name, even one that holds the same bytes', (t) =>
   t.end()
 })
 
-test('refuses when any byte of the signed message differs', (t) => {
+test('a change of any byte of the signed message is refused', (t) => {
   const { header, payloadHash } = digestOf(buildHart({ keys: makeKeys('acme') }).bytes)
   for (let at = 0; at < header.signedMessage.length; at += 1) {
     const signedMessage = Buffer.from(header.signedMessage)

@@ -92,7 +92,7 @@ test(
   },
 )
 
-test('what is told that it is enough, or fails, leaves no program behind', options, async (t) => {
+test('a canceled or failing decoder leaves no process behind', options, async (t) => {
   const path = save(t.testdir(), fixture('zeros-64MiB.xz'))
   let taken = 0
   await decodeByProgram(path, { start: 0, skipped: 0 }, (bytes) => {
@@ -110,7 +110,7 @@ test('what is told that it is enough, or fails, leaves no program behind', optio
   t.equal(running(), 0)
 })
 
-test('data that is damaged is refused', options, async (t) => {
+test('damaged data is refused', options, async (t) => {
   const damaged = Buffer.from(fixture('possums-blocks.tar.xz'))
   const at = Math.floor(damaged.length / 2)
   damaged.writeUInt8(damaged.readUInt8(at) ^ 1, at)
@@ -124,7 +124,7 @@ test('data that is damaged is refused', options, async (t) => {
   t.equal(running(), 0)
 })
 
-test('an archive whose metadata come last is read the same with it and without', options, async (t) => {
+test('an archive with its metadata last gives the same result with and without xz', options, async (t) => {
   const { bytes } = buildHart({ ident: 'acme/app/1.0.0/20260101120000' })
   const tar = await decodeHere(
     save(t.testdir(), bytes.subarray(signHart(Buffer.alloc(0), makeKeys('acme').secretKey).length)),

@@ -17,7 +17,7 @@ import { until } from '../support/until.ts'
 
 // How long a connection lasts, and what a client that does nothing can hold.
 
-test('an answer that comes at once keeps its connection, and one that leaves a body unread does not', async (t) => {
+test('an early answer keeps the connection, unless a body is left unread', async (t) => {
   const { url } = await startDepot(t, { listen: true })
   const agent = new Agent({ keepAlive: true })
   t.teardown(() => agent.destroy())
@@ -43,7 +43,7 @@ test('an answer that comes at once keeps its connection, and one that leaves a b
   talk.socket.destroy()
 })
 
-test('a body of JSON that stalls or breaks off is told so', async (t) => {
+test('a JSON body that stalls or breaks off gets an error', async (t) => {
   const started = await startDepot(t, { listen: true, limits: { uploadIdleMs: 30 } })
   for (const length of ['Content-Length: 100', 'Transfer-Encoding: chunked']) {
     const begin = `POST /api/v1/views HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\n${length}\r\n\r\n${length.startsWith('T') ? '1\r\n{\r\n' : '{'}`
@@ -62,7 +62,7 @@ test('a body of JSON that stalls or breaks off is told so', async (t) => {
 })
 
 // Each such request once ended the server, for anyone who knew to break it off.
-test('a body that no route reads may break off or stall', async (t) => {
+test('a body that no route reads may stall or break off', async (t) => {
   const started = await startDepot(t, { listen: true, limits: { uploadIdleMs: 30 } })
   const unread = ['GET /api/v1/views', 'HEAD /api/v1/whoami', 'GET /api/v1/nothing', 'POST /api/v1/views']
   for (const line of unread) {
@@ -87,7 +87,7 @@ test('a body that no route reads may break off or stall', async (t) => {
   }
 })
 
-test('a client that takes nothing of its answer is cut off, and one that takes it slowly is not', async (t) => {
+test('a client that stops reading is cut off, and a slow reader is not', async (t) => {
   const file = {
     ident: 'acme/app/1.0.0/20260101120000',
     files: [{ path: 'large', content: Buffer.alloc(32 * 1024 * 1024, 'x') }],
@@ -118,7 +118,7 @@ test('a client that takes nothing of its answer is cut off, and one that takes i
   t.ok(received > buildHart(file).bytes.length, 'all of it, and its head')
 })
 
-test('a request that came whole is answered before what follows it is judged', async (t) => {
+test('a complete request is answered before invalid bytes after it are judged', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const [hart] = await publishAll(started, {
@@ -144,7 +144,7 @@ test('a request that came whole is answered before what follows it is judged', a
   }
 })
 
-test('a connection is asked nothing more while its client reads no answer', async (t) => {
+test('no further request is read while the client does not read an answer', async (t) => {
   const started = await startDepot(t, { listen: true })
   let asked = 0
   started.app.server.prependListener('request', () => (asked += 1))
@@ -168,7 +168,7 @@ test('a connection is asked nothing more while its client reads no answer', asyn
   t.ok(heard > REQUESTS * length, 'all are answered in the end')
 })
 
-test('requests that come at once are answered one after another, wherever they are cut', async (t) => {
+test('pipelined requests are answered one after another, wherever they are split', async (t) => {
   const started = await startDepot(t, { listen: true })
   let most = 0
   let open = 0
@@ -199,7 +199,7 @@ test('requests that come at once are answered one after another, wherever they a
   t.equal(most, 1)
 })
 
-test('a client that closes its sending side after a request is answered', async (t) => {
+test('a client that closes its sending side after a request gets its answer', async (t) => {
   const started = await startDepot(t, { listen: true, hasThreads: true })
   const ordinary = await buildServer({
     ...started.depot,
@@ -246,7 +246,7 @@ test('a client that closes its sending side after a request is answered', async 
   }
 })
 
-test('two Host headers are 400, on every API and on the fast path', async (t) => {
+test('two Host headers get 400, on every API and on the fast path', async (t) => {
   const { url } = await startDepot(t, { listen: true })
   for (const path of [
     '/healthz',
@@ -266,7 +266,7 @@ test('two Host headers are 400, on every API and on the fast path', async (t) =>
   }
 })
 
-test('a path of /api answers 405 and names its methods', async (t) => {
+test('/api answers 405 to wrong methods and lists the allowed ones', async (t) => {
   const { url } = await startDepot(t, { listen: true })
   const allowed = {
     '/api/v1/views': 'GET, HEAD, POST',
@@ -296,7 +296,7 @@ test('a path of /api answers 405 and names its methods', async (t) => {
   }
 })
 
-test('a body of any kind that comes too slowly is 408, and so is a head', async (t) => {
+test('a head or a body that arrives too slowly gets 408', async (t) => {
   const started = await startDepot(t, {
     listen: true,
     limits: { bodyGraceMs: 30, leastBodyBytesPerSecond: 1_000_000, headMs: 60 },
@@ -342,7 +342,7 @@ test('a body of any kind that comes too slowly is 408, and so is a head', async 
   }
 })
 
-test('a server that stops sends an answer to its end, though its client reads it late', async (t) => {
+test('a stopping server completes its answer for a slow reader', async (t) => {
   const started = await startDepot(t, { listen: true })
   const document = (await ask(`${started.url}/openapi.yaml`)).text
   const taken = once(started.app.server, 'connection') as Promise<[Socket]>

@@ -248,7 +248,7 @@ const originsFor = async (scope: Scope) =>
 const promote = async (token: string) =>
   ask('PUT /v1/depot/channels/{origin}/{channel}/pkgs/{name}/{version}/{release}/promote', token)
 
-test('lists of what is the account’s show a token that is narrowed to origins these alone', async (t) => {
+test("for a token narrowed to origins, lists of the account's things show only these", async (t) => {
   for (const origin of ['acme', 'other'])
     await writer.submit({
       kind: 'setMember',
@@ -259,7 +259,7 @@ test('lists of what is the account’s show a token that is narrowed to origins 
   t.strictSame(await originsFor({ origins: ['other'] }), ['other'])
 })
 
-test('on channel routes hab is told why, but for the lack of a role, which is 401 as in Builder', async (t) => {
+test('on channel routes hab gets the reason, except for a missing role, which is 401 as in Builder', async (t) => {
   const maintainer = team.tokenOf('maintainer') ?? ''
   await move(started, 'promote', 'prod', [APP]).then(() => move(started, 'demote', 'prod', [APP]))
   await writer.submit({
@@ -286,7 +286,7 @@ test('on channel routes hab is told why, but for the lack of a role, which is 40
   })
 })
 
-test('a key is added by a token that manages; one that uploads is told of a key that is there, and clearly of a new one', async (t) => {
+test('adding a key needs manage, and a token with upload learns whether the key exists', async (t) => {
   const keys = makeKeys('acme', '20270203040506')
   const post = async (revision: string, token: string) => {
     const { statusCode, body } = await started.app.inject({

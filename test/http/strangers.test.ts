@@ -284,7 +284,7 @@ async function check(t: Test, asked: Asked): Promise<void> {
   }
 }
 
-test('the words are told to who may see them', async (t) => {
+test('private words reach callers who may see them', async (t) => {
   t.match(await ask({ method: 'GET', url: '/api/v1/views/prod/history' }, ADMIN_TOKEN), { text: /zebra/ })
 })
 
@@ -311,7 +311,7 @@ for (const { method, path } of ROUTES.filter((route) => route.method !== 'GET'))
   })
 }
 
-test('a refusal is the same whether one or many that are private stand in the way', async (t) => {
+test('an error is the same for one and for many private causes', async (t) => {
   const own = row(`umbrella/own/1.0.0/${STAMP}`)
   const many = Array.from({ length: 5 }, (_, index) => `zebra/many-${index}/1.0.0/${STAMP}`)
   await makeReleases(started, ...many)
@@ -344,7 +344,7 @@ test('a refusal is the same whether one or many that are private stand in the wa
   t.strictSame(told.slice(told.length / 2), told.slice(0, told.length / 2))
 })
 
-test('a pointer that is private is looked for by the same statements as one that is not there', async (t) => {
+test('a private pointer and an absent one are looked up by the same statements', async (t) => {
   let count = 0
   const connection = new BetterSqlite3(started.depot.config.databaseFile, { readonly: true })
   const db = new Kysely<Schema>({ dialect: new StablePlanDialect(connection), log: () => void (count += 1) })
@@ -368,6 +368,6 @@ test('a pointer that is private is looked for by the same statements as one that
   }
 })
 
-test('callers met answers and refusals of many kinds', async (t) => {
+test('the callers met many kinds of answers and errors', async (t) => {
   for (const status of [200, 400, 401, 403, 404, 409, 422]) t.ok(statuses.has(status), String(status))
 })

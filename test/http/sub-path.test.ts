@@ -13,7 +13,7 @@ async function prefixOfNext(url: string, prefix: string): Promise<string> {
   return (JSON.parse(text) as { next: string }).next.replace(/\/api\/v1\/views\?.*$/, '')
 }
 
-test('a depot below a path of its host, as its public URL says, is whole for everyone', async (t) => {
+test('a depot below a path works for every client with DEPOT_PUBLIC_URL', async (t) => {
   const started = await startDepot(t, {
     listen: true,
     environment: { DEPOT_PUBLIC_URL: `https://host.example${PATH}/` },
@@ -29,7 +29,7 @@ test('a depot below a path of its host, as its public URL says, is whole for eve
   t.equal((await ask(`${other.url}${PATH}/v1/depot/pkgs/acme/app/latest`)).status, 200)
 })
 
-test('a depot below a path of its host, as a trusted proxy says, is whole for everyone', async (t) => {
+test('a depot below a path works for every client with X-Forwarded-Prefix', async (t) => {
   const started = await startDepot(t, { listen: true, environment: { DEPOT_TRUST_PROXY: '127.0.0.1' } })
   const proxy = await startProxy(t, started.url, undefined, {
     path: PATH,
@@ -39,7 +39,7 @@ test('a depot below a path of its host, as a trusted proxy says, is whole for ev
   await followLinks(t, started, `${proxy.url}${PATH}`)
 })
 
-test('a forwarded path is believed of a trusted proxy alone, and only if it is one', async (t) => {
+test('a forwarded path is trusted only from a trusted proxy and if it is well-formed', async (t) => {
   const trusting = await startDepot(t, {
     listen: true,
     environment: { DEPOT_TRUST_PROXY: 'loopback', DEPOT_PUBLIC_URL: 'https://host.example/own' },
@@ -66,7 +66,7 @@ test('a forwarded path is believed of a trusted proxy alone, and only if it is o
   t.equal(await prefixOfNext((await startDepot(t, { listen: true })).url, '/a/b'), '')
 })
 
-test('where nothing says so, what the depot tells is the root of its host', async (t) => {
+test('without settings, links start at the root of the host', async (t) => {
   const started = await startDepot(t, { listen: true })
   t.match(JSON.parse((await ask(`${started.url}/api/v1/views?limit=1`)).text), {
     next: /^\/api\/v1\/views\?/,

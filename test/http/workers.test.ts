@@ -76,7 +76,7 @@ async function promoteByCommand({ depot }: TestDepot, ident: string): Promise<vo
   await depot.writer.submit({ kind: 'promote', input, actor: { client: 'tests', door: 'cli' } })
 }
 
-test('whatever thread a promotion went through, every thread answers with it from then on', async (t) => {
+test('after a promotion through any thread, every thread serves it', async (t) => {
   const latest = `${shared.url}/v1/depot/channels/acme/acceptance/pkgs/app/latest`
   for (let round = 0; round < 8; round += 1) {
     const hart = harts[round % 2]
@@ -104,7 +104,7 @@ test('whatever thread a promotion went through, every thread answers with it fro
 })
 
 for (const DEPOT_FAST_PATH of ['on', 'off']) {
-  test(`a thread that had no time to hear of a commit hears of it before it answers, with the fast path ${DEPOT_FAST_PATH}`, async (t) => {
+  test(`a thread that has not processed a commit does so before it answers, with the fast path ${DEPOT_FAST_PATH}`, async (t) => {
     const started = await start(t, { DEPOT_WORKERS: '1', DEPOT_FAST_PATH })
     await makeOrigin(started)
     await publishAll(started, ...VERSIONS)
@@ -126,7 +126,7 @@ for (const DEPOT_FAST_PATH of ['on', 'off']) {
   })
 }
 
-test('a token that was revoked, or a release that was hidden, is so for every thread', async (t) => {
+test('a revoked token and a hidden release apply in every thread', async (t) => {
   const token = await shared.account('friend')
   const profile = `${shared.url}/v1/profile`
   t.ok((await everywhere(profile, bearer(token))).every(({ status }) => status === 200))
@@ -147,7 +147,7 @@ test('a token that was revoked, or a release that was hidden, is so for every th
   t.ok((await everywhere(shown)).every(({ status }) => status === 404))
 })
 
-test('every thread takes uploads, gives downloads, and deletes', async (t) => {
+test('every thread handles uploads, downloads and deletions', async (t) => {
   const before = await blobsOf(shared)
   const ups = Array.from({ length: EVERYWHERE }, (_, n) =>
     buildHart({ ident: `acme/up/1.0.${n}/20260101120000` }),
@@ -173,7 +173,7 @@ test('every thread takes uploads, gives downloads, and deletes', async (t) => {
   t.strictSame(await blobsOf(shared), before)
 })
 
-test('who waits in one thread hears of what is done in another', async (t) => {
+test('a wait in one thread ends by a change in another', async (t) => {
   const [hart] = harts
   if (hart === undefined) throw new Error('no hart')
   const { text } = await ask(`${shared.url}/api/v1/events?limit=1000`)
@@ -185,7 +185,7 @@ test('who waits in one thread hears of what is done in another', async (t) => {
   t.ok(heard.every(({ events }) => events[0]?.sequence === through + 1))
 })
 
-test('figures are those of all threads', async (t) => {
+test('metrics are the sums of all threads', async (t) => {
   const name = 'hart_depot_request_duration_seconds_count{door="habitat",method="GET",status="4xx"}'
   const before = await figure(shared, name)
   await everywhere(`${shared.url}/v1/depot/channels/acme/stable/pkgs/ghost/latest`)
@@ -197,7 +197,7 @@ test('figures are those of all threads', async (t) => {
   t.strictSame(all.length, new Set(all).size, 'each has one heading')
 })
 
-test('webhooks are asked for through every thread', async (t) => {
+test('webhooks can be managed through every thread', async (t) => {
   const json = { ...bearer(), 'content-type': 'application/json' }
   const made = await ask(`${shared.url}/api/v1/webhooks`, {
     method: 'POST',
@@ -235,7 +235,7 @@ test('webhooks are asked for through every thread', async (t) => {
   t.ok(shown.every(({ status }) => status === 200))
 })
 
-test('a thread that dies is replaced, and what it had begun is cleared away', async (t) => {
+test('a dead thread is replaced, and its unfinished uploads are removed', async (t) => {
   const started = await start(t)
   const { threads, url, depot } = started
   await makeOrigin(started)
@@ -270,7 +270,7 @@ test('a thread that dies is replaced, and what it had begun is cleared away', as
   t.equal((await upload(started, hart)).status, 201)
 })
 
-test('the bytes of a release that a thread handed over before it died stay, while the writer has not come to it', async (t) => {
+test('the blob of a command from a dead thread is kept until the writer has run it', async (t) => {
   const started = await start(t)
   const { threads, url, depot } = started
   await makeOrigin(started)
@@ -303,7 +303,7 @@ test('the bytes of a release that a thread handed over before it died stay, whil
   other.db.exec('ROLLBACK')
 })
 
-test('a port that another depot listens on is not shared with it', async (t) => {
+test('a port that another depot uses is not shared with it', async (t) => {
   const other = createServer().listen({ host: '127.0.0.1', port: 0, reusePort: true } as {
     host: string
     port: number
@@ -318,7 +318,7 @@ test('a port that another depot listens on is not shared with it', async (t) => 
   await t.rejects(listen(app, { host: '127.0.0.1', port }, workers), { code: 'EADDRINUSE' })
 })
 
-test('a server that closes ends its threads, once they have answered', async (t) => {
+test('closing a server ends its threads after their last answers', async (t) => {
   const started = await start(t)
   await makeOrigin(started)
   await publishAll(started, ...VERSIONS)

@@ -20,7 +20,7 @@ async function statusesOf(url: string, requests: readonly Record<string, string>
   return statuses
 }
 
-test('wrong tokens are limited for each address, whatever they ask for; anonymous requests and valid tokens are not', async (t) => {
+test('wrong tokens are limited for each address, and anonymous requests and valid tokens are not', async (t) => {
   const started = await startDepot(t, { listen: true, limits: { wrongTokensPerMinute: 3 } })
   const { url } = started
   const token = await started.account('late')
@@ -42,7 +42,7 @@ test('wrong tokens are limited for each address, whatever they ask for; anonymou
   t.match(text, 'hart_depot_wrong_tokens_total{answer="limited"} 5\n')
 })
 
-test('the address is the one that a trusted proxy forwards, and that alone', async (t) => {
+test('only a trusted proxy can forward the address that is limited', async (t) => {
   const limits = { wrongTokensPerMinute: 1 }
   const behind = await startDepot(t, {
     listen: true,

@@ -53,11 +53,11 @@ await move(started, 'promote', 'union', releases)
 const head = await findHead(started.depot.db)
 const HART_DEPOT_TOKEN = ADMIN_TOKEN
 
-test('the script is twenty lines of shell, as promised', async (t) => {
+test('the script has twenty lines of shell', async (t) => {
   t.ok((await readFile(SCRIPT, 'utf8')).trimEnd().split('\n').length <= 20)
 })
 
-test('it follows the chain to the head, with all texts for who may see them, and with those that are public', async (t) => {
+test('the script follows the chain to the head, with all visible texts', async (t) => {
   const [whole, seen] = await Promise.all([audit([url], { HART_DEPOT_TOKEN }), audit([`${url}/`])])
   t.match(whole, {
     code: 0,
@@ -74,7 +74,7 @@ test('it follows the chain to the head, with all texts for who may see them, and
   t.not(seen.stdout, whole.stdout, 'something is kept from the public')
 })
 
-test('it works with what stands in for curl and jq', async (t) => {
+test('the script works with the replacements of curl and jq', async (t) => {
   t.match(await audit([url], { PATH: `${programs}:${process.env['PATH'] ?? ''}` }), {
     code: 0,
     stderr: '',
@@ -82,7 +82,7 @@ test('it works with what stands in for curl and jq', async (t) => {
   })
 })
 
-test('a head that was noted before must be there still', async (t) => {
+test('the script finds an earlier head again', async (t) => {
   t.match(await audit([url, String(noted.sequence), noted.hash]), { code: 0, stderr: '' })
   const other = noted.hash.replace(/^./, (digit) => (digit === '0' ? '1' : '0'))
   t.match(await audit([url, String(noted.sequence), other]), {
@@ -97,7 +97,7 @@ test('a head that was noted before must be there still', async (t) => {
   })
 })
 
-test('without what it needs, it says how it is used', async (t) => {
+test('without arguments the script prints its usage', async (t) => {
   const usage = 'usage: audit-ledger.sh URL [SEQUENCE HASH], with HART_DEPOT_TOKEN to see private entries\n'
   for (const args of [
     [],
@@ -111,7 +111,7 @@ test('without what it needs, it says how it is used', async (t) => {
   }
 })
 
-test('a depot that cannot be asked is told of', async (t) => {
+test('the script reports an unreachable depot', async (t) => {
   t.match(await audit(['http://127.0.0.1:9']), { code: /[1-9]/, stdout: '' })
   t.match(
     await audit([url], { HART_DEPOT_TOKEN: 'wrong' }),
@@ -134,7 +134,7 @@ async function answerOf(path: string, lie: Lie | undefined): Promise<string> {
   return JSON.stringify(body)
 }
 
-test('whatever a depot tells otherwise than it was hashed ends the audit', async (t) => {
+test('the script fails if any value differs from what was hashed', async (t) => {
   const told: { lie?: Lie } = {}
   const liar = createServer((request, response) => {
     void answerOf(request.url ?? '', told.lie).then((body) => response.end(body))
@@ -186,7 +186,7 @@ test('whatever a depot tells otherwise than it was hashed ends the audit', async
   }
 })
 
-test('it follows the chain from page to page', async (t) => {
+test('the script follows the chain from page to page', async (t) => {
   await Promise.all(
     Array.from({ length: 1_000 }, (_, index) =>
       move(started, index % 2 === 0 ? 'promote' : 'demote', 'rehearsal', releases.slice(0, 1)),

@@ -7,7 +7,7 @@ import { startDepot } from '../support/start-depot.ts'
 
 const sha256sum = (text: string) => execFileSync('sha256sum', { input: text }).toString().slice(0, 64)
 
-test('a link is what sha256sum makes of salt, text, sequence and the hash before', async (t) => {
+test('a hash equals that of sha256sum over the previous hash, sequence, salt and text', async (t) => {
   const first = link(FIRST_HEAD, '{"kind":"öffnen"}', 'ab'.repeat(16))
   t.equal(first.digest, sha256sum(`${'ab'.repeat(16)}{"kind":"öffnen"}`))
   t.equal(first.hash, sha256sum(`${'0'.repeat(64)}\n1\n${first.digest}\n`))
@@ -15,14 +15,14 @@ test('a link is what sha256sum makes of salt, text, sequence and the hash before
   t.equal(second.hash, sha256sum(`${first.hash}\n2\n${second.digest}\n`))
 })
 
-test('every link has a salt of its own, so that a digest betrays no text', async (t) => {
+test('every entry has its own salt, so a digest does not reveal its text', async (t) => {
   const links = [link(FIRST_HEAD, '{}'), link(FIRST_HEAD, '{}')]
   t.not(links[0]?.salt, links[1]?.salt)
   t.not(links[0]?.digest, links[1]?.digest)
   t.match(links[0]?.salt, /^[0-9a-f]{32}$/)
 })
 
-test('a ledger has no gaps, its times do not fall, its hashes chain, and its columns say what its texts say', async (t) => {
+test('a ledger has no gaps, rising times, chained hashes, and columns that match its texts', async (t) => {
   const started = await startDepot(t)
   const releases = await makeReleases(
     started,

@@ -8,12 +8,12 @@ const description = await readFile(new URL('../../docs/ledger.md', import.meta.u
 const [, example = ''] = /```sh\n(text=.*?)```/s.exec(description) ?? []
 const written = [...example.matchAll(/^echo .* # ([0-9a-f]{64})$/gm)].map(([, sum]) => sum)
 
-test('the lines of the description print what it says they print', async (t) => {
+test('the commands of docs/ledger.md print what it says', async (t) => {
   t.equal(written.length, 4)
   t.strictSame(execFileSync('sh', ['-e', '-c', example], { encoding: 'utf8' }).trim().split('\n'), written)
 })
 
-test('the depot chains the entries of the description as that says', async (t) => {
+test('the depot chains the entries of docs/ledger.md in the same way', async (t) => {
   const texts = [...example.matchAll(/^text='(.*)'$/gm)].map(([, text = '']) => text)
   const salts = [...example.matchAll(/printf %s ([0-9a-f]{32}) /g)].map(([, salt]) => salt)
   let head = FIRST_HEAD
@@ -31,6 +31,6 @@ test('the depot chains the entries of the description as that says', async (t) =
   )
 })
 
-test('the description names every kind of entry that says what a view is', async (t) => {
+test('docs/ledger.md names every kind of entry that defines a view', async (t) => {
   for (const kind of VIEW_EVENTS) t.match(description, `\`${kind}\``)
 })

@@ -63,7 +63,7 @@ const latestOf = async (name: string) => {
   return (await listPointersAt(db, view, view.revision, { limit: 100 }, EVERYONE)).map(({ ident }) => ident)
 }
 
-test('a command that comes while a long one reads is committed first', async (t) => {
+test('a command submitted while a long one reads is committed first', async (t) => {
   const [large, small] = [await freshView(), await freshView()]
   const { outcome } = await postpone(promotion(large, [one, web]))
   await move(started, 'promote', small, [one])
@@ -73,14 +73,14 @@ test('a command that comes while a long one reads is committed first', async (t)
   t.strictSame(await latestOf(large), [one.ident, web.ident])
 })
 
-test('a change of the same view meanwhile is seen, and the effect is worked out again', async (t) => {
+test('a change of the same view meanwhile is noticed, and the effect is computed again', async (t) => {
   const view = await freshView()
   const { outcome } = await postpone(promotion(view, [two]))
   await move(started, 'promote', view, [one])
   t.match(await outcome, { revision: 2, releases: [{ ident: two.ident, change: 'moved', from: one.ident }] })
 })
 
-test('what expects a revision is refused when it has gone meanwhile', async (t) => {
+test('a command that expects a revision is refused if the view has changed meanwhile', async (t) => {
   const view = await freshView()
   const command = promotion(view, [two])
   const { outcome } = await postpone({ ...command, input: { ...command.input, expectRevision: 0 } })
@@ -88,7 +88,7 @@ test('what expects a revision is refused when it has gone meanwhile', async (t) 
   await t.rejects(outcome, { code: 'stale_revision' })
 })
 
-test('a release that is deleted meanwhile is not promoted', async (t) => {
+test('a release deleted meanwhile is not promoted', async (t) => {
   const view = await freshView()
   const [gone] = (await makeReleases(started, `acme/gone/1.0/${STAMP}`)) as [ReleaseRow]
   const { outcome } = await postpone(promotion(view, [one, gone]))
@@ -97,7 +97,7 @@ test('a release that is deleted meanwhile is not promoted', async (t) => {
   t.strictSame(await latestOf(view), [])
 })
 
-test('rules that are set meanwhile hold, and so does what leaves a view that they name', async (t) => {
+test('gates set meanwhile apply, and so do departures from views that they require', async (t) => {
   const [required, view] = [await freshView(), await freshView()]
   await move(started, 'promote', required, [one])
   const ruled = await postpone(promotion(view, [one, two]))
@@ -112,7 +112,7 @@ test('rules that are set meanwhile hold, and so does what leaves a view that the
   await t.rejects(left.outcome, { code: 'refused', message: /acme\/app\/1\.0.* is not in/ })
 })
 
-test('a role or a token that is lost meanwhile changes nothing any more', async (t) => {
+test('after a role or a token is lost meanwhile, the change is refused', async (t) => {
   const view = await freshView()
   const give = async (role: 'maintainer' | 'member') =>
     writer.submit({ kind: 'setMember', input: { origin: 'acme', account: 'ci', role }, actor: OPERATOR })
@@ -129,7 +129,7 @@ test('a role or a token that is lost meanwhile changes nothing any more', async 
   t.strictSame(await latestOf(view), [])
 })
 
-test('a release that becomes private meanwhile is not promoted by those who may not see it', async (t) => {
+test('a release that becomes private meanwhile is promoted only by callers who see it', async (t) => {
   const view = await freshView()
   const [secret] = (await makeReleases(started, `umbrella/secret/1.0/${STAMP}`)) as [ReleaseRow]
   await writer.submit({ kind: 'addAccount', input: { name: 'named' }, actor: OPERATOR })
@@ -143,7 +143,7 @@ test('a release that becomes private meanwhile is not promoted by those who may 
   await t.rejects(outcome, { code: 'not_found' })
 })
 
-test('uploads, new channels and other views are no reason to read again; a view that is named, and what it must keep, are', async (t) => {
+test('uploads, new channels and other views do not invalidate a read, and views of the gates do', async (t) => {
   const [view, other] = [await freshView(), await freshView()]
   const entries: LedgerEntry[] = []
   writer.onNews((news) => void entries.push(...news.entries))
@@ -167,7 +167,7 @@ test('uploads, new channels and other views are no reason to read again; a view 
   t.doesNotThrow(after('another view', { views: [view] }))
 })
 
-test('a promotion into a view that never stands still is made all the same', async (t) => {
+test('a promotion into a view that changes constantly is made eventually', async (t) => {
   const view = await freshView()
   const { outcome } = await postpone(promotion(view, [web]))
   let isDone = false
@@ -185,7 +185,7 @@ test('a promotion into a view that never stands still is made all the same', asy
   t.ok(others > 3, `${others} others`)
 })
 
-test('what was refused or changes nothing needs no transaction', async (t) => {
+test('refusals and changes without effect need no transaction', async (t) => {
   const view = await freshView()
   await move(started, 'promote', view, [one])
   const same = await postpone(promotion(view, [one]))
@@ -196,7 +196,7 @@ test('what was refused or changes nothing needs no transaction', async (t) => {
   await t.rejects(absent.outcome, { code: 'not_found' })
 })
 
-test('bulk moves, channels, plans, rollbacks and previews read ahead, too', async (t) => {
+test('bulk moves, channels, plans, rollbacks and previews read ahead too', async (t) => {
   const actor = await started.actor('admin')
   await makeReleases(started, `bulk/app/1.0/${STAMP}`, `bulk/web/1.0/${STAMP}`)
   t.match(
@@ -267,7 +267,7 @@ test('bulk moves, channels, plans, rollbacks and previews read ahead, too', asyn
   )
 })
 
-test('a depot that closes answers what is being read for', async (t) => {
+test('a closing depot answers commands that are reading ahead', async (t) => {
   const closing = await startDepot(t, { elapsed: () => (time += 1_000) })
   const releases = await makeReleases(closing, `acme/app/1.0/${STAMP}`)
   const outcome = closing.depot.writer.submit(promotion('delivered', releases))

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { parseSearch, wordsOf } from '../../src/search/package-search.ts'
 
-test('a question is whole words and the beginning of a last one', async (t) => {
+test('a search consists of whole words and a prefix', async (t) => {
   const questions = {
     redis: { whole: [], beginning: 'redis' },
     'core/red': { whole: ['core'], beginning: 'red' },
@@ -17,6 +17,6 @@ test('a question is whole words and the beginning of a last one', async (t) => {
     t.equal(parseSearch(nothing), undefined, JSON.stringify(nothing))
 })
 
-test('words end at - and /, not at _', async (t) => {
+test('words end at - and /, but not at _', async (t) => {
   t.strictSame(wordsOf({ origin: 'big-corp', name: 'My_App-x2' }), ['big', 'corp', 'my_app', 'x2'])
 })

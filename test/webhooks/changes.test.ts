@@ -31,7 +31,7 @@ async function events(started: Scene): Promise<unknown[]> {
   })
 }
 
-test('a webhook that is paused is sent nothing, and everything once it is resumed', async (t) => {
+test('a paused webhook gets nothing, and everything after it is resumed', async (t) => {
   const started = await scene(t)
   const { receiver } = started
   await hook(started, 'deploys', VIEWS)
@@ -78,7 +78,7 @@ test('a webhook that is paused is sent nothing, and everything once it is resume
   )
 })
 
-test('after attempts for more than five days a webhook pauses itself, says why in state and log, and loses nothing', async (t) => {
+test('after more than five days of failures a webhook pauses, reports the reason and loses nothing', async (t) => {
   const started = await scene(t)
   const { receiver, timers } = started
   await hook(started, 'deploys', VIEWS)
@@ -108,7 +108,7 @@ test('after attempts for more than five days a webhook pauses itself, says why i
   t.strictSame(receiver.sequences().slice(MOST_ATTEMPTS), [first, second])
 })
 
-test('a receiver that says 410 is paused at once', async (t) => {
+test('410 pauses a webhook at once', async (t) => {
   const started = await scene(t)
   await hook(started, 'deploys', VIEWS)
   started.receiver.behave(410)
@@ -118,7 +118,7 @@ test('a receiver that says 410 is paused at once', async (t) => {
   t.match(await deliveries(started, 'deploys'), [{ status: 410, error: 'answered 410: it is gone' }])
 })
 
-test('a range is sent again, in order and with the ids it had, before what comes next', async (t) => {
+test('a replay sends a range in order with the same ids, before new entries', async (t) => {
   const started = await scene(t)
   const { receiver } = started
   await hook(started, 'deploys', VIEWS)
@@ -148,7 +148,7 @@ test('a range is sent again, in order and with the ids it had, before what comes
   })
 })
 
-test('a replay that fails keeps what comes next waiting, and survives a change of the URL', async (t) => {
+test('a failing replay delays new entries, and survives a change of the URL', async (t) => {
   const started = await scene(t)
   const { receiver, timers } = started
   await hook(started, 'deploys', VIEWS)
@@ -173,7 +173,7 @@ test('a replay that fails keeps what comes next waiting, and survives a change o
   )
 })
 
-test('a webhook that is removed while it delivers is broken off, and its name begins anew', async (t) => {
+test('removing a webhook aborts its delivery, and its name can be used again', async (t) => {
   const started = await scene(t)
   const { receiver, timers } = started
   await hook(started, 'deploys', VIEWS)
@@ -204,7 +204,7 @@ test('a webhook that is removed while it delivers is broken off, and its name be
   ])
 })
 
-test('what becomes of an attempt while its webhook is changed does not undo the change', async (t) => {
+test('the result of an attempt does not undo a change of the webhook meanwhile', async (t) => {
   const started = await scene(t)
   const { receiver, depot } = started
   await hook(started, 'deploys', VIEWS)
@@ -240,7 +240,7 @@ test('what becomes of an attempt while its webhook is changed does not undo the 
   t.equal(receiver.received.length, 1)
 })
 
-test('after a new secret the one before signs too, for a day', async (t) => {
+test('after a new secret, the previous one also signs for a day', async (t) => {
   const started = await scene(t)
   const { receiver } = started
   const old = await hook(started, 'deploys', VIEWS)
@@ -262,7 +262,7 @@ test('after a new secret the one before signs too, for a day', async (t) => {
   t.equal(String(one.headers['webhook-signature']).split(' ').length, 1)
 })
 
-test('neither the database nor the ledger nor the log holds the secret, or more of the URL than its host', async (t) => {
+test('neither database, ledger nor log has the secret, or more of the URL than its host', async (t) => {
   const started = await scene(t)
   const secret = await hook(started, 'deploys', { url: `${started.receiver.url}services/T0K3N?key=s3cr3t` })
   await change(started, 'deploys', { url: `${started.receiver.url}services/T0K3N?key=s3cr3t` })

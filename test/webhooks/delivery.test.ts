@@ -10,7 +10,7 @@ import { START, startDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
 import { TIMEOUT_MS, deliveries, entries, hook, scene, state, verifies } from '../support/webhook-scene.ts'
 
-test('a promotion arrives, signed as Standard Webhooks has it, and says what happened as the ledger has it', async (t) => {
+test('a promotion is delivered with a Standard Webhooks signature and the content of the ledger', async (t) => {
   const started = await scene(t)
   const { receiver, depot } = started
   const secret = await hook(started, 'deploys', { filter: { kinds: ['promotion'], views: ['union'] } })
@@ -55,7 +55,7 @@ test('a promotion arrives, signed as Standard Webhooks has it, and says what hap
   t.notOk(verifies(`whsec_${Buffer.alloc(32).toString('base64')}`, received))
 })
 
-test('views, origins and kinds narrow what is sent, and all of them must hold', async (t) => {
+test('a filter combines views, origins and kinds', async (t) => {
   const started = await scene(t)
   const { receiver } = started
   await hook(started, 'all')
@@ -92,7 +92,7 @@ test('views, origins and kinds narrow what is sent, and all of them must hold', 
   t.strictSame(got('/both'), ['promotion', 'promotion'])
 })
 
-test('the next entry waits until the one before is accepted, which is tried again at waits that double', async (t) => {
+test('the next entry waits until the previous one is accepted, with growing pauses between attempts', async (t) => {
   const started = await scene(t)
   const { receiver, timers } = started
   await hook(started, 'deploys', { filter: { kinds: ['view-created'] } })
@@ -137,7 +137,7 @@ test('the next entry waits until the one before is accepted, which is tried agai
   )
 })
 
-test('a receiver that hangs keeps no promotion waiting, and no other webhook', async (t) => {
+test('a hanging receiver delays neither promotions nor other webhooks', async (t) => {
   const started = await scene(t)
   const { receiver, timers } = started
   receiver.behave((answer, { path }) => void (path === '/hangs' || answer.end()))
@@ -166,7 +166,7 @@ test('a receiver that hangs keeps no promotion waiting, and no other webhook', a
   ])
 })
 
-test('a promotion is answered before its delivery begins', async (t) => {
+test('a promotion is answered before its delivery starts', async (t) => {
   const started = await scene(t)
   const order: string[] = []
   started.receiver.behave((answer) => {
@@ -179,7 +179,7 @@ test('a promotion is answered before its delivery begins', async (t) => {
   t.strictSame(order, ['answered', 'received'])
 })
 
-test('no more than sixteen connections are open at once, and the others get their turn', async (t) => {
+test('at most sixteen connections are open at once, and others get their turn', async (t) => {
   const started = await scene(t)
   const held: (() => void)[] = []
   started.receiver.behave(
@@ -201,7 +201,7 @@ test('no more than sixteen connections are open at once, and the others get thei
   )
 })
 
-test('what was delivered and not noted when the process was killed is delivered again, with the same id', async (t) => {
+test('after a kill, deliveries that were not recorded are repeated with the same id', async (t) => {
   const started = await scene(t)
   const { receiver } = started
   await hook(started, 'deploys', { filter: { kinds: ['view-created'] } })
@@ -218,7 +218,7 @@ test('what was delivered and not noted when the process was killed is delivered 
   t.strictSame(receiver.received[2]?.text, receiver.received[0]?.text)
 })
 
-test('a depot that was stopped goes on where it was, also with what failed', async (t) => {
+test('a restarted depot continues where it stopped, also with failed entries', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-again-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const before = await scene(t, { folder })
@@ -241,7 +241,7 @@ test('a depot that was stopped goes on where it was, also with what failed', asy
   t.strictSame(receiver.sequences(), [first, second, second, third])
 })
 
-test('a depot stops while a receiver hangs, and delivers again when it starts', async (t) => {
+test('a depot stops while a receiver hangs, and delivers again after its start', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-again-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const before = await scene(t, { folder })
@@ -263,7 +263,7 @@ test('a depot stops while a receiver hangs, and delivers again when it starts', 
   )
 })
 
-test('a webhook begins with what comes after the entry it was told, also with the first one there is', async (t) => {
+test('a webhook starts after the entry it was given', async (t) => {
   const started = await scene(t)
   const [first = 0, second = 0] = await entries(started, 'one', 'two')
   await hook(started, 'late', { filter: { kinds: ['view-created'] }, after: first })
@@ -281,7 +281,7 @@ test('a webhook begins with what comes after the entry it was told, also with th
   )
 })
 
-test('what a filter leaves out is passed over without a write, and is not looked at again', async (t) => {
+test('entries outside a filter are skipped without a write', async (t) => {
   const started = await scene(t)
   await hook(started, 'quiet', { filter: { views: ['nothing-happens-here'] } })
   const row = () => started.depot.db.selectFrom('webhooks').select('position').executeTakeFirstOrThrow()
@@ -300,7 +300,7 @@ test('what a filter leaves out is passed over without a write, and is not looked
   )
 })
 
-test('attempts of all webhooks are noted together, and leave no entry in the ledger', async (t) => {
+test('attempts of all webhooks are recorded together, outside the ledger', async (t) => {
   const started = await scene(t)
   for (const name of ['one', 'two', 'three'])
     await hook(started, name, { filter: { kinds: ['view-created'] } })
@@ -331,7 +331,7 @@ test('attempts of all webhooks are noted together, and leave no entry in the led
   t.equal(last, sequence)
 })
 
-test('of each webhook the last thousand attempts are kept', async (t) => {
+test('the last thousand attempts of each webhook are kept', async (t) => {
   const started = await scene(t)
   await hook(started, 'deploys')
   const { key, version, position } = await started.depot.db

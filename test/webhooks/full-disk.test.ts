@@ -15,7 +15,7 @@ import { ManualTimers } from '../support/manual-timers.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { until } from '../support/until.ts'
 
-test('while a full disk keeps attempts from being noted, so many are made as memory may hold; with room the rest follows', async (t) => {
+test('while a full disk prevents recording, attempts are limited by memory, and the rest follows later', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-test-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const logged: string[] = []

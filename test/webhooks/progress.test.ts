@@ -28,7 +28,7 @@ function failUntilPaused(random: number): { waits: number[]; end: Progress } {
   return { waits, end: progress }
 }
 
-test('attempts are made for at least five days, at waits that double from five seconds to six hours, and then the webhook pauses itself', async (t) => {
+test('attempts continue for at least five days, with pauses that double from five seconds to six hours, and then the webhook pauses', async (t) => {
   const { waits, end } = failUntilPaused(0)
   t.strictSame(waits.slice(0, 4), [5_000, 10_000, 20_000, 40_000])
   t.equal(waits.at(-1), LONGEST_RETRY_MS)
@@ -43,18 +43,18 @@ test('attempts are made for at least five days, at waits that double from five s
   })
 })
 
-test('jitter lengthens a wait by up to a quarter, and shortens none', async (t) => {
+test('jitter lengthens a pause by up to a quarter and shortens none', async (t) => {
   const [least, most] = [failUntilPaused(0).waits, failUntilPaused(1).waits]
   for (const [index, wait] of most.entries()) t.equal(wait, (least[index] ?? 0) * 1.25)
 })
 
-test('what is accepted ends the failing, and moves on', async (t) => {
+test('a success ends the failures and advances the position', async (t) => {
   const failing = afterAttempt(freshProgress(7), 8, failed, { now: AT, random: 0 })
   t.match(failing, { position: 7, attempts: 1, failingSince: AT, nextAttemptAt: AT + 5_000 })
   t.strictSame(afterAttempt(failing, 8, accepted, { now: AT + 5_000, random: 0 }), freshProgress(8))
 })
 
-test('a receiver that asks for patience gets it, within bounds, and none that asks for haste', async (t) => {
+test('Retry-After lengthens a pause within bounds and never shortens it', async (t) => {
   const next = (retryAfterMs: number) =>
     afterAttempt(freshProgress(7), 8, { ...failed, retryAfterMs }, { now: AT, random: 0 }).nextAttemptAt
   t.equal(next(60_000), AT + 60_000)
@@ -62,7 +62,7 @@ test('a receiver that asks for patience gets it, within bounds, and none that as
   t.equal(next(365 * 86_400_000), AT + LONGEST_RETRY_MS)
 })
 
-test('a receiver that is gone is not asked again', async (t) => {
+test('a receiver that answered 410 is not tried again', async (t) => {
   t.match(afterAttempt(freshProgress(7), 8, { ...failed, verdict: 'gone' }, { now: AT, random: 0 }), {
     position: 7,
     attempts: 1,
@@ -71,13 +71,13 @@ test('a receiver that is gone is not asked again', async (t) => {
   })
 })
 
-test('a clock that was set back by a year makes nobody wait longer than the longest wait', async (t) => {
+test('a clock set back by a year lengthens no pause beyond the maximum', async (t) => {
   const failing = afterAttempt(freshProgress(7), 8, failed, { now: AT + 365 * 86_400_000, random: 0 })
   t.ok(dueIn(failing, AT) <= LONGEST_RETRY_MS * 1.25)
   t.equal(dueIn(failing, AT + 400 * 86_400_000), 0)
 })
 
-test('a replay goes to its end and leaves the position where it was', async (t) => {
+test('a replay runs to its end and keeps the position', async (t) => {
   let progress: Progress = { ...freshProgress(9), replay: { next: 3, to: 4 } }
   progress = afterAttempt(progress, 3, accepted, { now: AT, random: 0 })
   t.match(progress, { position: 9, replay: { next: 4, to: 4 } })

@@ -78,7 +78,7 @@ test('every 2xx is accepted, and nothing else', async (t) => {
   t.match(await sending(receiver.url), { verdict: 'gone', status: 410 })
 })
 
-test('a redirect fails, says so, and is not followed', async (t) => {
+test('a redirect is a failure and is not followed', async (t) => {
   const [receiver, elsewhere] = [await startReceiver(t), await startReceiver(t)]
   for (const status of [301, 302, 303, 307, 308]) {
     receiver.behave((answer) => answer.writeHead(status, { location: elsewhere.url }).end())
@@ -91,7 +91,7 @@ test('a redirect fails, says so, and is not followed', async (t) => {
   t.equal(elsewhere.received.length, 0)
 })
 
-test('of an answer of 5 MB, or without an end, a kilobyte is read, and the connection is cut', async (t) => {
+test('of a huge or endless answer a kilobyte is read, and the connection is cut', async (t) => {
   const receiver = await startReceiver(t)
   const piece = 'x'.repeat(64 * 1024)
   const cut = Promise.withResolvers<void>()
@@ -111,7 +111,7 @@ test('of an answer of 5 MB, or without an end, a kilobyte is read, and the conne
   await cut.promise
 })
 
-test('a short answer is kept whole, and what is no UTF-8 or NUL in it is replaced', async (t) => {
+test('a short answer is kept whole, with replacements for NUL and invalid UTF-8', async (t) => {
   const receiver = await startReceiver(t)
   receiver.behave((answer) => answer.writeHead(422).end(Buffer.from('no\xff\0!', 'latin1')))
   t.equal((await sending(receiver.url)).excerpt, 'no\u{fffd}\u{fffd}!')
@@ -122,7 +122,7 @@ for (const [name, begin] of Object.entries({
   'stops within the headers': 'HTTP/1.1 200 OK\r\nX-Half: ',
   'dribbles informational answers': 'HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n',
 })) {
-  test(`a receiver that ${name} fails when its time is over`, async (t) => {
+  test(`a receiver that ${name} fails at the timeout`, async (t) => {
     const timers = new ManualTimers()
     let isAsked = false
     const { url } = await startRaw(t, (socket) => {
@@ -136,7 +136,7 @@ for (const [name, begin] of Object.entries({
   })
 }
 
-test('a receiver that says 200 and then hangs in its body has accepted, and is cut off when its time is over', async (t) => {
+test('a receiver that answers 200 and hangs in its body has accepted, and is cut off at the timeout', async (t) => {
   const timers = new ManualTimers()
   const receiver = await startReceiver(t)
   let isCut = false
@@ -157,7 +157,7 @@ test('a receiver that says 200 and then hangs in its body has accepted, and is c
   await until(() => isCut)
 })
 
-test('a receiver that closes in the middle has said what its status says', async (t) => {
+test('a receiver that closes within its answer counts by its status', async (t) => {
   const body = await startRaw(t, (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf'))
   t.match(await sending(body.url), { verdict: 'accepted', status: 200, excerpt: 'half' })
   const headers = await startRaw(t, (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-'))
@@ -170,7 +170,7 @@ test('a receiver that closes in the middle has said what its status says', async
   })
 })
 
-test('garbage, endless headers and a switch of protocols are failures', async (t) => {
+test('malformed answers, endless headers and protocol switches are failures', async (t) => {
   const answers = {
     garbage: ['SSH-2.0-OpenSSH_9.6\r\n', 'what answers there does not speak HTTP'],
     zero: ['\0'.repeat(100), 'what answers there does not speak HTTP'],
@@ -194,7 +194,7 @@ test('garbage, endless headers and a switch of protocols are failures', async (t
   }
 })
 
-test('where nobody listens, the receipt says so', async (t) => {
+test('a refused connection is recorded', async (t) => {
   const raw = await startRaw(t, () => undefined)
   const port = new URL(raw.url).port
   const receiver = createServer().listen(0, '127.0.0.1')
@@ -206,7 +206,7 @@ test('where nobody listens, the receipt says so', async (t) => {
   t.match(await sending(`http://127.0.0.1:${closed}/`), { verdict: 'failed', error: 'nothing listens there' })
 })
 
-test('plain HTTP on a port of https is a failure, not a message in the clear', async (t) => {
+test('plain HTTP on an https port is a failure, and the message is not sent in the clear', async (t) => {
   const raw = await startRaw(t, (socket) => socket.end('HTTP/1.1 200 OK\r\n\r\n'))
   t.match(await sending(raw.url.replace('http:', 'https:')), {
     verdict: 'failed',
@@ -215,7 +215,7 @@ test('plain HTTP on a port of https is a failure, not a message in the clear', a
   })
 })
 
-test('an address that is not allowed is never connected to, however it is written', async (t) => {
+test('a disallowed address is never connected to, however it is written', async (t) => {
   const raw = await startRaw(t, (socket) => socket.end('HTTP/1.1 200 OK\r\n\r\n'))
   const { port } = new URL(raw.url)
   for (const host of [
@@ -239,7 +239,7 @@ test('an address that is not allowed is never connected to, however it is writte
   t.equal(raw.connections, 0)
 })
 
-test('a name is judged by the addresses it has when it is connected to', async (t) => {
+test('the addresses of a name are checked at the connection', async (t) => {
   const raw = await startRaw(t, (socket) => socket.end('HTTP/1.1 200 OK\r\n\r\n'))
   const url = raw.url.replace('127.0.0.1', 'receiver.example')
   const rules = new AddressRules(['127.0.0.1'])
@@ -271,14 +271,14 @@ test('a name is judged by the addresses it has when it is connected to', async (
   t.equal(raw.connections, 2)
 })
 
-test('a name whose lookup hangs costs no more than the time of an attempt', async (t) => {
+test('a hanging lookup ends at the timeout of the attempt', async (t) => {
   const timers = new ManualTimers()
   const receipt = sending('http://receiver.example/', { after: timers.after, lookup: () => undefined })
   timers.advance(10_000)
   t.match(await receipt, { verdict: 'failed', error: 'not answered within 10 s' })
 })
 
-test('Retry-After counts with 429 and 503, as seconds or as a date', async (t) => {
+test('Retry-After is respected with 429 and 503, as seconds and as a date', async (t) => {
   const receiver = await startReceiver(t)
   const asked = async (status: number, header: string) => {
     receiver.behave((answer) => answer.writeHead(status, { 'retry-after': header }).end())
@@ -292,7 +292,7 @@ test('Retry-After counts with 429 and 503, as seconds or as a date', async (t) =
   t.equal(await asked(500, '120'), undefined)
 })
 
-test('an attempt that is broken off ends, whatever the receiver does', async (t) => {
+test('an aborted attempt ends whatever the receiver does', async (t) => {
   const stopping = new AbortController()
   let isAsked = false
   const { url } = await startRaw(t, () => {

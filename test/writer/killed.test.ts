@@ -12,7 +12,7 @@ import { startDepot } from '../support/start-depot.ts'
 
 const SCRIPT = fileURLToPath(new URL('../support/change-until-killed.ts', import.meta.url))
 
-test('after kill -9 in the middle of changes, the depot opens again, with everything that was acknowledged and nothing by half', async (t) => {
+test('after kill -9, the depot opens with every acknowledged change and no partial one', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-killed-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const child = spawn(process.execPath, [SCRIPT, folder], { stdio: ['ignore', 'pipe', 'inherit'] })

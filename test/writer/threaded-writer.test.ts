@@ -5,7 +5,7 @@ import { startDepot } from '../support/start-depot.ts'
 
 const ACTOR = { client: 'tests', door: 'cli' } as const
 
-test('commands that wait together are committed together, and each hears of its own', async (t) => {
+test('commands that wait together are committed together, and each gets its own outcome', async (t) => {
   const { depot } = await startDepot(t, { hasThreads: true })
   const batches: number[] = []
   depot.writer.onNews((_news, commit) => void batches.push(commit?.commands ?? 0))
@@ -23,7 +23,7 @@ test('commands that wait together are committed together, and each hears of its 
   t.ok(batches.length <= 3, `${batches.length} commits`)
 })
 
-test('what was committed is heard of before its command is answered, and read by who asks then', async (t) => {
+test('listeners hear of a commit before its command is answered', async (t) => {
   const started = await startDepot(t, { hasThreads: true })
   const { depot } = started
   const releases = await makeReleases(
@@ -41,7 +41,7 @@ test('what was committed is heard of before its command is answered, and read by
   }
 })
 
-test('a refusal keeps its causes on the way', async (t) => {
+test('a refusal keeps its causes across threads', async (t) => {
   const started = await startDepot(t, { hasThreads: true })
   await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   await t.rejects(
@@ -62,7 +62,7 @@ test('a refusal keeps its causes on the way', async (t) => {
   )
 })
 
-test('a refusal keeps the text of Builder on the way', async (t) => {
+test("a refusal keeps Builder's text across threads", async (t) => {
   const started = await startDepot(t, { hasThreads: true })
   const [release] = await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   if (release === undefined) throw new Error('there is no release')
@@ -74,7 +74,7 @@ test('a refusal keeps the text of Builder on the way', async (t) => {
   })
 })
 
-test('closing commits what was submitted, and refuses what comes later', async (t) => {
+test('closing commits submitted commands and refuses later ones', async (t) => {
   const started = await startDepot(t, { hasThreads: true })
   const submitted = Array.from({ length: 10 }, (_, n) =>
     started.depot.writer.submit({ kind: 'addAccount', input: { name: `late-${n}` }, actor: ACTOR }),

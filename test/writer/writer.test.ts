@@ -64,7 +64,7 @@ test('commands that wait together are committed together', async (t) => {
   t.strictSame(await names(), ['a', 'b', 'c'])
 })
 
-test('a batch has an end, and the rest is the next one', async (t) => {
+test('a batch has a limit, and the rest forms the next one', async (t) => {
   const { writer, heard } = await openWriter(t)
   await Promise.all(Array.from({ length: 100 }, (_, index) => writer.submit(adding(`account-${index}`))))
   t.strictSame(
@@ -73,7 +73,7 @@ test('a batch has an end, and the rest is the next one', async (t) => {
   )
 })
 
-test('a batch closes after a tenth of a second of work', async (t) => {
+test('a batch ends after a tenth of a second of work', async (t) => {
   let time = 0
   const { writer, heard, names } = await openWriter(t, undefined, () => (time += 40)) // looked at before each command but the first
   await Promise.all(Array.from({ length: 7 }, (_, index) => writer.submit(adding(`account-${index}`))))
@@ -84,7 +84,7 @@ test('a batch closes after a tenth of a second of work', async (t) => {
   t.equal((await names()).length, 7)
 })
 
-test('a command that fails leaves nothing and harms no other of its batch', async (t) => {
+test('a failing command leaves nothing and harms no other of its batch', async (t) => {
   const { writer, heard, names } = await openWriter(t)
   const outcomes = await Promise.allSettled([
     writer.submit(adding('a')),
@@ -104,7 +104,7 @@ test('a command that fails leaves nothing and harms no other of its batch', asyn
   )
 })
 
-test('a command that fails after it wrote and booked is undone, with what it booked', async (t) => {
+test('a command that fails after writing is undone, with its ledger entries', async (t) => {
   const { writer, heard, reader } = await openWriter(t)
   const key = { origin: 'acme', revision: '20260101000000', ownerId: 1 }
   await writer.submit(adding('owner'))
@@ -126,7 +126,7 @@ test('a command that fails after it wrote and booked is undone, with what it boo
   )
 })
 
-test('times rise by at least a millisecond from command to command, whatever the clock does', async (t) => {
+test('commit times rise by at least a millisecond for each command, whatever the clock does', async (t) => {
   const clock = [5_000, 5_000, 3_000, 9_000]
   const { writer, heard } = await openWriter(t, () => clock.shift() ?? 0)
   for (const name of ['a', 'b', 'c', 'd']) await writer.submit(adding(name))
@@ -136,7 +136,7 @@ test('times rise by at least a millisecond from command to command, whatever the
   )
 })
 
-test('listeners hear of a commit when it can be read, and before its commands are answered', async (t) => {
+test('listeners are called after the commit and before its commands are answered', async (t) => {
   const { writer, connection } = await openWriter(t)
   const order: string[] = []
   const inspector = new BetterSqlite3(connection.name, { readonly: true })
@@ -151,7 +151,7 @@ test('listeners hear of a commit when it can be read, and before its commands ar
   t.strictSame(order, ['heard, with 1 account', 'answered'])
 })
 
-test('a full disk refuses with storage_full, and everything still reads; with room again, the next command works', async (t) => {
+test('a full disk refuses with storage_full, reads still work, and with space commands work again', async (t) => {
   const { writer, connection, heard, names } = await openWriter(t)
   await writer.submit(adding('before'))
   connection.pragma(`max_page_count = ${String(connection.pragma('page_count', { simple: true }))}`)
@@ -172,7 +172,7 @@ test('a full disk refuses with storage_full, and everything still reads; with ro
   )
 })
 
-test('a commit that fails fails its whole batch, and the next one works', async (t) => {
+test('a failing commit fails its whole batch, and the next one works', async (t) => {
   const { writer, connection, heard, names } = await openWriter(t)
   await writer.submit(adding('before'))
   // A constraint that is looked at only when the transaction ends.
@@ -201,7 +201,7 @@ test('a commit that fails fails its whole batch, and the next one works', async 
   )
 })
 
-test('when SQLite itself takes a transaction back, the batch fails and the next one works', async (t) => {
+test('when SQLite rolls a transaction back, the batch fails and the next one works', async (t) => {
   const { writer, connection, names } = await openWriter(t)
   connection.exec(
     "CREATE TRIGGER take_back AFTER INSERT ON accounts WHEN NEW.name = 'b' BEGIN SELECT RAISE(ROLLBACK, 'taken back'); END",
@@ -221,7 +221,7 @@ test('when SQLite itself takes a transaction back, the batch fails and the next 
   t.strictSame(await names(), ['after'])
 })
 
-test('a writer that closes commits what is queued and takes no more', async (t) => {
+test('a closing writer commits what is queued and accepts no more', async (t) => {
   const { writer, names } = await openWriter(t)
   const queued = writer.submit(adding('queued'))
   const closed = writer.close()
@@ -230,7 +230,7 @@ test('a writer that closes commits what is queued and takes no more', async (t) 
   t.strictSame(await names(), ['queued'])
 })
 
-test('a command submitted while another is committed is committed after it', async (t) => {
+test('a command submitted during a commit is committed after it', async (t) => {
   const { writer, heard } = await openWriter(t)
   const first = writer.submit(adding('a'))
   await Promise.resolve()
@@ -241,7 +241,7 @@ test('a command submitted while another is committed is committed after it', asy
   )
 })
 
-test('what a commit wrote that reported a failure counts as changed for a command that has read ahead', async (t) => {
+test('rows of a commit that reported a failure count as changed for commands that read ahead', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-writer-'))
   const file = join(folder, 'depot.sqlite')
   const database = openDatabase(file, 0)

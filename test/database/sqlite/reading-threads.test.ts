@@ -37,7 +37,7 @@ test('a short read does not wait for a long one', async (t) => {
   t.strictSame(done, ['short 3', 'long 5000000'])
 })
 
-test('many reads at once share a few threads, and each gets its own answer', async (t) => {
+test('concurrent reads share a few threads, and each gets its own result', async (t) => {
   const db = (await openThreads(t)).db()
   const counted = await Promise.all(Array.from({ length: 100 }, (_, n) => countTo(n + 1).execute(db)))
   t.strictSame(
@@ -46,7 +46,7 @@ test('many reads at once share a few threads, and each gets its own answer', asy
   )
 })
 
-test('a read that fails says why, writes are refused, and the next read goes on', async (t) => {
+test('a failed read reports its reason, writes are refused, and the next read works', async (t) => {
   const db = (await openThreads(t)).db()
   await t.rejects(sql`SELECT ident FROM nowhere`.execute(db), { code: 'SQLITE_ERROR', message: /nowhere/ })
   await t.rejects(sql`INSERT INTO origins VALUES (1)`.execute(db), { code: /^SQLITE/ })
@@ -54,7 +54,7 @@ test('a read that fails says why, writes are refused, and the next read goes on'
   t.equal((await countTo(2).execute(db)).rows[0]?.n, 2)
 })
 
-test('closing lets what is read come to its end, and refuses the rest', async (t) => {
+test('closing finishes running reads and refuses the rest', async (t) => {
   const threads = await openThreads(t)
   const db = threads.db()
   const under = countTo(1_000_000).execute(db)

@@ -58,7 +58,7 @@ function urlOf(path: string): string {
   })
 }
 
-test('every read answers people with text, and programs with a line of JSON', async (t) => {
+test('every read is available as text and as one line of JSON', async (t) => {
   t.ok(reads.length >= 28, 'the reads are found')
   for (const path of reads) {
     const url = `${urlOf(path)}${path.endsWith('/diff') ? '?at=0' : ''}`
@@ -85,7 +85,7 @@ test('every read answers people with text, and programs with a line of JSON', as
   }
 })
 
-test('a problem is a line of JSON, too', async (t) => {
+test('an error is one line of JSON', async (t) => {
   for (const url of ['/api/v1/views/nosuch', '/api/v1/nosuch', '/api/v1/views?limit=0']) {
     t.match(
       await callApi(started, 'GET', url),
@@ -107,7 +107,7 @@ const detailOf = async (method: 'GET' | 'POST', url: string, body?: string) => {
   return [response.statusCode, (JSON.parse(response.body) as { detail: string }).detail]
 }
 
-test('what libraries find wrong with a request is told in our own words', async (t) => {
+test('errors of libraries are in our own words', async (t) => {
   const promotions = '/api/v1/views/delivered/promotions'
   for (const [body, detail] of [
     ['nope', 'the body is not JSON, or has a field named __proto__ or constructor'],

@@ -70,7 +70,7 @@ for (const [framing, { head: start, body }] of Object.entries(BODIES)) {
     t.equal((await upload(started, hart)).status, 201, 'and its ident is free')
   })
 
-  test(`an upload ${framing} whose client leaves after its last byte is published, and its retry is told so`, async (t) => {
+  test(`an upload ${framing} whose client leaves after its last byte is published, and its retry gets 409`, async (t) => {
     const started = await startDepot(t, { listen: true })
     await makeOrigin(started)
     const talk = converse(started.url)
@@ -88,7 +88,7 @@ for (const [framing, { head: start, body }] of Object.entries(BODIES)) {
     )
   })
 
-  test(`an upload ${framing} whose client stalls is told so, and leaves nothing`, async (t) => {
+  test(`an upload ${framing} whose client stalls gets an error and leaves nothing`, async (t) => {
     // A form that stalls before its file begins is cut off when the time for its body is over.
     const started = await startDepot(t, { listen: true, limits: { uploadIdleMs: 30, bodyGraceMs: 500 } })
     await makeOrigin(started)
@@ -107,7 +107,7 @@ for (const [framing, { head: start, body }] of Object.entries(BODIES)) {
   })
 }
 
-test('a length that is too short', async (t) => {
+test('a Content-Length that is too small is refused', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const before = await traces(started.depot)
@@ -123,7 +123,7 @@ test('a length that is too short', async (t) => {
   t.same(await traces(started.depot), before)
 })
 
-test('two lengths, a length and chunks, and what is no length, are refused', async (t) => {
+test('two lengths, a length with chunks, and a malformed length are refused', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const before = await traces(started.depot)
@@ -147,7 +147,7 @@ test('two lengths, a length and chunks, and what is no length, are refused', asy
   t.same(await traces(started.depot), before)
 })
 
-test('a package that comes one byte at a time is whole', async (t) => {
+test('a package sent byte by byte is complete', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const bytes = Array.from(hart.bytes, (byte) => Buffer.from([byte]))
@@ -157,7 +157,7 @@ test('a package that comes one byte at a time is whole', async (t) => {
   t.ok(got.body.equals(hart.bytes))
 })
 
-test('a key or an origin that stalls or breaks off is told so', async (t) => {
+test('a key or an origin that stalls or breaks off gets an error', async (t) => {
   const started = await startDepot(t, { listen: true, limits: { uploadIdleMs: 30 } })
   await makeOrigin(started)
   for (const path of [

@@ -44,7 +44,7 @@ async function revisions({ depot }: TestDepot, view: string) {
   return listRevisions(depot.db, await getView(depot.db, view), { before: 99, limit: 99 }, EVERYONE)
 }
 
-test('all of an origin, for every target and whoever may see it, moves in one revision', async (t) => {
+test('a bulk move takes a whole origin, for every target, private releases included, in one revision', async (t) => {
   const started = await startDepot(t)
   const releases = await makeReleases(
     started,
@@ -85,7 +85,7 @@ test('all of an origin, for every target and whoever may see it, moves in one re
   t.strictSame(await namesIn(started, 'canary'), ['app/1.0.0', 'web/1.0.0'], 'and so does the source')
 })
 
-test('what is latest in the source is latest in the target', async (t) => {
+test('latest of the source becomes latest of the target', async (t) => {
   const started = await startDepot(t)
   const [one, two] = await makeReleases(started, `acme/app/1.0.0/${STAMP}`, `acme/app/2.0.0/${STAMP}`)
   for (const release of [two, one]) await move(started, 'promote', 'acceptance', release ? [release] : [])
@@ -101,7 +101,7 @@ test('what is latest in the source is latest in the target', async (t) => {
   t.equal(await latest('rehearsal'), '2.0.0', 'the highest')
 })
 
-test('refusals come in their order: rights, what cannot be, then the rest', async (t) => {
+test('errors come in order: rights, impossible moves, then others', async (t) => {
   const started = await startDepot(t)
   await makeReleases(started, `acme/app/1.0.0/${STAMP}`)
   const stranger = bearer(await started.account('stranger'))
@@ -138,7 +138,7 @@ test('refusals come in their order: rights, what cannot be, then the rest', asyn
   )
 })
 
-test('a source that is not there is empty, and the target is made all the same', async (t) => {
+test('an absent source counts as empty, and the target is created', async (t) => {
   const started = await startDepot(t)
   await makeReleases(started, `acme/app/1.0.0/${STAMP}`)
   t.match(await moveAll(started, 'promote', 'nothing', '?channel=canary'), { status: 200, body: '' })
@@ -151,7 +151,7 @@ test('a source that is not there is empty, and the target is made all the same',
   t.match(await findView(started.depot.db, 'fresh'), { revision: 0, maker: 'client' })
 })
 
-test('a bulk move is not what Habitat calls an event', async (t) => {
+test('a bulk move is not a Habitat event', async (t) => {
   const started = await startDepot(t)
   await makeReleases(started, `acme/app/1.0.0/${STAMP}`)
   await moveAll(started, 'promote', 'unstable', '?channel=canary')

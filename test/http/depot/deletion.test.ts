@@ -18,7 +18,7 @@ async function files({ depot }: TestDepot): Promise<string[]> {
   return (await readdir(depot.config.blobFolder, { recursive: true })).filter((name) => name.length > 60)
 }
 
-test('a release that is deleted is nowhere, and its ident may be uploaded again', async (t) => {
+test('a deleted release is gone everywhere, and its ident can be uploaded again', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const [hart] = await publishAll(started, IDENT, 'acme/app/0.9.0/20260101120000')
@@ -66,7 +66,7 @@ test('a release that is deleted is nowhere, and its ident may be uploaded again'
   t.match(JSON.parse((await ask(started.url + path)).text), { checksum: other.checksum })
 })
 
-test('a release in stable, in a view that says what should run, or of a package that others depend on, is not deleted', async (t) => {
+test('a release cannot be deleted while it is in stable or in a promoted view, or while others depend on its package', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const [hart, , dependent] = await publishAll(
@@ -108,7 +108,7 @@ test('a release in stable, in a view that says what should run, or of a package 
   t.strictSame(await files(started), [])
 })
 
-test('bytes that a crash left go while the depot runs, and those that are needed again stay', async (t) => {
+test('bytes left by a crash are removed, and bytes that are needed again are kept', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const [hart] = await publishAll(started, IDENT)
@@ -133,7 +133,7 @@ test('bytes that a crash left go while the depot runs, and those that are needed
   t.equal((await files(third)).length, 1, 'what is needed again stays')
 })
 
-test('rights come before what is there', async (t) => {
+test('rights are checked before existence', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   await publishAll(started, IDENT)

@@ -14,7 +14,7 @@ const size = hart.bytes.length
 const path = '/v1/depot/pkgs/acme/app/1.0.0/20260101120000/download'
 const tag = `"${hart.checksum}"`
 
-test('a download has what its clients need', async (t) => {
+test('a download has the headers that its clients need', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   await publishAll(started, 'acme/app/1.0.0/20260101120000')
@@ -64,7 +64,7 @@ test('a download has what its clients need', async (t) => {
   })
 })
 
-test('without a target the one for x86_64-linux is meant, or the only one there is', async (t) => {
+test('without a target, the target is x86_64-linux or the only one', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const [windows, linux, alone] = await publishAll(
@@ -84,7 +84,7 @@ test('without a target the one for x86_64-linux is meant, or the only one there 
   })
 })
 
-test('a client that has the file is not sent it again', async (t) => {
+test('a client with the current tag gets 304', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   await publishAll(started, 'acme/app/1.0.0/20260101120000')
@@ -123,7 +123,7 @@ const RANGES: Readonly<Record<string, readonly [number, number] | 'whole' | 'uns
   '51': 'whole',
 }
 
-test('a range of a download', async (t) => {
+test('ranges of a download are served', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   await publishAll(started, 'acme/app/1.0.0/20260101120000')
@@ -159,7 +159,7 @@ test('a range of a download', async (t) => {
   }
 })
 
-test('a client that leaves in the middle of a download leaves no file open', async (t) => {
+test('a client that leaves during a download leaves no open file', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   await publishAll(started, {

@@ -98,7 +98,7 @@ for (const expected of [...PACKAGE_READS, ...PACKAGE_WRITES]) {
   })
 }
 
-test('nothing is demoted from unstable, whoever asks: that comes before rights', async (t) => {
+test('unstable refuses demotions before rights are checked', async (t) => {
   for (const caller of CALLERS) {
     t.match(
       await call(

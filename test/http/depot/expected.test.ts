@@ -81,7 +81,7 @@ for (const expected of [...ORIGIN_EXPECTATIONS, ...PEOPLE_EXPECTATIONS]) {
     }
   })
 
-  test(`${method} ${path} where there is none`, async (t) => {
+  test(`${method} ${path} for an absent object`, async (t) => {
     if (expected.absent === undefined) return
     t.match(await call(expected, 'depot', { origin: 'nowhere', invitation: 1 }), {
       status: expected.absent,

@@ -37,7 +37,7 @@ const TAKEN: Readonly<Record<string, readonly Buffer[]>> = {
   ],
 }
 
-test('the file of a form is published, whatever is around it', async (t) => {
+test('the file of a form is published, whatever surrounds it', async (t) => {
   for (const [what, pieces] of Object.entries(TAKEN)) {
     await t.test(what, async (s) => {
       const started = await startDepot(s, { listen: true })
@@ -93,7 +93,7 @@ const REFUSED: Readonly<
   },
 }
 
-test('a form is refused', async (t) => {
+test('a malformed form is refused', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const before = await traces(started.depot)

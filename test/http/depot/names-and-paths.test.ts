@@ -19,7 +19,7 @@ const RESERVED = [
   'download',
 ]
 
-test('packages of reserved names are there; where a literal segment stands, it is meant', async (t) => {
+test('packages may have the names of literal segments, and a literal segment wins', async (t) => {
   const started = await startDepot(t)
   const releases = await makeReleases(
     started,
@@ -73,7 +73,7 @@ test('packages of reserved names are there; where a literal segment stands, it i
   t.match(await get('pkgs/search/app/1.0.0'), { json: { total_count: 1, data: [{ origin: 'search' }] } })
 })
 
-test('a segment is decoded once it is known to be one; a slash in it names nothing', async (t) => {
+test('segments are decoded after they are split, and a slash in one matches nothing', async (t) => {
   const started = await startDepot(t)
   await makeReleases(started, `acme/app/1.0.0+b~1/${STAMP}`)
   const status = async (path: string, method: 'GET' | 'DELETE' = 'GET') =>
@@ -91,7 +91,7 @@ test('a segment is decoded once it is known to be one; a slash in it names nothi
   t.equal(await status(`pkgs/acme/app%2Fx/1.0.0/${STAMP}`, 'DELETE'), 422)
 })
 
-test('one slash at the end is none; more, or two in a row, are segments without a name', async (t) => {
+test('one trailing slash is ignored, and more are empty segments', async (t) => {
   const started = await startDepot(t)
   await makeReleases(started, `acme/app/1.0.0/${STAMP}`)
   const get = async (path: string) => {
@@ -117,7 +117,7 @@ test('one slash at the end is none; more, or two in a row, are segments without 
   }
 })
 
-test('case counts, but in a search', async (t) => {
+test('names are case-sensitive, except in searches', async (t) => {
   const started = await startDepot(t)
   await makeReleases(started, `acme/App/1.0.0/${STAMP}`, `acme/app/2.0.0/${STAMP}`)
   const total = async (path: string) =>

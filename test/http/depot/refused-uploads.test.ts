@@ -167,7 +167,7 @@ const REFUSED: readonly Refused[] = [
   },
 ]
 
-test('an upload is refused', async (t) => {
+test('a malformed upload is refused', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   await publishAll(started, 'acme/app/1.0.0/20260101120000')
@@ -203,7 +203,7 @@ const OTHERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'a name with curl in it': { 'user-agent': 'libcurl-agent/1.0' },
 }
 
-test('people at a shell, and clients that ask for it, are told why an upload is refused; others get the body of Builder', async (t) => {
+test("curl, and clients that accept it, get the reason of a refused upload, and others get Builder's body", async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   await publishAll(started, 'acme/app/1.0.0/20260101120000')
@@ -242,7 +242,7 @@ test('people at a shell, and clients that ask for it, are told why an upload is 
   }
 })
 
-test('people at a shell are told why by every route of Habitat', async (t) => {
+test("curl gets the reason of every error of Habitat's routes", async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const asked: readonly (readonly [
@@ -286,7 +286,7 @@ test('people at a shell are told why by every route of Habitat', async (t) => {
   }
 })
 
-test('an upload is refused before its bytes, while too many packages of its account wait to be looked at', async (t) => {
+test('an upload is refused early while too many packages of its account wait for a scan', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const { scanner } = started.depot
@@ -346,7 +346,7 @@ test('a hostile URL is refused', async (t) => {
   }
 })
 
-test('a package cut off at any byte is refused', async (t) => {
+test('a package truncated at any byte is refused', async (t) => {
   const started = await startDepot(t)
   await makeOrigin(started)
   const before = await traces(started.depot)

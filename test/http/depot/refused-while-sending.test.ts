@@ -44,7 +44,7 @@ const REFUSALS = [
   { what: 'to a malformed URL', path: '/v1/depot/pkgs/acme/%zz', headers: bearer(), status: 400 },
 ]
 
-test('a client that is refused while it sends hears why', async (t) => {
+test('a client that is refused while it sends gets the reason', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000' })
@@ -74,7 +74,7 @@ test('a client that is refused while it sends hears why', async (t) => {
   t.same(await traces(started.depot), before, 'and nothing is left behind')
 })
 
-test('a client that sends all before it listens, as that of 2016, hears why', async (t) => {
+test('a client that reads only after sending everything, like that of 2016, gets the reason', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const [hart = published] = await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000' })
@@ -92,7 +92,7 @@ test('a client that sends all before it listens, as that of 2016, hears why', as
   }
 })
 
-test('one that asks before sending is refused without having sent', async (t) => {
+test('a client with Expect: 100-continue is refused before it sends', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const [hart = published] = await publishAll(started, { ident: 'acme/app/1.0.0/20260101120000' })
@@ -105,7 +105,7 @@ test('one that asks before sending is refused without having sent', async (t) =>
   t.notMatch(heard, '100 Continue')
 })
 
-test('one that asks before sending is told to go on when its bytes are wanted', async (t) => {
+test('a client with Expect: 100-continue is told to continue', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const talk = converse(started.url)
@@ -118,7 +118,7 @@ test('one that asks before sending is told to go on when its bytes are wanted', 
   t.match(await talk.toTheEnd(), /\r\n\r\nHTTP\/1\.1 201 /)
 })
 
-test('an upload that is too large is refused before it comes where it tells, and else as it comes', async (t) => {
+test('an upload that is too large is refused by its length, or as soon as it exceeds the limit', async (t) => {
   const started = await startDepot(t, { listen: true, environment: { DEPOT_MAX_UPLOAD: '64KiB' } })
   await makeOrigin(started)
   const before = await traces(started.depot)

@@ -244,7 +244,7 @@ function statusFor(
   return done
 }
 
-test('who may change what', async (t) => {
+test('each role has its rights and no others', async (t) => {
   const started = await startDepot(t, { listen: true })
   await started.account('owner')
   await makeOrigin(started, 'acme', 2)
@@ -295,7 +295,7 @@ test('who may change what', async (t) => {
   }
 })
 
-test('what begins before a right is lost and ends after it is refused, and leaves nothing', async (t) => {
+test('a change that ends after a right was lost is refused and leaves nothing', async (t) => {
   const started = await startDepot(t, { listen: true })
   const { depot } = started
   const actor = { client: 'tests', door: 'cli' } as const

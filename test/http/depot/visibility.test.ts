@@ -50,7 +50,7 @@ const reads = (name: string) => [
   `events?from_date=2026-01-01&to_date=2026-01-02&query=${name}`,
 ]
 
-test('for who may not see it, a private package is as one that is not there', async (t) => {
+test('a private package looks absent to callers who may not see it', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const stranger = await started.account('stranger')
@@ -84,7 +84,7 @@ test('for who may not see it, a private package is as one that is not there', as
     t.match(await told(path, {}), { status: 200, text: /app|acceptance/ }, path)
 })
 
-test('visibility is of every target of an ident', async (t) => {
+test('visibility applies to every target of an ident', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   await publishAll(started, IDENT, { ident: IDENT, target: 'x86_64-windows' })
@@ -114,7 +114,7 @@ test('visibility is of every target of an ident', async (t) => {
   )
 })
 
-test('nobody hides by hand, and rights come first', async (t) => {
+test('hidden cannot be set by clients, and rights are checked first', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   await publishAll(started, IDENT)
@@ -133,7 +133,7 @@ test('nobody hides by hand, and rights come first', async (t) => {
   t.match(await patch(started, 'acme/app/9.9.9/20260101120000', 'private'), { status: 404, text: '' })
 })
 
-test('what is hidden is found by nobody, and downloaded by who knows its name', async (t) => {
+test('a hidden release is not listed, and can be downloaded by its ident', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const [hart] = await publishAll(started, IDENT)
@@ -150,7 +150,7 @@ test('what is hidden is found by nobody, and downloaded by who knows its name', 
   t.match(download.headers['cache-control'], /max-age=300$/)
 })
 
-test('a forced upload of the same bytes gives its package the visibility of its settings again', async (t) => {
+test("a forced upload of the same bytes resets the visibility to the package's settings", async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const [hart] = await publishAll(started, IDENT)
@@ -164,7 +164,7 @@ test('a forced upload of the same bytes gives its package the visibility of its 
   t.equal((await ask(`${started.url}/v1/depot/pkgs/${IDENT}`)).status, 404)
 })
 
-test('a token that may promote and not read moves what is private all the same', async (t) => {
+test('a token that may promote but not read can move private releases', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeReleases(started, IDENT)
   await setVisibility(started, IDENT, 'private')
@@ -190,7 +190,7 @@ test('a token that may promote and not read moves what is private all the same',
 })
 
 for (const DEPOT_FAST_PATH of ['on', 'off']) {
-  test(`what a stranger was not told of hides nothing from a member: fast path ${DEPOT_FAST_PATH}`, async (t) => {
+  test(`an answer to an outsider does not hide a release from a member: fast path ${DEPOT_FAST_PATH}`, async (t) => {
     const started = await startDepot(t, { listen: true, environment: { DEPOT_FAST_PATH } })
     await makeOrigin(started)
     const [hart] = await publishAll(started, IDENT)

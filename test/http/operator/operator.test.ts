@@ -13,7 +13,7 @@ async function figure(name: string): Promise<number | undefined> {
   return line === undefined ? undefined : Number(line.slice(name.length + 1))
 }
 
-test('a depot that is up says so', async (t) => {
+test('/healthz answers while the depot runs', async (t) => {
   t.match(await callApi(started, 'GET', '/healthz', { token: null }), {
     status: 200,
     text: 'ok\n',
@@ -22,7 +22,7 @@ test('a depot that is up says so', async (t) => {
   })
 })
 
-test('a depot that can answer is ready, and says how its disk is', async (t) => {
+test('/readyz reports a ready depot and the state of its disk', async (t) => {
   t.match(await callApi(started, 'GET', '/readyz', { token: null }), {
     status: 200,
     differences: '',
@@ -30,7 +30,7 @@ test('a depot that can answer is ready, and says how its disk is', async (t) => 
   })
 })
 
-test('a depot that cannot write is ready to read, and says why it cannot', async (t) => {
+test('a depot that cannot write is ready and reports the reason', async (t) => {
   const { app, depot } = await startDepot(t)
   await rm(depot.config.blobFolder, { recursive: true })
   const answer = await app.inject('/readyz')
@@ -50,7 +50,7 @@ test('a depot whose database does not answer is not ready', async (t) => {
   )
 })
 
-test('requests are counted by door, method and class of status, and by nothing that is asked', async (t) => {
+test('requests are counted by API, method and class of status, and by no other label', async (t) => {
   for (const url of [
     '/v1/depot/pkgs/acme/zebra/latest',
     '/v1/depot/pkgs/acme/giraffe/latest?target=x86_64-linux',
@@ -83,7 +83,7 @@ test('uploads, promotions, commits and revisions are counted', async (t) => {
   t.ok(Number(await figure('process_cpu_seconds_total')) > 0)
 })
 
-test('a view that only clients made is no label', async (t) => {
+test('views made by clients are no labels', async (t) => {
   const actor = { client: 'tests', door: 'cli' } as const
   await started.depot.writer.submit({
     kind: 'declareChannel',
@@ -93,7 +93,7 @@ test('a view that only clients made is no label', async (t) => {
   t.notMatch((await callApi(started, 'GET', '/metrics')).text, /by-a-client/)
 })
 
-test('the document describes every API and is served', async (t) => {
+test('openapi.yaml describes every API and is served', async (t) => {
   const { status, text, headers, differences } = await callApi(started, 'GET', '/openapi.yaml', {
     token: null,
   })

@@ -36,7 +36,7 @@ async function settled(): Promise<void> {
   await until(() => (turns += 1) > 20)
 }
 
-test('what is older than the revision asked for is refused, or waited for', async (t) => {
+test('min_revision refuses or waits for a later revision', async (t) => {
   t.match(await get(`${LATEST}?min_revision=1`), { status: 200, differences: '', body: { revision: 1 } })
   t.match(await get(`${LATEST}?min_revision=2`), {
     status: 412,
@@ -65,7 +65,7 @@ test('what is older than the revision asked for is refused, or waited for', asyn
     )
 })
 
-test('a view that was closed and is opened again is at the revision it was at, also after a restart', async (t) => {
+test('a view that was closed and opened again keeps its revision, also after a restart', async (t) => {
   const first = await startDepot(t)
   const actor = { client: 'tests', door: 'cli' } as const
   const act = async ({ depot }: typeof first, kind: 'declareChannel' | 'removeChannel') =>
@@ -85,7 +85,7 @@ test('a view that was closed and is opened again is at the revision it was at, a
   })
 })
 
-test('a poll that asks for the revision its promotion was told never sees an older one', async (t) => {
+test('a poll with the revision of its promotion never gets an older answer', async (t) => {
   for (let i = 0; i < 30; i += 1) {
     const version = i % 2 === 0 ? '1.0.0' : '2.0.0'
     const { revision } = await move(started, 'promote', 'prod', [row(ident('app', version))])
@@ -102,7 +102,7 @@ test('a poll that asks for the revision its promotion was told never sees an old
   }
 })
 
-test('who has what is latest is held until it moves', async (t) => {
+test('a request with the current tag waits until latest changes', async (t) => {
   const tag = await tagOf(LATEST)
   const waiting = get(`${LATEST}?wait=60`, tag)
   const other = get(
@@ -120,7 +120,7 @@ test('who has what is latest is held until it moves', async (t) => {
   t.match(await other, { status: 200, body: { ident: ident('app', '2.0.0'), view: 'train' } })
 })
 
-test('a promotion that comes while a request is being looked at is not missed, whenever it comes', async (t) => {
+test('a promotion during the handling of a request is not missed', async (t) => {
   const url = '/api/v1/views/race/latest/acme/app'
   await makeView(started, 'race', 'promoted')
   const promoteNext = async (i: number) =>
@@ -142,7 +142,7 @@ test('a promotion that comes while a request is being looked at is not missed, w
   }
 })
 
-test('what is held for an outsider moves as the outsider sees it', async (t) => {
+test('a waiting request of a caller with fewer rights wakes for the changes that it sees', async (t) => {
   const url = '/api/v1/views/train/latest/acme/app'
   const waiting = get(`${url}?wait=60`, await tagOf(url))
   const insider = get(`${url}?wait=60`, await tagOf(url, ADMIN_TOKEN), ADMIN_TOKEN)
@@ -155,7 +155,7 @@ test('what is held for an outsider moves as the outsider sees it', async (t) => 
   t.match(await insider, { status: 200, body: { ident: ident('app', '3.0.0') } })
 })
 
-test('what goes while it is waited for is not there', async (t) => {
+test('a package that disappears during the wait gets 404', async (t) => {
   await move(started, 'promote', 'prod', [row(ident('web', '1.0.0'))]).catch(() => undefined)
   const url = '/api/v1/views/prod/latest/acme/web'
   const waiting = get(`${url}?wait=60`, await tagOf(url))
@@ -164,7 +164,7 @@ test('what goes while it is waited for is not there', async (t) => {
   t.match(await waiting, { status: 404, differences: '', body: { code: 'not_found' } })
 })
 
-test('latest of one version can be followed too', async (t) => {
+test('latest of one version can be waited for', async (t) => {
   const url = `${LATEST}/1.0.0`
   const waiting = get(`${url}?wait=60`, await tagOf(url))
   await settled()
@@ -172,7 +172,7 @@ test('latest of one version can be followed too', async (t) => {
   t.match(await waiting, { status: 404 })
 })
 
-test('a view is held until its revision moves, and its tag is another to who sees other packages or asks for text', async (t) => {
+test('a view waits until its revision changes, and its tag depends on caller and format', async (t) => {
   const url = '/api/v1/views/prod'
   const tag = await tagOf(url)
   const waiting = get(`${url}?wait=60`, tag)
@@ -186,7 +186,7 @@ test('a view is held until its revision moves, and its tag is another to who see
   t.match(await get(`${url}?wait=0.01`, tags[0]), { status: 304 })
 })
 
-test('a client that leaves is waited for no longer', async () => {
+test('waiting ends when the client leaves', async () => {
   const talk = converse(started.url)
   await talk.say(`GET ${LATEST}?wait=60&min_revision=9999 HTTP/1.1\r\nHost: depot\r\n\r\n`)
   await settled()
@@ -201,7 +201,7 @@ test('a client that leaves is waited for no longer', async () => {
   )
 })
 
-test('requests that are held are counted while they are, and are not slow', async (t) => {
+test('waiting requests are counted as such, and not as slow', async (t) => {
   const waiting = get(`${LATEST}?wait=0.3&min_revision=9999`)
   await settled()
   t.match((await ask(`${started.url}/metrics`)).text, /^hart_depot_followers 1$/m)
@@ -214,7 +214,7 @@ test('requests that are held are counted while they are, and are not slow', asyn
 })
 
 // An answer is cut off when nothing of it is taken for a while; a request that waits has none yet.
-test('a wait on a connection that was answered before outlasts the time that answers are given', async (t) => {
+test('a wait on a used connection may last longer than the time for answers', async (t) => {
   const { url } = await startDepot(t, { listen: true, limits: { unreadMs: 100 } })
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   t.teardown(async () => agent.destroy())

@@ -47,7 +47,7 @@ const membersOf = async (query: string) =>
     'members',
   )
 
-test('content is what latest answers, since which revision and time', async (t) => {
+test('content lists every latest with its revision and time', async (t) => {
   const { status, body, differences } = await callApi(
     started,
     'GET',
@@ -72,14 +72,14 @@ test('content is what latest answers, since which revision and time', async (t) 
   })
 })
 
-test('content at a revision is what latest answered then', async (t) => {
+test('content at a revision is what latest was then', async (t) => {
   t.strictSame(idents(await contentAt('0'), 'pointers'), [])
   t.strictSame(idents(await contentAt('1'), 'pointers'), [ident('app', '1.0.0'), ident('web', '1.0.0')])
   t.strictSame(idents(await contentAt('2'), 'pointers'), [ident('app', '2.0.0'), ident('web', '1.0.0')])
   t.strictSame(idents(await contentAt('3'), 'pointers'), [ident('app', '2.0.0')])
 })
 
-test('content at a time is that of the last revision made until then', async (t) => {
+test('content at a time is that of the last revision before', async (t) => {
   t.match(await contentAt('2025-12-31T00:00:00Z'), { revision: 0, at: null, pointers: [] })
   t.match(await contentAt('2026-01-02T12:00:00Z'), { revision: 1 })
   t.match(await contentAt('2026-01-03T01:00:00+01:00'), { revision: 1 })
@@ -88,7 +88,7 @@ test('content at a time is that of the last revision made until then', async (t)
   t.match(await contentAt('2126-01-01T00:00:00.123Z'), { revision: 4 })
 })
 
-test('a moment that is none, or is not yet, is refused', async (t) => {
+test('a malformed or future moment is refused', async (t) => {
   for (const moment of ['yesterday', '-1', '2026-13-01', '1.5', ''])
     t.match(
       await callApi(started, 'GET', `/api/v1/views/prod/content?at=${moment}`),
@@ -98,7 +98,7 @@ test('a moment that is none, or is not yet, is refused', async (t) => {
   t.match(await callApi(started, 'GET', '/api/v1/views/prod/content?at=5'), { status: 404, differences: '' })
 })
 
-test('pages of a content are all of the revision the first was of, whatever happens meanwhile', async (t) => {
+test('all pages of a content refer to the revision of the first', async (t) => {
   await makeView(started, 'busy', 'promoted')
   await move(
     started,
@@ -122,14 +122,14 @@ test('pages of a content are all of the revision the first was of, whatever happ
   )
 })
 
-test('content and members can be narrowed to an origin, a package, or its name in every origin', async (t) => {
+test('content and members can be restricted to an origin, a package, or a name in every origin', async (t) => {
   t.strictSame(await membersOf('origin=umbrella'), ['umbrella/app/1.0.0/20260101000000'])
   t.equal((await membersOf('origin=acme&name=app')).length, 3)
   t.equal((await membersOf('name=app')).length, 4)
   t.equal((await membersOf('origin=acm')).length, 0)
 })
 
-test('members are every release that is in the view, in the order of publication within a package', async (t) => {
+test('members are all releases in the view, in the order of publication within a package', async (t) => {
   const { body, differences } = await callApi(started, 'GET', '/api/v1/views/prod/members?at=4')
   t.equal(differences, '')
   t.strictSame(idents(body, 'members'), [
@@ -144,7 +144,7 @@ test('members are every release that is in the view, in the order of publication
   })
 })
 
-test('a cursor is refused with other filters', async (t) => {
+test('a cursor with other filters is refused', async (t) => {
   const { body } = await callApi(started, 'GET', '/api/v1/views/prod/members?limit=1')
   t.match(await callApi(started, 'GET', `${String(body?.['next'])}&origin=acme`), {
     status: 400,
@@ -156,7 +156,7 @@ test('a cursor is refused with other filters', async (t) => {
   })
 })
 
-test('people get the content as columns, with the revision above them', async (t) => {
+test('content as text has columns below the revision', async (t) => {
   const { text } = await callApi(started, 'GET', '/api/v1/views/prod/content?at=2&format=text')
   t.equal(
     text,
@@ -172,7 +172,7 @@ acme/web  1.0.0    20260101000000  x86_64-linux  1      2026-01-02T00:00:00Z
   })
 })
 
-test('history is the revisions, newest first, with who, why and what', async (t) => {
+test('history lists revisions, newest first, with author, reason and moves', async (t) => {
   const { status, body, differences } = await callApi(started, 'GET', '/api/v1/views/prod/history')
   t.equal(status, 200)
   t.equal(differences, '')
@@ -201,7 +201,7 @@ test('history is the revisions, newest first, with who, why and what', async (t)
   })
 })
 
-test('history comes in pages, and each revision by itself', async (t) => {
+test('history has pages, and single revisions can be read', async (t) => {
   const first = await callApi(started, 'GET', '/api/v1/views/prod/history?limit=3')
   t.match(first.body, { revisions: [{ revision: 4 }, { revision: 3 }, { revision: 2 }] })
   t.match(await callApi(started, 'GET', String(first.body?.['next'])), {
@@ -227,7 +227,7 @@ test('history comes in pages, and each revision by itself', async (t) => {
     )
 })
 
-test('people get the history as a line for each move', async (t) => {
+test('history as text has a line for each move', async (t) => {
   const { text } = await callApi(started, 'GET', '/api/v1/views/prod/history?format=text')
   t.equal(
     text,
@@ -242,7 +242,7 @@ test('people get the history as a line for each move', async (t) => {
   )
 })
 
-test('what a reason or a client says cannot move the cursor of a terminal', async (t) => {
+test('reasons and clients cannot control a terminal', async (t) => {
   await makeView(started, 'odd', 'promoted')
   await move(started, 'promote', 'odd', [row(ident('app', '1.0.0'))], { reason: 'one\ntwo\u001B[2J\u009B' })
   t.match(
@@ -251,7 +251,7 @@ test('what a reason or a client says cannot move the cursor of a terminal', asyn
   )
 })
 
-test('who may not see a private release sees no trace of it, but the numbers of revisions', async (t) => {
+test('history shows no trace of a private release to others except revision numbers', async (t) => {
   for (const url of [
     'content',
     'members',
@@ -291,7 +291,7 @@ test('who may not see a private release sees no trace of it, but the numbers of 
   })
 })
 
-test('latest answers what the content says, under a tag that changes when it moves', async (t) => {
+test('latest matches the content, with a tag that changes when it moves', async (t) => {
   const { status, body, headers, differences } = await callApi(
     started,
     'GET',
@@ -328,7 +328,7 @@ test('latest answers what the content says, under a tag that changes when it mov
 })
 
 // An absent revision would tell that something is above what is answered.
-test('under highest, latest tells who may not see what is above it the same as the content does, revision and all', async (t) => {
+test('under highest, latest and content agree for callers who do not see a higher release', async (t) => {
   await makeView(started, 'train', 'highest')
   for (const version of ['1.0.0', '3.0.0', '2.0.0'])
     await move(started, 'promote', 'train', [row(ident('app', version))])
@@ -345,7 +345,7 @@ test('under highest, latest tells who may not see what is above it the same as t
   })
 })
 
-test('under highest, nothing tells who may not see what was above it that this left', async (t) => {
+test('under highest, nothing reveals that a private higher release left', async (t) => {
   await makeView(started, 'tracks', 'highest')
   for (const version of ['1.0.0', '3.0.0'])
     await move(started, 'promote', 'tracks', [row(ident('app', version))])
@@ -363,7 +363,7 @@ test('under highest, nothing tells who may not see what was above it that this l
   })
 })
 
-test('latest of one version, of another target, and as text', async (t) => {
+test('latest of a version, of another target, and as text', async (t) => {
   t.match(await callApi(started, 'GET', '/api/v1/views/prod/latest/acme/app/1.0.0'), {
     status: 200,
     differences: '',
@@ -383,7 +383,7 @@ test('latest of one version, of another target, and as text', async (t) => {
   })
 })
 
-test('a view that is not there has no content and no history', async (t) => {
+test('a view that does not exist has no content and no history', async (t) => {
   for (const url of ['content', 'members', 'history', 'revisions/1', 'latest/acme/app'])
     t.match(
       await callApi(started, 'GET', `/api/v1/views/nowhere/${url}`),
@@ -392,7 +392,7 @@ test('a view that is not there has no content and no history', async (t) => {
     )
 })
 
-test('the past of a view that was closed can still be read', async (t) => {
+test('the history of a closed view can be read', async (t) => {
   const actor = { client: 'tests', door: 'cli' } as const
   await started.depot.writer.submit({
     kind: 'declareChannel',

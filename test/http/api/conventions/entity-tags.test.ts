@@ -25,7 +25,7 @@ const READS = [
 ]
 const NO_TEXT = /^(origins|releases|whoami)/
 
-test('every read has an entity tag, and sends nothing to who has it', async (t) => {
+test('every read has an entity tag, and answers 304 to it', async (t) => {
   for (const read of READS) {
     const url = `/api/v1/${read}`
     const { headers, text } = await callApi(started, 'GET', url)
@@ -54,7 +54,7 @@ test('every read has an entity tag, and sends nothing to who has it', async (t) 
   }
 })
 
-test('refusals and changes have none', async (t) => {
+test('errors and changes have no entity tag', async (t) => {
   for (const url of ['views/nowhere', 'views?limit=0', 'nothing']) {
     const answer = await callApi(started, 'GET', `/api/v1/${url}`, { headers: { 'if-none-match': '*' } })
     t.ok(answer.status >= 400, url)

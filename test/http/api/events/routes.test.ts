@@ -79,7 +79,7 @@ const affairs = async (token: string | null) =>
 const promotionsOf = async (token: string | null, view: string) =>
   readAll(`kind=promotion&view=${view}`, token)
 
-test('the ledger reads from the beginning, without a gap, in pages, and its chain can be verified by whoever may see what', async (t) => {
+test('the ledger has no gaps, can be read in pages, and every reader can verify its chain', async (t) => {
   const last = await head()
   for (const token of [undefined, null, friend, stranger]) {
     for (const limit of [3, 1000]) {
@@ -121,13 +121,13 @@ test('an administrator sees all events, in the format of this API', async (t) =>
   )
 })
 
-test('what a reader may not see shows its number, digest and hash alone', async (t) => {
+test('a redacted entry has only number, digest and hash', async (t) => {
   const last = await head()
   const [entry] = await readAll(`after=${last.sequence - 1}`, null)
   t.strictSame(Object.keys(entry ?? {}).toSorted(), ['digest', 'hash', 'sequence'])
 })
 
-test('accounts see their own affairs, members those of their origin, and nobody else does', async (t) => {
+test('accounts see their own entries, members those of their origins, and others neither', async (t) => {
   t.strictSame([...(await affairs(null))], [])
   t.strictSame([...(await affairs(stranger))], ['account-added stranger', 'token-issued stranger'])
   t.strictSame([...(await affairs(friend))].toSorted(), [
@@ -139,7 +139,7 @@ test('accounts see their own affairs, members those of their origin, and nobody 
   t.strictSame([...(await affairs(narrowed))], [], 'a narrowed token speaks for a part of the account')
 })
 
-test('nothing tells an outsider of a private release, whatever they ask', async (t) => {
+test('no filter reveals a private release', async (t) => {
   const last = await head()
   const queries = [
     '',
@@ -167,7 +167,7 @@ test('nothing tells an outsider of a private release, whatever they ask', async 
   t.equal(last.sequence, (await readAll('', null)).at(-1)?.sequence)
 })
 
-test('a promotion is told as history tells it, and its text only to who may see all of it', async (t) => {
+test('a promotion event matches the history, and its text is shown only to callers who see all of it', async (t) => {
   const [mixed, web, hidden] = await promotionsOf(null, 'prod')
   t.match(mixed, {
     event: { view: 'prod', revision: 1, joined: [row(ident('app'))], pointers: [{ to: ident('app') }] },
@@ -199,7 +199,7 @@ test('a promotion is told as history tells it, and its text only to who may see 
   t.ok((await promotionsOf(friend, 'prod')).every(({ text }) => text !== undefined))
 })
 
-test('visibility is that of now: what becomes private is not betrayed by what was said before, and a namesake is another release', async (t) => {
+test('present visibility applies to past events, and a republished ident is another release', async (t) => {
   const [made] = await makeReleases(started, ident('turn'))
   const after = (await head()).sequence - 2
   t.match((await readAll(`after=${after}&kind=release-published`, null))[0], {
@@ -228,7 +228,7 @@ test('visibility is that of now: what becomes private is not betrayed by what wa
   )
 })
 
-test('proposals are for who is signed in and may see what they name, and the rules of views for everyone', async (t) => {
+test('proposals are shown to signed-in callers who see their releases, and gates to everyone', async (t) => {
   const from = (await head()).sequence
   await makeView(started, 'gated', 'promoted')
   for (const name of ['web', 'secret'])
@@ -249,7 +249,7 @@ test('proposals are for who is signed in and may see what they name, and the rul
   t.strictSame(await reasons(null), ['holidays'])
 })
 
-test('filters find what matches, and tell how far was read', async (t) => {
+test('filters find matching entries and report how far they have read', async (t) => {
   const last = (await head()).sequence
   t.match((await callApi(started, 'GET', '/api/v1/events?view=nowhere')).body, {
     events: [],
@@ -272,7 +272,7 @@ test('filters find what matches, and tell how far was read', async (t) => {
   )
 })
 
-test('bad questions are refused, and named', async (t) => {
+test('malformed parameters are refused by name', async (t) => {
   const names = Array.from({ length: 10_000 }, (_, i) => `view-${i}`)
   for (const query of [`view=${names.join(',')}`, names.map((name) => `view=${name}`).join('&')]) {
     t.match(await callApi(started, 'GET', `/api/v1/events?${query}`), {
@@ -309,7 +309,7 @@ test('bad questions are refused, and named', async (t) => {
   })
 })
 
-test('people get the entries as columns', async (t) => {
+test('events as text have columns', async (t) => {
   const { text, headers } = await callApi(
     started,
     'GET',
@@ -330,7 +330,7 @@ test('people get the entries as columns', async (t) => {
 
 const after = async () => (await head()).sequence
 
-test('a request that waits is answered with what comes, and with nothing when its time is over', async (t) => {
+test('a waiting request returns the next entry, or nothing at its end', async (t) => {
   const from = await after()
   const waiting = callApi(started, 'GET', `/api/v1/events?after=${from}&wait=60`, { token: null })
   await untilHeld()
@@ -351,7 +351,7 @@ test('a request that waits is answered with what comes, and with nothing when it
   )
 })
 
-test('who waits with a filter is woken by what matches and may be seen, and told how far there was nothing', async (t) => {
+test('a filtered wait wakes for visible matches, and reports how far it has read', async (t) => {
   const from = await after()
   const waiting = callApi(started, 'GET', `/api/v1/events?after=${from}&view=prod&origin=acme&wait=60`, {
     token: null,
@@ -375,7 +375,7 @@ test('who waits with a filter is woken by what matches and may be seen, and told
   await move(started, 'promote', 'prod', [row(ident('secret')), row(ident('web'))])
 })
 
-test('commits and readers race, and every reader hears of everything once', async (t) => {
+test('readers that race with commits get every entry once', async (t) => {
   const from = await after()
   const ROUNDS = 40
   const follow = async (query: string, token: string | null) => {
@@ -407,7 +407,7 @@ test('commits and readers race, and every reader hears of everything once', asyn
     )
 })
 
-test('a token that is revoked ends the wait of its holder, and a role that is lost is lost at once', async (t) => {
+test('revoking a token ends its wait, and losing a role applies at once', async (t) => {
   const leaver = await started.account('leaver')
   await callApi(started, 'PUT', '/api/v1/origins/acme/members/leaver', { body: { role: 'readonly_member' } })
   const from = await after()
@@ -441,7 +441,7 @@ test('a token that is revoked ends the wait of its holder, and a role that is lo
   t.match(await waiting, { status: 401, differences: '', body: { code: 'unauthenticated' } })
 })
 
-test('a token that is revoked or expires ends the wait for a view, of which no entry tells', async (t) => {
+test('a token that is revoked or expires ends its wait for a view', async (t) => {
   await depot.writer.submit({ kind: 'addAccount', input: { name: 'waiter' }, actor })
   await move(started, 'promote', 'prod', [row(ident('web'))])
   await depot.writer.submit({
@@ -480,7 +480,7 @@ test('a token that is revoked or expires ends the wait for a view, of which no e
   await move(started, 'demote', 'prod', [row(ident('web'))])
 })
 
-test('the clock of the depot may jump while somebody waits', async (t) => {
+test('the clock of the depot may jump during a wait', async (t) => {
   const from = await after()
   const waiting = callApi(started, 'GET', `/api/v1/events?after=${from}&wait=60`)
   await untilHeld()
@@ -491,7 +491,7 @@ test('the clock of the depot may jump while somebody waits', async (t) => {
   t.match(body, { events: [{ sequence: from + 1, at: /^2026/ }] })
 })
 
-test('a depot that stops answers who waits', async (t) => {
+test('a stopping depot answers waiting requests', async (t) => {
   const stopping = await startDepot(t)
   const from = (await callApi(stopping, 'GET', '/api/v1/ledger')).body?.['sequence']
   const waiting = callApi(stopping, 'GET', `/api/v1/events?after=${String(from)}&wait=60`)

@@ -43,7 +43,7 @@ const upTo = (id: number) => new RegExp(`^id: ${id}\\nevent: .*\\ndata: .*\\n\\n
 const idsIn = (heard: string) => [...heard.matchAll(/^id: (\d+)\nevent: /gm)].map(([, id]) => Number(id))
 const moveApp = async (started: TestDepot, act: 'promote' | 'demote') => move(started, act, 'prod', [APP])
 
-test('a stream begins with what comes, and has number, kind and the entry as JSON', async (t) => {
+test('a stream starts with new entries, and sends number, kind and JSON', async (t) => {
   const started = await startWithView(t)
   const from = await head(started)
   const talk = await listen(started)
@@ -61,7 +61,7 @@ test('a stream begins with what comes, and has number, kind and the entry as JSO
   talk.socket.destroy()
 })
 
-test('Last-Event-ID resumes, and wins over after', async (t) => {
+test('Last-Event-ID resumes a stream and takes precedence over after', async (t) => {
   const started = await startWithView(t)
   const from = await head(started)
   await moveApp(started, 'promote')
@@ -87,7 +87,7 @@ test('Last-Event-ID resumes, and wins over after', async (t) => {
   )
 })
 
-test('from the beginning, while commits go on, a stream has every entry once', async (t) => {
+test('a stream from the start during commits has every entry once', async (t) => {
   const started = await startWithView(t)
   const COMMITS = 100
   const from = await head(started)
@@ -112,7 +112,7 @@ test('from the beginning, while commits go on, a stream has every entry once', a
   for (const talk of talks) talk.socket.destroy()
 })
 
-test('heartbeats keep a stream, and tell how far a filter let nothing through', async (t) => {
+test('heartbeats keep a stream open and report how far a filter has read', async (t) => {
   const started = await startWithView(t, { unreadMs: 120 })
   const from = await head(started)
   const talk = await listen(started, '?view=nowhere')
@@ -123,7 +123,7 @@ test('heartbeats keep a stream, and tell how far a filter let nothing through', 
   talk.socket.destroy()
 })
 
-test('an outsider hears nothing of what is private, and a member does until that ends', async (t) => {
+test('a stream has private entries only for members, and until they lose their role', async (t) => {
   const started = await startWithView(t)
   const friend = await started.account('friend')
   await started.depot.writer.submit({
@@ -149,7 +149,7 @@ test('an outsider hears nothing of what is private, and a member does until that
   for (const talk of [outsider, member]) talk.socket.destroy()
 })
 
-test('a stream ends when its token is revoked, or has expired', async (t) => {
+test('a stream ends when its token is revoked or expires', async (t) => {
   const started = await startWithView(t, { unreadMs: 120 })
   const { writer, now } = started.depot
   await writer.submit({ kind: 'addAccount', input: { name: 'reader' }, actor })
@@ -171,7 +171,7 @@ test('a stream ends when its token is revoked, or has expired', async (t) => {
   }
 })
 
-test('a token that expires ends its stream, though nothing is committed', async (t) => {
+test('a stream of an expired token ends without a commit', async (t) => {
   const started = await startWithView(t)
   const { writer, now } = started.depot
   await writer.submit({ kind: 'addAccount', input: { name: 'reader' }, actor })
@@ -187,7 +187,7 @@ test('a token that expires ends its stream, though nothing is committed', async 
   expiring.socket.destroy()
 })
 
-test('a client that stops reading is written no more, keeps nobody else, and is cut off', async (t) => {
+test('a client that stops reading gets no more events, delays no others, and is cut off', async (t) => {
   const started = await startWithView(t, { unreadMs: 300 })
   const reason = 'x'.repeat(200_000)
   const talk = await listen(started)
@@ -207,7 +207,7 @@ test('a client that stops reading is written no more, keeps nobody else, and is 
   other.socket.destroy()
 })
 
-test('a client that leaves is forgotten, and a depot that stops ends its streams', async (t) => {
+test('a stream ends when the client leaves or the depot stops', async (t) => {
   const started = await startWithView(t)
   const [leaving, staying] = await Promise.all([
     listen(started),
@@ -221,7 +221,7 @@ test('a client that leaves is forgotten, and a depot that stops ends its streams
   t.match(await staying.toTheEnd(), /\r\n0\r\n\r\n$/)
 })
 
-test('HEAD of a stream has its head and ends', async (t) => {
+test('HEAD of a stream returns its headers', async (t) => {
   const { url } = await startWithView(t)
   t.match(await ask(`${url}/api/v1/events`, { method: 'HEAD', headers: { accept: 'text/event-stream' } }), {
     status: 200,

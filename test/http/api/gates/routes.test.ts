@@ -53,7 +53,7 @@ const refused = (rule: string, detail: RegExp | string) => ({
 const revisionOf = async (view: string) =>
   (await callApi(started, 'GET', `/api/v1/views/${view}`)).body?.['revision']
 
-test('what is promoted must be in the view that is required', async (t) => {
+test('a promoted release must be in the required view', async (t) => {
   const before = await viewWith({})
   const view = await viewWith({ requires: [{ view: before }] })
   t.match(await promote(view, [app1, web]), {
@@ -68,7 +68,7 @@ test('what is promoted must be in the view that is required', async (t) => {
   t.match(await promote(view, [app1, web]), { status: 200, differences: '' })
 })
 
-test('a view may require what latest answers there, and not only a member', async (t) => {
+test('a requirement may need latest of a view and not only membership', async (t) => {
   const before = await viewWith({})
   const view = await viewWith({ requires: [{ view: before, as: 'current' }] })
   for (const release of [app1, app2]) await move(started, 'promote', before, [release])
@@ -76,7 +76,7 @@ test('a view may require what latest answers there, and not only a member', asyn
   t.match(await promote(view, [app2]), { status: 200 })
 })
 
-test('a release soaks in the required view without a break, and joining anew is none', async (t) => {
+test('a release soaks without interruption, and joining again does not interrupt', async (t) => {
   const before = await viewWith({})
   const view = await viewWith({ requires: [{ view: before, soak_seconds: 3_600 }] })
   started.setClock(START + 10_000_000)
@@ -99,7 +99,7 @@ test('a release soaks in the required view without a break, and joining anew is 
   t.match(await promote(view, [app1]), { status: 409 }, 'it left in between')
 })
 
-test('a clock that goes back makes no soak time', async (t) => {
+test('setting the clock back does not add soak time', async (t) => {
   const before = await viewWith({})
   const view = await viewWith({ requires: [{ view: before, soak_seconds: 60 }] })
   await move(started, 'promote', before, [app1])
@@ -107,7 +107,7 @@ test('a clock that goes back makes no soak time', async (t) => {
   t.match(await promote(view, [app1]), { status: 409 })
 })
 
-test('everything that is needed must be in the view, and the chain is named', async (t) => {
+test('with closure, all dependencies must be in the view, and the error has the chain', async (t) => {
   const view = await viewWith({ closure: 'view' })
   t.match(await promote(view, [app1]), {
     ...refused('closure', `${app1.ident} → ${curl.ident} is not in ${view}`),
@@ -125,7 +125,7 @@ test('everything that is needed must be in the view, and the chain is named', as
   t.match(await promote(view, [app1], { with_deps: true }), { status: 200, differences: '' })
 })
 
-test('what is needed does not leave, unless what needs it leaves with it', async (t) => {
+test('a dependency cannot leave unless its dependents leave too', async (t) => {
   const view = await viewWith({ closure: 'view' })
   await promote(view, [app1], { with_deps: true })
   t.match(
@@ -139,7 +139,7 @@ test('what is needed does not leave, unless what needs it leaves with it', async
   t.match(await post(view, 'demotions', { releases: [ssl, curl, app1] }), { status: 200 })
 })
 
-test('closure in the depot is satisfied by what is published, and by nothing else', async (t) => {
+test('closure in the depot needs published dependencies', async (t) => {
   const view = await viewWith({ closure: 'depot' })
   t.match(await promote(view, [app1]), { status: 200 })
   t.match(
@@ -148,7 +148,7 @@ test('closure in the depot is satisfied by what is published, and by nothing els
   )
 })
 
-test('a release that a view needs is not deleted', async (t) => {
+test('a release that a view needs cannot be deleted', async (t) => {
   const view = await viewWith({ closure: 'view' }, 'highest')
   const [leaf, user] = (await makeReleases(started, `acme/leaf/1.0/${STAMP}`, {
     name: `acme/user/1.0/${STAMP}`,
@@ -165,7 +165,7 @@ test('a release that a view needs is not deleted', async (t) => {
   )
 })
 
-test('latest does not go down where that is refused, by promotion or demotion, but it does by rollback', async (t) => {
+test('with downgrade refused, promotion and demotion cannot lower latest, and rollback can', async (t) => {
   const view = await viewWith({ downgrade: 'refuse' })
   for (const release of [app1, app2]) await promote(view, [release])
   t.match(
@@ -182,7 +182,7 @@ test('latest does not go down where that is refused, by promotion or demotion, b
   })
 })
 
-test('only who is named changes the view, whatever their role in origins', async (t) => {
+test('only named promoters can change the view, whatever their roles', async (t) => {
   const view = await viewWith({ promoters: ['stranger'] })
   t.match(await promote(view, [app1]), {
     status: 403,
@@ -199,7 +199,7 @@ test('only who is named changes the view, whatever their role in origins', async
   t.match(await promote(view, [curl], {}, narrowed), { status: 200 })
 })
 
-test('a frozen view does not change, through any API, until it is thawed or the freeze expires', async (t) => {
+test('a frozen view cannot change through any API until it is thawed or the freeze expires', async (t) => {
   const view = await viewWith({})
   started.setClock(START + 50_000_000)
   const until = new Date(START + 60_000_000).toISOString()
@@ -243,7 +243,7 @@ const freezing = async (place: string, body: object, token?: string) =>
 const thawing = async (place: string, query = '', token?: string) =>
   callApi(started, 'DELETE', `/api/v1/${place}freeze${query}`, token === undefined ? {} : { token })
 
-test('a freeze of an origin, a name or a package holds that alone, and others go on', async (t) => {
+test('a freeze of an origin, a name or a package applies only to it', async (t) => {
   const cases = [
     [{ origin: 'acme', name: 'app' }, 'acme/app', [app1], [web, ssl]],
     [{ origin: 'acme' }, 'acme/*', [app1, web], [ssl, curl]],
@@ -284,7 +284,7 @@ test('a freeze of an origin, a name or a package holds that alone, and others go
   }
 })
 
-test('freezes of a view are several, each in place of that of the same packages, and each with its end', async (t) => {
+test('a view can have several freezes, one for the same packages, each with its end', async (t) => {
   const view = await viewWith({})
   const place = `views/${view}/`
   started.setClock(START + 70_000_000)
@@ -328,7 +328,7 @@ test('freezes of a view are several, each in place of that of the same packages,
   )
 })
 
-test('a freeze of every view holds those that are there and those to come, but uploads go on, and single views stay frozen after it', async (t) => {
+test('a freeze of every view applies to present and future ones, but not to uploads and not to the freezes of single views', async (t) => {
   const [view, other] = [await viewWith({}), await viewWith({})]
   started.setClock(START + 90_000_000)
   const until = new Date(START + 95_000_000).toISOString()
@@ -381,7 +381,7 @@ test('a freeze of every view holds those that are there and those to come, but u
   await thawing('')
 })
 
-test('a freeze that names a package is shown to nobody who may see nothing of it', async (t) => {
+test('a freeze of a package is hidden from callers who see no release of it', async (t) => {
   const view = await viewWith({})
   const [hidden] = (await makeReleases(started, `core/hidden-thing/1.0/${STAMP}`)) as [ReleaseRow]
   await setVisibility(started, hidden.ident, 'private')
@@ -411,7 +411,7 @@ test('a freeze that names a package is shown to nobody who may see nothing of it
   for (const query of ['?origin=core&name=hidden-thing', '?name=hidden-thing']) await thawing('', query)
 })
 
-test('who may freeze: administrators, and who was named to change the view', async (t) => {
+test('administrators and named promoters can freeze', async (t) => {
   const view = await viewWith({ promoters: ['lead'] })
   const freeze = async (token: string) =>
     callApi(started, 'PUT', `/api/v1/views/${view}/freeze`, { body: { reason: 'stop' }, token })
@@ -431,7 +431,7 @@ test('who may freeze: administrators, and who was named to change the view', asy
   )
 })
 
-test('who may break the glass sets rules aside, which is recorded, answered, shown and logged', async (t) => {
+test('an override sets gates aside, and is recorded, returned, shown and logged', async (t) => {
   const view = await viewWith({ downgrade: 'refuse', closure: 'view', overriders: ['lead'] })
   await callApi(started, 'PUT', `/api/v1/views/${view}/freeze`, { body: { reason: 'audit' } })
   const override = { reason: 'the site is down' }
@@ -458,12 +458,12 @@ test('who may break the glass sets rules aside, which is recorded, answered, sho
   t.match(warning, { level: 'warn', view, revision: 1, reason: 'the site is down' })
 })
 
-test('rights are not overridden', async (t) => {
+test('rights cannot be overridden', async (t) => {
   const view = await viewWith({ overriders: ['stranger'] })
   t.match(await promote(view, [app1], { override: { reason: 'mine' } }, stranger), { status: 403 })
 })
 
-test('an override that nothing stood against is a promotion as any other', async (t) => {
+test('an unnecessary override is an ordinary promotion', async (t) => {
   const view = await viewWith({ overriders: ['lead'] })
   t.match(await promote(view, [app1], { override: { reason: 'to be sure' } }, lead), {
     status: 200,
@@ -472,7 +472,7 @@ test('an override that nothing stood against is a promotion as any other', async
   t.match(await callApi(started, 'GET', `/api/v1/views/${view}/revisions/1`), { body: { override: null } })
 })
 
-test('rules are shown, whole and as text, and only administrators set them', async (t) => {
+test('gates can be read as JSON and text, and only administrators set them', async (t) => {
   const gates = {
     requires: [{ view: 'acceptance', as: 'current', soak_seconds: 60 }],
     closure: 'view',
@@ -496,7 +496,7 @@ test('rules are shown, whole and as text, and only administrators set them', asy
   })
 })
 
-test('rules that cannot hold are refused, and every part is named', async (t) => {
+test('gates that cannot work are refused, and every part is named', async (t) => {
   const [one, two] = [await viewWith({}), await viewWith({})]
   await callApi(started, 'PUT', `/api/v1/views/${two}/gates`, { body: { requires: [{ view: one }] } })
   const set = async (view: string, body: unknown) =>
@@ -524,7 +524,7 @@ test('rules that cannot hold are refused, and every part is named', async (t) =>
   })
 })
 
-test('bulk moves and channels of Habitat clients are judged by the same rules', async (t) => {
+test('bulk moves and channels of Habitat clients obey the same gates', async (t) => {
   const before = await viewWith({})
   const view = await viewWith({ requires: [{ view: before }] })
   await callApi(started, 'PUT', `/api/v1/views/${view}/gates`, { body: { requires: [{ view: before }] } })
@@ -550,7 +550,7 @@ test('bulk moves and channels of Habitat clients are judged by the same rules', 
   t.equal(await revisionOf(view), 1)
 })
 
-test('what the caller may not see is not there for what they promote, and is named to nobody who may not know of it', async (t) => {
+test('gates treat invisible releases as absent, and errors do not name them', async (t) => {
   const [hidden, open] = (await makeReleases(started, `umbrella/hidden/1.0/${STAMP}`, {
     name: `acme/open/1.0/${STAMP}`,
     deps: [`umbrella/hidden/1.0/${STAMP}`],
@@ -573,7 +573,7 @@ test('what the caller may not see is not there for what they promote, and is nam
   t.notOk(answer.text.includes('umbrella'))
 })
 
-test('the rules of a view that clients made outlast its channels', async (t) => {
+test('the gates of a view made by clients remain after its channels are deleted', async (t) => {
   const channel = async (method: 'POST' | 'DELETE') =>
     (
       await ask(`${started.url}/v1/depot/channels/acme/prod`, {
@@ -592,7 +592,7 @@ test('the rules of a view that clients made outlast its channels', async (t) => 
   t.match(await promote('prod', [web]), refused('freeze', 'prod is frozen by admin: audit'))
 })
 
-test('who may not change a view does not do so by deleting releases', async (t) => {
+test('deleting releases needs the right to change the view', async (t) => {
   const releases = await makeReleases(started, `acme/base/1.0/${STAMP}`, `acme/base/2.0/${STAMP}`)
   for (const gates of [{ promoters: ['lead'] }, { approval: {} }]) {
     const view = await viewWith(gates, 'highest')
@@ -608,7 +608,7 @@ test('who may not change a view does not do so by deleting releases', async (t) 
   }
 })
 
-test('who is named for a view changes nothing there that they may not see', async (t) => {
+test('a named promoter cannot change releases that it may not see', async (t) => {
   const [open, hidden] = (await makeReleases(
     started,
     `umbrella/seen/1.0/${STAMP}`,
@@ -632,7 +632,7 @@ test('who is named for a view changes nothing there that they may not see', asyn
   }
 })
 
-test('a token narrowed to origins neither freezes nor thaws, and approves and rejects for its origins alone', async (t) => {
+test('a token narrowed to origins cannot freeze or thaw, and approves and rejects only for its origins', async (t) => {
   const view = await viewWith({
     promoters: ['ci', 'lead'],
     approval: { approvers: ['lead'], expires_seconds: 3_600 },

@@ -44,7 +44,7 @@ for (const [index, [act, releases]] of steps.entries()) {
 const get = (url: string, token?: null) =>
   callApi(started, 'GET', `/api/v1${url}`, token === null ? { token } : {})
 
-test('diff tells what has changed since a revision or a time', async (t) => {
+test('diff shows the changes since a revision or a time', async (t) => {
   const { status, body, differences, headers } = await get('/views/prod/diff?at=1')
   t.match({ status, differences, headers }, { status: 200, differences: '', headers: { link: undefined } })
   t.strictSame(body, {
@@ -97,7 +97,7 @@ test('diff tells what has changed since a revision or a time', async (t) => {
   })
 })
 
-test('diff tells what promoting all of another view would change', async (t) => {
+test('diff shows what promoting all of another view would change', async (t) => {
   t.match((await get('/views/prod/diff?with=train')).body, {
     from: { view: 'prod', revision: 4 },
     to: { view: 'train', revision: 4 },
@@ -111,7 +111,7 @@ test('diff tells what promoting all of another view would change', async (t) => 
   })
 })
 
-test('pages of a diff are of the revisions the first was of, whatever happens meanwhile', async (t) => {
+test('all pages of a diff refer to the revisions of the first', async (t) => {
   const first = await get('/views/prod/diff?at=1&limit=1&with=train')
   t.match(first, {
     differences: '',
@@ -135,7 +135,7 @@ test('pages of a diff are of the revisions the first was of, whatever happens me
   })
 })
 
-test('people get a diff as a line for each difference, below what is compared', async (t) => {
+test('diff as text has a line for each difference below the compared revisions', async (t) => {
   t.equal(
     (await get('/views/prod/diff?at=2&format=text')).text,
     `from prod at revision 2, made 2026-01-03T00:00:00Z
@@ -149,7 +149,7 @@ acme/web     1.0.0/20260101000000  -                     x86_64-linux  removed
   )
 })
 
-test('diff tells that an ident was published again with other bytes, and is silent where the bytes are the same', async (t) => {
+test('diff reports an ident republished with other bytes, and ignores equal bytes', async (t) => {
   const other = await startDepot(t)
   const [app, same] = [ident('app', '1.0.0'), ident('same', '1.0.0')]
   await makeReleases(other, app, same)
@@ -198,7 +198,7 @@ test('diff tells that an ident was published again with other bytes, and is sile
   )
 })
 
-test('a diff with what is none is refused', async (t) => {
+test('a diff with malformed parameters is refused', async (t) => {
   for (const [query, pointer] of [
     ['at=soon', '/at'],
     ['with_at=-1', '/with_at'],
@@ -225,7 +225,7 @@ test('a diff with what is none is refused', async (t) => {
   }
 })
 
-test('who held a pointer, newest first', async (t) => {
+test('the holders of a pointer are listed, newest first', async (t) => {
   const { status, body, differences } = await get('/views/prod/pointers/acme/app')
   t.match({ status, differences }, { status: 200, differences: '' })
   t.strictSame(body, {
@@ -270,7 +270,7 @@ acme/web  1.0.0    20260101000000  x86_64-linux  1     2026-01-02T00:00:00Z  4  
   )
 })
 
-test('a pointer that the view never had is not found, and neither is one that only held what the caller may not see', async (t) => {
+test('a pointer that the view never had, or only with private holders, is not found', async (t) => {
   const nothing = (await get('/views/prod/pointers/acme/nothing', null)).body?.['detail']
   t.equal(nothing, 'prod never had acme/nothing for x86_64-linux')
   t.match(await get('/views/prod/pointers/acme/secret', null), {
@@ -285,7 +285,7 @@ test('a pointer that the view never had is not found, and neither is one that on
     t.match(await get(`/views/prod/pointers/acme/app?${query}`), { status: 400, differences: '' }, query)
 })
 
-test('who may not see a private release sees no trace of it', async (t) => {
+test('diffs show no trace of a private release to others', async (t) => {
   for (const url of [
     '/views/prod/diff?at=0',
     '/views/prod/diff?with=train',
@@ -314,7 +314,7 @@ test('who may not see a private release sees no trace of it', async (t) => {
   })
 })
 
-test('a release tells of every view it is or was in', async (t) => {
+test('a release lists every view it is or was in', async (t) => {
   const url = `/releases/${ident('web', '1.0.0')}/views`
   const { status, body, differences } = await get(url)
   t.match({ status, differences }, { status: 200, differences: '' })
@@ -349,7 +349,7 @@ test('a release tells of every view it is or was in', async (t) => {
   })
 })
 
-test('where a release was is told to who may see it', async (t) => {
+test('the views of a release are shown to callers who see it', async (t) => {
   for (const name of ['secret', 'nothing']) {
     t.match(await get(`/releases/${ident(name, '1.0.0')}/views`, null), {
       status: 404,
@@ -368,7 +368,7 @@ test('where a release was is told to who may see it', async (t) => {
   })
 })
 
-test('the past of a view that was closed can be compared', async (t) => {
+test('the past of a closed view can be compared', async (t) => {
   const actor = { client: 'tests', door: 'cli' } as const
   await started.depot.writer.submit({
     kind: 'declareChannel',

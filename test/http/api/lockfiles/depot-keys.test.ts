@@ -16,7 +16,7 @@ async function eventsOf({ depot }: TestDepot): Promise<Record<string, unknown>[]
   return rows.map((row) => JSON.parse(row.text) as Record<string, unknown>)
 }
 
-test('the first who asks has the key made, and everyone after that gets the same', async (t) => {
+test('the first request creates the key, and later ones get the same', async (t) => {
   const started = await startDepot(t)
   const answers = await Promise.all(
     Array.from({ length: 4 }, () => callApi(started, 'GET', '/api/v1/depot/keys/current', { token: null })),
@@ -40,7 +40,7 @@ test('the first who asks has the key made, and everyone after that gets the same
     t.notMatch(sealed, /PRIVATE/, 'its private half is sealed')
 })
 
-test('a new key signs from then on, and what the old one signed is still known', async (t) => {
+test('a new key signs from then on, and the old one is still known', async (t) => {
   const started = await startDepot(t)
   const before = await callApi(started, 'GET', '/api/v1/views/union/lockfile')
   const old = await callApi(started, 'GET', '/api/v1/depot/keys/current')
@@ -59,7 +59,7 @@ test('a new key signs from then on, and what the old one signed is still known',
   t.match(await callApi(started, 'GET', '/api/v1/depot/keys/newest'), { status: 400, differences: '' })
 })
 
-test('keys of other depots are trusted under names, and no longer', async (t) => {
+test('keys of other depots can be trusted under names and removed', async (t) => {
   const started = await startDepot(t)
   const [theirs, newer] = [generateDepotKey().publicKey, generateDepotKey().publicKey]
   const url = '/api/v1/depot/trusted-keys/mirror-1'
@@ -103,7 +103,7 @@ test('keys of other depots are trusted under names, and no longer', async (t) =>
   ])
 })
 
-test('what is no key, or no name, is refused', async (t) => {
+test('a malformed key or name is refused', async (t) => {
   const started = await startDepot(t)
   const file = formatDepotKey(generateDepotKey().publicKey)
   for (const [url, body, status, code] of [
@@ -125,7 +125,7 @@ test('what is no key, or no name, is refused', async (t) => {
   t.strictSame(await eventsOf(started), [])
 })
 
-test('whoever is signed in sees what is trusted; only an administrator of the whole depot changes it', async (t) => {
+test('signed-in callers see trusted keys, and only administrators of the whole depot change them', async (t) => {
   const started = await startDepot(t)
   const member = await started.account('ada')
   const file = formatDepotKey(generateDepotKey().publicKey)

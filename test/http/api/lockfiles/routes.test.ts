@@ -33,7 +33,7 @@ const namesIn = ({ releases }: SignedLockfile) =>
       `${release.ident}${release.isDependency ? ' dependency' : ''}${release.isPrivate ? ' private' : ''}`,
   )
 
-test('a lockfile is what latest answered, what that needs for the same target, and the keys that signed it', async (t) => {
+test('a lockfile has every latest, their dependencies for the same target, and the keys that signed them', async (t) => {
   const started = await startDepot(t, { environment: { DEPOT_PUBLIC_URL: 'https://depot.example/' } })
   await makeOrigin(started)
   const lib = await makeDependent(started, ident('lib'), [])
@@ -83,7 +83,7 @@ test('a lockfile is what latest answered, what that needs for the same target, a
   t.strictSame(namesIn(first), [ident('app'), ident('web'), `${ident('lib')} dependency`])
 })
 
-test('the same revision has the same bytes, and an entity tag that says so', async (t) => {
+test('the same revision gives the same bytes and entity tag', async (t) => {
   const started = await startDepot(t)
   const releases = await makeReleases(started, ident('app'), ident('lib'))
   await move(started, 'promote', 'acceptance', releases)
@@ -108,7 +108,7 @@ test('the same revision has the same bytes, and an entity tag that says so', asy
   )
 })
 
-test('it can be narrowed, and says so; a view without a revision has an empty one', async (t) => {
+test('a lockfile can be restricted and records that, and a view without revisions has an empty one', async (t) => {
   const started = await startDepot(t)
   const releases = await makeReleases(
     started,
@@ -134,7 +134,7 @@ test('it can be narrowed, and says so; a view without a revision has an empty on
   })
 })
 
-test('who may not see a private release gets a lockfile without a trace of it, that says what it is', async (t) => {
+test('a lockfile for a caller with fewer rights has no trace of private releases and records its audience', async (t) => {
   const started = await startDepot(t)
   await makeOrigin(started)
   const secret = await makeDependent(started, ident('secret'), [])
@@ -168,7 +168,7 @@ test('who may not see a private release gets a lockfile without a trace of it, t
   ])
 })
 
-test('a past that names what was deleted since is refused with its names, unless that is to be left out', async (t) => {
+test('a past with deleted releases is refused with their names, unless they are skipped', async (t) => {
   const started = await startDepot(t)
   const [app, lib] = await makeReleases(started, ident('app'), ident('lib'))
   if (app === undefined || lib === undefined) throw new Error('there are no releases')
@@ -202,7 +202,7 @@ test('a past that names what was deleted since is refused with its names, unless
   )
 })
 
-test('a view that was closed can be locked as it was', async (t) => {
+test('a closed view can be locked at a past revision', async (t) => {
   const started = await startDepot(t)
   const actor = { client: 'tests', door: 'cli' } as const
   const releases = await makeReleases(started, ident('app'))
@@ -217,7 +217,7 @@ test('a view that was closed can be locked as it was', async (t) => {
   t.match(await lockfileOf(started, 'gone/lockfile'), { revision: 2, releases: [] })
 })
 
-test('many may ask at once, and one that is refused holds up no other', async (t) => {
+test('concurrent requests for lockfiles do not block each other, and refused ones neither', async (t) => {
   const started = await startDepot(t)
   const [app, lib] = await makeReleases(started, ident('app'), ident('lib'))
   if (app === undefined || lib === undefined) throw new Error('there are no releases')
@@ -237,7 +237,7 @@ test('many may ask at once, and one that is refused holds up no other', async (t
   )
 })
 
-test('what was asked wrong is told', async (t) => {
+test('malformed requests are refused by name', async (t) => {
   const started = await startDepot(t)
   for (const [url, status] of [
     ['nowhere/lockfile', 404],
@@ -253,7 +253,7 @@ test('what was asked wrong is told', async (t) => {
   }
 })
 
-test('what a lockfile names is here with its bytes, or named as what is not', async (t) => {
+test('missing and differing releases of a lockfile are named', async (t) => {
   const started = await startDepot(t)
   await makeOrigin(started)
   const app = await makeDependent(started, ident('app'), [])
@@ -298,7 +298,7 @@ test('what a lockfile names is here with its bytes, or named as what is not', as
   )
 })
 
-test('pointers and dependencies by the hundred are read in pieces, between which others have their turn', async (t) => {
+test('hundreds of pointers and dependencies are read in pieces, so that others are not blocked', async (t) => {
   const started = await startDepot(t)
   await makeOrigin(started)
   await fillView(started, 'acceptance', { pointers: 600, dependencies: 3_000 })

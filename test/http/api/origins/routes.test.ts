@@ -10,7 +10,7 @@ const dev = await started.account('dev')
 const members = '/api/v1/origins/acme/members'
 await callApi(started, 'PUT', `${members}/boss`, { body: { role: 'administrator' } })
 
-test('an origin is told to everyone, its members to its members', async (t) => {
+test('everyone sees an origin, and only its members see the members', async (t) => {
   t.match(await callApi(started, 'GET', '/api/v1/origins/acme', { token: null }), {
     status: 200,
     differences: '',
@@ -31,7 +31,7 @@ test('an origin is told to everyone, its members to its members', async (t) => {
   })
 })
 
-test('members come in pages', async (t) => {
+test('lists of members have pages', async (t) => {
   const first = await callApi(started, 'GET', `${members}?limit=1`)
   t.match(first.body, { members: [{ account: 'admin' }], next: /cursor=/ })
   t.match(await callApi(started, 'GET', String(first.body?.['next'])), {
@@ -40,7 +40,7 @@ test('members come in pages', async (t) => {
   })
 })
 
-test('an administrator of the origin gives a role, changes it and takes it away', async (t) => {
+test('an administrator of an origin can give, change and remove roles', async (t) => {
   const put = async (role: string) =>
     callApi(started, 'PUT', `${members}/dev`, { token: boss, body: { role } })
   t.match(await put('member'), {
@@ -66,7 +66,7 @@ test('an administrator of the origin gives a role, changes it and takes it away'
   t.match(await callApi(started, 'GET', '/api/v1/whoami', { token: dev }), { body: { roles: {} } })
 })
 
-test('who is less than an administrator changes no member, and nobody the owner', async (t) => {
+test('only administrators change members, and nobody changes the owner', async (t) => {
   t.match(await callApi(started, 'PUT', `${members}/dev`, { token: null, body: { role: 'member' } }), {
     status: 401,
   })
@@ -93,7 +93,7 @@ test('who is less than an administrator changes no member, and nobody the owner'
   })
 })
 
-test('a body is not needed, and not minded, where nothing is said', async (t) => {
+test('a body is optional where no field is needed', async (t) => {
   await callApi(started, 'PUT', `${members}/dev`, { body: { role: 'member' } })
   t.match(
     await callApi(started, 'DELETE', `${members}/dev`, { headers: { 'content-type': 'application/json' } }),
@@ -101,7 +101,7 @@ test('a body is not needed, and not minded, where nothing is said', async (t) =>
   )
 })
 
-test('whoami tells what a token reaches', async (t) => {
+test('whoami shows the rights of a token', async (t) => {
   const narrow = await started.account('narrow', {
     actions: ['read', 'promote'],
     origins: ['elsewhere'],
@@ -124,7 +124,7 @@ test('whoami tells what a token reaches', async (t) => {
   })
 })
 
-test('a Basic credential is the token as a password, whatever the user', async (t) => {
+test('Basic authentication takes the token as password, with any user', async (t) => {
   const authorization = `Basic ${Buffer.from(`anyone:${boss}`).toString('base64')}`
   t.match(await callApi(started, 'GET', '/api/v1/whoami', { token: null, headers: { authorization } }), {
     status: 200,
@@ -132,7 +132,7 @@ test('a Basic credential is the token as a password, whatever the user', async (
   })
 })
 
-test('changes of members are in the log, with who made them', async (t) => {
+test('changes of members are logged with their author', async (t) => {
   t.match(started.logged.filter((line) => line['method'] === 'DELETE' && line['status'] === 204).at(0), {
     account: 'boss',
     subject: 'dev out of acme',

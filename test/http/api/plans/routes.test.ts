@@ -61,7 +61,7 @@ const decide = async (
 const revisionOf = async (view: string) =>
   (await callApi(started, 'GET', `/api/v1/views/${view}`)).body?.['revision']
 
-test('a plan tells everything that would happen, and changes nothing', async (t) => {
+test('a plan shows every effect and changes nothing', async (t) => {
   const view = await viewWith({ closure: 'depot' }, [app2], [web])
   const answer = await plan(view, { releases: [app1, app3, web, lost], reason: 'train' })
   t.match(answer, {
@@ -104,7 +104,7 @@ test('a plan tells everything that would happen, and changes nothing', async (t)
   )
 })
 
-test('a downgrade is planned as one, with what it means to Supervisors', async (t) => {
+test('a plan marks a downgrade and says what it means for Supervisors', async (t) => {
   const view = await viewWith({}, [app2])
   t.match(await plan(view, { releases: [app1] }), {
     body: { releases: [{ change: 'downgraded', from: app2.ident }], notes: [/track-channel/] },
@@ -135,7 +135,7 @@ test('applying a plan does exactly that, once', async (t) => {
   })
 })
 
-test('a plan applied again with its key is answered as the first time', async (t) => {
+test('applying a plan again with its key repeats the first answer', async (t) => {
   const view = await viewWith({})
   const planned = await plan(view, { releases: [web] })
   const first = await decide(planned, 'apply', ci, undefined, { 'idempotency-key': 'apply-1' })
@@ -143,7 +143,7 @@ test('a plan applied again with its key is answered as the first time', async (t
   t.equal(await revisionOf(view), 1)
 })
 
-test('of two plans on one revision one wins, and the other is answered with a new plan that can be applied', async (t) => {
+test('of two plans on one revision one wins, and the other is answered with a new plan', async (t) => {
   const view = await viewWith({}, [app1])
   const [one, two] = [await plan(view, { releases: [app2] }), await plan(view, { releases: [app3] })]
   const [first, second] = await Promise.all([decide(one, 'apply'), decide(two, 'apply')])
@@ -165,7 +165,7 @@ test('of two plans on one revision one wins, and the other is answered with a ne
   t.match(await callApi(started, 'GET', `/api/v1/plans/${tokenOf(two)}`), { body: { state: 'stale' } })
 })
 
-test('a set from a view is that of the revision it was planned at', async (t) => {
+test('a set from a view is the one at the revision of the plan', async (t) => {
   const [from, to] = [await viewWith({}, [app1]), await viewWith({})]
   const planned = await plan(to, { from: { view: from } })
   t.match(planned, { body: { source: { view: from, revision: 1 } } })
@@ -173,7 +173,7 @@ test('a set from a view is that of the revision it was planned at', async (t) =>
   t.match(await decide(planned, 'apply'), { status: 200, body: { releases: [{ ident: app1.ident }] } })
 })
 
-test('a freeze that comes in between makes a plan stale, and the new plan says so', async (t) => {
+test('a freeze after the plan makes it stale, and the new plan shows the freeze', async (t) => {
   const view = await viewWith({})
   const planned = await plan(view, { releases: [web] })
   await callApi(started, 'PUT', `/api/v1/views/${view}/freeze`, { body: { reason: 'audit' } })
@@ -184,7 +184,7 @@ test('a freeze that comes in between makes a plan stale, and the new plan says s
   })
 })
 
-test('a release that is deleted in between is a conflict that names it', async (t) => {
+test('a release that is deleted after the plan is a conflict that names it', async (t) => {
   const [gone] = (await makeReleases(started, `acme/gone/1.0/${STAMP}`)) as [ReleaseRow]
   const view = await viewWith({})
   const planned = await plan(view, { releases: [gone] })
@@ -222,7 +222,7 @@ test('rollbacks, reverts and demotions are planned too', async (t) => {
   })
 })
 
-test('a draft is forgotten after a while, and one that is no plan is not there', async (t) => {
+test('a draft expires, and an unknown plan is not found', async (t) => {
   const view = await viewWith({})
   const planned = await plan(view, { releases: [web] })
   started.setClock(START + 100_000_000)
@@ -236,14 +236,14 @@ test('a draft is forgotten after a while, and one that is no plan is not there',
   t.match(await callApi(started, 'GET', '/api/v1/plans/nonsense'), { status: 404, differences: '' })
 })
 
-test('an account has a hundred drafts at most', async (t) => {
+test('an account has at most a hundred drafts', async (t) => {
   const view = await viewWith({})
   const first = await plan(view, { releases: [web] })
   await Promise.all(Array.from({ length: 100 }, async () => plan(view, { releases: [web] })))
   t.match(await callApi(started, 'GET', `/api/v1/plans/${tokenOf(first)}`), { status: 404 })
 })
 
-test('who may not see what a plan names does not see the plan, and who may not make it does not apply it', async (t) => {
+test('a plan is visible only to callers who see all its releases, and needs rights to be applied', async (t) => {
   const [hidden] = (await makeReleases(started, `acme/hidden/1.0/${STAMP}`)) as [ReleaseRow]
   await setVisibility(started, hidden.ident, 'private')
   const view = await viewWith({})
@@ -278,7 +278,7 @@ test('who may not see what a plan names does not see the plan, and who may not m
   })
 })
 
-test('a view that wants approval takes no change from one person alone', async (t) => {
+test('a view with approval accepts no change by one person alone', async (t) => {
   const view = await viewWith({ approval: { approvers: ['boss'] } })
   t.match(
     await callApi(started, 'POST', `/api/v1/views/${view}/promotions`, {
@@ -319,14 +319,14 @@ test('a view that wants approval takes no change from one person alone', async (
   })
 })
 
-test('where nobody is named to approve, it is anyone else who may make the change', async (t) => {
+test('without named approvers, anyone else with the right to change may approve', async (t) => {
   const view = await viewWith({ approval: {} })
   const proposed = await propose(view, { releases: [web] })
   t.match(await decide(proposed, 'approve', stranger), { status: 403 })
   t.match(await decide(proposed, 'approve', lead), { status: 200 })
 })
 
-test('a proposal holds while it would do the same, whatever else moves, and ends when it would not', async (t) => {
+test('a proposal stays valid while its effect is the same', async (t) => {
   const view = await viewWith({ approval: {} })
   const [one, two] = [await propose(view, { releases: [app1] }), await propose(view, { releases: [app2] })]
   const other = await propose(view, { releases: [web] })
@@ -343,7 +343,7 @@ test('a proposal holds while it would do the same, whatever else moves, and ends
   })
 })
 
-test('a proposal is rejected by its maker or an approver, and expires', async (t) => {
+test('a proposal can be rejected by its author or an approver, and expires', async (t) => {
   const view = await viewWith({ approval: { approvers: ['boss'], expires_seconds: 60 } })
   const [one, two, three] = [
     await propose(view, { releases: [app1] }),
@@ -367,7 +367,7 @@ test('a proposal is rejected by its maker or an approver, and expires', async (t
   t.equal(await revisionOf(view), 0)
 })
 
-test('what waits for whom is listed, and what was decided too', async (t) => {
+test('proposals are listed with their approvers and decisions', async (t) => {
   const view = await viewWith({ approval: {} })
   const [one, two] = [
     await propose(view, { releases: [app1], reason: 'first' }),
@@ -390,7 +390,7 @@ test('what waits for whom is listed, and what was decided too', async (t) => {
   )
 })
 
-test('people read a plan as columns', async (t) => {
+test('a plan is available as text in columns', async (t) => {
   const view = await viewWith({ closure: 'depot' }, [app2])
   const answer = await callApi(started, 'POST', `/api/v1/views/${view}/plans?format=text`, {
     body: { releases: [app1, lost], with_deps: true },
@@ -408,7 +408,7 @@ test('people read a plan as columns', async (t) => {
   )
 })
 
-test('nothing is proposed that changes nothing', async (t) => {
+test('a proposal must change something', async (t) => {
   const view = await viewWith({}, [web])
   t.match(await propose(view, { from: { view: 'rehearsal' } }, stranger), {
     status: 409,
@@ -423,7 +423,7 @@ test('nothing is proposed that changes nothing', async (t) => {
 
 const isTold = ({ text }: ApiAnswer) => /mix\/2|only/.test(text)
 
-test('no plan and no refusal names what the caller may not see', async (t) => {
+test('neither plans nor errors name releases that the caller may not see', async (t) => {
   const [open, secret, only] = (await makeReleases(
     started,
     `acme/mix/1.0/${STAMP}`,
@@ -473,7 +473,7 @@ test('no plan and no refusal names what the caller may not see', async (t) => {
   )
 })
 
-test('the plan that takes the place of a stale one is told to who may see what it names', async (t) => {
+test('the replacement of a stale plan is shown to callers who see its releases', async (t) => {
   const [low, high] = (await makeReleases(started, `acme/veil/1.0/${STAMP}`, `acme/veil/2.0/${STAMP}`)) as [
     ReleaseRow,
     ReleaseRow,
@@ -487,7 +487,7 @@ test('the plan that takes the place of a stale one is told to who may see what i
   t.notOk(answer.text.includes(high.ident))
 })
 
-test('who may not see what blocks a proposal does not see the proposal', async (t) => {
+test('a proposal is invisible to callers who may not see what blocks it', async (t) => {
   const [leaf, user] = (await makeReleases(started, `acme/leaf/1.0/${STAMP}`, {
     name: `acme/user/1.0/${STAMP}`,
     deps: [`acme/leaf/1.0/${STAMP}`],
@@ -512,7 +512,7 @@ test('who may not see what blocks a proposal does not see the proposal', async (
   })
 })
 
-test('who may approve because nobody is named may reject, too', async (t) => {
+test('without named approvers, whoever may approve may also reject', async (t) => {
   const view = await viewWith({ approval: {} })
   const proposed = await propose(view, { releases: [web] })
   t.match(await decide(proposed, 'reject', stranger), { status: 403, differences: '' })
@@ -523,7 +523,7 @@ test('who may approve because nobody is named may reject, too', async (t) => {
   })
 })
 
-test('a plan applied again with its key is answered as the first time, also when drafts were forgotten since', async (t) => {
+test('applying a plan again with its key repeats the answer, even after drafts were deleted', async (t) => {
   const view = await viewWith({})
   const planned = await plan(view, { releases: [web] })
   const first = await decide(planned, 'apply', ci, undefined, { 'idempotency-key': 'apply-late' })
@@ -535,7 +535,7 @@ test('a plan applied again with its key is answered as the first time, also when
   )
 })
 
-test('who may not decide does not end a stale proposal by approving it', async (t) => {
+test('approving without the right does not end a stale proposal', async (t) => {
   const view = await viewWith({ approval: {} }, [app1])
   const proposed = await propose(view, { releases: [app2] })
   await move(started, 'promote', view, [app2])
@@ -544,7 +544,7 @@ test('who may not decide does not end a stale proposal by approving it', async (
   t.match(await decide(proposed, 'approve', lead), { status: 412, differences: '' })
 })
 
-test('a plan is told what its act has no use for, rather than doing more than was meant', async (t) => {
+test('fields that an act does not use are refused', async (t) => {
   const view = await viewWith({}, [web])
   t.match(await plan(view, { act: 'rollback', to: 0, releases: [app1], exact: true }), {
     status: 400,
@@ -563,7 +563,7 @@ test('a plan is told what its act has no use for, rather than doing more than wa
   })
 })
 
-test('a hundred proposals of a view wait at most', async (t) => {
+test('a view has at most a hundred proposals', async (t) => {
   const view = await viewWith({ approval: {} })
   const proposed = await Promise.all(
     Array.from({ length: 101 }, async () => propose(view, { releases: [web] })),
@@ -580,7 +580,7 @@ test('a hundred proposals of a view wait at most', async (t) => {
   t.match(await propose(view, { releases: [web] }), { status: 201 })
 })
 
-test('who is a maintainer of nothing makes no plan', async (t) => {
+test('a caller without a maintainer role cannot make a plan', async (t) => {
   const view = await viewWith({})
   for (const body of [{ from: { view: 'unstable' } }, { act: 'rollback', to: 0 }])
     t.match(await plan(view, body, boss), {

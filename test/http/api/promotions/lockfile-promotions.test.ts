@@ -35,7 +35,7 @@ async function startTrusting(t: Parameters<typeof startDepot>[0]): Promise<TestD
 const promote = (started: TestDepot, body: object, token?: string) =>
   callApi(started, 'POST', '/api/v1/views/union/promotions', { body, ...(token !== undefined && { token }) })
 
-test('a lockfile is promoted in one revision, without what it only depends on, and its digest is in the history', async (t) => {
+test('a lockfile is promoted in one revision, without its dependencies, and the history has its digest', async (t) => {
   const started = await startTrusting(t)
   await fill(started)
   t.match(await promote(started, { lockfile, expect_revision: 0, reason: 'as delivered there' }), {
@@ -51,7 +51,7 @@ test('a lockfile is promoted in one revision, without what it only depends on, a
   t.match(await promote(started, { lockfile }), { status: 200, body: { revision: 1, changed: false } })
 })
 
-test('exactly that: what a whole lockfile does not have leaves; one that is not whole cannot say so', async (t) => {
+test('exact demotes releases that a whole lockfile lacks, and needs a whole one', async (t) => {
   const started = await startTrusting(t)
   const { web } = await fill(started)
   await move(started, 'promote', 'union', [web])
@@ -73,7 +73,7 @@ test('exactly that: what a whole lockfile does not have leaves; one that is not 
   t.match(content.body, { pointers: { length: 1 } })
 })
 
-test("one of the depot's own is taken, also after its key was replaced: a view is made again what it was", async (t) => {
+test('a lockfile of the depot itself restores a view, even after the key was replaced', async (t) => {
   const started = await startDepot(t)
   const { app, web } = await fill(started)
   await move(started, 'promote', 'union', [app])
@@ -87,7 +87,7 @@ test("one of the depot's own is taken, also after its key was replaced: a view i
   })
 })
 
-test('a lockfile that is forged, not trusted, or none, is refused', async (t) => {
+test('a forged, untrusted or malformed lockfile is refused', async (t) => {
   const started = await startTrusting(t)
   await fill(started)
   for (const [text, code, status] of [
@@ -111,7 +111,7 @@ test('a lockfile that is forged, not trusted, or none, is refused', async (t) =>
   t.match(await callApi(started, 'GET', '/api/v1/views/union'), { body: { revision: 0 } })
 })
 
-test('what it names must be here, with its bytes, and what that needs, too', async (t) => {
+test('all releases of a lockfile and their dependencies must be present with the same bytes', async (t) => {
   const empty = await startTrusting(t)
   t.match(await promote(empty, { lockfile }), {
     status: 404,
@@ -133,7 +133,7 @@ test('what it names must be here, with its bytes, and what that needs, too', asy
   })
 })
 
-test('rights are those of any promotion', async (t) => {
+test('a lockfile needs the rights of any promotion', async (t) => {
   const started = await startTrusting(t)
   await fill(started)
   const stranger = await started.account('stranger')
@@ -147,7 +147,7 @@ test('rights are those of any promotion', async (t) => {
   t.match(await promote(started, { lockfile }, stranger), { status: 200, body: { revision: 1 } })
 })
 
-test('there is room for large ones', async (t) => {
+test('large lockfiles are accepted', async (t) => {
   const started = await startTrusting(t)
   const large = lockfile.replace(/(signature)/, `${`${'x'.repeat(1_000)}\n`.repeat(6_000)}$1`)
   t.match(await promote(started, { lockfile: large }), { status: 422, body: { code: 'signature_invalid' } })

@@ -47,7 +47,7 @@ async function freshView(): Promise<string> {
 
 const of = (...idents: string[]) => ({ releases: idents.map((ident) => ({ ident })) })
 
-test('a set is promoted in one revision, and the answer says what it did', async (t) => {
+test('a set is promoted in one revision, and the answer has the effect', async (t) => {
   const view = await freshView()
   const answer = await callApi(started, 'POST', `${view}/promotions`, {
     token: ci,
@@ -76,7 +76,7 @@ test('a set is promoted in one revision, and the answer says what it did', async
   })
 })
 
-test('a demotion says what left and what latest answers now', async (t) => {
+test('a demotion returns what left and the new latest', async (t) => {
   const view = await freshView()
   for (const ident of [APP1, APP2])
     await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(ident) })
@@ -97,7 +97,7 @@ test('a demotion says what left and what latest answers now', async (t) => {
   })
 })
 
-test('what changes nothing is answered as unchanged, with the revision the view is at', async (t) => {
+test('a change without effect returns the present revision', async (t) => {
   const view = await freshView()
   await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(APP1) })
   t.match(await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(APP1) }), {
@@ -107,7 +107,7 @@ test('what changes nothing is answered as unchanged, with the revision the view 
   })
 })
 
-test('a stale expectation is refused, in the body or as If-Match, and changes nothing', async (t) => {
+test('a stale expectation is refused, in the body and as If-Match', async (t) => {
   const view = await freshView()
   await callApi(started, 'POST', `${view}/promotions`, {
     token: ci,
@@ -139,7 +139,7 @@ test('a stale expectation is refused, in the body or as If-Match, and changes no
   )
 })
 
-test('the entity tag that a view was read under is good as If-Match, whoever read it in whatever form', async (t) => {
+test('the entity tag of a view is valid as If-Match for every caller and format', async (t) => {
   const view = await freshView()
   for (const [read, release] of [
     [view, APP1],
@@ -158,7 +158,7 @@ test('the entity tag that a view was read under is good as If-Match, whoever rea
   }
 })
 
-test('an If-Match that is no revision, or is another than expect_revision, is refused', async (t) => {
+test('a malformed If-Match, or one that contradicts expect_revision, is refused', async (t) => {
   const view = await freshView()
   for (const tag of ['"abc"', 'W/"1"', '1'])
     t.match(
@@ -180,7 +180,7 @@ test('an If-Match that is no revision, or is another than expect_revision, is re
   )
 })
 
-test('a retry with its key gets the answer it got, and no second revision', async (t) => {
+test('a retry with its key gets the first answer and makes no second revision', async (t) => {
   const view = await freshView()
   const retry = {
     token: ci,
@@ -198,7 +198,7 @@ test('a retry with its key gets the answer it got, and no second revision', asyn
   t.match(await callApi(started, 'GET', view), { body: { revision: 2 } })
 })
 
-test('a key that came before with another body, act or view is refused', async (t) => {
+test('a key that was used with another body, act or view is refused', async (t) => {
   const view = await freshView()
   const headers = { 'idempotency-key': 'build-18' }
   await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(APP1), headers })
@@ -222,7 +222,7 @@ test('a key that came before with another body, act or view is refused', async (
   )
 })
 
-test('a key counts the body, not its order or spacing', async (t) => {
+test('a key covers the body, but not its order and spacing', async (t) => {
   const view = await freshView()
   const headers = { 'idempotency-key': 'build-19' }
   await callApi(started, 'POST', `${view}/promotions`, {
@@ -240,7 +240,7 @@ test('a key counts the body, not its order or spacing', async (t) => {
   )
 })
 
-test('a release without a target is that for x86_64-linux, or the only one there is', async (t) => {
+test('a release without a target means x86_64-linux, or the only one', async (t) => {
   const view = await freshView()
   t.match(await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(APP1, WINDOWS) }), {
     status: 200,
@@ -253,7 +253,7 @@ test('a release without a target is that for x86_64-linux, or the only one there
   })
 })
 
-test('everything that is wrong with a body is named at once', async (t) => {
+test('one error names all faults of a body', async (t) => {
   const view = await freshView()
   const body = {
     releases: [{ ident: 'acme/app' }, { ident: APP1, target: 'pdp-11' }, { ident: APP1, version: 1 }],
@@ -285,7 +285,7 @@ test('everything that is wrong with a body is named at once', async (t) => {
   )
 })
 
-test('a body that is too large is called that', async (t) => {
+test('a body that is too large gets 413', async (t) => {
   const body = { ...of(APP1), reason: 'x'.repeat(2 * 1024 * 1024) }
   for (const [url, room] of [
     [`${await freshView()}/rollbacks`, false],
@@ -298,7 +298,7 @@ test('a body that is too large is called that', async (t) => {
   }
 })
 
-test('a body of many fields or values, or a deep one, is refused before it is taken apart, in a short answer', async (t) => {
+test('a body with too many fields or levels is refused before it is parsed, with a short answer', async (t) => {
   const view = await freshView()
   const fields = Object.fromEntries(Array.from({ length: 200_000 }, (_, index) => [`field-${index}`, index]))
   const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
@@ -314,7 +314,7 @@ test('a body of many fields or values, or a deep one, is refused before it is ta
   }
 })
 
-test('of many things that are wrong some tens are named, and how many more there are, in the answer and in the log', async (t) => {
+test('some tens of faults are named and the others counted, in the answer and in the log', async (t) => {
   const releases = Array.from({ length: 5_000 }, (_, index) => ({
     ident: `${'x'.repeat(200)}-${index}`,
     ['y'.repeat(200)]: 1,
@@ -330,7 +330,7 @@ test('of many things that are wrong some tens are named, and how many more there
   t.ok(JSON.stringify(line).length < 3_000, `${JSON.stringify(line).length} characters`)
 })
 
-test('who may not change the view is told so before the body is read', async (t) => {
+test('callers without the right get 403 before the body is read', async (t) => {
   const view = await freshView()
   const elsewhere = await maintainer('not-here', { views: ['delivered'] })
   const reader = await maintainer('only-reads', { actions: ['read'] })
@@ -348,7 +348,7 @@ test('who may not change the view is told so before the body is read', async (t)
   }
 })
 
-test('releases that are not there are all named, and nothing was done', async (t) => {
+test('one error names all absent releases, and nothing changes', async (t) => {
   const view = await freshView()
   t.match(
     await callApi(started, 'POST', `${view}/promotions`, {
@@ -364,7 +364,7 @@ test('releases that are not there are all named, and nothing was done', async (t
   t.match(await callApi(started, 'GET', view), { body: { revision: 0 } })
 })
 
-test('who may: maintainers of every origin that is named, and administrators of the depot', async (t) => {
+test('maintainers of every listed origin and administrators of the depot can promote', async (t) => {
   const view = await freshView()
   const ask = async (token: string | null, ...idents: string[]) =>
     (await callApi(started, 'POST', `${view}/promotions`, { token, body: of(...idents) })).status
@@ -376,7 +376,7 @@ test('who may: maintainers of every origin that is named, and administrators of 
   t.equal((await callApi(started, 'POST', `${view}/promotions`, { body: of(APP2, OTHER) })).status, 200)
 })
 
-test('a token that is narrowed reaches only so far', async (t) => {
+test('a narrowed token can promote only within its scope', async (t) => {
   const view = await freshView()
   const elsewhere = await maintainer('elsewhere', { views: ['delivered'] })
   const reader = await maintainer('reader', { actions: ['read'] })
@@ -395,7 +395,7 @@ test('a token that is narrowed reaches only so far', async (t) => {
   )
 })
 
-test('a token that may only promote promotes what only its origin sees', async (t) => {
+test('a token that may only promote also finds private releases of its origin', async (t) => {
   const pipeline = await maintainer('pipeline', { actions: ['promote'] })
   t.match(
     await callApi(started, 'POST', `${await freshView()}/promotions`, { token: pipeline, body: of(PRIVATE) }),
@@ -403,7 +403,7 @@ test('a token that may only promote promotes what only its origin sees', async (
   )
 })
 
-test('a view that is not there, and unstable, refuse', async (t) => {
+test('an absent view and unstable refuse promotions', async (t) => {
   t.match(await callApi(started, 'POST', '/api/v1/views/nowhere/promotions', { token: ci, body: of(APP1) }), {
     status: 404,
     differences: '',
@@ -415,7 +415,7 @@ test('a view that is not there, and unstable, refuse', async (t) => {
   })
 })
 
-test('the log names each promotion, who asked and why not, and never a token', async (t) => {
+test('the log has each promotion with author and refusal, and never a token', async (t) => {
   const view = await freshView()
   const done = await callApi(started, 'POST', `${view}/promotions`, { token: ci, body: of(APP1, WEB1) })
   const refused = await callApi(started, 'POST', `${view}/promotions`, { token: member, body: of(APP2) })

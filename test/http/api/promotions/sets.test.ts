@@ -47,7 +47,7 @@ const contentOf = async (view: string, at?: number) =>
       .body?.['pointers'],
   )
 
-test('a set from another view is what latest answers there, not every member, for every target and origin, in one revision', async (t) => {
+test('a set from a view has every latest, for every target and origin, in one revision', async (t) => {
   const [from, to] = [await freshView(), await freshView()]
   for (const set of [[app1], [app2, tool], [curl]]) await move(started, 'promote', from, set)
   const answer = await promote(to, { from: { view: from }, reason: 'train 7' })
@@ -61,7 +61,7 @@ test('a set from another view is what latest answers there, not every member, fo
   t.notOk(idents(members.body?.['members']).includes(app1.ident))
 })
 
-test('a set from a view as it was, or of an origin or a name', async (t) => {
+test('a set can be from a past revision, or of an origin or a name', async (t) => {
   const from = await freshView()
   for (const set of [[app1, web1], [app2], [curl]]) await move(started, 'promote', from, set)
   const past = await freshView()
@@ -86,7 +86,7 @@ test('a set from a view as it was, or of an origin or a name', async (t) => {
   })
 })
 
-test('an exact set takes out what the source does not have, as far as it was asked about', async (t) => {
+test('an exact set demotes releases that the source lacks, within its filter', async (t) => {
   const [from, to] = [await freshView(), await freshView()]
   await move(started, 'promote', from, [app2])
   for (const set of [[web1], [app1], [curl]]) await move(started, 'promote', to, set)
@@ -111,7 +111,7 @@ test('an exact set takes out what the source does not have, as far as it was ask
   })
 })
 
-test('what is needed comes along, before what needs it, and only what is not there', async (t) => {
+test('with_deps adds missing dependencies before their dependents', async (t) => {
   const view = await freshView()
   await move(started, 'promote', view, [curl])
   const answer = await promote(view, { releases: [{ ident: app1.ident }], with_deps: true })
@@ -127,7 +127,7 @@ test('what is needed comes along, before what needs it, and only what is not the
   })
 })
 
-test('a dependency takes latest from nothing that is higher', async (t) => {
+test('a dependency does not replace a higher latest', async (t) => {
   const view = await freshView()
   await move(started, 'promote', view, [ssl3])
   await promote(view, { releases: [{ ident: app1.ident }], with_deps: true })
@@ -143,13 +143,13 @@ test('a dependency takes latest from nothing that is higher', async (t) => {
   t.strictSame(await contentOf(other), [app1.ident, curl.ident, ssl3.ident])
 })
 
-test('a release that is asked for is latest, also where another one needs an older one of its package', async (t) => {
+test('a listed release becomes latest even if another one needs an older release of its package', async (t) => {
   const view = await freshView()
   await promote(view, { releases: [{ ident: ssl3.ident }, { ident: app1.ident }], with_deps: true })
   t.strictSame(await contentOf(view), [app1.ident, curl.ident, ssl3.ident])
 })
 
-test('who may promote in one origin pulls nothing of another one along, unless the view names them', async (t) => {
+test('with_deps adds no releases of origins where the caller has no right, unless the view names the caller', async (t) => {
   const view = await freshView()
   const body = { releases: [{ ident: app1.ident }], with_deps: true }
   t.match(await promote(view, body, ci), {
@@ -165,7 +165,7 @@ test('who may promote in one origin pulls nothing of another one along, unless t
   t.match(await promote(view, body, ci), { status: 200, differences: '' })
 })
 
-test('what the caller may not see is in no set', async (t) => {
+test('a set contains no releases that the caller may not see', async (t) => {
   await makeReleases(started, `umbrella/secret/1.0/${STAMP}`)
   await setVisibility(started, `umbrella/secret/1.0/${STAMP}`, 'private')
   const [from, to] = [await freshView(), await freshView()]
@@ -178,7 +178,7 @@ test('what the caller may not see is in no set', async (t) => {
   t.notOk(answer.text.includes('umbrella'))
 })
 
-test('a set that was deleted since its revision is a conflict that names it', async (t) => {
+test('a release of a set that was deleted since its revision is a conflict that names it', async (t) => {
   const [from, to] = [await freshView('highest'), await freshView()]
   const [gone] = (await makeReleases(started, `acme/gone/1.0/${STAMP}`)) as [ReleaseRow]
   await move(started, 'promote', from, [gone, web1])
@@ -198,7 +198,7 @@ test('a set that was deleted since its revision is a conflict that names it', as
   t.strictSame(await contentOf(to), [])
 })
 
-test('a set is taken out again as a set', async (t) => {
+test('a set can be demoted as a whole', async (t) => {
   const [from, to] = [await freshView(), await freshView()]
   await move(started, 'promote', from, [app2, web1])
   for (const set of [[app1], [app2], [curl]]) await move(started, 'promote', to, set)
@@ -216,7 +216,7 @@ test('a set is taken out again as a set', async (t) => {
   })
 })
 
-test('a body that names no source, or two, is refused', async (t) => {
+test('a body without a source or with two is refused', async (t) => {
   const view = await freshView()
   for (const body of [{}, { reason: 'x' }, { releases: [{ ident: app1.ident }], from: { view } }])
     t.match(await promote(view, body), { status: 400, differences: '', body: { code: 'invalid_request' } })
@@ -241,7 +241,7 @@ test('hundreds of releases move in one revision', async (t) => {
   t.match(await promote(to, { from: { view: odd.ident.split('/')[0] } }), { status: 404 })
 })
 
-test('people are shown what a promotion did', async (t) => {
+test('the effect of a promotion is available as text', async (t) => {
   const view = await freshView()
   await promote(view, { releases: [{ ident: app2.ident }] })
   const { text } = await callApi(started, 'POST', `/api/v1/views/${view}/promotions?format=text`, {
@@ -258,7 +258,7 @@ test('people are shown what a promotion did', async (t) => {
 const membersOf = async (view: string) =>
   idents((await callApi(started, 'GET', `/api/v1/views/${view}/members`)).body?.['members'])
 
-test('what is latest may be asked for together with what needs an older one of its package', async (t) => {
+test('a listed release becomes latest beside a dependent that needs an older one', async (t) => {
   const view = await freshView()
   await move(started, 'promote', view, [ssl3])
   t.match(
@@ -269,7 +269,7 @@ test('what is latest may be asked for together with what needs an older one of i
   t.strictSame(await membersOf(view), [app1.ident, curl.ident, ssl1.ident, ssl3.ident])
 })
 
-test('an exact set with what it needs is the same when it is asked for again', async (t) => {
+test('repeating an exact set with dependencies changes nothing', async (t) => {
   const [from, to] = [await freshView(), await freshView()]
   await move(started, 'promote', from, [app1])
   await move(started, 'promote', to, [web1])
@@ -279,7 +279,7 @@ test('an exact set with what it needs is the same when it is asked for again', a
   t.strictSame(await membersOf(to), [app1.ident, curl.ident, ssl1.ident])
 })
 
-test('an exact set with what it needs leaves nothing else of the packages that are needed', async (t) => {
+test('an exact set with dependencies removes all other releases of the packages it needs', async (t) => {
   const [from, to] = [await freshView(), await freshView()]
   await move(started, 'promote', from, [app1])
   await move(started, 'promote', to, [ssl3])

@@ -40,7 +40,7 @@ const stateOf = async (view: string, at?: number) => {
   return { latest: idents(content.body?.['pointers']), members: idents(members.body?.['members']) }
 }
 
-test('a rollback makes a view what it was, in a new revision that says so', async (t) => {
+test('a rollback restores a view in a new revision', async (t) => {
   for (const rule of ['promoted', 'highest'] as const) {
     const view = await viewWith(rule, [app1, web1], [app3], [app2, web2])
     await move(started, 'demote', view, [app1])
@@ -60,14 +60,14 @@ test('a rollback makes a view what it was, in a new revision that says so', asyn
   }
 })
 
-test('after a rollback a demotion falls back as it would have then', async (t) => {
+test('after a rollback, a demotion falls back as it would have before', async (t) => {
   const view = await viewWith('promoted', [app3], [app1], [app2])
   await move(started, 'promote', view, [app3])
   await post(view, 'rollbacks', { to: 3 })
   t.match(await move(started, 'demote', view, [app2]), { pointers: [{ from: app2.ident, to: app1.ident }] })
 })
 
-test('a rollback to a time is one to the revision of that time, and one to 0 empties the view', async (t) => {
+test('a rollback to a time uses the revision of that time, and one to 0 empties the view', async (t) => {
   started.setClock(START + 1_000_000)
   const view = await viewWith('promoted', [app1])
   started.setClock(START + 2_000_000)
@@ -83,7 +83,7 @@ test('a rollback to a time is one to the revision of that time, and one to 0 emp
   t.strictSame(await stateOf(view), { latest: [], members: [] })
 })
 
-test('a rollback that cannot bring back what latest was is refused with every conflict, and changes nothing', async (t) => {
+test('a rollback that cannot restore latest is refused with every conflict', async (t) => {
   const [old1, old2] = (await makeReleases(started, `acme/old/1/${STAMP}`, `acme/older/1/${STAMP}`)) as [
     ReleaseRow,
     ReleaseRow,
@@ -109,7 +109,7 @@ test('a rollback that cannot bring back what latest was is refused with every co
   t.match(await callApi(started, 'GET', `/api/v1/views/${view}`), { body: { revision: 3 } })
 })
 
-test('a rollback to what was never, and a body without an end, are refused', async (t) => {
+test('a rollback to an unknown revision and an incomplete body are refused', async (t) => {
   const view = await viewWith('promoted', [app1])
   t.match(await post(view, 'rollbacks', { to: 9 }), { status: 404, differences: '' })
   t.match(await post(view, 'rollbacks', { to: 'yesterday' }), {
@@ -126,7 +126,7 @@ test('a rollback to what was never, and a body without an end, are refused', asy
   t.match(await post('unstable', 'rollbacks', { to: 0 }), { status: 409, body: { code: 'refused' } })
 })
 
-test('a revert takes one revision back and leaves what came later', async (t) => {
+test('a revert undoes one revision and keeps later changes', async (t) => {
   const view = await viewWith('promoted', [app1, web1], [app2], [web2])
   const answer = await post(view, 'reverts', { revision: 2, reason: 'app 2 leaks' })
   t.match(answer, {
@@ -149,7 +149,7 @@ test('a revert takes one revision back and leaves what came later', async (t) =>
   )
 })
 
-test('a revert of a demotion, and of a rollback', async (t) => {
+test('demotions and rollbacks can be reverted', async (t) => {
   const view = await viewWith('promoted', [app1], [app2])
   await move(started, 'demote', view, [app2])
   t.match(await post(view, 'reverts', { revision: 3 }), {
@@ -163,7 +163,7 @@ test('a revert of a demotion, and of a rollback', async (t) => {
   })
 })
 
-test('a revert of what latest has moved on from is refused with every conflict', async (t) => {
+test('a revert is refused with every conflict if latest has changed since', async (t) => {
   const view = await viewWith('promoted', [app1, web1], [app2, web2], [app3], [web1])
   t.match(await post(view, 'reverts', { revision: 2 }), {
     status: 409,
@@ -181,7 +181,7 @@ test('a revert of what latest has moved on from is refused with every conflict',
   t.match(await post(view, 'reverts', {}), { status: 400, differences: '' })
 })
 
-test('a retried rollback with its key is answered as the first time', async (t) => {
+test('repeating a rollback with its key repeats the first answer', async (t) => {
   const view = await viewWith('promoted', [app1], [app2])
   const ask = async () =>
     callApi(started, 'POST', `/api/v1/views/${view}/rollbacks`, {
@@ -199,7 +199,7 @@ async function viewOfTwoTeams(rule: 'promoted' | 'highest'): Promise<string> {
   return viewWith(rule, [app1, web1, other1], [app2, web2, other2])
 }
 
-test('a rollback and a revert of one origin or package move nothing else, and say so', async (t) => {
+test('a restricted rollback or revert moves nothing else, and records the restriction', async (t) => {
   for (const rule of ['promoted', 'highest'] as const) {
     for (const [what, body, act] of [
       ['rollbacks', { to: 1 }, 'rollback'],
@@ -234,7 +234,7 @@ test('a rollback and a revert of one origin or package move nothing else, and sa
   }
 })
 
-test('who undoes one origin needs no rights to others', async (t) => {
+test('undoing one origin needs no rights to others', async (t) => {
   const view = await viewOfTwoTeams('promoted')
   const token = await started.account('acmes')
   await started.depot.writer.submit({
@@ -266,7 +266,7 @@ test('who undoes one origin needs no rights to others', async (t) => {
   })
 })
 
-test('what is restricted to no name, or cannot be restricted, is refused', async (t) => {
+test('an empty or impossible restriction is refused', async (t) => {
   const view = await viewWith('promoted', [app1])
   t.match(await post(view, 'rollbacks', { to: 0, origin: 'No Origin' }), { status: 400, differences: '' })
   for (const field of ['origin', 'name']) {

@@ -13,7 +13,7 @@ await move(started, 'promote', 'delivered', app === undefined ? [] : [app])
 const friend = await started.account('friend')
 await callApi(started, 'PUT', '/api/v1/origins/acme/members/friend', { body: { role: 'readonly_member' } })
 
-test('a release is told whole, with the views it is in and since when', async (t) => {
+test('a release has all metadata and the views it is in, with times', async (t) => {
   const { status, body, differences } = await callApi(started, 'GET', `/api/v1/releases/${APP}`, {
     token: null,
   })
@@ -34,7 +34,7 @@ test('a release is told whole, with the views it is in and since when', async (t
   })
 })
 
-test('a release for another target is told apart', async (t) => {
+test('releases of several targets are kept apart', async (t) => {
   t.match(await callApi(started, 'GET', `/api/v1/releases/${APP}?target=x86_64-windows`), {
     differences: '',
     body: { target: 'x86_64-windows', views: [{ view: 'unstable', since_revision: 3 }] },
@@ -45,7 +45,7 @@ test('a release for another target is told apart', async (t) => {
   })
 })
 
-test('a private release is there for members of its origin alone', async (t) => {
+test('a private release is visible only to members of its origin', async (t) => {
   t.match(await callApi(started, 'GET', `/api/v1/releases/${SECRET}`, { token: friend }), {
     status: 200,
     differences: '',
@@ -59,7 +59,7 @@ test('a private release is there for members of its origin alone', async (t) => 
   )
 })
 
-test('no row id is told anywhere', async (t) => {
+test('no answer contains a row id', async (t) => {
   for (const url of [
     `releases/${APP}`,
     'views',

@@ -50,7 +50,7 @@ const poll = async (view: string, name: string) => {
 }
 const apply = async (plan: string) => callApi(started, 'POST', `/api/v1/plans/${plan}/apply`, { token: ci })
 
-test('a preview is its view with what the plan would do, for every client', async (t) => {
+test('a preview shows the view with the effect of the plan, to every client', async (t) => {
   const { base, name, made } = await previewed([[app1, web1]], { releases: [app2] })
   t.match(made, { status: 201, differences: '', body: { name, rule: 'promoted' } })
   t.equal(await poll(name, 'app'), app2.ident)
@@ -66,7 +66,7 @@ test('a preview is its view with what the plan would do, for every client', asyn
   })
 })
 
-test('a preview follows its view, but for what its plan moves', async (t) => {
+test('a preview follows its view except for the moves of its plan', async (t) => {
   const { base, name } = await previewed([[app1, web1]], { releases: [app2] })
   await move(started, 'promote', base, [web2, app3, api1])
   t.strictSame(
@@ -77,12 +77,12 @@ test('a preview follows its view, but for what its plan moves', async (t) => {
   t.equal(await poll(name, 'api'), 404)
 })
 
-test('a preview of a demotion has nothing where nothing would be left', async (t) => {
+test('a preview of a demotion shows an empty line', async (t) => {
   const { name } = await previewed([[app1, web1]], { act: 'demote', releases: [app1] })
   t.strictSame([await poll(name, 'app'), await poll(name, 'web')], [404, web1.ident])
 })
 
-test('a preview is gone when its plan is applied', async (t) => {
+test('a preview disappears when its plan is applied', async (t) => {
   const { base, name, plan } = await previewed([[app1]], { releases: [app2] })
   t.match(await apply(plan), { status: 200 })
   t.equal(await poll(base, 'app'), app2.ident)
@@ -95,7 +95,7 @@ test('a preview is gone when its plan is applied', async (t) => {
   )
 })
 
-test('a preview shows the plan that takes the place of a stale one', async (t) => {
+test('a preview shows the replacement of a stale plan', async (t) => {
   const { base, name, plan } = await previewed([[app1]], { releases: [app2] })
   await move(started, 'promote', base, [app3])
   const stale = await apply(plan)
@@ -105,7 +105,7 @@ test('a preview shows the plan that takes the place of a stale one', async (t) =
   t.equal(await poll(name, 'app'), 404)
 })
 
-test('a preview is dropped by who made its plan, and its name may be taken again', async (t) => {
+test('the author of a plan can drop its preview, and the name is free again', async (t) => {
   const { base, name, plan } = await previewed([[app1]], { releases: [app2] })
   t.match(await callApi(started, 'DELETE', `/api/v1/views/${name}`, { token: lead }), {
     status: 403,
@@ -120,7 +120,7 @@ test('a preview is dropped by who made its plan, and its name may be taken again
   t.equal(await poll(name, 'app'), app2.ident)
 })
 
-test('a view that is no preview is not dropped', async (t) => {
+test('only previews can be dropped', async (t) => {
   t.match(await callApi(started, 'DELETE', '/api/v1/views/delivered'), {
     status: 409,
     differences: '',
@@ -129,7 +129,7 @@ test('a view that is no preview is not dropped', async (t) => {
   t.match(await callApi(started, 'DELETE', '/api/v1/views/nowhere'), { status: 404, differences: '' })
 })
 
-test('a preview changes only with its view and its plan', async (t) => {
+test('a preview cannot be changed directly', async (t) => {
   const { name } = await previewed([[app1]], { releases: [app2] })
   const post = async (what: string, body: unknown) =>
     callApi(started, 'POST', `/api/v1/views/${name}/${what}`, { body })
@@ -158,7 +158,7 @@ test('a preview changes only with its view and its plan', async (t) => {
   t.equal(await poll(name, 'app'), app2.ident)
 })
 
-test('what is blocked by rules can be looked at, and what its maker had no right to cannot', async (t) => {
+test('a plan blocked by rules can be previewed, and one without rights cannot', async (t) => {
   await makeView(started, 'walled', 'promoted')
   await callApi(started, 'PUT', '/api/v1/views/walled/gates', { body: { approval: {} } })
   const proposal = String(
@@ -200,7 +200,7 @@ test('what is blocked by rules can be looked at, and what its maker had no right
 const make = async (view: string, body: unknown, token = ci) =>
   callApi(started, 'POST', `/api/v1/views/${view}/previews`, { body, token })
 
-test('a preview needs a plan of its view that has not ended, and a name that is free', async (t) => {
+test('a preview needs a valid plan of its view and a free name', async (t) => {
   const { base, plan } = await previewed([[app1]], { releases: [app2] })
   t.match(await make('delivered', { name: 'x', plan }), { status: 400, differences: '' })
   t.match(await make(base, { name: 'stable', plan }), {
@@ -215,7 +215,7 @@ test('a preview needs a plan of its view that has not ended, and a name that is 
   t.match(await make(base, { name: 'x', plan }), { status: 409, differences: '' })
 })
 
-test('a plan that changes nothing takes no name of a view', async (t) => {
+test('a plan without effect reserves no name', async (t) => {
   const nobody = await started.account('nobody')
   await makeReleases(started, `elsewhere/tool/1/${STAMP}`)
   await callApi(started, 'PUT', '/api/v1/origins/elsewhere/members/nobody', { body: { role: 'maintainer' } })
@@ -232,7 +232,7 @@ test('a plan that changes nothing takes no name of a view', async (t) => {
   })
 })
 
-test("a preview is nobody's channel, and what was shown there keeps no view of its name open", async (t) => {
+test('a preview is not a channel, and clients cannot keep its name open', async (t) => {
   const { name } = await previewed([[app1]], { releases: [app2] })
   await makeReleases(started, `umbrella/tool/1/${STAMP}`)
   const channel = async (method: 'POST' | 'DELETE') =>
@@ -249,7 +249,7 @@ test("a preview is nobody's channel, and what was shown there keeps no view of i
   t.notOk(JSON.stringify((await callApi(started, 'GET', '/api/v1/views')).body).includes(name))
 })
 
-test('a preview does not keep a release from being deleted', async (t) => {
+test('a preview does not prevent the deletion of a release', async (t) => {
   await makeView(started, 'high', 'highest')
   const [old, young, planned] = (await makeReleases(
     started,
@@ -273,7 +273,7 @@ test('a preview does not keep a release from being deleted', async (t) => {
   t.strictSame([await poll('high.tomorrow', 'old'), await poll('high.tomorrow', 'new')], [old.ident, 404])
 })
 
-test('a token that is narrowed to views makes no preview of another name', async (t) => {
+test('a token narrowed to views cannot preview under another name', async (t) => {
   const { base } = await previewed([[app1]], { releases: [app2] })
   const token = await started.account('narrow', { views: [base, `${base}.mine`] })
   await callApi(started, 'PUT', '/api/v1/origins/acme/members/narrow', { body: { role: 'maintainer' } })
@@ -285,7 +285,7 @@ test('a token that is narrowed to views makes no preview of another name', async
   t.match(await callApi(started, 'DELETE', `/api/v1/views/${base}.mine`, { token }), { status: 204 })
 })
 
-test('a plan that has expired has no preview', async (t) => {
+test('an expired plan has no preview', async (t) => {
   const { base, plan } = await previewed([[app1]], { releases: [app2] })
   started.setClock(started.depot.now() + 3_600_000)
   t.match(await make(base, { name: 'late', plan }), {
@@ -295,7 +295,7 @@ test('a plan that has expired has no preview', async (t) => {
   })
 })
 
-test('a view has ten previews at most', async (t) => {
+test('a view has at most ten previews', async (t) => {
   const { base, plan } = await previewed([[app1]], { releases: [app2] })
   for (let number = 2; number <= 10; number += 1)
     t.match(await make(base, { name: `${base}.${number}`, plan }), { status: 201 })

@@ -12,7 +12,7 @@ await started.depot.writer.submit({
   actor: { client: 'tests', door: 'cli' },
 })
 
-test('the views that are there from the first start are listed in the order of the pipeline', async (t) => {
+test('the built-in views are listed in the order of the pipeline', async (t) => {
   const { status, body, differences } = await callApi(started, 'GET', '/api/v1/views', { token: null })
   t.equal(status, 200)
   t.equal(differences, '')
@@ -25,7 +25,7 @@ test('the views that are there from the first start are listed in the order of t
   })
 })
 
-test('a list comes in pages that link to the next one', async (t) => {
+test('lists have pages that link to the next one', async (t) => {
   const names: unknown[] = []
   let url: unknown = '/api/v1/views?limit=3'
   while (typeof url === 'string') {
@@ -39,7 +39,7 @@ test('a list comes in pages that link to the next one', async (t) => {
   t.strictSame(names, ['unstable', 'acceptance', 'union', 'rehearsal', 'delivered', 'stable', 'base'])
 })
 
-test('a cursor that is broken, or is of another list, is refused and named', async (t) => {
+test('a cursor that is malformed or of another list is refused by name', async (t) => {
   const { body } = await callApi(started, 'GET', '/api/v1/views?limit=1')
   const cursor = new URL(String(body?.['next']), 'http://depot').searchParams.get('cursor') ?? ''
   for (const url of [
@@ -57,7 +57,7 @@ test('a cursor that is broken, or is of another list, is refused and named', asy
   }
 })
 
-test('a limit beyond a thousand, or a parameter that is not there, is refused and named', async (t) => {
+test('a limit above a thousand and an unknown parameter are refused by name', async (t) => {
   t.match(await callApi(started, 'GET', '/api/v1/views?limit=1001'), {
     status: 400,
     body: { errors: [{ pointer: '/limit' }] },
@@ -68,7 +68,7 @@ test('a limit beyond a thousand, or a parameter that is not there, is refused an
   })
 })
 
-test('an administrator makes a view, once', async (t) => {
+test('an administrator can create a view once', async (t) => {
   const made = await callApi(started, 'POST', '/api/v1/views', {
     body: { name: 'app.production@acme', rule: 'highest' },
   })
@@ -90,7 +90,7 @@ test('an administrator makes a view, once', async (t) => {
   })
 })
 
-test('who is not an administrator of the whole depot makes no view', async (t) => {
+test('only administrators of the whole depot can create views', async (t) => {
   const body = { name: 'mine' }
   t.match(await callApi(started, 'POST', '/api/v1/views', { body, token: null }), {
     status: 401,
@@ -106,13 +106,13 @@ test('who is not an administrator of the whole depot makes no view', async (t) =
   t.match(await callApi(started, 'GET', '/api/v1/views/mine'), { status: 404 })
 })
 
-test('who may not is told so before what was wrong with the body', async (t) => {
+test('callers without the right get 403 before the body is checked', async (t) => {
   t.match(await callApi(started, 'POST', '/api/v1/views', { body: { nonsense: true }, token: null }), {
     status: 401,
   })
 })
 
-test('a malformed name and unknown fields are named, all at once', async (t) => {
+test('one error names a malformed name and all unknown fields', async (t) => {
   const { status, body, differences } = await callApi(started, 'POST', '/api/v1/views', {
     body: { name: '-x', rules: 1, 'a/b': 2 },
   })
@@ -124,7 +124,7 @@ test('a malformed name and unknown fields are named, all at once', async (t) => 
   })
 })
 
-test('a body counts as JSON whatever its type says, and one that is not JSON is refused', async (t) => {
+test('a body is parsed as JSON whatever its type, and refused if it is not JSON', async (t) => {
   const headers = { 'content-type': 'application/x-www-form-urlencoded' } // as `curl -d` says
   t.match(await callApi(started, 'POST', '/api/v1/views', { body: '{"name":"typed"}', headers }), {
     status: 201,
@@ -141,7 +141,7 @@ test('a body counts as JSON whatever its type says, and one that is not JSON is 
   })
 })
 
-test('the entity tag of a view begins with its revision, and who has it is sent nothing', async (t) => {
+test('the entity tag of a view starts with its revision, and a match gets 304', async (t) => {
   const releases = await makeReleases(started, 'acme/app/1.0.0/20260101000000')
   await move(started, 'promote', 'union', releases)
   const { headers, body } = await callApi(started, 'GET', '/api/v1/views/union')
@@ -155,7 +155,7 @@ test('the entity tag of a view begins with its revision, and who has it is sent 
   )
 })
 
-test('people get columns, when they ask for text', async (t) => {
+test('views are available as text in columns', async (t) => {
   const { headers, text, differences } = await callApi(started, 'GET', '/api/v1/views?limit=2', {
     headers: { accept: 'text/plain' },
   })
@@ -167,7 +167,7 @@ test('people get columns, when they ask for text', async (t) => {
   )
 })
 
-test('JSON is the answer for whoever does not prefer text', async (t) => {
+test('JSON is the default format', async (t) => {
   for (const accept of [
     '*/*',
     'application/json',
@@ -203,14 +203,14 @@ test('JSON is the answer for whoever does not prefer text', async (t) => {
   )
 })
 
-test('a wrong token is refused everywhere, also where none is needed', async (t) => {
+test('a wrong token is refused on every route, public ones too', async (t) => {
   t.match(await callApi(started, 'GET', '/api/v1/views', { token: 'wrong-token-of-nobody' }), {
     status: 401,
     differences: '',
   })
 })
 
-test('what is not there is a problem with a code and the id of the request', async (t) => {
+test('404 is a problem document with a code and the id of the request', async (t) => {
   const { status, headers, body } = await callApi(started, 'GET', '/api/v1/nothing/here')
   t.match({ status, body }, { status: 404, body: { code: 'not_found', request_id: /\S/ } })
   t.equal(headers['content-type'], 'application/problem+json; charset=utf-8')

@@ -39,7 +39,7 @@ const poll = async (view: string, rest: string) =>
     })
   ).statusCode
 
-test('another rule is one revision, which tells what latest became', async (t) => {
+test('a new rule makes one revision, which records the new latest', async (t) => {
   const view = await viewWith('highest', two, three, one)
   const made = await put(view, { rule: 'promoted', reason: 'we want to undo' })
   t.match(made, {
@@ -82,7 +82,7 @@ test('another rule is one revision, which tells what latest became', async (t) =
   )
 })
 
-test('a rule that moves nothing is a revision, too', async (t) => {
+test('a new rule that moves nothing makes a revision too', async (t) => {
   const view = await viewWith('highest', one, two)
   t.match(await put(view, { rule: 'promoted' }), {
     body: { change: { revision: 3, changed: true, releases: { length: 0 }, pointers: { length: 0 } } },
@@ -93,7 +93,7 @@ test('a rule that moves nothing is a revision, too', async (t) => {
   })
 })
 
-test('a plan shows what another rule would do, and applying it does that', async (t) => {
+test('a plan shows the effect of a new rule, and applying it has that effect', async (t) => {
   const view = await viewWith('promoted', three, one)
   const planned = await callApi(started, 'POST', `/api/v1/views/${view}/plans`, {
     body: { act: 'set-rule', rule: 'highest' },
@@ -142,7 +142,7 @@ test('a plan shows what another rule would do, and applying it does that', async
   }
 })
 
-test('a rollback over a change of the rule brings latest back and keeps the rule', async (t) => {
+test('a rollback over a change of the rule restores latest and keeps the rule', async (t) => {
   const view = await viewWith('highest', two, three, one)
   await put(view, { rule: 'promoted' })
   t.match(await callApi(started, 'POST', `/api/v1/views/${view}/rollbacks`, { body: { to: 3 } }), {
@@ -166,7 +166,7 @@ test('a rollback over a change of the rule brings latest back and keeps the rule
   })
 })
 
-test('the rules of a view hold for its rule', async (t) => {
+test('the gates of a view apply to changes of its rule', async (t) => {
   const view = await viewWith('highest', three, one)
   await callApi(started, 'PUT', `/api/v1/views/${view}/gates`, {
     body: { downgrade: 'refuse', requires: [{ view: 'union' }] },
@@ -195,7 +195,7 @@ test('the rules of a view hold for its rule', async (t) => {
   }
 })
 
-test('only administrators of the depot set a rule, in whatever way', async (t) => {
+test('only administrators of the depot can set a rule, by any route', async (t) => {
   const view = await viewWith('highest', two, one)
   const maintainer = await started.account('maintainer')
   await callApi(started, 'PUT', '/api/v1/origins/acme/members/maintainer', { body: { role: 'maintainer' } })
@@ -221,7 +221,7 @@ test('only administrators of the depot set a rule, in whatever way', async (t) =
   t.match(await callApi(started, 'GET', `/api/v1/views/${view}`), { body: { rule: 'highest', revision: 2 } })
 })
 
-test('unstable keeps its rule, and previews are what their view is', async (t) => {
+test('unstable keeps its rule, and previews have the rule of their view', async (t) => {
   t.match(await put('unstable', { rule: 'promoted' }), {
     status: 409,
     differences: '',
@@ -237,7 +237,7 @@ test('unstable keeps its rule, and previews are what their view is', async (t) =
     t.match(await put('union', body), { status: 400, differences: '' })
 })
 
-test('the ungoverned origins are shown and set, and hold at once, also in previews', async (t) => {
+test('the ungoverned origins can be read and set, and apply at once, also in previews', async (t) => {
   const view = await viewWith('promoted', one)
   t.match(await callApi(started, 'GET', `/api/v1/views/${view}`), {
     differences: '',
@@ -272,7 +272,7 @@ test('the ungoverned origins are shown and set, and hold at once, also in previe
   t.equal(await poll(view, 'acme/base/pkgs/app/latest'), 200, 'what the view has is still the view’s')
 })
 
-test('outsiders are told of another rule as they are answered', async (t) => {
+test('callers who do not see everything are shown a change of the rule as it affects them', async (t) => {
   const [shown, secret] = (await makeReleases(started, `acme/web/1/${STAMP}`, `acme/web/2/${STAMP}`)) as [
     ReleaseRow,
     ReleaseRow,
@@ -306,7 +306,7 @@ test('outsiders are told of another rule as they are answered', async (t) => {
   })
 })
 
-test('a request that is sent again with its Idempotency-Key is answered as it was', async (t) => {
+test('repeating a request with its Idempotency-Key repeats its answer', async (t) => {
   const view = await viewWith('highest', two, one)
   const send = (body: object) =>
     callApi(started, 'PUT', `/api/v1/views/${view}`, { body, headers: { 'idempotency-key': 'set-1' } })
@@ -320,7 +320,7 @@ test('a request that is sent again with its Idempotency-Key is answered as it wa
   t.match(await send({ rule: 'highest' }), { status: 422, body: { code: 'idempotency_mismatch' } })
 })
 
-test('a view that was opened again under another rule has the past of the rule before', async (t) => {
+test('a view that was opened again under another rule keeps the history of the old rule', async (t) => {
   const actor = { client: 'tests', door: 'cli' } as const
   const { writer, db } = started.depot
   const view = 'phoenix'

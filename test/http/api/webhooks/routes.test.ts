@@ -27,7 +27,7 @@ const member = await started.account('member')
 const actor = { client: 'tests', door: 'cli' } as const
 const make = (body: object) => callApi(started, 'POST', '/api/v1/webhooks', { body })
 
-test('a webhook is made with a secret that is shown once, and is found by its name', async (t) => {
+test('a webhook is created with a secret that is shown once, and found by its name', async (t) => {
   const url = `${receiver.url}first?x=1`
   const made = await make({ name: 'first', url, filter: { kinds: ['promotion'], views: ['union'] } })
   t.match(made, {
@@ -65,7 +65,7 @@ test('a webhook is made with a secret that is shown once, and is found by its na
   })
 })
 
-test('a list comes by name, in pages, and in columns for people', async (t) => {
+test('webhooks are listed by name, in pages, and as text', async (t) => {
   await make({ name: 'zebra', url: `${receiver.url}zebra` })
   await make({ name: 'aardvark', url: `${receiver.url}aardvark` })
   const page = await callApi(started, 'GET', '/api/v1/webhooks?limit=2')
@@ -86,7 +86,7 @@ test('a list comes by name, in pages, and in columns for people', async (t) => {
   t.match((await callApi(started, 'GET', '/api/v1/webhooks/zebra?format=text')).text, /\nzebra +delivering/)
 })
 
-test('deliveries come newest first, in pages, and in columns in which no answer moves the cursor', async (t) => {
+test('deliveries are listed newest first, in pages, and as text without control characters', async (t) => {
   receiver.behave((answer) => answer.writeHead(202).end('thanks \u{1b}[2J'))
   await make({ name: 'told', url: `${receiver.url}told`, filter: { kinds: ['view-created'] } })
   for (const name of ['one', 'two', 'three']) await makeView(started, name, 'promoted')
@@ -118,7 +118,7 @@ test('deliveries come newest first, in pages, and in columns in which no answer 
   receiver.behave(204)
 })
 
-test('a ping tells at once what came of it, also of a webhook that is paused, and counts for nothing', async (t) => {
+test('a ping returns its result at once, also for a paused webhook, and is not counted', async (t) => {
   await make({ name: 'pinged', url: `${receiver.url}pinged`, filter: { kinds: ['promotion'] } })
   await callApi(started, 'PATCH', '/api/v1/webhooks/pinged', { body: { paused: true } })
   receiver.behave((answer) => answer.writeHead(200).end('pong'))
@@ -153,7 +153,7 @@ test('a ping tells at once what came of it, also of a webhook that is paused, an
   t.match(await callApi(started, 'GET', '/api/v1/webhooks/pinged/deliveries'), { body: { deliveries: [] } })
 })
 
-test('who is not an administrator of the whole depot neither sees, makes nor changes a webhook, and is told so before what else is wrong', async (t) => {
+test('only administrators of the whole depot see and change webhooks, and others get 403 first', async (t) => {
   const narrowed = await started.account('narrowed', { origins: ['acme'] })
   const routes = [
     ['GET', '/api/v1/webhooks'],
@@ -183,7 +183,7 @@ test('who is not an administrator of the whole depot neither sees, makes nor cha
   t.match(await callApi(started, 'GET', '/api/v1/webhooks/first'), { status: 200 })
 })
 
-test('a URL that is none, or holds more than a receiver, is refused and named', async (t) => {
+test('a malformed URL, or one with more than a receiver, is refused by name', async (t) => {
   const urls = [
     'nonsense',
     '',
@@ -211,7 +211,7 @@ test('a URL that is none, or holds more than a receiver, is refused and named', 
   }
 })
 
-test('an address inside is refused when it is given, by number, name, or in the clothing of IPv6', async (t) => {
+test('an internal address is refused on creation, as number, name, or embedded in IPv6', async (t) => {
   const hosts = [
     '10.0.0.5',
     '192.168.1.1',
@@ -256,7 +256,7 @@ test('an address inside is refused when it is given, by number, name, or in the 
   )
 })
 
-test('filters are bounded, and hold only what can be', async (t) => {
+test('filters have limits and accept only existing kinds', async (t) => {
   const many = Array.from({ length: 10_000 }, (_, index) => `view-${index}`)
   const refused = [
     [{ views: many }, '/filter/views'],
@@ -290,7 +290,7 @@ test('filters are bounded, and hold only what can be', async (t) => {
   })
 })
 
-test('other bad input is refused and named', async (t) => {
+test('other malformed input is refused by name', async (t) => {
   for (const name of ['', 'A', '-x', 'a.b', 'a/b', 'x'.repeat(65)])
     t.match(
       await make({ name, url: receiver.url }),
@@ -337,7 +337,7 @@ test('other bad input is refused and named', async (t) => {
     )
 })
 
-test('a hundred webhooks are enough', async (t) => {
+test('there can be at most a hundred webhooks', async (t) => {
   const own = await startDepot(t)
   const input = (name: string) => ({
     name,
@@ -356,7 +356,7 @@ test('a hundred webhooks are enough', async (t) => {
   })
 })
 
-test('a depot that is given another secret key says so of its webhooks, which can be removed', async (t) => {
+test('with another secret key, webhooks report a fault and can be removed', async (t) => {
   const own = await startDepot(t)
   await own.depot.writer.submit({
     kind: 'addWebhook',
@@ -396,7 +396,7 @@ async function figures(): Promise<string> {
   return (await callApi(started, 'GET', '/metrics', { token: null })).text
 }
 
-test('attempts, states and what a webhook is behind are figures', async (t) => {
+test('attempts, states and backlogs of webhooks are metrics', async (t) => {
   const accepted = /^hart_depot_webhook_attempts_total\{outcome="accepted"\} [1-9]\d*$/m
   await until(async () => accepted.test(await figures()))
   t.match(await figures(), /^hart_depot_webhooks\{state="paused"\} 1$/m)
