@@ -16,7 +16,7 @@ function ask(view: string, version?: string): LatestQuestion {
   return { shape: 'whole', view, origin: 'acme', name: 'app', version, target: 'x86_64-linux' }
 }
 
-/** Answers whose bodies say the ident and its views, and how often one was made. */
+/** Opens answers whose bodies have the ident and its views, and counts how often each is rendered. */
 async function openAnswers(
   { depot }: TestDepot,
   bodyBytes = 0,

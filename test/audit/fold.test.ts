@@ -14,7 +14,7 @@ import { makeManyReleases, moveAtRandom } from '../support/random-moves.ts'
 import { startDepot } from '../support/start-depot.ts'
 import { lineKey, releaseKey } from '../../src/package/ident.ts'
 
-// A view's rows against a fold of its ledger, over a run that is random and always the same.
+// Compares the rows of a view with a fold of its ledger, after a random run that is the same each time.
 
 const MOVES = 120
 const ALL = { limit: 1_000 }
@@ -23,7 +23,7 @@ const started = await startDepot(tap)
 const { db } = started.depot
 const { releases, hidden } = await makeManyReleases(started)
 
-/** What the ledger says happened, up to a revision; a promotion that speaks of another state is a fault. */
+/** Folds the ledger up to a revision. A promotion that does not match the state is a fault. */
 function apply(fold: Fold, revision: Revision): void {
   const { faults } = foldPromotion(fold, revision)
   if (faults.length > 0) throw new Error(faults.join('; '))
@@ -83,7 +83,7 @@ for (const { rule: first, setsRules } of RUNS) {
       Array.from({ length: view.revision }, (_, index) => index + 1),
     )
     t.ok(view.revision > MOVES / 3, `${view.revision} revisions`)
-    const causes = first === 'highest' && !setsRules ? ['bulk', 'release-deleted'] : ['bulk'] // what is to run is not deleted
+    const causes = first === 'highest' && !setsRules ? ['bulk', 'release-deleted'] : ['bulk'] // releases in `acceptance` are not deleted
     for (const cause of causes)
       t.ok(
         revisions.some((revision) => revision.cause === cause),

@@ -12,7 +12,7 @@ import { makeManyReleases, moveAtRandom } from '../support/random-moves.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
 import { START, startDepot } from '../support/start-depot.ts'
 
-// A depot after a run that is random and always the same, and copies of its database that someone has been at.
+// A depot after a random run that is the same each time, and copies of its database that were tampered with.
 
 const folder = await mkdtemp(join(tmpdir(), 'hart-depot-verify-'))
 tap.teardown(() => rm(folder, { recursive: true, force: true }))
@@ -54,7 +54,7 @@ for (const only of [{ origin: 'acme', name: 'lib7' }, { origin: 'other' }, { nam
 await started.depot.writer.submit({ kind: 'thaw', input: { view: 'delivered', origin: 'other' }, actor })
 await started.depot.writer.submit({ kind: 'thawAll', input: { name: 'lib7' }, actor })
 await started.depot.writer.submit({ kind: 'thaw', input: { view: 'union' }, actor })
-// what was deleted and published again has two rows of one name
+// a release that was deleted and published again has two rows of one name
 await started.depot.writer.submit({
   kind: 'deleteRelease',
   input: { ident: 'acme/mayfly/2/20260101000000', target: 'x86_64-linux' },
@@ -74,7 +74,7 @@ async function verify(file: string): Promise<Verification> {
   }
 }
 
-/** What is found in a copy after `tamper` was at it. */
+/** Returns the findings in a copy after `tamper` has changed it. */
 async function findingsAfter(tamper: (db: BetterSqlite3.Database) => unknown): Promise<string[]> {
   const file = join(folder, 'tampered.sqlite')
   await copyFile(original, file)
@@ -92,7 +92,7 @@ const someEntry = (db: BetterSqlite3.Database, kind = 'promotion') =>
       .pluck()
       .get(kind),
   )
-/** Some row of the past of the view `promoted`. */
+/** Returns a row of the history of the view `promoted`. */
 const past = (table: string) =>
   `WHERE (view_id, package_id, from_revision) = (SELECT view_id, package_id, from_revision FROM ${table}
    WHERE to_revision > from_revision + 1 AND view_id = (SELECT id FROM views WHERE name = 'promoted') LIMIT 1)`
@@ -368,7 +368,7 @@ test('every manipulation of rows of views is reported by view', async (t) => {
   }
 })
 
-/** Another past, with a chain that is sound in itself. */
+/** Rewrites the history with a valid chain. */
 function rewriteAll(db: BetterSqlite3.Database): void {
   let last = { sequence: 0, hash: '0'.repeat(64), at: 0 }
   const rows = db

@@ -19,9 +19,9 @@ import type { TestDepot } from '../support/start-depot.ts'
 interface Fixture {
   /** Contents in base64, by path below the data folder. */
   readonly files: Readonly<Record<string, string>>
-  /** By `VIEW REVISION`: what `latest` answered, and since which revision. */
+  /** Keyed by `VIEW REVISION`: each `latest`, and the revision since which it is. */
   readonly latest: Readonly<Record<string, readonly string[]>>
-  /** A plan of `acceptance`, which the preview `next` shows, and a proposal of ada's for `gated`. */
+  /** A plan of `acceptance`, which the preview `next` shows, and a proposal of ada for `gated`. */
   readonly draft: string
   readonly proposal: string
 }

@@ -99,7 +99,7 @@ async function send<K extends CommandKind>(folder: string, command: Command<K>) 
   return sendCommand(socket, command)
 }
 
-/** Everything the depot answers to these bytes. */
+/** Returns everything that the depot answers to these bytes. */
 async function say(folder: string, bytes: string): Promise<string> {
   const socket = connect(join(folder, 'control.sock')).setEncoding('utf8')
   socket.on('error', () => undefined)

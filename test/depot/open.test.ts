@@ -187,7 +187,7 @@ test("files of the depot are private, whatever the umask and the folder's mode",
   t.strictSame(await publish(), [], 'what an earlier version left open is closed')
 })
 
-/** What is open to others, but for the two folders that the operator made. */
+/** Lists the files that other users can read, except the two folders that the operator made. */
 async function modesBelow(folder: string): Promise<string[]> {
   const open: string[] = []
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {

@@ -20,7 +20,7 @@ test('the Ruby gem uploads, shows, fetches and promotes with a token in its URL'
     t.ok(bytes.equals(hart.bytes), ident)
   }
   await gem.promotePackage('acme/pandas/0.1.0/20160720120000', 'acceptance')
-  await gem.promotePackage('acme/pandas/0.1.0/20160720120000', 'acceptance') // once more is as good
+  await gem.promotePackage('acme/pandas/0.1.0/20160720120000', 'acceptance') // a repetition succeeds
   const below = new HabitatClient(`${started.url}/v1/depot/views/acceptance`)
   t.match(await below.showPackage('acme/pandas'), { checksum: hart.checksum })
 })

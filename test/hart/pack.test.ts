@@ -34,7 +34,7 @@ const everything: PackOptions = {
   ],
 }
 
-/** Zeros, or anything else that comes in one megabyte at a time. */
+/** A file of zeros, or of other bytes, that arrives one megabyte at a time. */
 function megabytes(path: string, count: number): PackedFile {
   const megabyte = Buffer.alloc(1024 * 1024, 0x55)
   return {
@@ -78,7 +78,7 @@ test('a payload packed in pieces is the one packed in memory', (t) => {
   t.end()
 })
 
-// The decoder of the reader, where a machine has no xz.
+// The decoder of machines without xz.
 const DECODE = `import { buffer } from 'node:stream/consumers'; import { unxzAsync } from 'node-liblzma/wasm'
 process.stdout.write(await unxzAsync(await buffer(process.stdin)))`
 const LIST = `decode=$1; command -v xz >/dev/null || xz() { '${process.execPath}' --input-type=module -e "$decode"; }; tail -n +6 "$0" | xz -dc | tar t`

@@ -127,7 +127,7 @@ test('hart', async (t) => {
         join(FIXTURES, 'harts/neurosis-testapp-0.1.3-20171205003213-x86_64-linux.hart'),
       )
       const path = join(u.testdir(), 'cut.hart')
-      // The digest and the walk have tests for each byte; here every eleventh, and the last.
+      // Digest and walk are tested with every byte. Here every eleventh and the last are enough.
       for (const length of [...Array(Math.ceil(whole.length / 11)).keys()]
         .map((i) => i * 11)
         .concat(whole.length - 1)) {

@@ -14,7 +14,7 @@ const ZEROS = readFileSync(new URL('../fixtures/xz/zeros-64MiB.xz', import.meta.
 const ANYONE = 1
 const LAST_MEMBER = { path: `${FOLDER}bin/app`, content: '#!/bin/sh\n' }
 
-/** A payload in a file of its own, behind nothing. */
+/** Writes a payload to a file of its own. */
 function saved(folder: string, payload: Buffer): string {
   const path = join(folder, 'payload.tar.xz')
   writeFileSync(path, payload)
@@ -26,7 +26,7 @@ function payloadOf(options: BuildHartOptions): Buffer {
   return bytes.subarray(signHart(Buffer.alloc(0), makeKeys('acme').secretKey).length)
 }
 
-/** An archive that begins with `start`, without the end that the packer gives it, and goes on with zeros. */
+/** Builds an archive that starts with `start`, has no end, and continues with zeros. */
 function followedByZeros(start: Buffer, times: number): Buffer {
   return joinXz(buildXz(start), ...Array.from({ length: times }, () => ZEROS))
 }
@@ -69,7 +69,7 @@ test('nothing after the last of the metadata is unpacked', async (t) => {
   ]
   const payload = payloadOf({ ...all, packageType: 'standard', entries: rubbish })
   t.equal((await scanner.scan(saved(t.testdir(), payload), 0, ANYONE)).svcGroup, 'hab')
-  // With one metafile less, the same archive is read on to what it may not hold.
+  // Without one of the metafiles, the scan of the same archive continues to the forbidden entry.
   const { svcGroup: _, ...less } = all
   const longer = payloadOf({ ...less, entries: rubbish })
   await t.rejects(scanner.scan(saved(t.testdir(), longer), 0, ANYONE), {
@@ -164,7 +164,7 @@ test('a metafile repeated directly after the last of the metadata is refused', a
 test('memory grows by less than 64 MB, however much is unpacked', async (t) => {
   const scanner = new ArchiveScanner({ workers: 1 })
   t.teardown(() => scanner.close())
-  // Most of what an archive of this size may unpack to, twice.
+  // Twice most of what an archive of this size may unpack to.
   const path = saved(
     t.testdir(),
     joinXz(

@@ -11,7 +11,7 @@ import type { TarEntry } from '../../src/hart/tar.ts'
 import { buildTar, paxEntry } from '../support/build-hart.ts'
 import type { Entry } from '../support/build-hart.ts'
 
-/** Each entry with its content, as the reader tells them. */
+/** Returns each entry with its content, as the reader reports it. */
 function readTar(tar: Buffer, chunkBytes = tar.length): (TarEntry & { content: string })[] {
   const entries: (TarEntry & { content: string })[] = []
   const reader = new TarReader({

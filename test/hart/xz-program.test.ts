@@ -44,7 +44,7 @@ async function decodeHere(path: string): Promise<Buffer> {
   return Buffer.concat(pieces)
 }
 
-/** The ids of the xz programs that this process started and that have not ended. Only Linux tells. */
+/** Returns the ids of the running xz programs of this process. Works only on Linux. */
 function programs(): string[] {
   if (process.platform !== 'linux') return []
   const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8')
@@ -57,11 +57,11 @@ function nameOf(pid: string): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
   } catch {
-    return undefined // it has ended meanwhile
+    return undefined // the program has ended meanwhile
   }
 }
 
-/** Those of other files of the suite, which may be ending still, do not count. */
+/** Leaves out the programs of other test files, which may still be ending. */
 const earlier = new Set(programs())
 
 function running(): number {

@@ -1,15 +1,15 @@
-// What a token must be allowed for each route there is. Read by narrowed-tokens.test.ts, which asks every cell. Words of a row:
+// The scope that each route needs. narrowed-tokens.test.ts tests every cell. Words of a row:
 //
-//   anyone      no token is needed; a narrowed one is told what it may see, as an anonymous caller is at least
+//   anyone      no token is needed; a narrowed token sees at least what an anonymous caller sees
 //   session     any token
 //   read | upload | promote | manage
 //               the action, where the token is narrowed to actions
-//   origin      a token narrowed to origins must reach the one that the request is about
-//   origins     about what every origin has in a view: a token narrowed to origins does not speak for it
-//   view        a token narrowed to views must reach the one that the request changes
-//   depot       about the whole depot: a token narrowed to origins or views does not speak for it
-//   account     about the caller's account: as `depot`
-//   tokens      makes or revokes tokens: no narrowed token does
+//   origin      the token's origins must include the origin of the request
+//   origins     the request affects every origin in a view, so a token narrowed to origins may not make it
+//   view        the token's views must include the view that the request changes
+//   depot       the request affects the whole depot, so a token narrowed to origins or views may not make it
+//   account     the request affects the caller's account; like `depot`
+//   tokens      the request creates or revokes tokens, so no narrowed token may make it
 
 export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'GET /v1/status': 'anyone',
@@ -82,7 +82,7 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'POST /v1/depot/origins/{origin}/keys': 'manage origin',
   'GET /v1/depot/origins/{origin}/keys/latest': 'anyone',
   'GET /v1/depot/origins/{origin}/keys/{revision}': 'anyone',
-  // A token that uploads is told of a key that is there, since hab posts the public key before each upload; see the test of its own.
+  // A token with `upload` learns that a key exists, because hab posts the public key before each upload; a test of its own checks that.
   'POST /v1/depot/origins/{origin}/keys/{revision}': 'manage origin',
   'POST /v1/depot/origins/{origin}/secret_keys/{revision}': 'manage origin',
   'GET /v1/depot/origins/{origin}/secret_keys/latest': 'read origin',
@@ -145,7 +145,7 @@ export const ACTIONS_OF_ROUTES: Readonly<Record<string, string>> = {
   'GET /api/v1/plans/{plan}': 'read',
   'POST /api/v1/plans/{plan}/apply': 'promote origin view',
   'POST /api/v1/plans/{plan}/approve': 'promote origin view',
-  // Its maker ends a proposal, whatever it is for.
+  // The author can withdraw a proposal with any scope.
   'POST /api/v1/plans/{plan}/reject': 'promote view',
   'GET /api/v1/views/{view}/gates': 'anyone',
   'PUT /api/v1/views/{view}/gates': 'manage depot',

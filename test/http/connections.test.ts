@@ -15,7 +15,7 @@ import { makeReleases } from '../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
 
-// How long a connection lasts, and what a client that does nothing can hold.
+// Tests how long a connection lasts, and which resources an idle client can hold.
 
 test('an early answer keeps the connection, unless a body is left unread', async (t) => {
   const { url } = await startDepot(t, { listen: true })
@@ -61,7 +61,7 @@ test('a JSON body that stalls or breaks off gets an error', async (t) => {
   )
 })
 
-// Each such request once ended the server, for anyone who knew to break it off.
+// In an earlier version, each such request ended the server if the client broke it off.
 test('a body that no route reads may stall or break off', async (t) => {
   const started = await startDepot(t, { listen: true, limits: { uploadIdleMs: 30 } })
   const unread = ['GET /api/v1/views', 'HEAD /api/v1/whoami', 'GET /api/v1/nothing', 'POST /api/v1/views']

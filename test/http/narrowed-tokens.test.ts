@@ -11,8 +11,8 @@ import { makeReleases, makeView, move } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 import { ACTIONS_OF_ROUTES } from './actions.ts'
 
-// A narrowed token does what its actions name and nothing else: every route is asked with every kind of narrowed token, of an account
-// that may do everything itself.
+// A narrowed token may do only what its actions allow. Every route is requested with every kind of narrowed token of an account that
+// has all rights.
 
 const OPERATOR = { client: 'tests', door: 'cli' } as const
 const APP = { ident: 'acme/app/1.0.0/20260101120000', target: 'x86_64-linux' } as const
@@ -53,7 +53,7 @@ const tokens = await Promise.all(
   Object.entries(SCOPES).map(async ([how, scope]) => [how, scope, await tokenOf(scope)] as const),
 )
 
-/** What the parameters of a path are, unless the row below says otherwise. */
+/** The default values of path parameters. */
 const NAMES: Readonly<Record<string, string>> = {
   origin: 'acme',
   name: 'app',
@@ -166,7 +166,7 @@ async function ask(
   return { status: answer.statusCode, text: answer.body }
 }
 
-/** A plan, a proposal, a preview, or the revision that was made last, where a route needs one. The account may do what they say. */
+/** Creates the plan, proposal, preview or revision that a route needs. The account has the rights for it. */
 let made = 0
 async function freshFor(route: string): Promise<Record<string, string>> {
   if (/rollbacks|reverts/.test(route)) {
@@ -232,7 +232,7 @@ test('every route has a row, and every row a route', async (t) => {
 for (const [route, row] of Object.entries(ACTIONS_OF_ROUTES)) {
   test(`${route}: ${row}`, async (t) => {
     for (const [how, scope, token] of tokens) {
-      const isDepart = route.endsWith('/depart') && how === 'to acme' // which asks about another origin, that it is no member of
+      const isDepart = route.endsWith('/depart') && how === 'to acme' // this route is about an origin of which the account is no member
       const { status, text } = await ask(route, token, await freshFor(route))
       const told = `a token ${how}: ${status} ${text.slice(0, 200)}`
       if (may(row, scope) && !isDepart) t.ok(status < 500 && status !== 401 && status !== 403, told)

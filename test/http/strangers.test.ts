@@ -13,9 +13,9 @@ import { sampleOf } from '../support/random.ts'
 import { makeReleases, makeView, move, setVisibility } from '../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 
-// Nothing private shows (P15), in refusals as little as in answers. What is private here has the word `zebra` in its names, versions and
-// reasons. Every route is asked by callers who may not see it: the word is in no answer unless the request had it, and then the answer is
-// that for a name with `quagga`, which is nowhere.
+// Nothing private is revealed (P15), in errors as little as in answers. Everything private here has the word `zebra` in its names,
+// versions and reasons. Callers who may not see it request every route. The word may be in an answer only if it was in the request, and
+// then the answer must equal that for a name with `quagga`, which does not exist.
 
 const STAMP = '20260101120000'
 const OPERATOR = { client: 'tests', door: 'cli' } as const
@@ -39,11 +39,11 @@ for (const name of ['acme', 'zebra', 'quagga', 'umbrella'])
 const tokens: Readonly<Record<string, string | null>> = {
   nobody: null,
   stranger: await started.account('stranger'),
-  // Who may promote what is theirs, and is a member nowhere else.
+  // May promote its own packages, and is no member elsewhere.
   outsider: await started.account('outsider'),
-  // Whom the rules of a view name as one who may change it, whatever their roles.
+  // Named in the rules of a view, without roles in origins.
   promoter: await started.account('promoter'),
-  // An administrator's, of all that is not in `zebra` and `acme`.
+  // An administrator of every origin except `zebra` and `acme`.
   narrow: await started.account('narrow', { origins: ['umbrella'] }),
 }
 for (const account of ['outsider', 'promoter', 'narrow'])
@@ -73,12 +73,12 @@ for (const ident of Object.values(SECRETS)) await setVisibility(started, ident, 
 for (const view of ['prod', 'lower', 'named', 'closed', 'upper']) await makeView(started, view, 'promoted')
 const reason = 'for the zebra'
 await move(started, 'promote', 'prod', [row(APP), row(`umbrella/own/1.0.0/${STAMP}`)]) // 1
-await move(started, 'promote', 'prod', [row(SECRETS.name), row(SECRETS.origin)], { reason }) // 2: all of it is private
+await move(started, 'promote', 'prod', [row(SECRETS.name), row(SECRETS.origin)], { reason }) // 2: all private
 await move(started, 'promote', 'prod', [
   row(SECRETS.version),
   row(SECRETS.later),
   row(`umbrella/own/2.0.0/${STAMP}`),
-]) // 3: a part
+]) // 3: partly private
 await move(started, 'promote', 'prod', [row(SECRETS.origin), row(SECRETS.deleted)]) // 4
 await move(started, 'demote', 'prod', [row(SECRETS.deleted)]) // 5
 await move(started, 'promote', 'lower', [
@@ -223,7 +223,7 @@ function fill(path: string, names: Readonly<Record<string, string>>): string {
 
 const urlsOf = (path: string) => new Set(Object.values(fillsOf).map((names) => fill(path, names)))
 
-/** What a change would be asked for with: of the view in the URL, without a word of what is private, or with it. */
+/** The bodies of changes of the view in the URL, without private words or with them. */
 const BODIES: Readonly<Record<string, readonly unknown[]>> = {
   promotions: [
     ...['prod', 'lower', 'named', 'stable', 'unstable'].flatMap((view) => [

@@ -7,7 +7,7 @@ import { followLinks, pullAndImport } from '../support/sub-path.ts'
 
 const PATH = '/builder/depot'
 
-/** What comes before `/api/v1/…` in the URL of a next page. */
+/** Returns the part before `/api/v1/…` in the URL of the next page. */
 async function prefixOfNext(url: string, prefix: string): Promise<string> {
   const { text } = await ask(`${url}/api/v1/views?limit=1`, { headers: { 'x-forwarded-prefix': prefix } })
   return (JSON.parse(text) as { next: string }).next.replace(/\/api\/v1\/views\?.*$/, '')
@@ -21,7 +21,7 @@ test('a depot below a path works for every client with DEPOT_PUBLIC_URL', async 
   const proxy = await startProxy(t, started.url, undefined, { path: PATH, isTakenAway: true })
   await followLinks(t, started, `${proxy.url}${PATH}`)
   await pullAndImport(t, started, `${proxy.url}${PATH}`)
-  // A proxy may leave the path to the depot.
+  // A proxy may leave the removal of the path to the depot.
   const other = await startProxy(t, started.url, undefined, { path: PATH, isTakenAway: false })
   const lockfile = '/api/v1/views/delivered/lockfile'
   for (const url of [`${proxy.url}${PATH}`, `${other.url}${PATH}`, started.url])

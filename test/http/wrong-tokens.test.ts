@@ -13,7 +13,7 @@ const WRONG = [
 
 const from = (address: string) => ({ ...WRONG[0], 'x-forwarded-for': address })
 
-/** Each on a connection of its own, one after another. */
+/** Sends each request on a connection of its own, one after another. */
 async function statusesOf(url: string, requests: readonly Record<string, string>[]): Promise<number[]> {
   const statuses: number[] = []
   for (const headers of requests) statuses.push((await ask(url, { headers })).status)

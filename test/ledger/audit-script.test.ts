@@ -11,7 +11,7 @@ import { standIns } from '../support/document.ts'
 import { makeReleases, move, setVisibility } from '../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../support/start-depot.ts'
 
-// docs/audit-ledger.sh as an auditor runs it. Where this machine has no curl or jq, something stands in for them.
+// Runs docs/audit-ledger.sh like an auditor. On machines without curl or jq, replacements are used.
 
 const SCRIPT = fileURLToPath(new URL('../../docs/audit-ledger.sh', import.meta.url))
 const programs = await standIns(tap)
@@ -126,7 +126,7 @@ interface Page {
 
 type Lie = (page: Page) => unknown
 
-/** What the depot answers to its administrator, after a lie about its entries. */
+/** Returns what the depot answers to its administrator, with an altered entry. */
 async function answerOf(path: string, lie: Lie | undefined): Promise<string> {
   const honest = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } })
   const body = (await honest.json()) as Page

@@ -29,7 +29,7 @@ test('a ledger has no gaps, rising times, chained hashes, and columns that match
     'acme/app/1.0.0/20260101000000',
     'acme/web/1.0.0/20260101000000',
   )
-  started.setClock(0) // a clock that is set back
+  started.setClock(0) // the clock is set back
   await Promise.all([
     move(started, 'promote', 'delivered', releases, { reason: 'naïve “quotes”' }),
     move(started, 'promote', 'union', releases),

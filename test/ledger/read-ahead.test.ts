@@ -10,8 +10,8 @@ import { makeReleases, makeView, move } from '../support/release-rows.ts'
 import type { ReleaseRow } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 
-// A command that reads for too long is put off: it reads on a snapshot, turn by turn with others, and is judged again where something
-// has changed since. Here a command reads for too long exactly when the test says so.
+// A command that reads for too long is postponed: it reads on a snapshot, in turns with others, and is checked again if something has
+// changed since. In this file, the test decides when a command reads for too long.
 
 const OPERATOR = { client: 'tests', door: 'cli' } as const
 const STAMP = '20260101000000'
@@ -33,7 +33,7 @@ async function freshView(): Promise<string> {
   return `view-${views}`
 }
 
-/** Submits a command that reads for too long, and resolves when it is being read for on a snapshot. */
+/** Submits a command that reads for too long, and resolves when it reads on a snapshot. */
 async function postpone(command: Command): Promise<{ outcome: Promise<unknown> }> {
   isLong = true
   const outcome = writer.submit(command)

@@ -109,7 +109,7 @@ const FLAWS: Readonly<Record<string, readonly [(text: string) => string, RegExp]
     /^line 9 .*"skipped" is expected, not "mood good"/,
   ],
   'two headers in another order': [(text) => text.replace(/(skipped 1)\n(absent 2)/, '$2\n$1'), /^line 9 /],
-  'a view that is none': [
+  'a malformed view': [
     (text) => text.replace('view delivered', 'view ../etc'),
     /^line 3 .*is not a view's name/,
   ],
@@ -121,7 +121,7 @@ const FLAWS: Readonly<Record<string, readonly [(text: string) => string, RegExp]
     (text) => text.replace('revision 34', 'revision 034'),
     /^line 4 .*"034" is not a number/,
   ],
-  'a day that is none': [(text) => text.replace('2026-01-05', '2026-02-30'), /^line 5 .*is not a time/],
+  'a malformed day': [(text) => text.replace('2026-01-05', '2026-02-30'), /^line 5 .*is not a time/],
   'a time of another zone': [(text) => text.replace('007Z', '007+01:00'), /^line 5 .*is not a time/],
   'half a ledger': [
     (text) => text.replace(/^ledger .*$/m, 'ledger 812'),
@@ -135,12 +135,12 @@ const FLAWS: Readonly<Record<string, readonly [(text: string) => string, RegExp]
     (text) => text.replace(/^filter .*$/m, 'filter colour=red'),
     /^line 7 .*is not a filter/,
   ],
-  'an audience that is none': [(text) => text.replace('audience everyone', 'audience nobody'), /^line 8 /],
+  'a malformed audience': [(text) => text.replace('audience everyone', 'audience nobody'), /^line 8 /],
   'a key under the name of another': [
     (text) => text.replace('origin-key acme-20260101000000', 'origin-key acme-20260101000001'),
     /^line 11 .*is the key acme-20260101000000/,
   ],
-  'a key that is none': [
+  'a malformed key': [
     (text) => text.replace(/(origin-key acme-\d+) .*/, '$1 AAAA'),
     /^line 11 .*not a key file/,
   ],
@@ -157,15 +157,12 @@ const FLAWS: Readonly<Record<string, readonly [(text: string) => string, RegExp]
     (text) => text.replace('acme/app/1.0.0/1 x86_64-linux', 'acme/app/1.0.0/1/2 x86_64-linux'),
     /^line 15 .*is not an ident/,
   ],
-  'a target that is none': [
-    (text) => text.replace('x86_64-windows', 'vax-vms'),
-    /^line 16 .*is not a target/,
-  ],
+  'a malformed target': [(text) => text.replace('x86_64-windows', 'vax-vms'), /^line 16 .*is not a target/],
   'a checksum in capitals': [
     (text) => text.replace(SUM, SUM.toUpperCase()),
     /^line 14 .*is not a BLAKE2b-256/,
   ],
-  'a size that is none': [(text) => text.replace(`${SUM} 0`, `${SUM} -1`), /^line 18 .*"-1" is not a number/],
+  'a malformed size': [(text) => text.replace(`${SUM} 0`, `${SUM} -1`), /^line 18 .*"-1" is not a number/],
   'a mark that is unknown': [
     (text) => text.replace('10 dependency', '10 optional'),
     /^line 17 .*a release is ident, target/,

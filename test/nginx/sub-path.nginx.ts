@@ -12,12 +12,12 @@ import { startDepot } from '../support/start-depot.ts'
 import { followLinks, pullAndImport } from '../support/sub-path.ts'
 import { until } from '../support/until.ts'
 
-// A depot behind a real nginx, in the ways that README.md shows. Needs nginx: `npm run test:nginx`.
+// A depot behind a real nginx, with the configurations of docs/proxies.md. Needs nginx: `npm run test:nginx`.
 
 const PATH = '/builder/depot'
 const POLL = '/v1/depot/views/acceptance/pkgs/acme/app/latest'
 
-/** Starts nginx with one server, and resolves with its URL once it answers. */
+/** Starts nginx with one server, and resolves with its URL when it answers. */
 async function startNginx(t: Test, locations: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-nginx-'))
   const port = await freePort()

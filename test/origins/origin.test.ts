@@ -62,7 +62,7 @@ test('public keys are returned unchanged to everyone, also below a view', async 
   const started = await startDepot(t)
   await makeOrigin(started)
   const newer = makeKeys('acme', '20270101000000')
-  const file = `${formatPublicKey(newer.publicKey)}\n` // with a last line that not every tool writes
+  const file = `${formatPublicKey(newer.publicKey)}\n` // with a final newline, which some tools omit
   t.match(await post(started, 'origins/acme/keys/20270101000000', file), {
     status: 201,
     body: '/origins/acme/keys/20270101000000',

@@ -43,7 +43,7 @@ test('files that nothing needs are removed after the grace period: without a row
     kind: 'deleteRelease',
     input: { ident: 'acme/app/2.0.0/20260101120000', target: 'x86_64-linux' },
     actor: ACTOR,
-  }) // killed before its bytes went
+  }) // killed before its bytes were deleted
   await leaveOrphan(started)
   const spooled = started.depot.blobs.spool.newFile()
   await (await spooled.create()).close()

@@ -45,7 +45,7 @@ test('a paused webhook gets nothing, and everything after it is resumed', async 
     paused: { why: 'asked', since: /Z$/ },
   })
   const [second = 0, third = 0] = await entries(started, 'two', 'three')
-  await hook(started, 'other', { after: second }) // which shows that time was enough
+  await hook(started, 'other', { after: second }) // shows that there was enough time
   await until(() =>
     receiver.received.some(({ path, body }) => path === '/other' && body.kind === 'webhook-added'),
   )
@@ -197,7 +197,7 @@ test('removing a webhook aborts its delivery, and its name can be used again', a
   await until(() => receiver.received.length === 2)
   t.equal(receiver.received[1]?.body.event['view'], 'three')
   t.not(receiver.received[1]?.id.split('_')[1], before)
-  await until(async () => (await deliveries(started, 'deploys')).length === 1) // what the first of its name was sent is gone with it
+  await until(async () => (await deliveries(started, 'deploys')).length === 1) // the deliveries of the removed webhook are gone
   t.strictSame((await events(started)).slice(0, 2), [
     { kind: 'webhook-added', webhook: 'deploys', host: '127.0.0.1' },
     { kind: 'webhook-removed', webhook: 'deploys' },

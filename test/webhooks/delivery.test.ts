@@ -189,7 +189,7 @@ test('at most sixteen connections are open at once, and others get their turn', 
   for (const name of names) await hook(started, name, { filter: { kinds: ['view-created'] } })
   await entries(started, 'one')
   await until(() => held.length === 16)
-  await ask(`${started.receiver.url}barrier`, { method: 'POST', body: '{}' }) // what was sent before has come before
+  await ask(`${started.receiver.url}barrier`, { method: 'POST', body: '{}' }) // earlier requests have arrived by now
   t.equal(held.length, 16)
   for (let index = 0; index < 20; index += 1) {
     await until(() => held.length > index)
@@ -207,7 +207,7 @@ test('after a kill, deliveries that were not recorded are repeated with the same
   await hook(started, 'deploys', { filter: { kinds: ['view-created'] } })
   const [first = 0, second = 0] = await entries(started, 'one', 'two')
   await until(() => receiver.received.length === 2)
-  // What kill -9 leaves: the files as they are, while nothing is noted, since no time has passed.
+  // The state after kill -9: the files are unchanged, and nothing was recorded because no time has passed.
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-killed-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   await cp(started.folder, folder, { recursive: true })
@@ -236,7 +236,7 @@ test('a restarted depot continues where it stopped, also with failed entries', a
   t.match(await state(after, 'deploys'), { state: 'failing', position: first, attempts: 1 })
   receiver.behave(200)
   const [third = 0] = await entries(after, 'three')
-  await after.timers.pass(6_000) // its clock begins anew, a little before the attempt
+  await after.timers.pass(6_000) // its clock restarts slightly before the attempt
   await until(() => receiver.received.length === 4)
   t.strictSame(receiver.sequences(), [first, second, second, third])
 })

@@ -49,7 +49,7 @@ test('while a full disk prevents recording, attempts are limited by memory, and 
 
   const full = openDatabase(depot.config.databaseFile, depot.now())
   t.teardown(() => full.close())
-  await sql`PRAGMA max_page_count = 1`.execute(full.writable) // which means: no more than there are
+  await sql`PRAGMA max_page_count = 1`.execute(full.writable) // the database cannot grow
   const timers = new ManualTimers()
   const webhooks = await Webhooks.open(
     { ...depot, writer: await Writer.open(full.writable, commandTable, { now: depot.now }) },

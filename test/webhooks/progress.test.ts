@@ -14,7 +14,7 @@ const accepted: Receipt = { verdict: 'accepted', status: 200, excerpt: '', durat
 const failed: Receipt = { verdict: 'failed', status: 500, error: 'answered 500', excerpt: '', durationMs: 1 }
 const AT = 1_000_000
 
-/** As if each attempt came exactly when it is due. */
+/** Runs each attempt exactly when it is due. */
 function failUntilPaused(random: number): { waits: number[]; end: Progress } {
   const waits: number[] = []
   let now = AT

@@ -33,7 +33,7 @@ function sending(url: string, more: Partial<Surroundings> & { signal?: AbortSign
 
 const noLookup: Surroundings['lookup'] = (hostname, done) => done(new Error(`looked up ${hostname}`), [])
 
-/** Every name has these addresses. */
+/** A resolver that returns these addresses for every name. */
 function names(...addresses: string[]): Surroundings['lookup'] {
   return (_hostname, done) =>
     done(
@@ -42,7 +42,7 @@ function names(...addresses: string[]): Surroundings['lookup'] {
     )
 }
 
-/** A server that answers whatever comes with these bytes, and may then cut the connection. */
+/** Starts a server that answers every request with these bytes, and may then close the connection. */
 async function startRaw(
   t: Test,
   act: (socket: Socket) => void,

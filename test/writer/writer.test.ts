@@ -19,7 +19,7 @@ import type { CommitFigures } from '../../src/writer/writer.ts'
 const actor = { client: 'tests', door: 'cli' } as const
 const adding = (name: string) => ({ kind: 'addAccount', input: { name }, actor }) as const
 
-/** A writer over a new database, with the connection it writes to, to be made to fail. */
+/** Opens a writer on a new database. The connection is returned so that tests can make it fail. */
 async function openWriter(
   t: { teardown(fn: () => Promise<void>): unknown },
   now: () => number = () => 1_000,
@@ -75,7 +75,7 @@ test('a batch has a limit, and the rest forms the next one', async (t) => {
 
 test('a batch ends after a tenth of a second of work', async (t) => {
   let time = 0
-  const { writer, heard, names } = await openWriter(t, undefined, () => (time += 40)) // looked at before each command but the first
+  const { writer, heard, names } = await openWriter(t, undefined, () => (time += 40)) // read before each command but the first
   await Promise.all(Array.from({ length: 7 }, (_, index) => writer.submit(adding(`account-${index}`))))
   t.strictSame(
     heard.map(({ commit }) => commit.commands),
@@ -110,7 +110,7 @@ test('a command that fails after writing is undone, with its ledger entries', as
   await writer.submit(adding('owner'))
   await writer.submit({ kind: 'createOrigin', input: { name: 'acme', ownerId: 1 }, actor })
   await writer.submit({ kind: 'addKey', input: { ...key, secretBody: 'sealed' }, actor })
-  // It keeps the public half, books it, and then finds that the other is there.
+  // The command stores and records the public half, and then finds that the other one exists.
   await t.rejects(
     writer.submit({ kind: 'addKey', input: { ...key, publicBody: 'public', secretBody: 'sealed' }, actor }),
     { code: 'already_exists' },
@@ -175,7 +175,7 @@ test('a full disk refuses with storage_full, reads still work, and with space co
 test('a failing commit fails its whole batch, and the next one works', async (t) => {
   const { writer, connection, heard, names } = await openWriter(t)
   await writer.submit(adding('before'))
-  // A constraint that is looked at only when the transaction ends.
+  // This constraint is checked at the end of the transaction.
   connection.exec(
     'CREATE TABLE broken (account INTEGER REFERENCES accounts (id) DEFERRABLE INITIALLY DEFERRED)',
   )

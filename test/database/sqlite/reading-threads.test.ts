@@ -59,7 +59,7 @@ test('closing finishes running reads and refuses the rest', async (t) => {
   const db = threads.db()
   const under = countTo(1_000_000).execute(db)
   const others = Promise.allSettled(Array.from({ length: 10 }, () => countTo(1_000_000).execute(db)))
-  await new Promise(setImmediate) // they are asked
+  await new Promise(setImmediate) // both reads are queued
   await threads.close()
   t.equal((await under).rows[0]?.n, 1_000_000)
   t.ok((await others).some((other) => other.status === 'rejected'))

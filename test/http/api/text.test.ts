@@ -5,7 +5,7 @@ import { callApi } from '../../support/call-api.ts'
 import { makeReleases, move } from '../../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../../support/start-depot.ts'
 
-// Every read of our own API, as a person asks for it and as a program does.
+// Every read of `/api/v1`, as text and as JSON.
 
 const { paths } = parse(await readFile(new URL('../../../openapi.yaml', import.meta.url), 'utf8')) as {
   paths: Record<string, Record<string, object>>
@@ -39,11 +39,11 @@ const VALUES: Readonly<Record<string, string>> = {
   webhook: 'deploys',
   key: 'current',
 }
-/** Names that mean something else in one path. */
+/** Parameters whose names have another meaning in one path. */
 const OTHERS: Readonly<Record<string, Record<string, string>>> = {
   '/api/v1/depot/trusted-keys/{name}': { name: 'first' },
 }
-/** What is a file has no other form. */
+/** Routes that return files, which have no text form. */
 const FILES = [
   '/api/v1/depot/keys/{key}',
   '/api/v1/depot/trusted-keys/{name}',
@@ -95,7 +95,7 @@ test('an error is one line of JSON', async (t) => {
   }
 })
 
-/** Status and sentence of a refusal. */
+/** Returns the status and the sentence of an error. */
 const detailOf = async (method: 'GET' | 'POST', url: string, body?: string) => {
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}` }
   const response = await started.app.inject({

@@ -7,7 +7,7 @@ import type { TestDepot } from '../../support/start-depot.ts'
 import { traces } from '../../support/traces.ts'
 import { until } from '../../support/until.ts'
 
-// Clients that leave, stall, or lie about a length. Nothing of theirs stays, and the log says what happened.
+// Tests clients that leave, stall, or send a wrong length. Their uploads leave nothing, and the log says what happened.
 
 const hart = buildHart({ ident: 'acme/app/1.0.0/20260101120000' })
 const size = hart.bytes.length
@@ -89,7 +89,7 @@ for (const [framing, { head: start, body }] of Object.entries(BODIES)) {
   })
 
   test(`an upload ${framing} whose client stalls gets an error and leaves nothing`, async (t) => {
-    // A form that stalls before its file begins is cut off when the time for its body is over.
+    // A form that stalls before its file starts is cut off when the time for its body is over.
     const started = await startDepot(t, { listen: true, limits: { uploadIdleMs: 30, bodyGraceMs: 500 } })
     await makeOrigin(started)
     const before = await traces(started.depot)
@@ -143,7 +143,7 @@ test('two lengths, a length with chunks, and a malformed length are refused', as
       framing,
     )
   }
-  await until(() => refusals(started).some((refusal) => refusal.startsWith('length_mismatch: '))) // that of the broken chunk
+  await until(() => refusals(started).some((refusal) => refusal.startsWith('length_mismatch: '))) // the refusal of the broken chunk
   t.same(await traces(started.depot), before)
 })
 

@@ -118,7 +118,7 @@ test('bytes left by a crash are removed, and bytes that are needed again are kep
     kind: 'deleteRelease',
     input: { ident: IDENT, target: 'x86_64-linux' },
     actor,
-  }) // and no more
+  }) // no others
   t.equal((await files(started)).length, 1)
   await started.close()
   const again = await startDepot(t, { listen: true, folder, limits: { orphanGraceMs: 0 } })

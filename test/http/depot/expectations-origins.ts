@@ -1,22 +1,22 @@
 import type { Role } from '../../../src/access/access.ts'
 
-// What Builder's routes about origins and people answer, as one table (habitat-today.md 1.9, 1.10, 3.3, 3.4 and 6): for every route,
-// who may, what it says to who may, and what to input that is wrong. `{origin}` and `{invitation}` stand for what test/support/furnish
-// makes; whoever has no session is told 401, and whoever has a wrong one too, also on routes for everyone.
+// The answers of Builder's routes about origins and people, as one table (habitat-today.md 1.9, 1.10, 3.3, 3.4 and 6). For every route it has
+// the least role, the answer to callers with that role, and the answers to wrong input. `{origin}` and `{invitation}` are made by
+// test/support/furnish. Callers without a session or with a wrong token get 401, with a wrong one also on public routes.
 
 export interface Expectation {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /** Below `/v1`. */
+  /** The path below `/v1`. */
   readonly path: string
-  /** The least role; `session` where any will do, `anyone` where none is needed. */
+  /** The least role. `session` accepts every token, and `anyone` needs none. */
   readonly least: Role | 'session' | 'anyone'
   readonly body?: unknown
   readonly done: number
-  /** Where `done` has a body: `text` or `json`; else it is empty. */
+  /** The kind of body of `done`, `text` or `json`. By default, the body is empty. */
   readonly says?: 'text' | 'json'
-  /** What the depot's administrator is told where there is no such origin, package or account. */
+  /** The status for the depot's administrator if there is no such origin, package or account. */
   readonly absent?: number
-  /** What who may is told of other input. */
+  /** The answers to wrong input, for callers with the role. */
   readonly wrong?: readonly Wrong[]
 }
 
@@ -25,7 +25,7 @@ export interface Wrong {
   readonly path?: string
   readonly body?: unknown
   readonly status: number
-  /** Exactly; empty where it is not told. */
+  /** The exact body; empty by default. */
   readonly text?: string
 }
 
@@ -63,7 +63,7 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
         status: 422,
         text: 'Cannot transfer origin ownership to self',
       },
-      { what: 'who is no member', path: '/depot/origins/{origin}/transfer/stranger', status: 403 },
+      { what: 'a non-member', path: '/depot/origins/{origin}/transfer/stranger', status: 403 },
       { what: 'no account', path: '/depot/origins/{origin}/transfer/ghost', status: 403 },
     ],
   },
@@ -158,7 +158,7 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
     absent: 404,
     wrong: [
       { what: 'its owner', path: '/depot/origins/{origin}/users/owner', status: 400 },
-      { what: 'who is no member', path: '/depot/origins/{origin}/users/stranger', status: 204 },
+      { what: 'a non-member', path: '/depot/origins/{origin}/users/stranger', status: 204 },
     ],
   },
   {
@@ -168,7 +168,7 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
     done: 200,
     says: 'json',
     absent: 404,
-    wrong: [{ what: 'who is no member', path: '/depot/origins/{origin}/users/stranger/role', status: 404 }],
+    wrong: [{ what: 'a non-member', path: '/depot/origins/{origin}/users/stranger/role', status: 404 }],
   },
   {
     method: 'PUT',
@@ -185,7 +185,7 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
       },
       { what: 'the owner’s role', path: '/depot/origins/{origin}/users/owner/role?role=member', status: 403 },
       {
-        what: 'who is no member',
+        what: 'a non-member',
         path: '/depot/origins/{origin}/users/stranger/role?role=member',
         status: 404,
       },
@@ -200,8 +200,8 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
     says: 'json',
     absent: 404,
     wrong: [
-      { what: 'who is invited', path: '/depot/origins/{origin}/users/invitee/invitations', status: 409 },
-      { what: 'who is a member', path: '/depot/origins/{origin}/users/mate/invitations', status: 409 },
+      { what: 'an invited account', path: '/depot/origins/{origin}/users/invitee/invitations', status: 409 },
+      { what: 'a member', path: '/depot/origins/{origin}/users/mate/invitations', status: 409 },
       { what: 'no account', path: '/depot/origins/{origin}/users/ghost/invitations', status: 404 },
     ],
   },
@@ -249,7 +249,7 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
     absent: 404,
     wrong: [
       ...BAD_JSON,
-      { what: 'one that is there', body: { name: 'password', value: 'BOX-1' }, status: 409 },
+      { what: 'an existing one', body: { name: 'password', value: 'BOX-1' }, status: 409 },
     ],
   },
   {
@@ -296,7 +296,7 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
     wrong: [
       ...BAD_JSON,
       {
-        what: 'one that is there',
+        what: 'an existing one',
         path: '/depot/origins/{origin}/integrations/docker/hub',
         body: {},
         status: 409,
@@ -330,7 +330,7 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
     says: 'json',
     absent: 404,
     wrong: [
-      { what: 'those that are there', path: '/settings/{origin}/app', status: 409 },
+      { what: 'existing ones', path: '/settings/{origin}/app', status: 409 },
       { what: 'no name of a package', path: '/settings/{origin}/a.b', status: 422 },
     ],
   },
@@ -371,7 +371,7 @@ export const PEOPLE_EXPECTATIONS: readonly Expectation[] = [
       ...BAD_JSON,
       { what: 'capitals', body: { name: 'Acme' }, status: 417 },
       { what: 'nothing', body: { name: '' }, status: 417 },
-      { what: 'one that is there', body: { name: '{origin}' }, status: 409 },
+      { what: 'an existing one', body: { name: '{origin}' }, status: 409 },
     ],
   },
   { method: 'GET', path: '/user/invitations', least: 'session', done: 200, says: 'json' },

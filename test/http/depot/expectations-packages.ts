@@ -1,23 +1,23 @@
 import type { Expectation } from './expectations-origins.ts'
 
-// What Builder's routes about packages, channels, search and events answer, as one table (habitat-today.md 3.1, 3.2, 3.4 and 6).
+// The answers of Builder's routes about packages, channels, search and events, as one table (habitat-today.md 3.1, 3.2, 3.4 and 6).
 // `{origin}` has one release, app/1.0.0/20260101120000 for x86_64-linux, in the channels `unstable` and `canary`.
 
 export interface PackageExpectation extends Expectation {
-  /** What a caller without the role is told; 403 unless said otherwise. Channels say 401 (3). */
+  /** The status for callers without the role; 403 by default. Channels answer 401 (3). */
   readonly refused?: 401
-  /** Of reads: what who is no member is told of the release once it is private. As of one that is not there. */
+  /** For reads, the status for non-members once the release is private; by default that of an absent one. */
   readonly unseen?: number
 }
 
 const RELEASE = 'app/1.0.0/20260101120000'
 const ABSENT = 'app/9.9.9/20260101120000'
 const BAD_TARGET = {
-  what: 'a target that is none',
+  what: 'a malformed target',
   status: 422,
   text: "Invalid package target 'vax-vms'",
 } as const
-const BAD_RANGE = { what: 'a range that is none', status: 400 } as const
+const BAD_RANGE = { what: 'a malformed range', status: 400 } as const
 
 export const PACKAGE_READS: readonly PackageExpectation[] = [
   { method: 'GET', path: '/status', least: 'anyone', done: 200 },
@@ -99,7 +99,7 @@ export const PACKAGE_READS: readonly PackageExpectation[] = [
       { what: 'no dates', path: '/depot/events', status: 400 },
       { what: 'one date', path: '/depot/events?from_date=2026-01-01', status: 400 },
       {
-        what: 'a day that is none',
+        what: 'a malformed day',
         path: '/depot/events?from_date=2026-02-30&to_date=2026-03-01',
         status: 400,
       },
@@ -156,13 +156,13 @@ export const PACKAGE_WRITES: readonly PackageExpectation[] = [
     absent: 404,
     wrong: [
       {
-        what: 'a view that is not there',
+        what: 'a view that does not exist',
         path: `/depot/views/nothing/pkgs/{origin}/${RELEASE}/promote`,
         status: 404,
         text: 'there is no open view "nothing"',
       },
       {
-        what: 'a release that is not there',
+        what: 'a release that does not exist',
         path: `/depot/views/acceptance/pkgs/{origin}/${ABSENT}/promote`,
         status: 404,
       },
@@ -176,7 +176,7 @@ export const PACKAGE_WRITES: readonly PackageExpectation[] = [
     done: 204,
     absent: 404,
     wrong: [
-      { what: 'a release that is not there', path: `/depot/pkgs/{origin}/${ABSENT}`, status: 404 },
+      { what: 'a release that does not exist', path: `/depot/pkgs/{origin}/${ABSENT}`, status: 404 },
       {
         what: 'for another target',
         path: `/depot/pkgs/{origin}/${RELEASE}?target=x86_64-windows`,
@@ -192,7 +192,7 @@ export const PACKAGE_WRITES: readonly PackageExpectation[] = [
     done: 200,
     absent: 404,
     wrong: [
-      { what: 'a release that is not there', path: `/depot/pkgs/{origin}/${ABSENT}/private`, status: 404 },
+      { what: 'a release that does not exist', path: `/depot/pkgs/{origin}/${ABSENT}/private`, status: 404 },
       { what: 'hidden', path: `/depot/pkgs/{origin}/${RELEASE}/hidden`, status: 422 },
       { what: 'no visibility', path: `/depot/pkgs/{origin}/${RELEASE}/secret`, status: 422 },
     ],
@@ -205,7 +205,7 @@ export const PACKAGE_WRITES: readonly PackageExpectation[] = [
     done: 201,
     says: 'json',
     absent: 404,
-    wrong: [{ what: 'one that is there', path: '/depot/channels/{origin}/canary', status: 409 }],
+    wrong: [{ what: 'an existing one', path: '/depot/channels/{origin}/canary', status: 409 }],
   },
   {
     method: 'DELETE',
@@ -217,7 +217,7 @@ export const PACKAGE_WRITES: readonly PackageExpectation[] = [
     wrong: [
       { what: 'stable', path: '/depot/channels/{origin}/stable', status: 403 },
       { what: 'unstable', path: '/depot/channels/{origin}/unstable', status: 403 },
-      { what: 'one that is not there', path: '/depot/channels/{origin}/nothing', status: 200 },
+      { what: 'an absent one', path: '/depot/channels/{origin}/nothing', status: 200 },
     ],
   },
   {
@@ -229,12 +229,12 @@ export const PACKAGE_WRITES: readonly PackageExpectation[] = [
     absent: 404,
     wrong: [
       {
-        what: 'a channel that is not there',
+        what: 'a channel that does not exist',
         path: `/depot/channels/{origin}/nothing/pkgs/${RELEASE}/promote`,
         status: 404,
       },
       {
-        what: 'a release that is not there',
+        what: 'a release that does not exist',
         path: `/depot/channels/{origin}/canary/pkgs/${ABSENT}/promote`,
         status: 404,
       },
@@ -276,7 +276,7 @@ export const PACKAGE_WRITES: readonly PackageExpectation[] = [
         status: 400,
       },
       {
-        what: 'from a channel that is not there',
+        what: 'from a channel that does not exist',
         path: '/depot/channels/{origin}/nothing/pkgs/promote?channel=stable',
         status: 200,
       },

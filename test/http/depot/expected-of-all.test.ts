@@ -6,7 +6,7 @@ import { PACKAGE_READS, PACKAGE_WRITES } from './expectations-packages.ts'
 
 const EXPECTATIONS = [...ORIGIN_EXPECTATIONS, ...PEOPLE_EXPECTATIONS, ...PACKAGE_READS, ...PACKAGE_WRITES]
 
-/** What takes more than a request to test, and where that is done. */
+/** The routes that need more than a request to test, and where they are tested. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   'POST /v1/depot/pkgs/{origin}/{name}/{version}/{release}': 'rights.test.ts, refused-uploads.test.ts',
   'GET /v1/depot/pkgs/{origin}/{name}/{version}/{release}/download': 'download.test.ts, visibility.test.ts',

@@ -7,7 +7,7 @@ import { startDepot } from '../../support/start-depot.ts'
 import { PACKAGE_READS, PACKAGE_WRITES } from './expectations-packages.ts'
 import type { PackageExpectation } from './expectations-packages.ts'
 
-// Every route about packages and channels, asked by every caller.
+// Sends every request about packages and channels as every caller.
 
 const ACTOR = { client: 'tests', door: 'cli' } as const
 const started = await startDepot(tap)
@@ -28,7 +28,7 @@ async function another(): Promise<string> {
 
 async function call(method: PackageExpectation['method'], path: string, caller: CallerName, origin: string) {
   const token = team.tokenOf(caller)
-  // Clients say so of requests without a body.
+  // Clients send this with requests without a body.
   const headers = {
     'content-type': 'application/json',
     ...(token !== null && { authorization: `Bearer ${token}` }),

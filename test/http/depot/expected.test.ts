@@ -8,8 +8,8 @@ import { startDepot } from '../../support/start-depot.ts'
 import { ORIGIN_EXPECTATIONS, PEOPLE_EXPECTATIONS } from './expectations-origins.ts'
 import type { Expectation, Wrong } from './expectations-origins.ts'
 
-// Every route about origins and people, asked by every caller: those who may not on one origin, which must not change; each of those
-// who may on one of its own.
+// Sends every request about origins and people as every caller. Callers without the role share one origin, which must not change; each
+// caller with the role has an origin of its own.
 
 const started = await startDepot(tap)
 const team = await gatherTeam(started)
@@ -25,7 +25,7 @@ let furnished = 0
 const another = async () => furnish(started, team, `origin-${(furnished += 1)}`)
 const shared = await another()
 
-/** What a caller is told by a route that has nothing against the input. */
+/** Returns the status for a caller, given valid input. */
 function statusFor({ least, done }: Expectation, caller: CallerName): number {
   if (caller === 'forger') return 401
   if (least === 'anyone') return done
@@ -54,7 +54,7 @@ async function call(
   })
 }
 
-/** `what` for who may: the least caller. */
+/** Returns the least caller with the role. */
 const allowed = ({ least }: Expectation): CallerName =>
   least === 'anyone' || least === 'session' ? 'outsider' : least
 

@@ -143,16 +143,16 @@ const REFUSED: readonly Refused[] = [
     status: 501,
     code: 'target_unsupported',
   },
-  { what: 'of what is there, other bytes', hart: other, status: 409, code: 'already_exists' },
+  { what: 'of an existing release with other bytes', hart: other, status: 409, code: 'already_exists' },
   {
-    what: 'of what is there, other bytes, and no target named',
+    what: 'of an existing release with other bytes, and no target named',
     hart: other,
     query: { target: '' },
     status: 409,
     code: 'already_exists',
   },
   {
-    what: 'of what is there, other bytes, forced',
+    what: 'of an existing release with other bytes, forced',
     hart: other,
     query: { forced: 'true' },
     status: 422,
@@ -296,7 +296,7 @@ test('an upload is refused early while too many packages of its account wait for
   ]).subarray(0, -1024)
   const zeros = readFileSync(new URL('../../fixtures/xz/zeros-64MiB.xz', import.meta.url))
   writeFileSync(slow, joinXz(buildXz(entry), zeros, zeros, zeros))
-  // The line of the first account moves once for each of the others.
+  // The queue of the first account advances once for each of the others.
   const scans = [2, 3, 4, 5, 6, 1].flatMap((account) =>
     Array.from({ length: 65 }, () => scanner.scan(slow, 0, account)),
   )

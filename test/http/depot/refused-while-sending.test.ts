@@ -7,7 +7,7 @@ import { bearer, makeOrigin, publishAll, uploadPath } from '../../support/origin
 import { startDepot } from '../../support/start-depot.ts'
 import { traces } from '../../support/traces.ts'
 
-// An upload is refused by what its first line and headers say, and its client goes on sending: more than the kernel's buffers hold.
+// An upload is refused by its first line and headers while its client goes on sending more than the kernel's buffers hold.
 
 const PIECE = Buffer.alloc(256 * 1024)
 const PIECES = 48
@@ -32,15 +32,15 @@ const REFUSALS = [
     status: 401,
   },
   {
-    what: 'into an origin that is not there',
+    what: 'into an origin that does not exist',
     path: uploadPath(buildHart({ ident: 'nobody/app/1/20260101120000' })),
     headers: bearer(),
     status: 404,
   },
-  { what: 'of what is there already', path: uploadPath(published), headers: bearer(), status: 409 },
+  { what: 'of an existing release', path: uploadPath(published), headers: bearer(), status: 409 },
   { what: 'without a checksum', path: uploadPath(fresh, { checksum: '' }), headers: bearer(), status: 422 },
-  { what: 'of what is no hart file', path: uploadPath(fresh), headers: bearer(), status: 422 },
-  { what: 'to where no route is', path: '/v1/depot/nothing/here', headers: bearer(), status: 404 },
+  { what: 'of a file that is not a hart', path: uploadPath(fresh), headers: bearer(), status: 422 },
+  { what: 'to an unknown route', path: '/v1/depot/nothing/here', headers: bearer(), status: 404 },
   { what: 'to a malformed URL', path: '/v1/depot/pkgs/acme/%zz', headers: bearer(), status: 400 },
 ]
 

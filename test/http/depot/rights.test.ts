@@ -13,17 +13,17 @@ import { traces } from '../../support/traces.ts'
 
 interface Route {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /** What the n-th caller asks, who may; each asks for another thing. */
+  /** Returns the n-th request of a caller with the right. Each request is for another thing. */
   readonly asks: (n: number) => { readonly path: string; readonly body?: string | Buffer }
-  /** Absent where being signed in is enough. */
+  /** `undefined` if any signed-in caller has the right. */
   readonly least?: Role
   readonly action: Action
-  /** Where a token may be narrowed to views. */
+  /** Whether a token can be narrowed to views for this route. */
   readonly view?: string
-  /** Where the body names the origin. */
+  /** Whether the body names the origin. */
   readonly isJudgedByBody?: true
   readonly done: number
-  /** What less than that is told. */
+  /** The status for callers with less than that. */
   readonly refused: 401 | 403
 }
 
@@ -161,7 +161,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
 
 interface Caller {
   readonly authorization?: string
-  /** The role in `acme` it acts with; `nobody` is a credential that is none. */
+  /** The caller's role in `acme`; `nobody` has a wrong token. */
   readonly role: Role | 'stranger' | 'nobody'
   readonly scope?: Scope
 }
@@ -232,7 +232,7 @@ function statusFor(
 ): number {
   if (role === 'nobody') return 401
   if (least !== undefined && ROLES.indexOf(role as Role) < ROLES.indexOf(least)) return refused
-  // What a token is narrowed to, Builder does not know.
+  // Builder does not have narrowed tokens.
   if (scope.actions !== undefined && !scope.actions.includes(action)) return 403
   if (
     scope.origins !== undefined &&
@@ -268,7 +268,7 @@ test('each role has its rights and no others', async (t) => {
           expected === route.done ||
           (route.isJudgedByBody === true && caller.scope?.origins !== undefined)
         ) {
-          started.setClock((second += 1_000)) // a pair of keys is named for its second
+          started.setClock((second += 1_000)) // a key pair is named after the second of its creation
           const answer = await ask(`${started.url}/v1/depot/${path}`, {
             method: route.method,
             headers,
@@ -277,7 +277,7 @@ test('each role has its rights and no others', async (t) => {
           r.equal(answer.status, expected, who)
           continue
         }
-        // Refused before any body is read: none is sent, though one is announced.
+        // The request is refused before its body is read: the body is announced and not sent.
         const before = await traces(started.depot)
         const talk = converse(started.url)
         const lines = [
@@ -341,7 +341,7 @@ test('a change that ends after a right was lost is refused and leaves nothing', 
       `POST ${uploadPath(hart)} HTTP/1.1\r\nHost: depot\r\nAuthorization: Bearer ${token}\r\nContent-Length: ${hart.bytes.length}\r\nConnection: close\r\n\r\n`,
     )
     await talk.say(hart.bytes.subarray(0, 100))
-    // Its bytes are written down: it was let in.
+    // Its bytes are in the spool, so it was accepted so far.
     while ((await traces(depot)).files.length === before.files.length) await new Promise(setImmediate)
     await lose(tokenId)
     const { rows } = await traces(depot)

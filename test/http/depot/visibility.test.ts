@@ -5,7 +5,7 @@ import { makeReleases, makeView, setVisibility } from '../../support/release-row
 import { startDepot } from '../../support/start-depot.ts'
 import type { TestDepot } from '../../support/start-depot.ts'
 
-// habitat-today.md 3.1, 3.9 and 6 (Packages): who may not see a thing cannot tell it from one that is not there.
+// To callers who may not see a package, it looks absent (habitat-today.md 3.1, 3.9 and 6, Packages).
 
 const IDENT = 'acme/app/1.0.0/20260101120000'
 const ACTOR = { client: 'tests', door: 'cli' } as const
@@ -22,7 +22,7 @@ async function patch(
   })
 }
 
-/** Every read there is of a package, and what of it names the package itself. */
+/** Every read of a package, with the part of the answer that names the package. */
 const reads = (name: string) => [
   `pkgs/acme/${name}`,
   `pkgs/acme/${name}?distinct=true`,
@@ -71,7 +71,7 @@ test('a private package looks absent to callers who may not see it', async (t) =
   for (const [index, path] of reads('app').entries()) {
     const absent = await told(reads('ghost')[index] ?? '', {})
     for (const headers of [{}, bearer(stranger)]) t.strictSame(await told(path, headers), absent, path)
-    // A search for packages finds those of its owner alone.
+    // A search for packages finds only those of the caller's own origins.
     t.notSame(
       (await told(path, path.startsWith('pkgs/search') ? bearer() : bearer(member))).text,
       absent.text,

@@ -50,7 +50,7 @@ test('a client that is too slow on average is not waited for', async (t) => {
     for (let ms = 0; ms < 900; ms += 10) mock.timers.tick(10)
     await new Promise(setImmediate)
   }
-  for (let n = 0; n < 10; n += 1) await send(100) // faster than the least
+  for (let n = 0; n < 10; n += 1) await send(100) // faster than the minimum
   for (let n = 0; n < 6; n += 1) await send(1)
   t.notOk(client.listenerCount('data') === 0, 'the grace period is not over')
   for (let n = 0; n < 4; n += 1) await send(1)

@@ -6,7 +6,7 @@ import { makeReleases, makeView, move, setVisibility } from '../../../support/re
 import { ADMIN_TOKEN, startDepot } from '../../../support/start-depot.ts'
 import { until } from '../../../support/until.ts'
 
-// A view followed with one open request.
+// Waits for changes of a view with one open request.
 
 const ident = (name: string, version: string) => `acme/${name}/${version}/20260101000000`
 const row = (text: string) => ({ ident: text, target: 'x86_64-linux' }) as const
@@ -213,7 +213,7 @@ test('waiting requests are counted as such, and not as slow', async (t) => {
   )
 })
 
-// An answer is cut off when nothing of it is taken for a while; a request that waits has none yet.
+// An answer that is not read for a while is cut off, but a waiting request has no answer yet.
 test('a wait on a used connection may last longer than the time for answers', async (t) => {
   const { url } = await startDepot(t, { listen: true, limits: { unreadMs: 100 } })
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })

@@ -21,7 +21,7 @@ await setVisibility(started, ident('secret', '1.0.0'), 'private')
 const friend = await started.account('friend')
 await callApi(started, 'PUT', '/api/v1/origins/acme/members/friend', { body: { role: 'readonly_member' } })
 
-// A view with a past: one revision each day.
+// A view with a history of one revision each day.
 await makeView(started, 'prod', 'promoted')
 const day = (number: number) => START + number * 86_400_000
 started.setClock(day(1))
@@ -327,7 +327,7 @@ test('latest matches the content, with a tag that changes when it moves', async 
   })
 })
 
-// An absent revision would tell that something is above what is answered.
+// An absent revision would reveal that there is something higher.
 test('under highest, latest and content agree for callers who do not see a higher release', async (t) => {
   await makeView(started, 'train', 'highest')
   for (const version of ['1.0.0', '3.0.0', '2.0.0'])

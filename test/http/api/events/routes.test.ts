@@ -52,7 +52,7 @@ const head = async () =>
   (await callApi(started, 'GET', '/api/v1/ledger')).body as { sequence: number; hash: string; at: string }
 const entriesIn = (body: Record<string, unknown> | undefined) => (body ?? {})['events'] as Entry[]
 
-/** All pages, of whatever size, from an entry on. */
+/** Returns all pages from an entry on, of any size. */
 async function readAll(query: string, token?: string | null): Promise<Entry[]> {
   const found: Entry[] = []
   for (let url: unknown = `/api/v1/events?${query}`; typeof url === 'string';) {
@@ -361,7 +361,7 @@ test('a filtered wait wakes for visible matches, and reports how far it has read
   })
   await untilHeld()
   await move(started, 'promote', 'union', [row(ident('app'))])
-  await move(started, 'demote', 'prod', [row(ident('secret'))]) // of acme, and not for these eyes
+  await move(started, 'demote', 'prod', [row(ident('secret'))]) // invisible to this caller
   await untilHeld()
   await move(started, 'demote', 'prod', [row(ident('web'))])
   t.match(await waiting, {
@@ -504,7 +504,7 @@ test('a stopping depot answers waiting requests', async (t) => {
   })
 })
 
-/** Until what was asked has been looked at, and is waited for. */
+/** Resolves when the request has been handled and waits. */
 async function untilHeld(): Promise<void> {
   let turns = 0
   await until(() => (turns += 1) > 20)

@@ -20,7 +20,7 @@ async function startWithView(t: Parameters<typeof startDepot>[0], limits = {}): 
   return started
 }
 
-/** A stream, once it has begun. */
+/** Opens a stream, and resolves when it has started. */
 async function listen(
   { url }: TestDepot,
   query = '',
@@ -198,7 +198,7 @@ test('a client that stops reading gets no more events, delays no others, and is 
   while ((await connections(started)) === 2) {
     await move(started, commits % 2 === 0 ? 'promote' : 'demote', 'prod', [APP], { reason })
     commits += 1
-    if (commits > 40) await new Promise((next) => setTimeout(next, 20)) // more than the kernel holds for one who does not read
+    if (commits > 40) await new Promise((next) => setTimeout(next, 20)) // more than the kernel buffers for a client that does not read
   }
   t.ok(commits > 10, 'not as long as the kernel took it')
   await started.depot.writer.submit({ kind: 'addAccount', input: { name: 'new' }, actor })

@@ -89,7 +89,7 @@ test('a release soaks without interruption, and joining again does not interrupt
       /has been in gated-\d+ since 2026-01-01T02:46:40\.\d+Z, and must stay there until 2026-01-01T03:46:40/,
     ),
   )
-  await move(started, 'promote', before, [app1, app2]) // app2 joins anew
+  await move(started, 'promote', before, [app1, app2]) // app2 joins again
   started.setClock(START + 10_000_000 + 3_700_000)
   t.match(await promote(view, [app1]), { status: 409 })
   t.match(await promote(view, [app2]), { status: 200 })

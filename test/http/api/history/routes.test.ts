@@ -5,7 +5,7 @@ import { makeReleases, makeView, move, setVisibility } from '../../../support/re
 import { START, startDepot } from '../../../support/start-depot.ts'
 
 const ident = (name: string, version: string) => `acme/${name}/${version}/20260101000000`
-/** As `makeReleases` has them. */
+/** The names of `makeReleases`. */
 const checksum = (name: string, version: string) => sum(ident(name, version))
 const sum = (bytes: string) => createHash('sha256').update(bytes).digest('hex')
 const row = (text: string) => ({ ident: text, target: 'x86_64-linux' }) as const
@@ -21,7 +21,7 @@ await makeReleases(started, `${ident('app', '1.0.0')} for x86_64-windows`)
 await setVisibility(started, ident('app', '3.0.0'), 'private')
 await setVisibility(started, ident('secret', '1.0.0'), 'private')
 
-// Two views with a past: one revision each day.
+// Two views with a history of one revision each day.
 const day = (number: number) => started.setClock(START + number * 86_400_000)
 for (const [name, rule] of [
   ['prod', 'promoted'],

@@ -63,7 +63,7 @@ test('keys of other depots can be trusted under names and removed', async (t) =>
   const started = await startDepot(t)
   const [theirs, newer] = [generateDepotKey().publicKey, generateDepotKey().publicKey]
   const url = '/api/v1/depot/trusted-keys/mirror-1'
-  const headers = { 'content-type': 'application/x-www-form-urlencoded' } // what curl calls everything
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' } // the default type of curl
   t.match(await callApi(started, 'PUT', url, { body: formatDepotKey(theirs), headers }), {
     status: 200,
     differences: '',

@@ -11,7 +11,7 @@ import type { TestDepot } from '../../../support/start-depot.ts'
 const STAMP = '20260101000000'
 const ident = (name: string, version = '1.0.0') => `acme/${name}/${version}/${STAMP}`
 
-/** As a pull leaves a depot before it promotes. */
+/** Brings a depot into the state of a pull before its promotion. */
 async function fill(started: TestDepot, salt = '') {
   const lib = await makeDependent(started, ident('lib'), [], { salt })
   const app = await makeDependent(started, ident('app'), [ident('lib')])

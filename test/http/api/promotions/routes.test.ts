@@ -28,7 +28,7 @@ await makeReleases(
 )
 await setVisibility(started, PRIVATE, 'private')
 
-/** An account that may promote in acme, with a token that may be narrowed. */
+/** Creates an account that may promote in acme, with a token that may be narrowed. */
 async function maintainer(name: string, scope?: Scope): Promise<string> {
   const token = await started.account(name, scope)
   await callApi(started, 'PUT', `/api/v1/origins/acme/members/${name}`, { body: { role: 'maintainer' } })
@@ -337,7 +337,7 @@ test('callers without the right get 403 before the body is read', async (t) => {
   const named = await freshView()
   await callApi(started, 'PUT', `${named}/gates`, { body: { promoters: ['member'] } })
   for (const what of ['promotions', 'demotions', 'rollbacks', 'reverts', 'plans', 'proposals', 'previews']) {
-    // What is no JSON would be refused as that, if it were read.
+    // If the body were read, it would be refused as malformed JSON.
     const ask = async (url: string, token: string | null) =>
       callApi(started, 'POST', `${url}/${what}`, { token, body: '{' })
     t.match(await ask(view, null), { status: 401 }, what)

@@ -192,7 +192,7 @@ test('a release of a set that was deleted since its revision is a conflict that 
     differences: '',
     body: { code: 'conflict', errors: [{ rule: 'conflict', detail: /acme\/gone.*was deleted/ }] },
   })
-  // One of the same name is another release.
+  // A release of the same name is another release.
   await makeReleases(started, `acme/gone/1.0/${STAMP}`)
   t.match(await promote(to, { from: { view: from, at: 1 } }), { status: 409 })
   t.strictSame(await contentOf(to), [])

@@ -194,7 +194,7 @@ test('repeating a rollback with its key repeats the first answer', async (t) => 
   t.match(await callApi(started, 'GET', `/api/v1/views/${view}`), { body: { revision: 4 } })
 })
 
-/** Two teams in one view: each revision moves something of both. */
+/** Creates a view of two teams. Each revision moves something of both. */
 async function viewOfTwoTeams(rule: 'promoted' | 'highest'): Promise<string> {
   return viewWith(rule, [app1, web1, other1], [app2, web2, other2])
 }

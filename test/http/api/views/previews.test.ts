@@ -20,7 +20,7 @@ async function account(name: string): Promise<string> {
 const [ci, lead] = [await account('ci'), await account('lead')]
 
 let count = 0
-/** A view, a plan for it, and a preview of both. */
+/** Creates a view, a plan for it, and a preview of both. */
 async function previewed(sets: readonly (readonly ReleaseRow[])[], body: unknown) {
   count += 1
   const [base, name] = [`base-${count}`, `base-${count}.tomorrow`]
@@ -41,7 +41,7 @@ const identIn = (text: string) =>
     .slice(0, 4)
     .join('/')
 
-/** As a Supervisor of either generation would ask. */
+/** Sends the requests of Supervisors of both generations. */
 const poll = async (view: string, name: string) => {
   const old = await ask(`${started.url}/v1/depot/views/${view}/pkgs/acme/${name}/latest`)
   const today = await ask(`${started.url}/v1/depot/channels/acme/${view}/pkgs/${name}/latest`)

@@ -125,7 +125,7 @@ test('one error names a malformed name and all unknown fields', async (t) => {
 })
 
 test('a body is parsed as JSON whatever its type, and refused if it is not JSON', async (t) => {
-  const headers = { 'content-type': 'application/x-www-form-urlencoded' } // as `curl -d` says
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' } // the type that `curl -d` sends
   t.match(await callApi(started, 'POST', '/api/v1/views', { body: '{"name":"typed"}', headers }), {
     status: 201,
   })

@@ -5,7 +5,7 @@ import { makeReleases, makeView, move, setVisibility } from '../../../support/re
 import type { ReleaseRow } from '../../../support/release-rows.ts'
 import { startDepot } from '../../../support/start-depot.ts'
 
-// PUT of a view: its rule, and the origins that it does not govern.
+// PUT of a view sets its rule and the origins that it does not govern.
 
 const STAMP = '20260101000000'
 const started = await startDepot(tap)

@@ -391,7 +391,7 @@ test('with another secret key, webhooks report a fault and can be removed', asyn
   t.match(await callApi(own, 'DELETE', '/api/v1/webhooks/sealed'), { status: 204 })
 })
 
-/** What an operator's tools see. */
+/** Returns the metrics. */
 async function figures(): Promise<string> {
   return (await callApi(started, 'GET', '/metrics', { token: null })).text
 }

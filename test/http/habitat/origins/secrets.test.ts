@@ -3,7 +3,7 @@ import { callApi } from '../../../support/call-api.ts'
 import { startDepot } from '../../../support/start-depot.ts'
 import type { TestDepot } from '../../../support/start-depot.ts'
 
-// habitat-today.md 1.10 and 3.3: as `hab` before 2.0.284 lists, adds and deletes them.
+// habitat-today.md 1.10 and 3.3: `hab` before 2.0.284 lists, adds and deletes secrets like this.
 
 const BASE = '/v1/depot/origins/acme'
 const ID = /^[1-9]\d*$/
