@@ -72,7 +72,7 @@ async function latestOf(started: TestDepot, view: string, revision: string): Pro
   return pointers.map((pointer) => `${pointer.ident} ${pointer.since_revision}`)
 }
 
-test('a database of schema 14 answers for each revision what it answered before, and verifies', async (t) => {
+test('a database of schema 14 has the same answers for each revision, and verifies', async (t) => {
   const started = await upgrade(t)
   for (const [place, expected] of Object.entries(started.latest)) {
     const [view = '', revision = ''] = place.split(' ')
@@ -107,7 +107,7 @@ test('views of a database of schema 14 keep their rules', async (t) => {
   t.match(await verify(started), { findings: [], damaged: [] })
 })
 
-test('plans, proposals and previews of a database of schema 14 can be ended', async (t) => {
+test('plans, proposals and previews of a database of schema 14 can be completed', async (t) => {
   const started = await upgrade(t)
   t.match(await callApi(started, 'POST', `/api/v1/plans/${started.draft}/apply`, { body: {} }), {
     status: 200,
@@ -157,7 +157,7 @@ test('dependencies of releases in a database of schema 14 are found', async (t) 
   })
 })
 
-test('tokens, webhooks and idempotency keys of a database of schema 14 are good', async (t) => {
+test('tokens, webhooks and idempotency keys of a database of schema 14 remain valid', async (t) => {
   const started = await upgrade(t)
   t.match(await callApi(started, 'GET', '/api/v1/whoami', { token: 'token-of-ada-for-the-tests-only' }), {
     body: { account: 'ada' },

@@ -358,7 +358,7 @@ export const ORIGIN_EXPECTATIONS: readonly Expectation[] = [
   },
 ]
 
-/** Routes about the caller. */
+/** Whether the route is about the caller. */
 export const PEOPLE_EXPECTATIONS: readonly Expectation[] = [
   {
     method: 'POST',
