@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 
-/** Licenses, by their SPDX names, that ask an operator for nothing but to keep a notice. */
+/** The SPDX names of licenses that require only that a notice is kept. */
 const ALLOWED = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'ISC', 'MIT']
 
-/** Packages with another license, and that license. A decision says why it is acceptable. */
+/** Packages with another license. A decision record says why it is acceptable. */
 const EXCEPTIONS: Readonly<Record<string, string>> = {
   'node-liblzma': 'LGPL-3.0', // docs/decisions/0049-xz-by-liblzma.md
 }
@@ -18,7 +18,7 @@ const lock = JSON.parse(readFileSync(new URL('../package-lock.json', import.meta
   readonly packages: Readonly<Record<string, LockedPackage>>
 }
 
-/** What `npm ci --omit=dev` installs, on any machine: name and license. */
+/** The packages that `npm ci --omit=dev` installs on any machine. */
 const installed = Object.entries(lock.packages)
   .filter(([path, { dev }]) => path !== '' && dev !== true)
   .map(([path, { license = 'none' }]) => ({ name: path.split('node_modules/').at(-1) ?? path, license }))

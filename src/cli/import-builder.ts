@@ -158,15 +158,15 @@ function planText(plan: Plan): string {
   const origins = plan.origins.map(originJson)
   const rows = origins.map((shown) => [
     shown.is_new ? `${shown.origin} (new)` : shown.origin,
-    `${shown.keys} (${shown.keys_here} here)`,
-    `${shown.releases} (${shown.releases_here} here)`,
+    `${shown.keys} (${shown.keys_here} present)`,
+    `${shown.releases} (${shown.releases_here} present)`,
     `${shown.releases_of_unknown_size > 0 ? 'over ' : ''}${formatBytes(shown.bytes)}`,
   ])
   const channels = origins.flatMap((shown) =>
     shown.channels.map((channel) => [
       shown.origin,
       channel.is_new ? `${channel.channel} (new)` : channel.channel,
-      `${channel.members} (${channel.members_here} here)`,
+      `${channel.members} (${channel.members_here} present)`,
     ]),
   )
   const tables = [

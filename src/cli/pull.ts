@@ -97,15 +97,15 @@ async function pullInto(source: PullSource, values: Values, progress: Progress):
   await expectReachable(destination)
   await whoAmI(destination)
   const text = await source.readLockfile()
-  const trustedThere = (await listLockfileKeys(destination)).map(parseDepotKey)
-  const lockfile = verified(text, (await keyIn(values.key)) ?? trustedThere)
+  const trustedKeys = (await listLockfileKeys(destination)).map(parseDepotKey)
+  const lockfile = verified(text, (await keyIn(values.key)) ?? trustedKeys)
   if (source instanceof DepotSource) source.expectRequested(lockfile)
   if (values.origin !== undefined && lockfile.releases.length === 0)
     progress.note(`${lockfile.view} has no packages of the origin ${values.origin}`)
   const into = values.into ?? lockfile.view
   const transfer = { source, destination, reporter: progress }
-  const isTrustedThere = trustedThere.some(({ id }) => id === lockfile.key.id)
-  const plan = await planPull(transfer, { text, lockfile, into, isTrustedThere, isExact: values.exact })
+  const isKeyTrusted = trustedKeys.some(({ id }) => id === lockfile.key.id)
+  const plan = await planPull(transfer, { text, lockfile, into, isKeyTrusted, isExact: values.exact })
   progress.end()
   if (!values.json) console.log(planText(plan, source.place))
   if (values['dry-run']) await expectPromotable(transfer, plan)
@@ -320,7 +320,7 @@ function lockfileJson({ view, revision, depot, key, audience, skipped, absent, r
   }
 }
 
-function planJson({ request: { lockfile, into }, revision, origins, missing, here }: PullPlan) {
+function planJson({ request: { lockfile, into }, revision, origins, missing, present }: PullPlan) {
   return {
     lockfile: lockfileJson(lockfile),
     into,
@@ -328,7 +328,7 @@ function planJson({ request: { lockfile, into }, revision, origins, missing, her
     new_origins: origins.filter(({ isNew }) => isNew).map(({ name }) => name),
     releases: missing.length,
     bytes: missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-    releases_here: here,
+    releases_here: present,
   }
 }
 

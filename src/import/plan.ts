@@ -105,12 +105,12 @@ async function planOrigin(
 ): Promise<PlannedOrigin | undefined> {
   const { source, destination, reporter } = transfer
   reporter.begin(`comparing packages of ${name}`)
-  const there = await reads.findOrigin(source, name)
-  if (there === undefined) {
+  const atSource = await reads.findOrigin(source, name)
+  if (atSource === undefined) {
     reporter.fail(`the origin ${name}`, `${source.url} has no such origin`)
     return undefined
   }
-  const here = await reads.findOrigin(destination, name)
+  const atDestination = await reads.findOrigin(destination, name)
   const keys = await planKeys(transfer, name)
   const channels = await channelsOf(transfer, name, options)
   const result: Comparison = {
@@ -126,18 +126,18 @@ async function planOrigin(
     )
     reporter.advance()
   })
-  const channelsHere = new Set([...(await reads.listChannels(destination, name)), 'stable'])
+  const existingChannels = new Set([...(await reads.listChannels(destination, name)), 'stable'])
   return {
     name,
-    isNew: here === undefined,
-    visibility: there.default_package_visibility === 'public' ? 'public' : 'private',
-    owner: here?.owner_account ?? undefined,
+    isNew: atDestination === undefined,
+    visibility: atSource.default_package_visibility === 'public' ? 'public' : 'private',
+    owner: atDestination?.owner_account ?? undefined,
     ...keys,
     releases: result.releases,
     filesPresent: result.filesPresent,
     channels: [...result.channels]
       .filter(([channel]) => channel !== UNSTABLE)
-      .map(([channel, members]) => ({ name: channel, isNew: !channelsHere.has(channel), ...members })),
+      .map(([channel, members]) => ({ name: channel, isNew: !existingChannels.has(channel), ...members })),
   }
 }
 
@@ -146,13 +146,13 @@ async function planKeys(
   origin: string,
 ): Promise<{ keys: PublicKey[]; keysPresent: number }> {
   const { source, destination } = transfer
-  const here = new Set(await reads.listKeyRevisions(destination, origin))
+  const atDestination = new Set(await reads.listKeyRevisions(destination, origin))
   const keys: PublicKey[] = []
   let keysPresent = 0
   for (const revision of (await reads.listKeyRevisions(source, origin)).toSorted()) {
     await attempt(transfer, `the key ${origin}-${revision}`, async () => {
       const key = await getKey(transfer, 'source', { origin, revision })
-      if (!here.has(revision)) keys.push(key)
+      if (!atDestination.has(revision)) keys.push(key)
       else if (key.raw.equals((await getKey(transfer, 'destination', key)).raw)) keysPresent += 1
       else
         transfer.reporter.fail(
@@ -180,10 +180,10 @@ async function channelsOf(
   origin: string,
   { channels }: PlanOptions,
 ): Promise<string[]> {
-  const there = [...new Set(await reads.listChannels(source, origin))]
-  for (const missing of channels?.filter((name) => !there.includes(name)) ?? [])
-    reporter.note(`${origin} has no channel ${missing}${didYouMean(missing, there)}`)
-  return there.filter((name) => (channels === undefined ? name !== UNSTABLE : channels.includes(name)))
+  const atSource = [...new Set(await reads.listChannels(source, origin))]
+  for (const missing of channels?.filter((name) => !atSource.includes(name)) ?? [])
+    reporter.note(`${origin} has no channel ${missing}${didYouMean(missing, atSource)}`)
+  return atSource.filter((name) => (channels === undefined ? name !== UNSTABLE : channels.includes(name)))
 }
 
 async function planPackage(
@@ -200,9 +200,9 @@ async function planPackage(
       listed.set(formatIdent(ident), { ident, targets: platforms.map(parseTarget) })
     })
   }
-  const here = new Set<string>()
+  const atDestination = new Set<string>()
   for await (const { version, release } of reads.listReleases(transfer.destination, origin, name))
-    here.add(formatIdent({ origin, name, version, release }))
+    atDestination.add(formatIdent({ origin, name, version, release }))
   const members = new Map<string, Member[]>()
   for (const channel of result.channels.keys()) {
     const inChannel = await attempt(transfer, `the channel ${channel} of ${origin}`, () =>
@@ -217,7 +217,12 @@ async function planPackage(
       (options.channels === undefined || inAny.has(nameOf({ ident: text, target })))
     if (targets.some(isWanted))
       await attempt(transfer, text, () =>
-        planRelease(transfer, { ident, targets, isWanted, isHere: here.has(text) }, options, result),
+        planRelease(
+          transfer,
+          { ident, targets, isWanted, isPresent: atDestination.has(text) },
+          options,
+          result,
+        ),
       )
   }
   for (const [channel, inChannel] of members) {
@@ -256,34 +261,36 @@ async function planRelease(
     ident: Ident
     targets: readonly Target[]
     isWanted: (target: Target) => boolean
-    isHere: boolean
+    isPresent: boolean
   },
   { differing }: PlanOptions,
   result: Comparison,
 ): Promise<void> {
   const { source, destination, reporter } = transfer
-  const { ident, targets, isWanted, isHere } = release
+  const { ident, targets, isWanted, isPresent } = release
   const files: PlannedFile[] = []
   let isPublic = true
   for (const target of targets) {
     const name = nameOf({ ident: formatIdent(ident), target })
-    const there = await reads.findRelease(source, ident, target)
-    const here = isHere ? await reads.findRelease(destination, ident, target) : undefined
-    isPublic &&= there?.visibility === 'public' && (here === undefined || here.visibility === 'public')
+    const atSource = await reads.findRelease(source, ident, target)
+    const atDestination = isPresent ? await reads.findRelease(destination, ident, target) : undefined
+    isPublic &&=
+      atSource?.visibility === 'public' &&
+      (atDestination === undefined || atDestination.visibility === 'public')
     if (!isWanted(target)) continue
-    if (there === undefined) {
+    if (atSource === undefined) {
       reporter.fail(name, 'the source lists the release but answers 404 for it')
       differing.add(name)
-    } else if (here === undefined) {
-      files.push({ target, checksum: there.checksum, sizeBytes: there.size ?? undefined })
-    } else if (here.checksum !== there.checksum) {
-      reporter.fail(name, describeDifference(here.checksum, there.checksum))
+    } else if (atDestination === undefined) {
+      files.push({ target, checksum: atSource.checksum, sizeBytes: atSource.size ?? undefined })
+    } else if (atDestination.checksum !== atSource.checksum) {
+      reporter.fail(name, describeDifference(atDestination.checksum, atSource.checksum))
       differing.add(name)
     } else {
       result.filesPresent += 1
-      if ((here.visibility === 'public') !== (there.visibility === 'public'))
+      if ((atDestination.visibility === 'public') !== (atSource.visibility === 'public'))
         reporter.note(
-          `${name} stays ${here.visibility} at the destination; the source has it as ${there.visibility}`,
+          `${name} stays ${atDestination.visibility} at the destination; the source has it as ${atSource.visibility}`,
         )
     }
   }
@@ -296,19 +303,20 @@ async function planPromotion(
   members: readonly Member[],
   result: Comparison,
 ): Promise<void> {
-  const here = new Set((await listViewMembers(destination, place)).map(nameOf))
+  const atDestination = new Set((await listViewMembers(destination, place)).map(nameOf))
   const channel = result.channels.get(place.channel)
   if (channel === undefined) return
   const promotion: Member[] = []
   for (const ofTarget of Map.groupBy(members, ({ target }) => target).values()) {
     const ascending = ofTarget.toSorted((a, b) => compareReleases(parseIdent(a.ident), parseIdent(b.ident)))
-    const missing = ascending.filter((member) => !here.has(nameOf(member)))
+    const missing = ascending.filter((member) => !atDestination.has(nameOf(member)))
     channel.joining += missing.length
     channel.membersPresent += ascending.length - missing.length
     promotion.push(...missing)
     const highest = ascending.at(-1)
     // In views whose `latest` is the release promoted last, it must become the source's `latest`.
-    if (missing.length > 0 && highest !== undefined && here.has(nameOf(highest))) promotion.push(highest)
+    if (missing.length > 0 && highest !== undefined && atDestination.has(nameOf(highest)))
+      promotion.push(highest)
   }
   if (promotion.length > 0) channel.promotions.push(promotion)
 }

@@ -22,7 +22,7 @@ import type { PullSource } from './source.ts'
 
 // Plans a pull: lists what a lockfile names and the destination lacks. Planning writes nothing.
 
-/** The two sides of a pull. */
+/** The source and the destination of a pull, and the receiver of its progress. */
 export interface PullTransfer {
   readonly source: PullSource
   readonly destination: RemoteDepot
@@ -36,7 +36,7 @@ export interface PullRequest {
   readonly lockfile: SignedLockfile
   readonly into: string
   /** Whether the destination trusts the lockfile's key. If not, the promotion lists releases instead. */
-  readonly isTrustedThere: boolean
+  readonly isKeyTrusted: boolean
   /** Whether releases that the lockfile lacks are demoted. */
   readonly isExact: boolean
 }
@@ -49,7 +49,8 @@ export interface PullPlan {
   readonly expected: number | string
   readonly origins: readonly PulledOrigin[]
   readonly missing: readonly LockedRelease[]
-  readonly here: number
+  /** The number of releases that the destination already has. */
+  readonly present: number
   /** The number of items that failed. The reporter has received each. */
   readonly failures: number
 }
@@ -69,19 +70,19 @@ export async function planPull(transfer: PullTransfer, request: PullRequest): Pr
   const { destination, reporter } = transfer
   const { lockfile, into } = request
   if (request.isExact) expectWhole(lockfile)
-  if (request.isExact && !request.isTrustedThere)
+  if (request.isExact && !request.isKeyTrusted)
     throw new DepotError(
       'invalid_request',
       `for an exact pull, the destination must trust the depot key ${lockfile.key.id}`,
     )
-  if (lockfile.releases.length > MOST_NAMED && !request.isTrustedThere)
+  if (lockfile.releases.length > MOST_NAMED && !request.isKeyTrusted)
     throw new DepotError(
       'invalid_request',
       `for a pull of more than ${MOST_NAMED} releases, the destination must trust the depot key ${lockfile.key.id}`,
     )
   const { revision, expected } = await getViewRevision(destination, into)
   let failures = 0
-  const tell = async <T>(what: string, act: () => Promise<T>): Promise<T | undefined> => {
+  const tryItem = async <T>(what: string, act: () => Promise<T>): Promise<T | undefined> => {
     const done = await attempt(transfer, what, act)
     if (done === undefined) failures += 1
     return done
@@ -90,7 +91,7 @@ export async function planPull(transfer: PullTransfer, request: PullRequest): Pr
   const origins: PulledOrigin[] = []
   reporter.begin('comparing origins and keys')
   for (const [name, visibility] of originsOf(lockfile)) {
-    const planned = await tell(`the origin ${name}`, () =>
+    const planned = await tryItem(`the origin ${name}`, () =>
       planOrigin(destination, lockfile, { name, visibility }),
     )
     if (planned !== undefined) origins.push(planned)
@@ -98,20 +99,20 @@ export async function planPull(transfer: PullTransfer, request: PullRequest): Pr
   }
 
   const missing: LockedRelease[] = []
-  let here = 0
+  let present = 0
   reporter.begin('comparing releases', lockfile.releases.length)
   await each(lockfile.releases, PARALLEL, async (release) => {
-    const isHere = await tell(nameOf(release), async () => isThere(destination, release))
-    if (isHere === true) here += 1
-    if (isHere === false) missing.push(release)
+    const isPresent = await tryItem(nameOf(release), async () => hasRelease(destination, release))
+    if (isPresent === true) present += 1
+    if (isPresent === false) missing.push(release)
     reporter.advance()
   })
-  return { request, revision, expected, origins, missing, here, failures }
+  return { request, revision, expected, origins, missing, present, failures }
 }
 
 /** Returns the set that the promotion of a pull names. */
-export function promotedSet({ text, lockfile, isTrustedThere, isExact }: PullRequest): PromotedSet {
-  return isTrustedThere
+export function promotedSet({ text, lockfile, isKeyTrusted, isExact }: PullRequest): PromotedSet {
+  return isKeyTrusted
     ? { lockfile: text, exact: isExact }
     : { releases: pointersOf(lockfile).map(({ ident, target }) => ({ ident, target })) }
 }
@@ -165,12 +166,12 @@ async function planOrigin(
   origin: { name: string; visibility: 'public' | 'private' },
 ): Promise<PulledOrigin> {
   const isNew = (await findOrigin(destination, origin.name)) === undefined
-  const here = new Set(isNew ? [] : await listKeyRevisions(destination, origin.name))
+  const existing = new Set(isNew ? [] : await listKeyRevisions(destination, origin.name))
   const keys: { key: PublicKey; file: string }[] = []
   for (const { text: file } of originKeys) {
     const key = parsePublicKey(file)
     if (key.origin !== origin.name) continue
-    if (!here.has(key.revision)) keys.push({ key, file })
+    if (!existing.has(key.revision)) keys.push({ key, file })
     else if (!key.raw.equals(parsePublicKey((await findKey(destination, key)) ?? '').raw)) {
       throw new DepotError('conflict', `the destination has another key named ${formatKeyName(key)}`)
     }
@@ -178,13 +179,13 @@ async function planOrigin(
   return { ...origin, isNew, keys }
 }
 
-async function isThere(
+async function hasRelease(
   destination: RemoteDepot,
   { ident, target, checksum }: LockedRelease,
 ): Promise<boolean> {
-  const here = await findRelease(destination, parseIdent(ident), target)
-  if (here === undefined) return false
-  if (here.checksum !== checksum)
-    throw new DepotError('release_differs', describeDifference(here.checksum, checksum))
+  const found = await findRelease(destination, parseIdent(ident), target)
+  if (found === undefined) return false
+  if (found.checksum !== checksum)
+    throw new DepotError('release_differs', describeDifference(found.checksum, checksum))
   return true
 }

@@ -44,7 +44,7 @@ export async function pull(transfer: PullTransfer, plan: PullPlan): Promise<Pull
     failures: plan.failures,
     promotion: undefined,
   }
-  const tell = async <T>(what: string, act: () => Promise<T>): Promise<T | undefined> => {
+  const tryItem = async <T>(what: string, act: () => Promise<T>): Promise<T | undefined> => {
     const done = await attempt(transfer, what, act)
     if (done === undefined) pulled.failures += 1
     return done
@@ -53,7 +53,7 @@ export async function pull(transfer: PullTransfer, plan: PullPlan): Promise<Pull
   reporter.begin('creating origins and keys', plan.origins.length)
   const origins = new Set<string>()
   for (const { name, isNew, visibility, keys } of plan.origins) {
-    await tell(`the origin ${name}`, async () => {
+    await tryItem(`the origin ${name}`, async () => {
       if (isNew) await createOrigin(destination, name, visibility)
       pulled.origins += Number(isNew)
       for (const { key, file } of keys) await addKey(destination, key, file)
@@ -69,13 +69,13 @@ export async function pull(transfer: PullTransfer, plan: PullPlan): Promise<Pull
     const wanted = wantedOf(release)
     if (origins.has(wanted.ident.origin)) {
       const visibility = release.isPrivate ? 'private' : 'public'
-      const isThere = await tell(nameOf(release), () =>
+      const isUploaded = await tryItem(nameOf(release), () =>
         source.withHart(wanted, keyOf, async (file) => {
           await uploadHart(destination, { ...wanted, visibility }, file)
           return true
         }),
       )
-      if (isThere === true) {
+      if (isUploaded === true) {
         pulled.releases += 1
         pulled.bytes += release.sizeBytes
       }

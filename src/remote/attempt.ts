@@ -13,7 +13,7 @@ export interface Reporter {
   note(text: string): void
 }
 
-/** The two sides of an import. */
+/** The two depots of an import, and the receiver of its progress. */
 export interface Transfer {
   readonly source: RemoteDepot
   readonly destination: RemoteDepot

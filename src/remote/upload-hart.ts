@@ -24,9 +24,9 @@ export async function uploadHart(
 ): Promise<void> {
   if (visibility === 'private') await destinations.makeNewReleasesPrivate(destination, ident)
   await destinations.upload(destination, ident, { target, checksum, bytes: await openAsBlob(file) })
-  const here = await findRelease(destination, ident, target)
-  if (here?.checksum !== checksum)
-    throw new DepotError('release_differs', destinations.describeDifference(here?.checksum, checksum))
-  if ((here.visibility === 'public') !== (visibility === 'public'))
+  const found = await findRelease(destination, ident, target)
+  if (found?.checksum !== checksum)
+    throw new DepotError('release_differs', destinations.describeDifference(found?.checksum, checksum))
+  if ((found.visibility === 'public') !== (visibility === 'public'))
     await destinations.setVisibility(destination, ident, visibility)
 }

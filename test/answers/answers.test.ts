@@ -140,7 +140,7 @@ test('a private release is never served to the public, even if a member asked be
     { seesAll: false, origins: ['other'] },
   ]) {
     t.equal(await latest('stable', who), names[0], 'the highest they may see')
-    t.equal(await latest('acceptance', who), undefined, 'where one was promoted, it or nothing')
+    t.equal(await latest('acceptance', who), undefined, 'the promoted release or nothing')
     t.equal(await latest('stable', who, '2.0.0'), undefined)
   }
   t.equal((await answers.latest(ask('stable'), THE_PUBLIC))?.revision, 1, 'as if nothing were above it')
@@ -217,9 +217,9 @@ test('denying a private package takes the same work as denying an absent one', a
   ] as const)
     t.equal(deny(name, view), undefined, `${name} in ${view}: at once`)
   t.equal(textOf(await deny('app')), `${low?.ident ?? ''} unstable`)
-  t.notOk(deny('app') instanceof Promise, 'what may be seen is at hand')
+  t.notOk(deny('app') instanceof Promise, 'visible releases are cached')
   t.equal(textOf(await answers.latest(ask('unstable'), ACME)), `${high?.ident ?? ''} unstable`)
-  t.notOk(answers.latest(ask('unstable'), ACME) instanceof Promise, 'for those who see more, too')
+  t.notOk(answers.latest(ask('unstable'), ACME) instanceof Promise, 'also for callers who see more')
 
   await move(started, 'promote', 'acceptance', high ? [high] : [])
   await settle()
@@ -228,7 +228,7 @@ test('denying a private package takes the same work as denying an absent one', a
   t.equal(
     textOf(await deny('app', 'acceptance')),
     `${high?.ident ?? ''} unstable,acceptance`,
-    'what becomes public is told',
+    'a release that becomes public is reported',
   )
   t.equal(textOf(await deny('app')), `${high?.ident ?? ''} unstable,acceptance`)
   await move(started, 'demote', 'acceptance', high ? [high] : [])
@@ -237,7 +237,7 @@ test('denying a private package takes the same work as denying an absent one', a
     input: { ident: high?.ident ?? '', target: 'x86_64-linux' },
     actor: { client: 'tests', door: 'cli' },
   })
-  t.equal(deny('app', 'acceptance'), undefined, 'and what is demoted or deleted is not')
+  t.equal(deny('app', 'acceptance'), undefined, 'demoted and deleted releases are absent')
   t.equal(textOf(await deny('app')), `${low?.ident ?? ''} unstable`)
 
   const again = await openAnswers(started)
@@ -304,7 +304,7 @@ test('another rule applies at once, to latest of a package and of a version, for
   t.strictSame(
     await all(),
     [secret?.ident, older?.ident, undefined, undefined],
-    'what latest was stays, and is not for everyone',
+    'the previous latest stays, and is private',
   )
   const { answers: again } = await openAnswers(started)
   t.equal(textOf(await again.latest(ask('stable'), THE_PUBLIC)), undefined, 'also after a restart')

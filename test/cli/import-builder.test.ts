@@ -27,8 +27,8 @@ test('import-builder prints its plan and its result to stdout, and progress to s
   ]
   const dry = await runHere([...args, '--dry-run'], { HART_DEPOT_TOKEN })
   t.match(dry, { code: 0, stderr: 'comparing packages of acme\ncomparing packages of tools\n' })
-  t.match(dry.stdout, /^acme \(new\) +1 \(0 here\) +4 \(0 here\) +\d+\.\d KiB$/m)
-  t.match(dry.stdout, /^acme +nightly \(new\) +1 \(0 here\)$/m)
+  t.match(dry.stdout, /^acme \(new\) +1 \(0 present\) +4 \(0 present\) +\d+\.\d KiB$/m)
+  t.match(dry.stdout, /^acme +nightly \(new\) +1 \(0 present\)$/m)
   t.strictSame(await membersOf(destination, 'unstable'), [])
 
   const tokenFile = join(await scratchFolder(t), 'token')

@@ -65,7 +65,7 @@ test('the socket is private, replaces that of a killed process, and is removed a
   silent.on('error', () => undefined)
   await once(silent, 'connect')
   await control.close()
-  t.notOk((await readdir(folder)).includes('control.sock'), 'one who asks nothing does not keep it open')
+  t.notOk((await readdir(folder)).includes('control.sock'), 'an idle connection does not keep it open')
   t.equal(await connectControl(folder), undefined)
   silent.destroy()
 })

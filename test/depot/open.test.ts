@@ -51,7 +51,7 @@ test('a database or a blob folder is locked by one depot, under any path', async
 test('the secret key is created once, private to its owner, and a damaged one is neither used nor replaced', async (t) => {
   const folder = await scratch(t)
   const file = join(folder, 'secret.key')
-  await writeFile(`${file}.new`, 'what a depot left that was killed')
+  await writeFile(`${file}.new`, 'left by a depot that was killed')
   const open = () => openDepot(readConfig({ DEPOT_DATA: folder }), world)
   const depot = await open()
   const sealed = depot.secrets.seal('a secret', 'tests')
@@ -94,7 +94,7 @@ test('a missing or different secret key is refused once something is encrypted',
     message:
       /secret\.key is missing, and stored secrets are encrypted with the key [0-9a-f]{8} that was in it/,
   })
-  t.notOk((await readdir(folder)).includes('secret.key'), 'none is made')
+  t.notOk((await readdir(folder)).includes('secret.key'), 'none is created')
   const other = 'ab'.repeat(32)
   await t.rejects(open({ DEPOT_SECRET_KEY: other }), {
     code: 'invalid_request',
@@ -184,7 +184,7 @@ test("files of the depot are private, whatever the umask and the folder's mode",
   process.umask(0o000)
   for (const name of ['depot.sqlite', 'lock.sqlite']) await chmod(join(data, name), 0o666)
   await chmod(join(blobs, 'ab'), 0o777)
-  t.strictSame(await publish(), [], 'what an earlier version left open is closed')
+  t.strictSame(await publish(), [], 'files left readable by an earlier version are made private')
 })
 
 /** Lists the files that other users can read, except the two folders that the operator made. */

@@ -50,7 +50,7 @@ test('clients of 2016 upload and promote, and a supervisor with the URL of a vie
   await t.rejects(
     supervisor.start('acme/app'),
     /package not found/,
-    'what is uploaded is not in the view yet',
+    'uploaded releases are not in the view yet',
   )
 
   await gem.promotePackage('acme/app/1.9.0/20160720120000', 'acceptance')
@@ -58,7 +58,7 @@ test('clients of 2016 upload and promote, and a supervisor with the URL of a vie
   t.same(
     supervisor.installed,
     [...tdeps, 'acme/app/1.9.0/20160720120000'],
-    'dependencies come below the view, though nobody promoted them',
+    'dependencies are served below the view without a promotion',
   )
   t.equal(await supervisor.poll(), 'nothing')
 
@@ -66,7 +66,7 @@ test('clients of 2016 upload and promote, and a supervisor with the URL of a vie
     'key exists',
     'acme/app/1.10.0/20160721120000',
   ])
-  t.equal(await supervisor.poll(), 'nothing', 'an upload alone moves nobody')
+  t.equal(await supervisor.poll(), 'nothing', 'an upload alone moves no view')
   await gem.promotePackage('acme/app/1.10.0/20160721120000', 'acceptance')
   t.equal(await supervisor.poll(), 'updated', '1.10.0 is after 1.9.0')
   t.equal(supervisor.running, 'acme/app/1.10.0/20160721120000')
@@ -79,7 +79,11 @@ test('clients of 2016 upload and promote, and a supervisor with the URL of a vie
     depot.scanner,
   )
   await newcomer.start('acme/app')
-  t.equal(newcomer.running, 'acme/app/1.9.0/20160720120000', 'a new one installs what was promoted last')
+  t.equal(
+    newcomer.running,
+    'acme/app/1.9.0/20160720120000',
+    'a new machine installs the release promoted last',
+  )
   const pinned = new Supervisor2016(`${url}/v1/depot/views/acceptance`, join(folder, 'pinned'), depot.scanner)
   await pinned.start('acme/app/1.10.0')
   t.equal(pinned.running, 'acme/app/1.10.0/20160721120000')

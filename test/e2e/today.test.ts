@@ -45,7 +45,7 @@ test("today's clients upload, install, promote, update and demote", async (t) =>
 
   await uploadToday(hab, second, { tdeps, channel: 'base' })
   t.equal(await machine.install('acme/app', 'stable'), 'acme/app/1.9.0/20260201120000')
-  t.equal(await machine.install('acme/app'), 'acme/app/1.10.0/20260202120000', 'nobody has to create base')
+  t.equal(await machine.install('acme/app'), 'acme/app/1.10.0/20260202120000', 'base need not be created')
   t.equal(await hab.createChannel('acme', 'stable'), 'exists')
   await hab.promote('acme/app/1.10.0/20260202120000', 'stable')
   t.equal(await machine.install('acme/app', 'stable'), 'acme/app/1.10.0/20260202120000')
@@ -139,7 +139,7 @@ test("today's hab gets the special results of an upload", async (t) => {
   })
   const theirs = new HabToday(started.url, { token: member })
   const rotated = buildHart({ ident: 'acme/app/3/20260201120000', keys: makeKeys('acme', '20260202000000') })
-  t.equal(await theirs.putOriginKey(second), 'exists', 'a member is told that a key is there')
+  t.equal(await theirs.putOriginKey(second), 'exists', 'a member learns that a key exists')
   await fails(theirs.putOriginKey(rotated), 403, /administrator/)
   t.equal(await theirs.putPackage(second), 'uploaded')
   await fails(theirs.promote('acme/app/1.10.0/20260202120000', 'stable'), 401, /Personal Access Token/)

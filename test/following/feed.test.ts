@@ -151,7 +151,7 @@ test('who waits for any view is woken by a freeze of every view', async (t) => {
     actor: { client: 'tests', door: 'cli' },
   })
   t.strictSame(await Promise.all(waits), ['committed', 'committed', 'committed'])
-  t.ok(isOther, 'what latest answers is as it was')
+  t.ok(isOther, 'latest is unchanged')
   unwatch()
 })
 
@@ -199,7 +199,7 @@ test('a client that leaves, and a depot that stops, leave nothing behind', async
   t.match(feed.load, { watches: 1, timers: 1 })
   feed.close()
   t.equal(await stopped, 'closed')
-  t.equal(await wait(staying), 'closed', 'nobody waits any more')
+  t.equal(await wait(staying), 'closed', 'no request waits any more')
   t.strictSame(feed.load, { watches: 0, timers: 0 })
   t.strictSame([leaving.listenerCount('close'), staying.listenerCount('close')], [0, 0])
 })

@@ -332,7 +332,7 @@ test('closing a server ends its threads after their last answers', async (t) => 
   await started.close()
   t.ok(
     (await waiting).every(({ status, headers }) => status === 200 && headers.connection === 'close'),
-    'who waited is answered',
+    'the waiting request is answered',
   )
   t.strictSame((await ended).flat(), [0])
 })

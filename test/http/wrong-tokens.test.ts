@@ -62,6 +62,6 @@ test('only a trusted proxy can forward the address that is limited', async (t) =
   t.strictSame(
     await statusesOf(open.url + POLL, sent),
     [401, 429, 429, 429, 429, 429],
-    'nobody else is believed',
+    'no other peer is trusted',
   )
 })

@@ -8,19 +8,19 @@ import { test } from 'tap'
 import type { Test } from 'tap'
 import { Blake2b } from '../../src/hart/blake2b.ts'
 
-// The depot as an operator installs it: the files of the image, and no package for development. Takes packages from npm's cache, and from
-// the registry if they are not there: `npm run test:install`.
+// Installs the depot like an operator: the files of the image, without development packages. Takes packages from npm's cache or from the
+// registry. Run it with `npm run test:install`.
 
 const ROOT = join(import.meta.dirname, '../..')
 const FILES = ['package.json', 'package-lock.json', '.npmrc', 'launch.js', 'migrations', 'src']
-/** For all packages but the packaged Node, which is there for machines with an older one. */
+/** The limit for all packages except the packaged Node, which is for machines with an older one. */
 const MOST_MB = 80
 const PACKAGED_NODE = /^node-(?:bin-)?(?:linux|darwin)-/
 const TOKEN = 'hart_of_the_test_of_an_installation_0123456789'
 const IDENT = 'happyhumans/possums/8.1.4/20160427165340'
 const FIXTURES = join(ROOT, 'test/fixtures')
 
-test('npm ci --omit=dev installs a depot that takes, promotes, serves and verifies a package', async (t) => {
+test('a depot installed by npm ci --omit=dev accepts, promotes, serves and verifies a package', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-install-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   for (const name of FILES) await cp(join(ROOT, name), join(folder, name), { recursive: true })
@@ -47,7 +47,7 @@ test('npm ci --omit=dev installs a depot that takes, promotes, serves and verifi
   await t.resolves(promisify(execFile)(...depot.command('verify', '--bytes')))
 })
 
-/** Megabytes on disk. */
+/** Returns the sizes on disk in megabytes. */
 async function measure(folder: string): Promise<{ packages: number; packagedNode: number }> {
   const bytes = { packages: 0, packagedNode: 0 }
   for (const path of await readdir(folder, { recursive: true }))

@@ -116,7 +116,7 @@ test('the script reports an unreachable depot', async (t) => {
   t.match(
     await audit([url], { HART_DEPOT_TOKEN: 'wrong' }),
     { code: 22, stdout: '', stderr: /401\n.*"detail":"the token is unknown or revoked"/ },
-    'with what the depot says',
+    'with the answer of the depot',
   )
 })
 
@@ -142,7 +142,7 @@ test('the script fails if any value differs from what was hashed', async (t) => 
   t.teardown(() => liar.close())
   await once(liar.listen(0, '127.0.0.1'), 'listening')
   const lies = `http://127.0.0.1:${(liar.address() as AddressInfo).port}`
-  t.match(await audit([lies]), { code: 0, stdout: /^head / }, 'as long as it does not lie')
+  t.match(await audit([lies]), { code: 0, stdout: /^head / }, 'with a correct length')
 
   const change =
     (part: 'text' | 'salt' | 'digest' | 'hash', to: string) =>

@@ -44,7 +44,7 @@ for (const [what, query] of [
       })
     }
     const { files, rows } = await traces(started.depot)
-    t.equal(files.length, 2, 'and nobody else left anything')
+    t.equal(files.length, 2, 'no other client left anything')
     t.match(rows, { packages: 2, releases: 2, blobs: 2, members: 2 })
   })
 }

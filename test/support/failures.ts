@@ -1,7 +1,7 @@
 const RESULT = /^( *)(not )?ok \d+ - (.*?)(?: # time=(\S+))?$/
 const SUBTEST = /^( *)# Subtest: (.*)$/
 
-/** Reads the output of tap, and keeps the path of each failed assertion with its details. */
+/** Reads the output of tap, and collects the failed assertions with their paths and details. */
 export class Failures {
   #rest = ''
   #text = ''
@@ -17,7 +17,7 @@ export class Failures {
     for (const line of lines) this.#read(line)
   }
 
-  /** The failures since the last call. */
+  /** Returns the failures since the last call. */
   take(): string {
     const text = this.#text
     this.#text = ''
@@ -48,7 +48,7 @@ export class Failures {
     if (result !== null) {
       const [, indent = '', not, name = '', time] = result
       this.#leave(indent.length)
-      // Only tests, whose own assertions are told, have a time.
+      // Only tests have a time. Their failed assertions are reported instead.
       if (not !== undefined && time === undefined)
         this.#failed = ['not ok', ...this.#path.map((each) => each.name), name].join(' > ')
     }

@@ -118,16 +118,16 @@ export async function pullFrom(
       }),
       reporter: reporterInto(failures),
     }
-    const trustedThere = (await listLockfileKeys(transfer.destination)).map(parseDepotKey)
+    const trustedKeys = (await listLockfileKeys(transfer.destination)).map(parseDepotKey)
     const text = await source.readLockfile()
-    const lockfile = readLockfile(text, options.key === undefined ? trustedThere : [options.key])
+    const lockfile = readLockfile(text, options.key === undefined ? trustedKeys : [options.key])
     if (source instanceof DepotSource) source.expectRequested(lockfile)
-    const isTrustedThere = trustedThere.some(({ id }) => id === lockfile.key.id)
+    const isKeyTrusted = trustedKeys.some(({ id }) => id === lockfile.key.id)
     const plan = await planPull(transfer, {
       text,
       lockfile,
       into: options.into ?? lockfile.view,
-      isTrustedThere,
+      isKeyTrusted,
       isExact: options.isExact ?? false,
     })
     if (options.isDry === true) await expectPromotable(transfer, plan)

@@ -5,12 +5,12 @@ import { pathToFileURL } from 'node:url'
 import type { Base, Test as FileTest } from 'tap'
 import { Failures } from './failures.ts'
 
-// A process of test/run.ts: runs the test files that it is sent one after the other, each as one test of tap, and answers each.
+// A process of test/run.ts. It runs the test files that it receives one after the other, each as one test of tap, and sends the results.
 
 export interface FileResult {
   readonly file: string
   readonly passed: number
-  /** Failed assertions, and those that are skipped or to do. */
+  /** The number of assertions that failed, were skipped, or are marked as to do. */
   readonly failed: number
   /** The failed assertions with their details; empty if there are none. */
   readonly failures: string
@@ -22,14 +22,14 @@ const ROOT = resolve(import.meta.dirname, '../..')
 
 let running: { readonly url: string; readonly t: FileTest } | undefined
 
-/** The test that stands for the file that is being loaded. */
+/** Returns the test of the file that is being loaded. */
 export function fileTest(): FileTest {
   if (running === undefined) throw new Error('no test file is being loaded')
   return running.t
 }
 
-// By this package tap learns of errors that nothing caught. It watches every promise of the process, which takes a fifth of the time of
-// the tests. Here tests run one after the other, so such an error belongs to the innermost test that runs.
+// Replaces the package through which tap learns of uncaught errors. That package watches every promise, which takes a fifth of the time of
+// the tests. Here tests run one after the other, so an uncaught error belongs to the innermost running test.
 const NO_DOMAINS = 'data:text/javascript,export class Domain { destroy() {} }'
 process.on('uncaughtException', (error, origin) => {
   let innermost: Base = tap
@@ -50,7 +50,7 @@ registerHooks({
 })
 
 const { default: tap, Test } = await import('tap')
-tap.setTimeout(0) // each file has its own
+tap.setTimeout(0) // each file has its own timeout
 const failures = new Failures()
 // tap would write to stdout otherwise.
 tap.pipe(

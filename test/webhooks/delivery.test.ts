@@ -259,7 +259,7 @@ test('a depot stops while a receiver hangs, and delivers again after its start',
   t.match(
     await deliveries(after, 'deploys'),
     [{ sequence: first, attempt: 1, status: 200 }],
-    'what was broken off counts as no attempt',
+    'an aborted attempt is not counted',
   )
 })
 

@@ -100,7 +100,7 @@ test('a failing command leaves nothing and harms no other of its batch', async (
   t.strictSame(
     heard.flatMap(({ entries }) => entries.map(({ sequence }) => sequence)),
     [1, 2],
-    'no gap where one failed',
+    'a failed command leaves no gap',
   )
 })
 
@@ -197,7 +197,7 @@ test('a failing commit fails its whole batch, and the next one works', async (t)
   t.strictSame(
     heard.flatMap(({ entries }) => entries.map(({ sequence }) => sequence)),
     [1, 2],
-    'the ledger goes on where it was',
+    'the ledger continues',
   )
 })
 

@@ -77,11 +77,7 @@ test('a bulk move takes a whole origin, for every target, private releases inclu
     headers: { 'depot-changed': 'true' },
   })
   t.strictSame(await namesIn(started, 'acceptance'), [])
-  t.strictSame(
-    await namesIn(started, 'acceptance', 'other'),
-    ['app/1.0.0'],
-    'what is of another origin stays',
-  )
+  t.strictSame(await namesIn(started, 'acceptance', 'other'), ['app/1.0.0'], 'releases of other origins stay')
   t.strictSame(await namesIn(started, 'canary'), ['app/1.0.0', 'web/1.0.0'], 'and so does the source')
 })
 

@@ -130,7 +130,7 @@ test('bytes left by a crash are removed, and bytes that are needed again are kep
   t.equal((await files(again)).length, 1)
   await again.close()
   const third = await startDepot(t, { listen: true, folder })
-  t.equal((await files(third)).length, 1, 'what is needed again stays')
+  t.equal((await files(third)).length, 1, 'bytes that are needed again stay')
 })
 
 test('rights are checked before existence', async (t) => {

@@ -66,7 +66,7 @@ for (const expected of [...PACKAGE_READS, ...PACKAGE_WRITES]) {
       else t.not(answer.body, '', `${caller} is told something`)
     }
     if (absent !== undefined)
-      t.equal((await call(method, path, 'depot', 'nowhere')).status, absent, 'where there is none')
+      t.equal((await call(method, path, 'depot', 'nowhere')).status, absent, 'for an absent object')
     for (const other of wrong) {
       const origin = method === 'GET' ? open : await another()
       t.match(

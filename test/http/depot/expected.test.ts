@@ -91,7 +91,7 @@ for (const expected of [...ORIGIN_EXPECTATIONS, ...PEOPLE_EXPECTATIONS]) {
       t.match(
         await call(expected, 'owner', { origin: 'nowhere', invitation: 1 }),
         { status: path.includes('/invitations/') ? 404 : 403 },
-        'who belongs elsewhere',
+        'a member of another origin',
       )
   })
 

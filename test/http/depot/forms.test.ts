@@ -114,6 +114,6 @@ test('a malformed form is refused', async (t) => {
   }
   t.notOk(
     started.logged.some((line) => line['level'] === 'error' || line['level'] === 'fatal'),
-    'none of it is an error of ours',
+    'none is logged as an error',
   )
 })

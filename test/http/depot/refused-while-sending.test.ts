@@ -134,5 +134,5 @@ test('an upload that is too large is refused by its length, or as soon as it exc
     body: [hart.bytes],
   })
   t.equal(answer.status, 413)
-  t.same(await traces(started.depot), before, 'and what came is gone')
+  t.same(await traces(started.depot), before, 'the received bytes are removed')
 })

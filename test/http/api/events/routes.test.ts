@@ -347,7 +347,7 @@ test('a waiting request returns the next entry, or nothing at its end', async (t
   t.match(
     await callApi(started, 'GET', `/api/v1/events?after=${from}&wait=60`),
     { body: { events: [{ sequence: from + 1 }] } },
-    'what is there is answered at once',
+    'existing entries are returned at once',
   )
 })
 

@@ -212,7 +212,7 @@ test('a frozen view cannot change through any API until it is thawed or the free
   t.match(
     await post(view, 'rollbacks', { to: 0 }),
     { status: 200, body: { changed: false } },
-    'what changes nothing is not refused',
+    'a change without effect is not refused',
   )
   const habitat = await ask(`${started.url}/v1/depot/views/${view}/pkgs/${app1.ident}/promote`, {
     method: 'POST',

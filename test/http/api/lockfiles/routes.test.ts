@@ -294,7 +294,7 @@ test('missing and differing releases of a lockfile are named', async (t) => {
   await t.rejects(
     expectLocked(started.depot.db, [{ ...second, checksum: 'ab'.repeat(32) }], THE_PUBLIC),
     { code: 'not_found' },
-    'of what may not be seen, no checksum is told',
+    'checksums of invisible releases are left out',
   )
 })
 

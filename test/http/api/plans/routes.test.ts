@@ -100,7 +100,7 @@ test('a plan shows every effect and changes nothing', async (t) => {
   t.match(
     await decide(answer, 'apply'),
     { status: 409, differences: '', body: { code: 'refused' } },
-    'and what is blocked is refused',
+    'a blocked plan is refused',
   )
 })
 
@@ -311,7 +311,7 @@ test('a view with approval accepts no change by one person alone', async (t) => 
   t.match(
     await decide(proposed, 'approve', boss),
     { status: 200, differences: '', body: { revision: 1 } },
-    'who is named approves without a role',
+    'a named approver needs no role',
   )
   t.match(await callApi(started, 'GET', `/api/v1/views/${view}/revisions/1`), {
     differences: '',

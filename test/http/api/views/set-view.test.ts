@@ -269,7 +269,7 @@ test('the ungoverned origins can be read and set, and apply at once, also in pre
     body: { view: { ungoverned: ['acme', 'core'] } },
   })
   t.equal(await poll(view, 'core/base/pkgs/small/latest'), 200)
-  t.equal(await poll(view, 'acme/base/pkgs/app/latest'), 200, 'what the view has is still the view’s')
+  t.equal(await poll(view, 'acme/base/pkgs/app/latest'), 200, 'the view still answers for its members')
 })
 
 test('callers who do not see everything are shown a change of the rule as it affects them', async (t) => {
@@ -331,7 +331,7 @@ test('a view that was opened again under another rule keeps the history of the o
   await move(started, 'promote', view, [two])
   const back = await callApi(started, 'POST', `/api/v1/views/${view}/rollbacks`, { body: { to: 2 } })
   t.match(back, { status: 200, body: { revision: 5 } })
-  t.strictSame(await latest(view), [three.ident], 'the highest, as it was then')
+  t.strictSame(await latest(view), [three.ident], 'the highest release at that time')
   t.match(await callApi(started, 'POST', `/api/v1/views/${view}/reverts`, { body: { revision: 5 } }), {
     status: 200,
   })

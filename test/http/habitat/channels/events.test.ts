@@ -147,9 +147,9 @@ test('an event is visible to callers who can see a release of its ident, and alw
   t.strictSame(await told({}), [])
   t.strictSame(await told(bearer(tokens.member)), both.slice(1))
   t.strictSame(await told(bearer(tokens.stranger)), both.slice(0, 1))
-  t.strictSame(await told(bearer()), both.slice(1), 'an administrator sees what is there')
+  t.strictSame(await told(bearer()), both.slice(1), 'an administrator sees existing releases')
   await makeReleases(started, `acme/gone/1.0.0/${STAMP} for x86_64-windows`)
-  t.strictSame(await told({}), both.slice(0, 1), 'of its ident: whatever the target')
+  t.strictSame(await told({}), both.slice(0, 1), 'whatever the target of its ident')
 })
 
 test('routes of the hosted Builder are absent', async (t) => {

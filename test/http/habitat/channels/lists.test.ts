@@ -249,7 +249,7 @@ test('for an origin that a view does not govern, packages outside the view come 
   t.equal(
     await version(url('core/base/pkgs/small/latest')),
     '1.1.0 of acceptance',
-    'what was promoted into the view',
+    'the release promoted into the view',
   )
   t.equal(await version(url('core/base/pkgs/small/1.0.0/latest')), '1.0.0')
   t.equal(
@@ -260,7 +260,7 @@ test('for an origin that a view does not govern, packages outside the view come 
   t.equal(
     await version(url('core/base/pkgs/small/latest?target=x86_64-windows')),
     '2.0.0 of base',
-    'of another target the view has none',
+    'the view has no release for another target',
   )
   t.equal(await version(url('core/base/pkgs/glibc/latest')), '2.41 of base')
   t.equal(await version(url('core/stable/pkgs/glibc/latest')), 404, 'in the channel asked for')
@@ -287,7 +287,7 @@ test('for an origin that a view does not govern, packages outside the view come 
   t.equal(
     await version(url('core/base/pkgs/small/latest')),
     '2.0.0 of base',
-    'a pointer that the caller may not see is none',
+    'an invisible pointer does not count',
   )
   t.equal(await version(url('core/base/pkgs/small/1.0.0/latest')), '1.0.0')
   t.strictSame(await list(url('core/base/pkgs/_latest?target=x86_64-linux')), ['glibc/2.41', 'small/2.0.0'])

@@ -163,7 +163,7 @@ test('the encryption key is made at the first request and kept', async (t) => {
     callApi(started, 'GET', `${BASE}/encryption_key`),
     callApi(started, 'GET', `${BASE}/encryption_key`),
   ])
-  t.equal(first.text, second.text, 'who ask at once get the same')
+  t.equal(first.text, second.text, 'concurrent requests get the same key')
   const [version, name = '', empty, encoded = '', ...more] = first.text.split('\n')
   t.strictSame([version, empty, more.length], ['BOX-PUB-1', '', 0])
   t.match(name, /^acme-20260101\d{6}$/)

@@ -64,7 +64,7 @@ test('the role of an account that is not a member is 404 for callers who may cha
   t.match(
     await put('depot', 'admin', 'member'),
     { status: 403, text: '' },
-    'but nobody changes a role of their own, not even one they do not have',
+    'nobody can change their own role',
   )
 })
 

@@ -143,7 +143,7 @@ test('the name of a deleted origin can be taken by another account, which then o
       body: { default_package_visibility: 'private' },
     }),
     { status: 403 },
-    'who had it before may nothing',
+    'the former owner has no rights',
   )
 })
 

@@ -64,15 +64,18 @@ test('dependents of a package are listed by name for a target', async (t) => {
   t.strictSame((await rdeps('core/glibc', bearer(tokens.member))).json?.rdeps, all)
 
   await setVisibility(started, `acme/web/2.0.0/${STAMP}`, 'private')
-  t.strictSame((await rdeps('core/openssl')).json?.rdeps, [], 'of what is private nothing is told')
-  t.ok((await rdeps('core/glibc')).json?.rdeps.includes('acme/web'), 'but of what is public')
+  t.strictSame((await rdeps('core/openssl')).json?.rdeps, [], 'private dependents are left out')
+  t.ok((await rdeps('core/glibc')).json?.rdeps.includes('acme/web'), 'only for public releases')
   await started.depot.writer.submit({
     kind: 'deleteRelease',
     input: { ident: `acme/web/1.0.0/${STAMP}`, target: 'x86_64-linux' },
     actor: ACTOR,
   })
   t.notOk((await rdeps('core/glibc')).json?.rdeps.includes('acme/web'))
-  t.ok((await rdeps('core/glibc', bearer())).json?.rdeps.includes('acme/web'), 'what is left still depends')
+  t.ok(
+    (await rdeps('core/glibc', bearer())).json?.rdeps.includes('acme/web'),
+    'the remaining release still depends on it',
+  )
   await started.depot.writer.submit({
     kind: 'deleteRelease',
     input: { ident: `acme/web/2.0.0/${STAMP}`, target: 'x86_64-linux' },

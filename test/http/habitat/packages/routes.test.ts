@@ -201,7 +201,7 @@ test('releases that are not public are absent for the public, and are not cached
   t.equal(
     await identAt(started, 'pkgs/acme/app/latest'),
     'app/1.0.0/20260101120000',
-    'and who may has not shown it to who may not',
+    'an answer to a member is not cached for others',
   )
 })
 

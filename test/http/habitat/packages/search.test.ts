@@ -209,9 +209,9 @@ test("below a view's URL, what the view has is found", async (t) => {
       400,
     )
   }
-  t.strictSame((await below('union', 'redis')).found.data, [], 'another view has none of it')
+  t.strictSame((await below('union', 'redis')).found.data, [], 'another view is unchanged')
   await move(started, 'demote', 'acceptance', releases.slice(0, 1))
-  t.equal((await below('acceptance', 'redis')).found.total_count, 1, 'what left is no longer found')
+  t.equal((await below('acceptance', 'redis')).found.total_count, 1, 'demoted releases are no longer found')
   const many = await makeReleases(
     started,
     ...Array.from({ length: 60 }, (_, n) => `paged/thing-${String(n).padStart(2, '0')}/1.0.0/${STAMP}`),

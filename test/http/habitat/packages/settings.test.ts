@@ -62,7 +62,7 @@ test('the first upload of a package creates its settings, and later ones use the
   t.match(
     await callApi(started, 'GET', '/v1/depot/pkgs/acme/app/1.0.0/20260101000000'),
     { body: { visibility: 'public' } },
-    'what was published stays as it was',
+    'the published release is unchanged',
   )
   t.match(await callApi(started, 'GET', '/v1/depot/pkgs/acme/app/2.0.0/20260101000000'), {
     body: { visibility: 'private' },

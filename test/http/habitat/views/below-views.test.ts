@@ -142,7 +142,7 @@ test('the log has at most one warning per minute and name, for at most 1,000 nam
   await poll('stabel')
   t.equal(warnings(one).length, 2)
   for (let n = 0; n < 1_100; n += 1) await poll(`stable-${n}`)
-  t.equal(warnings(one).length, 1_001, 'what is beyond them is refused without a line')
+  t.equal(warnings(one).length, 1_001, 'requests beyond the limit are refused without a log line')
   t.match((await poll('stable-1099')).json(), { msg: 'there is no open view "stable-1099"' })
   one.setClock(START + 130_000)
   await poll('stabel')
@@ -209,7 +209,7 @@ test("writing below a view's URL is refused with the URL that writes", async (t)
       headers: HAB,
     }),
     { status: 400, text: /did you mean production/ },
-    'a view that is not there comes first',
+    'an absent view is reported first',
   )
   t.match(
     await ask(`${started.url}/v1/depot/views/production/pkgs/acme/${RELEASE}/promote`, {
