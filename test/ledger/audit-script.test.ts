@@ -142,7 +142,7 @@ test('the script fails if any value differs from what was hashed', async (t) => 
   t.teardown(() => liar.close())
   await once(liar.listen(0, '127.0.0.1'), 'listening')
   const lies = `http://127.0.0.1:${(liar.address() as AddressInfo).port}`
-  t.match(await audit([lies]), { code: 0, stdout: /^head / }, 'with a correct length')
+  t.match(await audit([lies]), { code: 0, stdout: /^head / }, 'while its answers are correct')
 
   const change =
     (part: 'text' | 'salt' | 'digest' | 'hash', to: string) =>

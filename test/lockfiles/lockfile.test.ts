@@ -224,7 +224,7 @@ test('damage of any one byte is refused or changes what is read', async (t) => {
     const damaged = `${TEXT.slice(0, at)}${TEXT[at] === 'x' ? 'y' : 'x'}${TEXT.slice(at + 1)}`
     try {
       t.not(formatLockfile(parseLockfile(damaged)), TEXT)
-      t.equal(formatLockfile(parseLockfile(damaged)), damaged, 'accepted texts are formatted alike')
+      t.equal(formatLockfile(parseLockfile(damaged)), damaged, 'an accepted text is formatted unchanged')
     } catch (error) {
       t.match(error, { code: 'lockfile_malformed' })
       t.ok(error instanceof DepotError)

@@ -247,7 +247,7 @@ test('the addresses of a name are checked at the connection', async (t) => {
   t.match(
     await sending(url, { rules, lookup: names('169.254.169.254', '127.0.0.1') }),
     { verdict: 'accepted' },
-    'an allowed fault among others',
+    'an allowed address among others',
   )
   t.equal(raw.connections, 2)
   for (const address of ['127.0.0.2', '169.254.169.254', '::ffff:127.0.0.2', '::1']) {
