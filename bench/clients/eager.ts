@@ -1,6 +1,6 @@
 import { askAny, getRequest, pollKeepingAlive } from '../load.ts'
 
-// Polls as fast as it is answered, and prints how many polls were answered a second. `eager.ts PORT URL COUNT`.
+// Sends COUNT polls, each after the answer to the last, and prints the polls per second. `eager.ts PORT URL COUNT`.
 
 const [port = '', url = '', count = ''] = process.argv.slice(2)
 const request = getRequest(url, {}, 'keep-alive')

@@ -1,13 +1,13 @@
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 
-// Polls at a fixed rate from a process of its own, whatever the server does, and tells how long each took from when it was due. So a
-// stall counts for all that it delays, and not only for the few that are in flight. `paced.ts` is sent a {@link Pace}, and begins;
-// then 'stop', and answers with the milliseconds of each.
+// Polls at a fixed rate from a process of its own, and measures each poll from the moment when it was due. So a stall counts for all polls
+// that it delays, and not only for those in flight. `paced.ts` starts when it receives a {@link Pace}; after 'stop' it sends the
+// milliseconds of each poll.
 
 export interface Pace {
   readonly port: number
-  /** By turns. */
+  /** Requested in turns. */
   readonly requests: readonly string[]
   readonly perSecond: number
   readonly connections: number
@@ -24,7 +24,7 @@ let stop = async (): Promise<number[]> => []
 
 function begin({ port, requests, perSecond, connections }: Pace): () => Promise<number[]> {
   const taken: number[] = []
-  /** When those were due that no connection was free for. */
+  /** The due times of polls that wait for a free connection. */
   const waiting: number[] = []
   const free: Line[] = []
   const drained = Promise.withResolvers<void>()
@@ -44,7 +44,7 @@ function begin({ port, requests, perSecond, connections }: Pace): () => Promise<
     const now = performance.now()
     for (; begun + (count * 1000) / perSecond <= now; count += 1) {
       const line = free.shift()
-      // That this timer is late is no stall of the server's: who finds a free connection is asked for now.
+      // A late timer is no stall of the server, so a poll that finds a free connection counts from now.
       if (line === undefined) waiting.push(begun + (count * 1000) / perSecond)
       else line.ask(requests[count % requests.length] ?? '', now)
     }
@@ -63,7 +63,7 @@ interface Line {
   ask(request: string, since: number): void
 }
 
-/** A connection. `onFree` is called once it is there, and after each answer with when the asking began. */
+/** A connection. `onFree` is called when it is open, and after each answer with the start of the poll. */
 function openLine(port: number, onFree: (line: Line, since: number | undefined) => void): Line {
   const socket = connect(port, '127.0.0.1').setNoDelay()
   let since: number | undefined

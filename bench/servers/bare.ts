@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { serve } from './process.ts'
 import type { Recorded } from './record.ts'
 
-// The yardstick of polls and installs: node:http that knows its answers. `bare.ts ANSWERS`: a file with a JSON array of them. Small
+// The yardstick of polls and installs: node:http with fixed answers. `bare.ts ANSWERS` reads them from a file with a JSON array. Small
 // bodies are in memory; large ones are read in pieces as large as the depot's.
 
 const MOST_KEPT_BYTES = 64 * 1024
@@ -38,7 +38,7 @@ const server = createServer((request, response) => {
   else createReadStream(answer.file, { highWaterMark: READ_PIECE_BYTES }).pipe(response)
 })
 
-/** The tag of an answer, and the headers of the 304 to who has it. */
+/** The tag of an answer, and the headers of the 304 to a request with this tag. */
 function unchanged({ headers }: Recorded): { tag: string | undefined; unchangedHeaders: string[] } {
   const nameAt = (index: number) => headers[index - (index % 2)]?.toLowerCase() ?? ''
   const tag = headers.find((_, index) => index % 2 === 1 && nameAt(index) === 'etag')

@@ -5,8 +5,8 @@ import { buildServer } from '../../src/http/server.ts'
 import { Workers, listen } from '../../src/http/workers.ts'
 import { serve } from './process.ts'
 
-// The depot, as it runs by default, but for how many workers the environment says; their log would be on our stderr. `depot.ts DATA TOKEN`: its data folder, and the
-// administrator's token.
+// The depot with its default settings, except the number of workers, which comes from the environment. `depot.ts DATA TOKEN` takes the
+// data folder and the administrator's token.
 
 const [dataFolder = '', token = ''] = process.argv.slice(2)
 const { DEPOT_WORKERS } = process.env

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { ServerProcess } from './process.ts'
 import { freePort, has, startProgram } from './program.ts'
 
-/** Whether nginx is here to be compared with, and processes can be asked what they used. */
+/** Whether nginx is installed, and the processor time of processes can be read. */
 export function hasNginx(): boolean {
   return process.platform === 'linux' && has('nginx')
 }

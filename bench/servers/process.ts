@@ -2,22 +2,22 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 
-// A server under measure runs in a process of its own, so that what it costs can be told from what the load costs.
+// A measured server runs in a process of its own, so that its cost can be separated from that of the load.
 
 export interface ServerProcess extends AsyncDisposable {
   readonly pid: number
   readonly port: number
-  /** Processor time used so far by all its threads, in the kernel too, in milliseconds. */
+  /** The processor time of all its threads so far, kernel time included, in milliseconds. */
   cpuMs(): Promise<number>
 }
 
-/** One of ours, which can also tell what it holds. */
+/** A server of our own, which can also report its memory. */
 export interface NodeProcess extends ServerProcess {
-  /** Bytes that are left after a collection: unlike resident memory, they do not swing with the collector. */
+  /** The bytes in use after a garbage collection. Unlike resident memory, they do not vary with the collector. */
   liveBytes(): Promise<number>
 }
 
-/** What a child says: once where it listens, then what it is asked for. */
+/** The messages of a child: first its port, then the answers to requests. */
 export type ChildMessage =
   | { readonly port: number }
   | { readonly cpuMs: number }
@@ -25,7 +25,7 @@ export type ChildMessage =
 
 const LONGEST_CLOSE_MS = 10_000
 
-/** Starts a script beside this file, which calls {@link serve}. Closed where its scope ends. */
+/** Starts a script in this folder, which calls {@link serve}. It is closed at the end of its scope. */
 export async function startServer(
   script: 'bare.ts' | 'depot.ts' | 'idle.ts',
   args: readonly string[],
@@ -72,7 +72,7 @@ export async function startServer(
   }
 }
 
-/** The child's side: tells where it listens, answers what it used and what it holds, and closes when its parent is done with it or gone. */
+/** Runs in the child: reports the port, answers requests for costs and memory, and closes when the parent says so or is gone. */
 export function serve(port: number, close: () => Promise<void>): void {
   process.on('message', (asked) => {
     if (asked === 'live') {
@@ -88,7 +88,7 @@ export function serve(port: number, close: () => Promise<void>): void {
   tell({ port })
 }
 
-/** Resident memory in bytes: now, and the most since {@link forgetPeakMemory}. `undefined` where there is no Linux to ask. */
+/** Returns the resident memory in bytes: now, and the peak since {@link forgetPeakMemory}. `undefined` unless this is Linux. */
 export function memoryOf(pid: number): { bytes: number; peakBytes: number } | undefined {
   if (process.platform !== 'linux') return undefined
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')

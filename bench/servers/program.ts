@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ServerProcess } from './process.ts'
 
-// Servers that are others' programs.
+// Servers that are programs of others.
 
 const LONGEST_START_MS = 20_000
 
@@ -20,7 +20,7 @@ export function has(program: string): boolean {
   }
 }
 
-/** Starts a server that was told to listen at this port of 127.0.0.1, and waits until it does. What it used is known on Linux only. */
+/** Starts a server that listens on this port of 127.0.0.1, and waits until it does. Its processor time is known only on Linux. */
 export async function startProgram(
   port: number,
   command: string,
@@ -52,7 +52,7 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** Nanoseconds that its threads ran, in the kernel too; /proc/PID/stat counts in hundredths of a second. */
+/** Returns the nanoseconds that its threads ran, kernel time included. /proc/PID/stat would count in hundredths of a second. */
 function cpuMsOf(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`)
   return (

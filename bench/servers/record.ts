@@ -5,11 +5,11 @@ import { TARGET } from '../publisher.ts'
 import { startServer } from './process.ts'
 import type { ServerProcess } from './process.ts'
 
-/** What the depot answered to a URL. */
+/** The answer of the depot to a URL. */
 export interface Recorded {
   readonly url: string
   readonly status: number
-  /** Names and values by turns, but for those that node:http writes by itself. */
+  /** Names and values in turns, without the headers that node:http adds by itself. */
   readonly headers: string[]
   readonly file: string
   readonly sizeBytes: number
@@ -19,7 +19,10 @@ const WRITTEN_BY_NODE = new Set(['date', 'connection', 'keep-alive'])
 const OK = 200
 const HAB = { accept: '*/*', 'user-agent': `hab/2.0.450 (${TARGET}; 6.1.0)` }
 
-/** Starts node:http that answers what the depot answers now to these URLs, and 304 to who names the tag of that. Bodies are in `folder`, each at its URL's path; those of refusals beside it. */
+/**
+ * Starts node:http with the depot's present answers to these URLs, and 304 for their tags. `folder` gets the bodies, at the
+ * paths of their URLs; the bodies of errors get the status as suffix.
+ */
 export async function startBare(
   depotPort: number,
   urls: Iterable<string>,
