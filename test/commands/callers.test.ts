@@ -278,7 +278,7 @@ test('commands with a revoked or expired token change nothing', async (t) => {
 test('a token expires by the wall clock even if commit times are ahead of it', async (t) => {
   started.setClock(START + 7_200_000)
   await writer.submit({ kind: 'addAccount', input: { name: 'ahead' }, actor: OPERATOR })
-  started.setClock(START + 120_000) // as when a clock is corrected
+  started.setClock(START + 120_000) // the clock is corrected
   const { tokenId } = await writer.submit({
     kind: 'issueToken',
     input: { account: 'admin', hash: 'later', label: 'test', expiresAt: START + 3_600_000 },

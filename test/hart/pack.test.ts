@@ -116,7 +116,7 @@ test('tail, xz and tar list what was packed', (t) => {
   t.end()
 })
 
-test('refuses to pack a file that is not as long as it says', (t) => {
+test('packing a file of another length than declared is refused', (t) => {
   const file = { ...megabytes('blob', 1), sizeBytes: 5 }
   t.throws(() => packHart({ ...everything, files: [file] }), { message: 'blob has 1048576 bytes, not 5' })
   t.end()

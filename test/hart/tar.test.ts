@@ -30,7 +30,7 @@ function readTar(tar: Buffer, chunkBytes = tar.length): (TarEntry & { content: s
   return entries
 }
 
-test('a header is read as it was written, with sizes beyond 8 GiB', (t) => {
+test('tar headers are read as written, with sizes beyond 8 GiB', (t) => {
   for (const sizeBytes of [0, 1, 8 ** 11 - 1, 8 ** 11, 2 ** 40]) {
     const header = { path: 'hab/x', typeFlag: '0', sizeBytes, link: 'to' }
     t.strictSame(parseTarHeader(formatTarHeader(header)), header)
@@ -64,7 +64,7 @@ test('content that nobody reads can be skipped, and other bytes cannot', (t) => 
   t.end()
 })
 
-test('tells entries with their content, whatever the chunks', (t) => {
+test('entries and their contents are found, wherever chunks are split', (t) => {
   const tar = buildTar([
     { path: 'd/', typeFlag: '5' },
     { path: 'd/a', content: 'x'.repeat(BLOCK) },
@@ -90,7 +90,7 @@ test('tells entries with their content, whatever the chunks', (t) => {
   t.end()
 })
 
-test('takes long names in the way of GNU, for the next entry only', (t) => {
+test('GNU long names apply to the next entry only', (t) => {
   const path = `d/${'n'.repeat(300)}`
   const link = 'l'.repeat(200)
   const tar = buildTar([
@@ -106,7 +106,7 @@ test('takes long names in the way of GNU, for the next entry only', (t) => {
   t.end()
 })
 
-test('takes path, link and size from pax headers, for one entry or for all', (t) => {
+test('pax headers set path, link and size for one entry or for all', (t) => {
   const tar = buildTar([
     paxEntry({ linkpath: 'everywhere', comment: 'é' }, 'g'),
     paxEntry({ path: 'd/ünï', size: '3', mtime: '1.5' }),
@@ -120,7 +120,7 @@ test('takes path, link and size from pax headers, for one entry or for all', (t)
   t.end()
 })
 
-test('joins the prefix of ustar, and not what GNU keeps in its place', (t) => {
+test("the prefix of ustar is joined, and GNU's field in its place is not", (t) => {
   const block = formatTarHeader({ path: 'name', typeFlag: '0', sizeBytes: 0, link: '' })
   block.write('prefix', 345)
   t.equal(parseTarHeader(withChecksum(block))?.path, 'prefix/name')
@@ -129,7 +129,7 @@ test('joins the prefix of ustar, and not what GNU keeps in its place', (t) => {
   t.end()
 })
 
-test('ignores what follows the end', (t) => {
+test('bytes after the end are ignored', (t) => {
   t.equal(readTar(Buffer.concat([buildTar([{ path: 'a' }]), Buffer.from('anything')])).length, 1)
   t.end()
 })
@@ -147,7 +147,7 @@ function readUntilComplete(tar: Buffer, chunkBytes: number): TarReader {
 
 const UNREADABLE = { path: 'b', typeFlag: '?' }
 
-test('stops after the step in which the visitor had all it wanted, wherever the chunks end', (t) => {
+test('the reader stops after the step in which the visitor is complete, wherever chunks end', (t) => {
   const tar = buildTar([
     { path: 'a', content: 'x' },
     { path: 'large', content: 'x'.repeat(READ_STEP_BYTES) },
@@ -161,7 +161,7 @@ test('stops after the step in which the visitor had all it wanted, wherever the 
   t.end()
 })
 
-test('reads the whole step in which the visitor had all it wanted, wherever the chunks end', (t) => {
+test('the reader reads to the end of the step in which the visitor is complete', (t) => {
   const tar = buildTar([
     { path: 'a', content: 'x' },
     { path: 'large', content: 'x'.repeat(READ_STEP_BYTES - 4 * BLOCK) },
@@ -172,7 +172,7 @@ test('reads the whole step in which the visitor had all it wanted, wherever the 
   t.end()
 })
 
-test('refuses an archive that is cut off at any block', (t) => {
+test('an archive truncated at any block is refused', (t) => {
   const tar = buildTar([{ path: 'a', content: 'x'.repeat(2 * BLOCK) }])
   for (let length = 0; length <= tar.length - 2 * BLOCK; length += 256) {
     t.throws(() => readTar(tar.subarray(0, length)), {
@@ -249,14 +249,14 @@ for (const [what, entries, why] of hostile) {
   })
 }
 
-test('refuses a header with a wrong checksum', (t) => {
+test('a header with a wrong checksum is refused', (t) => {
   const tar = buildTar([{ path: 'a' }])
   tar.write('b')
   t.throws(() => readTar(tar), { code: 'hart_malformed', message: /wrong checksum/ })
   t.end()
 })
 
-test('refuses a number that is none, and one that is negative or beyond counting', (t) => {
+test('a malformed, negative or too large number is refused', (t) => {
   const block = formatTarHeader({ path: 'a', typeFlag: '0', sizeBytes: 0, link: '' })
   block.write('9', 134)
   t.throws(() => parseTarHeader(withChecksum(block)), {
@@ -273,13 +273,13 @@ test('refuses a number that is none, and one that is negative or beyond counting
   t.end()
 })
 
-test('refuses an archive that continues after one block of zeros', (t) => {
+test('an archive that continues after one block of zeros is refused', (t) => {
   const tar = Buffer.concat([buildTar([{ path: 'a' }]).subarray(0, 2 * BLOCK), buildTar([{ path: 'b' }])])
   t.throws(() => readTar(tar), { code: 'hart_malformed', message: /continues after its end/ })
   t.end()
 })
 
-test('refuses a million entries when it has seen half of them', (t) => {
+test('an archive of a million entries is refused halfway', (t) => {
   const block = formatTarHeader({ path: 'hab/', typeFlag: '5', sizeBytes: 0, link: '' })
   const thousand = Buffer.concat(Array.from({ length: 1000 }, () => block))
   let seen = 0

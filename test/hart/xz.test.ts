@@ -54,14 +54,14 @@ const failing: XzOutput = {
 
 const possums = fixture('possums-9.tar.xz')
 
-test('several blocks, the largest dictionary and both checks unpack to the same', async (t) => {
+test('files with several blocks, the largest dictionary and both checks unpack to the same bytes', async (t) => {
   const tar = await decode(t.testdir(), possums)
   t.equal(tar.length, 10_240)
   t.strictSame(await decode(t.testdir(), fixture('possums-blocks.tar.xz')), tar)
   t.strictSame(await decode(t.testdir(), buildXz(tar)), tar)
 })
 
-test('blocks one after the other unpack as one', async (t) => {
+test('consecutive blocks unpack as one', async (t) => {
   const xz = joinXz(buildXz(Buffer.from('one')), buildXz(), buildXz(Buffer.from(' two')))
   t.equal((await decode(t.testdir(), xz)).toString(), 'one two')
 })
@@ -82,13 +82,13 @@ test('blocks that the output skips are not decoded', async (t) => {
   }
 })
 
-test('stops when it is told that it is enough, and can be used again', async (t) => {
+test('a decoder stops on request and can be used again', async (t) => {
   const zeros = fixture('zeros-64MiB.xz')
   for (let i = 0; i < 3; i += 1) t.ok((await decode(t.testdir(), zeros, { enough: 1 })).length <= 65536)
   t.equal((await decode(t.testdir(), buildXz(Buffer.from('after')))).toString(), 'after')
 })
 
-test('an output that fails is not held against the next file', async (t) => {
+test('a failing output does not affect the next file', async (t) => {
   const folder = t.testdir()
   walk(folder, possums)
   using file = new PayloadFile(join(folder, 'walked.xz'), {
@@ -99,12 +99,12 @@ test('an output that fails is not held against the next file', async (t) => {
   t.equal((await decode(t.testdir(), possums)).length, 10_240)
 })
 
-test('the walk knows what comes out without unpacking it', (t) => {
+test('the walk computes the unpacked size without unpacking', (t) => {
   t.equal(walk(t.testdir(), fixture('zeros-64MiB.xz')).unpackedBytes, 64 * 1024 * 1024)
   t.end()
 })
 
-test('refuses what unpacks to more than it may, without unpacking it', (t) => {
+test('a file that unpacks to more than allowed is refused without unpacking it', (t) => {
   t.throws(() => walk(t.testdir(), fixture('zeros-64MiB.xz'), 64 * 1024 * 1024 - 1), {
     code: 'hart_malformed',
     message: 'its archive of 9892 bytes unpacks to more than 67108863',
@@ -112,7 +112,7 @@ test('refuses what unpacks to more than it may, without unpacking it', (t) => {
   t.end()
 })
 
-test('refuses a file that is cut off at any byte', (t) => {
+test('a file truncated at any byte is refused', (t) => {
   const folder = t.testdir()
   for (const xz of [possums, fixture('possums-blocks.tar.xz'), buildXz(Buffer.alloc(70_000))]) {
     const step = xz.length > 10_000 ? 501 : 1
@@ -127,7 +127,7 @@ test('refuses a file that is cut off at any byte', (t) => {
   t.end()
 })
 
-test('refuses a file in which any byte of its structure differs', async (t) => {
+test('a change of any byte of the structure is refused', async (t) => {
   const folder = t.testdir()
   const xz = buildXz(Buffer.from('content'))
   for (let at = 0; at < xz.length; at += 1) {
@@ -145,7 +145,7 @@ const dictionaries: [string, number, boolean][] = [
 ]
 
 for (const [size, code, fits] of dictionaries) {
-  test(`${fits ? 'takes' : 'refuses'} a dictionary of ${size}`, (t) => {
+  test(`a dictionary of ${size} is ${fits ? 'accepted' : 'refused'}`, (t) => {
     const xz = buildXz(Buffer.from('content'))
     xz.writeUInt8(code, 16)
     xz.writeUInt32LE(crc32(xz.subarray(12, 20)), 20)

@@ -205,7 +205,7 @@ const FLAWS: Readonly<Record<string, readonly [(text: string) => string, RegExp]
 }
 
 for (const [flaw, [damage, message]] of Object.entries(FLAWS)) {
-  test(`refused: ${flaw}`, async (t) => {
+  test(`a lockfile is refused: ${flaw}`, async (t) => {
     const damaged = damage(TEXT)
     t.not(damaged, TEXT)
     t.throws(() => parseLockfile(damaged), { code: 'lockfile_malformed', message })
@@ -219,7 +219,7 @@ test('lines beyond the limit are not read', async (t) => {
   })
 })
 
-test('damage of any one byte is refused or changes what is read', async (t) => {
+test('a change of any byte is refused or changes the result', async (t) => {
   for (let at = 0; at < TEXT.length; at += 7) {
     const damaged = `${TEXT.slice(0, at)}${TEXT[at] === 'x' ? 'y' : 'x'}${TEXT.slice(at + 1)}`
     try {

@@ -76,14 +76,14 @@ for (const [text, why] of malformed) {
   })
 }
 
-test('an origin begins with a small letter or a digit', (t) => {
+test('the name of an origin starts with a lowercase letter or a digit', (t) => {
   for (const name of ['acme', '0', 'a_b-c']) t.equal(isOriginName(name), true, name)
   for (const name of ['', 'A', '_a', '-a', 'a.b', 'a b', 'é', 'a\n', 'a'.repeat(256)])
     t.equal(isOriginName(name), false, name)
   t.end()
 })
 
-test('a release and its line have the same keys in parts and as text', (t) => {
+test('releases and lines have the same keys as parts and as text', (t) => {
   const release = { ident: parseIdent('acme/app/1.2.0/20260101120000'), target: 'x86_64-linux' as const }
   const name = releaseName(release)
   t.strictSame(name, { ident: 'acme/app/1.2.0/20260101120000', target: 'x86_64-linux' })

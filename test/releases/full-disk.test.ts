@@ -18,10 +18,10 @@ import { startDepot } from '../support/start-depot.ts'
 import { traces } from '../support/traces.ts'
 import { until } from '../support/until.ts'
 
-// Two disks that are really full, without a file system of their own: the kernel lets no file of this process grow beyond a limit
-// (RLIMIT_FSIZE), and SQLite lets no database grow beyond a number of pages. Both need no rights.
+// Two full disks without a file system of their own: the kernel limits the size of this process's files (RLIMIT_FSIZE), and SQLite
+// limits the number of pages. Neither needs special rights.
 
-process.on('SIGXFSZ', () => undefined) // which node ignores by itself, and tap does not
+process.on('SIGXFSZ', () => undefined) // node ignores this signal by itself, but tap does not
 
 function limitFiles(soft: string): string {
   const before = execFileSync(
@@ -71,7 +71,7 @@ test('a disk that is full when the rows are written gives 507, and the bytes are
   const before = await traces(depot)
   const full = openDatabase(depot.config.databaseFile, depot.now())
   t.teardown(() => full.close())
-  await sql`PRAGMA max_page_count = 1`.execute(full.writable) // which means: no more than there are
+  await sql`PRAGMA max_page_count = 1`.execute(full.writable) // the database cannot grow
   const fullApp = await buildServer({
     ...depot,
     writer: await Writer.open(full.writable, commandTable, { now: depot.now }),
@@ -190,6 +190,6 @@ test('an upload that would use the reserve is refused by its announced length, o
   t.match(chunked, { status: 507, text: /acme\/app\/1\.1\.0/ })
   t.ok(sent > 100, 'its bytes were taken until then')
   t.same(await traces(started.depot), before)
-  await until(async () => (await statfs(folder)).bavail * bsize > bavail * bsize - 6 * 1024 * 1024) // once the threads that hashed it have let go of it
+  await until(async () => (await statfs(folder)).bavail * bsize > bavail * bsize - 6 * 1024 * 1024) // until the hashing threads have closed the file
   await publishAll(started, 'acme/app/1.0.1/20260101120000')
 })

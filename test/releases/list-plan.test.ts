@@ -95,7 +95,7 @@ const reads: Readonly<Record<string, { read: () => Promise<unknown>; sorts?: tru
 }
 
 for (const [name, { read, sorts }] of Object.entries(reads)) {
-  test(`${name}: by index`, async (t) => {
+  test(`${name}: uses an index`, async (t) => {
     statements.length = 0
     await read()
     t.ok(statements.length > 0)

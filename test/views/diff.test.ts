@@ -178,7 +178,7 @@ test('differences can be restricted to an origin or a name, by either method of 
   await move(started, 'promote', 'wide', newer)
   const view = await getView(db, 'wide')
   const all = { from: { view: await getView(db, 'delivered'), revision: 0 }, to: { view, revision: 10 } }
-  const same = { from: { view, revision: 0 }, to: { view, revision: 10 } } // 1,160 joined: in more reads than one
+  const same = { from: { view, revision: 0 }, to: { view, revision: 10 } } // 1,160 joined, so several reads are needed
   const few = { from: { view, revision: 9 }, to: { view, revision: 10 } }
   t.equal((await listDifferences(db, all, { limit: 1_000 }, EVERYONE)).length, 220)
   t.strictSame(

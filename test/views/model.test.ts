@@ -11,7 +11,7 @@ import { SEED, runsOf } from '../support/random.ts'
 import { makeReleases, makeView } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 import { ViewModel, latest, members, now } from '../support/view-model.ts'
-import type { Asked, Came, ModelGates } from '../support/view-model.ts'
+import type { Asked, Result, ModelGates } from '../support/view-model.ts'
 
 // Runs random commands against the depot and a model of it. A failing run is shrunk to the shortest one that fails
 // and reported with its seed.
@@ -30,7 +30,7 @@ const started = await startDepot(tap, {
   elapsed: () => (time += Math.floor((looks += 1) / 50) % 2 === 0 ? 0 : 40),
 })
 const { db, writer } = started.depot
-/** Maintainers of every origin. */
+/** The accounts that are maintainers of every origin. */
 const people = new Map<string, CallerActor>()
 for (const name of ['alice', 'bob', 'carol']) {
   await started.account(name)
@@ -60,7 +60,7 @@ interface World {
   readonly lower: string
   readonly upper: string
 }
-type Act = (world: World) => Promise<{ expected: Came; came: Came }>
+type Act = (world: World) => Promise<{ expected: Result; came: Result }>
 
 let runs = 0
 async function makeWorld(rule: 'promoted' | 'highest'): Promise<World> {
@@ -107,14 +107,14 @@ async function publish(world: World, name: string): Promise<void> {
   })
 }
 
-async function submit(command: Omit<Command, 'actor'>, { by }: Asked = {}): Promise<Came> {
+async function submit(command: Omit<Command, 'actor'>, { by }: Asked = {}): Promise<Result> {
   try {
     const outcome = await writer.submit({ ...command, actor: actorOf(by) })
     return typeof outcome === 'object' && 'isChanged' in outcome && !outcome.isChanged
       ? 'unchanged'
       : 'changed'
   } catch (error) {
-    if (error instanceof DepotError) return error.code as Came
+    if (error instanceof DepotError) return error.code as Result
     throw error
   }
 }
@@ -123,7 +123,7 @@ async function submit(command: Omit<Command, 'actor'>, { by }: Asked = {}): Prom
 async function planAndApply(
   view: string,
   releases: readonly { ident: string; target: typeof target }[],
-): Promise<Came> {
+): Promise<Result> {
   try {
     const token = `plan-${(plans += 1)}`
     await writer.submit({
@@ -139,7 +139,7 @@ async function planAndApply(
     if (!('outcome' in applied)) throw new Error('a plan was stale at once')
     return applied.outcome.isChanged ? 'changed' : 'unchanged'
   } catch (error) {
-    if (error instanceof DepotError) return error.code as Came
+    if (error instanceof DepotError) return error.code as Result
     throw error
   }
 }
@@ -147,7 +147,7 @@ async function planAndApply(
 async function proposeAndApprove(
   view: string,
   releases: readonly { ident: string; target: typeof target }[],
-): Promise<Came> {
+): Promise<Result> {
   const token = `plan-${(plans += 1)}`
   try {
     await writer.submit({
@@ -163,7 +163,7 @@ async function proposeAndApprove(
     if (!('outcome' in applied)) throw new Error('a proposal was stale at once')
     return 'changed'
   } catch (error) {
-    if (error instanceof DepotError) return error.code as Came
+    if (error instanceof DepotError) return error.code as Result
     throw error
   }
 }
@@ -442,7 +442,7 @@ for (const rule of ['promoted', 'highest'] as const) {
 }
 
 test('the runs covered every command and outcome', async (t) => {
-  const came: readonly Came[] = ['changed', 'unchanged', 'not_found', 'refused']
+  const came: readonly Result[] = ['changed', 'unchanged', 'not_found', 'refused']
   for (const kind of ['promote', 'plan'])
     for (const each of came) t.ok(met.has(`${kind} ${each}`), `${kind} ${each}`)
   for (const kind of ['promote', 'demote', 'propose', 'roll', 'revert'])

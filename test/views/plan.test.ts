@@ -66,7 +66,7 @@ test('a higher release moves latest, under both rules', async (t) => {
   t.strictSame(changes('highest', [stranger(two, one)]), ['moved'])
 })
 
-test('a lower release is a downgrade under promoted, and only joins under highest', async (t) => {
+test('a lower release is a downgrade under promoted, and only a new member under highest', async (t) => {
   t.strictSame(changes('promoted', [stranger(one, two)]), ['downgraded'])
   t.strictSame(changes('highest', [stranger(one, two)]), ['joined'])
 })
@@ -76,7 +76,7 @@ test('promoting the current release changes nothing, under both rules', async (t
   t.strictSame(changes('highest', [member(one, one)]), ['unchanged'])
 })
 
-test('promoting a member that is not current moves latest under promoted, and changes nothing under highest', async (t) => {
+test('promoting an older member moves latest under promoted, and changes nothing under highest', async (t) => {
   t.strictSame(changes('promoted', [member(one, two)]), ['downgraded'])
   t.strictSame(changes('highest', [member(one, two)]), ['unchanged'])
 })

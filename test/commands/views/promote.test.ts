@@ -141,7 +141,7 @@ test('a current release that is promoted again beside an older one remains the f
   t.match(await move(started, 'demote', name, [three]), { pointers: [{ to: two.ident }] })
 })
 
-test('nothing is demoted from unstable', async (t) => {
+test('unstable refuses demotions', async (t) => {
   await t.rejects(move(started, 'demote', 'unstable', [one]), { code: 'refused' })
 })
 

@@ -9,7 +9,7 @@ const BODIES = [
   '1\r\na\r\n0\r\nTrailer: 0\r\nAnother-which-is-longer: \r\n\r\n',
 ]
 
-test('the end of a chunked body is found, wherever its pieces are cut', async (t) => {
+test('the end of a chunked body is found wherever it is split', async (t) => {
   for (const body of BODIES) {
     for (let size = 1; size <= body.length + NEXT.length; size += 1) {
       const chunks = new ChunkedBody()

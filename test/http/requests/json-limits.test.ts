@@ -19,7 +19,7 @@ test('JSON within the limits passes, whatever its texts contain', async (t) => {
   }
 })
 
-test('JSON is refused by depth, values, keys of one object, and the lengths of keys and texts', async (t) => {
+test('JSON is limited in depth, values, keys of an object, and lengths of keys and strings', async (t) => {
   t.throws(modest('[[[[[]]]]]'), refuses(/deeper than 4/))
   t.throws(modest(`[${'1,'.repeat(30)}1]`), refuses(/more than 20 values/))
   t.throws(modest(`[${'{},'.repeat(30)}{}]`), refuses(/more than 20 values/))

@@ -123,7 +123,7 @@ test('bytes that arrive after the answer are not counted', async (t) => {
     const [heard] = (await once(client, 'data')) as [string]
     t.equal(Number(heard.split(' ')[1]), status, start)
     client.resume()
-    const closed = once(client, 'close') // the depot closes when it has read all of it
+    const closed = once(client, 'close') // the depot closes the connection when it has read everything
     client.end(Buffer.alloc(size, ' '))
     await closed
     t.equal(await held(started), 0, start)

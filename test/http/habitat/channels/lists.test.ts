@@ -197,7 +197,7 @@ test('lists of packages summarize their releases, and lists of versions are orde
 
 const url = (rest: string) => `views/acceptance/depot/channels/${rest}`
 
-test("below a view's URL channels are the view, but for origins it does not govern", async (t) => {
+test("below a view's URL, every channel is the view, except for ungoverned origins", async (t) => {
   const started = await startDepot(t)
   const [app, sup] = await makeReleases(
     started,

@@ -30,7 +30,7 @@ function identsOf(items: unknown): string[] {
   )
 }
 
-test("today's lists come in pages of fifty, by text, highest first", async (t) => {
+test('lists have pages of fifty, by ident text, highest first', async (t) => {
   const started = await startDepot(t)
   await makeReleases(
     started,

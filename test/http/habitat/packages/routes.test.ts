@@ -82,7 +82,7 @@ test('an exact show finds members of the channel, and below a view any release o
   await move(started, 'promote', 'stable', release ? [release] : [])
   const answers = {
     'pkgs/acme/app/1.0.0/20260101120000': 'app/1.0.0/20260101120000',
-    'pkgs/acme/app/1.0.0/20260101120000?target=x86_64-windows': 'app/1.0.0/20260101120000', // the target is not looked at,
+    'pkgs/acme/app/1.0.0/20260101120000?target=x86_64-windows': 'app/1.0.0/20260101120000', // the target is ignored,
     'pkgs/acme/app/1.0.0/20260101120001': '404',
     'pkgs/ACME/app/1.0.0/20260101120000': '404',
     'channels/acme/unstable/pkgs/app/1.0.0/20260101120000': 'app/1.0.0/20260101120000',

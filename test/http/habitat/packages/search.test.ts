@@ -164,7 +164,7 @@ test('an offset selects the page that contains it', async (t) => {
   }
 })
 
-test("below a view's URL, what the view has is found", async (t) => {
+test("below a view's URL, a search finds only its members", async (t) => {
   const names = ['redis/4.0.0', 'redis/5.0.0', 'redis-tools/1.0.0', 'rust/1.0.0', 'secret/1.0.0']
   const releases = await makeReleases(started, ...names.map((name) => `viewed/${name}/${STAMP}`))
   await setVisibility(started, `viewed/secret/1.0.0/${STAMP}`, 'private')

@@ -117,7 +117,7 @@ test('the fast path and the routes answer the same to every caller, after every 
   let found = 0
   const compare = async (name: string) => {
     const differing: string[] = []
-    // Each path, in a manner and by a person that are others after each move.
+    // Each path is requested in another form and by another caller after each move.
     for (const [n, path] of all.entries()) {
       const headers = [
         ...(credentials[(n + compared) % credentials.length] ?? []),
@@ -261,7 +261,7 @@ test('a client that does not read is not read from, also after lookups, and is c
     config: 'x'.repeat(200_000),
   })
   if (hart !== undefined) await promoteTo(started, 'stable', hart)
-  started.app.server.keepAliveTimeout = 600_000 // longer than the test may take
+  started.app.server.keepAliveTimeout = 600_000 // longer than the test
   const taken = once(started.app.server, 'connection') as Promise<[Socket]>
   const client = connect(Number(new URL(started.url).port), '127.0.0.1').pause()
   t.teardown(() => client.destroy())

@@ -161,7 +161,7 @@ test('the 2016 promotion into an absent view is checked after 401 and before 403
   })
 })
 
-test("writing below a view's URL is refused with the URL that writes", async (t) => {
+test("a write below a view's URL is refused with the right URL", async (t) => {
   for (const [method, rest] of WRITES) {
     for (const mount of ['/v1/depot', '/v1']) {
       const [place = ''] = rest.split('?')
