@@ -49,7 +49,7 @@ export interface LatestAnswer {
 /** Functions that render a release with the views that contain it, one for each shape. */
 export type Renderers = Readonly<Record<Shape, (release: Release, views: readonly string[]) => Buffer>>
 
-/** How many views are read in parallel: the number of reading threads at the start. */
+/** How many views are read in parallel at the start. It leaves reading threads free for others. */
 const READ_AT_ONCE = 2
 const MOST_BODY_BYTES = 64 * 1024 * 1024
 /** Limits of the cache of absent releases: number of keys, and characters in a key. */

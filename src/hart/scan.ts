@@ -1,9 +1,8 @@
 import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
 import { DepotError } from '../errors.ts'
 import type { HartMetadata } from './metadata.ts'
-import { unpackError } from '../threads/thread-error.ts'
-import type { ScanAnswer } from './scan-worker.ts'
+import { ThreadPool } from '../threads/thread-pool.ts'
+import type { ScanQuestion } from './scan-worker.ts'
 import { Turns } from './turns.ts'
 
 export interface ArchiveScannerOptions {
@@ -31,7 +30,7 @@ const RETRY_AFTER_SECONDS = 10
 // adds 50 MB to the process, most of it for being a thread; one that scans what was packed with `xz -9`, 115.
 const HEAP_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 4 }
 // Beside this file, whether that is the source or what was built from it.
-const WORKER = new URL(`./scan-worker${extname(import.meta.filename)}`, import.meta.url)
+const THREAD = new URL(`./scan-worker${extname(import.meta.filename)}`, import.meta.url)
 
 /**
  * Reads what archives say, off the event loop, in threads that are kept. An idle scanner does not keep the process alive; close it
@@ -40,8 +39,8 @@ const WORKER = new URL(`./scan-worker${extname(import.meta.filename)}`, import.m
 export class ArchiveScanner {
   readonly #workers: number
   readonly #timeoutMs: number
-  readonly #idle: Worker[] = []
-  readonly #busy = new Map<Worker, Scan>()
+  readonly #threads: ThreadPool<ScanQuestion, HartMetadata>
+  readonly #running = new Set<Scan>()
   readonly #waiting = new Turns<Scan>()
   readonly #mostWaiting: number
   readonly #mostWaitingOfOne: number
@@ -49,6 +48,7 @@ export class ArchiveScanner {
 
   constructor(options: ArchiveScannerOptions = {}) {
     this.#workers = options.workers ?? WORKERS
+    this.#threads = new ThreadPool(THREAD, { most: this.#workers + 1, resourceLimits: HEAP_LIMITS })
     this.#timeoutMs = options.timeoutMs ?? LONGEST_SCAN_MS
     this.#mostWaiting = options.mostWaiting ?? MOST_WAITING
     this.#mostWaitingOfOne = options.mostWaitingOfOne ?? MOST_WAITING_OF_ONE
@@ -61,7 +61,7 @@ export class ArchiveScanner {
   async scan(path: string, payloadOffset: number, accountId: number): Promise<HartMetadata> {
     this.expectRoom(accountId)
     const { promise, resolve, reject } = Promise.withResolvers<HartMetadata>()
-    this.#waiting.push(accountId, { path, payloadOffset, accountId, resolve, reject, timer: undefined })
+    this.#waiting.push(accountId, { path, payloadOffset, accountId, resolve, reject })
     this.#dispatch()
     return promise
   }
@@ -84,70 +84,41 @@ export class ArchiveScanner {
   /** Ends every thread, and rejects what was not finished with `shutting_down`. */
   async close(): Promise<void> {
     this.#closed = true
-    const threads = [...this.#idle.splice(0), ...this.#busy.keys()]
-    for (const worker of this.#busy.keys()) this.#finish(worker)?.reject(closed())
     this.#dispatch()
-    await Promise.all(threads.map((worker) => worker.terminate()))
+    await this.#threads.terminate()
   }
 
   #dispatch(): void {
-    while (this.#closed || this.#busy.size <= this.#workers) {
-      const isSpare = this.#busy.size === this.#workers && !this.#closed
+    while (this.#closed || this.#running.size <= this.#workers) {
+      const isSpare = this.#running.size === this.#workers && !this.#closed
       const scan = this.#waiting.shift((accountId) => !isSpare || !this.#isRunning(accountId))
       if (scan === undefined) return
       if (this.#closed) scan.reject(closed())
-      else this.#begin(scan)
+      else void this.#run(scan)
     }
   }
 
   #isRunning(accountId: number): boolean {
-    return [...this.#busy.values()].some((scan) => scan.accountId === accountId)
+    return [...this.#running].some((scan) => scan.accountId === accountId)
   }
 
-  #begin(scan: Scan): void {
-    const worker = this.#idle.pop() ?? this.#start()
-    worker.ref()
-    this.#busy.set(worker, scan)
-    scan.timer = setTimeout(() => {
+  async #run(scan: Scan): Promise<void> {
+    const { path, payloadOffset } = scan
+    const stopping = new AbortController()
+    const timer = setTimeout(() => {
       const seconds = Math.round(this.#timeoutMs / 1000)
-      this.#replace(
-        worker,
-        new DepotError('hart_malformed', `its archive took longer than ${seconds} s to read`),
-      )
+      stopping.abort(new DepotError('hart_malformed', `its archive took longer than ${seconds} s to read`))
     }, this.#timeoutMs)
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
-    worker.postMessage({ path: scan.path, payloadOffset: scan.payloadOffset })
-  }
-
-  #start(): Worker {
-    const worker = new Worker(WORKER, { resourceLimits: HEAP_LIMITS, execArgv: [] }) // what its parent preloads is no concern of it
-    worker.on('message', (answer: ScanAnswer) => {
-      const scan = this.#finish(worker)
-      // An answer that crossed the end of its time: the thread is being ended.
-      if (scan === undefined) return
-      worker.unref()
-      this.#idle.push(worker)
-      settle(scan, answer)
+    this.#running.add(scan)
+    try {
+      scan.resolve(await this.#threads.run({ path, payloadOffset }, stopping.signal))
+    } catch (error) {
+      scan.reject(error)
+    } finally {
+      clearTimeout(timer)
+      this.#running.delete(scan)
       this.#dispatch()
-    })
-    // It failed to start, or ran out of memory. It exits by itself.
-    worker.on('error', (error) => this.#replace(worker, error))
-    return worker
-  }
-
-  #replace(worker: Worker, reason: unknown): void {
-    void worker.terminate()
-    const at = this.#idle.indexOf(worker)
-    if (at !== -1) this.#idle.splice(at, 1)
-    this.#finish(worker)?.reject(reason)
-    this.#dispatch()
-  }
-
-  #finish(worker: Worker): Scan | undefined {
-    const scan = this.#busy.get(worker)
-    this.#busy.delete(worker)
-    clearTimeout(scan?.timer)
-    return scan
+    }
   }
 }
 
@@ -157,12 +128,6 @@ interface Scan {
   readonly accountId: number
   readonly resolve: (metadata: HartMetadata) => void
   readonly reject: (reason: unknown) => void
-  timer: NodeJS.Timeout | undefined
-}
-
-function settle(scan: Scan, answer: ScanAnswer): void {
-  if ('error' in answer) scan.reject(unpackError(answer.error))
-  else scan.resolve(answer.metadata)
 }
 
 function closed(): DepotError {

@@ -1,0 +1,178 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import type { WorkerOptions } from 'node:worker_threads'
+import { DepotError } from '../errors.ts'
+import { unpackError } from './thread-error.ts'
+import type { PoolAnswer } from './pool-thread.ts'
+
+export interface PoolOptions {
+  /** The most threads. Further tasks wait, in their order. */
+  readonly most: number
+  /** Threads that start at once and do not rest; 0 by default. */
+  readonly least?: number
+  readonly workerData?: unknown
+  readonly resourceLimits?: WorkerOptions['resourceLimits']
+  /** Calls `act` after `ms` milliseconds. The returned function cancels the call. */
+  readonly after?: (ms: number, act: () => void) => () => void
+}
+
+/** How long a thread may be idle before it ends. */
+export const REST_AFTER_MS = 60_000
+
+interface Running<Task, Result> {
+  readonly task: Task
+  resolve(result: Result): void
+  reject(error: unknown): void
+}
+
+/**
+ * Threads that run tasks of one kind, one at a time each. `entry` is a module that calls `answerTasks`. A thread starts
+ * when a task finds all others busy, and ends after a minute without tasks. A thread that dies fails its task alone.
+ * Idle threads do not keep the process alive. The owner closes the pool.
+ */
+export class ThreadPool<Task, Result> {
+  readonly #entry: URL
+  readonly #options: PoolOptions
+  readonly #after: (ms: number, act: () => void) => () => void
+  /** Idle threads, the last used last, with functions that cancel their end. */
+  readonly #idle = new Map<Worker, () => void>()
+  readonly #busy = new Map<Worker, Running<Task, Result>>()
+  readonly #waiting: Running<Task, Result>[] = []
+  #isClosed = false
+
+  constructor(entry: URL, options: PoolOptions) {
+    this.#entry = entry
+    this.#options = options
+    this.#after = options.after ?? unreferencedTimer
+    while (this.#idle.size < (options.least ?? 0)) this.#rest(this.#start())
+  }
+
+  /** The number of threads. */
+  get size(): number {
+    return this.#idle.size + this.#busy.size
+  }
+
+  /**
+   * Runs a task. Rejects with its error, with `shutting_down`, or with the reason why its thread died. When `signal`
+   * aborts a running task, its thread is ended and the task rejects with the reason of the signal.
+   */
+  run(task: Task, signal?: AbortSignal): Promise<Result> {
+    if (this.#isClosed) return Promise.reject(closed())
+    const { promise, resolve, reject } = Promise.withResolvers<Result>()
+    const running: Running<Task, Result> = { task, resolve, reject }
+    this.#waiting.push(running)
+    signal?.addEventListener('abort', () => {
+      for (const [thread, other] of this.#busy)
+        if (other === running) {
+          this.#lose(thread, signal.reason)
+          void thread.terminate()
+        }
+    })
+    this.#dispatch()
+    return promise
+  }
+
+  /** Rejects waiting tasks with `shutting_down`, and lets running tasks finish. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(closed())
+    const threads = [...this.#idle.keys(), ...this.#busy.keys()]
+    for (const cancel of this.#idle.values()) cancel()
+    this.#idle.clear()
+    await Promise.all(
+      threads.map(async (thread) => {
+        const gone = once(thread, 'exit')
+        thread.ref() // keeps the process alive while we wait
+        post(thread, { kind: 'close' })
+        await gone
+      }),
+    )
+  }
+
+  /** Like {@link close}, but also rejects running tasks, and ends their threads. */
+  async terminate(): Promise<void> {
+    const threads = [...this.#busy.keys()]
+    for (const thread of threads) this.#take(thread)?.reject(closed())
+    this.#isClosed = true
+    await Promise.all([...threads.map((thread) => thread.terminate()), this.close()])
+  }
+
+  #dispatch(): void {
+    while (this.#waiting.length > 0) {
+      const thread = this.#takeIdle() ?? (this.#busy.size < this.#options.most ? this.#start() : undefined)
+      if (thread === undefined) return
+      const running = this.#waiting.shift()
+      if (running === undefined) return
+      thread.ref()
+      this.#busy.set(thread, running)
+      post(thread, { kind: 'task', task: running.task })
+    }
+  }
+
+  #takeIdle(): Worker | undefined {
+    const [thread, cancel] = [...this.#idle].at(-1) ?? []
+    if (thread === undefined) return undefined
+    cancel?.()
+    this.#idle.delete(thread)
+    return thread
+  }
+
+  #start(): Worker {
+    const { workerData, resourceLimits } = this.#options
+    // Without the preloaded modules of the parent thread.
+    const thread = new Worker(this.#entry, {
+      workerData,
+      execArgv: [],
+      ...(resourceLimits && { resourceLimits }),
+    })
+    thread.on('message', (answer: PoolAnswer<Result>) => {
+      const running = this.#take(thread)
+      if (running === undefined) return // the task was aborted, and its thread is ending
+      if (!this.#isClosed) this.#rest(thread)
+      if ('error' in answer) running.reject(unpackError(answer.error))
+      else running.resolve(answer.result)
+      this.#dispatch()
+    })
+    thread.on('error', (error) => this.#lose(thread, error))
+    thread.on('exit', () => this.#lose(thread, new Error('a thread ended during its task')))
+    return thread
+  }
+
+  /** Keeps a thread for the next task, and ends it if none comes for a while. */
+  #rest(thread: Worker): void {
+    thread.unref()
+    const end = () => {
+      if (this.size <= (this.#options.least ?? 0)) return
+      this.#idle.delete(thread)
+      post(thread, { kind: 'close' })
+    }
+    this.#idle.set(thread, this.#after(REST_AFTER_MS, end))
+  }
+
+  #lose(thread: Worker, reason: unknown): void {
+    this.#idle.get(thread)?.()
+    this.#idle.delete(thread)
+    this.#take(thread)?.reject(reason)
+    this.#dispatch()
+  }
+
+  #take(thread: Worker): Running<Task, Result> | undefined {
+    const running = this.#busy.get(thread)
+    this.#busy.delete(thread)
+    return running
+  }
+}
+
+function unreferencedTimer(ms: number, act: () => void): () => void {
+  const timer = setTimeout(act, ms).unref()
+  return () => clearTimeout(timer)
+}
+
+function post(thread: Worker, message: unknown): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
+  thread.postMessage(message)
+}
+
+function closed(): DepotError {
+  return new DepotError('shutting_down', 'the depot is shutting down')
+}
