@@ -43,6 +43,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'delivery/delivery-log.ts LARGEST_WRITE',
   'delivery/delivery-log.ts MOST_UNWRITTEN',
   'delivery/webhook-delivery.ts LARGEST_PAGE',
+  'ledger/follower.ts LARGEST_PAGE',
   'delivery/webhook-delivery.ts LARGEST_SPAN',
   'writer/writer.ts LARGEST_BATCH',
   'writer/writer.ts LONGEST_BATCH_MS',
