@@ -13,9 +13,10 @@ const FREE_UNPACKED_BYTES = 256 * 1024 * 1024
 const UNPACKED_PER_BYTE = 250
 const MOST_UNPACKED_BYTES = 64 * 1024 ** 3
 
-// Most packages have their metadata at the beginning, or end before another program would have started.
+// A program begins anew, and gains only from blocks that it decodes in parallel; those of `hab` have 24 MiB. Measured, it takes no less
+// processor time than liblzma here.
 const UNPACKED_HERE = 8 * 1024 * 1024
-const WORTH_A_PROGRAM = 16 * 1024 * 1024
+const WORTH_A_PROGRAM = 64 * 1024 * 1024
 
 /** Fits the largest header of a block. Chunk headers, the most frequent reads, are up to 64 KiB apart. */
 const WALK_WINDOW_BYTES = 4096

@@ -126,19 +126,23 @@ test('damaged data is refused', options, async (t) => {
 
 test('an archive with its metadata last gives the same result with and without xz', options, async (t) => {
   const { bytes } = buildHart({ ident: 'acme/app/1.0.0/20260101120000' })
-  const tar = await decodeHere(
+  const metafiles = await decodeHere(
     save(t.testdir(), bytes.subarray(signHart(Buffer.alloc(0), makeKeys('acme').secretKey).length)),
   )
-  const large = buildTar([
-    {
-      path: 'hab/pkgs/acme/app/1.0.0/20260101120000/bin/app',
-      content: Buffer.alloc(40 * MIB, 'x').toString(),
-    },
-  ]).subarray(0, -1024)
-  const path = save(t.testdir(), buildXz(large, tar))
+  const content = 'x'.repeat(MIB)
+  const files = Array.from({ length: 80 }, (_, i) => ({
+    path: `hab/pkgs/acme/app/1.0.0/20260101120000/share/${i}`,
+    content,
+  }))
+  const path = save(t.testdir(), buildXz(buildTar(files).subarray(0, -1024), metafiles))
   const found = await readArchive(path, 0, { withProgram: true })
   t.equal(found.ident.version, '1.0.0')
   t.strictSame(found, await readArchive(path, 0))
+
+  const { PATH } = process.env
+  process.env['PATH'] = t.testdir()
+  t.teardown(() => void (process.env['PATH'] = PATH))
+  await t.rejects(readArchive(path, 0, { withProgram: true }), { code: 'ENOENT' }, 'the program was used')
 })
 
 test('blocks in the middle of a large file are not decoded', async (t) => {
