@@ -80,6 +80,11 @@ const refused: [string, TarEntry[], RegExp][] = [
     /outside/,
   ],
   [
+    "a hard link to the package's folder",
+    [entry(`${FOLDER}/x`, { type: 'hardlink', link: FOLDER })],
+    /"[^"]*x" in its archive is a link to "[^"]*", outside of the package/,
+  ],
+  [
     'a hard link upwards',
     [entry(`${FOLDER}/x`, { type: 'hardlink', link: `${FOLDER}/../x` })],
     /has a part ".."/,
