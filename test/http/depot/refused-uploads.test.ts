@@ -290,9 +290,10 @@ test('an upload is refused early while too many packages of its account wait for
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   const { scanner } = started.depot
+  // The content of FILES is read, so its blocks are not skipped.
   const slow = join(t.testdir(), 'slow.tar.xz')
   const entry = buildTar([
-    { path: 'hab/pkgs/acme/slow/1/20260101120000/x', declaredBytes: 192 * 1024 * 1024 },
+    { path: 'hab/pkgs/acme/slow/1/20260101120000/FILES', declaredBytes: 192 * 1024 * 1024 },
   ]).subarray(0, -1024)
   const zeros = readFileSync(new URL('../../fixtures/xz/zeros-64MiB.xz', import.meta.url))
   writeFileSync(slow, joinXz(buildXz(entry), zeros, zeros, zeros))
