@@ -86,7 +86,7 @@ export interface Depot {
   close(): Promise<void>
 }
 
-/** What a thread is handed that takes part in a depot. The port of the seat is moved to it. */
+/** The data with which another thread joins a depot. The port is transferred to that thread. */
 export interface Share {
   readonly config: Config
   readonly limits: Limits
@@ -125,9 +125,9 @@ interface World {
   readonly log: Logger
   readonly now?: () => number
   readonly limits?: Partial<Limits>
-  /** Reads and writes without threads of their own: for what is over before they would have started, and where each step must come in its order. */
+  /** Reads and writes in the calling thread. For short commands, and for tests that need every step in order. */
   readonly inProcess?: boolean
-  /** Removes no blobs. For `hart-depot restored`, which adopts or discards them. */
+  /** Keeps blobs that no release needs. For `hart-depot restored`, which adopts or discards them. */
   readonly keepsBlobs?: boolean
   /** The clock that measures how long commands take, in milliseconds, for a depot without threads. */
   readonly elapsed?: (() => number) | undefined
@@ -198,7 +198,7 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     const blobs = { storage, spool, claims }
     if (await keepsBlobs())
       log.warn(
-        'bytes that no release needs are kept, since the depot was put back to an older copy: hart-depot restored --list shows them',
+        'the depot was restored from an older copy, so files that no release needs are kept: hart-depot restored --list shows them',
       )
     const scanner = new ArchiveScanner()
     closers.push(() => scanner.close())
@@ -221,10 +221,8 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     })
 
     if (!isNew && adminToken === 'added')
-      log.warn(
-        'the administrator has another token from now on, the one of DEPOT_ADMIN_TOKEN; those of before are still good',
-      )
-    if (adminToken === 'revoked') log.warn('the token of DEPOT_ADMIN_TOKEN was revoked, and is no good')
+      log.warn('the administrator can now also use the token of DEPOT_ADMIN_TOKEN; earlier tokens stay valid')
+    if (adminToken === 'revoked') log.warn('the token of DEPOT_ADMIN_TOKEN was revoked and is not valid')
     const files = opened.with([walOf(config.databaseFile)]) // which is there after the first commit
     const limits = { ...LIMITS, ...world.limits }
     const store = { db, blobs, writer, log, now }
@@ -240,7 +238,7 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
 
     const share = async (): Promise<Share> => {
       if (!(writer instanceof ThreadedWriter))
-        throw new Error('a depot without threads of its own is not shared')
+        throw new Error('a depot that was opened in process cannot be shared')
       return { config, limits, secretKey, files: files.noted, writerPort: await writer.join() }
     }
     return {
@@ -379,7 +377,7 @@ async function findSecretKey(
   if (used.length > 0)
     throw new DepotError(
       'invalid_request',
-      `${ownFile} is missing, and stored secrets are encrypted with the key ${used.join(' and ')} that was in it: put the file back, from where the backup of the database is`,
+      `${ownFile} is missing, and stored secrets are encrypted with the key ${used.join(' and ')} that was in it: restore the file from the place where the database was backed up`,
     )
   return makeSecretKey(ownFile)
 }
