@@ -58,7 +58,7 @@ export async function joinDepot(
     isNew: false,
     madeToken: undefined,
     givenToken: undefined,
-    share: () => Promise.reject(new Error('a depot is shared by the thread that opened it')),
+    share: () => Promise.reject(new Error('only the thread that opened a depot can share it')),
     async close() {
       await hashes.close()
       await scanner.close()

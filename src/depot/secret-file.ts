@@ -25,7 +25,7 @@ export async function readSecretFile(path: string, log: Logger): Promise<string 
     if ((mode & GROUP) !== 0)
       log.warn(
         { file: path },
-        `the group of the file may read the secret in it: chmod 600 ${path}, unless the group is the depot's own`,
+        `the group of the file may read the secret in it: chmod 600 ${path}, unless only the depot is in that group`,
       )
     if (size > LONGEST_BYTES)
       throw new DepotError('invalid_request', `${path} is too long for a secret: it has ${size} bytes`)

@@ -271,7 +271,7 @@ test('restored starts a new history, and the operator adopts or discards the orp
     /\nid: \d+-[0-9a-f]{16}\nevent: depot-restored\ndata: .*"event":\{"incarnation":"[0-9a-f]{16}"\}/,
   )
   talk.socket.destroy()
-  t.match(between.logged.map(({ msg }) => msg).join('\n'), /bytes that no release needs are kept/)
+  t.match(between.logged.map(({ msg }) => msg).join('\n'), /files that no release needs are kept/)
   await between.close()
 
   t.match(await runHere(['restored', '--discard', discarded.checksum.slice(0, 3)], environment), {
@@ -300,7 +300,7 @@ test('restored starts a new history, and the operator adopts or discards the orp
   })
 
   const after = await startDepot(t, { folder, listen: true })
-  t.notMatch(after.logged.map(({ msg }) => msg).join('\n'), /bytes that no release needs are kept/)
+  t.notMatch(after.logged.map(({ msg }) => msg).join('\n'), /files that no release needs are kept/)
   t.match((await callApi(after, 'GET', '/api/v1/releases/acme/new/1.0.0/20260101000000')).body, {
     visibility: 'private',
     checksum: adopted.checksum,

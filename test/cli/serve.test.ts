@@ -42,7 +42,7 @@ test('a new DEPOT_ADMIN_TOKEN is added to an existing depot and reported once', 
     server.process.kill('SIGTERM')
     const { stdout, stderr } = await server.ended
     t.equal(stdout.split('DEPOT_ADMIN_TOKEN').length - 1, reports)
-    t.equal(stderr.split('the administrator has another token from now on').length - 1, reports)
+    t.equal(stderr.split('the administrator can now also use the token').length - 1, reports)
   }
 })
 
