@@ -100,7 +100,10 @@ async function expectAsDatabase(t: Test, held: Held, name: string): Promise<void
       `${name}: webhooks`,
     )
   const inDatabase = (await listWebhooks(db, { limit: 100 })).map((webhook) => webhook.name)
-  await until(() => [...webhooks.progresses()].length === inDatabase.length) // a changed webhook is read again
+  await until(
+    `every webhook in the database is held: ${name}`,
+    () => [...webhooks.progresses()].length === inDatabase.length,
+  ) // a changed webhook is read again
 }
 
 /** Changes of everything that is held, by name. Each works once, in any order. */

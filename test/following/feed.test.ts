@@ -120,7 +120,7 @@ test('who waits for a line is woken by it in that view alone, and by a change of
     woken.length = 0
     watch('end', EVERYTHING)
     await act
-    await until(() => woken.includes('end'))
+    await until('the last watch is woken', () => woken.includes('end'))
     return [...new Set(woken)].filter((name) => name !== 'end').toSorted()
   }
   watch('app in union', lineTopic('acme/app', 'x86_64-linux'), 'union')
@@ -168,7 +168,7 @@ test('a change is answered before any who follow hear of it, and many are woken 
   t.equal(woken, 0)
   await new Promise(setImmediate)
   t.ok(woken < 1_000, 'others have their turn')
-  await until(() => woken === 1_000)
+  await until('a thousand watches are woken', () => woken === 1_000)
 })
 
 test('waiting ends in time, together with others, and whatever the clock of the depot says', async (t) => {

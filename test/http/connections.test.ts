@@ -101,8 +101,8 @@ test('a client that stops reading is cut off, and a slow reader is not', async (
   const idle = converse(started.url)
   idle.socket.pause()
   await idle.say(question)
-  await until(async () => (await openBlobs(started.folder)) === 1)
-  await until(async () => (await openBlobs(started.folder)) === 0)
+  await until('one blob is open', async () => (await openBlobs(started.folder)) === 1)
+  await until('no blob is open', async () => (await openBlobs(started.folder)) === 0)
   idle.socket.destroy()
 
   const slow = converse(started.url)
@@ -155,7 +155,10 @@ test('no further request is read while the client does not read an answer', asyn
   const REQUESTS = 100
   const question = 'GET /openapi.yaml HTTP/1.1\r\nHost: depot\r\n'
   client.write(`${`${question}\r\n`.repeat(REQUESTS - 1)}${question}Connection: close\r\n\r\n`)
-  await until(() => socket.isPaused() && socket.writableLength > 0)
+  await until(
+    'the socket is paused with bytes to write',
+    () => socket.isPaused() && socket.writableLength > 0,
+  )
   const length = (await ask(`${started.url}/openapi.yaml`)).body.length
   asked -= 1
   t.ok(asked < REQUESTS / 2, `${asked} of ${REQUESTS} requests were read`)
@@ -352,7 +355,7 @@ test('a stopping server completes its answer for a slow reader', async (t) => {
   const [socket] = await taken
   let written = -1
   let rounds = 0
-  await until(() => {
+  await until('the depot reads no more', () => {
     rounds = socket.writableLength > 0 && socket.bytesWritten === written ? rounds + 1 : 0
     written = socket.bytesWritten
     return rounds > 100

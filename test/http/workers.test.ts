@@ -179,7 +179,10 @@ test('a wait in one thread ends by a change in another', async (t) => {
   const { text } = await ask(`${shared.url}/api/v1/events?limit=1000`)
   const { through } = JSON.parse(text) as { through: number }
   const waiting = everywhere(`${shared.url}/api/v1/events?after=${through}&wait=60`)
-  await until(async () => (await figure(shared, 'hart_depot_followers')) === EVERYWHERE)
+  await until(
+    'every follower waits',
+    async () => (await figure(shared, 'hart_depot_followers')) === EVERYWHERE,
+  )
   await promoteTo(shared, 'acceptance', hart)
   const heard = (await waiting).map((answer) => JSON.parse(answer.text) as { events: { sequence: number }[] })
   t.ok(heard.every(({ events }) => events[0]?.sequence === through + 1))
@@ -250,7 +253,7 @@ test('a dead thread is replaced, and its unfinished uploads are removed', async 
       `POST ${path} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: ${hart.bytes.length}\r\n\r\n`,
     )
     await half.say(hart.bytes.subarray(0, 100))
-    await until(async () => (await readdir(spool)).length === halves.length)
+    await until('the spool has every upload', async () => (await readdir(spool)).length === halves.length)
   }
   const spool = join(depot.config.blobFolder, 'spool')
   const inSpool = async (writer: string) =>
@@ -261,9 +264,9 @@ test('a dead thread is replaced, and its unfinished uploads are removed', async 
   const [first] = threads
   const count = threads.length
   await first?.terminate()
-  await until(async () => (await inSpool('worker1')) === 0)
+  await until('the spool of worker1 is empty', async () => (await inSpool('worker1')) === 0)
   t.equal(await inSpool('own'), ofOwn, 'others go on')
-  await until(() => threads.length > count)
+  await until('a new worker has started', () => threads.length > count)
   const polls = await everywhere(`${url}/v1/depot/channels/acme/stable/pkgs/app/latest`)
   t.ok(polls.every(({ status }) => status === 404))
   for (const half of halves) half.socket.destroy()
@@ -287,17 +290,17 @@ test('the blob of a command from a dead thread is kept until the writer has run 
       `POST ${uploadPath(hart)} HTTP/1.1\r\nHost: depot\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: ${hart.bytes.length}\r\n\r\n`,
     )
     await half.say(hart.bytes.subarray(0, 100))
-    await until(async () => (await readdir(spool)).length === halves.length)
+    await until('the spool has every upload', async () => (await readdir(spool)).length === halves.length)
   }
   using other = { db: new BetterSqlite3(depot.config.databaseFile), [Symbol.dispose]: () => other.db.close() }
   other.db.exec('BEGIN IMMEDIATE') // the writer has to wait
   await halves.at(-1)?.say(hart.bytes.subarray(100))
-  await until(() => existsSync(blob))
+  await until('the blob is in the store', () => existsSync(blob))
   await depot.blobs.claims.forget(hart.checksum) // has its turn once the claim is made, which keeps the bytes
   const [first] = threads
   const count = threads.length
   await first?.terminate()
-  await until(() => threads.length > count)
+  await until('a new worker has started', () => threads.length > count)
   await depot.blobs.claims.forget(hart.checksum) // as who deletes a release of the same bytes
   t.ok(existsSync(blob))
   other.db.exec('ROLLBACK')
@@ -328,7 +331,10 @@ test('closing a server ends its threads after their last answers', async (t) => 
     through: number
   }
   const waiting = everywhere(`${started.url}/api/v1/events?after=${through}&wait=60`)
-  await until(async () => (await figure(started, 'hart_depot_followers')) === EVERYWHERE)
+  await until(
+    'every follower waits',
+    async () => (await figure(started, 'hart_depot_followers')) === EVERYWHERE,
+  )
   await started.close()
   t.ok(
     (await waiting).every(({ status, headers }) => status === 200 && headers.connection === 'close'),

@@ -44,7 +44,7 @@ http {
     await rm(folder, { recursive: true, force: true })
   })
   const url = `http://127.0.0.1:${port}`
-  await until(async () => {
+  await until('nginx answers', async () => {
     if (nginx.exitCode !== null) throw new Error(`nginx ended with ${nginx.exitCode}`)
     return (await ask(`${url}/`).catch(() => undefined)) !== undefined
   })

@@ -190,6 +190,9 @@ test('an upload that would use the reserve is refused by its announced length, o
   t.match(chunked, { status: 507, text: /acme\/app\/1\.1\.0/ })
   t.ok(sent > 100, 'its bytes were taken until then')
   t.same(await traces(started.depot), before)
-  await until(async () => (await statfs(folder)).bavail * bsize > bavail * bsize - 6 * 1024 * 1024) // until the hashing threads have closed the file
+  await until(
+    'there is room on the disk',
+    async () => (await statfs(folder)).bavail * bsize > bavail * bsize - 6 * 1024 * 1024,
+  ) // the hashing threads have closed the file
   await publishAll(started, 'acme/app/1.0.1/20260101120000')
 })

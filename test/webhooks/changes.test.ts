@@ -36,7 +36,7 @@ test('a paused webhook gets nothing, and everything after it is resumed', async 
   const { receiver } = started
   await hook(started, 'deploys', VIEWS)
   const [first = 0] = await entries(started, 'one')
-  await until(() => receiver.received.length === 1)
+  await until('the first delivery arrives', () => receiver.received.length === 1)
   t.match(await change(started, 'deploys', { paused: true }), {
     status: 200,
     differences: '',
@@ -46,7 +46,7 @@ test('a paused webhook gets nothing, and everything after it is resumed', async 
   })
   const [second = 0, third = 0] = await entries(started, 'two', 'three')
   await hook(started, 'other', { after: second }) // shows that there was enough time
-  await until(() =>
+  await until('/other receives webhook-added', () =>
     receiver.received.some(({ path, body }) => path === '/other' && body.kind === 'webhook-added'),
   )
   t.match(await state(started, 'deploys'), { state: 'paused', position: first })
@@ -62,7 +62,7 @@ test('a paused webhook gets nothing, and everything after it is resumed', async 
   )
   const got = () =>
     receiver.received.filter(({ path }) => path === '/deploys').map(({ body }) => body.sequence)
-  await until(() => got().length === 3)
+  await until('three deliveries arrive', () => got().length === 3)
   t.strictSame(got(), [first, second, third])
   const changes = (await events(started)).filter(
     (event) => (event as { kind: string }).kind === 'webhook-changed',
@@ -86,7 +86,7 @@ test('after more than five days of failures a webhook pauses, reports the reason
   const [first = 0, second = 0] = await entries(started, 'one', 'two')
   for (let attempt = 1; attempt < MOST_ATTEMPTS; attempt += 1)
     await timers.pass(Math.min(5_000 * 2 ** (attempt - 1), 6 * 3_600_000))
-  await until(async () => (await state(started, 'deploys'))['state'] === 'paused')
+  await until('the webhook is paused', async () => (await state(started, 'deploys'))['state'] === 'paused')
   t.match(await state(started, 'deploys'), {
     attempts: MOST_ATTEMPTS,
     position: first - 1,
@@ -104,7 +104,7 @@ test('after more than five days of failures a webhook pauses, reports the reason
   timers.advance(100 * 86_400_000)
   receiver.behave(200)
   await change(started, 'deploys', { paused: false })
-  await until(() => receiver.received.length === MOST_ATTEMPTS + 2)
+  await until('two more deliveries arrive', () => receiver.received.length === MOST_ATTEMPTS + 2)
   t.strictSame(receiver.sequences().slice(MOST_ATTEMPTS), [first, second])
 })
 
@@ -113,7 +113,7 @@ test('410 pauses a webhook at once', async (t) => {
   await hook(started, 'deploys', VIEWS)
   started.receiver.behave(410)
   await entries(started, 'one')
-  await until(async () => (await state(started, 'deploys'))['state'] === 'paused')
+  await until('the webhook is paused', async () => (await state(started, 'deploys'))['state'] === 'paused')
   t.match(await state(started, 'deploys'), { attempts: 1, paused: { why: 'gone' } })
   t.match(await deliveries(started, 'deploys'), [{ status: 410, error: 'answered 410: it is gone' }])
 })
@@ -123,7 +123,7 @@ test('a replay sends a range in order with the same ids, before new entries', as
   const { receiver } = started
   await hook(started, 'deploys', VIEWS)
   const [first = 0, second = 0, third = 0] = await entries(started, 'one', 'two', 'three')
-  await until(() => receiver.received.length === 3)
+  await until('three deliveries arrive', () => receiver.received.length === 3)
   const replay = await callApi(started, 'POST', '/api/v1/webhooks/deploys/replays', {
     body: { from: first, to: second },
   })
@@ -133,13 +133,13 @@ test('a replay sends a range in order with the same ids, before new entries', as
     body: { position: third, replay: { next: first, to: second } },
   })
   const [fourth = 0] = await entries(started, 'four')
-  await until(() => receiver.received.length === 6)
+  await until('six deliveries arrive', () => receiver.received.length === 6)
   t.strictSame(receiver.sequences(), [first, second, third, first, second, fourth])
   t.equal(receiver.received[3]?.id, receiver.received[0]?.id)
-  await until(async () => (await state(started, 'deploys'))['replay'] === null)
+  await until('the replay has ended', async () => (await state(started, 'deploys'))['replay'] === null)
 
   await callApi(started, 'POST', '/api/v1/webhooks/deploys/replays', { body: { from: third } })
-  await until(() => receiver.received.length === 8)
+  await until('eight deliveries arrive', () => receiver.received.length === 8)
   t.strictSame(receiver.sequences().slice(6), [third, fourth])
   t.match(await callApi(started, 'POST', '/api/v1/webhooks/deploys/replays', { body: { from: 1_000_000 } }), {
     status: 409,
@@ -153,15 +153,15 @@ test('a failing replay delays new entries, and survives a change of the URL', as
   const { receiver, timers } = started
   await hook(started, 'deploys', VIEWS)
   const [first = 0] = await entries(started, 'one')
-  await until(() => receiver.received.length === 1)
+  await until('the first delivery arrives', () => receiver.received.length === 1)
   receiver.behave(500)
   await callApi(started, 'POST', '/api/v1/webhooks/deploys/replays', { body: { from: first } })
   const [second = 0] = await entries(started, 'two')
-  await until(() => timers.isWaiting(5_000))
+  await until('the next attempt waits for 5 s', () => timers.isWaiting(5_000))
   t.match(await state(started, 'deploys'), { state: 'failing', replay: { next: first, to: first } })
   receiver.behave(200)
   t.match(await change(started, 'deploys', { url: `${receiver.url}moved` }), { status: 200, attempts: 0 })
-  await until(() => receiver.received.length === 4)
+  await until('four deliveries arrive', () => receiver.received.length === 4)
   t.strictSame(
     receiver.received.map(({ path, body }) => [path, body.sequence]),
     [
@@ -184,9 +184,9 @@ test('removing a webhook aborts its delivery, and its name can be used again', a
     }),
   )
   await entries(started, 'one', 'two')
-  await until(() => receiver.received.length === 1)
+  await until('the first delivery arrives', () => receiver.received.length === 1)
   t.match(await callApi(started, 'DELETE', '/api/v1/webhooks/deploys'), { status: 204, differences: '' })
-  await until(() => isCut)
+  await until('the connection is cut', () => isCut)
   t.match(await callApi(started, 'GET', '/api/v1/webhooks/deploys'), { status: 404, differences: '' })
   t.match(await callApi(started, 'DELETE', '/api/v1/webhooks/deploys'), { status: 404, differences: '' })
   timers.advance(TIMEOUT_MS)
@@ -194,10 +194,10 @@ test('removing a webhook aborts its delivery, and its name can be used again', a
   const before = receiver.received[0]?.id.split('_')[1]
   await hook(started, 'deploys', VIEWS)
   await entries(started, 'three')
-  await until(() => receiver.received.length === 2)
+  await until('two deliveries arrive', () => receiver.received.length === 2)
   t.equal(receiver.received[1]?.body.event['view'], 'three')
   t.not(receiver.received[1]?.id.split('_')[1], before)
-  await until(async () => (await deliveries(started, 'deploys')).length === 1) // the deliveries of the removed webhook are gone
+  await until('one delivery is listed', async () => (await deliveries(started, 'deploys')).length === 1) // the deliveries of the removed webhook are gone
   t.strictSame((await events(started)).slice(0, 2), [
     { kind: 'webhook-added', webhook: 'deploys', host: '127.0.0.1' },
     { kind: 'webhook-removed', webhook: 'deploys' },
@@ -209,7 +209,10 @@ test('the result of an attempt does not undo a change of the webhook meanwhile',
   const { receiver, depot } = started
   await hook(started, 'deploys', VIEWS)
   const [first = 0] = await entries(started, 'one')
-  await until(async () => (await state(started, 'deploys'))['position'] === first)
+  await until(
+    'the position is the first entry',
+    async () => (await state(started, 'deploys'))['position'] === first,
+  )
   const { key, version } = await depot.db.selectFrom('webhooks').selectAll().executeTakeFirstOrThrow()
   await change(started, 'deploys', { paused: true })
   const progress = {
@@ -252,10 +255,10 @@ test('after a new secret, the previous one also signs for a day', async (t) => {
   })
   const secret = String(answer.body?.['secret'])
   await entries(started, 'one')
-  await until(() => receiver.received.length === 1)
+  await until('the first delivery arrives', () => receiver.received.length === 1)
   started.setClock(START + 25 * 3_600_000)
   await entries(started, 'two')
-  await until(() => receiver.received.length === 2)
+  await until('two deliveries arrive', () => receiver.received.length === 2)
   const [both, one] = receiver.received as [Received, Received]
   t.strictSame([verifies(old, both), verifies(secret, both)], [true, true])
   t.strictSame([verifies(old, one), verifies(secret, one)], [false, true])
@@ -268,7 +271,7 @@ test('neither database, ledger nor log has the secret, or more of the URL than i
   await change(started, 'deploys', { url: `${started.receiver.url}services/T0K3N?key=s3cr3t` })
   started.receiver.behave(500)
   await entries(started, 'one')
-  await until(() => started.timers.isWaiting(5_000))
+  await until('the next attempt waits for 5 s', () => started.timers.isWaiting(5_000))
   await deliveries(started, 'deploys')
   const rows = await Promise.all([
     started.depot.db.selectFrom('webhooks').selectAll().execute(),

@@ -16,7 +16,7 @@ test('a promotion is delivered with a Standard Webhooks signature and the conten
   const secret = await hook(started, 'deploys', { filter: { kinds: ['promotion'], views: ['union'] } })
   const releases = await makeReleases(started, 'acme/app/1.0.0/20260101000000')
   await callApi(started, 'POST', '/api/v1/views/union/promotions', { body: { releases, reason: 'green' } })
-  await until(() => receiver.received.length === 1)
+  await until('the first delivery arrives', () => receiver.received.length === 1)
   const [received] = receiver.received as [Received]
   const { sequence, at, hash } = await depot.db
     .selectFrom('ledger')
@@ -72,12 +72,17 @@ test('a filter combines views, origins and kinds', async (t) => {
   await move(started, 'promote', 'union', [app, zeta])
   await move(started, 'demote', 'union', [zeta])
   const [last = 0] = await entries(started, 'end')
-  await until(() => receiver.received.some(({ path, body }) => path === '/all' && body.sequence === last))
+  await until('/all receives the last entry', () =>
+    receiver.received.some(({ path, body }) => path === '/all' && body.sequence === last),
+  )
   const got = (path: string) =>
     receiver.received
       .filter((one) => one.path === path && one.body.sequence > (head[0] ?? 0))
       .map(({ body }) => body.kind)
-  await until(() => got('/both').length === 2 && got('/view').length === 3 && got('/origin').length === 6)
+  await until(
+    '/both, /view and /origin receive their entries',
+    () => got('/both').length === 2 && got('/view').length === 3 && got('/origin').length === 6,
+  )
   const published = ['origin-created', 'package-settings-set', 'release-published', 'promotion']
   t.strictSame(got('/all'), [
     ...published,
@@ -100,7 +105,7 @@ test('the next entry waits until the previous one is accepted, with growing paus
   const [first = 0, second = 0] = await entries(started, 'one', 'two')
   await timers.pass(5_000)
   await timers.pass(10_000)
-  await until(() => timers.isWaiting(20_000))
+  await until('the next attempt waits for 20 s', () => timers.isWaiting(20_000))
   t.strictSame(receiver.sequences(), [first, first, first])
   t.equal(new Set(receiver.received.map(({ id }) => id)).size, 1, 'with one id')
   t.match(await state(started, 'deploys'), {
@@ -114,9 +119,12 @@ test('the next entry waits until the previous one is accepted, with growing paus
   })
   receiver.behave(202)
   await timers.pass(20_000)
-  await until(() => receiver.received.length === 5)
+  await until('five deliveries arrive', () => receiver.received.length === 5)
   t.strictSame(receiver.sequences().slice(3), [first, second])
-  await until(async () => (await state(started, 'deploys'))['position'] === second)
+  await until(
+    'the position is the second entry',
+    async () => (await state(started, 'deploys'))['position'] === second,
+  )
   t.match(await state(started, 'deploys'), {
     state: 'delivering',
     behind: 0,
@@ -150,17 +158,17 @@ test('a hanging receiver delays neither promotions nor other webhooks', async (t
   )
   await move(started, 'promote', 'union', releases.slice(0, 1))
   const of = (path: string) => receiver.received.filter((one) => one.path === path)
-  await until(() => of('/hangs').length === 1)
+  await until('/hangs receives a delivery', () => of('/hangs').length === 1)
   t.match(
     await move(started, 'promote', 'union', releases.slice(1)),
     { isChanged: true },
     'committed and answered while the receiver hangs',
   )
-  await until(() => of('/quick').length === 2)
+  await until('/quick receives two deliveries', () => of('/quick').length === 2)
   t.equal(of('/hangs').length, 1)
   t.match(await state(started, 'hangs'), { attempts: 0, behind: 2 })
   timers.advance(TIMEOUT_MS)
-  await until(() => timers.isWaiting(5_000))
+  await until('the next attempt waits for 5 s', () => timers.isWaiting(5_000))
   t.match(await deliveries(started, 'hangs'), [
     { attempt: 1, status: null, error: 'not answered within 7 s' },
   ])
@@ -175,7 +183,7 @@ test('a promotion is answered before its delivery starts', async (t) => {
   })
   await hook(started, 'deploys')
   await entries(started, 'one').then(() => order.push('answered'))
-  await until(() => order.length === 2)
+  await until('the caller is answered and the delivery arrives', () => order.length === 2)
   t.strictSame(order, ['answered', 'received'])
 })
 
@@ -188,11 +196,11 @@ test('at most sixteen connections are open at once, and others get their turn', 
   const names = Array.from({ length: 20 }, (_, index) => `hook-${index}`)
   for (const name of names) await hook(started, name, { filter: { kinds: ['view-created'] } })
   await entries(started, 'one')
-  await until(() => held.length === 16)
+  await until('16 deliveries are held', () => held.length === 16)
   await ask(`${started.receiver.url}barrier`, { method: 'POST', body: '{}' }) // earlier requests have arrived by now
   t.equal(held.length, 16)
   for (let index = 0; index < 20; index += 1) {
-    await until(() => held.length > index)
+    await until('the next delivery is held', () => held.length > index)
     held[index]?.()
   }
   t.strictSame(
@@ -206,13 +214,13 @@ test('after a kill, deliveries that were not recorded are repeated with the same
   const { receiver } = started
   await hook(started, 'deploys', { filter: { kinds: ['view-created'] } })
   const [first = 0, second = 0] = await entries(started, 'one', 'two')
-  await until(() => receiver.received.length === 2)
+  await until('two deliveries arrive', () => receiver.received.length === 2)
   // The state after kill -9: the files are unchanged, and nothing was recorded because no time has passed.
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-killed-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   await cp(started.folder, folder, { recursive: true })
   await scene(t, { folder, receiver })
-  await until(() => receiver.received.length === 4)
+  await until('four deliveries arrive', () => receiver.received.length === 4)
   t.strictSame(receiver.sequences(), [first, second, first, second])
   t.strictSame(receiver.received[2]?.id, receiver.received[0]?.id)
   t.strictSame(receiver.received[2]?.text, receiver.received[0]?.text)
@@ -225,11 +233,14 @@ test('a restarted depot continues where it stopped, also with failed entries', a
   const { receiver } = before
   await hook(before, 'deploys', { filter: { kinds: ['view-created'] } })
   const [first = 0] = await entries(before, 'one')
-  await until(() => receiver.received.length === 1)
-  await until(async () => (await state(before, 'deploys'))['position'] === first)
+  await until('the first delivery arrives', () => receiver.received.length === 1)
+  await until(
+    'the position is the first entry',
+    async () => (await state(before, 'deploys'))['position'] === first,
+  )
   receiver.behave(503)
   const [second = 0] = await entries(before, 'two')
-  await until(() => before.timers.isWaiting(5_000))
+  await until('the next attempt waits for 5 s', () => before.timers.isWaiting(5_000))
   await before.close()
 
   const after = await scene(t, { folder, receiver })
@@ -237,7 +248,7 @@ test('a restarted depot continues where it stopped, also with failed entries', a
   receiver.behave(200)
   const [third = 0] = await entries(after, 'three')
   await after.timers.pass(6_000) // its clock restarts slightly before the attempt
-  await until(() => receiver.received.length === 4)
+  await until('four deliveries arrive', () => receiver.received.length === 4)
   t.strictSame(receiver.sequences(), [first, second, second, third])
 })
 
@@ -249,13 +260,16 @@ test('a depot stops while a receiver hangs, and delivers again after its start',
   receiver.behave(() => undefined)
   await hook(before, 'deploys', { filter: { kinds: ['view-created'] } })
   const [first = 0] = await entries(before, 'one')
-  await until(() => receiver.received.length === 1)
+  await until('the first delivery arrives', () => receiver.received.length === 1)
   await before.close()
   receiver.behave(200)
   const after = await scene(t, { folder, receiver })
-  await until(() => receiver.received.length === 2)
+  await until('two deliveries arrive', () => receiver.received.length === 2)
   t.strictSame(receiver.sequences(), [first, first])
-  await until(async () => (await state(after, 'deploys'))['position'] === first)
+  await until(
+    'the position is the first entry',
+    async () => (await state(after, 'deploys'))['position'] === first,
+  )
   t.match(
     await deliveries(after, 'deploys'),
     [{ sequence: first, attempt: 1, status: 200 }],
@@ -267,10 +281,10 @@ test('a webhook starts after the entry it was given', async (t) => {
   const started = await scene(t)
   const [first = 0, second = 0] = await entries(started, 'one', 'two')
   await hook(started, 'late', { filter: { kinds: ['view-created'] }, after: first })
-  await until(() => started.receiver.received.length === 1)
+  await until('the first delivery arrives', () => started.receiver.received.length === 1)
   t.strictSame(started.receiver.sequences(), [second])
   await hook(started, 'all', { after: 0 })
-  await until(() =>
+  await until('/all receives webhook-added', () =>
     started.receiver.received.some(({ path, body }) => path === '/all' && body.kind === 'webhook-added'),
   )
   const all = started.receiver.received.filter(({ path }) => path === '/all').map(({ body }) => body.sequence)
@@ -287,7 +301,10 @@ test('entries outside a filter are skipped without a write', async (t) => {
   const row = () => started.depot.db.selectFrom('webhooks').select('position').executeTakeFirstOrThrow()
   const { position } = await row()
   const sequences = await entries(started, ...Array.from({ length: 30 }, (_, index) => `view-${index}`))
-  await until(async () => (await state(started, 'quiet'))['position'] === sequences.at(-1))
+  await until(
+    'the position is the last entry',
+    async () => (await state(started, 'quiet'))['position'] === sequences.at(-1),
+  )
   started.timers.advance(60_000)
   t.match(await state(started, 'quiet'), { behind: 0 })
   t.equal((await row()).position, position, 'nothing was written')
@@ -311,15 +328,15 @@ test('attempts of all webhooks are recorded together, outside the ledger', async
     commands += commit?.commands ?? 0
   })
   const [sequence = 0] = await entries(started, 'a-view')
-  await until(() => started.receiver.received.length === 3)
-  await until(async () =>
+  await until('three deliveries arrive', () => started.receiver.received.length === 3)
+  await until('every webhook is at the entry', async () =>
     (await Promise.all(['one', 'two', 'three'].map((name) => state(started, name)))).every(
       ({ position }) => position === sequence,
     ),
   )
   t.equal(commits, 1)
   started.timers.advance(1_000)
-  await until(() => commits === 2)
+  await until('there are two commits', () => commits === 2)
   t.equal(commands, 2)
   t.equal((await started.depot.db.selectFrom('webhook_deliveries').selectAll().execute()).length, 3)
   const { sequence: last } = await started.depot.db

@@ -56,7 +56,10 @@ test('while a full disk prevents recording, attempts are limited by memory, and 
     { after: timers.after, random: () => 0 },
   )
   t.teardown(() => webhooks.close())
-  await until(() => timers.isWaiting(1_000) && receiver.received.length >= 300)
+  await until(
+    'the log is full and 300 deliveries have arrived',
+    () => timers.isWaiting(1_000) && receiver.received.length >= 300,
+  )
   t.equal(receiver.received.length, 300)
   t.match(
     logged.map((line) => JSON.parse(line) as unknown),
@@ -65,7 +68,7 @@ test('while a full disk prevents recording, attempts are limited by memory, and 
 
   await sql`PRAGMA max_page_count = 1000000`.execute(full.writable)
   timers.advance(30_000)
-  await until(() => {
+  await until('320 deliveries have arrived', () => {
     timers.advance(1_000)
     return receiver.received.length >= 320
   })
@@ -74,7 +77,7 @@ test('while a full disk prevents recording, attempts are limited by memory, and 
     receiver.sequences().toSorted((a, b) => a - b),
   )
   t.equal(new Set(receiver.sequences()).size, 320)
-  await until(async () => {
+  await until('320 deliveries are stored', async () => {
     await webhooks.flush()
     return (await depot.db.selectFrom('webhook_deliveries').select('id').execute()).length === 320
   })

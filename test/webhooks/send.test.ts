@@ -129,7 +129,7 @@ for (const [name, begin] of Object.entries({
       isAsked = socket.write(begin)
     })
     const receipt = sending(url, { after: timers.after })
-    await until(() => isAsked)
+    await until('the request arrives', () => isAsked)
     timers.advance(9_999)
     timers.advance(1)
     t.match(await receipt, { verdict: 'failed', status: undefined, error: 'not answered within 10 s' })
@@ -154,7 +154,7 @@ test('a receiver that answers 200 and hangs in its body has accepted, and is cut
   unsubscribe('http.client.response.finish', onHeaders)
   timers.advance(10_000)
   t.match(await receipt, { status: 200, verdict: 'accepted', excerpt: /^(thank)?$/ })
-  await until(() => isCut)
+  await until('the connection is cut', () => isCut)
 })
 
 test('a receiver that closes within its answer counts by its status', async (t) => {
@@ -299,7 +299,7 @@ test('an aborted attempt ends whatever the receiver does', async (t) => {
     isAsked = true
   })
   const receipt = sending(url, { signal: stopping.signal })
-  await until(() => isAsked)
+  await until('the request arrives', () => isAsked)
   stopping.abort()
   t.match(await receipt, { verdict: 'failed' })
   t.match(await sending(url, { signal: stopping.signal }), { verdict: 'failed' })

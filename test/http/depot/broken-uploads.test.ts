@@ -59,7 +59,7 @@ for (const [framing, { head: start, body }] of Object.entries(BODIES)) {
         } else {
           talk.socket.destroy()
         }
-        await until(() =>
+        await until('the broken upload is refused', () =>
           refusals(started)
             .slice(heard)
             .some((refusal) => refusal.startsWith('length_mismatch: acme/app/1.0.0/20260101120000 ended')),
@@ -78,6 +78,7 @@ for (const [framing, { head: start, body }] of Object.entries(BODIES)) {
     await talk.say(body)
     talk.socket.destroy()
     await until(
+      'the release is published',
       async () => (await ask(`${started.url}/v1/depot/pkgs/acme/app/1.0.0/20260101120000`)).status === 200,
     )
     t.equal((await upload(started, hart)).status, 409)
@@ -118,6 +119,7 @@ test('a Content-Length that is too small is refused', async (t) => {
     t.match(await talk.toTheEnd(), /^HTTP\/1\.1 4(00|22) /)
   }
   await until(
+    'two uploads are refused',
     () => refusals(started).filter((refusal) => refusal.startsWith('checksum_mismatch: ')).length === 2,
   )
   t.same(await traces(started.depot), before)
@@ -143,7 +145,9 @@ test('two lengths, a length with chunks, and a malformed length are refused', as
       framing,
     )
   }
-  await until(() => refusals(started).some((refusal) => refusal.startsWith('length_mismatch: '))) // the refusal of the broken chunk
+  await until('the broken chunk is refused', () =>
+    refusals(started).some((refusal) => refusal.startsWith('length_mismatch: ')),
+  ) // the refusal of the broken chunk
   t.same(await traces(started.depot), before)
 })
 
@@ -176,6 +180,7 @@ test('a key or an origin that stalls or breaks off gets an error', async (t) => 
     t.match(await leaving.toTheEnd(), /^HTTP\/1\.1 400 /, path)
   }
   await until(
+    'three uploads are refused',
     () => refusals(started).filter((refusal) => refusal.startsWith('length_mismatch: ')).length === 3,
   )
   t.notOk(

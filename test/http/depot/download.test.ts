@@ -175,9 +175,9 @@ test('a client that leaves during a download leaves no open file', async (t) => 
     await once(response, 'readable')
     t.ok(await openBlobs(started.folder), 'it is open while it is sent')
     request.destroy()
-    await until(async () => (await openBlobs(started.folder)) === 0)
+    await until('no blob is open', async () => (await openBlobs(started.folder)) === 0)
   }
   const whole = await ask(started.url + path)
   t.equal(String(whole.body.length), whole.headers['content-length'])
-  await until(async () => (await openBlobs(started.folder)) === 0)
+  await until('no blob is open', async () => (await openBlobs(started.folder)) === 0)
 })

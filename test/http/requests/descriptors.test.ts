@@ -34,7 +34,7 @@ test('a process with few file descriptors answers polls, changes and metrics, ho
   t.match(talks.at(-1) && (await open(STREAM, /\r\n\r\n/)), /^HTTP\/1\.1 503 [^]*\r\nRetry-After: 5\r\n/)
 
   for (const { socket } of talks.splice(0)) socket.destroy()
-  await until(async () => (await ask(`${url}/healthz`)).status === 200)
+  await until('/healthz answers 200', async () => (await ask(`${url}/healthz`)).status === 200)
   t.equal(
     (
       await ask(`${url}/v1/depot/origins`, {

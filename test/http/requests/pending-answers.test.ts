@@ -25,7 +25,7 @@ async function leaveUnread(t: Test, { app, url }: TestDepot, question: string): 
   const [socket] = await taken
   let before = -1
   let since = 0
-  await until(() => {
+  await until('the socket is stuck or destroyed', () => {
     since = socket.bytesWritten === before && socket.writableLength > 0 ? since + 1 : 0
     before = socket.bytesWritten
     return since > 200 || socket.destroyed
@@ -73,7 +73,7 @@ test('unread answers leave room for polls, changes and metrics, and none for oth
   )
   t.ok((await pendingBytes(started)) > DOCUMENT_BYTES * 1.9)
   for (const client of clients) client.destroy()
-  await until(async () => (await pendingBytes(started)) < DOCUMENT_BYTES / 2)
+  await until('fewer bytes are pending', async () => (await pendingBytes(started)) < DOCUMENT_BYTES / 2)
   t.equal((await ask(`${started.url}/openapi.yaml`)).status, 200, 'there is room again')
 })
 

@@ -37,7 +37,7 @@ test('unfinished large bodies leave room for small ones, and another large one i
     await beginBody(t, started, '/api/v1/views/stable/promotions', 4 * MIB),
     await beginBody(t, started, '/api/v1/views/stable/plans', 3 * MIB),
   ]
-  await until(async () => (await held(started)) === 7 * MIB)
+  await until('the depot holds 7 MiB of bodies', async () => (await held(started)) === 7 * MIB)
   const large = {
     method: 'POST',
     headers: HEADERS,
@@ -74,7 +74,7 @@ test('unfinished large bodies leave room for small ones, and another large one i
     201,
   )
   for (const client of clients) client.destroy()
-  await until(async () => (await held(started)) === 0)
+  await until('the depot holds no bodies', async () => (await held(started)) === 0)
   t.equal(
     (await ask(`${started.url}/api/v1/views/stable/promotions`, large)).status,
     400,

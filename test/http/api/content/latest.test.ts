@@ -4,7 +4,7 @@ import { ask, converse } from '../../../support/ask.ts'
 import { callApi } from '../../../support/call-api.ts'
 import { makeReleases, makeView, move, setVisibility } from '../../../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../../../support/start-depot.ts'
-import { until } from '../../../support/until.ts'
+import { turns, until } from '../../../support/until.ts'
 
 // Waits for changes of a view with one open request.
 
@@ -32,8 +32,7 @@ const tagOf = async (url: string, token: string | null = null) =>
   String((await get(url, undefined, token)).headers['etag'])
 
 async function settled(): Promise<void> {
-  let turns = 0
-  await until(() => (turns += 1) > 20)
+  await turns(20)
 }
 
 test('min_revision refuses or waits for a later revision', async (t) => {
@@ -126,17 +125,17 @@ test('a promotion during the handling of a request is not missed', async (t) => 
   const promoteNext = async (i: number) =>
     move(started, 'promote', 'race', [row(ident('app', `${(i % 2) + 1}.0.0`))])
   await promoteNext(0)
-  for (let turns = 0; turns < 12; turns += 1) {
+  for (let count = 0; count < 12; count += 1) {
     const following = get(`${url}?wait=10`, await tagOf(url))
-    const waiting = get(`${url}?min_revision=${turns + 2}&wait=10`)
-    for (let turn = 0; turn < turns; turn += 1)
-      await (turns % 2 === 0 ? new Promise(setImmediate) : undefined)
-    await promoteNext(turns + 1)
+    const waiting = get(`${url}?min_revision=${count + 2}&wait=10`)
+    for (let turn = 0; turn < count; turn += 1)
+      await (count % 2 === 0 ? new Promise(setImmediate) : undefined)
+    await promoteNext(count + 1)
     const begun = performance.now()
     t.match(
       [await following, await waiting],
-      [{ status: 200, body: { revision: turns + 2 } }, { status: 200 }],
-      `after ${turns} turns`,
+      [{ status: 200, body: { revision: count + 2 } }, { status: 200 }],
+      `after ${count} turns`,
     )
     t.ok(performance.now() - begun < 5_000, 'not at the end of the wait')
   }
@@ -195,8 +194,8 @@ test('waiting ends when the client leaves', async () => {
     new Promise<number>(
       (resolve) => void started.app.server.getConnections((_error, count) => resolve(count)),
     )
-  await until(async () => (await connections()) === 0)
-  await until(() =>
+  await until('no connection is open', async () => (await connections()) === 0)
+  await until('the refusal is logged', () =>
     started.logged.some((line) => line['path'] === LATEST && String(line['refusal']).includes('9999')),
   )
 })

@@ -4,7 +4,7 @@ import { hashToken } from '../../../../src/accounts/token.ts'
 import { callApi } from '../../../support/call-api.ts'
 import { makeReleases, makeView, move, setVisibility } from '../../../support/release-rows.ts'
 import { startDepot } from '../../../support/start-depot.ts'
-import { until } from '../../../support/until.ts'
+import { turns } from '../../../support/until.ts'
 
 const ident = (name: string, version = '1.0.0', origin = 'acme') =>
   `${origin}/${name}/${version}/20260101000000`
@@ -506,8 +506,7 @@ test('a stopping depot answers waiting requests', async (t) => {
 
 /** Resolves when the request has been handled and waits. */
 async function untilHeld(): Promise<void> {
-  let turns = 0
-  await until(() => (turns += 1) > 20)
+  await turns(20)
 }
 
 function sha256(text: string): string {

@@ -214,7 +214,7 @@ test('a stream ends when the client leaves or the depot stops', async (t) => {
     listen(started, '', { authorization: `Bearer ${ADMIN_TOKEN}` }),
   ])
   leaving.socket.destroy()
-  await until(async () => (await connections(started)) === 1)
+  await until('one connection is open', async () => (await connections(started)) === 1)
   await moveApp(started, 'promote')
   await staying.hear(/event: promotion/)
   await started.close()

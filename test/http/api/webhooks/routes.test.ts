@@ -90,7 +90,7 @@ test('deliveries are listed newest first, in pages, and as text without control 
   receiver.behave((answer) => answer.writeHead(202).end('thanks \u{1b}[2J'))
   await make({ name: 'told', url: `${receiver.url}told`, filter: { kinds: ['view-created'] } })
   for (const name of ['one', 'two', 'three']) await makeView(started, name, 'promoted')
-  await until(async () => {
+  await until('three deliveries are listed', async () => {
     const { body = {} } = await callApi(started, 'GET', '/api/v1/webhooks/told/deliveries')
     return (body['deliveries'] as object[]).length === 3
   })
@@ -372,6 +372,7 @@ test('with another secret key, webhooks report a fault and can be removed', asyn
   })
   await makeView(own, 'one', 'promoted')
   await until(
+    'the webhook is stored and its failure is logged',
     async () =>
       (await own.depot.db.selectFrom('webhooks').select('key').executeTakeFirst()) !== undefined &&
       own.logged.some(({ webhook }) => webhook === 'sealed'),
@@ -398,7 +399,7 @@ async function figures(): Promise<string> {
 
 test('attempts, states and backlogs of webhooks are metrics', async (t) => {
   const accepted = /^hart_depot_webhook_attempts_total\{outcome="accepted"\} [1-9]\d*$/m
-  await until(async () => accepted.test(await figures()))
+  await until('the metrics count the accepted delivery', async () => accepted.test(await figures()))
   t.match(await figures(), /^hart_depot_webhooks\{state="paused"\} 1$/m)
   t.match(await figures(), /^hart_depot_webhook_behind_entries\{webhook="first"\} 0$/m)
 })

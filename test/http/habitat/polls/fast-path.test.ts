@@ -274,6 +274,7 @@ test('a client that does not read is not read from, also after lookups, and is c
     client.write(poll)
     asked += 1
     await until(
+      'all polls are read and the socket is ready',
       () => socket.bytesRead === asked * poll.length && (socket.writableNeedDrain || !socket.isPaused()),
     )
   }
