@@ -304,7 +304,7 @@ export class Answers implements Holder {
     this.#forget(key)
     this.#bodies.set(key, answer)
     this.#bodyBytes += answer.bytes
-    answer.countGrowth((bytes) => {
+    answer.setGrowthListener((bytes) => {
       this.#bodyBytes += bytes
       this.#makeRoom()
     })
@@ -321,7 +321,7 @@ export class Answers implements Holder {
   #forget(key: string): void {
     const answer = this.#bodies.get(key)
     if (answer === undefined) return
-    answer.countGrowth(() => undefined) // a response may still use it
+    answer.setGrowthListener(() => undefined) // a response may still use it
     this.#bodyBytes -= answer.bytes
     this.#bodies.delete(key)
   }

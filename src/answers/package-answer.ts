@@ -1,12 +1,12 @@
 import type { Target } from '../package/target.ts'
 import { originOf } from '../package/ident.ts'
 
-/** The measured memory of an answer besides its body: its names and its first form. */
-const BESIDE_BODY_BYTES = 2_560
+/** The measured memory of an answer without its body: its fields and the head of its first response. */
+const OVERHEAD_BYTES = 2_560
 
 /**
- * The finished body of a package, with its header values and its visibility. It also caches forms of itself, for
- * example head and body as the `latest` of one view sends them.
+ * The JSON body that describes a package, with the values of its headers and its visibility. It also caches whole responses,
+ * for example the head and body that `latest` of one view sends.
  */
 export class PackageAnswer {
   readonly ident: string
@@ -18,8 +18,8 @@ export class PackageAnswer {
   /** The names of the views that contain the release. */
   readonly views: readonly string[]
   #body: Buffer
-  readonly #forms = new Map<string, Buffer>()
-  #isShared = false
+  readonly #responses = new Map<string, Buffer>()
+  #isBodyShared = false
   #bytes: number
   #onGrowth: (bytes: number) => void = () => undefined
 
@@ -34,38 +34,38 @@ export class PackageAnswer {
     this.isPublic = release.isPublic
     this.views = release.views
     this.#body = body
-    this.#bytes = body.length + BESIDE_BODY_BYTES
+    this.#bytes = body.length + OVERHEAD_BYTES
   }
 
   get body(): Buffer {
     return this.#body
   }
 
-  /** The approximate memory of the answer and its forms. */
+  /** The approximate memory of the answer and its responses. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** Returns the form for `key`, made once: the head alone, or the head and the body. */
-  form(key: string, part: 'whole' | 'head', head: () => Buffer): Buffer {
-    const known = this.#forms.get(key)
+  /** Returns the response for `key`: the head alone, or the head and the body. The first call with a key makes it. */
+  response(key: string, part: 'whole' | 'head', head: () => Buffer): Buffer {
+    const known = this.#responses.get(key)
     if (known !== undefined) return known
     const made = part === 'head' ? head() : Buffer.concat([head(), this.#body])
     let growth = made.length
-    if (part === 'whole' && !this.#isShared) {
-      // The body moves into the first form, so that memory holds it once.
+    if (part === 'whole' && !this.#isBodyShared) {
+      // The body becomes a part of the first response, so that memory holds it once.
       growth -= this.#body.length
       this.#body = made.subarray(made.length - this.#body.length)
-      this.#isShared = true
+      this.#isBodyShared = true
     }
-    this.#forms.set(key, made)
+    this.#responses.set(key, made)
     this.#bytes += growth
     this.#onGrowth(growth)
     return made
   }
 
-  /** Calls `onGrowth` with the number of bytes that each new form adds. */
-  countGrowth(onGrowth: (bytes: number) => void): void {
+  /** Sets the only listener, which is called with the number of bytes that each new response adds. */
+  setGrowthListener(onGrowth: (bytes: number) => void): void {
     this.#onGrowth = onGrowth
   }
 }

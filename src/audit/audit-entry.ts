@@ -29,25 +29,25 @@ export interface AuditedEntry {
   readonly faults: readonly string[]
   /** `undefined` if the text is not a valid ledger entry. */
   readonly event: LedgerEvent | undefined
-  /** The head for the next entry, from this entry's own values, so that each fault is reported only once. */
+  /** The head before the next entry. It has this entry's stored values, so that each fault is reported only once. */
   readonly head: LedgerHead
 }
 
 /** Checks that an entry follows the previous one, that its hashes are right, and that its columns agree with its text. */
-export function auditEntry(row: EntryRow, before: LedgerHead): AuditedEntry {
+export function auditEntry(row: EntryRow, previous: LedgerHead): AuditedEntry {
   const faults: string[] = []
-  const made = link(before, row.text, row.salt)
-  const next = before.sequence + 1
+  const expected = link(previous, row.text, row.salt)
+  const next = previous.sequence + 1
   if (row.sequence !== next)
     faults.push(
       row.sequence - 1 === next
         ? `entry ${next} is missing`
         : `entries ${next} to ${row.sequence - 1} are missing`,
     )
-  if (row.at < before.at) faults.push('it is earlier than the previous entry')
-  if (row.digest !== made.digest)
+  if (row.at < previous.at) faults.push('it is earlier than the previous entry')
+  if (row.digest !== expected.digest)
     faults.push('its digest does not match its salt and text: one of the three was changed')
-  else if (row.sequence === next && row.hash !== made.hash)
+  else if (row.sequence === next && row.hash !== expected.hash)
     faults.push('its hash does not follow from its digest and the previous hash')
   const event = parseEntry(row.text)
   if (event === undefined) faults.push('its text is not a ledger entry')
@@ -55,7 +55,7 @@ export function auditEntry(row: EntryRow, before: LedgerHead): AuditedEntry {
   return { faults, event, head: { sequence: row.sequence, hash: row.hash, at: row.at } }
 }
 
-/** Fields of a text besides its event, and fields that only some events have. */
+/** The fields of an entry that are not part of its event, and the fields that only some kinds of events have. */
 interface EntryFields {
   readonly at: number
   readonly clock?: number
@@ -73,7 +73,7 @@ function wrongColumns(row: EntryRow, entry: Entry): string[] {
   const name = entry.ident ?? entry.package
   const origin = entry.origin ?? (name === undefined ? undefined : originOf(name))
   const releases = entry.kind === 'promotion' ? [...entry.joined, ...entry.left] : []
-  const isRight: Readonly<Record<string, boolean>> = {
+  const agrees: Readonly<Record<string, boolean>> = {
     at: row.at === entry.at,
     clock: row.clock === (entry.clock ?? null),
     kind: row.kind === entry.kind,
@@ -85,7 +85,7 @@ function wrongColumns(row: EntryRow, entry: Entry): string[] {
       row.release_id === null ||
       releases.some(({ ident, target }) => ident === row.release && target === row.release_target),
   }
-  return Object.entries(isRight)
+  return Object.entries(agrees)
     .filter(([, right]) => !right)
     .map(([column]) => `its column ${column} differs from its text`)
 }
@@ -108,9 +108,9 @@ function isEntry(value: unknown): value is Entry {
 function isPromotion(value: Readonly<Record<string, unknown>>): boolean {
   if (!hasFields(value, { view: 'string', revision: 'number' })) return false
   return (
-    areAll(value['joined'], isReleaseName) &&
-    areAll(value['left'], isReleaseName) &&
-    areAll(value['pointers'], isPointerMove)
+    isArrayOf(value['joined'], isReleaseName) &&
+    isArrayOf(value['left'], isReleaseName) &&
+    isArrayOf(value['pointers'], isPointerMove)
   )
 }
 
@@ -128,8 +128,8 @@ function isPointerMove(value: unknown): boolean {
   )
 }
 
-function areAll(values: unknown, hold: (value: unknown) => boolean): boolean {
-  return Array.isArray(values) && values.every(hold)
+function isArrayOf(values: unknown, isValid: (value: unknown) => boolean): boolean {
+  return Array.isArray(values) && values.every(isValid)
 }
 
 function hasFields(

@@ -1,7 +1,7 @@
 import type { Db } from '../database/database.ts'
 import type { HashThreads } from '../hart/hash-threads.ts'
 import { findBlob, listBlobs, listIdentsOf, listNeeded } from '../blobs/blob-store.ts'
-import { findingOf, look, readWhole } from '../blobs/damage.ts'
+import { findingOf, inspect, verifyBytes } from '../blobs/damage.ts'
 import type { Finding } from '../blobs/damage.ts'
 import type { BlobName, BlobStorage, Damage } from '../blobs/storage.ts'
 
@@ -73,8 +73,8 @@ export async function* checkBlobs(
   hashes?: HashThreads,
 ): AsyncGenerator<BlobName & Finding> {
   const check = async (blob: BlobName): Promise<Finding> => {
-    const seen = await look(storage, blob)
-    return seen.damage !== undefined || hashes === undefined ? seen : readWhole(storage, blob, { hashes })
+    const seen = await inspect(storage, blob)
+    return seen.damage !== undefined || hashes === undefined ? seen : verifyBytes(storage, blob, { hashes })
   }
   for (
     let page = await listBlobs(db, { after: '', limit: ROWS_IN_A_PAGE }), last = '';

@@ -26,7 +26,7 @@ export interface Verification {
   /** The number of rebuilt memberships and pointers, past and present. */
   readonly members: number
   readonly pointers: number
-  /** The end of the chain. A head noted earlier must still be the hash of that entry. */
+  /** The end of the chain. A head that was recorded earlier must still be the sequence and hash of an entry. */
   readonly head: LedgerHead
   /** The first {@link MOST_FINDINGS}. */
   readonly findings: readonly Finding[]

@@ -2,23 +2,23 @@ import type { HashThreads } from '../hart/hash-threads.ts'
 import { BlobAbsent, BlobUnreadable } from './storage.ts'
 import type { BlobName, BlobStorage, Damage } from './storage.ts'
 
-/** What is wrong with a blob, or nothing. */
+/** The damage of a blob, if it has any. */
 export interface Finding {
   readonly damage: Damage | undefined
   /** The cause of `unreadable`, for example `EIO`. */
   readonly reason?: string
 }
 
-/** What is known about a blob without reading it. */
-export interface Look extends Finding {
+/** The damage and the version of a blob, as far as they show without reading it. */
+export interface Inspection extends Finding {
   /** Changes if the blob is replaced or written. */
   readonly version: string
 }
 
 const NO_ACCOUNT = 0
 
-/** Compares the size of a blob with its row, without reading it. Rejects with faults that are not the blob's and may pass. */
-export async function look(storage: BlobStorage, { checksum, sizeBytes }: BlobName): Promise<Look> {
+/** Compares the size of a blob with its row, without reading it. Rejects with faults of the store, which may pass. */
+export async function inspect(storage: BlobStorage, { checksum, sizeBytes }: BlobName): Promise<Inspection> {
   try {
     const { sizeBytes: found, version } = await storage.head(checksum)
     return { damage: found === sizeBytes ? undefined : 'of another size', version }
@@ -29,10 +29,10 @@ export async function look(storage: BlobStorage, { checksum, sizeBytes }: BlobNa
 }
 
 /**
- * Reads a blob and compares its bytes with its checksum. Threads hash. After each piece, `read` is called with its length, and the next
- * one is read when it resolves. Rejects with faults that are not the blob's and may pass, and with what `read` rejects with.
+ * Reads a blob and compares its bytes with its checksum. Other threads hash the bytes. `read` is called with the length of each piece;
+ * the next piece is read once it resolves. Rejects with faults of the store, which may pass, and with the errors of `read`.
  */
-export async function readWhole(
+export async function verifyBytes(
   storage: BlobStorage,
   blob: BlobName,
   { hashes, read }: { hashes: HashThreads; read?: (bytes: number) => Promise<void> },
@@ -52,7 +52,7 @@ export async function readWhole(
   }
 }
 
-/** Translates an error to damage. Throws the error if it does not imply any. */
+/** Translates an error to the damage that it implies. Throws the error if it implies none. */
 export function findingOf(error: unknown): Finding & { readonly damage: Damage } {
   const damage = damageOf(error)
   if (damage === undefined) throw error
@@ -61,7 +61,7 @@ export function findingOf(error: unknown): Finding & { readonly damage: Damage }
     : { damage }
 }
 
-/** The damage that an error implies; `undefined` if it does not concern the blob. */
+/** Returns the damage that an error implies, or `undefined` if the fault is not the blob's. */
 export function damageOf(error: unknown): Damage | undefined {
   if (error instanceof BlobAbsent) return 'missing'
   return error instanceof BlobUnreadable ? error.damage : undefined

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 
-// What the depot needs of a store of bytes. Every store must pass test/blobs/contract.ts. `open.ts` chooses the store.
+// The interface of stores of bytes. Every store must pass test/blobs/contract.ts. `open.ts` chooses the store.
 
 /**
  * Stores blobs by checksum, the BLAKE2b-256 of all their bytes in lower-case hex. The depot verifies bytes in a local file before it
@@ -29,7 +29,7 @@ export interface BlobStorage {
    * of the system or the service, rather than leave anything out. An empty or missing store has no pages.
    */
   list(): AsyncIterable<ListedPage>
-  /** Where an operator finds a blob: a path or a URL. For messages to operators only. */
+  /** Returns the path or URL at which an operator finds a blob. For messages to operators only. */
   placeOf(checksum: string): string
   /** Resolves if blobs can be stored now. Otherwise rejects with the error of the system or the service. */
   check(): Promise<void>
@@ -55,7 +55,7 @@ export interface BlobHead {
 
 export interface ListedPage {
   readonly checksums: readonly string[]
-  /** What is no blob. The depot never touches it. */
+  /** Files that are not blobs. The depot never touches them. */
   readonly others: readonly { readonly place: string; readonly sizeBytes: number }[]
 }
 
@@ -64,7 +64,7 @@ export abstract class BlobStream extends Readable {
   abstract get heldBytes(): number
 }
 
-/** What can be wrong with a blob. */
+/** The ways in which a blob can be damaged. */
 export type Damage = 'missing' | 'of another size' | 'unreadable' | 'of other bytes'
 
 /** The store works, and does not have the blob. */
@@ -77,7 +77,7 @@ export class BlobAbsent extends Error {
   }
 }
 
-/** The store does not say that the blob is absent, and does not give its bytes either. */
+/** The store cannot give the bytes of the blob, although the blob may exist. */
 export class BlobUnreadable extends Error {
   readonly code = 'BLOB_UNREADABLE'
   /** The damage that this implies, or `undefined` if the fault is not the blob's and may pass: for example EMFILE, or 503 of a service. */

@@ -133,8 +133,8 @@ export async function insertChannel(
     .execute()
 }
 
-/** Makes a view a channel of these origins, where it is none yet. Without an owner, the origin's owner owns it. */
-export async function keepChannels(
+/** Adds a view to the channels of each of these origins that does not have it yet. Without `ownerId`, the origin's owner owns the channel. */
+export async function ensureChannels(
   db: Db,
   channel: { originIds: Iterable<number>; viewId: number; ownerId: number | undefined; at: number },
 ): Promise<void> {

@@ -15,7 +15,7 @@ import type { Subcommand } from './subcommand.ts'
 import { urlOf } from './url.ts'
 import { expectAccess } from './data-folder.ts'
 
-/** ^C in a terminal reaches the server more than once: from the terminal, and from npm and the launcher, which forward it. */
+/** One ^C in a terminal reaches the server several times, because npm and the launcher forward it too. Signals within this time are one. */
 const SAME_SIGNAL_MS = 1_000
 
 export const serve: Subcommand = {
@@ -29,12 +29,12 @@ export const serve: Subcommand = {
     const config = readConfig()
     expectAccess(config, 'write')
     const log = openLog(config.logLevel)
-    // Before the depot is created, so that a failed start creates no token.
+    // This happens before the depot is created, so that a failed start creates no token.
     await tryPort(config).catch(async (error: unknown) => {
       throw (await findOtherServer(config)) ?? cannotListen(config, error)
     })
     const depot = await openDepot(config, { log })
-    // Before anything can fail: only the token's digest is stored, so it can never be shown again.
+    // The token is printed before anything can fail: only its digest is stored, so it can never be shown again.
     if (depot.madeToken !== undefined)
       console.log(`The administrator's token, shown only now:\n\n${tokenLine(depot.madeToken)}\n`)
     if (depot.givenToken === 'added')
@@ -67,7 +67,7 @@ export const serve: Subcommand = {
   },
 }
 
-/** Listens for signals to stop. `first` resolves with the first one; a later one ends the process. The caller closes it. */
+/** Listens for signals to stop. `first` resolves with the first signal; a later signal ends the process. The caller calls `close`. */
 function listenForSignals(log: Logger): { first: Promise<string>; close(): void } {
   const { promise, resolve } = Promise.withResolvers<string>()
   let firstAt: number | undefined
@@ -82,7 +82,7 @@ function listenForSignals(log: Logger): { first: Promise<string>; close(): void 
   return { first: promise, close: () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal) }
 }
 
-/** Returns an error if a server already runs on the same data folder, which explains why the port is in use. */
+/** Returns an error if another server runs on the same data folder, which explains why the port is in use. */
 async function findOtherServer({ dataFolder }: Config): Promise<DepotError | undefined> {
   const control = await connectControl(dataFolder)
   control?.destroy()

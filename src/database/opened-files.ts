@@ -14,14 +14,14 @@ export interface OpenedFile {
  * takes about 2 µs a path, a commit about 1 ms.
  */
 export class OpenedFiles {
-  readonly noted: readonly OpenedFile[]
+  readonly files: readonly OpenedFile[]
 
-  constructor(noted: readonly OpenedFile[]) {
-    this.noted = noted
+  constructor(files: readonly OpenedFile[]) {
+    this.files = files
   }
 
   /** Records the files that the paths name now. Throws the system's error if one does not exist. */
-  static note(paths: readonly string[]): OpenedFiles {
+  static of(paths: readonly string[]): OpenedFiles {
     return new OpenedFiles(
       paths.map((path) => {
         const { dev: device, ino: inode } = statSync(path, { bigint: true })
@@ -32,16 +32,16 @@ export class OpenedFiles {
 
   /** Adds the files that further paths name now. */
   with(paths: readonly string[]): OpenedFiles {
-    return new OpenedFiles([...this.noted, ...OpenedFiles.note(paths).noted])
+    return new OpenedFiles([...this.files, ...OpenedFiles.of(paths).files])
   }
 
-  /** The first path that no longer names the opened file, or cannot be read. */
+  /** Returns the first path that no longer names the opened file, or that cannot be read. */
   findGone(): string | undefined {
-    return this.noted.find((file) => !isSame(file))?.path
+    return this.files.find((file) => !isSame(file))?.path
   }
 
-  /** Throws `data_gone` if a file is gone. Clients see the error, so it names no path. */
-  expectThere(): void {
+  /** Throws `data_gone` if a path no longer names its file. Clients see the error, so it names no path. */
+  expectPresent(): void {
     if (this.findGone() !== undefined)
       throw new DepotError(
         'data_gone',

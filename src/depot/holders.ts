@@ -8,7 +8,7 @@ export const HOLDERS = [
   'answers',
   // After the answers, because a request that the feed wakes reads them.
   'feed',
-  // A receiver that is told of an entry may poll at once.
+  // A receiver that gets an entry may poll at once.
   'webhooks',
   // Logs and counts change no answer.
   'override warnings',

@@ -239,7 +239,7 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     const share = async (): Promise<Share> => {
       if (!(writer instanceof ThreadedWriter))
         throw new Error('a depot that was opened in process cannot be shared')
-      return { config, limits, secretKey, files: files.noted, writerPort: await writer.join() }
+      return { config, limits, secretKey, files: files.files, writerPort: await writer.join() }
     }
     return {
       config,
@@ -286,26 +286,26 @@ async function openData(
   },
 ): Promise<{ db: Db; writer: DepotWriter; files: OpenedFiles }> {
   const file = config.databaseFile
-  const note = () => OpenedFiles.note([join(config.dataFolder, LOCK), file, ...watched])
+  const openedFiles = () => OpenedFiles.of([join(config.dataFolder, LOCK), file, ...watched])
   if (inProcess) {
     const database = openDatabase(file, now())
     closers.push(() => database.close())
-    const files = note()
+    const files = openedFiles()
     const withLog = files.with([walOf(file)])
     const writer = await Writer.open(database.writable, commandTable, {
       now,
       ...(elapsed !== undefined && { elapsed }),
       openSnapshot: () => openSnapshot(file),
-      beforeCommit: () => withLog.expectThere(),
+      beforeCommit: () => withLog.expectPresent(),
     })
     closers.push(() => writer.close())
     return { db: database.reader, writer, files }
   }
   migrateDatabase(file, now())
-  const files = note()
+  const files = openedFiles()
   const threads = new ReadingThreads(file)
   closers.push(() => threads.close())
-  const writer = new ThreadedWriter<typeof handlers>(WRITER_THREAD, { file, files: files.noted, now })
+  const writer = new ThreadedWriter<typeof handlers>(WRITER_THREAD, { file, files: files.files, now })
   closers.push(() => writer.close())
   return { db: threads.db(), writer, files }
 }

@@ -28,7 +28,7 @@ import { ReceivedBodies } from './requests/received-bodies.ts'
 import { collectRoutes } from './operator/openapi.ts'
 import { operatorRoutes } from './operator/routes.ts'
 import { DepotMetrics, RequestMetrics } from './operator/metrics.ts'
-import type { Figures } from './operator/metrics.ts'
+import type { MetricsJson } from './operator/metrics.ts'
 import { hasBody } from './requests/request.ts'
 import { pathOf, proxyTrust, publicPathOf, withoutPath } from './requests/public-path.ts'
 import type { RouteContext } from './requests/request.ts'
@@ -69,9 +69,9 @@ export async function buildServer(
   const requests = new RequestMetrics(memory)
   const metrics = new DepotMetrics(depot, {
     webhooks,
-    ofThreads: async () => [await requests.figures(), ...((await workers?.figures()) ?? [])],
+    ofThreads: async () => [await requests.toJson(), ...((await workers?.metricsJson()) ?? [])],
   })
-  const services = { webhooks, figures: () => metrics.text() }
+  const services = { webhooks, metricsText: () => metrics.text() }
   workers?.provide(services)
   const app = await assemble({ depot, ...memory, webhooks }, services, requests)
   app.addHook('preClose', async () => void workers?.stop())
@@ -86,12 +86,12 @@ export async function buildServer(
 export async function buildWorkerServer(
   depot: Depot,
   services: SharedServices,
-): Promise<{ app: FastifyInstance; figures: () => Promise<Figures> }> {
+): Promise<{ app: FastifyInstance; metricsJson: () => Promise<MetricsJson> }> {
   const memory = await openMemory(depot)
   const requests = new RequestMetrics(memory)
   return {
     app: await assemble({ depot, ...memory, webhooks: services.webhooks }, services, requests),
-    figures: () => requests.figures(),
+    metricsJson: () => requests.toJson(),
   }
 }
 
@@ -115,7 +115,7 @@ async function openMemory(
 
 async function assemble(
   context: RouteContext,
-  { figures }: SharedServices,
+  { metricsText }: SharedServices,
   metrics: RequestMetrics,
 ): Promise<FastifyInstance> {
   const { depot, feed } = context
@@ -172,8 +172,8 @@ async function assemble(
       request.caller = await depot.authenticator.identify(authorization)
     } catch (error) {
       if (!(error instanceof DepotError && error.code === 'unauthenticated')) throw error
-      const limited = guesses.note(request.ip)
-      metrics.noteWrongToken(limited === undefined ? 'refused' : 'limited')
+      const limited = guesses.countWrongToken(request.ip)
+      metrics.recordWrongToken(limited === undefined ? 'refused' : 'limited')
       throw limited ?? error
     }
   }
@@ -200,7 +200,7 @@ async function assemble(
     else done(refusal)
   })
   app.addHook('onResponse', (request, reply, done) => {
-    metrics.note(request, reply)
+    metrics.recordRequest(request, reply)
     logRequest(depot.log, request, reply)
     done()
   })
@@ -209,7 +209,7 @@ async function assemble(
   if (depot.config.hasFastPath) {
     const isLogged = depot.log.isLevelEnabled('debug')
     const fastPath = new FastPath(app.server, context, (answer) => {
-      metrics.notePoll(answer)
+      metrics.recordPoll(answer)
       if (isLogged) logPoll(depot.log, nextId(), answer)
     })
     app.addHook('preClose', async () => fastPath.stop())
@@ -217,7 +217,7 @@ async function assemble(
   limitConnections(
     app.server,
     () => depot.limits.mostConnections ?? mostConnections(depot.config.workers),
-    () => metrics.noteRefusedConnection(),
+    () => metrics.recordRefusedConnection(),
   )
   // Logs failures to accept a connection. Without a listener, they would end the process.
   app.server.once('listening', () =>
@@ -232,7 +232,7 @@ async function assemble(
   await collectRoutes(app)
   await app.register(habitatRoutes, { prefix: '/v1', context })
   await app.register(apiRoutes, { prefix: '/api/v1', context })
-  await app.register(operatorRoutes, { context, figures })
+  await app.register(operatorRoutes, { context, metricsText })
   return app
 }
 

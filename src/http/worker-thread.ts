@@ -15,7 +15,7 @@ if (parentPort === null) throw new Error('this file must run as a worker thread'
 const parent = parentPort
 
 const calls: ThreadCalls<ParentCalls> = new ThreadCalls<ParentCalls>(parent, {
-  figures: () => figures(),
+  metricsJson: () => metricsJson(),
   stop: () => stop(),
 } satisfies WorkerCalls)
 const claims: Claims = {
@@ -35,7 +35,10 @@ const depot = await joinDepot(share, {
   examine: (checksum) => calls.call('examine', checksum),
   name,
 })
-const { app, figures } = await buildWorkerServer(depot, { webhooks, figures: () => calls.call('figures') })
+const { app, metricsJson } = await buildWorkerServer(depot, {
+  webhooks,
+  metricsText: () => calls.call('metricsText'),
+})
 await app.listen({ host, port, reusePort: true } as { host: string; port: number })
 await calls.call('listening')
 

@@ -10,7 +10,7 @@ import type { Damage } from '../blobs/storage.ts'
 import type { Depot, Share } from '../depot/open.ts'
 import { ThreadCalls } from '../threads/thread-calls.ts'
 import type { WebhookOperations } from '../delivery/webhooks.ts'
-import type { Figures, FiguresText } from './operator/metrics.ts'
+import type { MetricsJson, MetricsText } from './operator/metrics.ts'
 
 // The extension is .ts in the source and .js in a build.
 const THREAD = new URL(`./worker-thread${extname(import.meta.filename)}`, import.meta.url)
@@ -28,7 +28,7 @@ interface Address {
 export interface SharedServices {
   readonly webhooks: WebhookOperations
   /** The metrics of the whole depot. */
-  readonly figures: () => Promise<FiguresText>
+  readonly metricsText: () => Promise<MetricsText>
 }
 
 /** The data a worker starts with. */
@@ -45,14 +45,14 @@ export type ParentCalls = {
   readonly [Name in keyof Claims]: Claims[Name]
 } & {
   readonly [Name in keyof WebhookOperations]: WebhookOperations[Name]
-} & Pick<SharedServices, 'figures'> & {
+} & Pick<SharedServices, 'metricsText'> & {
     readonly examine: (checksum: string) => Promise<Damage | undefined>
     readonly listening: () => Promise<void>
   }
 
 /** The calls that the main thread makes to a worker. */
 export type WorkerCalls = {
-  readonly figures: () => Promise<Figures>
+  readonly metricsJson: () => Promise<MetricsJson>
   /** Resolves when all requests in flight are answered and the thread is about to end. */
   readonly stop: () => Promise<void>
 }
@@ -96,13 +96,13 @@ export class Workers {
   }
 
   /** Returns the metrics of the listening workers. The metrics of a worker that is ending are lost. */
-  async figures(): Promise<readonly Figures[]> {
+  async metricsJson(): Promise<readonly MetricsJson[]> {
     const found = await Promise.all(
       [...this.#running]
         .filter(({ isListening }) => isListening)
-        .map(({ calls }) => calls.call('figures').catch(() => [])),
+        .map(({ calls }) => calls.call('metricsJson').catch(() => [])),
     )
-    return found.filter((figures) => figures.length > 0)
+    return found.filter(({ length }) => length > 0)
   }
 
   /** Stops all workers: they accept no new connections and finish the requests in flight. */
@@ -166,7 +166,7 @@ export class Workers {
 
   #parentCalls(isGone: () => boolean): Omit<ParentCalls, 'listening'> {
     const { claims } = this.#depot.blobs
-    const { webhooks, figures } = this.#services ?? notProvided()
+    const { webhooks, metricsText } = this.#services ?? notProvided()
     return {
       async keep(spooled, checksum) {
         await claims.keep(spooled, checksum)
@@ -179,7 +179,7 @@ export class Workers {
       flush: () => webhooks.flush(),
       ping: (webhook) => webhooks.ping(webhook),
       refuseUnreachable: (url) => webhooks.refuseUnreachable(url),
-      figures,
+      metricsText,
     }
   }
 

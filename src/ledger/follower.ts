@@ -3,7 +3,7 @@ import type { LedgerHead } from './chain.ts'
 import type { LedgerEntry } from './entry.ts'
 import { findHead, listEntries } from './ledger-store.ts'
 
-/** News of commits. They may come late, twice, out of order or without their entries. */
+/** News of commits. It may come late, twice, out of order or without its entries. */
 export interface News {
   readonly entries: readonly LedgerEntry[]
   /** The number of the last entry that is known to be committed. */
@@ -13,10 +13,10 @@ export interface News {
 /** Called with news. A returned promise delays the answers of the commands that were committed; it never rejects. */
 export type NewsListener = (news: News) => void | Promise<void>
 
-/** Where news come from: the writer, or the client of a writer in another thread. */
+/** The source of news: the writer, or the client of a writer in another thread. */
 export interface NewsSource {
   onNews(listener: NewsListener): void
-  /** Passes on news that have arrived but were not passed on yet. Costs almost nothing if there are none. */
+  /** Passes on news that has arrived but was not passed on yet. Costs almost nothing if there is none. */
   catchUp(): void
 }
 
@@ -41,7 +41,7 @@ export class LedgerFollower<Name extends string> {
   /** The last entry that the holders have. */
   #head: LedgerHead
   /** The last entry that is known to be committed. */
-  #told: number
+  #announced: number
   #reading: Promise<void> | undefined
 
   private constructor(world: { db: Db; source: NewsSource; order: readonly Name[]; head: LedgerHead }) {
@@ -50,7 +50,7 @@ export class LedgerFollower<Name extends string> {
     this.#order = world.order
     this.#holders = world.order.map(() => [])
     this.#head = world.head
-    this.#told = world.head.sequence
+    this.#announced = world.head.sequence
   }
 
   /** Follows a source from the present end of the ledger on. Holders get entries in the order of their names in `order`. */
@@ -101,13 +101,13 @@ export class LedgerFollower<Name extends string> {
    */
   catchUp(): Promise<void> | undefined {
     this.#source.catchUp()
-    return this.#told > this.#head.sequence ? this.#readMissed() : undefined
+    return this.#announced > this.#head.sequence ? this.#readMissed() : undefined
   }
 
   #take({ entries, through }: News): Promise<void> | undefined {
-    this.#told = Math.max(this.#told, through)
+    this.#announced = Math.max(this.#announced, through)
     this.#pass(entries)
-    if (this.#told <= this.#head.sequence) return undefined
+    if (this.#announced <= this.#head.sequence) return undefined
     return this.#readMissed().catch(() => undefined) // the next request tries again, and fails with the error
   }
 
@@ -133,12 +133,13 @@ export class LedgerFollower<Name extends string> {
   }
 
   async #readTo(): Promise<void> {
-    while (this.#told > this.#head.sequence) {
-      const [after, through] = [this.#head.sequence, this.#told]
+    while (this.#announced > this.#head.sequence) {
+      const [after, through] = [this.#head.sequence, this.#announced]
       const { entries } = await listEntries(this.#db, { after, through, limit: LARGEST_PAGE })
       this.#pass(entries)
-      // The database decides: news of an entry that it does not have were wrong.
-      if (entries.length === 0 && this.#told === through && this.#head.sequence === after) this.#told = after
+      // The database decides: news of an entry that it does not have was wrong.
+      if (entries.length === 0 && this.#announced === through && this.#head.sequence === after)
+        this.#announced = after
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Actor, Session, Visibility } from '../access/access.ts'
 import { findBlob } from '../blobs/blob-store.ts'
-import { look } from '../blobs/damage.ts'
+import { inspect } from '../blobs/damage.ts'
 import { expectRoom } from '../blobs/disk-space.ts'
 import { isDiskFull } from '../database/engine.ts'
 import type { Depot } from '../depot/open.ts'
@@ -47,7 +47,7 @@ export interface Upload {
 export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: boolean }> {
   const { ident, target, checksum, isForced } = upload
   const text = formatIdent(ident)
-  depot.files.expectThere()
+  depot.files.expectPresent()
   if (target !== undefined) expectTaken(depot, target)
   if ((await findOrigin(depot.db, ident.origin)) === undefined)
     throw new DepotError('not_found', `there is no origin ${ident.origin}`)
@@ -133,7 +133,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
       throw new DepotError('storage_full', `there is no room for ${text}; nothing was stored`, {
         cause: error,
       })
-    if (!(error instanceof DepotError)) depot.files.expectThere() // a missing data folder explains the error better
+    if (!(error instanceof DepotError)) depot.files.expectPresent() // a missing data folder explains the error better
     throw error
   } finally {
     await depot.blobs.spool.discard(file)
@@ -154,7 +154,7 @@ async function isThere(
   if (bytes.checksum !== checksum) return true
   if ((await findBlob(depot.db, checksum))?.damage !== undefined) return false
   return (
-    (await look(depot.blobs.storage, { checksum, sizeBytes: bytes.sizeBytes })).damage === undefined ||
+    (await inspect(depot.blobs.storage, { checksum, sizeBytes: bytes.sizeBytes })).damage === undefined ||
     (await depot.examine(checksum)) === undefined
   )
 }

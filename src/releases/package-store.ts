@@ -22,7 +22,7 @@ export async function insertPackage(db: Db, originId: number, name: string): Pro
   return id
 }
 
-/** The type of a package's releases. */
+/** Returns the type of a package's releases; `undefined` if all of them are deleted. */
 export async function findPackageType(
   db: Db,
   packageId: number,
@@ -37,7 +37,7 @@ export async function findPackageType(
   return row?.package_type
 }
 
-/** The names of all packages, `origin/name` by package id. */
+/** Returns the names (`origin/name`) of all packages by package id. */
 export async function readPackageNames(db: Db): Promise<Map<number, string>> {
   const rows = await db
     .selectFrom('packages')

@@ -27,8 +27,8 @@ export interface Context {
   /** The author of the proposal, if the caller approves one. */
   readonly proposer?: string | undefined
   readonly conflicts?: readonly Conflict[]
-  /** Also find missing dependencies if no rule needs them. */
-  readonly isThorough?: boolean
+  /** Whether missing dependencies are found even if no rule needs them. */
+  readonly findsMissing?: boolean
 }
 
 /** A dependency that is not in the depot. */
@@ -45,14 +45,14 @@ export interface Evaluation {
   readonly missing: readonly Missing[]
 }
 
-const NOTHING_KNOWN: Dependencies = {
+const NO_DEPENDENCIES: Dependencies = {
   tdeps: new Map(),
   deps: new Map(),
   inDepot: new Map(),
   inView: new Set(),
 }
 
-/** Computes the effect of a change on the present view, and the refusals of the view's rules. Only reads. */
+/** Computes the effect of a change on the present view, and the refusals of the view's rules. Changes nothing. */
 export async function evaluate(db: Db, view: View, wanted: Wanted, context: Context): Promise<Evaluation> {
   const rule = wanted.rule ?? view.rule
   const effect = planChange(rule, wanted, await readPresent(db, { id: view.id, rule }, wanted))
@@ -63,9 +63,9 @@ export async function evaluate(db: Db, view: View, wanted: Wanted, context: Cont
   )
   const isClosed = gates.closure !== undefined
   const dependencies =
-    isClosed || context.isThorough === true
+    isClosed || context.findsMissing === true
       ? await readDependencies(db, view.id, joining, context.audience)
-      : NOTHING_KNOWN
+      : NO_DEPENDENCIES
   const dependents =
     gates.closure === 'view'
       ? await listDependentMembers(db, view.id, wanted.leaving, context.audience)
@@ -88,7 +88,7 @@ export async function evaluate(db: Db, view: View, wanted: Wanted, context: Cont
       : conflicts,
     context.audience,
   )
-  return { effect, refusals, missing: context.isThorough === true ? missingOf(effect, dependencies) : [] }
+  return { effect, refusals, missing: context.findsMissing === true ? missingOf(effect, dependencies) : [] }
 }
 
 /** Refuses changes of releases that the caller may not see: a view may name promoters without a role in an origin. */
@@ -121,15 +121,15 @@ export async function withoutHidden(
     audience,
   )
   const isUnseen = (release: ReleaseName) => hidden.has(releaseKey(release))
-  const isHidden = ({ names = [], isOfAny }: Refusal) =>
-    isOfAny === true ? names.every(isUnseen) : names.some(isUnseen)
+  const isHidden = ({ names = [], revealsAny }: Refusal) =>
+    revealsAny === true ? names.every(isUnseen) : names.some(isUnseen)
   const distinct = new Map<string, Refusal>()
   for (const refusal of refusals) {
     const { rule, names } = refusal
     const shown = isHidden(refusal)
       ? { rule, detail: `the rule ${rule} refuses this because of releases that are not visible to everyone` }
       : { ...refusal, ...(names && { names: names.filter((name) => !isUnseen(name)) }) }
-    // Each sentence once: their number would reveal how many releases are hidden.
+    // Each sentence appears once, because repetitions would reveal how many releases are hidden.
     distinct.set(`${shown.rule} ${shown.detail}`, shown)
   }
   return [...distinct.values()]
@@ -141,8 +141,8 @@ export interface Override {
 }
 
 /**
- * Returns the refusals that the caller overrides. Throws `forbidden`, without other refusals, for a caller who lacks the rights, and
- * `conflict` or `refused`, with every refusal as a part, if a refusal is not overridden.
+ * Returns the refusals that the caller overrides. Throws `forbidden` if the caller lacks rights; the error then shows no other refusals.
+ * Throws `conflict` or `refused`, with each refusal as a part, if a refusal is not overridden.
  */
 export function expectAllowed(
   view: View,
@@ -152,12 +152,12 @@ export function expectAllowed(
   const requester = requesterOf(caller)
   if (override !== undefined && !mayOverride(requester, view.gates))
     throw new DepotError('forbidden', `${requester?.account} may not override the rules of ${view.name}`)
-  const standing = override === undefined ? refusals : refusals.filter((refusal) => !isOverridable(refusal))
-  if (standing.length === 0) return override === undefined ? [] : refusals
-  const rights = standing.filter(({ rule }) => rule === 'rights')
+  const remaining = override === undefined ? refusals : refusals.filter((refusal) => !isOverridable(refusal))
+  if (remaining.length === 0) return override === undefined ? [] : refusals
+  const rights = remaining.filter(({ rule }) => rule === 'rights')
   if (rights.length > 0) throw refusalOf('forbidden', rights)
-  const code = standing.some(({ rule }) => rule === 'conflict') ? 'conflict' : 'refused'
-  throw refusalOf(code, standing)
+  const code = remaining.some(({ rule }) => rule === 'conflict') ? 'conflict' : 'refused'
+  throw refusalOf(code, remaining)
 }
 
 function missingOf({ steps }: Effect, dependencies: Dependencies): Missing[] {

@@ -5,7 +5,7 @@ import type { HashThreads } from '../hart/hash-threads.ts'
 import type { CommandQueue } from '../commands/commands.ts'
 import { findBlob, listBlobs, listDamaged, readScrub } from '../blobs/blob-store.ts'
 import type { ClaimsInMemory } from '../blobs/claims.ts'
-import { look, readWhole } from '../blobs/damage.ts'
+import { inspect, verifyBytes } from '../blobs/damage.ts'
 import type { Finding } from '../blobs/damage.ts'
 import type { Blobs } from '../blobs/open.ts'
 import type { BlobName, Damage } from '../blobs/storage.ts'
@@ -131,12 +131,12 @@ export class Scrub {
     } = this.#world
     const blob = await findBlob(db, checksum)
     if (blob === undefined) return undefined
-    const seen = await look(storage, blob)
+    const seen = await inspect(storage, blob)
     const { damage, reason } = seen.damage === undefined ? await this.#read(blob, pace) : seen
     if (damage === blob.damage) return damage
     // Nothing can replace the blob here. One that was replaced earlier came from an upload and is intact.
     return claims.alone(checksum, async () => {
-      if ((await look(storage, blob)).version !== seen.version) return undefined
+      if ((await inspect(storage, blob)).version !== seen.version) return undefined
       await writer.submit({
         kind: 'noteDamage',
         input: { checksum, ...(damage !== undefined && { damage }) },
@@ -159,7 +159,7 @@ export class Scrub {
     this.#hashings += 1
     try {
       await pace(OPEN_BYTES)
-      return await readWhole(blobs.storage, blob, {
+      return await verifyBytes(blobs.storage, blob, {
         hashes,
         read: (bytes) => {
           this.#scrubbedBytes += bytes

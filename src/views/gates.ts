@@ -23,7 +23,7 @@ export interface Refusal {
   /** The releases that the sentence reveals. Callers must be able to see them to read it. Idents in `chain` that a visible release names are not among them. */
   readonly names?: readonly ReleaseName[]
   /** The sentence is about a common property of `names`: a caller who can see one of them may read it. */
-  readonly isOfAny?: true
+  readonly revealsAny?: true
 }
 
 /** The caller of a change, as the rules of views need it. */
@@ -155,7 +155,7 @@ function checkRights({ steps }: Effect, { view, requester, proposer }: GateState
     ({ origin, ...refusal }) =>
       origin === undefined
         ? refusal
-        : { ...refusal, names: namesOf(...(moving.get(origin) ?? [])), isOfAny: true as const },
+        : { ...refusal, names: namesOf(...(moving.get(origin) ?? [])), revealsAny: true as const },
   )
 }
 

@@ -2,7 +2,7 @@ import type { Receipt } from './send.ts'
 
 /** The progress of a webhook. Sequences are those of the ledger, times are epoch milliseconds. */
 export interface Progress {
-  /** The last entry that is done: accepted, or outside the filter. */
+  /** The last processed entry: accepted by the receiver, or outside the filter. */
   readonly position: number
   /** Entries to send again before continuing after `position`: `next` through `to`, which is at most `position`. */
   readonly replay: { readonly next: number; readonly to: number } | undefined
@@ -16,9 +16,9 @@ export interface Progress {
 /** An administrator paused the webhook, too many attempts failed, or the receiver answered that it is gone. */
 export type PauseReason = 'asked' | 'failing' | 'gone'
 
-/** States for lists and metrics. */
-export const STATES = ['delivering', 'failing', 'paused'] as const
-export type State = (typeof STATES)[number]
+/** The states of a webhook in lists and metrics. */
+export const WEBHOOK_STATES = ['delivering', 'failing', 'paused'] as const
+export type WebhookState = (typeof WEBHOOK_STATES)[number]
 
 const FIRST_RETRY_MS = 5_000
 export const LONGEST_RETRY_MS = 6 * 3_600_000
@@ -29,7 +29,7 @@ const JITTER = 0.25
  */
 export const MOST_ATTEMPTS = 34
 
-/** Progress at `position`, without failures. */
+/** Returns the progress at `position`, without failures. */
 export function freshProgress(position: number): Progress {
   return {
     position,
@@ -41,7 +41,7 @@ export function freshProgress(position: number): Progress {
   }
 }
 
-/** Progress once everything through `sequence` is done, in the replay if there is one. */
+/** Returns the progress once all entries through `sequence` are processed, in the replay if there is one. */
 export function advance(progress: Progress, sequence: number): Progress {
   const { position, replay } = progress
   if (replay === undefined) return freshProgress(Math.max(position, sequence))
@@ -51,7 +51,7 @@ export function advance(progress: Progress, sequence: number): Progress {
   }
 }
 
-/** Progress after an attempt to deliver the entry `sequence`. `random` is from 0 to 1. */
+/** Returns the progress after an attempt to deliver the entry `sequence`. `random` is from 0 to 1. */
 export function afterAttempt(
   progress: Progress,
   sequence: number,
@@ -69,18 +69,18 @@ export function afterAttempt(
 }
 
 /** Milliseconds to wait after a number of failures. A receiver's `Retry-After` may extend the wait up to the longest one. */
-function retryDelay(attempts: number, random: number, wishedMs = 0): number {
+function retryDelay(attempts: number, random: number, requestedMs = 0): number {
   const scheduled = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), LONGEST_RETRY_MS)
-  return Math.max(Math.round(scheduled * (1 + JITTER * random)), Math.min(wishedMs, LONGEST_RETRY_MS))
+  return Math.max(Math.round(scheduled * (1 + JITTER * random)), Math.min(requestedMs, LONGEST_RETRY_MS))
 }
 
-/** Milliseconds until the next attempt. Limited, because the clock may have been set back. */
+/** Returns the milliseconds until the next attempt. They are limited, because the clock may have been set back. */
 export function dueIn({ nextAttemptAt }: Progress, now: number): number {
   return nextAttemptAt === undefined
     ? 0
     : Math.min(Math.max(nextAttemptAt - now, 0), LONGEST_RETRY_MS * (1 + JITTER))
 }
 
-export function stateOf({ pause, attempts }: Progress): State {
+export function stateOf({ pause, attempts }: Progress): WebhookState {
   return pause !== undefined ? 'paused' : attempts > 0 ? 'failing' : 'delivering'
 }

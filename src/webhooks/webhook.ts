@@ -31,9 +31,9 @@ export interface Delivery {
   readonly attempt: number
   readonly at: number
   readonly durationMs: number
-  /** Absent without an answer. */
+  /** Absent if the receiver did not answer. */
   readonly status: number | undefined
-  /** Why the receiver did not accept it. */
+  /** Why the delivery failed. */
   readonly error: string | undefined
   /** The beginning of the answer's body. */
   readonly excerpt: string
@@ -48,7 +48,7 @@ export const PREVIOUS_SECRET_MS = 24 * 3_600_000
 const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/
 const LONGEST_URL = 2_000
 
-/** Throws `invalid_request`. */
+/** Parses the name of a webhook. Throws `invalid_request`. */
 export function parseWebhookName(text: string): string {
   if (NAME.test(text)) return text
   throw new DepotError(
@@ -58,22 +58,25 @@ export function parseWebhookName(text: string): string {
 }
 
 /**
- * Parses the URL of a receiver. Its address is checked at each connection. Any port is allowed: anyone may POST to a
+ * Parses the URL of a receiver. The address of its host is checked at each connection. Any port is allowed: anyone may POST to a
  * public address, and the operator allows the others. Throws `invalid_request`.
  */
 export function parseWebhookUrl(text: string): URL {
   const url = URL.parse(text)
   if (url === null || text.length > LONGEST_URL)
-    throw new DepotError('invalid_request', `the URL is none, or is longer than ${LONGEST_URL} characters`)
+    throw new DepotError(
+      'invalid_request',
+      `the URL is not valid, or is longer than ${LONGEST_URL} characters`,
+    )
   if (url.protocol !== 'https:' && url.protocol !== 'http:')
     throw new DepotError(
       'invalid_request',
-      `the URL must be one of https or http, not ${quote(url.protocol)}`,
+      `the URL must begin with https: or http:, not ${quote(url.protocol)}`,
     )
   if (url.username !== '' || url.password !== '')
     throw new DepotError(
       'invalid_request',
-      'the URL must not hold a user or password: verify the signature instead',
+      'the URL must not contain a user or password: verify the signature instead',
     )
   if (url.hash !== '')
     throw new DepotError('invalid_request', 'the URL must not have a fragment, which is never sent')
@@ -85,21 +88,22 @@ export function matcherOf(
   filter: EntryFilter,
 ): (event: LedgerEvent, originsOfIt?: () => ReadonlySet<string>) => boolean {
   const { origins } = filter
-  return (event, originsOfIt = () => originsOf(event)) =>
+  return (event, originsOfEvent = () => originsOf(event)) =>
     matchesKindAndView(event, filter) &&
-    (origins === undefined || origins.some((origin) => originsOfIt().has(origin)))
+    (origins === undefined || origins.some((origin) => originsOfEvent().has(origin)))
 }
 
-/** The purposes to which the encrypted URL and secrets are bound. */
+/** Returns the purpose to which the encrypted URL of a webhook is bound. */
 export function urlPurpose(key: string): string {
   return `webhook url ${key}`
 }
 
+/** Returns the purpose to which the encrypted secrets of a webhook are bound. */
 export function secretPurpose(key: string): string {
   return `webhook secret ${key}`
 }
 
-/** The message id of an entry. All attempts and replays share it, so that receivers can drop duplicates. */
+/** Returns the message id of an entry. All attempts and replays share it, so that receivers can drop duplicates. */
 export function messageId(key: string, sequence: number): string {
   return `msg_${key}_${sequence}`
 }

@@ -14,7 +14,7 @@ import type { ParentMessage, PortReply, WriterStart } from './writer-thread.ts'
  */
 export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
   readonly #thread: Worker
-  readonly #told = new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT)
+  readonly #announced = new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT)
   readonly #own: WriterClient<T>
   readonly #joining: ((port: WriterPort) => void)[] = []
   #isClosed = false
@@ -27,13 +27,15 @@ export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
     entry: URL,
     { file, files, now }: { file: string; files: readonly OpenedFile[]; now: () => number },
   ) {
-    const start: WriterStart = { file, at: now(), told: this.#told, files }
+    const start: WriterStart = { file, at: now(), announced: this.#announced, files }
     this.#thread = new Worker(entry, { workerData: start, execArgv: [] }) // without the parent's preloaded modules
     const { port1, port2 } = new MessageChannel()
-    this.#own = new WriterClient({ port: port1, told: this.#told }, now)
+    this.#own = new WriterClient({ port: port1, announced: this.#announced }, now)
     this.#own.start()
     this.#post({ kind: 'join', port: port2 })
-    this.#thread.on('message', ({ port }: PortReply) => this.#joining.shift()?.({ port, told: this.#told }))
+    this.#thread.on('message', ({ port }: PortReply) =>
+      this.#joining.shift()?.({ port, announced: this.#announced }),
+    )
     this.#thread.on('exit', (code) => {
       if (!this.#own.isSettled() || !this.#isClosed)
         throw new Error(`the thread that writes ended with ${code}`)

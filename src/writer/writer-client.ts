@@ -4,15 +4,15 @@ import { DepotError } from '../errors.ts'
 import type { News } from '../ledger/follower.ts'
 import { unpackError } from '../threads/thread-error.ts'
 import type { CommandIn, Handlers, KindIn, OutcomeIn } from './command-table.ts'
-import type { AnyWriter, CommitFigures, CommitListener } from './writer.ts'
+import type { AnyWriter, CommitStats, CommitListener } from './writer.ts'
 import type { SubmittedCommand, WriterMessage } from './writer-thread.ts'
 
 /** A thread's connection to the writer thread. */
 export interface WriterPort {
   /** Receives every commit and sends commands. */
   readonly port: MessagePort
-  /** One signed 64-bit number: the last ledger entry that every port was told of. */
-  readonly told: SharedArrayBuffer
+  /** One signed 64-bit number: the last ledger entry whose news was sent to every port. */
+  readonly announced: SharedArrayBuffer
 }
 
 /** The index of the low half of a 64-bit number on this machine. */
@@ -26,28 +26,28 @@ interface Waiting {
 /**
  * A client of the writer thread. After a commit, the writer sends the news to every port, then raises the shared number
  * of the last entry, then answers the commands. A thread that sees a raised number and drains its port therefore knows
- * every change that any caller was told of.
+ * every change whose outcome any caller has received.
  */
 export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   readonly #port: MessagePort
-  readonly #told: BigInt64Array
-  /** The halves of `#told`. Looking at the low one is cheaper, and every poll does it. */
+  readonly #announced: BigInt64Array
+  /** The halves of `#announced`. Every poll reads the low half only, which is cheaper. */
   readonly #halves: Int32Array
   readonly #now: () => number
   readonly #listeners: CommitListener[] = []
   readonly #waiting = new Map<number, Waiting>()
   readonly #onMessage = (message: WriterMessage) => this.#receive(message)
   #caughtUp = 0
-  /** Each resolves when a listener has read what it missed. */
+  /** Each resolves when a listener has read the entries that it missed. */
   readonly #delays = new Set<Promise<void>>()
   #count = 0
   #isClosed = false
   #onIdle: (() => void) | undefined
 
-  constructor({ port, told }: WriterPort, now: () => number) {
+  constructor({ port, announced }: WriterPort, now: () => number) {
     this.#port = port
-    this.#told = new BigInt64Array(told)
-    this.#halves = new Int32Array(told)
+    this.#announced = new BigInt64Array(announced)
+    this.#halves = new Int32Array(announced)
     this.#now = now
   }
 
@@ -76,7 +76,7 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
     const low = Atomics.load(this.#halves, LOW)
     if (low === this.#caughtUp) return
     this.#caughtUp = low
-    const through = Number(Atomics.load(this.#told, 0))
+    const through = Number(Atomics.load(this.#announced, 0))
     this.#drain()
     this.#tell({ entries: [], through }, undefined) // in case a message was lost
   }
@@ -113,7 +113,7 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
     else void this.#settleLater(message)
   }
 
-  #tell(news: News, commit: CommitFigures | undefined): void {
+  #tell(news: News, commit: CommitStats | undefined): void {
     for (const listener of this.#listeners) {
       const delay = listener(news, commit)
       if (delay === undefined) continue

@@ -8,17 +8,17 @@ import { packError } from '../threads/thread-error.ts'
 import type { PackedError } from '../threads/thread-error.ts'
 import type { CommandIn, CommandTable, Handlers } from './command-table.ts'
 import { Writer } from './writer.ts'
-import type { CommitFigures } from './writer.ts'
+import type { CommitStats } from './writer.ts'
 
-// The other side of threaded-writer.ts: a writer with its own connection, and the ports of the threads that submit to it.
+// The thread that threaded-writer.ts starts: a writer with its own connection, and the ports of the threads that submit commands.
 
 /** The data that the thread starts with. */
 export interface WriterStart {
   readonly file: string
   /** The parent's clock. */
   readonly at: number
-  /** See {@link WriterPort.told}. */
-  readonly told: SharedArrayBuffer
+  /** See {@link WriterPort.announced}. */
+  readonly announced: SharedArrayBuffer
   readonly files: readonly OpenedFile[]
 }
 
@@ -30,9 +30,9 @@ export interface SubmittedCommand<Command> {
   readonly at: number
 }
 
-/** From the writer to a port: news go to every port, outcomes only to the port that submitted the command. */
+/** From the writer to a port. News is sent to every port, an outcome only to the port that submitted the command. */
 export type WriterMessage =
-  | { readonly kind: 'news'; readonly news: News; readonly commit: CommitFigures | undefined }
+  | { readonly kind: 'news'; readonly news: News; readonly commit: CommitStats | undefined }
   | { readonly kind: 'done'; readonly id: number; readonly outcome: unknown }
   | { readonly kind: 'failed'; readonly id: number; readonly error: PackedError }
 
@@ -49,23 +49,23 @@ export interface PortReply {
 
 /** Runs the calling thread as a writer of these commands until the parent thread closes it. */
 export async function runWriterThread<T extends Handlers>(commands: CommandTable<T>): Promise<void> {
-  const { file, at, told: shared, files: noted } = workerData as WriterStart
+  const { file, at, announced: shared, files: opened } = workerData as WriterStart
   const database = openWriting(file)
-  const told = new BigInt64Array(shared)
+  const announced = new BigInt64Array(shared)
   const ports = new Set<MessagePort>()
   // The thread cannot read its parent's clock, so each command carries the time.
   let clock = at
-  const files = new OpenedFiles(noted).with([walOf(file)])
+  const files = new OpenedFiles(opened).with([walOf(file)])
   const writer = await Writer.open(database.writable, commands, {
     now: () => clock,
     // setImmediate runs after all messages that have arrived, so one batch holds them all.
     gather: () => new Promise(setImmediate),
     openSnapshot: () => openSnapshot(file),
-    beforeCommit: () => files.expectThere(),
+    beforeCommit: () => files.expectPresent(),
   })
   writer.onNews((news, commit) => {
     for (const port of ports) post(port, { kind: 'news', news, commit })
-    Atomics.store(told, 0, BigInt(news.through)) // before any command is answered
+    Atomics.store(announced, 0, BigInt(news.through)) // before any command is answered
   })
   const run = async (
     port: MessagePort,

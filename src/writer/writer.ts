@@ -12,11 +12,11 @@ import type { News } from '../ledger/follower.ts'
 import { Postponed, ReadAhead, nextTurn, yielding, refusingAfter } from '../ledger/read-ahead.ts'
 import type { CallerCheck, CommandIn, CommandTable, Handlers, KindIn, OutcomeIn } from './command-table.ts'
 
-/** Called with news, and with the figures of the commit if it succeeded. See {@link NewsListener}. Must not throw. */
-export type CommitListener = (news: News, commit: CommitFigures | undefined) => void | Promise<void>
+/** Called with news and, if a commit succeeded, with its statistics. See {@link NewsListener}. Must not throw. */
+export type CommitListener = (news: News, commit: CommitStats | undefined) => void | Promise<void>
 
-/** The figures of one commit. */
-export interface CommitFigures {
+/** The size and duration of one commit. */
+export interface CommitStats {
   readonly commands: number
   readonly durationMs: number
   /** How far the last commit time is ahead of the clock. */
@@ -294,7 +294,7 @@ export class Writer<T extends Handlers> {
     }
     this.#queue.unshift(...taken.slice(settled.length))
     this.#ahead?.onCommit(entries)
-    const commit: CommitFigures = {
+    const commit: CommitStats = {
       commands: settled.filter(({ result }) => result !== 'postponed').length,
       durationMs: elapsed() - begun,
       aheadMs: Math.max(this.#head.at - this.#clock.now, 0),
@@ -314,7 +314,7 @@ export class Writer<T extends Handlers> {
     await this.#tell({ entries: [], through: this.#head.sequence })
   }
 
-  async #tell(news: News, commit?: CommitFigures): Promise<void> {
+  async #tell(news: News, commit?: CommitStats): Promise<void> {
     const delays = this.#listeners.map((listener) => listener(news, commit))
     for (const delay of delays) await delay
   }

@@ -7,36 +7,36 @@ const TAKEN = undefined
 test('an address may fail a number of times at once and a number of times a minute', (t) => {
   let clock = 0
   const limit = new GuessLimit(() => clock, { perMinute: 3 })
-  for (let i = 0; i < 3; i += 1) t.equal(limit.note('192.0.2.1'), TAKEN)
-  t.match(limit.note('192.0.2.1'), {
+  for (let i = 0; i < 3; i += 1) t.equal(limit.countWrongToken('192.0.2.1'), TAKEN)
+  t.match(limit.countWrongToken('192.0.2.1'), {
     ...REFUSED,
     message: 'too many requests with a wrong token came from 192.0.2.1: try again in 20 seconds',
     retryAfterSeconds: 20,
   })
-  t.equal(limit.note('192.0.2.2'), TAKEN, 'another address')
+  t.equal(limit.countWrongToken('192.0.2.2'), TAKEN, 'another address')
   clock = 19_999
-  t.match(limit.note('192.0.2.1'), { ...REFUSED, retryAfterSeconds: 1 })
+  t.match(limit.countWrongToken('192.0.2.1'), { ...REFUSED, retryAfterSeconds: 1 })
   clock = 20_000
-  t.equal(limit.note('192.0.2.1'), TAKEN)
-  t.match(limit.note('192.0.2.1'), REFUSED)
+  t.equal(limit.countWrongToken('192.0.2.1'), TAKEN)
+  t.match(limit.countWrongToken('192.0.2.1'), REFUSED)
   clock = 1_000_000
-  for (let i = 0; i < 3; i += 1) t.equal(limit.note('192.0.2.1'), TAKEN)
-  t.match(limit.note('192.0.2.1'), REFUSED)
+  for (let i = 0; i < 3; i += 1) t.equal(limit.countWrongToken('192.0.2.1'), TAKEN)
+  t.match(limit.countWrongToken('192.0.2.1'), REFUSED)
   clock = 0
-  t.match(limit.note('192.0.2.1'), REFUSED, 'a clock that was put back gives nothing')
+  t.match(limit.countWrongToken('192.0.2.1'), REFUSED, 'a clock that was put back gives nothing')
   clock = 20_000
-  t.equal(limit.note('192.0.2.1'), TAKEN, 'and costs nothing')
+  t.equal(limit.countWrongToken('192.0.2.1'), TAKEN, 'and costs nothing')
   t.end()
 })
 
 test('only the addresses that failed last are remembered', (t) => {
   const limit = new GuessLimit(() => 0, { perMinute: 1, mostAddresses: 2 })
-  limit.note('192.0.2.1')
-  limit.note('192.0.2.2')
-  t.match(limit.note('192.0.2.1'), REFUSED)
-  limit.note('192.0.2.3')
-  t.match(limit.note('192.0.2.1'), REFUSED)
-  t.equal(limit.note('192.0.2.2'), TAKEN, 'the one that failed least recently is forgotten')
+  limit.countWrongToken('192.0.2.1')
+  limit.countWrongToken('192.0.2.2')
+  t.match(limit.countWrongToken('192.0.2.1'), REFUSED)
+  limit.countWrongToken('192.0.2.3')
+  t.match(limit.countWrongToken('192.0.2.1'), REFUSED)
+  t.equal(limit.countWrongToken('192.0.2.2'), TAKEN, 'the one that failed least recently is forgotten')
   t.end()
 })
 

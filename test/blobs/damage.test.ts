@@ -3,7 +3,7 @@ import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { findingOf, look, readWhole } from '../../src/blobs/damage.ts'
+import { findingOf, inspect, verifyBytes } from '../../src/blobs/damage.ts'
 import { fileFault } from '../../src/blobs/file-fault.ts'
 import { openStorage } from '../../src/blobs/open.ts'
 import { HashThreads } from '../../src/hart/hash-threads.ts'
@@ -26,15 +26,15 @@ test('one changed byte of a large blob is found by reading it, and nothing else 
     read += piece
     return Promise.resolve()
   }
-  t.strictSame(await readWhole(storage, blob, { hashes, read: count }), { damage: undefined })
+  t.strictSame(await verifyBytes(storage, blob, { hashes, read: count }), { damage: undefined })
   t.equal(read, bytes.length)
 
   await using file = await open(storage.placeOf(blob.checksum), 'r+')
   await file.write(Buffer.from([(bytes.at(-1) ?? 0) ^ 1]), 0, 1, bytes.length - 1)
-  t.match(await look(storage, blob), { damage: undefined })
-  t.strictSame(await readWhole(storage, blob, { hashes }), { damage: 'of other bytes' })
+  t.match(await inspect(storage, blob), { damage: undefined })
+  t.strictSame(await verifyBytes(storage, blob, { hashes }), { damage: 'of other bytes' })
   const stop = new Error('stopped')
-  await t.rejects(readWhole(storage, blob, { hashes, read: () => Promise.reject(stop) }), stop)
+  await t.rejects(verifyBytes(storage, blob, { hashes, read: () => Promise.reject(stop) }), stop)
   t.equal(hashes.count, 0)
 })
 

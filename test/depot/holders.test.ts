@@ -271,7 +271,7 @@ for (const DEPOT_FAST_PATH of ['on', 'off']) {
     const joined = await joinBadly(t, started, () => 'is lost')
     const webhooks = await Webhooks.open(joined)
     t.teardown(() => webhooks.close())
-    const { app } = await buildWorkerServer(joined, { webhooks, figures: noFigures })
+    const { app } = await buildWorkerServer(joined, { webhooks, metricsText: noFigures })
     t.teardown(() => app.close())
     const url = await app.listen({ host: '127.0.0.1', port: 0 })
     const poll = async (view: string) =>

@@ -109,7 +109,7 @@ for (const DEPOT_FAST_PATH of ['on', 'off']) {
     await makeOrigin(started)
     await publishAll(started, ...VERSIONS)
     const share = await started.depot.share()
-    const commits = new Int32Array(share.writerPort.told)
+    const commits = new Int32Array(share.writerPort.announced)
     const talk = converse(started.url)
     const poll = 'GET /v1/depot/views/acceptance/pkgs/acme/app/latest HTTP/1.1\r\nHost: depot\r\n\r\n'
     await talk.say(poll)

@@ -2,7 +2,7 @@ import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import tap, { test } from 'tap'
 import { EVERYONE } from '../../src/access/access.ts'
-import { keepChannels, listOriginsWithChannel } from '../../src/channels/channel-store.ts'
+import { ensureChannels, listOriginsWithChannel } from '../../src/channels/channel-store.ts'
 import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
 import type { Schema } from '../../src/database/schema.ts'
 import { evaluate } from '../../src/revisions/evaluate.ts'
@@ -79,7 +79,7 @@ const changes: Record<string, (count: number) => Promise<unknown>> = {
       clock,
       caller: 'operator',
       audience: EVERYONE,
-      isThorough: true,
+      findsMissing: true,
     }),
   'a demotion, of which other members become latest': async (count) => {
     const { wanted: demoted } = await resolve(db, view, {
@@ -99,7 +99,7 @@ const changes: Record<string, (count: number) => Promise<unknown>> = {
     const { joining } = await wanted(count)
     const originIds = joining.map(({ release }) => release.originId)
     connection.exec('BEGIN')
-    await keepChannels(db, { originIds, viewId: view.id, ownerId: undefined, at: 9 })
+    await ensureChannels(db, { originIds, viewId: view.id, ownerId: undefined, at: 9 })
     await listOriginsWithChannel(db, view.id, originIds)
     connection.exec('ROLLBACK')
   },

@@ -14,7 +14,7 @@ import { makeReleases, move } from '../support/release-rows.ts'
 import type { ReleaseRow } from '../support/release-rows.ts'
 import { commandTable } from '../../src/commands/command-table.ts'
 import { Writer } from '../../src/writer/writer.ts'
-import type { CommitFigures } from '../../src/writer/writer.ts'
+import type { CommitStats } from '../../src/writer/writer.ts'
 
 const actor = { client: 'tests', door: 'cli' } as const
 const adding = (name: string) => ({ kind: 'addAccount', input: { name }, actor }) as const
@@ -39,7 +39,7 @@ async function openWriter(
       elapsed,
     },
   )
-  const heard: { entries: readonly LedgerEntry[]; commit: CommitFigures }[] = []
+  const heard: { entries: readonly LedgerEntry[]; commit: CommitStats }[] = []
   writer.onNews(({ entries }, commit) => void (commit && heard.push({ entries, commit })))
   t.teardown(async () => {
     await writer.close()

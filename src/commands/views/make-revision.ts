@@ -2,7 +2,7 @@ import type { PointerMove, Promotion } from '../../ledger/entry.ts'
 import { findHeadOf } from '../../ledger/ledger-store.ts'
 import { lineKey, releaseName } from '../../package/ident.ts'
 import type { Change } from '../../ledger/change.ts'
-import { keepChannels } from '../../channels/channel-store.ts'
+import { ensureChannels } from '../../channels/channel-store.ts'
 import { closeMemberships, openMemberships } from '../../revisions/member-store.ts'
 import { movePointers, readPresent } from '../../revisions/pointer-store.ts'
 import { describeMove, describeStep, joins, planChange } from '../../views/plan.ts'
@@ -29,18 +29,18 @@ export interface PromotionOutcome {
   readonly overridden: readonly string[]
 }
 
-/** The fields of a promotion besides its effect. */
-export type Why = Pick<
+/** The fields of a promotion that do not follow from its effect. */
+export type PromotionContext = Pick<
   Promotion,
   'act' | 'cause' | 'reason' | 'of' | 'only' | 'source' | 'proposer' | 'override'
 >
 
-/** Writes the effect of a change as the view's next revision, and updates previews. Checks no rules. */
+/** Writes the effect of a change as the view's next revision, and updates its previews. Does not check the view's rules. */
 export async function makeRevision(
   change: Change,
   view: View,
   effect: Effect,
-  why: Why,
+  why: PromotionContext,
 ): Promise<PromotionOutcome> {
   const { trx } = change
   const joining = effect.steps.filter(joins).map(({ release }) => release)
@@ -64,7 +64,7 @@ export async function makeRevision(
   await closeMemberships(trx, view.id, [...leaving, ...joining], revision)
   await openMemberships(trx, view.id, joining, revision)
   await movePointers(trx, view.id, effect.moves, revision)
-  await keepChannels(trx, {
+  await ensureChannels(trx, {
     originIds: joining.map(({ originId }) => originId),
     viewId: view.id,
     ownerId: change.actor.accountId,
@@ -118,8 +118,11 @@ async function moveInPreviews(change: Change, previews: readonly View[], { moves
   }
 }
 
-/** The release of a Habitat event: a requested promotion or demotion of exactly one release. */
-function subjectOf({ act, cause }: Why, releases: readonly ViewRelease[]): { releaseId?: number } {
+/** Returns the release of the Habitat event: only a requested promotion or demotion of exactly one release has one. */
+function subjectOf(
+  { act, cause }: PromotionContext,
+  releases: readonly ViewRelease[],
+): { releaseId?: number } {
   const [only] = releases
   return only !== undefined &&
     releases.length === 1 &&

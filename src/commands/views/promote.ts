@@ -17,7 +17,7 @@ import { evaluate, expectAllowed, withoutHidden } from '../../revisions/evaluate
 import type { Evaluation, Context, Override } from '../../revisions/evaluate.ts'
 import { requesterOf, rightsRefused } from '../../views/gates.ts'
 import { makeRevision } from './make-revision.ts'
-import type { PromotionOutcome, Why } from './make-revision.ts'
+import type { PromotionOutcome, PromotionContext } from './make-revision.ts'
 import type { Wanted } from '../../views/plan.ts'
 import { resolve } from '../../revisions/resolve.ts'
 import type { Resolved } from '../../revisions/resolve.ts'
@@ -151,7 +151,7 @@ export async function changeMembers(
   change: Change,
   view: View,
   wanted: Wanted,
-  why: Pick<Why, 'act' | 'cause'> & { by: Authority },
+  why: Pick<PromotionContext, 'act' | 'cause'> & { by: Authority },
 ): Promise<PromotionOutcome> {
   const { by, ...cause } = why
   expectNoPreview(view)

@@ -7,7 +7,7 @@ import type { LedgerEntry } from '../../ledger/entry.ts'
 import type { Feed } from '../../following/feed.ts'
 import { findHead } from '../../ledger/ledger-store.ts'
 import { listViews } from '../../revisions/view-store.ts'
-import { STATES, stateOf } from '../../webhooks/progress.ts'
+import { WEBHOOK_STATES, stateOf } from '../../webhooks/progress.ts'
 import type { Webhooks } from '../../delivery/webhooks.ts'
 import type { PendingAnswers } from '../requests/pending-answers.ts'
 import type { ReceivedBodies } from '../requests/received-bodies.ts'
@@ -25,15 +25,15 @@ const POLLS = {
 } as const
 
 /** Metrics in the text format of Prometheus. */
-export interface FiguresText {
+export interface MetricsText {
   readonly type: string
   readonly body: string
 }
 
-/** Metrics that one thread sends to another. */
-export type Figures = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
+/** Metrics in the form that one thread sends to another. */
+export type MetricsJson = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
 
-/** Metrics of the requests that one thread answers. Recording a request takes less than a microsecond. */
+/** The metrics of the requests that one thread answers. Recording a request takes less than a microsecond. */
 export class RequestMetrics {
   readonly #registry = new Registry()
   readonly #requests: Histogram<'door' | 'method' | 'status'>
@@ -104,7 +104,7 @@ export class RequestMetrics {
   }
 
   /** Records an answered request. */
-  note(request: FastifyRequest, reply: FastifyReply): void {
+  recordRequest(request: FastifyRequest, reply: FastifyReply): void {
     if (request.lacksDescriptors) this.#exhausted.inc({ what: 'request' })
     const door = request.isHeld ? 'held' : doorOf(request.url)
     this.#requests.observe(
@@ -115,49 +115,48 @@ export class RequestMetrics {
     if (length > 0 && request.method !== 'HEAD') this.#sentBytes.inc({ door }, length)
   }
 
-  noteRefusedConnection(): void {
+  recordRefusedConnection(): void {
     this.#exhausted.inc({ what: 'connection' })
   }
 
   /** Records a poll that was answered on the fast path. */
-  notePoll({ status, bodyBytes, ms }: FastAnswer): void {
+  recordPoll({ status, bodyBytes, ms }: FastAnswer): void {
     this.#requests.observe(POLLS[status], ms / 1_000)
     if (bodyBytes > 0) this.#sentBytes.inc(HABITAT, bodyBytes)
   }
 
-  noteWrongToken(answer: 'refused' | 'limited'): void {
+  recordWrongToken(answer: 'refused' | 'limited'): void {
     this.#wrongTokens.inc({ answer })
   }
 
-  figures(): Promise<Figures> {
+  toJson(): Promise<MetricsJson> {
     return this.#registry.getMetricsAsJSON()
   }
 }
 
 /**
- * The metrics of the depot: those that exist once, in a registry of its own, and the sums over all threads.
- * Labels have few values whatever clients send: no ident, URL, account or client is a label, and a view is
- * one only if the depot or its operators made it.
+ * The metrics of the whole depot, and the sums of the request metrics of all threads. Clients cannot add values of
+ * labels: no ident, URL, account or client is one, and of views only those that the depot or its operators made.
  */
 export class DepotMetrics {
   readonly #registry = new Registry()
-  readonly #ofThreads: () => Promise<readonly Figures[]>
+  readonly #ofAllThreads: () => Promise<readonly MetricsJson[]>
 
   constructor(
     depot: Depot,
-    { webhooks, ofThreads }: { webhooks: Webhooks; ofThreads: () => Promise<readonly Figures[]> },
+    { webhooks, ofThreads }: { webhooks: Webhooks; ofThreads: () => Promise<readonly MetricsJson[]> },
   ) {
-    this.#ofThreads = ofThreads
+    this.#ofAllThreads = ofThreads
     collectDefaultMetrics({ register: this.#registry })
     this.#countCommits(depot)
-    this.#gaugeViews(depot)
+    this.#measureViews(depot)
     this.#countWebhooks(webhooks)
-    this.#gaugeDisks(depot)
+    this.#measureDisks(depot)
   }
 
-  /** In Prometheus' text format. */
-  async text(): Promise<FiguresText> {
-    const summed = AggregatorRegistry.aggregate([...(await this.#ofThreads())])
+  /** Returns all metrics in the text format of Prometheus. */
+  async text(): Promise<MetricsText> {
+    const summed = AggregatorRegistry.aggregate([...(await this.#ofAllThreads())])
     return {
       type: this.#registry.contentType,
       body: `${await this.#registry.metrics()}${await summed.metrics()}`,
@@ -168,7 +167,7 @@ export class DepotMetrics {
     const registers = [this.#registry]
     const commits = new Histogram({
       name: 'hart_depot_commit_duration_seconds',
-      help: 'Time of a batch of commands from BEGIN to durable',
+      help: 'Time from the BEGIN of a batch of commands until the batch is durable',
       buckets: COMMIT_SECONDS,
       registers,
     })
@@ -180,7 +179,7 @@ export class DepotMetrics {
     })
     const promotions = new Counter({
       name: 'hart_depot_promotions_total',
-      help: 'Revisions of views, by the act that made them',
+      help: 'Revisions of views, by the act that made the revision',
       labelNames: ['act', 'cause'],
       registers,
     })
@@ -195,7 +194,7 @@ export class DepotMetrics {
       help: 'Sequence number of the last ledger entry',
       registers,
     })
-    const take = ({ event }: LedgerEntry) => {
+    const count = ({ event }: LedgerEntry) => {
       if (event.kind === 'promotion') promotions.inc({ act: event.act, cause: event.cause ?? 'asked' })
       if (event.kind !== 'release-published') return
       uploads.inc()
@@ -203,7 +202,7 @@ export class DepotMetrics {
     }
     const ahead = new Gauge({
       name: 'hart_depot_commit_time_ahead_seconds',
-      help: 'Seconds by which the last commit time is ahead of the clock; more than a minute means that the clock was set back or is wrong',
+      help: 'Seconds by which the last commit time is ahead of the clock. More than a minute means that the clock was set back or is wrong',
       registers,
       async collect() {
         ahead.set(Math.max((await findHead(depot.db)).at - depot.now(), 0) / 1_000)
@@ -216,13 +215,13 @@ export class DepotMetrics {
     })
     depot.follower.add('metrics', {
       onCommit(entries) {
-        for (const entry of entries) take(entry)
+        for (const entry of entries) count(entry)
         sequence.set(depot.follower.head.sequence)
       },
     })
   }
 
-  #gaugeViews(depot: Depot): void {
+  #measureViews(depot: Depot): void {
     const revisions = new Gauge({
       name: 'hart_depot_view_revision',
       help: 'Current revision of a view; views made by clients are left out',
@@ -236,7 +235,7 @@ export class DepotMetrics {
     })
   }
 
-  #gaugeDisks(depot: Depot): void {
+  #measureDisks(depot: Depot): void {
     const registers = [this.#registry]
     const labelNames = ['holds'] as const
     const disks = async () => Object.entries(await readDiskSpace(depot.config).catch(() => ({}))) // a missing folder must not fail the other metrics
@@ -252,7 +251,7 @@ export class DepotMetrics {
     })
     const reserve = new Gauge({
       name: 'hart_depot_disk_reserve_bytes',
-      help: 'Bytes that uploads leave free on that disk',
+      help: 'Bytes that uploads leave free on the disk of the database or the packages',
       labelNames,
       registers,
       async collect() {
@@ -279,7 +278,7 @@ export class DepotMetrics {
     })
     const collected = new Counter({
       name: 'hart_depot_collected_files_total',
-      help: 'Files that nothing needed and that were removed',
+      help: 'Files that were removed because no release needed them',
       registers,
       collect() {
         collected.reset()
@@ -288,7 +287,7 @@ export class DepotMetrics {
     })
     const lastPass = new Gauge({
       name: 'hart_depot_scrub_last_pass_timestamp_seconds',
-      help: 'When all packages had last been read again; 0 before the first time',
+      help: 'Time in Unix seconds at which the last scrub of all packages ended; 0 if none has ended',
       registers,
       async collect() {
         lastPass.set(((await readScrub(depot.db)).endedAt ?? 0) / 1_000)
@@ -296,7 +295,7 @@ export class DepotMetrics {
     })
     const damaged = new Gauge({
       name: 'hart_depot_damaged_blobs',
-      help: 'Packages whose bytes are known to be damaged, and which are not served until the same bytes are uploaded again',
+      help: 'Packages with damaged bytes. The depot serves each again once the same bytes are uploaded',
       registers,
       async collect() {
         damaged.set(await countDamaged(depot.db))
@@ -304,7 +303,7 @@ export class DepotMetrics {
     })
   }
 
-  /** Labels by name: only administrators make webhooks, and few. */
+  /** The names of webhooks are values of a label: only administrators make webhooks, and their number is limited. */
   #countWebhooks(webhooks: Webhooks): void {
     const registers = [this.#registry]
     const attempts = new Counter({
@@ -322,7 +321,7 @@ export class DepotMetrics {
       labelNames: ['state'],
       registers,
       collect() {
-        for (const state of STATES) states.set({ state }, 0)
+        for (const state of WEBHOOK_STATES) states.set({ state }, 0)
         for (const { progress } of webhooks.progresses()) states.inc({ state: stateOf(progress) })
       },
     })

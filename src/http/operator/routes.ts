@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { writeOpenApi } from './openapi.ts'
 import type { RouteContext } from '../requests/request.ts'
-import type { FiguresText } from './metrics.ts'
+import type { MetricsText } from './metrics.ts'
 import { readiness } from './readiness.ts'
 
 const tags = ['operation']
@@ -18,7 +18,7 @@ const Readiness = z.object({
 /** Routes for the operator's tools: health, readiness, metrics and openapi.yaml. */
 export async function operatorRoutes(
   app: FastifyInstance,
-  { context: { depot }, figures }: { context: RouteContext; figures: () => Promise<FiguresText> },
+  { context: { depot }, metricsText }: { context: RouteContext; metricsText: () => Promise<MetricsText> },
 ): Promise<void> {
   app.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store')
@@ -50,7 +50,7 @@ export async function operatorRoutes(
     { schema: { tags, summary: 'Metrics for Prometheus', response: plain('metrics') } },
     async (request, reply) => {
       request.isVital = true
-      const { type, body } = await figures()
+      const { type, body } = await metricsText()
       return reply.type(type).send(body)
     },
   )

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { findBlob } from '../../blobs/blob-store.ts'
-import { damageOf, findingOf, look } from '../../blobs/damage.ts'
+import { damageOf, findingOf, inspect } from '../../blobs/damage.ts'
 import type { BlobStream, ByteRange, Damage } from '../../blobs/storage.ts'
 import type { Depot } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
@@ -14,8 +14,8 @@ const PRIVATE_S = 300
 /**
  * Sends the bytes of a release, or one range of them, or 304 if the client has them. The entity tag is the
  * checksum of the whole file. `hab` stores the file under the name in `X-Filename`, so every 200 must have it
- * (habitat-today.md 1.5). Throws `blob_damaged` for bytes known to be damaged, and for a blob that is missing or has another size than
- * the release; throws `blob_unreadable` for a blob that the store does not give.
+ * (habitat-today.md 1.5). Throws `blob_damaged` if the bytes are known to be damaged, or if the blob is missing or its size differs
+ * from the release's. Throws `blob_unreadable` if the store cannot read the blob.
  */
 export async function replyArchive(
   release: Release,
@@ -27,10 +27,10 @@ export async function replyArchive(
   const fileName = hartFileName(release.ident, release.target)
   const tag = `"${release.checksum}"`
   const range = wantsRange(request, tag) ? parseRange(request.headers.range ?? '', size) : 'whole'
-  const isKnown = matches(request.headers['if-none-match'], tag)
+  const isKnown = matchesTag(request.headers['if-none-match'], tag)
   const isSent = request.method !== 'HEAD' && !isKnown && range !== 'unsatisfiable'
   const { start, end } = typeof range === 'string' ? { start: 0, end: size - 1 } : range
-  const bytes = await openSound({ release, depot, request }, isSent ? { start, end } : undefined)
+  const bytes = await openBytes({ release, depot, request }, isSent ? { start, end } : undefined)
   reply.header('accept-ranges', 'bytes')
   if (range === 'unsatisfiable' && !isKnown)
     return reply.code(416).header('content-range', `bytes */${size}`).send()
@@ -57,19 +57,19 @@ interface Download {
   readonly request: FastifyRequest
 }
 
-/** Opens the bytes of a release, or only looks at them if there is no range. Throws as {@link replyArchive}. */
-async function openSound(download: Download, range: ByteRange | undefined): Promise<BlobStream | undefined> {
+/** Opens the bytes of a release or, without a range, only checks their size. Throws like {@link replyArchive}. */
+async function openBytes(download: Download, range: ByteRange | undefined): Promise<BlobStream | undefined> {
   const { release, depot } = download
   const { storage } = depot.blobs
-  const known = (await findBlob(depot.db, release.checksum))?.damage
-  if (known !== undefined || range === undefined) {
-    const seen = await look(storage, release)
-    const damage = known ?? seen.damage
+  const recorded = (await findBlob(depot.db, release.checksum))?.damage
+  if (recorded !== undefined || range === undefined) {
+    const found = await inspect(storage, release)
+    const damage = recorded ?? found.damage
     if (damage === undefined) return undefined
-    depot.files.expectThere() // throws if the data folder itself is gone
-    // The recorded damage differs from what is seen now, so the blob is examined again.
-    if (known !== seen.damage && known !== 'of other bytes') examineLater(release, depot)
-    throw refusalOf(download, { ...seen, damage })
+    depot.files.expectPresent() // a missing data folder explains the damage better
+    // The blob has changed since its damage was recorded.
+    if (recorded !== found.damage && recorded !== 'of other bytes') examineLater(release, depot)
+    throw logDamage(download, { ...found, damage })
   }
   try {
     const bytes = await storage.open(release, range)
@@ -79,14 +79,14 @@ async function openSound(download: Download, range: ByteRange | undefined): Prom
     return bytes
   } catch (error) {
     const found = findingOf(error)
-    depot.files.expectThere()
+    depot.files.expectPresent()
     examineLater(release, depot)
-    throw refusalOf(download, found)
+    throw logDamage(download, found)
   }
 }
 
-/** Logs the damage of a blob, and makes the error for the client. */
-function refusalOf(
+/** Logs the damage of a blob, and returns the error for the client. */
+function logDamage(
   { release, request }: Download,
   { damage, reason }: { damage: Damage; reason?: string },
 ): DepotError {
@@ -125,7 +125,7 @@ function examineLater({ checksum }: Release, { examine, log }: Depot): void {
 }
 
 /**
- * A range counts only for GET (RFC 9110 14.2), and only if `If-Range` is absent or names this file (13.1.5).
+ * Reports whether `Range` applies: only to GET (RFC 9110 14.2), and only if `If-Range` is absent or names this file (13.1.5).
  */
 function wantsRange(request: FastifyRequest, tag: string): boolean {
   const { range } = request.headers
@@ -156,7 +156,7 @@ function parseRange(
 }
 
 /** Reports whether `If-None-Match` is `*` or lists the tag, compared weakly (RFC 9110 13.1.2). */
-export function matches(header: string | undefined, tag: string): boolean {
+export function matchesTag(header: string | undefined, tag: string): boolean {
   if (header === undefined) return false
   if (header === tag) return true
   return (

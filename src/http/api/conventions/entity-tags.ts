@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { matches } from '../../requests/archive-reply.ts'
+import { matchesTag } from '../../requests/archive-reply.ts'
 import { prefersText } from '../../requests/as-text.ts'
 
 /** Returns the entity tag for an answer with these parts. JSON and text have different tags. */
@@ -20,7 +20,7 @@ export async function replyTagged(
 
 /** Whether the client has the answer with this tag. */
 export function isKnown(request: FastifyRequest, tag: string): boolean {
-  return matches(request.headers['if-none-match'], tag)
+  return matchesTag(request.headers['if-none-match'], tag)
 }
 
 /**
@@ -46,7 +46,7 @@ export async function tagAnswers(
   reply.header('etag', tag)
   if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'private, no-cache')
   if (!reply.hasHeader('vary')) reply.header('vary', 'authorization')
-  if (!matches(request.headers['if-none-match'], tag)) return payload
+  if (!matchesTag(request.headers['if-none-match'], tag)) return payload
   reply.code(304).removeHeader('content-type')
   return null
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { KINDS } from '../../../events/visibility.ts'
 import { isOriginName } from '../../../package/ident.ts'
 import { parseViewName } from '../../../views/view.ts'
-import { STATES } from '../../../webhooks/progress.ts'
+import { WEBHOOK_STATES } from '../../../webhooks/progress.ts'
 import { MOST_FILTER_NAMES, parseWebhookName, parseWebhookUrl } from '../../../webhooks/webhook.ts'
 import { Next, Time, named, textOf } from '../conventions/shapes.ts'
 
@@ -75,7 +75,7 @@ const webhook = z.object({
     origins: z.array(z.string()).optional(),
     kinds: z.array(z.string()).optional(),
   }),
-  state: z.enum(STATES),
+  state: z.enum(WEBHOOK_STATES),
   position: z.int().describe('the last processed entry, which was accepted or did not match the filter'),
   behind: z.int().describe('the number of entries after position'),
   replay: z

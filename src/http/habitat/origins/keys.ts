@@ -58,7 +58,7 @@ export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: 
   })
 
   /**
-   * `hab` posts the public key before each upload, so callers who may upload are told that the key exists.
+   * `hab` posts the public key before each upload, so callers who may upload learn that the key exists.
    * Only administrators may add one, with a token that may manage.
    */
   app.post(`${mount}/origins/:origin/keys/:revision`, async (request: HabitatRequest, reply) => {

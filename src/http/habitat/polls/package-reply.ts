@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { PackageAnswer } from '../../../answers/package-answer.ts'
-import { matches } from '../../requests/archive-reply.ts'
+import { matchesTag } from '../../requests/archive-reply.ts'
 import { NO_CACHE } from '../conventions/replies.ts'
 
 /** The reply to a request for the JSON of a package. Without a package it is 404. */
@@ -43,7 +43,7 @@ export function replyPackage(
   request.isVital = true
   reply.headers(headersOf(packageReply))
   if (found === undefined) return reply.code(404).send()
-  if (matches(request.headers['if-none-match'], tagOf(found)))
+  if (matchesTag(request.headers['if-none-match'], tagOf(found)))
     return reply.code(304).removeHeader('content-type').send()
   return reply.send(found.body)
 }
@@ -74,11 +74,11 @@ export function writePackage(
   const { found, cacheControl, view = '', revision = '' } = packageReply
   if (found === undefined)
     return { status: 404, bytes: dated(missing.get(connection) ?? keepMissing(connection), MISSING, date) }
-  const isKnown = ifNoneMatch !== undefined && matches(ifNoneMatch, tagOf(found))
+  const isKnown = ifNoneMatch !== undefined && matchesTag(ifNoneMatch, tagOf(found))
   const key = `${isKnown} ${view} ${revision} ${cacheControl} ${connection}`
   const bytes = isKnown
-    ? found.form(key, 'head', () => headOf(KNOWN, packageReply, connection))
-    : found.form(key, 'whole', () =>
+    ? found.response(key, 'head', () => headOf(KNOWN, packageReply, connection))
+    : found.response(key, 'whole', () =>
         headOf(FOUND, packageReply, `content-length: ${found.body.length}\r\n${connection}`),
       )
   return isKnown
