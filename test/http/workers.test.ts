@@ -56,7 +56,7 @@ async function blobsOf({ depot }: TestDepot): Promise<string[]> {
   return entries.filter((entry) => entry.isFile()).map(({ name }) => name)
 }
 
-async function figure({ url }: TestDepot, name: string): Promise<number> {
+async function metric({ url }: TestDepot, name: string): Promise<number> {
   const { text } = await ask(`${url}/metrics`)
   return Number(
     text
@@ -181,7 +181,7 @@ test('a wait in one thread ends by a change in another', async (t) => {
   const waiting = everywhere(`${shared.url}/api/v1/events?after=${through}&wait=60`)
   await until(
     'every follower waits',
-    async () => (await figure(shared, 'hart_depot_followers')) === EVERYWHERE,
+    async () => (await metric(shared, 'hart_depot_followers')) === EVERYWHERE,
   )
   await promoteTo(shared, 'acceptance', hart)
   const heard = (await waiting).map((answer) => JSON.parse(answer.text) as { events: { sequence: number }[] })
@@ -190,9 +190,9 @@ test('a wait in one thread ends by a change in another', async (t) => {
 
 test('metrics are the sums of all threads', async (t) => {
   const name = 'hart_depot_request_duration_seconds_count{door="habitat",method="GET",status="4xx"}'
-  const before = await figure(shared, name)
+  const before = await metric(shared, name)
   await everywhere(`${shared.url}/v1/depot/channels/acme/stable/pkgs/ghost/latest`)
-  t.equal(await figure(shared, name), before + EVERYWHERE)
+  t.equal(await metric(shared, name), before + EVERYWHERE)
   const all = (await ask(`${shared.url}/metrics`)).text
     .split('\n')
     .filter((line) => line.startsWith('# TYPE'))
@@ -333,7 +333,7 @@ test('closing a server ends its threads after their last answers', async (t) => 
   const waiting = everywhere(`${started.url}/api/v1/events?after=${through}&wait=60`)
   await until(
     'every follower waits',
-    async () => (await figure(started, 'hart_depot_followers')) === EVERYWHERE,
+    async () => (await metric(started, 'hart_depot_followers')) === EVERYWHERE,
   )
   await started.close()
   t.ok(

@@ -87,7 +87,7 @@ test('a disk that is full when the rows are written gives 507, and the bytes are
 })
 
 /** The value of one metric. */
-async function figure(url: string, name: string): Promise<number> {
+async function metric(url: string, name: string): Promise<number> {
   const line = (await (await fetch(`${url}/metrics`)).text())
     .split('\n')
     .find((candidate) => candidate.startsWith(`${name} `))
@@ -110,10 +110,10 @@ test('below the reserve, uploads are refused before their bytes are read, and ev
   await makeOrigin(roomy)
   const hart = buildHart({ ident: 'acme/tool/1.0.0/20260101120000' })
   t.equal((await upload(roomy, hart)).status, 201)
-  t.equal(await figure(roomy.url, 'hart_depot_stored_bytes'), hart.bytes.length)
-  t.equal(await figure(roomy.url, 'hart_depot_disk_reserve_bytes{holds="packages"}'), 0)
-  t.ok((await figure(roomy.url, 'hart_depot_disk_free_bytes{holds="packages"}')) > 0)
-  t.ok((await figure(roomy.url, 'hart_depot_disk_free_bytes{holds="database"}')) > 0)
+  t.equal(await metric(roomy.url, 'hart_depot_stored_bytes'), hart.bytes.length)
+  t.equal(await metric(roomy.url, 'hart_depot_disk_reserve_bytes{holds="packages"}'), 0)
+  t.ok((await metric(roomy.url, 'hart_depot_disk_free_bytes{holds="packages"}')) > 0)
+  t.ok((await metric(roomy.url, 'hart_depot_disk_free_bytes{holds="database"}')) > 0)
   await roomy.account('ci')
   await roomy.close()
 

@@ -190,7 +190,7 @@ test('plans, proposals, freezes and idempotency keys expire by the corrected clo
 
 test('the log reports once that commit times are ahead of the clock, and a metric by how much', async (t) => {
   const { started, post } = await makeScene(t)
-  const figure = async () =>
+  const metric = async () =>
     Number(
       /^hart_depot_commit_time_ahead_seconds (\S+)$/m.exec(
         (await started.app.inject({ url: '/metrics' })).body,
@@ -200,7 +200,7 @@ test('the log reports once that commit times are ahead of the clock, and a metri
     started.logged
       .filter(({ msg }) => /commit times/.test(String(msg)))
       .map(({ level, ahead_s }) => [level, ahead_s])
-  t.equal(await figure(), 0)
+  t.equal(await metric(), 0)
   started.setClock(START + 30 * SECOND)
   await makeView(started, 'one', 'promoted')
   started.setClock(START)
@@ -211,12 +211,12 @@ test('the log reports once that commit times are ahead of the clock, and a metri
   started.setClock(START)
   for (const name of ['four', 'five']) await post('views', { name })
   t.strictSame(told(), [['warn', 3_600]])
-  t.ok(Math.abs((await figure()) - 3_600) < 1)
+  t.ok(Math.abs((await metric()) - 3_600) < 1)
   started.setClock(START + 2 * HOUR)
   await post('views', { name: 'six' })
   t.strictSame(told(), [
     ['warn', 3_600],
     ['info', undefined],
   ])
-  t.equal(await figure(), 0)
+  t.equal(await metric(), 0)
 })

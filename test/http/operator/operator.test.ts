@@ -7,7 +7,7 @@ import { startDepot } from '../../support/start-depot.ts'
 const started = await startDepot(tap)
 
 /** The value of one metric. */
-async function figure(name: string): Promise<number | undefined> {
+async function metric(name: string): Promise<number | undefined> {
   const { text } = await callApi(started, 'GET', '/metrics', { token: null })
   const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `))
   return line === undefined ? undefined : Number(line.slice(name.length + 1))
@@ -58,10 +58,10 @@ test('requests are counted by API, method and class of status, and by no other l
   ])
     await callApi(started, 'GET', url)
   t.equal(
-    await figure('hart_depot_request_duration_seconds_count{door="habitat",method="GET",status="4xx"}'),
+    await metric('hart_depot_request_duration_seconds_count{door="habitat",method="GET",status="4xx"}'),
     2,
   )
-  t.equal(await figure('hart_depot_request_duration_seconds_count{door="api",method="GET",status="2xx"}'), 1)
+  t.equal(await metric('hart_depot_request_duration_seconds_count{door="api",method="GET",status="2xx"}'), 1)
   t.notMatch((await callApi(started, 'GET', '/metrics')).text, /acme|zebra|giraffe/)
 })
 
@@ -72,15 +72,15 @@ test('uploads, promotions, commits and revisions are counted', async (t) => {
   ]
   await move(started, 'promote', 'delivered', releases)
   await move(started, 'demote', 'delivered', releases)
-  t.equal(await figure('hart_depot_uploads_total'), 2)
-  t.equal(await figure('hart_depot_uploaded_bytes_total'), 2)
-  t.equal(await figure('hart_depot_promotions_total{act="promote",cause="upload"}'), 2)
-  t.equal(await figure('hart_depot_promotions_total{act="promote",cause="asked"}'), 1)
-  t.equal(await figure('hart_depot_promotions_total{act="demote",cause="asked"}'), 1)
-  t.equal(await figure('hart_depot_view_revision{view="delivered"}'), 2)
-  t.ok(Number(await figure('hart_depot_commit_commands_count')) >= 5)
-  t.ok(Number(await figure('hart_depot_sent_bytes_total{door="api"}')) > 0)
-  t.ok(Number(await figure('process_cpu_seconds_total')) > 0)
+  t.equal(await metric('hart_depot_uploads_total'), 2)
+  t.equal(await metric('hart_depot_uploaded_bytes_total'), 2)
+  t.equal(await metric('hart_depot_promotions_total{act="promote",cause="upload"}'), 2)
+  t.equal(await metric('hart_depot_promotions_total{act="promote",cause="asked"}'), 1)
+  t.equal(await metric('hart_depot_promotions_total{act="demote",cause="asked"}'), 1)
+  t.equal(await metric('hart_depot_view_revision{view="delivered"}'), 2)
+  t.ok(Number(await metric('hart_depot_commit_commands_count')) >= 5)
+  t.ok(Number(await metric('hart_depot_sent_bytes_total{door="api"}')) > 0)
+  t.ok(Number(await metric('process_cpu_seconds_total')) > 0)
 })
 
 test('views made by clients are no labels', async (t) => {

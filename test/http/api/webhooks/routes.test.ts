@@ -393,13 +393,13 @@ test('with another secret key, webhooks report a fault and can be removed', asyn
 })
 
 /** Returns the metrics. */
-async function figures(): Promise<string> {
+async function metricsText(): Promise<string> {
   return (await callApi(started, 'GET', '/metrics', { token: null })).text
 }
 
 test('attempts, states and backlogs of webhooks are metrics', async (t) => {
   const accepted = /^hart_depot_webhook_attempts_total\{outcome="accepted"\} [1-9]\d*$/m
-  await until('the metrics count the accepted delivery', async () => accepted.test(await figures()))
-  t.match(await figures(), /^hart_depot_webhooks\{state="paused"\} 1$/m)
-  t.match(await figures(), /^hart_depot_webhook_behind_entries\{webhook="first"\} 0$/m)
+  await until('the metrics count the accepted delivery', async () => accepted.test(await metricsText()))
+  t.match(await metricsText(), /^hart_depot_webhooks\{state="paused"\} 1$/m)
+  t.match(await metricsText(), /^hart_depot_webhook_behind_entries\{webhook="first"\} 0$/m)
 })
