@@ -18,7 +18,7 @@ import { PublicPointers } from './public-pointers.ts'
 import type { Line, Pointer } from './public-pointers.ts'
 import { PackageAnswer } from './package-answer.ts'
 
-/** `brief` leaves out the long texts, as Builder does outside of channels. */
+/** `brief` leaves out the long texts, like Builder outside of channels. */
 export type Shape = 'whole' | 'brief'
 
 /** The question that supervisors poll. Parts come from the URL, decoded. */
@@ -31,36 +31,35 @@ export interface LatestQuestion {
   readonly target: Target
 }
 
-/** Asks for one release, in one view or in any. */
+/** A question about one release, in one view or in any. */
 export interface ExactQuestion {
   readonly shape: Shape
   readonly ident: string
-  /** Defaults to `x86_64-linux`, and where that does not exist, to the first target by name. */
+  /** The default is `x86_64-linux`, or else the first target by name. */
   readonly target: Target | undefined
   readonly view?: string
 }
 
 export interface LatestAnswer {
   readonly package: PackageAnswer
-  /** The revision at which this pointer last moved for this audience; `undefined` where the answer is not from a pointer. */
+  /** The revision that moved the pointer here, for this audience; `undefined` if the question named a version. */
   readonly revision: number | undefined
 }
 
-/** Functions that render a release with the views that contain it, one for each shape. */
+/** A function for each shape. It renders a release and the views that contain it. */
 export type Renderers = Readonly<Record<Shape, (release: Release, views: readonly string[]) => Buffer>>
 
-/** How many views are read in parallel at the start. It leaves reading threads free for others. */
-const READ_AT_ONCE = 2
+/** The number of views that are read in parallel at the start. Other reading threads stay free. */
+const PARALLEL_READS = 2
 const MOST_BODY_BYTES = 64 * 1024 * 1024
 /** Limits of the cache of absent releases: number of keys, and characters in a key. */
 const MOST_ABSENT = 10_000
 const LONGEST_ABSENT = 300
 
 /**
- * Answers `latest` without the database. All pointers of all views are in memory, so a missing one costs nothing.
- * Bodies are cached up to a number of bytes. Both follow the ledger, so a poll that
- * starts after the answer of a promotion sees it. Members of an origin and the
- * public have separate pointers; both share the bodies.
+ * Answers `latest` from memory. All pointers of all views are in memory, so a missing one costs nothing. Bodies are
+ * cached up to a number of bytes. Both follow the ledger, so a poll that starts after a promotion was answered sees the
+ * promotion. Members of an origin and the public have separate pointers and share the bodies.
  */
 export class Answers implements Holder {
   readonly #db: Db
@@ -78,7 +77,7 @@ export class Answers implements Holder {
   private constructor(
     db: Db,
     renderers: Renderers,
-    known: {
+    state: {
       pointers: Map<string, Map<Line, Pointer>>
       publicPointers: PublicPointers
       ungoverned: Map<string, ReadonlySet<string>>
@@ -87,15 +86,15 @@ export class Answers implements Holder {
   ) {
     this.#db = db
     this.#renderers = renderers
-    this.#pointers = known.pointers
-    this.#publicPointers = known.publicPointers
-    this.#ungoverned = known.ungoverned
-    this.#revisions = known.revisions
+    this.#pointers = state.pointers
+    this.#publicPointers = state.publicPointers
+    this.#ungoverned = state.ungoverned
+    this.#revisions = state.revisions
   }
 
   /**
-   * Reads every pointer. `start` is a connection of its own for many small reads. The caller passes every later entry
-   * to `onCommit`.
+   * Reads every pointer. `start` is a separate connection for many small reads. The caller passes every later entry to
+   * `onCommit`.
    */
   static async open(db: Db, renderers: Renderers, start: Db = db): Promise<Answers> {
     const views = await listViews(db)
@@ -121,8 +120,8 @@ export class Answers implements Holder {
   }
 
   /**
-   * Whether a view governs an origin. Below the view's URL, a package of a governed origin exists only if the view has
-   * it; packages of other origins come from the channel in the URL.
+   * Whether a view governs an origin. Below the URL of the view, a package of a governed origin exists only if the view
+   * has it. Packages of other origins come from the channel in the URL.
    */
   governs(view: string, origin: string): boolean {
     return this.#ungoverned.get(view)?.has(origin) !== true
@@ -134,8 +133,8 @@ export class Answers implements Holder {
   }
 
   /**
-   * Finds the latest release; `undefined` if the view has none that the audience may see. The answer is a promise only
-   * if it is not in memory.
+   * Finds the latest release; `undefined` if the view has none that the audience may see. Returns a promise only if the
+   * answer is not in memory.
    */
   latest(
     question: LatestQuestion,
@@ -148,13 +147,13 @@ export class Answers implements Holder {
     if (audience.seesAll || audience.origins.includes(origin))
       return this.#follow(question, pointer, EVERYONE)
     if (!this.#publicPointers.isRestricted(line)) return this.#follow(question, pointer, THE_PUBLIC)
-    const theirs = this.#publicPointers.find(view, line)
-    if (theirs instanceof Promise)
-      return theirs.then((found) => found && this.#follow(question, found, THE_PUBLIC))
-    return theirs && this.#follow(question, theirs, THE_PUBLIC)
+    const publicPointer = this.#publicPointers.find(view, line)
+    if (publicPointer instanceof Promise)
+      return publicPointer.then((found) => found && this.#follow(question, found, THE_PUBLIC))
+    return publicPointer && this.#follow(question, publicPointer, THE_PUBLIC)
   }
 
-  /** Whether {@link latest} would find a release. The answer is a promise only if it is not in memory. */
+  /** Whether {@link latest} would find a release. Returns a promise only if the answer is not in memory. */
   hasLatest(
     { view, origin, name, target }: Pick<LatestQuestion, 'view' | 'origin' | 'name' | 'target'>,
     audience: Audience,
@@ -163,13 +162,15 @@ export class Answers implements Holder {
     if (this.#pointers.get(view)?.has(line) !== true) return false
     if (audience.seesAll || audience.origins.includes(origin) || !this.#publicPointers.isRestricted(line))
       return true
-    const theirs = this.#publicPointers.find(view, line)
-    return theirs instanceof Promise ? theirs.then((found) => found !== undefined) : theirs !== undefined
+    const publicPointer = this.#publicPointers.find(view, line)
+    return publicPointer instanceof Promise
+      ? publicPointer.then((found) => found !== undefined)
+      : publicPointer !== undefined
   }
 
   /**
    * Finds the body of one release; `undefined` if it does not exist, is not visible to the audience, or is not in the
-   * named view. The answer is a promise only if it is not in memory.
+   * view of the question. Returns a promise only if the answer is not in memory.
    */
   exact(
     question: ExactQuestion,
@@ -177,28 +178,28 @@ export class Answers implements Holder {
   ): PackageAnswer | undefined | Promise<PackageAnswer | undefined> {
     const { shape, ident, target, view } = question
     if (target === undefined) return this.#lookUpExactly(question, audience)
-    const kept = this.#bodies.get(`${ident} ${target} ${shape}`)
-    // The cache of absent releases is for the public alone.
-    if (kept === undefined)
-      return isThePublic(audience) && this.#absent.has(releaseKey({ ident, target }))
+    const cached = this.#bodies.get(`${ident} ${target} ${shape}`)
+    // Only the public uses the cache of absent releases.
+    if (cached === undefined)
+      return isPublicAudience(audience) && this.#absent.has(releaseKey({ ident, target }))
         ? undefined
         : this.#lookUpExactly(question, audience)
-    const maySee = kept.isPublic || audience.seesAll || audience.origins.includes(kept.origin)
-    return maySee && (view === undefined || kept.views.includes(view)) ? kept : undefined
+    const maySee = cached.isPublic || audience.seesAll || audience.origins.includes(cached.origin)
+    return maySee && (view === undefined || cached.views.includes(view)) ? cached : undefined
   }
 
   /** See {@link Holder.onCommit}. */
   onCommit(entries: readonly LedgerEntry[]): void {
     for (const { event } of entries) {
-      this.#take(event)
+      this.#applyEvent(event)
       this.#publicPointers.onEvent(event, this.#pointers)
     }
   }
 
-  #take(event: LedgerEvent): void {
-    if (event.kind === 'promotion') this.#apply(event)
+  #applyEvent(event: LedgerEvent): void {
+    if (event.kind === 'promotion') this.#applyPromotion(event)
     if (event.kind === 'visibility-set')
-      this.#forgetReleases(
+      this.#evictReleases(
         event.targets.map((target) => ({ ident: event.ident, target })),
         this.#pointers.values(),
       )
@@ -207,10 +208,10 @@ export class Answers implements Holder {
     if (event.kind === 'view-closed') this.#ungoverned.delete(event.view)
   }
 
-  #apply(promotion: Promotion): void {
+  #applyPromotion(promotion: Promotion): void {
     this.#revisions.set(promotion.view, promotion.revision)
     const pointers = ofView(this.#pointers, promotion.view)
-    this.#forgetReleases([...promotion.joined, ...promotion.left], [pointers])
+    this.#evictReleases([...promotion.joined, ...promotion.left], [pointers])
     if (promotion.rule !== undefined) for (const pointer of pointers.values()) pointer.versions = undefined
     for (const move of promotion.pointers) {
       const [line, ident] = [lineKey(move), move.to]
@@ -219,12 +220,12 @@ export class Answers implements Holder {
     }
   }
 
-  #forgetReleases(releases: readonly ReleaseName[], views: Iterable<Map<Line, Pointer>>): void {
+  #evictReleases(releases: readonly ReleaseName[], views: Iterable<Map<Line, Pointer>>): void {
     this.#generation += 1
     this.#absent.clear()
     for (const { ident, target } of releases) {
-      this.#forget(`${ident} ${target} whole`)
-      this.#forget(`${ident} ${target} brief`)
+      this.#evict(`${ident} ${target} whole`)
+      this.#evict(`${ident} ${target} brief`)
     }
     for (const pointers of views) {
       for (const release of releases) pointers.get(lineOf(release))?.versions?.clear()
@@ -238,9 +239,9 @@ export class Answers implements Holder {
   ): LatestAnswer | undefined | Promise<LatestAnswer | undefined> {
     const { shape, version, target } = question
     const ident = version === undefined ? pointer.ident : pointer.versions?.get(version)
-    const kept = ident === undefined ? undefined : this.#bodies.get(`${ident} ${target} ${shape}`)
-    if (kept !== undefined)
-      return { package: kept, revision: version === undefined ? pointer.revision : undefined }
+    const cached = ident === undefined ? undefined : this.#bodies.get(`${ident} ${target} ${shape}`)
+    if (cached !== undefined)
+      return { package: cached, revision: version === undefined ? pointer.revision : undefined }
     if (version !== undefined && this.#absent.has(keyOf(question, audience))) return undefined
     return this.#lookUp(question, pointer, audience)
   }
@@ -258,7 +259,7 @@ export class Answers implements Holder {
         ? await findRelease(this.#db, pointer.ident, target, audience)
         : await findLatest(this.#db, { ...question, view, version }, audience)
     if (release === undefined) {
-      this.#noteAbsent(keyOf(question, audience), generation)
+      this.#cacheAbsence(keyOf(question, audience), generation)
       return undefined
     }
     if (version !== undefined && generation === this.#generation)
@@ -273,8 +274,8 @@ export class Answers implements Holder {
   ): Promise<PackageAnswer | undefined> {
     const generation = this.#generation
     const release = await findRelease(this.#db, ident, target, audience)
-    if (release === undefined && target !== undefined && isThePublic(audience))
-      this.#noteAbsent(releaseKey({ ident, target }), generation)
+    if (release === undefined && target !== undefined && isPublicAudience(audience))
+      this.#cacheAbsence(releaseKey({ ident, target }), generation)
     if (release === undefined || (view !== undefined && !(await isInView(this.#db, view, release.id))))
       return undefined
     return this.#bodies.get(`${ident} ${release.target} ${shape}`) ?? this.#answer(release, shape, generation)
@@ -288,20 +289,20 @@ export class Answers implements Holder {
       { ident, checksum, target, isPublic: release.visibility === 'public', views },
       this.#renderers[shape](release, views),
     )
-    // A commit in between may have changed the rows. The next request then reads them again.
-    if (generation === this.#generation) this.#keep(`${ident} ${target} ${shape}`, answer)
+    // A commit since the read may have changed the rows. The next request reads them again.
+    if (generation === this.#generation) this.#cache(`${ident} ${target} ${shape}`, answer)
     return answer
   }
 
-  /** Remembers that a release is absent until the next change. The number of keys is limited, so requests cannot fill the memory. */
-  #noteAbsent(key: string, generation: number): void {
+  /** Caches until the next change that a release is absent. The number of keys is limited, so requests cannot fill the memory. */
+  #cacheAbsence(key: string, generation: number): void {
     if (generation !== this.#generation || key.length > LONGEST_ABSENT) return
     if (this.#absent.size >= MOST_ABSENT) this.#absent.clear()
     this.#absent.add(key)
   }
 
-  #keep(key: string, answer: PackageAnswer): void {
-    this.#forget(key)
+  #cache(key: string, answer: PackageAnswer): void {
+    this.#evict(key)
     this.#bodies.set(key, answer)
     this.#bodyBytes += answer.bytes
     answer.setGrowthListener((bytes) => {
@@ -314,11 +315,11 @@ export class Answers implements Holder {
   #makeRoom(): void {
     for (const oldest of this.#bodies.keys()) {
       if (this.#bodyBytes <= MOST_BODY_BYTES) break
-      this.#forget(oldest)
+      this.#evict(oldest)
     }
   }
 
-  #forget(key: string): void {
+  #evict(key: string): void {
     const answer = this.#bodies.get(key)
     if (answer === undefined) return
     answer.setGrowthListener(() => undefined) // a response may still use it
@@ -327,7 +328,7 @@ export class Answers implements Holder {
   }
 }
 
-/** Views share the text of a line, which saves memory. */
+/** Reads the pointers of all views. The views share the text of a line, which saves memory. */
 async function readPointers(db: Db, views: readonly View[]): Promise<Map<string, Map<Line, Pointer>>> {
   const names = await readPackageNames(db)
   const lines = new Map(TARGETS.map((target) => [target, new Map<number, Line>()]))
@@ -335,15 +336,15 @@ async function readPointers(db: Db, views: readonly View[]): Promise<Map<string,
   const remaining = views.values()
   const readRemaining = async () => {
     for (const view of remaining) {
-      const its = ofView(pointers, view.name)
+      const pointersOfView = ofView(pointers, view.name)
       for (const [packageId, target, ident, revision] of await listPointersIn(db, view.id)) {
         const line = lines.get(target)?.get(packageId) ?? `${names.get(packageId) ?? ''} ${target}`
         lines.get(target)?.set(packageId, line)
-        its.set(line, { ident, revision, versions: undefined })
+        pointersOfView.set(line, { ident, revision, versions: undefined })
       }
     }
   }
-  await Promise.all(Array.from({ length: READ_AT_ONCE }, readRemaining))
+  await Promise.all(Array.from({ length: PARALLEL_READS }, readRemaining))
   return pointers
 }
 
@@ -351,7 +352,7 @@ function keyOf({ view, origin, name, version = '', target }: LatestQuestion, aud
   return `${view} ${origin}/${name}/${version} ${target} ${audience.seesAll}`
 }
 
-function isThePublic(audience: Audience): boolean {
+function isPublicAudience(audience: Audience): boolean {
   return !audience.seesAll && audience.origins.length === 0
 }
 

@@ -20,21 +20,21 @@ export type Line = string
 /** Stands for all deleted releases of a line. */
 const DELETED = ''
 
-type Known = Pointer | 'nothing' | Promise<Pointer | undefined>
+type CachedPointer = Pointer | 'nothing' | Promise<Pointer | undefined>
 
 /**
- * The pointers that the public sees, where they may differ from a member's. They are computed before the first
- * request, so that denying a private package takes no longer than denying one that does not exist.
+ * The pointers that the public sees, for lines where members may see others. They are computed before the first
+ * request, so that a private package and a missing one are denied in the same time.
  */
 export class PublicPointers {
   readonly #db: Db
   /**
-   * The non-public releases of each line that has or had any. Deleted releases stay listed, because the time at which
-   * `latest` moved would reveal them.
+   * The non-public releases of each line that has or had one. Deleted releases stay, because the time at which `latest`
+   * moved would reveal them.
    */
   readonly #restricted = new Map<Line, Set<string>>()
   /** Public pointers of restricted lines, by view. */
-  readonly #pointers = new Map<string, Map<Line, Known>>()
+  readonly #pointers = new Map<string, Map<Line, CachedPointer>>()
 
   private constructor(db: Db) {
     this.#db = db
@@ -58,7 +58,7 @@ export class PublicPointers {
         else if (publicPointers.isRestricted(line))
           publicPointers
             .#ofView(view)
-            .set(line, (await publicPointers.#findNow(start, view, line)) ?? 'nothing')
+            .set(line, (await publicPointers.#readFromDatabase(start, view, line)) ?? 'nothing')
       }
     }
     return publicPointers
@@ -68,14 +68,14 @@ export class PublicPointers {
     return this.#restricted.has(line)
   }
 
-  /** Finds the public pointer of a restricted line. Returns a promise only shortly after a commit that concerns the line. */
+  /** Finds the public pointer of a restricted line. Returns a promise only shortly after a commit that changed the line. */
   find(view: string, line: Line): Pointer | undefined | Promise<Pointer | undefined> {
-    const known = this.#pointers.get(view)?.get(line)
-    if (known === undefined) return this.#read(view, line)
-    return known === 'nothing' ? undefined : known
+    const cached = this.#pointers.get(view)?.get(line)
+    if (cached === undefined) return this.#read(view, line)
+    return cached === 'nothing' ? undefined : cached
   }
 
-  /** Takes a committed event. `pointers` are those for callers who see everything. Never throws. */
+  /** Takes a committed event. `pointers` are the pointers for callers who see everything. Never throws. */
   onEvent(event: LedgerEvent, pointers: ReadonlyMap<string, ReadonlyMap<Line, Pointer>>): void {
     if (event.kind === 'release-published' && event.visibility !== 'public')
       this.#restrict(lineOf(event), event.ident)
@@ -92,9 +92,9 @@ export class PublicPointers {
       }
     }
     if (event.kind === 'promotion') {
-      // Under a new rule, the public `latest` may change even if the members' does not.
-      const others = event.rule === undefined ? [] : (pointers.get(event.view)?.keys() ?? [])
-      for (const line of new Set([...[...event.joined, ...event.left].map(lineOf), ...others]))
+      // A new rule may change the public `latest` of every line, even if the members' `latest` stays.
+      const allLines = event.rule === undefined ? [] : (pointers.get(event.view)?.keys() ?? [])
+      for (const line of new Set([...[...event.joined, ...event.left].map(lineOf), ...allLines]))
         this.#readAhead(event.view, line)
     }
   }
@@ -116,10 +116,10 @@ export class PublicPointers {
     if (this.#restricted.has(line)) this.#read(view, line).catch(() => undefined) // the next request retries and gets the error
   }
 
-  /** Reads the public pointer. If a commit intervenes, the later read wins. */
+  /** Reads the public pointer. If a commit starts another read meanwhile, the later read wins. */
   async #read(view: string, line: Line): Promise<Pointer | undefined> {
     const lines = this.#ofView(view)
-    const reading = this.#findNow(this.#db, view, line)
+    const reading = this.#readFromDatabase(this.#db, view, line)
     lines.set(line, reading)
     try {
       const pointer = await reading
@@ -131,7 +131,7 @@ export class PublicPointers {
     }
   }
 
-  async #findNow(db: Db, name: string, line: Line): Promise<Pointer | undefined> {
+  async #readFromDatabase(db: Db, name: string, line: Line): Promise<Pointer | undefined> {
     const view = await findView(db, name)
     if (view === undefined) return undefined
     const [origin = '', packageName = '', target = ''] = line.split(/[/ ]/)
@@ -146,8 +146,8 @@ export class PublicPointers {
     return pointer && { ident: pointer.ident, revision: pointer.sinceRevision, versions: undefined }
   }
 
-  #ofView(view: string): Map<Line, Known> {
-    const found = this.#pointers.get(view) ?? new Map<Line, Known>()
+  #ofView(view: string): Map<Line, CachedPointer> {
+    const found = this.#pointers.get(view) ?? new Map<Line, CachedPointer>()
     this.#pointers.set(view, found)
     return found
   }

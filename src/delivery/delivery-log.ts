@@ -11,9 +11,9 @@ const LARGEST_WRITE = 100
 const MOST_UNWRITTEN = 300
 
 /**
- * Stores the progress and attempts of all webhooks in few, small commands, so that promotions rarely wait for one.
- * It submits one command at a time: after a second, or once a hundred attempts have gathered. After a crash,
- * attempts that were not stored are delivered again.
+ * Stores the progress and attempts of all webhooks in few, small commands, so that promotions rarely wait for one. It
+ * submits one command at a time: after a second, or once there are a hundred attempts. After a crash, deliveries that
+ * were not stored are repeated.
  */
 export class DeliveryLog {
   readonly #writer: CommandQueue
@@ -31,14 +31,14 @@ export class DeliveryLog {
     this.#after = after
   }
 
-  /** Whether deliveries should wait, because too many attempts are held only in memory. */
+  /** Whether deliveries should wait, because too many attempts are not stored yet. */
   get isFull(): boolean {
     return this.#deliveries >= MOST_UNWRITTEN
   }
 
   add(webhook: Webhook, progress: Progress, delivery?: Delivery): void {
     const { key, version } = webhook
-    // A stopped delivery may still report an older version of its webhook. The database ignores old versions.
+    // A delivery that was stopped may still report an older version of its webhook. The database ignores that.
     const id = `${key} ${version}`
     const deliveries = [
       ...(this.#noted.get(id)?.deliveries ?? []),
@@ -50,9 +50,9 @@ export class DeliveryLog {
     else this.#writeIn(WRITE_AFTER_MS)
   }
 
-  /** Stores everything added so far. Never rejects: a write that fails is retried later. */
+  /** Stores everything added so far. Never rejects: a failed write is retried later. */
   async flush(): Promise<void> {
-    await this.#writing // it may have begun before the last item was added
+    await this.#writing // may have begun before the last attempt was added
     if (this.#noted.size === 0) return
     this.#writing ??= this.#writeOnce().finally(() => {
       this.#writing = undefined

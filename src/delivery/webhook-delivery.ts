@@ -11,23 +11,23 @@ import { bodyOf, outgoing } from '../webhooks/outgoing.ts'
 import { advance, afterAttempt, dueIn } from '../webhooks/progress.ts'
 import type { Progress } from '../webhooks/progress.ts'
 import { send } from '../webhooks/send.ts'
-import type { Receipt, Surroundings } from '../webhooks/send.ts'
+import type { Receipt, SendOptions } from '../webhooks/send.ts'
 import { matcherOf, messageId } from '../webhooks/webhook.ts'
 import type { Webhook } from '../webhooks/webhook.ts'
 
-/** A committed entry. `origins` is computed once for all webhooks, because the commit waits for it. */
+/** A committed entry. `origins` is computed at most once for all webhooks, because the commit waits for it. */
 export interface CommittedEvent {
   readonly sequence: number
   readonly event: LedgerEvent
   readonly origins: () => ReadonlySet<string>
 }
 
-/** What all deliveries share. */
+/** The dependencies that all deliveries share. */
 export interface DeliveryContext {
   readonly db: Db
   readonly secrets: SecretBox
   readonly log: Logger
-  readonly surroundings: Surroundings & { random(): number }
+  readonly sendOptions: SendOptions & { random(): number }
   readonly connections: Connections
   readonly deliveryLog: DeliveryLog
   /** The sequence number of the last committed entry. */
@@ -36,16 +36,16 @@ export interface DeliveryContext {
 }
 
 const LARGEST_PAGE = 100
-/** The most sequence numbers that one page covers. Entries of other kinds count here, but not towards the page's limit. */
+/** The most sequence numbers that one page covers, including entries of other kinds, which do not count as entries of the page. */
 const LARGEST_SPAN = 1_000
-const TROUBLE_MS = 60_000
-const FULL_MS = 1_000
-/** Store the position after this many skipped entries: a restart examines no more of them again. */
-const NOTED_EVERY = 1_000
+const RETRY_MS = 60_000
+const LOG_FULL_MS = 1_000
+/** The number of skipped entries after which the position is stored. A restart examines at most so many again. */
+const NOTE_EVERY = 1_000
 
 /**
  * Delivers entries to one webhook in ledger order, each after the previous one was accepted. When an administrator
- * changes the webhook, this delivery stops and a new one starts from the database row.
+ * changes the webhook, its delivery stops, and another one starts from the database row.
  */
 export class WebhookDelivery {
   readonly webhook: Webhook
@@ -55,9 +55,9 @@ export class WebhookDelivery {
   readonly #ended: Promise<void>
   #progress: Progress
   #notedPosition: number
-  /** Resolves when there is something to deliver. */
+  /** Resolves when there may be something to deliver. */
   #news = Promise.withResolvers<void>()
-  /** Whether every entry up to the head is done. New entries that do not match the filter are then skipped unread. */
+  /** Whether every entry up to the head is done. Then new entries that do not match the filter are skipped without a read. */
   #isIdle = false
 
   constructor(webhook: Webhook, context: DeliveryContext) {
@@ -106,24 +106,24 @@ export class WebhookDelivery {
           { err: error, webhook: this.webhook.name },
           'cannot deliver to a webhook; trying again in a minute',
         )
-        await this.#rest(TROUBLE_MS)
+        await this.#sleep(RETRY_MS)
       }
     }
   }
 
   async #step(): Promise<void> {
-    const { deliveryLog, surroundings } = this.#context
-    if (this.#progress.pause !== undefined) return this.#rest(undefined)
-    if (deliveryLog.isFull) return this.#rest(FULL_MS) // otherwise memory grows while the disk is full
-    const wait = dueIn(this.#progress, surroundings.now())
-    if (wait > 0) await this.#rest(wait)
+    const { deliveryLog, sendOptions } = this.#context
+    if (this.#progress.pause !== undefined) return this.#sleep(undefined)
+    if (deliveryLog.isFull) return this.#sleep(LOG_FULL_MS) // memory must not grow while the disk is full
+    const wait = dueIn(this.#progress, sendOptions.now())
+    if (wait > 0) await this.#sleep(wait)
     const entry = await this.#findNext()
     if (entry === undefined) return this.#waitForNews()
     await this.#context.connections.during(() => this.#deliver(entry))
   }
 
   /**
-   * Finds the next entry that matches the filter, in pages that grow while nothing matches. A webhook without a filter
+   * Finds the next entry that matches the filter. Pages grow while nothing matches, so that a webhook without a filter
    * reads one row for each entry.
    */
   async #findNext(): Promise<LedgerEntry | undefined> {
@@ -150,20 +150,20 @@ export class WebhookDelivery {
 
   #skipTo(sequence: number): void {
     this.#progress = advance(this.#progress, sequence)
-    if (this.#progress.position - this.#notedPosition >= NOTED_EVERY) this.noteProgress()
+    if (this.#progress.position - this.#notedPosition >= NOTE_EVERY) this.noteProgress()
   }
 
   async #deliver(entry: LedgerEntry): Promise<void> {
     const { signal } = this.#stopping
-    const { deliveryLog, surroundings } = this.#context
+    const { deliveryLog, sendOptions } = this.#context
     if (signal.aborted) return
-    const at = surroundings.now()
+    const at = sendOptions.now()
     const receipt = await this.#send(entry, at)
     if (signal.aborted) return
     const before = this.#progress
     this.#progress = afterAttempt(before, entry.sequence, receipt, {
-      now: surroundings.now(),
-      random: surroundings.random(),
+      now: sendOptions.now(),
+      random: sendOptions.random(),
     })
     this.#notedPosition = this.#progress.position
     const { durationMs, status, error, excerpt } = receipt
@@ -181,7 +181,7 @@ export class WebhookDelivery {
   }
 
   async #send(entry: LedgerEntry, at: number): Promise<Receipt> {
-    const { db, secrets, surroundings } = this.#context
+    const { db, secrets, sendOptions } = this.#context
     const { accountId } = entry.actor
     const account = accountId === undefined ? undefined : await getAccountName(db, accountId)
     let message
@@ -192,7 +192,7 @@ export class WebhookDelivery {
         secrets,
       )
     } catch (error) {
-      // The depot was started with another secret key. The webhook's state shows the error, and attempts continue.
+      // The depot was started with another secret key. The state of the webhook shows the error, and attempts continue.
       return {
         verdict: 'failed',
         error: error instanceof Error ? error.message : String(error),
@@ -200,7 +200,7 @@ export class WebhookDelivery {
         durationMs: 0,
       }
     }
-    return send(message, surroundings, this.#stopping.signal)
+    return send(message, sendOptions, this.#stopping.signal)
   }
 
   #logOutcome(before: Progress, sequence: number, { error }: Receipt): void {
@@ -209,11 +209,11 @@ export class WebhookDelivery {
     if (pause !== undefined)
       this.#context.log.error(
         { ...about, attempts, why: pause.why },
-        'webhook paused: deliveries stop until an administrator resumes it',
+        'a webhook was paused: deliveries stop until an administrator resumes it',
       )
-    else if (before.attempts === 0 && attempts > 0) this.#context.log.warn(about, 'webhook fails')
+    else if (before.attempts === 0 && attempts > 0) this.#context.log.warn(about, 'a webhook fails')
     else if (before.attempts > 0 && attempts === 0)
-      this.#context.log.info({ ...about, attempts: before.attempts }, 'webhook works again')
+      this.#context.log.info({ ...about, attempts: before.attempts }, 'a webhook works again')
   }
 
   async #waitForNews(): Promise<void> {
@@ -224,14 +224,14 @@ export class WebhookDelivery {
     if (this.#stopping.signal.aborted) this.#news.resolve()
   }
 
-  /** Waits for `ms`, or until the delivery is stopped. `undefined` waits for the stop alone. */
-  async #rest(ms: number | undefined): Promise<void> {
+  /** Waits for `ms`, or until the delivery is stopped. `undefined` waits only for the stop. */
+  async #sleep(ms: number | undefined): Promise<void> {
     const { signal } = this.#stopping
     if (signal.aborted) return
     const { promise, resolve } = Promise.withResolvers<void>()
     const onAbort = () => resolve()
     signal.addEventListener('abort', onAbort)
-    const cancel = ms === undefined ? undefined : this.#context.surroundings.after(ms, resolve)
+    const cancel = ms === undefined ? undefined : this.#context.sendOptions.after(ms, resolve)
     await promise
     cancel?.()
     signal.removeEventListener('abort', onAbort)

@@ -20,8 +20,8 @@ import { MOST_WEBHOOKS, messageId } from '../webhooks/webhook.ts'
 import type { Webhook } from '../webhooks/webhook.ts'
 import { findWebhook, listWebhooks } from '../webhooks/webhook-store.ts'
 
-/** Dependencies that tests replace. */
-export interface Seams {
+/** Parts of webhook delivery that tests replace. */
+export interface DeliveryOptions {
   readonly timeoutMs: number
   random(): number
   /** Calls `act` after `ms` milliseconds. The returned function cancels the call. */
@@ -31,34 +31,34 @@ export interface Seams {
 
 const MOST_CONNECTIONS = 16
 
-const SEAMS: Seams = {
+const DEFAULTS: DeliveryOptions = {
   timeoutMs: 10_000,
   random: Math.random,
   after(ms, act) {
     const timer = setTimeout(act, ms).unref()
     return () => clearTimeout(timer)
   },
-  // The system's resolver, which reads its hosts file. Lookups that hang occupy at most half of the libuv threads.
+  // The resolver of the system, which reads the hosts file. Lookups that hang occupy at most half of the libuv threads.
   lookup: (hostname, done) => lookup(hostname, { all: true }, done),
 }
 
 /** Webhook operations that requests need. Every thread has them. */
 export interface WebhookOperations {
-  /** The current progress, which may be newer than the database row, and the number of entries ahead, without replays. */
+  /** Returns the current progress, which may be newer than the database row, and the number of entries ahead, without replays. */
   progressOf(webhook: Webhook): Promise<{ progress: Progress; behind: number }>
   /** Stores all progress in the database. Never rejects. */
   flush(): Promise<void>
   /** Sends one test message immediately, also to a paused webhook. */
   ping(webhook: Webhook): Promise<{ id: string; receipt: Receipt }>
   /**
-   * Throws `invalid_request` if the URL's host has addresses and the depot may connect to none of them. This is an early
-   * warning only: a name may get other addresses later, and each attempt checks the address that it connects to.
+   * Rejects with `invalid_request` if the host of the URL has addresses and the depot may connect to none of them. This
+   * is only an early warning: each attempt checks the address to which it connects.
    */
   refuseUnreachable(url: string): Promise<void>
 }
 
 /**
- * Delivers ledger entries to all webhooks, with one {@link WebhookDelivery} each. A delivery begins after the commit
+ * Delivers ledger entries to all webhooks, with a {@link WebhookDelivery} for each. A delivery begins after the commit
  * was answered, so no promotion waits for it. Each entry is delivered at least once: after a crash, deliveries that
  * were not stored are repeated with the same id.
  */
@@ -75,7 +75,7 @@ export class Webhooks implements WebhookOperations, Holder {
 
   private constructor(
     depot: Pick<Depot, 'db' | 'writer' | 'config' | 'log' | 'now' | 'secrets'>,
-    seams: Seams,
+    options: DeliveryOptions,
     head: number,
   ) {
     this.#depot = depot
@@ -84,9 +84,9 @@ export class Webhooks implements WebhookOperations, Holder {
       db: depot.db,
       secrets: depot.secrets,
       log: depot.log,
-      surroundings: { ...seams, now: depot.now, rules: new AddressRules(depot.config.webhookNetworks) },
+      sendOptions: { ...options, now: depot.now, rules: new AddressRules(depot.config.webhookNetworks) },
       connections: new Connections(MOST_CONNECTIONS),
-      deliveryLog: new DeliveryLog(depot.writer, depot.log, seams.after),
+      deliveryLog: new DeliveryLog(depot.writer, depot.log, options.after),
       head: () => this.#head,
       onReceipt: (receipt) => {
         for (const listener of this.#receiptListeners) listener(receipt)
@@ -94,13 +94,13 @@ export class Webhooks implements WebhookOperations, Holder {
     }
   }
 
-  /** Starts all deliveries. The caller passes every later entry to `onCommit` and closes this before the writer. */
+  /** Starts all deliveries. The caller passes every later entry to `onCommit`, and closes the webhooks before the writer. */
   static async open(
     depot: Pick<Depot, 'db' | 'writer' | 'config' | 'log' | 'now' | 'secrets'>,
-    seams: Partial<Seams> = {},
+    options: Partial<DeliveryOptions> = {},
   ): Promise<Webhooks> {
     const { sequence } = await findHead(depot.db)
-    const opened = new Webhooks(depot, { ...SEAMS, ...seams }, sequence)
+    const opened = new Webhooks(depot, { ...DEFAULTS, ...options }, sequence)
     for (const webhook of await listWebhooks(depot.db, { limit: MOST_WEBHOOKS })) opened.#start(webhook)
     return opened
   }
@@ -152,23 +152,23 @@ export class Webhooks implements WebhookOperations, Holder {
   }
 
   async ping(webhook: Webhook): Promise<{ id: string; receipt: Receipt }> {
-    const { surroundings, secrets, connections } = this.#context
+    const { sendOptions, secrets, connections } = this.#context
     const id = `${messageId(webhook.key, 0)}_ping_${randomBytes(8).toString('hex')}`
     const receipt = await connections.during(() => {
-      const at = surroundings.now()
+      const at = sendOptions.now()
       const body = JSON.stringify({
         sequence: null,
         at: new Date(at).toISOString(),
         kind: 'ping',
         webhook: webhook.name,
       })
-      return send(outgoing(webhook, { id, body, at }, secrets), surroundings, this.#pings.signal)
+      return send(outgoing(webhook, { id, body, at }, secrets), sendOptions, this.#pings.signal)
     })
     return { id, receipt }
   }
 
   async refuseUnreachable(url: string): Promise<void> {
-    const { rules, lookup: look } = this.#context.surroundings
+    const { rules, lookup: look } = this.#context.sendOptions
     const host = hostOf(new URL(url))
     const lookUp = () =>
       new Promise<string[]>((resolve) =>
@@ -191,7 +191,7 @@ export class Webhooks implements WebhookOperations, Holder {
     this.#context.deliveryLog.close()
   }
 
-  /** Stops the delivery of a changed webhook at once, and starts another from its new row. */
+  /** Stops the delivery of a changed webhook at once, and starts another one from the new row. */
   #restart(name: string): void {
     const delivery = this.#deliveries.get(name)
     if (delivery !== undefined) this.#stop(delivery)

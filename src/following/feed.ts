@@ -10,7 +10,7 @@ import { MOST_TEXT_AT_ONCE, findHash, listEntries } from '../ledger/ledger-store
 import type { EntryQuery, EntryPage } from '../ledger/ledger-store.ts'
 import { packageOf } from '../package/ident.ts'
 
-/** The subject of a watch. A commit examines only watches whose topic it touches. */
+/** The subject of a watch. A commit examines only the watches of its topics. */
 export type Topic = string
 
 export const EVERYTHING: Topic = 'everything'
@@ -26,15 +26,15 @@ export function lineTopic(packageName: string, target: Target): Topic {
   return `line ${packageName} ${target}`
 }
 
-export interface Watching {
+export interface WatchOptions {
   readonly topic: Topic
-  /** Selects the entries that wake; absent selects all entries of the topic. Must not throw. */
+  /** Selects the entries that wake the watch. The default is all entries of the topic. Must not throw. */
   readonly wants?: ((entry: LedgerEntry) => boolean) | undefined
-  /** An account. Entries that may reduce its rights wake too, whatever the topic. */
+  /** An account. Entries that may reduce its rights wake the watch, too, whatever their topic. */
   readonly account?: string | undefined
 }
 
-export interface Waiting extends Watching {
+export interface WaitOptions extends WatchOptions {
   /** The last entry that the caller knows. */
   readonly after: number
   /** A time of `performance.now()`. */
@@ -46,27 +46,28 @@ export interface Waiting extends Watching {
   }
 }
 
-/** Why a wait ended: an entry was committed, the time is over, the client disconnected, or the depot stops. */
-export type Waking = 'committed' | 'expired' | 'left' | 'closed'
+/** Why a wait ended: an entry was committed, the deadline has passed, the client disconnected, or the depot stops. */
+export type WakeReason = 'committed' | 'expired' | 'left' | 'closed'
 
-interface Watch extends Watching {
+interface Watch extends WatchOptions {
   readonly wake: () => void
 }
 
 /** Limits of the entries kept in memory: their number and their bytes of text. */
 const MOST_KEPT = 10_000
 const MOST_KEPT_BYTES = 8 * 1024 * 1024
-/** Watches woken in one turn of the event loop. Other requests run in between, first the one that made the change. */
+/** Watches woken in one turn of the event loop. Other requests run between turns, first the one that made the change. */
 const WAKES_PER_TURN = 16
 
 /**
  * Keeps recent ledger entries in memory and wakes the requests and streams that wait for new ones. A commit only marks
- * the watches to wake, so no promotion waits for its followers. It gets each commit after the caches that answer requests.
+ * the watches to wake, so no promotion waits for its followers. The feed must get each commit after the caches from
+ * which requests are answered.
  */
 export class Feed implements Holder {
   readonly #db: Db
   readonly #watches = new Map<Topic, Set<Watch>>()
-  readonly #ofAccounts = new Map<string, Set<Watch>>()
+  readonly #watchesOfAccounts = new Map<string, Set<Watch>>()
   readonly #due = new Set<Watch>()
   readonly #deadlines = new Deadlines()
   readonly #recent: LedgerEntry[] = []
@@ -119,31 +120,31 @@ export class Feed implements Holder {
   }
 
   /** Like {@link listEntries}, but from memory for recent entries. */
-  async entries(asked: EntryQuery): Promise<EntryPage> {
+  async entries(query: EntryQuery): Promise<EntryPage> {
     const first = this.#recent[0]?.sequence ?? this.#head.sequence + 1
-    if (asked.after + 1 < first) return listEntries(this.#db, asked)
+    if (query.after + 1 < first) return listEntries(this.#db, query)
     const entries: LedgerEntry[] = []
     let left = MOST_TEXT_AT_ONCE
-    for (let at = asked.after + 1 - first; at < this.#recent.length; at += 1) {
+    for (let at = query.after + 1 - first; at < this.#recent.length; at += 1) {
       const entry = this.#recent[at]
-      if (entry === undefined || entry.sequence > asked.through) break
-      if (asked.kinds?.includes(entry.event.kind) === false) continue
+      if (entry === undefined || entry.sequence > query.through) break
+      if (query.kinds?.includes(entry.event.kind) === false) continue
       entries.push(entry)
       left -= Buffer.byteLength(entry.text)
-      if (entries.length === asked.limit || left <= 0) return { entries, through: entry.sequence }
+      if (entries.length === query.limit || left <= 0) return { entries, through: entry.sequence }
     }
-    return { entries, through: asked.through }
+    return { entries, through: query.through }
   }
 
   /**
-   * Calls `wake` soon after commits with a wanted entry, once for several, and when the feed closes. `wake` gets no
-   * arguments and must not throw: the caller reads on from its own position. The returned function ends the watch.
+   * Calls `wake` soon after a commit with a wanted entry, and when the feed closes. One call may stand for several
+   * commits: the caller reads on from its own position. `wake` must not throw. The returned function ends the watch.
    */
-  watch(watching: Watching, wake: () => void): () => void {
-    const watch: Watch = { ...watching, wake }
+  watch(options: WatchOptions, wake: () => void): () => void {
+    const watch: Watch = { ...options, wake }
     const leaveTopic = join(this.#watches, watch.topic, watch)
     const leaveAccount =
-      watch.account === undefined ? undefined : join(this.#ofAccounts, watch.account, watch)
+      watch.account === undefined ? undefined : join(this.#watchesOfAccounts, watch.account, watch)
     return () => {
       this.#due.delete(watch)
       leaveTopic()
@@ -152,20 +153,20 @@ export class Feed implements Holder {
   }
 
   /** Waits for a wanted entry after `after`. Leaves no watch or timer behind. Never rejects. */
-  wait(waiting: Waiting): Promise<Waking> {
+  wait(options: WaitOptions): Promise<WakeReason> {
     if (this.#isClosed) return Promise.resolve('closed')
-    if (this.#head.sequence > waiting.after) return Promise.resolve('committed')
-    const { client } = waiting
-    const { promise, resolve } = Promise.withResolvers<Waking>()
-    const end = (why: Waking) => {
+    if (this.#head.sequence > options.after) return Promise.resolve('committed')
+    const { client } = options
+    const { promise, resolve } = Promise.withResolvers<WakeReason>()
+    const end = (why: WakeReason) => {
       unwatch()
-      withdraw()
+      cancelDeadline()
       client.off('close', leave)
       resolve(why)
     }
     const leave = () => end('left')
-    const unwatch = this.watch(waiting, () => end(this.#isClosed ? 'closed' : 'committed'))
-    const withdraw = this.#deadlines.add(waiting.deadline, () => end('expired'))
+    const unwatch = this.watch(options, () => end(this.#isClosed ? 'closed' : 'committed'))
+    const cancelDeadline = this.#deadlines.add(options.deadline, () => end('expired'))
     client.once('close', leave)
     return promise
   }
@@ -178,8 +179,8 @@ export class Feed implements Holder {
         for (const watch of this.#watches.get(topic) ?? [])
           if (watch.wants?.(entry) !== false) this.#due.add(watch)
       }
-      for (const account of losersOf(entry.event))
-        for (const watch of this.#ofAccounts.get(account) ?? []) this.#due.add(watch)
+      for (const account of accountsLosingRights(entry.event))
+        for (const watch of this.#watchesOfAccounts.get(account) ?? []) this.#due.add(watch)
     }
     this.#wakeSome()
   }
@@ -230,7 +231,7 @@ function join<Key>(watches: Map<Key, Set<Watch>>, key: Key, watch: Watch): () =>
 }
 
 /** The accounts that may have fewer rights after an event. */
-function losersOf(event: LedgerEvent): readonly string[] {
+function accountsLosingRights(event: LedgerEvent): readonly string[] {
   if (event.kind === 'token-revoked' || event.kind === 'member-set') return [event.account]
   return event.kind === 'origin-transferred' ? [event.from] : []
 }

@@ -20,10 +20,10 @@ export interface VisiblePage {
   readonly through: number
 }
 
-/** The most sequence numbers that one page covers, and entries that it examines. {@link listEntries} limits their text. */
-const MOST_PASSED = 10_000
-const MOST_LOOKED_AT = 1_000
-/** Pages near the head are shared. Pages further back are read for each request and not kept. */
+/** Limits of a filtered page: the sequence numbers that it covers, and the entries that it examines. {@link listEntries} limits their text. */
+const LARGEST_SPAN = 10_000
+const MOST_EXAMINED = 1_000
+/** Pages near the head are shared. Pages further back are read for each request. */
 const FARTHEST_SHARED = 1_000
 const MOST_PAGES_SHARED = 64
 
@@ -41,36 +41,36 @@ export class VisiblePages {
   }
 
   /** Reads a page. Near the head, equal queries return the same object until the next commit. */
-  read(asked: PageQuery, reader: Reader): Promise<VisiblePage> {
+  read(query: PageQuery, reader: Reader): Promise<VisiblePage> {
     const { sequence } = this.#feed.head
-    if (sequence - asked.after > FARTHEST_SHARED) return this.#read(asked, reader)
+    if (sequence - query.after > FARTHEST_SHARED) return this.#read(query, reader)
     // Visibility changes only with commits.
     if (sequence !== this.#head || this.#pages.size >= MOST_PAGES_SHARED) this.#pages.clear()
     this.#head = sequence
-    const key = JSON.stringify([asked, reader])
-    const kept = this.#pages.get(key)
-    if (kept !== undefined) return kept
-    const page = this.#read(asked, reader)
+    const key = JSON.stringify([query, reader])
+    const shared = this.#pages.get(key)
+    if (shared !== undefined) return shared
+    const page = this.#read(query, reader)
     this.#pages.set(key, page)
     page.catch(() => this.#pages.delete(key))
     return page
   }
 
   async #read({ after, head, limit, filter }: PageQuery, reader: Reader): Promise<VisiblePage> {
-    const isNarrow = isFiltering(filter)
-    const through = Math.min(head, after + (isNarrow ? MOST_PASSED : limit))
+    const isFiltered = isFiltering(filter)
+    const through = Math.min(head, after + (isFiltered ? LARGEST_SPAN : limit))
     const read = await this.#feed.entries({
       after,
       through,
-      limit: isNarrow ? MOST_LOOKED_AT : limit,
+      limit: isFiltered ? MOST_EXAMINED : limit,
       ...(filter.kinds && { kinds: filter.kinds }),
     })
     const { entries } = read
-    const candidates = isNarrow ? entries.filter(({ event }) => matchesKindAndView(event, filter)) : entries
-    const seen = await redactEntries(this.#db, candidates, reader)
-    const wanted = isNarrow
-      ? seen.filter(({ content }) => content !== undefined && matchesFilter(content.event, filter))
-      : seen
+    const candidates = isFiltered ? entries.filter(({ event }) => matchesKindAndView(event, filter)) : entries
+    const visible = await redactEntries(this.#db, candidates, reader)
+    const wanted = isFiltered
+      ? visible.filter(({ content }) => content !== undefined && matchesFilter(content.event, filter))
+      : visible
     const last = wanted.length > limit ? wanted[limit - 1] : undefined
     return { entries: wanted.slice(0, limit), through: last?.sequence ?? Math.max(after, read.through) }
   }

@@ -12,7 +12,7 @@ import { DepotError } from '../errors.ts'
 import { Feed } from '../following/feed.ts'
 import { VisiblePages } from '../following/visible-pages.ts'
 import { Webhooks } from '../delivery/webhooks.ts'
-import type { Seams } from '../delivery/webhooks.ts'
+import type { DeliveryOptions } from '../delivery/webhooks.ts'
 import { USUAL_BODY_BYTES } from './api/conventions/body-limits.ts'
 import { apiRoutes } from './api/routes.ts'
 import { habitatRoutes } from './habitat/routes.ts'
@@ -51,7 +51,7 @@ const CONNECTION_STATUS: Readonly<Record<string, string>> = {
 
 interface Options {
   /** Replacements for parts of webhook delivery, for tests. */
-  readonly webhooks?: Partial<Seams>
+  readonly webhooks?: Partial<DeliveryOptions>
   /** The other threads that answer requests. They end with this server, and its metrics include theirs. */
   readonly workers?: Workers
 }
@@ -62,10 +62,10 @@ interface Options {
  */
 export async function buildServer(
   depot: Depot,
-  { webhooks: seams, workers }: Options = {},
+  { webhooks: deliveryOptions, workers }: Options = {},
 ): Promise<FastifyInstance> {
   const memory = await openMemory(depot)
-  const webhooks = await depot.follower.hold('webhooks', () => Webhooks.open(depot, seams))
+  const webhooks = await depot.follower.hold('webhooks', () => Webhooks.open(depot, deliveryOptions))
   const requests = new RequestMetrics(memory)
   const metrics = new DepotMetrics(depot, {
     webhooks,

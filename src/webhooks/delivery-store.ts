@@ -2,7 +2,7 @@ import type { Db } from '../database/database.ts'
 import { KEPT_DELIVERIES } from './webhook.ts'
 import type { Delivery } from './webhook.ts'
 
-/** A delivery with its place, from which the next page continues. */
+/** A delivery with its place in the list, from which the next page continues. */
 export interface ListedDelivery extends Delivery {
   readonly place: number
 }
@@ -35,7 +35,7 @@ export async function listDeliveries(
   }))
 }
 
-/** Adds deliveries in order and deletes the oldest ones. Does nothing if the webhook no longer exists. */
+/** Adds deliveries in order, and deletes the oldest beyond the limit. Does nothing if the webhook no longer exists. */
 export async function insertDeliveries(db: Db, key: string, deliveries: readonly Delivery[]): Promise<void> {
   const webhook = await db.selectFrom('webhooks').select('id').where('key', '=', key).executeTakeFirst()
   if (webhook === undefined) return

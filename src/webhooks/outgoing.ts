@@ -6,7 +6,7 @@ import { signedHeaders } from './signature.ts'
 import { secretPurpose, urlPurpose } from './webhook.ts'
 import type { Webhook } from './webhook.ts'
 
-/** The JSON body for an entry, as in `/api/v1`, with the account's name and the entry's hash. */
+/** Returns the JSON body for an entry, with the fields of `/api/v1/events`. */
 export function bodyOf({ sequence, at, event, hash }: LedgerEntry, account: string | undefined): string {
   return JSON.stringify({
     sequence,
@@ -18,7 +18,7 @@ export function bodyOf({ sequence, at, event, hash }: LedgerEntry, account: stri
   })
 }
 
-/** The URL of a webhook; `undefined` if it is encrypted with another secret key. */
+/** Returns the URL of a webhook; `undefined` if it is encrypted with another secret key. */
 export function urlOf({ sealedUrl, key }: Webhook, secrets: SecretBox): string | undefined {
   try {
     return secrets.open(sealedUrl, urlPurpose(key))
@@ -27,7 +27,7 @@ export function urlOf({ sealedUrl, key }: Webhook, secrets: SecretBox): string |
   }
 }
 
-/** Builds the signed message of an attempt at `at`. Throws if URL or secret are encrypted with another key. */
+/** Builds the signed message of an attempt at `at`. Throws if the URL or the secret is encrypted with another key. */
 export function outgoing(
   webhook: Webhook,
   { id, body, at }: { id: string; body: string; at: number },

@@ -12,7 +12,7 @@ import type { AddressRules } from '../text/address-ranges.ts'
 export interface Receipt {
   /** `gone`: the receiver wants no further messages. */
   readonly verdict: 'accepted' | 'failed' | 'gone'
-  /** Absent without an answer. */
+  /** Absent if there was no answer. */
   readonly status?: number
   /** Why the receiver did not accept the message. */
   readonly error?: string
@@ -35,7 +35,7 @@ export type Lookup = (
   done: (error: Error | null, addresses: LookupAddress[]) => void,
 ) => void
 
-export interface Surroundings {
+export interface SendOptions {
   readonly rules: AddressRules
   readonly lookup: Lookup
   now(): number
@@ -49,41 +49,41 @@ const EXCERPT_BYTES = 1_024
 const MOST_HEADER_BYTES = 16 * 1_024
 
 /**
- * POSTs a message and returns the result; never rejects. The receiver may be hostile: each address is checked when the
- * connection is made, so that a name cannot point elsewhere later; redirects are not followed; the time is limited; at
- * most 1 KiB of the answer's body is read. A 2xx counts once its headers have arrived, however the body ends. `signal`
- * aborts the attempt.
+ * POSTs a message and returns the result; never rejects. The receiver may be hostile. The address is therefore checked
+ * when the connection is made, so that a name cannot point elsewhere later; redirects are not followed; the time is
+ * limited; and at most 1 KiB of the body is read. A 2xx counts once its headers have arrived, however the body ends.
+ * `signal` aborts the attempt.
  */
-export function send(message: Message, world: Surroundings, signal: AbortSignal): Promise<Receipt> {
+export function send(message: Message, options: SendOptions, signal: AbortSignal): Promise<Receipt> {
   const { promise, resolve } = Promise.withResolvers<Receipt>()
   const begun = performance.now()
   const host = hostOf(message.url)
   const elapsed = () => Math.round(performance.now() - begun)
   const fail = (error: string) => resolve({ verdict: 'failed', error, excerpt: '', durationMs: elapsed() })
   // Node does not look up literal addresses, so they are checked here.
-  if (isIP(host) !== 0 && !world.rules.allows(host)) fail(refusalOf(host, [host]))
+  if (isIP(host) !== 0 && !options.rules.allows(host)) fail(refusalOf(host, [host]))
   else {
     const request = message.url.protocol === 'https:' ? requestSecurely : requestPlainly
     const client = request(message.url, {
       method: 'POST',
       headers: { ...message.headers, 'content-length': Buffer.byteLength(message.body) },
-      agent: false, // a connection of its own, closed afterwards
-      lookup: guarded(world),
+      agent: false, // opens a connection for this request alone
+      lookup: guarded(options),
       maxHeaderSize: MOST_HEADER_BYTES,
       signal,
     })
-    const cancel = world.after(world.timeoutMs, () =>
-      client.destroy(new Error(`not answered within ${world.timeoutMs / 1_000} s`)),
+    const cancel = options.after(options.timeoutMs, () =>
+      client.destroy(new Error(`not answered within ${options.timeoutMs / 1_000} s`)),
     )
     let isAnswered = false
     client.once('response', (answer) => {
       isAnswered = true
       readExcerpt(answer, (excerpt) => {
-        resolve({ ...judge(answer, world.now()), excerpt, durationMs: elapsed() })
+        resolve({ ...interpret(answer, options.now()), excerpt, durationMs: elapsed() })
         client.destroy()
       })
     })
-    // Once an answer has begun, its status is what counts.
+    // Once an answer has begun, its status counts.
     client.on('error', (error) => {
       if (!isAnswered) fail(networkFault(error))
     })
@@ -97,7 +97,7 @@ export function send(message: Message, world: Surroundings, signal: AbortSignal)
 }
 
 /** A lookup that returns only allowed addresses, and fails if there are none. */
-function guarded({ rules, lookup }: Surroundings): LookupFunction {
+function guarded({ rules, lookup }: SendOptions): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, (error, addresses) => {
       if (error !== null) return callback(error, [])
@@ -119,13 +119,13 @@ function guarded({ rules, lookup }: Surroundings): LookupFunction {
   }
 }
 
-/** The error message for addresses that the depot may not connect to. */
+/** Returns the error message for addresses to which the depot may not connect. */
 export function refusalOf(host: string, addresses: readonly string[]): string {
   const where = addresses.join(', ') === host ? host : `${host} (${addresses.join(', ') || 'no address'})`
   return `${where} is not a public address, and DEPOT_WEBHOOK_NETWORKS does not allow it`
 }
 
-function judge(
+function interpret(
   answer: IncomingMessage,
   now: number,
 ): Pick<Receipt, 'verdict' | 'status' | 'error' | 'retryAfterMs'> {
@@ -152,7 +152,7 @@ function waitOf(header: string | undefined, now: number): number | undefined {
   return Number.isNaN(date) ? undefined : Math.max(date - now, 0)
 }
 
-/** Calls `done` at the end of the body, even after an error, or once the excerpt is full. */
+/** Calls `done` at the end of the body, after an error, or once the excerpt is full. */
 function readExcerpt(answer: IncomingMessage, done: (excerpt: string) => void): void {
   const pieces: Buffer[] = []
   let length = 0

@@ -1,15 +1,18 @@
 import { createHmac, randomBytes } from 'node:crypto'
 
-// Standard Webhooks 1.0 (standardwebhooks.com): a secret is `whsec_` and base64; what is signed is `{id}.{timestamp}.{body}`.
+// Standard Webhooks 1.0 (standardwebhooks.com): a secret is `whsec_` and base64; the signed text is `{id}.{timestamp}.{body}`.
 
 const PREFIX = 'whsec_'
-const SECRET_BYTES = 32 // the specification takes 24 to 64
+const SECRET_BYTES = 32 // the specification allows 24 to 64
 
 export function makeSecret(): string {
   return PREFIX + randomBytes(SECRET_BYTES).toString('base64')
 }
 
-/** The headers of an attempt at `at` (epoch milliseconds), with a signature for each secret. A receiver needs to know only one. */
+/**
+ * Returns the headers of an attempt at `at` (epoch milliseconds), with a signature for each secret. Receivers need only
+ * one of the secrets.
+ */
 export function signedHeaders(
   message: { id: string; at: number; body: string },
   secrets: readonly string[],

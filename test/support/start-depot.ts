@@ -14,7 +14,7 @@ import type { Depot, Limits } from '../../src/depot/open.ts'
 import { buildServer } from '../../src/http/server.ts'
 import { Workers, listen } from '../../src/http/workers.ts'
 import { openLogTo } from '../../src/log.ts'
-import type { Seams } from '../../src/delivery/webhooks.ts'
+import type { DeliveryOptions } from '../../src/delivery/webhooks.ts'
 
 /** Tests of rights send many wrong tokens from one address. */
 const LIMITS: Partial<Limits> = { wrongTokensPerMinute: 1_000_000 }
@@ -50,7 +50,7 @@ interface Options {
   /** The clock that measures commands. By default, every command takes no time. */
   readonly elapsed?: () => number
   /** How webhooks are sent. */
-  readonly webhooks?: Partial<Seams>
+  readonly webhooks?: Partial<DeliveryOptions>
   /** An existing data folder, which is kept. */
   readonly folder?: string
 }

@@ -98,7 +98,7 @@ test('after more than five days of failures a webhook pauses, reports the reason
   })
   t.equal(receiver.received.length, MOST_ATTEMPTS)
   t.match(
-    started.logged.find(({ msg }) => String(msg).startsWith('webhook paused')),
+    started.logged.find(({ msg }) => String(msg).startsWith('a webhook was paused')),
     { level: 'error', webhook: 'deploys', why: 'failing', error: 'answered 500', attempts: MOST_ATTEMPTS },
   )
   timers.advance(100 * 86_400_000)

@@ -141,7 +141,7 @@ test('the next entry waits until the previous one is accepted, with growing paus
   ])
   t.match(
     started.logged.filter(({ webhook }) => webhook === 'deploys'),
-    [{ msg: 'webhook fails', sequence: first, error: 'answered 500' }, { msg: 'webhook works again' }],
+    [{ msg: 'a webhook fails', sequence: first, error: 'answered 500' }, { msg: 'a webhook works again' }],
   )
 })
 

@@ -6,7 +6,7 @@ import { test } from 'tap'
 import type { Test } from 'tap'
 import { AddressRules } from '../../src/text/address-ranges.ts'
 import { send } from '../../src/webhooks/send.ts'
-import type { Receipt, Surroundings } from '../../src/webhooks/send.ts'
+import type { Receipt, SendOptions } from '../../src/webhooks/send.ts'
 import { ManualTimers } from '../support/manual-timers.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { START } from '../support/start-depot.ts'
@@ -14,15 +14,15 @@ import { until } from '../support/until.ts'
 
 const LOOPBACK = new AddressRules(['127.0.0.0/8', '::1'])
 
-function sending(url: string, more: Partial<Surroundings> & { signal?: AbortSignal } = {}): Promise<Receipt> {
-  const { signal = new AbortController().signal, ...surroundings } = more
+function sending(url: string, more: Partial<SendOptions> & { signal?: AbortSignal } = {}): Promise<Receipt> {
+  const { signal = new AbortController().signal, ...options } = more
   const world = {
     rules: LOOPBACK,
     lookup: noLookup,
     now: () => START,
     after: new ManualTimers().after,
     timeoutMs: 10_000,
-    ...surroundings,
+    ...options,
   }
   return send(
     { url: new URL(url), headers: { 'content-type': 'application/json' }, body: '{}' },
@@ -31,10 +31,10 @@ function sending(url: string, more: Partial<Surroundings> & { signal?: AbortSign
   )
 }
 
-const noLookup: Surroundings['lookup'] = (hostname, done) => done(new Error(`looked up ${hostname}`), [])
+const noLookup: SendOptions['lookup'] = (hostname, done) => done(new Error(`looked up ${hostname}`), [])
 
 /** A resolver that returns these addresses for every name. */
-function names(...addresses: string[]): Surroundings['lookup'] {
+function names(...addresses: string[]): SendOptions['lookup'] {
   return (_hostname, done) =>
     done(
       null,

@@ -5,7 +5,7 @@ import { audienceOf } from '../../../access/access.ts'
 import type { LatestAnswer, LatestQuestion } from '../../../answers/answers.ts'
 import { DepotError } from '../../../errors.ts'
 import { lineTopic, viewTopic } from '../../../following/feed.ts'
-import type { Waking, Watching } from '../../../following/feed.ts'
+import type { WakeReason, WatchOptions } from '../../../following/feed.ts'
 import { expectRevisionKnown } from '../../../ledger/position-store.ts'
 import { POSITION, parsePosition } from '../../../ledger/position.ts'
 import type { Position } from '../../../ledger/position.ts'
@@ -88,10 +88,10 @@ async function answerWhenMoved(
   const { depot, answers, feed } = context
   const { request } = exchange
   const { view, origin, name, version, target } = question
-  for (let waking: Waking = 'committed'; ;) {
+  for (let reason: WakeReason = 'committed'; ;) {
     const after = feed.head.sequence // read first, so that no later commit is missed
-    const mayWait = deadline !== undefined && waking === 'committed'
-    let waiting: Watching
+    const mayWait = deadline !== undefined && reason === 'committed'
+    let waiting: WatchOptions
     if (least.mark !== undefined) await expectRevisionKnown(depot.db, await getView(depot.db, view), least)
     if (answers.revisionOf(view) < least.number) {
       await getView(depot.db, view)
@@ -117,7 +117,7 @@ async function answerWhenMoved(
         wants: ({ event }) => event.kind !== 'promotion' || event.view === view,
       }
     }
-    waking = await longPoll(context, exchange, { ...waiting, after, deadline })
+    reason = await longPoll(context, exchange, { ...waiting, after, deadline })
   }
 }
 

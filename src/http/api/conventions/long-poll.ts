@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Caller } from '../../../access/access.ts'
-import type { Waking, Watching } from '../../../following/feed.ts'
+import type { WakeReason, WatchOptions } from '../../../following/feed.ts'
 import type { RouteContext } from '../../requests/request.ts'
 
 /**
@@ -20,8 +20,8 @@ export function deadlineOf(waitSeconds: number | undefined): number | undefined 
 export async function longPoll(
   context: RouteContext,
   { request, reply }: { request: FastifyRequest; reply: FastifyReply },
-  waiting: Watching & { after: number; deadline: number },
-): Promise<Waking> {
+  waiting: WatchOptions & { after: number; deadline: number },
+): Promise<WakeReason> {
   const {
     headers: { authorization },
     caller,
@@ -29,13 +29,13 @@ export async function longPoll(
   request.isHeld = true
   const client = clientOf(request, reply)
   const deadline = Math.min(waiting.deadline, performance.now() + lifetimeMs(caller, context.depot.now()))
-  const waking = client.hasLeft()
+  const reason = client.hasLeft()
     ? 'left'
     : await context.feed.wait({ ...waiting, deadline, account: caller?.accountName, client })
   client.forget()
-  if (authorization !== undefined && waking !== 'left')
+  if (authorization !== undefined && reason !== 'left')
     request.caller = await context.depot.authenticator.identify(authorization)
-  return waking
+  return reason
 }
 
 /** Returns for how long the caller's token remains valid, by the clock of the depot. */

@@ -4,7 +4,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { audienceOf } from '../../../access/access.ts'
 import { viewTopic } from '../../../following/feed.ts'
-import type { Waking } from '../../../following/feed.ts'
+import type { WakeReason } from '../../../following/feed.ts'
 import { findHeadOf } from '../../../ledger/ledger-store.ts'
 import { formatPosition } from '../../../ledger/position.ts'
 import { countPointers } from '../../../revisions/content-store.ts'
@@ -134,7 +134,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
     },
     async (request, reply) => {
       const deadline = deadlineOf(request.query.wait)
-      for (let waking: Waking = 'committed'; ;) {
+      for (let reason: WakeReason = 'committed'; ;) {
         const after = feed.head.sequence
         const view = await getPastView(depot.db, request.params.view)
         const made = await findHeadOf(depot.db, view.id, view.revision)
@@ -146,9 +146,9 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
           now: depot.now(),
         })
         const tag = tagOf(request, formatPosition(view.revision, made), digestOf(body))
-        if (deadline === undefined || waking !== 'committed' || !isKnown(request, tag))
+        if (deadline === undefined || reason !== 'committed' || !isKnown(request, tag))
           return replyTagged(request, reply, { tag, body })
-        waking = await longPoll(context, { request, reply }, { topic: viewTopic(view.name), after, deadline })
+        reason = await longPoll(context, { request, reply }, { topic: viewTopic(view.name), after, deadline })
       }
     },
   )

@@ -380,7 +380,7 @@ test('with another secret key, webhooks report a fault and can be removed', asyn
   t.match(
     own.logged.find(({ webhook }) => webhook === 'sealed'),
     {
-      msg: 'webhook fails',
+      msg: 'a webhook fails',
       error: 'the secret was encrypted with the key other, which is not the one this depot was started with',
     },
   )
@@ -392,7 +392,6 @@ test('with another secret key, webhooks report a fault and can be removed', asyn
   t.match(await callApi(own, 'DELETE', '/api/v1/webhooks/sealed'), { status: 204 })
 })
 
-/** Returns the metrics. */
 async function metricsText(): Promise<string> {
   return (await callApi(started, 'GET', '/metrics', { token: null })).text
 }
