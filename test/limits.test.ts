@@ -37,6 +37,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'lockfiles/lockfile.ts MOST_LINES', // follows from MOST_LOCKED_RELEASES
   'text/nearest.ts LONGEST_COMPARED',
   'releases/list-store.ts MOST_IN_A_LIST',
+  'search/package-search.ts MOST_WORDS', // no name has more
   'revisions/diff-store.ts MOST_CHANGES',
   'revisions/diff-store.ts MOST_IN_A_PIECE',
   'revisions/seen-span-store.ts MOST_IN_A_READ',

@@ -3,7 +3,10 @@ import type { PackageName } from '../package/ident.ts'
 // Search for packages by the words of their origins and names, as in Builder: all words must occur, the last one as a prefix
 // (habitat-today.md 6, Search).
 
-/** The words of a search in order. There is at least one. */
+/** A name of 255 characters, and an origin of as many, have no more words than this. */
+const MOST_WORDS = 256
+
+/** The words of a search, each once. There is at least one, and no more than a name can have. */
 export interface Search {
   readonly whole: readonly string[]
   readonly beginning: string
@@ -14,11 +17,12 @@ export function wordsOf({ origin, name }: Pick<PackageName, 'origin' | 'name'>):
   return split(`${origin} ${name}`)
 }
 
-/** Splits a text into words of letters, digits and `_`. `undefined` if there are none. */
+/** Splits a text into words of letters, digits and `_`. `undefined` if there are none, or too many for any name. */
 export function parseSearch(text: string): Search | undefined {
   const words = split(text)
   const beginning = words.pop()
-  return beginning === undefined ? undefined : { whole: words, beginning }
+  const whole = [...new Set(words)] // the packages of each word are listed
+  return beginning === undefined || whole.length > MOST_WORDS ? undefined : { whole, beginning }
 }
 
 /** Words are runs of letters, digits and `_`. */

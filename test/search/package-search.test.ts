@@ -17,6 +17,14 @@ test('a search consists of whole words and a prefix', async (t) => {
     t.equal(parseSearch(nothing), undefined, JSON.stringify(nothing))
 })
 
+test('a word counts once, and no more words than a name can have are searched for', async (t) => {
+  t.strictSame(parseSearch('core lib core Core LIB co'), { whole: ['core', 'lib'], beginning: 'co' })
+  const numbers = Array.from({ length: 256 }, (_, n) => `${n}`)
+  t.equal(parseSearch([...numbers, 'x'].join(' '))?.whole.length, 256)
+  t.equal(parseSearch([...numbers, ...numbers, 'x'].join(' '))?.whole.length, 256)
+  t.equal(parseSearch([...numbers, '256', 'x'].join(' ')), undefined)
+})
+
 test('words end at - and /, but not at _', async (t) => {
   t.strictSame(wordsOf({ origin: 'big-corp', name: 'My_App-x2' }), ['big', 'corp', 'my_app', 'x2'])
 })

@@ -89,6 +89,8 @@ test('events are promotions and demotions of one release that changed something,
   t.equal((await events('from_date=2026-02-01&to_date=2026-02-01&query=acme/ap')).page?.total_count, 3)
   t.equal((await events('from_date=2026-02-01&to_date=2026-02-01&query=web')).page?.total_count, 0)
   t.equal((await events('from_date=2026-02-01&to_date=2026-02-01&query=-')).page?.total_count, 0)
+  const words = Array.from({ length: 2_000 }, (_, n) => n).join('-')
+  t.match(await events(`from_date=2026-02-01&to_date=2026-02-01&query=${words}`), { status: 200, told: [] })
 })
 
 const counted = async (from: string, to: string) =>
