@@ -131,7 +131,7 @@ test('below the reserve, uploads are refused before their bytes are read, and ev
   })
   t.match(announced, {
     status: 507,
-    text: /acme\/app\/\S+: \d+ bytes/,
+    text: /acme\/app\/\S+: \d+ more bytes/,
   })
   t.match(await upload(started, hart), { status: 409 }, 'what is there is told first')
   t.match(await upload(started, hart, { query: { forced: 'true' } }), { status: 507 })
