@@ -1,5 +1,8 @@
 import type { BlobStorage } from './storage.ts'
 
+/** Whether the upload's row was committed. `unknown` also after it was. */
+export type ClaimOutcome = 'published' | 'unknown'
+
 /** Orders the creation and removal of blobs. A depot has exactly one, in the thread that opened it. */
 export interface Claims {
   /**
@@ -7,8 +10,8 @@ export interface Claims {
    * each call that resolves. A call that rejects leaves no blob that nothing needs.
    */
   keep(spooled: string, checksum: string): Promise<void>
-  /** Ends a claim. Removes the blob if no other upload claims it and no row needs it. */
-  release(checksum: string): Promise<void>
+  /** Ends a claim. Removes the blob if no other upload claims it and no row needs it. `published` saves looking for a row. */
+  release(checksum: string, outcome: ClaimOutcome): Promise<void>
   /** Removes a blob that no row needs. If an upload claims it, its `release` removes it instead. */
   forget(checksum: string): Promise<void>
 }
@@ -20,7 +23,8 @@ export interface Claims {
 export class ClaimsInMemory implements Claims {
   readonly #storage: Pick<BlobStorage, 'put' | 'delete'>
   readonly #isNeeded: (checksum: string) => Promise<boolean>
-  readonly #claims = new Map<string, number>()
+  /** How many uploads claim a blob, and whether it may be unneeded after the last of them. */
+  readonly #claims = new Map<string, { readonly count: number; readonly isDoubtful: boolean }>()
   readonly #busy = new Map<string, Promise<unknown>>()
 
   /** `isNeeded` returns whether a row refers to a blob. */
@@ -40,25 +44,29 @@ export class ClaimsInMemory implements Claims {
         if (!this.#claims.has(checksum)) await this.#remove(checksum).catch(() => undefined) // the collector removes it
         throw error
       }
-      this.#claims.set(checksum, (this.#claims.get(checksum) ?? 0) + 1)
+      const { count = 0, isDoubtful = false } = this.#claims.get(checksum) ?? {}
+      this.#claims.set(checksum, { count: count + 1, isDoubtful })
     })
   }
 
-  async release(checksum: string): Promise<void> {
+  async release(checksum: string, outcome: ClaimOutcome): Promise<void> {
     await this.alone(checksum, async () => {
-      const claims = (this.#claims.get(checksum) ?? 1) - 1
-      if (claims > 0) {
-        this.#claims.set(checksum, claims)
+      const claim = this.#claims.get(checksum) ?? { count: 1, isDoubtful: true }
+      const isDoubtful = claim.isDoubtful || outcome === 'unknown'
+      if (claim.count > 1) {
+        this.#claims.set(checksum, { count: claim.count - 1, isDoubtful })
         return
       }
       this.#claims.delete(checksum)
-      await this.#remove(checksum)
+      if (isDoubtful) await this.#remove(checksum)
     })
   }
 
   async forget(checksum: string): Promise<void> {
     await this.alone(checksum, async () => {
-      if (!this.#claims.has(checksum)) await this.#remove(checksum)
+      const claim = this.#claims.get(checksum)
+      if (claim === undefined) await this.#remove(checksum)
+      else this.#claims.set(checksum, { ...claim, isDoubtful: true })
     })
   }
 

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { fileFault, sizeFault } from './file-fault.ts'
 import { FileStream } from './file-stream.ts'
 import type { BlobHead, BlobName, BlobStorage, ByteRange, ListedPage } from './storage.ts'
-import { sync } from './sync.ts'
+import { FolderSyncs, sync } from './sync.ts'
 
 // Descriptors, because each read of a FileHandle costs more.
 const openFile = promisify(open)
@@ -22,6 +22,9 @@ const NAME = /^[0-9a-f]{64}$/
  */
 export class FilesystemStorage implements BlobStorage {
   readonly #folder: string
+  readonly #syncs = new FolderSyncs()
+  /** The folders `ab` that exist for certain, even after a crash. */
+  readonly #made = new Map<string, Promise<void>>()
 
   constructor(folder: string) {
     this.#folder = folder
@@ -29,13 +32,16 @@ export class FilesystemStorage implements BlobStorage {
 
   async put(spooled: string, checksum: string): Promise<void> {
     const path = this.placeOf(checksum)
+    const folder = dirname(path)
     await sync(spooled)
-    await mkdir(dirname(path)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error
+    await this.#make(folder)
+    await rename(spooled, path).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+      this.#made.delete(folder) // it was removed
+      await this.#make(folder)
+      await rename(spooled, path)
     })
-    await rename(spooled, path)
-    await sync(dirname(path))
-    await sync(this.#folder)
+    await this.#syncs.sync(folder)
   }
 
   async open({ checksum, sizeBytes }: BlobName, range?: ByteRange): Promise<FileStream> {
@@ -92,6 +98,24 @@ export class FilesystemStorage implements BlobStorage {
       }),
     )
     return { checksums: names.filter(isBlob), others: found.flat() }
+  }
+
+  #make(folder: string): Promise<void> {
+    const made = this.#made.get(folder) ?? this.#makeNow(folder)
+    this.#made.set(folder, made)
+    return made
+  }
+
+  async #makeNow(folder: string): Promise<void> {
+    try {
+      await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EEXIST') throw error
+      })
+      await this.#syncs.sync(this.#folder)
+    } catch (error) {
+      this.#made.delete(folder)
+      throw error
+    }
   }
 
   placeOf(checksum: string): string {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, existsSync } from 'node:fs'
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -57,7 +57,8 @@ export class Spool {
 
   /** Removes a file, if it still exists. */
   async discard(file: SpoolFile): Promise<void> {
-    await rm(file.path, { force: true })
+    // Mostly a store took it away. The system remembers the names of files that it just moved, so asking reads nothing from the disk.
+    if (existsSync(file.path)) await rm(file.path, { force: true })
   }
 
   /** Removes the files of a thread that died. */

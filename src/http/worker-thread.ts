@@ -20,7 +20,7 @@ const calls: ThreadCalls<ParentCalls> = new ThreadCalls<ParentCalls>(parent, {
 } satisfies WorkerCalls)
 const claims: Claims = {
   keep: (spooled, checksum) => calls.call('keep', spooled, checksum),
-  release: (checksum) => calls.call('release', checksum),
+  release: (checksum, outcome) => calls.call('release', checksum, outcome),
   forget: (checksum) => calls.call('forget', checksum),
 }
 const webhooks: WebhookOperations = {

@@ -170,9 +170,9 @@ export class Workers {
     return {
       async keep(spooled, checksum) {
         await claims.keep(spooled, checksum)
-        if (isGone()) await claims.release(checksum) // the worker died before it could use the claim
+        if (isGone()) await claims.release(checksum, 'unknown') // the worker died before it could use the claim
       },
-      release: (checksum) => claims.release(checksum),
+      release: (checksum, outcome) => claims.release(checksum, outcome),
       forget: (checksum) => claims.forget(checksum),
       examine: (checksum) => this.#depot.examine(checksum),
       progressOf: (webhook) => webhooks.progressOf(webhook),

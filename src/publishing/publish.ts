@@ -1,12 +1,14 @@
 import type { Readable } from 'node:stream'
 import type { Actor, Session, Visibility } from '../access/access.ts'
 import { findBlob } from '../blobs/blob-store.ts'
+import type { ClaimOutcome } from '../blobs/claims.ts'
 import { inspect } from '../blobs/damage.ts'
 import { expectRoom } from '../blobs/disk-space.ts'
 import { isDiskFull } from '../database/engine.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import type { HartDigests } from '../hart/digest.ts'
+import type { HartMetadata } from '../hart/metadata.ts'
 import { verifySignature } from '../hart/signature.ts'
 import { formatKeyName, parsePublicKey } from '../hart/origin-key.ts'
 import { findKey, findOrigin } from '../origins/origin-store.ts'
@@ -103,8 +105,9 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
       throw alreadyThere(text, metadata.target)
 
     await depot.blobs.claims.keep(file.path, checksum)
+    let outcome: ClaimOutcome = 'unknown'
     try {
-      return await depot.writer.submit({
+      const published = await depot.writer.submit({
         kind: 'publishRelease',
         actor: upload.actor,
         input: {
@@ -125,8 +128,10 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
           ...(upload.visibility !== undefined && { visibility: upload.visibility }),
         },
       })
+      outcome = 'published'
+      return published
     } finally {
-      await depot.blobs.claims.release(checksum)
+      await depot.blobs.claims.release(checksum, outcome)
     }
   } catch (error) {
     if (isDiskFull(error))

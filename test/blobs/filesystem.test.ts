@@ -17,6 +17,7 @@ import type { Test } from 'tap'
 import { ClaimsInMemory } from '../../src/blobs/claims.ts'
 import { FilesystemStorage } from '../../src/blobs/filesystem.ts'
 import { openStorage } from '../../src/blobs/open.ts'
+import { FolderSyncs } from '../../src/blobs/sync.ts'
 import { Spool } from '../../src/blobs/spool.ts'
 import type { ListedPage } from '../../src/blobs/storage.ts'
 import { storageContract } from './contract.ts'
@@ -93,18 +94,43 @@ test('a blob that no row needs is removed when the last upload releases it', asy
   const { folder, storage, spool, claims } = await open(t, { isNeeded: unneeded })
   const [one, two] = [await spooled(spool, 'same'), await spooled(spool, 'same')]
   await Promise.all([claims.keep(one, CHECKSUM), claims.keep(two, CHECKSUM)])
-  await claims.release(CHECKSUM)
+  await claims.release(CHECKSUM, 'unknown')
   await t.resolves(storage.head(CHECKSUM), 'the other upload is about to publish it')
-  await claims.release(CHECKSUM)
+  await claims.release(CHECKSUM, 'unknown')
   await t.rejects(storage.head(CHECKSUM), { code: 'BLOB_ABSENT' })
   t.same(await filesIn(folder), [])
+})
+
+test('a published blob stays without a look for its row, unless it was forgotten meanwhile', async (t) => {
+  let looks = 0
+  const isNeeded = async () => {
+    looks += 1
+    return false
+  }
+  const { storage, spool, claims } = await open(t, { isNeeded })
+  await claims.keep(await spooled(spool, 'same'), CHECKSUM)
+  await claims.release(CHECKSUM, 'published')
+  await t.resolves(storage.head(CHECKSUM))
+  t.equal(looks, 0)
+
+  await claims.keep(await spooled(spool, 'same'), CHECKSUM)
+  await claims.forget(CHECKSUM)
+  await t.resolves(storage.head(CHECKSUM), 'the upload still claims it')
+  await claims.release(CHECKSUM, 'published')
+  await t.rejects(storage.head(CHECKSUM), { code: 'BLOB_ABSENT' })
+
+  const [one, two] = [await spooled(spool, 'same'), await spooled(spool, 'same')]
+  await Promise.all([claims.keep(one, CHECKSUM), claims.keep(two, CHECKSUM)])
+  await claims.release(CHECKSUM, 'unknown')
+  await claims.release(CHECKSUM, 'published')
+  await t.rejects(storage.head(CHECKSUM), { code: 'BLOB_ABSENT' }, 'the first one may have been the last')
 })
 
 test('a claim that ends while another upload stores the same bytes does not remove them', async (t) => {
   const { storage, spool, claims } = await open(t, { isNeeded: unneeded })
   await claims.keep(await spooled(spool, 'same'), CHECKSUM)
   const again = await spooled(spool, 'same')
-  await Promise.all([claims.release(CHECKSUM), claims.keep(again, CHECKSUM)])
+  await Promise.all([claims.release(CHECKSUM, 'unknown'), claims.keep(again, CHECKSUM)])
   await t.resolves(storage.head(CHECKSUM))
 })
 
@@ -121,6 +147,29 @@ test('a blob that cannot be stored is absent, and can be stored later', async (t
   t.match(await storage.head(CHECKSUM), { sizeBytes: 10 })
 })
 
+test('a folder of blobs that was removed as empty is created again', async (t) => {
+  const { folder, storage, spool } = await open(t)
+  await storage.put(await spooled(spool, 'some bytes'), CHECKSUM)
+  await rm(join(folder, 'ab'), { recursive: true })
+  await storage.put(await spooled(spool, 'some bytes'), CHECKSUM)
+  t.match(await storage.head(CHECKSUM), { sizeBytes: 10 })
+})
+
+test('uploads that wait together share one sync of a folder, and later ones get another', async (t) => {
+  const syncs = new FolderSyncs()
+  const folder = await scratch(t)
+  const first = syncs.sync(folder)
+  t.equal(syncs.sync(folder), first, 'the first has not begun')
+  await Promise.resolve()
+  const second = syncs.sync(folder)
+  t.not(second, first, 'the first may have missed what came after it began')
+  t.equal(syncs.sync(folder), second)
+  await Promise.all([first, second])
+  await t.rejects(syncs.sync(join(folder, 'absent')), { code: 'ENOENT' })
+  await mkdir(join(folder, 'absent'))
+  await t.resolves(syncs.sync(join(folder, 'absent')), 'a failure is not kept')
+})
+
 test('a folder that was removed while the depot runs is not created again', async (t) => {
   const { folder, storage, spool } = await open(t)
   await rm(folder, { recursive: true })
@@ -134,7 +183,7 @@ test('an upload that fails after another one stored the same bytes leaves them t
   await claims.keep(await spooled(spool, 'same'), CHECKSUM)
   await t.rejects(claims.keep(spool.newFile().path, CHECKSUM), { code: 'ENOENT' })
   t.match(await storage.head(CHECKSUM), { sizeBytes: 4 })
-  await claims.release(CHECKSUM)
+  await claims.release(CHECKSUM, 'unknown')
   await t.rejects(storage.head(CHECKSUM), { code: 'BLOB_ABSENT' })
 })
 
