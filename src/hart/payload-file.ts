@@ -1,8 +1,33 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { DepotError } from '../errors.ts'
 
+/** The payload of a hart file. */
+export interface Payload {
+  readonly sizeBytes: number
+  /** Returns `length` bytes at `at`, which are valid until the next call. Throws `hart_malformed` if the payload ends before. */
+  bytes(at: number, length: number): Buffer
+}
+
+/** A payload in memory. */
+export class PayloadBytes implements Payload {
+  readonly #bytes: Buffer
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  get sizeBytes(): number {
+    return this.#bytes.length
+  }
+
+  bytes(at: number, length: number): Buffer {
+    if (at + length > this.#bytes.length) throw cutOff(this.#bytes.length)
+    return this.#bytes.subarray(at, at + length)
+  }
+}
+
 /** The payload of a hart file on disk, read through a window of fixed size. Open it with `using`, which closes it. */
-export class PayloadFile {
+export class PayloadFile implements Payload {
   readonly sizeBytes: number
   readonly #fd: number
   readonly #offset: number
@@ -17,19 +42,11 @@ export class PayloadFile {
     this.sizeBytes = Math.max(0, fstatSync(this.#fd).size - options.payloadOffset)
   }
 
-  /**
-   * Returns `length` bytes at `at`, which are valid until the next call. `length` must fit in the window. Throws `hart_malformed` if the
-   * file ends before.
-   */
+  /** `length` must fit in the window. */
   bytes(at: number, length: number): Buffer {
     if (at < this.#start || at + length > this.#start + this.#length) this.#fill(at)
     const from = at - this.#start
-    if (from + length > this.#length) {
-      throw new DepotError(
-        'hart_malformed',
-        `its compressed archive is cut off after ${this.sizeBytes} bytes`,
-      )
-    }
+    if (from + length > this.#length) throw cutOff(this.sizeBytes)
     return this.#window.subarray(from, from + length)
   }
 
@@ -52,4 +69,8 @@ export class PayloadFile {
       if (read === 0 || this.#length === this.#window.length) return
     }
   }
+}
+
+function cutOff(sizeBytes: number): DepotError {
+  return new DepotError('hart_malformed', `its compressed archive is cut off after ${sizeBytes} bytes`)
 }

@@ -1,5 +1,6 @@
 import { extname } from 'node:path'
 import { DepotError } from '../errors.ts'
+import type * as archive from './archive.ts'
 import type { HartMetadata } from './metadata.ts'
 import { ThreadPool } from '../threads/thread-pool.ts'
 import type { ScanQuestion } from './scan-worker.ts'
@@ -44,6 +45,7 @@ export class ArchiveScanner {
   readonly #waiting = new Turns<Scan>()
   readonly #mostWaiting: number
   readonly #mostWaitingOfOne: number
+  #archive: Promise<typeof archive> | undefined
   #closed = false
 
   constructor(options: ArchiveScannerOptions = {}) {
@@ -64,6 +66,16 @@ export class ArchiveScanner {
     this.#waiting.push(accountId, { path, payloadOffset, accountId, resolve, reject })
     this.#dispatch()
     return promise
+  }
+
+  /**
+   * The metadata of a package whose whole payload is in memory, if reading it in this thread takes less than a millisecond; otherwise
+   * `undefined`. Rejects with `hart_malformed` or `target_malformed`.
+   */
+  async scanShort(payload: Buffer): Promise<HartMetadata | undefined> {
+    this.#archive ??= import('./archive.ts') // many threads never need it
+    const { readShortArchive } = await this.#archive
+    return readShortArchive(payload)
   }
 
   /** Throws `overloaded` when too many scans wait, of all accounts or of this one. */

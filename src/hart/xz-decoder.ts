@@ -10,7 +10,7 @@ import {
   WasmLzmaStream,
 } from 'node-liblzma/wasm'
 import { DepotError } from '../errors.ts'
-import type { PayloadFile } from './payload-file.ts'
+import type { Payload } from './payload-file.ts'
 import { LARGEST_DICTIONARY, STREAM_HEADER_BYTES } from './xz.ts'
 import type { XzBlock } from './xz.ts'
 
@@ -38,11 +38,7 @@ export interface XzOutput {
  * Decodes a file that {@link walkXz} accepted, or those of its blocks that `output` does not skip. Throws `hart_malformed` if the data of a
  * decoded block is damaged.
  */
-export async function decodeXz(
-  file: PayloadFile,
-  blocks: Iterable<XzBlock>,
-  output: XzOutput,
-): Promise<void> {
+export async function decodeXz(file: Payload, blocks: Iterable<XzBlock>, output: XzOutput): Promise<void> {
   await initModule()
   using decoder = new Decoder(output)
   decoder.decode(file.bytes(0, STREAM_HEADER_BYTES))

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { DepotError } from '../errors.ts'
-import type { PayloadFile } from './payload-file.ts'
+import type { Payload } from './payload-file.ts'
 
 // The xz container. The payload of a package is one stream, as `hab` has always written it. A stream has any number of blocks (`xz -T`, pixz
 // and 7z write many), and a block is a sequence of LZMA2 chunks of at most 64 KiB, each of which unpacks to at most 2 MiB. The format allows
@@ -27,7 +27,7 @@ export interface XzShape {
 export const LARGEST_DICTIONARY = 64 * 1024 * 1024
 
 /** Throws `hart_malformed` if the file is not exactly one xz stream, or unpacks to more than `mostUnpackedBytes`. */
-export function walkXz(file: PayloadFile, mostUnpackedBytes: number): XzShape {
+export function walkXz(file: Payload, mostUnpackedBytes: number): XzShape {
   let unpackedBytes = 0
   const end = walkStream(file, (bytes) => {
     unpackedBytes += bytes
@@ -61,7 +61,7 @@ export interface XzBlock {
 export const STREAM_HEADER_BYTES = 12
 
 /** Yields the blocks of a file that {@link walkXz} accepted. Reads each block's headers when the block is asked for. */
-export function* blocksOf(file: PayloadFile): Generator<XzBlock, void> {
+export function* blocksOf(file: Payload): Generator<XzBlock, void> {
   const { checkBytes } = parseStreamHeader(file)
   for (let start = STREAM_HEADER_BYTES; file.bytes(start, 1).readUInt8() !== 0;) {
     const { sizeBytes, unpackedBytes } = walkBlock(file, start, checkBytes)
@@ -71,7 +71,7 @@ export function* blocksOf(file: PayloadFile): Generator<XzBlock, void> {
 }
 
 /** Returns the position after the stream. */
-function walkStream(file: PayloadFile, unpack: (bytes: number) => void): number {
+function walkStream(file: Payload, unpack: (bytes: number) => void): number {
   const { flags, checkBytes } = parseStreamHeader(file)
   let at = STREAM_HEADER_BYTES
   const blocks = new BlockSum()
@@ -91,7 +91,7 @@ function walkStream(file: PayloadFile, unpack: (bytes: number) => void): number 
   return at + 12
 }
 
-function parseStreamHeader(file: PayloadFile): { flags: number; checkBytes: number } {
+function parseStreamHeader(file: Payload): { flags: number; checkBytes: number } {
   const magic = file.bytes(0, Math.min(file.sizeBytes, STREAM_MAGIC.length))
   if (!STREAM_MAGIC.subarray(0, magic.length).equals(magic)) throw malformed('its payload is not an xz file')
   const header = file.bytes(0, STREAM_HEADER_BYTES)
@@ -105,7 +105,7 @@ function parseStreamHeader(file: PayloadFile): { flags: number; checkBytes: numb
 
 /** Calls `unpack` with the unpacked size of each chunk before it reads the next one. */
 function walkBlock(
-  file: PayloadFile,
+  file: Payload,
   start: number,
   checkBytes: number,
   unpack?: (bytes: number) => void,
@@ -133,7 +133,7 @@ function walkBlock(
 }
 
 function parseBlockHeader(
-  file: PayloadFile,
+  file: Payload,
   start: number,
 ): { bytes: number; packed: number | undefined; unpacked: number | undefined } {
   const bytes = (file.bytes(start, 1).readUInt8() + 1) * 4
@@ -166,7 +166,7 @@ function checkDictionary(code: number): void {
 }
 
 /** Returns the sizes of a chunk, its header included; `undefined` at the end of the block. */
-function parseChunk(file: PayloadFile, at: number): { bytes: number; unpacked: number } | undefined {
+function parseChunk(file: Payload, at: number): { bytes: number; unpacked: number } | undefined {
   const control = file.bytes(at, 1).readUInt8()
   if (control === 0) return undefined
   if (control > 2 && control < 0x80) throw damaged('a chunk')
@@ -183,7 +183,7 @@ function parseChunk(file: PayloadFile, at: number): { bytes: number; unpacked: n
 }
 
 /** Checks the index against the blocks before it. Returns its length. */
-function checkIndex(file: PayloadFile, start: number, blocks: BlockSum): number {
+function checkIndex(file: Payload, start: number, blocks: BlockSum): number {
   let at = start + 1
   let sum = crc32(Buffer.of(0))
   const next = (): number => {

@@ -16,6 +16,7 @@ import { formatIdent } from '../package/ident.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { receive } from './receive.ts'
+import type { ReceivedHart } from './receive.ts'
 import { findBytes } from '../releases/release-store.ts'
 
 /** One upload. The caller has checked the publisher's rights. If `target` is absent, the archive's target counts. */
@@ -87,7 +88,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
       buildDeps,
       buildTdeps,
       ...metadata
-    } = await depot.scanner.scan(file.path, received.header.payloadOffset, upload.publisher.accountId)
+    } = await scan(depot, received, { path: file.path, accountId: upload.publisher.accountId })
     if (formatIdent(inside) !== text)
       throw new DepotError('ident_mismatch', `the archive is ${formatIdent(inside)}, not ${text}`)
     if (target !== undefined && metadata.target !== target)
@@ -161,6 +162,17 @@ async function isThere(
   return (
     (await inspect(depot.blobs.storage, { checksum, sizeBytes: bytes.sizeBytes })).damage === undefined ||
     (await depot.examine(checksum)) === undefined
+  )
+}
+
+async function scan(
+  { scanner }: Depot,
+  { header: { payloadOffset }, bytes }: ReceivedHart,
+  { path, accountId }: { path: string; accountId: number },
+): Promise<HartMetadata> {
+  return (
+    (await (bytes && scanner.scanShort(bytes.subarray(payloadOffset)))) ??
+    scanner.scan(path, payloadOffset, accountId)
   )
 }
 

@@ -18,6 +18,14 @@ const SYNC_BYTES = 32 * 1024 * 1024
 /** The free space of the disk is checked after this many bytes. */
 const LOOK_BYTES = 4 * 1024 * 1024
 
+/** Larger files are not returned in memory. */
+const SMALL_BYTES = 32 * 1024
+
+export interface ReceivedHart extends HartDigests {
+  /** The whole file if it is small, so that nobody needs to read it again. */
+  readonly bytes: Buffer | undefined
+}
+
 /** The name of the upload for messages, and its publisher. */
 export interface Received {
   readonly what: string
@@ -33,8 +41,8 @@ export async function receive(
   stream: Readable,
   file: SpoolFile,
   { what, accountId }: Received,
-): Promise<HartDigests> {
-  const { promise, resolve } = Promise.withResolvers<HartDigests>()
+): Promise<ReceivedHart> {
+  const { promise, resolve } = Promise.withResolvers<ReceivedHart>()
   await pipeline(stream, async (pieces: AsyncIterable<Buffer>) => {
     await using reception = new Reception(await file.create(), {
       path: file.path,
@@ -92,18 +100,19 @@ class Reception {
     if (this.#batchBytes >= BATCH_BYTES || this.#batch.length >= BATCH_PIECES) await this.#flush()
   }
 
-  async finish(): Promise<HartDigests> {
+  async finish(): Promise<ReceivedHart> {
+    const bytes = this.#isWhole && this.#batchBytes <= SMALL_BYTES ? Buffer.concat(this.#batch) : undefined
     const digest = this.#isWhole ? digestOf(this.#batch) : undefined
     await this.#flush()
     await this.#writing
     const header = this.#start.finish()
-    if (digest !== undefined) return digest
+    if (digest !== undefined) return { ...digest, bytes }
     const { file, payload } = this.#hash(header.payloadOffset)
     const [checksum, payloadHash] = await Promise.all([
       file.finish(this.#writtenBytes),
       payload.finish(this.#writtenBytes),
     ])
-    return { header, checksum, payloadHash, sizeBytes: this.#writtenBytes }
+    return { header, checksum, payloadHash, sizeBytes: this.#writtenBytes, bytes: undefined }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
@@ -48,6 +49,18 @@ test('many archives can be read at once', async (t) => {
     (await Promise.all(scans)).map(({ ident }) => ident.version),
     Array.from({ length: 20 }, (_, i) => `1.0.${i}`),
   )
+})
+
+test('a short archive in memory is read as in a thread, and a long one is left to the threads', async (t) => {
+  const scanner = new ArchiveScanner()
+  t.teardown(() => scanner.close())
+  const short = payloadOf({ deps: ['core/a/1/2'], config: 'a = 1' })
+  t.strictSame(await scanner.scanShort(short), await scanner.scan(saved(t.testdir(), short), 0, ANYONE))
+  t.equal(await scanner.scanShort(buildXz(Buffer.alloc(65 * 1024))), undefined, 'it unpacks to too much')
+  t.equal(await scanner.scanShort(randomBytes(17 * 1024)), undefined, 'it is too long')
+  await t.rejects(scanner.scanShort(short.subarray(0, -5)), { code: 'hart_malformed', message: /cut off/ })
+  const bad = buildXz(withoutEnd(buildTar([{ path: `${FOLDER}x`, content: 'x' }])))
+  await t.rejects(scanner.scanShort(bad), { code: 'hart_malformed', message: /ends in the middle/ })
 })
 
 test('nothing after the last of the metadata is unpacked', async (t) => {
