@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url'
 import pino from 'pino'
 import { readConfig } from '../config.ts'
 import { openDepot } from '../depot/open.ts'
-import { writeOpenApi } from '../http/operator/openapi.ts'
 import { buildServer } from '../http/server.ts'
 import { parseOptionsOnly } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
@@ -34,8 +33,7 @@ export async function describeDepot(): Promise<string> {
     })
     try {
       const app = await buildServer(depot)
-      await app.ready()
-      const document = writeOpenApi(app)
+      const { payload: document } = await app.inject('/openapi.yaml')
       await app.close()
       return document
     } finally {

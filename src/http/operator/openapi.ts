@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger'
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
-import type { FastifyInstance } from 'fastify'
+import fastify from 'fastify'
+import type { RouteOptions } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import { describeHabitatRoute } from '../habitat/describe-route.ts'
 
@@ -25,8 +26,14 @@ const SECURITY_SCHEMES = {
 
 const MEANINGS: Readonly<Record<string, string>> = { 200: 'success', 201: 'created' }
 
-/** Collects every route that is registered after it, for {@link writeOpenApi} and `/openapi.yaml`. */
-export async function collectRoutes(app: FastifyInstance): Promise<void> {
+/**
+ * Writes the OpenAPI document of these routes as YAML. They are registered again in a server that only describes them, so
+ * that the depot's own server need not load what this takes.
+ */
+export async function writeOpenApi(routes: readonly RouteOptions[]): Promise<string> {
+  const app = fastify({ exposeHeadRoutes: false })
+  app.setValidatorCompiler(() => () => true)
+  app.setSerializerCompiler(() => JSON.stringify)
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -41,6 +48,13 @@ export async function collectRoutes(app: FastifyInstance): Promise<void> {
         : described(jsonSchemaTransform(route)),
     transformObject: sortShapes,
   })
+  for (const { method, url, schema } of routes)
+    if (method !== 'HEAD')
+      app.route({ method, url, ...(schema && { schema }), handler: async () => undefined })
+  await app.ready()
+  const document = app.swagger({ yaml: true })
+  await app.close()
+  return `# Generated from the routes by \`npm run openapi\`: do not edit.\n${document}`
 }
 
 /** Adds a description, which OpenAPI requires, to responses that only refer to a named schema. */
@@ -72,9 +86,4 @@ const sortShapes: NonNullable<FastifyDynamicSwaggerOptions['transformObject']> =
     components: { ...others, schemas: Object.fromEntries(shapes) },
     servers: [{ url: '.' }],
   } as ReturnType<typeof jsonSchemaTransformObject>
-}
-
-/** Returns the whole document as YAML. The plugins of the server must be loaded. */
-export function writeOpenApi(app: FastifyInstance): string {
-  return `# Generated from the routes by \`npm run openapi\`: do not edit.\n${app.swagger({ yaml: true })}`
 }

@@ -1,6 +1,5 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, RouteOptions } from 'fastify'
 import { z } from 'zod'
-import { writeOpenApi } from './openapi.ts'
 import type { RouteContext } from '../requests/request.ts'
 import type { MetricsText } from './metrics.ts'
 import { readiness } from './readiness.ts'
@@ -15,19 +14,30 @@ const Readiness = z.object({
     .describe('problems the operator should fix, one sentence each; empty if all is well'),
 })
 
-/** Routes for the operator's tools: health, readiness, metrics and openapi.yaml. */
+/** Routes for the operator's tools: health, readiness, metrics and openapi.yaml, which describes `routes`. */
 export async function operatorRoutes(
   app: FastifyInstance,
-  { context: { depot }, metricsText }: { context: RouteContext; metricsText: () => Promise<MetricsText> },
+  {
+    context: { depot },
+    metricsText,
+    routes,
+  }: {
+    context: RouteContext
+    metricsText: () => Promise<MetricsText>
+    routes: readonly RouteOptions[]
+  },
 ): Promise<void> {
-  app.addHook('onSend', async (_request, reply) => {
+  /** Made when it is first requested, because its modules would make each start slower. */
+  let document: Promise<string> | undefined
+  app.addHook('onSend', (_request, reply, _payload, done) => {
     reply.header('cache-control', 'no-store')
+    done()
   })
 
   app.get(
     '/healthz',
     { schema: { tags, summary: 'Answers ok while the process runs', response: plain('ok') } },
-    async (_request, reply) => reply.type('text/plain').send('ok\n'),
+    (_request, reply) => reply.type('text/plain').send('ok\n'),
   )
 
   app.get(
@@ -66,7 +76,10 @@ export async function operatorRoutes(
         },
       },
     },
-    async (_request, reply) => reply.type('application/yaml').send(writeOpenApi(app)),
+    async (_request, reply) => {
+      document ??= import('./openapi.ts').then(({ writeOpenApi }) => writeOpenApi(routes))
+      return reply.type('application/yaml').send(await document)
+    },
   )
 }
 
