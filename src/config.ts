@@ -19,11 +19,11 @@ export interface Config {
   readonly blobFolder: string
   /** The first administrator's token. If absent, the first start makes and shows one. */
   readonly adminToken: string | undefined
-  /** A file with that token. */
+  /** A file that holds the first administrator's token. */
   readonly adminTokenFile: string | undefined
   /** 32 bytes that encrypt stored secrets. If absent, the file `secret.key` is read or created. */
   readonly secretKey: Buffer | undefined
-  /** A file with that key as 64 hex characters. */
+  /** A file that holds the key of stored secrets as 64 hex characters. */
   readonly secretKeyFile: string | undefined
   readonly signatures: 'require' | 'verify'
   /** Accounts that may create origins. If absent, every signed-in account may. */
@@ -35,9 +35,9 @@ export interface Config {
   /** The rate at which packages are read again to find damage, in bytes per second; 0 disables it. */
   readonly scrubBytesPerS: number
   readonly trustProxy: boolean | string
-  /** Without a slash at its end. */
+  /** The URL at which clients reach the depot, without a slash at its end. */
   readonly publicUrl: string | undefined
-  /** Networks that webhooks may be sent to, besides public ones. */
+  /** Networks to which webhooks may be sent, in addition to public ones. */
   readonly webhookNetworks: readonly string[] | 'any'
   /** Threads that answer requests, all on one port. */
   readonly workers: number
@@ -102,7 +102,7 @@ const targets = list.pipe(
     .min(1, 'names no target'),
 )
 
-/** A value from a fixed list. */
+/** Accepts a value from a fixed list. */
 function choice<const Words extends readonly string[]>(words: Words) {
   return z.enum(words, {
     error: ({ input }) =>
@@ -328,7 +328,7 @@ function parseSecret<T>(shape: z.ZodType<T>, text: string, file: string): T {
   )
 }
 
-/** The client tokens in the environment: `HAB_AUTH_TOKEN` and `HART_DEPOT_TOKEN`. */
+/** Reads the client tokens in the environment: `HAB_AUTH_TOKEN` and `HART_DEPOT_TOKEN`. */
 export function readTokens(environment: Readonly<Record<string, string | undefined>> = process.env): {
   habitat: string | undefined
   own: string | undefined

@@ -11,22 +11,22 @@ export type ErrorCode =
   | 'already_exists' //      the name is taken
   | 'conflict' //            the change does not fit the present state
   | 'stale_revision' //      the view has moved on from the revision the caller expected
-  | 'other_history' //       a position was read in a history that is not this ledger's
+  | 'other_history' //       a position belongs to another history than this ledger's
   | 'stale_plan' //          the plan would now have another effect; `more` holds the plan that replaces it
   | 'idempotency_mismatch' // the Idempotency-Key was used with another request
-  | 'too_large' //           more bytes than the depot takes
+  | 'too_large' //           more bytes than the depot accepts
   | 'length_mismatch' //     fewer or more bytes than Content-Length announced
   | 'stalled' //             the client stopped sending
   | 'hart_malformed' //      not a hart file: header, compression, archive or metadata
   | 'checksum_missing'
   | 'checksum_mismatch'
   | 'signer_unknown' //      the depot does not hold the signing key, or does not trust it
-  | 'signature_invalid' //   the signature does not open, or signs other bytes
+  | 'signature_invalid' //   the signature is wrong, or signs other bytes
   | 'ident_malformed'
   | 'ident_mismatch' //      the archive's IDENT is not the ident it was uploaded as
   | 'target_malformed'
   | 'target_mismatch' //     the archive's TARGET is not the target it was uploaded for
-  | 'target_unsupported' //  a real target this depot does not take
+  | 'target_unsupported' //  a real target that this depot does not accept
   | 'key_malformed' //       not a public key file of the origin
   | 'secret_key_malformed' // not a secret key file of the origin
   | 'key_upload_forbidden' //       the caller may check for existing keys, and may not add one
@@ -46,8 +46,8 @@ export type ErrorCode =
   | 'package_type_mismatch' // earlier releases of the package have the other type
   | 'lockfile_malformed'
   | 'storage_full'
-  | 'blob_damaged' //        the bytes of a release are missing or are others
-  | 'blob_unreadable' //     the store does not give the bytes of a release, and does not say that they are gone
+  | 'blob_damaged' //        the bytes of a release are missing or damaged
+  | 'blob_unreadable' //     the store cannot read the bytes of a release, although they may exist
   | 'data_in_use' //         another process holds the data directory
   | 'data_gone' //           the data folder was removed or replaced under the depot
   | 'shutting_down'
@@ -97,7 +97,7 @@ export class DepotError extends Error {
   }
 }
 
-/** An error whose message is the first cause, with every cause as a part. */
+/** Returns an error whose message is the first cause, with every cause as a part. */
 export function refusalOf(code: ErrorCode, parts: readonly ErrorPart[]): DepotError {
   const [first, ...others] = parts
   // Other fields of a part may name releases that the caller may not see.

@@ -40,7 +40,7 @@ function cut<Fields extends object>(fields: Fields): Fields & Record<string, unk
   ) as Fields & Record<string, unknown>
 }
 
-/** `12:00:01 info  request method=PUT status=200`, and below it the stack of an error. */
+/** Formats a JSON line as `12:00:01 info  request method=PUT status=200`, with the stack of an error below it. */
 export function formatLogLine(line: string): string {
   const {
     level,

@@ -1,6 +1,9 @@
 // Explains failed connections in plain words. The messages of Node and its libraries name functions and codes.
 
-/** By the code of Node, fetch or OpenSSL (nodejs.org/api/errors.html, nodejs.org/api/tls.html), or by the text if there is no code. */
+/**
+ * By the code of Node, fetch or OpenSSL (nodejs.org/api/errors.html, nodejs.org/api/tls.html), or by the text if
+ * there is no code.
+ */
 const SENTENCES: Readonly<Record<string, string>> = {
   'bad port': 'Node connects to no server of HTTP at this port', // fetch.spec.whatwg.org, port blocking
   ABORT_ERR: 'it was broken off',
@@ -49,7 +52,7 @@ const FAMILIES: readonly (readonly [prefix: string, sentence: string])[] = [
   ['ERR_SSL_', 'what answers there does not speak TLS as it is spoken here'],
 ]
 
-/** Whether a code says why a connection failed. */
+/** Reports whether a code says why a connection failed. */
 export function isNetworkFault(code: string): boolean {
   return code in SENTENCES || FAMILIES.some(([prefix]) => code.startsWith(prefix))
 }

@@ -1,6 +1,9 @@
 // Roles, sessions and audiences. Pure functions over a session that has been read before.
 
-/** Builder's roles, from the least to the most powerful (habitat-today.md 3). Each role includes the rights of the roles before it. */
+/**
+ * Builder's roles, from the least to the most powerful (habitat-today.md 3). Each role includes the rights of the
+ * roles before it.
+ */
 export const ROLES = ['readonly_member', 'member', 'maintainer', 'administrator', 'owner'] as const
 export type Role = (typeof ROLES)[number]
 
@@ -54,7 +57,7 @@ export interface OperatorActor {
 /** The holder of the rights that a change needs. The operator may make every change. */
 export type Authority = Session | 'operator'
 
-/** The caller's role in an origin. Administrators of the depot act as owners of every origin. */
+/** Returns the caller's role in an origin. Administrators of the depot act as owners of every origin. */
 export function roleIn(caller: Caller, origin: string): Role | undefined {
   if (caller === undefined || !allowsOrigin(caller, origin)) return undefined
   return caller.isAdministrator ? 'owner' : caller.roles.get(origin)
@@ -77,7 +80,7 @@ export function allowsView(caller: Session, view: string): boolean {
   return caller.scope.views === undefined || caller.scope.views.includes(view)
 }
 
-/** The origins whose non-public packages a caller may see. Queries are limited to it. */
+/** The origins whose non-public packages a caller may see. Queries return only releases that it may see. */
 export interface Audience {
   readonly seesAll: boolean
   readonly origins: readonly string[]
@@ -85,7 +88,7 @@ export interface Audience {
 
 export const THE_PUBLIC: Audience = { seesAll: false, origins: [] }
 
-/** Sees everything. For the depot's internal reads. */
+/** An audience that may see everything, for the depot's internal reads. */
 export const EVERYONE: Audience = { seesAll: true, origins: [] }
 
 /** Like {@link audienceOf}, limited to origins in which the caller has at least the role `least`. */
@@ -105,7 +108,7 @@ export function audienceOf(caller: Caller): Audience {
   }
 }
 
-/** The audience for changes. A token with `promote` and without `read` can still find the releases that it promotes. */
+/** Returns the audience for changes. A token with `promote` and without `read` can still find the releases that it promotes. */
 export function audienceOfChanges(caller: Authority): Audience {
   if (caller === 'operator') return EVERYONE
   const { actions: _actions, ...scope } = caller.scope

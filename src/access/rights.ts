@@ -9,7 +9,7 @@ export function expectAction(caller: Session, action: Action): void {
   if (!allowsAction(caller, action)) throw new DepotError('forbidden', `this token may not ${action}`)
 }
 
-/** For actions about an origin that need no role in it. */
+/** Checks the right to an action about an origin that needs no role in it. */
 export function expectReach(caller: Session, origin: string, action: Action): void {
   expectAction(caller, action)
   if (!allowsOrigin(caller, origin))
@@ -25,19 +25,19 @@ export function expectRole(caller: Session, least: Role, origin: string, action:
     )
 }
 
-/** For changes of a view. The view's rules decide the rest. */
+/** Checks the right to change a view. The view's rules decide the rest. */
 export function expectView(caller: Session, view: string): void {
   expectAction(caller, 'promote')
   if (!allowsView(caller, view)) throw new DepotError('forbidden', `this token may not change ${view}`)
 }
 
-/** For changes of a view that move releases of one origin. */
+/** Checks the right to change a view by moving releases of one origin. */
 export function expectPromoter(caller: Session, origin: string, view: string): void {
   expectRole(caller, 'maintainer', origin, 'promote')
   expectView(caller, view)
 }
 
-/** For actions on the whole depot. Tokens narrowed to origins or views are refused. */
+/** Checks the right to act on the whole depot. Tokens narrowed to origins or views are refused. */
 export function expectAdministrator(caller: Session): void {
   expectAction(caller, 'manage')
   if (!caller.isAdministrator)
@@ -45,7 +45,7 @@ export function expectAdministrator(caller: Session): void {
   if (isNarrowed(caller)) throw new DepotError('forbidden', 'this token does not reach the whole depot')
 }
 
-/** For actions on the caller's own account. Tokens narrowed to origins or views are refused. */
+/** Checks the right to act on the caller's own account. Tokens narrowed to origins or views are refused. */
 export function expectOwnAccount(caller: Session, accountId: number): void {
   expectAction(caller, 'manage')
   if (isNarrowed(caller))
@@ -54,14 +54,14 @@ export function expectOwnAccount(caller: Session, accountId: number): void {
     throw new DepotError('forbidden', `${caller.accountName} may not change another account`)
 }
 
-/** For making and revoking tokens: a narrowed token must not make a wider one. */
+/** Checks the right to make and revoke tokens: a narrowed token must not make a wider one. */
 export function expectWholeAccount(caller: Session, accountId: number): void {
   expectOwnAccount(caller, accountId)
   if (caller.scope.actions !== undefined)
     throw new DepotError('forbidden', 'a narrowed token may not make or revoke tokens')
 }
 
-/** For commands that HTTP callers may never submit. */
+/** Refuses every HTTP caller, for commands that only the operator may submit. */
 export function expectOperator(caller: Session): never {
   throw new DepotError('forbidden', `${caller.accountName} is not the operator of the depot`)
 }

@@ -29,7 +29,7 @@ export async function findAccount(db: Db, name: string): Promise<Account | undef
   return row && fromRow(row)
 }
 
-/** Throws `not_found`. */
+/** Returns the account of this name. Throws `not_found`. */
 export async function getAccount(db: Db, name: string): Promise<Account> {
   const account = await findAccount(db, name)
   if (account === undefined) throw new DepotError('not_found', `there is no account ${quote(name)}`)
@@ -45,20 +45,23 @@ export async function getAccountName(db: Db, id: number): Promise<string> {
   return name
 }
 
-/** Throws `not_found`. */
+/** Returns the account with this id. Throws `not_found`. */
 export async function getAccountById(db: Db, id: number): Promise<Account> {
   const row = await db.selectFrom('accounts').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined) throw new DepotError('not_found', `there is no account ${id}`)
   return fromRow(row)
 }
 
-/** Every account, by name. */
+/** Lists every account, by name. */
 export async function listAccounts(db: Db): Promise<Account[]> {
   const rows = await db.selectFrom('accounts').selectAll().orderBy('name').execute()
   return rows.map(fromRow)
 }
 
-/** The session of a token, found by the token's hash or id. `undefined` for an unknown or revoked token; the caller checks the expiry. */
+/**
+ * Finds the session of a token, found by the token's hash or id. `undefined` for an unknown or revoked token; the
+ * caller checks the expiry.
+ */
 export async function findSession(
   db: Db,
   token: { readonly hash: string } | { readonly id: number },
@@ -96,7 +99,7 @@ export async function findSession(
   }
 }
 
-/** All tokens, or those of one account, oldest first. */
+/** Lists all tokens, or those of one account, oldest first. */
 export async function listTokens(db: Db, account?: string): Promise<TokenDescription[]> {
   const rows = await db
     .selectFrom('tokens')

@@ -24,7 +24,7 @@ export class Authenticator implements Holder {
   }
 
   /**
-   * The caller that an `Authorization` header names: `Bearer TOKEN`, or `Basic` with the token as the password. Without a
+   * Returns the caller that an `Authorization` header names: `Bearer TOKEN`, or `Basic` with the token as the password. Without a
    * header the caller is anonymous. A malformed header and a wrong, revoked or expired token throw or reject with `unauthenticated`.
    * A cached session is returned directly, not as a promise.
    */
@@ -59,14 +59,17 @@ export class Authenticator implements Holder {
   }
 }
 
-/** Throws `unauthenticated`. `now` is the wall clock; commit times may be ahead of it. */
+/**
+ * Returns the session. Throws `unauthenticated` if its token has expired. `now` is the wall clock; commit times may
+ * be ahead of it.
+ */
 export function expectUnexpired(session: Session, now: number): Session {
   if (session.expiresAt !== undefined && session.expiresAt <= now)
     throw new DepotError('unauthenticated', 'the token has expired')
   return session
 }
 
-/** Whether this event may change the rights of a token or a role. */
+/** Reports whether this event may change the rights of a token or a role. */
 export function changesSessions({ kind }: LedgerEvent): boolean {
   return CHANGES_SESSIONS.has(kind)
 }

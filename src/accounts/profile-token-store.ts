@@ -23,7 +23,7 @@ export async function markTokenOfProfile(db: Db, tokenId: number): Promise<void>
   await db.updateTable('tokens').set({ is_profile: 1 }).where('id', '=', tokenId).execute()
 }
 
-/** Whether the account has this token, not revoked. */
+/** Reports whether the account has this token, not revoked. */
 export async function ownsToken(db: Db, accountId: number, tokenId: number): Promise<boolean> {
   const row = await db
     .selectFrom('tokens')

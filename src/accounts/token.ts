@@ -8,7 +8,7 @@ export function generateToken(): string {
   return PREFIX + randomBytes(SECRET_BYTES).toString('base64url')
 }
 
-/** The stored digest of a token. Tokens are long and random, so a plain digest is enough. */
+/** Returns the stored digest of a token. Tokens are long and random, so a plain digest is enough. */
 export function hashToken(token: string): string {
   return hash('sha256', token, 'hex')
 }
@@ -40,12 +40,12 @@ export function parseExpiry(text: string, now: number): number {
   if (at > now + LONGEST_LIFE_MS)
     throw new DepotError(
       'invalid_request',
-      `the expiry ${quote(text)} is more than ${LONGEST_LIFE_YEARS} years away: a token without an expiry never ends`,
+      `the expiry ${quote(text)} is more than ${LONGEST_LIFE_YEARS} years away: a token without an expiry never expires`,
     )
   return at
 }
 
-/** Rejects days such as February 31, which `Date.parse` turns into March 3. */
+/** Reports whether a day exists. `Date.parse` accepts February 31 and returns March 3. */
 function isDayOfCalendar(text: string): boolean {
   const day = text.slice(0, 10)
   return new Date(`${day}T00:00:00Z`).toISOString().slice(0, 10) === day

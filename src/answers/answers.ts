@@ -109,25 +109,25 @@ export class Answers implements Holder {
     })
   }
 
-  /** Whether an open view has this name. */
+  /** Reports whether an open view has this name. */
   isOpen(view: string): boolean {
     return this.#ungoverned.has(view)
   }
 
-  /** The names of the open views, in the order in which they were opened. */
+  /** Returns the names of the open views, in the order in which they were opened. */
   openViews(): Iterable<string> {
     return this.#ungoverned.keys()
   }
 
   /**
-   * Whether a view governs an origin. Below the URL of the view, a package of a governed origin exists only if the view
+   * Reports whether a view governs an origin. Below the URL of the view, a package of a governed origin exists only if the view
    * has it. Packages of other origins come from the channel in the URL.
    */
   governs(view: string, origin: string): boolean {
     return this.#ungoverned.get(view)?.has(origin) !== true
   }
 
-  /** The revision that {@link latest} answers from; 0 for a view without promotions and for an unknown view. */
+  /** Returns the revision that {@link latest} answers from; 0 for a view without promotions and for an unknown view. */
   revisionOf(view: string): number {
     return this.#revisions.get(view) ?? 0
   }
@@ -153,7 +153,7 @@ export class Answers implements Holder {
     return publicPointer && this.#follow(question, publicPointer, THE_PUBLIC)
   }
 
-  /** Whether {@link latest} would find a release. Returns a promise only if the answer is not in memory. */
+  /** Reports whether {@link latest} would find a release. Returns a promise only if the answer is not in memory. */
   hasLatest(
     { view, origin, name, target }: Pick<LatestQuestion, 'view' | 'origin' | 'name' | 'target'>,
     audience: Audience,

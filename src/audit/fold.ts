@@ -31,7 +31,7 @@ export interface FoldedChange {
   /** Memberships and pointers that end with this revision. */
   readonly endedMembers: readonly FoldedMember[]
   readonly endedPointers: readonly FoldedPointer[]
-  /** Where the promotion contradicts the state of the view. */
+  /** The contradictions between the promotion and the state of the view. */
   readonly faults: readonly string[]
 }
 
@@ -89,7 +89,7 @@ export function latestOf(rule: ViewRule, members: Iterable<ReleaseName>): Map<st
   const latest = new Map<string, { ident: string; key: string }>()
   for (const { ident, target } of members) {
     const line = lineOf({ ident, target })
-    const key = rule === 'highest' ? orderKey(parseIdent(ident)) : '' // of one key, the last
+    const key = rule === 'highest' ? orderKey(parseIdent(ident)) : '' // the last of several members with equal keys wins
     const best = latest.get(line)
     if (best === undefined || best.key <= key) latest.set(line, { ident, key })
   }

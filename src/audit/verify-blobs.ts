@@ -11,7 +11,7 @@ export interface BlobVerification {
   readonly bytes: number
   readonly damaged: readonly DamagedBlob[]
   readonly damagedCount: number
-  /** Blobs that no release needs, and everything else in the store. */
+  /** The blobs that no release needs, and the files in the store that are not blobs. */
   readonly orphans: readonly Orphan[]
   readonly orphanCount: number
 }
@@ -25,7 +25,7 @@ export interface DamagedBlob {
 }
 
 export interface Orphan {
-  /** `undefined` if it is no blob. */
+  /** `undefined` if the file is not a blob. */
   readonly checksum: string | undefined
   /** A path or a URL. */
   readonly place: string
@@ -66,7 +66,7 @@ export async function verifyBlobs(
   return { ...sums, damaged, damagedCount, orphans, orphanCount }
 }
 
-/** Checks the blobs that releases need, by checksum; with `hashes`, reads them. */
+/** Checks the blobs that releases need, in the order of their checksums. With `hashes`, reads all their bytes. */
 export async function* checkBlobs(
   db: Db,
   storage: BlobStorage,
@@ -92,7 +92,7 @@ export async function* checkBlobs(
   }
 }
 
-/** Lists what the store has and no release needs, in no order. */
+/** Lists the blobs that no release needs, and the files that are not blobs, in no order. */
 export async function* listOrphans(db: Db, storage: BlobStorage): AsyncGenerator<Orphan> {
   for await (const { checksums, others } of storage.list()) {
     for (const other of others) yield { checksum: undefined, ...other }

@@ -1,12 +1,12 @@
 import type { Db } from '../database/database.ts'
 import type { Damage } from './storage.ts'
 
-/** The number and bytes of stored blobs. */
+/** Returns the number of stored blobs and the sum of their bytes. */
 export async function readStored(db: Db): Promise<{ blobs: number; bytes: number }> {
   return db.selectFrom('stored').select(['blobs', 'bytes']).where('id', '=', 1).executeTakeFirstOrThrow()
 }
 
-/** How many blobs are known to be damaged. */
+/** Counts the blobs that are known to be damaged. */
 export async function countDamaged(db: Db): Promise<number> {
   const { count } = await db
     .selectFrom('blobs')
@@ -25,7 +25,7 @@ export interface StoredBlob {
   readonly damage: Damage | undefined
 }
 
-/** `undefined` for a blob that no release needs. */
+/** Finds a blob. Returns `undefined` if no release needs it. */
 export async function findBlob(db: Db, checksum: string): Promise<StoredBlob | undefined> {
   const row = await needed(db).where('checksum', '=', checksum).executeTakeFirst()
   return row && blobOf(row)
@@ -116,7 +116,7 @@ export interface UnneededBlob {
   readonly since: number
 }
 
-/** Lists unneeded blobs after one, by the time since when they are unneeded. */
+/** Lists the unneeded blobs after one, in the order in which they became unneeded. */
 export async function listUnneeded(
   db: Db,
   { after, limit }: { after: UnneededBlob | undefined; limit: number },
@@ -136,7 +136,7 @@ export async function listUnneeded(
   return rows.map((row) => ({ checksum: row.checksum, since: row.unreferenced_since ?? 0 }))
 }
 
-/** Selects the checksums of blobs whose bytes should exist. */
+/** Returns those of the checksums whose blobs should exist. */
 export async function listStored(db: Db, checksums: readonly string[]): Promise<string[]> {
   if (checksums.length === 0) return []
   const rows = await db
@@ -148,7 +148,7 @@ export async function listStored(db: Db, checksums: readonly string[]): Promise<
   return rows.map(({ checksum }) => checksum)
 }
 
-/** Selects the checksums of blobs that a release needs. */
+/** Returns those of the checksums that a release needs. */
 export async function listNeeded(db: Db, checksums: readonly string[]): Promise<string[]> {
   if (checksums.length === 0) return []
   const rows = await needed(db).where('checksum', 'in', checksums).execute()

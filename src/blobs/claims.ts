@@ -7,7 +7,7 @@ export type ClaimOutcome = 'published' | 'unknown'
 export interface Claims {
   /**
    * Stores a spooled file as a blob and claims it. Replaces an existing blob, which may be damaged. The caller calls `release` once for
-   * each call that resolves. A call that rejects leaves no blob that nothing needs.
+   * each call that resolves. A call that rejects leaves no unneeded blob.
    */
   keep(spooled: string, checksum: string): Promise<void>
   /** Ends a claim. Removes the blob if no other upload claims it and no row needs it. `published` saves looking for a row. */

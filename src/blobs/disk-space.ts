@@ -34,7 +34,10 @@ export async function readDiskSpace({
   return { database, packages }
 }
 
-/** Throws `storage_full` if `bytes` more would use the space reserved for other writes. `what` names the upload. */
+/**
+ * Checks that the disk has room for `bytes` more. Throws `storage_full` if they would use the space reserved for
+ * other writes. `what` names the upload.
+ */
 export async function expectRoom(
   places: Places,
   { bytes, what }: { bytes: number; what: string },

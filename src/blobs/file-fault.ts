@@ -3,7 +3,10 @@ import { BlobAbsent, BlobUnreadable } from './storage.ts'
 /** Errors of the process or the machine, not of the file. A retry may succeed. */
 const PASSING: readonly string[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'EBUSY']
 
-/** Translates an error of the file system about the file of a blob. Only ENOENT means that there is none. Returns other errors as they are. */
+/**
+ * Translates an error of the file system about the file of a blob. Only ENOENT means that the blob is absent. Returns
+ * other errors as they are.
+ */
 export function fileFault(checksum: string, error: unknown): unknown {
   if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) return error
   const { code } = error
@@ -16,7 +19,7 @@ export function fileFault(checksum: string, error: unknown): unknown {
   })
 }
 
-/** The fault of a blob that has another size than its row. */
+/** Returns the fault of a blob whose size differs from its row's. */
 export function sizeFault(checksum: string, sizes: { found: number; expected: number }): BlobUnreadable {
   return new BlobUnreadable(checksum, {
     damage: 'of another size',

@@ -5,10 +5,10 @@ import { BlobStream, BlobUnreadable } from './storage.ts'
 
 /** Large enough that the cost of a piece is negligible compared with its bytes. */
 const PIECE_BYTES = 1024 * 1024
-/** Large pieces in use before further streams get small ones, so that many parallel downloads stay within memory. */
+/** The number of large pieces. Further streams get small ones, so that many parallel downloads stay within memory. */
 const MOST_PIECES = 64
 const SMALL_PIECE_BYTES = 64 * 1024
-/** Unused pieces kept for later streams: allocating one costs as much as filling it. */
+/** The number of unused pieces that are kept for later streams, because allocating one costs as much as filling it. */
 const MOST_SPARE = 16
 
 const spare: Buffer[] = []
@@ -35,7 +35,7 @@ export class FileStream extends BlobStream {
     this.#end = end
   }
 
-  /** Further memory comes from a shared pool. */
+  /** The small pieces alone. The large pieces belong to a pool of constant size. */
   override get heldBytes(): number {
     return Math.min(2 * SMALL_PIECE_BYTES, this.#end + 1 - this.#at)
   }
@@ -67,7 +67,7 @@ export class FileStream extends BlobStream {
   }
 
   async #pump(destination: NodeJS.WritableStream, ends: boolean): Promise<void> {
-    if (this.destroyed) return // nothing would give the pieces back
+    if (this.destroyed) return // a destroyed stream would never return the pieces to the pool
     const pieces = takePieces(this.#end + 1 - this.#at)
     this.#pieces = pieces
     let written: Promise<void> | undefined
@@ -77,12 +77,12 @@ export class FileStream extends BlobStream {
       if (bytes === 0) break
       written = write(destination, piece.subarray(0, bytes))
     }
-    // Now both are written, and nothing else holds them.
+    // Both pieces are written, so the pool can reuse them.
     this.#pieces = undefined
     givePieces(pieces)
     if (ends) destination.end()
     this.push(null)
-    this.resume() // to its own end
+    this.resume() // emits `end`
   }
 
   /** Reads into a piece. Resolves with the number of bytes; 0 at the end of the range. */

@@ -7,7 +7,7 @@ import { FileStream } from './file-stream.ts'
 import type { BlobHead, BlobName, BlobStorage, ByteRange, ListedPage } from './storage.ts'
 import { FolderSyncs, sync } from './sync.ts'
 
-// Descriptors, because each read of a FileHandle costs more.
+// Reads use descriptors, because each read of a FileHandle costs more.
 const openFile = promisify(open)
 const statFile = promisify(fstat)
 const closeFile = promisify(close)

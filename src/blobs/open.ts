@@ -8,7 +8,7 @@ import { FilesystemStorage } from './filesystem.ts'
 import { Spool } from './spool.ts'
 import type { BlobStorage } from './storage.ts'
 
-/** The blobs of a depot. `Claimant` is {@link ClaimsInMemory} in the thread that opened them. */
+/** The blobs of a depot, in the thread that opened them or in another one. */
 export interface Blobs {
   readonly storage: BlobStorage
   readonly spool: Spool
@@ -21,7 +21,7 @@ export interface OpenedStorage {
   readonly spool: Spool
   /** Folders that must stay where they are while the depot is open. */
   readonly watched: readonly string[]
-  /** Ends the lock. */
+  /** Releases the lock. */
   readonly close: () => void
 }
 
@@ -50,17 +50,23 @@ export async function openStorage({ dataFolder, blobFolder }: Places): Promise<O
   }
 }
 
-/** The blobs of a depot that another thread opened. That thread has the claims, and sweeps the spool if this one, called `name`, dies. */
+/**
+ * Opens the blobs of a depot in a thread called `name`. The thread that opened the depot has the claims, and sweeps
+ * the spool if `name` dies.
+ */
 export function joinBlobs({ blobFolder }: Places, claims: Claims, name: string): Blobs {
   return { storage: storageOf({ blobFolder }), spool: new Spool(join(blobFolder, SPOOL), name), claims }
 }
 
-/** The store that the settings name. To read it, no lock is needed. */
+/** Returns the store that the settings name. Reading needs no lock. */
 export function storageOf({ blobFolder }: Pick<Config, 'blobFolder'>): BlobStorage {
   return new FilesystemStorage(blobFolder)
 }
 
-/** Narrows the modes of folders that earlier versions made. There may be a million files in them, which need no narrowing then. */
+/**
+ * Makes the folders of earlier versions private. This protects their files, of which there may be a million, without
+ * a change to each.
+ */
 async function keepPrivate(folder: string): Promise<void> {
   for (const name of await readdir(folder))
     if (name === SPOOL || /^[0-9a-f]{2}$/.test(name)) await chmod(join(folder, name), 0o700)

@@ -10,7 +10,7 @@ import { Readable } from 'node:stream'
 export interface BlobStorage {
   /**
    * Stores the bytes of a local file, and replaces a blob of the same checksum, which may be damaged. Once it resolves, the blob
-   * outlives a crash. It may take the file away; the caller removes a file that is left. Until it resolves, readers see the whole
+   * outlives a crash. It may move the file; the caller removes the file if it still exists. Until it resolves, readers see the whole
    * previous blob, the whole new one, or none. Rejects with the error of the system or the service; the blob may then exist, but only whole.
    */
   put(spooled: string, checksum: string): Promise<void>
@@ -20,7 +20,7 @@ export interface BlobStorage {
    * {@link BlobUnreadable}, also if the blob ends early.
    */
   open(blob: BlobName, range?: ByteRange): Promise<BlobStream>
-  /** Looks at a blob without reading it. Rejects with {@link BlobAbsent} or {@link BlobUnreadable}. */
+  /** Returns the size and version of a blob without reading it. Rejects with {@link BlobAbsent} or {@link BlobUnreadable}. */
   head(checksum: string): Promise<BlobHead>
   /** Removes a blob. Resolves if there is none. */
   delete(checksum: string): Promise<void>
@@ -80,7 +80,10 @@ export class BlobAbsent extends Error {
 /** The store cannot give the bytes of the blob, although the blob may exist. */
 export class BlobUnreadable extends Error {
   readonly code = 'BLOB_UNREADABLE'
-  /** The damage that this implies, or `undefined` if the fault is not the blob's and may pass: for example EMFILE, or 503 of a service. */
+  /**
+   * The damage that this implies, or `undefined` if the fault is not the blob's and may pass: for example EMFILE, or
+   * 503 of a service.
+   */
   readonly damage: Damage | undefined
   /** The cause in a few words, for operators: for example `EIO`. It names no path. */
   readonly reason: string

@@ -15,7 +15,7 @@ export interface Channel {
   readonly updatedAt: number
 }
 
-/** The channel's row. It may exist while the channel does not exist for clients; see {@link channelExists}. */
+/** Finds the channel's row. It may exist while the channel does not exist for clients; see {@link channelExists}. */
 export async function findChannel(db: Db, originId: number, viewId: number): Promise<Channel | undefined> {
   const row = await db
     .selectFrom('channels')
@@ -39,7 +39,7 @@ export async function channelExists(db: Db, originId: number, viewId: number): P
   return (await listOriginsWithChannel(db, viewId, [originId])).has(originId)
 }
 
-/** The origins among these that have a view as their channel. */
+/** Lists the origins among these that have a view as their channel. */
 export async function listOriginsWithChannel(
   db: Db,
   viewId: number,
@@ -76,7 +76,10 @@ export async function listOriginsWithChannel(
 /** Channels of Builder's jobs start with `bldr-` (habitat-today.md 3.2). `.` follows `-` in ASCII, so `bldr.` ends the range. */
 const SANDBOXES = { from: 'bldr-', to: 'bldr.' }
 
-/** The names of an origin's channels, in byte order. A channel that is not declared is listed if the audience may see a member of it. */
+/**
+ * Lists the names of an origin's channels, in byte order. A channel that is not declared is listed if the audience
+ * may see a member of it.
+ */
 export async function listChannelNames(
   db: Db,
   origin: string,
@@ -133,7 +136,10 @@ export async function insertChannel(
     .execute()
 }
 
-/** Adds a view to the channels of each of these origins that does not have it yet. Without `ownerId`, the origin's owner owns the channel. */
+/**
+ * Adds a view to the channels of each of these origins that does not have it yet. Without `ownerId`, the origin's
+ * owner owns the channel.
+ */
 export async function ensureChannels(
   db: Db,
   channel: { originIds: Iterable<number>; viewId: number; ownerId: number | undefined; at: number },
@@ -182,7 +188,7 @@ export async function deleteChannelsOf(db: Db, viewId: number): Promise<void> {
   await db.deleteFrom('channels').where('view_id', '=', viewId).execute()
 }
 
-/** Whether any origin still has this view as its channel. */
+/** Reports whether any origin still has this view as its channel. */
 export async function hasChannels(db: Db, viewId: number): Promise<boolean> {
   const row = await db
     .selectFrom('channels')

@@ -38,7 +38,7 @@ function sentenceFor(error: unknown): string | undefined {
   if (describe !== undefined) return describe(path ?? 'a file')
   const database = describeDatabaseError(code)
   if (database !== undefined) return database
-  // Any other code comes from the network, from a command or from the client of other depots.
+  // Other codes come from the network, from commands and from the client of other depots.
   return isNetworkFault(code)
     ? `the connection${path === undefined ? '' : ` to ${path}`} failed: ${networkFault(error)}`
     : error.message

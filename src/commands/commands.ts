@@ -115,7 +115,7 @@ export interface Command<K extends CommandKind = CommandKind> {
   readonly actor: Actor
 }
 
-/** Where commands are submitted: the writer, or a client of its thread. */
+/** A queue to which commands are submitted: the writer, or a client of its thread. */
 export interface CommandQueue {
   /** Runs a command and resolves with its outcome once it is committed. Rejects with the handler's error. */
   submit<K extends CommandKind>(command: Command<K>): Promise<Outcome<K>>

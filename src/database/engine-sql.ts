@@ -24,13 +24,13 @@ export type EngineCall =
 type Scalar = string | number | null
 type Row = readonly Scalar[]
 
-/** The right side of `in`. One prepared statement serves any number of values. PostgreSQL: an array parameter. */
+/** Returns the right side of `in`. One prepared statement serves any number of values. PostgreSQL: an array parameter. */
 export function among<Value extends string | number>(values: readonly Value[]): Expression<Value> {
   return expressionOf<Value>({ name: 'among', values })
 }
 
 /**
- * A table that the engine must read through the given index. Without statistics, SQLite may choose an index that scans
+ * Returns a table that the engine must read through the given index. Without statistics, SQLite may choose an index that scans
  * everything a view ever held. A statement that cannot use the index fails. PostgreSQL keeps statistics: the table alone.
  */
 export function usingIndex<Table extends keyof Schema>(
@@ -42,7 +42,10 @@ export function usingIndex<Table extends keyof Schema>(
   ).as<Table>(expressionOf({ name: 'usingIndex', table, index }))
 }
 
-/** A column that the engine must not look up in an index. SQLite otherwise scans a range where a key would do. PostgreSQL: the column alone. */
+/**
+ * Returns a column that the engine must not look up in an index. SQLite otherwise scans a range where a key would do.
+ * PostgreSQL: the column alone.
+ */
 export function unindexed<Value>(column: Expression<Value>): Expression<Value> {
   return expressionOf<Value>({ name: 'unindexed', operand: column.toOperationNode() })
 }
@@ -84,7 +87,7 @@ interface EngineNode extends FunctionNode {
   readonly call: EngineCall
 }
 
-/** The call in a node that {@link among}, {@link usingIndex}, {@link unindexed} or {@link insertRows} made. */
+/** Returns the call in a node that {@link among}, {@link usingIndex}, {@link unindexed} or {@link insertRows} made. */
 export function engineCallOf(node: FunctionNode): EngineCall | undefined {
   return 'call' in node ? (node as EngineNode).call : undefined
 }

@@ -30,7 +30,7 @@ export interface DeliveryContext {
   readonly sendOptions: SendOptions & { random(): number }
   readonly connections: Connections
   readonly deliveryLog: DeliveryLog
-  /** The sequence number of the last committed entry. */
+  /** Returns the sequence number of the last committed entry. */
   head(): number
   onReceipt(receipt: Receipt): void
 }

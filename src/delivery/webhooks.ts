@@ -136,12 +136,12 @@ export class Webhooks implements WebhookOperations, Holder {
     return { progress, behind: this.behind(progress) }
   }
 
-  /** The number of entries ahead of a position, without replays. */
+  /** Returns the number of entries ahead of a position, without replays. */
   behind({ position }: Progress): number {
     return Math.max(this.#head - position, 0)
   }
 
-  /** The progress of every webhook, including paused ones. */
+  /** Returns the progress of every webhook, including paused ones. */
   *progresses(): Generator<{ name: string; progress: Progress }> {
     for (const [name, { progress }] of this.#deliveries) yield { name, progress }
   }

@@ -1,16 +1,16 @@
 /**
- * What a thread holds in memory, in the order in which it is told of a commit. All of it has taken a commit before the
- * callers of that commit get their answers. A thread holds only some of these.
+ * The objects in memory that follow the ledger. Those of one thread take each commit in this order, and all of them take it before the
+ * callers of the commit get their answers. A thread has only some of them.
  */
 export const HOLDERS = [
-  // First, because a token that was revoked must not get an answer that the commit made possible.
+  // Sessions come first, because a revoked token must not get an answer that the commit made possible.
   'sessions',
   'answers',
-  // After the answers, because a request that the feed wakes reads them.
+  // The feed follows the answers, because the requests that it wakes read them.
   'feed',
-  // A receiver that gets an entry may poll at once.
+  // Webhooks follow the answers too, because a receiver may poll as soon as it gets an entry.
   'webhooks',
-  // Logs and counts change no answer.
+  // Logs and metrics change no answer.
   'override warnings',
   'metrics',
 ] as const

@@ -64,7 +64,7 @@ export interface Depot {
   /** Read-only. */
   readonly db: Db
   readonly writer: DepotWriter
-  /** Tells the {@link HOLDERS} of this thread of each commit. */
+  /** Passes each commit to the {@link HOLDERS} of this thread. */
   readonly follower: LedgerFollower<HolderName>
   readonly blobs: Blobs
   readonly scanner: ArchiveScanner

@@ -15,7 +15,7 @@ export function isFiltering({ views, origins, kinds }: EntryFilter): boolean {
   return views !== undefined || origins !== undefined || kinds !== undefined
 }
 
-/** Whether a filter matches an event. For an event that is not redacted yet, whether it may match afterwards. */
+/** Reports whether a filter matches an event. For an event that is not redacted yet, whether it may match afterwards. */
 export function matchesFilter(event: LedgerEvent, { views, origins, kinds }: EntryFilter): boolean {
   return (
     matchesKindAndView(event, { views, kinds }) &&

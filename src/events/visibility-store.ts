@@ -96,7 +96,10 @@ export async function redactEntries(
   })
 }
 
-/** A plan is visible to readers who see all its releases. Drafts are deleted after a while, and then visible to no one. */
+/**
+ * Replaces a plan by its releases: readers who see all of them see the plan. Drafts are deleted after a while, and
+ * then visible to no one.
+ */
 async function resolvePlan(db: Db, concern: Concern, { account }: Reader): Promise<Concern> {
   if (concern.of !== 'plan' || account === undefined) return concern
   const plan = await findPlan(db, concern.plan)
@@ -115,7 +118,10 @@ async function listNames(db: Db, entries: readonly LedgerEntry[]): Promise<Map<n
   return new Map(rows.map(({ id, name }) => [id, name]))
 }
 
-/** Members see entries since their origin was created. An earlier origin of the same name belonged to others. */
+/**
+ * Returns a function that reports whether the reader was a member of an origin at a time. Membership counts from the
+ * creation of the origin, because an earlier origin of the same name belonged to others.
+ */
 async function membershipAt(
   db: Db,
   concerns: readonly Concerned[],
@@ -137,7 +143,10 @@ async function membershipAt(
   return (origin, at) => (since.get(origin) ?? Infinity) <= at
 }
 
-/** A deleted name may belong to another release by now, so only releases that existed at the entry's time count. */
+/**
+ * Returns a function that reports whether the audience may see a release that existed at a time. A deleted name may
+ * belong to another release by now, so only releases of that time count.
+ */
 async function releaseVisibility(
   db: Db,
   concerns: readonly Concerned[],
@@ -170,7 +179,7 @@ async function releaseVisibility(
   }
 }
 
-/** The redacted promotions by sequence number; `whole` where nothing is hidden. */
+/** Returns the redacted promotions by sequence number; `whole` where nothing is hidden. */
 async function redactPromotions(
   db: Db,
   concerns: readonly Concerned[],
@@ -202,7 +211,7 @@ async function redactPromotions(
   return seen
 }
 
-/** Whether nothing was removed and no pointer changed, in any order. */
+/** Reports whether nothing was removed and no pointer changed, in any order. */
 function isSame(content: Revision, seen: Revision): boolean {
   return (
     content.joined.length === seen.joined.length &&

@@ -23,7 +23,7 @@ export function readerOf(caller: Caller): Reader {
   return { audience: audienceOf(caller), account: isWhole ? caller.accountName : undefined }
 }
 
-/** Whom an entry concerns, and who may therefore see it. Administrators of the depot see all of every entry. */
+/** The subject of an entry, which decides who may see it. Administrators of the depot see every entry completely. */
 export type Concern =
   | { readonly of: 'everyone' }
   | { readonly of: 'administrators' }

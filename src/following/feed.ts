@@ -21,7 +21,7 @@ export function viewTopic(view: string): Topic {
   return VIEW + view
 }
 
-/** The topic of a package (`origin/name`) for a target, in any view. */
+/** Returns the topic of a package (`origin/name`) for a target, in any view. */
 export function lineTopic(packageName: string, target: Target): Topic {
   return `line ${packageName} ${target}`
 }
@@ -93,12 +93,15 @@ export class Feed implements Holder {
     return this.#head
   }
 
-  /** The name of the history since the last restore from a copy; `undefined` if there was none. It does not change while the depot runs. */
+  /**
+   * The name of the history since the last restore from a copy; `undefined` if there was none. It does not change
+   * while the depot runs.
+   */
   get incarnation(): string | undefined {
     return this.#incarnation
   }
 
-  /** The hash of an entry, from memory if it is recent; `undefined` beyond the head. */
+  /** Returns the hash of an entry, from memory if it is recent; `undefined` beyond the head. */
   async hashAt(sequence: number): Promise<string | undefined> {
     if (sequence > this.#head.sequence) return undefined
     if (sequence === this.#head.sequence) return this.#head.hash
@@ -230,7 +233,7 @@ function join<Key>(watches: Map<Key, Set<Watch>>, key: Key, watch: Watch): () =>
   }
 }
 
-/** The accounts that may have fewer rights after an event. */
+/** Returns the accounts that may have fewer rights after an event. */
 function accountsLosingRights(event: LedgerEvent): readonly string[] {
   if (event.kind === 'token-revoked' || event.kind === 'member-set') return [event.account]
   return event.kind === 'origin-transferred' ? [event.from] : []

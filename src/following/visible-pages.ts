@@ -8,7 +8,7 @@ import type { VisibleEntry } from '../events/visibility-store.ts'
 
 export interface PageQuery {
   readonly after: number
-  /** The page ends here at the latest. The caller must check the reader's rights after it read this head. */
+  /** The page ends here at the latest. The caller reads this head first, and then checks the reader's rights. */
   readonly head: number
   readonly limit: number
   readonly filter: EntryFilter

@@ -6,7 +6,7 @@ import { decodeXz, DECODE_WINDOW_BYTES } from './xz-decoder.ts'
 import { decodeByProgram } from './xz-program.ts'
 import { blocksOf, walkXz } from './xz.ts'
 
-// The limit of the unpacked size. Programs shrink to a quarter and text to a tenth; only zeros shrink to a seven thousandth. So each archive
+// The limit of the unpacked size. Programs shrink to a quarter and text to a tenth; only zeros shrink to one part in 7,000. So each archive
 // has a fixed allowance, which takes a second to decode, and a number of bytes for each uploaded byte. The absolute limit is the content of
 // 16 GiB, the largest upload by default, at the ratio of programs.
 const FREE_UNPACKED_BYTES = 256 * 1024 * 1024

@@ -37,7 +37,10 @@ export class HartStart {
     if (this.#header !== undefined) this.#start = Buffer.alloc(0)
   }
 
-  /** Call it after the last byte. Throws `hart_malformed` if the file ended within its header or has no payload. */
+  /**
+   * Checks that the header is complete. Call it after the last byte. Throws `hart_malformed` if the file ended within
+   * its header or has no payload.
+   */
   finish(): HartHeader {
     const header = this.#header
     if (header === undefined)

@@ -5,21 +5,22 @@ import type { PackedError } from '../threads/thread-error.ts'
 import { stepBehind } from '../threads/thread-priority.ts'
 import { Blake2b } from './blake2b.ts'
 
-// The thread of hash-threads.ts. The bytes were just written, so they are in the system's cache: reading them costs little beside the hash.
+// The thread that hash-threads.ts starts. The bytes were just written, so they are in the system's cache, and reading them costs much less
+// than hashing them.
 
 export type HashStep =
   | {
       readonly id: number
       readonly path: string
       readonly from: number
-      /** The end of what has been written. */
+      /** The end of the bytes that have been written. */
       readonly upTo: number
       readonly next: 'go on' | 'finish'
     }
   | { readonly id: number; readonly piece: Uint8Array; readonly next: 'go on' | 'finish' }
   | { readonly id: number; readonly next: 'forget' }
 
-/** The answer to each step but `forget`. The digest is present after `finish`. */
+/** The answer to each step except `forget`. The digest is present after `finish`. */
 export type HashAnswer =
   | { readonly id: number; readonly digest: string | undefined }
   | { readonly id: number; readonly error: PackedError }

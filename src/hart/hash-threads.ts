@@ -5,36 +5,36 @@ import { unpackError } from '../threads/thread-error.ts'
 import type { HashAnswer, HashStep } from './hash-thread.ts'
 import { Turns } from './turns.ts'
 
-// Beside this file, whether that is the source or what was built from it.
+// The thread's file is next to this one, in the sources and in the build.
 const THREAD = new URL(`./hash-thread${extname(import.meta.filename)}`, import.meta.url)
-/** An upload takes two hashes of nearly the same bytes. */
+/** Each upload makes two hashes of nearly the same bytes, one in each thread. */
 const THREADS = 2
-/** A turn of one hash, which is some milliseconds. */
+/** The bytes that one hash takes in a turn, which lasts some milliseconds. */
 const TURN_BYTES = 4 * 1024 * 1024
 
 /** A hash of a file that is still being written. */
 export interface Hashing {
-  /** So much of it is there. */
+  /** Announces that the file has been written up to `upTo`. */
   advance(upTo: number): void
-  /** As `advance`; resolves once it is hashed so far. */
+  /** Like `advance`, and resolves once the file is hashed up to `upTo`. */
   reach(upTo: number): Promise<void>
-  /** BLAKE2b-256 in hex, of everything from where it began up to here. */
+  /** Returns the BLAKE2b-256, in hex, of the bytes from the start of the hash up to `upTo`. */
   finish(upTo: number): Promise<string>
-  /** For whoever does not come to the end. */
+  /** Abandons the hash. Call it unless `finish` is called. */
   forget(): void
 }
 
-/** A hash of bytes that the caller hands over piece by piece. */
+/** A hash of bytes that the caller passes in pieces. */
 export interface PieceHashing {
-  /** Resolves once the piece is hashed. A buffer of its own is moved to the thread and is empty afterwards. */
+  /** Resolves once the piece is hashed. A piece that fills its whole buffer is moved to the thread, and is empty afterwards. */
   take(piece: Buffer): Promise<void>
-  /** BLAKE2b-256 in hex, of all pieces. */
+  /** Returns the BLAKE2b-256 of all pieces in hex. */
   finish(): Promise<string>
-  /** For whoever does not come to the end. */
+  /** Abandons the hash. Call it unless `finish` is called. */
   forget(): void
 }
 
-/** A hash from its beginning to its end. */
+/** A hash in progress. */
 interface Begun {
   readonly id: number
   /** The file, or `undefined` for pieces. */
@@ -46,13 +46,13 @@ interface Begun {
   readonly thread: Thread
   readonly resolve: (digest: string) => void
   readonly reject: (error: unknown) => void
-  /** Where the next turn begins. */
+  /** The position at which the next turn begins. */
   at: number
   upTo: number
   isLast: boolean
-  /** Of who waits until it comes to `upTo`. */
+  /** Called once the hash has reached `upTo`. */
   onReached: (() => void) | undefined
-  /** Whether it has a turn, or waits for one. */
+  /** Whether the hash has a turn, or waits for one. */
   isQueued: boolean
 }
 
@@ -186,7 +186,7 @@ export class HashThreads {
   }
 
   #start(): Thread {
-    const worker = new Worker(THREAD, { execArgv: [] }) // what its parent preloads is no concern of it
+    const worker = new Worker(THREAD, { execArgv: [] }) // without the parent's preloaded modules
     const thread: Thread = { worker, queue: new Turns(), current: undefined }
     worker.unref()
     worker.on('message', (answer: HashAnswer) => {
@@ -201,7 +201,7 @@ export class HashThreads {
       }
       this.#dispatch(thread)
     })
-    // It takes its hashes with it; the next upload gets another.
+    // The hashes of a thread that dies fail. The next upload starts another thread.
     worker.on('error', (error) => {
       const at = this.#threads.indexOf(thread)
       if (at !== -1) this.#threads.splice(at, 1)

@@ -38,7 +38,7 @@ export class MetafileCollector {
     return [...expected].every((name) => isMetafile(name) && this.#contents.has(name))
   }
 
-  /** Throws `hart_malformed` or `target_malformed`. */
+  /** Parses the collected metafiles. Throws `hart_malformed` or `target_malformed`. */
   finish(): HartMetadata {
     return parseMetadata(this.#contents, this.#paths.ident)
   }

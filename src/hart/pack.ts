@@ -51,7 +51,7 @@ export function packHart(options: PackOptions): Buffer {
   return signHart(Buffer.concat([...packPayload(options)]), options.secretKey)
 }
 
-/** The payload of a hart file in pieces, for files that do not fit into memory. */
+/** Returns the payload of a hart file in pieces, for files that do not fit into memory. */
 export function packPayload(options: PackOptions): Iterable<Buffer> {
   return storeXz(tar(options))
 }
@@ -61,7 +61,7 @@ export function signHart(payload: Buffer, secretKey: SecretKey): Buffer {
   return Buffer.concat([signedHeader(new Blake2b().update(payload).digest(), secretKey), payload])
 }
 
-/** The header of a payload with this BLAKE2b-256 in hexadecimal. All headers of a key have the same length. */
+/** Returns the header of a payload with this BLAKE2b-256 in hexadecimal. All headers of a key have the same length. */
 export function signedHeader(payloadHash: string, secretKey: SecretKey): Buffer {
   const message = Buffer.from(payloadHash, 'latin1')
   return formatHeader({

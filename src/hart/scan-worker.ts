@@ -3,7 +3,7 @@ import { stepBehind } from '../threads/thread-priority.ts'
 import { readArchive } from './archive.ts'
 import { hasXzProgram } from './xz-program.ts'
 
-// The other side of scan.ts. One question is answered at a time.
+// The thread that scan.ts starts. It scans one package at a time.
 
 export interface ScanQuestion {
   readonly path: string

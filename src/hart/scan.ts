@@ -8,34 +8,34 @@ import { Turns } from './turns.ts'
 
 export interface ArchiveScannerOptions {
   /**
-   * Scans at the same time; each costs a thread, and memory as readArchive says. The others wait. One thread more is there for accounts of
-   * which no scan runs.
+   * The number of scans that run at the same time. Each needs a thread and the memory that {@link readArchive} needs; further scans
+   * wait. One more thread is kept for accounts without a running scan.
    */
   readonly workers?: number
-  /** Scans that wait for a thread, of all accounts. */
+  /** The most scans that wait for a thread, of all accounts together. */
   readonly mostWaiting?: number
+  /** The most scans of one account that wait for a thread. */
   readonly mostWaitingOfOne?: number
-  /** Time that one scan may take, in milliseconds, not counting what it waited. */
+  /** The milliseconds that one scan may take, without the time it waits for a thread. */
   readonly timeoutMs?: number
 }
 
-/** At 35 MB/s, 20 GB of programs. Most packages stop long before, at the last of their metadata. */
+/** Long enough to read 20 GB of programs at 35 MB/s. The scans of most packages end much earlier, after the last metafile. */
 const LONGEST_SCAN_MS = 10 * 60 * 1000
 const WORKERS = 2
-/** Each has a file in the spool. */
+/** Each waiting scan has a file in the spool. */
 const MOST_WAITING = 512
-/** More than a site uploads at once; less than what keeps an upload of another account out. */
+/** More than one site uploads at once, and so few that uploads of other accounts find room. */
 const MOST_WAITING_OF_ONE = 64
 const RETRY_AFTER_SECONDS = 10
-// Far more than a scan needs: what it reads is in buffers, which do not count here. Measured, a thread that scans what `hab` packs
-// adds 50 MB to the process, most of it for being a thread; one that scans what was packed with `xz -9`, 115.
+// Far more than a scan needs, because buffers do not count here. A thread that scans packages of `hab` was measured to add 50 MB to the
+// process, most of it for the thread itself; one that scans packages made with `xz -9` adds 115 MB.
 const HEAP_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 4 }
-// Beside this file, whether that is the source or what was built from it.
+// The thread's file is next to this one, in the sources and in the build.
 const THREAD = new URL(`./scan-worker${extname(import.meta.filename)}`, import.meta.url)
 
 /**
- * Reads what archives say, off the event loop, in threads that are kept. An idle scanner does not keep the process alive; close it
- * anyway when it is not needed any more.
+ * Reads the metadata of archives in threads. An idle scanner does not keep the process alive, but the owner closes it anyway.
  */
 export class ArchiveScanner {
   readonly #workers: number
@@ -57,8 +57,8 @@ export class ArchiveScanner {
   }
 
   /**
-   * The metadata of the package whose payload starts at `payloadOffset` of the file. Scans of several accounts take turns. Rejects with
-   * `hart_malformed` or `target_malformed`, with `overloaded` as {@link expectRoom}, and with `shutting_down` when the scanner is closed.
+   * Reads the metadata of the package whose payload starts at `payloadOffset` of the file. Accounts take turns. Rejects with
+   * `hart_malformed` or `target_malformed`, with `overloaded` like {@link expectRoom}, and with `shutting_down` once the scanner is closed.
    */
   async scan(path: string, payloadOffset: number, accountId: number): Promise<HartMetadata> {
     this.expectRoom(accountId)
@@ -69,7 +69,7 @@ export class ArchiveScanner {
   }
 
   /**
-   * The metadata of a package whose whole payload is in memory, if reading it in this thread takes less than a millisecond; otherwise
+   * Returns the metadata of a package whose whole payload is in memory, if reading it in this thread takes less than a millisecond; otherwise
    * `undefined`. Rejects with `hart_malformed` or `target_malformed`.
    */
   async scanShort(payload: Buffer): Promise<HartMetadata | undefined> {
@@ -78,14 +78,14 @@ export class ArchiveScanner {
     return readShortArchive(payload)
   }
 
-  /** Throws `overloaded` when too many scans wait, of all accounts or of this one. */
+  /** Throws `overloaded` if too many scans wait, of this account or of all accounts. */
   expectRoom(accountId: number): void {
     const mine = this.#waiting.lengthOf(accountId)
     const full =
       mine >= this.#mostWaitingOfOne
-        ? `${mine} packages of this account wait to be looked at`
+        ? `${mine} packages of this account wait to be checked`
         : this.#waiting.length >= this.#mostWaiting
-          ? `${this.#waiting.length} packages wait to be looked at`
+          ? `${this.#waiting.length} packages wait to be checked`
           : undefined
     if (full !== undefined)
       throw new DepotError('overloaded', `${full}: try again in ${RETRY_AFTER_SECONDS} seconds`, {
@@ -93,7 +93,7 @@ export class ArchiveScanner {
       })
   }
 
-  /** Ends every thread, and rejects what was not finished with `shutting_down`. */
+  /** Ends every thread, and rejects unfinished scans with `shutting_down`. */
   async close(): Promise<void> {
     this.#closed = true
     this.#dispatch()

@@ -98,7 +98,7 @@ export class TarReader {
     return true
   }
 
-  /** Throws `hart_malformed` if the archive is not complete. */
+  /** Checks that the archive is complete. Throws `hart_malformed`. */
   end(): void {
     if (!this.#enough && this.#zeroBlocks === 0) throw malformed('its archive ends in the middle')
   }

@@ -30,7 +30,7 @@ export const DECODE_WINDOW_BYTES = BUFFER_BYTES
 export interface XzOutput {
   /** Takes at most 64 KiB, which are valid only during the call. `'enough'` ends the decoding. */
   write(bytes: Uint8Array): 'more' | 'enough'
-  /** Whether the output can do without the next `bytes`. They then count as written, and are not decoded. */
+  /** Reports whether the output can do without the next `bytes`. They then count as written, and are not decoded. */
   skip(bytes: number): boolean
 }
 

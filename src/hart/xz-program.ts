@@ -17,7 +17,7 @@ const ARGUMENTS = [
 ]
 const PROGRAM = 'xz'
 
-/** Whether the system has an `xz` that is new enough. */
+/** Reports whether the system has an `xz` that is new enough. */
 export function hasXzProgram(): boolean {
   try {
     const [, major, minor] =

@@ -26,7 +26,10 @@ export interface XzShape {
 /** `xz -9` needs this much. `hab` packs with -6, which needs 8 MiB; the format allows 4 GiB. */
 export const LARGEST_DICTIONARY = 64 * 1024 * 1024
 
-/** Throws `hart_malformed` if the file is not exactly one xz stream, or unpacks to more than `mostUnpackedBytes`. */
+/**
+ * Checks the structure of an xz file without decoding it. Throws `hart_malformed` if it is not exactly one xz stream,
+ * or unpacks to more than `mostUnpackedBytes`.
+ */
 export function walkXz(file: Payload, mostUnpackedBytes: number): XzShape {
   let unpackedBytes = 0
   const end = walkStream(file, (bytes) => {

@@ -81,7 +81,7 @@ export async function buildServer(
   return app
 }
 
-/** Like buildServer, for a worker thread. */
+/** Builds the HTTP server of a worker thread, like {@link buildServer}. */
 export async function buildWorkerServer(
   depot: Depot,
   services: SharedServices,
@@ -94,7 +94,7 @@ export async function buildWorkerServer(
   }
 }
 
-/** Opens what a thread keeps in memory so that it does not have to ask the database. */
+/** Opens the objects that a thread keeps in memory, so that it does not have to read the database. */
 async function openMemory(
   depot: Depot,
 ): Promise<Pick<RouteContext, 'answers' | 'feed' | 'pages' | 'pending' | 'bodies'>> {
@@ -293,7 +293,7 @@ function notBuilt(): never {
   throw new Error('the compilers of schemas are set when the server is built')
 }
 
-/** RFC 9112 3.2 requires 400 for two Host headers. node:http silently keeps the first. */
+/** Reports whether a request has two Host headers, for which RFC 9112 3.2 requires 400. node:http silently keeps the first. */
 function hasTwoHosts(rawHeaders: readonly string[]): boolean {
   let count = 0
   for (let at = 0; at < rawHeaders.length; at += 2) {

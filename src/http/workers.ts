@@ -235,7 +235,7 @@ function portOf(address: AddressInfo | string | null): number {
   return address.port
 }
 
-/** A worker that is not yet listening has no requests to wait for. */
+/** Returns a worker that is not yet listening has no requests to wait for. */
 async function end({ calls, thread, gone, isListening }: RunningWorker): Promise<void> {
   if (isListening) calls.call('stop').catch(() => undefined)
   else await thread.terminate()

@@ -164,7 +164,7 @@ async function planKeys(
   return { keys, keysPresent }
 }
 
-/** Throws `key_malformed` if the key is malformed or has another name. */
+/** Fetches a key from the source. Throws `key_malformed` if the key is malformed or has another name. */
 async function getKey(
   transfer: Transfer,
   side: 'source' | 'destination',

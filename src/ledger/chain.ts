@@ -7,7 +7,7 @@ import { createHash, randomBytes } from 'node:crypto'
 //
 // Readers get the sequence and digest of entries that are hidden from them, so they can still verify the chain.
 
-/** The end of the chain: what the next entry builds on. */
+/** The end of the chain, on which the next entry builds. */
 export interface LedgerHead {
   readonly sequence: number
   readonly hash: string

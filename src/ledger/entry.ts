@@ -136,12 +136,12 @@ export interface LedgerEntry extends Link {
   readonly text: string
 }
 
-/** The view that an event is about. */
+/** Returns the view that an event is about. */
 export function viewOf(event: LedgerEvent): string | undefined {
   return 'view' in event ? event.view : undefined
 }
 
-/** The origins that an event names, and those of the packages that it names. */
+/** Returns the origins that an event names, and those of the packages that it names. */
 export function originsOf(event: LedgerEvent): ReadonlySet<string> {
   const names: string[] = []
   if ('origin' in event && event.origin !== undefined) names.push(event.origin)

@@ -20,7 +20,7 @@ export interface NewsSource {
   catchUp(): void
 }
 
-/** Something in memory that changes only with the ledger. */
+/** An object in memory that changes only with the ledger. */
 export interface Holder {
   /** Takes the next entries of the ledger. Each entry comes once and in order. Must not throw. */
   onCommit(entries: readonly LedgerEntry[]): void

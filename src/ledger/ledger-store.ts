@@ -127,7 +127,7 @@ export async function listEntries(db: Db, { after, through, limit, kinds }: Entr
   return { entries, through: isAll ? through : last }
 }
 
-/** The last entry of a page, by the sizes of the texts. A page has at least one entry. */
+/** Returns the last entry of a page, by the sizes of the texts. A page has at least one entry. */
 function lastWithin(sizes: readonly { sequence: number; bytes: number }[]): number | undefined {
   let left = MOST_TEXT_AT_ONCE
   const over = sizes.find(({ bytes }) => (left -= bytes) <= 0)

@@ -4,7 +4,10 @@ import { findHeadOf } from './ledger-store.ts'
 import { isAt } from './position.ts'
 import type { Position } from './position.ts'
 
-/** Throws `other_history` if the view never had this revision with this mark, because the depot was restored from an older copy. */
+/**
+ * Checks that the view had this revision with this mark. Throws `other_history` if not, because the depot was
+ * restored from an older copy.
+ */
 export async function expectRevisionKnown(
   db: Db,
   view: { id: number; name: string; revision: number },

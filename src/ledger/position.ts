@@ -24,7 +24,7 @@ export function formatPosition(number: number, { hash }: Pick<LedgerHead, 'hash'
   return `${number}-${markOf(hash)}`
 }
 
-/** Whether a position agrees with the hash of the entry at its number. */
+/** Reports whether a position agrees with the hash of the entry at its number. */
 export function isAt({ mark }: Position, hash: string): boolean {
   return mark === undefined || mark === markOf(hash)
 }

@@ -5,7 +5,7 @@ import type { LedgerEntry, LedgerEvent } from './entry.ts'
 // postponed: its handler runs on a snapshot, interleaved with other commands, up to its first write. Then it runs again in
 // a transaction and uses the results of those reads, unless a commit has invalidated them.
 
-/** What a read depends on, besides releases, their visibility and roles in origins. */
+/** The views on which a read depends. Every read also depends on releases, their visibility and roles in origins. */
 export interface Basis {
   /** Views that must not have changed. */
   readonly views: readonly string[]
@@ -42,8 +42,8 @@ export class ReadAhead {
 type Invalidates = 'always' | 'never' | 'its view'
 
 /**
- * Which events invalidate earlier reads. Events that only add, for example a published release, do not: the command could
- * have run before them.
+ * The events that invalidate earlier reads. Events that only add, for example a published release, do not: the
+ * command could have run before them.
  */
 const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
   'account-added': 'never',
@@ -97,7 +97,7 @@ function invalidates(event: LedgerEvent, { views, keeping = [] }: Basis): boolea
   return keeping.includes(event.view) && (event.kind !== 'promotion' || event.left.length > 0)
 }
 
-/** A database whose statements throw {@link Postponed} once `isOver` returns true. */
+/** Returns a database whose statements throw {@link Postponed} once `isOver` returns true. */
 export function refusingAfter(db: Db, isOver: () => boolean): Db {
   return db.withPlugin({
     transformQuery({ node }) {
@@ -113,7 +113,7 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve))
 }
 
-/** A database that yields to the event loop after each statement. */
+/** Returns a database that yields to the event loop after each statement. */
 export function yielding(db: Db): Db {
   return db.withPlugin({
     transformQuery: ({ node }) => node,

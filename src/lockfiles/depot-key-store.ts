@@ -20,12 +20,12 @@ export interface TrustedKey {
 export const MOST_TRUSTED_KEYS = 1_000
 const MOST_OWN_KEYS = 1_000
 
-/** The purpose that a key's private half is sealed for. */
+/** Returns the purpose that a key's private half is sealed for. */
 export function sealPurpose(id: string): string {
   return `depot key ${id}`
 }
 
-/** The depot's own keys, the signing key first. */
+/** Lists the depot's own keys, the signing key first. */
 export async function listOwnKeys(db: Db, limit = MOST_OWN_KEYS): Promise<OwnKey[]> {
   const rows = await db
     .selectFrom('depot_keys')
@@ -36,7 +36,7 @@ export async function listOwnKeys(db: Db, limit = MOST_OWN_KEYS): Promise<OwnKey
   return rows.map((row) => ({ key: keyOf(row), sealed: row.sealed, madeAt: row.created_at }))
 }
 
-/** The signing key; `undefined` if the depot has none yet. */
+/** Finds the signing key; `undefined` if the depot has none yet. */
 export async function findSigningKey(db: Db): Promise<OwnKey | undefined> {
   const [key] = await listOwnKeys(db, 1)
   return key
@@ -49,7 +49,7 @@ export async function insertOwnKey(db: Db, { key, sealed, madeAt }: OwnKey): Pro
     .execute()
 }
 
-/** By name. */
+/** Lists the trusted keys of other depots by name. */
 export async function listTrustedKeys(db: Db): Promise<TrustedKey[]> {
   const rows = await db
     .selectFrom('trusted_keys')
@@ -76,7 +76,7 @@ export async function deleteTrustedKey(db: Db, name: string): Promise<void> {
   await db.deleteFrom('trusted_keys').where('name', '=', name).execute()
 }
 
-/** All keys whose lockfiles this depot accepts: its own present and former keys, and trusted keys. */
+/** Lists all keys whose lockfiles this depot accepts: its own present and former keys, and trusted keys. */
 export async function listLockfileKeys(db: Db): Promise<DepotKey[]> {
   return [...(await listOwnKeys(db)), ...(await listTrustedKeys(db))].map(({ key }) => key)
 }

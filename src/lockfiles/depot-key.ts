@@ -49,7 +49,7 @@ export function formatDepotKey({ id, raw }: DepotKey): string {
   return `${FIRST_LINE}\n${id}\n${raw.toString('base64')}\n`
 }
 
-/** Throws `key_malformed`, also where the id is not that of the key. */
+/** Parses a depot's key file. Throws `key_malformed`, also if the id is not that of the key. */
 export function parseDepotKey(text: string): DepotKey {
   if (text.length > LONGEST_KEY_FILE) throw malformed(`it is longer than ${LONGEST_KEY_FILE} characters`)
   const [first = '', id = '', encoded = '', ...rest] = text
@@ -74,7 +74,7 @@ export function parseTrustedName(text: string): string {
   )
 }
 
-/** The 64-byte Ed25519 signature of `message`. */
+/** Returns the 64-byte Ed25519 signature of `message`. */
 export function signWithDepotKey({ pem }: DepotSecretKey, message: Buffer): Buffer {
   return sign(null, message, createPrivateKey(pem))
 }

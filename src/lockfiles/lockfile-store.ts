@@ -24,7 +24,7 @@ export interface LockfileAsked {
   readonly view: View
   readonly revision: number
   readonly filter: LockfileFilter
-  /** Leave out releases that were deleted since, instead of refusing. */
+  /** Whether releases that were deleted since are left out. By default they are an error. */
   readonly skipsDeleted: boolean
 }
 

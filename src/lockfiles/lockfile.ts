@@ -34,9 +34,9 @@ export interface LockedRelease {
   /** BLAKE2b-256 of the file, 64 lower-case hex characters. */
   readonly checksum: string
   readonly sizeBytes: number
-  /** Needed by an answer of `latest`. */
+  /** Whether an answer of `latest` needs the release. */
   readonly isDependency: boolean
-  /** Not public in the depot that made the lockfile. */
+  /** Whether the release is not public in the depot that made the lockfile. */
   readonly isPrivate: boolean
 }
 
@@ -125,7 +125,10 @@ export function formatLockfile(lockfile: Lockfile): string {
   return `${lines.join('\n')}\n`
 }
 
-/** Parses all lines except the signature. Throws `lockfile_malformed` with the line number for any text that {@link formatLockfile} would not write. */
+/**
+ * Parses all lines except the signature. Throws `lockfile_malformed` with the line number for any text that {@link
+ * formatLockfile} would not write.
+ */
 export function parseLockfile(text: string): Lockfile {
   const lines = new Lines(text)
   if (lines.next() !== FIRST_LINE) throw lines.wrong(`a lockfile starts with ${quote(FIRST_LINE)}`)
@@ -277,7 +280,7 @@ class Lines {
       throw malformed(`not a lockfile: it has more than ${MOST_LINES} lines`)
   }
 
-  /** The next line without its line feed, which is required. */
+  /** Returns the next line without its line feed, which is required. */
   next(): string {
     const line = this.#lines[this.#number]
     this.#number += 1

@@ -40,7 +40,7 @@ export function readLockfile(text: string, trustedKeys: readonly DepotKey[]): Si
   return { ...parseLockfile(body), key }
 }
 
-/** The id of the signing key that a lockfile names, not verified. Throws `lockfile_malformed`. */
+/** Returns the id of the signing key that a lockfile names, not verified. Throws `lockfile_malformed`. */
 export function claimedKeyId(text: string): string {
   return cutSignature(text).keyId
 }

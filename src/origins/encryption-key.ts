@@ -13,7 +13,7 @@ import type { KeyName } from '../hart/origin-key.ts'
 const SPKI_PREFIX_BYTES = 12
 const PKCS8_PREFIX_BYTES = 16
 
-/** The texts of a new pair, named for `origin` and the second that `at` (epoch milliseconds) falls in. */
+/** Makes the key files of a new pair, named after `origin` and the second of `at` (epoch milliseconds). */
 export function generateEncryptionKey(
   origin: string,
   at: number,

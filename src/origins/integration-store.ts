@@ -6,7 +6,7 @@ export interface IntegrationName {
   readonly name: string
 }
 
-/** By type and name. */
+/** Lists the integrations of an origin by type and name. */
 export async function listIntegrations(db: Db, originId: number): Promise<IntegrationName[]> {
   return db
     .selectFrom('integrations')
@@ -17,7 +17,7 @@ export async function listIntegrations(db: Db, originId: number): Promise<Integr
     .execute()
 }
 
-/** The encrypted body. */
+/** Finds the encrypted body. */
 export async function findIntegration(
   db: Db,
   originId: number,

@@ -32,7 +32,7 @@ export async function findInvitationOf(
   return row && invitationOf(row)
 }
 
-/** All invitations to an origin, including ignored ones, oldest first. */
+/** Lists all invitations to an origin, including ignored ones, oldest first. */
 export async function listInvitationsTo(db: Db, originId: number): Promise<Invitation[]> {
   const rows = await invitations(db)
     .where('invitations.origin_id', '=', originId)
@@ -41,7 +41,7 @@ export async function listInvitationsTo(db: Db, originId: number): Promise<Invit
   return rows.map(invitationOf)
 }
 
-/** An account's open invitations, oldest first. */
+/** Lists an account's open invitations, oldest first. */
 export async function listInvitationsOf(db: Db, accountId: number): Promise<Invitation[]> {
   const rows = await invitations(db)
     .where('invitations.account_id', '=', accountId)

@@ -8,7 +8,7 @@ export interface StoredSecret {
   readonly sealed: string
 }
 
-/** By name. */
+/** Lists the secrets of an origin by name. */
 export async function listSecrets(db: Db, originId: number): Promise<StoredSecret[]> {
   const rows = await db
     .selectFrom('origin_secrets')

@@ -50,14 +50,14 @@ export async function findOrigin(db: Db, name: string): Promise<Origin | undefin
   )
 }
 
-/** Throws `not_found`. */
+/** Returns the origin of this name. Throws `not_found`. */
 export async function getOrigin(db: Db, name: string): Promise<Origin> {
   const origin = await findOrigin(db, name)
   if (origin === undefined) throw new DepotError('not_found', `there is no origin ${quote(name)}`)
   return origin
 }
 
-/** The names of all origins that are not deleted. */
+/** Lists the names of all origins that are not deleted. */
 export async function listOriginNames(db: Db): Promise<string[]> {
   const rows = await db
     .selectFrom('origins')
@@ -123,7 +123,7 @@ export interface OwnOrigin extends Omit<Origin, 'owner'> {
   readonly packageCount: number
 }
 
-/** The origins an account belongs to, by name. */
+/** Lists the origins an account belongs to, by name. */
 export async function listOriginsOf(db: Db, accountId: number): Promise<OwnOrigin[]> {
   const rows = await db
     .selectFrom('origins')
@@ -205,7 +205,7 @@ export async function deleteMember(db: Db, originId: number, accountId: number):
     .execute()
 }
 
-/** The names of an origin's members, in order. */
+/** Lists the names of an origin's members, in order. */
 export async function listMemberNames(db: Db, originId: number): Promise<string[]> {
   const rows = await db
     .selectFrom('origin_members')
@@ -217,7 +217,7 @@ export async function listMemberNames(db: Db, originId: number): Promise<string[
   return rows.map((row) => row.name)
 }
 
-/** The members of an origin with their roles, by name. */
+/** Lists the members of an origin with their roles, by name. */
 export async function listMembers(
   db: Db,
   origin: string,
@@ -244,12 +244,12 @@ export async function findKey(
   return keysOf(db, origin, kind).where('origin_keys.revision', '=', revision).executeTakeFirst()
 }
 
-/** The key with the highest revision: revisions are timestamps. */
+/** Finds the key with the highest revision: revisions are timestamps. */
 export async function findLatestKey(db: Db, origin: string, kind: KeyKind): Promise<StoredKey | undefined> {
   return keysOf(db, origin, kind).orderBy('origin_keys.revision', 'desc').limit(1).executeTakeFirst()
 }
 
-/** Newest first. */
+/** Lists the revisions of an origin's keys, newest first. */
 export async function listKeyRevisions(db: Db, origin: string, kind: KeyKind): Promise<string[]> {
   const rows = await keysOf(db, origin, kind)
     .orderBy('origin_keys.revision', 'desc')

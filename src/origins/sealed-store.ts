@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Db } from '../database/database.ts'
 import { KEY_ID_LENGTH } from './secret-box.ts'
 
-/** The ids of all keys that encrypt stored secrets, in any table. */
+/** Lists the ids of all keys that encrypt stored secrets, in any table. */
 export async function listSealingKeys(db: Db): Promise<string[]> {
   const keys = db
     .selectFrom('origin_keys')
@@ -21,7 +21,7 @@ export async function listSealingKeys(db: Db): Promise<string[]> {
   return rows.map(({ key }) => key)
 }
 
-/** A ciphertext begins with the id of its key. */
+/** Returns an SQL expression for the id of the key, with which a ciphertext begins. */
 function keyOf(column: string) {
   return sql<string>`substr(${sql.ref(column)}, 1, ${sql.lit(KEY_ID_LENGTH)})`.as('key')
 }

@@ -28,7 +28,7 @@ export class SecretBox {
     return `${this.keyId}.${sealed.toString('base64url')}`
   }
 
-  /** Throws when the text was sealed with another key, for another purpose, or altered. */
+  /** Decrypts a text. Throws if it was encrypted with another key or for another purpose, or was altered. */
   open(sealed: string, purpose: string): string {
     const [id, encoded = ''] = sealed.split('.')
     if (id !== this.keyId)

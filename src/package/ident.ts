@@ -43,7 +43,7 @@ export function isOriginName(text: string): boolean {
   return text.length <= LONGEST_PART && ORIGIN.test(text)
 }
 
-/** Throws `ident_malformed`, naming the text and the part that is wrong. */
+/** Parses an ident. Throws `ident_malformed`, naming the text and the part that is wrong. */
 export function parseIdent(text: string): Ident {
   const parts = text.split('/')
   if (parts.length !== 4) throw malformed(text, 'it must have the four parts origin/name/version/release')
@@ -63,7 +63,7 @@ export function makeIdent(parts: IdentParts): Ident {
   return { origin, name, version, release } as Ident
 }
 
-/** Throws `ident_malformed`. */
+/** Makes a package name from separate parts. Throws `ident_malformed`. */
 export function makePackageName(parts: PackageParts): PackageName {
   const { origin, name } = parts
   if (!fits(ORIGIN, origin))
@@ -81,12 +81,12 @@ export function formatPackageName({ origin, name }: PackageParts): string {
   return `${origin}/${name}`
 }
 
-/** The package `origin/name` of a valid ident. */
+/** Returns the package `origin/name` of a valid ident. */
 export function packageOf(ident: string): string {
   return ident.split('/', 2).join('/')
 }
 
-/** The origin of a valid ident or of a package `origin/name`. */
+/** Returns the origin of a valid ident or of a package `origin/name`. */
 export function originOf(name: string): string {
   return name.split('/', 1)[0] ?? ''
 }
@@ -95,27 +95,27 @@ export function releaseName({ ident, target }: { ident: IdentParts; target: Targ
   return { ident: formatIdent(ident), target }
 }
 
-/** The key of a release in maps and in SQL, `origin/name/version/release target`. */
+/** Returns the key of a release in maps and in SQL, `origin/name/version/release target`. */
 export function releaseKey({ ident, target }: AnyRelease): string {
   return `${textOf(ident)} ${target}`
 }
 
-/** The key of a line, which is a package for one target: `origin/name target`. */
+/** Returns the key of a line, which is a package for one target: `origin/name target`. */
 export function lineKey(line: { readonly package: string; readonly target: string }): string {
   return `${line.package} ${line.target}`
 }
 
-/** The key of a release's line, `origin/name target`. */
+/** Returns the key of a release's line, `origin/name target`. */
 export function lineOf({ ident, target }: AnyRelease): string {
   return `${typeof ident === 'string' ? packageOf(ident) : formatPackageName(ident)} ${target}`
 }
 
-/** A release in messages, `origin/name/version/release (target)`. */
+/** Returns a release in messages, `origin/name/version/release (target)`. */
 export function describeRelease({ ident, target }: AnyRelease): string {
   return `${textOf(ident)} (${target})`
 }
 
-/** The file name that `hab` stores and looks for: `{o}-{n}-{v}-{r}-{target}.hart` (habitat-today.md 1.5). */
+/** Returns the file name that `hab` stores and looks for: `{o}-{n}-{v}-{r}-{target}.hart` (habitat-today.md 1.5). */
 export function hartFileName(ident: Ident, target: string): string {
   return `${ident.origin}-${ident.name}-${ident.version}-${ident.release}-${target}.hart`
 }

@@ -1,6 +1,6 @@
 import { DepotError, quote } from '../errors.ts'
 
-/** All targets of Habitat (habitat-today.md 5). `DEPOT_TARGETS` selects the ones that a depot takes. */
+/** All targets of Habitat (habitat-today.md 5). `DEPOT_TARGETS` selects the ones that a depot accepts. */
 export const TARGETS = [
   'x86_64-linux',
   'x86_64-linux-kernel2',
@@ -20,13 +20,13 @@ export function isTarget(text: string): text is Target {
   return (TARGETS as readonly string[]).includes(text)
 }
 
-/** Throws `target_malformed`. */
+/** Parses a target. Throws `target_malformed`. */
 export function parseTarget(text: string): Target {
   if (isTarget(text)) return text
   throw targetMalformed(text)
 }
 
-/** The error for a text that is not a target. */
+/** Returns the error for a text that is not a target. */
 export function targetMalformed(text: string, more: { builderText?: string } = {}): DepotError {
   return new DepotError(
     'target_malformed',

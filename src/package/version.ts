@@ -15,12 +15,12 @@ import type { Ident } from './ident.ts'
 //
 // Idents hold only bytes from '!' to '~', so ' ' ends a suffix below every longer one, and '!' ends numbers below any digit.
 
-/** The sort key of a release within its package. */
+/** Returns the sort key of a release within its package. */
 export function orderKey(ident: Pick<Ident, 'version' | 'release'>): string {
   return `${versionKey(ident.version)} ${ident.release} ${ident.version}`
 }
 
-/** Negative when `a` is lower, zero only when both are the same text. */
+/** Returns a negative number if `a` is lower, and zero only if both are the same text. */
 export function compareReleases(
   a: Pick<Ident, 'version' | 'release'>,
   b: Pick<Ident, 'version' | 'release'>,

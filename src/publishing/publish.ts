@@ -150,7 +150,7 @@ function alreadyThere(ident: string, target: Target): DepotError {
   return new DepotError('already_exists', `${ident} is already published for ${target}`)
 }
 
-/** Whether a release exists and this upload would not repair its damaged bytes. */
+/** Reports whether a release exists and this upload would not repair its damaged bytes. */
 async function isThere(
   depot: Depot,
   { ident, target, checksum }: { ident: string; target: Target; checksum: string | undefined },
@@ -176,7 +176,7 @@ async function scan(
   )
 }
 
-/** Whether the depot holds the signer's key. If it does, the signature must be valid. */
+/** Reports whether the depot holds the signer's key. If it does, the signature must be valid. */
 async function verify(depot: Depot, { header, payloadHash }: HartDigests): Promise<boolean> {
   const { signer } = header
   const key = await findKey(depot.db, signer.origin, 'public', signer.revision)

@@ -170,7 +170,7 @@ function digestOf(pieces: readonly Buffer[]): HartDigests {
   return digest.finish()
 }
 
-/** The rest of a batch after `bytes` were written. */
+/** Returns the rest of a batch of which `bytes` were written. */
 function after(pieces: readonly Buffer[], bytes: number): readonly Buffer[] {
   let skipped = bytes
   return pieces.flatMap((piece) => {

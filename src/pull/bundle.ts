@@ -44,7 +44,7 @@ export class Bundle implements PullSource {
     return found.isDirectory() ? Bundle.in(file) : new Bundle(dirname(file), file)
   }
 
-  /** Does not name the folder, because it may be elsewhere tomorrow. */
+  /** Names the depot and not the folder, because the folder may be moved. */
   provenanceOf({ depot, key }: SignedLockfile): string {
     return `${depot ?? `the depot with the key ${key.id}`}, as files`
   }
@@ -53,7 +53,7 @@ export class Bundle implements PullSource {
     return true
   }
 
-  /** Throws `not_found` if the save was not completed, and `lockfile_malformed` if the file is too large. */
+  /** Reads the lockfile. Throws `not_found` if the save was not completed, and `lockfile_malformed` if the file is too large. */
   async readLockfile(): Promise<string> {
     const { size } = await orNotFound(
       stat(this.place),
@@ -78,7 +78,7 @@ export class Bundle implements PullSource {
     return use(file)
   }
 
-  /** Whether a package exists and is intact. */
+  /** Reports whether a package exists and is intact. */
   async has(wanted: Wanted, keyOf: FindKey): Promise<boolean> {
     const file = this.#pathOf(wanted)
     const found = await stat(file).catch(() => undefined)
@@ -126,7 +126,7 @@ export class Bundle implements PullSource {
     await sync(this.#folder)
   }
 
-  /** Stays below the folder, because a parsed ident has no `..` or `/` in its parts. */
+  /** Returns a path below the folder: the parts of a parsed ident contain no `..` or `/`. */
   #pathOf({ ident, target }: { ident: Ident; target: Target }): string {
     return join(
       this.#folder,

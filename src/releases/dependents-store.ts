@@ -44,7 +44,7 @@ export async function deleteDependencies(db: Db, { releaseId, packageId, target 
     .execute()
 }
 
-/** Whether any release, whatever its visibility, needs a package. */
+/** Reports whether any release, whatever its visibility, needs a package. */
 export async function hasDependents(db: Db, name: PackageName, target: Target): Promise<boolean> {
   const row = await db
     .selectFrom('release_dependencies')
@@ -57,7 +57,7 @@ export async function hasDependents(db: Db, name: PackageName, target: Target): 
 }
 
 /**
- * The packages (`origin/name`) with a visible release that needs a package, by text. Of origins whose default is not public, only those
+ * Lists the packages (`origin/name`) with a visible release that needs a package, by text. Of origins whose default is not public, only those
  * in `members` are listed.
  */
 export async function listDependents(

@@ -50,7 +50,7 @@ export interface Slice {
 /** The parts of `origin`, `origin/name` or `origin/name/version`, not validated. An unknown or invalid prefix matches nothing. */
 export type IdentPrefix = readonly string[]
 
-/** The published idents below a prefix, by text in descending order, as in Builder. */
+/** Lists the published idents below a prefix, by text in descending order, as in Builder. */
 export async function listIdents(
   db: Db,
   prefix: IdentPrefix,
@@ -61,7 +61,7 @@ export async function listIdents(
   return { items: await describeIdents(db, items, audience), total }
 }
 
-/** A page of the distinct idents of a query, by text. */
+/** Returns a page of the distinct idents of a query, by text. */
 export async function pageOfIdents(
   matching: SelectQueryBuilder<Schema, 'releases', object>,
   { offset, limit }: Slice,
@@ -80,7 +80,7 @@ export async function pageOfIdents(
   return { items: rows.map(({ ident }) => ident), total }
 }
 
-/** The packages with a visible release below a prefix, by name. */
+/** Lists the packages with a visible release below a prefix, by name. */
 export async function listPackages(
   db: Db,
   prefix: IdentPrefix,
@@ -111,7 +111,7 @@ export async function listPackages(
   return { items: rows.map((row) => ({ package: { origin, name: row.name }, ...described(row.id) })), total }
 }
 
-/** The versions of a package, highest first. */
+/** Lists the versions of a package, highest first. */
 export async function listVersions(
   db: Db,
   { origin, name }: Pick<PackageName, 'origin' | 'name'>,
@@ -157,7 +157,10 @@ export type MembersOf =
   | number
   | { readonly viewId: number; readonly otherId: number; readonly lines: readonly string[] }
 
-/** The idents of a view's members below a prefix, by text. The query reads the packages below the prefix, then the members of each. */
+/**
+ * Lists the idents of a view's members below a prefix, by text. The query reads the packages below the prefix, then
+ * the members of each.
+ */
 export async function listIdentsInView(
   db: Db,
   of: MembersOf,
@@ -196,7 +199,10 @@ function isOneOf(
   ])
 }
 
-/** Idents below a prefix are one range of the index on `ident`, from `prefix/` to `prefix0`: `0` follows `/` in ASCII. */
+/**
+ * Restricts a query to idents below a prefix. They are one range of the index on `ident`, from `prefix/` to
+ * `prefix0`: `0` follows `/` in ASCII.
+ */
 function below(query: ReturnType<typeof visible>, prefix: IdentPrefix): ReturnType<typeof visible> {
   const text = prefix.join('/')
   return query.where('releases.ident', '>', `${text}/`).where('releases.ident', '<', `${text}0`)

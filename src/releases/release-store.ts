@@ -36,7 +36,7 @@ export async function findDownload(
 }
 
 /**
- * Lists the releases that are not public, including deleted ones that were not. `line` is `origin/name target`; `isLineHidden` tells that
+ * Lists the releases that are not public, and the deleted ones that were not public. `line` is `origin/name target`; `isLineHidden` tells that
  * it has no public release.
  */
 export async function listNotPublic(
@@ -68,7 +68,7 @@ export async function listNotPublic(
   }))
 }
 
-/** Whether an ident is published for a target, or for any, whatever its visibility. */
+/** Reports whether an ident is published for a target, or for any, whatever its visibility. */
 export async function releaseExists(db: Db, ident: string, target: Target | undefined): Promise<boolean> {
   const row = await db
     .selectFrom('releases')
@@ -80,7 +80,7 @@ export async function releaseExists(db: Db, ident: string, target: Target | unde
   return row !== undefined
 }
 
-/** The checksum and size of a release, whatever its visibility. */
+/** Finds the checksum and size of a release, whatever its visibility. */
 export async function findBytes(
   db: Db,
   ident: string,
@@ -96,7 +96,7 @@ export async function findBytes(
   return row && { checksum: row.checksum, sizeBytes: row.size_bytes }
 }
 
-/** The visible targets of an ident, by name. */
+/** Lists the visible targets of an ident, by name. */
 export async function listTargets(db: Db, ident: string, audience: Audience = EVERYONE): Promise<Target[]> {
   const rows = await visible(db, audience)
     .select('releases.target')
@@ -124,7 +124,7 @@ export async function listTargetsOf(
   return found
 }
 
-/** The answer of `latest` for an audience, for a package or one version of it in a view (decision 0001). */
+/** Finds the answer of `latest` for an audience, for a package or one version of it in a view (decision 0001). */
 export async function findLatest(
   db: Db,
   asked: {
@@ -166,7 +166,7 @@ export async function findLatest(
   return row && releaseOf(row)
 }
 
-/** Whether a release is a current member of the view of this name. */
+/** Reports whether a release is a current member of the view of this name. */
 export async function isInView(db: Db, view: string, releaseId: number): Promise<boolean> {
   const row = await db
     .selectFrom(usingIndex('members', 'members_by_release'))
@@ -179,7 +179,10 @@ export async function isInView(db: Db, view: string, releaseId: number): Promise
   return row !== undefined
 }
 
-/** The open views that a release is in, by name in descending order, with the revision since which and the times that Habitat's clients show. */
+/**
+ * Lists the open views that a release is in, by name in descending order, with the revision since which and the times
+ * that Habitat's clients show.
+ */
 export async function listViewsOf(
   db: Db,
   releaseId: number,

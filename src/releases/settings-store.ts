@@ -26,7 +26,7 @@ export async function findSettings(
   return row && settingsOf(row)
 }
 
-/** The settings of an origin's packages that the audience may see, by name. */
+/** Lists the settings of an origin's packages that the audience may see, by name. */
 export async function listSettings(
   db: Db,
   origin: string,
@@ -39,7 +39,7 @@ export async function listSettings(
     .$if(!isTheirs, (query) =>
       query
         .where('package_settings.visibility', '=', 'public')
-        // A package's name is private if its releases are. Without releases, its settings decide.
+        // The name of a package is private if its releases are private. Without releases, its settings decide.
         .where((eb) => eb.or([hasVisible(eb, audience), eb.not(hasNotPublic(eb))])),
     )
   const { total } = await matching

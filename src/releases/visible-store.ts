@@ -10,7 +10,7 @@ import type { Schema } from '../database/schema.ts'
 /** The condition of the partial index `releases_not_public`. */
 export const NOT_PUBLIC = sql<SqlBool>`releases.visibility <> 'public'`
 
-/** An SQL condition on `releases`: the audience may see the release. */
+/** Returns an SQL condition on `releases`: the audience may see the release. */
 export function visibleTo(
   eb: ExpressionBuilder<Schema, 'releases'>,
   audience: Audience,
@@ -29,7 +29,7 @@ export function visibleTo(
   return eb.or([isPublic, eb.exists(theirs)])
 }
 
-/** Whether a package has a visible release, of the given version if there is one. */
+/** Reports whether a package has a visible release, of the given version if there is one. */
 export function hasVisible(
   eb: ExpressionBuilder<Schema, 'packages'>,
   audience: Audience,
@@ -46,7 +46,7 @@ export function hasVisible(
   )
 }
 
-/** Whether a package has or had a release that is not public. */
+/** Reports whether a package has or had a release that is not public. */
 export function hasNotPublic(eb: ExpressionBuilder<Schema, 'packages'>): Expression<SqlBool> {
   return eb.exists(
     eb
@@ -57,7 +57,7 @@ export function hasNotPublic(eb: ExpressionBuilder<Schema, 'packages'>): Express
   )
 }
 
-/** The opposite of {@link visibleTo}. Best used with the index `releases_not_public`. */
+/** Returns the opposite of {@link visibleTo}. Best used with the index `releases_not_public`. */
 export function invisibleTo(
   eb: ExpressionBuilder<Schema, 'releases'>,
   audience: Audience,

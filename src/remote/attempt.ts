@@ -9,7 +9,7 @@ export interface Reporter {
   /** Counts one more item, successful or not. */
   advance(): void
   fail(what: string, why: string): void
-  /** Reports something that the user should know and that is no failure. */
+  /** Reports something that the user should know but that is not a failure. */
   note(text: string): void
 }
 

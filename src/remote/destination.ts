@@ -54,7 +54,7 @@ export async function whoAmI(destination: RemoteDepot): Promise<string> {
   return found.account
 }
 
-/** Throws `refused` if the depot has no account with this name. */
+/** Checks that the depot has an account with this name. Throws `refused`. */
 export async function expectAccount(destination: RemoteDepot, name: string): Promise<void> {
   const found = await destination.get(path`/api/v1/accounts/${name}`, Account)
   if (found === undefined)
@@ -154,7 +154,7 @@ export async function listViewMembers(
   while (next !== null) {
     const page: z.infer<typeof Members> | undefined = await destination.get(next, Members)
     members.push(...(page?.members ?? []))
-    // Only the query is taken from the next page's URL: behind a proxy, the depot may not know the path it is reached by.
+    // Only the query of the next page's URL is used: behind a proxy, the depot may not know the path of its URL.
     next = typeof page?.next === 'string' ? `${list}${page.next.slice(page.next.indexOf('?'))}` : null
   }
   return members
@@ -163,7 +163,10 @@ export async function listViewMembers(
 /** The most releases that a promotion may list. */
 export const MOST_NAMED = 10_000
 
-/** The set to promote: a list, or a lockfile that the destination verifies itself. `exact` demotes releases that the lockfile lacks. */
+/**
+ * The set to promote: a list, or a lockfile that the destination verifies itself. `exact` demotes releases that the
+ * lockfile lacks.
+ */
 export type PromotedSet =
   | { readonly releases: readonly Member[] }
   | { readonly lockfile: string; readonly exact: boolean }

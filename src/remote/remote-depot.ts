@@ -54,7 +54,7 @@ const LONGEST_REASON = 300
  */
 const AGENT = 'hab-import-builder (hart-depot)'
 
-/** A path with encoded values. Values must be parsed before, because encoding does not make `..` harmless. */
+/** Returns a path with encoded values. Values must be parsed before, because encoding does not make `..` harmless. */
 export function path(parts: TemplateStringsArray, ...values: readonly string[]): string {
   return String.raw(
     { raw: parts },
@@ -151,7 +151,7 @@ export class RemoteDepot {
     )
   }
 
-  /** Whether the depot answers now. Does not retry. */
+  /** Reports whether the depot answers now. Does not retry. */
   async isReachable(): Promise<boolean> {
     try {
       const response = await fetch(this.#at('status'), { headers: { 'user-agent': this.#agent } })
@@ -217,7 +217,10 @@ export class RemoteDepot {
     return parsed.data
   }
 
-  /** A path that starts with `/` is below the depot's own URL; any other is below that of its Habitat API. */
+  /**
+   * Returns the URL of a resource. A path that starts with `/` is below the depot's own URL; any other is below that
+   * of its Habitat API.
+   */
   #at(resource: string): string {
     return resource.startsWith('/') ? `${this.#base}${resource}` : `${this.url}/${resource}`
   }
@@ -261,7 +264,7 @@ function retryAfterMs(response: Response): number | undefined {
   return /^\d{1,9}$/.test(seconds) ? Math.min(Number(seconds) * 1_000, LONGEST_PAUSE_MS) : undefined
 }
 
-/** Whether `fetch` failed because of the connection: it then throws a TypeError with a cause. */
+/** Reports whether `fetch` failed because of the connection: it then throws a TypeError with a cause. */
 function isConnectionError(error: unknown): error is TypeError {
   return error instanceof TypeError && error.cause !== undefined
 }

@@ -51,7 +51,7 @@ export type PointerPlace = readonly [name: string, target: Target]
 /** Members of a line are listed in the order of publication. */
 export type MemberPlace = readonly [name: string, target: Target, releaseId: number]
 
-/** The answers of `latest` at a revision, by package and target. */
+/** Lists the answers of `latest` at a revision, by package and target. */
 export async function listPointersAt(
   db: Db,
   view: View,
@@ -151,7 +151,7 @@ export async function listPointersAt(
   return found
 }
 
-/** The line `count` lines after a place; `undefined` if there are fewer. */
+/** Finds the line `count` lines after a place; `undefined` if there are fewer. */
 export async function findLineAfter(
   db: Db,
   viewId: number,
@@ -173,7 +173,7 @@ export async function findLineAfter(
   return row && [row.package, row.target]
 }
 
-/** The members of a view at a revision, by package and target, then in the order of publication. */
+/** Lists the members of a view at a revision, by package and target, then in the order of publication. */
 export async function listMembersAt(
   db: Db,
   view: View,
@@ -254,7 +254,10 @@ export async function countPointers(db: Db, viewId: number, audience: Audience):
 
 const FIRST = ['', 'x86_64-linux'] as const
 
-/** Callers join other tables by `crossJoin`, which fixes the order of joins in SQLite: lines come first, so nothing is sorted. */
+/**
+ * Selects the lines of a view. Callers join other tables by `crossJoin`, which fixes the order of joins in SQLite:
+ * lines come first, so nothing is sorted.
+ */
 function linesOf(
   db: Db,
   viewId: number,

@@ -15,7 +15,7 @@ import type { ViewRelease } from '../views/view.ts'
 
 const MOST_DEPENDENTS = 20
 
-/** The visible releases among these names, by `ident target`. */
+/** Finds the visible releases among these names, by `ident target`. */
 export async function findReleases(
   db: Db,
   names: Iterable<{ readonly ident: string; readonly target: Target }>,
@@ -38,7 +38,7 @@ export async function findReleases(
   return found
 }
 
-/** The names of hidden releases among these names, as `ident target`. Includes deleted releases. */
+/** Lists the names of hidden releases among these names, as `ident target`. Includes deleted releases. */
 export async function listHidden(
   db: Db,
   names: readonly { readonly ident: string; readonly target: Target }[],
@@ -67,7 +67,7 @@ export async function findReleasesById(db: Db, ids: Iterable<number>): Promise<M
   return found
 }
 
-/** The TDEPS of releases, by release id. */
+/** Lists the TDEPS of releases, by release id. */
 export async function listNeeds(
   db: Db,
   releases: readonly ViewRelease[],
@@ -84,7 +84,7 @@ export async function listNeeds(
   return found
 }
 
-/** The visible dependencies of releases, in the depot and in the view. */
+/** Reads the visible dependencies of releases, in the depot and in the view. */
 export async function readDependencies(
   db: Db,
   viewId: number,
@@ -126,7 +126,10 @@ export async function readDependencies(
   return { tdeps, deps, inDepot, inView }
 }
 
-/** The members of a view that need each of these releases, by its id, with their visibility to the audience. Long lists are cut. */
+/**
+ * Lists the members of a view that need each of these releases, by its id, with their visibility to the audience.
+ * Long lists are cut.
+ */
 export async function listDependentMembers(
   db: Db,
   viewId: number,

@@ -35,12 +35,12 @@ export interface Difference {
 // Each line with hidden releases may need some queries of its own.
 const LINES_IN_A_PIECE = 200
 const PACKAGES_IN_A_PIECE = 100
-// An upper bound: a package has one line for each target.
+// This is an upper bound, because a package has one line for each target.
 const MOST_IN_A_PIECE = 1_000
 const ROWS_IN_A_READ = 1_000
 const MOST_CHANGES = 5_000
 
-/** The differences that an audience sees, by package and target. */
+/** Lists the differences that an audience sees, by package and target. */
 export async function listDifferences(
   db: Db,
   states: { from: ViewState; to: ViewState },
@@ -61,7 +61,7 @@ export async function listDifferences(
 
 type Piece = LinePage<PointerPlace>
 
-/** The pieces to compare from the page's place on, in the order of lines. */
+/** Returns the pieces to compare from the page's place on, in the order of lines. */
 async function* piecesOf(
   db: Db,
   [one, other]: readonly [ViewState, ViewState],
@@ -95,7 +95,7 @@ async function* piecesOf(
 }
 
 /**
- * The names of packages of which a release joined or left a view between two revisions, sorted. `undefined` if there are so many that
+ * Lists the names of packages of which a release joined or left a view between two revisions, sorted. `undefined` if there are so many that
  * walking along the lines is cheaper.
  */
 async function listChangedPackages(
@@ -181,7 +181,10 @@ async function findEndOfPiece(
   return nearest
 }
 
-/** Lines of an origin lie between `origin/` and `origin0`: `0` follows `/` in ASCII. */
+/**
+ * Returns the place before the first line of an origin. Its lines lie between `origin/` and `origin0`: `0` follows
+ * `/` in ASCII.
+ */
 function firstPlace({ origin }: { origin?: string }): PointerPlace | undefined {
   return origin === undefined ? undefined : [`${origin}/`, 'x86_64-linux']
 }

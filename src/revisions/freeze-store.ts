@@ -23,7 +23,7 @@ export async function setFreezes(db: Db, viewId: number, freezes: readonly Freez
     .execute()
 }
 
-/** The freezes of every view. */
+/** Lists the freezes of every view. */
 export async function listCommonFreezes(db: Db): Promise<Freeze[]> {
   return parseFreezes(await findState(db, 'freezes'))
 }

@@ -8,8 +8,8 @@ import type { Requirement, ViewRelease } from '../views/view.ts'
 import { findView } from './view-store.ts'
 
 /**
- * Since when, without interruption, releases meet a requirement, by release id. Releases that do not meet it are absent. The search
- * goes back only as far as the requirement needs.
+ * Reads since when releases meet a requirement without interruption, by release id. Releases that do not meet it are
+ * absent. The search goes back only as far as the requirement needs.
  */
 export async function readHeldSince(
   db: Db,
@@ -39,8 +39,8 @@ interface Membership {
 }
 
 /**
- * Notes in `since` when each member joined that may have rejoined but never left. All members go back together, one
- * membership at a time.
+ * Finds when each member first joined that may have rejoined but never left, and stores the time in `since`. All
+ * members go back together, one membership at a time.
  */
 async function lookBack(
   db: Db,
@@ -55,7 +55,7 @@ async function lookBack(
   }
 }
 
-/** The memberships of the same releases that ended when these began. */
+/** Lists the memberships of the same releases that ended when these began. */
 async function listContinued(
   db: Db,
   viewId: number,

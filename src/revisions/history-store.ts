@@ -26,7 +26,7 @@ export interface Revision extends Omit<Promotion, 'kind' | 'view'> {
   readonly client: string
 }
 
-/** The revisions of a view before `before`, newest first. */
+/** Lists the revisions of a view before `before`, newest first. */
 export async function listRevisions(
   db: Db,
   view: View,
@@ -41,7 +41,7 @@ export async function listRevisions(
   return asSeenBy(audience, db, view, rows.map(parseRevision))
 }
 
-/** Throws `not_found`. */
+/** Returns a revision of a view. Throws `not_found`. */
 export async function getRevision(
   db: Db,
   view: View,
@@ -72,7 +72,7 @@ function parseRevision(row: { at: number; text: string; account: string | null }
   return revisionOf(promotion, { at: row.at, account: row.account ?? undefined, client: actor.client })
 }
 
-/** The revision that a promotion made. */
+/** Returns the revision that a promotion made. */
 export function revisionOf(
   promotion: Promotion,
   made: Pick<Revision, 'at' | 'account' | 'client'>,
@@ -175,7 +175,7 @@ interface Perspective {
   readonly latest: Map<string, string | null>
 }
 
-/** The move of `latest` for this audience, on a line with hidden releases. */
+/** Returns the move of `latest` for this audience, on a line with hidden releases. */
 async function moveSeen(
   db: Db,
   view: View,
@@ -220,7 +220,7 @@ function higher(one: string | null, other: string): string {
   return one !== null && compareReleases(parseIdent(one), parseIdent(other)) > 0 ? one : other
 }
 
-/** The lines with hidden releases, of these packages or of the whole view, with their package ids. */
+/** Lists the lines with hidden releases, of these packages or of the whole view, with their package ids. */
 export async function listHiddenLines(
   db: Db,
   viewId: number,
@@ -257,7 +257,7 @@ interface MembershipInterval {
 }
 
 /**
- * The memberships of visible releases with these idents. A deleted ident may have been published again as another release with another
+ * Lists the memberships of visible releases with these idents. A deleted ident may have been published again as another release with another
  * visibility; their memberships do not overlap.
  */
 async function listVisible(

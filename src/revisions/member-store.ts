@@ -27,7 +27,7 @@ export async function findViewRelease(
   return row && viewReleaseOf(row)
 }
 
-/** The ids of members among these releases, at most one batch. */
+/** Lists the ids of members among these releases, at most one batch. */
 export async function listMemberIds(
   db: Db,
   viewId: number,
@@ -43,7 +43,7 @@ export async function listMemberIds(
   return rows.map((row) => row.release_id)
 }
 
-/** The members among these releases. */
+/** Returns the members among these releases. */
 export async function onlyMembers(
   db: Db,
   view: { id: number },
@@ -56,7 +56,7 @@ export async function onlyMembers(
   return releases.filter(({ releaseId }) => members.has(releaseId))
 }
 
-/** The present members of an origin. For each package, the release that the view's rule puts first comes last. */
+/** Lists the present members of an origin. For each package, the release that the view's rule puts first comes last. */
 export async function listMembersOfOrigin(
   db: Db,
   view: { id: number; rule: ViewRule },
@@ -80,7 +80,7 @@ export async function listMembersOfOrigin(
   return (await ordered.execute()).map(viewReleaseOf)
 }
 
-/** Members of some packages at a revision in the order in which they joined, including deleted ones. */
+/** Lists the members of some packages at a revision in the order in which they joined, including deleted ones. */
 export async function listPastMembers(
   db: Db,
   viewId: number,
@@ -98,7 +98,7 @@ export async function listPastMembers(
   return rows.map((row) => ({ ...viewReleaseOf(row), isDeleted: row.deleted_at !== null }))
 }
 
-/** The packages of which a member joined or left: at a revision (`=`), or after it (`>`). */
+/** Lists the packages of which a member joined or left: at a revision (`=`), or after it (`>`). */
 export async function listPackagesChanged(
   db: Db,
   viewId: number,
@@ -165,7 +165,7 @@ export async function closeMemberships(
   }
 }
 
-/** The place of a member in its line by a rule. 1 is the answer of `latest`. */
+/** Returns the place of a member in its line by a rule. 1 is the answer of `latest`. */
 export function placeInLine(rule: ViewRule) {
   const order =
     rule === 'highest' ? sql`releases.order_key DESC` : sql`members.from_revision DESC, members.position DESC`
@@ -174,7 +174,7 @@ export function placeInLine(rule: ViewRule) {
   )
 }
 
-/** Whether a membership holds at a revision. With an index, SQLite would scan all earlier memberships of the view. */
+/** Reports whether a membership holds at a revision. With an index, SQLite would scan all earlier memberships of the view. */
 export function holdsAt(eb: ExpressionBuilder<Schema, 'members'>, revision: number) {
   return eb.and([
     eb(unindexed(eb.ref('members.from_revision')), '<=', revision),

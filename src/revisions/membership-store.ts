@@ -21,7 +21,7 @@ export interface TimedSpan extends Span {
 const NO_PACKAGE = 0
 
 /**
- * The answers of `latest` of a line over time, for an audience, newest first. Only spans that began before the revision `before` are
+ * Lists the answers of `latest` of a line over time, for an audience, newest first. Only spans that began before the revision `before` are
  * listed. Under `promoted`, answers that the audience may not see are left out; under `highest`, the highest visible member counts.
  */
 export async function listHolders(
@@ -62,7 +62,10 @@ export type ReleaseMembership = Omit<TimedSpan, 'ident'> & {
 /** A place in the list: present memberships come before past ones. */
 export type MembershipPlace = readonly [isOver: 0 | 1, viewId: number, fromRevision: number]
 
-/** Present memberships of a release in the order of the views' creation, then past ones, for each view the oldest first. */
+/**
+ * Lists the present memberships of a release in the order of the views' creation, then past ones, for each view the
+ * oldest first.
+ */
 export async function listMemberships(
   db: Db,
   releaseId: number,
@@ -151,7 +154,7 @@ async function sweepLine(
   return pageOf(sweepHighest(await listVisibleMemberships(db, viewId, line, audience)), page)
 }
 
-/** Newest first. */
+/** Returns a page of spans, newest first. */
 function pageOf(spans: readonly Span[], page: { before: number; limit: number }): Span[] {
   return spans
     .filter(({ from }) => from < page.before)

@@ -19,7 +19,7 @@ const MOST_DRAFTS = 100
 const isDraft = sql<SqlBool>`plans.kind = 'draft'`
 const isProposal = sql<SqlBool>`plans.kind = 'proposal'`
 
-/** Whether a plan has not expired; the SQL form of `expiryOf`. */
+/** Reports whether a plan has not expired; the SQL form of `expiryOf`. */
 function isOpenAt(now: number) {
   return sql<SqlBool>`(plans.expires_at > ${now} AND (plans.created_at <= ${now} OR coalesce(${clockSetBackAt}, ${now}) + plans.expires_at - plans.created_at > ${now}))`
 }
@@ -93,14 +93,14 @@ export async function findPlan(db: Db, token: string): Promise<StoredPlan | unde
   return row && planOf(row)
 }
 
-/** Throws `not_found`. */
+/** Returns the plan with this token. Throws `not_found`. */
 export async function getPlan(db: Db, token: string): Promise<StoredPlan> {
   const plan = await findPlan(db, token)
   if (plan === undefined) throw planNotFound(token)
   return plan
 }
 
-/** The error for an absent plan, and for one that is hidden from the caller. */
+/** Returns the error for an absent plan, and for one that is hidden from the caller. */
 export function planNotFound(token: string): DepotError {
   return new DepotError('not_found', `there is no plan ${quote(token)}: drafts are forgotten after a while`)
 }
@@ -110,7 +110,7 @@ export async function getPlanById(db: Db, id: number): Promise<StoredPlan> {
   return planOf(await plans(db).where('plans.id', '=', id).executeTakeFirstOrThrow())
 }
 
-/** The proposals for a view before an id, newest first; with `waitingAt`, only those that wait at that time. */
+/** Lists the proposals for a view before an id, newest first; with `waitingAt`, only those that wait at that time. */
 export async function listProposals(
   db: Db,
   viewId: number,
@@ -162,13 +162,13 @@ export async function endPlan(
     .execute()
 }
 
-/** The moves of `latest` in a plan. */
+/** Reads the moves of `latest` in a plan. */
 export async function readPlannedMoves(db: Db, planId: number): Promise<readonly PointerMove[]> {
   const row = await db.selectFrom('plans').select('effect').where('id', '=', planId).executeTakeFirst()
   return row === undefined ? [] : (JSON.parse(row.effect) as PlannedEffect).pointers
 }
 
-/** The plans that name no release hidden from the audience, including deleted releases. */
+/** Returns the plans that name no release hidden from the audience, including deleted releases. */
 export async function onlyVisible(
   db: Db,
   found: readonly StoredPlan[],

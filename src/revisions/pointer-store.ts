@@ -18,7 +18,7 @@ import {
 
 // The pointers of views: the answers of `latest`, by line. Writes work on sets, since a promotion may move thousands of releases.
 
-/** The pointers of a view, in no order. Read as one text, which is cheap to pass between threads. */
+/** Lists the pointers of a view, in no order. Read as one text, which is cheap to pass between threads. */
 export async function listPointersIn(
   db: Db,
   viewId: number,
@@ -40,7 +40,7 @@ export async function listPointersIn(
 /** No target or ident contains a space. */
 const POINTER_LINE = sql`pointers.package_id || ' ' || pointers.target || ' ' || releases.ident || ' ' || pointers.from_revision`
 
-/** The pointers of a view, by name. The query walks `lines`, so that past pointers are not read. */
+/** Lists the pointers of a view, by name. The query walks `lines`, so that past pointers are not read. */
 export async function listPointersOf(db: Db, viewId: number): Promise<ViewRelease[]> {
   const rows = await db
     .selectFrom('lines')
@@ -82,7 +82,7 @@ export async function readPresent(
   return { members, pointers, successors: await findSuccessors(db, view, new Map(losing)) }
 }
 
-/** The releases that `latest` would answer under a rule, where it answers another one now, by package and target. */
+/** Lists the releases that `latest` would answer under a rule, where it answers another one now, by package and target. */
 export async function listLeadersUnder(db: Db, viewId: number, rule: ViewRule): Promise<ViewRelease[]> {
   const rows = await db
     .with('ranked', (query) => membersOf(query as Db, viewId).select(placeInLine(rule)))
@@ -103,7 +103,7 @@ export async function listLeadersUnder(db: Db, viewId: number, rule: ViewRule): 
   return rows.map(viewReleaseOf)
 }
 
-/** The revision of the last move of `latest`, by `package_id target`. */
+/** Lists the revision of the last move of `latest`, by `package_id target`. */
 export async function listPointerRevisions(
   db: Db,
   viewId: number,
@@ -167,7 +167,7 @@ async function listPointersOfPackages(
   return rows.map(viewReleaseOf)
 }
 
-/** For each line, the first member by the view's rule besides those that leave. */
+/** Finds for each line the first member by the view's rule, without those that leave. */
 async function findSuccessors(
   db: Db,
   view: { id: number; rule: ViewRule },

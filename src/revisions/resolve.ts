@@ -42,7 +42,10 @@ interface Taken {
   readonly pinned: ReleaseSource
 }
 
-/** Resolves a request to the releases that join and leave a view now. Throws `not_found`, `not_member`, `invalid_request` and `too_large`. */
+/**
+ * Resolves a request to the releases that join and leave a view now. Throws `not_found`, `not_member`,
+ * `invalid_request` and `too_large`.
+ */
 export async function resolve(db: Db, view: View, request: SeenRequest): Promise<Resolved> {
   const resolved = await resolveAct(db, view, request)
   const { joining, leaving } = resolved.wanted
@@ -216,7 +219,7 @@ async function takePointers(
   }
 }
 
-/** The visible dependencies of releases, without the releases themselves. */
+/** Finds the visible dependencies of releases, without the releases themselves. */
 async function findNeeded(
   db: Db,
   releases: readonly ViewRelease[],
@@ -233,7 +236,7 @@ async function findNeeded(
 }
 
 /**
- * The dependencies that the view lacks. A dependency joins without taking `latest` from a higher release of its package, unless that
+ * Returns the dependencies that the view lacks. A dependency joins without taking `latest` from a higher release of its package, unless that
  * release leaves or joins itself.
  */
 async function joiningDependencies(
@@ -264,7 +267,7 @@ async function joiningDependencies(
   return joining
 }
 
-/** The members of packages that the source, within its filter, does not have. */
+/** Returns the members of packages that the source, within its filter, does not have. */
 async function membersAbsentFrom(
   db: Db,
   view: View,

@@ -153,7 +153,7 @@ export function combine(parts: readonly Restored[]): Restored {
   }
 }
 
-/** The member that the rule puts first. */
+/** Returns the member that the rule puts first. */
 function leading(rule: ViewRule, members: Members): PastRelease | undefined {
   if (rule === 'promoted') return members.at(-1)
   return members.reduce<PastRelease | undefined>(

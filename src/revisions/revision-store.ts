@@ -7,7 +7,7 @@ import type { View } from '../views/view.ts'
 // When the revisions of a view were made. The ledger has the times.
 
 /**
- * The revision of a view at a moment: the last one made by that time, or the given one. Throws `not_found` for a future revision, and
+ * Returns the revision of a view at a moment: the last one made by that time, or the given one. Throws `not_found` for a future revision, and
  * `other_history`.
  */
 export async function getRevisionAt(db: Db, view: View, at: Moment | undefined): Promise<number> {
@@ -32,7 +32,7 @@ export async function getRevisionAt(db: Db, view: View, at: Moment | undefined):
   return row?.revision ?? 0
 }
 
-/** The time of a revision; `undefined` for revision 0. */
+/** Finds the time of a revision; `undefined` for revision 0. */
 export async function findRevisionTime(
   db: Db,
   viewId: number,

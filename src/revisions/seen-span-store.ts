@@ -16,7 +16,7 @@ export interface Line {
 const MOST_IN_A_READ = 1_000
 
 /**
- * The answers of `latest` of a line for an audience, oldest first, under the rule of each time: under `promoted`, the visible answers;
+ * Lists the answers of `latest` of a line for an audience, oldest first, under the rule of each time: under `promoted`, the visible answers;
  * under `highest`, the highest visible members. It reads the whole history of the line.
  */
 export async function listSeenSpans(db: Db, view: View, line: Line, audience: Audience): Promise<Span[]> {
@@ -46,7 +46,7 @@ export async function listSeenSpans(db: Db, view: View, line: Line, audience: Au
   return spans
 }
 
-/** All visible memberships of the line, read in pieces. */
+/** Lists all visible memberships of the line, read in pieces. */
 export async function listVisibleMemberships(
   db: Db,
   viewId: number,

@@ -90,7 +90,7 @@ export function digestOf(
     .digest('hex')
 }
 
-/** When a plan expires, by a clock that may have been set back since it was made. */
+/** Returns when a plan expires, by a clock that may have been set back since it was made. */
 export function expiryOf({ createdAt, expiresAt, setBackAt }: StoredPlan, now: number): number {
   return expiresAt - createdAt + lastsFrom(createdAt, { now, setBackAt })
 }
@@ -99,7 +99,7 @@ export function changesAnything({ releases, rule }: PlannedEffect): boolean {
   return rule !== undefined || releases.some(({ change }) => change !== 'unchanged')
 }
 
-/** All releases that a plan names, including those in refusals. */
+/** Returns all releases that a plan names, including those in refusals. */
 export function releasesIn({ releases, pointers, refusals }: PlannedEffect): ReleaseName[] {
   const ends = pointers.flatMap(({ from, to, target }) =>
     [from, to].filter((ident) => ident !== null).map((ident) => ({ ident, target })),

@@ -14,7 +14,7 @@ export async function findView(db: Db, name: string): Promise<View | undefined> 
   return row && viewOf(row)
 }
 
-/** Throws `not_found`, also when the view is closed. */
+/** Returns the open view of this name. Throws `not_found`, also when the view is closed. */
 export async function getView(db: Db, name: string): Promise<View> {
   const view = await findView(db, name)
   if (view === undefined || view.closedAt !== undefined)
@@ -34,7 +34,7 @@ export async function getViewById(db: Db, id: number): Promise<View> {
   return viewOf(await viewRows(db).where('id', '=', id).executeTakeFirstOrThrow())
 }
 
-/** The open views in the order of creation: all, or a page of those after an id. */
+/** Lists the open views in the order of creation: all, or a page of those after an id. */
 export async function listViews(db: Db, page?: { after: number; limit: number }): Promise<View[]> {
   const rows = await viewRows(db)
     .where('closed_at', 'is', null)
@@ -44,7 +44,7 @@ export async function listViews(db: Db, page?: { after: number; limit: number })
   return rows.map(viewOf)
 }
 
-/** The revisions of all views by name, including closed ones, which continue if they are reopened. */
+/** Reads the revisions of all views by name, including closed ones, which continue if they are reopened. */
 export async function readRevisions(db: Db): Promise<Map<string, number>> {
   const rows = await db.selectFrom('views').select(['name', 'revision']).execute()
   return new Map(rows.map(({ name, revision }) => [name, revision]))
@@ -77,7 +77,10 @@ export async function closeView(db: Db, viewId: number, at: number): Promise<voi
     .execute()
 }
 
-/** Reopens a closed view, which has no members, with a new rule and maker and without its former rules. Its revisions continue. */
+/**
+ * Reopens a closed view, which has no members, with a new rule and maker and without its former rules. Its revisions
+ * continue.
+ */
 export async function reopenView(
   db: Db,
   view: View,
@@ -119,7 +122,7 @@ export async function setPreview(
     .execute()
 }
 
-/** The open previews of a view, or those of one plan. */
+/** Lists the open previews of a view, or those of one plan. */
 export async function listPreviews(db: Db, of: { baseId: number } | { planId: number }): Promise<View[]> {
   const previews = viewRows(db).where('closed_at', 'is', null)
   const rows = await (
@@ -155,7 +158,7 @@ export async function setUngovernedOrigins(
     .execute()
 }
 
-/** The views of which a release is a member. */
+/** Lists the views of which a release is a member. */
 export async function listViewsWith(db: Db, release: ViewRelease): Promise<View[]> {
   const rows = await db
     .selectFrom('members')

@@ -21,7 +21,7 @@ export interface MemberAt {
   readonly since: number
 }
 
-/** The answer of `latest` for an audience at a revision, in a view whose rule has changed. */
+/** Finds the answer of `latest` for an audience at a revision, in a view whose rule has changed. */
 export async function findSeen(
   db: Db,
   view: View,
@@ -53,7 +53,7 @@ export async function findSeen(
   }
 }
 
-/** The highest visible member of a line, and since when it is the highest visible one. */
+/** Finds the highest visible member of a line, and since when it is the highest visible one. */
 export async function findHighestVisible(
   db: Db,
   viewId: number,
@@ -100,7 +100,7 @@ export async function findHighestVisible(
   }
 }
 
-/** Whether a line has releases hidden from the audience. */
+/** Reports whether a line has releases hidden from the audience. */
 export function hasInvisible(eb: ExpressionBuilder<Schema, 'lines'>, audience: Audience) {
   return eb.exists(
     eb
@@ -130,7 +130,7 @@ export function hasVisibleMember(
   )
 }
 
-/** Whether `latest` moved to its present answer from a hidden release. The audience then had the same answer before. */
+/** Reports whether `latest` moved to its present answer from a hidden release. The audience then had the same answer before. */
 export function followsInvisible(eb: ExpressionBuilder<Schema, 'pointers' | 'lines'>, audience: Audience) {
   if (audience.seesAll) return eb.lit(false)
   const before = eb

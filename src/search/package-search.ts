@@ -12,7 +12,7 @@ export interface Search {
   readonly beginning: string
 }
 
-/** The words of a package's origin and name, in lower case. */
+/** Returns the words of a package's origin and name, in lower case. */
 export function wordsOf({ origin, name }: Pick<PackageName, 'origin' | 'name'>): string[] {
   return split(`${origin} ${name}`)
 }
@@ -25,7 +25,7 @@ export function parseSearch(text: string): Search | undefined {
   return beginning === undefined || whole.length > MOST_WORDS ? undefined : { whole, beginning }
 }
 
-/** Words are runs of letters, digits and `_`. */
+/** Splits a text into words, which are runs of letters, digits and `_`. */
 function split(text: string): string[] {
   return text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? []
 }

@@ -16,7 +16,7 @@ export interface SearchSlice extends Slice {
   readonly viewId?: number | undefined
 }
 
-/** The matching idents, by text. */
+/** Finds the matching idents, by text. */
 export async function searchIdents(
   db: Db,
   search: Search,
@@ -34,7 +34,7 @@ export async function searchIdents(
   return { items: items.map(parseIdent), total }
 }
 
-/** The matching packages with a visible release, by name and then by origin. */
+/** Finds the matching packages with a visible release, by name and then by origin. */
 export async function searchPackages(
   db: Db,
   search: Search,

@@ -18,7 +18,7 @@ export async function insertWords(db: Db, packageId: number, name: PackageName):
   )
 }
 
-/** An SQL condition on a package id: the package matches the search. */
+/** Returns an SQL condition on a package id: the package matches the search. */
 export function isFound(packageId: Expression<number>, { whole, beginning }: Search): Expression<SqlBool> {
   const eb = expressionBuilder<Schema>()
   const found = eb.selectFrom('package_words').select('package_words.package_id')

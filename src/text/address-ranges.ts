@@ -52,7 +52,7 @@ export class AddressRules {
   }
 }
 
-/** Whether the text is a network such as `10.0.0.0/8` or `fd00::/8`, or one address. */
+/** Reports whether the text is a network such as `10.0.0.0/8` or `fd00::/8`, or one address. */
 export function isNetwork(text: string): boolean {
   const [address = '', bits, ...rest] = text.split('/')
   const family = familyOf(address)

@@ -29,7 +29,7 @@ function normalize(name: string): string {
   return name.toLowerCase().replaceAll('_', '-')
 }
 
-/** The optimal string alignment distance. */
+/** Returns the optimal string alignment distance. */
 function countMistakes(left: string, right: string): number {
   let beforeLast: number[] = []
   let last = Array.from({ length: right.length + 1 }, (_, column) => column)

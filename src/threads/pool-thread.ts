@@ -2,7 +2,7 @@ import { parentPort } from 'node:worker_threads'
 import { packError } from './thread-error.ts'
 import type { PackedError } from './thread-error.ts'
 
-// The other side of thread-pool.ts.
+// The threads that thread-pool.ts starts.
 
 export type PoolMessage<Task> = { readonly kind: 'task'; readonly task: Task } | { readonly kind: 'close' }
 

@@ -14,7 +14,7 @@ interface World {
   readonly isOff: () => Promise<boolean>
   /** How long a file must be unneeded before it is removed. */
   readonly graceMs: number
-  /** How long a received file may stay unchanged before it counts as abandoned. Longer than any upload may take. */
+  /** How long a received file may stay unchanged before it counts as abandoned. This must be longer than any upload may take. */
   readonly spoolGraceMs: number
 }
 
@@ -115,7 +115,10 @@ export class Collector {
     }
   }
 
-  /** A file that is being received grows. One that has not changed for the grace period is abandoned. */
+  /**
+   * Removes abandoned files from the spool. A file that is being received grows; one that has not changed for the
+   * grace period is abandoned.
+   */
   async #walkSpool(seen: Map<string, number>): Promise<void> {
     const {
       blobs: { spool },
@@ -125,7 +128,7 @@ export class Collector {
       if (this.#isOver(`${name} ${version}`, seen, spoolGraceMs)) await this.#take(() => spool.remove(name))
   }
 
-  /** Whether an unneeded file was first seen at least a grace period ago. Otherwise remembers it. */
+  /** Reports whether an unneeded file was first seen at least a grace period ago. Otherwise remembers it. */
   #isOver(file: string, seen: Map<string, number>, graceMs = this.#world.graceMs): boolean {
     const now = performance.now()
     const first = this.#seen.get(file) ?? now

@@ -40,9 +40,9 @@ export type ChangeRequest = { readonly view: string } & (
   | {
       readonly act: 'promote'
       readonly source: ReleaseSource
-      /** Also promote all dependencies. */
+      /** Whether all dependencies are promoted, too. */
       readonly withDeps?: boolean
-      /** Demote all releases of packages that the source does not have. */
+      /** Whether all releases of packages that the source does not have are demoted. */
       readonly isExact?: boolean
     }
   | { readonly act: 'demote'; readonly source: ReleaseSource }

@@ -29,7 +29,7 @@ export function withoutFreeze<F extends Only>(freezes: readonly F[], { origin, n
   return freezes.filter((freeze) => freeze.origin !== origin || freeze.name !== name)
 }
 
-/** Whether the freeze has not expired. */
+/** Reports whether the freeze has not expired. */
 export function lasts({ until }: Freeze, now: number): boolean {
   return until === undefined || until > now
 }
@@ -42,7 +42,7 @@ export function isRestricted({ origin, name }: Only): boolean {
   return origin !== undefined || name !== undefined
 }
 
-/** `acme/app`; `*` stands for every origin or every name. */
+/** Formats a restriction as `acme/app`; `*` stands for every origin or every name. */
 export function formatOnly({ origin = '*', name = '*' }: Only): string {
   return `${origin}/${name}`
 }

@@ -20,9 +20,12 @@ export interface Refusal {
   readonly rule: Rule
   readonly detail: string
   readonly chain?: readonly string[]
-  /** The releases that the sentence reveals. Callers must be able to see them to read it. Idents in `chain` that a visible release names are not among them. */
+  /**
+   * The releases that the sentence reveals. Only callers who may see them all may read it. Idents in `chain` that a
+   * visible release names are not listed.
+   */
   readonly names?: readonly ReleaseName[]
-  /** The sentence is about a common property of `names`: a caller who can see one of them may read it. */
+  /** The sentence is about a common property of `names`: a caller who may see any of them may read it. */
   readonly revealsAny?: true
 }
 
@@ -36,7 +39,7 @@ export interface Requester {
   readonly reaches: readonly string[] | 'all'
 }
 
-/** What was read for the gates. Keys are `ident target`. */
+/** The state that was read for the rules of a view. Keys are `ident target`. */
 export interface GateState {
   readonly view: View
   readonly act: Act
@@ -81,7 +84,7 @@ const GATES: readonly Gate[] = [
 /** Rules that an authorized caller can override. They hold for every caller. */
 const OVERRIDABLE: ReadonlySet<Rule> = new Set(['freeze', 'requires', 'closure', 'downgrade', 'approval'])
 
-/** The requester of a caller; `undefined` for the operator. */
+/** Returns the requester of a caller; `undefined` for the operator. */
 export function requesterOf(caller: Session): Requester
 export function requesterOf(caller: Authority): Requester | undefined
 export function requesterOf(caller: Authority): Requester | undefined {
@@ -115,12 +118,12 @@ export function mayOverride(requester: Requester | undefined, gates: Gates): boo
   )
 }
 
-/** Whether the view's list of promoters lets an account change the view. */
+/** Reports whether the view's list of promoters lets an account change the view. */
 export function mayTouch(requester: Requester, { promoters }: Gates): boolean {
   return promoters === undefined || requester.isAdministrator || promoters.includes(requester.account)
 }
 
-/** Throws `forbidden` for a caller who may not change any release in the view. */
+/** Throws `forbidden` if the caller may not change any release in the view. */
 export function expectMayTouch(caller: Authority, view: View): void {
   if (caller === 'operator') return
   expectView(caller, view.name)
@@ -132,7 +135,10 @@ export function expectMayTouch(caller: Authority, view: View): void {
     throw new DepotError('forbidden', `${requester.account} is not a maintainer of any origin`)
 }
 
-/** Whether an account may reject a proposal about these origins: a named approver or promoter or, without names, a maintainer of all of them. */
+/**
+ * Reports whether an account may reject a proposal about these origins: a named approver or promoter or, without
+ * names, a maintainer of all of them.
+ */
 export function mayReject(
   requester: Requester,
   { approval, promoters }: Gates,
@@ -182,7 +188,7 @@ export function rightsRefused(
   }))
 }
 
-/** A change of the view's rule concerns every package, so every freeze refuses it. */
+/** Checks that no freeze holds. A change of the view's rule concerns every package, so every freeze refuses it. */
 function checkFreezes({ steps, rule }: Effect, { view, clock }: GateState): Refusal[] {
   const changed = steps.filter(({ change }) => change !== 'unchanged').map(({ release }) => release)
   return view.freezes.flatMap((freeze) => {
@@ -202,7 +208,10 @@ function checkFreezes({ steps, rule }: Effect, { view, clock }: GateState): Refu
   })
 }
 
-/** Only promotions are checked: rollbacks and reverts restore releases that met the requirements before. */
+/**
+ * Checks the requirements of joining releases. Only promotions are checked: rollbacks and reverts restore releases
+ * that met the requirements before.
+ */
 function checkRequirements({ steps }: Effect, { view, act, clock, held }: GateState): Refusal[] {
   if (act !== 'promote') return []
   const refusals: Refusal[] = []
@@ -278,7 +287,7 @@ function checkClosure({ steps }: Effect, { view, dependencies, dependents }: Gat
   return refusals
 }
 
-/** The shortest chain of direct dependencies; only the two ends if the chain is not known. */
+/** Returns the shortest chain of direct dependencies; only the two ends if the chain is not known. */
 export function chainTo(needed: string, from: string, target: string, { deps }: Dependencies): string[] {
   const cameFrom = new Map<string, string>()
   const waiting = [from]

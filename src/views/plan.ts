@@ -15,9 +15,9 @@ export type ReleaseChange =
 /** A release that will join. */
 export interface Joining {
   readonly release: ViewRelease
-  /** Join again even if it is a member, so that it is the one promoted last. */
+  /** Whether a member joins again, so that it is the one promoted last. */
   readonly rejoins?: boolean
-  /** It joins because another release needs it. */
+  /** Whether it joins because another release needs it. */
   readonly isDependency?: boolean
 }
 
@@ -123,12 +123,12 @@ export function planChange(
   return { steps, moves, ...(next !== undefined && { rule: next }) }
 }
 
-/** Whether the effect changes the view. */
+/** Reports whether the effect changes the view. */
 export function changesView({ steps, rule }: Effect): boolean {
   return rule !== undefined || steps.some(({ change }) => change !== 'unchanged')
 }
 
-/** Whether the release joins or rejoins. */
+/** Reports whether the release joins or rejoins. */
 export function joins({ change }: Step): boolean {
   return change !== 'unchanged' && change !== 'removed'
 }

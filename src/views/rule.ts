@@ -19,12 +19,12 @@ interface Rules {
   readonly pastRules: readonly PastRule[]
 }
 
-/** The rule that holds at a revision. */
+/** Returns the rule that holds at a revision. */
 export function ruleAt({ rule, pastRules }: Rules, revision: number): ViewRule {
   return pastRules.find(({ until }) => revision < until)?.rule ?? rule
 }
 
-/** The periods of a view's rules, oldest first. A period includes `from` and excludes `until`. */
+/** Returns the periods of a view's rules, oldest first. A period includes `from` and excludes `until`. */
 export function periodsOf({
   rule,
   pastRules,
@@ -37,7 +37,7 @@ export function periodsOf({
   }))
 }
 
-/** The past rules of a view once another rule holds from a revision on. */
+/** Returns the past rules of a view once another rule holds from a revision on. */
 export function withNextRule(
   { rule, pastRules }: Rules,
   next: { rule: ViewRule; from: number; isReopened?: boolean },
@@ -48,7 +48,7 @@ export function withNextRule(
   return [...pastRules, { rule, until: from, ...(isReopened && { isReopened }) }]
 }
 
-/** Whether a revision set another rule. */
+/** Reports whether a revision set another rule. */
 export function setsRule({ pastRules }: Pick<Rules, 'pastRules'>, revision: number): boolean {
   return pastRules.some(({ until, isReopened }) => until === revision && isReopened !== true)
 }

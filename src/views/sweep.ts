@@ -10,7 +10,7 @@ export interface MembershipInterval extends Span {
   readonly orderKey: string
 }
 
-/** The highest member of a line over time, oldest first. Takes all memberships of the line in any order. */
+/** Returns the highest member of a line over time, oldest first. Takes all memberships of the line in any order. */
 export function sweepHighest(intervals: readonly MembershipInterval[]): Span[] {
   const joining = Map.groupBy(intervals, ({ from }) => from)
   const revisions = new Set(intervals.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to])))
@@ -33,7 +33,10 @@ function hasLeft(interval: MembershipInterval | undefined, revision: number): bo
   return interval?.to !== undefined && interval.to <= revision
 }
 
-/** The index at which to insert an interval: after all intervals with the same key, which are earlier ones of the same release. */
+/**
+ * Returns the index at which to insert an interval: after all intervals with the same key, which are earlier ones of
+ * the same release.
+ */
 function placeOf({ orderKey }: MembershipInterval, sorted: readonly MembershipInterval[]): number {
   let [low, high] = [0, sorted.length]
   while (low < high) {

@@ -36,7 +36,10 @@ export interface View {
 export interface Gates {
   /** Joining releases must be in these other views, optionally for some time. */
   readonly requires?: readonly Requirement[]
-  /** All dependencies (TDEPS) of joining releases must be in the depot, or with `view` in the view. Needed members may not leave. */
+  /**
+   * All dependencies (TDEPS) of joining releases must be in the depot, or with `view` in the view. Needed members may
+   * not leave.
+   */
   readonly closure?: 'depot' | 'view'
   /** `latest` may not go down, except by a rollback or a revert. */
   readonly downgrade?: 'refuse'
@@ -56,7 +59,7 @@ export interface Requirement {
   readonly soakMs?: number
 }
 
-/** Whether administrators have set rules or freezes of this view. */
+/** Reports whether administrators have set rules or freezes of this view. */
 export function isRuled({ gates, freezes }: View): boolean {
   return Object.keys(gates).length > 0 || freezes.some(({ isOfAll }) => !isOfAll)
 }
@@ -64,7 +67,7 @@ export function isRuled({ gates, freezes }: View): boolean {
 /** The maximum number of releases that one change may move, including moves in previews. Larger changes are refused. */
 export const MOST_MOVED = 10_000
 
-/** Throws `too_large`. */
+/** Checks that a change moves at most {@link MOST_MOVED} releases. Throws `too_large`. */
 export function expectMovable(
   { name }: Pick<View, 'name'>,
   count: number,
@@ -126,7 +129,7 @@ export function isViewName(text: string): text is ViewName {
   return text.length <= LONGEST_NAME && NAME.test(text)
 }
 
-/** Throws `invalid_request`. */
+/** Parses the name of a view. Throws `invalid_request`. */
 export function parseViewName(text: string): ViewName {
   if (isViewName(text)) return text
   throw new DepotError(

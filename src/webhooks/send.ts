@@ -97,7 +97,7 @@ export function send(message: Message, options: SendOptions, signal: AbortSignal
   return promise
 }
 
-/** A lookup that returns only allowed addresses, and fails if there are none. */
+/** Returns a lookup that returns only allowed addresses, and fails if there are none. */
 function guarded({ rules, lookup }: SendOptions): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, (error, addresses) => {

@@ -11,7 +11,7 @@ export async function findWebhook(db: Db, name: string): Promise<Webhook | undef
   return row && fromRow(row)
 }
 
-/** Throws `not_found`. */
+/** Returns the webhook of this name. Throws `not_found`. */
 export async function getWebhook(db: Db, name: string): Promise<Webhook> {
   const webhook = await findWebhook(db, name)
   if (webhook === undefined) throw new DepotError('not_found', `there is no webhook ${quote(name)}`)

@@ -3,7 +3,7 @@ import type { Db } from '../database/database.ts'
 import type { Change } from '../ledger/change.ts'
 import type { LedgerEvent } from '../ledger/entry.ts'
 
-// The writer knows no command. Its owner passes it a table of commands, whose types `submit` keeps.
+// The writer works with any commands. Its owner passes a table of commands, and `submit` has the types of that table.
 
 /** The handlers of commands, by kind. Inputs and outcomes must survive `structuredClone`. */
 export type Handlers = Readonly<Record<string, (change: Change, input: never) => Promise<unknown>>>

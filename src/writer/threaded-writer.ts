@@ -42,7 +42,7 @@ export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
     })
   }
 
-  /** Opens a port for another thread. Its news begin before the end of the ledger that the thread then reads. */
+  /** Opens a port for another thread. The news of the port begins before the end of the ledger that the thread then reads. */
   join(): Promise<WriterPort> {
     const { promise, resolve } = Promise.withResolvers<WriterPort>()
     this.#joining.push(resolve)

@@ -22,7 +22,7 @@ export interface WriterStart {
   readonly files: readonly OpenedFile[]
 }
 
-/** From a port to the writer. */
+/** A message from a port to the writer. */
 export interface SubmittedCommand<Command> {
   readonly id: number
   readonly command: Command
@@ -30,19 +30,19 @@ export interface SubmittedCommand<Command> {
   readonly at: number
 }
 
-/** From the writer to a port. News is sent to every port, an outcome only to the port that submitted the command. */
+/** A message from the writer to a port. News is sent to every port, an outcome only to the port that submitted the command. */
 export type WriterMessage =
   | { readonly kind: 'news'; readonly news: News; readonly commit: CommitStats | undefined }
   | { readonly kind: 'done'; readonly id: number; readonly outcome: unknown }
   | { readonly kind: 'failed'; readonly id: number; readonly error: PackedError }
 
-/** From the parent thread. */
+/** A message from the parent thread. */
 export type ParentMessage =
   | { readonly kind: 'join'; readonly port: MessagePort }
   | { readonly kind: 'port' }
   | { readonly kind: 'close' }
 
-/** To the parent thread: the other end of a new port. */
+/** A message to the parent thread: the other end of a new port. */
 export interface PortReply {
   readonly port: MessagePort
 }

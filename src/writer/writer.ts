@@ -23,7 +23,7 @@ export interface CommitStats {
   readonly aheadMs: number
 }
 
-/** What a writer in this thread and a client of the writer's thread have in common. */
+/** A writer in this thread, or a client of the writer's thread. */
 export type AnyWriter<T extends Handlers> = Pick<Writer<T>, 'submit' | 'onNews' | 'catchUp' | 'close'>
 
 interface Waiting<T extends Handlers> {
@@ -78,7 +78,7 @@ export class Writer<T extends Handlers> {
   #ahead: ReadAhead | undefined
   #reading: Promise<void> | undefined
   #head: LedgerHead
-  /** Whether the file may end with another entry than `#head`, because a commit reported failure. */
+  /** Whether the last entry of the file may differ from `#head`, because a commit reported failure. */
   #isHeadUncertain = false
   #clock: Clock
   #draining: Promise<void> | undefined
@@ -307,7 +307,7 @@ export class Writer<T extends Handlers> {
     }
   }
 
-  /** Reads the end of the ledger, and passes on the news if the file has more entries than were told of. */
+  /** Reads the end of the ledger, and announces entries in the file that were not announced yet. */
   async #readHead(): Promise<void> {
     this.#head = await findHead(this.#db)
     this.#isHeadUncertain = false
@@ -385,7 +385,7 @@ async function refuseToRecord(): Promise<never> {
   throw new Postponed('nothing is written to a snapshot')
 }
 
-/** Whether a handler on a snapshot reached its first write. */
+/** Reports whether a handler on a snapshot reached its first write. */
 function isWriteAttempt(error: unknown): boolean {
   return error instanceof Postponed || isReadOnly(error)
 }

@@ -28,7 +28,7 @@ export async function addAccount(
   return { accountId }
 }
 
-/** The submitter makes and shows the token. Only its hash is sent and stored. */
+/** Stores a token of an account. The submitter makes and shows the token; only its hash is sent and stored. */
 export async function issueToken(
   change: Change,
   input: { account: string; hash: string; label: string; scope?: Scope; expiresAt?: number },

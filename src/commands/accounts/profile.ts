@@ -7,7 +7,7 @@ import type { ProfileToken } from '../../accounts/profile-token-store.ts'
 
 // Changes that people make to their own account (habitat-today.md 6, Profile).
 
-/** The ledger records the change without the address. */
+/** Changes the email address of an account. The ledger records the change without the address. */
 export async function changeEmail(
   change: Change,
   input: { accountId: number; email: string },

@@ -30,7 +30,7 @@ export async function trustKey(
   return { id: key.id, isChanged: true }
 }
 
-/** Throws `not_found`. */
+/** Removes a trusted key. Throws `not_found`. */
 export async function distrustKey(change: Change, input: { name: string }): Promise<void> {
   const before = await findTrustedKey(change.trx, input.name)
   if (before === undefined) throw new DepotError('not_found', `no trusted key is called ${input.name}`)

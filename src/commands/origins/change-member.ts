@@ -8,7 +8,10 @@ import { setMember } from './set-member.ts'
 // The member routes of Builder. Unlike {@link setMember}, they only change the roles of existing members, and check in Builder's order
 // (habitat-today.md 6, Members). `actorId` is the caller's account.
 
-/** Throws `forbidden` for the role `owner`, the caller's own role and the owner's role, then `not_found` for an account that is not a member. */
+/**
+ * Changes the role of a member. Throws `forbidden` for the role `owner`, the caller's own role and the owner's role,
+ * then `not_found` for an account that is not a member.
+ */
 export async function changeRole(
   change: Change,
   input: { origin: string; account: string; role: Role; actorId: number },
@@ -29,7 +32,7 @@ export async function changeRole(
   await setMember(change, { origin: origin.name, account: account.name, role })
 }
 
-/** Does nothing if the account is not a member. Throws `invalid_request` for the owner. */
+/** Removes a member. Does nothing if the account is not a member. Throws `invalid_request` for the owner. */
 export async function removeMember(
   change: Change,
   input: { origin: string; account: string },

@@ -23,7 +23,7 @@ export async function addIntegration(
   await change.record({ kind: 'integration-added', origin: origin.name, type, name }, { originId: origin.id })
 }
 
-/** Does nothing if the integration does not exist. Throws `not_found` for the origin. */
+/** Removes an integration. Does nothing if the integration does not exist. Throws `not_found` for the origin. */
 export async function removeIntegration(
   change: Change,
   input: IntegrationName & { origin: string },
@@ -39,7 +39,7 @@ export async function removeIntegration(
   return { isChanged }
 }
 
-/** The purpose that an integration's body is sealed for. */
+/** Returns the purpose that an integration's body is sealed for. */
 export function integrationPurpose(origin: string, { type, name }: IntegrationName): string {
   return `integration ${origin} ${type} ${name}`
 }

@@ -19,7 +19,10 @@ interface Named {
   readonly invitationId: number
 }
 
-/** Throws `not_found` for the origin or the account, and `already_exists` for a member or an invited account. */
+/**
+ * Invites an account to an origin. Throws `not_found` for the origin or the account, and `already_exists` for a
+ * member or an invited account.
+ */
 export async function invite(
   change: Change,
   input: { origin: string; account: string; inviterId: number },
@@ -44,7 +47,10 @@ export async function invite(
   return getInvitation(change, { origin: origin.name, invitationId })
 }
 
-/** The invited account joins with the lowest role, whoever accepts for it (habitat-today.md 6). Throws `not_found`. */
+/**
+ * Accepts an invitation. The invited account joins with the lowest role, whoever accepts for it (habitat-today.md 6).
+ * Throws `not_found`.
+ */
 export async function acceptInvitation(change: Change, input: Named): Promise<void> {
   const { trx } = change
   const { id, origin, originId, account, accountId } = await getDecidable(change, input)
@@ -63,21 +69,24 @@ export async function ignoreInvitation(change: Change, input: Named): Promise<{ 
   return { isChanged: true }
 }
 
-/** Throws `not_found`. */
+/** Withdraws an invitation. Throws `not_found`. */
 export async function rescindInvitation(change: Change, input: Named): Promise<void> {
   const { id, origin, originId, account } = await getDecidable(change, input)
   await deleteInvitation(change.trx, id)
   await change.record({ kind: 'invitation-ended', origin, account, how: 'rescinded' }, { originId })
 }
 
-/** The invited account and the origin's maintainers decide about an invitation. Throws `not_found` and `forbidden`. */
+/**
+ * Returns an invitation that the caller may end: as the invited account, or as a maintainer of the origin. Throws
+ * `not_found` and `forbidden`.
+ */
 async function getDecidable(change: Change, named: Named): Promise<Invitation> {
   const invitation = await getInvitation(change, named)
   expectMayDecide(change.caller, invitation)
   return invitation
 }
 
-/** Throws `forbidden`. */
+/** Throws `forbidden` unless the caller is the invited account or a maintainer of the origin. */
 export function expectMayDecide(caller: Authority, { id, origin, accountId }: Invitation): void {
   if (caller === 'operator' || accountId === caller.accountId || hasRole(caller, origin, 'maintainer')) return
   throw new DepotError(

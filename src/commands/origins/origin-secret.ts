@@ -18,7 +18,7 @@ export async function addSecret(
   await change.record({ kind: 'secret-added', origin: origin.name, name }, { originId: origin.id })
 }
 
-/** Does nothing if the secret does not exist. Throws `not_found` for the origin. */
+/** Removes a secret. Does nothing if the secret does not exist. Throws `not_found` for the origin. */
 export async function removeSecret(
   change: Change,
   input: { origin: string; name: string },
@@ -33,7 +33,7 @@ export async function removeSecret(
   return { isChanged }
 }
 
-/** The purpose that a secret's value is sealed for. */
+/** Returns the purpose that a secret's value is sealed for. */
 export function secretPurpose(origin: string, name: string): string {
   return `origin secret ${origin} ${name}`
 }

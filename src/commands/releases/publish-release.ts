@@ -31,7 +31,7 @@ export interface PublishInput {
   readonly signer: string
   readonly isVerified: boolean
   readonly publisherId: number
-  /** Accept an ident that is already published with the same bytes. */
+  /** Whether an ident that is already published with the same bytes is accepted. */
   readonly isForced: boolean
   /** Overrides the package's settings and the origin's default. */
   readonly visibility?: Visibility

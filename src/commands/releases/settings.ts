@@ -20,7 +20,10 @@ interface Named {
   readonly name: string
 }
 
-/** Creates the settings row with the origin's default visibility. Throws `ident_malformed`, `not_found` for the origin, and `already_exists`. */
+/**
+ * Creates the settings row with the origin's default visibility. Throws `ident_malformed`, `not_found` for the
+ * origin, and `already_exists`.
+ */
 export async function makeSettings(
   change: Change,
   input: Named & { ownerId: number },
@@ -54,7 +57,10 @@ export async function changeSettings(
   return getSettings(change, input)
 }
 
-/** Does nothing if the package has no settings. Throws `not_found` for the origin, and `conflict` while the package has releases. */
+/**
+ * Removes the settings of a package. Does nothing if the package has no settings. Throws `not_found` for the origin,
+ * and `conflict` while the package has releases.
+ */
 export async function removeSettings(change: Change, input: Named): Promise<{ isChanged: boolean }> {
   const { trx } = change
   const origin = await getOrigin(trx, input.origin)
@@ -71,7 +77,7 @@ export async function removeSettings(change: Change, input: Named): Promise<{ is
   return { isChanged: true }
 }
 
-/** The settings for an upload. The first upload of a package creates them. */
+/** Returns the settings for an upload. The first upload of a package creates them. */
 export async function settingsForUpload(
   change: Change,
   origin: Origin,

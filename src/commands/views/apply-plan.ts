@@ -180,7 +180,7 @@ async function insert(
   })
 }
 
-/** Throws `not_found` for a plan that names releases hidden from the caller. */
+/** Throws `not_found` if the plan names releases that are hidden from the caller. */
 async function expectVisible(change: Change, plan: StoredPlan): Promise<void> {
   const visible = await change.read(`sight of ${plan.token}`, { views: [] }, (db) =>
     onlyVisible(db, [plan], audienceOfChanges(change.caller)),
@@ -199,7 +199,10 @@ async function expectStillTold(
   else await expectVisible(change, applied.stale)
 }
 
-/** Throws `not_found`, `forbidden` for a token that does not reach the view, and `conflict` for a plan that has ended. */
+/**
+ * Returns a plan that has not ended. Throws `not_found`, `forbidden` for a token that does not reach the view, and
+ * `conflict` for a plan that has ended.
+ */
 async function getOpen(change: Change, token: string, kind: StoredPlan['kind']): Promise<StoredPlan> {
   const plan = await getPlan(change.trx, token)
   await expectVisible(change, plan)

@@ -78,7 +78,10 @@ export async function freeze(
   return getView(change.trx, view.name)
 }
 
-/** Ends the freeze of a view, or of exactly these packages in it. Does nothing without such a freeze. Throws `not_found` and `forbidden`. */
+/**
+ * Ends the freeze of a view, or of exactly these packages in it. Does nothing without such a freeze. Throws
+ * `not_found` and `forbidden`.
+ */
 export async function thaw(change: Change, { view: name, ...only }: Only & { view: string }): Promise<View> {
   const view = await getView(change.trx, name)
   expectMayStop(view, change.caller)
@@ -139,7 +142,10 @@ function onlyOf({ origin, name }: Only): Only {
   return { ...(origin !== undefined && { origin }), ...(name !== undefined && { name }) }
 }
 
-/** The promoters that a view names may freeze and thaw it. A token narrowed to origins may not: a freeze concerns every origin in the view. */
+/**
+ * Throws `forbidden` unless the caller is an administrator or a promoter that the view names. A token narrowed to
+ * origins is not enough, because a freeze concerns every origin.
+ */
 function expectMayStop(view: View, caller: Authority): void {
   const requester = requesterOf(caller)
   if (
@@ -160,7 +166,7 @@ async function viewToGovern(change: Change, name: string): Promise<View> {
   return view
 }
 
-/** Whether `from` is `to`, or requires it directly or indirectly. */
+/** Reports whether `from` is `to`, or requires it directly or indirectly. */
 async function leadsTo(change: Change, from: View, to: View): Promise<boolean> {
   const seen = new Set<string>()
   const waiting = [from]

@@ -34,9 +34,9 @@ import {
 const MOST_PREVIEWS = 10
 
 /**
- * Throws `not_found` for the plan, `conflict` for a plan that has ended or expired and at the limit of previews, `refused` for a plan
- * that changes nothing, `forbidden` if the caller did not make the plan or may not make its change, and `already_exists` and
- * `invalid_request` for the name.
+ * Creates a view that shows the effect of a plan. Throws `not_found` for the plan, `conflict` for a plan that has
+ * ended or expired and at the limit of previews, `refused` for a plan that changes nothing, `forbidden` if the caller
+ * did not make the plan or may not make its change, and `already_exists` and `invalid_request` for the name.
  */
 export async function makePreview(change: Change, input: { name: string; plan: string }): Promise<View> {
   const plan = await getPlan(change.trx, input.plan)
@@ -87,7 +87,10 @@ export async function makePreview(change: Change, input: { name: string; plan: s
   return getView(change.trx, made.name)
 }
 
-/** Closes a preview and keeps its plan. Throws `not_found`, `refused` for other views, and `forbidden` if the caller did not make the plan. */
+/**
+ * Closes a preview and keeps its plan. Throws `not_found`, `refused` for other views, and `forbidden` if the caller
+ * did not make the plan.
+ */
 export async function dropPreview(change: Change, input: { name: string }): Promise<void> {
   const view = await findView(change.trx, input.name)
   if (view === undefined || view.closedAt !== undefined)
@@ -129,7 +132,7 @@ export async function leavePreview(change: Change, preview: View, release: ViewR
   })
 }
 
-/** The pointers of a preview, by line: those of its base, with the moves of the plan. */
+/** Reads the pointers of a preview, by line: those of its base, with the moves of the plan. */
 async function readPointers(db: Db, base: View, { effect }: StoredPlan): Promise<Map<string, ViewRelease>> {
   const pointers = new Map((await listPointersOf(db, base.id)).map((pointer) => [lineOf(pointer), pointer]))
   const moves = effect.pointers

@@ -28,7 +28,7 @@ import { getPastView, getView } from '../../revisions/view-store.ts'
 /** Options of every change. */
 export interface ChangeOptions {
   readonly reason?: string
-  /** The revision that the caller expects. Otherwise the change is refused with `stale_revision`, or with `other_history` if `expectMark` differs. */
+  /** Checks that the view is at the expected revision. Throws `stale_revision`, and the errors of {@link expectRevisionKnown}. */
   readonly expectRevision?: number
   /** The mark of that revision; see {@link Position}. */
   readonly expectMark?: string
@@ -94,7 +94,10 @@ export async function expectRevision(
     throw new DepotError('stale_revision', `${view.name} is at revision ${view.revision}, not ${expected}`)
 }
 
-/** Resolves and evaluates a request on the present view. Throws like {@link changeView}, except for refusals, which it returns. */
+/**
+ * Resolves and evaluates a request on the present view. Throws like {@link changeView}, except for refusals, which it
+ * returns.
+ */
 export async function resolveChange(
   change: Change,
   view: View,
@@ -164,8 +167,8 @@ export async function changeMembers(
 }
 
 /**
- * Throws `forbidden` if the caller may no longer make a change, or see its releases. Checked before a stored outcome is returned for a
- * repeated idempotency key.
+ * Throws `forbidden` if the caller may no longer make a change or see its releases. Called before a stored outcome is
+ * returned for a repeated idempotency key.
  */
 export async function expectStillAllowed(
   change: Change,
@@ -200,7 +203,10 @@ export async function expectStillAllowed(
     )
 }
 
-/** The views that the effect of a change depends on. A source view is fixed at a revision, so later changes there do not matter. */
+/**
+ * Returns the views that the effect of a change depends on. A source view is fixed at a revision, so later changes
+ * there do not matter.
+ */
 function basisOf({ name, gates: { requires = [] } }: View): Basis {
   const required = Map.groupBy(requires, ({ as }) => as)
   const named = (as: Requirement['as']) => (required.get(as) ?? []).map(({ view }) => view)
@@ -224,7 +230,7 @@ function expectNoPreview(view: View): void {
     throw new DepotError('refused', `${view.name} is a preview: it follows its view and its plan`)
 }
 
-/** In a view made by Habitat clients, an origin needs a channel of its own. */
+/** Checks that each origin has declared its channel, which views made by Habitat clients require. */
 async function expectChannels(db: Db, view: View, { joining }: Wanted, audience: Audience): Promise<void> {
   if (view.maker !== 'client') return
   const origins = new Map<number, ViewRelease>(joining.map(({ release }) => [release.originId, release]))

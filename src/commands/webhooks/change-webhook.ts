@@ -20,7 +20,7 @@ export interface WebhookChange {
   readonly replay?: { readonly from: number; readonly to?: number }
 }
 
-/** Throws `not_found`, and `conflict` for a replay of entries that were not yet delivered. */
+/** Changes a webhook. Throws `not_found`, and `conflict` for a replay of entries that were not yet delivered. */
 export async function changeWebhook(change: Change, input: WebhookChange): Promise<Webhook> {
   const before = await getWebhook(change.trx, input.webhook)
   const { url, filter, secret } = input

@@ -3,14 +3,14 @@ import { insertDeliveries } from '../../webhooks/delivery-store.ts'
 import { updateProgress } from '../../webhooks/webhook-store.ts'
 import type { Delivery, Webhook } from '../../webhooks/webhook.ts'
 
-/** The progress of a webhook and its deliveries since the last note. */
+/** The progress of a webhook, and its deliveries since the last command. */
 export type Noted = Pick<Webhook, 'key' | 'version' | 'progress'> & {
   readonly deliveries: readonly Delivery[]
 }
 
 /**
- * Stores the progress and the deliveries of webhooks. It records no ledger entry, which would cause more deliveries. The progress of a
- * webhook that has changed since is not touched, and notes about a removed webhook are dropped.
+ * Stores the progress and the deliveries of webhooks. It records no ledger entry, which would cause more deliveries.
+ * The progress of a webhook that was changed since is ignored, and so is everything about a removed webhook.
  */
 export async function noteDeliveries(change: Change, input: { webhooks: readonly Noted[] }): Promise<void> {
   for (const noted of input.webhooks) {

@@ -18,7 +18,10 @@ export function connect(file: string, readonly: boolean): BetterSqlite3.Database
   return connection
 }
 
-/** Caches prepared statements, because preparing one costs as much as running it. Nothing iterates, so none is busy when reused. */
+/**
+ * Caches prepared statements, because preparing one costs as much as running it. Statements are never iterated, so a
+ * cached one is never busy.
+ */
 export function keepingStatements(connection: BetterSqlite3.Database): SqliteDatabase {
   const kept = new Map<string, BetterSqlite3.Statement>()
   return {

@@ -1,17 +1,17 @@
 // EFBIG: the process may not make a file so large.
 const DISK_FULL: readonly unknown[] = ['SQLITE_FULL', 'ENOSPC', 'EDQUOT', 'EFBIG']
 
-/** Whether an error of the database or the file system says that the disk is full. */
+/** Reports whether an error of the database or the file system says that the disk is full. */
 export function isDiskFull(error: unknown): boolean {
   return DISK_FULL.includes(codeOf(error))
 }
 
-/** Whether the database refused a write because the connection can only read. */
+/** Reports whether the database refused a write because the connection can only read. */
 export function isReadOnly(error: unknown): boolean {
   return codeOf(error) === 'SQLITE_READONLY'
 }
 
-/** Whether a file of the database could not be opened: it is unreadable, or the process has too many files open. */
+/** Reports whether a file of the database could not be opened: it is unreadable, or the process has too many files open. */
 export function isUnopened(error: unknown): boolean {
   return codeOf(error) === 'SQLITE_CANTOPEN'
 }
@@ -33,7 +33,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
   SQLITE_LOCKED: 'the database is in use by another program',
 }
 
-/** A sentence for the operator about an error code of the database. `undefined` for other codes. */
+/** Returns a sentence for the operator about an error code of the database. `undefined` for other codes. */
 export function describeDatabaseError(code: string): string | undefined {
   return Object.entries(SENTENCES).find(([known]) => code === known || code.startsWith(`${known}_`))?.[1]
 }

@@ -50,12 +50,15 @@ export function openSnapshot(file: string): { reader: Db; close(): void } {
   return { reader: kysely(reading), close: () => reading.close() }
 }
 
-/** The write-ahead log that SQLite keeps next to the database while a writer is connected. */
+/** Returns the write-ahead log that SQLite keeps next to the database while a writer is connected. */
 export function walOf(file: string): string {
   return `${file}-wal`
 }
 
-/** Keeps savepoint journals in memory: as files they take half the time of a large change. Migrations sort too much data for this. */
+/**
+ * Keeps savepoint journals in memory: as files they take half the time of a large change. Migrations sort too much
+ * data for this.
+ */
 function keepingUndoInMemory(connection: BetterSqlite3.Database): BetterSqlite3.Database {
   connection.pragma('temp_store = MEMORY')
   return connection

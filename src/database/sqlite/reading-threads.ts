@@ -29,7 +29,7 @@ export class ReadingThreads {
     })
   }
 
-  /** The database for stores. It has no transactions: each read sees the latest state. */
+  /** Returns the database for stores. It has no transactions: each read sees the latest state. */
   db(): Db {
     const connection: DatabaseConnection = {
       executeQuery: async <Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> => ({

@@ -24,7 +24,7 @@ import { previewRoutes } from './views/previews.ts'
 import { viewRoutes } from './views/routes.ts'
 import { webhookRoutes } from './webhooks/routes.ts'
 
-/** The routes of `/api/v1`, the API of this depot beyond the Habitat protocol. */
+/** Adds the routes of `/api/v1`, the API of this depot beyond the Habitat protocol. */
 export async function apiRoutes(app: FastifyInstance, { context }: { context: RouteContext }): Promise<void> {
   app.setErrorHandler(replyProblem)
   const methodsAt = collectMethods(app)
@@ -84,7 +84,7 @@ export async function apiRoutes(app: FastifyInstance, { context }: { context: Ro
   lockfileRoutes(app, context)
 }
 
-/** Whether the request is a GET or HEAD, whose body is never read. */
+/** Reports whether the request is a GET or HEAD, whose body is never read. */
 function isRead({ method }: FastifyRequest): boolean {
   return method === 'GET' || method === 'HEAD'
 }

@@ -27,7 +27,7 @@ import { viewReads, viewWrites } from './views/routes.ts'
 /** The largest form field besides the package. These fields are ignored. */
 const LARGEST_FIELD_BYTES = 1024
 
-/** The Habitat protocol below `/v1`: each route is served under `depot/` and, as in 2016, without it. */
+/** Adds the routes of the Habitat protocol below `/v1`. Each is served under `depot/` and, as in 2016, without it. */
 export async function habitatRoutes(
   app: FastifyInstance,
   { context }: { context: RouteContext },

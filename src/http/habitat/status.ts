@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 
-/** habitat-today.md 3.4: GET and HEAD, 200, empty. */
+/** Route for the status of the depot: GET and HEAD answer 200 without a body (habitat-today.md 3.4). */
 export function statusReads(app: FastifyInstance): void {
   app.get('/status', (_request, reply) => reply.send())
 }

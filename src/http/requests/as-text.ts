@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /**
- * Route hook that offers JSON as text for people. Clients get text if they prefer `text/plain` (`Accept`) or
- * ask for `?format=text`; `write` makes it. curl accepts anything and so gets JSON, which scripts rely on.
+ * Route hook that offers JSON as text for people. Clients get text if they prefer `text/plain` (`Accept`) or send
+ * `?format=text`; `write` makes the text. curl accepts anything and so gets JSON, which scripts rely on.
  */
 export function orText(write: (body: never) => string) {
   return async (request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> => {
@@ -18,20 +18,20 @@ export function prefersText(request: FastifyRequest): boolean {
   return format === undefined ? acceptsTextRather(request) : format === 'text'
 }
 
-/** Whether the client prefers `text/plain` to JSON (`Accept`). */
+/** Reports whether the client prefers `text/plain` to JSON (`Accept`). */
 export function acceptsTextRather(request: FastifyRequest): boolean {
   const ranges = parseAccept(request.headers.accept ?? '*/*')
   return quality(ranges, 'text', 'plain') > quality(ranges, 'application', 'json')
 }
 
-/** Whether the client lists `application/problem+json` (RFC 9457) and does not prefer text. */
+/** Reports whether the client lists `application/problem+json` (RFC 9457) and does not prefer text. */
 export function namesProblem(request: FastifyRequest): boolean {
   const ranges = parseAccept(request.headers.accept ?? '*/*')
   const named = ranges.find((range) => range.type === 'application' && range.subtype === 'problem+json')
   return named !== undefined && named.q > 0 && named.q >= quality(ranges, 'text', 'plain')
 }
 
-/** Whether the client lists `text/event-stream`, as every `EventSource` does, and does not prefer JSON. */
+/** Reports whether the client lists `text/event-stream`, as every `EventSource` does, and does not prefer JSON. */
 export function prefersEvents(request: FastifyRequest): boolean {
   const ranges = parseAccept(request.headers.accept ?? '*/*')
   const named = ranges.find((range) => range.type === 'text' && range.subtype === 'event-stream')

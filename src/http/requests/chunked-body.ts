@@ -1,5 +1,5 @@
 const LF = 0x0a
-/** Kept of each line. The size of a chunk that fits on any disk has fewer digits. */
+/** The most characters of a line that are kept. The size of a chunk that fits on any disk has fewer digits. */
 const MOST_DIGITS = 16
 const LINE_END_BYTES = 2
 

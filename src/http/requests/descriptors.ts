@@ -32,7 +32,7 @@ const MOST_CAUSES = 5
 /** With fewer descriptors left, SQLite cannot open a database, which takes a file, its log and its index. */
 const FEW = 8
 
-/** Whether an error was caused by a lack of file descriptors in the process or the machine. */
+/** Reports whether an error was caused by a lack of file descriptors in the process or the machine. */
 export function lacksDescriptors(error: unknown): boolean {
   let cause = error
   for (let depth = 0; depth < MOST_CAUSES && cause instanceof Error; depth += 1) {

@@ -27,7 +27,7 @@ const [ARRAY, ARRAY_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d]
 export function expectModest(json: Uint8Array, limits: JsonLimits): void {
   const keys: number[] = [] // the number of keys of each enclosing object or array
   let values = 0
-  let textBytes = 0 // of the last string, which a colon makes a key
+  let textBytes = 0 // the length of the last string, which is a key if a colon follows
   for (let at = 0; at < json.length; at += 1) {
     const byte = json[at]
     if (byte === QUOTE) {

@@ -4,7 +4,7 @@ import { UNDER_WAY } from './one-at-a-time.ts'
 
 const REFUSAL =
   'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
-/** How many connections beyond the limit get a 503 at a time. More are closed without an answer. */
+/** How many connections beyond the limit get a 503 at a time. Further connections are closed without an answer. */
 const MOST_REFUSED = 16
 const LONGEST_GOODBYE_MS = 1_000
 

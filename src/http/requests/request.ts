@@ -14,7 +14,7 @@ declare module 'fastify' {
     caller: Caller
     /** The reason for a refusal, for the log. */
     refusal: string | undefined
-    /** What the request changed or concerned, for the log. */
+    /** The subject of the request, for the log. */
     subject: string | undefined
     /** Whether another log line already reports the refusal. */
     isLoggedElsewhere: boolean
@@ -35,7 +35,7 @@ declare module 'fastify' {
   }
 }
 
-/** What the routes of one thread share. */
+/** The objects that the routes of one thread share. */
 export interface RouteContext {
   readonly depot: Depot
   readonly answers: Answers
@@ -56,7 +56,7 @@ export function actorOf({ caller, headers }: FastifyRequest, door: CallerActor['
   return { accountId, tokenId, client: (headers['user-agent'] ?? '').slice(0, 200), door }
 }
 
-/** Whether the headers announce a body (RFC 9112 6.3). */
+/** Reports whether the headers announce a body (RFC 9112 6.3). */
 export function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }

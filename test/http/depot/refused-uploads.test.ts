@@ -313,7 +313,7 @@ test('an upload is refused early while too many packages of its account wait for
   client.socket.destroy()
   t.match(
     lastRefusal(started),
-    /^overloaded: 64 packages of this account wait to be looked at: try again in 10 seconds$/,
+    /^overloaded: 64 packages of this account wait to be checked: try again in 10 seconds$/,
   )
   await scanner.close()
   await outcomes

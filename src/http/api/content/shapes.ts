@@ -13,7 +13,7 @@ import {
   named,
 } from '../conventions/shapes.ts'
 
-// Shapes of what is in a view.
+// Shapes of the contents of views.
 
 export const VersionPath = LinePath.extend({ version: z.string() })
 

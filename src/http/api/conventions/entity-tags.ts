@@ -18,7 +18,7 @@ export async function replyTagged(
   return isKnown(request, tag) ? reply.code(304).send() : reply.send(body)
 }
 
-/** Whether the client has the answer with this tag. */
+/** Reports whether the client has the answer with this tag. */
 export function isKnown(request: FastifyRequest, tag: string): boolean {
   return matchesTag(request.headers['if-none-match'], tag)
 }

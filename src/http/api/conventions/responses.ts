@@ -42,7 +42,7 @@ export function answers<Shape extends z.ZodType, Status extends 200 | 201 | 204 
   return { [status]: shape, ...problems } as Record<Status, Shape> & typeof problems
 }
 
-/** A response that is available as JSON and as columns of text. */
+/** Returns a response that is available as JSON and as columns of text. */
 export function textToo<Shape extends z.ZodType, Status extends 200 | 201 = 200>(
   shape: Shape,
   status: Status = 200 as Status,

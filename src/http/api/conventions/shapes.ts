@@ -11,7 +11,7 @@ export function named<Shape extends z.ZodType>(id: string, shape: Shape): Shape 
   return shape.meta({ id })
 }
 
-/** A string that a parser of the core accepts. The parser's error message goes to the caller. */
+/** Returns a string that a parser of the core accepts. The parser's error message goes to the caller. */
 export function textOf(parse: (text: string) => unknown) {
   return z.string().superRefine((text, context) => {
     try {

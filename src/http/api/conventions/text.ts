@@ -26,7 +26,7 @@ export function versionOf(ident: string | null): string {
   return `${version}/${release}`
 }
 
-/** `2026-01-01T00:00:00Z`, without the milliseconds. */
+/** Formats a time without its milliseconds: `2026-01-01T00:00:00Z`. */
 export function seconds(time: string | null): string {
   return time === null ? '' : `${time.slice(0, 19)}Z`
 }

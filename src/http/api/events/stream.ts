@@ -204,7 +204,7 @@ class EventStream extends Readable {
     ).unref()
   }
 
-  /** Throws `unauthenticated` if the token is no longer valid. */
+  /** Identifies the caller again. Throws `unauthenticated` if the token is no longer valid. */
   async #identify(): Promise<void> {
     if (this.#authorization !== undefined)
       this.#caller = await this.#context.depot.authenticator.identify(this.#authorization)
@@ -274,7 +274,7 @@ class EventStream extends Readable {
     this.#sentPlace = place
   }
 
-  /** Whether more may be written. */
+  /** Reports whether more may be written. */
   #write(texts: readonly Buffer[], bytes: number): boolean {
     if (this.#isOver()) return false
     this.#sentPlace = this.#place
@@ -284,7 +284,7 @@ class EventStream extends Readable {
     return this.#isTaken
   }
 
-  /** The most bytes that the stream and its socket hold; a longer entry is shared. */
+  /** Counts the most bytes that the stream and its socket hold; a longer entry is shared. */
   #charge(): (() => void) | undefined {
     const { pending } = this.#context
     const bytes = MOST_UNREAD_BYTES + this.#socket.writableHighWaterMark

@@ -13,7 +13,7 @@ import type { HabitatRequest } from '../conventions/parameters.ts'
 import { sendUncached } from '../conventions/replies.ts'
 import { ChangedProfile, wireProfile, wireToken } from './shapes.ts'
 
-/** habitat-today.md 3.4 and 6, Profile. */
+/** Routes for the caller's account (habitat-today.md 3.4 and 6, Profile). */
 export function profileRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/profile', async (request: HabitatRequest, reply) => {
     const account = await getAccountById(depot.db, signedIn(request, 'read').accountId)
@@ -35,8 +35,8 @@ export function profileRoutes(app: FastifyInstance, { depot }: RouteContext): vo
 }
 
 /**
- * Each account has one token made here; a new one replaces it. Tokens from `hart-depot token add` are not
- * affected.
+ * Routes for the profile token. Each account has one token made here; a new one replaces it. Tokens from `hart-depot
+ * token add` are not affected.
  */
 export function profileTokenRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/profile/access-tokens', async (request: HabitatRequest, reply) => {

@@ -9,7 +9,7 @@ import { sendUncached } from '../conventions/replies.ts'
 import { wireInvitation } from '../origins/shapes.ts'
 import { wireOwnOrigin } from './shapes.ts'
 
-/** habitat-today.md 3.4 and 6. Returns what belongs to the caller, in all origins. */
+/** Routes for the caller's own origins and invitations (habitat-today.md 3.4 and 6). */
 export function userReads(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/user/invitations', async (request: HabitatRequest, reply) => {
     const caller = signedIn(request, 'read')

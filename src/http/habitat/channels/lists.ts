@@ -19,7 +19,7 @@ import { viewsOfChannel } from '../polls/answer-poll.ts'
 
 const MOST_LINES = 1_000
 
-/** habitat-today.md 3.2. An unknown channel is an empty one. */
+/** Routes that list the packages of a channel (habitat-today.md 3.2). An unknown channel is an empty one. */
 export function channelLists(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
   const list = async (request: HabitatRequest, reply: FastifyReply) => {
     const { origin, name, version } = request.params

@@ -31,7 +31,7 @@ export type HabitatRequest = FastifyRequest<{
   Querystring: Record<string, string | string[] | undefined>
 }>
 
-/** Throws `ident_malformed`. */
+/** Parses the ident in the URL. Throws `ident_malformed`. */
 export function identOf({ params: { origin, name, version = '', release } }: HabitatRequest): Ident {
   return makeIdent({ origin, name, version, release })
 }

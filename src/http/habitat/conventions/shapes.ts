@@ -11,7 +11,7 @@ type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : 
 
 export const Visibility = z.enum(['public', 'private', 'hidden'])
 
-/** `2026-01-01T00:00:00.123000`. */
+/** Formats a time: `2026-01-01T00:00:00.123000`. */
 export function wireTime(at: number): string {
   return `${new Date(at).toISOString().slice(0, -1)}000`
 }
@@ -24,7 +24,7 @@ export function wireIdent(ident: IdentValue): Json<typeof Ident> {
   return { origin: ident.origin, name: ident.name, version: ident.version, release: ident.release }
 }
 
-/** A page of a current list. */
+/** Returns a page of a current list. */
 export function pageOf<Item extends z.ZodType>(item: Item) {
   return z.object({
     range_start: z.int(),
@@ -34,7 +34,7 @@ export function pageOf<Item extends z.ZodType>(item: Item) {
   })
 }
 
-/** The status is 206 while there are more items (habitat-today.md 3.5). */
+/** Makes a page of a current list, and its status: 206 while there are more items (habitat-today.md 3.5). */
 export function wirePage<Item, Wire>(
   { items, total }: Page<Item>,
   offset: number,

@@ -12,7 +12,10 @@ import { sendUncached } from '../conventions/replies.ts'
 import type { Json } from '../conventions/shapes.ts'
 import { IntegrationBody, wireIntegration, wireIntegrations } from './shapes.ts'
 
-/** habitat-today.md 6, Integrations. They are stored for their owners, and never called. */
+/**
+ * Routes that read integrations (habitat-today.md 6, Integrations). The depot stores integrations for their owners,
+ * and never uses them.
+ */
 export function integrationReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin/integrations`, async (request: HabitatRequest, reply) => {
     signedInAs(request, 'readonly_member', request.params.origin, 'read')

@@ -11,7 +11,7 @@ import type { HabitatRequest } from '../conventions/parameters.ts'
 import { sendJson, sendUncached } from '../conventions/replies.ts'
 import { wireInvitation, wireInvitations } from './shapes.ts'
 
-/** habitat-today.md 1.10, 3.3 and 6, Members; habitat-2016.md 1.13. */
+/** Routes that read invitations (habitat-today.md 1.10, 3.3 and 6, Members; habitat-2016.md 1.13). */
 export function invitationReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin/invitations`, async (request: HabitatRequest, reply) => {
     signedInAs(request, 'readonly_member', request.params.origin, 'read')

@@ -23,7 +23,7 @@ import { wireKeyLocation } from './shapes.ts'
 
 const KEY_FILE = { what: 'the key file', mostBytes: 16 * 1024 }
 
-/** habitat-today.md 1.9 and 3.3. Public keys are readable by everyone. */
+/** Routes that read keys (habitat-today.md 1.9 and 3.3). Everyone may read public keys. */
 export function keyReads(app: FastifyInstance, { depot }: RouteContext, place: string): void {
   app.get(`${place}/origins/:origin/keys`, async (request: HabitatRequest, reply) => {
     const { origin } = request.params
@@ -123,7 +123,7 @@ export function keyWrites(app: FastifyInstance, { depot }: RouteContext, mount: 
   })
 }
 
-/** The key is made on first use. Concurrent callers get the same key. */
+/** Route for the key that encrypts secrets. The key is made on first use; concurrent callers get the same key. */
 export function encryptionKey(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin/encryption_key`, async (request: HabitatRequest, reply) => {
     const { accountId: ownerId } = signedInAs(request, 'readonly_member', request.params.origin, 'read')

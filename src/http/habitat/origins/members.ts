@@ -12,7 +12,7 @@ import type { HabitatRequest } from '../conventions/parameters.ts'
 import { sendUncached } from '../conventions/replies.ts'
 import { wireMembers } from './shapes.ts'
 
-/** habitat-today.md 3.3 and 6, Members; habitat-2016.md 1.13. */
+/** Routes that read members (habitat-today.md 3.3 and 6, Members; habitat-2016.md 1.13). */
 export function memberReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin/users`, async (request: HabitatRequest, reply) => {
     signedInAs(request, 'readonly_member', request.params.origin, 'read')

@@ -10,7 +10,7 @@ import type { HabitatRequest } from '../conventions/parameters.ts'
 import { sendUncached } from '../conventions/replies.ts'
 import { NewSecret, wireSecret } from './shapes.ts'
 
-/** habitat-today.md 1.10 and 3.3. For administrators only. */
+/** Routes for the secrets of an origin, for administrators only (habitat-today.md 1.10 and 3.3). */
 export function secretRoutes(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/origins/:origin/secret`, async (request: HabitatRequest, reply) => {
     signedInAs(request, 'administrator', request.params.origin, 'manage')

@@ -17,7 +17,7 @@ import { wireListedPackage, wireListedRelease, wireReleaseChannel, wireVersion }
  */
 const MOST_AT_ONCE = 10_000
 
-/** habitat-2016.md 1.2 rows 2–7, habitat-today.md 3.1. `place` is the mount or the URL of a view. */
+/** Routes that list packages (habitat-2016.md 1.2 rows 2–7, habitat-today.md 3.1). `place` is the mount or the URL of a view. */
 export function packageLists(app: FastifyInstance, { depot }: RouteContext, place: string): void {
   const list = async (request: HabitatRequest, reply: FastifyReply) =>
     request.params.view === undefined
@@ -41,7 +41,10 @@ export function packageLists(app: FastifyInstance, { depot }: RouteContext, plac
   )
 }
 
-/** habitat-today.md 3.1. A package named `versions` therefore has no list of its own. */
+/**
+ * Route that lists the versions of a package (habitat-today.md 3.1). A package named `versions` therefore has no list
+ * of its own.
+ */
 export function versionLists(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/pkgs/:origin/:name/versions`, async (request: HabitatRequest, reply) => {
     const versions = await listVersions(depot.db, request.params, audienceOf(request.caller))
@@ -52,7 +55,7 @@ export function versionLists(app: FastifyInstance, { depot }: RouteContext, moun
   })
 }
 
-/** Unlike other current lists, these start at any offset (habitat-today.md 3.5). */
+/** Sends a list of packages. Unlike other current lists, it starts at any offset (habitat-today.md 3.5). */
 async function replyList(request: HabitatRequest, reply: FastifyReply, depot: Depot): Promise<FastifyReply> {
   const range = rangeOf(request)
   const slice: Slice = range < 0 ? { offset: 0, limit: MOST_AT_ONCE } : { offset: range, limit: PAGE }

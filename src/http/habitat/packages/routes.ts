@@ -23,7 +23,10 @@ import { pollRoute } from '../polls/route.ts'
 
 const SETTABLE: readonly string[] = ['public', 'private']
 
-/** habitat-2016.md 1.2 rows 10–16, habitat-today.md 3.1. `place` is the mount or the URL of a view. */
+/**
+ * Routes that read releases (habitat-2016.md 1.2 rows 10–16, habitat-today.md 3.1). `place` is the mount or the URL
+ * of a view.
+ */
 export function packageReads(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
   const download = async (request: HabitatRequest, reply: FastifyReply) => {
     const release = await findDownload(
@@ -49,7 +52,7 @@ export function packageReads(app: FastifyInstance, { depot, answers }: RouteCont
   app.get(`${place}/pkgs/:origin/:name/:version/:release/download`, download)
 }
 
-/** habitat-2016.md 1.10, habitat-today.md 1.6 and 3.6. */
+/** Routes that upload, change and delete releases (habitat-2016.md 1.10, habitat-today.md 1.6 and 3.6). */
 export function packageWrites(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.post(`${mount}/pkgs/:origin/:name/:version/:release`, async (request: HabitatRequest, reply) => {
     const ident = identOf(request)

@@ -12,7 +12,10 @@ import type { HabitatRequest } from '../conventions/parameters.ts'
 import { sendJson, sendPage, sendUncached } from '../conventions/replies.ts'
 import { ChangedSettings, wireSettings } from './shapes.ts'
 
-/** habitat-today.md 3.1. The "unique names of an origin" are the settings of its packages (6, Settings). */
+/**
+ * Route that lists the settings of an origin's packages, which Builder calls "unique names of an origin"
+ * (habitat-today.md 3.1 and 6, Settings).
+ */
 export function settingsList(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/depot/:origin/pkgs', async (request: HabitatRequest, reply) => {
     const offset = offsetOf(request)
@@ -25,7 +28,7 @@ export function settingsList(app: FastifyInstance, { depot }: RouteContext): voi
   })
 }
 
-/** habitat-today.md 3.4 and 6, Settings. */
+/** Routes for the settings of a package (habitat-today.md 3.4 and 6, Settings). */
 export function settingsRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   app.get('/settings/:origin/:name', async (request: HabitatRequest, reply) => {
     const { origin, name } = request.params

@@ -42,7 +42,7 @@ export function answerPoll(
     : answerExact(answers, poll, audience)
 }
 
-/** habitat-2016.md 1.2 rows 13–16, habitat-today.md 3.1 and 3.2. */
+/** Answers a poll for `latest` (habitat-2016.md 1.2 rows 13–16, habitat-today.md 3.1 and 3.2). */
 function answerLatest(
   answers: Answers,
   poll: Poll,

@@ -45,7 +45,7 @@ export class AbsentViews {
   }
 }
 
-/** Compares the distance, because the clock may have been set back. */
+/** Compares the distance of the times, because the clock may have been set back. */
 function isRecent(at: number, now: number): boolean {
   return Math.abs(now - at) < SILENT_MS
 }

@@ -11,7 +11,7 @@ import type { HabitatRequest } from '../conventions/parameters.ts'
 import { sendUncached } from '../conventions/replies.ts'
 import type { AbsentViews } from './absent-views.ts'
 
-/** habitat-2016.md 1.2 row 1. */
+/** Route that lists views (habitat-2016.md 1.2 row 1). */
 export function viewReads(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
   app.get(`${mount}/views`, async (_request, reply) => {
     const views = await listViews(depot.db)
@@ -22,7 +22,10 @@ export function viewReads(app: FastifyInstance, { depot }: RouteContext, mount: 
   })
 }
 
-/** habitat-2016.md 1.11: 401, then 404 for the view, 403, 404 for the package. */
+/**
+ * Route that promotes to a view (habitat-2016.md 1.11). It answers 401 first, then 404 for the view, 403, and 404 for
+ * the package.
+ */
 export function viewWrites(
   app: FastifyInstance,
   { depot }: RouteContext,
