@@ -14,6 +14,8 @@ import type { ViewRelease } from '../views/view.ts'
 // Dependencies of releases for the same target: TDEPS are all of them, DEPS the direct ones.
 
 const MOST_DEPENDENTS = 20
+/** Every package may need each of these releases. Between statements the writer does other work, or gives up to read ahead. */
+const NEEDED_AT_ONCE = 10
 
 /** Finds the visible releases among these names, by `ident target`. */
 export async function findReleases(
@@ -137,7 +139,10 @@ export async function listDependentMembers(
   audience: Audience,
 ): Promise<Map<number, Dependent[]>> {
   const found = new Map<number, Dependent[]>()
-  for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
+  for (const ids of inBatches(
+    releases.map(({ releaseId }) => releaseId),
+    NEEDED_AT_ONCE,
+  )) {
     const needed = db
       .selectFrom('releases')
       .innerJoin('packages', 'packages.id', 'releases.package_id')

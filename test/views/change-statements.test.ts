@@ -5,6 +5,7 @@ import { EVERYONE } from '../../src/access/access.ts'
 import { ensureChannels, listOriginsWithChannel } from '../../src/channels/channel-store.ts'
 import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
 import type { Schema } from '../../src/database/schema.ts'
+import { listDependentMembers } from '../../src/revisions/dependency-store.ts'
 import { evaluate } from '../../src/revisions/evaluate.ts'
 import { readHeldSince } from '../../src/revisions/gate-store.ts'
 import { closeMemberships, openMemberships } from '../../src/revisions/member-store.ts'
@@ -168,3 +169,19 @@ for (const [name, change] of Object.entries(changes)) {
     t.equal(statements.length, few, `${few} statements for one release, and for ${names.length}`)
   })
 }
+
+test('what needs releases is read for few of them at a time, since every package may need each', async (t) => {
+  const { wanted: demoted } = await resolve(db, view, {
+    view: 'ruled',
+    act: 'demote',
+    audience: EVERYONE,
+    source: { releases: [...libs, ...second] },
+  })
+  statements.length = 0
+  const found = await listDependentMembers(db, view.id, demoted.leaving, EVERYONE)
+  t.strictSame(
+    [...found.values()].map((dependents) => dependents.length),
+    [40],
+  )
+  t.equal(statements.length, 3, '21 releases')
+})
