@@ -5,6 +5,8 @@ import { FIRST_HEAD } from '../ledger/chain.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
 import type { Freeze } from '../views/freeze.ts'
 import { listCommonFreezes, parseFreezes } from '../revisions/freeze-store.ts'
+import { listWrongCounts } from './wrong-count-store.ts'
+import type { WrongCount } from './wrong-count-store.ts'
 import { RebuiltViews, rebuiltFreeze } from './rebuild.ts'
 import type { RebuiltFreeze, RebuiltMember, RebuiltPointer, RebuiltView, Report } from './rebuild.ts'
 import {
@@ -104,6 +106,8 @@ export async function verifyDepot(db: Db): Promise<Verification> {
   await compareViews(db, rebuilt.views, report)
   await compareCommonFreezes(db, rebuilt.freezes, report)
   await compareRows(rebuildDb, report)
+  for (const wrong of await listWrongCounts(db, MOST_FINDINGS + 1))
+    report(wrong.view ?? 'the depot', describeWrongCount(wrong))
   return { ...counts, views: rebuilt.views.size, head, findings, findingCount }
 }
 
@@ -188,6 +192,11 @@ async function compareRows(db: RebuildDb, report: Report): Promise<void> {
       `the row of ${ident} from revision ${revision} is of another release of this ident, which was not there then`,
     )
   }
+}
+
+function describeWrongCount({ is, package: name, idents, publicIdents }: WrongCount): string {
+  const counts = `${idents} idents of ${name}, ${publicIdents} of them public`
+  return is === 'stored' ? `its lists count ${counts}` : `it has ${counts}, and its lists count others`
 }
 
 function describeMember(row: RebuiltMember): string {

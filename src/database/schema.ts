@@ -17,6 +17,7 @@ export interface Schema {
   stored: StoredTable
   upkeep: UpkeepTable
   releases: ReleasesTable
+  ident_counts: IdentCountsTable
   views: ViewsTable
   plans: PlansTable
   members: MembersTable
@@ -145,6 +146,14 @@ export interface ReleasesTable {
   build_tdeps: string
   config: string
   manifest: string
+}
+
+export interface IdentCountsTable {
+  package_id: number
+  /** 0 for the whole depot. */
+  view_id: number
+  idents: number
+  public_idents: number
 }
 
 export interface ViewsTable {

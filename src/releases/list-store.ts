@@ -8,6 +8,8 @@ import { compareReleases } from '../package/version.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { Ident, PackageName } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
+import { IN_ORDER, countedIn, pageOfIdents } from './ident-count-store.ts'
+import type { Packages, Page, Slice } from './ident-count-store.ts'
 import { hasVisible, visible, visibleTo } from './visible-store.ts'
 
 // Queries for Habitat's lists (habitat-today.md 3.1, 3.2 and 6, Lists). Text is sorted bytewise; only versions are sorted as versions.
@@ -36,17 +38,6 @@ export interface ListedVersion {
   readonly visibility: Visibility
 }
 
-export interface Page<Item> {
-  readonly items: readonly Item[]
-  /** The number of items on all pages. */
-  readonly total: number
-}
-
-export interface Slice {
-  readonly offset: number
-  readonly limit: number
-}
-
 /** The parts of `origin`, `origin/name` or `origin/name/version`, not validated. An unknown or invalid prefix matches nothing. */
 export type IdentPrefix = readonly string[]
 
@@ -57,12 +48,30 @@ export async function listIdents(
   slice: Slice,
   audience: Audience,
 ): Promise<Page<ListedIdent>> {
-  const { items, total } = await pageOfIdents(below(visible(db, audience), prefix), slice, 'desc')
+  const [, , version] = prefix
+  const { items, total } =
+    version === undefined
+      ? await pageOfIdents(
+          db,
+          packagesBelow(db, prefix).orderBy(IN_ORDER, 'desc'),
+          { ...slice, order: 'desc' },
+          audience,
+        )
+      : await pageOfDistinct(below(visible(db, audience), prefix), slice, 'desc')
   return { items: await describeIdents(db, items, audience), total }
 }
 
-/** Returns a page of the distinct idents of a query, by text. */
-export async function pageOfIdents(
+function packagesBelow(db: Db, [origin = '', name]: IdentPrefix): Packages {
+  return db
+    .selectFrom('origins')
+    .crossJoin('packages')
+    .whereRef('packages.origin_id', '=', 'origins.id')
+    .where('origins.name', '=', origin)
+    .$if(name !== undefined, (query) => query.where('packages.name', '=', name ?? ''))
+}
+
+/** Returns a page of the distinct idents of a query, by text. The query is read twice, in whole for the total. */
+async function pageOfDistinct(
   matching: SelectQueryBuilder<Schema, 'releases', object>,
   { offset, limit }: Slice,
   order: 'asc' | 'desc' = 'asc',
@@ -87,13 +96,12 @@ export async function listPackages(
   { offset, limit }: Slice,
   audience: Audience,
 ): Promise<Page<ListedPackage>> {
-  const [origin = '', name, version] = prefix
-  const matching = db
-    .selectFrom('packages')
-    .innerJoin('origins', 'origins.id', 'packages.origin_id')
-    .where('origins.name', '=', origin)
-    .$if(name !== undefined, (query) => query.where('packages.name', '=', name ?? ''))
-    .where((eb) => hasVisible(eb, audience, version))
+  const [origin = '', , version] = prefix
+  const packages = packagesBelow(db, prefix)
+  const matching =
+    version === undefined
+      ? countedIn(packages, {}, audience)
+      : packages.where((eb) => hasVisible(eb, audience, version))
   const { total } = await matching
     .select((eb) => eb.fn.countAll<number>().as('total'))
     .executeTakeFirstOrThrow()
@@ -157,10 +165,7 @@ export type MembersOf =
   | number
   | { readonly viewId: number; readonly otherId: number; readonly lines: readonly string[] }
 
-/**
- * Lists the idents of a view's members below a prefix, by text. The query reads the packages below the prefix, then
- * the members of each.
- */
+/** Lists the idents of a view's members below a prefix, by text. */
 export async function listIdentsInView(
   db: Db,
   of: MembersOf,
@@ -169,6 +174,11 @@ export async function listIdentsInView(
   audience: Audience,
 ): Promise<Page<Ident>> {
   const [origin = '', name, version] = prefix
+  if (typeof of === 'number' && version === undefined) {
+    const packages = packagesBelow(db, prefix).orderBy(IN_ORDER)
+    const { items, total } = await pageOfIdents(db, packages, { ...slice, viewId: of }, audience)
+    return { items: items.map(parseIdent), total }
+  }
   const matching = db
     .selectFrom('origins')
     .crossJoin('packages')
@@ -184,7 +194,7 @@ export async function listIdentsInView(
     .where('releases.deleted_at', 'is', null)
     .$if(version !== undefined, (query) => query.where('releases.version', '=', version ?? ''))
     .where((eb) => visibleTo(eb, audience))
-  const { items, total } = await pageOfIdents(matching, slice)
+  const { items, total } = await pageOfDistinct(matching, slice)
   return { items: items.map(parseIdent), total }
 }
 

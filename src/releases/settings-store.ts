@@ -1,6 +1,6 @@
 import type { Audience, Visibility } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
-import type { Page } from './list-store.ts'
+import type { Page } from './ident-count-store.ts'
 import { hasNotPublic, hasVisible } from './visible-store.ts'
 
 /** The settings for future releases of a package. */

@@ -1,36 +1,24 @@
-import type { ExpressionBuilder } from 'kysely'
 import type { Audience } from '../access/access.ts'
-import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
-import type { Schema } from '../database/schema.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { Ident, PackageName } from '../package/ident.ts'
-import { pageOfIdents } from '../releases/list-store.ts'
-import type { Page, Slice } from '../releases/list-store.ts'
-import { hasVisible, visibleTo } from '../releases/visible-store.ts'
+import { IN_ORDER, ORIGIN_IN_ORDER, countedIn, pageOfIdents } from '../releases/ident-count-store.ts'
+import type { Packages, Page, Place, Slice } from '../releases/ident-count-store.ts'
 import type { Search } from './package-search.ts'
 import { isFound } from './words-store.ts'
 
 /** A page of search results, from the whole depot or one view. */
-export interface SearchSlice extends Slice {
-  readonly viewId?: number | undefined
-}
+export type SearchSlice = Slice & Place
 
 /** Finds the matching idents, by text. */
 export async function searchIdents(
   db: Db,
   search: Search,
-  { viewId, ...slice }: SearchSlice,
+  slice: SearchSlice,
   audience: Audience,
 ): Promise<Page<Ident>> {
-  // The index keeps the query from reading large rows with manifests.
-  const matching = db
-    .selectFrom(usingIndex('releases', 'releases_of_package'))
-    .where('releases.deleted_at', 'is', null)
-    .where((eb) => visibleTo(eb, audience))
-    .where((eb) => isFound(eb.ref('releases.package_id'), search))
-    .$if(viewId !== undefined, (query) => query.where((eb) => eb.exists(membershipIn(eb, viewId ?? 0))))
-  const { items, total } = await pageOfIdents(matching, slice)
+  const found = packagesFound(db, search).orderBy(ORIGIN_IN_ORDER).orderBy(IN_ORDER)
+  const { items, total } = await pageOfIdents(db, found, slice, audience)
   return { items: items.map(parseIdent), total }
 }
 
@@ -41,13 +29,7 @@ export async function searchPackages(
   { offset, limit, viewId }: SearchSlice,
   audience: Audience,
 ): Promise<Page<Pick<PackageName, 'origin' | 'name'>>> {
-  const matching = db
-    .selectFrom('packages')
-    .innerJoin('origins', 'origins.id', 'packages.origin_id')
-    .where((eb) => isFound(eb.ref('packages.id'), search))
-    .where((eb) =>
-      viewId === undefined ? hasVisible(eb, audience) : eb.exists(visibleMembersIn(eb, viewId, audience)),
-    )
+  const matching = countedIn(packagesFound(db, search), { viewId }, audience)
   const { total } = await matching
     .select((eb) => eb.fn.countAll<number>().as('total'))
     .executeTakeFirstOrThrow()
@@ -61,23 +43,10 @@ export async function searchPackages(
   return { items, total }
 }
 
-function membershipIn(eb: ExpressionBuilder<Schema, 'releases'>, viewId: number) {
-  return eb
-    .selectFrom(usingIndex('members', 'members_by_release'))
-    .select('members.release_id')
-    .whereRef('members.release_id', '=', 'releases.id')
-    .where('members.view_id', '=', viewId)
-    .where('members.to_revision', 'is', null)
-}
-
-function visibleMembersIn(eb: ExpressionBuilder<Schema, 'packages'>, viewId: number, audience: Audience) {
-  return eb
-    .selectFrom(usingIndex('members', 'members_current'))
-    .innerJoin('releases', 'releases.id', 'members.release_id')
-    .select('members.release_id')
-    .where('members.view_id', '=', viewId)
-    .whereRef('members.package_id', '=', 'packages.id')
-    .where('members.to_revision', 'is', null)
-    .where('releases.deleted_at', 'is', null)
-    .where((inner) => visibleTo(inner, audience))
+function packagesFound(db: Db, search: Search): Packages {
+  return db
+    .selectFrom('packages')
+    .crossJoin('origins')
+    .whereRef('origins.id', '=', 'packages.origin_id')
+    .where((eb) => isFound(eb.ref('packages.id'), search))
 }

@@ -129,8 +129,8 @@ test('after random changes, a depot agrees with its ledger at every revision', a
 test('an empty database agrees with its ledger', async (t) => {
   t.strictSame(
     await findingsAfter((db) =>
-      ['pointers', 'lines', 'members', 'ledger', 'views', 'depot_state'].map((table) =>
-        db.exec(`DELETE FROM ${table}`),
+      ['pointers', 'lines', 'members', 'ident_counts', 'releases', 'ledger', 'views', 'depot_state'].map(
+        (table) => db.exec(`DELETE FROM ${table}`),
       ),
     ),
     [],
@@ -334,6 +334,11 @@ test('every manipulation of rows of views is reported by view', async (t) => {
     'the freezes of every view': [
       `DELETE FROM depot_state WHERE name = 'freezes'`,
       /^every view: the rows have its freezes empty, and the ledger \[\{"origin":"acme","name":"lib7","reason":"a part of all"/,
+    ],
+    'how many idents a list has': [
+      `UPDATE ident_counts SET public_idents = 3 WHERE package_id = (SELECT id FROM packages WHERE name = 'lib7')`,
+      /^delivered: its lists count 1 idents of acme\/lib7, 3 of them public$/,
+      /^the depot: it has 1 idents of acme\/lib7, 1 of them public, and its lists count others$/,
     ],
     'a view that shows another': [
       `UPDATE views SET base_id = 1 WHERE name = 'rehearsal'`,

@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify'
-import type { Page } from '../../../releases/list-store.ts'
+import type { Page } from '../../../releases/ident-count-store.ts'
 import { wirePage } from './shapes.ts'
 
 export const NO_CACHE = 'private, no-cache, no-store'

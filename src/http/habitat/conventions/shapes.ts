@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Ident as IdentValue } from '../../../package/ident.ts'
-import type { Page } from '../../../releases/list-store.ts'
+import type { Page } from '../../../releases/ident-count-store.ts'
 
 // Habitat's JSON (habitat-today.md 1.3 and 3, habitat-2016.md 1.6): each shape, and the function that makes
 // it. Ids are strings; times are naive UTC with microseconds. Shapes with a name have it in openapi.yaml.

@@ -1,0 +1,80 @@
+import type { AliasableExpression, ExpressionBuilder } from 'kysely'
+import type { Db } from '../database/database.ts'
+import type { IdentCountsTable, Schema } from '../database/schema.ts'
+import { DEPOT } from '../releases/ident-count-store.ts'
+
+// Compares the counts of idents, which lists use for their totals, with the releases.
+
+/** A count that differs from the releases (`stored`), or what it should be (`counted`). */
+export interface WrongCount {
+  readonly is: 'stored' | 'counted'
+  /** `undefined` for the whole depot. */
+  readonly view: string | undefined
+  readonly package: string
+  readonly idents: number
+  readonly publicIdents: number
+}
+
+/** Lists at most `limit` wrong counts of each kind. A missing row counts nothing. */
+export async function listWrongCounts(db: Db, limit: number): Promise<WrongCount[]> {
+  const stored = db
+    .selectFrom('ident_counts')
+    .select(['package_id', 'view_id', 'idents', 'public_idents'])
+    .where((eb) => eb.or([eb('idents', '<>', 0), eb('public_idents', '<>', 0)]))
+  const counted = recount(db)
+  return [
+    ...(await describe(db, 'stored', stored.except(counted), limit)),
+    ...(await describe(db, 'counted', counted.except(stored), limit)),
+  ]
+}
+
+/** Counts the idents of each package in the depot and in each view. */
+function recount(db: Db) {
+  const present = db.selectFrom('releases').where('releases.deleted_at', 'is', null)
+  const ofViews = present
+    .innerJoin('members', 'members.release_id', 'releases.id')
+    .select(['members.package_id', 'members.view_id'])
+    .select(counts)
+    .where('members.to_revision', 'is', null)
+    .groupBy(['members.package_id', 'members.view_id'])
+  const ofDepot = present
+    .select((eb) => ['releases.package_id', eb.lit(DEPOT).$castTo<number>().as('view_id')])
+    .select(counts)
+    .groupBy('releases.package_id')
+  return db.selectFrom(ofDepot.unionAll(ofViews).as('counted')).selectAll()
+}
+
+function counts(eb: ExpressionBuilder<Schema, 'releases'>) {
+  const isPublic = eb('releases.visibility', '=', 'public')
+  return [
+    eb.fn.count<number>('releases.ident').distinct().as('idents'),
+    eb.fn
+      .count<number>(eb.case().when(isPublic).then(eb.ref('releases.ident')).end())
+      .distinct()
+      .as('public_idents'),
+  ] as const
+}
+
+async function describe(
+  db: Db,
+  is: WrongCount['is'],
+  rows: AliasableExpression<IdentCountsTable>,
+  limit: number,
+): Promise<WrongCount[]> {
+  const wrong = await db
+    .selectFrom(rows.as('wrong'))
+    .leftJoin('packages', 'packages.id', 'wrong.package_id')
+    .leftJoin('origins', 'origins.id', 'packages.origin_id')
+    .leftJoin('views', 'views.id', 'wrong.view_id')
+    .select(['origins.name as origin', 'packages.name', 'views.name as view'])
+    .select(['wrong.idents', 'wrong.public_idents'])
+    .limit(limit)
+    .execute()
+  return wrong.map(({ origin, name, view, idents, public_idents }) => ({
+    is,
+    view: view ?? undefined,
+    package: `${origin ?? ''}/${name ?? ''}`,
+    idents,
+    publicIdents: public_idents,
+  }))
+}

@@ -1,0 +1,124 @@
+import { sql } from 'kysely'
+import type { AliasableExpression, ExpressionBuilder, SelectQueryBuilder } from 'kysely'
+import type { Audience } from '../access/access.ts'
+import { among, usingIndex } from '../database/engine-sql.ts'
+import type { Db } from '../database/database.ts'
+import type { Schema } from '../database/schema.ts'
+import { visibleTo } from './visible-store.ts'
+
+// Pages of idents. The table `ident_counts` has the number of idents of each package, which gives the total of a list and the packages
+// of a page. Only the releases of these packages are read.
+
+export interface Page<Item> {
+  readonly items: readonly Item[]
+  /** The number of items on all pages. */
+  readonly total: number
+}
+
+export interface Slice {
+  readonly offset: number
+  readonly limit: number
+}
+
+/** The view whose members are listed. Without one, all releases of the depot. */
+export interface Place {
+  readonly viewId?: number | undefined
+}
+
+/** The `view_id` of the counts of the whole depot. */
+export const DEPOT = 0
+
+/** Orders packages as their idents: `a-b/1` comes before `a/1`. The index `packages_in_order` has this expression. */
+export const IN_ORDER = sql<string>`packages.name || '/'`
+export const ORIGIN_IN_ORDER = sql<string>`origins.name || '/'`
+
+export type Packages = SelectQueryBuilder<Schema, 'packages' | 'origins', object>
+
+/** A page of the idents of packages, by text. The packages must be in the same order. */
+export async function pageOfIdents(
+  db: Db,
+  packages: Packages,
+  page: Slice & Place & { order?: 'asc' | 'desc' },
+  audience: Audience,
+): Promise<Page<string>> {
+  const { offset, limit, viewId, order = 'asc' } = page
+  const counted = countedIn(packages, { viewId }, audience).select((eb) => [
+    'packages.id',
+    visibleIdents(eb, audience).as('idents'),
+  ])
+  // As one text, which is cheap to pass between threads. Engines aggregate a sorted subquery in its order.
+  const { counts } = await db
+    .selectFrom(counted.as('counted'))
+    .select(sql<string | null>`string_agg(counted.id || ' ' || counted.idents, ' ')`.as('counts'))
+    .executeTakeFirstOrThrow()
+  const { total, before, packageIds } = packagesOfPage(counts ?? '', { offset, limit })
+  if (packageIds.length === 0) return { items: [], total }
+  const rows = await releasesOf(db, packageIds, { viewId })
+    .select('releases.ident')
+    .where('releases.deleted_at', 'is', null)
+    .where((eb) => visibleTo(eb, audience))
+    .groupBy('releases.ident')
+    .orderBy('releases.ident', order)
+    .limit(limit)
+    .offset(offset - before)
+    .execute()
+  return { items: rows.map(({ ident }) => ident), total }
+}
+
+/** The packages that have an ident visible to the audience. */
+export function countedIn(packages: Packages, { viewId = DEPOT }: Place, audience: Audience) {
+  return packages
+    .crossJoin('ident_counts')
+    .whereRef('ident_counts.package_id', '=', 'packages.id')
+    .where('ident_counts.view_id', '=', viewId)
+    .where((eb) => eb(visibleIdents(eb, audience), '>', 0))
+}
+
+/**
+ * The number of idents of a package that an audience may see. Unlike past releases, all present ones are of the present origin, whose
+ * members may see them: an origin with releases cannot be deleted.
+ */
+function visibleIdents(
+  eb: ExpressionBuilder<Schema, 'origins' | 'ident_counts'>,
+  audience: Audience,
+): AliasableExpression<number> {
+  if (audience.seesAll) return eb.ref('ident_counts.idents')
+  if (audience.origins.length === 0) return eb.ref('ident_counts.public_idents')
+  return eb
+    .case()
+    .when('origins.name', 'in', audience.origins)
+    .then(eb.ref('ident_counts.idents'))
+    .else(eb.ref('ident_counts.public_idents'))
+    .end()
+}
+
+function releasesOf(db: Db, packageIds: readonly number[], { viewId }: Place) {
+  if (viewId === undefined)
+    return db
+      .selectFrom(usingIndex('releases', 'releases_of_package'))
+      .where('releases.package_id', 'in', among(packageIds))
+  return db
+    .selectFrom(usingIndex('members', 'members_current'))
+    .crossJoin('releases')
+    .where('members.view_id', '=', viewId)
+    .where('members.package_id', 'in', among(packageIds))
+    .where('members.to_revision', 'is', null)
+    .whereRef('releases.id', '=', 'members.release_id')
+}
+
+/** Reads `package_id count …`. `before` is the number of idents before those of the packages of the page. */
+function packagesOfPage(
+  counts: string,
+  { offset, limit }: Slice,
+): { total: number; before: number; packageIds: number[] } {
+  const numbers = counts === '' ? [] : counts.split(' ')
+  const packageIds: number[] = []
+  let [total, before] = [0, 0]
+  for (let at = 0; at < numbers.length; at += 2) {
+    const upTo = total + Number(numbers[at + 1])
+    if (upTo <= offset) before = upTo
+    else if (total < offset + limit) packageIds.push(Number(numbers[at]))
+    total = upTo
+  }
+  return { total, before, packageIds }
+}
