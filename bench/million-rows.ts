@@ -13,35 +13,42 @@ import { TARGET, TOKEN } from './publisher.ts'
 export interface Size {
   readonly releases: number
   readonly packages: number
+  /** 20 unless given. */
+  readonly origins?: number
+  /** The views besides `unstable`. 20 unless given. */
+  readonly views?: number
 }
 
 const ORIGINS = 20
-export const VIEWS = 20
+const VIEWS = 20
 /** The packages that are promoted together at first, and the releases that are promoted one by one afterwards. */
 const SET = 100
 const LATER_MOVES = 1_000
 const FIRST_DAY = 20_260_101
 
-export const originOf = (n: number) => `origin${String(n % ORIGINS).padStart(2, '0')}`
-export const packageOf = (n: number) => `${originOf(n)}/package${String(n).padStart(5, '0')}`
+export const originOf = (n: number, origins = ORIGINS) => `origin${String(n % origins).padStart(2, '0')}`
+export const packageOf = (n: number, origins = ORIGINS) =>
+  `${originOf(n, origins)}/package${String(n).padStart(5, '0')}`
 /** The version and the ident of the nth release of a package. */
 export const versionOf = (nth: number) => `1.${nth}.0`
-export const identOf = (n: number, nth: number) => `${packageOf(n)}/${versionOf(nth)}/${FIRST_DAY}000000`
+export const identOf = (n: number, nth: number, origins = ORIGINS) =>
+  `${packageOf(n, origins)}/${versionOf(nth)}/${FIRST_DAY}000000`
 export const viewOf = (n: number) => `view${String(n).padStart(2, '0')}`
 
-/** Makes a data folder with `size` releases. Besides `unstable`, 20 views have every package. */
+/** Makes a data folder with `size` releases. Each view has every package. */
 export async function fill(dataFolder: string, size: Size): Promise<void> {
   const depot = await openDepot(readConfig({ DEPOT_DATA: dataFolder, DEPOT_ADMIN_TOKEN: TOKEN }), {
     log: pino({ level: 'silent' }),
     inProcess: true,
   })
-  for (let n = 0; n < ORIGINS; n += 1)
+  const { origins = ORIGINS, views = VIEWS } = size
+  for (let n = 0; n < origins; n += 1)
     await depot.writer.submit({
       kind: 'createOrigin',
-      input: { name: originOf(n), ownerId: 1 },
+      input: { name: originOf(n, origins), ownerId: 1 },
       actor: ACTOR,
     })
-  for (let n = 0; n < VIEWS; n += 1)
+  for (let n = 0; n < views; n += 1)
     await depot.writer.submit({
       kind: 'createView',
       input: { name: viewOf(n), rule: 'promoted', maker: 'operator' },
@@ -54,23 +61,35 @@ export async function fill(dataFolder: string, size: Size): Promise<void> {
   db.pragma('synchronous = OFF')
   db.pragma('cache_size = -1000000')
   db.exec('BEGIN')
-  // Indexes are created at the end, which is faster.
+  // Indexes and triggers are created at the end, which is faster.
+  const triggers = db
+    .prepare<[], { name: string; sql: string }>("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
+    .all()
+  for (const { name } of triggers) db.exec(`DROP TRIGGER ${name}`)
   const indexes = db
     .prepare<[], { name: string; sql: string }>(
       "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ('releases', 'members', 'pointers', 'ledger')",
     )
     .all()
   for (const { name } of indexes) db.exec(`DROP INDEX ${name}`)
-  const rows = new Rows(db)
-  publishAll(rows, db, size)
-  for (let n = 0; n < VIEWS; n += 1) promoteAll(rows, db, viewOf(n), n, size)
-  for (const { sql } of indexes) db.exec(sql)
+  const rows = new Rows(db, origins)
+  publishAll(rows, db, { ...size, origins })
+  for (let n = 0; n < views; n += 1) promoteAll(rows, db, viewOf(n), n, size)
+  for (const { sql } of [...indexes, ...triggers]) db.exec(sql)
+  // Every release is public and has one target.
+  db.exec(`
+    INSERT INTO ident_counts SELECT package_id, 0, count(*), count(*) FROM releases GROUP BY package_id;
+    INSERT INTO ident_counts SELECT package_id, view_id, count(*), count(*) FROM members WHERE to_revision IS NULL GROUP BY package_id, view_id`)
   db.exec('COMMIT')
   db.close()
 }
 
-function publishAll(rows: Rows, db: BetterSqlite3.Database, { releases, packages }: Size): void {
-  const origins = new Map(
+function publishAll(
+  rows: Rows,
+  db: BetterSqlite3.Database,
+  { releases, packages, origins }: Size & { origins: number },
+): void {
+  const originIds = new Map(
     db
       .prepare<[], { id: number; name: string }>('SELECT id, name FROM origins')
       .all()
@@ -87,12 +106,12 @@ function publishAll(rows: Rows, db: BetterSqlite3.Database, { releases, packages
   )
   const manifest = '# what a package says of itself\n'.repeat(10)
   for (let n = 0; n < packages; n += 1) {
-    addPackage.run(n + 1, origins.get(originOf(n)), packageOf(n).split('/')[1])
-    for (const word of packageOf(n).split('/')) addWords.run(n + 1, word)
+    addPackage.run(n + 1, originIds.get(originOf(n, origins)), packageOf(n, origins).split('/')[1])
+    for (const word of packageOf(n, origins).split('/')) addWords.run(n + 1, word)
   }
   for (let made = 0; made < releases; made += 1) {
     const [n, nth] = [made % packages, Math.floor(made / packages)]
-    const ident = identOf(n, nth)
+    const ident = identOf(n, nth, origins)
     const checksum = made.toString(16).padStart(64, '0')
     addBlob.run(checksum)
     addRelease.run(
@@ -116,7 +135,7 @@ function publishAll(rows: Rows, db: BetterSqlite3.Database, { releases, packages
         isVerified: true,
         visibility: 'public',
       },
-      { originId: origins.get(originOf(n)) ?? 0 },
+      { originId: originIds.get(originOf(n, origins)) ?? 0 },
     )
     unstable.promote([{ n, nth, releaseId: made + 1 }], 'upload')
   }
@@ -158,10 +177,12 @@ interface Picked {
 class Rows {
   readonly #db: BetterSqlite3.Database
   readonly #add: BetterSqlite3.Statement
+  readonly #origins: number
   #head: { sequence: number; hash: string; at: number }
 
-  constructor(db: BetterSqlite3.Database) {
+  constructor(db: BetterSqlite3.Database, origins: number) {
     this.#db = db
+    this.#origins = origins
     this.#add = db.prepare(
       'INSERT INTO ledger (sequence, at, kind, origin_id, view_id, revision, salt, text, digest, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     )
@@ -200,6 +221,7 @@ class Rows {
     close(): void
   } {
     const db = this.#db
+    const origins = this.#origins
     const { id } = db.prepare<[string], { id: number }>('SELECT id FROM views WHERE name = ?').get(name) ?? {
       id: 0,
     }
@@ -231,13 +253,18 @@ class Rows {
           members.add(releaseId)
           addMember.run(n + 1, releaseId, revision, position)
           const from = latest.get(n)
-          if (from === undefined) addLine.run(packageOf(n), n + 1)
+          if (from === undefined) addLine.run(packageOf(n, origins), n + 1)
           else endPointer.run(revision, n + 1)
           addPointer.run(n + 1, releaseId, revision)
-          latest.set(n, identOf(n, nth))
-          pointers.push({ package: packageOf(n), target: TARGET, from: from ?? null, to: identOf(n, nth) })
+          latest.set(n, identOf(n, nth, origins))
+          pointers.push({
+            package: packageOf(n, origins),
+            target: TARGET,
+            from: from ?? null,
+            to: identOf(n, nth, origins),
+          })
         }
-        const joined = picked.map(({ n, nth }) => ({ ident: identOf(n, nth), target: TARGET }))
+        const joined = picked.map(({ n, nth }) => ({ ident: identOf(n, nth, origins), target: TARGET }))
         this.book(
           {
             kind: 'promotion',
