@@ -34,7 +34,7 @@ export const ORIGIN_IN_ORDER = sql<string>`origins.name || '/'`
 
 export type Packages = SelectQueryBuilder<Schema, 'packages' | 'origins', object>
 
-/** A page of the idents of packages, by text. The packages must be in the same order. */
+/** Returns a page of the idents of packages, by text. The packages must be in the same order. */
 export async function pageOfIdents(
   db: Db,
   packages: Packages,
@@ -65,7 +65,7 @@ export async function pageOfIdents(
   return { items: rows.map(({ ident }) => ident), total }
 }
 
-/** The packages that have an ident visible to the audience. */
+/** Restricts a query to the packages that have an ident visible to the audience. */
 export function countedIn(packages: Packages, { viewId = DEPOT }: Place, audience: Audience) {
   return packages
     .crossJoin('ident_counts')
@@ -75,7 +75,7 @@ export function countedIn(packages: Packages, { viewId = DEPOT }: Place, audienc
 }
 
 /**
- * The number of idents of a package that an audience may see. Unlike past releases, all present ones are of the present origin, whose
+ * Returns the number of idents of a package that an audience may see. Unlike past releases, all present ones are of the present origin, whose
  * members may see them: an origin with releases cannot be deleted.
  */
 function visibleIdents(
@@ -106,7 +106,7 @@ function releasesOf(db: Db, packageIds: readonly number[], { viewId }: Place) {
     .whereRef('releases.id', '=', 'members.release_id')
 }
 
-/** Reads `package_id count …`. `before` is the number of idents before those of the packages of the page. */
+/** Parses `package_id count …`. `before` is the number of idents before those of the packages of the page. */
 function packagesOfPage(
   counts: string,
   { offset, limit }: Slice,
