@@ -33,9 +33,12 @@ export function rowOf(number: number, version: string): Row {
 }
 
 /** Writes only the rows of a promotion that moves the pointers of all its releases. */
-export function openByHand(
-  file: string,
-): { promote(set: readonly Row[]): void; promoteTogether(sets: readonly Row[][]): void } & Disposable {
+export function openByHand(file: string): {
+  promote(set: readonly Row[]): void
+  promoteTogether(sets: readonly Row[][]): void
+  /** Whether `latest` answers this release already. */
+  isCurrent(row: Row): boolean
+} & Disposable {
   const db = new BetterSqlite3(file)
   db.pragma('journal_mode = WAL')
   db.pragma('synchronous = FULL')
@@ -60,6 +63,10 @@ export function openByHand(
   const setRevision = db.prepare('UPDATE views SET revision = ? WHERE id = ?')
   const append = db.prepare(
     "INSERT INTO ledger (sequence, at, kind, view_id, revision, salt, text, digest, hash) VALUES (?, ?, 'promotion', ?, ?, ?, ?, ?, ?)",
+  )
+  const pointerOf = db.prepare<[string, string], { found: number }>(
+    `SELECT 1 AS found FROM releases JOIN pointers ON pointers.release_id = releases.id JOIN views ON views.id = pointers.view_id
+      WHERE ident = ? AND releases.target = ? AND deleted_at IS NULL AND to_revision IS NULL AND views.name = '${VIEW}'`,
   )
   const write = db.transaction((set: readonly Row[]) => {
     const { id, revision: before } = viewOf.get() ?? { id: 0, revision: 0 }
@@ -102,6 +109,7 @@ export function openByHand(
   return {
     promote: (set) => write(set),
     promoteTogether: (sets) => writeTogether(sets),
+    isCurrent: ({ ident, target }) => pointerOf.get(ident, target) !== undefined,
     [Symbol.dispose]: () => void db.close(),
   }
 }

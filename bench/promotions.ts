@@ -1,8 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { copyFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -13,12 +11,12 @@ import { openDepot } from '../src/depot/open.ts'
 import type { Depot } from '../src/depot/open.ts'
 import { ACTOR, CLIENTS, openByHand, perPromotion, rowOf, VERSIONS, VIEW } from './by-hand.ts'
 import type { PromotionCost, Row } from './by-hand.ts'
+import { promoteAtOnce } from './clients/promoter.ts'
 import { byTurns, formatResults, spreadOf } from './figure.ts'
 import type { Figure, Results } from './figure.ts'
 import { TARGET, TOKEN } from './publisher.ts'
 import { openScratch } from './scratch.ts'
 import { startServer } from './servers/process.ts'
-import type { ServerProcess } from './servers/process.ts'
 import { parseIdent } from '../src/package/ident.ts'
 
 // Measures promotions: the command, through the writer, against prepared statements that write the same rows in one transaction of a
@@ -37,7 +35,13 @@ export async function measurePromotions({ isQuick }: { isQuick: boolean }): Prom
   const file = join(scratch.path, 'by-hand.sqlite')
   const alone = await measureAlone(data, file, isQuick)
   const together = await measureTogether(data, file, isQuick)
-  return { figures: [...alone, ...together.figures], limits: [], missing: [], notes: [together.note] }
+  const overHttp = await measureOverHttp(data, file, isQuick)
+  return {
+    figures: [...alone, ...together.figures, ...overHttp],
+    limits: [],
+    missing: [],
+    notes: [together.note],
+  }
 }
 
 /** Creates the depot, and copies its database to `file`. */
@@ -106,9 +110,9 @@ async function measureTogether(
 ): Promise<{ figures: Figure[]; note: string }> {
   const [rounds, times, warming] = isQuick ? [2, 8, 4] : [5, 20, 60]
   await using depot = await startServer('depot.ts', [data, TOKEN])
-  await promoteAtOnce(depot, warming)
+  await promoteAtOnce(depot, { clients: CLIENTS, times: warming })
   const samples = await byTurns(rounds, {
-    depot: () => promoteAtOnce(depot, times),
+    depot: () => promoteAtOnce(depot, { clients: CLIENTS, times }),
     alone: () => promoteByHand(file, times * CLIENTS, 1),
     together: () => promoteByHand(file, times * CLIENTS, CLIENTS),
   })
@@ -141,38 +145,44 @@ async function measureTogether(
   }
 }
 
+const OVER_HTTP = [
+  { name: 'promotion over HTTP, 1 client', clients: 1, isRepeated: false, goal: { cpu: 1.5 } },
+  { name: 'promotion over HTTP, 16 clients', clients: 16, isRepeated: false, goal: { cpu: 1, wall: 0.4 } },
+  { name: 'promotion over HTTP of what is current', clients: 1, isRepeated: true, goal: { cpu: 3 } },
+] as const
+
+/** Measures promotions against a server with hand-written statements, which commits each promotion by itself. */
+async function measureOverHttp(data: string, file: string, isQuick: boolean): Promise<Figure[]> {
+  await using depot = await startServer('depot.ts', [data, TOKEN])
+  await using hand = await startServer('by-hand.ts', [file])
+  const figures: Figure[] = []
+  for (const { name, clients, isRepeated, goal } of OVER_HTTP) {
+    const times = Math.ceil((isQuick ? 160 : 400) / clients)
+    for (const server of [depot, hand]) await promoteAtOnce(server, { clients, times: 3 * times, isRepeated })
+    const samples = await byTurns(10, {
+      depot: () => promoteAtOnce(depot, { clients, times, isRepeated }),
+      hand: () => promoteAtOnce(hand, { clients, times, isRepeated }),
+    })
+    const figure = (unit: string, of: (sample: PromotionCost) => number, most: number | undefined) => ({
+      name,
+      unit,
+      depot: spreadOf(samples.depot.map(of)),
+      yardstick: { name: 'by hand over node:http, one commit each', ...spreadOf(samples.hand.map(of)) },
+      ...(most !== undefined && { goal: most }),
+    })
+    figures.push(
+      figure('processor µs', ({ cpuMicros }) => cpuMicros, goal.cpu),
+      figure('µs', ({ micros }) => micros, 'wall' in goal ? goal.wall : undefined),
+    )
+  }
+  return figures
+}
+
 /** By hand, a promotion costs its rows and a commit. In the depot, it costs its rows, the request and a part of a commit. */
 function noteOn({ depot, alone, together }: Record<'depot' | 'alone' | 'together', number>): string {
   const commit = ((alone - together) * CLIENTS) / (CLIENTS - 1)
   const met = (depot / MOST_OF_BY_HAND - (alone - commit)) / 1_000
   return `promotions of ${CLIENTS} clients: a commit takes ${commit.toFixed(0)} µs on this disk, so that the same rows by hand, with one for all, come to ${(together / alone).toFixed(2)} of one each; the depot comes to ${MOST_OF_BY_HAND} where a commit takes ${met.toFixed(1)} ms, as on disks without a cache that outlives the power`
-}
-
-/** Each client promotes its own package on its own connection, the versions in turns. */
-async function promoteAtOnce(depot: ServerProcess, times: number): Promise<PromotionCost> {
-  const before = await depot.cpuMs()
-  const begun = performance.now()
-  await Promise.all(
-    Array.from({ length: CLIENTS }, async (_, client) => promoteOften(depot.port, client, times)),
-  )
-  const micros = ((performance.now() - begun) * 1_000) / (times * CLIENTS)
-  return { micros, cpuMicros: (((await depot.cpuMs()) - before) * 1_000) / (times * CLIENTS) }
-}
-
-async function promoteOften(port: number, client: number, times: number): Promise<void> {
-  const socket = connect(port, '127.0.0.1').setNoDelay()
-  await once(socket, 'connect')
-  const requests = VERSIONS.map((version) => {
-    const path = `/v1/depot/views/${VIEW}/pkgs/${rowOf(client, version).ident}/promote?target=${TARGET}`
-    return `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${TOKEN}\r\ncontent-length: 0\r\n\r\n`
-  })
-  for (let number = 0; number < times; number += 1) {
-    socket.write(requests[number % requests.length] ?? '')
-    const [answer] = (await once(socket, 'data')) as [Buffer]
-    if (!/^HTTP\/1\.1 20\d .*\r\ncontent-length: 0\r\n/is.test(answer.toString('latin1')))
-      throw new Error(`unexpected answer: ${answer.toString('latin1')}`)
-  }
-  socket.destroy()
 }
 
 async function promoteByHand(file: string, times: number, together: number): Promise<PromotionCost> {
