@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely'
 import type { Db } from '../database/database.ts'
+import { prepared } from '../database/prepared.ts'
 import type { AccountsTable } from '../database/schema.ts'
 import { DepotError, quote } from '../errors.ts'
 import type { Role, Scope, Session } from '../access/access.ts'
@@ -66,7 +67,34 @@ export async function findSession(
   db: Db,
   token: { readonly hash: string } | { readonly id: number },
 ): Promise<Session | undefined> {
-  const tokens = db
+  const [row] = await ('hash' in token ? tokenByHash(db, token) : tokenById(db, token))
+  if (row === undefined) return undefined
+  const memberships = await membershipsOf(db, { accountId: row.id })
+  return {
+    accountId: row.id,
+    accountName: row.name,
+    isAdministrator: row.is_administrator === 1,
+    tokenId: row.token_id,
+    scope: parseScope(row.scope),
+    expiresAt: row.expires_at ?? undefined,
+    roles: new Map<string, Role>(memberships.map(({ name, role }) => [name, role])),
+  }
+}
+
+const tokenByHash = prepared<{ hash: string }>()((db, { hash }) =>
+  validTokens(db).where('tokens.hash', '=', hash),
+)
+const tokenById = prepared<{ id: number }>()((db, { id }) => validTokens(db).where('tokens.id', '=', id))
+const membershipsOf = prepared<{ accountId: number }>()((db, { accountId }) =>
+  db
+    .selectFrom('origin_members')
+    .innerJoin('origins', 'origins.id', 'origin_members.origin_id')
+    .select(['origins.name', 'origin_members.role'])
+    .where('origin_members.account_id', '=', accountId),
+)
+
+function validTokens(db: Db) {
+  return db
     .selectFrom('tokens')
     .innerJoin('accounts', 'accounts.id', 'tokens.account_id')
     .select([
@@ -78,25 +106,6 @@ export async function findSession(
       'accounts.is_administrator',
     ])
     .where('tokens.revoked_at', 'is', null)
-  const row = await (
-    'hash' in token ? tokens.where('tokens.hash', '=', token.hash) : tokens.where('tokens.id', '=', token.id)
-  ).executeTakeFirst()
-  if (row === undefined) return undefined
-  const memberships = await db
-    .selectFrom('origin_members')
-    .innerJoin('origins', 'origins.id', 'origin_members.origin_id')
-    .select(['origins.name', 'origin_members.role'])
-    .where('origin_members.account_id', '=', row.id)
-    .execute()
-  return {
-    accountId: row.id,
-    accountName: row.name,
-    isAdministrator: row.is_administrator === 1,
-    tokenId: row.token_id,
-    scope: parseScope(row.scope),
-    expiresAt: row.expires_at ?? undefined,
-    roles: new Map<string, Role>(memberships.map(({ name, role }) => [name, role])),
-  }
 }
 
 /** Lists all tokens, or those of one account, oldest first. */

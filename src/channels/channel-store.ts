@@ -2,6 +2,7 @@ import type { Audience } from '../access/access.ts'
 import { inBatches } from '../database/batches.ts'
 import { among, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
+import { prepared } from '../database/prepared.ts'
 import { visibleTo } from '../releases/visible-store.ts'
 
 // A channel is a view as the Habitat clients of one origin see it. It exists while it is declared or has members of the origin.
@@ -144,27 +145,35 @@ export async function ensureChannels(
   db: Db,
   channel: { originIds: Iterable<number>; viewId: number; ownerId: number | undefined; at: number },
 ): Promise<void> {
-  const { viewId, ownerId, at } = channel
-  for (const some of inBatches(channel.originIds))
-    await db
-      .insertInto('channels')
-      .columns(['origin_id', 'view_id', 'owner_id', 'is_declared', 'created_at', 'updated_at'])
-      .expression((eb) =>
-        eb
-          .selectFrom('origins')
-          .select([
-            'id',
-            eb.val(viewId).as('view_id'),
-            (ownerId === undefined ? eb.ref('owner_id') : eb.val(ownerId)).as('owner_id'),
-            eb.lit(0).as('is_declared'),
-            eb.val(at).as('created_at'),
-            eb.val(at).as('updated_at'),
-          ])
-          .where('id', 'in', among(some)),
-      )
-      .onConflict((conflict) => conflict.doNothing())
-      .execute()
+  const { viewId, ownerId = null, at } = channel
+  for (const originIds of inBatches(channel.originIds))
+    await addChannels(db, { originIds, viewId, ownerId, at })
 }
+
+const addChannels = prepared<{
+  originIds: readonly number[]
+  viewId: number
+  ownerId: number | null
+  at: number
+}>()((db, { originIds, viewId, ownerId, at }) =>
+  db
+    .insertInto('channels')
+    .columns(['origin_id', 'view_id', 'owner_id', 'is_declared', 'created_at', 'updated_at'])
+    .expression((eb) =>
+      eb
+        .selectFrom('origins')
+        .select([
+          'id',
+          viewId.as('view_id'),
+          eb.fn.coalesce(ownerId, 'owner_id').as('owner_id'),
+          eb.lit(0).as('is_declared'),
+          at.as('created_at'),
+          at.as('updated_at'),
+        ])
+        .where('id', 'in', among(originIds)),
+    )
+    .onConflict((conflict) => conflict.doNothing()),
+)
 
 export async function markChannelDeclared(
   db: Db,

@@ -2,6 +2,8 @@ import { ExpressionWrapper, FunctionNode, IdentifierNode } from 'kysely'
 import type { AliasedExpression, Expression, Insertable, OperationNode, Selectable } from 'kysely'
 import { inBatches } from './batches.ts'
 import type { Db } from './database.ts'
+import { prepared } from './prepared.ts'
+import type { ListSlot, Placeholder, Slot } from './prepared.ts'
 import type { Schema } from './schema.ts'
 
 // The SQL that engines write differently. Stores call these functions, and the engine's query compiler
@@ -9,24 +11,29 @@ import type { Schema } from './schema.ts'
 
 /** A piece of a statement for the engine's query compiler. */
 export type EngineCall =
-  | { readonly name: 'among'; readonly values: readonly Scalar[] }
+  | { readonly name: 'among'; readonly values: readonly Scalar[] | Placeholder }
   | {
       readonly name: 'rows'
       readonly table: string
       readonly columns: readonly string[]
       /** The values of the columns before these, for all rows. */
-      readonly shared: readonly Scalar[]
-      readonly rows: readonly Row[]
+      readonly shared: readonly Placeholder[]
+      /** A list of rows, each a list of values. */
+      readonly rows: Placeholder
     }
   | { readonly name: 'usingIndex'; readonly table: string; readonly index: string }
   | { readonly name: 'unindexed'; readonly operand: OperationNode }
 
 type Scalar = string | number | null
-type Row = readonly Scalar[]
 
 /** Returns the right side of `in`. One prepared statement serves any number of values. PostgreSQL: an array parameter. */
-export function among<Value extends string | number>(values: readonly Value[]): Expression<Value> {
-  return expressionOf<Value>({ name: 'among', values })
+export function among<Value extends string | number>(
+  values: readonly Value[] | ListSlot<Value>,
+): Expression<Value> {
+  return expressionOf<Value>({
+    name: 'among',
+    values: 'placeholder' in values ? values.placeholder : values,
+  })
 }
 
 /**
@@ -64,23 +71,54 @@ export async function insertRows<Table extends keyof Schema>(
   }: { shared?: Partial<Insertable<Schema[Table]>>; onConflict?: 'fail' | 'keep' } = {},
 ): Promise<void> {
   const columns = Object.keys(rows[0] ?? {})
+  const insert = inserter({ table, columns, sharedColumns: Object.keys(shared), onConflict })
   for (const some of inBatches(rows)) {
     const values = some.map((row) => columns.map((column) => (row as Record<string, Scalar>)[column] ?? null))
-    await db
+    await insert(db, { ...(shared as Record<string, Scalar>), [ROWS]: values as never })
+  }
+}
+
+/** The argument with the rows. No column has this name. */
+const ROWS = ' rows'
+const inserters = new Map<string, ReturnType<typeof makeInserter>>()
+
+interface Insertion {
+  readonly table: keyof Schema
+  readonly columns: readonly string[]
+  readonly sharedColumns: readonly string[]
+  readonly onConflict: 'fail' | 'keep'
+}
+
+/** The query that inserts rows with these columns. There are as many as there are calls in the code. */
+function inserter(insertion: Insertion): ReturnType<typeof makeInserter> {
+  const { table, columns, sharedColumns, onConflict } = insertion
+  const key = `${table} ${sharedColumns.join()} ${columns.join()} ${onConflict}`
+  const known = inserters.get(key) ?? makeInserter(insertion)
+  inserters.set(key, known)
+  return known
+}
+
+function makeInserter({ table, columns, sharedColumns, onConflict }: Insertion) {
+  return prepared<Record<string, Scalar>>()((db, slots) =>
+    db
       .insertInto(table)
-      .columns([...Object.keys(shared), ...columns] as (keyof Schema[Table] & string)[])
+      .columns([...sharedColumns, ...columns] as never[])
       .expression(
         expressionOf({
           name: 'rows',
           table,
           columns,
-          shared: Object.values(shared) as Scalar[],
-          rows: values,
+          shared: sharedColumns.map((column) => placeholderOf(slots[column])),
+          rows: placeholderOf(slots[ROWS]),
         }),
       )
-      .$if(onConflict === 'keep', (query) => query.onConflict((conflict) => conflict.doNothing()))
-      .execute()
-  }
+      .$if(onConflict === 'keep', (query) => query.onConflict((conflict) => conflict.doNothing())),
+  )
+}
+
+function placeholderOf(slot: Slot<Scalar> | undefined): Placeholder {
+  if (slot === undefined) throw new Error('there is a slot for every name')
+  return slot.placeholder
 }
 
 interface EngineNode extends FunctionNode {

@@ -1,6 +1,8 @@
 import { sql } from 'kysely'
 import type { Actor } from '../access/access.ts'
 import type { Db, Trx } from '../database/database.ts'
+import { prepared } from '../database/prepared.ts'
+import type { LedgerTable } from '../database/schema.ts'
 import { FIRST_HEAD, link } from './chain.ts'
 import type { LedgerHead } from './chain.ts'
 import { MOST_AHEAD_MS } from '../clock.ts'
@@ -27,14 +29,17 @@ export async function findHead(db: Db): Promise<LedgerHead> {
 
 /** Finds the entry that made a revision of a view; the head of an empty ledger for revision 0. */
 export async function findHeadOf(db: Db, viewId: number, revision: number): Promise<LedgerHead> {
-  const made = await db
+  const [made] = await entryOfRevision(db, { viewId, revision })
+  return made ?? FIRST_HEAD
+}
+
+const entryOfRevision = prepared<{ viewId: number; revision: number }>()((db, { viewId, revision }) =>
+  db
     .selectFrom('ledger')
     .select(['sequence', 'hash', 'at'])
     .where('view_id', '=', viewId)
-    .where('revision', '=', revision)
-    .executeTakeFirst()
-  return made ?? FIRST_HEAD
-}
+    .where('revision', '=', revision),
+)
 
 /** Finds the hash of an entry. Sequence 0 has the initial hash; unknown entries are `undefined`. */
 export async function findHash(db: Db, sequence: number): Promise<string | undefined> {
@@ -54,27 +59,42 @@ export async function appendEntry(
   const sequence = head.sequence + 1
   const text = JSON.stringify({ at, clock, actor, ...event })
   const chained = link(head, text)
-  await trx
-    .insertInto('ledger')
-    .values({
-      sequence,
-      at,
-      kind: event.kind,
-      account_id: actor.accountId ?? null,
-      origin_id: subject.originId ?? null,
-      view_id: subject.viewId ?? null,
-      release_id: subject.releaseId ?? null,
-      revision: event.kind === 'promotion' ? event.revision : null,
-      text,
-      clock: clock ?? null,
-      ...chained,
-    })
-    .execute()
+  await insertEntry(trx, {
+    sequence,
+    at,
+    kind: event.kind,
+    account_id: actor.accountId ?? null,
+    origin_id: subject.originId ?? null,
+    view_id: subject.viewId ?? null,
+    release_id: subject.releaseId ?? null,
+    revision: event.kind === 'promotion' ? event.revision : null,
+    text,
+    clock: clock ?? null,
+    ...chained,
+  })
   return {
     entry: { sequence, at, actor, event, text, ...chained },
     head: { sequence, hash: chained.hash, at },
   }
 }
+
+const insertEntry = prepared<{ [Column in keyof LedgerTable]: LedgerTable[Column] }>()((db, entry) =>
+  db.insertInto('ledger').values({
+    sequence: entry.sequence,
+    at: entry.at,
+    kind: entry.kind,
+    account_id: entry.account_id,
+    origin_id: entry.origin_id,
+    view_id: entry.view_id,
+    release_id: entry.release_id,
+    revision: entry.revision,
+    text: entry.text,
+    clock: entry.clock,
+    salt: entry.salt,
+    digest: entry.digest,
+    hash: entry.hash,
+  }),
+)
 
 /**
  * A query for the first `limit` entries after `after` and through `through`, of the given kinds. The result is shorter

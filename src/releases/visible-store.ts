@@ -1,8 +1,9 @@
 import { sql } from 'kysely'
 import type { Expression, ExpressionBuilder, SqlBool } from 'kysely'
 import type { Audience } from '../access/access.ts'
-import { usingIndex } from '../database/engine-sql.ts'
+import { among, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
+import type { ListSlot } from '../database/prepared.ts'
 import type { Schema } from '../database/schema.ts'
 
 // SQL conditions about who may see releases.
@@ -10,14 +11,18 @@ import type { Schema } from '../database/schema.ts'
 /** The condition of the partial index `releases_not_public`. */
 export const NOT_PUBLIC = sql<SqlBool>`releases.visibility <> 'public'`
 
+/** An {@link Audience}, or one whose origins are an argument of a prepared query. */
+type AudienceOrSlot = Audience | { readonly seesAll: false; readonly origins: ListSlot<string> }
+
 /** Returns an SQL condition on `releases`: the audience may see the release. */
 export function visibleTo(
   eb: ExpressionBuilder<Schema, 'releases'>,
-  audience: Audience,
+  { seesAll, origins }: AudienceOrSlot,
 ): Expression<SqlBool> {
-  if (audience.seesAll) return eb.lit(true)
+  if (seesAll) return eb.lit(true)
   const isPublic = eb('releases.visibility', '=', 'public')
-  if (audience.origins.length === 0) return isPublic
+  const isSlot = 'placeholder' in origins
+  if (!isSlot && origins.length === 0) return isPublic
   // A recreated origin may have other members, who may not see earlier releases.
   const theirs = eb
     .selectFrom('packages')
@@ -25,7 +30,7 @@ export function visibleTo(
     .select('packages.id')
     .whereRef('packages.id', '=', 'releases.package_id')
     .whereRef('origins.created_at', '<=', 'releases.created_at')
-    .where('origins.name', 'in', audience.origins)
+    .where('origins.name', 'in', isSlot ? among(origins) : origins)
   return eb.or([isPublic, eb.exists(theirs)])
 }
 

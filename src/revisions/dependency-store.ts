@@ -3,6 +3,7 @@ import type { Audience } from '../access/access.ts'
 import { inBatches } from '../database/batches.ts'
 import { among, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
+import { prepared } from '../database/prepared.ts'
 import { releaseKey } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { withDependents } from '../releases/dependents-store.ts'
@@ -27,11 +28,8 @@ export async function findReleases(
   for (const { ident, target } of names) targets.set(ident, (targets.get(ident) ?? new Set()).add(target))
   const found = new Map<string, ViewRelease & { readonly checksum: string }>()
   for (const idents of inBatches(targets.keys())) {
-    const rows = await viewReleases(db)
-      .select('releases.checksum')
-      .where('releases.ident', 'in', among(idents))
-      .where((eb) => visibleTo(eb, audience))
-      .execute()
+    const { seesAll, origins } = audience
+    const rows = await (seesAll ? releasesNamed(db, { idents }) : visibleNamed(db, { idents, origins }))
     for (const row of rows) {
       if (targets.get(row.ident)?.has(row.target) === true)
         found.set(releaseKey(row), { ...viewReleaseOf(row), checksum: row.checksum })
@@ -40,6 +38,17 @@ export async function findReleases(
   return found
 }
 
+const releasesNamed = prepared<{ idents: readonly string[] }>()((db, { idents }) =>
+  viewReleases(db).select('releases.checksum').where('releases.ident', 'in', among(idents)),
+)
+const visibleNamed = prepared<{ idents: readonly string[]; origins: readonly string[] }>()(
+  (db, { idents, origins }) =>
+    viewReleases(db)
+      .select('releases.checksum')
+      .where('releases.ident', 'in', among(idents))
+      .where((eb) => visibleTo(eb, { seesAll: false, origins })),
+)
+
 /** Lists the names of hidden releases among these names, as `ident target`. Includes deleted releases. */
 export async function listHidden(
   db: Db,
@@ -47,17 +56,21 @@ export async function listHidden(
   audience: Audience,
 ): Promise<Set<string>> {
   const hidden = new Set<string>()
-  for (const idents of inBatches(names.map(({ ident }) => ident))) {
-    const rows = await db
+  const { seesAll, origins } = audience
+  if (seesAll) return hidden
+  for (const idents of inBatches(names.map(({ ident }) => ident)))
+    for (const row of await hiddenNamed(db, { idents, origins })) hidden.add(releaseKey(row))
+  return hidden
+}
+
+const hiddenNamed = prepared<{ idents: readonly string[]; origins: readonly string[] }>()(
+  (db, { idents, origins }) =>
+    db
       .selectFrom('releases')
       .select(['ident', 'target'])
       .where('ident', 'in', among(idents))
-      .where((eb) => eb.not(visibleTo(eb, audience)))
-      .execute()
-    for (const row of rows) hidden.add(releaseKey(row))
-  }
-  return hidden
-}
+      .where((eb) => eb.not(visibleTo(eb, { seesAll: false, origins }))),
+)
 
 /** Finds releases by id. Deleted releases are left out. */
 export async function findReleasesById(db: Db, ids: Iterable<number>): Promise<Map<number, ViewRelease>> {

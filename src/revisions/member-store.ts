@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { ExpressionBuilder } from 'kysely'
 import { among, insertRows, unindexed, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
+import { prepared } from '../database/prepared.ts'
 import type { Schema } from '../database/schema.ts'
 import { inBatches } from '../database/batches.ts'
 import { formatIdent, parseIdent } from '../package/ident.ts'
@@ -33,15 +34,19 @@ export async function listMemberIds(
   viewId: number,
   releaseIds: readonly number[],
 ): Promise<number[]> {
-  const rows = await db
-    .selectFrom(usingIndex('members', 'members_by_release'))
-    .select('release_id')
-    .where('view_id', '=', viewId)
-    .where('release_id', 'in', among(releaseIds))
-    .where('to_revision', 'is', null)
-    .execute()
+  const rows = await membersAmong(db, { viewId, releaseIds })
   return rows.map((row) => row.release_id)
 }
+
+const membersAmong = prepared<{ viewId: number; releaseIds: readonly number[] }>()(
+  (db, { viewId, releaseIds }) =>
+    db
+      .selectFrom(usingIndex('members', 'members_by_release'))
+      .select('release_id')
+      .where('view_id', '=', viewId)
+      .where('release_id', 'in', among(releaseIds))
+      .where('to_revision', 'is', null),
+)
 
 /** Returns the members among these releases. */
 export async function onlyMembers(
@@ -154,16 +159,19 @@ export async function closeMemberships(
   releases: readonly ViewRelease[],
   revision: number,
 ): Promise<void> {
-  for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
-    await db
+  for (const releaseIds of inBatches(releases.map(({ releaseId }) => releaseId)))
+    await endMemberships(db, { viewId, releaseIds, revision })
+}
+
+const endMemberships = prepared<{ viewId: number; releaseIds: readonly number[]; revision: number }>()(
+  (db, { viewId, releaseIds, revision }) =>
+    db
       .updateTable(usingIndex('members', 'members_by_release'))
       .set({ to_revision: revision })
-      .where('release_id', 'in', among(ids))
+      .where('release_id', 'in', among(releaseIds))
       .where('view_id', '=', viewId)
-      .where('to_revision', 'is', null)
-      .execute()
-  }
-}
+      .where('to_revision', 'is', null),
+)
 
 /** Returns the place of a member in its line by a rule. 1 is the answer of `latest`. */
 export function placeInLine(rule: ViewRule) {

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { among, insertRows, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
+import { prepared } from '../database/prepared.ts'
 import { inBatches } from '../database/batches.ts'
 import { formatPackageName, lineOf } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
@@ -129,16 +130,8 @@ export async function movePointers(
 ): Promise<void> {
   const ending = moves.flatMap(({ from }) => (from === undefined ? [] : [from]))
   for (const [target, releases] of Map.groupBy(ending, (release) => release.target)) {
-    for (const ids of inBatches(releases.map(({ packageId }) => packageId))) {
-      await db
-        .updateTable('pointers')
-        .set({ to_revision: revision })
-        .where('view_id', '=', viewId)
-        .where('package_id', 'in', among(ids))
-        .where('target', '=', target)
-        .where('to_revision', 'is', null)
-        .execute()
-    }
+    for (const packageIds of inBatches(releases.map(({ packageId }) => packageId)))
+      await endPointers(db, { viewId, packageIds, target, revision })
   }
   // A line exists already if there was a pointer.
   const lines = moves.flatMap(({ from, to }) => {
@@ -153,19 +146,37 @@ export async function movePointers(
   await insertRows(db, 'pointers', pointers, { shared: { view_id: viewId, from_revision: revision } })
 }
 
+const endPointers = prepared<{
+  viewId: number
+  packageIds: readonly number[]
+  target: Target
+  revision: number
+}>()((db, { viewId, packageIds, target, revision }) =>
+  db
+    .updateTable('pointers')
+    .set({ to_revision: revision })
+    .where('view_id', '=', viewId)
+    .where('package_id', 'in', among(packageIds))
+    .where('target', '=', target)
+    .where('to_revision', 'is', null),
+)
+
 async function listPointersOfPackages(
   db: Db,
   viewId: number,
   packageIds: readonly number[],
 ): Promise<ViewRelease[]> {
-  const rows = await viewReleases(db)
-    .innerJoin(usingIndex('pointers', 'pointers_current'), 'pointers.release_id', 'releases.id')
-    .where('pointers.view_id', '=', viewId)
-    .where('pointers.package_id', 'in', among(packageIds))
-    .where('pointers.to_revision', 'is', null)
-    .execute()
-  return rows.map(viewReleaseOf)
+  return (await pointersOfPackages(db, { viewId, packageIds })).map(viewReleaseOf)
 }
+
+const pointersOfPackages = prepared<{ viewId: number; packageIds: readonly number[] }>()(
+  (db, { viewId, packageIds }) =>
+    viewReleases(db)
+      .innerJoin(usingIndex('pointers', 'pointers_current'), 'pointers.release_id', 'releases.id')
+      .where('pointers.view_id', '=', viewId)
+      .where('pointers.package_id', 'in', among(packageIds))
+      .where('pointers.to_revision', 'is', null),
+)
 
 /** Finds for each line the first member by the view's rule, without those that leave. */
 async function findSuccessors(

@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely'
 import type { Db } from '../database/database.ts'
+import { prepared } from '../database/prepared.ts'
 import type { ViewsTable } from '../database/schema.ts'
 import { commonFreezes } from '../database/state-store.ts'
 import { DepotError, quote } from '../errors.ts'
@@ -10,9 +11,11 @@ import type { PastRule, ViewRule } from '../views/rule.ts'
 import type { Gates, View, ViewMaker, ViewName, ViewRelease } from '../views/view.ts'
 
 export async function findView(db: Db, name: string): Promise<View | undefined> {
-  const row = await viewRows(db).where('name', '=', name).executeTakeFirst()
+  const [row] = await viewByName(db, { name })
   return row && viewOf(row)
 }
+
+const viewByName = prepared<{ name: string }>()((db, { name }) => viewRows(db).where('name', '=', name))
 
 /** Returns the open view of this name. Throws `not_found`, also when the view is closed. */
 export async function getView(db: Db, name: string): Promise<View> {
@@ -124,18 +127,24 @@ export async function setPreview(
 
 /** Lists the open previews of a view, or those of one plan. */
 export async function listPreviews(db: Db, of: { baseId: number } | { planId: number }): Promise<View[]> {
-  const previews = viewRows(db).where('closed_at', 'is', null)
-  const rows = await (
-    'baseId' in of ? previews.where('base_id', '=', of.baseId) : previews.where('plan_id', '=', of.planId)
-  )
-    .orderBy('id')
-    .execute()
+  const rows = await ('baseId' in of ? previewsOfView(db, of) : previewsOfPlan(db, of))
   return rows.map(viewOf)
 }
 
+const previewsOfView = prepared<{ baseId: number }>()((db, { baseId }) =>
+  viewRows(db).where('closed_at', 'is', null).where('base_id', '=', baseId).orderBy('id'),
+)
+const previewsOfPlan = prepared<{ planId: number }>()((db, { planId }) =>
+  viewRows(db).where('closed_at', 'is', null).where('plan_id', '=', planId).orderBy('id'),
+)
+
 export async function setViewRevision(db: Db, viewId: number, revision: number): Promise<void> {
-  await db.updateTable('views').set({ revision }).where('id', '=', viewId).execute()
+  await setRevision(db, { viewId, revision })
 }
+
+const setRevision = prepared<{ viewId: number; revision: number }>()((db, { viewId, revision }) =>
+  db.updateTable('views').set({ revision }).where('id', '=', viewId),
+)
 
 /** Sets the rule from a revision on. */
 export async function setViewRule(db: Db, view: View, next: { rule: ViewRule; from: number }): Promise<void> {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
+import type { SqliteDatabase } from 'kysely'
 import { parse } from 'yaml'
 import { listTokens } from '../../src/accounts/account-store.ts'
 import { Authenticator } from '../../src/accounts/authenticate.ts'
@@ -37,15 +38,7 @@ const team = await gatherTeam(started)
 const connection = new BetterSqlite3(started.depot.config.databaseFile)
 tap.teardown(() => connection.close())
 const statements = new Map<string, readonly unknown[]>()
-const db = new Kysely<Schema>({
-  dialect: new StablePlanDialect(keepingStatements(connection)),
-  log: ({ query: { sql, parameters } }) =>
-    void (
-      statements.has(sql) ||
-      /^(begin|commit|rollback|savepoint|release) ?/i.test(sql) ||
-      statements.set(sql, parameters)
-    ),
-})
+const db = new Kysely<Schema>({ dialect: new StablePlanDialect(noting(keepingStatements(connection))) })
 const depot = {
   ...started.depot,
   db,
@@ -222,6 +215,33 @@ const ALL_OF_A_VIEW = /^SEARCH (members|pointers|ledger) USING .*\(view_id=\?( A
 /** What stands in a view now is counted. */
 const COUNTED = /^SEARCH pointers USING INDEX pointers_current \(view_id=\?\)$/
 /** Each release of a package, one row after another, where an index has all that is asked. */
+function note(sql: string, parameters: readonly unknown[]): void {
+  if (/^(begin|commit|rollback|savepoint|release) ?/i.test(sql)) return
+  if (!statements.has(sql)) statements.set(sql, parameters)
+}
+
+/** Notes the first parameters of each statement that runs. */
+function noting(database: SqliteDatabase): SqliteDatabase {
+  return {
+    prepare(sql) {
+      const statement = database.prepare(sql)
+      return {
+        reader: statement.reader,
+        all(parameters) {
+          note(sql, parameters)
+          return statement.all(parameters)
+        },
+        run(parameters) {
+          note(sql, parameters)
+          return statement.run(parameters)
+        },
+        iterate: (parameters) => statement.iterate(parameters),
+      }
+    },
+    close: () => database.close(),
+  }
+}
+
 const EACH_RELEASE = /^SEARCH releases .*INDEX releases_by_order \(package_id=\?( AND target=\?)?\)$/
 /** Every row of a package's past, where only the present is asked for. */
 const ALL_OF_A_LINE = /^SEARCH (members|pointers) USING PRIMARY KEY \(view_id=\? AND package_id=\?\)$/

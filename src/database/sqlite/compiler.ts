@@ -1,7 +1,9 @@
-import { IdentifierNode, SqliteDialect, SqliteQueryCompiler } from 'kysely'
+import { IdentifierNode, SqliteAdapter, SqliteDialect, SqliteQueryCompiler } from 'kysely'
 import type { FunctionNode, SqliteDatabase } from 'kysely'
 import { engineCallOf } from '../engine-sql.ts'
 import type { EngineCall } from '../engine-sql.ts'
+import { Placeholder } from '../prepared.ts'
+import type { ImmediateAdapter } from '../prepared.ts'
 
 /**
  * Writes the calls of `engine-sql.ts` for SQLite, and each parameter as `+?`. SQLite otherwise looks at the value of a
@@ -23,7 +25,7 @@ export class StablePlanCompiler extends SqliteQueryCompiler {
     switch (call.name) {
       case 'among':
         this.append('(select value from json_each(')
-        this.appendValue(JSON.stringify(call.values))
+        this.appendValue(jsonOf(call.values))
         this.append('))')
         return
       case 'rows':
@@ -33,7 +35,7 @@ export class StablePlanCompiler extends SqliteQueryCompiler {
           this.append(', ')
         }
         this.append(`${call.columns.map((_, place) => `value ->> ${place}`).join(', ')} from json_each(`)
-        this.appendValue(JSON.stringify(call.rows))
+        this.appendValue(jsonOf(call.rows))
         this.append(') where true') // otherwise `on conflict` would be read as the condition of a join
         return
       case 'usingIndex':
@@ -48,13 +50,40 @@ export class StablePlanCompiler extends SqliteQueryCompiler {
   }
 }
 
+function jsonOf(value: unknown): unknown {
+  return value instanceof Placeholder ? value.encodedBy(JSON.stringify) : JSON.stringify(value)
+}
+
 /** The dialect of one connection. */
 export class StablePlanDialect extends SqliteDialect {
+  readonly #database: SqliteDatabase
+
   constructor(database: SqliteDatabase) {
     super({ database })
+    this.#database = database
+  }
+
+  override createAdapter(): ConnectionAdapter {
+    return new ConnectionAdapter(this.#database)
   }
 
   override createQueryCompiler(): StablePlanCompiler {
     return new StablePlanCompiler()
+  }
+}
+
+class ConnectionAdapter extends SqliteAdapter implements ImmediateAdapter {
+  readonly #database: SqliteDatabase
+
+  constructor(database: SqliteDatabase) {
+    super()
+    this.#database = database
+  }
+
+  runNow(sql: string, parameters: readonly unknown[]): unknown[] {
+    const statement = this.#database.prepare(sql)
+    if (statement.reader) return statement.all(parameters)
+    statement.run(parameters)
+    return []
   }
 }

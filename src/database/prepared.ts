@@ -1,0 +1,108 @@
+import { ControlledTransaction, ExpressionWrapper, ValueNode } from 'kysely'
+import type { CompiledQuery, DialectAdapter, OperationNode, QueryExecutor, UnknownRow } from 'kysely'
+import type { Db } from './database.ts'
+import type { Schema } from './schema.ts'
+
+type Value = string | number | null
+type Arguments = Readonly<Record<string, Value | readonly Value[]>>
+
+/** The place of an argument in a prepared query. Lists can only be given to `among`. */
+export type Slots<Args extends Arguments> = {
+  readonly [Name in keyof Args]: Args[Name] extends readonly (infer Item extends Value)[]
+    ? ListSlot<Item>
+    : Slot<Extract<Args[Name], Value>>
+}
+
+/** An argument's place, as an expression. */
+export class Slot<T extends Value> extends ExpressionWrapper<Schema, keyof Schema, T> {
+  readonly placeholder: Placeholder
+
+  constructor(placeholder: Placeholder, node: OperationNode = ValueNode.create(placeholder)) {
+    super(node)
+    this.placeholder = placeholder
+  }
+}
+
+export interface ListSlot<T extends Value> {
+  readonly placeholder: Placeholder
+  /** The type of the items; never present. */
+  readonly item?: T
+}
+
+/** Stands in a compiled query for a parameter that is known when the query runs. */
+export class Placeholder {
+  readonly #name: string
+  readonly #encode: ((value: unknown) => unknown) | undefined
+
+  constructor(name: string, encode?: (value: unknown) => unknown) {
+    this.#name = name
+    this.#encode = encode
+  }
+
+  /** A placeholder for an encoding of the same argument. For query compilers. */
+  encodedBy(encode: (value: unknown) => unknown): Placeholder {
+    return new Placeholder(this.#name, encode)
+  }
+
+  valueIn(args: Arguments): unknown {
+    const value = args[this.#name]
+    return this.#encode === undefined ? value : this.#encode(value)
+  }
+}
+
+/** The adapter of an engine that runs statements in this thread, without waiting. */
+export interface ImmediateAdapter extends DialectAdapter {
+  /** Runs a statement on the connection of the adapter and returns its rows. */
+  runNow(sql: string, parameters: readonly unknown[]): unknown[]
+}
+
+/**
+ * A query that is built and compiled when it first runs. Kysely otherwise takes several times as long to build and compile a
+ * small query as SQLite takes to run it. `build` gets a slot for each argument, and must build the same query each time.
+ *
+ *     const viewByName = prepared<{ name: string }>()((db, { name }) => db.selectFrom('views').where('name', '=', name)…)
+ *     const [row] = await viewByName(db, { name: 'stable' })
+ */
+export function prepared<Args extends Arguments>() {
+  return <Row>(
+    build: (db: Db, slots: Slots<Args>) => { compile(): CompiledQuery<Row> },
+  ): ((db: Db, args: Args) => Promise<Row[]>) => {
+    // By the kind of adapter, because each engine has its own SQL.
+    const known = new Map<unknown, CompiledQuery<Row>>()
+    return async (db, args) => {
+      if (db instanceof ControlledTransaction && (db.isCommitted || db.isRolledBack))
+        throw new Error('the transaction of a query is over')
+      const executor = db.getExecutor()
+      const { adapter } = executor
+      let compiled = known.get(adapter.constructor)
+      if (compiled === undefined) {
+        compiled = build(db.withoutPlugins(), slotsOf<Args>()).compile()
+        known.set(adapter.constructor, compiled)
+      }
+      const parameters = compiled.parameters.map((parameter) =>
+        parameter instanceof Placeholder ? parameter.valueIn(args) : parameter,
+      )
+      return run(executor, compiled, parameters)
+    }
+  }
+}
+
+async function run<Row>(
+  executor: QueryExecutor,
+  compiled: CompiledQuery<Row>,
+  parameters: readonly unknown[],
+): Promise<Row[]> {
+  const { adapter, plugins } = executor
+  // Plugins may refuse a query or delay its result, but not change it.
+  if (plugins.length > 0 && executor.transformQuery(compiled.query, compiled.queryId) !== compiled.query)
+    throw new Error('a prepared query cannot be changed')
+  if (!('runNow' in adapter)) return (await executor.executeQuery<Row>({ ...compiled, parameters })).rows
+  let rows = (adapter as ImmediateAdapter).runNow(compiled.sql, parameters) as UnknownRow[]
+  for (const plugin of plugins)
+    ({ rows } = await plugin.transformResult({ result: { rows }, queryId: compiled.queryId }))
+  return rows as Row[]
+}
+
+function slotsOf<Args extends Arguments>(): Slots<Args> {
+  return new Proxy({} as Slots<Args>, { get: (_, name) => new Slot(new Placeholder(String(name))) })
+}

@@ -1,0 +1,77 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'tap'
+import type { Test } from 'tap'
+import { among } from '../../src/database/engine-sql.ts'
+import { openDatabase } from '../../src/database/engine.ts'
+import { prepared } from '../../src/database/prepared.ts'
+
+const insertState = prepared<{ name: string; value: string }>()((db, { name, value }) =>
+  db.insertInto('depot_state').values({ name, value }),
+)
+const valuesOf = prepared<{ names: readonly string[]; least: string }>()((db, { names, least }) =>
+  db
+    .selectFrom('depot_state')
+    .select('value')
+    .where('name', 'in', among(names))
+    .where('value', '>=', least)
+    .orderBy('value'),
+)
+
+async function openScratch(t: Test) {
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-prepared-'))
+  const database = openDatabase(join(folder, 'depot.sqlite'), 1_000)
+  t.teardown(async () => {
+    database.close()
+    await rm(folder, { recursive: true })
+  })
+  return database
+}
+
+test('a prepared query runs with the arguments of each call', async (t) => {
+  const { writable: db } = await openScratch(t)
+  for (const name of ['a', 'b', 'c']) await insertState(db, { name, value: name.toUpperCase() })
+  t.strictSame(await valuesOf(db, { names: ['a', 'c'], least: '' }), [{ value: 'A' }, { value: 'C' }])
+  t.strictSame(await valuesOf(db, { names: ['b'], least: 'B' }), [{ value: 'B' }])
+  t.strictSame(await valuesOf(db, { names: ['b'], least: 'C' }), [])
+  t.strictSame(await valuesOf(db, { names: [], least: '' }), [])
+})
+
+test('a prepared query runs in the transaction and is undone with it', async (t) => {
+  const { writable: db } = await openScratch(t)
+  const trx = await db.startTransaction().execute()
+  await insertState(trx, { name: 'a', value: 'A' })
+  t.strictSame(await valuesOf(trx, { names: ['a'], least: '' }), [{ value: 'A' }])
+  await trx.rollback().execute()
+  t.strictSame(await valuesOf(db, { names: ['a'], least: '' }), [])
+  await t.rejects(valuesOf(trx, { names: ['a'], least: '' }), 'nothing runs in a transaction that is over')
+})
+
+test('a prepared query reports the errors of the database', async (t) => {
+  const { writable: db, reader } = await openScratch(t)
+  await insertState(db, { name: 'a', value: 'A' })
+  await t.rejects(insertState(db, { name: 'a', value: 'B' }), { code: 'SQLITE_CONSTRAINT_PRIMARYKEY' })
+  await t.rejects(insertState(reader, { name: 'b', value: 'B' }), { code: 'SQLITE_READONLY' })
+})
+
+test('a plugin can refuse a prepared query, and see its result', async (t) => {
+  const { writable: db } = await openScratch(t)
+  await insertState(db, { name: 'a', value: 'A' })
+  const seen: unknown[] = []
+  let isOver = false
+  const watched = db.withPlugin({
+    transformQuery({ node }) {
+      if (isOver) throw new Error('too late')
+      return node
+    },
+    async transformResult({ result }) {
+      seen.push(...result.rows)
+      return result
+    },
+  })
+  t.strictSame(await valuesOf(watched, { names: ['a'], least: '' }), [{ value: 'A' }])
+  t.strictSame(seen, [{ value: 'A' }])
+  isOver = true
+  await t.rejects(valuesOf(watched, { names: ['a'], least: '' }), /too late/)
+})
