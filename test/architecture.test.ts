@@ -208,7 +208,7 @@ const USED_ONLY_IN: Readonly<Record<string, readonly [RegExp, (file: string) => 
   ],
   'only blobs/ knows which store has them': [/\b(FilesystemStorage|FileStream)\b/, inFolder('blobs')],
   'only the writer begins and commits': [
-    /\.(startTransaction|savepoint)\(|\.commit\(\)/,
+    /\.(startTransaction|savepoint)\(|\.commit\(\)|import .*\/savepoints\.ts'/,
     (file) => file === 'writer/writer.ts',
   ],
   'the clock is an argument': [

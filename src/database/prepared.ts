@@ -63,7 +63,7 @@ export interface ImmediateAdapter extends DialectAdapter {
  *     const viewByName = prepared<{ name: string }>()((db, { name }) => db.selectFrom('views').where('name', '=', name)…)
  *     const [row] = await viewByName(db, { name: 'stable' })
  */
-export function prepared<Args extends Arguments>() {
+export function prepared<Args extends Arguments = Readonly<Record<string, never>>>() {
   return <Row>(
     build: (db: Db, slots: Slots<Args>) => { compile(): CompiledQuery<Row> },
   ): ((db: Db, args: Args) => Promise<Row[]>) => {

@@ -1,5 +1,6 @@
 import { isDiskFull, isReadOnly } from '../database/engine.ts'
 import type { Db, Trx } from '../database/database.ts'
+import { releaseSavepoint, setSavepoint, undoToSavepoint } from '../database/savepoints.ts'
 import { findState, setState } from '../database/state-store.ts'
 import { DepotError } from '../errors.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
@@ -64,7 +65,7 @@ export interface WriterWorld {
 
 /**
  * The only place that begins and commits transactions. Waiting commands share a commit. Each has its own savepoint, so
- * a failing command leaves nothing behind and does not affect the others. Callers get their outcomes once the commit is
+ * a failing command leaves nothing behind and does not affect the others; a command alone has its own transaction. Callers get their outcomes once the commit is
  * on disk. A failing commit, for example on a full disk, fails every command of its batch. Commands that read much do
  * so outside of the transaction, one after another, while others commit (read-ahead.ts).
  */
@@ -272,10 +273,13 @@ export class Writer<T extends Handlers> {
           // A command with reads made in advance may write much, so it starts a batch of its own.
           if (settled.length > 0 && (waiting.ahead !== undefined || elapsed() - begun >= LONGEST_BATCH_MS))
             break
-          settled.push({ waiting, result: await this.#run(trx, waiting, { entries, callers }) })
+          const isAlone = taken.length === 1
+          settled.push({ waiting, result: await this.#run(trx, waiting, { entries, callers, isAlone }) })
         }
-        this.#world.beforeCommit()
-        await trx.commit().execute()
+        if (!trx.isRolledBack) {
+          this.#world.beforeCommit()
+          await trx.commit().execute()
+        }
       } catch (error) {
         await trx
           .rollback()
@@ -322,42 +326,34 @@ export class Writer<T extends Handlers> {
   async #run(
     trx: Trx,
     { command, ahead }: Waiting<T>,
-    { entries, callers }: { entries: LedgerEntry[]; callers: CallerCheck<T> },
+    { entries, callers, isAlone }: { entries: LedgerEntry[]; callers: CallerCheck<T>; isAlone: boolean },
   ): Promise<Settled<T>['result']> {
+    const { actor } = command
     const before = this.#head
     const recorded = entries.length
+    const setBackBefore = this.#clock.setBackAt
     const clock = await this.#readClock(trx)
     const at = Math.max(clock.now, before.at + 1)
-    const inside = await trx.savepoint('command').execute()
+    const hasSavepoint = !isAlone || clock.setBackAt !== setBackBefore
+    if (hasSavepoint) await setSavepoint(trx)
     const record: Change['record'] = async (event, subject = {}) => {
       callers.onRecord(event)
-      const appended = await appendEntry(inside, this.#head, {
-        at,
-        clock,
-        actor: command.actor,
-        event,
-        subject,
-      })
+      const appended = await appendEntry(trx, this.#head, { at, clock, actor, event, subject })
       this.#head = appended.head
       entries.push(appended.entry)
       return appended.entry
     }
     try {
-      const caller = await callers.authorize(inside, command)
-      const outcome = await this.#handle(
-        { trx: inside, at, clock, actor: command.actor, caller, read: this.#readIn(inside, ahead), record },
-        command,
-      )
-      await inside.releaseSavepoint('command').execute()
+      const caller = await callers.authorize(trx, command)
+      const read = this.#readIn(trx, ahead)
+      const outcome = await this.#handle({ trx, at, clock, actor, caller, read, record }, command)
+      if (hasSavepoint) await releaseSavepoint(trx)
       return { outcome }
     } catch (error) {
       // On a full disk SQLite rolls the whole transaction back. The batch then fails with the original error.
-      await inside
-        .rollbackToSavepoint('command')
-        .execute()
-        .catch(() => {
-          throw error
-        })
+      await (hasSavepoint ? undoToSavepoint(trx) : trx.rollback().execute()).catch(() => {
+        throw error
+      })
       this.#head = before
       entries.length = recorded
       return error instanceof Postponed ? 'postponed' : { error }

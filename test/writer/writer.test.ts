@@ -8,6 +8,7 @@ import { listAccounts } from '../../src/accounts/account-store.ts'
 import { openDatabase, openSnapshot } from '../../src/database/engine.ts'
 import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
 import type { Schema } from '../../src/database/schema.ts'
+import { findState } from '../../src/database/state-store.ts'
 import type { LedgerEntry } from '../../src/ledger/entry.ts'
 import { openFailingCommits } from '../support/failing-commits.ts'
 import { makeReleases, move } from '../support/release-rows.ts'
@@ -104,26 +105,39 @@ test('a failing command leaves nothing and harms no other of its batch', async (
   )
 })
 
-test('a command that fails after writing is undone, with its ledger entries', async (t) => {
-  const { writer, heard, reader } = await openWriter(t)
-  const key = { origin: 'acme', revision: '20260101000000', ownerId: 1 }
-  await writer.submit(adding('owner'))
-  await writer.submit({ kind: 'createOrigin', input: { name: 'acme', ownerId: 1 }, actor })
-  await writer.submit({ kind: 'addKey', input: { ...key, secretBody: 'sealed' }, actor })
-  // The command stores and records the public half, and then finds that the other one exists.
-  await t.rejects(
-    writer.submit({ kind: 'addKey', input: { ...key, publicBody: 'public', secretBody: 'sealed' }, actor }),
-    { code: 'already_exists' },
-  )
-  await writer.submit(adding('next'))
-  t.strictSame(
-    heard.flatMap(({ entries }) => entries.map(({ sequence }) => sequence)),
-    [1, 2, 3, 4],
-  )
-  t.strictSame(
-    (await reader.selectFrom('origin_keys').select('kind').execute()).map(({ kind }) => kind),
-    ['secret'],
-  )
+for (const others of [[], ['other']]) {
+  const place = others.length === 0 ? 'alone in its transaction' : 'among others'
+  test(`a command that fails after writing is undone, with its ledger entries, ${place}`, async (t) => {
+    const { writer, heard, reader } = await openWriter(t)
+    const key = { origin: 'acme', revision: '20260101000000', ownerId: 1 }
+    await writer.submit(adding('owner'))
+    await writer.submit({ kind: 'createOrigin', input: { name: 'acme', ownerId: 1 }, actor })
+    await writer.submit({ kind: 'addKey', input: { ...key, secretBody: 'sealed' }, actor })
+    const added = others.map((name) => writer.submit(adding(name)))
+    // The command stores and records the public half, and then finds that the other one exists.
+    await t.rejects(
+      writer.submit({ kind: 'addKey', input: { ...key, publicBody: 'public', secretBody: 'sealed' }, actor }),
+      { code: 'already_exists' },
+    )
+    await Promise.all([...added, writer.submit(adding('next'))])
+    t.strictSame(
+      heard.flatMap(({ entries }) => entries.map(({ sequence }) => sequence)),
+      [1, 2, 3, 4, ...others.map(() => 5)],
+    )
+    t.strictSame(
+      (await reader.selectFrom('origin_keys').select('kind').execute()).map(({ kind }) => kind),
+      ['secret'],
+    )
+  })
+}
+
+test('the depot remembers that the clock was set back even if the command that noticed it fails', async (t) => {
+  let now = 10_000_000
+  const { writer, reader } = await openWriter(t, () => now)
+  await writer.submit(adding('a'))
+  now = 1_000
+  await t.rejects(writer.submit(adding('a')), { code: 'already_exists' })
+  t.equal(await findState(reader, 'clock_set_back_at'), '1000')
 })
 
 test('commit times rise by at least a millisecond for each command, whatever the clock does', async (t) => {
