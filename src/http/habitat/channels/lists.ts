@@ -1,23 +1,15 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { audienceOf } from '../../../access/access.ts'
-import type { Audience } from '../../../access/access.ts'
-import type { Db } from '../../../database/database.ts'
 import { DepotError } from '../../../errors.ts'
 import { parseIdent } from '../../../package/ident.ts'
-import type { Target } from '../../../package/target.ts'
 import { listIdentsInView } from '../../../releases/list-store.ts'
-import { listPointersAt } from '../../../revisions/content-store.ts'
-import type { PointerAt, PointerPlace } from '../../../revisions/content-store.ts'
 import { findView } from '../../../revisions/view-store.ts'
-import type { View } from '../../../views/view.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { offsetOf, pageAt, parseTarget } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
 import { sendPage, sendUncached } from '../conventions/replies.ts'
 import { wireIdent } from '../conventions/shapes.ts'
 import { viewsOfChannel } from '../polls/answer-poll.ts'
-
-const MOST_LINES = 1_000
 
 /** Routes that list the packages of a channel (habitat-today.md 3.2). An unknown channel is an empty one. */
 export function channelLists(app: FastifyInstance, { depot, answers }: RouteContext, place: string): void {
@@ -39,9 +31,7 @@ export function channelLists(app: FastifyInstance, { depot, answers }: RouteCont
         : {
             viewId: first.id,
             otherId: otherwise.id,
-            lines: (await pointersOf(depot.db, first, { origin, name }, audience)).map(
-              ({ package: of, target }) => `${of} ${target}`,
-            ),
+            lines: [...(await answers.listLatest({ view: views.first, origin }, audience)).keys()],
           }
     return sendPage(
       reply,
@@ -59,39 +49,13 @@ export function channelLists(app: FastifyInstance, { depot, answers }: RouteCont
     if (target === undefined)
       throw new DepotError('invalid_request', 'a list of the newest releases of a channel needs a target')
     const { first, otherwise } = viewsOfChannel(answers, request.params)
-    const latest = new Map<string, string>()
-    for (const name of [otherwise, first]) {
-      const view = name === undefined ? undefined : await findView(depot.db, name)
-      if (view === undefined) continue
-      for (const pointer of await pointersOf(depot.db, view, { origin, target }, audienceOf(request.caller)))
-        latest.set(pointer.package, pointer.ident)
-    }
+    const audience = audienceOf(request.caller)
+    const latestIn = async (view: string | undefined) =>
+      view === undefined ? new Map<string, string>() : answers.listLatest({ view, origin, target }, audience)
+    const latest = new Map([...(await latestIn(otherwise)), ...(await latestIn(first))])
     const data = [...latest]
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([, ident]) => wireIdent(parseIdent(ident)))
     return sendUncached(reply, { channel, target, data })
   })
-}
-
-/** Returns the latest releases of an origin's packages or of one package, for one target or all, by name. */
-async function pointersOf(
-  db: Db,
-  view: View,
-  { origin, name, target }: { origin: string; name?: string | undefined; target?: Target },
-  audience: Audience,
-): Promise<PointerAt[]> {
-  const found: PointerAt[] = []
-  for (let after: PointerPlace | undefined; ;) {
-    const page = await listPointersAt(
-      db,
-      view,
-      view.revision,
-      { origin, ...(name !== undefined && { name }), limit: MOST_LINES, ...(after && { after }) },
-      audience,
-    )
-    found.push(...page.filter((pointer) => target === undefined || pointer.target === target))
-    const last = page.at(-1)
-    if (last === undefined) return found
-    after = [last.package, last.target]
-  }
 }
