@@ -132,7 +132,7 @@ async function keep(
   const { trx } = change
   const request = { ...input.request, audience: audienceOfChanges(change.caller) }
   const view = await getView(trx, request.view)
-  const worked = await resolveChange(change, view, request, { isThorough: true })
+  const worked = await resolveChange(change, view, request, { findsMissing: true })
   const { audience } = request
   const effect = effectOf(view, worked)
   const hidden = audience.seesAll
@@ -235,7 +235,7 @@ async function carryOut(
   const { reason: planned, ...request } = plan.request
   const reason = input.reason ?? planned
   const worked = await resolvePlannedChange(change, view, request, {
-    isThorough: true,
+    findsMissing: true,
     ...(proposer !== undefined && { proposer }),
   })
   const deciderId = change.actor.accountId

@@ -102,7 +102,7 @@ export async function resolveChange(
   change: Change,
   view: View,
   request: SeenRequest,
-  how: { proposer?: string; isThorough?: boolean } = {},
+  how: Pick<Context, 'proposer' | 'findsMissing'> = {},
 ): Promise<{ resolved: Resolved; evaluation: Evaluation }> {
   expectChangeable(view, request)
   if (request.act === 'set-rule' && change.caller !== 'operator') expectAdministrator(change.caller)
