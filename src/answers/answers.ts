@@ -69,6 +69,7 @@ export class Answers implements Holder {
   /** The ungoverned origins of each open view, by its name. */
   readonly #ungoverned: Map<string, ReadonlySet<string>>
   readonly #revisions: Map<string, number>
+  readonly #previews: Set<string>
   readonly #bodies = new Map<string, PackageAnswer>()
   readonly #absent = new Set<string>()
   #bodyBytes = 0
@@ -82,6 +83,7 @@ export class Answers implements Holder {
       publicPointers: PublicPointers
       ungoverned: Map<string, ReadonlySet<string>>
       revisions: Map<string, number>
+      previews: Set<string>
     },
   ) {
     this.#db = db
@@ -90,6 +92,7 @@ export class Answers implements Holder {
     this.#publicPointers = state.publicPointers
     this.#ungoverned = state.ungoverned
     this.#revisions = state.revisions
+    this.#previews = state.previews
   }
 
   /**
@@ -106,6 +109,7 @@ export class Answers implements Holder {
       publicPointers: await PublicPointers.open(db, pointers, start),
       ungoverned,
       revisions,
+      previews: new Set(views.flatMap(({ name, preview }) => (preview === undefined ? [] : [name]))),
     })
   }
 
@@ -130,6 +134,17 @@ export class Answers implements Holder {
   /** Returns the revision that {@link latest} answers from; 0 for a view without promotions and for an unknown view. */
   revisionOf(view: string): number {
     return this.#revisions.get(view) ?? 0
+  }
+
+  /**
+   * Returns the revision of a view if promoting this release to it would change nothing, because `latest` names the release
+   * already. `undefined` means that the writer must decide, also for views that clients cannot change.
+   */
+  revisionIfCurrent(view: string, release: ReleaseName): number | undefined {
+    const pointer = this.#pointers.get(view)?.get(lineOf(release))
+    return pointer?.ident === release.ident && this.isOpen(view) && !this.#previews.has(view)
+      ? this.revisionOf(view)
+      : undefined
   }
 
   /**
@@ -231,7 +246,11 @@ export class Answers implements Holder {
       )
     if (event.kind === 'view-created') this.#ungoverned.set(event.view, new Set(FIRST_UNGOVERNED))
     if (event.kind === 'ungoverned-set') this.#ungoverned.set(event.view, new Set(event.origins))
-    if (event.kind === 'view-closed') this.#ungoverned.delete(event.view)
+    if (event.kind === 'preview-made') this.#previews.add(event.view)
+    if (event.kind === 'view-closed') {
+      this.#ungoverned.delete(event.view)
+      this.#previews.delete(event.view)
+    }
   }
 
   #applyPromotion(promotion: Promotion): void {

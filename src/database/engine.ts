@@ -5,3 +5,9 @@ export { describeDatabaseError, isDiskFull, isReadOnly, isUnopened } from './sql
 export { lockData } from './sqlite/lock.ts'
 export { migrateDatabase, openDatabase, openReader, openSnapshot, openWriting, walOf } from './sqlite/open.ts'
 export { ReadingThreads } from './sqlite/reading-threads.ts'
+
+/**
+ * Whether the depot that holds the data folder alone writes to the database, so that memory that follows its ledger is the
+ * present state. PostgreSQL: false, because other nodes write, and only a transaction knows the present state.
+ */
+export const IS_WRITTEN_BY_ONE_PROCESS: boolean = true

@@ -2,7 +2,6 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { audienceOf, audienceOfChanges, hasRole } from '../../../access/access.ts'
 import type { Audience, Session } from '../../../access/access.ts'
 import { listChannelNames } from '../../../channels/channel-store.ts'
-import type { PromotionOutcome } from '../../../commands/views/make-revision.ts'
 import type { BulkOutcome } from '../../../commands/views/promote-all.ts'
 import type { Depot } from '../../../depot/open.ts'
 import { DepotError } from '../../../errors.ts'
@@ -24,6 +23,7 @@ import {
 } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
 import { sendJson } from '../conventions/replies.ts'
+import { promoteRelease } from './promote-release.ts'
 import { pollRoute } from '../polls/route.ts'
 import { wireChannel } from './shapes.ts'
 
@@ -66,7 +66,8 @@ export function channelWrites(app: FastifyInstance, context: RouteContext, mount
   })
 }
 
-function writeRoutes(app: FastifyInstance, { depot }: RouteContext, mount: string): void {
+function writeRoutes(app: FastifyInstance, context: RouteContext, mount: string): void {
+  const { depot } = context
   app.post(`${mount}/channels/:origin/:channel`, async (request: HabitatRequest, reply) => {
     const { origin, channel } = request.params
     request.subject = `channel ${channel} of ${origin}`
@@ -99,11 +100,15 @@ function writeRoutes(app: FastifyInstance, { depot }: RouteContext, mount: strin
     const ident = formatIdent(identOf(request))
     request.subject = `${ident}, ${view}`
     const target = await targetToPromote(request, depot, audienceOfChanges(session))
-    const outcome = await depot.writer.submit({
-      kind,
-      input: { view, releases: [{ ident, target }] },
-      actor: actorOf(request, 'habitat'),
-    })
+    const release = { ident, target }
+    const outcome =
+      kind === 'promote'
+        ? await promoteRelease(request, context, { view, release })
+        : await depot.writer.submit({
+            kind,
+            input: { view, releases: [release] },
+            actor: actorOf(request, 'habitat'),
+          })
     return replyPromotion(reply, outcome, target)
   }
   /**
@@ -151,7 +156,7 @@ export async function targetToPromote(
 }
 
 /** Replies with an empty 200. The headers describe the outcome. */
-export function replyPromotion(reply: FastifyReply, outcome: PromotionOutcome, target: Target): FastifyReply {
+export function replyPromotion(reply: FastifyReply, outcome: BulkOutcome, target: Target): FastifyReply {
   return reply.headers({ ...movedHeaders(outcome), 'depot-target': target }).send()
 }
 

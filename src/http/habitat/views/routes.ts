@@ -2,9 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import { audienceOfChanges } from '../../../access/access.ts'
 import { formatIdent } from '../../../package/ident.ts'
 import { listViews } from '../../../revisions/view-store.ts'
-import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { mayPromote, signedIn } from '../../requests/rights.ts'
+import { promoteRelease } from '../channels/promote-release.ts'
 import { replyPromotion, targetToPromote } from '../channels/routes.ts'
 import { identOf } from '../conventions/parameters.ts'
 import type { HabitatRequest } from '../conventions/parameters.ts'
@@ -28,10 +28,11 @@ export function viewReads(app: FastifyInstance, { depot }: RouteContext, mount: 
  */
 export function viewWrites(
   app: FastifyInstance,
-  { depot }: RouteContext,
+  context: RouteContext,
   mount: string,
   absentViews: AbsentViews,
 ): void {
+  const { depot } = context
   app.post(
     `${mount}/views/:view/pkgs/:origin/:name/:version/:release/promote`,
     async (request: HabitatRequest, reply) => {
@@ -43,11 +44,7 @@ export function viewWrites(
       const ident = formatIdent(identOf(request))
       request.subject = `${ident} into ${view}`
       const target = await targetToPromote(request, depot, audienceOfChanges(caller))
-      const outcome = await depot.writer.submit({
-        kind: 'promote',
-        input: { view, releases: [{ ident, target }] },
-        actor: actorOf(request, 'habitat'),
-      })
+      const outcome = await promoteRelease(request, context, { view, release: { ident, target } })
       return replyPromotion(reply, outcome, target)
     },
   )
