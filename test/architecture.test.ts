@@ -35,6 +35,7 @@ const ROOMS: readonly string[] = [
   'clock.ts',
   'network-fault.ts',
   'log.ts',
+  'package-root.ts',
   'text',
   'threads',
   // values and their rules

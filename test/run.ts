@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import type { FileResult } from './support/run-files.ts'
 
-// Runs the named test files and those of the named folders, or all: `node launch.js test/run.ts [FILE | FOLDER]...`. Each core has a process that takes the next file when it
+// Runs the named test files and those of the named folders, or all: `./launch test/run.ts [FILE | FOLDER]...`. Each core has a process that takes the next file when it
 // is done with one, since starting a process and loading the server takes longer than most files do. Prints one line per file and the
 // failures.
 

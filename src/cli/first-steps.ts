@@ -1,6 +1,5 @@
-import { fileURLToPath } from 'node:url'
+import { PACKAGE_ROOT } from '../package-root.ts'
 
-const CLONE = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
 // A package of the Habitat project's own test data, signed by the key beside it.
 const KEY_FILE = 'test/fixtures/keys/happyhumans-20160424223347.pub'
 const HART_FILE = 'test/fixtures/harts/happyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart'
@@ -17,7 +16,7 @@ export function firstSteps(url: string): string {
   return `
 To create an origin, add its key, upload a package, promote it and poll for it, set HART_DEPOT_TOKEN to the administrator's token and run:
 
-cd ${quoteForShell(CLONE)}
+cd ${quoteForShell(PACKAGE_ROOT)}
 ${curl} -d '{"name":"happyhumans"}' "${url}/v1/depot/origins"
 ${curl} --data-binary @${KEY_FILE} "${url}/v1/depot/origins/happyhumans/keys/20160424223347"
 ${curl} -X POST -T ${HART_FILE} "${url}/v1/depot/pkgs/${release}?checksum=$(b2sum -l 256 ${HART_FILE} | cut -c 1-64)"

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describeFailure } from './failure.ts'
+import { PACKAGE_ROOT } from '../package-root.ts'
 import { UsageError } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 import { didYouMean } from '../text/nearest.ts'
@@ -104,7 +106,7 @@ function helpFor(name: string, { usage, summary, details = [] }: Subcommand): st
 }
 
 function readVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as {
     version: string
   }
   return version

@@ -1,15 +1,15 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import pino from 'pino'
 import { readConfig } from '../config.ts'
 import { openDepot } from '../depot/open.ts'
 import { buildServer } from '../http/server.ts'
+import { PACKAGE_ROOT } from '../package-root.ts'
 import { parseOptionsOnly } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 
-const FILE = fileURLToPath(new URL('../../openapi.yaml', import.meta.url))
+const FILE = join(PACKAGE_ROOT, 'openapi.yaml')
 
 export const openapi: Subcommand = {
   usage: '[--write]',

@@ -8,11 +8,12 @@ import { test } from 'tap'
 import type { Test } from 'tap'
 import { Blake2b } from '../../src/hart/blake2b.ts'
 
-// Installs the depot like an operator: the files of the image, without development packages. Takes packages from npm's cache or from the
-// registry. Run it with `npm run test:install`.
+// Installs the depot like an operator: as a clone without development packages, and as the package that `npm pack` makes of a build.
+// Takes packages from npm's cache or from the registry. Run it with `npm run test:install`.
 
+const run = promisify(execFile)
 const ROOT = join(import.meta.dirname, '../..')
-const FILES = ['package.json', 'package-lock.json', '.npmrc', 'launch.js', 'migrations', 'src']
+const FILES = ['package.json', 'package-lock.json', '.npmrc', 'launch', 'migrations', 'src']
 /** The limit for all packages except the packaged Node, which is for machines with an older one. */
 const MOST_MB = 80
 const PACKAGED_NODE = /^node-(?:bin-)?(?:linux|darwin)-/
@@ -24,13 +25,33 @@ test('a depot installed by npm ci --omit=dev accepts, promotes, serves and verif
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-install-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   for (const name of FILES) await cp(join(ROOT, name), join(folder, name), { recursive: true })
-  await promisify(execFile)('npm', ['ci', '--omit=dev', '--prefer-offline'], { cwd: folder })
+  await run('npm', ['ci', '--omit=dev', '--prefer-offline'], { cwd: folder })
 
   const { packages, packagedNode } = await measure(join(folder, 'node_modules'))
   console.error(`npm ci --omit=dev: ${packages} MB of packages, and ${packagedNode} MB of packaged Node`)
   t.ok(packages <= MOST_MB, `${packages} MB of packages; the most is ${MOST_MB}`)
 
-  const depot = await serve(t, folder)
+  await tryDepot(t, folder, [join(folder, 'launch'), 'src/main.ts'])
+})
+
+test('a packed depot runs what was built, in a folder that has only the package', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'hart-depot-pack-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  await run('npm', ['run', 'build'], { cwd: ROOT })
+  const { stdout } = await run('npm', ['pack', ROOT, '--json', '--pack-destination', folder], { cwd: folder })
+  const [{ filename, files }] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }]
+  t.strictSame(
+    files.filter(({ path }) => path.startsWith('src/')),
+    [],
+    'it has no sources',
+  )
+  await run('npm', ['install', '--prefer-offline', join(folder, filename)], { cwd: folder })
+  await tryDepot(t, folder, [join(folder, 'node_modules/.bin/hart-depot')])
+})
+
+/** Publishes, promotes and verifies a package on a new depot in `folder`, which the command line `program` runs. */
+async function tryDepot(t: Test, folder: string, program: [string, ...string[]]): Promise<void> {
+  const depot = await serve(t, folder, program)
   const hart = await readFile(
     join(FIXTURES, 'harts/happyhumans-possums-8.1.4-20160427165340-x86_64-linux.hart'),
   )
@@ -44,8 +65,8 @@ test('a depot installed by npm ci --omit=dev accepts, promotes, serves and verif
   t.match(await latest.json(), { ident: { version: '8.1.4', release: '20160427165340' }, checksum })
 
   await depot.stop()
-  await t.resolves(promisify(execFile)(...depot.command('verify', '--bytes')))
-})
+  await t.resolves(run(...depot.command('verify', '--bytes')))
+}
 
 /** Returns the sizes on disk in megabytes. */
 async function measure(folder: string): Promise<{ packages: number; packagedNode: number }> {
@@ -59,7 +80,7 @@ async function measure(folder: string): Promise<{ packages: number; packagedNode
   }
 }
 
-async function serve(t: Test, folder: string) {
+async function serve(t: Test, folder: string, [program, ...given]: [string, ...string[]]) {
   const env = {
     ...process.env,
     NODE_ENV: 'production',
@@ -69,11 +90,11 @@ async function serve(t: Test, folder: string) {
     DEPOT_LOG_LEVEL: 'warn',
   }
   const command = (...args: string[]): [string, string[], { env: NodeJS.ProcessEnv }] => [
-    process.execPath,
-    [join(folder, 'launch.js'), 'src/main.ts', ...args],
+    program,
+    [...given, ...args],
     { env },
   ]
-  const [program, args, options] = command('serve')
+  const [, args, options] = command('serve')
   const server = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(server, 'exit')
   const stop = async () => {

@@ -1,13 +1,14 @@
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import type BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import type { Database, Db } from '../database.ts'
+import { PACKAGE_ROOT } from '../../package-root.ts'
 import type { Schema } from '../schema.ts'
 import { StablePlanDialect } from './compiler.ts'
 import { connect, keepingStatements } from './connection.ts'
 import { migrate, readMigrations } from './migrate.ts'
 
-const MIGRATIONS = fileURLToPath(new URL('../../../migrations/sqlite', import.meta.url))
+const MIGRATIONS = join(PACKAGE_ROOT, 'migrations/sqlite')
 
 /**
  * Opens and, where needed, creates and migrates the database in `file`. Journal mode WAL, `synchronous=FULL` (a commit that

@@ -1,0 +1,30 @@
+import { basename } from 'node:path'
+
+// Bundles the sources and their libraries into dist/, a file for each thread and what they share. Loading a thousand modules would take
+// most of a start. A thread's file is beside the file that starts it, so all lie in one folder.
+
+const THREADS = [
+  'src/main.ts',
+  'src/database/sqlite/reading-thread.ts',
+  'src/depot/writer-thread.ts',
+  'src/hart/hash-thread.ts',
+  'src/hart/scan-worker.ts',
+  'src/http/worker-thread.ts',
+]
+/** They load files of their own: a compiled addon, and WebAssembly. */
+const LEFT_OUTSIDE = ['better-sqlite3', 'node-liblzma']
+
+// oxlint-disable-next-line import/no-default-export -- rolldown reads it
+export default {
+  input: Object.fromEntries(THREADS.map((path) => [basename(path, '.ts'), path])),
+  platform: 'node',
+  external: LEFT_OUTSIDE,
+  output: {
+    dir: 'dist',
+    cleanDir: true,
+    format: 'esm',
+    sourcemap: true,
+    entryFileNames: '[name].js',
+    chunkFileNames: '[name]-[hash].js',
+  },
+}

@@ -1,0 +1,4 @@
+import { fileURLToPath } from 'node:url'
+
+/** The folder of package.json, of the migrations and of openapi.yaml. `src/` is in it, and so is `dist/`, whose files lie beside each other. */
+export const PACKAGE_ROOT = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
