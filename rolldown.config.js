@@ -12,7 +12,7 @@ const THREADS = [
   'src/http/worker-thread.ts',
 ]
 /** They load files of their own: a compiled addon, and WebAssembly. */
-const LEFT_OUTSIDE = ['better-sqlite3', 'node-liblzma']
+const LEFT_OUTSIDE = [/^better-sqlite3/, /^node-liblzma/]
 
 // oxlint-disable-next-line import/no-default-export -- rolldown reads it
 export default {
