@@ -11,6 +11,8 @@ import type { FileResult } from './support/run-files.ts'
 const ROOT = resolve(import.meta.dirname, '..')
 const MEMORY_DISK = '/dev/shm'
 const MEMORY_DISK_NEEDS_BYTES = 2 * 1024 ** 3
+/** Tests make more garbage than a server. With V8's usual young generation, a sixth of their time is its collection. */
+const EXEC_ARGV = ['--min-semi-space-size=16', '--max-semi-space-size=32']
 const FOLDER = /^hart-depot-tests-(\d+)-/
 /** Folders and files that take long. They begin first, so that no core is left with a long one at the end. */
 const LONG = [
@@ -47,14 +49,17 @@ function tell(result: FileResult): void {
   const failures = Math.max(result.failed, result.passed === 0 ? 1 : 0)
   failed += failures
   process.stdout.write(result.failures)
-  console.log(`${failures === 0 ? 'ok' : 'FAILED'} ${result.file} ${result.passed} ${result.durationMs}ms`)
+  const { file, passed: assertions, durationMs, processorMs } = result
+  console.log(
+    `${failures === 0 ? 'ok' : 'FAILED'} ${file} ${assertions} ${durationMs}ms, processor ${processorMs}ms`,
+  )
 }
 
 /** A process that runs files until none are left. When it dies, the file that it ran has failed, and another process goes on. */
 async function runProcess(env: NodeJS.ProcessEnv): Promise<void> {
   let file = queue.shift()
   if (file === undefined) return
-  const child = fork(join(import.meta.dirname, 'support/run-files.ts'), { env })
+  const child = fork(join(import.meta.dirname, 'support/run-files.ts'), { env, execArgv: EXEC_ARGV })
   child.on('message', (result: FileResult | { readonly setTimeout: number }) => {
     if (!('file' in result)) return // tap's own message to the runner it expects
     tell(result)
@@ -67,7 +72,14 @@ async function runProcess(env: NodeJS.ProcessEnv): Promise<void> {
   child.once('exit', (code, signal) => end(`its process ended with ${code ?? signal}`))
   const ended = await promise
   if (file === undefined) return
-  tell({ file, passed: 0, failed: 1, failures: `not ok > ${file} > ${ended}\n`, durationMs: 0 })
+  tell({
+    file,
+    passed: 0,
+    failed: 1,
+    failures: `not ok > ${file} > ${ended}\n`,
+    durationMs: 0,
+    processorMs: 0,
+  })
   await runProcess(env)
 }
 
