@@ -261,7 +261,6 @@ function dearIn(sql: string, plan: readonly string[]): string[] {
 }
 
 test('no statement walks through what grows', async (t) => {
-  console.log(plans.size)
   t.ok(plans.size > 250, `${plans.size} statements`)
   for (const [sql, plan] of plans)
     if (served.has(sql)) t.strictSame(dearIn(sql, plan), [], `${sql}\n${plan.join('\n')}`)

@@ -90,11 +90,11 @@ test('a body that no route reads may stall or break off', async (t) => {
 test('a client that stops reading is cut off, and a slow reader is not', async (t) => {
   const file = {
     ident: 'acme/app/1.0.0/20260101120000',
-    files: [{ path: 'large', content: Buffer.alloc(32 * 1024 * 1024, 'x') }],
+    files: [{ path: 'large', content: Buffer.alloc(16 * 1024 * 1024, 'x') }],
   }
   const started = await startDepot(t, { listen: true, limits: { unreadMs: 500 } })
   await makeOrigin(started)
-  await publishAll(started, file)
+  const [hart] = await publishAll(started, file)
   const question =
     'GET /v1/depot/pkgs/acme/app/1.0.0/20260101120000/download HTTP/1.1\r\nHost: depot\r\nConnection: close\r\n\r\n'
 
@@ -112,10 +112,10 @@ test('a client that stops reading is cut off, and a slow reader is not', async (
   for await (const piece of slow.socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     if (received === 0) await setTimeout(150)
     received += piece.length
-    if (Math.floor(received / 2 ** 22) !== Math.floor((received - piece.length) / 2 ** 22))
+    if (Math.floor(received / 2 ** 21) !== Math.floor((received - piece.length) / 2 ** 21))
       await setTimeout(60)
   }
-  t.ok(received > buildHart(file).bytes.length, 'all of it, and its head')
+  t.ok(received > Number(hart?.bytes.length), 'all of it, and its head')
 })
 
 test('a complete request is answered before invalid bytes after it are judged', async (t) => {

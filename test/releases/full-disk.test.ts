@@ -39,11 +39,11 @@ test('a disk that fills up during an upload gives 507, and reads still work', as
   await publishAll(started, 'acme/app/1.0.0/20260101120000')
   const large = buildHart({
     ident: 'acme/app/1.1.0/20260101120000',
-    files: [{ path: 'large', content: Buffer.alloc(16 * 1024 * 1024, 'x') }],
+    files: [{ path: 'large', content: Buffer.alloc(6 * 1024 * 1024, 'x') }],
   })
   const before = await traces(started.depot)
 
-  const usual = limitFiles(String(8 * 1024 * 1024))
+  const usual = limitFiles(String(4 * 1024 * 1024))
   try {
     t.match(await upload(started, large), { status: 507, text: '' })
     t.match(await upload(started, large, { headers: { ...bearer(), 'user-agent': 'hab/2.1.78' } }), {

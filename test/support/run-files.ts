@@ -3,6 +3,7 @@ import { registerHooks } from 'node:module'
 import { join, resolve } from 'node:path'
 import { Writable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
 import type { Base, Test as FileTest } from 'tap'
 import { Failures } from './failures.ts'
 
@@ -52,6 +53,9 @@ registerHooks({
     return next(specifier, context)
   },
 })
+
+setFlagsFromString('--min-semi-space-size=0') // threads have the young generation of the product
+setFlagsFromString('--max-semi-space-size=0')
 
 const { default: tap, Test } = await import('tap')
 tap.setTimeout(0) // each file has its own timeout

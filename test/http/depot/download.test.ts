@@ -164,7 +164,7 @@ test('a client that leaves during a download leaves no open file', async (t) => 
   await makeOrigin(started)
   await publishAll(started, {
     ident: 'acme/app/1.0.0/20260101120000',
-    files: [{ path: 'large', content: Buffer.alloc(16 * 1024 * 1024, 'x') }],
+    files: [{ path: 'large', content: Buffer.alloc(10 * 1024 * 1024, 'x') }],
   })
   const agent = new Agent({ keepAlive: false })
   for (let round = 0; round < 10; round += 1) {

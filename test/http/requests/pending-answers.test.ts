@@ -43,7 +43,7 @@ async function startWithRelease(t: Test, limits: { pendingBytes: number }): Prom
   await publishAll(started, {
     ident: 'acme/app/1.0.0/20260101120000',
     config: 'x'.repeat(10_000),
-    files: [{ path: 'large', content: Buffer.alloc(16 * 1024 * 1024, 'x') }],
+    files: [{ path: 'large', content: Buffer.alloc(2 * 1024 * 1024, 'x') }],
   })
   return started
 }

@@ -6,6 +6,7 @@ import { buildServer } from '../../../../src/http/server.ts'
 import { parsePollRequest } from '../../../../src/http/habitat/polls/poll-request.ts'
 import { converse } from '../../../support/ask.ts'
 import { makeOrigin, promoteTo, publishAll } from '../../../support/origin.ts'
+import { isExhaustive } from '../../../support/random.ts'
 import { makeReleases, makeView, move, setVisibility } from '../../../support/release-rows.ts'
 import { ADMIN_TOKEN, startDepot } from '../../../support/start-depot.ts'
 import type { TestDepot } from '../../../support/start-depot.ts'
@@ -44,6 +45,8 @@ async function answerTo(url: string, path: string, headers: readonly string[]): 
   return [status, ...sorted, '', body].join('\n')
 }
 
+/** Unless the test is exhaustive, each change is followed by one of so many paths, in turn. */
+const SHARE = 7
 const TARGETS = ['', '?target=x86_64-linux', '?target=aarch64-linux', '?target=x86_64-windows']
 
 function* paths(): Generator<string> {
@@ -113,12 +116,15 @@ test('the fast path and the routes answer the same to every caller, after every 
     ],
   ]
   const all = [...paths()]
+  let round = 0
   let compared = 0
   let found = 0
   const compare = async (name: string) => {
     const differing: string[] = []
+    round += 1
     // Each path is requested in another form and by another caller after each move.
     for (const [n, path] of all.entries()) {
+      if (!isExhaustive && n % SHARE !== round % SHARE) continue
       const headers = [
         ...(credentials[(n + compared) % credentials.length] ?? []),
         ...(manners[Math.floor(n / 3 + compared) % manners.length] ?? []),
@@ -156,7 +162,7 @@ test('the fast path and the routes answer the same to every caller, after every 
     })
     .catch(() => undefined)
   await compare('deleted')
-  t.ok(found > compared / 10, 'not all in vain')
+  t.ok(found > compared / 20, 'not all in vain')
 })
 
 const POLL = 'GET /v1/depot/views/acceptance/pkgs/acme/app/latest HTTP/1.1\r\nHost: depot\r\n'
