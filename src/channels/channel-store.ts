@@ -5,7 +5,8 @@ import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import { visibleTo } from '../releases/visible-store.ts'
 
-// A channel is a view as the Habitat clients of one origin see it. It exists while it is declared or has members of the origin.
+// A channel is a view as the Habitat clients of one origin see it. It exists while it is declared, or while the view contains
+// releases of the origin.
 
 export interface Channel {
   readonly id: number
@@ -75,7 +76,7 @@ export async function listOriginsWithChannel(
 }
 
 /** Channels of Builder's jobs start with `bldr-` (habitat-today.md 3.2). `.` follows `-` in ASCII, so `bldr.` ends the range. */
-const SANDBOXES = { from: 'bldr-', to: 'bldr.' }
+const JOB_CHANNELS = { from: 'bldr-', to: 'bldr.' }
 
 /**
  * Lists the names of an origin's channels, in byte order. A channel that is not declared is listed if the audience
@@ -84,7 +85,7 @@ const SANDBOXES = { from: 'bldr-', to: 'bldr.' }
 export async function listChannelNames(
   db: Db,
   origin: string,
-  asked: { audience: Audience; withSandboxes: boolean },
+  options: { audience: Audience; withJobChannels: boolean },
 ): Promise<string[]> {
   const rows = await db
     .selectFrom('channels')
@@ -106,13 +107,13 @@ export async function listChannelNames(
             .whereRef('members.package_id', '=', 'packages.id')
             .whereRef('packages.origin_id', '=', 'channels.origin_id')
             .where('members.to_revision', 'is', null)
-            .where((inner) => visibleTo(inner, asked.audience)),
+            .where((inner) => visibleTo(inner, options.audience)),
         ),
       ]),
     )
-    .$if(!asked.withSandboxes, (query) =>
+    .$if(!options.withJobChannels, (query) =>
       query.where((eb) =>
-        eb.or([eb('views.name', '<', SANDBOXES.from), eb('views.name', '>=', SANDBOXES.to)]),
+        eb.or([eb('views.name', '<', JOB_CHANNELS.from), eb('views.name', '>=', JOB_CHANNELS.to)]),
       ),
     )
     .orderBy('views.name')
@@ -192,7 +193,7 @@ export async function deleteChannel(db: Db, channelId: number): Promise<void> {
   await db.deleteFrom('channels').where('id', '=', channelId).execute()
 }
 
-/** Deletes a closed view's channels, so that a later view of the same name does not inherit them. */
+/** Deletes the channels of a closed view, so that a later view of the same name does not inherit them. */
 export async function deleteChannelsOf(db: Db, viewId: number): Promise<void> {
   await db.deleteFrom('channels').where('view_id', '=', viewId).execute()
 }

@@ -58,31 +58,31 @@ interface Begun {
 
 interface Thread {
   readonly worker: Worker
-  readonly queue: Turns<Begun>
-  current: Begun | undefined
+  readonly queue: Turns<RunningHash>
+  current: RunningHash | undefined
 }
 
 /**
  * Hashes large files in threads while they are written. Accounts take turns, so that the uploads of one account do not
- * delay those of another. Threads start when first needed. Idle threads do not keep the process alive, but close them
- * anyway.
+ * delay those of another. Threads start when first needed. Idle threads do not keep the process alive. The owner closes
+ * them.
  */
 export class HashThreads {
   readonly #threads: Thread[] = []
-  readonly #begun = new Map<number, Begun>()
+  readonly #running = new Map<number, RunningHash>()
   #count = 0
   #isClosed = false
 
   /** The number of hashes in progress. */
   get count(): number {
-    return this.#begun.size
+    return this.#running.size
   }
 
   /** Starts to hash a file from byte `from`, for an upload of an account. */
   begin(path: string, from: number, accountId: number): Hashing {
     const { hash, promise } = this.#begin({ path, from, accountId })
     return {
-      advance: (upTo) => this.#goOn(hash, upTo),
+      advance: (upTo) => this.#advance(hash, upTo),
       reach: (upTo) => this.#reach(hash, upTo, promise),
       finish: (upTo) => this.#finish(hash, upTo, promise),
       forget: () => this.#forget(hash),
@@ -105,13 +105,13 @@ export class HashThreads {
   /** Rejects unfinished hashes with `shutting_down`. */
   async close(): Promise<void> {
     this.#isClosed = true
-    for (const id of this.#begun.keys())
+    for (const id of this.#running.keys())
       this.#settle(id)?.reject(new DepotError('shutting_down', 'the depot is shutting down'))
     await Promise.all(this.#threads.splice(0).map(({ worker }) => worker.terminate()))
   }
 
-  #begin({ path, from, accountId }: Pick<Begun, 'path' | 'from' | 'accountId'>): {
-    hash: Begun
+  #begin({ path, from, accountId }: Pick<RunningHash, 'path' | 'from' | 'accountId'>): {
+    hash: RunningHash
     promise: Promise<string>
   } {
     if (this.#isClosed) throw new DepotError('shutting_down', 'the depot is shutting down')
@@ -120,7 +120,7 @@ export class HashThreads {
     const thread = this.#threads[id % THREADS] ?? this.#start()
     const { promise, resolve, reject } = Promise.withResolvers<string>()
     promise.catch(() => undefined) // `finish` reports the error
-    const hash: Begun = {
+    const hash: RunningHash = {
       id,
       path,
       from,
@@ -135,36 +135,36 @@ export class HashThreads {
       onReached: undefined,
       isQueued: false,
     }
-    this.#begun.set(id, hash)
+    this.#running.set(id, hash)
     return { hash, promise }
   }
 
-  #goOn(hash: Begun, upTo: number): void {
+  #advance(hash: RunningHash, upTo: number): void {
     hash.upTo = upTo
     this.#queue(hash)
   }
 
   /** Rejects if the hash fails. */
-  async #reach(hash: Begun, upTo: number, promise: Promise<string>): Promise<void> {
+  async #reach(hash: RunningHash, upTo: number, promise: Promise<string>): Promise<void> {
     hash.thread.worker.ref()
     const reached = new Promise<void>((done) => void (hash.onReached = done))
-    this.#goOn(hash, upTo)
+    this.#advance(hash, upTo)
     await Promise.race([reached, promise])
   }
 
-  #finish(hash: Begun, upTo: number, promise: Promise<string>): Promise<string> {
+  #finish(hash: RunningHash, upTo: number, promise: Promise<string>): Promise<string> {
     hash.thread.worker.ref()
     hash.isLast = true
-    this.#goOn(hash, upTo)
+    this.#advance(hash, upTo)
     return promise
   }
 
-  #forget({ id, thread }: Begun): void {
+  #forget({ id, thread }: RunningHash): void {
     if (this.#settle(id) !== undefined) post(thread, { id, next: 'forget' })
   }
 
-  #queue(hash: Begun): void {
-    if (hash.isQueued || !this.#begun.has(hash.id)) return
+  #queue(hash: RunningHash): void {
+    if (hash.isQueued || !this.#running.has(hash.id)) return
     hash.isQueued = true
     hash.thread.queue.push(hash.accountId, hash)
     this.#dispatch(hash.thread)
@@ -174,7 +174,7 @@ export class HashThreads {
     while (thread.current === undefined) {
       const hash = thread.queue.shift()
       if (hash === undefined) return
-      if (!this.#begun.has(hash.id)) continue // forgotten while it waited
+      if (!this.#running.has(hash.id)) continue // forgotten while it waited
       const upTo = Math.min(hash.upTo, hash.at + TURN_BYTES)
       const next = hash.isLast && upTo === hash.upTo ? 'finish' : 'go on'
       hash.at = upTo
@@ -205,17 +205,17 @@ export class HashThreads {
     worker.on('error', (error) => {
       const at = this.#threads.indexOf(thread)
       if (at !== -1) this.#threads.splice(at, 1)
-      for (const hash of this.#begun.values())
+      for (const hash of this.#running.values())
         if (hash.thread === thread) this.#settle(hash.id)?.reject(error)
     })
     this.#threads.push(thread)
     return thread
   }
 
-  #settle(id: number): Begun | undefined {
-    const hash = this.#begun.get(id)
-    this.#begun.delete(id)
-    if (hash !== undefined && ![...this.#begun.values()].some(({ thread }) => thread === hash.thread))
+  #settle(id: number): RunningHash | undefined {
+    const hash = this.#running.get(id)
+    this.#running.delete(id)
+    if (hash !== undefined && ![...this.#running.values()].some(({ thread }) => thread === hash.thread))
       hash.thread.worker.unref()
     return hash
   }

@@ -5,11 +5,11 @@ import { hasXzProgram } from './xz-program.ts'
 
 // The thread that scan.ts starts. It scans one package at a time.
 
-export interface ScanQuestion {
+export interface ScanTask {
   readonly path: string
   readonly payloadOffset: number
 }
 
 stepBehind()
 const withProgram = hasXzProgram()
-answerTasks(({ path, payloadOffset }: ScanQuestion) => readArchive(path, payloadOffset, { withProgram }))
+answerTasks(({ path, payloadOffset }: ScanTask) => readArchive(path, payloadOffset, { withProgram }))

@@ -3,7 +3,7 @@ import { DepotError } from '../errors.ts'
 import type * as archive from './archive.ts'
 import type { HartMetadata } from './metadata.ts'
 import { ThreadPool } from '../threads/thread-pool.ts'
-import type { ScanQuestion } from './scan-worker.ts'
+import type { ScanTask } from './scan-worker.ts'
 import { Turns } from './turns.ts'
 
 export interface ArchiveScannerOptions {
@@ -40,11 +40,11 @@ const THREAD = new URL(`./scan-worker${extname(import.meta.filename)}`, import.m
 export class ArchiveScanner {
   readonly #workers: number
   readonly #timeoutMs: number
-  readonly #threads: ThreadPool<ScanQuestion, HartMetadata>
+  readonly #threads: ThreadPool<ScanTask, HartMetadata>
   readonly #running = new Set<Scan>()
   readonly #waiting = new Turns<Scan>()
   readonly #mostWaiting: number
-  readonly #mostWaitingOfOne: number
+  readonly #mostWaitingOfAccount: number
   #archive: Promise<typeof archive> | undefined
   #closed = false
 
@@ -53,7 +53,7 @@ export class ArchiveScanner {
     this.#threads = new ThreadPool(THREAD, { most: this.#workers + 1, resourceLimits: HEAP_LIMITS })
     this.#timeoutMs = options.timeoutMs ?? LONGEST_SCAN_MS
     this.#mostWaiting = options.mostWaiting ?? MOST_WAITING
-    this.#mostWaitingOfOne = options.mostWaitingOfOne ?? MOST_WAITING_OF_ONE
+    this.#mostWaitingOfAccount = options.mostWaitingOfAccount ?? MOST_WAITING_OF_ACCOUNT
   }
 
   /**
@@ -87,8 +87,8 @@ export class ArchiveScanner {
         : this.#waiting.length >= this.#mostWaiting
           ? `${this.#waiting.length} packages wait to be checked`
           : undefined
-    if (full !== undefined)
-      throw new DepotError('overloaded', `${full}: try again in ${RETRY_AFTER_SECONDS} seconds`, {
+    if (reason !== undefined)
+      throw new DepotError('overloaded', `${reason}: try again in ${RETRY_AFTER_SECONDS} seconds`, {
         retryAfterSeconds: RETRY_AFTER_SECONDS,
       })
   }
@@ -119,7 +119,7 @@ export class ArchiveScanner {
     const stopping = new AbortController()
     const timer = setTimeout(() => {
       const seconds = Math.round(this.#timeoutMs / 1000)
-      stopping.abort(new DepotError('hart_malformed', `its archive took longer than ${seconds} s to read`))
+      stopping.abort(new DepotError('hart_malformed', `reading the archive took longer than ${seconds} s`))
     }, this.#timeoutMs)
     this.#running.add(scan)
     try {

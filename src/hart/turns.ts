@@ -1,10 +1,10 @@
 /**
- * A queue that takes turns among keys, such as accounts: however many items one key has, an item of another key waits for one item of
- * each key at most.
+ * A queue in which keys, for example accounts, take turns. An item waits for at most one item of each other key, however
+ * many items the others have.
  */
 export class Turns<Item> {
-  /** Queues by key, none empty. The key whose turn is next comes first. */
-  readonly #lines = new Map<number, Item[]>()
+  /** Queues by key. None is empty. The key with the next turn comes first. */
+  readonly #queues = new Map<number, Item[]>()
   #length = 0
 
   get length(): number {
@@ -12,23 +12,23 @@ export class Turns<Item> {
   }
 
   lengthOf(key: number): number {
-    return this.#lines.get(key)?.length ?? 0
+    return this.#queues.get(key)?.length ?? 0
   }
 
   push(key: number, item: Item): void {
-    const line = this.#lines.get(key)
-    if (line === undefined) this.#lines.set(key, [item])
-    else line.push(item)
+    const queue = this.#queues.get(key)
+    if (queue === undefined) this.#queues.set(key, [item])
+    else queue.push(item)
     this.#length += 1
   }
 
   /** Removes and returns the next item of the allowed keys. */
-  shift(mayGo: (key: number) => boolean = () => true): Item | undefined {
-    for (const [key, line] of this.#lines) {
-      if (!mayGo(key)) continue
-      const item = line.shift()
-      this.#lines.delete(key)
-      if (line.length > 0) this.#lines.set(key, line)
+  shift(isAllowed: (key: number) => boolean = () => true): Item | undefined {
+    for (const [key, queue] of this.#queues) {
+      if (!isAllowed(key)) continue
+      const item = queue.shift()
+      this.#queues.delete(key)
+      if (queue.length > 0) this.#queues.set(key, queue)
       this.#length -= 1
       return item
     }

@@ -5,12 +5,12 @@ import type { CommandQueue } from '../commands/commands.ts'
 import { listStored, listUnneeded } from '../blobs/blob-store.ts'
 import type { Blobs } from '../blobs/open.ts'
 
-interface World {
+interface Dependencies {
   readonly db: Db
   readonly blobs: Blobs
   readonly writer: CommandQueue
   readonly log: Logger
-  /** Whether collecting is off, because the operator has not yet adopted or discarded files without a row. */
+  /** Whether collection is off, because the operator has not yet adopted or discarded files without a row. */
   readonly isOff: () => Promise<boolean>
   /** How long a file must be unneeded before it is removed. */
   readonly graceMs: number
@@ -19,26 +19,26 @@ interface World {
 }
 
 const ACTOR = { client: 'hart-depot', door: 'depot' } as const
-const ROWS_AT_A_TIME = 100
+const ROWS_IN_A_PAGE = 100
 const WALK_EVERY_MS = 60 * 60_000
 /** The pause between two parts of a walk. */
-const REST_MS = 20
-/** The most unneeded files that are remembered; others wait for a later walk. */
+const PAUSE_MS = 20
+/** The most unneeded files that are remembered. Others wait for a later walk. */
 const MOST_SEEN = 10_000
 
 /**
  * Removes unneeded files: bytes of deleted releases, files without a row after a crash, and parts of aborted uploads. A
- * file is removed once two walks, at least a grace period apart by a monotonic clock, have found it unneeded. Removal
- * goes through the claims, which keep anything that a row or an upload needs. A store has one collector.
+ * file is removed once two walks, at least a grace period apart by a monotonic clock, have found it unneeded. The claims
+ * remove the files, and keep every file that a row or an upload needs. A store has one collector.
  */
 export class Collector {
-  readonly #world: World
+  readonly #depot: Dependencies
   /** When a file was first found unneeded, by `performance.now`. */
   #seen = new Map<string, number>()
   #collected = 0
 
-  constructor(world: World) {
-    this.#world = world
+  constructor(depot: Dependencies) {
+    this.#depot = depot
   }
 
   /** The number of files removed since the depot was opened. */
@@ -51,32 +51,31 @@ export class Collector {
     while (!signal.aborted) {
       await this.walk(signal).catch((error: unknown) => {
         if (!signal.aborted)
-          this.#world.log.error(
+          this.#depot.log.error(
             { err: error },
-            'the search for files that nothing needs failed; it starts again in an hour',
+            'the search for unneeded files failed; it starts again in an hour',
           )
       })
       await sleep(WALK_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined)
     }
   }
 
-  /** Examines all rows and files, a few at a time. Does nothing while collecting is off. Rejects when aborted. */
+  /** Examines all rows and files, a few at a time. Does nothing while collection is off. Rejects when aborted. */
   async walk(signal?: AbortSignal): Promise<void> {
     const seen = new Map<string, number>()
     const before = this.#collected
-    if (!(await this.#world.isOff())) {
+    if (!(await this.#depot.isOff())) {
       await this.#walkRows(seen, signal)
       await this.#walkFiles(seen, signal)
       await this.#walkSpool(seen)
     }
     this.#seen = seen
-    const { log, graceMs } = this.#world
-    if (this.#collected > before)
-      log.info({ files: this.#collected - before }, 'files that nothing needs were removed')
+    const { log, graceMs } = this.#depot
+    if (this.#collected > before) log.info({ files: this.#collected - before }, 'unneeded files were removed')
     if (seen.size > 0)
       log.warn(
         { files: seen.size, grace_minutes: Math.round(graceMs / 60_000) },
-        'files were found that nothing needs: they are removed after the grace period; verify lists them',
+        'unneeded files were found: they are removed after the grace period; verify lists them',
       )
   }
 
@@ -85,19 +84,19 @@ export class Collector {
       db,
       blobs: { claims },
       writer,
-    } = this.#world
+    } = this.#depot
     for (
-      let page = await listUnneeded(db, { after: undefined, limit: ROWS_AT_A_TIME });
+      let page = await listUnneeded(db, { after: undefined, limit: ROWS_IN_A_PAGE });
       page.length > 0;
-      page = await listUnneeded(db, { after: page.at(-1), limit: ROWS_AT_A_TIME })
+      page = await listUnneeded(db, { after: page.at(-1), limit: ROWS_IN_A_PAGE })
     ) {
       const checksums = page
-        .filter(({ checksum, since }) => this.#isOver(`${checksum} ${since}`, seen))
+        .filter(({ checksum, since }) => this.#isDue(`${checksum} ${since}`, seen))
         .map(({ checksum }) => checksum)
       for (const checksum of checksums) await claims.forget(checksum)
       if (checksums.length > 0)
         await writer.submit({ kind: 'noteCollected', input: { checksums }, actor: ACTOR })
-      await this.#rest(signal)
+      await this.#pause(signal)
     }
   }
 
@@ -105,13 +104,13 @@ export class Collector {
     const {
       db,
       blobs: { storage, claims },
-    } = this.#world
+    } = this.#depot
     for await (const { checksums } of storage.list()) {
       const stored = new Set(await listStored(db, checksums))
       for (const checksum of checksums)
-        if (!stored.has(checksum) && this.#isOver(checksum, seen))
-          await this.#take(() => claims.forget(checksum))
-      await this.#rest(signal)
+        if (!stored.has(checksum) && this.#isDue(checksum, seen))
+          await this.#collect(() => claims.forget(checksum))
+      await this.#pause(signal)
     }
   }
 
@@ -123,9 +122,9 @@ export class Collector {
     const {
       blobs: { spool },
       spoolGraceMs,
-    } = this.#world
+    } = this.#depot
     for (const { name, version } of await spool.list())
-      if (this.#isOver(`${name} ${version}`, seen, spoolGraceMs)) await this.#take(() => spool.remove(name))
+      if (this.#isDue(`${name} ${version}`, seen, spoolGraceMs)) await this.#collect(() => spool.remove(name))
   }
 
   /** Reports whether an unneeded file was first seen at least a grace period ago. Otherwise remembers it. */
@@ -137,12 +136,12 @@ export class Collector {
     return false
   }
 
-  async #take(take: () => Promise<void>): Promise<void> {
-    await take()
+  async #collect(remove: () => Promise<void>): Promise<void> {
+    await remove()
     this.#collected += 1
   }
 
-  async #rest(signal: AbortSignal | undefined): Promise<void> {
-    if (signal !== undefined) await sleep(REST_MS, undefined, { signal, ref: false })
+  async #pause(signal: AbortSignal | undefined): Promise<void> {
+    if (signal !== undefined) await sleep(PAUSE_MS, undefined, { signal, ref: false })
   }
 }

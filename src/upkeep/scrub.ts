@@ -10,46 +10,46 @@ import type { Finding } from '../blobs/damage.ts'
 import type { Blobs } from '../blobs/open.ts'
 import type { BlobName, Damage } from '../blobs/storage.ts'
 
-interface World {
+interface Dependencies {
   readonly db: Db
   readonly blobs: Blobs & { readonly claims: ClaimsInMemory }
   readonly hashes: HashThreads
   readonly writer: CommandQueue
   readonly log: Logger
   readonly now: () => number
-  /** The reading speed of passes; 0 disables them. */
+  /** The reading speed of passes in bytes per second; 0 disables passes. */
   readonly bytesPerS: number
 }
 
-/** Waits until a number of further bytes may be read. */
+/** Resolves when this number of further bytes may be read. */
 type Pace = (bytes: number) => Promise<void>
 
 const ACTOR = { client: 'hart-depot', door: 'depot' } as const
-/** The bytes that opening a blob counts as, so that many small blobs are read slowly, too. */
+/** Opening a blob counts as reading so many bytes, so that many small blobs are read slowly, too. */
 const OPEN_BYTES = 64 * 1024
 const ROWS_IN_A_PAGE = 100
 /** The time from the start of one pass to the start of the next. */
 const PASS_EVERY_MS = 7 * 24 * 60 * 60 * 1_000
 const NOTE_EVERY_MS = 5 * 60_000
-const AGAIN_MS = 60_000
-/** How long a pass waits for uploads before each piece. It continues slowly if there is always an upload. */
+const RETRY_MS = 60_000
+/** How long a pass waits for running uploads before it reads on. With constant uploads, the pass continues slowly. */
 const LONGEST_YIELD_MS = 1_000
 const YIELD_MS = 50
-const MOST_AT_START = 1_000
-const atOnce: Pace = () => Promise.resolve()
+const MOST_CHECKED_FIRST = 1_000
+const unpaced: Pace = () => Promise.resolve()
 
 /**
- * Reads blobs again and records damage: all blobs slowly, pass after pass, and a single blob at once on request. Hashing
- * runs in threads. A store has one scrub.
+ * Reads blobs again and records damage: all blobs slowly, pass after pass, and single blobs at full speed on request.
+ * Hashing runs in threads. A store has one scrub.
  */
 export class Scrub {
-  readonly #world: World
+  readonly #depot: Dependencies
   readonly #running = new Map<string, Promise<Damage | undefined>>()
   #hashings = 0
   #scrubbedBytes = 0
 
-  constructor(world: World) {
-    this.#world = world
+  constructor(depot: Dependencies) {
+    this.#depot = depot
   }
 
   /** The bytes read since the depot was opened. */
@@ -64,19 +64,19 @@ export class Scrub {
   examine(checksum: string): Promise<Damage | undefined> {
     const running = this.#running.get(checksum)
     if (running !== undefined) return running
-    const examining = this.#examine(checksum, atOnce).finally(() => this.#running.delete(checksum))
+    const examining = this.#examine(checksum, unpaced).finally(() => this.#running.delete(checksum))
     this.#running.set(checksum, examining)
     return examining
   }
 
-  /** Makes passes until aborted. First checks whether damaged blobs were repaired. */
+  /** Makes passes until aborted. Before each pass, checks whether damaged blobs were repaired. */
   async run(signal: AbortSignal): Promise<void> {
-    const { db, now, log, bytesPerS } = this.#world
+    const { db, now, log, bytesPerS } = this.#depot
     if (bytesPerS === 0) return
     const wait = (ms: number) => sleep(ms, undefined, { signal, ref: false })
     while (!signal.aborted) {
       try {
-        for (const checksum of await listDamaged(db, MOST_AT_START))
+        for (const checksum of await listDamaged(db, MOST_CHECKED_FIRST))
           await this.#examine(checksum, this.#throttle(signal))
         const { scrubbedTo, begunAt } = await readScrub(db)
         const leftMs = scrubbedTo === '' && begunAt !== null ? begunAt + PASS_EVERY_MS - now() : 0
@@ -85,14 +85,14 @@ export class Scrub {
       } catch (error) {
         if (signal.aborted) return
         log.error({ err: error }, 'the scrub of all packages failed; it continues in a minute')
-        await wait(AGAIN_MS).catch(() => undefined)
+        await wait(RETRY_MS).catch(() => undefined)
       }
     }
   }
 
-  /** Reads every blob, from the position of an aborted pass. When aborted, stores its position and rejects. */
+  /** Reads every blob, from the position of the last aborted pass. When aborted, stores the position and rejects. */
   async pass(signal?: AbortSignal): Promise<void> {
-    const { db, now, log } = this.#world
+    const { db, now, log } = this.#depot
     const pace = this.#throttle(signal)
     const before = await readScrub(db)
     let { scrubbedTo } = before
@@ -115,7 +115,7 @@ export class Scrub {
         }
       }
     } catch (error) {
-      await this.#note({ scrubbedTo, begunAt }).catch(() => undefined) // the first error matters more
+      await this.#note({ scrubbedTo, begunAt }).catch(() => undefined) // the first error is thrown
       throw error
     }
     await this.#note({ scrubbedTo: '', begunAt, endedAt: now() })
@@ -128,13 +128,13 @@ export class Scrub {
       blobs: { storage, claims },
       writer,
       log,
-    } = this.#world
+    } = this.#depot
     const blob = await findBlob(db, checksum)
     if (blob === undefined) return undefined
     const seen = await inspect(storage, blob)
     const { damage, reason } = seen.damage === undefined ? await this.#read(blob, pace) : seen
     if (damage === blob.damage) return damage
-    // Nothing can replace the blob here. One that was replaced earlier came from an upload and is intact.
+    // Nothing replaces the blob during this function. A blob that was replaced earlier came from an upload and is intact.
     return claims.alone(checksum, async () => {
       if ((await inspect(storage, blob)).version !== seen.version) return undefined
       await writer.submit({
@@ -155,7 +155,7 @@ export class Scrub {
   }
 
   async #read(blob: BlobName, pace: Pace): Promise<Finding> {
-    const { blobs, hashes } = this.#world
+    const { blobs, hashes } = this.#depot
     this.#hashings += 1
     try {
       await pace(OPEN_BYTES)
@@ -172,7 +172,7 @@ export class Scrub {
   }
 
   #throttle(signal?: AbortSignal): Pace {
-    const { hashes, bytesPerS } = this.#world
+    const { hashes, bytesPerS } = this.#depot
     const wait = (ms: number) => sleep(ms, undefined, { ref: false, ...(signal && { signal }) })
     return async (bytes) => {
       const ms = (bytes / bytesPerS) * 1_000
@@ -187,6 +187,6 @@ export class Scrub {
   }
 
   async #note(position: { scrubbedTo: string; begunAt: number; endedAt?: number }): Promise<void> {
-    await this.#world.writer.submit({ kind: 'noteScrub', input: position, actor: ACTOR })
+    await this.#depot.writer.submit({ kind: 'noteScrub', input: position, actor: ACTOR })
   }
 }

@@ -3,9 +3,9 @@ import type { Collector } from './collect.ts'
 import type { Scrub } from './scrub.ts'
 import type { OpenedFiles } from '../database/opened-files.ts'
 
-const LOOK_MS = 1_000
+const CHECK_EVERY_MS = 1_000
 
-/** The background work of a depot. Only the thread that opened the depot runs it. The caller closes it. */
+/** The background work of a depot, in the thread that opened the depot. The caller closes it. */
 export class Upkeep {
   readonly scrub: Scrub
   readonly collector: Collector
@@ -34,7 +34,7 @@ export class Upkeep {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.look(), LOOK_MS).unref()
+    this.#timer = setInterval(() => this.checkFiles(), CHECK_EVERY_MS).unref()
     const { signal } = this.#abort
     this.#running = Promise.all([this.scrub.run(signal), this.collector.run(signal)])
   }
@@ -46,15 +46,15 @@ export class Upkeep {
     await this.#running
   }
 
-  /** Checks that the depot's files exist, and logs when this changes. */
-  look(): void {
+  /** Checks that the files of the depot exist, and logs when they vanish or return. */
+  checkFiles(): void {
     const path = this.#files.findGone()
     if (this.#isGone === (path !== undefined)) return
     this.#isGone = path !== undefined
     if (this.#isGone)
       this.#log.fatal(
         { path },
-        'the data folder was removed or replaced while the depot ran: every change is refused; put it back, or restart the depot',
+        'the data folder was removed or replaced while the depot ran, so every change is refused: put the folder back, or restart the depot',
       )
     else this.#log.warn('the data folder is back: changes are accepted again')
   }

@@ -273,7 +273,7 @@ for (const [what, remove] of Object.entries({
     const latest = `${started.url}/v1/depot/views/delivered/pkgs/acme/app/latest`
     await move(started, 'promote', 'delivered', releases)
     t.equal((await fetch(latest)).status, 200)
-    depot.upkeep?.look()
+    depot.upkeep?.checkFiles()
     const fatal = () => logged.filter(({ level }) => level === 'fatal')
     t.strictSame(fatal(), [])
 
@@ -292,7 +292,7 @@ for (const [what, remove] of Object.entries({
         body: { ready: true, reasons: [/^every change is refused: the data folder was removed or replaced/] },
       },
     )
-    for (let looks = 0; looks < 3; looks += 1) depot.upkeep?.look()
+    for (let count = 0; count < 3; count += 1) depot.upkeep?.checkFiles()
     t.match(fatal(), [{ path: String, msg: /^the data folder was removed or replaced/ }], 'it is logged once')
   })
 }
@@ -302,11 +302,11 @@ test('a data folder that is put back accepts changes again', async (t) => {
   const started = await startDepot(t, { folder, hasThreads: true })
   const releases = await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   await rename(folder, `${folder}.aside`)
-  started.depot.upkeep?.look()
+  started.depot.upkeep?.checkFiles()
   await t.rejects(move(started, 'promote', 'delivered', releases), { code: 'data_gone' })
   await rename(`${folder}.aside`, folder)
   await move(started, 'promote', 'delivered', releases)
-  started.depot.upkeep?.look()
+  started.depot.upkeep?.checkFiles()
   t.match(started.logged.at(-1), {
     level: 'warn',
     msg: 'the data folder is back: changes are accepted again',

@@ -31,7 +31,7 @@ async function leaveOrphan({ depot }: TestDepot, checksum = CHECKSUM): Promise<s
 const walk = ({ depot }: TestDepot) =>
   depot.upkeep?.collector.walk() ?? Promise.reject(new Error('nothing collects here'))
 
-test('files that nothing needs are removed after the grace period: without a row, of a deleted release, of an aborted upload', async (t) => {
+test('unneeded files are removed after the grace period: without a row, of a deleted release, of an aborted upload', async (t) => {
   const started = await startDepot(t, { listen: true, limits: AT_ONCE })
   await makeOrigin(started)
   const [kept, deleted] = await publishAll(
@@ -90,7 +90,7 @@ test('within the grace period nothing is removed, whatever the times of the file
   const before = await blobsOf(started)
   for (let walks = 0; walks < 2; walks += 1) await walk(started)
   t.strictSame(await blobsOf(started), before)
-  t.match(started.logged.at(-1), { level: 'warn', files: 3, msg: /^files were found that nothing needs/ })
+  t.match(started.logged.at(-1), { level: 'warn', files: 3, msg: /^unneeded files were found/ })
 })
 
 test('nothing is removed until the operator of a restored depot has settled the orphans, not even the bytes of deleted releases', async (t) => {

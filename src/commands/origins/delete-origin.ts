@@ -18,7 +18,7 @@ export async function deleteOrigin(change: Change, input: { origin: string }): P
   const { trx, at } = change
   const origin = await getOrigin(trx, input.origin)
   const remaining = await countRemaining(trx, origin.id)
-  const channels = await listChannelNames(trx, origin.name, { audience: EVERYONE, withSandboxes: true })
+  const channels = await listChannelNames(trx, origin.name, { audience: EVERYONE, withJobChannels: true })
   const refuse = (count: number, things: string, hint = '') => {
     throw new DepotError(
       'origin_not_empty',

@@ -44,7 +44,7 @@ export function channelReads(app: FastifyInstance, { depot, answers }: RouteCont
   app.get(`${place}/channels/:origin`, async (request: HabitatRequest, reply) => {
     const names = await listChannelNames(depot.db, request.params.origin, {
       audience: audienceOf(request.caller),
-      withSandboxes: flagOf(request, 'sandbox'),
+      withJobChannels: flagOf(request, 'sandbox'),
     })
     return sendJson(
       reply,
