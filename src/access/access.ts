@@ -1,4 +1,4 @@
-// Roles, sessions and audiences. Pure functions over a session that has been read before.
+// Roles, sessions and audiences. All functions are pure.
 
 /**
  * Builder's roles, from the least to the most powerful (habitat-today.md 3). Each role includes the rights of the
@@ -10,7 +10,7 @@ export type Role = (typeof ROLES)[number]
 /** Lists and searches leave out `hidden` releases; members of the origin can still fetch them by name. */
 export type Visibility = 'public' | 'private' | 'hidden'
 
-/** The limits of a narrowed token. An absent field sets no limit. */
+/** The limits of a token. An absent field sets no limit. */
 export interface Scope {
   readonly actions?: readonly Action[]
   readonly origins?: readonly string[]
@@ -46,7 +46,7 @@ export interface CallerActor {
   readonly door: 'habitat' | 'api'
 }
 
-/** The operator's shell over the control socket, or the depot itself. HTTP requests never get this actor. */
+/** The command line of the operator, or the depot itself. HTTP requests never have this actor. */
 export interface OperatorActor {
   readonly accountId?: undefined
   readonly tokenId?: undefined
@@ -54,7 +54,7 @@ export interface OperatorActor {
   readonly door: 'cli' | 'depot'
 }
 
-/** The holder of the rights that a change needs. The operator may make every change. */
+/** The session whose rights a change needs. The operator may make every change. */
 export type Authority = Session | 'operator'
 
 /** Returns the caller's role in an origin. Administrators of the depot act as owners of every origin. */

@@ -2,8 +2,8 @@ import { DepotError } from '../errors.ts'
 import { allowsAction, allowsOrigin, allowsView, hasRole } from './access.ts'
 import type { Action, Role, Session } from './access.ts'
 
-// The rights that changes need. Routes check them before they read a body. The writer checks them again in the transaction, with the
-// session of that moment; the second check decides. Each function throws `forbidden` with the missing right.
+// The rights that changes need. Routes check them before they read a body. The writer checks them again in the transaction, with
+// the rights at that moment, and its check decides. Each function throws `forbidden` and names the missing right.
 
 export function expectAction(caller: Session, action: Action): void {
   if (!allowsAction(caller, action)) throw new DepotError('forbidden', `this token may not ${action}`)

@@ -193,7 +193,7 @@ export async function insertToken(
   return id
 }
 
-/** Returns the name of the token's account. Throws `not_found`, and `conflict` for a token that is already revoked. */
+/** Revokes a token and returns the name of its account. Throws `not_found`, and `conflict` if the token is already revoked. */
 export async function markTokenRevoked(db: Db, id: number, at: number): Promise<string> {
   const row = await db
     .selectFrom('tokens')

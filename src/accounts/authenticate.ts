@@ -9,8 +9,8 @@ import { hashToken } from './token.ts'
 const MOST_SESSIONS = 10_000
 
 /**
- * Identifies callers. Sessions are cached, so that a Supervisor's poll with a token reads no database. The cache is cleared when an
- * account, a token or a membership changes. Wrong tokens are not cached.
+ * Identifies callers. Sessions are cached, so that polls with a token do not read the database. The cache is cleared when
+ * an account, a token or a membership changes. Wrong tokens are not cached.
  */
 export class Authenticator implements Holder {
   readonly #db: Db
@@ -54,7 +54,7 @@ export class Authenticator implements Holder {
     const session = await findSession(this.#db, { hash })
     if (session === undefined) throw new DepotError('unauthenticated', 'the token is unknown or revoked')
     if (this.#sessions.size >= MOST_SESSIONS) this.#sessions.clear()
-    if (generation === this.#generation) this.#sessions.set(hash, session) // otherwise the token may have been revoked during the read
+    if (generation === this.#generation) this.#sessions.set(hash, session) // unless the token may have been revoked during the read
     return session
   }
 }

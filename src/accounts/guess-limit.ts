@@ -5,7 +5,7 @@ import { DepotError } from '../errors.ts'
 const MOST_ADDRESSES = 10_000
 const MINUTE_MS = 60_000
 
-/** A token bucket, measured in time: at most one minute's worth of failures. */
+/** A token bucket, measured in time. A full bucket has one minute. */
 interface Bucket {
   creditMs: number
   /** The time for which `creditMs` holds. */
@@ -13,9 +13,9 @@ interface Bucket {
 }
 
 /**
- * Limits how often an address may send a wrong token, with a token bucket for each address. Only wrong
- * tokens count: a whole site may share one address, so anonymous requests and valid tokens are never limited. All IPv6 addresses of a
- * /64 count as one, because one customer usually has a whole /64.
+ * Limits how often an address may send a wrong token, with a token bucket for each address. Only wrong tokens count: a
+ * whole site may share one address, so anonymous requests and valid tokens are never limited. All IPv6 addresses of a /64
+ * count as one, because one customer usually has a whole /64.
  */
 export class GuessLimit {
   readonly #now: () => number

@@ -1,6 +1,6 @@
 import type { Db } from '../database/database.ts'
 
-/** The one token of an account that the routes of Builder's profile page make, list and replace. */
+/** The token that the routes of Builder's profile page make, list and replace. An account has at most one. */
 export interface ProfileToken {
   readonly id: number
   readonly accountId: number
@@ -18,7 +18,7 @@ export async function findProfileToken(db: Db, accountId: number): Promise<Profi
   return row && { id: row.id, accountId: row.account_id, createdAt: row.created_at }
 }
 
-/** Marks a token as the profile token. The account must have no other. */
+/** Marks a token as the profile token. The account must have no other profile token. */
 export async function markTokenOfProfile(db: Db, tokenId: number): Promise<void> {
   await db.updateTable('tokens').set({ is_profile: 1 }).where('id', '=', tokenId).execute()
 }

@@ -31,12 +31,12 @@ export function parseExpiry(text: string, now: number): number {
     amount === undefined
       ? Date.parse(/^\d{4}-\d{2}-\d{2}(T|$)/.test(text) ? text : '')
       : now + Number(amount) * (UNITS[unit] ?? 0)
-  if (Number.isNaN(at) || (amount === undefined && !isDayOfCalendar(text)))
+  if (Number.isNaN(at) || (amount === undefined && !isCalendarDay(text)))
     throw new DepotError(
       'invalid_request',
       `${quote(text)} is not an expiry: write 90d, 12h, 30m, 4w, 1y, or a date such as 2027-01-31`,
     )
-  if (at <= now) throw new DepotError('invalid_request', `the expiry ${quote(text)} has passed already`)
+  if (at <= now) throw new DepotError('invalid_request', `the expiry ${quote(text)} is in the past`)
   if (at > now + LONGEST_LIFE_MS)
     throw new DepotError(
       'invalid_request',

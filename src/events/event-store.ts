@@ -8,7 +8,7 @@ import type { Search } from '../search/package-search.ts'
 import { isFound } from '../search/words-store.ts'
 import type { Promotion } from '../ledger/entry.ts'
 
-/** An event in Habitat's sense: a promotion or demotion of a single release that changed something. */
+/** An event in the sense of Habitat: a promotion or demotion of a single release that changed a view. */
 export interface HabitatEvent {
   readonly act: Promotion['act']
   readonly at: number
@@ -25,31 +25,31 @@ export interface EventQuery extends Slice {
 }
 
 /**
- * Lists events from the ledger, newest first. An event is visible while the audience can see a release of its ident,
- * and always to the account that caused it (habitat-today.md 6, Events).
+ * Lists events from the ledger, newest first. An event is visible while the audience can see a release of its ident. The
+ * account that caused an event always sees it (habitat-today.md 6, Events).
  */
 export async function listEvents(
   db: Db,
-  asked: EventQuery,
+  query: EventQuery,
   audience: Audience,
   accountId: number | undefined,
 ): Promise<Page<HabitatEvent>> {
-  const { view, search } = asked
+  const { view, search } = query
   const matching = db
     .selectFrom('ledger')
     .innerJoin('releases as subject', 'subject.id', 'ledger.release_id')
     .innerJoin('views', 'views.id', 'ledger.view_id')
     .where('ledger.release_id', 'is not', null)
-    .where('ledger.at', '>=', asked.from)
-    .where('ledger.at', '<', asked.to)
-    .$if(view !== undefined, (query) => query.where('views.name', '=', view ?? ''))
-    .$if(search !== undefined, (query) =>
-      query.where((eb) =>
+    .where('ledger.at', '>=', query.from)
+    .where('ledger.at', '<', query.to)
+    .$if(view !== undefined, (rows) => rows.where('views.name', '=', view ?? ''))
+    .$if(search !== undefined, (rows) =>
+      rows.where((eb) =>
         search === undefined ? eb.lit(true) : isFound(eb.ref('subject.package_id'), search),
       ),
     )
     .where((eb) => {
-      const isThere = eb.exists(
+      const isReleaseVisible = eb.exists(
         eb
           .selectFrom('releases')
           .select('releases.id')
@@ -57,7 +57,9 @@ export async function listEvents(
           .where('releases.deleted_at', 'is', null)
           .where((inner) => visibleTo(inner, audience)),
       )
-      return accountId === undefined ? isThere : eb.or([eb('ledger.account_id', '=', accountId), isThere])
+      return accountId === undefined
+        ? isReleaseVisible
+        : eb.or([eb('ledger.account_id', '=', accountId), isReleaseVisible])
     })
   const { total } = await matching
     .select((eb) => eb.fn.countAll<number>().as('total'))
@@ -66,8 +68,8 @@ export async function listEvents(
     .select(['ledger.at', 'ledger.text', 'views.name as view', 'subject.ident'])
     .orderBy('ledger.at', 'desc')
     .orderBy('ledger.sequence', 'desc')
-    .limit(asked.limit)
-    .offset(asked.offset)
+    .limit(query.limit)
+    .offset(query.offset)
     .execute()
   const items = rows.map((row) => ({
     act: (JSON.parse(row.text) as Promotion).act,

@@ -64,7 +64,7 @@ export async function redactEntries(
   const promotions = await redactPromotions(db, concerns, { audience, accounts })
 
   const content = (entry: LedgerEntry, concern: Concern): EntryContent | undefined => {
-    const ifSo = (may: boolean) => (may ? show(entry, entry.event, true) : undefined)
+    const showIf = (isAllowed: boolean) => (isAllowed ? show(entry, entry.event, true) : undefined)
     switch (concern.of) {
       case 'everyone':
         return show(entry, entry.event, true)
@@ -72,13 +72,13 @@ export async function redactEntries(
       case 'plan':
         return undefined
       case 'account':
-        return ifSo(account === concern.account)
+        return showIf(account === concern.account)
       case 'origin':
-        return ifSo(
+        return showIf(
           isMember(concern.origin, entry.at) || (account !== undefined && account === concern.account),
         )
       case 'releases':
-        return ifSo(concern.releases.every((release) => isVisible(release, entry.at)))
+        return showIf(concern.releases.every((release) => isVisible(release, entry.at)))
       case 'promotion': {
         const seen = promotions.get(entry.sequence)
         if (seen === undefined) return undefined
@@ -171,11 +171,11 @@ async function releaseVisibility(
   }
   const known = Map.groupBy(rows, releaseKey)
   return ({ ident, target }, at) => {
-    const there =
+    const existing =
       known
         .get(releaseKey({ ident, target }))
         ?.filter((row) => row.created_at <= at && (row.deleted_at ?? Infinity) >= at) ?? []
-    return there.length > 0 && there.every((row) => row.is_visible === 1)
+    return existing.length > 0 && existing.every((row) => row.is_visible === 1)
   }
 }
 

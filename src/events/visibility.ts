@@ -4,8 +4,8 @@ import type { LedgerEvent, Promotion } from '../ledger/entry.ts'
 import { originOf } from '../package/ident.ts'
 import type { ReleaseName } from '../package/ident.ts'
 
-// Decides which readers may see which ledger entry. For hidden entries, readers get sequence number, digest and hash, so that
-// anyone can verify the chain. The number of entries is no secret.
+// Decides which readers may see which ledger entries. Of a hidden entry, readers get the sequence number, digest and hash, so
+// that everyone can verify the chain. The number of entries is no secret.
 
 /** A reader of the ledger. */
 export interface Reader {
@@ -30,11 +30,11 @@ export type Concern =
   | { readonly of: 'account'; readonly account: string }
   /** Visible to the origin's members and to `account`. */
   | { readonly of: 'origin'; readonly origin: string; readonly account?: string }
-  /** Visible to readers who now see all of these releases. Names refer to the releases that existed at the entry's time. */
+  /** Visible to readers who now see all of these releases. Names refer to the releases that existed at the time of the entry. */
   | { readonly of: 'releases'; readonly releases: readonly ReleaseName[] }
-  /** Visible to signed-in readers who see every release in the plan or proposal with this token. They may read the plan, too. */
+  /** Visible to signed-in readers who see every release in the plan or proposal with this token. They may also read the plan. */
   | { readonly of: 'plan'; readonly plan: string }
-  /** Redacted like history: everyone sees numbers and times, releases need visibility, and the text needs all of it. */
+  /** Redacted like history: everyone sees numbers and times, and the releases that they may see. The text is visible only with all releases. */
   | { readonly of: 'promotion'; readonly promotion: Promotion }
 
 type Kind = LedgerEvent['kind']
@@ -57,7 +57,7 @@ const itsRelease = ({ ident, target }: ReleaseName): Concern => ({
 const itsPackage = ({ origin, name }: { origin?: string; name?: string }): Concern =>
   name === undefined ? everyone() : origin === undefined ? administrators() : itsOrigin({ origin })
 
-/** The concern of every kind of event. Facts that the API shows to everyone (origins, channels, rules) are for everyone. */
+/** The concern of each kind of event. Everyone sees what the API shows to everyone: origins, channels and rules. */
 const CONCERNS: { readonly [K in Kind]: (event: EventOf<K>) => Concern } = {
   'account-added': itsAccount,
   'token-issued': itsAccount,

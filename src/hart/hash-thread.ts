@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
 import { packError } from '../threads/thread-error.ts'
 import type { PackedError } from '../threads/thread-error.ts'
-import { stepBehind } from '../threads/thread-priority.ts'
+import { lowerPriority } from '../threads/thread-priority.ts'
 import { Blake2b } from './blake2b.ts'
 
 // The thread that hash-threads.ts starts. The bytes were just written, so they are in the system's cache, and reading them costs much less
@@ -29,7 +29,7 @@ const WINDOW_BYTES = 256 * 1024
 const window = Buffer.allocUnsafeSlow(WINDOW_BYTES)
 const files = new Map<number, { fd: number | undefined; at: number; hash: Blake2b }>()
 
-stepBehind()
+lowerPriority()
 parentPort?.on('message', (step: HashStep) => {
   try {
     const digest = take(step)

@@ -1,5 +1,5 @@
 import { answerTasks } from '../threads/pool-thread.ts'
-import { stepBehind } from '../threads/thread-priority.ts'
+import { lowerPriority } from '../threads/thread-priority.ts'
 import { readArchive } from './archive.ts'
 import { hasXzProgram } from './xz-program.ts'
 
@@ -10,6 +10,6 @@ export interface ScanTask {
   readonly payloadOffset: number
 }
 
-stepBehind()
+lowerPriority()
 const withProgram = hasXzProgram()
 answerTasks(({ path, payloadOffset }: ScanTask) => readArchive(path, payloadOffset, { withProgram }))

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 
-// How entries are chained, in a form that `printf` and `sha256sum` can repeat:
+// Entries form a hash chain that `printf` and `sha256sum` can verify:
 //
-//   digest = sha256( salt + text )                                  salt: 32 hex characters, so that a digest betrays no text
+//   digest = sha256( salt + text )                                  salt: 32 hex characters, so that nobody can guess the text of a digest
 //   hash   = sha256( previous hash + '\n' + sequence + '\n' + digest + '\n' )
 //
 // Readers get the sequence and digest of entries that are hidden from them, so they can still verify the chain.

@@ -57,7 +57,7 @@ export type LedgerEvent =
       until: number | null
     }
   | { kind: 'view-thawed'; view: string; origin?: string; name?: string }
-  /** Like these, for every view. */
+  /** Freezes and thaws all views. */
   | { kind: 'views-frozen'; origin?: string; name?: string; reason: string; until: number | null }
   | { kind: 'views-thawed'; origin?: string; name?: string }
   | { kind: 'preview-made'; view: string; base: string; plan: string }
@@ -71,7 +71,7 @@ export type LedgerEvent =
     }
   | { kind: 'channel-declared'; origin: string; view: string }
   | { kind: 'channel-removed'; origin: string; view: string }
-  /** `key` is the id of a depot's key, `publicKey` the key in base64. */
+  /** `key` is the id of the depot's key; `publicKey` is the key in base64. */
   | { kind: 'depot-key-made'; key: string; publicKey: string }
   | { kind: 'trusted-key-added'; name: string; key: string; publicKey: string }
   | { kind: 'trusted-key-removed'; name: string; key: string }
@@ -118,7 +118,7 @@ export type Source = { view: string; revision: number } | { lockfile: string }
 /** The changed part of a webhook; `replay` means that entries are sent again. */
 export type WebhookPart = 'url' | 'filter' | 'paused' | 'resumed' | 'secret' | 'replay'
 
-/** `latest` of `package` (`origin/name`) for `target` went from one ident to another; `null` where there is none. */
+/** `latest` of `package` (`origin/name`) for `target` moved from one ident to another; `null` means no release. */
 export interface PointerMove {
   package: string
   target: Target

@@ -44,16 +44,16 @@ export class LedgerFollower<Name extends string> {
   #announced: number
   #reading: Promise<void> | undefined
 
-  private constructor(world: { db: Db; source: NewsSource; order: readonly Name[]; head: LedgerHead }) {
-    this.#db = world.db
-    this.#source = world.source
-    this.#order = world.order
-    this.#holders = world.order.map(() => [])
-    this.#head = world.head
-    this.#announced = world.head.sequence
+  private constructor(options: { db: Db; source: NewsSource; order: readonly Name[]; head: LedgerHead }) {
+    this.#db = options.db
+    this.#source = options.source
+    this.#order = options.order
+    this.#holders = options.order.map(() => [])
+    this.#head = options.head
+    this.#announced = options.head.sequence
   }
 
-  /** Follows a source from the present end of the ledger on. Holders get entries in the order of their names in `order`. */
+  /** Follows a source from the present end of the ledger. Holders get entries in the order of their names in `order`. */
   static async open<Name extends string>(
     db: Db,
     source: NewsSource,

@@ -15,7 +15,7 @@ const KEPT_MS = 7 * 86_400_000
 
 /**
  * Runs `act` once for each key. A repeated request gets the first outcome, unless `expectStill` throws because the
- * caller has lost the right to it. Throws `idempotency_mismatch` if the key came with another request.
+ * caller has lost the right to the outcome. Throws `idempotency_mismatch` if the key was used for another request.
  */
 export async function runOnce<Outcome>(
   change: Change,
@@ -31,12 +31,12 @@ export async function runOnce<Outcome>(
     return kept as Outcome
   }
   const outcome = await act()
-  await forgetOldOutcomes(change.trx, change.clock)
-  await keepOutcome(change.trx, accountId, key, outcome, change.clock.now)
+  await deleteExpiredOutcomes(change.trx, change.clock)
+  await storeOutcome(change.trx, accountId, key, outcome, change.clock.now)
   return outcome
 }
 
-/** Finds the outcome stored for a key. Throws `idempotency_mismatch` if the key came with another request. */
+/** Finds the outcome stored for a key. Throws `idempotency_mismatch` if the key was used for another request. */
 async function findOutcome(
   { trx, clock }: Change,
   accountId: number,
@@ -47,18 +47,18 @@ async function findOutcome(
     .select(['request_hash', 'outcome'])
     .where('account_id', '=', accountId)
     .where('key', '=', key)
-    .where((eb) => eb.not(isForgotten(eb, clock)))
+    .where((eb) => eb.not(isExpired(eb, clock)))
     .executeTakeFirst()
   if (row === undefined) return undefined
   if (row.request_hash !== requestHash)
     throw new DepotError(
       'idempotency_mismatch',
-      `the Idempotency-Key ${key} came before with another request`,
+      `the Idempotency-Key ${key} was already used for another request`,
     )
   return JSON.parse(row.outcome)
 }
 
-async function keepOutcome(
+async function storeOutcome(
   db: Db,
   accountId: number,
   { key, requestHash }: IdempotencyKey,
@@ -77,15 +77,15 @@ async function keepOutcome(
     .execute()
 }
 
-/** Deletes old outcomes. An outcome stored while the clock ran ahead counts from the time when the clock was set back. */
-async function forgetOldOutcomes(db: Db, clock: Clock): Promise<void> {
+/** Deletes expired outcomes. The age of an outcome that was stored while the clock ran ahead counts from the time when the clock was set back. */
+async function deleteExpiredOutcomes(db: Db, clock: Clock): Promise<void> {
   await db
     .deleteFrom('idempotency_keys')
-    .where((eb) => isForgotten(eb, clock))
+    .where((eb) => isExpired(eb, clock))
     .execute()
 }
 
-function isForgotten(eb: ExpressionBuilder<Schema, 'idempotency_keys'>, { now, setBackAt }: Clock) {
+function isExpired(eb: ExpressionBuilder<Schema, 'idempotency_keys'>, { now, setBackAt }: Clock) {
   const isOld = eb('created_at', '<', now - KEPT_MS)
   return setBackAt !== undefined && setBackAt < now - KEPT_MS
     ? eb.or([isOld, eb('created_at', '>', now)])

@@ -9,7 +9,7 @@ import { MOST_AHEAD_MS } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import type { LedgerEntry, LedgerEvent } from './entry.ts'
 
-/** The rows that an entry refers to, for the indexes. */
+/** The rows that an entry is about, for the indexes. */
 export interface EntrySubject {
   readonly originId?: number
   readonly viewId?: number
@@ -27,7 +27,7 @@ export async function findHead(db: Db): Promise<LedgerHead> {
   return last ?? FIRST_HEAD
 }
 
-/** Finds the entry that made a revision of a view; the head of an empty ledger for revision 0. */
+/** Finds the entry that made a revision of a view. Revision 0 has the head of an empty ledger. */
 export async function findHeadOf(db: Db, viewId: number, revision: number): Promise<LedgerHead> {
   const [made] = await entryOfRevision(db, { viewId, revision })
   return made ?? FIRST_HEAD
@@ -41,14 +41,14 @@ const entryOfRevision = prepared<{ viewId: number; revision: number }>()((db, { 
     .where('revision', '=', revision),
 )
 
-/** Finds the hash of an entry. Sequence 0 has the initial hash; unknown entries are `undefined`. */
+/** Finds the hash of an entry. Sequence 0 has the initial hash. */
 export async function findHash(db: Db, sequence: number): Promise<string | undefined> {
   if (sequence === 0) return FIRST_HEAD.hash
   const row = await db.selectFrom('ledger').select('hash').where('sequence', '=', sequence).executeTakeFirst()
   return row?.hash
 }
 
-/** Appends an entry to the chain that ends in `head`. Only the writer calls this; it keeps the new head after the commit. */
+/** Appends an entry to the chain that ends in `head`, and returns the new head. Only the writer calls this. */
 export async function appendEntry(
   trx: Trx,
   head: LedgerHead,
@@ -97,8 +97,8 @@ const insertEntry = prepared<{ [Column in keyof LedgerTable]: LedgerTable[Column
 )
 
 /**
- * A query for the first `limit` entries after `after` and through `through`, of the given kinds. The result is shorter
- * if entries are large.
+ * Selects the first `limit` entries of the given kinds after the entry `after`, up to and including `through`. If entries
+ * are large, a page has fewer.
  */
 export interface EntryQuery {
   readonly after: number
@@ -107,30 +107,30 @@ export interface EntryQuery {
   readonly kinds?: readonly string[]
 }
 
-/** All entries that match the query, through `through`. */
+/** All entries that match the query, up to and including `through`. */
 export interface EntryPage {
   readonly entries: readonly LedgerEntry[]
   readonly through: number
 }
 
-/** The most text of one page, not counting its last entry. One promotion may name thousands of releases. */
+/** The most bytes of text in a page, without its last entry. One promotion may name thousands of releases. */
 export const MOST_TEXT_AT_ONCE = 256 * 1024
 
 /** Lists entries, oldest first, regardless of visibility. */
 export async function listEntries(db: Db, { after, through, limit, kinds }: EntryQuery): Promise<EntryPage> {
-  const asked = db
+  const matching = db
     .selectFrom('ledger')
     .where('sequence', '>', after)
     .$if(kinds !== undefined, (query) => query.where('kind', 'in', kinds ?? []))
     .orderBy('sequence')
-  const sizes = await asked
+  const sizes = await matching
     .select(['sequence', sql<number>`octet_length(text)`.as('bytes')])
     .where('sequence', '<=', through)
     .limit(limit)
     .execute()
   const last = lastWithin(sizes)
   if (last === undefined) return { entries: [], through }
-  const rows = await asked
+  const rows = await matching
     .select(['sequence', 'salt', 'digest', 'hash', 'text'])
     .where('sequence', '<=', last)
     .execute()

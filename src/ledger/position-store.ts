@@ -1,7 +1,7 @@
 import type { Db } from '../database/database.ts'
 import { DepotError } from '../errors.ts'
 import { findHeadOf } from './ledger-store.ts'
-import { isAt } from './position.ts'
+import { matchesMark } from './position.ts'
 import type { Position } from './position.ts'
 
 /**
@@ -18,12 +18,12 @@ export async function expectRevisionKnown(
   if (number > view.revision)
     throw new DepotError(
       'other_history',
-      `${view.name} is at revision ${view.revision}, and was never at ${number}-${mark}: the depot was put back to an older copy since`,
+      `${view.name} is at revision ${view.revision} and was never at ${number}-${mark}: the depot was restored from an older copy`,
     )
   const { hash } = await findHeadOf(db, view.id, number)
-  if (!isAt(position, hash))
+  if (!matchesMark(position, hash))
     throw new DepotError(
       'other_history',
-      `revision ${number} of ${view.name} is another one than ${number}-${mark}: the depot was put back to an older copy since`,
+      `revision ${number} of ${view.name} is not ${number}-${mark}: the depot was restored from an older copy`,
     )
 }

@@ -1,15 +1,15 @@
 import type { Db } from '../database/database.ts'
 import type { LedgerEntry, LedgerEvent } from './entry.ts'
 
-// Long reads of commands. A command may read in its transaction for a short time only. A command that reads longer is
-// postponed: its handler runs on a snapshot, interleaved with other commands, up to its first write. Then it runs again in
-// a transaction and uses the results of those reads, unless a commit has invalidated them.
+// Long reads of commands. A command may read in its transaction only for a short time. A command that reads longer is
+// postponed: its handler runs on a snapshot up to its first write, while other commands commit. Then the handler runs again
+// in a transaction and uses the results of the earlier reads, unless a commit has invalidated them.
 
 /** The views on which a read depends. Every read also depends on releases, their visibility and roles in origins. */
 export interface Basis {
-  /** Views that must not have changed. */
+  /** A result becomes invalid when one of these views changes. */
   readonly views: readonly string[]
-  /** Views that no release may have left. */
+  /** A result becomes invalid when a release leaves one of these views. */
   readonly keeping?: readonly string[]
 }
 
@@ -21,12 +21,12 @@ export class ReadAhead {
   readonly #reads = new Map<string, { readonly basis: Basis; readonly value: unknown }>()
   readonly #events: LedgerEvent[] = []
 
-  /** Takes every commit since the snapshot. Earlier commits do no harm. */
+  /** Takes every commit since the snapshot. Earlier commits may be passed, too. */
   onCommit(entries: readonly LedgerEntry[]): void {
     for (const { event } of entries) this.#events.push(event)
   }
 
-  keep(name: string, basis: Basis, value: unknown): void {
+  store(name: string, basis: Basis, value: unknown): void {
     this.#reads.set(name, { basis, value })
   }
 
@@ -34,7 +34,7 @@ export class ReadAhead {
   take(name: string): { readonly value: unknown } | undefined {
     const read = this.#reads.get(name)
     if (read !== undefined && this.#events.some((event) => invalidates(event, read.basis)))
-      throw new Postponed(`${name} was read and has changed`)
+      throw new Postponed(`${name} has changed since it was read`)
     return read
   }
 }
@@ -90,8 +90,8 @@ const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
 }
 
 function invalidates(event: LedgerEvent, { views, keeping = [] }: Basis): boolean {
-  const what = INVALIDATES[event.kind]
-  if (what !== 'its view') return what === 'always'
+  const effect = INVALIDATES[event.kind]
+  if (effect !== 'its view') return effect === 'always'
   if (!('view' in event)) return true
   if (views.includes(event.view)) return true
   return keeping.includes(event.view) && (event.kind !== 'promotion' || event.left.length > 0)

@@ -20,12 +20,12 @@ interface Waiting {
   reject(error: unknown): void
 }
 
-/** Calls between two threads, which may both offer services. Each side creates one, over the same pair of ports. */
+/** Calls between two threads. Both may offer services. Each thread creates one object at its end of the port. */
 export class ThreadCalls<Theirs extends Services> {
   readonly #port: Port
   readonly #waiting = new Map<number, Waiting>()
   #count = 0
-  #over: Error | undefined
+  #endReason: Error | undefined
 
   constructor(port: Port, ours: Services) {
     this.#port = port
@@ -40,7 +40,7 @@ export class ThreadCalls<Theirs extends Services> {
     name: Name,
     ...args: Parameters<Theirs[Name]>
   ): Promise<Awaited<ReturnType<Theirs[Name]>>> {
-    if (this.#over !== undefined) return Promise.reject(this.#over)
+    if (this.#endReason !== undefined) return Promise.reject(this.#endReason)
     const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<Theirs[Name]>>>()
     this.#count += 1
     this.#waiting.set(this.#count, {
@@ -53,7 +53,7 @@ export class ThreadCalls<Theirs extends Services> {
 
   /** Rejects all pending and later calls with `reason`. */
   end(reason: Error): void {
-    this.#over = reason
+    this.#endReason = reason
     for (const waiting of this.#waiting.values()) waiting.reject(reason)
     this.#waiting.clear()
   }

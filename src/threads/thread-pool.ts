@@ -6,9 +6,9 @@ import { unpackError } from './thread-error.ts'
 import type { PoolAnswer } from './pool-thread.ts'
 
 export interface PoolOptions {
-  /** The most threads. Further tasks wait, in their order. */
+  /** The most threads. Further tasks wait in order. */
   readonly most: number
-  /** Threads that start at once and do not rest; 0 by default. */
+  /** The number of threads that start at once and never end; the default is 0. */
   readonly least?: number
   readonly workerData?: unknown
   readonly resourceLimits?: WorkerOptions['resourceLimits']
@@ -17,7 +17,7 @@ export interface PoolOptions {
 }
 
 /** How long a thread may be idle before it ends. */
-export const REST_AFTER_MS = 60_000
+export const IDLE_MS = 60_000
 
 interface Running<Task, Result> {
   readonly task: Task
@@ -26,15 +26,15 @@ interface Running<Task, Result> {
 }
 
 /**
- * Threads that run tasks of one kind, one at a time each. `entry` is a module that calls `answerTasks`. A thread starts
- * when a task finds all others busy, and ends after a minute without tasks. A thread that dies fails its task alone.
- * Idle threads do not keep the process alive. The owner closes the pool.
+ * Threads that each run one task at a time. `entry` is a module that calls `answerTasks`. A thread starts when a task
+ * finds all others busy, and ends after a minute without tasks. If a thread dies, only its task fails. Idle threads do
+ * not keep the process alive. The owner closes the pool.
  */
 export class ThreadPool<Task, Result> {
   readonly #entry: URL
   readonly #options: PoolOptions
   readonly #after: (ms: number, act: () => void) => () => void
-  /** Idle threads, the last used last, with functions that cancel their end. */
+  /** Idle threads, the one used last at the end, with functions that cancel their end. */
   readonly #idle = new Map<Worker, () => void>()
   readonly #busy = new Map<Worker, Running<Task, Result>>()
   readonly #waiting: Running<Task, Result>[] = []
@@ -44,7 +44,7 @@ export class ThreadPool<Task, Result> {
     this.#entry = entry
     this.#options = options
     this.#after = options.after ?? unreferencedTimer
-    while (this.#idle.size < (options.least ?? 0)) this.#rest(this.#start())
+    while (this.#idle.size < (options.least ?? 0)) this.#makeIdle(this.#start())
   }
 
   /** The number of threads. */
@@ -53,8 +53,8 @@ export class ThreadPool<Task, Result> {
   }
 
   /**
-   * Runs a task. Rejects with its error, with `shutting_down`, or with the reason why its thread died. When `signal`
-   * aborts a running task, its thread is ended and the task rejects with the reason of the signal.
+   * Runs a task. Rejects with the error of the task, with `shutting_down`, or with the reason why the thread died. If
+   * `signal` aborts while the task runs, its thread ends and the task rejects with the reason of the signal.
    */
   run(task: Task, signal?: AbortSignal): Promise<Result> {
     if (this.#isClosed) return Promise.reject(closed())
@@ -64,7 +64,7 @@ export class ThreadPool<Task, Result> {
     signal?.addEventListener('abort', () => {
       for (const [thread, other] of this.#busy)
         if (other === running) {
-          this.#lose(thread, signal.reason)
+          this.#remove(thread, signal.reason)
           void thread.terminate()
         }
     })
@@ -92,7 +92,7 @@ export class ThreadPool<Task, Result> {
   /** Like {@link close}, but also rejects running tasks, and ends their threads. */
   async terminate(): Promise<void> {
     const threads = [...this.#busy.keys()]
-    for (const thread of threads) this.#take(thread)?.reject(closed())
+    for (const thread of threads) this.#takeTask(thread)?.reject(closed())
     this.#isClosed = true
     await Promise.all([...threads.map((thread) => thread.terminate()), this.close()])
   }
@@ -126,37 +126,37 @@ export class ThreadPool<Task, Result> {
       ...(resourceLimits && { resourceLimits }),
     })
     thread.on('message', (answer: PoolAnswer<Result>) => {
-      const running = this.#take(thread)
+      const running = this.#takeTask(thread)
       if (running === undefined) return // the task was aborted, and its thread is ending
-      if (!this.#isClosed) this.#rest(thread)
+      if (!this.#isClosed) this.#makeIdle(thread)
       if ('error' in answer) running.reject(unpackError(answer.error))
       else running.resolve(answer.result)
       this.#dispatch()
     })
-    thread.on('error', (error) => this.#lose(thread, error))
-    thread.on('exit', () => this.#lose(thread, new Error('a thread ended during its task')))
+    thread.on('error', (error) => this.#remove(thread, error))
+    thread.on('exit', () => this.#remove(thread, new Error('a thread ended during its task')))
     return thread
   }
 
-  /** Keeps a thread for the next task, and ends it if none comes for a while. */
-  #rest(thread: Worker): void {
+  /** Keeps a thread for the next task, and ends it if no task comes for a while. */
+  #makeIdle(thread: Worker): void {
     thread.unref()
     const end = () => {
       if (this.size <= (this.#options.least ?? 0)) return
       this.#idle.delete(thread)
       post(thread, { kind: 'close' })
     }
-    this.#idle.set(thread, this.#after(REST_AFTER_MS, end))
+    this.#idle.set(thread, this.#after(IDLE_MS, end))
   }
 
-  #lose(thread: Worker, reason: unknown): void {
+  #remove(thread: Worker, reason: unknown): void {
     this.#idle.get(thread)?.()
     this.#idle.delete(thread)
-    this.#take(thread)?.reject(reason)
+    this.#takeTask(thread)?.reject(reason)
     this.#dispatch()
   }
 
-  #take(thread: Worker): Running<Task, Result> | undefined {
+  #takeTask(thread: Worker): Running<Task, Result> | undefined {
     const running = this.#busy.get(thread)
     this.#busy.delete(thread)
     return running

@@ -1,15 +1,15 @@
 import { setPriority } from 'node:os'
 
-const BEHIND = 10
+const NICE = 10
 
 /**
- * Lowers the priority of the calling thread below the threads that answer requests. Works only on Linux; elsewhere it
- * would affect the whole process. It cannot be undone.
+ * Lowers the priority of the calling thread below that of the threads that answer requests, for good. Does nothing
+ * outside of Linux, where this would affect the whole process.
  */
-export function stepBehind(): void {
+export function lowerPriority(): void {
   if (process.platform !== 'linux') return
   try {
-    setPriority(0, BEHIND)
+    setPriority(0, NICE)
   } catch {
     // a container may forbid it
   }

@@ -222,7 +222,7 @@ export class Writer<T extends Handlers> {
       const caller = await this.#commands.checkCallers(now).authorize(db, command)
       const read: Change['read'] = async (name, basis, act) => {
         const value = await act(db)
-        ahead.keep(name, basis, value)
+        ahead.store(name, basis, value)
         return value
       }
       return await this.#handle(

@@ -212,7 +212,7 @@ test('an unknown name is refused with the nearest known name', async (t) => {
       ['token', 'add', 'jenkins', '--expires', '99999y'],
       'the expiry "99999y" is more than 200 years away: a token without an expiry never expires',
     ],
-    [['token', 'add', 'jenkins', '--expires', '0d'], 'the expiry "0d" has passed already'],
+    [['token', 'add', 'jenkins', '--expires', '0d'], 'the expiry "0d" is in the past'],
   ]
   const ends = await Promise.all(refusals.map(([args]) => runHere(args, { DEPOT_DATA })))
   for (const [index, [args, message]] of refusals.entries())

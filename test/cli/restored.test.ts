@@ -195,7 +195,7 @@ test('the client of other depots sends the revision together with its history', 
   const pullOnto = (expectRevision: number | string) =>
     promote(destination, 'prod', { what: { releases: [web] }, reason: 'a pull', expectRevision })
   await t.rejects(pullOnto('1-0123456789abcdef'), {
-    message: /answered 409: revision 1 of prod is another one than 1-0123456789abcdef/,
+    message: /answered 409: revision 1 of prod is not 1-0123456789abcdef/,
   })
   t.match(await pullOnto(expected), { revision: 2 })
 })

@@ -148,7 +148,7 @@ test('uploads, new channels and other views do not invalidate a read, and views 
   const entries: LedgerEntry[] = []
   writer.onNews((news) => void entries.push(...news.entries))
   const ahead = new ReadAhead()
-  ahead.keep('effect', { views: [view], keeping: [other] }, 'what was read')
+  ahead.store('effect', { views: [view], keeping: [other] }, 'what was read')
   await makeReleases(started, `acme/later/1.0/${STAMP}`)
   await move(started, 'promote', other, [two])
   await makeView(started, `view-${(views += 1)}`, 'promoted')
@@ -157,7 +157,7 @@ test('uploads, new channels and other views do not invalidate a read, and views 
   t.equal(ahead.take('something else'), undefined)
   const after = (name: string, basis: { views: string[]; keeping?: string[] }) => {
     const fresh = new ReadAhead()
-    fresh.keep(name, basis, 1)
+    fresh.store(name, basis, 1)
     fresh.onCommit(entries)
     return () => fresh.take(name)
   }

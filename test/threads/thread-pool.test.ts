@@ -1,7 +1,7 @@
 import { extname } from 'node:path'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { REST_AFTER_MS, ThreadPool } from '../../src/threads/thread-pool.ts'
+import { IDLE_MS, ThreadPool } from '../../src/threads/thread-pool.ts'
 import { ManualTimers } from '../support/manual-timers.ts'
 import type { Task } from '../support/pool-tasks.ts'
 
@@ -23,13 +23,13 @@ test('threads start when they are needed, and end after a minute without tasks',
   const threads = await Promise.all([pool.run(together), pool.run(together)])
   t.not(threads[0], threads[1])
   t.equal(pool.size, 2)
-  timers.advance(REST_AFTER_MS - 1)
+  timers.advance(IDLE_MS - 1)
   const used = await pool.run('say')
   t.ok(threads.includes(used))
   timers.advance(1)
   t.equal(pool.size, 1, 'the other one was idle for a minute')
   t.equal(await pool.run('say'), used)
-  timers.advance(REST_AFTER_MS)
+  timers.advance(IDLE_MS)
   t.equal(pool.size, 0)
   t.notOk(threads.includes(await pool.run('say')), 'a new one starts')
 })
@@ -39,7 +39,7 @@ test('the least number of threads starts at once and stays', async (t) => {
   t.equal(pool.size, 1)
   const together = meeting()
   await Promise.all([pool.run(together), pool.run(together)])
-  timers.advance(10 * REST_AFTER_MS)
+  timers.advance(10 * IDLE_MS)
   t.equal(pool.size, 1)
 })
 

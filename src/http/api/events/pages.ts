@@ -7,7 +7,7 @@ import { KINDS, readerOf } from '../../../events/visibility.ts'
 import { EVERYTHING } from '../../../following/feed.ts'
 import type { Feed } from '../../../following/feed.ts'
 import type { VisiblePage } from '../../../following/visible-pages.ts'
-import { formatPosition, isAt, parsePosition } from '../../../ledger/position.ts'
+import { formatPosition, matchesMark, parsePosition } from '../../../ledger/position.ts'
 import type { RouteContext } from '../../requests/request.ts'
 import { deadlineOf, longPoll } from '../conventions/long-poll.ts'
 import type { EventsQuery } from './shapes.ts'
@@ -49,7 +49,7 @@ export async function placeIn(text: string, feed: Feed): Promise<number> {
   }
   if (mark === undefined) return number
   const hash = await feed.hashAt(number)
-  if (hash !== undefined && isAt(position, hash)) return number
+  if (hash !== undefined && matchesMark(position, hash)) return number
   throw new DepotError(
     'other_history',
     `entry ${number} is not the one of ${text}: the depot was restored from an older copy. Read again from an entry that both have in common`,
