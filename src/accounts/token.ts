@@ -46,7 +46,7 @@ export function parseExpiry(text: string, now: number): number {
 }
 
 /** Reports whether a day exists. `Date.parse` accepts February 31 and returns March 3. */
-function isDayOfCalendar(text: string): boolean {
+function isCalendarDay(text: string): boolean {
   const day = text.slice(0, 10)
   return new Date(`${day}T00:00:00Z`).toISOString().slice(0, 10) === day
 }

@@ -35,7 +35,7 @@ export interface PieceHashing {
 }
 
 /** A hash in progress. */
-interface Begun {
+interface RunningHash {
   readonly id: number
   /** The file, or `undefined` for pieces. */
   readonly path: string | undefined

@@ -15,7 +15,7 @@ export interface ArchiveScannerOptions {
   /** The most scans that wait for a thread, of all accounts together. */
   readonly mostWaiting?: number
   /** The most scans of one account that wait for a thread. */
-  readonly mostWaitingOfOne?: number
+  readonly mostWaitingOfAccount?: number
   /** The milliseconds that one scan may take, without the time it waits for a thread. */
   readonly timeoutMs?: number
 }
@@ -26,7 +26,7 @@ const WORKERS = 2
 /** Each waiting scan has a file in the spool. */
 const MOST_WAITING = 512
 /** More than one site uploads at once, and so few that uploads of other accounts find room. */
-const MOST_WAITING_OF_ONE = 64
+const MOST_WAITING_OF_ACCOUNT = 64
 const RETRY_AFTER_SECONDS = 10
 // Far more than a scan needs, because buffers do not count here. A thread that scans packages of `hab` was measured to add 50 MB to the
 // process, most of it for the thread itself; one that scans packages made with `xz -9` adds 115 MB.
@@ -80,10 +80,10 @@ export class ArchiveScanner {
 
   /** Throws `overloaded` if too many scans wait, of this account or of all accounts. */
   expectRoom(accountId: number): void {
-    const mine = this.#waiting.lengthOf(accountId)
-    const full =
-      mine >= this.#mostWaitingOfOne
-        ? `${mine} packages of this account wait to be checked`
+    const ofAccount = this.#waiting.lengthOf(accountId)
+    const reason =
+      ofAccount >= this.#mostWaitingOfAccount
+        ? `${ofAccount} packages of this account wait to be checked`
         : this.#waiting.length >= this.#mostWaiting
           ? `${this.#waiting.length} packages wait to be checked`
           : undefined

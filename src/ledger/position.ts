@@ -25,7 +25,7 @@ export function formatPosition(number: number, { hash }: Pick<LedgerHead, 'hash'
 }
 
 /** Reports whether a position agrees with the hash of the entry at its number. */
-export function isAt({ mark }: Position, hash: string): boolean {
+export function matchesMark({ mark }: Position, hash: string): boolean {
   return mark === undefined || mark === markOf(hash)
 }
 

@@ -128,7 +128,7 @@ export class Collector {
   }
 
   /** Reports whether an unneeded file was first seen at least a grace period ago. Otherwise remembers it. */
-  #isOver(file: string, seen: Map<string, number>, graceMs = this.#world.graceMs): boolean {
+  #isDue(file: string, seen: Map<string, number>, graceMs = this.#depot.graceMs): boolean {
     const now = performance.now()
     const first = this.#seen.get(file) ?? now
     if (now - first >= graceMs) return true
