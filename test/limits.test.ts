@@ -26,7 +26,6 @@ const OF_NO_CLIENT: readonly string[] = [
   'http/api/events/stream.ts SHORTEST_TIMER_MS',
   'http/api/events/text.ts MOST_NAMED',
   'http/requests/chunked-body.ts MOST_DIGITS',
-  'http/habitat/channels/lists.ts MOST_LINES',
   'http/habitat/polls/poll-request.ts LONGEST',
   'http/requests/descriptors.ts MOST_CAUSES',
   'http/requests/limit-connections.ts LONGEST_GOODBYE_MS',

@@ -39,8 +39,8 @@ import { renderPackage, renderPackageBriefly } from './habitat/packages/shapes.t
 import fastify, { LogController } from 'fastify'
 
 const LONGEST_PARAMETER = 2_048
-/** Smaller answers are not counted: a connection has only one at a time. */
-const FEW_BYTES = 4 * 1024
+/** Smaller answers are not counted, because a connection has only one at a time. */
+const COUNTED_FROM_BYTES = 4 * 1024
 const RETRY_AFTER_SECONDS = 5
 const LONGEST_GOODBYE_MS = 2_000
 const CONNECTION_STATUS: Readonly<Record<string, string>> = {
@@ -63,16 +63,16 @@ export async function buildServer(
   depot: Depot,
   { webhooks: deliveryOptions, workers }: Options = {},
 ): Promise<FastifyInstance> {
-  const memory = await openMemory(depot)
+  const caches = await openCaches(depot)
   const webhooks = await depot.follower.hold('webhooks', () => Webhooks.open(depot, deliveryOptions))
-  const requests = new RequestMetrics(memory)
+  const requests = new RequestMetrics(caches)
   const metrics = new DepotMetrics(depot, {
     webhooks,
     ofThreads: async () => [await requests.toJson(), ...((await workers?.metricsJson()) ?? [])],
   })
   const services = { webhooks, metricsText: () => metrics.text() }
   workers?.provide(services)
-  const app = await assemble({ depot, ...memory, webhooks }, services, requests)
+  const app = await assemble({ depot, ...caches, webhooks }, services, requests)
   app.addHook('preClose', async () => void workers?.stop())
   app.addHook('onClose', async () => {
     await workers?.stop()
@@ -86,16 +86,16 @@ export async function buildWorkerServer(
   depot: Depot,
   services: SharedServices,
 ): Promise<{ app: FastifyInstance; metricsJson: () => Promise<MetricsJson> }> {
-  const memory = await openMemory(depot)
-  const requests = new RequestMetrics(memory)
+  const caches = await openCaches(depot)
+  const requests = new RequestMetrics(caches)
   return {
-    app: await assemble({ depot, ...memory, webhooks: services.webhooks }, services, requests),
+    app: await assemble({ depot, ...caches, webhooks: services.webhooks }, services, requests),
     metricsJson: () => requests.toJson(),
   }
 }
 
 /** Opens the objects that a thread keeps in memory, so that it does not have to read the database. */
-async function openMemory(
+async function openCaches(
   depot: Depot,
 ): Promise<Pick<RouteContext, 'answers' | 'feed' | 'pages' | 'pending' | 'bodies'>> {
   const { db, follower } = depot
@@ -178,7 +178,6 @@ async function assemble(
       throw limited ?? error
     }
   }
-  // Most requests have no Authorization header and need no promise.
   app.addHook('onRequest', (_request, _reply, done) => {
     const behind = depot.follower.catchUp()
     return behind === undefined ? done() : behind
@@ -239,8 +238,8 @@ async function assemble(
 }
 
 /**
- * Answers a connection that sent no valid HTTP or ended too early. If an answer has already begun, it is sent
- * to its end and no other follows: the client would take that for part of the first.
+ * Refuses a connection whose request is not valid HTTP or is too slow. If an answer has already begun, it is sent to its
+ * end and no other follows, because the client would take the second for a part of the first.
  */
 function refuseConnection(
   log: Logger,
@@ -260,8 +259,8 @@ function refuseConnection(
 }
 
 /**
- * Counts the memory that an answer holds until its client has received it. Returns a refusal if there is no
- * room. Only answers to reads are refused, because a change has already happened.
+ * Counts the memory that an answer holds until its client has received it. Returns a refusal if there is no room. Only
+ * answers to reads are refused, because a change has already happened.
  */
 function chargeAnswer(
   pending: PendingAnswers,
@@ -274,7 +273,7 @@ function chargeAnswer(
       : typeof payload === 'string' || Buffer.isBuffer(payload)
         ? payload.length
         : 0
-  if (bytes < FEW_BYTES || !(socket instanceof Socket) || reply.raw.destroyed) return undefined
+  if (bytes < COUNTED_FROM_BYTES || !(socket instanceof Socket) || reply.raw.destroyed) return undefined
   const mayRefuse =
     (request.method === 'GET' || request.method === 'HEAD') && reply.statusCode < 400 && !request.isVital
   if (!pending.makeRoom(bytes) && mayRefuse) {

@@ -123,7 +123,7 @@ export class Workers {
       workerData: start,
       transferList: [share.writerPort.port],
       execArgv: [],
-    }) // modules that the main thread preloads are not needed here
+    }) // without the preloaded modules of the main thread
     const { promise: listening, resolve, reject } = Promise.withResolvers<void>()
     const calls = new ThreadCalls<WorkerCalls>(thread, {
       ...this.#parentCalls(() => !this.#running.has(worker)),

@@ -45,13 +45,13 @@ export async function apiRoutes(app: FastifyInstance, { context }: { context: Ro
     )
   }
   app.setNotFoundHandler(refuseUnrouted)
-  // Refuses unknown routes before the body is read, because anyone may send one.
+  // Refuses unknown routes before the body is read, because everyone may send a body.
   app.addHook('onRequest', (request, reply, done) => {
     if (request.is404) refuseUnrouted(request, reply)
     else done()
   })
-  takeAnyTypeAsJson(app)
-  app.setSerializerCompiler(() => (body) => `${JSON.stringify(body)}\n`) // starts a shell's prompt on a new line
+  parseAnyTypeAsJson(app)
+  app.setSerializerCompiler(() => (body) => `${JSON.stringify(body)}\n`) // so that the prompt of a shell starts on a new line
   app.addHook('preParsing', (request, _reply, payload, done) => {
     done(
       null,
@@ -90,10 +90,10 @@ function isRead({ method }: FastifyRequest): boolean {
 }
 
 /**
- * Parses every body as JSON. `curl -d` labels everything as a form, and clients without a body still send a
- * type.
+ * Parses every body as JSON, whatever its type. `curl -d` labels every body as a form, and some clients send a type
+ * without a body.
  */
-function takeAnyTypeAsJson(app: FastifyInstance): void {
+function parseAnyTypeAsJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) => {

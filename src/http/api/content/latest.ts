@@ -35,14 +35,14 @@ const LatestQuery = TargetQuery.extend({
   ),
 })
 
-const routes = [
+const ROUTES = [
   ['/views/:view/latest/:origin/:name', LinePath, 'The latest release of a package'],
   ['/views/:view/latest/:origin/:name/:version', VersionPath, 'The latest release of one version'],
 ] as const
 
 export function latestRoutes(app: FastifyInstance, context: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
-  for (const [url, params, summary] of routes) {
+  for (const [url, params, summary] of ROUTES) {
     const schema = {
       tags: ['content of views'],
       summary,
@@ -51,13 +51,13 @@ export function latestRoutes(app: FastifyInstance, context: RouteContext): void 
       response: textToo(Latest),
     }
     api.get(url, { schema, preSerialization: orText(latestText) }, async (request, reply) => {
-      const { target = DEFAULT_TARGET, min_revision: least = '0', wait } = request.query
-      const answer = await answerWhenMoved(
+      const { target = DEFAULT_TARGET, min_revision: minRevision = '0', wait } = request.query
+      const answer = await findOrAwaitLatest(
         context,
         { request, reply },
         {
           question: { shape: 'brief', ...request.params, target },
-          least: parsePosition(least),
+          minRevision: parsePosition(minRevision),
           deadline: deadlineOf(wait),
         },
       )
@@ -69,21 +69,22 @@ export function latestRoutes(app: FastifyInstance, context: RouteContext): void 
   }
 }
 
-interface LatestAsked {
+interface LatestRequest {
   readonly question: LatestQuestion
   /** The revision that the view must have reached. */
-  readonly least: Position
+  readonly minRevision: Position
   readonly deadline: number | undefined
 }
 
 /**
- * Throws `not_found`, also when the latest release disappears during the wait, `stale_revision` when the view
- * does not reach the revision in time, and `other_history`.
+ * Finds the latest release. With a deadline, waits until the view has reached the revision and the release differs from
+ * the one that the client has. Throws `not_found`, `stale_revision` if the view does not reach the revision in time, and
+ * `other_history`.
  */
-async function answerWhenMoved(
+async function findOrAwaitLatest(
   context: RouteContext,
   exchange: { request: FastifyRequest; reply: FastifyReply },
-  { question, least, deadline }: LatestAsked,
+  { question, minRevision, deadline }: LatestRequest,
 ): Promise<LatestAnswer> {
   const { depot, answers, feed } = context
   const { request } = exchange
@@ -92,17 +93,18 @@ async function answerWhenMoved(
     const after = feed.head.sequence // read first, so that no later commit is missed
     const mayWait = deadline !== undefined && reason === 'committed'
     let waiting: WatchOptions
-    if (least.mark !== undefined) await expectRevisionKnown(depot.db, await getView(depot.db, view), least)
-    if (answers.revisionOf(view) < least.number) {
+    if (minRevision.mark !== undefined)
+      await expectRevisionKnown(depot.db, await getView(depot.db, view), minRevision)
+    if (answers.revisionOf(view) < minRevision.number) {
       await getView(depot.db, view)
       if (!mayWait)
         throw new DepotError(
           'stale_revision',
-          `${view} is at revision ${answers.revisionOf(view)}, not yet at ${least.number}`,
+          `${view} is at revision ${answers.revisionOf(view)}, not yet at ${minRevision.number}`,
         )
       waiting = {
         topic: viewTopic(view),
-        wants: ({ event }) => event.kind !== 'promotion' || event.revision >= least.number,
+        wants: ({ event }) => event.kind !== 'promotion' || event.revision >= minRevision.number,
       }
     } else {
       const answer = await answers.latest(question, audienceOf(request.caller))

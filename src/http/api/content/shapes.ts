@@ -30,7 +30,7 @@ const Pointer = named(
   'Pointer',
   z
     .object({ package: Package, target: Target, ident: Ident, since_revision: Revision, since: Time })
-    .describe('the latest release, and since when'),
+    .describe('the latest release of a package, and since when'),
 )
 
 export const Content = named('Content', z.object({ ...AtRevision, pointers: z.array(Pointer), next: Next }))

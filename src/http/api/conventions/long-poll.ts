@@ -13,14 +13,13 @@ export function deadlineOf(waitSeconds: number | undefined): number | undefined 
 }
 
 /**
- * Holds a request until a matching commit after `after`, or until the rights of its caller change. The token
- * is then checked again: if it was revoked or has expired, the wait ends with `unauthenticated`, and lost
- * roles take effect.
+ * Holds a request until a matching commit after `after`, or until the rights of its caller change. Then checks the token
+ * again, so that lost roles take effect. Rejects with `unauthenticated` if the token was revoked or has expired.
  */
 export async function longPoll(
   context: RouteContext,
   { request, reply }: { request: FastifyRequest; reply: FastifyReply },
-  waiting: WatchOptions & { after: number; deadline: number },
+  options: WatchOptions & { after: number; deadline: number },
 ): Promise<WakeReason> {
   const {
     headers: { authorization },
@@ -28,17 +27,17 @@ export async function longPoll(
   } = request
   request.isHeld = true
   const client = clientOf(request, reply)
-  const deadline = Math.min(waiting.deadline, performance.now() + lifetimeMs(caller, context.depot.now()))
+  const deadline = Math.min(options.deadline, performance.now() + lifetimeMs(caller, context.depot.now()))
   const reason = client.hasLeft()
     ? 'left'
-    : await context.feed.wait({ ...waiting, deadline, account: caller?.accountName, client })
+    : await context.feed.wait({ ...options, deadline, account: caller?.accountName, client })
   client.forget()
   if (authorization !== undefined && reason !== 'left')
     request.caller = await context.depot.authenticator.identify(authorization)
   return reason
 }
 
-/** Returns for how long the caller's token remains valid, by the clock of the depot. */
+/** Returns how long the token of the caller remains valid, in milliseconds; `now` is the time of the depot's clock. */
 export function lifetimeMs(caller: Caller, now: number): number {
   return caller?.expiresAt === undefined ? Infinity : Math.max(0, caller.expiresAt - now)
 }
@@ -49,8 +48,8 @@ interface Client extends EventEmitter {
 }
 
 /**
- * Emits `close` when a client leaves or closes its sending side. The latter may have left, so it is answered
- * without further waiting.
+ * Returns an emitter that emits `close` when the client leaves or closes its sending side. A client that closed its
+ * sending side may have left, so it is answered without further waiting.
  */
 function clientOf({ raw: { socket } }: FastifyRequest, { raw: response }: FastifyReply): Client {
   const client = new EventEmitter()

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { DepotError } from '../../../errors.ts'
 import { TARGETS } from '../../../package/target.ts'
 
-// Shapes that several resources of `/api/v1` use. Requests are validated against them. Responses are not, so that long lists
-// cost nothing; the compiler and the tests hold responses to their shapes. Changes are additive: fields are
-// added, and never removed or given another meaning.
+// Shapes that several resources of `/api/v1` use. Requests are validated against shapes. Responses are not, because that would be
+// slow for long lists; the compiler and the tests compare them with their shapes. Changes are additive: fields may be added, but not
+// removed or given another meaning.
 
 /** Gives a shape a name of its own in openapi.yaml. */
 export function named<Shape extends z.ZodType>(id: string, shape: Shape): Shape {

@@ -1,7 +1,7 @@
 import { formatColumns } from '../../../text/columns.ts'
 import { packageOf, parseIdent } from '../../../package/ident.ts'
 
-// Helpers for the text form of answers: aligned columns, for people with curl.
+// Formats answers as text in aligned columns, for people with curl.
 
 /** Formats a table and, if there are more pages, the URL of the next one. */
 export function page(

@@ -14,7 +14,7 @@ import type { EventsQuery } from './shapes.ts'
 
 const MOST_NAMES = 100
 /**
- * How many pages a waiting request reads without a match before it answers; the client continues from there.
+ * How many pages without a match a waiting request reads before it answers. The client continues from there.
  */
 const MOST_PAGES_AT_ONCE = 10
 
@@ -22,7 +22,7 @@ const MOST_PAGES_AT_ONCE = 10
  * Parses the filter of a query. Throws `invalid_request` for more than a hundred names and for an unknown
  * kind.
  */
-export function questionOf(
+export function parseFilter(
   query: Pick<z.infer<typeof EventsQuery>, 'view' | 'origin' | 'kind'>,
 ): EntryFilter {
   const kinds = namesIn('kind', query.kind)
@@ -33,11 +33,11 @@ export function questionOf(
 }
 
 /**
- * Returns the sequence number of a place that a client names. Throws `other_history` for a position of
- * another ledger, and `conflict` for a number beyond the end. The client then read another ledger, for
- * example this one before an older copy was restored.
+ * Parses a sequence number or a position. Throws `other_history` for a position in another ledger, and `conflict` for a
+ * number beyond the end. In both cases the client has read another ledger, for example this one before an older copy was
+ * restored.
  */
-export async function placeIn(text: string, feed: Feed): Promise<number> {
+export async function parsePlace(text: string, feed: Feed): Promise<number> {
   const position = parsePosition(text)
   const { number, mark } = position
   const { sequence } = feed.head
@@ -52,7 +52,7 @@ export async function placeIn(text: string, feed: Feed): Promise<number> {
   if (hash !== undefined && matchesMark(position, hash)) return number
   throw new DepotError(
     'other_history',
-    `entry ${number} is not the one of ${text}: the depot was restored from an older copy. Read again from an entry that both have in common`,
+    `entry ${number} is not the one of ${text}: the depot was restored from an older copy. Read again from an entry that both ledgers have`,
   )
 }
 
@@ -62,8 +62,8 @@ export async function positionAt(sequence: number, feed: Feed): Promise<string> 
 }
 
 /**
- * Returns the page after an entry. With `wait`, waits for a page that is not empty for this caller. At the
- * deadline, or when the depot stops, returns an empty page that says how far was read.
+ * Returns the page after an entry. With `wait`, waits for a page with entries for this caller. At the deadline, or when
+ * the depot stops, returns an empty page that says how far it has read.
  */
 export async function firstPage(
   context: RouteContext,
@@ -80,14 +80,14 @@ export async function firstPage(
     after = page.through
     if (page.entries.length > 0 || deadline === undefined || left <= 1) return page
     if (after < head) continue
-    const waking = await longPoll(context, exchange, {
+    const reason = await longPoll(context, exchange, {
       topic: EVERYTHING,
       wants: ({ event }) => matchesFilter(event, filter),
       after,
       deadline,
     })
-    if (waking === 'left' || waking === 'closed') return page
-    left = waking === 'committed' ? MOST_PAGES_AT_ONCE + 1 : 2 // one more, to report how far nothing matched
+    if (reason === 'left' || reason === 'closed') return page
+    left = reason === 'committed' ? MOST_PAGES_AT_ONCE + 1 : 2 // one more page, to report how far nothing matched
   }
 }
 

@@ -8,7 +8,7 @@ import { linkNext } from '../conventions/pages.ts'
 import { textToo } from '../conventions/responses.ts'
 import { FormatQuery } from '../conventions/shapes.ts'
 import { wireTime } from '../conventions/wire.ts'
-import { firstPage, placeIn, positionAt, questionOf } from './pages.ts'
+import { firstPage, parsePlace, positionAt, parseFilter } from './pages.ts'
 import { Events, EventsHeaders, EventsQuery, LedgerHead } from './shapes.ts'
 import { EventStreams } from './stream.ts'
 import { eventsText, ledgerText } from './text.ts'
@@ -38,7 +38,7 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
       schema: {
         tags,
         summary:
-          'The ledger after any entry: in pages, with long polling (wait), or as a stream (Accept: text/event-stream)',
+          'The ledger entries after an entry: in pages, with long polling (wait), or as a stream (Accept: text/event-stream)',
         querystring: EventsQuery,
         headers: EventsHeaders,
         response: {
@@ -52,7 +52,7 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
       const { after, format } = request.query
       if (format === undefined && prefersEvents(request)) {
         const start = request.headers['last-event-id'] ?? after
-        const place = await placeIn(start ?? String(feed.head.sequence), feed)
+        const place = await parsePlace(start ?? String(feed.head.sequence), feed)
         const isMarked =
           feed.incarnation !== undefined || (start !== undefined && parsePosition(start).mark !== undefined)
         const firstId = isMarked ? await positionAt(place, feed) : String(place)
@@ -65,13 +65,13 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
         return (reply as FastifyReply).send(
           request.method === 'HEAD'
             ? ''
-            : streams.open(request, { after: place, firstId, isMarked, filter: questionOf(request.query) }),
+            : streams.open(request, { after: place, firstId, isMarked, filter: parseFilter(request.query) }),
         )
       }
       const { entries, through } = await firstPage(
         context,
         { request, reply },
-        { ...request.query, after: await placeIn(after ?? '0', feed), filter: questionOf(request.query) },
+        { ...request.query, after: await parsePlace(after ?? '0', feed), filter: parseFilter(request.query) },
       )
       const position = await positionAt(through, feed)
       const next = through < feed.head.sequence ? linkNext(request, reply, { after: position }) : null

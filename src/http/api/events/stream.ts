@@ -15,18 +15,17 @@ import { lifetimeMs } from '../conventions/long-poll.ts'
 import { positionAt } from './pages.ts'
 import { wireEntry } from './wire.ts'
 
-// The ledger as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The id
-// of each block is the sequence number or the position. A block with only an id is not shown to the client,
-// but it remembers the id and resumes there; such blocks are sent before the first event and when filters
-// match nothing.
+// The ledger as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The id of each block
+// is the sequence number or the position. A block with only an id is no event, but clients remember its id and resume
+// there. Such blocks are sent before the first event and when a filter matches nothing.
 
 interface StreamOptions {
   readonly after: number
   /** The id of the place where the stream starts. */
   readonly firstId: string
   /**
-   * Whether ids are positions. By default they are numbers, for older clients, unless the depot was restored
-   * from an older copy.
+   * Whether ids are positions. The default is numbers, which older clients expect, unless the depot was restored from an
+   * older copy.
    */
   readonly isMarked: boolean
   readonly filter: EntryFilter
@@ -44,8 +43,7 @@ const SHORTEST_TIMER_MS = 10
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /**
- * All open streams of a server. They share one timer, and streams that see the same of an event share its
- * text.
+ * All open streams of a server. They share one timer. Streams that see the same parts of an entry share its text.
  */
 export class EventStreams {
   readonly #context: RouteContext
@@ -106,24 +104,23 @@ export class EventStreams {
   }
 }
 
-interface StreamSetting extends StreamOptions {
+interface StreamSettings extends StreamOptions {
   /**
-   * The text of an event without its id. All streams that may see the same of an entry share these bytes,
-   * however many clients have not read them.
+   * Returns the text of an event without its id. All streams that see the same parts of an entry share these bytes.
    */
   readonly textOf: (entry: VisibleEntry) => Buffer
   readonly onClose: () => void
 }
 
 /**
- * Writes entries up to the head whenever there is a commit and the client has read what was written before. A
- * client that reads nothing is sent nothing, not even heartbeats, so that it is cut off like other clients
- * that do not read. A slow client continues from its place, from memory or the database.
+ * Writes entries up to the head after each commit, once the client has read the earlier ones. A client that reads nothing
+ * gets nothing, not even heartbeats, so that it is cut off like all clients that do not read. A slow client continues
+ * from its place, from memory or the database.
  */
 class EventStream extends Readable {
   readonly #context: RouteContext
   readonly #authorization: string | undefined
-  readonly #setting: StreamSetting
+  readonly #settings: StreamSettings
   readonly #unwatch: () => void
   readonly #socket: Socket
   #caller: Caller
@@ -131,37 +128,38 @@ class EventStream extends Readable {
   #place: number
   /** The last id sent to the client. */
   #sentPlace: number
-  #isTaken = false
+  /** Whether the client has read everything that was written. */
+  #isRead = false
   /** Stops counting the pending bytes of this client. */
-  #settle: (() => void) | undefined
+  #uncount: (() => void) | undefined
   #isEnded = false
   #isStepping = false
   /** Whether a wake-up arrived during a step. */
   #isDue = false
   #expiry: NodeJS.Timeout | undefined
 
-  constructor(context: RouteContext, request: FastifyRequest, setting: StreamSetting) {
+  constructor(context: RouteContext, request: FastifyRequest, settings: StreamSettings) {
     super({ highWaterMark: MOST_UNREAD_BYTES })
     this.#context = context
     this.#authorization = request.headers.authorization
     this.#caller = request.caller
     this.#socket = request.raw.socket
-    this.#setting = setting
-    this.#place = setting.after
-    this.#sentPlace = setting.after
+    this.#settings = settings
+    this.#place = settings.after
+    this.#sentPlace = settings.after
     const watching = {
       topic: EVERYTHING,
-      wants: ({ event }: LedgerEntry) => matchesFilter(event, setting.filter),
+      wants: ({ event }: LedgerEntry) => matchesFilter(event, settings.filter),
       account: request.caller?.accountName,
     }
     this.#unwatch = context.feed.watch(watching, () => this.#step())
     this.#expectExpiry()
-    this.push(`retry: ${RECONNECT_AFTER_MS}\nid: ${setting.firstId}\n\n`)
+    this.push(`retry: ${RECONNECT_AFTER_MS}\nid: ${settings.firstId}\n\n`)
   }
 
-  /** Writes a heartbeat: the connection is alive, and nothing matched up to this id. */
+  /** Writes a heartbeat, which says that the connection is alive and that nothing matched up to this id. */
   beat(): void {
-    if (this.#isTaken && !this.#isStepping) this.#run(() => this.#beat())
+    if (this.#isRead && !this.#isStepping) this.#run(() => this.#beat())
   }
 
   /** Ends the stream after the pending bytes. */
@@ -171,24 +169,24 @@ class EventStream extends Readable {
   }
 
   override _read(): void {
-    this.#isTaken = true
-    this.#settle?.()
-    this.#settle = undefined
+    this.#isRead = true
+    this.#uncount?.()
+    this.#uncount = undefined
     if (this.#context.feed.isClosed || this.#place < this.#context.feed.head.sequence) this.#step()
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#unwatch()
     clearTimeout(this.#expiry)
-    this.#settle?.()
-    this.#setting.onClose()
+    this.#uncount?.()
+    this.#settings.onClose()
     callback(error)
   }
 
   #step(): void {
     if (this.#context.feed.isClosed) this.end()
     else if (this.#isStepping) this.#isDue = true
-    else this.#run(() => (this.#isTaken ? this.#writeOn() : this.#identify()))
+    else this.#run(() => (this.#isRead ? this.#writeEntries() : this.#identify()))
   }
 
   /** Checks the token when it expires, even if nothing is committed until then. */
@@ -211,8 +209,8 @@ class EventStream extends Readable {
   }
 
   /**
-   * Runs one step at a time. A caller who lost the right to read gets no more events, and the reason when it
-   * connects again.
+   * Runs one step at a time. A caller who lost the right to read gets no more events. It gets the reason when it connects
+   * again.
    */
   #run(act: () => Promise<void>): void {
     this.#isStepping = true
@@ -220,23 +218,23 @@ class EventStream extends Readable {
     act()
       .catch((error: unknown) => {
         // A client that reads sees the end of the stream; another one is cut off.
-        if (error instanceof DepotError && this.#isTaken) this.end()
+        if (error instanceof DepotError && this.#isRead) this.end()
         else if (error instanceof DepotError) this.destroy()
         else this.destroy(error instanceof Error ? error : new Error('a stream failed', { cause: error }))
       })
       .finally(() => {
         this.#isStepping = false
-        // Entries that arrived meanwhile or did not fit into this step follow in the next, after other
-        // streams had their turn.
-        if (!this.#isOver() && (this.#isDue || (this.#isTaken && this.#hasMore())))
+        // Entries that arrived meanwhile or did not fit into this step follow in the next step, after other streams had
+        // their turn.
+        if (!this.#isOver() && (this.#isDue || (this.#isRead && this.#hasMore())))
           setImmediate(() => this.#step())
       })
       .catch(() => undefined)
   }
 
-  async #writeOn(): Promise<void> {
+  async #writeEntries(): Promise<void> {
     const { feed, pages } = this.#context
-    const { filter, textOf, isMarked } = this.#setting
+    const { filter, textOf, isMarked } = this.#settings
     const head = feed.head.sequence
     await this.#identify()
     const page = await pages.read(
@@ -246,10 +244,10 @@ class EventStream extends Readable {
     let texts: Buffer[] = []
     let bytes = 0
     const flush = () => {
-      const isTaken = this.#write(texts, bytes)
+      const isRead = this.#write(texts, bytes)
       texts = []
       bytes = 0
-      return isTaken
+      return isRead
     }
     for (const entry of page.entries) {
       const id = Buffer.from(`id: ${isMarked ? formatPosition(entry.sequence, entry) : entry.sequence}\n`)
@@ -266,11 +264,11 @@ class EventStream extends Readable {
   async #beat(): Promise<void> {
     const { feed } = this.#context
     await this.#identify()
-    if (this.#place < feed.head.sequence) await this.#writeOn()
+    if (this.#place < feed.head.sequence) await this.#writeEntries()
     const place = this.#place
-    const id = this.#setting.isMarked ? await positionAt(place, feed) : String(place)
-    if (!this.#isTaken || this.#isOver()) return
-    this.#isTaken = this.push(this.#sentPlace < place ? `id: ${id}\n\n` : ':\n\n')
+    const id = this.#settings.isMarked ? await positionAt(place, feed) : String(place)
+    if (!this.#isRead || this.#isOver()) return
+    this.#isRead = this.push(this.#sentPlace < place ? `id: ${id}\n\n` : ':\n\n')
     this.#sentPlace = place
   }
 
@@ -279,9 +277,9 @@ class EventStream extends Readable {
     if (this.#isOver()) return false
     this.#sentPlace = this.#place
     for (const text of bytes > MOST_UNREAD_BYTES ? texts : [Buffer.concat(texts, bytes)])
-      this.#isTaken = this.push(text) // long texts are not copied
-    if (!this.#isTaken) this.#settle ??= this.#charge()
-    return this.#isTaken
+      this.#isRead = this.push(text) // long texts are not copied
+    if (!this.#isRead) this.#uncount ??= this.#charge()
+    return this.#isRead
   }
 
   /** Counts the most bytes that the stream and its socket hold; a longer entry is shared. */

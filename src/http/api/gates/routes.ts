@@ -84,7 +84,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       schema: {
         tags,
         summary:
-          'Freezes a view, or its packages of an origin or a name, until a time or until it is thawed (administrators and the promoters of the view)',
+          'Freezes a view, or only its packages of an origin or a name, until a time or until the freeze is ended (administrators and promoters of the view)',
         params: ViewPath,
         body: FreezeBody,
         response: answers(GatesShape),
@@ -151,7 +151,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       schema: {
         tags,
         summary:
-          'Freezes all views, also future ones, except unstable, which every upload joins (administrators only)',
+          'Freezes all views, including future ones, except unstable, which every upload joins (administrators only)',
         body: FreezeBody,
         response: answers(Freezes),
       },
@@ -178,7 +178,7 @@ export function gateRoutes(app: FastifyInstance, { depot }: RouteContext): void 
       schema: {
         tags,
         summary:
-          'Ends the freeze of all views, or the one of exactly this origin and name. Freezes of single views stay (administrators only)',
+          'Ends the freeze of all views, or the one of exactly this origin and name. Freezes of single views continue (administrators only)',
         querystring: ThawQuery,
         response: answers(Freezes),
       },

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { Time, ViewName, named } from '../conventions/shapes.ts'
 import { Only, Reason } from '../promotions/shapes.ts'
 
-// Shapes of the rules that govern views, and of freezes.
+// Shapes of the rules of views, and of freezes.
 
 const MOST_ACCOUNTS = 1_000
 const MOST_REQUIREMENTS = 10
@@ -13,7 +13,7 @@ const LONGEST_PROPOSAL_SECONDS = 90 * 86_400
 
 export const FreezeBody = z.strictObject({
   reason: Reason,
-  until: Time.optional().describe('when the freeze ends by itself'),
+  until: Time.optional().describe('when the freeze ends'),
   ...Only,
 })
 export const ThawQuery = z.strictObject({ ...Only })
@@ -34,12 +34,12 @@ export const GatesBody = z.strictObject({
           .min(0)
           .max(LONGEST_SOAK_SECONDS)
           .default(0)
-          .describe('how long it must have been there without interruption'),
+          .describe('how long the release must have been there without interruption'),
       }),
     )
     .max(MOST_REQUIREMENTS)
     .default([])
-    .describe('promoted releases must be in these views'),
+    .describe('the views in which a promoted release must be'),
   closure: z
     .enum(['depot', 'view'])
     .nullable()
@@ -86,7 +86,7 @@ export const FreezeShape = named(
       by: z.string(),
       since: Time,
     })
-    .describe('blocks changes of all packages, or only of packages with the given origin, name, or both'),
+    .describe('blocks changes of all packages, or only of the packages with this origin, this name, or both'),
 )
 
 export const Frozen = z

@@ -15,7 +15,7 @@ import {
 } from '../conventions/shapes.ts'
 import { PointerMove, Source } from '../promotions/shapes.ts'
 
-// Shapes of the past of views: revisions, differences between two states, and which release was the latest when.
+// Shapes of the history of views: revisions, differences between two states, and the latest releases over time.
 
 // Requests
 
@@ -104,7 +104,7 @@ export const Diff = named(
   }),
 )
 
-/** The time between two revisions, which may still last. */
+/** The time between two revisions, which may not have ended. */
 export const Interval = {
   from_revision: Revision,
   since: Time,

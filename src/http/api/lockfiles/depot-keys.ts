@@ -31,7 +31,7 @@ const keyFile = {
   '4xx': answers(z.undefined())['4xx'],
 }
 
-/** Routes for the depot's own keys. Reading them needs no token, because lockfiles are verified with them. */
+/** Routes for the depot's own keys. Everyone may read the public keys, because they verify lockfiles. */
 export function depotKeyRoutes(app: FastifyInstance, { depot }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
@@ -79,7 +79,7 @@ export function depotKeyRoutes(app: FastifyInstance, { depot }: RouteContext): v
     {
       schema: {
         tags,
-        summary: 'Makes a new signing key. Earlier keys stay valid (administrators only)',
+        summary: 'Creates a new signing key. Earlier keys stay valid (administrators only)',
         response: answers(DepotKeys, 201),
       },
       onRequest: administratorOnly,
@@ -146,7 +146,7 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: RouteContext):
         schema: {
           tags,
           summary:
-            'Trusts the lockfiles of the depot with this key; the body is its key file (administrators only)',
+            'Accepts the lockfiles of the depot with this key. The body is the key file (administrators only)',
           consumes: ['text/plain'],
           params: TrustedKeyPath,
           body: z.string(),
@@ -176,7 +176,7 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: RouteContext):
     {
       schema: {
         tags,
-        summary: 'Stops trusting the lockfiles of this depot (administrators only)',
+        summary: 'Stops accepting the lockfiles of this depot (administrators only)',
         params: TrustedKeyPath,
         response: answers(z.undefined().describe('done'), 204),
       },

@@ -26,7 +26,7 @@ const LockfileQuery = z.strictObject({
   skip_deleted: z
     .enum(['true', 'false'])
     .default('false')
-    .describe('omits releases that were deleted since then; default: such a release causes 409'),
+    .describe('omits releases that were deleted since then. Without it, such a release causes 409'),
 })
 
 const response = {

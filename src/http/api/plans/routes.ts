@@ -39,7 +39,7 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
     [
       '/views/:view/plans',
       'draftPlan',
-      'Plans a change without making it. The plan can be applied within an hour',
+      'Plans a change without making it. The plan can be applied for an hour',
     ],
     ['/views/:view/proposals', 'propose', 'Proposes a change that a second person must approve'],
   ] as const) {
@@ -153,8 +153,7 @@ export function planRoutes(app: FastifyInstance, { depot }: RouteContext): void 
           headers: request.headers,
           body,
         })
-        // Answers to idempotency keys are kept longer than drafts. The plan may be gone, but its answer is
-        // not.
+        // Answers to idempotency keys are kept longer than drafts, so a plan may be gone although its answer is not.
         const found = await findPlan(depot.db, token)
         if (found === undefined && idempotency === undefined) throw planNotFound(token)
         const plan = found && (await expectVisible(depot, found, audience))

@@ -39,7 +39,7 @@ export const Plan = named(
     made_revision: Revision.nullable(),
     releases: z.array(Step),
     pointers: z.array(PointerMove),
-    blocked: z.array(Blocked).describe('the reasons why the owner could not apply it'),
+    blocked: z.array(Blocked).describe('the reasons why the owner cannot apply the plan'),
     missing: z
       .array(z.object({ ident: Ident, target: Target, chain: z.array(Ident) }))
       .describe('dependencies that are not in the depot'),

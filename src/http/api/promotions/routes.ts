@@ -27,25 +27,25 @@ const ROUTES = [
     '/views/:view/promotions',
     'promote',
     PromotionBody,
-    'Promotes releases into a view, all in one revision or none; at most 10,000',
+    'Promotes at most 10,000 releases into a view, in one revision. Either all are promoted or none',
   ],
   [
     '/views/:view/demotions',
     'demote',
     DemotionBody,
-    'Removes releases from a view, all in one revision or none',
+    'Removes releases from a view, in one revision. Either all are removed or none',
   ],
   [
     '/views/:view/rollbacks',
     'rollback',
     RollbackBody,
-    'Restores the state of a view at a revision or a time, in a new revision. Releases that cannot be restored are a conflict',
+    'Restores the state of a view at a revision or a time, in a new revision. Answers 409 if releases cannot be restored',
   ],
   [
     '/views/:view/reverts',
     'revert',
     RevertBody,
-    'Undoes one revision of a view, in a new revision, and keeps later ones. Packages that changed again since are a conflict',
+    'Undoes one revision of a view, in a new revision, and keeps later ones. Answers 409 if packages have changed again since',
   ],
 ] as const
 
@@ -73,7 +73,7 @@ export function promotionRoutes(app: FastifyInstance, { depot }: RouteContext): 
         const view = await getView(depot.db, request.params.view)
         request.subject = subjectOf(act, view.name, request.body)
         const caller = mayChange(request, view, originsOf(request.body))
-        const how = parseOptions({
+        const options = parseOptions({
           method: request.method,
           url: request.url,
           headers: request.headers,
@@ -82,7 +82,7 @@ export function promotionRoutes(app: FastifyInstance, { depot }: RouteContext): 
         const change = await parseChange(depot, act, { view: view.name, body: request.body, caller })
         const outcome = await depot.writer.submit({
           kind: 'changeView',
-          input: { request: change, ...how },
+          input: { request: change, ...options },
           actor: actorOf(request, 'api'),
         })
         return reply.header('etag', `"${outcome.revision}"`).send(wirePromotion(outcome))

@@ -15,7 +15,7 @@ import {
   textOf,
 } from '../conventions/shapes.ts'
 
-// Shapes of requests to change a view, and of the effect of a change.
+// Shapes of requests that change a view, and of the effects of changes.
 
 /** The most releases that one body may list. */
 export const MOST_NAMED = 10_000
@@ -117,7 +117,7 @@ export const PromotionHeaders = z.looseObject({
     .regex(/^[!-~]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
     .optional()
     .describe(
-      'a unique key for this request: repeating the request with it within seven days returns the first answer',
+      'a unique key for this request. A repeated request with the same key gets the first answer for seven days',
     ),
   'if-match': z
     .string()

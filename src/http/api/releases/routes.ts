@@ -30,7 +30,7 @@ export function releaseRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     {
       schema: {
         tags,
-        summary: 'A release, and the views it is in',
+        summary: 'A release, and the views that contain it',
         params: ReleasePath,
         querystring: ReleaseQuery,
         response: textToo(Release),
@@ -65,7 +65,7 @@ export function releaseRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       const ident = formatIdent(request.params)
       const release = await findRelease(depot.db, ident, request.query.target, audienceOf(request.caller))
       if (release === undefined) throw new DepotError('not_found', `there is no release ${ident}`)
-      const question = { list: 'stays', release: release.id }
+      const question = { list: 'memberships', release: release.id }
       const after = placeIn(request.query, question, MembershipPlace)
       const found = await listMemberships(depot.db, release.id, { after, limit: request.query.limit + 1 })
       const { items, next } = cutPage(request, reply, {

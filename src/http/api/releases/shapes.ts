@@ -39,7 +39,7 @@ export const Memberships = named(
     views: z
       .array(z.object({ view: ViewName, ...Interval }))
       .describe(
-        'current memberships, then past ones, each ordered by the creation of the view and then oldest first. A repeated promotion starts a new membership',
+        'current memberships, then past ones. Both are ordered by the creation of the view, and then oldest first. A repeated promotion starts a new membership',
       ),
     next: Next,
   }),

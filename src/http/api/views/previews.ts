@@ -24,7 +24,7 @@ export function previewRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       schema: {
         tags,
         summary:
-          'Makes a preview: a view that shows this one with a plan applied. Applying the plan or deleting the preview ends it',
+          'Creates a preview: a view that shows this one with a plan applied. It ends when the plan is applied or the preview is deleted',
         params: ViewPath,
         body: PreviewBody,
         response: answers(View, 201),
@@ -64,7 +64,7 @@ export function previewRoutes(app: FastifyInstance, { depot }: RouteContext): vo
     },
     async (request, reply) => {
       const view = await getView(depot.db, request.params.view)
-      request.subject = `drop ${view.name}`
+      request.subject = `delete ${view.name}`
       mayChange(request, view, [])
       await depot.writer.submit({
         kind: 'dropPreview',

@@ -57,7 +57,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
     {
       schema: {
         tags,
-        summary: 'Makes a view (administrators only)',
+        summary: 'Creates a view (administrators only)',
         body: NewView,
         response: answers(View, 201),
       },
@@ -96,7 +96,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
     async (request, reply) => {
       const { rule, ungoverned } = request.body
       request.subject = `view ${request.params.view}${rule === undefined ? '' : `, rule ${rule}`}`
-      const how = parseOptions({
+      const options = parseOptions({
         method: request.method,
         url: request.url,
         headers: request.headers,
@@ -106,7 +106,7 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
         view: request.params.view,
         ...(rule !== undefined && { rule }),
         ...(ungoverned !== undefined && { ungoverned }),
-        ...how,
+        ...options,
       }
       const { view, promotion } = await depot.writer.submit({
         kind: 'setView',
@@ -155,8 +155,8 @@ export function viewRoutes(app: FastifyInstance, context: RouteContext): void {
 }
 
 /**
- * Hashes the parts of an answer that can change without a new revision: the rights of the caller and the
- * state of the view.
+ * Hashes the answer, because it can change without a new revision: with the rights of the caller and the state of the
+ * view.
  */
 function digestOf(body: z.infer<typeof ViewDetail>): string {
   return createHash('sha256').update(JSON.stringify(body)).digest('hex').slice(0, 12)

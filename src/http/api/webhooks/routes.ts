@@ -9,7 +9,7 @@ import { urlOf } from '../../../webhooks/outgoing.ts'
 import { makeSecret } from '../../../webhooks/signature.ts'
 import { getWebhook, listWebhooks } from '../../../webhooks/webhook-store.ts'
 import { parseWebhookUrl, secretPurpose, urlPurpose } from '../../../webhooks/webhook.ts'
-import type { Webhook as Kept } from '../../../webhooks/webhook.ts'
+import type { Webhook as StoredWebhook } from '../../../webhooks/webhook.ts'
 import { orText } from '../../requests/as-text.ts'
 import { actorOf } from '../../requests/request.ts'
 import type { RouteContext } from '../../requests/request.ts'
@@ -37,16 +37,16 @@ const tags = ['webhooks']
 const onRequest = administratorOnly
 const KEY_BYTES = 8
 
-/** Answers contain secrets, and URLs that may be secret. */
+/** Answers contain secrets, and URLs may be secret. */
 const NO_STORE = { 'cache-control': 'no-store' }
 
 export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteContext): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
 
-  const shown = async (webhook: Kept): Promise<z.infer<typeof Webhook>> =>
+  const toWire = async (webhook: StoredWebhook): Promise<z.infer<typeof Webhook>> =>
     wireWebhook(webhook, { url: urlOf(webhook, depot.secrets), ...(await webhooks.progressOf(webhook)) })
 
-  const sealedUrl = async (text: string, key: string) => {
+  const sealUrl = async (text: string, key: string) => {
     const url = parseWebhookUrl(text)
     await webhooks.refuseUnreachable(url.href)
     return { sealed: depot.secrets.seal(url.href, urlPurpose(key)), host: hostOf(url) }
@@ -62,7 +62,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     {
       schema: {
         tags,
-        summary: 'Makes a webhook and its secret (administrators only)',
+        summary: 'Creates a webhook and its secret (administrators only)',
         body: NewWebhook,
         response: answers(MadeWebhook, 201),
       },
@@ -72,7 +72,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
       const { name, filter, after } = request.body
       request.subject = `webhook ${name}`
       const [key, secret] = [randomBytes(KEY_BYTES).toString('hex'), makeSecret()]
-      const url = await sealedUrl(request.body.url, key)
+      const url = await sealUrl(request.body.url, key)
       const sealed = {
         sealedUrl: url.sealed,
         host: url.host,
@@ -86,7 +86,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
       return reply
         .code(201)
         .headers({ ...NO_STORE, location: `/api/v1/webhooks/${name}` })
-        .send({ ...(await shown(made)), secret })
+        .send({ ...(await toWire(made)), secret })
     },
   )
 
@@ -109,7 +109,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
         limit: request.query.limit + 1,
       })
       const { items, next } = cutPage(request, reply, { items: found, question, placeOf: ({ name }) => name })
-      return reply.headers(NO_STORE).send({ webhooks: await Promise.all(items.map(shown)), next })
+      return reply.headers(NO_STORE).send({ webhooks: await Promise.all(items.map(toWire)), next })
     },
   )
 
@@ -127,7 +127,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
       preSerialization: orText(webhookText),
     },
     async (request, reply) =>
-      reply.headers(NO_STORE).send(await shown(await getWebhook(depot.db, request.params.webhook))),
+      reply.headers(NO_STORE).send(await toWire(await getWebhook(depot.db, request.params.webhook))),
   )
 
   api.patch(
@@ -150,11 +150,11 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
       const { name, key } = await getWebhook(depot.db, request.params.webhook)
       const changed = await change(request, {
         webhook: name,
-        ...(url !== undefined && { url: await sealedUrl(url, key) }),
+        ...(url !== undefined && { url: await sealUrl(url, key) }),
         ...(filter !== undefined && { filter: withoutAbsent(filter) }),
         ...(paused !== undefined && { isPaused: paused }),
       })
-      return reply.headers(NO_STORE).send(await shown(changed))
+      return reply.headers(NO_STORE).send(await toWire(changed))
     },
   )
 
@@ -182,7 +182,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     {
       schema: {
         tags,
-        summary: 'Makes a new secret. The previous one also signs for a day (administrators only)',
+        summary: 'Creates a new secret. The previous one also signs for a day (administrators only)',
         params: WebhookPath,
         response: answers(MadeSecret, 201),
       },
@@ -208,7 +208,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
     {
       schema: {
         tags,
-        summary: 'The last thousand attempts, newest first (administrators only)',
+        summary: 'The last thousand delivery attempts, newest first (administrators only)',
         params: WebhookPath,
         querystring: PageQuery,
         response: textToo(Deliveries),
@@ -254,7 +254,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
       const { from, to } = request.body
       request.subject = `webhook ${request.params.webhook} from ${from}`
       return reply.headers(NO_STORE).send(
-        await shown(
+        await toWire(
           await change(request, {
             webhook: request.params.webhook,
             replay: { from, ...(to !== undefined && { to }) },
@@ -270,7 +270,7 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
       schema: {
         tags,
         summary:
-          'Sends one ping at once, even if the webhook is paused, and answers with the result (administrators only)',
+          'Sends a ping at once, even if the webhook is paused, and answers with the result (administrators only)',
         params: WebhookPath,
         response: answers(Ping),
       },
@@ -285,6 +285,10 @@ export function webhookRoutes(app: FastifyInstance, { depot, webhooks }: RouteCo
 }
 
 /** Removes fields that are `undefined`, which JSON would lose anyway. */
-function withoutAbsent({ views, origins, kinds }: z.infer<typeof NewWebhook>['filter']): Kept['filter'] {
+function withoutAbsent({
+  views,
+  origins,
+  kinds,
+}: z.infer<typeof NewWebhook>['filter']): StoredWebhook['filter'] {
   return { ...(views && { views }), ...(origins && { origins }), ...(kinds && { kinds }) }
 }
