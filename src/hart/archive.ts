@@ -1,10 +1,12 @@
+import { readTail } from './archive-tail.ts'
 import { PayloadBytes, PayloadFile } from './payload-file.ts'
 import { MetafileCollector } from './metafile-collector.ts'
 import type { HartMetadata } from './metadata.ts'
 import { TarReader } from './tar.ts'
 import { decodeXz, DECODE_WINDOW_BYTES } from './xz-decoder.ts'
 import { decodeByProgram } from './xz-program.ts'
-import { blocksOf, walkXz } from './xz.ts'
+import { blocksOf, unpackedBytesOf, walkXz } from './xz.ts'
+import type { XzBlock } from './xz.ts'
 
 // The limit of the unpacked size. Programs shrink to a quarter and text to a tenth; only zeros shrink to one part in 7,000. So each archive
 // has a fixed allowance, which takes a second to decode, and a number of bytes for each uploaded byte. The absolute limit is the content of
@@ -18,12 +20,16 @@ const MOST_UNPACKED_BYTES = 64 * 1024 ** 3
 const UNPACKED_HERE = 8 * 1024 * 1024
 const WORTH_A_PROGRAM = 64 * 1024 * 1024
 
+// Between the first block and the tail. Where the metafiles are in neither, the tail is decoded twice.
+const WORTH_A_TAIL = 16 * 1024 * 1024
+
 /** Fits the largest header of a block. Chunk headers, the most frequent reads, are up to 64 KiB apart. */
 const WALK_WINDOW_BYTES = 4096
 
 /**
  * Reads the metadata of the package whose tar.xz starts at `payloadOffset` of a file. Stops after the last metafile, and skips blocks that
- * are part of a large file (`hab` packs in blocks of 24 MiB). This may compute for minutes, so call it in a worker.
+ * are part of a large file (`hab` packs in blocks of 24 MiB). If metafiles are missing after the first block, it looks for them in the last before it decodes those
+ * between. This may compute for minutes, so call it in a worker.
  * Its memory is the dictionary of the archive (8 MiB for packages of `hab`, at most 64) and the metafiles. With `withProgram`, the
  * system's `xz`, which must exist, decodes the rest of a long archive. Throws `hart_malformed` or `target_malformed`.
  */
@@ -50,14 +56,26 @@ export async function readArchive(
     withProgram &&
     decodedBytes >= UNPACKED_HERE &&
     shape.unpackedBytes - position - tar.unwantedBytes >= WORTH_A_PROGRAM
-  await decodeXz(file, blocksOf(walked), {
-    write: (bytes) => (take(bytes) === 'enough' || isLong() ? 'enough' : 'more'),
-    skip(bytes) {
-      if (!tar.skip(bytes)) return false
-      position += bytes
-      return true
-    },
-  })
+  const decode = (blocks: Iterable<XzBlock>, isEnough = () => false) =>
+    decodeXz(file, blocks, {
+      write: (bytes) => (take(bytes) === 'enough' || isEnough() ? 'enough' : 'more'),
+      skip(bytes) {
+        if (!tar.skip(bytes)) return false
+        position += bytes
+        return true
+      },
+    })
+  const blocks = blocksOf(walked)
+  const tailAt = shape.unpackedBytes - unpackedBytesOf(shape.tail)
+  if (tailAt >= WORTH_A_TAIL) {
+    const first = blocks.next()
+    if (!first.done) await decode([first.value])
+    if (!tar.done && tailAt - position - tar.unwantedBytes >= WORTH_A_TAIL) {
+      const ends = collector.copy()
+      if (await readTail(file, { blocks: shape.tail, offset: tailAt }, ends)) return ends.finish()
+    }
+  }
+  if (!tar.done) await decode(blocks, isLong)
   if (!tar.done && isLong()) await decodeByProgram(path, { start: payloadOffset, skipped: position }, take)
   tar.end()
   return collector.finish()

@@ -10,10 +10,25 @@ const FILES = 'FILES'
 
 /** Collects the metafiles of a package while its archive is read. */
 export class MetafileCollector {
-  readonly #paths = new PackagePaths()
-  readonly #contents = new Map<Metafile, Buffer>()
-  readonly #seen = new Set<string>()
+  #paths = new PackagePaths()
+  #contents = new Map<Metafile, Buffer>()
+  #seen = new Set<string>()
   #listed: ReadonlySet<string> | undefined
+
+  /** A collector with the same content, which can be thrown away. */
+  copy(): MetafileCollector {
+    const copy = new MetafileCollector()
+    copy.#paths = this.#paths.copy()
+    copy.#contents = new Map(this.#contents)
+    copy.#seen = new Set(this.#seen)
+    copy.#listed = this.#listed
+    return copy
+  }
+
+  /** Whether a path is inside the package's folder, which is known after the first entry. */
+  isOwn(path: string): boolean {
+    return this.#paths.below(path) !== undefined
+  }
 
   /** Returns the sink for the content of a metafile, and `undefined` for other entries. Throws `hart_malformed`. */
   visit(entry: TarEntry): TarSink | undefined {

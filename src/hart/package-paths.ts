@@ -25,8 +25,16 @@ const FOLDERS_IN_PREFIX = 6 // hab pkgs origin name version release
 /** Checks the entries of one archive in order. */
 export class PackagePaths {
   #prefix: readonly string[] | undefined
-  readonly #symlinks = new Set<string>()
+  #symlinks = new Set<string>()
   #symlinkBytes = 0
+
+  copy(): PackagePaths {
+    const copy = new PackagePaths()
+    copy.#prefix = this.#prefix
+    copy.#symlinks = new Set(this.#symlinks)
+    copy.#symlinkBytes = this.#symlinkBytes
+    return copy
+  }
 
   /** The `origin/name/version/release` of the package's folder; `undefined` before the first entry in it. */
   get ident(): string | undefined {

@@ -21,7 +21,13 @@ import type { Payload } from './payload-file.ts'
 export interface XzShape {
   /** The unpacked size of the file. */
   readonly unpackedBytes: number
+  /** The last blocks: as many as unpack to {@link TAIL_BYTES} or more, and at most a few. */
+  readonly tail: readonly XzBlock[]
 }
+
+/** Fits the metafiles of nearly all packages, with a list of fifty thousand files. */
+const TAIL_BYTES = 4 * 1024 * 1024
+const MOST_TAIL_BLOCKS = 4
 
 /** `xz -9` needs this much. `hab` packs with -6, which needs 8 MiB; the format allows 4 GiB. */
 export const LARGEST_DICTIONARY = 64 * 1024 * 1024
@@ -32,15 +38,26 @@ export const LARGEST_DICTIONARY = 64 * 1024 * 1024
  */
 export function walkXz(file: Payload, mostUnpackedBytes: number): XzShape {
   let unpackedBytes = 0
-  const end = walkStream(file, (bytes) => {
-    unpackedBytes += bytes
-    if (unpackedBytes > mostUnpackedBytes) {
-      throw malformed(`its archive of ${file.sizeBytes} bytes unpacks to more than ${mostUnpackedBytes}`)
-    }
+  const tail: XzBlock[] = []
+  const end = walkStream(file, {
+    onChunk(bytes) {
+      unpackedBytes += bytes
+      if (unpackedBytes > mostUnpackedBytes) {
+        throw malformed(`its archive of ${file.sizeBytes} bytes unpacks to more than ${mostUnpackedBytes}`)
+      }
+    },
+    onBlock(block) {
+      tail.push(block)
+      if (tail.length > MOST_TAIL_BLOCKS || unpackedBytesOf(tail.slice(1)) >= TAIL_BYTES) tail.shift()
+    },
   })
   if (end < file.sizeBytes)
     throw malformed(`${file.sizeBytes - end} bytes follow its compressed archive that do not belong to it`)
-  return { unpackedBytes }
+  return { unpackedBytes, tail }
+}
+
+export function unpackedBytesOf(blocks: readonly XzBlock[]): number {
+  return blocks.reduce((sum, block) => sum + block.unpackedBytes, 0)
 }
 
 const STREAM_MAGIC = Buffer.from('fd377a585a00', 'hex')
@@ -74,12 +91,16 @@ export function* blocksOf(file: Payload): Generator<XzBlock, void> {
 }
 
 /** Returns the position after the stream. */
-function walkStream(file: Payload, unpack: (bytes: number) => void): number {
+function walkStream(
+  file: Payload,
+  { onChunk, onBlock }: { onChunk: (unpackedBytes: number) => void; onBlock: (block: XzBlock) => void },
+): number {
   const { flags, checkBytes } = parseStreamHeader(file)
   let at = STREAM_HEADER_BYTES
   const blocks = new BlockSum()
   while (file.bytes(at, 1).readUInt8() !== 0) {
-    const block = walkBlock(file, at, checkBytes, unpack)
+    const block = walkBlock(file, at, checkBytes, onChunk)
+    onBlock({ start: at, sizeBytes: block.sizeBytes, unpackedBytes: block.unpackedBytes })
     blocks.add(block.unpaddedBytes, block.unpackedBytes)
     at += block.sizeBytes
   }
@@ -106,18 +127,18 @@ function parseStreamHeader(file: Payload): { flags: number; checkBytes: number }
   return { flags, checkBytes }
 }
 
-/** Calls `unpack` with the unpacked size of each chunk before it reads the next one. */
+/** Calls `onChunk` with the unpacked size of each chunk before it reads the next one. */
 function walkBlock(
   file: Payload,
   start: number,
   checkBytes: number,
-  unpack?: (bytes: number) => void,
+  onChunk?: (unpackedBytes: number) => void,
 ): { sizeBytes: number; unpaddedBytes: number; unpackedBytes: number } {
   const header = parseBlockHeader(file, start)
   let at = start + header.bytes
   let unpackedBytes = 0
   for (let chunk = parseChunk(file, at); chunk !== undefined; chunk = parseChunk(file, at)) {
-    unpack?.(chunk.unpacked)
+    onChunk?.(chunk.unpacked)
     unpackedBytes += chunk.unpacked
     at += chunk.bytes
   }

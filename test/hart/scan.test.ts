@@ -7,7 +7,7 @@ import { ArchiveScanner } from '../../src/hart/scan.ts'
 import { READ_STEP_BYTES } from '../../src/hart/tar.ts'
 import { Turns } from '../../src/hart/turns.ts'
 import { buildHart, buildTar, buildXz, joinXz, makeKeys } from '../support/build-hart.ts'
-import type { BuildHartOptions } from '../support/build-hart.ts'
+import type { BuildHartOptions, Entry } from '../support/build-hart.ts'
 
 const MIB = 1024 * 1024
 const FOLDER = 'hab/pkgs/acme/app/1.0.0/20260101120000/'
@@ -61,6 +61,50 @@ test('a short archive in memory is read as in a thread, and a long one is left t
   await t.rejects(scanner.scanShort(short.subarray(0, -5)), { code: 'hart_malformed', message: /cut off/ })
   const bad = buildXz(withoutEnd(buildTar([{ path: `${FOLDER}x`, content: 'x' }])))
   await t.rejects(scanner.scanShort(bad), { code: 'hart_malformed', message: /ends in the middle/ })
+})
+
+/** Builds an archive with IDENT in its first block, 17 MiB that no reader accepts, and `last` in the middle of its last block. */
+function splitPayload(last: readonly Entry[]): Buffer {
+  const first = withoutEnd(buildTar([{ path: `${FOLDER}IDENT`, content: 'acme/app/1.0.0/20260101120000\n' }]))
+  const rubbish = { path: `${FOLDER}rubbish`, typeFlag: '?', content: Buffer.alloc(21 * MIB, 'x') }
+  const middle = withoutEnd(buildTar([rubbish]))
+  const cut = middle.length - 4 * MIB - 700
+  const tail = Buffer.concat([middle.subarray(cut), buildTar(last)])
+  return joinXz(buildXz(first), buildXz(middle.subarray(0, cut)), buildXz(tail))
+}
+
+test('blocks between the first and the last are decoded only if metafiles are missing', async (t) => {
+  const scanner = new ArchiveScanner({ workers: 1 })
+  t.teardown(() => scanner.close())
+  const scan = (last: readonly Entry[]) => scanner.scan(saved(t.testdir(), splitPayload(last)), 0, ANYONE)
+  const list = (...names: string[]) => ({
+    path: `${FOLDER}FILES`,
+    content: `HART-1\nkey\nBLAKE2b\nsignature\n\n${names.map((name) => `${'0'.repeat(64)}  /${FOLDER}${name}\n`).join('')}`,
+  })
+  const target = { path: `${FOLDER}TARGET`, content: 'x86_64-linux\n' }
+  const manifest = { path: `${FOLDER}MANIFEST`, content: '# acme / app' }
+  const deps = { path: `${FOLDER}DEPS`, content: 'core/a/1/2\n' }
+  const all = list('IDENT', 'TARGET', 'DEPS')
+  t.match(await scan([target, deps, all, manifest]), {
+    ident: { name: 'app', version: '1.0.0' },
+    target: 'x86_64-linux',
+    deps: [{ origin: 'core', name: 'a' }],
+  })
+  const refused = { code: 'hart_malformed', message: /unknown type/ }
+  for (const [last, what] of [
+    [[target, all, manifest], 'a listed metafile may be in between'],
+    [[target, deps, manifest], 'without a list, any metafile may be'],
+    [
+      [{ ...target, path: 'hab/pkgs/acme/other/1/2/TARGET' }, deps, all, manifest],
+      'TARGET is of another package',
+    ],
+    [
+      [deps, target, { ...deps, path: '/etc/passwd' }, all, manifest],
+      'reading it as it is tells what is wrong',
+    ],
+  ] as const) {
+    await t.rejects(scan(last), refused, what)
+  }
 })
 
 test('nothing after the last of the metadata is unpacked', async (t) => {
