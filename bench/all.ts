@@ -10,6 +10,7 @@ import { measureHistory } from './history.ts'
 import { measureInstall } from './install.ts'
 import { measureMillion } from './million.ts'
 import { measureOthers } from './others.ts'
+import { measurePages } from './pages.ts'
 import { measurePoll } from './poll.ts'
 import { measurePromotions } from './promotions.ts'
 import { measurePull } from './pull.ts'
@@ -40,6 +41,7 @@ const MEASURES = [
   measurePromotions,
   measureWaits,
   measureHistory,
+  measurePages,
   measurePull,
   measureMillion,
 ]

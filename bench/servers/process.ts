@@ -27,7 +27,7 @@ const LONGEST_CLOSE_MS = 10_000
 
 /** Starts a script in this folder, which calls {@link serve}. It is closed at the end of its scope. */
 export async function startServer(
-  script: 'bare.ts' | 'by-hand.ts' | 'depot.ts' | 'idle.ts',
+  script: 'bare.ts' | 'by-hand.ts' | 'depot.ts' | 'idle.ts' | 'pages-by-hand.ts',
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
 ): Promise<NodeProcess> {
