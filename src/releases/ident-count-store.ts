@@ -78,7 +78,7 @@ export function countedIn(packages: Packages, { viewId = DEPOT }: Place, audienc
  * Returns the number of idents of a package that an audience may see. Unlike past releases, all present ones are of the present origin, whose
  * members may see them: an origin with releases cannot be deleted.
  */
-function visibleIdents(
+export function visibleIdents(
   eb: ExpressionBuilder<Schema, 'origins' | 'ident_counts'>,
   audience: Audience,
 ): AliasableExpression<number> {

@@ -7,8 +7,9 @@ import type { Schema } from '../database/schema.ts'
 import { compareReleases } from '../package/version.ts'
 import { parseIdent } from '../package/ident.ts'
 import type { Ident, PackageName } from '../package/ident.ts'
+import { TARGETS } from '../package/target.ts'
 import type { Target } from '../package/target.ts'
-import { IN_ORDER, countedIn, pageOfIdents } from './ident-count-store.ts'
+import { IN_ORDER, countedIn, pageOfIdents, visibleIdents } from './ident-count-store.ts'
 import type { Packages, Page, Slice } from './ident-count-store.ts'
 import { hasVisible, visible, visibleTo } from './visible-store.ts'
 
@@ -220,6 +221,11 @@ function below(query: ReturnType<typeof visible>, prefix: IdentPrefix): ReturnTy
 
 const MOST_IN_A_LIST = 500
 
+/** Asking for each target costs less than reading all releases of a package to find out which there are. */
+const EVERY_TARGET = sql<{ target: Target }>`(${sql.raw(
+  TARGETS.map((target) => `SELECT '${target}' AS target`).join(' UNION ALL '),
+)})`.as<'targets'>('targets')
+
 async function describeIdents(db: Db, idents: readonly string[], audience: Audience): Promise<ListedIdent[]> {
   const described: ListedIdent[] = []
   for (let start = 0; start < idents.length; start += MOST_IN_A_LIST) {
@@ -248,30 +254,30 @@ async function describePackages(
   for (let start = 0; start < packageIds.length; start += MOST_IN_A_LIST) {
     const some = packageIds.slice(start, start + MOST_IN_A_LIST)
     const targets = await db
-      .selectFrom(usingIndex('releases', 'releases_of_package'))
-      .select(['releases.package_id', 'releases.target'])
-      .distinct()
-      .where('releases.package_id', 'in', some)
-      .where('releases.deleted_at', 'is', null)
-      .where((eb) => visibleTo(eb, audience))
-      .execute()
-    const views = await db
       .selectFrom('packages')
-      .crossJoin('views')
-      .select(['packages.id as package_id', 'views.name as view'])
-      .where('packages.id', 'in', some)
+      .crossJoin(EVERY_TARGET)
+      .select(['packages.id as package_id', 'targets.target'])
+      .where('packages.id', 'in', among(some))
       .where((eb) =>
         eb.exists(
           eb
-            .selectFrom(usingIndex('members', 'members_current'))
-            .innerJoin('releases', 'releases.id', 'members.release_id')
-            .select('members.release_id')
-            .whereRef('members.view_id', '=', 'views.id')
-            .whereRef('members.package_id', '=', 'packages.id')
-            .where('members.to_revision', 'is', null)
+            .selectFrom(usingIndex('releases', 'releases_of_package'))
+            .select('releases.id')
+            .whereRef('releases.package_id', '=', 'packages.id')
+            .whereRef('releases.target', '=', 'targets.target')
+            .where('releases.deleted_at', 'is', null)
             .where((inner) => visibleTo(inner, audience)),
         ),
       )
+      .execute()
+    const views = await db
+      .selectFrom('ident_counts')
+      .innerJoin('packages', 'packages.id', 'ident_counts.package_id')
+      .innerJoin('origins', 'origins.id', 'packages.origin_id')
+      .innerJoin('views', 'views.id', 'ident_counts.view_id')
+      .select(['ident_counts.package_id', 'views.name as view'])
+      .where('ident_counts.package_id', 'in', among(some))
+      .where((eb) => eb(visibleIdents(eb, audience), '>', 0))
       .execute()
     rows.push(
       ...targets.map((row) => ({ ...row, view: null })),
