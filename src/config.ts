@@ -220,10 +220,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const env = parsed.data
   for (const name of ['DEPOT_ADMIN_TOKEN', 'DEPOT_SECRET_KEY'] as const) {
     if (env[name] !== undefined && env[`${name}_FILE`] !== undefined)
-      throw new DepotError(
-        'invalid_request',
-        `${name} and ${name}_FILE are both set: the secret comes from one of them`,
-      )
+      throw new DepotError('invalid_request', `${name} and ${name}_FILE are both set: set only one of them`)
   }
   const dataFolder = env.DEPOT_DATA === undefined ? absolute(DEFAULT_DATA) : resolve(env.DEPOT_DATA)
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(env.DEPOT_LISTEN) ?? []

@@ -5,12 +5,12 @@
  * there is no code.
  */
 const SENTENCES: Readonly<Record<string, string>> = {
-  'bad port': 'Node connects to no server of HTTP at this port', // fetch.spec.whatwg.org, port blocking
-  ABORT_ERR: 'it was broken off',
+  'bad port': 'Node allows no HTTP connections to this port', // fetch.spec.whatwg.org, port blocking
+  ABORT_ERR: 'it was aborted',
   CERT_HAS_EXPIRED: 'its certificate has expired',
   CERT_NOT_YET_VALID: 'its certificate is not valid yet',
   CERT_REVOKED: 'its certificate was revoked',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by itself, and this machine does not trust it',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed, and this machine does not trust it',
   EACCES: 'this user may not use this address or port',
   EADDRINUSE: 'another program listens there',
   EADDRNOTAVAIL: 'this machine does not have this address',
@@ -20,16 +20,16 @@ const SENTENCES: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
   ECONNRESET: 'the connection was cut',
   EHOSTDOWN: 'that machine does not answer',
-  EHOSTUNREACH: 'there is no way to that machine',
+  EHOSTUNREACH: 'there is no route to that machine',
   EMFILE: 'too many files are open here',
   ENETDOWN: 'the network is down',
-  ENETUNREACH: 'there is no way to that network',
+  ENETUNREACH: 'there is no route to that network',
   ENODATA: 'this name has no address',
   ENFILE: 'too many files are open on this machine',
   ENOTFOUND: 'no machine has this name',
   EPERM: 'this machine does not let the depot connect there',
   EPIPE: 'the connection was cut',
-  EPROTO: 'what answers there does not speak TLS as it is spoken here',
+  EPROTO: 'the server there does not speak TLS, or none of the versions that are allowed here',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for other names',
   ETIMEDOUT: 'no answer came in time',
   HPE_HEADER_OVERFLOW: 'the headers of the answer are too large',
@@ -48,8 +48,8 @@ const SENTENCES: Readonly<Record<string, string>> = {
 
 /** By the prefix of a code, for the HTTP parser and OpenSSL. */
 const FAMILIES: readonly (readonly [prefix: string, sentence: string])[] = [
-  ['HPE_', 'what answers there does not speak HTTP'],
-  ['ERR_SSL_', 'what answers there does not speak TLS as it is spoken here'],
+  ['HPE_', 'the server there does not speak HTTP'],
+  ['ERR_SSL_', 'the server there does not speak TLS, or none of the versions that are allowed here'],
 ]
 
 /** Reports whether a code says why a connection failed. */

@@ -104,7 +104,7 @@ test('one error names all wrong settings, and an empty variable counts as unset'
   ] as const) {
     t.throws(() => readConfig({ [name]: value, [`${name}_FILE`]: '/run/secrets/one' }), {
       code: 'invalid_request',
-      message: `${name} and ${name}_FILE are both set: the secret comes from one of them`,
+      message: `${name} and ${name}_FILE are both set: set only one of them`,
     })
   }
   t.throws(() => readConfig({ DEPOT_SECRET_KEY: 'ab' }), {

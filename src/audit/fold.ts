@@ -74,7 +74,7 @@ export function foldPromotion(
     const pointer = fold.pointers.get(line)
     if ((pointer?.ident ?? null) !== from) {
       faults.push(
-        `revision ${revision} moves ${name} (${target}) from ${from ?? 'nothing'}, where it was at ${pointer?.ident ?? 'nothing'}`,
+        `revision ${revision} moves ${name} (${target}) from ${from ?? 'nothing'}, but it was at ${pointer?.ident ?? 'nothing'}`,
       )
     }
     if (pointer !== undefined && pointer.from < revision) endedPointers.push(pointer)

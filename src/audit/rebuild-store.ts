@@ -161,8 +161,8 @@ export interface RebuiltLine {
   readonly view: string
   readonly package: string
   readonly target: string
-  /** The package that the row refers to. */
-  readonly meant: string
+  /** The package to which the id in the row refers. */
+  readonly packageOfId: string
 }
 
 /** Lists lines that only the rebuilt views have, or only the rows. */
@@ -170,7 +170,9 @@ export async function listDifferingLines(
   db: RebuildDb,
   limit: number,
 ): Promise<{ rebuilt: RebuiltLine[]; rows: RebuiltLine[] }> {
-  const rebuilt = db.selectFrom('rebuilt_pointers').select(['view', 'package', 'target', 'package as meant'])
+  const rebuilt = db
+    .selectFrom('rebuilt_pointers')
+    .select(['view', 'package', 'target', 'package as packageOfId'])
   const rows = db
     .selectFrom('lines')
     .leftJoin('views', 'views.id', 'lines.view_id')
@@ -180,7 +182,7 @@ export async function listDifferingLines(
       'views.name as view',
       'lines.package',
       eb.cast<string>('lines.target', 'text').as('target'),
-      sql<string>`origins.name || '/' || packages.name`.as('meant'),
+      sql<string>`origins.name || '/' || packages.name`.as('packageOfId'),
     ])
     .$narrowType<{ view: string }>()
   return {
@@ -193,7 +195,7 @@ export async function listDifferingLines(
  * Finds rows that refer to the wrong release of an ident that was deleted and published again: members at a time when
  * their release did not exist, and pointers to a release that was not a member.
  */
-export async function listMisplaced(
+export async function listWrongReleases(
   db: Db,
   limit: number,
 ): Promise<{ view: string; ident: string; revision: number }[]> {

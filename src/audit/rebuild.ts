@@ -41,14 +41,14 @@ export interface RebuiltView {
   readonly name: string
   readonly createdAt: number
   rule: ViewRule
-  /** JSON, as it is written. */
+  /** JSON, as in the row. */
   pastRules: string
-  /** JSON, as it is written. */
+  /** JSON, as in the row. */
   ungoverned: string
   maker: ViewMaker
   closedAt: number | undefined
   revision: number
-  /** JSON, as it is written. */
+  /** JSON, as in the row. */
   gates: string
   freezes: readonly RebuiltFreeze[]
   /** The base view, if this view is a preview. */
@@ -72,7 +72,7 @@ export const VIEW_EVENTS = [
 ] as const
 type ViewEvent = Extract<LedgerEvent, { kind: (typeof VIEW_EVENTS)[number] }>
 
-const NEW_LIFE = {
+const NEWLY_OPENED = {
   closedAt: undefined,
   gates: '{}',
   freezes: [],
@@ -136,18 +136,18 @@ export class RebuiltViews {
     return ended
   }
 
-  /** Finishes a view after the last entry: checks its pointers against its rule, and adds what still holds to the ended rows. */
+  /** Finishes a view after the last entry: checks its pointers against its rule, and adds the memberships and pointers that still hold to the ended ones. */
   finish({ name, rule, closedAt, fold }: RebuiltView): void {
     const { members, pointers } = fold
     if (closedAt !== undefined && members.size > 0)
-      this.#report(name, `it is closed, and has ${members.size} members`)
+      this.#report(name, `it is closed, but has ${members.size} members`)
     const latest = latestOf(rule, members.values())
     for (const line of new Set([...latest.keys(), ...pointers.keys()])) {
       const [is, shouldBe] = [pointers.get(line)?.ident, latest.get(line)]
       if (is !== shouldBe)
         this.#report(
           name,
-          `latest of ${line} is ${is ?? 'nothing'} and should be ${shouldBe ?? 'nothing'}, because the view's rule is ${rule}`,
+          `latest of ${line} is ${is ?? 'nothing'} but should be ${shouldBe ?? 'nothing'}, because the view's rule is ${rule}`,
         )
     }
     this.#end(name, { members: members.values(), pointers: pointers.values() }, null)
@@ -168,7 +168,7 @@ export class RebuiltViews {
         rule,
         pastRules: '[]',
         maker,
-        ...NEW_LIFE,
+        ...NEWLY_OPENED,
         revision: 0,
         fold: emptyFold(),
       })
@@ -177,7 +177,7 @@ export class RebuiltViews {
         pastRules: nextPastRules(before, { rule, from: before.revision + 1, isReopened: true }),
         rule,
         maker,
-        ...NEW_LIFE,
+        ...NEWLY_OPENED,
       })
   }
 

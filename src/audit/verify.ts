@@ -12,7 +12,7 @@ import type { RebuiltFreeze, RebuiltMember, RebuiltPointer, RebuiltView, Report 
 import {
   insertRebuilt,
   listEntryRows,
-  listMisplaced,
+  listWrongReleases,
   listDifferingLines,
   listDifferingMembers,
   listDifferingPointers,
@@ -101,7 +101,7 @@ export async function verifyDepot(db: Db): Promise<Verification> {
   if (called !== incarnation)
     report(
       'the depot',
-      `its history is called ${called ?? 'nothing'}, but the last depot-restored entry calls it ${incarnation ?? 'nothing'}`,
+      `its incarnation is ${called ?? 'absent'}, but that of the last depot-restored entry is ${incarnation ?? 'absent'}`,
     )
   await compareViews(db, rebuilt.views, report)
   await compareCommonFreezes(db, rebuilt.freezes, report)
@@ -147,7 +147,7 @@ async function compareViews(db: Db, views: ReadonlyMap<string, RebuiltView>, rep
     for (const [column, value] of Object.entries(expected)) {
       const is = found[column as keyof typeof expected]
       if (is !== value)
-        report(row.name, `its row has ${column} ${is ?? 'empty'}, and the ledger ${value ?? 'empty'}`)
+        report(row.name, `its row has ${column} ${is ?? 'empty'}, but the ledger has ${value ?? 'empty'}`)
     }
   }
   const names = new Set(rows.map(({ name }) => name))
@@ -162,7 +162,7 @@ async function compareCommonFreezes(
 ): Promise<void> {
   const [is, value] = [storedText(await listCommonFreezes(db)), textOf(freezes)]
   if (is !== value)
-    report('every view', `the rows have its freezes ${is ?? 'empty'}, and the ledger ${value ?? 'empty'}`)
+    report('every view', `the rows have the freezes ${is ?? 'empty'}, but the ledger has ${value ?? 'empty'}`)
 }
 
 /** Formats freezes from rows with the fields that the ledger has. */
@@ -186,10 +186,10 @@ async function compareRows(db: RebuildDb, report: Report): Promise<void> {
   reportDiffering(await listDifferingMembers(db, limit), describeMember)
   reportDiffering(await listDifferingPointers(db, limit), describePointer)
   reportDiffering(await listDifferingLines(db, limit), describeLine)
-  for (const { view, ident, revision } of await listMisplaced(db, limit)) {
+  for (const { view, ident, revision } of await listWrongReleases(db, limit)) {
     report(
       view,
-      `the row of ${ident} from revision ${revision} is of another release of this ident, which was not there then`,
+      `the row of ${ident} from revision ${revision} refers to another release of this ident, which was not a member then`,
     )
   }
 }
@@ -207,8 +207,8 @@ function describePointer(row: RebuiltPointer): string {
   return `latest of ${row.package} ${row.target} at ${row.release}, ${describeSpan(row)}`
 }
 
-function describeLine({ package: name, target, meant }: RebuiltLine): string {
-  return `the line ${name} ${target}${meant === name ? '' : `, of the package ${meant}`}`
+function describeLine({ package: name, target, packageOfId }: RebuiltLine): string {
+  return `the line ${name} ${target}${packageOfId === name ? '' : `, of the package ${packageOfId}`}`
 }
 
 function describeSpan({

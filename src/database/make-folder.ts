@@ -24,12 +24,12 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'this user may not write there (EACCES)',
   EPERM: 'this user may not write there (EPERM)',
   EROFS: 'its file system is read-only (EROFS)',
-  ENOENT: 'its file system takes no folders there (ENOENT)',
+  ENOENT: 'folders cannot be created there (ENOENT)',
   EEXIST: 'a file is in its place (EEXIST)',
   ENOTDIR: 'a file is in the place of a folder above it (ENOTDIR)',
   ENOSPC: 'the disk is full (ENOSPC)',
   EDQUOT: 'the quota of this user is used up (EDQUOT)',
-  ELOOP: 'its links lead in a circle (ELOOP)',
+  ELOOP: 'its symbolic links form a loop (ELOOP)',
   ENAMETOOLONG: 'its name is too long (ENAMETOOLONG)',
 }
 

@@ -207,7 +207,7 @@ export class Webhooks implements WebhookOperations, Holder {
     } catch (error) {
       this.#depot.log.error(
         { err: error, webhook: name },
-        'cannot read a webhook; it stops until it is changed or the depot restarts',
+        'cannot read a webhook; its deliveries stop until it is changed or the depot restarts',
       )
     }
   }

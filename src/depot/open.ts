@@ -350,7 +350,7 @@ async function readAdminToken(
 async function readNamedFile(file: string, variable: string, log: Logger): Promise<string> {
   const text = await readSecretFile(file, log)
   if (text === undefined)
-    throw new DepotError('invalid_request', `${variable} names ${file}, and there is no such file`)
+    throw new DepotError('invalid_request', `${variable} names ${file}, which does not exist`)
   return text
 }
 
@@ -377,7 +377,7 @@ async function findSecretKey(
   if (used.length > 0)
     throw new DepotError(
       'invalid_request',
-      `${ownFile} is missing, and stored secrets are encrypted with the key ${used.join(' and ')} that was in it: restore the file from the place where the database was backed up`,
+      `${ownFile} is missing, but stored secrets are encrypted with the key ${used.join(' and ')} that it contained: restore the file from the place where the database was backed up`,
     )
   return makeSecretKey(ownFile)
 }
@@ -388,7 +388,7 @@ function expectUsed(key: Buffer, used: readonly string[], place: string): Buffer
   if (others.length === 0) return key
   throw new DepotError(
     'invalid_request',
-    `${place} holds the key ${keyId}, and stored secrets are encrypted with the key ${others.join(' and ')}: start the depot with that one`,
+    `${place} holds the key ${keyId}, but stored secrets are encrypted with the key ${others.join(' and ')}: start the depot with that key`,
   )
 }
 

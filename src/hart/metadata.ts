@@ -94,7 +94,7 @@ function decode(name: Metafile, content: Buffer): string {
     throw malformed(name, 'it is not UTF-8')
   }
   // Databases and terminals handle NUL badly, and no text needs it.
-  if (text.includes('\0')) throw malformed(name, 'it holds a NUL')
+  if (text.includes('\0')) throw malformed(name, 'it contains a NUL')
   return text
 }
 
@@ -103,7 +103,7 @@ function readIdent(text: string, folder: string | undefined): Ident {
   if (text !== folder)
     throw malformed(
       'IDENT',
-      `it says ${quote(text)}, but the package is in the folder of ${quote(folder ?? '')}`,
+      `it names ${quote(text)}, but the package is in the folder of ${quote(folder ?? '')}`,
     )
   return ident
 }

@@ -63,7 +63,7 @@ export class MetafileCollector {
     if (sizeBytes > most)
       throw new DepotError(
         'hart_malformed',
-        `the metafile ${name} is malformed: it has ${sizeBytes} bytes; the most is ${most}`,
+        `the metafile ${name} is malformed: it has ${sizeBytes} bytes; the limit is ${most}`,
       )
     const chunks: Buffer[] = []
     return {

@@ -58,7 +58,7 @@ export function parseSecretKey(text: string): SecretKey {
   if (!publicHalf(key).raw.equals(key.raw.subarray(32))) {
     throw new DepotError(
       'secret_key_malformed',
-      `the secret key ${formatKeyName(key)} does not belong to the public key it carries`,
+      `the secret key ${formatKeyName(key)} does not belong to the public key in its file`,
     )
   }
   return key
@@ -121,6 +121,6 @@ function parseKeyFile(
   const encoded = body.join('')
   const raw = Buffer.from(encoded, 'base64')
   if (raw.length !== bytes || raw.toString('base64') !== encoded)
-    throw malformed(`it does not hold ${bytes} bytes in base64`)
+    throw malformed(`it does not contain ${bytes} bytes in base64`)
   return { ...name, raw }
 }

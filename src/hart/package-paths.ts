@@ -107,7 +107,7 @@ function split(path: string): string[] {
   const parts = path.replace(/^\//, '').replace(/\/$/, '').split('/')
   const wrong = parts.find((part) => part === '..' || part === '.' || part === '')
   if (wrong !== undefined)
-    throw malformed(`the path ${quote(path)} in its archive has a part ${quote(wrong)}`)
+    throw malformed(`the path ${quote(path)} in its archive has the forbidden part ${quote(wrong)}`)
   return parts
 }
 

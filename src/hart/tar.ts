@@ -100,7 +100,7 @@ export class TarReader {
 
   /** Checks that the archive is complete. Throws `hart_malformed`. */
   end(): void {
-    if (!this.#enough && this.#zeroBlocks === 0) throw malformed('its archive ends in the middle')
+    if (!this.#enough && this.#zeroBlocks === 0) throw malformed('its archive is cut off')
   }
 
   /** Takes the beginning of the bytes, and returns how many bytes that was. */
@@ -154,7 +154,7 @@ export class TarReader {
     if (read === undefined) return undefined
     if (header.sizeBytes > LONGEST_EXTENSION) {
       throw malformed(
-        `a header of its archive is ${header.sizeBytes} bytes long; the most is ${LONGEST_EXTENSION}`,
+        `a header of its archive is ${header.sizeBytes} bytes long; the limit is ${LONGEST_EXTENSION}`,
       )
     }
     const chunks: Buffer[] = []

@@ -52,7 +52,7 @@ export function walkXz(file: Payload, mostUnpackedBytes: number): XzShape {
     },
   })
   if (end < file.sizeBytes)
-    throw malformed(`${file.sizeBytes - end} bytes follow its compressed archive that do not belong to it`)
+    throw malformed(`${file.sizeBytes - end} extra bytes follow its compressed archive`)
   return { unpackedBytes, tail }
 }
 
@@ -123,7 +123,9 @@ function parseStreamHeader(file: Payload): { flags: number; checkBytes: number }
   if (crc32(header.subarray(6, 8)) !== header.readUInt32LE(8)) throw damaged('the header of a stream')
   const checkBytes = CHECK_BYTES.get(flags)
   if (checkBytes === undefined)
-    throw malformed(`its archive is checked in a way that is not supported (${flags}): CRC32 and CRC64 are`)
+    throw malformed(
+      `its archive has an unsupported integrity check (${flags}): CRC32 and CRC64 are supported`,
+    )
   return { flags, checkBytes }
 }
 
@@ -145,10 +147,9 @@ function walkBlock(
   at += 1
 
   const packed = at - start - header.bytes
-  if (header.packed !== undefined && header.packed !== packed)
-    throw damaged('a block, which is not as long as it says')
+  if (header.packed !== undefined && header.packed !== packed) throw damaged('a block, whose length is wrong')
   if (header.unpacked !== undefined && header.unpacked !== unpackedBytes)
-    throw damaged('a block, which does not unpack to what it says')
+    throw damaged('a block, whose unpacked size is wrong')
   const padding = -packed & 3
   if (file.bytes(at, padding).some((byte) => byte !== 0)) throw damaged('the padding of a block')
   file.bytes(at + padding, checkBytes)
@@ -184,7 +185,7 @@ function checkDictionary(code: number): void {
   if (code > 40) throw damaged('the header of a block')
   if (bytes > LARGEST_DICTIONARY) {
     throw malformed(
-      `its archive needs a dictionary of ${bytes} bytes to unpack; the most is ${LARGEST_DICTIONARY}`,
+      `its archive needs a dictionary of ${bytes} bytes to unpack; the limit is ${LARGEST_DICTIONARY}`,
     )
   }
 }

@@ -59,9 +59,9 @@ export function parseDepotKey(text: string): DepotKey {
   if (first !== FIRST_LINE) throw malformed(`it starts with ${quote(first)}, not ${quote(FIRST_LINE)}`)
   const raw = Buffer.from(encoded, 'base64')
   if (rest.length > 0 || raw.length !== KEY_BYTES || raw.toString('base64') !== encoded)
-    throw malformed(`its third and last line does not hold ${KEY_BYTES} bytes in base64`)
+    throw malformed(`its third and last line does not contain ${KEY_BYTES} bytes in base64`)
   const key = publicDepotKey(raw)
-  if (key.id !== id) throw malformed(`it says that it is the key ${quote(id)}, and holds ${key.id}`)
+  if (key.id !== id) throw malformed(`it names the key ${quote(id)}, but contains ${key.id}`)
   return key
 }
 

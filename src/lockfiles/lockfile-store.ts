@@ -110,7 +110,7 @@ export async function expectLocked(
       if (found === undefined) missing.push({ detail: `there is no release ${ident} for ${target}` })
       else if (found !== checksum)
         differing.push({
-          detail: `${ident} for ${target} has other bytes here: its checksum differs, ${found} here and ${checksum} in the lockfile`,
+          detail: `${ident} for ${target} has other bytes here: its checksum is ${found} here and ${checksum} in the lockfile`,
         })
     }
     await setImmediate()
@@ -206,7 +206,7 @@ function deletedSince(view: View, revision: number, rows: readonly Row[]): Depot
   )
   return new DepotError(
     code,
-    `${view.name} cannot be locked at revision ${revision}: ${message}. With skip_deleted=true they are left out`,
+    `${view.name} cannot be locked at revision ${revision}: ${message}. skip_deleted=true leaves them out`,
     { parts },
   )
 }

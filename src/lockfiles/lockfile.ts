@@ -181,7 +181,7 @@ function parseReleases(lines: Lines): LockedRelease[] {
     const isPrivate = marks.at(-1) === 'private'
     if (marks.length !== Number(isDependency) + Number(isPrivate))
       throw lines.wrong(
-        'a release is ident, target, checksum, size and, where they hold, "dependency" and "private"',
+        'a release line has an ident, target, checksum and size, and may end with "dependency" and "private"',
       )
     const packageName = formatPackageName(lines.parse(ident, parseIdent))
     const target = lines.parse(targetName, parseTarget)
@@ -190,7 +190,7 @@ function parseReleases(lines: Lines): LockedRelease[] {
     const sizeBytes = lines.parse(size, parseNumber)
 
     if (before.isDependency && !isDependency)
-      throw lines.wrong('what latest answers comes before its dependencies')
+      throw lines.wrong('the answers of latest come before their dependencies')
     if (before.isDependency === isDependency && line <= before.line)
       throw lines.wrong('releases are listed in the order of their bytes')
     if (!isNew(named, `${ident} ${target}`)) throw lines.wrong(`${ident} for ${target} is listed twice`)
@@ -285,7 +285,7 @@ class Lines {
     const line = this.#lines[this.#number]
     this.#number += 1
     if (line === undefined || this.#number >= this.#lines.length)
-      throw this.wrong('it ends here, in the middle')
+      throw this.wrong('the lockfile is cut off here')
     return line
   }
 

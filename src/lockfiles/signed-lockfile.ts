@@ -36,7 +36,10 @@ export function readLockfile(text: string, trustedKeys: readonly DepotKey[]): Si
       `the lockfile is signed with the depot key ${keyId}, which is not trusted here`,
     )
   if (!verifyWithDepotKey(key, Buffer.from(body), signature))
-    throw new DepotError('signature_invalid', `the lockfile is not as the depot key ${keyId} signed it`)
+    throw new DepotError(
+      'signature_invalid',
+      `the lockfile was changed after the depot key ${keyId} signed it`,
+    )
   return { ...parseLockfile(body), key }
 }
 

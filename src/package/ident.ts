@@ -56,10 +56,8 @@ export function makeIdent(parts: IdentParts): Ident {
   const { origin, name, version, release } = parts
   makePackageName(parts)
   const text = formatIdent(parts)
-  if (!fits(VERSION_OR_RELEASE, version))
-    throw malformed(text, `its version ${quote(version)} is not a version`)
-  if (!fits(VERSION_OR_RELEASE, release))
-    throw malformed(text, `its release ${quote(release)} is not a release`)
+  if (!fits(VERSION_OR_RELEASE, version)) throw malformed(text, `its version ${quote(version)} is malformed`)
+  if (!fits(VERSION_OR_RELEASE, release)) throw malformed(text, `its release ${quote(release)} is malformed`)
   return { origin, name, version, release } as Ident
 }
 

@@ -77,7 +77,7 @@ export async function publish(depot: Depot, upload: Upload): Promise<{ isNew: bo
     if (received.checksum !== checksum) {
       throw new DepotError(
         'checksum_mismatch',
-        `the checksum of ${text} should be ${checksum}, and that of the bytes received is ${received.checksum}`,
+        `the checksum of ${text} should be ${checksum}, but is ${received.checksum}`,
       )
     }
     const isVerified = await verify(depot, received)
@@ -192,6 +192,6 @@ function expectTaken(depot: Depot, target: Target): void {
   if (depot.config.targets.includes(target)) return
   throw new DepotError(
     'target_unsupported',
-    `this depot takes no packages for ${target}; it takes ${depot.config.targets.join(', ')}`,
+    `this depot accepts no packages for ${target}; it accepts ${depot.config.targets.join(', ')}`,
   )
 }

@@ -56,7 +56,7 @@ export async function receive(
       if (received > config.maxUploadBytes)
         throw new DepotError(
           'too_large',
-          `${what} is larger than the ${config.maxUploadBytes} bytes this depot takes`,
+          `${what} is larger than the ${config.maxUploadBytes} bytes that this depot accepts`,
         )
       await reception.take(piece)
       if (received - lookedAt < LOOK_BYTES) continue

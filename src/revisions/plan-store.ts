@@ -102,7 +102,7 @@ export async function getPlan(db: Db, token: string): Promise<StoredPlan> {
 
 /** Returns the error for an absent plan, and for one that is hidden from the caller. */
 export function planNotFound(token: string): DepotError {
-  return new DepotError('not_found', `there is no plan ${quote(token)}: drafts are forgotten after a while`)
+  return new DepotError('not_found', `there is no plan ${quote(token)}: drafts are deleted after a while`)
 }
 
 /** Reads a plan by an id from another row. */

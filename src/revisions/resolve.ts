@@ -123,7 +123,7 @@ async function resolveRevert(db: Db, view: View, request: Of<'revert'>): Promise
   if (setsRule(view, revision))
     throw new DepotError(
       'refused',
-      `revision ${revision} set the rule of ${view.name} to ${ruleAt(view, revision)}: set the rule that you want`,
+      `revision ${revision} set the rule of ${view.name} to ${ruleAt(view, revision)}: set the rule instead`,
     )
   return {
     ...(await revert(db, view, revision, request.only)),

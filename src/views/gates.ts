@@ -223,7 +223,7 @@ function checkRequirements({ steps }: Effect, { view, act, clock, held }: GateSt
       if (since === undefined)
         refusals.push({
           rule: 'requires',
-          detail: `${name} is not ${as === 'member' ? 'in' : 'what latest answers in'} ${other}`,
+          detail: `${name} is not ${as === 'member' ? 'in' : 'the answer of latest in'} ${other}`,
           names,
         })
       else if (clock.now - since < soakMs)

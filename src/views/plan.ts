@@ -159,7 +159,7 @@ export function describeMove({ from, to }: Move): {
   to: string | null
 } {
   const one = to ?? from
-  if (one === undefined) throw new Error('a move from nothing to nothing')
+  if (one === undefined) throw new Error('a move has neither a start nor an end')
   return { package: formatPackageName(one.ident), target: one.target, from: identOf(from), to: identOf(to) }
 }
 

@@ -37,8 +37,7 @@ export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
       this.#joining.shift()?.({ port, announced: this.#announced }),
     )
     this.#thread.on('exit', (code) => {
-      if (!this.#own.isSettled() || !this.#isClosed)
-        throw new Error(`the thread that writes ended with ${code}`)
+      if (!this.#own.isSettled() || !this.#isClosed) throw new Error(`the writer's thread ended with ${code}`)
     })
   }
 

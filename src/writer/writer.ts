@@ -213,7 +213,7 @@ export class Writer<T extends Handlers> {
   /** Runs a handler on a snapshot up to its first write. A result or error before that is the command's outcome. */
   async #readFor(command: CommandIn<T>, ahead: ReadAhead): Promise<unknown> {
     const { now, openSnapshot } = this.#world
-    if (openSnapshot === undefined) throw new Postponed('there is nothing to read ahead on')
+    if (openSnapshot === undefined) throw new Postponed('the writer has no snapshot for reads in advance')
     const snapshot = openSnapshot()
     const db = yielding(snapshot.reader)
     try {
@@ -378,7 +378,7 @@ export class Writer<T extends Handlers> {
 }
 
 async function refuseToRecord(): Promise<never> {
-  throw new Postponed('nothing is written to a snapshot')
+  throw new Postponed('a snapshot accepts no writes')
 }
 
 /** Reports whether a handler on a snapshot reached its first write. */

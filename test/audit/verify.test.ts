@@ -217,7 +217,7 @@ test('every manipulation of the ledger is reported at its entry', async (t) => {
         db.exec(
           "DELETE FROM ledger WHERE sequence >= (SELECT max(sequence) FROM ledger WHERE kind = 'promotion')",
         ),
-      /^unstable: its row has revision (\d+), and the ledger \d+$/,
+      /^unstable: its row has revision (\d+), but the ledger has \d+$/,
     ],
   }
   for (const [way, [change, ...expected]] of Object.entries(ways)) {
@@ -263,11 +263,11 @@ test('every manipulation of rows of views is reported by view', async (t) => {
     ],
     'the rules that it had': [
       "UPDATE views SET past_rules = '[]' WHERE name = 'both'",
-      /^both: its row has past_rules \[\], and the ledger \[\{"rule":"highest","until":\d+\}/,
+      /^both: its row has past_rules \[\], but the ledger has \[\{"rule":"highest","until":\d+\}/,
     ],
     'the origins that it does not govern': [
       `UPDATE views SET ungoverned = '["core","chef"]' WHERE name = 'union'`,
-      /^union: its row has ungoverned \["core","chef"\], and the ledger \["core"\]$/,
+      /^union: its row has ungoverned \["core","chef"\], but the ledger has \["core"\]$/,
     ],
     'when a pointer moved': [
       `UPDATE pointers SET to_revision = to_revision - 1 ${past('pointers')}`,
@@ -309,31 +309,31 @@ test('every manipulation of rows of views is reported by view', async (t) => {
     ],
     "a view's revision": [
       `UPDATE views SET revision = 7 WHERE name = 'promoted'`,
-      /^promoted: its row has revision 7, and the ledger \d+$/,
+      /^promoted: its row has revision 7, but the ledger has \d+$/,
     ],
     "a view's rule": [
       `UPDATE views SET rule = 'highest' WHERE name = 'promoted'`,
-      /^promoted: its row has rule highest, and the ledger promoted$/,
+      /^promoted: its row has rule highest, but the ledger has promoted$/,
     ],
     "a view's maker": [
       `UPDATE views SET maker = 'client' WHERE name = 'promoted'`,
-      /^promoted: its row has maker client, and the ledger operator$/,
+      /^promoted: its row has maker client, but the ledger has operator$/,
     ],
     "a view's gates": [
       `UPDATE views SET gates = '{}' WHERE name = 'rehearsal'`,
-      /^rehearsal: its row has gates \{\}, and the ledger \{"downgrade":"refuse"/,
+      /^rehearsal: its row has gates \{\}, but the ledger has \{"downgrade":"refuse"/,
     ],
     'a view that was frozen': [
       `UPDATE views SET freeze = NULL WHERE name = 'rehearsal'`,
-      /^rehearsal: its row has freeze empty, and the ledger \[\{"reason":"the day of the fair"/,
+      /^rehearsal: its row has freeze empty, but the ledger has \[\{"reason":"the day of the fair"/,
     ],
     'a freeze of some packages': [
       `UPDATE views SET freeze = replace(freeze, 'lib7', 'lib8') WHERE name = 'delivered'`,
-      /^delivered: its row has freeze \[\{"origin":"acme","name":"lib8",.* and the ledger \[\{"origin":"acme","name":"lib7"/,
+      /^delivered: its row has freeze \[\{"origin":"acme","name":"lib8",.* but the ledger has \[\{"origin":"acme","name":"lib7"/,
     ],
     'the freezes of every view': [
       `DELETE FROM depot_state WHERE name = 'freezes'`,
-      /^every view: the rows have its freezes empty, and the ledger \[\{"origin":"acme","name":"lib7","reason":"a part of all"/,
+      /^every view: the rows have the freezes empty, but the ledger has \[\{"origin":"acme","name":"lib7","reason":"a part of all"/,
     ],
     'how many idents a list has': [
       `UPDATE ident_counts SET public_idents = 3 WHERE package_id = (SELECT id FROM packages WHERE name = 'lib7')`,
@@ -342,11 +342,11 @@ test('every manipulation of rows of views is reported by view', async (t) => {
     ],
     'a view that shows another': [
       `UPDATE views SET base_id = 1 WHERE name = 'rehearsal'`,
-      /^rehearsal: its row has base unstable, and the ledger empty$/,
+      /^rehearsal: its row has base unstable, but the ledger has empty$/,
     ],
     'a view that was opened': [
       `UPDATE views SET closed_at = NULL WHERE name = 'gone'`,
-      /^gone: its row has closed_at empty, and the ledger \d+$/,
+      /^gone: its row has closed_at empty, but the ledger has \d+$/,
     ],
     'a view that nobody made': [
       `UPDATE views SET name = 'forged' WHERE name = 'base'`,
@@ -356,7 +356,7 @@ test('every manipulation of rows of views is reported by view', async (t) => {
     'a release of the same name': [
       `UPDATE members SET release_id = (SELECT max(id) FROM releases WHERE ident LIKE 'acme/mayfly/2/%')
        WHERE release_id = (SELECT min(id) FROM releases WHERE ident LIKE 'acme/mayfly/2/%') AND view_id = (SELECT id FROM views WHERE name = 'gone')`,
-      /^gone: the row of acme\/mayfly\/2\/20260101000000 from revision 3 is of another release of this ident, which was not there then$/,
+      /^gone: the row of acme\/mayfly\/2\/20260101000000 from revision 3 refers to another release of this ident, which was not a member then$/,
     ],
   }
   for (const [way, [change, ...expected]] of Object.entries(ways)) {
@@ -415,7 +415,7 @@ test('pointers that contradict the rule of their view are reported, even where r
   })
   t.ok(
     findings.some((finding) =>
-      /^promoted: latest of acme\/\S+ \S+ is \S+ and should be acme\/\S+, because the view's rule is highest$/.test(
+      /^promoted: latest of acme\/\S+ \S+ is \S+ but should be acme\/\S+, because the view's rule is highest$/.test(
         finding,
       ),
     ),

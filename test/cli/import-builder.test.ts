@@ -118,7 +118,7 @@ test('an unreachable depot and a missing token are reported in one line', async 
   })
   t.match(anonymous, {
     code: 1,
-    stderr: /^hart-depot: GET .*\/api\/v1\/whoami answered 401: this needs a token\n$/,
+    stderr: /^hart-depot: GET .*\/api\/v1\/whoami answered 401: this request needs a token\n$/,
   })
 })
 

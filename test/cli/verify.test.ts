@@ -57,13 +57,14 @@ test('verify prints counts and the head of the ledger, and exits with 1 if a row
   ])
   t.match(text, {
     code: 1,
-    stdout: /\n\nWHERE +WHAT\ndelivered +its row has revision 9, and the ledger 1\n\nthe file of one package/,
+    stdout:
+      /\n\nWHERE +WHAT\ndelivered +its row has revision 9, but the ledger has 1\n\nthe file of one package/,
     stderr: 'hart-depot: the ledger and the depot differ in one place (see above)\n',
   })
   t.equal(findings.code, 1)
   t.match(JSON.parse(findings.stdout), {
     agrees: false,
-    findings: [{ where: 'delivered', what: 'its row has revision 9, and the ledger 1' }],
+    findings: [{ where: 'delivered', what: 'its row has revision 9, but the ledger has 1' }],
     findings_in_all: 1,
   })
 })

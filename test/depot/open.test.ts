@@ -92,14 +92,14 @@ test('a missing or different secret key is refused once something is encrypted',
   await t.rejects(open(), {
     code: 'invalid_request',
     message:
-      /secret\.key is missing, and stored secrets are encrypted with the key [0-9a-f]{8} that was in it/,
+      /secret\.key is missing, but stored secrets are encrypted with the key [0-9a-f]{8} that it contained/,
   })
   t.notOk((await readdir(folder)).includes('secret.key'), 'none is created')
   const other = 'ab'.repeat(32)
   await t.rejects(open({ DEPOT_SECRET_KEY: other }), {
     code: 'invalid_request',
     message:
-      /^DEPOT_SECRET_KEY holds the key [0-9a-f]{8}, and stored secrets are encrypted with the key [0-9a-f]{8}/,
+      /^DEPOT_SECRET_KEY holds the key [0-9a-f]{8}, but stored secrets are encrypted with the key [0-9a-f]{8}/,
   })
   await writeFile(file, other, { mode: 0o600 })
   await t.rejects(open(), { code: 'invalid_request', message: /secret\.key holds the key/ })
@@ -144,7 +144,7 @@ test('secrets can come from files, which must be private', async (t) => {
   }
   await t.rejects(open({ DEPOT_ADMIN_TOKEN_FILE: join(folder, 'none') }), {
     code: 'invalid_request',
-    message: /^DEPOT_ADMIN_TOKEN_FILE names .*none, and there is no such file/,
+    message: /^DEPOT_ADMIN_TOKEN_FILE names .*none, which does not exist/,
   })
   await writeFile(tokenFile, 'short')
   await t.rejects(open(), {
@@ -207,7 +207,7 @@ test('an unusable folder is refused with the setting and the reason', async (t) 
   const cases: readonly (readonly [Record<string, string>, RegExp])[] = [
     [
       { DEPOT_DATA: '/proc/nope' },
-      /^DEPOT_DATA: the folder \/proc\/nope cannot be used: its file system takes no folders there \(ENOENT\)$/,
+      /^DEPOT_DATA: the folder \/proc\/nope cannot be used: folders cannot be created there \(ENOENT\)$/,
     ],
     [{ DEPOT_DATA: '/proc/nope/deeper' }, /^DEPOT_DATA: .*ENOENT/],
     [
@@ -220,7 +220,7 @@ test('an unusable folder is refused with the setting and the reason', async (t) 
     ],
     [
       { DEPOT_DATA: join(folder, 'circle', 'below') },
-      /^DEPOT_DATA: .* its links lead in a circle \(ELOOP\)$/,
+      /^DEPOT_DATA: .* its symbolic links form a loop \(ELOOP\)$/,
     ],
     [{ DEPOT_DATA: '/sys/nope' }, /^DEPOT_DATA: .* \((EPERM|EROFS|EACCES)\)$/],
     [

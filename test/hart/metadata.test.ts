@@ -108,7 +108,7 @@ const malformed: [string, Partial<Record<Metafile, string | Buffer | undefined>>
     { 'default.toml': Buffer.from('é').subarray(0, 1) },
     /metafile default.toml .* not UTF-8/,
   ],
-  ['whose default.toml holds a NUL', { 'default.toml': 'a\0b' }, /metafile default.toml .* holds a NUL/],
+  ['whose default.toml holds a NUL', { 'default.toml': 'a\0b' }, /metafile default.toml .* contains a NUL/],
 ]
 
 for (const [what, metafiles, why] of malformed) {

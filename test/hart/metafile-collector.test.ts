@@ -111,7 +111,7 @@ for (const [name, most] of Object.entries(METAFILES)) {
     t.doesNotThrow(() => new MetafileCollector().visit({ path, type: 'file', sizeBytes: most, link: '' }))
     t.throws(() => new MetafileCollector().visit({ path, type: 'file', sizeBytes: most + 1, link: '' }), {
       code: 'hart_malformed',
-      message: `the metafile ${name} is malformed: it has ${most + 1} bytes; the most is ${most}`,
+      message: `the metafile ${name} is malformed: it has ${most + 1} bytes; the limit is ${most}`,
     })
     t.end()
   })

@@ -116,10 +116,10 @@ const malformed: [string, string, RegExp][] = [
   ['a key of another kind', text.replace('SIG', 'BOX'), /starts with "BOX-PUB-1"/],
   ['a name without a revision', text.replace('-20260102030405', ''), /"acme" is not the name of a key/],
   ['a name with a path', text.replace('acme', '../acme'), /is not the name of a key/],
-  ['no key', text.slice(0, text.lastIndexOf('\n')), /does not hold 32 bytes/],
-  ['a key that is too short', text.replace(/.{4}$/, ''), /does not hold 32 bytes/],
-  ['a key with more after it', `${text}AAAA`, /does not hold 32 bytes/],
-  ['a key in another alphabet', text.replace(/.{4}$/, '-_-='), /does not hold 32 bytes/],
+  ['no key', text.slice(0, text.lastIndexOf('\n')), /does not contain 32 bytes/],
+  ['a key that is too short', text.replace(/.{4}$/, ''), /does not contain 32 bytes/],
+  ['a key with more after it', `${text}AAAA`, /does not contain 32 bytes/],
+  ['a key in another alphabet', text.replace(/.{4}$/, '-_-='), /does not contain 32 bytes/],
   ['a file without end', text + '\n'.repeat(5000), /longer than 4096/],
 ]
 

@@ -49,14 +49,14 @@ test('the paths of a list of files are found', (t) => {
 })
 
 const refused: [string, TarEntry[], RegExp][] = [
-  ['a path that leaves the package', [entry(`${FOLDER}/../../x`)], /has a part ".."/],
-  ['a path that only seems to leave it', [entry(`${FOLDER}/a/../b`)], /has a part ".."/],
+  ['a path that leaves the package', [entry(`${FOLDER}/../../x`)], /has the forbidden part ".."/],
+  ['a path that only seems to leave it', [entry(`${FOLDER}/a/../b`)], /has the forbidden part ".."/],
   ['an absolute path elsewhere', [entry('/etc/passwd')], /"etc\/passwd" in its archive is outside/],
   ['a relative path elsewhere', [entry('etc/passwd')], /outside of the folder of a package/],
-  ['a path from the present folder', [entry(`./${FOLDER}/IDENT`)], /has a part "."/],
-  ['an empty part', [entry(`${FOLDER}//IDENT`)], /has a part ""/],
-  ['an empty path', [entry('')], /has a part ""/],
-  ['two slashes before it', [entry(`//${FOLDER}/IDENT`)], /has a part ""/],
+  ['a path from the present folder', [entry(`./${FOLDER}/IDENT`)], /has the forbidden part "."/],
+  ['an empty part', [entry(`${FOLDER}//IDENT`)], /has the forbidden part ""/],
+  ['an empty path', [entry('')], /has the forbidden part ""/],
+  ['two slashes before it', [entry(`//${FOLDER}/IDENT`)], /has the forbidden part ""/],
   [
     'a file of another package',
     [entry(`${FOLDER}/a`), entry(`${FOLDER}1/a`)],
@@ -87,7 +87,7 @@ const refused: [string, TarEntry[], RegExp][] = [
   [
     'a hard link upwards',
     [entry(`${FOLDER}/x`, { type: 'hardlink', link: `${FOLDER}/../x` })],
-    /has a part ".."/,
+    /has the forbidden part ".."/,
   ],
   [
     'a file below a symbolic link',

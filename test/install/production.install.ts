@@ -29,7 +29,7 @@ test('a depot installed by npm ci --omit=dev accepts, promotes, serves and verif
 
   const { packages, packagedNode } = await measure(join(folder, 'node_modules'))
   console.error(`npm ci --omit=dev: ${packages} MB of packages, and ${packagedNode} MB of packaged Node`)
-  t.ok(packages <= MOST_MB, `${packages} MB of packages; the most is ${MOST_MB}`)
+  t.ok(packages <= MOST_MB, `${packages} MB of packages; the limit is ${MOST_MB}`)
 
   await tryDepot(t, folder, [join(folder, 'launch'), 'src/main.ts'])
 })

@@ -90,13 +90,13 @@ test('a key file is read as it was written and holds one key under its id', asyn
   for (const [wrong, message] of [
     ['', /it starts with ""/],
     ['SIG-PUB-1\nacme-20260101000000\n\nAAAA', /it starts with "SIG-PUB-1"/],
-    [file.replace(ours.publicKey.id, another.publicKey.id), /it says that it is the key/],
-    [file.replace('=\n', '\n'), /does not hold 32 bytes/],
+    [file.replace(ours.publicKey.id, another.publicKey.id), /it names the key/],
+    [file.replace('=\n', '\n'), /does not contain 32 bytes/],
     [`${file}more\n`, /third and last line/],
     [`${file}${' '.repeat(2_000)}`, /longer than/],
     [
       file.replace(/\n.*=\n$/, `\n${generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' }).x}=\n`),
-      /it says that it is the key|does not hold/,
+      /it names the key|does not contain/,
     ],
   ] as const) {
     t.throws(() => parseDepotKey(wrong), { code: 'key_malformed', message })

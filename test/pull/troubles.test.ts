@@ -270,7 +270,7 @@ test('errors name an unreachable depot and an unexpected answer', async (t) => {
   })
   await t.rejects(
     getViewRevision(new RemoteDepot({ url: 'http://127.0.0.1:9', token: undefined, pause }), 'union'),
-    { message: /got no answer: Node connects to no server of HTTP at this port$/ },
+    { message: /got no answer: Node allows no HTTP connections to this port$/ },
   )
   const other = await startProxy(t, source.url, () => ({
     status: 200,

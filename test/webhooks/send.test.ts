@@ -172,9 +172,9 @@ test('a receiver that closes within its answer counts by its status', async (t) 
 
 test('malformed answers, endless headers and protocol switches are failures', async (t) => {
   const answers = {
-    garbage: ['SSH-2.0-OpenSSH_9.6\r\n', 'what answers there does not speak HTTP'],
-    zero: ['\0'.repeat(100), 'what answers there does not speak HTTP'],
-    'no status': ['HTTP/1.1 abc\r\n\r\n', 'what answers there does not speak HTTP'],
+    garbage: ['SSH-2.0-OpenSSH_9.6\r\n', 'the server there does not speak HTTP'],
+    zero: ['\0'.repeat(100), 'the server there does not speak HTTP'],
+    'no status': ['HTTP/1.1 abc\r\n\r\n', 'the server there does not speak HTTP'],
     'endless headers': [
       `HTTP/1.1 200 OK\r\n${'X-More: yes\r\n'.repeat(10_000)}\r\n`,
       'the headers of the answer are too large',
@@ -185,7 +185,7 @@ test('malformed answers, endless headers and protocol switches are failures', as
     ],
     'two lengths': [
       'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
-      'what answers there does not speak HTTP',
+      'the server there does not speak HTTP',
     ],
   } as const
   for (const [name, [answer, error]] of Object.entries(answers)) {
@@ -211,7 +211,7 @@ test('plain HTTP on an https port is a failure, and the message is not sent in t
   t.match(await sending(raw.url.replace('http:', 'https:')), {
     verdict: 'failed',
     status: undefined,
-    error: 'what answers there does not speak TLS as it is spoken here',
+    error: 'the server there does not speak TLS, or none of the versions that are allowed here',
   })
 })
 

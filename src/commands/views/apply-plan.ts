@@ -137,7 +137,7 @@ async function keep(
   const effect = effectOf(view, worked)
   const hidden = audience.seesAll
     ? new Set()
-    : await change.read('what the plan names and may not be seen', { views: [] }, (db) =>
+    : await change.read('hidden releases of the plan', { views: [] }, (db) =>
         listHidden(db, releasesIn(effect), audience),
       )
   if (hidden.size > 0)
@@ -182,7 +182,7 @@ async function insert(
 
 /** Throws `not_found` if the plan names releases that are hidden from the caller. */
 async function expectVisible(change: Change, plan: StoredPlan): Promise<void> {
-  const visible = await change.read(`sight of ${plan.token}`, { views: [] }, (db) =>
+  const visible = await change.read(`visibility of ${plan.token}`, { views: [] }, (db) =>
     onlyVisible(db, [plan], audienceOfChanges(change.caller)),
   )
   if (visible.length > 0) return
@@ -220,7 +220,7 @@ async function getOpen(change: Change, token: string, kind: StoredPlan['kind']):
   if (plan.end !== undefined) throw new DepotError('conflict', `this has ended: it is ${plan.end.how}`)
   const expiresAt = expiryOf(plan, change.clock.now)
   if (expiresAt <= change.clock.now)
-    throw new DepotError('conflict', `this has expired at ${new Date(expiresAt).toISOString()}`)
+    throw new DepotError('conflict', `this expired at ${new Date(expiresAt).toISOString()}`)
   return plan
 }
 
@@ -269,7 +269,10 @@ function expectMayEnd({ account, effect }: StoredPlan, view: View, caller: Autho
   if (requester === undefined || requester.account === account) return
   const origins = new Set(effect.releases.map(({ ident }) => parseIdent(ident).origin))
   if (!mayReject(requester, view.gates, origins))
-    throw new DepotError('forbidden', `${requester.account} may not decide about proposals for ${view.name}`)
+    throw new DepotError(
+      'forbidden',
+      `${requester.account} may not approve or reject proposals for ${view.name}`,
+    )
 }
 
 /** Like `resolveChange`, but an absent release is a conflict: it existed when the plan was made. */

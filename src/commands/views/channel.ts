@@ -49,7 +49,7 @@ export async function declareChannel(
   )
   const channel = await findChannel(trx, origin.id, view.id)
   if (channel === undefined)
-    throw new Error(`the channel ${view.name} of ${origin.name} was declared and is not there`)
+    throw new Error(`the channel ${view.name} of ${origin.name} was declared but cannot be found`)
   return channel
 }
 

@@ -62,14 +62,12 @@ export async function makePreview(change: Change, input: { name: string; plan: s
     requester === undefined ? [] : rightsRefused(base, origins, { requester, isApproval: false })
   if (refusals.length > 0) throw refusalOf('forbidden', refusals)
   if (base.name === UNSTABLE)
-    throw new DepotError('refused', `${UNSTABLE} has no preview: everything is in it`)
+    throw new DepotError('refused', `${UNSTABLE} has no preview: every release is in it`)
   const { length: others } = await listPreviews(change.trx, { baseId: base.id })
   if (others >= MOST_PREVIEWS)
     throw new DepotError('conflict', `${base.name} already has ${MOST_PREVIEWS} previews, which is the limit`)
-  const pointers = await change.read(
-    `what a preview of ${base.name} points to`,
-    { views: [base.name] },
-    (db) => readPointers(db, base, plan),
+  const pointers = await change.read(`pointers of a preview of ${base.name}`, { views: [base.name] }, (db) =>
+    readPointers(db, base, plan),
   )
   if (pointers.size * (1 + others) > MOST_MOVED)
     throw new DepotError(
@@ -181,8 +179,5 @@ async function close(change: Change, preview: View): Promise<void> {
 function expectOwn(plan: StoredPlan, caller: Authority): void {
   const requester = requesterOf(caller)
   if (requester === undefined || requester.isAdministrator || requester.account === plan.account) return
-  throw new DepotError(
-    'forbidden',
-    `the plan is ${plan.account === undefined ? "the operator's" : `${plan.account}'s`}`,
-  )
+  throw new DepotError('forbidden', `the plan was made by ${plan.account ?? 'the operator'}`)
 }

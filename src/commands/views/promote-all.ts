@@ -63,7 +63,7 @@ function expectDifferent({ source, target }: BulkInput, isUnstable: boolean): vo
   if (isUnstable)
     throw new DepotError(
       'invalid_request',
-      `${UNSTABLE} holds every release, and takes no part in bulk moves`,
+      `${UNSTABLE} holds every release: releases cannot be moved from or to it in bulk`,
     )
 }
 

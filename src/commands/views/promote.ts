@@ -106,7 +106,7 @@ export async function resolveChange(
 ): Promise<{ resolved: Resolved; evaluation: Evaluation }> {
   expectChangeable(view, request)
   if (request.act === 'set-rule' && change.caller !== 'operator') expectAdministrator(change.caller)
-  return change.read(`what a change does to ${view.name}`, basisOf(view), async (db) => {
+  return change.read(`effect on ${view.name}`, basisOf(view), async (db) => {
     const resolved = await resolve(db, view, request)
     await expectChannels(db, view, resolved.wanted, request.audience)
     const evaluation = await evaluate(db, view, resolved.wanted, {
@@ -159,7 +159,7 @@ export async function changeMembers(
   const { by, ...cause } = why
   expectNoPreview(view)
   const context: Context = { act: why.act, clock: change.clock, caller: by, audience: audienceOfChanges(by) }
-  const { effect, refusals } = await change.read(`what follows for ${view.name}`, basisOf(view), (db) =>
+  const { effect, refusals } = await change.read(`consequences for ${view.name}`, basisOf(view), (db) =>
     evaluate(db, view, wanted, context),
   )
   expectAllowed(view, refusals, { caller: by })
@@ -193,7 +193,7 @@ export async function expectStillAllowed(
       [from, to].flatMap((ident) => (ident === null ? [] : [{ ident, target }])),
     ),
   ]
-  const hidden = await change.read('what was done and may not be seen', { views: [] }, (db) =>
+  const hidden = await change.read('hidden releases of the outcome', { views: [] }, (db) =>
     listHidden(db, named, audienceOfChanges(caller)),
   )
   if (hidden.size > 0)

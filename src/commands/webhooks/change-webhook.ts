@@ -76,7 +76,7 @@ function rangeOf(
   if (from > position)
     throw new DepotError(
       'conflict',
-      `${name} is at ${position}: entries from ${from} on have not been sent yet, and will be`,
+      `${name} is at ${position}: entries from ${from} on have not been sent yet, and need no replay`,
     )
   return { next: from, to: Math.min(to ?? position, position) }
 }

@@ -43,7 +43,7 @@ export class ReadingThreads {
       init: async () => undefined,
       acquireConnection: async () => connection,
       beginTransaction: async () => {
-        throw new Error('reads in threads are no transactions')
+        throw new Error('threads that read have no transactions')
       },
       commitTransaction: async () => undefined,
       rollbackTransaction: async () => undefined,

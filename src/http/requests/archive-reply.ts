@@ -104,7 +104,7 @@ function logDamage(
   return damage === 'unreadable'
     ? new DepotError(
         'blob_unreadable',
-        `the stored file of ${ident} cannot be read now: try again once the operator has mended the storage`,
+        `the stored file of ${ident} cannot be read now: try again once the operator has repaired the storage`,
       )
     : new DepotError(
         'blob_damaged',
@@ -114,8 +114,8 @@ function logDamage(
 
 const DAMAGES = {
   missing: 'is missing',
-  'of another size': 'has another size',
-  'of other bytes': 'has other bytes',
+  'of another size': 'has the wrong size',
+  'of other bytes': 'has the wrong bytes',
 } as const
 
 function examineLater({ checksum }: Release, { examine, log }: Depot): void {

@@ -241,7 +241,7 @@ function describe(error: unknown, request: FastifyRequest, reply: FastifyReply):
   return {
     code: 'internal',
     status: 500,
-    detail: `internal error; the depot's log has it under ${request.id}`,
+    detail: `internal error: see the request ${request.id} in the depot's log`,
     parts: [],
   }
 }

@@ -28,7 +28,7 @@ const [CR, LF] = [0x0d, 0x0a]
 export function answerOneAtATime(server: Server & { httpAllowHalfOpen?: boolean }): void {
   server.httpAllowHalfOpen = true
   const [ordinary] = server.listeners('connection')
-  if (ordinary === undefined) throw new Error('the server takes no connections')
+  if (ordinary === undefined) throw new Error('the server has no connection listener')
   server.removeAllListeners('connection')
   server.on('connection', (socket: Socket) => {
     ordinary.call(server, socket)

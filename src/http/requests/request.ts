@@ -51,7 +51,7 @@ export interface RouteContext {
  * needs a token.
  */
 export function actorOf({ caller, headers }: FastifyRequest, door: CallerActor['door']): CallerActor {
-  if (caller === undefined) throw new DepotError('unauthenticated', 'this needs a token')
+  if (caller === undefined) throw new DepotError('unauthenticated', 'this request needs a token')
   const { accountId, tokenId } = caller
   return { accountId, tokenId, client: (headers['user-agent'] ?? '').slice(0, 200), door }
 }

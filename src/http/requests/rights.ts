@@ -23,7 +23,7 @@ import { getView } from '../../revisions/view-store.ts'
  */
 export function signedIn(request: FastifyRequest, action: Action): Session {
   const { caller } = request
-  if (caller === undefined) throw new DepotError('unauthenticated', 'this needs a token')
+  if (caller === undefined) throw new DepotError('unauthenticated', 'this request needs a token')
   expectAction(caller, action)
   return caller
 }

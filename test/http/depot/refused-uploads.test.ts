@@ -253,7 +253,7 @@ test("curl gets the reason of every error of Habitat's routes", async (t) => {
     text: string | RegExp,
   ])[] = [
     ['GET', '/v1/depot/origins/nowhere', {}, 404, /nowhere/],
-    ['POST', '/v1/depot/origins', {}, 401, 'this needs a token\n'],
+    ['POST', '/v1/depot/origins', {}, 401, 'this request needs a token\n'],
     [
       'GET',
       '/v1/depot/views/acceptance/pkgs/acme/app/latest',

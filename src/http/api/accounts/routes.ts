@@ -29,7 +29,7 @@ export function whoamiRoutes(app: FastifyInstance, { depot }: RouteContext): voi
       preSerialization: orText(whoAmIText),
     },
     async (request, reply) => {
-      if (request.caller === undefined) throw new DepotError('unauthenticated', 'this needs a token')
+      if (request.caller === undefined) throw new DepotError('unauthenticated', 'this request needs a token')
       return reply.header('cache-control', 'no-store').send(wireSession(request.caller))
     },
   )

@@ -52,7 +52,7 @@ export async function parsePlace(text: string, feed: Feed): Promise<number> {
   if (hash !== undefined && matchesMark(position, hash)) return number
   throw new DepotError(
     'other_history',
-    `entry ${number} is not the one of ${text}: the depot was restored from an older copy. Read again from an entry that both ledgers have`,
+    `entry ${number} does not have the hash in ${text}: the depot was restored from an older copy. Read again from an entry that both ledgers have`,
   )
 }
 

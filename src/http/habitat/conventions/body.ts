@@ -20,7 +20,7 @@ export async function packageIn(request: HabitatRequest, depot: Depot, what: str
     if (Number(request.headers['content-length']) > maxUploadBytes) {
       throw new DepotError(
         'too_large',
-        `${what} would be larger than the ${maxUploadBytes} bytes this depot takes`,
+        `${what} would be larger than the ${maxUploadBytes} bytes that this depot accepts`,
       )
     }
     if (request.body instanceof Readable) return incoming(request.body, what, depot.limits)
@@ -87,15 +87,13 @@ async function fileOfForm(request: HabitatRequest, what: string, graceMs: number
   const { promise: stall, reject } = Promise.withResolvers<never>()
   const timer = setTimeout(
     () =>
-      reject(
-        new DepotError('stalled', `the form with ${what} did not come to its file within ${graceMs} ms`),
-      ),
+      reject(new DepotError('stalled', `the form with ${what} did not begin its file within ${graceMs} ms`)),
     graceMs,
   )
   try {
     const part = await Promise.race([request.file(), stall])
     if (part?.fieldname === 'file') return part.file
-    throw new DepotError('invalid_request', `the form has no file named "file" to be ${what}`)
+    throw new DepotError('invalid_request', `the form with ${what} has no file named "file"`)
   } catch (error) {
     if (error instanceof DepotError) throw error
     if (request.raw.destroyed && !request.raw.complete)
@@ -112,5 +110,5 @@ async function fileOfForm(request: HabitatRequest, what: string, graceMs: number
 function formFault(error: unknown): string {
   return error instanceof Error && 'code' in error
     ? parserMessage(error)
-    : 'it ends early, or its parts are not as its Content-Type says'
+    : 'it ends early, or does not match its Content-Type'
 }

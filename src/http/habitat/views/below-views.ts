@@ -44,7 +44,7 @@ export async function belowViews(
       reply.header('allow', 'GET, HEAD')
       throw new DepotError(
         'read_only',
-        `the URL of a view is for reading: ${request.method} to ${urlWithoutView(request, context.depot.config.publicUrl)}`,
+        `the URL of a view is read-only: send ${request.method} to ${urlWithoutView(request, context.depot.config.publicUrl)}`,
       )
     },
   })

@@ -72,7 +72,7 @@ test('a requirement may need latest of a view and not only membership', async (t
   const before = await viewWith({})
   const view = await viewWith({ requires: [{ view: before, as: 'current' }] })
   for (const release of [app1, app2]) await move(started, 'promote', before, [release])
-  t.match(await promote(view, [app1]), refused('requires', /is not what latest answers in/))
+  t.match(await promote(view, [app1]), refused('requires', /is not the answer of latest in/))
   t.match(await promote(view, [app2]), { status: 200 })
 })
 

@@ -229,7 +229,7 @@ test('a draft expires, and an unknown plan is not found', async (t) => {
   t.match(await decide(planned, 'apply'), {
     status: 409,
     differences: '',
-    body: { detail: /has expired at/ },
+    body: { detail: /expired at/ },
   })
   await plan(view, { releases: [web] })
   t.match(await decide(planned, 'apply'), { status: 404, differences: '' })
@@ -363,7 +363,7 @@ test('a proposal can be rejected by its author or an approver, and expires', asy
   })
   t.match(await decide(one, 'approve', boss), { status: 409 })
   started.setClock(started.depot.now() + 61_000)
-  t.match(await decide(three, 'approve', boss), { status: 409, body: { detail: /has expired/ } })
+  t.match(await decide(three, 'approve', boss), { status: 409, body: { detail: /this expired/ } })
   t.equal(await revisionOf(view), 0)
 })
 

@@ -155,7 +155,7 @@ test('a rollback over a change of the rule restores latest and keeps the rule', 
     differences: '',
     body: {
       code: 'refused',
-      detail: `revision 4 set the rule of ${view} to promoted: set the rule that you want`,
+      detail: `revision 4 set the rule of ${view} to promoted: set the rule instead`,
     },
   })
   const back = await viewWith('promoted', three, one)

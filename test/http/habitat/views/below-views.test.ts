@@ -165,7 +165,7 @@ test("a write below a view's URL is refused with the right URL", async (t) => {
   for (const [method, rest] of WRITES) {
     for (const mount of ['/v1/depot', '/v1']) {
       const [place = ''] = rest.split('?')
-      const sentence = `the URL of a view is for reading: ${method} to ${started.url}${mount}/${place}`
+      const sentence = `the URL of a view is read-only: send ${method} to ${started.url}${mount}/${place}`
       for (const url of [
         `${started.url}${mount}/views/production/${rest}`,
         `${started.url}${mount}/views/production/depot/${rest}`,
@@ -189,7 +189,7 @@ test("a write below a view's URL is refused with the right URL", async (t) => {
   await talk.say('POST /v1/depot/views/production/channels/acme/fresh HTTP/1.0\r\n\r\n')
   t.match(
     await talk.toTheEnd(),
-    /is for reading: POST to \/v1\/depot\/channels\/acme\/fresh$/,
+    /is read-only: send POST to \/v1\/depot\/channels\/acme\/fresh$/,
     'without Host',
   )
   const published = await startDepot(t, {
@@ -201,7 +201,7 @@ test("a write below a view's URL is refused with the right URL", async (t) => {
   })
   t.equal(
     body,
-    'the URL of a view is for reading: POST to https://host.example/builder/v1/depot/channels/acme/fresh',
+    'the URL of a view is read-only: send POST to https://host.example/builder/v1/depot/channels/acme/fresh',
   )
   t.match(
     await ask(`${started.url}/v1/depot/views/produktion/channels/acme/fresh`, {
