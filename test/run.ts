@@ -63,6 +63,7 @@ async function runProcess(env: NodeJS.ProcessEnv): Promise<void> {
   child.on('message', (result: FileResult | { readonly setTimeout: number }) => {
     if (!('file' in result)) return // tap's own message to the runner it expects
     tell(result)
+    if (result.isLate === true) return
     file = queue.shift()
     if (file === undefined) child.disconnect()
     else child.send(file)

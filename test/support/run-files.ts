@@ -19,12 +19,16 @@ export interface FileResult {
   readonly durationMs: number
   /** Of this process with its threads, and of processes that it started and that ended. */
   readonly processorMs: number
+  /** Whether this adds to an earlier result of the file. */
+  readonly isLate?: boolean
 }
 
 const FILE_TIMEOUT_MS = 180_000
 const OWN_STAT = '/proc/self/stat'
 const ROOT = resolve(import.meta.dirname, '../..')
 
+/** The file that runs, or that was the last. */
+let name = ''
 let running: { readonly url: string; readonly t: FileTest } | undefined
 
 /** Returns the test of the file that is being loaded. */
@@ -37,6 +41,7 @@ export function fileTest(): FileTest {
 // the tests. Here tests run one after the other, so an uncaught error belongs to the innermost running test.
 const NO_DOMAINS = 'data:text/javascript,export class Domain { destroy() {} }'
 process.on('uncaughtException', (error, origin) => {
+  if (tap.activeSubtests.size === 0) return sayLate(error, origin)
   let innermost: Base = tap
   while (innermost instanceof Test && innermost.activeSubtests.size > 0)
     innermost = [...innermost.activeSubtests].at(-1) ?? innermost
@@ -71,11 +76,28 @@ tap.pipe(
   }),
 )
 
+/** Reports an error that was thrown after the end of a file. tap would take it for the end of all files. */
+function sayLate(error: Error, origin: string): void {
+  const failures = `not ok > ${name} > ${origin} after its end > ${error.stack ?? error.message}\n`
+  const late: FileResult = {
+    file: name,
+    passed: 0,
+    failed: 1,
+    failures,
+    durationMs: 0,
+    processorMs: 0,
+    isLate: true,
+  }
+  process.send?.(late)
+}
+
 async function run(file: string): Promise<FileResult> {
   const begun = performance.now()
   const processor = processorMs()
   const { total, pass } = tap.counts
+  name = file
   await tap.test(file, { timeout: FILE_TIMEOUT_MS }, async (t) => {
+    t.teardown(async () => new Promise(setImmediate)) // the last of all: leaves time for errors of the file
     const path = join(ROOT, file)
     running = { url: pathToFileURL(path).href, t }
     await import(path)
