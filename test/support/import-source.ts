@@ -1,7 +1,7 @@
 import { ask } from './ask.ts'
 import type { BuiltHart } from './build-hart.ts'
 import { bearer, makeOrigin, promoteTo, publishAll } from './origin.ts'
-import { startDepot } from './start-depot.ts'
+import { furnished } from './start-depot.ts'
 import type { TestDepot } from './start-depot.ts'
 
 export const APP = 'acme/app/1.0.0/20260101120000'
@@ -9,11 +9,9 @@ export const NEWER = 'acme/app/1.10.0/20260103120000'
 export const LIB = 'acme/lib/2.0.0/20260101120000'
 export const TOOL = 'tools/tool/3.0.0/20260101120000'
 
-type Teardown = Parameters<typeof startDepot>[0]
+type Teardown = Parameters<typeof start>[0]
 
-/** Starts a depot with two origins, whose packages have several targets and are in declared and built-in channels. */
-export async function startSource(t: Teardown): Promise<{ source: TestDepot; harts: BuiltHart[] }> {
-  const source = await startDepot(t, { listen: true })
+const start = furnished(async (source) => {
   await makeOrigin(source, 'acme')
   await makeOrigin(source, 'tools')
   const harts = await publishAll(
@@ -37,6 +35,12 @@ export async function startSource(t: Teardown): Promise<{ source: TestDepot; har
   ] as const) {
     if (hart !== undefined) await promoteTo(source, channel, hart)
   }
+  return harts
+})
+
+/** Starts a depot with two origins, whose packages have several targets and are in declared and built-in channels. */
+export async function startSource(t: Teardown): Promise<{ source: TestDepot; harts: BuiltHart[] }> {
+  const { started: source, made: harts } = await start(t)
   return { source, harts }
 }
 

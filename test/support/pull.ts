@@ -16,7 +16,7 @@ import { RemoteDepot } from '../../src/remote/remote-depot.ts'
 import type { BuiltHart } from './build-hart.ts'
 import { keyOf } from './locked-releases.ts'
 import { makeOrigin, promoteTo, publishAll } from './origin.ts'
-import { ADMIN_TOKEN, startDepot } from './start-depot.ts'
+import { ADMIN_TOKEN, furnished, startDepot } from './start-depot.ts'
 import type { TestDepot } from './start-depot.ts'
 
 type Teardown = Parameters<typeof startDepot>[0]
@@ -34,15 +34,7 @@ export interface PullSourceDepot {
   readonly tool: BuiltHart
 }
 
-/**
- * Starts a depot whose view `delivered` has {@link APP} as latest at revision 1 and {@link NEWER} at revision 2. Both
- * depend on {@link LIB}, and NEWER also on {@link TOOL}.
- */
-export async function startPullSource(
-  t: Teardown,
-  environment: Readonly<Record<string, string>> = {},
-): Promise<PullSourceDepot> {
-  const source = await startDepot(t, { listen: true, environment })
+const start = furnished(async (source) => {
   await makeOrigin(source, 'acme')
   await makeOrigin(source, 'tools')
   const [tool, lib, app, newer] = await publishAll(
@@ -55,7 +47,20 @@ export async function startPullSource(
   if (app === undefined || newer === undefined || lib === undefined || tool === undefined)
     throw new Error('there are no packages')
   for (const hart of [app, newer]) await promoteTo(source, 'delivered', hart)
-  return { source, app, newer, lib, tool }
+  await keyOf(source) // which is made when it is first needed
+  return { app, newer, lib, tool }
+})
+
+/**
+ * Starts a depot whose view `delivered` has {@link APP} as latest at revision 1 and {@link NEWER} at revision 2. Both
+ * depend on {@link LIB}, and NEWER also on {@link TOOL}.
+ */
+export async function startPullSource(
+  t: Teardown,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<PullSourceDepot> {
+  const { started: source, made } = await start(t, environment)
+  return { source, ...made }
 }
 
 export async function startDestination(t: Teardown, trusted?: TestDepot): Promise<TestDepot> {

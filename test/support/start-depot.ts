@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { existsSync, rmSync } from 'node:fs'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
@@ -41,8 +41,14 @@ export interface TestDepot {
   close(): Promise<void>
 }
 
+interface Teardown {
+  teardown(fn: () => Promise<void>): unknown
+}
+
+type Environment = Readonly<Record<string, string>>
+
 interface Options {
-  readonly environment?: Readonly<Record<string, string>>
+  readonly environment?: Environment
   readonly limits?: Partial<Limits>
   readonly listen?: boolean
   /** Reads and writes in threads, as a server does. By default, all steps happen in order. */
@@ -68,11 +74,36 @@ function migratedDatabase(): Buffer {
   }
 }
 
+/**
+ * Returns a function that starts a listening depot with a copy of the data that `furnish` makes when it is first needed. Making
+ * it again takes longer than most tests.
+ */
+export function furnished<Made>(
+  furnish: (started: TestDepot) => Promise<Made>,
+): (t: Teardown, environment?: Environment) => Promise<{ started: TestDepot; made: Made }> {
+  const templates = new Map<string, Promise<{ folder: string; made: Made }>>()
+  const make = async (environment: Environment) => {
+    const folder = await mkdtemp(join(tmpdir(), 'hart-depot-furnished-'))
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+    const started = await startDepot({ teardown: () => undefined }, { folder, listen: true, environment })
+    const made = await furnish(started)
+    await started.close()
+    return { folder, made }
+  }
+  return async (t, environment = {}) => {
+    const key = JSON.stringify(environment)
+    const template = templates.get(key) ?? make(environment)
+    templates.set(key, template)
+    const { folder: original, made } = await template
+    const folder = await mkdtemp(join(tmpdir(), 'hart-depot-test-'))
+    t.teardown(() => rm(folder, { recursive: true, force: true }))
+    await cp(original, folder, { recursive: true })
+    return { started: await startDepot(t, { folder, listen: true, environment }), made }
+  }
+}
+
 /** Starts a depot in a temporary folder. The test's teardown closes and removes it. */
-export async function startDepot(
-  t: { teardown(fn: () => Promise<void>): unknown },
-  options: Options = {},
-): Promise<TestDepot> {
+export async function startDepot(t: Teardown, options: Options = {}): Promise<TestDepot> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'hart-depot-test-')))
   const logged: Record<string, unknown>[] = []
   const log = openLogTo('debug', {
@@ -86,7 +117,7 @@ export async function startDepot(
     DEPOT_ADMIN_TOKEN: ADMIN_TOKEN,
     ...options.environment,
   })
-  if (options.folder === undefined && !existsSync(config.databaseFile))
+  if (!existsSync(config.databaseFile) && options.folder === undefined)
     await writeFile(config.databaseFile, (migrated ??= migratedDatabase()), { mode: 0o600 })
   const depot = await openDepot(config, {
     log,
