@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { urlOf } from '../../src/cli/url.ts'
 import { ask } from '../support/ask.ts'
 import { bearer } from '../support/origin.ts'
@@ -10,7 +10,7 @@ import { ADMIN_TOKEN } from '../support/start-depot.ts'
 
 const GIVEN = { DEPOT_ADMIN_TOKEN: ADMIN_TOKEN }
 
-test("the administrator's token is shown once, at the first start, and never logged", async (t) => {
+test("the administrator's token is shown once and never logged, and a configured one is reported once", async (t) => {
   const folder = await scratchFolder(t)
   const first = await startServer(t, folder, { DEPOT_LOG_LEVEL: 'trace', DEPOT_WORKERS: '2' })
   const [, token = ''] = await first.hears('stdout', /^export HART_DEPOT_TOKEN=(\S+)$/m)
@@ -28,27 +28,24 @@ test("the administrator's token is shown once, at the first start, and never log
       'the log of every thread is JSON lines',
     )
 
-  const second = await startServer(t, folder)
-  second.process.kill('SIGTERM')
-  t.equal((await second.ended).stdout, `hart-depot listens on ${second.url}\n`)
-})
-
-test('a new DEPOT_ADMIN_TOKEN is added to an existing depot and reported once', async (t) => {
-  const folder = await scratchFolder(t)
-  t.match(await runHere(['account', 'add', 'ci'], { DEPOT_DATA: folder }), { code: 0 })
+  // Then a token is configured.
   for (const reports of [1, 0]) {
     const server = await startServer(t, folder, GIVEN)
     t.equal((await createOrigin(server, ADMIN_TOKEN, `acme${reports}`)).status, 201)
     server.process.kill('SIGTERM')
-    const { stdout, stderr } = await server.ended
-    t.equal(stdout.split('DEPOT_ADMIN_TOKEN').length - 1, reports)
-    t.equal(stderr.split('the administrator can now also use the token').length - 1, reports)
+    const later = await server.ended
+    t.equal(later.stdout.split('DEPOT_ADMIN_TOKEN').length - 1, reports)
+    t.equal(later.stderr.split('the administrator can now also use the token').length - 1, reports)
+    t.notMatch(later.stdout, token)
+    if (reports === 0) t.equal(later.stdout, `hart-depot listens on ${server.url}\n`)
   }
 })
 
+// The next tests use this server, and the last of them kills it.
+const folder = await scratchFolder(tap)
+const server = await startServer(tap, folder, GIVEN)
+
 test('a running server accepts a new token, refuses a revoked one at once, and prints none that it was given', async (t) => {
-  const folder = await scratchFolder(t)
-  const server = await startServer(t, folder, GIVEN)
   t.equal((await stat(join(folder, 'control.sock'))).mode & 0o777, 0o600)
   t.match(await runHere(['account', 'add', 'ci'], { DEPOT_DATA: folder }), { code: 0, stderr: '' })
   const issued = await runHere(['token', 'add', 'ci'], { DEPOT_DATA: folder })
@@ -74,22 +71,7 @@ test('a running server accepts a new token, refuses a revoked one at once, and p
   t.equal((await createOrigin(server, ADMIN_TOKEN, 'acme')).status, 201)
 })
 
-test('after kill -9, commands and a new server work at once', async (t) => {
-  const folder = await scratchFolder(t)
-  const killed = await startServer(t, folder, GIVEN)
-  killed.process.kill('SIGKILL')
-  await killed.ended
-  t.ok((await readdir(folder)).includes('control.sock'), 'the socket is still there')
-  t.match(await runHere(['account', 'add', 'ci'], { DEPOT_DATA: folder }), { code: 0, stderr: '' })
-
-  const server = await startServer(t, folder)
-  const { stdout } = await runHere(['token', 'add', 'ci'], { DEPOT_DATA: folder })
-  t.equal((await createOrigin(server, stdout.trim(), 'acme')).status, 201)
-})
-
 test('a second server on the same data or the same port fails with one line', async (t) => {
-  const folder = await scratchFolder(t)
-  const server = await startServer(t, folder, GIVEN)
   const sameData = await runToEnd(['serve'], { DEPOT_DATA: folder })
   t.match(sameData, { code: 1, stdout: '', stderr: /^hart-depot: another hart-depot is running on .*\n$/ })
   const address = server.url.slice('http://'.length)
@@ -107,6 +89,17 @@ test('a second server on the same data or the same port fails with one line', as
     stderr: `hart-depot: cannot listen on ${address}: another program listens there\n`,
   })
   await t.rejects(stat(fresh), { code: 'ENOENT' }, 'neither a depot nor a token was created')
+})
+
+test('after kill -9, commands and a new server work at once', async (t) => {
+  server.process.kill('SIGKILL')
+  await server.ended
+  t.ok((await readdir(folder)).includes('control.sock'), 'the socket is still there')
+  t.match(await runHere(['account', 'add', 'other'], { DEPOT_DATA: folder }), { code: 0, stderr: '' })
+
+  const next = await startServer(t, folder)
+  const { stdout } = await runHere(['token', 'add', 'other'], { DEPOT_DATA: folder })
+  t.equal((await createOrigin(next, stdout.trim(), 'last')).status, 201)
 })
 
 test('urlOf returns an address that this machine can reach', async (t) => {

@@ -78,12 +78,11 @@ tap.pipe(
 
 /** Reports an error that was thrown after the end of a file. tap would take it for the end of all files. */
 function sayLate(error: Error, origin: string): void {
-  const failures = `not ok > ${name} > ${origin} after its end > ${error.stack ?? error.message}\n`
   const late: FileResult = {
     file: name,
     passed: 0,
     failed: 1,
-    failures,
+    failures: `not ok > ${name} > ${origin} after its end > ${error.stack ?? error.message}\n`,
     durationMs: 0,
     processorMs: 0,
     isLate: true,

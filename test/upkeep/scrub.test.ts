@@ -251,7 +251,7 @@ test('a file that was put back is served again once examined, and a replaced fil
 test('all threads refuse damaged bytes, and the first one records the damage', async (t) => {
   const { started, harts, pathOf } = await start(t, {
     hasThreads: true,
-    environment: { ...FAST, DEPOT_WORKERS: '3', DEPOT_LOG_LEVEL: 'silent' },
+    environment: { ...FAST, DEPOT_WORKERS: '2', DEPOT_LOG_LEVEL: 'silent' },
   })
   const [hart] = harts as [BuiltHart]
   await flipByte(pathOf(hart))
