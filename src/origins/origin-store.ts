@@ -2,6 +2,8 @@ import { EVERYONE } from '../access/access.ts'
 import type { Role, Visibility } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
 import type { KeyKind } from '../database/schema.ts'
+import { prepared } from '../database/prepared.ts'
+import type { Slot } from '../database/prepared.ts'
 import { DepotError, quote } from '../errors.ts'
 import { hasVisible } from '../releases/visible-store.ts'
 
@@ -22,21 +24,7 @@ export interface StoredKey {
 }
 
 export async function findOrigin(db: Db, name: string): Promise<Origin | undefined> {
-  const row = await db
-    .selectFrom('origins')
-    .innerJoin('accounts', 'accounts.id', 'origins.owner_id')
-    .select([
-      'origins.id',
-      'origins.name',
-      'owner_id',
-      'accounts.name as owner',
-      'default_visibility',
-      'origins.created_at',
-      'origins.updated_at',
-    ])
-    .where('origins.name', '=', name)
-    .where('origins.deleted_at', 'is', null)
-    .executeTakeFirst()
+  const [row] = await originByName(db, { name })
   return (
     row && {
       id: row.id,
@@ -49,6 +37,23 @@ export async function findOrigin(db: Db, name: string): Promise<Origin | undefin
     }
   )
 }
+
+const originByName = prepared<{ name: string }>()((db, { name }) =>
+  db
+    .selectFrom('origins')
+    .innerJoin('accounts', 'accounts.id', 'origins.owner_id')
+    .select([
+      'origins.id',
+      'origins.name',
+      'owner_id',
+      'accounts.name as owner',
+      'default_visibility',
+      'origins.created_at',
+      'origins.updated_at',
+    ])
+    .where('origins.name', '=', name)
+    .where('origins.deleted_at', 'is', null),
+)
 
 /** Returns the origin of this name. Throws `not_found`. */
 export async function getOrigin(db: Db, name: string): Promise<Origin> {
@@ -241,8 +246,13 @@ export async function findKey(
   kind: KeyKind,
   revision: string,
 ): Promise<StoredKey | undefined> {
-  return keysOf(db, origin, kind).where('origin_keys.revision', '=', revision).executeTakeFirst()
+  const [row] = await keyByName(db, { origin, kind, revision })
+  return row
 }
+
+const keyByName = prepared<{ origin: string; kind: KeyKind; revision: string }>()(
+  (db, { origin, kind, revision }) => keysOf(db, origin, kind).where('origin_keys.revision', '=', revision),
+)
 
 /** Finds the key with the highest revision: revisions are timestamps. */
 export async function findLatestKey(db: Db, origin: string, kind: KeyKind): Promise<StoredKey | undefined> {
@@ -277,7 +287,7 @@ export async function insertKey(
 
 const MOST_KEYS = 1_000
 
-function keysOf(db: Db, origin: string, kind: KeyKind) {
+function keysOf(db: Db, origin: string | Slot<string>, kind: KeyKind | Slot<KeyKind>) {
   return db
     .selectFrom('origin_keys')
     .innerJoin('origins', 'origins.id', 'origin_keys.origin_id')

@@ -1,8 +1,10 @@
+import type { Insertable } from 'kysely'
 import { EVERYONE } from '../access/access.ts'
 import type { Audience, Visibility } from '../access/access.ts'
 import { among, usingIndex } from '../database/engine-sql.ts'
 import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
+import { prepared } from '../database/prepared.ts'
 import type { ReleasesTable } from '../database/schema.ts'
 import { formatIdent, lineOf, parseIdent } from '../package/ident.ts'
 import { DEFAULT_TARGET } from '../package/target.ts'
@@ -86,15 +88,18 @@ export async function findBytes(
   ident: string,
   target: Target,
 ): Promise<Pick<Release, 'checksum' | 'sizeBytes'> | undefined> {
-  const row = await db
+  const [row] = await bytesOfRelease(db, { ident, target })
+  return row && { checksum: row.checksum, sizeBytes: row.size_bytes }
+}
+
+const bytesOfRelease = prepared<{ ident: string; target: Target }>()((db, { ident, target }) =>
+  db
     .selectFrom('releases')
     .select(['checksum', 'size_bytes'])
     .where('ident', '=', ident)
     .where('deleted_at', 'is', null)
-    .where('target', '=', target)
-    .executeTakeFirst()
-  return row && { checksum: row.checksum, sizeBytes: row.size_bytes }
-}
+    .where('target', '=', target),
+)
 
 /** Lists the visible targets of an ident, by name. */
 export async function listTargets(db: Db, ident: string, audience: Audience = EVERYONE): Promise<Target[]> {
@@ -225,21 +230,20 @@ export async function referenceBlob(
   db: Db,
   blob: { checksum: string; sizeBytes: number; at: number },
 ): Promise<void> {
-  await db
-    .insertInto('blobs')
-    .values({
-      checksum: blob.checksum,
-      size_bytes: blob.sizeBytes,
-      created_at: blob.at,
-      unreferenced_since: null,
-    })
-    .onConflict((conflict) =>
-      conflict
-        .column('checksum')
-        .doUpdateSet({ unreferenced_since: null, removed_at: null, damage: null, damaged_at: null }),
-    )
-    .execute()
+  await neededBlob(db, blob)
 }
+
+const neededBlob = prepared<{ checksum: string; sizeBytes: number; at: number }>()(
+  (db, { checksum, sizeBytes, at }) =>
+    db
+      .insertInto('blobs')
+      .values({ checksum, size_bytes: sizeBytes, created_at: at, unreferenced_since: null })
+      .onConflict((conflict) =>
+        conflict
+          .column('checksum')
+          .doUpdateSet({ unreferenced_since: null, removed_at: null, damage: null, damaged_at: null }),
+      ),
+)
 
 export async function isBlobReferenced(db: Db, checksum: string): Promise<boolean> {
   const row = await db
@@ -297,38 +301,66 @@ export async function insertRelease(
   packageId: number,
   release: Omit<Release, 'id'>,
 ): Promise<number> {
-  const { id } = await db
+  const [row] = await newRelease(db, {
+    package_id: packageId,
+    ident: formatIdent(release.ident),
+    target: release.target,
+    version: release.ident.version,
+    order_key: orderKey(release.ident),
+    visibility: release.visibility,
+    checksum: release.checksum,
+    size_bytes: release.sizeBytes,
+    signer: release.signer,
+    is_verified: release.isVerified ? 1 : 0,
+    publisher_id: release.publisherId,
+    package_type: release.packageType,
+    svc_user: release.svcUser ?? null,
+    svc_group: release.svcGroup ?? null,
+    created_at: release.createdAt,
+    updated_at: release.updatedAt,
+    exposes: JSON.stringify(release.exposes),
+    deps: JSON.stringify(release.deps),
+    tdeps: JSON.stringify(release.tdeps),
+    build_deps: JSON.stringify(release.buildDeps),
+    build_tdeps: JSON.stringify(release.buildTdeps),
+    config: release.config,
+    manifest: release.manifest,
+  })
+  if (row === undefined) throw new Error('an inserted release has an id')
+  return row.id
+}
+
+const newRelease = prepared<Omit<Insertable<ReleasesTable>, 'id' | 'deleted_at'>>()((db, slots) =>
+  db
     .insertInto('releases')
     .values({
-      package_id: packageId,
-      ident: formatIdent(release.ident),
-      target: release.target,
-      version: release.ident.version,
-      order_key: orderKey(release.ident),
-      visibility: release.visibility,
-      checksum: release.checksum,
-      size_bytes: release.sizeBytes,
-      signer: release.signer,
-      is_verified: release.isVerified ? 1 : 0,
-      publisher_id: release.publisherId,
-      package_type: release.packageType,
-      svc_user: release.svcUser ?? null,
-      svc_group: release.svcGroup ?? null,
-      created_at: release.createdAt,
-      updated_at: release.updatedAt,
+      package_id: slots.package_id,
+      ident: slots.ident,
+      target: slots.target,
+      version: slots.version,
+      order_key: slots.order_key,
+      visibility: slots.visibility,
+      checksum: slots.checksum,
+      size_bytes: slots.size_bytes,
+      signer: slots.signer,
+      is_verified: slots.is_verified,
+      publisher_id: slots.publisher_id,
+      package_type: slots.package_type,
+      svc_user: slots.svc_user,
+      svc_group: slots.svc_group,
+      created_at: slots.created_at,
+      updated_at: slots.updated_at,
       deleted_at: null,
-      exposes: JSON.stringify(release.exposes),
-      deps: JSON.stringify(release.deps),
-      tdeps: JSON.stringify(release.tdeps),
-      build_deps: JSON.stringify(release.buildDeps),
-      build_tdeps: JSON.stringify(release.buildTdeps),
-      config: release.config,
-      manifest: release.manifest,
+      exposes: slots.exposes,
+      deps: slots.deps,
+      tdeps: slots.tdeps,
+      build_deps: slots.build_deps,
+      build_tdeps: slots.build_tdeps,
+      config: slots.config,
+      manifest: slots.manifest,
     })
-    .returning('id')
-    .executeTakeFirstOrThrow()
-  return id
-}
+    .returning('id'),
+)
 
 async function pick(
   releases: ReturnType<typeof visible>,

@@ -1,5 +1,6 @@
 import type { Audience, Visibility } from '../access/access.ts'
 import type { Db } from '../database/database.ts'
+import { prepared } from '../database/prepared.ts'
 import type { Page } from './ident-count-store.ts'
 import { hasNotPublic, hasVisible } from './visible-store.ts'
 
@@ -19,12 +20,13 @@ export async function findSettings(
   origin: string,
   name: string,
 ): Promise<PackageSettings | undefined> {
-  const row = await settings(db)
-    .where('origins.name', '=', origin)
-    .where('packages.name', '=', name)
-    .executeTakeFirst()
+  const [row] = await settingsByName(db, { origin, name })
   return row && settingsOf(row)
 }
+
+const settingsByName = prepared<{ origin: string; name: string }>()((db, { origin, name }) =>
+  settings(db).where('origins.name', '=', origin).where('packages.name', '=', name),
+)
 
 /** Lists the settings of an origin's packages that the audience may see, by name. */
 export async function listSettings(
@@ -54,12 +56,15 @@ export async function insertSettings(
   db: Db,
   row: { packageId: number; visibility: Visibility; ownerId: number; at: number },
 ): Promise<void> {
-  const { packageId, visibility, ownerId, at } = row
-  await db
-    .insertInto('package_settings')
-    .values({ package_id: packageId, visibility, owner_id: ownerId, created_at: at, updated_at: at })
-    .execute()
+  await newSettings(db, row)
 }
+
+const newSettings = prepared<{ packageId: number; visibility: Visibility; ownerId: number; at: number }>()(
+  (db, { packageId, visibility, ownerId, at }) =>
+    db
+      .insertInto('package_settings')
+      .values({ package_id: packageId, visibility, owner_id: ownerId, created_at: at, updated_at: at }),
+)
 
 export async function updateSettings(
   db: Db,

@@ -1,4 +1,3 @@
-import { EVERYONE } from '../../access/access.ts'
 import type { Visibility } from '../../access/access.ts'
 import { findBlob, updateDamage } from '../../blobs/blob-store.ts'
 import { DepotError } from '../../errors.ts'
@@ -13,7 +12,7 @@ import { getView } from '../../revisions/view-store.ts'
 import type { Change } from '../../ledger/change.ts'
 import { insertWords } from '../../search/words-store.ts'
 import { insertDependencies } from '../../releases/dependents-store.ts'
-import { findRelease, insertRelease, referenceBlob } from '../../releases/release-store.ts'
+import { findBytes, insertRelease, referenceBlob } from '../../releases/release-store.ts'
 import { findPackageId, findPackageType, insertPackage } from '../../releases/package-store.ts'
 import { setVisibility } from './set-visibility.ts'
 import { settingsForUpload } from './settings.ts'
@@ -51,7 +50,7 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
 
   const packageId =
     (await findPackageId(trx, origin.id, ident.name)) ?? (await insertPackage(trx, origin.id, ident.name))
-  const before = await findRelease(trx, text, target, EVERYONE)
+  const before = await findBytes(trx, text, target)
   if (before !== undefined) {
     const isRepair = before.checksum === checksum && (await findBlob(trx, checksum))?.damage !== undefined
     if (isRepair) await updateDamage(trx, checksum, undefined)
