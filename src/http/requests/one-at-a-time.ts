@@ -47,8 +47,10 @@ export function answerOneAtATime(server: Server & { httpAllowHalfOpen?: boolean 
 class Connection {
   readonly #socket: HttpSocket
   readonly #parse: (piece: NonSharedBuffer) => void
-  /** The last response that began; kept until its request is complete. */
+  /** The last response that began before its request was complete; kept until the request is. */
   #response: ServerResponse | undefined
+  /** The response whose end is awaited. Most requests arrive whole and alone, and need no listener. */
+  #awaited: ServerResponse | undefined
   /** How many bytes of the body are still to come, if its length was announced. */
   #bodyLeft = 0
   #chunks: ChunkedBody | undefined
@@ -70,7 +72,7 @@ class Connection {
     const end = this.#endOf(piece)
     this.#parse(end < piece.length ? piece.subarray(0, end) : piece)
     const response = socket[UNDER_WAY]
-    if (response !== null && response !== undefined && response !== this.#response) this.#begin(response)
+    if (response?.req.complete === false && response !== this.#response) this.#begin(response)
     if (end === piece.length) return free(piece)
     const isPaused = socket.isPaused()
     this.#putBack(piece.subarray(end))
@@ -82,7 +84,14 @@ class Connection {
     const { headers } = response.req
     this.#chunks = headers['transfer-encoding'] === undefined ? undefined : new ChunkedBody()
     this.#bodyLeft = Number(headers['content-length'] ?? 0)
+    this.#await(response)
+  }
+
+  #await(response: ServerResponse): void {
+    if (response === this.#awaited) return
+    this.#awaited = response
     response.once('finish', () => {
+      this.#awaited = undefined
       if (response.req.complete) this.#response = undefined
       if (this.#hasPutBack) this.#yield()
       else this.#socket.resume()
@@ -113,6 +122,8 @@ class Connection {
     this.#hasPutBack = true
     this.#socket.pause()
     this.#socket.unshift(piece)
+    const response = this.#socket[UNDER_WAY]
+    if (response !== null && response !== undefined) this.#await(response)
   }
 
   /** Returns how much of a piece belongs to one request: up to the end of its head or body. */
