@@ -99,14 +99,14 @@ export class Answers implements Holder {
    * Reads every pointer. `start` is a separate connection for many small reads. The caller passes every later entry to
    * `onCommit`.
    */
-  static async open(db: Db, renderers: Renderers, start: Db = db): Promise<Answers> {
+  static async open(db: Db, renderers: Renderers): Promise<Answers> {
     const views = await listViews(db)
     const pointers = await readPointers(db, views)
     const ungoverned = new Map(views.map((view) => [view.name as string, new Set(view.ungoverned)]))
     const revisions = await readRevisions(db)
     return new Answers(db, renderers, {
       pointers,
-      publicPointers: await PublicPointers.open(db, pointers, start),
+      publicPointers: await PublicPointers.open(db, pointers),
       ungoverned,
       revisions,
       previews: new Set(views.flatMap(({ name, preview }) => (preview === undefined ? [] : [name]))),

@@ -40,15 +40,14 @@ export class PublicPointers {
     this.#db = db
   }
 
-  /** `pointers` are the current pointers for callers who see everything. `start` is a connection for the initial reads. */
+  /** `pointers` are the current pointers for callers who see everything. */
   static async open(
     db: Db,
     pointers: ReadonlyMap<string, ReadonlyMap<Line, Pointer>>,
-    start: Db,
   ): Promise<PublicPointers> {
     const publicPointers = new PublicPointers(db)
     const hidden = new Set<Line>()
-    for (const { line, ident, isDeleted, isLineHidden } of await listNotPublic(start)) {
+    for (const { line, ident, isDeleted, isLineHidden } of await listNotPublic(db)) {
       publicPointers.#restrict(line, isDeleted ? DELETED : ident)
       if (isLineHidden) hidden.add(line)
     }
@@ -58,7 +57,7 @@ export class PublicPointers {
         else if (publicPointers.isRestricted(line))
           publicPointers
             .#ofView(view)
-            .set(line, (await publicPointers.#readFromDatabase(start, view, line)) ?? 'nothing')
+            .set(line, (await publicPointers.#readFromDatabase(db, view, line)) ?? 'nothing')
       }
     }
     return publicPointers

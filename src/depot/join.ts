@@ -46,6 +46,7 @@ export async function joinDepot(
     now,
     files: new OpenedFiles(share.files),
     db,
+    readInThreads: () => threads.start(),
     writer,
     follower,
     blobs: joinBlobs(config, claims, name),

@@ -63,6 +63,8 @@ export interface Depot {
   readonly files: OpenedFiles
   /** Read-only. */
   readonly db: Db
+  /** Makes later reads of `db` run in threads, where requests do not wait for them. Called when the start has read what it needs. */
+  readInThreads(): void
   readonly writer: DepotWriter
   /** Passes each commit to the {@link HOLDERS} of this thread. */
   readonly follower: LedgerFollower<HolderName>
@@ -178,6 +180,7 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     closers.push(closeStorage)
     const {
       db,
+      readInThreads,
       writer,
       files: opened,
     } = await openData(config, {
@@ -248,6 +251,7 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
       now,
       files,
       db,
+      readInThreads,
       writer,
       follower,
       blobs,
@@ -284,7 +288,7 @@ async function openData(
     watched: readonly string[]
     closers: (() => Promise<unknown> | void)[]
   },
-): Promise<{ db: Db; writer: DepotWriter; files: OpenedFiles }> {
+): Promise<Pick<Depot, 'db' | 'readInThreads' | 'writer' | 'files'>> {
   const file = config.databaseFile
   const openedFiles = () => OpenedFiles.of([join(config.dataFolder, LOCK), file, ...watched])
   if (inProcess) {
@@ -299,7 +303,7 @@ async function openData(
       beforeCommit: () => withLog.expectPresent(),
     })
     closers.push(() => writer.close())
-    return { db: database.reader, writer, files }
+    return { db: database.reader, readInThreads: () => undefined, writer, files }
   }
   migrateDatabase(file, now())
   const files = openedFiles()
@@ -307,7 +311,7 @@ async function openData(
   closers.push(() => threads.close())
   const writer = new ThreadedWriter<typeof handlers>(WRITER_THREAD, { file, files: files.files, now })
   closers.push(() => writer.close())
-  return { db: threads.db(), writer, files }
+  return { db: threads.db(), readInThreads: () => threads.start(), writer, files }
 }
 
 /** Logs every promotion that overrode rules. */

@@ -6,7 +6,6 @@ import type { Logger } from 'pino'
 import { GuessLimit } from '../accounts/guess-limit.ts'
 import { Answers } from '../answers/answers.ts'
 import { BlobStream } from '../blobs/storage.ts'
-import { openReader } from '../database/engine.ts'
 import type { Depot } from '../depot/open.ts'
 import { DepotError } from '../errors.ts'
 import { Feed } from '../following/feed.ts'
@@ -78,6 +77,7 @@ export async function buildServer(
     await workers?.stop()
     await webhooks.close() // last, because requests in flight may still commit entries to deliver
   })
+  depot.readInThreads()
   return app
 }
 
@@ -88,10 +88,9 @@ export async function buildWorkerServer(
 ): Promise<{ app: FastifyInstance; metricsJson: () => Promise<MetricsJson> }> {
   const caches = await openCaches(depot)
   const requests = new RequestMetrics(caches)
-  return {
-    app: await assemble({ depot, ...caches, webhooks: services.webhooks }, services, requests),
-    metricsJson: () => requests.toJson(),
-  }
+  const app = await assemble({ depot, ...caches, webhooks: services.webhooks }, services, requests)
+  depot.readInThreads()
+  return { app, metricsJson: () => requests.toJson() }
 }
 
 /** Opens the objects that a thread keeps in memory, so that it does not have to read the database. */
@@ -99,12 +98,9 @@ async function openCaches(
   depot: Depot,
 ): Promise<Pick<RouteContext, 'answers' | 'feed' | 'pages' | 'pending' | 'bodies'>> {
   const { db, follower } = depot
-  const start = openReader(depot.config.databaseFile)
-  const answers = await follower
-    .hold('answers', () =>
-      Answers.open(db, { whole: renderPackage, brief: renderPackageBriefly }, start.reader),
-    )
-    .finally(() => start.close())
+  const answers = await follower.hold('answers', () =>
+    Answers.open(db, { whole: renderPackage, brief: renderPackageBriefly }),
+  )
   const feed = await follower.hold('feed', (head) => Feed.open(db, head))
   const { pendingBytes, bodyBytes, slowAfterMs } = depot.limits
   const pending = new PendingAnswers({ mostBytes: pendingBytes / depot.config.workers, slowAfterMs })

@@ -8,8 +8,6 @@ import type { PoolAnswer } from './pool-thread.ts'
 export interface PoolOptions {
   /** The most threads. Further tasks wait in order. */
   readonly most: number
-  /** The number of threads that start at once and never end; the default is 0. */
-  readonly least?: number
   readonly workerData?: unknown
   readonly resourceLimits?: WorkerOptions['resourceLimits']
   /** Calls `act` after `ms` milliseconds. The returned function cancels the call. */
@@ -44,7 +42,6 @@ export class ThreadPool<Task, Result> {
     this.#entry = entry
     this.#options = options
     this.#after = options.after ?? unreferencedTimer
-    while (this.#idle.size < (options.least ?? 0)) this.#makeIdle(this.#start())
   }
 
   /** The number of threads. */
@@ -142,7 +139,6 @@ export class ThreadPool<Task, Result> {
   #makeIdle(thread: Worker): void {
     thread.unref()
     const end = () => {
-      if (this.size <= (this.#options.least ?? 0)) return
       this.#idle.delete(thread)
       post(thread, { kind: 'close' })
     }

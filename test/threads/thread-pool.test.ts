@@ -7,7 +7,7 @@ import type { Task } from '../support/pool-tasks.ts'
 
 const ENTRY = new URL(`../support/pool-tasks${extname(import.meta.filename)}`, import.meta.url)
 
-function openPool(t: Test, options: { most: number; least?: number }) {
+function openPool(t: Test, options: { most: number }) {
   const timers = new ManualTimers()
   const pool = new ThreadPool<Task, number>(ENTRY, { ...options, after: timers.after })
   t.teardown(() => pool.terminate())
@@ -32,15 +32,6 @@ test('threads start when they are needed, and end after a minute without tasks',
   timers.advance(IDLE_MS)
   t.equal(pool.size, 0)
   t.notOk(threads.includes(await pool.run('say')), 'a new one starts')
-})
-
-test('the least number of threads starts at once and stays', async (t) => {
-  const { pool, timers } = openPool(t, { most: 2, least: 1 })
-  t.equal(pool.size, 1)
-  const together = meeting()
-  await Promise.all([pool.run(together), pool.run(together)])
-  timers.advance(10 * IDLE_MS)
-  t.equal(pool.size, 1)
 })
 
 test('no more threads run than there may be, and tasks wait in their order', async (t) => {

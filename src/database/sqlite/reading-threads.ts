@@ -1,14 +1,13 @@
 import { extname } from 'node:path'
 import { Kysely, SqliteAdapter, SqliteIntrospector } from 'kysely'
-import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely'
+import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, SqliteDatabase } from 'kysely'
 import { ThreadPool } from '../../threads/thread-pool.ts'
 import type { Db } from '../database.ts'
 import { StablePlanCompiler } from './compiler.ts'
+import { connect, keepingStatements } from './connection.ts'
 import type { Query } from './reading-thread.ts'
 import type { Schema } from '../schema.ts'
 
-/** Threads that start at once and stay. */
-const FEWEST_THREADS = 1
 /** The most parallel reads. Each takes a thread; further reads wait. */
 const MOST_THREADS = 4
 // The thread's file is next to this one, in the sources and in the build.
@@ -17,23 +16,31 @@ const THREAD = new URL(`./reading-thread${extname(import.meta.filename)}`, impor
 /**
  * Reads the database in threads, so that polls do not wait for a search. A thread starts when all others are busy, and
  * ends when it was not needed for a minute. A read sees everything committed before it was requested.
+ *
+ * Until {@link start}, reads run in the calling thread: while a depot opens, nobody waits for it, and each thread would
+ * take 50 ms and 8 MB.
  */
 export class ReadingThreads {
   readonly #threads: ThreadPool<Query, unknown[]>
+  #starting: SqliteDatabase | undefined
 
   constructor(file: string) {
-    this.#threads = new ThreadPool(THREAD, {
-      least: FEWEST_THREADS,
-      most: MOST_THREADS,
-      workerData: { file },
-    })
+    this.#threads = new ThreadPool(THREAD, { most: MOST_THREADS, workerData: { file } })
+    this.#starting = keepingStatements(connect(file, true))
+  }
+
+  /** From now on, reads run in threads. */
+  start(): void {
+    this.#starting?.close()
+    this.#starting = undefined
   }
 
   /** Returns the database for stores. It has no transactions: each read sees the latest state. */
   db(): Db {
     const connection: DatabaseConnection = {
       executeQuery: async <Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> => ({
-        rows: (await this.#threads.run({ sql, parameters })) as Row[],
+        rows: (this.#starting?.prepare(sql).all(parameters) ??
+          (await this.#threads.run({ sql, parameters }))) as Row[],
       }),
       streamQuery() {
         throw new Error('reads in threads are not streamed')
@@ -62,6 +69,7 @@ export class ReadingThreads {
 
   /** Rejects waiting reads with `shutting_down` and lets running reads finish. */
   close(): Promise<void> {
+    this.start()
     return this.#threads.close()
   }
 }

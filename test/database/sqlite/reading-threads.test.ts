@@ -6,11 +6,15 @@ import { test } from 'tap'
 import { migrateDatabase } from '../../../src/database/engine.ts'
 import { ReadingThreads } from '../../../src/database/sqlite/reading-threads.ts'
 
-async function openThreads(t: { teardown(fn: () => Promise<void>): unknown }): Promise<ReadingThreads> {
+async function openThreads(
+  t: { teardown(fn: () => Promise<void>): unknown },
+  { isStarted } = { isStarted: true },
+): Promise<ReadingThreads> {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-test-'))
   const file = join(folder, 'depot.sqlite')
   migrateDatabase(file, 1_000)
   const threads = new ReadingThreads(file)
+  if (isStarted) threads.start()
   t.teardown(async () => {
     await threads.close()
     await rm(folder, { recursive: true, force: true })
@@ -64,4 +68,27 @@ test('closing finishes running reads and refuses the rest', async (t) => {
   t.equal((await under).rows[0]?.n, 1_000_000)
   t.ok((await others).some((other) => other.status === 'rejected'))
   await t.rejects(countTo(1).execute(db), { code: 'shutting_down' })
+})
+
+test('before the threads start, reads run in the calling thread and fail in the same way', async (t) => {
+  const threads = await openThreads(t, { isStarted: false })
+  const db = threads.db()
+  const { rows } = await countTo(3).execute(db)
+  t.equal(rows[0]?.n, 3)
+  await t.rejects(sql`SELECT ident FROM nowhere`.execute(db), { code: 'SQLITE_ERROR', message: /nowhere/ })
+  await t.rejects(sql`INSERT INTO origins VALUES (1)`.execute(db), { code: /^SQLITE/ })
+  let isDone = false
+  const long = countTo(2_000_000)
+    .execute(db)
+    .then(() => (isDone = true))
+  await new Promise(setImmediate)
+  t.ok(isDone, 'nothing else ran until the read was done')
+  await long
+  threads.start()
+  const inThread = countTo(2_000_000).execute(db)
+  isDone = false
+  void inThread.then(() => (isDone = true))
+  await new Promise(setImmediate)
+  t.notOk(isDone)
+  await inThread
 })
