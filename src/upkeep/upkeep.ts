@@ -1,9 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Collector } from './collect.ts'
 import type { Scrub } from './scrub.ts'
 import type { OpenedFiles } from '../database/opened-files.ts'
 
 const CHECK_EVERY_MS = 1_000
+/** The delay before the first scrub and collection. Both would make the start slower. */
+const FIRST_AFTER_MS = 60_000
 
 /** The background work of a depot, in the thread that opened the depot. The caller closes it. */
 export class Upkeep {
@@ -33,10 +36,14 @@ export class Upkeep {
     this.#log = log
   }
 
-  start(): void {
+  /** Watches the files from now on. Scrubbing and collecting begin after `firstAfterMs`. */
+  start(firstAfterMs = FIRST_AFTER_MS): void {
     this.#timer = setInterval(() => this.checkFiles(), CHECK_EVERY_MS).unref()
     const { signal } = this.#abort
-    this.#running = Promise.all([this.scrub.run(signal), this.collector.run(signal)])
+    this.#running = sleep(firstAfterMs, undefined, { signal, ref: false }).then(
+      () => Promise.all([this.scrub.run(signal), this.collector.run(signal)]),
+      () => undefined, // closed before
+    )
   }
 
   /** Stops the work in progress and stores its position. */

@@ -7,14 +7,14 @@ const LONGEST_KEPT_SQL = 2_000
 const MOST_STATEMENTS = 500
 
 /** Opens a connection to an SQLite file. Writers use WAL, and their commits survive a power cut. The caller closes it. */
-export function connect(file: string, readonly: boolean): BetterSqlite3.Database {
+export function connect(file: string, readonly: boolean, cacheKib = CACHE_KIB): BetterSqlite3.Database {
   const connection = new BetterSqlite3(file, { readonly, fileMustExist: readonly, timeout: 5_000 })
   if (!readonly) {
     expectPragma(connection, 'journal_mode', 'WAL', 'wal')
     expectPragma(connection, 'synchronous', 'FULL', 2)
   }
   expectPragma(connection, 'foreign_keys', 'ON', 1)
-  connection.pragma(`cache_size = -${CACHE_KIB}`)
+  connection.pragma(`cache_size = -${cacheKib}`)
   return connection
 }
 

@@ -10,6 +10,8 @@ import type { Schema } from '../schema.ts'
 
 /** The most parallel reads. Each takes a thread; further reads wait. */
 const MOST_THREADS = 4
+/** The cache of the reads before {@link ReadingThreads.start}. They read little twice, and its memory would stay with the process. */
+const STARTING_CACHE_KIB = 1024
 // The thread's file is next to this one, in the sources and in the build.
 const THREAD = new URL(`./reading-thread${extname(import.meta.filename)}`, import.meta.url)
 
@@ -26,7 +28,7 @@ export class ReadingThreads {
 
   constructor(file: string) {
     this.#threads = new ThreadPool(THREAD, { most: MOST_THREADS, workerData: { file } })
-    this.#starting = keepingStatements(connect(file, true))
+    this.#starting = keepingStatements(connect(file, true, STARTING_CACHE_KIB))
   }
 
   /** From now on, reads run in threads. */
