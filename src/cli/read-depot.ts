@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts'
-import { openReader } from '../database/engine.ts'
+import { expectMigrated, openReader } from '../database/engine.ts'
 import type { Db } from '../database/database.ts'
 import { expectDepot } from './data-folder.ts'
 
@@ -13,6 +13,7 @@ export async function readDepot<T>(
   open = openReader,
 ): Promise<T> {
   expectDepot(config, 'read')
+  expectMigrated(config.databaseFile)
   const database = open(config.databaseFile)
   try {
     return await read(database.reader)

@@ -3,7 +3,15 @@
 
 export { describeDatabaseError, isDiskFull, isReadOnly, isUnopened } from './sqlite/errors.ts'
 export { lockData } from './sqlite/lock.ts'
-export { migrateDatabase, openDatabase, openReader, openSnapshot, openWriting, walOf } from './sqlite/open.ts'
+export {
+  expectMigrated,
+  migrateDatabase,
+  openDatabase,
+  openReader,
+  openSnapshot,
+  openWriting,
+  walOf,
+} from './sqlite/open.ts'
 export { ReadingThreads } from './sqlite/reading-threads.ts'
 
 /**

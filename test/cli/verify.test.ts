@@ -160,3 +160,22 @@ test('verify finds missing files and orphans, and with --bytes changed contents'
   t.match(json, { agrees: true, packages: 4, bytes_read: true, damaged_in_all: 4, orphans_in_all: 2 })
   t.strictSame(byChecksum(json.damaged), byChecksum(found))
 })
+
+test('verify refuses the database of another version with a sentence, and does not change it', async (t) => {
+  const DEPOT_DATA = await scratchFolder(t)
+  const started = await startDepot(t, { folder: DEPOT_DATA })
+  await started.close()
+  const database = new BetterSqlite3(started.depot.config.databaseFile)
+  t.teardown(() => database.close())
+  database.exec('DELETE FROM migrations WHERE number = (SELECT max(number) FROM migrations)')
+  const applied = database.prepare('SELECT * FROM migrations').all()
+  t.match(await runHere(['verify'], { DEPOT_DATA }), {
+    code: 1,
+    stdout: '',
+    stderr: /an older hart-depot: start this one/,
+  })
+  t.strictSame(database.prepare('SELECT * FROM migrations').all(), applied)
+  for (const number of [applied.length + 1, applied.length + 2])
+    database.prepare("INSERT INTO migrations VALUES (?, 'x', 'x', 0)").run(number)
+  t.match(await runHere(['verify'], { DEPOT_DATA }), { code: 1, stdout: '', stderr: /a newer hart-depot/ })
+})

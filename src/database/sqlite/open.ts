@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type BetterSqlite3 from 'better-sqlite3'
 import { Kysely } from 'kysely'
+import { DepotError } from '../../errors.ts'
 import type { Database, Db } from '../database.ts'
 import { PACKAGE_ROOT } from '../../package-root.ts'
 import type { Schema } from '../schema.ts'
@@ -30,6 +31,27 @@ export function openDatabase(file: string, at: number): Database {
 /** Creates the database if needed and migrates it. */
 export function migrateDatabase(file: string, at: number): void {
   connectMigrated(file, at).close()
+}
+
+/**
+ * Throws `invalid_request` if the database was last written by an older or a newer version of this program, whose tables are
+ * others. Changes nothing.
+ */
+export function expectMigrated(file: string): void {
+  const connection = connect(file, true)
+  try {
+    const applied = connection.prepare<[], number>('SELECT count(*) FROM migrations').pluck().get() ?? 0
+    const known = readMigrations(MIGRATIONS).length
+    if (applied < known)
+      throw new DepotError(
+        'invalid_request',
+        `${file} was written by an older hart-depot: start this one on it once, which upgrades it, or use the older one`,
+      )
+    if (applied > known)
+      throw new DepotError('invalid_request', `${file} was written by a newer hart-depot: use the newer one`)
+  } finally {
+    connection.close()
+  }
 }
 
 /** Opens a migrated database for the writer. The caller closes it. */
