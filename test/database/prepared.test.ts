@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { among } from '../../src/database/engine-sql.ts'
+import { among, insertRows } from '../../src/database/engine-sql.ts'
 import { openDatabase } from '../../src/database/engine.ts'
 import { prepared } from '../../src/database/prepared.ts'
 
@@ -36,6 +36,20 @@ test('a prepared query runs with the arguments of each call', async (t) => {
   t.strictSame(await valuesOf(db, { names: ['b'], least: 'B' }), [{ value: 'B' }])
   t.strictSame(await valuesOf(db, { names: ['b'], least: 'C' }), [])
   t.strictSame(await valuesOf(db, { names: [], least: '' }), [])
+})
+
+test('lists of one, of several and of no values give the same answers', async (t) => {
+  const { writable: db } = await openScratch(t)
+  const rows = ['a', 'b', 'c'].map((name) => ({ name, value: name }))
+  await insertRows(db, 'depot_state', rows.slice(0, 2))
+  await insertRows(db, 'depot_state', rows.slice(2))
+  await insertRows(db, 'depot_state', rows.slice(0, 1), { onConflict: 'keep' })
+  await t.rejects(insertRows(db, 'depot_state', rows.slice(0, 1)), { code: 'SQLITE_CONSTRAINT_PRIMARYKEY' })
+  for (const names of [[], ['b'], ['b', 'c'], ['b', 'none']])
+    t.strictSame(
+      (await valuesOf(db, { names, least: '' })).map(({ value }) => value),
+      names.filter((name) => name !== 'none'),
+    )
 })
 
 test('a prepared query runs in the transaction and is undone with it', async (t) => {

@@ -24,19 +24,10 @@ export class StablePlanCompiler extends SqliteQueryCompiler {
   #write(call: EngineCall): void {
     switch (call.name) {
       case 'among':
-        this.append('(select value from json_each(')
-        this.appendValue(jsonOf(call.values))
-        this.append('))')
+        this.#writeAmong(call.values)
         return
       case 'rows':
-        this.append('select ')
-        for (const value of call.shared) {
-          this.appendValue(value)
-          this.append(', ')
-        }
-        this.append(`${call.columns.map((_, place) => `value ->> ${place}`).join(', ')} from json_each(`)
-        this.appendValue(jsonOf(call.rows))
-        this.append(') where true') // otherwise `on conflict` would be read as the condition of a join
+        this.#writeRows(call)
         return
       case 'usingIndex':
         this.visitNode(IdentifierNode.create(call.table))
@@ -47,6 +38,37 @@ export class StablePlanCompiler extends SqliteQueryCompiler {
         this.append('+')
         this.visitNode(call.operand)
     }
+  }
+
+  #writeAmong(values: Extract<EngineCall, { name: 'among' }>['values']): void {
+    if (values instanceof Placeholder && values.isOfOne) {
+      this.append('(')
+      this.appendValue(values.encodedBy((list) => (list as unknown[])[0]))
+      this.append(')')
+      return
+    }
+    this.append('(select value from json_each(')
+    this.appendValue(jsonOf(values))
+    this.append('))')
+  }
+
+  #writeRows({ shared, columns, rows }: Extract<EngineCall, { name: 'rows' }>): void {
+    this.append('select ')
+    for (const value of shared) {
+      this.appendValue(value)
+      this.append(', ')
+    }
+    if (rows.isOfOne)
+      for (const place of columns.keys()) {
+        this.append(place === 0 ? '' : ', ')
+        this.appendValue(rows.encodedBy((list) => (list as unknown[][])[0]?.[place]))
+      }
+    else {
+      this.append(`${columns.map((_, place) => `value ->> ${place}`).join(', ')} from json_each(`)
+      this.appendValue(jsonOf(rows))
+      this.append(')')
+    }
+    this.append(' where true') // otherwise `on conflict` would be read as the condition of a join
   }
 }
 
