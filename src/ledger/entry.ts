@@ -136,6 +136,21 @@ export interface LedgerEntry extends Link {
   readonly text: string
 }
 
+/** An entry without the parts that its text repeats: as it is stored, and as it travels between threads. */
+export type StoredEntry = Link & Pick<LedgerEntry, 'sequence' | 'text'>
+
+export function parseEntry(stored: StoredEntry): LedgerEntry {
+  const { at, clock: _, actor, ...event } = JSON.parse(stored.text) as EntryText
+  return { ...stored, at, actor, event }
+}
+
+/** The inverse of {@link parseEntry}. */
+export function storedEntryOf({ sequence, salt, digest, hash, text }: LedgerEntry): StoredEntry {
+  return { sequence, salt, digest, hash, text }
+}
+
+type EntryText = { at: number; clock?: number; actor: Actor } & LedgerEvent
+
 /** Returns the view that an event is about. */
 export function viewOf(event: LedgerEvent): string | undefined {
   return 'view' in event ? event.view : undefined

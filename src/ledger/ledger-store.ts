@@ -7,6 +7,7 @@ import { FIRST_HEAD, link } from './chain.ts'
 import type { LedgerHead } from './chain.ts'
 import { MOST_AHEAD_MS } from '../clock.ts'
 import type { Clock } from '../clock.ts'
+import { parseEntry } from './entry.ts'
 import type { LedgerEntry, LedgerEvent } from './entry.ts'
 
 /** The rows that an entry is about, for the indexes. */
@@ -134,15 +135,7 @@ export async function listEntries(db: Db, { after, through, limit, kinds }: Entr
     .select(['sequence', 'salt', 'digest', 'hash', 'text'])
     .where('sequence', '<=', last)
     .execute()
-  const entries = rows.map((row) => {
-    const {
-      at,
-      clock: _,
-      actor,
-      ...event
-    } = JSON.parse(row.text) as { at: number; clock?: number; actor: Actor } & LedgerEvent
-    return { ...row, at, actor, event }
-  })
+  const entries = rows.map(parseEntry)
   const isAll = sizes.length < limit && last === sizes.at(-1)?.sequence
   return { entries, through: isAll ? through : last }
 }

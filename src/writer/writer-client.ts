@@ -1,11 +1,12 @@
 import { receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { DepotError } from '../errors.ts'
+import { parseEntry } from '../ledger/entry.ts'
 import type { News } from '../ledger/follower.ts'
 import { unpackError } from '../threads/thread-error.ts'
 import type { CommandIn, Handlers, KindIn, OutcomeIn } from './command-table.ts'
 import type { AnyWriter, CommitStats, CommitListener } from './writer.ts'
-import type { SubmittedCommand, WriterMessage } from './writer-thread.ts'
+import type { CommandOutcome, SubmittedCommand, WriterMessage } from './writer-thread.ts'
 
 /** A thread's connection to the writer thread. */
 export interface WriterPort {
@@ -40,6 +41,8 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   #caughtUp = 0
   /** Each resolves when a listener has read the entries that it missed. */
   readonly #delays = new Set<Promise<void>>()
+  /** The commands of this turn, which are sent at its end. */
+  readonly #submitted: SubmittedCommand<CommandIn<T>>[] = []
   #count = 0
   #isClosed = false
   #onIdle: (() => void) | undefined
@@ -65,10 +68,9 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
     if (this.#isClosed) return Promise.reject(new DepotError('shutting_down', 'the depot is shutting down'))
     const { promise, resolve, reject } = Promise.withResolvers<OutcomeIn<T, K>>()
     this.#waiting.set(this.#count, { resolve: (outcome) => resolve(outcome as OutcomeIn<T, K>), reject })
-    const submitted: SubmittedCommand<CommandIn<T>> = { id: this.#count, command, at: this.#now() }
+    if (this.#submitted.length === 0) setImmediate(() => this.#send())
+    this.#submitted.push({ id: this.#count, command, at: this.#now() })
     this.#count += 1
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
-    this.#port.postMessage(submitted)
     return promise
   }
 
@@ -98,6 +100,11 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
     return this.#waiting.size === 0
   }
 
+  #send(): void {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
+    this.#port.postMessage(this.#submitted.splice(0))
+  }
+
   #drain(): void {
     for (
       let received = receiveMessageOnPort(this.#port);
@@ -108,9 +115,11 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   }
 
   #receive(message: WriterMessage): void {
-    if (message.kind === 'news') this.#tell(message.news, message.commit)
-    else if (this.#delays.size === 0) this.#settle(message)
-    else void this.#settleLater(message)
+    if (message.kind === 'news') {
+      const { entries, through, commit } = message
+      this.#tell({ entries: entries.map(parseEntry), through }, commit)
+    } else if (this.#delays.size === 0) this.#settle(message.outcomes)
+    else void this.#settleLater(message.outcomes)
   }
 
   #tell(news: News, commit: CommitStats | undefined): void {
@@ -122,16 +131,18 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
     }
   }
 
-  async #settleLater(message: WriterMessage & { kind: 'done' | 'failed' }): Promise<void> {
+  async #settleLater(outcomes: readonly CommandOutcome[]): Promise<void> {
     await Promise.all(this.#delays)
-    this.#settle(message)
+    this.#settle(outcomes)
   }
 
-  #settle(message: WriterMessage & { kind: 'done' | 'failed' }): void {
-    const waiting = this.#waiting.get(message.id)
-    this.#waiting.delete(message.id)
-    if (message.kind === 'done') waiting?.resolve(message.outcome)
-    else waiting?.reject(unpackError(message.error))
+  #settle(outcomes: readonly CommandOutcome[]): void {
+    for (const outcome of outcomes) {
+      const waiting = this.#waiting.get(outcome.id)
+      this.#waiting.delete(outcome.id)
+      if ('error' in outcome) waiting?.reject(unpackError(outcome.error))
+      else waiting?.resolve(outcome.outcome)
+    }
     if (this.#waiting.size === 0) this.#onIdle?.()
   }
 }

@@ -3,7 +3,8 @@ import type { MessagePort } from 'node:worker_threads'
 import { openSnapshot, openWriting, walOf } from '../database/engine.ts'
 import { OpenedFiles } from '../database/opened-files.ts'
 import type { OpenedFile } from '../database/opened-files.ts'
-import type { News } from '../ledger/follower.ts'
+import { storedEntryOf } from '../ledger/entry.ts'
+import type { StoredEntry } from '../ledger/entry.ts'
 import { packError } from '../threads/thread-error.ts'
 import type { PackedError } from '../threads/thread-error.ts'
 import type { CommandIn, CommandTable, Handlers } from './command-table.ts'
@@ -22,7 +23,7 @@ export interface WriterStart {
   readonly files: readonly OpenedFile[]
 }
 
-/** A message from a port to the writer. */
+/** A part of a message from a port to the writer: a list of the commands that were submitted in one turn. */
 export interface SubmittedCommand<Command> {
   readonly id: number
   readonly command: Command
@@ -30,11 +31,23 @@ export interface SubmittedCommand<Command> {
   readonly at: number
 }
 
-/** A message from the writer to a port. News is sent to every port, an outcome only to the port that submitted the command. */
+/**
+ * A message from the writer to a port. News is sent to every port, outcomes only to the port that submitted the commands. Entries
+ * travel as their texts, which are cheaper to copy than the values in them.
+ */
 export type WriterMessage =
-  | { readonly kind: 'news'; readonly news: News; readonly commit: CommitStats | undefined }
-  | { readonly kind: 'done'; readonly id: number; readonly outcome: unknown }
-  | { readonly kind: 'failed'; readonly id: number; readonly error: PackedError }
+  | {
+      readonly kind: 'news'
+      readonly entries: readonly StoredEntry[]
+      readonly through: number
+      readonly commit: CommitStats | undefined
+    }
+  | { readonly kind: 'outcomes'; readonly outcomes: readonly CommandOutcome[] }
+
+/** The outcome of the command with this id. */
+export type CommandOutcome =
+  | { readonly id: number; readonly outcome: unknown }
+  | { readonly id: number; readonly error: PackedError }
 
 /** A message from the parent thread. */
 export type ParentMessage =
@@ -64,23 +77,31 @@ export async function runWriterThread<T extends Handlers>(commands: CommandTable
     beforeCommit: () => files.expectPresent(),
   })
   writer.onNews((news, commit) => {
-    for (const port of ports) post(port, { kind: 'news', news, commit })
-    Atomics.store(announced, 0, BigInt(news.through)) // before any command is answered
+    const { entries, through } = news
+    const message = { kind: 'news', entries: entries.map(storedEntryOf), through, commit } as const
+    for (const port of ports) post(port, message)
+    Atomics.store(announced, 0, BigInt(through)) // before any command is answered
   })
-  const run = async (
-    port: MessagePort,
-    { id, command, at: now }: SubmittedCommand<CommandIn<T>>,
-  ): Promise<void> => {
+  const run = async ({ id, command, at: now }: SubmittedCommand<CommandIn<T>>): Promise<CommandOutcome> => {
     clock = now
     try {
-      post(port, { kind: 'done', id, outcome: await writer.submit(command) })
+      return { id, outcome: await writer.submit(command) }
     } catch (error) {
-      post(port, { kind: 'failed', id, error: packError(error) })
+      return { id, error: packError(error) }
     }
   }
   const serve = (port: MessagePort): void => {
     ports.add(port)
-    port.on('message', (submitted: SubmittedCommand<CommandIn<T>>) => void run(port, submitted))
+    const outcomes: CommandOutcome[] = []
+    const answer = (outcome: CommandOutcome): void => {
+      // The outcomes of a commit come in one turn. A tick runs after all of them.
+      if (outcomes.length === 0)
+        process.nextTick(() => post(port, { kind: 'outcomes', outcomes: outcomes.splice(0) }))
+      outcomes.push(outcome)
+    }
+    port.on('message', (submitted: readonly SubmittedCommand<CommandIn<T>>[]) => {
+      for (const one of submitted) void run(one).then(answer)
+    })
     port.on('close', () => ports.delete(port)) // closed, or its thread died
   }
   const end = async (): Promise<void> => {

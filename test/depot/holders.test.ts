@@ -197,8 +197,7 @@ function relay(port: MessagePort, fateOf: () => Fate): MessagePort {
       late.push(message)
       return
     }
-    if (message.kind === 'news' && fate === 'loses its entries')
-      send({ ...message, news: { ...message.news, entries: [] } })
+    if (message.kind === 'news' && fate === 'loses its entries') send({ ...message, entries: [] })
     else if (fate !== 'is lost') send(message)
     if (fate === 'arrives twice') send(message)
     for (const earlier of late.splice(0)) send(earlier)
