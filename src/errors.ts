@@ -48,7 +48,7 @@ export type ErrorCode =
   | 'storage_full'
   | 'blob_damaged' //        the bytes of a release are missing or damaged
   | 'blob_unreadable' //     the store cannot read the bytes of a release, although they may exist
-  | 'data_in_use' //         another process holds the data directory
+  | 'data_in_use' //         another process holds the data folder
   | 'data_gone' //           the data folder was removed or replaced under the depot
   | 'shutting_down'
   | 'overloaded' //          too many requests of this kind wait; the client may retry

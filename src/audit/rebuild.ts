@@ -136,7 +136,10 @@ export class RebuiltViews {
     return ended
   }
 
-  /** Finishes a view after the last entry: checks its pointers against its rule, and adds the memberships and pointers that still hold to the ended ones. */
+  /**
+   * Finishes a view after the last entry: checks its pointers against its rule, and adds the memberships and pointers
+   * that still hold to the ended ones.
+   */
   finish({ name, rule, closedAt, fold }: RebuiltView): void {
     const { members, pointers } = fold
     if (closedAt !== undefined && members.size > 0)

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import type { Config } from '../config.ts'
 import { DepotError } from '../errors.ts'
 
-/** In bytes, of one file system. */
+/** The space of one file system in bytes. */
 export interface DiskSpace {
   /** The bytes that an unprivileged process may still write. */
   readonly freeBytes: number

@@ -35,9 +35,9 @@ export const serve: Subcommand = {
     })
     const depot = await openDepot(config, { log })
     // The token is printed before anything can fail: only its digest is stored, so it can never be shown again.
-    if (depot.madeToken !== undefined)
-      console.log(`The administrator's token, shown only now:\n\n${tokenLine(depot.madeToken)}\n`)
-    if (depot.givenToken === 'added')
+    if (depot.newAdminToken !== undefined)
+      console.log(`The administrator's token, shown only now:\n\n${tokenLine(depot.newAdminToken)}\n`)
+    if (depot.adminTokenStatus === 'added')
       console.log(
         'Added the token in DEPOT_ADMIN_TOKEN to the administrator. Earlier tokens remain valid: see hart-depot token list admin',
       )

@@ -6,7 +6,7 @@ import { didYouMean } from '../text/nearest.ts'
 export interface Subcommand {
   /** The options and arguments, for the help. */
   readonly usage: string
-  /** One line. */
+  /** A summary in one line, for the help. */
   readonly summary: string
   /** Explanations of the options, one line each. */
   readonly details?: readonly string[]

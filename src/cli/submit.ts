@@ -12,7 +12,7 @@ const LONGEST_WAIT_MS = 5_000
 const PAUSE_MS = 50
 
 /**
- * Runs a command on a data directory: through the running server, or by locking the directory if there is none. Waits a
+ * Runs a command on a data folder: through the running server, or by locking the folder if no server runs. Waits a
  * little for a server that is starting or stopping. Throws the command's errors, `data_in_use`, and `forbidden` like
  * {@link expectAccess}.
  */
@@ -43,12 +43,12 @@ export async function submit<K extends CommandKind>(
 
 async function submitTo<K extends CommandKind>(depot: Depot, command: Command<K>): Promise<Outcome<K>> {
   try {
-    if (depot.madeToken !== undefined) {
+    if (depot.newAdminToken !== undefined) {
       console.error(
-        `This is the first use of ${depot.config.dataFolder}. Its administrator's token, shown only now: ${depot.madeToken}`,
+        `This is the first use of ${depot.config.dataFolder}. Its administrator's token, shown only now: ${depot.newAdminToken}`,
       )
     }
-    if (depot.givenToken === 'added')
+    if (depot.adminTokenStatus === 'added')
       console.error('Added the token in DEPOT_ADMIN_TOKEN to the administrator. Earlier tokens remain valid.')
     return await depot.writer.submit(command)
   } finally {

@@ -8,13 +8,13 @@ import type { Change } from '../ledger/change.ts'
 export const ADMINISTRATOR = 'admin'
 
 /** The outcome for a configured token: newly added, already known, or revoked before. */
-export type GivenToken = 'added' | 'known' | 'revoked'
+export type AdminTokenStatus = 'added' | 'known' | 'revoked'
 
 /** Creates the first views and the first administrator, and gives the administrator the token of this hash. */
 export async function setUp(
   change: Change,
   input: { adminTokenHash: string | undefined },
-): Promise<GivenToken | undefined> {
+): Promise<AdminTokenStatus | undefined> {
   for (const { name, rule } of FIRST_VIEWS) {
     if ((await findView(change.trx, name)) === undefined)
       await createView(change, { name, rule, maker: 'depot' })

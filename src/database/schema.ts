@@ -78,7 +78,7 @@ export interface OriginMembersTable {
   updated_at: number
 }
 
-/** Pairs that sign packages, and pairs that encrypt secrets. */
+/** The halves of the pairs that sign packages, and of the pairs that encrypt secrets (`box`). */
 export type KeyKind = 'public' | 'secret' | 'box_public' | 'box_secret'
 
 export interface OriginKeysTable {

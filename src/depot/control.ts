@@ -11,7 +11,7 @@ import type { ErrorCode } from '../errors.ts'
 import { isCommandKind } from '../commands/commands.ts'
 import type { Command, CommandKind, CommandQueue, Outcome } from '../commands/commands.ts'
 
-// The command line reaches the running process through a Unix socket in the data directory, which only the user of that process
+// The command line reaches the running process through a Unix socket in the data folder, which only the user of that process
 // may open. A connection carries one command and its answer, each a line of JSON:
 //
 //   > {"kind":"revokeToken","input":{"tokenId":3},"actor":{"client":"…","door":"cli"}}
@@ -40,7 +40,7 @@ const Answer = z.union([
 const INTERNAL = 'internal'
 
 /**
- * Accepts commands on the socket of a data directory, which the caller must have locked. Replaces a socket that a killed
+ * Accepts commands on the socket of a data folder, which the caller must have locked. Replaces a socket that a killed
  * process left. Closing answers commands in progress and removes the socket; close it before the writer.
  */
 export async function openControl(
@@ -72,7 +72,7 @@ export async function openControl(
   }
 }
 
-/** Connects to the process that holds the data directory; `undefined` if none accepts commands. {@link sendCommand} closes it. */
+/** Connects to the process that holds the data folder; `undefined` if none accepts commands. {@link sendCommand} closes it. */
 export async function connectControl(dataFolder: string): Promise<Socket | undefined> {
   try {
     return await withShortPath(dataFolder, async (path) => {

@@ -57,8 +57,8 @@ export async function joinDepot(
     examine,
     upkeep: undefined,
     isNew: false,
-    madeToken: undefined,
-    givenToken: undefined,
+    newAdminToken: undefined,
+    adminTokenStatus: undefined,
     share: () => Promise.reject(new Error('only the thread that opened a depot can share it')),
     async close() {
       await hashes.close()

@@ -45,7 +45,7 @@ import { UNSTABLE } from '../views/view.ts'
 import { ThreadedWriter } from '../writer/threaded-writer.ts'
 import { commandTable } from '../commands/command-table.ts'
 import type { handlers } from '../commands/commands.ts'
-import type { GivenToken } from '../commands/set-up.ts'
+import type { AdminTokenStatus } from '../commands/set-up.ts'
 import { Writer } from '../writer/writer.ts'
 import type { AnyWriter, CommitListener } from '../writer/writer.ts'
 import type { WriterPort } from '../writer/writer-client.ts'
@@ -53,7 +53,7 @@ import type { WriterPort } from '../writer/writer-client.ts'
 /** The writer of a depot, in this thread or another. */
 export type DepotWriter = AnyWriter<typeof handlers>
 
-/** The open resources of one data directory, which this process has locked. */
+/** The open resources of one data folder, which this process has locked. */
 export interface Depot {
   readonly config: Config
   readonly limits: Limits
@@ -80,9 +80,9 @@ export interface Depot {
   /** Whether this call created the depot. */
   readonly isNew: boolean
   /** The administrator's token, if this call created it. It can be shown only now. */
-  readonly madeToken: string | undefined
-  /** What happened to the configured administrator's token, if the depot existed before. */
-  readonly givenToken: GivenToken | undefined
+  readonly newAdminToken: string | undefined
+  /** The status of the configured administrator's token, if the depot existed before. */
+  readonly adminTokenStatus: AdminTokenStatus | undefined
   /** Prepares a share with which another thread joins. Rejects in a depot that was opened `inProcess`. */
   share(): Promise<Share>
   close(): Promise<void>
@@ -154,7 +154,7 @@ const LIMITS: Limits = {
 }
 
 /**
- * Opens a data directory and creates what is missing. Throws `data_in_use` if another process holds it, and
+ * Opens a data folder and creates what is missing. Throws `data_in_use` if another process holds it, and
  * `invalid_request` if a folder cannot be created or written. The caller closes the depot; closing still commits queued
  * commands.
  */
@@ -174,7 +174,7 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     for (const closer of closers.splice(0).toReversed()) await closer()
   }
   try {
-    // Another data directory may use the same database, so it needs a lock, too.
+    // Another data folder may use the same database, so it needs a lock, too.
     if (dirname(config.databaseFile) !== config.dataFolder) hold(`${config.databaseFile}.lock`)
     const { storage, spool, watched, close: closeStorage } = await openStorage(config)
     closers.push(closeStorage)
@@ -214,8 +214,8 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     writer.onNews(clockWarner(log))
 
     const isNew = (await findView(db, UNSTABLE)) === undefined
-    const madeToken = isNew && givenToken === undefined ? generateToken() : undefined
-    const token = madeToken ?? givenToken
+    const newAdminToken = isNew && givenToken === undefined ? generateToken() : undefined
+    const token = newAdminToken ?? givenToken
     const adminTokenHash = token === undefined ? undefined : hashToken(token)
     const adminToken = await writer.submit({
       kind: 'setUp',
@@ -262,8 +262,8 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
       examine: (checksum) => scrub.examine(checksum),
       upkeep,
       isNew,
-      madeToken,
-      givenToken: isNew ? undefined : adminToken,
+      newAdminToken,
+      adminTokenStatus: isNew ? undefined : adminToken,
       share,
       close,
     }

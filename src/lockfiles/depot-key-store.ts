@@ -20,7 +20,7 @@ export interface TrustedKey {
 export const MOST_TRUSTED_KEYS = 1_000
 const MOST_OWN_KEYS = 1_000
 
-/** Returns the purpose that a key's private half is sealed for. */
+/** Returns the purpose to which the encrypted private half of a key is bound. */
 export function sealPurpose(id: string): string {
   return `depot key ${id}`
 }

@@ -53,7 +53,7 @@ export async function insertPlan(
 }
 
 /** Deletes expired drafts and an account's oldest drafts beyond the limit. Drafts with a preview are kept. */
-export async function forgetOldDrafts(
+export async function deleteOldDrafts(
   db: Db,
   accountId: number | undefined,
   { now, setBackAt }: Clock,

@@ -24,7 +24,7 @@ export interface Webhook {
   readonly progress: Progress
 }
 
-/** A stored attempt. */
+/** A stored attempt to deliver an entry. */
 export interface Delivery {
   readonly sequence: number
   /** 1 for the first. */
@@ -86,7 +86,7 @@ export function parseWebhookUrl(text: string): URL {
 /** Returns a function that tests events against a filter. Callers with several filters pass the event's origins, computed once. */
 export function matcherOf(
   filter: EntryFilter,
-): (event: LedgerEvent, originsOfIt?: () => ReadonlySet<string>) => boolean {
+): (event: LedgerEvent, originsOfEvent?: () => ReadonlySet<string>) => boolean {
   const { origins } = filter
   return (event, originsOfEvent = () => originsOf(event)) =>
     matchesKindAndView(event, filter) &&

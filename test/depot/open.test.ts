@@ -125,7 +125,7 @@ test('secrets can come from files, which must be private', async (t) => {
     openDepot(readConfig({ ...environment, ...more }), { log, inProcess: true })
 
   const depot = await open()
-  t.equal(depot.madeToken, undefined)
+  t.equal(depot.newAdminToken, undefined)
   t.match(await depot.authenticator.identify(`Bearer ${'t'.repeat(32)}`), { accountName: 'admin' })
   await depot.close()
   t.notOk((await readdir(join(folder, 'data'))).includes('secret.key'))

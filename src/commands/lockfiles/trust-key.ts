@@ -33,7 +33,7 @@ export async function trustKey(
 /** Removes a trusted key. Throws `not_found`. */
 export async function distrustKey(change: Change, input: { name: string }): Promise<void> {
   const before = await findTrustedKey(change.trx, input.name)
-  if (before === undefined) throw new DepotError('not_found', `no trusted key is called ${input.name}`)
+  if (before === undefined) throw new DepotError('not_found', `there is no trusted key ${input.name}`)
   await deleteTrustedKey(change.trx, input.name)
   await change.record({ kind: 'trusted-key-removed', name: input.name, key: before.key.id })
 }

@@ -39,7 +39,7 @@ export async function removeIntegration(
   return { isChanged }
 }
 
-/** Returns the purpose that an integration's body is sealed for. */
+/** Returns the purpose to which an encrypted integration is bound. */
 export function integrationPurpose(origin: string, { type, name }: IntegrationName): string {
   return `integration ${origin} ${type} ${name}`
 }

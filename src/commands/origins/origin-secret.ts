@@ -33,7 +33,7 @@ export async function removeSecret(
   return { isChanged }
 }
 
-/** Returns the purpose that a secret's value is sealed for. */
+/** Returns the purpose to which an encrypted secret is bound. */
 export function secretPurpose(origin: string, name: string): string {
   return `origin secret ${origin} ${name}`
 }

@@ -37,9 +37,9 @@ export interface PublishInput {
 }
 
 /**
- * Publishes verified, durable bytes as a release and adds it to `unstable`. A release that exists keeps its views, and the new bytes
- * repair its damaged ones. Throws `not_found` for the origin,
- * `already_exists`, `release_differs` and `package_type_mismatch`.
+ * Publishes verified, durable bytes as a release and adds it to `unstable`. A release that exists keeps its views,
+ * and the new bytes repair its damaged ones. Throws `not_found` for the origin, `already_exists`, `release_differs`
+ * and `package_type_mismatch`.
  */
 export async function publishRelease(change: Change, input: PublishInput): Promise<{ isNew: boolean }> {
   const { trx, at } = change
@@ -75,7 +75,7 @@ export async function publishRelease(change: Change, input: PublishInput): Promi
   if (type !== packageType) {
     throw new DepotError(
       'package_type_mismatch',
-      `${text} is a ${packageType} package, and the releases of ${formatPackageName(ident)} before it are ${type}`,
+      `${text} is a ${packageType} package, but the earlier releases of ${formatPackageName(ident)} are ${type}`,
     )
   }
   const settings = await settingsForUpload(change, origin, {

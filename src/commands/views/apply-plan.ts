@@ -13,7 +13,7 @@ import type { PromotionOutcome } from './make-revision.ts'
 import {
   countWaiting,
   endPlan,
-  forgetOldDrafts,
+  deleteOldDrafts,
   getPlan,
   insertPlan,
   onlyVisible,
@@ -57,7 +57,7 @@ export interface ApplyInput {
  */
 export async function draftPlan(change: Change, input: PlanInput): Promise<StoredPlan> {
   const plan = await keep(change, 'draft', input)
-  await forgetOldDrafts(change.trx, change.actor.accountId, change.clock)
+  await deleteOldDrafts(change.trx, change.actor.accountId, change.clock)
   return plan
 }
 

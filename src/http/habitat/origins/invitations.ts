@@ -38,7 +38,7 @@ export function invitationWrites(app: FastifyInstance, { depot }: RouteContext, 
     (kind: 'acceptInvitation' | 'ignoreInvitation' | 'rescindInvitation') =>
     async (request: HabitatRequest, reply: FastifyReply) => {
       const { origin } = request.params
-      const invitationId = await decidable(request)
+      const invitationId = await decidableId(request)
       request.subject = `invitation ${invitationId} to ${origin}`
       await depot.writer.submit({ kind, input: { origin, invitationId }, actor: actorOf(request, 'habitat') })
       return reply.code(204).send()
@@ -47,8 +47,11 @@ export function invitationWrites(app: FastifyInstance, { depot }: RouteContext, 
   app.put(`${mount}/origins/:origin/invitations/:id/ignore`, decide('ignoreInvitation'))
   app.delete(`${mount}/origins/:origin/invitations/:id`, decide('rescindInvitation'))
 
-  /** Returns the invitation in the URL. Only the invited account and maintainers of the origin may use it. */
-  async function decidable(request: HabitatRequest): Promise<number> {
+  /**
+   * Returns the id of the invitation in the URL. Throws `not_found`, and `forbidden` unless the caller is the invited
+   * account or a maintainer of the origin.
+   */
+  async function decidableId(request: HabitatRequest): Promise<number> {
     const { origin } = request.params
     const caller = signedInFor(request, origin, 'manage')
     const id = idOf(request)
