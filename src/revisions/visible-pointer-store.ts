@@ -140,7 +140,7 @@ export function followsInvisible(eb: ExpressionBuilder<Schema, 'pointers' | 'lin
     .whereRef('earlier.package_id', '=', 'lines.package_id')
     .whereRef('earlier.target', '=', 'lines.target')
     .whereRef('earlier.from_revision', '<', 'pointers.from_revision')
-  return eb.exists(
+  const follows = eb.exists(
     eb
       .selectFrom('pointers as before')
       .innerJoin('releases', 'releases.id', 'before.release_id')
@@ -152,4 +152,5 @@ export function followsInvisible(eb: ExpressionBuilder<Schema, 'pointers' | 'lin
       .whereRef('before.to_revision', '=', 'pointers.from_revision')
       .where((inner) => inner.not(visibleTo(inner, audience))),
   )
+  return eb.and([hasInvisible(eb, audience), follows]) // few lines have any, and the past is read for these alone
 }
