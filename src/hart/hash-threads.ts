@@ -1,6 +1,7 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { DepotError } from '../errors.ts'
+import { IDLE_MS, unreferencedTimer } from '../threads/thread-pool.ts'
 import { unpackError } from '../threads/thread-error.ts'
 import type { HashAnswer, HashStep } from './hash-thread.ts'
 import { Turns } from './turns.ts'
@@ -60,6 +61,8 @@ interface Thread {
   readonly worker: Worker
   readonly queue: Turns<RunningHash>
   current: RunningHash | undefined
+  /** Cancels the end of an idle thread. */
+  cancelEnd: () => void
 }
 
 /**
@@ -70,8 +73,19 @@ interface Thread {
 export class HashThreads {
   readonly #threads: Thread[] = []
   readonly #running = new Map<number, RunningHash>()
+  readonly #after: typeof unreferencedTimer
   #count = 0
   #isClosed = false
+
+  /** `after` is a timer, for tests. */
+  constructor({ after = unreferencedTimer }: { after?: typeof unreferencedTimer } = {}) {
+    this.#after = after
+  }
+
+  /** The number of threads. */
+  get size(): number {
+    return this.#threads.length
+  }
 
   /** The number of hashes in progress. */
   get count(): number {
@@ -107,6 +121,7 @@ export class HashThreads {
     this.#isClosed = true
     for (const id of this.#running.keys())
       this.#settle(id)?.reject(new DepotError('shutting_down', 'the depot is shutting down'))
+    for (const { cancelEnd } of this.#threads) cancelEnd()
     await Promise.all(this.#threads.splice(0).map(({ worker }) => worker.terminate()))
   }
 
@@ -118,6 +133,7 @@ export class HashThreads {
     const id = this.#count
     this.#count += 1
     const thread = this.#threads[id % THREADS] ?? this.#start()
+    thread.cancelEnd()
     const { promise, resolve, reject } = Promise.withResolvers<string>()
     promise.catch(() => undefined) // `finish` reports the error
     const hash: RunningHash = {
@@ -187,7 +203,7 @@ export class HashThreads {
 
   #start(): Thread {
     const worker = new Worker(THREAD, { execArgv: [] }) // without the parent's preloaded modules
-    const thread: Thread = { worker, queue: new Turns(), current: undefined }
+    const thread: Thread = { worker, queue: new Turns(), current: undefined, cancelEnd: () => undefined }
     worker.unref()
     worker.on('message', (answer: HashAnswer) => {
       const hash = thread.current
@@ -203,8 +219,7 @@ export class HashThreads {
     })
     // The hashes of a thread that dies fail. The next upload starts another thread.
     worker.on('error', (error) => {
-      const at = this.#threads.indexOf(thread)
-      if (at !== -1) this.#threads.splice(at, 1)
+      this.#remove(thread)
       for (const hash of this.#running.values())
         if (hash.thread === thread) this.#settle(hash.id)?.reject(error)
     })
@@ -216,8 +231,22 @@ export class HashThreads {
     const hash = this.#running.get(id)
     this.#running.delete(id)
     if (hash !== undefined && ![...this.#running.values()].some(({ thread }) => thread === hash.thread))
-      hash.thread.worker.unref()
+      this.#rest(hash.thread)
     return hash
+  }
+
+  /** Keeps a thread for the next hash, and ends it if none comes for a while. */
+  #rest(thread: Thread): void {
+    thread.worker.unref()
+    thread.cancelEnd = this.#after(IDLE_MS, () => {
+      this.#remove(thread)
+      void thread.worker.terminate()
+    })
+  }
+
+  #remove(thread: Thread): void {
+    const at = this.#threads.indexOf(thread)
+    if (at !== -1) this.#threads.splice(at, 1)
   }
 }
 

@@ -159,7 +159,8 @@ export class ThreadPool<Task, Result> {
   }
 }
 
-function unreferencedTimer(ms: number, act: () => void): () => void {
+/** Calls `act` later, unless the process ends before. The returned function cancels the call. */
+export function unreferencedTimer(ms: number, act: () => void): () => void {
   const timer = setTimeout(act, ms).unref()
   return () => clearTimeout(timer)
 }

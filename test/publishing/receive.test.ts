@@ -69,6 +69,27 @@ test('accounts take turns at the hash threads', async (t) => {
   t.equal(new Set(await Promise.all(ofOne)).size, 1)
 })
 
+test('hash threads end when no upload needed them for a while', async (t) => {
+  const ends: (() => void)[] = []
+  let cancelled = 0
+  const after = (_ms: number, end: () => void) => {
+    ends.push(end)
+    return () => void (cancelled += 1)
+  }
+  const hashes = new HashThreads({ after })
+  t.teardown(() => hashes.close())
+  const path = join(t.testdir({ file: 'something' }), 'file')
+  const digest = new Blake2b().update(Buffer.from('something')).digest()
+  t.equal(await hashes.begin(path, 0, 1).finish(9), digest)
+  t.equal(await hashes.begin(path, 0, 1).finish(9), digest)
+  t.strictSame([hashes.size, ends.length, cancelled], [2, 2, 0])
+  t.equal(await hashes.begin(path, 0, 1).finish(9), digest)
+  t.strictSame([hashes.size, ends.length, cancelled], [2, 3, 1], 'the end of the first was put off')
+  for (const end of ends.slice(1)) end()
+  t.equal(hashes.size, 0)
+  t.equal(await hashes.begin(path, 0, 1).finish(9), digest, 'another thread starts')
+})
+
 test('an abandoned hash does not block others', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-receive-'))
   const hashes = new HashThreads()
