@@ -15,6 +15,7 @@ import { measurePoll } from './poll.ts'
 import { measurePromotions } from './promotions.ts'
 import { measurePull } from './pull.ts'
 import { openScratch } from './scratch.ts'
+import { measureSmallUploads } from './small-uploads.ts'
 import { measureStall } from './stall.ts'
 import { measureUpload } from './upload.ts'
 import { measureWaits } from './waits.ts'
@@ -37,6 +38,7 @@ const MEASURES = [
   measureFeed,
   measureInstall,
   measureUpload,
+  measureSmallUploads,
   measureDownload,
   measurePromotions,
   measureWaits,

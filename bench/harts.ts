@@ -28,6 +28,8 @@ interface Making {
 const PIECE_BYTES = 1024 * 1024
 // The fastest level, because decoding costs the same.
 const LEVEL = '-1'
+const HAB_BLOCK_BYTES = 24 * 1024 * 1024
+const FILE_BYTES = 400_000
 
 /** Makes a package of random bytes, stored uncompressed. */
 export function makeIncompressible(path: string, { sizeBytes, ...making }: Making): HartFile {
@@ -35,7 +37,7 @@ export function makeIncompressible(path: string, { sizeBytes, ...making }: Makin
   function* chunks() {
     for (let left = sizeBytes; left > 0; left -= PIECE_BYTES) yield random.subarray(0, left)
   }
-  return pack(path, { ...making, file: { path: 'data', sizeBytes, chunks } })
+  return pack(path, { ...making, files: [{ path: 'data', sizeBytes, chunks }] })
 }
 
 /** Makes a package like a typical service: a manifest and a configuration of some kilobytes, and twenty dependencies. */
@@ -78,22 +80,44 @@ export function makeCompressed(path: string, secretKey: SecretKey, program: stri
     name: 'program',
     secretKey,
     metadata: 'last',
-    file: { path: 'bin/program', sizeBytes, chunks },
+    files: [{ path: 'bin/program', sizeBytes, chunks }],
   })
-  const offset = payloadOffsetOf(stored)
+  compress(stored, path, secretKey)
+  return { ...made, path }
+}
+
+/** Makes a package of the first bytes of a program, in many files, compressed like those of `hab`, with the metadata last. */
+export function makeManyFiles(
+  path: string,
+  secretKey: SecretKey,
+  { name, program, sizeBytes }: { name: string; program: string; sizeBytes: number },
+): HartFile {
+  const content = readFileSync(program).subarray(0, sizeBytes)
+  const count = Math.ceil(content.length / FILE_BYTES)
+  const files = Array.from({ length: count }, (_, number) => ({
+    path: `lib/${number}`,
+    content: content.subarray(number * FILE_BYTES, (number + 1) * FILE_BYTES),
+  }))
+  const stored = `${path}.stored`
+  const made = pack(stored, { name, secretKey, metadata: 'last', files })
+  compress(stored, path, secretKey)
+  return { ...made, path }
+}
+
+/** Compresses the archive of a hart file in blocks, and removes the file. */
+function compress(stored: string, path: string, secretKey: SecretKey): void {
   const packed = `${path}.xz`
   execFileSync('sh', [
     '-c',
-    `tail -c +"$1" "$2" | xz -dc | xz -T0 ${LEVEL} > "$3"`,
+    `tail -c +"$1" "$2" | xz -dc | xz -T0 ${LEVEL} --block-size=${HAB_BLOCK_BYTES} > "$3"`,
     'sh',
-    String(offset + 1),
+    String(payloadOffsetOf(stored) + 1),
     stored,
     packed,
   ])
   writeFileSync(path, signHart(readFileSync(packed), secretKey))
   rmSync(stored)
   rmSync(packed)
-  return { ...made, path }
 }
 
 /** Returns the offset of the archive in a hart file. */
@@ -110,7 +134,7 @@ export function payloadOffsetOf(path: string): number {
 
 function pack(
   path: string,
-  { name, file, ...options }: Omit<Making, 'sizeBytes'> & { file: PackedFile },
+  { name, files, ...options }: Omit<Making, 'sizeBytes'> & { files: readonly PackedFile[] },
 ): HartFile {
   const ident = makeIdent({
     origin: options.secretKey.origin,
@@ -118,6 +142,6 @@ function pack(
     version: '1.0.0',
     release: '20260101120000',
   })
-  packHartFile(path, { ...options, ident, target: TARGET, files: [file] })
+  packHartFile(path, { ...options, ident, target: TARGET, files })
   return { path, ident }
 }

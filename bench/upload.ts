@@ -1,27 +1,34 @@
 import { execFile } from 'node:child_process'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import { byTurns, formatResults, spreadOf } from './figure.ts'
 import type { Figure, Limit, Results } from './figure.ts'
-import { makeCompressed, makeIncompressible } from './harts.ts'
+import { makeCompressed, makeIncompressible, makeManyFiles, payloadOffsetOf } from './harts.ts'
 import type { HartFile } from './harts.ts'
 import { checksumOf, introduce, TOKEN, uploadPath } from './publisher.ts'
 import { openScratch } from './scratch.ts'
-import { forgetPeakMemory, memoryOf, startServer } from './servers/process.ts'
+import { forgetPeakMemory, memoryOf, proportionalMemoryOf, startServer } from './servers/process.ts'
 import type { ServerProcess } from './servers/process.ts'
 import { has } from './servers/program.ts'
 
 // Measures an upload from the socket to the disk, against programs that do the unavoidable work: `cat` writes, `b2sum` computes one of
-// the two hashes, and the depot's decoder unpacks the archive if its metadata is last. `curl` sends the file, because it needs the least
+// the two hashes, and `xz` or the depot's decoder unpacks the archive if its metadata is last. `curl` sends the file, because it needs the least
 // of the shared cores. Both write a new file.
 
 const SIZE_MB = 256
 const QUICK_SIZE_MB = 64
 const MOST_TIME = 1 / 0.8
 const MOST_GROWTH_MB = 64
+const MOST_PSS_MB = 200
 const MB = 1024 * 1024
+const ROUNDS = 10
+const MANY_FILES_MB = 150
+const QUICK_MANY_FILES_MB = 20
 const DECODE = fileURLToPath(new URL('decode.ts', import.meta.url))
+
+type Decoder = 'decoder' | 'xz -dc'
 
 interface Sample {
   readonly cpuMs: number
@@ -50,14 +57,14 @@ export async function measureUpload({ isQuick }: { isQuick: boolean }): Promise<
   const figures: Figure[] = []
   const limits: Limit[] = []
   const missing: string[] = []
-  const measure = async (kind: string, hart: HartFile, rounds: number, isDecoded: boolean) => {
+  const measure = async (kind: string, hart: HartFile, rounds: number, decoder?: Decoder) => {
     const { growthMb, ...taken } = await measureHart(depot, hart, {
       rounds,
-      isDecoded,
+      decoder,
       copy: join(scratch.path, 'copy'),
     })
     const name = `upload of ${kind}`
-    const yardstick = isDecoded ? 'cat + sync + b2sum + decoder' : 'cat + sync + b2sum'
+    const yardstick = ['cat + sync + b2sum', ...(decoder === undefined ? [] : [decoder])].join(' + ')
     const figure = (unit: string, of: (sample: Sample) => number) => ({
       name,
       unit,
@@ -79,7 +86,12 @@ export async function measureUpload({ isQuick }: { isQuick: boolean }): Promise<
       sizeBytes,
       metadata,
     })
-    await measure(`${sizeMb} MB, metadata ${metadata}`, hart, isQuick ? 2 : 5, metadata === 'last')
+    await measure(
+      `${sizeMb} MB, metadata ${metadata}`,
+      hart,
+      isQuick ? 2 : 5,
+      metadata === 'last' ? 'decoder' : undefined,
+    )
   }
   if (isQuick) missing.push('upload of a compressed program: not in a quick run')
   else if (!has('xz')) missing.push('upload of a compressed program: xz is not installed')
@@ -88,15 +100,35 @@ export async function measureUpload({ isQuick }: { isQuick: boolean }): Promise<
       'a compressed program, metadata last',
       makeCompressed(join(scratch.path, 'program.hart'), secretKey, process.execPath),
       5,
-      true,
+      'decoder',
     )
+  if (!has('xz')) missing.push('upload of many files: xz is not installed')
+  else {
+    for (const size of isQuick ? [QUICK_MANY_FILES_MB] : [QUICK_MANY_FILES_MB, MANY_FILES_MB]) {
+      const hart = makeManyFiles(join(scratch.path, `many-${size}.hart`), secretKey, {
+        name: `many-${size}`,
+        program: process.execPath,
+        sizeBytes: size * MB,
+      })
+      const packedMb = (statSync(hart.path).size / MB).toFixed(0)
+      await measure(
+        `${size} MB of many files in ${packedMb} MB, metadata last`,
+        hart,
+        isQuick ? 3 : ROUNDS,
+        'xz -dc',
+      )
+    }
+  }
+  const pssBytes = proportionalMemoryOf(depot.pid)
+  if (pssBytes !== undefined)
+    limits.push({ name: 'memory after uploads (PSS)', unit: 'MB', value: pssBytes / MB, most: MOST_PSS_MB })
   return { figures, limits, missing }
 }
 
 async function measureHart(
   depot: ServerProcess,
   hart: HartFile,
-  how: { rounds: number; isDecoded: boolean; copy: string },
+  how: { rounds: number; decoder: Decoder | undefined; copy: string },
 ) {
   const checksum = await checksumOf(hart.path)
   const before = memoryOf(depot.pid)
@@ -104,7 +136,7 @@ async function measureHart(
   await uploadTo(depot, { ...hart, checksum, again: false })
   const samples = await byTurns(how.rounds, {
     depot: () => uploadTo(depot, { ...hart, checksum, again: true }),
-    yardstick: () => copyAndHash(hart.path, how.copy, how.isDecoded),
+    yardstick: () => copyAndHash(hart.path, how.copy, how.decoder),
   })
   const after = memoryOf(depot.pid)
   return { ...samples, growthMb: before && after && (after.peakBytes - before.bytes) / MB }
@@ -133,12 +165,16 @@ async function uploadTo(
 }
 
 /** Measures commands with bash's `time`. */
-async function copyAndHash(path: string, copy: string, isDecoded: boolean): Promise<Sample> {
-  const decode = isDecoded ? ' && "$3" "$4" "$2"' : ''
+async function copyAndHash(path: string, copy: string, decoder: Decoder | undefined): Promise<Sample> {
+  const decode = {
+    decoder: ' && "$3" "$4" "$2"',
+    'xz -dc': ' && tail -c +"$5" "$2" | xz -dc > /dev/null',
+    none: '',
+  }[decoder ?? 'none']
   const script = `TIMEFORMAT='%R %U %S'; time { cat "$1" > "$2" && sync "$2" && b2sum -l 256 "$2"${decode}; }; rm "$2"`
   const { stderr } = await promisify(execFile)(
     'bash',
-    ['-c', script, 'bash', path, copy, process.execPath, DECODE],
+    ['-c', script, 'bash', path, copy, process.execPath, DECODE, String(payloadOffsetOf(path) + 1)],
     { env: { ...process.env, LC_ALL: 'C' } },
   )
   const [wall = Number.NaN, user = Number.NaN, system = Number.NaN] = stderr.trim().split(' ').map(Number)

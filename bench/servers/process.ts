@@ -96,6 +96,13 @@ export function memoryOf(pid: number): { bytes: number; peakBytes: number } | un
   return { bytes: field('VmRSS'), peakBytes: field('VmHWM') }
 }
 
+/** Returns the memory of a process in bytes, with a share of what it shares with others. `undefined` unless this is Linux. */
+export function proportionalMemoryOf(pid: number): number | undefined {
+  if (process.platform !== 'linux') return undefined
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  return Number(/^Pss:\s+(\d+) kB$/m.exec(rollup)?.[1]) * 1024
+}
+
 export function forgetPeakMemory(pid: number): void {
   if (process.platform === 'linux') writeFileSync(`/proc/${pid}/clear_refs`, '5')
 }
