@@ -21,6 +21,7 @@ const OF_NO_CLIENT: readonly string[] = [
   'database/sqlite/connection.ts LONGEST_KEPT_SQL',
   'database/sqlite/connection.ts MOST_STATEMENTS',
   'hart/xz.ts LONGEST_NUMBER',
+  'hart/xz.ts MOST_TAIL_BLOCKS',
   'http/api/events/stream.ts LONGEST_TIMER_MS',
   'http/api/events/stream.ts MOST_IN_A_STEP',
   'http/api/events/stream.ts SHORTEST_TIMER_MS',
