@@ -47,7 +47,7 @@ test('a database is durable at every commit, and checks its foreign keys', async
   )
 })
 
-test('the reader reads what is committed and cannot write', async (t) => {
+test('the reader reads committed rows and cannot write', async (t) => {
   const database = openDatabase(await scratch(t), 1_000)
   t.teardown(async () => database.close())
   const account = { name: 'a', email: null, is_administrator: 0, created_at: 1, updated_at: 1 }

@@ -260,7 +260,7 @@ function dearIn(sql: string, plan: readonly string[]): string[] {
   )
 }
 
-test('no statement walks through what grows', async (t) => {
+test('no statement scans a table that grows', async (t) => {
   t.ok(plans.size > 250, `${plans.size} statements`)
   for (const [sql, plan] of plans)
     if (served.has(sql)) t.strictSame(dearIn(sql, plan), [], `${sql}\n${plan.join('\n')}`)
@@ -269,11 +269,11 @@ test('no statement walks through what grows', async (t) => {
 /** Those that are rules first, and ways only where somebody happens to ask. */
 const RULES = new Map([['tokens_of_profiles', 'an account has one token of its profile page']])
 
-test('no statement is planned anew for each value', async (t) => {
+test('no statement is prepared again for each value', async (t) => {
   for (const sql of statements.keys()) t.notMatch(sql, /[^+]\?/)
 })
 
-test('each index is the way of a statement', async (t) => {
+test('each index is used by a statement', async (t) => {
   const indexes = connection
     .prepare<[], { name: string }>("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")
     .all()

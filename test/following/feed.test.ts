@@ -29,7 +29,7 @@ test('the head is the last entry of the ledger, at the start and after each comm
   t.match(last, { sequence: feed.head.sequence, hash: feed.head.hash, at: feed.head.at })
 })
 
-test('entries from memory are those of the database, whatever is asked', async (t) => {
+test('entries from memory equal those of the database, for every query', async (t) => {
   const started = await startDepot(t)
   const feed = await openFeed(started)
   const first = feed.head.sequence
@@ -56,7 +56,7 @@ test('entries from memory are those of the database, whatever is asked', async (
   }
 })
 
-test('large entries come in pieces, each of them sometime', async (t) => {
+test('pages of large entries have fewer entries, and together they have all', async (t) => {
   const started = await startDepot(t)
   const { depot } = started
   const feed = await openFeed(started)
@@ -85,7 +85,7 @@ test('large entries come in pieces, each of them sometime', async (t) => {
   }
 })
 
-test('who waits hears of a commit, and of one between its last look and the wait', async (t) => {
+test('a wait ends with a commit, even if the commit came before the wait began', async (t) => {
   const started = await startDepot(t)
   const feed = await openFeed(started)
   const after = feed.head.sequence
@@ -99,7 +99,7 @@ test('who waits hears of a commit, and of one between its last look and the wait
   t.strictSame(feed.load, { watches: 0, timers: 0 })
 })
 
-test('who waits for a line is woken by it in that view alone, and by a change of who may see it', async (t) => {
+test('a watch of a package is woken by changes of the package in its view, and by changes of visibility', async (t) => {
   const started = await startDepot(t)
   const [app, lib] = await makeReleases(started, APP, LIB)
   const feed = await openFeed(started)
@@ -135,7 +135,7 @@ test('who waits for a line is woken by it in that view alone, and by a change of
   t.strictSame(await heardOf(move(started, 'demote', 'union', [app])), ['app in union', 'union'])
 })
 
-test('who waits for any view is woken by a freeze of every view', async (t) => {
+test('waits for any view end when all views are frozen', async (t) => {
   const started = await startDepot(t)
   const feed = await openFeed(started)
   const waiting = { after: feed.head.sequence, deadline: inMs(60_000) }
@@ -155,7 +155,7 @@ test('who waits for any view is woken by a freeze of every view', async (t) => {
   unwatch()
 })
 
-test('a change is answered before any who follow hear of it, and many are woken by turns', async (t) => {
+test('a change is answered before its followers are woken, and other work runs while many are woken', async (t) => {
   const started = await startDepot(t)
   const feed = await openFeed(started)
   let woken = 0
@@ -171,7 +171,7 @@ test('a change is answered before any who follow hear of it, and many are woken 
   await until('a thousand watches are woken', () => woken === 1_000)
 })
 
-test('waiting ends in time, together with others, and whatever the clock of the depot says', async (t) => {
+test('waits end at their deadlines, share timers, and ignore the clock of the depot', async (t) => {
   const started = await startDepot(t)
   const feed = await openFeed(started)
   const after = feed.head.sequence

@@ -83,7 +83,7 @@ const DECODE = `import { buffer } from 'node:stream/consumers'; import { unxzAsy
 process.stdout.write(await unxzAsync(await buffer(process.stdin)))`
 const LIST = `decode=$1; command -v xz >/dev/null || xz() { '${process.execPath}' --input-type=module -e "$decode"; }; tail -n +6 "$0" | xz -dc | tar t`
 
-test('tail, xz and tar list what was packed', (t) => {
+test('tail, xz and tar list the packed files', (t) => {
   const path = join(t.testdir(), 'x.hart')
   writeFileSync(path, packHart(everything))
   const { status, stdout, stderr } = spawnSync('sh', ['-c', LIST, path, DECODE], { encoding: 'utf8' })

@@ -34,7 +34,7 @@ test('a depot installed by npm ci --omit=dev accepts, promotes, serves and verif
   await tryDepot(t, folder, [join(folder, 'launch'), 'src/main.ts'])
 })
 
-test('a packed depot runs what was built, in a folder that has only the package', async (t) => {
+test('a packed depot runs its build in a folder that has only the package', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-pack-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   await run('npm', ['run', 'build'], { cwd: ROOT })

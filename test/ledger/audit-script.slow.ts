@@ -134,7 +134,7 @@ async function answerOf(path: string, lie: Lie | undefined): Promise<string> {
   return JSON.stringify(body)
 }
 
-test('the script fails if any value differs from what was hashed', async (t) => {
+test('the script fails if any value differs from the hashed one', async (t) => {
   const told: { lie?: Lie } = {}
   const liar = createServer((request, response) => {
     void answerOf(request.url ?? '', told.lie).then((body) => response.end(body))

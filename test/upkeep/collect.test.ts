@@ -74,7 +74,7 @@ test('unneeded files are removed after the grace period: without a row, of a del
   })
 })
 
-test('within the grace period nothing is removed, whatever the times of the files, and a warning is logged', async (t) => {
+test('nothing is removed within the grace period, whatever the times of the files, and a warning is logged', async (t) => {
   const started = await startDepot(t, { listen: true })
   await makeOrigin(started)
   await publishAll(started, 'acme/app/1.0.0/20260101120000')

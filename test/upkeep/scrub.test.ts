@@ -230,7 +230,7 @@ test('a pass continues after a restart where it was aborted, and records its end
   )
 })
 
-test('a file that was put back is served again once examined, and a replaced file is not reported', async (t) => {
+test('a file that was put back is served again after a check, and a replaced file is not reported', async (t) => {
   const { started, harts, pathOf } = await start(t)
   const [hart, raced] = harts as [BuiltHart, BuiltHart]
   await flipByte(pathOf(hart))

@@ -170,7 +170,7 @@ for (const [name, change] of Object.entries(changes)) {
   })
 }
 
-test('what needs releases is read for few of them at a time, since every package may need each', async (t) => {
+test('dependents are read for a few releases at a time, because every package may need each of them', async (t) => {
   const { wanted: demoted } = await resolve(db, view, {
     view: 'ruled',
     act: 'demote',

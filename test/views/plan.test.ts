@@ -66,7 +66,7 @@ test('a higher release moves latest, under both rules', async (t) => {
   t.strictSame(changes('highest', [stranger(two, one)]), ['moved'])
 })
 
-test('a lower release is a downgrade under promoted, and only a new member under highest', async (t) => {
+test('a lower release is a downgrade under promoted, and becomes only a member under highest', async (t) => {
   t.strictSame(changes('promoted', [stranger(one, two)]), ['downgraded'])
   t.strictSame(changes('highest', [stranger(one, two)]), ['joined'])
 })
@@ -81,7 +81,7 @@ test('promoting an older member moves latest under promoted, and changes nothing
   t.strictSame(changes('highest', [member(one, two)]), ['unchanged'])
 })
 
-test('of several releases of a package, promoted points to the last one and highest to the highest', async (t) => {
+test('of several releases of a package, latest is the last one under promoted and the highest one under highest', async (t) => {
   t.strictSame(changes('promoted', [stranger(three), stranger(one)]), ['joined', 'added'])
   t.strictSame(changes('highest', [stranger(three), stranger(one)]), ['added', 'joined'])
 })

@@ -10,7 +10,7 @@ const interval = (ident: string, from: number, to?: number): MembershipInterval 
   to,
 })
 
-test('the highest release leads while it is a member, and lower ones before and after it', async (t) => {
+test('the highest release is the latest while it is a member, and lower ones are the latest before and after', async (t) => {
   t.strictSame(sweepHighest([interval('b', 2, 5), interval('a', 1)]), [
     { ident: 'a', from: 1, to: 2 },
     { ident: 'b', from: 2, to: 5 },
@@ -18,7 +18,7 @@ test('the highest release leads while it is a member, and lower ones before and 
   ])
 })
 
-test('no release leads an empty line, and a release that rejoins without leaving continues to lead', async (t) => {
+test('an empty line has no latest release, and a release that rejoins without leaving remains the latest', async (t) => {
   t.strictSame(sweepHighest([]), [])
   t.strictSame(sweepHighest([interval('a', 1, 2), interval('a', 2, 3), interval('b', 5, 6)]), [
     { ident: 'a', from: 1, to: 3 },
@@ -26,7 +26,7 @@ test('no release leads an empty line, and a release that rejoins without leaving
   ])
 })
 
-test('the result equals a look at each revision', async (t) => {
+test('the result equals a search through each revision', async (t) => {
   const random = seeded(11)
   for (let run = 0; run < 50; run += 1) {
     const intervals: MembershipInterval[] = []

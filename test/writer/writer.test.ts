@@ -235,7 +235,7 @@ test('when SQLite rolls a transaction back, the batch fails and the next one wor
   t.strictSame(await names(), ['after'])
 })
 
-test('a closing writer commits what is queued and accepts no more', async (t) => {
+test('a closing writer commits queued commands and accepts no more', async (t) => {
   const { writer, names } = await openWriter(t)
   const queued = writer.submit(adding('queued'))
   const closed = writer.close()

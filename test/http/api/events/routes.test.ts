@@ -278,7 +278,7 @@ test('malformed parameters are refused by name', async (t) => {
     t.match(await callApi(started, 'GET', `/api/v1/events?${query}`), {
       status: 400,
       differences: '',
-      body: { errors: [{ pointer: '/view', detail: /at most 100/ }] },
+      body: { errors: [{ pointer: '/view', detail: /100/ }] },
     })
   }
   const bad = {

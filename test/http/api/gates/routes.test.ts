@@ -1,6 +1,7 @@
 import tap, { test } from 'tap'
 import { callApi } from '../../../support/call-api.ts'
 import { ask } from '../../../support/ask.ts'
+import { mentions } from '../../../support/mentions.ts'
 import { bearer } from '../../../support/origin.ts'
 import { makeReleases, makeView, move, setVisibility } from '../../../support/release-rows.ts'
 import type { ReleaseRow } from '../../../support/release-rows.ts'
@@ -45,10 +46,10 @@ const post = async (view: string, what: string, body: unknown, token = ci) =>
   callApi(started, 'POST', `/api/v1/views/${view}/${what}`, { body, token })
 const promote = async (view: string, releases: readonly ReleaseRow[], more: object = {}, token = ci) =>
   post(view, 'promotions', { releases, ...more }, token)
-const refused = (rule: string, detail: RegExp | string) => ({
+const refused = (rule: string, ...names: readonly string[]) => ({
   status: 409,
   differences: '',
-  body: { code: 'refused', errors: [{ rule, detail }] },
+  body: { code: 'refused', errors: [{ rule, detail: mentions(...names) }] },
 })
 const revisionOf = async (view: string) =>
   (await callApi(started, 'GET', `/api/v1/views/${view}`)).body?.['revision']
@@ -59,8 +60,11 @@ test('a promoted release must be in the required view', async (t) => {
   t.match(await promote(view, [app1, web]), {
     status: 409,
     body: {
-      detail: /^acme\/app.* is not in gated-\d+, and 1 more$/,
-      errors: [{ rule: 'requires', detail: `${app1.ident} (x86_64-linux) is not in ${before}` }, {}],
+      code: 'refused',
+      errors: [
+        { rule: 'requires', detail: mentions(app1.ident, before) },
+        { rule: 'requires', detail: mentions(web.ident, before) },
+      ],
     },
   })
   t.equal(await revisionOf(view), 0)
@@ -72,7 +76,7 @@ test('a requirement may need latest of a view and not only membership', async (t
   const before = await viewWith({})
   const view = await viewWith({ requires: [{ view: before, as: 'current' }] })
   for (const release of [app1, app2]) await move(started, 'promote', before, [release])
-  t.match(await promote(view, [app1]), refused('requires', /is not the answer of latest in/))
+  t.match(await promote(view, [app1]), refused('requires', app1.ident, before))
   t.match(await promote(view, [app2]), { status: 200 })
 })
 
@@ -84,10 +88,7 @@ test('a release soaks without interruption, and joining again does not interrupt
   started.setClock(START + 10_000_000 + 3_000_000)
   t.match(
     await promote(view, [app2]),
-    refused(
-      'requires',
-      /has been in gated-\d+ since 2026-01-01T02:46:40\.\d+Z, and must stay there until 2026-01-01T03:46:40/,
-    ),
+    refused('requires', app2.ident, before, '2026-01-01T02:46:40', '2026-01-01T03:46:40'),
   )
   await move(started, 'promote', before, [app1, app2]) // app2 joins again
   started.setClock(START + 10_000_000 + 3_700_000)
@@ -110,15 +111,13 @@ test('setting the clock back does not add soak time', async (t) => {
 test('with closure, all dependencies must be in the view, and the error has the chain', async (t) => {
   const view = await viewWith({ closure: 'view' })
   t.match(await promote(view, [app1]), {
-    ...refused('closure', `${app1.ident} → ${curl.ident} is not in ${view}`),
+    status: 409,
+    differences: '',
     body: {
+      code: 'refused',
       errors: [
-        { chain: [app1.ident, curl.ident] },
-        {
-          rule: 'closure',
-          chain: [app1.ident, curl.ident, ssl.ident],
-          detail: `${app1.ident} → ${curl.ident} → ${ssl.ident} is not in ${view}`,
-        },
+        { rule: 'closure', chain: [app1.ident, curl.ident] },
+        { rule: 'closure', chain: [app1.ident, curl.ident, ssl.ident] },
       ],
     },
   })
@@ -130,11 +129,11 @@ test('a dependency cannot leave unless its dependents leave too', async (t) => {
   await promote(view, [app1], { with_deps: true })
   t.match(
     await post(view, 'demotions', { releases: [curl] }),
-    refused('closure', `${app1.ident}, which is in ${view}, needs ${curl.ident}`),
+    refused('closure', app1.ident, view, curl.ident),
   )
   t.match(
     await post(view, 'demotions', { releases: [ssl, app1] }),
-    refused('closure', `${curl.ident}, which is in ${view}, needs ${ssl.ident}`),
+    refused('closure', curl.ident, view, ssl.ident),
   )
   t.match(await post(view, 'demotions', { releases: [ssl, curl, app1] }), { status: 200 })
 })
@@ -142,10 +141,7 @@ test('a dependency cannot leave unless its dependents leave too', async (t) => {
 test('closure in the depot needs published dependencies', async (t) => {
   const view = await viewWith({ closure: 'depot' })
   t.match(await promote(view, [app1]), { status: 200 })
-  t.match(
-    await promote(view, [lost]),
-    refused('closure', `${lost.ident} → core/nowhere/1.0/${STAMP} is not in the depot`),
-  )
+  t.match(await promote(view, [lost]), refused('closure', lost.ident, `core/nowhere/1.0/${STAMP}`))
 })
 
 test('a release that a view needs cannot be deleted', async (t) => {
@@ -168,14 +164,8 @@ test('a release that a view needs cannot be deleted', async (t) => {
 test('with downgrade refused, promotion and demotion cannot lower latest, and rollback can', async (t) => {
   const view = await viewWith({ downgrade: 'refuse' })
   for (const release of [app1, app2]) await promote(view, [release])
-  t.match(
-    await promote(view, [app1]),
-    refused(
-      'downgrade',
-      `latest of acme/app for x86_64-linux would go down from ${app2.ident} to ${app1.ident}`,
-    ),
-  )
-  t.match(await post(view, 'demotions', { releases: [app2] }), refused('downgrade', /would go down/))
+  t.match(await promote(view, [app1]), refused('downgrade', app2.ident, app1.ident))
+  t.match(await post(view, 'demotions', { releases: [app2] }), refused('downgrade', app2.ident, app1.ident))
   t.match(await post(view, 'rollbacks', { to: 1 }), {
     status: 200,
     body: { releases: [{ change: 'removed' }] },
@@ -187,14 +177,14 @@ test('only named promoters can change the view, whatever their roles', async (t)
   t.match(await promote(view, [app1]), {
     status: 403,
     differences: '',
-    body: { code: 'forbidden', detail: `ci may not change ${view}` },
+    body: { code: 'forbidden', detail: mentions('ci', view) },
   })
   t.match(await promote(view, [app1], {}, stranger), { status: 200, differences: '' })
   const narrowed = await started.account('narrowed', { origins: ['core'], views: [view] })
   await callApi(started, 'PUT', `/api/v1/views/${view}/gates`, { body: { promoters: ['narrowed'] } })
   t.match(await promote(view, [app2], {}, narrowed), {
     status: 403,
-    body: { detail: 'this token does not reach the origin acme' },
+    body: { code: 'forbidden', detail: mentions('acme') },
   })
   t.match(await promote(view, [curl], {}, narrowed), { status: 200 })
 })
@@ -298,8 +288,8 @@ test('a view can have several freezes, one for the same packages, each with its 
     status: 409,
     body: {
       errors: [
-        { detail: /^acme\/web in .* audit$/ },
-        { detail: `acme/* in ${view} is frozen until ${until} by admin: again` },
+        { rule: 'freeze', detail: mentions('acme/web', view, 'audit') },
+        { rule: 'freeze', detail: mentions('acme/*', view, until, 'admin', 'again') },
       ],
     },
   })
@@ -319,12 +309,12 @@ test('a view can have several freezes, one for the same packages, each with its 
   t.match(await freezing(place, { name: 'one-more' }), {
     status: 409,
     differences: '',
-    body: { detail: /100 freezes/ },
+    body: { code: 'refused', detail: mentions('100') },
   })
   t.match(
     await freezing(place, { origin: 'acme', name: 'web' }),
     { status: 200 },
-    'in place of one that is there',
+    'it replaces an existing one',
   )
 })
 
@@ -340,16 +330,13 @@ test('a freeze of every view applies to present and future ones, but not to uplo
   })
   const later = await viewWith({})
   for (const name of [view, later])
-    t.match(
-      await promote(name, [app1]),
-      refused('freeze', `every view is frozen until ${until} by admin: audit`),
-    )
+    t.match(await promote(name, [app1]), refused('freeze', until, 'admin', 'audit'))
   const stable = await ask(`${started.url}/v1/depot/channels/acme/stable/pkgs/app/1.0/${STAMP}/promote`, {
     method: 'PUT',
     headers: { ...bearer(ci), 'content-length': 0, 'user-agent': 'hab/2.1' },
   })
-  t.match(stable, { status: 403, text: /every view is frozen/ })
-  await t.resolves(makeReleases(started, `acme/uploaded/1.0/${STAMP}`), 'unstable is no view to stop')
+  t.match(stable, { status: 403, text: mentions('admin', 'audit') })
+  await t.resolves(makeReleases(started, `acme/uploaded/1.0/${STAMP}`), 'a freeze does not stop uploads')
   t.match(await callApi(started, 'GET', `/api/v1/views/${view}`), {
     differences: '',
     body: { frozen: { reason: 'audit', until } },
@@ -431,20 +418,20 @@ test('administrators and named promoters can freeze', async (t) => {
   )
 })
 
-test('an override sets gates aside, and is recorded, returned, shown and logged', async (t) => {
+test('an override disables gates, and is recorded, returned, shown and logged', async (t) => {
   const view = await viewWith({ downgrade: 'refuse', closure: 'view', overriders: ['lead'] })
   await callApi(started, 'PUT', `/api/v1/views/${view}/freeze`, { body: { reason: 'audit' } })
   const override = { reason: 'the site is down' }
   t.match(await promote(view, [app1], { override }), {
     status: 403,
     differences: '',
-    body: { detail: `ci may not override the rules of ${view}` },
+    body: { code: 'forbidden', detail: mentions('ci', view) },
   })
   const answer = await promote(view, [app1], { override }, lead)
   t.match(answer, {
     status: 200,
     differences: '',
-    body: { overridden: [/is frozen/, /is not in/, /is not in/] },
+    body: { overridden: [mentions(view, 'audit'), mentions(curl.ident), mentions(ssl.ident)] },
   })
   t.match(await callApi(started, 'GET', `/api/v1/views/${view}/revisions/1`), {
     differences: '',
@@ -505,11 +492,7 @@ test('gates that cannot work are refused, and every part is named', async (t) =>
     status: 400,
     differences: '',
     body: {
-      errors: [
-        { pointer: '/promoters/0' },
-        { pointer: '/requires/0/view', detail: /nothing could be promoted/ },
-        { pointer: '/requires/1/view' },
-      ],
+      errors: [{ pointer: '/promoters/0' }, { pointer: '/requires/0/view' }, { pointer: '/requires/1/view' }],
     },
   })
   t.match(await set(one, { requires: [{ view: one }] }), { status: 400 })
@@ -626,7 +609,7 @@ test('a named promoter cannot change releases that it may not see', async (t) =>
     t.match(answer, {
       status: 403,
       differences: '',
-      body: { detail: 'this would change releases that stranger may not see' },
+      body: { code: 'forbidden', detail: mentions('stranger') },
     })
     t.notOk(answer.text.includes(hidden.ident))
   }

@@ -4,6 +4,7 @@ import { formatDepotKey } from '../../../../src/lockfiles/depot-key.ts'
 import { readLockfile } from '../../../../src/lockfiles/signed-lockfile.ts'
 import { callApi } from '../../../support/call-api.ts'
 import { keyOf, makeDependent } from '../../../support/locked-releases.ts'
+import { mentions } from '../../../support/mentions.ts'
 import { move } from '../../../support/release-rows.ts'
 import { startDepot } from '../../../support/start-depot.ts'
 import type { TestDepot } from '../../../support/start-depot.ts'
@@ -102,11 +103,11 @@ test('a forged, untrusted or malformed lockfile is refused', async (t) => {
   t.match(await promote(started, { lockfile }), {
     status: 422,
     differences: '',
-    body: { code: 'signer_unknown', detail: /which is not trusted here/ },
+    body: { code: 'signer_unknown' },
   })
   t.match(await promote(started, { lockfile, releases: [{ ident: ident('app') }] }), {
     status: 400,
-    body: { detail: /exactly one of releases, from and lockfile/ },
+    body: { code: 'invalid_request', detail: mentions('releases', 'from', 'lockfile') },
   })
   t.match(await callApi(started, 'GET', '/api/v1/views/union'), { body: { revision: 0 } })
 })
@@ -117,8 +118,8 @@ test('all releases of a lockfile and their dependencies must be present with the
     status: 404,
     differences: '',
     body: {
-      detail: /there is no release acme\/app\/\S+ for x86_64-linux, and 1 more/,
-      errors: { length: 2 },
+      code: 'not_found',
+      errors: { length: 2, 0: { detail: mentions(ident('app'), 'x86_64-linux') } },
     },
   })
   const differing = await startTrusting(t)
@@ -128,7 +129,7 @@ test('all releases of a lockfile and their dependencies must be present with the
     differences: '',
     body: {
       code: 'release_differs',
-      detail: /^acme\/lib\/\S+ for x86_64-linux has other bytes here: its checksum is/,
+      detail: mentions('acme/lib/', 'x86_64-linux'),
     },
   })
 })

@@ -1,5 +1,6 @@
 import tap, { test } from 'tap'
 import { callApi } from '../../../support/call-api.ts'
+import { mentions } from '../../../support/mentions.ts'
 import { makeReleases, makeView, move } from '../../../support/release-rows.ts'
 import type { ReleaseRow } from '../../../support/release-rows.ts'
 import { START, startDepot } from '../../../support/start-depot.ts'
@@ -101,8 +102,8 @@ test('a rollback that cannot restore latest is refused with every conflict', asy
     body: {
       code: 'conflict',
       errors: [
-        { rule: 'conflict', detail: /acme\/old\/.* was deleted/ },
-        { rule: 'conflict', detail: /acme\/older\/.* was deleted/ },
+        { rule: 'conflict', detail: mentions('acme/old/') },
+        { rule: 'conflict', detail: mentions('acme/older/') },
       ],
     },
   })
@@ -171,8 +172,8 @@ test('a revert is refused with every conflict if latest has changed since', asyn
     body: {
       code: 'conflict',
       errors: [
-        { detail: /acme\/app for x86_64-linux has moved on: it is acme\/app\/3\/\d+ since revision 3/ },
-        { detail: /acme\/web .* since revision 4/ },
+        { rule: 'conflict', detail: mentions('acme/app', 'x86_64-linux', app3.ident, 'revision 3') },
+        { rule: 'conflict', detail: mentions('acme/web', 'revision 4') },
       ],
     },
   })
@@ -247,7 +248,7 @@ test('undoing one origin needs no rights to others', async (t) => {
   for (const narrowed of [{}, { origin: 'other' }, { name: 'app' }]) {
     t.match(await ask('rollbacks', { to: 1, ...narrowed }), {
       status: 403,
-      body: { detail: 'acmes is not a maintainer of the origin other' },
+      body: { code: 'forbidden', detail: mentions('acmes', 'maintainer', 'other') },
     })
     t.match(await ask('reverts', { revision: 2, ...narrowed }), { status: 403 })
   }

@@ -1,5 +1,6 @@
 import tap, { test } from 'tap'
 import { callApi } from '../../../support/call-api.ts'
+import { mentions } from '../../../support/mentions.ts'
 import { startReceiver } from '../../../support/receiver.ts'
 import { makeView } from '../../../support/release-rows.ts'
 import { startDepot } from '../../../support/start-depot.ts'
@@ -239,7 +240,7 @@ test('an internal address is refused on creation, as number, name, or embedded i
             errors: [
               {
                 pointer: '/url',
-                detail: /is not a public address, and DEPOT_WEBHOOK_NETWORKS does not allow it/,
+                detail: mentions('DEPOT_WEBHOOK_NETWORKS'),
               },
             ],
           },

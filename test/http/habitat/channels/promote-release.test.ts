@@ -31,7 +31,7 @@ async function promote(view: string, { ident, target }: ReleaseRow, token?: stri
   }
 }
 
-test('a promotion of what is current is answered without the writer', async (t) => {
+test('a promotion of the latest release is answered without the writer', async (t) => {
   await makeView(started, 'prod', 'promoted')
   t.strictSame(await promote('prod', app1), { status: 200, revision: '1', changed: 'true', commands: 1 })
   t.strictSame(await promote('prod', app1), { status: 200, revision: '1', changed: 'false', commands: 0 })
@@ -41,7 +41,7 @@ test('a promotion of what is current is answered without the writer', async (t) 
   t.strictSame(await promote('prod', app1), { status: 200, revision: '5', changed: 'true', commands: 1 })
 })
 
-test('a member that latest does not name takes the writer', async (t) => {
+test('a promotion of a member that is not the latest is answered by the writer', async (t) => {
   await makeView(started, 'highest', 'highest')
   await promote('highest', app2)
   await promote('highest', app1)
@@ -54,7 +54,7 @@ test('a member that latest does not name takes the writer', async (t) => {
   t.match(await promote('highest', app2), { status: 200, changed: 'false', commands: 0 })
 })
 
-test('channels answer promotions of what is current, too', async (t) => {
+test('channels also answer promotions of the latest release without the writer', async (t) => {
   const path = `${started.url}/v1/depot/channels/acme/stable/pkgs/app/2/20260101000000/promote`
   const put = () => ask(path, { method: 'PUT', headers: bearer() })
   t.match(await put(), { status: 200, headers: { 'depot-changed': 'true' } })
@@ -79,7 +79,7 @@ test('rights lost after the first promotion refuse the second', async (t) => {
   t.match(await promote('guarded', app1, token), { status: 403 })
 })
 
-test('views that clients cannot change refuse what is current, too', async (t) => {
+test('views that clients cannot change refuse a promotion even of the latest release', async (t) => {
   await makeView(started, 'next', 'promoted')
   await move(started, 'promote', 'next', [app1])
   const { body } = await callApi(started, 'POST', '/api/v1/views/next/plans', { body: { releases: [app2] } })

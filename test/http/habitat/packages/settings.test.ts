@@ -69,7 +69,7 @@ test('the first upload of a package creates its settings, and later ones use the
   })
 })
 
-test('the packages of an origin are listed by their settings, of which other callers see the public ones', async (t) => {
+test('the packages of an origin are listed by their settings, and other callers see only the public ones', async (t) => {
   const started = await start(t)
   const names = Array.from({ length: 51 }, (_, index) => `p${String(index).padStart(2, '0')}`)
   for (const name of names.toReversed()) await callApi(started, 'POST', `/v1/settings/acme/${name}`)

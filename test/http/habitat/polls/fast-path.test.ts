@@ -238,7 +238,7 @@ test('a connection is answered the same however its bytes are cut', async (t) =>
   }
 })
 
-test('a client that closes its sending side is answered, and one that does not read is not read from', async (t) => {
+test('a client that closes its sending side is answered, and the depot stops reading from a client that does not read', async (t) => {
   const started = await startDepot(t, { listen: true, hasThreads: true, limits: { unreadMs: 500 } })
   await makeReleases(started, 'acme/app/1.0.0/20260101120000')
   await move(started, 'promote', 'acceptance', [
@@ -259,7 +259,7 @@ test('a client that closes its sending side is answered, and one that does not r
   t.pass('and the server stops all the same')
 })
 
-test('a client that does not read is not read from, also after lookups, and is closed once it has read everything', async (t) => {
+test('the depot stops reading from a client that does not read, also after lookups, and closes the connection once the client has read everything', async (t) => {
   const started = await startDepot(t, { listen: true, hasThreads: true })
   await makeOrigin(started)
   const [hart] = await publishAll(started, {
