@@ -26,7 +26,7 @@ import { startDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
-// What threads hold in memory answers as the database does, however news of commits get lost, repeat or come out of order.
+// The memory of each thread answers like the database, even if news of commits is lost, repeated or out of order.
 
 const OPERATOR = { client: 'tests', door: 'cli' } as const
 const IDENTS = ['1.0', '2.0', '3.0'].map((version) => `acme/app/${version}/20260101000000`)
@@ -53,31 +53,31 @@ async function hold(t: Test, depot: Depot, tokens: readonly string[]): Promise<H
   )
   t.teardown(() => webhooks.close())
   const held = { depot, answers, feed, webhooks, start, tokens }
-  await said(held, answers, depot.authenticator) // fills what is kept
+  await answersOf(held, answers, depot.authenticator) // fills the caches
   return held
 }
 
-/** What answers and sessions say, about everything that the changes below touch. */
-async function said({ depot, tokens }: Held, answers: Answers, authenticator: Authenticator) {
-  const sayings: string[] = []
+/** Returns the answers and sessions that the changes below can affect, as text. */
+async function answersOf({ depot, tokens }: Held, answers: Answers, authenticator: Authenticator) {
+  const answersText: string[] = []
   for (const view of ['unstable', 'acceptance', 'made'])
     for (const audience of [EVERYONE, THE_PUBLIC])
       for (const version of [undefined, '1.0', '2.0']) {
         const question = { shape: 'whole', origin: 'acme', name: 'app', target: 'x86_64-linux' } as const
         const found = await answers.latest({ ...question, view, version }, audience)
-        sayings.push(
+        answersText.push(
           `${view} ${version ?? ''}: ${found?.revision ?? ''} ${found?.package.body.toString() ?? ''}`,
         )
       }
   for (const token of tokens) {
     const session = await Promise.resolve(authenticator.identify(`Bearer ${token}`)).catch(() => undefined)
-    sayings.push(`${session?.accountName ?? 'nobody'}: ${[...(session?.roles ?? [])].join(' ')}`)
+    answersText.push(`${session?.accountName ?? 'nobody'}: ${[...(session?.roles ?? [])].join(' ')}`)
   }
   await depot.follower.catchUp()
-  return [...sayings, [...answers.openViews()].toSorted().join(' ')]
+  return [...answersText, [...answers.openViews()].toSorted().join(' ')]
 }
 
-/** Compares what is held with what is read from the database anew. */
+/** Compares the memory of a thread with the database. */
 async function expectAsDatabase(t: Test, held: Held, name: string): Promise<void> {
   const { depot, answers, feed, webhooks, start } = held
   const { db, now, follower } = depot
@@ -88,8 +88,8 @@ async function expectAsDatabase(t: Test, held: Held, name: string): Promise<void
   const all = { after: start, through: head.sequence, limit: 1_000 }
   t.strictSame(await feed.entries(all), await listEntries(db, all), `${name}: the entries of the feed`)
   t.strictSame(
-    await said(held, answers, depot.authenticator),
-    await said(held, await Answers.open(db, RENDERERS), new Authenticator(db, now)),
+    await answersOf(held, answers, depot.authenticator),
+    await answersOf(held, await Answers.open(db, RENDERERS), new Authenticator(db, now)),
     `${name}: answers and sessions`,
   )
   const [progress] = webhooks.progresses()
@@ -106,7 +106,7 @@ async function expectAsDatabase(t: Test, held: Held, name: string): Promise<void
   ) // a changed webhook is read again
 }
 
-/** Changes of everything that is held, by name. Each works once, in any order. */
+/** Changes that affect every holder, by name. Each can be made once, in any order. */
 function changes(depot: Pick<Depot, 'db' | 'writer'>, tokenIds: readonly number[]) {
   const started = { depot } as TestDepot
   const [one, two, three] = IDENTS.map((ident) => ({ ident, target: 'x86_64-linux' }) as const)
@@ -144,8 +144,8 @@ function changes(depot: Pick<Depot, 'db' | 'writer'>, tokenIds: readonly number[
   ])
 }
 
-/** Releases, a member and a token, which the changes are about. */
-async function furnish(started: TestDepot) {
+/** Makes the releases, the member and the token that the changes need. */
+async function prepare(started: TestDepot) {
   await makeReleases(started, ...IDENTS)
   const tokens = [await started.account('member'), await started.account('revoked')]
   const { id } = await started.depot.db
@@ -157,9 +157,9 @@ async function furnish(started: TestDepot) {
   return { tokens, tokenIds: [id] }
 }
 
-test('after commits that reported failure although their rows are in the file, everything held answers as the database does', async (t) => {
+test('after commits that reported failure although their rows are in the file, memory answers like the database', async (t) => {
   const started = await startDepot(t)
-  const { tokens, tokenIds } = await furnish(started)
+  const { tokens, tokenIds } = await prepare(started)
   const { db, config, now } = started.depot
   const commits = openFailingCommits(t, config.databaseFile)
   const writer = await Writer.open(commits.db, commandTable, { now })
@@ -185,7 +185,7 @@ const FATES: readonly Fate[] = [
   'loses its entries',
 ]
 
-/** A port that gets the messages of another one, with news as `fateOf` has it. */
+/** Returns a port that relays the messages of another one. `fateOf` decides what becomes of news. */
 function relay(port: MessagePort, fateOf: () => Fate): MessagePort {
   const { port1, port2 } = new MessageChannel()
   const late: WriterMessage[] = []
@@ -208,7 +208,7 @@ function relay(port: MessagePort, fateOf: () => Fate): MessagePort {
   return port2
 }
 
-/** A depot in the place of a worker's, whose news have these fates. */
+/** Joins a depot like a worker does, with these fates of its news. */
 async function joinBadly(t: Test, started: TestDepot, fateOf: () => Fate): Promise<Depot> {
   const { depot } = started
   const share = await depot.share()
@@ -221,15 +221,15 @@ async function joinBadly(t: Test, started: TestDepot, fateOf: () => Fate): Promi
 }
 
 for (let seed = 0; seed < runsOf(2); seed += 1) {
-  test(`a thread whose news are lost, repeated or out of order answers as the database does (seed ${seed})`, async (t) => {
+  test(`a thread whose news is lost, repeated or out of order answers like the database (seed ${seed})`, async (t) => {
     const started = await startDepot(t, { hasThreads: true })
-    const { tokens, tokenIds } = await furnish(started)
+    const { tokens, tokenIds } = await prepare(started)
     const random = seeded(seed)
     const joined = await joinBadly(t, started, () => FATES[Math.floor(random() * FATES.length)] ?? 'arrives')
     const held = await hold(t, joined, tokens)
     for (const [name, change] of changes(started.depot, tokenIds)) {
       await change()
-      if (random() < 0.5) await new Promise(setImmediate) // some news arrive before somebody asks
+      if (random() < 0.5) await new Promise(setImmediate) // some news arrives before the next question
       if (random() < 0.7) await expectAsDatabase(t, held, name)
     }
     await expectAsDatabase(t, held, 'in the end')
@@ -237,9 +237,9 @@ for (let seed = 0; seed < runsOf(2); seed += 1) {
 }
 
 for (const fate of FATES) {
-  test(`a thread that submits changes answers as the database does, where news: ${fate}`, async (t) => {
+  test(`a thread that submits changes answers like the database if its news ${fate}`, async (t) => {
     const started = await startDepot(t, { hasThreads: true })
-    const { tokens, tokenIds } = await furnish(started)
+    const { tokens, tokenIds } = await prepare(started)
     const joined = await joinBadly(t, started, () => fate)
     const held = await hold(t, joined, tokens)
     for (const [name, change] of changes(joined, tokenIds)) {
@@ -249,9 +249,9 @@ for (const fate of FATES) {
   })
 }
 
-test('a change is answered once everything held has it, though its news had no entries', async (t) => {
+test('a change is answered once all memory has it, even if its news has no entries', async (t) => {
   const started = await startDepot(t, { hasThreads: true })
-  const { tokens, tokenIds } = await furnish(started)
+  const { tokens, tokenIds } = await prepare(started)
   const joined = await joinBadly(t, started, () => 'loses its entries')
   const { feed } = await hold(t, joined, tokens)
   for (const [name, change] of changes(joined, tokenIds)) {
@@ -263,7 +263,7 @@ test('a change is answered once everything held has it, though its news had no e
 const noFigures = async () => ({ type: '', body: '' })
 
 for (const DEPOT_FAST_PATH of ['on', 'off']) {
-  test(`a poll waits for entries that its thread has missed, with the fast path ${DEPOT_FAST_PATH}`, async (t) => {
+  test(`a poll waits for entries that its thread missed, with the fast path ${DEPOT_FAST_PATH}`, async (t) => {
     const started = await startDepot(t, { hasThreads: true, environment: { DEPOT_FAST_PATH } })
     const [release] = await makeReleases(started, ...IDENTS)
     if (release === undefined) throw new Error('there are three')

@@ -25,7 +25,7 @@ export interface ModelGates {
 }
 
 /** The author of a change, whether a second account approved it, and whether it overrides gates. Without `by`, the operator makes it. */
-export interface Asked {
+export interface CommandOptions {
   readonly by?: string
   readonly approved?: true
   readonly override?: true
@@ -60,7 +60,7 @@ interface How {
   /** The new rule, for `set-rule`. */
   readonly rule?: Rule
   readonly joined: ReadonlySet<ModelRelease>
-  readonly asked: Asked
+  readonly options: CommandOptions
 }
 
 export class ViewModel {
@@ -78,7 +78,7 @@ export class ViewModel {
     return this.releases.find((release) => release.ident === ident && !release.isDeleted)
   }
 
-  promote(name: string, idents: readonly string[], asked: Asked = {}): Result {
+  promote(name: string, idents: readonly string[], options: CommandOptions = {}): Result {
     const view = this.view(name)
     const found = this.#all(idents)
     if (found === undefined) return 'not_found'
@@ -100,10 +100,10 @@ export class ViewModel {
       for (const release of coming) joined.add(release)
       next.set(line, [...before.filter((release) => !coming.includes(release)), ...coming])
     }
-    return this.#change(view, next, { act: 'promote', joined, conflicts: 0, asked })
+    return this.#change(view, next, { act: 'promote', joined, conflicts: 0, options })
   }
 
-  demote(name: string, idents: readonly string[], asked: Asked = {}): Result {
+  demote(name: string, idents: readonly string[], options: CommandOptions = {}): Result {
     const view = this.view(name)
     const found = this.#all(idents)
     if (found === undefined) return 'not_found'
@@ -112,11 +112,11 @@ export class ViewModel {
       act: 'demote',
       joined: new Set(),
       conflicts: 0,
-      asked,
+      options,
     })
   }
 
-  rollback(name: string, revision: number, asked: Asked = {}): Result {
+  rollback(name: string, revision: number, options: CommandOptions = {}): Result {
     const view = this.view(name)
     const then = view.states[revision]
     if (then === undefined) return 'not_found'
@@ -141,11 +141,11 @@ export class ViewModel {
       act: 'rollback',
       joined: joinedBetween(ruleOf(view), now(view), next),
       conflicts,
-      asked,
+      options,
     })
   }
 
-  revert(name: string, revision: number, asked: Asked = {}): Result {
+  revert(name: string, revision: number, options: CommandOptions = {}): Result {
     const view = this.view(name)
     const [before, after] = [view.states[revision - 1], view.states[revision]]
     if (before === undefined || after === undefined) return 'not_found'
@@ -178,14 +178,14 @@ export class ViewModel {
       act: 'revert',
       joined: joinedBetween(ruleOf(view), now(view), next),
       conflicts,
-      asked,
+      options,
     })
   }
 
   /** Promotes the new `latest` of each line again. Only administrators may set a rule. */
-  setRule(name: string, rule: Rule, asked: Asked = {}): Result {
+  setRule(name: string, rule: Rule, options: CommandOptions = {}): Result {
     const view = this.view(name)
-    if (asked.by !== undefined) return 'forbidden'
+    if (options.by !== undefined) return 'forbidden'
     if (rule === ruleOf(view)) return 'unchanged'
     const next = new Map(now(view))
     const joined = new Set<ModelRelease>()
@@ -195,7 +195,7 @@ export class ViewModel {
       joined.add(leader)
       next.set(line, [...list.filter((release) => release !== leader), leader])
     }
-    return this.#change(view, next, { act: 'set-rule', rule, joined, conflicts: 0, asked })
+    return this.#change(view, next, { act: 'set-rule', rule, joined, conflicts: 0, options })
   }
 
   /** Deletes a release, unless other releases depend on its package. */
@@ -219,7 +219,7 @@ export class ViewModel {
     const left = holding.map((view) => ({ view, next: without(now(view), [release]) }))
     if (
       left.some(({ view, next }) =>
-        this.#isRefused(view, next, { act: 'demote', joined: new Set(), asked: {} }),
+        this.#isRefused(view, next, { act: 'demote', joined: new Set(), options: {} }),
       )
     )
       return 'refused'
@@ -233,13 +233,13 @@ export class ViewModel {
       how.rule !== undefined || how.joined.size > 0 || members(now(view)).length !== members(next).length
     const { promoters, approval } = view.gates
     // A named approver needs no other right. Otherwise the approver needs the right to make the change.
-    const deciding = how.asked.approved === true && approval === undefined ? ['carol'] : []
-    const asking = how.asked.by === undefined ? [] : [how.asked.by, ...deciding]
+    const deciding = how.options.approved === true && approval === undefined ? ['carol'] : []
+    const asking = how.options.by === undefined ? [] : [how.options.by, ...deciding]
     if (isChanged && promoters !== undefined && asking.some((account) => !promoters.includes(account)))
       return 'forbidden'
     if (how.conflicts > 0) return 'conflict'
-    if (!isChanged) return how.asked.approved === true ? 'refused' : 'unchanged' // a proposal must change something
-    if (how.asked.override !== true && this.#isRefused(view, next, how)) return 'refused'
+    if (!isChanged) return how.options.approved === true ? 'refused' : 'unchanged' // a proposal must change something
+    if (how.options.override !== true && this.#isRefused(view, next, how)) return 'refused'
     this.#push(view, next, how.rule)
     return 'changed'
   }
@@ -253,9 +253,10 @@ export class ViewModel {
     since.current = new Map(current.map((release) => [release, since.current.get(release) ?? this.hour]))
   }
 
-  #isRefused(view: ModelView, next: State, { act, rule = ruleOf(view), joined, asked }: How): boolean {
+  #isRefused(view: ModelView, next: State, { act, rule = ruleOf(view), joined, options }: How): boolean {
     const { requires, closure, downgrade, approval } = view.gates
-    if (view.isFrozen || (approval === true && asked.by !== undefined && asked.approved !== true)) return true
+    if (view.isFrozen || (approval === true && options.by !== undefined && options.approved !== true))
+      return true
     if (requires !== undefined && act === 'promote') {
       const other = this.view(requires.view)
       const longest = requires.soaks === true ? this.hour - 1 : this.hour

@@ -11,7 +11,7 @@ import { SEED, isExhaustive, runsOf } from '../support/random.ts'
 import { makeReleases, makeView } from '../support/release-rows.ts'
 import { startDepot } from '../support/start-depot.ts'
 import { ViewModel, latest, members, now } from '../support/view-model.ts'
-import type { Asked, Result, ModelGates } from '../support/view-model.ts'
+import type { CommandOptions, Result, ModelGates } from '../support/view-model.ts'
 
 // Runs random commands against the depot and a model of it. A failing run is shrunk to the shortest one that fails
 // and reported with its seed.
@@ -24,10 +24,10 @@ const target = 'x86_64-linux'
 const ALL = { limit: 1_000 }
 const HOUR_MS = 3_600_000
 
-// Every fifty reads of this clock, commands start or stop taking long. Long ones read on a snapshot first.
-let [looks, time] = [0, 0]
+// After every fifty reads of this clock, commands become slow or fast. Slow ones read on a snapshot first.
+let [reads, time] = [0, 0]
 const started = await startDepot(tap, {
-  elapsed: () => (time += Math.floor((looks += 1) / 50) % 2 === 0 ? 0 : 40),
+  elapsed: () => (time += Math.floor((reads += 1) / 50) % 2 === 0 ? 0 : 40),
 })
 const { db, writer } = started.depot
 /** The accounts that are maintainers of every origin. */
@@ -46,7 +46,7 @@ const PACKAGES: Readonly<Record<string, readonly (readonly string[])[]>> = {
   tool: [[], []],
   leaf: [[], []],
 }
-/** No release needs a leaf, and only the upper view may contain one, so that it can be deleted. */
+/** No release depends on a leaf, and only the upper view may contain leaves, so that they can be deleted. */
 const LEAVES = ['leaf/1', 'leaf/2']
 const ALL_NAMES = Object.entries(PACKAGES).flatMap(([name, versions]) =>
   versions.map((_, index) => `${name}/${index + 1}`),
@@ -54,24 +54,24 @@ const ALL_NAMES = Object.entries(PACKAGES).flatMap(([name, versions]) =>
 const NAMES = ALL_NAMES.filter((name) => !LEAVES.includes(name))
 
 /** The origin and views of one run. */
-interface World {
+interface Setup {
   readonly model: ViewModel
   readonly origin: string
   readonly lower: string
   readonly upper: string
 }
-type Act = (world: World) => Promise<{ expected: Result; came: Result }>
+type Act = (setup: Setup) => Promise<{ expected: Result; actual: Result }>
 
 let runs = 0
-async function makeWorld(rule: 'promoted' | 'highest'): Promise<World> {
+async function makeSetup(rule: 'promoted' | 'highest'): Promise<Setup> {
   runs += 1
-  const world = { model: new ViewModel(), origin: `o${runs}`, lower: `lower-${runs}`, upper: `upper-${runs}` }
+  const setup = { model: new ViewModel(), origin: `o${runs}`, lower: `lower-${runs}`, upper: `upper-${runs}` }
   for (const [name, viewRule] of [
-    [world.lower, 'promoted'],
-    [world.upper, rule],
+    [setup.lower, 'promoted'],
+    [setup.upper, rule],
   ] as const) {
     await makeView(started, name, viewRule)
-    world.model.views.set(name, {
+    setup.model.views.set(name, {
       name,
       rules: [viewRule],
       states: [new Map()],
@@ -81,33 +81,33 @@ async function makeWorld(rule: 'promoted' | 'highest'): Promise<World> {
     })
   }
   const [first = '', ...others] = ALL_NAMES
-  await publish(world, first)
+  await publish(setup, first)
   for (const account of people.keys())
     await writer.submit({
       kind: 'setMember',
-      input: { origin: world.origin, account, role: 'maintainer' },
+      input: { origin: setup.origin, account, role: 'maintainer' },
       actor: ACTOR,
     })
-  await Promise.all(others.map((name) => publish(world, name)))
-  return world
+  await Promise.all(others.map((name) => publish(setup, name)))
+  return setup
 }
 
-const identOf = ({ origin }: World, name: string) => `${origin}/${name}.0/${STAMP}`
+const identOf = ({ origin }: Setup, name: string) => `${origin}/${name}.0/${STAMP}`
 
-async function publish(world: World, name: string): Promise<void> {
+async function publish(setup: Setup, name: string): Promise<void> {
   const [packageName = '', version = ''] = name.split('/')
-  const needs = (PACKAGES[packageName]?.[Number(version) - 1] ?? []).map((need) => identOf(world, need))
-  await makeReleases(started, { name: identOf(world, name), deps: needs })
-  world.model.releases.push({
-    ident: identOf(world, name),
-    line: `${world.origin}/${packageName}`,
+  const needs = (PACKAGES[packageName]?.[Number(version) - 1] ?? []).map((need) => identOf(setup, need))
+  await makeReleases(started, { name: identOf(setup, name), deps: needs })
+  setup.model.releases.push({
+    ident: identOf(setup, name),
+    line: `${setup.origin}/${packageName}`,
     version: Number(version),
     needs,
     isDeleted: false,
   })
 }
 
-async function submit(command: Omit<Command, 'actor'>, { by }: Asked = {}): Promise<Result> {
+async function submit(command: Omit<Command, 'actor'>, { by }: CommandOptions = {}): Promise<Result> {
   try {
     const outcome = await writer.submit({ ...command, actor: actorOf(by) })
     return typeof outcome === 'object' && 'isChanged' in outcome && !outcome.isChanged
@@ -119,7 +119,7 @@ async function submit(command: Omit<Command, 'actor'>, { by }: Asked = {}): Prom
   }
 }
 
-/** Makes and applies a draft. Its outcome or refusal must equal that of the change. */
+/** Makes and applies a draft. The result must equal that of the change itself. */
 async function planAndApply(
   view: string,
   releases: readonly { ident: string; target: typeof target }[],
@@ -143,7 +143,7 @@ async function planAndApply(
     throw error
   }
 }
-/** Alice proposes a change, and Carol, who may not make it herself, approves it. */
+/** Alice proposes a change. Carol, who may not make the change herself, approves it. */
 async function proposeAndApprove(
   view: string,
   releases: readonly { ident: string; target: typeof target }[],
@@ -170,7 +170,7 @@ async function proposeAndApprove(
 let plans = 0
 
 /** The kinds of commands in all runs, and their outcomes. */
-const met = new Set<string>()
+const covered = new Set<string>()
 
 const viewArbitrary = fc.constantFrom('lower' as const, 'upper' as const)
 const setArbitrary = fc.array(fc.constantFrom(...NAMES, 'tool/1', 'tool/2'), { minLength: 1, maxLength: 4 })
@@ -191,7 +191,7 @@ const gatesArbitrary: fc.Arbitrary<ModelGates> = fc.record(
 )
 
 /** Most changes are made by the operator, who has all rights. */
-const askedArbitrary: fc.Arbitrary<Asked> = fc.constantFrom(
+const optionsArbitrary: fc.Arbitrary<CommandOptions> = fc.constantFrom(
   {},
   {},
   {},
@@ -199,11 +199,13 @@ const askedArbitrary: fc.Arbitrary<Asked> = fc.constantFrom(
   { by: 'alice' },
   { override: true },
 )
-const howOf = ({ override }: Asked) => ({ ...(override === true && { override: { reason: 'tests' } }) })
-const nameOf = ({ by, override }: Asked) =>
+const overrideOf = ({ override }: CommandOptions) => ({
+  ...(override === true && { override: { reason: 'tests' } }),
+})
+const optionsText = ({ by, override }: CommandOptions) =>
   `${by === undefined ? '' : ` by ${by}`}${override === true ? ' with an override' : ''}`
 
-class Doing implements fc.AsyncCommand<World, object> {
+class ModelCommand implements fc.AsyncCommand<Setup, object> {
   readonly #name: string
   readonly #act: Act
 
@@ -216,12 +218,12 @@ class Doing implements fc.AsyncCommand<World, object> {
     return true
   }
 
-  async run(world: World): Promise<void> {
-    const { expected, came } = await this.#act(world)
+  async run(setup: Setup): Promise<void> {
+    const { expected, actual } = await this.#act(setup)
     const [kind = ''] = this.#name.split(' ')
-    met.add(`${kind} ${came}`)
-    if (expected !== came) throw new Error(`${this.#name}: ${came}, not ${expected}`)
-    for (const view of world.model.views.values()) await compare(world, view.name)
+    covered.add(`${kind} ${actual}`)
+    if (expected !== actual) throw new Error(`${this.#name}: ${actual}, not ${expected}`)
+    for (const view of setup.model.views.values()) await compare(setup, view.name)
   }
 
   toString(): string {
@@ -230,138 +232,147 @@ class Doing implements fc.AsyncCommand<World, object> {
 }
 
 /** A revision of the view or, sometimes, the next one. */
-const revisionIn = (world: World, view: 'lower' | 'upper', number: number) =>
-  number % (world.model.view(world[view]).states.length + 1)
-const rowsOf = (world: World, names: readonly string[]) =>
-  names.map((name) => ({ ident: identOf(world, name), target }) as const)
-const identsOf = (world: World, names: readonly string[]) => names.map((name) => identOf(world, name))
+const revisionIn = (setup: Setup, view: 'lower' | 'upper', number: number) =>
+  number % (setup.model.view(setup[view]).states.length + 1)
+const rowsOf = (setup: Setup, names: readonly string[]) =>
+  names.map((name) => ({ ident: identOf(setup, name), target }) as const)
+const identsOf = (setup: Setup, names: readonly string[]) => names.map((name) => identOf(setup, name))
 
 const commands = [
-  fc.tuple(viewArbitrary, setArbitrary, askedArbitrary).map(
-    ([view, set, asked]) =>
-      new Doing(`promote ${set.join(' ')} into ${view}${nameOf(asked)}`, async (world) => ({
-        came: await submit(
-          { kind: 'promote', input: { view: world[view], releases: rowsOf(world, set), ...howOf(asked) } },
-          asked,
+  fc.tuple(viewArbitrary, setArbitrary, optionsArbitrary).map(
+    ([view, set, options]) =>
+      new ModelCommand(`promote ${set.join(' ')} into ${view}${optionsText(options)}`, async (setup) => ({
+        actual: await submit(
+          {
+            kind: 'promote',
+            input: { view: setup[view], releases: rowsOf(setup, set), ...overrideOf(options) },
+          },
+          options,
         ),
-        expected: world.model.promote(world[view], identsOf(world, set), asked),
+        expected: setup.model.promote(setup[view], identsOf(setup, set), options),
       })),
   ),
   fc.constantFrom(...LEAVES).map(
     (name) =>
-      new Doing(`promote ${name} into upper`, async (world) => ({
-        came: await submit({
+      new ModelCommand(`promote ${name} into upper`, async (setup) => ({
+        actual: await submit({
           kind: 'promote',
-          input: { view: world.upper, releases: rowsOf(world, [name]) },
+          input: { view: setup.upper, releases: rowsOf(setup, [name]) },
         }),
-        expected: world.model.promote(world.upper, identsOf(world, [name])),
+        expected: setup.model.promote(setup.upper, identsOf(setup, [name])),
       })),
   ),
   fc.tuple(viewArbitrary, setArbitrary).map(
     ([view, set]) =>
-      new Doing(`propose and approve ${set.join(' ')} into ${view}`, async (world) => ({
-        came: await proposeAndApprove(world[view], rowsOf(world, set)),
-        expected: world.model.promote(world[view], identsOf(world, set), { by: 'alice', approved: true }),
+      new ModelCommand(`propose and approve ${set.join(' ')} into ${view}`, async (setup) => ({
+        actual: await proposeAndApprove(setup[view], rowsOf(setup, set)),
+        expected: setup.model.promote(setup[view], identsOf(setup, set), { by: 'alice', approved: true }),
       })),
   ),
   fc.tuple(viewArbitrary, setArbitrary).map(
     ([view, set]) =>
-      new Doing(`plan and apply ${set.join(' ')} into ${view}`, async (world) => ({
-        came: await planAndApply(world[view], rowsOf(world, set)),
-        expected: world.model.promote(world[view], identsOf(world, set)),
+      new ModelCommand(`plan and apply ${set.join(' ')} into ${view}`, async (setup) => ({
+        actual: await planAndApply(setup[view], rowsOf(setup, set)),
+        expected: setup.model.promote(setup[view], identsOf(setup, set)),
       })),
   ),
-  fc.tuple(fc.constantFrom(...LEAVES), askedArbitrary).map(
-    ([name, asked]) =>
-      new Doing(`demote ${name} from upper${nameOf(asked)}`, async (world) => ({
-        came: await submit(
+  fc.tuple(fc.constantFrom(...LEAVES), optionsArbitrary).map(
+    ([name, options]) =>
+      new ModelCommand(`demote ${name} from upper${optionsText(options)}`, async (setup) => ({
+        actual: await submit(
           {
             kind: 'demote',
-            input: { view: world.upper, releases: rowsOf(world, [name]), ...howOf(asked) },
+            input: { view: setup.upper, releases: rowsOf(setup, [name]), ...overrideOf(options) },
           },
-          asked,
+          options,
         ),
-        expected: world.model.demote(world.upper, identsOf(world, [name]), asked),
+        expected: setup.model.demote(setup.upper, identsOf(setup, [name]), options),
       })),
   ),
-  fc.tuple(viewArbitrary, setArbitrary, askedArbitrary).map(
-    ([view, set, asked]) =>
-      new Doing(`demote ${set.join(' ')} from ${view}${nameOf(asked)}`, async (world) => ({
-        came: await submit(
-          { kind: 'demote', input: { view: world[view], releases: rowsOf(world, set), ...howOf(asked) } },
-          asked,
+  fc.tuple(viewArbitrary, setArbitrary, optionsArbitrary).map(
+    ([view, set, options]) =>
+      new ModelCommand(`demote ${set.join(' ')} from ${view}${optionsText(options)}`, async (setup) => ({
+        actual: await submit(
+          {
+            kind: 'demote',
+            input: { view: setup[view], releases: rowsOf(setup, set), ...overrideOf(options) },
+          },
+          options,
         ),
-        expected: world.model.demote(world[view], identsOf(world, set), asked),
+        expected: setup.model.demote(setup[view], identsOf(setup, set), options),
       })),
   ),
-  fc.tuple(viewArbitrary, revisionArbitrary, askedArbitrary).map(
-    ([view, revision, asked]) =>
-      new Doing(`roll ${view} back to revision ${revision}${nameOf(asked)}`, async (world) => {
-        const to = revisionIn(world, view, revision)
+  fc.tuple(viewArbitrary, revisionArbitrary, optionsArbitrary).map(
+    ([view, revision, options]) =>
+      new ModelCommand(`roll ${view} back to revision ${revision}${optionsText(options)}`, async (setup) => {
+        const to = revisionIn(setup, view, revision)
         return {
-          came: await submit(
+          actual: await submit(
             {
               kind: 'changeView',
               input: {
-                request: { view: world[view], act: 'rollback', to: { revision: to } },
-                ...howOf(asked),
+                request: { view: setup[view], act: 'rollback', to: { revision: to } },
+                ...overrideOf(options),
               },
             },
-            asked,
+            options,
           ),
-          expected: world.model.rollback(world[view], to, asked),
+          expected: setup.model.rollback(setup[view], to, options),
         }
       }),
   ),
-  fc.tuple(viewArbitrary, revisionArbitrary, askedArbitrary).map(
-    ([view, revision, asked]) =>
-      new Doing(`revert revision ${revision} of ${view}${nameOf(asked)}`, async (world) => {
-        const which = revisionIn(world, view, revision)
+  fc.tuple(viewArbitrary, revisionArbitrary, optionsArbitrary).map(
+    ([view, revision, options]) =>
+      new ModelCommand(`revert revision ${revision} of ${view}${optionsText(options)}`, async (setup) => {
+        const which = revisionIn(setup, view, revision)
         return {
-          came: await submit(
+          actual: await submit(
             {
               kind: 'changeView',
-              input: { request: { view: world[view], act: 'revert', revision: which }, ...howOf(asked) },
+              input: {
+                request: { view: setup[view], act: 'revert', revision: which },
+                ...overrideOf(options),
+              },
             },
-            asked,
+            options,
           ),
-          expected: world.model.revert(world[view], which, asked),
+          expected: setup.model.revert(setup[view], which, options),
         }
       }),
   ),
-  fc.tuple(viewArbitrary, fc.constantFrom('promoted' as const, 'highest' as const), askedArbitrary).map(
-    ([view, rule, asked]) =>
-      new Doing(`set-rule ${rule} of ${view}${nameOf(asked)}`, async (world) => ({
-        came: await submit(
+  fc.tuple(viewArbitrary, fc.constantFrom('promoted' as const, 'highest' as const), optionsArbitrary).map(
+    ([view, rule, options]) =>
+      new ModelCommand(`set-rule ${rule} of ${view}${optionsText(options)}`, async (setup) => ({
+        actual: await submit(
           {
             kind: 'changeView',
-            input: { request: { view: world[view], act: 'set-rule', rule }, ...howOf(asked) },
+            input: { request: { view: setup[view], act: 'set-rule', rule }, ...overrideOf(options) },
           },
-          asked,
+          options,
         ),
-        expected: world.model.setRule(world[view], rule, asked),
+        expected: setup.model.setRule(setup[view], rule, options),
       })),
   ),
   fc.tuple(viewArbitrary, fc.constantFrom(true, false, false)).map(
     ([view, isFrozen]) =>
-      new Doing(`${isFrozen ? 'freeze' : 'thaw'} ${view}`, async (world) => {
+      new ModelCommand(`${isFrozen ? 'freeze' : 'thaw'} ${view}`, async (setup) => {
         await writer.submit(
           isFrozen
-            ? { kind: 'freeze', input: { view: world[view], reason: 'audit' }, actor: ACTOR }
-            : { kind: 'thaw', input: { view: world[view] }, actor: ACTOR },
+            ? { kind: 'freeze', input: { view: setup[view], reason: 'audit' }, actor: ACTOR }
+            : { kind: 'thaw', input: { view: setup[view] }, actor: ACTOR },
         )
-        world.model.view(world[view]).isFrozen = isFrozen
-        return { came: 'changed', expected: 'changed' }
+        setup.model.view(setup[view]).isFrozen = isFrozen
+        return { actual: 'changed', expected: 'changed' }
       }),
   ),
   gatesArbitrary.map(
     (gates) =>
-      new Doing(`set the gates ${JSON.stringify(gates)}`, async (world) => {
+      new ModelCommand(`set the gates ${JSON.stringify(gates)}`, async (setup) => {
         const named =
           gates.requires === undefined
             ? gates
-            : { ...gates, requires: { ...gates.requires, view: world.lower } }
-        world.model.view(world.upper).gates = named
+            : { ...gates, requires: { ...gates.requires, view: setup.lower } }
+        setup.model.view(setup.upper).gates = named
         const { requires, approval, ...others } = named
         const set: Gates = {
           ...others,
@@ -376,35 +387,35 @@ const commands = [
           }),
           ...(approval === true && { approval: { approvers: ['carol'], expiresMs: 100 * HOUR_MS } }),
         }
-        await writer.submit({ kind: 'govern', input: { view: world.upper, gates: set }, actor: ACTOR })
-        return { came: 'changed', expected: 'changed' }
+        await writer.submit({ kind: 'govern', input: { view: setup.upper, gates: set }, actor: ACTOR })
+        return { actual: 'changed', expected: 'changed' }
       }),
   ),
   fc.constant(
-    new Doing('wait an hour', async ({ model }) => {
+    new ModelCommand('wait an hour', async ({ model }) => {
       model.hour += 1
       started.setClock(started.depot.now() + HOUR_MS)
-      return { came: 'changed', expected: 'changed' }
+      return { actual: 'changed', expected: 'changed' }
     }),
   ),
   fc.constantFrom(...NAMES, ...LEAVES, ...LEAVES, ...LEAVES).map(
     (name) =>
-      new Doing(`delete ${name}`, async (world) => ({
-        came: await submit({ kind: 'deleteRelease', input: { ident: identOf(world, name), target } }),
-        expected: world.model.remove(identOf(world, name)),
+      new ModelCommand(`delete ${name}`, async (setup) => ({
+        actual: await submit({ kind: 'deleteRelease', input: { ident: identOf(setup, name), target } }),
+        expected: setup.model.remove(identOf(setup, name)),
       })),
   ),
   fc.constantFrom(...ALL_NAMES).map(
     (name) =>
-      new Doing(`publish ${name} again`, async (world) => {
-        if (world.model.find(identOf(world, name)) === undefined) await publish(world, name)
-        return { came: 'changed', expected: 'changed' }
+      new ModelCommand(`publish ${name} again`, async (setup) => {
+        if (setup.model.find(identOf(setup, name)) === undefined) await publish(setup, name)
+        return { actual: 'changed', expected: 'changed' }
       }),
   ),
 ]
 
-async function compare(world: World, name: string, revision?: number): Promise<void> {
-  const modelled = world.model.view(name)
+async function compare(setup: Setup, name: string, revision?: number): Promise<void> {
+  const modelled = setup.model.view(name)
   const view = await getView(db, name)
   const at = revision ?? view.revision
   const state = revision === undefined ? now(modelled) : (modelled.states[revision] ?? new Map())
@@ -430,10 +441,10 @@ for (const rule of ['promoted', 'highest'] as const) {
     const property = fc.asyncProperty(
       fc.commands(commands, { maxCommands: COMMANDS, size: 'max' }),
       async (some) => {
-        const world = await makeWorld(rule)
-        await fc.asyncModelRun(() => ({ model: world, real: {} }), some)
-        for (const view of world.model.views.values())
-          for (const revision of view.states.keys()) await compare(world, view.name, revision)
+        const setup = await makeSetup(rule)
+        await fc.asyncModelRun(() => ({ model: setup, real: {} }), some)
+        for (const view of setup.model.views.values())
+          for (const revision of view.states.keys()) await compare(setup, view.name, revision)
       },
     )
     await fc.assert(property, { seed: 23 + SEED, numRuns: RUNS })
@@ -441,22 +452,22 @@ for (const rule of ['promoted', 'highest'] as const) {
   })
 }
 
-// The few runs of `npm test` do not meet every outcome.
+// The few runs of `npm test` do not cover every outcome.
 test('the runs covered every command and outcome', async (t) => {
-  t.ok(met.size > 20, `${met.size} outcomes`)
+  t.ok(covered.size > 20, `${covered.size} outcomes`)
   if (!isExhaustive) return
-  const came: readonly Result[] = ['changed', 'unchanged', 'not_found', 'refused']
+  const outcomes: readonly Result[] = ['changed', 'unchanged', 'not_found', 'refused']
   for (const kind of ['promote', 'plan'])
-    for (const each of came) t.ok(met.has(`${kind} ${each}`), `${kind} ${each}`)
+    for (const each of outcomes) t.ok(covered.has(`${kind} ${each}`), `${kind} ${each}`)
   for (const kind of ['promote', 'demote', 'propose', 'roll', 'revert'])
-    t.ok(met.has(`${kind} forbidden`), `${kind} forbidden`)
-  for (const each of ['changed', 'refused']) t.ok(met.has(`propose ${each}`), `propose ${each}`)
+    t.ok(covered.has(`${kind} forbidden`), `${kind} forbidden`)
+  for (const each of ['changed', 'refused']) t.ok(covered.has(`propose ${each}`), `propose ${each}`)
   for (const each of ['changed', 'not_found', 'not_member', 'refused'])
-    t.ok(met.has(`demote ${each}`), `demote ${each}`)
+    t.ok(covered.has(`demote ${each}`), `demote ${each}`)
   for (const kind of ['roll', 'revert'])
-    for (const each of [...came, 'conflict']) t.ok(met.has(`${kind} ${each}`), `${kind} ${each}`)
+    for (const each of [...outcomes, 'conflict']) t.ok(covered.has(`${kind} ${each}`), `${kind} ${each}`)
   for (const each of ['changed', 'unchanged', 'refused', 'forbidden'])
-    t.ok(met.has(`set-rule ${each}`), `set-rule ${each}`)
+    t.ok(covered.has(`set-rule ${each}`), `set-rule ${each}`)
   for (const each of ['changed', 'not_found', 'refused', 'in_use'])
-    t.ok(met.has(`delete ${each}`), `delete ${each}`)
+    t.ok(covered.has(`delete ${each}`), `delete ${each}`)
 })
