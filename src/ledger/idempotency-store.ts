@@ -20,15 +20,15 @@ const KEPT_MS = 7 * 86_400_000
 export async function runOnce<Outcome>(
   change: Change,
   key: IdempotencyKey | undefined,
-  { expectStill }: { expectStill: (kept: Outcome) => Promise<void> },
+  { expectStill }: { expectStill: (stored: Outcome) => Promise<void> },
   act: () => Promise<Outcome>,
 ): Promise<Outcome> {
   const accountId = change.actor.accountId
   if (key === undefined || accountId === undefined) return act()
-  const kept = await findOutcome(change, accountId, key)
-  if (kept !== undefined) {
-    await expectStill(kept as Outcome)
-    return kept as Outcome
+  const stored = await findOutcome(change, accountId, key)
+  if (stored !== undefined) {
+    await expectStill(stored as Outcome)
+    return stored as Outcome
   }
   const outcome = await act()
   await deleteExpiredOutcomes(change.trx, change.clock)

@@ -39,7 +39,7 @@ export class ReadAhead {
   }
 }
 
-type Invalidates = 'always' | 'never' | 'its view'
+type Invalidates = 'always' | 'never' | 'same view'
 
 /**
  * The events that invalidate earlier reads. Events that only add, for example a published release, do not: the
@@ -66,12 +66,12 @@ const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
   'release-published': 'never',
   'release-deleted': 'always',
   'visibility-set': 'always',
-  'view-created': 'its view',
-  'view-closed': 'its view',
+  'view-created': 'same view',
+  'view-closed': 'same view',
   'ungoverned-set': 'never',
-  'gates-set': 'its view',
-  'view-frozen': 'its view',
-  'view-thawed': 'its view',
+  'gates-set': 'same view',
+  'view-frozen': 'same view',
+  'view-thawed': 'same view',
   'views-frozen': 'always',
   'views-thawed': 'always',
   'preview-made': 'never',
@@ -86,12 +86,12 @@ const INVALIDATES: Readonly<Record<LedgerEvent['kind'], Invalidates>> = {
   'webhook-changed': 'never',
   'webhook-removed': 'never',
   'depot-restored': 'always',
-  promotion: 'its view',
+  promotion: 'same view',
 }
 
 function invalidates(event: LedgerEvent, { views, keeping = [] }: Basis): boolean {
   const effect = INVALIDATES[event.kind]
-  if (effect !== 'its view') return effect === 'always'
+  if (effect !== 'same view') return effect === 'always'
   if (!('view' in event)) return true
   if (views.includes(event.view)) return true
   return keeping.includes(event.view) && (event.kind !== 'promotion' || event.left.length > 0)

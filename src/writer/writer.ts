@@ -51,7 +51,7 @@ const LONGEST_READ_MS = 50
 /** How often a command's reads are made on a snapshot before they are made in the transaction. */
 const MOST_READ_AHEAD = 3
 
-export interface WriterWorld {
+export interface WriterOptions {
   readonly now: () => number
   /** Awaited before each batch; commands that arrive meanwhile join it. By default, those submitted in the same turn. */
   readonly gather: () => Promise<unknown>
@@ -72,7 +72,7 @@ export interface WriterWorld {
 export class Writer<T extends Handlers> {
   readonly #db: Db
   readonly #commands: CommandTable<T>
-  readonly #world: WriterWorld
+  readonly #options: WriterOptions
   readonly #listeners: CommitListener[] = []
   readonly #queue: Waiting<T>[] = []
   readonly #long: Waiting<T>[] = []
@@ -88,12 +88,12 @@ export class Writer<T extends Handlers> {
   private constructor(
     db: Db,
     commands: CommandTable<T>,
-    world: WriterWorld,
+    options: WriterOptions,
     { head, setBackAt }: { head: LedgerHead; setBackAt: number | undefined },
   ) {
     this.#db = db
     this.#commands = commands
-    this.#world = world
+    this.#options = options
     this.#head = head
     this.#clock = { now: head.at, setBackAt }
   }
@@ -102,7 +102,7 @@ export class Writer<T extends Handlers> {
   static async open<T extends Handlers>(
     db: Db,
     commands: CommandTable<T>,
-    world: Pick<WriterWorld, 'now'> & Partial<WriterWorld>,
+    options: Pick<WriterOptions, 'now'> & Partial<WriterOptions>,
   ): Promise<Writer<T>> {
     const setBackAt = await findState(db, 'clock_set_back_at')
     const defaults = {
@@ -113,7 +113,7 @@ export class Writer<T extends Handlers> {
     return new Writer(
       db,
       commands,
-      { ...defaults, ...world },
+      { ...defaults, ...options },
       { head: await findHead(db), setBackAt: setBackAt === undefined ? undefined : Number(setBackAt) },
     )
   }
@@ -162,7 +162,7 @@ export class Writer<T extends Handlers> {
 
   async #drain(): Promise<void> {
     do {
-      await this.#world.gather()
+      await this.#options.gather()
       await this.#commit(this.#queue.splice(0, LARGEST_BATCH))
     } while (this.#queue.length > 0)
     this.#draining = undefined
@@ -212,7 +212,7 @@ export class Writer<T extends Handlers> {
 
   /** Runs a handler on a snapshot up to its first write. A result or error before that is the command's outcome. */
   async #readFor(command: CommandIn<T>, ahead: ReadAhead): Promise<unknown> {
-    const { now, openSnapshot } = this.#world
+    const { now, openSnapshot } = this.#options
     if (openSnapshot === undefined) throw new Postponed('the writer has no snapshot for reads in advance')
     const snapshot = openSnapshot()
     const db = yielding(snapshot.reader)
@@ -244,7 +244,7 @@ export class Writer<T extends Handlers> {
 
   /** Returns the `read` function of a command in a transaction. */
   #readIn(inside: Trx, ahead: Waiting<T>['ahead']): Change['read'] {
-    const { elapsed, openSnapshot } = this.#world
+    const { elapsed, openSnapshot } = this.#options
     if (ahead === 'in transaction' || openSnapshot === undefined)
       return async (_name, _basis, act) => act(inside)
     if (ahead !== undefined) {
@@ -254,12 +254,12 @@ export class Writer<T extends Handlers> {
       }
     }
     const end = elapsed() + LONGEST_READ_MS
-    const hasty = refusingAfter(inside, () => elapsed() > end)
-    return async (_name, _basis, act) => act(hasty)
+    const limited = refusingAfter(inside, () => elapsed() > end)
+    return async (_name, _basis, act) => act(limited)
   }
 
   async #commit(taken: readonly Waiting<T>[]): Promise<void> {
-    const { elapsed } = this.#world
+    const { elapsed } = this.#options
     const begun = elapsed()
     const clockBefore = this.#clock
     const entries: LedgerEntry[] = []
@@ -267,7 +267,7 @@ export class Writer<T extends Handlers> {
     try {
       if (this.#isHeadUncertain) await this.#readHead()
       const trx = await this.#db.startTransaction().execute()
-      const callers = this.#commands.checkCallers(this.#world.now)
+      const callers = this.#commands.checkCallers(this.#options.now)
       try {
         for (const waiting of taken) {
           // A command with reads made in advance may write much, so it starts a batch of its own.
@@ -277,7 +277,7 @@ export class Writer<T extends Handlers> {
           settled.push({ waiting, result: await this.#run(trx, waiting, { entries, callers, isAlone }) })
         }
         if (!trx.isRolledBack) {
-          this.#world.beforeCommit()
+          this.#options.beforeCommit()
           await trx.commit().execute()
         }
       } catch (error) {
@@ -368,7 +368,7 @@ export class Writer<T extends Handlers> {
 
   /** Stores that the clock is behind the last commit time, or has caught up. Stays stored even if the command fails. */
   async #readClock(trx: Trx): Promise<Clock> {
-    const now = this.#world.now()
+    const now = this.#options.now()
     const before = this.#clock.setBackAt
     const setBackAt = this.#head.at - now > MOST_AHEAD_MS ? Math.min(before ?? now, now) : undefined
     if (setBackAt !== before) await setState(trx, 'clock_set_back_at', setBackAt?.toString())

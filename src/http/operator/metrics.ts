@@ -135,8 +135,8 @@ export class RequestMetrics {
 }
 
 /**
- * The metrics of the whole depot, and the sums of the request metrics of all threads. Clients cannot add values of
- * labels: no ident, URL, account or client is one, and of views only those that the depot or its operators made.
+ * The metrics of the whole depot, and the sums of the request metrics of all threads. Clients cannot create values of
+ * labels: no label holds an ident, a URL, an account or a client, and no label holds a view that a client made.
  */
 export class DepotMetrics {
   readonly #registry = new Registry()

@@ -94,8 +94,8 @@ export class EventStreams {
   }
 
   #textOf(entry: VisibleEntry): Buffer {
-    const kept = this.#texts.get(entry)
-    if (kept !== undefined) return kept
+    const cached = this.#texts.get(entry)
+    if (cached !== undefined) return cached
     const text = Buffer.from(
       `event: ${entry.content?.event.kind ?? 'sealed'}\ndata: ${JSON.stringify(wireEntry(entry))}\n\n`,
     )
