@@ -5,10 +5,14 @@ import { PACKAGE_ROOT } from '../package-root.ts'
 import { UsageError } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 import { didYouMean } from '../text/nearest.ts'
+import { keepYoungGenerationSmall } from './young-generation.ts'
 
 /** All subcommands, by name. Each is loaded only when it runs, because most do not need the server's modules. */
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
-  serve: async () => (await import('./serve.ts')).serve,
+  serve: async () => {
+    keepYoungGenerationSmall()
+    return (await import('./serve.ts')).serve
+  },
   healthy: async () => (await import('./healthy.ts')).healthy,
   'account add': async () => (await import('./account-add.ts')).accountAdd,
   'account list': async () => (await import('./account-list.ts')).accountList,

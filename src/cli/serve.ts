@@ -14,6 +14,7 @@ import { parseOptionsOnly } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 import { urlOf } from './url.ts'
 import { expectAccess } from './data-folder.ts'
+import { letYoungGenerationGrow } from './young-generation.ts'
 
 /** One ^C in a terminal reaches the server several times, because npm and the launcher forward it too. Signals within this time are one. */
 const SAME_SIGNAL_MS = 1_000
@@ -50,6 +51,7 @@ export const serve: Subcommand = {
         const port = await listen(app, config, workers).catch((error: unknown) => {
           throw cannotListen(config, error)
         })
+        letYoungGenerationGrow()
         depot.upkeep?.start()
         console.log(`hart-depot listens on ${urlOf(config.host, port)}`)
         if (depot.isNew) console.log(firstSteps(config.publicUrl ?? urlOf(config.host, port)))
