@@ -17,6 +17,7 @@ import { measurePull } from './pull.ts'
 import { openScratch } from './scratch.ts'
 import { measureSmallUploads } from './small-uploads.ts'
 import { measureStall } from './stall.ts'
+import { measureStart } from './start.ts'
 import { measureUpload } from './upload.ts'
 import { measureWaits } from './waits.ts'
 import { measureWorkers } from './workers.ts'
@@ -45,6 +46,7 @@ const MEASURES = [
   measureHistory,
   measurePages,
   measurePull,
+  measureStart,
   measureMillion,
 ]
 /** The measurements that a quick run leaves out. */

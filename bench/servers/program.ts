@@ -53,7 +53,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** Returns the nanoseconds that its threads ran, kernel time included. /proc/PID/stat would count in hundredths of a second. */
-function cpuMsOf(pid: number): number {
+export function cpuMsOf(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`)
   return (
     threads.reduce(
