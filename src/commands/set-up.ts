@@ -7,7 +7,7 @@ import type { Change } from '../ledger/change.ts'
 
 export const ADMINISTRATOR = 'admin'
 
-/** The outcome for a configured token: newly added, already known, or revoked before. */
+/** The status of a configured token: newly added, already known, or revoked before. */
 export type AdminTokenStatus = 'added' | 'known' | 'revoked'
 
 /** Creates the first views and the first administrator, and gives the administrator the token of this hash. */

@@ -24,14 +24,14 @@ export function visibleTo(
   const isSlot = 'placeholder' in origins
   if (!isSlot && origins.length === 0) return isPublic
   // A recreated origin may have other members, who may not see earlier releases.
-  const theirs = eb
+  const ofMembers = eb
     .selectFrom('packages')
     .innerJoin('origins', 'origins.id', 'packages.origin_id')
     .select('packages.id')
     .whereRef('packages.id', '=', 'releases.package_id')
     .whereRef('origins.created_at', '<=', 'releases.created_at')
     .where('origins.name', 'in', isSlot ? among(origins) : origins)
-  return eb.or([isPublic, eb.exists(theirs)])
+  return eb.or([isPublic, eb.exists(ofMembers)])
 }
 
 /** Reports whether a package has a visible release, of the given version if there is one. */

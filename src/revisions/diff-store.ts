@@ -194,10 +194,10 @@ function isBehind([name]: PointerPlace, { origin }: { origin?: string }): boolea
 }
 
 function isIn(packageName: string, { origin, name }: { origin?: string; name?: string }): boolean {
-  const its = originOf(packageName)
+  const packageOrigin = originOf(packageName)
   return (
-    (origin ?? its) === its &&
-    (name === undefined || packageName === formatPackageName({ origin: its, name }))
+    (origin ?? packageOrigin) === packageOrigin &&
+    (name === undefined || packageName === formatPackageName({ origin: packageOrigin, name }))
   )
 }
 

@@ -24,7 +24,7 @@ const NO_PACKAGE = 0
  * Lists the answers of `latest` of a line over time, for an audience, newest first. Only spans that began before the revision `before` are
  * listed. Under `promoted`, answers that the audience may not see are left out; under `highest`, the highest visible member counts.
  */
-export async function listHolders(
+export async function listLatestSpans(
   db: Db,
   view: View,
   line: { package: string; target: Target },
@@ -39,17 +39,17 @@ export async function listHolders(
     .where('target', '=', line.target)
     .executeTakeFirst()
   // The same statements run whether or not the view has the line: the duration must not reveal a hidden line.
-  const its = { packageId: row?.package_id ?? NO_PACKAGE, target: line.target }
+  const packageLine = { packageId: row?.package_id ?? NO_PACKAGE, target: line.target }
   const hadOtherRules = view.pastRules.length > 0
-  const isAsked = !audience.seesAll && (view.rule === 'highest' || hadOtherRules)
+  const mayDiffer = !audience.seesAll && (view.rule === 'highest' || hadOtherRules)
   const isHidden =
-    isAsked && (await listHiddenLines(db, view.id, [line.package], audience)).has(lineKey(line))
+    mayDiffer && (await listHiddenLines(db, view.id, [line.package], audience)).has(lineKey(line))
   const spans =
     isHidden && hadOtherRules
-      ? pageOf(await listSeenSpans(db, view, its, audience), page)
+      ? pageOf(await listSeenSpans(db, view, packageLine, audience), page)
       : isHidden
-        ? await sweepLine(db, view.id, its, page, audience)
-        : await listPointerSpans(db, view.id, its, page, audience)
+        ? await sweepLine(db, view.id, packageLine, page, audience)
+        : await listPointerSpans(db, view.id, packageLine, page, audience)
   return withTimes(db, view.id, spans)
 }
 
@@ -71,12 +71,12 @@ export async function listMemberships(
   releaseId: number,
   page: { after: MembershipPlace | undefined; limit: number },
 ): Promise<ReleaseMembership[]> {
-  const [begun, viewId, fromRevision] = page.after ?? [0, 0, 0]
+  const [isOver, viewId, fromRevision] = page.after ?? [0, 0, 0]
   const found =
-    begun === 0
+    isOver === 0
       ? await readMemberships(db, releaseId, { after: [0, viewId, fromRevision], limit: page.limit })
       : []
-  const after: MembershipPlace = begun === 0 ? [1, 0, 0] : [1, viewId, fromRevision]
+  const after: MembershipPlace = isOver === 0 ? [1, 0, 0] : [1, viewId, fromRevision]
   return found.length === page.limit
     ? found
     : [...found, ...(await readMemberships(db, releaseId, { after, limit: page.limit - found.length }))]

@@ -22,7 +22,7 @@ export interface MemberAt {
 }
 
 /** Finds the answer of `latest` for an audience at a revision, in a view whose rule has changed. */
-export async function findSeen(
+export async function findLatestSeen(
   db: Db,
   view: View,
   line: Line,
@@ -82,7 +82,7 @@ export async function findHighestVisible(
     .limit(1)
     .executeTakeFirst()
   if (highest === undefined) return undefined
-  // Since it joined, or since the last higher member left.
+  // It has been the highest since it joined, or since the last higher member left.
   const above = await members
     .select((eb) => eb.fn.max('members.to_revision').as('left_revision'))
     .where('releases.order_key', '>', highest.order_key)

@@ -147,8 +147,8 @@ export function mayReject(
   if (requester.isAdministrator) return true
   const named = approval?.approvers ?? promoters
   if (named !== undefined && !named.includes(requester.account)) return false
-  const theirs = named === undefined ? requester.maintains : requester.reaches
-  return theirs === 'all' || [...origins].every((origin) => theirs.includes(origin))
+  const allowedOrigins = named === undefined ? requester.maintains : requester.reaches
+  return allowedOrigins === 'all' || [...origins].every((origin) => allowedOrigins.includes(origin))
 }
 
 function checkRights({ steps }: Effect, { view, requester, proposer }: GateState): Refusal[] {
@@ -177,8 +177,9 @@ export function rightsRefused(
     return [{ rule: 'rights', detail: `${requester.account} may not change ${view.name}` }]
   // Accounts that the view names as promoters need no role in the origins of what they promote.
   const isNamed = isApprover || view.gates.promoters !== undefined
-  const theirs = isNamed ? requester.reaches : requester.maintains
-  const others = theirs === 'all' ? [] : [...origins].filter((origin) => !theirs.includes(origin))
+  const allowedOrigins = isNamed ? requester.reaches : requester.maintains
+  const others =
+    allowedOrigins === 'all' ? [] : [...origins].filter((origin) => !allowedOrigins.includes(origin))
   return others.map((origin) => ({
     rule: 'rights',
     origin,

@@ -7,7 +7,7 @@ import { Kysely } from 'kysely'
 import { THE_PUBLIC } from '../../src/access/access.ts'
 import { StablePlanDialect } from '../../src/database/sqlite/compiler.ts'
 import type { Schema } from '../../src/database/schema.ts'
-import { listHolders } from '../../src/revisions/membership-store.ts'
+import { listLatestSpans } from '../../src/revisions/membership-store.ts'
 import { getView } from '../../src/revisions/view-store.ts'
 import { sampleOf } from '../support/random.ts'
 import { makeReleases, makeView, move, setVisibility } from '../support/release-rows.ts'
@@ -359,7 +359,7 @@ test('a private pointer and an absent one are looked up by the same statements',
     for (const line of [hidden, twin(hidden)]) {
       count = 0
       t.strictSame(
-        await listHolders(db, view, { package: line, target: 'x86_64-linux' }, page, THE_PUBLIC),
+        await listLatestSpans(db, view, { package: line, target: 'x86_64-linux' }, page, THE_PUBLIC),
         [],
       )
       counts.push(count)

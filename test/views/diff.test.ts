@@ -6,7 +6,7 @@ import { compareReleases } from '../../src/package/version.ts'
 import { listPointersAt } from '../../src/revisions/content-store.ts'
 import { listDifferences } from '../../src/revisions/diff-store.ts'
 import type { Difference, ViewState } from '../../src/revisions/diff-store.ts'
-import { listHolders } from '../../src/revisions/membership-store.ts'
+import { listLatestSpans } from '../../src/revisions/membership-store.ts'
 import { getView } from '../../src/revisions/view-store.ts'
 import { makeManyReleases, moveAtRandom } from '../support/random-moves.ts'
 import { makeReleases, makeView, move } from '../support/release-rows.ts'
@@ -105,7 +105,7 @@ for (const [who, audience] of Object.entries(AUDIENCES)) {
     for (const view of [promoted, highest]) {
       for (const name of ['acme/app', 'acme/web']) {
         const line = { package: name, target: 'x86_64-linux' } as const
-        const holders = await listHolders(
+        const holders = await listLatestSpans(
           db,
           view,
           line,
@@ -137,7 +137,7 @@ for (const [who, audience] of Object.entries(AUDIENCES)) {
         }
         const paged = []
         for (let before = view.revision + 1; ;) {
-          const page = await listHolders(db, view, line, { before, limit: 2 }, audience)
+          const page = await listLatestSpans(db, view, line, { before, limit: 2 }, audience)
           paged.push(...page)
           before = page.at(-1)?.from ?? 0
           if (page.length === 0) break

@@ -8,7 +8,7 @@ import { listMembersAt, listPointersAt } from '../../src/revisions/content-store
 import { getRevisionAt } from '../../src/revisions/revision-store.ts'
 import { listDifferences } from '../../src/revisions/diff-store.ts'
 import { getRevision, listRevisions } from '../../src/revisions/history-store.ts'
-import { listHolders, listMemberships } from '../../src/revisions/membership-store.ts'
+import { listLatestSpans, listMemberships } from '../../src/revisions/membership-store.ts'
 import { getView } from '../../src/revisions/view-store.ts'
 import { seeded } from '../support/random.ts'
 import { makeReleases, makeView, move, setVisibility } from '../support/release-rows.ts'
@@ -79,7 +79,7 @@ const reads: Record<string, () => Promise<unknown>> = {
       THE_PUBLIC,
     ),
   'who held a pointer': async () =>
-    listHolders(
+    listLatestSpans(
       db,
       await getView(db, 'stable'),
       { package: 'acme/app', target: 'x86_64-linux' },
@@ -87,7 +87,7 @@ const reads: Record<string, () => Promise<unknown>> = {
       THE_PUBLIC,
     ),
   'who was the highest that the public may see': async () =>
-    listHolders(
+    listLatestSpans(
       db,
       await getView(db, 'stable'),
       { package: 'acme/secret', target: 'x86_64-linux' },

@@ -237,10 +237,10 @@ async function expectChannels(db: Db, view: View, { joining }: Wanted, audience:
   const withChannel = await listOriginsWithChannel(db, view.id, origins.keys())
   for (const [originId, release] of origins) {
     if (withChannel.has(originId)) continue
-    const theirs = joining
+    const joiningOfOrigin = joining
       .filter((other) => other.release.originId === originId)
       .map((other) => releaseName(other.release))
-    const isUnseen = (await listHidden(db, theirs, audience)).size === theirs.length
+    const isUnseen = (await listHidden(db, joiningOfOrigin, audience)).size === joiningOfOrigin.length
     throw new DepotError(
       'not_found',
       isUnseen

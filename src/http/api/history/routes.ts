@@ -9,7 +9,7 @@ import { findRevisionTime, getRevisionAt } from '../../../revisions/revision-sto
 import { listDifferences } from '../../../revisions/diff-store.ts'
 import type { ViewState } from '../../../revisions/diff-store.ts'
 import { getRevision, listRevisions } from '../../../revisions/history-store.ts'
-import { listHolders } from '../../../revisions/membership-store.ts'
+import { listLatestSpans } from '../../../revisions/membership-store.ts'
 import { getPastView } from '../../../revisions/view-store.ts'
 import { orText } from '../../requests/as-text.ts'
 import type { RouteContext } from '../../requests/request.ts'
@@ -162,7 +162,7 @@ export function historyRoutes(app: FastifyInstance, { depot }: RouteContext): vo
       const line = { package: formatPackageName(request.params), target }
       const question = { list: 'holders', view: view.name, ...line }
       const place = placeIn(request.query, question, z.int())
-      const found = await listHolders(
+      const found = await listLatestSpans(
         depot.db,
         view,
         line,

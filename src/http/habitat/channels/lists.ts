@@ -20,17 +20,17 @@ export function channelLists(app: FastifyInstance, { depot, answers }: RouteCont
     const prefix = parts.filter((part) => part !== undefined)
     const audience = audienceOf(request.caller)
     const views = viewsOfChannel(answers, request.params)
-    const [first, otherwise] = [
+    const [first, fallback] = [
       await findView(depot.db, views.first),
-      views.otherwise === undefined ? undefined : await findView(depot.db, views.otherwise),
+      views.fallback === undefined ? undefined : await findView(depot.db, views.fallback),
     ]
     if (first === undefined) return sendPage(reply, { items: [], total: 0 }, offset, wireIdent)
     const members =
-      otherwise === undefined
+      fallback === undefined
         ? first.id
         : {
             viewId: first.id,
-            otherId: otherwise.id,
+            otherId: fallback.id,
             lines: [...(await answers.listLatest({ view: views.first, origin }, audience)).keys()],
           }
     return sendPage(
@@ -48,11 +48,11 @@ export function channelLists(app: FastifyInstance, { depot, answers }: RouteCont
     const target = parseTarget(request)
     if (target === undefined)
       throw new DepotError('invalid_request', 'a list of the newest releases of a channel needs a target')
-    const { first, otherwise } = viewsOfChannel(answers, request.params)
+    const { first, fallback } = viewsOfChannel(answers, request.params)
     const audience = audienceOf(request.caller)
     const latestIn = async (view: string | undefined) =>
       view === undefined ? new Map<string, string>() : answers.listLatest({ view, origin, target }, audience)
-    const latest = new Map([...(await latestIn(otherwise)), ...(await latestIn(first))])
+    const latest = new Map([...(await latestIn(fallback)), ...(await latestIn(first))])
     const data = [...latest]
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([, ident]) => wireIdent(parseIdent(ident)))

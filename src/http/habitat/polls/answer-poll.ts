@@ -107,7 +107,7 @@ function answerExact(answers: Answers, poll: Poll, audience: Audience): PackageR
 export interface ChannelViews {
   readonly first: string
   /** The view for packages and targets that have no visible `latest` in `first`. */
-  readonly otherwise: string | undefined
+  readonly fallback: string | undefined
 }
 
 /**
@@ -118,8 +118,8 @@ export function viewsOfChannel(
   answers: Answers,
   { view, channel, origin }: { view: string | undefined; channel: string; origin: string },
 ): ChannelViews {
-  if (view === undefined) return { first: channel, otherwise: undefined }
-  return { first: view, otherwise: answers.governs(view, origin) ? undefined : channel }
+  if (view === undefined) return { first: channel, fallback: undefined }
+  return { first: view, fallback: answers.governs(view, origin) ? undefined : channel }
 }
 
 /** Returns the target in the query, or else that of the client, or else the default. */
