@@ -73,7 +73,9 @@ export const ViewDetail = named(
     closed_at: Time.nullable(),
     packages: z.int().describe('the number of packages, counted per target, that have a latest release'),
     frozen: Frozen.nullable(),
-    preview_of: ViewName.nullable().describe('the view of which this is a preview'),
+    preview_of: ViewName.nullable().describe(
+      'the view that this preview shows with a plan applied; null if this is no preview',
+    ),
   }),
 )
 
