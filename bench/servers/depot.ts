@@ -1,12 +1,13 @@
 import pino from 'pino'
 import { readConfig } from '../../src/config.ts'
 import { openDepot } from '../../src/depot/open.ts'
+import { openLogTo } from '../../src/log.ts'
 import { buildServer } from '../../src/http/server.ts'
 import { Workers, listen } from '../../src/http/workers.ts'
 import { serve } from './process.ts'
 
-// The depot with its default settings, except the number of workers, which comes from the environment. `depot.ts DATA TOKEN` takes the
-// data folder and the administrator's token.
+// The depot with its default settings, except the number of workers, which comes from the environment. Its log is written, but thrown
+// away. `depot.ts DATA TOKEN` takes the data folder and the administrator's token.
 
 const [dataFolder = '', token = ''] = process.argv.slice(2)
 const { DEPOT_WORKERS } = process.env
@@ -16,7 +17,9 @@ const config = readConfig({
   DEPOT_LISTEN: '127.0.0.1:0',
   DEPOT_ADMIN_TOKEN: token,
 })
-const depot = await openDepot(config, { log: pino({ level: config.logLevel }) })
+const depot = await openDepot(config, {
+  log: openLogTo(config.logLevel, pino.destination({ dest: '/dev/null', sync: true })),
+})
 const workers = config.workers > 1 ? new Workers(depot, config.workers - 1) : undefined
 const app = await buildServer(depot, { ...(workers && { workers }) })
 serve(await listen(app, config, workers), async () => {
