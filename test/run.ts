@@ -4,9 +4,9 @@ import { availableParallelism } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import type { FileResult } from './support/run-files.ts'
 
-// Runs the named test files and those of the named folders, or all: `./launch test/run.ts [FILE | FOLDER]...`. Each core has a process that takes the next file when it
-// is done with one, since starting a process and loading the server takes longer than most files do. Prints one line per file and the
-// failures.
+// Runs the named test files and those of the named folders, or all: `test/run.ts [FILE | FOLDER]...`. There is a process for each core, and
+// one more. Each takes the next file when it is done with one, since starting a process and loading the server takes longer than most
+// files do. Prints one line per file and the failures.
 
 const ROOT = resolve(import.meta.dirname, '..')
 const MEMORY_DISK = '/dev/shm'
@@ -114,7 +114,8 @@ function isRunning(pid: number): boolean {
 
 const folder = memoryDisk()
 const env = { ...process.env, ...(folder !== undefined && { TMPDIR: folder }) }
-const processes = Math.min(availableParallelism(), queue.length)
+// One more than cores, because a file that waits for a timer or another process leaves its core idle.
+const processes = Math.min(availableParallelism() + 1, queue.length)
 await Promise.all(Array.from({ length: processes }, () => runProcess(env)))
 console.log(
   `${passed} assertions passed, ${failed} failed, ${files.length} files, ${((performance.now() - begun) / 1000).toFixed(0)} s`,
