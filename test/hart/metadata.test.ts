@@ -83,7 +83,7 @@ const malformed: [string, Partial<Record<Metafile, string | Buffer | undefined>>
   [
     'whose IDENT is of another folder',
     { IDENT: `${FOLDER}1` },
-    /metafile IDENT .* says "acme.*1", but the package is in the folder of "acme/,
+    /metafile IDENT .* names "acme.*1", but the package is in the folder of "acme/,
   ],
   ['whose IDENT is half an ident', { IDENT: 'acme/app' }, /metafile IDENT .*"acme\/app" is not an ident/],
   ['whose IDENT is two', { IDENT: `${FOLDER}\n${FOLDER}` }, /metafile IDENT /],

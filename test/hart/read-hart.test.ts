@@ -99,7 +99,7 @@ test('hart', async (t) => {
     'cut-off': ['hart_malformed', /cut off/],
     'no-payload': ['hart_malformed', /nothing follows its header/],
     'not-xz': ['hart_malformed', /not an xz file/],
-    'trailing-bytes': ['hart_malformed', /8 bytes follow/],
+    'trailing-bytes': ['hart_malformed', /8 extra bytes follow/],
     'huge-dictionary': ['hart_malformed', /needs a dictionary of 1610612736 bytes/],
     'damaged-data': ['hart_malformed', /damaged|wrong checksum/],
     'bad-tar-checksum': ['hart_malformed', /wrong checksum/],

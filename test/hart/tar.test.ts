@@ -197,7 +197,7 @@ const hostile: [string, Entry[], RegExp][] = [
   [
     'a global pax header one byte too long',
     [{ path: 'g', typeFlag: 'g', declaredBytes: LONGEST_EXTENSION + 1 }],
-    /the most is 1048576/,
+    /the limit is 1048576/,
   ],
   [
     'a path that is too long',

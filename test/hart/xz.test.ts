@@ -153,7 +153,7 @@ for (const [size, code, fits] of dictionaries) {
     else
       t.throws(() => walk(t.testdir(), xz), {
         code: 'hart_malformed',
-        message: /needs a dictionary of \d+ bytes.*the most is 67108864/,
+        message: /needs a dictionary of \d+ bytes.*the limit is 67108864/,
       })
     t.end()
   })
@@ -164,32 +164,32 @@ const refused: [string, Buffer, RegExp][] = [
   [
     'bytes after its end',
     Buffer.concat([possums, Buffer.from('and more')]),
-    /8 bytes follow its compressed archive/,
+    /8 extra bytes follow its compressed archive/,
   ],
   [
     'a text after its end',
     Buffer.concat([possums, Buffer.from('and much more')]),
-    /13 bytes follow its compressed archive/,
+    /13 extra bytes follow its compressed archive/,
   ],
   [
     'a zero after its end',
     Buffer.concat([possums, Buffer.alloc(1)]),
-    /1 bytes follow its compressed archive/,
+    /1 extra bytes follow its compressed archive/,
   ],
   [
     'zeros by fours after its end',
     Buffer.concat([possums, Buffer.alloc(8)]),
-    /8 bytes follow its compressed archive/,
+    /8 extra bytes follow its compressed archive/,
   ],
   [
     'a second stream',
     Buffer.concat([possums, buildXz(Buffer.from('more'))]),
-    /\d+ bytes follow its compressed archive/,
+    /\d+ extra bytes follow its compressed archive/,
   ],
   [
     'a second stream behind zeros',
     Buffer.concat([possums, Buffer.alloc(4), buildXz()]),
-    /\d+ bytes follow its compressed archive/,
+    /\d+ extra bytes follow its compressed archive/,
   ],
   ['a filter for x86 programs', fixture('possums-x86.tar.xz'), /filter other than LZMA2/],
   ['a check that nobody uses', fixture('possums-sha256.tar.xz'), /unsupported integrity check \(10\)/],
