@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
 import BetterSqlite3 from 'better-sqlite3'
 import tap, { test } from 'tap'
@@ -118,6 +119,7 @@ for (const DEPOT_FAST_PATH of ['on', 'off']) {
     const before = Atomics.load(commits, 0)
     talk.socket.write(poll)
     const promotion = promoteByCommand(started, VERSIONS[1] ?? '')
+    await setImmediate() // the writer gets the commands of a turn at its end
     while (Atomics.load(commits, 0) === before) Atomics.wait(commits, 0, before, 1)
     await talk.hear(/ 200 [^]*"version":"2.0.0"/)
     await promotion

@@ -165,17 +165,17 @@ const FLAWS: Readonly<Record<string, readonly [(text: string) => string, RegExp]
   'a malformed size': [(text) => text.replace(`${SUM} 0`, `${SUM} -1`), /^line 18 .*"-1" is not a number/],
   'a mark that is unknown': [
     (text) => text.replace('10 dependency', '10 optional'),
-    /^line 17 .*a release is ident, target/,
+    /^line 17 .*a release line has an ident, target/,
   ],
   'marks in another order': [
     (text) => text.replace('dependency private', 'private dependency'),
-    /^line 18 .*a release is ident, target/,
+    /^line 18 .*a release line has an ident, target/,
   ],
   'two spaces': [(text) => text.replace(' x86_64-windows', '  x86_64-windows'), /^line 16 /],
   'another end of lines': [(text) => text.replaceAll('\n', '\r\n'), /^line 1 /],
   'releases in another order': [
     (text) => text.replace(/(.*windows.*)\n(.*lib.*dependency)/, '$2\n$1'),
-    /^line 17 .*comes before its dependencies/,
+    /^line 17 .*the answers of latest come before their dependencies/,
   ],
   'pointers in another order': [
     (text) => text.replace(/(.*app-x.*)\n(.*app\/.*)/, '$2\n$1'),
@@ -198,8 +198,8 @@ const FLAWS: Readonly<Record<string, readonly [(text: string) => string, RegExp]
       text.replace(/^(acme\/app\/.* x86_64-linux.*)$/m, `$1\nacme/app/1.0.0/2 x86_64-linux ${SUM} 10`),
     /^line 16 .*latest of acme\/app for x86_64-linux has two answers/,
   ],
-  'a last line that is cut off': [(text) => text.slice(0, -3), /in the middle/],
-  'headers alone': [(text) => text.slice(0, text.indexOf('\n\n') + 1), /in the middle/],
+  'a last line that is cut off': [(text) => text.slice(0, -3), /is cut off here/],
+  'headers alone': [(text) => text.slice(0, text.indexOf('\n\n') + 1), /is cut off here/],
   nothing: [() => '', /^line 1 /],
   'an empty line at the end': [(text) => `${text}\n`, /^line 19 /],
 }
