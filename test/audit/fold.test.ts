@@ -10,7 +10,7 @@ import type { Fold } from '../../src/audit/fold.ts'
 import { listRevisions } from '../../src/revisions/history-store.ts'
 import type { Revision } from '../../src/revisions/history-store.ts'
 import { getView } from '../../src/revisions/view-store.ts'
-import { isExhaustive } from '../support/random.ts'
+import { isExhaustive, SEED } from '../support/random.ts'
 import { makeManyReleases, moveAtRandom } from '../support/random-moves.ts'
 import { startDepot } from '../support/start-depot.ts'
 import { lineKey, releaseKey } from '../../src/package/ident.ts'
@@ -87,12 +87,13 @@ for (const { rule: first, setsRules } of RUNS) {
     )
     t.ok(view.revision > MOVES / 3, `${view.revision} revisions`)
     const causes = first === 'highest' && !setsRules ? ['bulk', 'release-deleted'] : ['bulk'] // releases in `acceptance` are not deleted
-    for (const cause of causes)
+    // Under another seed, chance decides which causes and acts occur.
+    for (const cause of SEED === 0 ? causes : [])
       t.ok(
         revisions.some((revision) => revision.cause === cause),
         cause,
       )
-    for (const act of ACTS.filter((one) => setsRules || one !== 'set-rule'))
+    for (const act of ACTS.filter((one) => SEED === 0 && (setsRules || one !== 'set-rule')))
       t.ok(
         revisions.some((revision) => revision.act === act),
         act,
