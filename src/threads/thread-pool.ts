@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { WorkerOptions } from 'node:worker_threads'
 import { DepotError } from '../errors.ts'
@@ -78,7 +77,7 @@ export class ThreadPool<Task, Result> {
     this.#idle.clear()
     await Promise.all(
       threads.map(async (thread) => {
-        const gone = once(thread, 'exit')
+        const gone = new Promise((resolve) => thread.once('exit', resolve)) // an error of the thread belongs to its task
         thread.ref() // keeps the process alive while we wait
         post(thread, { kind: 'close' })
         await gone

@@ -4,11 +4,17 @@ import { answerTasks } from '../../src/threads/pool-thread.ts'
 
 // The entry file of a pool's threads, for test/threads/thread-pool.test.ts.
 
-export type Task = 'say' | 'refuse' | 'die' | 'go on' | { readonly meet: SharedArrayBuffer }
+export type Task = 'say' | 'refuse' | 'die' | 'fail outside' | 'go on' | { readonly meet: SharedArrayBuffer }
 
 answerTasks(async (task: Task): Promise<number> => {
   if (task === 'refuse') throw new DepotError('not_found', 'there is none')
   if (task === 'die') process.exit(3)
+  if (task === 'fail outside') {
+    setImmediate(() => {
+      throw new Error('outside of the task')
+    })
+    return new Promise(() => undefined)
+  }
   if (task === 'go on') for (;;);
   if (task !== 'say') {
     // Ends once two tasks run at the same time.

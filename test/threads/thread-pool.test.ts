@@ -56,6 +56,14 @@ test('a thread that dies fails its task alone, and another one takes its place',
   t.match(next, { status: 'fulfilled' })
 })
 
+test('a thread that fails while the pool closes fails its task, not the closing', async (t) => {
+  const { pool } = openPool(t, { most: 1 })
+  const running = pool.run('fail outside')
+  const closing = pool.close()
+  await t.rejects(running, { message: 'outside of the task' })
+  await t.resolves(closing)
+})
+
 test('an aborted task rejects with the reason, and its thread is replaced', async (t) => {
   const { pool } = openPool(t, { most: 1 })
   const stopping = new AbortController()
