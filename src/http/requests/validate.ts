@@ -12,7 +12,7 @@ export const validate: FastifySchemaCompiler<FastifySchema> =
     // Every route of this server has zod schemas, which fastify's type does not know.
     const parsed = (schema as unknown as z.ZodType).safeParse(data, { error: shapeFault })
     if (parsed.success) return { value: parsed.data }
-    const faults = parsed.error.issues.map((issue) => {
+    const faults = parsed.error.issues.flatMap(faultsOf).map((issue) => {
       const place = `/${issue.path.join('/')}`
       return {
         keyword: issue.code,
@@ -25,3 +25,17 @@ export const validate: FastifySchemaCompiler<FastifySchema> =
     // fastify takes a list of faults, like Ajv's, and makes the error itself; its type names only an error.
     return { error: faults as unknown as Error }
   }
+
+/**
+ * Returns the faults of a value that has several allowed forms: those within the only form of its type, if there is one.
+ * Their messages help more than the list of forms.
+ */
+function faultsOf(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const ofItsType = issue.errors.filter(
+    ([first]) => first !== undefined && !(first.code === 'invalid_type' && first.path.length === 0),
+  )
+  const [only] = ofItsType
+  if (only === undefined || ofItsType.length > 1) return [issue]
+  return only.map((fault) => ({ ...fault, path: [...issue.path, ...fault.path] })).flatMap(faultsOf)
+}

@@ -57,10 +57,10 @@ export async function parseChange(
 }
 
 const SOURCES = ['releases', 'from', 'lockfile'] as const
-const OTHER_FIELDS = ['with_deps', 'exact', 'to', 'revision', 'origin', 'name', 'rule'] as const
+const OTHER_FIELDS = ['target', 'with_deps', 'exact', 'to', 'revision', 'origin', 'name', 'rule'] as const
 const FIELDS_OF: Readonly<Record<ChangeRequest['act'], readonly string[]>> = {
-  promote: [...SOURCES, 'with_deps', 'exact'],
-  demote: SOURCES,
+  promote: [...SOURCES, 'target', 'with_deps', 'exact'],
+  demote: [...SOURCES, 'target'],
   rollback: ['to', 'origin', 'name'],
   revert: ['revision', 'origin', 'name'],
   'set-rule': ['rule'],
@@ -173,10 +173,13 @@ export function idempotencyOf(
 }
 
 async function parseSource(depot: Depot, body: ChangeFields, audience: Audience): Promise<ReleaseSource> {
-  const { releases, from, lockfile } = body
+  const { releases, target, from, lockfile } = body
   const count = [releases, from, lockfile].filter((source) => source !== undefined).length
-  if (count === 1 && releases !== undefined)
-    return { releases: await withTargets(depot.db, releases, audience) }
+  if (count === 1 && releases !== undefined) {
+    const named = releases.map((release) => ({ ident: release.ident, target: release.target ?? target }))
+    return { releases: await withTargets(depot.db, named, audience) }
+  }
+  if (target !== undefined) throw missing('/target', 'a target needs releases, of which it is the target')
   if (count === 1 && lockfile !== undefined)
     return lockfileSource(depot, lockfile, { audience, isExact: body.exact === true })
   if (count !== 1 || from === undefined)

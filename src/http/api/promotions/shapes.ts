@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { POSITION } from '../../../ledger/position.ts'
 import { LARGEST_LOCKFILE_BYTES } from '../../../lockfiles/lockfile.ts'
 import { parseIdent } from '../../../package/ident.ts'
+import type { Target as TargetName } from '../../../package/target.ts'
 import { VIEW_RULES } from '../../../views/rule.ts'
 import { ACTS } from '../../../views/view.ts'
 import {
@@ -34,17 +35,20 @@ const RevisionOrId = z.union([
   z.string().regex(POSITION, 'must be a revision, or a revision_id such as 12-9c0f1b2a3d4e5f60'),
 ])
 
+const IdentText = textOf(parseIdent).describe('origin/name/version/release')
+
+/** A release in a body: an ident, or an object with its target. */
+const ReleaseInBody = z.union([
+  IdentText.transform((ident): { ident: string; target?: TargetName | undefined } => ({ ident })),
+  z.strictObject({ ident: IdentText, target: Target.optional() }),
+])
+
 const Releases = z
-  .array(
-    z.strictObject({
-      ident: textOf(parseIdent).describe('origin/name/version/release'),
-      target: Target.optional(),
-    }),
-  )
+  .array(ReleaseInBody)
   .min(1)
   .max(MOST_NAMED)
   .describe(
-    'either all are changed or none. The default target is x86_64-linux, or else the only target of the ident',
+    'either all are changed or none. The default target is that of the body, else x86_64-linux, or else the only target of the ident',
   )
 
 const From = z
@@ -63,7 +67,12 @@ const Lockfile = z
   .max(LARGEST_LOCKFILE_BYTES)
   .describe('the text of a lockfile that a trusted key signed. Every release in it must be in the depot')
 
-const Sources = { releases: Releases.optional(), from: From.optional(), lockfile: Lockfile.optional() }
+const Sources = {
+  releases: Releases.optional(),
+  target: Target.optional().describe('the target of the listed releases that have none of their own'),
+  from: From.optional(),
+  lockfile: Lockfile.optional(),
+}
 
 /** Fields that say how to make a change. */
 export const Options = {

@@ -256,6 +256,53 @@ test('a release without a target means x86_64-linux, or the only one', async (t)
   })
 })
 
+test('a release is named by its ident alone, with the target of the body or the default', async (t) => {
+  const view = await freshView()
+  const promote = (body: object) => callApi(started, 'POST', `${view}/promotions`, { body })
+  t.match(await promote({ releases: [APP1, { ident: WEB1 }] }), {
+    status: 200,
+    body: {
+      releases: [
+        { ident: APP1, target: 'x86_64-linux' },
+        { ident: WEB1, target: 'x86_64-linux' },
+      ],
+    },
+  })
+  t.match(
+    await promote({ releases: [BOTH, { ident: BOTH, target: 'aarch64-linux' }], target: 'x86_64-windows' }),
+    {
+      status: 200,
+      body: {
+        releases: [
+          { ident: BOTH, target: 'x86_64-windows' },
+          { ident: BOTH, target: 'aarch64-linux' },
+        ],
+      },
+    },
+  )
+  t.match(await promote({ releases: ['acme/app', APP1, 5, { ident: 'app' }, { target: 'mips' }] }), {
+    status: 400,
+    body: {
+      errors: [
+        { pointer: '/releases/0', detail: mentions('acme/app') },
+        { pointer: '/releases/2' },
+        { pointer: '/releases/3/ident' },
+        { pointer: '/releases/4/ident' },
+        { pointer: '/releases/4/target' },
+      ],
+    },
+  })
+  t.match(await promote({ from: { view: 'unstable' }, target: 'x86_64-windows' }), {
+    status: 400,
+    body: { errors: [{ pointer: '/target' }] },
+  })
+  const plan = await callApi(started, 'POST', `${view}/plans`, { body: { act: 'demote', releases: [APP1] } })
+  t.match(plan, { status: 201, body: { releases: [{ ident: APP1, change: 'removed' }] } })
+  t.match(await callApi(started, 'POST', `${view}/demotions`, { body: { releases: [APP1] } }), {
+    status: 200,
+  })
+})
+
 test('one error names all faults of a body', async (t) => {
   const view = await freshView()
   const body = {
