@@ -15,12 +15,12 @@ import type { ServerProcess } from './servers/process.ts'
 
 const SIZE_MB = 256
 const QUICK_SIZE_MB = 64
-const MOST_GROWTH_MB = 64
+const MAX_GROWTH_MB = 64
 /** The downloads of a fleet that updates: many at once, of a smaller package. */
 const FLEET = 300
 const QUICK_FLEET = 100
 const FLEET_SIZE_MB = 16
-const MOST_FLEET_GROWTH_MB = 256
+const MAX_FLEET_GROWTH_MB = 256
 const MB = 1024 * 1024
 const HAB = { accept: '*/*', 'user-agent': `hab/2.0.450 (${TARGET}; 6.1.0)` }
 
@@ -62,7 +62,7 @@ export async function measureDownload({ isQuick }: { isQuick: boolean }): Promis
       name: `memory of a download of ${sizeMb} MB: growth`,
       unit: 'MB',
       value: (after.peakBytes - before.bytes) / MB,
-      most: MOST_GROWTH_MB,
+      max: MAX_GROWTH_MB,
     })
   }
   if (!hasNginx()) {
@@ -119,7 +119,7 @@ async function measureFleet(depot: ServerProcess, folder: string, fleet: number)
     name: `memory of ${fleet} downloads of ${FLEET_SIZE_MB} MB at once: growth`,
     unit: 'MB',
     value: growth,
-    most: MOST_FLEET_GROWTH_MB,
+    max: MAX_FLEET_GROWTH_MB,
   }
 }
 

@@ -12,8 +12,8 @@ export interface Figure {
 
 export interface Spread {
   readonly median: number
-  readonly least: number
-  readonly most: number
+  readonly min: number
+  readonly max: number
 }
 
 /** A measurement with a fixed limit instead of a yardstick. */
@@ -21,7 +21,7 @@ export interface Limit {
   readonly name: string
   readonly unit: string
   readonly value: number
-  readonly most: number
+  readonly max: number
 }
 
 export interface Results {
@@ -62,7 +62,7 @@ export function spreadOf(samples: readonly number[]): Spread {
   const sorted = samples.toSorted((a, b) => a - b)
   const middle = (sorted.length - 1) / 2
   const median = ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle)] ?? Number.NaN)) / 2
-  return { median, least: sorted[0] ?? Number.NaN, most: sorted.at(-1) ?? Number.NaN }
+  return { median, min: sorted[0] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN }
 }
 
 /** Formats results as Markdown. */
@@ -80,11 +80,11 @@ export function formatResults({ figures, limits, missing, notes = [] }: Results)
     parts.push(
       table(
         ['limit', 'unit', 'depot', 'most'],
-        limits.map(({ name, unit, value, most }) => [
+        limits.map(({ name, unit, value, max }) => [
           name,
           unit,
           Math.max(0, value).toFixed(0),
-          `< ${most}${value < most ? '' : ' missed'}`,
+          `< ${max}${value < max ? '' : ' missed'}`,
         ]),
       ),
     )
@@ -94,9 +94,9 @@ export function formatResults({ figures, limits, missing, notes = [] }: Results)
   return parts.join('\n')
 }
 
-function formatSpread({ median, least, most }: Spread): string {
+function formatSpread({ median, min, max }: Spread): string {
   const digits = median < 10 ? 2 : median < 100 ? 1 : 0
-  return `${median.toFixed(digits)} (${least.toFixed(digits)}–${most.toFixed(digits)})`
+  return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -26,8 +26,8 @@ const POLLS_PER_PROMOTION = 500
 const IN_FLIGHT = 16
 const GOAL = 2.5
 /** Resident memory varies by a hundred megabytes with garbage collection. Live memory shows whether polls leak. */
-const MOST_GROWTH_MB = 128
-const MOST_LIVE_GROWTH_MB = 8
+const MAX_GROWTH_MB = 128
+const MAX_LIVE_GROWTH_MB = 8
 const MB = 1024 * 1024
 /** The step from one promoted line to the next. It is larger than a view, so that view and package both change. */
 const LINES_APART = 7
@@ -104,7 +104,7 @@ export async function measureFleet(): Promise<Results> {
       name: `wrong answers to ${ofDepot.polls} polls of a fleet, ${ofDepot.promotions} promotions`,
       unit: 'answers',
       value: ofDepot.wrong,
-      most: 1,
+      max: 1,
     },
   ]
   const growth = ({
@@ -112,29 +112,29 @@ export async function measureFleet(): Promise<Results> {
     polls,
     from,
     to,
-    most,
+    max,
   }: {
     what: string
     polls: number
     from: number
     to: number
-    most: number
+    max: number
   }) => {
     limits.push({
       name: `${what} memory of ${polls} polls of a fleet: growth from ${(from / MB).toFixed(0)} MB`,
       unit: 'MB',
       value: (to - from) / MB,
-      most,
+      max,
     })
   }
-  growth({ what: 'live', polls: WARMING_POLLS, from: liveBefore, to: liveAfter, most: MOST_LIVE_GROWTH_MB })
+  growth({ what: 'live', polls: WARMING_POLLS, from: liveBefore, to: liveAfter, max: MAX_LIVE_GROWTH_MB })
   if (before !== undefined && after !== undefined)
     growth({
       what: 'resident',
       polls: ROUNDS * POLLS,
       from: before.bytes,
       to: after.bytes,
-      most: MOST_GROWTH_MB,
+      max: MAX_GROWTH_MB,
     })
   return { figures: [figure], limits, missing: [] }
 }

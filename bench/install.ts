@@ -20,8 +20,8 @@ import { startBare } from './servers/record.ts'
 
 const VIEW = 'delivered'
 const DEPENDENCIES = 40
-const LEAST_BYTES = 200_000
-const MOST_BYTES = 2_000_000
+const MIN_BYTES = 200_000
+const MAX_BYTES = 2_000_000
 const APP_BYTES = 1_000_000
 const WARMING_ROUNDS = 15
 const ROUNDS = 25
@@ -123,7 +123,7 @@ async function publishAll(port: number, folder: string): Promise<Step[]> {
   }
   const path = join(folder, 'made.hart')
   const libraries = Array.from({ length: DEPENDENCIES }, (_, i) => {
-    const sizeBytes = Math.round(LEAST_BYTES * (MOST_BYTES / LEAST_BYTES) ** (i / (DEPENDENCIES - 1)))
+    const sizeBytes = Math.round(MIN_BYTES * (MAX_BYTES / MIN_BYTES) ** (i / (DEPENDENCIES - 1)))
     return { name: `library-${String(i).padStart(2, '0')}`, sizeBytes }
   })
   const tdeps = []

@@ -24,8 +24,8 @@ const EXACT = `${IDENT.name}/${IDENT.version}/${IDENT.release}?target=${TARGET}`
 const EXACT_IN_CHANNEL = `/v1/depot/channels/${ORIGIN}/${VIEW}/pkgs/${EXACT}`
 const EXACT_IN_VIEW = `${IN_VIEW}/${EXACT}`
 export const SUPERVISOR = { accept: '*/*', 'user-agent': `hab-sup/2.0.450 (${TARGET}; 6.1.0)` }
-const MOST_OF_BARE = 1.1
-const MOST_OF_NGINX = { 'keep-alive': 1.8, close: 2.2 }
+const MAX_OF_BARE = 1.1
+const MAX_OF_NGINX = { 'keep-alive': 1.8, close: 2.2 }
 /** The headers that nginx adds to each answer. It adds `ETag`, type, length and date by itself. */
 const NOT_ADDED = new Set(['content-type', 'content-length', 'etag', 'date', 'connection', 'keep-alive'])
 
@@ -129,9 +129,9 @@ async function measureKind(
     yardstick: { name: yardstick, ...spreadOf(taken) },
     goal,
   })
-  const figures = [figure('bare node:http', MOST_OF_BARE, samples['bare'] ?? [])]
+  const figures = [figure('bare node:http', MAX_OF_BARE, samples['bare'] ?? [])]
   if (samples['nginx'] !== undefined)
-    figures.push(figure('nginx, a file', MOST_OF_NGINX[kind.connection], samples['nginx']))
+    figures.push(figure('nginx, a file', MAX_OF_NGINX[kind.connection], samples['nginx']))
   return figures
 }
 

@@ -27,7 +27,7 @@ const PACKAGES = 500
 const QUICK_PACKAGES = 64
 const RULED = 'ruled'
 const BY_HAND = fileURLToPath(new URL('by-hand.ts', import.meta.url))
-const MOST_OF_BY_HAND = 0.33
+const MAX_OF_BY_HAND = 0.33
 
 export async function measurePromotions({ isQuick }: { isQuick: boolean }): Promise<Results> {
   await using scratch = await openScratch()
@@ -138,7 +138,7 @@ async function measureTogether(
   return {
     // The most that a commit for many can save, because the rows are the same.
     figures: [
-      ...figures('by hand, one commit each', samples.alone, MOST_OF_BY_HAND),
+      ...figures('by hand, one commit each', samples.alone, MAX_OF_BY_HAND),
       ...figures(`by hand, a commit for ${CLIENTS}`, samples.together),
     ],
     note: noteOn(medians as Record<keyof typeof samples, number>),
@@ -163,12 +163,12 @@ async function measureOverHttp(data: string, file: string, isQuick: boolean): Pr
       depot: () => promoteAtOnce(depot, { clients, times, isRepeated }),
       hand: () => promoteAtOnce(hand, { clients, times, isRepeated }),
     })
-    const figure = (unit: string, of: (sample: PromotionCost) => number, most: number | undefined) => ({
+    const figure = (unit: string, of: (sample: PromotionCost) => number, max: number | undefined) => ({
       name,
       unit,
       depot: spreadOf(samples.depot.map(of)),
       yardstick: { name: 'by hand over node:http, one commit each', ...spreadOf(samples.hand.map(of)) },
-      ...(most !== undefined && { goal: most }),
+      ...(max !== undefined && { goal: max }),
     })
     figures.push(
       figure('processor µs', ({ cpuMicros }) => cpuMicros, goal.cpu),
@@ -181,8 +181,8 @@ async function measureOverHttp(data: string, file: string, isQuick: boolean): Pr
 /** By hand, a promotion costs its rows and a commit. In the depot, it costs its rows, the request and a part of a commit. */
 function noteOn({ depot, alone, together }: Record<'depot' | 'alone' | 'together', number>): string {
   const commit = ((alone - together) * CLIENTS) / (CLIENTS - 1)
-  const met = (depot / MOST_OF_BY_HAND - (alone - commit)) / 1_000
-  return `promotions of ${CLIENTS} clients: a commit takes ${commit.toFixed(0)} µs on this disk, so that the same rows by hand, with one for all, come to ${(together / alone).toFixed(2)} of one each; the depot comes to ${MOST_OF_BY_HAND} where a commit takes ${met.toFixed(1)} ms, as on disks without a cache that outlives the power`
+  const met = (depot / MAX_OF_BY_HAND - (alone - commit)) / 1_000
+  return `promotions of ${CLIENTS} clients: a commit takes ${commit.toFixed(0)} µs on this disk, so that the same rows by hand, with one for all, come to ${(together / alone).toFixed(2)} of one each; the depot comes to ${MAX_OF_BY_HAND} where a commit takes ${met.toFixed(1)} ms, as on disks without a cache that outlives the power`
 }
 
 async function promoteByHand(file: string, times: number, together: number): Promise<PromotionCost> {

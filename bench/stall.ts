@@ -27,7 +27,7 @@ const RELEASES = ['20260101120000', '20260202120000'] as const
 const POLLS_PER_SECOND = 400
 const CONNECTIONS = 8
 const PROMOTIONS_PER_SECOND = 100
-const MOST_PROMOTIONS_AT_ONCE = 32
+const MAX_PROMOTIONS_AT_ONCE = 32
 const UPLOAD_MB = 2_048
 const ROUNDS = 3
 const READING_MS = 2_000
@@ -177,7 +177,7 @@ async function promoteByPace(port: number, signal: AbortSignal): Promise<number>
   let made = 0
   for (let count = 0; !signal.aborted; count += 1) {
     await pause(Math.max(0, begun + (count * 1_000) / PROMOTIONS_PER_SECOND - performance.now()))
-    while (running.size >= MOST_PROMOTIONS_AT_ONCE) await Promise.race(running)
+    while (running.size >= MAX_PROMOTIONS_AT_ONCE) await Promise.race(running)
     const view = VIEWS[count % VIEWS.length] ?? ''
     const ident = identOf(Math.floor(count / VIEWS.length) % PACKAGES, RELEASES[1])
     const isBack = Math.floor(count / (VIEWS.length * PACKAGES)) % 2 === 1

@@ -2,12 +2,12 @@
 export interface Clock {
   /** Epoch milliseconds. */
   readonly now: number
-  /** When the clock fell more than {@link MOST_AHEAD_MS} behind the last commit time; `undefined` if it has not. */
+  /** When the clock fell more than {@link MAX_CLOCK_SKEW_MS} behind the last commit time; `undefined` if it has not. */
   readonly setBackAt: number | undefined
 }
 
 /** How far commit times may be ahead of the clock before this is recorded. Commits in the same millisecond add one each. */
-export const MOST_AHEAD_MS = 60_000
+export const MAX_CLOCK_SKEW_MS = 60_000
 
 /**
  * Returns the start of a duration that began at a clock time. A time in the future was recorded while the clock ran

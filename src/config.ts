@@ -47,12 +47,12 @@ export interface Config {
 }
 
 const DEFAULT_DATA = './data'
-const LAST_PORT = 65_535
-const MOST_WORKERS = 64
+const MAX_PORT = 65_535
+const MAX_WORKERS = 64
 const BUILDERS_TARGETS = 'x86_64-linux,x86_64-linux-kernel2,x86_64-windows,aarch64-linux,aarch64-darwin'
 
-const LEAST_UPLOAD_BYTES = 1024
-const MOST_BYTES = 1024 ** 5
+const MIN_UPLOAD_BYTES = 1024
+const MAX_BYTES = 1024 ** 5
 const UNITS: Readonly<Record<string, number>> = {
   '': 1,
   KiB: 1024,
@@ -111,11 +111,11 @@ function choice<const Words extends readonly string[]>(words: Words) {
 }
 
 /** Parses a size such as `512MiB` to bytes. */
-function size(least: number, most: number) {
-  const range = `must be a size from ${formatSize(least)} to ${formatSize(most)}, such as 512MiB`
+function size(min: number, max: number) {
+  const range = `must be a size from ${formatSize(min)} to ${formatSize(max)}, such as 512MiB`
   return z.string().transform((text, context) => {
     const bytes = parseSize(text)
-    if (bytes !== undefined && bytes >= least && bytes <= most) return bytes
+    if (bytes !== undefined && bytes >= min && bytes <= max) return bytes
     const [, amount, letter] = /^(\d+)\s*([kmgtp])(?:i?b)?$/i.exec(text) ?? []
     const meant =
       letter === undefined || bytes !== undefined ? '' : `; did you mean ${amount}${letter.toUpperCase()}iB?`
@@ -136,7 +136,7 @@ const Environment = z.object({
   DEPOT_LISTEN: z
     .string()
     .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, 'must be HOST:PORT, for example 127.0.0.1:9636')
-    .refine((text) => Number(/\d+$/.exec(text)?.[0]) <= LAST_PORT, `has a port above ${LAST_PORT}`)
+    .refine((text) => Number(/\d+$/.exec(text)?.[0]) <= MAX_PORT, `has a port above ${MAX_PORT}`)
     .default('127.0.0.1:9636'),
   DEPOT_DATA: z.string().optional(),
   DEPOT_DATABASE_URL: z
@@ -151,9 +151,9 @@ const Environment = z.object({
   DEPOT_SIGNATURES: choice(['require', 'verify']).default('require'),
   DEPOT_ORIGIN_CREATORS: accounts.optional(),
   DEPOT_TARGETS: targets.default(() => BUILDERS_TARGETS.split(',') as Target[]),
-  DEPOT_MAX_UPLOAD: size(LEAST_UPLOAD_BYTES, MOST_BYTES).default(16 * 1024 ** 3),
-  DEPOT_DISK_RESERVE: size(0, MOST_BYTES).optional(),
-  DEPOT_SCRUB_RATE: size(0, MOST_BYTES).default(8 * 1024 ** 2),
+  DEPOT_MAX_UPLOAD: size(MIN_UPLOAD_BYTES, MAX_BYTES).default(16 * 1024 ** 3),
+  DEPOT_DISK_RESERVE: size(0, MAX_BYTES).optional(),
+  DEPOT_SCRUB_RATE: size(0, MAX_BYTES).default(8 * 1024 ** 2),
   DEPOT_TRUST_PROXY: z
     .string()
     .refine(
@@ -178,8 +178,8 @@ const Environment = z.object({
     .string()
     .refine(
       (text) =>
-        text === 'auto' || (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= MOST_WORKERS),
-      `must be a number from 1 to ${MOST_WORKERS}, or auto`,
+        text === 'auto' || (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_WORKERS),
+      `must be a number from 1 to ${MAX_WORKERS}, or auto`,
     )
     .default('1'),
   DEPOT_FAST_PATH: choice(['on', 'off']).default('on'),
@@ -254,7 +254,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       env.DEPOT_WEBHOOK_NETWORKS?.join() === 'any' ? 'any' : (env.DEPOT_WEBHOOK_NETWORKS ?? []),
     workers:
       env.DEPOT_WORKERS === 'auto'
-        ? Math.min(availableParallelism(), MOST_WORKERS)
+        ? Math.min(availableParallelism(), MAX_WORKERS)
         : Number(env.DEPOT_WORKERS),
     hasFastPath: env.DEPOT_FAST_PATH === 'on',
     logLevel: env.DEPOT_LOG_LEVEL,

@@ -64,7 +64,7 @@ export interface ErrorPart {
 }
 
 /** The maximum number of causes in one answer. */
-const MOST_PARTS = 1_000
+const MAX_PARTS = 1_000
 
 export class DepotError extends Error {
   readonly code: ErrorCode
@@ -101,7 +101,7 @@ export class DepotError extends Error {
 export function refusalOf(code: ErrorCode, parts: readonly ErrorPart[]): DepotError {
   const [first, ...others] = parts
   // Other fields of a part may name releases that the caller may not see.
-  const shown = parts.slice(0, MOST_PARTS).map(({ detail, pointer, rule, chain }): ErrorPart => ({
+  const shown = parts.slice(0, MAX_PARTS).map(({ detail, pointer, rule, chain }): ErrorPart => ({
     ...(rule !== undefined && { rule }),
     detail,
     ...(pointer !== undefined && { pointer }),
@@ -118,6 +118,6 @@ export function quote(text: string): string {
 }
 
 /** Cuts a text after `most` UTF-16 code units and appends its full length. */
-export function shorten(text: string, most: number): string {
-  return text.length > most ? `${text.slice(0, most)}… (${text.length} characters)` : text
+export function shorten(text: string, max: number): string {
+  return text.length > max ? `${text.slice(0, max)}… (${text.length} characters)` : text
 }

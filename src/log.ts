@@ -5,9 +5,9 @@ import type { DestinationStream, Logger } from 'pino'
 import { shorten } from './errors.ts'
 
 const STDERR = 2
-/** The most characters in one field of a line. */
-const LONGEST_TEXT = 1_000
-const LONGEST_STACK = 4_000
+/** The maximum number of characters in one field of a line. */
+const MAX_FIELD_LENGTH = 1_000
+const MAX_STACK_LENGTH = 4_000
 
 /**
  * Opens the log on stderr: JSON lines for programs, text on a terminal. Stdout is for results, so that a token shown
@@ -35,7 +35,9 @@ function cut<Fields extends object>(fields: Fields): Fields & Record<string, unk
   return Object.fromEntries(
     Object.entries(fields).map(([field, value]) => [
       field,
-      typeof value === 'string' ? shorten(value, field === 'stack' ? LONGEST_STACK : LONGEST_TEXT) : value,
+      typeof value === 'string'
+        ? shorten(value, field === 'stack' ? MAX_STACK_LENGTH : MAX_FIELD_LENGTH)
+        : value,
     ]),
   ) as Fields & Record<string, unknown>
 }

@@ -7,7 +7,7 @@ import type { Recorded } from './record.ts'
 // The yardstick of polls and installs: node:http with fixed answers. `bare.ts ANSWERS` reads them from a file with a JSON array. Small
 // bodies are in memory; large ones are read in pieces as large as the depot's.
 
-const MOST_KEPT_BYTES = 64 * 1024
+const MAX_CACHED_BYTES = 64 * 1024
 const READ_PIECE_BYTES = 512 * 1024
 
 const [answersFile = ''] = process.argv.slice(2)
@@ -18,7 +18,7 @@ const answers = new Map(
     {
       ...answer,
       ...unchanged(answer),
-      kept: answer.sizeBytes > MOST_KEPT_BYTES ? undefined : readFileSync(answer.file),
+      kept: answer.sizeBytes > MAX_CACHED_BYTES ? undefined : readFileSync(answer.file),
     },
   ]),
 )

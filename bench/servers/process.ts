@@ -23,7 +23,7 @@ export type ChildMessage =
   | { readonly cpuMs: number }
   | { readonly liveBytes: number }
 
-const LONGEST_CLOSE_MS = 10_000
+const MAX_CLOSE_MS = 10_000
 
 /** Starts a script in this folder, which calls {@link serve}. It is closed at the end of its scope. */
 export async function startServer(
@@ -64,7 +64,7 @@ export async function startServer(
     },
     async [Symbol.asyncDispose]() {
       const gone = once(child, 'exit')
-      const kill = setTimeout(() => child.kill('SIGKILL'), LONGEST_CLOSE_MS)
+      const kill = setTimeout(() => child.kill('SIGKILL'), MAX_CLOSE_MS)
       child.disconnect()
       await gone
       clearTimeout(kill)

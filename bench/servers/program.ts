@@ -8,7 +8,7 @@ import type { ServerProcess } from './process.ts'
 
 // Servers that are programs of others.
 
-const LONGEST_START_MS = 20_000
+const MAX_START_MS = 20_000
 
 /** Whether a program is in `PATH`. */
 export function has(program: string): boolean {
@@ -65,7 +65,7 @@ export function cpuMsOf(pid: number): number {
 }
 
 async function listening(port: number): Promise<void> {
-  const deadline = Date.now() + LONGEST_START_MS
+  const deadline = Date.now() + MAX_START_MS
   for (;;) {
     const socket = connect(port, '127.0.0.1')
     try {

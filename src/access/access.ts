@@ -63,9 +63,9 @@ export function roleIn(caller: Caller, origin: string): Role | undefined {
   return caller.isAdministrator ? 'owner' : caller.roles.get(origin)
 }
 
-export function hasRole(caller: Caller, origin: string, least: Role): boolean {
+export function hasRole(caller: Caller, origin: string, minimum: Role): boolean {
   const role = roleIn(caller, origin)
-  return role !== undefined && ROLES.indexOf(role) >= ROLES.indexOf(least)
+  return role !== undefined && ROLES.indexOf(role) >= ROLES.indexOf(minimum)
 }
 
 export function allowsAction(caller: Session, action: Action): boolean {
@@ -91,10 +91,10 @@ export const THE_PUBLIC: Audience = { seesAll: false, origins: [] }
 /** An audience that may see everything, for the depot's internal reads. */
 export const EVERYONE: Audience = { seesAll: true, origins: [] }
 
-/** Like {@link audienceOf}, limited to origins in which the caller has at least the role `least`. */
-export function audienceAs(caller: Caller, least: Role): Audience {
+/** Like {@link audienceOf}, limited to origins in which the caller has at least the role `minimum`. */
+export function audienceAs(caller: Caller, minimum: Role): Audience {
   const { seesAll, origins } = audienceOf(caller)
-  return { seesAll, origins: origins.filter((origin) => hasRole(caller, origin, least)) }
+  return { seesAll, origins: origins.filter((origin) => hasRole(caller, origin, minimum)) }
 }
 
 export function audienceOf(caller: Caller): Audience {

@@ -2,4 +2,4 @@
 export const ACCOUNT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
 
 /** In characters. */
-export const LONGEST_ACCOUNT_NAME = 100
+export const MAX_ACCOUNT_NAME_LENGTH = 100

@@ -16,12 +16,12 @@ export function expectReach(caller: Session, origin: string, action: Action): vo
     throw new DepotError('forbidden', `this token does not reach the origin ${origin}`)
 }
 
-export function expectRole(caller: Session, least: Role, origin: string, action: Action): void {
+export function expectRole(caller: Session, minimum: Role, origin: string, action: Action): void {
   expectReach(caller, origin, action)
-  if (!hasRole(caller, origin, least))
+  if (!hasRole(caller, origin, minimum))
     throw new DepotError(
       'forbidden',
-      `${caller.accountName} is not ${withArticle(least)} of the origin ${origin}`,
+      `${caller.accountName} is not ${withArticle(minimum)} of the origin ${origin}`,
     )
 }
 

@@ -6,7 +6,7 @@ import type { Caller, Session } from '../access/access.ts'
 import { findSession } from './account-store.ts'
 import { hashToken } from './token.ts'
 
-const MOST_SESSIONS = 10_000
+const MAX_SESSIONS = 10_000
 
 /**
  * Identifies callers. Sessions are cached, so that polls with a token do not read the database. The cache is cleared when
@@ -53,7 +53,7 @@ export class Authenticator implements Holder {
     const generation = this.#generation
     const session = await findSession(this.#db, { hash })
     if (session === undefined) throw new DepotError('unauthenticated', 'the token is unknown or revoked')
-    if (this.#sessions.size >= MOST_SESSIONS) this.#sessions.clear()
+    if (this.#sessions.size >= MAX_SESSIONS) this.#sessions.clear()
     if (generation === this.#generation) this.#sessions.set(hash, session) // unless the token may have been revoked during the read
     return session
   }

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { DepotError } from '../errors.ts'
 
 /** The maximum number of remembered addresses. Each takes about 150 bytes. */
-const MOST_ADDRESSES = 10_000
+const MAX_ADDRESSES = 10_000
 const MINUTE_MS = 60_000
 
 /** A token bucket, measured in time. A full bucket has one minute. */
@@ -20,18 +20,18 @@ interface Bucket {
 export class GuessLimit {
   readonly #now: () => number
   readonly #costMs: number
-  readonly #mostAddresses: number
+  readonly #maxAddresses: number
   /** In order of the last failure, oldest first. */
   readonly #buckets = new Map<string, Bucket>()
 
   /** An address may fail `perMinute` times at once, and then `perMinute` times a minute. */
   constructor(
     now: () => number,
-    { perMinute, mostAddresses = MOST_ADDRESSES }: { perMinute: number; mostAddresses?: number },
+    { perMinute, maxAddresses = MAX_ADDRESSES }: { perMinute: number; maxAddresses?: number },
   ) {
     this.#now = now
     this.#costMs = MINUTE_MS / perMinute
-    this.#mostAddresses = mostAddresses
+    this.#maxAddresses = maxAddresses
   }
 
   /** Counts a wrong token. Returns the error `too_many_attempts` if the address has sent too many. */
@@ -40,7 +40,7 @@ export class GuessLimit {
     const bucket = this.#refilled(key)
     this.#buckets.delete(key)
     const [oldest] = this.#buckets.keys()
-    if (oldest !== undefined && this.#buckets.size >= this.#mostAddresses) this.#buckets.delete(oldest)
+    if (oldest !== undefined && this.#buckets.size >= this.#maxAddresses) this.#buckets.delete(oldest)
     this.#buckets.set(key, bucket)
     if (bucket.creditMs < this.#costMs) {
       const retryAfterSeconds = Math.ceil((this.#costMs - bucket.creditMs) / 1000)

@@ -13,8 +13,8 @@ export function hashToken(token: string): string {
   return hash('sha256', token, 'hex')
 }
 
-const LONGEST_LIFE_YEARS = 200
-const LONGEST_LIFE_MS = LONGEST_LIFE_YEARS * 366 * 86_400_000
+const MAX_LIFETIME_YEARS = 200
+const MAX_LIFETIME_MS = MAX_LIFETIME_YEARS * 366 * 86_400_000
 
 const UNITS: Readonly<Record<string, number>> = {
   m: 60_000,
@@ -37,10 +37,10 @@ export function parseExpiry(text: string, now: number): number {
       `${quote(text)} is not an expiry: write 90d, 12h, 30m, 4w, 1y, or a date such as 2027-01-31`,
     )
   if (at <= now) throw new DepotError('invalid_request', `the expiry ${quote(text)} is in the past`)
-  if (at > now + LONGEST_LIFE_MS)
+  if (at > now + MAX_LIFETIME_MS)
     throw new DepotError(
       'invalid_request',
-      `the expiry ${quote(text)} is more than ${LONGEST_LIFE_YEARS} years away: a token without an expiry never expires`,
+      `the expiry ${quote(text)} is more than ${MAX_LIFETIME_YEARS} years away: a token without an expiry never expires`,
     )
   return at
 }

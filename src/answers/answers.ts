@@ -10,7 +10,7 @@ import type { Target } from '../package/target.ts'
 import type { Release } from '../releases/release.ts'
 import { findLatest, findRelease, isInView, listViewsOf } from '../releases/release-store.ts'
 import { readPackageNames } from '../releases/package-store.ts'
-import { FIRST_UNGOVERNED } from '../views/view.ts'
+import { DEFAULT_UNGOVERNED } from '../views/view.ts'
 import type { View } from '../views/view.ts'
 import { listPointersIn } from '../revisions/pointer-store.ts'
 import { findView, listViews, readRevisions } from '../revisions/view-store.ts'
@@ -51,10 +51,10 @@ export type Renderers = Readonly<Record<Shape, (release: Release, views: readonl
 
 /** The number of views that are read in parallel at the start. Other reading threads stay free. */
 const PARALLEL_READS = 2
-const MOST_BODY_BYTES = 64 * 1024 * 1024
+const MAX_BODY_BYTES = 64 * 1024 * 1024
 /** Limits of the cache of absent releases: number of keys, and characters in a key. */
-const MOST_ABSENT = 10_000
-const LONGEST_ABSENT = 300
+const MAX_ABSENT_KEYS = 10_000
+const MAX_ABSENT_KEY_LENGTH = 300
 
 /**
  * Answers `latest` from memory. All pointers of all views are in memory, so a missing one costs nothing. Bodies are
@@ -244,7 +244,7 @@ export class Answers implements Holder {
         event.targets.map((target) => ({ ident: event.ident, target })),
         this.#pointers.values(),
       )
-    if (event.kind === 'view-created') this.#ungoverned.set(event.view, new Set(FIRST_UNGOVERNED))
+    if (event.kind === 'view-created') this.#ungoverned.set(event.view, new Set(DEFAULT_UNGOVERNED))
     if (event.kind === 'ungoverned-set') this.#ungoverned.set(event.view, new Set(event.origins))
     if (event.kind === 'preview-made') this.#previews.add(event.view)
     if (event.kind === 'view-closed') {
@@ -341,8 +341,8 @@ export class Answers implements Holder {
 
   /** Caches until the next change that a release is absent. The number of keys is limited, so requests cannot fill the memory. */
   #cacheAbsence(key: string, generation: number): void {
-    if (generation !== this.#generation || key.length > LONGEST_ABSENT) return
-    if (this.#absent.size >= MOST_ABSENT) this.#absent.clear()
+    if (generation !== this.#generation || key.length > MAX_ABSENT_KEY_LENGTH) return
+    if (this.#absent.size >= MAX_ABSENT_KEYS) this.#absent.clear()
     this.#absent.add(key)
   }
 
@@ -359,7 +359,7 @@ export class Answers implements Holder {
 
   #makeRoom(): void {
     for (const oldest of this.#bodies.keys()) {
-      if (this.#bodyBytes <= MOST_BODY_BYTES) break
+      if (this.#bodyBytes <= MAX_BODY_BYTES) break
       this.#evict(oldest)
     }
   }

@@ -2,7 +2,7 @@ import type { Only } from '../views/change-request.ts'
 import { withFreeze, withoutFreeze } from '../views/freeze.ts'
 import { emptyFold, foldPromotion, latestOf } from './fold.ts'
 import type { Fold, FoldedMember, FoldedPointer } from './fold.ts'
-import { FIRST_UNGOVERNED } from '../views/view.ts'
+import { DEFAULT_UNGOVERNED } from '../views/view.ts'
 import { withNextRule } from '../views/rule.ts'
 import type { PastRule, ViewRule } from '../views/rule.ts'
 import type { ViewMaker } from '../views/view.ts'
@@ -77,7 +77,7 @@ const NEWLY_OPENED = {
   gates: '{}',
   freezes: [],
   base: undefined,
-  ungoverned: JSON.stringify(FIRST_UNGOVERNED),
+  ungoverned: JSON.stringify(DEFAULT_UNGOVERNED),
 }
 
 /** Rebuilds all views from ledger entries, one after another. */

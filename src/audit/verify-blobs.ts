@@ -33,7 +33,7 @@ export interface Orphan {
   readonly sizeBytes: number | undefined
 }
 
-export const MOST_REPORTED = 100
+export const MAX_REPORTED = 100
 const ROWS_IN_A_PAGE = 100
 
 /**
@@ -54,14 +54,14 @@ export async function verifyBlobs(
     sums.bytes += sizeBytes
     if (damage === undefined) continue
     damagedCount += 1
-    if (damaged.length < MOST_REPORTED)
+    if (damaged.length < MAX_REPORTED)
       damaged.push({ checksum, damage, reason, idents: await listIdentsOf(db, checksum) })
   }
   const orphans: Orphan[] = []
   let orphanCount = 0
   for await (const orphan of listOrphans(db, storage)) {
     orphanCount += 1
-    if (orphans.length < MOST_REPORTED) orphans.push(orphan)
+    if (orphans.length < MAX_REPORTED) orphans.push(orphan)
   }
   return { ...sums, damaged, damagedCount, orphans, orphanCount }
 }

@@ -30,7 +30,7 @@ export interface Verification {
   readonly pointers: number
   /** The end of the chain. A head that was recorded earlier must still be the sequence and hash of an entry. */
   readonly head: LedgerHead
-  /** The first {@link MOST_FINDINGS}. */
+  /** The first {@link MAX_FINDINGS}. */
   readonly findings: readonly Finding[]
   /** The number of findings. Differing rows are counted only up to a limit. */
   readonly findingCount: number
@@ -43,7 +43,7 @@ export interface Finding {
   readonly detail: string
 }
 
-export const MOST_FINDINGS = 100
+export const MAX_FINDINGS = 100
 const ENTRIES_IN_A_PAGE = 200
 const ROWS_IN_A_STATEMENT = 500
 
@@ -57,7 +57,7 @@ export async function verifyDepot(db: Db): Promise<Verification> {
   let findingCount = 0
   const report: Report = (place, detail) => {
     findingCount += 1
-    if (findings.length < MOST_FINDINGS) findings.push({ place, detail })
+    if (findings.length < MAX_FINDINGS) findings.push({ place, detail })
   }
   const rebuildDb = await openRebuild(db)
   const rebuilt = new RebuiltViews(report)
@@ -106,7 +106,7 @@ export async function verifyDepot(db: Db): Promise<Verification> {
   await compareViews(db, rebuilt.views, report)
   await compareCommonFreezes(db, rebuilt.freezes, report)
   await compareRows(rebuildDb, report)
-  for (const wrong of await listWrongCounts(db, MOST_FINDINGS + 1))
+  for (const wrong of await listWrongCounts(db, MAX_FINDINGS + 1))
     report(wrong.view ?? 'the depot', describeWrongCount(wrong))
   return { ...counts, views: rebuilt.views.size, head, findings, findingCount }
 }
@@ -175,7 +175,7 @@ function textOf(freezes: readonly RebuiltFreeze[]): string | null {
 }
 
 async function compareRows(db: RebuildDb, report: Report): Promise<void> {
-  const limit = MOST_FINDINGS + 1
+  const limit = MAX_FINDINGS + 1
   const reportDiffering = <Row extends { view: string | null }>(
     differing: { rebuilt: readonly Row[]; rows: readonly Row[] },
     describe: (row: Row) => string,

@@ -11,7 +11,7 @@ export interface DiskSpace {
   readonly reserveBytes: number
 }
 
-const MOST_RESERVE_BYTES = 256 * 1024 * 1024
+const MAX_RESERVE_BYTES = 256 * 1024 * 1024
 const RESERVE_SHARE = 0.01
 
 type Places = Pick<Config, 'databaseFile' | 'blobFolder' | 'diskReserveBytes'>
@@ -27,7 +27,7 @@ export async function readDiskSpace({
     return {
       freeBytes: bavail * bsize,
       reserveBytes:
-        diskReserveBytes ?? Math.min(Math.floor(blocks * bsize * RESERVE_SHARE), MOST_RESERVE_BYTES),
+        diskReserveBytes ?? Math.min(Math.floor(blocks * bsize * RESERVE_SHARE), MAX_RESERVE_BYTES),
     }
   }
   const [database, packages] = await Promise.all([read(dirname(databaseFile)), read(blobFolder)])

@@ -6,10 +6,10 @@ import { BlobStream, BlobUnreadable } from './storage.ts'
 /** Large enough that the cost of a piece is negligible compared with its bytes. */
 const PIECE_BYTES = 1024 * 1024
 /** The number of large pieces. Further streams get small ones, so that many parallel downloads stay within memory. */
-const MOST_PIECES = 64
+const MAX_LARGE_BUFFERS = 64
 const SMALL_PIECE_BYTES = 64 * 1024
 /** The number of unused pieces that are kept for later streams, because allocating one costs as much as filling it. */
-const MOST_SPARE = 16
+const MAX_SPARE_BUFFERS = 16
 
 const spare: Buffer[] = []
 let taken = 0
@@ -121,7 +121,7 @@ function write(destination: NodeJS.WritableStream, piece: Buffer): Promise<void>
 }
 
 function takePieces(length: number): readonly [Buffer, Buffer] {
-  const isSmall = taken >= MOST_PIECES || length <= 2 * SMALL_PIECE_BYTES
+  const isSmall = taken >= MAX_LARGE_BUFFERS || length <= 2 * SMALL_PIECE_BYTES
   taken += 2
   if (isSmall) return [Buffer.allocUnsafeSlow(SMALL_PIECE_BYTES), Buffer.allocUnsafeSlow(SMALL_PIECE_BYTES)]
   return [
@@ -132,5 +132,6 @@ function takePieces(length: number): readonly [Buffer, Buffer] {
 
 function givePieces(pieces: readonly Buffer[]): void {
   taken -= pieces.length
-  for (const piece of pieces) if (piece.length === PIECE_BYTES && spare.length < MOST_SPARE) spare.push(piece)
+  for (const piece of pieces)
+    if (piece.length === PIECE_BYTES && spare.length < MAX_SPARE_BUFFERS) spare.push(piece)
 }

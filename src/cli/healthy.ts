@@ -7,7 +7,7 @@ import type { Subcommand } from './subcommand.ts'
 import { urlOf } from './url.ts'
 
 /** Shorter than the usual timeout of container health checks. */
-const LONGEST_SILENCE_MS = 4_000
+const MAX_SILENCE_MS = 4_000
 
 export const healthy: Subcommand = {
   usage: '',
@@ -27,7 +27,7 @@ export const healthy: Subcommand = {
 
 async function statusOf(url: string): Promise<number | undefined> {
   const { request } = process.getBuiltinModule('node:http') // an import statement would load all of fetch, too
-  const check = request(url, { agent: false, timeout: LONGEST_SILENCE_MS })
+  const check = request(url, { agent: false, timeout: MAX_SILENCE_MS })
   check.on('timeout', () => check.destroy(new Error('no answer in time')))
   check.end()
   const [response] = (await once(check, 'response')) as [IncomingMessage]

@@ -15,7 +15,7 @@ import type { Subcommand } from './subcommand.ts'
 import { expectDepot } from './data-folder.ts'
 
 const ALL = 'all'
-const SHORTEST_CHECKSUM = 6
+const MIN_CHECKSUM_LENGTH = 6
 
 export const restored: Subcommand = {
   usage: '[--list | --adopt CHECKSUM… | --discard CHECKSUM…]',
@@ -151,7 +151,7 @@ function pick(orphans: readonly string[], prefixes: readonly string[]): string[]
   if (prefixes.includes(ALL)) return [...orphans]
   return prefixes.map((text) => {
     const [found, ...others] =
-      text.length < SHORTEST_CHECKSUM ? [] : orphans.filter((checksum) => checksum.startsWith(text))
+      text.length < MIN_CHECKSUM_LENGTH ? [] : orphans.filter((checksum) => checksum.startsWith(text))
     if (found === undefined || others.length > 0)
       throw new DepotError(
         'not_found',

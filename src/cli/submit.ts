@@ -8,7 +8,7 @@ import type { Input, Outcome, CommandKind, Command } from '../commands/commands.
 import { expectAccess } from './data-folder.ts'
 import { connectControl, sendCommand } from '../depot/control.ts'
 
-const LONGEST_WAIT_MS = 5_000
+const MAX_WAIT_MS = 5_000
 const PAUSE_MS = 50
 
 /**
@@ -27,7 +27,7 @@ export async function submit<K extends CommandKind>(
     input,
     actor: { client: `hart-depot command line, uid ${process.getuid?.() ?? 'unknown'}`, door: 'cli' },
   }
-  for (const deadline = Date.now() + LONGEST_WAIT_MS; ; await pause(PAUSE_MS)) {
+  for (const deadline = Date.now() + MAX_WAIT_MS; ; await pause(PAUSE_MS)) {
     const connection = await connectControl(config.dataFolder)
     if (connection !== undefined) return sendCommand(connection, command)
     const depot = await openUnlessHeld(config)

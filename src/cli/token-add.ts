@@ -10,7 +10,7 @@ import { UsageError, onlyArgument, parseOptions } from './subcommand.ts'
 import type { Subcommand } from './subcommand.ts'
 import { submit } from './submit.ts'
 
-const LONGEST_LABEL = 200
+const MAX_LABEL_LENGTH = 200
 
 const OPTIONS = {
   expires: { type: 'string' },
@@ -34,8 +34,8 @@ export const tokenAdd: Subcommand = {
     const { values, positionals } = parseOptions(args, OPTIONS)
     const account = onlyArgument(positionals, 'NAME')
     const { label } = values
-    if (label.length > LONGEST_LABEL)
-      throw new UsageError(`the label is longer than ${LONGEST_LABEL} characters`)
+    if (label.length > MAX_LABEL_LENGTH)
+      throw new UsageError(`the label is longer than ${MAX_LABEL_LENGTH} characters`)
     const scope = scopeOf(values)
     const config = readConfig()
     await expectKnown(config, { accounts: [account], ...scope })

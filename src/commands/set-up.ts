@@ -1,7 +1,7 @@
 import { findAccount, findTokenByHash } from '../accounts/account-store.ts'
 import { addAccount, issueToken } from './accounts/admit.ts'
 import { createView } from './views/create-view.ts'
-import { FIRST_VIEWS } from '../views/view.ts'
+import { INITIAL_VIEWS } from '../views/view.ts'
 import { findView } from '../revisions/view-store.ts'
 import type { Change } from '../ledger/change.ts'
 
@@ -15,7 +15,7 @@ export async function setUp(
   change: Change,
   input: { adminTokenHash: string | undefined },
 ): Promise<AdminTokenStatus | undefined> {
-  for (const { name, rule } of FIRST_VIEWS) {
+  for (const { name, rule } of INITIAL_VIEWS) {
     if ((await findView(change.trx, name)) === undefined)
       await createView(change, { name, rule, maker: 'depot' })
   }

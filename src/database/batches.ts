@@ -1,10 +1,10 @@
-/** The most values in one statement, so that no statement runs long. */
-const MOST_IN_A_STATEMENT = 1_000
+/** The maximum number of values in one statement, so that no statement runs long. */
+const MAX_BATCH_SIZE = 1_000
 
 /** Splits the distinct values into lists for one statement each. */
-export function inBatches<Value>(values: Iterable<Value>, most = MOST_IN_A_STATEMENT): Value[][] {
+export function inBatches<Value>(values: Iterable<Value>, max = MAX_BATCH_SIZE): Value[][] {
   const different = [...new Set(values)]
-  return Array.from({ length: Math.ceil(different.length / most) }, (_, index) =>
-    different.slice(index * most, (index + 1) * most),
+  return Array.from({ length: Math.ceil(different.length / max) }, (_, index) =>
+    different.slice(index * max, (index + 1) * max),
   )
 }

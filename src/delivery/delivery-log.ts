@@ -7,8 +7,8 @@ import type { Delivery, Webhook } from '../webhooks/webhook.ts'
 
 const WRITE_AFTER_MS = 1_000
 const RETRY_AFTER_MS = 30_000
-const LARGEST_WRITE = 100
-const MOST_UNWRITTEN = 300
+const MAX_BATCH_SIZE = 100
+const MAX_UNSAVED_ATTEMPTS = 300
 
 /**
  * Stores the progress and attempts of all webhooks in few, small commands, so that promotions rarely wait for one. It
@@ -33,7 +33,7 @@ export class DeliveryLog {
 
   /** Whether deliveries should wait, because too many attempts are not stored yet. */
   get isFull(): boolean {
-    return this.#deliveries >= MOST_UNWRITTEN
+    return this.#deliveries >= MAX_UNSAVED_ATTEMPTS
   }
 
   add(webhook: Webhook, progress: Progress, delivery?: Delivery): void {
@@ -46,7 +46,7 @@ export class DeliveryLog {
     ]
     this.#noted.set(id, { key, version, progress, deliveries })
     if (delivery !== undefined) this.#deliveries += 1
-    if (this.#deliveries >= LARGEST_WRITE && !this.#isFailing) void this.flush()
+    if (this.#deliveries >= MAX_BATCH_SIZE && !this.#isFailing) void this.flush()
     else this.#writeIn(WRITE_AFTER_MS)
   }
 

@@ -35,9 +35,9 @@ export interface DeliveryContext {
   onReceipt(receipt: Receipt): void
 }
 
-const LARGEST_PAGE = 100
-/** The most sequence numbers that one page covers, including entries of other kinds, which do not count as entries of the page. */
-const LARGEST_SPAN = 1_000
+const MAX_PAGE_SIZE = 100
+/** The maximum number of sequence numbers that a page covers, including entries of other kinds, which do not count as entries of the page. */
+const MAX_SEQUENCE_SPAN = 1_000
 const RETRY_MS = 60_000
 const LOG_FULL_MS = 1_000
 /** The number of skipped entries after which the position is stored. A restart examines at most so many again. */
@@ -128,12 +128,12 @@ export class WebhookDelivery {
    */
   async #findNext(): Promise<LedgerEntry | undefined> {
     const { kinds } = this.webhook.filter
-    for (let limit = 1; !this.#stopping.signal.aborted; limit = Math.min(limit * 2, LARGEST_PAGE)) {
+    for (let limit = 1; !this.#stopping.signal.aborted; limit = Math.min(limit * 2, MAX_PAGE_SIZE)) {
       const { position, replay } = this.#progress
       const [after, to] =
         replay === undefined ? [position, this.#context.head()] : [replay.next - 1, replay.to]
       if (after >= to) return undefined
-      const end = Math.min(to, after + LARGEST_SPAN)
+      const end = Math.min(to, after + MAX_SEQUENCE_SPAN)
       const page = await listEntries(this.#context.db, {
         after,
         through: end,

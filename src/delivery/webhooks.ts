@@ -16,7 +16,7 @@ import { outgoing } from '../webhooks/outgoing.ts'
 import type { Progress } from '../webhooks/progress.ts'
 import { refusalOf, send } from '../webhooks/send.ts'
 import type { Lookup, Receipt } from '../webhooks/send.ts'
-import { MOST_WEBHOOKS, messageId } from '../webhooks/webhook.ts'
+import { MAX_WEBHOOKS, messageId } from '../webhooks/webhook.ts'
 import type { Webhook } from '../webhooks/webhook.ts'
 import { findWebhook, listWebhooks } from '../webhooks/webhook-store.ts'
 
@@ -29,7 +29,7 @@ export interface DeliveryOptions {
   readonly lookup: Lookup
 }
 
-const MOST_CONNECTIONS = 16
+const MAX_CONNECTIONS = 16
 
 const DEFAULTS: DeliveryOptions = {
   timeoutMs: 10_000,
@@ -85,7 +85,7 @@ export class Webhooks implements WebhookOperations, Holder {
       secrets: depot.secrets,
       log: depot.log,
       sendOptions: { ...options, now: depot.now, rules: new AddressRules(depot.config.webhookNetworks) },
-      connections: new Connections(MOST_CONNECTIONS),
+      connections: new Connections(MAX_CONNECTIONS),
       deliveryLog: new DeliveryLog(depot.writer, depot.log, options.after),
       head: () => this.#head,
       onReceipt: (receipt) => {
@@ -101,7 +101,7 @@ export class Webhooks implements WebhookOperations, Holder {
   ): Promise<Webhooks> {
     const { sequence } = await findHead(depot.db)
     const opened = new Webhooks(depot, { ...DEFAULTS, ...options }, sequence)
-    for (const webhook of await listWebhooks(depot.db, { limit: MOST_WEBHOOKS })) opened.#start(webhook)
+    for (const webhook of await listWebhooks(depot.db, { limit: MAX_WEBHOOKS })) opened.#start(webhook)
     return opened
   }
 

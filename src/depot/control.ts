@@ -18,11 +18,11 @@ import type { Command, CommandKind, CommandQueue, Outcome } from '../commands/co
 //   < {"outcome":{"account":"ci"}}      or      {"error":{"code":"not_found","message":"there is no token 3"}}
 
 const SOCKET = 'control.sock'
-const LONGEST_LINE = 1024 * 1024
-const LONGEST_SILENCE_MS = 10_000
-const LONGEST_ANSWER_MS = 60_000
+const MAX_LINE_LENGTH = 1024 * 1024
+const MAX_SILENCE_MS = 10_000
+const MAX_ANSWER_MS = 60_000
 // A socket's path has room for 108 bytes on Linux and 104 on macOS, with the NUL that ends it.
-const LONGEST_PATH_BYTES = 103
+const MAX_SOCKET_PATH_BYTES = 103
 
 const SentCommand = z.object({
   kind: z.string(),
@@ -53,7 +53,7 @@ export async function openControl(
     // The client handles a broken connection.
     socket.on('error', () => socket.destroy())
     socket.on('close', () => unasked.delete(socket))
-    socket.setTimeout(LONGEST_SILENCE_MS, () => {
+    socket.setTimeout(MAX_SILENCE_MS, () => {
       if (unasked.has(socket) || socket.writableEnded) socket.destroy()
     })
     void serveCommand(socket, world, () => unasked.delete(socket))
@@ -96,7 +96,7 @@ export async function sendCommand<K extends CommandKind>(
   socket: Socket,
   command: Command<K>,
 ): Promise<Outcome<K>> {
-  socket.setTimeout(LONGEST_ANSWER_MS, () => socket.destroy())
+  socket.setTimeout(MAX_ANSWER_MS, () => socket.destroy())
   let line: string | undefined
   try {
     socket.write(`${JSON.stringify(command)}\n`)
@@ -160,8 +160,8 @@ async function readLine(socket: Socket): Promise<string | undefined> {
   let text = ''
   for await (const piece of socket.iterator({ destroyOnReturn: false })) {
     text += String(piece)
-    if (text.length > LONGEST_LINE)
-      throw new DepotError('too_large', `the line is longer than ${LONGEST_LINE} characters`)
+    if (text.length > MAX_LINE_LENGTH)
+      throw new DepotError('too_large', `the line is longer than ${MAX_LINE_LENGTH} characters`)
     const end = text.indexOf('\n')
     if (end === -1) continue
     socket.resume() // otherwise the socket never ends
@@ -184,7 +184,7 @@ async function listenPrivately(server: Server, path: string): Promise<void> {
 /** Runs `act` with a path short enough for a socket. If the real path is too long, uses a temporary symbolic link. */
 async function withShortPath<T>(dataFolder: string, act: (path: string) => Promise<T>): Promise<T> {
   const path = join(dataFolder, SOCKET)
-  if (Buffer.byteLength(path) <= LONGEST_PATH_BYTES) return act(path)
+  if (Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) return act(path)
   const folder = await mkdtemp(join(tmpdir(), 'hart-depot-'))
   try {
     await symlink(dataFolder, join(folder, 'data'))

@@ -27,7 +27,7 @@ import { OpenedFiles } from '../database/opened-files.ts'
 import type { OpenedFile } from '../database/opened-files.ts'
 import { findState } from '../database/state-store.ts'
 import { DepotError } from '../errors.ts'
-import { MOST_AHEAD_MS } from '../clock.ts'
+import { MAX_CLOCK_SKEW_MS } from '../clock.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { LedgerFollower } from '../ledger/follower.ts'
 import { HashThreads } from '../hart/hash-threads.ts'
@@ -102,16 +102,16 @@ export interface Limits {
   readonly uploadIdleMs: number
   /** How long a body may take, in addition to the time that its bytes need at the lowest rate. */
   readonly bodyGraceMs: number
-  readonly leastBodyBytesPerSecond: number
+  readonly minBodyBytesPerSecond: number
   /** How long the head of a request may take. */
   readonly headMs: number
   /** How long a client may pause while it reads its answer. */
   readonly unreadMs: number
-  /** The most bytes of answers that wait in memory for clients, in the whole depot. */
+  /** The maximum number of bytes of answers that wait in memory for clients, in the whole depot. */
   readonly pendingBytes: number
   /** The most connections of one thread; by default, the process's limit of open files decides. */
-  readonly mostConnections?: number
-  /** The most bytes of request bodies in memory, in the whole depot, not counting packages, which are streamed. */
+  readonly maxConnections?: number
+  /** The maximum number of bytes of request bodies in memory, in the whole depot, not counting packages, which are streamed. */
   readonly bodyBytes: number
   /** How long a client may read slowly before it is disconnected to make room for others. */
   readonly slowAfterMs: number
@@ -142,7 +142,7 @@ const WRITER_THREAD = new URL(`./writer-thread${extname(import.meta.filename)}`,
 const LIMITS: Limits = {
   uploadIdleMs: 60_000,
   bodyGraceMs: 30_000,
-  leastBodyBytesPerSecond: 1_024,
+  minBodyBytesPerSecond: 1_024,
   headMs: 60_000,
   unreadMs: 60_000,
   pendingBytes: 256 * 1024 * 1024,
@@ -332,13 +332,13 @@ function clockWarner(log: Logger): CommitListener {
     if (commit === undefined) return
     const { aheadMs } = commit
     const seconds = Math.round(aheadMs / 1_000)
-    if (aheadMs > MOST_AHEAD_MS && !isAhead)
+    if (aheadMs > MAX_CLOCK_SKEW_MS && !isAhead)
       log.warn(
         { ahead_s: seconds },
         'commit times are ahead of the clock, which was set back or is wrong: entries keep their order, and durations are measured by the clock',
       )
-    if (aheadMs <= MOST_AHEAD_MS && isAhead) log.info('the clock has caught up with commit times')
-    isAhead = aheadMs > MOST_AHEAD_MS
+    if (aheadMs <= MAX_CLOCK_SKEW_MS && isAhead) log.info('the clock has caught up with commit times')
+    isAhead = aheadMs > MAX_CLOCK_SKEW_MS
   }
 }
 

@@ -5,7 +5,7 @@ import { DepotError } from '../errors.ts'
 
 const OTHERS = 0o007
 const GROUP = 0o070
-const LONGEST_BYTES = 4096
+const MAX_BYTES = 4096
 
 /**
  * Reads a file with one secret and trims it; `undefined` if the file does not exist. Throws `invalid_request` if every
@@ -27,7 +27,7 @@ export async function readSecretFile(path: string, log: Logger): Promise<string 
         { file: path },
         `the group of the file may read the secret in it: chmod 600 ${path}, unless only the depot is in that group`,
       )
-    if (size > LONGEST_BYTES)
+    if (size > MAX_BYTES)
       throw new DepotError('invalid_request', `${path} is too long for a secret: it has ${size} bytes`)
     return (await file.readFile('utf8')).trim()
   } finally {

@@ -6,7 +6,7 @@ import { Deadlines } from './deadlines.ts'
 import { viewOf } from '../ledger/entry.ts'
 import type { LedgerEntry, LedgerEvent } from '../ledger/entry.ts'
 import { findState } from '../database/state-store.ts'
-import { MOST_TEXT_AT_ONCE, findHash, listEntries } from '../ledger/ledger-store.ts'
+import { MAX_PAGE_TEXT_BYTES, findHash, listEntries } from '../ledger/ledger-store.ts'
 import type { EntryQuery, EntryPage } from '../ledger/ledger-store.ts'
 import { packageOf } from '../package/ident.ts'
 
@@ -54,8 +54,8 @@ interface Watch extends WatchOptions {
 }
 
 /** Limits of the entries kept in memory: their number and their bytes of text. */
-const MOST_KEPT = 10_000
-const MOST_KEPT_BYTES = 8 * 1024 * 1024
+const MAX_CACHED_ENTRIES = 10_000
+const MAX_CACHED_BYTES = 8 * 1024 * 1024
 /** Watches woken in one turn of the event loop. Other requests run between turns, first the one that made the change. */
 const WAKES_PER_TURN = 16
 
@@ -127,7 +127,7 @@ export class Feed implements Holder {
     const first = this.#recent[0]?.sequence ?? this.#head.sequence + 1
     if (query.after + 1 < first) return listEntries(this.#db, query)
     const entries: LedgerEntry[] = []
-    let left = MOST_TEXT_AT_ONCE
+    let left = MAX_PAGE_TEXT_BYTES
     for (let at = query.after + 1 - first; at < this.#recent.length; at += 1) {
       const entry = this.#recent[at]
       if (entry === undefined || entry.sequence > query.through) break
@@ -203,7 +203,7 @@ export class Feed implements Holder {
     this.#head = { sequence: entry.sequence, hash: entry.hash, at: entry.at }
     this.#recent.push(entry)
     this.#recentBytes += entry.text.length
-    while (this.#recent.length > MOST_KEPT || this.#recentBytes > MOST_KEPT_BYTES)
+    while (this.#recent.length > MAX_CACHED_ENTRIES || this.#recentBytes > MAX_CACHED_BYTES)
       this.#recentBytes -= this.#recent.shift()?.text.length ?? 0
   }
 

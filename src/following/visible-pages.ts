@@ -21,11 +21,11 @@ export interface VisiblePage {
 }
 
 /** Limits of a filtered page: the sequence numbers that it covers, and the entries that it examines. {@link listEntries} limits their text. */
-const LARGEST_SPAN = 10_000
-const MOST_EXAMINED = 1_000
+const MAX_SEQUENCE_SPAN = 10_000
+const MAX_EXAMINED_ENTRIES = 1_000
 /** Pages near the head are shared. Pages further back are read for each request. */
-const FARTHEST_SHARED = 1_000
-const MOST_PAGES_SHARED = 64
+const MAX_SHARED_DISTANCE = 1_000
+const MAX_SHARED_PAGES = 64
 
 /** Reads pages of the ledger as a reader sees them. Equal queries with equal rights share one read after each commit. */
 export class VisiblePages {
@@ -43,9 +43,9 @@ export class VisiblePages {
   /** Reads a page. Near the head, equal queries return the same object until the next commit. */
   read(query: PageQuery, reader: Reader): Promise<VisiblePage> {
     const { sequence } = this.#feed.head
-    if (sequence - query.after > FARTHEST_SHARED) return this.#read(query, reader)
+    if (sequence - query.after > MAX_SHARED_DISTANCE) return this.#read(query, reader)
     // Visibility changes only with commits.
-    if (sequence !== this.#head || this.#pages.size >= MOST_PAGES_SHARED) this.#pages.clear()
+    if (sequence !== this.#head || this.#pages.size >= MAX_SHARED_PAGES) this.#pages.clear()
     this.#head = sequence
     const key = JSON.stringify([query, reader])
     const shared = this.#pages.get(key)
@@ -58,11 +58,11 @@ export class VisiblePages {
 
   async #read({ after, head, limit, filter }: PageQuery, reader: Reader): Promise<VisiblePage> {
     const isFiltered = isFiltering(filter)
-    const through = Math.min(head, after + (isFiltered ? LARGEST_SPAN : limit))
+    const through = Math.min(head, after + (isFiltered ? MAX_SEQUENCE_SPAN : limit))
     const read = await this.#feed.entries({
       after,
       through,
-      limit: isFiltered ? MOST_EXAMINED : limit,
+      limit: isFiltered ? MAX_EXAMINED_ENTRIES : limit,
       ...(filter.kinds && { kinds: filter.kinds }),
     })
     const { entries } = read

@@ -13,7 +13,7 @@ import type { XzBlock } from './xz.ts'
 // 16 GiB, the largest upload by default, at the ratio of programs.
 const FREE_UNPACKED_BYTES = 256 * 1024 * 1024
 const UNPACKED_PER_BYTE = 250
-const MOST_UNPACKED_BYTES = 64 * 1024 ** 3
+const MAX_UNPACKED_BYTES = 64 * 1024 ** 3
 
 // A program begins anew, and gains only from blocks that it decodes in parallel; those of `hab` have 24 MiB. Measured, it takes no less
 // processor time than liblzma here.
@@ -39,7 +39,7 @@ export async function readArchive(
   { withProgram = false }: { readonly withProgram?: boolean } = {},
 ): Promise<HartMetadata> {
   using walked = new PayloadFile(path, { payloadOffset, windowBytes: WALK_WINDOW_BYTES })
-  const shape = walkXz(walked, mostUnpacked(walked.sizeBytes))
+  const shape = walkXz(walked, maxUnpacked(walked.sizeBytes))
 
   using file = new PayloadFile(path, { payloadOffset, windowBytes: DECODE_WINDOW_BYTES })
   const collector = new MetafileCollector()
@@ -91,7 +91,7 @@ const SHORT_UNPACKED_BYTES = 64 * 1024
 export async function readShortArchive(payload: Buffer): Promise<HartMetadata | undefined> {
   if (payload.length > SHORT_PACKED_BYTES) return undefined
   const bytes = new PayloadBytes(payload)
-  if (walkXz(bytes, mostUnpacked(payload.length)).unpackedBytes > SHORT_UNPACKED_BYTES) return undefined
+  if (walkXz(bytes, maxUnpacked(payload.length)).unpackedBytes > SHORT_UNPACKED_BYTES) return undefined
   const collector = new MetafileCollector()
   const tar = new TarReader(collector)
   await decodeXz(bytes, blocksOf(bytes), {
@@ -105,6 +105,6 @@ export async function readShortArchive(payload: Buffer): Promise<HartMetadata | 
   return collector.finish()
 }
 
-function mostUnpacked(packedBytes: number): number {
-  return Math.min(MOST_UNPACKED_BYTES, FREE_UNPACKED_BYTES + UNPACKED_PER_BYTE * packedBytes)
+function maxUnpacked(packedBytes: number): number {
+  return Math.min(MAX_UNPACKED_BYTES, FREE_UNPACKED_BYTES + UNPACKED_PER_BYTE * packedBytes)
 }

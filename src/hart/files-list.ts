@@ -9,7 +9,7 @@
 // end of the archive. In both cases the signers only describe their own package wrongly, which they can also do by omitting the metafile.
 
 const HEADER_LINES = 5
-const LONGEST_LINE = 8192
+const MAX_LINE_BYTES = 8192
 
 /** Collects the listed paths for which `matters` returns true. */
 export class FilesList {
@@ -30,7 +30,7 @@ export class FilesList {
     ).split('\n')
     this.#line = lines.pop() ?? ''
     for (const line of lines) this.#take(line.trim())
-    if (this.#line.length > LONGEST_LINE) this.#readable = false
+    if (this.#line.length > MAX_LINE_BYTES) this.#readable = false
   }
 
   /** Returns the collected paths, or `undefined` if the content was not a list of files. */

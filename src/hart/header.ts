@@ -20,7 +20,7 @@ export interface HartHeader {
 }
 
 /** A header without extra white space has at most 470 bytes. Without a limit, a file that is one long line would fill the memory. */
-export const LONGEST_HEADER = 1024
+export const MAX_HEADER_BYTES = 1024
 
 const LINES = 5
 const SIGNED_MESSAGE_BYTES = 128
@@ -30,7 +30,7 @@ const SIGNED_MESSAGE_BYTES = 128
  * further bytes could complete it.
  */
 export function parseHeader(bytes: Uint8Array): HartHeader | undefined {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LONGEST_HEADER)).toString(
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, MAX_HEADER_BYTES)).toString(
     'latin1',
   )
   const lines = text.split('\n')
@@ -46,8 +46,8 @@ export function parseHeader(bytes: Uint8Array): HartHeader | undefined {
   if (empty !== undefined && empty !== '') throw malformed('the fifth line of its header is not empty')
 
   if (signer === undefined || signedMessage === undefined || empty === undefined) {
-    if (bytes.length >= LONGEST_HEADER)
-      throw malformed(`its header does not end within ${LONGEST_HEADER} bytes`)
+    if (bytes.length >= MAX_HEADER_BYTES)
+      throw malformed(`its header does not end within ${MAX_HEADER_BYTES} bytes`)
     return undefined
   }
   const payloadOffset = complete.reduce((length, line) => length + line.length + 1, 0)

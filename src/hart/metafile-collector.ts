@@ -59,11 +59,11 @@ export class MetafileCollector {
   }
 
   #collect(name: Metafile, sizeBytes: number): TarSink {
-    const most = METAFILES[name]
-    if (sizeBytes > most)
+    const max = METAFILES[name]
+    if (sizeBytes > max)
       throw new DepotError(
         'hart_malformed',
-        `the metafile ${name} is malformed: it has ${sizeBytes} bytes; the limit is ${most}`,
+        `the metafile ${name} is malformed: it has ${sizeBytes} bytes; the limit is ${max}`,
       )
     const chunks: Buffer[] = []
     return {

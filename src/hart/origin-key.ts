@@ -27,7 +27,7 @@ export interface SecretKey extends KeyName {
 
 const PUBLIC_KEY_BYTES = 32
 const SECRET_KEY_BYTES = 64
-const LONGEST_KEY_FILE = 4096
+const MAX_KEY_FILE_BYTES = 4096
 // The DER before a raw Ed25519 key (RFC 8410): SubjectPublicKeyInfo, and PKCS #8 before the seed.
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
@@ -113,7 +113,7 @@ function parseKeyFile(
 ): KeyName & { raw: Buffer } {
   const malformed = (why: string) =>
     new DepotError(kind === 'SIG-PUB-1' ? 'key_malformed' : 'secret_key_malformed', `not a key file: ${why}`)
-  if (text.length > LONGEST_KEY_FILE) throw malformed(`it is longer than ${LONGEST_KEY_FILE} characters`)
+  if (text.length > MAX_KEY_FILE_BYTES) throw malformed(`it is longer than ${MAX_KEY_FILE_BYTES} characters`)
   const [version = '', nameLine = '', , ...body] = text.split('\n').map((line) => line.trim())
   if (version !== kind) throw malformed(`it starts with ${quote(version)}, not ${kind}`)
   const name = parseKeyName(nameLine)

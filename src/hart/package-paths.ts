@@ -18,7 +18,7 @@ import type { TarEntry } from './tar.ts'
 // package's hooks anyway: the signature protects the fleet. These checks make that protection independent of the tar reader's care.
 
 /** Total length of the names of symbolic links that are remembered for one archive. */
-export const MOST_SYMLINK_NAMES_BYTES = 16 * 1024 * 1024
+export const MAX_SYMLINK_NAMES_BYTES = 16 * 1024 * 1024
 
 const FOLDERS_IN_PREFIX = 6 // hab pkgs origin name version release
 
@@ -98,7 +98,7 @@ export class PackagePaths {
   #remember(name: string): void {
     this.#symlinks.add(name)
     this.#symlinkBytes += name.length
-    if (this.#symlinkBytes > MOST_SYMLINK_NAMES_BYTES)
+    if (this.#symlinkBytes > MAX_SYMLINK_NAMES_BYTES)
       throw malformed('its archive has too many symbolic links')
   }
 }

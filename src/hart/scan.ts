@@ -13,20 +13,20 @@ export interface ArchiveScannerOptions {
    */
   readonly workers?: number
   /** The most scans that wait for a thread, of all accounts together. */
-  readonly mostWaiting?: number
+  readonly maxWaiting?: number
   /** The most scans of one account that wait for a thread. */
-  readonly mostWaitingOfAccount?: number
+  readonly maxWaitingPerAccount?: number
   /** The milliseconds that one scan may take, without the time it waits for a thread. */
   readonly timeoutMs?: number
 }
 
 /** Long enough to read 20 GB of programs at 35 MB/s. The scans of most packages end much earlier, after the last metafile. */
-const LONGEST_SCAN_MS = 10 * 60 * 1000
+const MAX_SCAN_MS = 10 * 60 * 1000
 const WORKERS = 2
 /** Each waiting scan has a file in the spool. */
-const MOST_WAITING = 512
+const MAX_WAITING_SCANS = 512
 /** More than one site uploads at once, and so few that uploads of other accounts find room. */
-const MOST_WAITING_OF_ACCOUNT = 64
+const MAX_WAITING_SCANS_PER_ACCOUNT = 64
 const RETRY_AFTER_SECONDS = 10
 // Far more than a scan needs, because buffers do not count here. A thread that scans packages of `hab` was measured to add 50 MB to the
 // process, most of it for the thread itself; one that scans packages made with `xz -9` adds 115 MB.
@@ -43,17 +43,17 @@ export class ArchiveScanner {
   readonly #threads: ThreadPool<ScanTask, HartMetadata>
   readonly #running = new Set<Scan>()
   readonly #waiting = new Turns<Scan>()
-  readonly #mostWaiting: number
-  readonly #mostWaitingOfAccount: number
+  readonly #maxWaiting: number
+  readonly #maxWaitingPerAccount: number
   #archive: Promise<typeof archive> | undefined
   #closed = false
 
   constructor(options: ArchiveScannerOptions = {}) {
     this.#workers = options.workers ?? WORKERS
-    this.#threads = new ThreadPool(THREAD, { most: this.#workers + 1, resourceLimits: HEAP_LIMITS })
-    this.#timeoutMs = options.timeoutMs ?? LONGEST_SCAN_MS
-    this.#mostWaiting = options.mostWaiting ?? MOST_WAITING
-    this.#mostWaitingOfAccount = options.mostWaitingOfAccount ?? MOST_WAITING_OF_ACCOUNT
+    this.#threads = new ThreadPool(THREAD, { maxThreads: this.#workers + 1, resourceLimits: HEAP_LIMITS })
+    this.#timeoutMs = options.timeoutMs ?? MAX_SCAN_MS
+    this.#maxWaiting = options.maxWaiting ?? MAX_WAITING_SCANS
+    this.#maxWaitingPerAccount = options.maxWaitingPerAccount ?? MAX_WAITING_SCANS_PER_ACCOUNT
   }
 
   /**
@@ -82,9 +82,9 @@ export class ArchiveScanner {
   expectRoom(accountId: number): void {
     const ofAccount = this.#waiting.lengthOf(accountId)
     const reason =
-      ofAccount >= this.#mostWaitingOfAccount
+      ofAccount >= this.#maxWaitingPerAccount
         ? `${ofAccount} packages of this account wait to be checked`
-        : this.#waiting.length >= this.#mostWaiting
+        : this.#waiting.length >= this.#maxWaiting
           ? `${this.#waiting.length} packages wait to be checked`
           : undefined
     if (reason !== undefined)

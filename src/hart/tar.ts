@@ -38,10 +38,10 @@ export interface TarSink {
 }
 
 /** Counts all headers, those of extensions included. The largest packages of today have tens of thousands. */
-export const MOST_ENTRIES = 500_000
-export const LONGEST_PATH = 4096
+export const MAX_ENTRIES = 500_000
+export const MAX_PATH_BYTES = 4096
 /** The content of an L, K, x or g header. pax headers may hold extended attributes. */
-export const LONGEST_EXTENSION = 1024 * 1024
+export const MAX_EXTENSION_BYTES = 1024 * 1024
 /**
  * Reading ends at a multiple of this many bytes, so that the result does not depend on the sizes of the decoder's pieces, and nothing
  * hides directly after the last entry that the visitor wanted.
@@ -133,7 +133,7 @@ export class TarReader {
     }
     if (this.#zeroBlocks > 0) throw malformed('its archive continues after its end')
     this.#entries += 1
-    if (this.#entries > MOST_ENTRIES) throw malformed(`its archive has more than ${MOST_ENTRIES} entries`)
+    if (this.#entries > MAX_ENTRIES) throw malformed(`its archive has more than ${MAX_ENTRIES} entries`)
 
     const sink = this.#extension(header) ?? this.#entry(header)
     this.#sink = sink.sink
@@ -152,9 +152,9 @@ export class TarReader {
   #extension(header: TarHeader): { sink: TarSink; sizeBytes: number } | undefined {
     const read = EXTENSIONS[header.typeFlag]
     if (read === undefined) return undefined
-    if (header.sizeBytes > LONGEST_EXTENSION) {
+    if (header.sizeBytes > MAX_EXTENSION_BYTES) {
       throw malformed(
-        `a header of its archive is ${header.sizeBytes} bytes long; the limit is ${LONGEST_EXTENSION}`,
+        `a header of its archive is ${header.sizeBytes} bytes long; the limit is ${MAX_EXTENSION_BYTES}`,
       )
     }
     const chunks: Buffer[] = []
@@ -172,8 +172,8 @@ export class TarReader {
   #entry(header: TarHeader): { sink: TarSink | undefined; sizeBytes: number } {
     const { path, link, sizeBytes } = { ...header, ...this.#all, ...this.#next }
     this.#next = {}
-    if (path.length > LONGEST_PATH || link.length > LONGEST_PATH) {
-      throw malformed(`its archive holds a path of more than ${LONGEST_PATH} characters`)
+    if (path.length > MAX_PATH_BYTES || link.length > MAX_PATH_BYTES) {
+      throw malformed(`its archive holds a path of more than ${MAX_PATH_BYTES} characters`)
     }
     if (path.includes('\0') || link.includes('\0'))
       throw malformed(`its archive holds a path with a NUL in it: ${quote(path)}`)

@@ -11,7 +11,7 @@ import {
 } from 'node-liblzma/wasm'
 import { DepotError } from '../errors.ts'
 import type { Payload } from './payload-file.ts'
-import { LARGEST_DICTIONARY, STREAM_HEADER_BYTES } from './xz.ts'
+import { MAX_DICTIONARY_BYTES, STREAM_HEADER_BYTES } from './xz.ts'
 import type { XzBlock } from './xz.ts'
 
 // liblzma in WebAssembly. It cannot reach memory outside its own, which holds the dictionary and the two buffers below, and does not
@@ -19,7 +19,7 @@ import type { XzBlock } from './xz.ts'
 
 const BUFFER_BYTES = 65536
 /** Beside the dictionary, liblzma counts its own state, which is smaller than this. */
-const MEMORY_LIMIT = LARGEST_DICTIONARY + 1024 * 1024
+const MEMORY_LIMIT = MAX_DICTIONARY_BYTES + 1024 * 1024
 
 const NO_MEMORY = 'liblzma has no memory left'
 

@@ -27,28 +27,28 @@ export interface XzShape {
 
 /** Fits the metafiles of nearly all packages, with a list of fifty thousand files. */
 const TAIL_BYTES = 4 * 1024 * 1024
-const MOST_TAIL_BLOCKS = 4
+const MAX_TAIL_BLOCKS = 4
 
 /** `xz -9` needs this much. `hab` packs with -6, which needs 8 MiB; the format allows 4 GiB. */
-export const LARGEST_DICTIONARY = 64 * 1024 * 1024
+export const MAX_DICTIONARY_BYTES = 64 * 1024 * 1024
 
 /**
  * Checks the structure of an xz file without decoding it. Throws `hart_malformed` if it is not exactly one xz stream,
- * or unpacks to more than `mostUnpackedBytes`.
+ * or unpacks to more than `maxUnpackedBytes`.
  */
-export function walkXz(file: Payload, mostUnpackedBytes: number): XzShape {
+export function walkXz(file: Payload, maxUnpackedBytes: number): XzShape {
   let unpackedBytes = 0
   const tail: XzBlock[] = []
   const end = walkStream(file, {
     onChunk(bytes) {
       unpackedBytes += bytes
-      if (unpackedBytes > mostUnpackedBytes) {
-        throw malformed(`its archive of ${file.sizeBytes} bytes unpacks to more than ${mostUnpackedBytes}`)
+      if (unpackedBytes > maxUnpackedBytes) {
+        throw malformed(`its archive of ${file.sizeBytes} bytes unpacks to more than ${maxUnpackedBytes}`)
       }
     },
     onBlock(block) {
       tail.push(block)
-      if (tail.length > MOST_TAIL_BLOCKS || unpackedBytesOf(tail.slice(1)) >= TAIL_BYTES) tail.shift()
+      if (tail.length > MAX_TAIL_BLOCKS || unpackedBytesOf(tail.slice(1)) >= TAIL_BYTES) tail.shift()
     },
   })
   if (end < file.sizeBytes)
@@ -183,9 +183,9 @@ function parseBlockHeader(
 function checkDictionary(code: number): void {
   const bytes = code === 40 ? 2 ** 32 - 1 : (2 | (code & 1)) * 2 ** ((code >> 1) + 11)
   if (code > 40) throw damaged('the header of a block')
-  if (bytes > LARGEST_DICTIONARY) {
+  if (bytes > MAX_DICTIONARY_BYTES) {
     throw malformed(
-      `its archive needs a dictionary of ${bytes} bytes to unpack; the limit is ${LARGEST_DICTIONARY}`,
+      `its archive needs a dictionary of ${bytes} bytes to unpack; the limit is ${MAX_DICTIONARY_BYTES}`,
     )
   }
 }
@@ -212,7 +212,7 @@ function checkIndex(file: Payload, start: number, blocks: BlockSum): number {
   let at = start + 1
   let sum = crc32(Buffer.of(0))
   const next = (): number => {
-    const field = file.bytes(at, Math.min(LONGEST_NUMBER, Math.max(1, file.sizeBytes - at)))
+    const field = file.bytes(at, Math.min(MAX_VARINT_BYTES, Math.max(1, file.sizeBytes - at)))
     const cursor = { at: 0, end: field.length }
     const value = readNumber(field, cursor)
     sum = crc32(field.subarray(0, cursor.at), sum)
@@ -248,11 +248,11 @@ class BlockSum {
   }
 }
 
-const LONGEST_NUMBER = 9
+const MAX_VARINT_BYTES = 9
 
 function readNumber(bytes: Buffer, cursor: { at: number; end: number }): number {
   let value = 0
-  for (let i = 0; i < LONGEST_NUMBER && cursor.at < cursor.end; i += 1) {
+  for (let i = 0; i < MAX_VARINT_BYTES && cursor.at < cursor.end; i += 1) {
     const byte = bytes.readUInt8(cursor.at)
     cursor.at += 1
     value += (byte & 0x7f) * 2 ** (7 * i)

@@ -12,7 +12,7 @@ import { Feed } from '../following/feed.ts'
 import { VisiblePages } from '../following/visible-pages.ts'
 import { Webhooks } from '../delivery/webhooks.ts'
 import type { DeliveryOptions } from '../delivery/webhooks.ts'
-import { USUAL_BODY_BYTES } from './api/conventions/body-limits.ts'
+import { DEFAULT_BODY_BYTES } from './api/conventions/body-limits.ts'
 import { apiRoutes } from './api/routes.ts'
 import { habitatRoutes } from './habitat/routes.ts'
 import { FastPath } from './habitat/polls/fast-path.ts'
@@ -20,7 +20,7 @@ import type { FastAnswer } from './habitat/polls/fast-path.ts'
 import { replyHabitat, replyProblem } from './requests/error-reply.ts'
 import { askBeforeSending, closeGently } from './requests/drain.ts'
 import { UNDER_WAY, answerOneAtATime } from './requests/one-at-a-time.ts'
-import { mostConnections } from './requests/descriptors.ts'
+import { maxConnections } from './requests/descriptors.ts'
 import { limitConnections } from './requests/limit-connections.ts'
 import { PendingAnswers } from './requests/pending-answers.ts'
 import { ReceivedBodies } from './requests/received-bodies.ts'
@@ -37,11 +37,11 @@ import { renderPackage, renderPackageBriefly } from './habitat/packages/shapes.t
 
 import fastify, { LogController } from 'fastify'
 
-const LONGEST_PARAMETER = 2_048
+const MAX_PARAMETER_LENGTH = 2_048
 /** Smaller answers are not counted, because a connection has only one at a time. */
 const COUNTED_FROM_BYTES = 4 * 1024
 const RETRY_AFTER_SECONDS = 5
-const LONGEST_GOODBYE_MS = 2_000
+const MAX_CLOSE_MS = 2_000
 const CONNECTION_STATUS: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
@@ -103,8 +103,8 @@ async function openCaches(
   )
   const feed = await follower.hold('feed', (head) => Feed.open(db, head))
   const { pendingBytes, bodyBytes, slowAfterMs } = depot.limits
-  const pending = new PendingAnswers({ mostBytes: pendingBytes / depot.config.workers, slowAfterMs })
-  const bodies = new ReceivedBodies({ mostBytes: bodyBytes / depot.config.workers })
+  const pending = new PendingAnswers({ maxBytes: pendingBytes / depot.config.workers, slowAfterMs })
+  const bodies = new ReceivedBodies({ maxBytes: bodyBytes / depot.config.workers })
   return { answers, feed, pages: new VisiblePages(depot.db, feed), pending, bodies }
 }
 
@@ -127,7 +127,7 @@ async function assemble(
     ...(publicPath !== '' && {
       rewriteUrl: ({ url = '/' }: IncomingMessage) => withoutPath(url, publicPath),
     }),
-    bodyLimit: USUAL_BODY_BYTES,
+    bodyLimit: DEFAULT_BODY_BYTES,
     forceCloseConnections: 'idle',
     http: { headersTimeout: depot.limits.headMs, connectionsCheckingInterval: depot.limits.headMs / 2 },
     clientErrorHandler: (error, socket) => refuseConnection(depot.log, error, socket),
@@ -138,7 +138,7 @@ async function assemble(
       else replyHabitat(error, request, reply)
       logRequest(depot.log, request, reply)
     },
-    routerOptions: { maxParamLength: LONGEST_PARAMETER, ignoreTrailingSlash: true },
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH, ignoreTrailingSlash: true },
     // Keeps fastify from loading its own compilers, which are a tenth of all modules.
     schemaController: { compilersFactory: { buildValidator: notBuilt, buildSerializer: notBuilt } },
   })
@@ -212,7 +212,7 @@ async function assemble(
   }
   limitConnections(
     app.server,
-    () => depot.limits.mostConnections ?? mostConnections(depot.config.workers),
+    () => depot.limits.maxConnections ?? maxConnections(depot.config.workers),
     () => metrics.recordRefusedConnection(),
   )
   // Logs failures to accept a connection. Without a listener, they would end the process.
@@ -251,7 +251,7 @@ function refuseConnection(
     'connection',
   )
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
-  setTimeout(() => socket.destroy(), LONGEST_GOODBYE_MS).unref()
+  setTimeout(() => socket.destroy(), MAX_CLOSE_MS).unref()
 }
 
 /**

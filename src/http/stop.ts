@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 
 /** How long slow uploads and downloads may continue after the server stops. */
-const LONGEST_STOP_MS = 10 * 60_000
+const MAX_STOP_MS = 10 * 60_000
 
 /**
  * Closes connections soon once the server is closing. Every answer from then on says `Connection: close`, and
@@ -21,7 +21,7 @@ export function closeConnectionsWhenStopping(app: FastifyInstance): void {
 
 /** Stops accepting connections and waits for requests in flight. After ten minutes it cuts them off. */
 export async function stopServer(app: FastifyInstance): Promise<void> {
-  const cut = setTimeout(() => app.server.closeAllConnections(), LONGEST_STOP_MS)
+  const cut = setTimeout(() => app.server.closeAllConnections(), MAX_STOP_MS)
   try {
     await app.close()
   } finally {

@@ -35,7 +35,7 @@ export interface Copied {
 }
 
 const PARALLEL = 4
-const MOST_IN_A_PROMOTION = 500
+const MAX_RELEASES_PER_PROMOTION = 500
 
 /**
  * Carries out a plan: origins and keys, then packages, then channels, so that a channel never has a package whose
@@ -159,9 +159,9 @@ async function copyChannel(
   let batch: Member[] = []
   for (const promotion of channel.promotions) {
     batch.push(...promotion.filter((member) => !failed.has(nameOf(member))))
-    while (batch.length >= MOST_IN_A_PROMOTION) {
-      await send(batch.slice(0, MOST_IN_A_PROMOTION))
-      batch = batch.slice(MOST_IN_A_PROMOTION)
+    while (batch.length >= MAX_RELEASES_PER_PROMOTION) {
+      await send(batch.slice(0, MAX_RELEASES_PER_PROMOTION))
+      batch = batch.slice(MAX_RELEASES_PER_PROMOTION)
     }
   }
   if (batch.length > 0) await send(batch)

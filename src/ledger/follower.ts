@@ -26,7 +26,7 @@ export interface Holder {
   onCommit(entries: readonly LedgerEntry[]): void
 }
 
-const LARGEST_PAGE = 1_000
+const MAX_PAGE_SIZE = 1_000
 
 /**
  * Passes the ledger on to everything that one thread holds in memory. The follower knows the last entry that its holders
@@ -135,7 +135,7 @@ export class LedgerFollower<Name extends string> {
   async #readTo(): Promise<void> {
     while (this.#announced > this.#head.sequence) {
       const [after, through] = [this.#head.sequence, this.#announced]
-      const { entries } = await listEntries(this.#db, { after, through, limit: LARGEST_PAGE })
+      const { entries } = await listEntries(this.#db, { after, through, limit: MAX_PAGE_SIZE })
       this.#pass(entries)
       // The database decides: news of an entry that it does not have was wrong.
       if (entries.length === 0 && this.#announced === through && this.#head.sequence === after)

@@ -5,7 +5,7 @@ import { prepared } from '../database/prepared.ts'
 import type { LedgerTable } from '../database/schema.ts'
 import { FIRST_HEAD, link } from './chain.ts'
 import type { LedgerHead } from './chain.ts'
-import { MOST_AHEAD_MS } from '../clock.ts'
+import { MAX_CLOCK_SKEW_MS } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import { parseEntry } from './entry.ts'
 import type { LedgerEntry, LedgerEvent } from './entry.ts'
@@ -56,7 +56,7 @@ export async function appendEntry(
   entry: { at: number; clock: Clock; actor: Actor; event: LedgerEvent; subject: EntrySubject },
 ): Promise<{ entry: LedgerEntry; head: LedgerHead }> {
   const { at, actor, event, subject } = entry
-  const clock = at - entry.clock.now > MOST_AHEAD_MS ? entry.clock.now : undefined
+  const clock = at - entry.clock.now > MAX_CLOCK_SKEW_MS ? entry.clock.now : undefined
   const sequence = head.sequence + 1
   const text = JSON.stringify({ at, clock, actor, ...event })
   const chained = link(head, text)
@@ -114,8 +114,8 @@ export interface EntryPage {
   readonly through: number
 }
 
-/** The most bytes of text in a page, without its last entry. One promotion may name thousands of releases. */
-export const MOST_TEXT_AT_ONCE = 256 * 1024
+/** The maximum number of bytes of text in a page, without its last entry. One promotion may name thousands of releases. */
+export const MAX_PAGE_TEXT_BYTES = 256 * 1024
 
 /** Lists entries, oldest first, regardless of visibility. */
 export async function listEntries(db: Db, { after, through, limit, kinds }: EntryQuery): Promise<EntryPage> {
@@ -142,7 +142,7 @@ export async function listEntries(db: Db, { after, through, limit, kinds }: Entr
 
 /** Returns the last entry of a page, by the sizes of the texts. A page has at least one entry. */
 function lastWithin(sizes: readonly { sequence: number; bytes: number }[]): number | undefined {
-  let left = MOST_TEXT_AT_ONCE
+  let left = MAX_PAGE_TEXT_BYTES
   const over = sizes.find(({ bytes }) => (left -= bytes) <= 0)
   return (over ?? sizes.at(-1))?.sequence
 }

@@ -17,8 +17,8 @@ export interface TrustedKey {
   readonly addedAt: number
 }
 
-export const MOST_TRUSTED_KEYS = 1_000
-const MOST_OWN_KEYS = 1_000
+export const MAX_TRUSTED_KEYS = 1_000
+const MAX_OWN_KEYS = 1_000
 
 /** Returns the purpose to which the encrypted private half of a key is bound. */
 export function sealPurpose(id: string): string {
@@ -26,7 +26,7 @@ export function sealPurpose(id: string): string {
 }
 
 /** Lists the depot's own keys, the signing key first. */
-export async function listOwnKeys(db: Db, limit = MOST_OWN_KEYS): Promise<OwnKey[]> {
+export async function listOwnKeys(db: Db, limit = MAX_OWN_KEYS): Promise<OwnKey[]> {
   const rows = await db
     .selectFrom('depot_keys')
     .selectAll()
@@ -55,7 +55,7 @@ export async function listTrustedKeys(db: Db): Promise<TrustedKey[]> {
     .selectFrom('trusted_keys')
     .selectAll()
     .orderBy('name')
-    .limit(MOST_TRUSTED_KEYS)
+    .limit(MAX_TRUSTED_KEYS)
     .execute()
   return rows.map((row) => ({ name: row.name, key: keyOf(row), addedAt: row.created_at }))
 }

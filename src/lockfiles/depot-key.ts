@@ -23,8 +23,8 @@ export interface DepotSecretKey {
 const FIRST_LINE = 'hart-depot-key 1'
 const KEY_BYTES = 32
 const ID_CHARACTERS = 32
-const LONGEST_KEY_FILE = 1_024
-const LONGEST_NAME = 64
+const MAX_KEY_FILE_BYTES = 1_024
+const MAX_NAME_LENGTH = 64
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
 
 export function isDepotKeyId(text: string): boolean {
@@ -51,7 +51,7 @@ export function formatDepotKey({ id, raw }: DepotKey): string {
 
 /** Parses a depot's key file. Throws `key_malformed`, also if the id is not that of the key. */
 export function parseDepotKey(text: string): DepotKey {
-  if (text.length > LONGEST_KEY_FILE) throw malformed(`it is longer than ${LONGEST_KEY_FILE} characters`)
+  if (text.length > MAX_KEY_FILE_BYTES) throw malformed(`it is longer than ${MAX_KEY_FILE_BYTES} characters`)
   const [first = '', id = '', encoded = '', ...rest] = text
     .trimEnd()
     .split('\n')
@@ -67,10 +67,10 @@ export function parseDepotKey(text: string): DepotKey {
 
 /** Parses the local name of another depot's key. Throws `invalid_request`. */
 export function parseTrustedName(text: string): string {
-  if (text.length <= LONGEST_NAME && NAME.test(text)) return text
+  if (text.length <= MAX_NAME_LENGTH && NAME.test(text)) return text
   throw new DepotError(
     'invalid_request',
-    `${quote(text)} is not a name for a key: letters, digits and . _ -, starting with a letter or digit, at most ${LONGEST_NAME}`,
+    `${quote(text)} is not a name for a key: letters, digits and . _ -, starting with a letter or digit, at most ${MAX_NAME_LENGTH}`,
   )
 }
 

@@ -13,7 +13,7 @@ import { listPointersAt } from '../revisions/content-store.ts'
 import type { PointerPlace } from '../revisions/content-store.ts'
 import { findReleases } from '../revisions/dependency-store.ts'
 import type { View } from '../views/view.ts'
-import { MOST_LOCKED_RELEASES } from './lockfile.ts'
+import { MAX_LOCKED_RELEASES } from './lockfile.ts'
 import type { LockedKey, LockedRelease, Lockfile, LockfileFilter } from './lockfile.ts'
 import { releaseKey } from '../package/ident.ts'
 
@@ -192,10 +192,10 @@ function lockedOf(row: Row, isDependency: boolean): LockedRelease {
 }
 
 function expectRoom(count: number): void {
-  if (count > MOST_LOCKED_RELEASES)
+  if (count > MAX_LOCKED_RELEASES)
     throw new DepotError(
       'too_large',
-      `a lockfile has at most ${MOST_LOCKED_RELEASES} releases, and this would have more: narrow it by origin, name or target`,
+      `a lockfile has at most ${MAX_LOCKED_RELEASES} releases, and this would have more: narrow it by origin, name or target`,
     )
 }
 

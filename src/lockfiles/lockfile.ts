@@ -70,9 +70,9 @@ export interface Lockfile {
 const AUDIENCES = ['everyone', 'public', 'members'] as const
 export type LockfileAudience = (typeof AUDIENCES)[number]
 
-export const MOST_LOCKED_RELEASES = 100_000
+export const MAX_LOCKED_RELEASES = 100_000
 /** The maximum size with the signature. Readers hold the file in memory. */
-export const LARGEST_LOCKFILE_BYTES = 32 * 1024 * 1024
+export const MAX_LOCKFILE_BYTES = 32 * 1024 * 1024
 
 /** Checks that a lockfile names everything in its view. Throws `invalid_request`. */
 export function expectWhole({
@@ -91,7 +91,7 @@ export function expectWhole({
 }
 
 const FIRST_LINE = 'hart-depot-lock 1'
-const MOST_LINES = MOST_LOCKED_RELEASES + 10_000
+const MAX_LINES = MAX_LOCKED_RELEASES + 10_000
 const CHECKSUM = /^[0-9a-f]{64}$/
 const NONE = '-'
 
@@ -173,8 +173,8 @@ function parseReleases(lines: Lines): LockedRelease[] {
   const pointed = new Set<string>()
   let before = { line: '', isDependency: false }
   while (!lines.isAtEnd()) {
-    if (releases.length === MOST_LOCKED_RELEASES)
-      throw lines.wrong(`a lockfile has at most ${MOST_LOCKED_RELEASES} releases`)
+    if (releases.length === MAX_LOCKED_RELEASES)
+      throw lines.wrong(`a lockfile has at most ${MAX_LOCKED_RELEASES} releases`)
     const line = lines.next()
     const [ident = '', targetName = '', checksum = '', size = '', ...marks] = line.split(' ')
     const isDependency = marks[0] === 'dependency'
@@ -275,9 +275,8 @@ class Lines {
   #number = 0
 
   constructor(text: string) {
-    this.#lines = text.split('\n', MOST_LINES + 1)
-    if (this.#lines.length > MOST_LINES)
-      throw malformed(`not a lockfile: it has more than ${MOST_LINES} lines`)
+    this.#lines = text.split('\n', MAX_LINES + 1)
+    if (this.#lines.length > MAX_LINES) throw malformed(`not a lockfile: it has more than ${MAX_LINES} lines`)
   }
 
   /** Returns the next line without its line feed, which is required. */

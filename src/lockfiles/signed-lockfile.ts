@@ -1,7 +1,7 @@
 import { DepotError, quote } from '../errors.ts'
 import { isDepotKeyId, signWithDepotKey, verifyWithDepotKey } from './depot-key.ts'
 import type { DepotKey, DepotSecretKey } from './depot-key.ts'
-import { LARGEST_LOCKFILE_BYTES, formatLockfile, parseLockfile } from './lockfile.ts'
+import { MAX_LOCKFILE_BYTES, formatLockfile, parseLockfile } from './lockfile.ts'
 import type { Lockfile } from './lockfile.ts'
 
 // The last line of a lockfile names the depot's key, and signs all bytes before it:
@@ -26,8 +26,7 @@ export function signLockfile(lockfile: Lockfile, key: DepotSecretKey): string {
  * `signer_unknown` and `signature_invalid`.
  */
 export function readLockfile(text: string, trustedKeys: readonly DepotKey[]): SignedLockfile {
-  if (text.length > LARGEST_LOCKFILE_BYTES)
-    throw malformed(`it has more than ${LARGEST_LOCKFILE_BYTES} bytes`)
+  if (text.length > MAX_LOCKFILE_BYTES) throw malformed(`it has more than ${MAX_LOCKFILE_BYTES} bytes`)
   const { body, keyId, signature } = cutSignature(text)
   const key = trustedKeys.find(({ id }) => id === keyId)
   if (key === undefined)

@@ -263,7 +263,7 @@ export async function findLatestKey(db: Db, origin: string, kind: KeyKind): Prom
 export async function listKeyRevisions(db: Db, origin: string, kind: KeyKind): Promise<string[]> {
   const rows = await keysOf(db, origin, kind)
     .orderBy('origin_keys.revision', 'desc')
-    .limit(MOST_KEYS)
+    .limit(MAX_KEYS)
     .execute()
   return rows.map((row) => row.revision)
 }
@@ -285,7 +285,7 @@ export async function insertKey(
     .execute()
 }
 
-const MOST_KEYS = 1_000
+const MAX_KEYS = 1_000
 
 function keysOf(db: Db, origin: string | Slot<string>, kind: KeyKind | Slot<KeyKind>) {
   return db

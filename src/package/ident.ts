@@ -33,14 +33,14 @@ interface AnyRelease {
   readonly target: string
 }
 
-const LONGEST_PART = 255
+const MAX_PART_LENGTH = 255
 const ORIGIN = /^[a-z0-9][a-z0-9_-]*$/
 const NAME = /^[A-Za-z0-9_-]+$/
 // Habitat accepts any text. Here a part must be valid in a URL path, a file name and a quoted header value without escapes.
 const VERSION_OR_RELEASE = /^(?!\.{1,2}$)[A-Za-z0-9._+~:@!=,;()*$&'^-]+$/
 
 export function isOriginName(text: string): boolean {
-  return text.length <= LONGEST_PART && ORIGIN.test(text)
+  return text.length <= MAX_PART_LENGTH && ORIGIN.test(text)
 }
 
 /** Parses an ident. Throws `ident_malformed`, naming the text and the part that is wrong. */
@@ -123,7 +123,7 @@ function textOf(ident: IdentParts | string): string {
 }
 
 function fits(pattern: RegExp, part: string): boolean {
-  return part.length <= LONGEST_PART && pattern.test(part)
+  return part.length <= MAX_PART_LENGTH && pattern.test(part)
 }
 
 function malformed(text: string, why: string): DepotError {

@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { sync } from '../blobs/sync.ts'
 import { DepotError } from '../errors.ts'
-import { LARGEST_LOCKFILE_BYTES } from '../lockfiles/lockfile.ts'
+import { MAX_LOCKFILE_BYTES } from '../lockfiles/lockfile.ts'
 import type { SignedLockfile } from '../lockfiles/signed-lockfile.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
@@ -59,10 +59,10 @@ export class Bundle implements PullSource {
       stat(this.place),
       `there is no lockfile ${this.place}: pull --save was not run, or did not finish`,
     )
-    if (size > LARGEST_LOCKFILE_BYTES)
+    if (size > MAX_LOCKFILE_BYTES)
       throw new DepotError(
         'lockfile_malformed',
-        `not a lockfile: ${this.place} has more than ${LARGEST_LOCKFILE_BYTES} bytes`,
+        `not a lockfile: ${this.place} has more than ${MAX_LOCKFILE_BYTES} bytes`,
       )
     return readFile(this.place, 'utf8')
   }

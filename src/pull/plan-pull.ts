@@ -8,7 +8,7 @@ import { parseIdent } from '../package/ident.ts'
 import { attempt } from '../remote/attempt.ts'
 import type { Reporter } from '../remote/attempt.ts'
 import {
-  MOST_NAMED,
+  MAX_NAMED_RELEASES,
   describeDifference,
   getViewRevision,
   listRefusals,
@@ -75,10 +75,10 @@ export async function planPull(transfer: PullTransfer, request: PullRequest): Pr
       'invalid_request',
       `for an exact pull, the destination must trust the depot key ${lockfile.key.id}`,
     )
-  if (lockfile.releases.length > MOST_NAMED && !request.isKeyTrusted)
+  if (lockfile.releases.length > MAX_NAMED_RELEASES && !request.isKeyTrusted)
     throw new DepotError(
       'invalid_request',
-      `for a pull of more than ${MOST_NAMED} releases, the destination must trust the depot key ${lockfile.key.id}`,
+      `for a pull of more than ${MAX_NAMED_RELEASES} releases, the destination must trust the depot key ${lockfile.key.id}`,
     )
   const { revision, expected } = await getViewRevision(destination, into)
   let failures = 0

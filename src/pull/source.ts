@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { DepotError } from '../errors.ts'
-import { LARGEST_LOCKFILE_BYTES } from '../lockfiles/lockfile.ts'
+import { MAX_LOCKFILE_BYTES } from '../lockfiles/lockfile.ts'
 import type { Lockfile, LockfileFilter } from '../lockfiles/lockfile.ts'
 import type { SignedLockfile } from '../lockfiles/signed-lockfile.ts'
 import { fetchHart } from '../remote/fetch-hart.ts'
@@ -111,10 +111,10 @@ async function readLockfileText(body: Readable): Promise<string> {
   let sizeBytes = 0
   for await (const piece of body as AsyncIterable<Uint8Array>) {
     sizeBytes += piece.length
-    if (sizeBytes > LARGEST_LOCKFILE_BYTES)
+    if (sizeBytes > MAX_LOCKFILE_BYTES)
       throw new DepotError(
         'lockfile_malformed',
-        `not a lockfile: it has more than ${LARGEST_LOCKFILE_BYTES} bytes`,
+        `not a lockfile: it has more than ${MAX_LOCKFILE_BYTES} bytes`,
       )
     pieces.push(piece)
   }

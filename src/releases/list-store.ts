@@ -219,7 +219,7 @@ function below(query: ReturnType<typeof visible>, prefix: IdentPrefix): ReturnTy
   return query.where('releases.ident', '>', `${text}/`).where('releases.ident', '<', `${text}0`)
 }
 
-const MOST_IN_A_LIST = 500
+const MAX_BATCH_SIZE = 500
 
 /** Asking for each target costs less than reading all releases of a package to find out which there are. */
 const EVERY_TARGET = sql<{ target: Target }>`(${sql.raw(
@@ -228,8 +228,8 @@ const EVERY_TARGET = sql<{ target: Target }>`(${sql.raw(
 
 async function describeIdents(db: Db, idents: readonly string[], audience: Audience): Promise<ListedIdent[]> {
   const described: ListedIdent[] = []
-  for (let start = 0; start < idents.length; start += MOST_IN_A_LIST) {
-    const some = idents.slice(start, start + MOST_IN_A_LIST)
+  for (let start = 0; start < idents.length; start += MAX_BATCH_SIZE) {
+    const some = idents.slice(start, start + MAX_BATCH_SIZE)
     const rows = await visible(db, audience)
       .leftJoin('members', (on) =>
         on.onRef('members.release_id', '=', 'releases.id').on('members.to_revision', 'is', null),
@@ -251,8 +251,8 @@ async function describePackages(
   audience: Audience,
 ): Promise<(packageId: number) => Pick<ListedPackage, 'targets' | 'views'>> {
   const rows: { package_id: number; target: Target | null; view: string | null }[] = []
-  for (let start = 0; start < packageIds.length; start += MOST_IN_A_LIST) {
-    const some = packageIds.slice(start, start + MOST_IN_A_LIST)
+  for (let start = 0; start < packageIds.length; start += MAX_BATCH_SIZE) {
+    const some = packageIds.slice(start, start + MAX_BATCH_SIZE)
     const targets = await db
       .selectFrom('packages')
       .crossJoin(EVERY_TARGET)

@@ -160,8 +160,8 @@ export async function listViewMembers(
   return members
 }
 
-/** The most releases that a promotion may list. */
-export const MOST_NAMED = 10_000
+/** The maximum number of releases that a promotion may list. */
+export const MAX_NAMED_RELEASES = 10_000
 
 /**
  * The set to promote: a list, or a lockfile that the destination verifies itself. `exact` demotes releases that the

@@ -43,10 +43,10 @@ type Outgoing = Pick<SendOptions, 'body' | 'headers'> & { readonly method: strin
 
 /** The pauses before retries, after no answer or a temporary failure. */
 const PAUSES_MS = [1_000, 2_000, 5_000, 10_000, 30_000]
-const LONGEST_PAUSE_MS = 300_000
+const MAX_PAUSE_MS = 300_000
 const TEMPORARY: readonly number[] = [408, 429, 500, 502, 503, 504]
-const MOST_FAULTS = 3
-const LONGEST_REASON = 300
+const MAX_REPORTED_FAULTS = 3
+const MAX_REASON_LENGTH = 300
 
 /**
  * Builder's proxy throttles clients whose User-Agent does not start with `hab`, and depots send error texts only to those
@@ -228,7 +228,7 @@ export class RemoteDepot {
 
 function faultsIn({ issues }: z.ZodError): string {
   return issues
-    .slice(0, MOST_FAULTS)
+    .slice(0, MAX_REPORTED_FAULTS)
     .map(({ path: place, message }) => `${place.length === 0 ? 'the body' : place.join('/')} ${message}`)
     .join('; ')
 }
@@ -247,7 +247,7 @@ const Reasons = z.object({ detail: z.string().optional(), msg: z.string().option
 /** Returns the message of a problem document (RFC 9457) or of the `{code,msg}` that `hab` gets, or the whole text. */
 function reasonIn(text: string): string {
   const reasons = Reasons.safeParse(parseJson(text)).data
-  return (reasons?.detail ?? reasons?.msg ?? text).replaceAll(/\s+/g, ' ').trim().slice(0, LONGEST_REASON)
+  return (reasons?.detail ?? reasons?.msg ?? text).replaceAll(/\s+/g, ' ').trim().slice(0, MAX_REASON_LENGTH)
 }
 
 function parseJson(text: string): unknown {
@@ -261,7 +261,7 @@ function parseJson(text: string): unknown {
 /** Parses `Retry-After`. Only seconds are supported; a date is ignored. */
 function retryAfterMs(response: Response): number | undefined {
   const seconds = response.headers.get('retry-after') ?? ''
-  return /^\d{1,9}$/.test(seconds) ? Math.min(Number(seconds) * 1_000, LONGEST_PAUSE_MS) : undefined
+  return /^\d{1,9}$/.test(seconds) ? Math.min(Number(seconds) * 1_000, MAX_PAUSE_MS) : undefined
 }
 
 /** Reports whether `fetch` failed because of the connection: it then throws a TypeError with a cause. */

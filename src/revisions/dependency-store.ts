@@ -14,7 +14,7 @@ import type { ViewRelease } from '../views/view.ts'
 
 // Dependencies of releases for the same target: TDEPS are all of them, DEPS the direct ones.
 
-const MOST_DEPENDENTS = 20
+const MAX_DEPENDENTS = 20
 /** Every package may need each of these releases. Between statements the writer does other work, or gives up to read ahead. */
 const NEEDED_AT_ONCE = 10
 
@@ -202,7 +202,7 @@ export async function listDependentMembers(
         'ranked.needed_id',
         eb.case().when(visibleTo(eb, audience)).then(1).else(0).end().as('is_visible'),
       ])
-      .where('ranked.place', '<=', MOST_DEPENDENTS + releases.length)
+      .where('ranked.place', '<=', MAX_DEPENDENTS + releases.length)
       .orderBy('ranked.needed_id')
       .orderBy('ranked.place')
       .execute()

@@ -36,9 +36,9 @@ export interface Difference {
 const LINES_IN_A_PIECE = 200
 const PACKAGES_IN_A_PIECE = 100
 // This is an upper bound, because a package has one line for each target.
-const MOST_IN_A_PIECE = 1_000
+const MAX_LINES_PER_PART = 1_000
 const ROWS_IN_A_READ = 1_000
-const MOST_CHANGES = 5_000
+const MAX_EXAMINED_CHANGES = 5_000
 
 /** Lists the differences that an audience sees, by package and target. */
 export async function listDifferences(
@@ -80,7 +80,7 @@ async function* piecesOf(
       yield {
         packages: packages.slice(begin, begin + PACKAGES_IN_A_PIECE),
         ...(after && { after }),
-        limit: MOST_IN_A_PIECE,
+        limit: MAX_LINES_PER_PART,
       }
     }
     return
@@ -88,7 +88,7 @@ async function* piecesOf(
   const viewIds = [...new Set([one.view.id, other.view.id])]
   for (let begin = after ?? firstPlace(filter); ;) {
     const until = await findEndOfPiece(db, viewIds, begin)
-    yield { ...filter, ...(begin && { after: begin }), ...(until && { until }), limit: MOST_IN_A_PIECE }
+    yield { ...filter, ...(begin && { after: begin }), ...(until && { until }), limit: MAX_LINES_PER_PART }
     if (until === undefined || isBehind(until, filter)) return
     begin = until
   }
@@ -111,7 +111,7 @@ async function listChangedPackages(
       ;
       read += ROWS_IN_A_READ
     ) {
-      if (read === MOST_CHANGES) return undefined
+      if (read === MAX_EXAMINED_CHANGES) return undefined
       const rows = await listChanges(db, viewId, moment, { after, last: between.last })
       for (const row of rows) ids.add(row.package_id)
       const last = rows.at(-1)

@@ -13,7 +13,7 @@ import type { PlanEnd, PlannedEffect, StoredPlan } from './stored-plan.ts'
 import { releaseKey } from '../package/ident.ts'
 
 /** The maximum number of drafts of one account. The oldest are deleted. */
-const MOST_DRAFTS = 100
+const MAX_DRAFTS = 100
 
 // Written as literals, so that SQLite matches the partial indexes.
 const isDraft = sql<SqlBool>`plans.kind = 'draft'`
@@ -78,7 +78,7 @@ export async function deleteOldDrafts(
     .where(isDraft)
     .where('account_id', accountId === undefined ? 'is' : '=', accountId ?? null)
     .orderBy('id', 'desc')
-    .limit(MOST_DRAFTS)
+    .limit(MAX_DRAFTS)
   await db
     .deleteFrom('plans')
     .where(isDraft)

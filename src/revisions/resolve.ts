@@ -16,7 +16,7 @@ import type { Joining, Wanted } from '../views/plan.ts'
 import { restoreLine, revertLine, combine } from './restore.ts'
 import type { Conflict, PastRelease, Restored } from './restore.ts'
 import { ruleAt, setsRule } from '../views/rule.ts'
-import { MOST_MOVED, expectMovable } from '../views/view.ts'
+import { MAX_MOVED_RELEASES, expectMovable } from '../views/view.ts'
 import type { View, ViewRelease } from '../views/view.ts'
 import { getPastView } from './view-store.ts'
 
@@ -198,7 +198,7 @@ async function takePointers(
     pointers.push(...page)
     const last = page.at(-1)
     if (last === undefined || page.length < PAGE) break
-    if (pointers.length > MOST_MOVED) break
+    if (pointers.length > MAX_MOVED_RELEASES) break
     after = [last.package, last.target]
   }
   const found = await findReleasesById(

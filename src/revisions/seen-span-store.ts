@@ -13,7 +13,7 @@ export interface Line {
   readonly target: Target
 }
 
-const MOST_IN_A_READ = 1_000
+const MAX_PAGE_SIZE = 1_000
 
 /**
  * Lists the answers of `latest` of a line for an audience, oldest first, under the rule of each time: under `promoted`, the visible answers;
@@ -78,7 +78,7 @@ export async function listVisibleMemberships(
       .where((eb) => visibleTo(eb, audience))
       .orderBy('members.release_id')
       .orderBy('members.from_revision')
-      .limit(MOST_IN_A_READ)
+      .limit(MAX_PAGE_SIZE)
       .execute()
     intervals.push(
       ...rows.map((row) => ({
@@ -89,7 +89,7 @@ export async function listVisibleMemberships(
       })),
     )
     const last = rows.at(-1)
-    if (last === undefined || rows.length < MOST_IN_A_READ) return intervals
+    if (last === undefined || rows.length < MAX_PAGE_SIZE) return intervals
     after = last
     await setImmediate()
   }
@@ -108,11 +108,11 @@ async function listVisiblePointers(db: Db, viewId: number, line: Line, audience:
       .where('pointers.from_revision', '>', after)
       .where((eb) => visibleTo(eb, audience))
       .orderBy('pointers.from_revision')
-      .limit(MOST_IN_A_READ)
+      .limit(MAX_PAGE_SIZE)
       .execute()
     spans.push(...rows.map(({ ident, from, to }) => ({ ident, from, to: to ?? undefined })))
     const last = rows.at(-1)
-    if (last === undefined || rows.length < MOST_IN_A_READ) return spans
+    if (last === undefined || rows.length < MAX_PAGE_SIZE) return spans
     after = last.from
     await setImmediate()
   }

@@ -5,7 +5,7 @@ import type { ViewsTable } from '../database/schema.ts'
 import { commonFreezes } from '../database/state-store.ts'
 import { DepotError, quote } from '../errors.ts'
 import { parseFreezes } from './freeze-store.ts'
-import { FIRST_UNGOVERNED, UNSTABLE } from '../views/view.ts'
+import { DEFAULT_UNGOVERNED, UNSTABLE } from '../views/view.ts'
 import { withNextRule } from '../views/rule.ts'
 import type { PastRule, ViewRule } from '../views/rule.ts'
 import type { Gates, View, ViewMaker, ViewName, ViewRelease } from '../views/view.ts'
@@ -65,7 +65,7 @@ export async function insertView(
       maker: view.maker,
       created_at: view.at,
       closed_at: null,
-      ungoverned: JSON.stringify(FIRST_UNGOVERNED),
+      ungoverned: JSON.stringify(DEFAULT_UNGOVERNED),
     })
     .returning('id')
     .executeTakeFirstOrThrow()
@@ -97,7 +97,7 @@ export async function reopenView(
       closed_at: null,
       gates: '{}',
       freeze: null,
-      ungoverned: JSON.stringify(FIRST_UNGOVERNED),
+      ungoverned: JSON.stringify(DEFAULT_UNGOVERNED),
       past_rules: JSON.stringify(pastRules),
     })
     .where('id', '=', view.id)

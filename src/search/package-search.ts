@@ -4,7 +4,7 @@ import type { PackageName } from '../package/ident.ts'
 // (habitat-today.md 6, Search).
 
 /** A name of 255 characters, and an origin of as many, have no more words than this. */
-const MOST_WORDS = 256
+const MAX_WORDS = 256
 
 /** The words of a search, each once. There is at least one, and no more than a name can have. */
 export interface Search {
@@ -22,7 +22,7 @@ export function parseSearch(text: string): Search | undefined {
   const words = split(text)
   const beginning = words.pop()
   const whole = [...new Set(words)] // the packages of each word are listed
-  return beginning === undefined || whole.length > MOST_WORDS ? undefined : { whole, beginning }
+  return beginning === undefined || whole.length > MAX_WORDS ? undefined : { whole, beginning }
 }
 
 /** Splits a text into words, which are runs of letters, digits and `_`. */

@@ -1,5 +1,5 @@
 /** Longer names are not compared, which bounds a comparison to a few thousand steps. */
-const LONGEST_COMPARED = 64
+const MAX_COMPARED_LENGTH = 64
 
 /**
  * Returns the known name that the user probably meant, or `undefined` if none is similar. A name is similar if it differs by
@@ -8,7 +8,7 @@ const LONGEST_COMPARED = 64
  */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   const typed = normalize(name)
-  if (typed === '' || typed.length > LONGEST_COMPARED) return undefined
+  if (typed === '' || typed.length > MAX_COMPARED_LENGTH) return undefined
   let found: string | undefined
   let fewest = Math.min(3, Math.max(1, Math.floor(typed.length / 4))) + 1
   for (const candidate of known) {

@@ -5,8 +5,8 @@ import { unpackError } from './thread-error.ts'
 import type { PoolAnswer } from './pool-thread.ts'
 
 export interface PoolOptions {
-  /** The most threads. Further tasks wait in order. */
-  readonly most: number
+  /** The maximum number of threads. Further tasks wait in order. */
+  readonly maxThreads: number
   readonly workerData?: unknown
   readonly resourceLimits?: WorkerOptions['resourceLimits']
   /** Calls `act` after `ms` milliseconds. The returned function cancels the call. */
@@ -95,7 +95,8 @@ export class ThreadPool<Task, Result> {
 
   #dispatch(): void {
     while (this.#waiting.length > 0) {
-      const thread = this.#takeIdle() ?? (this.#busy.size < this.#options.most ? this.#start() : undefined)
+      const thread =
+        this.#takeIdle() ?? (this.#busy.size < this.#options.maxThreads ? this.#start() : undefined)
       if (thread === undefined) return
       const running = this.#waiting.shift()
       if (running === undefined) return

@@ -23,8 +23,8 @@ const ROWS_IN_A_PAGE = 100
 const WALK_EVERY_MS = 60 * 60_000
 /** The pause between two parts of a walk. */
 const PAUSE_MS = 20
-/** The most unneeded files that are remembered. Others wait for a later walk. */
-const MOST_SEEN = 10_000
+/** The maximum number of unneeded files that are remembered. Others wait for a later walk. */
+const MAX_REMEMBERED_FILES = 10_000
 
 /**
  * Removes unneeded files: bytes of deleted releases, files without a row after a crash, and parts of aborted uploads. A
@@ -132,7 +132,7 @@ export class Collector {
     const now = performance.now()
     const first = this.#seen.get(file) ?? now
     if (now - first >= graceMs) return true
-    if (seen.size < MOST_SEEN) seen.set(file, first)
+    if (seen.size < MAX_REMEMBERED_FILES) seen.set(file, first)
     return false
   }
 

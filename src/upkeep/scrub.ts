@@ -33,9 +33,9 @@ const PASS_EVERY_MS = 7 * 24 * 60 * 60 * 1_000
 const NOTE_EVERY_MS = 5 * 60_000
 const RETRY_MS = 60_000
 /** How long a pass waits for running uploads before it reads on. With constant uploads, the pass continues slowly. */
-const LONGEST_YIELD_MS = 1_000
+const MAX_YIELD_MS = 1_000
 const YIELD_MS = 50
-const MOST_CHECKED_FIRST = 1_000
+const MAX_DAMAGED_FIRST = 1_000
 const unpaced: Pace = () => Promise.resolve()
 
 /**
@@ -76,7 +76,7 @@ export class Scrub {
     const wait = (ms: number) => sleep(ms, undefined, { signal, ref: false })
     while (!signal.aborted) {
       try {
-        for (const checksum of await listDamaged(db, MOST_CHECKED_FIRST))
+        for (const checksum of await listDamaged(db, MAX_DAMAGED_FIRST))
           await this.#examine(checksum, this.#throttle(signal))
         const { scrubbedTo, begunAt } = await readScrub(db)
         const leftMs = scrubbedTo === '' && begunAt !== null ? begunAt + PASS_EVERY_MS - now() : 0
@@ -177,11 +177,7 @@ export class Scrub {
     return async (bytes) => {
       const ms = (bytes / bytesPerS) * 1_000
       if (ms >= 1) await wait(ms)
-      for (
-        let waitedMs = 0;
-        hashes.count > this.#hashings && waitedMs < LONGEST_YIELD_MS;
-        waitedMs += YIELD_MS
-      )
+      for (let waitedMs = 0; hashes.count > this.#hashings && waitedMs < MAX_YIELD_MS; waitedMs += YIELD_MS)
         await wait(YIELD_MS)
     }
   }

@@ -6,7 +6,7 @@ import type { OpenedFiles } from '../database/opened-files.ts'
 
 const CHECK_EVERY_MS = 1_000
 /** The delay before the first scrub and collection. Both would make the start slower. */
-const FIRST_AFTER_MS = 60_000
+const FIRST_RUN_AFTER_MS = 60_000
 
 /** The background work of a depot, in the thread that opened the depot. The caller closes it. */
 export class Upkeep {
@@ -37,7 +37,7 @@ export class Upkeep {
   }
 
   /** Watches the files from now on. Scrubbing and collecting begin after `firstAfterMs`. */
-  start(firstAfterMs = FIRST_AFTER_MS): void {
+  start(firstAfterMs = FIRST_RUN_AFTER_MS): void {
     this.#timer = setInterval(() => this.checkFiles(), CHECK_EVERY_MS).unref()
     const { signal } = this.#abort
     this.#running = sleep(firstAfterMs, undefined, { signal, ref: false }).then(

@@ -17,7 +17,7 @@ export interface ViewFreeze extends Freeze {
 }
 
 /** The maximum for one view, and for all views in common. */
-export const MOST_FREEZES = 100
+export const MAX_FREEZES = 100
 
 /** Adds a freeze and replaces the one of the same packages. */
 export function withFreeze<F extends Only>(freezes: readonly F[], freeze: F): F[] {

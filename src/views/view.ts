@@ -65,16 +65,16 @@ export function isRuled({ gates, freezes }: View): boolean {
 }
 
 /** The maximum number of releases that one change may move, including moves in previews. Larger changes are refused. */
-export const MOST_MOVED = 10_000
+export const MAX_MOVED_RELEASES = 10_000
 
-/** Checks that a change moves at most {@link MOST_MOVED} releases. Throws `too_large`. */
+/** Checks that a change moves at most {@link MAX_MOVED_RELEASES} releases. Throws `too_large`. */
 export function expectMovable(
   { name }: Pick<View, 'name'>,
   count: number,
   { previews = 0, act }: { previews?: number; act?: Act } = {},
 ): void {
-  const most = Math.floor(MOST_MOVED / (1 + previews))
-  if (count <= most) return
+  const max = Math.floor(MAX_MOVED_RELEASES / (1 + previews))
+  if (count <= max) return
   const besides = previews === 0 ? '' : ` while ${previews} previews follow it`
   const advice =
     act === 'set-rule'
@@ -82,7 +82,7 @@ export function expectMovable(
       : 'narrow it by origin or name'
   throw new DepotError(
     'too_large',
-    `one change of ${name} may move ${most} releases${besides}, and this would move more: ${advice}${previews === 0 ? '' : ', or drop previews'}`,
+    `one change of ${name} may move ${max} releases${besides}, and this would move more: ${advice}${previews === 0 ? '' : ', or drop previews'}`,
   )
 }
 
@@ -101,7 +101,7 @@ export interface ViewRelease {
 }
 
 /** The origins that a new view does not govern. They publish the Supervisor's own binaries (decision 0002). */
-export const FIRST_UNGOVERNED: readonly string[] = ['core', 'chef']
+export const DEFAULT_UNGOVERNED: readonly string[] = ['core', 'chef']
 
 /** Every upload joins this view, and nothing leaves it. `hab` looks for releases there. */
 export const UNSTABLE = 'unstable'
@@ -112,7 +112,7 @@ export const STABLE = 'stable'
 export const PERMANENT_CHANNELS: readonly string[] = [UNSTABLE, STABLE]
 
 /** The views of a new depot: a pipeline, and the default channels of hab 1.6, 2.0 and 2.1 (decision 0001). */
-export const FIRST_VIEWS: readonly { readonly name: string; readonly rule: ViewRule }[] = [
+export const INITIAL_VIEWS: readonly { readonly name: string; readonly rule: ViewRule }[] = [
   { name: UNSTABLE, rule: 'highest' },
   { name: 'acceptance', rule: 'promoted' },
   { name: 'union', rule: 'promoted' },
@@ -123,10 +123,10 @@ export const FIRST_VIEWS: readonly { readonly name: string; readonly rule: ViewR
 ]
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]*$/
-const LONGEST_NAME = 255
+const MAX_NAME_LENGTH = 255
 
 export function isViewName(text: string): text is ViewName {
-  return text.length <= LONGEST_NAME && NAME.test(text)
+  return text.length <= MAX_NAME_LENGTH && NAME.test(text)
 }
 
 /** Parses the name of a view. Throws `invalid_request`. */
@@ -134,6 +134,6 @@ export function parseViewName(text: string): ViewName {
   if (isViewName(text)) return text
   throw new DepotError(
     'invalid_request',
-    `${quote(text)} is not a view's name: letters, digits and . _ @ -, starting with a letter or digit, at most ${LONGEST_NAME}`,
+    `${quote(text)} is not a view's name: letters, digits and . _ @ -, starting with a letter or digit, at most ${MAX_NAME_LENGTH}`,
   )
 }

@@ -3,8 +3,8 @@ export class Connections {
   readonly #waiting: (() => void)[] = []
   #free: number
 
-  constructor(most: number) {
-    this.#free = most
+  constructor(max: number) {
+    this.#free = max
   }
 
   async during<T>(act: () => Promise<T>): Promise<T> {

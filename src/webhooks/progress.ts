@@ -21,13 +21,13 @@ export const WEBHOOK_STATES = ['delivering', 'failing', 'paused'] as const
 export type WebhookState = (typeof WEBHOOK_STATES)[number]
 
 const FIRST_RETRY_MS = 5_000
-export const LONGEST_RETRY_MS = 6 * 3_600_000
+export const MAX_RETRY_MS = 6 * 3_600_000
 const JITTER = 0.25
 /**
  * Thirteen waits that double from 5 s take 11 h; twenty more of 6 h take five days. Counting attempts instead of days
  * gives a receiver its full time even if the clock jumps or the depot is down for a week.
  */
-export const MOST_ATTEMPTS = 34
+export const MAX_ATTEMPTS = 34
 
 /** Returns the progress at `position`, without failures. */
 export function freshProgress(position: number): Progress {
@@ -63,22 +63,22 @@ export function afterAttempt(
   const failed = { ...progress, attempts, failingSince: progress.failingSince ?? now }
   if (receipt.verdict === 'gone')
     return { ...failed, nextAttemptAt: undefined, pause: { at: now, why: 'gone' } }
-  if (attempts >= MOST_ATTEMPTS)
+  if (attempts >= MAX_ATTEMPTS)
     return { ...failed, nextAttemptAt: undefined, pause: { at: now, why: 'failing' } }
   return { ...failed, nextAttemptAt: now + retryDelay(attempts, random, receipt.retryAfterMs) }
 }
 
 /** Milliseconds to wait after a number of failures. A receiver's `Retry-After` may extend the wait up to the longest one. */
 function retryDelay(attempts: number, random: number, requestedMs = 0): number {
-  const scheduled = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), LONGEST_RETRY_MS)
-  return Math.max(Math.round(scheduled * (1 + JITTER * random)), Math.min(requestedMs, LONGEST_RETRY_MS))
+  const scheduled = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), MAX_RETRY_MS)
+  return Math.max(Math.round(scheduled * (1 + JITTER * random)), Math.min(requestedMs, MAX_RETRY_MS))
 }
 
 /** Returns the milliseconds until the next attempt. They are limited, because the clock may have been set back. */
 export function dueIn({ nextAttemptAt }: Progress, now: number): number {
   return nextAttemptAt === undefined
     ? 0
-    : Math.min(Math.max(nextAttemptAt - now, 0), LONGEST_RETRY_MS * (1 + JITTER))
+    : Math.min(Math.max(nextAttemptAt - now, 0), MAX_RETRY_MS * (1 + JITTER))
 }
 
 export function stateOf({ pause, attempts }: Progress): WebhookState {

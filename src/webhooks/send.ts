@@ -47,7 +47,7 @@ export interface SendOptions {
 const { request: requestPlainly } = process.getBuiltinModule('node:http')
 const { request: requestSecurely } = process.getBuiltinModule('node:https')
 const EXCERPT_BYTES = 1_024
-const MOST_HEADER_BYTES = 16 * 1_024
+const MAX_HEADER_BYTES = 16 * 1_024
 
 /**
  * POSTs a message and returns the result; never rejects. The receiver may be hostile. The address is therefore checked
@@ -70,7 +70,7 @@ export function send(message: Message, options: SendOptions, signal: AbortSignal
       headers: { ...message.headers, 'content-length': Buffer.byteLength(message.body) },
       agent: false, // opens a connection for this request alone
       lookup: guarded(options),
-      maxHeaderSize: MOST_HEADER_BYTES,
+      maxHeaderSize: MAX_HEADER_BYTES,
       signal,
     })
     const cancel = options.after(options.timeoutMs, () =>

@@ -39,14 +39,14 @@ export interface Delivery {
   readonly excerpt: string
 }
 
-export const MOST_WEBHOOKS = 100
-export const MOST_FILTER_NAMES = 100
+export const MAX_WEBHOOKS = 100
+export const MAX_FILTER_NAMES = 100
 export const KEPT_DELIVERIES = 1_000
 /** How long the previous secret still signs. */
 export const PREVIOUS_SECRET_MS = 24 * 3_600_000
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/
-const LONGEST_URL = 2_000
+const MAX_URL_LENGTH = 2_000
 
 /** Parses the name of a webhook. Throws `invalid_request`. */
 export function parseWebhookName(text: string): string {
@@ -63,10 +63,10 @@ export function parseWebhookName(text: string): string {
  */
 export function parseWebhookUrl(text: string): URL {
   const url = URL.parse(text)
-  if (url === null || text.length > LONGEST_URL)
+  if (url === null || text.length > MAX_URL_LENGTH)
     throw new DepotError(
       'invalid_request',
-      `the URL is not valid, or is longer than ${LONGEST_URL} characters`,
+      `the URL is not valid, or is longer than ${MAX_URL_LENGTH} characters`,
     )
   if (url.protocol !== 'https:' && url.protocol !== 'http:')
     throw new DepotError(

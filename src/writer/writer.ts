@@ -4,7 +4,7 @@ import { releaseSavepoint, setSavepoint, undoToSavepoint } from '../database/sav
 import { findState, setState } from '../database/state-store.ts'
 import { DepotError } from '../errors.ts'
 import type { LedgerHead } from '../ledger/chain.ts'
-import { MOST_AHEAD_MS } from '../clock.ts'
+import { MAX_CLOCK_SKEW_MS } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { appendEntry, findHead } from '../ledger/ledger-store.ts'
@@ -43,13 +43,13 @@ interface Settled<T extends Handlers> {
   readonly result: { outcome: unknown } | { error: unknown } | 'postponed'
 }
 
-const LARGEST_BATCH = 64
+const MAX_BATCH_COMMANDS = 64
 /** A batch closes after this time, so that later commands do not wait for all of it. */
-const LONGEST_BATCH_MS = 100
+const MAX_BATCH_MS = 100
 /** How long a command may read in the transaction. */
-const LONGEST_READ_MS = 50
+const MAX_READ_MS = 50
 /** How often a command's reads are made on a snapshot before they are made in the transaction. */
-const MOST_READ_AHEAD = 3
+const MAX_READ_AHEAD_ATTEMPTS = 3
 
 export interface WriterOptions {
   readonly now: () => number
@@ -163,7 +163,7 @@ export class Writer<T extends Handlers> {
   async #drain(): Promise<void> {
     do {
       await this.#options.gather()
-      await this.#commit(this.#queue.splice(0, LARGEST_BATCH))
+      await this.#commit(this.#queue.splice(0, MAX_BATCH_COMMANDS))
     } while (this.#queue.length > 0)
     this.#draining = undefined
   }
@@ -183,7 +183,7 @@ export class Writer<T extends Handlers> {
   async #runLongCommand(waiting: Waiting<T>): Promise<void> {
     const { command } = waiting
     for (let attempt = 1, isDone = false; !isDone; attempt += 1) {
-      const ahead = attempt > MOST_READ_AHEAD ? 'in transaction' : (this.#ahead = new ReadAhead()) // sees commits from before its snapshot on
+      const ahead = attempt > MAX_READ_AHEAD_ATTEMPTS ? 'in transaction' : (this.#ahead = new ReadAhead()) // sees commits from before its snapshot on
       if (ahead !== 'in transaction') {
         try {
           return waiting.resolve(await this.#readFor(command, ahead))
@@ -253,7 +253,7 @@ export class Writer<T extends Handlers> {
         return taken === undefined ? act(inside) : (taken.value as Awaited<ReturnType<typeof act>>)
       }
     }
-    const end = elapsed() + LONGEST_READ_MS
+    const end = elapsed() + MAX_READ_MS
     const limited = refusingAfter(inside, () => elapsed() > end)
     return async (_name, _basis, act) => act(limited)
   }
@@ -271,8 +271,7 @@ export class Writer<T extends Handlers> {
       try {
         for (const waiting of taken) {
           // A command with reads made in advance may write much, so it starts a batch of its own.
-          if (settled.length > 0 && (waiting.ahead !== undefined || elapsed() - begun >= LONGEST_BATCH_MS))
-            break
+          if (settled.length > 0 && (waiting.ahead !== undefined || elapsed() - begun >= MAX_BATCH_MS)) break
           const isAlone = taken.length === 1
           settled.push({ waiting, result: await this.#run(trx, waiting, { entries, callers, isAlone }) })
         }
@@ -370,7 +369,7 @@ export class Writer<T extends Handlers> {
   async #readClock(trx: Trx): Promise<Clock> {
     const now = this.#options.now()
     const before = this.#clock.setBackAt
-    const setBackAt = this.#head.at - now > MOST_AHEAD_MS ? Math.min(before ?? now, now) : undefined
+    const setBackAt = this.#head.at - now > MAX_CLOCK_SKEW_MS ? Math.min(before ?? now, now) : undefined
     if (setBackAt !== before) await setState(trx, 'clock_set_back_at', setBackAt?.toString())
     this.#clock = { now, setBackAt }
     return this.#clock

@@ -30,7 +30,7 @@ test('an address may fail a number of times at once and a number of times a minu
 })
 
 test('only the addresses that failed last are remembered', (t) => {
-  const limit = new GuessLimit(() => 0, { perMinute: 1, mostAddresses: 2 })
+  const limit = new GuessLimit(() => 0, { perMinute: 1, maxAddresses: 2 })
   limit.countWrongToken('192.0.2.1')
   limit.countWrongToken('192.0.2.2')
   t.match(limit.countWrongToken('192.0.2.1'), REFUSED)

@@ -39,9 +39,9 @@ const SECOND = 'http://127.0.0.1:9637'
 const TOKEN = 'hart_…'
 const SECOND_TOKEN = 'administrator-token-of-the-second-depot'
 const LANGUAGES = ['sh', 'js', 'json', 'text', 'nginx', 'yaml', 'sql']
-const MOST_NOT_RUN = 8
+const MAX_NOT_RUN = 8
 
-const LONGEST_TOLD = 4_000
+const MAX_SHOWN_LENGTH = 4_000
 const HIDES = /\bcurl\b.* (-[a-zA-Z]*f[a-zA-Z]*|--fail)( |$)/
 
 const { PATH = '' } = process.env
@@ -102,7 +102,7 @@ async function follow(t: Test, document: string, path: string): Promise<Outcome>
 function succeeds(t: Test, { code, output }: Outcome): void {
   const lines = output.trimEnd().split('\n')
   t.equal(code, 0, code === 0 ? 'exit code 0' : (lines.at(-1) ?? ''), {
-    output: lines.slice(-25).join('\n').slice(-LONGEST_TOLD),
+    output: lines.slice(-25).join('\n').slice(-MAX_SHOWN_LENGTH),
   })
 }
 
@@ -129,7 +129,7 @@ test('each block says what it is written in; few are not run, each for a reason'
     }
   }
   for (const told of notRun) t.comment(`not run: ${told}`)
-  t.ok(notRun.length <= MOST_NOT_RUN, `at most ${MOST_NOT_RUN} blocks are not run`, { notRun })
+  t.ok(notRun.length <= MAX_NOT_RUN, `at most ${MAX_NOT_RUN} blocks are not run`, { notRun })
 })
 
 test('no command hides why a depot refuses', async (t) => {

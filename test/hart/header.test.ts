@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { formatHeader, LONGEST_HEADER, parseHeader } from '../../src/hart/header.ts'
+import { formatHeader, MAX_HEADER_BYTES, parseHeader } from '../../src/hart/header.ts'
 
 const signer = { origin: 'acme', revision: '20260101000000' }
 const signedMessage = Buffer.alloc(128, 7)
@@ -62,8 +62,8 @@ const forged: [string, string, RegExp][] = [
     header.toString().replace(/\n\n$/, '\nmore\n'),
     /fifth line of its header is not empty/,
   ],
-  ['a line without end', `HART-1\n${'a'.repeat(LONGEST_HEADER)}`, /does not end within 1024 bytes/],
-  ['white space without end', ' '.repeat(LONGEST_HEADER), /does not end within 1024 bytes/],
+  ['a line without end', `HART-1\n${'a'.repeat(MAX_HEADER_BYTES)}`, /does not end within 1024 bytes/],
+  ['white space without end', ' '.repeat(MAX_HEADER_BYTES), /does not end within 1024 bytes/],
 ]
 
 for (const [what, text, why] of forged) {

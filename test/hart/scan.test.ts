@@ -310,7 +310,7 @@ test('packages of other accounts are scanned before all of an account with many'
 })
 
 test('scans beyond the limits of an account or of all are refused in advance', async (t) => {
-  const scanner = new ArchiveScanner({ workers: 1, mostWaiting: 3, mostWaitingOfAccount: 2 })
+  const scanner = new ArchiveScanner({ workers: 1, maxWaiting: 3, maxWaitingPerAccount: 2 })
   const path = saved(t.testdir(), payloadOf({}))
   const outcomes = Promise.allSettled([1, 1, 1, 2].map((account) => scanner.scan(path, 0, account)))
   const busy = { name: 'DepotError', code: 'overloaded', retryAfterSeconds: 10 }

@@ -1,9 +1,9 @@
 import { test } from 'tap'
 import { BLOCK, formatTarHeader, parseTarHeader } from '../../src/hart/tar-header.ts'
 import {
-  LONGEST_EXTENSION,
-  LONGEST_PATH,
-  MOST_ENTRIES,
+  MAX_EXTENSION_BYTES,
+  MAX_PATH_BYTES,
+  MAX_ENTRIES,
   READ_STEP_BYTES,
   TarReader,
 } from '../../src/hart/tar.ts'
@@ -196,12 +196,12 @@ const hostile: [string, Entry[], RegExp][] = [
   ],
   [
     'a global pax header one byte too long',
-    [{ path: 'g', typeFlag: 'g', declaredBytes: LONGEST_EXTENSION + 1 }],
+    [{ path: 'g', typeFlag: 'g', declaredBytes: MAX_EXTENSION_BYTES + 1 }],
     /the limit is 1048576/,
   ],
   [
     'a path that is too long',
-    [paxEntry({ path: 'p'.repeat(LONGEST_PATH + 1) }), { path: 'a' }],
+    [paxEntry({ path: 'p'.repeat(MAX_PATH_BYTES + 1) }), { path: 'a' }],
     /path of more than 4096/,
   ],
   ['a path with NUL', [paxEntry({ path: 'a\0b' }), { path: 'a' }], /NUL/],
@@ -291,7 +291,7 @@ test('an archive of a million entries is refused halfway', (t) => {
     for (let i = 0; i < 1000; i += 1) reader.write(thousand)
   }
   t.throws(fill, { code: 'hart_malformed', message: /more than 500000 entries/ })
-  t.equal(seen, MOST_ENTRIES)
+  t.equal(seen, MAX_ENTRIES)
   t.end()
 })
 

@@ -13,11 +13,11 @@ function fixture(name: string): Buffer {
   return readFileSync(new URL(`../fixtures/xz/${name}`, import.meta.url))
 }
 
-function walk(folder: string, xz: Buffer, mostUnpackedBytes = 2 ** 40): XzShape {
+function walk(folder: string, xz: Buffer, maxUnpackedBytes = 2 ** 40): XzShape {
   const path = join(folder, 'walked.xz')
   writeFileSync(path, xz)
   using file = new PayloadFile(path, { payloadOffset: 0, windowBytes: 4096 })
-  return walkXz(file, mostUnpackedBytes)
+  return walkXz(file, maxUnpackedBytes)
 }
 
 /** Decodes until `enough` bytes came out. Skips blocks that unpack to as many bytes as the next of `skipped`. */

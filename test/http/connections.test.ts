@@ -302,7 +302,7 @@ test('/api answers 405 to wrong methods and lists the allowed ones', async (t) =
 test('a head or a body that arrives too slowly gets 408', async (t) => {
   const started = await startDepot(t, {
     listen: true,
-    limits: { bodyGraceMs: 30, leastBodyBytesPerSecond: 1_000_000, headMs: 60 },
+    limits: { bodyGraceMs: 30, minBodyBytesPerSecond: 1_000_000, headMs: 60 },
   })
   await makeOrigin(started)
   const hart = buildHart({ ident: 'acme/app/1.0.0/20260101120000' })

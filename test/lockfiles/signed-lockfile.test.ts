@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'tap'
 import { formatDepotKey, generateDepotKey, parseDepotKey } from '../../src/lockfiles/depot-key.ts'
-import { LARGEST_LOCKFILE_BYTES } from '../../src/lockfiles/lockfile.ts'
+import { MAX_LOCKFILE_BYTES } from '../../src/lockfiles/lockfile.ts'
 import type { Lockfile } from '../../src/lockfiles/lockfile.ts'
 import { readLockfile, signLockfile } from '../../src/lockfiles/signed-lockfile.ts'
 
@@ -71,7 +71,7 @@ test('a truncated file and text after the signature are refused', async (t) => {
     t.throws(() => readLockfile(TEXT + more, [ours.publicKey]), {
       code: /lockfile_malformed|signature_invalid/,
     })
-  t.throws(() => readLockfile(`hart-depot-lock 1\n${'x'.repeat(LARGEST_LOCKFILE_BYTES)}`, [ours.publicKey]), {
+  t.throws(() => readLockfile(`hart-depot-lock 1\n${'x'.repeat(MAX_LOCKFILE_BYTES)}`, [ours.publicKey]), {
     code: 'lockfile_malformed',
     message: /more than \d+ bytes/,
   })

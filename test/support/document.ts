@@ -101,7 +101,7 @@ export async function standIns(t: Teardown): Promise<string> {
   return folder
 }
 
-const LARGEST_OUTPUT_BYTES = 64 * 1024 ** 2
+const MAX_OUTPUT_BYTES = 64 * 1024 ** 2
 
 export interface Outcome {
   readonly code: number
@@ -122,7 +122,7 @@ export async function runScript(
       const child = execFile(
         'bash',
         [name],
-        { cwd: folder, env, maxBuffer: LARGEST_OUTPUT_BYTES },
+        { cwd: folder, env, maxBuffer: MAX_OUTPUT_BYTES },
         (error, output) => {
           resolve({ code: error === null ? 0 : Number(error.code), output })
         },

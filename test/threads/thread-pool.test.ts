@@ -7,7 +7,7 @@ import type { Task } from '../support/pool-tasks.ts'
 
 const ENTRY = new URL(`../support/pool-tasks${extname(import.meta.filename)}`, import.meta.url)
 
-function openPool(t: Test, options: { most: number }) {
+function openPool(t: Test, options: { maxThreads: number }) {
   const timers = new ManualTimers()
   const pool = new ThreadPool<Task, number>(ENTRY, { ...options, after: timers.after })
   t.teardown(() => pool.terminate())
@@ -17,7 +17,7 @@ function openPool(t: Test, options: { most: number }) {
 const meeting = () => ({ meet: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT) })
 
 test('threads start when they are needed, and end after a minute without tasks', async (t) => {
-  const { pool, timers } = openPool(t, { most: 2 })
+  const { pool, timers } = openPool(t, { maxThreads: 2 })
   t.equal(pool.size, 0)
   const together = meeting()
   const threads = await Promise.all([pool.run(together), pool.run(together)])
@@ -35,7 +35,7 @@ test('threads start when they are needed, and end after a minute without tasks',
 })
 
 test('no more threads run than there may be, and tasks wait in their order', async (t) => {
-  const { pool } = openPool(t, { most: 1 })
+  const { pool } = openPool(t, { maxThreads: 1 })
   const order: number[] = []
   await Promise.all([1, 2, 3].map((n) => pool.run('say').then(() => order.push(n))))
   t.strictSame(order, [1, 2, 3])
@@ -43,21 +43,21 @@ test('no more threads run than there may be, and tasks wait in their order', asy
 })
 
 test('a task that fails keeps its code, and its thread runs the next one', async (t) => {
-  const { pool } = openPool(t, { most: 1 })
+  const { pool } = openPool(t, { maxThreads: 1 })
   const before = await pool.run('say')
   await t.rejects(pool.run('refuse'), { name: 'DepotError', code: 'not_found' })
   t.equal(await pool.run('say'), before)
 })
 
 test('a thread that dies fails its task alone, and another one takes its place', async (t) => {
-  const { pool } = openPool(t, { most: 1 })
+  const { pool } = openPool(t, { maxThreads: 1 })
   const [died, next] = await Promise.allSettled([pool.run('die'), pool.run('say')])
   t.match(died, { status: 'rejected', reason: { message: 'a thread ended during its task' } })
   t.match(next, { status: 'fulfilled' })
 })
 
 test('a thread that fails while the pool closes fails its task, not the closing', async (t) => {
-  const { pool } = openPool(t, { most: 1 })
+  const { pool } = openPool(t, { maxThreads: 1 })
   const running = pool.run('fail outside')
   const closing = pool.close()
   await t.rejects(running, { message: 'outside of the task' })
@@ -65,7 +65,7 @@ test('a thread that fails while the pool closes fails its task, not the closing'
 })
 
 test('an aborted task rejects with the reason, and its thread is replaced', async (t) => {
-  const { pool } = openPool(t, { most: 1 })
+  const { pool } = openPool(t, { maxThreads: 1 })
   const stopping = new AbortController()
   const endless = pool.run('go on', stopping.signal)
   const next = pool.run('say')
@@ -75,14 +75,14 @@ test('an aborted task rejects with the reason, and its thread is replaced', asyn
 })
 
 test('closing lets running tasks finish, terminating does not, and both refuse further ones', async (t) => {
-  const { pool } = openPool(t, { most: 1 })
+  const { pool } = openPool(t, { maxThreads: 1 })
   const [running, waiting] = [pool.run('say'), pool.run('say')]
   const refused = t.rejects(waiting, { code: 'shutting_down' })
   await pool.close()
   t.type(await running, 'number')
   await refused
   await t.rejects(pool.run('say'), { code: 'shutting_down' })
-  const other = openPool(t, { most: 1 }).pool
+  const other = openPool(t, { maxThreads: 1 }).pool
   const endless = t.rejects(other.run('go on'), { code: 'shutting_down' })
   await other.terminate()
   await endless

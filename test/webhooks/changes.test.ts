@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { MOST_ATTEMPTS } from '../../src/webhooks/progress.ts'
+import { MAX_ATTEMPTS } from '../../src/webhooks/progress.ts'
 import { callApi } from '../support/call-api.ts'
 import type { Received } from '../support/receiver.ts'
 import { START } from '../support/start-depot.ts'
@@ -84,11 +84,11 @@ test('after more than five days of failures a webhook pauses, reports the reason
   await hook(started, 'deploys', VIEWS)
   receiver.behave(500)
   const [first = 0, second = 0] = await entries(started, 'one', 'two')
-  for (let attempt = 1; attempt < MOST_ATTEMPTS; attempt += 1)
+  for (let attempt = 1; attempt < MAX_ATTEMPTS; attempt += 1)
     await timers.pass(Math.min(5_000 * 2 ** (attempt - 1), 6 * 3_600_000))
   await until('the webhook is paused', async () => (await state(started, 'deploys'))['state'] === 'paused')
   t.match(await state(started, 'deploys'), {
-    attempts: MOST_ATTEMPTS,
+    attempts: MAX_ATTEMPTS,
     position: first - 1,
     behind: 2,
     next_attempt_at: null,
@@ -96,16 +96,16 @@ test('after more than five days of failures a webhook pauses, reports the reason
     paused: { why: 'failing' },
     differences: '',
   })
-  t.equal(receiver.received.length, MOST_ATTEMPTS)
+  t.equal(receiver.received.length, MAX_ATTEMPTS)
   t.match(
     started.logged.find(({ msg }) => String(msg).startsWith('a webhook was paused')),
-    { level: 'error', webhook: 'deploys', why: 'failing', error: 'answered 500', attempts: MOST_ATTEMPTS },
+    { level: 'error', webhook: 'deploys', why: 'failing', error: 'answered 500', attempts: MAX_ATTEMPTS },
   )
   timers.advance(100 * 86_400_000)
   receiver.behave(200)
   await change(started, 'deploys', { paused: false })
-  await until('two more deliveries arrive', () => receiver.received.length === MOST_ATTEMPTS + 2)
-  t.strictSame(receiver.sequences().slice(MOST_ATTEMPTS), [first, second])
+  await until('two more deliveries arrive', () => receiver.received.length === MAX_ATTEMPTS + 2)
+  t.strictSame(receiver.sequences().slice(MAX_ATTEMPTS), [first, second])
 })
 
 test('410 pauses a webhook at once', async (t) => {

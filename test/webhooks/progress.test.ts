@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import {
-  LONGEST_RETRY_MS,
-  MOST_ATTEMPTS,
+  MAX_RETRY_MS,
+  MAX_ATTEMPTS,
   advance,
   afterAttempt,
   dueIn,
@@ -31,12 +31,12 @@ function failUntilPaused(random: number): { waits: number[]; end: Progress } {
 test('attempts continue for at least five days, with pauses that double from five seconds to six hours, and then the webhook pauses', async (t) => {
   const { waits, end } = failUntilPaused(0)
   t.strictSame(waits.slice(0, 4), [5_000, 10_000, 20_000, 40_000])
-  t.equal(waits.at(-1), LONGEST_RETRY_MS)
+  t.equal(waits.at(-1), MAX_RETRY_MS)
   const days = waits.reduce((sum, wait) => sum + wait, 0) / 86_400_000
   t.ok(days >= 5 && days < 6, `${days} days`)
   t.match(end, {
     position: 7,
-    attempts: MOST_ATTEMPTS,
+    attempts: MAX_ATTEMPTS,
     failingSince: AT,
     nextAttemptAt: undefined,
     pause: { why: 'failing' },
@@ -59,7 +59,7 @@ test('Retry-After lengthens a pause within bounds and never shortens it', async 
     afterAttempt(freshProgress(7), 8, { ...failed, retryAfterMs }, { now: AT, random: 0 }).nextAttemptAt
   t.equal(next(60_000), AT + 60_000)
   t.equal(next(0), AT + 5_000)
-  t.equal(next(365 * 86_400_000), AT + LONGEST_RETRY_MS)
+  t.equal(next(365 * 86_400_000), AT + MAX_RETRY_MS)
 })
 
 test('a receiver that answered 410 is not tried again', async (t) => {
@@ -73,7 +73,7 @@ test('a receiver that answered 410 is not tried again', async (t) => {
 
 test('a clock set back by a year lengthens no pause beyond the maximum', async (t) => {
   const failing = afterAttempt(freshProgress(7), 8, failed, { now: AT + 365 * 86_400_000, random: 0 })
-  t.ok(dueIn(failing, AT) <= LONGEST_RETRY_MS * 1.25)
+  t.ok(dueIn(failing, AT) <= MAX_RETRY_MS * 1.25)
   t.equal(dueIn(failing, AT + 400 * 86_400_000), 0)
 })
 

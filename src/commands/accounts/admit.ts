@@ -1,7 +1,7 @@
 import { DepotError, quote } from '../../errors.ts'
 import type { Change } from '../../ledger/change.ts'
 import type { Scope } from '../../access/access.ts'
-import { ACCOUNT_NAME, LONGEST_ACCOUNT_NAME } from '../../access/account-name.ts'
+import { ACCOUNT_NAME, MAX_ACCOUNT_NAME_LENGTH } from '../../access/account-name.ts'
 import {
   findAccount,
   getAccount,
@@ -15,10 +15,10 @@ export async function addAccount(
   input: { name: string; email?: string; isAdministrator?: boolean },
 ): Promise<{ accountId: number }> {
   const { name, email, isAdministrator = false } = input
-  if (!ACCOUNT_NAME.test(name) || name.length > LONGEST_ACCOUNT_NAME) {
+  if (!ACCOUNT_NAME.test(name) || name.length > MAX_ACCOUNT_NAME_LENGTH) {
     throw new DepotError(
       'invalid_request',
-      `${quote(name)} is not an account's name: letters, digits and . _ -, at most ${LONGEST_ACCOUNT_NAME}`,
+      `${quote(name)} is not an account's name: letters, digits and . _ -, at most ${MAX_ACCOUNT_NAME_LENGTH}`,
     )
   }
   if ((await findAccount(change.trx, name)) !== undefined)

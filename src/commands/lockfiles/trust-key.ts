@@ -2,7 +2,7 @@ import { DepotError } from '../../errors.ts'
 import type { Change } from '../../ledger/change.ts'
 import { parseDepotKey, parseTrustedName } from '../../lockfiles/depot-key.ts'
 import {
-  MOST_TRUSTED_KEYS,
+  MAX_TRUSTED_KEYS,
   deleteTrustedKey,
   findTrustedKey,
   insertTrustedKey,
@@ -23,8 +23,8 @@ export async function trustKey(
   const before = await findTrustedKey(trx, name)
   if (before?.key.id === key.id) return { id: key.id, isChanged: false }
   if (before !== undefined) await distrustKey(change, { name })
-  if ((await listTrustedKeys(trx)).length >= MOST_TRUSTED_KEYS)
-    throw new DepotError('conflict', `${MOST_TRUSTED_KEYS} keys are trusted already`)
+  if ((await listTrustedKeys(trx)).length >= MAX_TRUSTED_KEYS)
+    throw new DepotError('conflict', `${MAX_TRUSTED_KEYS} keys are trusted already`)
   await insertTrustedKey(trx, { name, key, addedAt: at })
   await change.record({ kind: 'trusted-key-added', name, key: key.id, publicKey: key.raw.toString('base64') })
   return { id: key.id, isChanged: true }

@@ -29,7 +29,7 @@ import { getView } from '../../revisions/view-store.ts'
 
 const DRAFT_KEPT_MS = 60 * 60_000
 /** The maximum for one view. */
-const MOST_WAITING = 100
+const MAX_WAITING_PROPOSALS = 100
 const PROPOSAL_KEPT_MS = 7 * 86_400_000
 
 /** The submitter makes the plan's token, so that a repeated command has the same outcome. */
@@ -65,8 +65,11 @@ export async function draftPlan(change: Change, input: PlanInput): Promise<Store
  * the change, `refused` if nothing would change, and `conflict` if too many proposals wait. */
 export async function propose(change: Change, input: PlanInput): Promise<StoredPlan> {
   const { id } = await getView(change.trx, input.request.view)
-  if ((await countWaiting(change.trx, id, change.clock.now)) >= MOST_WAITING)
-    throw new DepotError('conflict', `${MOST_WAITING} proposals wait for ${input.request.view} already`)
+  if ((await countWaiting(change.trx, id, change.clock.now)) >= MAX_WAITING_PROPOSALS)
+    throw new DepotError(
+      'conflict',
+      `${MAX_WAITING_PROPOSALS} proposals wait for ${input.request.view} already`,
+    )
   const proposal = await keep(change, 'proposal', input)
   const rights = proposal.effect.refusals.filter(({ rule }) => rule === 'rights')
   if (rights.length > 0) throw refusalOf('forbidden', rights)

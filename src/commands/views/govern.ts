@@ -4,7 +4,7 @@ import { DepotError, quote, refusalOf } from '../../errors.ts'
 import type { ErrorPart } from '../../errors.ts'
 import type { Change } from '../../ledger/change.ts'
 import type { Only } from '../../views/change-request.ts'
-import { MOST_FREEZES, withFreeze, withoutFreeze } from '../../views/freeze.ts'
+import { MAX_FREEZES, withFreeze, withoutFreeze } from '../../views/freeze.ts'
 import type { Freeze } from '../../views/freeze.ts'
 import { listCommonFreezes, setCommonFreezes, setFreezes } from '../../revisions/freeze-store.ts'
 import { requesterOf, mayTouch } from '../../views/gates.ts'
@@ -129,8 +129,8 @@ function frozen(
     since: change.at,
     ...(until !== undefined && { until }),
   })
-  if (after.length > MOST_FREEZES)
-    throw new DepotError('refused', `there are already ${MOST_FREEZES} freezes: end some of them`)
+  if (after.length > MAX_FREEZES)
+    throw new DepotError('refused', `there are already ${MAX_FREEZES} freezes: end some of them`)
   return after
 }
 

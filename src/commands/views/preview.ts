@@ -16,7 +16,7 @@ import { getPlan, getPlanById } from '../../revisions/plan-store.ts'
 import { changesAnything, expiryOf } from '../../revisions/stored-plan.ts'
 import type { StoredPlan } from '../../revisions/stored-plan.ts'
 import { setUngoverned } from './ungoverned.ts'
-import { MOST_MOVED, UNSTABLE } from '../../views/view.ts'
+import { MAX_MOVED_RELEASES, UNSTABLE } from '../../views/view.ts'
 import type { View, ViewRelease } from '../../views/view.ts'
 import {
   closeView,
@@ -31,7 +31,7 @@ import {
 // (make-revision.ts), and is closed when the plan is applied or dropped.
 
 /** The maximum for one view. Each promotion of the view is written again for each preview. */
-const MOST_PREVIEWS = 10
+const MAX_PREVIEWS = 10
 
 /**
  * Creates a view that shows the effect of a plan. Throws `not_found` for the plan, `conflict` for a plan that has
@@ -64,15 +64,15 @@ export async function makePreview(change: Change, input: { name: string; plan: s
   if (base.name === UNSTABLE)
     throw new DepotError('refused', `${UNSTABLE} has no preview: every release is in it`)
   const { length: others } = await listPreviews(change.trx, { baseId: base.id })
-  if (others >= MOST_PREVIEWS)
-    throw new DepotError('conflict', `${base.name} already has ${MOST_PREVIEWS} previews, which is the limit`)
+  if (others >= MAX_PREVIEWS)
+    throw new DepotError('conflict', `${base.name} already has ${MAX_PREVIEWS} previews, which is the limit`)
   const pointers = await change.read(`pointers of a preview of ${base.name}`, { views: [base.name] }, (db) =>
     readPointers(db, base, plan),
   )
-  if (pointers.size * (1 + others) > MOST_MOVED)
+  if (pointers.size * (1 + others) > MAX_MOVED_RELEASES)
     throw new DepotError(
       'too_large',
-      `${base.name} and its previews would point to ${pointers.size * (1 + others)} releases, and ${MOST_MOVED} are the limit`,
+      `${base.name} and its previews would point to ${pointers.size * (1 + others)} releases, and ${MAX_MOVED_RELEASES} are the limit`,
     )
   const made = await createView(change, { name: input.name, rule: 'promoted', maker: 'operator' })
   await setPreview(change.trx, made.id, { baseId: base.id, planId: plan.id })

@@ -1,7 +1,7 @@
 import { DepotError } from '../../errors.ts'
 import { findHead } from '../../ledger/ledger-store.ts'
 import type { Change } from '../../ledger/change.ts'
-import { MOST_WEBHOOKS } from '../../webhooks/webhook.ts'
+import { MAX_WEBHOOKS } from '../../webhooks/webhook.ts'
 import type { Webhook } from '../../webhooks/webhook.ts'
 import { countWebhooks, findWebhook, getWebhook, insertWebhook } from '../../webhooks/webhook-store.ts'
 
@@ -15,8 +15,8 @@ export async function addWebhook(change: Change, input: NewWebhook): Promise<Web
   const { name, host } = input
   if ((await findWebhook(change.trx, name)) !== undefined)
     throw new DepotError('already_exists', `there is a webhook ${name} already`)
-  if ((await countWebhooks(change.trx)) >= MOST_WEBHOOKS)
-    throw new DepotError('conflict', `the depot has ${MOST_WEBHOOKS} webhooks, which is the limit`)
+  if ((await countWebhooks(change.trx)) >= MAX_WEBHOOKS)
+    throw new DepotError('conflict', `the depot has ${MAX_WEBHOOKS} webhooks, which is the limit`)
   await change.record({ kind: 'webhook-added', webhook: name, host })
   const { sequence } = await findHead(change.trx)
   await insertWebhook(change.trx, {

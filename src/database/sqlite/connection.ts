@@ -3,8 +3,8 @@ import type { SqliteDatabase } from 'kysely'
 
 const CACHE_KIB = 16 * 1024
 /** Longer statements are large and rarely used again. */
-const LONGEST_KEPT_SQL = 2_000
-const MOST_STATEMENTS = 500
+const MAX_CACHED_SQL_LENGTH = 2_000
+const MAX_CACHED_STATEMENTS = 500
 
 /** Opens a connection to an SQLite file. Writers use WAL, and their commits survive a power cut. The caller closes it. */
 export function connect(file: string, readonly: boolean, cacheKib = CACHE_KIB): BetterSqlite3.Database {
@@ -30,8 +30,8 @@ export function keepingStatements(connection: BetterSqlite3.Database): SqliteDat
       if (known !== undefined) return known
       const statement = connection.prepare(sql)
       const [oldest] = kept.keys()
-      if (kept.size >= MOST_STATEMENTS && oldest !== undefined) kept.delete(oldest)
-      if (sql.length <= LONGEST_KEPT_SQL) kept.set(sql, statement)
+      if (kept.size >= MAX_CACHED_STATEMENTS && oldest !== undefined) kept.delete(oldest)
+      if (sql.length <= MAX_CACHED_SQL_LENGTH) kept.set(sql, statement)
       return statement
     },
     close: () => connection.close(),

@@ -8,8 +8,8 @@ import { connect, keepingStatements } from './connection.ts'
 import type { Query } from './reading-thread.ts'
 import type { Schema } from '../schema.ts'
 
-/** The most parallel reads. Each takes a thread; further reads wait. */
-const MOST_THREADS = 4
+/** The maximum number of parallel reads. Each takes a thread; further reads wait. */
+const MAX_THREADS = 4
 /** The cache of the reads before {@link ReadingThreads.start}. They read little twice, and its memory would stay with the process. */
 const STARTING_CACHE_KIB = 1024
 // The thread's file is next to this one, in the sources and in the build.
@@ -27,7 +27,7 @@ export class ReadingThreads {
   #starting: SqliteDatabase | undefined
 
   constructor(file: string) {
-    this.#threads = new ThreadPool(THREAD, { most: MOST_THREADS, workerData: { file } })
+    this.#threads = new ThreadPool(THREAD, { maxThreads: MAX_THREADS, workerData: { file } })
     this.#starting = keepingStatements(connect(file, true, STARTING_CACHE_KIB))
   }
 

@@ -9,7 +9,7 @@ import { whoamiRoutes } from './accounts/routes.ts'
 import { collectMethods } from './allowed-methods.ts'
 import { latestRoutes } from './content/latest.ts'
 import { contentRoutes } from './content/routes.ts'
-import { USUAL_JSON } from './conventions/body-limits.ts'
+import { DEFAULT_JSON } from './conventions/body-limits.ts'
 import { tagAnswers } from './conventions/entity-tags.ts'
 import { eventRoutes } from './events/routes.ts'
 import { gateRoutes } from './gates/routes.ts'
@@ -99,7 +99,7 @@ function parseAnyTypeAsJson(app: FastifyInstance): void {
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) => {
     if (body.length === 0) return done(null, undefined)
     try {
-      expectModest(body as Buffer, request.routeOptions.config.json ?? USUAL_JSON)
+      expectModest(body as Buffer, request.routeOptions.config.json ?? DEFAULT_JSON)
     } catch (error) {
       return done(
         error instanceof Error ? error : new Error('the body could not be checked', { cause: error }),

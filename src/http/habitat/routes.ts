@@ -24,8 +24,8 @@ import { AbsentViews } from './views/absent-views.ts'
 import { belowViews } from './views/below-views.ts'
 import { viewReads, viewWrites } from './views/routes.ts'
 
-/** The largest form field besides the package. These fields are ignored. */
-const LARGEST_FIELD_BYTES = 1024
+/** The maximum size of a form field besides the package. These fields are ignored. */
+const MAX_FIELD_BYTES = 1024
 
 /** Adds the routes of the Habitat protocol below `/v1`. Each is served under `depot/` and, as in 2016, without it. */
 export async function habitatRoutes(
@@ -39,7 +39,7 @@ export async function habitatRoutes(
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, body, done) => done(null, body))
   await app.register(multipart, {
-    limits: { files: 1, fields: 8, fieldSize: LARGEST_FIELD_BYTES, fileSize: Number.MAX_SAFE_INTEGER },
+    limits: { files: 1, fields: 8, fieldSize: MAX_FIELD_BYTES, fileSize: Number.MAX_SAFE_INTEGER },
   })
 
   statusReads(app)

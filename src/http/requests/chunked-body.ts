@@ -1,6 +1,6 @@
 const LF = 0x0a
-/** The most characters of a line that are kept. The size of a chunk that fits on any disk has fewer digits. */
-const MOST_DIGITS = 16
+/** The maximum number of characters of a line that are kept. The size of a chunk that fits on any disk has fewer digits. */
+const MAX_SIZE_LINE_LENGTH = 16
 const LINE_END_BYTES = 2
 
 /**
@@ -25,7 +25,11 @@ export class ChunkedBody {
       }
       const end = piece.indexOf(LF, at)
       const to = end === -1 ? piece.length : end
-      this.#line += piece.toString('latin1', at, Math.min(to, at + MOST_DIGITS + 1 - this.#line.length))
+      this.#line += piece.toString(
+        'latin1',
+        at,
+        Math.min(to, at + MAX_SIZE_LINE_LENGTH + 1 - this.#line.length),
+      )
       if (end === -1) return piece.length
       at = end + 1
       const line = this.#line

@@ -2,11 +2,11 @@ import type { IncomingMessage, Server } from 'node:http'
 
 /** Limits for reading a refused body before the connection is cut. */
 export interface DrainLimits {
-  readonly mostBytes: number
-  readonly longestMs: number
+  readonly maxBytes: number
+  readonly maxMs: number
 }
 
-const LIMITS: DrainLimits = { mostBytes: 64 * 1024 * 1024, longestMs: 10_000 }
+const LIMITS: DrainLimits = { maxBytes: 64 * 1024 * 1024, maxMs: 10_000 }
 
 /**
  * Lets a client that is still sending receive the answer. Closing a connection with unread bytes resets it
@@ -17,7 +17,7 @@ const LIMITS: DrainLimits = { mostBytes: 64 * 1024 * 1024, longestMs: 10_000 }
  */
 export function closeGently(request: IncomingMessage, limits: DrainLimits = LIMITS): void {
   const { socket } = request
-  let left = limits.mostBytes
+  let left = limits.maxBytes
   request.removeAllListeners('newListener') // removes the listener of askBeforeSending: the body is no longer wanted
   request.unpipe()
   request.on('data', (piece: Buffer) => {
@@ -25,7 +25,7 @@ export function closeGently(request: IncomingMessage, limits: DrainLimits = LIMI
     if (left < 0) socket.destroy()
   })
   request.resume()
-  const deadline = setTimeout(() => socket.destroy(), limits.longestMs)
+  const deadline = setTimeout(() => socket.destroy(), limits.maxMs)
   socket.once('close', () => clearTimeout(deadline))
   // node:http calls destroySoon to close a connection after its last answer.
   const destroySoon = socket.destroySoon.bind(socket)

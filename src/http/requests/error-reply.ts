@@ -19,11 +19,11 @@ interface Meaning {
   readonly netCode: number
 }
 
-/** The most faults of one request that its answer lists. */
-const MOST_NAMED = 50
+/** The maximum number of faults of one request that its answer lists. */
+const MAX_PARTS = 50
 /** In characters. */
-const LONGEST_DETAIL = 2_000
-const LONGEST_PART = 500
+const MAX_DETAIL_LENGTH = 2_000
+const MAX_PART_LENGTH = 500
 
 const REMOTE_REJECTED = 2
 const NOT_FOUND = 4
@@ -209,7 +209,7 @@ function describe(error: unknown, request: FastifyRequest, reply: FastifyReply):
     return {
       code: error.code,
       status: MEANINGS[error.code].status,
-      detail: shorten(error.message, LONGEST_DETAIL),
+      detail: shorten(error.message, MAX_DETAIL_LENGTH),
       parts: error.parts,
     }
   }
@@ -220,15 +220,15 @@ function describe(error: unknown, request: FastifyRequest, reply: FastifyReply):
     error.statusCode < 500
   ) {
     const parts = validationParts(error)
-    const named = parts.slice(0, MOST_NAMED)
-    const others = parts.length > MOST_NAMED ? `; and ${parts.length - MOST_NAMED} more` : ''
+    const named = parts.slice(0, MAX_PARTS)
+    const others = parts.length > MAX_PARTS ? `; and ${parts.length - MAX_PARTS} more` : ''
     const message =
       parts.length === 0
         ? parserMessage(error)
         : named
             .map(({ pointer = '', detail }) => (pointer === '' ? detail : `${pointer}: ${detail}`))
             .join('; ')
-    const detail = `${shorten(message, LONGEST_DETAIL)}${others}`
+    const detail = `${shorten(message, MAX_DETAIL_LENGTH)}${others}`
     request.refusal = detail
     return {
       code: error.statusCode === 413 ? 'too_large' : 'invalid_request',
@@ -291,10 +291,10 @@ function validationParts(error: Error): DepotError['parts'] {
   return issues.flatMap(({ instancePath = '', message = 'invalid', params }) => {
     const place = instancePath === '/' ? '' : instancePath
     if (params?.keys === undefined)
-      return [{ detail: shorten(message, LONGEST_PART), pointer: shorten(place, LONGEST_PART) }]
+      return [{ detail: shorten(message, MAX_PART_LENGTH), pointer: shorten(place, MAX_PART_LENGTH) }]
     return params.keys.map((key) => ({
       detail: 'unknown field',
-      pointer: shorten(`${place}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, LONGEST_PART),
+      pointer: shorten(`${place}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, MAX_PART_LENGTH),
     }))
   })
 }

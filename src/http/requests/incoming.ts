@@ -4,7 +4,7 @@ import type { Limits } from '../../depot/open.ts'
 import { DepotError } from '../../errors.ts'
 
 /** The slowest pace at which a client may send a body. */
-export type BodyPace = Pick<Limits, 'uploadIdleMs' | 'bodyGraceMs' | 'leastBodyBytesPerSecond'>
+export type BodyPace = Pick<Limits, 'uploadIdleMs' | 'bodyGraceMs' | 'minBodyBytesPerSecond'>
 
 /**
  * Returns the body of a request, called `what` in errors, as a stream. It fails with `stalled` when nothing
@@ -60,7 +60,7 @@ function keepPace(
   source: Readable,
   relay: PassThrough,
   what: string,
-  { bodyGraceMs, leastBodyBytesPerSecond }: BodyPace,
+  { bodyGraceMs, minBodyBytesPerSecond }: BodyPace,
 ): () => void {
   let received = 0
   let elapsedMs = 0
@@ -68,13 +68,13 @@ function keepPace(
   const look = (afterMs: number) => {
     timer = setTimeout(() => {
       if (!relay.writableNeedDrain) elapsedMs += afterMs // otherwise the depot is slow
-      const leftMs = bodyGraceMs + (received / leastBodyBytesPerSecond) * 1_000 - elapsedMs
+      const leftMs = bodyGraceMs + (received / minBodyBytesPerSecond) * 1_000 - elapsedMs
       if (leftMs > 0) look(Math.ceil(Math.min(leftMs, bodyGraceMs)))
       else
         relay.destroy(
           new DepotError(
             'stalled',
-            `${what} arrives too slowly: ${received} bytes in ${elapsedMs} ms; the minimum is ${leastBodyBytesPerSecond} bytes a second`,
+            `${what} arrives too slowly: ${received} bytes in ${elapsedMs} ms; the minimum is ${minBodyBytesPerSecond} bytes a second`,
           ),
         )
     }, afterMs).unref()
@@ -89,16 +89,16 @@ export async function incomingText(
   source: Readable,
   what: string,
   {
-    mostBytes,
+    maxBytes,
     take,
     ...pace
-  }: BodyPace & { readonly mostBytes: number; readonly take?: (bytes: number) => void },
+  }: BodyPace & { readonly maxBytes: number; readonly take?: (bytes: number) => void },
 ): Promise<string> {
   const pieces: Buffer[] = []
   let size = 0
   for await (const piece of incoming(source, what, pace, take) as AsyncIterable<Buffer>) {
     size += piece.length
-    if (size > mostBytes) throw new DepotError('too_large', `${what} is larger than ${mostBytes} bytes`)
+    if (size > maxBytes) throw new DepotError('too_large', `${what} is larger than ${maxBytes} bytes`)
     pieces.push(piece)
   }
   return Buffer.concat(pieces).toString('utf8')

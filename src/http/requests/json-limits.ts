@@ -5,16 +5,16 @@ import { DepotError } from '../../errors.ts'
  * on bytes.
  */
 export interface JsonLimits {
-  /** The deepest nesting of arrays and objects. */
-  readonly deepest: number
-  /** The most values in total. A field name counts as one. */
-  readonly mostValues: number
+  /** The maximum depth of nested arrays and objects. */
+  readonly maxDepth: number
+  /** The maximum number of values in total. A field name counts as one. */
+  readonly maxValues: number
   /** The most fields of one object. */
-  readonly mostKeys: number
+  readonly maxKeys: number
   /** The longest field name, in bytes, with escapes as written. */
-  readonly longestKeyBytes: number
+  readonly maxKeyBytes: number
   /** The longest string, counted likewise. */
-  readonly longestTextBytes: number
+  readonly maxTextBytes: number
 }
 
 const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a]
@@ -33,13 +33,13 @@ export function expectModest(json: Uint8Array, limits: JsonLimits): void {
     if (byte === QUOTE) {
       const end = endOfText(json, at + 1)
       textBytes = end - at - 1
-      if (textBytes > limits.longestTextBytes)
-        throw tooLarge(`has a text of more than ${limits.longestTextBytes} bytes`)
+      if (textBytes > limits.maxTextBytes)
+        throw tooLarge(`has a text of more than ${limits.maxTextBytes} bytes`)
       at = end
     } else if (byte === OBJECT || byte === ARRAY) {
       keys.push(0)
       values += 1
-      if (keys.length > limits.deepest) throw tooLarge(`is deeper than ${limits.deepest} levels`)
+      if (keys.length > limits.maxDepth) throw tooLarge(`is deeper than ${limits.maxDepth} levels`)
     } else if (byte === OBJECT_END || byte === ARRAY_END) {
       keys.pop()
     } else if (byte === COMMA) {
@@ -48,11 +48,11 @@ export function expectModest(json: Uint8Array, limits: JsonLimits): void {
       values += 1
       const count = (keys.pop() ?? 0) + 1
       keys.push(count)
-      if (count > limits.mostKeys) throw tooLarge(`has an object of more than ${limits.mostKeys} fields`)
-      if (textBytes > limits.longestKeyBytes)
-        throw tooLarge(`has a field with a name of more than ${limits.longestKeyBytes} bytes`)
+      if (count > limits.maxKeys) throw tooLarge(`has an object of more than ${limits.maxKeys} fields`)
+      if (textBytes > limits.maxKeyBytes)
+        throw tooLarge(`has a field with a name of more than ${limits.maxKeyBytes} bytes`)
     }
-    if (values > limits.mostValues) throw tooLarge(`has more than ${limits.mostValues} values`)
+    if (values > limits.maxValues) throw tooLarge(`has more than ${limits.maxValues} values`)
   }
 }
 

@@ -5,8 +5,8 @@ import { UNDER_WAY } from './one-at-a-time.ts'
 const REFUSAL =
   'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
 /** How many connections beyond the limit get a 503 at a time. Further connections are closed without an answer. */
-const MOST_REFUSED = 16
-const LONGEST_GOODBYE_MS = 1_000
+const MAX_REFUSED_CONNECTIONS = 16
+const MAX_CLOSE_MS = 1_000
 
 /**
  * Limits the connections of a server; `most` is called when the server starts to listen. A new connection
@@ -15,15 +15,15 @@ const LONGEST_GOODBYE_MS = 1_000
  */
 export function limitConnections(
   server: Server,
-  most: () => number | undefined,
+  maxConnections: () => number | undefined,
   onRefused: () => void,
 ): void {
   const listeners = server.listeners('connection')
   const open = new Set<Socket>()
   let limit = Infinity
   server.once('listening', () => {
-    limit = most() ?? Infinity
-    if (limit < Infinity) server.maxConnections = limit + MOST_REFUSED
+    limit = maxConnections() ?? Infinity
+    if (limit < Infinity) server.maxConnections = limit + MAX_REFUSED_CONNECTIONS
   })
   server.removeAllListeners('connection')
   server.on('connection', (socket: Socket) => {
@@ -66,5 +66,5 @@ function refuse(socket: Socket): void {
   socket.on('error', () => socket.destroy())
   socket.resume()
   socket.end(REFUSAL)
-  setTimeout(() => socket.destroy(), LONGEST_GOODBYE_MS).unref()
+  setTimeout(() => socket.destroy(), MAX_CLOSE_MS).unref()
 }

@@ -14,7 +14,7 @@ interface HttpSocket extends Socket {
 
 const LARGE_PIECE_BYTES = 16 * 1024
 const END_OF_HEAD = '\r\n\r\n'
-const MOST_TAIL = END_OF_HEAD.length - 1
+const MAX_TAIL_BYTES = END_OF_HEAD.length - 1
 const NOTHING: Buffer = Buffer.alloc(0)
 const [CR, LF] = [0x0d, 0x0a]
 
@@ -138,12 +138,12 @@ class Connection {
     this.#tail = NOTHING
     const start = tail.length === 0 ? blankAtStart(piece) : 0
     if (start === piece.length) return start
-    const seam = tail.length === 0 ? piece : Buffer.concat([tail, piece.subarray(0, MOST_TAIL)])
+    const seam = tail.length === 0 ? piece : Buffer.concat([tail, piece.subarray(0, MAX_TAIL_BYTES)])
     const inSeam = tail.length === 0 ? -1 : seam.indexOf(END_OF_HEAD, 0, 'latin1')
     if (inSeam !== -1) return inSeam + END_OF_HEAD.length - tail.length
     const at = piece.indexOf(END_OF_HEAD, start, 'latin1')
     if (at !== -1) return at + END_OF_HEAD.length
-    this.#tail = Buffer.from((piece.length < MOST_TAIL ? seam : piece).subarray(-MOST_TAIL))
+    this.#tail = Buffer.from((piece.length < MAX_TAIL_BYTES ? seam : piece).subarray(-MAX_TAIL_BYTES))
     return piece.length
   }
 }

@@ -18,14 +18,14 @@ interface Charge {
  * another answer, slow clients are cut off.
  */
 export class PendingAnswers {
-  readonly #mostBytes: number
+  readonly #maxBytes: number
   readonly #slowAfterMs: number
   readonly #charges = new Set<Charge>()
   #bytes = 0
 
   /** A client counts as slow only after `slowAfterMs`. */
-  constructor({ mostBytes, slowAfterMs }: { mostBytes: number; slowAfterMs: number }) {
-    this.#mostBytes = mostBytes
+  constructor({ maxBytes, slowAfterMs }: { maxBytes: number; slowAfterMs: number }) {
+    this.#maxBytes = maxBytes
     this.#slowAfterMs = slowAfterMs
   }
 
@@ -35,7 +35,7 @@ export class PendingAnswers {
 
   /** Makes room for `bytes` more by cutting off slow clients. Returns whether there is room. */
   makeRoom(bytes: number): boolean {
-    if (this.#bytes + bytes <= this.#mostBytes) return true
+    if (this.#bytes + bytes <= this.#maxBytes) return true
     const now = performance.now()
     const slow = [...this.#charges]
       .map((charge) => ({ charge, rate: rateOf(charge, now) }))
@@ -44,7 +44,7 @@ export class PendingAnswers {
     for (const { charge } of slow) {
       charge.socket.destroy()
       this.#settle(charge)
-      if (this.#bytes + bytes <= this.#mostBytes) return true
+      if (this.#bytes + bytes <= this.#maxBytes) return true
     }
     return false
   }

@@ -16,7 +16,7 @@ export function proxyTrust(trustProxy: Config['trustProxy']): ProxyTrust {
   return (address) => trusts(address, 0)
 }
 
-const LONGEST_PREFIX = 200
+const MAX_PREFIX_LENGTH = 200
 /** Requires non-empty segments, because `//host/` would be another host. */
 const PREFIX = /^(?:\/[\w.~!$&'()*+;=:@%-]+)*\/?$/
 
@@ -27,7 +27,7 @@ const PREFIX = /^(?:\/[\w.~!$&'()*+;=:@%-]+)*\/?$/
 export function publicPathOf(request: FastifyRequest, own: string, trusts: ProxyTrust): string {
   const forwarded = request.headers['x-forwarded-prefix']
   if (typeof forwarded !== 'string' || !trusts(request.raw.socket.remoteAddress ?? '')) return own
-  if (forwarded.length > LONGEST_PREFIX || !PREFIX.test(forwarded)) return own
+  if (forwarded.length > MAX_PREFIX_LENGTH || !PREFIX.test(forwarded)) return own
   return forwarded.replace(/\/$/, '')
 }
 

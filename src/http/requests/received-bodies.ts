@@ -9,13 +9,13 @@ const RETRY_AFTER_SECONDS = 5
  * the request is answered. Packages are not counted: they are written to disk as they arrive.
  */
 export class ReceivedBodies {
-  readonly #mostBytes: number
+  readonly #maxBytes: number
   readonly #held = new Map<object, number>()
   readonly #settled = new WeakSet()
   #bytes = 0
 
-  constructor({ mostBytes }: { mostBytes: number }) {
-    this.#mostBytes = mostBytes
+  constructor({ maxBytes }: { maxBytes: number }) {
+    this.#maxBytes = maxBytes
   }
 
   get bytes(): number {
@@ -33,8 +33,8 @@ export class ReceivedBodies {
     const after = this.#bytes + bytes
     const hasRoom =
       size <= SMALL_BYTES
-        ? after <= this.#mostBytes
-        : after <= this.#mostBytes / 2 || this.#isOnlyLarge(request)
+        ? after <= this.#maxBytes
+        : after <= this.#maxBytes / 2 || this.#isOnlyLarge(request)
     if (!hasRoom)
       throw new DepotError(
         'overloaded',

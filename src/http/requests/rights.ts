@@ -31,9 +31,9 @@ export function signedIn(request: FastifyRequest, action: Action): Session {
 /**
  * Returns the caller. Throws `unauthenticated`, or `forbidden` if the caller's role in the origin is too low.
  */
-export function signedInAs(request: FastifyRequest, least: Role, origin: string, action: Action): Session {
+export function signedInAs(request: FastifyRequest, minimum: Role, origin: string, action: Action): Session {
   const caller = signedIn(request, action)
-  expectRole(caller, least, origin, action)
+  expectRole(caller, minimum, origin, action)
   return caller
 }
 

@@ -27,7 +27,7 @@ async function refusingServer(
 }
 
 test('a client that never stops sending gets the answer and is cut off after some bytes', async (t) => {
-  const { url, connection } = await refusingServer(t, { mostBytes: 2 * MIB, longestMs: 60_000 })
+  const { url, connection } = await refusingServer(t, { maxBytes: 2 * MIB, maxMs: 60_000 })
   const talk = converse(url)
   await talk.say('POST / HTTP/1.1\r\nHost: depot\r\nTransfer-Encoding: chunked\r\n\r\n')
   t.match(await talk.hear(/refused$/), /^HTTP\/1\.1 403 /)
@@ -40,7 +40,7 @@ test('a client that never stops sending gets the answer and is cut off after som
 })
 
 test('a client that stops sending and stays connected is cut off after a while', async (t) => {
-  const { url, connection } = await refusingServer(t, { mostBytes: MIB, longestMs: 20 })
+  const { url, connection } = await refusingServer(t, { maxBytes: MIB, maxMs: 20 })
   const talk = converse(url)
   await talk.say('POST / HTTP/1.1\r\nHost: depot\r\nContent-Length: 100\r\n\r\nonly this')
   t.match(await talk.hear(/refused$/), /^HTTP\/1\.1 403 /)

@@ -4,14 +4,14 @@ import { buffer } from 'node:stream/consumers'
 import { test } from 'tap'
 import { incoming, incomingText } from '../../../src/http/requests/incoming.ts'
 
-const PACE = { uploadIdleMs: 1_000, bodyGraceMs: 5_000, leastBodyBytesPerSecond: 100 }
+const PACE = { uploadIdleMs: 1_000, bodyGraceMs: 5_000, minBodyBytesPerSecond: 100 }
 
 test('the stream passes on the body and its end', async (t) => {
   t.equal(
     String(await buffer(incoming(Readable.from([Buffer.from('one '), Buffer.from('two')]), 'it', PACE))),
     'one two',
   )
-  t.equal(await incomingText(Readable.from([Buffer.from('text')]), 'it', { ...PACE, mostBytes: 4 }), 'text')
+  t.equal(await incomingText(Readable.from([Buffer.from('text')]), 'it', { ...PACE, maxBytes: 4 }), 'text')
 })
 
 test('a stalled client is not waited for', async (t) => {
@@ -72,7 +72,7 @@ test('a client that leaves is reported, also if it left earlier', async (t) => {
 test('a reader that gives up does not destroy the request', async (t) => {
   const client = new PassThrough()
   client.write(Buffer.alloc(100))
-  await t.rejects(incomingText(client, 'the key file', { ...PACE, mostBytes: 99 }), {
+  await t.rejects(incomingText(client, 'the key file', { ...PACE, maxBytes: 99 }), {
     code: 'too_large',
     message: 'the key file is larger than 99 bytes',
   })

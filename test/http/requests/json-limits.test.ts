@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { expectModest } from '../../../src/http/requests/json-limits.ts'
 
-const limits = { deepest: 4, mostValues: 20, mostKeys: 3, longestKeyBytes: 10, longestTextBytes: 30 }
+const limits = { maxDepth: 4, maxValues: 20, maxKeys: 3, maxKeyBytes: 10, maxTextBytes: 30 }
 const modest = (text: string) => () => expectModest(Buffer.from(text), limits)
 const refuses = (message: RegExp) => ({ code: 'too_large', message })
 

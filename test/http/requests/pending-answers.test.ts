@@ -94,13 +94,13 @@ test('unread downloads have the same limit, and a refusal reveals nothing about 
 
 test('slow clients are cut off to make room, and new ones are not', async (t) => {
   const [first, second, third] = [new Socket(), new Socket(), new Socket()]
-  const patient = new PendingAnswers({ mostBytes: 100, slowAfterMs: 60_000 })
+  const patient = new PendingAnswers({ maxBytes: 100, slowAfterMs: 60_000 })
   patient.charge(first, 80)
   t.notOk(patient.makeRoom(21))
   t.ok(patient.makeRoom(20))
   t.notOk(first.destroyed)
 
-  const hasty = new PendingAnswers({ mostBytes: 100, slowAfterMs: 0 })
+  const hasty = new PendingAnswers({ maxBytes: 100, slowAfterMs: 0 })
   const settle = hasty.charge(second, 60)
   hasty.charge(third, 40)
   t.ok(hasty.makeRoom(30))

@@ -131,7 +131,7 @@ test('bytes that arrive after the answer are not counted', async (t) => {
 })
 
 test('the only large body is always accepted', async (t) => {
-  const bodies = new ReceivedBodies({ mostBytes: 4 * MIB })
+  const bodies = new ReceivedBodies({ maxBytes: 4 * MIB })
   const [first, second, small] = [{}, {}, {}]
   bodies.take(first, 10 * MIB)
   t.throws(() => bodies.take(second, 2 * MIB), { code: 'overloaded' })

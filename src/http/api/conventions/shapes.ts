@@ -23,9 +23,9 @@ export function textOf(parse: (text: string) => unknown) {
   })
 }
 
-export const MOST_IN_A_PAGE = 1_000
-export const USUAL_PAGE = 100
-export const LONGEST_WAIT_S = 300
+export const MAX_PAGE_SIZE = 1_000
+export const DEFAULT_PAGE = 100
+export const MAX_WAIT_S = 300
 
 export const Time = z.iso.datetime().describe('RFC 3339, in UTC')
 export const Ident = z.string().describe('origin/name/version/release')
@@ -67,13 +67,13 @@ export const FormatQuery = z.strictObject({ format: Format })
 
 export const PageQuery = z.strictObject({
   cursor: z.string().optional().describe('opaque; taken from next'),
-  limit: z.coerce.number().int().min(1).max(MOST_IN_A_PAGE).default(USUAL_PAGE),
+  limit: z.coerce.number().int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE),
   format: Format,
 })
 
 export const Wait = z.coerce
   .number()
   .min(0)
-  .max(LONGEST_WAIT_S)
+  .max(MAX_WAIT_S)
   .optional()
   .describe('the most seconds (decimals allowed) to wait for something new')

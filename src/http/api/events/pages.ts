@@ -12,11 +12,11 @@ import type { RouteContext } from '../../requests/request.ts'
 import { deadlineOf, longPoll } from '../conventions/long-poll.ts'
 import type { EventsQuery } from './shapes.ts'
 
-const MOST_NAMES = 100
+const MAX_FILTER_NAMES = 100
 /**
  * How many pages without a match a waiting request reads before it answers. The client continues from there.
  */
-const MOST_PAGES_AT_ONCE = 10
+const MAX_PARALLEL_PAGES = 10
 
 /**
  * Parses the filter of a query. Throws `invalid_request` for more than a hundred names and for an unknown
@@ -74,7 +74,7 @@ export async function firstPage(
   const { limit, filter } = options
   const deadline = deadlineOf(options.wait)
   let { after } = options
-  for (let left = MOST_PAGES_AT_ONCE; ; left -= 1) {
+  for (let left = MAX_PARALLEL_PAGES; ; left -= 1) {
     const head = feed.head.sequence
     const page = await pages.read({ after, head, limit, filter }, readerOf(exchange.request.caller))
     after = page.through
@@ -87,17 +87,17 @@ export async function firstPage(
       deadline,
     })
     if (reason === 'left' || reason === 'closed') return page
-    left = reason === 'committed' ? MOST_PAGES_AT_ONCE + 1 : 2 // one more page, to report how far nothing matched
+    left = reason === 'committed' ? MAX_PARALLEL_PAGES + 1 : 2 // one more page, to report how far nothing matched
   }
 }
 
 function namesIn(parameter: string, given: string | readonly string[] | undefined): string[] | undefined {
   if (given === undefined) return undefined
   const names = [...new Set([given].flat().flatMap((text) => text.split(',')))]
-  if (names.length > MOST_NAMES)
+  if (names.length > MAX_FILTER_NAMES)
     throw refusal(
       parameter,
-      `at most ${MOST_NAMES} names, not ${names.length}: omit the parameter and filter the entries yourself`,
+      `at most ${MAX_FILTER_NAMES} names, not ${names.length}: omit the parameter and filter the entries yourself`,
     )
   if (names.includes('')) throw refusal(parameter, 'a name is empty')
   return names

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { KINDS } from '../../../events/visibility.ts'
 import { POSITION } from '../../../ledger/position.ts'
-import { MOST_IN_A_PAGE, Next, Time, USUAL_PAGE, Wait, named } from '../conventions/shapes.ts'
+import { MAX_PAGE_SIZE, Next, Time, DEFAULT_PAGE, Wait, named } from '../conventions/shapes.ts'
 
 const Sequence = z.int().min(0)
 
@@ -23,7 +23,7 @@ export const EventsQuery = z.strictObject({
   after: PlaceText.optional().describe(
     'the last known entry: its number, or its position, which gets 409 other_history if the ledger has another entry there. 0 is before the first entry. The default for a stream is the end of the ledger',
   ),
-  limit: z.coerce.number().int().min(1).max(MOST_IN_A_PAGE).default(USUAL_PAGE),
+  limit: z.coerce.number().int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE),
   view: Names('only entries about this view'),
   origin: Names('only entries about this origin or its packages'),
   kind: Names(`only entries of this kind: ${KINDS.join(', ')}`),

@@ -31,16 +31,16 @@ interface StreamOptions {
   readonly filter: EntryFilter
 }
 
-/** The most bytes written before the client has read any of them, except for a single longer entry. */
-const MOST_UNREAD_BYTES = 16 * 1024
-const MOST_IN_A_STEP = 100
+/** The maximum number of bytes that are written before the client has read any of them, except for a single longer entry. */
+const MAX_UNREAD_BYTES = 16 * 1024
+const MAX_ENTRIES_PER_STEP = 100
 const RECONNECT_AFTER_MS = 2_000
 /** Heartbeats keep proxies, clients and {@link Limits.unreadMs} from closing a silent connection. */
 const HEARTBEATS_PER_UNREAD = 4
 /** Timers may fire slightly early. */
-const SHORTEST_TIMER_MS = 10
+const MIN_TIMER_MS = 10
 /** The maximum of `setTimeout`. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
+const MAX_TIMER_MS = 2 ** 31 - 1
 
 /**
  * All open streams of a server. They share one timer. Streams that see the same parts of an entry share its text.
@@ -139,7 +139,7 @@ class EventStream extends Readable {
   #expiry: NodeJS.Timeout | undefined
 
   constructor(context: RouteContext, request: FastifyRequest, settings: StreamSettings) {
-    super({ highWaterMark: MOST_UNREAD_BYTES })
+    super({ highWaterMark: MAX_UNREAD_BYTES })
     this.#context = context
     this.#authorization = request.headers.authorization
     this.#caller = request.caller
@@ -198,7 +198,7 @@ class EventStream extends Readable {
         this.#step()
         this.#expectExpiry()
       },
-      Math.min(Math.max(ms, SHORTEST_TIMER_MS), LONGEST_TIMER_MS),
+      Math.min(Math.max(ms, MIN_TIMER_MS), MAX_TIMER_MS),
     ).unref()
   }
 
@@ -238,7 +238,7 @@ class EventStream extends Readable {
     const head = feed.head.sequence
     await this.#identify()
     const page = await pages.read(
-      { after: this.#place, head, limit: MOST_IN_A_STEP, filter },
+      { after: this.#place, head, limit: MAX_ENTRIES_PER_STEP, filter },
       readerOf(this.#caller),
     )
     let texts: Buffer[] = []
@@ -252,7 +252,7 @@ class EventStream extends Readable {
     for (const entry of page.entries) {
       const id = Buffer.from(`id: ${isMarked ? formatPosition(entry.sequence, entry) : entry.sequence}\n`)
       const text = textOf(entry)
-      if (bytes > 0 && bytes + text.length > MOST_UNREAD_BYTES && !flush()) return
+      if (bytes > 0 && bytes + text.length > MAX_UNREAD_BYTES && !flush()) return
       texts.push(id, text)
       bytes += id.length + text.length
       this.#place = entry.sequence
@@ -276,7 +276,7 @@ class EventStream extends Readable {
   #write(texts: readonly Buffer[], bytes: number): boolean {
     if (this.#isOver()) return false
     this.#sentPlace = this.#place
-    for (const text of bytes > MOST_UNREAD_BYTES ? texts : [Buffer.concat(texts, bytes)])
+    for (const text of bytes > MAX_UNREAD_BYTES ? texts : [Buffer.concat(texts, bytes)])
       this.#isRead = this.push(text) // long texts are not copied
     if (!this.#isRead) this.#uncount ??= this.#charge()
     return this.#isRead
@@ -285,7 +285,7 @@ class EventStream extends Readable {
   /** Counts the most bytes that the stream and its socket hold; a longer entry is shared. */
   #charge(): (() => void) | undefined {
     const { pending } = this.#context
-    const bytes = MOST_UNREAD_BYTES + this.#socket.writableHighWaterMark
+    const bytes = MAX_UNREAD_BYTES + this.#socket.writableHighWaterMark
     if (!(this.#socket instanceof Socket)) return undefined
     pending.makeRoom(bytes)
     return pending.charge(this.#socket, bytes)

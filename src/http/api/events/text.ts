@@ -3,7 +3,7 @@ import { formatColumns } from '../../../text/columns.ts'
 import { seconds } from '../conventions/text.ts'
 import type * as shapes from './shapes.ts'
 
-const MOST_NAMED = 3
+const MAX_SHOWN_VALUES = 3
 
 export function eventsText({ events, through, next }: z.infer<typeof shapes.Events>): string {
   const rows = events.map((entry) => [
@@ -29,8 +29,11 @@ function describe(event: Readonly<Record<string, unknown>>): string {
 }
 
 function first(values: readonly unknown[]): string {
-  const shown = values.slice(0, MOST_NAMED).map(brief)
-  return [...shown, ...(values.length > MOST_NAMED ? [`+${values.length - MOST_NAMED}`] : [])].join(',')
+  const shown = values.slice(0, MAX_SHOWN_VALUES).map(brief)
+  return [
+    ...shown,
+    ...(values.length > MAX_SHOWN_VALUES ? [`+${values.length - MAX_SHOWN_VALUES}`] : []),
+  ].join(',')
 }
 
 function brief(value: unknown): string {

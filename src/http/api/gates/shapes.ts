@@ -4,10 +4,10 @@ import { Only, Reason } from '../promotions/shapes.ts'
 
 // Shapes of the rules of views, and of freezes.
 
-const MOST_ACCOUNTS = 1_000
-const MOST_REQUIREMENTS = 10
-const LONGEST_SOAK_SECONDS = 366 * 86_400
-const LONGEST_PROPOSAL_SECONDS = 90 * 86_400
+const MAX_ACCOUNTS = 1_000
+const MAX_REQUIREMENTS = 10
+const MAX_SOAK_SECONDS = 366 * 86_400
+const MAX_PROPOSAL_SECONDS = 90 * 86_400
 
 // Requests
 
@@ -18,7 +18,7 @@ export const FreezeBody = z.strictObject({
 })
 export const ThawQuery = z.strictObject({ ...Only })
 
-const Accounts = z.array(z.string()).min(1).max(MOST_ACCOUNTS)
+const Accounts = z.array(z.string()).min(1).max(MAX_ACCOUNTS)
 
 export const GatesBody = z.strictObject({
   requires: z
@@ -32,12 +32,12 @@ export const GatesBody = z.strictObject({
         soak_seconds: z
           .int()
           .min(0)
-          .max(LONGEST_SOAK_SECONDS)
+          .max(MAX_SOAK_SECONDS)
           .default(0)
           .describe('how long the release must have been there without interruption'),
       }),
     )
-    .max(MOST_REQUIREMENTS)
+    .max(MAX_REQUIREMENTS)
     .default([])
     .describe('the views in which a promoted release must be'),
   closure: z
@@ -61,7 +61,7 @@ export const GatesBody = z.strictObject({
       expires_seconds: z
         .int()
         .min(60)
-        .max(LONGEST_PROPOSAL_SECONDS)
+        .max(MAX_PROPOSAL_SECONDS)
         .default(7 * 86_400),
     })
     .nullable()

@@ -25,7 +25,7 @@ import { wireTime } from '../conventions/wire.ts'
 import { DepotKeys, OwnKeyPath, TrustedKey, TrustedKeyPath, TrustedKeys } from './shapes.ts'
 
 const tags = ['lockfiles']
-const LARGEST_KEY_FILE = 4_096
+const MAX_KEY_FILE_BYTES = 4_096
 const keyFile = {
   200: { description: 'the key file', content: { 'text/plain': { schema: z.string() } } },
   '4xx': answers(z.undefined())['4xx'],
@@ -137,7 +137,7 @@ export function trustedKeyRoutes(app: FastifyInstance, { depot }: RouteContext):
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser(
       '*',
-      { parseAs: 'string', bodyLimit: LARGEST_KEY_FILE },
+      { parseAs: 'string', bodyLimit: MAX_KEY_FILE_BYTES },
       (_request, body, done) => done(null, body),
     )
     scope.withTypeProvider<ZodTypeProvider>().put(

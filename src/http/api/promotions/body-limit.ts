@@ -1,6 +1,6 @@
-import { LARGEST_LOCKFILE_BYTES } from '../../../lockfiles/lockfile.ts'
-import { USUAL_BODY_BYTES, USUAL_JSON } from '../conventions/body-limits.ts'
-import { MOST_NAMED } from './shapes.ts'
+import { MAX_LOCKFILE_BYTES } from '../../../lockfiles/lockfile.ts'
+import { DEFAULT_BODY_BYTES, DEFAULT_JSON } from '../conventions/body-limits.ts'
+import { MAX_NAMED_RELEASES } from './shapes.ts'
 
 /** Each release in a set counts as five values: itself, two fields and two commas. */
 const VALUES_OF_A_RELEASE = 5
@@ -10,12 +10,12 @@ const VALUES_OF_A_RELEASE = 5
  * JSON.
  */
 export const SET_BODY = {
-  bodyLimit: LARGEST_LOCKFILE_BYTES + USUAL_BODY_BYTES,
+  bodyLimit: MAX_LOCKFILE_BYTES + DEFAULT_BODY_BYTES,
   config: {
     json: {
-      ...USUAL_JSON,
-      mostValues: VALUES_OF_A_RELEASE * MOST_NAMED + USUAL_JSON.mostValues,
-      longestTextBytes: LARGEST_LOCKFILE_BYTES + USUAL_BODY_BYTES,
+      ...DEFAULT_JSON,
+      maxValues: VALUES_OF_A_RELEASE * MAX_NAMED_RELEASES + DEFAULT_JSON.maxValues,
+      maxTextBytes: MAX_LOCKFILE_BYTES + DEFAULT_BODY_BYTES,
     },
   },
 } as const

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { POSITION } from '../../../ledger/position.ts'
-import { LARGEST_LOCKFILE_BYTES } from '../../../lockfiles/lockfile.ts'
+import { MAX_LOCKFILE_BYTES } from '../../../lockfiles/lockfile.ts'
 import { parseIdent } from '../../../package/ident.ts'
 import type { Target as TargetName } from '../../../package/target.ts'
 import { VIEW_RULES } from '../../../views/rule.ts'
@@ -18,13 +18,13 @@ import {
 
 // Shapes of requests that change a view, and of the effects of changes.
 
-/** The most releases that one body may list. */
-export const MOST_NAMED = 10_000
-const LONGEST_REASON = 2_000
+/** The maximum number of releases that one body may list. */
+export const MAX_NAMED_RELEASES = 10_000
+const MAX_REASON_LENGTH = 2_000
 
 // Requests
 
-export const Reason = z.string().min(1).max(LONGEST_REASON)
+export const Reason = z.string().min(1).max(MAX_REASON_LENGTH)
 
 const Moment = z
   .union([z.int().min(0), z.string()])
@@ -46,7 +46,7 @@ const ReleaseInBody = z.union([
 const Releases = z
   .array(ReleaseInBody)
   .min(1)
-  .max(MOST_NAMED)
+  .max(MAX_NAMED_RELEASES)
   .describe(
     'either all are changed or none. The default target is that of the body, else x86_64-linux, or else the only target of the ident',
   )
@@ -64,7 +64,7 @@ const From = z
 
 const Lockfile = z
   .string()
-  .max(LARGEST_LOCKFILE_BYTES)
+  .max(MAX_LOCKFILE_BYTES)
   .describe('the text of a lockfile that a trusted key signed. Every release in it must be in the depot')
 
 const Sources = {

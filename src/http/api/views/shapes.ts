@@ -8,7 +8,7 @@ import { Options, PromotionAnswer } from '../promotions/shapes.ts'
 
 // Shapes of views and previews.
 
-const MOST_UNGOVERNED = 100
+const MAX_UNGOVERNED = 100
 
 // Requests
 
@@ -30,7 +30,7 @@ export const ViewBody = z
       ),
     ungoverned: z
       .array(z.string().refine(isOriginName, "must be an origin's name"))
-      .max(MOST_UNGOVERNED)
+      .max(MAX_UNGOVERNED)
       .optional()
       .describe(
         'origins whose packages, if not in the view, are served from the requested channel below the URL of the view',

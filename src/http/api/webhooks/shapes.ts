@@ -3,7 +3,7 @@ import { KINDS } from '../../../events/visibility.ts'
 import { isOriginName } from '../../../package/ident.ts'
 import { parseViewName } from '../../../views/view.ts'
 import { WEBHOOK_STATES } from '../../../webhooks/progress.ts'
-import { MOST_FILTER_NAMES, parseWebhookName, parseWebhookUrl } from '../../../webhooks/webhook.ts'
+import { MAX_FILTER_NAMES, parseWebhookName, parseWebhookUrl } from '../../../webhooks/webhook.ts'
 import { Next, Time, named, textOf } from '../conventions/shapes.ts'
 
 // Shapes of webhooks.
@@ -12,13 +12,13 @@ const Sequence = z.int().min(1).describe('the sequence number of a ledger entry'
 
 const Filter = z
   .strictObject({
-    views: z.array(textOf(parseViewName)).min(1).max(MOST_FILTER_NAMES).optional(),
+    views: z.array(textOf(parseViewName)).min(1).max(MAX_FILTER_NAMES).optional(),
     origins: z
       .array(z.string().refine(isOriginName, 'is not a valid origin name'))
       .min(1)
-      .max(MOST_FILTER_NAMES)
+      .max(MAX_FILTER_NAMES)
       .optional(),
-    kinds: z.array(z.enum(KINDS)).min(1).max(MOST_FILTER_NAMES).optional(),
+    kinds: z.array(z.enum(KINDS)).min(1).max(MAX_FILTER_NAMES).optional(),
   })
   .describe(
     'the entries to deliver. Fields are combined with AND, the values of one field with OR. An empty filter matches every entry',

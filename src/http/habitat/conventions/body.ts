@@ -36,25 +36,25 @@ export async function packageIn(request: HabitatRequest, depot: Depot, what: str
 export async function readText(
   request: HabitatRequest,
   depot: Depot,
-  options: { what: string; mostBytes: number },
+  options: { what: string; maxBytes: number },
 ): Promise<string> {
   if (!(request.body instanceof Readable)) return ''
   return incomingText(request.body, options.what, {
     ...depot.limits,
-    mostBytes: options.mostBytes,
+    maxBytes: options.maxBytes,
     take: (bytes) => request.bodies.take(request, bytes),
   })
 }
 
-const LARGEST_JSON_BYTES = 64 * 1024
+const MAX_JSON_BYTES = 64 * 1024
 const MODEST: JsonLimits = {
-  deepest: 16,
-  mostValues: 1_000,
-  mostKeys: 100,
-  longestKeyBytes: 256,
-  longestTextBytes: LARGEST_JSON_BYTES,
+  maxDepth: 16,
+  maxValues: 1_000,
+  maxKeys: 100,
+  maxKeyBytes: 256,
+  maxTextBytes: MAX_JSON_BYTES,
 }
-const MOST_NAMED = 20
+const MAX_NAMED_FIELDS = 20
 
 /**
  * Reads JSON of any Content-Type. Throws `invalid_request` if it does not match the shape, and the errors of
@@ -65,7 +65,7 @@ export async function readJson<Shape extends z.ZodType>(
   depot: Depot,
   options: { what: string; shape: Shape },
 ): Promise<z.infer<Shape>> {
-  const text = await readText(request, depot, { what: options.what, mostBytes: LARGEST_JSON_BYTES })
+  const text = await readText(request, depot, { what: options.what, maxBytes: MAX_JSON_BYTES })
   expectModest(Buffer.from(text), MODEST)
   let json: unknown
   try {
@@ -76,7 +76,7 @@ export async function readJson<Shape extends z.ZodType>(
   const parsed = options.shape.safeParse(json, { error: shapeFault })
   if (parsed.success) return parsed.data
   const wrong = parsed.error.issues
-    .slice(0, MOST_NAMED)
+    .slice(0, MAX_NAMED_FIELDS)
     .map((issue) => `${issue.path.join('.')} ${issue.message}`.trim())
   throw new DepotError('invalid_request', `the body with ${options.what} is invalid: ${wrong.join('; ')}`)
 }

@@ -21,7 +21,7 @@ import type { HabitatRequest } from '../conventions/parameters.ts'
 import { NO_CACHE, sendUncached } from '../conventions/replies.ts'
 import { wireKeyLocation } from './shapes.ts'
 
-const KEY_FILE = { what: 'the key file', mostBytes: 16 * 1024 }
+const KEY_FILE = { what: 'the key file', maxBytes: 16 * 1024 }
 
 /** Routes that read keys (habitat-today.md 1.9 and 3.3). Everyone may read public keys. */
 export function keyReads(app: FastifyInstance, { depot }: RouteContext, place: string): void {

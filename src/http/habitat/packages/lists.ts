@@ -15,7 +15,7 @@ import { wireListedPackage, wireListedRelease, wireReleaseChannel, wireVersion }
 /**
  * A negative `range` asks for the whole list in one response, up to this many items (habitat-today.md 3.1).
  */
-const MOST_AT_ONCE = 10_000
+const MAX_UNPAGED_ITEMS = 10_000
 
 /** Routes that list packages (habitat-2016.md 1.2 rows 2–7, habitat-today.md 3.1). `place` is the mount or the URL of a view. */
 export function packageLists(app: FastifyInstance, { depot }: RouteContext, place: string): void {
@@ -58,7 +58,7 @@ export function versionLists(app: FastifyInstance, { depot }: RouteContext, moun
 /** Sends a list of packages. Unlike other current lists, it starts at any offset (habitat-today.md 3.5). */
 async function replyList(request: HabitatRequest, reply: FastifyReply, depot: Depot): Promise<FastifyReply> {
   const range = rangeOf(request)
-  const slice: Slice = range < 0 ? { offset: 0, limit: MOST_AT_ONCE } : { offset: range, limit: PAGE }
+  const slice: Slice = range < 0 ? { offset: 0, limit: MAX_UNPAGED_ITEMS } : { offset: range, limit: PAGE }
   const audience = audienceOf(request.caller)
   if (flagOf(request, 'distinct'))
     return sendPage(

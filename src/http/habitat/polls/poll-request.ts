@@ -13,7 +13,7 @@ export interface PollRequest {
 }
 
 /** Longer requests are not parsed here; polls are a few hundred bytes. */
-const LONGEST = 2_048
+const MAX_HEAD_BYTES = 2_048
 
 // Matches a GET of HTTP/1.1 without a body, in its usual form (RFC 9112). Unusual forms are left to
 // node:http.
@@ -43,7 +43,7 @@ const UNSUPPORTED_HEADERS = new Set([
  * every accepted piece in the same way.
  */
 export function parsePollRequest(piece: Buffer): PollRequest | undefined {
-  if (piece.length > LONGEST) return undefined
+  if (piece.length > MAX_HEAD_BYTES) return undefined
   const [, url = '', head = ''] = REQUEST.exec(piece.toString('latin1')) ?? []
   if (url === '') return undefined
   const path = readPath(url)

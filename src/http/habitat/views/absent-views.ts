@@ -3,7 +3,7 @@ import type { Depot } from '../../../depot/open.ts'
 import { DepotError, quote } from '../../../errors.ts'
 import { didYouMean } from '../../../text/nearest.ts'
 
-const MOST_REMEMBERED = 1_000
+const MAX_WARNINGS = 1_000
 const SILENT_MS = 60_000
 
 /**
@@ -37,7 +37,7 @@ export class AbsentViews {
       this.#warnings.delete(other)
     }
     const plain = `there is no open view ${quote(name)}`
-    if (this.#warnings.size >= MOST_REMEMBERED) return plain
+    if (this.#warnings.size >= MAX_WARNINGS) return plain
     const sentence = `${plain}${didYouMean(name, this.#answers.openViews())}`
     this.#warnings.set(name, { at: now, sentence })
     this.#depot.log.warn({ address }, `a request below the URL of a view was refused: ${sentence}`)
