@@ -1,6 +1,6 @@
 import type { Audience } from '../access/access.ts'
 import { inBatches } from '../database/batches.ts'
-import { among, usingIndex } from '../database/engine-sql.ts'
+import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import { visibleTo } from '../releases/visible-store.ts'
@@ -53,7 +53,7 @@ export async function listOriginsWithChannel(
       .selectFrom('channels')
       .select('origin_id')
       .where('view_id', '=', viewId)
-      .where('origin_id', 'in', among(some))
+      .where('origin_id', 'in', some)
       .where((eb) =>
         eb.or([
           eb('is_declared', '=', 1),
@@ -171,7 +171,7 @@ const addChannels = prepared<{
           at.as('created_at'),
           at.as('updated_at'),
         ])
-        .where('id', 'in', among(originIds)),
+        .where('id', 'in', originIds),
     )
     .onConflict((conflict) => conflict.doNothing()),
 )

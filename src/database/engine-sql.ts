@@ -1,17 +1,30 @@
-import { ExpressionWrapper, FunctionNode, IdentifierNode } from 'kysely'
-import type { AliasedExpression, Expression, Insertable, OperationNode, Selectable } from 'kysely'
+import {
+  ExpressionWrapper,
+  FunctionNode,
+  IdentifierNode,
+  OperatorNode,
+  PrimitiveValueListNode,
+  ValueNode,
+} from 'kysely'
+import type {
+  AliasedExpression,
+  BinaryOperationNode,
+  Expression,
+  Insertable,
+  OperationNode,
+  Selectable,
+} from 'kysely'
 import { inBatches } from './batches.ts'
 import type { Db } from './database.ts'
-import { prepared } from './prepared.ts'
-import type { ListSlot, Placeholder, Slot } from './prepared.ts'
+import { Placeholder, prepared } from './prepared.ts'
+import type { Slot } from './prepared.ts'
 import type { Schema } from './schema.ts'
 
 // The SQL that engines write differently. Stores call these functions, and the engine's query compiler
-// (`sqlite/compiler.ts`) writes each in its own words. All other SQL of stores is common to SQLite and PostgreSQL.
+// (`sqlite/compiler.ts`) writes each in its own words, and lists after `in`. All other SQL of stores is common to SQLite and PostgreSQL.
 
 /** A piece of a statement for the engine's query compiler. */
 export type EngineCall =
-  | { readonly name: 'among'; readonly values: readonly Scalar[] | Placeholder }
   | {
       readonly name: 'rows'
       readonly table: string
@@ -25,16 +38,6 @@ export type EngineCall =
   | { readonly name: 'unindexed'; readonly operand: OperationNode }
 
 type Scalar = string | number | null
-
-/** Returns the right side of `in`. One prepared statement serves any number of values. PostgreSQL: an array parameter. */
-export function among<Value extends string | number>(
-  values: readonly Value[] | ListSlot<Value>,
-): Expression<Value> {
-  return expressionOf<Value>({
-    name: 'among',
-    values: 'placeholder' in values ? values.placeholder : values,
-  })
-}
 
 /**
  * Returns a table that the engine must read through the given index. Without statistics, SQLite may choose an index that scans
@@ -125,9 +128,22 @@ interface EngineNode extends FunctionNode {
   readonly call: EngineCall
 }
 
-/** Returns the call in a node that {@link among}, {@link usingIndex}, {@link unindexed} or {@link insertRows} made. */
+/** Returns the call in a node that {@link usingIndex}, {@link unindexed} or {@link insertRows} made. */
 export function engineCallOf(node: FunctionNode): EngineCall | undefined {
   return 'call' in node ? (node as EngineNode).call : undefined
+}
+
+/**
+ * Returns the list after `in` or `not in`, if the operation has one. Compilers write it as one parameter: one statement then serves any
+ * number of values, also none, for which PostgreSQL has no list. PostgreSQL: `= any` and an array.
+ */
+export function listAfterIn({
+  operator,
+  rightOperand: right,
+}: BinaryOperationNode): readonly unknown[] | Placeholder | undefined {
+  if (!OperatorNode.is(operator) || !['in', 'not in'].includes(operator.operator)) return undefined
+  if (PrimitiveValueListNode.is(right)) return right.values
+  return ValueNode.is(right) && right.value instanceof Placeholder ? right.value : undefined
 }
 
 function expressionOf<Value>(call: EngineCall): ExpressionWrapper<Schema, keyof Schema, Value> {

@@ -6,10 +6,10 @@ import type { Schema } from './schema.ts'
 type Value = string | number | null
 type Arguments = Readonly<Record<string, Value | readonly Value[]>>
 
-/** The place of an argument in a prepared query. Lists can only be given to `among`. */
+/** The places of arguments in a prepared query. Lists stand only after `in`. */
 export type Slots<Args extends Arguments> = {
   readonly [Name in keyof Args]: Args[Name] extends readonly (infer Item extends Value)[]
-    ? ListSlot<Item>
+    ? Slot<Item>
     : Slot<Extract<Args[Name], Value>>
 }
 
@@ -21,12 +21,6 @@ export class Slot<T extends Value> extends ExpressionWrapper<Schema, keyof Schem
     super(node)
     this.placeholder = placeholder
   }
-}
-
-export interface ListSlot<T extends Value> {
-  readonly placeholder: Placeholder
-  /** The type of the items; never present. */
-  readonly item?: T
 }
 
 /** Stands in a compiled query for a parameter that is known when the query runs. */

@@ -1,6 +1,6 @@
 import type { Expression } from 'kysely'
 import type { Audience } from '../access/access.ts'
-import { among, insertRows } from '../database/engine-sql.ts'
+import { insertRows } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { formatPackageName, packageOf } from '../package/ident.ts'
 import type { PackageName } from '../package/ident.ts'
@@ -37,7 +37,7 @@ export async function deleteDependencies(db: Db, { releaseId, packageId, target 
     .executeTakeFirstOrThrow()
   await db
     .deleteFrom('release_dependencies')
-    .where('dependency', 'in', among((JSON.parse(tdeps) as string[]).map(packageOf)))
+    .where('dependency', 'in', (JSON.parse(tdeps) as string[]).map(packageOf))
     .where('target', '=', target)
     .where('package_id', '=', packageId)
     .where('release_id', '=', releaseId)
@@ -79,10 +79,7 @@ export async function listDependents(
     .select(['origins.name as origin', 'packages.name'])
     .$if(!members.seesAll, (query) =>
       query.where((eb) =>
-        eb.or([
-          eb('origins.default_visibility', '=', 'public'),
-          eb('origins.name', 'in', among(members.origins)),
-        ]),
+        eb.or([eb('origins.default_visibility', '=', 'public'), eb('origins.name', 'in', members.origins)]),
       ),
     )
     .where((eb) =>

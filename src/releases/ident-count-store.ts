@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { AliasableExpression, ExpressionBuilder, SelectQueryBuilder } from 'kysely'
 import type { Audience } from '../access/access.ts'
-import { among, usingIndex } from '../database/engine-sql.ts'
+import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { visibleTo } from './visible-store.ts'
@@ -96,12 +96,12 @@ function releasesOf(db: Db, packageIds: readonly number[], { viewId }: Place) {
   if (viewId === undefined)
     return db
       .selectFrom(usingIndex('releases', 'releases_of_package'))
-      .where('releases.package_id', 'in', among(packageIds))
+      .where('releases.package_id', 'in', packageIds)
   return db
     .selectFrom(usingIndex('members', 'members_current'))
     .crossJoin('releases')
     .where('members.view_id', '=', viewId)
-    .where('members.package_id', 'in', among(packageIds))
+    .where('members.package_id', 'in', packageIds)
     .where('members.to_revision', 'is', null)
     .whereRef('releases.id', '=', 'members.release_id')
 }

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { ExpressionBuilder, SelectQueryBuilder } from 'kysely'
 import type { Audience, Visibility } from '../access/access.ts'
-import { among, usingIndex } from '../database/engine-sql.ts'
+import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { compareReleases } from '../package/version.ts'
@@ -206,7 +206,7 @@ function isOneOf(
   const line = sql<string>`${eb.ref('origins.name')} || '/' || ${eb.ref('packages.name')} || ' ' || ${eb.ref('releases.target')}`
   return eb.and([
     eb('members.view_id', 'in', [viewId, otherId]),
-    eb('members.view_id', '=', eb.case().when(line, 'in', among(lines)).then(viewId).else(otherId).end()),
+    eb('members.view_id', '=', eb.case().when(line, 'in', lines).then(viewId).else(otherId).end()),
   ])
 }
 
@@ -257,7 +257,7 @@ async function describePackages(
       .selectFrom('packages')
       .crossJoin(EVERY_TARGET)
       .select(['packages.id as package_id', 'targets.target'])
-      .where('packages.id', 'in', among(some))
+      .where('packages.id', 'in', some)
       .where((eb) =>
         eb.exists(
           eb
@@ -276,7 +276,7 @@ async function describePackages(
       .innerJoin('origins', 'origins.id', 'packages.origin_id')
       .innerJoin('views', 'views.id', 'ident_counts.view_id')
       .select(['ident_counts.package_id', 'views.name as view'])
-      .where('ident_counts.package_id', 'in', among(some))
+      .where('ident_counts.package_id', 'in', some)
       .where((eb) => eb(visibleIdents(eb, audience), '>', 0))
       .execute()
     rows.push(

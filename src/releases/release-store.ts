@@ -1,7 +1,7 @@
 import type { Insertable } from 'kysely'
 import { EVERYONE } from '../access/access.ts'
 import type { Audience, Visibility } from '../access/access.ts'
-import { among, usingIndex } from '../database/engine-sql.ts'
+import { usingIndex } from '../database/engine-sql.ts'
 import { inBatches } from '../database/batches.ts'
 import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
@@ -121,7 +121,7 @@ export async function listTargetsOf(
   for (const some of inBatches(idents)) {
     const rows = await visible(db, audience)
       .select(['releases.ident', 'releases.target'])
-      .where('releases.ident', 'in', among(some))
+      .where('releases.ident', 'in', some)
       .orderBy('releases.target')
       .execute()
     for (const { ident, target } of rows) found.set(ident, [...(found.get(ident) ?? []), target])

@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import type { Expression, ExpressionBuilder, SqlBool } from 'kysely'
 import type { Audience } from '../access/access.ts'
-import { among, usingIndex } from '../database/engine-sql.ts'
+import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
-import type { ListSlot } from '../database/prepared.ts'
+import type { Slot } from '../database/prepared.ts'
 import type { Schema } from '../database/schema.ts'
 
 // SQL conditions about who may see releases.
@@ -12,7 +12,7 @@ import type { Schema } from '../database/schema.ts'
 export const NOT_PUBLIC = sql<SqlBool>`releases.visibility <> 'public'`
 
 /** An {@link Audience}, or one whose origins are an argument of a prepared query. */
-type AudienceOrSlot = Audience | { readonly seesAll: false; readonly origins: ListSlot<string> }
+type AudienceOrSlot = Audience | { readonly seesAll: false; readonly origins: Slot<string> }
 
 /** Returns an SQL condition on `releases`: the audience may see the release. */
 export function visibleTo(
@@ -21,8 +21,7 @@ export function visibleTo(
 ): Expression<SqlBool> {
   if (seesAll) return eb.lit(true)
   const isPublic = eb('releases.visibility', '=', 'public')
-  const isSlot = 'placeholder' in origins
-  if (!isSlot && origins.length === 0) return isPublic
+  if (!('placeholder' in origins) && origins.length === 0) return isPublic
   // A recreated origin may have other members, who may not see earlier releases.
   const ofMembers = eb
     .selectFrom('packages')
@@ -30,7 +29,7 @@ export function visibleTo(
     .select('packages.id')
     .whereRef('packages.id', '=', 'releases.package_id')
     .whereRef('origins.created_at', '<=', 'releases.created_at')
-    .where('origins.name', 'in', isSlot ? among(origins) : origins)
+    .where('origins.name', 'in', origins)
   return eb.or([isPublic, eb.exists(ofMembers)])
 }
 

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Audience } from '../access/access.ts'
 import { inBatches } from '../database/batches.ts'
-import { among, usingIndex } from '../database/engine-sql.ts'
+import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import { releaseKey } from '../package/ident.ts'
@@ -39,13 +39,13 @@ export async function findReleases(
 }
 
 const releasesNamed = prepared<{ idents: readonly string[] }>()((db, { idents }) =>
-  viewReleases(db).select('releases.checksum').where('releases.ident', 'in', among(idents)),
+  viewReleases(db).select('releases.checksum').where('releases.ident', 'in', idents),
 )
 const visibleNamed = prepared<{ idents: readonly string[]; origins: readonly string[] }>()(
   (db, { idents, origins }) =>
     viewReleases(db)
       .select('releases.checksum')
-      .where('releases.ident', 'in', among(idents))
+      .where('releases.ident', 'in', idents)
       .where((eb) => visibleTo(eb, { seesAll: false, origins })),
 )
 
@@ -68,7 +68,7 @@ const hiddenNamed = prepared<{ idents: readonly string[]; origins: readonly stri
     db
       .selectFrom('releases')
       .select(['ident', 'target'])
-      .where('ident', 'in', among(idents))
+      .where('ident', 'in', idents)
       .where((eb) => eb.not(visibleTo(eb, { seesAll: false, origins }))),
 )
 
@@ -76,7 +76,7 @@ const hiddenNamed = prepared<{ idents: readonly string[]; origins: readonly stri
 export async function findReleasesById(db: Db, ids: Iterable<number>): Promise<Map<number, ViewRelease>> {
   const found = new Map<number, ViewRelease>()
   for (const some of inBatches(ids)) {
-    for (const row of await viewReleases(db).where('releases.id', 'in', among(some)).execute())
+    for (const row of await viewReleases(db).where('releases.id', 'in', some).execute())
       found.set(row.release_id, viewReleaseOf(row))
   }
   return found
@@ -89,11 +89,7 @@ export async function listNeeds(
 ): Promise<Map<number, readonly string[]>> {
   const found = new Map<number, readonly string[]>()
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
-    const rows = await db
-      .selectFrom('releases')
-      .select(['id', 'tdeps'])
-      .where('id', 'in', among(ids))
-      .execute()
+    const rows = await db.selectFrom('releases').select(['id', 'tdeps']).where('id', 'in', ids).execute()
     for (const row of rows) found.set(row.id, JSON.parse(row.tdeps) as string[])
   }
   return found
@@ -114,7 +110,7 @@ export async function readDependencies(
     const rows = await db
       .selectFrom('releases')
       .select(['ident', 'target', 'tdeps', 'deps'])
-      .where('id', 'in', among(ids))
+      .where('id', 'in', ids)
       .execute()
     for (const row of rows) {
       const needs = JSON.parse(row.tdeps) as string[]
@@ -126,7 +122,7 @@ export async function readDependencies(
   for (const idents of inBatches(needed.keys())) {
     const rows = await visible(db, audience)
       .select(['releases.id', 'releases.ident', 'releases.target', 'releases.deps'])
-      .where('releases.ident', 'in', among(idents))
+      .where('releases.ident', 'in', idents)
       .execute()
     for (const row of rows) {
       if (needed.get(row.ident)?.has(row.target) !== true) continue
@@ -166,7 +162,7 @@ export async function listDependentMembers(
         'releases.ident',
         'releases.id',
       ])
-      .where('releases.id', 'in', among(ids))
+      .where('releases.id', 'in', ids)
     const rows = await withDependents(db, needed)
       .with('ranked', (cte) =>
         cte

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { inBatches } from '../database/batches.ts'
-import { among, usingIndex } from '../database/engine-sql.ts'
+import { usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { lastsFrom } from '../clock.ts'
 import type { Clock } from '../clock.ts'
@@ -24,7 +24,7 @@ export async function readHeldSince(
   for (const ids of inBatches(releases.map(({ releaseId }) => releaseId))) {
     const members = await memberships(db, 'members_by_release')
       .where('members.view_id', '=', view.id)
-      .where('members.release_id', 'in', among(ids))
+      .where('members.release_id', 'in', ids)
       .where('members.to_revision', 'is', null)
       .execute()
     await lookBack(db, view.id, members, { clock, soakMs, since })
@@ -63,10 +63,10 @@ async function listContinued(
 ): Promise<readonly Membership[]> {
   const begun = new Map(members.map(({ release_id, from_revision }) => [release_id, from_revision]))
   const rows = await memberships(db, 'members_before')
-    .where('members.release_id', 'in', among([...begun.keys()]))
+    .where('members.release_id', 'in', [...begun.keys()])
     .where('members.view_id', '=', viewId)
     .where('members.to_revision', 'is not', null)
-    .where('members.to_revision', 'in', among([...new Set(begun.values())]))
+    .where('members.to_revision', 'in', [...new Set(begun.values())])
     .execute()
   return rows.filter(({ release_id, to_revision }) => to_revision === begun.get(release_id))
 }
@@ -89,7 +89,7 @@ async function readPointersSince(
       )
       .select(['pointers.release_id', stamp])
       .where('pointers.view_id', '=', viewId)
-      .where('pointers.package_id', 'in', among(ids))
+      .where('pointers.package_id', 'in', ids)
       .where('pointers.to_revision', 'is', null)
       .execute()
     for (const row of rows) if (asked.has(row.release_id)) since.set(row.release_id, lastsFrom(row.at, clock))

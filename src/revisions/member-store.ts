@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { ExpressionBuilder } from 'kysely'
-import { among, insertRows, unindexed, usingIndex } from '../database/engine-sql.ts'
+import { insertRows, unindexed, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import type { Schema } from '../database/schema.ts'
@@ -44,7 +44,7 @@ const membersAmong = prepared<{ viewId: number; releaseIds: readonly number[] }>
       .selectFrom(usingIndex('members', 'members_by_release'))
       .select('release_id')
       .where('view_id', '=', viewId)
-      .where('release_id', 'in', among(releaseIds))
+      .where('release_id', 'in', releaseIds)
       .where('to_revision', 'is', null),
 )
 
@@ -95,7 +95,7 @@ export async function listPastMembers(
   const rows = await pastReleases(db)
     .innerJoin('members', 'members.release_id', 'releases.id')
     .where('members.view_id', '=', viewId)
-    .where('members.package_id', 'in', among(packageIds))
+    .where('members.package_id', 'in', packageIds)
     .where((eb) => holdsAt(eb, revision))
     .orderBy('members.from_revision')
     .orderBy('members.position')
@@ -168,7 +168,7 @@ const endMemberships = prepared<{ viewId: number; releaseIds: readonly number[];
     db
       .updateTable(usingIndex('members', 'members_by_release'))
       .set({ to_revision: revision })
-      .where('release_id', 'in', among(releaseIds))
+      .where('release_id', 'in', releaseIds)
       .where('view_id', '=', viewId)
       .where('to_revision', 'is', null),
 )

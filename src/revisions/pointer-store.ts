@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { among, insertRows, usingIndex } from '../database/engine-sql.ts'
+import { insertRows, usingIndex } from '../database/engine-sql.ts'
 import type { Db } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 import { inBatches } from '../database/batches.ts'
@@ -115,7 +115,7 @@ export async function listPointerRevisions(
     .select(['package_id', 'target'])
     .select((eb) => eb.fn.max<number>(eb.fn.coalesce('to_revision', 'from_revision')).as('revision'))
     .where('view_id', '=', viewId)
-    .where('package_id', 'in', among(packageIds))
+    .where('package_id', 'in', packageIds)
     .groupBy(['package_id', 'target'])
     .execute()
   return new Map(rows.map((row) => [`${row.package_id} ${row.target}`, row.revision]))
@@ -156,7 +156,7 @@ const endPointers = prepared<{
     .updateTable('pointers')
     .set({ to_revision: revision })
     .where('view_id', '=', viewId)
-    .where('package_id', 'in', among(packageIds))
+    .where('package_id', 'in', packageIds)
     .where('target', '=', target)
     .where('to_revision', 'is', null),
 )
@@ -174,7 +174,7 @@ const pointersOfPackages = prepared<{ viewId: number; packageIds: readonly numbe
     viewReleases(db)
       .innerJoin(usingIndex('pointers', 'pointers_current'), 'pointers.release_id', 'releases.id')
       .where('pointers.view_id', '=', viewId)
-      .where('pointers.package_id', 'in', among(packageIds))
+      .where('pointers.package_id', 'in', packageIds)
       .where('pointers.to_revision', 'is', null),
 )
 
@@ -191,8 +191,16 @@ async function findSuccessors(
       .with('ranked', (query) =>
         membersOf(query as Db, view.id)
           .select(placeInLine(view.rule))
-          .where('members.package_id', 'in', among(gone.map(({ packageId }) => packageId)))
-          .where('members.release_id', 'not in', among(gone.map(({ releaseId }) => releaseId))),
+          .where(
+            'members.package_id',
+            'in',
+            gone.map(({ packageId }) => packageId),
+          )
+          .where(
+            'members.release_id',
+            'not in',
+            gone.map(({ releaseId }) => releaseId),
+          ),
       )
       .selectFrom('ranked')
       .selectAll()

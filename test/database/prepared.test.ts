@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { among, insertRows } from '../../src/database/engine-sql.ts'
+import { insertRows } from '../../src/database/engine-sql.ts'
 import { openDatabase } from '../../src/database/engine.ts'
 import { prepared } from '../../src/database/prepared.ts'
 
@@ -14,7 +14,7 @@ const valuesOf = prepared<{ names: readonly string[]; least: string }>()((db, { 
   db
     .selectFrom('depot_state')
     .select('value')
-    .where('name', 'in', among(names))
+    .where('name', 'in', names)
     .where('value', '>=', least)
     .orderBy('value'),
 )
@@ -50,6 +50,26 @@ test('lists of one, of several and of no values give the same answers', async (t
       (await valuesOf(db, { names, least: '' })).map(({ value }) => value),
       names.filter((name) => name !== 'none'),
     )
+})
+
+test('a list after `in` is one parameter of a statement that takes any number of values', async (t) => {
+  const { writable: db } = await openScratch(t)
+  for (const name of ['a', 'b', 'c']) await insertState(db, { name, value: name })
+  for (const [operator, expected] of [
+    ['in', [[], ['a'], ['a', 'b']]],
+    ['not in', [['a', 'b', 'c'], ['b', 'c'], ['c']]],
+  ] as const) {
+    const queries = [[], ['a'], ['a', 'b']].map((names) =>
+      db.selectFrom('depot_state').select('name').where('name', operator, names).orderBy('name'),
+    )
+    t.equal(new Set(queries.map((query) => query.compile().sql)).size, 1)
+    t.notMatch(queries[0]?.compile().sql, /in \(\)/, 'PostgreSQL has no empty list')
+    const found = await Promise.all(queries.map((query) => query.execute()))
+    t.strictSame(
+      found.map((rows) => rows.map(({ name }) => name)),
+      expected,
+    )
+  }
 })
 
 test('a prepared query runs in the transaction and is undone with it', async (t) => {

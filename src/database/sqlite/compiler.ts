@@ -1,18 +1,31 @@
 import { IdentifierNode, SqliteAdapter, SqliteDialect, SqliteQueryCompiler } from 'kysely'
-import type { FunctionNode, SqliteDatabase } from 'kysely'
-import { engineCallOf } from '../engine-sql.ts'
+import type { BinaryOperationNode, FunctionNode, SqliteDatabase } from 'kysely'
+import { engineCallOf, listAfterIn } from '../engine-sql.ts'
 import type { EngineCall } from '../engine-sql.ts'
 import { Placeholder } from '../prepared.ts'
 import type { ImmediateAdapter } from '../prepared.ts'
 
 /**
- * Writes the calls of `engine-sql.ts` for SQLite, and each parameter as `+?`. SQLite otherwise looks at the value of a
+ * Writes the calls of `engine-sql.ts` and lists after `in` for SQLite, and each parameter as `+?`. SQLite otherwise looks at the value of a
  * parameter when it plans a statement, and plans again for every new value, which costs more than running a small
  * statement. It does not look into expressions. The condition of a partial index must therefore be a literal.
  */
 export class StablePlanCompiler extends SqliteQueryCompiler {
   protected override getCurrentParameterPlaceholder(): string {
     return '+?'
+  }
+
+  protected override visitBinaryOperation(node: BinaryOperationNode): void {
+    const list = listAfterIn(node)
+    if (list === undefined) {
+      super.visitBinaryOperation(node)
+      return
+    }
+    this.visitNode(node.leftOperand)
+    this.append(' ')
+    this.visitNode(node.operator)
+    this.append(' ')
+    this.#writeList(list)
   }
 
   protected override visitFunction(node: FunctionNode): void {
@@ -23,9 +36,6 @@ export class StablePlanCompiler extends SqliteQueryCompiler {
 
   #write(call: EngineCall): void {
     switch (call.name) {
-      case 'among':
-        this.#writeAmong(call.values)
-        return
       case 'rows':
         this.#writeRows(call)
         return
@@ -40,7 +50,7 @@ export class StablePlanCompiler extends SqliteQueryCompiler {
     }
   }
 
-  #writeAmong(values: Extract<EngineCall, { name: 'among' }>['values']): void {
+  #writeList(values: readonly unknown[] | Placeholder): void {
     if (values instanceof Placeholder && values.isOfOne) {
       this.append('(')
       this.appendValue(values.encodedBy((list) => (list as unknown[])[0]))
