@@ -7,7 +7,7 @@ import type { SignedLockfile } from '../lockfiles/signed-lockfile.ts'
 import type { Ident } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
 import { checkHart } from '../remote/fetch-hart.ts'
-import type { FindKey, Wanted } from '../remote/fetch-hart.ts'
+import type { FindKey, ExpectedHart } from '../remote/fetch-hart.ts'
 import type { PullSource } from './source.ts'
 
 // A lockfile and its packages in a folder, for transport without a network:
@@ -71,19 +71,19 @@ export class Bundle implements PullSource {
     return readFile(join(this.#folder, 'depot.key'), 'utf8').catch(() => undefined)
   }
 
-  async withHart<T>(wanted: Wanted, keyOf: FindKey, use: (file: string) => Promise<T>): Promise<T> {
-    const file = this.#pathOf(wanted)
+  async withHart<T>(expected: ExpectedHart, keyOf: FindKey, use: (file: string) => Promise<T>): Promise<T> {
+    const file = this.#pathOf(expected)
     await orNotFound(stat(file), `there is no file ${file}`)
-    await checkHart(file, wanted, keyOf)
+    await checkHart(file, expected, keyOf)
     return use(file)
   }
 
   /** Reports whether a package exists and is intact. */
-  async has(wanted: Wanted, keyOf: FindKey): Promise<boolean> {
-    const file = this.#pathOf(wanted)
+  async has(expected: ExpectedHart, keyOf: FindKey): Promise<boolean> {
+    const file = this.#pathOf(expected)
     const found = await stat(file).catch(() => undefined)
-    if (found === undefined || found.size !== wanted.sizeBytes) return false
-    return checkHart(file, wanted, keyOf).then(
+    if (found === undefined || found.size !== expected.sizeBytes) return false
+    return checkHart(file, expected, keyOf).then(
       () => true,
       (error: unknown) => {
         if (error instanceof DepotError) return false
@@ -93,8 +93,8 @@ export class Bundle implements PullSource {
   }
 
   /** Moves a verified file into the bundle, durably. */
-  async keep(wanted: Wanted, from: string): Promise<void> {
-    const file = this.#pathOf(wanted)
+  async keep(expected: ExpectedHart, from: string): Promise<void> {
+    const file = this.#pathOf(expected)
     await mkdir(dirname(file), { recursive: true })
     await sync(from)
     await rename(from, file)

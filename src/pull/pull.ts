@@ -7,7 +7,7 @@ import { attempt } from '../remote/attempt.ts'
 import type { Reporter } from '../remote/attempt.ts'
 import { addKey, createOrigin, nameOf, promote } from '../remote/destination.ts'
 import { each } from '../remote/each.ts'
-import type { FindKey, Wanted } from '../remote/fetch-hart.ts'
+import type { FindKey, ExpectedHart } from '../remote/fetch-hart.ts'
 import { uploadHart } from '../remote/upload-hart.ts'
 import type { Bundle } from './bundle.ts'
 import { promotedSet, promotesAnything } from './plan-pull.ts'
@@ -66,12 +66,12 @@ export async function pull(transfer: PullTransfer, plan: PullPlan): Promise<Pull
   const keyOf = keysOf(lockfile)
   reporter.begin('fetching releases', plan.missing.length)
   await each(plan.missing, PARALLEL, async (release) => {
-    const wanted = wantedOf(release)
-    if (origins.has(wanted.ident.origin)) {
+    const expected = expectedHart(release)
+    if (origins.has(expected.ident.origin)) {
       const visibility = release.isPrivate ? 'private' : 'public'
       const isUploaded = await tryItem(nameOf(release), () =>
-        source.withHart(wanted, keyOf, async (file) => {
-          await uploadHart(destination, { ...wanted, visibility }, file)
+        source.withHart(expected, keyOf, async (file) => {
+          await uploadHart(destination, { ...expected, visibility }, file)
           return true
         }),
       )
@@ -106,10 +106,10 @@ export async function save(
   const keyOf = keysOf(lockfile)
   reporter.begin('saving releases', lockfile.releases.length)
   await each(lockfile.releases, PARALLEL, async (release) => {
-    const wanted = wantedOf(release)
+    const expected = expectedHart(release)
     const isFetched = await attempt({ source, destination: bundle, reporter }, nameOf(release), async () => {
-      if (await bundle.has(wanted, keyOf)) return false
-      await source.withHart(wanted, keyOf, (file) => bundle.keep(wanted, file))
+      if (await bundle.has(expected, keyOf)) return false
+      await source.withHart(expected, keyOf, (file) => bundle.keep(expected, file))
       return true
     })
     if (isFetched === undefined) saved.failures += 1
@@ -123,7 +123,7 @@ export async function save(
   return saved
 }
 
-function wantedOf({ ident, target, checksum, sizeBytes }: LockedRelease): Wanted {
+function expectedHart({ ident, target, checksum, sizeBytes }: LockedRelease): ExpectedHart {
   return { ident: parseIdent(ident), target, checksum, sizeBytes }
 }
 

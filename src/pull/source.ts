@@ -7,7 +7,7 @@ import { MAX_LOCKFILE_BYTES } from '../lockfiles/lockfile.ts'
 import type { Lockfile, LockfileFilter } from '../lockfiles/lockfile.ts'
 import type { SignedLockfile } from '../lockfiles/signed-lockfile.ts'
 import { fetchHart } from '../remote/fetch-hart.ts'
-import type { FindKey, Wanted } from '../remote/fetch-hart.ts'
+import type { FindKey, ExpectedHart } from '../remote/fetch-hart.ts'
 import { suggestView } from '../remote/destination.ts'
 import { RemoteError, path } from '../remote/remote-depot.ts'
 import type { RemoteDepot } from '../remote/remote-depot.ts'
@@ -23,7 +23,7 @@ export interface PullSource {
   /** Returns the key file with this id, unverified. People may compare it; nothing may trust it. */
   readKey(keyId: string): Promise<string | undefined>
   /** Calls `use` with a verified file, which may be removed afterwards. Throws like {@link fetchHart}. */
-  withHart<T>(wanted: Wanted, keyOf: FindKey, use: (file: string) => Promise<T>): Promise<T>
+  withHart<T>(expected: ExpectedHart, keyOf: FindKey, use: (file: string) => Promise<T>): Promise<T>
 }
 
 /** The lockfile to request from a depot. */
@@ -77,10 +77,10 @@ export class DepotSource implements PullSource {
     return this.#depot.getText(path`/api/v1/depot/keys/${keyId}`)
   }
 
-  async withHart<T>(wanted: Wanted, keyOf: FindKey, use: (file: string) => Promise<T>): Promise<T> {
+  async withHart<T>(expected: ExpectedHart, keyOf: FindKey, use: (file: string) => Promise<T>): Promise<T> {
     const file = join(this.#folder, randomUUID())
     try {
-      await fetchHart(this.#depot, wanted, file, keyOf)
+      await fetchHart(this.#depot, expected, file, keyOf)
       return await use(file)
     } finally {
       await rm(file, { force: true })

@@ -13,7 +13,7 @@ import { path } from './remote-depot.ts'
 import type { RemoteDepot } from './remote-depot.ts'
 
 /** A package to fetch, with the checksum and, if known, the size that its file must have. */
-export interface Wanted {
+export interface ExpectedHart {
   readonly ident: Ident
   readonly target: Target
   readonly checksum: string
@@ -30,38 +30,38 @@ export type FindKey = (signer: KeyName) => PublicKey | undefined | Promise<Publi
  */
 export async function fetchHart(
   source: RemoteDepot,
-  wanted: Wanted,
+  expected: ExpectedHart,
   file: string,
   keyOf: FindKey,
 ): Promise<HartDigests> {
-  const ident = formatIdent(wanted.ident)
+  const ident = formatIdent(expected.ident)
   const digests = await source.download(
-    path`depot/pkgs/${ident}/download?target=${wanted.target}`,
+    path`depot/pkgs/${ident}/download?target=${expected.target}`,
     async (body) => {
       const digest = new HartDigest()
       await pipeline(
         body,
-        (pieces: AsyncIterable<Uint8Array>) => digested(pieces, digest, wanted),
+        (pieces: AsyncIterable<Uint8Array>) => digested(pieces, digest, expected),
         createWriteStream(file),
       )
       return digest.finish()
     },
   )
-  await expectHart(digests, wanted, keyOf)
+  await expectHart(digests, expected, keyOf)
   return digests
 }
 
 /** Verifies an existing file. Throws like {@link fetchHart}. */
-export async function checkHart(file: string, wanted: Wanted, keyOf: FindKey): Promise<HartDigests> {
+export async function checkHart(file: string, expected: ExpectedHart, keyOf: FindKey): Promise<HartDigests> {
   const digest = new HartDigest()
   const nowhere = new WritableStream<Uint8Array>()
   await pipeline(
     createReadStream(file, { highWaterMark: READ_PIECE_BYTES }),
-    (pieces: AsyncIterable<Uint8Array>) => digested(pieces, digest, wanted),
+    (pieces: AsyncIterable<Uint8Array>) => digested(pieces, digest, expected),
     nowhere,
   )
   const digests = digest.finish()
-  await expectHart(digests, wanted, keyOf)
+  await expectHart(digests, expected, keyOf)
   return digests
 }
 
@@ -70,7 +70,7 @@ const READ_PIECE_BYTES = 512 * 1024
 async function* digested(
   pieces: AsyncIterable<Uint8Array>,
   digest: HartDigest,
-  { sizeBytes = Number.POSITIVE_INFINITY }: Wanted,
+  { sizeBytes = Number.POSITIVE_INFINITY }: ExpectedHart,
 ): AsyncGenerator<Uint8Array> {
   let received = 0
   for await (const piece of pieces) {
@@ -87,19 +87,19 @@ async function* digested(
 
 async function expectHart(
   { checksum, header, payloadHash, sizeBytes }: HartDigests,
-  wanted: Wanted,
+  expected: ExpectedHart,
   keyOf: FindKey,
 ): Promise<void> {
-  if (checksum !== wanted.checksum) {
+  if (checksum !== expected.checksum) {
     throw new DepotError(
       'checksum_mismatch',
-      `the package is refused: its checksum should be ${wanted.checksum}, but is ${checksum}`,
+      `the package is refused: its checksum should be ${expected.checksum}, but is ${checksum}`,
     )
   }
-  if (wanted.sizeBytes !== undefined && sizeBytes !== wanted.sizeBytes) {
+  if (expected.sizeBytes !== undefined && sizeBytes !== expected.sizeBytes) {
     throw new DepotError(
       'checksum_mismatch',
-      `the package is refused: it should have ${wanted.sizeBytes} bytes, but has ${sizeBytes}`,
+      `the package is refused: it should have ${expected.sizeBytes} bytes, but has ${sizeBytes}`,
     )
   }
   const key = await keyOf(header.signer)
