@@ -11,9 +11,9 @@ import { listDependentMembers, listHidden, readDependencies } from './dependency
 import { readHeldSince } from './gate-store.ts'
 import { requesterOf, chainTo, isOverridable, judge, mayOverride } from '../views/gates.ts'
 import type { Dependencies, Refusal } from '../views/gates.ts'
-import { readPresent } from './pointer-store.ts'
+import { readPresentState } from './pointer-store.ts'
 import { changesView, joins, planChange } from '../views/plan.ts'
-import type { Effect, Wanted } from '../views/plan.ts'
+import type { Effect, ViewDelta } from '../views/plan.ts'
 import type { Act, View } from '../views/view.ts'
 
 /** The circumstances of a change. */
@@ -53,9 +53,9 @@ const NO_DEPENDENCIES: Dependencies = {
 }
 
 /** Computes the effect of a change on the present view, and the refusals of the view's rules. Changes nothing. */
-export async function evaluate(db: Db, view: View, wanted: Wanted, context: Context): Promise<Evaluation> {
-  const rule = wanted.rule ?? view.rule
-  const effect = planChange(rule, wanted, await readPresent(db, { id: view.id, rule }, wanted))
+export async function evaluate(db: Db, view: View, delta: ViewDelta, context: Context): Promise<Evaluation> {
+  const rule = delta.rule ?? view.rule
+  const effect = planChange(rule, delta, await readPresentState(db, { id: view.id, rule }, delta))
   const { gates } = view
   const joining = effect.steps.filter(joins).map(({ release }) => release)
   const held = await Promise.all(
@@ -68,7 +68,7 @@ export async function evaluate(db: Db, view: View, wanted: Wanted, context: Cont
       : NO_DEPENDENCIES
   const dependents =
     gates.closure === 'view'
-      ? await listDependentMembers(db, view.id, wanted.leaving, context.audience)
+      ? await listDependentMembers(db, view.id, delta.leaving, context.audience)
       : new Map<number, never>()
   const state = {
     view,

@@ -5,7 +5,7 @@ import { prepared } from '../database/prepared.ts'
 import { inBatches } from '../database/batches.ts'
 import { formatPackageName, lineOf } from '../package/ident.ts'
 import type { Target } from '../package/target.ts'
-import type { Move, Present, Wanted } from '../views/plan.ts'
+import type { Move, PresentState, ViewDelta } from '../views/plan.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { View, ViewRelease } from '../views/view.ts'
 import {
@@ -61,11 +61,11 @@ export async function listPointersOf(db: Db, viewId: number): Promise<ViewReleas
 }
 
 /** Reads the present state of the packages of a change. */
-export async function readPresent(
+export async function readPresentState(
   db: Db,
   view: Pick<View, 'id' | 'rule'>,
-  { joining, leaving }: Wanted,
-): Promise<Present> {
+  { joining, leaving }: ViewDelta,
+): Promise<PresentState> {
   const named = [...joining.map(({ release }) => release), ...leaving]
   const members = new Set((await onlyMembers(db, view, named)).map(({ releaseId }) => releaseId))
   const pointers = new Map<string, ViewRelease>()

@@ -11,8 +11,8 @@ import { getRevisionAt } from './revision-store.ts'
 import type { PointerPlace } from './content-store.ts'
 import { findReleases, findReleasesById, listNeeds } from './dependency-store.ts'
 import { listPackagesChanged, listPastMembers, onlyMembers } from './member-store.ts'
-import { listLeadersUnder, listPointerRevisions, listPointersOf, readPresent } from './pointer-store.ts'
-import type { Joining, Wanted } from '../views/plan.ts'
+import { listLeadersUnder, listPointerRevisions, listPointersOf, readPresentState } from './pointer-store.ts'
+import type { Joining, ViewDelta } from '../views/plan.ts'
 import { restoreLine, revertLine, combine } from './restore.ts'
 import type { Conflict, PastRelease, Restored } from './restore.ts'
 import { ruleAt, setsRule } from '../views/rule.ts'
@@ -24,7 +24,7 @@ const PAGE = 1_000
 
 /** A request, resolved to releases. */
 export interface Resolved {
-  readonly wanted: Wanted
+  readonly delta: ViewDelta
   readonly conflicts: readonly Conflict[]
   /** The source of the set, with its revision. */
   readonly source: Source | undefined
@@ -48,7 +48,7 @@ interface Taken {
  */
 export async function resolve(db: Db, view: View, request: SeenRequest): Promise<Resolved> {
   const resolved = await resolveAct(db, view, request)
-  const { joining, leaving } = resolved.wanted
+  const { joining, leaving } = resolved.delta
   expectMovable(view, joining.length + leaving.length, { act: request.act })
   return resolved
 }
@@ -74,8 +74,8 @@ async function resolvePromotion(db: Db, view: View, request: Of<'promote'>): Pro
         )
       : []
   const dependencies = await joiningDependencies(db, view, needed, { releases, leaving })
-  const wanted = { joining: [...dependencies, ...releases.map((release) => ({ release }))], leaving }
-  return { wanted, ...taken, of: undefined, only: undefined, pinned: { ...request, source: pinned } }
+  const delta = { joining: [...dependencies, ...releases.map((release) => ({ release }))], leaving }
+  return { delta, ...taken, of: undefined, only: undefined, pinned: { ...request, source: pinned } }
 }
 
 /** Releases that the request lists must be members. From other sources, only members leave. */
@@ -93,7 +93,7 @@ async function resolveDemotion(db: Db, view: View, request: Of<'demote'>): Promi
     )
   }
   return {
-    wanted: { joining: [], leaving },
+    delta: { joining: [], leaving },
     ...taken,
     of: undefined,
     only: undefined,
@@ -138,12 +138,12 @@ async function resolveRevert(db: Db, view: View, request: Of<'revert'>): Promise
 async function resolveRule(db: Db, view: View, request: Of<'set-rule'>): Promise<Resolved> {
   const isOther = request.rule !== view.rule
   const leaders = isOther ? await listLeadersUnder(db, view.id, request.rule) : []
-  const wanted = {
+  const delta = {
     joining: leaders.map((release) => ({ release, rejoins: true })),
     leaving: [],
     ...(isOther && { rule: request.rule }),
   }
-  return { wanted, conflicts: [], source: undefined, of: undefined, only: undefined, pinned: request }
+  return { delta, conflicts: [], source: undefined, of: undefined, only: undefined, pinned: request }
 }
 
 async function takeFrom(db: Db, source: ReleaseSource, { audience }: SeenRequest): Promise<Taken> {
@@ -245,7 +245,7 @@ async function joiningDependencies(
   needed: readonly ViewRelease[],
   { releases, leaving }: { releases: readonly ViewRelease[]; leaving: readonly ViewRelease[] },
 ): Promise<Joining[]> {
-  const { members, pointers } = await readPresent(db, view, {
+  const { members, pointers } = await readPresentState(db, view, {
     joining: needed.map((release) => ({ release })),
     leaving: [],
   })

@@ -1,6 +1,6 @@
 import type { ReleaseName } from '../package/ident.ts'
 import { describeRelease, formatIdent, formatPackageName, releaseName } from '../package/ident.ts'
-import type { Joining, Wanted } from '../views/plan.ts'
+import type { Joining, ViewDelta } from '../views/plan.ts'
 import type { ViewRule } from '../views/rule.ts'
 import type { ViewRelease } from '../views/view.ts'
 
@@ -21,9 +21,9 @@ export interface Conflict {
   readonly names: readonly ReleaseName[]
 }
 
-/** The change that restores a view, and its conflicts. `wanted` is complete only without conflicts. */
+/** The change that restores a view, and its conflicts. `delta` is complete only without conflicts. */
 export interface Restored {
-  readonly wanted: Wanted
+  readonly delta: ViewDelta
   readonly conflicts: readonly Conflict[]
 }
 
@@ -63,12 +63,12 @@ export function restoreLine(rules: Rules, then: Members, now: Members): Restored
   const leaving = now.filter(({ releaseId }) => !oldIds.has(releaseId))
   if (rules.present === 'highest')
     return {
-      wanted: { joining: old.filter(({ releaseId }) => !nowIds.has(releaseId)).map(joinAnew), leaving },
+      delta: { joining: old.filter(({ releaseId }) => !nowIds.has(releaseId)).map(joinAnew), leaving },
       conflicts,
     }
   const staying = now.filter(({ releaseId }) => oldIds.has(releaseId))
   const common = old.findIndex(({ releaseId }, index) => staying[index]?.releaseId !== releaseId)
-  return { wanted: { joining: common === -1 ? [] : old.slice(common).map(joinAnew), leaving }, conflicts }
+  return { delta: { joining: common === -1 ? [] : old.slice(common).map(joinAnew), leaving }, conflicts }
 }
 
 /** One line before and after the revision to undo, and now. */
@@ -117,7 +117,7 @@ export function revertLine(rules: Rules, { before, after, now, since }: Undoing)
   const target = rest.find((release) => release.releaseId === (didMove ? wasLatest : isLatest)?.releaseId)
   if (rule === 'promoted' && target !== undefined && rest.at(-1) !== target) {
     return {
-      wanted: {
+      delta: {
         joining: [...joining.filter(({ release }) => release !== target), joinAnew(target)],
         leaving,
       },
@@ -135,7 +135,7 @@ export function revertLine(rules: Rules, { before, after, now, since }: Undoing)
       ),
     )
   }
-  return { wanted: { joining, leaving }, conflicts }
+  return { delta: { joining, leaving }, conflicts }
 }
 
 function idsOf(members: Members): Set<number> {
@@ -145,9 +145,9 @@ function idsOf(members: Members): Set<number> {
 /** Combines the results of different lines. */
 export function combine(parts: readonly Restored[]): Restored {
   return {
-    wanted: {
-      joining: parts.flatMap(({ wanted }) => wanted.joining),
-      leaving: parts.flatMap(({ wanted }) => wanted.leaving),
+    delta: {
+      joining: parts.flatMap(({ delta }) => delta.joining),
+      leaving: parts.flatMap(({ delta }) => delta.leaving),
     },
     conflicts: parts.flatMap(({ conflicts }) => conflicts),
   }

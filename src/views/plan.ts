@@ -5,24 +5,24 @@ import type { ViewRelease } from './view.ts'
 
 /** The effect of a change on one release. */
 export type ReleaseChange =
-  | 'added' //      `latest` had no answer, and now answers this release
-  | 'moved' //      `latest` goes up to it
-  | 'downgraded' // `latest` goes down to it
-  | 'joined' //     it becomes a member or rejoins, and `latest` does not move
-  | 'unchanged' //  it is already a member, and nothing changes
-  | 'removed' //    it leaves
+  | 'added' //      `latest` had no answer; now this release is the answer
+  | 'moved' //      `latest` goes up to this release
+  | 'downgraded' // `latest` goes down to this release
+  | 'joined' //     the release becomes a member or rejoins, and `latest` does not move
+  | 'unchanged' //  the release is already a member, and nothing changes
+  | 'removed' //    the release leaves
 
 /** A release that will join. */
 export interface Joining {
   readonly release: ViewRelease
-  /** Whether a member joins again, so that it is the one promoted last. */
+  /** Whether the release joins again although it is a member, so that it becomes the member promoted last. */
   readonly rejoins?: boolean
-  /** Whether it joins because another release needs it. */
+  /** Whether the release joins because another one needs it. */
   readonly isDependency?: boolean
 }
 
-/** A wanted change: first the leaving releases leave, then the joining ones join in order. No release is in both lists. */
-export interface Wanted {
+/** The requested change of a view: first `leaving` leave, then `joining` join in order. No release is in both lists. */
+export interface ViewDelta {
   readonly joining: readonly Joining[]
   readonly leaving: readonly ViewRelease[]
   /** The new rule, if it changes. */
@@ -30,12 +30,12 @@ export interface Wanted {
 }
 
 /** The present state of the packages of a change. */
-export interface Present {
+export interface PresentState {
   /** Ids of the change's releases that are members. */
   readonly members: ReadonlySet<number>
   /** The answers of `latest`, by {@link lineOf}. */
   readonly pointers: ReadonlyMap<string, ViewRelease>
-  /** The first remaining member, by {@link lineOf}, where the answer of `latest` leaves. */
+  /** The next answers of `latest`, by {@link lineOf}, where the present answer leaves. */
   readonly successors: ReadonlyMap<string, ViewRelease>
 }
 
@@ -67,60 +67,92 @@ export interface Effect {
  */
 export function planChange(
   rule: ViewRule,
-  { joining, leaving, rule: next }: Wanted,
-  present: Present,
+  { joining, leaving, rule: nextRule }: ViewDelta,
+  { members, pointers, successors }: PresentState,
 ): Effect {
   const leavingIds = new Set(leaving.map(({ releaseId }) => releaseId))
-  const isMember = ({ releaseId }: ViewRelease) => present.members.has(releaseId)
-  const candidatesOf = Map.groupBy(joining, ({ release }) => lineOf(release))
-  const steps: Step[] = []
-  const moves: Move[] = []
-  const leaders = new Map<
-    string,
-    { leader: Joining | undefined; doesMove: boolean; haveOthersJoined: boolean }
-  >()
-  for (const line of new Set([...candidatesOf.keys(), ...leaving.map(lineOf)])) {
-    const candidates = candidatesOf.get(line) ?? []
-    const pointer = present.pointers.get(line)
-    const staying =
-      pointer !== undefined && leavingIds.has(pointer.releaseId) ? present.successors.get(line) : pointer
-    const leader =
-      rule === 'promoted'
-        ? candidates.at(-1)
-        : candidates.toSorted((a, b) => (a.release.orderKey < b.release.orderKey ? -1 : 1)).at(-1)
-    const leads =
-      leader !== undefined &&
-      (rule === 'promoted' || staying === undefined || staying.orderKey <= leader.release.orderKey)
-    const to = leads ? leader.release : staying
-    if (to?.releaseId !== pointer?.releaseId) moves.push({ from: pointer, to })
-    leaders.set(line, {
-      leader,
-      doesMove: leads && leader.release.releaseId !== pointer?.releaseId,
-      haveOthersJoined: candidates.some(({ release, rejoins = false }) => rejoins || !isMember(release)),
-    })
+  const joiningByLine = Map.groupBy(joining, ({ release }) => lineOf(release))
+  const lines = new Map<string, LinePlan>()
+  for (const line of new Set([...joiningByLine.keys(), ...leaving.map(lineOf)])) {
+    const pointer = pointers.get(line)
+    const doesLeave = pointer !== undefined && leavingIds.has(pointer.releaseId)
+    lines.set(
+      line,
+      planLine(rule, joiningByLine.get(line) ?? [], {
+        members,
+        pointer,
+        remaining: doesLeave ? successors.get(line) : pointer,
+      }),
+    )
   }
-  for (const candidate of joining) {
-    const { release, rejoins = false, isDependency = false } = candidate
-    const { leader, doesMove, haveOthersJoined } = leaders.get(lineOf(release)) ?? {
-      leader: undefined,
-      doesMove: false,
-      haveOthersJoined: false,
-    }
-    const isMoving = leader === candidate && doesMove
-    // If others join and the answer of `latest` is named last, it rejoins, so that it is the one promoted last.
-    const stands =
-      isMember(release) && !rejoins && !(rule === 'promoted' && leader === candidate && haveOthersJoined)
-    const pointer = present.pointers.get(lineOf(release))
-    steps.push({
-      release,
-      change: changeOf(release, { stands, pointer, isMoving }),
-      from: isMoving ? pointer : undefined,
-      isDependency,
-    })
+  return {
+    steps: [
+      ...joining.map((one) => joiningStep(one, lines.get(lineOf(one.release)), members)),
+      ...leaving.map((release) => ({
+        release,
+        change: 'removed' as const,
+        from: undefined,
+        isDependency: false,
+      })),
+    ],
+    moves: [...lines.values()].map(({ move }) => move).filter(isMove),
+    ...(nextRule !== undefined && { rule: nextRule }),
   }
-  for (const release of leaving)
-    steps.push({ release, change: 'removed', from: undefined, isDependency: false })
-  return { steps, moves, ...(next !== undefined && { rule: next }) }
+}
+
+/** The effect of a change on one package and target. */
+interface LinePlan {
+  readonly move: Move
+  /** The joining release that `latest` answers after the change. */
+  readonly leader: Joining | undefined
+  /** Whether the leader, if it is a member, rejoins after the releases that join before it. */
+  readonly doesLeaderRejoin: boolean
+}
+
+/** `pointer` is the present answer of `latest`; `remaining` is the answer once the leaving releases have left. */
+function planLine(
+  rule: ViewRule,
+  joining: readonly Joining[],
+  state: {
+    members: ReadonlySet<number>
+    pointer: ViewRelease | undefined
+    remaining: ViewRelease | undefined
+  },
+): LinePlan {
+  const { members, pointer, remaining } = state
+  const candidate =
+    rule === 'promoted'
+      ? joining.at(-1)
+      : joining.toSorted((a, b) => (a.release.orderKey < b.release.orderKey ? -1 : 1)).at(-1)
+  const leads =
+    candidate !== undefined &&
+    (rule === 'promoted' || remaining === undefined || remaining.orderKey <= candidate.release.orderKey)
+  return {
+    move: { from: pointer, to: leads ? candidate.release : remaining },
+    leader: leads ? candidate : undefined,
+    doesLeaderRejoin:
+      rule === 'promoted' &&
+      joining.some(({ release, rejoins = false }) => rejoins || !members.has(release.releaseId)),
+  }
+}
+
+function joiningStep(joining: Joining, line: LinePlan | undefined, members: ReadonlySet<number>): Step {
+  const { release, rejoins = false, isDependency = false } = joining
+  const isLeader = line?.leader === joining
+  const from = line?.move.from
+  if (isLeader && isMove(line.move)) return { release, change: changeOf(from, release), from, isDependency }
+  const doesJoin = !members.has(release.releaseId) || rejoins || (isLeader && line.doesLeaderRejoin)
+  return { release, change: doesJoin ? 'joined' : 'unchanged', from: undefined, isDependency }
+}
+
+/** Returns the change of a release to which `latest` moves. */
+function changeOf(from: ViewRelease | undefined, release: ViewRelease): ReleaseChange {
+  if (from === undefined) return 'added'
+  return from.orderKey < release.orderKey ? 'moved' : 'downgraded'
+}
+
+function isMove({ from, to }: Move): boolean {
+  return from?.releaseId !== to?.releaseId
 }
 
 /** Reports whether the effect changes the view. */
@@ -158,20 +190,11 @@ export function describeMove({ from, to }: Move): {
   from: string | null
   to: string | null
 } {
-  const one = to ?? from
-  if (one === undefined) throw new Error('a move has neither a start nor an end')
-  return { package: formatPackageName(one.ident), target: one.target, from: identOf(from), to: identOf(to) }
+  const end = to ?? from
+  if (end === undefined) throw new Error('a move has neither a start nor an end')
+  return { package: formatPackageName(end.ident), target: end.target, from: identOf(from), to: identOf(to) }
 }
 
 function identOf(release: ViewRelease | undefined): string | null {
   return release === undefined ? null : formatIdent(release.ident)
-}
-
-function changeOf(
-  release: ViewRelease,
-  state: { stands: boolean; pointer: ViewRelease | undefined; isMoving: boolean },
-): ReleaseChange {
-  if (!state.isMoving) return state.stands ? 'unchanged' : 'joined'
-  if (state.pointer === undefined) return 'added'
-  return state.pointer.orderKey < release.orderKey ? 'moved' : 'downgraded'
 }

@@ -23,9 +23,9 @@ function release(version: string, isDeleted = false): PastRelease {
 
 const [one, two, three, gone] = [release('1.0'), release('2.0'), release('3.0'), release('4.0', true)]
 const always = (rule: ViewRule) => ({ past: rule, present: rule })
-const told = ({ wanted, conflicts }: Restored) => ({
-  joining: wanted.joining.map((joining) => joining.release.ident.version),
-  leaving: wanted.leaving.map(({ ident }) => ident.version),
+const told = ({ delta, conflicts }: Restored) => ({
+  joining: delta.joining.map((joining) => joining.release.ident.version),
+  leaving: delta.leaving.map(({ ident }) => ident.version),
   conflicts: conflicts.length,
 })
 

@@ -63,7 +63,7 @@ const db = new Kysely<Schema>({
 
 const view = await getView(db, 'ruled')
 const clock = { now: started.depot.now(), setBackAt: undefined }
-const wanted = async (count: number) =>
+const delta = async (count: number) =>
   (
     await resolve(db, view, {
       view: 'ruled',
@@ -72,10 +72,10 @@ const wanted = async (count: number) =>
       withDeps: true,
       source: { releases: first.slice(0, count) },
     })
-  ).wanted
+  ).delta
 const changes: Record<string, (count: number) => Promise<unknown>> = {
   'a promotion with what it needs, under every rule': async (count) =>
-    evaluate(db, view, await wanted(count), {
+    evaluate(db, view, await delta(count), {
       act: 'promote',
       clock,
       caller: 'operator',
@@ -83,7 +83,7 @@ const changes: Record<string, (count: number) => Promise<unknown>> = {
       findsMissing: true,
     }),
   'a demotion, of which other members become latest': async (count) => {
-    const { wanted: demoted } = await resolve(db, view, {
+    const { delta: demoted } = await resolve(db, view, {
       view: 'ruled',
       act: 'demote',
       audience: EVERYONE,
@@ -97,7 +97,7 @@ const changes: Record<string, (count: number) => Promise<unknown>> = {
     })
   },
   'the channels of a promotion': async (count) => {
-    const { joining } = await wanted(count)
+    const { joining } = await delta(count)
     const originIds = joining.map(({ release }) => release.originId)
     connection.exec('BEGIN')
     await ensureChannels(db, { originIds, viewId: view.id, ownerId: undefined, at: 9 })
@@ -117,7 +117,7 @@ const changes: Record<string, (count: number) => Promise<unknown>> = {
   'a revert': async () =>
     resolve(db, view, { view: 'ruled', act: 'revert', revision: 3, audience: EVERYONE }),
   'the writing of a revision': async (count) => {
-    const { joining } = await wanted(count)
+    const { joining } = await delta(count)
     const releases = joining.map(({ release }) => release)
     connection.exec('BEGIN')
     await closeMemberships(db, view.id, releases, 9)
@@ -134,7 +134,7 @@ const changes: Record<string, (count: number) => Promise<unknown>> = {
     readHeldSince(
       db,
       { view: 'acceptance', as: 'member', soakMs: 1e12 },
-      (await wanted(count)).joining.map(({ release }) => release),
+      (await delta(count)).joining.map(({ release }) => release),
       clock,
     ),
   'the look for previews': async () => {
@@ -171,7 +171,7 @@ for (const [name, change] of Object.entries(changes)) {
 }
 
 test('dependents are read for a few releases at a time, because every package may need each of them', async (t) => {
-  const { wanted: demoted } = await resolve(db, view, {
+  const { delta: demoted } = await resolve(db, view, {
     view: 'ruled',
     act: 'demote',
     audience: EVERYONE,

@@ -4,7 +4,7 @@ import { lineKey, releaseName } from '../../package/ident.ts'
 import type { Change } from '../../ledger/change.ts'
 import { ensureChannels } from '../../channels/channel-store.ts'
 import { closeMemberships, openMemberships } from '../../revisions/member-store.ts'
-import { movePointers, readPresent } from '../../revisions/pointer-store.ts'
+import { movePointers, readPresentState } from '../../revisions/pointer-store.ts'
 import { describeMove, describeStep, joins, planChange } from '../../views/plan.ts'
 import type { DescribedStep, Effect } from '../../views/plan.ts'
 import { readPlannedMoves } from '../../revisions/plan-store.ts'
@@ -109,11 +109,11 @@ async function moveInPreviews(change: Change, previews: readonly View[], { moves
     const ownLines = linesOf.get(planId) ?? new Set((await readPlannedMoves(change.trx, planId)).map(lineKey))
     linesOf.set(planId, ownLines)
     const following = moves.filter((move) => !ownLines.has(lineKey(describeMove(move))))
-    const wanted = {
+    const delta = {
       leaving: following.flatMap(({ from }) => from ?? []),
       joining: following.flatMap(({ to }) => (to === undefined ? [] : [{ release: to }])),
     }
-    const effect = planChange(preview.rule, wanted, await readPresent(change.trx, preview, wanted))
+    const effect = planChange(preview.rule, delta, await readPresentState(change.trx, preview, delta))
     await makeRevision(change, preview, effect, { act: 'promote', cause: 'preview' })
   }
 }

@@ -10,7 +10,7 @@ import { findReleases } from '../../revisions/dependency-store.ts'
 import { requesterOf, expectMayTouch, rightsRefused } from '../../views/gates.ts'
 import { makeRevision } from './make-revision.ts'
 import { onlyMembers } from '../../revisions/member-store.ts'
-import { listPointersOf, readPresent } from '../../revisions/pointer-store.ts'
+import { listPointersOf, readPresentState } from '../../revisions/pointer-store.ts'
 import { planChange } from '../../views/plan.ts'
 import { getPlan, getPlanById } from '../../revisions/plan-store.ts'
 import { changesAnything, expiryOf } from '../../revisions/stored-plan.ts'
@@ -122,8 +122,8 @@ export async function showInPreviews(
 
 /** Removes a deleted release from a preview. */
 export async function leavePreview(change: Change, preview: View, release: ViewRelease): Promise<void> {
-  const wanted = { joining: [], leaving: await onlyMembers(change.trx, preview, [release]) }
-  const effect = planChange(preview.rule, wanted, await readPresent(change.trx, preview, wanted))
+  const delta = { joining: [], leaving: await onlyMembers(change.trx, preview, [release]) }
+  const effect = planChange(preview.rule, delta, await readPresentState(change.trx, preview, delta))
   await makeRevision(change, await getViewById(change.trx, preview.id), effect, {
     act: 'demote',
     cause: 'release-deleted',
@@ -160,15 +160,15 @@ async function fill(
   const joining = [...pointers.values()]
     .filter(({ releaseId }) => !staying.has(releaseId))
     .map((release) => ({ release }))
-  const wanted = { joining, leaving: before.filter((release) => !stays(release)) }
-  const effect = planChange(preview.rule, wanted, await readPresent(change.trx, preview, wanted))
+  const delta = { joining, leaving: before.filter((release) => !stays(release)) }
+  const effect = planChange(preview.rule, delta, await readPresentState(change.trx, preview, delta))
   await makeRevision(change, preview, effect, { act: 'promote', cause: 'preview' })
 }
 
 async function close(change: Change, preview: View): Promise<void> {
   const effect = await change.read(`the end of ${preview.name}`, { views: [preview.name] }, async (db) => {
-    const wanted = { joining: [], leaving: await listPointersOf(db, preview.id) }
-    return planChange(preview.rule, wanted, await readPresent(db, preview, wanted))
+    const delta = { joining: [], leaving: await listPointersOf(db, preview.id) }
+    return planChange(preview.rule, delta, await readPresentState(db, preview, delta))
   })
   await makeRevision(change, preview, effect, { act: 'demote', cause: 'preview' })
   await deleteChannelsOf(change.trx, preview.id)

@@ -18,7 +18,7 @@ import type { Evaluation, Context, Override } from '../../revisions/evaluate.ts'
 import { requesterOf, rightsRefused } from '../../views/gates.ts'
 import { makeRevision } from './make-revision.ts'
 import type { PromotionOutcome, PromotionContext } from './make-revision.ts'
-import type { Wanted } from '../../views/plan.ts'
+import type { ViewDelta } from '../../views/plan.ts'
 import { resolve } from '../../revisions/resolve.ts'
 import type { Resolved } from '../../revisions/resolve.ts'
 import { UNSTABLE } from '../../views/view.ts'
@@ -108,8 +108,8 @@ export async function resolveChange(
   if (request.act === 'set-rule' && change.caller !== 'operator') expectAdministrator(change.caller)
   return change.read(`effect on ${view.name}`, basisOf(view), async (db) => {
     const resolved = await resolve(db, view, request)
-    await expectChannels(db, view, resolved.wanted, request.audience)
-    const evaluation = await evaluate(db, view, resolved.wanted, {
+    await expectChannels(db, view, resolved.delta, request.audience)
+    const evaluation = await evaluate(db, view, resolved.delta, {
       act: request.act,
       clock: change.clock,
       audience: request.audience,
@@ -153,14 +153,14 @@ export async function applyChange(
 export async function changeMembers(
   change: Change,
   view: View,
-  wanted: Wanted,
+  delta: ViewDelta,
   why: Pick<PromotionContext, 'act' | 'cause'> & { by: Authority },
 ): Promise<PromotionOutcome> {
   const { by, ...cause } = why
   expectNoPreview(view)
   const context: Context = { act: why.act, clock: change.clock, caller: by, audience: audienceOfChanges(by) }
   const { effect, refusals } = await change.read(`consequences for ${view.name}`, basisOf(view), (db) =>
-    evaluate(db, view, wanted, context),
+    evaluate(db, view, delta, context),
   )
   expectAllowed(view, refusals, { caller: by })
   return makeRevision(change, view, effect, cause)
@@ -231,7 +231,7 @@ function expectNoPreview(view: View): void {
 }
 
 /** Checks that each origin has declared its channel, which views made by Habitat clients require. */
-async function expectChannels(db: Db, view: View, { joining }: Wanted, audience: Audience): Promise<void> {
+async function expectChannels(db: Db, view: View, { joining }: ViewDelta, audience: Audience): Promise<void> {
   if (view.maker !== 'client') return
   const origins = new Map<number, ViewRelease>(joining.map(({ release }) => [release.originId, release]))
   const withChannel = await listOriginsWithChannel(db, view.id, origins.keys())
