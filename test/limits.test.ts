@@ -95,7 +95,7 @@ const ROWS: Readonly<Record<string, string>> = {
   'http/api/lockfiles/depot-keys.ts MAX_KEY_FILE_BYTES': "file of a depot's key",
   'http/api/events/pages.ts MAX_FILTER_NAMES': 'names of views, origins or kinds',
   'http/api/events/pages.ts MAX_PARALLEL_PAGES': 'pages that one request with `wait` reads',
-  'http/api/conventions/shapes.ts MAX_WAIT_S': 'time that a request waits for news',
+  'http/api/conventions/shapes.ts MAX_WAIT_S': 'time that a request waits for new entries',
   'http/api/events/stream.ts MAX_UNREAD_BYTES': 'events that are written to a stream',
   'http/api/conventions/shapes.ts MAX_PAGE_SIZE': 'items of a page below `/api/v1`',
   'http/api/conventions/shapes.ts DEFAULT_PAGE': 'items of a page below `/api/v1`',

@@ -56,7 +56,7 @@ export class WebhookDelivery {
   #progress: Progress
   #notedPosition: number
   /** Resolves when there may be something to deliver. */
-  #news = Promise.withResolvers<void>()
+  #wake = Promise.withResolvers<void>()
   /** Whether every entry up to the head is done. Then new entries that do not match the filter are skipped without a read. */
   #isIdle = false
 
@@ -78,14 +78,14 @@ export class WebhookDelivery {
     const last = committed.at(-1)
     if (last === undefined) return
     if (!this.#isIdle || committed.some(({ event, origins }) => this.#matches(event, origins)))
-      this.#news.resolve()
+      this.#wake.resolve()
     else this.#skipTo(last.sequence)
   }
 
   /** Aborts the attempt in flight, which then counts as not delivered. Resolves once everything has stopped. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    this.#news.resolve()
+    this.#wake.resolve()
     await this.#ended
   }
 
@@ -218,10 +218,10 @@ export class WebhookDelivery {
 
   async #waitForNews(): Promise<void> {
     this.#isIdle = this.#progress.replay === undefined && this.#progress.position >= this.#context.head()
-    if (this.#isIdle) await this.#news.promise
+    if (this.#isIdle) await this.#wake.promise
     this.#isIdle = false
-    this.#news = Promise.withResolvers()
-    if (this.#stopping.signal.aborted) this.#news.resolve()
+    this.#wake = Promise.withResolvers()
+    if (this.#stopping.signal.aborted) this.#wake.resolve()
   }
 
   /** Waits for `ms`, or until the delivery is stopped. `undefined` waits only for the stop. */

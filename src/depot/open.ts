@@ -211,7 +211,7 @@ export async function openDepot(config: Config, world: World): Promise<Depot> {
     const follower = await LedgerFollower.open(db, writer, HOLDERS)
     follower.add('sessions', authenticator)
     follower.add('override warnings', { onCommit: (entries) => warnOfOverrides(log, entries) })
-    writer.onNews(clockWarner(log))
+    writer.onAnnouncement(clockWarner(log))
 
     const isNew = (await findView(db, UNSTABLE)) === undefined
     const newAdminToken = isNew && givenToken === undefined ? generateToken() : undefined
@@ -328,7 +328,7 @@ function warnOfOverrides(log: Logger, entries: readonly LedgerEntry[]): void {
 /** Logs when the clock falls behind commit times, and when it has caught up. */
 function clockWarner(log: Logger): CommitListener {
   let isAhead = false
-  return (_news, commit) => {
+  return (_announcement, commit) => {
     if (commit === undefined) return
     const { aheadMs } = commit
     const seconds = Math.round(aheadMs / 1_000)

@@ -3,20 +3,20 @@ import type { LedgerHead } from './chain.ts'
 import type { LedgerEntry } from './entry.ts'
 import { findHead, listEntries } from './ledger-store.ts'
 
-/** News of commits. It may come late, twice, out of order or without its entries. */
-export interface News {
+/** An announcement of committed entries. It may arrive late, twice, out of order or without its entries. */
+export interface Announcement {
   readonly entries: readonly LedgerEntry[]
   /** The number of the last entry that is known to be committed. */
   readonly through: number
 }
 
-/** Called with news. A returned promise delays the answers of the commands that were committed; it never rejects. */
-export type NewsListener = (news: News) => void | Promise<void>
+/** Called with each announcement. A returned promise delays the answers of the commands that were committed; it never rejects. */
+export type AnnouncementListener = (announcement: Announcement) => void | Promise<void>
 
-/** The source of news: the writer, or the client of a writer in another thread. */
-export interface NewsSource {
-  onNews(listener: NewsListener): void
-  /** Passes on news that has arrived but was not passed on yet. Costs almost nothing if there is none. */
+/** The source of announcements: the writer, or the client of a writer in another thread. */
+export interface AnnouncementSource {
+  onAnnouncement(listener: AnnouncementListener): void
+  /** Passes on announcements that have arrived. Costs almost nothing if there are none. */
   catchUp(): void
 }
 
@@ -34,7 +34,7 @@ const MAX_PAGE_SIZE = 1_000
  */
 export class LedgerFollower<Name extends string> {
   readonly #db: Db
-  readonly #source: NewsSource
+  readonly #source: AnnouncementSource
   readonly #order: readonly Name[]
   /** The holders of each name, in the order of the names. */
   readonly #holders: Holder[][]
@@ -44,7 +44,12 @@ export class LedgerFollower<Name extends string> {
   #announced: number
   #reading: Promise<void> | undefined
 
-  private constructor(options: { db: Db; source: NewsSource; order: readonly Name[]; head: LedgerHead }) {
+  private constructor(options: {
+    db: Db
+    source: AnnouncementSource
+    order: readonly Name[]
+    head: LedgerHead
+  }) {
     this.#db = options.db
     this.#source = options.source
     this.#order = options.order
@@ -56,11 +61,11 @@ export class LedgerFollower<Name extends string> {
   /** Follows a source from the present end of the ledger. Holders get entries in the order of their names in `order`. */
   static async open<Name extends string>(
     db: Db,
-    source: NewsSource,
+    source: AnnouncementSource,
     order: readonly Name[],
   ): Promise<LedgerFollower<Name>> {
     const follower = new LedgerFollower({ db, source, order, head: await findHead(db) })
-    source.onNews((news) => follower.#take(news))
+    source.onAnnouncement((announcement) => follower.#take(announcement))
     return follower
   }
 
@@ -104,7 +109,7 @@ export class LedgerFollower<Name extends string> {
     return this.#announced > this.#head.sequence ? this.#readMissed() : undefined
   }
 
-  #take({ entries, through }: News): Promise<void> | undefined {
+  #take({ entries, through }: Announcement): Promise<void> | undefined {
     this.#announced = Math.max(this.#announced, through)
     this.#pass(entries)
     if (this.#announced <= this.#head.sequence) return undefined
@@ -137,7 +142,7 @@ export class LedgerFollower<Name extends string> {
       const [after, through] = [this.#head.sequence, this.#announced]
       const { entries } = await listEntries(this.#db, { after, through, limit: MAX_PAGE_SIZE })
       this.#pass(entries)
-      // The database decides: news of an entry that it does not have was wrong.
+      // The database decides: an announcement of an entry that it does not have was wrong.
       if (entries.length === 0 && this.#announced === through && this.#head.sequence === after)
         this.#announced = after
     }

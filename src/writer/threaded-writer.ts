@@ -41,7 +41,7 @@ export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
     })
   }
 
-  /** Opens a port for another thread. The news of the port begins before the end of the ledger that the thread then reads. */
+  /** Opens a port for another thread. The port announces every entry after the end of the ledger that the thread then reads. */
   join(): Promise<WriterPort> {
     const { promise, resolve } = Promise.withResolvers<WriterPort>()
     this.#joining.push(resolve)
@@ -49,8 +49,8 @@ export class ThreadedWriter<T extends Handlers> implements AnyWriter<T> {
     return promise
   }
 
-  onNews(listener: CommitListener): void {
-    this.#own.onNews(listener)
+  onAnnouncement(listener: CommitListener): void {
+    this.#own.onAnnouncement(listener)
   }
 
   submit<K extends KindIn<T>>(command: CommandIn<T, K>): Promise<OutcomeIn<T, K>> {

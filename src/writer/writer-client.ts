@@ -2,7 +2,7 @@ import { receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { DepotError } from '../errors.ts'
 import { parseEntry } from '../ledger/entry.ts'
-import type { News } from '../ledger/follower.ts'
+import type { Announcement } from '../ledger/follower.ts'
 import { unpackError } from '../threads/thread-error.ts'
 import type { CommandIn, Handlers, KindIn, OutcomeIn } from './command-table.ts'
 import type { AnyWriter, CommitStats, CommitListener } from './writer.ts'
@@ -12,7 +12,7 @@ import type { CommandOutcome, SubmittedCommand, WriterMessage } from './writer-t
 export interface WriterPort {
   /** Receives every commit and sends commands. */
   readonly port: MessagePort
-  /** One signed 64-bit number: the last ledger entry whose news was sent to every port. */
+  /** One signed 64-bit number: the last ledger entry that was announced to every port. */
   readonly announced: SharedArrayBuffer
 }
 
@@ -25,7 +25,7 @@ interface Waiting {
 }
 
 /**
- * A client of the writer thread. After a commit, the writer sends the news to every port, then raises the shared number
+ * A client of the writer thread. After a commit, the writer announces it to every port, then raises the shared number
  * of the last entry, then answers the commands. A thread that sees a raised number and drains its port therefore knows
  * every change whose outcome any caller has received.
  */
@@ -60,7 +60,7 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
     this.#port.on('message', this.#onMessage)
   }
 
-  onNews(listener: CommitListener): void {
+  onAnnouncement(listener: CommitListener): void {
     this.#listeners.push(listener)
   }
 
@@ -80,7 +80,7 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
     this.#caughtUp = low
     const through = Number(Atomics.load(this.#announced, 0))
     this.#drain()
-    this.#tell({ entries: [], through }, undefined) // in case a message was lost
+    this.#announce({ entries: [], through }, undefined) // in case a message was lost
   }
 
   /** Waits for all outcomes and closes the port. */
@@ -115,16 +115,16 @@ export class WriterClient<T extends Handlers> implements AnyWriter<T> {
   }
 
   #receive(message: WriterMessage): void {
-    if (message.kind === 'news') {
+    if (message.kind === 'announcement') {
       const { entries, through, commit } = message
-      this.#tell({ entries: entries.map(parseEntry), through }, commit)
+      this.#announce({ entries: entries.map(parseEntry), through }, commit)
     } else if (this.#delays.size === 0) this.#settle(message.outcomes)
     else void this.#settleLater(message.outcomes)
   }
 
-  #tell(news: News, commit: CommitStats | undefined): void {
+  #announce(announcement: Announcement, commit: CommitStats | undefined): void {
     for (const listener of this.#listeners) {
-      const delay = listener(news, commit)
+      const delay = listener(announcement, commit)
       if (delay === undefined) continue
       const ended = delay.finally(() => this.#delays.delete(ended))
       this.#delays.add(ended)

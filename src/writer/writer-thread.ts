@@ -32,12 +32,12 @@ export interface SubmittedCommand<Command> {
 }
 
 /**
- * A message from the writer to a port. News is sent to every port, outcomes only to the port that submitted the commands. Entries
+ * A message from the writer to a port. Announcement is sent to every port, outcomes only to the port that submitted the commands. Entries
  * travel as their texts, which are cheaper to copy than the values in them.
  */
 export type WriterMessage =
   | {
-      readonly kind: 'news'
+      readonly kind: 'announcement'
       readonly entries: readonly StoredEntry[]
       readonly through: number
       readonly commit: CommitStats | undefined
@@ -76,9 +76,9 @@ export async function runWriterThread<T extends Handlers>(commands: CommandTable
     openSnapshot: () => openSnapshot(file),
     beforeCommit: () => files.expectPresent(),
   })
-  writer.onNews((news, commit) => {
-    const { entries, through } = news
-    const message = { kind: 'news', entries: entries.map(storedEntryOf), through, commit } as const
+  writer.onAnnouncement((announcement, commit) => {
+    const { entries, through } = announcement
+    const message = { kind: 'announcement', entries: entries.map(storedEntryOf), through, commit } as const
     for (const port of ports) post(port, message)
     Atomics.store(announced, 0, BigInt(through)) // before any command is answered
   })

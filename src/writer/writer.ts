@@ -9,12 +9,15 @@ import type { Clock } from '../clock.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { appendEntry, findHead } from '../ledger/ledger-store.ts'
 import type { Change } from '../ledger/change.ts'
-import type { News } from '../ledger/follower.ts'
+import type { Announcement } from '../ledger/follower.ts'
 import { Postponed, ReadAhead, nextTurn, yielding, refusingAfter } from '../ledger/read-ahead.ts'
 import type { CallerCheck, CommandIn, CommandTable, Handlers, KindIn, OutcomeIn } from './command-table.ts'
 
-/** Called with news and, if a commit succeeded, with its statistics. See {@link NewsListener}. Must not throw. */
-export type CommitListener = (news: News, commit: CommitStats | undefined) => void | Promise<void>
+/** Called with an announcement and, if a commit succeeded, with its statistics. See {@link AnnouncementListener}. Must not throw. */
+export type CommitListener = (
+  announcement: Announcement,
+  commit: CommitStats | undefined,
+) => void | Promise<void>
 
 /** The size and duration of one commit. */
 export interface CommitStats {
@@ -25,7 +28,7 @@ export interface CommitStats {
 }
 
 /** A writer in this thread, or a client of the writer's thread. */
-export type AnyWriter<T extends Handlers> = Pick<Writer<T>, 'submit' | 'onNews' | 'catchUp' | 'close'>
+export type AnyWriter<T extends Handlers> = Pick<Writer<T>, 'submit' | 'onAnnouncement' | 'catchUp' | 'close'>
 
 interface Waiting<T extends Handlers> {
   readonly command: CommandIn<T>
@@ -120,9 +123,9 @@ export class Writer<T extends Handlers> {
 
   /**
    * Calls `listener` after each commit, before the callers get their answers. If a commit reports failure although its
-   * rows are in the file, `listener` gets news without entries.
+   * rows are in the file, `listener` gets an announcement without entries.
    */
-  onNews(listener: CommitListener): void {
+  onAnnouncement(listener: CommitListener): void {
     this.#listeners.push(listener)
   }
 
@@ -143,7 +146,7 @@ export class Writer<T extends Handlers> {
     return promise
   }
 
-  /** See {@link NewsSource.catchUp}. Does nothing here, because the listeners run before any command is answered. */
+  /** See {@link AnnouncementSource.catchUp}. Does nothing here, because the listeners run before any command is answered. */
   catchUp(): void {
     // the listeners know every commit
   }
@@ -302,7 +305,7 @@ export class Writer<T extends Handlers> {
       durationMs: elapsed() - begun,
       aheadMs: Math.max(this.#head.at - this.#clock.now, 0),
     }
-    await this.#tell({ entries, through: this.#head.sequence }, commit)
+    await this.#announce({ entries, through: this.#head.sequence }, commit)
     for (const { waiting, result } of settled) {
       if (result === 'postponed') waiting.postpone()
       else if ('error' in result) waiting.reject(translateDiskFull(result.error))
@@ -314,11 +317,11 @@ export class Writer<T extends Handlers> {
   async #readHead(): Promise<void> {
     this.#head = await findHead(this.#db)
     this.#isHeadUncertain = false
-    await this.#tell({ entries: [], through: this.#head.sequence })
+    await this.#announce({ entries: [], through: this.#head.sequence })
   }
 
-  async #tell(news: News, commit?: CommitStats): Promise<void> {
-    const delays = this.#listeners.map((listener) => listener(news, commit))
+  async #announce(announcement: Announcement, commit?: CommitStats): Promise<void> {
+    const delays = this.#listeners.map((listener) => listener(announcement, commit))
     for (const delay of delays) await delay
   }
 

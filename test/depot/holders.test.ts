@@ -26,7 +26,7 @@ import { startDepot } from '../support/start-depot.ts'
 import { until } from '../support/until.ts'
 import type { TestDepot } from '../support/start-depot.ts'
 
-// The memory of each thread answers like the database, even if news of commits is lost, repeated or out of order.
+// The memory of each thread answers like the database, even if announcements of commits are lost, repeated or out of order.
 
 const OPERATOR = { client: 'tests', door: 'cli' } as const
 const IDENTS = ['1.0', '2.0', '3.0'].map((version) => `acme/app/${version}/20260101000000`)
@@ -185,19 +185,19 @@ const FATES: readonly Fate[] = [
   'loses its entries',
 ]
 
-/** Returns a port that relays the messages of another one. `fateOf` decides what becomes of news. */
+/** Returns a port that relays the messages of another one. `fateOf` decides what becomes of announcements. */
 function relay(port: MessagePort, fateOf: () => Fate): MessagePort {
   const { port1, port2 } = new MessageChannel()
   const late: WriterMessage[] = []
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- windows have origins, threads do not
   const send = (message: WriterMessage) => port1.postMessage(message)
   port.on('message', (message: WriterMessage) => {
-    const fate = message.kind === 'news' ? fateOf() : 'arrives'
+    const fate = message.kind === 'announcement' ? fateOf() : 'arrives'
     if (fate === 'arrives after the next') {
       late.push(message)
       return
     }
-    if (message.kind === 'news' && fate === 'loses its entries') send({ ...message, entries: [] })
+    if (message.kind === 'announcement' && fate === 'loses its entries') send({ ...message, entries: [] })
     else if (fate !== 'is lost') send(message)
     if (fate === 'arrives twice') send(message)
     for (const earlier of late.splice(0)) send(earlier)
@@ -208,7 +208,7 @@ function relay(port: MessagePort, fateOf: () => Fate): MessagePort {
   return port2
 }
 
-/** Joins a depot like a worker does, with these fates of its news. */
+/** Joins a depot like a worker does, with these fates of its announcements. */
 async function joinBadly(t: Test, started: TestDepot, fateOf: () => Fate): Promise<Depot> {
   const { depot } = started
   const share = await depot.share()
@@ -221,7 +221,7 @@ async function joinBadly(t: Test, started: TestDepot, fateOf: () => Fate): Promi
 }
 
 for (let seed = 0; seed < runsOf(2); seed += 1) {
-  test(`a thread whose news is lost, repeated or out of order answers like the database (seed ${seed})`, async (t) => {
+  test(`a thread whose announcements are lost, repeated or out of order answers like the database (seed ${seed})`, async (t) => {
     const started = await startDepot(t, { hasThreads: true })
     const { tokens, tokenIds } = await prepare(started)
     const random = seeded(seed)
@@ -229,7 +229,7 @@ for (let seed = 0; seed < runsOf(2); seed += 1) {
     const held = await hold(t, joined, tokens)
     for (const [name, change] of changes(started.depot, tokenIds)) {
       await change()
-      if (random() < 0.5) await new Promise(setImmediate) // some news arrives before the next question
+      if (random() < 0.5) await new Promise(setImmediate) // some announcements arrive before the next question
       if (random() < 0.7) await expectAsDatabase(t, held, name)
     }
     await expectAsDatabase(t, held, 'in the end')
@@ -237,7 +237,7 @@ for (let seed = 0; seed < runsOf(2); seed += 1) {
 }
 
 for (const fate of FATES) {
-  test(`a thread that submits changes answers like the database if its news ${fate}`, async (t) => {
+  test(`a thread that submits changes answers like the database if its announcement ${fate}`, async (t) => {
     const started = await startDepot(t, { hasThreads: true })
     const { tokens, tokenIds } = await prepare(started)
     const joined = await joinBadly(t, started, () => fate)
@@ -249,7 +249,7 @@ for (const fate of FATES) {
   })
 }
 
-test('a change is answered once all memory has it, even if its news has no entries', async (t) => {
+test('a change is answered once all memory has it, even if its announcement has no entries', async (t) => {
   const started = await startDepot(t, { hasThreads: true })
   const { tokens, tokenIds } = await prepare(started)
   const joined = await joinBadly(t, started, () => 'loses its entries')

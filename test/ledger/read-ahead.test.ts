@@ -146,7 +146,7 @@ test('a release that becomes private meanwhile is promoted only by callers who s
 test('uploads, new channels and other views do not invalidate a read, and views of the gates do', async (t) => {
   const [view, other] = [await freshView(), await freshView()]
   const entries: LedgerEntry[] = []
-  writer.onNews((news) => void entries.push(...news.entries))
+  writer.onAnnouncement((announcement) => void entries.push(...announcement.entries))
   const ahead = new ReadAhead()
   ahead.store('effect', { views: [view], keeping: [other] }, 'what was read')
   await makeReleases(started, `acme/later/1.0/${STAMP}`)

@@ -323,7 +323,7 @@ test('attempts of all webhooks are recorded together, outside the ledger', async
     await hook(started, name, { filter: { kinds: ['view-created'] } })
   let commands = 0
   let commits = 0
-  started.depot.writer.onNews((_news, commit) => {
+  started.depot.writer.onAnnouncement((_announcement, commit) => {
     commits += 1
     commands += commit?.commands ?? 0
   })

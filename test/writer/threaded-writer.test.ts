@@ -8,7 +8,7 @@ const ACTOR = { client: 'tests', door: 'cli' } as const
 test('commands that wait together are committed together, and each gets its own outcome', async (t) => {
   const { depot } = await startDepot(t, { hasThreads: true })
   const batches: number[] = []
-  depot.writer.onNews((_news, commit) => void batches.push(commit?.commands ?? 0))
+  depot.writer.onAnnouncement((_announcement, commit) => void batches.push(commit?.commands ?? 0))
   const names = Array.from({ length: 60 }, (_, n) => (n % 3 === 0 ? 'taken' : `account-${n}`))
   const outcomes = await Promise.allSettled(
     names.map((name) => depot.writer.submit({ kind: 'addAccount', input: { name }, actor: ACTOR })),
@@ -32,7 +32,7 @@ test('listeners hear of a commit before its command is answered', async (t) => {
     'acme/app/2.0.0/20260101120000',
   )
   let heard = 0
-  depot.writer.onNews(({ through }) => void (heard = through))
+  depot.writer.onAnnouncement(({ through }) => void (heard = through))
   for (let round = 0; round < 20; round += 1) {
     const before = heard
     await move(started, 'promote', 'acceptance', releases.slice(round % 2, (round % 2) + 1))

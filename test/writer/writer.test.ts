@@ -41,7 +41,7 @@ async function openWriter(
     },
   )
   const heard: { entries: readonly LedgerEntry[]; commit: CommitStats }[] = []
-  writer.onNews(({ entries }, commit) => void (commit && heard.push({ entries, commit })))
+  writer.onAnnouncement(({ entries }, commit) => void (commit && heard.push({ entries, commit })))
   t.teardown(async () => {
     await writer.close()
     connection.close()
@@ -155,7 +155,7 @@ test('listeners are called after the commit and before its commands are answered
   const order: string[] = []
   const inspector = new BetterSqlite3(connection.name, { readonly: true })
   t.teardown(() => inspector.close())
-  writer.onNews(
+  writer.onAnnouncement(
     () =>
       void order.push(
         `heard, with ${String(inspector.prepare('SELECT count(*) FROM accounts').pluck().get())} account`,
@@ -302,7 +302,7 @@ test('after a commit that reported failure, the ledger goes on behind its rows, 
     await rm(folder, { recursive: true })
   })
   const told: { through: number; sequences: number[] }[] = []
-  writer.onNews(
+  writer.onAnnouncement(
     ({ entries, through }) => void told.push({ through, sequences: entries.map(({ sequence }) => sequence) }),
   )
   await writer.submit(adding('a'))

@@ -208,7 +208,7 @@ export class DepotMetrics {
         ahead.set(Math.max((await findHead(depot.db)).at - depot.now(), 0) / 1_000)
       },
     })
-    depot.writer.onNews((_news, commit) => {
+    depot.writer.onAnnouncement((_announcement, commit) => {
       if (commit === undefined) return
       commits.observe(commit.durationMs / 1_000)
       batches.observe(commit.commands)

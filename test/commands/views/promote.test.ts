@@ -64,7 +64,7 @@ test('promoting the current release again writes nothing and reports unchanged',
   const name = await freshView()
   await move(started, 'promote', name, [one])
   const committed: unknown[] = []
-  writer.onNews(({ entries }) => void committed.push(...entries))
+  writer.onAnnouncement(({ entries }) => void committed.push(...entries))
   t.match(await move(started, 'promote', name, [one]), {
     revision: 1,
     isChanged: false,

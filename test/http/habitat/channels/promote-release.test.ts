@@ -14,7 +14,7 @@ const [app1, app2] = (await makeReleases(
   'acme/app/2/20260101000000',
 )) as [ReleaseRow, ReleaseRow]
 let commands = 0
-started.depot.writer.onNews((_news, commit) => void (commands += commit?.commands ?? 0))
+started.depot.writer.onAnnouncement((_announcement, commit) => void (commands += commit?.commands ?? 0))
 
 /** Promotes a release below a view's URL, and returns the answer with the number of commands that it took. */
 async function promote(view: string, { ident, target }: ReleaseRow, token?: string) {
